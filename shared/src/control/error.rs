@@ -1,0 +1,61 @@
+//! The error that the daemon answers with.
+
+use serde::{Deserialize, Serialize};
+
+/// Why a request was not done.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
+#[error("{message}")]
+pub struct ControlError {
+    /// For programs; `zmesctl` derives its exit code from it.
+    pub code: ErrorCode,
+    /// For people: lower case, no full stop.
+    pub message: String,
+    /// What to do about it, often a command.
+    #[serde(default)]
+    pub hint: Option<String>,
+}
+
+impl ControlError {
+    /// Returns an error without a hint.
+    pub fn new(code: ErrorCode, message: impl Into<String>) -> Self {
+        Self { code, message: message.into(), hint: None }
+    }
+
+    /// Adds what to do about it.
+    #[must_use]
+    pub fn with_hint(mut self, hint: impl Into<String>) -> Self {
+        self.hint = Some(hint.into());
+        self
+    }
+}
+
+/// Classes of errors.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ErrorCode {
+    /// The request is not what its type asks for.
+    BadRequest,
+    /// The line was longer than [`super::MAX_REQUEST`].
+    TooLarge,
+    /// This daemon does not know the request.
+    Unsupported,
+    /// The peer's role does not allow it, or the operating system does not.
+    Forbidden,
+    /// No such client, monitor, event or token.
+    NotFound,
+    /// The state of things does not allow it now.
+    Conflict,
+    /// The daemon has too much to do; try again.
+    Busy,
+    /// It took longer than allowed.
+    Timeout,
+    /// The configuration file has problems; the message lists them.
+    ConfigInvalid,
+    /// Something that the request needs (the database, a monitor's memory) is not there.
+    Unavailable,
+    /// A defect of the daemon.
+    Internal,
+    /// A code of a newer daemon.
+    #[serde(other)]
+    Unknown,
+}

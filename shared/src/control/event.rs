@@ -1,0 +1,131 @@
+//! What `watch` streams.
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::views::{ClientView, MonitorView};
+use crate::{EventId, MonitorId, SessionId};
+
+/// One line of `watch`: `{"at":…,"type":"alarm|decision|delivery|session|token|monitor|lagged",…}`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct WatchEvent {
+    /// When it happened.
+    pub at: Timestamp,
+    /// What happened.
+    #[serde(flatten)]
+    pub kind: WatchKind,
+}
+
+/// What happened.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+pub enum WatchKind {
+    /// An alarm was announced.
+    Alarm {
+        /// Number of the alarm since the daemon started; decisions and deliveries repeat it.
+        alarm: u64,
+        /// The event, where ZoneMinder made one.
+        event_id: Option<EventId>,
+        /// Which monitor.
+        monitor_id: MonitorId,
+        /// Its name.
+        monitor: String,
+        /// Why, in ZoneMinder's words.
+        cause: String,
+        /// How it was found: `poll`, `reconciled`, `test`.
+        origin: String,
+        /// Found after the fact.
+        late: bool,
+    },
+    /// What was decided for one target of an alarm.
+    Decision {
+        /// The alarm's number.
+        alarm: u64,
+        /// The event, where there is one.
+        event_id: Option<EventId>,
+        /// Which monitor.
+        monitor_id: MonitorId,
+        /// `session` or `token`.
+        target: String,
+        /// Client id or token handle.
+        id: String,
+        /// What was decided.
+        #[serde(flatten)]
+        decided: Decided,
+    },
+    /// What became of a push or of a frame.
+    Delivery {
+        /// The alarm's number.
+        alarm: u64,
+        /// `session` or `token`.
+        target: String,
+        /// Client id or token handle.
+        id: String,
+        /// `sent` or `failed`.
+        outcome: String,
+        /// Why it failed, or what the provider said.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        detail: Option<String>,
+        /// From the alarm's detection to the outcome.
+        latency_ms: u64,
+    },
+    /// A client connected, authenticated, changed its filter or left.
+    Session {
+        /// `present` (state at the start of the stream), `connected`, `authenticated`, `filter`, `closed`.
+        change: String,
+        /// Why it was closed.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        reason: Option<String>,
+        /// The client.
+        client: ClientView,
+    },
+    /// A monitor's state or health changed.
+    Monitor {
+        /// `present` (state at the start of the stream) or `changed`.
+        change: String,
+        /// The monitor.
+        monitor: MonitorView,
+    },
+    /// This watcher was too slow; so many lines are missing here.
+    Lagged {
+        /// How many.
+        missed: u64,
+    },
+    /// Something of a newer daemon.
+    #[serde(other)]
+    Unknown,
+}
+
+/// A decision about one target.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Decided {
+    /// `sent`, `skipped` or `failed`.
+    pub decision: String,
+    /// Why: `filter`, `rights`, `interval`, …; empty when sent.
+    #[serde(default)]
+    pub reason: String,
+}
+
+impl WatchKind {
+    /// Returns the monitor that this is about, if it is about one.
+    pub fn monitor_id(&self) -> Option<MonitorId> {
+        match self {
+            Self::Alarm { monitor_id, .. } | Self::Decision { monitor_id, .. } => Some(*monitor_id),
+            Self::Monitor { monitor, .. } => Some(monitor.id),
+            Self::Delivery { .. } | Self::Session { .. } | Self::Lagged { .. } | Self::Unknown => None,
+        }
+    }
+
+    /// Returns the client that this is about, if it is about one.
+    pub fn session_id(&self) -> Option<SessionId> {
+        match self {
+            Self::Session { client, .. } => Some(client.id),
+            Self::Alarm { .. }
+            | Self::Decision { .. }
+            | Self::Delivery { .. }
+            | Self::Monitor { .. }
+            | Self::Lagged { .. }
+            | Self::Unknown => None,
+        }
+    }
+}

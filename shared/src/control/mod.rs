@@ -1,0 +1,67 @@
+//! The control protocol: envelopes, requests, errors, and the codec that carries them.
+
+#[cfg(feature = "codec")]
+pub mod codec;
+mod error;
+mod event;
+mod request;
+pub mod version;
+
+pub use error::{ControlError, ErrorCode};
+pub use event::{Decided, WatchEvent, WatchKind};
+pub use request::{
+    ALARM_FOR_DEFAULT_MS, Access, AlarmTest, CheckKind, ClientFilter, ClientState, Request, Since,
+    WatchFilter,
+};
+pub use version::{Hello, PROTOCOL, Protocol, Role};
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+/// Longest request line, in bytes, without its newline.
+pub const MAX_REQUEST: usize = 64 * 1024;
+/// Longest line of an answer, in bytes, without its newline.
+pub const MAX_REPLY: usize = 16 * 1024 * 1024;
+
+/// What the client sends: one request under an id that the answer repeats.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ClientFrame {
+    /// Chosen by the client, repeated by the daemon.
+    pub id: u64,
+    /// What is wanted.
+    pub request: Request,
+}
+
+/// What the daemon sends after its greeting. Exactly one of `ok`, `error`, `item` and `end` is there.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ServerFrame {
+    /// The id of the request; `null` where the request could not be read far enough to know it.
+    pub id: Option<u64>,
+    /// What it says.
+    #[serde(flatten)]
+    pub body: ServerBody,
+}
+
+/// The content of a [`ServerFrame`].
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ServerBody {
+    /// Done; the value is one of [`crate::views`].
+    Ok(Value),
+    /// Not done, and why.
+    Error(ControlError),
+    /// One element of a stream.
+    Item(Value),
+    /// The stream has ended.
+    End(StreamEnd),
+}
+
+/// Why a stream has ended.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StreamEnd {
+    /// For people: "the daemon is stopping".
+    pub reason: String,
+}
+
+#[cfg(test)]
+mod tests;

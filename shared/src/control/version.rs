@@ -1,0 +1,58 @@
+//! Versions of the control protocol, and the greeting that carries them.
+
+use serde::{Deserialize, Serialize};
+
+/// Version of the control protocol that this crate speaks.
+pub const PROTOCOL: Protocol = Protocol { major: 1, minor: 0 };
+
+/// A version of the control protocol. Same major: compatible; the minor only says what else there is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Protocol {
+    /// Incompatible between values.
+    pub major: u32,
+    /// Grows with each addition.
+    pub minor: u32,
+}
+
+impl Protocol {
+    /// Says whether a peer of that version is understood.
+    pub fn understands(self, peer: Self) -> bool {
+        self.major == peer.major
+    }
+}
+
+/// What a peer of the control socket may do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Role {
+    /// May change things: root, the daemon's own user, members of the admin group.
+    Admin,
+    /// May only look.
+    #[serde(other)]
+    Observer,
+}
+
+/// The first line of the daemon.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Hello {
+    /// Its content; the wrapping makes the line recognisable.
+    pub hello: Greeting,
+}
+
+/// Who answers, in which version, and what the peer may do.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Greeting {
+    /// The daemon's version of the protocol.
+    pub protocol: Protocol,
+    /// The daemon's own version, "0.1.0".
+    pub daemon: String,
+    /// The role that the peer's credentials gave it.
+    pub role: Role,
+}
+
+impl Hello {
+    /// Returns the greeting of a daemon of version `daemon` to a peer in `role`.
+    pub fn new(daemon: String, role: Role) -> Self {
+        Self { hello: Greeting { protocol: PROTOCOL, daemon, role } }
+    }
+}

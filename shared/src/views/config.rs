@@ -1,0 +1,32 @@
+//! `zmesctl reload`, `config show` and `log level`.
+
+use serde::{Deserialize, Serialize};
+
+/// The answer to `reload`.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ConfigReloaded {
+    /// Keys whose new value is in force.
+    pub applied: Vec<String>,
+    /// Keys whose new value needs a restart of the daemon.
+    pub needs_restart: Vec<String>,
+}
+
+/// The answer to `config show`: the values in force, secrets hidden.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ConfigShown {
+    /// The file that was read.
+    pub file: String,
+    /// The values in force, as TOML.
+    pub toml: String,
+}
+
+/// The answer to `log level`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LogLevel {
+    /// The level in force.
+    pub level: String,
+    /// The level before.
+    pub before: String,
+    /// When the level before comes back; `null`: not by itself.
+    pub for_ms: Option<u64>,
+}

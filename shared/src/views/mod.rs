@@ -1,0 +1,26 @@
+//! The data behind each answer, which is also what `zmesctl --json` prints.
+//!
+//! Members are only ever added. Times are RFC 3339, durations milliseconds, ids numbers.
+
+mod alarms;
+mod checks;
+mod clients;
+mod config;
+mod monitors;
+mod status;
+
+pub use alarms::{AlarmForced, AlarmTested, TargetDecision};
+pub use checks::{Check, CheckPart};
+pub use clients::{ClientView, Clients};
+pub use config::{ConfigReloaded, ConfigShown, LogLevel};
+pub use monitors::{MonitorView, Monitors, Reloaded};
+pub use status::{ClientCounts, DatabaseState, EventCounts, MonitorCounts, PushCounts, Status, TokenCounts};
+
+use serde::{Deserialize, Serialize};
+
+/// The answer to what has nothing to report but that it is done.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Done {
+    /// One sentence for people: "client 4 disconnected".
+    pub done: String,
+}

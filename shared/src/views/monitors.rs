@@ -1,0 +1,46 @@
+//! `zmesctl monitors list` and `reload`.
+
+use serde::{Deserialize, Serialize};
+
+use crate::{EventId, MonitorId, MonitorState};
+
+/// The monitors of this server.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Monitors {
+    /// Ordered by id.
+    pub monitors: Vec<MonitorView>,
+}
+
+/// One monitor as the daemon sees it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MonitorView {
+    /// `Monitors.Id`.
+    pub id: MonitorId,
+    /// `Monitors.Name`.
+    pub name: String,
+    /// Where its state comes from: `shm`, `db`, or `none` where it is not watched.
+    pub source: String,
+    /// What it is doing.
+    pub state: MonitorState,
+    /// The event opened last; `null` where none was since its `zmc` started.
+    pub last_event_id: Option<EventId>,
+    /// `sizeof(SharedData)` of its ZoneMinder; `null` where it is not known.
+    pub layout: Option<u32>,
+    /// Whether alarms of this monitor would be seen.
+    pub healthy: bool,
+    /// Why not, or what is special; `null` where there is nothing to say.
+    pub reason: Option<String>,
+}
+
+/// The answer to `monitors reload`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Reloaded {
+    /// Monitors of this server.
+    pub monitors: u64,
+    /// Of these, new since the last time.
+    pub added: u64,
+    /// Gone since the last time.
+    pub removed: u64,
+    /// Users whose rights are known.
+    pub users: u64,
+}

@@ -1,0 +1,110 @@
+//! `zmesctl status`.
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+/// How the daemon is.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Status {
+    /// The daemon's version.
+    pub version: String,
+    /// Its process id.
+    pub pid: u32,
+    /// When it started.
+    pub started_at: Timestamp,
+    /// Since how long it runs.
+    pub uptime_ms: u64,
+    /// Monitors.
+    pub monitors: MonitorCounts,
+    /// Apps connected by WebSocket.
+    pub clients: ClientCounts,
+    /// Push tokens.
+    pub tokens: TokenCounts,
+    /// Pushes.
+    pub push: PushCounts,
+    /// Events.
+    pub events: EventCounts,
+    /// ZoneMinder's database.
+    pub database: DatabaseState,
+    /// Why the database is down; absent while it is up.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub database_error: Option<String>,
+    /// ZoneMinder's version, where the database told it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub zoneminder: Option<String>,
+    /// Addresses on which apps are served: `wss://[::]:9000`.
+    #[serde(default)]
+    pub listening: Vec<String>,
+    /// The daemon is draining and will end.
+    #[serde(default)]
+    pub stopping: bool,
+    /// Whether the daemon's own state can be written; else why not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub state_error: Option<String>,
+}
+
+/// How many monitors there are.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MonitorCounts {
+    /// In ZoneMinder's database, on this server.
+    pub total: u64,
+    /// Read by the daemon: their state is known.
+    pub watched: u64,
+    /// Should be read but cannot be; `monitors list` says why.
+    pub stale: u64,
+}
+
+/// How many apps are connected.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ClientCounts {
+    /// All.
+    pub total: u64,
+    /// Those that get alarms.
+    pub authenticated: u64,
+    /// Dropped since the start because they did not read.
+    #[serde(default)]
+    pub dropped_slow: u64,
+    /// Refused since the start, by a limit or for a wrong password.
+    #[serde(default)]
+    pub rejected: u64,
+}
+
+/// How many push tokens there are.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TokenCounts {
+    /// All that are not revoked.
+    pub total: u64,
+    /// Those that get pushes.
+    pub enabled: u64,
+}
+
+/// What became of pushes since the start.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PushCounts {
+    /// Waiting to be sent.
+    pub queued: u64,
+    /// Accepted by their provider.
+    pub delivered: u64,
+    /// Given up.
+    pub failed: u64,
+}
+
+/// What was seen since the start.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EventCounts {
+    /// Alarms announced.
+    pub seen: u64,
+    /// Of these: found in the Events table because polling could not see them.
+    pub reconciled: u64,
+}
+
+/// Whether ZoneMinder's database answers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum DatabaseState {
+    /// The last statement was answered.
+    Ok,
+    /// It was not, or there was none yet.
+    #[serde(other)]
+    Down,
+}

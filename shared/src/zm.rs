@@ -1,0 +1,50 @@
+//! ZoneMinder's own words.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+/// What a monitor is doing, in the words of ZoneMinder's `Monitor::State`.
+///
+/// The numbers behind the words differ by version; only the daemon's layout table knows them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+#[non_exhaustive]
+pub enum MonitorState {
+    /// Nothing is going on. From ZoneMinder 1.37 on also during continuous recording.
+    Idle,
+    /// Motion, but not yet enough frames of it.
+    Prealarm,
+    /// Motion, or forced.
+    Alarm,
+    /// The motion has ended, the event has not.
+    Alert,
+    /// Continuous recording without an alarm (up to ZoneMinder 1.36).
+    Tape,
+    /// No capture daemon (`zmc`) serves this monitor: the word is ours.
+    Down,
+    /// Not known (yet), or a word of a newer daemon.
+    #[serde(other)]
+    Unknown,
+}
+
+impl MonitorState {
+    /// Says whether an alarm is going on: ALARM or ALERT.
+    pub fn alarmed(self) -> bool {
+        matches!(self, Self::Alarm | Self::Alert)
+    }
+}
+
+impl fmt::Display for MonitorState {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::Unknown => "unknown",
+            Self::Idle => "idle",
+            Self::Prealarm => "prealarm",
+            Self::Alarm => "alarm",
+            Self::Alert => "alert",
+            Self::Tape => "tape",
+            Self::Down => "down",
+        })
+    }
+}

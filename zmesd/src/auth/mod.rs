@@ -1,0 +1,44 @@
+//! Who may come in: ZoneMinder's own users, by password or by ZoneMinder's access token.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use secrecy::SecretString;
+
+use crate::domain::User;
+
+/// What an app shows at the door.
+#[derive(Debug)]
+pub enum Credentials {
+    /// `{"user":…,"password":…}`
+    Password {
+        /// ZoneMinder user name.
+        user: String,
+        /// Its password.
+        password: SecretString,
+    },
+    /// `{"token":…}`: an access token (JWT) of ZoneMinder's API.
+    AccessToken(SecretString),
+}
+
+/// Credentials and where they came from.
+#[derive(Debug)]
+pub struct Login {
+    /// What was shown.
+    pub credentials: Credentials,
+    /// The app's address.
+    pub address: IpAddr,
+}
+
+/// The outcome of a login.
+#[derive(Debug, Clone)]
+pub enum Verdict {
+    /// Come in.
+    Accepted(Arc<User>),
+    /// Wrong, unknown, disabled, expired: the app hears `BADAUTH`, the log the reason.
+    Rejected(&'static str),
+    /// Too many failures from there or for that user lately: `BADAUTH` without looking.
+    Throttled,
+    /// It cannot be known now (database away, too busy): the app is closed with 1013 and tries again.
+    Unavailable(&'static str),
+}

@@ -1,0 +1,209 @@
+//! The configuration: typed, complete, immutable. Read once, checked as a whole, shared as an `Arc`.
+//!
+//! `file` mirrors `zmesd.toml` and knows about positions; `validate` turns it into [`Config`] and collects every
+//! [`Problem`]; nobody else reads configuration.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use ipnet::IpNet;
+use secrecy::SecretString;
+
+use crate::domain::ZmVersion;
+
+/// Everything that `zmesd.toml` says, with defaults filled in.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// `[zoneminder]`
+    pub zoneminder: ZoneminderConfig,
+    /// `[server]`
+    pub server: ServerConfig,
+    /// `[auth]`
+    pub auth: AuthConfig,
+    /// `[push]`
+    pub push: PushConfig,
+    /// `[state]`
+    pub state: StateConfig,
+    /// `[control]`
+    pub control: ControlConfig,
+    /// `[log]`
+    pub log: LogConfig,
+}
+
+/// `[zoneminder]`: where ZoneMinder is and how closely to look.
+#[derive(Debug, Clone)]
+pub struct ZoneminderConfig {
+    /// How to reach the database, from `database-url` or `zm.conf`.
+    pub database: DatabaseConfig,
+    /// Directory of `zm.mmap.N`, from `path-map`, `ZM_PATH_MAP` or `/dev/shm`.
+    pub path_map: PathBuf,
+    /// Directory of ZoneMinder's sockets (`ZM_PATH_SOCKS`), for `zmtrigger.sock`.
+    pub path_socks: Option<PathBuf>,
+    /// The server whose monitors are ours; `None`: all monitors.
+    pub server: Option<ServerIdentity>,
+    /// Only needed where the layout of the shared memory is ambiguous; `None`: ask the database.
+    pub version: Option<ZmVersion>,
+    /// `source`
+    pub source: Source,
+    /// `poll-interval`, at least 1 ms.
+    pub poll_interval: Duration,
+    /// `monitor-reload-interval`
+    pub monitor_reload_interval: Duration,
+    /// `reconcile-interval`
+    pub reconcile_interval: Duration,
+    /// `realarm-interval`; zero: each alarm.
+    pub realarm_interval: Duration,
+    /// `startup-grace`
+    pub startup_grace: Duration,
+    /// `catch-up`
+    pub catch_up: Duration,
+}
+
+/// How `server-id` and `zm.conf` name this server in a multi-server installation.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ServerIdentity {
+    /// `Servers.Id`
+    Id(u32),
+    /// `Servers.Name` (`ZM_SERVER_NAME` or `ZM_SERVER_HOST`), looked up in the database.
+    Name(String),
+}
+
+/// `source`: where alarms are looked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Source {
+    /// Shared memory, and the database for monitors whose memory is of an unknown layout.
+    Auto,
+    /// Shared memory alone.
+    Shm,
+    /// The Events table alone (a ZoneMinder on another machine).
+    Db,
+}
+
+/// How to reach ZoneMinder's database.
+#[derive(Debug, Clone)]
+pub struct DatabaseConfig {
+    /// Where it listens.
+    pub address: DatabaseAddress,
+    /// User name.
+    pub user: String,
+    /// Password; may be empty.
+    pub password: SecretString,
+    /// Database name, usually `zm`.
+    pub name: String,
+    /// TLS, if `ZM_DB_SSL_CA_CERT` is set.
+    pub tls: Option<DatabaseTls>,
+}
+
+/// Where the database listens.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum DatabaseAddress {
+    /// The host `localhost` without a port: the usual sockets in turn, then 127.0.0.1:3306, as libmysql does.
+    Default,
+    /// A Unix socket.
+    Socket(PathBuf),
+    /// Host and port.
+    Tcp {
+        /// Name or address.
+        host: String,
+        /// Port, 3306 unless said otherwise.
+        port: u16,
+    },
+}
+
+/// `ZM_DB_SSL_*`
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DatabaseTls {
+    /// `ZM_DB_SSL_CA_CERT`
+    pub ca: PathBuf,
+    /// `ZM_DB_SSL_CLIENT_CERT` and `ZM_DB_SSL_CLIENT_KEY`
+    pub client: Option<(PathBuf, PathBuf)>,
+    /// Whether the server's name must match its certificate (`ZM_DB_SSL_VERIFY_SERVER_CERT`).
+    pub verify_server: bool,
+}
+
+/// `[server]`: the WebSocket side.
+#[derive(Debug, Clone)]
+pub struct ServerConfig {
+    /// `listen`; never empty.
+    pub listen: Vec<SocketAddr>,
+    /// The certificate and key, or `None` where `plaintext = true`.
+    pub tls: Option<TlsFiles>,
+    /// `advertised-version`
+    pub advertised_version: String,
+    /// `max-clients`
+    pub max_clients: usize,
+    /// `max-clients-per-address`
+    pub max_clients_per_address: usize,
+    /// `trusted-proxies`
+    pub trusted_proxies: Vec<IpNet>,
+    /// `allowed-origins`, lower case.
+    pub allowed_origins: Vec<String>,
+}
+
+/// `[server.tls]`
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TlsFiles {
+    /// PEM: the server's certificate first, then its chain.
+    pub certificate: PathBuf,
+    /// PEM: PKCS#8, PKCS#1 or SEC1.
+    pub key: PathBuf,
+}
+
+/// `[auth]`
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct AuthConfig {
+    /// `enabled`; false: any credentials are taken, and everybody sees everything.
+    pub enabled: bool,
+    /// `timeout`: time for credentials after the connection is open.
+    pub timeout: Duration,
+    /// `enforce-monitor-permissions`
+    pub enforce_monitor_permissions: bool,
+}
+
+/// `[push]`: only whether it is wanted; the transports follow.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PushConfig {
+    /// `enabled`
+    pub enabled: bool,
+}
+
+/// `[state]`
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StateConfig {
+    /// Directory of `zmesd.db`.
+    pub directory: PathBuf,
+    /// `keep-events`: how long alarms can be replayed.
+    pub keep_events: Duration,
+}
+
+/// `[control]`
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ControlConfig {
+    /// Path of the socket.
+    pub socket: PathBuf,
+    /// Members of this Unix group are admins.
+    pub admin_group: String,
+}
+
+/// `[log]`
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LogConfig {
+    /// `level`: `error` … `trace`, or directives such as `zmesd::ws=debug`.
+    pub level: String,
+    /// `format`
+    pub format: LogFormat,
+}
+
+/// `format` of the log.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LogFormat {
+    /// The journal where standard error is one, else text.
+    Auto,
+    /// Lines for people on standard error.
+    Text,
+    /// One JSON object a line on standard error.
+    Json,
+    /// The journal's own protocol.
+    Journald,
+}

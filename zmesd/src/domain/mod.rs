@@ -1,0 +1,19 @@
+//! The words of the house: plain values that every room uses. No I/O, no tasks, no clocks.
+
+mod alarm;
+mod decision;
+mod filter;
+mod monitor;
+mod reading;
+mod rights;
+mod user;
+mod zm_version;
+
+pub use alarm::{Alarm, Origin};
+pub use decision::{Decision, SkipReason};
+pub use filter::{FilterProblem, MonitorFilter};
+pub use monitor::{Monitor, MonitorSet, NotWatched, Recording};
+pub use reading::{Reading, Trigger};
+pub use rights::MonitorRights;
+pub use user::User;
+pub use zm_version::ZmVersion;

@@ -1,0 +1,93 @@
+//! Monitors as ZoneMinder's database describes them.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use zmes_shared::MonitorId;
+
+/// One camera: a row of `Monitors`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Monitor {
+    /// `Monitors.Id`.
+    pub id: MonitorId,
+    /// `Monitors.Name`, control characters replaced, at most 64 characters up to 1.36.
+    pub name: Arc<str>,
+    /// When ZoneMinder records.
+    pub recording: Recording,
+    /// An alarm closes the continuous event and opens one of its own (`EventCloseMode` is `alarm`).
+    pub alarm_opens_event: bool,
+    /// Whether alarms can come from it at all, and if not, why.
+    pub watched: Result<(), NotWatched>,
+}
+
+/// When ZoneMinder records a monitor; the two generations of columns mapped to one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Recording {
+    /// Never: alarms happen without an event (1.37+: `Recording` is `None`).
+    Never,
+    /// Modect, Nodect; 1.37+ `OnMotion`: an alarm opens an event.
+    OnAlarm,
+    /// Record, Mocord; 1.37+ `Always`: an event is always open, alarms happen inside it.
+    Always,
+}
+
+/// Why a monitor is not watched.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum NotWatched {
+    /// `Function` is `None`, or `Capturing` is `None`.
+    NotCapturing,
+    /// `Function` is `Monitor`: it is only looked at.
+    NoDetection,
+    /// `Type` is `WebSite`.
+    WebSite,
+}
+
+impl NotWatched {
+    /// Returns the reason as a person should read it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::NotCapturing => "not captured (Function or Capturing is None)",
+            Self::NoDetection => "only viewed (Function is Monitor): it never alarms",
+            Self::WebSite => "a web site, not a camera",
+        }
+    }
+}
+
+/// The monitors of this server, by id.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct MonitorSet {
+    monitors: BTreeMap<MonitorId, Arc<Monitor>>,
+}
+
+impl MonitorSet {
+    /// Returns the monitor of that id.
+    pub fn find(&self, id: MonitorId) -> Option<&Arc<Monitor>> {
+        self.monitors.get(&id)
+    }
+
+    /// Iterates over all, ordered by id.
+    pub fn iter(&self) -> impl Iterator<Item = &Arc<Monitor>> {
+        self.monitors.values()
+    }
+
+    /// Iterates over those from which alarms can come, ordered by id.
+    pub fn watched(&self) -> impl Iterator<Item = &Arc<Monitor>> {
+        self.iter().filter(|monitor| monitor.watched.is_ok())
+    }
+
+    /// Returns how many there are.
+    pub fn len(&self) -> usize {
+        self.monitors.len()
+    }
+
+    /// Says whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.monitors.is_empty()
+    }
+}
+
+impl FromIterator<Monitor> for MonitorSet {
+    fn from_iter<I: IntoIterator<Item = Monitor>>(monitors: I) -> Self {
+        Self { monitors: monitors.into_iter().map(|monitor| (monitor.id, Arc::new(monitor))).collect() }
+    }
+}

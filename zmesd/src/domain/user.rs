@@ -1,0 +1,39 @@
+//! A ZoneMinder user as far as the daemon cares.
+
+use secrecy::SecretString;
+
+use super::MonitorRights;
+
+/// A row of `Users` with its rights worked out.
+#[derive(Debug, Clone)]
+pub struct User {
+    /// `Users.Username`.
+    pub name: String,
+    /// `Users.Password` as stored: a hash in one of ZoneMinder's formats.
+    pub password: SecretString,
+    /// `Users.Enabled`.
+    pub enabled: bool,
+    /// `Users.APIEnabled`; true where the column does not exist (before 1.34).
+    pub api_enabled: bool,
+    /// Whether `Users.Events` (or the role's) is at least View.
+    pub may_see_events: bool,
+    /// `Users.TokenMinExpiry`: access tokens issued before (seconds since 1970) are revoked; 0: none are.
+    pub token_min_expiry: i64,
+    /// Which monitors.
+    pub rights: MonitorRights,
+}
+
+impl User {
+    /// Returns why this user may not be served at all, if so.
+    pub fn barred(&self) -> Option<&'static str> {
+        if !self.enabled {
+            Some("the user is disabled")
+        } else if !self.api_enabled {
+            Some("the API is disabled for the user")
+        } else if !self.may_see_events {
+            Some("the user may not see events")
+        } else {
+            None
+        }
+    }
+}

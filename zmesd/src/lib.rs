@@ -1,0 +1,16 @@
+//! The daemon `zmesd`: an alarm in ZoneMinder reaches every app that may see it, within a blink.
+//!
+//! ARCHITECTURE.md shows the house; the rooms are, from the bottom up:
+//! words ([`domain`], [`config`]) and seams ([`ports`]); pure logic ([`detect`], [`route`]'s policy, sessions of
+//! [`ws`]); actors ([`route`], [`monitors`], [`state`], the poller); edges ([`ws`], [`control`], [`source`],
+//! [`zmdb`]); and the root ([`app`]) that wires them.
+
+pub mod auth;
+pub mod config;
+pub mod domain;
+pub mod monitors;
+pub mod ports;
+pub mod protocol;
+pub mod route;
+pub mod state;
+pub mod telemetry;

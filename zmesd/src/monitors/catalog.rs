@@ -1,0 +1,68 @@
+//! The catalog's data, and the handle by which others read and refresh it.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use tokio::sync::{mpsc, oneshot, watch};
+use zmes_shared::views::Reloaded;
+
+use crate::domain::{MonitorSet, User, ZmVersion};
+use crate::ports::DbError;
+
+/// How long `monitors reload` may take.
+const REFRESH_DEADLINE: Duration = Duration::from_secs(10);
+
+/// The last good answers of ZoneMinder's database.
+#[derive(Debug, Clone, Default)]
+pub struct Catalog {
+    /// When they were read; `None`: never yet.
+    pub loaded_at: Option<Timestamp>,
+    /// ZoneMinder's version.
+    pub version: Option<ZmVersion>,
+    /// The monitors of this server.
+    pub monitors: MonitorSet,
+    /// All users by `Username`.
+    pub users: BTreeMap<String, Arc<User>>,
+    /// `ZM_WATCH_MAX_DELAY`; zero before the first load.
+    pub watch_max_delay: Duration,
+}
+
+/// Asks the catalog to read again; the answer comes when the new one is published.
+pub type Refresh = oneshot::Sender<Result<Reloaded, DbError>>;
+
+/// The way to the catalog: cheap to clone.
+#[derive(Debug, Clone)]
+pub struct CatalogHandle {
+    refresh: mpsc::Sender<Refresh>,
+    catalog: watch::Receiver<Arc<Catalog>>,
+}
+
+impl CatalogHandle {
+    /// Joins the two ends that the catalog's task was given.
+    pub fn new(refresh: mpsc::Sender<Refresh>, catalog: watch::Receiver<Arc<Catalog>>) -> Self {
+        Self { refresh, catalog }
+    }
+
+    /// Returns the catalog as it is now.
+    pub fn now(&self) -> Arc<Catalog> {
+        Arc::clone(&self.catalog.borrow())
+    }
+
+    /// Returns a receiver that hears of every new catalog.
+    pub fn watch(&self) -> watch::Receiver<Arc<Catalog>> {
+        self.catalog.clone()
+    }
+
+    /// Reads the database again and returns what changed.
+    pub async fn refresh(&self) -> Result<Reloaded, DbError> {
+        let late = || DbError::Unavailable("no answer in time".to_owned());
+        let (reply, answer) = oneshot::channel();
+        self.refresh.send_timeout(reply, REFRESH_DEADLINE).await.map_err(|_| late())?;
+        match tokio::time::timeout(REFRESH_DEADLINE, answer).await {
+            Ok(Ok(result)) => result,
+            Ok(Err(_)) | Err(_) => Err(late()),
+        }
+    }
+}

@@ -1,0 +1,20 @@
+//! Wall time as a parameter.
+
+use jiff::Timestamp;
+
+/// The wall clock. The monotonic one is [`tokio::time`].
+pub trait Clock: Send + Sync + std::fmt::Debug {
+    /// Returns the time now.
+    fn now(&self) -> Timestamp;
+}
+
+/// The clock of the machine.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct SystemClock;
+
+impl Clock for SystemClock {
+    #[expect(clippy::disallowed_methods, reason = "the one place that asks the machine for the wall time")]
+    fn now(&self) -> Timestamp {
+        Timestamp::now()
+    }
+}

@@ -1,0 +1,38 @@
+//! The Events table, as far as the daemon needs it.
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+use zmes_shared::{EventId, MonitorId};
+
+use super::DbError;
+
+/// A row of `Events`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EventRow {
+    /// `Events.Id`.
+    pub id: EventId,
+    /// `Events.MonitorId`.
+    pub monitor: MonitorId,
+    /// `Events.Cause`, control characters replaced.
+    pub cause: String,
+    /// `Events.AlarmFrames`; grows in batches while the event is open.
+    pub alarm_frames: u32,
+    /// Time since `StartTime`/`StartDateTime` by the database's own clock; zero if it lies in the future.
+    pub age: Duration,
+    /// `EndTime`/`EndDateTime` is NULL.
+    pub open: bool,
+}
+
+/// Reads events. Each call is bounded in time by the implementation.
+#[async_trait]
+pub trait EventStore: Send + Sync + std::fmt::Debug {
+    /// Returns the highest id; `None` in an empty table.
+    async fn newest(&self) -> Result<Option<EventId>, DbError>;
+
+    /// Returns the events after `after`, and those of `also` that exist, ordered by id, at most `limit`.
+    async fn since(&self, after: EventId, also: &[EventId], limit: u32) -> Result<Vec<EventRow>, DbError>;
+
+    /// Returns the open events of one monitor, newest first (at most 8).
+    async fn open_events(&self, monitor: MonitorId) -> Result<Vec<EventRow>, DbError>;
+}

@@ -1,0 +1,7 @@
+//! The app protocol as bytes: what apps send, parsed once and leniently, and what they are answered, to the letter.
+//!
+//! Pure: no sockets, no state. The words are those of the apps (`monlist`, `intlist`, `EventId`).
+
+mod alarm;
+
+pub use alarm::{AlarmBody, alarm};

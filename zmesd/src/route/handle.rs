@@ -1,0 +1,231 @@
+//! What others may ask of the router, and what it sends to sessions.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use tokio::sync::{mpsc, oneshot};
+use tokio_tungstenite::tungstenite::Utf8Bytes;
+use zmes_shared::control::ClientFilter;
+use zmes_shared::views::{ClientCounts, ClientView};
+use zmes_shared::{EventId, MonitorId, SessionId};
+
+use crate::domain::{Decision, MonitorFilter, MonitorRights, User};
+
+/// How long a caller waits for the router before it hears [`Busy`].
+const COMMAND_DEADLINE: Duration = Duration::from_secs(2);
+
+/// The router did not answer in time, or has ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the router is busy")]
+pub struct Busy;
+
+/// What the router puts into a session's outbox.
+#[derive(Debug)]
+pub enum Outgoing {
+    /// One text frame, shared by all sessions that get the same JSON.
+    Frame(Utf8Bytes),
+    /// A frame whose writing is to be reported.
+    Tracked(Box<(Utf8Bytes, mpsc::Sender<Written>)>),
+}
+
+/// The report that a tracked frame was written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Written {
+    /// By which session.
+    pub session: SessionId,
+    /// False: the session ended first.
+    pub written: bool,
+}
+
+/// Why the router wants a session to end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CloseReason {
+    /// The app does not read: close 1013.
+    Slow,
+    /// An admin asked for it: close 1008.
+    Disconnected,
+    /// The user was deleted, disabled, or changed the password: close 1008.
+    UserRevoked,
+}
+
+/// A new WebSocket connection, not yet authenticated.
+#[derive(Debug)]
+pub struct SessionOpening {
+    /// Its number, unique since the daemon started.
+    pub id: SessionId,
+    /// The app's address (behind a trusted proxy: what the proxy says).
+    pub address: SocketAddr,
+    /// When the WebSocket was open.
+    pub connected_at: Timestamp,
+    /// Its outbox; the router only ever uses `try_send`.
+    pub outbox: mpsc::Sender<Outgoing>,
+    /// Ends it at once, even in the middle of a write.
+    pub kick: oneshot::Sender<CloseReason>,
+}
+
+/// A session that has authenticated.
+#[derive(Debug)]
+pub struct Attach {
+    /// Which.
+    pub id: SessionId,
+    /// As whom.
+    pub user: Arc<User>,
+    /// The app's version as it told in `auth`, cleaned and bounded.
+    pub app: Option<String>,
+    /// The filter that `auth` carried; `None`: no statement, the device's last one holds.
+    pub filter: Option<MonitorFilter>,
+}
+
+/// The answer to [`Attach`].
+#[derive(Debug, Clone)]
+pub struct Attached {
+    /// The filter in force.
+    pub filter: MonitorFilter,
+}
+
+/// What a session may see: for replays, which the session writes itself.
+#[derive(Debug, Clone)]
+pub struct Visibility {
+    /// Its user's rights; [`MonitorRights::none`] before authentication.
+    pub rights: MonitorRights,
+    /// Its filter.
+    pub filter: MonitorFilter,
+}
+
+/// `zmesctl alarm test`.
+#[derive(Debug, Clone)]
+pub struct AlarmTestRequest {
+    /// The monitor that it pretends to come from.
+    pub monitor: MonitorId,
+    /// Its name.
+    pub monitor_name: Arc<str>,
+    /// Decide, but send nothing.
+    pub dry_run: bool,
+    /// Where to report written frames; its bound must be at least the number of sessions it should hear of.
+    pub receipts: Option<mpsc::Sender<Written>>,
+    /// Only for these sessions; empty: for all.
+    pub only: Vec<SessionId>,
+}
+
+/// One target of a test alarm.
+#[derive(Debug, Clone)]
+pub struct TestTarget {
+    /// Which session.
+    pub session: SessionId,
+    /// What was decided.
+    pub decision: Decision,
+}
+
+/// The answer to [`AlarmTestRequest`].
+#[derive(Debug, Clone)]
+pub struct Tested {
+    /// The alarm's number, as `watch` shows it.
+    pub alarm: u64,
+    /// The synthetic event id.
+    pub event: EventId,
+    /// Every authenticated session.
+    pub targets: Vec<TestTarget>,
+}
+
+/// What the router is asked. Each `reply` is sent when the thing is done.
+#[derive(Debug)]
+pub enum Command {
+    /// A connection is open.
+    Open(SessionOpening),
+    /// It has authenticated (perhaps again).
+    Attach(Attach, oneshot::Sender<Attached>),
+    /// It wants another filter.
+    SetFilter(SessionId, MonitorFilter, oneshot::Sender<()>),
+    /// It is gone.
+    Close(SessionId, &'static str),
+    /// What it may see.
+    Visibility(SessionId, oneshot::Sender<Visibility>),
+    /// Who is connected.
+    List(ClientFilter, oneshot::Sender<Vec<ClientView>>),
+    /// How many are connected.
+    Count(oneshot::Sender<ClientCounts>),
+    /// End one; false: there is none of that id.
+    Disconnect(SessionId, oneshot::Sender<bool>),
+    /// A synthetic alarm.
+    Test(AlarmTestRequest, oneshot::Sender<Tested>),
+    /// Prove that the router moves.
+    Ping(oneshot::Sender<()>),
+}
+
+/// The way to the router: cheap to clone.
+#[derive(Debug, Clone)]
+pub struct RouterHandle {
+    commands: mpsc::Sender<Command>,
+}
+
+impl RouterHandle {
+    /// Wraps the sending side of the router's command channel.
+    pub fn new(commands: mpsc::Sender<Command>) -> Self {
+        Self { commands }
+    }
+
+    /// Registers a connection.
+    pub async fn open(&self, opening: SessionOpening) -> Result<(), Busy> {
+        self.send(Command::Open(opening)).await
+    }
+
+    /// Makes a connection an authenticated session.
+    pub async fn attach(&self, attach: Attach) -> Result<Attached, Busy> {
+        self.call(|reply| Command::Attach(attach, reply)).await
+    }
+
+    /// Replaces a session's filter; when this returns, the next alarm is decided by it.
+    pub async fn set_filter(&self, session: SessionId, filter: MonitorFilter) -> Result<(), Busy> {
+        self.call(|reply| Command::SetFilter(session, filter, reply)).await
+    }
+
+    /// Says that a connection is gone, and why (for `watch` and the log).
+    pub async fn close(&self, session: SessionId, reason: &'static str) -> Result<(), Busy> {
+        self.send(Command::Close(session, reason)).await
+    }
+
+    /// Returns what a session may see.
+    pub async fn visibility(&self, session: SessionId) -> Result<Visibility, Busy> {
+        self.call(|reply| Command::Visibility(session, reply)).await
+    }
+
+    /// Returns the sessions that match, ordered by id.
+    pub async fn list(&self, filter: ClientFilter) -> Result<Vec<ClientView>, Busy> {
+        self.call(|reply| Command::List(filter, reply)).await
+    }
+
+    /// Returns how many sessions there are.
+    pub async fn count(&self) -> Result<ClientCounts, Busy> {
+        self.call(Command::Count).await
+    }
+
+    /// Ends a session; false: there is none of that id.
+    pub async fn disconnect(&self, session: SessionId) -> Result<bool, Busy> {
+        self.call(|reply| Command::Disconnect(session, reply)).await
+    }
+
+    /// Announces a synthetic alarm.
+    pub async fn test(&self, request: AlarmTestRequest) -> Result<Tested, Busy> {
+        self.call(|reply| Command::Test(request, reply)).await
+    }
+
+    /// Returns once the router has come round to it.
+    pub async fn ping(&self) -> Result<(), Busy> {
+        self.call(Command::Ping).await
+    }
+
+    async fn send(&self, command: Command) -> Result<(), Busy> {
+        self.commands.send_timeout(command, COMMAND_DEADLINE).await.map_err(|_| Busy)
+    }
+
+    async fn call<T>(&self, command: impl FnOnce(oneshot::Sender<T>) -> Command) -> Result<T, Busy> {
+        let (reply, answer) = oneshot::channel();
+        self.send(command(reply)).await?;
+        match tokio::time::timeout(COMMAND_DEADLINE, answer).await {
+            Ok(Ok(value)) => Ok(value),
+            Ok(Err(_)) | Err(_) => Err(Busy),
+        }
+    }
+}
