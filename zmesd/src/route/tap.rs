@@ -37,7 +37,7 @@ impl Tap {
         let events = events();
         if !events.is_empty() {
             // An error only says that the last watcher has just left.
-            let _ = self.batches.send(events.into());
+            self.batches.send(events.into()).ok();
         }
     }
 }
