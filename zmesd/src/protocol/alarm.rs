@@ -40,7 +40,8 @@ struct Frame<'a> {
 #[derive(Serialize)]
 #[serde(rename_all = "PascalCase")]
 struct Event<'a> {
-    event_id: String,
+    #[serde(rename = "EventId")]
+    id: String,
     monitor_id: String,
     name: &'a str,
     monitor_name: &'a str,
@@ -58,7 +59,7 @@ pub fn alarm(body: &AlarmBody<'_>) -> Utf8Bytes {
         late: mark(body.late),
         replayed: mark(body.replayed),
         events: [Event {
-            event_id: body.event.map_or_else(String::new, |event| event.to_string()),
+            id: body.event.map_or_else(String::new, |event| event.to_string()),
             monitor_id: body.monitor.to_string(),
             name: body.monitor_name,
             monitor_name: body.monitor_name,
