@@ -6,6 +6,7 @@
 //! [`zmdb`]); and the root ([`app`]) that wires them.
 
 pub mod auth;
+pub mod cli;
 pub mod config;
 pub mod domain;
 pub mod monitors;
