@@ -15,3 +15,4 @@ pub mod protocol;
 pub mod route;
 pub mod state;
 pub mod telemetry;
+pub mod zmdb;
