@@ -17,7 +17,7 @@ use zmes_shared::MonitorId;
 use crate::domain::{Reading, ZmVersion};
 
 /// Looks at monitors, one at a time. Synchronous and quick: it is asked for each monitor at each poll.
-pub trait MonitorSource: Send {
+pub trait MonitorSource: Send + std::fmt::Debug {
     /// Takes one look.
     fn read(&mut self, monitor: MonitorId, now: Instant) -> Result<Reading, ReadError>;
 
