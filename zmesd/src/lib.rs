@@ -8,11 +8,13 @@
 pub mod auth;
 pub mod cli;
 pub mod config;
+pub mod detect;
 pub mod domain;
 pub mod monitors;
 pub mod ports;
 pub mod protocol;
 pub mod route;
+pub mod source;
 pub mod state;
 pub mod telemetry;
 pub mod zmdb;
