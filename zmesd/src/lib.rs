@@ -14,3 +14,5 @@ pub mod protocol;
 pub mod route;
 pub mod state;
 pub mod telemetry;
+pub mod tls;
+pub mod ws;
