@@ -17,4 +17,6 @@ pub mod route;
 pub mod source;
 pub mod state;
 pub mod telemetry;
+pub mod tls;
+pub mod ws;
 pub mod zmdb;

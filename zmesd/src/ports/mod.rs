@@ -5,11 +5,13 @@
 mod accounts;
 mod clock;
 mod events;
+mod login;
 mod trigger;
 mod zoneminder;
 
 pub use accounts::AccountStore;
 pub use clock::{Clock, SystemClock};
 pub use events::{EventRow, EventStore};
+pub use login::LoginCheck;
 pub use trigger::{AlarmTrigger, TriggerCommand, TriggerError, TriggerVia};
 pub use zoneminder::{DbError, DbHealth, MonitorStore, Zoneminder};

@@ -34,14 +34,13 @@ struct Frame<'a> {
     late: Option<&'static str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     replayed: Option<&'static str>,
-    events: [Event<'a>; 1],
+    events: [Entry<'a>; 1],
 }
 
 #[derive(Serialize)]
 #[serde(rename_all = "PascalCase")]
-struct Event<'a> {
-    #[serde(rename = "EventId")]
-    id: String,
+struct Entry<'a> {
+    event_id: String,
     monitor_id: String,
     name: &'a str,
     monitor_name: &'a str,
@@ -58,8 +57,8 @@ pub fn alarm(body: &AlarmBody<'_>) -> Utf8Bytes {
         supplementary: mark(body.supplementary),
         late: mark(body.late),
         replayed: mark(body.replayed),
-        events: [Event {
-            id: body.event.map_or_else(String::new, |event| event.to_string()),
+        events: [Entry {
+            event_id: body.event.map_or_else(String::new, |event| event.to_string()),
             monitor_id: body.monitor.to_string(),
             name: body.monitor_name,
             monitor_name: body.monitor_name,
