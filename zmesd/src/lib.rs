@@ -7,7 +7,9 @@
 
 pub mod auth;
 pub mod config;
+pub mod control;
 pub mod domain;
+pub mod lifecycle;
 pub mod monitors;
 pub mod ports;
 pub mod protocol;
