@@ -8,8 +8,10 @@
 pub mod auth;
 pub mod cli;
 pub mod config;
+pub mod control;
 pub mod detect;
 pub mod domain;
+pub mod lifecycle;
 pub mod monitors;
 pub mod ports;
 pub mod protocol;
