@@ -6,7 +6,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
-use serde_json::Value;
+use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use crate::app_client::{AppClient, Endpoint};
@@ -118,7 +118,8 @@ impl WorldBuilder {
         }
         database.sql(&statements).await?;
         let certificate = Certificate::write(root, "cert", Validity::Long)?;
-        let mut world = World { daemon: None, database, certificate, settings: Settings::default(), files, directory };
+        let mut world =
+            World { daemon: None, database, certificate, settings: Settings::default(), files, directory };
         world.write_zm_conf()?;
         world.settings = world.defaults(self.settings);
         world.write_settings()?;
@@ -212,6 +213,15 @@ impl World {
     /// Connects an app with all rights.
     pub async fn admin(&self) -> Result<AppClient> {
         self.login("admin", "adminpass").await
+    }
+
+    /// Connects an app with all rights that says which one it is, so that it is a device of its own.
+    pub async fn device(&self, app: &str) -> Result<AppClient> {
+        let mut client = self.app().await?;
+        let data = json!({"user": "admin", "password": "adminpass", "appversion": app});
+        client.send(&json!({"event": "auth", "data": data})).await?;
+        client.expect(&json!({"event": "auth", "status": "Success"})).await?;
+        Ok(client)
     }
 
     /// Returns `zmesctl` for this daemon.
