@@ -168,9 +168,9 @@ pub struct FakeDaemon {
 }
 
 impl FakeDaemon {
-    /// Listens on `socket`.
+    /// Listens on `socket`; an empty greeting is none.
     pub fn listen(socket: &Path, greeting: &str) -> Result<Self> {
-        Ok(Self { listener: UnixListener::bind(socket)?, greeting: format!("{greeting}\n") })
+        Ok(Self { listener: UnixListener::bind(socket)?, greeting: greeting.to_owned() })
     }
 
     /// Greets everyone who comes, for ever.
@@ -178,7 +178,9 @@ impl FakeDaemon {
         let mut kept: Vec<UnixStream> = Vec::new();
         loop {
             let (mut stream, _) = self.listener.accept().await?;
-            stream.write_all(self.greeting.as_bytes()).await?;
+            if !self.greeting.is_empty() {
+                stream.write_all(format!("{}\n", self.greeting).as_bytes()).await?;
+            }
             kept.push(stream);
         }
     }

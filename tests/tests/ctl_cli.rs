@@ -273,7 +273,7 @@ async fn log_level_reload_and_config_do_what_they_say() -> Result<()> {
     let said = reloaded.to_string();
     ensure!(said.contains("realarm-interval"), "{reloaded}");
     let file = world.settings_file();
-    ctl.run(&["config", "check", "--config", &file.to_string_lossy()]).await?.expect_code(0)?;
+    ctl.run(&["config", "check", &file.to_string_lossy()]).await?.expect_code(0)?;
     let default = ctl.run(&["config", "default"]).await?.expect_code(0)?;
     ensure!(default.stdout.contains("[zoneminder]"), "{default:#?}");
     for shell in ["bash", "zsh", "fish"] {
