@@ -9,6 +9,7 @@ pub mod auth;
 pub mod cli;
 pub mod config;
 pub mod control;
+pub mod demo;
 pub mod detect;
 pub mod domain;
 pub mod lifecycle;
