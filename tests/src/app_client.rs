@@ -73,13 +73,15 @@ impl AppClient {
     /// Connects with further HTTP headers, such as a browser's `Origin`.
     pub async fn connect_with(endpoint: &Endpoint, headers: &[(&str, &str)]) -> Result<Self> {
         let scheme = if endpoint.tls.is_some() { "wss" } else { "ws" };
-        let mut request = format!("{scheme}://localhost:{}/", endpoint.address.port()).into_client_request()?;
+        let mut request =
+            format!("{scheme}://localhost:{}/", endpoint.address.port()).into_client_request()?;
         for (name, value) in headers {
             let name = HeaderName::from_bytes(name.as_bytes())?;
             request.headers_mut().insert(name, HeaderValue::from_str(value)?);
         }
         let stream = endpoint.open().await?;
-        let (socket, _) = within("WebSocket upgrade", client_async(request, stream)).await?.context("WebSocket upgrade")?;
+        let (socket, _) =
+            within("WebSocket upgrade", client_async(request, stream)).await?.context("WebSocket upgrade")?;
         Ok(Self { socket })
     }
 
@@ -142,7 +144,9 @@ impl AppClient {
     /// Expects that the server closes next, with `code`.
     pub async fn expect_close(&mut self, code: u16) -> Result<()> {
         match self.next().await? {
-            Incoming::Closed(found) => ensure!(found == Some(code), "closed with {found:?} instead of {code}"),
+            Incoming::Closed(found) => {
+                ensure!(found == Some(code), "closed with {found:?} instead of {code}")
+            }
             Incoming::Json(value) => bail!("a frame instead of close {code}: {value}"),
         }
         Ok(())

@@ -58,8 +58,7 @@ fn newest_below(directory: &Path) -> Result<SystemTime> {
     for entry in fs::read_dir(directory).with_context(|| directory.display().to_string())? {
         let entry = entry?;
         let metadata = entry.metadata()?;
-        let modified =
-            if metadata.is_dir() { newest_below(&entry.path())? } else { metadata.modified()? };
+        let modified = if metadata.is_dir() { newest_below(&entry.path())? } else { metadata.modified()? };
         newest = newest.max(modified);
     }
     Ok(newest)

@@ -37,7 +37,8 @@ impl Certificate {
 
     /// Writes `NAME.pem` and `NAME.key` for the given names and addresses into `directory`.
     pub fn write_for(directory: &Path, name: &str, validity: Validity, subjects: &[&str]) -> Result<Self> {
-        let mut params = CertificateParams::new(subjects.iter().map(ToString::to_string).collect::<Vec<_>>())?;
+        let mut params =
+            CertificateParams::new(subjects.iter().map(ToString::to_string).collect::<Vec<_>>())?;
         params.is_ca = IsCa::ExplicitNoCa;
         if validity == Validity::Expired {
             params.not_before = date_time_ymd(2000, 1, 1);

@@ -74,13 +74,17 @@ impl Ctl {
             fs::copy(zmesctl_binary()?, &copy)?;
         }
         let mut command = Command::new("setpriv");
-        command.args([format!("--reuid={user}"), format!("--regid={group}")]).args(["--clear-groups", "--"]).arg(copy);
+        command
+            .args([format!("--reuid={user}"), format!("--regid={group}")])
+            .args(["--clear-groups", "--"])
+            .arg(copy);
         self.finish(command, arguments).await
     }
 
     /// Starts it for a stream (`watch`); lines come one by one.
     pub fn stream(&self, arguments: &[&str]) -> Result<Streaming> {
-        let mut child = self.complete(Command::new(zmesctl_binary()?), arguments).spawn().context("zmesctl")?;
+        let mut child =
+            self.complete(Command::new(zmesctl_binary()?), arguments).spawn().context("zmesctl")?;
         let stdout = child.stdout.take().context("no pipe")?;
         Ok(Streaming { child, lines: Some(BufReader::new(stdout).lines()) })
     }
@@ -124,7 +128,9 @@ impl Streaming {
     /// Returns the next line as JSON, or `None` at the end.
     pub async fn next(&mut self) -> Result<Option<Value>> {
         let lines = self.lines.as_mut().context("the pipe is closed")?;
-        let Some(line) = within("a line of zmesctl watch", lines.next_line()).await?? else { return Ok(None) };
+        let Some(line) = within("a line of zmesctl watch", lines.next_line()).await?? else {
+            return Ok(None);
+        };
         Ok(Some(serde_json::from_str(&line).with_context(|| format!("not JSON: {line}"))?))
     }
 

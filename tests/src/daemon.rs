@@ -33,7 +33,12 @@ impl Daemon {
     }
 
     /// Starts the daemon and waits until it answers on its control socket.
-    pub async fn start(mut command: Command, home: &Path, ctl: Ctl, certificate: Option<Certificate>) -> Result<Self> {
+    pub async fn start(
+        mut command: Command,
+        home: &Path,
+        ctl: Ctl,
+        certificate: Option<Certificate>,
+    ) -> Result<Self> {
         let process = Process::spawn("zmesd", &mut command, &home.join("zmesd.log"))?;
         let mut daemon = Self { process, ctl, certificate };
         let what = "zmesd answers on its control socket";

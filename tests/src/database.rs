@@ -176,7 +176,8 @@ async fn run_sql(socket: &Path, arguments: &[&str], statements: &str) -> Result<
         .args(arguments)
         .stdin(Stdio::null())
         .kill_on_drop(true);
-    let output = within("the database client", command.output()).await?.context("mariadb (package mariadb-client)")?;
+    let output =
+        within("the database client", command.output()).await?.context("mariadb (package mariadb-client)")?;
     ensure!(output.status.success(), "{}: {statements}", String::from_utf8_lossy(&output.stderr));
     Ok(String::from_utf8_lossy(&output.stdout).trim_end().to_owned())
 }

@@ -33,5 +33,6 @@ pub fn access_token(claims: Claims<'_>, secret: &str) -> Result<String> {
         "iss": "ZoneMinder", "iat": now + claims.issued, "exp": now + claims.expires,
         "user": claims.user, "type": claims.kind,
     });
-    encode(&Header::new(Algorithm::HS256), &body, &EncodingKey::from_secret(secret.as_bytes())).context("sign the token")
+    encode(&Header::new(Algorithm::HS256), &body, &EncodingKey::from_secret(secret.as_bytes()))
+        .context("sign the token")
 }

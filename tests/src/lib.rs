@@ -41,7 +41,7 @@ pub use raw_client::{HalfOpen, client_hello, tcp};
 pub use settings::Settings;
 pub use shm_layout::{Layout, Numbering, State};
 pub use shm_writer::{ShmFile, Trigger};
-pub use wait::{DEADLINE, within, wait_until};
+pub use wait::{DEADLINE, wait_until, within};
 pub use wall_clock::epoch_seconds;
 pub use world::{World, WorldBuilder};
 pub use zoneminder::{EventRow, MonitorRow, UserRow};

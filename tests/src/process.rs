@@ -24,14 +24,18 @@ pub struct Process {
 
 impl fmt::Debug for Process {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Process").field("name", &self.name).field("pid", &self.child.id()).finish_non_exhaustive()
+        f.debug_struct("Process")
+            .field("name", &self.name)
+            .field("pid", &self.child.id())
+            .finish_non_exhaustive()
     }
 }
 
 impl Process {
     /// Starts `command`; standard output and error go to the file `log`.
     pub fn spawn(name: &str, command: &mut Command, log: &Path) -> Result<Self> {
-        let output = File::options().create(true).append(true).open(log).with_context(|| log.display().to_string())?;
+        let output =
+            File::options().create(true).append(true).open(log).with_context(|| log.display().to_string())?;
         let child = command
             .stdin(Stdio::null())
             .stdout(output.try_clone()?)

@@ -124,7 +124,12 @@ impl ShmFile {
     }
 
     /// Writes the start of an alarm in the order of this version; `insert` stands for its `INSERT INTO Events`.
-    pub async fn alarm(&self, event: u64, cause: &str, insert: impl AsyncFnOnce() -> Result<()>) -> Result<()> {
+    pub async fn alarm(
+        &self,
+        event: u64,
+        cause: &str,
+        insert: impl AsyncFnOnce() -> Result<()>,
+    ) -> Result<()> {
         match self.layout.order {
             Order::StateFirst => {
                 self.set_state(State::Alarm)?;
@@ -153,7 +158,11 @@ impl ShmFile {
     }
 
     fn open(&self) -> Result<File> {
-        File::options().read(true).write(true).open(&self.path).with_context(|| self.path.display().to_string())
+        File::options()
+            .read(true)
+            .write(true)
+            .open(&self.path)
+            .with_context(|| self.path.display().to_string())
     }
 
     /// Fills the header as `Monitor::connect` does, `valid` last.

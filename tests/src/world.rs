@@ -118,7 +118,8 @@ impl WorldBuilder {
         }
         database.sql(&statements).await?;
         let certificate = Certificate::write(root, "cert", Validity::Long)?;
-        let mut world = World { daemon: None, database, certificate, settings: Settings::default(), files, directory };
+        let mut world =
+            World { daemon: None, database, certificate, settings: Settings::default(), files, directory };
         world.write_zm_conf()?;
         world.settings = world.defaults(self.settings);
         world.write_settings()?;

@@ -22,7 +22,8 @@ async fn a_filter_without_a_list_is_told_which_one() -> Result<()> {
     let world = two_cameras().await?;
     let mut app = world.admin().await?;
     let filter = |data: Value| json!({"event": "control", "data": data});
-    let missing = |reason: &str| json!({"event": "control", "type": "filter", "status": "Fail", "reason": reason});
+    let missing =
+        |reason: &str| json!({"event": "control", "type": "filter", "status": "Fail", "reason": reason});
     app.send(&filter(json!({"type": "filter", "intlist": "0"}))).await?;
     app.expect(&missing("NOMONITORLIST")).await?;
     app.send(&filter(json!({"type": "filter", "monlist": "1"}))).await?;
@@ -43,7 +44,9 @@ async fn filters_may_be_numbers_and_arrays() -> Result<()> {
     let mut app = world.admin().await?;
     let mut witness = world.admin().await?;
     for (round, (monitors, intervals)) in
-        [(json!(2), json!(0)), (json!([2]), json!([0])), (json!(["2", 9]), json!(["0", 0]))].into_iter().enumerate()
+        [(json!(2), json!(0)), (json!([2]), json!([0])), (json!(["2", 9]), json!(["0", 0]))]
+            .into_iter()
+            .enumerate()
     {
         app.filter("", "").await?;
         app.send(&json!({"event": "control", "data": {"type": "filter", "monlist": monitors, "intlist": intervals}}))
@@ -64,9 +67,21 @@ async fn what_is_not_understood_is_answered_and_harms_nothing() -> Result<()> {
     let world = two_cameras().await?;
     let mut app = world.admin().await?;
     for text in [
-        "hello", "", "[1,2]", "\"x\"", "null", "5", "{", "{}", r#"{"data":{}}"#, r#"{"event":5}"#,
-        r#"{"event":null,"data":{}}"#, r#"{"event":"control","data":"x"}"#, r#"{"event":"control","data":[1]}"#,
-        r#"{"event":"auth","data":{"user":["a"],"password":{}}}"#, r#"{"event":"control"}"#,
+        "hello",
+        "",
+        "[1,2]",
+        "\"x\"",
+        "null",
+        "5",
+        "{",
+        "{}",
+        r#"{"data":{}}"#,
+        r#"{"event":5}"#,
+        r#"{"event":null,"data":{}}"#,
+        r#"{"event":"control","data":"x"}"#,
+        r#"{"event":"control","data":[1]}"#,
+        r#"{"event":"auth","data":{"user":["a"],"password":{}}}"#,
+        r#"{"event":"control"}"#,
     ] {
         app.send_text(text).await?;
         let answer = app.next_json().await?;
@@ -162,8 +177,7 @@ async fn zmninja_1_8_sends_its_lists_with_auth_and_a_token_with_everything() -> 
     Ok(())
 }
 
-const NG_AUTH: &str =
-    r#"{"event":"auth","data":{"user":"admin","password":"adminpass","appversion":"1.1.14"},"category":"normal"}"#;
+const NG_AUTH: &str = r#"{"event":"auth","data":{"user":"admin","password":"adminpass","appversion":"1.1.14"},"category":"normal"}"#;
 
 #[tokio::test]
 async fn zmninja_ng_asks_for_the_version_to_see_that_we_live() -> Result<()> {
@@ -171,7 +185,8 @@ async fn zmninja_ng_asks_for_the_version_to_see_that_we_live() -> Result<()> {
     let mut app = world.app().await?;
     app.send_text(NG_AUTH).await?;
     app.expect(&json!({"event": "auth", "type": "", "status": "Success", "reason": ""})).await?;
-    app.send_text(r#"{"event":"control","data":{"type":"filter","monlist":"1,2","intlist":"60,60"}}"#).await?;
+    app.send_text(r#"{"event":"control","data":{"type":"filter","monlist":"1,2","intlist":"60,60"}}"#)
+        .await?;
     app.send_text(r#"{"event":"push","data":{"type":"badge","badge":3}}"#).await?;
     app.expect(&pushdisabled()).await?;
     app.send_text(
@@ -296,7 +311,8 @@ async fn missed_alarms_come_again_on_request() -> Result<()> {
     expect_replayed(&mut app, &[], "false").await?;
     // Also within auth.
     let mut app = world.app().await?;
-    app.send(&json!({"event": "auth", "data": {"user": "admin", "password": "adminpass", "since": "11"}})).await?;
+    app.send(&json!({"event": "auth", "data": {"user": "admin", "password": "adminpass", "since": "11"}}))
+        .await?;
     app.expect(&json!({"event": "auth", "status": "Success"})).await?;
     expect_replayed(&mut app, &[(12, 1)], "false").await?;
     Ok(())

@@ -220,7 +220,8 @@ async fn guessing_passwords_is_slowed_and_others_still_get_in() -> Result<()> {
 
 #[tokio::test]
 async fn a_browser_of_another_site_is_refused() -> Result<()> {
-    let world = World::new().setting("server", "allowed-origins", "[\"https://cctv.example\"]").start().await?;
+    let world =
+        World::new().setting("server", "allowed-origins", "[\"https://cctv.example\"]").start().await?;
     let endpoint = world.endpoint().await?;
     AppClient::connect_with(&endpoint, &[("origin", "https://cctv.example")]).await?;
     let stranger = AppClient::connect_with(&endpoint, &[("origin", "https://evil.example")]).await;

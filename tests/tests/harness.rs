@@ -14,7 +14,9 @@ use tokio::net::TcpListener;
 use tokio_rustls::TlsAcceptor;
 use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::protocol::CloseFrame;
-use zmes_tests::{AppClient, Certificate, Endpoint, HalfOpen, Layout, ShmFile, Validity, World, client_hello};
+use zmes_tests::{
+    AppClient, Certificate, Endpoint, HalfOpen, Layout, ShmFile, Validity, World, client_hello,
+};
 
 /// Returns what the lab's reference decoder reads.
 fn decoded(file: &ShmFile) -> Result<Value> {
@@ -31,7 +33,10 @@ async fn what_the_writer_writes_is_what_the_reference_decoder_reads() -> Result<
         let file = ShmFile::new(directory.path(), 7, layout);
         file.start()?;
         let idle = decoded(&file)?;
-        ensure!(idle["size"] == layout.size && idle["valid"] == 1 && idle["signal"] == 1, "{layout:?}: {idle}");
+        ensure!(
+            idle["size"] == layout.size && idle["valid"] == 1 && idle["signal"] == 1,
+            "{layout:?}: {idle}"
+        );
         ensure!(idle["state_name"] == "IDLE" || layout.size == 760, "{layout:?}: {idle}");
         file.alarm(4_000_000_000, "Motion", async || Ok(())).await?;
         let alarm = decoded(&file)?;

@@ -9,8 +9,7 @@ async fn an_alarm_reaches_the_app_with_its_event_its_names_and_its_cause() -> Re
     let world = World::new().monitor(3, "Porch").start().await?;
     let mut app = world.admin().await?;
     world.alarm(3, 32910).await?;
-    let event =
-        json!({"EventId": "32910", "MonitorId": "3", "Name": "Porch", "MonitorName": "Porch", "Cause": "Motion"});
+    let event = json!({"EventId": "32910", "MonitorId": "3", "Name": "Porch", "MonitorName": "Porch", "Cause": "Motion"});
     let frame =
         app.expect(&json!({"event": "alarm", "type": "", "status": "Success", "events": [event]})).await?;
     assert_eq!(frame.get("late"), None);

@@ -290,7 +290,9 @@ async fn a_chatterbox_is_closed_and_others_are_not() -> Result<()> {
                 return Ok(None);
             }
             match chatter.read_frame().await? {
-                Some((CLOSE, payload)) => return Ok(payload.first_chunk().map(|code| u16::from_be_bytes(*code))),
+                Some((CLOSE, payload)) => {
+                    return Ok(payload.first_chunk().map(|code| u16::from_be_bytes(*code)));
+                }
                 None => return Ok(None),
                 Some(_) => {}
             }
