@@ -170,9 +170,11 @@ impl Checker<'_> {
                 "name a group; one without members leaves root alone as admin",
             );
         } else if matches!(Group::from_name(&group.value), Ok(None)) {
-            let hint =
-                format!("root and {} alone are admins until it exists: groupadd", self.environment.user);
-            self.warn(&group.place, format!("there is no group `{}`", group.value), hint);
+            let name = &group.value;
+            let hint = format!(
+                "groupadd --system {name}; until then root and the daemon's own user alone are admins"
+            );
+            self.warn(&group.place, format!("there is no group `{name}`"), hint);
         }
         let socket = self.absolute(&control.socket)?.unwrap_or_else(|| self.environment.socket());
         if socket.as_os_str().len() > SOCKET_PATH_MAX {
