@@ -29,7 +29,7 @@ pub(super) enum ReadError {
     #[error("larger than {0} bytes")]
     TooLarge(u64),
     /// Something else.
-    #[error("{0}")]
+    #[error(transparent)]
     Other(io::Error),
 }
 
@@ -65,6 +65,12 @@ pub(super) fn read_bounded(path: &Path, limit: u64) -> Result<Vec<u8>, ReadError
     } else {
         Ok(content)
     }
+}
+
+/// Says that a file cannot be read, why, and for whom if that matters.
+pub(super) fn unread(path: &Path, error: &ReadError, user: &str) -> String {
+    let denied = if matches!(error, ReadError::Denied) { format!(" for user {user}") } else { String::new() };
+    format!("cannot read {}: {error}{denied}", path.display())
 }
 
 /// Says what to do about a file of the daemon's own that cannot be read; `absent` is the advice where it is missing.
@@ -166,6 +172,8 @@ mod tests {
             closed.starts_with("chgrp ") && closed.contains("usermod -aG ") && closed.contains(" zmesd"),
             "{closed}"
         );
+        let denied = unread(&file, &ReadError::Denied, "zmesd");
+        assert_eq!(denied, format!("cannot read {}: permission denied for user zmesd", file.display()));
         let environment = Environment { user: "zmesd".into(), ..Environment::default() };
         let closed = remedy(&file, &ReadError::Denied, &environment, "");
         assert!(closed.starts_with("chgrp zmesd "), "{closed}");

@@ -3,12 +3,6 @@
 //! The doc comments here are what the default file and the manual say. A value is checked by itself; what depends on
 //! other keys or on files is `validate`'s.
 
-#![expect(
-    clippy::doc_markdown,
-    clippy::doc_link_with_quotes,
-    reason = "the texts go as they are into the comments of a TOML file"
-)]
-
 use std::time::Duration;
 
 use toml::de::DeTable;

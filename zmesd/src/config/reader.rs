@@ -15,7 +15,8 @@ use super::section::{Complaint, Form, Literal, Section, Setting};
 
 /// Reads one document.
 pub(super) struct Reader<'d> {
-    text: &'d str,
+    /// Offsets of the line feeds.
+    line_ends: Vec<usize>,
     /// Lines that are no TOML: what the parser made of their values is not worth a second finding.
     broken_lines: BTreeSet<usize>,
     problems: &'d mut Problems,
@@ -23,8 +24,9 @@ pub(super) struct Reader<'d> {
 
 impl<'d> Reader<'d> {
     /// Starts with what the parser complained of.
-    pub(super) fn new(text: &'d str, errors: &[toml::de::Error], problems: &'d mut Problems) -> Self {
-        let mut reader = Self { text, broken_lines: BTreeSet::new(), problems };
+    pub(super) fn new(text: &str, errors: &[toml::de::Error], problems: &'d mut Problems) -> Self {
+        let line_ends = text.match_indices('\n').map(|(offset, _)| offset).collect();
+        let mut reader = Self { line_ends, broken_lines: BTreeSet::new(), problems };
         for error in errors {
             let line = error.span().map(|span| reader.line(span.start));
             // One finding a line: what follows on a line that is already broken is mostly an echo.
@@ -39,8 +41,7 @@ impl<'d> Reader<'d> {
 
     /// Returns the line of a byte, from 1.
     fn line(&self, offset: usize) -> usize {
-        let before = self.text.as_bytes().iter().take(offset);
-        1 + before.filter(|byte| **byte == b'\n').count()
+        1 + self.line_ends.partition_point(|end| *end < offset)
     }
 
     /// Returns the table of that dotted name, if the document has it.

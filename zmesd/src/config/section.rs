@@ -241,10 +241,11 @@ macro_rules! section {
             )+
         }
     ) => {
-        $(#[doc = $about])+
+        // The texts are for readers of a TOML file: as documentation of Rust they would be full of broken links.
+        #[doc = concat!("`[", $path, "]`")]
         #[derive(Debug)]
         pub(super) struct $name {
-            $($(#[doc = $doc])+ pub(super) $field: Setting<<$form as Form>::Value>,)+
+            $(#[doc = concat!("`", $key, "`")] pub(super) $field: Setting<<$form as Form>::Value>,)+
         }
 
         impl $name {

@@ -44,3 +44,6 @@ fn write_key(text: &mut String, key: &Key) {
     }
     let _ = writeln!(text, "{} = {}", key.name, key.default);
 }
+
+#[cfg(test)]
+mod tests;

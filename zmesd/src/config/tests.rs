@@ -10,13 +10,13 @@ use tempfile::TempDir;
 use super::*;
 
 /// A directory with all files that a configuration may name, and the environment of a user called `zmesd`.
-struct Place {
+pub(super) struct Place {
     directory: TempDir,
     environment: Environment,
 }
 
 impl Place {
-    fn new() -> Self {
+    pub(super) fn new() -> Self {
         let directory = tempfile::tempdir().unwrap();
         let write = |name: &str, text: &str| fs::write(directory.path().join(name), text).unwrap();
         write(
@@ -40,7 +40,7 @@ impl Place {
         Loaded::read(&self.file(), &self.environment)
     }
 
-    fn config(&self, text: &str) -> Config {
+    pub(super) fn config(&self, text: &str) -> Config {
         self.read(text).unwrap_or_else(|problems| panic!("{problems}")).config
     }
 
@@ -57,7 +57,7 @@ impl Place {
 }
 
 /// The least that holds in [`Place`].
-const LEAST: &str = "zoneminder.config = 'zm.conf'\nserver.tls = { certificate = 'cert.pem', key = 'key.pem' }\n\
+pub(super) const LEAST: &str = "zoneminder.config = 'zm.conf'\nserver.tls = { certificate = 'cert.pem', key = 'key.pem' }\n\
                      control.admin-group = 'root'\n";
 
 /// Every transport of push enabled, every secret given.
@@ -290,30 +290,6 @@ fn a_secret_from_a_file_that_fails_is_named_but_not_quoted() {
     );
     let problems = place.problems(&format!("{LEAST}{proxy}app-key-file = 'none'\n"));
     assert!(problems[0].ends_with("/none: no such file"), "{problems:?}");
-}
-
-#[test]
-fn the_default_file_is_the_shipped_one() {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../packaging/zmesd.toml");
-    if std::env::var_os("UPDATE").is_some() {
-        fs::write(&path, default_file()).unwrap();
-    }
-    let shipped = fs::read_to_string(&path).unwrap();
-    assert_eq!(shipped, default_file(), "run the tests with UPDATE=1 and look at the difference");
-    assert!(shipped.lines().all(|line| line.chars().count() <= 120), "lines fit a screen");
-}
-
-#[test]
-fn the_default_file_says_what_its_absence_means() {
-    let mut problems = Problems::new(Path::new("zmesd.toml"));
-    let stated = file::File::read(&default_file(), &mut problems);
-    assert!(problems.is_empty() && stated.whole, "{problems}");
-    let place = Place::new();
-    let absent = |text: &str| text.replace("/etc/zm/zm.conf", "zm.conf").replace("/etc/zmesd/tls/", "");
-    let by_default_file =
-        place.config(&absent(&default_file()).replace("admin-group = \"zmesd\"", "admin-group = 'root'"));
-    let by_nothing = place.config(LEAST);
-    assert!(by_nothing.diff(&by_default_file).is_empty(), "{:?}", by_nothing.diff(&by_default_file));
 }
 
 #[test]

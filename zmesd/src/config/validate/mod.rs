@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use nix::unistd::Group;
 use secrecy::SecretString;
 
-use super::access::{read_bounded, readable, remedy};
+use super::access::{read_bounded, readable, remedy, unread};
 use super::environment::Environment;
 use super::file::{ControlSection, File, ServerSection, StateSection, TlsSection};
 use super::forms::SecretSource;
@@ -46,8 +46,7 @@ impl Loaded {
             Err(error) => {
                 let absent = format!("zmesd default-config > {0}, then edit {0}", path.display());
                 let hint = remedy(path, &error, environment, &absent);
-                let message = format!("{} cannot read the configuration: {error}", environment.user);
-                problems.push_whole(None, message, hint);
+                problems.push_whole(None, unread(path, &error, &environment.user), hint);
                 return Err(problems);
             }
         };
@@ -144,8 +143,8 @@ impl Checker<'_> {
     }
 
     fn tls(&mut self, tls: &TlsSection) -> Result<TlsFiles, Reported> {
-        let absent = "name the certificate and the key that your web server has, or make a pair (README), or say \
-                      server.plaintext = true where a proxy does TLS";
+        let absent = "name the certificate and the key of your web server, put a pair there, or say server.plaintext = \
+                      true where a proxy does TLS";
         let certificate = self.required_file(&tls.certificate, absent);
         let key = self.required_file(&tls.key, absent);
         Ok(TlsFiles { certificate: certificate?, key: key? })
@@ -171,9 +170,11 @@ impl Checker<'_> {
                 "name a group; one without members leaves root alone as admin",
             );
         } else if matches!(Group::from_name(&group.value), Ok(None)) {
-            let hint =
-                format!("root and {} alone are admins until it exists: groupadd", self.environment.user);
-            self.warn(&group.place, format!("there is no group `{}`", group.value), hint);
+            let name = &group.value;
+            let hint = format!(
+                "groupadd --system {name}; until then root and the daemon's own user alone are admins"
+            );
+            self.warn(&group.place, format!("there is no group `{name}`"), hint);
         }
         let socket = self.absolute(&control.socket)?.unwrap_or_else(|| self.environment.socket());
         if socket.as_os_str().len() > SOCKET_PATH_MAX {
@@ -208,7 +209,7 @@ impl Checker<'_> {
         match readable(&path) {
             Ok(()) => Ok(Some(path)),
             Err(error) => {
-                let message = format!("{} cannot read {}: {error}", self.environment.user, path.display());
+                let message = unread(&path, &error, &self.environment.user);
                 let hint = remedy(&path, &error, self.environment, absent);
                 Err(self.problem(&setting.place, message, hint))
             }
@@ -236,7 +237,7 @@ impl Checker<'_> {
         };
         let path = self.environment.resolve(named, self.path);
         let content = read_bounded(&path, SECRET_MAX).map_err(|error| {
-            let message = format!("{} cannot read {}: {error}", self.environment.user, path.display());
+            let message = unread(&path, &error, &self.environment.user);
             let absent = "write the secret into that file, or name the right one";
             let hint = remedy(&path, &error, self.environment, absent);
             self.problem(&setting.place, message, hint)

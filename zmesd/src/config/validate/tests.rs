@@ -48,7 +48,7 @@ fn both_files_of_a_pair_are_checked() {
                 server.tls = { certificate = '', key = 'k' }\n";
     let problems = problems(&with(&[]), text);
     assert_eq!(problems[0], "server.tls.certificate: is empty");
-    assert!(problems[1].starts_with("server.tls.key: zmesd cannot read /"), "{problems:?}");
+    assert!(problems[1].starts_with("server.tls.key: cannot read /"), "{problems:?}");
     assert_eq!(problems.len(), 2);
 }
 

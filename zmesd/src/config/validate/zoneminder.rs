@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use secrecy::ExposeSecret;
 
 use super::{Checker, Reported};
-use crate::config::access::{ReadError, zoneminder_remedy};
+use crate::config::access::{ReadError, unread, zoneminder_remedy};
 use crate::config::file::ZoneminderSection;
 use crate::config::problem::{Problem, quotable};
 use crate::config::zmconf::{ZmConf, ZmValue};
@@ -94,7 +94,7 @@ impl Checker<'_> {
             }
             Err(failure) => failure,
         };
-        let message = format!("{} cannot read {}: {error}", self.environment.user, file.display());
+        let message = unread(&file, &error, &self.environment.user);
         let hint = match &error {
             ReadError::Missing => elsewhere(&path, &ELSEWHERE),
             ReadError::Denied => zoneminder_remedy(&file, &self.environment.user),
