@@ -61,6 +61,8 @@ fn io(error: &std::io::Error) -> String {
         ErrorKind::ConnectionRefused => "connection refused".to_owned(),
         ErrorKind::NotFound => "no such socket".to_owned(),
         ErrorKind::PermissionDenied => "permission denied".to_owned(),
+        // What the TLS layer refuses reaches us as bad data: a certificate of another name or authority.
+        ErrorKind::InvalidData => format!("TLS: {error}"),
         _ => error.to_string(),
     }
 }

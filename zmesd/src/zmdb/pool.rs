@@ -105,11 +105,7 @@ impl Pool {
         match &self.database.address {
             DatabaseAddress::Socket(path) => vec![Place::Socket(path.clone())],
             DatabaseAddress::Tcp { host, port } => vec![Place::Tcp(host.clone(), *port)],
-            DatabaseAddress::Default => {
-                let sockets = SOCKETS.iter().map(PathBuf::from).filter(|path| path.exists());
-                let tcp = Place::Tcp("127.0.0.1".to_owned(), 3306);
-                sockets.map(Place::Socket).chain([tcp]).collect()
-            }
+            DatabaseAddress::Default => this_machine(SOCKETS.iter().map(PathBuf::from)),
         }
     }
 
@@ -142,6 +138,12 @@ impl Pool {
             None => options,
         }
     }
+}
+
+/// Returns where a server on this machine may be, as MySQL's own clients understand `localhost`.
+fn this_machine(sockets: impl Iterator<Item = PathBuf>) -> Vec<Place> {
+    let tcp = Place::Tcp("127.0.0.1".to_owned(), 3306);
+    sockets.filter(|path| path.exists()).map(Place::Socket).chain([tcp]).collect()
 }
 
 /// Says [`SESSION`]; a refusal of the server is no fault, a broken connection is.
@@ -198,5 +200,25 @@ impl Deref for Lease<'_> {
 impl DerefMut for Lease<'_> {
     fn deref_mut(&mut self) -> &mut MySqlConnection {
         &mut self.connection
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn localhost_is_the_sockets_that_exist_at_that_moment_and_then_tcp() {
+        let directory = tempfile::TempDir::new().unwrap();
+        let [debian, red_hat] = ["mysqld.sock", "mysql.sock"].map(|name| directory.path().join(name));
+        let places = || {
+            let sockets = [debian.clone(), red_hat.clone()].into_iter();
+            this_machine(sockets).iter().map(ToString::to_string).collect::<Vec<_>>()
+        };
+        assert_eq!(places(), ["127.0.0.1:3306"]);
+        std::fs::write(&red_hat, "").unwrap();
+        assert_eq!(places(), [red_hat.display().to_string(), "127.0.0.1:3306".to_owned()]);
+        std::fs::write(&debian, "").unwrap();
+        assert_eq!(places().first(), Some(&debian.display().to_string()));
     }
 }
