@@ -100,10 +100,10 @@ async fn kept_files_are_what_zoneminder_would_have_written() -> Result<()> {
     let mut demo = Demo::start(&["--monitors", "1", "--every", "1s", "--keep", &keep.to_string_lossy()])?;
     demo.line("an alarm of the simulation is printed", |line| line.ends_with(DELAY)).await?;
     demo.end(Signal::SIGTERM).await?;
-    let decoder = concat!(env!("CARGO_MANIFEST_DIR"), "/lab/zmshm.py");
+    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/lab/zmshm.py");
     let memory = keep.join("shm/zm.mmap.1");
     let output =
-        std::process::Command::new("python3").args([decoder, "read", "--json"]).arg(memory).output()?;
+        std::process::Command::new("python3").args([script, "read", "--json"]).arg(memory).output()?;
     let decoded: serde_json::Value = serde_json::from_slice(&output.stdout)?;
     assert_eq!((&decoded["size"], &decoded["valid"]), (&888.into(), &1.into()), "{decoded}");
     assert_eq!(

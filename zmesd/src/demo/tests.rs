@@ -1,5 +1,8 @@
 //! The demo's parts, as far as they stand without the daemon.
 
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
 use super::*;
 use crate::ports::{MonitorStore, SystemClock};
 
@@ -87,4 +90,17 @@ fn zmesctl_is_called_where_the_daemon_came_from() {
     std::fs::write(built.path().join("zmesctl"), "").unwrap();
     assert_eq!(zmesctl_command(Some(&daemon)), built.path().join("zmesctl").display().to_string());
     assert_eq!(zmesctl_command(None), "zmesctl");
+}
+
+#[tokio::test]
+async fn cameras_and_app_are_tasks_that_end_when_told() {
+    let demo = prepare(&somewhere()).unwrap();
+    let (stop, tasks) = (CancellationToken::new(), TaskTracker::new());
+    let (simulation, client) = (demo.simulation, demo.client);
+    let cameras = tasks.spawn(simulation.run(stop.clone()));
+    let app_stop = stop.clone();
+    let app = tasks.spawn(async move { client.run(&mut io::sink(), app_stop).await });
+    stop.cancel();
+    cameras.await.unwrap().unwrap();
+    app.await.unwrap().unwrap();
 }
