@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::future::join_all;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, timeout};
 use tokio_util::sync::CancellationToken;
@@ -175,8 +176,13 @@ impl ForcedKeeper {
     }
 
     async fn cancel_all(&mut self) {
-        for monitor in std::mem::take(&mut self.forced).into_keys() {
-            if let Err(error) = self.tell(monitor, TriggerCommand::Cancel).await {
+        // All at once: the daemon is to end soon, however many there are and however slow ZoneMinder is.
+        let forced = std::mem::take(&mut self.forced);
+        let told = forced
+            .into_keys()
+            .map(async |monitor| (monitor, self.tell(monitor, TriggerCommand::Cancel).await));
+        for (monitor, told) in join_all(told).await {
+            if let Err(error) = told {
                 let error = &error as &dyn std::error::Error;
                 error!(%monitor, error, "a forced alarm stays on: cancel it with zmu or in the console");
             }

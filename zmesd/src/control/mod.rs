@@ -23,7 +23,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
-use tracing::warn;
+use tracing::{debug, warn};
 use zmes_shared::MonitorId;
 use zmes_shared::views::MonitorView;
 
@@ -42,6 +42,9 @@ use level::TemporaryLevel;
 const SESSIONS: usize = 16;
 /// Pause after a failed accept: out of file descriptors, it would fail again at once.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(200);
+
+/// After the stop, how long a peer may take to read its last answer.
+const LAST_ANSWER: Duration = Duration::from_secs(1);
 
 /// What the poller last saw, per monitor that it looks at.
 pub type MonitorReports = Arc<BTreeMap<MonitorId, MonitorView>>;
@@ -123,9 +126,12 @@ pub async fn serve(listener: ControlListener, parts: ControlParts) {
         match accepted {
             Ok((stream, permit)) => {
                 failing = false;
-                let context = Arc::clone(&context);
+                let (context, stop) = (Arc::clone(&context), stop.clone());
                 tracker.spawn(async move {
-                    session::run(&context, stream).await;
+                    tokio::select! {
+                        () = session::run(&context, stream) => {}
+                        () = long_after(&stop) => debug!("a control session was cut off"),
+                    }
                     drop(permit);
                 });
             }
@@ -142,6 +148,12 @@ pub async fn serve(listener: ControlListener, parts: ControlParts) {
     drop(listener);
     tracker.close();
     tracker.wait().await;
+}
+
+/// Returns when sessions have had the time to end by themselves.
+async fn long_after(stop: &CancellationToken) {
+    stop.cancelled().await;
+    tokio::time::sleep(LAST_ANSWER).await;
 }
 
 /// Waits for a free place first, so that nobody is accepted who cannot be served.

@@ -30,6 +30,9 @@ const WRITE_DEADLINE: Duration = Duration::from_secs(10);
 /// meanwhile it is told with `lagged`.
 const STREAM_WRITE_DEADLINE: Duration = Duration::from_mins(10);
 
+/// Longest text of a request or an error in the log, in characters.
+const LOGGED: usize = 300;
+
 /// What came in.
 enum Input {
     Line,
@@ -165,7 +168,9 @@ impl Session<'_> {
             let Peer { uid, pid, .. } = self.peer;
             match &result {
                 Ok(_) => info!(uid, pid, request, "done for an admin"),
-                Err(error) => info!(uid, pid, request, error = error.message, "not done for an admin"),
+                Err(error) => {
+                    info!(uid, pid, request, error = brief(&error.message), "not done for an admin");
+                }
             }
         }
         result
@@ -261,5 +266,10 @@ fn known_id(line: &[u8]) -> Option<u64> {
 
 /// The request as the log shows it. No request carries a secret.
 fn describe(request: &Request) -> String {
-    serde_json::to_string(request).unwrap_or_default()
+    brief(&serde_json::to_string(request).unwrap_or_default())
+}
+
+/// What a peer has a say in is logged up to a length alone.
+fn brief(text: &str) -> String {
+    text.chars().take(LOGGED).collect()
 }

@@ -1,32 +1,35 @@
 //! The lifecycle of a real process: this test binary started again, with real signals and a real systemd socket.
 
 use std::os::unix::net::UnixDatagram;
-use std::process::{Child, Command, Stdio};
+use std::process::{self, Child, Stdio};
 use std::sync::Arc;
 
 use nix::sys::signal::{Signal as Signum, kill};
 use nix::unistd::Pid;
 use tokio::sync::oneshot;
+use zmes_shared::views::ClientCounts;
 
 use super::*;
 use crate::monitors::Catalog;
-use crate::route;
+use crate::route::Command;
 
 /// Set for the child alone: how it behaves.
 const BEHAVIOUR: &str = "ZMESD_TEST_LIFECYCLE";
 
 /// A router that answers, or not.
-async fn router(mut commands: mpsc::Receiver<route::Command>, answers: bool, stop: CancellationToken) {
+async fn router(mut commands: mpsc::Receiver<Command>, answers: bool, stop: CancellationToken) {
     let mut kept = Vec::new();
     loop {
         let command = tokio::select! {
             Some(command) = commands.recv() => command,
             () = stop.cancelled() => return,
         };
-        match command {
-            route::Command::Ping(reply) if answers => drop(reply.send(())),
-            route::Command::Count(reply) if answers => drop(reply.send(Default::default())),
-            other => kept.push(other),
+        if !answers {
+            kept.push(command);
+        } else if let Command::Ping(reply) = command {
+            reply.send(()).ok();
+        } else if let Command::Count(reply) = command {
+            reply.send(ClientCounts::default()).ok();
         }
     }
 }
@@ -82,7 +85,7 @@ impl Process {
         let socket = directory.path().join("notify");
         let systemd = UnixDatagram::bind(&socket).unwrap();
         systemd.set_read_timeout(Some(Duration::from_secs(30))).unwrap();
-        let mut command = Command::new(std::env::current_exe().unwrap());
+        let mut command = process::Command::new(std::env::current_exe().unwrap());
         command.args(["--exact", "lifecycle::tests::process", "--ignored", "--nocapture"]);
         command.env(BEHAVIOUR, behaviour).env("NOTIFY_SOCKET", &socket).env_remove("WATCHDOG_PID");
         if let Some(every) = watchdog {

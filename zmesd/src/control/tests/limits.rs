@@ -38,9 +38,9 @@ async fn what_is_no_request_is_answered_and_the_connection_goes_on() {
 async fn requests_of_one_connection_are_answered_in_order() {
     let world = World::start().await;
     let mut peer = world.peer().await;
-    let lines: String =
-        (1..=20).map(|id| format!("{{\"id\":{id},\"request\":{{\"type\":\"status\"}}}}\n")).collect();
-    peer.send_raw(lines.as_bytes()).await;
+    for id in 1..=20 {
+        peer.send(&format!(r#"{{"id":{id},"request":{{"type":"status"}}}}"#)).await;
+    }
     for id in 1..=20 {
         assert_eq!(peer.read().await["id"], id);
     }

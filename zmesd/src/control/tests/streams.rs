@@ -1,6 +1,7 @@
 //! `watch`
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use jiff::Timestamp;
 use serde_json::json;
@@ -156,6 +157,27 @@ async fn a_slow_watcher_is_told_how_much_it_missed_and_goes_on() {
     }
     assert!(missed > 0);
     assert_eq!(received + missed, BATCHES, "every one is either there or counted");
+}
+
+#[tokio::test]
+async fn peers_that_do_not_read_hold_up_no_stop() {
+    let world = World::start().await;
+    let (mut watcher, mut asker) = (world.peer().await, world.peer().await);
+    watcher.send(r#"{"id":1,"request":{"type":"watch"}}"#).await;
+    assert_eq!(watcher.item("monitor").await["monitor"]["id"], 1);
+    // Far more than a socket's buffers hold, in both ways of answering.
+    asker.send_raw("{\"id\":1,\"request\":{\"type\":\"status\"}}\n".repeat(2000).as_bytes()).await;
+    for _ in 0..100 {
+        let detail = Some("x".repeat(65536));
+        let (target, id, outcome) = ("session".into(), "4".into(), "failed".into());
+        let kind = WatchKind::Delivery { alarm: 1, target, id, outcome, detail, latency_ms: 3 };
+        world.tap.send_with(|| vec![WatchEvent { at: Timestamp::UNIX_EPOCH, kind }]);
+        tokio::task::yield_now().await;
+    }
+    world.draining.cancel();
+    world.stop.cancel();
+    // Shorter than the deadline of a write.
+    tokio::time::timeout(Duration::from_secs(8), world.tasks.wait()).await.unwrap();
 }
 
 #[tokio::test]

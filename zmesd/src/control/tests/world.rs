@@ -141,34 +141,56 @@ fn reports() -> MonitorReports {
     Arc::new(views.into_iter().map(|view| (view.id, view)).collect::<BTreeMap<_, _>>())
 }
 
-impl World {
-    pub(super) async fn start() -> Self {
-        let directory = tempfile::tempdir().unwrap();
-        let socket = directory.path().join("run/control.sock");
+/// The real router on the real state.
+struct Core {
+    router: RouterHandle,
+    alarms: mpsc::Sender<Alarm>,
+    state: StateHandle,
+    trouble: watch::Receiver<Option<String>>,
+    tap: Tap,
+    counters: Arc<Counters>,
+}
+
+impl Core {
+    async fn start(
+        directory: PathBuf,
+        catalog: watch::Receiver<Arc<Catalog>>,
+        tasks: &TaskTracker,
+        stop: &CancellationToken,
+    ) -> Self {
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-        let keep_events = Duration::from_hours(1);
-        let config = StateConfig { directory: directory.path().join("state"), keep_events };
+        let config = StateConfig { directory, keep_events: Duration::from_hours(1) };
         let state = State::open(&config, Arc::clone(&clock)).await.unwrap();
-        let (tasks, draining, stop) =
-            (TaskTracker::new(), CancellationToken::new(), CancellationToken::new());
         let (commands, commands_rx) = mpsc::channel(64);
         let (alarms, alarms_rx) = mpsc::channel(64);
-        let (catalog, catalog_rx) = watch::channel(Arc::new(catalog()));
-        let (tap, counters, outside) =
-            (Tap::default(), Arc::<Counters>::default(), Arc::<Outside>::default());
+        let (tap, counters) = (Tap::default(), Arc::<Counters>::default());
         let router = Router::new(RouterParts {
             alarms: alarms_rx,
             commands: commands_rx,
-            catalog: catalog_rx.clone(),
+            catalog,
             authenticated_users: watch::channel(false).1,
             state: state.handle.clone(),
             remembered: state.remembered,
             tap: tap.clone(),
             counters: Arc::clone(&counters),
-            clock: Arc::clone(&clock),
+            clock,
         });
         tasks.spawn(router.run(stop.clone()));
         tasks.spawn(state.writer.run(stop.clone()));
+        let (router, state, trouble) = (RouterHandle::new(commands), state.handle, state.trouble);
+        Self { router, alarms, state, trouble, tap, counters }
+    }
+}
+
+impl World {
+    pub(super) async fn start() -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        let socket = directory.path().join("run/control.sock");
+        let (tasks, draining, stop) =
+            (TaskTracker::new(), CancellationToken::new(), CancellationToken::new());
+        let (catalog, catalog_rx) = watch::channel(Arc::new(catalog()));
+        let core = Core::start(directory.path().join("state"), catalog_rx.clone(), &tasks, &stop).await;
+        let outside = Arc::<Outside>::default();
         let (refresh, refreshes) = mpsc::channel(1);
         tasks.spawn(refresh_catalog(refreshes, Arc::clone(&outside), stop.clone()));
         let (reports, reports_rx) = watch::channel(reports());
@@ -176,19 +198,19 @@ impl World {
         let (admin_group, admin_group_rx) = watch::channel("no-such-group".to_owned());
         let (listening, listening_rx) = watch::channel(vec!["wss://[::]:9000".to_owned()]);
         let (filter, log) = LogHandle::new("info").unwrap();
-        let router = RouterHandle::new(commands);
+        let Core { router, alarms, state, trouble, tap, counters } = core;
         let parts = ControlParts {
             router: router.clone(),
             catalog: CatalogHandle::new(refresh, catalog_rx),
-            state: state.handle.clone(),
-            state_trouble: state.trouble,
+            state: state.clone(),
+            state_trouble: trouble,
             tap: tap.clone(),
             reports: reports_rx,
             database: database_rx,
             trigger: Arc::<Outside>::clone(&outside),
             log: log.clone(),
             counters: Arc::clone(&counters),
-            clock,
+            clock: Arc::new(SystemClock),
             configuration: Arc::<Outside>::clone(&outside),
             certificate: Arc::<Outside>::clone(&outside),
             listening: listening_rx,
@@ -202,8 +224,6 @@ impl World {
         let listener = ControlListener::bind(&socket, "").await.unwrap();
         tasks.spawn(serve(listener, parts));
         tasks.close();
-        let state = state.handle;
-        let _kept: Vec<Box<dyn Any>> = vec![Box::new(filter), Box::new(listening)];
         Self {
             socket,
             outside,
@@ -221,7 +241,7 @@ impl World {
             stop,
             tasks,
             directory,
-            _kept,
+            _kept: vec![Box::new(filter), Box::new(listening)],
         }
     }
 
