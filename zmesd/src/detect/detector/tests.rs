@@ -100,7 +100,9 @@ impl Bench {
     }
 
     fn rows(&mut self, rows: &[EventRow]) -> Vec<u64> {
-        rows.iter().for_each(|row| self.detector.reconcile(row, self.now));
+        for row in rows {
+            self.detector.reconcile(row, self.now);
+        }
         self.missed(Duration::ZERO)
     }
 
