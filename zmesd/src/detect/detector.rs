@@ -240,6 +240,9 @@ impl Detector {
     /// Compares with what was seen before of the same `zmc`.
     fn follow(&mut self, before: Seen, look: Look<'_>, step: &mut Step) {
         let alarmed = look.reading.state.alarmed();
+        let entered = alarmed && !before.alarmed;
+        // A new alarm is no longer the one that ran at the start.
+        self.pending = self.pending.filter(|pending| pending.why != Why::AtStart || !entered);
         if let Some(pending) = self.pending {
             let changed = look.event().filter(|event| event.0 != pending.last_event);
             if let Some(event) = changed.filter(|_| alarmed || pending.why != Why::AtStart) {
@@ -251,7 +254,7 @@ impl Detector {
         if !alarmed {
             return;
         }
-        if !before.alarmed {
+        if entered {
             self.unidentified = None;
             self.enter(before, look, step);
             return;

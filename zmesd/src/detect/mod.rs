@@ -16,6 +16,8 @@ mod announced;
 mod config;
 mod detector;
 mod events;
+#[cfg(test)]
+mod fakes;
 mod lookup;
 mod poller;
 mod pulse;
@@ -110,3 +112,6 @@ pub fn build(parts: DetectParts) -> Detection {
         }),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -18,13 +18,16 @@ use super::track::{Looked, Round, Rules, Track, unwatched};
 use crate::config::Source;
 use crate::domain::Alarm;
 use crate::monitors::Catalog;
-use crate::ports::Clock;
+use crate::ports::{Clock, EventRow};
 use crate::source::MonitorSource;
 use crate::state::Cursor;
 use crate::telemetry::Counters;
 
 /// ZoneMinder's own default of `ZM_WATCH_MAX_DELAY`, until the catalog has been read.
 const WATCH_MAX_DELAY: Duration = Duration::from_secs(45);
+
+/// Rows kept of monitors that the catalog does not know (yet): it may not have been read, or the monitor is new.
+const UNCLAIMED: usize = 1000;
 
 /// Each monitor as it is shown, by id.
 pub type Views = Arc<BTreeMap<MonitorId, MonitorView>>;
@@ -65,6 +68,8 @@ pub struct Poller {
     parts: PollerParts,
     rules: Rules,
     tracks: BTreeMap<MonitorId, Track>,
+    /// Rows of monitors that the catalog does not know yet; each catalog is their last chance.
+    unclaimed: Vec<EventRow>,
     /// The views are not what was published last.
     changed: bool,
 }
@@ -77,7 +82,7 @@ impl Poller {
     pub fn new(parts: PollerParts) -> Self {
         let config = *parts.config.borrow();
         let rules = Rules { config, max_delay: WATCH_MAX_DELAY, database: None };
-        Self { parts, rules, tracks: BTreeMap::new(), changed: false }
+        Self { parts, rules, tracks: BTreeMap::new(), unclaimed: Vec::new(), changed: false }
     }
 
     /// Polls until told to stop.
@@ -100,7 +105,7 @@ impl Poller {
                         ticks = ticker(self.rules.config.poll_interval);
                     }
                 }
-                Ok(()) = self.parts.catalog.changed() => self.on_catalog(),
+                Ok(()) = self.parts.catalog.changed() => self.on_catalog().await?,
                 Some(answer) = self.parts.answers.recv() => self.on_answer(&answer).await?,
                 Some(report) = self.parts.reports.recv() => self.on_report(report).await?,
                 _ = ticks.tick() => self.on_tick().await?,
@@ -114,7 +119,7 @@ impl Poller {
     }
 
     /// Follows the monitors that there are now; what is known of those that stay is kept.
-    fn on_catalog(&mut self) {
+    async fn on_catalog(&mut self) -> Result<(), Ended> {
         let catalog = Arc::clone(&self.parts.catalog.borrow_and_update());
         self.assume_version();
         self.rules.max_delay =
@@ -131,6 +136,12 @@ impl Poller {
             self.parts.source.forget(monitor);
         }
         self.changed = true;
+        let rows = std::mem::take(&mut self.unclaimed);
+        self.on_rows(rows).await?;
+        if catalog.loaded_at.is_some() {
+            self.unclaimed.clear();
+        }
+        Ok(())
     }
 
     fn assume_version(&mut self) {
@@ -168,12 +179,7 @@ impl Poller {
 
     async fn on_report(&mut self, report: Report) -> Result<(), Ended> {
         match report {
-            Report::Rows(rows) => {
-                for row in rows {
-                    let looked = self.one(row.monitor, |track, round| track.reconcile(&row, round));
-                    self.conclude(looked).await?;
-                }
-            }
+            Report::Rows(rows) => self.on_rows(rows).await?,
             Report::Restored(newest) => {
                 for track in self.tracks.values_mut() {
                     track.restored(newest);
@@ -181,6 +187,18 @@ impl Poller {
             }
             Report::Database(reachable) => {
                 self.rules.database = reachable.err().map(|error| Arc::from(error.to_string()));
+            }
+        }
+        Ok(())
+    }
+
+    async fn on_rows(&mut self, rows: Vec<EventRow>) -> Result<(), Ended> {
+        for row in rows {
+            if self.tracks.contains_key(&row.monitor) {
+                let looked = self.one(row.monitor, |track, round| track.reconcile(&row, round));
+                self.conclude(looked).await?;
+            } else if self.unclaimed.len() < UNCLAIMED {
+                self.unclaimed.push(row);
             }
         }
         Ok(())
@@ -252,6 +270,3 @@ fn ticker(period: Duration) -> Interval {
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     ticks
 }
-
-#[cfg(test)]
-mod tests;
