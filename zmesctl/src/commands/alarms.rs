@@ -36,10 +36,11 @@ pub enum Command {
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
-  zmesctl alarm test --dry-run            who would get an alarm, and who not, and why
+  zmesctl alarm test --dry-run            who would get it, who not, and why
   zmesctl alarm test --monitor 3 --wait   does it arrive, and how fast?
 
-Exit codes: 0 all that should get it got it (or nobody should), 7 some failed, 1 all failed.")]
+Exit codes: 0 all that should get it did (or nobody should), 7 some failed,
+1 all failed.")]
 pub struct TestArgs {
     /// Pretend that this monitor alarms [default: the first that is watched]
     #[arg(short, long, value_name = "ID")]
