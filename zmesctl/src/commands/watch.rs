@@ -13,7 +13,7 @@ use zmes_shared::MonitorId;
 use zmes_shared::control::{ClientState, Request, WatchEvent, WatchFilter, WatchKind};
 use zmes_shared::views::MonitorView;
 
-use super::alarms::word;
+use super::alarms::{verdict, word};
 use super::clients::described;
 use crate::client::{Items, Next};
 use crate::context::Context;
@@ -174,14 +174,6 @@ fn told(kind: &WatchKind) -> (&'static str, Tone, String) {
 
 fn bracketed(text: &str) -> String {
     if text.is_empty() { String::new() } else { format!(" ({text})") }
-}
-
-fn verdict(word: &str) -> Tone {
-    match word {
-        "sent" => Tone::Good,
-        "failed" => Tone::Bad,
-        _ => Tone::Faint,
-    }
 }
 
 fn health(monitor: &MonitorView) -> Tone {

@@ -35,7 +35,7 @@ const COMMANDS: [(&str, &str, &str, &str, i32); 16] = [
         "alarm test --monitor 3 --token 1a2b3c4d --dry-run --wait",
         "request-alarm_test-chosen",
         "reply-alarm_test-dry_run",
-        "nobody would get it",
+        "Nothing was sent. An alarm of monitor 3 would be: for nobody",
         0,
     ),
     (
