@@ -17,15 +17,13 @@ _zmesctl() {
     _arguments "${_arguments_options[@]}" : \
 '--socket=[Control socket of zmesd]:PATH:_files' \
 '--timeout=[How long a request may take \[default\: 5s\]]:DURATION:_default' \
-'--color=[Use colours]:WHEN:((auto\:"On a terminal, unless \`\$NO_COLOR\` is set"
-always\:"Always"
-never\:"Never"))' \
+'--color=[Use colours]:WHEN:(auto always never)' \
 '--json[Print one JSON document]' \
 '--jsonl[Print one JSON object a line (lists and streams)]' \
 '-q[Print nothing where all is well]' \
 '--quiet[Print nothing where all is well]' \
-'-h[Print help (see more with '\''--help'\'')]' \
-'--help[Print help (see more with '\''--help'\'')]' \
+'-h[Print help]' \
+'--help[Print help]' \
 '-V[Print version]' \
 '--version[Print version]' \
 ":: :_zmesctl_commands" \
@@ -41,30 +39,26 @@ never\:"Never"))' \
 _arguments "${_arguments_options[@]}" : \
 '--socket=[Control socket of zmesd]:PATH:_files' \
 '--timeout=[How long a request may take \[default\: 5s\]]:DURATION:_default' \
-'--color=[Use colours]:WHEN:((auto\:"On a terminal, unless \`\$NO_COLOR\` is set"
-always\:"Always"
-never\:"Never"))' \
+'--color=[Use colours]:WHEN:(auto always never)' \
 '--json[Print one JSON document]' \
 '--jsonl[Print one JSON object a line (lists and streams)]' \
 '-q[Print nothing where all is well]' \
 '--quiet[Print nothing where all is well]' \
-'-h[Print help (see more with '\''--help'\'')]' \
-'--help[Print help (see more with '\''--help'\'')]' \
+'-h[Print help]' \
+'--help[Print help]' \
 && ret=0
 ;;
 (clients)
 _arguments "${_arguments_options[@]}" : \
 '--socket=[Control socket of zmesd]:PATH:_files' \
 '--timeout=[How long a request may take \[default\: 5s\]]:DURATION:_default' \
-'--color=[Use colours]:WHEN:((auto\:"On a terminal, unless \`\$NO_COLOR\` is set"
-always\:"Always"
-never\:"Never"))' \
+'--color=[Use colours]:WHEN:(auto always never)' \
 '--json[Print one JSON document]' \
 '--jsonl[Print one JSON object a line (lists and streams)]' \
 '-q[Print nothing where all is well]' \
 '--quiet[Print nothing where all is well]' \
-'-h[Print help (see more with '\''--help'\'')]' \
-'--help[Print help (see more with '\''--help'\'')]' \
+'-h[Print help]' \
+'--help[Print help]' \
 ":: :_zmesctl__subcmd__clients_commands" \
 "*::: :->clients" \
 && ret=0
@@ -78,39 +72,35 @@ never\:"Never"))' \
             (list)
 _arguments "${_arguments_options[@]}" : \
 '--user=[Only this ZoneMinder user; \`*\` stands for any characters]:USER:_default' \
-'--state=[Only clients that have come so far]:STATE:((pending\:"Connected, not (yet) authenticated"
+'--state=[Only clients that have come so far]:pending|authenticated:((pending\:"Connected, not (yet) authenticated"
 authenticated\:"Authenticated\: it gets alarms"))' \
 '--address=[Only this address or network]:CIDR:_default' \
 '--socket=[Control socket of zmesd]:PATH:_files' \
 '--timeout=[How long a request may take \[default\: 5s\]]:DURATION:_default' \
-'--color=[Use colours]:WHEN:((auto\:"On a terminal, unless \`\$NO_COLOR\` is set"
-always\:"Always"
-never\:"Never"))' \
+'--color=[Use colours]:WHEN:(auto always never)' \
 '--json[Print one JSON document]' \
 '--jsonl[Print one JSON object a line (lists and streams)]' \
 '-q[Print nothing where all is well]' \
 '--quiet[Print nothing where all is well]' \
-'-h[Print help (see more with '\''--help'\'')]' \
-'--help[Print help (see more with '\''--help'\'')]' \
+'-h[Print help]' \
+'--help[Print help]' \
 && ret=0
 ;;
 (disconnect)
 _arguments "${_arguments_options[@]}" : \
 '--socket=[Control socket of zmesd]:PATH:_files' \
 '--timeout=[How long a request may take \[default\: 5s\]]:DURATION:_default' \
-'--color=[Use colours]:WHEN:((auto\:"On a terminal, unless \`\$NO_COLOR\` is set"
-always\:"Always"
-never\:"Never"))' \
+'--color=[Use colours]:WHEN:(auto always never)' \
 '-y[Do not ask]' \
 '--yes[Do not ask]' \
-'(-y --yes)-n[Only say what would happen]' \
-'(-y --yes)--dry-run[Only say what would happen]' \
+'-n[Only say what would happen]' \
+'--dry-run[Only say what would happen]' \
 '--json[Print one JSON document]' \
 '--jsonl[Print one JSON object a line (lists and streams)]' \
 '-q[Print nothing where all is well]' \
 '--quiet[Print nothing where all is well]' \
-'-h[Print help (see more with '\''--help'\'')]' \
-'--help[Print help (see more with '\''--help'\'')]' \
+'-h[Print help]' \
+'--help[Print help]' \
 ':id -- The client, as `clients list` numbers it:_default' \
 && ret=0
 ;;
@@ -122,15 +112,13 @@ esac
 _arguments "${_arguments_options[@]}" : \
 '--socket=[Control socket of zmesd]:PATH:_files' \
 '--timeout=[How long a request may take \[default\: 5s\]]:DURATION:_default' \
-'--color=[Use colours]:WHEN:((auto\:"On a terminal, unless \`\$NO_COLOR\` is set"
-always\:"Always"
-never\:"Never"))' \
+'--color=[Use colours]:WHEN:(auto always never)' \
 '--json[Print one JSON document]' \
 '--jsonl[Print one JSON object a line (lists and streams)]' \
 '-q[Print nothing where all is well]' \
 '--quiet[Print nothing where all is well]' \
-'-h[Print help (see more with '\''--help'\'')]' \
-'--help[Print help (see more with '\''--help'\'')]' \
+'-h[Print help]' \
+'--help[Print help]' \
 ":: :_zmesctl__subcmd__monitors_commands" \
 "*::: :->monitors" \
 && ret=0
@@ -145,30 +133,26 @@ never\:"Never"))' \
 _arguments "${_arguments_options[@]}" : \
 '--socket=[Control socket of zmesd]:PATH:_files' \
 '--timeout=[How long a request may take \[default\: 5s\]]:DURATION:_default' \
-'--color=[Use colours]:WHEN:((auto\:"On a terminal, unless \`\$NO_COLOR\` is set"
-always\:"Always"
-never\:"Never"))' \
+'--color=[Use colours]:WHEN:(auto always never)' \
 '--json[Print one JSON document]' \
 '--jsonl[Print one JSON object a line (lists and streams)]' \
 '-q[Print nothing where all is well]' \
 '--quiet[Print nothing where all is well]' \
-'-h[Print help (see more with '\''--help'\'')]' \
-'--help[Print help (see more with '\''--help'\'')]' \
+'-h[Print help]' \
+'--help[Print help]' \
 && ret=0
 ;;
 (reload)
 _arguments "${_arguments_options[@]}" : \
 '--socket=[Control socket of zmesd]:PATH:_files' \
 '--timeout=[How long a request may take \[default\: 5s\]]:DURATION:_default' \
-'--color=[Use colours]:WHEN:((auto\:"On a terminal, unless \`\$NO_COLOR\` is set"
-always\:"Always"
-never\:"Never"))' \
+'--color=[Use colours]:WHEN:(auto always never)' \
 '--json[Print one JSON document]' \
 '--jsonl[Print one JSON object a line (lists and streams)]' \
 '-q[Print nothing where all is well]' \
 '--quiet[Print nothing where all is well]' \
-'-h[Print help (see more with '\''--help'\'')]' \
-'--help[Print help (see more with '\''--help'\'')]' \
+'-h[Print help]' \
+'--help[Print help]' \
 && ret=0
 ;;
         esac
@@ -179,15 +163,13 @@ esac
 _arguments "${_arguments_options[@]}" : \
 '--socket=[Control socket of zmesd]:PATH:_files' \
 '--timeout=[How long a request may take \[default\: 5s\]]:DURATION:_default' \
-'--color=[Use colours]:WHEN:((auto\:"On a terminal, unless \`\$NO_COLOR\` is set"
-always\:"Always"
-never\:"Never"))' \
+'--color=[Use colours]:WHEN:(auto always never)' \
 '--json[Print one JSON document]' \
 '--jsonl[Print one JSON object a line (lists and streams)]' \
 '-q[Print nothing where all is well]' \
 '--quiet[Print nothing where all is well]' \
-'-h[Print help (see more with '\''--help'\'')]' \
-'--help[Print help (see more with '\''--help'\'')]' \
+'-h[Print help]' \
+'--help[Print help]' \
 ":: :_zmesctl__subcmd__alarm_commands" \
 "*::: :->alarm" \
 && ret=0
@@ -205,9 +187,7 @@ _arguments "${_arguments_options[@]}" : \
 '--token=[Only to this token (handle)]:TOKEN:_default' \
 '--socket=[Control socket of zmesd]:PATH:_files' \
 '--timeout=[How long a request may take \[default\: 5s\]]:DURATION:_default' \
-'--color=[Use colours]:WHEN:((auto\:"On a terminal, unless \`\$NO_COLOR\` is set"
-always\:"Always"
-never\:"Never"))' \
+'--color=[Use colours]:WHEN:(auto always never)' \
 '-n[Say who would get it, send nothing]' \
 '--dry-run[Say who would get it, send nothing]' \
 '-w[Wait until every target has it, and show how long that took]' \
@@ -216,8 +196,8 @@ never\:"Never"))' \
 '--jsonl[Print one JSON object a line (lists and streams)]' \
 '-q[Print nothing where all is well]' \
 '--quiet[Print nothing where all is well]' \
-'-h[Print help (see more with '\''--help'\'')]' \
-'--help[Print help (see more with '\''--help'\'')]' \
+'-h[Print help]' \
+'--help[Print help]' \
 && ret=0
 ;;
 (force)
@@ -227,15 +207,13 @@ _arguments "${_arguments_options[@]}" : \
 '--for=[Cancel it by itself after this time (1s to 1h)]:DURATION:_default' \
 '--socket=[Control socket of zmesd]:PATH:_files' \
 '--timeout=[How long a request may take \[default\: 5s\]]:DURATION:_default' \
-'--color=[Use colours]:WHEN:((auto\:"On a terminal, unless \`\$NO_COLOR\` is set"
-always\:"Always"
-never\:"Never"))' \
+'--color=[Use colours]:WHEN:(auto always never)' \
 '--json[Print one JSON document]' \
 '--jsonl[Print one JSON object a line (lists and streams)]' \
 '-q[Print nothing where all is well]' \
 '--quiet[Print nothing where all is well]' \
-'-h[Print help (see more with '\''--help'\'')]' \
-'--help[Print help (see more with '\''--help'\'')]' \
+'-h[Print help]' \
+'--help[Print help]' \
 && ret=0
 ;;
 (cancel)
@@ -244,15 +222,13 @@ _arguments "${_arguments_options[@]}" : \
 '--monitor=[The monitor whose forced alarm ends]:ID:_default' \
 '--socket=[Control socket of zmesd]:PATH:_files' \
 '--timeout=[How long a request may take \[default\: 5s\]]:DURATION:_default' \
-'--color=[Use colours]:WHEN:((auto\:"On a terminal, unless \`\$NO_COLOR\` is set"
-always\:"Always"
-never\:"Never"))' \
+'--color=[Use colours]:WHEN:(auto always never)' \
 '--json[Print one JSON document]' \
 '--jsonl[Print one JSON object a line (lists and streams)]' \
 '-q[Print nothing where all is well]' \
 '--quiet[Print nothing where all is well]' \
-'-h[Print help (see more with '\''--help'\'')]' \
-'--help[Print help (see more with '\''--help'\'')]' \
+'-h[Print help]' \
+'--help[Print help]' \
 && ret=0
 ;;
         esac
@@ -269,15 +245,13 @@ _arguments "${_arguments_options[@]}" : \
 '--duration=[End after this time]:DURATION:_default' \
 '--socket=[Control socket of zmesd]:PATH:_files' \
 '--timeout=[How long a request may take \[default\: 5s\]]:DURATION:_default' \
-'--color=[Use colours]:WHEN:((auto\:"On a terminal, unless \`\$NO_COLOR\` is set"
-always\:"Always"
-never\:"Never"))' \
+'--color=[Use colours]:WHEN:(auto always never)' \
 '--json[Print one JSON document]' \
 '--jsonl[Print one JSON object a line (lists and streams)]' \
 '-q[Print nothing where all is well]' \
 '--quiet[Print nothing where all is well]' \
-'-h[Print help (see more with '\''--help'\'')]' \
-'--help[Print help (see more with '\''--help'\'')]' \
+'-h[Print help]' \
+'--help[Print help]' \
 && ret=0
 ;;
 (check)
@@ -285,9 +259,7 @@ _arguments "${_arguments_options[@]}" : \
 '--within=[For tls and all\: the certificate must be valid for so much longer]:DURATION:_default' \
 '--socket=[Control socket of zmesd]:PATH:_files' \
 '--timeout=[How long a request may take \[default\: 5s\]]:DURATION:_default' \
-'--color=[Use colours]:WHEN:((auto\:"On a terminal, unless \`\$NO_COLOR\` is set"
-always\:"Always"
-never\:"Never"))' \
+'--color=[Use colours]:WHEN:(auto always never)' \
 '--json[Print one JSON document]' \
 '--jsonl[Print one JSON object a line (lists and streams)]' \
 '-q[Print nothing where all is well]' \
@@ -305,15 +277,13 @@ all\:"All of them"))' \
 _arguments "${_arguments_options[@]}" : \
 '--socket=[Control socket of zmesd]:PATH:_files' \
 '--timeout=[How long a request may take \[default\: 5s\]]:DURATION:_default' \
-'--color=[Use colours]:WHEN:((auto\:"On a terminal, unless \`\$NO_COLOR\` is set"
-always\:"Always"
-never\:"Never"))' \
+'--color=[Use colours]:WHEN:(auto always never)' \
 '--json[Print one JSON document]' \
 '--jsonl[Print one JSON object a line (lists and streams)]' \
 '-q[Print nothing where all is well]' \
 '--quiet[Print nothing where all is well]' \
-'-h[Print help (see more with '\''--help'\'')]' \
-'--help[Print help (see more with '\''--help'\'')]' \
+'-h[Print help]' \
+'--help[Print help]' \
 ":: :_zmesctl__subcmd__log_commands" \
 "*::: :->log" \
 && ret=0
@@ -329,15 +299,13 @@ _arguments "${_arguments_options[@]}" : \
 '--for=[Go back to the configured level after this time]:DURATION:_default' \
 '--socket=[Control socket of zmesd]:PATH:_files' \
 '--timeout=[How long a request may take \[default\: 5s\]]:DURATION:_default' \
-'--color=[Use colours]:WHEN:((auto\:"On a terminal, unless \`\$NO_COLOR\` is set"
-always\:"Always"
-never\:"Never"))' \
+'--color=[Use colours]:WHEN:(auto always never)' \
 '--json[Print one JSON document]' \
 '--jsonl[Print one JSON object a line (lists and streams)]' \
 '-q[Print nothing where all is well]' \
 '--quiet[Print nothing where all is well]' \
-'-h[Print help (see more with '\''--help'\'')]' \
-'--help[Print help (see more with '\''--help'\'')]' \
+'-h[Print help]' \
+'--help[Print help]' \
 ':level -- error, warn, info, debug, trace, or directives such as zmesd\:\:ws=debug:_default' \
 && ret=0
 ;;
@@ -349,30 +317,26 @@ esac
 _arguments "${_arguments_options[@]}" : \
 '--socket=[Control socket of zmesd]:PATH:_files' \
 '--timeout=[How long a request may take \[default\: 5s\]]:DURATION:_default' \
-'--color=[Use colours]:WHEN:((auto\:"On a terminal, unless \`\$NO_COLOR\` is set"
-always\:"Always"
-never\:"Never"))' \
+'--color=[Use colours]:WHEN:(auto always never)' \
 '--json[Print one JSON document]' \
 '--jsonl[Print one JSON object a line (lists and streams)]' \
 '-q[Print nothing where all is well]' \
 '--quiet[Print nothing where all is well]' \
-'-h[Print help (see more with '\''--help'\'')]' \
-'--help[Print help (see more with '\''--help'\'')]' \
+'-h[Print help]' \
+'--help[Print help]' \
 && ret=0
 ;;
 (config)
 _arguments "${_arguments_options[@]}" : \
 '--socket=[Control socket of zmesd]:PATH:_files' \
 '--timeout=[How long a request may take \[default\: 5s\]]:DURATION:_default' \
-'--color=[Use colours]:WHEN:((auto\:"On a terminal, unless \`\$NO_COLOR\` is set"
-always\:"Always"
-never\:"Never"))' \
+'--color=[Use colours]:WHEN:(auto always never)' \
 '--json[Print one JSON document]' \
 '--jsonl[Print one JSON object a line (lists and streams)]' \
 '-q[Print nothing where all is well]' \
 '--quiet[Print nothing where all is well]' \
-'-h[Print help (see more with '\''--help'\'')]' \
-'--help[Print help (see more with '\''--help'\'')]' \
+'-h[Print help]' \
+'--help[Print help]' \
 ":: :_zmesctl__subcmd__config_commands" \
 "*::: :->config" \
 && ret=0
@@ -387,15 +351,13 @@ never\:"Never"))' \
 _arguments "${_arguments_options[@]}" : \
 '--socket=[Control socket of zmesd]:PATH:_files' \
 '--timeout=[How long a request may take \[default\: 5s\]]:DURATION:_default' \
-'--color=[Use colours]:WHEN:((auto\:"On a terminal, unless \`\$NO_COLOR\` is set"
-always\:"Always"
-never\:"Never"))' \
+'--color=[Use colours]:WHEN:(auto always never)' \
 '--json[Print one JSON document]' \
 '--jsonl[Print one JSON object a line (lists and streams)]' \
 '-q[Print nothing where all is well]' \
 '--quiet[Print nothing where all is well]' \
-'-h[Print help (see more with '\''--help'\'')]' \
-'--help[Print help (see more with '\''--help'\'')]' \
+'-h[Print help]' \
+'--help[Print help]' \
 '::file -- The file \[default\: where zmesd would look\]:_files' \
 && ret=0
 ;;
@@ -403,30 +365,26 @@ never\:"Never"))' \
 _arguments "${_arguments_options[@]}" : \
 '--socket=[Control socket of zmesd]:PATH:_files' \
 '--timeout=[How long a request may take \[default\: 5s\]]:DURATION:_default' \
-'--color=[Use colours]:WHEN:((auto\:"On a terminal, unless \`\$NO_COLOR\` is set"
-always\:"Always"
-never\:"Never"))' \
+'--color=[Use colours]:WHEN:(auto always never)' \
 '--json[Print one JSON document]' \
 '--jsonl[Print one JSON object a line (lists and streams)]' \
 '-q[Print nothing where all is well]' \
 '--quiet[Print nothing where all is well]' \
-'-h[Print help (see more with '\''--help'\'')]' \
-'--help[Print help (see more with '\''--help'\'')]' \
+'-h[Print help]' \
+'--help[Print help]' \
 && ret=0
 ;;
 (show)
 _arguments "${_arguments_options[@]}" : \
 '--socket=[Control socket of zmesd]:PATH:_files' \
 '--timeout=[How long a request may take \[default\: 5s\]]:DURATION:_default' \
-'--color=[Use colours]:WHEN:((auto\:"On a terminal, unless \`\$NO_COLOR\` is set"
-always\:"Always"
-never\:"Never"))' \
+'--color=[Use colours]:WHEN:(auto always never)' \
 '--json[Print one JSON document]' \
 '--jsonl[Print one JSON object a line (lists and streams)]' \
 '-q[Print nothing where all is well]' \
 '--quiet[Print nothing where all is well]' \
-'-h[Print help (see more with '\''--help'\'')]' \
-'--help[Print help (see more with '\''--help'\'')]' \
+'-h[Print help]' \
+'--help[Print help]' \
 && ret=0
 ;;
         esac
@@ -437,18 +395,14 @@ esac
 _arguments "${_arguments_options[@]}" : \
 '--socket=[Control socket of zmesd]:PATH:_files' \
 '--timeout=[How long a request may take \[default\: 5s\]]:DURATION:_default' \
-'--color=[Use colours]:WHEN:((auto\:"On a terminal, unless \`\$NO_COLOR\` is set"
-always\:"Always"
-never\:"Never"))' \
+'--color=[Use colours]:WHEN:(auto always never)' \
 '--json[Print one JSON document]' \
 '--jsonl[Print one JSON object a line (lists and streams)]' \
 '-q[Print nothing where all is well]' \
 '--quiet[Print nothing where all is well]' \
-'-h[Print help (see more with '\''--help'\'')]' \
-'--help[Print help (see more with '\''--help'\'')]' \
-':shell -- The shell:((bash\:"GNU Bash"
-zsh\:"Z shell"
-fish\:"Fish"))' \
+'-h[Print help]' \
+'--help[Print help]' \
+':shell -- The shell:(bash zsh fish)' \
 && ret=0
 ;;
 (help)
@@ -628,7 +582,7 @@ _zmesctl_commands() {
 'monitors:List the monitors, or read them from ZoneMinder again' \
 'alarm:Send a test alarm, or make ZoneMinder itself record' \
 'watch:Follow what happens\: alarms, decisions, clients, monitors' \
-'check:Check one thing, for monitoring systems\: prints OK or FAIL, exits 0 or 1' \
+'check:Check one thing, for monitoring systems\: OK or FAIL, exit 0 or 1' \
 'log:Change the log level of the running daemon' \
 'reload:Read the configuration again and apply it' \
 'config:Check, print or show the configuration' \
@@ -721,7 +675,7 @@ _zmesctl__subcmd__help_commands() {
 'monitors:List the monitors, or read them from ZoneMinder again' \
 'alarm:Send a test alarm, or make ZoneMinder itself record' \
 'watch:Follow what happens\: alarms, decisions, clients, monitors' \
-'check:Check one thing, for monitoring systems\: prints OK or FAIL, exits 0 or 1' \
+'check:Check one thing, for monitoring systems\: OK or FAIL, exit 0 or 1' \
 'log:Change the log level of the running daemon' \
 'reload:Read the configuration again and apply it' \
 'config:Check, print or show the configuration' \

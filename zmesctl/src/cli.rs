@@ -27,8 +27,9 @@ Exit codes:
   3  zmesd is not reachable          8  zmesd speaks another version
   4  no such client, monitor, event
 
-Socket: --socket, else $ZMESCTL_SOCKET, else $XDG_RUNTIME_DIR/zmesd/control.sock where there is one,
-else /run/zmesd/control.sock";
+Control socket, the first that is there:
+  --socket, $ZMESCTL_SOCKET, $XDG_RUNTIME_DIR/zmesd/control.sock,
+  /run/zmesd/control.sock";
 
 /// Administration of zmesd, the event notification server for ZoneMinder
 #[derive(Debug, Parser)]
@@ -84,15 +85,13 @@ impl Global {
     }
 }
 
-/// When to use colours.
+/// When to use colours; `auto`: on a terminal, unless `$NO_COLOR` is set.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
 pub enum ColorChoice {
-    /// On a terminal, unless `$NO_COLOR` is set
+    // No doc comments: clap would spread the help of every command over twice the lines to print them.
     #[default]
     Auto,
-    /// Always
     Always,
-    /// Never
     Never,
 }
 
@@ -113,7 +112,7 @@ pub enum Command {
     Alarm(alarms::Command),
     /// Follow what happens: alarms, decisions, clients, monitors
     Watch(watch::WatchArgs),
-    /// Check one thing, for monitoring systems: prints OK or FAIL, exits 0 or 1
+    /// Check one thing, for monitoring systems: OK or FAIL, exit 0 or 1
     Check(checks::CheckArgs),
     /// Change the log level of the running daemon
     #[command(subcommand)]

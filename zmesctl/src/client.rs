@@ -15,7 +15,8 @@ use tokio::io::BufReader;
 use tokio::time::{Instant, timeout_at};
 use zmes_shared::control::codec::{CodecError, read_frame, write_frame};
 use zmes_shared::control::{
-    ClientFrame, ControlError, Hello, MAX_REPLY, PROTOCOL, Protocol, Request, ServerBody, ServerFrame,
+    ClientFrame, ControlError, Hello, MAX_REPLY, MAX_REQUEST, PROTOCOL, Protocol, Request, ServerBody,
+    ServerFrame,
 };
 
 use crate::error::CliError;
@@ -55,7 +56,8 @@ impl Client {
         let deadline = Instant::now() + limit;
         let greeted = async {
             let mut stream = BufReader::new(open(socket).await?);
-            let hello = read_frame(&mut stream, MAX_REPLY).await.map_err(broken)?.ok_or(CliError::Closed)?;
+            let hello =
+                read_frame(&mut stream, MAX_REQUEST).await.map_err(broken)?.ok_or(CliError::Closed)?;
             check(&hello)?;
             Ok(stream)
         };

@@ -24,8 +24,11 @@ pub(crate) fn report(error: &clap::Error, arguments: &[OsString], environment: &
     }
     let text = error.render().to_string();
     let mut lines = text.lines().map(str::trim);
-    let message = lines.next().unwrap_or_default().trim_start_matches("error: ").to_owned();
-    let (tips, rest): (Vec<_>, Vec<_>) = lines.partition(|line| line.starts_with("tip: "));
+    // What is wrong may take several lines: the missing arguments, the possible values.
+    let message = lines.by_ref().take_while(|line| !line.is_empty()).collect::<Vec<_>>().join(" ");
+    let message = message.trim_start_matches("error: ").to_owned();
+    let (tips, rest): (Vec<_>, Vec<_>) =
+        lines.filter(|line| !line.is_empty()).partition(|line| line.starts_with("tip: "));
     let hint = tips.first().map(|tip| tip.trim_start_matches("tip: ").to_owned());
 
     let color = environment.terminals.stderr && !environment.plain;
@@ -34,13 +37,9 @@ pub(crate) fn report(error: &clap::Error, arguments: &[OsString], environment: &
     if let Some(hint) = &hint {
         writeln!(stderr, "{} {}", paint(color, Tone::Strong, "hint:"), clean(hint)).ok();
     }
-    let mut blank = hint.is_some();
+    // The usage, and where to find more.
     for line in rest {
-        // Of several empty lines, which taking the tips out leaves, one is enough.
-        if !(line.is_empty() && blank) {
-            writeln!(stderr, "{}", clean(line)).ok();
-        }
-        blank = line.is_empty();
+        writeln!(stderr, "\n{}", clean(line)).ok();
     }
     tell_programs(arguments, message, hint);
     Exit::Usage

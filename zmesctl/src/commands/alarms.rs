@@ -17,6 +17,11 @@ use crate::values;
 /// How long `test --wait` may take when `--timeout` does not say: the slowest target decides.
 const WAIT_TIMEOUT: Duration = Duration::from_secs(30);
 
+// The decisions that an answer tells apart.
+const DECISION_SENT: &str = "sent";
+const DECISION_SKIPPED: &str = "skipped";
+const DECISION_FAILED: &str = "failed";
+
 /// `alarm …`
 #[derive(Debug, Subcommand)]
 #[command(
@@ -36,10 +41,11 @@ pub enum Command {
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
-  zmesctl alarm test --dry-run            who would get an alarm, and who not, and why
+  zmesctl alarm test --dry-run            who would get it, who not, and why
   zmesctl alarm test --monitor 3 --wait   does it arrive, and how fast?
 
-Exit codes: 0 all that should get it got it (or nobody should), 7 some failed, 1 all failed.")]
+Exit codes: 0 all that should get it did (or nobody should), 7 some failed,
+1 all failed.")]
 pub struct TestArgs {
     /// Pretend that this monitor alarms [default: the first that is watched]
     #[arg(short, long, value_name = "ID")]
@@ -104,20 +110,19 @@ pub(super) async fn run(command: Command, context: &mut Context) -> Result<Exit,
 impl View for AlarmTested {
     fn human(&self, out: &mut Out) -> io::Result<()> {
         let subject = if self.dry_run {
-            format!("An alarm of monitor {} would go so", self.monitor_id)
+            format!("Nothing was sent. An alarm of monitor {} would be", self.monitor_id)
         } else {
             format!("Test alarm {} of monitor {}", self.event_id, self.monitor_id)
         };
         if self.targets.is_empty() {
-            let verb = if self.dry_run { "would get" } else { "got" };
-            return out.line(&format!(
-                "{subject}: nobody {verb} it, no app is connected and no token is registered."
-            ));
+            return out
+                .line(&format!("{subject}: for nobody, no app is connected and no token is registered"));
         }
         let count = |decision: &str| self.targets.iter().filter(|target| target.decision == decision).count();
+        let counts = [DECISION_SENT, DECISION_SKIPPED, DECISION_FAILED].map(|word| (count(word), word));
         let counts =
-            format!("{} sent, {} skipped, {} failed", count("sent"), count("skipped"), count("failed"));
-        out.line(&format!("{subject}: {counts}"))?;
+            counts.iter().filter(|(count, _)| *count > 0).map(|(count, word)| format!("{count} {word}"));
+        out.line(&format!("{subject}: {}", counts.collect::<Vec<_>>().join(", ")))?;
         let mut table = Table::new(&[
             Column::new("TARGET"),
             Column::new("ID"),
@@ -133,7 +138,7 @@ impl View for AlarmTested {
 
     fn exit(&self) -> Exit {
         let any = |decision: &str| self.targets.iter().any(|target| target.decision == decision);
-        match (any("failed"), any("sent")) {
+        match (any(DECISION_FAILED), any(DECISION_SENT)) {
             (false, _) => Exit::Done,
             (true, true) => Exit::Partial,
             (true, false) => Exit::Negative,
@@ -142,18 +147,22 @@ impl View for AlarmTested {
 }
 
 fn row(target: &TargetDecision) -> [Cell; 5] {
-    let tone = match target.decision.as_str() {
-        "sent" => Tone::Good,
-        "failed" => Tone::Bad,
-        _ => Tone::Faint,
-    };
     [
         Cell::new(word(&target.kind)),
         Cell::new(&target.id),
-        Cell::new(&target.decision).tone(tone),
+        Cell::new(&target.decision).tone(verdict(&target.decision)),
         Cell::maybe(target.latency_ms.map(|ms| format!("{ms} ms")).as_ref()),
         Cell::new(&target.reason),
     ]
+}
+
+/// Returns the tone of a decision or an outcome.
+pub(super) fn verdict(decision: &str) -> Tone {
+    match decision {
+        DECISION_SENT => Tone::Good,
+        DECISION_FAILED => Tone::Bad,
+        _ => Tone::Faint,
+    }
 }
 
 /// Returns the word for a kind of target: what the protocol calls a session people know as a client.

@@ -41,7 +41,7 @@ pub struct ListArgs {
     #[arg(long, value_name = "USER")]
     user: Option<String>,
     /// Only clients that have come so far
-    #[arg(long, value_enum)]
+    #[arg(long, value_enum, value_name = "pending|authenticated", hide_possible_values = true)]
     state: Option<ClientState>,
     /// Only this address or network
     #[arg(long, value_name = "CIDR", value_parser = values::network)]
@@ -55,7 +55,8 @@ Examples:
   zmesctl clients disconnect 4          asks first
   zmesctl clients disconnect 4 --yes    in a script
 
-Most apps connect again by themselves. To keep a user out, disable the user in ZoneMinder.")]
+Most apps connect again by themselves. To keep a user out, disable the user in
+ZoneMinder.")]
 pub struct DisconnectArgs {
     /// The client, as `clients list` numbers it
     #[arg(value_name = "ID")]
@@ -64,7 +65,7 @@ pub struct DisconnectArgs {
     #[arg(short, long)]
     yes: bool,
     /// Only say what would happen
-    #[arg(short = 'n', long, conflicts_with = "yes")]
+    #[arg(short = 'n', long)]
     dry_run: bool,
 }
 
@@ -87,14 +88,12 @@ async fn disconnect(arguments: DisconnectArgs, context: &mut Context) -> Result<
     }
     // One connection for both requests: had the daemon been restarted meanwhile, the id would mean another client.
     let mut daemon = context.connect().await?;
-    if !arguments.yes {
+    if arguments.dry_run {
         let client = find(id, &mut daemon).await?;
-        if arguments.dry_run {
-            return context.show(&WouldDisconnect { dry_run: true, client });
-        }
-        if !confirmed(&client, context)? {
-            return Err(CliError::Declined);
-        }
+        return context.show(&WouldDisconnect { dry_run: true, client });
+    }
+    if !arguments.yes && !confirmed(&find(id, &mut daemon).await?, context)? {
+        return Err(CliError::Declined);
     }
     let done: Done = daemon.request(Request::ClientsDisconnect { client: id }).await?;
     context.show(&done)
@@ -108,20 +107,22 @@ async fn find(id: SessionId, daemon: &mut Client) -> Result<ClientView, CliError
 /// Asks on the terminal; anything but yes is no.
 fn confirmed(client: &ClientView, context: &Context) -> Result<bool, CliError> {
     let connected = context.out.ago(client.connected_at);
-    let question = format!("Disconnect {}, connected {connected}? [y/N] ", described(client));
     let mut answer = String::new();
+    let mut stderr = io::stderr();
     // The question goes to the error output, so that the answer can be redirected.
-    let asked = write!(io::stderr(), "{question}").and_then(|()| io::stderr().flush());
+    let asked = writeln!(stderr, "client {}, connected {connected}", described(client))
+        .and_then(|()| write!(stderr, "Disconnect it? [y/N] "))
+        .and_then(|()| stderr.flush());
     asked.and_then(|()| io::stdin().read_line(&mut answer)).map_err(CliError::Terminal)?;
     Ok(["y", "yes"].contains(&answer.trim().to_lowercase().as_str()))
 }
 
-/// Returns a client in a few clean words: "client 4 (admin, zmNinja 1.4, 192.0.2.7:50432)".
+/// Returns a client in a few clean words: "4 (admin, zmNinja 1.4, 192.0.2.7:50432)".
 pub(super) fn described(client: &ClientView) -> String {
     let user = client.user.as_deref().unwrap_or("not authenticated");
     let parts: Vec<_> =
         [Some(user), client.app.as_deref(), Some(&client.address)].into_iter().flatten().collect();
-    format!("client {} ({})", client.id, clean(&parts.join(", ")))
+    format!("{} ({})", client.id, clean(&parts.join(", ")))
 }
 
 /// What `disconnect --dry-run` shows.
@@ -133,7 +134,7 @@ struct WouldDisconnect {
 
 impl View for WouldDisconnect {
     fn human(&self, out: &mut Out) -> io::Result<()> {
-        out.line(&format!("would disconnect {}", described(&self.client)))
+        out.line(&format!("would disconnect client {}", described(&self.client)))
     }
 }
 

@@ -27,11 +27,8 @@ pub struct CompletionsArgs {
 /// The shells that there are completions for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Shell {
-    /// GNU Bash
     Bash,
-    /// Z shell
     Zsh,
-    /// Fish
     Fish,
 }
 

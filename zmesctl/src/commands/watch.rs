@@ -10,10 +10,10 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use tokio::signal::unix::{SignalKind, signal};
 use zmes_shared::MonitorId;
-use zmes_shared::control::{Request, WatchEvent, WatchFilter, WatchKind};
+use zmes_shared::control::{ClientState, Request, WatchEvent, WatchFilter, WatchKind};
 use zmes_shared::views::MonitorView;
 
-use super::alarms::word;
+use super::alarms::{verdict, word};
 use super::clients::described;
 use crate::client::{Items, Next};
 use crate::context::Context;
@@ -24,6 +24,8 @@ use crate::values::{self, SinceArg};
 
 /// Width of the word at the start of a line.
 const LABEL: usize = 8;
+/// The change of what is not one: the state of things at the start of the stream.
+const PRESENT: &str = "present";
 
 /// What to watch, and for how long.
 #[derive(Debug, Args)]
@@ -31,7 +33,7 @@ const LABEL: usize = 8;
 Examples:
   zmesctl watch
   zmesctl watch --monitor 3 --since 1h
-  zmesctl watch --jsonl --count 1 --duration 1m    wait for the next change, at most a minute
+  zmesctl watch --jsonl --count 1 --duration 1m    the next change, within a minute
 
 Ctrl-C ends it with exit 0, the daemon's end with exit 3.")]
 pub struct WatchArgs {
@@ -109,7 +111,7 @@ impl Seen {
         match self {
             Self::Newer(_) => true,
             Self::Known(event) => match &event.kind {
-                WatchKind::Session { change, .. } | WatchKind::Monitor { change, .. } => change != "present",
+                WatchKind::Session { change, .. } | WatchKind::Monitor { change, .. } => change != PRESENT,
                 WatchKind::Alarm { .. }
                 | WatchKind::Decision { .. }
                 | WatchKind::Delivery { .. }
@@ -157,28 +159,21 @@ fn told(kind: &WatchKind) -> (&'static str, Tone, String) {
         }
         WatchKind::Session { change, reason, client } => {
             let reason = reason.as_deref().map_or_else(String::new, bracketed);
+            // What is there at the start shows how far it has come.
+            let state = if client.state == ClientState::Pending { "pending" } else { "authenticated" };
+            let change = if change == PRESENT { state } else { change };
             ("client", Tone::Plain, format!("{}: {change}{reason}", described(client)))
         }
         WatchKind::Monitor { monitor, .. } => ("monitor", health(monitor), monitor_text(monitor)),
-        WatchKind::Lagged { missed } => (
-            "lagged",
-            Tone::Bad,
-            format!("{missed} lines are missing here: they came faster than they were read"),
-        ),
+        WatchKind::Lagged { missed } => {
+            ("lagged", Tone::Bad, format!("{missed} events are missing here: too slow to read them"))
+        }
         WatchKind::Unknown => ("?", Tone::Faint, String::new()),
     }
 }
 
 fn bracketed(text: &str) -> String {
     if text.is_empty() { String::new() } else { format!(" ({text})") }
-}
-
-fn verdict(word: &str) -> Tone {
-    match word {
-        "sent" => Tone::Good,
-        "failed" => Tone::Bad,
-        _ => Tone::Faint,
-    }
 }
 
 fn health(monitor: &MonitorView) -> Tone {

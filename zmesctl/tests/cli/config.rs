@@ -70,7 +70,7 @@ fn problems_are_exit_1_a_file_without_permission_exit_5() {
 #[test]
 fn the_default_comes_from_zmesd() {
     let installed =
-        Installed::with_zmesd(r##"test "$*" = default-config && printf '# comment\n\n[server]\n'"##);
+        Installed::with_zmesd(r#"test "$*" = default-config && printf '# comment\n\n[server]\n'"#);
     let run = installed.run("config default", "");
     assert_eq!((run.code, run.stdout.as_str()), (Some(0), "# comment\n\n[server]\n"));
     let run = installed.run("config default --json", "");

@@ -46,7 +46,7 @@ fn a_dry_run_shows_who_would_go() {
     let daemon = daemon();
     let run = daemon.run("clients disconnect 4 --dry-run");
     assert_eq!(run.stdout, "would disconnect client 4 (admin, zmNinja 1.6.008, 192.0.2.7:50432)\n");
-    let run = daemon.run("clients disconnect 4 --dry-run --json");
+    let run = daemon.run("clients disconnect 4 --yes --dry-run --json");
     let client = &member("reply-clients_list", "ok")["clients"][0];
     assert_eq!((run.code, run.json()), (Some(0), json!({"dry_run": true, "client": client})));
     assert_eq!(asked(&daemon), ["clients_list", "clients_list"]);
@@ -77,7 +77,7 @@ fn a_person_is_asked() {
         };
         assert_eq!(run.code, Some(code), "{run:?}");
         assert!(
-            run.stdout.contains("Disconnect client 4 (admin, zmNinja 1.6.008, 192.0.2.7:50432)"),
+            run.stdout.contains("client 4 (admin, zmNinja 1.6.008, 192.0.2.7:50432), connected"),
             "{run:?}"
         );
         assert_eq!(asked(&daemon), requests, "{run:?}");

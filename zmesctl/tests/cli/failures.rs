@@ -113,8 +113,7 @@ fn what_is_not_zmesd() {
 
 #[test]
 fn a_daemon_that_does_not_answer_in_time() {
-    let lines = ["error: zmesd did not answer within 50 ms", "hint: it may be busy", "hint: it may be busy"];
-    let lines = [lines[0], "", lines[2]];
+    let lines = ["error: zmesd did not answer within 50 ms", "", "hint: it may be busy"];
     let mute = FakeDaemon::start("", |_| Answer::Silence);
     assert_fails(mute.command("status --timeout 50ms"), 6, "timeout", lines);
     assert_fails(mute.command("watch --timeout 50ms"), 6, "timeout", lines);
@@ -223,8 +222,22 @@ fn a_wrong_command_line() {
 }
 
 #[test]
+fn a_usage_error_says_all_of_it_in_one_line() {
+    let run = Run::of(&mut zmesctl("alarm force --json"));
+    let message = "the following required arguments were not provided: --monitor <ID>";
+    assert_eq!(run.json()["error"]["message"], message);
+    assert!(run.stderr.starts_with(&format!("error: {message}\n\nUsage: zmesctl alarm force")), "{run:?}");
+    let run = Run::of(&mut zmesctl("completions tcsh"));
+    let start = "error: invalid value 'tcsh' for '<SHELL>' [possible values: bash, zsh, fish]\n\
+                 hint: a similar value exists: 'zsh'\n";
+    assert!(run.stderr.starts_with(start), "{run:?}");
+}
+
+#[test]
 fn nobody_reads_the_output() {
-    for (line, reply) in [("clients list", "reply-clients_list"), ("--json status", "reply-status")] {
+    let commands =
+        [("clients list", "reply-clients_list"), ("--json status", "reply-status"), ("watch", "item-alarm")];
+    for (line, reply) in commands {
         let (reader, writer) = pipe().unwrap();
         drop(reader);
         let daemon = FakeDaemon::answering(reply);

@@ -39,15 +39,15 @@ fn people_read_one_line_for_each_event() {
     // The events are of another day than the run, so each line has its date.
     let expected = "\
 2026-11-02 10:00:05.000  monitor   2 Garage: idle, source shm
-2026-11-02 10:00:05.000  client    client 4 (admin, zmNinja 1.6.008, 192.0.2.7:50432): present
+2026-11-02 10:00:05.000  client    4 (admin, zmNinja 1.6.008, 192.0.2.7:50432): authenticated
 2026-11-02 10:00:07.512  ALARM     #12 monitor 2 Garage, event 32910: Motion: door
 2026-11-02 10:00:07.512  decision  #12 client 4: sent
 2026-11-02 10:00:07.512  decision  #12 client 17: skipped (filter)
 2026-11-02 10:00:07.514  delivery  #12 client 4: sent after 2 ms
 2026-11-02 10:00:07.892  delivery  #12 token 1a2b3c4d: failed after 380 ms (the proxy answered 502)
-2026-11-02 10:00:12.000  client    client 18 (not authenticated, 198.51.100.23:4711): closed (authentication timeout)
+2026-11-02 10:00:12.000  client    18 (not authenticated, 198.51.100.23:4711): closed (authentication timeout)
 2026-11-02 10:00:30.000  monitor   4 Porch: down, source none (its zmc has ended)
-2026-11-02 10:00:40.000  lagged    7 lines are missing here: they came faster than they were read
+2026-11-02 10:00:40.000  lagged    7 events are missing here: too slow to read them
 ";
     assert_eq!(run.stdout, expected);
 }
