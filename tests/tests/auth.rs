@@ -228,3 +228,17 @@ async fn a_browser_of_another_site_is_refused() -> Result<()> {
     ensure!(format!("{:?}", stranger.err()).contains("403"), "not refused with 403");
     Ok(())
 }
+
+#[tokio::test]
+async fn only_a_trusted_proxy_may_say_who_is_behind_it() -> Result<()> {
+    for (trusted, told) in [("[\"127.0.0.0/8\"]", "203.0.113.7"), ("[\"192.0.2.0/24\"]", "127.0.0.1")] {
+        let world = World::new().setting("server", "trusted-proxies", trusted).start().await?;
+        let forwarded = [("x-forwarded-for", "203.0.113.7")];
+        let mut app = AppClient::connect_with(&world.endpoint().await?, &forwarded).await?;
+        app.authenticate("admin", "adminpass").await?;
+        let list = world.ctl().json(&["clients", "list"]).await?;
+        let address = list["clients"][0]["address"].as_str().unwrap_or_default();
+        ensure!(address.starts_with(told), "trusting {trusted}: {list}");
+    }
+    Ok(())
+}
