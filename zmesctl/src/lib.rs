@@ -1,1 +1,33 @@
-//! stub
+//! `zmesctl`, the administration tool of `zmesd`.
+//!
+//! One command line is one run: parse ([`cli`]), ask the daemon ([`client`]), show the answer ([`render`]), return
+//! an [`exit::Exit`]. A command is one file in [`commands`]: its arguments, what it asks, and how people see the
+//! answer. What programs see (`--json`) is the serde form of the views in `zmes_shared`.
+
+pub mod cli;
+pub mod client;
+pub mod commands;
+pub mod context;
+pub mod environment;
+pub mod error;
+pub mod exit;
+pub mod render;
+mod usage;
+mod values;
+
+use std::ffi::OsString;
+
+use context::Context;
+use environment::Environment;
+use exit::Exit;
+
+/// Runs one command line and says how it ended. Everything is printed when this returns.
+pub async fn run(arguments: Vec<OsString>, environment: Environment) -> Exit {
+    let cli = match cli::parse(&arguments) {
+        Ok(cli) => cli,
+        Err(error) => return usage::report(&error, &arguments, &environment),
+    };
+    let mut context = Context::new(cli.global, environment);
+    let outcome = commands::run(cli.command, &mut context).await;
+    context.finish(outcome)
+}

@@ -1,1 +1,10 @@
-fn main() {}
+//! The binary: hands arguments and environment over, and returns the exit code.
+
+use std::process::ExitCode;
+
+use zmesctl::environment::Environment;
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> ExitCode {
+    zmesctl::run(std::env::args_os().collect(), Environment::of_process()).await.into()
+}

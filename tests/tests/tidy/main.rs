@@ -112,7 +112,6 @@ fn no_workplace_and_no_registry_is_named() -> Result<()> {
     let words = [
         concat!("/wo", "rk/"),
         concat!("/ro", "ot/"),
-        concat!("/ho", "me/"),
         concat!("/tmp/", "wt"),
         concat!("crates", ".io"),
         concat!("static.rust", "-lang"),

@@ -1,0 +1,289 @@
+# Print an optspec for argparse to handle cmd's options that are independent of any subcommand.
+function __fish_zmesctl_global_optspecs
+    string join \n socket= json jsonl timeout= color= q/quiet h/help V/version
+end
+
+function __fish_zmesctl_needs_command
+    # Figure out if the current invocation already has a command.
+    set -l cmd (commandline -opc)
+    set -e cmd[1]
+    argparse -s (__fish_zmesctl_global_optspecs) -- $cmd 2>/dev/null
+    or return
+    if set -q argv[1]
+        # Also print the command, so this can be used to figure out what it is.
+        echo $argv[1]
+        return 1
+    end
+    return 0
+end
+
+function __fish_zmesctl_using_subcommand
+    set -l cmd (__fish_zmesctl_needs_command)
+    test -z "$cmd"
+    and return 1
+    contains -- $cmd[1] $argv
+end
+
+complete -c zmesctl -n "__fish_zmesctl_needs_command" -l socket -d 'Control socket of zmesd' -r -F
+complete -c zmesctl -n "__fish_zmesctl_needs_command" -l timeout -d 'How long a request may take [default: 5s]' -r
+complete -c zmesctl -n "__fish_zmesctl_needs_command" -l color -d 'Use colours' -r -f -a "auto\t'On a terminal, unless `$NO_COLOR` is set'
+always\t'Always'
+never\t'Never'"
+complete -c zmesctl -n "__fish_zmesctl_needs_command" -l json -d 'Print one JSON document'
+complete -c zmesctl -n "__fish_zmesctl_needs_command" -l jsonl -d 'Print one JSON object a line (lists and streams)'
+complete -c zmesctl -n "__fish_zmesctl_needs_command" -s q -l quiet -d 'Print nothing where all is well'
+complete -c zmesctl -n "__fish_zmesctl_needs_command" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c zmesctl -n "__fish_zmesctl_needs_command" -s V -l version -d 'Print version'
+complete -c zmesctl -n "__fish_zmesctl_needs_command" -f -a "status" -d 'Show how zmesd is: monitors, clients, events, database'
+complete -c zmesctl -n "__fish_zmesctl_needs_command" -f -a "clients" -d 'List or disconnect the apps that are connected'
+complete -c zmesctl -n "__fish_zmesctl_needs_command" -f -a "monitors" -d 'List the monitors, or read them from ZoneMinder again'
+complete -c zmesctl -n "__fish_zmesctl_needs_command" -f -a "alarm" -d 'Send a test alarm, or make ZoneMinder itself record'
+complete -c zmesctl -n "__fish_zmesctl_needs_command" -f -a "watch" -d 'Follow what happens: alarms, decisions, clients, monitors'
+complete -c zmesctl -n "__fish_zmesctl_needs_command" -f -a "check" -d 'Check one thing, for monitoring systems: prints OK or FAIL, exits 0 or 1'
+complete -c zmesctl -n "__fish_zmesctl_needs_command" -f -a "log" -d 'Change the log level of the running daemon'
+complete -c zmesctl -n "__fish_zmesctl_needs_command" -f -a "reload" -d 'Read the configuration again and apply it'
+complete -c zmesctl -n "__fish_zmesctl_needs_command" -f -a "config" -d 'Check, print or show the configuration'
+complete -c zmesctl -n "__fish_zmesctl_needs_command" -f -a "completions" -d 'Print the completions for a shell'
+complete -c zmesctl -n "__fish_zmesctl_needs_command" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c zmesctl -n "__fish_zmesctl_using_subcommand status" -l socket -d 'Control socket of zmesd' -r -F
+complete -c zmesctl -n "__fish_zmesctl_using_subcommand status" -l timeout -d 'How long a request may take [default: 5s]' -r
+complete -c zmesctl -n "__fish_zmesctl_using_subcommand status" -l color -d 'Use colours' -r -f -a "auto\t'On a terminal, unless `$NO_COLOR` is set'
+always\t'Always'
+never\t'Never'"
+complete -c zmesctl -n "__fish_zmesctl_using_subcommand status" -l json -d 'Print one JSON document'
+complete -c zmesctl -n "__fish_zmesctl_using_subcommand status" -l jsonl -d 'Print one JSON object a line (lists and streams)'
+complete -c zmesctl -n "__fish_zmesctl_using_subcommand status" -s q -l quiet -d 'Print nothing where all is well'
+complete -c zmesctl -n "__fish_zmesctl_using_subcommand status" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c zmesctl -n "__fish_zmesctl_using_subcommand clients; and not __fish_seen_subcommand_from list disconnect" -l socket -d 'Control socket of zmesd' -r -F
+complete -c zmesctl -n "__fish_zmesctl_using_subcommand clients; and not __fish_seen_subcommand_from list disconnect" -l timeout -d 'How long a request may take [default: 5s]' -r
+complete -c zmesctl -n "__fish_zmesctl_using_subcommand clients; and not __fish_seen_subcommand_from list disconnect" -l color -d 'Use colours' -r -f -a "auto\t'On a terminal, unless `$NO_COLOR` is set'
+always\t'Always'
+never\t'Never'"
+complete -c zmesctl -n "__fish_zmesctl_using_subcommand clients; and not __fish_seen_subcommand_from list disconnect" -l json -d 'Print one JSON document'
+complete -c zmesctl -n "__fish_zmesctl_using_subcommand clients; and not __fish_seen_subcommand_from list disconnect" -l jsonl -d 'Print one JSON object a line (lists and streams)'
+complete -c zmesctl -n "__fish_zmesctl_using_subcommand clients; and not __fish_seen_subcommand_from list disconnect" -s q -l quiet -d 'Print nothing where all is well'
+complete -c zmesctl -n "__fish_zmesctl_using_subcommand clients; and not __fish_seen_subcommand_from list disconnect" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c zmesctl -n "__fish_zmesctl_using_subcommand clients; and not __fish_seen_subcommand_from list disconnect" -f -a "list" -d 'List the apps that are connected'
+complete -c zmesctl -n "__fish_zmesctl_using_subcommand clients; and not __fish_seen_subcommand_from list disconnect" -f -a "disconnect" -d 'Close an app\'s connection'
+complete -c zmesctl -n "__fish_zmesctl_using_subcommand clients; and __fish_seen_subcommand_from list" -l user -d 'Only this ZoneMinder user; `*` stands for any characters' -r
+complete -c zmesctl -n "__fish_zmesctl_using_subcommand clients; and __fish_seen_subcommand_from list" -l state -d 'Only clients that have come so far' -r -f -a "pending\t'Connected, not (yet) authenticated'
+authenticated\t'Authenticated: it gets alarms'"
+complete -c zmesctl -n "__fish_zmesctl_using_subcommand clients; and __fish_seen_subcommand_from list" -l address -d 'Only this address or network' -r
+complete -c zmesctl -n "__fish_zmesctl_using_subcommand clients; and __fish_seen_subcommand_from list" -l socket -d 'Control socket of zmesd' -r -F
+complete -c zmesctl -n "__fish_zmesctl_using_subcommand clients; and __fish_seen_subcommand_from list" -l timeout -d 'How long a request may take [default: 5s]' -r
+complete -c zmesctl -n "__fish_zmesctl_using_subcommand clients; and __fish_seen_subcommand_from list" -l color -d 'Use colours' -r -f -a "auto\t'On a terminal, unless `$NO_COLOR` is set'
+always\t'Always'
+never\t'Never'"
+complete -c zmesctl -n "__fish_zmesctl_using_subcommand clients; and __fish_seen_subcommand_from list" -l json -d 'Print one JSON document'
+complete -c zmesctl -n "__fish_zmesctl_using_subcommand clients; and __fish_seen_subcommand_from list" -l jsonl -d 'Print one JSON object a line (lists and streams)'
+complete -c zmesctl -n "__fish_zmesctl_using_subcommand clients; and __fish_seen_subcommand_from list" -s q -l quiet -d 'Print nothing where all is well'
+complete -c zmesctl -n "__fish_zmesctl_using_subcommand clients; and __fish_seen_subcommand_from list" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c zmesctl -n "__fish_zmesctl_using_subcommand clients; and __fish_seen_subcommand_from disconnect" -l socket -d 'Control socket of zmesd' -r -F
+complete -c zmesctl -n "__fish_zmesctl_using_subcommand clients; and __fish_seen_subcommand_from disconnect" -l timeout -d 'How long a request may take [default: 5s]' -r
+complete -c zmesctl -n "__fish_zmesctl_using_subcommand clients; and __fish_seen_subcommand_from disconnect" -l color -d 'Use colours' -r -f -a "auto\t'On a terminal, unless `$NO_COLOR` is set'
+always\t'Always'
+never\t'Never'"
+complete -c zmesctl -n "__fish_zmesctl_using_subcommand clients; and __fish_seen_subcommand_from disconnect" -s y -l yes -d 'Do not ask'
+complete -c zmesctl -n "__fish_zmesctl_using_subcommand clients; and __fish_seen_subcommand_from disconnect" -s n -l dry-run -d 'Only say what would happen'
+complete -c zmesctl -n "__fish_zmesctl_using_subcommand clients; and __fish_seen_subcommand_from disconnect" -l json -d 'Print one JSON document'
+complete -c zmesctl -n "__fish_zmesctl_using_subcommand clients; and __fish_seen_subcommand_from disconnect" -l jsonl -d 'Print one JSON object a line (lists and streams)'
+complete -c zmesctl -n "__fish_zmesctl_using_subcommand clients; and __fish_seen_subcommand_from disconnect" -s q -l quiet -d 'Print nothing where all is well'
+complete -c zmesctl -n "__fish_zmesctl_using_subcommand clients; and __fish_seen_subcommand_from disconnect" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c zmesctl -n "__fish_zmesctl_using_subcommand monitors; and not __fish_seen_subcommand_from list reload" -l socket -d 'Control socket of zmesd' -r -F
+complete -c zmesctl -n "__fish_zmesctl_using_subcommand monitors; and not __fish_seen_subcommand_from list reload" -l timeout -d 'How long a request may take [default: 5s]' -r
+complete -c zmesctl -n "__fish_zmesctl_using_subcommand monitors; and not __fish_seen_subcommand_from list reload" -l color -d 'Use colours' -r -f -a "auto\t'On a terminal, unless `$NO_COLOR` is set'
+always\t'Always'
+never\t'Never'"
+complete -c zmesctl -n "__fish_zmesctl_using_subcommand monitors; and not __fish_seen_subcommand_from list reload" -l json -d 'Print one JSON document'
+complete -c zmesctl -n "__fish_zmesctl_using_subcommand monitors; and not __fish_seen_subcommand_from list reload" -l jsonl -d 'Print one JSON object a line (lists and streams)'
+complete -c zmesctl -n "__fish_zmesctl_using_subcommand monitors; and not __fish_seen_subcommand_from list reload" -s q -l quiet -d 'Print nothing where all is well'
+complete -c zmesctl -n "__fish_zmesctl_using_subcommand monitors; and not __fish_seen_subcommand_from list reload" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c zmesctl -n "__fish_zmesctl_using_subcommand monitors; and not __fish_seen_subcommand_from list reload" -f -a "list" -d 'List the monitors: what they do, and whether their alarms would be seen'
+complete -c zmesctl -n "__fish_zmesctl_using_subcommand monitors; and not __fish_seen_subcommand_from list reload" -f -a "reload" -d 'Read monitors, users and rights from ZoneMinder\'s database again'
+complete -c zmesctl -n "__fish_zmesctl_using_subcommand monitors; and __fish_seen_subcommand_from list" -l socket -d 'Control socket of zmesd' -r -F
+complete -c zmesctl -n "__fish_zmesctl_using_subcommand monitors; and __fish_seen_subcommand_from list" -l timeout -d 'How long a request may take [default: 5s]' -r
+complete -c zmesctl -n "__fish_zmesctl_using_subcommand monitors; and __fish_seen_subcommand_from list" -l color -d 'Use colours' -r -f -a "auto\t'On a terminal, unless `$NO_COLOR` is set'
+always\t'Always'
+never\t'Never'"
+complete -c zmesctl -n "__fish_zmesctl_using_subcommand monitors; and __fish_seen_subcommand_from list" -l json -d 'Print one JSON document'
+complete -c zmesctl -n "__fish_zmesctl_using_subcommand monitors; and __fish_seen_subcommand_from list" -l jsonl -d 'Print one JSON object a line (lists and streams)'
+complete -c zmesctl -n "__fish_zmesctl_using_subcommand monitors; and __fish_seen_subcommand_from list" -s q -l quiet -d 'Print nothing where all is well'
+complete -c zmesctl -n "__fish_zmesctl_using_subcommand monitors; and __fish_seen_subcommand_from list" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c zmesctl -n "__fish_zmesctl_using_subcommand monitors; and __fish_seen_subcommand_from reload" -l socket -d 'Control socket of zmesd' -r -F
+complete -c zmesctl -n "__fish_zmesctl_using_subcommand monitors; and __fish_seen_subcommand_from reload" -l timeout -d 'How long a request may take [default: 5s]' -r
+complete -c zmesctl -n "__fish_zmesctl_using_subcommand monitors; and __fish_seen_subcommand_from reload" -l color -d 'Use colours' -r -f -a "auto\t'On a terminal, unless `$NO_COLOR` is set'
+always\t'Always'
+never\t'Never'"
+complete -c zmesctl -n "__fish_zmesctl_using_subcommand monitors; and __fish_seen_subcommand_from reload" -l json -d 'Print one JSON document'
+complete -c zmesctl -n "__fish_zmesctl_using_subcommand monitors; and __fish_seen_subcommand_from reload" -l jsonl -d 'Print one JSON object a line (lists and streams)'
+complete -c zmesctl -n "__fish_zmesctl_using_subcommand monitors; and __fish_seen_subcommand_from reload" -s q -l quiet -d 'Print nothing where all is well'
+complete -c zmesctl -n "__fish_zmesctl_using_subcommand monitors; and __fish_seen_subcommand_from reload" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c zmesctl -n "__fish_zmesctl_using_subcommand alarm; and not __fish_seen_subcommand_from test force cancel" -l socket -d 'Control socket of zmesd' -r -F
+complete -c zmesctl -n "__fish_zmesctl_using_subcommand alarm; and not __fish_seen_subcommand_from test force cancel" -l timeout -d 'How long a request may take [default: 5s]' -r
+complete -c zmesctl -n "__fish_zmesctl_using_subcommand alarm; and not __fish_seen_subcommand_from test force cancel" -l color -d 'Use colours' -r -f -a "auto\t'On a terminal, unless `$NO_COLOR` is set'
+always\t'Always'
+never\t'Never'"
+complete -c zmesctl -n "__fish_zmesctl_using_subcommand alarm; and not __fish_seen_subcommand_from test force cancel" -l json -d 'Print one JSON document'
+complete -c zmesctl -n "__fish_zmesctl_using_subcommand alarm; and not __fish_seen_subcommand_from test force cancel" -l jsonl -d 'Print one JSON object a line (lists and streams)'
+complete -c zmesctl -n "__fish_zmesctl_using_subcommand alarm; and not __fish_seen_subcommand_from test force cancel" -s q -l quiet -d 'Print nothing where all is well'
+complete -c zmesctl -n "__fish_zmesctl_using_subcommand alarm; and not __fish_seen_subcommand_from test force cancel" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c zmesctl -n "__fish_zmesctl_using_subcommand alarm; and not __fish_seen_subcommand_from test force cancel" -f -a "test" -d 'Send a test alarm to the apps; ZoneMinder knows nothing of it'
+complete -c zmesctl -n "__fish_zmesctl_using_subcommand alarm; and not __fish_seen_subcommand_from test force cancel" -f -a "force" -d 'Make ZoneMinder itself record; the alarm takes the normal way'
+complete -c zmesctl -n "__fish_zmesctl_using_subcommand alarm; and not __fish_seen_subcommand_from test force cancel" -f -a "cancel" -d 'Take a forced alarm back'
+complete -c zmesctl -n "__fish_zmesctl_using_subcommand alarm; and __fish_seen_subcommand_from test" -s m -l monitor -d 'Pretend that this monitor alarms [default: the first that is watched]' -r
+complete -c zmesctl -n "__fish_zmesctl_using_subcommand alarm; and __fish_seen_subcommand_from test" -l token -d 'Only to this token (handle)' -r
+complete -c zmesctl -n "__fish_zmesctl_using_subcommand alarm; and __fish_seen_subcommand_from test" -l socket -d 'Control socket of zmesd' -r -F
+complete -c zmesctl -n "__fish_zmesctl_using_subcommand alarm; and __fish_seen_subcommand_from test" -l timeout -d 'How long a request may take [default: 5s]' -r
+complete -c zmesctl -n "__fish_zmesctl_using_subcommand alarm; and __fish_seen_subcommand_from test" -l color -d 'Use colours' -r -f -a "auto\t'On a terminal, unless `$NO_COLOR` is set'
+always\t'Always'
+never\t'Never'"
+complete -c zmesctl -n "__fish_zmesctl_using_subcommand alarm; and __fish_seen_subcommand_from test" -s n -l dry-run -d 'Say who would get it, send nothing'
+complete -c zmesctl -n "__fish_zmesctl_using_subcommand alarm; and __fish_seen_subcommand_from test" -s w -l wait -d 'Wait until every target has it, and show how long that took'
+complete -c zmesctl -n "__fish_zmesctl_using_subcommand alarm; and __fish_seen_subcommand_from test" -l json -d 'Print one JSON document'
+complete -c zmesctl -n "__fish_zmesctl_using_subcommand alarm; and __fish_seen_subcommand_from test" -l jsonl -d 'Print one JSON object a line (lists and streams)'
+complete -c zmesctl -n "__fish_zmesctl_using_subcommand alarm; and __fish_seen_subcommand_from test" -s q -l quiet -d 'Print nothing where all is well'
+complete -c zmesctl -n "__fish_zmesctl_using_subcommand alarm; and __fish_seen_subcommand_from test" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c zmesctl -n "__fish_zmesctl_using_subcommand alarm; and __fish_seen_subcommand_from force" -s m -l monitor -d 'The monitor that shall record' -r
+complete -c zmesctl -n "__fish_zmesctl_using_subcommand alarm; and __fish_seen_subcommand_from force" -l for -d 'Cancel it by itself after this time (1s to 1h)' -r
+complete -c zmesctl -n "__fish_zmesctl_using_subcommand alarm; and __fish_seen_subcommand_from force" -l socket -d 'Control socket of zmesd' -r -F
+complete -c zmesctl -n "__fish_zmesctl_using_subcommand alarm; and __fish_seen_subcommand_from force" -l timeout -d 'How long a request may take [default: 5s]' -r
+complete -c zmesctl -n "__fish_zmesctl_using_subcommand alarm; and __fish_seen_subcommand_from force" -l color -d 'Use colours' -r -f -a "auto\t'On a terminal, unless `$NO_COLOR` is set'
+always\t'Always'
+never\t'Never'"
+complete -c zmesctl -n "__fish_zmesctl_using_subcommand alarm; and __fish_seen_subcommand_from force" -l json -d 'Print one JSON document'
+complete -c zmesctl -n "__fish_zmesctl_using_subcommand alarm; and __fish_seen_subcommand_from force" -l jsonl -d 'Print one JSON object a line (lists and streams)'
+complete -c zmesctl -n "__fish_zmesctl_using_subcommand alarm; and __fish_seen_subcommand_from force" -s q -l quiet -d 'Print nothing where all is well'
+complete -c zmesctl -n "__fish_zmesctl_using_subcommand alarm; and __fish_seen_subcommand_from force" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c zmesctl -n "__fish_zmesctl_using_subcommand alarm; and __fish_seen_subcommand_from cancel" -s m -l monitor -d 'The monitor whose forced alarm ends' -r
+complete -c zmesctl -n "__fish_zmesctl_using_subcommand alarm; and __fish_seen_subcommand_from cancel" -l socket -d 'Control socket of zmesd' -r -F
+complete -c zmesctl -n "__fish_zmesctl_using_subcommand alarm; and __fish_seen_subcommand_from cancel" -l timeout -d 'How long a request may take [default: 5s]' -r
+complete -c zmesctl -n "__fish_zmesctl_using_subcommand alarm; and __fish_seen_subcommand_from cancel" -l color -d 'Use colours' -r -f -a "auto\t'On a terminal, unless `$NO_COLOR` is set'
+always\t'Always'
+never\t'Never'"
+complete -c zmesctl -n "__fish_zmesctl_using_subcommand alarm; and __fish_seen_subcommand_from cancel" -l json -d 'Print one JSON document'
+complete -c zmesctl -n "__fish_zmesctl_using_subcommand alarm; and __fish_seen_subcommand_from cancel" -l jsonl -d 'Print one JSON object a line (lists and streams)'
+complete -c zmesctl -n "__fish_zmesctl_using_subcommand alarm; and __fish_seen_subcommand_from cancel" -s q -l quiet -d 'Print nothing where all is well'
+complete -c zmesctl -n "__fish_zmesctl_using_subcommand alarm; and __fish_seen_subcommand_from cancel" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c zmesctl -n "__fish_zmesctl_using_subcommand watch" -s m -l monitor -d 'Only this monitor' -r
+complete -c zmesctl -n "__fish_zmesctl_using_subcommand watch" -l token -d 'Only this token (handle)' -r
+complete -c zmesctl -n "__fish_zmesctl_using_subcommand watch" -l since -d 'Past alarms first: after this event, this time, or so long ago (10m)' -r
+complete -c zmesctl -n "__fish_zmesctl_using_subcommand watch" -l count -d 'End after this many changes (the state at the start does not count)' -r
+complete -c zmesctl -n "__fish_zmesctl_using_subcommand watch" -l duration -d 'End after this time' -r
+complete -c zmesctl -n "__fish_zmesctl_using_subcommand watch" -l socket -d 'Control socket of zmesd' -r -F
+complete -c zmesctl -n "__fish_zmesctl_using_subcommand watch" -l timeout -d 'How long a request may take [default: 5s]' -r
+complete -c zmesctl -n "__fish_zmesctl_using_subcommand watch" -l color -d 'Use colours' -r -f -a "auto\t'On a terminal, unless `$NO_COLOR` is set'
+always\t'Always'
+never\t'Never'"
+complete -c zmesctl -n "__fish_zmesctl_using_subcommand watch" -l json -d 'Print one JSON document'
+complete -c zmesctl -n "__fish_zmesctl_using_subcommand watch" -l jsonl -d 'Print one JSON object a line (lists and streams)'
+complete -c zmesctl -n "__fish_zmesctl_using_subcommand watch" -s q -l quiet -d 'Print nothing where all is well'
+complete -c zmesctl -n "__fish_zmesctl_using_subcommand watch" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c zmesctl -n "__fish_zmesctl_using_subcommand check" -l within -d 'For tls and all: the certificate must be valid for so much longer' -r
+complete -c zmesctl -n "__fish_zmesctl_using_subcommand check" -l socket -d 'Control socket of zmesd' -r -F
+complete -c zmesctl -n "__fish_zmesctl_using_subcommand check" -l timeout -d 'How long a request may take [default: 5s]' -r
+complete -c zmesctl -n "__fish_zmesctl_using_subcommand check" -l color -d 'Use colours' -r -f -a "auto\t'On a terminal, unless `$NO_COLOR` is set'
+always\t'Always'
+never\t'Never'"
+complete -c zmesctl -n "__fish_zmesctl_using_subcommand check" -l json -d 'Print one JSON document'
+complete -c zmesctl -n "__fish_zmesctl_using_subcommand check" -l jsonl -d 'Print one JSON object a line (lists and streams)'
+complete -c zmesctl -n "__fish_zmesctl_using_subcommand check" -s q -l quiet -d 'Print nothing where all is well'
+complete -c zmesctl -n "__fish_zmesctl_using_subcommand check" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c zmesctl -n "__fish_zmesctl_using_subcommand log; and not __fish_seen_subcommand_from level" -l socket -d 'Control socket of zmesd' -r -F
+complete -c zmesctl -n "__fish_zmesctl_using_subcommand log; and not __fish_seen_subcommand_from level" -l timeout -d 'How long a request may take [default: 5s]' -r
+complete -c zmesctl -n "__fish_zmesctl_using_subcommand log; and not __fish_seen_subcommand_from level" -l color -d 'Use colours' -r -f -a "auto\t'On a terminal, unless `$NO_COLOR` is set'
+always\t'Always'
+never\t'Never'"
+complete -c zmesctl -n "__fish_zmesctl_using_subcommand log; and not __fish_seen_subcommand_from level" -l json -d 'Print one JSON document'
+complete -c zmesctl -n "__fish_zmesctl_using_subcommand log; and not __fish_seen_subcommand_from level" -l jsonl -d 'Print one JSON object a line (lists and streams)'
+complete -c zmesctl -n "__fish_zmesctl_using_subcommand log; and not __fish_seen_subcommand_from level" -s q -l quiet -d 'Print nothing where all is well'
+complete -c zmesctl -n "__fish_zmesctl_using_subcommand log; and not __fish_seen_subcommand_from level" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c zmesctl -n "__fish_zmesctl_using_subcommand log; and not __fish_seen_subcommand_from level" -f -a "level" -d 'Change the log level'
+complete -c zmesctl -n "__fish_zmesctl_using_subcommand log; and __fish_seen_subcommand_from level" -l for -d 'Go back to the configured level after this time' -r
+complete -c zmesctl -n "__fish_zmesctl_using_subcommand log; and __fish_seen_subcommand_from level" -l socket -d 'Control socket of zmesd' -r -F
+complete -c zmesctl -n "__fish_zmesctl_using_subcommand log; and __fish_seen_subcommand_from level" -l timeout -d 'How long a request may take [default: 5s]' -r
+complete -c zmesctl -n "__fish_zmesctl_using_subcommand log; and __fish_seen_subcommand_from level" -l color -d 'Use colours' -r -f -a "auto\t'On a terminal, unless `$NO_COLOR` is set'
+always\t'Always'
+never\t'Never'"
+complete -c zmesctl -n "__fish_zmesctl_using_subcommand log; and __fish_seen_subcommand_from level" -l json -d 'Print one JSON document'
+complete -c zmesctl -n "__fish_zmesctl_using_subcommand log; and __fish_seen_subcommand_from level" -l jsonl -d 'Print one JSON object a line (lists and streams)'
+complete -c zmesctl -n "__fish_zmesctl_using_subcommand log; and __fish_seen_subcommand_from level" -s q -l quiet -d 'Print nothing where all is well'
+complete -c zmesctl -n "__fish_zmesctl_using_subcommand log; and __fish_seen_subcommand_from level" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c zmesctl -n "__fish_zmesctl_using_subcommand reload" -l socket -d 'Control socket of zmesd' -r -F
+complete -c zmesctl -n "__fish_zmesctl_using_subcommand reload" -l timeout -d 'How long a request may take [default: 5s]' -r
+complete -c zmesctl -n "__fish_zmesctl_using_subcommand reload" -l color -d 'Use colours' -r -f -a "auto\t'On a terminal, unless `$NO_COLOR` is set'
+always\t'Always'
+never\t'Never'"
+complete -c zmesctl -n "__fish_zmesctl_using_subcommand reload" -l json -d 'Print one JSON document'
+complete -c zmesctl -n "__fish_zmesctl_using_subcommand reload" -l jsonl -d 'Print one JSON object a line (lists and streams)'
+complete -c zmesctl -n "__fish_zmesctl_using_subcommand reload" -s q -l quiet -d 'Print nothing where all is well'
+complete -c zmesctl -n "__fish_zmesctl_using_subcommand reload" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c zmesctl -n "__fish_zmesctl_using_subcommand config; and not __fish_seen_subcommand_from check default show" -l socket -d 'Control socket of zmesd' -r -F
+complete -c zmesctl -n "__fish_zmesctl_using_subcommand config; and not __fish_seen_subcommand_from check default show" -l timeout -d 'How long a request may take [default: 5s]' -r
+complete -c zmesctl -n "__fish_zmesctl_using_subcommand config; and not __fish_seen_subcommand_from check default show" -l color -d 'Use colours' -r -f -a "auto\t'On a terminal, unless `$NO_COLOR` is set'
+always\t'Always'
+never\t'Never'"
+complete -c zmesctl -n "__fish_zmesctl_using_subcommand config; and not __fish_seen_subcommand_from check default show" -l json -d 'Print one JSON document'
+complete -c zmesctl -n "__fish_zmesctl_using_subcommand config; and not __fish_seen_subcommand_from check default show" -l jsonl -d 'Print one JSON object a line (lists and streams)'
+complete -c zmesctl -n "__fish_zmesctl_using_subcommand config; and not __fish_seen_subcommand_from check default show" -s q -l quiet -d 'Print nothing where all is well'
+complete -c zmesctl -n "__fish_zmesctl_using_subcommand config; and not __fish_seen_subcommand_from check default show" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c zmesctl -n "__fish_zmesctl_using_subcommand config; and not __fish_seen_subcommand_from check default show" -f -a "check" -d 'Check a configuration file: all problems at once; works without the daemon'
+complete -c zmesctl -n "__fish_zmesctl_using_subcommand config; and not __fish_seen_subcommand_from check default show" -f -a "default" -d 'Print the default configuration with its comments; works without the daemon'
+complete -c zmesctl -n "__fish_zmesctl_using_subcommand config; and not __fish_seen_subcommand_from check default show" -f -a "show" -d 'Show the values that the running daemon uses, secrets hidden'
+complete -c zmesctl -n "__fish_zmesctl_using_subcommand config; and __fish_seen_subcommand_from check" -l socket -d 'Control socket of zmesd' -r -F
+complete -c zmesctl -n "__fish_zmesctl_using_subcommand config; and __fish_seen_subcommand_from check" -l timeout -d 'How long a request may take [default: 5s]' -r
+complete -c zmesctl -n "__fish_zmesctl_using_subcommand config; and __fish_seen_subcommand_from check" -l color -d 'Use colours' -r -f -a "auto\t'On a terminal, unless `$NO_COLOR` is set'
+always\t'Always'
+never\t'Never'"
+complete -c zmesctl -n "__fish_zmesctl_using_subcommand config; and __fish_seen_subcommand_from check" -l json -d 'Print one JSON document'
+complete -c zmesctl -n "__fish_zmesctl_using_subcommand config; and __fish_seen_subcommand_from check" -l jsonl -d 'Print one JSON object a line (lists and streams)'
+complete -c zmesctl -n "__fish_zmesctl_using_subcommand config; and __fish_seen_subcommand_from check" -s q -l quiet -d 'Print nothing where all is well'
+complete -c zmesctl -n "__fish_zmesctl_using_subcommand config; and __fish_seen_subcommand_from check" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c zmesctl -n "__fish_zmesctl_using_subcommand config; and __fish_seen_subcommand_from default" -l socket -d 'Control socket of zmesd' -r -F
+complete -c zmesctl -n "__fish_zmesctl_using_subcommand config; and __fish_seen_subcommand_from default" -l timeout -d 'How long a request may take [default: 5s]' -r
+complete -c zmesctl -n "__fish_zmesctl_using_subcommand config; and __fish_seen_subcommand_from default" -l color -d 'Use colours' -r -f -a "auto\t'On a terminal, unless `$NO_COLOR` is set'
+always\t'Always'
+never\t'Never'"
+complete -c zmesctl -n "__fish_zmesctl_using_subcommand config; and __fish_seen_subcommand_from default" -l json -d 'Print one JSON document'
+complete -c zmesctl -n "__fish_zmesctl_using_subcommand config; and __fish_seen_subcommand_from default" -l jsonl -d 'Print one JSON object a line (lists and streams)'
+complete -c zmesctl -n "__fish_zmesctl_using_subcommand config; and __fish_seen_subcommand_from default" -s q -l quiet -d 'Print nothing where all is well'
+complete -c zmesctl -n "__fish_zmesctl_using_subcommand config; and __fish_seen_subcommand_from default" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c zmesctl -n "__fish_zmesctl_using_subcommand config; and __fish_seen_subcommand_from show" -l socket -d 'Control socket of zmesd' -r -F
+complete -c zmesctl -n "__fish_zmesctl_using_subcommand config; and __fish_seen_subcommand_from show" -l timeout -d 'How long a request may take [default: 5s]' -r
+complete -c zmesctl -n "__fish_zmesctl_using_subcommand config; and __fish_seen_subcommand_from show" -l color -d 'Use colours' -r -f -a "auto\t'On a terminal, unless `$NO_COLOR` is set'
+always\t'Always'
+never\t'Never'"
+complete -c zmesctl -n "__fish_zmesctl_using_subcommand config; and __fish_seen_subcommand_from show" -l json -d 'Print one JSON document'
+complete -c zmesctl -n "__fish_zmesctl_using_subcommand config; and __fish_seen_subcommand_from show" -l jsonl -d 'Print one JSON object a line (lists and streams)'
+complete -c zmesctl -n "__fish_zmesctl_using_subcommand config; and __fish_seen_subcommand_from show" -s q -l quiet -d 'Print nothing where all is well'
+complete -c zmesctl -n "__fish_zmesctl_using_subcommand config; and __fish_seen_subcommand_from show" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c zmesctl -n "__fish_zmesctl_using_subcommand completions" -l socket -d 'Control socket of zmesd' -r -F
+complete -c zmesctl -n "__fish_zmesctl_using_subcommand completions" -l timeout -d 'How long a request may take [default: 5s]' -r
+complete -c zmesctl -n "__fish_zmesctl_using_subcommand completions" -l color -d 'Use colours' -r -f -a "auto\t'On a terminal, unless `$NO_COLOR` is set'
+always\t'Always'
+never\t'Never'"
+complete -c zmesctl -n "__fish_zmesctl_using_subcommand completions" -l json -d 'Print one JSON document'
+complete -c zmesctl -n "__fish_zmesctl_using_subcommand completions" -l jsonl -d 'Print one JSON object a line (lists and streams)'
+complete -c zmesctl -n "__fish_zmesctl_using_subcommand completions" -s q -l quiet -d 'Print nothing where all is well'
+complete -c zmesctl -n "__fish_zmesctl_using_subcommand completions" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c zmesctl -n "__fish_zmesctl_using_subcommand help; and not __fish_seen_subcommand_from status clients monitors alarm watch check log reload config completions help" -f -a "status" -d 'Show how zmesd is: monitors, clients, events, database'
+complete -c zmesctl -n "__fish_zmesctl_using_subcommand help; and not __fish_seen_subcommand_from status clients monitors alarm watch check log reload config completions help" -f -a "clients" -d 'List or disconnect the apps that are connected'
+complete -c zmesctl -n "__fish_zmesctl_using_subcommand help; and not __fish_seen_subcommand_from status clients monitors alarm watch check log reload config completions help" -f -a "monitors" -d 'List the monitors, or read them from ZoneMinder again'
+complete -c zmesctl -n "__fish_zmesctl_using_subcommand help; and not __fish_seen_subcommand_from status clients monitors alarm watch check log reload config completions help" -f -a "alarm" -d 'Send a test alarm, or make ZoneMinder itself record'
+complete -c zmesctl -n "__fish_zmesctl_using_subcommand help; and not __fish_seen_subcommand_from status clients monitors alarm watch check log reload config completions help" -f -a "watch" -d 'Follow what happens: alarms, decisions, clients, monitors'
+complete -c zmesctl -n "__fish_zmesctl_using_subcommand help; and not __fish_seen_subcommand_from status clients monitors alarm watch check log reload config completions help" -f -a "check" -d 'Check one thing, for monitoring systems: prints OK or FAIL, exits 0 or 1'
+complete -c zmesctl -n "__fish_zmesctl_using_subcommand help; and not __fish_seen_subcommand_from status clients monitors alarm watch check log reload config completions help" -f -a "log" -d 'Change the log level of the running daemon'
+complete -c zmesctl -n "__fish_zmesctl_using_subcommand help; and not __fish_seen_subcommand_from status clients monitors alarm watch check log reload config completions help" -f -a "reload" -d 'Read the configuration again and apply it'
+complete -c zmesctl -n "__fish_zmesctl_using_subcommand help; and not __fish_seen_subcommand_from status clients monitors alarm watch check log reload config completions help" -f -a "config" -d 'Check, print or show the configuration'
+complete -c zmesctl -n "__fish_zmesctl_using_subcommand help; and not __fish_seen_subcommand_from status clients monitors alarm watch check log reload config completions help" -f -a "completions" -d 'Print the completions for a shell'
+complete -c zmesctl -n "__fish_zmesctl_using_subcommand help; and not __fish_seen_subcommand_from status clients monitors alarm watch check log reload config completions help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c zmesctl -n "__fish_zmesctl_using_subcommand help; and __fish_seen_subcommand_from clients" -f -a "list" -d 'List the apps that are connected'
+complete -c zmesctl -n "__fish_zmesctl_using_subcommand help; and __fish_seen_subcommand_from clients" -f -a "disconnect" -d 'Close an app\'s connection'
+complete -c zmesctl -n "__fish_zmesctl_using_subcommand help; and __fish_seen_subcommand_from monitors" -f -a "list" -d 'List the monitors: what they do, and whether their alarms would be seen'
+complete -c zmesctl -n "__fish_zmesctl_using_subcommand help; and __fish_seen_subcommand_from monitors" -f -a "reload" -d 'Read monitors, users and rights from ZoneMinder\'s database again'
+complete -c zmesctl -n "__fish_zmesctl_using_subcommand help; and __fish_seen_subcommand_from alarm" -f -a "test" -d 'Send a test alarm to the apps; ZoneMinder knows nothing of it'
+complete -c zmesctl -n "__fish_zmesctl_using_subcommand help; and __fish_seen_subcommand_from alarm" -f -a "force" -d 'Make ZoneMinder itself record; the alarm takes the normal way'
+complete -c zmesctl -n "__fish_zmesctl_using_subcommand help; and __fish_seen_subcommand_from alarm" -f -a "cancel" -d 'Take a forced alarm back'
+complete -c zmesctl -n "__fish_zmesctl_using_subcommand help; and __fish_seen_subcommand_from log" -f -a "level" -d 'Change the log level'
+complete -c zmesctl -n "__fish_zmesctl_using_subcommand help; and __fish_seen_subcommand_from config" -f -a "check" -d 'Check a configuration file: all problems at once; works without the daemon'
+complete -c zmesctl -n "__fish_zmesctl_using_subcommand help; and __fish_seen_subcommand_from config" -f -a "default" -d 'Print the default configuration with its comments; works without the daemon'
+complete -c zmesctl -n "__fish_zmesctl_using_subcommand help; and __fish_seen_subcommand_from config" -f -a "show" -d 'Show the values that the running daemon uses, secrets hidden'

@@ -1,0 +1,157 @@
+//! The wire fixtures: literal lines of the control protocol, as some released version has sent them.
+//!
+//! The files are append-only: what was once on the wire stays readable. A file is named
+//! `hello-…`, `request-TYPE[-variant]`, `reply-TYPE[-variant]`, `item-TYPE[-variant]`, `error-CODE` or `end`.
+
+#![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test stops where it fails")]
+
+use std::collections::BTreeSet;
+use std::path::Path;
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serde_json::{Value, json};
+use zmes_shared::control::{
+    ClientFrame, ErrorCode, Hello, Request, ServerBody, ServerFrame, WatchEvent, WatchKind,
+};
+use zmes_shared::views;
+
+/// The types of the requests with one answer each; `watch` has items instead.
+const REQUESTS: [&str; 12] = [
+    "status",
+    "clients_list",
+    "clients_disconnect",
+    "monitors_list",
+    "monitors_reload",
+    "alarm_test",
+    "alarm_force",
+    "alarm_cancel",
+    "check",
+    "log_level",
+    "reload",
+    "config_show",
+];
+const ITEMS: [&str; 6] = ["alarm", "decision", "delivery", "session", "monitor", "lagged"];
+
+/// Returns the fixtures as (name without `.json`, line).
+fn fixtures() -> Vec<(String, Value)> {
+    let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/fixtures/wire/v1");
+    let mut fixtures = Vec::new();
+    for entry in std::fs::read_dir(directory).unwrap() {
+        let path = entry.unwrap().path();
+        let text = std::fs::read_to_string(&path).unwrap();
+        assert!(text.ends_with('\n') && text.lines().count() == 1, "{}: one line", path.display());
+        let value = serde_json::from_str(&text).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+        fixtures.push((path.file_stem().unwrap().to_str().unwrap().to_owned(), value));
+    }
+    assert!(fixtures.len() > 50, "the fixtures are not where they should be");
+    fixtures.sort_by(|left, right| left.0.cmp(&right.0));
+    fixtures
+}
+
+/// Decodes as `T` and encodes again; then once more with a member that this version does not know.
+fn round_trip<T: DeserializeOwned + Serialize>(name: &str, value: &Value) -> T {
+    let decode = |value: &Value| -> T {
+        serde_json::from_value(value.clone()).unwrap_or_else(|error| panic!("{name}: {error}"))
+    };
+    let decoded = decode(value);
+    assert_eq!(&serde_json::to_value(&decoded).unwrap(), value, "{name} encodes to something else");
+    let mut newer = value.clone();
+    let members = newer.as_object_mut().expect("every line and every view is an object");
+    members.insert("of_a_newer_version".to_owned(), json!({"any": ["thing"]}));
+    assert_eq!(&serde_json::to_value(decode(&newer)).unwrap(), value, "{name} minds an unknown member");
+    decoded
+}
+
+fn check_view(name: &str, kind: &str, value: &Value) {
+    match kind {
+        "status" => drop(round_trip::<views::Status>(name, value)),
+        "clients_list" => drop(round_trip::<views::Clients>(name, value)),
+        "clients_disconnect" => drop(round_trip::<views::Done>(name, value)),
+        "monitors_list" => drop(round_trip::<views::Monitors>(name, value)),
+        "monitors_reload" => assert!(round_trip::<views::Reloaded>(name, value).monitors > 0),
+        "alarm_test" => drop(round_trip::<views::AlarmTested>(name, value)),
+        "alarm_force" | "alarm_cancel" => drop(round_trip::<views::AlarmForced>(name, value)),
+        "check" => drop(round_trip::<views::Check>(name, value)),
+        "log_level" => drop(round_trip::<views::LogLevel>(name, value)),
+        "reload" => drop(round_trip::<views::ConfigReloaded>(name, value)),
+        "config_show" => drop(round_trip::<views::ConfigShown>(name, value)),
+        other => panic!("{name}: no view is known for {other}"),
+    }
+}
+
+/// Returns the type of a request. Exhaustive on purpose: a new request does not compile without its line here.
+fn type_of(request: &Request) -> &'static str {
+    match request {
+        Request::Status => "status",
+        Request::ClientsList(_) => "clients_list",
+        Request::ClientsDisconnect { .. } => "clients_disconnect",
+        Request::MonitorsList => "monitors_list",
+        Request::MonitorsReload => "monitors_reload",
+        Request::AlarmTest(_) => "alarm_test",
+        Request::AlarmForce { .. } => "alarm_force",
+        Request::AlarmCancel { .. } => "alarm_cancel",
+        Request::Watch(_) => "watch",
+        Request::Check { .. } => "check",
+        Request::LogLevel { .. } => "log_level",
+        Request::Reload => "reload",
+        Request::ConfigShow => "config_show",
+        Request::Unknown => "unknown",
+    }
+}
+
+/// Checks one line of the daemon after its greeting.
+fn check_answer(name: &str, direction: &str, kind: &str, body: ServerBody) {
+    match (direction, body) {
+        ("reply", ServerBody::Ok(value)) => check_view(name, kind, &value),
+        ("item", ServerBody::Item(value)) => {
+            let event: WatchEvent = round_trip(name, &value);
+            assert_ne!(event.kind, WatchKind::Unknown, "{name}");
+            assert_eq!(value["type"], kind, "{name}");
+        }
+        ("error", ServerBody::Error(error)) => assert_ne!(error.code, ErrorCode::Unknown, "{name}"),
+        ("end", ServerBody::End(_)) => {}
+        (_, body) => panic!("{name} is {body:?}"),
+    }
+}
+
+#[test]
+fn every_line_that_was_ever_sent_is_read_and_written_the_same() {
+    for (name, line) in fixtures() {
+        let mut parts = name.split('-');
+        let (direction, kind) = (parts.next().unwrap(), parts.next().unwrap_or_default());
+        match direction {
+            "hello" => drop(round_trip::<Hello>(&name, &line)),
+            "request" => {
+                let frame: ClientFrame = round_trip(&name, &line);
+                assert_eq!(type_of(&frame.request), kind, "{name}");
+            }
+            _ => {
+                let frame: ServerFrame = round_trip(&name, &line);
+                check_answer(&name, direction, kind, frame.body);
+            }
+        }
+    }
+}
+
+#[test]
+fn every_request_answer_and_event_has_its_line() {
+    let names = fixtures().into_iter().map(|(name, _)| name).collect::<BTreeSet<_>>();
+    let pairs = REQUESTS.iter().flat_map(|kind| [format!("request-{kind}"), format!("reply-{kind}")]);
+    let items = ITEMS.iter().map(|kind| format!("item-{kind}"));
+    let others = ["request-watch", "end", "hello-admin", "hello-observer"].map(str::to_owned);
+    let missing: Vec<_> = pairs.chain(items).chain(others).filter(|name| !names.contains(name)).collect();
+    assert_eq!(missing, Vec::<String>::new());
+}
+
+#[test]
+fn what_a_newer_peer_says_is_unknown_not_broken() {
+    let request = json!({"id": 9, "request": {"type": "make_coffee", "cups": 2}});
+    let frame: ClientFrame = serde_json::from_value(request).unwrap();
+    assert_eq!(type_of(&frame.request), "unknown");
+    let event = json!({"at": "2026-11-02T10:00:00Z", "type": "weather", "rain": true});
+    assert_eq!(serde_json::from_value::<WatchEvent>(event).unwrap().kind, WatchKind::Unknown);
+    let monitor = json!({"id": 1, "name": "Front", "source": "rtsp", "state": "dreaming", "last_event_id": null,
+        "layout": 1024, "healthy": true, "reason": null});
+    assert!(serde_json::from_value::<views::MonitorView>(monitor).is_ok());
+}

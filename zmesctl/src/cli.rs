@@ -1,0 +1,172 @@
+//! The command line: global options, the list of commands, and what stands around their help.
+//!
+//! Each command's own arguments live with the command; here is only its name.
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::error::ErrorKind;
+use clap::{ArgAction, Args, CommandFactory, Parser, Subcommand, ValueEnum};
+
+use crate::commands::{alarms, checks, clients, completions, config, log, monitors, watch};
+use crate::render::Format;
+use crate::values;
+
+const AFTER: &str = "\
+Examples:
+  zmesctl status                     how the daemon is
+  zmesctl alarm test --wait          does an alarm reach everybody?
+  zmesctl watch                      what is happening now
+  zmesctl clients list --json        for scripts
+
+Exit codes:
+  0  done, or the check holds        5  not permitted
+  1  no, or the check does not hold  6  time-out
+  2  usage                           7  done in part
+  3  zmesd is not reachable          8  zmesd speaks another version
+  4  no such client, monitor, event
+
+Socket: --socket, else $ZMESCTL_SOCKET, else $XDG_RUNTIME_DIR/zmesd/control.sock where there is one,
+else /run/zmesd/control.sock";
+
+/// Administration of zmesd, the event notification server for ZoneMinder
+#[derive(Debug, Parser)]
+#[command(name = "zmesctl", version, after_help = AFTER, max_term_width = 100)]
+pub struct Cli {
+    /// What holds for every command.
+    #[command(flatten)]
+    pub global: Global,
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// Options that stand before or after the command.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Global options")]
+pub struct Global {
+    /// Control socket of zmesd
+    #[arg(long, global = true, value_name = "PATH")]
+    pub socket: Option<PathBuf>,
+    /// Print one JSON document
+    #[arg(long, global = true)]
+    pub json: bool,
+    /// Print one JSON object a line (lists and streams)
+    #[arg(long, global = true)]
+    pub jsonl: bool,
+    /// How long a request may take [default: 5s]
+    #[arg(long, global = true, value_name = "DURATION", value_parser = values::duration)]
+    pub timeout: Option<Duration>,
+    /// Use colours
+    #[arg(
+        long,
+        global = true,
+        value_name = "WHEN",
+        value_enum,
+        default_value_t,
+        hide_possible_values = false
+    )]
+    pub color: ColorChoice,
+    /// Print nothing where all is well
+    #[arg(short, long, global = true, action = ArgAction::SetTrue)]
+    pub quiet: bool,
+}
+
+impl Global {
+    /// Returns who reads the output.
+    pub fn format(&self) -> Format {
+        match (self.json, self.jsonl) {
+            (false, false) => Format::Human,
+            (true, _) => Format::Json,
+            (false, true) => Format::Jsonl,
+        }
+    }
+}
+
+/// When to use colours.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
+pub enum ColorChoice {
+    /// On a terminal, unless `$NO_COLOR` is set
+    #[default]
+    Auto,
+    /// Always
+    Always,
+    /// Never
+    Never,
+}
+
+/// The commands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Show how zmesd is: monitors, clients, events, database
+    #[command(after_help = "Examples:\n  zmesctl status\n  zmesctl status --json | jq .monitors.stale")]
+    Status,
+    /// List or disconnect the apps that are connected
+    #[command(subcommand)]
+    Clients(clients::Command),
+    /// List the monitors, or read them from ZoneMinder again
+    #[command(subcommand)]
+    Monitors(monitors::Command),
+    /// Send a test alarm, or make ZoneMinder itself record
+    #[command(subcommand)]
+    Alarm(alarms::Command),
+    /// Follow what happens: alarms, decisions, clients, monitors
+    Watch(watch::WatchArgs),
+    /// Check one thing, for monitoring systems: prints OK or FAIL, exits 0 or 1
+    Check(checks::CheckArgs),
+    /// Change the log level of the running daemon
+    #[command(subcommand)]
+    Log(log::Command),
+    /// Read the configuration again and apply it
+    #[command(after_help = "Example:\n  zmesctl reload    the same as: systemctl reload zmesd")]
+    Reload,
+    /// Check, print or show the configuration
+    #[command(subcommand)]
+    Config(config::Command),
+    /// Print the completions for a shell
+    Completions(completions::CompletionsArgs),
+}
+
+/// Parses a command line.
+pub fn parse(arguments: &[OsString]) -> Result<Cli, clap::Error> {
+    let cli = Cli::try_parse_from(arguments)?;
+    // Not `conflicts_with`: clap does not see conflicts of global options that stand on different sides of a command.
+    if cli.global.json && cli.global.jsonl {
+        let message = "the argument '--json' cannot be used with '--jsonl'";
+        return Err(Cli::command().error(ErrorKind::ArgumentConflict, message));
+    }
+    Ok(cli)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_grammar_is_sound() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn every_command_shows_an_example() {
+        fn walk(command: &clap::Command, without: &mut Vec<String>) {
+            let examples = command.get_after_help().is_some_and(|help| help.to_string().contains("Example"));
+            if !examples && command.get_name() != "help" {
+                without.push(command.get_name().to_owned());
+            }
+            command.get_subcommands().for_each(|command| walk(command, without));
+        }
+        let mut without = Vec::new();
+        walk(&Cli::command(), &mut without);
+        assert_eq!(without, Vec::<String>::new());
+    }
+
+    #[test]
+    fn global_options_stand_on_either_side() {
+        let parse = |line: &str| parse(&line.split(' ').map(OsString::from).collect::<Vec<_>>());
+        assert!(parse("zmesctl --json clients list").unwrap().global.json);
+        assert!(parse("zmesctl clients list --json").unwrap().global.json);
+        assert!(parse("zmesctl --json clients list --jsonl").is_err());
+    }
+}

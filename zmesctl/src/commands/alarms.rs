@@ -1,0 +1,176 @@
+//! `zmesctl alarm test`, `force` and `cancel`.
+
+use std::io;
+use std::time::Duration;
+
+use clap::{Args, Subcommand};
+use zmes_shared::MonitorId;
+use zmes_shared::control::{AlarmTest, Request};
+use zmes_shared::views::{AlarmForced, AlarmTested, TargetDecision};
+
+use crate::context::Context;
+use crate::error::CliError;
+use crate::exit::Exit;
+use crate::render::{Cell, Column, Out, Table, Tone, View, clean, time};
+use crate::values;
+
+/// How long `test --wait` may take when `--timeout` does not say: the slowest target decides.
+const WAIT_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// `alarm …`
+#[derive(Debug, Subcommand)]
+#[command(
+    disable_help_subcommand = true,
+    after_help = "Examples:\n  zmesctl alarm test --wait\n  zmesctl alarm force --monitor 1 --for 10s"
+)]
+pub enum Command {
+    /// Send a test alarm to the apps; ZoneMinder knows nothing of it
+    Test(TestArgs),
+    /// Make ZoneMinder itself record; the alarm takes the normal way
+    Force(ForceArgs),
+    /// Take a forced alarm back
+    Cancel(CancelArgs),
+}
+
+/// Which alarm to pretend.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  zmesctl alarm test --dry-run            who would get an alarm, and who not, and why
+  zmesctl alarm test --monitor 3 --wait   does it arrive, and how fast?
+
+Exit codes: 0 all that should get it got it (or nobody should), 7 some failed, 1 all failed.")]
+pub struct TestArgs {
+    /// Pretend that this monitor alarms [default: the first that is watched]
+    #[arg(short, long, value_name = "ID")]
+    monitor: Option<MonitorId>,
+    /// Only to this token (handle)
+    #[arg(long)]
+    token: Option<String>,
+    /// Say who would get it, send nothing
+    #[arg(short = 'n', long)]
+    dry_run: bool,
+    /// Wait until every target has it, and show how long that took
+    #[arg(short, long)]
+    wait: bool,
+}
+
+/// Which monitor to force, and for how long.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  zmesctl alarm force --monitor 1
+  zmesctl alarm force --monitor 1 --for 1m
+
+zmesd needs to write ZoneMinder's shared memory for this, or zmtrigger.pl running.")]
+pub struct ForceArgs {
+    /// The monitor that shall record
+    #[arg(short, long, value_name = "ID")]
+    monitor: MonitorId,
+    /// Cancel it by itself after this time (1s to 1h)
+    #[arg(long = "for", value_name = "DURATION", value_parser = values::alarm_duration, default_value = "10s")]
+    lasting: Duration,
+}
+
+/// Which monitor to release.
+#[derive(Debug, Args)]
+#[command(after_help = "Example:\n  zmesctl alarm cancel --monitor 1")]
+pub struct CancelArgs {
+    /// The monitor whose forced alarm ends
+    #[arg(short, long, value_name = "ID")]
+    monitor: MonitorId,
+}
+
+pub(super) async fn run(command: Command, context: &mut Context) -> Result<Exit, CliError> {
+    match command {
+        Command::Test(TestArgs { monitor, token, dry_run, wait }) => {
+            let request = Request::AlarmTest(AlarmTest { monitor, token, dry_run, wait });
+            if wait {
+                context.ask_within::<AlarmTested>(request, WAIT_TIMEOUT).await
+            } else {
+                context.ask::<AlarmTested>(request).await
+            }
+        }
+        Command::Force(ForceArgs { monitor, lasting }) => {
+            let for_ms = values::milliseconds(lasting);
+            context.ask::<AlarmForced>(Request::AlarmForce { monitor, for_ms }).await
+        }
+        Command::Cancel(CancelArgs { monitor }) => {
+            context.ask::<AlarmForced>(Request::AlarmCancel { monitor }).await
+        }
+    }
+}
+
+impl View for AlarmTested {
+    fn human(&self, out: &mut Out) -> io::Result<()> {
+        let subject = if self.dry_run {
+            format!("An alarm of monitor {} would go so", self.monitor_id)
+        } else {
+            format!("Test alarm {} of monitor {}", self.event_id, self.monitor_id)
+        };
+        if self.targets.is_empty() {
+            let verb = if self.dry_run { "would get" } else { "got" };
+            return out.line(&format!(
+                "{subject}: nobody {verb} it, no app is connected and no token is registered."
+            ));
+        }
+        let count = |decision: &str| self.targets.iter().filter(|target| target.decision == decision).count();
+        let counts =
+            format!("{} sent, {} skipped, {} failed", count("sent"), count("skipped"), count("failed"));
+        out.line(&format!("{subject}: {counts}"))?;
+        let mut table = Table::new(&[
+            Column::new("TARGET"),
+            Column::new("ID"),
+            Column::new("DECISION"),
+            Column::new("LATENCY").right(),
+            Column::new("REASON").wraps(),
+        ]);
+        for target in &self.targets {
+            table.row(row(target));
+        }
+        out.table(&table)
+    }
+
+    fn exit(&self) -> Exit {
+        let any = |decision: &str| self.targets.iter().any(|target| target.decision == decision);
+        match (any("failed"), any("sent")) {
+            (false, _) => Exit::Done,
+            (true, true) => Exit::Partial,
+            (true, false) => Exit::Negative,
+        }
+    }
+}
+
+fn row(target: &TargetDecision) -> [Cell; 5] {
+    let tone = match target.decision.as_str() {
+        "sent" => Tone::Good,
+        "failed" => Tone::Bad,
+        _ => Tone::Faint,
+    };
+    [
+        Cell::new(word(&target.kind)),
+        Cell::new(&target.id),
+        Cell::new(&target.decision).tone(tone),
+        Cell::maybe(target.latency_ms.map(|ms| format!("{ms} ms")).as_ref()),
+        Cell::new(&target.reason),
+    ]
+}
+
+/// Returns the word for a kind of target: what the protocol calls a session people know as a client.
+pub(super) fn word(kind: &str) -> &str {
+    if kind == "session" { "client" } else { kind }
+}
+
+impl View for AlarmForced {
+    fn human(&self, out: &mut Out) -> io::Result<()> {
+        let Self { monitor_id, trigger, via, for_ms } = self;
+        let via = clean(via);
+        match for_ms {
+            Some(ms) => {
+                let lasting = time::span(Duration::from_millis(*ms));
+                out.line(&format!("Monitor {monitor_id}: alarm forced for {lasting} (through {via})."))
+            }
+            None => out.line(&format!("Monitor {monitor_id}: alarm {} (through {via}).", clean(trigger))),
+        }
+    }
+}

@@ -1,0 +1,215 @@
+//! `zmesctl clients list` and `disconnect`.
+
+use std::io::{self, Write};
+
+use clap::{Args, Subcommand};
+use serde::Serialize;
+use serde_json::Value;
+use zmes_shared::control::{ClientFilter, ClientState, Request};
+use zmes_shared::views::{ClientView, Clients, Done};
+use zmes_shared::{MonitorId, SessionId};
+
+use crate::client::Client;
+use crate::context::Context;
+use crate::error::CliError;
+use crate::exit::Exit;
+use crate::render::{Cell, Column, Out, Table, Tone, View, clean};
+use crate::values;
+
+/// `clients …`
+#[derive(Debug, Subcommand)]
+#[command(
+    disable_help_subcommand = true,
+    after_help = "Examples:\n  zmesctl clients list --state pending\n  zmesctl clients disconnect 4"
+)]
+pub enum Command {
+    /// List the apps that are connected
+    List(ListArgs),
+    /// Close an app's connection
+    Disconnect(DisconnectArgs),
+}
+
+/// Which clients to list.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  zmesctl clients list
+  zmesctl clients list --user 'a*' --address 192.0.2.0/24
+  zmesctl clients list --jsonl | jq -r .address")]
+pub struct ListArgs {
+    /// Only this ZoneMinder user; `*` stands for any characters
+    #[arg(long, value_name = "USER")]
+    user: Option<String>,
+    /// Only clients that have come so far
+    #[arg(long, value_enum)]
+    state: Option<ClientState>,
+    /// Only this address or network
+    #[arg(long, value_name = "CIDR", value_parser = values::network)]
+    address: Option<String>,
+}
+
+/// Which client to disconnect.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  zmesctl clients disconnect 4          asks first
+  zmesctl clients disconnect 4 --yes    in a script
+
+Most apps connect again by themselves. To keep a user out, disable the user in ZoneMinder.")]
+pub struct DisconnectArgs {
+    /// The client, as `clients list` numbers it
+    #[arg(value_name = "ID")]
+    id: SessionId,
+    /// Do not ask
+    #[arg(short, long)]
+    yes: bool,
+    /// Only say what would happen
+    #[arg(short = 'n', long, conflicts_with = "yes")]
+    dry_run: bool,
+}
+
+pub(super) async fn run(command: Command, context: &mut Context) -> Result<Exit, CliError> {
+    match command {
+        Command::List(ListArgs { user, state, address }) => {
+            context.ask::<Clients>(Request::ClientsList(ClientFilter { user, state, address })).await
+        }
+        Command::Disconnect(arguments) => disconnect(arguments, context).await,
+    }
+}
+
+async fn disconnect(arguments: DisconnectArgs, context: &mut Context) -> Result<Exit, CliError> {
+    let id = arguments.id;
+    if !(arguments.yes || arguments.dry_run || context.environment.terminals.interactive()) {
+        return Err(CliError::Usage {
+            message: format!("disconnecting client {id} wants a confirmation, and nobody can be asked"),
+            hint: format!("zmesctl clients disconnect {id} --yes"),
+        });
+    }
+    // One connection for both requests: had the daemon been restarted meanwhile, the id would mean another client.
+    let mut daemon = context.connect().await?;
+    if !arguments.yes {
+        let client = find(id, &mut daemon).await?;
+        if arguments.dry_run {
+            return context.show(&WouldDisconnect { dry_run: true, client });
+        }
+        if !confirmed(&client, context)? {
+            return Err(CliError::Declined);
+        }
+    }
+    let done: Done = daemon.request(Request::ClientsDisconnect { client: id }).await?;
+    context.show(&done)
+}
+
+async fn find(id: SessionId, daemon: &mut Client) -> Result<ClientView, CliError> {
+    let all: Clients = daemon.request(Request::ClientsList(ClientFilter::default())).await?;
+    all.clients.into_iter().find(|client| client.id == id).ok_or(CliError::NoSuchClient { id })
+}
+
+/// Asks on the terminal; anything but yes is no.
+fn confirmed(client: &ClientView, context: &Context) -> Result<bool, CliError> {
+    let connected = context.out.ago(client.connected_at);
+    let question = format!("Disconnect {}, connected {connected}? [y/N] ", described(client));
+    let mut answer = String::new();
+    // The question goes to the error output, so that the answer can be redirected.
+    let asked = write!(io::stderr(), "{question}").and_then(|()| io::stderr().flush());
+    asked.and_then(|()| io::stdin().read_line(&mut answer)).map_err(CliError::Terminal)?;
+    Ok(["y", "yes"].contains(&answer.trim().to_lowercase().as_str()))
+}
+
+/// Returns a client in a few clean words: "client 4 (admin, zmNinja 1.4, 192.0.2.7:50432)".
+pub(super) fn described(client: &ClientView) -> String {
+    let user = client.user.as_deref().unwrap_or("not authenticated");
+    let parts: Vec<_> =
+        [Some(user), client.app.as_deref(), Some(&client.address)].into_iter().flatten().collect();
+    format!("client {} ({})", client.id, clean(&parts.join(", ")))
+}
+
+/// What `disconnect --dry-run` shows.
+#[derive(Debug, Serialize)]
+struct WouldDisconnect {
+    dry_run: bool,
+    client: ClientView,
+}
+
+impl View for WouldDisconnect {
+    fn human(&self, out: &mut Out) -> io::Result<()> {
+        out.line(&format!("would disconnect {}", described(&self.client)))
+    }
+}
+
+impl View for Clients {
+    fn human(&self, out: &mut Out) -> io::Result<()> {
+        if self.clients.is_empty() {
+            return out.line("No such client is connected.");
+        }
+        let mut table = Table::new(&[
+            Column::new("ID").right(),
+            Column::new("USER").wraps(),
+            Column::new("STATE").spare(1),
+            Column::new("ADDRESS").wraps(),
+            Column::new("APP").wraps().spare(3),
+            Column::new("CONNECTED"),
+            Column::new("MONITORS").wraps().spare(4),
+            Column::new("TOKEN").spare(6),
+            Column::new("QUEUED").right().spare(5),
+            Column::new("SENT").right().spare(2),
+        ]);
+        for client in &self.clients {
+            table.row([
+                Cell::new(&client.id),
+                Cell::maybe(client.user.as_ref()),
+                state(client.state),
+                Cell::new(&client.address),
+                Cell::maybe(client.app.as_ref()),
+                Cell::new(&out.ago(client.connected_at)),
+                Cell::new(&client.monitors.as_deref().map_or_else(|| "all".to_owned(), ranges)),
+                Cell::maybe(client.token.as_ref()),
+                Cell::new(&client.queued),
+                Cell::new(&client.sent),
+            ]);
+        }
+        out.table(&table)
+    }
+
+    fn elements(&self) -> serde_json::Result<Vec<Value>> {
+        self.clients.iter().map(serde_json::to_value).collect()
+    }
+}
+
+fn state(state: ClientState) -> Cell {
+    match state {
+        ClientState::Pending => Cell::new("pending").tone(Tone::Warning),
+        ClientState::Authenticated => Cell::new("authenticated"),
+    }
+}
+
+/// Writes ids shortly: `1-5,8`; "none" where there are none.
+fn ranges(monitors: &[MonitorId]) -> String {
+    let mut ids: Vec<u32> = monitors.iter().map(|monitor| monitor.0).collect();
+    ids.sort_unstable();
+    ids.dedup();
+    let runs: Vec<String> = ids
+        .chunk_by(|left, right| left.checked_add(1) == Some(*right))
+        .filter_map(|run| Some((run.first()?, run.last()?, run.len())))
+        .map(|(first, last, count)| match count {
+            1 => first.to_string(),
+            2 => format!("{first},{last}"),
+            _ => format!("{first}-{last}"),
+        })
+        .collect();
+    if runs.is_empty() { "none".to_owned() } else { runs.join(",") }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn monitor_lists_are_short() {
+        let ranges = |ids: &[u32]| ranges(&ids.iter().copied().map(MonitorId).collect::<Vec<_>>());
+        assert_eq!(ranges(&[3, 1, 2, 8, 5, 4]), "1-5,8");
+        assert_eq!(ranges(&[1, 2, 9]), "1,2,9");
+        assert_eq!(ranges(&[u32::MAX]), "4294967295");
+        assert_eq!(ranges(&[]), "none");
+    }
+}

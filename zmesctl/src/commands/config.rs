@@ -1,0 +1,178 @@
+//! `zmesctl config check`, `default` and `show`.
+//!
+//! The first two run the `zmesd` binary, which alone knows the configuration: they work without a daemon.
+
+use std::ffi::OsStr;
+use std::io;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::process::{Command as Process, Output};
+
+use clap::{Args, Subcommand};
+use serde::Serialize;
+use zmes_shared::control::Request;
+use zmes_shared::views::ConfigShown;
+
+use crate::context::Context;
+use crate::environment::Environment;
+use crate::error::CliError;
+use crate::exit::Exit;
+use crate::render::{Out, Tone, View, clean};
+
+/// `zmesd`'s exit code for a configuration with problems, and for a file that it may not read (sysexits.h).
+const EX_CONFIG: i32 = 78;
+const EX_NOPERM: i32 = 77;
+
+/// `config …`
+#[derive(Debug, Subcommand)]
+#[command(
+    disable_help_subcommand = true,
+    after_help = "Examples:\n  zmesctl config check && zmesctl reload\n  zmesctl config show"
+)]
+pub enum Command {
+    /// Check a configuration file: all problems at once; works without the daemon
+    Check(CheckArgs),
+    /// Print the default configuration with its comments; works without the daemon
+    #[command(after_help = "Example:\n  zmesctl config default > /etc/zmesd/zmesd.toml")]
+    Default,
+    /// Show the values that the running daemon uses, secrets hidden
+    #[command(after_help = "Example:\n  zmesctl config show")]
+    Show,
+}
+
+/// Which file.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  zmesctl config check
+  zmesctl config check ./zmesd.toml")]
+pub struct CheckArgs {
+    /// The file [default: where zmesd would look]
+    file: Option<PathBuf>,
+}
+
+pub(super) async fn run(command: Command, context: &mut Context) -> Result<Exit, CliError> {
+    match command {
+        Command::Check(CheckArgs { file }) => check(file.as_deref(), context),
+        Command::Default => default(context),
+        Command::Show => context.ask::<ConfigShown>(Request::ConfigShow).await,
+    }
+}
+
+fn check(file: Option<&Path>, context: &mut Context) -> Result<Exit, CliError> {
+    let mut arguments = vec![OsStr::new("check-config")];
+    if let Some(file) = file {
+        arguments.extend([OsStr::new("--config"), file.as_os_str()]);
+    }
+    let (zmesd, output) = execute(&context.environment, &arguments)?;
+    let exit = match output.status.code() {
+        Some(0) => Exit::Done,
+        Some(EX_CONFIG) => Exit::Negative,
+        Some(EX_NOPERM) => Exit::Forbidden,
+        Some(_) | None => return Err(failed(&zmesd, &output)),
+    };
+    let detail = text(&output.stdout) + &text(&output.stderr);
+    let view =
+        Checked { ok: exit == Exit::Done, check: "config", detail: detail.trim_end().to_owned(), exit };
+    context.show(&view)
+}
+
+fn default(context: &mut Context) -> Result<Exit, CliError> {
+    let (zmesd, output) = execute(&context.environment, &[OsStr::new("default-config")])?;
+    if !output.status.success() {
+        return Err(failed(&zmesd, &output));
+    }
+    context.show(&DefaultConfig { toml: text(&output.stdout) })
+}
+
+/// Runs `zmesd`, and returns its path too.
+fn execute(environment: &Environment, arguments: &[&OsStr]) -> Result<(PathBuf, Output), CliError> {
+    let zmesd = find(environment).ok_or_else(|| CliError::Zmesd {
+        what: "zmesd is neither beside zmesctl nor in PATH".to_owned(),
+        source: None,
+    })?;
+    let output = Process::new(&zmesd).args(arguments).output().map_err(|source| CliError::Zmesd {
+        what: format!("cannot run {}", zmesd.display()),
+        source: Some(source),
+    })?;
+    Ok((zmesd, output))
+}
+
+/// Looks for `zmesd` beside this binary, then in `$PATH`. Relative parts of `$PATH` do not count: this may run as
+/// root in anybody's directory.
+fn find(environment: &Environment) -> Option<PathBuf> {
+    let own = std::env::current_exe().ok().and_then(|own| own.parent().map(Path::to_owned));
+    let path = environment.path.as_deref().map(|path| std::env::split_paths(path).collect::<Vec<_>>());
+    own.into_iter()
+        .chain(path.unwrap_or_default())
+        .filter(|directory| directory.is_absolute())
+        .map(|directory| directory.join("zmesd"))
+        .find(|file| is_executable(file))
+}
+
+fn is_executable(file: &Path) -> bool {
+    std::fs::metadata(file)
+        .is_ok_and(|metadata| metadata.is_file() && metadata.permissions().mode() & 0o111 != 0)
+}
+
+fn failed(zmesd: &Path, output: &Output) -> CliError {
+    let said = text(&output.stderr);
+    CliError::Zmesd {
+        what: format!("{} failed ({}): {}", zmesd.display(), output.status, said.trim_end()),
+        source: None,
+    }
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
+
+/// What `config check` shows.
+#[derive(Debug, Serialize)]
+struct Checked {
+    ok: bool,
+    check: &'static str,
+    detail: String,
+    #[serde(skip)]
+    exit: Exit,
+}
+
+impl View for Checked {
+    fn human(&self, out: &mut Out) -> io::Result<()> {
+        if self.detail.is_empty() {
+            let verdict =
+                if self.ok { "the configuration is valid" } else { "the configuration has problems" };
+            return out.line(verdict);
+        }
+        lines(&self.detail, out)
+    }
+
+    fn exit(&self) -> Exit {
+        self.exit
+    }
+}
+
+/// What `config default` shows.
+#[derive(Debug, Serialize)]
+struct DefaultConfig {
+    toml: String,
+}
+
+impl View for DefaultConfig {
+    fn human(&self, out: &mut Out) -> io::Result<()> {
+        lines(&self.toml, out)
+    }
+}
+
+impl View for ConfigShown {
+    fn human(&self, out: &mut Out) -> io::Result<()> {
+        let title = format!("# {}, as it is in force; secrets are hidden", clean(&self.file));
+        let title = out.paint(Tone::Faint, &title);
+        out.line(&title)?;
+        lines(&self.toml, out)
+    }
+}
+
+fn lines(text: &str, out: &mut Out) -> io::Result<()> {
+    text.lines().try_for_each(|line| out.line(&clean(line)))
+}

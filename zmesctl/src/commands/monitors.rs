@@ -1,0 +1,92 @@
+//! `zmesctl monitors list` and `reload`.
+
+use std::io;
+
+use clap::Subcommand;
+use serde_json::Value;
+use zmes_shared::MonitorState;
+use zmes_shared::control::Request;
+use zmes_shared::views::{MonitorView, Monitors, Reloaded};
+
+use crate::context::Context;
+use crate::error::CliError;
+use crate::exit::Exit;
+use crate::render::{Cell, Column, Out, Table, Tone, View};
+
+/// `monitors …`
+#[derive(Debug, Clone, Copy, Subcommand)]
+#[command(
+    disable_help_subcommand = true,
+    after_help = "Examples:\n  zmesctl monitors list\n  zmesctl monitors reload"
+)]
+pub enum Command {
+    /// List the monitors: what they do, and whether their alarms would be seen
+    #[command(after_help = "\
+Examples:
+  zmesctl monitors list
+  zmesctl monitors list --jsonl | jq 'select(.healthy | not) | .name'")]
+    List,
+    /// Read monitors, users and rights from ZoneMinder's database again
+    #[command(after_help = "\
+Example:
+  zmesctl monitors reload    now, not at the next zoneminder.monitor-reload-interval")]
+    Reload,
+}
+
+pub(super) async fn run(command: Command, context: &mut Context) -> Result<Exit, CliError> {
+    match command {
+        Command::List => context.ask::<Monitors>(Request::MonitorsList).await,
+        Command::Reload => context.ask::<Reloaded>(Request::MonitorsReload).await,
+    }
+}
+
+impl View for Monitors {
+    fn human(&self, out: &mut Out) -> io::Result<()> {
+        if self.monitors.is_empty() {
+            return out.line("ZoneMinder has no monitor on this server.");
+        }
+        let mut table = Table::new(&[
+            Column::new("ID").right(),
+            Column::new("NAME").wraps(),
+            Column::new("STATE"),
+            Column::new("HEALTHY"),
+            Column::new("SOURCE").spare(2),
+            Column::new("LAYOUT").right().spare(3),
+            Column::new("LAST EVENT").right().spare(1),
+            Column::new("REASON").wraps(),
+        ]);
+        for monitor in &self.monitors {
+            table.row([
+                Cell::new(&monitor.id),
+                Cell::new(&monitor.name),
+                Cell::new(&monitor.state).tone(tone(monitor.state)),
+                healthy(monitor),
+                Cell::new(&monitor.source),
+                Cell::maybe(monitor.layout.as_ref()),
+                Cell::maybe(monitor.last_event_id.as_ref()),
+                Cell::maybe(monitor.reason.as_ref()),
+            ]);
+        }
+        out.table(&table)
+    }
+
+    fn elements(&self) -> serde_json::Result<Vec<Value>> {
+        self.monitors.iter().map(serde_json::to_value).collect()
+    }
+}
+
+fn healthy(monitor: &MonitorView) -> Cell {
+    if monitor.healthy { Cell::new("yes").tone(Tone::Good) } else { Cell::new("no").tone(Tone::Bad) }
+}
+
+/// Returns the tone of a monitor's state.
+fn tone(state: MonitorState) -> Tone {
+    if state.alarmed() { Tone::Warning } else { Tone::Plain }
+}
+
+impl View for Reloaded {
+    fn human(&self, out: &mut Out) -> io::Result<()> {
+        let Self { monitors, added, removed, users } = self;
+        out.line(&format!("{monitors} monitors ({added} added, {removed} removed), rights of {users} users"))
+    }
+}

@@ -1,0 +1,96 @@
+//! `zmesctl status`.
+
+use std::io;
+use std::time::Duration;
+
+use zmes_shared::control::Request;
+use zmes_shared::views::{DatabaseState, Status};
+
+use crate::context::Context;
+use crate::error::CliError;
+use crate::exit::Exit;
+use crate::render::{Facts, Out, Tone, View, clean, time};
+
+pub(super) async fn run(context: &mut Context) -> Result<Exit, CliError> {
+    context.ask::<Status>(Request::Status).await
+}
+
+impl View for Status {
+    fn human(&self, out: &mut Out) -> io::Result<()> {
+        out.line(&title(self, out))?;
+        let mut facts = Facts::default();
+        if !self.listening.is_empty() {
+            facts.add("listening", clean(&self.listening.join(", ")));
+        }
+        facts.add("ZoneMinder", zoneminder(self, out));
+        facts.add("monitors", monitors(self, out));
+        facts.add("clients", clients(self, out));
+        facts.add("tokens", format!("{} of {} enabled", self.tokens.enabled, self.tokens.total));
+        let push = format!("{} delivered, {} queued", self.push.delivered, self.push.queued);
+        facts.add("push", alarming(push, self.push.failed, "failed", out));
+        let reconciled = match self.events.reconciled {
+            0 => String::new(),
+            late => format!(", {late} of them found late in the database"),
+        };
+        facts.add("alarms", format!("{} announced{reconciled}", self.events.seen));
+        if let Some(error) = &self.state_error {
+            let error = format!("cannot be written: {}", clean(error));
+            facts.add("state", out.paint(Tone::Bad, &error));
+        }
+        for line in facts.lines() {
+            out.line(&line)?;
+        }
+        Ok(())
+    }
+}
+
+fn title(status: &Status, out: &Out) -> String {
+    let name = out.paint(Tone::Strong, &format!("zmesd {}", clean(&status.version)));
+    let state = if status.stopping {
+        out.paint(Tone::Warning, "is stopping,")
+    } else {
+        out.paint(Tone::Good, "is running,")
+    };
+    let up = time::span(Duration::from_millis(status.uptime_ms));
+    let since = time::date(status.started_at, &out.look().zone);
+    format!("{name} {state} up {up} (since {since}, pid {})", status.pid)
+}
+
+fn zoneminder(status: &Status, out: &Out) -> String {
+    let version =
+        status.zoneminder.as_deref().map_or_else(String::new, |version| format!("{}, ", clean(version)));
+    match (status.database, &status.database_error) {
+        (DatabaseState::Ok, _) => format!("{version}database ok"),
+        (DatabaseState::Down, None) => format!("{version}{}", out.paint(Tone::Bad, "database down")),
+        (DatabaseState::Down, Some(error)) => {
+            format!("{version}{}", out.paint(Tone::Bad, &format!("database down: {}", clean(error))))
+        }
+    }
+}
+
+fn monitors(status: &Status, out: &Out) -> String {
+    let counts = status.monitors;
+    let text = format!("{} of {} watched", counts.watched, counts.total);
+    alarming(text, counts.stale, "stale: zmesctl monitors list says why", out)
+}
+
+fn clients(status: &Status, out: &Out) -> String {
+    let counts = status.clients;
+    let mut text = format!("{} connected, {} authenticated", counts.total, counts.authenticated);
+    let since_start = [(counts.dropped_slow, "dropped as slow"), (counts.rejected, "rejected")];
+    let parts: Vec<_> = since_start
+        .iter()
+        .filter(|(count, _)| *count > 0)
+        .map(|(count, what)| format!("{count} {what}"))
+        .collect();
+    if !parts.is_empty() {
+        let remark = format!(" (so far {})", parts.join(", "));
+        text += &out.paint(Tone::Faint, &remark);
+    }
+    text
+}
+
+/// Adds a count that should be 0, where it is not.
+fn alarming(text: String, count: u64, what: &str, out: &Out) -> String {
+    if count == 0 { text } else { format!("{text}, {}", out.paint(Tone::Bad, &format!("{count} {what}"))) }
+}

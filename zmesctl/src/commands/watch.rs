@@ -1,0 +1,191 @@
+//! `zmesctl watch`: the state of things, then what changes.
+
+use std::future::pending;
+use std::io;
+use std::num::NonZeroU64;
+use std::time::Duration;
+
+use clap::Args;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use tokio::signal::unix::{SignalKind, signal};
+use zmes_shared::MonitorId;
+use zmes_shared::control::{Request, WatchEvent, WatchFilter, WatchKind};
+use zmes_shared::views::MonitorView;
+
+use super::alarms::word;
+use super::clients::described;
+use crate::client::{Items, Next};
+use crate::context::Context;
+use crate::error::CliError;
+use crate::exit::Exit;
+use crate::render::{Out, Tone, View, clean, time};
+use crate::values::{self, SinceArg};
+
+/// Width of the word at the start of a line.
+const LABEL: usize = 8;
+
+/// What to watch, and for how long.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  zmesctl watch
+  zmesctl watch --monitor 3 --since 1h
+  zmesctl watch --jsonl --count 1 --duration 1m    wait for the next change, at most a minute
+
+Ctrl-C ends it with exit 0, the daemon's end with exit 3.")]
+pub struct WatchArgs {
+    /// Only this monitor
+    #[arg(short, long, value_name = "ID")]
+    monitor: Option<MonitorId>,
+    /// Only this token (handle)
+    #[arg(long)]
+    token: Option<String>,
+    /// Past alarms first: after this event, this time, or so long ago (10m)
+    #[arg(long)]
+    since: Option<SinceArg>,
+    /// End after this many changes (the state at the start does not count)
+    #[arg(long, value_name = "N")]
+    count: Option<NonZeroU64>,
+    /// End after this time
+    #[arg(long, value_parser = values::duration)]
+    duration: Option<Duration>,
+}
+
+pub(super) async fn run(arguments: WatchArgs, context: &mut Context) -> Result<Exit, CliError> {
+    let WatchArgs { monitor, token, since, count, duration } = arguments;
+    let since = since.map(|since| since.resolve(context.environment.now));
+    let daemon = context.connect().await?;
+    let mut interrupt = signal(SignalKind::interrupt()).map_err(CliError::Terminal)?;
+    let items = daemon.stream(Request::Watch(WatchFilter { monitor, token, since })).await?;
+    let over = async {
+        match duration {
+            Some(duration) => tokio::time::sleep(duration).await,
+            None => pending().await,
+        }
+    };
+    tokio::select! {
+        biased;
+        _ = interrupt.recv() => Ok(Exit::Done),
+        () = over => Ok(Exit::Done),
+        outcome = follow(items, count, &mut context.out) => outcome,
+    }
+}
+
+/// Shows what comes, until enough has come or the daemon ends it.
+async fn follow(mut items: Items, count: Option<NonZeroU64>, out: &mut Out) -> Result<Exit, CliError> {
+    let mut left = count.map(NonZeroU64::get);
+    loop {
+        let event = match items.next().await? {
+            Next::Item(value) => Seen::read(value)?,
+            Next::End { reason } => return Err(CliError::Ended { reason }),
+        };
+        out.item(&event).map_err(CliError::Output)?;
+        if event.is_change() {
+            left = left.map(|left| left - 1);
+        }
+        if left == Some(0) {
+            return Ok(Exit::Done);
+        }
+    }
+}
+
+/// One event, with the JSON that it came in: what a newer daemon says reaches programs whole.
+#[derive(Debug, Serialize)]
+#[serde(untagged)]
+enum Seen {
+    Known(WatchEvent),
+    Newer(Value),
+}
+
+impl Seen {
+    fn read(value: Value) -> Result<Self, CliError> {
+        let event = WatchEvent::deserialize(&value);
+        let event = event.map_err(|error| CliError::BadAnswer { detail: error.to_string() })?;
+        Ok(if event.kind == WatchKind::Unknown { Self::Newer(value) } else { Self::Known(event) })
+    }
+
+    fn is_change(&self) -> bool {
+        match self {
+            Self::Newer(_) => true,
+            Self::Known(event) => match &event.kind {
+                WatchKind::Session { change, .. } | WatchKind::Monitor { change, .. } => change != "present",
+                WatchKind::Alarm { .. }
+                | WatchKind::Decision { .. }
+                | WatchKind::Delivery { .. }
+                | WatchKind::Lagged { .. }
+                | WatchKind::Unknown => true,
+            },
+        }
+    }
+}
+
+impl View for Seen {
+    fn human(&self, out: &mut Out) -> io::Result<()> {
+        // What is not understood says nothing to people; `--json` has it.
+        let Self::Known(event) = self else { return Ok(()) };
+        let (label, tone, text) = told(&event.kind);
+        let at = out.paint(Tone::Faint, &time::clock(out.look().now, event.at, &out.look().zone));
+        let label = out.paint(tone, &format!("{label:LABEL$}"));
+        // The texts hold names and causes: here they become harmless, all in one place.
+        out.line(&format!("{at}  {label}  {}", clean(&text)))
+    }
+}
+
+/// Returns label, tone and text of one line.
+fn told(kind: &WatchKind) -> (&'static str, Tone, String) {
+    match kind {
+        WatchKind::Alarm { alarm, event_id, monitor_id, monitor, cause, origin, late } => {
+            let event = event_id.map_or_else(|| "no event".to_owned(), |id| format!("event {id}"));
+            let origin = if origin == "poll" { String::new() } else { format!(" [{origin}]") };
+            let late = if *late { " [late]" } else { "" };
+            (
+                "ALARM",
+                Tone::Strong,
+                format!("#{alarm} monitor {monitor_id} {monitor}, {event}: {cause}{origin}{late}"),
+            )
+        }
+        WatchKind::Decision { alarm, target, id, decided, .. } => {
+            let reason = bracketed(&decided.reason);
+            let text = format!("#{alarm} {} {id}: {}{reason}", word(target), decided.decision);
+            ("decision", verdict(&decided.decision), text)
+        }
+        WatchKind::Delivery { alarm, target, id, outcome, detail, latency_ms } => {
+            let detail = detail.as_deref().map_or_else(String::new, bracketed);
+            let text = format!("#{alarm} {} {id}: {outcome} after {latency_ms} ms{detail}", word(target));
+            ("delivery", verdict(outcome), text)
+        }
+        WatchKind::Session { change, reason, client } => {
+            let reason = reason.as_deref().map_or_else(String::new, bracketed);
+            ("client", Tone::Plain, format!("{}: {change}{reason}", described(client)))
+        }
+        WatchKind::Monitor { monitor, .. } => ("monitor", health(monitor), monitor_text(monitor)),
+        WatchKind::Lagged { missed } => (
+            "lagged",
+            Tone::Bad,
+            format!("{missed} lines are missing here: they came faster than they were read"),
+        ),
+        WatchKind::Unknown => ("?", Tone::Faint, String::new()),
+    }
+}
+
+fn bracketed(text: &str) -> String {
+    if text.is_empty() { String::new() } else { format!(" ({text})") }
+}
+
+fn verdict(word: &str) -> Tone {
+    match word {
+        "sent" => Tone::Good,
+        "failed" => Tone::Bad,
+        _ => Tone::Faint,
+    }
+}
+
+fn health(monitor: &MonitorView) -> Tone {
+    if monitor.healthy { Tone::Plain } else { Tone::Bad }
+}
+
+fn monitor_text(monitor: &MonitorView) -> String {
+    let reason = monitor.reason.as_deref().map_or_else(String::new, bracketed);
+    format!("{} {}: {}, source {}{reason}", monitor.id, monitor.name, monitor.state, monitor.source)
+}

@@ -1,0 +1,144 @@
+//! What every command works with: the way to the daemon, the output, the surroundings.
+
+use std::io::Write;
+use std::os::unix::fs::FileTypeExt;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use directories::BaseDirs;
+use serde::de::DeserializeOwned;
+use zmes_shared::control::Request;
+use zmes_shared::paths::{SYSTEM_SOCKET, USER_SOCKET};
+
+use crate::cli::{ColorChoice, Global};
+use crate::client::Client;
+use crate::environment::Environment;
+use crate::error::CliError;
+use crate::exit::Exit;
+use crate::render::{Format, Look, Out, Tone, View, clean, paint};
+
+/// How long a request may take when nobody says otherwise.
+const TIMEOUT: Duration = Duration::from_secs(5);
+
+/// One run.
+#[derive(Debug)]
+pub struct Context {
+    /// The output.
+    pub out: Out,
+    /// The surroundings.
+    pub environment: Environment,
+    socket: PathBuf,
+    timeout: Option<Duration>,
+    color_errors: bool,
+}
+
+impl Context {
+    /// Brings the global options and the surroundings together.
+    pub fn new(global: Global, environment: Environment) -> Self {
+        let color = |terminal: bool| match global.color {
+            ColorChoice::Always => true,
+            ColorChoice::Never => false,
+            ColorChoice::Auto => terminal && !environment.plain,
+        };
+        let look = Look {
+            format: global.format(),
+            quiet: global.quiet,
+            color: color(environment.terminals.stdout),
+            width: if environment.terminals.stdout { crate::render::terminal_width() } else { None },
+            now: environment.now,
+            zone: environment.zone.clone(),
+        };
+        Self {
+            out: Out::to_stdout(look),
+            socket: socket(global.socket, &environment),
+            timeout: global.timeout,
+            color_errors: color(environment.terminals.stderr),
+            environment,
+        }
+    }
+
+    /// Connects to the daemon; each request may take as long as `--timeout` says.
+    pub async fn connect(&self) -> Result<Client, CliError> {
+        self.connect_with(TIMEOUT).await
+    }
+
+    /// Asks the daemon and shows the answer.
+    pub async fn ask<V>(&mut self, request: Request) -> Result<Exit, CliError>
+    where
+        V: View + DeserializeOwned,
+    {
+        self.ask_within::<V>(request, TIMEOUT).await
+    }
+
+    /// Asks what takes its time: `limit` holds where the command line does not say otherwise.
+    pub async fn ask_within<V>(&mut self, request: Request, limit: Duration) -> Result<Exit, CliError>
+    where
+        V: View + DeserializeOwned,
+    {
+        let view: V = self.connect_with(limit).await?.request(request).await?;
+        self.show(&view)
+    }
+
+    /// Shows an answer and says how it ends the run.
+    pub fn show(&mut self, view: &impl View) -> Result<Exit, CliError> {
+        self.out.show(view).map_err(CliError::Output)?;
+        Ok(view.exit())
+    }
+
+    /// Writes to the error output, where nobody reads it as the answer.
+    pub fn remark(&self, label: &str, text: &str) {
+        let tone = if label == "error" { Tone::Bad } else { Tone::Strong };
+        let label = paint(self.color_errors, tone, &format!("{label}:"));
+        let mut lines = text.lines();
+        let mut stderr = std::io::stderr().lock();
+        // Nothing is left to tell it to when the error output is gone.
+        writeln!(stderr, "{label} {}", clean(lines.next().unwrap_or_default())).ok();
+        for line in lines {
+            writeln!(stderr, "  {}", clean(line)).ok();
+        }
+    }
+
+    /// Ends the run: what is buffered goes out, an error is told to people and programs.
+    pub fn finish(mut self, outcome: Result<Exit, CliError>) -> Exit {
+        let flushed = self.out.flush().map_err(CliError::Output);
+        let error = match outcome.and_then(|exit| flushed.map(|()| exit)) {
+            Ok(exit) => return exit,
+            Err(CliError::Output(error)) if error.kind() == std::io::ErrorKind::BrokenPipe => {
+                return Exit::Done;
+            }
+            Err(error) => error,
+        };
+        self.remark("error", &error.to_string());
+        if let Some(cause) = error.cause() {
+            self.remark("cause", &cause);
+        }
+        if let Some(hint) = error.hint() {
+            self.remark("hint", hint);
+        }
+        if self.out.format() != Format::Human {
+            // The exit code says it too, should the output be gone.
+            self.out.document(&error.document()).and_then(|()| self.out.flush()).ok();
+        }
+        error.exit()
+    }
+
+    async fn connect_with(&self, limit: Duration) -> Result<Client, CliError> {
+        Client::connect(&self.socket, self.timeout.unwrap_or(limit)).await
+    }
+}
+
+/// Returns the control socket: as told, else the user's where there is one, else the system's.
+fn socket(told: Option<PathBuf>, environment: &Environment) -> PathBuf {
+    told.or_else(|| environment.socket.clone())
+        .or_else(user_socket)
+        .unwrap_or_else(|| PathBuf::from(SYSTEM_SOCKET))
+}
+
+fn user_socket() -> Option<PathBuf> {
+    let path = BaseDirs::new()?.runtime_dir()?.join(USER_SOCKET);
+    is_socket(&path).then_some(path)
+}
+
+fn is_socket(path: &Path) -> bool {
+    std::fs::metadata(path).is_ok_and(|metadata| metadata.file_type().is_socket())
+}

@@ -1,0 +1,68 @@
+//! What the process inherits: variables, terminals, the time. Read here alone, so that everything else can be tested.
+
+use std::ffi::OsString;
+use std::io::IsTerminal;
+use std::path::PathBuf;
+
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
+use zmes_shared::paths::SOCKET_ENV;
+
+/// The surroundings of one run.
+#[derive(Debug, Clone)]
+pub struct Environment {
+    /// `$ZMESCTL_SOCKET`, where it is not empty.
+    pub socket: Option<PathBuf>,
+    /// `$PATH`, where `zmesd` is looked for.
+    pub path: Option<OsString>,
+    /// `$NO_COLOR` is set to something, or the terminal is a dumb one.
+    pub plain: bool,
+    /// Which of the standard streams are terminals.
+    pub terminals: Terminals,
+    /// When the run began.
+    pub now: Timestamp,
+    /// The time zone in which people read times.
+    pub zone: TimeZone,
+}
+
+/// Which of the standard streams are terminals.
+#[derive(Debug, Clone, Copy)]
+pub struct Terminals {
+    /// The input.
+    pub stdin: bool,
+    /// The output.
+    pub stdout: bool,
+    /// The errors.
+    pub stderr: bool,
+}
+
+impl Terminals {
+    /// Says whether somebody can be asked: questions go to the error output.
+    pub fn interactive(self) -> bool {
+        self.stdin && self.stderr
+    }
+}
+
+impl Environment {
+    /// Reads the surroundings of this process.
+    pub fn of_process() -> Self {
+        let set = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty());
+        Self {
+            socket: set(SOCKET_ENV).map(PathBuf::from),
+            path: set("PATH"),
+            plain: set("NO_COLOR").is_some() || set("TERM").is_some_and(|term| term == "dumb"),
+            terminals: Terminals {
+                stdin: std::io::stdin().is_terminal(),
+                stdout: std::io::stdout().is_terminal(),
+                stderr: std::io::stderr().is_terminal(),
+            },
+            now: now(),
+            zone: TimeZone::system(),
+        }
+    }
+}
+
+#[expect(clippy::disallowed_methods, reason = "the one place where zmesctl looks at the clock")]
+fn now() -> Timestamp {
+    Timestamp::now()
+}

@@ -1,0 +1,304 @@
+//! Why a command did not do what it was asked for: `error:`, `cause:` and `hint:` for people, a code for programs.
+
+use std::io;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use serde::Serialize;
+use zmes_shared::control::{ControlError, ErrorCode, PROTOCOL, Protocol};
+
+use crate::exit::Exit;
+use crate::render::time;
+
+const HINT_STATUS: &str = "systemctl status zmesd";
+const HINT_GROUP: &str = "sudo usermod -aG zmesd $USER  (then log in again)";
+const HINT_RESTART: &str = "restart zmesd after the upgrade: systemctl restart zmesd";
+
+/// Why a command failed.
+#[derive(Debug, thiserror::Error)]
+pub enum CliError {
+    /// Nobody listens at the socket.
+    #[error("cannot reach zmesd at {}", socket.display())]
+    Unreachable {
+        /// The socket.
+        socket: PathBuf,
+        /// What the operating system says.
+        source: io::Error,
+    },
+    /// The operating system does not let us open the socket.
+    #[error("not permitted to open zmesd's control socket {}", socket.display())]
+    Denied {
+        /// The socket.
+        socket: PathBuf,
+        /// What the operating system says.
+        source: io::Error,
+    },
+    /// The connection broke in the middle.
+    #[error("the connection to zmesd broke")]
+    Broken(#[source] io::Error),
+    /// The daemon closed the connection without an answer.
+    #[error("zmesd closed the connection before it answered")]
+    Closed,
+    /// The daemon ended a stream.
+    #[error("zmesd ended the stream")]
+    Ended {
+        /// The daemon's reason.
+        reason: String,
+    },
+    /// No answer in time.
+    #[error("zmesd did not answer within {}", time::span(*limit))]
+    Timeout {
+        /// What was allowed.
+        limit: Duration,
+    },
+    /// The daemon speaks another major version of the control protocol.
+    #[error("zmesd and zmesctl speak different versions of the control protocol")]
+    Version {
+        /// The daemon's own version.
+        daemon: String,
+        /// The daemon's version of the protocol.
+        theirs: Protocol,
+    },
+    /// What came from the socket is not what `zmesd` would send.
+    #[error("the answer is not understood")]
+    BadAnswer {
+        /// What is wrong with it.
+        detail: String,
+    },
+    /// The daemon said no.
+    #[error("{}", .0.message)]
+    Daemon(ControlError),
+    /// The command line can be parsed, but makes no sense here.
+    #[error("{message}")]
+    Usage {
+        /// What is wrong.
+        message: String,
+        /// What to type instead.
+        hint: String,
+    },
+    /// A question was answered with no.
+    #[error("not confirmed, nothing was changed")]
+    Declined,
+    /// A client that the daemon does not have.
+    #[error("there is no client {id}")]
+    NoSuchClient {
+        /// What was asked for.
+        id: zmes_shared::SessionId,
+    },
+    /// `zmesd` itself is needed and cannot be run.
+    #[error("{what}")]
+    Zmesd {
+        /// What does not work.
+        what: String,
+        /// What the operating system says.
+        source: Option<io::Error>,
+    },
+    /// The output cannot be written.
+    #[error("cannot write the output")]
+    Output(#[source] io::Error),
+    /// Signals cannot be received, or the terminal cannot be read.
+    #[error("cannot use the terminal")]
+    Terminal(#[source] io::Error),
+}
+
+impl CliError {
+    /// Returns the exit code.
+    pub fn exit(&self) -> Exit {
+        match self {
+            Self::Unreachable { .. } | Self::Broken(_) | Self::Closed | Self::Ended { .. } => {
+                Exit::Unreachable
+            }
+            Self::Denied { .. } => Exit::Forbidden,
+            Self::Timeout { .. } => Exit::Timeout,
+            Self::Version { .. } | Self::BadAnswer { .. } => Exit::Version,
+            Self::Daemon(error) => exit_of(error.code),
+            Self::Usage { .. } => Exit::Usage,
+            Self::NoSuchClient { .. } => Exit::NotFound,
+            Self::Declined | Self::Zmesd { .. } | Self::Output(_) | Self::Terminal(_) => Exit::Negative,
+        }
+    }
+
+    /// Returns what lies behind it, in one sentence.
+    pub fn cause(&self) -> Option<String> {
+        match self {
+            Self::Unreachable { source, .. }
+            | Self::Denied { source, .. }
+            | Self::Broken(source)
+            | Self::Output(source)
+            | Self::Terminal(source) => Some(plain(source)),
+            Self::Zmesd { source, .. } => source.as_ref().map(plain),
+            Self::Ended { reason } => Some(reason.clone()),
+            Self::Version { daemon, theirs } => Some(format!(
+                "zmesd {daemon} speaks {}.{}, zmesctl {} speaks {}.{}",
+                theirs.major,
+                theirs.minor,
+                env!("CARGO_PKG_VERSION"),
+                PROTOCOL.major,
+                PROTOCOL.minor
+            )),
+            Self::BadAnswer { detail } => Some(detail.clone()),
+            Self::Closed
+            | Self::Timeout { .. }
+            | Self::Daemon(_)
+            | Self::Usage { .. }
+            | Self::Declined
+            | Self::NoSuchClient { .. } => None,
+        }
+    }
+
+    /// Returns what to do about it.
+    pub fn hint(&self) -> Option<&str> {
+        match self {
+            Self::Unreachable { .. } | Self::Broken(_) | Self::Closed | Self::Ended { .. } => {
+                Some(HINT_STATUS)
+            }
+            Self::Denied { .. } => Some(HINT_GROUP),
+            Self::Timeout { .. } => Some("it may be busy: allow more with --timeout 30s"),
+            Self::Version { .. } => Some(HINT_RESTART),
+            Self::BadAnswer { .. } => {
+                Some("is this the socket of zmesd, and of the same version as zmesctl?")
+            }
+            Self::Daemon(error) => error.hint.as_deref().or(match error.code {
+                ErrorCode::Forbidden => Some(HINT_GROUP),
+                ErrorCode::Unsupported => Some(HINT_RESTART),
+                ErrorCode::BadRequest
+                | ErrorCode::TooLarge
+                | ErrorCode::NotFound
+                | ErrorCode::Conflict
+                | ErrorCode::Busy
+                | ErrorCode::Timeout
+                | ErrorCode::ConfigInvalid
+                | ErrorCode::Unavailable
+                | ErrorCode::Internal
+                | ErrorCode::Unknown => None,
+            }),
+            Self::Usage { hint, .. } => Some(hint),
+            Self::NoSuchClient { .. } => Some("zmesctl clients list"),
+            Self::Zmesd { .. } => Some("install zmesd beside zmesctl, or put its directory into PATH"),
+            Self::Declined | Self::Output(_) | Self::Terminal(_) => None,
+        }
+    }
+
+    /// Returns the form for programs: `{"error":{"code","message","hint"}}`.
+    pub fn document(&self) -> ErrorDocument {
+        let message = match self.cause() {
+            Some(cause) => format!("{self}: {cause}"),
+            None => self.to_string(),
+        };
+        ErrorDocument {
+            error: ErrorBody { code: self.code(), message, hint: self.hint().map(str::to_owned) },
+        }
+    }
+
+    fn code(&self) -> Code {
+        Code::Own(match self {
+            Self::Daemon(error) => return Code::Daemon(error.code),
+            Self::Unreachable { .. } | Self::Broken(_) | Self::Closed | Self::Ended { .. } => "unreachable",
+            Self::Denied { .. } => "forbidden",
+            Self::Timeout { .. } => "timeout",
+            Self::Version { .. } | Self::BadAnswer { .. } => "version",
+            Self::Usage { .. } => "usage",
+            Self::Declined => "declined",
+            Self::NoSuchClient { .. } => "not_found",
+            Self::Zmesd { .. } => "unavailable",
+            Self::Output(_) | Self::Terminal(_) => "output",
+        })
+    }
+}
+
+/// What the daemon's codes mean to the shell.
+fn exit_of(code: ErrorCode) -> Exit {
+    match code {
+        ErrorCode::NotFound => Exit::NotFound,
+        ErrorCode::Forbidden => Exit::Forbidden,
+        ErrorCode::Timeout => Exit::Timeout,
+        ErrorCode::Unsupported => Exit::Version,
+        ErrorCode::BadRequest
+        | ErrorCode::TooLarge
+        | ErrorCode::Conflict
+        | ErrorCode::Busy
+        | ErrorCode::ConfigInvalid
+        | ErrorCode::Unavailable
+        | ErrorCode::Internal
+        | ErrorCode::Unknown => Exit::Negative,
+    }
+}
+
+/// Returns the operating system's sentence as we write ours: lower case, without "(os error 2)".
+fn plain(error: &io::Error) -> String {
+    let text = error.to_string();
+    let text = text.split(" (os error").next().unwrap_or_default();
+    let mut letters = text.chars();
+    letters.next().map_or_else(String::new, |first| first.to_lowercase().chain(letters).collect())
+}
+
+/// An error as `--json` prints it.
+#[derive(Debug, Clone, Serialize)]
+pub struct ErrorDocument {
+    /// Its content; the wrapping keeps it apart from every answer.
+    pub error: ErrorBody,
+}
+
+/// The content of an [`ErrorDocument`].
+#[derive(Debug, Clone, Serialize)]
+pub struct ErrorBody {
+    /// For programs.
+    pub code: Code,
+    /// For people.
+    pub message: String,
+    /// What to do about it.
+    pub hint: Option<String>,
+}
+
+/// The daemon's code, or one of ours.
+#[derive(Debug, Clone, Serialize)]
+#[serde(untagged)]
+pub enum Code {
+    /// As the daemon said.
+    Daemon(ErrorCode),
+    /// `unreachable`, `forbidden`, `timeout`, `version`, `usage`, `declined`, `not_found`, `unavailable`, `output`.
+    Own(&'static str),
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_socket_without_permission_ends_with_5_and_names_the_group() {
+        let source = io::Error::from_raw_os_error(13);
+        let error = CliError::Denied { socket: "/run/zmesd/control.sock".into(), source };
+        assert_eq!(error.exit(), Exit::Forbidden);
+        assert_eq!(error.cause().as_deref(), Some("permission denied"));
+        assert!(error.hint().unwrap().starts_with("sudo usermod -aG zmesd $USER"));
+    }
+
+    #[test]
+    fn every_code_of_the_daemon_has_its_exit_code() {
+        let table = [
+            (ErrorCode::NotFound, 4),
+            (ErrorCode::Forbidden, 5),
+            (ErrorCode::Timeout, 6),
+            (ErrorCode::Unsupported, 8),
+            (ErrorCode::Busy, 1),
+            (ErrorCode::Unavailable, 1),
+            (ErrorCode::Conflict, 1),
+            (ErrorCode::ConfigInvalid, 1),
+            (ErrorCode::BadRequest, 1),
+            (ErrorCode::TooLarge, 1),
+            (ErrorCode::Internal, 1),
+            (ErrorCode::Unknown, 1),
+        ];
+        for (code, exit) in table {
+            assert_eq!(CliError::Daemon(ControlError::new(code, "no")).exit() as u8, exit, "{code:?}");
+        }
+    }
+
+    #[test]
+    fn the_daemons_hint_goes_before_ours() {
+        let error = ControlError::new(ErrorCode::Forbidden, "not here").with_hint("there");
+        assert_eq!(CliError::Daemon(error).hint(), Some("there"));
+        let error = ControlError::new(ErrorCode::Unsupported, "what is `why`?");
+        assert_eq!(CliError::Daemon(error).hint(), Some(HINT_RESTART));
+    }
+}

@@ -1,0 +1,159 @@
+//! How answers look: tables and sentences for people, the views' own JSON for programs.
+//!
+//! [`Out`] decides once about format, colour and width; a [`View`] says how one answer looks to people.
+
+mod clean;
+mod style;
+mod table;
+pub mod time;
+
+use std::fmt;
+use std::io::{self, BufWriter, Write};
+
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
+use serde::Serialize;
+use serde_json::Value;
+
+pub use clean::{clean, json_safe};
+pub use style::{Tone, paint};
+pub use table::{Cell, Column, Facts, Table, terminal_width};
+
+use crate::exit::Exit;
+
+/// An answer that can be shown.
+pub trait View: Serialize {
+    /// Writes it for people.
+    fn human(&self, out: &mut Out) -> io::Result<()>;
+
+    /// Returns what `--jsonl` prints one line each of; a list returns its elements.
+    fn elements(&self) -> serde_json::Result<Vec<Value>> {
+        Ok(vec![serde_json::to_value(self)?])
+    }
+
+    /// Says how this answer ends the run.
+    fn exit(&self) -> Exit {
+        Exit::Done
+    }
+}
+
+/// Who reads the output.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Format {
+    /// A person.
+    Human,
+    /// A program that wants one document.
+    Json,
+    /// A program that wants one object a line.
+    Jsonl,
+}
+
+/// What is decided once about the output.
+#[derive(Debug, Clone)]
+pub struct Look {
+    /// Who reads it.
+    pub format: Format,
+    /// Print nothing where all is well.
+    pub quiet: bool,
+    /// Use colours.
+    pub color: bool,
+    /// Columns of the terminal; `None` where lines may be as long as they like.
+    pub width: Option<u16>,
+    /// What "3 min ago" counts from.
+    pub now: Timestamp,
+    /// The time zone of times for people.
+    pub zone: TimeZone,
+}
+
+/// The output of one run, buffered.
+pub struct Out {
+    sink: Box<dyn Write>,
+    look: Look,
+}
+
+impl fmt::Debug for Out {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Out").field("look", &self.look).finish_non_exhaustive()
+    }
+}
+
+impl Out {
+    /// Returns an output that writes to `sink`.
+    pub fn new(sink: Box<dyn Write>, look: Look) -> Self {
+        Self { sink, look }
+    }
+
+    /// Returns an output that writes to the standard output.
+    pub fn to_stdout(look: Look) -> Self {
+        Self::new(Box::new(BufWriter::new(io::stdout().lock())), look)
+    }
+
+    /// Returns who reads it.
+    pub fn format(&self) -> Format {
+        self.look.format
+    }
+
+    /// Returns what was decided about it.
+    pub fn look(&self) -> &Look {
+        &self.look
+    }
+
+    /// Shows a whole answer.
+    pub fn show(&mut self, view: &impl View) -> io::Result<()> {
+        if self.look.quiet && view.exit() == Exit::Done {
+            return Ok(());
+        }
+        match self.look.format {
+            Format::Human => view.human(self),
+            Format::Json => self.json(&serde_json::to_string_pretty(view)?),
+            Format::Jsonl => view.elements()?.iter().try_for_each(|element| self.document(element)),
+        }
+    }
+
+    /// Shows one element of a stream, at once.
+    pub fn item(&mut self, view: &impl View) -> io::Result<()> {
+        if self.look.quiet {
+            return Ok(());
+        }
+        match self.look.format {
+            Format::Human => view.human(self)?,
+            Format::Json | Format::Jsonl => self.document(view)?,
+        }
+        self.flush()
+    }
+
+    /// Writes one value as one line of JSON, whoever reads it.
+    pub fn document(&mut self, value: &impl Serialize) -> io::Result<()> {
+        self.json(&serde_json::to_string(value)?)
+    }
+
+    /// Writes one line for people.
+    pub fn line(&mut self, text: &str) -> io::Result<()> {
+        writeln!(self.sink, "{text}")
+    }
+
+    /// Writes a table for people.
+    pub fn table(&mut self, table: &Table) -> io::Result<()> {
+        let text = table.render(&self.look);
+        self.line(&text)
+    }
+
+    /// Returns `text` in a tone, where the output has colours. `text` must be clean.
+    pub fn paint(&self, tone: Tone, text: &str) -> String {
+        paint(self.look.color, tone, text)
+    }
+
+    /// Returns how long ago `at` was: "3 min ago".
+    pub fn ago(&self, at: Timestamp) -> String {
+        time::ago(self.look.now, at)
+    }
+
+    /// Writes out what is buffered.
+    pub fn flush(&mut self) -> io::Result<()> {
+        self.sink.flush()
+    }
+
+    fn json(&mut self, text: &str) -> io::Result<()> {
+        writeln!(self.sink, "{}", json_safe(text))
+    }
+}

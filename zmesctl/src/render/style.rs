@@ -1,0 +1,32 @@
+//! The few tones of the output, and what they are on a terminal.
+
+/// What a piece of text wants to say beside its words. Never the only carrier of a meaning.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Tone {
+    /// Nothing.
+    #[default]
+    Plain,
+    /// Look here first.
+    Strong,
+    /// Only if you care.
+    Faint,
+    /// As it should be.
+    Good,
+    /// Worth a look.
+    Warning,
+    /// Not as it should be.
+    Bad,
+}
+
+/// Returns `text` in a tone where colours are on. `text` must be clean.
+pub fn paint(color: bool, tone: Tone, text: &str) -> String {
+    let code = match tone {
+        Tone::Plain => return text.to_owned(),
+        Tone::Strong => "1",
+        Tone::Faint => "2",
+        Tone::Good => "32",
+        Tone::Warning => "33",
+        Tone::Bad => "31",
+    };
+    if color { format!("\u{1b}[{code}m{text}\u{1b}[0m") } else { text.to_owned() }
+}

@@ -1,0 +1,133 @@
+//! What option values look like on the command line: durations, times, networks.
+
+use std::net::IpAddr;
+use std::str::FromStr;
+use std::time::Duration;
+
+use jiff::{SignedDuration, Span, SpanRelativeTo, Timestamp};
+use zmes_shared::EventId;
+use zmes_shared::control::Since;
+
+/// Reads `20ms`, `5s`, `10m`, `1h`, `14d`, `1h30m`; more than nothing.
+pub(crate) fn duration(text: &str) -> Result<Duration, String> {
+    let wrong = || "a duration is written 20ms, 5s, 10m, 1h or 14d".to_owned();
+    let span: Span = text.trim().parse().map_err(|_| wrong())?;
+    let signed = span.to_duration(SpanRelativeTo::days_are_24_hours()).map_err(|_| wrong())?;
+    let duration = Duration::try_from(signed).map_err(|_| wrong())?;
+    if duration.is_zero() { Err("must be more than nothing".to_owned()) } else { Ok(duration) }
+}
+
+/// How long `alarm force` may keep an alarm: 1 s to 1 h.
+pub(crate) fn alarm_duration(text: &str) -> Result<Duration, String> {
+    let duration = duration(text)?;
+    if (Duration::from_secs(1)..=Duration::from_hours(1)).contains(&duration) {
+        Ok(duration)
+    } else {
+        Err("must be between 1s and 1h".to_owned())
+    }
+}
+
+/// Reads an address or a network in CIDR notation; the daemon gets it as it was typed.
+pub(crate) fn network(text: &str) -> Result<String, String> {
+    let (address, prefix) = text.split_once('/').map_or((text, None), |(a, p)| (a, Some(p)));
+    let address: IpAddr = address.parse().map_err(|_| "not an address such as 192.0.2.7 or 2001:db8::/32")?;
+    let longest = if address.is_ipv4() { 32 } else { 128 };
+    match prefix.map(u8::from_str) {
+        None => Ok(text.to_owned()),
+        Some(Ok(prefix)) if prefix <= longest => Ok(text.to_owned()),
+        Some(_) => Err(format!("the part after `/` must be between 0 and {longest}")),
+    }
+}
+
+/// Returns a duration as milliseconds, as the control protocol has them.
+pub(crate) fn milliseconds(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}
+
+/// A point in the past as people name it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum SinceArg {
+    /// After this event.
+    Event(EventId),
+    /// After this time.
+    Time(Timestamp),
+    /// So long ago.
+    Ago(Duration),
+}
+
+impl FromStr for SinceArg {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let text = text.trim();
+        if let Ok(event) = text.parse() {
+            return Ok(Self::Event(event));
+        }
+        if let Ok(time) = text.parse() {
+            return Ok(Self::Time(time));
+        }
+        duration(text)
+            .map(Self::Ago)
+            .map_err(|_| "an event id, a time such as 2026-11-02T10:00:00Z, or how long ago: 10m".to_owned())
+    }
+}
+
+impl SinceArg {
+    /// Returns the point as the daemon takes it.
+    pub(crate) fn resolve(self, now: Timestamp) -> Since {
+        match self {
+            Self::Event(event) => Since::Event(event),
+            Self::Time(time) => Since::Time(time),
+            Self::Ago(ago) => {
+                let ago = SignedDuration::try_from(ago).unwrap_or(SignedDuration::MAX);
+                Since::Time(now.saturating_sub(ago).unwrap_or(Timestamp::MIN))
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn durations_need_a_unit() {
+        assert_eq!(duration("20ms"), Ok(Duration::from_millis(20)));
+        assert_eq!(duration("10m"), Ok(Duration::from_mins(10)));
+        assert_eq!(duration("14d"), Ok(Duration::from_hours(14 * 24)));
+        assert_eq!(duration("1h30m"), Ok(Duration::from_mins(90)));
+        for wrong in ["5", "", "-5s", "0s", "5 parsecs", "1mo", "99999999999999999999s"] {
+            assert!(duration(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn a_forced_alarm_is_bounded() {
+        assert!(alarm_duration("1h").is_ok());
+        assert!(alarm_duration("61m").is_err());
+        assert!(alarm_duration("999ms").is_err());
+    }
+
+    #[test]
+    fn networks_are_addresses_with_or_without_a_prefix() {
+        for right in ["192.0.2.7", "192.0.2.0/24", "::1", "2001:db8::/32"] {
+            assert_eq!(network(right).as_deref(), Ok(right));
+        }
+        for wrong in ["192.0.2.0/33", "garden", "192.0.2.7/", "::/129", "1.2.3"] {
+            assert!(network(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn since_is_an_event_a_time_or_an_age() {
+        let now: Timestamp = "2026-11-02T10:00:00Z".parse().unwrap();
+        let since = |text: &str| text.parse::<SinceArg>().map(|since| since.resolve(now));
+        assert_eq!(since("32910"), Ok(Since::Event(EventId(32910))));
+        assert_eq!(since("10m"), Ok(Since::Time("2026-11-02T09:50:00Z".parse().unwrap())));
+        assert_eq!(
+            since("2026-11-02T01:00:00+01:00"),
+            Ok(Since::Time("2026-11-02T00:00:00Z".parse().unwrap()))
+        );
+        assert!(since("yesterday").is_err());
+    }
+}

@@ -1,0 +1,13 @@
+//! The real binary against a scripted daemon, and the tables against their golden files.
+
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test stops where it fails")]
+
+mod answers;
+mod completions;
+mod config;
+mod disconnect;
+mod failures;
+mod fake;
+mod tables;
+mod terminal;
+mod watch;
