@@ -36,7 +36,11 @@ pub struct Endpoint {
 impl Endpoint {
     /// Opens TCP, and TLS if there is any.
     pub(crate) async fn open(&self) -> Result<Box<dyn Stream>> {
-        let tcp = within("TCP connection", TcpStream::connect(self.address)).await??;
+        self.encrypt(within("TCP connection", TcpStream::connect(self.address)).await??).await
+    }
+
+    /// Does the TLS handshake, if there is any.
+    pub(crate) async fn encrypt(&self, tcp: TcpStream) -> Result<Box<dyn Stream>> {
         let Some(tls) = &self.tls else { return Ok(Box::new(tcp)) };
         let name = ServerName::try_from("localhost")?;
         let connect = TlsConnector::from(Arc::clone(tls)).connect(name, tcp);

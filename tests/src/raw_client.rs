@@ -8,13 +8,15 @@ use anyhow::{Context, Result, ensure};
 use rustls::{ClientConfig, ClientConnection};
 use rustls_pki_types::ServerName;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
+use tokio::net::{TcpSocket, TcpStream};
 
 use crate::app_client::{Endpoint, Stream};
 use crate::wait::within;
 
 const UPGRADE: &str = "GET / HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
      Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
+/// Bytes of a receive buffer; the kernel doubles them.
+const NARROW: u32 = 4096;
 /// Bit of a frame's second byte: the payload is masked.
 const MASKED: u8 = 0x80;
 /// Bit of a frame's first byte: the message ends here.
@@ -52,14 +54,25 @@ impl HalfOpen {
 
     /// Finishes TLS and the WebSocket upgrade.
     pub async fn upgraded(endpoint: &Endpoint) -> Result<Self> {
-        let mut this = Self::connect(endpoint).await?;
-        this.write(UPGRADE.as_bytes()).await?;
+        Self::connect(endpoint).await?.upgrade().await
+    }
+
+    /// The same with room for little to arrive, so that a peer notices soon that nobody reads.
+    pub async fn upgraded_narrow(endpoint: &Endpoint) -> Result<Self> {
+        let socket = TcpSocket::new_v4()?;
+        socket.set_recv_buffer_size(NARROW)?;
+        let tcp = within("TCP connection", socket.connect(endpoint.address)).await??;
+        Self { stream: endpoint.encrypt(tcp).await? }.upgrade().await
+    }
+
+    async fn upgrade(mut self) -> Result<Self> {
+        self.write(UPGRADE.as_bytes()).await?;
         let mut head = Vec::new();
         while !head.ends_with(b"\r\n\r\n") {
-            head.push(within("the answer to the upgrade", this.stream.read_u8()).await??);
+            head.push(within("the answer to the upgrade", self.stream.read_u8()).await??);
         }
         ensure!(head.starts_with(b"HTTP/1.1 101"), "{}", String::from_utf8_lossy(&head));
-        Ok(this)
+        Ok(self)
     }
 
     /// Returns the whole HTTP request of an upgrade, to send a part of it.

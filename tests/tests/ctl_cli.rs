@@ -311,6 +311,19 @@ async fn an_observer_may_look_and_nothing_else() -> Result<()> {
 }
 
 #[tokio::test]
+async fn members_of_the_admin_group_are_admins() -> Result<()> {
+    if !nix::unistd::Uid::effective().is_root() {
+        return Ok(()); // to become somebody else takes root
+    }
+    let member = nix::unistd::User::from_name("daemon")?.context("no user `daemon`")?;
+    let world =
+        World::new().monitor(1, "Front").setting("control", "admin-group", "\"daemon\"").start().await?;
+    world.ctl().run_as(member.uid.as_raw(), 0, &["monitors", "reload"]).await?.expect_code(0)?;
+    world.ctl().run_as(65534, 0, &["monitors", "reload"]).await?.expect_code(5)?;
+    Ok(())
+}
+
+#[tokio::test]
 async fn without_a_daemon_it_says_so() -> Result<()> {
     let directory = tempfile::tempdir()?;
     let socket = directory.path().join("control.sock");

@@ -158,6 +158,32 @@ async fn a_client_that_never_reads_delays_nobody_and_is_dropped() -> Result<()> 
 }
 
 #[tokio::test]
+async fn a_member_that_never_reads_is_dropped_and_counted() -> Result<()> {
+    // Long names fill the pipe sooner.
+    let name = "Ünreadable \u{1F4F7} ".repeat(4);
+    let world =
+        World::new().monitor(1, &name).setting("zoneminder", "poll-interval", "\"1ms\"").start().await?;
+    let mut witness = world.admin().await?;
+    let mut deaf = HalfOpen::upgraded_narrow(&world.endpoint().await?).await?;
+    let auth = br#"{"event":"auth","data":{"user":"admin","password":"adminpass"}}"#;
+    deaf.write(&HalfOpen::text_frame(auth)).await?;
+    world.wait_status("with two members", |status| status["clients"]["authenticated"] == 2).await?;
+    let mut event = 1000;
+    let status = zmes_tests::wait_until("the deaf member is dropped", async || {
+        for _ in 0..100 {
+            event += 1;
+            world.alarm_without_row(1, event).await?;
+            witness.expect_alarm(event, 1).await?;
+        }
+        let status = world.status().await?;
+        Ok((status["clients"]["dropped_slow"] == 1).then_some(status))
+    })
+    .await?;
+    assert_eq!(status["clients"]["authenticated"], 1, "{status}");
+    Ok(())
+}
+
+#[tokio::test]
 async fn stalled_clients_are_dropped_at_their_deadline() -> Result<()> {
     let street = Street::new(World::new().setting("auth", "timeout", "\"1s\"")).await?;
     let hello = street.hello()?;

@@ -1,6 +1,7 @@
 //! The certificate: problems are said at the start and at a reload, and never cost a client.
 
 use std::fs;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::os::unix::fs::PermissionsExt;
 
 use anyhow::{Result, ensure};
@@ -156,5 +157,25 @@ async fn an_expired_certificate_serves_but_the_check_fails() -> Result<()> {
     let check = answer.json()?;
     ensure!(check["ok"] == false && check["check"] == "tls", "{check}");
     ensure!(check["detail"].to_string().contains("expired"), "{check}");
+    Ok(())
+}
+
+#[tokio::test]
+async fn one_socket_serves_both_families() -> Result<()> {
+    let world = World::new().setting("server", "listen", "[\"[::]:0\"]").start().await?;
+    let endpoint = world.endpoint().await?;
+    for host in [IpAddr::from(Ipv4Addr::LOCALHOST), IpAddr::from(Ipv6Addr::LOCALHOST)] {
+        let endpoint = Endpoint { address: (host, endpoint.address.port()).into(), ..endpoint.clone() };
+        AppClient::connect(&endpoint).await?.authenticate("admin", "adminpass").await?;
+    }
+    // An address that came over IPv4 is told as what it is.
+    let mut app = AppClient::connect(&Endpoint {
+        address: ([127, 0, 0, 1], endpoint.address.port()).into(),
+        ..endpoint
+    })
+    .await?;
+    app.authenticate("admin", "adminpass").await?;
+    let list = world.ctl().json(&["clients", "list", "--address", "127.0.0.1"]).await?;
+    ensure!(list["clients"].as_array().is_some_and(|clients| !clients.is_empty()), "{list}");
     Ok(())
 }
