@@ -82,9 +82,9 @@ pub struct RunArgs {
 /// How to demonstrate.
 #[derive(Debug, Clone, PartialEq, Eq, Args)]
 pub struct DemoArgs {
-    /// Address of the WebSocket server; port 0: a free one.
-    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:0")]
-    pub listen: SocketAddr,
+    /// Address of the WebSocket server; port 0: a free one [default: 127.0.0.1:9000, or a free port].
+    #[arg(long, value_name = "ADDR")]
+    pub listen: Option<SocketAddr>,
     /// How many cameras to simulate.
     #[arg(long, value_name = "N", default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..=200))]
     pub monitors: u32,

@@ -5,6 +5,7 @@
 //! [`ws`]); actors ([`route`], [`monitors`], [`state`], the poller); edges ([`ws`], [`control`], [`source`],
 //! [`zmdb`]); and the root ([`app`]) that wires them.
 
+pub mod app;
 pub mod auth;
 pub mod cli;
 pub mod config;

@@ -5,15 +5,13 @@ mod config_file;
 mod exit;
 mod parts;
 mod reload;
+mod start;
 mod start_error;
 mod supervise;
 mod wiring;
 
-use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::watch;
-use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::{error, info, warn};
@@ -23,38 +21,13 @@ pub use exit::Exit;
 pub use parts::Parts;
 pub use start_error::StartError;
 
-use config_file::ConfigFile;
-use reload::{Hot, InUse, Reloader};
-use supervise::Tasks;
-use wiring::Channels;
-
-use crate::auth::Authenticator;
-use crate::config::Config;
-use crate::control::{self, ControlListener, ControlParts};
-use crate::detect::{self, DetectParts};
 use crate::lifecycle::{Lifecycle, Vitals};
-use crate::monitors::CatalogTask;
-use crate::route::{Router, RouterParts, Tap};
-use crate::state::State;
-use crate::telemetry::Counters;
-use crate::telemetry::log::LogHandle;
-use crate::tls::CertStore;
-use crate::ws::{self, ServerSettings};
+use supervise::Tasks;
 
 /// How long sessions get to say goodbye; the whole stop must stay under the 10 s that ZoneMinder's zmdc grants.
 const SESSIONS_DEADLINE: Duration = Duration::from_secs(5);
 
-/// What the daemon is started with.
-#[derive(Debug)]
-struct Start {
-    config: Config,
-    /// Where it came from; `None`: nowhere (the demo).
-    file: Option<ConfigFile>,
-    parts: Parts,
-    log: LogHandle,
-}
-
-/// The daemon, with everything bound and opened that can fail, but nothing running.
+/// The running daemon, by the order in which its tasks end.
 #[derive(Debug)]
 struct App {
     /// What finds alarms and lets clients in: ends first.
@@ -79,149 +52,14 @@ struct Tokens {
     control: CancellationToken,
 }
 
-impl App {
-    /// Opens the state, binds the sockets and starts the tasks.
-    async fn start(start: Start, lifecycle: &Lifecycle) -> Result<Self, StartError> {
-        let Start { config, file, parts, log } = start;
-        let (started_at, started) = (parts.clock.now(), Instant::now());
-        let tokens = Tokens {
-            soft: lifecycle.soft(),
-            router: CancellationToken::new(),
-            store: CancellationToken::new(),
-            control: CancellationToken::new(),
-        };
-        let certificates = match &config.server.tls {
-            Some(files) => Some(Arc::new(CertStore::load(files, started_at)?)),
-            None => None,
-        };
-        let control_socket = ControlListener::bind(&config.control.socket, &config.control.admin_group).await?;
-        let sockets = ws::bind(&config.server.listen)?;
-        let state = State::open(&config.state, Arc::clone(&parts.clock)).await?;
-
-        let channels = Channels::new(&config);
-        let counters: Arc<Counters> = Arc::default();
-        let tap = Tap::default();
-        let (auth, auth_rx) = watch::channel(config.auth);
-        let (mut front, mut core, mut store, mut control) =
-            (Tasks::default(), Tasks::default(), Tasks::default(), Tasks::default());
-
-        let login = Authenticator::new(
-            Arc::clone(&parts.accounts),
-            auth_rx,
-            Arc::clone(&parts.clock),
-            Arc::clone(&counters),
-        );
-        let websocket = ws::Context::new(
-            ws::Parts {
-                router: channels.router.clone(),
-                login: Arc::new(login),
-                record: Arc::new(state.handle.clone()),
-                counters: Arc::clone(&counters),
-                clock: Arc::clone(&parts.clock),
-            },
-            ServerSettings::new(&config),
-        );
-        let sessions = TaskTracker::new();
-        let tls = certificates.as_ref().map(|store| store.server_config()).transpose()?;
-        let scheme = if tls.is_some() { "wss" } else { "ws" };
-        let mut listening = Vec::new();
-        for socket in sockets {
-            let listener = ws::Listener::new(socket, tls.clone(), Arc::clone(&websocket))
-                .map_err(|source| StartError::System { what: "serve a listening socket", source })?;
-            listening.push(format!("{scheme}://{}", listener.local_addr()));
-            let (stop, sessions) = (tokens.soft.clone(), sessions.clone());
-            front.spawn("listener", async move {
-                if let Err(problem) = listener.run(stop, sessions).await {
-                    error!(error = &problem as &dyn std::error::Error, "a listening socket is broken");
-                }
-            });
-        }
-
-        let catalog = CatalogTask::new(
-            parts.monitors,
-            parts.accounts,
-            channels.catalog_interval.1,
-            Arc::clone(&parts.clock),
-            channels.refreshes,
-            channels.catalog_tx,
-        );
-        front.spawn("catalog", catalog.run(tokens.soft.clone()));
-        let detection = detect::build(DetectParts {
-            source: parts.source,
-            store: parts.events,
-            catalog: channels.catalog.watch(),
-            config: channels.detect.1,
-            cursors: state.remembered.cursors.clone(),
-            clock: Arc::clone(&parts.clock),
-            counters: Arc::clone(&counters),
-            alarms: channels.alarms.0,
-            views: channels.reports.0,
-        });
-        front.spawn("poller", detection.poller.run(tokens.soft.clone()));
-        front.spawn("reconciler", detection.reconciler.run(tokens.soft.clone()));
-        front.spawn("lookup", detection.lookup.run(tokens.soft.clone()));
-
-        let router = Router::new(RouterParts {
-            alarms: channels.alarms.1,
-            commands: channels.commands,
-            catalog: channels.catalog.watch(),
-            authenticated_users: channels.auth_enabled.1,
-            state: state.handle.clone(),
-            remembered: state.remembered,
-            tap: tap.clone(),
-            counters: Arc::clone(&counters),
-            clock: Arc::clone(&parts.clock),
-        });
-        core.spawn("router", router.run(tokens.router.clone()));
-        store.spawn("state", state.writer.run(tokens.store.clone()));
-
-        let poll_interval = config.zoneminder.poll_interval;
-        let hot = Hot {
-            log: log.clone(),
-            certificates: certificates.clone(),
-            websocket,
-            auth,
-            auth_enabled: channels.auth_enabled.0,
-            permissions: parts.permissions,
-            detect: channels.detect.0,
-            catalog_interval: channels.catalog_interval.0,
-            admin_group: channels.admin_group.0,
-            clock: Arc::clone(&parts.clock),
-        };
-        let (reloader, configuration) = Reloader::new(config, file, hot, channels.hangups.1);
-        front.spawn("reloader", reloader.run(tokens.soft.clone()));
-        let control_parts = ControlParts {
-            router: channels.router.clone(),
-            catalog: channels.catalog.clone(),
-            state: state.handle,
-            state_trouble: state.trouble,
-            tap,
-            reports: channels.reports.1,
-            database: parts.database.clone(),
-            trigger: parts.trigger,
-            log,
-            counters,
-            clock: parts.clock,
-            configuration: Arc::new(configuration),
-            certificate: Arc::new(InUse(certificates)),
-            listening: watch::channel(listening).1,
-            started_at,
-            started,
-            poll_interval,
-            admin_group: channels.admin_group.1,
-            draining: tokens.soft.clone(),
-            stop: tokens.control.clone(),
-        };
-        control.spawn("control", control::serve(control_socket, control_parts));
-        let vitals = Vitals {
-            reload: channels.hangups.0,
-            router: channels.router,
-            catalog: channels.catalog,
-            database: parts.database,
-        };
-        Ok(Self { front, core, store, control, sessions, tokens, vitals })
+impl Tokens {
+    fn new(soft: CancellationToken) -> Self {
+        let later = CancellationToken::new;
+        Self { soft, router: later(), store: later(), control: later() }
     }
+}
 
+impl App {
     /// Serves until told to stop, then ends everything in order.
     async fn run(self, lifecycle: Lifecycle) -> Exit {
         let Self { front, core, store, control, sessions, tokens, vitals } = self;

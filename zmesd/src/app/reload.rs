@@ -105,7 +105,8 @@ impl Reloader {
         let Some(file) = &self.file else {
             return Err(ControlError::new(ErrorCode::Unsupported, "the demo has no configuration file"));
         };
-        let new = file.load().map_err(|problems| invalid(problems.to_string()))?;
+        let load = || file.load().map_err(|problems| invalid(problems.to_string()));
+        let new = tokio::task::block_in_place(load)?;
         // The pair comes first: it is the only part that can still fail, and then nothing must have changed.
         if let (Some(store), Some(files)) = (&self.hot.certificates, &new.server.tls) {
             replace_pair(store, files, &*self.hot.clock)?;
@@ -146,11 +147,13 @@ impl Reloader {
 
     fn renew_certificate(&self) {
         let Some(store) = &self.hot.certificates else { return };
+        let current = self.current.load();
+        let Some(files) = &current.server.tls else { return };
         if !store.changed_on_disk() {
             return;
         }
-        match store.reload(self.hot.clock.now()) {
-            Ok(()) => info!("the certificate on the disk has changed: new connections get it"),
+        match tokio::task::block_in_place(|| store.reload(files, self.hot.clock.now())) {
+            Ok(_) => info!("the certificate on the disk has changed: new connections get it"),
             Err(problem) => {
                 warn!(error = %problem, hint = problem.hint(), "the certificate on the disk has changed, but cannot be used");
             }
@@ -159,9 +162,8 @@ impl Reloader {
 }
 
 fn replace_pair(store: &CertStore, files: &TlsFiles, clock: &dyn Clock) -> Result<(), ControlError> {
-    store
-        .replace(files, clock.now())
-        .map_err(|problem| invalid(problem.to_string()).with_hint(problem.hint()))
+    let replaced = tokio::task::block_in_place(|| store.reload(files, clock.now()));
+    replaced.map(drop).map_err(|problem| invalid(problem.to_string()).with_hint(problem.hint()))
 }
 
 fn invalid(message: String) -> ControlError {
@@ -193,6 +195,13 @@ pub(super) struct InUse(pub(super) Option<Arc<CertStore>>);
 
 impl CertificateInfo for InUse {
     fn summary(&self) -> Option<CertificateSummary> {
-        self.0.as_ref().map(|store| store.summary())
+        let pair = self.0.as_ref()?.current();
+        let problems = pair.warnings.iter().map(|warning| format!("{warning}: {}", warning.hint()));
+        Some(CertificateSummary {
+            subject: pair.summary.subject.clone(),
+            sans: pair.summary.names.clone(),
+            not_after: pair.summary.not_after,
+            problems: problems.collect(),
+        })
     }
 }

@@ -12,9 +12,6 @@ pub enum StartError {
     /// The certificate or its key cannot be used.
     #[error(transparent)]
     Tls(#[from] tls::TlsError),
-    /// The TLS library refuses the settings.
-    #[error("cannot set up TLS")]
-    TlsSettings(#[from] rustls::Error),
     /// The state file cannot be used.
     #[error(transparent)]
     State(#[from] state::OpenError),
@@ -39,7 +36,7 @@ impl StartError {
     /// Returns the exit code: systemd does not try again what will not get better by itself.
     pub fn exit(&self) -> Exit {
         match self {
-            Self::Tls(_) | Self::TlsSettings(_) => Exit::Config,
+            Self::Tls(_) => Exit::Config,
             Self::State(problem) => match problem {
                 state::OpenError::Newer { .. } | state::OpenError::Migrate { .. } => Exit::Config,
                 // SQLite does not say why it cannot open a file; it is hardly ever anything else.
@@ -61,7 +58,7 @@ impl StartError {
             Self::State(problem) => Some(problem.hint()),
             Self::Listen(problem) => problem.hint(),
             Self::Control(problem) => Some(problem.hint()),
-            Self::TlsSettings(_) | Self::System { .. } => None,
+            Self::System { .. } => None,
         }
     }
 

@@ -4,6 +4,7 @@ use std::collections::HashSet;
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use async_trait::async_trait;
 use secrecy::{ExposeSecret, SecretString};
 use tokio::sync::watch;
 use tracing::{debug, info, warn};
@@ -13,7 +14,7 @@ use super::password::{MAX_PASSWORD, Outcome, Passwords};
 use super::{Credentials, Login, Verdict, jwt};
 use crate::config::AuthConfig;
 use crate::domain::{MonitorRights, User};
-use crate::ports::{AccountStore, Clock, DbError};
+use crate::ports::{AccountStore, Clock, DbError, LoginCheck};
 use crate::telemetry::Counters;
 
 /// Longest user name that is looked up; ZoneMinder's have at most 64 characters.
@@ -163,6 +164,13 @@ impl Authenticator {
         if told.len() < MAX_TOLD && told.insert(name.to_owned()) {
             warn!(user = ?name, reason, "this user cannot log in");
         }
+    }
+}
+
+#[async_trait]
+impl LoginCheck for Authenticator {
+    async fn verify(&self, login: Login) -> Verdict {
+        Self::verify(self, login).await
     }
 }
 

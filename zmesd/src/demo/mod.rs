@@ -27,8 +27,8 @@ pub use directory::Directory;
 pub use zoneminder::Simulation;
 
 use crate::config::{
-    AuthConfig, Config, ControlConfig, DatabaseAddress, DatabaseConfig, LogConfig, LogFormat, PushConfig,
-    ServerConfig, Source, StateConfig, TlsFiles, ZoneminderConfig,
+    AuthConfig, Config, ControlConfig, DatabaseAddress, DatabaseConfig, LogConfig, LogFormat, MetricsConfig,
+    Origin, PushConfig, ServerConfig, Source, StateConfig, TlsFiles, ZoneminderConfig,
 };
 use crate::ports::Clock;
 use certificate::Certificate;
@@ -167,16 +167,20 @@ impl Demo {
                 timeout: Duration::from_secs(20),
                 enforce_monitor_permissions: true,
             },
-            push: PushConfig { enabled: false },
+            push: PushConfig { enabled: false, ..PushConfig::default() },
             state: StateConfig {
                 directory: directory.subdirectory("state")?,
+                keep_deliveries: Duration::from_hours(14 * 24),
+                keep_tombstones: Duration::from_hours(30 * 24),
                 keep_events: Duration::from_hours(24),
             },
             control: ControlConfig {
                 socket: directory.path().join("control.sock"),
                 admin_group: "zmesd".to_owned(),
             },
+            metrics: MetricsConfig::default(),
             log: LogConfig { level: "warn".to_owned(), format: LogFormat::Text },
+            origin: Origin::default(),
         };
         let introduction = introduction(options, &directory, listen, &config.control.socket, zmesctl);
         Ok(Self { config, database, simulation, client, directory, introduction })

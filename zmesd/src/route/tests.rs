@@ -73,7 +73,11 @@ impl World {
     #[expect(clippy::disallowed_methods, reason = "a test waits for its tasks itself")]
     async fn start(directory: PathBuf, users: &[User]) -> Self {
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-        let config = StateConfig { directory: directory.clone(), keep_events: Duration::from_hours(1) };
+        let config = StateConfig {
+            directory: directory.clone(),
+            keep_events: Duration::from_hours(1),
+            ..StateConfig::default()
+        };
         let state = State::open(&config, Arc::clone(&clock)).await.unwrap();
         let (alarms, alarms_rx) = mpsc::channel(64);
         let (commands, commands_rx) = mpsc::channel(64);
@@ -295,7 +299,11 @@ async fn clients_are_listed_with_what_they_get() {
 async fn watchers_see_alarm_and_decisions_in_one_batch() {
     let directory = tempfile::tempdir().unwrap();
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-    let config = StateConfig { directory: directory.path().into(), keep_events: Duration::from_hours(1) };
+    let config = StateConfig {
+        directory: directory.path().into(),
+        keep_events: Duration::from_hours(1),
+        ..StateConfig::default()
+    };
     let state = State::open(&config, Arc::clone(&clock)).await.unwrap();
     let tap = Tap::default();
     let mut watcher = tap.subscribe();

@@ -18,7 +18,11 @@ fn clock() -> Arc<dyn Clock> {
 }
 
 fn config(directory: &Path) -> StateConfig {
-    StateConfig { directory: directory.to_owned(), keep_events: Duration::from_hours(1) }
+    StateConfig {
+        directory: directory.to_owned(),
+        keep_events: Duration::from_hours(1),
+        ..StateConfig::default()
+    }
 }
 
 fn alarm(event: u64, monitor: u32, origin: Origin) -> Note {

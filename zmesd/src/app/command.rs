@@ -1,0 +1,196 @@
+//! What each command line does, and how the process ends.
+
+use std::ffi::OsString;
+use std::io::{self, Write};
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use super::config_file::ConfigFile;
+use super::exit::Exit;
+use super::parts::Parts;
+use super::start::Start;
+use super::{App, StartError};
+use crate::cli::{self, Cli, Command, ConfigArgs, DemoArgs, Report, RunArgs};
+use crate::config::{Config, Environment};
+use crate::demo::{self, Demo};
+use crate::lifecycle::Lifecycle;
+use crate::ports::{Clock, SystemClock};
+use crate::telemetry::log::{self, LogHandle};
+use crate::tls;
+
+/// Runs the command line and returns how the process ends.
+///
+/// `journal_stream` is the variable `JOURNAL_STREAM`, by which systemd says that standard error is the journal.
+pub fn main(arguments: impl Iterator<Item = OsString>, journal_stream: Option<&str>) -> ExitCode {
+    let Cli { command } = match cli::parse(arguments) {
+        Ok(cli) => cli,
+        Err(problem) => {
+            // It prints to the stream that the kind of message belongs on.
+            problem.print().ok();
+            return ExitCode::from(cli::exit_code(&problem));
+        }
+    };
+    match command {
+        Command::Run(arguments) => run(&arguments, journal_stream).into(),
+        Command::CheckConfig(arguments) => say(&check_config(&arguments)),
+        Command::DefaultConfig => say(&cli::default_config()),
+        Command::Demo(arguments) => demo(&arguments, journal_stream).into(),
+    }
+}
+
+/// Prints a report; a reader that has gone is no mistake of ours.
+fn say(report: &Report) -> ExitCode {
+    io::stdout().write_all(report.stdout.as_bytes()).ok();
+    io::stderr().write_all(report.stderr.as_bytes()).ok();
+    ExitCode::from(report.code)
+}
+
+fn complain(text: &str) {
+    writeln!(io::stderr(), "{text}").ok();
+}
+
+/// Checks the configuration, and the certificate that it names, as a start would.
+fn check_config(arguments: &ConfigArgs) -> Report {
+    let environment = Environment::of_process();
+    let mut report = cli::check_config(arguments, &environment);
+    let path = environment.config_file(arguments.config.as_deref());
+    let Ok(config) = Config::load(&path, &environment) else { return report };
+    let Some(files) = &config.server.tls else { return report };
+    match tls::load(files, SystemClock.now()) {
+        Ok(pair) => {
+            for warning in &pair.warnings {
+                report.stderr.push_str(&format!(
+                    "warning: server.tls: {warning}\n         hint: {}\n",
+                    warning.hint()
+                ));
+            }
+            report
+        }
+        Err(problem) => {
+            let stderr = format!(
+                "zmesd: configuration has 1 problem ({})\n  server.tls: {problem}\n      hint: {}\n",
+                path.display(),
+                problem.hint()
+            );
+            Report { code: Exit::Config.number(), stdout: String::new(), stderr }
+        }
+    }
+}
+
+fn run(arguments: &RunArgs, journal_stream: Option<&str>) -> Exit {
+    let bootstrap = log::bootstrap(arguments.log_level.as_deref());
+    let environment = Environment::of_process();
+    let path = environment.config_file(arguments.config.config.as_deref());
+    let file = ConfigFile { path, environment, log_level: arguments.log_level.clone() };
+    let config = match file.load() {
+        Ok(config) => config,
+        Err(problems) => {
+            complain(&problems.to_string());
+            return Exit::Config;
+        }
+    };
+    let log = match bootstrap.replace_with(&config.log, journal_stream) {
+        Ok(log) => log,
+        Err(problem) => {
+            complain(&format!("zmesd: cannot set up the log: {problem}"));
+            return Exit::Config;
+        }
+    };
+    let parts = Parts::production(&config);
+    let start = Start { config, file: Some(file), parts, log };
+    on_runtime(serve(start))
+}
+
+/// Starts the daemon and serves until it is told to stop.
+async fn serve(start: Start) -> Exit {
+    let lifecycle = match install() {
+        Ok(lifecycle) => lifecycle,
+        Err(exit) => return exit,
+    };
+    match App::start(start, &lifecycle).await {
+        Ok(app) => app.run(lifecycle).await,
+        Err(problem) => refuse(&problem),
+    }
+}
+
+fn refuse(problem: &StartError) -> Exit {
+    complain(&problem.report());
+    problem.exit()
+}
+
+fn install() -> Result<Lifecycle, Exit> {
+    Lifecycle::install()
+        .map_err(|source| refuse(&StartError::System { what: "take over the signals", source }))
+}
+
+fn demo(arguments: &DemoArgs, journal_stream: Option<&str>) -> Exit {
+    let bootstrap = log::bootstrap(None);
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+    let options = demo::Options {
+        listen: arguments.listen,
+        monitors: arguments.monitors,
+        every: arguments.every,
+        keep: arguments.keep.clone(),
+    };
+    let zmesctl = demo::zmesctl_command(std::env::current_exe().ok().as_deref());
+    let demo = match Demo::prepare(&options, &zmesctl, &clock) {
+        Ok(demo) => demo,
+        Err(problem) => {
+            complain(&format!("zmesd: {problem}"));
+            return if problem.is_usage() { Exit::Usage } else { Exit::Internal };
+        }
+    };
+    match bootstrap.replace_with(&demo.config.log, journal_stream) {
+        Ok(log) => on_runtime(serve_demo(demo, clock, log)),
+        Err(problem) => {
+            complain(&format!("zmesd: cannot set up the log: {problem}"));
+            Exit::Internal
+        }
+    }
+}
+
+/// Serves the simulated ZoneMinder, with cameras that see something and an app that hears of it.
+async fn serve_demo(demo: Demo, clock: Arc<dyn Clock>, log: LogHandle) -> Exit {
+    let lifecycle = match install() {
+        Ok(lifecycle) => lifecycle,
+        Err(exit) => return exit,
+    };
+    let parts = Parts::demo(&demo, clock);
+    let Demo { config, simulation, client, directory, introduction, .. } = demo;
+    let app = match App::start(Start { config, file: None, parts, log }, &lifecycle).await {
+        Ok(app) => app,
+        Err(problem) => return refuse(&problem),
+    };
+    io::stdout().write_all(introduction.as_bytes()).ok();
+    let (soft, tracker) = (lifecycle.soft(), lifecycle.tracker());
+    let ends_all = soft.clone();
+    tracker.spawn(async move {
+        if let Err(problem) = simulation.run(ends_all.clone()).await {
+            complain(&format!("zmesd: the simulation ended: {problem}"));
+        }
+        ends_all.cancel();
+    });
+    tracker.spawn(async move {
+        // An error says that nobody reads its lines any more: then the demo is over.
+        client.run(&mut io::stdout(), soft.clone()).await.ok();
+        soft.cancel();
+    });
+    let exit = app.run(lifecycle).await;
+    if let Err(problem) = directory.close() {
+        complain(&format!("zmesd: {problem}"));
+    }
+    exit
+}
+
+fn on_runtime(serve: impl Future<Output = Exit>) -> Exit {
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().thread_name("zmesd").build();
+    match runtime {
+        Ok(runtime) => {
+            let exit = runtime.block_on(serve);
+            // What did not end in time must not keep the process.
+            runtime.shutdown_background();
+            exit
+        }
+        Err(source) => refuse(&StartError::System { what: "start the runtime", source }),
+    }
+}

@@ -1,0 +1,257 @@
+//! Starting: what can fail is opened and bound first, then the tasks run.
+
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use tokio::sync::watch;
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+use tracing::{error, warn};
+
+use super::config_file::ConfigFile;
+use super::parts::Parts;
+use super::reload::{Hot, InUse, Reloader};
+use super::start_error::StartError;
+use super::supervise::Tasks;
+use super::wiring::Channels;
+use super::{App, Tokens};
+use crate::auth::Authenticator;
+use crate::config::{AuthConfig, Config};
+use crate::control::{self, ControlListener, ControlParts};
+use crate::detect::{self, DetectParts, Detection};
+use crate::lifecycle::{Lifecycle, Vitals};
+use crate::monitors::CatalogTask;
+use crate::ports::Clock;
+use crate::route::{Router, RouterParts, Tap};
+use crate::state::State;
+use crate::telemetry::Counters;
+use crate::telemetry::log::LogHandle;
+use crate::tls::{self, CertStore};
+use crate::ws::{self, Listener, ServerSettings};
+
+/// What the daemon is started with.
+#[derive(Debug)]
+pub(super) struct Start {
+    pub(super) config: Config,
+    /// Where the configuration came from; `None`: nowhere (the demo).
+    pub(super) file: Option<ConfigFile>,
+    pub(super) parts: Parts,
+    pub(super) log: LogHandle,
+}
+
+/// What can fail, opened and bound.
+#[derive(Debug)]
+struct Opened {
+    certificates: Option<Arc<CertStore>>,
+    control: ControlListener,
+    listeners: Vec<Listener>,
+    websocket: Arc<ws::Context>,
+    auth: watch::Sender<AuthConfig>,
+    state: State,
+}
+
+/// What every room shares.
+#[derive(Debug)]
+struct Common {
+    counters: Arc<Counters>,
+    tap: Tap,
+    clock: Arc<dyn Clock>,
+    started_at: Timestamp,
+    started: Instant,
+}
+
+impl App {
+    /// Opens the state, binds the sockets and starts the tasks.
+    pub(super) async fn start(start: Start, lifecycle: &Lifecycle) -> Result<Self, StartError> {
+        let Start { config, file, parts, log } = start;
+        let clock = Arc::clone(&parts.clock);
+        let common = Common {
+            counters: Arc::default(),
+            tap: Tap::default(),
+            started_at: clock.now(),
+            started: Instant::now(),
+            clock,
+        };
+        let channels = Channels::new(&config);
+        let opened = Opened::open(&config, &parts, &channels, &common).await?;
+        let tokens = Tokens::new(lifecycle.soft());
+        let vitals = Vitals {
+            reload: channels.hangups.0.clone(),
+            router: channels.router.clone(),
+            catalog: channels.catalog.clone(),
+            database: parts.database.clone(),
+        };
+        let mut app = Self {
+            front: Tasks::default(),
+            core: Tasks::default(),
+            store: Tasks::default(),
+            control: Tasks::default(),
+            sessions: TaskTracker::new(),
+            tokens,
+            vitals,
+        };
+        app.run_tasks(config, file, parts, log, channels, opened, common);
+        Ok(app)
+    }
+
+    #[expect(clippy::too_many_arguments, reason = "each is moved into the room that owns it from here on")]
+    fn run_tasks(
+        &mut self,
+        config: Config,
+        file: Option<ConfigFile>,
+        parts: Parts,
+        log: LogHandle,
+        channels: Channels,
+        opened: Opened,
+        common: Common,
+    ) {
+        let Opened { certificates, control, listeners, websocket, auth, state } = opened;
+        let listening = self.listen(listeners, certificates.is_some());
+        let soft = &self.tokens.soft;
+        let catalog = CatalogTask::new(
+            parts.monitors,
+            parts.accounts,
+            channels.catalog_interval.1,
+            Arc::clone(&common.clock),
+            channels.refreshes,
+            channels.catalog_tx,
+        );
+        self.front.spawn("catalog", catalog.run(soft.clone()));
+        let detection = detect::build(DetectParts {
+            source: parts.source,
+            store: parts.events,
+            catalog: channels.catalog.watch(),
+            config: channels.detect.1,
+            cursors: state.remembered.cursors.clone(),
+            clock: Arc::clone(&common.clock),
+            counters: Arc::clone(&common.counters),
+            alarms: channels.alarms.0,
+            views: channels.reports.0,
+        });
+        spawn_detection(&mut self.front, detection, soft);
+        let router = Router::new(RouterParts {
+            alarms: channels.alarms.1,
+            commands: channels.commands,
+            catalog: channels.catalog.watch(),
+            authenticated_users: channels.auth_enabled.1,
+            state: state.handle.clone(),
+            remembered: state.remembered,
+            tap: common.tap.clone(),
+            counters: Arc::clone(&common.counters),
+            clock: Arc::clone(&common.clock),
+        });
+        self.core.spawn("router", router.run(self.tokens.router.clone()));
+        self.store.spawn("state", state.writer.run(self.tokens.store.clone()));
+        let poll_interval = config.zoneminder.poll_interval;
+        let hot = Hot {
+            log: log.clone(),
+            certificates: certificates.clone(),
+            websocket,
+            auth,
+            auth_enabled: channels.auth_enabled.0,
+            permissions: parts.permissions,
+            detect: channels.detect.0,
+            catalog_interval: channels.catalog_interval.0,
+            admin_group: channels.admin_group.0,
+            clock: Arc::clone(&common.clock),
+        };
+        let (reloader, configuration) = Reloader::new(config, file, hot, channels.hangups.1);
+        self.front.spawn("reloader", reloader.run(soft.clone()));
+        let control_parts = ControlParts {
+            router: channels.router,
+            catalog: channels.catalog,
+            state: state.handle,
+            state_trouble: state.trouble,
+            tap: common.tap,
+            reports: channels.reports.1,
+            database: parts.database,
+            trigger: parts.trigger,
+            log,
+            counters: common.counters,
+            clock: common.clock,
+            configuration: Arc::new(configuration),
+            certificate: Arc::new(InUse(certificates)),
+            listening: watch::channel(listening).1,
+            started_at: common.started_at,
+            started: common.started,
+            poll_interval,
+            admin_group: channels.admin_group.1,
+            draining: soft.clone(),
+            stop: self.tokens.control.clone(),
+        };
+        self.control.spawn("control", control::serve(control, control_parts));
+    }
+
+    /// Starts the listeners and returns their addresses as apps write them.
+    fn listen(&mut self, listeners: Vec<Listener>, tls: bool) -> Vec<String> {
+        let scheme = if tls { "wss" } else { "ws" };
+        let mut listening = Vec::with_capacity(listeners.len());
+        for listener in listeners {
+            listening.push(format!("{scheme}://{}", listener.local_addr()));
+            let (stop, sessions) = (self.tokens.soft.clone(), self.sessions.clone());
+            self.front.spawn("listener", async move {
+                if let Err(problem) = listener.run(stop, sessions).await {
+                    error!(error = &problem as &dyn std::error::Error, "a listening socket is broken");
+                }
+            });
+        }
+        listening
+    }
+}
+
+fn spawn_detection(tasks: &mut Tasks, detection: Detection, stop: &CancellationToken) {
+    tasks.spawn("poller", detection.poller.run(stop.clone()));
+    tasks.spawn("reconciler", detection.reconciler.run(stop.clone()));
+    tasks.spawn("lookup", detection.lookup.run(stop.clone()));
+}
+
+impl Opened {
+    /// The control socket comes first: where a daemon answers already, nothing else must be touched.
+    async fn open(
+        config: &Config,
+        parts: &Parts,
+        channels: &Channels,
+        common: &Common,
+    ) -> Result<Self, StartError> {
+        let control = ControlListener::bind(&config.control.socket, &config.control.admin_group).await?;
+        let certificates = certificates(config, common.started_at)?;
+        let sockets = ws::bind(&config.server.listen)?;
+        let state = State::open(&config.state, Arc::clone(&common.clock)).await?;
+        let (auth, auth_rx) = watch::channel(config.auth);
+        let login = Authenticator::new(
+            Arc::clone(&parts.accounts),
+            auth_rx,
+            Arc::clone(&common.clock),
+            Arc::clone(&common.counters),
+        );
+        let websocket = ws::Context::new(
+            ws::Parts {
+                router: channels.router.clone(),
+                login: Arc::new(login),
+                record: Arc::new(state.handle.clone()),
+                counters: Arc::clone(&common.counters),
+                clock: Arc::clone(&common.clock),
+            },
+            ServerSettings::new(config),
+        );
+        let tls = certificates.clone().map(tls::server_config).transpose()?;
+        let listener = |socket| Listener::new(socket, tls.clone(), Arc::clone(&websocket));
+        let listeners = sockets
+            .into_iter()
+            .map(listener)
+            .collect::<Result<Vec<_>, _>>()
+            .map_err(|source| StartError::System { what: "serve a listening socket", source })?;
+        Ok(Self { certificates, control, listeners, websocket, auth, state })
+    }
+}
+
+/// Loads the certificate; what apps may complain about is said, but served.
+fn certificates(config: &Config, now: Timestamp) -> Result<Option<Arc<CertStore>>, StartError> {
+    let Some(files) = &config.server.tls else { return Ok(None) };
+    let pair = tls::load(files, now)?;
+    for warning in &pair.warnings {
+        warn!(certificate = %files.certificate.display(), hint = warning.hint(), "{warning}");
+    }
+    Ok(Some(CertStore::new(pair)))
+}
