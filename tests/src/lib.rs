@@ -1,1 +1,47 @@
-//! stub
+//! End-to-end tests of `zmesd` and `zmesctl`: the real binaries in a small world of their own.
+//!
+//! A [`World`] is a directory that vanishes: a MariaDB of its own with ZoneMinder's tables, the shared-memory files
+//! that `zmc` would write, a certificate, `zm.conf`, `zmesd.toml`, and the daemon as a child process. Tests speak
+//! to it as apps do ([`AppClient`]: literal JSON over real TLS) and as admins do ([`Ctl`]: the real `zmesctl`).
+//! [`Lab`] is the same on a real ZoneMinder. Nothing here shares types with the program under test, so that a
+//! change of the wire is seen. README.md says what each test file shows.
+
+mod app_client;
+mod binaries;
+mod certificate;
+mod ctl;
+mod daemon;
+mod database;
+mod json;
+mod jwt;
+mod lab;
+mod process;
+mod raw_client;
+mod settings;
+mod shm_layout;
+mod shm_writer;
+mod systemd;
+mod wait;
+mod wall_clock;
+mod world;
+mod zoneminder;
+
+pub use app_client::{AppClient, Endpoint, Incoming};
+pub use binaries::{zmesctl_binary, zmesd_binary};
+pub use certificate::{Certificate, Validity};
+pub use ctl::{Ctl, CtlOutput, FakeDaemon, Streaming};
+pub use daemon::Daemon;
+pub use database::{Database, Schema};
+pub use json::{alarm, includes};
+pub use jwt::{Claims, access_token};
+pub use lab::Lab;
+pub use process::Process;
+pub use raw_client::{HalfOpen, client_hello, tcp};
+pub use settings::Settings;
+pub use shm_layout::{Layout, Numbering, State};
+pub use shm_writer::{ShmFile, Trigger};
+pub use systemd::NotifySocket;
+pub use wait::{DEADLINE, wait_until, within};
+pub use wall_clock::epoch_seconds;
+pub use world::{World, WorldBuilder};
+pub use zoneminder::{EventRow, MonitorRow, UserRow};

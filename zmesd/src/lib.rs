@@ -6,11 +6,20 @@
 //! [`zmdb`]); and the root ([`app`]) that wires them.
 
 pub mod auth;
+pub mod cli;
 pub mod config;
+pub mod control;
+pub mod demo;
+pub mod detect;
 pub mod domain;
+pub mod lifecycle;
 pub mod monitors;
 pub mod ports;
 pub mod protocol;
 pub mod route;
+pub mod source;
 pub mod state;
 pub mod telemetry;
+pub mod tls;
+pub mod ws;
+pub mod zmdb;

@@ -88,7 +88,7 @@ pub enum WatchKind {
     },
     /// This watcher was too slow; so many lines are missing here.
     Lagged {
-        /// How many.
+        /// How many (batches of lines where they came in batches); 0: nobody knows.
         missed: u64,
     },
     /// Something of a newer daemon.

@@ -1,4 +1,13 @@
 //! Who may come in: ZoneMinder's own users, by password or by ZoneMinder's access token.
+//!
+//! [`Authenticator`] decides; it asks the database through a port and knows nothing of sessions or of MySQL.
+
+mod authenticator;
+mod jwt;
+mod limiter;
+mod password;
+
+pub use authenticator::Authenticator;
 
 use std::net::IpAddr;
 use std::sync::Arc;

@@ -1,10 +1,37 @@
 //! The configuration: typed, complete, immutable. Read once, checked as a whole, shared as an `Arc`.
 //!
 //! `file` mirrors `zmesd.toml` and knows about positions; `validate` turns it into [`Config`] and collects every
-//! [`Problem`]; nobody else reads configuration.
+//! [`Problem`]; nobody else reads configuration, and nobody else reads the environment.
+
+mod access;
+mod database;
+mod diff;
+pub mod duration;
+mod effective;
+mod environment;
+mod file;
+mod forms;
+mod problem;
+mod push;
+mod reader;
+mod section;
+mod template;
+mod validate;
+mod zmconf;
+
+pub use diff::ConfigDiff;
+pub use environment::Environment;
+pub use file::SECTIONS;
+pub use problem::{Problem, Problems};
+pub use push::{
+    ApnsConfig, ApnsEndpoint, ApnsIdentity, FcmConfig, FcmProxyConfig, PushConfig, PushMode, PushProxyConfig,
+};
+pub use section::{AnyForm, Complaint, Form, Key, Literal, Reload, Section};
+pub use template::default_file;
+pub use validate::Loaded;
 
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use ipnet::IpNet;
@@ -27,8 +54,45 @@ pub struct Config {
     pub state: StateConfig,
     /// `[control]`
     pub control: ControlConfig,
+    /// `[metrics]`
+    pub metrics: MetricsConfig,
     /// `[log]`
     pub log: LogConfig,
+    /// Which files said so.
+    pub origin: Origin,
+}
+
+impl Config {
+    /// Reads and checks the file at `path` and what it refers to. Gives all problems at once.
+    pub fn load(path: &Path, environment: &Environment) -> Result<Self, Problems> {
+        Loaded::read(path, environment).map(|loaded| loaded.config)
+    }
+
+    /// Returns the values in force as TOML, secrets hidden.
+    pub fn show(&self) -> String {
+        effective::show(self)
+    }
+
+    /// Returns which keys differ in `new`, and what it takes to put them in force.
+    pub fn diff(&self, new: &Self) -> ConfigDiff {
+        ConfigDiff::between(self, new)
+    }
+}
+
+/// Checks what `log.level`, `--log-level` and `zmesctl log level` take; says what is wrong with it.
+pub fn check_log_level(text: &str) -> Result<(), String> {
+    forms::check_log_level(text).map_err(|complaint| complaint.message)
+}
+
+/// The files that a configuration came from.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Origin {
+    /// `zmesd.toml`
+    pub file: PathBuf,
+    /// ZoneMinder's `zm.conf`, where it was read.
+    pub zm_conf: Option<PathBuf>,
+    /// The database is the one of `database-url`, not that of `zm.conf`.
+    pub database_by_url: bool,
 }
 
 /// `[zoneminder]`: where ZoneMinder is and how closely to look.
@@ -161,18 +225,15 @@ pub struct AuthConfig {
     pub enforce_monitor_permissions: bool,
 }
 
-/// `[push]`: only whether it is wanted; the transports follow.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct PushConfig {
-    /// `enabled`
-    pub enabled: bool,
-}
-
 /// `[state]`
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StateConfig {
     /// Directory of `zmesd.db`.
     pub directory: PathBuf,
+    /// `keep-deliveries`: how long the delivery log is kept.
+    pub keep_deliveries: Duration,
+    /// `keep-tombstones`: how long revoked tokens can be restored.
+    pub keep_tombstones: Duration,
     /// `keep-events`: how long alarms can be replayed.
     pub keep_events: Duration,
 }
@@ -184,6 +245,13 @@ pub struct ControlConfig {
     pub socket: PathBuf,
     /// Members of this Unix group are admins.
     pub admin_group: String,
+}
+
+/// `[metrics]`
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct MetricsConfig {
+    /// `listen`; `None`: no metrics.
+    pub listen: Option<SocketAddr>,
 }
 
 /// `[log]`
@@ -207,3 +275,6 @@ pub enum LogFormat {
     /// The journal's own protocol.
     Journald,
 }
+
+#[cfg(test)]
+mod tests;

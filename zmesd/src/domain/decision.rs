@@ -24,6 +24,8 @@ pub enum SkipReason {
     Pending,
     /// The target did not read what was sent before and was dropped.
     Slow,
+    /// The target is being disconnected.
+    Ending,
 }
 
 impl SkipReason {
@@ -36,6 +38,7 @@ impl SkipReason {
             Self::OtherTarget => "other target",
             Self::Pending => "not authenticated",
             Self::Slow => "slow",
+            Self::Ending => "ending",
         }
     }
 }

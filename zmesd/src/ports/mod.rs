@@ -3,13 +3,19 @@
 //! Actors depend on these; the adapters (`zmdb`, `source`, `demo`) implement them.
 
 mod accounts;
+mod certificate;
 mod clock;
+mod configuration;
 mod events;
+mod login;
 mod trigger;
 mod zoneminder;
 
 pub use accounts::AccountStore;
+pub use certificate::{CertificateInfo, CertificateSummary};
 pub use clock::{Clock, SystemClock};
+pub use configuration::ConfigReload;
 pub use events::{EventRow, EventStore};
+pub use login::LoginCheck;
 pub use trigger::{AlarmTrigger, TriggerCommand, TriggerError, TriggerVia};
 pub use zoneminder::{DbError, DbHealth, MonitorStore, Zoneminder};

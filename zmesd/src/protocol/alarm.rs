@@ -34,12 +34,12 @@ struct Frame<'a> {
     late: Option<&'static str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     replayed: Option<&'static str>,
-    events: [Event<'a>; 1],
+    events: [Entry<'a>; 1],
 }
 
 #[derive(Serialize)]
 #[serde(rename_all = "PascalCase")]
-struct Event<'a> {
+struct Entry<'a> {
     event_id: String,
     monitor_id: String,
     name: &'a str,
@@ -57,7 +57,7 @@ pub fn alarm(body: &AlarmBody<'_>) -> Utf8Bytes {
         supplementary: mark(body.supplementary),
         late: mark(body.late),
         replayed: mark(body.replayed),
-        events: [Event {
+        events: [Entry {
             event_id: body.event.map_or_else(String::new, |event| event.to_string()),
             monitor_id: body.monitor.to_string(),
             name: body.monitor_name,

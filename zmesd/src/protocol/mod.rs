@@ -3,5 +3,12 @@
 //! Pure: no sockets, no state. The words are those of the apps (`monlist`, `intlist`, `EventId`).
 
 mod alarm;
+mod echo;
+mod incoming;
+mod outgoing;
 
 pub use alarm::{AlarmBody, alarm};
+pub use incoming::{
+    AuthFrame, Body, Category, FilterFault, FilterStatement, Incoming, Malformed, SinceFault, parse,
+};
+pub use outgoing::{Identity, Reply};

@@ -1,14 +1,18 @@
-//! The router: who gets which alarm.
-//!
-//! Owns: the session table, the throttles, the filters of known devices. Receives: alarms from the poller and the
-//! reconciler, commands from sessions and from the control socket, the catalog. Sends: frames to sessions, notes to
-//! the state, batches to the tap. It awaits nobody: every send is a `try_send`. Ends: after its senders.
+//! The router: who gets which alarm. Its parts: the pure [`policy`], the session table, the devices, the tap.
 
+mod devices;
 mod handle;
+mod policy;
+mod revalidate;
+mod router;
+mod sessions;
 mod tap;
+#[cfg(test)]
+mod tests;
 
 pub use handle::{
     AlarmTestRequest, Attach, Attached, Busy, CloseReason, Command, Outgoing, RouterHandle, SessionOpening,
     TestTarget, Tested, Visibility, Written,
 };
+pub use router::{Router, RouterParts};
 pub use tap::{Tap, TapReceiver};

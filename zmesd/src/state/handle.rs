@@ -1,6 +1,6 @@
 //! The state's data, and the handle by which others write and read it.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
 use jiff::Timestamp;
@@ -34,6 +34,8 @@ pub struct Cursor {
 pub struct Remembered {
     /// Per monitor.
     pub cursors: HashMap<MonitorId, Cursor>,
+    /// The events announced lately, so that none is announced twice.
+    pub announced: BTreeSet<EventId>,
     /// The last filter of each device.
     pub filters: HashMap<Device, MonitorFilter>,
     /// When a device got its last alarm of a monitor, where an interval is to be kept.

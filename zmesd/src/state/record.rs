@@ -1,12 +1,62 @@
-//! The record of alarms.
+//! The record of alarms, read for replays.
 
-use sqlx::SqlitePool;
+use jiff::Timestamp;
+use sqlx::sqlite::SqliteRow;
+use sqlx::{Row, SqlitePool};
 use zmes_shared::control::Since;
+use zmes_shared::{EventId, MonitorId};
 
-use super::Replay;
+use super::handle::{RecordedAlarm, Replay};
+use super::remembered::time;
 
-/// Returns the alarms after `since`, oldest first, at most `limit`.
+const COLUMNS: &str = "SELECT at, event_id, monitor_id, monitor_name, cause, late FROM alarms";
+
+/// Returns the alarms after `since`, oldest first, at most `limit` (the newest win, and the gap is said).
 pub(super) async fn alarms_since(pool: &SqlitePool, since: Since, limit: u32) -> Result<Replay, sqlx::Error> {
-    let _ = (since, limit, pool.acquire().await?);
-    Ok(Replay::default())
+    let (after, reaches_back) = match since {
+        Since::Event(event) => after_event(pool, event).await?,
+        Since::Time(at) => after_time(pool, at).await?,
+    };
+    let query = format!("{COLUMNS} WHERE number > ? ORDER BY number DESC LIMIT ?");
+    let rows = sqlx::query(sqlx::AssertSqlSafe(query))
+        .bind(after)
+        .bind(i64::from(limit) + 1)
+        .fetch_all(pool)
+        .await?;
+    let truncated = rows.len() > limit as usize;
+    let newest = rows.iter().take(limit as usize);
+    let mut alarms = newest.map(alarm).collect::<Result<Vec<_>, _>>()?;
+    alarms.reverse();
+    Ok(Replay { alarms, gap: truncated || !reaches_back })
+}
+
+/// The number of the last alarm of that event, and whether the record knows the event at all.
+///
+/// An event that is not in the record may simply have been no alarm: then its neighbours tell where it stood.
+async fn after_event(pool: &SqlitePool, event: EventId) -> Result<(i64, bool), sqlx::Error> {
+    let id = i64::try_from(event.0).unwrap_or(i64::MAX);
+    let query = "SELECT MAX(number), (SELECT MIN(event_id) FROM alarms) FROM alarms WHERE event_id <= ?";
+    let row = sqlx::query(query).bind(id).fetch_one(pool).await?;
+    let (number, oldest): (Option<i64>, Option<i64>) = (row.try_get(0)?, row.try_get(1)?);
+    Ok((number.unwrap_or(0), number.is_some() || oldest.is_none()))
+}
+
+/// The number of the last alarm at or before that time, and whether the record reaches back to it.
+async fn after_time(pool: &SqlitePool, at: Timestamp) -> Result<(i64, bool), sqlx::Error> {
+    let query = "SELECT MAX(number), (SELECT MIN(number) FROM alarms) FROM alarms WHERE at <= ?";
+    let row = sqlx::query(query).bind(at.as_millisecond()).fetch_one(pool).await?;
+    let (number, oldest): (Option<i64>, Option<i64>) = (row.try_get(0)?, row.try_get(1)?);
+    // Number 1 is still there: nothing was ever forgotten, so nothing can be missing.
+    Ok((number.unwrap_or(0), number.is_some() || oldest.is_none_or(|oldest| oldest == 1)))
+}
+
+fn alarm(row: &SqliteRow) -> Result<RecordedAlarm, sqlx::Error> {
+    Ok(RecordedAlarm {
+        at: time(row, 0)?,
+        event: row.try_get::<Option<i64>, _>(1)?.map(|id| EventId(id.cast_unsigned())),
+        monitor: MonitorId(row.try_get(2)?),
+        monitor_name: row.try_get(3)?,
+        cause: row.try_get(4)?,
+        late: row.try_get(5)?,
+    })
 }

@@ -1,0 +1,74 @@
+//! How fast the daemon is: the release binary in a world of its own, measured from outside.
+//!
+//! ```text
+//! cargo build --release --bins && cargo bench -p zmes-tests                 all of it, some minutes
+//! cargo bench -p zmes-tests -- latency                                      one of latency, fanout, stalls
+//! cargo bench -p zmes-tests -- --quick                                      few samples: does it still run?
+//! ```
+//!
+//! Prints a table for people and then one line of JSON. Nothing here fails because of a number: a busy machine is
+//! not a defect. The targets stand beside the values, for whoever reads them.
+
+mod crowd;
+mod fanout;
+mod latency;
+mod report;
+mod scene;
+mod stalls;
+mod usage;
+
+use anyhow::{Result, bail};
+
+use crate::report::Report;
+
+/// How much is measured.
+#[derive(Debug, Clone)]
+struct Plan {
+    /// Alarms for a percentile.
+    samples: usize,
+    /// Crowds for the fan-out.
+    crowds: Vec<usize>,
+    /// Alarms for each crowd.
+    rounds: usize,
+    /// Which benchmarks; empty: all.
+    only: Vec<String>,
+}
+
+impl Plan {
+    fn parse(arguments: impl Iterator<Item = String>) -> Result<Self> {
+        let mut plan = Self { samples: 1000, crowds: vec![1000, 10_000], rounds: 20, only: Vec::new() };
+        for argument in arguments {
+            match argument.as_str() {
+                // Cargo says so to every benchmark.
+                "--bench" => {}
+                "--quick" => plan = Self { samples: 60, crowds: vec![100], rounds: 3, ..plan },
+                "latency" | "fanout" | "stalls" => plan.only.push(argument),
+                _ => bail!("unknown argument {argument}: latency, fanout, stalls, --quick"),
+            }
+        }
+        Ok(plan)
+    }
+
+    fn wants(&self, name: &str) -> bool {
+        self.only.is_empty() || self.only.iter().any(|wanted| wanted == name)
+    }
+}
+
+#[expect(clippy::print_stdout, reason = "the result of a benchmark")]
+#[tokio::main]
+async fn main() -> Result<()> {
+    let plan = Plan::parse(std::env::args().skip(1))?;
+    usage::raise_file_limit()?;
+    let mut report = Report::default();
+    if plan.wants("latency") {
+        Box::pin(latency::measure(&plan, &mut report)).await?;
+    }
+    if plan.wants("fanout") {
+        Box::pin(fanout::measure(&plan, &mut report)).await?;
+    }
+    if plan.wants("stalls") {
+        Box::pin(stalls::measure(&plan, &mut report)).await?;
+    }
+    println!("\n{}\n{}", report.table(), report.json());
+    Ok(())
+}

@@ -1,0 +1,189 @@
+//! A MariaDB of the test's own: real server, own data directory, Unix socket only.
+//!
+//! Making a data directory takes a second, copying one a few milliseconds; so the first test makes a template
+//! below `target/tmp`, and every test copies it.
+
+use std::fmt::Write;
+use std::fs::{self, File};
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use anyhow::{Context, Result, ensure};
+use nix::sys::signal::Signal;
+use nix::unistd::Uid;
+
+use crate::binaries::{repository, target_directory};
+use crate::process::Process;
+use crate::wait::{wait_until, within};
+
+/// Whose tables.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Schema {
+    /// ZoneMinder 1.36: `Function`, `MonitorIds`.
+    V1_36,
+    /// ZoneMinder 1.38: `Capturing` and its sisters, permission tables, roles.
+    V1_38,
+}
+
+impl Schema {
+    fn file(self) -> Result<PathBuf> {
+        let name = match self {
+            Self::V1_36 => "world-1.36.sql",
+            Self::V1_38 => "world-1.38.sql",
+        };
+        Ok(repository()?.join("tests/fixtures/zm").join(name))
+    }
+}
+
+/// The running server.
+#[derive(Debug)]
+pub struct Database {
+    directory: PathBuf,
+    process: Option<Process>,
+}
+
+impl Database {
+    /// Name of ZoneMinder's database user, which may only read.
+    pub const USER: &str = "zmuser";
+    /// Its password, planted: no output may show it.
+    pub const PASSWORD: &str = "planted-database-password";
+
+    /// Copies the template into `directory` and starts the server.
+    pub async fn start(directory: &Path, schema: Schema) -> Result<Self> {
+        let template = template(schema).await?;
+        fs::create_dir_all(directory)?;
+        copy(&template, &directory.join("data"))?;
+        let mut database = Self { directory: directory.to_path_buf(), process: None };
+        database.resume().await?;
+        Ok(database)
+    }
+
+    /// Returns the path of the socket.
+    pub fn socket(&self) -> PathBuf {
+        self.directory.join("sock")
+    }
+
+    /// Runs SQL as root in ZoneMinder's database and returns what the client prints (columns separated by tabs).
+    pub async fn sql(&self, statements: &str) -> Result<String> {
+        run_sql(&self.socket(), &["zm"], statements).await
+    }
+
+    /// Stops the server as a package upgrade does.
+    pub async fn stop(&mut self) -> Result<()> {
+        if let Some(mut process) = self.process.take() {
+            process.end(Signal::SIGTERM).await?;
+        }
+        Ok(())
+    }
+
+    /// Starts the server again.
+    pub async fn resume(&mut self) -> Result<()> {
+        let process = self.process.insert(spawn(&self.directory)?);
+        until_up(process, &self.directory.join("sock")).await
+    }
+
+    /// Stops answering without closing anything, as a machine out of memory does.
+    pub fn freeze(&self) -> Result<()> {
+        self.process.as_ref().context("the database is stopped")?.signal(Signal::SIGSTOP)
+    }
+
+    /// Answers again.
+    pub fn thaw(&self) -> Result<()> {
+        self.process.as_ref().context("the database is stopped")?.signal(Signal::SIGCONT)
+    }
+}
+
+/// Returns the finished template; makes it if this test is the first.
+async fn template(schema: Schema) -> Result<PathBuf> {
+    let tables = fs::read_to_string(schema.file()?).context("schema of the test database")?;
+    let base = target_directory()?.join("tmp");
+    fs::create_dir_all(&base)?;
+    let mut hasher = DefaultHasher::new();
+    (schema, &tables).hash(&mut hasher);
+    let finished = base.join(format!("mariadb-{:016x}", hasher.finish()));
+    // Tests are processes: the lock of a file keeps all but the first from making the same template.
+    let lock = File::create(base.join("mariadb.lock"))?;
+    lock.lock()?;
+    if !finished.exists() {
+        // Next to a socket path's limit of 108 bytes `target` may be too deep; build elsewhere, move when done.
+        let scratch = tempfile::tempdir()?;
+        build_template(scratch.path(), &tables).await?;
+        let moved = finished.with_extension("new");
+        drop(fs::remove_dir_all(&moved));
+        copy(&scratch.path().join("data"), &moved)?;
+        fs::rename(&moved, &finished)?;
+    }
+    Ok(finished)
+}
+
+async fn build_template(directory: &Path, tables: &str) -> Result<()> {
+    let output = Command::new("mariadb-install-db")
+        .args(["--no-defaults", "--auth-root-authentication-method=normal", "--skip-test-db"])
+        .args(["--innodb-log-file-size=4M"])
+        .arg(format!("--datadir={}", directory.join("data").display()))
+        .args(as_own_user())
+        .output()
+        .context("mariadb-install-db (package mariadb-server)")?;
+    ensure!(output.status.success(), "mariadb-install-db: {}", String::from_utf8_lossy(&output.stdout));
+    let mut server = spawn(directory)?;
+    let socket = directory.join("sock");
+    until_up(&mut server, &socket).await?;
+    let mut statements = String::new();
+    let (user, password) = (Database::USER, Database::PASSWORD);
+    writeln!(statements, "CREATE DATABASE zm CHARACTER SET utf8mb4;")?;
+    writeln!(statements, "CREATE USER '{user}'@'localhost' IDENTIFIED BY '{password}';")?;
+    writeln!(statements, "GRANT SELECT ON zm.* TO '{user}'@'localhost';\nUSE zm;\n{tables}")?;
+    run_sql(&socket, &[], &statements).await?;
+    server.end(Signal::SIGTERM).await?;
+    Ok(())
+}
+
+fn spawn(directory: &Path) -> Result<Process> {
+    let path = |name: &str| directory.join(name).display().to_string();
+    let mut command = Command::new("mariadbd");
+    command
+        .args(["--no-defaults", "--skip-networking", "--skip-name-resolve", "--skip-log-bin"])
+        .args(["--performance-schema=off", "--innodb-buffer-pool-size=8M", "--innodb-log-file-size=4M"])
+        .args(["--innodb-flush-log-at-trx-commit=0", "--character-set-server=utf8mb4"])
+        .args([format!("--datadir={}", path("data")), format!("--tmpdir={}", path("data"))])
+        .args([format!("--socket={}", path("sock")), format!("--pid-file={}", path("pid"))])
+        .args(as_own_user());
+    Ok(Process::spawn("mariadbd", &mut command, &directory.join("log"))?.quiet())
+}
+
+/// The server refuses to run as root unless told to.
+fn as_own_user() -> Option<&'static str> {
+    Uid::effective().is_root().then_some("--user=root")
+}
+
+async fn until_up(process: &mut Process, socket: &Path) -> Result<()> {
+    wait_until("MariaDB answers", async || {
+        if let Some(status) = process.exited()? {
+            anyhow::bail!("mariadbd ended with {status}: {}", process.log());
+        }
+        Ok(run_sql(socket, &[], "SELECT 1").await.ok().map(drop))
+    })
+    .await
+}
+
+async fn run_sql(socket: &Path, arguments: &[&str], statements: &str) -> Result<String> {
+    let mut command = tokio::process::Command::new("mariadb");
+    command
+        .args(["--no-defaults", "--user=root", "--skip-column-names", "--batch"])
+        .args(["--default-character-set=utf8mb4", "--execute", statements])
+        .arg(format!("--socket={}", socket.display()))
+        .args(arguments)
+        .stdin(Stdio::null())
+        .kill_on_drop(true);
+    let output =
+        within("the database client", command.output()).await?.context("mariadb (package mariadb-client)")?;
+    ensure!(output.status.success(), "{}: {statements}", String::from_utf8_lossy(&output.stderr));
+    Ok(String::from_utf8_lossy(&output.stdout).trim_end().to_owned())
+}
+
+fn copy(from: &Path, to: &Path) -> Result<()> {
+    let status = Command::new("cp").args(["-a", "--reflink=auto"]).args([from, to]).status()?;
+    ensure!(status.success(), "cannot copy {} to {}", from.display(), to.display());
+    Ok(())
+}

@@ -1,0 +1,89 @@
+//! A real ZoneMinder: `lab/zm-lab.sh` in a directory, with ports, of this test's own.
+
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+
+use anyhow::{Context, Result, ensure};
+use nix::unistd::Uid;
+use tokio::process::Command;
+
+use crate::binaries::repository;
+
+/// Away from the port that a lab of a developer has by default.
+const BASE_PORT: u16 = 33_700;
+
+/// The running lab; it is taken down when dropped.
+#[derive(Debug)]
+pub struct Lab {
+    directory: PathBuf,
+    environment: HashMap<String, String>,
+}
+
+impl Lab {
+    /// Brings the lab up in `directory` and waits until every camera has a picture.
+    ///
+    /// Returns `None` for somebody who cannot (it takes root) and is not the continuous integration.
+    #[expect(clippy::print_stderr, reason = "a skipped test must be seen")]
+    pub async fn up(directory: &Path) -> Result<Option<Self>> {
+        if !Uid::effective().is_root() {
+            ensure!(std::env::var_os("CI").is_none(), "the lab needs root");
+            eprintln!("SKIPPED: the real ZoneMinder of tests/lab/zm-lab.sh needs root; nothing was shown");
+            return Ok(None);
+        }
+        let mut lab = Self { directory: directory.to_path_buf(), environment: HashMap::new() };
+        lab.run(&["up"]).await?;
+        for line in lab.run(&["env"]).await?.lines() {
+            let (name, value) = line.split_once('=').with_context(|| line.to_owned())?;
+            lab.environment.insert(name.to_owned(), value.trim_matches('\'').to_owned());
+        }
+        Ok(Some(lab))
+    }
+
+    /// Returns what `zm-lab.sh env` says of `name`.
+    pub fn value(&self, name: &str) -> Result<&str> {
+        self.environment.get(name).map(String::as_str).with_context(|| format!("the lab knows no {name}"))
+    }
+
+    /// Runs a command of the lab and returns its output.
+    pub async fn run(&self, arguments: &[&str]) -> Result<String> {
+        let output = self.command()?.args(arguments).output().await.context("zm-lab.sh")?;
+        ensure!(
+            output.status.success(),
+            "zm-lab.sh {arguments:?}: {}{}",
+            String::from_utf8_lossy(&output.stdout),
+            String::from_utf8_lossy(&output.stderr)
+        );
+        Ok(String::from_utf8_lossy(&output.stdout).trim_end().to_owned())
+    }
+
+    /// Runs SQL and returns its rows.
+    pub async fn sql(&self, statement: &str) -> Result<String> {
+        self.run(&["sql", statement]).await
+    }
+
+    /// Returns the id of the newest event of a monitor, 0 if there is none.
+    pub async fn newest_event(&self, monitor: u32) -> Result<u64> {
+        let statement = format!("SELECT COALESCE(MAX(Id), 0) FROM Events WHERE MonitorId={monitor}");
+        Ok(self.sql(&statement).await?.trim().parse()?)
+    }
+
+    fn command(&self) -> Result<Command> {
+        let mut command = Command::new(repository()?.join("tests/lab/zm-lab.sh"));
+        command
+            .env("ZM_LAB_DIR", &self.directory)
+            .env("ZM_LAB_PORT", BASE_PORT.to_string())
+            .env_remove("ZM_LAB_MAP")
+            .stdin(Stdio::null());
+        Ok(command)
+    }
+}
+
+impl Drop for Lab {
+    fn drop(&mut self) {
+        // What it leaves behind if this fails is in its directory, recorded by pid.
+        if let Ok(command) = self.command() {
+            drop(command.into_std().args(["down", "--wipe"]).output());
+        }
+    }
+}

@@ -1,0 +1,158 @@
+//! Clients that stop half way or say what no library would: bytes over TCP and TLS.
+
+use std::fmt;
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use anyhow::{Context, Result, ensure};
+use rustls::{ClientConfig, ClientConnection};
+use rustls_pki_types::ServerName;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpSocket, TcpStream};
+
+use crate::app_client::{Endpoint, Stream};
+use crate::wait::within;
+
+const UPGRADE: &str = "GET / HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
+     Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
+/// Bytes of a receive buffer; the kernel doubles them.
+const NARROW: u32 = 4096;
+/// Bit of a frame's second byte: the payload is masked.
+const MASKED: u8 = 0x80;
+/// Bit of a frame's first byte: the message ends here.
+const FIN: u8 = 0x80;
+
+/// Opens a TCP connection and says nothing.
+pub async fn tcp(address: SocketAddr) -> Result<TcpStream> {
+    Ok(within("TCP connection", TcpStream::connect(address)).await??)
+}
+
+/// Returns the bytes that begin a TLS connection.
+pub fn client_hello(config: &Arc<ClientConfig>) -> Result<Vec<u8>> {
+    let mut connection = ClientConnection::new(Arc::clone(config), ServerName::try_from("localhost")?)?;
+    let mut hello = Vec::new();
+    connection.write_tls(&mut hello)?;
+    Ok(hello)
+}
+
+/// A connection under the test's own control, past TLS.
+pub struct HalfOpen {
+    stream: Box<dyn Stream>,
+}
+
+impl fmt::Debug for HalfOpen {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("HalfOpen").finish_non_exhaustive()
+    }
+}
+
+impl HalfOpen {
+    /// Finishes TLS and says nothing.
+    pub async fn connect(endpoint: &Endpoint) -> Result<Self> {
+        Ok(Self { stream: endpoint.open().await? })
+    }
+
+    /// Finishes TLS and the WebSocket upgrade.
+    pub async fn upgraded(endpoint: &Endpoint) -> Result<Self> {
+        Self::connect(endpoint).await?.upgrade().await
+    }
+
+    /// The same with room for little to arrive, so that a peer notices soon that nobody reads.
+    pub async fn upgraded_narrow(endpoint: &Endpoint) -> Result<Self> {
+        let socket = TcpSocket::new_v4()?;
+        socket.set_recv_buffer_size(NARROW)?;
+        let tcp = within("TCP connection", socket.connect(endpoint.address)).await??;
+        Self { stream: endpoint.encrypt(tcp).await? }.upgrade().await
+    }
+
+    async fn upgrade(mut self) -> Result<Self> {
+        self.write(UPGRADE.as_bytes()).await?;
+        let mut head = Vec::new();
+        while !head.ends_with(b"\r\n\r\n") {
+            head.push(within("the answer to the upgrade", self.stream.read_u8()).await??);
+        }
+        ensure!(head.starts_with(b"HTTP/1.1 101"), "{}", String::from_utf8_lossy(&head));
+        Ok(self)
+    }
+
+    /// Returns the whole HTTP request of an upgrade, to send a part of it.
+    pub fn request() -> &'static [u8] {
+        UPGRADE.as_bytes()
+    }
+
+    /// Writes bytes.
+    pub async fn write(&mut self, bytes: &[u8]) -> Result<()> {
+        within("write", async {
+            self.stream.write_all(bytes).await?;
+            self.stream.flush().await
+        })
+        .await?
+        .context("write")
+    }
+
+    /// Writes until the peer takes no more: returns how many times `bytes` went out before it stalled or closed.
+    pub async fn write_until_stuck(&mut self, bytes: &[u8], most: usize) -> usize {
+        for written in 0..most {
+            let write = self.stream.write_all(bytes);
+            let patience = std::time::Duration::from_millis(500);
+            if !matches!(tokio::time::timeout(patience, write).await, Ok(Ok(()))) {
+                return written;
+            }
+        }
+        most
+    }
+
+    /// Returns a text frame of `payload`, masked with zeros, complete in itself.
+    pub fn text_frame(payload: &[u8]) -> Vec<u8> {
+        Self::frame(FIN | 0x1, true, payload)
+    }
+
+    /// Returns a frame; `first` is its first byte: FIN bit, reserved bits and opcode.
+    pub fn frame(first: u8, masked: bool, payload: &[u8]) -> Vec<u8> {
+        let mask = if masked { MASKED } else { 0 };
+        let length = payload.len();
+        let mut frame = vec![first];
+        match (u8::try_from(length), u16::try_from(length)) {
+            (Ok(short), _) if short < 126 => frame.push(mask | short),
+            (_, Ok(medium)) => {
+                frame.push(mask | 0x7E);
+                frame.extend(medium.to_be_bytes());
+            }
+            _ => {
+                frame.push(mask | 0x7F);
+                frame.extend((length as u64).to_be_bytes());
+            }
+        }
+        if masked {
+            frame.extend([0; 4]);
+        }
+        frame.extend(payload);
+        frame
+    }
+
+    /// Reads one frame of the server: its opcode and payload, or `None` at the end of the connection.
+    pub async fn read_frame(&mut self) -> Result<Option<(u8, Vec<u8>)>> {
+        within("a frame", async {
+            let Ok(first) = self.stream.read_u8().await else { return Ok(None) };
+            let length = match self.stream.read_u8().await? {
+                126 => usize::from(self.stream.read_u16().await?),
+                127 => usize::try_from(self.stream.read_u64().await?)?,
+                short => usize::from(short),
+            };
+            let mut payload = vec![0; length];
+            self.stream.read_exact(&mut payload).await?;
+            Ok(Some((first & 0xF, payload)))
+        })
+        .await?
+    }
+
+    /// Reads until the server closes: the code of its close frame, or `None` if it just hung up.
+    pub async fn closed(&mut self) -> Result<Option<u16>> {
+        while let Some((opcode, payload)) = self.read_frame().await? {
+            if opcode == 0x8 {
+                return Ok(payload.first_chunk().map(|code| u16::from_be_bytes(*code)));
+            }
+        }
+        Ok(None)
+    }
+}

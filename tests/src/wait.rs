@@ -1,0 +1,28 @@
+//! The one way to wait: for a condition, with a deadline.
+
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail};
+use tokio::time::{Instant, sleep, timeout};
+
+/// How long anything may take before the test fails. Far above what is needed, so that a busy machine fails nothing.
+pub const DEADLINE: Duration = Duration::from_secs(30);
+
+/// Asks `condition` until it returns a value; fails at once on its error, and with `what` after [`DEADLINE`].
+pub async fn wait_until<T>(what: &str, mut condition: impl AsyncFnMut() -> Result<Option<T>>) -> Result<T> {
+    let deadline = Instant::now() + DEADLINE;
+    loop {
+        if let Some(value) = condition().await.with_context(|| format!("waiting until {what}"))? {
+            return Ok(value);
+        }
+        if Instant::now() >= deadline {
+            bail!("not within {DEADLINE:?}: {what}");
+        }
+        sleep(Duration::from_millis(10)).await;
+    }
+}
+
+/// Awaits `future`; fails with `what` after [`DEADLINE`].
+pub async fn within<T>(what: &str, future: impl Future<Output = T>) -> Result<T> {
+    timeout(DEADLINE, future).await.with_context(|| format!("not within {DEADLINE:?}: {what}"))
+}

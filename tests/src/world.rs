@@ -1,0 +1,328 @@
+//! A ZoneMinder that is small enough to have one per test, with the daemon beside it.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result};
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+use crate::app_client::{AppClient, Endpoint};
+use crate::certificate::{Certificate, Validity};
+use crate::ctl::{Ctl, CtlOutput};
+use crate::daemon::Daemon;
+use crate::database::{Database, Schema};
+use crate::settings::Settings;
+use crate::shm_writer::ShmFile;
+use crate::wait::wait_until;
+use crate::zoneminder::{EventRow, MonitorRow, UserRow};
+
+/// What the world shall contain.
+#[derive(Debug, Clone)]
+pub struct WorldBuilder {
+    schema: Schema,
+    monitors: Vec<MonitorRow>,
+    users: Vec<UserRow>,
+    settings: Settings,
+}
+
+/// A directory with everything in it; it ends its processes and vanishes when dropped.
+#[derive(Debug)]
+pub struct World {
+    // Order matters: processes end before their directory goes.
+    daemon: Option<Daemon>,
+    /// ZoneMinder's database.
+    pub database: Database,
+    /// The daemon's certificate.
+    pub certificate: Certificate,
+    /// What `zmesd.toml` says; change it, call [`World::write_settings`], reload.
+    pub settings: Settings,
+    files: BTreeMap<u32, ShmFile>,
+    directory: TempDir,
+}
+
+impl World {
+    /// `ZM_AUTH_HASH_SECRET` of every world, planted: no output may show it.
+    pub const AUTH_SECRET: &str = "planted-auth-hash-secret";
+
+    /// Begins a world: ZoneMinder 1.36, the user `admin` with password `adminpass`, no monitors.
+    #[expect(clippy::new_ret_no_self, reason = "tests read as sentences: World::new().monitor(…).start()")]
+    pub fn new() -> WorldBuilder {
+        WorldBuilder {
+            schema: Schema::V1_36,
+            monitors: Vec::new(),
+            users: vec![UserRow::new("admin", "adminpass")],
+            settings: Settings::default(),
+        }
+    }
+}
+
+impl WorldBuilder {
+    /// ZoneMinder of another generation.
+    #[must_use]
+    pub fn schema(mut self, schema: Schema) -> Self {
+        self.schema = schema;
+        self
+    }
+
+    /// A camera with motion detection.
+    #[must_use]
+    pub fn monitor(self, id: u32, name: &str) -> Self {
+        self.camera(MonitorRow::new(id, name))
+    }
+
+    /// A camera of any kind.
+    #[must_use]
+    pub fn camera(mut self, monitor: MonitorRow) -> Self {
+        self.monitors.push(monitor);
+        self
+    }
+
+    /// A user.
+    #[must_use]
+    pub fn user(mut self, user: UserRow) -> Self {
+        self.users.push(user);
+        self
+    }
+
+    /// A key of `zmesd.toml`; `value` is TOML: `"\"5s\""`, `true`.
+    #[must_use]
+    pub fn setting(mut self, table: &str, key: &str, value: &str) -> Self {
+        self.settings.set(table, key, value);
+        self
+    }
+
+    /// Makes everything but starts no daemon.
+    pub async fn prepare(self) -> Result<World> {
+        let directory = tempfile::Builder::new().prefix("zmes-").tempdir()?;
+        let root = directory.path();
+        // Other users must reach the control socket, where a test wants them refused by the daemon itself.
+        fs::set_permissions(root, fs::Permissions::from_mode(0o755))?;
+        let shm = root.join("shm");
+        fs::create_dir(&shm)?;
+        let database = Database::start(&root.join("db"), self.schema).await?;
+        let mut statements = String::new();
+        for user in &self.users {
+            statements.push_str(&user.insert(self.schema));
+        }
+        let mut files = BTreeMap::new();
+        for monitor in &self.monitors {
+            statements.push_str(&monitor.insert(self.schema));
+            if monitor.shared_memory {
+                let file = ShmFile::new(&shm, monitor.id, monitor.layout).numbered(monitor.numbering);
+                file.start()?;
+                files.insert(monitor.id, file);
+            }
+        }
+        database.sql(&statements).await?;
+        let certificate = Certificate::write(root, "cert", Validity::Long)?;
+        let mut world =
+            World { daemon: None, database, certificate, settings: Settings::default(), files, directory };
+        world.write_zm_conf()?;
+        world.settings = world.defaults(self.settings);
+        world.write_settings()?;
+        Ok(world)
+    }
+
+    /// Makes everything, starts the daemon, and waits until it knows its users and watches every monitor.
+    pub async fn start(self) -> Result<World> {
+        let mut world = self.prepare().await?;
+        world.start_daemon().await?;
+        Ok(world)
+    }
+}
+
+impl World {
+    /// Returns a path in the world's directory.
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.directory.path().join(name)
+    }
+
+    /// Returns the configuration file.
+    pub fn settings_file(&self) -> PathBuf {
+        self.path("zmesd.toml")
+    }
+
+    /// Writes `zmesd.toml` as [`World::settings`] says.
+    pub fn write_settings(&self) -> Result<()> {
+        self.settings.write(&self.settings_file())
+    }
+
+    /// Starts the daemon and waits until it is fully at work.
+    pub async fn start_daemon(&mut self) -> Result<()> {
+        self.launch_daemon().await?;
+        self.wait_watching().await
+    }
+
+    /// Starts the daemon and waits only until it answers (for worlds in which something is broken).
+    pub async fn launch_daemon(&mut self) -> Result<()> {
+        let file = self.settings_file();
+        let command = Daemon::command(self.directory.path(), &["--config", &file.to_string_lossy()])?;
+        self.adopt(command).await
+    }
+
+    /// Starts the daemon by a command of the test's own.
+    pub async fn adopt(&mut self, command: std::process::Command) -> Result<()> {
+        let certificate = Some(self.certificate.clone());
+        self.daemon = Some(Daemon::start(command, self.directory.path(), self.ctl(), certificate).await?);
+        Ok(())
+    }
+
+    /// Waits until the database has been read and every shared-memory file is watched.
+    pub async fn wait_watching(&self) -> Result<()> {
+        let wanted = self.files.len() as u64;
+        wait_until("the daemon watches every monitor", async || {
+            let status = self.status().await?;
+            let watched = status.pointer("/monitors/watched").and_then(Value::as_u64);
+            Ok((status["database"] == "ok" && watched == Some(wanted)).then_some(()))
+        })
+        .await
+    }
+
+    /// Returns the running daemon.
+    pub fn daemon(&mut self) -> Result<&mut Daemon> {
+        self.daemon.as_mut().context("no daemon was started")
+    }
+
+    /// Kills the daemon without a chance to tidy up.
+    pub async fn kill_daemon(&mut self) -> Result<()> {
+        let mut daemon = self.daemon.take().context("no daemon was started")?;
+        daemon.end(nix::sys::signal::Signal::SIGKILL).await?;
+        Ok(())
+    }
+
+    /// Returns where apps connect.
+    pub async fn endpoint(&self) -> Result<Endpoint> {
+        self.daemon.as_ref().context("no daemon was started")?.endpoint().await
+    }
+
+    /// Connects an app that has not authenticated.
+    pub async fn app(&self) -> Result<AppClient> {
+        AppClient::connect(&self.endpoint().await?).await
+    }
+
+    /// Connects an app and authenticates.
+    pub async fn login(&self, user: &str, password: &str) -> Result<AppClient> {
+        let mut app = self.app().await?;
+        app.authenticate(user, password).await?;
+        Ok(app)
+    }
+
+    /// Connects an app with all rights.
+    pub async fn admin(&self) -> Result<AppClient> {
+        self.login("admin", "adminpass").await
+    }
+
+    /// Connects an app with all rights that says which one it is, so that it is a device of its own.
+    pub async fn device(&self, app: &str) -> Result<AppClient> {
+        let mut client = self.app().await?;
+        let data = json!({"user": "admin", "password": "adminpass", "appversion": app});
+        client.send(&json!({"event": "auth", "data": data})).await?;
+        client.expect(&json!({"event": "auth", "status": "Success"})).await?;
+        Ok(client)
+    }
+
+    /// Returns `zmesctl` for this daemon.
+    pub fn ctl(&self) -> Ctl {
+        Ctl::new(&self.path("run/control.sock"))
+    }
+
+    /// Runs `zmesctl`.
+    pub async fn run(&self, arguments: &[&str]) -> Result<CtlOutput> {
+        self.ctl().run(arguments).await
+    }
+
+    /// Returns `zmesctl status --json`.
+    pub async fn status(&self) -> Result<Value> {
+        self.ctl().json(&["status"]).await
+    }
+
+    /// Returns one monitor of `zmesctl monitors list --json`.
+    pub async fn monitor(&self, id: u32) -> Result<Value> {
+        let list = self.ctl().json(&["monitors", "list"]).await?;
+        let monitors = list["monitors"].as_array().with_context(|| format!("no list: {list}"))?;
+        let found = monitors.iter().find(|monitor| monitor["id"] == id);
+        Ok(found.with_context(|| format!("no monitor {id}: {list}"))?.clone())
+    }
+
+    /// Waits until `zmesctl monitors list` says what `wanted` wants of a monitor.
+    pub async fn wait_monitor(&self, id: u32, what: &str, wanted: impl Fn(&Value) -> bool) -> Result<Value> {
+        wait_until(&format!("monitor {id} is {what}"), async || {
+            let monitor = self.monitor(id).await?;
+            Ok(wanted(&monitor).then_some(monitor))
+        })
+        .await
+    }
+
+    /// Waits until `zmesctl status` says what `wanted` wants.
+    pub async fn wait_status(&self, what: &str, wanted: impl Fn(&Value) -> bool) -> Result<Value> {
+        wait_until(&format!("the status is {what}"), async || {
+            let status = self.status().await?;
+            Ok(wanted(&status).then_some(status))
+        })
+        .await
+    }
+
+    /// Returns the shared memory of a monitor.
+    pub fn shm(&self, monitor: u32) -> Result<&ShmFile> {
+        self.files.get(&monitor).with_context(|| format!("monitor {monitor} has no shared memory"))
+    }
+
+    /// Makes a row in Events.
+    pub async fn insert_event(&self, event: EventRow) -> Result<()> {
+        self.database.sql(&event.insert()).await.map(drop)
+    }
+
+    /// Starts an alarm as `zmc` does: row and shared memory, in the order of the version.
+    pub async fn alarm(&self, monitor: u32, event: u64) -> Result<()> {
+        let row = EventRow::new(event, monitor);
+        self.shm(monitor)?.alarm(event, "Motion", async || self.insert_event(row).await).await
+    }
+
+    /// Starts an alarm in shared memory alone, as seen while the database is away.
+    pub async fn alarm_without_row(&self, monitor: u32, event: u64) -> Result<()> {
+        self.shm(monitor)?.alarm(event, "Motion", async || Ok(())).await
+    }
+
+    /// Ends an alarm and its event.
+    pub async fn end_alarm(&self, monitor: u32, event: u64) -> Result<()> {
+        self.shm(monitor)?.set_state(crate::State::Idle)?;
+        self.database.sql(&format!("UPDATE Events SET EndDateTime=NOW() WHERE Id={event}")).await.map(drop)
+    }
+
+    fn write_zm_conf(&self) -> Result<()> {
+        let text = format!(
+            "ZM_DB_TYPE=mysql\nZM_DB_HOST=localhost:{}\nZM_DB_NAME=zm\nZM_DB_USER={}\nZM_DB_PASS={}\n\
+             ZM_PATH_MAP={}\nZM_PATH_SOCKS={}\n",
+            self.database.socket().display(),
+            Database::USER,
+            Database::PASSWORD,
+            self.path("shm").display(),
+            self.directory.path().display(),
+        );
+        Ok(fs::write(self.path("zm.conf"), text)?)
+    }
+
+    /// Returns what every world says, overlaid with what this test says.
+    fn defaults(&self, own: Settings) -> Settings {
+        let mut settings = Settings::default();
+        settings.set_path("zoneminder", "config", &self.path("zm.conf"));
+        settings.set_text("zoneminder", "reconcile-interval", "200ms");
+        settings.set("server", "listen", "[\"127.0.0.1:0\"]");
+        settings.set_path("server.tls", "certificate", &self.certificate.certificate);
+        settings.set_path("server.tls", "key", &self.certificate.key);
+        settings.set_path("state", "directory", &self.path("state"));
+        settings.set_path("control", "socket", &self.path("run/control.sock"));
+        settings.set_text("log", "level", "debug");
+        settings.set_text("log", "format", "text");
+        settings.overlay(own);
+        settings
+    }
+
+    /// Returns the world's directory.
+    pub fn directory(&self) -> &Path {
+        self.directory.path()
+    }
+}

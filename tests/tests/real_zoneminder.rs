@@ -1,0 +1,268 @@
+//! The main job on a real ZoneMinder: its own daemons, its own database, pictures that move.
+//!
+//! One test, because bringing ZoneMinder up takes ten seconds and its cameras are shared. Takes two to three minutes.
+
+use std::path::Path;
+
+use anyhow::{Context, Result, ensure};
+use serde_json::{Value, json};
+use zmes_tests::{
+    AppClient, Certificate, Ctl, Daemon, Endpoint, Incoming, Lab, Settings, Validity, includes, wait_until,
+};
+
+const FRONT_DOOR: u32 = 1; // Nodect
+const YARD: u32 = 2; // Modect
+const GARAGE: u32 = 3; // Mocord
+const ALL: [u32; 3] = [FRONT_DOOR, YARD, GARAGE];
+
+/// The lab, the daemon on it, and two members.
+struct Site {
+    daemon: Daemon,
+    endpoint: Endpoint,
+    ctl: Ctl,
+    admin: AppClient,
+    viewer: AppClient,
+    lab: Lab,
+    told: Vec<Value>,
+}
+
+async fn daemon(lab: &Lab, home: &Path) -> Result<(Daemon, Ctl)> {
+    let certificate = Certificate::write(home, "cert", Validity::Long)?;
+    let mut settings = Settings::default();
+    settings.set_text("zoneminder", "config", lab.value("ZM_CONF")?);
+    settings.set_text("zoneminder", "realarm-interval", "0s");
+    settings.set("server", "listen", "[\"127.0.0.1:0\"]");
+    settings.set_path("server.tls", "certificate", &certificate.certificate);
+    settings.set_path("server.tls", "key", &certificate.key);
+    settings.set_path("state", "directory", &home.join("state"));
+    settings.set_path("control", "socket", &home.join("run/control.sock"));
+    settings.set_text("log", "level", "debug");
+    settings.set_text("log", "format", "text");
+    let file = home.join("zmesd.toml");
+    settings.write(&file)?;
+    let ctl = Ctl::new(&home.join("run/control.sock"));
+    let command = Daemon::command(home, &["--config", &file.to_string_lossy()])?;
+    Ok((Daemon::start(command, home, ctl.clone(), Some(certificate)).await?, ctl))
+}
+
+async fn login(endpoint: &Endpoint, lab: &Lab, account: &str) -> Result<AppClient> {
+    let (user, password) = lab.value(account)?.split_once(':').context("no user:password")?;
+    let mut app = AppClient::connect(endpoint).await?;
+    app.authenticate(user, password).await?;
+    Ok(app)
+}
+
+impl Site {
+    async fn open(lab: Lab, home: &Path) -> Result<Self> {
+        let (daemon, ctl) = daemon(&lab, home).await?;
+        let endpoint = daemon.endpoint().await?;
+        let admin = login(&endpoint, &lab, "ZM_ADMIN").await?;
+        let viewer = login(&endpoint, &lab, "ZM_VIEWER").await?;
+        let site = Self { daemon, endpoint, ctl, admin, viewer, lab, told: Vec::new() };
+        for monitor in ALL {
+            site.wait_monitor(monitor, "healthy", |seen| seen["healthy"] == true).await?;
+        }
+        Ok(site)
+    }
+
+    async fn monitor(&self, id: u32) -> Result<Value> {
+        let list = self.ctl.json(&["monitors", "list"]).await?;
+        let found =
+            list["monitors"].as_array().and_then(|all| all.iter().find(|monitor| monitor["id"] == id));
+        Ok(found.with_context(|| list.to_string())?.clone())
+    }
+
+    async fn wait_monitor(&self, id: u32, what: &str, wanted: impl Fn(&Value) -> bool) -> Result<()> {
+        wait_until(&format!("monitor {id} is {what}"), async || {
+            Ok(wanted(&self.monitor(id).await?).then_some(()))
+        })
+        .await
+    }
+
+    async fn wait_calm(&self, id: u32) -> Result<()> {
+        self.wait_monitor(id, "calm", |monitor| {
+            monitor["healthy"] == true && (monitor["state"] == "idle" || monitor["state"] == "tape")
+        })
+        .await
+    }
+
+    /// Takes the next alarm of the admin; it must be of `monitor`, its event must be in the table and be new.
+    async fn expect_alarm(&mut self, monitor: u32) -> Result<u64> {
+        let frame = self.admin.next_json().await?;
+        ensure!(
+            includes(&frame, &json!({"event": "alarm", "events": [{"MonitorId": monitor.to_string()}]})),
+            "{frame}"
+        );
+        let event: u64 = frame["events"][0]["EventId"].as_str().context("no text")?.parse()?;
+        let row = self.lab.sql(&format!("SELECT MonitorId FROM Events WHERE Id={event}")).await?;
+        ensure!(row.trim().parse() == Ok(monitor), "event {event} belongs to `{row}`: {frame}");
+        ensure!(event == self.lab.newest_event(monitor).await?, "not the newest event: {frame}");
+        if monitor == FRONT_DOOR {
+            self.viewer.expect_alarm(event, FRONT_DOOR).await?;
+        }
+        self.told.push(frame);
+        Ok(event)
+    }
+
+    /// Forces an alarm through ZoneMinder's trigger, as its web interface does, and takes it back.
+    async fn forced_alarm(&mut self, monitor: u32) -> Result<u64> {
+        self.wait_calm(monitor).await?;
+        let number = monitor.to_string();
+        self.lab.run(&["alarm", &number]).await?;
+        let event = self.expect_alarm(monitor).await.with_context(|| format!("forced on {monitor}"))?;
+        self.lab.run(&["cancel", &number]).await?;
+        self.wait_calm(monitor).await?;
+        Ok(event)
+    }
+
+    /// Lets something move before the camera until the alarm came.
+    async fn motion(&mut self, monitor: u32) -> Result<u64> {
+        self.wait_calm(monitor).await?;
+        let number = monitor.to_string();
+        self.lab.run(&["motion", &number, "30"]).await?;
+        let event = self.expect_alarm(monitor).await.with_context(|| format!("motion on {monitor}"))?;
+        self.lab.run(&["motion", &number, "0"]).await?;
+        self.wait_calm(monitor).await?;
+        Ok(event)
+    }
+
+    /// Nothing more has come than was expected: the answer to a question is the next frame.
+    async fn nothing_else(&mut self) -> Result<()> {
+        self.admin.sync().await?;
+        self.viewer.sync().await?;
+        self.daemon.ensure_running()
+    }
+}
+
+async fn alarms_of_every_kind(site: &mut Site) -> Result<()> {
+    for monitor in ALL {
+        let first = site.forced_alarm(monitor).await?;
+        let second = site.forced_alarm(monitor).await?;
+        // A Nodect or Modect makes an event of each; in a Mocord both may fall into one.
+        ensure!(second > first || monitor == GARAGE, "{first}, then {second}");
+    }
+    site.motion(YARD).await?;
+    site.motion(GARAGE).await?;
+    site.nothing_else().await
+}
+
+async fn who_may_not_is_refused(site: &Site) -> Result<()> {
+    for (user, password) in
+        [("disabled", "disabledpass"), ("noapi", "noapipass"), ("noevents", "adminpass"), ("admin", "wrong")]
+    {
+        let mut app = AppClient::connect(&site.endpoint).await?;
+        app.send_auth(user, password).await?;
+        app.expect(&json!({"event": "auth", "status": "Fail", "reason": "BADAUTH"})).await?;
+        app.expect_close(1008).await?;
+    }
+    login(&site.endpoint, &site.lab, "ZM_MIGRATED").await.map(drop)
+}
+
+async fn the_life_of_zmc(site: &mut Site) -> Result<()> {
+    for signal in ["TERM", "KILL"] {
+        site.lab.run(&["zmc-stop", "2", signal]).await?;
+        if signal == "TERM" {
+            site.wait_monitor(YARD, "down", |monitor| monitor["healthy"] == false).await?;
+        }
+        site.lab.run(&["zmc-start", "2"]).await?;
+        picture(site, YARD).await?;
+        site.forced_alarm(YARD).await.with_context(|| format!("after SIG{signal}"))?;
+    }
+    let pids = std::fs::read_to_string(Path::new(site.lab.value("ZM_LAB_DIR")?).join("pids/zmc1"))?;
+    let pid: i32 = pids.split_whitespace().next().context("no pid")?.parse()?;
+    let inode = inode(site, FRONT_DOOR)?;
+    nix::sys::signal::kill(nix::unistd::Pid::from_raw(pid), nix::sys::signal::Signal::SIGHUP)?;
+    wait_until("zmc has made a new file", async || {
+        Ok(self::inode(site, FRONT_DOOR).is_ok_and(|new| new != inode).then_some(()))
+    })
+    .await?;
+    picture(site, FRONT_DOOR).await?;
+    site.forced_alarm(FRONT_DOOR).await.context("after SIGHUP")?;
+    site.nothing_else().await
+}
+
+fn inode(site: &Site, monitor: u32) -> Result<u64> {
+    let file = Path::new(site.lab.value("ZM_LAB_MAP")?).join(format!("zm.mmap.{monitor}"));
+    Ok(std::os::unix::fs::MetadataExt::ino(&std::fs::metadata(file)?))
+}
+
+/// Waits until a camera delivers again: a frame has been written since its file was made.
+async fn picture(site: &Site, monitor: u32) -> Result<()> {
+    let file = Path::new(site.lab.value("ZM_LAB_MAP")?).join(format!("zm.mmap.{monitor}"));
+    let decoder = concat!(env!("CARGO_MANIFEST_DIR"), "/lab/zmshm.py");
+    wait_until(&format!("camera {monitor} has a picture"), async || {
+        let output = tokio::process::Command::new("python3")
+            .args([decoder, "read", "--json"])
+            .arg(&file)
+            .output()
+            .await?;
+        let Ok(header) = serde_json::from_slice::<Value>(&output.stdout) else { return Ok(None) };
+        let fresh = header["last_write_time"].as_i64() >= header["startup_time"].as_i64();
+        Ok((header["valid"] == 1 && header["signal"] == 1 && fresh).then_some(()))
+    })
+    .await
+}
+
+async fn a_lost_camera(site: &mut Site) -> Result<()> {
+    site.lab.run(&["cam-stop", "1"]).await?;
+    let before = inode(site, FRONT_DOOR)?;
+    wait_until("zmc has given the camera up", async || {
+        Ok(inode(site, FRONT_DOOR).map_or(true, |now| now != before).then_some(()))
+    })
+    .await?;
+    site.lab.run(&["cam-start", "1"]).await?;
+    picture(site, FRONT_DOOR).await?;
+    site.forced_alarm(FRONT_DOOR).await.context("after the camera was lost")?;
+    site.nothing_else().await
+}
+
+async fn a_lost_database(site: &mut Site) -> Result<()> {
+    site.lab.run(&["db-stop"]).await?;
+    wait_until("the status says that the database is down", async || {
+        Ok((site.ctl.json(&["status"]).await?["database"] == "down").then_some(()))
+    })
+    .await?;
+    let mut newcomer = AppClient::connect(&site.endpoint).await?;
+    newcomer.send_auth("admin", "adminpass").await?;
+    newcomer.expect_close(1013).await?;
+    site.lab.run(&["db-start"]).await?;
+    wait_until("the database is back", async || {
+        Ok((site.ctl.json(&["status"]).await?["database"] == "ok").then_some(()))
+    })
+    .await?;
+    for monitor in [FRONT_DOOR, YARD] {
+        site.forced_alarm(monitor).await.context("after the database was away")?;
+    }
+    login(&site.endpoint, &site.lab, "ZM_ADMIN").await?;
+    site.nothing_else().await
+}
+
+async fn zmesctl_forces_an_alarm(site: &mut Site) -> Result<()> {
+    site.wait_calm(FRONT_DOOR).await?;
+    let forced = site.ctl.json(&["alarm", "force", "--monitor", "1", "--for", "1m"]).await?;
+    ensure!(forced["via"] == "shm", "{forced}");
+    site.expect_alarm(FRONT_DOOR).await?;
+    site.ctl.run(&["alarm", "cancel", "--monitor", "1"]).await?.expect_code(0)?;
+    site.wait_calm(FRONT_DOOR).await
+}
+
+#[tokio::test]
+async fn each_alarm_of_a_real_zoneminder_reaches_the_app_once() -> Result<()> {
+    let home = tempfile::Builder::new().prefix("zmes-real-").tempdir()?;
+    // The database and zmc run as users of their own.
+    std::fs::set_permissions(home.path(), std::os::unix::fs::PermissionsExt::from_mode(0o755))?;
+    let Some(lab) = Lab::up(&home.path().join("lab")).await? else { return Ok(()) };
+    let mut site = Site::open(lab, home.path()).await?;
+    who_may_not_is_refused(&site).await?;
+    alarms_of_every_kind(&mut site).await?;
+    zmesctl_forces_an_alarm(&mut site).await?;
+    the_life_of_zmc(&mut site).await?;
+    a_lost_camera(&mut site).await?;
+    a_lost_database(&mut site).await?;
+    let status = site.ctl.json(&["status"]).await?;
+    ensure!(status["events"]["seen"] == site.told.len(), "told {} of {status}", site.told.len());
+    let ended = site.daemon.end(nix::sys::signal::Signal::SIGTERM).await?;
+    ensure!(ended.success(), "{ended}");
+    ensure!(site.admin.next().await? == Incoming::Closed(Some(1001)));
+    Ok(())
+}

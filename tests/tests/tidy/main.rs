@@ -1,0 +1,151 @@
+//! The habits of this repository that no compiler checks.
+//!
+//! Each test lists everything that is wrong, with file and line. What a check looks for is written in pieces where
+//! it would otherwise find itself.
+
+mod layers;
+mod tree;
+
+use std::fs;
+
+use anyhow::{Context, Result, ensure};
+
+use crate::layers::{Room, imports, may_import};
+use crate::tree::{File, files, repository};
+
+/// Longest source file, in lines, tests included.
+const MAX_LINES: usize = 500;
+/// File names that say nothing about what is in them.
+const EMPTY_NAMES: [&str; 6] = ["utils.rs", "util.rs", "helpers.rs", "helper.rs", "common.rs", "types.rs"];
+/// What no type is called: words that mean everything.
+const EMPTY_WORDS: [&str; 5] = ["Manager", "Handler", "Helper", "Service", "Notification"];
+
+/// Fails with all findings at once.
+fn none(findings: &[String]) -> Result<()> {
+    ensure!(findings.is_empty(), "{} findings:\n{}", findings.len(), findings.join("\n"));
+    Ok(())
+}
+
+fn sources() -> Result<Vec<File>> {
+    let sources: Vec<File> = files()?.into_iter().filter(|file| file.has_extension("rs")).collect();
+    ensure!(sources.len() > 20, "only {} source files found: is this the repository?", sources.len());
+    Ok(sources)
+}
+
+#[test]
+fn no_source_file_is_too_long() -> Result<()> {
+    let mut findings = Vec::new();
+    for file in sources()? {
+        let lines = file.text.lines().count();
+        if lines > MAX_LINES {
+            findings.push(format!(
+                "{}: {lines} lines, at most {MAX_LINES}: split it by reasons to change",
+                file.name
+            ));
+        }
+    }
+    none(&findings)
+}
+
+#[test]
+fn every_source_file_says_what_it_is_for() -> Result<()> {
+    let mut findings = Vec::new();
+    for file in sources()? {
+        // The unit tests of `foo.rs` in `foo/tests.rs` are for what that file is for.
+        if !file.text.starts_with("//! ") && file.base_name() != "tests.rs" {
+            findings.push(format!("{}:1: no `//!` comment that says what this file owns", file.name));
+        }
+        if EMPTY_NAMES.contains(&file.base_name()) {
+            findings.push(format!("{}: name it after what is in it", file.name));
+        }
+    }
+    none(&findings)
+}
+
+#[test]
+fn no_type_has_an_empty_name() -> Result<()> {
+    let mut findings = Vec::new();
+    for file in sources()? {
+        for (number, line) in file.code_lines() {
+            let mut words = line.split(|character: char| !character.is_alphanumeric() && character != '_');
+            let defined =
+                words.find(|word| ["struct", "enum", "trait", "type"].contains(word)).and(words.next());
+            let Some(name) = defined else { continue };
+            if EMPTY_WORDS.iter().any(|word| name.contains(word)) {
+                findings
+                    .push(format!("{}:{number}: `{name}`: see the glossary in ARCHITECTURE.md", file.name));
+            }
+        }
+    }
+    none(&findings)
+}
+
+#[test]
+fn rooms_import_only_what_lies_below_them() -> Result<()> {
+    let mut findings = Vec::new();
+    let mut seen = 0;
+    for file in sources()? {
+        let Some(room) = Room::of_file(&file.name) else { continue };
+        let Some(level) = room.level() else {
+            findings.push(format!("{}: the room `{room}` has no place in tidy/layers.rs", file.name));
+            continue;
+        };
+        for (line, target) in imports(&file) {
+            seen += 1;
+            if !may_import(&room, level, &target) {
+                findings.push(format!("{}:{line}: `{room}` must not know `{target}`", file.name));
+            }
+        }
+    }
+    ensure!(seen > 10, "only {seen} imports found: the check does not see");
+    none(&findings)
+}
+
+#[test]
+fn nothing_is_left_to_be_done_later() -> Result<()> {
+    let words = [concat!("TO", "DO"), concat!("FIX", "ME"), concat!("XX", "X:")];
+    none(&tree::lines_with(&words, &[])?)
+}
+
+#[test]
+fn no_workplace_and_no_registry_is_named() -> Result<()> {
+    let words = [
+        concat!("/wo", "rk/"),
+        concat!("/ro", "ot/"),
+        concat!("/tmp/", "wt"),
+        concat!("crates", ".io"),
+        concat!("static.rust", "-lang"),
+    ];
+    // The lock file names the registry because cargo writes it so.
+    none(&tree::lines_with(&words, &["Cargo.lock"])?)
+}
+
+#[test]
+fn the_changelog_begins_with_what_is_not_released_or_with_this_version() -> Result<()> {
+    let text = fs::read_to_string(repository()?.join("CHANGELOG.md")).context("CHANGELOG.md")?;
+    let top = text.lines().find(|line| line.starts_with("## ")).context("no section")?;
+    let version = concat!("## [", env!("CARGO_PKG_VERSION"), "]");
+    ensure!(top.starts_with("## [Unreleased]") || top.starts_with(version), "top section is `{top}`");
+    Ok(())
+}
+
+#[test]
+fn the_unit_file_keeps_shared_memory_and_the_state_alive() -> Result<()> {
+    let mut findings = Vec::new();
+    for file in files()?.iter().filter(|file| file.has_extension("service")) {
+        let mut keys: Vec<(usize, &str)> = Vec::new();
+        for (number, line) in (1..).zip(file.text.lines()) {
+            keys.extend(line.split_once('=').map(|(key, _)| (number, key.trim())));
+        }
+        // Both remove shared memory of the user that the daemon shares with ZoneMinder when the unit stops.
+        for (number, key) in keys.iter().filter(|(_, key)| ["RemoveIPC", "DynamicUser"].contains(key)) {
+            findings.push(format!("{}:{number}: {key} must stay unset", file.name));
+        }
+        for wanted in ["Type", "ExecStart", "ExecReload", "Restart", "NoNewPrivileges", "ProtectSystem"] {
+            if !keys.iter().any(|(_, key)| *key == wanted) {
+                findings.push(format!("{}: no {wanted}", file.name));
+            }
+        }
+    }
+    none(&findings)
+}

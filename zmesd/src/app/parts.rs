@@ -1,0 +1,69 @@
+//! The adapters behind the ports: the one place that names them.
+
+use std::sync::Arc;
+
+use tokio::sync::watch;
+
+use crate::config::Config;
+use crate::demo::Demo;
+use crate::ports::{AccountStore, AlarmTrigger, Clock, DbHealth, EventStore, MonitorStore, SystemClock};
+use crate::source::{MonitorSource, Trigger, shm::ShmSource};
+use crate::zmdb::ZmDb;
+
+/// What the daemon needs of the world outside.
+#[derive(Debug)]
+pub struct Parts {
+    /// Monitors and settings.
+    pub monitors: Arc<dyn MonitorStore>,
+    /// Users.
+    pub accounts: Arc<dyn AccountStore>,
+    /// The Events table.
+    pub events: Arc<dyn EventStore>,
+    /// Monitors' shared memory.
+    pub source: Box<dyn MonitorSource>,
+    /// Forcing alarms.
+    pub trigger: Arc<dyn AlarmTrigger>,
+    /// How the database answered last.
+    pub database: watch::Receiver<DbHealth>,
+    /// Whether users are held to their monitors; the database's adapter follows it.
+    pub permissions: Option<Arc<ZmDb>>,
+    /// Wall time.
+    pub clock: Arc<dyn Clock>,
+}
+
+impl Parts {
+    /// Returns the adapters of a real ZoneMinder.
+    pub fn production(config: &Config) -> Self {
+        let zoneminder = &config.zoneminder;
+        let database = Arc::new(ZmDb::new(
+            zoneminder.database.clone(),
+            zoneminder.server.clone(),
+            config.auth.enforce_monitor_permissions,
+        ));
+        Self {
+            monitors: Arc::clone(&database) as _,
+            accounts: Arc::clone(&database) as _,
+            events: Arc::clone(&database) as _,
+            source: Box::new(ShmSource::new(zoneminder.path_map.clone())),
+            trigger: Arc::new(Trigger::new(zoneminder.path_map.clone(), zoneminder.path_socks.clone())),
+            database: database.health(),
+            permissions: Some(database),
+            clock: Arc::new(SystemClock),
+        }
+    }
+
+    /// Returns those of the demo: the shared memory is real, the database is not.
+    pub fn demo(demo: &Demo, clock: Arc<dyn Clock>) -> Self {
+        let map = &demo.config.zoneminder.path_map;
+        Self {
+            monitors: Arc::clone(&demo.database) as _,
+            accounts: Arc::clone(&demo.database) as _,
+            events: Arc::clone(&demo.database) as _,
+            source: Box::new(ShmSource::new(map.clone())),
+            trigger: Arc::new(Trigger::new(map.clone(), None)),
+            database: watch::channel(DbHealth::Up).1,
+            permissions: None,
+            clock,
+        }
+    }
+}

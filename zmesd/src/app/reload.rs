@@ -1,0 +1,198 @@
+//! Reloading: one at a time, all or nothing, with an answer that says what changed.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use arc_swap::ArcSwap;
+use async_trait::async_trait;
+use tokio::sync::{mpsc, oneshot, watch};
+use tokio::time::MissedTickBehavior;
+use tokio_util::sync::CancellationToken;
+use tracing::{error, info, warn};
+use zmes_shared::control::{ControlError, ErrorCode};
+use zmes_shared::views::{ConfigReloaded, ConfigShown};
+
+use super::config_file::ConfigFile;
+use crate::config::{AuthConfig, Config, TlsFiles};
+use crate::detect::DetectConfig;
+use crate::ports::{CertificateInfo, CertificateSummary, Clock, ConfigReload};
+use crate::telemetry::log::LogHandle;
+use crate::tls::CertStore;
+use crate::ws::{self, ServerSettings};
+use crate::zmdb::ZmDb;
+
+/// Reloads that may wait; more are told to come again.
+const WAITING: usize = 4;
+/// How long a caller waits for a reload.
+const DEADLINE: Duration = Duration::from_secs(10);
+/// How often the certificate's files are looked at, so that a renewal counts without a signal.
+const CERTIFICATE_EVERY: Duration = Duration::from_mins(1);
+
+type Answer = oneshot::Sender<Result<ConfigReloaded, ControlError>>;
+
+/// The settings that others follow while they run.
+#[derive(Debug)]
+pub(super) struct Hot {
+    pub(super) log: LogHandle,
+    pub(super) certificates: Option<Arc<CertStore>>,
+    pub(super) websocket: Arc<ws::Context>,
+    pub(super) auth: watch::Sender<AuthConfig>,
+    pub(super) auth_enabled: watch::Sender<bool>,
+    pub(super) permissions: Option<Arc<ZmDb>>,
+    pub(super) detect: watch::Sender<DetectConfig>,
+    pub(super) catalog_interval: watch::Sender<Duration>,
+    pub(super) admin_group: watch::Sender<String>,
+    pub(super) clock: Arc<dyn Clock>,
+}
+
+/// The way to the reloader, and the configuration in force.
+#[derive(Debug)]
+pub(super) struct ReloadHandle {
+    requests: mpsc::Sender<Answer>,
+    current: Arc<ArcSwap<Config>>,
+}
+
+/// Reads the configuration again when asked, and puts in force what can be.
+///
+/// Owns: the configuration in force. Receives: requests of the control socket, SIGHUPs. Sends: settings, through
+/// watches. Ends: when told to.
+#[derive(Debug)]
+pub(super) struct Reloader {
+    file: Option<ConfigFile>,
+    hot: Hot,
+    current: Arc<ArcSwap<Config>>,
+    requests: mpsc::Receiver<Answer>,
+    hangups: mpsc::Receiver<()>,
+}
+
+impl Reloader {
+    /// Joins the task and its handle. Without a file (the demo) there is nothing to reload.
+    pub(super) fn new(
+        config: Config,
+        file: Option<ConfigFile>,
+        hot: Hot,
+        hangups: mpsc::Receiver<()>,
+    ) -> (Self, ReloadHandle) {
+        let current = Arc::new(ArcSwap::from_pointee(config));
+        let (requests_tx, requests) = mpsc::channel(WAITING);
+        let handle = ReloadHandle { requests: requests_tx, current: Arc::clone(&current) };
+        (Self { file, hot, current, requests, hangups }, handle)
+    }
+
+    /// Runs until `stop`.
+    pub(super) async fn run(mut self, stop: CancellationToken) {
+        let mut certificate = tokio::time::interval(CERTIFICATE_EVERY);
+        certificate.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            tokio::select! {
+                biased;
+                () = stop.cancelled() => break,
+                Some(answer) = self.requests.recv() => {
+                    // Whoever asked may have given up; the reload counts all the same.
+                    answer.send(self.reload()).ok();
+                }
+                Some(()) = self.hangups.recv() => {
+                    if let Err(problem) = self.reload() {
+                        error!("the configuration stays as it was: {}", problem.message);
+                    }
+                }
+                _ = certificate.tick() => self.renew_certificate(),
+            }
+        }
+    }
+
+    fn reload(&self) -> Result<ConfigReloaded, ControlError> {
+        let Some(file) = &self.file else {
+            return Err(ControlError::new(ErrorCode::Unsupported, "the demo has no configuration file"));
+        };
+        let new = file.load().map_err(|problems| invalid(problems.to_string()))?;
+        // The pair comes first: it is the only part that can still fail, and then nothing must have changed.
+        if let (Some(store), Some(files)) = (&self.hot.certificates, &new.server.tls) {
+            replace_pair(store, files, &*self.hot.clock)?;
+        }
+        let diff = self.current.load().diff(&new);
+        self.apply(&new);
+        self.current.store(Arc::new(new));
+        info!(applied = ?diff.hot, needs_restart = ?diff.needs_restart, "configuration reloaded");
+        Ok(ConfigReloaded { applied: diff.hot, needs_restart: diff.needs_restart })
+    }
+
+    /// Puts in force what can be; setting a value that is in force already changes nothing.
+    fn apply(&self, new: &Config) {
+        let hot = &self.hot;
+        if hot.log.level() != new.log.level
+            && self.current.load().log.level != new.log.level
+            && let Err(problem) = hot.log.set(&new.log.level)
+        {
+            warn!(error = %problem, "the log level stays as it was");
+        }
+        hot.websocket.reconfigure(ServerSettings::new(new));
+        hot.auth.send_replace(new.auth);
+        hot.auth_enabled.send_replace(new.auth.enabled);
+        if let Some(database) = &hot.permissions {
+            database.enforce_permissions(new.auth.enforce_monitor_permissions);
+        }
+        let detect = DetectConfig {
+            // What a running poller cannot change: see `needs_restart`.
+            source: hot.detect.borrow().source,
+            version: hot.detect.borrow().version,
+            ..DetectConfig::from(&new.zoneminder)
+        };
+        hot.detect.send_if_modified(|now| std::mem::replace(now, detect) != detect);
+        let interval = new.zoneminder.monitor_reload_interval;
+        hot.catalog_interval.send_if_modified(|now| std::mem::replace(now, interval) != interval);
+        hot.admin_group.send_replace(new.control.admin_group.clone());
+    }
+
+    fn renew_certificate(&self) {
+        let Some(store) = &self.hot.certificates else { return };
+        if !store.changed_on_disk() {
+            return;
+        }
+        match store.reload(self.hot.clock.now()) {
+            Ok(()) => info!("the certificate on the disk has changed: new connections get it"),
+            Err(problem) => {
+                warn!(error = %problem, hint = problem.hint(), "the certificate on the disk has changed, but cannot be used");
+            }
+        }
+    }
+}
+
+fn replace_pair(store: &CertStore, files: &TlsFiles, clock: &dyn Clock) -> Result<(), ControlError> {
+    store
+        .replace(files, clock.now())
+        .map_err(|problem| invalid(problem.to_string()).with_hint(problem.hint()))
+}
+
+fn invalid(message: String) -> ControlError {
+    ControlError::new(ErrorCode::ConfigInvalid, message)
+}
+
+#[async_trait]
+impl ConfigReload for ReloadHandle {
+    async fn reload(&self) -> Result<ConfigReloaded, ControlError> {
+        let busy = || ControlError::new(ErrorCode::Busy, "other reloads are waiting");
+        let (reply, answer) = oneshot::channel();
+        self.requests.try_send(reply).map_err(|_| busy())?;
+        match tokio::time::timeout(DEADLINE, answer).await {
+            Ok(Ok(result)) => result,
+            Ok(Err(_)) => Err(ControlError::new(ErrorCode::Unavailable, "the daemon is stopping")),
+            Err(_) => Err(ControlError::new(ErrorCode::Timeout, "the reload takes too long")),
+        }
+    }
+
+    fn show(&self) -> ConfigShown {
+        let config = self.current.load();
+        ConfigShown { file: config.origin.file.display().to_string(), toml: config.show() }
+    }
+}
+
+/// The certificate in use, for `check tls`.
+#[derive(Debug)]
+pub(super) struct InUse(pub(super) Option<Arc<CertStore>>);
+
+impl CertificateInfo for InUse {
+    fn summary(&self) -> Option<CertificateSummary> {
+        self.0.as_ref().map(|store| store.summary())
+    }
+}

@@ -1,0 +1,83 @@
+//! Why the daemon does not start, with what to do and how to exit.
+
+use std::error::Error;
+use std::io;
+
+use super::exit::Exit;
+use crate::{control, state, tls, ws};
+
+/// Why the daemon does not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The certificate or its key cannot be used.
+    #[error(transparent)]
+    Tls(#[from] tls::TlsError),
+    /// The TLS library refuses the settings.
+    #[error("cannot set up TLS")]
+    TlsSettings(#[from] rustls::Error),
+    /// The state file cannot be used.
+    #[error(transparent)]
+    State(#[from] state::OpenError),
+    /// A port cannot be opened.
+    #[error(transparent)]
+    Listen(#[from] ws::BindError),
+    /// The control socket cannot be served.
+    #[error(transparent)]
+    Control(#[from] control::BindError),
+    /// The operating system refuses something.
+    #[error("cannot {what}")]
+    System {
+        /// What was tried.
+        what: &'static str,
+        /// Why not.
+        #[source]
+        source: io::Error,
+    },
+}
+
+impl StartError {
+    /// Returns the exit code: systemd does not try again what will not get better by itself.
+    pub fn exit(&self) -> Exit {
+        match self {
+            Self::Tls(_) | Self::TlsSettings(_) => Exit::Config,
+            Self::State(problem) => match problem {
+                state::OpenError::Newer { .. } | state::OpenError::Migrate { .. } => Exit::Config,
+                // SQLite does not say why it cannot open a file; it is hardly ever anything else.
+                state::OpenError::Directory { .. } | state::OpenError::Open { .. } => Exit::Permission,
+            },
+            Self::Listen(problem) if problem.source.kind() == io::ErrorKind::PermissionDenied => {
+                Exit::Permission
+            }
+            Self::Control(problem) if problem.is_permission() => Exit::Permission,
+            Self::Listen(_) | Self::Control(_) => Exit::Unavailable,
+            Self::System { .. } => Exit::Internal,
+        }
+    }
+
+    /// Says what an admin can do about it.
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            Self::Tls(problem) => Some(problem.hint()),
+            Self::State(problem) => Some(problem.hint()),
+            Self::Listen(problem) => problem.hint(),
+            Self::Control(problem) => Some(problem.hint()),
+            Self::TlsSettings(_) | Self::System { .. } => None,
+        }
+    }
+
+    /// Returns the error with its causes and its hint, as a person should read it.
+    pub fn report(&self) -> String {
+        let mut text = format!("zmesd: {self}");
+        let mut cause = self.source();
+        while let Some(problem) = cause {
+            text.push_str(": ");
+            text.push_str(&problem.to_string());
+            cause = problem.source();
+        }
+        if let Some(hint) = self.hint() {
+            text.push_str("\n       hint: ");
+            text.push_str(&hint);
+        }
+        text
+    }
+}

@@ -1,0 +1,53 @@
+//! The daemon's long-lived tasks, by name, with somebody who hears of their end.
+
+use tokio::task::JoinSet;
+use tracing::{debug, error};
+
+/// A set of named tasks. None of them may end before it is told to: one that does ends the daemon.
+#[derive(Debug, Default)]
+pub(super) struct Tasks {
+    running: JoinSet<&'static str>,
+}
+
+impl Tasks {
+    /// Starts a task.
+    pub(super) fn spawn(&mut self, name: &'static str, task: impl Future<Output = ()> + Send + 'static) {
+        self.running.spawn(async move {
+            task.await;
+            name
+        });
+    }
+
+    /// Returns the name of the first task that ends; never, if there is none. Cancel-safe.
+    pub(super) async fn first_end(&mut self) -> &'static str {
+        match self.running.join_next().await {
+            Some(Ok(name)) => name,
+            // A panic aborts the process, and nobody aborts these tasks.
+            Some(Err(problem)) => {
+                error!(error = %problem, "a task failed");
+                "unknown"
+            }
+            None => std::future::pending().await,
+        }
+    }
+
+    /// Waits until all have ended, after each was told to.
+    pub(super) async fn drain(&mut self) {
+        while let Some(ended) = self.running.join_next().await {
+            debug!(task = ended.unwrap_or("unknown"), "ended");
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn the_end_of_a_task_is_heard_by_name() {
+        let mut tasks = Tasks::default();
+        tasks.spawn("endless", std::future::pending());
+        tasks.spawn("brief", std::future::ready(()));
+        assert_eq!(tasks.first_end().await, "brief");
+    }
+}

@@ -1,0 +1,176 @@
+//! The command line of `zmesd`, and the two commands that only read: `check-config` and `default-config`.
+//!
+//! It prints nothing and ends nothing: `main` does both with what it gets from here. ZoneMinder's `zmdc.pl` starts
+//! the daemon as `zmeventnotification.pl` without arguments; that is `zmesd run` like any call without arguments.
+
+#![expect(clippy::doc_markdown, reason = "the texts go as they are onto a terminal")]
+
+use std::ffi::OsString;
+use std::fmt::Write;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use clap::{Args, CommandFactory, Parser, Subcommand};
+
+use crate::config::{self, Config, Environment, Loaded, duration};
+
+/// Exit code of a command line that is wrong (`EX_USAGE` of sysexits.h).
+pub const EXIT_USAGE: u8 = 64;
+/// Exit code of a configuration that does not hold (`EX_CONFIG` of sysexits.h).
+pub const EXIT_CONFIG: u8 = 78;
+
+/// Shortest and longest time between two alarms of the demo.
+const EVERY: std::ops::RangeInclusive<Duration> = Duration::from_millis(100)..=Duration::from_hours(1);
+
+/// What is to be done.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Cli {
+    /// The command; `run` where none is named.
+    pub command: Command,
+}
+
+/// Event notification server for ZoneMinder.
+#[derive(Debug, Parser)]
+#[command(
+    name = "zmesd",
+    bin_name = "zmesd",
+    version,
+    args_conflicts_with_subcommands = true,
+    disable_help_subcommand = true,
+    after_help = "Exit codes: 0 done, 64 usage, 69 port or socket taken, 70 internal, 77 permission, 78 configuration."
+)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Option<Command>,
+    #[command(flatten)]
+    run: RunArgs,
+}
+
+/// The commands of `zmesd`.
+#[derive(Debug, Clone, PartialEq, Eq, Subcommand)]
+pub enum Command {
+    /// Serve in the foreground; log to standard error or the journal (the default).
+    Run(RunArgs),
+    /// Say all that is wrong with the configuration, each with file, line, key and a hint; exit 0 or 78.
+    CheckConfig(ConfigArgs),
+    /// Print the commented default configuration.
+    DefaultConfig,
+    /// Run the real daemon on a simulated ZoneMinder, with a client that prints each alarm as it arrives.
+    Demo(DemoArgs),
+}
+
+/// Which configuration.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Args)]
+pub struct ConfigArgs {
+    /// The configuration [default: $ZMESD_CONFIG, the user's own if it exists, /etc/zmesd/zmesd.toml].
+    #[arg(long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+}
+
+/// How to run.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Args)]
+pub struct RunArgs {
+    /// Which configuration.
+    #[command(flatten)]
+    pub config: ConfigArgs,
+    /// The level of the log, in place of log.level: error, warn, info, debug, trace, or "info,zmesd::ws=debug".
+    #[arg(long, value_name = "LEVEL", value_parser = log_level)]
+    pub log_level: Option<String>,
+}
+
+/// How to demonstrate.
+#[derive(Debug, Clone, PartialEq, Eq, Args)]
+pub struct DemoArgs {
+    /// Address of the WebSocket server; port 0: a free one.
+    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:0")]
+    pub listen: SocketAddr,
+    /// How many cameras to simulate.
+    #[arg(long, value_name = "N", default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..=200))]
+    pub monitors: u32,
+    /// How often one of them sees something.
+    #[arg(long, value_name = "DURATION", default_value = "5s", value_parser = every)]
+    pub every: Duration,
+    /// Keep all files in this directory instead of removing them at the end.
+    #[arg(long, value_name = "DIR")]
+    pub keep: Option<PathBuf>,
+}
+
+/// Reads the arguments of the process, its name first.
+pub fn parse(args: impl Iterator<Item = OsString>) -> Result<Cli, clap::Error> {
+    let arguments = Arguments::try_parse_from(args)?;
+    Ok(Cli { command: arguments.command.unwrap_or(Command::Run(arguments.run)) })
+}
+
+/// Returns the exit code of what [`parse`] refused: help and version are no mistakes.
+pub fn exit_code(error: &clap::Error) -> u8 {
+    if error.use_stderr() { EXIT_USAGE } else { 0 }
+}
+
+/// Returns the description of the command line, for the manual and completions.
+pub fn description() -> clap::Command {
+    Arguments::command()
+}
+
+/// What a command has to say.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Report {
+    /// Exit code.
+    pub code: u8,
+    /// For standard output.
+    pub stdout: String,
+    /// For standard error.
+    pub stderr: String,
+}
+
+/// `zmesd check-config`: checks the configuration that `run` would take.
+pub fn check_config(args: &ConfigArgs, environment: &Environment) -> Report {
+    let path = environment.config_file(args.config.as_deref());
+    match Loaded::read(&path, environment) {
+        Ok(Loaded { config, warnings }) => {
+            let mut stderr = String::new();
+            for warning in warnings {
+                // Writing to a String cannot fail.
+                let _ = writeln!(stderr, "warning: {warning}");
+            }
+            Report { code: 0, stdout: summary(&path, &config), stderr }
+        }
+        Err(problems) => Report { code: EXIT_CONFIG, stdout: String::new(), stderr: format!("{problems}\n") },
+    }
+}
+
+/// `zmesd default-config`: prints the commented default file.
+pub fn default_config() -> Report {
+    Report { stdout: config::default_file(), ..Report::default() }
+}
+
+/// Says on one line what the configuration leads to.
+fn summary(path: &Path, config: &Config) -> String {
+    let zoneminder = &config.zoneminder;
+    let addresses: Vec<_> = config.server.listen.iter().map(ToString::to_string).collect();
+    let server = match &config.server.tls {
+        Some(tls) => format!("wss on {}, certificate {}", addresses.join(" "), tls.certificate.display()),
+        None => format!("ws without TLS on {}", addresses.join(" ")),
+    };
+    format!(
+        "configuration OK ({}): database {}, shared memory in {}, {server}\n",
+        path.display(),
+        zoneminder.database.place(),
+        zoneminder.path_map.display(),
+    )
+}
+
+fn log_level(text: &str) -> Result<String, String> {
+    config::check_log_level(text).map(|()| text.to_owned())
+}
+
+fn every(text: &str) -> Result<Duration, String> {
+    let every = duration::parse(text).map_err(|error| error.to_string())?;
+    if EVERY.contains(&every) {
+        return Ok(every);
+    }
+    Err(format!("it must be from {} to {}", duration::format(*EVERY.start()), duration::format(*EVERY.end())))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,122 @@
+use std::fs;
+
+use super::*;
+
+fn parsed(line: &str) -> Result<Command, clap::Error> {
+    parse(line.split_whitespace().map(OsString::from)).map(|cli| cli.command)
+}
+
+fn run(config: Option<&str>, log_level: Option<&str>) -> Command {
+    let config = ConfigArgs { config: config.map(PathBuf::from) };
+    Command::Run(RunArgs { config, log_level: log_level.map(str::to_owned) })
+}
+
+#[test]
+fn the_grammar_is_the_pinned_one() {
+    for (line, command) in [
+        ("zmesd", run(None, None)),
+        ("zmesd run", run(None, None)),
+        ("zmesd --config /x --log-level debug", run(Some("/x"), Some("debug"))),
+        (
+            "zmesd run --config /x --log-level info,zmesd::ws=trace",
+            run(Some("/x"), Some("info,zmesd::ws=trace")),
+        ),
+        ("zmesd check-config", Command::CheckConfig(ConfigArgs { config: None })),
+        ("zmesd check-config --config /x", Command::CheckConfig(ConfigArgs { config: Some("/x".into()) })),
+        ("zmesd default-config", Command::DefaultConfig),
+    ] {
+        assert_eq!(parsed(line).unwrap(), command, "{line}");
+    }
+}
+
+#[test]
+fn the_demo_has_defaults_and_bounds() {
+    let demo = |line| {
+        let Command::Demo(demo) = parsed(line).unwrap() else { panic!("not a demo: {line}") };
+        demo
+    };
+    let plain = demo("zmesd demo");
+    assert_eq!((plain.listen.port(), plain.monitors, plain.every), (0, 3, Duration::from_secs(5)));
+    assert!(plain.listen.ip().is_loopback() && plain.keep.is_none());
+    let full = demo("zmesd demo --listen 0.0.0.0:9000 --monitors 12 --every 500ms --keep /tmp/x");
+    assert_eq!((full.listen.port(), full.monitors, full.every), (9000, 12, Duration::from_millis(500)));
+    assert_eq!(full.keep, Some("/tmp/x".into()));
+}
+
+#[test]
+fn started_by_zmdc_it_runs() {
+    assert_eq!(parsed("/usr/bin/zmeventnotification.pl").unwrap(), run(None, None));
+}
+
+#[test]
+fn mistakes_exit_with_64() {
+    for line in [
+        "zmesd fly",
+        "zmesd --conf",
+        "zmesd --config",
+        "zmesd run extra",
+        "zmesd --config /x check-config",
+        "zmesd default-config --config /x",
+        "zmesd --log-level inof",
+        "zmesd demo --monitors 0",
+        "zmesd demo --every 5",
+        "zmesd demo --every 2h",
+        "zmesd demo --listen nowhere",
+    ] {
+        assert_eq!(exit_code(&parsed(line).unwrap_err()), EXIT_USAGE, "{line}");
+    }
+    let error = parsed("zmesd --log-level inof").unwrap_err().to_string();
+    assert!(error.contains("did you mean `info`?"), "{error}");
+}
+
+#[test]
+fn help_and_version_are_no_mistakes() {
+    for line in ["zmesd --help", "zmesd --version", "zmesd demo --help", "zmesd -V"] {
+        assert_eq!(exit_code(&parsed(line).unwrap_err()), 0, "{line}");
+    }
+    let version = parsed("zmesd --version").unwrap_err().to_string();
+    assert_eq!(version, format!("zmesd {}\n", env!("CARGO_PKG_VERSION")));
+}
+
+#[test]
+fn the_description_is_consistent() {
+    description().debug_assert();
+}
+
+#[test]
+fn a_good_configuration_is_summed_up_on_one_line() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("zmesd.toml");
+    let text = "[zoneminder]\nconfig = ''\ndatabase-url = 'mysql://u:hunter2@db/zm'\npath-map = '/dev'\n\
+                [server]\nplaintext = true\n[control]\nadmin-group = 'root'\n";
+    fs::write(&path, text).unwrap();
+    let report = check_config(&ConfigArgs { config: Some(path.clone()) }, &Environment::default());
+    let line = format!(
+        "configuration OK ({}): database zm at db:3306 as u, shared memory in /dev, ws without TLS on [::]:9000\n",
+        path.display()
+    );
+    assert_eq!((report.code, report.stdout), (0, line));
+    let warning = format!("warning: {}:6: server.plaintext: ", path.display());
+    assert!(report.stderr.starts_with(&warning), "{}", report.stderr);
+}
+
+#[test]
+fn a_bad_configuration_exits_with_78_and_says_all() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("zmesd.toml");
+    fs::write(&path, "[server]\nlistn = []\n[auth]\ntimeout = 20\n").unwrap();
+    let report = check_config(&ConfigArgs { config: Some(path.clone()) }, &Environment::default());
+    assert_eq!((report.code, report.stdout.as_str()), (EXIT_CONFIG, ""));
+    for part in [":2: server.listn: unknown key, did you mean `listen`?", ":4: auth.timeout: ", "hint: "] {
+        assert!(report.stderr.contains(part), "{part}: {}", report.stderr);
+    }
+}
+
+#[test]
+fn a_missing_configuration_is_a_problem_with_a_way_out() {
+    let report =
+        check_config(&ConfigArgs { config: Some("/nonexistent/zmesd.toml".into()) }, &Environment::default());
+    assert_eq!(report.code, EXIT_CONFIG);
+    assert!(report.stderr.contains("no such file"), "{}", report.stderr);
+    assert!(report.stderr.contains("zmesd default-config > /nonexistent/zmesd.toml"), "{}", report.stderr);
+}

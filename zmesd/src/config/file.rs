@@ -1,0 +1,300 @@
+//! The mirror of `zmesd.toml`: the one table of its sections and keys, and the walk that reads a text by it.
+//!
+//! The doc comments here are what the default file and the manual say. A value is checked by itself; what depends on
+//! other keys or on files is `validate`'s.
+
+use std::time::Duration;
+
+use toml::de::DeTable;
+
+use super::forms::{
+    AppVersion, Choice, Flag, Gateway, Listener, Listeners, LogDirectives, Networks, Number, Origins,
+    PathName, Secret, Span, WebUrl, Words, ZoneminderVersion,
+};
+use super::problem::Problems;
+use super::push::PushMode;
+use super::reader::Reader;
+use super::section::{Form, Key, Literal, Reload, Section, Setting, section};
+use super::{LogFormat, Source};
+
+const DAY: Duration = Duration::from_hours(24);
+const YEARS: Duration = Duration::from_hours(24 * 3660);
+
+section! {
+    /// Where ZoneMinder is, and how closely to look at it.
+    ZoneminderSection = "zoneminder" once {
+        /// ZoneMinder's own configuration. It and conf.d/*.conf beside it say how to reach the database (ZM_DB_*),
+        /// where the shared memory is (ZM_PATH_MAP) and which server this is (ZM_SERVER_*).
+        "config" config: PathName = PathName, Literal::Text("/etc/zm/zm.conf"), Restart;
+        /// Another way to the database, which then overrides zm.conf: "mysql://user:password@host/zm", or
+        /// "mysql://user:password@localhost/zm?socket=/run/mysqld/mysqld.sock". TLS: "?ssl-ca=/path".
+        "database-url" database_url: Secret = Secret, Literal::Text(""), Restart;
+        /// Directory of the zm.mmap.N files; overrides ZM_PATH_MAP.
+        "path-map" path_map: PathName = PathName, Literal::Text(""), Restart;
+        /// Which server this is where ZoneMinder runs on several; 0: what zm.conf says, else all monitors.
+        "server-id" server_id: Number = Number { min: 0, max: u32::MAX }, Literal::Number(0), Restart;
+        /// ZoneMinder's version. Only needed where the shared memory is ambiguous and the database does not tell.
+        "version" version: ZoneminderVersion = ZoneminderVersion, Literal::Text("auto"), Restart;
+        /// Where alarms are looked for: "shm" the shared memory, "db" the Events table (a ZoneMinder on another
+        /// machine), "auto" the shared memory, and the table for monitors whose memory cannot be understood.
+        "source" source: Choice<Source> = Choice(&[("auto", Source::Auto), ("shm", Source::Shm), ("db", Source::Db)]),
+            Literal::Text("auto"), Restart;
+        /// How often the shared memory is read.
+        "poll-interval" poll_interval: Span =
+            Span { min: Duration::from_millis(1), max: Duration::from_secs(10) }, Literal::Text("20ms"), Hot;
+        /// How often monitors, users and rights are read again.
+        "monitor-reload-interval" monitor_reload_interval: Span =
+            Span { min: Duration::from_secs(1), max: DAY }, Literal::Text("60s"), Hot;
+        /// How often the Events table is compared with what was seen: nothing that polling missed stays unseen.
+        "reconcile-interval" reconcile_interval: Span =
+            Span { min: Duration::from_millis(100), max: Duration::from_hours(1) }, Literal::Text("2s"), Hot;
+        /// Inside one long event a new alarm is announced at most this often; "0s": every alarm.
+        "realarm-interval" realarm_interval: Span =
+            Span { min: Duration::ZERO, max: DAY }, Literal::Text("60s"), Hot;
+        /// An alarm that is already running when the daemon starts is announced once if it is younger.
+        "startup-grace" startup_grace: Span =
+            Span { min: Duration::ZERO, max: Duration::from_hours(1) }, Literal::Text("10s"), Restart;
+        /// Events missed while the daemon was down are announced, marked late, if they are younger.
+        "catch-up" catch_up: Span =
+            Span { min: Duration::ZERO, max: Duration::from_hours(24 * 7) }, Literal::Text("10m"), Restart;
+    }
+}
+
+section! {
+    /// The side of the apps.
+    ServerSection = "server" once {
+        /// Addresses. One socket on [::] serves IPv6 and IPv4.
+        "listen" listen: Listeners = Listeners, Literal::List(&["[::]:9000"]), Restart;
+        /// Serve ws:// instead of wss://. Passwords then travel in the clear: only behind a proxy that does TLS.
+        "plaintext" plaintext: Flag = Flag, Literal::Flag(false), Restart;
+        /// The protocol level that apps compare with; the daemon's own version goes beside it.
+        "advertised-version" advertised_version: AppVersion = AppVersion, Literal::Text("7.0.0"), Hot;
+        /// Apps connected at the same time.
+        "max-clients" max_clients: Number = Number { min: 1, max: 1_000_000 }, Literal::Number(20_000), Hot;
+        /// The same for one address (IPv6: one /64). Families and proxies share one.
+        "max-clients-per-address" max_clients_per_address: Number =
+            Number { min: 1, max: 1_000_000 }, Literal::Number(500), Hot;
+        /// Networks of reverse proxies whose X-Forwarded-For or PROXY header is believed: ["127.0.0.1", "::1"].
+        "trusted-proxies" trusted_proxies: Networks = Networks, Literal::List(&[]), Hot;
+        /// Web pages that may connect: ["https://zm.example.org"]. Native apps send no origin and need none.
+        "allowed-origins" allowed_origins: Origins = Origins, Literal::List(&[]), Hot;
+    }
+}
+
+section! {
+    /// The certificate for wss://. Both files are read again on reload.
+    TlsSection = "server.tls" once {
+        /// PEM: the server's certificate first, then those between it and the root.
+        "certificate" certificate: PathName = PathName, Literal::Text("/etc/zmesd/tls/cert.pem"), Hot;
+        /// PEM: its private key, without a passphrase. A relative path is looked up in $CREDENTIALS_DIRECTORY first.
+        "key" key: PathName = PathName, Literal::Text("/etc/zmesd/tls/key.pem"), Hot;
+    }
+}
+
+section! {
+    /// Who gets alarms: users of ZoneMinder.
+    AuthSection = "auth" once {
+        /// Ask for credentials. false: everybody who connects sees everything.
+        "enabled" enabled: Flag = Flag, Literal::Flag(true), Hot;
+        /// Time for credentials after the connection is open.
+        "timeout" timeout: Span =
+            Span { min: Duration::from_secs(1), max: Duration::from_mins(10) }, Literal::Text("20s"), Hot;
+        /// Send only alarms of monitors whose events the user may see in ZoneMinder.
+        "enforce-monitor-permissions" enforce_monitor_permissions: Flag = Flag, Literal::Flag(true), Hot;
+    }
+}
+
+section! {
+    /// Push to phones. Which way a token takes: push.proxy, when enabled, takes every token; otherwise iOS tokens of
+    /// 64 hexadecimal digits go to APNs if enabled, and all others to FCM.
+    PushSection = "push" once {
+        /// Take tokens and send to them.
+        "enabled" enabled: Flag = Flag, Literal::Flag(true), Restart;
+        /// Shortest time between two pushes of one monitor to one token that asks for no interval itself.
+        "interval-default" interval_default: Span =
+            Span { min: Duration::ZERO, max: DAY }, Literal::Text("0s"), Restart;
+        /// A push older than this is not worth sending.
+        "retry-for" retry_for: Span =
+            Span { min: Duration::from_secs(1), max: DAY }, Literal::Text("10m"), Restart;
+        /// "shadow": decide and log, send nothing.
+        "mode" mode: Choice<PushMode> = Choice(&[("live", PushMode::Live), ("shadow", PushMode::Shadow)]),
+            Literal::Text("live"), Restart;
+        /// Pushes a minute for one token; what exceeds it becomes one digest.
+        "storm-limit" storm_limit: Number = Number { min: 1, max: 100_000 }, Literal::Number(30), Restart;
+    }
+}
+
+section! {
+    /// A PushProxy in the style of AirNotifier.
+    PushProxySection = "push.proxy" once {
+        /// Use it, for every token.
+        "enabled" enabled: Flag = Flag, Literal::Flag(false), Restart;
+        /// Where it is: "https://push.example.org:8801".
+        "url" url: WebUrl = WebUrl, Literal::Text(""), Restart;
+        /// Name of the app, as the proxy knows it.
+        "app-name" app_name: Words = Words, Literal::Text(""), Restart;
+        /// The app's key.
+        "app-key" app_key: Secret = Secret, Literal::Text(""), Restart;
+        /// Sound of the message on the phone.
+        "sound" sound: Words = Words, Literal::Text("blop.caf"), Restart;
+        /// One more root certificate to trust, PEM. The proxy's certificate is always verified.
+        "ca-certificate" ca_certificate: PathName = PathName, Literal::Text(""), Restart;
+    }
+}
+
+section! {
+    /// Google's Firebase Cloud Messaging: Android, and iOS tokens that FCM made.
+    FcmSection = "push.fcm" once {
+        /// Use it.
+        "enabled" enabled: Flag = Flag, Literal::Flag(false), Restart;
+        /// The service account's JSON file: sends through HTTP v1, without anybody between.
+        "service-account" service_account: PathName = PathName, Literal::Text(""), Restart;
+    }
+}
+
+section! {
+    /// Cloud functions of the event server 6 and 7, which send on behalf of an app: one block for each app. An
+    /// entry without a URL is left out.
+    FcmProxySection = "push.fcm.proxy" many {
+        /// Name of the app.
+        "name" name: Words = Words, Literal::Text("zmninja"), Restart;
+        /// Where the function is.
+        "url" url: WebUrl = WebUrl, Literal::Text(""), Restart;
+        /// The key that it asks for.
+        "key" key: Secret = Secret, Literal::Text(""), Restart;
+    }
+}
+
+section! {
+    /// Apple's push service without anybody between, for an app of your own.
+    ApnsSection = "push.apns" once {
+        /// Use it.
+        "enabled" enabled: Flag = Flag, Literal::Flag(false), Restart;
+        /// The signing key (.p8), with key-id and team-id; or the private key (PEM) that belongs to `certificate`.
+        "key" key: PathName = PathName, Literal::Text(""), Restart;
+        /// Id of the signing key, ten characters.
+        "key-id" key_id: Words = Words, Literal::Text(""), Restart;
+        /// Id of the team, ten characters.
+        "team-id" team_id: Words = Words, Literal::Text(""), Restart;
+        /// Instead of a signing key: the app's certificate, PEM with `key`, or .p12 with both in one file.
+        "certificate" certificate: PathName = PathName, Literal::Text(""), Restart;
+        /// The app's bundle id.
+        "topic" topic: Words = Words, Literal::Text("com.pliablepixels.zmninja"), Restart;
+        /// "sandbox" for apps under development; "https://host:port" for a gateway of your own.
+        "endpoint" endpoint: Gateway = Gateway, Literal::Text("production"), Restart;
+    }
+}
+
+section! {
+    /// What the daemon itself keeps.
+    StateSection = "state" once {
+        /// Directory of zmesd.db. Empty: /var/lib/zmesd, or $XDG_STATE_HOME/zmesd when run by a user.
+        "directory" directory: PathName = PathName, Literal::Text(""), Restart;
+        /// How long the delivery log is kept.
+        "keep-deliveries" keep_deliveries: Span =
+            Span { min: Duration::ZERO, max: YEARS }, Literal::Text("14d"), Restart;
+        /// How long revoked tokens can be restored.
+        "keep-tombstones" keep_tombstones: Span =
+            Span { min: Duration::ZERO, max: YEARS }, Literal::Text("30d"), Restart;
+        /// How long alarms can be replayed.
+        "keep-events" keep_events: Span =
+            Span { min: Duration::ZERO, max: YEARS }, Literal::Text("24h"), Restart;
+    }
+}
+
+section! {
+    /// The socket of zmesctl.
+    ControlSection = "control" once {
+        /// Its path. Empty: /run/zmesd/control.sock, or $XDG_RUNTIME_DIR/zmesd/control.sock when run by a user.
+        "socket" socket: PathName = PathName, Literal::Text(""), Restart;
+        /// Members of this group may change things, as root may; others who can open the socket may only look.
+        "admin-group" admin_group: Words = Words, Literal::Text("zmesd"), Hot;
+    }
+}
+
+section! {
+    /// Numbers for Prometheus.
+    MetricsSection = "metrics" once {
+        /// Address of /metrics, /healthz and /readyz: "127.0.0.1:9090". Empty: none.
+        "listen" listen: Listener = Listener, Literal::Text(""), Restart;
+    }
+}
+
+section! {
+    /// The daemon's log.
+    LogSection = "log" once {
+        /// "error", "warn", "info", "debug" or "trace"; or by module: "info,zmesd::ws=debug".
+        "level" level: LogDirectives = LogDirectives, Literal::Text("info"), Hot;
+        /// "auto": the journal under systemd, else text on standard error.
+        "format" format: Choice<LogFormat> = Choice(&[
+            ("auto", LogFormat::Auto),
+            ("text", LogFormat::Text),
+            ("json", LogFormat::Json),
+            ("journald", LogFormat::Journald),
+        ]), Literal::Text("auto"), Restart;
+    }
+}
+
+/// All sections in the order of the default file.
+pub const SECTIONS: &[Section] = &[
+    ZoneminderSection::SECTION,
+    ServerSection::SECTION,
+    TlsSection::SECTION,
+    AuthSection::SECTION,
+    PushSection::SECTION,
+    PushProxySection::SECTION,
+    FcmSection::SECTION,
+    FcmProxySection::SECTION,
+    ApnsSection::SECTION,
+    StateSection::SECTION,
+    ControlSection::SECTION,
+    MetricsSection::SECTION,
+    LogSection::SECTION,
+];
+
+/// What a `zmesd.toml` says, each value checked by itself, the absent ones filled in.
+#[derive(Debug)]
+pub(super) struct File {
+    /// Whether the text is TOML throughout. Else values may be missing here that it has.
+    pub(super) whole: bool,
+    pub(super) zoneminder: ZoneminderSection,
+    pub(super) server: ServerSection,
+    pub(super) tls: TlsSection,
+    pub(super) auth: AuthSection,
+    pub(super) push: PushSection,
+    pub(super) push_proxy: PushProxySection,
+    pub(super) fcm: FcmSection,
+    pub(super) fcm_proxies: Vec<FcmProxySection>,
+    pub(super) apns: ApnsSection,
+    pub(super) state: StateSection,
+    pub(super) control: ControlSection,
+    pub(super) metrics: MetricsSection,
+    pub(super) log: LogSection,
+}
+
+impl File {
+    /// Reads the text of a file; what is wrong goes into `problems`, and the default takes its place.
+    pub(super) fn read(text: &str, problems: &mut Problems) -> Self {
+        let (document, errors) = DeTable::parse_recoverable(text);
+        let mut reader = Reader::new(text, &errors, problems);
+        let root = document.get_ref();
+        reader.check_names(root);
+        let r = &mut reader;
+        Self {
+            whole: errors.is_empty(),
+            zoneminder: ZoneminderSection::once(r, root),
+            server: ServerSection::once(r, root),
+            tls: TlsSection::once(r, root),
+            auth: AuthSection::once(r, root),
+            push: PushSection::once(r, root),
+            push_proxy: PushProxySection::once(r, root),
+            fcm: FcmSection::once(r, root),
+            fcm_proxies: FcmProxySection::all(r, root),
+            apns: ApnsSection::once(r, root),
+            state: StateSection::once(r, root),
+            control: ControlSection::once(r, root),
+            metrics: MetricsSection::once(r, root),
+            log: LogSection::once(r, root),
+        }
+    }
+}

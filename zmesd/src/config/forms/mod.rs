@@ -1,0 +1,313 @@
+//! The kinds of values that keys take: each checks one value by itself and knows nothing of other keys or of files.
+
+mod network;
+
+pub(super) use network::{Gateway, Listener, Listeners, Networks, Origins, WebUrl};
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use secrecy::SecretString;
+
+use super::duration;
+use super::problem::quotable;
+use super::section::{Complaint, Form, Literal};
+use crate::domain::ZmVersion;
+
+/// Longest text, in bytes; what is longer is no name, no path and no URL.
+const TEXT_MAX: usize = 4096;
+
+/// The levels of the log, most severe first.
+const LEVELS: [&str; 6] = ["error", "warn", "info", "debug", "trace", "off"];
+
+/// `true` or `false`.
+#[derive(Debug)]
+pub(super) struct Flag;
+
+impl Form for Flag {
+    type Value = bool;
+
+    fn read(&self, literal: Literal<'_>) -> Result<bool, Complaint> {
+        match literal {
+            Literal::Flag(flag) => Ok(flag),
+            Literal::Text("true" | "false") => Err(self.mismatch(literal).hint("leave the quotes out")),
+            Literal::Number(_) | Literal::Text(_) | Literal::List(_) | Literal::Other(_) => {
+                Err(self.mismatch(literal))
+            }
+        }
+    }
+
+    fn describe(&self) -> String {
+        "true or false".to_owned()
+    }
+}
+
+/// A whole number in a range.
+#[derive(Debug)]
+pub(super) struct Number {
+    /// Least.
+    pub(super) min: u32,
+    /// Greatest.
+    pub(super) max: u32,
+}
+
+impl Form for Number {
+    type Value = u32;
+
+    fn read(&self, literal: Literal<'_>) -> Result<u32, Complaint> {
+        let Literal::Number(number) = literal else { return Err(self.mismatch(literal)) };
+        let fitting = u32::try_from(number).ok().filter(|number| (self.min..=self.max).contains(number));
+        fitting.ok_or_else(|| {
+            Complaint::new(format!("{number} is out of range: it must be from {} to {}", self.min, self.max))
+        })
+    }
+
+    fn describe(&self) -> String {
+        format!("a number from {} to {}", self.min, self.max)
+    }
+}
+
+/// A duration in a range.
+#[derive(Debug)]
+pub(super) struct Span {
+    /// Shortest.
+    pub(super) min: Duration,
+    /// Longest.
+    pub(super) max: Duration,
+}
+
+impl Form for Span {
+    type Value = Duration;
+
+    fn read(&self, literal: Literal<'_>) -> Result<Duration, Complaint> {
+        let text = match literal {
+            Literal::Text(text) => text,
+            Literal::Number(number) => {
+                let hint = format!("write the unit, in quotes: \"{number}s\" or \"{number}ms\"");
+                return Err(self.mismatch(literal).hint(hint));
+            }
+            Literal::Flag(_) | Literal::List(_) | Literal::Other(_) => return Err(self.mismatch(literal)),
+        };
+        let span = duration::parse(text).map_err(|error| Complaint::new(error.to_string()))?;
+        if (self.min..=self.max).contains(&span) {
+            return Ok(span);
+        }
+        let (min, max) = (duration::format(self.min), duration::format(self.max));
+        Err(Complaint::new(format!("{} is out of range: it must be from {min} to {max}", quotable(text))))
+    }
+
+    fn describe(&self) -> String {
+        format!("a duration from {} to {}", duration::format(self.min), duration::format(self.max))
+    }
+}
+
+/// Any text; empty where nothing is said.
+#[derive(Debug)]
+pub(super) struct Words;
+
+impl Form for Words {
+    type Value = String;
+
+    fn read(&self, literal: Literal<'_>) -> Result<String, Complaint> {
+        let Literal::Text(text) = literal else { return Err(self.mismatch(literal)) };
+        bounded(text).map(str::to_owned)
+    }
+
+    fn describe(&self) -> String {
+        "a string".to_owned()
+    }
+}
+
+/// A path; `None` where the text is empty.
+#[derive(Debug)]
+pub(super) struct PathName;
+
+impl Form for PathName {
+    type Value = Option<PathBuf>;
+
+    fn read(&self, literal: Literal<'_>) -> Result<Self::Value, Complaint> {
+        let Literal::Text(text) = literal else { return Err(self.mismatch(literal)) };
+        let text = bounded(text)?;
+        if text.starts_with("~/") {
+            let hint = "`~` means something to shells only: write the whole path";
+            return Err(Complaint::new(format!("`{}` starts with `~`", quotable(text))).hint(hint));
+        }
+        Ok(Some(text).filter(|text| !text.is_empty()).map(PathBuf::from))
+    }
+
+    fn describe(&self) -> String {
+        "a path".to_owned()
+    }
+}
+
+/// Where a secret comes from.
+#[derive(Debug, Clone)]
+pub(super) enum SecretSource {
+    /// Nobody says.
+    Unset,
+    /// From `zmesd.toml` itself.
+    Inline(SecretString),
+    /// From a file.
+    File(PathBuf),
+}
+
+/// A secret, or with `…-file` the file that holds it. Its value is never quoted.
+#[derive(Debug)]
+pub(super) struct Secret;
+
+impl Form for Secret {
+    type Value = SecretSource;
+
+    const BY_FILE: bool = true;
+
+    fn read(&self, literal: Literal<'_>) -> Result<SecretSource, Complaint> {
+        match literal {
+            Literal::Text("") => Ok(SecretSource::Unset),
+            Literal::Text(text) => bounded(text).map(|text| SecretSource::Inline(text.into())),
+            Literal::Flag(_) | Literal::Number(_) | Literal::List(_) | Literal::Other(_) => {
+                Err(self.mismatch(literal))
+            }
+        }
+    }
+
+    fn describe(&self) -> String {
+        "a string".to_owned()
+    }
+
+    fn by_file(&self, file: PathBuf) -> Option<SecretSource> {
+        Some(SecretSource::File(file))
+    }
+}
+
+/// One of a few words.
+#[derive(Debug)]
+pub(super) struct Choice<T: 'static>(pub(super) &'static [(&'static str, T)]);
+
+impl<T: std::fmt::Debug + Copy + Sync> Form for Choice<T> {
+    type Value = T;
+
+    fn read(&self, literal: Literal<'_>) -> Result<T, Complaint> {
+        let Literal::Text(text) = literal else { return Err(self.mismatch(literal)) };
+        if let Some((_, value)) = self.0.iter().find(|(word, _)| *word == text) {
+            return Ok(*value);
+        }
+        let meant = nearest(text, self.0.iter().map(|(word, _)| *word));
+        Err(Complaint::new(format!("must be {}, but is `{}`{meant}", Form::describe(self), quotable(text))))
+    }
+
+    fn describe(&self) -> String {
+        let words: Vec<_> = self.0.iter().map(|(word, _)| format!("\"{word}\"")).collect();
+        words.join(" or ")
+    }
+}
+
+/// `auto`, or a version of ZoneMinder.
+#[derive(Debug)]
+pub(super) struct ZoneminderVersion;
+
+impl Form for ZoneminderVersion {
+    type Value = Option<ZmVersion>;
+
+    fn read(&self, literal: Literal<'_>) -> Result<Self::Value, Complaint> {
+        match literal {
+            Literal::Text("auto" | "") => Ok(None),
+            Literal::Text(text) => text.parse().map(Some).map_err(|_| {
+                Complaint::new(format!("`{}` is not a ZoneMinder version such as 1.36.33", quotable(text)))
+            }),
+            Literal::Flag(_) | Literal::Number(_) | Literal::List(_) | Literal::Other(_) => {
+                Err(self.mismatch(literal))
+            }
+        }
+    }
+
+    fn describe(&self) -> String {
+        "\"auto\" or a version such as \"1.36.33\"".to_owned()
+    }
+}
+
+/// The version that apps are told: numbers with dots, at least 6.0.
+#[derive(Debug)]
+pub(super) struct AppVersion;
+
+impl Form for AppVersion {
+    type Value = String;
+
+    fn read(&self, literal: Literal<'_>) -> Result<String, Complaint> {
+        let Literal::Text(text) = literal else { return Err(self.mismatch(literal)) };
+        let numbers: Result<Vec<u16>, _> = text.split('.').map(str::parse).collect();
+        match numbers.as_deref() {
+            Ok([major, _, ..]) if *major >= 6 && text.len() <= 16 => Ok(text.to_owned()),
+            Ok([_, _, ..]) => Err(Complaint::new(format!("`{}` is too old", quotable(text)))
+                .hint("apps expect at least 6.0 and warn or refuse otherwise")),
+            Ok(_) | Err(_) => Err(Complaint::new(format!("`{}` is not a version", quotable(text)))),
+        }
+    }
+
+    fn describe(&self) -> String {
+        "a version of at least \"6.0\", such as \"7.0.0\"".to_owned()
+    }
+}
+
+/// A level of the log, or directives such as `info,zmesd::ws=debug`.
+#[derive(Debug)]
+pub(super) struct LogDirectives;
+
+impl Form for LogDirectives {
+    type Value = String;
+
+    fn read(&self, literal: Literal<'_>) -> Result<String, Complaint> {
+        let Literal::Text(text) = literal else { return Err(self.mismatch(literal)) };
+        check_log_level(text).map(|()| text.to_owned())
+    }
+
+    fn describe(&self) -> String {
+        "a level (error, warn, info, debug, trace, off) or directives such as \"info,zmesd::ws=debug\""
+            .to_owned()
+    }
+}
+
+/// Checks a level or directives. The log filter itself takes a misspelt level for the name of a module.
+pub(super) fn check_log_level(text: &str) -> Result<(), Complaint> {
+    for directive in bounded(text)?.split(',') {
+        let (target, level) = directive.rsplit_once('=').map_or((None, directive), |(t, l)| (Some(t), l));
+        if !LEVELS.iter().any(|known| known.eq_ignore_ascii_case(level)) {
+            let meant = nearest(level, LEVELS);
+            return Err(Complaint::new(format!("`{}` is not a level of the log{meant}", quotable(level))));
+        }
+        let module = |target: &str| {
+            !target.is_empty() && target.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | ':'))
+        };
+        if let Some(target) = target.filter(|target| !module(target)) {
+            return Err(Complaint::new(format!("`{}` is not the name of a module", quotable(target))));
+        }
+    }
+    Ok(())
+}
+
+/// Returns `, did you mean …?` where one of the words is near.
+pub(super) fn nearest<'w>(text: &str, words: impl IntoIterator<Item = &'w str>) -> String {
+    let text = text.trim().to_ascii_lowercase().replace('_', "-");
+    let near = |word: &str| {
+        let distance = strsim::damerau_levenshtein(&text, word);
+        let tolerated = if word.chars().count() < 5 { 1 } else { 2 };
+        // A word that contains the other is near, however long the rest: `cert` and `certificate`.
+        let contained = text.len() >= 3 && (word.contains(&text) || (text.contains(word) && word.len() >= 3));
+        (distance <= tolerated || contained).then_some(distance)
+    };
+    let best = words.into_iter().filter_map(|word| near(word).map(|distance| (distance, word))).min();
+    best.map(|(_, word)| format!(", did you mean `{word}`?")).unwrap_or_default()
+}
+
+/// Refuses text that is too long or holds control characters.
+fn bounded(text: &str) -> Result<&str, Complaint> {
+    if text.len() > TEXT_MAX {
+        return Err(Complaint::new(format!("is longer than {TEXT_MAX} bytes")));
+    }
+    if text.chars().any(char::is_control) {
+        return Err(Complaint::new("contains a control character").hint("remove it"));
+    }
+    Ok(text)
+}
+
+#[cfg(test)]
+mod tests;

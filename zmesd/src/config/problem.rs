@@ -1,0 +1,194 @@
+//! What is wrong with a configuration, in a form that tells a person where to look and what to do.
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+
+/// So many problems are printed; a file of another kind altogether would fill the screen otherwise.
+const SHOWN_MAX: usize = 100;
+
+/// One finding.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Problem {
+    /// The file that it is about.
+    pub file: PathBuf,
+    /// The line in that file, from 1, where there is one.
+    pub line: Option<usize>,
+    /// The dotted key (`push.fcm.proxy[0].url`); empty where it is about the file as a whole.
+    pub key: String,
+    /// What is wrong. Never a secret.
+    pub message: String,
+    /// What to do about it.
+    pub hint: String,
+}
+
+impl fmt::Display for Problem {
+    /// Writes `file:line: key: message`, and the hint on a line of its own.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:", self.file.display())?;
+        if let Some(line) = self.line {
+            write!(f, "{line}:")?;
+        }
+        if !self.key.is_empty() {
+            write!(f, " {}:", self.key)?;
+        }
+        write!(f, " {}\n      hint: {}", self.message, self.hint)
+    }
+}
+
+/// All that is wrong with one configuration.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Problems {
+    file: PathBuf,
+    list: Vec<Problem>,
+}
+
+impl Problems {
+    /// Starts the list of `file`, the configuration itself (problems may be about other files that it names).
+    pub(super) fn new(file: &Path) -> Self {
+        Self { file: file.to_owned(), list: Vec::new() }
+    }
+
+    pub(super) fn push(&mut self, problem: Problem) {
+        self.list.push(problem);
+    }
+
+    /// Adds what is wrong with the configuration file as a whole.
+    pub(super) fn push_whole(&mut self, line: Option<usize>, message: String, hint: String) {
+        self.push(Problem { file: self.file.clone(), line, key: String::new(), message, hint });
+    }
+
+    /// Adds what is wrong with one key of the configuration file.
+    pub(super) fn push_at(&mut self, place: &Place, message: impl Into<String>, hint: impl Into<String>) {
+        self.push(place.problem(&self.file, message.into(), hint.into()));
+    }
+
+    /// Returns the configuration file.
+    pub fn file(&self) -> &Path {
+        &self.file
+    }
+
+    /// Says whether nothing is wrong.
+    pub fn is_empty(&self) -> bool {
+        self.list.is_empty()
+    }
+
+    /// Returns how many there are.
+    pub fn len(&self) -> usize {
+        self.list.len()
+    }
+
+    /// Iterates over them: those of the configuration file by line, then those of other files.
+    pub fn iter(&self) -> impl Iterator<Item = &Problem> {
+        self.list.iter()
+    }
+
+    /// Says whether something is already known to be wrong with that key, or with the table that it is in.
+    pub(super) fn concern(&self, key: &str) -> bool {
+        let known = self.list.iter().filter(|problem| problem.file == self.file);
+        known
+            .filter_map(|problem| key.strip_prefix(&problem.key))
+            .any(|rest| rest.is_empty() || rest.starts_with('.'))
+    }
+
+    /// Puts them into the order in which a person reads.
+    pub(super) fn sorted(mut self) -> Self {
+        let Self { file, list } = &mut self;
+        list.sort_by_cached_key(|problem| {
+            (problem.file != *file, problem.file.clone(), problem.line.unwrap_or(usize::MAX))
+        });
+        self
+    }
+}
+
+impl fmt::Display for Problems {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let count = self.list.len();
+        let noun = if count == 1 { "problem" } else { "problems" };
+        write!(f, "zmesd: configuration has {count} {noun} ({})", self.file.display())?;
+        for problem in self.list.iter().take(SHOWN_MAX) {
+            write!(f, "\n  {problem}")?;
+        }
+        if count > SHOWN_MAX {
+            write!(f, "\n  … and {} more", count - SHOWN_MAX)?;
+        }
+        Ok(())
+    }
+}
+
+impl std::error::Error for Problems {}
+
+/// Where in the configuration file a value stands.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Place {
+    /// The dotted key.
+    pub(super) key: String,
+    /// Its line, from 1; `None` where the file does not say it and the default holds.
+    pub(super) line: Option<usize>,
+}
+
+impl Place {
+    /// Returns a finding about the value here.
+    pub(super) fn problem(&self, file: &Path, message: String, hint: String) -> Problem {
+        Problem { file: file.to_owned(), line: self.line, key: self.key.clone(), message, hint }
+    }
+}
+
+/// Returns text from a file so that it can be quoted in a message: bounded, on one line, no escape sequences.
+pub(super) fn quotable(text: &str) -> String {
+    const CHARACTERS_MAX: usize = 60;
+    let mut quoted: String = text.chars().take(CHARACTERS_MAX).flat_map(char::escape_debug).collect();
+    if text.chars().nth(CHARACTERS_MAX).is_some() {
+        quoted.push('…');
+    }
+    quoted
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn problem(file: &str, line: Option<usize>, key: &str) -> Problem {
+        Problem {
+            file: file.into(),
+            line,
+            key: key.into(),
+            message: "is wrong".into(),
+            hint: "mend it".into(),
+        }
+    }
+
+    #[test]
+    fn all_are_printed_with_file_line_key_and_hint() {
+        let mut problems = Problems::new(Path::new("/etc/zmesd/zmesd.toml"));
+        problems.push(problem("/etc/zm/zm.conf", Some(3), "ZM_DB_HOST"));
+        problems.push(problem("/etc/zmesd/zmesd.toml", None, ""));
+        problems.push(problem("/etc/zmesd/zmesd.toml", Some(31), "server.listen"));
+        problems.push(problem("/etc/zmesd/zmesd.toml", Some(14), "push.fcm.key"));
+        let problems = problems.sorted();
+        assert_eq!(
+            problems.to_string(),
+            "zmesd: configuration has 4 problems (/etc/zmesd/zmesd.toml)\n  \
+             /etc/zmesd/zmesd.toml:14: push.fcm.key: is wrong\n      hint: mend it\n  \
+             /etc/zmesd/zmesd.toml:31: server.listen: is wrong\n      hint: mend it\n  \
+             /etc/zmesd/zmesd.toml: is wrong\n      hint: mend it\n  \
+             /etc/zm/zm.conf:3: ZM_DB_HOST: is wrong\n      hint: mend it"
+        );
+    }
+
+    #[test]
+    fn one_is_one_problem_and_very_many_are_cut() {
+        let mut problems = Problems::new(Path::new("a"));
+        problems.push(problem("a", Some(1), "k"));
+        assert!(problems.to_string().starts_with("zmesd: configuration has 1 problem (a)"));
+        for line in 2..=105 {
+            problems.push(problem("a", Some(line), "k"));
+        }
+        assert!(problems.to_string().ends_with("\n  … and 5 more"));
+    }
+
+    #[test]
+    fn quoted_text_is_bounded_and_harmless() {
+        assert_eq!(quotable("a\u{1b}[2J\n"), "a\\u{1b}[2J\\n");
+        assert_eq!(quotable(&"x".repeat(1000)).chars().count(), 61);
+    }
+}

@@ -1,0 +1,293 @@
+//! What a key of `zmesd.toml` is, so that one table serves parsing, the default file, `config show`, reload and the
+//! manual.
+//!
+//! [`section!`] declares a section once: a struct that mirrors it with typed values, and the [`Section`] that
+//! describes it. It knows nothing of what the keys mean.
+
+use std::fmt::{self, Write};
+use std::path::PathBuf;
+
+use super::problem::Place;
+
+/// A value as TOML has it, before it is known what it should be; also how defaults are written down.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Literal<'a> {
+    /// `true` or `false`.
+    Flag(bool),
+    /// A whole number.
+    Number(i64),
+    /// A string.
+    Text(&'a str),
+    /// An array of strings.
+    List(&'a [&'a str]),
+    /// Anything else, by its name with article: "a table".
+    Other(&'static str),
+}
+
+impl Literal<'_> {
+    /// Returns what kind of value this is, with its article.
+    pub(super) fn what(self) -> &'static str {
+        match self {
+            Self::Flag(_) => "true or false",
+            Self::Number(_) => "a number",
+            Self::Text(_) => "a string",
+            Self::List(_) => "a list of strings",
+            Self::Other(name) => name,
+        }
+    }
+}
+
+impl fmt::Display for Literal<'_> {
+    /// Writes it as TOML.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Flag(flag) => flag.fmt(f),
+            Self::Number(number) => number.fmt(f),
+            Self::Text(text) => f.write_str(&toml_string(text)),
+            Self::List(texts) => f.write_str(&toml_list(texts)),
+            Self::Other(name) => f.write_str(name),
+        }
+    }
+}
+
+/// Writes a text as a TOML string on one line.
+pub(super) fn toml_string(text: &str) -> String {
+    let mut quoted = String::with_capacity(text.len() + 2);
+    quoted.push('"');
+    for character in text.chars() {
+        match character {
+            '"' => quoted.push_str("\\\""),
+            '\\' => quoted.push_str("\\\\"),
+            character if character.is_control() => {
+                // Writing to a String cannot fail.
+                let _ = write!(quoted, "\\u{:04X}", u32::from(character));
+            }
+            character => quoted.push(character),
+        }
+    }
+    quoted.push('"');
+    quoted
+}
+
+/// Writes texts as a TOML array of strings.
+pub(super) fn toml_list<T: AsRef<str>>(texts: &[T]) -> String {
+    let quoted: Vec<_> = texts.iter().map(|text| toml_string(text.as_ref())).collect();
+    format!("[{}]", quoted.join(", "))
+}
+
+/// Why a value is refused.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Complaint {
+    /// What is wrong.
+    pub message: String,
+    /// What to do; `None`: what the form says of itself, and the default.
+    pub hint: Option<String>,
+}
+
+impl Complaint {
+    /// A complaint whose remedy is to read what the form takes.
+    pub(super) fn new(message: impl Into<String>) -> Self {
+        Self { message: message.into(), hint: None }
+    }
+
+    /// Adds a remedy of its own.
+    pub(super) fn hint(mut self, hint: impl Into<String>) -> Self {
+        self.hint = Some(hint.into());
+        self
+    }
+}
+
+/// How the value of a key is written and what it becomes.
+pub trait Form: fmt::Debug + Sync {
+    /// What it becomes.
+    type Value;
+
+    /// Whether `…-file` may name a file that holds the value.
+    const BY_FILE: bool = false;
+
+    /// Reads a value.
+    fn read(&self, literal: Literal<'_>) -> Result<Self::Value, Complaint>;
+
+    /// Says what is taken: "a duration from 1ms to 10s".
+    fn describe(&self) -> String;
+
+    /// Returns the value that stands for "in that file", where [`Self::BY_FILE`] holds.
+    fn by_file(&self, _file: PathBuf) -> Option<Self::Value> {
+        None
+    }
+
+    /// Complains that the value is of another kind.
+    fn mismatch(&self, literal: Literal<'_>) -> Complaint {
+        Complaint::new(format!("must be {}, but is {}", self.describe(), literal.what()))
+    }
+}
+
+/// What the table keeps of a [`Form`].
+pub trait AnyForm: fmt::Debug + Sync {
+    /// Says what is taken: "a duration from 1ms to 10s".
+    fn describe(&self) -> String;
+
+    /// Whether `…-file` may name a file that holds the value.
+    fn by_file(&self) -> bool;
+}
+
+impl<F: Form> AnyForm for F {
+    fn describe(&self) -> String {
+        Form::describe(self)
+    }
+
+    fn by_file(&self) -> bool {
+        F::BY_FILE
+    }
+}
+
+/// When a changed value takes effect.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reload {
+    /// On reload.
+    Hot,
+    /// When the daemon starts again.
+    Restart,
+}
+
+/// One key of the table.
+#[derive(Debug, Clone, Copy)]
+pub struct Key {
+    /// Its name within its section.
+    pub name: &'static str,
+    /// What it does, one line each, as the doc comment has it.
+    pub doc: &'static [&'static str],
+    /// What holds where the file does not say it.
+    pub default: Literal<'static>,
+    /// When a change takes effect.
+    pub reload: Reload,
+    /// What it takes.
+    pub form: &'static dyn AnyForm,
+}
+
+/// One section of the table.
+#[derive(Debug, Clone, Copy)]
+pub struct Section {
+    /// Its dotted name: `push.proxy`.
+    pub path: &'static str,
+    /// Whether it may stand several times, as `[[path]]`.
+    pub repeated: bool,
+    /// What it is about, one line each.
+    pub about: &'static [&'static str],
+    /// Its keys in the order of the default file.
+    pub keys: &'static [Key],
+}
+
+impl Section {
+    /// Says whether this is the name of one of its keys, or the `…-file` of one.
+    pub(super) fn takes(&self, name: &str) -> bool {
+        self.keys.iter().any(|key| {
+            key.name == name || (key.form.by_file() && name.strip_suffix("-file") == Some(key.name))
+        })
+    }
+
+    /// Returns the names that it takes.
+    pub(super) fn names(&self) -> Vec<String> {
+        let names = self.keys.iter().flat_map(|key| {
+            let by_file = key.form.by_file().then(|| format!("{}-file", key.name));
+            std::iter::once(key.name.to_owned()).chain(by_file)
+        });
+        names.collect()
+    }
+}
+
+/// A value with the place that it came from.
+#[derive(Debug, Clone)]
+pub(super) struct Setting<T> {
+    /// The value.
+    pub(super) value: T,
+    /// Where it stands.
+    pub(super) place: Place,
+}
+
+/// Declares one section: the mirror struct with a [`Setting`] for each key, its `read`, and its `SECTION`.
+///
+/// ```text
+/// section! {
+///     /// What the section is about.
+///     AuthSection = "auth" once {
+///         /// What the key does.
+///         "timeout" timeout: Span = Span { min, max }, Literal::Text("20s"), Hot;
+///     }
+/// }
+/// ```
+macro_rules! section {
+    (@repeated once) => { false };
+    (@repeated many) => { true };
+    (@reading once) => {
+        /// Reads the section of that document.
+        fn once(reader: &mut Reader<'_>, root: &DeTable<'_>) -> Self {
+            Self::read(reader, Reader::table(root, Self::SECTION.path), Self::SECTION.path)
+        }
+    };
+    (@reading many) => {
+        /// Reads all sections of that name, in the order of the document.
+        fn all(reader: &mut Reader<'_>, root: &DeTable<'_>) -> Vec<Self> {
+            let tables = Reader::tables(root, Self::SECTION.path);
+            tables.into_iter().map(|(table, path)| Self::read(reader, Some(table), &path)).collect()
+        }
+    };
+    (
+        $(#[doc = $about:literal])+
+        $name:ident = $path:literal $times:ident {
+            $(
+                $(#[doc = $doc:literal])+
+                $key:literal $field:ident: $form:ty = $take:expr, $default:expr, $reload:ident;
+            )+
+        }
+    ) => {
+        // The texts are for readers of a TOML file: as documentation of Rust they would be full of broken links.
+        #[doc = concat!("`[", $path, "]`")]
+        #[derive(Debug)]
+        pub(super) struct $name {
+            $(#[doc = concat!("`", $key, "`")] pub(super) $field: Setting<<$form as Form>::Value>,)+
+        }
+
+        impl $name {
+            const SECTION: Section = Section {
+                path: $path,
+                repeated: section!(@repeated $times),
+                about: &[$($about),+],
+                keys: &[$(
+                    Key {
+                        name: $key,
+                        doc: &[$($doc),+],
+                        default: $default,
+                        reload: Reload::$reload,
+                        form: &$take,
+                    },
+                )+],
+            };
+
+            section!(@reading $times);
+
+            /// Reads the section; `path` is its name with the index where it is one of several.
+            fn read(reader: &mut Reader<'_>, table: Option<&DeTable<'_>>, path: &str) -> Self {
+                Self { $($field: reader.setting::<$form>(table, path, $key, &$take, $default),)+ }
+            }
+        }
+    };
+}
+pub(super) use section;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn literals_are_written_as_toml() {
+        for text in ["", "plain", "with \"quotes\" and \\", "tab\tnew\nline\u{7f}\u{1b}", "ü€"] {
+            let document = format!("key = {}", Literal::Text(text));
+            let table: toml::Table = document.parse().unwrap();
+            assert_eq!(table["key"].as_str(), Some(text), "{document}");
+        }
+        assert_eq!(Literal::List(&["a", "b\""]).to_string(), r#"["a", "b\""]"#);
+        assert_eq!(Literal::Flag(true).to_string(), "true");
+        assert_eq!(Literal::Number(-3).to_string(), "-3");
+    }
+}

@@ -1,0 +1,282 @@
+//! From the mirror of the file to [`Config`]: what depends on several keys, on other files or on the system.
+//!
+//! Everything that is wrong is collected; what is merely unwise becomes a warning.
+
+mod push;
+mod zoneminder;
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+
+use nix::unistd::Group;
+use secrecy::SecretString;
+
+use super::access::{read_bounded, readable, remedy, unread};
+use super::environment::Environment;
+use super::file::{ControlSection, File, ServerSection, StateSection, TlsSection};
+use super::forms::SecretSource;
+use super::problem::{Place, Problem, Problems};
+use super::section::Setting;
+use super::{
+    AuthConfig, Config, ControlConfig, LogConfig, MetricsConfig, Origin, ServerConfig, StateConfig, TlsFiles,
+};
+
+/// Largest `zmesd.toml`, in bytes; the default file is a tenth of it.
+const CONFIG_MAX: u64 = 256 * 1024;
+/// Largest file with a secret, in bytes.
+const SECRET_MAX: u64 = 64 * 1024;
+/// Longest path of a Unix socket, in bytes (`sun_path` less its NUL).
+const SOCKET_PATH_MAX: usize = 107;
+
+/// A configuration that holds, and what is unwise about it.
+#[derive(Debug)]
+pub struct Loaded {
+    /// The configuration.
+    pub config: Config,
+    /// What an operator should know before it bites.
+    pub warnings: Vec<Problem>,
+}
+
+impl Loaded {
+    /// Reads and checks the file at `path` and what it refers to. Gives all problems at once.
+    pub fn read(path: &Path, environment: &Environment) -> Result<Self, Problems> {
+        let mut problems = Problems::new(path);
+        let text = match read_bounded(path, CONFIG_MAX) {
+            Ok(content) => content,
+            Err(error) => {
+                let absent = format!("zmesd default-config > {0}, then edit {0}", path.display());
+                let hint = remedy(path, &error, environment, &absent);
+                problems.push_whole(None, unread(path, &error, &environment.user), hint);
+                return Err(problems);
+            }
+        };
+        match str::from_utf8(&text) {
+            Ok(text) => Self::from_text(text, path, environment),
+            Err(error) => {
+                let before = text.iter().take(error.valid_up_to());
+                let line = 1 + before.filter(|byte| **byte == b'\n').count();
+                problems.push_whole(
+                    Some(line),
+                    "is not UTF-8".to_owned(),
+                    "save the file as UTF-8".to_owned(),
+                );
+                Err(problems)
+            }
+        }
+    }
+
+    /// Checks the text of the file at `path`, which need not exist.
+    pub fn from_text(text: &str, path: &Path, environment: &Environment) -> Result<Self, Problems> {
+        let mut problems = Problems::new(path);
+        let file = File::read(text, &mut problems);
+        if !file.whole {
+            return Err(problems.sorted());
+        }
+        let mut checker = Checker { path, environment, problems, warnings: Vec::new() };
+        match checker.config(&file) {
+            Ok(config) if checker.problems.is_empty() => Ok(Self { config, warnings: checker.warnings }),
+            Ok(_) | Err(Reported) => Err(checker.problems.sorted()),
+        }
+    }
+}
+
+/// Proof that a value is missing because a problem about it is on the list.
+#[derive(Debug, Clone, Copy)]
+struct Reported;
+
+/// Collects while it checks.
+struct Checker<'a> {
+    path: &'a Path,
+    environment: &'a Environment,
+    problems: Problems,
+    warnings: Vec<Problem>,
+}
+
+impl Checker<'_> {
+    fn config(&mut self, file: &File) -> Result<Config, Reported> {
+        let listen = &file.server.listen.value;
+        let (server, zoneminder) = (self.server(&file.server, &file.tls), self.zoneminder(&file.zoneminder));
+        let (push, state, control) = (self.push(file), self.state(&file.state), self.control(&file.control));
+        if !file.auth.enabled.value && exposed(listen) {
+            let hint =
+                "everybody who reaches the port sees every alarm: listen on 127.0.0.1 alone, or enable it";
+            self.warn(&file.auth.enabled.place, "false, and listening beyond this machine", hint);
+        }
+        let (zoneminder, zm_conf) = zoneminder?;
+        Ok(Config {
+            server: server?,
+            auth: AuthConfig {
+                enabled: file.auth.enabled.value,
+                timeout: file.auth.timeout.value,
+                enforce_monitor_permissions: file.auth.enforce_monitor_permissions.value,
+            },
+            push: push?,
+            state: state?,
+            control: control?,
+            metrics: MetricsConfig { listen: file.metrics.listen.value },
+            log: LogConfig { level: file.log.level.value.clone(), format: file.log.format.value },
+            origin: Origin {
+                file: self.path.to_owned(),
+                zm_conf,
+                database_by_url: !matches!(file.zoneminder.database_url.value, SecretSource::Unset),
+            },
+            zoneminder,
+        })
+    }
+
+    fn server(&mut self, server: &ServerSection, tls: &TlsSection) -> Result<ServerConfig, Reported> {
+        let plaintext = server.plaintext.value;
+        if plaintext && exposed(&server.listen.value) {
+            let hint = "passwords travel in the clear: behind a proxy that does TLS listen on 127.0.0.1 alone, or use TLS";
+            self.warn(&server.plaintext.place, "true, and listening beyond this machine", hint);
+        }
+        let tls = if plaintext { None } else { Some(self.tls(tls)?) };
+        Ok(ServerConfig {
+            listen: server.listen.value.clone(),
+            tls,
+            advertised_version: server.advertised_version.value.clone(),
+            max_clients: count(server.max_clients.value),
+            max_clients_per_address: count(server.max_clients_per_address.value),
+            trusted_proxies: server.trusted_proxies.value.clone(),
+            allowed_origins: server.allowed_origins.value.clone(),
+        })
+    }
+
+    fn tls(&mut self, tls: &TlsSection) -> Result<TlsFiles, Reported> {
+        let absent = "name the certificate and the key of your web server, put a pair there, or say server.plaintext = \
+                      true where a proxy does TLS";
+        let certificate = self.required_file(&tls.certificate, absent);
+        let key = self.required_file(&tls.key, absent);
+        Ok(TlsFiles { certificate: certificate?, key: key? })
+    }
+
+    fn state(&mut self, state: &StateSection) -> Result<StateConfig, Reported> {
+        let directory =
+            self.absolute(&state.directory)?.unwrap_or_else(|| self.environment.state_directory());
+        Ok(StateConfig {
+            directory,
+            keep_deliveries: state.keep_deliveries.value,
+            keep_tombstones: state.keep_tombstones.value,
+            keep_events: state.keep_events.value,
+        })
+    }
+
+    fn control(&mut self, control: &ControlSection) -> Result<ControlConfig, Reported> {
+        let group = &control.admin_group;
+        if group.value.is_empty() {
+            self.problem(
+                &group.place,
+                "is empty",
+                "name a group; one without members leaves root alone as admin",
+            );
+        } else if matches!(Group::from_name(&group.value), Ok(None)) {
+            let name = &group.value;
+            let hint = format!(
+                "groupadd --system {name}; until then root and the daemon's own user alone are admins"
+            );
+            self.warn(&group.place, format!("there is no group `{name}`"), hint);
+        }
+        let socket = self.absolute(&control.socket)?.unwrap_or_else(|| self.environment.socket());
+        if socket.as_os_str().len() > SOCKET_PATH_MAX {
+            let message = format!("{} is too long for a socket", socket.display());
+            return Err(self.problem(
+                &control.socket.place,
+                message,
+                format!("the system takes {SOCKET_PATH_MAX} bytes: choose a shorter path"),
+            ));
+        }
+        Ok(ControlConfig { socket, admin_group: group.value.clone() })
+    }
+
+    /// Returns a path that must not depend on where the daemon is started.
+    fn absolute(&mut self, setting: &Setting<Option<PathBuf>>) -> Result<Option<PathBuf>, Reported> {
+        match &setting.value {
+            Some(path) if !path.is_absolute() => {
+                Err(self.problem(&setting.place, "is not an absolute path", "start it with /"))
+            }
+            path => Ok(path.clone()),
+        }
+    }
+
+    /// Returns the path of a file that can be read, if one is named.
+    fn file(
+        &mut self,
+        setting: &Setting<Option<PathBuf>>,
+        absent: &str,
+    ) -> Result<Option<PathBuf>, Reported> {
+        let Some(named) = &setting.value else { return Ok(None) };
+        let path = self.environment.resolve(named, self.path);
+        match readable(&path) {
+            Ok(()) => Ok(Some(path)),
+            Err(error) => {
+                let message = unread(&path, &error, &self.environment.user);
+                let hint = remedy(&path, &error, self.environment, absent);
+                Err(self.problem(&setting.place, message, hint))
+            }
+        }
+    }
+
+    /// Returns the path of a file that must be named and readable.
+    fn required_file(
+        &mut self,
+        setting: &Setting<Option<PathBuf>>,
+        absent: &str,
+    ) -> Result<PathBuf, Reported> {
+        match self.file(setting, absent)? {
+            Some(path) => Ok(path),
+            None => Err(self.problem(&setting.place, "is empty", absent)),
+        }
+    }
+
+    /// Returns a secret, from the configuration or from the file that it names.
+    fn secret(&mut self, setting: &Setting<SecretSource>) -> Result<Option<SecretString>, Reported> {
+        let named = match &setting.value {
+            SecretSource::Unset => return Ok(None),
+            SecretSource::Inline(secret) => return Ok(Some(secret.clone())),
+            SecretSource::File(named) => named,
+        };
+        let path = self.environment.resolve(named, self.path);
+        let content = read_bounded(&path, SECRET_MAX).map_err(|error| {
+            let message = unread(&path, &error, &self.environment.user);
+            let absent = "write the secret into that file, or name the right one";
+            let hint = remedy(&path, &error, self.environment, absent);
+            self.problem(&setting.place, message, hint)
+        })?;
+        let text = String::from_utf8(content).unwrap_or_default();
+        let text = text.strip_suffix('\n').unwrap_or(&text);
+        let text = text.strip_suffix('\r').unwrap_or(text);
+        if text.is_empty() || text.chars().any(char::is_control) {
+            let message = format!("{} holds no secret on one line", path.display());
+            return Err(self.problem(
+                &setting.place,
+                message,
+                "write the secret alone, as UTF-8, into that file",
+            ));
+        }
+        Ok(Some(SecretString::from(text)))
+    }
+
+    /// Puts a problem on the list, unless the same key is there already: what follows from a wrong value is no news.
+    fn problem(&mut self, place: &Place, message: impl Into<String>, hint: impl Into<String>) -> Reported {
+        if !self.problems.concern(&place.key) {
+            self.problems.push_at(place, message, hint);
+        }
+        Reported
+    }
+
+    fn warn(&mut self, place: &Place, message: impl Into<String>, hint: impl Into<String>) {
+        self.warnings.push(place.problem(self.path, message.into(), hint.into()));
+    }
+}
+
+/// Says whether somebody on another machine can connect.
+fn exposed(listen: &[SocketAddr]) -> bool {
+    listen.iter().any(|address| !address.ip().to_canonical().is_loopback())
+}
+
+fn count(number: u32) -> usize {
+    usize::try_from(number).unwrap_or(usize::MAX)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,210 @@
+use std::fs;
+
+use secrecy::ExposeSecret;
+use tempfile::TempDir;
+
+use super::*;
+use crate::config::{ApnsIdentity, DatabaseAddress, ServerIdentity};
+
+fn read(directory: &TempDir, text: &str) -> Result<Loaded, Problems> {
+    let environment = Environment { user: "zmesd".into(), system: true, ..Environment::default() };
+    Loaded::from_text(text, &directory.path().join("zmesd.toml"), &environment)
+}
+
+/// Returns `key: message` of each problem.
+fn problems(directory: &TempDir, text: &str) -> Vec<String> {
+    let problems = read(directory, text).unwrap_err();
+    problems.iter().map(|problem| format!("{}: {}", problem.key, problem.message)).collect()
+}
+
+fn loaded(directory: &TempDir, text: &str) -> Loaded {
+    read(directory, text).unwrap_or_else(|problems| panic!("{problems}"))
+}
+
+fn with(files: &[(&str, &str)]) -> TempDir {
+    let directory = tempfile::tempdir().unwrap();
+    for (name, text) in files {
+        fs::write(directory.path().join(name), text).unwrap();
+    }
+    directory
+}
+
+/// No ZoneMinder, no TLS: the rest holds anywhere.
+const BARE: &str = "zoneminder = { config = '', database-url = 'mysql://u:p@db/zm', path-map = '/dev' }\n\
+                    server = { listen = ['127.0.0.1:9000'], plaintext = true }\ncontrol.admin-group = 'root'\n";
+
+const TLS: &str = "server.tls = { certificate = 'c', key = 'k' }\ncontrol.admin-group = 'root'\n";
+
+#[test]
+fn with_plaintext_the_certificate_does_not_matter() {
+    let text = "[zoneminder]\nconfig = ''\ndatabase-url = 'mysql://u:p@db/zm'\n[server]\nplaintext = true\n\
+                [server.tls]\ncertificate = '/nonexistent'\n";
+    assert_eq!(loaded(&with(&[]), text).config.server.tls, None);
+}
+
+#[test]
+fn both_files_of_a_pair_are_checked() {
+    let text = "zoneminder = { config = '', database-url = 'mysql://u:p@db/zm' }\n\
+                server.tls = { certificate = '', key = 'k' }\n";
+    let problems = problems(&with(&[]), text);
+    assert_eq!(problems[0], "server.tls.certificate: is empty");
+    assert!(problems[1].starts_with("server.tls.key: cannot read /"), "{problems:?}");
+    assert_eq!(problems.len(), 2);
+}
+
+#[test]
+fn without_zm_conf_the_url_is_enough() {
+    let directory = with(&[("c", "-"), ("k", "-")]);
+    let absent = format!("zoneminder = {{ config = 'none', database-url = 'mysql://u:p@db/zm' }}\n{TLS}");
+    let loaded = loaded(&directory, &absent);
+    assert_eq!(loaded.config.zoneminder.path_map, Path::new("/dev/shm"));
+    assert!(loaded.config.origin.database_by_url && loaded.config.origin.zm_conf.is_none());
+    assert!(loaded.warnings.is_empty(), "{:?}", loaded.warnings);
+    let none = format!("zoneminder.config = 'none'\n{TLS}");
+    assert!(problems(&directory, &none)[0].ends_with("/none: no such file"));
+    let empty = format!("zoneminder.config = ''\n{TLS}");
+    assert_eq!(problems(&directory, &empty), ["zoneminder.config: is empty"]);
+}
+
+#[test]
+fn a_zm_conf_that_is_there_but_unreadable_is_a_warning_beside_a_url() {
+    let directory = with(&[("c", "-"), ("k", "-")]);
+    fs::create_dir(directory.path().join("zm.conf")).unwrap();
+    let text = format!("zoneminder = {{ config = 'zm.conf', database-url = 'mysql://u:p@db/zm' }}\n{TLS}");
+    let warnings = loaded(&directory, &text).warnings;
+    assert_eq!(warnings[0].key, "zoneminder.config");
+    assert!(warnings[0].message.contains("not a regular file"), "{warnings:?}");
+}
+
+#[test]
+fn keys_override_zm_conf() {
+    let conf = "ZM_DB_HOST=localhost:/run/a.sock\nZM_DB_USER=a\nZM_PATH_MAP=/tmp\nZM_PATH_SOCKS=/run/zm\nZM_SERVER_ID=3\n";
+    let directory = with(&[("c", "-"), ("k", "-"), ("zm.conf", conf)]);
+    let config = loaded(&directory, &format!("zoneminder.config = 'zm.conf'\n{TLS}")).config.zoneminder;
+    assert_eq!(config.database.address, DatabaseAddress::Socket("/run/a.sock".into()));
+    assert_eq!((config.path_map.as_path(), config.path_socks), (Path::new("/tmp"), Some("/run/zm".into())));
+    assert_eq!(config.server, Some(ServerIdentity::Id(3)));
+    let text = format!(
+        "zoneminder = {{ config = 'zm.conf', database-url = 'mysql://b:p@db/zm', path-map = '/dev', server-id = 7 }}\n{TLS}"
+    );
+    let config = loaded(&directory, &text).config.zoneminder;
+    assert_eq!((config.database.user.as_str(), config.path_map.as_path()), ("b", Path::new("/dev")));
+    assert_eq!(config.server, Some(ServerIdentity::Id(7)));
+    assert_eq!(config.path_socks, Some("/run/zm".into()));
+}
+
+#[test]
+fn zm_conf_names_the_server_in_three_ways() {
+    for (lines, expected) in [
+        ("", None),
+        ("ZM_SERVER_ID=\nZM_SERVER_NAME=", None),
+        ("ZM_SERVER_ID=0", None),
+        ("ZM_SERVER_ID=2\nZM_SERVER_NAME=x", Some(ServerIdentity::Id(2))),
+        ("ZM_SERVER_HOST=h\nZM_SERVER_NAME=n", Some(ServerIdentity::Name("n".into()))),
+        ("ZM_SERVER_HOST=h", Some(ServerIdentity::Name("h".into()))),
+    ] {
+        let directory = with(&[("c", "-"), ("k", "-"), ("zm.conf", &format!("ZM_DB_USER=u\n{lines}"))]);
+        let config = loaded(&directory, &format!("zoneminder.config = 'zm.conf'\n{TLS}")).config;
+        assert_eq!(config.zoneminder.server, expected, "{lines}");
+    }
+}
+
+#[test]
+fn problems_in_zm_conf_name_its_line() {
+    let conf = "# comment\nZM_DB_HOST=::1\nZM_SERVER_ID=one\nnonsense\n";
+    let directory = with(&[("c", "-"), ("k", "-"), ("zm.conf", conf)]);
+    let problems = read(&directory, &format!("zoneminder.config = 'zm.conf'\n{TLS}")).unwrap_err();
+    let found: Vec<_> = problems.iter().map(|problem| (problem.key.as_str(), problem.line)).collect();
+    assert_eq!(
+        found,
+        [("ZM_DB_USER", None), ("ZM_DB_HOST", Some(2)), ("ZM_SERVER_ID", Some(3))],
+        "{problems}"
+    );
+    let conf = "ZM_DB_USER=u\nnonsense\n";
+    fs::write(directory.path().join("zm.conf"), conf).unwrap();
+    let warnings = loaded(&directory, &format!("zoneminder.config = 'zm.conf'\n{TLS}")).warnings;
+    assert!(warnings.iter().any(|warning| warning.line == Some(2) && warning.file.ends_with("zm.conf")));
+}
+
+#[test]
+fn a_database_url_may_come_from_a_credential() {
+    let credentials = with(&[("db", "mysql://u:hunter2@db/zm\n")]);
+    let environment = Environment { credentials: Some(credentials.path().into()), ..Environment::default() };
+    let text = "zoneminder = { config = '', database-url-file = 'db' }\nserver.plaintext = true\n";
+    let loaded = Loaded::from_text(text, Path::new("/etc/zmesd/zmesd.toml"), &environment).unwrap();
+    assert_eq!(loaded.config.zoneminder.database.password.expose_secret(), "hunter2");
+}
+
+#[test]
+fn what_is_unwise_is_a_warning() {
+    assert!(loaded(&with(&[]), BARE).warnings.is_empty());
+    let text = BARE
+        .replace("127.0.0.1", "192.0.2.1")
+        .replace("'/dev'", "'/nonexistent'")
+        .replace("'root'", "'no such group'")
+        + "auth.enabled = false\npush.proxy = { enabled = true, url = 'http://h', app-name = 'a', app-key = 'k' }\n";
+    let mut keys: Vec<_> =
+        loaded(&with(&[]), &text).warnings.into_iter().map(|warning| warning.key).collect();
+    keys.sort();
+    assert_eq!(
+        keys,
+        ["auth.enabled", "control.admin-group", "push.proxy.url", "server.plaintext", "zoneminder.path-map"]
+    );
+}
+
+#[test]
+fn paths_that_depend_on_the_working_directory_are_refused() {
+    let text = BARE.replace("path-map = '/dev'", "path-map = 'dev'")
+        + "control.socket = 'x'\nstate.directory = 'y'\n";
+    assert_eq!(
+        problems(&with(&[]), &text),
+        [
+            "zoneminder.path-map: is not an absolute path",
+            "control.socket: is not an absolute path",
+            "state.directory: is not an absolute path",
+        ]
+    );
+    let long = format!("{BARE}control.socket = '/{}'\n", "x".repeat(107));
+    assert!(problems(&with(&[]), &long)[0].ends_with("is too long for a socket"));
+}
+
+#[test]
+fn an_enabled_transport_needs_its_values() {
+    let text =
+        format!("{BARE}push.proxy.enabled = true\npush.fcm.enabled = true\npush.apns.enabled = true\n");
+    let mut found = problems(&with(&[]), &text);
+    found.sort();
+    assert_eq!(
+        found,
+        [
+            "push.apns.key-id: is empty",
+            "push.apns.key: is empty",
+            "push.apns.team-id: is empty",
+            "push.fcm.enabled: true, but there is no way to send",
+            "push.proxy.app-key: is empty",
+            "push.proxy.app-name: is empty",
+            "push.proxy.url: is empty",
+        ]
+    );
+}
+
+#[test]
+fn function_proxies_are_told_apart_by_name() {
+    let proxy = "[[push.fcm.proxy]]\nname = 'a'\nurl = 'https://h'\n";
+    let text = format!("{BARE}push.fcm.enabled = true\n{proxy}[[push.fcm.proxy]]\n{proxy}");
+    assert_eq!(problems(&with(&[]), &text), ["push.fcm.proxy[2].name: `a` is there twice"]);
+}
+
+#[test]
+fn apns_takes_a_certificate_instead_of_a_signing_key() {
+    let directory = with(&[("c.p12", "-"), ("k.p8", "-")]);
+    let apns = |keys: &str| format!("{BARE}push.apns = {{ enabled = true, {keys} }}\n");
+    let config = loaded(&directory, &apns("certificate = 'c.p12'")).config;
+    let identity = config.push.apns.unwrap().identity;
+    assert_eq!(
+        identity,
+        ApnsIdentity::Certificate { certificate: directory.path().join("c.p12"), key: None }
+    );
+    let text = apns("key = 'k.p8', key-id = 'short', team-id = 'ABCDE12345'");
+    assert_eq!(problems(&directory, &text), ["push.apns.key-id: is not ten letters and digits"]);
+}

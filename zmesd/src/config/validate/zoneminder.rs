@@ -1,0 +1,192 @@
+//! `[zoneminder]`: what `zm.conf` says, what overrides it, and what to do where it cannot be read.
+
+use std::path::{Path, PathBuf};
+
+use secrecy::ExposeSecret;
+
+use super::{Checker, Reported};
+use crate::config::access::{ReadError, unread, zoneminder_remedy};
+use crate::config::file::ZoneminderSection;
+use crate::config::problem::{Problem, quotable};
+use crate::config::zmconf::{ZmConf, ZmValue};
+use crate::config::{DatabaseConfig, ServerIdentity, Source, ZoneminderConfig};
+
+/// Where ZoneMinder maps its memory when nobody says otherwise.
+const PATH_MAP: &str = "/dev/shm";
+/// Where else `zm.conf` lies: openSUSE; FreeBSD and builds from source; builds before 1.32.
+const ELSEWHERE: [&str; 4] =
+    ["/etc/zm/zm.conf", "/etc/zoneminder/zm.conf", "/usr/local/etc/zm/zm.conf", "/etc/zm.conf"];
+
+impl Checker<'_> {
+    /// Returns the section, and the `zm.conf` that was read for it.
+    pub(super) fn zoneminder(
+        &mut self,
+        section: &ZoneminderSection,
+    ) -> Result<(ZoneminderConfig, Option<PathBuf>), Reported> {
+        let url = self.secret(&section.database_url);
+        let conf = self.zm_conf(section, !matches!(url, Ok(None)));
+        let database = match (url, &conf) {
+            (Ok(Some(url)), _) => DatabaseConfig::from_url(url.expose_secret()).map_err(|complaint| {
+                let hint = complaint.hint.as_deref();
+                let hint = hint
+                    .unwrap_or("write mysql://user:password@host/zm, with % as %25, @ as %40 and / as %2F");
+                self.problem(&section.database_url.place, complaint.message, hint)
+            }),
+            (Ok(None), Ok(Some(conf))) => self.database_of(conf),
+            (Ok(None), Ok(None)) => {
+                let hint = "name ZoneMinder's zm.conf, or give zoneminder.database-url";
+                Err(self.problem(&section.config.place, "is empty", hint))
+            }
+            (Err(reported), _) | (_, &Err(reported)) => Err(reported),
+        };
+        let conf = conf?;
+        let text = |name| conf.as_ref().and_then(|conf| conf.text(name)).map(PathBuf::from);
+        let path_map = self.absolute(&section.path_map)?.or_else(|| text("ZM_PATH_MAP"));
+        let path_map = path_map.unwrap_or_else(|| PathBuf::from(PATH_MAP));
+        if section.source.value != Source::Db && !path_map.is_dir() {
+            let message = format!("there is no directory {} for the shared memory", path_map.display());
+            let hint = "ZM_PATH_MAP of zm.conf, or zoneminder.path-map, must name it; or is ZoneMinder not started yet?";
+            self.warn(&section.path_map.place, message, hint);
+        }
+        let server = match section.server_id.value {
+            0 => self.server_of(conf.as_ref()),
+            id => Ok(Some(ServerIdentity::Id(id))),
+        };
+        let config = ZoneminderConfig {
+            database: database?,
+            path_map,
+            path_socks: text("ZM_PATH_SOCKS"),
+            server: server?,
+            version: section.version.value,
+            source: section.source.value,
+            poll_interval: section.poll_interval.value,
+            monitor_reload_interval: section.monitor_reload_interval.value,
+            reconcile_interval: section.reconcile_interval.value,
+            realarm_interval: section.realarm_interval.value,
+            startup_grace: section.startup_grace.value,
+            catch_up: section.catch_up.value,
+        };
+        let zm_conf =
+            conf.and(section.config.value.as_deref()).map(|named| self.environment.resolve(named, self.path));
+        Ok((config, zm_conf))
+    }
+
+    /// Reads `zm.conf`. Where the database is known without it, it may be missing.
+    fn zm_conf(
+        &mut self,
+        section: &ZoneminderSection,
+        dispensable: bool,
+    ) -> Result<Option<ZmConf>, Reported> {
+        let Some(named) = &section.config.value else { return Ok(None) };
+        let path = self.environment.resolve(named, self.path);
+        let (file, error) = match ZmConf::load(&path) {
+            Ok(conf) => {
+                for (file, line) in conf.ignored() {
+                    self.warnings.push(Problem {
+                        file: file.clone(),
+                        line: Some(*line),
+                        key: String::new(),
+                        message: "neither a comment nor NAME=VALUE: ignored, as ZoneMinder does".to_owned(),
+                        hint: "remove the line, or put # before it".to_owned(),
+                    });
+                }
+                return Ok(Some(conf));
+            }
+            Err(failure) => failure,
+        };
+        let message = unread(&file, &error, &self.environment.user);
+        let hint = match &error {
+            ReadError::Missing => elsewhere(&path, &ELSEWHERE),
+            ReadError::Denied => zoneminder_remedy(&file, &self.environment.user),
+            ReadError::Irregular | ReadError::TooLarge(_) | ReadError::Other(_) => {
+                "zoneminder.config must name ZoneMinder's zm.conf".to_owned()
+            }
+        };
+        match (dispensable, error) {
+            (false, _) => Err(self.problem(&section.config.place, message, hint)),
+            (true, ReadError::Missing) => Ok(None),
+            (true, _) => {
+                self.warn(
+                    &section.config.place,
+                    format!("{message}; ZM_PATH_MAP and ZM_SERVER_ID are unknown"),
+                    hint,
+                );
+                Ok(None)
+            }
+        }
+    }
+
+    /// Returns the database of `zm.conf`.
+    fn database_of(&mut self, conf: &ZmConf) -> Result<DatabaseConfig, Reported> {
+        DatabaseConfig::from_zmconf(conf).map_err(|complaints| {
+            for (name, complaint) in complaints {
+                let hint = complaint.hint.unwrap_or_else(|| "correct zm.conf".to_owned());
+                self.zm_problem(conf.value(name), name, complaint.message, hint);
+            }
+            Reported
+        })
+    }
+
+    /// Returns the server that `zm.conf` names: `ZM_SERVER_ID`, else `ZM_SERVER_NAME`, else `ZM_SERVER_HOST`.
+    fn server_of(&mut self, conf: Option<&ZmConf>) -> Result<Option<ServerIdentity>, Reported> {
+        let Some(conf) = conf else { return Ok(None) };
+        if let Some(value) = conf.value("ZM_SERVER_ID") {
+            return match value.text.parse() {
+                Ok(0) => Ok(None),
+                Ok(id) => Ok(Some(ServerIdentity::Id(id))),
+                Err(_) => {
+                    let message = format!("`{}` is not the id of a server", quotable(&value.text));
+                    let hint =
+                        "write Servers.Id, or remove the line; zoneminder.server-id overrides it".to_owned();
+                    Err(self.zm_problem(Some(value), "ZM_SERVER_ID", message, hint))
+                }
+            };
+        }
+        let name = conf.text("ZM_SERVER_NAME").or_else(|| conf.text("ZM_SERVER_HOST"));
+        Ok(name.map(|name| ServerIdentity::Name(name.to_owned())))
+    }
+
+    /// Notes what is wrong with a value of `zm.conf`, or that it is missing.
+    fn zm_problem(&mut self, value: Option<&ZmValue>, name: &str, message: String, hint: String) -> Reported {
+        let file = value.map_or_else(|| self.path.to_owned(), |value| value.file.clone());
+        let message = if value.is_some() { message } else { format!("{message} in zm.conf") };
+        self.problems.push(Problem {
+            file,
+            line: value.map(|value| value.line),
+            key: name.to_owned(),
+            message,
+            hint,
+        });
+        Reported
+    }
+}
+
+/// Says where a `zm.conf` is, if not at `path`.
+fn elsewhere(path: &Path, candidates: &[&str]) -> String {
+    match candidates.iter().find(|candidate| Path::new(candidate) != path && Path::new(candidate).exists()) {
+        Some(found) => format!("there is one at {found}: write zoneminder.config = \"{found}\""),
+        None => "is ZoneMinder installed here? Name its zm.conf, or give zoneminder.database-url".to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_zm_conf_at_another_usual_place_is_pointed_at() {
+        let directory = tempfile::tempdir().unwrap();
+        let other = directory.path().join("zm.conf");
+        let candidates = ["/nonexistent/zm.conf", other.to_str().unwrap()];
+        assert!(
+            elsewhere(Path::new("/etc/zm/zm.conf"), &candidates).contains("is ZoneMinder installed here?")
+        );
+        std::fs::write(&other, "").unwrap();
+        let hint = elsewhere(Path::new("/etc/zm/zm.conf"), &candidates);
+        assert_eq!(hint, format!("there is one at {0}: write zoneminder.config = \"{0}\"", other.display()));
+        assert!(
+            elsewhere(&other, &candidates).contains("is ZoneMinder installed here?"),
+            "not where it was missed"
+        );
+    }
+}

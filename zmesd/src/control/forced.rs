@@ -1,0 +1,307 @@
+//! Alarms that an admin forces, and their end, which nobody may forget: a camera would record for ever.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::future::join_all;
+use tokio::sync::{mpsc, oneshot};
+use tokio::time::{Instant, timeout};
+use tokio_util::sync::CancellationToken;
+use tracing::{error, info, warn};
+use zmes_shared::MonitorId;
+
+use crate::ports::{AlarmTrigger, TriggerCommand, TriggerError, TriggerVia};
+
+/// Requests that may wait for the keeper: as many as there are control sessions.
+const COMMANDS: usize = 16;
+/// How long ZoneMinder may take to hear of one trigger.
+const TRIGGER_DEADLINE: Duration = Duration::from_secs(5);
+/// How long a request waits for its turn and its trigger.
+const COMMAND_DEADLINE: Duration = Duration::from_secs(10);
+/// Pause before a cancel that failed is tried again.
+const RETRY: Duration = Duration::from_secs(5);
+/// After so many failed cancels (one minute) it is given up, and the log says so.
+const TRIES: u32 = 12;
+/// Score of a forced alarm; `zmtrigger` scripts use the same, and any above zero makes ZoneMinder record.
+const SCORE: u32 = 255;
+/// Becomes the cause of the event.
+const CAUSE: &str = "Forced by zmesctl";
+/// Becomes part of the event's notes.
+const TEXT: &str = "zmesctl alarm force";
+
+/// Why an alarm was not forced or not cancelled.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum ForcedError {
+    /// ZoneMinder could not be told.
+    #[error(transparent)]
+    Trigger(#[from] TriggerError),
+    /// ZoneMinder did not take it in time.
+    #[error("the trigger did not get through in time")]
+    Late,
+    /// The daemon is about to end and forces nothing any more.
+    #[error("the daemon is stopping")]
+    Stopping,
+}
+
+type Reply = oneshot::Sender<Result<TriggerVia, ForcedError>>;
+
+#[derive(Debug)]
+enum Command {
+    Force(MonitorId, Duration, Reply),
+    Cancel(MonitorId, Reply),
+}
+
+/// The way to the keeper.
+#[derive(Debug)]
+pub(super) struct ForcedAlarms {
+    commands: mpsc::Sender<Command>,
+}
+
+/// The task that ends forced alarms.
+///
+/// Owns: when which forced alarm ends. Receives: requests of admins. Sends: triggers to ZoneMinder. Ends: on its
+/// token, after it has taken back whatever is still forced.
+#[derive(Debug)]
+pub(super) struct ForcedKeeper {
+    trigger: Arc<dyn AlarmTrigger>,
+    commands: mpsc::Receiver<Command>,
+    draining: CancellationToken,
+    forced: BTreeMap<MonitorId, Due>,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Due {
+    at: Instant,
+    tries: u32,
+}
+
+impl ForcedAlarms {
+    /// Returns the two ends.
+    pub(super) fn new(trigger: Arc<dyn AlarmTrigger>, draining: CancellationToken) -> (Self, ForcedKeeper) {
+        let (commands_tx, commands) = mpsc::channel(COMMANDS);
+        let keeper = ForcedKeeper { trigger, commands, draining, forced: BTreeMap::new() };
+        (Self { commands: commands_tx }, keeper)
+    }
+
+    /// Forces an alarm that ends after `lasts`, or makes one that is forced already end then.
+    pub(super) async fn force(&self, monitor: MonitorId, lasts: Duration) -> Result<TriggerVia, ForcedError> {
+        self.call(|reply| Command::Force(monitor, lasts, reply)).await
+    }
+
+    /// Takes an alarm back, also one that somebody else has forced.
+    pub(super) async fn cancel(&self, monitor: MonitorId) -> Result<TriggerVia, ForcedError> {
+        self.call(|reply| Command::Cancel(monitor, reply)).await
+    }
+
+    async fn call(&self, command: impl FnOnce(Reply) -> Command) -> Result<TriggerVia, ForcedError> {
+        let (reply, answer) = oneshot::channel();
+        let asked = async {
+            self.commands.send(command(reply)).await.map_err(|_| ForcedError::Stopping)?;
+            answer.await.map_err(|_| ForcedError::Stopping)?
+        };
+        timeout(COMMAND_DEADLINE, asked).await.map_err(|_| ForcedError::Late)?
+    }
+}
+
+impl ForcedKeeper {
+    /// Runs until its token.
+    pub(super) async fn run(mut self) {
+        loop {
+            let next = self.next_due();
+            tokio::select! {
+                biased;
+                () = self.draining.cancelled() => break,
+                Some(command) = self.commands.recv() => self.on_command(command).await,
+                () = due(next) => self.cancel_due(Instant::now()).await,
+            }
+        }
+        self.cancel_all().await;
+    }
+
+    async fn on_command(&mut self, command: Command) {
+        // A reply that nobody waits for any more is no error: what was done is kept all the same.
+        match command {
+            Command::Force(monitor, lasts, reply) => {
+                let on = TriggerCommand::On { score: SCORE, cause: CAUSE.to_owned(), text: TEXT.to_owned() };
+                let told = self.tell(monitor, on).await;
+                // A trigger that came late may still have come: it is taken back like one that did.
+                if matches!(told, Ok(_) | Err(ForcedError::Late)) {
+                    self.forced.insert(monitor, Due { at: Instant::now() + lasts, tries: 0 });
+                }
+                reply.send(told).ok();
+            }
+            Command::Cancel(monitor, reply) => {
+                let told = self.tell(monitor, TriggerCommand::Cancel).await;
+                if told.is_ok() {
+                    self.forced.remove(&monitor);
+                }
+                reply.send(told).ok();
+            }
+        }
+    }
+
+    async fn cancel_due(&mut self, now: Instant) {
+        let due: Vec<_> =
+            self.forced.iter().filter(|(_, due)| due.at <= now).map(|(monitor, _)| *monitor).collect();
+        for monitor in due {
+            self.cancel(monitor).await;
+        }
+    }
+
+    async fn cancel(&mut self, monitor: MonitorId) {
+        let failed = match self.tell(monitor, TriggerCommand::Cancel).await {
+            Ok(_) => {
+                info!(%monitor, "the forced alarm has ended");
+                None
+            }
+            // The trigger lies in the shared memory: without the one, the other is gone, too.
+            Err(ForcedError::Trigger(TriggerError::NotCaptured(_))) => None,
+            Err(error) => Some(error),
+        };
+        let tries = self.forced.get(&monitor).map_or(1, |due| due.tries + 1);
+        match failed {
+            None => drop(self.forced.remove(&monitor)),
+            Some(error) if tries >= TRIES => {
+                let error = &error as &dyn std::error::Error;
+                error!(%monitor, error, "cannot end a forced alarm: cancel it with zmu or in the console");
+                self.forced.remove(&monitor);
+            }
+            Some(error) => {
+                let error = &error as &dyn std::error::Error;
+                warn!(%monitor, error, "cannot end a forced alarm yet");
+                self.forced.insert(monitor, Due { at: Instant::now() + RETRY, tries });
+            }
+        }
+    }
+
+    async fn cancel_all(&mut self) {
+        // All at once: the daemon is to end soon, however many there are and however slow ZoneMinder is.
+        let forced = std::mem::take(&mut self.forced);
+        let told = forced
+            .into_keys()
+            .map(async |monitor| (monitor, self.tell(monitor, TriggerCommand::Cancel).await));
+        for (monitor, told) in join_all(told).await {
+            if let Err(error) = told {
+                let error = &error as &dyn std::error::Error;
+                error!(%monitor, error, "a forced alarm stays on: cancel it with zmu or in the console");
+            }
+        }
+    }
+
+    async fn tell(&self, monitor: MonitorId, command: TriggerCommand) -> Result<TriggerVia, ForcedError> {
+        let told = timeout(TRIGGER_DEADLINE, self.trigger.set(monitor, command)).await;
+        Ok(told.map_err(|_| ForcedError::Late)??)
+    }
+
+    fn next_due(&self) -> Option<Instant> {
+        self.forced.values().map(|due| due.at).min()
+    }
+}
+
+async fn due(at: Option<Instant>) {
+    match at {
+        Some(at) => tokio::time::sleep_until(at).await,
+        None => std::future::pending().await,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Mutex;
+
+    use async_trait::async_trait;
+    use tokio_util::task::TaskTracker;
+
+    use super::*;
+
+    /// Records who was told what, and when (seconds since the start); fails as often as told.
+    #[derive(Debug)]
+    struct Recorder {
+        start: Instant,
+        told: Mutex<Vec<(u64, u32, &'static str)>>,
+        failures: Mutex<u32>,
+    }
+
+    #[async_trait]
+    impl AlarmTrigger for Recorder {
+        async fn set(&self, monitor: MonitorId, command: TriggerCommand) -> Result<TriggerVia, TriggerError> {
+            let word = if command == TriggerCommand::Cancel { "cancel" } else { "on" };
+            self.told.lock().unwrap().push((self.start.elapsed().as_secs(), monitor.0, word));
+            let mut failures = self.failures.lock().unwrap();
+            if word == "cancel" && *failures > 0 {
+                *failures -= 1;
+                return Err(TriggerError::Failed { monitor, detail: "busy".into() });
+            }
+            Ok(TriggerVia::SharedMemory)
+        }
+    }
+
+    struct World {
+        alarms: ForcedAlarms,
+        trigger: Arc<Recorder>,
+        draining: CancellationToken,
+        tasks: TaskTracker,
+    }
+
+    fn world(failures: u32) -> World {
+        let (told, failures) = (Mutex::default(), Mutex::new(failures));
+        let trigger = Arc::new(Recorder { start: Instant::now(), told, failures });
+        let draining = CancellationToken::new();
+        let port: Arc<dyn AlarmTrigger> = Arc::<Recorder>::clone(&trigger);
+        let (alarms, keeper) = ForcedAlarms::new(port, draining.clone());
+        let tasks = TaskTracker::new();
+        tasks.spawn(keeper.run());
+        tasks.close();
+        World { alarms, trigger, draining, tasks }
+    }
+
+    async fn after(seconds: u64) {
+        tokio::time::sleep(Duration::from_secs(seconds)).await;
+    }
+
+    const TEN: Duration = Duration::from_secs(10);
+
+    #[tokio::test(start_paused = true)]
+    async fn a_forced_alarm_ends_by_itself_and_forcing_again_extends_it() {
+        let world = world(0);
+        world.alarms.force(MonitorId(1), TEN).await.unwrap();
+        after(6).await;
+        world.alarms.force(MonitorId(1), TEN).await.unwrap();
+        after(30).await;
+        let told = world.trigger.told.lock().unwrap().clone();
+        assert_eq!(told, [(0, 1, "on"), (6, 1, "on"), (16, 1, "cancel")]);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_cancelled_alarm_is_not_cancelled_again() {
+        let world = world(0);
+        world.alarms.force(MonitorId(1), TEN).await.unwrap();
+        after(3).await;
+        world.alarms.cancel(MonitorId(1)).await.unwrap();
+        after(30).await;
+        assert_eq!(*world.trigger.told.lock().unwrap(), [(0, 1, "on"), (3, 1, "cancel")]);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_cancel_that_fails_is_tried_again() {
+        let world = world(2);
+        world.alarms.force(MonitorId(1), TEN).await.unwrap();
+        after(60).await;
+        let told = world.trigger.told.lock().unwrap().clone();
+        assert_eq!(told, [(0, 1, "on"), (10, 1, "cancel"), (15, 1, "cancel"), (20, 1, "cancel")]);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_daemon_that_ends_takes_back_what_it_forced() {
+        let world = world(0);
+        world.alarms.force(MonitorId(1), TEN).await.unwrap();
+        world.alarms.force(MonitorId(2), TEN).await.unwrap();
+        world.draining.cancel();
+        world.tasks.wait().await;
+        let told = world.trigger.told.lock().unwrap().clone();
+        assert_eq!(told, [(0, 1, "on"), (0, 2, "on"), (0, 1, "cancel"), (0, 2, "cancel")]);
+        let late = world.alarms.force(MonitorId(1), TEN).await;
+        assert!(matches!(late, Err(ForcedError::Stopping)), "{late:?}");
+    }
+}

@@ -1,0 +1,158 @@
+//! `alarm test`, `alarm force` and `alarm cancel`
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::mpsc;
+use tokio::time::{Instant, timeout_at};
+use zmes_shared::control::{AlarmTest, ControlError, ErrorCode};
+use zmes_shared::views::{AlarmForced, AlarmTested, TargetDecision};
+use zmes_shared::{MonitorId, SessionId};
+
+use super::{busy, no_monitor, no_token};
+use crate::control::forced::ForcedError;
+use crate::control::{Context, ControlParts};
+use crate::domain::{Decision, Monitor};
+use crate::monitors::Catalog;
+use crate::ports::TriggerError;
+use crate::route::{AlarmTestRequest, TestTarget, Written};
+
+/// How long `--wait` waits for the last frame to be written.
+const WAIT: Duration = Duration::from_secs(5);
+/// Receipts beyond the clients that were counted: some may come in between.
+const RECEIPTS_SLACK: usize = 64;
+/// The shortest and the longest time that an alarm is forced for, in milliseconds.
+const FORCED_MS: std::ops::RangeInclusive<u64> = 1_000..=3_600_000;
+
+/// What became of the frames, by session: written after so many milliseconds, or not.
+type Receipts = HashMap<SessionId, Option<u64>>;
+
+/// Announces a synthetic alarm, or says who would get it.
+pub(super) async fn test(parts: &ControlParts, test: AlarmTest) -> Result<AlarmTested, ControlError> {
+    if let Some(token) = &test.token {
+        return Err(no_token(token));
+    }
+    let monitor = tested_monitor(&parts.catalog.now(), test.monitor)?;
+    let waits = test.wait && !test.dry_run;
+    let (receipts, mut written) = if waits {
+        let clients = parts.router.count().await.map_err(busy)?.total;
+        let bound = usize::try_from(clients).unwrap_or_default().saturating_add(RECEIPTS_SLACK);
+        let (receipts, written) = mpsc::channel(bound);
+        (Some(receipts), Some(written))
+    } else {
+        (None, None)
+    };
+    let start = Instant::now();
+    let request = AlarmTestRequest {
+        monitor: monitor.id,
+        monitor_name: Arc::clone(&monitor.name),
+        dry_run: test.dry_run,
+        receipts,
+        only: Vec::new(),
+    };
+    let tested = parts.router.test(request).await.map_err(busy)?;
+    let receipts = match &mut written {
+        Some(written) => Some(collect(written, start).await),
+        None => None,
+    };
+    let targets = tested.targets.iter().map(|target| decided(target, receipts.as_ref())).collect();
+    Ok(AlarmTested { event_id: tested.event, monitor_id: monitor.id, dry_run: test.dry_run, targets })
+}
+
+/// Makes ZoneMinder itself record.
+pub(super) async fn force(
+    context: &Context,
+    monitor: MonitorId,
+    for_ms: u64,
+) -> Result<AlarmForced, ControlError> {
+    if !FORCED_MS.contains(&for_ms) {
+        let message = format!("an alarm cannot be forced for {for_ms} ms");
+        return Err(ControlError::new(ErrorCode::BadRequest, message).with_hint("between 1s and 1h"));
+    }
+    forcible(&context.parts.catalog.now(), monitor)?;
+    let via = context.forced.force(monitor, Duration::from_millis(for_ms)).await.map_err(refused)?;
+    let (trigger, via) = ("on".to_owned(), via.as_str().to_owned());
+    Ok(AlarmForced { monitor_id: monitor, trigger, via, for_ms: Some(for_ms) })
+}
+
+/// Takes a forced alarm back.
+pub(super) async fn cancel(context: &Context, monitor: MonitorId) -> Result<AlarmForced, ControlError> {
+    forcible(&context.parts.catalog.now(), monitor)?;
+    let via = context.forced.cancel(monitor).await.map_err(refused)?;
+    let (trigger, via) = ("cancelled".to_owned(), via.as_str().to_owned());
+    Ok(AlarmForced { monitor_id: monitor, trigger, via, for_ms: None })
+}
+
+/// Returns the monitor that a test pretends to come from: the wanted one, else the first that is watched.
+fn tested_monitor(catalog: &Catalog, wanted: Option<MonitorId>) -> Result<Arc<Monitor>, ControlError> {
+    let monitors = &catalog.monitors;
+    if let Some(id) = wanted {
+        return monitors.find(id).cloned().ok_or_else(|| no_monitor(id, monitors));
+    }
+    if let Some(first) = monitors.watched().next() {
+        return Ok(Arc::clone(first));
+    }
+    if catalog.loaded_at.is_none() {
+        let error = ControlError::new(ErrorCode::Unavailable, "no monitor is known yet");
+        return Err(error.with_hint("the database has not answered yet: zmesctl check db"));
+    }
+    let error = ControlError::new(ErrorCode::NotFound, "no monitor is watched");
+    Err(error.with_hint("zmesctl monitors list says why; or name one with --monitor"))
+}
+
+/// Says whether an alarm of that monitor can be forced at all.
+fn forcible(catalog: &Catalog, monitor: MonitorId) -> Result<(), ControlError> {
+    let found = catalog.monitors.find(monitor).ok_or_else(|| no_monitor(monitor, &catalog.monitors))?;
+    found.watched.map_err(|reason| {
+        let message = format!("monitor {monitor} is not watched: {}", reason.as_str());
+        ControlError::new(ErrorCode::NotFound, message)
+            .with_hint("change its function in ZoneMinder's console")
+    })
+}
+
+fn refused(error: ForcedError) -> ControlError {
+    match error {
+        ForcedError::Trigger(TriggerError::NotPermitted(detail)) => {
+            ControlError::new(ErrorCode::Forbidden, format!("zmesd may not force alarms: {detail}")).with_hint(
+                "start zmtrigger.pl in ZoneMinder (OPT_TRIGGERS), or give zmesd write access to the shared memory",
+            )
+        }
+        ForcedError::Trigger(error @ TriggerError::NotCaptured(_)) => {
+            ControlError::new(ErrorCode::Unavailable, error.to_string())
+                .with_hint("zmesctl monitors list says what is wrong with it")
+        }
+        ForcedError::Trigger(error @ TriggerError::Failed { .. }) => {
+            ControlError::new(ErrorCode::Unavailable, error.to_string())
+        }
+        error @ ForcedError::Late => ControlError::new(ErrorCode::Timeout, error.to_string()),
+        error @ ForcedError::Stopping => ControlError::new(ErrorCode::Conflict, error.to_string()),
+    }
+}
+
+/// Collects receipts until all have come (every frame is gone, and its sender with it) or the time is over.
+async fn collect(written: &mut mpsc::Receiver<Written>, start: Instant) -> Receipts {
+    let mut receipts = Receipts::new();
+    while let Ok(Some(receipt)) = timeout_at(start + WAIT, written.recv()).await {
+        let latency = u64::try_from(start.elapsed().as_millis()).unwrap_or(u64::MAX);
+        receipts.insert(receipt.session, receipt.written.then_some(latency));
+    }
+    receipts
+}
+
+fn decided(target: &TestTarget, receipts: Option<&Receipts>) -> TargetDecision {
+    let receipt = receipts.map(|receipts| receipts.get(&target.session).copied());
+    let (decision, reason, latency_ms) = match (target.decision, receipt) {
+        (Decision::Send, Some(Some(Some(latency)))) => ("sent", "", Some(latency)),
+        (Decision::Send, Some(Some(None))) => ("failed", "the client left first", None),
+        (Decision::Send, Some(None)) => ("failed", "not written in time", None),
+        (decision, _) => (decision.as_str(), decision.reason(), None),
+    };
+    TargetDecision {
+        kind: "session".to_owned(),
+        id: target.session.to_string(),
+        decision: decision.to_owned(),
+        reason: reason.to_owned(),
+        latency_ms,
+    }
+}

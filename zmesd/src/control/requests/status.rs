@@ -1,0 +1,39 @@
+//! `status`
+
+use zmes_shared::control::ControlError;
+use zmes_shared::views::{DatabaseState, EventCounts, PushCounts, Status, TokenCounts};
+
+use super::{busy, monitors};
+use crate::control::ControlParts;
+use crate::ports::DbHealth;
+
+/// Returns how the daemon is.
+pub(super) async fn show(parts: &ControlParts) -> Result<Status, ControlError> {
+    let clients = parts.router.count().await.map_err(busy)?;
+    let (database, database_error) = match &*parts.database.borrow() {
+        DbHealth::Up => (DatabaseState::Ok, None),
+        DbHealth::Down(reason) => (DatabaseState::Down, Some(reason.clone())),
+        DbHealth::Untried => (DatabaseState::Down, Some("not asked yet".to_owned())),
+    };
+    let uptime_ms = u64::try_from(parts.started.elapsed().as_millis()).unwrap_or(u64::MAX);
+    Ok(Status {
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        pid: std::process::id(),
+        started_at: parts.started_at,
+        uptime_ms,
+        monitors: monitors::counts(parts),
+        clients,
+        tokens: TokenCounts::default(),
+        push: PushCounts::default(),
+        events: EventCounts {
+            seen: parts.counters.alarms.value(),
+            reconciled: parts.counters.reconciled.value(),
+        },
+        database,
+        database_error,
+        zoneminder: parts.catalog.now().version.map(|version| version.to_string()),
+        listening: parts.listening.borrow().clone(),
+        stopping: parts.draining.is_cancelled(),
+        state_error: parts.state_trouble.borrow().clone(),
+    })
+}

@@ -1,0 +1,8 @@
+//! The control socket as a peer sees it: a real socket, literal JSON lines, the real router and the real state.
+
+mod limits;
+mod requests;
+mod roles;
+mod socket;
+mod streams;
+mod world;

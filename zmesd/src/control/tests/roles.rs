@@ -1,0 +1,121 @@
+//! Who may do what, with processes of other users.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::PathBuf;
+use std::process::{Command, Stdio};
+
+use nix::unistd::{Gid, Group, Uid, User, getgrouplist};
+use serde_json::Value;
+
+use super::world::World;
+
+/// Nobody: in no group that matters.
+const NOBODY: u32 = 65534;
+
+/// Runs socat as another user with `requests` as its input; `None` where that cannot be done here.
+fn as_user(socket: PathBuf, uid: u32, gid: u32, requests: &str) -> Option<Vec<Value>> {
+    let able = Uid::effective().is_root()
+        && ["setpriv", "socat"].iter().all(|tool| {
+            let found = Command::new(tool).arg("-V").stdout(Stdio::null()).stderr(Stdio::null()).status();
+            found.is_ok()
+        });
+    if !able {
+        assert!(std::env::var_os("CI").is_none(), "this test needs root, setpriv and socat");
+        eprintln!("SKIPPED: this test needs root, setpriv and socat");
+        return None;
+    }
+    let script = r#"printf '%s\n' "$1" | socat -t 10 - "UNIX-CONNECT:$0""#;
+    let ids = [format!("--reuid={uid}"), format!("--regid={gid}"), "--clear-groups".to_owned()];
+    let mut command = Command::new("setpriv");
+    command.args(ids).args(["--", "sh", "-c", script]).arg(socket).arg(requests);
+    let output = command.output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let text = String::from_utf8(output.stdout).unwrap();
+    Some(text.lines().map(|line| serde_json::from_str(line).unwrap()).collect())
+}
+
+/// Starts a daemon whose socket everybody can open, and asks it as somebody else.
+async fn answers(group: &str, uid: u32, gid: u32, requests: &'static str) -> Option<Vec<Value>> {
+    let world = World::start().await;
+    world.admin_group.send_replace(group.to_owned());
+    for directory in [world.directory.path(), world.socket.parent().unwrap()] {
+        fs::set_permissions(directory, fs::Permissions::from_mode(0o755)).unwrap();
+    }
+    fs::set_permissions(&world.socket, fs::Permissions::from_mode(0o666)).unwrap();
+    let socket = world.socket.clone();
+    tokio::task::spawn_blocking(move || as_user(socket, uid, gid, requests)).await.unwrap()
+}
+
+const LEVEL: &str = r#"{"id":1,"request":{"type":"log_level","level":"debug"}}"#;
+
+#[tokio::test]
+async fn root_and_the_daemons_own_user_are_admins() {
+    let world = World::start().await;
+    let mut peer = super::world::Peer::connect(&world.socket).await;
+    assert_eq!(peer.read().await["hello"]["role"], "admin");
+}
+
+#[tokio::test]
+async fn another_user_may_look_but_change_nothing() {
+    let requests = concat!(
+        r#"{"id":1,"request":{"type":"log_level","level":"debug"}}"#,
+        "\n",
+        r#"{"id":2,"request":{"type":"clients_disconnect","client":1}}"#,
+        "\n",
+        r#"{"id":3,"request":{"type":"alarm_test"}}"#,
+        "\n",
+        r#"{"id":4,"request":{"type":"config_show"}}"#,
+        "\n",
+        r#"{"id":5,"request":{"type":"alarm_test","dry_run":true}}"#,
+        "\n",
+        r#"{"id":6,"request":{"type":"status"}}"#
+    );
+    let Some(lines) = answers("zmesd-admins", NOBODY, NOBODY, requests).await else { return };
+    let [hello, refused @ .., dry, status] = lines.as_slice() else { panic!("{lines:?}") };
+    assert_eq!(hello["hello"]["role"], "observer");
+    assert_eq!(refused.len(), 4, "{lines:?}");
+    for answer in refused {
+        assert_eq!(answer["error"]["code"], "forbidden", "{answer}");
+        let hint = answer["error"]["hint"].as_str().unwrap();
+        assert!(hint.starts_with("sudo usermod -aG zmesd-admins nobody"), "{hint}");
+    }
+    assert_eq!(dry["ok"]["dry_run"], true, "{dry}");
+    assert_eq!(status["ok"]["database"], "ok");
+}
+
+#[tokio::test]
+async fn the_group_of_the_process_makes_an_admin() {
+    let Some(group) = Group::from_gid(Gid::from_raw(NOBODY)).unwrap() else { return };
+    let name = group.name.clone();
+    let Some(lines) = answers(&name, NOBODY, NOBODY, LEVEL).await else { return };
+    assert_eq!(lines[0]["hello"]["role"], "admin");
+    assert_eq!(lines[1]["ok"]["before"], "info", "{:?}", lines[1]);
+}
+
+#[tokio::test]
+async fn a_supplementary_group_in_the_user_database_makes_an_admin() {
+    let Some((user, group)) = somebody_with_another_group() else {
+        eprintln!("SKIPPED: no user of this machine is in a second group");
+        return;
+    };
+    // The process itself has neither that group nor any other: only the database knows.
+    let name = group.name.clone();
+    let Some(lines) = answers(&name, user.uid.as_raw(), NOBODY, LEVEL).await else { return };
+    assert_eq!(lines[0]["hello"]["role"], "admin", "{} in {}", user.name, group.name);
+}
+
+fn somebody_with_another_group() -> Option<(User, Group)> {
+    let groups = fs::read_to_string("/etc/group").unwrap();
+    groups.lines().find_map(|line| {
+        let mut fields = line.split(':');
+        let (group, members) = (fields.next()?, fields.next_back()?);
+        let group = Group::from_name(group).ok()??;
+        members.split(',').find_map(|member| {
+            let user = User::from_name(member).ok()??;
+            let name = std::ffi::CString::new(member).ok()?;
+            let known = getgrouplist(&name, user.gid).ok()?.contains(&group.gid);
+            (known && !user.uid.is_root() && user.gid != group.gid).then(|| (user, group.clone()))
+        })
+    })
+}

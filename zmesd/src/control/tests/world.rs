@@ -1,0 +1,359 @@
+//! A daemon as far as its control socket is concerned, and a peer that speaks literal JSON.
+
+use std::any::Any;
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use jiff::Timestamp;
+use serde_json::Value;
+use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader, Lines};
+use tokio::net::UnixStream;
+use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
+use tokio::sync::{mpsc, oneshot, watch};
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+use zmes_shared::control::{ControlError, ErrorCode};
+use zmes_shared::views::{ConfigReloaded, ConfigShown, MonitorView, Reloaded};
+use zmes_shared::{EventId, MonitorId, MonitorState, SessionId};
+
+use crate::config::StateConfig;
+use crate::control::{ControlListener, ControlParts, MonitorReports, serve};
+use crate::domain::{
+    Alarm, Monitor, MonitorFilter, MonitorRights, MonitorSet, NotWatched, Origin, Recording, User, ZmVersion,
+};
+use crate::monitors::{Catalog, CatalogHandle, Refresh};
+use crate::ports::{
+    AlarmTrigger, CertificateInfo, CertificateSummary, Clock, ConfigReload, DbError, DbHealth, SystemClock,
+    TriggerCommand, TriggerError, TriggerVia,
+};
+use crate::route::{Attach, CloseReason, Outgoing, Router, RouterHandle, RouterParts, SessionOpening, Tap};
+use crate::state::{State, StateHandle};
+use crate::telemetry::Counters;
+use crate::telemetry::log::LogHandle;
+
+/// What the ports of this daemon answer; tests change it.
+#[derive(Debug, Default)]
+pub(super) struct Outside {
+    pub(super) triggered: Mutex<Vec<(u32, String)>>,
+    pub(super) trigger_refusal: Mutex<Option<TriggerError>>,
+    pub(super) certificate: Mutex<Option<CertificateSummary>>,
+    pub(super) refresh_error: Mutex<Option<DbError>>,
+}
+
+#[async_trait]
+impl AlarmTrigger for Outside {
+    async fn set(&self, monitor: MonitorId, command: TriggerCommand) -> Result<TriggerVia, TriggerError> {
+        if let Some(error) = self.trigger_refusal.lock().unwrap().clone() {
+            return Err(error);
+        }
+        let word = match command {
+            TriggerCommand::On { cause, .. } => format!("on: {cause}"),
+            TriggerCommand::Cancel => "cancel".to_owned(),
+        };
+        self.triggered.lock().unwrap().push((monitor.0, word));
+        Ok(TriggerVia::SharedMemory)
+    }
+}
+
+#[async_trait]
+impl ConfigReload for Outside {
+    async fn reload(&self) -> Result<ConfigReloaded, ControlError> {
+        Err(ControlError::new(ErrorCode::ConfigInvalid, "line 3: push.intervall: unknown key"))
+    }
+
+    fn show(&self) -> ConfigShown {
+        ConfigShown { file: "/etc/zmesd/zmesd.toml".into(), toml: "[server]\n".into() }
+    }
+}
+
+impl CertificateInfo for Outside {
+    fn summary(&self) -> Option<CertificateSummary> {
+        self.certificate.lock().unwrap().clone()
+    }
+}
+
+/// The daemon.
+pub(super) struct World {
+    pub(super) socket: PathBuf,
+    pub(super) outside: Arc<Outside>,
+    pub(super) router: RouterHandle,
+    pub(super) alarms: mpsc::Sender<Alarm>,
+    pub(super) state: StateHandle,
+    pub(super) tap: Tap,
+    pub(super) catalog: watch::Sender<Arc<Catalog>>,
+    pub(super) reports: watch::Sender<MonitorReports>,
+    pub(super) database: watch::Sender<DbHealth>,
+    pub(super) admin_group: watch::Sender<String>,
+    pub(super) counters: Arc<Counters>,
+    pub(super) log: LogHandle,
+    pub(super) draining: CancellationToken,
+    pub(super) stop: CancellationToken,
+    pub(super) tasks: TaskTracker,
+    pub(super) directory: tempfile::TempDir,
+    /// What must live as long as the daemon: the log's filter, the sending ends of watches.
+    _kept: Vec<Box<dyn Any>>,
+}
+
+/// An app, as the router knows it.
+pub(super) struct App {
+    pub(super) id: SessionId,
+    pub(super) outbox: mpsc::Receiver<Outgoing>,
+    pub(super) kicked: oneshot::Receiver<CloseReason>,
+}
+
+pub(super) fn monitor(id: u32, name: &str, watched: Result<(), NotWatched>) -> Monitor {
+    let recording = Recording::OnAlarm;
+    Monitor { id: MonitorId(id), name: name.into(), recording, alarm_opens_event: false, watched }
+}
+
+pub(super) fn report(id: u32, name: &str, state: MonitorState) -> MonitorView {
+    MonitorView {
+        id: MonitorId(id),
+        name: name.to_owned(),
+        source: "shm".to_owned(),
+        state,
+        last_event_id: None,
+        layout: Some(872),
+        healthy: true,
+        reason: None,
+    }
+}
+
+/// Three monitors: Garage and Porch are watched, Attic is only viewed.
+fn catalog() -> Catalog {
+    let monitors: MonitorSet = [
+        monitor(1, "Garage", Ok(())),
+        monitor(2, "Porch", Ok(())),
+        monitor(3, "Attic", Err(NotWatched::NoDetection)),
+    ]
+    .into_iter()
+    .collect();
+    let version = Some(ZmVersion(1, 36, 33));
+    Catalog { loaded_at: Some(Timestamp::UNIX_EPOCH), version, monitors, ..Catalog::default() }
+}
+
+fn reports() -> MonitorReports {
+    let views = [report(1, "Garage", MonitorState::Idle), report(2, "Porch", MonitorState::Idle)];
+    Arc::new(views.into_iter().map(|view| (view.id, view)).collect::<BTreeMap<_, _>>())
+}
+
+/// The real router on the real state.
+struct Core {
+    router: RouterHandle,
+    alarms: mpsc::Sender<Alarm>,
+    state: StateHandle,
+    trouble: watch::Receiver<Option<String>>,
+    tap: Tap,
+    counters: Arc<Counters>,
+}
+
+impl Core {
+    async fn start(
+        directory: PathBuf,
+        catalog: watch::Receiver<Arc<Catalog>>,
+        tasks: &TaskTracker,
+        stop: &CancellationToken,
+    ) -> Self {
+        let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+        let config = StateConfig { directory, keep_events: Duration::from_hours(1) };
+        let state = State::open(&config, Arc::clone(&clock)).await.unwrap();
+        let (commands, commands_rx) = mpsc::channel(64);
+        let (alarms, alarms_rx) = mpsc::channel(64);
+        let (tap, counters) = (Tap::default(), Arc::<Counters>::default());
+        let router = Router::new(RouterParts {
+            alarms: alarms_rx,
+            commands: commands_rx,
+            catalog,
+            authenticated_users: watch::channel(false).1,
+            state: state.handle.clone(),
+            remembered: state.remembered,
+            tap: tap.clone(),
+            counters: Arc::clone(&counters),
+            clock,
+        });
+        tasks.spawn(router.run(stop.clone()));
+        tasks.spawn(state.writer.run(stop.clone()));
+        let (router, state, trouble) = (RouterHandle::new(commands), state.handle, state.trouble);
+        Self { router, alarms, state, trouble, tap, counters }
+    }
+}
+
+impl World {
+    pub(super) async fn start() -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        let socket = directory.path().join("run/control.sock");
+        let (tasks, draining, stop) =
+            (TaskTracker::new(), CancellationToken::new(), CancellationToken::new());
+        let (catalog, catalog_rx) = watch::channel(Arc::new(catalog()));
+        let core = Core::start(directory.path().join("state"), catalog_rx.clone(), &tasks, &stop).await;
+        let outside = Arc::<Outside>::default();
+        let (refresh, refreshes) = mpsc::channel(1);
+        tasks.spawn(refresh_catalog(refreshes, Arc::clone(&outside), stop.clone()));
+        let (reports, reports_rx) = watch::channel(reports());
+        let (database, database_rx) = watch::channel(DbHealth::Up);
+        let (admin_group, admin_group_rx) = watch::channel("no-such-group".to_owned());
+        let (listening, listening_rx) = watch::channel(vec!["wss://[::]:9000".to_owned()]);
+        let (filter, log) = LogHandle::new("info").unwrap();
+        let Core { router, alarms, state, trouble, tap, counters } = core;
+        let parts = ControlParts {
+            router: router.clone(),
+            catalog: CatalogHandle::new(refresh, catalog_rx),
+            state: state.clone(),
+            state_trouble: trouble,
+            tap: tap.clone(),
+            reports: reports_rx,
+            database: database_rx,
+            trigger: Arc::<Outside>::clone(&outside),
+            log: log.clone(),
+            counters: Arc::clone(&counters),
+            clock: Arc::new(SystemClock),
+            configuration: Arc::<Outside>::clone(&outside),
+            certificate: Arc::<Outside>::clone(&outside),
+            listening: listening_rx,
+            started_at: Timestamp::UNIX_EPOCH,
+            started: Instant::now(),
+            poll_interval: Duration::from_millis(20),
+            admin_group: admin_group_rx,
+            draining: draining.clone(),
+            stop: stop.clone(),
+        };
+        let listener = ControlListener::bind(&socket, "").await.unwrap();
+        tasks.spawn(serve(listener, parts));
+        tasks.close();
+        Self {
+            socket,
+            outside,
+            router,
+            alarms,
+            state,
+            tap,
+            catalog,
+            reports,
+            database,
+            admin_group,
+            counters,
+            log,
+            draining,
+            stop,
+            tasks,
+            directory,
+            _kept: vec![Box::new(filter), Box::new(listening)],
+        }
+    }
+
+    /// Connects and reads the greeting.
+    pub(super) async fn peer(&self) -> Peer {
+        let mut peer = Peer::connect(&self.socket).await;
+        let hello = peer.read().await;
+        assert_eq!(hello["hello"]["protocol"]["major"], 1, "{hello}");
+        peer
+    }
+
+    /// Asks one thing on a connection of its own.
+    pub(super) async fn ask(&self, request: &str) -> Value {
+        let mut peer = self.peer().await;
+        peer.send(&format!(r#"{{"id":7,"request":{request}}}"#)).await;
+        let answer = peer.read().await;
+        assert_eq!(answer["id"], 7, "{answer}");
+        answer
+    }
+
+    /// Connects an app at `address`, authenticated where `user` is given.
+    pub(super) async fn app(&self, id: u64, address: &str, user: Option<&str>) -> App {
+        let (outbox_tx, outbox) = mpsc::channel(64);
+        let (kick, kicked) = oneshot::channel();
+        let id = SessionId(id);
+        let (address, connected_at) = (address.parse().unwrap(), Timestamp::UNIX_EPOCH);
+        let opening = SessionOpening { id, address, connected_at, outbox: outbox_tx, kick };
+        self.router.open(opening).await.unwrap();
+        if let Some(name) = user {
+            let attach = Attach { id, user: user_named(name), app: None, filter: Some(MonitorFilter::All) };
+            self.router.attach(attach).await.unwrap();
+        }
+        App { id, outbox, kicked }
+    }
+
+    pub(super) async fn alarm(&self, monitor: u32, event: u64) {
+        let alarm = Alarm {
+            monitor: MonitorId(monitor),
+            monitor_name: "Garage".into(),
+            event: Some(EventId(event)),
+            cause: "Motion".into(),
+            at: SystemClock.now(),
+            detected: Instant::now(),
+            origin: Origin::Poll,
+        };
+        self.alarms.send(alarm).await.unwrap();
+    }
+}
+
+fn user_named(name: &str) -> Arc<User> {
+    Arc::new(User {
+        name: name.to_owned(),
+        password: "hash".to_owned().into(),
+        enabled: true,
+        api_enabled: true,
+        may_see_events: true,
+        token_min_expiry: 0,
+        rights: MonitorRights::All,
+    })
+}
+
+async fn refresh_catalog(
+    mut refreshes: mpsc::Receiver<Refresh>,
+    outside: Arc<Outside>,
+    stop: CancellationToken,
+) {
+    while let Some(Some(reply)) = stop.run_until_cancelled(refreshes.recv()).await {
+        let error = outside.refresh_error.lock().unwrap().clone();
+        let reloaded = Reloaded { monitors: 3, added: 1, removed: 0, users: 2 };
+        reply.send(error.map_or(Ok(reloaded), Err)).ok();
+    }
+}
+
+/// The other end of the control socket.
+pub(super) struct Peer {
+    lines: Lines<BufReader<OwnedReadHalf>>,
+    writer: OwnedWriteHalf,
+}
+
+impl Peer {
+    pub(super) async fn connect(socket: &std::path::Path) -> Self {
+        let (reader, writer) = UnixStream::connect(socket).await.unwrap().into_split();
+        Self { lines: BufReader::new(reader).lines(), writer }
+    }
+
+    pub(super) async fn send(&mut self, line: &str) {
+        self.send_raw(format!("{line}\n").as_bytes()).await;
+    }
+
+    pub(super) async fn send_raw(&mut self, bytes: &[u8]) {
+        self.writer.write_all(bytes).await.unwrap();
+    }
+
+    /// Reads one line; no deadline of its own, so that paused time cannot run past it: the test runner has one.
+    pub(super) async fn read(&mut self) -> Value {
+        let line = self.lines.next_line().await.unwrap().expect("the daemon has closed the connection");
+        serde_json::from_str(&line).unwrap_or_else(|error| panic!("{error}: {line}"))
+    }
+
+    /// Reads until an item of that type comes and returns it.
+    pub(super) async fn item(&mut self, kind: &str) -> Value {
+        loop {
+            let frame = self.read().await;
+            if frame["item"]["type"] == kind {
+                return frame["item"].clone();
+            }
+            assert!(frame.get("item").is_some(), "no {kind}, but {frame}");
+        }
+    }
+
+    /// Says whether the daemon has closed the connection.
+    pub(super) async fn is_closed(&mut self) -> bool {
+        !matches!(self.lines.next_line().await, Ok(Some(_)))
+    }
+}

@@ -1,0 +1,323 @@
+//! The demo's own app: it logs in over TLS like any other and prints each alarm with its delay.
+//!
+//! Owns: one WebSocket connection, made anew whenever it ends. Receives: alarm frames. Sends: lines for people.
+//! Ends: on its token, or when nobody reads its lines any more. Knows nothing of the daemon but its address.
+
+use std::io::{self, Write};
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::{SinkExt, StreamExt};
+use jiff::tz::TimeZone;
+use rustls::ClientConfig;
+use rustls_pki_types::ServerName;
+use serde::Deserialize;
+use serde_json::json;
+use tokio::net::TcpStream;
+use tokio::time::{Instant, timeout};
+use tokio_rustls::TlsConnector;
+use tokio_rustls::client::TlsStream;
+use tokio_tungstenite::WebSocketStream;
+use tokio_tungstenite::tungstenite::{self, Message};
+use tokio_util::sync::CancellationToken;
+use zmes_shared::EventId;
+
+use super::database::{ADMIN, Database};
+use crate::ports::Clock;
+
+/// Time from the first packet to the answer to `auth`.
+const LOGIN_DEADLINE: Duration = Duration::from_secs(10);
+/// Time for the last words of a connection.
+const CLOSE_DEADLINE: Duration = Duration::from_secs(1);
+/// Pause before another try.
+const RETRY: Duration = Duration::from_secs(1);
+
+type Socket = WebSocketStream<TlsStream<TcpStream>>;
+
+/// The app.
+#[derive(Debug)]
+pub struct Client {
+    pub(super) address: SocketAddr,
+    pub(super) tls: Arc<ClientConfig>,
+    pub(super) database: Arc<Database>,
+    pub(super) clock: Arc<dyn Clock>,
+}
+
+/// Why the app is not (any longer) logged in.
+#[derive(Debug, thiserror::Error)]
+enum ClientError {
+    #[error("cannot connect to {0}")]
+    Connect(SocketAddr, #[source] io::Error),
+    #[error("TLS handshake")]
+    Tls(#[source] io::Error),
+    #[error("WebSocket")]
+    WebSocket(#[from] tungstenite::Error),
+    #[error("login refused: {0}")]
+    Refused(String),
+    #[error("no answer within {} s", LOGIN_DEADLINE.as_secs())]
+    Timeout,
+    #[error("connection closed: {0}")]
+    Closed(String),
+}
+
+/// Why the app stops for good.
+enum End {
+    Stopped,
+    Lost(ClientError),
+}
+
+/// What the app understands of a frame.
+#[derive(Debug, Deserialize)]
+struct Frame {
+    event: String,
+    #[serde(default)]
+    status: String,
+    #[serde(default)]
+    reason: String,
+    #[serde(default)]
+    late: Option<String>,
+    #[serde(default)]
+    events: Vec<FrameEvent>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct FrameEvent {
+    event_id: String,
+    name: String,
+    cause: String,
+}
+
+impl Client {
+    /// Prints alarms to `out` until `stop`; fails only when `out` does.
+    pub async fn run(self, out: &mut (dyn Write + Send), stop: CancellationToken) -> io::Result<()> {
+        loop {
+            let lost = match self.session(out, &stop).await? {
+                End::Stopped => return Ok(()),
+                End::Lost(error) => error,
+            };
+            self.say(out, &format!("{}; trying again", chain(&lost)))?;
+            tokio::select! {
+                () = stop.cancelled() => return Ok(()),
+                () = tokio::time::sleep(RETRY) => {}
+            }
+        }
+    }
+
+    /// Logs in and prints alarms until the connection ends or `stop`.
+    async fn session(&self, out: &mut (dyn Write + Send), stop: &CancellationToken) -> io::Result<End> {
+        let login = tokio::select! {
+            () = stop.cancelled() => return Ok(End::Stopped),
+            login = timeout(LOGIN_DEADLINE, self.log_in()) => login,
+        };
+        let mut socket = match login {
+            Ok(Ok(socket)) => socket,
+            Ok(Err(error)) => return Ok(End::Lost(error)),
+            Err(_) => return Ok(End::Lost(ClientError::Timeout)),
+        };
+        self.say(out, &format!("logged in as {ADMIN} over WSS, waiting for alarms"))?;
+        loop {
+            let frame = tokio::select! {
+                () = stop.cancelled() => {
+                    // Whether the daemon hears it does not matter: both are leaving.
+                    timeout(CLOSE_DEADLINE, socket.close(None)).await.ok();
+                    return Ok(End::Stopped);
+                }
+                frame = next_frame(&mut socket) => frame,
+            };
+            match frame {
+                Ok(frame) => self.print_alarms(out, &frame, Instant::now())?,
+                // The daemon leaves first when both were told to stop.
+                Err(_) if stop.is_cancelled() => return Ok(End::Stopped),
+                Err(error) => return Ok(End::Lost(error)),
+            }
+        }
+    }
+
+    async fn log_in(&self) -> Result<Socket, ClientError> {
+        let address = reachable(self.address);
+        let tcp =
+            TcpStream::connect(address).await.map_err(|source| ClientError::Connect(address, source))?;
+        let name = ServerName::from(address.ip());
+        let tls = TlsConnector::from(Arc::clone(&self.tls)).connect(name, tcp).await;
+        let url = format!("wss://{address}/");
+        let (mut socket, _) = tokio_tungstenite::client_async(url, tls.map_err(ClientError::Tls)?).await?;
+        let auth = json!({"event": "auth", "data": {"user": ADMIN, "password": ADMIN, "appversion": "demo"}});
+        socket.send(Message::text(auth.to_string())).await?;
+        loop {
+            let frame = next_frame(&mut socket).await?;
+            match (frame.event.as_str(), frame.status.as_str()) {
+                ("auth", "Success") => return Ok(socket),
+                ("auth", _) => return Err(ClientError::Refused(frame.reason)),
+                _ => {}
+            }
+        }
+    }
+
+    fn print_alarms(&self, out: &mut (dyn Write + Send), frame: &Frame, arrived: Instant) -> io::Result<()> {
+        if frame.event != "alarm" {
+            return Ok(());
+        }
+        for event in &frame.events {
+            let alarmed = event.event_id.parse::<EventId>().ok().and_then(|id| self.database.alarmed(id));
+            let delay = match alarmed {
+                None => "not from the simulation".to_owned(),
+                Some(_) if frame.late.is_some() => "late".to_owned(),
+                Some(alarmed) => {
+                    let delay = arrived.saturating_duration_since(alarmed);
+                    format!("{:.1} ms after ZoneMinder's ALARM", delay.as_secs_f64() * 1000.0)
+                }
+            };
+            let FrameEvent { event_id, name, cause } = event;
+            self.say(out, &format!("alarm  {name:<12} event {event_id:<6} {cause:<12} {delay}"))?;
+        }
+        Ok(())
+    }
+
+    /// Prints one line with the local time.
+    fn say(&self, out: &mut (dyn Write + Send), line: &str) -> io::Result<()> {
+        let time = self.clock.now().to_zoned(TimeZone::system());
+        writeln!(out, "{}  {line}", time.strftime("%H:%M:%S%.3f"))?;
+        out.flush()
+    }
+}
+
+/// Returns the next text frame that is an object of the expected shape; pings are answered underneath.
+async fn next_frame(socket: &mut Socket) -> Result<Frame, ClientError> {
+    loop {
+        let Some(message) = socket.next().await else {
+            return Err(ClientError::Closed("without a word".to_owned()));
+        };
+        match message? {
+            Message::Text(text) => {
+                if let Ok(frame) = serde_json::from_str(&text) {
+                    return Ok(frame);
+                }
+            }
+            Message::Close(frame) => {
+                let why = frame.map_or_else(|| "without a code".to_owned(), |frame| frame.to_string());
+                return Err(ClientError::Closed(why));
+            }
+            Message::Binary(_) | Message::Ping(_) | Message::Pong(_) | Message::Frame(_) => {}
+        }
+    }
+}
+
+/// Returns an address to connect to for an address to listen on: every address includes the loopback one.
+fn reachable(listen: SocketAddr) -> SocketAddr {
+    if !listen.ip().is_unspecified() {
+        return listen;
+    }
+    let loopback = if listen.is_ipv4() { Ipv4Addr::LOCALHOST.into() } else { Ipv6Addr::LOCALHOST.into() };
+    SocketAddr::new(loopback, listen.port())
+}
+
+/// Returns an error with its causes in one line.
+fn chain(error: &dyn std::error::Error) -> String {
+    let causes = std::iter::successors(error.source(), |cause| cause.source());
+    causes.fold(error.to_string(), |line, cause| format!("{line}: {cause}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use tokio::net::TcpListener;
+    use tokio_rustls::TlsAcceptor;
+    use zmes_shared::MonitorId;
+
+    use super::super::certificate::Certificate;
+    use super::*;
+    use crate::ports::SystemClock;
+
+    /// A server with the demo's own certificate that says what it is told, and returns what it was told first.
+    async fn serve(listener: TcpListener, files: &crate::config::TlsFiles, frames: &[&str]) -> String {
+        use rustls_pki_types::pem::PemObject;
+        use rustls_pki_types::{CertificateDer, PrivateKeyDer};
+        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+        let config = rustls::ServerConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()
+            .unwrap()
+            .with_no_client_auth()
+            .with_single_cert(
+                vec![CertificateDer::from_pem_file(&files.certificate).unwrap()],
+                PrivateKeyDer::from_pem_file(&files.key).unwrap(),
+            )
+            .unwrap();
+        let (tcp, _) = listener.accept().await.unwrap();
+        let tls = TlsAcceptor::from(Arc::new(config)).accept(tcp).await.unwrap();
+        let mut socket = tokio_tungstenite::accept_async(tls).await.unwrap();
+        let first = socket.next().await.unwrap().unwrap().into_text().unwrap().to_string();
+        for frame in frames {
+            socket.send(Message::text(*frame)).await.unwrap();
+        }
+        socket.close(None).await.ok();
+        while let Some(Ok(_)) = socket.next().await {}
+        first
+    }
+
+    /// Runs the app against such a server until the connection ends; returns its lines and its first frame.
+    async fn run_against(directory: &Path, database: Arc<Database>, frames: &[&str]) -> (String, String) {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let now = SystemClock.now();
+        let certificate = Certificate::create(directory, address.ip(), now).unwrap();
+        let client =
+            Client { address, tls: certificate.client().unwrap(), database, clock: Arc::new(SystemClock) };
+        let mut lines = Vec::new();
+        let stop = CancellationToken::new();
+        let server = Box::pin(serve(listener, &certificate.files, frames));
+        let (end, first) = tokio::join!(Box::pin(client.session(&mut lines, &stop)), server);
+        assert!(matches!(end.unwrap(), End::Lost(_)));
+        (String::from_utf8(lines).unwrap(), first)
+    }
+
+    #[tokio::test]
+    async fn it_logs_in_over_tls_and_prints_alarms_with_their_delay() {
+        let directory = tempfile::tempdir().unwrap();
+        let database = Arc::new(Database::new(1).unwrap());
+        let event = database.open(MonitorId(1), "Motion:All", Instant::now());
+        assert_eq!(event, EventId(1));
+        let (lines, first) = run_against(directory.path(), database, &[
+            r#"{"event":"auth","type":"","status":"Success","reason":"","version":"7.0.0"}"#,
+            "not JSON",
+            r#"{"event":"alarm","type":"","status":"Success","events":[{"EventId":"1","MonitorId":"1","Name":"Front Door","MonitorName":"Front Door","Cause":"Motion:All"}]}"#,
+            r#"{"event":"alarm","type":"","status":"Success","events":[{"EventId":"900","MonitorId":"1","Name":"Garage","MonitorName":"Garage","Cause":"Test"}]}"#,
+        ])
+        .await;
+        let first: serde_json::Value = serde_json::from_str(&first).unwrap();
+        assert_eq!((&first["data"]["user"], &first["data"]["password"]), (&json!("admin"), &json!("admin")));
+        let lines: Vec<_> = lines.lines().collect();
+        assert_eq!(lines.len(), 3, "{lines:?}");
+        assert!(
+            lines[1].contains("Front Door") && lines[1].ends_with("ms after ZoneMinder's ALARM"),
+            "{lines:?}"
+        );
+        assert!(lines[2].contains("event 900") && lines[2].ends_with("not from the simulation"), "{lines:?}");
+    }
+
+    #[tokio::test]
+    async fn a_refused_login_is_told() {
+        let directory = tempfile::tempdir().unwrap();
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let certificate = Certificate::create(directory.path(), address.ip(), SystemClock.now()).unwrap();
+        let database = Arc::new(Database::new(1).unwrap());
+        let client =
+            Client { address, tls: certificate.client().unwrap(), database, clock: Arc::new(SystemClock) };
+        let refusal = [r#"{"event":"auth","type":"","status":"Fail","reason":"BADAUTH"}"#];
+        let server = Box::pin(serve(listener, &certificate.files, &refusal));
+        // The app hangs up at once, so the server's goodbye may fail: only the app's answer counts.
+        let (login, _) = tokio::join!(Box::pin(client.log_in()), server);
+        assert_eq!(chain(&login.unwrap_err()), "login refused: BADAUTH");
+    }
+
+    #[test]
+    fn every_address_is_reached_by_the_loopback_one() {
+        let reach = |listen: &str| reachable(listen.parse().unwrap()).to_string();
+        assert_eq!(reach("0.0.0.0:9000"), "127.0.0.1:9000");
+        assert_eq!(reach("[::]:9000"), "[::1]:9000");
+        assert_eq!(reach("192.0.2.1:9000"), "192.0.2.1:9000");
+    }
+}

@@ -1,0 +1,240 @@
+//! The simulated ZoneMinder's database, in memory: monitors, one user, and the events that the simulation opens.
+//!
+//! Knows nothing of shared memory. Its locks are held for a few loads and stores, never across an await.
+
+use std::collections::VecDeque;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use secrecy::SecretString;
+use tokio::time::Instant;
+use zmes_shared::{EventId, MonitorId};
+
+use crate::domain::{Monitor, MonitorRights, MonitorSet, Recording, User, ZmVersion};
+use crate::ports::{AccountStore, DbError, EventRow, EventStore, MonitorStore, Zoneminder};
+
+/// Name and password of the one user.
+pub(super) const ADMIN: &str = "admin";
+/// The version that the shared memory's layout belongs to.
+const VERSION: ZmVersion = ZmVersion(1, 39, 22);
+/// `ZM_WATCH_MAX_DELAY` as ZoneMinder installs it.
+const WATCH_MAX_DELAY: Duration = Duration::from_secs(45);
+/// Events that are remembered; the oldest are forgotten, as a purge filter would do.
+const KEPT_EVENTS: usize = 1000;
+/// What [`EventStore::open_events`] promises at most.
+const OPEN_EVENTS: usize = 8;
+/// A cheap bcrypt: the password is printed on the screen anyway.
+const BCRYPT_COST: u32 = 4;
+
+/// What the first monitors are called; further ones are numbered.
+const NAMES: [&str; 8] =
+    ["Front Door", "Garage", "Driveway", "Garden", "Back Door", "Porch", "Workshop", "Gate"];
+
+/// An event as the simulation knows it.
+#[derive(Debug)]
+struct Event {
+    id: EventId,
+    monitor: MonitorId,
+    cause: String,
+    alarm_frames: u32,
+    /// When the shared memory said ALARM.
+    alarmed: Instant,
+    open: bool,
+}
+
+/// The database; the simulation writes it, the daemon reads it through its ports.
+#[derive(Debug)]
+pub struct Database {
+    monitors: MonitorSet,
+    admin: User,
+    events: Mutex<VecDeque<Event>>,
+}
+
+impl Database {
+    /// Fills the tables: `monitors` monitors, numbered from 1, and the user `admin`.
+    pub(super) fn new(monitors: u32) -> Result<Self, bcrypt::BcryptError> {
+        let admin = User {
+            name: ADMIN.to_owned(),
+            password: SecretString::from(bcrypt::hash(ADMIN, BCRYPT_COST)?),
+            enabled: true,
+            api_enabled: true,
+            may_see_events: true,
+            token_min_expiry: 0,
+            rights: MonitorRights::All,
+        };
+        Ok(Self { monitors: (1..=monitors).map(monitor).collect(), admin, events: Mutex::default() })
+    }
+
+    /// Returns the monitors.
+    pub(super) fn monitors(&self) -> &MonitorSet {
+        &self.monitors
+    }
+
+    /// Inserts an open event and returns its id.
+    pub(super) fn open(&self, monitor: MonitorId, cause: &str, alarmed: Instant) -> EventId {
+        let mut events = self.events();
+        let id = EventId(events.back().map_or(1, |last| last.id.0 + 1));
+        if events.len() == KEPT_EVENTS {
+            events.pop_front();
+        }
+        events.push_back(Event {
+            id,
+            monitor,
+            cause: cause.to_owned(),
+            alarm_frames: 1,
+            alarmed,
+            open: true,
+        });
+        id
+    }
+
+    /// Counts one more alarm frame.
+    pub(super) fn count_alarm_frame(&self, event: EventId) {
+        if let Some(event) = self.events().iter_mut().find(|row| row.id == event) {
+            event.alarm_frames += 1;
+        }
+    }
+
+    /// Ends an event.
+    pub(super) fn close(&self, event: EventId) {
+        if let Some(event) = self.events().iter_mut().find(|row| row.id == event) {
+            event.open = false;
+        }
+    }
+
+    /// Returns the moment at which the shared memory said ALARM for that event; `None` for an unknown event.
+    pub(super) fn alarmed(&self, event: EventId) -> Option<Instant> {
+        self.events().iter().find(|row| row.id == event).map(|row| row.alarmed)
+    }
+
+    fn events(&self) -> MutexGuard<'_, VecDeque<Event>> {
+        // Nothing that is done under the lock can leave the list half changed.
+        self.events.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Returns the monitor of that number: a camera that records on motion.
+fn monitor(number: u32) -> Monitor {
+    let index = usize::try_from(number).unwrap_or(usize::MAX).saturating_sub(1);
+    let name = NAMES.get(index).map_or_else(|| format!("Camera {number}"), |name| (*name).to_owned());
+    Monitor {
+        id: MonitorId(number),
+        name: name.into(),
+        recording: Recording::OnAlarm,
+        alarm_opens_event: true,
+        watched: Ok(()),
+    }
+}
+
+impl Event {
+    fn row(&self) -> EventRow {
+        EventRow {
+            id: self.id,
+            monitor: self.monitor,
+            cause: self.cause.clone(),
+            alarm_frames: self.alarm_frames,
+            age: self.alarmed.elapsed(),
+            open: self.open,
+        }
+    }
+}
+
+#[async_trait]
+impl MonitorStore for Database {
+    async fn load(&self) -> Result<Zoneminder, DbError> {
+        Ok(Zoneminder {
+            version: Some(VERSION),
+            monitors: self.monitors.clone(),
+            watch_max_delay: WATCH_MAX_DELAY,
+        })
+    }
+}
+
+#[async_trait]
+impl AccountStore for Database {
+    async fn find(&self, name: &str) -> Result<Option<User>, DbError> {
+        Ok((name == self.admin.name).then(|| self.admin.clone()))
+    }
+
+    async fn all(&self) -> Result<Vec<User>, DbError> {
+        Ok(vec![self.admin.clone()])
+    }
+
+    async fn token_secret(&self) -> Result<Option<SecretString>, DbError> {
+        Ok(None)
+    }
+}
+
+#[async_trait]
+impl EventStore for Database {
+    async fn newest(&self) -> Result<Option<EventId>, DbError> {
+        Ok(self.events().back().map(|event| event.id))
+    }
+
+    async fn since(&self, after: EventId, also: &[EventId], limit: u32) -> Result<Vec<EventRow>, DbError> {
+        let limit = usize::try_from(limit).unwrap_or(usize::MAX);
+        let events = self.events();
+        let wanted = events.iter().filter(|event| event.id > after || also.contains(&event.id));
+        Ok(wanted.take(limit).map(Event::row).collect())
+    }
+
+    async fn open_events(&self, monitor: MonitorId) -> Result<Vec<EventRow>, DbError> {
+        let events = self.events();
+        let open = events.iter().rev().filter(|event| event.open && event.monitor == monitor);
+        Ok(open.take(OPEN_EVENTS).map(Event::row).collect())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use secrecy::ExposeSecret;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn the_only_user_is_admin_with_a_bcrypt_hash() {
+        let database = Database::new(2).unwrap();
+        let admin = database.find("admin").await.unwrap().expect("admin");
+        assert!(bcrypt::verify("admin", admin.password.expose_secret()).unwrap());
+        assert_eq!(admin.barred(), None);
+        assert!(database.find("Admin").await.unwrap().is_none(), "user names are case-sensitive");
+    }
+
+    #[tokio::test]
+    async fn monitors_beyond_the_names_are_numbered() {
+        let zoneminder = Database::new(9).unwrap().load().await.unwrap();
+        let names: Vec<_> = zoneminder.monitors.iter().map(|monitor| monitor.name.to_string()).collect();
+        assert_eq!((names[0].as_str(), names[8].as_str()), ("Front Door", "Camera 9"));
+    }
+
+    #[tokio::test]
+    async fn events_are_found_as_the_daemon_asks_for_them() {
+        let database = Database::new(2).unwrap();
+        assert_eq!(database.newest().await.unwrap(), None);
+        for monitor in [1, 2, 1] {
+            database.open(MonitorId(monitor), "Motion:All", Instant::now());
+        }
+        database.close(EventId(1));
+        database.count_alarm_frame(EventId(3));
+        assert_eq!(database.newest().await.unwrap(), Some(EventId(3)));
+        let ids = |rows: Vec<EventRow>| rows.iter().map(|row| row.id.0).collect::<Vec<_>>();
+        assert_eq!(ids(database.since(EventId(2), &[EventId(1)], 10).await.unwrap()), [1, 3]);
+        assert_eq!(ids(database.since(EventId(0), &[], 2).await.unwrap()), [1, 2]);
+        let open = database.open_events(MonitorId(1)).await.unwrap();
+        assert_eq!(
+            open.iter().map(|row| (row.id.0, row.alarm_frames, row.open)).collect::<Vec<_>>(),
+            [(3, 2, true)]
+        );
+    }
+
+    #[tokio::test]
+    async fn old_events_are_forgotten_and_ids_go_on() {
+        let database = Database::new(1).unwrap();
+        for _ in 0..=KEPT_EVENTS {
+            database.open(MonitorId(1), "", Instant::now());
+        }
+        let all = database.since(EventId(0), &[], u32::MAX).await.unwrap();
+        assert_eq!((all.len(), all[0].id), (KEPT_EVENTS, EventId(2)));
+    }
+}

@@ -1,0 +1,295 @@
+//! `zmesd demo`: the real daemon on a simulated ZoneMinder, without root, network or database.
+//!
+//! Prepares what the daemon is started with: a configuration whose files all lie in one directory, the ports to a
+//! ZoneMinder that exists in memory (and, as the real one, in shared memory), and an app of its own that logs in and
+//! prints what it gets. The root composes these with the daemon as it is; nothing of the daemon is replaced but the
+//! database.
+
+mod certificate;
+mod client;
+mod database;
+mod directory;
+mod memory;
+mod zoneminder;
+
+use std::fmt::Write as _;
+use std::io;
+use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use secrecy::SecretString;
+
+pub use client::Client;
+pub use database::Database;
+pub use directory::Directory;
+pub use zoneminder::Simulation;
+
+use crate::config::{
+    AuthConfig, Config, ControlConfig, DatabaseAddress, DatabaseConfig, LogConfig, LogFormat, PushConfig,
+    ServerConfig, Source, StateConfig, TlsFiles, ZoneminderConfig,
+};
+use crate::ports::Clock;
+use certificate::Certificate;
+
+/// The port of the protocol.
+const PORT: u16 = 9000;
+/// Most monitors that are simulated.
+pub const MAX_MONITORS: u32 = 500;
+/// Monitors when nobody says how many.
+pub const DEFAULT_MONITORS: u32 = 4;
+/// Time between two motions when nobody says.
+pub const DEFAULT_EVERY: Duration = Duration::from_secs(5);
+/// Least time between two motions: that of one picture.
+const MIN_EVERY: Duration = Duration::from_millis(100);
+
+/// What the command line asks for.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// Where apps are served; `None`: 127.0.0.1:9000, or another port there if that one is taken.
+    pub listen: Option<SocketAddr>,
+    /// How many monitors, 1 to [`MAX_MONITORS`].
+    pub monitors: u32,
+    /// How often something moves, at least 100 ms.
+    pub every: Duration,
+    /// Where to leave the files; `None`: in a temporary directory that vanishes.
+    pub keep: Option<PathBuf>,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self { listen: None, monitors: DEFAULT_MONITORS, every: DEFAULT_EVERY, keep: None }
+    }
+}
+
+/// Why the demo cannot be prepared.
+#[derive(Debug, thiserror::Error)]
+pub enum DemoError {
+    /// Not that many.
+    #[error("{0} monitors cannot be simulated, only 1 to {MAX_MONITORS}")]
+    Monitors(u32),
+    /// Not that often.
+    #[error("something can move every 100ms at most, not every {0:?}")]
+    Every(Duration),
+    /// `--keep` would mix the demo's files with others.
+    #[error("{0} is not empty")]
+    NotEmpty(PathBuf),
+    /// No port is free.
+    #[error("no free port on {0}")]
+    Listen(SocketAddr, #[source] io::Error),
+    /// A file or directory cannot be written.
+    #[error("cannot write {path}")]
+    Write {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: io::Error,
+    },
+    /// The certificate cannot be made.
+    #[error("cannot make a certificate")]
+    Certificate(#[from] rcgen::Error),
+    /// The app's TLS cannot be set up.
+    #[error("cannot set up TLS for the demo's own app")]
+    Tls(#[from] rustls::Error),
+    /// The password cannot be hashed.
+    #[error("cannot hash the password")]
+    Password(#[from] bcrypt::BcryptError),
+}
+
+impl DemoError {
+    /// Says whether the command line is at fault, not the machine.
+    pub fn is_usage(&self) -> bool {
+        match self {
+            Self::Monitors(_) | Self::Every(_) | Self::NotEmpty(_) => true,
+            Self::Listen(..)
+            | Self::Write { .. }
+            | Self::Certificate(_)
+            | Self::Tls(_)
+            | Self::Password(_) => false,
+        }
+    }
+
+    /// Returns what turns an I/O error at `path` into ours.
+    fn writing(path: &Path) -> impl FnOnce(io::Error) -> Self {
+        let path = path.to_owned();
+        move |source| Self::Write { path, source }
+    }
+}
+
+/// All parts of a demo, ready to be composed with the daemon.
+#[derive(Debug)]
+pub struct Demo {
+    /// What the daemon is started with.
+    pub config: Config,
+    /// ZoneMinder's database, for the ports `MonitorStore`, `AccountStore` and `EventStore`.
+    pub database: Arc<Database>,
+    /// The cameras; to be run beside the daemon.
+    pub simulation: Simulation,
+    /// The app; to be run beside the daemon.
+    pub client: Client,
+    /// Where everything lies; to be kept until the daemon has ended.
+    pub directory: Directory,
+    /// What to tell the user before anything happens.
+    pub introduction: String,
+}
+
+impl Demo {
+    /// Makes the directory, the certificate, the shared memory and the database.
+    ///
+    /// `zmesctl` is how the user would call it, for the lines to try.
+    pub fn prepare(options: &Options, zmesctl: &str, clock: &Arc<dyn Clock>) -> Result<Self, DemoError> {
+        if !(1..=MAX_MONITORS).contains(&options.monitors) {
+            return Err(DemoError::Monitors(options.monitors));
+        }
+        if options.every < MIN_EVERY {
+            return Err(DemoError::Every(options.every));
+        }
+        let listen = choose_address(options.listen)?;
+        let directory = Directory::create(options.keep.as_deref())?;
+        let certificate = Certificate::create(&directory.subdirectory("tls")?, listen.ip(), clock.now())?;
+        let database = Arc::new(Database::new(options.monitors)?);
+        let map = directory.subdirectory("shm")?;
+        let simulation = Simulation::start(&map, Arc::clone(&database), options.every, Arc::clone(clock))
+            .map_err(DemoError::writing(&map))?;
+        let client = Client {
+            address: listen,
+            tls: certificate.client()?,
+            database: Arc::clone(&database),
+            clock: Arc::clone(clock),
+        };
+        let config = Config {
+            zoneminder: zoneminder_config(map),
+            server: server_config(listen, certificate.files),
+            auth: AuthConfig {
+                enabled: true,
+                timeout: Duration::from_secs(20),
+                enforce_monitor_permissions: true,
+            },
+            push: PushConfig { enabled: false },
+            state: StateConfig {
+                directory: directory.subdirectory("state")?,
+                keep_events: Duration::from_hours(24),
+            },
+            control: ControlConfig {
+                socket: directory.path().join("control.sock"),
+                admin_group: "zmesd".to_owned(),
+            },
+            log: LogConfig { level: "warn".to_owned(), format: LogFormat::Text },
+        };
+        let introduction = introduction(options, &directory, listen, &config.control.socket, zmesctl);
+        Ok(Self { config, database, simulation, client, directory, introduction })
+    }
+}
+
+fn zoneminder_config(path_map: PathBuf) -> ZoneminderConfig {
+    ZoneminderConfig {
+        // Never connected to: the ports to the database are `Database`.
+        database: DatabaseConfig {
+            address: DatabaseAddress::Default,
+            user: String::new(),
+            password: SecretString::default(),
+            name: String::new(),
+            tls: None,
+        },
+        path_map,
+        path_socks: None,
+        server: None,
+        version: None,
+        source: Source::Auto,
+        poll_interval: Duration::from_millis(20),
+        monitor_reload_interval: Duration::from_mins(1),
+        reconcile_interval: Duration::from_secs(2),
+        realarm_interval: Duration::from_mins(1),
+        startup_grace: Duration::from_secs(10),
+        catch_up: Duration::from_mins(10),
+    }
+}
+
+fn server_config(listen: SocketAddr, tls: TlsFiles) -> ServerConfig {
+    ServerConfig {
+        listen: vec![listen],
+        tls: Some(tls),
+        advertised_version: "7.0.0".to_owned(),
+        max_clients: 20_000,
+        max_clients_per_address: 500,
+        trusted_proxies: Vec::new(),
+        allowed_origins: Vec::new(),
+    }
+}
+
+/// Returns where to listen: what was asked for, or the protocol's port on the loopback, or a free one there.
+///
+/// The port is found by trying and is free again when this returns: somebody else may take it before the daemon does,
+/// which the daemon then reports like any taken port.
+fn choose_address(wanted: Option<SocketAddr>) -> Result<SocketAddr, DemoError> {
+    let usual = SocketAddr::from((Ipv4Addr::LOCALHOST, PORT));
+    let free = match wanted {
+        Some(address) if address.port() != 0 => return Ok(address),
+        Some(address) => address,
+        None if TcpListener::bind(usual).is_ok() => return Ok(usual),
+        None => SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
+    };
+    TcpListener::bind(free)
+        .and_then(|listener| listener.local_addr())
+        .map_err(|source| DemoError::Listen(free, source))
+}
+
+/// Returns how a person would call `zmesctl` who has just called the daemon from `executable`.
+pub fn zmesctl_command(executable: Option<&Path>) -> String {
+    let system = "zmesctl".to_owned();
+    let Some(directory) = executable.and_then(Path::parent) else { return system };
+    if directory.ends_with("bin") || directory.ends_with("sbin") {
+        return system;
+    }
+    let neighbour = directory.join("zmesctl");
+    if neighbour.exists() {
+        return neighbour.display().to_string();
+    }
+    // `cargo run -p zmesd` builds the daemon alone.
+    "cargo run -q -p zmesctl --".to_owned()
+}
+
+/// Returns what a newcomer reads first.
+fn introduction(
+    options: &Options,
+    directory: &Directory,
+    listen: SocketAddr,
+    socket: &Path,
+    zmesctl: &str,
+) -> String {
+    let mut text = String::new();
+    let auth = r#"{"event":"auth","data":{"user":"admin","password":"admin"}}"#;
+    let place = directory.path().display();
+    let fate = if directory.is_kept() { "stays" } else { "vanishes at the end" };
+    let monitors = options.monitors;
+    let every = options.every;
+    // Writing into a String cannot fail.
+    let _ = write!(
+        text,
+        "zmesd serves a simulated ZoneMinder: {monitors} monitors, something moves every {every:?}.\n\
+         \n\
+         \x20 apps       wss://{listen}  user admin, password admin  (the certificate is self-signed)\n\
+         \x20 files      {place}  ({fate})\n\
+         \x20 by hand    echo '{auth}' | websocat -n -k wss://{listen}\n\
+         \n\
+         Try in another terminal:\n"
+    );
+    for line in [
+        "status",
+        "monitors list",
+        "clients list",
+        "alarm test --wait",
+        "alarm force --monitor 1 --for 5s",
+        "watch",
+        "check all",
+    ] {
+        let _ = writeln!(text, "  {zmesctl} --socket {} {line}", socket.display());
+    }
+    text.push_str("\nCtrl-C ends it.\n");
+    text
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,75 @@
+//! Which events of a monitor have been announced: the memory that polling and reconciliation share.
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use tokio::time::Instant;
+use zmes_shared::EventId;
+
+/// Events remembered. The poller only ever meets the last few; the reconciler those of the last seconds.
+const REMEMBERED: usize = 64;
+
+/// When the reconciler was first, the poller that comes to the same alarm within this time does not repeat it.
+const SAME_ALARM: Duration = Duration::from_secs(10);
+
+/// Who announced.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum By {
+    Poll,
+    Reconciler,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Entry {
+    event: EventId,
+    /// `None`: longer ago than this machine's clock reaches.
+    at: Option<Instant>,
+    by: By,
+}
+
+/// The last events of one monitor that were announced.
+#[derive(Debug, Default)]
+pub(super) struct Announced {
+    entries: VecDeque<Entry>,
+    /// The last id that was seen while polling.
+    polled: u64,
+}
+
+impl Announced {
+    pub(super) fn contains(&self, event: EventId) -> bool {
+        self.entries.iter().any(|entry| entry.event == event)
+    }
+
+    /// Says whether an alarm inside that event is to be announced at `now`.
+    pub(super) fn wants(&self, event: EventId, now: Instant, interval: Duration) -> bool {
+        let Some(entry) = self.entries.iter().find(|entry| entry.event == event) else { return true };
+        let quiet = match entry.by {
+            By::Poll => interval,
+            By::Reconciler => interval.max(SAME_ALARM),
+        };
+        entry.at.is_none_or(|at| now.saturating_duration_since(at) >= quiet)
+    }
+
+    pub(super) fn note(&mut self, event: EventId, at: Option<Instant>, by: By) {
+        self.entries.retain(|entry| entry.event != event);
+        if self.entries.len() == REMEMBERED {
+            self.entries.pop_front();
+        }
+        self.entries.push_back(Entry { event, at, by });
+    }
+
+    /// Takes note of an id seen while polling. One that is lower than the last means that the database was restored:
+    /// from there on ids name other events than they did.
+    pub(super) fn polled(&mut self, event: EventId) {
+        if event.0 < self.polled {
+            self.entries.retain(|entry| entry.event < event);
+        }
+        self.polled = event.0;
+    }
+
+    /// Forgets the events after `newest`, which do not exist (any more).
+    pub(super) fn restored(&mut self, newest: u64) {
+        self.entries.retain(|entry| entry.event.0 <= newest);
+        self.polled = self.polled.min(newest);
+    }
+}

@@ -1,0 +1,39 @@
+//! The settings of detection, a part of `[zoneminder]` that can change while the daemon runs.
+
+use std::time::Duration;
+
+use crate::config::{Source, ZoneminderConfig};
+use crate::domain::ZmVersion;
+
+/// How closely to look, and what to announce.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct DetectConfig {
+    /// Time between two looks, at least 1 ms.
+    pub poll_interval: Duration,
+    /// Inside one event a later alarm is announced at most so often; zero: each.
+    pub realarm_interval: Duration,
+    /// An alarm that already runs when the daemon starts is announced if its event is younger.
+    pub startup_grace: Duration,
+    /// What was missed is announced late if it is younger.
+    pub catch_up: Duration,
+    /// Time between two comparisons with the Events table.
+    pub reconcile_interval: Duration,
+    /// Where to look.
+    pub source: Source,
+    /// ZoneMinder's version as configured; `None`: as the catalog has it.
+    pub version: Option<ZmVersion>,
+}
+
+impl From<&ZoneminderConfig> for DetectConfig {
+    fn from(config: &ZoneminderConfig) -> Self {
+        Self {
+            poll_interval: config.poll_interval,
+            realarm_interval: config.realarm_interval,
+            startup_grace: config.startup_grace,
+            catch_up: config.catch_up,
+            reconcile_interval: config.reconcile_interval,
+            source: config.source,
+            version: config.version,
+        }
+    }
+}

@@ -1,0 +1,386 @@
+//! One monitor's alarms, worked out of readings and rows. Pure: no I/O, no clock, time is passed in.
+//!
+//! ZoneMinder's versions tell of an alarm in different orders. 1.36 opens the event, publishes its id and sets the
+//! state last: state and id belong together. Before, and again from 1.37 on, the state comes first and the id when
+//! the database has taken the row; until then the id is that of the event before. And where recording is continuous,
+//! an alarm may lie inside the open event and change no id at all.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::time::Instant;
+use zmes_shared::EventId;
+
+use super::DetectConfig;
+use super::announced::{Announced, By};
+use super::events::{cause_of_row, event_id, has_alarm};
+use super::settling::{Patience, Settling};
+use crate::domain::{Monitor, Origin, Reading, Recording};
+use crate::ports::EventRow;
+
+/// How long an alarm waits for its event id; then it is announced without.
+const ID_DEADLINE: Duration = Duration::from_secs(5);
+/// How long the database may take to say whether the alarm lies inside the open event; then it is taken to.
+const DATABASE_DEADLINE: Duration = Duration::from_millis(500);
+/// A row belongs to an alarm that was announced without an id if its event began at most so long before the alarm
+/// (pictures of before the alarm are part of the event) …
+const BEGAN_BEFORE: Duration = Duration::from_mins(1);
+/// … and at most so long after it.
+const BEGAN_AFTER: Duration = Duration::from_secs(3);
+
+/// An alarm that was found.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Found {
+    /// Its event.
+    pub event: Option<EventId>,
+    /// How it was found.
+    pub origin: Origin,
+    /// Why, where the Events table told; `None`: as shared memory tells.
+    pub cause: Option<Arc<str>>,
+    /// Shared memory tells the cause only after the id: it is worth another look.
+    pub cause_follows: bool,
+}
+
+/// What a look led to.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Step {
+    /// Alarms to be announced, in this order.
+    pub found: Vec<Found>,
+    /// Ask the database for the monitor's open events, and bring the answer under this number.
+    pub ask: Option<u64>,
+}
+
+/// What was seen last of a `zmc`.
+#[derive(Debug, Clone, Copy)]
+struct Seen {
+    generation: u64,
+    startup_time: i64,
+    alarmed: bool,
+    last_event: u64,
+    /// `last_event` was another one in the look before.
+    moved: bool,
+}
+
+/// An alarm that is not announced yet.
+#[derive(Debug, Clone, Copy)]
+struct Pending {
+    since: Instant,
+    why: Why,
+    /// `last_event` when the alarm was seen.
+    last_event: u64,
+    /// The question that was asked of it.
+    question: u64,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Why {
+    /// Its id is not there yet: any other than `last_event` is it.
+    NewId,
+    /// The same, or else it lies inside the event `last_event`, which the database knows.
+    NewIdOrOpenEvent,
+    /// It ran when the daemon started; only the database knows whether it is young enough.
+    AtStart,
+}
+
+/// One monitor's alarms.
+#[derive(Debug, Default)]
+pub struct Detector {
+    seen: Option<Seen>,
+    /// The monitor was seen without a `zmc`: what a `zmc` shows first has begun since.
+    was_away: bool,
+    pending: Option<Pending>,
+    /// When the last alarm began that was announced without an id but may have got one since.
+    unidentified: Option<Instant>,
+    announced: Announced,
+    settling: Settling,
+    cursor: Option<EventId>,
+    questions: u64,
+}
+
+/// One look with all that it is judged by.
+#[derive(Clone, Copy)]
+struct Look<'a> {
+    monitor: &'a Monitor,
+    reading: &'a Reading,
+    now: Instant,
+    config: &'a DetectConfig,
+}
+
+impl Look<'_> {
+    /// Shared memory follows changes at once, the catalog only when it is read again.
+    fn recording(&self) -> Recording {
+        self.reading.recording.unwrap_or(self.monitor.recording)
+    }
+
+    fn event(&self) -> Option<EventId> {
+        event_id(self.reading.last_event)
+    }
+}
+
+impl Detector {
+    /// Returns a detector for a monitor of which nothing is known but the last event that was announced, and when
+    /// (`None`: longer ago than the monotonic clock reaches).
+    pub fn new(cursor: Option<(EventId, Option<Instant>)>) -> Self {
+        let mut detector = Self { cursor: cursor.map(|(event, _)| event), ..Self::default() };
+        if let Some((event, at)) = cursor {
+            detector.announced.note(event, at, By::Poll);
+        }
+        detector
+    }
+
+    /// Takes a look.
+    pub fn observe(
+        &mut self,
+        monitor: &Monitor,
+        reading: &Reading,
+        now: Instant,
+        config: &DetectConfig,
+    ) -> Step {
+        let mut step = Step::default();
+        let look = Look { monitor, reading, now, config };
+        let before = self.seen.filter(|seen| {
+            seen.generation == reading.generation && seen.startup_time == reading.startup_time
+        });
+        if let Some(event) = look.event() {
+            self.announced.polled(event);
+        }
+        let running = self.was_away || self.seen.is_some();
+        match before {
+            Some(before) => self.follow(before, look, &mut step),
+            None if running => self.rebase(look, &mut step),
+            None => self.start(look, &mut step),
+        }
+        self.seen = Some(Seen {
+            generation: reading.generation,
+            startup_time: reading.startup_time,
+            alarmed: reading.state.alarmed(),
+            last_event: reading.last_event,
+            moved: before.is_some_and(|before| before.last_event != reading.last_event),
+        });
+        self.expire(now, config, &mut step);
+        step
+    }
+
+    /// Takes a look that showed nothing; `zmc_is_away`: because there is no `zmc`.
+    pub fn miss(&mut self, zmc_is_away: bool, now: Instant, config: &DetectConfig) -> Step {
+        let mut step = Step::default();
+        self.was_away |= zmc_is_away;
+        self.expire(now, config, &mut step);
+        step
+    }
+
+    /// Takes the monitor's open events as the answer to a question; `None`: the database does not know.
+    pub fn answer(
+        &mut self,
+        question: u64,
+        open: Option<&[EventRow]>,
+        now: Instant,
+        config: &DetectConfig,
+    ) -> Step {
+        let mut step = Step::default();
+        let Some(pending) = self.pending.filter(|pending| pending.question == question) else { return step };
+        let row = open.and_then(|rows| rows.iter().find(|row| row.id.0 == pending.last_event));
+        match (pending.why, row) {
+            (Why::NewIdOrOpenEvent, Some(row)) => {
+                self.pending = None;
+                self.announce(row.id, false, now, config, &mut step);
+            }
+            // Not in that event, so in one that is still to come.
+            (Why::NewIdOrOpenEvent, None) if open.is_some() => {
+                self.pending = Some(Pending { why: Why::NewId, ..pending });
+            }
+            (Why::AtStart, row) => {
+                self.pending = None;
+                if let Some(row) = row.filter(|row| row.age < config.startup_grace) {
+                    self.announce(row.id, false, now, config, &mut step);
+                }
+            }
+            (Why::NewIdOrOpenEvent, None) | (Why::NewId, _) => {}
+        }
+        step
+    }
+
+    /// Takes a row of the Events table that polling may have missed.
+    pub fn reconcile(&mut self, row: &EventRow, now: Instant) {
+        if has_alarm(row) && !self.announced.contains(row.id) {
+            self.settling.put(row.clone(), now);
+        }
+    }
+
+    /// Returns the alarms of rows that polling has missed for certain. `polled`: the monitor is polled at all.
+    pub fn missed(&mut self, polled: bool, now: Instant, config: &DetectConfig) -> Vec<Found> {
+        if self.settling.is_empty() {
+            return Vec::new();
+        }
+        let (patience, origin) = match (polled, self.pending) {
+            (false, _) => (Patience::None, Origin::Poll),
+            (true, Some(_)) => (Patience::Hold, Origin::Reconciled),
+            (true, None) => (Patience::Settle, Origin::Reconciled),
+        };
+        let mut found = Vec::new();
+        for (row, first_seen) in self.settling.take(now, config.poll_interval, patience) {
+            if self.announced.contains(row.id) {
+                continue;
+            }
+            self.announced.note(row.id, Some(now), By::Reconciler);
+            if !self.identifies(&row, first_seen) {
+                let cause = Some(cause_of_row(&row));
+                found.push(Found { event: Some(row.id), origin, cause, cause_follows: false });
+            }
+        }
+        found
+    }
+
+    /// Forgets announced events after `newest`: the database was restored, their ids will be given again.
+    pub fn restored(&mut self, newest: u64) {
+        self.announced.restored(newest);
+        self.cursor = self.cursor.filter(|cursor| cursor.0 <= newest);
+    }
+
+    /// Compares with what was seen before of the same `zmc`.
+    fn follow(&mut self, before: Seen, look: Look<'_>, step: &mut Step) {
+        let alarmed = look.reading.state.alarmed();
+        let entered = alarmed && !before.alarmed;
+        // A new alarm is no longer the one that ran at the start.
+        self.pending = self.pending.filter(|pending| pending.why != Why::AtStart || !entered);
+        if let Some(pending) = self.pending {
+            let changed = look.event().filter(|event| event.0 != pending.last_event);
+            if let Some(event) = changed.filter(|_| alarmed || pending.why != Why::AtStart) {
+                self.pending = None;
+                self.announce(event, true, look.now, look.config, step);
+            }
+            return;
+        }
+        if !alarmed {
+            return;
+        }
+        if entered {
+            self.unidentified = None;
+            self.enter(before, look, step);
+            return;
+        }
+        let changed = look.event().filter(|event| event.0 != before.last_event);
+        let Some(event) = changed.filter(|event| !self.announced.contains(*event)) else { return };
+        if self.unidentified.take().is_some() {
+            self.announced.note(event, Some(look.now), By::Poll);
+        } else {
+            self.announce(event, true, look.now, look.config, step);
+        }
+    }
+
+    /// The state has become ALARM or ALERT.
+    fn enter(&mut self, before: Seen, look: Look<'_>, step: &mut Step) {
+        let reading = look.reading;
+        if look.recording() == Recording::Never {
+            step.found.push(Found::polled(None));
+            return;
+        }
+        // An id that has just changed belongs to this alarm, also where it was seen a moment before the state was.
+        let together = reading.state_written_last || reading.last_event != before.last_event || before.moved;
+        if let Some(event) = look.event().filter(|_| together) {
+            self.announce(event, true, look.now, look.config, step);
+            return;
+        }
+        let inside = look.recording() == Recording::Always
+            && !look.monitor.alarm_opens_event
+            && !reading.state_written_last
+            && look.event().is_some();
+        self.wait(if inside { Why::NewIdOrOpenEvent } else { Why::NewId }, look, step);
+    }
+
+    /// A `zmc` is seen for the first time, but not the monitor: what runs has begun since it was looked at last.
+    fn rebase(&mut self, look: Look<'_>, step: &mut Step) {
+        // The alarm that still waited for its id belongs to a zmc that is gone.
+        if let Some(pending) = self.pending.take().filter(|pending| pending.why != Why::AtStart) {
+            self.give_up(pending, step);
+        }
+        if !look.reading.state.alarmed() {
+            return;
+        }
+        if look.recording() == Recording::Never {
+            step.found.push(Found::polled(None));
+            return;
+        }
+        match look.event() {
+            Some(event) if self.announced.contains(event) => {}
+            Some(event) if look.reading.state_written_last => {
+                self.announce(event, false, look.now, look.config, step);
+            }
+            Some(_) => self.wait(Why::NewIdOrOpenEvent, look, step),
+            None => self.wait(Why::NewId, look, step),
+        }
+    }
+
+    /// The first look of all: an alarm that runs may be old, and may have been announced by the daemon before.
+    fn start(&mut self, look: Look<'_>, step: &mut Step) {
+        let known = |event: EventId| self.cursor.is_some_and(|cursor| event <= cursor);
+        if look.reading.state.alarmed() && look.event().is_some_and(|event| !known(event)) {
+            self.wait(Why::AtStart, look, step);
+        }
+    }
+
+    fn wait(&mut self, why: Why, look: Look<'_>, step: &mut Step) {
+        self.questions += 1;
+        let question = self.questions;
+        self.pending = Some(Pending { since: look.now, why, last_event: look.reading.last_event, question });
+        step.ask = (why != Why::NewId).then_some(question);
+    }
+
+    fn expire(&mut self, now: Instant, config: &DetectConfig, step: &mut Step) {
+        let Some(pending) = self.pending else { return };
+        let waited = now.saturating_duration_since(pending.since);
+        if pending.why == Why::NewIdOrOpenEvent && waited >= DATABASE_DEADLINE {
+            self.pending = None;
+            if let Some(event) = event_id(pending.last_event) {
+                self.announce(event, false, now, config, step);
+            }
+        } else if waited >= ID_DEADLINE {
+            self.pending = None;
+            if pending.why != Why::AtStart {
+                self.give_up(pending, step);
+            }
+        }
+    }
+
+    /// Announces an alarm without its id; should that still come, it is known to have been announced.
+    fn give_up(&mut self, pending: Pending, step: &mut Step) {
+        self.unidentified = Some(pending.since);
+        step.found.push(Found::polled(None));
+    }
+
+    fn announce(
+        &mut self,
+        event: EventId,
+        cause_follows: bool,
+        now: Instant,
+        config: &DetectConfig,
+        step: &mut Step,
+    ) {
+        if self.announced.wants(event, now, config.realarm_interval) {
+            self.announced.note(event, Some(now), By::Poll);
+            step.found.push(Found { cause_follows, ..Found::polled(Some(event)) });
+        }
+    }
+
+    /// Says whether a row is the event of the alarm that was announced without an id.
+    fn identifies(&mut self, row: &EventRow, first_seen: Instant) -> bool {
+        let Some(since) = self.unidentified else { return false };
+        let fits = match first_seen.checked_sub(row.age) {
+            Some(began) => began + BEGAN_BEFORE >= since && began <= since + BEGAN_AFTER,
+            None => false,
+        };
+        if fits {
+            self.unidentified = None;
+        }
+        fits
+    }
+}
+
+impl Found {
+    fn polled(event: Option<EventId>) -> Self {
+        Self { event, origin: Origin::Poll, cause: None, cause_follows: false }
+    }
+}
+
+#[cfg(test)]
+mod tests;

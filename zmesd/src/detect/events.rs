@@ -1,0 +1,79 @@
+//! What texts and rows of ZoneMinder say about alarms.
+
+use std::sync::Arc;
+
+use zmes_shared::EventId;
+
+use crate::domain::{Reading, Trigger};
+use crate::ports::EventRow;
+
+/// The cause of an event (or of a section of one) that was opened without an alarm.
+const CONTINUOUS: &str = "Continuous";
+
+/// Returns `last_event` as an id; 0 is ZoneMinder's word for none.
+pub(super) fn event_id(last_event: u64) -> Option<EventId> {
+    (last_event != 0).then_some(EventId(last_event))
+}
+
+/// Returns the text unless it says nothing about an alarm.
+fn telling(cause: &str) -> Option<&str> {
+    let cause = cause.trim();
+    (!cause.is_empty() && !cause.eq_ignore_ascii_case(CONTINUOUS)).then_some(cause)
+}
+
+/// Says whether an event has an alarm in it. An alarm inside a continuous event leaves its cause as it was.
+pub(super) fn has_alarm(row: &EventRow) -> bool {
+    row.alarm_frames > 0 || telling(&row.cause).is_some()
+}
+
+/// Returns why a row's event alarmed, as far as the row tells.
+pub(super) fn cause_of_row(row: &EventRow) -> Arc<str> {
+    Arc::from(telling(&row.cause).unwrap_or_default())
+}
+
+/// Returns why a monitor alarms: `alarm_cause`, which ZoneMinder does not write for an alarm inside an open event;
+/// then what the trigger says.
+pub(super) fn cause_of_reading(reading: &Reading) -> Arc<str> {
+    if telling(&reading.alarm_cause).is_some() {
+        return Arc::clone(&reading.alarm_cause);
+    }
+    match &reading.trigger {
+        Some(Trigger { cause, text }) if cause.is_empty() => Arc::clone(text),
+        Some(Trigger { cause, .. }) => Arc::clone(cause),
+        None => Arc::default(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use zmes_shared::MonitorId;
+
+    use super::*;
+
+    #[test]
+    fn a_row_has_an_alarm_by_its_frames_or_by_its_cause() {
+        let row = |cause: &str, alarm_frames| EventRow {
+            id: EventId(1),
+            monitor: MonitorId(1),
+            cause: cause.to_owned(),
+            alarm_frames,
+            age: Duration::ZERO,
+            open: true,
+        };
+        for (cause, frames, expected) in [
+            ("Continuous", 0, false),
+            (" continuous ", 0, false),
+            ("", 0, false),
+            ("Continuous", 1, true),
+            ("", 1, true),
+            ("Motion", 0, true),
+            ("Forced Web", 0, true),
+        ] {
+            assert_eq!(has_alarm(&row(cause, frames)), expected, "{cause:?} {frames}");
+        }
+        assert_eq!(&*cause_of_row(&row(" Motion ", 1)), "Motion");
+        assert_eq!(&*cause_of_row(&row("Continuous", 1)), "");
+    }
+}

@@ -1,0 +1,70 @@
+//! The lookup task: asks the database what only it knows, so that polling need not wait for it.
+
+use std::fmt;
+use std::sync::Arc;
+
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+use tracing::debug;
+use zmes_shared::MonitorId;
+
+use crate::ports::{DbError, EventRow, EventStore};
+
+/// Which events of a monitor are open?
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Question {
+    /// Which monitor.
+    pub monitor: MonitorId,
+    /// The detector's number of the question, repeated in the answer.
+    pub number: u64,
+}
+
+/// The answer to a [`Question`].
+#[derive(Debug)]
+pub struct Answer {
+    /// What was asked.
+    pub question: Question,
+    /// The open events, newest first.
+    pub open: Result<Vec<EventRow>, DbError>,
+}
+
+/// Owns nothing. Receives questions, which the poller drops rather than wait; sends answers. Ends when told to, or
+/// when the poller is gone.
+pub struct Lookup {
+    store: Arc<dyn EventStore>,
+    questions: mpsc::Receiver<Question>,
+    answers: mpsc::Sender<Answer>,
+}
+
+impl fmt::Debug for Lookup {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Lookup").finish_non_exhaustive()
+    }
+}
+
+impl Lookup {
+    /// Joins a store to the poller's questions.
+    pub fn new(
+        store: Arc<dyn EventStore>,
+        questions: mpsc::Receiver<Question>,
+        answers: mpsc::Sender<Answer>,
+    ) -> Self {
+        Self { store, questions, answers }
+    }
+
+    /// Answers until told to stop.
+    pub async fn run(mut self, stop: CancellationToken) {
+        stop.run_until_cancelled(async {
+            while let Some(question) = self.questions.recv().await {
+                let open = self.store.open_events(question.monitor).await;
+                if let Err(error) = &open {
+                    debug!(monitor = %question.monitor, %error, "cannot ask for open events");
+                }
+                if self.answers.send(Answer { question, open }).await.is_err() {
+                    return;
+                }
+            }
+        })
+        .await;
+    }
+}

@@ -1,0 +1,117 @@
+//! From looks at monitors to alarms: each announced once, with the right event id, none lost.
+//!
+//! [`Detector`] is the pure core, one for each monitor. Three tasks move it: the [`Poller`] looks at the shared
+//! memory and owns the detectors; the [`Reconciler`] reads the Events table and hands the poller what polling cannot
+//! see; the [`Lookup`] answers the poller's questions to the database, so that polling never waits for it.
+//!
+//! ```text
+//!              reports, awaited                alarms, awaited
+//! Reconciler ────────────────────► Poller ────────────────────► Router
+//!                  questions, try_send │ ▲
+//!                                      ▼ │ answers, awaited
+//!                                    Lookup
+//! ```
+
+mod announced;
+mod config;
+mod detector;
+mod events;
+#[cfg(test)]
+mod fakes;
+mod lookup;
+mod poller;
+mod pulse;
+mod reconciler;
+mod settling;
+mod track;
+mod window;
+
+pub use config::DetectConfig;
+pub use detector::{Detector, Found, Step};
+pub use lookup::{Answer, Lookup, Question};
+pub use poller::{Poller, PollerParts, Views};
+pub use reconciler::{Reconciler, Report};
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use tokio::sync::{mpsc, watch};
+use zmes_shared::MonitorId;
+
+use crate::domain::Alarm;
+use crate::monitors::Catalog;
+use crate::ports::{Clock, EventStore};
+use crate::source::MonitorSource;
+use crate::state::Cursor;
+use crate::telemetry::Counters;
+
+/// Reports that the reconciler may be ahead of the poller; full: the reconciler waits.
+const REPORTS: usize = 8;
+/// Questions and answers on their way; full: the poller goes on as if the database were away.
+const QUESTIONS: usize = 64;
+
+/// What detection needs from outside.
+#[derive(Debug)]
+pub struct DetectParts {
+    /// Where readings come from.
+    pub source: Box<dyn MonitorSource>,
+    /// Where events come from.
+    pub store: Arc<dyn EventStore>,
+    /// The monitors.
+    pub catalog: watch::Receiver<Arc<Catalog>>,
+    /// The settings, changed by a reload.
+    pub config: watch::Receiver<DetectConfig>,
+    /// How far the alarms of each monitor were handed on by the daemon before this one.
+    pub cursors: HashMap<MonitorId, Cursor>,
+    /// The wall clock.
+    pub clock: Arc<dyn Clock>,
+    /// The poller counts its rounds here.
+    pub counters: Arc<Counters>,
+    /// Where alarms go.
+    pub alarms: mpsc::Sender<Alarm>,
+    /// Where each monitor's condition is shown.
+    pub views: watch::Sender<Views>,
+}
+
+/// The three tasks of detection; each is run until it is told to stop.
+#[derive(Debug)]
+pub struct Detection {
+    /// Looks at the monitors and sends alarms.
+    pub poller: Poller,
+    /// Reads the Events table.
+    pub reconciler: Reconciler,
+    /// Answers the poller's questions.
+    pub lookup: Lookup,
+}
+
+/// Joins the three tasks by their channels.
+pub fn build(parts: DetectParts) -> Detection {
+    let (report_tx, report_rx) = mpsc::channel(REPORTS);
+    let (question_tx, question_rx) = mpsc::channel(QUESTIONS);
+    let (answer_tx, answer_rx) = mpsc::channel(QUESTIONS);
+    Detection {
+        reconciler: Reconciler::new(
+            Arc::clone(&parts.store),
+            parts.config.clone(),
+            parts.cursors.clone(),
+            report_tx,
+        ),
+        lookup: Lookup::new(parts.store, question_rx, answer_tx),
+        poller: Poller::new(PollerParts {
+            source: parts.source,
+            catalog: parts.catalog,
+            config: parts.config,
+            cursors: parts.cursors,
+            clock: parts.clock,
+            counters: parts.counters,
+            alarms: parts.alarms,
+            views: parts.views,
+            reports: report_rx,
+            questions: question_tx,
+            answers: answer_rx,
+        }),
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,272 @@
+//! The poller task: looks at every monitor at every tick and sends the alarms.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::{mpsc, watch};
+use tokio::time::{Instant, Interval, MissedTickBehavior, interval};
+use tokio_util::sync::CancellationToken;
+use tracing::{info, trace};
+use zmes_shared::views::MonitorView;
+use zmes_shared::{EventId, MonitorId};
+
+use super::DetectConfig;
+use super::lookup::{Answer, Question};
+use super::reconciler::Report;
+use super::track::{Looked, Round, Rules, Track, unwatched};
+use crate::config::Source;
+use crate::domain::Alarm;
+use crate::monitors::Catalog;
+use crate::ports::{Clock, EventRow};
+use crate::source::MonitorSource;
+use crate::state::Cursor;
+use crate::telemetry::Counters;
+
+/// ZoneMinder's own default of `ZM_WATCH_MAX_DELAY`, until the catalog has been read.
+const WATCH_MAX_DELAY: Duration = Duration::from_secs(45);
+
+/// Rows kept of monitors that the catalog does not know (yet): it may not have been read, or the monitor is new.
+const UNCLAIMED: usize = 1000;
+
+/// Each monitor as it is shown, by id.
+pub type Views = Arc<BTreeMap<MonitorId, MonitorView>>;
+
+/// What the poller is made of.
+#[derive(Debug)]
+pub struct PollerParts {
+    /// Where readings come from.
+    pub source: Box<dyn MonitorSource>,
+    /// The monitors.
+    pub catalog: watch::Receiver<Arc<Catalog>>,
+    /// The settings.
+    pub config: watch::Receiver<DetectConfig>,
+    /// How far the alarms of each monitor were handed on by the daemon before this one.
+    pub cursors: HashMap<MonitorId, Cursor>,
+    /// The wall clock.
+    pub clock: Arc<dyn Clock>,
+    /// Rounds are counted here.
+    pub counters: Arc<Counters>,
+    /// Where alarms go.
+    pub alarms: mpsc::Sender<Alarm>,
+    /// Where each monitor's condition is shown; written only when it has changed.
+    pub views: watch::Sender<Views>,
+    /// What the reconciler tells.
+    pub reports: mpsc::Receiver<Report>,
+    /// Questions to the database; never waited for.
+    pub questions: mpsc::Sender<Question>,
+    /// Their answers.
+    pub answers: mpsc::Receiver<Answer>,
+}
+
+/// Owns the source, the detectors and with them the memory of what was announced. Receives ticks, the catalog, the
+/// settings, reports of the reconciler and answers of the lookup. Sends alarms to the router, awaited: while it is
+/// busy, polling waits, and what is missed meanwhile the reconciler finds. Ends when told to, or when the router is
+/// gone.
+#[derive(Debug)]
+pub struct Poller {
+    parts: PollerParts,
+    rules: Rules,
+    tracks: BTreeMap<MonitorId, Track>,
+    /// Rows of monitors that the catalog does not know yet; each catalog is their last chance.
+    unclaimed: Vec<EventRow>,
+    /// The views are not what was published last.
+    changed: bool,
+}
+
+/// The router takes no more alarms, or the poller is to stop.
+struct Ended;
+
+impl Poller {
+    /// Returns a poller that has not looked yet.
+    pub fn new(parts: PollerParts) -> Self {
+        let config = *parts.config.borrow();
+        let rules = Rules { config, max_delay: WATCH_MAX_DELAY, database: None };
+        Self { parts, rules, tracks: BTreeMap::new(), unclaimed: Vec::new(), changed: false }
+    }
+
+    /// Polls until told to stop.
+    pub async fn run(mut self, stop: CancellationToken) {
+        // An alarm that is lost at the end is found by the next daemon: its cursor has not moved.
+        stop.run_until_cancelled(self.keep_polling()).await;
+    }
+
+    async fn keep_polling(&mut self) -> Result<(), Ended> {
+        self.parts.catalog.mark_changed();
+        let mut ticks = ticker(self.rules.config.poll_interval);
+        loop {
+            tokio::select! {
+                // The rare ones first; the tick is always due again.
+                biased;
+                Ok(()) = self.parts.config.changed() => {
+                    let before = self.rules.config.poll_interval;
+                    self.on_config();
+                    if self.rules.config.poll_interval != before {
+                        ticks = ticker(self.rules.config.poll_interval);
+                    }
+                }
+                Ok(()) = self.parts.catalog.changed() => self.on_catalog().await?,
+                Some(answer) = self.parts.answers.recv() => self.on_answer(&answer).await?,
+                Some(report) = self.parts.reports.recv() => self.on_report(report).await?,
+                _ = ticks.tick() => self.on_tick().await?,
+            }
+        }
+    }
+
+    fn on_config(&mut self) {
+        self.rules.config = *self.parts.config.borrow_and_update();
+        self.assume_version();
+    }
+
+    /// Follows the monitors that there are now; what is known of those that stay is kept.
+    async fn on_catalog(&mut self) -> Result<(), Ended> {
+        let catalog = Arc::clone(&self.parts.catalog.borrow_and_update());
+        self.assume_version();
+        self.rules.max_delay =
+            if catalog.watch_max_delay.is_zero() { WATCH_MAX_DELAY } else { catalog.watch_max_delay };
+        let mut before = std::mem::take(&mut self.tracks);
+        for monitor in catalog.monitors.watched() {
+            let mut track = before
+                .remove(&monitor.id)
+                .unwrap_or_else(|| Track::new(Arc::clone(monitor), self.cursor(monitor.id)));
+            track.describe(monitor);
+            self.tracks.insert(monitor.id, track);
+        }
+        for monitor in before.into_keys() {
+            self.parts.source.forget(monitor);
+        }
+        self.changed = true;
+        let rows = std::mem::take(&mut self.unclaimed);
+        self.on_rows(rows).await?;
+        if catalog.loaded_at.is_some() {
+            self.unclaimed.clear();
+        }
+        Ok(())
+    }
+
+    fn assume_version(&mut self) {
+        let version = self.rules.config.version.or(self.parts.catalog.borrow().version);
+        self.parts.source.assume_version(version);
+    }
+
+    /// Returns the last event that the daemon before announced, with its time by this machine's monotonic clock.
+    fn cursor(&self, monitor: MonitorId) -> Option<(EventId, Option<Instant>)> {
+        let cursor = self.parts.cursors.get(&monitor)?;
+        let age = Duration::try_from(self.parts.clock.now().duration_since(cursor.at)).unwrap_or_default();
+        Some((cursor.event, Instant::now().checked_sub(age)))
+    }
+
+    async fn on_tick(&mut self) -> Result<(), Ended> {
+        let round = Round::new(&self.rules, &*self.parts.clock);
+        let mut news = Vec::new();
+        for (monitor, track) in &mut self.tracks {
+            let looked = track.look(&mut *self.parts.source, &round);
+            if looked.changed || looked.ask.is_some() || !looked.alarms.is_empty() {
+                news.push((*monitor, looked));
+            }
+        }
+        self.parts.counters.polls.increment();
+        trace!(monitors = self.tracks.len(), "polled");
+        self.conclude(news).await
+    }
+
+    async fn on_answer(&mut self, answer: &Answer) -> Result<(), Ended> {
+        let Question { monitor, number } = answer.question;
+        let open = answer.open.as_deref().ok();
+        let looked = self.one(monitor, |track, round| track.answer(number, open, round));
+        self.conclude(looked).await
+    }
+
+    async fn on_report(&mut self, report: Report) -> Result<(), Ended> {
+        match report {
+            Report::Rows(rows) => self.on_rows(rows).await?,
+            Report::Restored(newest) => {
+                for track in self.tracks.values_mut() {
+                    track.restored(newest);
+                }
+            }
+            Report::Database(reachable) => {
+                self.rules.database = reachable.err().map(|error| Arc::from(error.to_string()));
+            }
+        }
+        Ok(())
+    }
+
+    async fn on_rows(&mut self, rows: Vec<EventRow>) -> Result<(), Ended> {
+        for row in rows {
+            if self.tracks.contains_key(&row.monitor) {
+                let looked = self.one(row.monitor, |track, round| track.reconcile(&row, round));
+                self.conclude(looked).await?;
+            } else if self.unclaimed.len() < UNCLAIMED {
+                self.unclaimed.push(row);
+            }
+        }
+        Ok(())
+    }
+
+    fn one(
+        &mut self,
+        monitor: MonitorId,
+        look: impl FnOnce(&mut Track, &Round<'_>) -> Looked,
+    ) -> Option<(MonitorId, Looked)> {
+        let round = Round::new(&self.rules, &*self.parts.clock);
+        self.tracks.get_mut(&monitor).map(|track| (monitor, look(track, &round)))
+    }
+
+    /// Sends the alarms, asks the questions, shows what has changed: in this order, alarms do not wait.
+    async fn conclude(&mut self, news: impl IntoIterator<Item = (MonitorId, Looked)>) -> Result<(), Ended> {
+        for (monitor, looked) in news {
+            self.changed |= looked.changed;
+            for alarm in looked.alarms {
+                self.send(alarm).await?;
+            }
+            if let Some(number) = looked.ask {
+                self.ask(Question { monitor, number }).await?;
+            }
+        }
+        if std::mem::take(&mut self.changed) {
+            self.publish();
+        }
+        Ok(())
+    }
+
+    async fn send(&mut self, alarm: Alarm) -> Result<(), Ended> {
+        let (name, origin) = (&alarm.monitor_name, alarm.origin.as_str());
+        if let Some(event) = alarm.event {
+            info!(monitor = %alarm.monitor, origin, "New event {event} reported for {name}");
+        } else {
+            info!(monitor = %alarm.monitor, origin, "New alarm without an event reported for {name}");
+        }
+        self.parts.alarms.send(alarm).await.map_err(|_| Ended)
+    }
+
+    /// Asks the database; where that is not possible, the detector goes on without.
+    async fn ask(&mut self, question: Question) -> Result<(), Ended> {
+        if self.rules.config.source != Source::Shm && self.parts.questions.try_send(question).is_ok() {
+            return Ok(());
+        }
+        let looked = self.one(question.monitor, |track, round| track.answer(question.number, None, round));
+        for alarm in looked.into_iter().flat_map(|(_, looked)| looked.alarms) {
+            self.send(alarm).await?;
+        }
+        Ok(())
+    }
+
+    fn publish(&self) {
+        let catalog = self.parts.catalog.borrow();
+        let views = catalog.monitors.iter().map(|monitor| {
+            let view = self.tracks.get(&monitor.id).map_or_else(|| unwatched(monitor), Track::view);
+            (monitor.id, view)
+        });
+        let views = Arc::new(views.collect());
+        drop(catalog);
+        self.parts.views.send_replace(views);
+    }
+}
+
+fn ticker(period: Duration) -> Interval {
+    let mut ticks = interval(period.max(Duration::from_millis(1)));
+    // After a pause (SIGSTOP, no CPU, a busy router) polling goes on at its pace, without a burst.
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    ticks
+}

@@ -1,0 +1,203 @@
+//! The reconciler task: reads the Events table for what polling cannot see.
+//!
+//! An event shorter than a poll, two between two polls, all that happened while the daemon was down or a monitor's
+//! memory could not be read; and every event of monitors that are not polled at all.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::{mpsc, watch};
+use tokio::time::{Instant, MissedTickBehavior, interval};
+use tokio_util::sync::CancellationToken;
+use tracing::{debug, info, warn};
+use zmes_shared::{EventId, MonitorId};
+
+use super::DetectConfig;
+use super::window::Window;
+use crate::config::Source;
+use crate::ports::{DbError, EventRow, EventStore};
+use crate::state::Cursor;
+
+/// Rows read at a time.
+const PAGE: u32 = 500;
+/// Pages read in one round; what is left then is read in the next.
+const PAGES: u32 = 20;
+/// Halvings of the range of ids when the start of catching up is looked for; 64 would do for any table.
+const HALVINGS: u32 = 70;
+
+/// What the reconciler tells the poller.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Report {
+    /// Events with alarms, ordered by id.
+    Rows(Vec<EventRow>),
+    /// The table now ends at this id, lower than before: the database was restored.
+    Restored(u64),
+    /// The database answers again, or does not any more and why.
+    Database(Result<(), DbError>),
+}
+
+/// Owns the position in the Events table. Receives settings; sends reports to the poller, awaited. Ends when told to,
+/// or when the poller is gone.
+pub struct Reconciler {
+    store: Arc<dyn EventStore>,
+    config: watch::Receiver<DetectConfig>,
+    cursors: HashMap<MonitorId, Cursor>,
+    reports: mpsc::Sender<Report>,
+    /// `None` until the database has answered for the first time.
+    window: Option<Window>,
+    reachable: Option<bool>,
+}
+
+/// Why a round ended early.
+enum Interruption {
+    Database(DbError),
+    PollerGone,
+}
+
+impl From<DbError> for Interruption {
+    fn from(error: DbError) -> Self {
+        Self::Database(error)
+    }
+}
+
+impl fmt::Debug for Reconciler {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Reconciler").field("window", &self.window).finish_non_exhaustive()
+    }
+}
+
+impl Reconciler {
+    /// Returns a reconciler that starts where `cursors` (of the daemon before) end.
+    pub fn new(
+        store: Arc<dyn EventStore>,
+        config: watch::Receiver<DetectConfig>,
+        cursors: HashMap<MonitorId, Cursor>,
+        reports: mpsc::Sender<Report>,
+    ) -> Self {
+        Self { store, config, cursors, reports, window: None, reachable: None }
+    }
+
+    /// Compares until told to stop.
+    pub async fn run(mut self, stop: CancellationToken) {
+        // A round that is broken off has only not moved on.
+        stop.run_until_cancelled(self.keep_comparing()).await;
+    }
+
+    async fn keep_comparing(&mut self) {
+        let mut period = self.config.borrow().reconcile_interval;
+        let mut ticks = ticker(period);
+        let mut config = self.config.clone();
+        loop {
+            tokio::select! {
+                Ok(()) = config.changed() => {
+                    let wanted = config.borrow_and_update().reconcile_interval;
+                    if wanted != period {
+                        period = wanted;
+                        ticks = ticker(period);
+                    }
+                }
+                _ = ticks.tick() => if self.round().await.is_err() { return },
+            }
+        }
+    }
+
+    /// Reads what is new; an error: the poller is gone.
+    async fn round(&mut self) -> Result<(), ()> {
+        let settings = *self.config.borrow();
+        if settings.source == Source::Shm {
+            return Ok(());
+        }
+        let reachable = match self.compare(&settings).await {
+            Ok(()) => Ok(()),
+            Err(Interruption::Database(error)) => Err(error),
+            Err(Interruption::PollerGone) => return Err(()),
+        };
+        if self.reachable == Some(reachable.is_ok()) {
+            return Ok(());
+        }
+        self.reachable = Some(reachable.is_ok());
+        match &reachable {
+            Ok(()) => info!("comparing with the Events table"),
+            Err(error) => warn!(%error, "cannot compare with the Events table"),
+        }
+        self.reports.send(Report::Database(reachable)).await.map_err(drop)
+    }
+
+    async fn compare(&mut self, settings: &DetectConfig) -> Result<(), Interruption> {
+        let newest = self.store.newest().await?.unwrap_or(EventId(0));
+        let mut window = match self.window.take() {
+            Some(window) if newest < window.position() => {
+                info!(%newest, "the Events table ends earlier than before: it was restored or cleared");
+                self.cursors.clear();
+                self.tell(Report::Restored(newest.0)).await?;
+                Window::new(newest)
+            }
+            Some(window) => window,
+            None => Window::new(self.start(newest, settings.catch_up).await?),
+        };
+        let read = self.read(&mut window, settings.catch_up).await;
+        self.window = Some(window);
+        read
+    }
+
+    async fn read(&mut self, window: &mut Window, catch_up: Duration) -> Result<(), Interruption> {
+        let mut after = window.position();
+        for page in 0..PAGES {
+            let watched = if page == 0 { window.watched() } else { Vec::new() };
+            let limit = PAGE + u32::try_from(watched.len()).unwrap_or(PAGE);
+            let rows = self.store.since(after, &watched, limit).await?;
+            let full = rows.len() >= limit as usize;
+            if !full {
+                window.keep_existing(&watched, &rows);
+            }
+            after = rows.last().map_or(after, |row| row.id.max(after));
+            let now = Instant::now();
+            let news = window.take(rows, now, catch_up, &self.cursors);
+            if !news.is_empty() {
+                debug!(rows = news.len(), "events with alarms in the Events table");
+                self.tell(Report::Rows(news)).await?;
+            }
+            window.advance(now);
+            if !full {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    async fn tell(&self, report: Report) -> Result<(), Interruption> {
+        self.reports.send(report).await.map_err(|_| Interruption::PollerGone)
+    }
+
+    /// Returns the id after which to begin: the newest on the very first start, else where what is still worth
+    /// announcing begins.
+    async fn start(&mut self, newest: EventId, catch_up: Duration) -> Result<EventId, DbError> {
+        // Cursors beyond the end are of another database.
+        self.cursors.retain(|_, cursor| cursor.event <= newest);
+        let Some(mut old) = self.cursors.values().map(|cursor| cursor.event).min() else { return Ok(newest) };
+        // A monitor that seldom alarms has a cursor long ago: find the first young event by halving.
+        let mut young = newest;
+        for _ in 0..HALVINGS {
+            if old >= young {
+                break;
+            }
+            let middle = EventId(old.0 + (young.0 - old.0) / 2);
+            match self.store.since(middle, &[], 1).await?.first() {
+                Some(row) if row.age > catch_up => old = row.id,
+                Some(_) | None => young = middle,
+            }
+        }
+        Ok(young)
+    }
+}
+
+fn ticker(period: Duration) -> tokio::time::Interval {
+    let mut ticks = interval(period.max(Duration::from_millis(1)));
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    ticks
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,205 @@
+use super::super::fakes::{ONE, ScriptedStore, TWO, config};
+use super::*;
+
+struct Bench {
+    store: ScriptedStore,
+    reconciler: Reconciler,
+    reports: mpsc::Receiver<Report>,
+    config: watch::Sender<DetectConfig>,
+}
+
+impl Bench {
+    /// A reconciler of a daemon that comes after one whose last events were these.
+    fn new(cursors: &[(MonitorId, u64)]) -> Self {
+        let store = ScriptedStore::default();
+        let (config, settings) = watch::channel(config());
+        let (report_tx, reports) = mpsc::channel(64);
+        let cursors = cursors.iter().map(|(monitor, event)| {
+            (*monitor, Cursor { event: EventId(*event), at: jiff::Timestamp::UNIX_EPOCH })
+        });
+        let reconciler = Reconciler::new(Arc::new(store.clone()), settings, cursors.collect(), report_tx);
+        Self { store, reconciler, reports, config }
+    }
+
+    async fn reports(&mut self) -> Vec<Report> {
+        self.reconciler.round().await.unwrap();
+        std::iter::from_fn(|| self.reports.try_recv().ok()).collect()
+    }
+
+    /// Returns the ids that one round reports.
+    async fn ids(&mut self) -> Vec<u64> {
+        let rows = self.reports().await.into_iter().filter_map(|report| match report {
+            Report::Rows(rows) => Some(rows),
+            Report::Restored(_) | Report::Database(_) => None,
+        });
+        rows.flatten().map(|row| row.id.0).collect()
+    }
+}
+
+const NONE: [u64; 0] = [];
+const MINUTE: Duration = Duration::from_mins(1);
+
+async fn pass(time: Duration) {
+    tokio::time::advance(time).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_very_first_start_begins_at_the_end_of_the_table() {
+    let mut bench = Bench::new(&[]);
+    bench.store.past(7, ONE, MINUTE);
+    assert_eq!(bench.ids().await, NONE);
+    bench.store.past(8, ONE, Duration::ZERO);
+    assert_eq!(bench.ids().await, [8]);
+    assert_eq!(bench.ids().await, NONE);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_empty_table_is_a_beginning_too() {
+    let mut bench = Bench::new(&[]);
+    assert_eq!(bench.ids().await, NONE);
+    bench.store.open(1, ONE, "Motion");
+    assert_eq!(bench.ids().await, [1]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_happened_while_the_daemon_was_down_is_caught_up_if_it_is_young() {
+    let mut bench = Bench::new(&[(ONE, 20), (TWO, 3)]);
+    pass(30 * MINUTE).await;
+    for (id, monitor, minutes) in [
+        (3, TWO, 25),
+        (4, TWO, 20),
+        (19, ONE, 9),
+        (20, ONE, 8),
+        (21, TWO, 8),
+        (22, ONE, 7),
+        (23, MonitorId(3), 1),
+    ] {
+        bench.store.past(id, monitor, minutes * MINUTE);
+    }
+    assert_eq!(bench.ids().await, [21, 22, 23]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_beginning_is_found_in_a_long_table_without_reading_it() {
+    let mut bench = Bench::new(&[(TWO, 5)]);
+    pass(60 * 24 * MINUTE).await;
+    for id in 1..=1000_u32 {
+        bench.store.past(u64::from(id) * 7, ONE, (1001 - id) * MINUTE);
+    }
+    let found = bench.ids().await;
+    assert_eq!(found, (991..=1000).map(|id| id * 7).collect::<Vec<u64>>());
+    assert!(bench.store.statements() < 20, "{} statements", bench.store.statements());
+}
+
+#[tokio::test(start_paused = true)]
+async fn cursors_of_another_database_count_as_none() {
+    let mut bench = Bench::new(&[(ONE, 900)]);
+    bench.store.past(7, ONE, MINUTE);
+    assert_eq!(bench.ids().await, NONE);
+    bench.store.past(8, ONE, Duration::ZERO);
+    assert_eq!(bench.ids().await, [8]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_lower_id_that_appears_after_a_higher_is_seen() {
+    let mut bench = Bench::new(&[]);
+    bench.ids().await;
+    bench.store.past(13, ONE, Duration::ZERO);
+    assert_eq!(bench.ids().await, [13]);
+    pass(Duration::from_secs(8)).await;
+    assert_eq!(bench.ids().await, NONE);
+    bench.store.past(12, TWO, Duration::ZERO);
+    assert_eq!(bench.ids().await, [12]);
+    pass(Duration::from_secs(11)).await;
+    assert_eq!(bench.ids().await, NONE);
+    assert_eq!(bench.reconciler.window.as_ref().unwrap().position(), EventId(13));
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_alarm_inside_a_long_continuous_event_is_seen() {
+    let mut bench = Bench::new(&[]);
+    bench.ids().await;
+    bench.store.open(8, ONE, "Continuous");
+    for _ in 0..30 {
+        pass(MINUTE).await;
+        assert_eq!(bench.ids().await, NONE);
+    }
+    bench.store.alarm_frames(8, 5);
+    assert_eq!(bench.ids().await, [8]);
+    bench.store.close(8);
+    assert_eq!(bench.ids().await, NONE);
+}
+
+#[tokio::test(start_paused = true)]
+async fn events_that_a_crash_left_open_do_not_pile_up() {
+    let mut bench = Bench::new(&[]);
+    bench.ids().await;
+    for id in 1..=20 {
+        bench.store.open(id, ONE, "Continuous");
+        pass(MINUTE).await;
+        bench.ids().await;
+    }
+    pass(MINUTE).await;
+    bench.ids().await;
+    let window = bench.reconciler.window.as_ref().unwrap();
+    assert_eq!(window.watched(), [EventId(19), EventId(20)]);
+    bench.store.delete_after(19);
+    bench.store.open(21, TWO, "Continuous");
+    bench.ids().await;
+    let window = bench.reconciler.window.as_ref().unwrap();
+    assert_eq!(window.watched(), [EventId(19)], "deleted events are not asked for again");
+}
+
+#[tokio::test(start_paused = true)]
+async fn more_than_a_page_is_read_in_order_and_once() {
+    let mut bench = Bench::new(&[]);
+    bench.ids().await;
+    for id in 1..=1200 {
+        bench.store.past(id, ONE, Duration::ZERO);
+    }
+    assert_eq!(bench.ids().await, (1..=1200).collect::<Vec<u64>>());
+    assert_eq!(bench.ids().await, NONE);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_restored_database_is_followed_from_its_end() {
+    let mut bench = Bench::new(&[]);
+    bench.store.past(900, ONE, MINUTE);
+    bench.ids().await;
+    bench.store.delete_after(0);
+    bench.store.past(100, ONE, 2 * MINUTE);
+    assert_eq!(bench.reports().await, [Report::Restored(100)]);
+    bench.store.past(101, ONE, Duration::ZERO);
+    assert_eq!(bench.ids().await, [101]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_database_that_goes_away_is_told_once_and_nothing_is_skipped() {
+    let mut bench = Bench::new(&[]);
+    assert_eq!(bench.reports().await, [Report::Database(Ok(()))]);
+    bench.store.set_down(true);
+    let down = DbError::Unavailable("down".to_owned());
+    assert_eq!(bench.reports().await, [Report::Database(Err(down))]);
+    bench.store.past(1, ONE, Duration::ZERO);
+    pass(9 * MINUTE).await;
+    assert_eq!(bench.reports().await, []);
+    bench.store.set_down(false);
+    let reports = bench.reports().await;
+    assert!(matches!(&reports[0], Report::Rows(rows) if rows[0].id == EventId(1)), "{reports:?}");
+    assert_eq!(reports[1..], [Report::Database(Ok(()))]);
+    // What is found after a longer outage is no news any more.
+    bench.store.set_down(true);
+    bench.reports().await;
+    bench.store.past(2, ONE, Duration::ZERO);
+    pass(11 * MINUTE).await;
+    bench.store.set_down(false);
+    assert_eq!(bench.ids().await, NONE);
+}
+
+#[tokio::test(start_paused = true)]
+async fn shared_memory_alone_asks_no_database() {
+    let mut bench = Bench::new(&[]);
+    bench.config.send_modify(|config| config.source = Source::Shm);
+    assert_eq!(bench.reports().await, []);
+    assert_eq!(bench.store.statements(), 0);
+}

@@ -1,0 +1,68 @@
+//! Rows that look as if polling had missed them, until it is certain.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use tokio::time::Instant;
+use zmes_shared::EventId;
+
+use crate::ports::EventRow;
+
+/// How long polling has the first word on an event that is still open: a row becomes visible before (or while)
+/// ZoneMinder tells of it in shared memory.
+const SETTLE: Duration = Duration::from_millis(1500);
+
+/// Rows kept for one monitor while an alarm of it is being worked out. More than any ZoneMinder makes in that time;
+/// the oldest beyond are taken as they are.
+const BOUND: usize = 1024;
+
+/// The rows of one monitor that are not announced, by id.
+#[derive(Debug, Default)]
+pub(super) struct Settling {
+    rows: BTreeMap<EventId, (EventRow, Instant)>,
+}
+
+impl Settling {
+    pub(super) fn is_empty(&self) -> bool {
+        self.rows.is_empty()
+    }
+
+    pub(super) fn put(&mut self, row: EventRow, now: Instant) {
+        let first_seen = self.rows.get(&row.id).map_or(now, |(_, first_seen)| *first_seen);
+        self.rows.insert(row.id, (row, first_seen));
+    }
+
+    /// Removes and returns what is certain, ordered by id, with the time at which it was first seen.
+    pub(super) fn take(
+        &mut self,
+        now: Instant,
+        poll_interval: Duration,
+        patience: Patience,
+    ) -> Vec<(EventRow, Instant)> {
+        // A slow poll needs its time too.
+        let settle = SETTLE.max(poll_interval * 2);
+        let mut surplus = self.rows.len().saturating_sub(BOUND);
+        let certain = |row: &EventRow, first_seen: Instant| match patience {
+            Patience::None => true,
+            Patience::Settle => !row.open || now.saturating_duration_since(first_seen) >= settle,
+            Patience::Hold => false,
+        };
+        let taken = self.rows.extract_if(.., |_, (row, first_seen)| {
+            let forced = surplus > 0;
+            surplus = surplus.saturating_sub(1);
+            forced || certain(row, *first_seen)
+        });
+        taken.map(|(_, row)| row).collect()
+    }
+}
+
+/// How long to wait for polling.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Patience {
+    /// The database is the monitor's source: there is no polling.
+    None,
+    /// The usual time.
+    Settle,
+    /// An alarm is being worked out: it may be this very one.
+    Hold,
+}

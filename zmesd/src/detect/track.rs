@@ -1,0 +1,319 @@
+//! One monitor as the poller follows it: its detector, its condition, and how both are shown.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use tokio::time::Instant;
+use tracing::{debug, info, warn};
+use zmes_shared::views::MonitorView;
+use zmes_shared::{EventId, MonitorState};
+
+use super::DetectConfig;
+use super::detector::{Detector, Found, Step};
+use super::events::{cause_of_reading, event_id};
+use super::pulse::Pulse;
+use crate::config::Source;
+use crate::domain::{Alarm, Monitor, Reading};
+use crate::ports::{Clock, EventRow};
+use crate::source::{MonitorSource, ReadError};
+
+/// By what all looks are judged.
+#[derive(Debug)]
+pub(super) struct Rules {
+    pub(super) config: DetectConfig,
+    /// `ZM_WATCH_MAX_DELAY`
+    pub(super) max_delay: Duration,
+    /// Why the database does not answer, if so.
+    pub(super) database: Option<Arc<str>>,
+}
+
+/// What all looks of one round have in common.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Round<'a> {
+    now: Instant,
+    wall: Timestamp,
+    rules: &'a Rules,
+}
+
+impl<'a> Round<'a> {
+    pub(super) fn new(rules: &'a Rules, clock: &dyn Clock) -> Self {
+        Self { now: Instant::now(), wall: clock.now(), rules }
+    }
+}
+
+/// Whether a monitor's alarms would be seen, and if not, why.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Condition {
+    NotLookedAt,
+    Fine,
+    NoSignal,
+    Remarkable(&'static str),
+    Unreadable(ReadError),
+    /// With the age of the last sign of life when that was found.
+    Frozen(Duration),
+    /// The Events table is its source, because of a layout of that size or because the settings say so.
+    Database {
+        layout: Option<u32>,
+        trouble: Option<Arc<str>>,
+    },
+}
+
+/// What is shown of a monitor besides its name.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Shown {
+    state: MonitorState,
+    last_event: Option<EventId>,
+    layout: Option<u32>,
+    condition: Condition,
+}
+
+/// What a look brought.
+#[derive(Debug, Default)]
+pub(super) struct Looked {
+    pub(super) alarms: Vec<Alarm>,
+    /// The number of a question to the database.
+    pub(super) ask: Option<u64>,
+    /// What is shown has changed.
+    pub(super) changed: bool,
+}
+
+#[derive(Debug)]
+pub(super) struct Track {
+    monitor: Arc<Monitor>,
+    detector: Detector,
+    pulse: Pulse,
+    cause: Arc<str>,
+    shown: Shown,
+}
+
+impl Track {
+    pub(super) fn new(monitor: Arc<Monitor>, cursor: Option<(EventId, Option<Instant>)>) -> Self {
+        let shown = Shown {
+            state: MonitorState::Unknown,
+            last_event: None,
+            layout: None,
+            condition: Condition::NotLookedAt,
+        };
+        Self {
+            monitor,
+            detector: Detector::new(cursor),
+            pulse: Pulse::default(),
+            cause: Arc::default(),
+            shown,
+        }
+    }
+
+    pub(super) fn describe(&mut self, monitor: &Arc<Monitor>) {
+        self.monitor = Arc::clone(monitor);
+    }
+
+    /// Looks at the monitor once.
+    pub(super) fn look(&mut self, source: &mut dyn MonitorSource, round: &Round<'_>) -> Looked {
+        let (step, shown) = if round.rules.config.source == Source::Db {
+            (Step::default(), self.in_database(None, round))
+        } else {
+            match source.read(self.monitor.id, round.now) {
+                Ok(reading) => self.on_reading(&reading, source, round),
+                Err(error) => self.on_error(error, round),
+            }
+        };
+        let changed = self.show(shown);
+        let mut looked = self.alarms(step, round);
+        looked.changed = changed;
+        looked
+    }
+
+    /// Takes the monitor's open events as the answer to a question.
+    pub(super) fn answer(&mut self, number: u64, open: Option<&[EventRow]>, round: &Round<'_>) -> Looked {
+        let step = self.detector.answer(number, open, round.now, &round.rules.config);
+        self.alarms(step, round)
+    }
+
+    /// Takes a row of the Events table.
+    pub(super) fn reconcile(&mut self, row: &EventRow, round: &Round<'_>) -> Looked {
+        self.detector.reconcile(row, round.now);
+        let mut looked = self.alarms(Step::default(), round);
+        if !self.polled() {
+            looked.changed = self.show(Shown { last_event: Some(row.id), ..self.shown.clone() });
+        }
+        looked
+    }
+
+    pub(super) fn restored(&mut self, newest: u64) {
+        self.detector.restored(newest);
+    }
+
+    fn polled(&self) -> bool {
+        !matches!(self.shown.condition, Condition::Database { .. })
+    }
+
+    fn on_reading(
+        &mut self,
+        reading: &Reading,
+        source: &mut dyn MonitorSource,
+        round: &Round<'_>,
+    ) -> (Step, Shown) {
+        let shown = |state, condition| Shown {
+            state,
+            last_event: event_id(reading.last_event),
+            layout: Some(reading.layout),
+            condition,
+        };
+        if let Some(age) = self.pulse.too_old(reading.heartbeat, round.now, round.wall, round.rules.max_delay)
+        {
+            // A zmc that was killed in alarm leaves it standing for ever.
+            let step = self.detector.miss(false, round.now, &round.rules.config);
+            return (step, shown(MonitorState::Down, self.frozen(age)));
+        }
+        let step = self.detector.observe(&self.monitor, reading, round.now, &round.rules.config);
+        self.cause = cause_of_reading(reading);
+        let unfinished = !reading.state_written_last && step.found.iter().any(|found| found.cause_follows);
+        if unfinished
+            && let Ok(second) = source.read(self.monitor.id, round.now)
+            && second.last_event == reading.last_event
+        {
+            self.cause = cause_of_reading(&second);
+        }
+        let condition = match source.remark(self.monitor.id) {
+            Some(remark) => Condition::Remarkable(remark),
+            None if reading.signal => Condition::Fine,
+            None => Condition::NoSignal,
+        };
+        (step, shown(reading.state, condition))
+    }
+
+    /// Returns the condition of a frozen `zmc`; its age is only told anew each minute.
+    fn frozen(&self, age: Duration) -> Condition {
+        if let Condition::Frozen(before) = self.shown.condition
+            && before.as_secs() / 60 == age.as_secs() / 60
+        {
+            return Condition::Frozen(before);
+        }
+        Condition::Frozen(age)
+    }
+
+    fn on_error(&mut self, error: ReadError, round: &Round<'_>) -> (Step, Shown) {
+        let step = self.detector.miss(error.zmc_is_away(), round.now, &round.rules.config);
+        if let ReadError::UnknownLayout { size } = error
+            && round.rules.config.source == Source::Auto
+        {
+            return (step, self.in_database(Some(size), round));
+        }
+        let away = error.zmc_is_away();
+        let state = if away { MonitorState::Down } else { MonitorState::Unknown };
+        let last_event = self.shown.last_event.filter(|_| !away);
+        (step, Shown { state, last_event, layout: None, condition: Condition::Unreadable(error) })
+    }
+
+    fn in_database(&self, layout: Option<u32>, round: &Round<'_>) -> Shown {
+        Shown {
+            state: MonitorState::Unknown,
+            last_event: self.shown.last_event,
+            layout,
+            condition: Condition::Database { layout, trouble: round.rules.database.clone() },
+        }
+    }
+
+    /// Makes alarms of what was found and of what polling has missed.
+    fn alarms(&mut self, step: Step, round: &Round<'_>) -> Looked {
+        let mut found = step.found;
+        found.extend(self.detector.missed(self.polled(), round.now, &round.rules.config));
+        let alarm = |found: Found| Alarm {
+            monitor: self.monitor.id,
+            monitor_name: Arc::clone(&self.monitor.name),
+            event: found.event,
+            cause: found.cause.unwrap_or_else(|| Arc::clone(&self.cause)),
+            at: round.wall,
+            detected: round.now,
+            origin: found.origin,
+        };
+        Looked { alarms: found.into_iter().map(alarm).collect(), ask: step.ask, changed: false }
+    }
+
+    fn show(&mut self, shown: Shown) -> bool {
+        if self.shown == shown {
+            return false;
+        }
+        if self.shown.condition != shown.condition {
+            self.log(&shown.condition);
+        }
+        self.shown = shown;
+        true
+    }
+
+    fn log(&self, condition: &Condition) {
+        let (monitor, name) = (self.monitor.id, &*self.monitor.name);
+        match (condition, condition.reason()) {
+            // Each restart of a zmc passes through these.
+            (Condition::Unreadable(error), Some(reason)) if error.zmc_is_away() => {
+                info!(%monitor, name, reason, "monitor is not captured");
+            }
+            (Condition::Fine, _) => info!(%monitor, name, "monitor is captured"),
+            (Condition::Database { layout: None, .. } | Condition::NotLookedAt, _) => {
+                debug!(%monitor, name, "monitor is followed in the Events table");
+            }
+            (_, reason) => warn!(%monitor, name, reason, "monitor needs a look"),
+        }
+    }
+
+    pub(super) fn view(&self) -> MonitorView {
+        MonitorView {
+            id: self.monitor.id,
+            name: self.monitor.name.to_string(),
+            source: if self.polled() { "shm" } else { "db" }.to_owned(),
+            state: self.shown.state,
+            last_event_id: self.shown.last_event,
+            layout: self.shown.layout,
+            healthy: self.shown.condition.healthy(),
+            reason: self.shown.condition.reason(),
+        }
+    }
+}
+
+/// Returns what is shown of a monitor that is not followed.
+pub(super) fn unwatched(monitor: &Monitor) -> MonitorView {
+    MonitorView {
+        id: monitor.id,
+        name: monitor.name.to_string(),
+        source: "none".to_owned(),
+        state: MonitorState::Unknown,
+        last_event_id: None,
+        layout: None,
+        healthy: false,
+        reason: monitor.watched.err().map(|why| why.as_str().to_owned()),
+    }
+}
+
+impl Condition {
+    fn healthy(&self) -> bool {
+        match self {
+            Self::Fine | Self::NoSignal | Self::Remarkable(_) | Self::Database { trouble: None, .. } => true,
+            Self::NotLookedAt
+            | Self::Unreadable(_)
+            | Self::Frozen(_)
+            | Self::Database { trouble: Some(_), .. } => false,
+        }
+    }
+
+    fn reason(&self) -> Option<String> {
+        match self {
+            Self::NotLookedAt => Some("not looked at yet".to_owned()),
+            Self::Fine => None,
+            Self::NoSignal => Some("zmc runs, but the camera delivers no picture".to_owned()),
+            Self::Remarkable(remark) => Some((*remark).to_owned()),
+            Self::Unreadable(error) => Some(error.to_string()),
+            Self::Frozen(age) => {
+                Some(format!("zmc's last sign of life is {} s old: it was killed or hangs", age.as_secs()))
+            }
+            Self::Database { layout, trouble } => {
+                let why = layout.map(|size| {
+                    format!("unknown shared-memory layout (size {size}); falling back to the database")
+                });
+                let trouble = trouble.as_deref().map(str::to_owned);
+                let parts: Vec<String> = why.into_iter().chain(trouble).collect();
+                (!parts.is_empty()).then(|| parts.join("; "))
+            }
+        }
+    }
+}

@@ -1,0 +1,127 @@
+//! How far the Events table has been read. Pure.
+//!
+//! Ids are given when a row is inserted but become visible when it is committed, so that a lower id may appear after
+//! a higher one; therefore the last seconds are read again each time. And an alarm inside a continuous event only
+//! shows in the growing number of its alarm frames, so that open events are read again too.
+
+use std::collections::{BTreeMap, HashMap};
+use std::time::Duration;
+
+use tokio::time::Instant;
+use zmes_shared::{EventId, MonitorId};
+
+use super::events::has_alarm;
+use crate::ports::EventRow;
+use crate::state::Cursor;
+
+/// How long a row with a lower id may come after one with a higher.
+const OVERLAP: Duration = Duration::from_secs(10);
+/// A row whose event is older than this was committed long ago: no row before it is still to come.
+const SETTLED: Duration = Duration::from_mins(1);
+/// Open events watched at the same time.
+const WATCHED: usize = 1000;
+/// Open events watched for one monitor. More than one are only open when a `zmc` has crashed.
+const WATCHED_EACH: usize = 2;
+
+#[derive(Debug)]
+struct Row {
+    monitor: MonitorId,
+    first_seen: Instant,
+    /// It was old when it was first seen.
+    settled: bool,
+    open: bool,
+    /// There is nothing more to be learnt of it.
+    done: bool,
+}
+
+/// The part of the Events table that is still being looked at.
+#[derive(Debug)]
+pub(super) struct Window {
+    /// Everything up to here has been read.
+    position: EventId,
+    rows: BTreeMap<EventId, Row>,
+}
+
+impl Window {
+    pub(super) fn new(position: EventId) -> Self {
+        Self { position, rows: BTreeMap::new() }
+    }
+
+    pub(super) fn position(&self) -> EventId {
+        self.position
+    }
+
+    /// Returns the events up to the position that are still to be read again.
+    pub(super) fn watched(&self) -> Vec<EventId> {
+        self.rows.range(..=self.position).map(|(id, _)| *id).collect()
+    }
+
+    /// Takes rows that were read, and returns those that the detectors must hear of: each once, when it has an alarm.
+    pub(super) fn take(
+        &mut self,
+        rows: Vec<EventRow>,
+        now: Instant,
+        catch_up: Duration,
+        cursors: &HashMap<MonitorId, Cursor>,
+    ) -> Vec<EventRow> {
+        let mut news = Vec::new();
+        for row in rows {
+            let alarm = has_alarm(&row);
+            let known = self.rows.entry(row.id).or_insert_with(|| Row {
+                monitor: row.monitor,
+                first_seen: now,
+                settled: row.age >= SETTLED,
+                open: row.open,
+                // What was announced by the daemon before, or missed too long ago. (In an old event that is open and
+                // had no alarm yet, there may still be one.)
+                done: cursors.get(&row.monitor).is_some_and(|cursor| row.id <= cursor.event)
+                    || (row.age > catch_up && (alarm || !row.open)),
+            });
+            known.open = row.open;
+            if alarm && !known.done {
+                known.done = true;
+                news.push(row);
+            }
+        }
+        news
+    }
+
+    /// Moves on as far as no more rows can appear, and forgets what need not be read again.
+    pub(super) fn advance(&mut self, now: Instant) {
+        for (id, row) in self.rows.range(EventId(self.position.0.saturating_add(1))..) {
+            if !row.settled && now.saturating_duration_since(row.first_seen) < OVERLAP {
+                break;
+            }
+            self.position = *id;
+        }
+        let position = self.position;
+        self.rows.retain(|id, row| *id > position || (row.open && !row.done));
+        self.thin_out();
+    }
+
+    /// Drops from the watched events those that do not exist any more.
+    pub(super) fn keep_existing(&mut self, asked: &[EventId], rows: &[EventRow]) {
+        for id in asked {
+            if !rows.iter().any(|row| row.id == *id) {
+                self.rows.remove(id);
+            }
+        }
+    }
+
+    fn thin_out(&mut self) {
+        let mut each: HashMap<MonitorId, usize> = HashMap::new();
+        let mut all = 0;
+        let mut surplus = Vec::new();
+        for (id, row) in self.rows.range(..=self.position).rev() {
+            let count = each.entry(row.monitor).or_default();
+            *count += 1;
+            all += 1;
+            if *count > WATCHED_EACH || all > WATCHED {
+                surplus.push(*id);
+            }
+        }
+        for id in surplus {
+            self.rows.remove(&id);
+        }
+    }
+}

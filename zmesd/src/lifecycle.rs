@@ -1,0 +1,212 @@
+//! The life of the process: signals, the two steps of stopping, and what systemd is told.
+//!
+//! It knows nothing of what the tasks do; it only tells them when to end and waits until they have.
+
+use std::io;
+use std::time::Duration;
+
+use sd_notify::NotifyState;
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::{mpsc, watch};
+use tokio::time::{Instant, MissedTickBehavior, interval_at};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+use tracing::{debug, info, warn};
+
+use crate::monitors::CatalogHandle;
+use crate::ports::DbHealth;
+use crate::route::RouterHandle;
+
+/// How long a graceful stop may take; systemd's `TimeoutStopSec=` is longer.
+const SOFT_DEADLINE: Duration = Duration::from_secs(20);
+/// How long tasks get to notice that they have to end at once.
+const HARD_DEADLINE: Duration = Duration::from_secs(2);
+/// How often `systemctl status` gets a fresh line.
+const STATUS_EVERY: Duration = Duration::from_secs(10);
+
+/// What the process needs to know of the daemon in it.
+#[derive(Debug)]
+pub struct Vitals {
+    /// Gets one message per SIGHUP, coalesced: its bound should be 1.
+    pub reload: mpsc::Sender<()>,
+    /// The watchdog is fed only while the router moves.
+    pub router: RouterHandle,
+    /// For the status line.
+    pub catalog: CatalogHandle,
+    /// For the status line.
+    pub database: watch::Receiver<DbHealth>,
+}
+
+/// What began the end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum StopCause {
+    /// SIGTERM or SIGINT.
+    Signal(&'static str),
+    /// Somebody in the process cancelled the soft token.
+    Asked,
+}
+
+/// How the process ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Ended {
+    /// What began it.
+    pub cause: StopCause,
+    /// Every task ended by itself; false: a second signal or the deadline cut them short.
+    pub in_time: bool,
+}
+
+/// Signals, tokens and tracker of the process.
+///
+/// Owns: the signal streams and the conversation with systemd. Receives: signals. Sends: the soft token (end in
+/// order), the hard token (end now), reload requests. Ends: when every task on the tracker has.
+#[derive(Debug)]
+pub struct Lifecycle {
+    soft: CancellationToken,
+    hard: CancellationToken,
+    tracker: TaskTracker,
+    terminate: Signal,
+    interrupt: Signal,
+    hangup: Signal,
+    /// Kept so that they do not end the process: ZoneMinder's scripts send them to every daemon they started.
+    _ignored: [Signal; 3],
+}
+
+impl Lifecycle {
+    /// Takes the signals over from their defaults. Needs a runtime.
+    pub fn install() -> io::Result<Self> {
+        Ok(Self {
+            soft: CancellationToken::new(),
+            hard: CancellationToken::new(),
+            tracker: TaskTracker::new(),
+            terminate: signal(SignalKind::terminate())?,
+            interrupt: signal(SignalKind::interrupt())?,
+            hangup: signal(SignalKind::hangup())?,
+            _ignored: [
+                signal(SignalKind::window_change())?,
+                signal(SignalKind::user_defined1())?,
+                signal(SignalKind::user_defined2())?,
+            ],
+        })
+    }
+
+    /// Returns the token that says: end in order.
+    pub fn soft(&self) -> CancellationToken {
+        self.soft.clone()
+    }
+
+    /// Returns the token that says: end at once.
+    pub fn hard(&self) -> CancellationToken {
+        self.hard.clone()
+    }
+
+    /// Returns the tracker whose tasks must have ended before the process may.
+    pub fn tracker(&self) -> TaskTracker {
+        self.tracker.clone()
+    }
+
+    /// Says that the daemon is ready, and returns when it has ended.
+    pub async fn run(mut self, vitals: Vitals) -> Ended {
+        tell(&[NotifyState::Ready, NotifyState::Status("serving")]);
+        let cause = tokio::select! {
+            cause = self.until_stop(&vitals.reload) => cause,
+            never = pulse(&vitals) => match never {},
+        };
+        match cause {
+            StopCause::Signal(signal) => info!(signal, "stopping"),
+            StopCause::Asked => info!("stopping"),
+        }
+        tell(&[NotifyState::Stopping, NotifyState::Status("stopping")]);
+        self.soft.cancel();
+        self.tracker.close();
+        let in_time = self.until_ended().await;
+        if !in_time {
+            self.hard.cancel();
+            if tokio::time::timeout(HARD_DEADLINE, self.tracker.wait()).await.is_err() {
+                warn!(tasks = self.tracker.len(), "some tasks did not end");
+            }
+        }
+        Ended { cause, in_time }
+    }
+
+    /// Passes SIGHUP on until something says stop.
+    async fn until_stop(&mut self, reload: &mpsc::Sender<()>) -> StopCause {
+        loop {
+            tokio::select! {
+                biased;
+                Some(()) = self.terminate.recv() => return StopCause::Signal("SIGTERM"),
+                Some(()) = self.interrupt.recv() => return StopCause::Signal("SIGINT"),
+                () = self.soft.cancelled() => return StopCause::Asked,
+                Some(()) = self.hangup.recv() => {
+                    info!("SIGHUP: reading the configuration again");
+                    // Full: a reload that has not begun yet will see the same file.
+                    reload.try_send(()).ok();
+                }
+            }
+        }
+    }
+
+    /// Waits for the tasks; false: the deadline passed, or there was a second signal.
+    async fn until_ended(&mut self) -> bool {
+        tokio::select! {
+            () = self.tracker.wait() => true,
+            Some(()) = self.terminate.recv() => false,
+            Some(()) = self.interrupt.recv() => false,
+            () = self.hard.cancelled() => false,
+            () = tokio::time::sleep(SOFT_DEADLINE) => {
+                warn!(tasks = self.tracker.len(), "the daemon does not end by itself, ending it");
+                false
+            }
+        }
+    }
+}
+
+/// Feeds the watchdog while the router moves, and tells how things are.
+async fn pulse(vitals: &Vitals) -> std::convert::Infallible {
+    let beat = sd_notify::watchdog_enabled().map(|every| every / 2);
+    let mut watchdog = ticker(beat.unwrap_or(STATUS_EVERY));
+    let mut status = ticker(STATUS_EVERY);
+    loop {
+        tokio::select! {
+            _ = watchdog.tick(), if beat.is_some() => {
+                match vitals.router.ping().await {
+                    Ok(()) => tell(&[NotifyState::Watchdog]),
+                    Err(error) => warn!(%error, "the watchdog is not fed"),
+                }
+            }
+            _ = status.tick() => {
+                if let Some(line) = status_line(vitals).await {
+                    tell(&[NotifyState::Status(&line)]);
+                }
+            }
+        }
+    }
+}
+
+fn ticker(every: Duration) -> tokio::time::Interval {
+    // A watchdog of a few microseconds would be a mistake; a timer of zero would be a panic.
+    let every = every.max(Duration::from_millis(10));
+    let mut ticker = interval_at(Instant::now(), every);
+    ticker.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    ticker
+}
+
+/// The line of `systemctl status`: "12 monitors, 3 clients, database ok".
+async fn status_line(vitals: &Vitals) -> Option<String> {
+    let clients = vitals.router.count().await.ok()?.total;
+    let monitors = vitals.catalog.now().monitors.watched().count();
+    let database = match &*vitals.database.borrow() {
+        DbHealth::Up => "ok",
+        DbHealth::Down(_) | DbHealth::Untried => "down",
+    };
+    Some(format!("{monitors} monitors, {clients} clients, database {database}"))
+}
+
+/// Tells systemd, if it is there.
+fn tell(state: &[NotifyState<'_>]) {
+    if let Err(error) = sd_notify::notify(state) {
+        debug!(%error, "cannot tell systemd");
+    }
+}
+
+#[cfg(test)]
+mod tests;

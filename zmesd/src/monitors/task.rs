@@ -1,0 +1,198 @@
+//! The task that reads the catalog.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use secrecy::ExposeSecret;
+use tokio::sync::{mpsc, watch};
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+use tracing::{debug, info, warn};
+use zmes_shared::views::Reloaded;
+
+use super::{Catalog, Refresh};
+use crate::domain::User;
+use crate::ports::{AccountStore, Clock, DbError, MonitorStore};
+
+/// First pause after a failure; it doubles up to [`LONGEST_PAUSE`]. A database that is just being restarted is back
+/// in seconds.
+const FIRST_PAUSE: Duration = Duration::from_secs(1);
+
+/// Longest pause while the database is away, so that the daemon is whole again soon after it came back.
+const LONGEST_PAUSE: Duration = Duration::from_secs(15);
+
+/// Keeps the catalog in step with ZoneMinder's database.
+///
+/// Owns the catalog. Receives refreshes, changes of the interval, and the ticks of its own clock. Sends the catalog to
+/// all who watch it, and wakes them only if it differs; while the database fails, the last good one stays. Ends when
+/// `stop` is cancelled, even in the middle of a question.
+#[derive(Debug)]
+pub struct CatalogTask {
+    monitors: Arc<dyn MonitorStore>,
+    accounts: Arc<dyn AccountStore>,
+    interval: watch::Receiver<Duration>,
+    clock: Arc<dyn Clock>,
+    refresh_rx: mpsc::Receiver<Refresh>,
+    catalog_tx: watch::Sender<Arc<Catalog>>,
+    /// Failures in a row.
+    failures: u32,
+}
+
+impl CatalogTask {
+    /// Makes the task; nothing is read before it runs.
+    pub fn new(
+        monitors: Arc<dyn MonitorStore>,
+        accounts: Arc<dyn AccountStore>,
+        interval: watch::Receiver<Duration>,
+        clock: Arc<dyn Clock>,
+        refresh_rx: mpsc::Receiver<Refresh>,
+        catalog_tx: watch::Sender<Arc<Catalog>>,
+    ) -> Self {
+        Self { monitors, accounts, interval, clock, refresh_rx, catalog_tx, failures: 0 }
+    }
+
+    /// Reads at once, then at each interval and when somebody asks for it, until stopped.
+    pub async fn run(mut self, stop: CancellationToken) {
+        info!("Loading monitors");
+        let mut waiting: Vec<Refresh> = Vec::new();
+        loop {
+            let loaded = tokio::select! {
+                biased;
+                () = stop.cancelled() => return,
+                loaded = load(&*self.monitors, &*self.accounts, &*self.clock) => loaded,
+            };
+            let outcome = self.conclude(loaded);
+            for refresh in waiting.drain(..) {
+                // Whoever asked may have given up.
+                refresh.send(outcome.clone()).ok();
+            }
+            let read_at = Instant::now();
+            let refresh = tokio::select! {
+                biased;
+                () = stop.cancelled() => return,
+                refresh = self.next(read_at) => refresh,
+            };
+            if let Some(refresh) = refresh {
+                info!("Reloading Monitors...");
+                waiting.push(refresh);
+            } else {
+                debug!("Reloading Monitors...");
+            }
+            // One reading answers all who have asked before it.
+            while let Ok(refresh) = self.refresh_rx.try_recv() {
+                waiting.push(refresh);
+            }
+        }
+    }
+
+    /// Waits until it is time to read again; returns who asked for it, if somebody did.
+    async fn next(&mut self, read_at: Instant) -> Option<Refresh> {
+        loop {
+            let at = read_at + self.pause();
+            tokio::select! {
+                biased;
+                Some(refresh) = self.refresh_rx.recv() => return Some(refresh),
+                Ok(()) = self.interval.changed() => {}
+                () = tokio::time::sleep_until(at) => return None,
+            }
+        }
+    }
+
+    /// Returns how long to wait after a reading: the interval, or after failures less.
+    fn pause(&self) -> Duration {
+        let interval = *self.interval.borrow();
+        match self.failures.checked_sub(1) {
+            None => interval,
+            Some(doublings) => {
+                let pause = FIRST_PAUSE.saturating_mul(2_u32.saturating_pow(doublings));
+                pause.min(LONGEST_PAUSE).min(interval.max(FIRST_PAUSE))
+            }
+        }
+    }
+
+    /// Publishes what was read, or takes note of the failure.
+    fn conclude(&mut self, loaded: Result<Catalog, DbError>) -> Result<Reloaded, DbError> {
+        let catalog = match loaded {
+            Ok(catalog) => catalog,
+            Err(error) => {
+                if self.failures == 0 {
+                    warn!(%error, "cannot read ZoneMinder's database; going on with what is known");
+                } else {
+                    debug!(%error, failures = self.failures, "still cannot read ZoneMinder's database");
+                }
+                self.failures = self.failures.saturating_add(1);
+                return Err(error);
+            }
+        };
+        if std::mem::take(&mut self.failures) > 0 {
+            info!("ZoneMinder's database answers again");
+        }
+        let reloaded = compare(&self.catalog_tx.borrow(), &catalog);
+        let catalog = Arc::new(catalog);
+        let changed = self.catalog_tx.send_if_modified(|known| {
+            let changed = !same(known, &catalog);
+            // The time of reading is kept up to date, but nobody needs to wake up for it.
+            *known = Arc::clone(&catalog);
+            changed
+        });
+        if changed {
+            let watched = catalog.monitors.watched().count();
+            info!(monitors = reloaded.monitors, watched, users = reloaded.users, "monitors loaded");
+        }
+        Ok(reloaded)
+    }
+}
+
+async fn load(
+    monitors: &dyn MonitorStore,
+    accounts: &dyn AccountStore,
+    clock: &dyn Clock,
+) -> Result<Catalog, DbError> {
+    let zoneminder = monitors.load().await?;
+    let users = accounts.all().await?;
+    Ok(Catalog {
+        loaded_at: Some(clock.now()),
+        version: zoneminder.version,
+        monitors: zoneminder.monitors,
+        users: users.into_iter().map(|user| (user.name.clone(), Arc::new(user))).collect(),
+        watch_max_delay: zoneminder.watch_max_delay,
+    })
+}
+
+/// Counts what is new.
+fn compare(known: &Catalog, read: &Catalog) -> Reloaded {
+    let missing = |from: &Catalog, of: &Catalog| {
+        of.monitors.iter().filter(|monitor| from.monitors.find(monitor.id).is_none()).count() as u64
+    };
+    Reloaded {
+        monitors: read.monitors.len() as u64,
+        added: missing(known, read),
+        removed: missing(read, known),
+        users: read.users.len() as u64,
+    }
+}
+
+/// Says whether two catalogs hold the same; when they were read does not matter, unless one never was.
+fn same(a: &Catalog, b: &Catalog) -> bool {
+    let Catalog { loaded_at, version, monitors, users, watch_max_delay } = a;
+    loaded_at.is_some() == b.loaded_at.is_some()
+        && *version == b.version
+        && *monitors == b.monitors
+        && *watch_max_delay == b.watch_max_delay
+        && users.len() == b.users.len()
+        && users.values().zip(b.users.values()).all(|(a, b)| same_user(a, b))
+}
+
+fn same_user(a: &User, b: &User) -> bool {
+    let User { name, password, enabled, api_enabled, may_see_events, token_min_expiry, rights } = a;
+    *name == b.name
+        && password.expose_secret() == b.password.expose_secret()
+        && *enabled == b.enabled
+        && *api_enabled == b.api_enabled
+        && *may_see_events == b.may_see_events
+        && *token_min_expiry == b.token_min_expiry
+        && *rights == b.rights
+}
+
+#[cfg(test)]
+mod tests;

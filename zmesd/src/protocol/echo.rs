@@ -1,0 +1,23 @@
+//! Words of the app that are repeated to it, to logs and to `zmesctl`.
+
+/// Longest word that is repeated, in characters.
+const LONGEST: usize = 64;
+
+/// Returns at most the first 64 characters, control characters replaced: what an app sends must not be able to
+/// move a terminal's cursor or to fill a log.
+pub(super) fn bounded(text: &str) -> String {
+    let clean = |c: char| if c.is_control() { char::REPLACEMENT_CHARACTER } else { c };
+    text.chars().take(LONGEST).map(clean).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_word_is_cut_and_cleaned() {
+        assert_eq!(bounded("1.8.001"), "1.8.001");
+        assert_eq!(bounded("a\u{1b}[2Jb\n"), "a\u{fffd}[2Jb\u{fffd}");
+        assert_eq!(bounded(&"ä".repeat(65)), "ä".repeat(64));
+    }
+}

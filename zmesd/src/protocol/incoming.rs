@@ -1,0 +1,261 @@
+//! What apps send.
+//!
+//! Lenient where apps differ (numbers for texts, arrays for lists, keys that nobody knows) and strict about the
+//! shape: what is not an object with an `event` is [`Malformed`]. Decides nothing but what was said.
+
+use jiff::Timestamp;
+use secrecy::SecretString;
+use serde_json::{Map, Value};
+use zmes_shared::EventId;
+use zmes_shared::control::Since;
+
+use super::echo::bounded;
+use crate::auth::Credentials;
+use crate::domain::{FilterProblem, MonitorFilter};
+
+/// The list that means "as it was".
+const KEEP: &str = "-1";
+
+/// The frame is not a JSON object of the expected shape.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("not a JSON object of the expected shape")]
+pub struct Malformed;
+
+/// One frame of an app.
+#[derive(Debug)]
+pub struct Incoming {
+    /// Its `event`, bounded and cleaned, as it is repeated in a refusal.
+    pub event: String,
+    /// Its `data.type`, likewise; empty if it has none.
+    pub kind: String,
+    /// What it says.
+    pub body: Body,
+}
+
+/// What a frame says.
+#[derive(Debug)]
+pub enum Body {
+    /// `auth`
+    Auth(Box<AuthFrame>),
+    /// `control/filter`
+    Filter(Result<FilterStatement, FilterFault>),
+    /// `control/version`
+    Version,
+    /// `control/replay`
+    Replay(Result<Since, SinceFault>),
+    /// Any other `control`.
+    OtherControl,
+    /// `push/*`: tokens and badges.
+    Push,
+    /// `escontrol`: remote administration of later event servers, which has its own socket here.
+    Escontrol,
+    /// An event that this server does not know.
+    Unknown,
+}
+
+/// `auth`
+#[derive(Debug)]
+pub struct AuthFrame {
+    /// What the app wants to be.
+    pub category: Category,
+    /// What it shows; an empty user and password where it shows nothing.
+    pub credentials: Credentials,
+    /// `appversion`, bounded and cleaned.
+    pub app: Option<String>,
+    /// The lists: `Ok(None)` is no statement (the device's last filter holds).
+    pub filter: Result<Option<MonitorFilter>, FilterFault>,
+    /// From where missed alarms are wanted, if they are.
+    pub since: Option<Result<Since, SinceFault>>,
+}
+
+/// The top-level `category` of `auth`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Category {
+    /// An app, whatever it calls itself.
+    Normal,
+    /// A tool that wants to administrate.
+    Escontrol,
+}
+
+/// What `control/filter` asks for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum FilterStatement {
+    /// `monlist` is `-1`: as it was.
+    Keep,
+    /// These lists from now on.
+    Replace(MonitorFilter),
+    /// `intlist` is `-1`: these monitors, each with the interval that it had (0 if it had none).
+    KeepIntervals(MonitorFilter),
+}
+
+/// Why a filter is not taken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FilterFault {
+    /// There is no `monlist`.
+    NoMonitorList,
+    /// There is no `intlist`.
+    NoIntervalList,
+    /// `monlist` holds what is no monitor id, or too much.
+    BadMonitorList,
+    /// `intlist` holds what is no number of seconds.
+    BadIntervalList,
+}
+
+impl FilterFault {
+    /// Returns the word of the protocol. The first two are the seed's.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::NoMonitorList => "NOMONITORLIST",
+            Self::NoIntervalList => "NOINTERVALLIST",
+            Self::BadMonitorList => "BADMONITORLIST",
+            Self::BadIntervalList => "BADINTERVALLIST",
+        }
+    }
+}
+
+impl From<FilterProblem> for FilterFault {
+    fn from(problem: FilterProblem) -> Self {
+        match problem {
+            FilterProblem::Monitor(_) | FilterProblem::TooLong => Self::BadMonitorList,
+            FilterProblem::Interval(_) => Self::BadIntervalList,
+        }
+    }
+}
+
+/// Why a replay is not given.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SinceFault {
+    /// There is no `since`.
+    Missing,
+    /// It is neither an event id nor an RFC 3339 time.
+    Unreadable,
+}
+
+impl SinceFault {
+    /// Returns the word of the protocol.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Missing => "NOSINCE",
+            Self::Unreadable => "BADSINCE",
+        }
+    }
+}
+
+/// Reads one text frame. `serde_json` bounds the nesting (128), the socket the length (64 KiB).
+pub fn parse(text: &str) -> Result<Incoming, Malformed> {
+    let Ok(Value::Object(mut frame)) = serde_json::from_str(text) else { return Err(Malformed) };
+    let Some(Value::String(event)) = frame.remove("event") else { return Err(Malformed) };
+    let data = match frame.remove("data") {
+        None | Some(Value::Null) => None,
+        Some(Value::Object(data)) => Some(data),
+        Some(Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Array(_)) => {
+            return Err(Malformed);
+        }
+    };
+    let kind = data.as_ref().and_then(|data| data.get("type")).and_then(Value::as_str).unwrap_or_default();
+    let (event_echo, kind) = (bounded(&event), bounded(kind));
+    let body = match event.as_str() {
+        "auth" => Body::Auth(Box::new(auth(&frame, data.ok_or(Malformed)?)?)),
+        "control" => control(&kind, data.ok_or(Malformed)?)?,
+        "push" => Body::Push,
+        "escontrol" => Body::Escontrol,
+        _ => Body::Unknown,
+    };
+    Ok(Incoming { event: event_echo, kind, body })
+}
+
+fn auth(frame: &Map<String, Value>, mut data: Map<String, Value>) -> Result<AuthFrame, Malformed> {
+    let category = match frame.get("category").and_then(Value::as_str) {
+        Some("escontrol") => Category::Escontrol,
+        Some(_) | None => Category::Normal,
+    };
+    let user = text(data.remove("user"))?.unwrap_or_default();
+    let password = text(data.remove("password"))?.unwrap_or_default();
+    // A `token` beside `event` is zmNinja's push token; only one in `data`, without a user, is an access token.
+    let token = text(data.remove("token"))?.filter(|token| !token.is_empty());
+    let credentials = match token {
+        Some(token) if user.is_empty() && password.is_empty() => Credentials::AccessToken(token.into()),
+        Some(_) | None => Credentials::Password { user, password: SecretString::from(password) },
+    };
+    let monlist = list(data.remove("monlist"))?.unwrap_or_default();
+    let intlist = list(data.remove("intlist"))?.unwrap_or_default();
+    Ok(AuthFrame {
+        category,
+        credentials,
+        app: data.get("appversion").and_then(Value::as_str).filter(|app| !app.is_empty()).map(bounded),
+        filter: statement_in_auth(&monlist, &intlist),
+        since: match since(data.remove("since")) {
+            Err(SinceFault::Missing) => None,
+            given => Some(given),
+        },
+    })
+}
+
+/// In `auth`, `""` and `-1` are no statement: apps that reconnect send them without meaning "all".
+fn statement_in_auth(monlist: &str, intlist: &str) -> Result<Option<MonitorFilter>, FilterFault> {
+    if monlist.trim() == KEEP {
+        return Ok(None);
+    }
+    let intlist = if intlist.trim() == KEEP { "" } else { intlist };
+    match MonitorFilter::parse(monlist, intlist)? {
+        MonitorFilter::All => Ok(None),
+        only @ MonitorFilter::Only(_) => Ok(Some(only)),
+    }
+}
+
+fn control(kind: &str, mut data: Map<String, Value>) -> Result<Body, Malformed> {
+    Ok(match kind {
+        "filter" => {
+            let (monlist, intlist) = (list(data.remove("monlist"))?, list(data.remove("intlist"))?);
+            Body::Filter(filter(monlist, intlist))
+        }
+        "version" => Body::Version,
+        "replay" => Body::Replay(since(data.remove("since"))),
+        _ => Body::OtherControl,
+    })
+}
+
+fn filter(monlist: Option<String>, intlist: Option<String>) -> Result<FilterStatement, FilterFault> {
+    let monlist = monlist.ok_or(FilterFault::NoMonitorList)?;
+    let intlist = intlist.ok_or(FilterFault::NoIntervalList)?;
+    if monlist.trim() == KEEP {
+        return Ok(FilterStatement::Keep);
+    }
+    if intlist.trim() == KEEP {
+        return Ok(FilterStatement::KeepIntervals(MonitorFilter::parse(&monlist, "")?));
+    }
+    Ok(FilterStatement::Replace(MonitorFilter::parse(&monlist, &intlist)?))
+}
+
+fn since(value: Option<Value>) -> Result<Since, SinceFault> {
+    let text = text(value).map_err(|Malformed| SinceFault::Unreadable)?.unwrap_or_default();
+    let text = text.trim();
+    if text.is_empty() {
+        return Err(SinceFault::Missing);
+    }
+    if let Ok(event) = text.parse::<EventId>() {
+        return Ok(Since::Event(event));
+    }
+    text.parse::<Timestamp>().map(Since::Time).map_err(|_| SinceFault::Unreadable)
+}
+
+/// A text, or a number where a text belongs; `null` is absence.
+fn text(value: Option<Value>) -> Result<Option<String>, Malformed> {
+    match value {
+        None | Some(Value::Null) => Ok(None),
+        Some(Value::String(text)) => Ok(Some(text)),
+        Some(Value::Number(number)) => Ok(Some(number.to_string())),
+        Some(Value::Bool(_) | Value::Array(_) | Value::Object(_)) => Err(Malformed),
+    }
+}
+
+/// A comma-separated list, a single number, or an array of texts and numbers.
+fn list(value: Option<Value>) -> Result<Option<String>, Malformed> {
+    let Some(Value::Array(entries)) = value else { return text(value) };
+    let entries: Result<Vec<String>, Malformed> =
+        entries.into_iter().map(|entry| Ok(text(Some(entry))?.unwrap_or_default())).collect();
+    Ok(Some(entries?.join(",")))
+}
+
+#[cfg(test)]
+mod tests;

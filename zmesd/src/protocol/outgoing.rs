@@ -1,0 +1,201 @@
+//! What apps are answered.
+//!
+//! Everything is a text, also counts and marks: the apps compare texts. Members may be added beside these, never
+//! renamed: the apps read `event`, `type`, `status`, `reason` and `version`.
+
+use serde::Serialize;
+use tokio_tungstenite::tungstenite::Utf8Bytes;
+
+use super::incoming::{FilterFault, SinceFault};
+
+/// Who the server says it is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Identity {
+    /// The protocol level that apps compare with: zmNinja asks for at least "6.0".
+    pub version: String,
+    /// The daemon itself: `zmesd/0.1.0`.
+    pub server: String,
+}
+
+/// An answer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Reply<'a> {
+    /// Come in.
+    AuthSuccess(&'a Identity),
+    /// Wrong credentials.
+    BadAuth,
+    /// No credentials in time.
+    NoAuth,
+    /// Remote administration by WebSocket does not exist here; in answer to `auth` or to `escontrol`.
+    EscontrolDisabled {
+        /// `auth` or `escontrol`
+        event: &'static str,
+    },
+    /// Log in first.
+    NotAuthorized {
+        /// The refused frame's `event`.
+        event: &'a str,
+        /// Its `type`.
+        kind: &'a str,
+    },
+    /// The answer to `control/version`.
+    Version(&'a Identity),
+    /// The filter stays as it was.
+    FilterFault(FilterFault),
+    /// The alarms before this one are all that were missed.
+    Replayed {
+        /// How many.
+        count: usize,
+        /// There may have been more.
+        gap: bool,
+    },
+    /// No replay, because of what was asked.
+    SinceFault(SinceFault),
+    /// No replay, because the record cannot be read now.
+    ReplayUnavailable,
+    /// There is no push.
+    PushDisabled,
+    /// The frame is not JSON of the expected shape.
+    BadJson,
+    /// The event, or the type of a `control`, is not known.
+    NotSupported {
+        /// The frame's `event`.
+        event: &'a str,
+        /// `type` of a `control`, else empty.
+        kind: &'a str,
+    },
+}
+
+/// Members in the order of the seed's examples; what is `None` is left out.
+#[derive(Serialize, Default)]
+struct Frame<'a> {
+    event: &'a str,
+    r#type: &'a str,
+    /// The seed's documentation prints the version reply with a colon inside the key; the apps need it without.
+    #[serde(rename = "type:", skip_serializing_if = "Option::is_none")]
+    type_colon: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    version: Option<&'a str>,
+    status: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reason: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    count: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    gap: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    server: Option<&'a str>,
+}
+
+impl<'a> Frame<'a> {
+    fn success(event: &'a str, kind: &'a str) -> Self {
+        Self { event, r#type: kind, status: "Success", ..Self::default() }
+    }
+
+    fn fail(event: &'a str, kind: &'a str, reason: &'a str) -> Self {
+        Self { event, r#type: kind, status: "Fail", reason: Some(reason), ..Self::default() }
+    }
+
+    fn introduced(self, identity: &'a Identity) -> Self {
+        Self { version: Some(&identity.version), reason: Some(""), server: Some(&identity.server), ..self }
+    }
+}
+
+impl Reply<'_> {
+    /// Returns the text frame.
+    pub fn to_frame(&self) -> Utf8Bytes {
+        let frame = match *self {
+            Self::AuthSuccess(identity) => Frame::success("auth", "").introduced(identity),
+            Self::BadAuth => Frame::fail("auth", "", "BADAUTH"),
+            Self::NoAuth => Frame::fail("auth", "", "NOAUTH"),
+            Self::EscontrolDisabled { event } => Frame::fail(event, "", "ESCONTROLDISABLED"),
+            Self::NotAuthorized { event, kind } => Frame::fail(event, kind, "NOTAUTHORIZED"),
+            Self::Version(identity) => Frame {
+                type_colon: Some("version"),
+                ..Frame::success("control", "version").introduced(identity)
+            },
+            Self::FilterFault(fault) => Frame::fail("control", "filter", fault.as_str()),
+            Self::Replayed { count, gap } => Frame {
+                count: Some(count.to_string()),
+                gap: Some(if gap { "true" } else { "false" }),
+                ..Frame::success("control", "replay")
+            },
+            Self::SinceFault(fault) => Frame::fail("control", "replay", fault.as_str()),
+            Self::ReplayUnavailable => Frame::fail("control", "replay", "UNAVAILABLE"),
+            Self::PushDisabled => Frame::fail("push", "", "PUSHDISABLED"),
+            Self::BadJson => Frame::fail("malformed", "", "BADJSON"),
+            Self::NotSupported { event, kind } => Frame::fail(event, kind, "NOTSUPPORTED"),
+        };
+        serde_json::to_string(&frame).unwrap_or_default().into()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn identity() -> Identity {
+        Identity { version: "7.0.0".to_owned(), server: "zmesd/0.1.0".to_owned() }
+    }
+
+    #[test]
+    fn successes_are_to_the_letter() {
+        let identity = identity();
+        for (reply, text) in [
+            (
+                Reply::AuthSuccess(&identity),
+                r#"{"event":"auth","type":"","version":"7.0.0","status":"Success","reason":"","server":"zmesd/0.1.0"}"#,
+            ),
+            (
+                Reply::Version(&identity),
+                r#"{"event":"control","type":"version","type:":"version","version":"7.0.0","status":"Success","reason":"","server":"zmesd/0.1.0"}"#,
+            ),
+            (
+                Reply::Replayed { count: 3, gap: false },
+                r#"{"event":"control","type":"replay","status":"Success","count":"3","gap":"false"}"#,
+            ),
+            (
+                Reply::Replayed { count: 0, gap: true },
+                r#"{"event":"control","type":"replay","status":"Success","count":"0","gap":"true"}"#,
+            ),
+        ] {
+            assert_eq!(reply.to_frame().as_str(), text);
+        }
+    }
+
+    #[test]
+    fn refusals_are_to_the_letter() {
+        for (reply, text) in [
+            (Reply::BadAuth, r#"{"event":"auth","type":"","status":"Fail","reason":"BADAUTH"}"#),
+            (Reply::NoAuth, r#"{"event":"auth","type":"","status":"Fail","reason":"NOAUTH"}"#),
+            (
+                Reply::EscontrolDisabled { event: "auth" },
+                r#"{"event":"auth","type":"","status":"Fail","reason":"ESCONTROLDISABLED"}"#,
+            ),
+            (
+                Reply::NotAuthorized { event: "control", kind: "filter" },
+                r#"{"event":"control","type":"filter","status":"Fail","reason":"NOTAUTHORIZED"}"#,
+            ),
+            (
+                Reply::FilterFault(FilterFault::NoMonitorList),
+                r#"{"event":"control","type":"filter","status":"Fail","reason":"NOMONITORLIST"}"#,
+            ),
+            (
+                Reply::SinceFault(SinceFault::Unreadable),
+                r#"{"event":"control","type":"replay","status":"Fail","reason":"BADSINCE"}"#,
+            ),
+            (
+                Reply::ReplayUnavailable,
+                r#"{"event":"control","type":"replay","status":"Fail","reason":"UNAVAILABLE"}"#,
+            ),
+            (Reply::PushDisabled, r#"{"event":"push","type":"","status":"Fail","reason":"PUSHDISABLED"}"#),
+            (Reply::BadJson, r#"{"event":"malformed","type":"","status":"Fail","reason":"BADJSON"}"#),
+            (
+                Reply::NotSupported { event: "a\"b", kind: "" },
+                r#"{"event":"a\"b","type":"","status":"Fail","reason":"NOTSUPPORTED"}"#,
+            ),
+        ] {
+            assert_eq!(reply.to_frame().as_str(), text);
+        }
+    }
+}

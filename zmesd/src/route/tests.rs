@@ -1,0 +1,321 @@
+//! The router's task, driven through its channels.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use serde_json::Value;
+use tokio::sync::{mpsc, oneshot, watch};
+use tokio::task::JoinHandle;
+use tokio::time::{Instant, timeout};
+use tokio_util::sync::CancellationToken;
+use zmes_shared::control::ClientFilter;
+use zmes_shared::{EventId, MonitorId, SessionId};
+
+use super::*;
+use crate::config::StateConfig;
+use crate::domain::{Alarm, Decision, MonitorFilter, MonitorRights, Origin, SkipReason, User};
+use crate::monitors::Catalog;
+use crate::ports::{Clock, SystemClock};
+use crate::state::State;
+use crate::telemetry::Counters;
+
+struct World {
+    router: RouterHandle,
+    alarms: mpsc::Sender<Alarm>,
+    catalog: watch::Sender<Arc<Catalog>>,
+    stop: CancellationToken,
+    tasks: Vec<JoinHandle<()>>,
+    next: u64,
+    directory: PathBuf,
+}
+
+struct Client {
+    id: SessionId,
+    outbox: mpsc::Receiver<Outgoing>,
+    kick: oneshot::Receiver<CloseReason>,
+}
+
+fn user(name: &str, rights: MonitorRights) -> User {
+    User {
+        name: name.into(),
+        password: "hash".to_owned().into(),
+        enabled: true,
+        api_enabled: true,
+        may_see_events: true,
+        token_min_expiry: 0,
+        rights,
+    }
+}
+
+fn catalog(users: &[User]) -> Arc<Catalog> {
+    let users: BTreeMap<_, _> =
+        users.iter().map(|user| (user.name.clone(), Arc::new(user.clone()))).collect();
+    Arc::new(Catalog { loaded_at: Some(Timestamp::UNIX_EPOCH), users, ..Catalog::default() })
+}
+
+fn alarm_at(monitor: u32, event: u64, at: i64) -> Alarm {
+    Alarm {
+        monitor: MonitorId(monitor),
+        monitor_name: "Garage".into(),
+        event: Some(EventId(event)),
+        cause: "Motion".into(),
+        at: Timestamp::from_second(at).unwrap(),
+        detected: Instant::now(),
+        origin: Origin::Poll,
+    }
+}
+
+impl World {
+    #[expect(clippy::disallowed_methods, reason = "a test waits for its tasks itself")]
+    async fn start(directory: PathBuf, users: &[User]) -> Self {
+        let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+        let config = StateConfig { directory: directory.clone(), keep_events: Duration::from_hours(1) };
+        let state = State::open(&config, Arc::clone(&clock)).await.unwrap();
+        let (alarms, alarms_rx) = mpsc::channel(64);
+        let (commands, commands_rx) = mpsc::channel(64);
+        let (catalog, catalog_rx) = watch::channel(catalog(users));
+        let stop = CancellationToken::new();
+        let router = Router::new(RouterParts {
+            alarms: alarms_rx,
+            commands: commands_rx,
+            catalog: catalog_rx,
+            authenticated_users: watch::channel(true).1,
+            state: state.handle,
+            remembered: state.remembered,
+            tap: Tap::default(),
+            counters: Arc::default(),
+            clock,
+        });
+        let tasks =
+            vec![tokio::spawn(router.run(stop.clone())), tokio::spawn(state.writer.run(stop.clone()))];
+        Self { router: RouterHandle::new(commands), alarms, catalog, stop, tasks, next: 1, directory }
+    }
+
+    /// Stops everything and starts a new daemon on the same state.
+    async fn restart(self, users: &[User]) -> Self {
+        self.stop.cancel();
+        for task in self.tasks {
+            task.await.unwrap();
+        }
+        Self::start(self.directory, users).await
+    }
+
+    async fn connect(&mut self, outbox: usize) -> Client {
+        let (tx, rx) = mpsc::channel(outbox);
+        let (kick, kicked) = oneshot::channel();
+        let id = SessionId(self.next);
+        self.next += 1;
+        let address: SocketAddr = "192.0.2.1:5000".parse().unwrap();
+        let opening = SessionOpening { id, address, connected_at: Timestamp::UNIX_EPOCH, outbox: tx, kick };
+        self.router.open(opening).await.unwrap();
+        Client { id, outbox: rx, kick: kicked }
+    }
+
+    async fn login(&mut self, user: User, filter: Option<(&str, &str)>) -> Client {
+        let client = self.connect(8).await;
+        let filter = filter.map(|(monlist, intlist)| MonitorFilter::parse(monlist, intlist).unwrap());
+        let attach = Attach { id: client.id, user: Arc::new(user), app: Some("1.8.001".into()), filter };
+        self.router.attach(attach).await.unwrap();
+        client
+    }
+
+    /// Announces and waits until the router has dealt with it.
+    async fn announce(&self, alarm: Alarm) {
+        self.alarms.send(alarm).await.unwrap();
+        self.router.ping().await.unwrap();
+    }
+}
+
+impl Client {
+    /// Returns the event ids of what is queued.
+    fn events(&mut self) -> Vec<String> {
+        let mut events = Vec::new();
+        while let Ok(outgoing) = self.outbox.try_recv() {
+            let text = match outgoing {
+                Outgoing::Frame(text) => text,
+                Outgoing::Tracked(tracked) => tracked.0,
+            };
+            let frame: Value = serde_json::from_str(&text).unwrap();
+            events.push(frame["events"][0]["EventId"].as_str().unwrap().to_owned());
+        }
+        events
+    }
+
+    async fn kicked(self) -> CloseReason {
+        timeout(Duration::from_secs(5), self.kick).await.unwrap().unwrap()
+    }
+}
+
+const T: i64 = 1_900_000_000;
+
+#[tokio::test]
+async fn each_gets_what_filter_and_rights_let_through() {
+    let directory = tempfile::tempdir().unwrap();
+    let only_1 = MonitorRights::Only(Arc::new([MonitorId(1)].into()));
+    let (amy, bob) = (user("amy", MonitorRights::All), user("bob", only_1));
+    let mut world = World::start(directory.path().into(), &[amy.clone(), bob.clone()]).await;
+    let mut all = world.login(amy.clone(), None).await;
+    let mut filtered = world.login(amy, Some(("2", "0"))).await;
+    let mut restricted = world.login(bob, None).await;
+    let mut pending = world.connect(8).await;
+    world.announce(alarm_at(1, 10, T)).await;
+    world.announce(alarm_at(2, 11, T)).await;
+    assert_eq!(all.events(), ["10", "11"]);
+    assert_eq!(filtered.events(), ["11"]);
+    assert_eq!(restricted.events(), ["10"]);
+    assert_eq!(pending.events(), [""; 0]);
+}
+
+#[tokio::test]
+async fn an_interval_holds_across_a_reconnect_and_a_restart() {
+    let directory = tempfile::tempdir().unwrap();
+    let amy = user("amy", MonitorRights::All);
+    let users = [amy.clone()];
+    let mut world = World::start(directory.path().into(), &users).await;
+    let mut client = world.login(amy.clone(), Some(("1", "60"))).await;
+    world.announce(alarm_at(1, 10, T)).await;
+    world.announce(alarm_at(1, 11, T + 59)).await;
+    assert_eq!(client.events(), ["10"]);
+    world.router.close(client.id, "gone").await.unwrap();
+
+    let mut again = world.login(amy.clone(), None).await;
+    world.announce(alarm_at(1, 12, T + 59)).await;
+    world.announce(alarm_at(2, 13, T + 59)).await;
+    assert_eq!(again.events(), [""; 0], "the filter and the interval of before hold");
+
+    let mut world = world.restart(&users).await;
+    let mut restarted = world.login(amy, None).await;
+    world.announce(alarm_at(1, 14, T + 59)).await;
+    world.announce(alarm_at(1, 15, T + 60)).await;
+    assert_eq!(restarted.events(), ["15"]);
+}
+
+#[tokio::test]
+async fn a_second_phone_is_not_silenced_by_the_first() {
+    let directory = tempfile::tempdir().unwrap();
+    let amy = user("amy", MonitorRights::All);
+    let mut world = World::start(directory.path().into(), &[amy.clone()]).await;
+    let mut first = world.login(amy.clone(), Some(("1", "60"))).await;
+    world.announce(alarm_at(1, 10, T)).await;
+    let mut second = world.login(amy, Some(("1", "60"))).await;
+    world.announce(alarm_at(1, 11, T + 30)).await;
+    assert_eq!(first.events(), ["10"]);
+    assert_eq!(second.events(), ["11"]);
+}
+
+#[tokio::test]
+async fn who_does_not_read_is_ended_and_delays_nobody() {
+    let directory = tempfile::tempdir().unwrap();
+    let amy = user("amy", MonitorRights::All);
+    let mut world = World::start(directory.path().into(), &[amy.clone()]).await;
+    let stuck = world.login(amy.clone(), None).await;
+    let mut fine = world.login(amy, None).await;
+    for event in 1..=9 {
+        world.announce(alarm_at(1, event, T)).await;
+        assert_eq!(fine.events(), [event.to_string()]);
+    }
+    assert_eq!(stuck.kicked().await, CloseReason::Slow);
+    assert_eq!(world.router.count().await.unwrap().dropped_slow, 1);
+}
+
+#[tokio::test]
+async fn a_new_catalog_renews_rights_and_ends_the_sessions_of_the_barred() {
+    let directory = tempfile::tempdir().unwrap();
+    let names = ["disabled", "deleted", "changed", "narrowed"];
+    let users = names.map(|name| user(name, MonitorRights::All));
+    let mut world = World::start(directory.path().into(), &users).await;
+    let [disabled, deleted, changed, narrowed] = users;
+    let gone = world.login(disabled.clone(), None).await;
+    let missing = world.login(deleted, None).await;
+    let other = world.login(changed.clone(), None).await;
+    let mut kept = world.login(narrowed.clone(), None).await;
+    let next = [
+        User { enabled: false, ..disabled },
+        User { password: "other".to_owned().into(), ..changed },
+        User { rights: MonitorRights::none(), ..narrowed },
+    ];
+    world.catalog.send(catalog(&next)).unwrap();
+    for client in [gone, missing, other] {
+        assert_eq!(client.kicked().await, CloseReason::UserRevoked);
+    }
+    world.announce(alarm_at(1, 10, T)).await;
+    assert_eq!(kept.events(), [""; 0]);
+}
+
+#[tokio::test]
+async fn a_test_alarm_ignores_intervals_but_not_filters_and_a_dry_run_sends_nothing() {
+    let directory = tempfile::tempdir().unwrap();
+    let amy = user("amy", MonitorRights::All);
+    let mut world = World::start(directory.path().into(), &[amy.clone()]).await;
+    let mut throttled = world.login(amy.clone(), Some(("1", "3600"))).await;
+    let elsewhere = world.login(amy, Some(("2", "0"))).await;
+    world.announce(alarm_at(1, 10, T)).await;
+    assert_eq!(throttled.events(), ["10"]);
+    let mut request = AlarmTestRequest {
+        monitor: MonitorId(1),
+        monitor_name: "Garage".into(),
+        dry_run: true,
+        receipts: None,
+        only: Vec::new(),
+    };
+    let dry = world.router.test(request.clone()).await.unwrap();
+    let decisions = |tested: &Tested| {
+        tested.targets.iter().map(|target| (target.session, target.decision)).collect::<Vec<_>>()
+    };
+    let skipped = (elsewhere.id, Decision::Skip(SkipReason::Filter));
+    assert_eq!(decisions(&dry), [(throttled.id, Decision::Send), skipped]);
+    assert_eq!(throttled.events(), [""; 0]);
+    request.dry_run = false;
+    let tested = world.router.test(request).await.unwrap();
+    assert_eq!(throttled.events(), [tested.event.to_string()]);
+    assert_ne!(tested.event, dry.event);
+}
+
+#[tokio::test]
+async fn clients_are_listed_with_what_they_get() {
+    let directory = tempfile::tempdir().unwrap();
+    let amy = user("amy", MonitorRights::All);
+    let mut world = World::start(directory.path().into(), &[amy.clone()]).await;
+    let pending = world.connect(8).await;
+    let client = world.login(amy, None).await;
+    let listed = world.router.list(ClientFilter::default()).await.unwrap();
+    assert_eq!(listed.iter().map(|client| client.id).collect::<Vec<_>>(), [pending.id, client.id]);
+    assert_eq!(listed[0].user, None);
+    assert_eq!((listed[1].user.as_deref(), &listed[1].monitors), (Some("amy"), &None));
+    assert!(world.router.disconnect(client.id).await.unwrap());
+    assert_eq!(client.kicked().await, CloseReason::Disconnected);
+    assert!(!world.router.disconnect(SessionId(99)).await.unwrap());
+}
+
+#[tokio::test]
+async fn watchers_see_alarm_and_decisions_in_one_batch() {
+    let directory = tempfile::tempdir().unwrap();
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+    let config = StateConfig { directory: directory.path().into(), keep_events: Duration::from_hours(1) };
+    let state = State::open(&config, Arc::clone(&clock)).await.unwrap();
+    let tap = Tap::default();
+    let mut watcher = tap.subscribe();
+    let (alarms, alarms_rx) = mpsc::channel(1);
+    let router = Router::new(RouterParts {
+        alarms: alarms_rx,
+        commands: mpsc::channel(1).1,
+        catalog: watch::channel(catalog(&[])).1,
+        authenticated_users: watch::channel(true).1,
+        state: state.handle,
+        remembered: state.remembered,
+        tap,
+        counters: Arc::<Counters>::default(),
+        clock,
+    });
+    alarms.send(alarm_at(1, 10, T)).await.unwrap();
+    let stop = CancellationToken::new();
+    stop.cancel();
+    router.run(stop).await;
+    let batch = watcher.recv().await.unwrap();
+    let line = serde_json::to_value(&batch[0]).unwrap();
+    assert_eq!((line["type"].as_str(), line["event_id"].as_u64()), (Some("alarm"), Some(10)));
+}

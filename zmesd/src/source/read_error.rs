@@ -1,0 +1,122 @@
+//! Why a look at a monitor shows nothing, in sentences for admins.
+
+use std::fmt;
+use std::sync::Arc;
+
+/// Why there is no reading.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ReadError {
+    /// There is no such file.
+    #[error("no {name} in {directory}: zmc is not running")]
+    NotThere {
+        /// `zm.mmap.N`
+        name: Arc<str>,
+        /// `ZM_PATH_MAP`
+        directory: Arc<str>,
+    },
+    /// The file is there, but `zmc` has not filled it yet.
+    #[error("zmc is starting")]
+    Starting,
+    /// `valid` is 0: `zmc` has let go of the memory.
+    #[error("zmc has stopped")]
+    Stopped,
+    /// The first word is no size of `SharedData` that is known.
+    #[error("unknown shared-memory layout (size {size})")]
+    UnknownLayout {
+        /// That word.
+        size: u32,
+    },
+    /// The second structure does not begin with its size.
+    #[error(
+        "half-initialised shared memory (trigger size {found} instead of 560): zmc is starting, or it is damaged"
+    )]
+    HalfInitialised {
+        /// What stands there.
+        found: u32,
+    },
+    /// The file ends before what its header promises.
+    #[error("shared memory is {found} bytes long, {needed} are needed: zmc is starting, or it is damaged")]
+    Short {
+        /// Bytes that could be read.
+        found: usize,
+        /// Bytes that the layout needs.
+        needed: usize,
+    },
+    /// A field holds what no `zmc` writes.
+    #[error("shared memory is damaged: {field} is {value}")]
+    Implausible {
+        /// Which field.
+        field: &'static str,
+        /// What it holds.
+        value: u32,
+    },
+    /// The operating system does not let the daemon read it.
+    #[error("permission denied: {0}")]
+    Permission(Denied),
+    /// Anything else.
+    #[error("cannot read {path}: {detail}")]
+    Io {
+        /// Which file.
+        path: Arc<str>,
+        /// What the operating system said.
+        detail: Arc<str>,
+    },
+}
+
+/// A file that may not be opened, and whose it is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Denied {
+    /// Which file.
+    pub path: Arc<str>,
+    /// Its permission bits and owners, where they could be seen.
+    pub ownership: Option<Ownership>,
+    /// The user that the daemon runs as.
+    pub own_user: Arc<str>,
+}
+
+/// Permission bits and owners of a file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Ownership {
+    /// Permission bits.
+    pub mode: u32,
+    /// Owner's name, or its number.
+    pub user: Arc<str>,
+    /// Group's name, or its number.
+    pub group: Arc<str>,
+}
+
+impl fmt::Display for Ownership {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "mode {:04o}, owner {}:{}", self.mode, self.user, self.group)
+    }
+}
+
+impl fmt::Display for Denied {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Some(ownership) = &self.ownership else {
+            return write!(f, "{}; run zmesd as the user of zmc or in its group", self.path);
+        };
+        write!(f, "{} ({ownership}); ", self.path)?;
+        if ownership.mode & 0o040 == 0 {
+            // Up to ZoneMinder 1.32 the file is 0600: no group helps.
+            write!(f, "only {0} may read it: run zmesd as {0}", ownership.user)
+        } else {
+            write!(f, "usermod -aG {} {}, then restart zmesd", ownership.group, self.own_user)
+        }
+    }
+}
+
+impl ReadError {
+    /// Says that no `zmc` serves the monitor: there is nothing to see, and a new one will start from nothing.
+    pub fn zmc_is_away(&self) -> bool {
+        match self {
+            Self::NotThere { .. } | Self::Starting | Self::Stopped => true,
+            Self::UnknownLayout { .. }
+            | Self::HalfInitialised { .. }
+            | Self::Short { .. }
+            | Self::Implausible { .. }
+            | Self::Permission(_)
+            | Self::Io { .. } => false,
+        }
+    }
+}

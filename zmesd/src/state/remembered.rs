@@ -1,0 +1,80 @@
+//! What a new daemon reads of the one before.
+
+use std::collections::{BTreeSet, HashMap};
+
+use jiff::{SignedDuration, Timestamp};
+use sqlx::sqlite::SqliteRow;
+use sqlx::{Row, SqlitePool};
+use zmes_shared::{EventId, MonitorId};
+
+use super::handle::{Cursor, Device, Remembered};
+use crate::domain::MonitorFilter;
+
+/// A device that has not logged in for so long is forgotten (FCM gives tokens up after 270 days, too).
+const FORGET_DEVICES_AFTER: SignedDuration = SignedDuration::from_hours(270 * 24);
+/// How far back announced events are read: longer than any sensible `catch-up`.
+const ANNOUNCED_SINCE: SignedDuration = SignedDuration::from_hours(48);
+
+/// Forgets what is too old and reads the rest.
+pub(super) async fn read(pool: &SqlitePool, now: Timestamp) -> Result<Remembered, sqlx::Error> {
+    let old = now.as_millisecond().saturating_sub(millis(FORGET_DEVICES_AFTER));
+    for forget in ["DELETE FROM device_filters WHERE at < ?", "DELETE FROM device_sent WHERE at < ?"] {
+        sqlx::query(forget).bind(old).execute(pool).await?;
+    }
+    Ok(Remembered {
+        cursors: cursors(pool).await?,
+        announced: announced(pool, now).await?,
+        filters: filters(pool).await?,
+        sent: sent(pool).await?,
+    })
+}
+
+fn millis(duration: SignedDuration) -> i64 {
+    i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)
+}
+
+async fn cursors(pool: &SqlitePool) -> Result<HashMap<MonitorId, Cursor>, sqlx::Error> {
+    let rows = sqlx::query("SELECT monitor_id, event_id, at FROM cursors").fetch_all(pool).await?;
+    let cursor = |row: &SqliteRow| -> Result<_, sqlx::Error> {
+        let cursor = Cursor { event: EventId(row.try_get::<i64, _>(1)?.cast_unsigned()), at: time(row, 2)? };
+        Ok((MonitorId(row.try_get(0)?), cursor))
+    };
+    rows.iter().map(cursor).collect()
+}
+
+async fn announced(pool: &SqlitePool, now: Timestamp) -> Result<BTreeSet<EventId>, sqlx::Error> {
+    let since = now.as_millisecond().saturating_sub(millis(ANNOUNCED_SINCE));
+    let rows = sqlx::query("SELECT event_id FROM alarms WHERE at >= ? AND event_id IS NOT NULL")
+        .bind(since)
+        .fetch_all(pool)
+        .await?;
+    rows.iter().map(|row| row.try_get::<i64, _>(0).map(|id| EventId(id.cast_unsigned()))).collect()
+}
+
+async fn filters(pool: &SqlitePool) -> Result<HashMap<Device, MonitorFilter>, sqlx::Error> {
+    let rows =
+        sqlx::query("SELECT user_name, app, monlist, intlist FROM device_filters").fetch_all(pool).await?;
+    let mut filters = HashMap::with_capacity(rows.len());
+    for row in &rows {
+        // We wrote it, so it parses; a file that somebody edited costs that device its filter, not the start.
+        if let Ok(filter) = MonitorFilter::parse(row.try_get(2)?, row.try_get(3)?) {
+            filters.insert(device(row)?, filter);
+        }
+    }
+    Ok(filters)
+}
+
+async fn sent(pool: &SqlitePool) -> Result<HashMap<(Device, MonitorId), Timestamp>, sqlx::Error> {
+    let rows = sqlx::query("SELECT user_name, app, monitor_id, at FROM device_sent").fetch_all(pool).await?;
+    rows.iter().map(|row| Ok(((device(row)?, MonitorId(row.try_get(2)?)), time(row, 3)?))).collect()
+}
+
+fn device(row: &SqliteRow) -> Result<Device, sqlx::Error> {
+    Ok(Device { user: row.try_get(0)?, app: row.try_get(1)? })
+}
+
+/// Reads a time column (milliseconds); one out of range is an error of the file.
+pub(super) fn time(row: &SqliteRow, column: usize) -> Result<Timestamp, sqlx::Error> {
+    Timestamp::from_millisecond(row.try_get(column)?)
+        .map_err(|source| sqlx::Error::ColumnDecode { index: column.to_string(), source: source.into() })
+}

@@ -1,0 +1,122 @@
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+use zmes_shared::control::Since;
+use zmes_shared::{EventId, MonitorId};
+
+use super::{Device, Note, OpenError, State};
+use crate::config::StateConfig;
+use crate::domain::{Alarm, MonitorFilter, Origin};
+use crate::ports::{Clock, SystemClock};
+
+fn clock() -> Arc<dyn Clock> {
+    Arc::new(SystemClock)
+}
+
+fn config(directory: &Path) -> StateConfig {
+    StateConfig { directory: directory.to_owned(), keep_events: Duration::from_hours(1) }
+}
+
+fn alarm(event: u64, monitor: u32, origin: Origin) -> Note {
+    Note::Announced(Arc::new(Alarm {
+        monitor: MonitorId(monitor),
+        monitor_name: "Garage".into(),
+        event: (event > 0).then_some(EventId(event)),
+        cause: "Motion".into(),
+        at: clock().now(),
+        detected: Instant::now(),
+        origin,
+    }))
+}
+
+/// Opens the state, writes the notes, stops the writer: everything is on the disk when this returns.
+async fn write(directory: &Path, notes: Vec<Note>) {
+    let state = State::open(&config(directory), clock()).await.unwrap();
+    for note in notes {
+        assert!(state.handle.note(note));
+    }
+    let stop = CancellationToken::new();
+    stop.cancel();
+    state.writer.run(stop).await;
+}
+
+#[tokio::test]
+async fn what_is_noted_is_there_after_a_restart() {
+    let directory = tempfile::tempdir().unwrap();
+    let device = Device { user: "amy".into(), app: "1.8.001".into() };
+    let filter = MonitorFilter::parse("1,2", "0,60").unwrap();
+    let at = Timestamp::from_second(1_900_000_000).unwrap();
+    let sent = Note::Sent(device.clone(), MonitorId(2), at);
+    write(
+        directory.path(),
+        vec![alarm(7, 3, Origin::Poll), Note::Filter(device.clone(), filter.clone()), sent],
+    )
+    .await;
+
+    let state = State::open(&config(directory.path()), clock()).await.unwrap();
+    assert_eq!(state.remembered.cursors[&MonitorId(3)].event, EventId(7));
+    assert!(state.remembered.announced.contains(&EventId(7)));
+    assert_eq!(state.remembered.filters[&device], filter);
+    assert_eq!(state.remembered.sent[&(device, MonitorId(2))], at);
+}
+
+#[tokio::test]
+async fn a_late_alarm_never_moves_a_cursor_back_but_a_restored_database_does() {
+    let directory = tempfile::tempdir().unwrap();
+    write(directory.path(), vec![alarm(101, 1, Origin::Poll), alarm(100, 1, Origin::Reconciled)]).await;
+    let state = State::open(&config(directory.path()), clock()).await.unwrap();
+    assert_eq!(state.remembered.cursors[&MonitorId(1)].event, EventId(101));
+    state.handle.reader.close().await;
+    write(directory.path(), vec![alarm(5, 1, Origin::Poll)]).await;
+    let state = State::open(&config(directory.path()), clock()).await.unwrap();
+    assert_eq!(state.remembered.cursors[&MonitorId(1)].event, EventId(5));
+}
+
+#[tokio::test]
+async fn a_replay_is_oldest_first_and_says_when_something_is_missing() {
+    let directory = tempfile::tempdir().unwrap();
+    let notes = [10, 11, 0, 13].map(|event| alarm(event, 1, Origin::Poll));
+    write(directory.path(), notes.into()).await;
+    let state = State::open(&config(directory.path()), clock()).await.unwrap();
+    let since = |since, limit| state.handle.alarms_since(since, limit);
+    let ids = |replay: super::Replay| {
+        let ids =
+            replay.alarms.iter().map(|alarm| alarm.event.map_or(0, |event| event.0)).collect::<Vec<_>>();
+        (ids, replay.gap)
+    };
+    assert_eq!(ids(since(Since::Event(EventId(10)), 10).await.unwrap()), (vec![11, 0, 13], false));
+    assert_eq!(ids(since(Since::Event(EventId(12)), 10).await.unwrap()), (vec![0, 13], false));
+    assert_eq!(ids(since(Since::Event(EventId(9)), 10).await.unwrap()), (vec![10, 11, 0, 13], true));
+    assert_eq!(ids(since(Since::Event(EventId(10)), 2).await.unwrap()), (vec![0, 13], true));
+    let long_ago = Timestamp::from_second(1).unwrap();
+    assert_eq!(ids(since(Since::Time(long_ago), 10).await.unwrap()), (vec![10, 11, 0, 13], false));
+    assert_eq!(ids(since(Since::Time(clock().now()), 10).await.unwrap()), (vec![], false));
+}
+
+#[tokio::test]
+async fn a_file_of_a_newer_zmesd_is_refused_by_name() {
+    let directory = tempfile::tempdir().unwrap();
+    write(directory.path(), vec![]).await;
+    let path = directory.path().join(zmes_shared::paths::STATE_FILE);
+    let pool = super::file::pool(&path, 1).await.unwrap();
+    sqlx::query("INSERT INTO _sqlx_migrations VALUES (999, 'later', 0, 1, x'00', 0)")
+        .execute(&pool)
+        .await
+        .unwrap();
+    pool.close().await;
+    let error = State::open(&config(directory.path()), clock()).await.unwrap_err();
+    assert!(matches!(error, OpenError::Newer { .. }), "{error}");
+}
+
+#[tokio::test]
+async fn a_directory_that_cannot_be_made_is_named() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("file");
+    std::fs::write(&file, "").unwrap();
+    let error = State::open(&config(&file.join("state")), clock()).await.unwrap_err();
+    assert!(error.to_string().contains("file/state"), "{error}");
+}

@@ -1,0 +1,187 @@
+//! The one writer of the state file.
+
+use std::time::Duration;
+
+use std::sync::Arc;
+
+use sqlx::{Sqlite, SqlitePool, Transaction};
+use tokio::sync::{mpsc, watch};
+use tokio::time::{Instant, MissedTickBehavior};
+use tokio_util::sync::CancellationToken;
+use tracing::{debug, error, info};
+use zmes_shared::EventId;
+
+use super::handle::{Device, Note};
+use crate::domain::{Alarm, MonitorFilter, Origin};
+use crate::ports::Clock;
+
+/// Notes that one transaction takes at most: one flush of the disk serves all of them.
+const GROUP: usize = 256;
+/// How long to wait before a failed group is tried again.
+const RETRY: Duration = Duration::from_secs(1);
+/// How often old alarms are dropped from the record.
+const PRUNE: Duration = Duration::from_hours(1);
+
+/// The writer's task.
+///
+/// Owns: the writing connection. Receives: notes. Sends: its trouble, as a watch. Ends: when told to, after the
+/// queued notes are on the disk (or have failed once more).
+#[derive(Debug)]
+pub struct StateWriter {
+    pool: SqlitePool,
+    notes: mpsc::Receiver<Note>,
+    trouble: watch::Sender<Option<String>>,
+    keep_events: Duration,
+    clock: Arc<dyn Clock>,
+}
+
+impl StateWriter {
+    pub(super) fn new(
+        pool: SqlitePool,
+        notes: mpsc::Receiver<Note>,
+        trouble: watch::Sender<Option<String>>,
+        keep_events: Duration,
+        clock: Arc<dyn Clock>,
+    ) -> Self {
+        Self { pool, notes, trouble, keep_events, clock }
+    }
+
+    /// Runs until `stop`, then writes what is queued already.
+    pub async fn run(mut self, stop: CancellationToken) {
+        let mut group = Vec::with_capacity(GROUP);
+        let mut prune = tokio::time::interval(PRUNE);
+        prune.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            let room = GROUP - group.len();
+            tokio::select! {
+                biased;
+                taken = self.notes.recv_many(&mut group, room), if room > 0 => if taken == 0 { break },
+                _ = prune.tick() => self.prune().await,
+                () = stop.cancelled() => break,
+            }
+            while !group.is_empty() && !self.write(&mut group).await {
+                tokio::select! {
+                    () = tokio::time::sleep(RETRY) => {}
+                    () = stop.cancelled() => break,
+                }
+            }
+        }
+        while let Ok(note) = self.notes.try_recv() {
+            group.push(note);
+        }
+        if !group.is_empty() && !self.write(&mut group).await {
+            error!(notes = group.len(), "the state file could not be completed: these are lost");
+        }
+        self.pool.close().await;
+    }
+
+    /// Writes a group in one transaction and empties it; on failure says so and keeps it.
+    async fn write(&self, group: &mut Vec<Note>) -> bool {
+        let began = Instant::now();
+        match self.commit(group).await {
+            Ok(()) => {
+                debug!(notes = group.len(), took = ?began.elapsed(), "state written");
+                group.clear();
+                if self.trouble.send_replace(None).is_some() {
+                    info!("the state file can be written again");
+                }
+                true
+            }
+            Err(problem) => {
+                let problem = problem.to_string();
+                if self.trouble.send_replace(Some(problem.clone())).is_none() {
+                    error!(error = problem, "cannot write the state file: alarms are sent, but not recorded");
+                }
+                false
+            }
+        }
+    }
+
+    async fn commit(&self, group: &[Note]) -> Result<(), sqlx::Error> {
+        let now = self.clock.now().as_millisecond();
+        let mut transaction = self.pool.begin_with("BEGIN IMMEDIATE").await?;
+        for note in group {
+            match note {
+                Note::Announced(alarm) => record(&mut transaction, alarm).await?,
+                Note::Filter(device, filter) => keep_filter(&mut transaction, device, filter, now).await?,
+                Note::Sent(device, monitor, at) => {
+                    sqlx::query(
+                        "REPLACE INTO device_sent (user_name, app, monitor_id, at) VALUES (?, ?, ?, ?)",
+                    )
+                    .bind(&device.user)
+                    .bind(&device.app)
+                    .bind(monitor.0)
+                    .bind(at.as_millisecond())
+                    .execute(&mut *transaction)
+                    .await?;
+                }
+            }
+        }
+        transaction.commit().await
+    }
+
+    async fn prune(&self) {
+        let keep = i64::try_from(self.keep_events.as_millis()).unwrap_or(i64::MAX);
+        let before = self.clock.now().as_millisecond().saturating_sub(keep);
+        match sqlx::query("DELETE FROM alarms WHERE at < ?").bind(before).execute(&self.pool).await {
+            Ok(done) => debug!(alarms = done.rows_affected(), "dropped old alarms from the record"),
+            Err(problem) => {
+                error!(error = problem.to_string(), "cannot drop old alarms from the state file");
+            }
+        }
+    }
+}
+
+/// Writes the alarm and moves its monitor's cursor.
+///
+/// A late alarm never moves the cursor back; one that was polled sets it even to a lower id, because then
+/// ZoneMinder's database was restored from a backup and counts again from there.
+async fn record(transaction: &mut Transaction<'_, Sqlite>, alarm: &Alarm) -> Result<(), sqlx::Error> {
+    let event = alarm.event.map(signed);
+    sqlx::query(
+        "INSERT INTO alarms (at, event_id, monitor_id, monitor_name, cause, late) VALUES (?, ?, ?, ?, ?, ?)",
+    )
+    .bind(alarm.at.as_millisecond())
+    .bind(event)
+    .bind(alarm.monitor.0)
+    .bind(&*alarm.monitor_name)
+    .bind(&*alarm.cause)
+    .bind(alarm.late())
+    .execute(&mut **transaction)
+    .await?;
+    let Some(event) = event else { return Ok(()) };
+    sqlx::query(
+        "INSERT INTO cursors (monitor_id, event_id, at) VALUES (?1, ?2, ?3) ON CONFLICT (monitor_id) \
+         DO UPDATE SET event_id = ?2, at = ?3 WHERE ?4 OR ?2 > event_id",
+    )
+    .bind(alarm.monitor.0)
+    .bind(event)
+    .bind(alarm.at.as_millisecond())
+    .bind(alarm.origin == Origin::Poll)
+    .execute(&mut **transaction)
+    .await?;
+    Ok(())
+}
+
+async fn keep_filter(
+    transaction: &mut Transaction<'_, Sqlite>,
+    device: &Device,
+    filter: &MonitorFilter,
+    now: i64,
+) -> Result<(), sqlx::Error> {
+    let (monlist, intlist) = filter.lists();
+    sqlx::query("REPLACE INTO device_filters (user_name, app, monlist, intlist, at) VALUES (?, ?, ?, ?, ?)")
+        .bind(&device.user)
+        .bind(&device.app)
+        .bind(monlist)
+        .bind(intlist)
+        .bind(now)
+        .execute(&mut **transaction)
+        .await?;
+    Ok(())
+}
+
+/// `Events.Id` is unsigned, SQLite's integers are not; no ZoneMinder comes near 2^63 events.
+fn signed(event: EventId) -> i64 {
+    i64::try_from(event.0).unwrap_or(i64::MAX)
+}

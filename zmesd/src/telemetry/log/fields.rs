@@ -1,0 +1,166 @@
+//! The fields of a log line as text, made harmless.
+//!
+//! Camera names, user names and app versions come from outside. A line feed in one of them would begin a forged log
+//! line, an escape sequence would command the terminal of whoever reads it. The formatter of the library lets both
+//! through in fields that are displayed, so this one escapes every control character, wherever it comes from.
+
+use std::error::Error;
+use std::fmt::{self, Debug, Write};
+
+use tracing::field::{Field, Visit};
+use tracing_subscriber::field::RecordFields;
+use tracing_subscriber::fmt::FormatFields;
+use tracing_subscriber::fmt::format::Writer;
+
+/// Formats fields as `message name=value name=value` without control characters.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct HarmlessFields;
+
+impl<'writer> FormatFields<'writer> for HarmlessFields {
+    fn format_fields<R: RecordFields>(&self, writer: Writer<'writer>, fields: R) -> fmt::Result {
+        let mut line = Line { writer, begun: false, result: Ok(()) };
+        fields.record(&mut line);
+        line.result
+    }
+}
+
+struct Line<'writer> {
+    writer: Writer<'writer>,
+    begun: bool,
+    result: fmt::Result,
+}
+
+impl Line<'_> {
+    fn put(&mut self, field: &Field, value: fmt::Arguments<'_>) {
+        if self.result.is_ok() {
+            self.result = self.write(field.name(), value);
+        }
+    }
+
+    fn write(&mut self, name: &str, value: fmt::Arguments<'_>) -> fmt::Result {
+        // What the `log` bridge adds is already part of the line's head.
+        if name.starts_with("log.") {
+            return Ok(());
+        }
+        if std::mem::replace(&mut self.begun, true) {
+            self.writer.write_char(' ')?;
+        }
+        if name != "message" {
+            write!(self.writer, "{}=", name.trim_start_matches("r#"))?;
+        }
+        Escaping(&mut self.writer).write_fmt(value)
+    }
+}
+
+impl Visit for Line<'_> {
+    fn record_debug(&mut self, field: &Field, value: &dyn Debug) {
+        self.put(field, format_args!("{value:?}"));
+    }
+
+    fn record_str(&mut self, field: &Field, value: &str) {
+        if field.name() == "message" {
+            self.put(field, format_args!("{value}"));
+        } else {
+            self.put(field, format_args!("{value:?}"));
+        }
+    }
+
+    /// Writes the error and its causes on one line: "cannot read x: permission denied".
+    fn record_error(&mut self, field: &Field, value: &(dyn Error + 'static)) {
+        self.put(field, format_args!("\"{}\"", Chain(value)));
+    }
+}
+
+struct Chain<'a>(&'a (dyn Error + 'static));
+
+impl fmt::Display for Chain<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.0)?;
+        let mut cause = self.0.source();
+        while let Some(error) = cause {
+            write!(f, ": {error}")?;
+            cause = error.source();
+        }
+        Ok(())
+    }
+}
+
+/// Passes text on with control characters written as `\n`, `\u{1b}` and so on.
+struct Escaping<'a, W>(&'a mut W);
+
+impl<W: Write> Write for Escaping<'_, W> {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        let mut plain = 0;
+        for (at, character) in text.char_indices().filter(|&(_, character)| is_harmful(character)) {
+            self.0.write_str(text.get(plain..at).unwrap_or_default())?;
+            write!(self.0, "{}", character.escape_default())?;
+            plain = at + character.len_utf8();
+        }
+        self.0.write_str(text.get(plain..).unwrap_or_default())
+    }
+}
+
+/// Says whether a character moves the cursor, ends a line, or turns the direction of what follows.
+fn is_harmful(character: char) -> bool {
+    character.is_control()
+        || matches!(character, '\u{2028}' | '\u{2029}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io;
+    use std::sync::{Arc, Mutex};
+
+    use tracing_subscriber::layer::SubscriberExt;
+
+    use super::*;
+
+    #[derive(Clone, Default)]
+    struct Lines(Arc<Mutex<Vec<u8>>>);
+
+    impl io::Write for Lines {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.0.lock().unwrap().write(bytes)
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    fn logged(log: impl FnOnce()) -> String {
+        let lines = Lines::default();
+        let writer = lines.clone();
+        let layer = tracing_subscriber::fmt::layer()
+            .fmt_fields(HarmlessFields)
+            .with_ansi(false)
+            .without_time()
+            .with_writer(move || writer.clone());
+        tracing::subscriber::with_default(tracing_subscriber::registry().with(layer), log);
+        String::from_utf8(lines.0.lock().unwrap().clone()).unwrap()
+    }
+
+    #[test]
+    fn a_name_can_neither_forge_a_line_nor_command_the_terminal() {
+        let name = "Porch\n2026-01-01 INFO forged\r\u{1b}[2J\u{9b}31m\u{7}\u{202e}";
+        let line = logged(|| {
+            let span = tracing::info_span!("session", user = %name);
+            let _entered = span.enter();
+            tracing::info!(displayed = %name, debugged = ?name, text = name, "message about {name}");
+        });
+        assert_eq!(line.matches('\n').count(), 1, "{line:?}");
+        assert!(!line.trim_end_matches('\n').chars().any(is_harmful), "{line:?}");
+        assert!(line.contains(r"displayed=Porch\n2026-01-01 INFO forged\r\u{1b}[2J"), "{line:?}");
+        assert!(line.contains(r"session{user=Porch\n"), "{line:?}");
+    }
+
+    #[test]
+    fn an_error_is_shown_with_its_causes() {
+        #[derive(Debug, thiserror::Error)]
+        #[error("cannot read x")]
+        struct Outer(#[source] io::Error);
+        let error = Outer(io::Error::other("bad\ndisk"));
+        let line = logged(|| tracing::warn!(error = &error as &dyn Error, monitor = 3, "degraded"));
+        assert!(line.ends_with("degraded error=\"cannot read x: bad\\ndisk\" monitor=3\n"), "{line:?}");
+    }
+}

@@ -1,0 +1,255 @@
+//! The log: where it goes, how it looks, and its level, which can change while the daemon runs.
+//!
+//! It knows nothing of who changes the level or for how long. Standard error is the only stream: files and rotation
+//! are the business of whoever starts the daemon.
+
+mod fields;
+mod levels;
+
+use std::io::{self, IsTerminal};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use tracing::subscriber::DefaultGuard;
+use tracing_subscriber::filter::Targets;
+use tracing_subscriber::layer::{Layered, SubscriberExt};
+use tracing_subscriber::util::{SubscriberInitExt, TryInitError};
+use tracing_subscriber::{Layer, Registry, reload};
+
+pub use levels::{InvalidLevel, parse};
+
+use crate::config::{LogConfig, LogFormat};
+use fields::HarmlessFields;
+
+/// The level before the configuration is read.
+const BOOTSTRAP_LEVEL: &str = "info";
+/// Tags the journal's entries, whatever name the daemon was started under.
+const IDENTIFIER: &str = "zmesd";
+/// Prefix of the daemon's fields in the journal, so that none is taken for one of the journal's own.
+const JOURNAL_PREFIX: &str = "ZMESD";
+
+type Filter = reload::Layer<Targets, Registry>;
+type Output = Box<dyn Layer<Layered<Filter, Registry>> + Send + Sync>;
+
+/// Why the log cannot be set up or changed.
+#[derive(Debug, thiserror::Error)]
+pub enum LogError {
+    /// The level is none.
+    #[error(transparent)]
+    Level(#[from] InvalidLevel),
+    /// `format = "journald"`, but no journal is there.
+    #[error("cannot reach the journal")]
+    Journal(#[source] io::Error),
+    /// The log was set up before.
+    #[error("the log is set up already")]
+    Twice(#[from] TryInitError),
+    /// The log whose level is to change is gone.
+    #[error("the log cannot be changed any more")]
+    Gone(#[from] reload::Error),
+}
+
+/// The log before the configuration is read: text on standard error, for this thread.
+#[derive(Debug)]
+pub struct Bootstrap {
+    _installed: DefaultGuard,
+}
+
+/// Logs to standard error until [`Bootstrap::replace_with`]; a `level` that is none is ignored until then.
+pub fn bootstrap(level: Option<&str>) -> Bootstrap {
+    let wanted = level.and_then(|level| parse(level).ok());
+    let filter = wanted.or_else(|| parse(BOOTSTRAP_LEVEL).ok()).unwrap_or_default();
+    Bootstrap { _installed: tracing_subscriber::registry().with(filter).with(text()).set_default() }
+}
+
+impl Bootstrap {
+    /// Installs the configured log for the whole process.
+    ///
+    /// `journal_stream` is the environment variable `JOURNAL_STREAM`, by which systemd says that standard error is
+    /// the journal. Crates that log through the `log` facade stay below the level that is in force now.
+    pub fn replace_with(
+        self,
+        config: &LogConfig,
+        journal_stream: Option<&str>,
+    ) -> Result<LogHandle, LogError> {
+        drop(self);
+        let (filter, handle) = LogHandle::new(&config.level)?;
+        let output = output(config.format, journal_stream)?;
+        tracing_subscriber::registry().with(filter).with(output).try_init()?;
+        Ok(handle)
+    }
+}
+
+fn output(format: LogFormat, journal_stream: Option<&str>) -> Result<Output, LogError> {
+    let output = match format {
+        LogFormat::Json => {
+            tracing_subscriber::fmt::layer().json().flatten_event(true).with_writer(io::stderr).boxed()
+        }
+        LogFormat::Journald => journal().map_err(LogError::Journal)?.boxed(),
+        LogFormat::Auto if is_journal(journal_stream) => match journal() {
+            Ok(journal) => journal.boxed(),
+            Err(_) => text().boxed(),
+        },
+        LogFormat::Text | LogFormat::Auto => text().boxed(),
+    };
+    Ok(output)
+}
+
+fn text<S>() -> impl Layer<S> + Send + Sync
+where
+    S: tracing::Subscriber + for<'span> tracing_subscriber::registry::LookupSpan<'span>,
+{
+    tracing_subscriber::fmt::layer()
+        .fmt_fields(HarmlessFields)
+        .with_ansi(io::stderr().is_terminal())
+        .with_writer(io::stderr)
+}
+
+fn journal() -> io::Result<tracing_journald::Layer> {
+    let layer = tracing_journald::Layer::new()?;
+    Ok(layer.with_syslog_identifier(IDENTIFIER.to_owned()).with_field_prefix(Some(JOURNAL_PREFIX.to_owned())))
+}
+
+/// Says whether standard error is the stream that systemd connected to the journal.
+///
+/// The variable alone proves nothing: it is inherited by what the daemon's user starts with a redirected stream.
+fn is_journal(journal_stream: Option<&str>) -> bool {
+    let Some((device, inode)) = journal_stream.and_then(|stream| stream.split_once(':')) else {
+        return false;
+    };
+    let Ok(stderr) = nix::sys::stat::fstat(io::stderr()) else { return false };
+    device.parse() == Ok(stderr.st_dev) && inode.parse() == Ok(stderr.st_ino)
+}
+
+/// The log's level: cheap to clone.
+#[derive(Debug, Clone)]
+pub struct LogHandle {
+    filter: reload::Handle<Targets, Registry>,
+    level: Arc<Mutex<Level>>,
+}
+
+#[derive(Debug)]
+struct Level {
+    /// What holds until somebody changes it.
+    lasting: String,
+    /// What is in force now.
+    now: String,
+    /// Grows with each change, so that an expiry can tell whether it is still meant.
+    change: u64,
+}
+
+/// A change of the level.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LevelChange {
+    /// The level that was in force.
+    pub before: String,
+    /// Identifies the change for [`LogHandle::expire`].
+    pub number: u64,
+}
+
+impl LogHandle {
+    /// Returns a filter for a subscriber, and the handle that changes it.
+    pub(crate) fn new(level: &str) -> Result<(Filter, Self), InvalidLevel> {
+        let (layer, filter) = reload::Layer::new(parse(level)?);
+        let level = Level { lasting: level.to_owned(), now: level.to_owned(), change: 0 };
+        Ok((layer, Self { filter, level: Arc::new(Mutex::new(level)) }))
+    }
+
+    /// Returns the level in force, as it was given.
+    pub fn level(&self) -> String {
+        self.lock().now.clone()
+    }
+
+    /// Changes the level for good (until the next change).
+    pub fn set(&self, level: &str) -> Result<LevelChange, LogError> {
+        self.apply(level, true)
+    }
+
+    /// Changes the level until [`Self::expire`] brings the last lasting one back.
+    pub fn set_for_now(&self, level: &str) -> Result<LevelChange, LogError> {
+        self.apply(level, false)
+    }
+
+    /// Ends the temporary change of that number and returns the level that holds again; `None`: a later change has
+    /// taken its place, and nothing happens.
+    pub fn expire(&self, number: u64) -> Result<Option<String>, LogError> {
+        let mut level = self.lock();
+        if level.change != number {
+            return Ok(None);
+        }
+        let lasting = level.lasting.clone();
+        self.change(&mut level, &lasting)?;
+        Ok(Some(lasting))
+    }
+
+    fn apply(&self, text: &str, lasting: bool) -> Result<LevelChange, LogError> {
+        let mut level = self.lock();
+        let before = self.change(&mut level, text)?;
+        if lasting {
+            text.clone_into(&mut level.lasting);
+        }
+        Ok(LevelChange { before, number: level.change })
+    }
+
+    /// Puts another filter in force and returns the level before.
+    fn change(&self, level: &mut Level, text: &str) -> Result<String, LogError> {
+        self.filter.reload(parse(text)?)?;
+        level.change += 1;
+        Ok(std::mem::replace(&mut level.now, text.to_owned()))
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Level> {
+        self.level.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_temporary_level_expires_into_the_lasting_one() {
+        let (_filter, log) = LogHandle::new("warn").unwrap();
+        let first = log.set_for_now("debug").unwrap();
+        assert_eq!(first.before, "warn");
+        let second = log.set_for_now("trace").unwrap();
+        assert_eq!(second.before, "debug");
+        assert_eq!(log.expire(first.number).unwrap(), None, "the later change wins");
+        assert_eq!(log.level(), "trace");
+        assert_eq!(log.expire(second.number).unwrap(), Some("warn".into()), "not the temporary one before");
+        assert_eq!(log.level(), "warn");
+    }
+
+    #[test]
+    fn a_lasting_change_outlives_an_expiry() {
+        let (_filter, log) = LogHandle::new("warn").unwrap();
+        let temporary = log.set_for_now("debug").unwrap();
+        log.set("info").unwrap();
+        assert_eq!(log.expire(temporary.number).unwrap(), None);
+        assert_eq!(log.level(), "info");
+    }
+
+    #[test]
+    fn a_level_that_is_none_changes_nothing() {
+        let (_filter, log) = LogHandle::new("warn").unwrap();
+        assert!(matches!(log.set("loud"), Err(LogError::Level(_))));
+        assert_eq!(log.level(), "warn");
+    }
+
+    #[test]
+    fn the_filter_follows() {
+        let (filter, log) = LogHandle::new("warn").unwrap();
+        tracing::subscriber::with_default(tracing_subscriber::registry().with(filter), || {
+            assert!(!tracing::enabled!(target: "zmesd::x", tracing::Level::DEBUG));
+            log.set("debug").unwrap();
+            assert!(tracing::enabled!(target: "zmesd::x", tracing::Level::DEBUG));
+        });
+    }
+
+    #[test]
+    fn the_journal_is_recognised_by_its_stream_not_by_the_variable_alone() {
+        let stderr = nix::sys::stat::fstat(io::stderr()).unwrap();
+        assert!(is_journal(Some(&format!("{}:{}", stderr.st_dev, stderr.st_ino))));
+        for other in [None, Some(""), Some("1"), Some("a:b"), Some("8:0"), Some("8:9999999")] {
+            assert!(!is_journal(other), "{other:?}");
+        }
+    }
+}

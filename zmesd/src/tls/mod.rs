@@ -1,0 +1,80 @@
+//! TLS of the WebSocket side: the certificate and its key, looked at before they are used, replaced while serving.
+//!
+//! Owns the pair in force. What makes TLS impossible is a [`TlsError`] (the daemon does not start, a reload changes
+//! nothing); what only makes apps complain is a [`TlsWarning`] (it is served all the same: zmNinja takes any
+//! certificate unless told otherwise, and an expired one is better than no alarms).
+
+mod error;
+mod pair;
+mod summary;
+
+pub use error::{TlsError, TlsWarning};
+pub use pair::{LoadedPair, load};
+pub use summary::CertificateSummary;
+
+use std::sync::Arc;
+
+use arc_swap::ArcSwap;
+use jiff::Timestamp;
+use rustls::ServerConfig;
+use rustls::crypto::CryptoProvider;
+use rustls::server::{ClientHello, ResolvesServerCert};
+use rustls::sign::CertifiedKey;
+
+use crate::config::TlsFiles;
+
+/// The certificate in force. New connections get the new one, those that are open live on with theirs.
+#[derive(Debug)]
+pub struct CertStore {
+    pair: ArcSwap<LoadedPair>,
+}
+
+impl CertStore {
+    /// Puts a pair in force.
+    pub fn new(pair: LoadedPair) -> Arc<Self> {
+        Arc::new(Self { pair: ArcSwap::from_pointee(pair) })
+    }
+
+    /// Returns the pair in force.
+    pub fn current(&self) -> Arc<LoadedPair> {
+        self.pair.load_full()
+    }
+
+    /// Loads a pair and puts it in force; an error leaves everything as it was. Reads files: not for the event loop.
+    pub fn reload(&self, files: &TlsFiles, now: Timestamp) -> Result<Arc<LoadedPair>, TlsError> {
+        let pair = Arc::new(load(files, now)?);
+        self.pair.store(Arc::clone(&pair));
+        Ok(pair)
+    }
+
+    /// Says whether the files of the pair in force have changed since they were loaded (or cannot be looked at).
+    pub fn changed_on_disk(&self) -> bool {
+        self.pair.load().changed_on_disk()
+    }
+}
+
+impl ResolvesServerCert for CertStore {
+    fn resolve(&self, _hello: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
+        Some(Arc::clone(&self.pair.load().key))
+    }
+}
+
+/// Returns how the server speaks TLS: 1.2 and 1.3, with whatever the store holds at the moment of each handshake.
+pub fn server_config(store: Arc<CertStore>) -> Result<Arc<ServerConfig>, TlsError> {
+    let builder = ServerConfig::builder_with_provider(provider())
+        .with_protocol_versions(&[&rustls::version::TLS13, &rustls::version::TLS12])
+        .map_err(TlsError::Provider)?;
+    let mut config = builder.with_no_client_auth().with_cert_resolver(store);
+    config.alpn_protocols = vec![b"http/1.1".to_vec()];
+    // Apps open one connection and keep it: one ticket for the next time is enough.
+    config.send_tls13_tickets = 1;
+    Ok(Arc::new(config))
+}
+
+/// Returns the one implementation of cryptography that the daemon uses, without asking for a process-wide default.
+fn provider() -> Arc<CryptoProvider> {
+    Arc::new(rustls::crypto::aws_lc_rs::default_provider())
+}
+
+#[cfg(test)]
+mod tests;

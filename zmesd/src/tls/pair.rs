@@ -1,0 +1,187 @@
+//! Loading a certificate with its key.
+
+use std::fs::{self, File};
+use std::io::{self, Read};
+use std::os::unix::fs::MetadataExt;
+use std::path::Path;
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use rustls::sign::CertifiedKey;
+use rustls_pki_types::pem::{Error as PemError, PemObject};
+use rustls_pki_types::{CertificateDer, PrivateKeyDer};
+use x509_parser::prelude::{FromDer, X509Certificate};
+
+use super::error::{TlsError, TlsWarning};
+use super::provider;
+use super::summary::CertificateSummary;
+use crate::config::TlsFiles;
+
+/// Longest file that is read, in bytes: a chain is some 10 KiB.
+const MAX_FILE: u64 = 1024 * 1024;
+/// So many days before the end a warning is due: most issuers renew 30 days before.
+const SOON_DAYS: i64 = 14;
+
+/// A certificate with its key, ready to be served.
+#[derive(Debug)]
+pub struct LoadedPair {
+    /// What people want to know of it.
+    pub summary: CertificateSummary,
+    /// What apps may complain about.
+    pub warnings: Vec<TlsWarning>,
+    pub(super) key: Arc<CertifiedKey>,
+    files: TlsFiles,
+    stamps: [Option<Stamp>; 2],
+}
+
+/// What tells one version of a file from the next.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Stamp {
+    inode: u64,
+    length: u64,
+    modified: (i64, i64),
+}
+
+impl LoadedPair {
+    /// Says whether the files have changed since.
+    pub(super) fn changed_on_disk(&self) -> bool {
+        self.stamps.contains(&None) || self.stamps != stamps(&self.files)
+    }
+}
+
+/// Loads and checks a pair. Reads files: not for the event loop.
+pub fn load(files: &TlsFiles, now: Timestamp) -> Result<LoadedPair, TlsError> {
+    // Before the files are read: what is written meanwhile is then seen as a change.
+    let stamps = stamps(files);
+    let chain = certificates(&files.certificate)?;
+    let key = private_key(&files.key)?;
+    let (summary, warnings) = inspect(&chain, &files.certificate, now)?;
+    let key = CertifiedKey::from_der(chain, key, &provider()).map_err(|error| key_error(files, &error))?;
+    Ok(LoadedPair { summary, warnings, key: Arc::new(key), files: files.clone(), stamps })
+}
+
+fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, TlsError> {
+    let text = read(path)?;
+    let chain: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&text).collect();
+    let chain = chain.map_err(|error| bad_pem(path, &error))?;
+    if chain.is_empty() {
+        return Err(TlsError::NoCertificate { path: path.to_owned() });
+    }
+    Ok(chain)
+}
+
+fn private_key(path: &Path) -> Result<PrivateKeyDer<'static>, TlsError> {
+    let text = read(path)?;
+    PrivateKeyDer::from_pem_slice(&text).map_err(|error| {
+        if !matches!(error, PemError::NoItemsFound) {
+            return bad_pem(path, &error);
+        }
+        let path = path.to_owned();
+        if contains(&text, b"ENCRYPTED PRIVATE KEY") {
+            TlsError::EncryptedKey { path }
+        } else {
+            TlsError::NoKey { path }
+        }
+    })
+}
+
+fn read(path: &Path) -> Result<Vec<u8>, TlsError> {
+    let mut text = Vec::new();
+    let outcome = File::open(path).and_then(|file| file.take(MAX_FILE).read_to_end(&mut text));
+    outcome.map(|_| text).map_err(|source| TlsError::Unreadable {
+        path: path.to_owned(),
+        user: current_user(),
+        source,
+    })
+}
+
+/// The PEM parser's own words may quote a line of the file, which may be a key.
+fn bad_pem(path: &Path, error: &PemError) -> TlsError {
+    #[expect(clippy::wildcard_enum_match_arm, reason = "a foreign, non-exhaustive enum")]
+    let detail = match error {
+        PemError::MissingSectionEnd { .. } => "an END line is missing",
+        PemError::IllegalSectionStart { .. } => "a BEGIN line is damaged",
+        PemError::Base64Decode(_) => "what is between BEGIN and END is damaged",
+        _ => "it cannot be read",
+    };
+    TlsError::BadPem { path: path.to_owned(), detail: detail.to_owned() }
+}
+
+fn key_error(files: &TlsFiles, error: &rustls::Error) -> TlsError {
+    if matches!(error, rustls::Error::InconsistentKeys(_)) {
+        return TlsError::KeyMismatch { certificate: files.certificate.clone(), key: files.key.clone() };
+    }
+    TlsError::BadKey { path: files.key.clone(), detail: error.to_string() }
+}
+
+fn inspect(
+    chain: &[CertificateDer<'static>],
+    path: &Path,
+    now: Timestamp,
+) -> Result<(CertificateSummary, Vec<TlsWarning>), TlsError> {
+    let mut parsed = Vec::with_capacity(chain.len());
+    for (index, der) in chain.iter().enumerate() {
+        let (_, certificate) = X509Certificate::from_der(der).map_err(|error| TlsError::BadCertificate {
+            path: path.to_owned(),
+            position: index + 1,
+            detail: error.to_string(),
+        })?;
+        parsed.push(certificate);
+    }
+    let Some(own) = parsed.first() else { return Err(TlsError::NoCertificate { path: path.to_owned() }) };
+    let summary = CertificateSummary::of(own);
+    let mut warnings = Vec::new();
+    warnings.extend(time_warning(&summary, now));
+    if summary.names.is_empty() {
+        warnings.push(TlsWarning::NoNames(summary.subject.clone()));
+    }
+    if own.is_ca() {
+        warnings.push(TlsWarning::IsCa);
+    }
+    warnings.extend(chain_warning(&parsed, &summary));
+    Ok((summary, warnings))
+}
+
+fn time_warning(summary: &CertificateSummary, now: Timestamp) -> Option<TlsWarning> {
+    let days = summary.days_left(now);
+    if summary.not_after < now {
+        return Some(TlsWarning::Expired(summary.not_after));
+    }
+    if summary.not_before > now {
+        return Some(TlsWarning::NotYetValid(summary.not_before));
+    }
+    (days < SOON_DAYS).then_some(TlsWarning::ExpiresSoon { at: summary.not_after, days })
+}
+
+fn chain_warning(chain: &[X509Certificate<'_>], summary: &CertificateSummary) -> Option<TlsWarning> {
+    let issued_by = |(certificate, next): (&X509Certificate<'_>, &X509Certificate<'_>)| {
+        certificate.issuer().as_raw() == next.subject().as_raw()
+    };
+    let broken = chain.iter().zip(chain.iter().skip(1)).position(|pair| !issued_by(pair));
+    if let Some(index) = broken {
+        return Some(TlsWarning::ChainOutOfOrder(index + 2));
+    }
+    let alone = chain.len() == 1 && !summary.self_signed;
+    alone.then(|| TlsWarning::ChainIncomplete(summary.issuer.clone()))
+}
+
+fn stamps(files: &TlsFiles) -> [Option<Stamp>; 2] {
+    [&files.certificate, &files.key].map(|path| stamp(path).ok())
+}
+
+fn stamp(path: &Path) -> io::Result<Stamp> {
+    let meta = fs::metadata(path)?;
+    Ok(Stamp { inode: meta.ino(), length: meta.len(), modified: (meta.mtime(), meta.mtime_nsec()) })
+}
+
+fn current_user() -> String {
+    let uid = nix::unistd::geteuid();
+    match nix::unistd::User::from_uid(uid) {
+        Ok(Some(user)) => user.name,
+        Ok(None) | Err(_) => uid.to_string(),
+    }
+}
+
+fn contains(text: &[u8], word: &[u8]) -> bool {
+    text.windows(word.len()).any(|window| window == word)
+}

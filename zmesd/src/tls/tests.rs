@@ -1,0 +1,153 @@
+//! Pairs as people make them, good and bad.
+
+use std::path::Path;
+
+use jiff::ToSpan;
+use rcgen::{BasicConstraints, CertificateParams, DistinguishedName, DnType, IsCa, Issuer, KeyPair};
+
+use super::*;
+
+struct Pair {
+    directory: tempfile::TempDir,
+    files: TlsFiles,
+}
+
+fn now() -> Timestamp {
+    "2026-11-15T00:00:00Z".parse().unwrap()
+}
+
+fn params(names: &[&str]) -> CertificateParams {
+    let names: Vec<String> = names.iter().map(ToString::to_string).collect();
+    let mut params = CertificateParams::new(names).unwrap();
+    params.distinguished_name = DistinguishedName::new();
+    params.distinguished_name.push(DnType::CommonName, "zm.example.org");
+    params.not_before = rcgen::date_time_ymd(2026, 1, 1);
+    params.not_after = rcgen::date_time_ymd(2027, 1, 1);
+    params
+}
+
+fn write(certificate: &str, key: &str) -> Pair {
+    let directory = tempfile::tempdir().unwrap();
+    let files =
+        TlsFiles { certificate: directory.path().join("cert.pem"), key: directory.path().join("key.pem") };
+    std::fs::write(&files.certificate, certificate).unwrap();
+    std::fs::write(&files.key, key).unwrap();
+    Pair { directory, files }
+}
+
+fn self_signed(params: &CertificateParams) -> Pair {
+    let key = KeyPair::generate().unwrap();
+    write(&params.self_signed(&key).unwrap().pem(), &key.serialize_pem())
+}
+
+fn load_at(pair: &Pair, now: Timestamp) -> LoadedPair {
+    load(&pair.files, now).unwrap()
+}
+
+fn refusal(pair: &Pair) -> (String, String) {
+    let error = load(&pair.files, now()).unwrap_err();
+    let text = error.to_string().replace(&pair.directory.path().display().to_string(), "");
+    (text, error.hint())
+}
+
+#[test]
+fn a_good_pair_has_a_summary_and_no_warnings() {
+    let loaded = load_at(&self_signed(&params(&["zm.example.org", "192.0.2.7"])), now());
+    assert!(loaded.warnings.is_empty(), "{:?}", loaded.warnings);
+    let summary = &loaded.summary;
+    assert_eq!(summary.subject, "CN=zm.example.org");
+    assert_eq!(summary.names, ["zm.example.org", "192.0.2.7"]);
+    assert_eq!((summary.self_signed, summary.days_left(now())), (true, 47));
+}
+
+#[test]
+fn what_apps_may_complain_about_is_served_with_a_warning() {
+    let good = self_signed(&params(&["zm.example.org"]));
+    let at = |text: &str| load_at(&good, text.parse().unwrap()).warnings;
+    let (start, end): (Timestamp, Timestamp) =
+        ("2026-01-01T00:00:00Z".parse().unwrap(), "2027-01-01T00:00:00Z".parse().unwrap());
+    assert_eq!(at("2027-02-01T00:00:00Z"), [TlsWarning::Expired(end)]);
+    assert_eq!(at("2025-12-01T00:00:00Z"), [TlsWarning::NotYetValid(start)]);
+    assert_eq!(at("2026-12-20T00:00:00Z"), [TlsWarning::ExpiresSoon { at: end, days: 12 }]);
+
+    let nameless = load_at(&self_signed(&params(&[])), now());
+    assert_eq!(nameless.warnings, [TlsWarning::NoNames("CN=zm.example.org".to_owned())]);
+
+    let mut ca = params(&["zm.example.org"]);
+    ca.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    assert_eq!(load_at(&self_signed(&ca), now()).warnings, [TlsWarning::IsCa]);
+}
+
+#[test]
+fn the_chain_is_looked_at() {
+    let (ca_key, key) = (KeyPair::generate().unwrap(), KeyPair::generate().unwrap());
+    let mut ca = params(&[]);
+    ca.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    ca.distinguished_name.push(DnType::CommonName, "Test CA");
+    let ca_pem = ca.self_signed(&ca_key).unwrap().pem();
+    let issuer = Issuer::new(ca, ca_key);
+    let leaf = params(&["zm.example.org"]).signed_by(&key, &issuer).unwrap().pem();
+    let warnings = |certificate: &str| load_at(&write(certificate, &key.serialize_pem()), now()).warnings;
+    assert_eq!(warnings(&format!("{leaf}{ca_pem}")), []);
+    assert_eq!(warnings(&leaf), [TlsWarning::ChainIncomplete("CN=Test CA".to_owned())]);
+    assert_eq!(warnings(&format!("{leaf}{leaf}{ca_pem}")), [TlsWarning::ChainOutOfOrder(2)]);
+}
+
+#[test]
+fn what_cannot_be_served_is_refused_with_a_hint() {
+    let key = KeyPair::generate().unwrap();
+    let certificate = params(&["zm.example.org"]).self_signed(&key).unwrap().pem();
+    let key = key.serialize_pem();
+    let other_key = KeyPair::generate().unwrap().serialize_pem();
+    let encrypted = key.replace("PRIVATE KEY", "ENCRYPTED PRIVATE KEY");
+    let cut = certificate.get(..certificate.len() / 2).unwrap();
+    let garbage = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n";
+    for (certificate, key, text, hint) in [
+        (certificate.as_str(), other_key.as_str(), "does not belong", "openssl pkey -pubout"),
+        (&certificate, &encrypted, "is encrypted", "passphrase"),
+        (&certificate, "", "/key.pem holds no private key", "PKCS#8"),
+        (&certificate, &certificate, "/key.pem holds no private key", "PKCS#8"),
+        ("", &key, "/cert.pem holds no certificate", "server's certificate first"),
+        (cut, &key, "/cert.pem is not valid PEM: an END line is missing", "copy it again"),
+        (garbage, &key, "certificate 1 in /cert.pem cannot be read", "copy it again"),
+    ] {
+        let (said, hinted) = refusal(&write(certificate, key));
+        assert!(said.contains(text), "{said}");
+        assert!(hinted.contains(hint), "{hinted}");
+    }
+}
+
+#[test]
+fn a_file_that_cannot_be_read_says_as_whom() {
+    let pair = self_signed(&params(&["zm.example.org"]));
+    std::fs::remove_file(&pair.files.key).unwrap();
+    let (said, hint) = refusal(&pair);
+    assert!(said.starts_with("cannot read /key.pem as user `"), "{said}");
+    assert!(hint.contains("CA:FALSE"), "{hint}");
+    let denied = std::io::Error::from(std::io::ErrorKind::PermissionDenied);
+    let hint = TlsError::Unreadable { path: "/k".into(), user: "zmesd".to_owned(), source: denied }.hint();
+    assert!(hint.contains("setfacl -m u:zmesd:r /k") && hint.contains("LoadCredential="), "{hint}");
+}
+
+#[test]
+fn a_reload_takes_the_new_pair_or_leaves_the_old() {
+    let pair = self_signed(&params(&["old.example.org"]));
+    let store = CertStore::new(load_at(&pair, now()));
+    assert!(!store.changed_on_disk());
+
+    std::fs::write(&pair.files.certificate, "damaged").unwrap();
+    assert!(store.changed_on_disk());
+    store.reload(&pair.files, now()).unwrap_err();
+    assert_eq!(store.current().summary.names, ["old.example.org"]);
+
+    let new = self_signed(&params(&["new.example.org"]));
+    copy(&new.files.certificate, &pair.files.certificate);
+    copy(&new.files.key, &pair.files.key);
+    store.reload(&pair.files, now() + 1.minute()).unwrap();
+    assert_eq!(store.current().summary.names, ["new.example.org"]);
+    assert!(!store.changed_on_disk());
+}
+
+fn copy(from: &Path, to: &Path) {
+    std::fs::copy(from, to).unwrap();
+}

@@ -1,0 +1,71 @@
+//! What all connections of the daemon share.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use arc_swap::ArcSwap;
+use zmes_shared::SessionId;
+
+use super::admission::Admission;
+use super::replay::AlarmRecord;
+use super::settings::ServerSettings;
+use crate::ports::{Clock, LoginCheck};
+use crate::route::RouterHandle;
+use crate::telemetry::Counters;
+
+/// What the WebSocket side needs of others.
+#[derive(Debug, Clone)]
+pub struct Parts {
+    /// Who gets which alarm.
+    pub router: RouterHandle,
+    /// Who may come in.
+    pub login: Arc<dyn LoginCheck>,
+    /// What was missed.
+    pub record: Arc<dyn AlarmRecord>,
+    /// What is counted.
+    pub counters: Arc<Counters>,
+    /// The wall clock.
+    pub clock: Arc<dyn Clock>,
+}
+
+/// What all connections share: the parts, the settings in force, the count of who is here.
+#[derive(Debug)]
+pub struct Context {
+    pub(super) parts: Parts,
+    pub(super) admission: Arc<Admission>,
+    settings: ArcSwap<ServerSettings>,
+    last_session: AtomicU64,
+}
+
+impl Context {
+    /// Joins parts and settings.
+    pub fn new(parts: Parts, settings: ServerSettings) -> Arc<Self> {
+        Arc::new(Self {
+            parts,
+            admission: Arc::default(),
+            settings: ArcSwap::from_pointee(settings),
+            last_session: AtomicU64::new(0),
+        })
+    }
+
+    /// Puts other settings in force for connections that come from now on.
+    pub fn reconfigure(&self, settings: ServerSettings) {
+        self.settings.store(Arc::new(settings));
+    }
+
+    /// Returns the settings in force.
+    pub(super) fn settings(&self) -> Arc<ServerSettings> {
+        self.settings.load_full()
+    }
+
+    /// Returns a number that no session had before.
+    pub(super) fn next_session(&self) -> SessionId {
+        SessionId(self.last_session.fetch_add(1, Ordering::Relaxed) + 1)
+    }
+}
+
+/// Returns the address as people write it: an IPv4 peer of a dual-stack socket is an IPv4 address.
+pub(super) fn canonical(address: SocketAddr) -> SocketAddr {
+    SocketAddr::new(address.ip().to_canonical(), address.port())
+}

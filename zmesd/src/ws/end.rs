@@ -1,0 +1,110 @@
+//! Why a session ends, and what the app is told.
+
+use tokio_tungstenite::tungstenite::error::{CapacityError, Error, ProtocolError};
+use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
+
+use crate::route::CloseReason;
+
+/// Why a session ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum End {
+    /// The app closed it.
+    ByApp,
+    /// The connection broke.
+    Lost,
+    /// No credentials in time.
+    NoAuth,
+    /// Wrong credentials.
+    BadAuth,
+    /// Credentials could not be looked at.
+    LoginUnavailable,
+    /// The router did not answer.
+    Busy,
+    /// The app does not read what it is sent.
+    Slow,
+    /// An admin asked for it.
+    Disconnected,
+    /// The user was deleted, disabled, or changed the password.
+    UserRevoked,
+    /// The daemon is stopping.
+    Stopping,
+    /// No sign of life within the deadline after a ping.
+    NoPong,
+    /// More frames than any app sends.
+    Rate,
+    /// Not WebSocket.
+    Protocol,
+    /// A text frame that is not UTF-8.
+    NotUtf8,
+    /// A message over the limit.
+    TooBig,
+}
+
+impl End {
+    /// Returns what to tell the app; `None`: nothing, it closed the session itself or is gone.
+    pub(super) fn close_code(self) -> Option<CloseCode> {
+        Some(match self {
+            Self::ByApp | Self::Lost => return None,
+            Self::NoAuth
+            | Self::BadAuth
+            | Self::Disconnected
+            | Self::UserRevoked
+            | Self::NoPong
+            | Self::Rate => CloseCode::Policy,
+            Self::LoginUnavailable | Self::Busy | Self::Slow => CloseCode::Again,
+            Self::Stopping => CloseCode::Away,
+            Self::Protocol => CloseCode::Protocol,
+            Self::NotUtf8 => CloseCode::Invalid,
+            Self::TooBig => CloseCode::Size,
+        })
+    }
+
+    /// Returns the words for the log, for `watch` and for the close frame (at most 123 bytes).
+    pub(super) fn as_str(self) -> &'static str {
+        match self {
+            Self::ByApp => "closed by the app",
+            Self::Lost => "connection lost",
+            Self::NoAuth => "authentication timeout",
+            Self::BadAuth => "bad authentication",
+            Self::LoginUnavailable => "login not possible now",
+            Self::Busy => "server is busy",
+            Self::Slow => "does not read",
+            Self::Disconnected => "disconnected by an admin",
+            Self::UserRevoked => "the user's access has changed",
+            Self::Stopping => "server is stopping",
+            Self::NoPong => "no pong",
+            Self::Rate => "rate",
+            Self::Protocol => "protocol error",
+            Self::NotUtf8 => "text is not UTF-8",
+            Self::TooBig => "message too big",
+        }
+    }
+}
+
+impl From<CloseReason> for End {
+    fn from(reason: CloseReason) -> Self {
+        match reason {
+            CloseReason::Slow => Self::Slow,
+            CloseReason::Disconnected => Self::Disconnected,
+            CloseReason::UserRevoked => Self::UserRevoked,
+        }
+    }
+}
+
+impl From<&Error> for End {
+    #[expect(
+        clippy::wildcard_enum_match_arm,
+        reason = "a foreign enum: all other errors are broken connections"
+    )]
+    fn from(error: &Error) -> Self {
+        match error {
+            Error::Protocol(ProtocolError::ResetWithoutClosingHandshake) => Self::Lost,
+            Error::Protocol(_) | Error::AttackAttempt => Self::Protocol,
+            Error::Utf8(_) => Self::NotUtf8,
+            Error::Capacity(CapacityError::MessageTooLong { .. } | CapacityError::TooManyHeaders) => {
+                Self::TooBig
+            }
+            _ => Self::Lost,
+        }
+    }
+}

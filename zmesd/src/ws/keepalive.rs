@@ -1,0 +1,89 @@
+//! Whether the app is still there: pings when it is silent, a deadline for any sign of life.
+
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+/// Silence after which the app is pinged. Mobile networks forget idle connections after 30 s and more.
+const IDLE: Duration = Duration::from_secs(20);
+/// Time for any frame after a ping.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// The keepalive of one session.
+#[derive(Debug)]
+pub(super) struct Keepalive {
+    state: State,
+}
+
+#[derive(Debug, Clone, Copy)]
+enum State {
+    ToPing { at: Instant },
+    ForPong { until: Instant },
+}
+
+/// What is due.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Due {
+    /// Nothing yet.
+    Nothing,
+    /// A ping.
+    Ping,
+    /// The end: the app is gone.
+    Gone,
+}
+
+impl Keepalive {
+    /// Starts with an app that was heard now.
+    pub(super) fn new(now: Instant) -> Self {
+        Self { state: State::ToPing { at: now + IDLE } }
+    }
+
+    /// Notes a sign of life.
+    pub(super) fn heard(&mut self, now: Instant) {
+        self.state = State::ToPing { at: now + IDLE };
+    }
+
+    /// Returns when to look again.
+    pub(super) fn deadline(&self) -> Instant {
+        match self.state {
+            State::ToPing { at } => at,
+            State::ForPong { until } => until,
+        }
+    }
+
+    /// Returns what is due now; a ping that is due counts as sent.
+    pub(super) fn due(&mut self, now: Instant) -> Due {
+        match self.state {
+            State::ToPing { at } if at <= now => {
+                self.state = State::ForPong { until: now + PATIENCE };
+                Due::Ping
+            }
+            State::ForPong { until } if until <= now => Due::Gone,
+            State::ToPing { .. } | State::ForPong { .. } => Due::Nothing,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_silent_app_is_pinged_and_a_dead_one_given_up() {
+        let start = Instant::now();
+        let mut keepalive = Keepalive::new(start);
+        assert_eq!(keepalive.due(start + Duration::from_secs(19)), Due::Nothing);
+        assert_eq!(keepalive.due(start + IDLE), Due::Ping);
+        assert_eq!(keepalive.due(start + IDLE), Due::Nothing, "one ping is enough");
+        assert_eq!(keepalive.due(start + IDLE + PATIENCE), Due::Gone);
+    }
+
+    #[test]
+    fn any_frame_is_a_sign_of_life() {
+        let start = Instant::now();
+        let mut keepalive = Keepalive::new(start);
+        keepalive.due(start + IDLE);
+        keepalive.heard(start + IDLE + Duration::from_secs(1));
+        assert_eq!(keepalive.deadline(), start + IDLE + Duration::from_secs(1) + IDLE);
+    }
+}

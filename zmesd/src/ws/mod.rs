@@ -1,0 +1,38 @@
+//! The WebSocket side: apps come in, prove who they are, and get their alarms.
+//!
+//! Each [`Listener`] is one task. Each connection is one small task of its own from the first byte: the handshakes
+//! (PROXY header, TLS, HTTP upgrade) under deadlines, then the [`pump`] that carries frames between the socket, the
+//! sans-IO [`session`], the router's outbox and the login check. A silent, slow or broken peer holds up nobody else.
+//!
+//! Knows the router, the login check and the record by their handles alone; decides nothing about alarms.
+
+mod admission;
+mod bind;
+mod context;
+mod end;
+mod farewell;
+mod handshake;
+mod keepalive;
+mod listener;
+mod origin;
+mod outbox;
+mod proxy;
+mod pump;
+mod rate;
+mod replay;
+mod session;
+mod settings;
+mod socket;
+mod upgrade;
+mod work;
+
+pub use bind::{BindError, bind};
+pub use context::{Context, Parts};
+pub use listener::{AcceptError, Listener};
+pub use replay::AlarmRecord;
+pub use settings::ServerSettings;
+
+use end::End;
+
+#[cfg(test)]
+mod tests;

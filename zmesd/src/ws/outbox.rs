@@ -1,0 +1,96 @@
+//! The session's end of the router's channel, and the receipts for what comes through it.
+
+use tokio::sync::mpsc;
+use tokio_tungstenite::tungstenite::Utf8Bytes;
+use zmes_shared::SessionId;
+
+use crate::route::{Outgoing, Written};
+
+/// Frames that may wait for an app. A client that lets more than that pile up is dropped and comes back.
+pub(super) const OUTBOX_BOUND: usize = 64;
+
+/// Reports whether a frame was written. Dropped without [`Receipt::written`], it reports that it was not.
+#[derive(Debug)]
+pub(super) struct Receipt {
+    session: SessionId,
+    reports: mpsc::Sender<Written>,
+    written: bool,
+}
+
+impl Receipt {
+    /// The frame has left.
+    pub(super) fn written(mut self) {
+        self.written = true;
+    }
+}
+
+impl Drop for Receipt {
+    fn drop(&mut self) {
+        // A full or closed channel means that nobody counts any more.
+        self.reports.try_send(Written { session: self.session, written: self.written }).ok();
+    }
+}
+
+/// Frames on their way to one app.
+#[derive(Debug)]
+pub(super) struct Outbox {
+    session: SessionId,
+    frames: mpsc::Receiver<Outgoing>,
+}
+
+impl Outbox {
+    /// Wraps the receiving side.
+    pub(super) fn new(session: SessionId, frames: mpsc::Receiver<Outgoing>) -> Self {
+        Self { session, frames }
+    }
+
+    /// Returns the next frame; `None` when the router has let go of the session. Cancel-safe.
+    pub(super) async fn next(&mut self) -> Option<(Utf8Bytes, Option<Receipt>)> {
+        self.frames.recv().await.map(|outgoing| open(self.session, outgoing))
+    }
+
+    /// Takes no more frames, and reports those that are left as not written.
+    pub(super) fn close(&mut self) {
+        self.frames.close();
+        while let Ok(outgoing) = self.frames.try_recv() {
+            drop(open(self.session, outgoing));
+        }
+    }
+}
+
+impl Drop for Outbox {
+    fn drop(&mut self) {
+        self.close();
+    }
+}
+
+fn open(session: SessionId, outgoing: Outgoing) -> (Utf8Bytes, Option<Receipt>) {
+    match outgoing {
+        Outgoing::Frame(frame) => (frame, None),
+        Outgoing::Tracked(tracked) => {
+            let (frame, reports) = *tracked;
+            (frame, Some(Receipt { session, reports, written: false }))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn what_never_left_is_reported_as_such() {
+        let (reports, mut reported) = mpsc::channel(4);
+        let (outbox_tx, frames) = mpsc::channel(4);
+        for text in ["first", "second"] {
+            let tracked = Box::new((Utf8Bytes::from_static(text), reports.clone()));
+            outbox_tx.try_send(Outgoing::Tracked(tracked)).unwrap();
+        }
+        let mut outbox = Outbox::new(SessionId(3), frames);
+        let (_, receipt) = outbox.next().await.unwrap();
+        receipt.unwrap().written();
+        drop(outbox);
+        assert_eq!(reported.recv().await, Some(Written { session: SessionId(3), written: true }));
+        assert_eq!(reported.recv().await, Some(Written { session: SessionId(3), written: false }));
+    }
+}

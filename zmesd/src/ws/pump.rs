@@ -1,0 +1,313 @@
+//! The life of one session: the only place that waits for several things at once.
+//!
+//! Owns the WebSocket, the [`Session`], the outbox. Receives: frames of the app, frames of the router, the kick, the
+//! stop token, time, and the outcome of the one task that may be under way (login check, a question to the router, a
+//! replay). Sends: frames, commands to the router. Ends: when the app or the router or the daemon wants it, or a
+//! deadline has passed; it then says goodbye and tells the router.
+//!
+//! While a task is under way or outputs of the session wait, no frame is read: so frames are handled in order, and
+//! what an app sends too fast waits in its own socket.
+
+use std::net::SocketAddr;
+use std::pin::pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::{FutureExt, SinkExt};
+use jiff::Timestamp;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::sync::{mpsc, oneshot};
+use tokio::time::{Instant, sleep_until};
+use tokio_tungstenite::WebSocketStream;
+use tokio_tungstenite::tungstenite::{Bytes, Message, Utf8Bytes};
+use tokio_util::sync::CancellationToken;
+use zmes_shared::SessionId;
+
+use super::End;
+use super::admission::Seat;
+use super::context::Context;
+use super::keepalive::{Due, Keepalive};
+use super::outbox::{OUTBOX_BOUND, Outbox, Receipt};
+use super::rate::{FRAME_COST, LOGIN_COST, TokenBucket};
+use super::session::{Input, Output, Session};
+use super::settings::ServerSettings;
+use super::socket::{SocketEvent, event};
+use super::work::{self, Work, Worked};
+use crate::domain::User;
+use crate::route::{CloseReason, SessionOpening};
+
+/// Time for one frame to leave.
+const WRITE_DEADLINE: Duration = Duration::from_secs(10);
+/// Time for what is left of a conversation that one side has ended.
+pub(super) const CLOSE_DEADLINE: Duration = Duration::from_secs(3);
+
+/// One session with its socket.
+pub(super) struct Pump<S> {
+    pub(super) websocket: WebSocketStream<S>,
+    pub(super) context: Arc<Context>,
+    pub(super) id: SessionId,
+    pub(super) address: SocketAddr,
+    pub(super) user: Option<Arc<User>>,
+    pub(super) outbox: Outbox,
+    /// The app does not hear us any more. What it said before still counts.
+    pub(super) deaf: bool,
+    session: Session,
+    /// What the session still wants done, in order.
+    agenda: std::vec::IntoIter<Output>,
+    /// What is being done.
+    work: Option<Work>,
+    /// Missed alarms that are being sent.
+    replay: std::vec::IntoIter<Utf8Bytes>,
+    /// Since when a frame is trying to leave.
+    writing_since: Option<Instant>,
+    /// Who wants to know whether it did.
+    receipt: Option<Receipt>,
+    credentials_due: Instant,
+    /// When to stop reading an app that does not hear us, and what to call that.
+    closing: Option<(Instant, End)>,
+    keepalive: Keepalive,
+    bucket: TokenBucket,
+    /// Given back when the socket is closed.
+    _seat: Seat,
+}
+
+impl<S: AsyncRead + AsyncWrite + Unpin> Pump<S> {
+    /// Returns the pump, what the router has to know of it, and the ear for its kick.
+    pub(super) fn new(
+        websocket: WebSocketStream<S>,
+        address: SocketAddr,
+        seat: Seat,
+        context: Arc<Context>,
+        settings: &ServerSettings,
+    ) -> (Self, SessionOpening, oneshot::Receiver<CloseReason>) {
+        let (outbox_tx, outbox_rx) = mpsc::channel(OUTBOX_BOUND);
+        let (kick_tx, kick_rx) = oneshot::channel();
+        let (id, now) = (context.next_session(), Instant::now());
+        let connected_at: Timestamp = context.parts.clock.now();
+        let opening = SessionOpening { id, address, connected_at, outbox: outbox_tx, kick: kick_tx };
+        let pump = Self {
+            websocket,
+            context,
+            id,
+            address,
+            user: None,
+            outbox: Outbox::new(id, outbox_rx),
+            deaf: false,
+            session: Session::new(address.ip(), Arc::clone(&settings.identity)),
+            agenda: Vec::new().into_iter(),
+            work: None,
+            replay: Vec::new().into_iter(),
+            writing_since: None,
+            receipt: None,
+            credentials_due: now + settings.auth_timeout,
+            closing: None,
+            keepalive: Keepalive::new(now),
+            bucket: TokenBucket::new(now),
+            _seat: seat,
+        };
+        (pump, opening, kick_rx)
+    }
+
+    /// Runs the session to its end.
+    pub(super) async fn run(mut self, kick: oneshot::Receiver<CloseReason>, stop: CancellationToken) {
+        // The WebSocket still holds a waker of the handshake's task, and that keeps the whole task in memory.
+        // Flushing, though there is nothing to flush, replaces it: 4 KiB less for each idle session.
+        self.websocket.flush().await.ok();
+        let end = self.converse(kick, &stop).await;
+        self.leave(end).await;
+    }
+
+    async fn converse(&mut self, mut kick: oneshot::Receiver<CloseReason>, stop: &CancellationToken) -> End {
+        let mut timer = pin!(sleep_until(self.next_deadline()));
+        let mut stopped = pin!(stop.cancelled());
+        loop {
+            if let Some(end) = self.proceed() {
+                return end;
+            }
+            let deadline = self.next_deadline();
+            if deadline < timer.deadline() || timer.is_elapsed() {
+                timer.as_mut().reset(deadline);
+            }
+            let (writing, reading) = (self.writing_since.is_some(), self.may_read());
+            let replaying = !writing && self.replay.len() > 0;
+            let end = tokio::select! {
+                biased;
+                // A router that lets go of a session without a word has ended.
+                reason = &mut kick => Some(reason.map_or(End::Stopping, End::from)),
+                event = event(&mut self.websocket, writing, reading) => self.on_socket(event),
+                worked = outcome(&mut self.work) => self.on_worked(worked),
+                Some((frame, receipt)) = self.outbox.next(), if !writing => self.write(Message::Text(frame), receipt),
+                () = std::future::ready(()), if replaying => self.replay_next(),
+                () = &mut timer => self.on_time(Instant::now()),
+                () = &mut stopped => Some(End::Stopping),
+            };
+            if let Some(end) = end {
+                return end;
+            }
+        }
+    }
+
+    /// Carries out what the session wants, as far as it goes without waiting.
+    fn proceed(&mut self) -> Option<End> {
+        while self.writing_since.is_none() && self.work.is_none() {
+            let Some(output) = self.agenda.next() else {
+                self.agenda = Vec::new().into_iter();
+                return None;
+            };
+            if let Some(end) = self.carry_out(output) {
+                return Some(end);
+            }
+        }
+        None
+    }
+
+    fn carry_out(&mut self, output: Output) -> Option<End> {
+        let context = Arc::clone(&self.context);
+        match output {
+            Output::Reply(frame) => return self.write(Message::Text(frame), None),
+            Output::Verify(_) if !self.bucket.take(LOGIN_COST, Instant::now()) => return Some(End::Rate),
+            Output::Verify(login) => self.work = Some(work::verify(context, self.id, login)),
+            Output::Attach(admitted) => {
+                self.user = Some(Arc::clone(&admitted.user));
+                self.work = Some(work::attach(context, self.id, admitted));
+            }
+            Output::SetFilter(statement) => self.work = Some(work::set_filter(context, self.id, statement)),
+            Output::Replay(since) => self.work = Some(work::replay(context, self.id, since)),
+            Output::End(end) => return Some(end),
+        }
+        None
+    }
+
+    /// Says whether the next frame of the app may be looked at: not before the last one is dealt with.
+    fn may_read(&self) -> bool {
+        self.work.is_none() && self.agenda.len() == 0 && self.replay.len() == 0
+    }
+
+    fn on_socket(&mut self, event: SocketEvent) -> Option<End> {
+        match event {
+            SocketEvent::Flushed(Ok(())) => {
+                self.writing_since = None;
+                note_written(self.receipt.take());
+                None
+            }
+            SocketEvent::Flushed(Err(_)) => {
+                self.go_deaf(End::Lost);
+                None
+            }
+            SocketEvent::Frame(Some(Ok(message))) => self.on_message(message),
+            SocketEvent::Frame(Some(Err(error))) => {
+                tracing::trace!(session = %self.id, %error, "cannot read");
+                Some(self.closing.map_or_else(|| End::from(&error), |(_, end)| end))
+            }
+            SocketEvent::Frame(None) => Some(self.closing.map_or(End::Lost, |(_, end)| end)),
+        }
+    }
+
+    fn on_message(&mut self, message: Message) -> Option<End> {
+        let now = Instant::now();
+        self.keepalive.heard(now);
+        if !self.bucket.take(FRAME_COST, now) {
+            return Some(End::Rate);
+        }
+        match message {
+            Message::Text(text) => self.put(Input::Text(&text)),
+            Message::Binary(_) => self.put(Input::Binary),
+            // The WebSocket answers by itself with the next read.
+            Message::Close(_) => self.go_deaf(End::ByApp),
+            Message::Ping(_) | Message::Pong(_) | Message::Frame(_) => {}
+        }
+        None
+    }
+
+    fn on_worked(&mut self, worked: Worked) -> Option<End> {
+        self.work = None;
+        match worked {
+            Worked::Verdict(verdict) => self.put(Input::Verdict(verdict)),
+            Worked::Done => {}
+            Worked::Busy => return Some(End::Busy),
+            Worked::Replay(frames) => self.replay = frames.into_iter(),
+        }
+        None
+    }
+
+    fn replay_next(&mut self) -> Option<End> {
+        if let Some(frame) = self.replay.next() {
+            return self.write(Message::Text(frame), None);
+        }
+        None
+    }
+
+    fn on_time(&mut self, now: Instant) -> Option<End> {
+        if self.writing_since.is_some_and(|since| since + WRITE_DEADLINE <= now) {
+            return Some(End::Slow);
+        }
+        if let Some((_, end)) = self.closing.filter(|(due, _)| *due <= now) {
+            return Some(end);
+        }
+        if self.session.awaits_credentials() && self.credentials_due <= now {
+            self.put(Input::AuthTimeout);
+        }
+        if !self.may_read() {
+            // We are not listening, so silence means nothing.
+            self.keepalive.heard(now);
+        }
+        match self.keepalive.due(now) {
+            Due::Nothing => None,
+            Due::Gone => Some(End::NoPong),
+            // While a frame is stuck its own deadline runs, and a ping would be stuck behind it.
+            Due::Ping if self.writing_since.is_some() => None,
+            Due::Ping => self.write(Message::Ping(Bytes::new()), None),
+        }
+    }
+
+    fn next_deadline(&self) -> Instant {
+        let credentials = self.session.awaits_credentials().then_some(self.credentials_due);
+        let writing = self.writing_since.map(|since| since + WRITE_DEADLINE);
+        let closing = self.closing.map(|(due, _)| due);
+        [credentials, writing, closing].into_iter().flatten().fold(self.keepalive.deadline(), Instant::min)
+    }
+
+    fn put(&mut self, input: Input<'_>) {
+        let outputs = self.session.step(input);
+        self.agenda = self.agenda.by_ref().chain(outputs).collect::<Vec<_>>().into_iter();
+    }
+
+    /// Begins to write a frame; at most times it is through at once.
+    fn write(&mut self, message: Message, receipt: Option<Receipt>) -> Option<End> {
+        if self.deaf {
+            return None;
+        }
+        let begun = self.websocket.start_send_unpin(message);
+        match begun.map(|()| self.websocket.flush().now_or_never()) {
+            Ok(Some(Ok(()))) => note_written(receipt),
+            Ok(None) => {
+                self.writing_since = Some(Instant::now());
+                self.receipt = receipt;
+            }
+            Ok(Some(Err(_))) | Err(_) => self.go_deaf(End::Lost),
+        }
+        None
+    }
+
+    /// Stops writing. An app that sends a few frames and hangs up still has them looked at.
+    fn go_deaf(&mut self, end: End) {
+        self.deaf = true;
+        self.writing_since = None;
+        self.receipt = None;
+        self.closing.get_or_insert((Instant::now() + CLOSE_DEADLINE, end));
+    }
+}
+
+fn note_written(receipt: Option<Receipt>) {
+    if let Some(receipt) = receipt {
+        receipt.written();
+    }
+}
+
+/// Waits for the work under way, for ever if there is none.
+async fn outcome(work: &mut Option<Work>) -> Worked {
+    match work {
+        Some(work) => work.await,
+        None => std::future::pending().await,
+    }
+}

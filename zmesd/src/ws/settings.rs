@@ -1,0 +1,50 @@
+//! The part of the configuration that new connections follow at once after a reload.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use ipnet::IpNet;
+
+use crate::config::Config;
+use crate::protocol::Identity;
+
+/// What the WebSocket side is configured to do. Connections keep the settings that they began with.
+#[derive(Debug, Clone)]
+pub struct ServerSettings {
+    /// What apps are told about the server.
+    pub identity: Arc<Identity>,
+    /// Connections in all.
+    pub max_clients: usize,
+    /// Connections of one address (IPv6: of one /64, which is what one home has).
+    pub max_clients_per_address: usize,
+    /// Proxies that may say for whom they speak.
+    pub trusted_proxies: Vec<IpNet>,
+    /// Browser origins that may connect, lower case.
+    pub allowed_origins: Vec<String>,
+    /// Time for credentials after the connection is open.
+    pub auth_timeout: Duration,
+}
+
+impl ServerSettings {
+    /// Takes what is needed from the configuration.
+    pub fn new(config: &Config) -> Self {
+        let server = &config.server;
+        Self {
+            identity: Arc::new(Identity {
+                version: server.advertised_version.clone(),
+                server: concat!("zmesd/", env!("CARGO_PKG_VERSION")).to_owned(),
+            }),
+            max_clients: server.max_clients,
+            max_clients_per_address: server.max_clients_per_address,
+            trusted_proxies: server.trusted_proxies.clone(),
+            allowed_origins: server.allowed_origins.clone(),
+            auth_timeout: config.auth.timeout,
+        }
+    }
+
+    /// Says whether this address is a proxy whose word counts.
+    pub(super) fn trusts(&self, address: IpAddr) -> bool {
+        self.trusted_proxies.iter().any(|network| network.contains(&address))
+    }
+}

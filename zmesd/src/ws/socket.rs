@@ -1,0 +1,39 @@
+//! What a session's socket is waited for, as one cancel-safe future.
+
+use std::future::poll_fn;
+use std::task::Poll;
+
+use futures_util::{Sink, Stream};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio_tungstenite::WebSocketStream;
+use tokio_tungstenite::tungstenite::{Error, Message};
+
+/// What the socket brought.
+#[derive(Debug)]
+pub(super) enum SocketEvent {
+    /// What was written has left, or cannot.
+    Flushed(Result<(), Error>),
+    /// A frame, or the end.
+    Frame(Option<Result<Message, Error>>),
+}
+
+/// Waits until a started write is through (`writing`) or a frame is there (`reading`).
+///
+/// Both are polled by one future because both need the socket mutably. Dropping it loses nothing: a partly written
+/// frame stays in the WebSocket's buffer, a partly read one too.
+pub(super) async fn event<S>(websocket: &mut WebSocketStream<S>, writing: bool, reading: bool) -> SocketEvent
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+{
+    poll_fn(|cx| {
+        let mut websocket = std::pin::Pin::new(&mut *websocket);
+        if writing && let Poll::Ready(result) = websocket.as_mut().poll_flush(cx) {
+            return Poll::Ready(SocketEvent::Flushed(result));
+        }
+        if reading && let Poll::Ready(frame) = websocket.as_mut().poll_next(cx) {
+            return Poll::Ready(SocketEvent::Frame(frame));
+        }
+        Poll::Pending
+    })
+    .await
+}

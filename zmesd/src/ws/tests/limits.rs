@@ -1,0 +1,114 @@
+//! Who is let in: limits, origins, proxies.
+
+use std::time::Duration;
+
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio::time::timeout;
+use tokio_tungstenite::tungstenite::Error;
+
+use super::app::{App, request};
+use super::settings;
+use super::world::{Heard, PATIENCE, World};
+use crate::ws::ServerSettings;
+
+async fn status(world: &World, headers: &[(&'static str, &'static str)]) -> u16 {
+    match App::try_connect(world, request(headers)).await {
+        Ok(_) => 101,
+        Err(Error::Http(response)) => response.status().as_u16(),
+        Err(other) => panic!("{other:?}"),
+    }
+}
+
+fn behind_proxies() -> ServerSettings {
+    ServerSettings { trusted_proxies: vec!["127.0.0.0/8".parse().unwrap()], ..settings() }
+}
+
+async fn free(world: &World) {
+    timeout(PATIENCE, async {
+        while world.context.admission.taken() > 0 {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    })
+    .await
+    .expect("seats are given back");
+}
+
+#[tokio::test]
+async fn one_address_cannot_take_all_seats() {
+    let world = World::secure(ServerSettings { max_clients_per_address: 2, ..settings() });
+    let (_first, second) = (App::connect(&world).await, App::connect(&world).await);
+    assert!(App::try_connect(&world, request(&[])).await.is_err());
+    assert_eq!(world.counters.rejected.value(), 1);
+    drop(second);
+    timeout(PATIENCE, async { while App::try_connect(&world, request(&[])).await.is_err() {} })
+        .await
+        .unwrap();
+}
+
+#[tokio::test]
+async fn the_house_is_full_at_max_clients() {
+    let world = World::plain(ServerSettings { max_clients: 1, ..settings() });
+    let mut app = App::connect(&world).await;
+    let mut refused = TcpStream::connect(world.address).await.unwrap();
+    let mut byte = [0];
+    assert!(matches!(timeout(PATIENCE, refused.read(&mut byte)).await.unwrap(), Ok(0) | Err(_)));
+    app.websocket.close(None).await.unwrap();
+    while app.next().await.is_some() {}
+    drop(app);
+    free(&world).await;
+    App::connect(&world).await;
+}
+
+#[tokio::test]
+async fn a_web_page_must_be_listed() {
+    let allowed = vec!["https://zm.example.org".to_owned()];
+    let world = World::secure(ServerSettings { allowed_origins: allowed, ..settings() });
+    assert_eq!(status(&world, &[]).await, 101, "native apps send none");
+    assert_eq!(status(&world, &[("origin", "https://ZM.example.org")]).await, 101);
+    assert_eq!(status(&world, &[("origin", "https://evil.example")]).await, 403);
+    assert_eq!(
+        status(&world, &[("origin", "https://zm.example.org"), ("origin", "https://evil.example")]).await,
+        403
+    );
+    assert_eq!(status(&world, &[("origin", "null")]).await, 403);
+    assert_eq!(status(&world, &[("sec-websocket-protocol", "chat")]).await, 101, "sub-protocols are ignored");
+}
+
+#[tokio::test]
+async fn x_forwarded_for_counts_from_trusted_proxies_alone() {
+    let headers: &[(&str, &str)] = &[("x-forwarded-for", "1.1.1.1, 203.0.113.9")];
+    for (settings, client) in [(settings(), "127.0.0.1"), (behind_proxies(), "203.0.113.9")] {
+        let mut world = World::secure(settings);
+        let _app = App::try_connect(&world, request(headers)).await.unwrap();
+        assert_eq!(world.heard().await, Heard::Opened(client.to_owned()));
+    }
+}
+
+#[tokio::test]
+async fn clients_behind_a_proxy_have_limits_of_their_own() {
+    let world = World::secure(ServerSettings { max_clients_per_address: 1, ..behind_proxies() });
+    let from = |client| request(&[("x-forwarded-for", client)]);
+    let _first = App::try_connect(&world, from("203.0.113.1")).await.unwrap();
+    let _second = App::try_connect(&world, from("203.0.113.2")).await.unwrap();
+    assert_eq!(status(&world, &[("x-forwarded-for", "203.0.113.1")]).await, 429);
+}
+
+#[tokio::test]
+async fn the_proxy_header_is_read_from_trusted_proxies_alone() {
+    let v1 = b"PROXY TCP4 203.0.113.9 192.0.2.1 4711 9000\r\n".to_vec();
+    let v2 = b"\r\n\r\n\0\r\nQUIT\n\x21\x11\x00\x0c\xcb\x00\x71\x09\xc0\x00\x02\x01\x12\x67\x23\x28".to_vec();
+    for header in [&v1, &v2] {
+        let mut world = World::plain(behind_proxies());
+        let mut tcp = TcpStream::connect(world.address).await.unwrap();
+        tcp.write_all(header).await.unwrap();
+        App::upgrade(Box::new(tcp), request(&[])).await.unwrap();
+        assert_eq!(world.heard().await, Heard::Opened("203.0.113.9".to_owned()));
+    }
+    for (settings, header) in [(settings(), &v1), (behind_proxies(), &b"PROXY nonsense\r\n".to_vec())] {
+        let world = World::plain(settings);
+        let mut tcp = TcpStream::connect(world.address).await.unwrap();
+        tcp.write_all(header).await.unwrap();
+        App::upgrade(Box::new(tcp), request(&[])).await.err().expect("no upgrade");
+    }
+}

@@ -1,0 +1,27 @@
+//! The WebSocket side over real sockets and real TLS, with a router that is a few lines and a scripted login check.
+
+mod app;
+mod dialogue;
+mod hostile;
+mod limits;
+mod time;
+mod tls;
+mod world;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::ServerSettings;
+use crate::protocol::Identity;
+
+/// Settings as the defaults are, for tests to change.
+pub(super) fn settings() -> ServerSettings {
+    ServerSettings {
+        identity: Arc::new(Identity { version: "7.0.0".to_owned(), server: "zmesd/0.1.0".to_owned() }),
+        max_clients: 20_000,
+        max_clients_per_address: 500,
+        trusted_proxies: Vec::new(),
+        allowed_origins: Vec::new(),
+        auth_timeout: Duration::from_secs(20),
+    }
+}

@@ -1,0 +1,245 @@
+//! A listener with everything that it needs, scripted.
+
+use std::collections::HashMap;
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use jiff::Timestamp;
+use rustls_pki_types::CertificateDer;
+use secrecy::{ExposeSecret, SecretString};
+use tokio::sync::{Notify, mpsc};
+use tokio::time::timeout;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+use zmes_shared::control::Since;
+use zmes_shared::{EventId, MonitorId, SessionId};
+
+use super::super::{AlarmRecord, Context, Listener, Parts, ServerSettings, bind};
+use crate::auth::{Credentials, Login, Verdict};
+use crate::config::TlsFiles;
+use crate::domain::{MonitorFilter, MonitorRights, User};
+use crate::ports::{LoginCheck, SystemClock};
+use crate::route::{Attached, Command, Outgoing, RouterHandle, SessionOpening, Visibility};
+use crate::state::{RecordedAlarm, Replay, StateError};
+use crate::telemetry::Counters;
+use crate::tls::{CertStore, load, server_config};
+
+/// Nothing in these tests takes longer unless it is broken.
+pub(super) const PATIENCE: Duration = Duration::from_secs(10);
+
+/// What the router heard.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Heard {
+    Opened(String),
+    Attached { user: String, app: Option<String>, filter: Option<MonitorFilter> },
+    Filter(MonitorFilter),
+    Closed(&'static str),
+}
+
+/// A served port.
+pub(super) struct World {
+    pub(super) address: SocketAddr,
+    pub(super) stop: CancellationToken,
+    pub(super) tracker: TaskTracker,
+    pub(super) context: Arc<Context>,
+    pub(super) counters: Arc<Counters>,
+    pub(super) login: Arc<ScriptedLogin>,
+    pub(super) store: Option<Arc<CertStore>>,
+    pub(super) root: Option<CertificateDer<'static>>,
+    pub(super) sessions: Sessions,
+    heard: mpsc::Receiver<Heard>,
+    _directory: tempfile::TempDir,
+}
+
+pub(super) type Sessions = Arc<Mutex<HashMap<SessionId, SessionOpening>>>;
+
+impl World {
+    /// Serves WSS.
+    pub(super) fn secure(settings: ServerSettings) -> Self {
+        Self::start(settings, true)
+    }
+
+    /// Serves WS.
+    pub(super) fn plain(settings: ServerSettings) -> Self {
+        Self::start(settings, false)
+    }
+
+    fn start(settings: ServerSettings, secure: bool) -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        let (parts, sessions, login, heard) = parts();
+        let counters = Arc::clone(&parts.counters);
+        let context = Context::new(parts, settings);
+        let (mut tls, mut store, mut root) = (None, None, None);
+        if secure {
+            let (pair, certificate) = write_pair(&directory, "first");
+            let loaded = CertStore::new(load(&pair, Timestamp::UNIX_EPOCH).unwrap());
+            tls = Some(server_config(Arc::clone(&loaded)).unwrap());
+            (store, root) = (Some(loaded), Some(certificate));
+        }
+        let socket = bind(&["127.0.0.1:0".parse().unwrap()]).unwrap().remove(0);
+        let listener = Listener::new(socket, tls, Arc::clone(&context)).unwrap();
+        let address = listener.local_addr();
+        let (stop, tracker) = (CancellationToken::new(), TaskTracker::new());
+        tracker.spawn(listener.run(stop.clone(), tracker.clone()));
+        Self {
+            address,
+            stop,
+            tracker,
+            context,
+            counters,
+            login,
+            store,
+            root,
+            sessions,
+            heard,
+            _directory: directory,
+        }
+    }
+
+    /// Returns what the router heard next.
+    pub(super) async fn heard(&mut self) -> Heard {
+        timeout(PATIENCE, self.heard.recv()).await.expect("the router heard nothing").unwrap()
+    }
+
+    /// Returns what the router was told about the end of a session, skipping all else.
+    pub(super) async fn end_of_session(&mut self) -> &'static str {
+        loop {
+            if let Heard::Closed(reason) = self.heard().await {
+                return reason;
+            }
+        }
+    }
+
+    /// Takes a session out of the router's hands.
+    pub(super) fn take(&self, id: u64) -> SessionOpening {
+        self.sessions.lock().unwrap().remove(&SessionId(id)).unwrap()
+    }
+
+    /// Puts a frame into a session's outbox; false: it is full.
+    pub(super) fn send(&self, id: u64, outgoing: Outgoing) -> bool {
+        self.sessions.lock().unwrap()[&SessionId(id)].outbox.try_send(outgoing).is_ok()
+    }
+}
+
+/// Writes a certificate for `localhost` whose subject tells it from others.
+pub(super) fn write_pair(directory: &tempfile::TempDir, name: &str) -> (TlsFiles, CertificateDer<'static>) {
+    let key = rcgen::KeyPair::generate().unwrap();
+    let mut params = rcgen::CertificateParams::new(vec!["localhost".to_owned()]).unwrap();
+    params.distinguished_name.push(rcgen::DnType::CommonName, name);
+    let certificate = params.self_signed(&key).unwrap();
+    let files =
+        TlsFiles { certificate: directory.path().join("cert.pem"), key: directory.path().join("key.pem") };
+    std::fs::write(&files.certificate, certificate.pem()).unwrap();
+    std::fs::write(&files.key, key.serialize_pem()).unwrap();
+    (files, certificate.der().clone())
+}
+
+/// Returns the parts, with the far ends that tests hold.
+pub(super) fn parts() -> (Parts, Sessions, Arc<ScriptedLogin>, mpsc::Receiver<Heard>) {
+    let (commands_tx, commands) = mpsc::channel(64);
+    let (heard_tx, heard) = mpsc::channel(1024);
+    let (sessions, login) = (Sessions::default(), Arc::new(ScriptedLogin::default()));
+    TaskTracker::new().spawn(route(commands, heard_tx, Arc::clone(&sessions)));
+    let parts = Parts {
+        router: RouterHandle::new(commands_tx),
+        login: Arc::<ScriptedLogin>::clone(&login),
+        record: Arc::new(ScriptedRecord),
+        counters: Arc::default(),
+        clock: Arc::new(SystemClock),
+    };
+    (parts, sessions, login, heard)
+}
+
+async fn route(mut commands: mpsc::Receiver<Command>, heard: mpsc::Sender<Heard>, sessions: Sessions) {
+    let mut filters: HashMap<SessionId, MonitorFilter> = HashMap::new();
+    while let Some(command) = commands.recv().await {
+        let word = match command {
+            Command::Open(opening) => {
+                let address = opening.address.ip().to_string();
+                sessions.lock().unwrap().insert(opening.id, opening);
+                Heard::Opened(address)
+            }
+            Command::Attach(attach, reply) => {
+                let filter = attach.filter.clone().unwrap_or_default();
+                filters.insert(attach.id, filter.clone());
+                reply.send(Attached { filter }).ok();
+                Heard::Attached { user: attach.user.name.clone(), app: attach.app, filter: attach.filter }
+            }
+            Command::SetFilter(id, filter, reply) => {
+                filters.insert(id, filter.clone());
+                reply.send(()).ok();
+                Heard::Filter(filter)
+            }
+            Command::Close(id, reason) => {
+                sessions.lock().unwrap().remove(&id);
+                Heard::Closed(reason)
+            }
+            Command::Visibility(id, reply) => {
+                let filter = filters.get(&id).cloned().unwrap_or_default();
+                reply.send(Visibility { rights: MonitorRights::All, filter }).ok();
+                continue;
+            }
+            Command::List(..)
+            | Command::Count(_)
+            | Command::Disconnect(..)
+            | Command::Test(..)
+            | Command::Ping(_) => panic!("sessions do not ask the router for this"),
+        };
+        heard.send(word).await.ok();
+    }
+}
+
+/// amy/secret may come in, slow/secret after [`ScriptedLogin::release`], down/* cannot be looked at.
+#[derive(Debug, Default)]
+pub(super) struct ScriptedLogin {
+    pub(super) release: Notify,
+}
+
+#[async_trait]
+impl LoginCheck for ScriptedLogin {
+    async fn verify(&self, login: Login) -> Verdict {
+        let (user, password) = match login.credentials {
+            Credentials::Password { user, password } => (user, password),
+            Credentials::AccessToken(token) => ("amy".to_owned(), token),
+        };
+        if user == "down" {
+            return Verdict::Unavailable("database away");
+        }
+        if user == "slow" {
+            self.release.notified().await;
+        }
+        if password.expose_secret() != "secret" {
+            return Verdict::Rejected("wrong password");
+        }
+        Verdict::Accepted(Arc::new(User {
+            name: user,
+            password: SecretString::from("*HASH"),
+            enabled: true,
+            api_enabled: true,
+            may_see_events: true,
+            token_min_expiry: 0,
+            rights: MonitorRights::All,
+        }))
+    }
+}
+
+/// Two alarms are always missed.
+#[derive(Debug)]
+struct ScriptedRecord;
+
+#[async_trait]
+impl AlarmRecord for ScriptedRecord {
+    async fn alarms_since(&self, _: Since, _: u32) -> Result<Replay, StateError> {
+        let alarm = |event, monitor| RecordedAlarm {
+            at: Timestamp::UNIX_EPOCH,
+            event: Some(EventId(event)),
+            monitor: MonitorId(monitor),
+            monitor_name: "Garage".to_owned(),
+            cause: "Motion".to_owned(),
+            late: false,
+        };
+        Ok(Replay { alarms: vec![alarm(7, 1), alarm(8, 2)], gap: false })
+    }
+}

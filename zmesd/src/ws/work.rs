@@ -1,0 +1,131 @@
+//! What a session has others do, one thing at a time: each a boxed future with a deadline, so that an idle session
+//! does not carry its size.
+
+use std::collections::BTreeMap;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio_tungstenite::tungstenite::Utf8Bytes;
+use tracing::{debug, info};
+use zmes_shared::SessionId;
+use zmes_shared::control::Since;
+
+use super::context::Context;
+use super::replay;
+use super::session::Admitted;
+use crate::auth::{Login, Verdict};
+use crate::domain::MonitorFilter;
+use crate::protocol::FilterStatement;
+use crate::route::{Attach, Busy, RouterHandle};
+
+/// Time for a verdict. Hundreds of phones may log in at once, each with some 50 ms of bcrypt.
+const VERDICT_DEADLINE: Duration = Duration::from_secs(15);
+
+/// Work under way.
+pub(super) type Work = Pin<Box<dyn Future<Output = Worked> + Send>>;
+
+/// What came of it.
+#[derive(Debug)]
+pub(super) enum Worked {
+    /// The credentials have been looked at.
+    Verdict(Verdict),
+    /// The router has taken it.
+    Done,
+    /// The router did not answer.
+    Busy,
+    /// These frames are to be sent.
+    Replay(Vec<Utf8Bytes>),
+}
+
+/// Has credentials looked at.
+pub(super) fn verify(context: Arc<Context>, session: SessionId, login: Box<Login>) -> Work {
+    Box::pin(async move {
+        let address = login.address;
+        let verdict = tokio::time::timeout(VERDICT_DEADLINE, context.parts.login.verify(*login)).await;
+        let verdict = verdict.unwrap_or(Verdict::Unavailable("no verdict in time"));
+        match &verdict {
+            Verdict::Accepted(user) => {
+                info!(%session, %address, user = ?user.name, "Correct authentication provided by {address}");
+            }
+            // The login check limits how many of these there can be.
+            Verdict::Rejected(reason) => {
+                context.parts.counters.rejected.increment();
+                info!(%session, %address, reason, "Bad authentication provided by {address}");
+            }
+            Verdict::Throttled => {
+                context.parts.counters.rejected.increment();
+                debug!(%session, %address, "too many failed logins, not looked at");
+            }
+            Verdict::Unavailable(reason) => debug!(%session, %address, reason, "login not possible now"),
+        }
+        Worked::Verdict(verdict)
+    })
+}
+
+/// Makes the session one that gets alarms.
+pub(super) fn attach(context: Arc<Context>, session: SessionId, admitted: Box<Admitted>) -> Work {
+    Box::pin(async move {
+        let Admitted { user, app, filter } = *admitted;
+        let attached = context.parts.router.attach(Attach { id: session, user, app, filter }).await;
+        taken(attached.map(drop))
+    })
+}
+
+/// Replaces the session's filter.
+pub(super) fn set_filter(context: Arc<Context>, session: SessionId, statement: FilterStatement) -> Work {
+    Box::pin(async move { taken(change_filter(&context.parts.router, session, statement).await) })
+}
+
+/// Collects what the session missed.
+pub(super) fn replay(context: Arc<Context>, session: SessionId, since: Since) -> Work {
+    Box::pin(async move {
+        let parts = &context.parts;
+        Worked::Replay(replay::frames(parts.record.as_ref(), &parts.router, session, since).await)
+    })
+}
+
+async fn change_filter(
+    router: &RouterHandle,
+    session: SessionId,
+    statement: FilterStatement,
+) -> Result<(), Busy> {
+    let filter = match statement {
+        FilterStatement::Keep => return Ok(()),
+        FilterStatement::Replace(filter) => filter,
+        FilterStatement::KeepIntervals(wanted) => {
+            keep_intervals(wanted, &router.visibility(session).await?.filter)
+        }
+    };
+    router.set_filter(session, filter).await
+}
+
+fn keep_intervals(wanted: MonitorFilter, previous: &MonitorFilter) -> MonitorFilter {
+    match wanted {
+        MonitorFilter::All => MonitorFilter::All,
+        MonitorFilter::Only(monitors) => {
+            let kept = |monitor| (monitor, previous.interval(monitor).unwrap_or_default());
+            MonitorFilter::Only(monitors.into_keys().map(kept).collect::<BTreeMap<_, _>>())
+        }
+    }
+}
+
+fn taken(result: Result<(), Busy>) -> Worked {
+    match result {
+        Ok(()) => Worked::Done,
+        Err(Busy) => Worked::Busy,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn intervals_are_kept_where_there_were_some() {
+        let previous = MonitorFilter::parse("1,2", "60,30").unwrap();
+        let wanted = MonitorFilter::parse("2,3", "").unwrap();
+        assert_eq!(keep_intervals(wanted, &previous).lists(), ("2,3".to_owned(), "30,0".to_owned()));
+        assert_eq!(keep_intervals(MonitorFilter::All, &previous), MonitorFilter::All);
+    }
+}
