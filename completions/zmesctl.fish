@@ -167,7 +167,7 @@ complete -c zmesctl -n "__fish_zmesctl_using_subcommand alarm; and __fish_seen_s
 complete -c zmesctl -n "__fish_zmesctl_using_subcommand watch" -s m -l monitor -d 'Only this monitor' -r
 complete -c zmesctl -n "__fish_zmesctl_using_subcommand watch" -l token -d 'Only this token (handle)' -r
 complete -c zmesctl -n "__fish_zmesctl_using_subcommand watch" -l since -d 'Past alarms first: after this event, this time, or so long ago (10m)' -r
-complete -c zmesctl -n "__fish_zmesctl_using_subcommand watch" -l count -d 'End after this many changes (the state at the start does not count)' -r
+complete -c zmesctl -n "__fish_zmesctl_using_subcommand watch" -l count -d 'End after this many events, the state at the start included' -r
 complete -c zmesctl -n "__fish_zmesctl_using_subcommand watch" -l duration -d 'End after this time' -r
 complete -c zmesctl -n "__fish_zmesctl_using_subcommand watch" -l socket -d 'Control socket of zmesd' -r -F
 complete -c zmesctl -n "__fish_zmesctl_using_subcommand watch" -l timeout -d 'How long a request may take [default: 5s]' -r

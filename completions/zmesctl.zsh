@@ -241,7 +241,7 @@ _arguments "${_arguments_options[@]}" : \
 '--monitor=[Only this monitor]:ID:_default' \
 '--token=[Only this token (handle)]:TOKEN:_default' \
 '--since=[Past alarms first\: after this event, this time, or so long ago (10m)]:SINCE:_default' \
-'--count=[End after this many changes (the state at the start does not count)]:N:_default' \
+'--count=[End after this many events, the state at the start included]:N:_default' \
 '--duration=[End after this time]:DURATION:_default' \
 '--socket=[Control socket of zmesd]:PATH:_files' \
 '--timeout=[How long a request may take \[default\: 5s\]]:DURATION:_default' \

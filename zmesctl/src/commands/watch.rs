@@ -33,7 +33,7 @@ const PRESENT: &str = "present";
 Examples:
   zmesctl watch
   zmesctl watch --monitor 3 --since 1h
-  zmesctl watch --jsonl --count 1 --duration 1m    the next change, within a minute
+  zmesctl watch --jsonl --duration 1m | jq .type
 
 Ctrl-C ends it with exit 0, the daemon's end with exit 3.")]
 pub struct WatchArgs {
@@ -46,7 +46,7 @@ pub struct WatchArgs {
     /// Past alarms first: after this event, this time, or so long ago (10m)
     #[arg(long)]
     since: Option<SinceArg>,
-    /// End after this many changes (the state at the start does not count)
+    /// End after this many events, the state at the start included
     #[arg(long, value_name = "N")]
     count: Option<NonZeroU64>,
     /// End after this time
@@ -83,9 +83,7 @@ async fn follow(mut items: Items, count: Option<NonZeroU64>, out: &mut Out) -> R
             Next::End { reason } => return Err(CliError::Ended { reason }),
         };
         out.item(&event).map_err(CliError::Output)?;
-        if event.is_change() {
-            left = left.map(|left| left - 1);
-        }
+        left = left.map(|left| left - 1);
         if left == Some(0) {
             return Ok(Exit::Done);
         }
@@ -105,20 +103,6 @@ impl Seen {
         let event = WatchEvent::deserialize(&value);
         let event = event.map_err(|error| CliError::BadAnswer { detail: error.to_string() })?;
         Ok(if event.kind == WatchKind::Unknown { Self::Newer(value) } else { Self::Known(event) })
-    }
-
-    fn is_change(&self) -> bool {
-        match self {
-            Self::Newer(_) => true,
-            Self::Known(event) => match &event.kind {
-                WatchKind::Session { change, .. } | WatchKind::Monitor { change, .. } => change != PRESENT,
-                WatchKind::Alarm { .. }
-                | WatchKind::Decision { .. }
-                | WatchKind::Delivery { .. }
-                | WatchKind::Lagged { .. }
-                | WatchKind::Unknown => true,
-            },
-        }
     }
 }
 
@@ -166,6 +150,7 @@ fn told(kind: &WatchKind) -> (&'static str, Tone, String) {
         }
         WatchKind::Monitor { monitor, .. } => ("monitor", health(monitor), monitor_text(monitor)),
         WatchKind::Lagged { missed } => {
+            let missed = if *missed == 0 { "some".to_owned() } else { missed.to_string() };
             ("lagged", Tone::Bad, format!("{missed} events are missing here: too slow to read them"))
         }
         WatchKind::Unknown => ("?", Tone::Faint, String::new()),

@@ -34,7 +34,7 @@ fn items() -> Vec<Value> {
 
 #[test]
 fn people_read_one_line_for_each_event() {
-    let run = streaming(false).run("watch --count 8");
+    let run = streaming(false).run("watch --count 10");
     assert_eq!((run.code, run.stderr.as_str()), (Some(0), ""));
     // The events are of another day than the run, so each line has its date.
     let expected = "\
@@ -55,7 +55,7 @@ fn people_read_one_line_for_each_event() {
 #[test]
 fn programs_read_the_events_as_they_came() {
     for format in ["--json", "--jsonl"] {
-        let run = streaming(false).run(&format!("watch --count 8 {format}"));
+        let run = streaming(false).run(&format!("watch --count 10 {format}"));
         assert_eq!((run.code, run.jsonl()), (Some(0), items()), "{format}");
         assert!(
             run.stdout.starts_with(r#"{"at":"2026-11-02T10:00:05Z","type":"monitor","#),
@@ -66,14 +66,14 @@ fn programs_read_the_events_as_they_came() {
 }
 
 #[test]
-fn the_state_at_the_start_does_not_count() {
-    let run = streaming(false).run("watch --count 1 --jsonl");
+fn each_line_counts_the_state_at_the_start_too() {
+    let run = streaming(false).run("watch --count 3 --jsonl");
     assert_eq!((run.code, run.jsonl()), (Some(0), items().into_iter().take(3).collect()));
 }
 
 #[test]
 fn the_end_of_the_daemon_is_exit_3_unless_enough_has_come() {
-    let run = streaming(true).run("watch --count 9");
+    let run = streaming(true).run("watch --count 11");
     assert_eq!(run.code, Some(3));
     assert_eq!(run.stdout.lines().count(), 10);
     assert!(
@@ -81,7 +81,7 @@ fn the_end_of_the_daemon_is_exit_3_unless_enough_has_come() {
         "{}",
         run.stderr
     );
-    assert_eq!(streaming(true).run("watch --count 8").code, Some(0));
+    assert_eq!(streaming(true).run("watch --count 10").code, Some(0));
     let killed = FakeDaemon::start(HELLO, |_| Answer::LinesThenClose(lines(false)));
     assert_eq!(killed.run("watch").code, Some(3));
 }
