@@ -65,13 +65,13 @@ impl Visit for Line<'_> {
         }
     }
 
-    /// Writes the error and its causes on one line: "cannot read x: permission denied".
     fn record_error(&mut self, field: &Field, value: &(dyn Error + 'static)) {
         self.put(field, format_args!("\"{}\"", Chain(value)));
     }
 }
 
-struct Chain<'a>(&'a (dyn Error + 'static));
+/// An error and its causes: "cannot read x: permission denied".
+pub(super) struct Chain<'a>(pub(super) &'a (dyn Error + 'static));
 
 impl fmt::Display for Chain<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -86,7 +86,7 @@ impl fmt::Display for Chain<'_> {
 }
 
 /// Passes text on with control characters written as `\n`, `\u{1b}` and so on.
-struct Escaping<'a, W>(&'a mut W);
+pub(super) struct Escaping<'a, W>(pub(super) &'a mut W);
 
 impl<W: Write> Write for Escaping<'_, W> {
     fn write_str(&mut self, text: &str) -> fmt::Result {
@@ -109,35 +109,17 @@ fn is_harmful(character: char) -> bool {
 #[cfg(test)]
 mod tests {
     use std::io;
-    use std::sync::{Arc, Mutex};
 
     use tracing_subscriber::layer::SubscriberExt;
 
+    use super::super::lines::Lines;
     use super::*;
-
-    #[derive(Clone, Default)]
-    struct Lines(Arc<Mutex<Vec<u8>>>);
-
-    impl io::Write for Lines {
-        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-            self.0.lock().unwrap().write(bytes)
-        }
-
-        fn flush(&mut self) -> io::Result<()> {
-            Ok(())
-        }
-    }
 
     fn logged(log: impl FnOnce()) -> String {
         let lines = Lines::default();
-        let writer = lines.clone();
-        let layer = tracing_subscriber::fmt::layer()
-            .fmt_fields(HarmlessFields)
-            .with_ansi(false)
-            .without_time()
-            .with_writer(move || writer.clone());
+        let layer = super::super::text(false, lines.clone());
         tracing::subscriber::with_default(tracing_subscriber::registry().with(layer), log);
-        String::from_utf8(lines.0.lock().unwrap().clone()).unwrap()
+        lines.text()
     }
 
     #[test]

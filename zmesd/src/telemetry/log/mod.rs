@@ -4,14 +4,22 @@
 //! are the business of whoever starts the daemon.
 
 mod fields;
+mod journal;
+mod json;
 mod levels;
+#[cfg(test)]
+mod lines;
 
 use std::io::{self, IsTerminal};
+use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use tracing::Subscriber;
 use tracing::subscriber::DefaultGuard;
 use tracing_subscriber::filter::Targets;
+use tracing_subscriber::fmt::MakeWriter;
 use tracing_subscriber::layer::{Layered, SubscriberExt};
+use tracing_subscriber::registry::LookupSpan;
 use tracing_subscriber::util::{SubscriberInitExt, TryInitError};
 use tracing_subscriber::{Layer, Registry, reload};
 
@@ -19,13 +27,11 @@ pub use levels::{InvalidLevel, parse};
 
 use crate::config::{LogConfig, LogFormat};
 use fields::HarmlessFields;
+use journal::{Entry, Journal};
+use json::JsonLine;
 
 /// The level before the configuration is read.
 const BOOTSTRAP_LEVEL: &str = "info";
-/// Tags the journal's entries, whatever name the daemon was started under.
-const IDENTIFIER: &str = "zmesd";
-/// Prefix of the daemon's fields in the journal, so that none is taken for one of the journal's own.
-const JOURNAL_PREFIX: &str = "ZMESD";
 
 type Filter = reload::Layer<Targets, Registry>;
 type Output = Box<dyn Layer<Layered<Filter, Registry>> + Send + Sync>;
@@ -57,7 +63,7 @@ pub struct Bootstrap {
 pub fn bootstrap(level: Option<&str>) -> Bootstrap {
     let wanted = level.and_then(|level| parse(level).ok());
     let filter = wanted.or_else(|| parse(BOOTSTRAP_LEVEL).ok()).unwrap_or_default();
-    Bootstrap { _installed: tracing_subscriber::registry().with(filter).with(text()).set_default() }
+    Bootstrap { _installed: tracing_subscriber::registry().with(filter).with(text_to_stderr()).set_default() }
 }
 
 impl Bootstrap {
@@ -80,32 +86,53 @@ impl Bootstrap {
 
 fn output(format: LogFormat, journal_stream: Option<&str>) -> Result<Output, LogError> {
     let output = match format {
-        LogFormat::Json => {
-            tracing_subscriber::fmt::layer().json().flatten_event(true).with_writer(io::stderr).boxed()
-        }
-        LogFormat::Journald => journal().map_err(LogError::Journal)?.boxed(),
-        LogFormat::Auto if is_journal(journal_stream) => match journal() {
-            Ok(journal) => journal.boxed(),
-            Err(_) => text().boxed(),
+        LogFormat::Json => json(io::stderr).boxed(),
+        LogFormat::Journald => journal(connect().map_err(LogError::Journal)?).boxed(),
+        LogFormat::Auto if is_journal(journal_stream) => match connect() {
+            Ok(socket) => journal(socket).boxed(),
+            Err(_) => text_to_stderr().boxed(),
         },
-        LogFormat::Text | LogFormat::Auto => text().boxed(),
+        LogFormat::Text | LogFormat::Auto => text_to_stderr().boxed(),
     };
     Ok(output)
 }
 
-fn text<S>() -> impl Layer<S> + Send + Sync
-where
-    S: tracing::Subscriber + for<'span> tracing_subscriber::registry::LookupSpan<'span>,
-{
-    tracing_subscriber::fmt::layer()
-        .fmt_fields(HarmlessFields)
-        .with_ansi(io::stderr().is_terminal())
-        .with_writer(io::stderr)
+fn connect() -> io::Result<Journal> {
+    Journal::connect(Path::new(journal::SOCKET))
 }
 
-fn journal() -> io::Result<tracing_journald::Layer> {
-    let layer = tracing_journald::Layer::new()?;
-    Ok(layer.with_syslog_identifier(IDENTIFIER.to_owned()).with_field_prefix(Some(JOURNAL_PREFIX.to_owned())))
+fn text_to_stderr<S>() -> impl Layer<S> + Send + Sync
+where
+    S: Subscriber + for<'span> LookupSpan<'span>,
+{
+    text(io::stderr().is_terminal(), io::stderr)
+}
+
+/// Lines for people.
+fn text<S, W>(colour: bool, writer: W) -> impl Layer<S> + Send + Sync
+where
+    S: Subscriber + for<'span> LookupSpan<'span>,
+    W: for<'writer> MakeWriter<'writer> + Send + Sync + 'static,
+{
+    tracing_subscriber::fmt::layer().fmt_fields(HarmlessFields).with_ansi(colour).with_writer(writer)
+}
+
+/// Lines for collectors.
+fn json<S, W>(writer: W) -> impl Layer<S> + Send + Sync
+where
+    S: Subscriber + for<'span> LookupSpan<'span>,
+    W: for<'writer> MakeWriter<'writer> + Send + Sync + 'static,
+{
+    tracing_subscriber::fmt::layer().json().event_format(JsonLine).with_writer(writer)
+}
+
+/// Entries of the journal.
+fn journal<S>(journal: Journal) -> impl Layer<S> + Send + Sync
+where
+    S: Subscriber + for<'span> LookupSpan<'span>,
+{
+    let layer = tracing_subscriber::fmt::layer().fmt_fields(HarmlessFields).with_ansi(false);
+    layer.event_format(Entry).with_writer(journal)
 }
 
 /// Says whether standard error is the stream that systemd connected to the journal.
