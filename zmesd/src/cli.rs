@@ -14,6 +14,7 @@ use std::time::Duration;
 use clap::{Args, CommandFactory, Parser, Subcommand};
 
 use crate::config::{self, Config, Environment, Loaded, duration};
+use crate::demo::{DEFAULT_MONITORS, MAX_MONITORS};
 
 /// Exit code of a command line that is wrong (`EX_USAGE` of sysexits.h).
 pub const EXIT_USAGE: u8 = 64;
@@ -86,7 +87,7 @@ pub struct DemoArgs {
     #[arg(long, value_name = "ADDR")]
     pub listen: Option<SocketAddr>,
     /// How many cameras to simulate.
-    #[arg(long, value_name = "N", default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..=200))]
+    #[arg(long, value_name = "N", default_value_t = DEFAULT_MONITORS, value_parser = clap::value_parser!(u32).range(1..=i64::from(MAX_MONITORS)))]
     pub monitors: u32,
     /// How often one of them sees something.
     #[arg(long, value_name = "DURATION", default_value = "5s", value_parser = every)]

@@ -1,7 +1,8 @@
 //! What each command line does, and how the process ends.
 
 use std::ffi::OsString;
-use std::io::{self, Write};
+use std::fmt::Write as _;
+use std::io::{self, Write as _};
 use std::process::ExitCode;
 use std::sync::Arc;
 
@@ -59,10 +60,9 @@ fn check_config(arguments: &ConfigArgs) -> Report {
     match tls::load(files, SystemClock.now()) {
         Ok(pair) => {
             for warning in &pair.warnings {
-                report.stderr.push_str(&format!(
-                    "warning: server.tls: {warning}\n         hint: {}\n",
-                    warning.hint()
-                ));
+                // Writing to a String cannot fail.
+                let hint = warning.hint();
+                let _ = writeln!(report.stderr, "warning: server.tls: {warning}\n         hint: {hint}");
             }
             report
         }

@@ -109,12 +109,14 @@ impl App {
         let Opened { certificates, control, listeners, websocket, auth, state } = opened;
         let listening = self.listen(listeners, certificates.is_some());
         let soft = &self.tokens.soft;
+        let clock = || Arc::clone(&common.clock);
+        let (interval, refreshes) = (channels.catalog_interval.1, channels.refreshes);
         let catalog = CatalogTask::new(
             parts.monitors,
             parts.accounts,
-            channels.catalog_interval.1,
-            Arc::clone(&common.clock),
-            channels.refreshes,
+            interval,
+            clock(),
+            refreshes,
             channels.catalog_tx,
         );
         self.front.spawn("catalog", catalog.run(soft.clone()));
@@ -124,7 +126,7 @@ impl App {
             catalog: channels.catalog.watch(),
             config: channels.detect.1,
             cursors: state.remembered.cursors.clone(),
-            clock: Arc::clone(&common.clock),
+            clock: clock(),
             counters: Arc::clone(&common.counters),
             alarms: channels.alarms.0,
             views: channels.reports.0,
@@ -139,7 +141,7 @@ impl App {
             remembered: state.remembered,
             tap: common.tap.clone(),
             counters: Arc::clone(&common.counters),
-            clock: Arc::clone(&common.clock),
+            clock: clock(),
         });
         self.core.spawn("router", router.run(self.tokens.router.clone()));
         self.store.spawn("state", state.writer.run(self.tokens.store.clone()));
@@ -154,7 +156,7 @@ impl App {
             detect: channels.detect.0,
             catalog_interval: channels.catalog_interval.0,
             admin_group: channels.admin_group.0,
-            clock: Arc::clone(&common.clock),
+            clock: clock(),
         };
         let (reloader, configuration) = Reloader::new(config, file, hot, channels.hangups.1);
         self.front.spawn("reloader", reloader.run(soft.clone()));

@@ -76,7 +76,8 @@ impl World {
         let config = StateConfig {
             directory: directory.clone(),
             keep_events: Duration::from_hours(1),
-            ..StateConfig::default()
+            keep_deliveries: Duration::ZERO,
+            keep_tombstones: Duration::ZERO,
         };
         let state = State::open(&config, Arc::clone(&clock)).await.unwrap();
         let (alarms, alarms_rx) = mpsc::channel(64);
@@ -202,7 +203,7 @@ async fn an_interval_holds_across_a_reconnect_and_a_restart() {
 async fn a_second_phone_is_not_silenced_by_the_first() {
     let directory = tempfile::tempdir().unwrap();
     let amy = user("amy", MonitorRights::All);
-    let mut world = World::start(directory.path().into(), &[amy.clone()]).await;
+    let mut world = World::start(directory.path().into(), std::slice::from_ref(&amy)).await;
     let mut first = world.login(amy.clone(), Some(("1", "60"))).await;
     world.announce(alarm_at(1, 10, T)).await;
     let mut second = world.login(amy, Some(("1", "60"))).await;
@@ -215,7 +216,7 @@ async fn a_second_phone_is_not_silenced_by_the_first() {
 async fn who_does_not_read_is_ended_and_delays_nobody() {
     let directory = tempfile::tempdir().unwrap();
     let amy = user("amy", MonitorRights::All);
-    let mut world = World::start(directory.path().into(), &[amy.clone()]).await;
+    let mut world = World::start(directory.path().into(), std::slice::from_ref(&amy)).await;
     let stuck = world.login(amy.clone(), None).await;
     let mut fine = world.login(amy, None).await;
     for event in 1..=9 {
@@ -254,7 +255,7 @@ async fn a_new_catalog_renews_rights_and_ends_the_sessions_of_the_barred() {
 async fn a_test_alarm_ignores_intervals_but_not_filters_and_a_dry_run_sends_nothing() {
     let directory = tempfile::tempdir().unwrap();
     let amy = user("amy", MonitorRights::All);
-    let mut world = World::start(directory.path().into(), &[amy.clone()]).await;
+    let mut world = World::start(directory.path().into(), std::slice::from_ref(&amy)).await;
     let mut throttled = world.login(amy.clone(), Some(("1", "3600"))).await;
     let elsewhere = world.login(amy, Some(("2", "0"))).await;
     world.announce(alarm_at(1, 10, T)).await;
@@ -283,7 +284,7 @@ async fn a_test_alarm_ignores_intervals_but_not_filters_and_a_dry_run_sends_noth
 async fn clients_are_listed_with_what_they_get() {
     let directory = tempfile::tempdir().unwrap();
     let amy = user("amy", MonitorRights::All);
-    let mut world = World::start(directory.path().into(), &[amy.clone()]).await;
+    let mut world = World::start(directory.path().into(), std::slice::from_ref(&amy)).await;
     let pending = world.connect(8).await;
     let client = world.login(amy, None).await;
     let listed = world.router.list(ClientFilter::default()).await.unwrap();
@@ -302,7 +303,8 @@ async fn watchers_see_alarm_and_decisions_in_one_batch() {
     let config = StateConfig {
         directory: directory.path().into(),
         keep_events: Duration::from_hours(1),
-        ..StateConfig::default()
+        keep_deliveries: Duration::ZERO,
+        keep_tombstones: Duration::ZERO,
     };
     let state = State::open(&config, Arc::clone(&clock)).await.unwrap();
     let tap = Tap::default();

@@ -21,7 +21,8 @@ fn config(directory: &Path) -> StateConfig {
     StateConfig {
         directory: directory.to_owned(),
         keep_events: Duration::from_hours(1),
-        ..StateConfig::default()
+        keep_deliveries: Duration::ZERO,
+        keep_tombstones: Duration::ZERO,
     }
 }
 

@@ -159,7 +159,12 @@ impl Core {
         stop: &CancellationToken,
     ) -> Self {
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-        let config = StateConfig { directory, keep_events: Duration::from_hours(1) };
+        let config = StateConfig {
+            directory,
+            keep_events: Duration::from_hours(1),
+            keep_deliveries: Duration::ZERO,
+            keep_tombstones: Duration::ZERO,
+        };
         let state = State::open(&config, Arc::clone(&clock)).await.unwrap();
         let (commands, commands_rx) = mpsc::channel(64);
         let (alarms, alarms_rx) = mpsc::channel(64);
