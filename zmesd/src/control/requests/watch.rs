@@ -2,10 +2,12 @@
 
 use std::collections::{HashSet, VecDeque};
 use std::sync::Arc;
+use std::time::Duration;
 
 use jiff::Timestamp;
 use tokio::sync::broadcast::error::RecvError;
 use tokio::sync::watch;
+use tokio::time::timeout;
 use zmes_shared::control::{
     ClientFilter, ControlError, ErrorCode, Since, WatchEvent, WatchFilter, WatchKind,
 };
@@ -20,6 +22,8 @@ use crate::state::RecordedAlarm;
 
 /// Alarms of the record that a watcher gets at most; the newest win.
 const RECORDED: u32 = 10_000;
+/// How long the record may take.
+const RECORD_DEADLINE: Duration = Duration::from_secs(5);
 /// Alarms whose deliveries are still recognised as theirs.
 const REMEMBERED: usize = 1024;
 
@@ -89,9 +93,13 @@ impl Watcher {
 
     /// Returns the recorded alarms since then.
     async fn record(&mut self, parts: &ControlParts, since: Since) -> Result<Vec<WatchEvent>, ControlError> {
-        let replay = parts.state.alarms_since(since, RECORDED).await.map_err(|error| {
+        let unavailable =
+            |why: String| ControlError::new(ErrorCode::Unavailable, format!("cannot read the record: {why}"));
+        let read = timeout(RECORD_DEADLINE, parts.state.alarms_since(since, RECORDED));
+        let replay = read.await.map_err(|_| unavailable("the disk does not answer".to_owned()))?;
+        let replay = replay.map_err(|error| {
             let cause = std::error::Error::source(&error).map(ToString::to_string).unwrap_or_default();
-            ControlError::new(ErrorCode::Unavailable, format!("cannot read the record: {error}: {cause}"))
+            unavailable(format!("{error}: {cause}"))
         })?;
         // Zero: something is missing, and nobody knows how much.
         let gap = replay.gap.then(|| self.lagged(0));
