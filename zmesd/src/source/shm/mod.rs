@@ -13,7 +13,7 @@ pub(super) mod trigger;
 #[cfg(test)]
 pub(crate) use synthetic::Synthetic;
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::ffi::OsStr;
 use std::fmt;
 use std::io;
@@ -49,7 +49,7 @@ pub fn path_of(directory: &Path, monitor: MonitorId) -> PathBuf {
 pub struct ShmSource {
     directory: PathBuf,
     assumed: Numbering,
-    slots: HashMap<MonitorId, Slot>,
+    slots: BTreeMap<MonitorId, Slot>,
     buffer: Box<[u8; MAX_READ]>,
 }
 
@@ -80,7 +80,7 @@ impl ShmSource {
         Self {
             directory: path_map,
             assumed: Numbering::FromUnknown,
-            slots: HashMap::new(),
+            slots: BTreeMap::new(),
             buffer: Box::new([0; MAX_READ]),
         }
     }
