@@ -14,7 +14,7 @@ const TRIES: usize = 5;
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Pump<S> {
     /// Ends the session.
-    pub(super) async fn leave(mut self, end: End) {
+    pub(super) async fn leave(&mut self, end: End) {
         if end == End::Slow {
             self.context.parts.counters.slow_sessions.increment();
         }

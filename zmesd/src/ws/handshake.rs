@@ -16,7 +16,6 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::debug;
 
-use super::End;
 use super::admission::{Full, HandshakePermit, Seat};
 use super::context::Context;
 use super::proxy::{self, ProxyError};
@@ -134,7 +133,7 @@ impl Hall {
         let (pump, opening, kick) = Pump::new(websocket, client, seat, self.context, &self.settings);
         match router.open(opening).await {
             Ok(()) => self.tracker.spawn(pump.run(kick, self.stop)),
-            Err(Busy) => self.tracker.spawn(pump.leave(End::Busy)),
+            Err(Busy) => self.tracker.spawn(pump.refuse()),
         };
         Ok(())
     }

@@ -54,7 +54,7 @@ enum Verdict {
 }
 
 impl Listener {
-    /// Takes a bound socket ([`super::bind`], or one inherited from systemd). Without TLS it speaks `ws://`.
+    /// Takes a bound socket ([`super::bind()`], or one inherited from systemd). Without TLS it speaks `ws://`.
     pub fn new(
         socket: StdTcpListener,
         tls: Option<Arc<ServerConfig>>,

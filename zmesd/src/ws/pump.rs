@@ -114,7 +114,13 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Pump<S> {
         // Flushing, though there is nothing to flush, replaces it: 4 KiB less for each idle session.
         self.websocket.flush().await.ok();
         let end = self.converse(kick, &stop).await;
-        self.leave(end).await;
+        // Boxed, because a session at rest should not be as big as one that ends.
+        Box::pin(self.leave(end)).await;
+    }
+
+    /// Ends a session that the router has no time for before it has begun.
+    pub(super) async fn refuse(mut self) {
+        self.leave(End::Busy).await;
     }
 
     async fn converse(&mut self, mut kick: oneshot::Receiver<CloseReason>, stop: &CancellationToken) -> End {
@@ -247,15 +253,14 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Pump<S> {
         if self.session.awaits_credentials() && self.credentials_due <= now {
             self.put(Input::AuthTimeout);
         }
-        if !self.may_read() {
-            // We are not listening, so silence means nothing.
+        if !self.may_read() || self.writing_since.is_some() {
+            // We are not listening, or a ping would be stuck behind a frame whose own deadline runs: silence means
+            // nothing then.
             self.keepalive.heard(now);
         }
         match self.keepalive.due(now) {
             Due::Nothing => None,
             Due::Gone => Some(End::NoPong),
-            // While a frame is stuck its own deadline runs, and a ping would be stuck behind it.
-            Due::Ping if self.writing_since.is_some() => None,
             Due::Ping => self.write(Message::Ping(Bytes::new()), None),
         }
     }

@@ -1,7 +1,5 @@
 //! Malformed, stalled and broken peers: each ends alone, the server and the others stay as they were.
 
-use std::time::Duration;
-
 use futures_util::SinkExt;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -128,7 +126,7 @@ async fn stalls_and_hang_ups_delay_nobody() {
         half.raw(bytes).await;
         drop(half);
     }
-    timeout(Duration::from_secs(3), async {
+    timeout(PATIENCE, async {
         still_well(&mut bystander).await;
         still_well(&mut App::logged_in(&world).await).await;
     })

@@ -72,7 +72,22 @@ async fn a_web_page_must_be_listed() {
         403
     );
     assert_eq!(status(&world, &[("origin", "null")]).await, 403);
-    assert_eq!(status(&world, &[("sec-websocket-protocol", "chat")]).await, 101, "sub-protocols are ignored");
+}
+
+#[tokio::test]
+async fn any_path_is_served_and_sub_protocols_are_ignored() {
+    let world = World::plain(settings());
+    let mut tcp = TcpStream::connect(world.address).await.unwrap();
+    let request = "GET /any/path?x=1 HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
+        Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\
+        Sec-WebSocket-Protocol: chat\r\nSec-WebSocket-Extensions: permessage-deflate\r\n\r\n";
+    tcp.write_all(request.as_bytes()).await.unwrap();
+    let mut answer = vec![0; 1024];
+    let length = timeout(PATIENCE, tcp.read(&mut answer)).await.unwrap().unwrap();
+    let answer = String::from_utf8_lossy(&answer[..length]).to_lowercase();
+    assert!(answer.starts_with("http/1.1 101 switching protocols\r\n"), "{answer}");
+    assert!(answer.contains("sec-websocket-accept: s3pplmbitxaq9kygzzhzrbk+xoo="), "{answer}");
+    assert!(!answer.contains("sec-websocket-protocol") && !answer.contains("extensions"), "{answer}");
 }
 
 #[tokio::test]
