@@ -63,7 +63,9 @@ pub struct Bootstrap {
 pub fn bootstrap(level: Option<&str>) -> Bootstrap {
     let wanted = level.and_then(|level| parse(level).ok());
     let filter = wanted.or_else(|| parse(BOOTSTRAP_LEVEL).ok()).unwrap_or_default();
-    Bootstrap { _installed: tracing_subscriber::registry().with(filter).with(text_to_stderr()).set_default() }
+    // Not `SubscriberInitExt::set_default`: that would take the `log` facade, which the configured log takes.
+    let subscriber = tracing_subscriber::registry().with(filter).with(text_to_stderr());
+    Bootstrap { _installed: tracing::subscriber::set_default(subscriber) }
 }
 
 impl Bootstrap {
