@@ -194,7 +194,7 @@ impl Router {
         for session in self.sessions.values_mut() {
             let mut decision = session.decide(alarm.monitor, alarm.at, true);
             if decision == Decision::Send {
-                decision = deliver(session, Outgoing::Frame(frame.clone()), &self.parts.counters);
+                decision = deliver(session, Outgoing::Frame(frame.clone()));
                 if decision == Decision::Send {
                     keep_sent(session, &mut self.devices, &self.parts, alarm.monitor, alarm.at);
                 }
@@ -234,7 +234,7 @@ impl Router {
                     Some(receipts) => Outgoing::Tracked(Box::new((frame.clone(), receipts.clone()))),
                     None => Outgoing::Frame(frame.clone()),
                 };
-                decision = deliver(session, outgoing, &self.parts.counters);
+                decision = deliver(session, outgoing);
             }
             decisions.push((session.id, decision));
         }
@@ -328,13 +328,12 @@ fn state_of(session: &Session) -> ClientState {
     if session.login.is_some() { ClientState::Authenticated } else { ClientState::Pending }
 }
 
-/// Queues a frame; a session that does not read is ended.
-fn deliver(session: &mut Session, frame: Outgoing, counters: &Counters) -> Decision {
+/// Queues a frame; a session that does not read is ended (and counted where it ends, with those that time out).
+fn deliver(session: &mut Session, frame: Outgoing) -> Decision {
     match session.queue(frame) {
         Queued::Yes => Decision::Send,
         Queued::Gone => Decision::Skip(SkipReason::Ending),
         Queued::Full => {
-            counters.slow_sessions.increment();
             session.end(CloseReason::Slow);
             Decision::Skip(SkipReason::Slow)
         }

@@ -224,7 +224,6 @@ async fn who_does_not_read_is_ended_and_delays_nobody() {
         assert_eq!(fine.events(), [event.to_string()]);
     }
     assert_eq!(stuck.kicked().await, CloseReason::Slow);
-    assert_eq!(world.router.count().await.unwrap().dropped_slow, 1);
 }
 
 #[tokio::test]
