@@ -5,7 +5,7 @@ use std::time::Duration;
 use anyhow::{Context, Result, ensure};
 use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
-use zmes_tests::{AppClient, Endpoint, HalfOpen, World, client_hello, tcp};
+use zmes_tests::{AppClient, Endpoint, HalfOpen, State, World, client_hello, tcp};
 
 const FIN: u8 = 0x80;
 const TEXT: u8 = 0x1;
@@ -159,7 +159,7 @@ async fn a_client_that_never_reads_delays_nobody_and_is_dropped() -> Result<()> 
 
 #[tokio::test]
 async fn a_member_that_never_reads_is_dropped_and_counted() -> Result<()> {
-    // Long names fill the pipe sooner.
+    // Long names and causes fill the pipe sooner.
     let name = "Ünreadable \u{1F4F7} ".repeat(4);
     let world =
         World::new().monitor(1, &name).setting("zoneminder", "poll-interval", "\"1ms\"").start().await?;
@@ -168,11 +168,16 @@ async fn a_member_that_never_reads_is_dropped_and_counted() -> Result<()> {
     let auth = br#"{"event":"auth","data":{"user":"admin","password":"adminpass"}}"#;
     deaf.write(&HalfOpen::text_frame(auth)).await?;
     world.wait_status("with two members", |status| status["clients"]["authenticated"] == 2).await?;
+    let shm = world.shm(1)?;
+    shm.set_cause(&[b'"'; 255])?;
+    shm.set_last_event(1000)?;
+    shm.set_state(State::Alarm)?;
+    witness.expect_alarm(1000, 1).await?;
     let mut event = 1000;
     let status = zmes_tests::wait_until("the deaf member is dropped", async || {
         for _ in 0..100 {
             event += 1;
-            world.alarm_without_row(1, event).await?;
+            shm.set_last_event(event)?;
             witness.expect_alarm(event, 1).await?;
         }
         let status = world.status().await?;
