@@ -84,8 +84,20 @@ impl Database {
     }
 
     /// Stops answering without closing anything, as a machine out of memory does.
-    pub fn freeze(&self) -> Result<()> {
-        self.process.as_ref().context("the database is stopped")?.signal(Signal::SIGSTOP)
+    pub async fn freeze(&self) -> Result<()> {
+        let process = self.process.as_ref().context("the database is stopped")?;
+        process.signal(Signal::SIGSTOP)?;
+        // On a busy machine its threads go on for a while.
+        wait_until("every thread of the database stands still", async || {
+            for thread in fs::read_dir(format!("/proc/{}/task", process.pid()))? {
+                let stat = fs::read_to_string(thread?.path().join("stat"))?;
+                if !stat.rsplit(") ").next().is_some_and(|state| state.starts_with('T')) {
+                    return Ok(None);
+                }
+            }
+            Ok(Some(()))
+        })
+        .await
     }
 
     /// Answers again.

@@ -241,19 +241,21 @@ impl World {
 
     /// Returns one monitor of `zmesctl monitors list --json`.
     pub async fn monitor(&self, id: u32) -> Result<Value> {
-        let list = self.ctl().json(&["monitors", "list"]).await?;
-        let monitors = list["monitors"].as_array().with_context(|| format!("no list: {list}"))?;
-        let found = monitors.iter().find(|monitor| monitor["id"] == id);
-        Ok(found.with_context(|| format!("no monitor {id}: {list}"))?.clone())
+        self.find_monitor(id).await?.with_context(|| format!("no monitor {id}"))
     }
 
-    /// Waits until `zmesctl monitors list` says what `wanted` wants of a monitor.
+    /// Waits until `zmesctl monitors list` has a monitor and says what `wanted` wants of it.
     pub async fn wait_monitor(&self, id: u32, what: &str, wanted: impl Fn(&Value) -> bool) -> Result<Value> {
         wait_until(&format!("monitor {id} is {what}"), async || {
-            let monitor = self.monitor(id).await?;
-            Ok(wanted(&monitor).then_some(monitor))
+            Ok(self.find_monitor(id).await?.filter(|monitor| wanted(monitor)))
         })
         .await
+    }
+
+    async fn find_monitor(&self, id: u32) -> Result<Option<Value>> {
+        let list = self.ctl().json(&["monitors", "list"]).await?;
+        let monitors = list["monitors"].as_array().with_context(|| format!("no list: {list}"))?;
+        Ok(monitors.iter().find(|monitor| monitor["id"] == id).cloned())
     }
 
     /// Waits until `zmesctl status` says what `wanted` wants.

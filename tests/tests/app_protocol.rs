@@ -302,10 +302,10 @@ async fn missed_alarms_come_again_on_request() -> Result<()> {
     app.filter("2", "0").await?;
     replay(&mut app, "10").await?;
     expect_replayed(&mut app, &[(11, 2)], "false").await?;
-    // Since a time; and since one of which nothing is kept any more.
+    // Since a time, also one before the first alarm of all: nothing was ever forgotten, so nothing is missing.
     app.filter("", "").await?;
     replay(&mut app, "2001-01-01T00:00:00Z").await?;
-    expect_replayed(&mut app, &[(10, 1), (11, 2), (12, 1)], "true").await?;
+    expect_replayed(&mut app, &[(10, 1), (11, 2), (12, 1)], "false").await?;
     let future = jiff::Timestamp::from_second(epoch_seconds() + 3600)?.to_string();
     replay(&mut app, &future).await?;
     expect_replayed(&mut app, &[], "false").await?;
@@ -341,4 +341,28 @@ async fn what_comes_again_has_the_same_rights_and_marks() -> Result<()> {
     assert_eq!((&late["late"], &late["replayed"]), (&json!("true"), &json!("true")));
     viewer.expect(&json!({"event": "control", "type": "replay", "count": "2"})).await?;
     Ok(())
+}
+
+#[tokio::test]
+async fn what_is_no_longer_kept_is_said_to_be_missing() -> Result<()> {
+    let mut world =
+        World::new().monitor(1, "Front").setting("state", "keep-events", "\"1s\"").start().await?;
+    let mut first = world.admin().await?;
+    world.alarm(1, 10).await?;
+    first.expect_alarm(10, 1).await?;
+    // Old alarms are dropped now and then, and at each start.
+    zmes_tests::wait_until("the first alarm is forgotten", async || {
+        world.kill_daemon().await?;
+        world.start_daemon().await?;
+        let mut app = world.admin().await?;
+        world.insert_event(EventRow::new(11, 1).closed()).await.ok();
+        replay(&mut app, "5").await?;
+        loop {
+            let frame = app.next_json().await?;
+            if frame["type"] == "replay" {
+                return Ok((frame["gap"] == "true").then_some(()));
+            }
+        }
+    })
+    .await
 }

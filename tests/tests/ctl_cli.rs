@@ -318,8 +318,10 @@ async fn members_of_the_admin_group_are_admins() -> Result<()> {
     let member = nix::unistd::User::from_name("daemon")?.context("no user `daemon`")?;
     let world =
         World::new().monitor(1, "Front").setting("control", "admin-group", "\"daemon\"").start().await?;
-    world.ctl().run_as(member.uid.as_raw(), 0, &["monitors", "reload"]).await?.expect_code(0)?;
-    world.ctl().run_as(65534, 0, &["monitors", "reload"]).await?.expect_code(5)?;
+    let (user, group) = (member.uid.as_raw(), member.gid.as_raw());
+    world.ctl().run_as(user, group, &["monitors", "reload"]).await?.expect_code(0)?;
+    // Who is none cannot even open the socket.
+    world.ctl().run_as(65534, 0, &["status"]).await?.expect_code(5)?;
     Ok(())
 }
 

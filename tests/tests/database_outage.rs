@@ -38,7 +38,7 @@ async fn alarms_flow_while_the_database_is_down() -> Result<()> {
 async fn a_frozen_database_delays_nobody() -> Result<()> {
     let world = World::new().monitor(1, "Front").start().await?;
     let mut app = world.admin().await?;
-    world.database.freeze()?;
+    world.database.freeze().await?;
     world.alarm_without_row(1, 40).await?;
     app.expect_alarm(40, 1).await?;
     let mut newcomer = world.app().await?;

@@ -55,9 +55,10 @@ async fn where_the_state_is_written_first_the_event_is_awaited() -> Result<()> {
         let mut app = world.admin().await?;
         let shm = world.shm(1)?;
         // An event of before, which must not be told again.
-        world.insert_event(EventRow::new(40, 1).aged(5000).closed()).await?;
-        shm.set_last_event(40)?;
-        world.wait_monitor(1, "past an event", |monitor| monitor["last_event_id"] == 40).await?;
+        world.alarm(1, 40).await?;
+        app.expect_alarm(40, 1).await?;
+        world.end_alarm(1, 40).await?;
+        world.wait_monitor(1, "idle again", |monitor| monitor["state"] == "idle").await?;
         shm.set_state(State::Alarm)?;
         world.wait_monitor(1, "alarmed", |monitor| monitor["state"] == "alarm").await?;
         app.sync().await?;

@@ -47,7 +47,7 @@ async fn sigterm_ends_it_though_clients_stall_and_the_database_hangs() -> Result
     let _silent = zmes_tests::tcp(endpoint.address).await?;
     let _half = zmes_tests::HalfOpen::connect(&endpoint).await?;
     let _deaf = zmes_tests::HalfOpen::upgraded(&endpoint).await?;
-    world.database.freeze()?;
+    world.database.freeze().await?;
     let status = world.daemon()?.end(Signal::SIGTERM).await?;
     ensure!(status.code() == Some(0), "{status}");
     Ok(())

@@ -2,13 +2,27 @@
 
 use anyhow::{Result, ensure};
 use serde_json::{Value, json};
-use zmes_tests::{AppClient, EventRow, State, World};
+use zmes_tests::{AppClient, EventRow, State, World, wait_until};
 
 /// Takes a late alarm.
 async fn expect_late(app: &mut AppClient, event: u64, monitor: u32) -> Result<Value> {
     let frame = app.expect_alarm(event, monitor).await?;
     ensure!(frame["late"] == "true", "not marked: {frame}");
     Ok(frame)
+}
+
+/// Waits until the record has so many alarms after `since`. What is on disk is not told again after a crash.
+async fn recorded(app: &mut AppClient, since: &str, count: &str) -> Result<()> {
+    wait_until(&format!("{count} alarms after {since} are on disk"), async || {
+        app.send(&json!({"event": "control", "data": {"type": "replay", "since": since}})).await?;
+        loop {
+            let frame = app.next_json().await?;
+            if frame["type"] == "replay" {
+                return Ok((frame["count"] == count).then_some(()));
+            }
+        }
+    })
+    .await
 }
 
 #[tokio::test]
@@ -85,6 +99,7 @@ async fn what_happened_while_the_daemon_was_down_is_told_late_and_once() -> Resu
     world.end_alarm(1, 90).await?;
     world.insert_event(EventRow::new(91, 2).closed()).await?;
     expect_late(&mut app, 91, 2).await?;
+    recorded(&mut app, "90", "1").await?;
 
     world.kill_daemon().await?;
     world.insert_event(EventRow::new(92, 1).closed()).await?;
@@ -115,6 +130,7 @@ async fn events_older_than_the_catch_up_are_left_alone() -> Result<()> {
     world.alarm(1, 20).await?;
     app.expect_alarm(20, 1).await?;
     world.end_alarm(1, 20).await?;
+    recorded(&mut app, "19", "1").await?;
     world.kill_daemon().await?;
     world.insert_event(EventRow::new(21, 1).aged(3600).closed()).await?;
     world.insert_event(EventRow::new(22, 1).aged(60).closed()).await?;
