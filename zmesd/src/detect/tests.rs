@@ -241,7 +241,7 @@ async fn after_a_restart_the_missed_is_announced_and_the_announced_is_not() {
 
     store.open(9, ONE, "Motion");
     let monitors = vec![monitor(ONE, "Front", Recording::OnAlarm)];
-    let mut world = World::with(monitors, &[(ONE, 8)], config(), store);
+    let mut world = World::with(monitors, &[(ONE, 7), (ONE, 8)], config(), store);
     world.show(768, Alarmed, 9);
     let alarm = world.alarm().await;
     assert_eq!((alarm.event, alarm.late()), (Some(EventId(9)), false), "young enough to be news");
