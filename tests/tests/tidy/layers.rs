@@ -5,7 +5,7 @@ use std::fmt;
 use crate::tree::File;
 
 /// Rooms from the bottom up. A room may import what has a lower number; of several entries the longest counts.
-const LEVELS: [(&str, u8); 25] = [
+const LEVELS: [(&str, u8); 24] = [
     // words
     ("domain", 0),
     ("config", 1),
@@ -31,12 +31,11 @@ const LEVELS: [(&str, u8); 25] = [
     ("telemetry::http", 8),
     // the root
     ("demo", 9),
-    ("app", 10),
-    ("reload", 10),
-    ("lifecycle", 10),
+    ("lifecycle", 9),
     ("cli", 10),
-    ("lib", 11),
-    ("main", 11),
+    ("app", 11),
+    ("lib", 12),
+    ("main", 12),
 ];
 
 /// What is allowed against the order: the words of a login are plain data that lie with `auth`, and the trait of

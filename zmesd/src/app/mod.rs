@@ -91,7 +91,9 @@ struct Conductor {
 impl Conductor {
     /// Returns the name of the task that ended without being told to, if that is why.
     async fn run(mut self) -> Option<&'static str> {
+        // In this order: after a stop every task ends, and none of them has crashed.
         let crashed = tokio::select! {
+            biased;
             () = self.tokens.soft.cancelled() => None,
             name = self.front.first_end() => Some(name),
             name = self.core.first_end() => Some(name),

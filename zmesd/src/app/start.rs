@@ -1,6 +1,7 @@
 //! Starting: what can fail is opened and bound first, then the tasks run.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use jiff::Timestamp;
 use tokio::sync::watch;
@@ -19,12 +20,12 @@ use super::{App, Tokens};
 use crate::auth::Authenticator;
 use crate::config::{AuthConfig, Config};
 use crate::control::{self, ControlListener, ControlParts};
-use crate::detect::{self, DetectParts, Detection};
+use crate::detect::{self, DetectParts, Detection, Record};
 use crate::lifecycle::{Lifecycle, Vitals};
 use crate::monitors::CatalogTask;
 use crate::ports::Clock;
 use crate::route::{Router, RouterParts, Tap};
-use crate::state::State;
+use crate::state::{Remembered, State};
 use crate::telemetry::Counters;
 use crate::telemetry::log::LogHandle;
 use crate::tls::{self, CertStore};
@@ -95,7 +96,11 @@ impl App {
         Ok(app)
     }
 
-    #[expect(clippy::too_many_arguments, reason = "each is moved into the room that owns it from here on")]
+    #[expect(
+        clippy::too_many_arguments,
+        clippy::too_many_lines,
+        reason = "one list of rooms, each with what is moved into it: cut in two, it would be harder to follow"
+    )]
     fn run_tasks(
         &mut self,
         config: Config,
@@ -110,6 +115,7 @@ impl App {
         let listening = self.listen(listeners, certificates.is_some());
         let soft = &self.tokens.soft;
         let clock = || Arc::clone(&common.clock);
+        let keep_events = config.state.keep_events;
         let (interval, refreshes) = (channels.catalog_interval.1, channels.refreshes);
         let catalog = CatalogTask::new(
             parts.monitors,
@@ -126,6 +132,7 @@ impl App {
             catalog: channels.catalog.watch(),
             config: channels.detect.1,
             cursors: state.remembered.cursors.clone(),
+            record: record(&state.remembered, keep_events, common.started_at),
             clock: clock(),
             counters: Arc::clone(&common.counters),
             alarms: channels.alarms.0,
@@ -256,4 +263,10 @@ fn certificates(config: &Config, now: Timestamp) -> Result<Option<Arc<CertStore>
         warn!(certificate = %files.certificate.display(), hint = warning.hint(), "{warning}");
     }
     Ok(Some(CertStore::new(pair)))
+}
+
+/// Returns what detection may rely on of the record: nothing older than what is kept of it.
+fn record(remembered: &Remembered, keep_events: Duration, now: Timestamp) -> Record {
+    let age = remembered.since.and_then(|since| Duration::try_from(now.duration_since(since)).ok());
+    Record::new(age.unwrap_or_default().min(keep_events), remembered.announced.clone())
 }

@@ -69,7 +69,6 @@ impl Authenticator {
         let address = address.to_canonical();
         if !self.config.borrow().enabled {
             let user = anybody(&credentials);
-            info!(%address, user = ?user.name, "Correct authentication provided by {address}");
             return Verdict::Accepted(Arc::new(user));
         }
         match credentials {
@@ -136,14 +135,11 @@ impl Authenticator {
     fn conclude(&self, address: IpAddr, name: Option<&str>, outcome: Result<User, Refusal>) -> Verdict {
         let user = name.map(shown);
         match outcome {
-            Ok(user) => {
-                info!(%address, user = ?user.name, "Correct authentication provided by {address}");
-                Verdict::Accepted(Arc::new(user))
-            }
+            Ok(user) => Verdict::Accepted(Arc::new(user)),
             Err(Refusal::Rejected(reason)) => {
                 self.limiter.failed(address, name.filter(|name| name.len() <= MAX_NAME));
                 self.counters.rejected.increment();
-                debug!(%address, ?user, reason, "Bad authentication provided by {address}");
+                info!(%address, ?user, reason, "Bad authentication provided by {address}");
                 Verdict::Rejected(reason)
             }
             Err(Refusal::Throttled) => {

@@ -275,8 +275,10 @@ impl Detector {
             step.found.push(Found::polled(None));
             return;
         }
-        // An id that has just changed belongs to this alarm, also where it was seen a moment before the state was.
-        let together = reading.state_written_last || reading.last_event != before.last_event || before.moved;
+        // An id that has just changed belongs to this alarm; in a layout whose releases differ in their order also
+        // where it was seen a moment before the state was.
+        let just_before = before.moved && reading.order_unknown;
+        let together = reading.state_written_last || reading.last_event != before.last_event || just_before;
         if let Some(event) = look.event().filter(|_| together) {
             self.announce(event, true, look.now, look.config, step);
             return;

@@ -198,6 +198,7 @@ pub(super) fn reading(layout: u32, state: MonitorState, last_event: u64, cause: 
         heartbeat: None,
         layout,
         state_written_last: layout == 768,
+        order_unknown: layout == 600,
         generation: 1,
     }
 }

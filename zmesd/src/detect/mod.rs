@@ -22,6 +22,7 @@ mod lookup;
 mod poller;
 mod pulse;
 mod reconciler;
+mod record;
 mod settling;
 mod track;
 mod window;
@@ -31,6 +32,7 @@ pub use detector::{Detector, Found, Step};
 pub use lookup::{Answer, Lookup, Question};
 pub use poller::{Poller, PollerParts, Views};
 pub use reconciler::{Reconciler, Report};
+pub use record::Record;
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -63,6 +65,8 @@ pub struct DetectParts {
     pub config: watch::Receiver<DetectConfig>,
     /// How far the alarms of each monitor were handed on by the daemon before this one.
     pub cursors: HashMap<MonitorId, Cursor>,
+    /// Which events they have announced.
+    pub record: Record,
     /// The wall clock.
     pub clock: Arc<dyn Clock>,
     /// The poller counts its rounds here.
@@ -90,12 +94,7 @@ pub fn build(parts: DetectParts) -> Detection {
     let (question_tx, question_rx) = mpsc::channel(QUESTIONS);
     let (answer_tx, answer_rx) = mpsc::channel(QUESTIONS);
     Detection {
-        reconciler: Reconciler::new(
-            Arc::clone(&parts.store),
-            parts.config.clone(),
-            parts.cursors.clone(),
-            report_tx,
-        ),
+        reconciler: Reconciler::new(Arc::clone(&parts.store), parts.config.clone(), parts.record, report_tx),
         lookup: Lookup::new(parts.store, question_rx, answer_tx),
         poller: Poller::new(PollerParts {
             source: parts.source,

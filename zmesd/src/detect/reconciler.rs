@@ -3,7 +3,6 @@
 //! An event shorter than a poll, two between two polls, all that happened while the daemon was down or a monitor's
 //! memory could not be read; and every event of monitors that are not polled at all.
 
-use std::collections::HashMap;
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,13 +11,13 @@ use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, info, warn};
-use zmes_shared::{EventId, MonitorId};
+use zmes_shared::EventId;
 
 use super::DetectConfig;
+use super::record::Record;
 use super::window::Window;
 use crate::config::Source;
 use crate::ports::{DbError, EventRow, EventStore};
-use crate::state::Cursor;
 
 /// Rows read at a time.
 const PAGE: u32 = 500;
@@ -43,7 +42,7 @@ pub enum Report {
 pub struct Reconciler {
     store: Arc<dyn EventStore>,
     config: watch::Receiver<DetectConfig>,
-    cursors: HashMap<MonitorId, Cursor>,
+    record: Record,
     reports: mpsc::Sender<Report>,
     /// `None` until the database has answered for the first time.
     window: Option<Window>,
@@ -69,14 +68,14 @@ impl fmt::Debug for Reconciler {
 }
 
 impl Reconciler {
-    /// Returns a reconciler that starts where `cursors` (of the daemon before) end.
+    /// Returns a reconciler that catches up with what is not in the `record` of the daemons before.
     pub fn new(
         store: Arc<dyn EventStore>,
         config: watch::Receiver<DetectConfig>,
-        cursors: HashMap<MonitorId, Cursor>,
+        record: Record,
         reports: mpsc::Sender<Report>,
     ) -> Self {
-        Self { store, config, cursors, reports, window: None, reachable: None }
+        Self { store, config, record, reports, window: None, reachable: None }
     }
 
     /// Compares until told to stop.
@@ -130,7 +129,7 @@ impl Reconciler {
         let mut window = match self.window.take() {
             Some(window) if newest < window.position() => {
                 info!(%newest, "the Events table ends earlier than before: it was restored or cleared");
-                self.cursors.clear();
+                self.record.forget_after(newest);
                 self.tell(Report::Restored(newest.0)).await?;
                 Window::new(newest)
             }
@@ -154,7 +153,7 @@ impl Reconciler {
             }
             after = rows.last().map_or(after, |row| row.id.max(after));
             let now = Instant::now();
-            let news = window.take(rows, now, catch_up, &self.cursors);
+            let news = window.take(rows, now, self.record.reach(catch_up, now), &self.record);
             if !news.is_empty() {
                 debug!(rows = news.len(), "events with alarms in the Events table");
                 self.tell(Report::Rows(news)).await?;
@@ -174,18 +173,20 @@ impl Reconciler {
     /// Returns the id after which to begin: the newest on the very first start, else where what is still worth
     /// announcing begins.
     async fn start(&mut self, newest: EventId, catch_up: Duration) -> Result<EventId, DbError> {
-        // Cursors beyond the end are of another database.
-        self.cursors.retain(|_, cursor| cursor.event <= newest);
-        let Some(mut old) = self.cursors.values().map(|cursor| cursor.event).min() else { return Ok(newest) };
-        // A monitor that seldom alarms has a cursor long ago: find the first young event by halving.
-        let mut young = newest;
+        self.record.forget_after(newest);
+        let reach = self.record.reach(catch_up, Instant::now());
+        if reach < Duration::from_secs(1) {
+            return Ok(newest);
+        }
+        // The table may hold years: find the first young event by halving.
+        let (mut old, mut young) = (EventId(0), newest);
         for _ in 0..HALVINGS {
             if old >= young {
                 break;
             }
             let middle = EventId(old.0 + (young.0 - old.0) / 2);
             match self.store.since(middle, &[], 1).await?.first() {
-                Some(row) if row.age > catch_up => old = row.id,
+                Some(row) if row.age > reach => old = row.id,
                 Some(_) | None => young = middle,
             }
         }

@@ -75,6 +75,10 @@ impl World {
             catalog: catalog_rx,
             config: config_rx,
             cursors: cursors.iter().map(|(id, event)| (*id, Cursor { event: EventId(*event), at })).collect(),
+            record: Record::new(
+                if cursors.is_empty() { Duration::ZERO } else { Duration::from_hours(1) },
+                cursors.iter().map(|(_, event)| EventId(*event)).collect(),
+            ),
             clock: Arc::new(clock),
             counters: Arc::clone(&counters),
             alarms: alarm_tx,
@@ -237,7 +241,7 @@ async fn after_a_restart_the_missed_is_announced_and_the_announced_is_not() {
 
     store.open(9, ONE, "Motion");
     let monitors = vec![monitor(ONE, "Front", Recording::OnAlarm)];
-    let mut world = World::with(monitors, &[(ONE, 8)], config(), store);
+    let mut world = World::with(monitors, &[(ONE, 7), (ONE, 8)], config(), store);
     world.show(768, Alarmed, 9);
     let alarm = world.alarm().await;
     assert_eq!((alarm.event, alarm.late()), (Some(EventId(9)), false), "young enough to be news");

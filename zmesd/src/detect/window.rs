@@ -11,8 +11,8 @@ use tokio::time::Instant;
 use zmes_shared::{EventId, MonitorId};
 
 use super::events::has_alarm;
+use super::record::Record;
 use crate::ports::EventRow;
-use crate::state::Cursor;
 
 /// How long a row with a lower id may come after one with a higher.
 const OVERLAP: Duration = Duration::from_secs(10);
@@ -62,7 +62,7 @@ impl Window {
         rows: Vec<EventRow>,
         now: Instant,
         catch_up: Duration,
-        cursors: &HashMap<MonitorId, Cursor>,
+        record: &Record,
     ) -> Vec<EventRow> {
         let mut news = Vec::new();
         for row in rows {
@@ -74,8 +74,7 @@ impl Window {
                 open: row.open,
                 // What was announced by the daemon before, or missed too long ago. (In an old event that is open and
                 // had no alarm yet, there may still be one.)
-                done: cursors.get(&row.monitor).is_some_and(|cursor| row.id <= cursor.event)
-                    || (row.age > catch_up && (alarm || !row.open)),
+                done: record.contains(row.id) || (row.age > catch_up && (alarm || !row.open)),
             });
             known.open = row.open;
             if alarm && !known.done {

@@ -34,6 +34,8 @@ pub struct Cursor {
 pub struct Remembered {
     /// Per monitor.
     pub cursors: HashMap<MonitorId, Cursor>,
+    /// When the record began: what ZoneMinder saw before is none of its business.
+    pub since: Option<Timestamp>,
     /// The events announced lately, so that none is announced twice.
     pub announced: BTreeSet<EventId>,
     /// The last filter of each device.

@@ -7,7 +7,7 @@ use zmes_shared::control::Since;
 use zmes_shared::{EventId, MonitorId};
 
 use super::handle::{RecordedAlarm, Replay};
-use super::remembered::time;
+use super::remembered::{began, time};
 
 const COLUMNS: &str = "SELECT at, event_id, monitor_id, monitor_name, cause, late FROM alarms";
 
@@ -46,8 +46,9 @@ async fn after_time(pool: &SqlitePool, at: Timestamp) -> Result<(i64, bool), sql
     let query = "SELECT MAX(number), (SELECT MIN(number) FROM alarms) FROM alarms WHERE at <= ?";
     let row = sqlx::query(query).bind(at.as_millisecond()).fetch_one(pool).await?;
     let (number, oldest): (Option<i64>, Option<i64>) = (row.try_get(0)?, row.try_get(1)?);
-    // Number 1 is still there: nothing was ever forgotten, so nothing can be missing.
-    Ok((number.unwrap_or(0), number.is_some() || oldest.is_none_or(|oldest| oldest == 1)))
+    // Number 1 is still there: nothing was forgotten since the record began.
+    let whole = oldest.is_none_or(|oldest| oldest == 1) && began(pool).await? <= at;
+    Ok((number.unwrap_or(0), number.is_some() || whole))
 }
 
 fn alarm(row: &SqliteRow) -> Result<RecordedAlarm, sqlx::Error> {

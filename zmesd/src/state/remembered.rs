@@ -23,6 +23,7 @@ pub(super) async fn read(pool: &SqlitePool, now: Timestamp) -> Result<Remembered
     }
     Ok(Remembered {
         cursors: cursors(pool).await?,
+        since: Some(began(pool).await?),
         announced: announced(pool, now).await?,
         filters: filters(pool).await?,
         sent: sent(pool).await?,
@@ -40,6 +41,12 @@ async fn cursors(pool: &SqlitePool) -> Result<HashMap<MonitorId, Cursor>, sqlx::
         Ok((MonitorId(row.try_get(0)?), cursor))
     };
     rows.iter().map(cursor).collect()
+}
+
+/// Returns when the record began, to the second: when its first table was made.
+pub(super) async fn began(pool: &SqlitePool) -> Result<Timestamp, sqlx::Error> {
+    let query = "SELECT CAST(strftime('%s', MIN(installed_on)) AS INTEGER) * 1000 FROM _sqlx_migrations";
+    time(&sqlx::query(query).fetch_one(pool).await?, 0)
 }
 
 async fn announced(pool: &SqlitePool, now: Timestamp) -> Result<BTreeSet<EventId>, sqlx::Error> {

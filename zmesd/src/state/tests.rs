@@ -98,7 +98,9 @@ async fn a_replay_is_oldest_first_and_says_when_something_is_missing() {
     assert_eq!(ids(since(Since::Event(EventId(9)), 10).await.unwrap()), (vec![10, 11, 0, 13], true));
     assert_eq!(ids(since(Since::Event(EventId(10)), 2).await.unwrap()), (vec![0, 13], true));
     let long_ago = Timestamp::from_second(1).unwrap();
-    assert_eq!(ids(since(Since::Time(long_ago), 10).await.unwrap()), (vec![10, 11, 0, 13], false));
+    assert_eq!(ids(since(Since::Time(long_ago), 10).await.unwrap()), (vec![10, 11, 0, 13], true));
+    let when_it_began = state.remembered.since.unwrap();
+    assert_eq!(ids(since(Since::Time(when_it_began), 10).await.unwrap()), (vec![10, 11, 0, 13], false));
     assert_eq!(ids(since(Since::Time(clock().now()), 10).await.unwrap()), (vec![], false));
 }
 

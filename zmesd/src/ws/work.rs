@@ -48,13 +48,9 @@ pub(super) fn verify(context: Arc<Context>, session: SessionId, login: Box<Login
             Verdict::Accepted(user) => {
                 info!(%session, %address, user = ?user.name, "Correct authentication provided by {address}");
             }
-            // The login check limits how many of these there can be.
-            Verdict::Rejected(reason) => {
-                context.parts.counters.rejected.increment();
-                info!(%session, %address, reason, "Bad authentication provided by {address}");
-            }
+            // The login check logs and counts these: it knows the user and limits how many there can be.
+            Verdict::Rejected(reason) => debug!(%session, %address, reason, "login rejected"),
             Verdict::Throttled => {
-                context.parts.counters.rejected.increment();
                 debug!(%session, %address, "too many failed logins, not looked at");
             }
             Verdict::Unavailable(reason) => debug!(%session, %address, reason, "login not possible now"),

@@ -1,10 +1,10 @@
 //! `monitors list` and `monitors reload`
 
-use std::collections::BTreeMap;
+use std::sync::Arc;
 
+use zmes_shared::MonitorState;
 use zmes_shared::control::{ControlError, ErrorCode};
 use zmes_shared::views::{MonitorCounts, MonitorView, Monitors, Reloaded};
-use zmes_shared::{MonitorId, MonitorState};
 
 use crate::control::ControlParts;
 use crate::domain::Monitor;
@@ -40,16 +40,13 @@ pub(super) fn counts(parts: &ControlParts) -> MonitorCounts {
 pub(super) fn join(parts: &ControlParts) -> Vec<Listed> {
     let reports = parts.reports.borrow().clone();
     let catalog = parts.catalog.now();
-    // The poller may already, or still, see monitors that the last list does not have.
-    let seen = reports.iter().map(|(id, view)| (*id, Listed { view: view.clone(), watched: true }));
-    let mut listed: BTreeMap<MonitorId, Listed> = seen.collect();
-    for monitor in catalog.monitors.iter() {
-        let entry = listed.entry(monitor.id);
-        let listed = entry.or_insert_with(|| Listed { view: unseen(monitor), watched: true });
-        listed.watched = monitor.watched.is_ok();
-        monitor.name.as_ref().clone_into(&mut listed.view.name);
-    }
-    listed.into_values().collect()
+    // The list decides: the poller follows it a moment later, and may still see a monitor that is gone.
+    let listed = |monitor: &Arc<Monitor>| {
+        let mut view = reports.get(&monitor.id).cloned().unwrap_or_else(|| unseen(monitor));
+        monitor.name.as_ref().clone_into(&mut view.name);
+        Listed { view, watched: monitor.watched.is_ok() }
+    };
+    catalog.monitors.iter().map(listed).collect()
 }
 
 /// A monitor that the poller does not look at (yet).

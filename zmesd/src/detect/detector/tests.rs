@@ -56,6 +56,7 @@ impl Bench {
                 heartbeat: None,
                 layout,
                 state_written_last: STATE_LAST.contains(&layout),
+                order_unknown: layout == 600,
                 generation: 1,
             },
             config: DetectConfig {

@@ -1,5 +1,6 @@
 use super::super::fakes::{ONE, ScriptedStore, TWO, config};
 use super::*;
+use zmes_shared::MonitorId;
 
 struct Bench {
     store: ScriptedStore,
@@ -9,15 +10,22 @@ struct Bench {
 }
 
 impl Bench {
-    /// A reconciler of a daemon that comes after one whose last events were these.
-    fn new(cursors: &[(MonitorId, u64)]) -> Self {
+    /// A reconciler of the very first daemon.
+    fn first() -> Self {
+        Self::new(Duration::ZERO, &[])
+    }
+
+    /// A reconciler of a daemon that comes after others, which announced these events.
+    fn after(announced: &[u64]) -> Self {
+        Self::new(60 * 24 * MINUTE, announced)
+    }
+
+    fn new(reaches_back: Duration, announced: &[u64]) -> Self {
         let store = ScriptedStore::default();
         let (config, settings) = watch::channel(config());
         let (report_tx, reports) = mpsc::channel(64);
-        let cursors = cursors.iter().map(|(monitor, event)| {
-            (*monitor, Cursor { event: EventId(*event), at: jiff::Timestamp::UNIX_EPOCH })
-        });
-        let reconciler = Reconciler::new(Arc::new(store.clone()), settings, cursors.collect(), report_tx);
+        let record = Record::new(reaches_back, announced.iter().copied().map(EventId).collect());
+        let reconciler = Reconciler::new(Arc::new(store.clone()), settings, record, report_tx);
         Self { store, reconciler, reports, config }
     }
 
@@ -45,7 +53,7 @@ async fn pass(time: Duration) {
 
 #[tokio::test(start_paused = true)]
 async fn the_very_first_start_begins_at_the_end_of_the_table() {
-    let mut bench = Bench::new(&[]);
+    let mut bench = Bench::first();
     bench.store.past(7, ONE, MINUTE);
     assert_eq!(bench.ids().await, NONE);
     bench.store.past(8, ONE, Duration::ZERO);
@@ -55,7 +63,7 @@ async fn the_very_first_start_begins_at_the_end_of_the_table() {
 
 #[tokio::test(start_paused = true)]
 async fn an_empty_table_is_a_beginning_too() {
-    let mut bench = Bench::new(&[]);
+    let mut bench = Bench::first();
     assert_eq!(bench.ids().await, NONE);
     bench.store.open(1, ONE, "Motion");
     assert_eq!(bench.ids().await, [1]);
@@ -63,7 +71,7 @@ async fn an_empty_table_is_a_beginning_too() {
 
 #[tokio::test(start_paused = true)]
 async fn what_happened_while_the_daemon_was_down_is_caught_up_if_it_is_young() {
-    let mut bench = Bench::new(&[(ONE, 20), (TWO, 3)]);
+    let mut bench = Bench::after(&[3, 19, 20]);
     pass(30 * MINUTE).await;
     for (id, monitor, minutes) in [
         (3, TWO, 25),
@@ -81,7 +89,7 @@ async fn what_happened_while_the_daemon_was_down_is_caught_up_if_it_is_young() {
 
 #[tokio::test(start_paused = true)]
 async fn the_beginning_is_found_in_a_long_table_without_reading_it() {
-    let mut bench = Bench::new(&[(TWO, 5)]);
+    let mut bench = Bench::after(&[]);
     pass(60 * 24 * MINUTE).await;
     for id in 1..=1000_u32 {
         bench.store.past(u64::from(id) * 7, ONE, (1001 - id) * MINUTE);
@@ -92,8 +100,8 @@ async fn the_beginning_is_found_in_a_long_table_without_reading_it() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn cursors_of_another_database_count_as_none() {
-    let mut bench = Bench::new(&[(ONE, 900)]);
+async fn the_record_of_another_database_hides_nothing_of_this_one() {
+    let mut bench = Bench::after(&[7, 8, 900]);
     bench.store.past(7, ONE, MINUTE);
     assert_eq!(bench.ids().await, NONE);
     bench.store.past(8, ONE, Duration::ZERO);
@@ -102,7 +110,7 @@ async fn cursors_of_another_database_count_as_none() {
 
 #[tokio::test(start_paused = true)]
 async fn a_lower_id_that_appears_after_a_higher_is_seen() {
-    let mut bench = Bench::new(&[]);
+    let mut bench = Bench::first();
     bench.ids().await;
     bench.store.past(13, ONE, Duration::ZERO);
     assert_eq!(bench.ids().await, [13]);
@@ -117,7 +125,7 @@ async fn a_lower_id_that_appears_after_a_higher_is_seen() {
 
 #[tokio::test(start_paused = true)]
 async fn an_alarm_inside_a_long_continuous_event_is_seen() {
-    let mut bench = Bench::new(&[]);
+    let mut bench = Bench::first();
     bench.ids().await;
     bench.store.open(8, ONE, "Continuous");
     for _ in 0..30 {
@@ -132,7 +140,7 @@ async fn an_alarm_inside_a_long_continuous_event_is_seen() {
 
 #[tokio::test(start_paused = true)]
 async fn events_that_a_crash_left_open_do_not_pile_up() {
-    let mut bench = Bench::new(&[]);
+    let mut bench = Bench::first();
     bench.ids().await;
     for id in 1..=20 {
         bench.store.open(id, ONE, "Continuous");
@@ -152,7 +160,7 @@ async fn events_that_a_crash_left_open_do_not_pile_up() {
 
 #[tokio::test(start_paused = true)]
 async fn more_than_a_page_is_read_in_order_and_once() {
-    let mut bench = Bench::new(&[]);
+    let mut bench = Bench::first();
     bench.ids().await;
     for id in 1..=1200 {
         bench.store.past(id, ONE, Duration::ZERO);
@@ -163,7 +171,7 @@ async fn more_than_a_page_is_read_in_order_and_once() {
 
 #[tokio::test(start_paused = true)]
 async fn a_restored_database_is_followed_from_its_end() {
-    let mut bench = Bench::new(&[]);
+    let mut bench = Bench::first();
     bench.store.past(900, ONE, MINUTE);
     bench.ids().await;
     bench.store.delete_after(0);
@@ -175,7 +183,7 @@ async fn a_restored_database_is_followed_from_its_end() {
 
 #[tokio::test(start_paused = true)]
 async fn a_database_that_goes_away_is_told_once_and_nothing_is_skipped() {
-    let mut bench = Bench::new(&[]);
+    let mut bench = Bench::first();
     assert_eq!(bench.reports().await, [Report::Database(Ok(()))]);
     bench.store.set_down(true);
     let down = DbError::Unavailable("down".to_owned());
@@ -198,7 +206,7 @@ async fn a_database_that_goes_away_is_told_once_and_nothing_is_skipped() {
 
 #[tokio::test(start_paused = true)]
 async fn shared_memory_alone_asks_no_database() {
-    let mut bench = Bench::new(&[]);
+    let mut bench = Bench::first();
     bench.config.send_modify(|config| config.source = Source::Shm);
     assert_eq!(bench.reports().await, []);
     assert_eq!(bench.store.statements(), 0);

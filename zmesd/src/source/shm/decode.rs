@@ -59,6 +59,7 @@ pub(super) fn decode(bytes: &[u8], context: &Context) -> Result<Decoded, ReadErr
             .and_then(|secs| Timestamp::from_second(secs).ok()),
         layout: layout.size,
         state_written_last: layout.state_written_last,
+        order_unknown: layout.order_unknown,
         generation: context.generation,
     };
     Ok(Decoded { reading, number })

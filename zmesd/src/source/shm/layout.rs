@@ -87,6 +87,8 @@ pub struct Layout {
     pub numbering: Option<Numbering>,
     /// `state` is written after `last_event` in every release of the layout, so that both belong together.
     pub state_written_last: bool,
+    /// It is in some of them and not in others, and the layout does not tell which.
+    pub order_unknown: bool,
     /// Offsets before which four bytes of padding are missing on i386.
     padded: &'static [usize],
 }
@@ -107,6 +109,7 @@ const NATURAL: [Layout; 8] = [
         alarm_cause: None,
         numbering: Some(Numbering::FromIdle),
         state_written_last: false,
+        order_unknown: false,
         padded: &[],
     },
     Layout {
@@ -123,6 +126,7 @@ const NATURAL: [Layout; 8] = [
         alarm_cause: Some(352),
         numbering: Some(Numbering::FromIdle),
         state_written_last: false,
+        order_unknown: false,
         padded: &[72],
     },
     // From 1.34.19 on `state` comes last here too, but the layout does not tell 1.34.19 from 1.34.16.
@@ -140,6 +144,7 @@ const NATURAL: [Layout; 8] = [
         alarm_cause: Some(344),
         numbering: Some(Numbering::FromIdle),
         state_written_last: false,
+        order_unknown: true,
         padded: &[],
     },
     Layout {
@@ -156,6 +161,7 @@ const NATURAL: [Layout; 8] = [
         alarm_cause: Some(376),
         numbering: None,
         state_written_last: true,
+        order_unknown: false,
         padded: &[],
     },
     Layout {
@@ -172,6 +178,7 @@ const NATURAL: [Layout; 8] = [
         alarm_cause: Some(384),
         numbering: Some(Numbering::FromUnknown),
         state_written_last: true,
+        order_unknown: false,
         padded: &[24],
     },
     Layout { size: 864, releases: "1.37.60 to 1.37.76", alarm_cause: Some(416), ..NEWEST },
@@ -194,6 +201,7 @@ const NEWEST: Layout = Layout {
     alarm_cause: Some(424),
     numbering: Some(Numbering::FromUnknown),
     state_written_last: false,
+    order_unknown: false,
     padded: &[24, 120],
 };
 

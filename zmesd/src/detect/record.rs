@@ -1,0 +1,40 @@
+//! What the daemons before this one have announced, as their record tells.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use tokio::time::Instant;
+use zmes_shared::EventId;
+
+/// The record at the start of the daemon.
+///
+/// An event is caught up with because it is not in the record, not because its id is beyond the last one: a daemon
+/// that was killed may have announced a later event of the same monitor before one that it still had to find.
+#[derive(Debug, Clone)]
+pub struct Record {
+    reaches_back: Duration,
+    read_at: Instant,
+    announced: BTreeSet<EventId>,
+}
+
+impl Record {
+    /// Describes a record that reaches back so far; zero: it has just been begun.
+    pub fn new(reaches_back: Duration, announced: BTreeSet<EventId>) -> Self {
+        Self { reaches_back, read_at: Instant::now(), announced }
+    }
+
+    /// Returns how old an event may be to be caught up with: what happened before the record began was never meant
+    /// to be announced.
+    pub(super) fn reach(&self, catch_up: Duration, now: Instant) -> Duration {
+        catch_up.min(self.reaches_back.saturating_add(now.saturating_duration_since(self.read_at)))
+    }
+
+    pub(super) fn contains(&self, event: EventId) -> bool {
+        self.announced.contains(&event)
+    }
+
+    /// Forgets the events after `newest`: they are of another database, or of this one before it was restored.
+    pub(super) fn forget_after(&mut self, newest: EventId) {
+        self.announced.retain(|event| *event <= newest);
+    }
+}
