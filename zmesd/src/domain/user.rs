@@ -13,7 +13,8 @@ pub struct User {
     pub password: SecretString,
     /// `Users.Enabled`.
     pub enabled: bool,
-    /// `Users.APIEnabled`; true where the column does not exist (before 1.34).
+    /// `Users.APIEnabled`; true where the column does not exist (before 1.34), and for administrators (`System` is
+    /// Edit), who can switch it on for themselves.
     pub api_enabled: bool,
     /// Whether `Users.Events` (or the role's) is at least View.
     pub may_see_events: bool,

@@ -2,14 +2,18 @@
 
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
+use std::time::Duration;
 
 use jiff::Timestamp;
 use sqlx::SqlitePool;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 use zmes_shared::control::Since;
 use zmes_shared::{EventId, MonitorId};
 
 use crate::domain::{Alarm, MonitorFilter};
+
+/// How long a reader waits for the notes before it.
+const BARRIER_DEADLINE: Duration = Duration::from_secs(1);
 
 /// One app of one user, as far as it can be told apart without a token.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -45,7 +49,7 @@ pub struct Remembered {
 }
 
 /// Something to be kept.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub enum Note {
     /// An alarm was handed on: its record and the monitor's cursor, in one transaction.
     Announced(Arc<Alarm>),
@@ -53,6 +57,8 @@ pub enum Note {
     Filter(Device, MonitorFilter),
     /// A device got an alarm of a monitor for which it wants an interval.
     Sent(Device, MonitorId, Timestamp),
+    /// Nothing to be kept: is answered once all notes before it are.
+    Barrier(oneshot::Sender<()>),
 }
 
 /// An alarm in the record.
@@ -108,8 +114,13 @@ impl StateHandle {
         self.notes.try_send(note).is_ok()
     }
 
-    /// Returns the alarms after `since`, at most `limit`.
+    /// Returns the alarms after `since`, at most `limit`, those included that were announced a moment ago.
     pub async fn alarms_since(&self, since: Since, limit: u32) -> Result<Replay, StateError> {
+        let (reply, written) = oneshot::channel();
+        if self.note(Note::Barrier(reply)) {
+            // A disk that stands still must not keep back what is on it already.
+            tokio::time::timeout(BARRIER_DEADLINE, written).await.ok();
+        }
         super::record::alarms_since(&self.reader, since, limit)
             .await
             .map_err(|source| StateError { path: self.path.to_string(), source })

@@ -5,6 +5,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
 use zmes_shared::control::Since;
 use zmes_shared::{EventId, MonitorId};
 
@@ -87,6 +88,9 @@ async fn a_replay_is_oldest_first_and_says_when_something_is_missing() {
     let notes = [10, 11, 0, 13].map(|event| alarm(event, 1, Origin::Poll));
     write(directory.path(), notes.into()).await;
     let state = State::open(&config(directory.path()), clock()).await.unwrap();
+    let stop = CancellationToken::new();
+    let writing = TaskTracker::new();
+    writing.spawn(state.writer.run(stop.clone()));
     let since = |since, limit| state.handle.alarms_since(since, limit);
     let ids = |replay: super::Replay| {
         let ids =
@@ -102,6 +106,12 @@ async fn a_replay_is_oldest_first_and_says_when_something_is_missing() {
     let when_it_began = state.remembered.since.unwrap();
     assert_eq!(ids(since(Since::Time(when_it_began), 10).await.unwrap()), (vec![10, 11, 0, 13], false));
     assert_eq!(ids(since(Since::Time(clock().now()), 10).await.unwrap()), (vec![], false));
+    // What was announced a moment ago is there too.
+    assert!(state.handle.note(alarm(14, 1, Origin::Poll)));
+    assert_eq!(ids(since(Since::Event(EventId(13)), 10).await.unwrap()), (vec![14], false));
+    stop.cancel();
+    writing.close();
+    writing.wait().await;
 }
 
 #[tokio::test]

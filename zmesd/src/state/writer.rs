@@ -81,7 +81,12 @@ impl StateWriter {
         match self.commit(group).await {
             Ok(()) => {
                 debug!(notes = group.len(), took = ?began.elapsed(), "state written");
-                group.clear();
+                for note in group.drain(..) {
+                    if let Note::Barrier(reply) = note {
+                        // Whoever waits may have given up.
+                        reply.send(()).ok();
+                    }
+                }
                 if self.trouble.send_replace(None).is_some() {
                     info!("the state file can be written again");
                 }
@@ -98,11 +103,15 @@ impl StateWriter {
     }
 
     async fn commit(&self, group: &[Note]) -> Result<(), sqlx::Error> {
+        if group.iter().all(|note| matches!(note, Note::Barrier(_))) {
+            return Ok(());
+        }
         let now = self.clock.now().as_millisecond();
         let mut transaction = self.pool.begin_with("BEGIN IMMEDIATE").await?;
         for note in group {
             match note {
                 Note::Announced(alarm) => record(&mut transaction, alarm).await?,
+                Note::Barrier(_) => {}
                 Note::Filter(device, filter) => keep_filter(&mut transaction, device, filter, now).await?,
                 Note::Sent(device, monitor, at) => {
                     sqlx::query(

@@ -11,7 +11,7 @@ use super::rights;
 use super::schema::Schema;
 use crate::domain::{MonitorRights, User};
 
-const COLUMNS: [&str; 10] = [
+const COLUMNS: [&str; 11] = [
     "Id",
     "Username",
     "Password",
@@ -22,6 +22,7 @@ const COLUMNS: [&str; 10] = [
     "APIEnabled",
     "TokenMinExpiry",
     "RoleId",
+    "System",
 ];
 
 /// What every ZoneMinder has; without one of these nobody's rights are known.
@@ -113,7 +114,11 @@ fn read(schema: &Schema, rows: &[MySqlRow]) -> Vec<Row> {
             name: cells.text("Username")?.ok_or(Odd("Username"))?,
             password: cells.text("Password")?.unwrap_or_default().into(),
             enabled: cells.flag("Enabled")?,
-            api_enabled: !has_api || cells.flag("APIEnabled")?,
+            // Debian's ZoneMinder 1.36 is installed with an admin whose APIEnabled is 0. Whoever may edit users can
+            // switch it on for himself, so that keeping him out would protect nothing.
+            api_enabled: !has_api
+                || cells.flag("APIEnabled")?
+                || cells.text("System")?.as_deref() == Some("Edit"),
             token_min_expiry: i64::try_from(expiry).unwrap_or(i64::MAX),
             general,
             monitor_ids: cells.text("MonitorIds")?,

@@ -39,6 +39,7 @@ impl MariaDb {
         let outcome = Command::new(installer)
             .arg("--no-defaults")
             .arg(format!("--datadir={}", directory.path().join("data").display()))
+            .arg(format!("--tmpdir={}", directory.path().display()))
             .args(["--auth-root-authentication-method=normal", "--skip-test-db"])
             .args(as_root())
             .output()
@@ -58,6 +59,8 @@ impl MariaDb {
         let here = |name: &str| self.directory.path().join(name).display().to_string();
         let process = Command::new(program(&["mariadbd", "mysqld"]).unwrap())
             .arg("--no-defaults")
+            // In a shared directory, two servers that start together delete each other's temporary tables.
+            .arg(format!("--tmpdir={}", here("data")))
             .args(as_root())
             .arg(format!("--datadir={}", here("data")))
             .arg(format!("--socket={}", self.socket().display()))

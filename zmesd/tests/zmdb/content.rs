@@ -120,7 +120,9 @@ async fn tables_of_1_36() {
     assert_eq!(viewer.password.expose_secret(), "*2470C0C06DEE42FD1618BB99005ADCA2EC9D1E19");
     assert_eq!(viewer.rights, MonitorRights::Only(set(&[1])));
     assert_eq!(user(&db, "noevents").await.barred(), Some("the user may not see events"));
-    assert_eq!(db.all().await.unwrap().len(), 4);
+    assert_eq!(user(&db, "noapi").await.barred(), Some("the API is disabled for the user"));
+    assert_eq!(user(&db, "admin").await.barred(), None, "who edits users can switch the API on for himself");
+    assert_eq!(db.all().await.unwrap().len(), 5);
     db.enforce_permissions(false);
     assert_eq!(user(&db, "viewer").await.rights, MonitorRights::All);
     assert!(!user(&db, "noevents").await.may_see_events, "that is no right to a monitor");
