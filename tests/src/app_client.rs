@@ -106,8 +106,12 @@ impl AppClient {
 
     /// Returns what comes next; pings are answered on the way.
     pub async fn next(&mut self) -> Result<Incoming> {
+        within("a frame", self.next_frame()).await?
+    }
+
+    async fn next_frame(&mut self) -> Result<Incoming> {
         loop {
-            match within("a frame", self.socket.next()).await? {
+            match self.socket.next().await {
                 Some(Ok(Message::Text(text))) => {
                     let value = serde_json::from_str(&text).with_context(|| format!("not JSON: {text}"))?;
                     return Ok(Incoming::Json(value));

@@ -181,6 +181,17 @@ impl World {
         .await
     }
 
+    /// Waits until the daemon has looked at the Events table for the first time: rows from now on are news to it.
+    ///
+    /// No answer tells that moment, so this reads the log; nothing is asserted about it.
+    pub async fn wait_comparing(&self) -> Result<()> {
+        let daemon = self.daemon.as_ref().context("no daemon was started")?;
+        wait_until("the log says that the Events table is compared", async || {
+            Ok(daemon.log().contains("comparing with the Events table").then_some(()))
+        })
+        .await
+    }
+
     /// Returns the running daemon.
     pub fn daemon(&mut self) -> Result<&mut Daemon> {
         self.daemon.as_mut().context("no daemon was started")

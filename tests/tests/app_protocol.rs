@@ -326,6 +326,7 @@ async fn what_comes_again_has_the_same_rights_and_marks() -> Result<()> {
         .user(zmes_tests::UserRow::new("viewer", "pw").monitor_ids("1"))
         .start()
         .await?;
+    world.wait_comparing().await?;
     let mut admin = world.admin().await?;
     world.alarm(1, 10).await?;
     admin.expect_alarm(10, 1).await?;
@@ -347,6 +348,7 @@ async fn what_comes_again_has_the_same_rights_and_marks() -> Result<()> {
 async fn what_is_no_longer_kept_is_said_to_be_missing() -> Result<()> {
     let mut world =
         World::new().monitor(1, "Front").setting("state", "keep-events", "\"1s\"").start().await?;
+    world.wait_comparing().await?;
     let mut first = world.admin().await?;
     world.alarm(1, 10).await?;
     first.expect_alarm(10, 1).await?;

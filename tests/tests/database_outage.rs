@@ -6,6 +6,7 @@ use zmes_tests::{EventRow, World};
 #[tokio::test]
 async fn alarms_flow_while_the_database_is_down() -> Result<()> {
     let mut world = World::new().monitor(1, "Front").start().await?;
+    world.wait_comparing().await?;
     let mut app = world.admin().await?;
     world.database.stop().await?;
     let status = world.wait_status("down", |status| status["database"] == "down").await?;

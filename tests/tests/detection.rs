@@ -186,6 +186,7 @@ async fn names_and_causes_of_any_bytes_arrive_as_json() -> Result<()> {
 #[tokio::test]
 async fn an_unknown_layout_falls_back_to_the_events_table() -> Result<()> {
     let world = World::new().monitor(1, "Front").start().await?;
+    world.wait_comparing().await?;
     let mut app = world.admin().await?;
     world.shm(1)?.poke(&904_u32.to_le_bytes(), 0)?;
     world.wait_monitor(1, "read from the database", |monitor| monitor["source"] == "db").await?;
@@ -201,6 +202,7 @@ async fn a_zoneminder_elsewhere_is_read_from_its_database() -> Result<()> {
     let far = MonitorRow::new(1, "Front").without_shared_memory();
     let mut world = World::new().camera(far).setting("zoneminder", "source", "\"db\"").prepare().await?;
     world.launch_daemon().await?;
+    world.wait_comparing().await?;
     world.wait_monitor(1, "read from the database", |monitor| monitor["source"] == "db").await?;
     let mut app = world.admin().await?;
     world.insert_event(EventRow::new(500, 1)).await?;

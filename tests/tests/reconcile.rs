@@ -25,9 +25,16 @@ async fn recorded(app: &mut AppClient, since: &str, count: &str) -> Result<()> {
     .await
 }
 
+/// Waits until the daemon (and with it its record) has been there for so long: what began before it is not its own.
+async fn aged(world: &World, milliseconds: u64) -> Result<()> {
+    let old = |status: &Value| status["uptime_ms"].as_u64() >= Some(milliseconds);
+    world.wait_status("old enough", old).await.map(drop)
+}
+
 #[tokio::test]
 async fn an_alarm_shorter_than_a_poll_is_found_in_the_table() -> Result<()> {
     let world = World::new().monitor(1, "Front").start().await?;
+    world.wait_comparing().await?;
     let mut app = world.admin().await?;
     // All over before anybody looked: only the row and the last event tell.
     world.insert_event(EventRow::new(60, 1).closed()).await?;
@@ -41,6 +48,7 @@ async fn an_alarm_shorter_than_a_poll_is_found_in_the_table() -> Result<()> {
 #[tokio::test]
 async fn two_events_between_two_polls_are_both_told() -> Result<()> {
     let world = World::new().monitor(1, "Front").start().await?;
+    world.wait_comparing().await?;
     let mut app = world.admin().await?;
     // 61 is over when 62 is seen by polling; the reconciler knows the rest.
     world.insert_event(EventRow::new(61, 1).closed()).await?;
@@ -59,6 +67,7 @@ async fn two_events_between_two_polls_are_both_told() -> Result<()> {
 #[tokio::test]
 async fn what_polling_saw_is_not_told_again_and_sections_are_nothing() -> Result<()> {
     let world = World::new().monitor(1, "Front").monitor(2, "Marker").start().await?;
+    world.wait_comparing().await?;
     let mut app = world.admin().await?;
     for event in 70..75 {
         world.alarm(1, event).await?;
@@ -79,6 +88,7 @@ async fn what_polling_saw_is_not_told_again_and_sections_are_nothing() -> Result
 #[tokio::test]
 async fn an_alarm_inside_an_old_section_that_nobody_saw_is_found() -> Result<()> {
     let world = World::new().monitor(1, "Front").start().await?;
+    world.wait_comparing().await?;
     let mut app = world.admin().await?;
     world.insert_event(EventRow::new(80, 1).continuous()).await?;
     world.shm(1)?.set_last_event(80)?;
@@ -93,6 +103,7 @@ async fn an_alarm_inside_an_old_section_that_nobody_saw_is_found() -> Result<()>
 #[tokio::test]
 async fn what_happened_while_the_daemon_was_down_is_told_late_and_once() -> Result<()> {
     let mut world = World::new().monitor(1, "Front").monitor(2, "Yard").start().await?;
+    world.wait_comparing().await?;
     let mut app = world.admin().await?;
     world.alarm(1, 90).await?;
     app.expect_alarm(90, 1).await?;
@@ -100,6 +111,7 @@ async fn what_happened_while_the_daemon_was_down_is_told_late_and_once() -> Resu
     world.insert_event(EventRow::new(91, 2).closed()).await?;
     expect_late(&mut app, 91, 2).await?;
     recorded(&mut app, "90", "1").await?;
+    aged(&world, 3000).await?;
 
     world.kill_daemon().await?;
     world.insert_event(EventRow::new(92, 1).closed()).await?;
@@ -125,18 +137,24 @@ async fn what_happened_while_the_daemon_was_down_is_told_late_and_once() -> Resu
 #[tokio::test]
 async fn events_older_than_the_catch_up_are_left_alone() -> Result<()> {
     let mut world =
-        World::new().monitor(1, "Front").setting("zoneminder", "catch-up", "\"5m\"").start().await?;
+        World::new().monitor(1, "Front").setting("zoneminder", "catch-up", "\"5s\"").start().await?;
+    world.wait_comparing().await?;
     let mut app = world.admin().await?;
     world.alarm(1, 20).await?;
     app.expect_alarm(20, 1).await?;
     world.end_alarm(1, 20).await?;
     recorded(&mut app, "19", "1").await?;
+    aged(&world, 10_000).await?;
     world.kill_daemon().await?;
     world.insert_event(EventRow::new(21, 1).aged(3600).closed()).await?;
-    world.insert_event(EventRow::new(22, 1).aged(60).closed()).await?;
+    world.insert_event(EventRow::new(22, 1).aged(9).closed()).await?;
+    world.insert_event(EventRow::new(23, 1).closed()).await?;
     world.start_daemon().await?;
     let status = world.wait_status("caught up", |status| status["events"]["reconciled"] == 1).await?;
     assert_eq!(status["events"]["seen"], 1, "{status}");
+    let mut app = world.admin().await?;
+    app.send(&json!({"event": "control", "data": {"type": "replay", "since": "20"}})).await?;
+    app.expect_alarm(23, 1).await?;
     Ok(())
 }
 
@@ -147,6 +165,7 @@ async fn a_first_start_on_an_old_zoneminder_tells_nothing_old() -> Result<()> {
         world.insert_event(EventRow::new(event, 1).aged(7200).closed()).await?;
     }
     world.start_daemon().await?;
+    world.wait_comparing().await?;
     let mut app = world.admin().await?;
     world.insert_event(EventRow::new(20, 1).closed()).await?;
     expect_late(&mut app, 20, 1).await?;
