@@ -31,6 +31,10 @@ use crate::telemetry::log::LogHandle;
 use crate::tls::{self, CertStore};
 use crate::ws::{self, Listener, ServerSettings};
 
+/// An event begins with the pictures of before its alarm: so much earlier than the record it may have begun and still
+/// be of its time.
+const BEGAN_BEFORE: Duration = Duration::from_mins(1);
+
 /// What the daemon is started with.
 #[derive(Debug)]
 pub(super) struct Start {
@@ -267,6 +271,7 @@ fn certificates(config: &Config, now: Timestamp) -> Result<Option<Arc<CertStore>
 
 /// Returns what detection may rely on of the record: nothing older than what is kept of it.
 fn record(remembered: &Remembered, keep_events: Duration, now: Timestamp) -> Record {
-    let age = remembered.since.and_then(|since| Duration::try_from(now.duration_since(since)).ok());
-    Record::new(age.unwrap_or_default().min(keep_events), remembered.announced.clone())
+    let age = remembered.since.map(|since| Duration::try_from(now.duration_since(since)).unwrap_or_default());
+    let reaches_back = age.map_or(Duration::ZERO, |age| age.saturating_add(BEGAN_BEFORE).min(keep_events));
+    Record::new(reaches_back, remembered.announced.clone())
 }

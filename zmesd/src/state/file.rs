@@ -91,9 +91,11 @@ impl State {
         make_directory(&config.directory)?;
         let path = config.directory.join(STATE_FILE);
         let open = |source| OpenError::Open { path: path.clone(), source };
+        let fresh = !path.exists();
         let writer = pool(&path, 1).await.map_err(open)?;
         migrate(&writer, &path).await?;
-        let remembered = remembered::read(&writer, clock.now()).await.map_err(open)?;
+        let mut remembered = remembered::read(&writer, clock.now()).await.map_err(open)?;
+        remembered.since = remembered.since.filter(|_| !fresh);
         let reader = pool(&path, 2).await.map_err(open)?;
         let (notes, queue) = mpsc::channel(NOTES_BOUND);
         let (trouble_tx, trouble) = watch::channel(None);

@@ -38,7 +38,7 @@ pub struct Cursor {
 pub struct Remembered {
     /// Per monitor.
     pub cursors: HashMap<MonitorId, Cursor>,
-    /// When the record began: what ZoneMinder saw before is none of its business.
+    /// When the record began: what ZoneMinder saw before is none of its business. `None`: with this start.
     pub since: Option<Timestamp>,
     /// The events announced lately, so that none is announced twice.
     pub announced: BTreeSet<EventId>,

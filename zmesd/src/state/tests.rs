@@ -85,6 +85,7 @@ async fn a_late_alarm_never_moves_a_cursor_back_but_a_restored_database_does() {
 #[tokio::test]
 async fn a_replay_is_oldest_first_and_says_when_something_is_missing() {
     let directory = tempfile::tempdir().unwrap();
+    write(directory.path(), Vec::new()).await;
     let notes = [10, 11, 0, 13].map(|event| alarm(event, 1, Origin::Poll));
     write(directory.path(), notes.into()).await;
     let state = State::open(&config(directory.path()), clock()).await.unwrap();
