@@ -174,10 +174,10 @@ impl Reconciler {
     /// announcing begins.
     async fn start(&mut self, newest: EventId, catch_up: Duration) -> Result<EventId, DbError> {
         self.record.forget_after(newest);
-        let reach = self.record.reach(catch_up, Instant::now());
-        if reach < Duration::from_secs(1) {
+        if self.record.is_new() {
             return Ok(newest);
         }
+        let reach = self.record.reach(catch_up, Instant::now());
         // The table may hold years: find the first young event by halving.
         let (mut old, mut young) = (EventId(0), newest);
         for _ in 0..HALVINGS {

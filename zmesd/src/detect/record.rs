@@ -23,9 +23,17 @@ impl Record {
         Self { reaches_back, read_at: Instant::now(), announced }
     }
 
+    /// Says whether no daemon was here before: then the table is followed from its end.
+    pub(super) fn is_new(&self) -> bool {
+        self.reaches_back.is_zero()
+    }
+
     /// Returns how old an event may be to be caught up with: what happened before the record began was never meant
-    /// to be announced.
+    /// to be announced. Beyond the end of the table at the very first start, all is new.
     pub(super) fn reach(&self, catch_up: Duration, now: Instant) -> Duration {
+        if self.is_new() {
+            return catch_up;
+        }
         catch_up.min(self.reaches_back.saturating_add(now.saturating_duration_since(self.read_at)))
     }
 

@@ -62,6 +62,16 @@ async fn the_very_first_start_begins_at_the_end_of_the_table() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn an_event_right_after_the_very_first_start_began_before_it_and_is_told() {
+    let mut bench = Bench::first();
+    pass(MINUTE).await;
+    assert_eq!(bench.ids().await, NONE);
+    // The pictures of before the alarm are part of the event.
+    bench.store.past(8, ONE, Duration::from_secs(5));
+    assert_eq!(bench.ids().await, [8]);
+}
+
+#[tokio::test(start_paused = true)]
 async fn an_empty_table_is_a_beginning_too() {
     let mut bench = Bench::first();
     assert_eq!(bench.ids().await, NONE);
