@@ -17,10 +17,10 @@ use crate::monitors::CatalogHandle;
 use crate::ports::DbHealth;
 use crate::route::RouterHandle;
 
-/// How long a graceful stop may take; systemd's `TimeoutStopSec=` is longer.
-const SOFT_DEADLINE: Duration = Duration::from_secs(20);
+/// How long a graceful stop may take: with what follows less than the 10 s after which ZoneMinder's zmdc kills.
+const SOFT_DEADLINE: Duration = Duration::from_secs(8);
 /// How long tasks get to notice that they have to end at once.
-const HARD_DEADLINE: Duration = Duration::from_secs(2);
+const HARD_DEADLINE: Duration = Duration::from_secs(1);
 /// How often `systemctl status` gets a fresh line.
 const STATUS_EVERY: Duration = Duration::from_secs(10);
 

@@ -149,8 +149,11 @@ fn told(kind: &WatchKind) -> (&'static str, Tone, String) {
             ("client", Tone::Plain, format!("{}: {change}{reason}", described(client)))
         }
         WatchKind::Monitor { monitor, .. } => ("monitor", health(monitor), monitor_text(monitor)),
+        // 0: nobody can say how many, because the record does not reach back to where it was asked to begin.
+        WatchKind::Lagged { missed: 0 } => {
+            ("lagged", Tone::Bad, "what was before is not on record, or not all of it".to_owned())
+        }
         WatchKind::Lagged { missed } => {
-            let missed = if *missed == 0 { "some".to_owned() } else { missed.to_string() };
             ("lagged", Tone::Bad, format!("{missed} events are missing here: too slow to read them"))
         }
         WatchKind::Unknown => ("?", Tone::Faint, String::new()),

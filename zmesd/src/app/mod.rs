@@ -25,7 +25,9 @@ use crate::lifecycle::{Lifecycle, Vitals};
 use supervise::Tasks;
 
 /// How long sessions get to say goodbye; the whole stop must stay under the 10 s that ZoneMinder's zmdc grants.
-const SESSIONS_DEADLINE: Duration = Duration::from_secs(5);
+const SESSIONS_DEADLINE: Duration = Duration::from_secs(4);
+/// How long router, state and control socket get each.
+const STEP_DEADLINE: Duration = Duration::from_secs(2);
 
 /// The running daemon, by the order in which its tasks end.
 #[derive(Debug)]
@@ -115,7 +117,10 @@ impl Conductor {
             (&self.tokens.control, &mut self.control),
         ] {
             token.cancel();
-            tasks.drain().await;
+            // A disk that stands still must not keep the control socket, nor the process.
+            if tokio::time::timeout(STEP_DEADLINE, tasks.drain()).await.is_err() {
+                warn!("a task did not end in time");
+            }
         }
         info!("stopped");
         crashed

@@ -15,6 +15,7 @@ use zmes_shared::views::{ConfigReloaded, ConfigShown};
 use super::config_file::ConfigFile;
 use crate::config::{AuthConfig, Config, TlsFiles};
 use crate::detect::DetectConfig;
+use crate::monitors::CatalogHandle;
 use crate::ports::{CertificateInfo, CertificateSummary, Clock, ConfigReload};
 use crate::telemetry::log::LogHandle;
 use crate::tls::CertStore;
@@ -42,6 +43,7 @@ pub(super) struct Hot {
     pub(super) detect: watch::Sender<DetectConfig>,
     pub(super) catalog_interval: watch::Sender<Duration>,
     pub(super) admin_group: watch::Sender<String>,
+    pub(super) catalog: CatalogHandle,
     pub(super) clock: Arc<dyn Clock>,
 }
 
@@ -103,7 +105,7 @@ impl Reloader {
 
     fn reload(&self) -> Result<ConfigReloaded, ControlError> {
         let Some(file) = &self.file else {
-            return Err(ControlError::new(ErrorCode::Unsupported, "the demo has no configuration file"));
+            return Err(ControlError::new(ErrorCode::Conflict, "the demo has no configuration file"));
         };
         let load = || file.load().map_err(|problems| invalid(problems.to_string()));
         let new = tokio::task::block_in_place(load)?;
@@ -113,7 +115,9 @@ impl Reloader {
         }
         let diff = self.current.load().diff(&new);
         self.apply(&new);
-        self.current.store(Arc::new(new));
+        self.current.store(Arc::new(in_force(&self.current.load(), new)));
+        // Rights are read anew, whether or not the file has changed anything about them.
+        self.hot.catalog.nudge();
         info!(applied = ?diff.hot, needs_restart = ?diff.needs_restart, "configuration reloaded");
         Ok(ConfigReloaded { applied: diff.hot, needs_restart: diff.needs_restart })
     }
@@ -159,6 +163,27 @@ impl Reloader {
             }
         }
     }
+}
+
+/// Returns the configuration that holds now: what needs a restart stays as it was, and is listed again next time.
+fn in_force(old: &Config, new: Config) -> Config {
+    let mut now = old.clone();
+    now.zoneminder.poll_interval = new.zoneminder.poll_interval;
+    now.zoneminder.monitor_reload_interval = new.zoneminder.monitor_reload_interval;
+    now.zoneminder.reconcile_interval = new.zoneminder.reconcile_interval;
+    now.zoneminder.realarm_interval = new.zoneminder.realarm_interval;
+    now.server.advertised_version = new.server.advertised_version;
+    now.server.max_clients = new.server.max_clients;
+    now.server.max_clients_per_address = new.server.max_clients_per_address;
+    now.server.trusted_proxies = new.server.trusted_proxies;
+    now.server.allowed_origins = new.server.allowed_origins;
+    if now.server.tls.is_some() && new.server.tls.is_some() {
+        now.server.tls = new.server.tls;
+    }
+    now.auth = new.auth;
+    now.control.admin_group = new.control.admin_group;
+    now.log.level = new.log.level;
+    now
 }
 
 fn replace_pair(store: &CertStore, files: &TlsFiles, clock: &dyn Clock) -> Result<(), ControlError> {

@@ -167,6 +167,7 @@ impl App {
             detect: channels.detect.0,
             catalog_interval: channels.catalog_interval.0,
             admin_group: channels.admin_group.0,
+            catalog: channels.catalog.clone(),
             clock: clock(),
         };
         let (reloader, configuration) = Reloader::new(config, file, hot, channels.hangups.1);

@@ -46,7 +46,8 @@ pub enum Verdict {
     Accepted(Arc<User>),
     /// Wrong, unknown, disabled, expired: the app hears `BADAUTH`, the log the reason.
     Rejected(&'static str),
-    /// Too many failures from there or for that user lately: `BADAUTH` without looking.
+    /// Too many failures from there or for that user lately: closed with 1013 without looking, because the
+    /// credentials may well be right.
     Throttled,
     /// It cannot be known now (database away, too busy): the app is closed with 1013 and tries again.
     Unavailable(&'static str),

@@ -22,6 +22,9 @@ use crate::ports::EventRow;
 const ID_DEADLINE: Duration = Duration::from_secs(5);
 /// How long the database may take to say whether the alarm lies inside the open event; then it is taken to.
 const DATABASE_DEADLINE: Duration = Duration::from_millis(500);
+/// How long an alarm waits before the database is asked whether it lies inside the event before. Sooner, the row of an
+/// event that is just being closed might still look open.
+const RECHECK: Duration = Duration::from_secs(1);
 /// A row belongs to an alarm that was announced without an id if its event began at most so long before the alarm
 /// (pictures of before the alarm are part of the event) …
 const BEGAN_BEFORE: Duration = Duration::from_mins(1);
@@ -70,6 +73,8 @@ struct Pending {
     last_event: u64,
     /// The question that was asked of it.
     question: u64,
+    /// It may lie inside the event `last_event`, which was announced: the database is to be asked in a while.
+    recheck: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -181,7 +186,7 @@ impl Detector {
         let Some(pending) = self.pending.filter(|pending| pending.question == question) else { return step };
         let row = open.and_then(|rows| rows.iter().find(|row| row.id.0 == pending.last_event));
         match (pending.why, row) {
-            (Why::NewIdOrOpenEvent, Some(row)) => {
+            (Why::NewIdOrOpenEvent | Why::NewId, Some(row)) => {
                 self.pending = None;
                 self.announce(row.id, false, now, config, &mut step);
             }
@@ -195,7 +200,7 @@ impl Detector {
                     self.announce(row.id, false, now, config, &mut step);
                 }
             }
-            (Why::NewIdOrOpenEvent, None) | (Why::NewId, _) => {}
+            (Why::NewIdOrOpenEvent | Why::NewId, None) => {}
         }
         step
     }
@@ -324,13 +329,25 @@ impl Detector {
     fn wait(&mut self, why: Why, look: Look<'_>, step: &mut Step) {
         self.questions += 1;
         let question = self.questions;
-        self.pending = Some(Pending { since: look.now, why, last_event: look.reading.last_event, question });
+        // From 1.37 on an event stays open for its least length (10 s) though the state is IDLE again, and motion
+        // in that time opens no other.
+        let recheck = why == Why::NewId
+            && look.reading.recording.is_some()
+            && look.event().is_some_and(|event| self.announced.contains(event));
+        let last_event = look.reading.last_event;
+        self.pending = Some(Pending { since: look.now, why, last_event, question, recheck });
         step.ask = (why != Why::NewId).then_some(question);
     }
 
     fn expire(&mut self, now: Instant, config: &DetectConfig, step: &mut Step) {
         let Some(pending) = self.pending else { return };
         let waited = now.saturating_duration_since(pending.since);
+        if pending.recheck && waited >= RECHECK {
+            self.questions += 1;
+            self.pending = Some(Pending { recheck: false, question: self.questions, ..pending });
+            step.ask = Some(self.questions);
+            return;
+        }
         if pending.why == Why::NewIdOrOpenEvent && waited >= DATABASE_DEADLINE {
             self.pending = None;
             if let Some(event) = event_id(pending.last_event) {

@@ -21,9 +21,11 @@ fn telling(cause: &str) -> Option<&str> {
     (!cause.is_empty() && !cause.eq_ignore_ascii_case(CONTINUOUS)).then_some(cause)
 }
 
-/// Says whether an event has an alarm in it. An alarm inside a continuous event leaves its cause as it was.
+/// Says whether an event has an alarm in it. An alarm inside a continuous event leaves its cause as it was; and a
+/// continuous event that begins because the camera is back ("Signal: Reacquired", 1.36 and later) has none.
 pub(super) fn has_alarm(row: &EventRow) -> bool {
-    row.alarm_frames > 0 || telling(&row.cause).is_some()
+    let calm = |part: &str| part.trim().starts_with("Signal") || telling(part).is_none();
+    row.alarm_frames > 0 || !row.cause.split(',').all(calm)
 }
 
 /// Returns why a row's event alarmed, as far as the row tells.
@@ -70,6 +72,10 @@ mod tests {
             ("", 1, true),
             ("Motion", 0, true),
             ("Forced Web", 0, true),
+            ("Signal: Reacquired", 0, false),
+            ("Continuous, Signal: Lost", 0, false),
+            ("Signal: Reacquired", 3, true),
+            ("Signal: Reacquired, Motion", 0, true),
         ] {
             assert_eq!(has_alarm(&row(cause, frames)), expected, "{cause:?} {frames}");
         }

@@ -1,6 +1,6 @@
 //! The poller task: looks at every monitor at every tick and sends the alarms.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -69,7 +69,7 @@ pub struct Poller {
     rules: Rules,
     tracks: BTreeMap<MonitorId, Track>,
     /// Rows of monitors that the catalog does not know yet; each catalog is their last chance.
-    unclaimed: Vec<EventRow>,
+    unclaimed: VecDeque<(EventRow, Instant)>,
     /// The views are not what was published last.
     changed: bool,
 }
@@ -82,7 +82,7 @@ impl Poller {
     pub fn new(parts: PollerParts) -> Self {
         let config = *parts.config.borrow();
         let rules = Rules { config, max_delay: WATCH_MAX_DELAY, database: None };
-        Self { parts, rules, tracks: BTreeMap::new(), unclaimed: Vec::new(), changed: false }
+        Self { parts, rules, tracks: BTreeMap::new(), unclaimed: VecDeque::new(), changed: false }
     }
 
     /// Polls until told to stop.
@@ -136,7 +136,9 @@ impl Poller {
             self.parts.source.forget(monitor);
         }
         self.changed = true;
-        let rows = std::mem::take(&mut self.unclaimed);
+        let (now, catch_up) = (Instant::now(), self.rules.config.catch_up);
+        let young = |(row, seen): (EventRow, Instant)| (row.age + (now - seen) <= catch_up).then_some(row);
+        let rows = std::mem::take(&mut self.unclaimed).into_iter().filter_map(young).collect();
         self.on_rows(rows).await?;
         if catalog.loaded_at.is_some() {
             self.unclaimed.clear();
@@ -197,8 +199,12 @@ impl Poller {
             if self.tracks.contains_key(&row.monitor) {
                 let looked = self.one(row.monitor, |track, round| track.reconcile(&row, round));
                 self.conclude(looked).await?;
-            } else if self.unclaimed.len() < UNCLAIMED {
-                self.unclaimed.push(row);
+            } else {
+                // The oldest make room: those of a monitor that is just being added are the newest.
+                if self.unclaimed.len() >= UNCLAIMED {
+                    self.unclaimed.pop_front();
+                }
+                self.unclaimed.push_back((row, Instant::now()));
             }
         }
         Ok(())

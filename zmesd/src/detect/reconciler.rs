@@ -127,11 +127,12 @@ impl Reconciler {
     async fn compare(&mut self, settings: &DetectConfig) -> Result<(), Interruption> {
         let newest = self.store.newest().await?.unwrap_or(EventId(0));
         let mut window = match self.window.take() {
-            Some(window) if newest < window.position() => {
-                info!(%newest, "the Events table ends earlier than before: it was restored or cleared");
+            Some(mut window) if newest < window.position() => {
+                info!(%newest, "the Events table ends earlier than before: restored, or its last event deleted");
                 self.record.forget_after(newest);
                 self.tell(Report::Restored(newest.0)).await?;
-                Window::new(newest)
+                window.truncate(newest);
+                window
             }
             Some(window) => window,
             None => Window::new(self.start(newest, settings.catch_up).await?),

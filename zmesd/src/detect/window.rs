@@ -51,6 +51,12 @@ impl Window {
         self.position
     }
 
+    /// Forgets what lies after `newest`, where the table now ends.
+    pub(super) fn truncate(&mut self, newest: EventId) {
+        self.position = self.position.min(newest);
+        self.rows.retain(|id, _| *id <= newest);
+    }
+
     /// Returns the events up to the position that are still to be read again.
     pub(super) fn watched(&self) -> Vec<EventId> {
         self.rows.range(..=self.position).map(|(id, _)| *id).collect()

@@ -55,6 +55,13 @@ impl CatalogHandle {
         self.catalog.clone()
     }
 
+    /// Has the database read again soon, without waiting for it.
+    pub fn nudge(&self) {
+        let (reply, _) = oneshot::channel();
+        // Full: it is about to be read again anyway.
+        self.refresh.try_send(reply).ok();
+    }
+
     /// Reads the database again and returns what changed.
     pub async fn refresh(&self) -> Result<Reloaded, DbError> {
         let late = || DbError::Unavailable("no answer in time".to_owned());

@@ -50,18 +50,18 @@ impl Devices {
         self.known.get(device).map(|known| known.sent.clone()).unwrap_or_default()
     }
 
-    /// Remembers a filter.
-    pub(super) fn set_filter(&mut self, device: &Device, filter: MonitorFilter) {
-        if let Some(known) = self.entry(device.clone()) {
-            known.filter = Some(filter);
-        }
+    /// Remembers a filter; false: there are too many devices.
+    pub(super) fn set_filter(&mut self, device: &Device, filter: MonitorFilter) -> bool {
+        let Some(known) = self.entry(device.clone()) else { return false };
+        known.filter = Some(filter);
+        true
     }
 
-    /// Remembers that a device got an alarm.
-    pub(super) fn set_sent(&mut self, device: &Device, monitor: MonitorId, at: Timestamp) {
-        if let Some(known) = self.entry(device.clone()) {
-            known.sent.insert(monitor, at);
-        }
+    /// Remembers that a device got an alarm; false: there are too many devices.
+    pub(super) fn set_sent(&mut self, device: &Device, monitor: MonitorId, at: Timestamp) -> bool {
+        let Some(known) = self.entry(device.clone()) else { return false };
+        known.sent.insert(monitor, at);
+        true
     }
 
     fn entry(&mut self, device: Device) -> Option<&mut Known> {

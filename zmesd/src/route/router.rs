@@ -1,6 +1,6 @@
 //! The router's task.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use jiff::Timestamp;
@@ -85,6 +85,8 @@ impl Router {
                 Some(alarm) = self.parts.alarms.recv() => self.on_alarm(alarm),
                 Some(command) = self.parts.commands.recv() => self.on_command(command),
                 Ok(()) = self.parts.catalog.changed() => self.on_catalog(),
+                // Who came in while nobody was asked for credentials is looked at once they count again.
+                Ok(()) = self.parts.authenticated_users.changed() => self.on_catalog(),
                 () = stop.cancelled() => break,
             }
         }
@@ -166,7 +168,7 @@ impl Router {
     }
 
     fn on_catalog(&mut self) {
-        if !*self.parts.authenticated_users.borrow() {
+        if !*self.parts.authenticated_users.borrow_and_update() {
             return;
         }
         let catalog = Arc::clone(&self.parts.catalog.borrow_and_update());
@@ -191,12 +193,13 @@ impl Router {
         let frame = frame_of(&alarm);
         info!(monitor = %alarm.monitor, "Broadcasting new events to all {} websocket clients", self.sessions.len());
         let mut decisions = Vec::with_capacity(self.sessions.len());
+        let mut sent = BTreeSet::new();
         for session in self.sessions.values_mut() {
             let mut decision = session.decide(alarm.monitor, alarm.at, true);
             if decision == Decision::Send {
                 decision = deliver(session, Outgoing::Frame(frame.clone()));
                 if decision == Decision::Send {
-                    keep_sent(session, &mut self.devices, &self.parts, alarm.monitor, alarm.at);
+                    sent.extend(keep_sent(session, &mut self.devices, alarm.monitor, alarm.at));
                 }
             }
             decisions.push((session.id, decision));
@@ -204,6 +207,9 @@ impl Router {
         let alarm = Arc::new(alarm);
         self.watch_alarm(&alarm, &decisions);
         self.note(Note::Announced(Arc::clone(&alarm)));
+        if !sent.is_empty() {
+            self.note(Note::Sent(sent, alarm.monitor, alarm.at));
+        }
     }
 
     fn on_test(&mut self, request: AlarmTestRequest) -> Tested {
@@ -341,25 +347,24 @@ fn deliver(session: &mut Session, frame: Outgoing) -> Decision {
 }
 
 fn keep_filter(devices: &mut Devices, parts: &RouterParts, device: &Device, filter: MonitorFilter) {
-    devices.set_filter(device, filter.clone());
-    keep(parts, Note::Filter(device.clone(), filter));
+    if devices.set_filter(device, filter.clone()) {
+        keep(parts, Note::Filter(device.clone(), filter));
+    }
 }
 
-/// Remembers when a session got an alarm, where its filter asks for an interval.
+/// Remembers when a session got an alarm, and returns its device, where its filter asks for an interval.
 fn keep_sent(
     session: &mut Session,
     devices: &mut Devices,
-    parts: &RouterParts,
     monitor: MonitorId,
     at: Timestamp,
-) {
-    let Some(login) = &mut session.login else { return };
+) -> Option<Device> {
+    let login = session.login.as_mut()?;
     if login.filter.interval(monitor).is_none_or(|interval| interval.is_zero()) {
-        return;
+        return None;
     }
     login.last_sent.insert(monitor, at);
-    devices.set_sent(&login.device, monitor, at);
-    keep(parts, Note::Sent(login.device.clone(), monitor, at));
+    devices.set_sent(&login.device, monitor, at).then(|| login.device.clone())
 }
 
 fn keep(parts: &RouterParts, note: Note) {

@@ -55,8 +55,9 @@ pub enum Note {
     Announced(Arc<Alarm>),
     /// A device's filter.
     Filter(Device, MonitorFilter),
-    /// A device got an alarm of a monitor for which it wants an interval.
-    Sent(Device, MonitorId, Timestamp),
+    /// Devices got an alarm of a monitor for which they want an interval. One note for all of them: the queue has
+    /// room for alarms, not for every receiver of each.
+    Sent(BTreeSet<Device>, MonitorId, Timestamp),
     /// Nothing to be kept: is answered once all notes before it are.
     Barrier(oneshot::Sender<()>),
 }

@@ -56,7 +56,7 @@ async fn what_is_noted_is_there_after_a_restart() {
     let device = Device { user: "amy".into(), app: "1.8.001".into() };
     let filter = MonitorFilter::parse("1,2", "0,60").unwrap();
     let at = Timestamp::from_second(1_900_000_000).unwrap();
-    let sent = Note::Sent(device.clone(), MonitorId(2), at);
+    let sent = Note::Sent([device.clone()].into(), MonitorId(2), at);
     write(
         directory.path(),
         vec![alarm(7, 3, Origin::Poll), Note::Filter(device.clone(), filter.clone()), sent],

@@ -1,15 +1,15 @@
 //! The one writer of the state file.
 
+use std::sync::Arc;
 use std::time::Duration;
 
-use std::sync::Arc;
-
+use jiff::Timestamp;
 use sqlx::{Sqlite, SqlitePool, Transaction};
 use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, MissedTickBehavior};
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, error, info};
-use zmes_shared::EventId;
+use zmes_shared::{EventId, MonitorId};
 
 use super::handle::{Device, Note};
 use crate::domain::{Alarm, MonitorFilter, Origin};
@@ -113,16 +113,10 @@ impl StateWriter {
                 Note::Announced(alarm) => record(&mut transaction, alarm).await?,
                 Note::Barrier(_) => {}
                 Note::Filter(device, filter) => keep_filter(&mut transaction, device, filter, now).await?,
-                Note::Sent(device, monitor, at) => {
-                    sqlx::query(
-                        "REPLACE INTO device_sent (user_name, app, monitor_id, at) VALUES (?, ?, ?, ?)",
-                    )
-                    .bind(&device.user)
-                    .bind(&device.app)
-                    .bind(monitor.0)
-                    .bind(at.as_millisecond())
-                    .execute(&mut *transaction)
-                    .await?;
+                Note::Sent(devices, monitor, at) => {
+                    for device in devices {
+                        keep_sent(&mut transaction, device, *monitor, *at).await?;
+                    }
                 }
             }
         }
@@ -185,6 +179,22 @@ async fn keep_filter(
         .bind(monlist)
         .bind(intlist)
         .bind(now)
+        .execute(&mut **transaction)
+        .await?;
+    Ok(())
+}
+
+async fn keep_sent(
+    transaction: &mut Transaction<'_, Sqlite>,
+    device: &Device,
+    monitor: MonitorId,
+    at: Timestamp,
+) -> Result<(), sqlx::Error> {
+    sqlx::query("REPLACE INTO device_sent (user_name, app, monitor_id, at) VALUES (?, ?, ?, ?)")
+        .bind(&device.user)
+        .bind(&device.app)
+        .bind(monitor.0)
+        .bind(at.as_millisecond())
         .execute(&mut **transaction)
         .await?;
     Ok(())

@@ -52,7 +52,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Pump<S> {
         let (session, reason, address) = (self.id, end.as_str(), self.address.ip());
         let Some(user) = &self.user else {
             if end == End::NoAuth {
-                debug!(%session, %address, "Rejecting {address} - authentication timeout");
+                // Each costs its peer a connection for the whole time-out, which bounds how many there can be.
+                info!(%session, %address, "Rejecting {address} - authentication timeout");
             } else {
                 debug!(%session, %address, reason, "session ended before authentication");
             }

@@ -142,7 +142,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Pump<S> {
                 reason = &mut kick => Some(reason.map_or(End::Stopping, End::from)),
                 event = event(&mut self.websocket, writing, reading) => self.on_socket(event),
                 worked = outcome(&mut self.work) => self.on_worked(worked),
-                Some((frame, receipt)) = self.outbox.next(), if !writing => self.write(Message::Text(frame), receipt),
+                Some((frame, receipt)) = self.outbox.next(), if !writing => self.alarm(frame, receipt),
                 () = std::future::ready(()), if replaying => self.replay_next(),
                 () = &mut timer => self.on_time(Instant::now()),
                 () = &mut stopped => Some(End::Stopping),
@@ -238,7 +238,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Pump<S> {
 
     fn replay_next(&mut self) -> Option<End> {
         if let Some(frame) = self.replay.next() {
-            return self.write(Message::Text(frame), None);
+            return self.alarm(frame, None);
         }
         None
     }
@@ -275,6 +275,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Pump<S> {
     fn put(&mut self, input: Input<'_>) {
         let outputs = self.session.step(input);
         self.agenda = self.agenda.by_ref().chain(outputs).collect::<Vec<_>>().into_iter();
+    }
+
+    /// Writes an alarm. What the app sends in answer to it is no flood.
+    fn alarm(&mut self, frame: Utf8Bytes, receipt: Option<Receipt>) -> Option<End> {
+        self.bucket.credit();
+        self.write(Message::Text(frame), receipt)
     }
 
     /// Begins to write a frame; at most times it is through at once.

@@ -78,7 +78,9 @@ pub(super) async fn force(
 
 /// Takes a forced alarm back.
 pub(super) async fn cancel(context: &Context, monitor: MonitorId) -> Result<AlarmForced, ControlError> {
-    forcible(&context.parts.catalog.now(), monitor)?;
+    // One that is no longer watched may still be forced.
+    let catalog = context.parts.catalog.now();
+    catalog.monitors.find(monitor).ok_or_else(|| no_monitor(monitor, &catalog.monitors))?;
     let via = context.forced.cancel(monitor).await.map_err(refused)?;
     let (trigger, via) = ("cancelled".to_owned(), via.as_str().to_owned());
     Ok(AlarmForced { monitor_id: monitor, trigger, via, for_ms: None })

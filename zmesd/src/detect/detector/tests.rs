@@ -307,6 +307,19 @@ fn where_an_alarm_opens_its_own_event_the_continuous_one_is_not_taken() {
 }
 
 #[test]
+fn motion_again_while_the_event_is_kept_open_lies_inside_it() {
+    let mut bench = Bench::idle(872, Recording::OnAlarm, 7);
+    bench.reading.recording = Some(Recording::OnAlarm);
+    assert_eq!(bench.look(Alarm, 8), [8]);
+    bench.look(Idle, 8);
+    assert_eq!(bench.look_after(Duration::from_secs(3), Alarm, 8), NONE);
+    assert_eq!(bench.look_after(Duration::from_secs(1), Alarm, 8), NONE);
+    assert_eq!(bench.answer(Some(&[(8, 5)])), NONE, "announced less than the realarm interval ago");
+    assert_eq!(bench.look_after(DEADLINE, Alarm, 8), NONE, "and not without an id either");
+    assert_eq!(bench.look(Alarm, 9), [9], "the next event is another alarm");
+}
+
+#[test]
 fn an_answer_to_an_older_question_is_not_taken() {
     let mut bench = Bench::idle(888, Recording::Always, 7);
     bench.look(Alarm, 7);

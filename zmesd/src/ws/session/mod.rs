@@ -156,9 +156,10 @@ impl Session {
                 self.state = State::LoggedIn;
                 self.welcome(user, *pending)
             }
-            Verdict::Rejected(_) | Verdict::Throttled => self.end(Some(&Reply::BadAuth), End::BadAuth),
-            // Apps take BADAUTH for final and never come back; a database that is away is not final.
-            Verdict::Unavailable(_) => self.end(None, End::LoginUnavailable),
+            Verdict::Rejected(_) => self.end(Some(&Reply::BadAuth), End::BadAuth),
+            // Apps take BADAUTH for final and never come back; a database that is away is not final, nor is what
+            // somebody else at the same address or under the same name has done.
+            Verdict::Throttled | Verdict::Unavailable(_) => self.end(None, End::LoginUnavailable),
         }
     }
 

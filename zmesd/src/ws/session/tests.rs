@@ -135,13 +135,20 @@ fn since_in_auth_replays_after_success() {
 
 #[test]
 fn wrong_credentials_are_badauth_and_the_end() {
-    for verdict in [Verdict::Rejected("wrong password"), Verdict::Throttled] {
-        let mut session = session();
-        say(&mut session, AUTH);
-        let outputs = session.step(Input::Verdict(verdict));
-        assert_eq!(wanted(&outputs), [fail("auth", "", "BADAUTH"), json!({"end": "bad authentication"})]);
-        assert!(say(&mut session, AUTH).is_empty(), "the dead do not knock");
-    }
+    let mut session = session();
+    say(&mut session, AUTH);
+    let outputs = session.step(Input::Verdict(Verdict::Rejected("wrong password")));
+    assert_eq!(wanted(&outputs), [fail("auth", "", "BADAUTH"), json!({"end": "bad authentication"})]);
+    assert!(say(&mut session, AUTH).is_empty(), "the dead do not knock");
+}
+
+#[test]
+fn what_others_got_wrong_is_no_badauth() {
+    let mut session = session();
+    say(&mut session, AUTH);
+    let throttled = wanted(&session.step(Input::Verdict(Verdict::Throttled)));
+    assert!(throttled.iter().all(|output| output["reason"] != "BADAUTH"), "{throttled:?}");
+    assert_eq!(throttled.len(), 1, "{throttled:?}");
 }
 
 #[test]
