@@ -180,7 +180,7 @@ impl Demo {
             },
             metrics: MetricsConfig::default(),
             log: LogConfig { level: "warn".to_owned(), format: LogFormat::Text },
-            origin: Origin::default(),
+            origin: Origin { file: "zmesd demo".into(), ..Origin::default() },
         };
         let introduction = introduction(options, &directory, listen, &config.control.socket, zmesctl);
         Ok(Self { config, database, simulation, client, directory, introduction })

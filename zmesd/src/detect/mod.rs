@@ -33,6 +33,7 @@ pub use lookup::{Answer, Lookup, Question};
 pub use poller::{Poller, PollerParts, Views};
 pub use reconciler::{Reconciler, Report};
 pub use record::Record;
+pub use track::unseen;
 
 use std::collections::HashMap;
 use std::sync::Arc;

@@ -14,7 +14,7 @@ use zmes_shared::{EventId, MonitorId};
 use super::DetectConfig;
 use super::lookup::{Answer, Question};
 use super::reconciler::Report;
-use super::track::{Looked, Round, Rules, Track, unwatched};
+use super::track::{Looked, Round, Rules, Track, unseen};
 use crate::config::Source;
 use crate::domain::Alarm;
 use crate::monitors::Catalog;
@@ -255,7 +255,7 @@ impl Poller {
     fn publish(&self) {
         let catalog = self.parts.catalog.borrow();
         let views = catalog.monitors.iter().map(|monitor| {
-            let view = self.tracks.get(&monitor.id).map_or_else(|| unwatched(monitor), Track::view);
+            let view = self.tracks.get(&monitor.id).map_or_else(|| unseen(monitor), Track::view);
             (monitor.id, view)
         });
         let views = Arc::new(views.collect());

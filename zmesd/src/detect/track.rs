@@ -271,8 +271,9 @@ impl Track {
     }
 }
 
-/// Returns what is shown of a monitor that is not followed.
-pub(super) fn unwatched(monitor: &Monitor) -> MonitorView {
+/// Returns what is shown of a monitor that is not followed, or not yet.
+pub fn unseen(monitor: &Monitor) -> MonitorView {
+    let reason = monitor.watched.err().map_or("not looked at yet", |reason| reason.as_str());
     MonitorView {
         id: monitor.id,
         name: monitor.name.to_string(),
@@ -281,7 +282,7 @@ pub(super) fn unwatched(monitor: &Monitor) -> MonitorView {
         last_event_id: None,
         layout: None,
         healthy: false,
-        reason: monitor.watched.err().map(|why| why.as_str().to_owned()),
+        reason: Some(reason.to_owned()),
     }
 }
 

@@ -7,7 +7,11 @@ use zmes_shared::SessionId;
 use crate::route::{Outgoing, Written};
 
 /// Frames that may wait for an app. A client that lets more than that pile up is dropped and comes back.
-pub(super) const OUTBOX_BOUND: usize = 64;
+///
+/// Enough for an alarm of every monitor of a large site within one poll, or for a page of missed events, before the
+/// session has had its turn: a healthy app must never be taken for a slow one. Room is only allocated for what waits,
+/// and a frame is shared by all sessions; who does not read meets the write deadline long before.
+pub(super) const OUTBOX_BOUND: usize = 1024;
 
 /// Reports whether a frame was written. Dropped without [`Receipt::written`], it reports that it was not.
 #[derive(Debug)]

@@ -268,7 +268,7 @@ impl Form for LogDirectives {
 
 /// Checks a level or directives. The log filter itself takes a misspelt level for the name of a module.
 pub(super) fn check_log_level(text: &str) -> Result<(), Complaint> {
-    for directive in bounded(text)?.split(',') {
+    for directive in bounded(text)?.split(',').map(str::trim) {
         let (target, level) = directive.rsplit_once('=').map_or((None, directive), |(t, l)| (Some(t), l));
         if !LEVELS.iter().any(|known| known.eq_ignore_ascii_case(level)) {
             let meant = nearest(level, LEVELS);

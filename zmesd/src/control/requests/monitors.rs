@@ -2,11 +2,11 @@
 
 use std::sync::Arc;
 
-use zmes_shared::MonitorState;
 use zmes_shared::control::{ControlError, ErrorCode};
 use zmes_shared::views::{MonitorCounts, MonitorView, Monitors, Reloaded};
 
 use crate::control::ControlParts;
+use crate::detect;
 use crate::domain::Monitor;
 
 /// A monitor as the list shows it, and whether alarms of it are meant to be seen.
@@ -42,24 +42,9 @@ pub(super) fn join(parts: &ControlParts) -> Vec<Listed> {
     let catalog = parts.catalog.now();
     // The list decides: the poller follows it a moment later, and may still see a monitor that is gone.
     let listed = |monitor: &Arc<Monitor>| {
-        let mut view = reports.get(&monitor.id).cloned().unwrap_or_else(|| unseen(monitor));
+        let mut view = reports.get(&monitor.id).cloned().unwrap_or_else(|| detect::unseen(monitor));
         monitor.name.as_ref().clone_into(&mut view.name);
         Listed { view, watched: monitor.watched.is_ok() }
     };
     catalog.monitors.iter().map(listed).collect()
-}
-
-/// A monitor that the poller does not look at (yet).
-fn unseen(monitor: &Monitor) -> MonitorView {
-    let reason = monitor.watched.err().map_or("not looked at yet", |reason| reason.as_str());
-    MonitorView {
-        id: monitor.id,
-        name: monitor.name.to_string(),
-        source: "none".to_owned(),
-        state: MonitorState::Unknown,
-        last_event_id: None,
-        layout: None,
-        healthy: false,
-        reason: Some(reason.to_owned()),
-    }
 }
