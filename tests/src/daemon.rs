@@ -26,7 +26,7 @@ pub struct Daemon {
 impl Daemon {
     /// Returns the command `zmesd ARGUMENTS` with nothing of the tester's own environment in it.
     pub fn command(home: &Path, arguments: &[&str]) -> Result<Command> {
-        let mut command = Command::new(zmesd_binary()?);
+        let mut command = Process::command(zmesd_binary()?);
         command.args(arguments);
         clean(&mut command, home);
         Ok(command)

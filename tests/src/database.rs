@@ -153,7 +153,7 @@ async fn build_template(directory: &Path, tables: &str) -> Result<()> {
 
 fn spawn(directory: &Path) -> Result<Process> {
     let path = |name: &str| directory.join(name).display().to_string();
-    let mut command = Command::new("mariadbd");
+    let mut command = Process::command("mariadbd");
     command
         .args(["--no-defaults", "--skip-networking", "--skip-name-resolve", "--skip-log-bin"])
         .args(["--performance-schema=off", "--innodb-buffer-pool-size=8M", "--innodb-log-file-size=4M"])

@@ -1,5 +1,6 @@
 //! A child process with its log: ended by its own pid, by nothing else.
 
+use std::ffi::OsStr;
 use std::fmt;
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
@@ -32,6 +33,14 @@ impl fmt::Debug for Process {
 }
 
 impl Process {
+    /// Returns a command whose process the kernel kills when the test is gone, however it went: a runner that kills
+    /// the test leaves no time to tidy up.
+    pub fn command(program: impl AsRef<OsStr>) -> Command {
+        let mut command = Command::new("setpriv");
+        command.args(["--pdeathsig", "KILL", "--"]).arg(program);
+        command
+    }
+
     /// Starts `command`; standard output and error go to the file `log`.
     pub fn spawn(name: &str, command: &mut Command, log: &Path) -> Result<Self> {
         let output =

@@ -6,7 +6,7 @@ use std::process::Command;
 
 use anyhow::{Context, Result, ensure};
 use nix::sys::signal::Signal;
-use zmes_tests::{Daemon, NotifySocket, World, zmesd_binary};
+use zmes_tests::{Daemon, NotifySocket, Process, World, zmesd_binary};
 
 /// Runs `zmesd ARGUMENTS` to its end: exit code, standard output, standard error.
 fn run(world: &World, arguments: &[&str]) -> Result<(Option<i32>, String, String)> {
@@ -130,7 +130,7 @@ async fn started_by_zoneminder_under_the_old_name_it_runs() -> Result<()> {
     symlink(zmesd_binary()?, &old_name)?;
     // zmdc gives no arguments; the configuration is found where it lies.
     let file = world.settings_file();
-    let mut command = Command::new(&old_name);
+    let mut command = Process::command(&old_name);
     command
         .env_clear()
         .env("PATH", "/usr/bin:/bin")
