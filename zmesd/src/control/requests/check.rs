@@ -15,6 +15,9 @@ const ROUNDS: u32 = 3;
 const PATIENCE: Duration = Duration::from_secs(1);
 /// How often the counter is looked at meanwhile.
 const LOOK: Duration = Duration::from_millis(10);
+/// How long the database may take; less than what `zmesctl` waits for the whole.
+const ASKED: Duration = Duration::from_secs(3);
+const DB_HINT: &str = "is it running, and do ZM_DB_* in zm.conf (or database-url) lead to it?";
 /// A day, in seconds.
 const DAY: i64 = 24 * 60 * 60;
 
@@ -28,7 +31,7 @@ pub(super) async fn run(
     let part = match check {
         CheckKind::Ping => ping(parts).await,
         CheckKind::Shm => shm(&monitors::join(parts)),
-        CheckKind::Db => db(&parts.database.borrow()),
+        CheckKind::Db => db(parts).await,
         CheckKind::Tls => tls(parts, within_ms),
         CheckKind::All => return Ok(all(parts, within_ms).await),
         CheckKind::Unknown => return Err(super::unsupported()),
@@ -38,12 +41,7 @@ pub(super) async fn run(
 }
 
 async fn all(parts: &ControlParts, within_ms: u64) -> Check {
-    let checks = vec![
-        ping(parts).await,
-        shm(&monitors::join(parts)),
-        db(&parts.database.borrow()),
-        tls(parts, within_ms),
-    ];
+    let checks = vec![ping(parts).await, shm(&monitors::join(parts)), db(parts).await, tls(parts, within_ms)];
     let failed: Vec<_> = checks.iter().filter(|part| !part.ok).collect();
     let detail = if failed.is_empty() {
         format!("all {} checks hold", checks.len())
@@ -94,15 +92,18 @@ fn shm(monitors: &[Listed]) -> CheckPart {
     fails("shm", detail, "zmesctl monitors list shows all; is zmc running for them?")
 }
 
-fn db(health: &DbHealth) -> CheckPart {
+/// Asks the database now: how it answered last may be some seconds old.
+async fn db(parts: &ControlParts) -> CheckPart {
+    // The answer itself is of no interest, only whether there was one; that is then the health.
+    let asked = tokio::time::timeout(ASKED, parts.catalog.refresh()).await;
+    if asked.is_err() {
+        return fails("db", format!("the database does not answer within {} s", ASKED.as_secs()), DB_HINT);
+    }
+    let health = parts.database.borrow().clone();
     match health {
         DbHealth::Up => holds("db", "the database answers"),
         DbHealth::Untried => fails("db", "the database has not been asked yet", "try again in a few seconds"),
-        DbHealth::Down(reason) => fails(
-            "db",
-            format!("the database does not answer: {reason}"),
-            "is it running, and do ZM_DB_* in zm.conf (or database-url) lead to it?",
-        ),
+        DbHealth::Down(reason) => fails("db", format!("the database does not answer: {reason}"), DB_HINT),
     }
 }
 
