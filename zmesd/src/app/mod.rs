@@ -29,19 +29,10 @@ const SESSIONS_DEADLINE: Duration = Duration::from_secs(4);
 /// How long router, state and control socket get each.
 const STEP_DEADLINE: Duration = Duration::from_secs(2);
 
-/// The running daemon, by the order in which its tasks end.
+/// The running daemon.
 #[derive(Debug)]
 struct App {
-    /// What finds alarms and lets clients in: ends first.
-    front: Tasks,
-    /// The router.
-    core: Tasks,
-    /// The state's writer.
-    store: Tasks,
-    /// The control socket: answers until the end.
-    control: Tasks,
-    sessions: TaskTracker,
-    tokens: Tokens,
+    conductor: Conductor,
     vitals: Vitals,
 }
 
@@ -64,10 +55,8 @@ impl Tokens {
 impl App {
     /// Serves until told to stop, then ends everything in order.
     async fn run(self, lifecycle: Lifecycle) -> Exit {
-        let Self { front, core, store, control, sessions, tokens, vitals } = self;
-        let conductor = Conductor { front, core, store, control, sessions, tokens };
-        let conducted = lifecycle.tracker().spawn(conductor.run());
-        let ended = lifecycle.run(vitals).await;
+        let conducted = lifecycle.tracker().spawn(self.conductor.run());
+        let ended = lifecycle.run(self.vitals).await;
         if !ended.in_time {
             warn!("not everything ended in order");
             return Exit::Internal;
@@ -82,15 +71,25 @@ impl App {
 /// Ends the tasks in the order in which they depend on each other: who sends first, who receives last.
 #[derive(Debug)]
 struct Conductor {
+    /// What finds alarms and lets clients in: ends first.
     front: Tasks,
+    /// The router.
     core: Tasks,
+    /// The state's writer.
     store: Tasks,
+    /// The control socket: answers until the end.
     control: Tasks,
     sessions: TaskTracker,
     tokens: Tokens,
 }
 
 impl Conductor {
+    fn new(soft: CancellationToken) -> Self {
+        let none = Tasks::default;
+        let (front, core, store, control) = (none(), none(), none(), none());
+        Self { front, core, store, control, sessions: TaskTracker::new(), tokens: Tokens::new(soft) }
+    }
+
     /// Returns the name of the task that ended without being told to, if that is why.
     async fn run(mut self) -> Option<&'static str> {
         // In this order: after a stop every task ends, and none of them has crashed.

@@ -38,7 +38,6 @@ pub(super) struct Hot {
     pub(super) certificates: Option<Arc<CertStore>>,
     pub(super) websocket: Arc<ws::Context>,
     pub(super) auth: watch::Sender<AuthConfig>,
-    pub(super) auth_enabled: watch::Sender<bool>,
     pub(super) permissions: Option<Arc<ZmDb>>,
     pub(super) detect: watch::Sender<DetectConfig>,
     pub(super) catalog_interval: watch::Sender<Duration>,
@@ -132,8 +131,7 @@ impl Reloader {
             warn!(error = %problem, "the log level stays as it was");
         }
         hot.websocket.reconfigure(ServerSettings::new(new));
-        hot.auth.send_replace(new.auth);
-        hot.auth_enabled.send_replace(new.auth.enabled);
+        hot.auth.send_if_modified(|now| std::mem::replace(now, new.auth) != new.auth);
         if let Some(database) = &hot.permissions {
             database.enforce_permissions(new.auth.enforce_monitor_permissions);
         }
@@ -228,5 +226,41 @@ impl CertificateInfo for InUse {
             not_after: pair.summary.not_after,
             problems: problems.collect(),
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+    use crate::config::{Environment, Loaded};
+
+    fn config(keys: &str) -> Config {
+        let text = keys.replace("DATABASE", "database-url = \"mysql://zm:zm@localhost/zm\"");
+        match Loaded::from_text(&text, Path::new("zmesd.toml"), &Environment::default()) {
+            Ok(loaded) => loaded.config,
+            Err(problems) => panic!("{problems}"),
+        }
+    }
+
+    /// The keys that the table calls hot, and what is carried over here, must be the same.
+    #[test]
+    fn what_holds_after_a_reload_differs_only_in_what_needs_a_restart() {
+        let old = config("[zoneminder]\nDATABASE\n[server]\nplaintext = true\n");
+        let new = config(
+            "[zoneminder]\nDATABASE\npoll-interval = \"30ms\"\nmonitor-reload-interval = \"61s\"\n\
+             reconcile-interval = \"3s\"\nrealarm-interval = \"61s\"\ncatch-up = \"11m\"\n\
+             [server]\nplaintext = true\nlisten = [\"127.0.0.1:9001\"]\nadvertised-version = \"7.0.1\"\n\
+             max-clients = 19\nmax-clients-per-address = 9\ntrusted-proxies = [\"10.0.0.0/8\"]\n\
+             allowed-origins = [\"https://zm.example.org\"]\n\
+             [auth]\nenabled = false\ntimeout = \"21s\"\nenforce-monitor-permissions = false\n\
+             [control]\nadmin-group = \"adm\"\n[log]\nlevel = \"debug\"\n",
+        );
+        let wanted = old.diff(&new);
+        assert_eq!(wanted.needs_restart, ["server.listen", "zoneminder.catch-up"]);
+        assert_eq!(wanted.hot.len(), 14, "{:?}", wanted.hot);
+        let left = in_force(&old, new.clone()).diff(&new);
+        assert_eq!((left.hot, left.needs_restart), (Vec::new(), wanted.needs_restart));
     }
 }

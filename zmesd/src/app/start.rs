@@ -7,7 +7,6 @@ use jiff::Timestamp;
 use tokio::sync::watch;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
-use tokio_util::task::TaskTracker;
 use tracing::{error, warn};
 
 use super::config_file::ConfigFile;
@@ -16,9 +15,9 @@ use super::reload::{Hot, InUse, Reloader};
 use super::start_error::StartError;
 use super::supervise::Tasks;
 use super::wiring::Channels;
-use super::{App, Tokens};
+use super::{App, Conductor};
 use crate::auth::Authenticator;
-use crate::config::{AuthConfig, Config};
+use crate::config::Config;
 use crate::control::{self, ControlListener, ControlParts};
 use crate::detect::{self, DetectParts, Detection, Record};
 use crate::lifecycle::{Lifecycle, Vitals};
@@ -52,7 +51,6 @@ struct Opened {
     control: ControlListener,
     listeners: Vec<Listener>,
     websocket: Arc<ws::Context>,
-    auth: watch::Sender<AuthConfig>,
     state: State,
 }
 
@@ -80,26 +78,19 @@ impl App {
         };
         let channels = Channels::new(&config);
         let opened = Opened::open(&config, &parts, &channels, &common).await?;
-        let tokens = Tokens::new(lifecycle.soft());
         let vitals = Vitals {
             reload: channels.hangups.0.clone(),
             router: channels.router.clone(),
             catalog: channels.catalog.clone(),
             database: parts.database.clone(),
         };
-        let mut app = Self {
-            front: Tasks::default(),
-            core: Tasks::default(),
-            store: Tasks::default(),
-            control: Tasks::default(),
-            sessions: TaskTracker::new(),
-            tokens,
-            vitals,
-        };
-        app.run_tasks(config, file, parts, log, channels, opened, common);
-        Ok(app)
+        let mut conductor = Conductor::new(lifecycle.soft());
+        conductor.run_tasks(config, file, parts, log, channels, opened, common);
+        Ok(Self { conductor, vitals })
     }
+}
 
+impl Conductor {
     #[expect(
         clippy::too_many_arguments,
         clippy::too_many_lines,
@@ -115,7 +106,7 @@ impl App {
         opened: Opened,
         common: Common,
     ) {
-        let Opened { certificates, control, listeners, websocket, auth, state } = opened;
+        let Opened { certificates, control, listeners, websocket, state } = opened;
         let listening = self.listen(listeners, certificates.is_some());
         let soft = &self.tokens.soft;
         let clock = || Arc::clone(&common.clock);
@@ -147,7 +138,7 @@ impl App {
             alarms: channels.alarms.1,
             commands: channels.commands,
             catalog: channels.catalog.watch(),
-            authenticated_users: channels.auth_enabled.1,
+            auth: channels.auth.1,
             state: state.handle.clone(),
             remembered: state.remembered,
             tap: common.tap.clone(),
@@ -161,8 +152,7 @@ impl App {
             log: log.clone(),
             certificates: certificates.clone(),
             websocket,
-            auth,
-            auth_enabled: channels.auth_enabled.0,
+            auth: channels.auth.0,
             permissions: parts.permissions,
             detect: channels.detect.0,
             catalog_interval: channels.catalog_interval.0,
@@ -232,10 +222,9 @@ impl Opened {
         let certificates = certificates(config, common.started_at)?;
         let sockets = ws::bind(&config.server.listen)?;
         let state = State::open(&config.state, Arc::clone(&common.clock)).await?;
-        let (auth, auth_rx) = watch::channel(config.auth);
         let login = Authenticator::new(
             Arc::clone(&parts.accounts),
-            auth_rx,
+            channels.auth.1.clone(),
             Arc::clone(&common.clock),
             Arc::clone(&common.counters),
         );
@@ -256,7 +245,7 @@ impl Opened {
             .map(listener)
             .collect::<Result<Vec<_>, _>>()
             .map_err(|source| StartError::System { what: "serve a listening socket", source })?;
-        Ok(Self { certificates, control, listeners, websocket, auth, state })
+        Ok(Self { certificates, control, listeners, websocket, state })
     }
 }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use tokio::sync::{mpsc, watch};
 
-use crate::config::Config;
+use crate::config::{AuthConfig, Config};
 use crate::control::MonitorReports;
 use crate::detect::DetectConfig;
 use crate::domain::Alarm;
@@ -35,7 +35,7 @@ pub(super) struct Channels {
     pub(super) reports: (watch::Sender<MonitorReports>, watch::Receiver<MonitorReports>),
     pub(super) detect: (watch::Sender<DetectConfig>, watch::Receiver<DetectConfig>),
     pub(super) catalog_interval: (watch::Sender<Duration>, watch::Receiver<Duration>),
-    pub(super) auth_enabled: (watch::Sender<bool>, watch::Receiver<bool>),
+    pub(super) auth: (watch::Sender<AuthConfig>, watch::Receiver<AuthConfig>),
     pub(super) admin_group: (watch::Sender<String>, watch::Receiver<String>),
 }
 
@@ -55,7 +55,7 @@ impl Channels {
             reports: watch::channel(MonitorReports::default()),
             detect: watch::channel(DetectConfig::from(&config.zoneminder)),
             catalog_interval: watch::channel(config.zoneminder.monitor_reload_interval),
-            auth_enabled: watch::channel(config.auth.enabled),
+            auth: watch::channel(config.auth),
             admin_group: watch::channel(config.control.admin_group.clone()),
         }
     }

@@ -21,6 +21,7 @@ use super::handle::{
 use super::revalidate::{Standing, standing};
 use super::sessions::{LoggedIn, Queued, Session};
 use super::tap::Tap;
+use crate::config::AuthConfig;
 use crate::domain::{Alarm, Decision, MonitorFilter, MonitorRights, Origin, SkipReason};
 use crate::monitors::Catalog;
 use crate::ports::Clock;
@@ -42,8 +43,8 @@ pub struct RouterParts {
     pub commands: mpsc::Receiver<Command>,
     /// Monitors, and users whose rights may change.
     pub catalog: watch::Receiver<Arc<Catalog>>,
-    /// `auth.enabled`: while it is off, nobody's rights come from the catalog.
-    pub authenticated_users: watch::Receiver<bool>,
+    /// `[auth]`: while it is off, nobody's rights come from the catalog.
+    pub auth: watch::Receiver<AuthConfig>,
     /// Where alarms, filters and intervals are kept.
     pub state: StateHandle,
     /// What the daemon before had kept.
@@ -86,7 +87,7 @@ impl Router {
                 Some(command) = self.parts.commands.recv() => self.on_command(command),
                 Ok(()) = self.parts.catalog.changed() => self.on_catalog(),
                 // Who came in while nobody was asked for credentials is looked at once they count again.
-                Ok(()) = self.parts.authenticated_users.changed() => self.on_catalog(),
+                Ok(()) = self.parts.auth.changed() => self.on_catalog(),
                 () = stop.cancelled() => break,
             }
         }
@@ -168,7 +169,7 @@ impl Router {
     }
 
     fn on_catalog(&mut self) {
-        if !*self.parts.authenticated_users.borrow_and_update() {
+        if !self.parts.auth.borrow_and_update().enabled {
             return;
         }
         let catalog = Arc::clone(&self.parts.catalog.borrow_and_update());

@@ -16,7 +16,7 @@ use zmes_shared::control::ClientFilter;
 use zmes_shared::{EventId, MonitorId, SessionId};
 
 use super::*;
-use crate::config::StateConfig;
+use crate::config::{AuthConfig, StateConfig};
 use crate::domain::{Alarm, Decision, MonitorFilter, MonitorRights, Origin, SkipReason, User};
 use crate::monitors::Catalog;
 use crate::ports::{Clock, SystemClock};
@@ -88,7 +88,12 @@ impl World {
             alarms: alarms_rx,
             commands: commands_rx,
             catalog: catalog_rx,
-            authenticated_users: watch::channel(true).1,
+            auth: watch::channel(AuthConfig {
+                enabled: true,
+                timeout: Duration::from_secs(20),
+                enforce_monitor_permissions: true,
+            })
+            .1,
             state: state.handle,
             remembered: state.remembered,
             tap: Tap::default(),
@@ -313,7 +318,12 @@ async fn watchers_see_alarm_and_decisions_in_one_batch() {
         alarms: alarms_rx,
         commands: mpsc::channel(1).1,
         catalog: watch::channel(catalog(&[])).1,
-        authenticated_users: watch::channel(true).1,
+        auth: watch::channel(AuthConfig {
+            enabled: true,
+            timeout: Duration::from_secs(20),
+            enforce_monitor_permissions: true,
+        })
+        .1,
         state: state.handle,
         remembered: state.remembered,
         tap,

@@ -20,7 +20,7 @@ use zmes_shared::control::{ControlError, ErrorCode};
 use zmes_shared::views::{ConfigReloaded, ConfigShown, MonitorView, Reloaded};
 use zmes_shared::{EventId, MonitorId, MonitorState, SessionId};
 
-use crate::config::StateConfig;
+use crate::config::{AuthConfig, StateConfig};
 use crate::control::{ControlListener, ControlParts, MonitorReports, serve};
 use crate::domain::{
     Alarm, Monitor, MonitorFilter, MonitorRights, MonitorSet, NotWatched, Origin, Recording, User, ZmVersion,
@@ -173,7 +173,12 @@ impl Core {
             alarms: alarms_rx,
             commands: commands_rx,
             catalog,
-            authenticated_users: watch::channel(false).1,
+            auth: watch::channel(AuthConfig {
+                enabled: false,
+                timeout: Duration::from_secs(20),
+                enforce_monitor_permissions: true,
+            })
+            .1,
             state: state.handle.clone(),
             remembered: state.remembered,
             tap: tap.clone(),
