@@ -26,6 +26,12 @@ pub enum SkipReason {
     Slow,
     /// The target is being disconnected.
     Ending,
+    /// The token's user is unknown, disabled, or may not see events.
+    User,
+    /// The token's app wants no pushes (`state` is `disabled`).
+    Disabled,
+    /// An admin has silenced the token.
+    Muted,
 }
 
 impl SkipReason {
@@ -39,6 +45,9 @@ impl SkipReason {
             Self::Pending => "not authenticated",
             Self::Slow => "slow",
             Self::Ending => "ending",
+            Self::User => "user",
+            Self::Disabled => "disabled",
+            Self::Muted => "muted",
         }
     }
 }

@@ -4,6 +4,7 @@ mod alarm;
 mod decision;
 mod filter;
 mod monitor;
+mod push;
 mod reading;
 mod rights;
 mod user;
@@ -13,6 +14,9 @@ pub use alarm::{Alarm, Origin};
 pub use decision::{Decision, SkipReason};
 pub use filter::{FilterProblem, MonitorFilter};
 pub use monitor::{Monitor, MonitorSet, NotWatched, Recording};
+pub use push::{
+    App, DeliveryId, Platform, PushState, PushToken, Revoked, Token, TokenHandle, TokenId, TokenProblem,
+};
 pub use reading::{Reading, Trigger};
 pub use rights::MonitorRights;
 pub use user::User;

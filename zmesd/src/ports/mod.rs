@@ -8,6 +8,7 @@ mod clock;
 mod configuration;
 mod events;
 mod login;
+mod push;
 mod trigger;
 mod zoneminder;
 
@@ -17,5 +18,9 @@ pub use clock::{Clock, SystemClock};
 pub use configuration::ConfigReload;
 pub use events::{EventRow, EventStore};
 pub use login::LoginCheck;
+pub use push::{
+    CheckStep, Delivered, Push, PushBatch, PushDelivery, PushError, PushOrder, PushReceipt, PushTransport,
+    PushedAlarm,
+};
 pub use trigger::{AlarmTrigger, TriggerCommand, TriggerError, TriggerVia};
 pub use zoneminder::{DbError, DbHealth, MonitorStore, Zoneminder};

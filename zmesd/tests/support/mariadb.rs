@@ -101,8 +101,25 @@ impl MariaDb {
     }
 
     /// Stops it from doing anything, while the kernel still takes connections for it.
-    pub(crate) fn freeze(&self) {
+    ///
+    /// Returns once every thread stands still: on a busy machine they go on for a while after the signal.
+    pub(crate) async fn freeze(&self) {
         self.signal(Signal::SIGSTOP);
+        let stopped = async {
+            while !self.stands_still() {
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+        };
+        tokio::time::timeout(START_DEADLINE, stopped).await.expect("MariaDB cannot be stopped");
+    }
+
+    fn stands_still(&self) -> bool {
+        let tasks = format!("/proc/{}/task", self.process.as_ref().unwrap().id());
+        std::fs::read_dir(tasks).unwrap().all(|thread| {
+            // A thread that has ended meanwhile has nothing to say.
+            let stat = std::fs::read_to_string(thread.unwrap().path().join("stat")).unwrap_or_default();
+            stat.rsplit(") ").next().is_none_or(|state| state.is_empty() || state.starts_with('T'))
+        })
     }
 
     /// Lets it go on.

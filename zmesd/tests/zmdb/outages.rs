@@ -61,7 +61,7 @@ async fn a_frozen_server_is_given_up_in_time() {
     let Some(server) = started().await else { return };
     let db = ZmDb::new(server.config("zm"), None, true);
     db.load().await.unwrap();
-    server.freeze();
+    server.freeze().await;
     // Without a deadline this would not end at all.
     let Err(DbError::Unavailable(cause)) = db.newest().await else { panic!("a frozen server answered") };
     assert!(cause.contains("no answer") && cause.contains("within 5 s"), "{cause}");

@@ -1,0 +1,286 @@
+//! Push tokens: one registered device each, with what it asked for.
+
+use std::fmt;
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use sha2::{Digest, Sha256};
+
+use super::MonitorFilter;
+
+/// Longest token that is taken, in bytes. FCM's have 150 to 200, APNs' 64; nobody promises a limit.
+const MAX_TOKEN: usize = 4096;
+/// Characters of a token that logs show.
+const SHOWN: usize = 6;
+/// Hexadecimal digits of a handle that people see; more are taken where two tokens share them.
+const HANDLE_DIGITS: usize = 8;
+
+/// The number of a token in the state file; never used again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct TokenId(pub i64);
+
+/// The number of a delivery in the state file: one alarm for one token. Grows with time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct DeliveryId(pub i64);
+
+impl fmt::Display for TokenId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+/// A device's push token, as FCM or APNs issued it. Whoever has it can send to the phone, so it prints shortened;
+/// only transports and the state call [`PushToken::expose`].
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub struct PushToken(Arc<str>);
+
+/// Why a text is no push token.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum TokenProblem {
+    /// There is nothing.
+    #[error("the token is empty")]
+    Empty,
+    /// More than 4096 bytes.
+    #[error("the token is longer than {MAX_TOKEN} bytes")]
+    TooLong,
+    /// White space or control characters: no provider issues such.
+    #[error("the token contains white space or control characters")]
+    Characters,
+}
+
+impl PushToken {
+    /// Takes what an app or a file calls a token.
+    pub fn parse(text: &str) -> Result<Self, TokenProblem> {
+        let text = text.trim();
+        if text.is_empty() {
+            return Err(TokenProblem::Empty);
+        }
+        if text.len() > MAX_TOKEN {
+            return Err(TokenProblem::TooLong);
+        }
+        if text.chars().any(|character| character.is_control() || character.is_whitespace()) {
+            return Err(TokenProblem::Characters);
+        }
+        Ok(Self(text.into()))
+    }
+
+    /// Returns the token itself: for providers and for the state file, for nobody else.
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+
+    /// Returns the name by which admins call it.
+    pub fn handle(&self) -> TokenHandle {
+        TokenHandle(Sha256::digest(self.0.as_bytes()).into())
+    }
+
+    /// Says whether it looks like APNs' own: 64 hexadecimal digits.
+    pub fn is_apns(&self) -> bool {
+        self.0.len() == 64 && self.0.bytes().all(|byte| byte.is_ascii_hexdigit())
+    }
+}
+
+impl fmt::Display for PushToken {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // A token that short would be shown whole.
+        let shown = if self.0.len() > 2 * SHOWN { self.0.len() - SHOWN } else { self.0.len() };
+        write!(f, "…{}", self.0.get(self.0.ceil_char_boundary(shown)..).unwrap_or_default())
+    }
+}
+
+impl fmt::Debug for PushToken {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "PushToken({self})")
+    }
+}
+
+/// SHA-256 of a token: names it without giving it away. Prints as its first 8 hexadecimal digits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct TokenHandle([u8; 32]);
+
+impl TokenHandle {
+    /// Returns all 64 digits, of which any unique prefix names the token.
+    pub fn digits(&self) -> String {
+        self.0.iter().map(|byte| format!("{byte:02x}")).collect()
+    }
+}
+
+impl fmt::Display for TokenHandle {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.iter().take(HANDLE_DIGITS / 2).try_for_each(|byte| write!(f, "{byte:02x}"))
+    }
+}
+
+/// What kind of phone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Platform {
+    /// `ios`
+    Ios,
+    /// `android`
+    Android,
+}
+
+impl Platform {
+    /// Returns the apps' word.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Ios => "ios",
+            Self::Android => "android",
+        }
+    }
+
+    /// Reads the apps' word, in any case.
+    pub fn parse(text: &str) -> Option<Self> {
+        match text.trim().to_ascii_lowercase().as_str() {
+            "ios" => Some(Self::Ios),
+            "android" => Some(Self::Android),
+            _ => None,
+        }
+    }
+}
+
+/// Whether a token wants pushes (`state` of the app protocol, `PushState` of ZoneMinder).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum PushState {
+    /// Alarms are pushed, and an open socket gets a supplementary copy.
+    Enabled,
+    /// Nothing is pushed; an open socket gets the alarms as they are.
+    Disabled,
+}
+
+impl PushState {
+    /// Returns the apps' word.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Enabled => "enabled",
+            Self::Disabled => "disabled",
+        }
+    }
+
+    /// Reads the apps' word; whatever is not `disabled` means enabled, as it always has.
+    pub fn parse(text: &str) -> Self {
+        if text.trim().eq_ignore_ascii_case("disabled") { Self::Disabled } else { Self::Enabled }
+    }
+}
+
+/// Which app registered a token, as far as its messages tell: its tokens belong to that app's Firebase project.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum App {
+    /// zmNinja: a `token` at the top of every message.
+    ZmNinja,
+    /// zmNinjaNg: a `category` in `auth`, or a `profile`.
+    ZmNinjaNg,
+    /// Neither can be told, as for tokens from a file.
+    Unknown,
+}
+
+impl App {
+    /// Returns the word for the state file and for JSON; it is also what a `[[push.fcm.proxy]]` may be called.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::ZmNinja => "zmninja",
+            Self::ZmNinjaNg => "zmninjang",
+            Self::Unknown => "",
+        }
+    }
+
+    /// Reads the word of [`App::as_str`].
+    pub fn parse(text: &str) -> Self {
+        match text {
+            "zmninja" => Self::ZmNinja,
+            "zmninjang" => Self::ZmNinjaNg,
+            _ => Self::Unknown,
+        }
+    }
+}
+
+/// One registered device.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Token {
+    /// Its number in the state file.
+    pub id: TokenId,
+    /// What the provider calls it.
+    pub token: PushToken,
+    /// What admins call it.
+    pub handle: TokenHandle,
+    /// What kind of phone.
+    pub platform: Platform,
+    /// Whether it wants pushes.
+    pub state: PushState,
+    /// The ZoneMinder user who registered it, whose rights hold for it; empty for imported ones, which somebody who
+    /// may see everything has vouched for.
+    pub user: String,
+    /// Which app.
+    pub app: App,
+    /// The app's version; empty if it does not tell.
+    pub app_version: String,
+    /// The app's own name for this server; empty if it has none.
+    pub profile: String,
+    /// Which monitors, and how often at most.
+    pub filter: MonitorFilter,
+    /// The number on the app's icon (iOS): the next push adds one.
+    pub badge: u32,
+    /// When it was registered first.
+    pub created_at: Timestamp,
+    /// When its app last said anything about it.
+    pub last_seen_at: Timestamp,
+    /// An admin has silenced it until then; [`Timestamp::MAX`]: until it is unmuted.
+    pub mute_until: Option<Timestamp>,
+    /// The transport that last took it, where another one refused it as belonging to another app.
+    pub transport: Option<Arc<str>>,
+    /// It is gone, but can be restored for a while.
+    pub revoked: Option<Revoked>,
+}
+
+/// Why and since when a token is gone.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Revoked {
+    /// Since when.
+    pub at: Timestamp,
+    /// By whom or why: `admin`, `prune`, or the provider's word.
+    pub reason: String,
+}
+
+impl Token {
+    /// Says whether an admin has silenced it.
+    pub fn muted(&self, now: Timestamp) -> bool {
+        self.mute_until.is_some_and(|until| now < until)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_token_never_prints_whole() {
+        let token = PushToken::parse(" cXyz:APA91bHPRgkFLJu6sg ").unwrap();
+        assert_eq!(token.to_string(), "…LJu6sg");
+        assert_eq!(format!("{token:?}"), "PushToken(…LJu6sg)");
+        assert_eq!(PushToken::parse("short").unwrap().to_string(), "…");
+        assert_eq!(token.expose(), "cXyz:APA91bHPRgkFLJu6sg");
+    }
+
+    #[test]
+    fn a_handle_is_the_start_of_the_hash() {
+        let handle = PushToken::parse("abc").unwrap().handle();
+        assert_eq!(handle.to_string(), "ba7816bf");
+        assert_eq!(handle.digits().len(), 64);
+    }
+
+    #[test]
+    fn what_cannot_be_a_token_is_refused_with_a_reason() {
+        assert_eq!(PushToken::parse(" "), Err(TokenProblem::Empty));
+        assert_eq!(PushToken::parse("a\nb"), Err(TokenProblem::Characters));
+        assert_eq!(PushToken::parse(&"x".repeat(4097)), Err(TokenProblem::TooLong));
+    }
+
+    #[test]
+    fn whatever_is_not_disabled_is_enabled() {
+        for (word, state) in
+            [("", PushState::Enabled), ("Disabled", PushState::Disabled), ("on", PushState::Enabled)]
+        {
+            assert_eq!(PushState::parse(word), state, "{word}");
+        }
+    }
+}
