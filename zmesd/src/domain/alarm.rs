@@ -45,6 +45,15 @@ impl Origin {
             Self::Test => "test",
         }
     }
+
+    /// Reads the word of [`Origin::as_str`].
+    pub fn parse(text: &str) -> Self {
+        match text {
+            "reconciled" => Self::Reconciled,
+            "test" => Self::Test,
+            _ => Self::Poll,
+        }
+    }
 }
 
 impl Alarm {

@@ -20,7 +20,7 @@ const HANDLE_DIGITS: usize = 8;
 pub struct TokenId(pub i64);
 
 /// The number of a delivery in the state file: one alarm for one token. Grows with time.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct DeliveryId(pub i64);
 
 impl fmt::Display for TokenId {

@@ -207,7 +207,7 @@ impl Router {
         }
         let alarm = Arc::new(alarm);
         self.watch_alarm(&alarm, &decisions);
-        self.note(Note::Announced(Arc::clone(&alarm)));
+        self.note(Note::Announced(Arc::clone(&alarm), Arc::default()));
         if !sent.is_empty() {
             self.note(Note::Sent(sent, alarm.monitor, alarm.at));
         }

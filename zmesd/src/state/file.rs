@@ -10,10 +10,11 @@ use sqlx::{SqlStr, SqlitePool};
 use tokio::sync::{mpsc, watch};
 use zmes_shared::paths::STATE_FILE;
 
-use super::handle::{Remembered, StateHandle};
+use super::handle::{Remembered, StateHandle, StoreReport};
 use super::remembered;
-use super::writer::StateWriter;
+use super::writer::{Keep, StateWriter};
 use crate::config::StateConfig;
+use crate::domain::DeliveryId;
 use crate::ports::Clock;
 
 /// Notes that may wait for the disk. Beyond it they are dropped and counted: the sockets do not wait for a disk.
@@ -83,6 +84,8 @@ pub struct State {
     pub remembered: Remembered,
     /// Why nothing can be written now, if so.
     pub trouble: watch::Receiver<Option<String>>,
+    /// The last delivery that is on the disk.
+    pub committed: watch::Receiver<DeliveryId>,
 }
 
 impl State {
@@ -99,9 +102,15 @@ impl State {
         let reader = pool(&path, 2).await.map_err(open)?;
         let (notes, queue) = mpsc::channel(NOTES_BOUND);
         let (trouble_tx, trouble) = watch::channel(None);
+        let (committed_tx, committed) = watch::channel(remembered.last_delivery);
         let handle = StateHandle { notes, reader, path: path.display().to_string().into() };
-        let writer = StateWriter::new(writer, queue, trouble_tx, config.keep_events, clock);
-        Ok(Self { handle, writer, remembered, trouble })
+        let keep = Keep {
+            events: config.keep_events,
+            deliveries: config.keep_deliveries,
+            tombstones: config.keep_tombstones,
+        };
+        let writer = StateWriter::new(writer, queue, trouble_tx, committed_tx, keep, clock);
+        Ok(Self { handle, writer, remembered, trouble, committed })
     }
 }
 
@@ -127,13 +136,39 @@ pub(super) async fn pool(path: &Path, connections: u32) -> Result<SqlitePool, sq
     SqlitePoolOptions::new().max_connections(connections).acquire_timeout(BUSY).connect_with(options).await
 }
 
+/// The tables, step by step. A step that was released is never changed.
+const MIGRATIONS: [(i64, &str, &str); 2] = [
+    (1, "alarms and devices", include_str!("../../migrations/0001_alarms_and_devices.sql")),
+    (2, "tokens and deliveries", include_str!("../../migrations/0002_tokens_and_deliveries.sql")),
+];
+
 async fn migrate(pool: &SqlitePool, path: &Path) -> Result<(), OpenError> {
-    let first = SqlStr::from_static(include_str!("../../migrations/0001_alarms_and_devices.sql"));
-    let migrations =
-        vec![Migration::new(1, "alarms and devices".into(), MigrationType::Simple, first, false)];
-    match Migrator::with_migrations(migrations).run(pool).await {
+    let migration = |(version, description, sql): (i64, &'static str, &'static str)| {
+        Migration::new(version, description.into(), MigrationType::Simple, SqlStr::from_static(sql), false)
+    };
+    match Migrator::with_migrations(MIGRATIONS.map(migration).into()).run(pool).await {
         Ok(()) => Ok(()),
         Err(MigrateError::VersionMissing(_)) => Err(OpenError::Newer { path: path.to_owned() }),
         Err(source) => Err(OpenError::Migrate { path: path.to_owned(), source }),
     }
+}
+
+/// Has SQLite read and compare every page.
+pub(super) async fn examine(
+    pool: &SqlitePool,
+    path: &str,
+    writable: bool,
+) -> Result<StoreReport, sqlx::Error> {
+    let found = sqlx::query_scalar::<_, String>("PRAGMA quick_check(10)").fetch_all(pool).await?;
+    let bytes = sqlx::query_scalar::<_, i64>(
+        "SELECT page_count * page_size FROM pragma_page_count, pragma_page_size",
+    )
+    .fetch_one(pool)
+    .await?;
+    Ok(StoreReport {
+        path: path.to_owned(),
+        bytes: bytes.cast_unsigned(),
+        damage: found.into_iter().filter(|line| line != "ok").collect(),
+        writable,
+    })
 }

@@ -10,7 +10,11 @@ use tokio::sync::{mpsc, oneshot};
 use zmes_shared::control::Since;
 use zmes_shared::{EventId, MonitorId};
 
-use crate::domain::{Alarm, MonitorFilter};
+use super::deliveries::{self, DeliveryRow, QueuedPush};
+use super::file;
+use super::note::Note;
+use super::tokens::{self, TokenRow};
+use crate::domain::{DeliveryId, MonitorFilter, Token, TokenId};
 
 /// How long a reader waits for the notes before it.
 const BARRIER_DEADLINE: Duration = Duration::from_secs(1);
@@ -46,20 +50,12 @@ pub struct Remembered {
     pub filters: HashMap<Device, MonitorFilter>,
     /// When a device got its last alarm of a monitor, where an interval is to be kept.
     pub sent: HashMap<(Device, MonitorId), Timestamp>,
-}
-
-/// Something to be kept.
-#[derive(Debug)]
-pub enum Note {
-    /// An alarm was handed on: its record and the monitor's cursor, in one transaction.
-    Announced(Arc<Alarm>),
-    /// A device's filter.
-    Filter(Device, MonitorFilter),
-    /// Devices got an alarm of a monitor for which they want an interval. One note for all of them: the queue has
-    /// room for alarms, not for every receiver of each.
-    Sent(BTreeSet<Device>, MonitorId, Timestamp),
-    /// Nothing to be kept: is answered once all notes before it are.
-    Barrier(oneshot::Sender<()>),
+    /// The tokens, revoked ones among them.
+    pub tokens: Vec<Token>,
+    /// When a token was last told of a monitor, where an interval is to be kept.
+    pub token_sent: HashMap<(TokenId, MonitorId), Timestamp>,
+    /// The number of the last delivery; new ones count on from there.
+    pub last_delivery: DeliveryId,
 }
 
 /// An alarm in the record.
@@ -117,13 +113,76 @@ impl StateHandle {
 
     /// Returns the alarms after `since`, at most `limit`, those included that were announced a moment ago.
     pub async fn alarms_since(&self, since: Since, limit: u32) -> Result<Replay, StateError> {
-        let (reply, written) = oneshot::channel();
-        if self.note(Note::Barrier(reply)) {
-            // A disk that stands still must not keep back what is on it already.
-            tokio::time::timeout(BARRIER_DEADLINE, written).await.ok();
-        }
-        super::record::alarms_since(&self.reader, since, limit)
-            .await
-            .map_err(|source| StateError { path: self.path.to_string(), source })
+        self.settle().await;
+        super::record::alarms_since(&self.reader, since, limit).await.map_err(|source| self.error(source))
     }
+
+    /// Returns the tokens with their health, revoked ones among them, ordered by id.
+    pub async fn tokens(&self) -> Result<Vec<TokenRow>, StateError> {
+        self.settle().await;
+        tokens::rows(&self.reader).await.map_err(|source| self.error(source))
+    }
+
+    /// Returns the newest deliveries of one token, newest first, with the attempts of each.
+    pub async fn deliveries_of_token(
+        &self,
+        token: TokenId,
+        limit: u32,
+    ) -> Result<Vec<DeliveryRow>, StateError> {
+        self.settle().await;
+        deliveries::of_token(&self.reader, token, limit).await.map_err(|source| self.error(source))
+    }
+
+    /// Returns what was decided about one event for every token, oldest first, at most `limit`.
+    pub async fn deliveries_of_event(
+        &self,
+        event: EventId,
+        limit: u32,
+    ) -> Result<Vec<DeliveryRow>, StateError> {
+        self.settle().await;
+        deliveries::of_event(&self.reader, event, limit).await.map_err(|source| self.error(source))
+    }
+
+    /// Returns what is still to be sent, oldest first, at most `limit`.
+    pub async fn deliveries_queued(&self, limit: u32) -> Result<Vec<DeliveryRow>, StateError> {
+        self.settle().await;
+        deliveries::queued(&self.reader, limit).await.map_err(|source| self.error(source))
+    }
+
+    /// Returns what is to be sent after that delivery, oldest first: for the dispatcher, after a restart or where its
+    /// memory was full.
+    pub async fn pushes_after(&self, after: DeliveryId, limit: u32) -> Result<Vec<QueuedPush>, StateError> {
+        deliveries::pushes_after(&self.reader, after, limit).await.map_err(|source| self.error(source))
+    }
+
+    /// Looks at the file as `check store` does: reads it whole, and has it written.
+    pub async fn examine(&self) -> Result<StoreReport, StateError> {
+        let writable = self.settle().await;
+        file::examine(&self.reader, &self.path, writable).await.map_err(|source| self.error(source))
+    }
+
+    /// Waits until everything noted so far is on the disk; false: it is not, after a second.
+    pub async fn settle(&self) -> bool {
+        let (reply, written) = oneshot::channel();
+        // A disk that stands still must not keep back what is on it already.
+        self.note(Note::Barrier(reply))
+            && tokio::time::timeout(BARRIER_DEADLINE, written).await.is_ok_and(|written| written.is_ok())
+    }
+
+    fn error(&self, source: sqlx::Error) -> StateError {
+        StateError { path: self.path.to_string(), source }
+    }
+}
+
+/// What `check store` finds.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StoreReport {
+    /// Which file.
+    pub path: String,
+    /// Its size in bytes.
+    pub bytes: u64,
+    /// What SQLite's own check found; empty: nothing is wrong.
+    pub damage: Vec<String>,
+    /// Notes reach the disk.
+    pub writable: bool,
 }

@@ -1,17 +1,30 @@
 //! What survives a restart: one SQLite file with one writer.
 //!
-//! The file holds the record of alarms, the monitors' cursors, and what apps that come back expect to find: their
-//! filter and their intervals. Nothing waits for it: notes are queued, committed in groups, and what is lost when
+//! The file holds the record of alarms, the monitors' cursors, what apps that come back expect to find (their filter
+//! and their intervals), the push tokens, and what was decided and done for each of them. Nothing waits for it: notes are queued, committed in groups, and what is lost when
 //! the disk stands still is found again in ZoneMinder's Events table at the next start.
 
+mod deliveries;
 mod file;
 mod handle;
+mod note;
 mod record;
 mod remembered;
 #[cfg(test)]
 mod tests;
+mod tokens;
 mod writer;
 
+pub use deliveries::{DeliveryRow, FailedAttempt, QueuedPush};
 pub use file::{OpenError, State};
-pub use handle::{Cursor, Device, Note, RecordedAlarm, Remembered, Replay, StateError, StateHandle};
+pub use handle::{Cursor, Device, RecordedAlarm, Remembered, Replay, StateError, StateHandle, StoreReport};
+pub use note::{Attempt, Note, Outcome, TokenDecision};
+pub use tokens::TokenRow;
 pub use writer::StateWriter;
+
+use zmes_shared::EventId;
+
+/// `Events.Id` is unsigned, SQLite's integers are not; no ZoneMinder comes near 2^63 events.
+fn signed(event: EventId) -> i64 {
+    i64::try_from(event.0).unwrap_or(i64::MAX)
+}

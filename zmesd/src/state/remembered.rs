@@ -8,6 +8,7 @@ use sqlx::{Row, SqlitePool};
 use zmes_shared::{EventId, MonitorId};
 
 use super::handle::{Cursor, Device, Remembered};
+use super::{deliveries, tokens};
 use crate::domain::MonitorFilter;
 
 /// A device that has not logged in for so long is forgotten (FCM gives tokens up after 270 days, too).
@@ -27,6 +28,9 @@ pub(super) async fn read(pool: &SqlitePool, now: Timestamp) -> Result<Remembered
         announced: announced(pool, now).await?,
         filters: filters(pool).await?,
         sent: sent(pool).await?,
+        tokens: tokens::all(pool).await?,
+        token_sent: tokens::sent(pool).await?,
+        last_delivery: deliveries::last(pool).await?,
     })
 }
 
@@ -84,4 +88,12 @@ fn device(row: &SqliteRow) -> Result<Device, sqlx::Error> {
 pub(super) fn time(row: &SqliteRow, column: usize) -> Result<Timestamp, sqlx::Error> {
     Timestamp::from_millisecond(row.try_get(column)?)
         .map_err(|source| sqlx::Error::ColumnDecode { index: column.to_string(), source: source.into() })
+}
+
+/// Reads a time column that may be NULL.
+pub(super) fn optional_time(row: &SqliteRow, column: usize) -> Result<Option<Timestamp>, sqlx::Error> {
+    match row.try_get::<Option<i64>, _>(column)? {
+        Some(_) => time(row, column).map(Some),
+        None => Ok(None),
+    }
 }

@@ -28,15 +28,18 @@ fn config(directory: &Path) -> StateConfig {
 }
 
 fn alarm(event: u64, monitor: u32, origin: Origin) -> Note {
-    Note::Announced(Arc::new(Alarm {
-        monitor: MonitorId(monitor),
-        monitor_name: "Garage".into(),
-        event: (event > 0).then_some(EventId(event)),
-        cause: "Motion".into(),
-        at: clock().now(),
-        detected: Instant::now(),
-        origin,
-    }))
+    Note::Announced(
+        Arc::new(Alarm {
+            monitor: MonitorId(monitor),
+            monitor_name: "Garage".into(),
+            event: (event > 0).then_some(EventId(event)),
+            cause: "Motion".into(),
+            at: clock().now(),
+            detected: Instant::now(),
+            origin,
+        }),
+        Arc::default(),
+    )
 }
 
 /// Opens the state, writes the notes, stops the writer: everything is on the disk when this returns.

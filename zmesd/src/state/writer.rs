@@ -9,10 +9,12 @@ use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, MissedTickBehavior};
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, error, info};
-use zmes_shared::{EventId, MonitorId};
+use zmes_shared::MonitorId;
 
-use super::handle::{Device, Note};
-use crate::domain::{Alarm, MonitorFilter, Origin};
+use super::handle::Device;
+use super::note::Note;
+use super::{deliveries, signed, tokens};
+use crate::domain::{Alarm, DeliveryId, MonitorFilter, Origin};
 use crate::ports::Clock;
 
 /// Notes that one transaction takes at most: one flush of the disk serves all of them.
@@ -31,8 +33,17 @@ pub struct StateWriter {
     pool: SqlitePool,
     notes: mpsc::Receiver<Note>,
     trouble: watch::Sender<Option<String>>,
-    keep_events: Duration,
+    committed: watch::Sender<DeliveryId>,
+    keep: Keep,
     clock: Arc<dyn Clock>,
+}
+
+/// How long what is kept.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Keep {
+    pub(super) events: Duration,
+    pub(super) deliveries: Duration,
+    pub(super) tombstones: Duration,
 }
 
 impl StateWriter {
@@ -40,10 +51,11 @@ impl StateWriter {
         pool: SqlitePool,
         notes: mpsc::Receiver<Note>,
         trouble: watch::Sender<Option<String>>,
-        keep_events: Duration,
+        committed: watch::Sender<DeliveryId>,
+        keep: Keep,
         clock: Arc<dyn Clock>,
     ) -> Self {
-        Self { pool, notes, trouble, keep_events, clock }
+        Self { pool, notes, trouble, committed, keep, clock }
     }
 
     /// Runs until `stop`, then writes what is queued already.
@@ -81,11 +93,9 @@ impl StateWriter {
         match self.commit(group).await {
             Ok(()) => {
                 debug!(notes = group.len(), took = ?began.elapsed(), "state written");
-                for note in group.drain(..) {
-                    if let Note::Barrier(reply) = note {
-                        // Whoever waits may have given up.
-                        reply.send(()).ok();
-                    }
+                let last = group.drain(..).filter_map(settled).max();
+                if let Some(last) = last {
+                    self.committed.send_replace(last);
                 }
                 if self.trouble.send_replace(None).is_some() {
                     info!("the state file can be written again");
@@ -110,7 +120,21 @@ impl StateWriter {
         let mut transaction = self.pool.begin_with("BEGIN IMMEDIATE").await?;
         for note in group {
             match note {
-                Note::Announced(alarm) => record(&mut transaction, alarm).await?,
+                Note::Announced(alarm, decisions) => {
+                    record(&mut transaction, alarm).await?;
+                    deliveries::decide(&mut transaction, alarm, decisions).await?;
+                }
+                Note::Tested(alarm, decisions) => {
+                    deliveries::decide(&mut transaction, alarm, decisions).await?;
+                }
+                Note::Token(token) => tokens::keep(&mut transaction, token).await?,
+                Note::TokenSent(told, monitor, at) => {
+                    tokens::keep_sent(&mut transaction, told, *monitor, *at).await?;
+                }
+                Note::Attempt(attempt) => deliveries::attempted(&mut transaction, attempt).await?,
+                Note::Withdrawn(token, reason) => {
+                    deliveries::withdraw(&mut transaction, *token, reason).await?;
+                }
                 Note::Barrier(_) => {}
                 Note::Filter(device, filter) => keep_filter(&mut transaction, device, filter, now).await?,
                 Note::Sent(devices, monitor, at) => {
@@ -124,14 +148,45 @@ impl StateWriter {
     }
 
     async fn prune(&self) {
-        let keep = i64::try_from(self.keep_events.as_millis()).unwrap_or(i64::MAX);
-        let before = self.clock.now().as_millisecond().saturating_sub(keep);
-        match sqlx::query("DELETE FROM alarms WHERE at < ?").bind(before).execute(&self.pool).await {
-            Ok(done) => debug!(alarms = done.rows_affected(), "dropped old alarms from the record"),
-            Err(problem) => {
-                error!(error = problem.to_string(), "cannot drop old alarms from the state file");
+        let now = self.clock.now().as_millisecond();
+        let before = |keep: Duration| now.saturating_sub(i64::try_from(keep.as_millis()).unwrap_or(i64::MAX));
+        let alarms = sqlx::query("DELETE FROM alarms WHERE at < ?")
+            .bind(before(self.keep.events))
+            .execute(&self.pool)
+            .await
+            .map(|done| done.rows_affected());
+        for (what, gone) in [
+            ("alarms", alarms),
+            ("deliveries", deliveries::forget(&self.pool, before(self.keep.deliveries)).await),
+            ("revoked tokens", tokens::forget_revoked(&self.pool, before(self.keep.tombstones)).await),
+        ] {
+            match gone {
+                Ok(gone) => debug!(what, gone, "dropped what is old from the state file"),
+                Err(problem) => {
+                    error!(what, error = problem.to_string(), "cannot drop what is old from the state file");
+                }
             }
         }
+    }
+}
+
+/// Answers a barrier; returns the last delivery of an alarm.
+fn settled(note: Note) -> Option<DeliveryId> {
+    match note {
+        Note::Announced(_, decisions) | Note::Tested(_, decisions) => {
+            decisions.last().map(|decided| decided.id)
+        }
+        Note::Barrier(reply) => {
+            // Whoever waits may have given up.
+            reply.send(()).ok();
+            None
+        }
+        Note::Filter(..)
+        | Note::Sent(..)
+        | Note::Token(_)
+        | Note::TokenSent(..)
+        | Note::Attempt(_)
+        | Note::Withdrawn(..) => None,
     }
 }
 
@@ -198,9 +253,4 @@ async fn keep_sent(
         .execute(&mut **transaction)
         .await?;
     Ok(())
-}
-
-/// `Events.Id` is unsigned, SQLite's integers are not; no ZoneMinder comes near 2^63 events.
-fn signed(event: EventId) -> i64 {
-    i64::try_from(event.0).unwrap_or(i64::MAX)
 }

@@ -1,0 +1,354 @@
+//! Deliveries in the state file: what is to be sent, and what became of it.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use sqlx::sqlite::SqliteRow;
+use sqlx::{QueryBuilder, Row, Sqlite, SqlitePool, Transaction};
+use zmes_shared::{EventId, MonitorId};
+
+use super::note::{Attempt, Outcome, TokenDecision};
+use super::remembered::time;
+use super::tokens;
+use crate::domain::{Alarm, Decision, DeliveryId, Origin, Token, TokenId};
+
+/// Rows that one statement inserts: a statement costs more than a row.
+const ROWS: usize = 200;
+/// The decision of what is still to be sent.
+const QUEUED: &str = "queued";
+
+/// One alarm for one token, with all that is known of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DeliveryRow {
+    /// Its number.
+    pub id: DeliveryId,
+    /// For which token.
+    pub token: TokenId,
+    /// When the alarm was found.
+    pub at: Timestamp,
+    /// The event, where there was one.
+    pub event: Option<EventId>,
+    /// Which monitor.
+    pub monitor: MonitorId,
+    /// Its name then.
+    pub monitor_name: String,
+    /// Why.
+    pub cause: String,
+    /// How the alarm was found.
+    pub origin: Origin,
+    /// `queued`, `sent`, `skipped` or `failed`.
+    pub decision: String,
+    /// Why; for `queued` the last failure.
+    pub reason: String,
+    /// By which transport; empty while none was asked.
+    pub transport: String,
+    /// How often it was tried.
+    pub attempts: u32,
+    /// From the alarm's detection to the provider's answer.
+    pub latency: Option<Duration>,
+    /// The provider's id of the message.
+    pub provider_id: Option<String>,
+    /// The attempts that failed, oldest first (only where one token's deliveries are asked for).
+    pub failures: Vec<FailedAttempt>,
+}
+
+/// An attempt that failed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FailedAttempt {
+    /// When.
+    pub at: Timestamp,
+    /// By which transport.
+    pub transport: String,
+    /// What the provider answered, or why it did not.
+    pub answer: String,
+    /// How long it took.
+    pub took: Duration,
+}
+
+/// A push that is still to be sent.
+#[derive(Debug, Clone)]
+pub struct QueuedPush {
+    /// Its number.
+    pub id: DeliveryId,
+    /// For which token.
+    pub token: Arc<Token>,
+    /// The alarm. Its monotonic time is that of reading.
+    pub alarm: Arc<Alarm>,
+    /// The number for the app's icon.
+    pub badge: u32,
+    /// How often it was tried.
+    pub attempts: u32,
+}
+
+/// Writes an alarm and what was decided for each token.
+pub(super) async fn decide(
+    transaction: &mut Transaction<'_, Sqlite>,
+    alarm: &Alarm,
+    decisions: &[TokenDecision],
+) -> Result<(), sqlx::Error> {
+    if decisions.is_empty() {
+        return Ok(());
+    }
+    let number = sqlx::query(
+        "INSERT INTO pushed_alarms (at, event_id, monitor_id, monitor_name, cause, origin) VALUES (?, ?, ?, ?, ?, ?)",
+    )
+    .bind(alarm.at.as_millisecond())
+    .bind(alarm.event.map(super::signed))
+    .bind(alarm.monitor.0)
+    .bind(&*alarm.monitor_name)
+    .bind(&*alarm.cause)
+    .bind(alarm.origin.as_str())
+    .execute(&mut **transaction)
+    .await?
+    .last_insert_rowid();
+    for rows in decisions.chunks(ROWS) {
+        let mut query: QueryBuilder<Sqlite> =
+            QueryBuilder::new("INSERT INTO deliveries (id, alarm, token_id, decision, reason, badge) ");
+        query.push_values(rows, |mut row, decided| {
+            let (decision, reason) = match decided.decision {
+                Decision::Send => (QUEUED, ""),
+                Decision::Skip(reason) => ("skipped", reason.as_str()),
+            };
+            row.push_bind(decided.id.0).push_bind(number).push_bind(decided.token.0);
+            row.push_bind(decision).push_bind(reason).push_bind(decided.badge);
+        });
+        query.build().execute(&mut **transaction).await?;
+    }
+    if alarm.origin != Origin::Test {
+        let counted = "UPDATE tokens SET badge_count = d.badge FROM deliveries d \
+             WHERE d.alarm = ? AND d.decision = 'queued' AND d.token_id = tokens.id";
+        sqlx::query(counted).bind(number).execute(&mut **transaction).await?;
+    }
+    Ok(())
+}
+
+/// Writes what became of an attempt.
+pub(super) async fn attempted(
+    transaction: &mut Transaction<'_, Sqlite>,
+    attempt: &Attempt,
+) -> Result<(), sqlx::Error> {
+    let (decision, reason, provider_id, latency) = match &attempt.outcome {
+        Outcome::Sent { provider_id, latency, reason, .. } => {
+            ("sent", *reason, provider_id.as_deref(), Some(millis(*latency)))
+        }
+        Outcome::Retry(answer) => (QUEUED, answer.as_str(), None, None),
+        Outcome::Failed(answer) => ("failed", answer.as_str(), None, None),
+        Outcome::Skipped(reason) => ("skipped", *reason, None, None),
+    };
+    sqlx::query(
+        "UPDATE deliveries SET decision = ?, reason = ?, transport = ?, attempts = ?, latency_ms = ?, provider_id = ? \
+         WHERE id = ?",
+    )
+    .bind(decision)
+    .bind(reason)
+    .bind(&*attempt.transport)
+    .bind(attempt.attempts)
+    .bind(latency)
+    .bind(provider_id)
+    .bind(attempt.delivery.0)
+    .execute(&mut **transaction)
+    .await?;
+    match &attempt.outcome {
+        Outcome::Sent { remember, .. } => succeeded(transaction, attempt, *remember).await,
+        // Without a transport nothing was attempted.
+        Outcome::Retry(answer) | Outcome::Failed(answer) if !attempt.transport.is_empty() => {
+            failed(transaction, attempt, answer).await
+        }
+        Outcome::Retry(_) | Outcome::Failed(_) | Outcome::Skipped(_) => Ok(()),
+    }
+}
+
+async fn succeeded(
+    transaction: &mut Transaction<'_, Sqlite>,
+    attempt: &Attempt,
+    remember: bool,
+) -> Result<(), sqlx::Error> {
+    sqlx::query(
+        "UPDATE tokens SET last_notified_at = ?1, last_error = NULL, last_error_at = NULL, failures = 0, \
+         transport = IIF(?2, ?3, transport) WHERE id = ?4",
+    )
+    .bind(attempt.at.as_millisecond())
+    .bind(remember)
+    .bind(&*attempt.transport)
+    .bind(attempt.token.0)
+    .execute(&mut **transaction)
+    .await?;
+    Ok(())
+}
+
+async fn failed(
+    transaction: &mut Transaction<'_, Sqlite>,
+    attempt: &Attempt,
+    answer: &str,
+) -> Result<(), sqlx::Error> {
+    let at = attempt.at.as_millisecond();
+    sqlx::query("INSERT INTO attempts (delivery, at, transport, answer, latency_ms) VALUES (?, ?, ?, ?, ?)")
+        .bind(attempt.delivery.0)
+        .bind(at)
+        .bind(&*attempt.transport)
+        .bind(answer)
+        .bind(millis(attempt.took))
+        .execute(&mut **transaction)
+        .await?;
+    sqlx::query("UPDATE tokens SET last_error = ?, last_error_at = ?, failures = failures + 1 WHERE id = ?")
+        .bind(answer)
+        .bind(at)
+        .bind(attempt.token.0)
+        .execute(&mut **transaction)
+        .await?;
+    Ok(())
+}
+
+/// Marks what still waits for a token as not to be sent.
+pub(super) async fn withdraw(
+    transaction: &mut Transaction<'_, Sqlite>,
+    token: TokenId,
+    reason: &str,
+) -> Result<(), sqlx::Error> {
+    sqlx::query(
+        "UPDATE deliveries SET decision = 'skipped', reason = ? WHERE token_id = ? AND decision = 'queued'",
+    )
+    .bind(reason)
+    .bind(token.0)
+    .execute(&mut **transaction)
+    .await?;
+    Ok(())
+}
+
+/// Forgets the deliveries of alarms before that time (ms).
+pub(super) async fn forget(pool: &SqlitePool, before: i64) -> Result<u64, sqlx::Error> {
+    let old = "SELECT number FROM pushed_alarms WHERE at < ?";
+    let mut transaction = pool.begin_with("BEGIN IMMEDIATE").await?;
+    for query in [
+        format!("DELETE FROM attempts WHERE delivery IN (SELECT id FROM deliveries WHERE alarm IN ({old}))"),
+        format!("DELETE FROM deliveries WHERE alarm IN ({old})"),
+        "DELETE FROM pushed_alarms WHERE at < ?".to_owned(),
+    ] {
+        sqlx::query(sqlx::AssertSqlSafe(query)).bind(before).execute(&mut *transaction).await?;
+    }
+    let (gone,): (i64,) = sqlx::query_as("SELECT changes()").fetch_one(&mut *transaction).await?;
+    transaction.commit().await?;
+    Ok(gone.cast_unsigned())
+}
+
+/// Returns the number of the last delivery; 0 where there was none.
+pub(super) async fn last(pool: &SqlitePool) -> Result<DeliveryId, sqlx::Error> {
+    let row = sqlx::query("SELECT COALESCE(MAX(id), 0) FROM deliveries").fetch_one(pool).await?;
+    Ok(DeliveryId(row.try_get(0)?))
+}
+
+const ROW: &str = "SELECT d.id, d.token_id, a.at, a.event_id, a.monitor_id, a.monitor_name, a.cause, a.origin, \
+    d.decision, d.reason, d.transport, d.attempts, d.latency_ms, d.provider_id \
+    FROM deliveries d JOIN pushed_alarms a ON a.number = d.alarm";
+
+pub(super) async fn of_token(
+    pool: &SqlitePool,
+    token: TokenId,
+    limit: u32,
+) -> Result<Vec<DeliveryRow>, sqlx::Error> {
+    let query = format!("{ROW} WHERE d.token_id = ? ORDER BY d.id DESC LIMIT ?");
+    let rows = sqlx::query(sqlx::AssertSqlSafe(query)).bind(token.0).bind(limit).fetch_all(pool).await?;
+    let mut deliveries = rows.iter().map(delivery).collect::<Result<Vec<_>, _>>()?;
+    for delivery in &mut deliveries {
+        delivery.failures = failures(pool, delivery.id).await?;
+    }
+    Ok(deliveries)
+}
+
+pub(super) async fn of_event(
+    pool: &SqlitePool,
+    event: EventId,
+    limit: u32,
+) -> Result<Vec<DeliveryRow>, sqlx::Error> {
+    let query = format!("{ROW} WHERE a.event_id = ? ORDER BY d.id LIMIT ?");
+    let query = sqlx::query(sqlx::AssertSqlSafe(query)).bind(super::signed(event)).bind(limit);
+    query.fetch_all(pool).await?.iter().map(delivery).collect()
+}
+
+pub(super) async fn queued(pool: &SqlitePool, limit: u32) -> Result<Vec<DeliveryRow>, sqlx::Error> {
+    let query = format!("{ROW} WHERE d.decision = 'queued' ORDER BY d.id LIMIT ?");
+    sqlx::query(sqlx::AssertSqlSafe(query)).bind(limit).fetch_all(pool).await?.iter().map(delivery).collect()
+}
+
+async fn failures(pool: &SqlitePool, delivery: DeliveryId) -> Result<Vec<FailedAttempt>, sqlx::Error> {
+    let query = "SELECT at, transport, answer, latency_ms FROM attempts WHERE delivery = ? ORDER BY rowid";
+    let rows = sqlx::query(query).bind(delivery.0).fetch_all(pool).await?;
+    let attempt = |row: &SqliteRow| {
+        Ok(FailedAttempt {
+            at: time(row, 0)?,
+            transport: row.try_get(1)?,
+            answer: row.try_get(2)?,
+            took: duration(row.try_get(3)?),
+        })
+    };
+    rows.iter().map(attempt).collect()
+}
+
+pub(super) async fn pushes_after(
+    pool: &SqlitePool,
+    after: DeliveryId,
+    limit: u32,
+) -> Result<Vec<QueuedPush>, sqlx::Error> {
+    let query = format!(
+        "SELECT {}, d.id, d.badge, d.attempts, a.at, a.event_id, a.monitor_id, a.monitor_name, a.cause, a.origin \
+         FROM deliveries d JOIN pushed_alarms a ON a.number = d.alarm JOIN tokens t ON t.id = d.token_id \
+         WHERE d.decision = 'queued' AND d.id > ? ORDER BY d.id LIMIT ?",
+        tokens::COLUMNS
+    );
+    let rows = sqlx::query(sqlx::AssertSqlSafe(query)).bind(after.0).bind(limit).fetch_all(pool).await?;
+    rows.iter().filter_map(|row| push(row).transpose()).collect()
+}
+
+fn push(row: &SqliteRow) -> Result<Option<QueuedPush>, sqlx::Error> {
+    const D: usize = tokens::WIDTH;
+    let Some(token) = tokens::token(row, 0)? else { return Ok(None) };
+    let alarm = Alarm {
+        monitor: MonitorId(row.try_get(D + 5)?),
+        monitor_name: row.try_get::<&str, _>(D + 6)?.into(),
+        event: event(row, D + 4)?,
+        cause: row.try_get::<&str, _>(D + 7)?.into(),
+        at: time(row, D + 3)?,
+        detected: tokio::time::Instant::now(),
+        origin: Origin::parse(row.try_get(D + 8)?),
+    };
+    Ok(Some(QueuedPush {
+        id: DeliveryId(row.try_get(D)?),
+        token: Arc::new(token),
+        alarm: Arc::new(alarm),
+        badge: row.try_get(D + 1)?,
+        attempts: row.try_get(D + 2)?,
+    }))
+}
+
+fn delivery(row: &SqliteRow) -> Result<DeliveryRow, sqlx::Error> {
+    Ok(DeliveryRow {
+        id: DeliveryId(row.try_get(0)?),
+        token: TokenId(row.try_get(1)?),
+        at: time(row, 2)?,
+        event: event(row, 3)?,
+        monitor: MonitorId(row.try_get(4)?),
+        monitor_name: row.try_get(5)?,
+        cause: row.try_get(6)?,
+        origin: Origin::parse(row.try_get(7)?),
+        decision: row.try_get(8)?,
+        reason: row.try_get(9)?,
+        transport: row.try_get(10)?,
+        attempts: row.try_get(11)?,
+        latency: row.try_get::<Option<i64>, _>(12)?.map(duration),
+        provider_id: row.try_get(13)?,
+        failures: Vec::new(),
+    })
+}
+
+fn event(row: &SqliteRow, column: usize) -> Result<Option<EventId>, sqlx::Error> {
+    Ok(row.try_get::<Option<i64>, _>(column)?.map(|id| EventId(id.cast_unsigned())))
+}
+
+fn duration(millis: i64) -> Duration {
+    Duration::from_millis(millis.max(0).cast_unsigned())
+}
+
+fn millis(duration: Duration) -> i64 {
+    i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)
+}

@@ -1,0 +1,91 @@
+//! What is to be kept: the notes of the router and of the push side.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use tokio::sync::oneshot;
+use zmes_shared::MonitorId;
+
+use super::handle::Device;
+use crate::domain::{Alarm, Decision, DeliveryId, MonitorFilter, Token, TokenId};
+
+/// Something to be kept.
+#[derive(Debug)]
+pub enum Note {
+    /// An alarm was handed on: its record, the monitor's cursor, and what was decided for each token, in one
+    /// transaction.
+    Announced(Arc<Alarm>, Arc<[TokenDecision]>),
+    /// A test: only what was decided for each token.
+    Tested(Arc<Alarm>, Arc<[TokenDecision]>),
+    /// A device's filter.
+    Filter(Device, MonitorFilter),
+    /// Devices got an alarm of a monitor for which they want an interval. One note for all of them: the queue has
+    /// room for alarms, not for every receiver of each.
+    Sent(BTreeSet<Device>, MonitorId, Timestamp),
+    /// A token as it is now.
+    Token(Arc<Token>),
+    /// Tokens were told of a monitor for which they want an interval.
+    TokenSent(Vec<TokenId>, MonitorId, Timestamp),
+    /// What became of an attempt to send.
+    Attempt(Box<Attempt>),
+    /// What still waits for a token is not sent, for that reason.
+    Withdrawn(TokenId, &'static str),
+    /// Nothing to be kept: is answered once all notes before it are.
+    Barrier(oneshot::Sender<()>),
+}
+
+/// What was decided for one token.
+#[derive(Debug, Clone, Copy)]
+pub struct TokenDecision {
+    /// The delivery.
+    pub id: DeliveryId,
+    /// Which token.
+    pub token: TokenId,
+    /// What was decided.
+    pub decision: Decision,
+    /// The number for the app's icon, where it is to be sent.
+    pub badge: u32,
+}
+
+/// What became of an attempt to send.
+#[derive(Debug, Clone)]
+pub struct Attempt {
+    /// Which delivery.
+    pub delivery: DeliveryId,
+    /// For which token.
+    pub token: TokenId,
+    /// When.
+    pub at: Timestamp,
+    /// By which transport; empty where none was asked.
+    pub transport: Arc<str>,
+    /// So many attempts so far, this one counted.
+    pub attempts: u32,
+    /// How long the provider took.
+    pub took: Duration,
+    /// What came of it.
+    pub outcome: Outcome,
+}
+
+/// What came of an attempt.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Outcome {
+    /// The provider took it.
+    Sent {
+        /// The provider's id of the message.
+        provider_id: Option<String>,
+        /// From the alarm's detection to the provider's answer.
+        latency: Duration,
+        /// `digest` where it went out together with others, else empty.
+        reason: &'static str,
+        /// The token belongs to this transport, not to the one that would come first.
+        remember: bool,
+    },
+    /// It did not, and it is tried again.
+    Retry(String),
+    /// It did not, and nothing more is tried.
+    Failed(String),
+    /// Nothing is tried (any more), for a reason of our own: `expired`, `shadow`, `rights`.
+    Skipped(&'static str),
+}

@@ -1,0 +1,160 @@
+//! Tokens in the state file.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use sqlx::sqlite::SqliteRow;
+use sqlx::{Row, Sqlite, SqlitePool, Transaction};
+use zmes_shared::MonitorId;
+
+use super::remembered::{optional_time, time};
+use crate::domain::{App, MonitorFilter, Platform, PushState, PushToken, Revoked, Token, TokenId};
+
+/// The columns that make a [`Token`], in the order in which [`token`] reads them.
+pub(super) const COLUMNS: &str = "t.id, t.token, t.platform, t.push_state, t.user_name, t.app, t.app_version, \
+    t.profile, t.monitor_list, t.interval_list, t.badge_count, t.created_on, t.last_seen_at, t.mute_until, \
+    t.revoked_at, t.revoked_reason, t.transport";
+/// How many they are.
+pub(super) const WIDTH: usize = 17;
+
+/// A token with what pushes to it have shown.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TokenRow {
+    /// The token.
+    pub token: Token,
+    /// When a provider last took a push for it.
+    pub last_notified_at: Option<Timestamp>,
+    /// Why the last attempt failed; `None` once one has succeeded.
+    pub last_error: Option<String>,
+    /// When that was.
+    pub last_error_at: Option<Timestamp>,
+    /// Attempts that have failed since the last success.
+    pub failures: u32,
+}
+
+/// Returns all tokens with their health, ordered by id.
+pub(super) async fn rows(pool: &SqlitePool) -> Result<Vec<TokenRow>, sqlx::Error> {
+    let query = format!(
+        "SELECT {COLUMNS}, t.last_notified_at, t.last_error, t.last_error_at, t.failures FROM tokens t ORDER BY t.id"
+    );
+    let rows = sqlx::query(sqlx::AssertSqlSafe(query)).fetch_all(pool).await?;
+    let health = |row: &SqliteRow| -> Result<Option<TokenRow>, sqlx::Error> {
+        let Some(token) = token(row, 0)? else { return Ok(None) };
+        Ok(Some(TokenRow {
+            token,
+            last_notified_at: optional_time(row, WIDTH)?,
+            last_error: row.try_get(WIDTH + 1)?,
+            last_error_at: optional_time(row, WIDTH + 2)?,
+            failures: row.try_get(WIDTH + 3)?,
+        }))
+    };
+    rows.iter().filter_map(|row| health(row).transpose()).collect()
+}
+
+/// Returns all tokens, ordered by id.
+pub(super) async fn all(pool: &SqlitePool) -> Result<Vec<Token>, sqlx::Error> {
+    Ok(rows(pool).await?.into_iter().map(|row| row.token).collect())
+}
+
+/// Returns when tokens were last told of monitors for which they want an interval.
+pub(super) async fn sent(pool: &SqlitePool) -> Result<HashMap<(TokenId, MonitorId), Timestamp>, sqlx::Error> {
+    let rows = sqlx::query("SELECT token_id, monitor_id, at FROM token_sent").fetch_all(pool).await?;
+    rows.iter()
+        .map(|row| Ok(((TokenId(row.try_get(0)?), MonitorId(row.try_get(1)?)), time(row, 2)?)))
+        .collect()
+}
+
+/// Reads a token whose columns begin at `first`; `None`: somebody has edited the file, and it is none.
+pub(super) fn token(row: &SqliteRow, first: usize) -> Result<Option<Token>, sqlx::Error> {
+    let text = |column: usize| row.try_get::<&str, _>(first + column);
+    let Ok(secret) = PushToken::parse(text(1)?) else { return Ok(None) };
+    let Some(platform) = Platform::parse(text(2)?) else { return Ok(None) };
+    let revoked = optional_time(row, first + 14)?;
+    Ok(Some(Token {
+        id: TokenId(row.try_get(first)?),
+        handle: secret.handle(),
+        token: secret,
+        platform,
+        state: PushState::parse(text(3)?),
+        user: text(4)?.to_owned(),
+        app: App::parse(text(5)?),
+        app_version: text(6)?.to_owned(),
+        profile: text(7)?.to_owned(),
+        // We wrote it, so it parses; a file that somebody edited costs the token its filter, not the alarms.
+        filter: MonitorFilter::parse(text(8)?, text(9)?).unwrap_or_default(),
+        badge: row.try_get(first + 10)?,
+        created_at: time(row, first + 11)?,
+        last_seen_at: time(row, first + 12)?,
+        mute_until: optional_time(row, first + 13)?,
+        revoked: revoked
+            .map(|at| Ok::<_, sqlx::Error>(Revoked { at, reason: text(15)?.to_owned() }))
+            .transpose()?,
+        transport: row.try_get::<Option<&str>, _>(first + 16)?.map(Arc::from),
+    }))
+}
+
+/// Writes a token as it is now; what pushes have shown stays, unless it has come back from the dead.
+pub(super) async fn keep(
+    transaction: &mut Transaction<'_, Sqlite>,
+    token: &Token,
+) -> Result<(), sqlx::Error> {
+    let (monitors, intervals) = token.filter.lists();
+    sqlx::query(
+        "INSERT INTO tokens (id, token, platform, push_state, user_name, app, app_version, profile, monitor_list, \
+         interval_list, badge_count, created_on, last_seen_at, mute_until, revoked_at, revoked_reason) \
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16) ON CONFLICT (id) DO UPDATE SET \
+         platform = ?3, push_state = ?4, user_name = ?5, app = ?6, app_version = ?7, profile = ?8, \
+         monitor_list = ?9, interval_list = ?10, badge_count = ?11, last_seen_at = ?13, mute_until = ?14, \
+         failures = IIF(revoked_at IS NOT NULL AND ?15 IS NULL, 0, failures), \
+         last_error = IIF(revoked_at IS NOT NULL AND ?15 IS NULL, NULL, last_error), \
+         revoked_at = ?15, revoked_reason = ?16",
+    )
+    .bind(token.id.0)
+    .bind(token.token.expose())
+    .bind(token.platform.as_str())
+    .bind(token.state.as_str())
+    .bind(&token.user)
+    .bind(token.app.as_str())
+    .bind(&token.app_version)
+    .bind(&token.profile)
+    .bind(monitors)
+    .bind(intervals)
+    .bind(token.badge)
+    .bind(token.created_at.as_millisecond())
+    .bind(token.last_seen_at.as_millisecond())
+    .bind(token.mute_until.map(Timestamp::as_millisecond))
+    .bind(token.revoked.as_ref().map(|revoked| revoked.at.as_millisecond()))
+    .bind(token.revoked.as_ref().map_or("", |revoked| revoked.reason.as_str()))
+    .execute(&mut **transaction)
+    .await?;
+    Ok(())
+}
+
+/// Writes when tokens were told of a monitor.
+pub(super) async fn keep_sent(
+    transaction: &mut Transaction<'_, Sqlite>,
+    tokens: &[TokenId],
+    monitor: MonitorId,
+    at: Timestamp,
+) -> Result<(), sqlx::Error> {
+    for token in tokens {
+        sqlx::query("REPLACE INTO token_sent (token_id, monitor_id, at) VALUES (?, ?, ?)")
+            .bind(token.0)
+            .bind(monitor.0)
+            .bind(at.as_millisecond())
+            .execute(&mut **transaction)
+            .await?;
+    }
+    Ok(())
+}
+
+/// Forgets tokens that were revoked before that time (ms), for good.
+pub(super) async fn forget_revoked(pool: &SqlitePool, before: i64) -> Result<u64, sqlx::Error> {
+    sqlx::query("DELETE FROM token_sent WHERE token_id IN (SELECT id FROM tokens WHERE revoked_at < ?)")
+        .bind(before)
+        .execute(pool)
+        .await?;
+    let done = sqlx::query("DELETE FROM tokens WHERE revoked_at < ?").bind(before).execute(pool).await?;
+    Ok(done.rows_affected())
+}
