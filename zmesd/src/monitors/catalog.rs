@@ -6,9 +6,10 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use tokio::sync::{mpsc, oneshot, watch};
+use zmes_shared::MonitorId;
 use zmes_shared::views::Reloaded;
 
-use crate::domain::{MonitorSet, User, ZmVersion};
+use crate::domain::{MonitorSet, SkipReason, User, ZmVersion};
 use crate::ports::DbError;
 
 /// How long `monitors reload` may take.
@@ -27,6 +28,14 @@ pub struct Catalog {
     pub users: BTreeMap<String, Arc<User>>,
     /// `ZM_WATCH_MAX_DELAY`; zero before the first load.
     pub watch_max_delay: Duration,
+}
+
+impl Catalog {
+    /// Says whether a user, who may not even be connected, may hear of a monitor now.
+    pub fn may_hear(&self, user: &str, monitor: MonitorId) -> Result<(), SkipReason> {
+        let user = self.users.get(user).filter(|user| user.barred().is_none()).ok_or(SkipReason::User)?;
+        if user.rights.allow(monitor) { Ok(()) } else { Err(SkipReason::Rights) }
+    }
 }
 
 /// Asks the catalog to read again; the answer comes when the new one is published.

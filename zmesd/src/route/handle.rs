@@ -11,7 +11,7 @@ use zmes_shared::control::ClientFilter;
 use zmes_shared::views::{ClientCounts, ClientView};
 use zmes_shared::{EventId, MonitorId, SessionId};
 
-use crate::domain::{Decision, MonitorFilter, MonitorRights, User};
+use crate::domain::{Decision, MonitorFilter, MonitorRights, TokenId, User};
 
 /// How long a caller waits for the router before it hears [`Busy`].
 const COMMAND_DEADLINE: Duration = Duration::from_secs(2);
@@ -150,6 +150,8 @@ pub enum Command {
     Disconnect(SessionId, oneshot::Sender<bool>),
     /// A synthetic alarm.
     Test(AlarmTestRequest, oneshot::Sender<Tested>),
+    /// A provider says that a token is dead.
+    TokenDead(TokenId, String, oneshot::Sender<()>),
     /// Prove that the router moves.
     Ping(oneshot::Sender<()>),
 }
@@ -209,6 +211,11 @@ impl RouterHandle {
     /// Announces a synthetic alarm.
     pub async fn test(&self, request: AlarmTestRequest) -> Result<Tested, Busy> {
         self.call(|reply| Command::Test(request, reply)).await
+    }
+
+    /// Lays a token to rest that its provider does not know any more; `reason` is the provider's word.
+    pub async fn token_dead(&self, token: TokenId, reason: String) -> Result<(), Busy> {
+        self.call(|reply| Command::TokenDead(token, reason, reply)).await
     }
 
     /// Returns once the router has come round to it.

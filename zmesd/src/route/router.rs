@@ -115,6 +115,7 @@ impl Router {
                 reply.send(known.map(|session| session.end(CloseReason::Disconnected)).is_some()).ok();
             }
             Command::Test(request, reply) => drop(reply.send(self.on_test(request))),
+            Command::TokenDead(_, _, reply) => drop(reply.send(())),
             Command::Ping(reply) => drop(reply.send(())),
         }
     }

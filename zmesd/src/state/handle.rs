@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use sqlx::SqlitePool;
+use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::{mpsc, oneshot};
 use zmes_shared::control::Since;
 use zmes_shared::{EventId, MonitorId};
@@ -108,7 +109,12 @@ impl StateHandle {
     ///
     /// A lost [`Note::Announced`] leaves the monitor's cursor behind, so the next start announces the event again.
     pub fn note(&self, note: Note) -> bool {
-        self.notes.try_send(note).is_ok()
+        self.try_note(note).is_ok()
+    }
+
+    /// Queues a note without waiting, or returns it.
+    pub fn try_note(&self, note: Note) -> Result<(), Note> {
+        self.notes.try_send(note).map_err(TrySendError::into_inner)
     }
 
     /// Returns the alarms after `since`, at most `limit`, those included that were announced a moment ago.

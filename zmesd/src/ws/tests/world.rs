@@ -185,6 +185,7 @@ async fn route(mut commands: mpsc::Receiver<Command>, heard: mpsc::Sender<Heard>
             | Command::Count(_)
             | Command::Disconnect(..)
             | Command::Test(..)
+            | Command::TokenDead(..)
             | Command::Ping(_) => panic!("sessions do not ask the router for this"),
         };
         heard.send(word).await.ok();

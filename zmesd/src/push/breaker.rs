@@ -1,0 +1,141 @@
+//! The circuit breaker of one transport: a provider that is away is asked now and then, not by every push.
+
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use super::retry;
+
+/// Failures in a row after which a transport rests.
+const FAILURES: u32 = 5;
+/// Its first rest; each further one is twice as long.
+const FIRST_REST: Duration = Duration::from_secs(2);
+/// Its longest rest: a provider that is back is noticed within a minute.
+const LONGEST_REST: Duration = Duration::from_mins(1);
+
+/// Says whether a transport may be asked.
+#[derive(Debug)]
+pub(super) struct Breaker {
+    state: State,
+    /// Rests in a row.
+    rests: u32,
+}
+
+#[derive(Debug)]
+enum State {
+    /// Asked by everybody; so many failures in a row.
+    Closed(u32),
+    /// Not asked before then.
+    Open(Instant),
+    /// Asked by one, to see.
+    Probing,
+}
+
+impl Breaker {
+    /// Returns a breaker that lets everybody through.
+    pub(super) fn new() -> Self {
+        Self { state: State::Closed(0), rests: 0 }
+    }
+
+    /// Says whether one more may be sent now.
+    pub(super) fn admits(&self, now: Instant) -> bool {
+        match self.state {
+            State::Closed(_) => true,
+            State::Open(until) => until <= now,
+            State::Probing => false,
+        }
+    }
+
+    /// One is on its way; after a rest it is the one probe.
+    pub(super) fn sending(&mut self) {
+        if matches!(self.state, State::Open(_)) {
+            self.state = State::Probing;
+        }
+    }
+
+    /// Returns when the transport may be asked again, while it rests.
+    pub(super) fn rests_until(&self) -> Option<Instant> {
+        match self.state {
+            State::Open(until) => Some(until),
+            State::Closed(_) | State::Probing => None,
+        }
+    }
+
+    /// The provider has answered as it should, be it with a refusal of that one push.
+    ///
+    /// Returns whether it had been away.
+    pub(super) fn answered(&mut self) -> bool {
+        let was_away = self.rests > 0;
+        *self = Self::new();
+        was_away
+    }
+
+    /// The provider has not, or not as it should. Returns how long it rests from now on, if it just began to.
+    pub(super) fn failed(
+        &mut self,
+        now: Instant,
+        retry_after: Option<Duration>,
+        luck: f64,
+    ) -> Option<Duration> {
+        let failures = match self.state {
+            State::Closed(failures) if failures + 1 < FAILURES => {
+                self.state = State::Closed(failures + 1);
+                return None;
+            }
+            State::Closed(_) | State::Probing => self.rests,
+            // What was under way when the rest began says nothing new.
+            State::Open(_) => return None,
+        };
+        let rest = retry::backoff(failures, FIRST_REST, LONGEST_REST, luck);
+        let rest = retry_after.map_or(rest, |asked| rest.max(asked.min(LONGEST_REST)));
+        self.state = State::Open(now + rest);
+        self.rests += 1;
+        Some(rest)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn after(seconds: u64) -> Duration {
+        Duration::from_secs(seconds)
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_dead_provider_is_asked_by_one_probe_at_a_time() {
+        let mut breaker = Breaker::new();
+        let start = Instant::now();
+        for _ in 1..FAILURES {
+            assert_eq!(breaker.failed(start, None, 0.5), None);
+        }
+        assert!(breaker.admits(start));
+        assert_eq!(breaker.failed(start, None, 0.5), Some(after(2)));
+        assert!(!breaker.admits(start + after(1)));
+        assert!(breaker.admits(start + after(2)), "the probe");
+        breaker.sending();
+        assert!(!breaker.admits(start + after(2)), "only one");
+        assert_eq!(breaker.failed(start + after(3), None, 0.5), Some(after(4)), "the next rest is longer");
+        assert!(!breaker.admits(start + after(6)));
+        assert!(breaker.admits(start + after(7)));
+        breaker.sending();
+        assert!(breaker.answered());
+        assert!(breaker.admits(start + after(7)) && breaker.admits(start + after(7)));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_success_between_failures_forgives() {
+        let mut breaker = Breaker::new();
+        for _ in 0..20 {
+            assert_eq!(breaker.failed(Instant::now(), None, 0.5), None);
+            assert!(!breaker.answered());
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn retry_after_lengthens_the_rest() {
+        let mut breaker = Breaker::new();
+        let rests = (0..FAILURES).filter_map(|_| breaker.failed(Instant::now(), Some(after(30)), 0.5));
+        assert_eq!(rests.collect::<Vec<_>>(), [after(30)]);
+    }
+}

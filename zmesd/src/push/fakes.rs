@@ -1,0 +1,139 @@
+//! Transports and tokens for the unit tests of this room.
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex};
+
+use async_trait::async_trait;
+use jiff::Timestamp;
+use tokio::sync::Notify;
+use tokio::time::Instant;
+use zmes_shared::{EventId, MonitorId};
+
+use crate::domain::{Alarm, App, MonitorFilter, Origin, Platform, PushState, PushToken, Token, TokenId};
+use crate::ports::{CheckStep, Clock, Delivered, Push, PushError, PushTransport, SystemClock};
+
+/// A transport that answers what it is told to, and accepts what it is not told about.
+#[derive(Debug)]
+pub(super) struct FakeTransport {
+    name: String,
+    answers: Mutex<VecDeque<Result<Delivered, PushError>>>,
+    always: Mutex<Option<PushError>>,
+    sent: Mutex<Vec<Push>>,
+    arrived: Notify,
+    registered: Mutex<Vec<PushToken>>,
+    /// While this is held, nothing comes out.
+    pub(super) hold: tokio::sync::Mutex<()>,
+}
+
+impl FakeTransport {
+    pub(super) fn new(name: &str) -> Arc<Self> {
+        Arc::new(Self {
+            name: name.to_owned(),
+            answers: Mutex::default(),
+            always: Mutex::default(),
+            sent: Mutex::default(),
+            arrived: Notify::new(),
+            registered: Mutex::default(),
+            hold: tokio::sync::Mutex::default(),
+        })
+    }
+
+    /// Answers the next pushes so.
+    pub(super) fn answer(&self, answers: impl IntoIterator<Item = PushError>) {
+        self.answers.lock().unwrap().extend(answers.into_iter().map(Err));
+    }
+
+    /// Answers every push so, until told otherwise.
+    pub(super) fn always(&self, answer: Option<PushError>) {
+        *self.always.lock().unwrap() = answer;
+    }
+
+    /// Returns what has arrived, once there is that much.
+    pub(super) async fn sent(&self, count: usize) -> Vec<Push> {
+        loop {
+            let arrived = self.arrived.notified();
+            let sent = self.sent.lock().unwrap().clone();
+            if sent.len() >= count {
+                return sent;
+            }
+            arrived.await;
+        }
+    }
+
+    /// Returns how many have arrived.
+    pub(super) fn count(&self) -> usize {
+        self.sent.lock().unwrap().len()
+    }
+
+    /// Returns the tokens that were registered.
+    pub(super) fn registered(&self) -> Vec<PushToken> {
+        self.registered.lock().unwrap().clone()
+    }
+}
+
+#[async_trait]
+impl PushTransport for FakeTransport {
+    fn name(&self) -> &str {
+        &self.name
+    }
+
+    fn target(&self) -> String {
+        "nowhere:443".to_owned()
+    }
+
+    async fn send(&self, push: &Push) -> Result<Delivered, PushError> {
+        self.sent.lock().unwrap().push(push.clone());
+        self.arrived.notify_waiters();
+        drop(self.hold.lock().await);
+        if let Some(error) = self.always.lock().unwrap().clone() {
+            return Err(error);
+        }
+        let told = self.answers.lock().unwrap().pop_front();
+        told.unwrap_or_else(|| Ok(Delivered { provider_id: Some("message-1".to_owned()) }))
+    }
+
+    async fn register(&self, token: &PushToken, _platform: Platform) -> Result<(), PushError> {
+        self.registered.lock().unwrap().push(token.clone());
+        Ok(())
+    }
+
+    async fn check(&self) -> Vec<CheckStep> {
+        Vec::new()
+    }
+}
+
+/// Returns a live token of nobody in particular.
+pub(super) fn token(id: i64, text: &str, platform: Platform) -> Token {
+    let secret = PushToken::parse(text).unwrap();
+    Token {
+        id: TokenId(id),
+        handle: secret.handle(),
+        token: secret,
+        platform,
+        state: PushState::Enabled,
+        user: String::new(),
+        app: App::Unknown,
+        app_version: String::new(),
+        profile: String::new(),
+        filter: MonitorFilter::All,
+        badge: 0,
+        created_at: Timestamp::UNIX_EPOCH,
+        last_seen_at: Timestamp::UNIX_EPOCH,
+        mute_until: None,
+        transport: None,
+        revoked: None,
+    }
+}
+
+/// Returns an alarm that has just been found.
+pub(super) fn alarm(event: u64, monitor: u32) -> Arc<Alarm> {
+    Arc::new(Alarm {
+        monitor: MonitorId(monitor),
+        monitor_name: format!("Monitor {monitor}").into(),
+        event: Some(EventId(event)),
+        cause: "Motion".into(),
+        at: SystemClock.now(),
+        detected: Instant::now(),
+        origin: Origin::Poll,
+    })
+}

@@ -1,0 +1,46 @@
+//! What stands before one transport: its breaker, and how many pushes are under way.
+
+use std::sync::Arc;
+
+use tokio::time::Instant;
+
+use super::breaker::Breaker;
+
+/// Pushes under way at the same time through one transport. HTTP/2 servers allow 100 streams or more; beyond that a
+/// push would only wait elsewhere.
+const IN_FLIGHT: usize = 100;
+
+/// The way to one transport.
+#[derive(Debug)]
+pub(super) struct Gate {
+    name: Arc<str>,
+    pub(super) breaker: Breaker,
+    in_flight: usize,
+}
+
+impl Gate {
+    pub(super) fn new(name: &str) -> Self {
+        Self { name: name.into(), breaker: Breaker::new(), in_flight: 0 }
+    }
+
+    /// Returns the transport's name.
+    pub(super) fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Says whether one more may be sent now.
+    pub(super) fn has_room(&self, now: Instant) -> bool {
+        self.in_flight < IN_FLIGHT && self.breaker.admits(now)
+    }
+
+    /// One is on its way.
+    pub(super) fn sending(&mut self) {
+        self.in_flight += 1;
+        self.breaker.sending();
+    }
+
+    /// One has come out.
+    pub(super) fn came_out(&mut self) {
+        self.in_flight = self.in_flight.saturating_sub(1);
+    }
+}

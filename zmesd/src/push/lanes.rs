@@ -1,0 +1,204 @@
+//! What waits to be sent, in memory: one lane a token, so that each phone hears of alarms in their order.
+//!
+//! Pure: time is passed in. A lane is in exactly one place: at a gate (its head may go as soon as the transport has
+//! room), delayed (its head may go at a certain time), or out (its head is being sent).
+
+use std::collections::{BTreeSet, HashMap, VecDeque};
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use tokio::sync::mpsc;
+use tokio::time::Instant;
+
+use super::storm::StormGuard;
+use crate::domain::{Alarm, DeliveryId, Token, TokenId};
+use crate::ports::PushReceipt;
+
+/// One delivery that is still to be made.
+#[derive(Debug, Clone)]
+pub(super) struct Job {
+    pub(super) id: DeliveryId,
+    pub(super) token: Arc<Token>,
+    pub(super) alarm: Arc<Alarm>,
+    pub(super) badge: u32,
+    /// Attempts so far.
+    pub(super) attempts: u32,
+    pub(super) receipts: Option<mpsc::Sender<PushReceipt>>,
+}
+
+impl Job {
+    /// Says whether the alarm is too old to be worth sending.
+    pub(super) fn expired(&self, now: Timestamp, retry_for: Duration) -> bool {
+        Duration::try_from(now.duration_since(self.alarm.at)).is_ok_and(|age| age > retry_for)
+    }
+}
+
+/// Where a lane is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Place {
+    Gate(usize),
+    Delayed(Instant),
+    Out,
+}
+
+#[derive(Debug)]
+struct Lane {
+    queue: VecDeque<Job>,
+    place: Place,
+}
+
+/// All lanes.
+#[derive(Debug)]
+pub(super) struct Lanes {
+    lanes: HashMap<TokenId, Lane>,
+    /// Lanes that may go, by gate, in the order in which they came.
+    gates: Vec<VecDeque<TokenId>>,
+    delayed: BTreeSet<(Instant, TokenId)>,
+    guards: HashMap<TokenId, StormGuard>,
+    /// The time within which a guard counts.
+    window: Duration,
+    jobs: usize,
+}
+
+impl Lanes {
+    /// Returns empty lanes before so many gates.
+    pub(super) fn new(gates: usize, window: Duration) -> Self {
+        Self {
+            lanes: HashMap::new(),
+            gates: vec![VecDeque::new(); gates],
+            delayed: BTreeSet::new(),
+            guards: HashMap::new(),
+            window,
+            jobs: 0,
+        }
+    }
+
+    /// Returns how many jobs wait; those that are out are not counted.
+    pub(super) fn len(&self) -> usize {
+        self.jobs
+    }
+
+    /// Says whether any lane waits at a gate.
+    pub(super) fn waits_at(&self, gate: usize) -> bool {
+        self.gates.get(gate).is_some_and(|queue| !queue.is_empty())
+    }
+
+    /// Appends a job to its token's lane, whose gate is `gate`.
+    pub(super) fn push(&mut self, job: Job, gate: usize) {
+        let id = job.token.id;
+        self.jobs += 1;
+        let lane = self.lanes.entry(id).or_insert_with(|| {
+            self.gates.get_mut(gate).into_iter().for_each(|queue| queue.push_back(id));
+            Lane { queue: VecDeque::new(), place: Place::Gate(gate) }
+        });
+        lane.queue.push_back(job);
+    }
+
+    /// Returns when the next delayed lane may go.
+    pub(super) fn next_due(&self) -> Option<Instant> {
+        self.delayed.first().map(|(due, _)| *due)
+    }
+
+    /// Puts lanes whose time has come before their gates.
+    pub(super) fn advance(&mut self, now: Instant, gate_of: impl Fn(&Token) -> usize) {
+        while let Some(&(due, id)) = self.delayed.first().filter(|(due, _)| *due <= now) {
+            self.delayed.remove(&(due, id));
+            let Some(lane) = self.lanes.get_mut(&id) else { continue };
+            let gate = lane.queue.front().map_or(0, |job| gate_of(&job.token));
+            lane.place = Place::Gate(gate);
+            self.gates.get_mut(gate).into_iter().for_each(|queue| queue.push_back(id));
+        }
+    }
+
+    /// Returns the next lane at a gate, which is out from now on. The caller takes jobs from it and then says
+    /// [`Self::back`].
+    pub(super) fn next(&mut self, gate: usize) -> Option<TokenId> {
+        let id = self.gates.get_mut(gate)?.pop_front()?;
+        let lane = self.lanes.get_mut(&id)?;
+        lane.place = Place::Out;
+        Some(id)
+    }
+
+    /// Takes the head of a lane that is out.
+    pub(super) fn take(&mut self, id: TokenId) -> Option<Job> {
+        let job = self.lanes.get_mut(&id)?.queue.pop_front()?;
+        self.jobs -= 1;
+        Some(job)
+    }
+
+    /// Puts jobs back to the head of their lane, in their order.
+    pub(super) fn put_back(&mut self, jobs: Vec<Job>) {
+        for job in jobs.into_iter().rev() {
+            let lane = self
+                .lanes
+                .entry(job.token.id)
+                .or_insert_with(|| Lane { queue: VecDeque::new(), place: Place::Out });
+            lane.queue.push_front(job);
+            self.jobs += 1;
+        }
+    }
+
+    /// Ends the way of a lane that was out: it goes again at once, or at a later time; an empty one vanishes.
+    pub(super) fn back(&mut self, id: TokenId, due: Option<Instant>, gate_of: impl Fn(&Token) -> usize) {
+        let Some(lane) = self.lanes.get_mut(&id) else { return };
+        let Some(head) = lane.queue.front() else {
+            self.lanes.remove(&id);
+            return;
+        };
+        if let Some(due) = due {
+            lane.place = Place::Delayed(due);
+            self.delayed.insert((due, id));
+            return;
+        }
+        let gate = gate_of(&head.token);
+        lane.place = Place::Gate(gate);
+        self.gates.get_mut(gate).into_iter().for_each(|queue| queue.push_back(id));
+    }
+
+    /// Removes what waits for a token.
+    pub(super) fn withdraw(&mut self, id: TokenId) -> Vec<Job> {
+        let Some(lane) = self.lanes.get_mut(&id) else { return Vec::new() };
+        let jobs: Vec<_> = lane.queue.drain(..).collect();
+        self.jobs -= jobs.len();
+        match lane.place {
+            // It vanishes when it is back.
+            Place::Out => return jobs,
+            Place::Gate(gate) => {
+                self.gates.get_mut(gate).into_iter().for_each(|queue| queue.retain(|other| *other != id));
+            }
+            Place::Delayed(due) => {
+                self.delayed.remove(&(due, id));
+            }
+        }
+        self.lanes.remove(&id);
+        jobs
+    }
+
+    /// Removes what is not worth sending any more, from the heads of all lanes.
+    pub(super) fn expire(&mut self, now: Timestamp, retry_for: Duration) -> Vec<Job> {
+        let mut gone = Vec::new();
+        for lane in self.lanes.values_mut() {
+            while lane.queue.front().is_some_and(|job| job.expired(now, retry_for)) {
+                gone.extend(lane.queue.pop_front());
+            }
+        }
+        self.jobs -= gone.len();
+        // An emptied lane is found empty when its turn comes.
+        gone
+    }
+
+    /// Returns the guard of a token, which begins to count with `now` if there was none.
+    pub(super) fn guard(&mut self, id: TokenId, now: Instant) -> &mut StormGuard {
+        let window = self.window;
+        self.guards.entry(id).or_insert_with(|| StormGuard::new(now, window))
+    }
+
+    /// Forgets guards that would let anything pass.
+    pub(super) fn forget_idle(&mut self, now: Instant) {
+        self.guards.retain(|_, guard| !guard.idle(now));
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,236 @@
+//! What becomes of pushes that have come out: written down, tried again, or given up.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::time::Instant;
+use tracing::{debug, info, warn};
+
+use super::dispatcher::Dispatcher;
+use super::lanes::Job;
+use super::retry;
+use super::shipment::{Answer, Shipped};
+use crate::config::PushMode;
+use crate::ports::{Delivered, PushError, PushReceipt};
+use crate::state::{Attempt, Note, Outcome};
+
+/// What a delivery that comes too late is marked with.
+const EXPIRED: &str = "expired";
+/// What is marked in shadow mode.
+const SHADOW: &str = "shadow";
+/// What is marked where no transport takes the token.
+const NO_TRANSPORT: &str = "no transport takes this token";
+
+impl Dispatcher {
+    /// Returns why a job is not sent (any more), if so.
+    pub(super) fn refusal(&self, job: &Job) -> Option<Outcome> {
+        if job.expired(self.parts.clock.now(), self.parts.config.retry_for) {
+            return Some(Outcome::Failed(EXPIRED.to_owned()));
+        }
+        if let Some(reason) = self.forbidden(job) {
+            return Some(Outcome::Skipped(reason.as_str()));
+        }
+        if self.parts.config.mode == PushMode::Shadow {
+            return Some(Outcome::Skipped(SHADOW));
+        }
+        if self.candidates(&job.token).is_empty() {
+            return Some(Outcome::Failed(NO_TRANSPORT.to_owned()));
+        }
+        None
+    }
+
+    /// Gives up what has expired.
+    pub(super) fn conclude_expired(&mut self, job: &Job) {
+        self.conclude(job, Outcome::Failed(EXPIRED.to_owned()));
+    }
+
+    /// Ends a job for a reason that is not a provider's.
+    pub(super) fn conclude(&mut self, job: &Job, outcome: Outcome) {
+        self.note(job, "".into(), Duration::ZERO, outcome);
+    }
+
+    /// Takes what has come out.
+    pub(super) fn on_shipped(&mut self, shipped: Shipped) {
+        let Shipped { shipment, answers } = shipped;
+        let (id, now) = (shipment.token, Instant::now());
+        if let Some(gate) = self.gates.get_mut(shipment.gate) {
+            gate.came_out();
+            self.parts
+                .status
+                .update(gate.name(), |status| status.in_flight = status.in_flight.saturating_sub(1));
+        }
+        answers.iter().for_each(|answer| self.judge(answer, now));
+        let asked = answers.len();
+        let mut due = None;
+        for (number, answer) in answers.into_iter().enumerate() {
+            let last = number + 1 == asked;
+            let mut jobs = shipment.jobs.clone();
+            jobs.iter_mut().for_each(|job| job.attempts += u32::try_from(number + 1).unwrap_or(1));
+            let retried = self.take_answer(&answer, &jobs, shipment.digest, last, number > 0);
+            if let Some(wait) = retried {
+                jobs.iter_mut().for_each(|job| job.receipts = None);
+                self.lanes.put_back(jobs);
+                due = Some(now + wait);
+            }
+        }
+        self.back(id, due);
+    }
+
+    /// Writes down what one transport has answered; returns how long to wait where the jobs are to be tried again.
+    fn take_answer(
+        &mut self,
+        answer: &Answer,
+        jobs: &[Job],
+        digest: bool,
+        last: bool,
+        elsewhere: bool,
+    ) -> Option<Duration> {
+        let Answer { transport, result, took } = answer;
+        let token = jobs.first().map(|job| Arc::clone(&job.token))?;
+        match result {
+            Ok(delivered) => {
+                if elsewhere {
+                    self.remembered.insert(token.id, Arc::clone(transport));
+                }
+                if digest {
+                    self.lanes.guard(token.id, Instant::now()).cleared();
+                }
+                self.delivered(jobs, transport, *took, delivered, elsewhere);
+                None
+            }
+            Err(error) if !last => {
+                debug!(token = %token.token, %transport, %error, "asking the next transport");
+                jobs.iter().for_each(|job| {
+                    self.note(job, Arc::clone(transport), *took, Outcome::Retry(error.to_string()));
+                });
+                None
+            }
+            Err(PushError::Temporary { retry_after, .. }) => {
+                let retry_after = *retry_after;
+                self.retry(jobs, answer, retry_after)
+            }
+            Err(PushError::Credentials(_)) => self.retry(jobs, answer, None),
+            Err(error @ (PushError::Dead(_) | PushError::WrongApp(_) | PushError::Message(_))) => {
+                info!(token = %token.token, %transport, %error, "push given up");
+                jobs.iter().for_each(|job| {
+                    self.note(job, Arc::clone(transport), *took, Outcome::Failed(error.to_string()));
+                });
+                if let PushError::Dead(reason) = error {
+                    self.bury(token.id, reason.clone());
+                }
+                None
+            }
+        }
+    }
+
+    fn delivered(
+        &mut self,
+        jobs: &[Job],
+        transport: &Arc<str>,
+        took: Duration,
+        delivered: &Delivered,
+        remember: bool,
+    ) {
+        let reason = if jobs.len() > 1 { "digest" } else { "" };
+        for job in jobs {
+            let latency = self.latency(job);
+            let provider_id = delivered.provider_id.clone();
+            self.note(
+                job,
+                Arc::clone(transport),
+                took,
+                Outcome::Sent { provider_id, latency, reason, remember },
+            );
+        }
+    }
+
+    fn retry(&mut self, jobs: &[Job], answer: &Answer, retry_after: Option<Duration>) -> Option<Duration> {
+        let Err(error) = &answer.result else { return None };
+        let attempts = jobs.iter().map(|job| job.attempts).max()?;
+        for job in jobs {
+            self.note(job, Arc::clone(&answer.transport), answer.took, Outcome::Retry(error.to_string()));
+        }
+        Some(retry::wait(attempts, retry_after, fastrand::f64()))
+    }
+
+    /// Tells a transport's breaker of an answer.
+    fn judge(&mut self, answer: &Answer, now: Instant) {
+        let Some(gate) = self.gates.iter_mut().find(|gate| gate.name() == &*answer.transport) else { return };
+        let retry_after = match &answer.result {
+            Err(PushError::Temporary { retry_after, .. }) => *retry_after,
+            Err(PushError::Credentials(_)) => None,
+            Ok(_) | Err(PushError::Dead(_) | PushError::WrongApp(_) | PushError::Message(_)) => {
+                if gate.breaker.answered() {
+                    info!(transport = gate.name(), "the transport works again");
+                }
+                self.parts
+                    .status
+                    .update(gate.name(), |status| (status.rests_until, status.last_error) = (None, None));
+                return;
+            }
+        };
+        let error = answer.result.as_ref().err().map(ToString::to_string);
+        let rest = gate.breaker.failed(now, retry_after, fastrand::f64());
+        if let Some(rest) = rest {
+            warn!(transport = gate.name(), error, rest = ?rest, "the transport fails: it rests, pushes wait");
+        }
+        let until = rest.and_then(|rest| self.parts.clock.now().checked_add(rest).ok());
+        self.parts.status.update(gate.name(), |status| {
+            status.last_error = error;
+            status.rests_until = until.or(status.rests_until);
+        });
+    }
+
+    fn note(&mut self, job: &Job, transport: Arc<str>, took: Duration, outcome: Outcome) {
+        let status = &self.parts.status;
+        match &outcome {
+            Outcome::Sent { .. } => {
+                status.sent();
+                status.went();
+            }
+            Outcome::Failed(_) => {
+                status.gave_up();
+                status.went();
+            }
+            Outcome::Skipped(_) => status.went(),
+            Outcome::Retry(_) => {}
+        }
+        self.report(job, &transport, &outcome);
+        let attempt = Attempt {
+            delivery: job.id,
+            token: job.token.id,
+            at: self.parts.clock.now(),
+            transport,
+            attempts: job.attempts,
+            took,
+            outcome,
+        };
+        if self.unsaved.is_empty() {
+            if let Err(note) = self.parts.state.try_note(Note::Attempt(Box::new(attempt))) {
+                self.unsaved.push_back(note);
+            }
+        } else {
+            self.unsaved.push_back(Note::Attempt(Box::new(attempt)));
+        }
+    }
+
+    /// Tells whoever waits for this delivery.
+    fn report(&self, job: &Job, transport: &Arc<str>, outcome: &Outcome) {
+        let Some(receipts) = &job.receipts else { return };
+        let outcome = match outcome {
+            Outcome::Sent { provider_id, .. } => Ok(provider_id.clone()),
+            Outcome::Retry(answer) => Err(format!("{answer} (it will be tried again)")),
+            Outcome::Failed(answer) => Err(answer.clone()),
+            Outcome::Skipped(reason) => Err((*reason).to_owned()),
+        };
+        let latency = job.alarm.detected.elapsed();
+        let receipt = PushReceipt { token: job.token.id, transport: Arc::clone(transport), outcome, latency };
+        // A closed channel means that nobody waits any more.
+        receipts.try_send(receipt).ok();
+    }
+
+    /// From the alarm's detection until now, by the wall clock: it may have been before a restart.
+    fn latency(&self, job: &Job) -> Duration {
+        Duration::try_from(self.parts.clock.now().duration_since(job.alarm.at)).unwrap_or_default()
+    }
+}

@@ -1,0 +1,66 @@
+//! Telling a provider of devices that have registered (only the PushProxy wants to know).
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use tokio::task::JoinSet;
+use tracing::{debug, info, warn};
+
+use crate::domain::Token;
+use crate::ports::PushTransport;
+
+/// Registrations under way at the same time.
+const AT_ONCE: usize = 4;
+/// Registrations that wait; phones register again at each start of their app, so what exceeds it comes again.
+const WAITING: usize = 1024;
+
+/// The registrations that are still to be made.
+#[derive(Debug, Default)]
+pub(super) struct Registrations {
+    waiting: VecDeque<(Arc<dyn PushTransport>, Arc<Token>)>,
+    running: JoinSet<()>,
+}
+
+impl Registrations {
+    /// Tells `transport` of a token, now or when its turn comes.
+    pub(super) fn add(&mut self, transport: Arc<dyn PushTransport>, token: &Arc<Token>) {
+        if self.waiting.len() >= WAITING {
+            debug!(token = %token.token, "too many registrations wait for the provider");
+            return;
+        }
+        self.waiting.push_back((transport, Arc::clone(token)));
+        self.proceed();
+    }
+
+    /// Forgets those that wait.
+    pub(super) fn clear(&mut self) {
+        self.waiting.clear();
+        self.running.abort_all();
+    }
+
+    /// Returns when one has ended, and starts the next; never, if none is under way. Cancel-safe.
+    pub(super) async fn one_ended(&mut self) {
+        if self.running.join_next().await.is_none() {
+            std::future::pending::<()>().await;
+        }
+        self.proceed();
+    }
+
+    fn proceed(&mut self) {
+        while self.running.len() < AT_ONCE
+            && let Some((transport, token)) = self.waiting.pop_front()
+        {
+            self.running.spawn(register(transport, token));
+        }
+    }
+}
+
+async fn register(transport: Arc<dyn PushTransport>, token: Arc<Token>) {
+    match transport.register(&token.token, token.platform).await {
+        Ok(()) if transport.name() == "proxy" => {
+            info!(token = %token.token, "Pushproxy registration success")
+        }
+        Ok(()) => {}
+        Err(error) => warn!(token = %token.token, %error, "Push Proxy Token registration Error"),
+    }
+}

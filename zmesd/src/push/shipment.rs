@@ -1,0 +1,102 @@
+//! One push on its way: from waiting alarms to a message, from transport to transport, to an outcome.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::{SignedDuration, Timestamp};
+use tokio::time::{Instant, timeout};
+
+use super::lanes::Job;
+use crate::domain::{Origin, TokenId};
+use crate::ports::{Delivered, Push, PushError, PushTransport, PushedAlarm};
+
+/// Transports have deadlines of their own; this one is for a transport that forgets its.
+const DEADLINE: Duration = Duration::from_secs(20);
+/// Transports that one push may try: the one it belongs to, and one more where that says that it does not.
+const CANDIDATES: usize = 2;
+/// Alarms that a digest names.
+const NAMED: usize = 5;
+
+/// A push on its way.
+#[derive(Debug)]
+pub(super) struct Shipment {
+    pub(super) token: TokenId,
+    /// What it tells of, in order; never empty.
+    pub(super) jobs: Vec<Job>,
+    /// It stands for everything that had piled up.
+    pub(super) digest: bool,
+    /// The transport whose turn it was.
+    pub(super) gate: usize,
+    /// Ways to the phone, the best first.
+    pub(super) candidates: Vec<Arc<dyn PushTransport>>,
+}
+
+/// A push that has come out.
+#[derive(Debug)]
+pub(super) struct Shipped {
+    pub(super) shipment: Shipment,
+    /// What each transport that was asked has answered, in order.
+    pub(super) answers: Vec<Answer>,
+}
+
+/// What a transport has answered.
+#[derive(Debug)]
+pub(super) struct Answer {
+    /// Its name.
+    pub(super) transport: Arc<str>,
+    pub(super) result: Result<Delivered, PushError>,
+    pub(super) took: Duration,
+}
+
+impl Shipment {
+    /// Returns the message.
+    fn push(&self, retry_for: Duration, now: Timestamp) -> Option<Push> {
+        let last = self.jobs.last()?;
+        let named = self.jobs.len().min(NAMED);
+        let named = self.jobs.get(self.jobs.len() - named..).unwrap_or_default();
+        let (token, retry_for) =
+            (&last.token, SignedDuration::try_from(retry_for).unwrap_or(SignedDuration::MAX));
+        Some(Push {
+            token: token.token.clone(),
+            platform: token.platform,
+            app: token.app,
+            app_version: token.app_version.clone(),
+            profile: token.profile.clone(),
+            alarms: named.iter().map(pushed).collect(),
+            digest: (self.jobs.len() > 1).then(|| u32::try_from(self.jobs.len()).unwrap_or(u32::MAX)),
+            badge: last.badge,
+            expires_at: last.alarm.at.saturating_add(retry_for).unwrap_or(now),
+        })
+    }
+
+    /// Sends it; where a transport says that the token belongs to another app, the next one is asked once.
+    pub(super) async fn send(self, retry_for: Duration, now: Timestamp) -> Shipped {
+        let mut answers = Vec::new();
+        let Some(push) = self.push(retry_for, now) else { return Shipped { shipment: self, answers } };
+        for transport in self.candidates.iter().take(CANDIDATES) {
+            let began = Instant::now();
+            let result = timeout(DEADLINE, transport.send(&push)).await.unwrap_or_else(|_| {
+                let detail = "no answer in time".to_owned();
+                Err(PushError::Temporary { detail, retry_after: None, unreachable: true })
+            });
+            let elsewhere = matches!(result, Err(PushError::WrongApp(_)));
+            answers.push(Answer { transport: transport.name().into(), result, took: began.elapsed() });
+            if !elsewhere {
+                break;
+            }
+        }
+        Shipped { shipment: self, answers }
+    }
+}
+
+fn pushed(job: &Job) -> PushedAlarm {
+    let alarm = &job.alarm;
+    PushedAlarm {
+        event: alarm.event,
+        monitor: alarm.monitor,
+        monitor_name: Arc::clone(&alarm.monitor_name),
+        cause: Arc::clone(&alarm.cause),
+        at: alarm.at,
+        test: alarm.origin == Origin::Test,
+    }
+}

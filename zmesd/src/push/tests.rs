@@ -1,0 +1,257 @@
+//! The dispatcher with a real state file: order, retries, storms, restarts, trouble with the disk.
+
+mod world;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use tokio::sync::mpsc;
+
+use self::world::{Plan, World, until};
+use super::fakes::alarm;
+use crate::config::{PushConfig, PushMode};
+use crate::domain::{Origin, PushToken, Token, TokenId};
+use crate::monitors::Catalog;
+use crate::ports::{PushError, PushOrder};
+
+fn unreachable() -> PushError {
+    PushError::Temporary { detail: "connection refused".to_owned(), retry_after: None, unreachable: true }
+}
+
+fn with(change: impl FnOnce(&mut PushConfig)) -> PushConfig {
+    let mut config = PushConfig::default();
+    change(&mut config);
+    config
+}
+
+#[tokio::test]
+async fn a_push_goes_out_once_and_its_story_can_be_read() {
+    let mut world = World::start(Plan { tokens: 2, ..Plan::default() }).await;
+    world.announce(&alarm(32910, 1));
+    let rows = world.settled(1).await;
+    assert_eq!(rows.len(), 1);
+    assert_eq!(
+        (rows[0].decision.as_str(), rows[0].transport.as_str(), rows[0].attempts),
+        ("sent", "proxy", 1)
+    );
+    assert_eq!(rows[0].provider_id.as_deref(), Some("message-1"));
+    assert_eq!(rows[0].event.map(|event| event.0), Some(32910));
+    assert!(rows[0].latency.is_some());
+    let sent = world.transports[0].sent(2).await;
+    assert_eq!(sent.iter().map(|push| push.badge).collect::<Vec<_>>(), [1, 2], "each phone its own");
+    let tokens = world.state.tokens().await.unwrap();
+    assert!(tokens.iter().all(|row| row.last_notified_at.is_some() && row.failures == 0));
+    assert_eq!(tokens[1].token.badge, 2, "kept with the alarm");
+    assert_eq!((world.status.delivered(), world.status.failed()), (2, 0));
+    world.end().await;
+}
+
+#[tokio::test]
+async fn what_fails_is_tried_again_in_order() {
+    let mut world = World::start(Plan::default()).await;
+    world.transports[0].answer([unreachable()]);
+    for event in 1..=3 {
+        world.announce(&alarm(event, 1));
+    }
+    let rows = world.settled(1).await;
+    assert_eq!(
+        rows.iter().map(|row| (row.decision.as_str(), row.attempts)).collect::<Vec<_>>(),
+        [("sent", 2), ("sent", 1), ("sent", 1)]
+    );
+    assert_eq!(rows[0].failures[0].answer, "connection refused");
+    let events: Vec<_> =
+        world.transports[0].sent(4).await.iter().map(|push| push.alarms[0].event.unwrap().0).collect();
+    assert_eq!(events, [1, 1, 2, 3]);
+    world.end().await;
+}
+
+#[tokio::test]
+async fn a_dead_token_is_buried_and_what_is_no_fault_of_its_own_keeps_it() {
+    let mut world = World::start(Plan::default()).await;
+    let errors = [
+        PushError::Message("payload too large".to_owned()),
+        PushError::WrongApp("SenderId mismatch".to_owned()),
+        PushError::Dead("UNREGISTERED".to_owned()),
+    ];
+    world.transports[0].answer(errors);
+    for event in 1..=3 {
+        world.announce(&alarm(event, 1));
+    }
+    let rows = world.settled(1).await;
+    assert!(rows.iter().all(|row| row.decision == "failed" && row.attempts == 1), "{rows:?}");
+    assert!(rows[2].reason.contains("UNREGISTERED"), "{}", rows[2].reason);
+    until(async || !world.dead.lock().unwrap().is_empty()).await;
+    assert_eq!(*world.dead.lock().unwrap(), [(TokenId(1), "UNREGISTERED".to_owned())]);
+    assert_eq!(world.state.tokens().await.unwrap()[0].failures, 3);
+    world.end().await;
+}
+
+#[tokio::test]
+async fn a_token_of_another_app_is_sent_through_the_next_proxy_and_that_is_remembered() {
+    let names = vec!["fcm:one", "fcm:two"];
+    let mut world = World::start(Plan { names: names.clone(), ..Plan::default() }).await;
+    world.transports[0].always(Some(PushError::WrongApp("SenderId mismatch".to_owned())));
+    world.announce(&alarm(1, 1));
+    let rows = world.settled(1).await;
+    assert_eq!((rows[0].decision.as_str(), rows[0].transport.as_str()), ("sent", "fcm:two"));
+    assert_eq!(rows[0].failures.len(), 1, "what the first one said is kept");
+    world.announce(&alarm(2, 1));
+    world.settled(1).await;
+    assert_eq!((world.transports[0].count(), world.transports[1].count()), (1, 2));
+    assert_eq!(world.state.tokens().await.unwrap()[0].token.transport.as_deref(), Some("fcm:two"));
+    let directory = world.end().await;
+    // The next daemon has it from the disk.
+    let mut world = World::start_in(directory, Plan { names, tokens: 0, ..Plan::default() }).await;
+    world.tokens = world.state.tokens().await.unwrap().into_iter().map(|row| Arc::new(row.token)).collect();
+    world.announce(&alarm(3, 1));
+    world.settled(1).await;
+    assert_eq!((world.transports[0].count(), world.transports[1].count()), (0, 1));
+    world.end().await;
+}
+
+#[tokio::test]
+async fn a_storm_becomes_a_digest_with_the_count() {
+    let config = with(|config| config.storm_limit = 2);
+    let storm_window = Duration::from_secs(2);
+    let mut world = World::start(Plan { config, storm_window, ..Plan::default() }).await;
+    for event in 1..=9 {
+        world.announce(&alarm(event, 1));
+    }
+    let mut test = alarm(10, 1);
+    Arc::make_mut(&mut test).origin = Origin::Test;
+    world.announce(&test);
+    let rows = world.settled(1).await;
+    let sent = world.transports[0].sent(3).await;
+    let told: Vec<_> = sent.iter().map(|push| (push.digest, push.alarms.len(), push.badge)).collect();
+    assert_eq!(told, [(None, 1, 1), (None, 1, 2), (Some(8), 5, 10)]);
+    assert!(rows.iter().all(|row| row.decision == "sent"), "{rows:?}");
+    assert_eq!(rows.iter().filter(|row| row.reason == "digest").count(), 8);
+    world.end().await;
+}
+
+#[tokio::test]
+async fn what_a_daemon_left_behind_goes_out_at_the_next_start() {
+    let mut world = World::start(Plan { tokens: 3, ..Plan::default() }).await;
+    world.transports[0].always(Some(unreachable()));
+    world.announce(&alarm(1, 1));
+    world.transports[0].sent(3).await;
+    let directory = world.end().await;
+    let world = World::start_in(directory, Plan { tokens: 0, ..Plan::default() }).await;
+    assert_eq!(world.transports[0].sent(3).await.len(), 3);
+    let rows = world.settled(2).await;
+    assert_eq!((rows[0].decision.as_str(), rows[0].attempts), ("sent", 2));
+    world.end().await;
+}
+
+#[tokio::test]
+async fn what_is_too_old_is_marked_expired_and_not_sent() {
+    let mut world = World::start(Plan::default()).await;
+    let mut old = alarm(1, 1);
+    Arc::make_mut(&mut old).at -= Duration::from_mins(11);
+    world.announce(&old);
+    let rows = world.settled(1).await;
+    assert_eq!(
+        (rows[0].decision.as_str(), rows[0].reason.as_str(), rows[0].attempts),
+        ("failed", "expired", 0)
+    );
+    assert_eq!(world.transports[0].count(), 0);
+    world.end().await;
+}
+
+#[tokio::test]
+async fn rights_that_were_taken_away_hold_for_what_still_waits() {
+    let mut world = World::start(Plan::default()).await;
+    world.tokens = vec![Arc::new(Token { user: "gone".to_owned(), ..(*world.tokens[0]).clone() })];
+    let loaded_at = Some(Timestamp::UNIX_EPOCH);
+    world.catalog.send_replace(Arc::new(Catalog { loaded_at, ..Catalog::default() }));
+    world.announce(&alarm(1, 1));
+    let rows = world.settled(1).await;
+    assert_eq!((rows[0].decision.as_str(), rows[0].reason.as_str()), ("skipped", "user"));
+    assert_eq!(world.transports[0].count(), 0);
+    world.end().await;
+}
+
+#[tokio::test]
+async fn in_shadow_mode_everything_is_decided_and_nothing_is_sent() {
+    let config = with(|config| config.mode = PushMode::Shadow);
+    let mut world = World::start(Plan { config, ..Plan::default() }).await;
+    world.announce(&alarm(1, 1));
+    world.orders.try_send(PushOrder::Register(Arc::clone(&world.tokens[0]))).unwrap();
+    let rows = world.settled(1).await;
+    assert_eq!((rows[0].decision.as_str(), rows[0].reason.as_str()), ("skipped", "shadow"));
+    assert_eq!((world.transports[0].count(), world.transports[0].registered()), (0, Vec::<PushToken>::new()));
+    world.end().await;
+}
+
+#[tokio::test]
+async fn a_dead_provider_is_not_asked_by_every_push_and_everything_arrives_once_it_is_back() {
+    let mut world = World::start(Plan { tokens: 300, ..Plan::default() }).await;
+    world.transports[0].always(Some(unreachable()));
+    world.announce(&alarm(1, 1));
+    until(async || world.status.gates().get("proxy").is_some_and(|gate| gate.rests_until.is_some())).await;
+    assert!(world.transports[0].count() <= 110, "{} pushes to a dead provider", world.transports[0].count());
+    world.transports[0].always(None);
+    world.settled(1).await;
+    assert_eq!((world.status.delivered(), world.status.failed()), (300, 0));
+    let gates = world.status.gates();
+    assert_eq!(
+        (gates["proxy"].rests_until, gates["proxy"].last_error.as_deref(), gates["proxy"].in_flight),
+        (None, None, 0)
+    );
+    world.end().await;
+}
+
+#[tokio::test]
+async fn who_waits_hears_the_providers_answer_at_the_first_attempt() {
+    let mut world = World::start(Plan::default()).await;
+    world.transports[0].answer([unreachable()]);
+    let (receipts, mut heard) = mpsc::channel(8);
+    world.announce_with(&alarm(1, 1), Some(receipts));
+    let receipt = heard.recv().await.unwrap();
+    assert_eq!((receipt.token, &*receipt.transport), (TokenId(1), "proxy"));
+    assert_eq!(receipt.outcome, Err("connection refused (it will be tried again)".to_owned()));
+    assert!(heard.recv().await.is_none(), "one answer each");
+    world.settled(1).await;
+    world.end().await;
+}
+
+#[tokio::test]
+async fn a_withdrawn_token_gets_nothing_more() {
+    let mut world = World::start(Plan::default()).await;
+    let transport = Arc::clone(&world.transports[0]);
+    let hold = transport.hold.lock().await;
+    world.announce(&alarm(1, 1));
+    world.announce(&alarm(2, 1));
+    world.transports[0].sent(1).await;
+    world.orders.try_send(PushOrder::Withdraw(TokenId(1))).unwrap();
+    until(async || world.status.queued() == 1).await;
+    drop(hold);
+    until(async || world.status.queued() == 0).await;
+    assert_eq!(transport.count(), 1);
+    world.end().await;
+}
+
+#[tokio::test]
+async fn more_than_the_memory_holds_waits_on_the_disk_and_goes_out_in_order() {
+    let mut world = World::start(Plan {
+        tokens: 2_500,
+        config: with(|config| config.storm_limit = 1000),
+        ..Plan::default()
+    })
+    .await;
+    for event in 1..=12 {
+        world.announce(&alarm(event, 1));
+    }
+    until(async || world.status.queued() == 0 && world.status.delivered() == 30_000).await;
+    let rows = world.settled(2_000).await;
+    assert!(rows.iter().all(|row| row.decision == "sent" && row.attempts == 1));
+    let sent = world.transports[0].sent(30_000).await;
+    let of_one: Vec<_> = sent
+        .iter()
+        .filter(|push| push.token.expose() == "secret-7")
+        .map(|push| push.alarms[0].event.unwrap().0)
+        .collect();
+    assert_eq!(of_one, (1..=12).collect::<Vec<_>>());
+    world.end().await;
+}

@@ -1,0 +1,198 @@
+//! A dispatcher with a real state file, transports that answer what they are told, and a router that only listens.
+
+use std::path::Path;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use tempfile::TempDir;
+use tokio::sync::{mpsc, watch};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::config::{AuthConfig, PushConfig, StateConfig};
+use crate::domain::{Alarm, Decision, DeliveryId, Platform, Token, TokenId};
+use crate::monitors::Catalog;
+use crate::ports::{PushBatch, PushDelivery, PushOrder, PushReceipt, PushTransport, SystemClock};
+use crate::push::fakes::{FakeTransport, token};
+use crate::push::{Dispatcher, DispatcherParts, PushStatus, Transports};
+use crate::route::{Command, RouterHandle, Tap};
+use crate::state::{DeliveryRow, Note, State, StateHandle, TokenDecision};
+
+/// How long a condition may take to come true.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+pub(super) struct World {
+    pub(super) transports: Vec<Arc<FakeTransport>>,
+    pub(super) state: StateHandle,
+    pub(super) status: Arc<PushStatus>,
+    pub(super) catalog: watch::Sender<Arc<Catalog>>,
+    /// Tokens that the router was told are dead.
+    pub(super) dead: Arc<Mutex<Vec<(TokenId, String)>>>,
+    pub(super) tokens: Vec<Arc<Token>>,
+    pub(super) orders: mpsc::Sender<PushOrder>,
+    next: i64,
+    stop: CancellationToken,
+    store: CancellationToken,
+    tasks: TaskTracker,
+    directory: Option<TempDir>,
+}
+
+/// What a world is made of.
+pub(super) struct Plan {
+    pub(super) names: Vec<&'static str>,
+    pub(super) tokens: i64,
+    pub(super) config: PushConfig,
+    pub(super) storm_window: Duration,
+}
+
+impl Default for Plan {
+    fn default() -> Self {
+        Self {
+            names: vec!["proxy"],
+            tokens: 1,
+            config: PushConfig::default(),
+            storm_window: DispatcherParts::MINUTE,
+        }
+    }
+}
+
+impl World {
+    pub(super) async fn start(plan: Plan) -> Self {
+        Self::start_in(tempfile::tempdir().unwrap(), plan).await
+    }
+
+    /// Starts on what another world has left.
+    pub(super) async fn start_in(directory: TempDir, plan: Plan) -> Self {
+        let clock = Arc::new(SystemClock);
+        let state = State::open(&state_config(directory.path()), clock.clone()).await.unwrap();
+        let transports: Vec<_> = plan.names.iter().map(|name| FakeTransport::new(name)).collect();
+        let all = transports.iter().map(|fake| Arc::clone(fake) as Arc<dyn PushTransport>).collect();
+        let (orders, orders_rx) = mpsc::channel(1024);
+        let (commands, commands_rx) = mpsc::channel(64);
+        let (catalog, catalog_rx) = watch::channel(Arc::default());
+        let auth = AuthConfig { enabled: true, timeout: PATIENCE, enforce_monitor_permissions: true };
+        let status = Arc::<PushStatus>::default();
+        let dispatcher = Dispatcher::new(DispatcherParts {
+            orders: orders_rx,
+            transports: Arc::new(Transports::new(all)),
+            state: state.handle.clone(),
+            committed: state.committed,
+            trouble: state.trouble,
+            last_delivery: state.remembered.last_delivery,
+            catalog: catalog_rx,
+            auth: watch::channel(auth).1,
+            router: RouterHandle::new(commands),
+            tap: Tap::default(),
+            status: Arc::clone(&status),
+            config: plan.config,
+            storm_window: plan.storm_window,
+            clock,
+        });
+        let (stop, store, tasks) = (CancellationToken::new(), CancellationToken::new(), TaskTracker::new());
+        let dead = Arc::<Mutex<Vec<_>>>::default();
+        tasks.spawn(dispatcher.run(stop.clone()));
+        tasks.spawn(state.writer.run(store.clone()));
+        tasks.spawn(listen(commands_rx, Arc::clone(&dead)));
+        let tokens = (1..=plan.tokens)
+            .map(|id| Arc::new(token(id, &format!("secret-{id}"), Platform::Android)))
+            .collect::<Vec<_>>();
+        for token in &tokens {
+            assert!(state.handle.note(Note::Token(Arc::clone(token))));
+        }
+        let next = state.remembered.last_delivery.0;
+        let directory = Some(directory);
+        Self {
+            transports,
+            state: state.handle,
+            status,
+            catalog,
+            dead,
+            tokens,
+            orders,
+            next,
+            stop,
+            store,
+            tasks,
+            directory,
+        }
+    }
+
+    /// Announces an alarm to every token, as the router does.
+    pub(super) fn announce(&mut self, alarm: &Arc<Alarm>) {
+        self.announce_with(alarm, None);
+    }
+
+    /// The same, with somebody who waits for the outcome.
+    pub(super) fn announce_with(&mut self, alarm: &Arc<Alarm>, receipts: Option<mpsc::Sender<PushReceipt>>) {
+        let (decisions, deliveries): (Vec<_>, Vec<_>) = self
+            .tokens
+            .iter()
+            .map(|token| {
+                self.next += 1;
+                let (id, badge) = (DeliveryId(self.next), u32::try_from(self.next).unwrap());
+                let decision = Decision::Send;
+                (
+                    TokenDecision { id, token: token.id, decision, badge },
+                    PushDelivery { id, token: Arc::clone(token), badge },
+                )
+            })
+            .unzip();
+        assert!(self.state.note(Note::Announced(Arc::clone(alarm), decisions.into())));
+        let batch = PushBatch { alarm: Arc::clone(alarm), deliveries, receipts };
+        self.orders.try_send(PushOrder::Alarm(batch)).unwrap();
+    }
+
+    /// Waits until nothing is queued, and returns the deliveries of a token, oldest first.
+    pub(super) async fn settled(&self, token: i64) -> Vec<DeliveryRow> {
+        until(async || self.state.deliveries_queued(1).await.unwrap().is_empty()).await;
+        self.deliveries(token).await
+    }
+
+    /// Returns the deliveries of a token, oldest first.
+    pub(super) async fn deliveries(&self, token: i64) -> Vec<DeliveryRow> {
+        let mut rows = self.state.deliveries_of_token(TokenId(token), 1000).await.unwrap();
+        rows.reverse();
+        rows
+    }
+
+    /// Ends in order, and returns where everything is kept.
+    pub(super) async fn end(mut self) -> TempDir {
+        self.stop.cancel();
+        // The dispatcher ends before the writer does, as the daemon's conductor has it.
+        until(async || self.orders.is_closed()).await;
+        self.store.cancel();
+        drop(self.orders);
+        self.tasks.close();
+        tokio::time::timeout(PATIENCE, self.tasks.wait()).await.unwrap();
+        self.directory.take().unwrap()
+    }
+}
+
+/// Waits until a condition holds.
+pub(super) async fn until(condition: impl AsyncFn() -> bool) {
+    let holds = async {
+        while !condition().await {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    tokio::time::timeout(PATIENCE, holds).await.expect("in time");
+}
+
+async fn listen(mut commands: mpsc::Receiver<Command>, dead: Arc<Mutex<Vec<(TokenId, String)>>>) {
+    while let Some(command) = commands.recv().await {
+        if let Command::TokenDead(token, reason, reply) = command {
+            dead.lock().unwrap().push((token, reason));
+            reply.send(()).ok();
+        }
+    }
+}
+
+fn state_config(directory: &Path) -> StateConfig {
+    let day = Duration::from_hours(24);
+    StateConfig {
+        directory: directory.to_owned(),
+        keep_events: day,
+        keep_deliveries: day,
+        keep_tombstones: day,
+    }
+}
