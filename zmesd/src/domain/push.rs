@@ -1,6 +1,6 @@
 //! Push tokens: one registered device each, with what it asked for.
 
-use std::fmt;
+use std::fmt::{self, Write};
 use std::sync::Arc;
 
 use jiff::Timestamp;
@@ -101,7 +101,11 @@ pub struct TokenHandle([u8; 32]);
 impl TokenHandle {
     /// Returns all 64 digits, of which any unique prefix names the token.
     pub fn digits(&self) -> String {
-        self.0.iter().map(|byte| format!("{byte:02x}")).collect()
+        self.0.iter().fold(String::with_capacity(64), |mut digits, byte| {
+            // Writing to a String cannot fail.
+            let _ = write!(digits, "{byte:02x}");
+            digits
+        })
     }
 }
 

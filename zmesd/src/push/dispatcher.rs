@@ -24,6 +24,7 @@ use crate::monitors::Catalog;
 use crate::ports::{Clock, PushBatch, PushOrder, PushTransport};
 use crate::route::{RouterHandle, Tap};
 use crate::state::{Note, QueuedPush, StateError, StateHandle};
+use crate::telemetry::Latencies;
 
 /// Jobs in memory; what exceeds it stays on the disk until there is room.
 const MEMORY: usize = 20_000;
@@ -67,6 +68,8 @@ pub struct DispatcherParts {
     pub tap: Tap,
     /// How things are, for others.
     pub status: Arc<PushStatus>,
+    /// How long things take.
+    pub latencies: Arc<Latencies>,
     /// `[push]`
     pub config: PushConfig,
     /// The time within which a token may get `storm-limit` pushes: [`DispatcherParts::MINUTE`], but for tests.

@@ -51,7 +51,7 @@ struct Lane {
 /// All lanes.
 #[derive(Debug)]
 pub(super) struct Lanes {
-    lanes: HashMap<TokenId, Lane>,
+    by_token: HashMap<TokenId, Lane>,
     /// Lanes that may go, by gate, in the order in which they came.
     gates: Vec<VecDeque<TokenId>>,
     delayed: BTreeSet<(Instant, TokenId)>,
@@ -65,7 +65,7 @@ impl Lanes {
     /// Returns empty lanes before so many gates.
     pub(super) fn new(gates: usize, window: Duration) -> Self {
         Self {
-            lanes: HashMap::new(),
+            by_token: HashMap::new(),
             gates: vec![VecDeque::new(); gates],
             delayed: BTreeSet::new(),
             guards: HashMap::new(),
@@ -88,7 +88,7 @@ impl Lanes {
     pub(super) fn push(&mut self, job: Job, gate: usize) {
         let id = job.token.id;
         self.jobs += 1;
-        let lane = self.lanes.entry(id).or_insert_with(|| {
+        let lane = self.by_token.entry(id).or_insert_with(|| {
             self.gates.get_mut(gate).into_iter().for_each(|queue| queue.push_back(id));
             Lane { queue: VecDeque::new(), place: Place::Gate(gate) }
         });
@@ -104,7 +104,7 @@ impl Lanes {
     pub(super) fn advance(&mut self, now: Instant, gate_of: impl Fn(&Token) -> usize) {
         while let Some(&(due, id)) = self.delayed.first().filter(|(due, _)| *due <= now) {
             self.delayed.remove(&(due, id));
-            let Some(lane) = self.lanes.get_mut(&id) else { continue };
+            let Some(lane) = self.by_token.get_mut(&id) else { continue };
             let gate = lane.queue.front().map_or(0, |job| gate_of(&job.token));
             lane.place = Place::Gate(gate);
             self.gates.get_mut(gate).into_iter().for_each(|queue| queue.push_back(id));
@@ -115,14 +115,14 @@ impl Lanes {
     /// [`Self::back`].
     pub(super) fn next(&mut self, gate: usize) -> Option<TokenId> {
         let id = self.gates.get_mut(gate)?.pop_front()?;
-        let lane = self.lanes.get_mut(&id)?;
+        let lane = self.by_token.get_mut(&id)?;
         lane.place = Place::Out;
         Some(id)
     }
 
     /// Takes the head of a lane that is out.
     pub(super) fn take(&mut self, id: TokenId) -> Option<Job> {
-        let job = self.lanes.get_mut(&id)?.queue.pop_front()?;
+        let job = self.by_token.get_mut(&id)?.queue.pop_front()?;
         self.jobs -= 1;
         Some(job)
     }
@@ -131,7 +131,7 @@ impl Lanes {
     pub(super) fn put_back(&mut self, jobs: Vec<Job>) {
         for job in jobs.into_iter().rev() {
             let lane = self
-                .lanes
+                .by_token
                 .entry(job.token.id)
                 .or_insert_with(|| Lane { queue: VecDeque::new(), place: Place::Out });
             lane.queue.push_front(job);
@@ -141,9 +141,9 @@ impl Lanes {
 
     /// Ends the way of a lane that was out: it goes again at once, or at a later time; an empty one vanishes.
     pub(super) fn back(&mut self, id: TokenId, due: Option<Instant>, gate_of: impl Fn(&Token) -> usize) {
-        let Some(lane) = self.lanes.get_mut(&id) else { return };
+        let Some(lane) = self.by_token.get_mut(&id) else { return };
         let Some(head) = lane.queue.front() else {
-            self.lanes.remove(&id);
+            self.by_token.remove(&id);
             return;
         };
         if let Some(due) = due {
@@ -158,7 +158,7 @@ impl Lanes {
 
     /// Removes what waits for a token.
     pub(super) fn withdraw(&mut self, id: TokenId) -> Vec<Job> {
-        let Some(lane) = self.lanes.get_mut(&id) else { return Vec::new() };
+        let Some(lane) = self.by_token.get_mut(&id) else { return Vec::new() };
         let jobs: Vec<_> = lane.queue.drain(..).collect();
         self.jobs -= jobs.len();
         match lane.place {
@@ -171,14 +171,14 @@ impl Lanes {
                 self.delayed.remove(&(due, id));
             }
         }
-        self.lanes.remove(&id);
+        self.by_token.remove(&id);
         jobs
     }
 
     /// Removes what is not worth sending any more, from the heads of all lanes.
     pub(super) fn expire(&mut self, now: Timestamp, retry_for: Duration) -> Vec<Job> {
         let mut gone = Vec::new();
-        for lane in self.lanes.values_mut() {
+        for lane in self.by_token.values_mut() {
             while lane.queue.front().is_some_and(|job| job.expired(now, retry_for)) {
                 gone.extend(lane.queue.pop_front());
             }

@@ -13,6 +13,7 @@ use super::shipment::{Answer, Shipped};
 use crate::config::PushMode;
 use crate::ports::{Delivered, PushError, PushReceipt};
 use crate::state::{Attempt, Note, Outcome};
+use crate::telemetry::Stage;
 
 /// What a delivery that comes too late is marked with.
 const EXPIRED: &str = "expired";
@@ -59,16 +60,22 @@ impl Dispatcher {
                 .status
                 .update(gate.name(), |status| status.in_flight = status.in_flight.saturating_sub(1));
         }
-        answers.iter().for_each(|answer| self.judge(answer, now));
+        for answer in &answers {
+            self.judge(answer, now);
+        }
         let asked = answers.len();
         let mut due = None;
         for (number, answer) in answers.into_iter().enumerate() {
             let last = number + 1 == asked;
             let mut jobs = shipment.jobs.clone();
-            jobs.iter_mut().for_each(|job| job.attempts += u32::try_from(number + 1).unwrap_or(1));
+            for job in &mut jobs {
+                job.attempts += u32::try_from(number + 1).unwrap_or(1);
+            }
             let retried = self.take_answer(&answer, &jobs, shipment.digest, last, number > 0);
             if let Some(wait) = retried {
-                jobs.iter_mut().for_each(|job| job.receipts = None);
+                for job in &mut jobs {
+                    job.receipts = None;
+                }
                 self.lanes.put_back(jobs);
                 due = Some(now + wait);
             }
@@ -100,9 +107,9 @@ impl Dispatcher {
             }
             Err(error) if !last => {
                 debug!(token = %token.token, %transport, %error, "asking the next transport");
-                jobs.iter().for_each(|job| {
+                for job in jobs {
                     self.note(job, Arc::clone(transport), *took, Outcome::Retry(error.to_string()));
-                });
+                }
                 None
             }
             Err(PushError::Temporary { retry_after, .. }) => {
@@ -112,9 +119,9 @@ impl Dispatcher {
             Err(PushError::Credentials(_)) => self.retry(jobs, answer, None),
             Err(error @ (PushError::Dead(_) | PushError::WrongApp(_) | PushError::Message(_))) => {
                 info!(token = %token.token, %transport, %error, "push given up");
-                jobs.iter().for_each(|job| {
+                for job in jobs {
                     self.note(job, Arc::clone(transport), *took, Outcome::Failed(error.to_string()));
-                });
+                }
                 if let PushError::Dead(reason) = error {
                     self.bury(token.id, reason.clone());
                 }
@@ -132,8 +139,10 @@ impl Dispatcher {
         remember: bool,
     ) {
         let reason = if jobs.len() > 1 { "digest" } else { "" };
+        self.parts.latencies.record(Stage::Provider, took);
         for job in jobs {
             let latency = self.latency(job);
+            self.parts.latencies.record(Stage::Pushed, latency);
             let provider_id = delivered.provider_id.clone();
             self.note(
                 job,
@@ -195,7 +204,7 @@ impl Dispatcher {
             Outcome::Skipped(_) => status.went(),
             Outcome::Retry(_) => {}
         }
-        self.report(job, &transport, &outcome);
+        report(job, &transport, &outcome);
         let attempt = Attempt {
             delivery: job.id,
             token: job.token.id,
@@ -214,23 +223,23 @@ impl Dispatcher {
         }
     }
 
-    /// Tells whoever waits for this delivery.
-    fn report(&self, job: &Job, transport: &Arc<str>, outcome: &Outcome) {
-        let Some(receipts) = &job.receipts else { return };
-        let outcome = match outcome {
-            Outcome::Sent { provider_id, .. } => Ok(provider_id.clone()),
-            Outcome::Retry(answer) => Err(format!("{answer} (it will be tried again)")),
-            Outcome::Failed(answer) => Err(answer.clone()),
-            Outcome::Skipped(reason) => Err((*reason).to_owned()),
-        };
-        let latency = job.alarm.detected.elapsed();
-        let receipt = PushReceipt { token: job.token.id, transport: Arc::clone(transport), outcome, latency };
-        // A closed channel means that nobody waits any more.
-        receipts.try_send(receipt).ok();
-    }
-
     /// From the alarm's detection until now, by the wall clock: it may have been before a restart.
     fn latency(&self, job: &Job) -> Duration {
         Duration::try_from(self.parts.clock.now().duration_since(job.alarm.at)).unwrap_or_default()
     }
+}
+
+/// Tells whoever waits for this delivery.
+fn report(job: &Job, transport: &Arc<str>, outcome: &Outcome) {
+    let Some(receipts) = &job.receipts else { return };
+    let outcome = match outcome {
+        Outcome::Sent { provider_id, .. } => Ok(provider_id.clone()),
+        Outcome::Retry(answer) => Err(format!("{answer} (it will be tried again)")),
+        Outcome::Failed(answer) => Err(answer.clone()),
+        Outcome::Skipped(reason) => Err((*reason).to_owned()),
+    };
+    let latency = job.alarm.detected.elapsed();
+    let receipt = PushReceipt { token: job.token.id, transport: Arc::clone(transport), outcome, latency };
+    // A closed channel means that nobody waits any more.
+    receipts.try_send(receipt).ok();
 }

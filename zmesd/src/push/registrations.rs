@@ -58,7 +58,7 @@ impl Registrations {
 async fn register(transport: Arc<dyn PushTransport>, token: Arc<Token>) {
     match transport.register(&token.token, token.platform).await {
         Ok(()) if transport.name() == "proxy" => {
-            info!(token = %token.token, "Pushproxy registration success")
+            info!(token = %token.token, "Pushproxy registration success");
         }
         Ok(()) => {}
         Err(error) => warn!(token = %token.token, %error, "Push Proxy Token registration Error"),

@@ -40,7 +40,7 @@ mod tests {
 
     #[test]
     fn what_the_provider_asks_for_holds() {
-        assert_eq!(wait(1, Some(Duration::from_secs(120)), 0.5), Duration::from_secs(120));
-        assert_eq!(wait(7, Some(Duration::from_secs(1)), 0.5), Duration::from_secs(60));
+        assert_eq!(wait(1, Some(Duration::from_mins(2)), 0.5), Duration::from_mins(2));
+        assert_eq!(wait(7, Some(Duration::from_secs(1)), 0.5), Duration::from_mins(1));
     }
 }

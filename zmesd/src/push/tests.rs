@@ -255,3 +255,17 @@ async fn more_than_the_memory_holds_waits_on_the_disk_and_goes_out_in_order() {
     assert_eq!(of_one, (1..=12).collect::<Vec<_>>());
     world.end().await;
 }
+
+#[tokio::test]
+async fn a_disk_that_cannot_be_written_silences_no_phone() {
+    let mut world = World::start(Plan::default()).await;
+    world.block_disk().await;
+    world.announce(&alarm(1, 1));
+    let sent = world.transports[0].sent(1).await;
+    assert_eq!(sent[0].alarms[0].event.unwrap().0, 1);
+    until(async || world.status.delivered() == 1).await;
+    world.unblock_disk().await;
+    assert_eq!(world.settled(1).await[0].decision, "sent", "written down once it can be");
+    assert_eq!(world.transports[0].count(), 1);
+    world.end().await;
+}

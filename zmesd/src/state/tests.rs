@@ -9,9 +9,12 @@ use tokio_util::task::TaskTracker;
 use zmes_shared::control::Since;
 use zmes_shared::{EventId, MonitorId};
 
-use super::{Device, Note, OpenError, State};
+use super::{Device, Note, OpenError, State, TokenDecision};
 use crate::config::StateConfig;
-use crate::domain::{Alarm, MonitorFilter, Origin};
+use crate::domain::{
+    Alarm, App, Decision, DeliveryId, MonitorFilter, Origin, Platform, PushState, PushToken, Revoked,
+    SkipReason, Token, TokenId,
+};
 use crate::ports::{Clock, SystemClock};
 
 fn clock() -> Arc<dyn Clock> {
@@ -22,8 +25,8 @@ fn config(directory: &Path) -> StateConfig {
     StateConfig {
         directory: directory.to_owned(),
         keep_events: Duration::from_hours(1),
-        keep_deliveries: Duration::ZERO,
-        keep_tombstones: Duration::ZERO,
+        keep_deliveries: Duration::from_hours(1),
+        keep_tombstones: Duration::from_hours(1),
     }
 }
 
@@ -140,4 +143,124 @@ async fn a_directory_that_cannot_be_made_is_named() {
     std::fs::write(&file, "").unwrap();
     let error = State::open(&config(&file.join("state")), clock()).await.unwrap_err();
     assert!(error.to_string().contains("file/state"), "{error}");
+}
+
+fn token(id: i64) -> Token {
+    let secret = PushToken::parse(&format!("secret-{id}:with-colon")).unwrap();
+    Token {
+        id: TokenId(id),
+        handle: secret.handle(),
+        token: secret,
+        platform: Platform::Ios,
+        state: PushState::Disabled,
+        user: "amy".into(),
+        app: App::ZmNinjaNg,
+        app_version: "1.1.14".into(),
+        profile: "Home".into(),
+        filter: MonitorFilter::parse("1,2", "0,60").unwrap(),
+        badge: 7,
+        created_at: Timestamp::from_second(1_900_000_000).unwrap(),
+        last_seen_at: Timestamp::from_second(1_900_000_060).unwrap(),
+        mute_until: Some(Timestamp::from_second(1_900_003_600).unwrap()),
+        transport: None,
+        revoked: None,
+    }
+}
+
+fn decided(id: i64, token: i64, decision: Decision) -> TokenDecision {
+    TokenDecision { id: DeliveryId(id), token: TokenId(token), decision, badge: 8 }
+}
+
+#[tokio::test]
+async fn a_token_comes_back_as_it_was() {
+    let directory = tempfile::tempdir().unwrap();
+    let at = Timestamp::from_second(1_900_000_000).unwrap();
+    let kept = token(3);
+    let revoked = Some(Revoked { at: clock().now(), reason: "admin".into() });
+    let gone = Token { revoked, mute_until: Some(Timestamp::MAX), ..token(4) };
+    let notes = vec![
+        Note::Token(Arc::new(Token { badge: 1, ..kept.clone() })),
+        Note::Token(Arc::new(kept.clone())),
+        Note::Token(Arc::new(gone.clone())),
+        Note::TokenSent(vec![TokenId(3)], MonitorId(2), at),
+    ];
+    write(directory.path(), notes).await;
+    let state = State::open(&config(directory.path()), clock()).await.unwrap();
+    let [first, second] = &state.remembered.tokens[..] else { panic!("{:?}", state.remembered.tokens) };
+    assert_eq!(first, &kept);
+    assert_eq!(
+        (second.revoked.as_ref().map(|revoked| &*revoked.reason), second.mute_until.is_some()),
+        (Some("admin"), true)
+    );
+    assert!(second.muted(clock().now()));
+    assert_eq!(state.remembered.token_sent, [((TokenId(3), MonitorId(2)), at)].into());
+}
+
+#[tokio::test]
+async fn alarm_cursor_and_pushes_are_on_the_disk_together() {
+    let directory = tempfile::tempdir().unwrap();
+    let Note::Announced(alarm, _) = alarm(7, 3, Origin::Poll) else { panic!() };
+    let skip = Decision::Skip(SkipReason::Filter);
+    let decisions = [decided(1, 3, Decision::Send), decided(2, 4, skip)];
+    let tokens = [token(3), token(4)].map(|token| Note::Token(Arc::new(token)));
+    write(directory.path(), tokens.into_iter().chain([Note::Announced(alarm, decisions.into())]).collect())
+        .await;
+
+    let state = State::open(&config(directory.path()), clock()).await.unwrap();
+    assert_eq!(state.remembered.cursors[&MonitorId(3)].event, EventId(7));
+    assert_eq!(state.remembered.last_delivery, DeliveryId(2));
+    let badges: Vec<_> = state.remembered.tokens.iter().map(|token| token.badge).collect();
+    assert_eq!(badges, [8, 7], "counted where it is pushed");
+    let pushes = state.handle.pushes_after(DeliveryId(0), 10).await.unwrap();
+    assert_eq!(pushes.len(), 1);
+    assert_eq!(
+        (pushes[0].token.token.expose(), pushes[0].alarm.event),
+        ("secret-3:with-colon", Some(EventId(7)))
+    );
+    assert!(state.handle.pushes_after(DeliveryId(1), 10).await.unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn a_test_counts_no_badge_and_moves_no_cursor() {
+    let directory = tempfile::tempdir().unwrap();
+    let Note::Announced(alarm, _) = alarm(7, 3, Origin::Test) else { panic!() };
+    let tested = Note::Tested(alarm, [decided(1, 3, Decision::Send)].into());
+    write(directory.path(), vec![Note::Token(Arc::new(token(3))), tested]).await;
+    let state = State::open(&config(directory.path()), clock()).await.unwrap();
+    assert!(state.remembered.cursors.is_empty());
+    assert_eq!(state.remembered.tokens[0].badge, 7);
+    assert!(state.remembered.announced.is_empty());
+}
+
+#[tokio::test]
+async fn what_is_old_is_forgotten_and_what_is_not_is_kept() {
+    let directory = tempfile::tempdir().unwrap();
+    let long_ago = clock().now() - Duration::from_hours(2);
+    let Note::Announced(mut old, _) = alarm(7, 3, Origin::Poll) else { panic!() };
+    Arc::make_mut(&mut old).at = long_ago;
+    let Note::Announced(new, _) = alarm(8, 3, Origin::Poll) else { panic!() };
+    let gone = Token { revoked: Some(Revoked { at: long_ago, reason: String::new() }), ..token(4) };
+    let notes = vec![
+        Note::Token(Arc::new(token(3))),
+        Note::Token(Arc::new(gone)),
+        Note::Announced(old, [decided(1, 3, Decision::Send)].into()),
+        Note::Announced(new, [decided(2, 3, Decision::Send)].into()),
+    ];
+    write(directory.path(), notes).await;
+    let hour = Duration::from_hours(1);
+    let config = StateConfig { keep_deliveries: hour, keep_tombstones: hour, ..config(directory.path()) };
+    let state = State::open(&config, clock()).await.unwrap();
+    let (handle, stop) = (state.handle.clone(), CancellationToken::new());
+    let writing = TaskTracker::new();
+    // The first thing that a writer does is to look for what is old.
+    writing.spawn(state.writer.run(stop.clone()));
+    assert!(handle.settle().await);
+    assert_eq!(handle.tokens().await.unwrap().len(), 1);
+    let left: Vec<_> = handle.deliveries_queued(10).await.unwrap().iter().map(|row| row.id.0).collect();
+    assert_eq!(left, [2]);
+    let report = handle.examine().await.unwrap();
+    assert!(report.damage.is_empty() && report.writable && report.bytes > 0, "{report:?}");
+    stop.cancel();
+    writing.close();
+    writing.wait().await;
 }

@@ -18,6 +18,9 @@ pub(super) const COLUMNS: &str = "t.id, t.token, t.platform, t.push_state, t.use
 /// How many they are.
 pub(super) const WIDTH: usize = 17;
 
+/// How [`Timestamp::MAX`] is written: the last whole second, because its milliseconds cannot be read again.
+const FOREVER: i64 = 253_402_207_200_000;
+
 /// A token with what pushes to it have shown.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TokenRow {
@@ -86,7 +89,8 @@ pub(super) fn token(row: &SqliteRow, first: usize) -> Result<Option<Token>, sqlx
         badge: row.try_get(first + 10)?,
         created_at: time(row, first + 11)?,
         last_seen_at: time(row, first + 12)?,
-        mute_until: optional_time(row, first + 13)?,
+        mute_until: optional_time(row, first + 13)?
+            .map(|at| if millis(at) >= FOREVER { Timestamp::MAX } else { at }),
         revoked: revoked
             .map(|at| Ok::<_, sqlx::Error>(Revoked { at, reason: text(15)?.to_owned() }))
             .transpose()?,
@@ -123,7 +127,7 @@ pub(super) async fn keep(
     .bind(token.badge)
     .bind(token.created_at.as_millisecond())
     .bind(token.last_seen_at.as_millisecond())
-    .bind(token.mute_until.map(Timestamp::as_millisecond))
+    .bind(token.mute_until.map(millis))
     .bind(token.revoked.as_ref().map(|revoked| revoked.at.as_millisecond()))
     .bind(token.revoked.as_ref().map_or("", |revoked| revoked.reason.as_str()))
     .execute(&mut **transaction)
@@ -157,4 +161,8 @@ pub(super) async fn forget_revoked(pool: &SqlitePool, before: i64) -> Result<u64
         .await?;
     let done = sqlx::query("DELETE FROM tokens WHERE revoked_at < ?").bind(before).execute(pool).await?;
     Ok(done.rows_affected())
+}
+
+fn millis(at: Timestamp) -> i64 {
+    at.as_millisecond().min(FOREVER)
 }

@@ -40,7 +40,7 @@ async fn a_phone_hears_of_alarms_in_order_one_at_a_time_and_no_phone_waits_for_a
     lanes.back(TokenId(7), None, here);
     assert_eq!(round(&mut lanes), [4]);
     lanes.back(TokenId(7), None, here);
-    assert_eq!((lanes.len(), lanes.lanes.len()), (0, 0));
+    assert_eq!((lanes.len(), lanes.by_token.len()), (0, 0));
 }
 
 #[tokio::test(start_paused = true)]
@@ -75,7 +75,7 @@ async fn what_is_withdrawn_leaves_nothing_behind_wherever_the_lane_is() {
     lanes.take(id).unwrap();
     assert_eq!(lanes.withdraw(id).len(), 1, "the other one is being sent");
     lanes.back(id, None, here);
-    assert_eq!((lanes.len(), lanes.lanes.len(), round(&mut lanes)), (0, 0, vec![]));
+    assert_eq!((lanes.len(), lanes.by_token.len(), round(&mut lanes)), (0, 0, vec![]));
 }
 
 #[tokio::test(start_paused = true)]

@@ -4,15 +4,19 @@ use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use sqlx::sqlite::SqliteConnectOptions;
+use sqlx::{ConnectOptions, Connection, SqliteConnection};
 use tempfile::TempDir;
 use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use zmes_shared::paths::STATE_FILE;
+
 use crate::config::{AuthConfig, PushConfig, StateConfig};
 use crate::domain::{Alarm, Decision, DeliveryId, Platform, Token, TokenId};
 use crate::monitors::Catalog;
-use crate::ports::{PushBatch, PushDelivery, PushOrder, PushReceipt, PushTransport, SystemClock};
+use crate::ports::{Clock, PushBatch, PushDelivery, PushOrder, PushReceipt, PushTransport, SystemClock};
 use crate::push::fakes::{FakeTransport, token};
 use crate::push::{Dispatcher, DispatcherParts, PushStatus, Transports};
 use crate::route::{Command, RouterHandle, Tap};
@@ -35,6 +39,7 @@ pub(super) struct World {
     store: CancellationToken,
     tasks: TaskTracker,
     directory: Option<TempDir>,
+    blocker: Mutex<Option<SqliteConnection>>,
 }
 
 /// What a world is made of.
@@ -63,8 +68,8 @@ impl World {
 
     /// Starts on what another world has left.
     pub(super) async fn start_in(directory: TempDir, plan: Plan) -> Self {
-        let clock = Arc::new(SystemClock);
-        let state = State::open(&state_config(directory.path()), clock.clone()).await.unwrap();
+        let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+        let state = State::open(&state_config(directory.path()), Arc::clone(&clock)).await.unwrap();
         let transports: Vec<_> = plan.names.iter().map(|name| FakeTransport::new(name)).collect();
         let all = transports.iter().map(|fake| Arc::clone(fake) as Arc<dyn PushTransport>).collect();
         let (orders, orders_rx) = mpsc::channel(1024);
@@ -84,6 +89,7 @@ impl World {
             router: RouterHandle::new(commands),
             tap: Tap::default(),
             status: Arc::clone(&status),
+            latencies: Arc::default(),
             config: plan.config,
             storm_window: plan.storm_window,
             clock,
@@ -114,6 +120,7 @@ impl World {
             store,
             tasks,
             directory,
+            blocker: Mutex::default(),
         }
     }
 
@@ -153,6 +160,21 @@ impl World {
         let mut rows = self.state.deliveries_of_token(TokenId(token), 1000).await.unwrap();
         rows.reverse();
         rows
+    }
+
+    /// Lets no write succeed any more: another process holds the file's lock.
+    pub(super) async fn block_disk(&self) {
+        let path = self.directory.as_ref().unwrap().path().join(STATE_FILE);
+        let options = SqliteConnectOptions::new().filename(path);
+        let mut blocker = options.connect().await.unwrap();
+        sqlx::query("BEGIN EXCLUSIVE").execute(&mut blocker).await.unwrap();
+        *self.blocker.lock().unwrap() = Some(blocker);
+    }
+
+    /// Takes that back.
+    pub(super) async fn unblock_disk(&self) {
+        let blocker = self.blocker.lock().unwrap().take();
+        blocker.unwrap().close().await.unwrap();
     }
 
     /// Ends in order, and returns where everything is kept.

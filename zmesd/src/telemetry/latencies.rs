@@ -1,0 +1,125 @@
+//! How long alarms take, stage by stage, since the start.
+
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use hdrhistogram::Histogram;
+
+/// Longest time that is told apart: what takes longer counts as that.
+const LONGEST: Duration = Duration::from_hours(1);
+/// Digits that are exact: an error of 1 % costs a few KiB for each stage.
+const DIGITS: u8 = 2;
+
+/// A stretch of an alarm's way.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Stage {
+    /// From detection until every app's frame is queued.
+    Decided,
+    /// From detection until a provider has taken the push.
+    Pushed,
+    /// What a provider takes to answer.
+    Provider,
+}
+
+impl Stage {
+    /// All of them, in the order of an alarm's way.
+    pub const ALL: [Self; 3] = [Self::Decided, Self::Provider, Self::Pushed];
+
+    /// Returns the word for `zmesctl latency`.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Decided => "decided",
+            Self::Provider => "provider",
+            Self::Pushed => "pushed",
+        }
+    }
+}
+
+/// What was measured of one stage.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StageLatency {
+    /// Which.
+    pub stage: Stage,
+    /// How often.
+    pub count: u64,
+    /// Half of them took at most this.
+    pub p50: Duration,
+    /// Nine of ten.
+    pub p90: Duration,
+    /// Ninety-nine of a hundred.
+    pub p99: Duration,
+    /// The longest.
+    pub max: Duration,
+}
+
+/// The measurements, shared by reference.
+#[derive(Debug)]
+pub struct Latencies {
+    decided: Mutex<Histogram<u32>>,
+    provider: Mutex<Histogram<u32>>,
+    pushed: Mutex<Histogram<u32>>,
+}
+
+impl Default for Latencies {
+    fn default() -> Self {
+        Self { decided: histogram(), provider: histogram(), pushed: histogram() }
+    }
+}
+
+#[expect(clippy::expect_used, reason = "the bounds are constants, and good ones: a test makes a histogram")]
+fn histogram() -> Mutex<Histogram<u32>> {
+    let longest = u64::try_from(LONGEST.as_micros()).unwrap_or(u64::MAX);
+    Mutex::new(Histogram::new_with_max(longest, DIGITS).expect("invariant: constant bounds"))
+}
+
+impl Latencies {
+    /// Adds a measurement.
+    pub fn record(&self, stage: Stage, took: Duration) {
+        let micros = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
+        self.of(stage).lock().unwrap_or_else(PoisonError::into_inner).saturating_record(micros);
+    }
+
+    /// Returns what was measured, stage by stage; stages without a measurement among them.
+    pub fn report(&self) -> Vec<StageLatency> {
+        Stage::ALL.into_iter().map(|stage| self.report_of(stage)).collect()
+    }
+
+    fn report_of(&self, stage: Stage) -> StageLatency {
+        let histogram = self.of(stage).lock().unwrap_or_else(PoisonError::into_inner);
+        let at = |quantile| Duration::from_micros(histogram.value_at_quantile(quantile));
+        StageLatency {
+            stage,
+            count: histogram.len(),
+            p50: at(0.5),
+            p90: at(0.9),
+            p99: at(0.99),
+            max: Duration::from_micros(histogram.max()),
+        }
+    }
+
+    fn of(&self, stage: Stage) -> &Mutex<Histogram<u32>> {
+        match stage {
+            Stage::Decided => &self.decided,
+            Stage::Provider => &self.provider,
+            Stage::Pushed => &self.pushed,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn quantiles_are_told_by_stage() {
+        let latencies = Latencies::default();
+        (1..=100).for_each(|millis| latencies.record(Stage::Pushed, Duration::from_millis(millis)));
+        latencies.record(Stage::Decided, Duration::from_hours(24));
+        let report = latencies.report();
+        assert_eq!(report.iter().map(|stage| stage.count).collect::<Vec<_>>(), [1, 0, 100]);
+        let close = |told: Duration, millis: u64| told.as_millis().abs_diff(millis.into()) <= 1;
+        assert!(close(report[2].p50, 50) && close(report[2].p99, 99), "{report:?}");
+        assert!(report[0].max >= LONGEST, "{report:?}");
+        assert_eq!(report[1].max, Duration::ZERO);
+    }
+}
