@@ -59,7 +59,7 @@ impl Apns {
     /// Starts one that wants provider tokens of a signing key (.p8).
     pub async fn with_key() -> Result<Self> {
         let authority = Authority::new()?;
-        let key = SigningKey::write(authority.directory(), Self::KEY_ID)?;
+        let key = SigningKey::write(&authority, Self::KEY_ID)?;
         Self::start(Credentials::Key(key), &authority).await
     }
 

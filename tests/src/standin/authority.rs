@@ -1,7 +1,9 @@
 //! A certificate authority of the tests' own: what it signs is trusted where its `ca.pem` is trusted, nowhere else.
 
 use std::fmt;
-use std::fs;
+use std::fs::{self, File};
+use std::io::Write;
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -61,6 +63,14 @@ impl Authority {
     /// Returns a path in the authority's directory.
     pub fn path(&self, name: &str) -> PathBuf {
         self.directory().join(name)
+    }
+
+    /// Writes what is secret, for its owner alone.
+    pub(crate) fn write_secret(&self, name: &str, content: &[u8]) -> Result<PathBuf> {
+        let path = self.path(name);
+        let mut file = File::options().write(true).create(true).truncate(true).mode(0o600).open(&path)?;
+        file.write_all(content)?;
+        Ok(path)
     }
 
     pub(crate) fn directory(&self) -> &Path {

@@ -1,7 +1,7 @@
 //! How an app's server proves to Apple who it is: a signing key, or a certificate in the shapes that people have.
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::Command;
 
 use anyhow::{Context, Result, ensure};
@@ -24,14 +24,14 @@ impl Identity {
     /// Makes one that `authority` has signed, for an app.
     pub(super) fn write(authority: &Authority, topic: &str) -> Result<Self> {
         let signed = authority.sign_client(&format!("Apple Push Services: {topic}"))?;
-        let (certificate, key) = (authority.path("apns.pem"), authority.path("apns-key.pem"));
+        let certificate = authority.path("apns.pem");
         fs::write(&certificate, signed.certificate.pem())?;
-        fs::write(&key, signed.key.serialize_pem())?;
+        let key = authority.write_secret("apns-key.pem", signed.key.serialize_pem().as_bytes())?;
         let der = signed.certificate.der().to_vec();
         Ok(Self { certificate, key, der, directory: authority.directory().to_path_buf() })
     }
 
-    /// Writes both into one .p12, as OpenSSL makes it today (PBES2, AES-256).
+    /// Writes both into one .p12, as OpenSSL makes it today (PBES2, AES-256); the next one takes its place.
     pub fn p12(&self, password: &str) -> Result<PathBuf> {
         self.export("apns.p12", password, &[])
     }
@@ -69,10 +69,10 @@ pub(super) struct SigningKey {
 
 impl SigningKey {
     /// Makes one and writes `AuthKey_<id>.p8`.
-    pub(super) fn write(directory: &Path, key_id: &str) -> Result<Self> {
+    pub(super) fn write(authority: &Authority, key_id: &str) -> Result<Self> {
         let pair = KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256)?;
-        let path = directory.join(format!("AuthKey_{key_id}.p8"));
-        fs::write(&path, pair.serialize_pem())?;
+        let name = format!("AuthKey_{key_id}.p8");
+        let path = authority.write_secret(&name, pair.serialize_pem().as_bytes())?;
         Ok(Self { path, public_key: pair.public_key_pem() })
     }
 }

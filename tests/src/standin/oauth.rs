@@ -1,7 +1,6 @@
 //! Google's token endpoint: an RS256 assertion of a service account for a bearer that ends after an hour.
 
 use std::collections::BTreeSet;
-use std::fs;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -129,15 +128,13 @@ impl OAuth {
 
     /// Writes the service account's JSON file, as Google's console gives it out.
     pub(super) fn write_account(&self, project: &str) -> Result<PathBuf> {
-        let path = self.authority().path("service-account.json");
         let account = json!({
             "type": "service_account", "project_id": project, "private_key_id": Self::KEY_ID,
             "private_key": self.contract().account.private_key, "client_email": Self::CLIENT_EMAIL,
             "client_id": "100000000000000000001", "auth_uri": "https://accounts.google.com/o/oauth2/auth",
             "token_uri": self.token_uri(), "universe_domain": "googleapis.com",
         });
-        fs::write(&path, serde_json::to_vec_pretty(&account)?)?;
-        Ok(path)
+        self.authority().write_secret("service-account.json", &serde_json::to_vec_pretty(&account)?)
     }
 }
 
