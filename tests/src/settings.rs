@@ -11,6 +11,7 @@ use anyhow::{Context, Result};
 #[derive(Debug, Clone, Default)]
 pub struct Settings {
     tables: BTreeMap<String, BTreeMap<String, String>>,
+    blocks: Vec<(String, String)>,
 }
 
 impl Settings {
@@ -29,8 +30,15 @@ impl Settings {
         self.set_text(table, key, &path.to_string_lossy());
     }
 
-    /// Takes over every key of `other`.
+    /// Adds a block `[[table]]` with these keys, all of them strings.
+    pub fn add_block(&mut self, table: &str, keys: &[(&str, &str)]) {
+        let lines = keys.iter().map(|(key, value)| format!("{key} = {}\n", quoted(value)));
+        self.blocks.push((table.to_owned(), lines.collect()));
+    }
+
+    /// Takes over every key and every block of `other`.
     pub fn overlay(&mut self, other: Self) {
+        self.blocks.extend(other.blocks);
         for (table, keys) in other.tables {
             self.tables.entry(table).or_default().extend(keys);
         }
@@ -52,6 +60,9 @@ impl Settings {
             for (key, value) in keys {
                 let _ = writeln!(text, "{key} = {value}");
             }
+        }
+        for (table, keys) in &self.blocks {
+            let _ = writeln!(text, "[[{table}]]\n{keys}");
         }
         text
     }

@@ -25,7 +25,7 @@ pub struct WorldBuilder {
     schema: Schema,
     monitors: Vec<MonitorRow>,
     users: Vec<UserRow>,
-    settings: Settings,
+    pub(crate) settings: Settings,
 }
 
 /// A directory with everything in it; it ends its processes and vanishes when dropped.

@@ -1,0 +1,256 @@
+//! Stand-ins for the push providers: real TLS servers that hold every request against the provider's written contract.
+//!
+//! Each is a [`StandIn`] with a [`Contract`] of its own: [`PushProxy`], [`Fcm`] (with its [`OAuth`]), [`FcmFunction`]
+//! and [`Apns`]. They know nothing of the program under test. What is against the contract is a violation; a test
+//! ends with `standin.ensure_no_violations()`. What a provider does with good requests is ordered by [`Behaviour`]s.
+//!
+//! A stand-in serves from tasks of the test's own runtime and is gone when it is dropped.
+
+mod apns;
+mod authority;
+mod checks;
+mod connection;
+mod fcm;
+mod fcm_function;
+mod identity;
+mod oauth;
+mod push_proxy;
+mod request;
+mod script;
+
+use std::fmt;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use anyhow::{Context, Result, ensure};
+use tokio::net::{TcpListener, TcpSocket};
+use tokio::sync::Mutex;
+use tokio::task::JoinSet;
+use tokio_rustls::TlsAcceptor;
+
+pub use apns::{Apns, ApnsContract};
+pub use authority::Authority;
+pub use checks::Checks;
+pub use fcm::{Fcm, FcmContract};
+pub use fcm_function::{FcmFunction, FcmFunctionContract};
+pub use identity::Identity;
+pub use oauth::{OAuth, OAuthContract};
+pub use push_proxy::{PushProxy, PushProxyContract};
+pub use request::{Arrival, Request, Verdict};
+pub use script::{Answer, Behaviour, Route};
+
+use connection::{Core, serve};
+
+use crate::wait::wait_until;
+
+/// How many connections wait to be accepted.
+const BACKLOG: u32 = 1024;
+
+/// What a provider demands of a request, and how it answers.
+pub trait Contract: fmt::Debug + Send + Sync + 'static {
+    /// Its name in violations.
+    const NAME: &'static str;
+    /// What it offers by ALPN, best first.
+    const ALPN: &'static [&'static [u8]];
+
+    /// Holds a request against the contract.
+    fn judge(&self, request: &Request) -> Verdict;
+
+    /// Says whether clients must show a certificate of the authority.
+    fn client_certificates(&self) -> bool {
+        false
+    }
+}
+
+/// A provider on a port of this machine.
+pub struct StandIn<C> {
+    core: Arc<Core<C>>,
+    tls: TlsAcceptor,
+    address: SocketAddr,
+    authority: Authority,
+    door: Mutex<Door>,
+}
+
+/// Whether one can connect. A closed door keeps its port.
+enum Door {
+    Open(JoinSet<()>),
+    Closed(TcpSocket),
+    Broken,
+}
+
+impl<C> fmt::Debug for StandIn<C> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("StandIn").field("address", &self.address).finish_non_exhaustive()
+    }
+}
+
+impl<C: Contract> StandIn<C> {
+    /// Starts to serve under a certificate of `authority`.
+    pub(crate) async fn serve(contract: C, authority: &Authority) -> Result<Self> {
+        let tls = TlsAcceptor::from(authority.server(C::ALPN, contract.client_certificates())?);
+        let listener = TcpListener::bind("127.0.0.1:0").await?;
+        let address = listener.local_addr()?;
+        let core = Arc::new(Core::new(contract));
+        let door = Mutex::new(open(listener, &core, &tls));
+        Ok(Self { core, tls, address, authority: authority.clone(), door })
+    }
+
+    pub(crate) fn contract(&self) -> &C {
+        &self.core.contract
+    }
+
+    /// Returns where it listens.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Returns its URL without a path: `https://127.0.0.1:port`.
+    pub fn url(&self) -> String {
+        format!("https://{}", self.address)
+    }
+
+    /// Returns the PEM file with the root that signed its certificate.
+    pub fn ca(&self) -> PathBuf {
+        self.authority.ca()
+    }
+
+    /// Returns the authority, under which other stand-ins can serve, too.
+    pub fn authority(&self) -> &Authority {
+        &self.authority
+    }
+
+    /// Orders `behaviour` for the next `count` pushes, after those ordered before.
+    pub fn answer_next(&self, count: usize, behaviour: &Behaviour) {
+        self.answer_next_on(Route::Push, count, behaviour);
+    }
+
+    /// Orders `behaviour` for all pushes from now on.
+    pub fn always(&self, behaviour: Behaviour) {
+        self.always_on(Route::Push, behaviour);
+    }
+
+    /// Orders `behaviour` for the next `count` requests of a route.
+    pub fn answer_next_on(&self, route: Route, count: usize, behaviour: &Behaviour) {
+        self.core.script().next(route, None, count, behaviour);
+    }
+
+    /// Orders `behaviour` for all requests of a route from now on.
+    pub fn always_on(&self, route: Route, behaviour: Behaviour) {
+        self.core.script().always(route, None, behaviour);
+    }
+
+    /// Orders `behaviour` for the next `count` pushes to one token; this goes before what is ordered for all.
+    pub fn answer_token_next(&self, token: &str, count: usize, behaviour: &Behaviour) {
+        self.core.script().next(Route::Push, Some(token), count, behaviour);
+    }
+
+    /// Orders `behaviour` for all pushes to one token; this goes before what is ordered for all.
+    pub fn always_token(&self, token: &str, behaviour: Behaviour) {
+        self.core.script().always(Route::Push, Some(token), behaviour);
+    }
+
+    /// Stops to listen and drops every connection: who connects is refused. The port stays reserved.
+    pub async fn refuse(&self) -> Result<()> {
+        let mut door = self.door.lock().await;
+        if let Door::Open(mut tasks) = std::mem::replace(&mut *door, Door::Broken) {
+            tasks.shutdown().await;
+        }
+        let socket = TcpSocket::new_v4()?;
+        socket.set_reuseaddr(true)?;
+        socket.bind(self.address).context("keep the port of a closed stand-in")?;
+        *door = Door::Closed(socket);
+        Ok(())
+    }
+
+    /// Listens again, on the same port.
+    pub async fn resume(&self) -> Result<()> {
+        let mut door = self.door.lock().await;
+        if let Door::Closed(socket) = std::mem::replace(&mut *door, Door::Broken) {
+            *door = open(socket.listen(BACKLOG)?, &self.core, &self.tls);
+        }
+        Ok(())
+    }
+
+    /// Returns everything that has arrived, in order, violations included.
+    pub fn arrivals(&self) -> Vec<Arrival> {
+        self.core.log().arrivals.clone()
+    }
+
+    /// Returns what has arrived on one route.
+    pub fn arrivals_on(&self, route: Route) -> Vec<Arrival> {
+        self.arrivals_where(|arrival| arrival.route == route)
+    }
+
+    /// Returns the pushes that have arrived, whatever they were answered.
+    pub fn pushes(&self) -> Vec<Arrival> {
+        self.arrivals_on(Route::Push)
+    }
+
+    /// Returns the pushes that have arrived for one token.
+    pub fn pushes_to(&self, token: &str) -> Vec<Arrival> {
+        self.arrivals_where(|arrival| arrival.route == Route::Push && arrival.token.as_deref() == Some(token))
+    }
+
+    /// Returns the pushes that were accepted.
+    pub fn accepted(&self) -> Vec<Arrival> {
+        self.arrivals_where(|arrival| arrival.route == Route::Push && arrival.accepted())
+    }
+
+    fn arrivals_where(&self, wanted: impl Fn(&Arrival) -> bool) -> Vec<Arrival> {
+        self.core.log().arrivals.iter().filter(|arrival| wanted(arrival)).cloned().collect()
+    }
+
+    /// Returns what was against the contract.
+    pub fn violations(&self) -> Vec<String> {
+        self.core.log().violations.clone()
+    }
+
+    /// Fails with everything that was against the contract.
+    pub fn ensure_no_violations(&self) -> Result<()> {
+        let violations = self.violations();
+        ensure!(violations.is_empty(), "{} violations:\n{}", violations.len(), violations.join("\n"));
+        Ok(())
+    }
+
+    /// Returns how many connections have finished their handshake.
+    pub fn connections(&self) -> usize {
+        self.core.log().connections
+    }
+
+    /// Returns why handshakes have failed.
+    pub fn handshake_failures(&self) -> Vec<String> {
+        self.core.log().handshake_failures.clone()
+    }
+
+    /// Waits for `count` pushes; returns all that are there then.
+    pub async fn wait_pushes(&self, count: usize) -> Result<Vec<Arrival>> {
+        self.wait(&format!("{count} pushes at the {}", C::NAME), || self.pushes(), count).await
+    }
+
+    /// Waits for `count` pushes to one token.
+    pub async fn wait_pushes_to(&self, token: &str, count: usize) -> Result<Vec<Arrival>> {
+        self.wait(&format!("{count} pushes to {token}"), || self.pushes_to(token), count).await
+    }
+
+    /// Waits for `count` pushes that were accepted.
+    pub async fn wait_accepted(&self, count: usize) -> Result<Vec<Arrival>> {
+        self.wait(&format!("{count} accepted pushes at the {}", C::NAME), || self.accepted(), count).await
+    }
+
+    /// Waits for `count` requests on a route.
+    pub async fn wait_on(&self, route: Route, count: usize) -> Result<Vec<Arrival>> {
+        self.wait(&format!("{count} × {route:?} at the {}", C::NAME), || self.arrivals_on(route), count).await
+    }
+
+    async fn wait(&self, what: &str, found: impl Fn() -> Vec<Arrival>, count: usize) -> Result<Vec<Arrival>> {
+        let arrived = wait_until(what, async || Ok(Some(found()).filter(|found| found.len() >= count))).await;
+        arrived.with_context(|| format!("violations: {:#?}", self.violations()))
+    }
+}
+
+fn open<C: Contract>(listener: TcpListener, core: &Arc<Core<C>>, tls: &TlsAcceptor) -> Door {
+    let mut tasks = JoinSet::new();
+    tasks.spawn(serve(listener, Arc::clone(core), tls.clone()));
+    Door::Open(tasks)
+}

@@ -1,0 +1,86 @@
+//! A request as it came, and what was made of it.
+
+use hyper::{HeaderMap, Method, Version};
+use serde_json::Value;
+use tokio::time::Instant;
+
+use super::script::{Answer, Route};
+
+/// What came over the wire.
+#[derive(Debug, Clone)]
+pub struct Request {
+    /// The connection, counted from 1.
+    pub connection: usize,
+    /// GET or POST.
+    pub method: Method,
+    /// Path with its query.
+    pub path: String,
+    /// Host and port that it is meant for.
+    pub host: String,
+    /// HTTP version.
+    pub version: Version,
+    /// All headers.
+    pub headers: HeaderMap,
+    /// The body.
+    pub body: Vec<u8>,
+    /// The client's certificate (DER), if it showed one.
+    pub certificate: Option<Vec<u8>>,
+}
+
+impl Request {
+    /// Returns the one value of a header; `None` if there is none that is text.
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.header_values(name).first().copied()
+    }
+
+    pub(crate) fn header_values(&self, name: &str) -> Vec<&str> {
+        self.headers.get_all(name).iter().filter_map(|value| value.to_str().ok()).collect()
+    }
+
+    /// Returns the body as JSON; null where it is none.
+    pub fn json(&self) -> Value {
+        serde_json::from_slice(&self.body).unwrap_or(Value::Null)
+    }
+}
+
+/// A request that has arrived, kept for the test.
+#[derive(Debug, Clone)]
+pub struct Arrival {
+    /// The request.
+    pub request: Request,
+    /// Which of the provider's paths it took.
+    pub route: Route,
+    /// The token that it is about.
+    pub token: Option<String>,
+    /// The status it was answered with; `None`: not yet, or never.
+    pub status: Option<u16>,
+    /// When it was complete.
+    pub at: Instant,
+}
+
+impl Arrival {
+    /// Returns the body as JSON.
+    pub fn json(&self) -> Value {
+        self.request.json()
+    }
+
+    /// Says whether the provider took it.
+    pub fn accepted(&self) -> bool {
+        self.status.is_some_and(|status| (200..300).contains(&status))
+    }
+}
+
+/// What a contract says of a request.
+#[derive(Debug)]
+pub struct Verdict {
+    /// Which of the provider's paths it took.
+    pub(crate) route: Route,
+    /// The token that it is about.
+    pub(crate) token: Option<String>,
+    /// Everything that is against the contract.
+    pub(crate) violations: Vec<String>,
+    /// The provider's answer to it.
+    pub(crate) answer: Answer,
+    /// The answer is a refusal that no script changes.
+    pub(crate) refused: bool,
+}
