@@ -4,7 +4,7 @@ use std::fs;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::os::unix::fs::PermissionsExt;
 
-use anyhow::{Result, ensure};
+use anyhow::{Context, Result, ensure};
 use nix::sys::signal::Signal;
 use zmes_tests::{AppClient, Certificate, Daemon, Endpoint, Process, Validity, World, wait_until};
 
@@ -142,6 +142,50 @@ async fn a_bad_new_pair_changes_nothing_and_is_said() -> Result<()> {
     let answer = world.run(&["reload"]).await?.expect_code(1)?;
     ensure!(answer.stderr.contains("error:"), "{answer:?}");
     ensure!(serves(&world, &old).await?, "the good pair is no longer served");
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_bad_pair_is_told_with_all_other_problems_by_file_and_line() -> Result<()> {
+    let mut world = World::new().prepare().await?;
+    let other = Certificate::write(world.directory(), "other", Validity::Long)?;
+    let text = world.path("text.pem");
+    fs::write(&text, "hello")?;
+    let good = world.certificate.clone();
+    for (certificate, key, wrong) in [
+        (&good.certificate, &other.key, vec![("server.tls.key", "does not belong to the certificate in")]),
+        (
+            &text,
+            &text,
+            vec![
+                ("server.tls.certificate", "holds no certificate"),
+                ("server.tls.key", "holds no private key"),
+            ],
+        ),
+        (
+            &world.path("missing.pem"),
+            &text,
+            vec![("server.tls.certificate", "no such file"), ("server.tls.key", "holds no private key")],
+        ),
+    ] {
+        world.settings.set_path("server.tls", "certificate", certificate);
+        world.settings.set_path("server.tls", "key", key);
+        world.settings.set("log", "level", "5");
+        world.write_settings()?;
+        let file = world.settings_file();
+        let arguments = ["check-config", "--config", &*file.to_string_lossy()];
+        let output = Daemon::command(world.directory(), &arguments)?.output()?;
+        let said = String::from_utf8_lossy(&output.stderr);
+        ensure!(output.status.code() == Some(78), "{:?}: {said}", output.status);
+        let settings = fs::read_to_string(&file)?;
+        for (key, message) in wrong.into_iter().chain([("log.level", "")]) {
+            let name = key.rsplit('.').next().unwrap_or_default();
+            let line = settings.lines().position(|line| line.starts_with(name)).context(name.to_owned())? + 1;
+            let start = format!("{}:{line}: {key}: ", file.display());
+            let found = said.lines().any(|line| line.trim().starts_with(&start) && line.contains(message));
+            ensure!(found, "no `{start}…{message}` in\n{said}");
+        }
+    }
     Ok(())
 }
 

@@ -1,8 +1,8 @@
 //! What each command line does, and how the process ends.
 
 use std::ffi::OsString;
-use std::fmt::Write as _;
 use std::io::{self, Write as _};
+use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
 
@@ -12,7 +12,7 @@ use super::parts::Parts;
 use super::start::Start;
 use super::{App, StartError};
 use crate::cli::{self, Cli, Command, ConfigArgs, DemoArgs, Report, RunArgs};
-use crate::config::{Config, Environment};
+use crate::config::Environment;
 use crate::demo::{self, Demo};
 use crate::lifecycle::Lifecycle;
 use crate::ports::{Clock, SystemClock};
@@ -52,29 +52,9 @@ fn complain(text: &str) {
 
 /// Checks the configuration, and the certificate that it names, as a start would.
 fn check_config(arguments: &ConfigArgs) -> Report {
-    let environment = Environment::of_process();
-    let mut report = cli::check_config(arguments, &environment);
-    let path = environment.config_file(arguments.config.as_deref());
-    let Ok(config) = Config::load(&path, &environment) else { return report };
-    let Some(files) = &config.server.tls else { return report };
-    match tls::load(files, SystemClock.now()) {
-        Ok(pair) => {
-            for warning in &pair.warnings {
-                // Writing to a String cannot fail.
-                let hint = warning.hint();
-                let _ = writeln!(report.stderr, "warning: server.tls: {warning}\n         hint: {hint}");
-            }
-            report
-        }
-        Err(problem) => {
-            let stderr = format!(
-                "zmesd: configuration has 1 problem ({})\n  server.tls: {problem}\n      hint: {}\n",
-                path.display(),
-                problem.hint()
-            );
-            Report { code: Exit::Config.number(), stdout: String::new(), stderr }
-        }
-    }
+    let now = SystemClock.now();
+    let pair = |certificate: Option<&Path>, key: Option<&Path>| tls::findings(certificate, key, now);
+    cli::check_config(arguments, &Environment::of_process(), &pair)
 }
 
 fn run(arguments: &RunArgs, journal_stream: Option<&str>) -> Exit {

@@ -7,6 +7,7 @@ mod forced;
 mod level;
 mod listener;
 mod peer;
+mod places;
 mod requests;
 mod session;
 #[cfg(test)]
@@ -37,9 +38,11 @@ use crate::telemetry::Counters;
 use crate::telemetry::log::LogHandle;
 use forced::ForcedAlarms;
 use level::TemporaryLevel;
+use places::Places;
 
-/// Peers that are served at a time. Admins are few; the next one waits in the kernel's queue.
-const SESSIONS: usize = 16;
+/// Peers that are accepted at a time: those who are served, and those who are looked at or wait. The next one waits in
+/// the kernel's queue.
+const ACCEPTED: usize = 32;
 /// Pause after a failed accept: out of file descriptors, it would fail again at once.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(200);
 
@@ -100,11 +103,12 @@ struct Context {
     parts: ControlParts,
     forced: ForcedAlarms,
     level: TemporaryLevel,
+    places: Places,
 }
 
 /// Serves the control socket until `parts.stop`.
 ///
-/// Owns: the listener and the permits of its sessions. Receives: connections. Sends: one session task per
+/// Owns: the listener, the permits of those accepted and the places of those served. Receives: connections. Sends: one session task per
 /// connection, and two keepers (forced alarms, the temporary log level). Ends: on `parts.stop`, after sessions and
 /// keepers have ended; the keeper of forced alarms does so already on `parts.draining`.
 pub async fn serve(listener: ControlListener, parts: ControlParts) {
@@ -114,8 +118,8 @@ pub async fn serve(listener: ControlListener, parts: ControlParts) {
     let (level, keeper) = TemporaryLevel::new(parts.log.clone(), parts.stop.clone());
     tracker.spawn(keeper.run());
     let stop = parts.stop.clone();
-    let context = Arc::new(Context { parts, forced, level });
-    let permits = Arc::new(Semaphore::new(SESSIONS));
+    let context = Arc::new(Context { parts, forced, level, places: Places::new() });
+    let permits = Arc::new(Semaphore::new(ACCEPTED));
     let mut failing = false;
     loop {
         let accepted = tokio::select! {
@@ -156,7 +160,7 @@ async fn long_after(stop: &CancellationToken) {
     tokio::time::sleep(LAST_ANSWER).await;
 }
 
-/// Waits for a free place first, so that nobody is accepted who cannot be served.
+/// Waits for a permit first, so that nobody is accepted who cannot even be looked at.
 async fn next(
     listener: &ControlListener,
     permits: &Arc<Semaphore>,

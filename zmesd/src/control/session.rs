@@ -54,7 +54,7 @@ enum Step {
     PeerGone,
 }
 
-/// Serves one peer until it leaves, is silent for too long, or the control socket ends.
+/// Serves one peer until it leaves, is silent for too long, or the control socket ends. First it needs a place.
 ///
 /// Owns: the stream. Receives: request lines. Sends: answers. Ends: with the stream, or on `stop`.
 pub(super) async fn run(context: &Context, stream: UnixStream) {
@@ -67,10 +67,20 @@ pub(super) async fn run(context: &Context, stream: UnixStream) {
         }
     };
     debug!(uid = peer.uid, pid = peer.pid, role = ?peer.role, "control session");
+    let place = tokio::select! {
+        biased;
+        () = context.parts.stop.cancelled() => return,
+        place = context.places.take(peer.role) => place,
+    };
     let (reader, writer) = stream.into_split();
     let mut session =
         Session { context, peer, reader: BufReader::new(reader), writer, line: Vec::new(), refused: false };
-    if let Err(error) = session.serve().await {
+    let served = match place {
+        Ok(_place) => session.serve().await,
+        // In the place of the greeting.
+        Err(error) => session.refuse(error).await.map(drop),
+    };
+    if let Err(error) = served {
         debug!(uid = session.peer.uid, %error, "control session ended");
     }
 }

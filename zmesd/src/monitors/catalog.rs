@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use tokio::sync::{mpsc, oneshot, watch};
+use tokio::time::Instant;
 use zmes_shared::MonitorId;
 use zmes_shared::views::Reloaded;
 
@@ -20,6 +21,8 @@ const REFRESH_DEADLINE: Duration = Duration::from_secs(10);
 pub struct Catalog {
     /// When they were read; `None`: never yet.
     pub loaded_at: Option<Timestamp>,
+    /// The same moment by the monotonic clock.
+    pub read_at: Option<Instant>,
     /// ZoneMinder's version.
     pub version: Option<ZmVersion>,
     /// The monitors of this server.

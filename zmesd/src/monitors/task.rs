@@ -152,6 +152,7 @@ async fn load(
     let users = accounts.all().await?;
     Ok(Catalog {
         loaded_at: Some(clock.now()),
+        read_at: Some(Instant::now()),
         version: zoneminder.version,
         monitors: zoneminder.monitors,
         users: users.into_iter().map(|user| (user.name.clone(), Arc::new(user))).collect(),
@@ -174,7 +175,7 @@ fn compare(known: &Catalog, read: &Catalog) -> Reloaded {
 
 /// Says whether two catalogs hold the same; when they were read does not matter, unless one never was.
 fn same(a: &Catalog, b: &Catalog) -> bool {
-    let Catalog { loaded_at, version, monitors, users, watch_max_delay } = a;
+    let Catalog { loaded_at, read_at: _, version, monitors, users, watch_max_delay } = a;
     loaded_at.is_some() == b.loaded_at.is_some()
         && *version == b.version
         && *monitors == b.monitors

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use tokio::sync::{mpsc, oneshot};
+use tokio::time::Instant;
 use tokio_tungstenite::tungstenite::Utf8Bytes;
 use zmes_shared::control::ClientFilter;
 use zmes_shared::views::{ClientCounts, ClientView};
@@ -72,6 +73,8 @@ pub struct Attach {
     pub id: SessionId,
     /// As whom.
     pub user: Arc<User>,
+    /// When its credentials began to be looked at: the user was read from the database after that.
+    pub asked_at: Instant,
     /// The app's version as it told in `auth`, cleaned and bounded.
     pub app: Option<String>,
     /// The filter that `auth` carried; `None`: no statement, the device's last one holds.

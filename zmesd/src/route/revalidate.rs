@@ -1,23 +1,48 @@
 //! Rights are not frozen at login: each new catalog renews them or ends the session.
+//!
+//! Logins read the database by themselves, so a login and the catalog may each know what the other does not yet. Of
+//! the two, the later reading counts.
 
 use std::sync::Arc;
 
 use secrecy::ExposeSecret;
+use tokio::time::Instant;
+use tracing::info;
 
+use super::handle::CloseReason;
+use super::sessions::Session;
 use crate::domain::User;
 use crate::monitors::Catalog;
 
-/// What a new catalog means for a user who is connected.
+/// What a catalog means for a user who is connected.
 #[derive(Debug)]
-pub(super) enum Standing {
+enum Standing {
     /// Still welcome, with these rights.
     Renewed(Arc<User>),
     /// No longer: deleted, disabled, or with another password.
     Revoked(&'static str),
 }
 
-/// Looks a connected user up in a new catalog.
-pub(super) fn standing(user: &User, catalog: &Catalog) -> Standing {
+/// Renews a session's rights by the catalog or ends it, unless its login was looked at after the catalog was read. A
+/// login of before `enforced_since`, when no credentials were asked for, proves nothing.
+pub(super) fn renew(session: &mut Session, catalog: &Catalog, enforced_since: Instant) {
+    let Some(login) = &mut session.login else { return };
+    let knows_more = catalog.read_at.is_none_or(|read_at| read_at < login.asked_at);
+    if knows_more && login.asked_at >= enforced_since {
+        // What the catalog does not know yet, its next reading brings.
+        return;
+    }
+    match standing(&login.user, catalog) {
+        Standing::Renewed(user) => login.user = user,
+        Standing::Revoked(reason) => {
+            info!(client = %session.id, user = login.user.name, reason, "closing the session");
+            session.end(CloseReason::UserRevoked);
+        }
+    }
+}
+
+/// Looks a connected user up in a catalog.
+fn standing(user: &User, catalog: &Catalog) -> Standing {
     let Some(now) = catalog.users.get(&user.name) else { return Standing::Revoked("the user was deleted") };
     if let Some(reason) = now.barred() {
         return Standing::Revoked(reason);

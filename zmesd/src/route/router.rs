@@ -18,7 +18,7 @@ use super::handle::{
     AlarmTestRequest, Attach, Attached, CloseReason, Command, Outgoing, SessionOpening, TestTarget, Tested,
     Visibility,
 };
-use super::revalidate::{Standing, standing};
+use super::revalidate::renew;
 use super::sessions::{LoggedIn, Queued, Session};
 use super::tap::Tap;
 use crate::config::AuthConfig;
@@ -69,13 +69,22 @@ pub struct Router {
     devices: Devices,
     alarms: u64,
     tests: u64,
+    /// Who logged in before may not have been asked for credentials.
+    enforced_since: Instant,
 }
 
 impl Router {
     /// Puts the router together.
     pub fn new(mut parts: RouterParts) -> Self {
         let devices = Devices::restore(std::mem::take(&mut parts.remembered));
-        Self { parts, sessions: BTreeMap::new(), devices, alarms: 0, tests: 0 }
+        Self {
+            parts,
+            sessions: BTreeMap::new(),
+            devices,
+            alarms: 0,
+            tests: 0,
+            enforced_since: Instant::now(),
+        }
     }
 
     /// Runs until `stop`, then handles what is queued already.
@@ -87,7 +96,10 @@ impl Router {
                 Some(command) = self.parts.commands.recv() => self.on_command(command),
                 Ok(()) = self.parts.catalog.changed() => self.on_catalog(),
                 // Who came in while nobody was asked for credentials is looked at once they count again.
-                Ok(()) = self.parts.auth.changed() => self.on_catalog(),
+                Ok(()) = self.parts.auth.changed() => {
+                    self.enforced_since = Instant::now();
+                    self.on_catalog();
+                }
                 () = stop.cancelled() => break,
             }
         }
@@ -144,9 +156,11 @@ impl Router {
         }
         let stored = || self.devices.filter(&device).cloned();
         let filter = attach.filter.or(held).or_else(stored).unwrap_or_default();
-        let login =
-            LoggedIn { user: attach.user, app: attach.app, device, filter: filter.clone(), last_sent };
-        session.login = Some(login);
+        let Attach { user, app, asked_at, .. } = attach;
+        session.login = Some(LoggedIn { user, app, asked_at, device, filter: filter.clone(), last_sent });
+        if self.parts.auth.borrow().enabled {
+            renew(session, &self.parts.catalog.borrow(), self.enforced_since);
+        }
         if let Some(session) = self.sessions.get(&attach.id) {
             self.tell(session, "authenticated", None);
         }
@@ -174,16 +188,7 @@ impl Router {
             return;
         }
         let catalog = Arc::clone(&self.parts.catalog.borrow_and_update());
-        for session in self.sessions.values_mut() {
-            let Some(login) = &mut session.login else { continue };
-            match standing(&login.user, &catalog) {
-                Standing::Renewed(user) => login.user = user,
-                Standing::Revoked(reason) => {
-                    info!(client = %session.id, user = login.user.name, reason, "closing the session");
-                    session.end(CloseReason::UserRevoked);
-                }
-            }
-        }
+        self.sessions.values_mut().for_each(|session| renew(session, &catalog, self.enforced_since));
     }
 
     fn on_alarm(&mut self, alarm: Alarm) {

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::{mpsc, oneshot};
+use tokio::time::Instant;
 use zmes_shared::control::ClientState;
 use zmes_shared::views::ClientView;
 use zmes_shared::{MonitorId, SessionId};
@@ -34,6 +35,8 @@ pub(super) struct Session {
 pub(super) struct LoggedIn {
     pub(super) user: Arc<User>,
     pub(super) app: Option<String>,
+    /// Its user was read from the database later than this.
+    pub(super) asked_at: Instant,
     pub(super) device: Device,
     pub(super) filter: MonitorFilter,
     pub(super) last_sent: BTreeMap<MonitorId, Timestamp>,

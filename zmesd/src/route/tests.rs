@@ -27,6 +27,7 @@ struct World {
     router: RouterHandle,
     alarms: mpsc::Sender<Alarm>,
     catalog: watch::Sender<Arc<Catalog>>,
+    auth: watch::Sender<AuthConfig>,
     stop: CancellationToken,
     tasks: Vec<JoinHandle<()>>,
     next: u64,
@@ -54,7 +55,8 @@ fn user(name: &str, rights: MonitorRights) -> User {
 fn catalog(users: &[User]) -> Arc<Catalog> {
     let users: BTreeMap<_, _> =
         users.iter().map(|user| (user.name.clone(), Arc::new(user.clone()))).collect();
-    Arc::new(Catalog { loaded_at: Some(Timestamp::UNIX_EPOCH), users, ..Catalog::default() })
+    let read_at = Some(Instant::now());
+    Arc::new(Catalog { loaded_at: Some(Timestamp::UNIX_EPOCH), read_at, users, ..Catalog::default() })
 }
 
 fn alarm_at(monitor: u32, event: u64, at: i64) -> Alarm {
@@ -83,17 +85,17 @@ impl World {
         let (alarms, alarms_rx) = mpsc::channel(64);
         let (commands, commands_rx) = mpsc::channel(64);
         let (catalog, catalog_rx) = watch::channel(catalog(users));
+        let (auth, auth_rx) = watch::channel(AuthConfig {
+            enabled: true,
+            timeout: Duration::from_secs(20),
+            enforce_monitor_permissions: true,
+        });
         let stop = CancellationToken::new();
         let router = Router::new(RouterParts {
             alarms: alarms_rx,
             commands: commands_rx,
             catalog: catalog_rx,
-            auth: watch::channel(AuthConfig {
-                enabled: true,
-                timeout: Duration::from_secs(20),
-                enforce_monitor_permissions: true,
-            })
-            .1,
+            auth: auth_rx,
             state: state.handle,
             remembered: state.remembered,
             tap: Tap::default(),
@@ -102,7 +104,7 @@ impl World {
         });
         let tasks =
             vec![tokio::spawn(router.run(stop.clone())), tokio::spawn(state.writer.run(stop.clone()))];
-        Self { router: RouterHandle::new(commands), alarms, catalog, stop, tasks, next: 1, directory }
+        Self { router: RouterHandle::new(commands), alarms, catalog, auth, stop, tasks, next: 1, directory }
     }
 
     /// Stops everything and starts a new daemon on the same state.
@@ -128,9 +130,21 @@ impl World {
     async fn login(&mut self, user: User, filter: Option<(&str, &str)>) -> Client {
         let client = self.connect(8).await;
         let filter = filter.map(|(monlist, intlist)| MonitorFilter::parse(monlist, intlist).unwrap());
-        let attach = Attach { id: client.id, user: Arc::new(user), app: Some("1.8.001".into()), filter };
-        self.router.attach(attach).await.unwrap();
+        self.attach(&client, user, Instant::now(), filter).await;
         client
+    }
+
+    /// Lets a connected client in whose credentials were looked at from `asked_at` on.
+    async fn attach(&self, client: &Client, user: User, asked_at: Instant, filter: Option<MonitorFilter>) {
+        let (id, user, app) = (client.id, Arc::new(user), Some("1.8.001".into()));
+        self.router.attach(Attach { id, user, asked_at, app, filter }).await.unwrap();
+    }
+
+    /// Publishes a catalog and waits until the router has dealt with it: on this one thread it does so before it
+    /// lets go of the turn in which it answers.
+    async fn publish(&self, catalog: Arc<Catalog>) {
+        self.catalog.send(catalog).unwrap();
+        self.router.ping().await.unwrap();
     }
 
     /// Announces and waits until the router has dealt with it.
@@ -253,6 +267,51 @@ async fn a_new_catalog_renews_rights_and_ends_the_sessions_of_the_barred() {
     }
     world.announce(alarm_at(1, 10, T)).await;
     assert_eq!(kept.events(), [""; 0]);
+}
+
+#[tokio::test]
+async fn rights_that_changed_while_a_login_was_looked_at_count_at_once() {
+    let directory = tempfile::tempdir().unwrap();
+    let [amy, bob] = ["amy", "bob"].map(|name| user(name, MonitorRights::All));
+    let mut world = World::start(directory.path().into(), &[amy.clone(), bob.clone()]).await;
+    let (mut narrowed, barred) = (world.connect(8).await, world.connect(8).await);
+    let asked_at = Instant::now();
+    let next =
+        [User { rights: MonitorRights::none(), ..amy.clone() }, User { enabled: false, ..bob.clone() }];
+    world.publish(catalog(&next)).await;
+    world.attach(&narrowed, amy, asked_at, None).await;
+    world.attach(&barred, bob, asked_at, None).await;
+    world.announce(alarm_at(1, 10, T)).await;
+    assert_eq!(narrowed.events(), [""; 0]);
+    assert_eq!(barred.kicked().await, CloseReason::UserRevoked);
+}
+
+#[tokio::test]
+async fn a_catalog_that_was_read_before_a_login_does_not_end_its_session() {
+    let directory = tempfile::tempdir().unwrap();
+    let amy = user("amy", MonitorRights::none());
+    let mut world = World::start(directory.path().into(), &[]).await;
+    // Both are read, then comes a login with the new password, and only then the router hears of them.
+    let [stale, staler] = [catalog(std::slice::from_ref(&amy)), catalog(&[])];
+    let changed = User { password: "new".to_owned().into(), rights: MonitorRights::All, ..amy };
+    let mut client = world.login(changed.clone(), None).await;
+    for (event, catalog) in [(10, stale), (11, staler)] {
+        world.publish(catalog).await;
+        world.announce(alarm_at(1, event, T)).await;
+        assert_eq!(client.events(), [event.to_string()]);
+    }
+    world.publish(catalog(&[User { rights: MonitorRights::none(), ..changed }])).await;
+    world.announce(alarm_at(1, 12, T)).await;
+    assert_eq!(client.events(), [""; 0], "what is read later counts");
+}
+
+#[tokio::test]
+async fn who_came_in_without_credentials_is_judged_once_they_count_again() {
+    let directory = tempfile::tempdir().unwrap();
+    let mut world = World::start(directory.path().into(), &[]).await;
+    let client = world.login(user("anonymous", MonitorRights::All), None).await;
+    world.auth.send_modify(|auth| auth.timeout += Duration::from_secs(1));
+    assert_eq!(client.kicked().await, CloseReason::UserRevoked);
 }
 
 #[tokio::test]

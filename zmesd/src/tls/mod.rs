@@ -5,10 +5,12 @@
 //! certificate unless told otherwise, and an expired one is better than no alarms).
 
 mod error;
+mod findings;
 mod pair;
 mod summary;
 
 pub use error::{TlsError, TlsWarning};
+pub use findings::findings;
 pub use pair::{LoadedPair, load};
 pub use summary::CertificateSummary;
 

@@ -56,11 +56,20 @@ pub fn load(files: &TlsFiles, now: Timestamp) -> Result<LoadedPair, TlsError> {
     let chain = certificates(&files.certificate)?;
     let key = private_key(&files.key)?;
     let (summary, warnings) = inspect(&chain, &files.certificate, now)?;
-    let key = CertifiedKey::from_der(chain, key, &provider()).map_err(|error| key_error(files, &error))?;
+    let key = certify(files, chain, key)?;
     Ok(LoadedPair { summary, warnings, key: Arc::new(key), files: files.clone(), stamps })
 }
 
-fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, TlsError> {
+/// Joins a chain and a key that belong together.
+pub(super) fn certify(
+    files: &TlsFiles,
+    chain: Vec<CertificateDer<'static>>,
+    key: PrivateKeyDer<'static>,
+) -> Result<CertifiedKey, TlsError> {
+    CertifiedKey::from_der(chain, key, &provider()).map_err(|error| key_error(files, &error))
+}
+
+pub(super) fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, TlsError> {
     let text = read(path)?;
     let chain: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&text).collect();
     let chain = chain.map_err(|error| bad_pem(path, &error))?;
@@ -70,7 +79,7 @@ fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, TlsError> {
     Ok(chain)
 }
 
-fn private_key(path: &Path) -> Result<PrivateKeyDer<'static>, TlsError> {
+pub(super) fn private_key(path: &Path) -> Result<PrivateKeyDer<'static>, TlsError> {
     let text = read(path)?;
     PrivateKeyDer::from_pem_slice(&text).map_err(|error| {
         if !matches!(error, PemError::NoItemsFound) {
@@ -114,7 +123,7 @@ fn key_error(files: &TlsFiles, error: &rustls::Error) -> TlsError {
     TlsError::BadKey { path: files.key.clone(), detail: error.to_string() }
 }
 
-fn inspect(
+pub(super) fn inspect(
     chain: &[CertificateDer<'static>],
     path: &Path,
     now: Timestamp,

@@ -30,7 +30,7 @@ pub(super) enum End {
     Stopping,
     /// No sign of life within the deadline after a ping.
     NoPong,
-    /// More frames than any app sends.
+    /// More frames, or more pieces of one, than any app sends.
     Rate,
     /// Not WebSocket.
     Protocol,

@@ -36,6 +36,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Pump<S> {
     /// Sends the close frame and waits until the app has hung up: a socket that is closed while something in it is
     /// unread resets the connection, and the app would never see the frame.
     async fn say_goodbye(&mut self, end: End) {
+        self.websocket.get_mut().lift();
         if let Some(code) = end.close_code().filter(|_| !self.deaf) {
             let frame = CloseFrame { code, reason: end.as_str().into() };
             if self.websocket.close(Some(frame)).await.is_ok() {

@@ -14,6 +14,7 @@ mod farewell;
 mod handshake;
 mod keepalive;
 mod listener;
+mod meter;
 mod origin;
 mod outbox;
 mod proxy;

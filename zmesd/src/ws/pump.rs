@@ -27,6 +27,7 @@ use super::End;
 use super::admission::Seat;
 use super::context::Context;
 use super::keepalive::{Due, Keepalive};
+use super::meter::Metered;
 use super::outbox::{OUTBOX_BOUND, Outbox, Receipt};
 use super::rate::{FRAME_COST, LOGIN_COST, TokenBucket};
 use super::session::{Input, Output, Session};
@@ -43,7 +44,7 @@ pub(super) const CLOSE_DEADLINE: Duration = Duration::from_secs(3);
 
 /// One session with its socket.
 pub(super) struct Pump<S> {
-    pub(super) websocket: WebSocketStream<S>,
+    pub(super) websocket: WebSocketStream<Metered<S>>,
     pub(super) context: Arc<Context>,
     pub(super) id: SessionId,
     pub(super) address: SocketAddr,
@@ -63,6 +64,8 @@ pub(super) struct Pump<S> {
     /// Who wants to know whether it did.
     receipt: Option<Receipt>,
     credentials_due: Instant,
+    /// When its credentials began to be looked at.
+    asked_at: Instant,
     /// When to stop reading an app that does not hear us, and what to call that.
     closing: Option<(Instant, End)>,
     keepalive: Keepalive,
@@ -74,7 +77,7 @@ pub(super) struct Pump<S> {
 impl<S: AsyncRead + AsyncWrite + Unpin> Pump<S> {
     /// Returns the pump, what the router has to know of it, and the ear for its kick.
     pub(super) fn new(
-        websocket: WebSocketStream<S>,
+        websocket: WebSocketStream<Metered<S>>,
         address: SocketAddr,
         seat: Seat,
         context: Arc<Context>,
@@ -100,6 +103,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Pump<S> {
             writing_since: None,
             receipt: None,
             credentials_due: now + settings.auth_timeout,
+            asked_at: now,
             closing: None,
             keepalive: Keepalive::new(now),
             bucket: TokenBucket::new(now),
@@ -172,10 +176,13 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Pump<S> {
         match output {
             Output::Reply(frame) => return self.write(Message::Text(frame), None),
             Output::Verify(_) if !self.bucket.take(LOGIN_COST, Instant::now()) => return Some(End::Rate),
-            Output::Verify(login) => self.work = Some(work::verify(context, self.id, login)),
+            Output::Verify(login) => {
+                self.asked_at = Instant::now();
+                self.work = Some(work::verify(context, self.id, login));
+            }
             Output::Attach(admitted) => {
                 self.user = Some(Arc::clone(&admitted.user));
-                self.work = Some(work::attach(context, self.id, admitted));
+                self.work = Some(work::attach(context, self.id, admitted, self.asked_at));
             }
             Output::SetFilter(statement) => self.work = Some(work::set_filter(context, self.id, statement)),
             Output::Replay(since) => self.work = Some(work::replay(context, self.id, since)),
@@ -203,6 +210,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Pump<S> {
             SocketEvent::Frame(Some(Ok(message))) => self.on_message(message),
             SocketEvent::Frame(Some(Err(error))) => {
                 tracing::trace!(session = %self.id, %error, "cannot read");
+                if self.websocket.get_ref().spent() {
+                    return Some(End::Rate);
+                }
                 Some(self.closing.map_or_else(|| End::from(&error), |(_, end)| end))
             }
             SocketEvent::Frame(None) => Some(self.closing.map_or(End::Lost, |(_, end)| end)),
@@ -212,6 +222,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Pump<S> {
     fn on_message(&mut self, message: Message) -> Option<End> {
         let now = Instant::now();
         self.keepalive.heard(now);
+        self.websocket.get_mut().renew();
         if !self.bucket.take(FRAME_COST, now) {
             return Some(End::Rate);
         }

@@ -11,6 +11,7 @@ use tokio_tungstenite::tungstenite::protocol::{Role, WebSocketConfig};
 use tokio_tungstenite::{WebSocketStream, accept_hdr_async_with_config};
 
 use super::admission::Seat;
+use super::meter::Metered;
 use super::settings::ServerSettings;
 use super::{origin, proxy};
 
@@ -61,7 +62,7 @@ pub(super) async fn upgrade<S>(
     peer: SocketAddr,
     settings: &ServerSettings,
     seat: &mut Seat,
-) -> Result<(WebSocketStream<S>, SocketAddr), UpgradeError>
+) -> Result<(WebSocketStream<Metered<S>>, SocketAddr), UpgradeError>
 where
     S: AsyncRead + AsyncWrite + Unpin,
 {
@@ -77,6 +78,7 @@ where
         return Err(refusal);
     }
     // The handshake refuses bytes beyond the request, so the borrowed WebSocket holds nothing that would be lost.
+    let stream = Metered::new(stream);
     Ok((WebSocketStream::from_raw_socket(stream, Role::Server, Some(frame_limits())).await, client))
 }
 

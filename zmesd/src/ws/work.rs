@@ -6,6 +6,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::time::Instant;
 use tokio_tungstenite::tungstenite::Utf8Bytes;
 use tracing::{debug, info};
 use zmes_shared::SessionId;
@@ -60,10 +61,15 @@ pub(super) fn verify(context: Arc<Context>, session: SessionId, login: Box<Login
 }
 
 /// Makes the session one that gets alarms.
-pub(super) fn attach(context: Arc<Context>, session: SessionId, admitted: Box<Admitted>) -> Work {
+pub(super) fn attach(
+    context: Arc<Context>,
+    session: SessionId,
+    admitted: Box<Admitted>,
+    asked_at: Instant,
+) -> Work {
     Box::pin(async move {
         let Admitted { user, app, filter } = *admitted;
-        let attached = context.parts.router.attach(Attach { id: session, user, app, filter }).await;
+        let attached = context.parts.router.attach(Attach { id: session, user, asked_at, app, filter }).await;
         taken(attached.map(drop))
     })
 }

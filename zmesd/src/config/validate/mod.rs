@@ -2,8 +2,11 @@
 //!
 //! Everything that is wrong is collected; what is merely unwise becomes a warning.
 
+mod pair;
 mod push;
 mod zoneminder;
+
+pub use pair::{PairCheck, PairFinding, PairPart};
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -40,6 +43,19 @@ pub struct Loaded {
 impl Loaded {
     /// Reads and checks the file at `path` and what it refers to. Gives all problems at once.
     pub fn read(path: &Path, environment: &Environment) -> Result<Self, Problems> {
+        Self::read_file(path, environment, None)
+    }
+
+    /// The same, with a look into the certificate and its key.
+    pub fn read_with(path: &Path, environment: &Environment, pair: PairCheck<'_>) -> Result<Self, Problems> {
+        Self::read_file(path, environment, Some(pair))
+    }
+
+    fn read_file(
+        path: &Path,
+        environment: &Environment,
+        pair: Option<PairCheck<'_>>,
+    ) -> Result<Self, Problems> {
         let mut problems = Problems::new(path);
         let text = match read_bounded(path, CONFIG_MAX) {
             Ok(content) => content,
@@ -51,7 +67,7 @@ impl Loaded {
             }
         };
         match str::from_utf8(&text) {
-            Ok(text) => Self::from_text(text, path, environment),
+            Ok(text) => Self::check(text, path, environment, pair),
             Err(error) => {
                 let before = text.iter().take(error.valid_up_to());
                 let line = 1 + before.filter(|byte| **byte == b'\n').count();
@@ -67,12 +83,21 @@ impl Loaded {
 
     /// Checks the text of the file at `path`, which need not exist.
     pub fn from_text(text: &str, path: &Path, environment: &Environment) -> Result<Self, Problems> {
+        Self::check(text, path, environment, None)
+    }
+
+    fn check(
+        text: &str,
+        path: &Path,
+        environment: &Environment,
+        pair: Option<PairCheck<'_>>,
+    ) -> Result<Self, Problems> {
         let mut problems = Problems::new(path);
         let file = File::read(text, &mut problems);
         if !file.whole {
             return Err(problems.sorted());
         }
-        let mut checker = Checker { path, environment, problems, warnings: Vec::new() };
+        let mut checker = Checker { path, environment, pair, problems, warnings: Vec::new() };
         match checker.config(&file) {
             Ok(config) if checker.problems.is_empty() => Ok(Self { config, warnings: checker.warnings }),
             Ok(_) | Err(Reported) => Err(checker.problems.sorted()),
@@ -88,6 +113,8 @@ struct Reported;
 struct Checker<'a> {
     path: &'a Path,
     environment: &'a Environment,
+    /// Who looks into the certificate, if somebody does.
+    pair: Option<PairCheck<'a>>,
     problems: Problems,
     warnings: Vec<Problem>,
 }
@@ -140,14 +167,6 @@ impl Checker<'_> {
             trusted_proxies: server.trusted_proxies.value.clone(),
             allowed_origins: server.allowed_origins.value.clone(),
         })
-    }
-
-    fn tls(&mut self, tls: &TlsSection) -> Result<TlsFiles, Reported> {
-        let absent = "name the certificate and the key of your web server, put a pair there, or say server.plaintext = \
-                      true where a proxy does TLS";
-        let certificate = self.required_file(&tls.certificate, absent);
-        let key = self.required_file(&tls.key, absent);
-        Ok(TlsFiles { certificate: certificate?, key: key? })
     }
 
     fn state(&mut self, state: &StateSection) -> Result<StateConfig, Reported> {

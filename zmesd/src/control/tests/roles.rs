@@ -1,12 +1,15 @@
 //! Who may do what, with processes of other users.
 
 use std::fs;
+use std::io::{BufRead, BufReader};
 use std::os::unix::fs::PermissionsExt;
-use std::path::PathBuf;
-use std::process::{Command, Stdio};
+use std::path::{Path, PathBuf};
+use std::process::{Child, ChildStdout, Command, Stdio};
+use std::time::Duration;
 
 use nix::unistd::{Gid, Group, Uid, User, getgrouplist};
 use serde_json::Value;
+use tokio::time::Instant;
 
 use super::world::World;
 
@@ -15,11 +18,7 @@ const NOBODY: u32 = 65534;
 
 /// Runs socat as another user with `requests` as its input; `None` where that cannot be done here.
 fn as_user(socket: PathBuf, uid: u32, gid: u32, requests: &str) -> Option<Vec<Value>> {
-    let able = Uid::effective().is_root()
-        && ["setpriv", "socat"].iter().all(|tool| {
-            let found = Command::new(tool).arg("-V").stdout(Stdio::null()).stderr(Stdio::null()).status();
-            found.is_ok()
-        });
+    let able = Uid::effective().is_root() && ["setpriv", "socat"].iter().all(|tool| installed(tool));
     if !able {
         assert!(std::env::var_os("CI").is_none(), "this test needs root, setpriv and socat");
         eprintln!("SKIPPED: this test needs root, setpriv and socat");
@@ -35,16 +34,95 @@ fn as_user(socket: PathBuf, uid: u32, gid: u32, requests: &str) -> Option<Vec<Va
     Some(text.lines().map(|line| serde_json::from_str(line).unwrap()).collect())
 }
 
-/// Starts a daemon whose socket everybody can open, and asks it as somebody else.
-async fn answers(group: &str, uid: u32, gid: u32, requests: &'static str) -> Option<Vec<Value>> {
-    let world = World::start().await;
-    world.admin_group.send_replace(group.to_owned());
+fn installed(tool: &str) -> bool {
+    Command::new(tool).arg("-V").stdout(Stdio::null()).stderr(Stdio::null()).status().is_ok()
+}
+
+/// Lets every user of the machine connect.
+fn open_to_all(world: &World) {
     for directory in [world.directory.path(), world.socket.parent().unwrap()] {
         fs::set_permissions(directory, fs::Permissions::from_mode(0o755)).unwrap();
     }
     fs::set_permissions(&world.socket, fs::Permissions::from_mode(0o666)).unwrap();
+}
+
+/// Starts a daemon whose socket everybody can open, and asks it as somebody else.
+async fn answers(group: &str, uid: u32, gid: u32, requests: &'static str) -> Option<Vec<Value>> {
+    let world = World::start().await;
+    world.admin_group.send_replace(group.to_owned());
+    open_to_all(&world);
     let socket = world.socket.clone();
     tokio::task::spawn_blocking(move || as_user(socket, uid, gid, requests)).await.unwrap()
+}
+
+/// A process of nobody that connects, says what it heard first, and holds the connection until it is ended.
+struct Watcher(Child, BufReader<ChildStdout>);
+
+impl Watcher {
+    fn start(socket: &Path) -> Self {
+        let script = "use IO::Socket::UNIX; $| = 1; my $s = IO::Socket::UNIX->new(Peer => $ARGV[0]) or die $!; \
+                      print while <$s>;";
+        let ids = [format!("--reuid={NOBODY}"), format!("--regid={NOBODY}"), "--clear-groups".to_owned()];
+        let mut command = Command::new("setpriv");
+        command.args(ids).args(["--", "perl", "-e", script]).arg(socket);
+        let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).spawn().unwrap();
+        let output = BufReader::new(child.stdout.take().unwrap());
+        Self(child, output)
+    }
+
+    /// Returns the next line of the daemon.
+    fn line(&mut self) -> Value {
+        let mut line = String::new();
+        self.1.read_line(&mut line).unwrap();
+        serde_json::from_str(&line).unwrap_or_else(|error| panic!("{error}: {line}"))
+    }
+}
+
+impl Drop for Watcher {
+    fn drop(&mut self) {
+        self.0.kill().ok();
+        self.0.wait().ok();
+    }
+}
+
+#[tokio::test]
+async fn observers_cannot_keep_admins_out() {
+    let able = Uid::effective().is_root() && ["setpriv", "perl"].iter().all(|tool| installed(tool));
+    if !able {
+        assert!(std::env::var_os("CI").is_none(), "this test needs root, setpriv and perl");
+        eprintln!("SKIPPED: this test needs root, setpriv and perl");
+        return;
+    }
+    let world = World::start().await;
+    open_to_all(&world);
+    let socket = world.socket.clone();
+    let crowd = tokio::task::spawn_blocking(move || {
+        let mut crowd: Vec<Watcher> = (0..12).map(|_| Watcher::start(&socket)).collect();
+        for watcher in &mut crowd {
+            assert_eq!(watcher.line()["hello"]["role"], "observer");
+        }
+        let refused = Watcher::start(&socket).line();
+        assert_eq!((&refused["id"], &refused["error"]["code"]), (&Value::Null, &"busy".into()), "{refused}");
+        assert!(refused["error"]["hint"].as_str().unwrap().contains("sudo"), "{refused}");
+        crowd
+    });
+    let mut crowd = crowd.await.unwrap();
+    // Admins are served beside them.
+    let mut admins = Vec::new();
+    for _ in 0..4 {
+        admins.push(world.peer().await);
+    }
+    drop(admins);
+    let socket = world.socket.clone();
+    let served = tokio::task::spawn_blocking(move || {
+        crowd.pop();
+        // The daemon may notice a little later that one has gone.
+        let deadline = Instant::now() + Duration::from_secs(20);
+        while Watcher::start(&socket).line().get("hello").is_none() {
+            assert!(Instant::now() < deadline, "the place of one who has gone stays taken");
+        }
+    });
+    served.await.unwrap();
 }
 
 const LEVEL: &str = r#"{"id":1,"request":{"type":"log_level","level":"debug"}}"#;

@@ -281,7 +281,13 @@ impl World {
         let opening = SessionOpening { id, address, connected_at, outbox: outbox_tx, kick };
         self.router.open(opening).await.unwrap();
         if let Some(name) = user {
-            let attach = Attach { id, user: user_named(name), app: None, filter: Some(MonitorFilter::All) };
+            let attach = Attach {
+                id,
+                user: user_named(name),
+                asked_at: Instant::now(),
+                app: None,
+                filter: Some(MonitorFilter::All),
+            };
             self.router.attach(attach).await.unwrap();
         }
         App { id, outbox, kicked }

@@ -98,6 +98,37 @@ async fn a_flood_is_closed_with_1008() {
 }
 
 #[tokio::test]
+async fn endless_empty_fragments_are_a_flood() {
+    let mut world = World::secure(settings());
+    let mut bystander = App::logged_in(&world).await;
+    let mut app = App::connect(&world).await;
+    app.raw(&frame(0x01, b"")).await;
+    let empty = frame(0x00, b"").repeat(1000);
+    // 6 MB: more than the buffers of both ends take, so that it is the server who ends it.
+    for _ in 0..1000 {
+        let stream = app.websocket.get_mut();
+        if stream.write_all(&empty).await.is_err() || stream.flush().await.is_err() {
+            break;
+        }
+    }
+    assert_eq!(app.closed().await, (1008, "rate".to_owned()));
+    assert_eq!(world.end_of_session().await, "rate");
+    still_well(&mut bystander).await;
+}
+
+#[tokio::test]
+async fn a_long_text_in_many_small_pieces_is_no_flood() {
+    let world = World::secure(settings());
+    let mut app = App::logged_in(&world).await;
+    for _ in 0..3 {
+        app.raw(&frame(0x01, b" ")).await;
+        app.raw(&frame(0x00, b"12345678").repeat(8191)).await;
+        app.raw(&frame(0x80, b"x")).await;
+        assert_eq!(app.reason().await, "BADJSON");
+    }
+}
+
+#[tokio::test]
 async fn stalls_and_hang_ups_delay_nobody() {
     let world = World::secure(settings());
     let mut bystander = App::logged_in(&world).await;

@@ -16,6 +16,7 @@ use tokio_util::task::TaskTracker;
 use super::settings;
 use super::world::{Heard, ScriptedLogin, parts};
 use crate::route::{CloseReason, Outgoing, SessionOpening};
+use crate::ws::meter::Metered;
 use crate::ws::pump::Pump;
 use crate::ws::upgrade::frame_limits;
 use crate::ws::{Context, ServerSettings};
@@ -41,6 +42,7 @@ async fn rest_on(stream: DuplexStream, auth_timeout: Duration) -> Resting {
     let (parts, _, login, heard) = parts();
     let context = Context::new(parts, settings.clone());
     let seat = context.admission.seat(&settings).unwrap();
+    let stream = Metered::new(stream);
     let websocket = WebSocketStream::from_raw_socket(stream, Role::Server, Some(frame_limits())).await;
     let address = "192.0.2.7:4711".parse().unwrap();
     let (pump, opening, kick) = Pump::new(websocket, address, seat, context, &settings);

@@ -1,0 +1,58 @@
+//! `[server.tls]`: the files, and what whoever knows certificates says of them.
+
+use std::path::{Path, PathBuf};
+
+use super::super::file::TlsSection;
+use super::{Checker, Reported, TlsFiles};
+
+/// Looks into a certificate and its key, as far as they can be read. Certificates are not the configuration's business,
+/// so who asks for a check brings somebody who knows them.
+pub type PairCheck<'a> = &'a dyn Fn(Option<&Path>, Option<&Path>) -> Vec<PairFinding>;
+
+/// What is wrong with a pair.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PairFinding {
+    /// Which file is to blame.
+    pub part: PairPart,
+    /// TLS is not possible with it; false: apps may complain.
+    pub fatal: bool,
+    /// What is wrong.
+    pub message: String,
+    /// What to do about it.
+    pub hint: String,
+}
+
+/// A file of a pair.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PairPart {
+    /// `certificate`
+    Certificate,
+    /// `key`
+    Key,
+}
+
+impl Checker<'_> {
+    pub(super) fn tls(&mut self, tls: &TlsSection) -> Result<TlsFiles, Reported> {
+        let absent = "name the certificate and the key of your web server, put a pair there, or say server.plaintext = \
+                      true where a proxy does TLS";
+        let certificate = self.required_file(&tls.certificate, absent);
+        let key = self.required_file(&tls.key, absent);
+        self.examine(tls, certificate.as_ref().ok(), key.as_ref().ok());
+        Ok(TlsFiles { certificate: certificate?, key: key? })
+    }
+
+    fn examine(&mut self, tls: &TlsSection, certificate: Option<&PathBuf>, key: Option<&PathBuf>) {
+        let Some(examine) = self.pair else { return };
+        for finding in examine(certificate.map(PathBuf::as_path), key.map(PathBuf::as_path)) {
+            let place = match finding.part {
+                PairPart::Certificate => &tls.certificate.place,
+                PairPart::Key => &tls.key.place,
+            };
+            if finding.fatal {
+                self.problem(place, finding.message, finding.hint);
+            } else {
+                self.warn(place, finding.message, finding.hint);
+            }
+        }
+    }
+}

@@ -1,0 +1,85 @@
+//! Bytes that come between two messages.
+//!
+//! A message may come in any number of fragments, and empty ones never make it longer than it may be: the frames that
+//! the rate counts would never come. What they cost is their bytes.
+
+use std::io::{self, IoSlice};
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+
+use super::upgrade::MAX_MESSAGE;
+
+/// Bytes that may be read for one message: the longest one in pieces of a few bytes, with a header each.
+const ALLOWANCE: usize = 2 * MAX_MESSAGE;
+
+/// A byte stream that cannot be read any more once too much has come without a message.
+pub(super) struct Metered<S> {
+    stream: S,
+    left: usize,
+}
+
+impl<S> Metered<S> {
+    /// Returns a stream that may be read for one message.
+    pub(super) fn new(stream: S) -> Self {
+        Self { stream, left: ALLOWANCE }
+    }
+
+    /// A message has come: the next one begins.
+    pub(super) fn renew(&mut self) {
+        self.left = ALLOWANCE;
+    }
+
+    /// Counts no more: what still comes is thrown away under a deadline.
+    pub(super) fn lift(&mut self) {
+        self.left = usize::MAX;
+    }
+
+    /// Says whether too much has come.
+    pub(super) fn spent(&self) -> bool {
+        self.left == 0
+    }
+}
+
+impl<S: AsyncRead + Unpin> AsyncRead for Metered<S> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        if self.spent() {
+            return Poll::Ready(Err(io::Error::other("too many bytes without a message")));
+        }
+        let before = buffer.filled().len();
+        ready!(Pin::new(&mut self.stream).poll_read(cx, buffer))?;
+        self.left = self.left.saturating_sub(buffer.filled().len().saturating_sub(before));
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl<S: AsyncWrite + Unpin> AsyncWrite for Metered<S> {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.stream).poll_write(cx, bytes)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_shutdown(cx)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        slices: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.stream).poll_write_vectored(cx, slices)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.stream.is_write_vectored()
+    }
+}
