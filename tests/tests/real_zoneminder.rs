@@ -6,6 +6,7 @@ use std::path::Path;
 
 use anyhow::{Context, Result, ensure};
 use serde_json::{Value, json};
+use zmes_tests::standin::PushProxy;
 use zmes_tests::{
     AppClient, Certificate, Ctl, Daemon, Endpoint, Incoming, Lab, Settings, Validity, includes, wait_until,
 };
@@ -14,6 +15,8 @@ const FRONT_DOOR: u32 = 1; // Nodect
 const YARD: u32 = 2; // Modect
 const GARAGE: u32 = 3; // Mocord
 const ALL: [u32; 3] = [FRONT_DOOR, YARD, GARAGE];
+const IPHONE: &str = "0f1e2d3c4b5a69780f1e2d3c4b5a69780f1e2d3c4b5a69780f1e2d3c4b5a6978";
+const ANDROID: &str = "cLab:APA91bHPRgkFLJu6sgQ8kQz0ytrewq";
 
 /// The lab, the daemon on it, and two members.
 struct Site {
@@ -26,7 +29,7 @@ struct Site {
     told: Vec<Value>,
 }
 
-async fn daemon(lab: &Lab, home: &Path) -> Result<(Daemon, Ctl)> {
+async fn daemon(lab: &Lab, home: &Path, proxy: &PushProxy) -> Result<(Daemon, Ctl)> {
     let certificate = Certificate::write(home, "cert", Validity::Long)?;
     let mut settings = Settings::default();
     settings.set_text("zoneminder", "config", lab.value("ZM_CONF")?);
@@ -38,6 +41,7 @@ async fn daemon(lab: &Lab, home: &Path) -> Result<(Daemon, Ctl)> {
     settings.set_path("control", "socket", &home.join("run/control.sock"));
     settings.set_text("log", "level", "debug");
     settings.set_text("log", "format", "text");
+    settings.use_push_proxy(proxy);
     let file = home.join("zmesd.toml");
     settings.write(&file)?;
     let ctl = Ctl::new(&home.join("run/control.sock"));
@@ -53,8 +57,8 @@ async fn login(endpoint: &Endpoint, lab: &Lab, account: &str) -> Result<AppClien
 }
 
 impl Site {
-    async fn open(lab: Lab, home: &Path) -> Result<Self> {
-        let (daemon, ctl) = daemon(&lab, home).await?;
+    async fn open(lab: Lab, home: &Path, proxy: &PushProxy) -> Result<Self> {
+        let (daemon, ctl) = daemon(&lab, home, proxy).await?;
         let endpoint = daemon.endpoint().await?;
         let admin = login(&endpoint, &lab, "ZM_ADMIN").await?;
         let viewer = login(&endpoint, &lab, "ZM_VIEWER").await?;
@@ -246,16 +250,69 @@ async fn zmesctl_forces_an_alarm(site: &mut Site) -> Result<()> {
     site.wait_calm(FRONT_DOOR).await
 }
 
+/// An iPhone and an Android get the seed's JSON, the badge counts and is reset, and the log tells the story.
+async fn a_forced_alarm_rings_two_phones(site: &mut Site, proxy: &PushProxy) -> Result<()> {
+    let mut phone = login(&site.endpoint, &site.lab, "ZM_ADMIN").await?;
+    let mut android = login(&site.endpoint, &site.lab, "ZM_ADMIN").await?;
+    for (app, platform, token) in [(&mut phone, "ios", IPHONE), (&mut android, "android", ANDROID)] {
+        let data = json!({"type": "token", "platform": platform, "token": token, "state": "enabled"});
+        app.send(&json!({"event": "push", "data": data})).await?;
+        app.sync().await?;
+    }
+    let mut badges = Vec::new();
+    for round in 0..3 {
+        if round == 2 {
+            phone.send(&json!({"event": "push", "data": {"type": "badge", "badge": "0"}})).await?;
+            phone.sync().await?;
+        }
+        let event = site.forced_alarm(FRONT_DOOR).await?;
+        let ios = pushed(proxy, IPHONE, round + 1).await?;
+        badges.push(ios["badge"].clone());
+        let alert = ios["alert"].as_str().unwrap_or_default();
+        ensure!(alert.contains(&format!("({event})")) && alert.starts_with("Alarms: "), "{ios}");
+        ensure!(ios["device"] == "ios" && ios["custom"] == json!({"mid": "1"}), "{ios}");
+        let droid = pushed(proxy, ANDROID, round + 1).await?;
+        ensure!(droid["device"] == "android" && droid["extra"] == json!({"mid": "1"}), "{droid}");
+        // The open socket of a phone gets a copy that makes no noise.
+        phone.expect(&json!({"event": "alarm", "supplementary": "true"})).await?;
+    }
+    ensure!(badges == [1, 2, 1], "{badges:?}");
+    let tokens = site.ctl.json(&["tokens", "list", "--platform", "ios"]).await?;
+    let handle = tokens["tokens"][0]["handle"].as_str().with_context(|| tokens.to_string())?.to_owned();
+    let log = wait_until("the log knows three deliveries", async || {
+        let log = site.ctl.json(&["tokens", "log", &handle]).await?;
+        let sent = |delivery: &&Value| delivery["decision"] == "sent" && delivery["transport"] == "proxy";
+        let count = log["deliveries"].as_array().map_or(0, |all| all.iter().filter(sent).count());
+        Ok((count == 3).then_some(log))
+    })
+    .await?;
+    ensure!(log["deliveries"][0]["monitor_id"] == 1, "{log}");
+    let all = [IPHONE, ANDROID].map(|token| &token[token.len() - 10..]);
+    site.ctl.run(&["tokens", "revoke", "--yes", all[0], all[1]]).await?.expect_code(0)?;
+    proxy.ensure_no_violations()
+}
+
+/// Waits for so many pushes to a phone, and returns the last one.
+async fn pushed(proxy: &PushProxy, token: &str, count: usize) -> Result<Value> {
+    wait_until(&format!("{count} pushes to {token}"), async || {
+        let pushes = proxy.pushes_to(token);
+        Ok((pushes.len() >= count).then(|| pushes[count - 1].json()))
+    })
+    .await
+}
+
 #[tokio::test]
 async fn each_alarm_of_a_real_zoneminder_reaches_the_app_once() -> Result<()> {
     let home = tempfile::Builder::new().prefix("zmes-real-").tempdir()?;
     // The database and zmc run as users of their own.
     std::fs::set_permissions(home.path(), std::os::unix::fs::PermissionsExt::from_mode(0o755))?;
     let Some(lab) = Lab::up(&home.path().join("lab")).await? else { return Ok(()) };
-    let mut site = Site::open(lab, home.path()).await?;
+    let proxy = PushProxy::start().await?;
+    let mut site = Site::open(lab, home.path(), &proxy).await?;
     who_may_not_is_refused(&site).await?;
     alarms_of_every_kind(&mut site).await?;
     zmesctl_forces_an_alarm(&mut site).await?;
+    a_forced_alarm_rings_two_phones(&mut site, &proxy).await?;
     the_life_of_zmc(&mut site).await?;
     a_lost_camera(&mut site).await?;
     a_lost_database(&mut site).await?;
