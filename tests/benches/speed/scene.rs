@@ -6,7 +6,7 @@ use anyhow::Result;
 use hdrhistogram::Histogram;
 use serde_json::json;
 use tokio::time::{Instant, sleep};
-use zmes_tests::{AppClient, State, World, epoch_seconds};
+use zmes_tests::{AppClient, State, World, WorldBuilder, epoch_seconds};
 
 use crate::usage::Usage;
 
@@ -36,6 +36,15 @@ pub(crate) struct Strike {
 impl Scene {
     /// Starts a daemon with `monitors` monitors; `settings` differ from the defaults.
     pub(crate) async fn start(monitors: u32, settings: &[(&str, &str, &str)]) -> Result<Self> {
+        Self::start_with(monitors, settings, |builder| builder).await
+    }
+
+    /// The same, with something more in its world.
+    pub(crate) async fn start_with(
+        monitors: u32,
+        settings: &[(&str, &str, &str)],
+        more: impl FnOnce(WorldBuilder) -> WorldBuilder,
+    ) -> Result<Self> {
         let mut builder = World::new()
             .setting("zoneminder", "reconcile-interval", "\"2s\"")
             .setting("log", "level", "\"info\"")
@@ -46,7 +55,7 @@ impl Scene {
         for id in 1..=monitors {
             builder = builder.monitor(id, &format!("Camera {id}"));
         }
-        let world = builder.start().await?;
+        let world = more(builder).start().await?;
         Ok(Self { world, monitors, next_event: 1, beaten: Instant::now() })
     }
 

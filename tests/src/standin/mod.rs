@@ -187,6 +187,11 @@ impl<C: Contract> StandIn<C> {
         self.arrivals_on(Route::Push)
     }
 
+    /// Returns how many pushes have arrived, without a copy of each.
+    pub fn push_count(&self) -> usize {
+        self.core.log().arrivals.iter().filter(|arrival| arrival.route == Route::Push).count()
+    }
+
     /// Returns the pushes that have arrived for one token.
     pub fn pushes_to(&self, token: &str) -> Vec<Arrival> {
         self.arrivals_where(|arrival| arrival.route == Route::Push && arrival.token.as_deref() == Some(token))
