@@ -136,7 +136,7 @@ async fn serve_demo(demo: Demo, clock: Arc<dyn Clock>, log: LogHandle) -> Exit {
         Err(exit) => return exit,
     };
     let parts = Parts::demo(&demo, clock);
-    let Demo { config, simulation, client, directory, introduction, .. } = demo;
+    let Demo { config, simulation, client, push_proxy, directory, introduction, .. } = demo;
     let app = match App::start(Start { config, file: None, parts, log }, &lifecycle).await {
         Ok(app) => app,
         Err(problem) => return refuse(&problem),
@@ -150,6 +150,7 @@ async fn serve_demo(demo: Demo, clock: Arc<dyn Clock>, log: LogHandle) -> Exit {
         }
         ends_all.cancel();
     });
+    tracker.spawn(on_error(push_proxy.run(soft.clone())));
     tracker.spawn(async move {
         // An error says that nobody reads its lines any more: then the demo is over.
         client.run(&mut io::stdout(), soft.clone()).await.ok();
@@ -160,6 +161,13 @@ async fn serve_demo(demo: Demo, clock: Arc<dyn Clock>, log: LogHandle) -> Exit {
         complain(&format!("zmesd: {problem}"));
     }
     exit
+}
+
+/// Says what ended the stand-in for the PushProxy, if something did: the demo goes on without it.
+async fn on_error(serving: impl Future<Output = io::Result<()>>) {
+    if let Err(problem) = serving.await {
+        complain(&format!("zmesd: the stand-in for the PushProxy ended: {problem}"));
+    }
 }
 
 fn on_runtime(serve: impl Future<Output = Exit>) -> Exit {

@@ -1,5 +1,6 @@
 //! A certificate that nobody else trusts, made for one run of the demo.
 
+use std::fmt;
 use std::fs;
 use std::io::{self, Write};
 use std::net::IpAddr;
@@ -10,8 +11,8 @@ use std::sync::Arc;
 use jiff::tz::TimeZone;
 use jiff::{Span, Timestamp};
 use rcgen::{CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, KeyPair, date_time_ymd};
-use rustls::{ClientConfig, RootCertStore};
-use rustls_pki_types::CertificateDer;
+use rustls::{ClientConfig, RootCertStore, ServerConfig};
+use rustls_pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
 
 use super::DemoError;
 use crate::config::TlsFiles;
@@ -22,10 +23,17 @@ const NAMES: [&str; 3] = ["localhost", "127.0.0.1", "::1"];
 const VALID_DAYS: i64 = 30;
 
 /// The pair on disk, and the certificate for those who are to trust it.
-#[derive(Debug)]
 pub(super) struct Certificate {
     pub(super) files: TlsFiles,
     der: CertificateDer<'static>,
+    /// PKCS #8.
+    key: Vec<u8>,
+}
+
+impl fmt::Debug for Certificate {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Certificate").field("files", &self.files).finish_non_exhaustive()
+    }
 }
 
 impl Certificate {
@@ -51,7 +59,15 @@ impl Certificate {
         let files = TlsFiles { certificate: directory.join("cert.pem"), key: directory.join("key.pem") };
         fs::write(&files.certificate, certificate.pem()).map_err(DemoError::writing(&files.certificate))?;
         write_private(&files.key, &key.serialize_pem()).map_err(DemoError::writing(&files.key))?;
-        Ok(Self { files, der: certificate.der().clone() })
+        Ok(Self { files, der: certificate.der().clone(), key: key.serialize_der() })
+    }
+
+    /// Returns the TLS settings of a server that shows this certificate.
+    pub(super) fn server(&self) -> Result<Arc<ServerConfig>, DemoError> {
+        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+        let versions = ServerConfig::builder_with_provider(provider).with_safe_default_protocol_versions()?;
+        let key = PrivateKeyDer::from(PrivatePkcs8KeyDer::from(self.key.clone()));
+        Ok(Arc::new(versions.with_no_client_auth().with_single_cert(vec![self.der.clone()], key)?))
     }
 
     /// Returns the TLS settings of a client that trusts this certificate alone.

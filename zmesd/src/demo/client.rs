@@ -15,6 +15,7 @@ use rustls_pki_types::ServerName;
 use serde::Deserialize;
 use serde_json::json;
 use tokio::net::TcpStream;
+use tokio::sync::mpsc;
 use tokio::time::{Instant, timeout};
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
@@ -24,12 +25,15 @@ use tokio_util::sync::CancellationToken;
 use zmes_shared::EventId;
 
 use super::database::{ADMIN, Database};
+use super::push_proxy::Ring;
 use crate::ports::Clock;
 
 /// Time from the first packet to the answer to `auth`.
 const LOGIN_DEADLINE: Duration = Duration::from_secs(10);
 /// Time for the last words of a connection.
 const CLOSE_DEADLINE: Duration = Duration::from_secs(1);
+/// The push token of its phone; no provider has issued it.
+const PHONE: &str = "demo-phone-of-nobody";
 /// Pause before another try.
 const RETRY: Duration = Duration::from_secs(1);
 
@@ -42,6 +46,8 @@ pub struct Client {
     pub(super) tls: Arc<ClientConfig>,
     pub(super) database: Arc<Database>,
     pub(super) clock: Arc<dyn Clock>,
+    /// What makes its phone ring.
+    pub(super) rings: mpsc::Receiver<Ring>,
 }
 
 /// Why the app is not (any longer) logged in.
@@ -91,7 +97,7 @@ struct FrameEvent {
 
 impl Client {
     /// Prints alarms to `out` until `stop`; fails only when `out` does.
-    pub async fn run(self, out: &mut (dyn Write + Send), stop: CancellationToken) -> io::Result<()> {
+    pub async fn run(mut self, out: &mut (dyn Write + Send), stop: CancellationToken) -> io::Result<()> {
         loop {
             let lost = match self.session(out, &stop).await? {
                 End::Stopped => return Ok(()),
@@ -106,7 +112,7 @@ impl Client {
     }
 
     /// Logs in and prints alarms until the connection ends or `stop`.
-    async fn session(&self, out: &mut (dyn Write + Send), stop: &CancellationToken) -> io::Result<End> {
+    async fn session(&mut self, out: &mut (dyn Write + Send), stop: &CancellationToken) -> io::Result<End> {
         let login = tokio::select! {
             () = stop.cancelled() => return Ok(End::Stopped),
             login = timeout(LOGIN_DEADLINE, self.log_in()) => login,
@@ -123,6 +129,10 @@ impl Client {
                     // Whether the daemon hears it does not matter: both are leaving.
                     timeout(CLOSE_DEADLINE, socket.close(None)).await.ok();
                     return Ok(End::Stopped);
+                }
+                Some(ring) = self.rings.recv() => {
+                    self.print_ring(out, &ring)?;
+                    continue;
                 }
                 frame = next_frame(&mut socket) => frame,
             };
@@ -148,7 +158,13 @@ impl Client {
         loop {
             let frame = next_frame(&mut socket).await?;
             match (frame.event.as_str(), frame.status.as_str()) {
-                ("auth", "Success") => return Ok(socket),
+                ("auth", "Success") => {
+                    let phone =
+                        json!({"type": "token", "platform": "ios", "token": PHONE, "state": "enabled"});
+                    let register = json!({"event": "push", "data": phone});
+                    socket.send(Message::text(register.to_string())).await?;
+                    return Ok(socket);
+                }
                 ("auth", _) => return Err(ClientError::Refused(frame.reason)),
                 _ => {}
             }
@@ -160,19 +176,32 @@ impl Client {
             return Ok(());
         }
         for event in &frame.events {
-            let alarmed = event.event_id.parse::<EventId>().ok().and_then(|id| self.database.alarmed(id));
-            let delay = match alarmed {
-                None => "not from the simulation".to_owned(),
-                Some(_) if frame.late.is_some() => "late".to_owned(),
-                Some(alarmed) => {
-                    let delay = arrived.saturating_duration_since(alarmed);
-                    format!("{:.1} ms after ZoneMinder's ALARM", delay.as_secs_f64() * 1000.0)
-                }
+            let delay = if frame.late.is_some() {
+                "late".to_owned()
+            } else {
+                self.delay(event.event_id.parse().ok(), arrived)
             };
             let FrameEvent { event_id, name, cause } = event;
             self.say(out, &format!("alarm  {name:<12} event {event_id:<6} {cause:<12} {delay}"))?;
         }
         Ok(())
+    }
+
+    /// Prints what the phone shows.
+    fn print_ring(&self, out: &mut (dyn Write + Send), ring: &Ring) -> io::Result<()> {
+        let Ring { device, alert, badge, arrived } = ring;
+        let event = alert.rsplit_once('(').and_then(|(_, rest)| rest.split(')').next()?.parse().ok());
+        let badge = badge.map_or_else(String::new, |badge| format!("badge {badge}"));
+        self.say(out, &format!("push   {alert:<25} {device:<4} {badge:<9} {}", self.delay(event, *arrived)))
+    }
+
+    /// Returns how long after the simulation's alarm something came.
+    fn delay(&self, event: Option<EventId>, arrived: Instant) -> String {
+        let Some(alarmed) = event.and_then(|event| self.database.alarmed(event)) else {
+            return "not from the simulation".to_owned();
+        };
+        let delay = arrived.saturating_duration_since(alarmed);
+        format!("{:.1} ms after ZoneMinder's ALARM", delay.as_secs_f64() * 1000.0)
     }
 
     /// Prints one line with the local time.
@@ -263,8 +292,8 @@ mod tests {
         let address = listener.local_addr().unwrap();
         let now = SystemClock.now();
         let certificate = Certificate::create(directory, address.ip(), now).unwrap();
-        let client =
-            Client { address, tls: certificate.client().unwrap(), database, clock: Arc::new(SystemClock) };
+        let (tls, clock) = (certificate.client().unwrap(), Arc::new(SystemClock));
+        let mut client = Client { address, tls, database, clock, rings: mpsc::channel(1).1 };
         let mut lines = Vec::new();
         let stop = CancellationToken::new();
         let server = Box::pin(serve(listener, &certificate.files, frames));
@@ -304,8 +333,8 @@ mod tests {
         let address = listener.local_addr().unwrap();
         let certificate = Certificate::create(directory.path(), address.ip(), SystemClock.now()).unwrap();
         let database = Arc::new(Database::new(1).unwrap());
-        let client =
-            Client { address, tls: certificate.client().unwrap(), database, clock: Arc::new(SystemClock) };
+        let (tls, clock) = (certificate.client().unwrap(), Arc::new(SystemClock));
+        let client = Client { address, tls, database, clock, rings: mpsc::channel(1).1 };
         let refusal = [r#"{"event":"auth","type":"","status":"Fail","reason":"BADAUTH"}"#];
         let server = Box::pin(serve(listener, &certificate.files, &refusal));
         // The app hangs up at once, so the server's goodbye may fail: only the app's answer counts.

@@ -10,6 +10,7 @@ mod client;
 mod database;
 mod directory;
 mod memory;
+mod push_proxy;
 mod zoneminder;
 
 use std::fmt::Write as _;
@@ -24,11 +25,12 @@ use secrecy::SecretString;
 pub use client::Client;
 pub use database::Database;
 pub use directory::Directory;
+pub use push_proxy::PushProxy;
 pub use zoneminder::Simulation;
 
 use crate::config::{
     AuthConfig, Config, ControlConfig, DatabaseAddress, DatabaseConfig, LogConfig, LogFormat, MetricsConfig,
-    Origin, PushConfig, ServerConfig, Source, StateConfig, TlsFiles, ZoneminderConfig,
+    Origin, PushConfig, PushProxyConfig, ServerConfig, Source, StateConfig, TlsFiles, ZoneminderConfig,
 };
 use crate::ports::Clock;
 use certificate::Certificate;
@@ -129,6 +131,8 @@ pub struct Demo {
     pub simulation: Simulation,
     /// The app; to be run beside the daemon.
     pub client: Client,
+    /// What takes the daemon's pushes; to be run beside the daemon.
+    pub push_proxy: PushProxy,
     /// Where everything lies; to be kept until the daemon has ended.
     pub directory: Directory,
     /// What to tell the user before anything happens.
@@ -153,11 +157,14 @@ impl Demo {
         let map = directory.subdirectory("shm")?;
         let simulation = Simulation::start(&map, Arc::clone(&database), options.every, Arc::clone(clock))
             .map_err(DemoError::writing(&map))?;
+        let (push_proxy, rings) = PushProxy::bind(&certificate)?;
+        let push = push_config(push_proxy.url()?, certificate.files.certificate.clone());
         let client = Client {
             address: listen,
             tls: certificate.client()?,
             database: Arc::clone(&database),
             clock: Arc::clone(clock),
+            rings,
         };
         let config = Config {
             zoneminder: zoneminder_config(map),
@@ -167,7 +174,7 @@ impl Demo {
                 timeout: Duration::from_secs(20),
                 enforce_monitor_permissions: true,
             },
-            push: PushConfig { enabled: false, ..PushConfig::default() },
+            push,
             state: StateConfig {
                 directory: directory.subdirectory("state")?,
                 keep_deliveries: Duration::from_hours(14 * 24),
@@ -183,7 +190,7 @@ impl Demo {
             origin: Origin { file: "zmesd demo".into(), ..Origin::default() },
         };
         let introduction = introduction(options, &directory, listen, &config.control.socket, zmesctl);
-        Ok(Self { config, database, simulation, client, directory, introduction })
+        Ok(Self { config, database, simulation, client, push_proxy, directory, introduction })
     }
 }
 
@@ -221,6 +228,17 @@ fn server_config(listen: SocketAddr, tls: TlsFiles) -> ServerConfig {
         trusted_proxies: Vec::new(),
         allowed_origins: Vec::new(),
     }
+}
+
+fn push_config(url: String, certificate: PathBuf) -> PushConfig {
+    let proxy = PushProxyConfig {
+        url,
+        app_name: push_proxy::APP_NAME.to_owned(),
+        app_key: SecretString::from(push_proxy::APP_KEY),
+        sound: "blop.caf".to_owned(),
+        ca_certificate: Some(certificate),
+    };
+    PushConfig { proxy: Some(proxy), ..PushConfig::default() }
 }
 
 /// Returns where to listen: what was asked for, or the protocol's port on the loopback, or a free one there.
@@ -284,9 +302,11 @@ fn introduction(
         "status",
         "monitors list",
         "clients list",
+        "tokens list",
         "alarm test --wait",
         "alarm force --monitor 1 --for 5s",
         "watch",
+        "push check",
         "check all",
     ] {
         let _ = writeln!(text, "  {zmesctl} --socket {} {line}", socket.display());
