@@ -17,6 +17,7 @@ pub mod lifecycle;
 pub mod monitors;
 pub mod ports;
 pub mod protocol;
+pub mod push;
 pub mod route;
 pub mod source;
 pub mod state;
