@@ -95,6 +95,14 @@ impl Group {
         }
     }
 
+    /// Adds a URL whose query may hold credentials.
+    fn url(self, name: &'static str, url: Option<&SecretString>) -> Self {
+        let Some(url) = url.map(ExposeSecret::expose_secret) else { return self.text(name, "") };
+        let shown =
+            url.split_once('?').map_or_else(|| url.to_owned(), |(front, _)| format!("{front}?{HIDDEN}"));
+        self.partly(name, toml_string(&shown), url.to_owned())
+    }
+
     /// Returns the name of the section with its index: `push.fcm.proxy[0]`.
     pub(super) fn path_with_index(&self) -> String {
         self.index.map_or_else(|| self.section.to_owned(), |index| format!("{}[{index}]", self.section))
@@ -207,7 +215,8 @@ fn push(push: &PushConfig, groups: &mut Vec<Group>) {
             .span("interval-default", push.interval_default)
             .span("retry-for", push.retry_for)
             .text("mode", mode)
-            .number("storm-limit", &push.storm_limit),
+            .number("storm-limit", &push.storm_limit)
+            .url("picture-url", push.picture_url.as_ref()),
     );
     let transport = |section, enabled| Group::new(section).flag("enabled", enabled);
     let proxy = transport("push.proxy", push.proxy.is_some());
@@ -217,8 +226,12 @@ fn push(push: &PushConfig, groups: &mut Vec<Group>) {
     });
     let fcm = transport("push.fcm", push.fcm.is_some());
     match &push.fcm {
-        Some(FcmConfig { service_account, proxies }) => {
-            groups.push(fcm.path("service-account", service_account.as_deref()));
+        Some(FcmConfig { service_account, endpoint, ca_certificate, proxies }) => {
+            groups.push(
+                fcm.path("service-account", service_account.as_deref())
+                    .text("endpoint", endpoint.as_deref().unwrap_or_default())
+                    .path("ca-certificate", ca_certificate.as_deref()),
+            );
             groups.extend(proxies.iter().enumerate().map(fcm_proxy));
         }
         None => groups.push(fcm),
@@ -245,12 +258,12 @@ fn fcm_proxy((index, proxy): (usize, &FcmProxyConfig)) -> Group {
 }
 
 fn push_apns(group: Group, apns: &ApnsConfig) -> Group {
-    let (key, key_id, team_id, certificate) = match &apns.identity {
+    let (key, key_id, team_id, certificate, password) = match &apns.identity {
         ApnsIdentity::Token { key, key_id, team_id } => {
-            (Some(key.as_path()), key_id.as_str(), team_id.as_str(), None)
+            (Some(key.as_path()), key_id.as_str(), team_id.as_str(), None, None)
         }
-        ApnsIdentity::Certificate { certificate, key } => {
-            (key.as_deref(), "", "", Some(certificate.as_path()))
+        ApnsIdentity::Certificate { certificate, key, password } => {
+            (key.as_deref(), "", "", Some(certificate.as_path()), password.as_ref())
         }
     };
     let endpoint = match &apns.endpoint {
@@ -263,8 +276,10 @@ fn push_apns(group: Group, apns: &ApnsConfig) -> Group {
         .text("key-id", key_id)
         .text("team-id", team_id)
         .path("certificate", certificate)
+        .secret("certificate-password", password)
         .text("topic", &apns.topic)
         .text("endpoint", endpoint)
+        .path("ca-certificate", apns.ca_certificate.as_deref())
 }
 
 fn log_format(format: LogFormat) -> &'static str {

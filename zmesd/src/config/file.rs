@@ -121,6 +121,9 @@ section! {
             Literal::Text("live"), Restart;
         /// Pushes a minute for one token; what exceeds it becomes one digest.
         "storm-limit" storm_limit: Number = Number { min: 1, max: 100_000 }, Literal::Number(30), Restart;
+        /// Picture that the phone shows: "https://zm.example.org/zm/?view=image&eid=EVENTID&fid=snapshot", where
+        /// EVENTID stands for the event. Providers read the URL: no password in it. Empty: no pictures.
+        "picture-url" picture_url: Words = Words, Literal::Text(""), Restart;
     }
 }
 
@@ -149,6 +152,10 @@ section! {
         "enabled" enabled: Flag = Flag, Literal::Flag(false), Restart;
         /// The service account's JSON file: sends through HTTP v1, without anybody between.
         "service-account" service_account: PathName = PathName, Literal::Text(""), Restart;
+        /// Where to send with the service account. Empty: Google's own; else a gateway of your own.
+        "endpoint" endpoint: WebUrl = WebUrl, Literal::Text(""), Restart;
+        /// One more root certificate to trust, PEM; for the functions below too.
+        "ca-certificate" ca_certificate: PathName = PathName, Literal::Text(""), Restart;
     }
 }
 
@@ -178,10 +185,14 @@ section! {
         "team-id" team_id: Words = Words, Literal::Text(""), Restart;
         /// Instead of a signing key: the app's certificate, PEM with `key`, or .p12 with both in one file.
         "certificate" certificate: PathName = PathName, Literal::Text(""), Restart;
+        /// Password of a .p12 file.
+        "certificate-password" certificate_password: Secret = Secret, Literal::Text(""), Restart;
         /// The app's bundle id.
         "topic" topic: Words = Words, Literal::Text("com.pliablepixels.zmninja"), Restart;
         /// "sandbox" for apps under development; "https://host:port" for a gateway of your own.
         "endpoint" endpoint: Gateway = Gateway, Literal::Text("production"), Restart;
+        /// One more root certificate to trust, PEM: that of the gateway.
+        "ca-certificate" ca_certificate: PathName = PathName, Literal::Text(""), Restart;
     }
 }
 

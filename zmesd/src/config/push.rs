@@ -18,6 +18,8 @@ pub struct PushConfig {
     pub mode: PushMode,
     /// `storm-limit`: pushes a minute for one token.
     pub storm_limit: u32,
+    /// `picture-url`, with `EVENTID` in it. A secret, as it may hold credentials.
+    pub picture_url: Option<SecretString>,
     /// `[push.proxy]`, where it is enabled.
     pub proxy: Option<PushProxyConfig>,
     /// `[push.fcm]`, where it is enabled.
@@ -35,6 +37,7 @@ impl Default for PushConfig {
             retry_for: Duration::from_mins(10),
             mode: PushMode::Live,
             storm_limit: 30,
+            picture_url: None,
             proxy: None,
             fcm: None,
             apns: None,
@@ -71,6 +74,10 @@ pub struct PushProxyConfig {
 pub struct FcmConfig {
     /// `service-account`: Google's JSON file, for HTTP v1.
     pub service_account: Option<PathBuf>,
+    /// `endpoint`: where to send with the service account; `None`: Google's own.
+    pub endpoint: Option<String>,
+    /// `ca-certificate`: one more root to trust, PEM.
+    pub ca_certificate: Option<PathBuf>,
     /// `[[push.fcm.proxy]]`, in the order of the file.
     pub proxies: Vec<FcmProxyConfig>,
 }
@@ -95,10 +102,12 @@ pub struct ApnsConfig {
     pub topic: String,
     /// `endpoint`
     pub endpoint: ApnsEndpoint,
+    /// `ca-certificate`: one more root to trust, PEM.
+    pub ca_certificate: Option<PathBuf>,
 }
 
 /// How to prove to APNs who we are.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub enum ApnsIdentity {
     /// `key` (.p8), `key-id` and `team-id`.
     Token {
@@ -115,6 +124,8 @@ pub enum ApnsIdentity {
         certificate: PathBuf,
         /// PEM.
         key: Option<PathBuf>,
+        /// `certificate-password` of a .p12; `None`: it has none.
+        password: Option<SecretString>,
     },
 }
 

@@ -65,7 +65,7 @@ pub enum PushError {
     /// The provider knows the token no more: it is not tried again, and an admin can restore it.
     #[error("the token is dead: {0}")]
     Dead(String),
-    /// The token belongs to another app (FCM's sender mismatch, another topic). The token itself is kept.
+    /// The token belongs to another app (FCM's sender mismatch). The token itself is kept.
     #[error("the token belongs to another app: {0}")]
     WrongApp(String),
     /// This message is not to the provider's liking, and would not be the next time either.

@@ -1,5 +1,6 @@
 //! The dispatcher's task: what waits goes out, in order for each phone, and what came of it is written down.
 
+use std::borrow::Cow;
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,7 +18,7 @@ use super::registrations::Registrations;
 use super::shipment::{Shipment, Shipped};
 use super::status::PushStatus;
 use super::storm::{Turn, WINDOW};
-use super::transports::Transports;
+use super::transport::Transports;
 use crate::config::{AuthConfig, PushConfig, PushMode};
 use crate::domain::{DeliveryId, Origin, SkipReason, Token, TokenId};
 use crate::monitors::Catalog;
@@ -111,8 +112,7 @@ pub struct Dispatcher {
 impl Dispatcher {
     /// Puts the dispatcher together.
     pub fn new(parts: DispatcherParts) -> Self {
-        let gates: Vec<_> =
-            parts.transports.all().iter().map(|transport| Gate::new(transport.name())).collect();
+        let gates: Vec<_> = parts.transports.all().map(|transport| Gate::new(transport.name())).collect();
         Self {
             // One lane more: for tokens that no transport takes.
             lanes: Lanes::new(gates.len() + 1, parts.storm_window),
@@ -166,7 +166,7 @@ impl Dispatcher {
         self.release();
         self.read_backlog(now);
         let (transports, remembered) = (&self.parts.transports, &self.remembered);
-        self.lanes.advance(now, |token| transports.gate_of(token, transport_of(remembered, token)));
+        self.lanes.advance(now, |token| gate_of(transports, remembered, token));
         let mut due = [self.lanes.next_due(), self.reload_at].into_iter().flatten().min();
         for gate in 0..=self.gates.len() {
             self.ship_all(gate, now);
@@ -202,7 +202,7 @@ impl Dispatcher {
     }
 
     fn enqueue(&mut self, job: Job) {
-        let gate = self.parts.transports.gate_of(&job.token, transport_of(&self.remembered, &job.token));
+        let gate = gate_of(&self.parts.transports, &self.remembered, &job.token);
         self.lanes.push(job, gate);
     }
 
@@ -335,12 +335,12 @@ impl Dispatcher {
     /// Returns a lane to its place.
     pub(super) fn back(&mut self, id: TokenId, due: Option<Instant>) {
         let (transports, remembered) = (&self.parts.transports, &self.remembered);
-        self.lanes.back(id, due, |token| transports.gate_of(token, transport_of(remembered, token)));
+        self.lanes.back(id, due, |token| gate_of(transports, remembered, token));
     }
 
     /// Returns the ways to a phone, the best first.
     pub(super) fn candidates(&self, token: &Token) -> Vec<Arc<dyn PushTransport>> {
-        self.parts.transports.candidates(token, transport_of(&self.remembered, token))
+        self.parts.transports.candidates(&remembering(&self.remembered, token))
     }
 
     /// Has the router lay a dead token to rest; it then withdraws what still waits.
@@ -425,7 +425,14 @@ impl Dispatcher {
     }
 }
 
-/// Returns the transport that has proved to be a token's: since the start, or before.
-fn transport_of<'a>(remembered: &'a HashMap<TokenId, Arc<str>>, token: &'a Token) -> Option<&'a str> {
-    remembered.get(&token.id).or(token.transport.as_ref()).map(|name| &**name)
+fn gate_of(transports: &Transports, remembered: &HashMap<TokenId, Arc<str>>, token: &Token) -> usize {
+    transports.gate_of(&remembering(remembered, token))
+}
+
+/// Returns a token with the transport that has proved to be its own since it was handed over.
+fn remembering<'a>(remembered: &HashMap<TokenId, Arc<str>>, token: &'a Token) -> Cow<'a, Token> {
+    match remembered.get(&token.id) {
+        None => Cow::Borrowed(token),
+        Some(transport) => Cow::Owned(Token { transport: Some(Arc::clone(transport)), ..token.clone() }),
+    }
 }

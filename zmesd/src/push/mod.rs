@@ -1,7 +1,9 @@
 //! Pushes to phones: what waits, what is on its way, and what came of it.
 //!
 //! The router decides who is told and writes that down; the [`Dispatcher`] sends it, in order for each phone, through
-//! the [`Transports`]. What is not sent is on the disk and goes out after the next start.
+//! the transports. What is not sent is on the disk and goes out after the next start.
+//! [`transport`] knows the providers: how to reach them, how to prove who we are, what their answers mean. What a
+//! message says is decided in `payload`, which is pure.
 
 mod backlog;
 mod breaker;
@@ -11,6 +13,7 @@ mod fakes;
 mod gate;
 mod lanes;
 mod outcome;
+mod payload;
 mod registrations;
 mod retry;
 mod shipment;
@@ -18,8 +21,7 @@ mod status;
 mod storm;
 #[cfg(test)]
 mod tests;
-mod transports;
+pub mod transport;
 
 pub use dispatcher::{Dispatcher, DispatcherParts};
 pub use status::{GateStatus, PushStatus};
-pub use transports::Transports;

@@ -1,5 +1,7 @@
 //! `[push]` and its transports: what each needs once it is enabled.
 
+use secrecy::SecretString;
+
 use super::{Checker, Reported};
 use crate::config::file::{ApnsSection, FcmProxySection, FcmSection, File, PushProxySection};
 use crate::config::push::{ApnsConfig, ApnsIdentity, FcmConfig, FcmProxyConfig, PushConfig, PushProxyConfig};
@@ -11,6 +13,7 @@ const APPLE_ID_LENGTH: usize = 10;
 impl Checker<'_> {
     pub(super) fn push(&mut self, file: &File) -> Result<PushConfig, Reported> {
         let section = &file.push;
+        let picture_url = self.picture_url(&section.picture_url);
         let proxy = file.push_proxy.enabled.value.then(|| self.push_proxy(&file.push_proxy)).transpose();
         let fcm = file.fcm.enabled.value.then(|| self.fcm(&file.fcm, &file.fcm_proxies)).transpose();
         let apns = file.apns.enabled.value.then(|| self.apns(&file.apns)).transpose();
@@ -20,10 +23,40 @@ impl Checker<'_> {
             retry_for: section.retry_for.value,
             mode: section.mode.value,
             storm_limit: section.storm_limit.value,
+            picture_url: picture_url?,
             proxy: proxy?,
             fcm: fcm?,
             apns: apns?,
         })
+    }
+
+    fn picture_url(&mut self, setting: &Setting<String>) -> Result<Option<SecretString>, Reported> {
+        let url = setting.value.trim();
+        if url.is_empty() {
+            return Ok(None);
+        }
+        let scheme = ["https://", "http://"].iter().any(|scheme| url.starts_with(scheme));
+        if !scheme || url.chars().any(|character| character.is_whitespace() || character.is_control()) {
+            let hint = "write it as a phone would open it, EVENTID standing for the event";
+            return Err(self.problem(
+                &setting.place,
+                "is not a URL that starts with https:// or http://",
+                hint,
+            ));
+        }
+        if !url.contains("EVENTID") {
+            let hint = "EVENTID stands for the event: without it each push shows the same picture";
+            self.warn(&setting.place, "does not contain EVENTID", hint);
+        }
+        let credentials = ["password=", "pass=", "user=", "username="];
+        let lower = url.to_ascii_lowercase();
+        let named = |name: &&str| lower.contains(&format!("?{name}")) || lower.contains(&format!("&{name}"));
+        if credentials.iter().any(named) {
+            let hint =
+                "every provider on the way to the phone reads it: use a token of a user who may only view";
+            self.warn(&setting.place, "holds a user or a password", hint);
+        }
+        Ok(Some(SecretString::from(url)))
     }
 
     fn push_proxy(&mut self, section: &PushProxySection) -> Result<PushProxyConfig, Reported> {
@@ -50,6 +83,7 @@ impl Checker<'_> {
             &section.service_account,
             "name the JSON file of the service account, from Google's console",
         );
+        let ca_certificate = self.file(&section.ca_certificate, "name a PEM file with the root certificate");
         let mut known = Vec::<FcmProxyConfig>::new();
         for proxy in proxies {
             // The default file has such an entry, to be filled in.
@@ -65,19 +99,32 @@ impl Checker<'_> {
             let hint = "give push.fcm.service-account, or a [[push.fcm.proxy]] with a url";
             return Err(self.problem(&section.enabled.place, "true, but there is no way to send", hint));
         }
-        Ok(FcmConfig { service_account, proxies: known })
+        Ok(FcmConfig {
+            service_account,
+            endpoint: section.endpoint.value.clone(),
+            ca_certificate: ca_certificate?,
+            proxies: known,
+        })
     }
 
     fn apns(&mut self, section: &ApnsSection) -> Result<ApnsConfig, Reported> {
         let (identity, topic) = (self.apns_identity(section), self.word(&section.topic));
-        Ok(ApnsConfig { identity: identity?, topic: topic?, endpoint: section.endpoint.value.clone() })
+        let ca_certificate =
+            self.file(&section.ca_certificate, "name a PEM file with the gateway's root certificate");
+        Ok(ApnsConfig {
+            identity: identity?,
+            topic: topic?,
+            endpoint: section.endpoint.value.clone(),
+            ca_certificate: ca_certificate?,
+        })
     }
 
     fn apns_identity(&mut self, section: &ApnsSection) -> Result<ApnsIdentity, Reported> {
         let absent = "name the file that Apple's developer site gave you";
         let (key, certificate) = (self.file(&section.key, absent), self.file(&section.certificate, absent));
         if let Some(certificate) = certificate? {
-            return Ok(ApnsIdentity::Certificate { certificate, key: key? });
+            let password = self.secret(&section.certificate_password)?;
+            return Ok(ApnsIdentity::Certificate { certificate, key: key?, password });
         }
         let key = key.and_then(|key| self.stated(key, &section.key));
         let (key_id, team_id) = (self.apple_id(&section.key_id), self.apple_id(&section.team_id));

@@ -153,6 +153,20 @@ fn what_is_unwise_is_a_warning() {
 }
 
 #[test]
+fn a_picture_url_with_a_password_is_a_warning_and_is_not_shown() {
+    let url = |url: &str| format!("{BARE}push.picture-url = '{url}'\n");
+    assert_eq!(
+        problems(&with(&[]), &url("zm/EVENTID")),
+        ["push.picture-url: is not a URL that starts with https:// or http://"]
+    );
+    let loaded = loaded(&with(&[]), &url("https://zm/?view=image&username=u&password=hunter2"));
+    let warned: Vec<_> = loaded.warnings.iter().map(|warning| warning.message.as_str()).collect();
+    assert_eq!(warned, ["does not contain EVENTID", "holds a user or a password"]);
+    let shown = format!("{} {:?}", loaded.config.show(), loaded.config);
+    assert!(shown.contains("https://zm/?") && !shown.contains("hunter2"), "{shown}");
+}
+
+#[test]
 fn paths_that_depend_on_the_working_directory_are_refused() {
     let text = BARE.replace("path-map = '/dev'", "path-map = 'dev'")
         + "control.socket = 'x'\nstate.directory = 'y'\n";
@@ -200,11 +214,11 @@ fn apns_takes_a_certificate_instead_of_a_signing_key() {
     let directory = with(&[("c.p12", "-"), ("k.p8", "-")]);
     let apns = |keys: &str| format!("{BARE}push.apns = {{ enabled = true, {keys} }}\n");
     let config = loaded(&directory, &apns("certificate = 'c.p12'")).config;
-    let identity = config.push.apns.unwrap().identity;
-    assert_eq!(
-        identity,
-        ApnsIdentity::Certificate { certificate: directory.path().join("c.p12"), key: None }
-    );
+    let ApnsIdentity::Certificate { certificate, key, password } = config.push.apns.unwrap().identity else {
+        panic!("a certificate is named");
+    };
+    assert_eq!((certificate, key), (directory.path().join("c.p12"), None));
+    assert!(password.is_none());
     let text = apns("key = 'k.p8', key-id = 'short', team-id = 'ABCDE12345'");
     assert_eq!(problems(&directory, &text), ["push.apns.key-id: is not ten letters and digits"]);
 }

@@ -18,7 +18,8 @@ use crate::domain::{Alarm, Decision, DeliveryId, Platform, Token, TokenId};
 use crate::monitors::Catalog;
 use crate::ports::{Clock, PushBatch, PushDelivery, PushOrder, PushReceipt, PushTransport, SystemClock};
 use crate::push::fakes::{FakeTransport, token};
-use crate::push::{Dispatcher, DispatcherParts, PushStatus, Transports};
+use crate::push::transport::Transports;
+use crate::push::{Dispatcher, DispatcherParts, PushStatus};
 use crate::route::{Command, RouterHandle, Tap};
 use crate::state::{DeliveryRow, Note, State, StateHandle, TokenDecision};
 
@@ -79,7 +80,7 @@ impl World {
         let status = Arc::<PushStatus>::default();
         let dispatcher = Dispatcher::new(DispatcherParts {
             orders: orders_rx,
-            transports: Arc::new(Transports::new(all)),
+            transports: Arc::new(Transports::of(all)),
             state: state.handle.clone(),
             committed: state.committed,
             trouble: state.trouble,

@@ -1,0 +1,174 @@
+//! APNs' provider token: signed with the .p8 key, one for all pushes, renewed neither too often nor too late.
+//!
+//! Apple takes a token for an hour, and objects to a new one more often than every 20 minutes.
+
+use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use jiff::{SignedDuration, Timestamp};
+use jsonwebtoken::{Algorithm, EncodingKey, Header, encode};
+use secrecy::SecretString;
+use serde::Serialize;
+use tokio::time::Instant;
+
+use super::files;
+use super::problem::TransportProblem;
+use crate::ports::{Clock, PushError};
+
+const KEY: &str = "push.apns.key";
+/// A token of that age is replaced.
+const RENEW_AFTER: SignedDuration = SignedDuration::from_mins(40);
+/// Apple's least time between two tokens.
+const NOT_BEFORE: Duration = Duration::from_mins(20);
+
+/// A signed token.
+#[derive(Debug)]
+pub(super) struct Signed {
+    pub(super) token: SecretString,
+    issued: Timestamp,
+    number: u64,
+}
+
+/// Signs provider tokens.
+pub(super) struct ProviderToken {
+    key: EncodingKey,
+    key_id: String,
+    team_id: String,
+    clock: Arc<dyn Clock>,
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+struct State {
+    signed: Option<Arc<Signed>>,
+    count: u64,
+    /// When one was last replaced because Apple would not have it.
+    forced: Option<Instant>,
+}
+
+#[derive(Serialize)]
+struct Claims<'a> {
+    iss: &'a str,
+    iat: i64,
+}
+
+impl std::fmt::Debug for ProviderToken {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let mut shown = f.debug_struct("ProviderToken");
+        shown.field("key_id", &self.key_id).field("team_id", &self.team_id).finish_non_exhaustive()
+    }
+}
+
+impl ProviderToken {
+    /// Reads the signing key. Not for the event loop.
+    pub(super) fn load(
+        path: &Path,
+        key_id: &str,
+        team_id: &str,
+        clock: Arc<dyn Clock>,
+    ) -> Result<Self, TransportProblem> {
+        let pem = files::read(KEY, path)?;
+        let shown = String::from_utf8_lossy(&pem);
+        if !shown.contains("PRIVATE KEY") {
+            return Err(TransportProblem::NoKey { key: KEY, path: path.to_owned() });
+        }
+        let key = EncodingKey::from_ec_pem(&pem).map_err(|_| TransportProblem::Unusable {
+            key: KEY,
+            path: path.to_owned(),
+            detail: "it is no ECDSA key".to_owned(),
+        })?;
+        let signer = Self {
+            key,
+            key_id: key_id.to_owned(),
+            team_id: team_id.to_owned(),
+            clock,
+            state: Mutex::default(),
+        };
+        // A key of another curve is found now and not with the first alarm.
+        signer.sign(signer.clock.now(), 0).map_err(|_| TransportProblem::Unusable {
+            key: KEY,
+            path: path.to_owned(),
+            detail: "it cannot sign ES256".to_owned(),
+        })?;
+        Ok(signer)
+    }
+
+    /// Returns the token in use; a new one where that is old, or is the one that was refused.
+    pub(super) fn current(&self, refused: Option<&Signed>) -> Result<Arc<Signed>, PushError> {
+        let now = self.clock.now();
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let forced = refused.is_some_and(|refused| {
+            state.signed.as_ref().is_some_and(|signed| signed.number == refused.number)
+                && state.forced.is_none_or(|last| last.elapsed() >= NOT_BEFORE)
+        });
+        let age = |signed: &Arc<Signed>| now.duration_since(signed.issued);
+        // A negative age: the clock was set back, and Apple takes no token from the future.
+        let good = |signed: &&Arc<Signed>| (SignedDuration::ZERO..RENEW_AFTER).contains(&age(signed));
+        if let Some(signed) = state.signed.as_ref().filter(good).filter(|_| !forced) {
+            return Ok(Arc::clone(signed));
+        }
+        let signed = Arc::new(self.sign(now, state.count + 1)?);
+        state.count += 1;
+        if forced {
+            state.forced = Some(Instant::now());
+        }
+        state.signed = Some(Arc::clone(&signed));
+        Ok(signed)
+    }
+
+    fn sign(&self, now: Timestamp, number: u64) -> Result<Signed, PushError> {
+        let mut header = Header::new(Algorithm::ES256);
+        header.kid = Some(self.key_id.clone());
+        let claims = Claims { iss: &self.team_id, iat: now.as_second() };
+        let token = encode(&header, &claims, &self.key)
+            .map_err(|_| PushError::Credentials("the APNs key cannot sign".to_owned()))?;
+        Ok(Signed { token: token.into(), issued: now, number })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicI64, Ordering};
+
+    use super::*;
+
+    #[derive(Debug, Default)]
+    struct Hand(AtomicI64);
+
+    impl Clock for Hand {
+        fn now(&self) -> Timestamp {
+            Timestamp::from_second(self.0.load(Ordering::Relaxed)).unwrap()
+        }
+    }
+
+    fn signer(clock: Arc<Hand>) -> ProviderToken {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(file.path(), rcgen::KeyPair::generate().unwrap().serialize_pem()).unwrap();
+        ProviderToken::load(file.path(), "ABCDE12345", "FGHIJ67890", clock).unwrap()
+    }
+
+    #[tokio::test]
+    async fn a_token_is_used_for_forty_minutes_and_no_longer() {
+        let clock = Arc::new(Hand::default());
+        let signer = signer(Arc::clone(&clock));
+        let number = |minutes: i64| {
+            clock.0.store(minutes * 60, Ordering::Relaxed);
+            signer.current(None).unwrap().number
+        };
+        assert_eq!([0, 20, 39, 40, 79, 80].map(number), [1, 1, 1, 2, 2, 3]);
+        assert_eq!(number(70), 4, "the clock was set back");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_refused_token_is_replaced_once_in_twenty_minutes() {
+        let signer = signer(Arc::new(Hand::default()));
+        let first = signer.current(None).unwrap();
+        let second = signer.current(Some(&first)).unwrap();
+        assert_eq!(second.number, 2);
+        assert_eq!(signer.current(Some(&first)).unwrap().number, 2, "somebody else has renewed it already");
+        assert_eq!(signer.current(Some(&second)).unwrap().number, 2, "too soon");
+        tokio::time::advance(NOT_BEFORE).await;
+        assert_eq!(signer.current(Some(&second)).unwrap().number, 3);
+    }
+}

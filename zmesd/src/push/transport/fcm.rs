@@ -1,0 +1,127 @@
+//! FCM HTTP v1 with a service account: Google, without anybody between.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use reqwest::Url;
+use reqwest::header::CONTENT_TYPE;
+use secrecy::ExposeSecret;
+use serde::Deserialize;
+use tokio::time::Instant;
+
+use super::answer::{Answer, quote};
+use super::check::Steps;
+use super::fcm_error::judge;
+use super::fcm_oauth::{Bearer, ServiceAccount};
+use super::http::{self, Http, Setup, Versions};
+use super::problem::TransportProblem;
+use super::{Common, JSON};
+use crate::config::FcmConfig;
+use crate::ports::{CheckStep, Delivered, Push, PushError, PushTransport};
+use crate::push::payload;
+
+/// Google's own.
+const ENDPOINT: &str = "https://fcm.googleapis.com";
+
+/// FCM, directly.
+#[derive(Debug)]
+pub(super) struct Fcm {
+    common: Arc<Common>,
+    account: ServiceAccount,
+    http: Http,
+    send: Url,
+}
+
+/// What it answers when all went well.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct Success {
+    name: String,
+}
+
+impl Fcm {
+    pub(super) fn new(
+        config: &FcmConfig,
+        account: &Path,
+        common: Arc<Common>,
+    ) -> Result<Self, TransportProblem> {
+        let root = config.ca_certificate.as_deref();
+        let base = http::url("push.fcm.endpoint", config.endpoint.as_deref().unwrap_or(ENDPOINT))?;
+        let account = ServiceAccount::load(account, root, common.timing, Arc::clone(&common.clock))?;
+        let send = http::below(&base, &format!("v1/projects/{}/messages:send", account.project));
+        let http = Http::new(Setup {
+            base,
+            root: root.map(|path| ("push.fcm.ca-certificate", path)),
+            identity: None,
+            versions: Versions::Any,
+            timing: common.timing,
+            clock: Arc::clone(&common.clock),
+        })?;
+        Ok(Self { common, account, http, send })
+    }
+
+    async fn post(&self, body: &str, bearer: &Bearer, deadline: Instant) -> Result<Answer, PushError> {
+        let request = |client: &reqwest::Client| {
+            let request = client.post(self.send.clone()).header(CONTENT_TYPE, JSON);
+            request.bearer_auth(bearer.token.expose_secret()).body(body.to_owned())
+        };
+        self.http.call(deadline, request).await
+    }
+}
+
+#[async_trait]
+impl PushTransport for Fcm {
+    fn name(&self) -> &'static str {
+        "fcm"
+    }
+
+    fn target(&self) -> String {
+        self.http.target()
+    }
+
+    async fn send(&self, push: &Push) -> Result<Delivered, PushError> {
+        let body = payload::fcm::body(self.common.message(push)?);
+        let deadline = self.http.deadline();
+        let mut bearer = self.account.bearer(deadline, None).await?;
+        let mut again = true;
+        loop {
+            let answer = self.post(&body, &bearer, deadline).await?;
+            if answer.status.is_success() {
+                let id = serde_json::from_str::<Success>(&answer.body).unwrap_or_default().name;
+                let id = quote(&id, Some(&push.token), &[]);
+                return Ok(Delivered { provider_id: Some(id).filter(|id| !id.is_empty()) });
+            }
+            let refusal = judge(&answer, &push.token, bearer.token.expose_secret());
+            if !refusal.unauthenticated || !std::mem::take(&mut again) {
+                return Err(refusal.into_error());
+            }
+            bearer = self.account.bearer(deadline, Some(&bearer)).await?;
+        }
+    }
+
+    async fn check(&self) -> Vec<CheckStep> {
+        let mut steps = Steps::default();
+        if steps.connect(&self.http, self.http.base()).await.is_none() {
+            return steps.into_steps();
+        }
+        let reach = async {
+            let base = self.http.base().clone();
+            let answer = self.http.call(self.http.deadline(), |client| client.get(base)).await;
+            let answer = answer.map_err(|error| error.to_string())?;
+            // There is nothing at its root: any answer means that it is there.
+            let line = answer.status_line();
+            if answer.status.is_server_error() { Err(line) } else { Ok(((), line)) }
+        };
+        if steps.step("http", self.common.timing.total, reach).await.is_none() {
+            return steps.into_steps();
+        }
+        let credentials = async {
+            let bearer = self.account.bearer(self.http.deadline(), None).await;
+            bearer.map_err(|error| error.to_string())?;
+            Ok(((), format!("{} gave a token for {}", self.account.target(), self.account.project)))
+        };
+        steps.step("credentials", self.account.limit(), credentials).await;
+        steps.into_steps()
+    }
+}

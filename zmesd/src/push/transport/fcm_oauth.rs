@@ -1,0 +1,225 @@
+//! The service account: proves to Google who we are, and gets the token that sending needs.
+//!
+//! One token serves all pushes until shortly before its end. It is fetched once, however many wait for it; an
+//! attempt that failed while others waited has failed for them too.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::{SignedDuration, Timestamp};
+use jsonwebtoken::{Algorithm, EncodingKey, Header, encode};
+use reqwest::Url;
+use reqwest::header::CONTENT_TYPE;
+use secrecy::SecretString;
+use serde::{Deserialize, Serialize};
+use tokio::sync::Mutex;
+use tokio::time::{Instant, timeout_at};
+
+use super::answer::{Answer, quote};
+use super::files;
+use super::http::{self, Http, Setup, Timing, Versions};
+use super::problem::TransportProblem;
+use crate::ports::{Clock, PushError};
+
+const KEY: &str = "push.fcm.service-account";
+const SCOPE: &str = "https://www.googleapis.com/auth/firebase.messaging";
+/// How long a request for a token is good for; Google takes no more.
+const ASSERTION_SECONDS: i64 = 3600;
+/// So long before its end a token is not used any more: a push may take that long on its way.
+const MARGIN: SignedDuration = SignedDuration::from_secs(60);
+/// Tokens without a word about their end.
+const USUAL_SECONDS: i64 = 3600;
+
+/// Google's JSON file, as far as we need it.
+#[derive(Deserialize)]
+struct AccountFile {
+    project_id: String,
+    client_email: String,
+    private_key: String,
+    #[serde(default)]
+    private_key_id: Option<String>,
+    token_uri: String,
+}
+
+/// A token for sending.
+#[derive(Debug)]
+pub(super) struct Bearer {
+    pub(super) token: SecretString,
+    until: Timestamp,
+    /// Counts the tokens, so that a refused one is told from its successor.
+    number: u64,
+}
+
+/// Who we are for Google.
+pub(super) struct ServiceAccount {
+    pub(super) project: String,
+    email: String,
+    key: EncodingKey,
+    key_id: Option<String>,
+    http: Http,
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+struct State {
+    bearer: Option<Arc<Bearer>>,
+    fetched: u64,
+    failed: Option<(Instant, PushError)>,
+}
+
+#[derive(Serialize)]
+struct Claims<'a> {
+    iss: &'a str,
+    scope: &'a str,
+    aud: &'a str,
+    iat: i64,
+    exp: i64,
+}
+
+#[derive(Deserialize)]
+struct Granted {
+    access_token: String,
+    #[serde(default)]
+    expires_in: Option<i64>,
+}
+
+impl std::fmt::Debug for ServiceAccount {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("ServiceAccount").field("project", &self.project).finish_non_exhaustive()
+    }
+}
+
+impl ServiceAccount {
+    /// Reads Google's file. Not for the event loop.
+    pub(super) fn load(
+        path: &Path,
+        root: Option<&Path>,
+        timing: Timing,
+        clock: Arc<dyn Clock>,
+    ) -> Result<Self, TransportProblem> {
+        let problem = |detail: String| TransportProblem::Account { path: path.to_owned(), detail };
+        let text = files::read(KEY, path)?;
+        let file: AccountFile = serde_json::from_slice(&text).map_err(|error| problem(explain(&error)))?;
+        let project_fits = |character: char| character.is_ascii_alphanumeric() || "-:.".contains(character);
+        if file.project_id.is_empty() || !file.project_id.chars().all(project_fits) {
+            return Err(problem("`project_id` is no id of a project".to_owned()));
+        }
+        let key = EncodingKey::from_rsa_pem(file.private_key.as_bytes())
+            .map_err(|_| problem("`private_key` is no RSA key in PEM form".to_owned()))?;
+        let base = Url::parse(&file.token_uri).ok().filter(|url| url.scheme() == "https");
+        let base = base.ok_or_else(|| problem("`token_uri` is no https URL".to_owned()))?;
+        let http = Http::new(Setup {
+            base,
+            root: root.map(|path| ("push.fcm.ca-certificate", path)),
+            identity: None,
+            versions: Versions::Any,
+            timing,
+            clock,
+        })?;
+        let state = Mutex::default();
+        let (project, email) = (file.project_id, file.client_email);
+        Ok(Self { project, email, key, key_id: file.private_key_id, http, state })
+    }
+
+    /// Returns a token that is good, and is not `refused`.
+    pub(super) async fn bearer(
+        &self,
+        deadline: Instant,
+        refused: Option<&Bearer>,
+    ) -> Result<Arc<Bearer>, PushError> {
+        let asked = Instant::now();
+        let Ok(mut state) = timeout_at(deadline, self.state.lock()).await else {
+            let detail = format!("{}: no answer in time", self.http.target());
+            return Err(PushError::Temporary { detail, retry_after: None, unreachable: true });
+        };
+        let now = self.http.clock().now();
+        let good = |bearer: &&Arc<Bearer>| {
+            now < bearer.until && refused.is_none_or(|refused| refused.number != bearer.number)
+        };
+        if let Some(bearer) = state.bearer.as_ref().filter(good) {
+            return Ok(Arc::clone(bearer));
+        }
+        if let Some((_, error)) = state.failed.as_ref().filter(|(at, _)| *at >= asked) {
+            return Err(error.clone());
+        }
+        match self.fetch(deadline, now).await {
+            Ok((token, until)) => {
+                state.fetched += 1;
+                let bearer = Arc::new(Bearer { token, until, number: state.fetched });
+                state.bearer = Some(Arc::clone(&bearer));
+                state.failed = None;
+                Ok(bearer)
+            }
+            Err(error) => {
+                state.bearer = None;
+                state.failed = Some((Instant::now(), error.clone()));
+                Err(error)
+            }
+        }
+    }
+
+    async fn fetch(&self, deadline: Instant, now: Timestamp) -> Result<(SecretString, Timestamp), PushError> {
+        let assertion = self.assertion(now)?;
+        let body =
+            format!("grant_type=urn%3Aietf%3Aparams%3Aoauth%3Agrant-type%3Ajwt-bearer&assertion={assertion}");
+        let request = |client: &reqwest::Client| {
+            let request = client.post(self.http.base().clone());
+            request.header(CONTENT_TYPE, "application/x-www-form-urlencoded").body(body)
+        };
+        let answer = self.http.call(deadline, request).await?;
+        if !answer.status.is_success() {
+            return Err(refusal(&answer, &assertion));
+        }
+        let granted: Granted = serde_json::from_str(&answer.body)
+            .map_err(|_| answer.temporary(format!("{} answered with no token", self.http.target())))?;
+        let seconds = granted.expires_in.unwrap_or(USUAL_SECONDS).clamp(0, USUAL_SECONDS * 24);
+        let until = now.saturating_add(SignedDuration::from_secs(seconds) - MARGIN).unwrap_or(now);
+        Ok((granted.access_token.into(), until))
+    }
+
+    fn assertion(&self, now: Timestamp) -> Result<String, PushError> {
+        let mut header = Header::new(Algorithm::RS256);
+        header.kid.clone_from(&self.key_id);
+        let iat = now.as_second();
+        let claims = Claims {
+            iss: &self.email,
+            scope: SCOPE,
+            aud: self.http.base().as_str(),
+            iat,
+            exp: iat + ASSERTION_SECONDS,
+        };
+        encode(&header, &claims, &self.key)
+            .map_err(|_| PushError::Credentials("the service account's key cannot sign".to_owned()))
+    }
+
+    /// How long fetching a token may take.
+    pub(super) fn limit(&self) -> Duration {
+        self.http.timing().total
+    }
+
+    pub(super) fn target(&self) -> String {
+        http::target(self.http.base())
+    }
+}
+
+/// Serde's own words may quote the file, which holds a key.
+fn explain(error: &serde_json::Error) -> String {
+    let said = error.to_string();
+    if let Some(field) = said.strip_prefix("missing field `").and_then(|rest| rest.split('`').next()) {
+        return format!("it has no `{field}`");
+    }
+    format!("it is not the JSON that Google hands out (line {})", error.line())
+}
+
+fn refusal(answer: &Answer, assertion: &str) -> PushError {
+    let detail = format!("no OAuth token: {}: {}", answer.status, quote(&answer.body, None, &[assertion]));
+    match answer.by_status(detail) {
+        // 400 is how OAuth says that it does not believe us; the message is not concerned.
+        PushError::Message(detail) => PushError::Credentials(detail),
+        error @ (PushError::Dead(_)
+        | PushError::WrongApp(_)
+        | PushError::Credentials(_)
+        | PushError::Temporary { .. }) => error,
+    }
+}

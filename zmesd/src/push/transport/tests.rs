@@ -1,0 +1,194 @@
+//! Which transport a token takes, and what cannot be built.
+
+use std::fs;
+use std::path::Path;
+
+use reqwest::StatusCode;
+use reqwest::header::HeaderMap;
+use tempfile::TempDir;
+
+use super::*;
+use crate::config::{ApnsConfig, ApnsEndpoint, ApnsIdentity, FcmConfig, FcmProxyConfig, PushProxyConfig};
+use crate::domain::{App, MonitorFilter, PushState, PushToken, TokenId};
+use crate::ports::SystemClock;
+
+const APNS: &str = "a1b2c3d4e5f60718a1b2c3d4e5f60718a1b2c3d4e5f60718a1b2c3d4e5f60718";
+
+fn token(text: &str, platform: Platform, app: App, transport: Option<&str>) -> Token {
+    let token = PushToken::parse(text).unwrap();
+    let now = SystemClock.now();
+    Token {
+        id: TokenId(1),
+        handle: token.handle(),
+        token,
+        platform,
+        state: PushState::Enabled,
+        user: "admin".to_owned(),
+        app,
+        app_version: String::new(),
+        profile: String::new(),
+        filter: MonitorFilter::default(),
+        badge: 0,
+        created_at: now,
+        last_seen_at: now,
+        mute_until: None,
+        transport: transport.map(Into::into),
+        revoked: None,
+    }
+}
+
+fn function(name: &str) -> FcmProxyConfig {
+    FcmProxyConfig { name: name.to_owned(), url: format!("https://{name}.example.org"), key: None }
+}
+
+fn fcm(service_account: Option<&Path>, names: &[&str]) -> FcmConfig {
+    FcmConfig {
+        service_account: service_account.map(Path::to_owned),
+        endpoint: None,
+        ca_certificate: None,
+        proxies: names.iter().copied().map(function).collect(),
+    }
+}
+
+fn apns(identity: ApnsIdentity) -> ApnsConfig {
+    ApnsConfig {
+        identity,
+        topic: "com.example.app".to_owned(),
+        endpoint: ApnsEndpoint::Production,
+        ca_certificate: None,
+    }
+}
+
+fn signing_key(directory: &TempDir) -> ApnsConfig {
+    let key = directory.path().join("key.p8");
+    fs::write(&key, rcgen::KeyPair::generate().unwrap().serialize_pem()).unwrap();
+    apns(ApnsIdentity::Token { key, key_id: "ABCDE12345".to_owned(), team_id: "FGHIJ67890".to_owned() })
+}
+
+fn build(config: &PushConfig) -> Result<Transports, TransportProblem> {
+    Transports::build(config, Arc::new(SystemClock))
+}
+
+fn names(transports: &Transports, token: &Token) -> Vec<String> {
+    transports.candidates(token).iter().map(|transport| transport.name().to_owned()).collect()
+}
+
+#[test]
+fn the_push_proxy_takes_every_token() {
+    let directory = TempDir::new().unwrap();
+    let proxy = PushProxyConfig {
+        url: "https://push.example.org:8801".to_owned(),
+        app_name: "zmninjapro".to_owned(),
+        app_key: "k".into(),
+        sound: String::new(),
+        ca_certificate: None,
+    };
+    let config = PushConfig {
+        proxy: Some(proxy),
+        fcm: Some(fcm(None, &["zmninja"])),
+        apns: Some(signing_key(&directory)),
+        ..PushConfig::default()
+    };
+    let transports = build(&config).unwrap();
+    assert_eq!(names(&transports, &token(APNS, Platform::Ios, App::ZmNinja, Some("fcm:zmninja"))), ["proxy"]);
+    let all: Vec<_> =
+        transports.all().map(|transport| format!("{} {}", transport.name(), transport.target()));
+    assert_eq!(
+        all,
+        ["proxy push.example.org:8801", "fcm:zmninja zmninja.example.org:443", "apns api.push.apple.com:443"]
+    );
+}
+
+#[test]
+fn apns_takes_its_own_tokens_and_fcm_the_rest() {
+    let directory = TempDir::new().unwrap();
+    let apns = Some(signing_key(&directory));
+    let config = PushConfig { apns: apns.clone(), fcm: Some(fcm(None, &["a"])), ..PushConfig::default() };
+    let both = build(&config).unwrap();
+    assert_eq!(names(&both, &token(APNS, Platform::Ios, App::Unknown, None)), ["apns"]);
+    assert_eq!(names(&both, &token(APNS, Platform::Android, App::Unknown, None)), ["fcm:a"]);
+    assert_eq!(names(&both, &token("c:A", Platform::Ios, App::Unknown, None)), ["fcm:a"]);
+    let alone = build(&PushConfig { apns, ..PushConfig::default() }).unwrap();
+    assert!(names(&alone, &token("c:A", Platform::Ios, App::Unknown, None)).is_empty());
+    assert!(!alone.is_empty() && build(&PushConfig::default()).unwrap().is_empty());
+}
+
+#[test]
+fn of_the_functions_the_one_that_worked_comes_first_then_the_apps_own() {
+    let config =
+        PushConfig { fcm: Some(fcm(None, &["other", "zmNinja-NG", "zmninja"])), ..PushConfig::default() };
+    let transports = build(&config).unwrap();
+    let order = |app, transport| names(&transports, &token("c:A", Platform::Android, app, transport));
+    assert_eq!(order(App::Unknown, None), ["fcm:other", "fcm:zmNinja-NG", "fcm:zmninja"]);
+    assert_eq!(order(App::ZmNinja, None), ["fcm:zmninja", "fcm:other", "fcm:zmNinja-NG"]);
+    assert_eq!(order(App::ZmNinjaNg, None), ["fcm:zmNinja-NG", "fcm:other", "fcm:zmninja"]);
+    assert_eq!(order(App::ZmNinjaNg, Some("fcm:zmninja")), ["fcm:zmninja", "fcm:zmNinja-NG", "fcm:other"]);
+    assert_eq!(order(App::ZmNinja, Some("fcm:gone")), ["fcm:zmninja", "fcm:other", "fcm:zmNinja-NG"]);
+}
+
+/// Returns the problem and its hint.
+fn problem(config: &PushConfig) -> String {
+    let problem = build(config).unwrap_err();
+    assert!(!problem.hint().is_empty());
+    problem.to_string()
+}
+
+#[test]
+fn files_that_are_not_what_they_should_be_are_named_with_their_key() {
+    let directory = TempDir::new().unwrap();
+    let file = |name: &str, text: &str| {
+        let path = directory.path().join(name);
+        fs::write(&path, text).unwrap();
+        path
+    };
+    let account = |text: &str| {
+        let path = file("account.json", text);
+        problem(&PushConfig { fcm: Some(fcm(Some(&path), &[])), ..PushConfig::default() })
+    };
+    assert!(account("{").contains("it is not the JSON that Google hands out (line 1)"));
+    let text = r#"{"project_id":"p","client_email":"e","private_key":"hunter2","token_uri":"https://h/"}"#;
+    let said = account(text);
+    assert!(said.contains("account.json is no service account: `private_key` is no RSA key"), "{said}");
+    assert!(!said.contains("hunter2"));
+    assert!(account(&text.replace("token_uri", "x")).contains("it has no `token_uri`"));
+    assert!(account(&text.replace("\"p\"", "\"a/b\"")).contains("`project_id` is no id"));
+    let key = |path| {
+        let identity =
+            ApnsIdentity::Token { key: path, key_id: "ABCDE12345".into(), team_id: "FGHIJ67890".into() };
+        problem(&PushConfig { apns: Some(apns(identity)), ..PushConfig::default() })
+    };
+    assert!(key(directory.path().join("none.p8")).starts_with("push.apns.key: cannot read "));
+    assert!(key(file("k.p8", "x")).ends_with("k.p8 holds no private key in PEM form"));
+    let broken = "-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n";
+    assert!(key(file("b.p8", broken)).ends_with("b.p8 cannot be used: it is no ECDSA key"));
+    let root = PushConfig {
+        fcm: Some(FcmConfig { ca_certificate: Some(file("ca.pem", "x")), ..fcm(None, &["a"]) }),
+        ..PushConfig::default()
+    };
+    assert!(problem(&root).starts_with("push.fcm.ca-certificate: "));
+}
+
+#[test]
+fn only_clear_words_of_a_proxy_kill_a_token() {
+    let dead = |status: u16, body: &str| {
+        dead_words(&Answer {
+            status: StatusCode::from_u16(status).unwrap(),
+            headers: HeaderMap::new(),
+            body: body.to_owned(),
+            http2: false,
+            at: SystemClock.now(),
+        })
+    };
+    for body in [
+        r#"{"error":"NotRegistered"}"#,
+        r#"{"error":"InvalidRegistration"}"#,
+        r#"{"Error":"token:x=>The registration token is not a valid FCM registration token"}"#,
+        r#"{"Error":"token:x=>Requested entity was not found."}"#,
+    ] {
+        assert!(dead(400, body) && dead(404, body), "{body}");
+        for status in [200, 401, 403, 429, 500, 503] {
+            assert!(!dead(status, body), "{status} {body}");
+        }
+    }
+    assert!(!dead(404, "Not Found") && !dead(400, r#"{"Error":"token:x=>SenderId mismatch"}"#));
+}
