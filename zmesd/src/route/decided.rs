@@ -56,7 +56,8 @@ impl DecisionRing {
         let decisions = |decided: &Arc<Decided>| {
             let (alarm, at) = (decided.number, decided.alarm.at);
             let each = decided.sessions.iter();
-            each.map(|&(session, decision)| SessionDecision { alarm, at, session, decision }).collect::<Vec<_>>()
+            each.map(|&(session, decision)| SessionDecision { alarm, at, session, decision })
+                .collect::<Vec<_>>()
         };
         about.flat_map(decisions).collect()
     }

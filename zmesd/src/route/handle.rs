@@ -12,9 +12,7 @@ use zmes_shared::views::{ClientCounts, ClientView};
 use zmes_shared::{EventId, MonitorId, SessionId};
 
 use super::token_handle::TokenCommand;
-use crate::domain::{
-    App, Decision, MonitorFilter, MonitorRights, PushToken, TokenHandle, TokenId, User,
-};
+use crate::domain::{App, Decision, MonitorFilter, MonitorRights, PushToken, TokenHandle, TokenId, User};
 use crate::ports::PushReceipt;
 
 /// How long a caller waits for the router before it hears [`Busy`].
@@ -249,7 +247,10 @@ impl RouterHandle {
         self.commands.send_timeout(command, COMMAND_DEADLINE).await.map_err(|_| Busy)
     }
 
-    pub(super) async fn call<T>(&self, command: impl FnOnce(oneshot::Sender<T>) -> Command) -> Result<T, Busy> {
+    pub(super) async fn call<T>(
+        &self,
+        command: impl FnOnce(oneshot::Sender<T>) -> Command,
+    ) -> Result<T, Busy> {
         let (reply, answer) = oneshot::channel();
         self.send(command(reply)).await?;
         match tokio::time::timeout(COMMAND_DEADLINE, answer).await {

@@ -118,10 +118,7 @@ pub enum TokenCommand {
 
 impl RouterHandle {
     /// Registers a token for the user of a session, and attaches the session to it.
-    pub async fn register(
-        &self,
-        registration: Registration,
-    ) -> Result<Result<(), RegistrationFault>, Busy> {
+    pub async fn register(&self, registration: Registration) -> Result<Result<(), RegistrationFault>, Busy> {
         self.ask(|reply| TokenCommand::Register(registration, reply)).await
     }
 
@@ -157,11 +154,7 @@ impl RouterHandle {
     }
 
     /// Takes tokens from a file, and says of each what became of it; with `dry_run` what would.
-    pub async fn import(
-        &self,
-        tokens: Vec<TokenImport>,
-        dry_run: bool,
-    ) -> Result<Vec<TokenImported>, Busy> {
+    pub async fn import(&self, tokens: Vec<TokenImport>, dry_run: bool) -> Result<Vec<TokenImported>, Busy> {
         self.ask(|reply| TokenCommand::Import(tokens, dry_run, reply)).await
     }
 
