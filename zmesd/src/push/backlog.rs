@@ -17,6 +17,8 @@ pub(super) struct Backlog {
     newest: DeliveryId,
     /// A page is being read, begun when the disk held everything up to that delivery.
     reading: Option<DeliveryId>,
+    /// While a page was being read, it turned out that everything is to be read again.
+    again: bool,
     /// The last page did not hold everything: what is missing is not on the disk yet.
     starved_at: Option<DeliveryId>,
 }
@@ -25,7 +27,7 @@ impl Backlog {
     /// Returns the bookkeeping of a daemon that has just started: everything up to `last` is only on the disk.
     pub(super) fn at_start(last: DeliveryId) -> Self {
         let behind = (last > DeliveryId::default()).then(DeliveryId::default);
-        Self { behind, newest: last, reading: None, starved_at: None }
+        Self { behind, newest: last, reading: None, again: false, starved_at: None }
     }
 
     /// Says whether something is missing in memory.
@@ -37,6 +39,14 @@ impl Backlog {
     pub(super) fn leave(&mut self, first: DeliveryId, last: DeliveryId) {
         self.behind.get_or_insert(DeliveryId(first.0 - 1));
         self.newest = self.newest.max(last);
+    }
+
+    /// Some delivery was not handed over, and nobody knows which: everything is read again, and what is in memory is
+    /// passed over.
+    pub(super) fn read_again(&mut self) {
+        self.again = self.reading.is_some();
+        self.behind = Some(DeliveryId::default());
+        self.starved_at = None;
     }
 
     /// Returns after which delivery the next page is to be read, if it can be read now.
@@ -52,6 +62,9 @@ impl Backlog {
     /// A page has been read: its last delivery, and whether there may be more.
     pub(super) fn read(&mut self, last: Option<DeliveryId>, full: bool) {
         let Some(committed) = self.reading.take() else { return };
+        if std::mem::take(&mut self.again) {
+            return;
+        }
         if let Some(last) = last {
             self.behind = Some(last);
         }
@@ -92,6 +105,17 @@ mod tests {
         backlog.read(Some(DeliveryId(2400)), false);
         assert!(!backlog.is_behind());
         assert!(!Backlog::at_start(DeliveryId(0)).is_behind());
+    }
+
+    #[test]
+    fn what_was_not_handed_over_is_found_by_reading_everything_again() {
+        let mut backlog = Backlog::at_start(DeliveryId(10));
+        assert_eq!(backlog.next_page(DeliveryId(10)), Some(DeliveryId(0)));
+        backlog.read_again();
+        backlog.read(Some(DeliveryId(10)), false);
+        assert_eq!(backlog.next_page(DeliveryId(12)), Some(DeliveryId(0)), "not what was being read then");
+        backlog.read(Some(DeliveryId(12)), false);
+        assert!(!backlog.is_behind());
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! The dispatcher's task: what waits goes out, in order for each phone, and what came of it is written down.
 
 use std::borrow::Cow;
-use std::collections::{HashMap, VecDeque};
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -25,7 +25,7 @@ use crate::monitors::Catalog;
 use crate::ports::{Clock, PushBatch, PushOrder, PushTransport};
 use crate::route::{RouterHandle, Tap};
 use crate::state::{Note, QueuedPush, StateError, StateHandle};
-use crate::telemetry::Latencies;
+use crate::telemetry::{Counters, Latencies};
 
 /// Jobs in memory; what exceeds it stays on the disk until there is room.
 const MEMORY: usize = 20_000;
@@ -39,8 +39,6 @@ const LOOK: Duration = Duration::from_hours(1);
 const RELOAD_PAUSE: Duration = Duration::from_secs(2);
 /// How long pushes under way may take when the daemon ends.
 const DRAIN: Duration = Duration::from_millis(1_500);
-/// How often a busy router is told that a token is dead.
-const BURIALS: usize = 3;
 /// Orders that are taken at a time.
 const ORDERS: usize = 64;
 
@@ -67,6 +65,8 @@ pub struct DispatcherParts {
     pub router: RouterHandle,
     /// Who watches.
     pub tap: Tap,
+    /// What the router counts: among it orders that it could not hand over.
+    pub counters: Arc<Counters>,
     /// How things are, for others.
     pub status: Arc<PushStatus>,
     /// How long things take.
@@ -99,6 +99,12 @@ pub struct Dispatcher {
     backlog: Backlog,
     pages: JoinSet<Result<Vec<QueuedPush>, StateError>>,
     reload_at: Option<Instant>,
+    /// Deliveries in memory or under way.
+    outstanding: HashSet<DeliveryId>,
+    /// Those that came out while a page was being read, which may still have them.
+    finished: HashSet<DeliveryId>,
+    /// Orders that the router could not hand over, as far as it is known here.
+    deferred: u64,
     sending: JoinSet<Shipped>,
     registrations: Registrations,
     /// Looks at transports, burials of tokens.
@@ -121,6 +127,9 @@ impl Dispatcher {
             backlog: Backlog::at_start(parts.last_delivery),
             pages: JoinSet::new(),
             reload_at: None,
+            outstanding: HashSet::new(),
+            finished: HashSet::new(),
+            deferred: 0,
             sending: JoinSet::new(),
             registrations: Registrations::default(),
             errands: JoinSet::new(),
@@ -211,10 +220,18 @@ impl Dispatcher {
             return;
         }
         self.reload_at = None;
+        let deferred = self.parts.counters.deferred_pushes.value();
+        if std::mem::replace(&mut self.deferred, deferred) != deferred {
+            self.backlog.read_again();
+        }
         let committed = *self.parts.committed.borrow();
         if let Some(after) = self.backlog.next_page(committed) {
             let state = self.parts.state.clone();
-            self.pages.spawn(async move { state.pushes_after(after, PAGE).await });
+            self.pages.spawn(async move {
+                // What was noted before this moment must be in the page, or not be queued in it any more.
+                state.settle().await;
+                state.pushes_after(after, PAGE).await
+            });
         }
     }
 
@@ -229,7 +246,11 @@ impl Dispatcher {
             }
         };
         self.backlog.read(pushes.last().map(|push| push.id), pushes.len() == PAGE as usize);
+        let finished = std::mem::take(&mut self.finished);
         for push in pushes {
+            if finished.contains(&push.id) || !self.outstanding.insert(push.id) {
+                continue;
+            }
             if push.id <= self.parts.last_delivery {
                 self.parts.status.came(1);
             }
@@ -244,11 +265,15 @@ impl Dispatcher {
             PushOrder::Register(token) => self.on_register(&token),
             PushOrder::Withdraw(token) => {
                 // The router has written it down.
-                let withdrawn = self.lanes.withdraw(token);
-                let before = self.fresh.len();
-                self.fresh.retain(|job| job.token.id != token);
-                let gone = withdrawn.len() + before - self.fresh.len();
-                (0..gone).for_each(|_| self.parts.status.went());
+                let mut gone = Vec::new();
+                for job in std::mem::take(&mut self.fresh) {
+                    if job.token.id == token { gone.push(job) } else { self.fresh.push_back(job) }
+                }
+                gone.extend(self.lanes.withdraw(token));
+                for job in gone {
+                    self.parts.status.went();
+                    self.finish(job.id);
+                }
             }
         }
     }
@@ -263,6 +288,7 @@ impl Dispatcher {
             self.backlog.leave(first.id, last.id);
             return;
         }
+        self.outstanding.extend(deliveries.iter().map(|delivery| delivery.id));
         self.fresh.extend(deliveries.into_iter().map(|delivery| Job {
             id: delivery.id,
             token: delivery.token,
@@ -271,6 +297,14 @@ impl Dispatcher {
             attempts: 0,
             receipts: receipts.clone(),
         }));
+    }
+
+    /// A delivery is not this task's business any more.
+    pub(super) fn finish(&mut self, id: DeliveryId) {
+        self.outstanding.remove(&id);
+        if !self.pages.is_empty() {
+            self.finished.insert(id);
+        }
     }
 
     fn on_register(&mut self, token: &Arc<Token>) {
@@ -347,13 +381,10 @@ impl Dispatcher {
     pub(super) fn bury(&mut self, token: TokenId, reason: String) {
         let router = self.parts.router.clone();
         self.errands.spawn(async move {
-            for _ in 0..BURIALS {
-                if router.token_dead(token, reason.clone()).await.is_ok() {
-                    return;
-                }
+            if router.token_dead(token, reason).await.is_err() {
+                // The next push to it will find it dead again.
+                warn!("the router is busy: a dead token stays");
             }
-            // The next push to it will find it dead again.
-            warn!("the router is busy: a dead token stays");
         });
     }
 

@@ -12,6 +12,7 @@ use super::retry;
 use super::shipment::{Answer, Shipped};
 use crate::config::PushMode;
 use crate::ports::{Delivered, PushError, PushReceipt};
+use crate::route::PushOutcome;
 use crate::state::{Attempt, Note, Outcome};
 use crate::telemetry::Stage;
 
@@ -191,6 +192,9 @@ impl Dispatcher {
     }
 
     fn note(&mut self, job: &Job, transport: Arc<str>, took: Duration, outcome: Outcome) {
+        if !matches!(outcome, Outcome::Retry(_)) {
+            self.finish(job.id);
+        }
         let status = &self.parts.status;
         match &outcome {
             Outcome::Sent { .. } => {
@@ -205,6 +209,7 @@ impl Dispatcher {
             Outcome::Retry(_) => {}
         }
         report(job, &transport, &outcome);
+        self.tell(job, &outcome);
         let attempt = Attempt {
             delivery: job.id,
             token: job.token.id,
@@ -221,6 +226,26 @@ impl Dispatcher {
         } else {
             self.unsaved.push_back(Note::Attempt(Box::new(attempt)));
         }
+    }
+
+    /// Tells those who watch.
+    fn tell(&self, job: &Job, outcome: &Outcome) {
+        self.parts.tap.delivery(|| {
+            let (word, detail) = match outcome {
+                Outcome::Sent { provider_id, .. } => ("sent", provider_id.clone()),
+                Outcome::Retry(answer) => ("retry", Some(answer.clone())),
+                Outcome::Failed(answer) => ("failed", Some(answer.clone())),
+                Outcome::Skipped(reason) => ("skipped", Some((*reason).to_owned())),
+            };
+            PushOutcome {
+                at: self.parts.clock.now(),
+                alarm: Arc::clone(&job.alarm),
+                token: Arc::clone(&job.token),
+                outcome: word,
+                detail,
+                latency: self.latency(job),
+            }
+        });
     }
 
     /// From the alarm's detection until now, by the wall clock: it may have been before a restart.

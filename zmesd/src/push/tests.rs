@@ -269,3 +269,19 @@ async fn a_disk_that_cannot_be_written_silences_no_phone() {
     assert_eq!(world.transports[0].count(), 1);
     world.end().await;
 }
+
+#[tokio::test]
+async fn an_alarm_that_the_router_could_not_hand_over_is_found_on_the_disk_and_sent_once() {
+    let mut world = World::start(Plan { tokens: 3, ..Plan::default() }).await;
+    let transport = Arc::clone(&world.transports[0]);
+    let hold = transport.hold.lock().await;
+    world.announce(&alarm(1, 1));
+    transport.sent(3).await;
+    world.announce_unheard(&alarm(2, 1));
+    world.announce(&alarm(3, 1));
+    drop(hold);
+    let rows = world.settled(2).await;
+    assert!(rows.iter().all(|row| row.decision == "sent" && row.attempts == 1), "{rows:?}");
+    assert_eq!((rows.len(), transport.count()), (3, 9));
+    world.end().await;
+}

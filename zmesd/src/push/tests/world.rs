@@ -20,8 +20,9 @@ use crate::ports::{Clock, PushBatch, PushDelivery, PushOrder, PushReceipt, PushT
 use crate::push::fakes::{FakeTransport, token};
 use crate::push::transport::Transports;
 use crate::push::{Dispatcher, DispatcherParts, PushStatus};
-use crate::route::{Command, RouterHandle, Tap};
+use crate::route::{Command, RouterHandle, Tap, TokenCommand};
 use crate::state::{DeliveryRow, Note, State, StateHandle, TokenDecision};
+use crate::telemetry::Counters;
 
 /// How long a condition may take to come true.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -30,6 +31,7 @@ pub(super) struct World {
     pub(super) transports: Vec<Arc<FakeTransport>>,
     pub(super) state: StateHandle,
     pub(super) status: Arc<PushStatus>,
+    pub(super) counters: Arc<Counters>,
     pub(super) catalog: watch::Sender<Arc<Catalog>>,
     /// Tokens that the router was told are dead.
     pub(super) dead: Arc<Mutex<Vec<(TokenId, String)>>>,
@@ -77,7 +79,7 @@ impl World {
         let (commands, commands_rx) = mpsc::channel(64);
         let (catalog, catalog_rx) = watch::channel(Arc::default());
         let auth = AuthConfig { enabled: true, timeout: PATIENCE, enforce_monitor_permissions: true };
-        let status = Arc::<PushStatus>::default();
+        let (counters, status) = (Arc::<Counters>::default(), Arc::<PushStatus>::default());
         let dispatcher = Dispatcher::new(DispatcherParts {
             orders: orders_rx,
             transports: Arc::new(Transports::of(all)),
@@ -89,6 +91,7 @@ impl World {
             auth: watch::channel(auth).1,
             router: RouterHandle::new(commands),
             tap: Tap::default(),
+            counters: Arc::clone(&counters),
             status: Arc::clone(&status),
             latencies: Arc::default(),
             config: plan.config,
@@ -112,6 +115,7 @@ impl World {
             transports,
             state: state.handle,
             status,
+            counters,
             catalog,
             dead,
             tokens,
@@ -130,8 +134,21 @@ impl World {
         self.announce_with(alarm, None);
     }
 
+    /// Announces an alarm that the router cannot hand over.
+    pub(super) fn announce_unheard(&mut self, alarm: &Arc<Alarm>) {
+        self.decide(alarm);
+        self.counters.deferred_pushes.increment();
+    }
+
     /// The same, with somebody who waits for the outcome.
     pub(super) fn announce_with(&mut self, alarm: &Arc<Alarm>, receipts: Option<mpsc::Sender<PushReceipt>>) {
+        let deliveries = self.decide(alarm);
+        let batch = PushBatch { alarm: Arc::clone(alarm), deliveries, receipts };
+        self.orders.try_send(PushOrder::Alarm(batch)).unwrap();
+    }
+
+    /// Decides for every token, and writes that down.
+    fn decide(&mut self, alarm: &Arc<Alarm>) -> Vec<PushDelivery> {
         let (decisions, deliveries): (Vec<_>, Vec<_>) = self
             .tokens
             .iter()
@@ -146,8 +163,7 @@ impl World {
             })
             .unzip();
         assert!(self.state.note(Note::Announced(Arc::clone(alarm), decisions.into())));
-        let batch = PushBatch { alarm: Arc::clone(alarm), deliveries, receipts };
-        self.orders.try_send(PushOrder::Alarm(batch)).unwrap();
+        deliveries
     }
 
     /// Waits until nothing is queued, and returns the deliveries of a token, oldest first.
@@ -203,9 +219,8 @@ pub(super) async fn until(condition: impl AsyncFn() -> bool) {
 
 async fn listen(mut commands: mpsc::Receiver<Command>, dead: Arc<Mutex<Vec<(TokenId, String)>>>) {
     while let Some(command) = commands.recv().await {
-        if let Command::TokenDead(token, reason, reply) = command {
+        if let Command::Token(TokenCommand::Dead(token, reason)) = command {
             dead.lock().unwrap().push((token, reason));
-            reply.send(()).ok();
         }
     }
 }
