@@ -1,6 +1,6 @@
 //! Push tokens: one registered device each, with what it asked for.
 
-use std::fmt;
+use std::fmt::{self, Write};
 use std::sync::Arc;
 
 use jiff::Timestamp;
@@ -20,7 +20,7 @@ const HANDLE_DIGITS: usize = 8;
 pub struct TokenId(pub i64);
 
 /// The number of a delivery in the state file: one alarm for one token. Grows with time.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct DeliveryId(pub i64);
 
 impl fmt::Display for TokenId {
@@ -101,7 +101,11 @@ pub struct TokenHandle([u8; 32]);
 impl TokenHandle {
     /// Returns all 64 digits, of which any unique prefix names the token.
     pub fn digits(&self) -> String {
-        self.0.iter().map(|byte| format!("{byte:02x}")).collect()
+        self.0.iter().fold(String::with_capacity(64), |mut digits, byte| {
+            // Writing to a String cannot fail.
+            let _ = write!(digits, "{byte:02x}");
+            digits
+        })
     }
 }
 
