@@ -107,7 +107,17 @@ fn every_promised_key_is_there_with_its_default() {
     }
     let names: Vec<_> = values(PROMISED).into_iter().map(|(key, _)| key).collect();
     let added: Vec<_> = present.into_iter().map(|(key, _)| key).filter(|key| !names.contains(key)).collect();
-    assert_eq!(added, [".push.apns.certificate"]);
+    assert_eq!(
+        added,
+        [
+            ".push.apns.ca-certificate",
+            ".push.apns.certificate",
+            ".push.apns.certificate-password",
+            ".push.fcm.ca-certificate",
+            ".push.fcm.endpoint",
+            ".push.picture-url",
+        ]
+    );
 }
 
 #[test]

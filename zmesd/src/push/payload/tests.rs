@@ -33,7 +33,7 @@ fn push(platform: Platform, app: App) -> Push {
 }
 
 /// As of one minute after the alarm, in New York.
-fn message(push: &Push, picture: Option<&'static str>) -> Message<'_> {
+fn message<'a>(push: &'a Push, picture: Option<&str>) -> Message<'a> {
     let zone = TimeZone::get("America/New_York").unwrap();
     Message::new(push, "2026-11-25T15:13:00Z".parse().unwrap(), &zone, picture).unwrap()
 }

@@ -124,7 +124,7 @@ mod tests {
         assert_eq!(wait("Sun, 06 Nov 1994 08:00:00 GMT"), Some(0), "long ago: now");
         assert_eq!(wait("18446744073709551615"), Some(86_400), "nobody is waited for that long");
         assert_eq!((wait("soon"), wait("-1")), (None, None));
-        assert_eq!(answer(429, None).retry_after(), Some(Duration::from_secs(60)));
+        assert_eq!(answer(429, None).retry_after(), Some(TOO_MANY));
         assert_eq!(answer(503, None).retry_after(), None);
     }
 

@@ -120,7 +120,7 @@ impl PushTransport for FcmProxy {
             return steps.into_steps();
         }
         let reach = async {
-            let body = r#"{"token":"","data":{}}"#.to_owned();
+            let body = r#"{"data":{}}"#.to_owned();
             let answer = self.post(body, self.http.deadline()).await.map_err(|error| error.to_string())?;
             let line = answer.status_line();
             if answer.status.is_server_error() { Err(line) } else { Ok((answer, line)) }

@@ -92,7 +92,7 @@ fn the_push_proxy_takes_every_token() {
     let transports = build(&config).unwrap();
     assert_eq!(names(&transports, &token(APNS, Platform::Ios, App::ZmNinja, Some("fcm:zmninja"))), ["proxy"]);
     let all: Vec<_> =
-        transports.all().map(|transport| format!("{} {}", transport.name(), transport.target()));
+        transports.all().map(|transport| format!("{} {}", transport.name(), transport.target())).collect();
     assert_eq!(
         all,
         ["proxy push.example.org:8801", "fcm:zmninja zmninja.example.org:443", "apns api.push.apple.com:443"]
