@@ -78,6 +78,12 @@ impl Contract for FcmFunctionContract {
 
     fn judge(&self, request: &Request) -> Verdict {
         let mut checks = Checks::default();
+        if request.method == Method::GET && request.path == PATH {
+            // A look whether it is there: it misses the token, and nothing is wrong with that.
+            let answer = Answer::json(400, &json!({"Error": "No Token Found"}));
+            let violations = checks.findings();
+            return Verdict { route: Route::Probe, token: None, violations, answer, refused: false };
+        }
         checks.ensure(request.method == Method::POST, "not a POST");
         checks.ensure(request.path == PATH, "there is no such path");
         checks.header_is(request, "authorization", FcmFunction::KEY);

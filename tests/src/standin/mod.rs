@@ -179,7 +179,7 @@ impl<C: Contract> StandIn<C> {
 
     /// Returns what has arrived on one route.
     pub fn arrivals_on(&self, route: Route) -> Vec<Arrival> {
-        self.arrivals_where(|arrival| arrival.route == route)
+        self.select(&|arrival| arrival.route == route)
     }
 
     /// Returns the pushes that have arrived, whatever they were answered.
@@ -194,15 +194,24 @@ impl<C: Contract> StandIn<C> {
 
     /// Returns the pushes that have arrived for one token.
     pub fn pushes_to(&self, token: &str) -> Vec<Arrival> {
-        self.arrivals_where(|arrival| arrival.route == Route::Push && arrival.token.as_deref() == Some(token))
+        self.select(&|arrival| arrival.route == Route::Push && arrival.token.as_deref() == Some(token))
     }
 
     /// Returns the pushes that were accepted.
     pub fn accepted(&self) -> Vec<Arrival> {
-        self.arrivals_where(|arrival| arrival.route == Route::Push && arrival.accepted())
+        self.select(&accepted_push)
     }
 
-    fn arrivals_where(&self, wanted: impl Fn(&Arrival) -> bool) -> Vec<Arrival> {
+    /// Returns how many pushes were accepted, without copying them.
+    pub fn count_accepted(&self) -> usize {
+        self.count(&accepted_push)
+    }
+
+    fn count(&self, wanted: &dyn Fn(&Arrival) -> bool) -> usize {
+        self.core.log().arrivals.iter().filter(|arrival| wanted(arrival)).count()
+    }
+
+    fn select(&self, wanted: &dyn Fn(&Arrival) -> bool) -> Vec<Arrival> {
         self.core.log().arrivals.iter().filter(|arrival| wanted(arrival)).cloned().collect()
     }
 
@@ -230,28 +239,41 @@ impl<C: Contract> StandIn<C> {
 
     /// Waits for `count` pushes; returns all that are there then.
     pub async fn wait_pushes(&self, count: usize) -> Result<Vec<Arrival>> {
-        self.wait(&format!("{count} pushes at the {}", C::NAME), || self.pushes(), count).await
+        self.wait_on(Route::Push, count).await
     }
 
     /// Waits for `count` pushes to one token.
     pub async fn wait_pushes_to(&self, token: &str, count: usize) -> Result<Vec<Arrival>> {
-        self.wait(&format!("{count} pushes to {token}"), || self.pushes_to(token), count).await
+        let to_token =
+            |arrival: &Arrival| arrival.route == Route::Push && arrival.token.as_deref() == Some(token);
+        self.wait(&format!("pushes to {token}"), &to_token, count).await
     }
 
     /// Waits for `count` pushes that were accepted.
     pub async fn wait_accepted(&self, count: usize) -> Result<Vec<Arrival>> {
-        self.wait(&format!("{count} accepted pushes at the {}", C::NAME), || self.accepted(), count).await
+        self.wait("accepted pushes", &accepted_push, count).await
     }
 
     /// Waits for `count` requests on a route.
     pub async fn wait_on(&self, route: Route, count: usize) -> Result<Vec<Arrival>> {
-        self.wait(&format!("{count} × {route:?} at the {}", C::NAME), || self.arrivals_on(route), count).await
+        self.wait(&format!("{route:?}"), &|arrival: &Arrival| arrival.route == route, count).await
     }
 
-    async fn wait(&self, what: &str, found: impl Fn() -> Vec<Arrival>, count: usize) -> Result<Vec<Arrival>> {
-        let arrived = wait_until(what, async || Ok(Some(found()).filter(|found| found.len() >= count))).await;
-        arrived.with_context(|| format!("violations: {:#?}", self.violations()))
+    async fn wait(
+        &self,
+        what: &str,
+        wanted: &dyn Fn(&Arrival) -> bool,
+        count: usize,
+    ) -> Result<Vec<Arrival>> {
+        let what = format!("the {} has {count} × {what}", C::NAME);
+        let arrived = wait_until(&what, async || Ok((self.count(wanted) >= count).then_some(()))).await;
+        arrived.with_context(|| format!("violations: {:#?}", self.violations()))?;
+        Ok(self.select(wanted))
     }
+}
+
+fn accepted_push(arrival: &Arrival) -> bool {
+    arrival.route == Route::Push && arrival.accepted()
 }
 
 fn open<C: Contract>(listener: TcpListener, core: &Arc<Core<C>>, tls: &TlsAcceptor) -> Door {

@@ -34,8 +34,10 @@ async fn what_the_event_servers_send_is_taken_over_both_kinds_of_http() -> Resul
             ensure!(status == 200 && answer["Success"].is_string(), "{status} {answer}");
         }
     }
+    let (status, answer) = answer(client(&function.ca())?.get(function.send_url())).await?;
+    ensure!(status == 400 && answer["Error"] == "No Token Found", "{status} {answer}");
     function.ensure_no_violations()?;
-    ensure!(function.pushes_to("0123456789:tail").len() == 4);
+    ensure!(function.pushes_to("0123456789:tail").len() == 4 && function.arrivals().len() == 5);
     Ok(())
 }
 
