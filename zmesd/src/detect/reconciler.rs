@@ -15,7 +15,7 @@ use zmes_shared::EventId;
 
 use super::DetectConfig;
 use super::record::Record;
-use super::window::Window;
+use super::window::{Look, Window};
 use crate::config::Source;
 use crate::ports::{DbError, EventRow, EventStore};
 
@@ -125,6 +125,7 @@ impl Reconciler {
     }
 
     async fn compare(&mut self, settings: &DetectConfig) -> Result<(), Interruption> {
+        let now = Instant::now();
         let newest = self.store.newest().await?.unwrap_or(EventId(0));
         let mut window = match self.window.take() {
             Some(mut window) if newest < window.position() => {
@@ -135,7 +136,10 @@ impl Reconciler {
                 window
             }
             Some(window) => window,
-            None => Window::new(self.start(newest, settings.catch_up).await?),
+            None => {
+                let position = self.start(newest, settings.catch_up).await?;
+                Window::new(position, Look { end: newest, at: now })
+            }
         };
         let read = self.read(&mut window, settings.catch_up).await;
         self.window = Some(window);
@@ -143,6 +147,7 @@ impl Reconciler {
     }
 
     async fn read(&mut self, window: &mut Window, catch_up: Duration) -> Result<(), Interruption> {
+        let began = Instant::now();
         let mut after = window.position();
         for page in 0..PAGES {
             let watched = if page == 0 { window.watched() } else { Vec::new() };
@@ -154,13 +159,15 @@ impl Reconciler {
             }
             after = rows.last().map_or(after, |row| row.id.max(after));
             let now = Instant::now();
-            let news = window.take(rows, now, self.record.reach(catch_up, now), &self.record);
+            let reach = self.record.reach(catch_up, now);
+            let news = window.take(rows, now, reach, &self.record);
             if !news.is_empty() {
                 debug!(rows = news.len(), "events with alarms in the Events table");
                 self.tell(Report::Rows(news)).await?;
             }
             window.advance(now);
             if !full {
+                window.read_whole(began);
                 break;
             }
         }

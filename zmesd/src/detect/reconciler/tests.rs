@@ -215,6 +215,27 @@ async fn a_database_that_goes_away_is_told_once_and_nothing_is_skipped() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_zone_in_which_new_events_look_hours_old_hides_none() {
+    let mut bench = Bench::first();
+    bench.store.set_shift(300 * MINUTE);
+    bench.store.past(7, ONE, MINUTE);
+    assert_eq!(bench.ids().await, NONE);
+    pass(MINUTE).await;
+    bench.store.past(8, ONE, Duration::ZERO);
+    bench.store.open(10, TWO, "Motion");
+    assert_eq!(bench.ids().await, [8, 10]);
+    // They are not taken for old rows either, before which none can appear.
+    bench.store.past(9, TWO, Duration::ZERO);
+    assert_eq!(bench.ids().await, [9]);
+    bench.store.set_down(true);
+    bench.reports().await;
+    pass(11 * MINUTE).await;
+    bench.store.past(11, ONE, 10 * MINUTE);
+    bench.store.set_down(false);
+    assert_eq!(bench.ids().await, NONE, "it may have happened at any time of the outage");
+}
+
+#[tokio::test(start_paused = true)]
 async fn shared_memory_alone_asks_no_database() {
     let mut bench = Bench::first();
     bench.config.send_modify(|config| config.source = Source::Shm);
