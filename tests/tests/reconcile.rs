@@ -135,6 +135,36 @@ async fn what_happened_while_the_daemon_was_down_is_told_late_and_once() -> Resu
 }
 
 #[tokio::test]
+async fn an_alarm_told_without_an_id_is_not_told_again_after_a_restart() -> Result<()> {
+    let mut world = World::new().monitor(1, "Front").monitor(2, "Marker").start().await?;
+    world.wait_comparing().await?;
+    let mut app = world.admin().await?;
+    world.alarm(1, 30).await?;
+    app.expect_alarm(30, 1).await?;
+    world.end_alarm(1, 30).await?;
+    aged(&world, 3000).await?;
+    // The database refuses the row: zmc goes into ALARM with event 0.
+    world.shm(1)?.set_last_event(0)?;
+    world.shm(1)?.set_state(State::Alarm)?;
+    let frame = app.next_json().await?;
+    ensure!(frame["events"][0]["EventId"] == "" && frame["events"][0]["MonitorId"] == "1", "{frame}");
+    world.shm(1)?.set_state(State::Idle)?;
+    recorded(&mut app, "30", "1").await?;
+    world.kill_daemon().await?;
+
+    // The row comes after all, as it does where zmc tries again.
+    world.insert_event(EventRow::new(31, 1).aged(6).closed()).await?;
+    world.insert_event(EventRow::new(32, 2).closed()).await?;
+    world.start_daemon().await?;
+    let mut app = world.admin().await?;
+    world.wait_status("caught up", |status| status["events"]["reconciled"] == 1).await?;
+    world.insert_event(EventRow::new(33, 2).closed()).await?;
+    expect_late(&mut app, 33, 2).await?;
+    assert_eq!(world.status().await?["events"], json!({"seen": 2, "reconciled": 2}));
+    Ok(())
+}
+
+#[tokio::test]
 async fn events_older_than_the_catch_up_are_left_alone() -> Result<()> {
     let mut world =
         World::new().monitor(1, "Front").setting("zoneminder", "catch-up", "\"5s\"").start().await?;
