@@ -101,6 +101,20 @@ async fn an_alarm_inside_an_old_section_that_nobody_saw_is_found() -> Result<()>
 }
 
 #[tokio::test]
+async fn an_alarm_in_a_section_older_than_the_daemon_is_found() -> Result<()> {
+    let mut world = World::new().monitor(1, "Front").monitor(2, "Marker").prepare().await?;
+    world.insert_event(EventRow::new(82, 1).aged(3600).continuous()).await?;
+    world.shm(1)?.set_last_event(82)?;
+    world.shm(1)?.set_state(State::Tape)?;
+    world.start_daemon().await?;
+    world.wait_comparing().await?;
+    let mut app = world.admin().await?;
+    world.database.sql("UPDATE Events SET AlarmFrames=4, MaxScore=20 WHERE Id=82").await?;
+    expect_late(&mut app, 82, 1).await?;
+    Ok(())
+}
+
+#[tokio::test]
 async fn what_happened_while_the_daemon_was_down_is_told_late_and_once() -> Result<()> {
     let mut world = World::new().monitor(1, "Front").monitor(2, "Yard").start().await?;
     world.wait_comparing().await?;

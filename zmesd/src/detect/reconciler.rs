@@ -14,6 +14,7 @@ use tracing::{debug, info, warn};
 use zmes_shared::EventId;
 
 use super::DetectConfig;
+use super::events::has_alarm;
 use super::record::Record;
 use super::window::{Look, Window};
 use crate::config::Source;
@@ -138,7 +139,9 @@ impl Reconciler {
             Some(window) => window,
             None => {
                 let position = self.start(newest, settings.catch_up).await?;
-                Window::new(position, Look { end: newest, at: now })
+                let mut window = Window::new(position, Look { end: newest, at: now });
+                self.follow_open(&mut window).await?;
+                window
             }
         };
         let read = self.read(&mut window, settings.catch_up).await;
@@ -176,6 +179,22 @@ impl Reconciler {
 
     async fn tell(&self, report: Report) -> Result<(), Interruption> {
         self.reports.send(report).await.map_err(|_| Interruption::PollerGone)
+    }
+
+    /// Has the window follow the continuous events that are open where it begins: they may be older than what is caught
+    /// up with, or than the very first daemon, but an alarm in them is still to come.
+    async fn follow_open(&self, window: &mut Window) -> Result<(), DbError> {
+        let position = window.position();
+        let before = EventId(position.0.saturating_sub(u64::from(PAGE)));
+        let rows = self.store.since(before, &[], PAGE).await?;
+        let now = Instant::now();
+        for row in rows.iter().filter(|row| row.id <= position && row.open) {
+            // What has an alarm already was announced, or missed longer ago than anybody wants to know.
+            if !has_alarm(row) && !self.record.contains(row.id) {
+                window.follow(row, now);
+            }
+        }
+        Ok(())
     }
 
     /// Returns the id after which to begin: the newest on the very first start, else where what is still worth

@@ -71,6 +71,13 @@ impl Window {
         self.rows.retain(|id, _| *id <= newest);
     }
 
+    /// Follows an open event from before the position.
+    pub(super) fn follow(&mut self, row: &EventRow, now: Instant) {
+        let row_of = Row { monitor: row.monitor, first_seen: now, settled: true, open: true, done: false };
+        self.rows.insert(row.id, row_of);
+        self.thin_out();
+    }
+
     /// Takes note that all rows that were there at that time have been read.
     pub(super) fn read_whole(&mut self, at: Instant) {
         self.whole_at = Some(at);

@@ -228,17 +228,18 @@ async fn a_time_zone_of_the_server_does_not_age_events() {
 /// end and its pictures by the server.
 async fn write_event(server: &MariaDb, id: u64, hours: i64, began: &str, pictures: bool) {
     let start = format!("UTC_TIMESTAMP() + INTERVAL {hours} HOUR - INTERVAL {began}");
-    let mut sql = format!(
-        "INSERT INTO Events (Id, MonitorId, Cause, StartDateTime, StateId) VALUES ({id}, 1, 'Motion', {start}, 1);"
+    let event = format!(
+        "INSERT INTO Events (Id, MonitorId, Cause, StartDateTime, StateId) VALUES ({id}, 1, 'Motion', {start}, 1)"
     );
+    server.sql("zm", &event).await;
     if pictures {
-        sql += &format!(
+        let pictures = format!(
             "INSERT INTO Frames (EventId, FrameId, TimeStamp, Delta) VALUES \
              ({id}, 1, from_unixtime(UNIX_TIMESTAMP(NOW() - INTERVAL {began})), 0), \
-             ({id}, 2, from_unixtime(UNIX_TIMESTAMP(NOW() - INTERVAL {began}) + 5), 5.25);"
+             ({id}, 2, from_unixtime(UNIX_TIMESTAMP(NOW() - INTERVAL {began}) + 5), 5.25)"
         );
+        server.sql("zm", &pictures).await;
     }
-    server.sql("zm", &sql).await;
 }
 
 #[tokio::test]
