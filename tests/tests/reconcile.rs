@@ -101,6 +101,20 @@ async fn an_alarm_inside_an_old_section_that_nobody_saw_is_found() -> Result<()>
 }
 
 #[tokio::test]
+async fn an_alarm_in_a_section_older_than_the_daemon_is_found() -> Result<()> {
+    let mut world = World::new().monitor(1, "Front").monitor(2, "Marker").prepare().await?;
+    world.insert_event(EventRow::new(82, 1).aged(3600).continuous()).await?;
+    world.shm(1)?.set_last_event(82)?;
+    world.shm(1)?.set_state(State::Tape)?;
+    world.start_daemon().await?;
+    world.wait_comparing().await?;
+    let mut app = world.admin().await?;
+    world.database.sql("UPDATE Events SET AlarmFrames=4, MaxScore=20 WHERE Id=82").await?;
+    expect_late(&mut app, 82, 1).await?;
+    Ok(())
+}
+
+#[tokio::test]
 async fn what_happened_while_the_daemon_was_down_is_told_late_and_once() -> Result<()> {
     let mut world = World::new().monitor(1, "Front").monitor(2, "Yard").start().await?;
     world.wait_comparing().await?;
@@ -131,6 +145,36 @@ async fn what_happened_while_the_daemon_was_down_is_told_late_and_once() -> Resu
     app.expect(&json!({"event": "control", "type": "replay", "status": "Success", "count": "2"})).await?;
     world.alarm(1, 95).await?;
     app.expect_alarm(95, 1).await?;
+    Ok(())
+}
+
+#[tokio::test]
+async fn an_alarm_told_without_an_id_is_not_told_again_after_a_restart() -> Result<()> {
+    let mut world = World::new().monitor(1, "Front").monitor(2, "Marker").start().await?;
+    world.wait_comparing().await?;
+    let mut app = world.admin().await?;
+    world.alarm(1, 30).await?;
+    app.expect_alarm(30, 1).await?;
+    world.end_alarm(1, 30).await?;
+    aged(&world, 3000).await?;
+    // The database refuses the row: zmc goes into ALARM with event 0.
+    world.shm(1)?.set_last_event(0)?;
+    world.shm(1)?.set_state(State::Alarm)?;
+    let frame = app.next_json().await?;
+    ensure!(frame["events"][0]["EventId"] == "" && frame["events"][0]["MonitorId"] == "1", "{frame}");
+    world.shm(1)?.set_state(State::Idle)?;
+    recorded(&mut app, "30", "1").await?;
+    world.kill_daemon().await?;
+
+    // The row comes after all, as it does where zmc tries again.
+    world.insert_event(EventRow::new(31, 1).aged(6).closed()).await?;
+    world.insert_event(EventRow::new(32, 2).closed()).await?;
+    world.start_daemon().await?;
+    let mut app = world.admin().await?;
+    world.wait_status("caught up", |status| status["events"]["reconciled"] == 1).await?;
+    world.insert_event(EventRow::new(33, 2).closed()).await?;
+    expect_late(&mut app, 33, 2).await?;
+    assert_eq!(world.status().await?["events"], json!({"seen": 2, "reconciled": 2}));
     Ok(())
 }
 

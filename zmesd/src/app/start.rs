@@ -127,6 +127,7 @@ impl Conductor {
             catalog: channels.catalog.watch(),
             config: channels.detect.1,
             cursors: state.remembered.cursors.clone(),
+            unidentified: state.remembered.unidentified.clone(),
             record: record(&state.remembered, keep_events, common.started_at),
             clock: clock(),
             counters: Arc::clone(&common.counters),

@@ -15,21 +15,17 @@ use super::DetectConfig;
 use super::announced::{Announced, By};
 use super::events::{cause_of_row, event_id, has_alarm};
 use super::settling::{Patience, Settling};
+use super::unidentified::Unidentified;
 use crate::domain::{Monitor, Origin, Reading, Recording};
 use crate::ports::EventRow;
 
 /// How long an alarm waits for its event id; then it is announced without.
-const ID_DEADLINE: Duration = Duration::from_secs(5);
+pub(super) const ID_DEADLINE: Duration = Duration::from_secs(5);
 /// How long the database may take to say whether the alarm lies inside the open event; then it is taken to.
 const DATABASE_DEADLINE: Duration = Duration::from_millis(500);
 /// How long an alarm waits before the database is asked whether it lies inside the event before. Sooner, the row of an
 /// event that is just being closed might still look open.
 const RECHECK: Duration = Duration::from_secs(1);
-/// A row belongs to an alarm that was announced without an id if its event began at most so long before the alarm
-/// (pictures of before the alarm are part of the event) …
-const BEGAN_BEFORE: Duration = Duration::from_mins(1);
-/// … and at most so long after it.
-const BEGAN_AFTER: Duration = Duration::from_secs(3);
 
 /// An alarm that was found.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -94,8 +90,7 @@ pub struct Detector {
     /// The monitor was seen without a `zmc`: what a `zmc` shows first has begun since.
     was_away: bool,
     pending: Option<Pending>,
-    /// When the last alarm began that was announced without an id but may have got one since.
-    unidentified: Option<Instant>,
+    unidentified: Unidentified,
     announced: Announced,
     settling: Settling,
     cursor: Option<EventId>,
@@ -124,9 +119,13 @@ impl Look<'_> {
 
 impl Detector {
     /// Returns a detector for a monitor of which nothing is known but the last event that was announced, and when
-    /// (`None`: longer ago than the monotonic clock reaches).
-    pub fn new(cursor: Option<(EventId, Option<Instant>)>) -> Self {
-        let mut detector = Self { cursor: cursor.map(|(event, _)| event), ..Self::default() };
+    /// (`None`: longer ago than the monotonic clock reaches), and the times at which alarms were announced without an id.
+    pub fn new(cursor: Option<(EventId, Option<Instant>)>, unidentified: Vec<Instant>) -> Self {
+        let mut detector = Self {
+            cursor: cursor.map(|(event, _)| event),
+            unidentified: Unidentified::recorded(unidentified),
+            ..Self::default()
+        };
         if let Some((event, at)) = cursor {
             detector.announced.note(event, at, By::Poll);
         }
@@ -196,8 +195,12 @@ impl Detector {
             }
             (Why::AtStart, row) => {
                 self.pending = None;
-                if let Some(row) = row.filter(|row| row.age < config.startup_grace) {
-                    self.announce(row.id, false, now, config, &mut step);
+                match row.filter(|row| row.age < config.startup_grace) {
+                    Some(row) if self.identifies(row, now) => {
+                        self.announced.note(row.id, Some(now), By::Poll);
+                    }
+                    Some(row) => self.announce(row.id, false, now, config, &mut step),
+                    None => {}
                 }
             }
             (Why::NewIdOrOpenEvent | Why::NewId, None) => {}
@@ -260,13 +263,13 @@ impl Detector {
             return;
         }
         if entered {
-            self.unidentified = None;
+            self.unidentified.another();
             self.enter(before, look, step);
             return;
         }
         let changed = look.event().filter(|event| event.0 != before.last_event);
         let Some(event) = changed.filter(|event| !self.announced.contains(*event)) else { return };
-        if self.unidentified.take().is_some() {
+        if self.unidentified.take_last() {
             self.announced.note(event, Some(look.now), By::Poll);
         } else {
             self.announce(event, true, look.now, look.config, step);
@@ -363,7 +366,7 @@ impl Detector {
 
     /// Announces an alarm without its id; should that still come, it is known to have been announced.
     fn give_up(&mut self, pending: Pending, step: &mut Step) {
-        self.unidentified = Some(pending.since);
+        self.unidentified.announced(pending.since);
         step.found.push(Found::polled(None));
     }
 
@@ -381,17 +384,9 @@ impl Detector {
         }
     }
 
-    /// Says whether a row is the event of the alarm that was announced without an id.
+    /// Says whether a row is the event of an alarm that was announced without an id.
     fn identifies(&mut self, row: &EventRow, first_seen: Instant) -> bool {
-        let Some(since) = self.unidentified else { return false };
-        let fits = match first_seen.checked_sub(row.age) {
-            Some(began) => began + BEGAN_BEFORE >= since && began <= since + BEGAN_AFTER,
-            None => false,
-        };
-        if fits {
-            self.unidentified = None;
-        }
-        fits
+        self.unidentified.take(first_seen.checked_sub(row.age))
     }
 }
 

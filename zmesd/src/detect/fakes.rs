@@ -60,6 +60,8 @@ struct Stored {
 struct Table {
     rows: Vec<Stored>,
     down: bool,
+    /// Rows look so much older than they are.
+    shift: Duration,
     statements: usize,
 }
 
@@ -105,6 +107,10 @@ impl ScriptedStore {
         self.table().down = down;
     }
 
+    pub(super) fn set_shift(&self, shift: Duration) {
+        self.table().shift = shift;
+    }
+
     pub(super) fn statements(&self) -> usize {
         self.table().statements
     }
@@ -115,12 +121,13 @@ impl ScriptedStore {
         if table.down {
             return Err(DbError::Unavailable("down".to_owned()));
         }
+        let shift = table.shift;
         let mut rows = table.rows.iter().map(|row| EventRow {
             id: EventId(row.id),
             monitor: row.monitor,
             cause: row.cause.to_owned(),
             alarm_frames: row.alarm_frames,
-            age: row.began.elapsed(),
+            age: row.began.elapsed() + shift,
             open: row.open,
         });
         Ok(query(&mut rows))

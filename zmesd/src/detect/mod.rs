@@ -25,6 +25,7 @@ mod reconciler;
 mod record;
 mod settling;
 mod track;
+mod unidentified;
 mod window;
 
 pub use config::DetectConfig;
@@ -38,6 +39,7 @@ pub use track::unseen;
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use jiff::Timestamp;
 use tokio::sync::{mpsc, watch};
 use zmes_shared::MonitorId;
 
@@ -66,6 +68,8 @@ pub struct DetectParts {
     pub config: watch::Receiver<DetectConfig>,
     /// How far the alarms of each monitor were handed on by the daemon before this one.
     pub cursors: HashMap<MonitorId, Cursor>,
+    /// When it announced alarms without an id: their events may have turned up since.
+    pub unidentified: HashMap<MonitorId, Vec<Timestamp>>,
     /// Which events they have announced.
     pub record: Record,
     /// The wall clock.
@@ -102,6 +106,7 @@ pub fn build(parts: DetectParts) -> Detection {
             catalog: parts.catalog,
             config: parts.config,
             cursors: parts.cursors,
+            unidentified: parts.unidentified,
             clock: parts.clock,
             counters: parts.counters,
             alarms: parts.alarms,

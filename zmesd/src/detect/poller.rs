@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
+use jiff::Timestamp;
 use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, Interval, MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
@@ -43,6 +44,8 @@ pub struct PollerParts {
     pub config: watch::Receiver<DetectConfig>,
     /// How far the alarms of each monitor were handed on by the daemon before this one.
     pub cursors: HashMap<MonitorId, Cursor>,
+    /// When it announced alarms without an id.
+    pub unidentified: HashMap<MonitorId, Vec<Timestamp>>,
     /// The wall clock.
     pub clock: Arc<dyn Clock>,
     /// Rounds are counted here.
@@ -126,9 +129,11 @@ impl Poller {
             if catalog.watch_max_delay.is_zero() { WATCH_MAX_DELAY } else { catalog.watch_max_delay };
         let mut before = std::mem::take(&mut self.tracks);
         for monitor in catalog.monitors.watched() {
-            let mut track = before
-                .remove(&monitor.id)
-                .unwrap_or_else(|| Track::new(Arc::clone(monitor), self.cursor(monitor.id)));
+            let new = || {
+                let (cursor, unidentified) = (self.cursor(monitor.id), self.unidentified(monitor.id));
+                Track::new(Arc::clone(monitor), cursor, unidentified)
+            };
+            let mut track = before.remove(&monitor.id).unwrap_or_else(new);
             track.describe(monitor);
             self.tracks.insert(monitor.id, track);
         }
@@ -154,8 +159,19 @@ impl Poller {
     /// Returns the last event that the daemon before announced, with its time by this machine's monotonic clock.
     fn cursor(&self, monitor: MonitorId) -> Option<(EventId, Option<Instant>)> {
         let cursor = self.parts.cursors.get(&monitor)?;
-        let age = Duration::try_from(self.parts.clock.now().duration_since(cursor.at)).unwrap_or_default();
-        Some((cursor.event, Instant::now().checked_sub(age)))
+        Some((cursor.event, self.monotonic(cursor.at)))
+    }
+
+    /// Returns when the daemons before announced alarms of that monitor without an id.
+    fn unidentified(&self, monitor: MonitorId) -> Vec<Instant> {
+        let times = self.parts.unidentified.get(&monitor);
+        times.into_iter().flatten().filter_map(|at| self.monotonic(*at)).collect()
+    }
+
+    /// Returns a time by this machine's monotonic clock; `None`: longer ago than it reaches.
+    fn monotonic(&self, at: Timestamp) -> Option<Instant> {
+        let age = Duration::try_from(self.parts.clock.now().duration_since(at)).unwrap_or_default();
+        Instant::now().checked_sub(age)
     }
 
     async fn on_tick(&mut self) -> Result<(), Ended> {

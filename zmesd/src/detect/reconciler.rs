@@ -14,8 +14,9 @@ use tracing::{debug, info, warn};
 use zmes_shared::EventId;
 
 use super::DetectConfig;
+use super::events::has_alarm;
 use super::record::Record;
-use super::window::Window;
+use super::window::{Look, Window};
 use crate::config::Source;
 use crate::ports::{DbError, EventRow, EventStore};
 
@@ -125,6 +126,7 @@ impl Reconciler {
     }
 
     async fn compare(&mut self, settings: &DetectConfig) -> Result<(), Interruption> {
+        let now = Instant::now();
         let newest = self.store.newest().await?.unwrap_or(EventId(0));
         let mut window = match self.window.take() {
             Some(mut window) if newest < window.position() => {
@@ -135,7 +137,12 @@ impl Reconciler {
                 window
             }
             Some(window) => window,
-            None => Window::new(self.start(newest, settings.catch_up).await?),
+            None => {
+                let position = self.start(newest, settings.catch_up).await?;
+                let mut window = Window::new(position, Look { end: newest, at: now });
+                self.follow_open(&mut window).await?;
+                window
+            }
         };
         let read = self.read(&mut window, settings.catch_up).await;
         self.window = Some(window);
@@ -143,6 +150,7 @@ impl Reconciler {
     }
 
     async fn read(&mut self, window: &mut Window, catch_up: Duration) -> Result<(), Interruption> {
+        let began = Instant::now();
         let mut after = window.position();
         for page in 0..PAGES {
             let watched = if page == 0 { window.watched() } else { Vec::new() };
@@ -154,13 +162,15 @@ impl Reconciler {
             }
             after = rows.last().map_or(after, |row| row.id.max(after));
             let now = Instant::now();
-            let news = window.take(rows, now, self.record.reach(catch_up, now), &self.record);
+            let reach = self.record.reach(catch_up, now);
+            let news = window.take(rows, now, reach, &self.record);
             if !news.is_empty() {
                 debug!(rows = news.len(), "events with alarms in the Events table");
                 self.tell(Report::Rows(news)).await?;
             }
             window.advance(now);
             if !full {
+                window.read_whole(began);
                 break;
             }
         }
@@ -169,6 +179,22 @@ impl Reconciler {
 
     async fn tell(&self, report: Report) -> Result<(), Interruption> {
         self.reports.send(report).await.map_err(|_| Interruption::PollerGone)
+    }
+
+    /// Has the window follow the continuous events that are open where it begins: they may be older than what is caught
+    /// up with, or than the very first daemon, but an alarm in them is still to come.
+    async fn follow_open(&self, window: &mut Window) -> Result<(), DbError> {
+        let position = window.position();
+        let before = EventId(position.0.saturating_sub(u64::from(PAGE)));
+        let rows = self.store.since(before, &[], PAGE).await?;
+        let now = Instant::now();
+        for row in rows.iter().filter(|row| row.id <= position && row.open) {
+            // What has an alarm already was announced, or missed longer ago than anybody wants to know.
+            if !has_alarm(row) && !self.record.contains(row.id) {
+                window.follow(row, now);
+            }
+        }
+        Ok(())
     }
 
     /// Returns the id after which to begin: the newest on the very first start, else where what is still worth

@@ -75,6 +75,7 @@ impl World {
             catalog: catalog_rx,
             config: config_rx,
             cursors: cursors.iter().map(|(id, event)| (*id, Cursor { event: EventId(*event), at })).collect(),
+            unidentified: HashMap::new(),
             record: Record::new(
                 if cursors.is_empty() { Duration::ZERO } else { Duration::from_hours(1) },
                 cursors.iter().map(|(_, event)| EventId(*event)).collect(),

@@ -88,7 +88,12 @@ pub(super) struct Track {
 }
 
 impl Track {
-    pub(super) fn new(monitor: Arc<Monitor>, cursor: Option<(EventId, Option<Instant>)>) -> Self {
+    /// Returns a monitor that nobody has looked at; the rest is what [`Detector::new`] wants to know.
+    pub(super) fn new(
+        monitor: Arc<Monitor>,
+        cursor: Option<(EventId, Option<Instant>)>,
+        unidentified: Vec<Instant>,
+    ) -> Self {
         let shown = Shown {
             state: MonitorState::Unknown,
             last_event: None,
@@ -97,7 +102,7 @@ impl Track {
         };
         Self {
             monitor,
-            detector: Detector::new(cursor),
+            detector: Detector::new(cursor, unidentified),
             pulse: Pulse::default(),
             cause: Arc::default(),
             shown,

@@ -23,6 +23,16 @@ const WATCHED: usize = 1000;
 /// Open events watched for one monitor. More than one are only open when a `zmc` has crashed.
 const WATCHED_EACH: usize = 2;
 
+/// An event is inserted when it is opened, but begins with pictures of before: at most so long.
+const BEGAN_BEFORE: Duration = Duration::from_mins(1);
+
+/// A look at where the table ended.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Look {
+    pub(super) end: EventId,
+    pub(super) at: Instant,
+}
+
 #[derive(Debug)]
 struct Row {
     monitor: MonitorId,
@@ -40,11 +50,15 @@ pub(super) struct Window {
     /// Everything up to here has been read.
     position: EventId,
     rows: BTreeMap<EventId, Row>,
+    first: Look,
+    /// When the table was last read to its end.
+    whole_at: Option<Instant>,
 }
 
 impl Window {
-    pub(super) fn new(position: EventId) -> Self {
-        Self { position, rows: BTreeMap::new() }
+    /// Returns a window that begins after `position`; `first` is the look before anything is read.
+    pub(super) fn new(position: EventId, first: Look) -> Self {
+        Self { position, rows: BTreeMap::new(), first, whole_at: None }
     }
 
     pub(super) fn position(&self) -> EventId {
@@ -55,6 +69,27 @@ impl Window {
     pub(super) fn truncate(&mut self, newest: EventId) {
         self.position = self.position.min(newest);
         self.rows.retain(|id, _| *id <= newest);
+    }
+
+    /// Follows an open event from before the position.
+    pub(super) fn follow(&mut self, row: &EventRow, now: Instant) {
+        let row_of = Row { monitor: row.monitor, first_seen: now, settled: true, open: true, done: false };
+        self.rows.insert(row.id, row_of);
+        self.thin_out();
+    }
+
+    /// Takes note that all rows that were there at that time have been read.
+    pub(super) fn read_whole(&mut self, at: Instant) {
+        self.whole_at = Some(at);
+    }
+
+    /// Returns a time when this row was not there yet, if one is known. It cannot be older, whatever the database says:
+    /// the zone in which ZoneMinder writes an event's start is not always known there.
+    fn appeared_after(&self, event: EventId) -> Option<Instant> {
+        if self.rows.contains_key(&event) {
+            return None;
+        }
+        self.whole_at.or_else(|| (event > self.first.end).then_some(self.first.at))
     }
 
     /// Returns the events up to the position that are still to be read again.
@@ -71,12 +106,16 @@ impl Window {
         record: &Record,
     ) -> Vec<EventRow> {
         let mut news = Vec::new();
-        for row in rows {
+        for mut row in rows {
+            let appeared_after = self.appeared_after(row.id);
+            if let Some(then) = appeared_after {
+                row.age = row.age.min(now.saturating_duration_since(then).saturating_add(BEGAN_BEFORE));
+            }
             let alarm = has_alarm(&row);
             let known = self.rows.entry(row.id).or_insert_with(|| Row {
                 monitor: row.monitor,
                 first_seen: now,
-                settled: row.age >= SETTLED,
+                settled: row.age >= SETTLED && appeared_after.is_none(),
                 open: row.open,
                 // What was announced by the daemon before, or missed too long ago. (In an old event that is open and
                 // had no alarm yet, there may still be one.)

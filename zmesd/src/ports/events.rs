@@ -18,7 +18,7 @@ pub struct EventRow {
     pub cause: String,
     /// `Events.AlarmFrames`; grows in batches while the event is open.
     pub alarm_frames: u32,
-    /// Time since `StartTime`/`StartDateTime` by the database's own clock; zero if it lies in the future.
+    /// Time since it began, by the database's own clock; zero if that lies in the future.
     pub age: Duration,
     /// `EndTime`/`EndDateTime` is NULL.
     pub open: bool,

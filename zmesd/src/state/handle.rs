@@ -47,6 +47,8 @@ pub struct Remembered {
     pub since: Option<Timestamp>,
     /// The events announced lately, so that none is announced twice.
     pub announced: BTreeSet<EventId>,
+    /// When alarms were announced lately without an id, oldest first.
+    pub unidentified: HashMap<MonitorId, Vec<Timestamp>>,
     /// The last filter of each device.
     pub filters: HashMap<Device, MonitorFilter>,
     /// When a device got its last alarm of a monitor, where an interval is to be kept.

@@ -26,6 +26,7 @@ pub(super) async fn read(pool: &SqlitePool, now: Timestamp) -> Result<Remembered
         cursors: cursors(pool).await?,
         since: Some(began(pool).await?),
         announced: announced(pool, now).await?,
+        unidentified: unidentified(pool, now).await?,
         filters: filters(pool).await?,
         sent: sent(pool).await?,
         tokens: tokens::all(pool).await?,
@@ -60,6 +61,19 @@ async fn announced(pool: &SqlitePool, now: Timestamp) -> Result<BTreeSet<EventId
         .fetch_all(pool)
         .await?;
     rows.iter().map(|row| row.try_get::<i64, _>(0).map(|id| EventId(id.cast_unsigned()))).collect()
+}
+
+async fn unidentified(
+    pool: &SqlitePool,
+    now: Timestamp,
+) -> Result<HashMap<MonitorId, Vec<Timestamp>>, sqlx::Error> {
+    let since = now.as_millisecond().saturating_sub(millis(ANNOUNCED_SINCE));
+    let query = "SELECT monitor_id, at FROM alarms WHERE at >= ? AND event_id IS NULL ORDER BY number";
+    let mut times: HashMap<MonitorId, Vec<Timestamp>> = HashMap::new();
+    for row in &sqlx::query(query).bind(since).fetch_all(pool).await? {
+        times.entry(MonitorId(row.try_get(0)?)).or_default().push(time(row, 1)?);
+    }
+    Ok(times)
 }
 
 async fn filters(pool: &SqlitePool) -> Result<HashMap<Device, MonitorFilter>, sqlx::Error> {

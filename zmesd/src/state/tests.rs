@@ -65,13 +65,20 @@ async fn what_is_noted_is_there_after_a_restart() {
     let sent = Note::Sent([device.clone()].into(), MonitorId(2), at);
     write(
         directory.path(),
-        vec![alarm(7, 3, Origin::Poll), Note::Filter(device.clone(), filter.clone()), sent],
+        vec![
+            alarm(7, 3, Origin::Poll),
+            alarm(0, 4, Origin::Poll),
+            Note::Filter(device.clone(), filter.clone()),
+            sent,
+        ],
     )
     .await;
 
     let state = State::open(&config(directory.path()), clock()).await.unwrap();
     assert_eq!(state.remembered.cursors[&MonitorId(3)].event, EventId(7));
     assert!(state.remembered.announced.contains(&EventId(7)));
+    let unidentified = &state.remembered.unidentified;
+    assert_eq!((unidentified.len(), unidentified[&MonitorId(4)].len()), (1, 1));
     assert_eq!(state.remembered.filters[&device], filter);
     assert_eq!(state.remembered.sent[&(device, MonitorId(2))], at);
 }

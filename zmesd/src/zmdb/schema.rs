@@ -9,7 +9,7 @@ use super::explain::Fault;
 
 /// The tables that are looked at; all others may be as they like.
 const PROBE: &str = "SELECT table_name AS `TableName`, column_name AS `ColumnName` FROM information_schema.columns \
-     WHERE table_schema = DATABASE() AND table_name IN ('Config', 'Servers', 'Monitors', 'Events', 'Users', 'Groups', \
+     WHERE table_schema = DATABASE() AND table_name IN ('Config', 'Servers', 'Monitors', 'Events', 'Frames', 'Users', 'Groups', \
      'Groups_Monitors', 'Groups_Permissions', 'Monitors_Permissions', 'User_Roles', 'Role_Groups_Permissions', \
      'Role_Monitors_Permissions')";
 

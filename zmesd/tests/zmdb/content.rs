@@ -224,6 +224,62 @@ async fn a_time_zone_of_the_server_does_not_age_events() {
     assert!(rows[0].age < Duration::from_mins(1), "{:?}", rows[0].age);
 }
 
+/// Writes an event as `zmc` of 1.38 does whose zone is `hours` ahead of UTC: its start as a literal in that zone, its
+/// end and its pictures by the server.
+async fn write_event(server: &MariaDb, id: u64, hours: i64, began: &str, pictures: bool) {
+    let start = format!("UTC_TIMESTAMP() + INTERVAL {hours} HOUR - INTERVAL {began}");
+    let event = format!(
+        "INSERT INTO Events (Id, MonitorId, Cause, StartDateTime, StateId) VALUES ({id}, 1, 'Motion', {start}, 1)"
+    );
+    server.sql("zm", &event).await;
+    if pictures {
+        let pictures = format!(
+            "INSERT INTO Frames (EventId, FrameId, TimeStamp, Delta) VALUES \
+             ({id}, 1, from_unixtime(UNIX_TIMESTAMP(NOW() - INTERVAL {began})), 0), \
+             ({id}, 2, from_unixtime(UNIX_TIMESTAMP(NOW() - INTERVAL {began}) + 5), 5.25)"
+        );
+        server.sql("zm", &pictures).await;
+    }
+}
+
+#[tokio::test]
+async fn a_database_in_another_time_zone_than_zmc_does_not_age_events() {
+    let Some((server, _)) = server_with(V1_38).await else { return };
+    for (zone, hours) in [("+00:00", -5), ("+00:00", 2), ("-03:30", 9), ("+05:45", 0)] {
+        server.sql("", &format!("SET GLOBAL time_zone = '{zone}'")).await;
+        server.sql("zm", "DELETE FROM Events; DELETE FROM Frames").await;
+        write_event(&server, 3, hours, "1 DAY", true).await;
+        write_event(&server, 4, hours, "11 MINUTE", true).await;
+        write_event(&server, 5, hours, "90 SECOND", true).await;
+        // Just opened: its pictures are still to be written.
+        write_event(&server, 6, hours, "4 SECOND", false).await;
+        let db = ZmDb::new(server.config("zm"), None, true);
+        let rows = db.since(EventId(0), &[], 10).await.unwrap();
+        let open = db.open_events(MonitorId(1)).await.unwrap();
+        for rows in [rows, open.into_iter().rev().collect()] {
+            let ages: Vec<u64> = rows.iter().map(|row| row.age.as_secs()).collect();
+            for (age, wanted) in ages.iter().zip([86_400, 660, 90, 4]) {
+                assert!((wanted..wanted + 60).contains(age), "{zone}, zmc {hours} h: {ages:?}");
+            }
+            assert_eq!(ages.len(), 4);
+        }
+        // Alone, the one without pictures tells nothing; the others are asked.
+        let alone = db.since(EventId(5), &[], 1).await.unwrap();
+        assert!(alone[0].age < Duration::from_mins(1), "{zone}, zmc {hours} h: {:?}", alone[0].age);
+    }
+}
+
+#[tokio::test]
+async fn an_account_that_may_not_read_frames_still_reads_events() {
+    let Some((server, _)) = server_with(V1_38).await else { return };
+    server.sql("zm", "REVOKE SELECT ON zm.* FROM zmuser").await;
+    for table in ["Config", "Monitors", "Events"] {
+        server.sql("zm", &format!("GRANT SELECT ON zm.{table} TO zmuser")).await;
+    }
+    let db = ZmDb::new(server.config("zm"), None, true);
+    assert_eq!(db.since(EventId(0), &[], 10).await.unwrap().len(), 2);
+}
+
 #[tokio::test]
 async fn each_server_has_its_own_monitors() {
     let Some((server, _)) = server_with(V1_34).await else { return };

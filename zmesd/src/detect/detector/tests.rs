@@ -37,7 +37,7 @@ impl Bench {
     fn after(layout: u32, recording: Recording, cursor: Option<u64>) -> Self {
         let now = Instant::now() + Duration::from_hours(1);
         Self {
-            detector: Detector::new(cursor.map(|event| (EventId(event), Some(now)))),
+            detector: Detector::new(cursor.map(|event| (EventId(event), Some(now))), Vec::new()),
             monitor: Monitor {
                 id: MonitorId(1),
                 name: Arc::from("Front"),

@@ -149,6 +149,33 @@ async fn an_alarm_inside_a_long_continuous_event_is_seen() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn an_alarm_in_a_section_that_was_open_at_the_very_first_start_is_seen() {
+    let mut bench = Bench::first();
+    bench.store.open(7, ONE, "Continuous");
+    bench.store.open(8, TWO, "Motion");
+    bench.store.past(9, TWO, MINUTE);
+    pass(60 * MINUTE).await;
+    assert_eq!(bench.ids().await, NONE, "what is over, and what runs, is none of its business");
+    bench.store.alarm_frames(7, 3);
+    bench.store.alarm_frames(8, 3);
+    assert_eq!(bench.ids().await, [7]);
+    assert_eq!(bench.ids().await, NONE);
+}
+
+#[tokio::test(start_paused = true)]
+async fn after_a_restart_old_sections_are_followed_unless_they_were_announced() {
+    let mut bench = Bench::after(&[8]);
+    bench.store.open(7, ONE, "Continuous");
+    bench.store.open(8, TWO, "Continuous");
+    pass(60 * MINUTE).await;
+    bench.store.past(300, MonitorId(3), MINUTE);
+    assert_eq!(bench.ids().await, [300]);
+    bench.store.alarm_frames(7, 3);
+    bench.store.alarm_frames(8, 3);
+    assert_eq!(bench.ids().await, [7]);
+}
+
+#[tokio::test(start_paused = true)]
 async fn events_that_a_crash_left_open_do_not_pile_up() {
     let mut bench = Bench::first();
     bench.ids().await;
@@ -212,6 +239,27 @@ async fn a_database_that_goes_away_is_told_once_and_nothing_is_skipped() {
     pass(11 * MINUTE).await;
     bench.store.set_down(false);
     assert_eq!(bench.ids().await, NONE);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_zone_in_which_new_events_look_hours_old_hides_none() {
+    let mut bench = Bench::first();
+    bench.store.set_shift(300 * MINUTE);
+    bench.store.past(7, ONE, MINUTE);
+    assert_eq!(bench.ids().await, NONE);
+    pass(MINUTE).await;
+    bench.store.past(8, ONE, Duration::ZERO);
+    bench.store.open(10, TWO, "Motion");
+    assert_eq!(bench.ids().await, [8, 10]);
+    // They are not taken for old rows either, before which none can appear.
+    bench.store.past(9, TWO, Duration::ZERO);
+    assert_eq!(bench.ids().await, [9]);
+    bench.store.set_down(true);
+    bench.reports().await;
+    pass(11 * MINUTE).await;
+    bench.store.past(11, ONE, 10 * MINUTE);
+    bench.store.set_down(false);
+    assert_eq!(bench.ids().await, NONE, "it may have happened at any time of the outage");
 }
 
 #[tokio::test(start_paused = true)]
