@@ -1,6 +1,6 @@
 //! Push tokens: one registered device each, with what it asked for.
 
-use std::fmt::{self, Write};
+use std::fmt;
 use std::sync::Arc;
 
 use jiff::Timestamp;
@@ -101,11 +101,8 @@ pub struct TokenHandle([u8; 32]);
 impl TokenHandle {
     /// Returns all 64 digits, of which any unique prefix names the token.
     pub fn digits(&self) -> String {
-        self.0.iter().fold(String::with_capacity(64), |mut digits, byte| {
-            // Writing to a String cannot fail.
-            let _ = write!(digits, "{byte:02x}");
-            digits
-        })
+        let digit = |half: u8| char::from_digit(half.into(), 16).unwrap_or_default();
+        self.0.iter().flat_map(|byte| [digit(byte >> 4), digit(byte & 0xF)]).collect()
     }
 }
 

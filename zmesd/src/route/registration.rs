@@ -186,7 +186,9 @@ impl Router {
             return;
         };
         let seen = entry.see(now);
-        seen.into_iter().for_each(|token| self.note(Note::Token(token)));
+        if let Some(token) = seen {
+            self.note(Note::Token(token));
+        }
         if attached {
             return;
         }
@@ -231,12 +233,11 @@ impl Router {
         if let Some(before) = before.as_ref().filter(|before| before.device != device) {
             self.detach(before);
         }
-        let mut login = match before.filter(|before| before.device == device) {
-            Some(before) => LoggedIn { user, asked_at, kind: known(kind, before.kind), ..before },
-            None => {
-                let stored = self.devices.filter(&device).cloned().unwrap_or_default();
-                LoggedIn::new(user, asked_at, app, kind, device, stored)
-            }
+        let mut login = if let Some(before) = before.filter(|before| before.device == device) {
+            LoggedIn { user, asked_at, kind: known(kind, before.kind), ..before }
+        } else {
+            let stored = self.devices.filter(&device).cloned().unwrap_or_default();
+            LoggedIn::new(user, asked_at, app, kind, device, stored)
         };
         // Of two phones of one user and app, the second must not be silenced by what the first got.
         if login.last_sent.is_empty() && alone {
@@ -250,9 +251,9 @@ impl Router {
         }
         if let Some(filter) = filter {
             self.state_filter(id, filter.clone());
-            token
-                .into_iter()
-                .for_each(|token| self.change_token(token, |token| token.filter = filter.clone()));
+            if let Some(token) = token {
+                self.change_token(token, |token| token.filter = filter);
+            }
         }
         self.on_hint(id, hint.as_ref());
         self.tell_session(id, "authenticated");
