@@ -46,7 +46,7 @@ const REQUESTS: [&str; 27] = [
     "why",
     "latency",
 ];
-const ITEMS: [&str; 6] = ["alarm", "decision", "delivery", "session", "monitor", "lagged"];
+const ITEMS: [&str; 7] = ["alarm", "decision", "delivery", "session", "token", "monitor", "lagged"];
 
 /// Returns the fixtures as (name without `.json`, line).
 fn fixtures() -> Vec<(String, Value)> {

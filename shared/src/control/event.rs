@@ -61,7 +61,7 @@ pub enum WatchKind {
         target: String,
         /// Client id or token handle.
         id: String,
-        /// `sent` or `failed`.
+        /// `sent` or `failed`; `retry`: it failed and is tried again; `skipped`: it is not tried any more.
         outcome: String,
         /// Why it failed, or what the provider said.
         #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -71,13 +71,24 @@ pub enum WatchKind {
     },
     /// A client connected, authenticated, changed its filter or left.
     Session {
-        /// `present` (state at the start of the stream), `connected`, `authenticated`, `filter`, `closed`.
+        /// `present` (state at the start of the stream), `connected`, `authenticated`, `filter`, `token`, `closed`.
         change: String,
         /// Why it was closed.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         reason: Option<String>,
         /// The client.
         client: ClientView,
+    },
+    /// A push token was registered, changed or revoked.
+    Token {
+        /// `present` (state at the start of the stream), `registered`, `changed`, `imported`, `revoked`, `restored`,
+        /// `muted`, `unmuted`, `badge`.
+        change: String,
+        /// Why it was revoked.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        reason: Option<String>,
+        /// The token.
+        token: WatchedToken,
     },
     /// A monitor's state or health changed.
     Monitor {
@@ -106,13 +117,32 @@ pub struct Decided {
     pub reason: String,
 }
 
+/// A push token, as `watch` shows it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WatchedToken {
+    /// Its handle.
+    pub handle: String,
+    /// `ios` or `android`.
+    pub platform: String,
+    /// `enabled`, `disabled` or `muted`.
+    pub state: String,
+    /// The ZoneMinder user who registered it; `null`: nobody, it was imported.
+    pub user: Option<String>,
+    /// Which app and version, as far as it told; empty if it did not.
+    pub app: String,
+}
+
 impl WatchKind {
     /// Returns the monitor that this is about, if it is about one.
     pub fn monitor_id(&self) -> Option<MonitorId> {
         match self {
             Self::Alarm { monitor_id, .. } | Self::Decision { monitor_id, .. } => Some(*monitor_id),
             Self::Monitor { monitor, .. } => Some(monitor.id),
-            Self::Delivery { .. } | Self::Session { .. } | Self::Lagged { .. } | Self::Unknown => None,
+            Self::Delivery { .. }
+            | Self::Session { .. }
+            | Self::Token { .. }
+            | Self::Lagged { .. }
+            | Self::Unknown => None,
         }
     }
 
@@ -123,6 +153,7 @@ impl WatchKind {
             Self::Alarm { .. }
             | Self::Decision { .. }
             | Self::Delivery { .. }
+            | Self::Token { .. }
             | Self::Monitor { .. }
             | Self::Lagged { .. }
             | Self::Unknown => None,

@@ -9,7 +9,7 @@ mod tokens;
 pub mod version;
 
 pub use error::{ControlError, ErrorCode};
-pub use event::{Decided, WatchEvent, WatchKind};
+pub use event::{Decided, WatchEvent, WatchKind, WatchedToken};
 pub use request::{
     ALARM_FOR_DEFAULT_MS, Access, AlarmTest, CheckKind, ClientFilter, ClientState, Request, Since,
     WatchFilter,

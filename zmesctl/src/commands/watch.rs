@@ -148,6 +148,15 @@ fn told(kind: &WatchKind) -> (&'static str, Tone, String) {
             let change = if change == PRESENT { state } else { change };
             ("client", Tone::Plain, format!("{}: {change}{reason}", described(client)))
         }
+        WatchKind::Token { change, reason, token } => {
+            let reason = reason.as_deref().map_or_else(String::new, bracketed);
+            let user = token.user.as_deref().unwrap_or("nobody");
+            let text = format!(
+                "{} of {user}, {} {}, {}: {change}{reason}",
+                token.handle, token.platform, token.app, token.state
+            );
+            ("token", Tone::Plain, text)
+        }
         WatchKind::Monitor { monitor, .. } => ("monitor", health(monitor), monitor_text(monitor)),
         // 0: nobody can say how many, because the record does not reach back to where it was asked to begin.
         WatchKind::Lagged { missed: 0 } => {

@@ -23,7 +23,7 @@ use crate::detect::{self, DetectParts, Detection, Record};
 use crate::lifecycle::{Lifecycle, Vitals};
 use crate::monitors::CatalogTask;
 use crate::ports::Clock;
-use crate::route::{Router, RouterParts, Tap};
+use crate::route::{PushRules, Router, RouterParts, Tap};
 use crate::state::{Remembered, State};
 use crate::telemetry::Counters;
 use crate::telemetry::log::LogHandle;
@@ -141,6 +141,8 @@ impl Conductor {
             auth: channels.auth.1,
             state: state.handle.clone(),
             remembered: state.remembered,
+            pushes: channels.pushes.0,
+            push: PushRules::new(&config.push),
             tap: common.tap.clone(),
             counters: Arc::clone(&common.counters),
             clock: clock(),

@@ -10,6 +10,7 @@ use crate::control::MonitorReports;
 use crate::detect::DetectConfig;
 use crate::domain::Alarm;
 use crate::monitors::{Catalog, CatalogHandle, Refresh};
+use crate::ports::PushOrder;
 use crate::route::{Command, RouterHandle};
 
 /// Alarms from poller and reconciler to the router. Full: the poller waits, and what it misses meanwhile the
@@ -17,6 +18,8 @@ use crate::route::{Command, RouterHandle};
 const ALARMS: usize = 1024;
 /// Commands to the router. Full: the caller waits up to 2 s and then hears that the router is busy.
 const COMMANDS: usize = 64;
+/// Orders of the router to the push side. Full: it finds on the disk what it was not told.
+const PUSHES: usize = 1024;
 /// Requests to read the catalog again. Full: the caller waits.
 const REFRESHES: usize = 8;
 /// SIGHUPs that wait: one stands for all.
@@ -28,6 +31,7 @@ pub(super) struct Channels {
     pub(super) alarms: (mpsc::Sender<Alarm>, mpsc::Receiver<Alarm>),
     pub(super) commands: mpsc::Receiver<Command>,
     pub(super) router: RouterHandle,
+    pub(super) pushes: (mpsc::Sender<PushOrder>, mpsc::Receiver<PushOrder>),
     pub(super) refreshes: mpsc::Receiver<Refresh>,
     pub(super) catalog: CatalogHandle,
     pub(super) catalog_tx: watch::Sender<Arc<Catalog>>,
@@ -48,6 +52,7 @@ impl Channels {
             alarms: mpsc::channel(ALARMS),
             commands,
             router: RouterHandle::new(commands_tx),
+            pushes: mpsc::channel(PUSHES),
             refreshes,
             catalog: CatalogHandle::new(refreshes_tx, catalog),
             catalog_tx,

@@ -32,6 +32,8 @@ pub enum SkipReason {
     Disabled,
     /// An admin has silenced the token.
     Muted,
+    /// Nothing is pushed at all: a test for a token says so.
+    PushOff,
 }
 
 impl SkipReason {
@@ -48,6 +50,7 @@ impl SkipReason {
             Self::User => "user",
             Self::Disabled => "disabled",
             Self::Muted => "muted",
+            Self::PushOff => "push is off",
         }
     }
 }

@@ -6,8 +6,13 @@ const LONGEST: usize = 64;
 /// Returns at most the first 64 characters, control characters replaced: what an app sends must not be able to
 /// move a terminal's cursor or to fill a log.
 pub(super) fn bounded(text: &str) -> String {
+    bounded_to(LONGEST, text)
+}
+
+/// Does the same with another length.
+pub(super) fn bounded_to(longest: usize, text: &str) -> String {
     let clean = |c: char| if c.is_control() { char::REPLACEMENT_CHARACTER } else { c };
-    text.chars().take(LONGEST).map(clean).collect()
+    text.chars().take(longest).map(clean).collect()
 }
 
 #[cfg(test)]

@@ -10,8 +10,9 @@ use zmes_shared::EventId;
 use zmes_shared::control::Since;
 
 use super::echo::bounded;
+use super::push::{self, PushFrame};
 use crate::auth::Credentials;
-use crate::domain::{FilterProblem, MonitorFilter};
+use crate::domain::{App, FilterProblem, MonitorFilter, PushToken};
 
 /// The list that means "as it was".
 const KEEP: &str = "-1";
@@ -28,6 +29,10 @@ pub struct Incoming {
     pub event: String,
     /// Its `data.type`, likewise; empty if it has none.
     pub kind: String,
+    /// Which app it seems to be of.
+    pub app: App,
+    /// The push token that the app names beside what it says.
+    pub hint: Option<PushToken>,
     /// What it says.
     pub body: Body,
 }
@@ -46,7 +51,7 @@ pub enum Body {
     /// Any other `control`.
     OtherControl,
     /// `push/*`: tokens and badges.
-    Push,
+    Push(PushFrame),
     /// `escontrol`: remote administration of later event servers, which has its own socket here.
     Escontrol,
     /// An event that this server does not know.
@@ -154,14 +159,15 @@ pub fn parse(text: &str) -> Result<Incoming, Malformed> {
     };
     let kind = data.as_ref().and_then(|data| data.get("type")).and_then(Value::as_str).unwrap_or_default();
     let (event_echo, kind) = (bounded(&event), bounded(kind));
+    let (app, hint) = (push::app(&frame, data.as_ref()), push::hint(&event, &frame, data.as_ref()));
     let body = match event.as_str() {
         "auth" => Body::Auth(Box::new(auth(&frame, data.ok_or(Malformed)?)?)),
         "control" => control(&kind, data.ok_or(Malformed)?)?,
-        "push" => Body::Push,
+        "push" => Body::Push(push::push(&kind, data.unwrap_or_default())?),
         "escontrol" => Body::Escontrol,
         _ => Body::Unknown,
     };
-    Ok(Incoming { event: event_echo, kind, body })
+    Ok(Incoming { event: event_echo, kind, app, hint, body })
 }
 
 fn auth(frame: &Map<String, Value>, mut data: Map<String, Value>) -> Result<AuthFrame, Malformed> {
@@ -177,13 +183,12 @@ fn auth(frame: &Map<String, Value>, mut data: Map<String, Value>) -> Result<Auth
         Some(token) if user.is_empty() && password.is_empty() => Credentials::AccessToken(token.into()),
         Some(_) | None => Credentials::Password { user, password: SecretString::from(password) },
     };
-    let monlist = list(data.remove("monlist"))?.unwrap_or_default();
-    let intlist = list(data.remove("intlist"))?.unwrap_or_default();
+    let (monlist, intlist) = (list(data.remove("monlist"))?, list(data.remove("intlist"))?);
     Ok(AuthFrame {
         category,
         credentials,
-        app: data.get("appversion").and_then(Value::as_str).filter(|app| !app.is_empty()).map(bounded),
-        filter: statement_in_auth(&monlist, &intlist),
+        app: push::app_version(&data),
+        filter: statement(monlist, intlist),
         since: match since(data.remove("since")) {
             Err(SinceFault::Missing) => None,
             given => Some(given),
@@ -191,13 +196,17 @@ fn auth(frame: &Map<String, Value>, mut data: Map<String, Value>) -> Result<Auth
     })
 }
 
-/// In `auth`, `""` and `-1` are no statement: apps that reconnect send them without meaning "all".
-fn statement_in_auth(monlist: &str, intlist: &str) -> Result<Option<MonitorFilter>, FilterFault> {
+/// In `auth` and `push/token`, `""` and `-1` are no statement: apps that reconnect send them without meaning "all".
+pub(super) fn statement(
+    monlist: Option<String>,
+    intlist: Option<String>,
+) -> Result<Option<MonitorFilter>, FilterFault> {
+    let (monlist, intlist) = (monlist.unwrap_or_default(), intlist.unwrap_or_default());
     if monlist.trim() == KEEP {
         return Ok(None);
     }
-    let intlist = if intlist.trim() == KEEP { "" } else { intlist };
-    match MonitorFilter::parse(monlist, intlist)? {
+    let intlist = if intlist.trim() == KEEP { "" } else { &intlist };
+    match MonitorFilter::parse(&monlist, intlist)? {
         MonitorFilter::All => Ok(None),
         only @ MonitorFilter::Only(_) => Ok(Some(only)),
     }
@@ -240,7 +249,7 @@ fn since(value: Option<Value>) -> Result<Since, SinceFault> {
 }
 
 /// A text, or a number where a text belongs; `null` is absence.
-fn text(value: Option<Value>) -> Result<Option<String>, Malformed> {
+pub(super) fn text(value: Option<Value>) -> Result<Option<String>, Malformed> {
     match value {
         None | Some(Value::Null) => Ok(None),
         Some(Value::String(text)) => Ok(Some(text)),
@@ -250,7 +259,7 @@ fn text(value: Option<Value>) -> Result<Option<String>, Malformed> {
 }
 
 /// A comma-separated list, a single number, or an array of texts and numbers.
-fn list(value: Option<Value>) -> Result<Option<String>, Malformed> {
+pub(super) fn list(value: Option<Value>) -> Result<Option<String>, Malformed> {
     let Some(Value::Array(entries)) = value else { return text(value) };
     let entries: Result<Vec<String>, Malformed> =
         entries.into_iter().map(|entry| Ok(text(Some(entry))?.unwrap_or_default())).collect();

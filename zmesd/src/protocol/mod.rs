@@ -6,9 +6,11 @@ mod alarm;
 mod echo;
 mod incoming;
 mod outgoing;
+mod push;
 
 pub use alarm::{AlarmBody, alarm};
 pub use incoming::{
     AuthFrame, Body, Category, FilterFault, FilterStatement, Incoming, Malformed, SinceFault, parse,
 };
 pub use outgoing::{Identity, Reply};
+pub use push::{PushFrame, TokenFault, TokenFrame};

@@ -7,6 +7,7 @@ use serde::Serialize;
 use tokio_tungstenite::tungstenite::Utf8Bytes;
 
 use super::incoming::{FilterFault, SinceFault};
+use super::push::TokenFault;
 
 /// Who the server says it is.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -55,6 +56,8 @@ pub enum Reply<'a> {
     ReplayUnavailable,
     /// There is no push.
     PushDisabled,
+    /// A token or a badge is not taken, or not all of it.
+    TokenFault(TokenFault),
     /// The frame is not JSON of the expected shape.
     BadJson,
     /// The event, or the type of a `control`, is not known.
@@ -122,6 +125,7 @@ impl Reply<'_> {
             },
             Self::SinceFault(fault) => Frame::fail("control", "replay", fault.as_str()),
             Self::ReplayUnavailable => Frame::fail("control", "replay", "UNAVAILABLE"),
+            Self::TokenFault(fault) => Frame::fail("push", fault.kind(), fault.as_str()),
             Self::PushDisabled => Frame::fail("push", "", "PUSHDISABLED"),
             Self::BadJson => Frame::fail("malformed", "", "BADJSON"),
             Self::NotSupported { event, kind } => Frame::fail(event, kind, "NOTSUPPORTED"),
@@ -189,6 +193,14 @@ mod tests {
                 r#"{"event":"control","type":"replay","status":"Fail","reason":"UNAVAILABLE"}"#,
             ),
             (Reply::PushDisabled, r#"{"event":"push","type":"","status":"Fail","reason":"PUSHDISABLED"}"#),
+            (
+                Reply::TokenFault(TokenFault::MissingPlatform),
+                r#"{"event":"push","type":"token","status":"Fail","reason":"MISSINGPLATFORM"}"#,
+            ),
+            (
+                Reply::TokenFault(TokenFault::BadBadge),
+                r#"{"event":"push","type":"badge","status":"Fail","reason":"BADBADGE"}"#,
+            ),
             (Reply::BadJson, r#"{"event":"malformed","type":"","status":"Fail","reason":"BADJSON"}"#),
             (
                 Reply::NotSupported { event: "a\"b", kind: "" },

@@ -11,7 +11,9 @@ use zmes_shared::control::ClientFilter;
 use zmes_shared::views::{ClientCounts, ClientView};
 use zmes_shared::{EventId, MonitorId, SessionId};
 
-use crate::domain::{Decision, MonitorFilter, MonitorRights, User};
+use super::token_handle::TokenCommand;
+use crate::domain::{App, Decision, MonitorFilter, MonitorRights, PushToken, TokenHandle, TokenId, User};
+use crate::ports::PushReceipt;
 
 /// How long a caller waits for the router before it hears [`Busy`].
 const COMMAND_DEADLINE: Duration = Duration::from_secs(2);
@@ -76,6 +78,10 @@ pub struct Attach {
     pub app: Option<String>,
     /// The filter that `auth` carried; `None`: no statement, the device's last one holds.
     pub filter: Option<MonitorFilter>,
+    /// Which app it seems to be.
+    pub kind: App,
+    /// The push token that zmNinja names in every message; it counts where this user has registered it.
+    pub hint: Option<PushToken>,
 }
 
 /// The answer to [`Attach`].
@@ -105,15 +111,28 @@ pub struct AlarmTestRequest {
     pub dry_run: bool,
     /// Where to report written frames; its bound must be at least the number of sessions it should hear of.
     pub receipts: Option<mpsc::Sender<Written>>,
-    /// Only for these sessions; empty: for all.
+    /// Only for these sessions, and for no token; empty: for all.
     pub only: Vec<SessionId>,
+    /// Only for this token, and for no session.
+    pub token: Option<TokenId>,
+    /// Where to report what became of pushes; its bound must be at least the number of tokens it should hear of.
+    pub push_receipts: Option<mpsc::Sender<PushReceipt>>,
+}
+
+/// Who may get an alarm.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Target {
+    /// A connected app.
+    Session(SessionId),
+    /// A registered device.
+    Token(TokenId, TokenHandle),
 }
 
 /// One target of a test alarm.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Copy)]
 pub struct TestTarget {
-    /// Which session.
-    pub session: SessionId,
+    /// Who.
+    pub target: Target,
     /// What was decided.
     pub decision: Decision,
 }
@@ -125,7 +144,8 @@ pub struct Tested {
     pub alarm: u64,
     /// The synthetic event id.
     pub event: EventId,
-    /// Every authenticated session.
+    /// Every authenticated session, then every token that is not revoked. Of a test for one token that one alone;
+    /// none: there is no such token.
     pub targets: Vec<TestTarget>,
 }
 
@@ -136,8 +156,8 @@ pub enum Command {
     Open(SessionOpening),
     /// It has authenticated (perhaps again).
     Attach(Attach, oneshot::Sender<Attached>),
-    /// It wants another filter.
-    SetFilter(SessionId, MonitorFilter, oneshot::Sender<()>),
+    /// It wants another filter; with the token that its app names, if it does.
+    SetFilter(SessionId, MonitorFilter, Option<PushToken>, oneshot::Sender<()>),
     /// It is gone.
     Close(SessionId, &'static str),
     /// What it may see.
@@ -150,6 +170,8 @@ pub enum Command {
     Disconnect(SessionId, oneshot::Sender<bool>),
     /// A synthetic alarm.
     Test(AlarmTestRequest, oneshot::Sender<Tested>),
+    /// Something about push tokens.
+    Token(TokenCommand),
     /// Prove that the router moves.
     Ping(oneshot::Sender<()>),
 }
@@ -177,8 +199,13 @@ impl RouterHandle {
     }
 
     /// Replaces a session's filter; when this returns, the next alarm is decided by it.
-    pub async fn set_filter(&self, session: SessionId, filter: MonitorFilter) -> Result<(), Busy> {
-        self.call(|reply| Command::SetFilter(session, filter, reply)).await
+    pub async fn set_filter(
+        &self,
+        session: SessionId,
+        filter: MonitorFilter,
+        hint: Option<PushToken>,
+    ) -> Result<(), Busy> {
+        self.call(|reply| Command::SetFilter(session, filter, hint, reply)).await
     }
 
     /// Says that a connection is gone, and why (for `watch` and the log).
@@ -216,11 +243,14 @@ impl RouterHandle {
         self.call(Command::Ping).await
     }
 
-    async fn send(&self, command: Command) -> Result<(), Busy> {
+    pub(super) async fn send(&self, command: Command) -> Result<(), Busy> {
         self.commands.send_timeout(command, COMMAND_DEADLINE).await.map_err(|_| Busy)
     }
 
-    async fn call<T>(&self, command: impl FnOnce(oneshot::Sender<T>) -> Command) -> Result<T, Busy> {
+    pub(super) async fn call<T>(
+        &self,
+        command: impl FnOnce(oneshot::Sender<T>) -> Command,
+    ) -> Result<T, Busy> {
         let (reply, answer) = oneshot::channel();
         self.send(command(reply)).await?;
         match tokio::time::timeout(COMMAND_DEADLINE, answer).await {

@@ -1,18 +1,32 @@
-//! The router: who gets which alarm. Its parts: the pure [`policy`], the session table, the devices, the tap.
+//! The router: who gets which alarm. Its parts: the pure [`policy`], the session table, the devices, the token table,
+//! the tap.
 
+mod alarms;
+mod decided;
 mod devices;
 mod handle;
+mod import;
 mod policy;
+mod registration;
 mod revalidate;
 mod router;
+mod rules;
 mod sessions;
 mod tap;
 #[cfg(test)]
 mod tests;
+mod token_admin;
+mod token_handle;
+mod tokens;
 
+pub use decided::Decided;
 pub use handle::{
     AlarmTestRequest, Attach, Attached, Busy, CloseReason, Command, Outgoing, RouterHandle, SessionOpening,
-    TestTarget, Tested, Visibility, Written,
+    Target, TestTarget, Tested, Visibility, Written,
 };
 pub use router::{Router, RouterParts};
-pub use tap::{Tap, TapReceiver};
+pub use rules::PushRules;
+pub use tap::{AnnouncedAlarm, PushOutcome, SessionChange, Tap, TapEvent, TapReceiver, TokenChange};
+pub use token_handle::{
+    Registration, RegistrationFault, SessionDecision, TokenCommand, TokenImport, TokenImported,
+};

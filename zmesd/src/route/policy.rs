@@ -5,7 +5,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use zmes_shared::MonitorId;
 
-use crate::domain::{Decision, MonitorFilter, MonitorRights, SkipReason};
+use crate::domain::{Decision, MonitorFilter, MonitorRights, PushState, SkipReason};
 
 /// What is known of a receiver when an alarm is decided.
 #[derive(Debug, Clone, Copy)]
@@ -14,7 +14,26 @@ pub(super) struct Receiver<'a> {
     pub(super) rights: &'a MonitorRights,
     /// What it asked for.
     pub(super) filter: &'a MonitorFilter,
+    /// The interval where the filter names none at all.
+    pub(super) interval_default: Duration,
     /// When it got its last alarm of this monitor; `None` exempts from the interval.
+    pub(super) last_sent: Option<Timestamp>,
+}
+
+/// What is known of a token beside that.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct TokenReceiver<'a> {
+    /// The rights of its owner at this moment; `None`: there is nobody to vouch for it.
+    pub(super) owner: Option<&'a MonitorRights>,
+    /// Whether its app wants pushes.
+    pub(super) state: PushState,
+    /// An admin has silenced it.
+    pub(super) muted: bool,
+    /// What it asked for.
+    pub(super) filter: &'a MonitorFilter,
+    /// The interval where the filter names none at all.
+    pub(super) interval_default: Duration,
+    /// When it was last told of this monitor; `None` exempts from the interval.
     pub(super) last_sent: Option<Timestamp>,
 }
 
@@ -27,12 +46,36 @@ pub(super) fn decide(monitor: MonitorId, now: Timestamp, receiver: Receiver<'_>)
     if !receiver.rights.allow(monitor) {
         return Decision::Skip(SkipReason::Rights);
     }
-    let Some(interval) = receiver.filter.interval(monitor) else {
+    let Some(interval) = interval(receiver.filter, receiver.interval_default, monitor) else {
         return Decision::Skip(SkipReason::Filter);
     };
     match receiver.last_sent {
         Some(last) if within(last, now, interval) => Decision::Skip(SkipReason::Interval),
         Some(_) | None => Decision::Send,
+    }
+}
+
+/// Decides whether an alarm of `monitor` is pushed to a token at the time `now`.
+///
+/// What only people can change comes first (the owner, `state`, mute), then what depends on the alarm.
+pub(super) fn decide_token(monitor: MonitorId, now: Timestamp, token: TokenReceiver<'_>) -> Decision {
+    let TokenReceiver { owner, state, muted, filter, interval_default, last_sent } = token;
+    let Some(rights) = owner else { return Decision::Skip(SkipReason::User) };
+    if state == PushState::Disabled {
+        return Decision::Skip(SkipReason::Disabled);
+    }
+    if muted {
+        return Decision::Skip(SkipReason::Muted);
+    }
+    decide(monitor, now, Receiver { rights, filter, interval_default, last_sent })
+}
+
+/// Returns the least time between two alarms of that monitor, or `None` if it is not wanted at all. A filter that
+/// names monitors names their intervals, too, and `0` means each alarm.
+pub(super) fn interval(filter: &MonitorFilter, default: Duration, monitor: MonitorId) -> Option<Duration> {
+    match filter {
+        MonitorFilter::All => Some(default),
+        MonitorFilter::Only(_) => filter.interval(monitor),
     }
 }
 
@@ -52,7 +95,7 @@ mod tests {
     fn decided(rights: &MonitorRights, monlist: &str, intlist: &str, seconds_ago: Option<i64>) -> Decision {
         let filter = MonitorFilter::parse(monlist, intlist).unwrap();
         let last_sent = seconds_ago.map(|ago| Timestamp::from_second(NOW - ago).unwrap());
-        let receiver = Receiver { rights, filter: &filter, last_sent };
+        let receiver = Receiver { rights, filter: &filter, interval_default: Duration::ZERO, last_sent };
         decide(MonitorId(5), Timestamp::from_second(NOW).unwrap(), receiver)
     }
 
@@ -87,6 +130,59 @@ mod tests {
             ("60", Some(-30), Decision::Send),
         ] {
             assert_eq!(decided(&MonitorRights::All, "5", intlist, ago), expected, "{intlist} {ago:?}");
+        }
+    }
+
+    /// A token that gets an alarm of monitor 5.
+    fn token(filter: &MonitorFilter) -> TokenReceiver<'_> {
+        TokenReceiver {
+            owner: Some(&MonitorRights::All),
+            state: PushState::Enabled,
+            muted: false,
+            filter,
+            interval_default: Duration::ZERO,
+            last_sent: None,
+        }
+    }
+
+    fn decided_token(token: TokenReceiver<'_>) -> Decision {
+        decide_token(MonitorId(5), Timestamp::from_second(NOW).unwrap(), token)
+    }
+
+    #[test]
+    fn a_token_is_judged_by_its_owner_then_by_its_state_then_by_the_alarm() {
+        use SkipReason::{Disabled, Filter, Interval, Muted, Rights, User};
+        let [all, other, hourly] =
+            [("", ""), ("4", "0"), ("5", "3600")].map(|(mon, int)| MonitorFilter::parse(mon, int).unwrap());
+        let none = MonitorRights::none();
+        let now = Timestamp::from_second(NOW).unwrap();
+        let sent = Some(now - Duration::from_secs(3599));
+        for (receiver, reason) in [
+            (TokenReceiver { owner: None, state: PushState::Disabled, ..token(&all) }, User),
+            (TokenReceiver { state: PushState::Disabled, muted: true, ..token(&all) }, Disabled),
+            (TokenReceiver { owner: Some(&none), muted: true, ..token(&all) }, Muted),
+            (TokenReceiver { owner: Some(&none), ..token(&other) }, Rights),
+            (TokenReceiver { last_sent: sent, ..token(&other) }, Filter),
+            (TokenReceiver { last_sent: sent, ..token(&hourly) }, Interval),
+        ] {
+            assert_eq!(decided_token(receiver), Decision::Skip(reason), "{receiver:?}");
+        }
+        assert_eq!(decided_token(token(&all)), Decision::Send);
+        let reached = TokenReceiver { last_sent: Some(now - Duration::from_secs(3600)), ..token(&hourly) };
+        assert_eq!(decided_token(reached), Decision::Send);
+    }
+
+    #[test]
+    fn the_default_interval_is_for_filters_that_name_none() {
+        let skip = Decision::Skip(SkipReason::Interval);
+        for (monlist, intlist, expected) in
+            [("", "", skip), ("5", "0", Decision::Send), ("5", "", Decision::Send), ("5", "90", skip)]
+        {
+            let filter = MonitorFilter::parse(monlist, intlist).unwrap();
+            let last_sent = Some(Timestamp::from_second(NOW - 59).unwrap());
+            let interval_default = Duration::from_mins(1);
+            let receiver = TokenReceiver { interval_default, last_sent, ..token(&filter) };
+            assert_eq!(decided_token(receiver), expected, "{monlist} {intlist}");
         }
     }
 }

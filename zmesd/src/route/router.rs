@@ -1,38 +1,29 @@
 //! The router's task.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use jiff::Timestamp;
 use tokio::sync::{mpsc, watch};
-use tokio::time::Instant;
-use tokio_tungstenite::tungstenite::Utf8Bytes;
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, error, info};
-use zmes_shared::control::{ClientFilter, ClientState, Decided, WatchEvent, WatchKind};
+use zmes_shared::SessionId;
+use zmes_shared::control::{ClientFilter, ClientState};
 use zmes_shared::views::{ClientCounts, ClientView};
-use zmes_shared::{EventId, MonitorId, SessionId};
 
+use super::decided::DecisionRing;
 use super::devices::Devices;
-use super::handle::{
-    AlarmTestRequest, Attach, Attached, CloseReason, Command, Outgoing, SessionOpening, TestTarget, Tested,
-    Visibility,
-};
+use super::handle::{Attached, CloseReason, Command, SessionOpening, Visibility};
 use super::revalidate::{Standing, standing};
-use super::sessions::{LoggedIn, Queued, Session};
-use super::tap::Tap;
+use super::rules::PushRules;
+use super::sessions::{LoggedIn, Session};
+use super::tap::{SessionChange, Tap, TapEvent};
+use super::tokens::Tokens;
 use crate::config::AuthConfig;
-use crate::domain::{Alarm, Decision, MonitorFilter, MonitorRights, Origin, SkipReason};
+use crate::domain::{Alarm, DeliveryId, MonitorFilter, MonitorRights, User};
 use crate::monitors::Catalog;
-use crate::ports::Clock;
-use crate::protocol::{self, AlarmBody};
-use crate::state::{Device, Note, Remembered, StateHandle};
+use crate::ports::{Clock, PushOrder};
+use crate::state::{Note, Remembered, StateHandle};
 use crate::telemetry::Counters;
-
-/// Where the ids of test alarms begin: far beyond any real event, and still exact in a JavaScript number.
-const TEST_EVENTS_FROM: u64 = 9_000_000_000_000;
-/// What a test alarm gives as its cause, so that nobody takes it for a real one.
-const TEST_CAUSE: &str = "Test alarm by zmesctl";
 
 /// What the router needs.
 #[derive(Debug)]
@@ -49,6 +40,10 @@ pub struct RouterParts {
     pub state: StateHandle,
     /// What the daemon before had kept.
     pub remembered: Remembered,
+    /// Where pushes are sent from. Full: the push side finds on the disk what it was not told.
+    pub pushes: mpsc::Sender<PushOrder>,
+    /// `[push]`
+    pub push: PushRules,
     /// Who watches.
     pub tap: Tap,
     /// Counters of the daemon.
@@ -59,23 +54,44 @@ pub struct RouterParts {
 
 /// The router.
 ///
-/// Owns: the session table, the devices' filters and intervals. Receives: alarms, commands, catalogs. Sends: frames
-/// to sessions, notes to the state, batches to the tap, all without waiting. Ends: when it is told to, after poller
-/// and sessions have ended.
+/// Owns: the session table, the token table, the devices' filters and intervals, the last decisions. Receives: alarms,
+/// commands, catalogs. Sends: frames to sessions, notes to the state, orders to the push side, events to the tap, all
+/// without waiting. Ends: when it is told to, after poller and sessions have ended.
 #[derive(Debug)]
 pub struct Router {
-    parts: RouterParts,
-    sessions: BTreeMap<SessionId, Session>,
-    devices: Devices,
-    alarms: u64,
-    tests: u64,
+    pub(super) parts: RouterParts,
+    pub(super) sessions: BTreeMap<SessionId, Session>,
+    pub(super) devices: Devices,
+    pub(super) tokens: Tokens,
+    /// What was decided about the last alarms.
+    pub(super) ring: DecisionRing,
+    /// Owners of tokens who logged in since the catalog was read and are not in it.
+    pub(super) fresh_users: BTreeMap<String, Arc<User>>,
+    pub(super) last_delivery: DeliveryId,
+    pub(super) alarms: u64,
+    pub(super) tests: u64,
+    /// Somebody was refused one more token, and the log has it.
+    pub(super) told_of_too_many: bool,
 }
 
 impl Router {
     /// Puts the router together.
     pub fn new(mut parts: RouterParts) -> Self {
-        let devices = Devices::restore(std::mem::take(&mut parts.remembered));
-        Self { parts, sessions: BTreeMap::new(), devices, alarms: 0, tests: 0 }
+        let mut remembered = std::mem::take(&mut parts.remembered);
+        let (tokens, sent) =
+            (std::mem::take(&mut remembered.tokens), std::mem::take(&mut remembered.token_sent));
+        Self {
+            tokens: Tokens::restore(tokens, sent),
+            last_delivery: remembered.last_delivery,
+            devices: Devices::restore(remembered),
+            parts,
+            sessions: BTreeMap::new(),
+            ring: DecisionRing::default(),
+            fresh_users: BTreeMap::new(),
+            alarms: 0,
+            tests: 0,
+            told_of_too_many: false,
+        }
     }
 
     /// Runs until `stop`, then handles what is queued already.
@@ -98,12 +114,12 @@ impl Router {
         match command {
             Command::Open(opening) => self.on_open(opening),
             Command::Attach(attach, reply) => {
-                if let Some(attached) = self.on_attach(attach) {
-                    reply.send(attached).ok();
+                if let Some(filter) = self.on_attach(attach) {
+                    reply.send(Attached { filter }).ok();
                 }
             }
-            Command::SetFilter(session, filter, reply) => {
-                self.on_filter(session, filter);
+            Command::SetFilter(session, filter, hint, reply) => {
+                self.on_filter(session, filter, hint.as_ref());
                 reply.send(()).ok();
             }
             Command::Close(session, reason) => self.on_close(session, reason),
@@ -115,6 +131,7 @@ impl Router {
                 reply.send(known.map(|session| session.end(CloseReason::Disconnected)).is_some()).ok();
             }
             Command::Test(request, reply) => drop(reply.send(self.on_test(request))),
+            Command::Token(command) => self.on_token_command(command),
             Command::Ping(reply) => drop(reply.send(())),
         }
     }
@@ -125,45 +142,9 @@ impl Router {
         self.sessions.insert(session.id, session);
     }
 
-    fn on_attach(&mut self, attach: Attach) -> Option<Attached> {
-        let device = Device { user: attach.user.name.clone(), app: attach.app.clone().unwrap_or_default() };
-        let alone = !self.sessions.values().any(|other| {
-            other.id != attach.id && other.login.as_ref().is_some_and(|login| login.device == device)
-        });
-        let session = self.sessions.get_mut(&attach.id)?;
-        let before = session.login.take().filter(|login| login.device == device);
-        if let Some(filter) = &attach.filter {
-            keep_filter(&mut self.devices, &self.parts, &device, filter.clone());
-        }
-        let (held, mut last_sent) =
-            before.map_or((None, BTreeMap::new()), |login| (Some(login.filter), login.last_sent));
-        // Of two phones of one user and app, the second must not be silenced by what the first got.
-        if last_sent.is_empty() && alone {
-            last_sent = self.devices.sent(&device);
-        }
-        let stored = || self.devices.filter(&device).cloned();
-        let filter = attach.filter.or(held).or_else(stored).unwrap_or_default();
-        let login =
-            LoggedIn { user: attach.user, app: attach.app, device, filter: filter.clone(), last_sent };
-        session.login = Some(login);
-        if let Some(session) = self.sessions.get(&attach.id) {
-            self.tell(session, "authenticated", None);
-        }
-        Some(Attached { filter })
-    }
-
-    fn on_filter(&mut self, id: SessionId, filter: MonitorFilter) {
-        let Some(session) = self.sessions.get_mut(&id) else { return };
-        let Some(login) = &mut session.login else { return };
-        login.filter = filter.clone();
-        keep_filter(&mut self.devices, &self.parts, &login.device, filter);
-        if let Some(session) = self.sessions.get(&id) {
-            self.tell(session, "filter", None);
-        }
-    }
-
     fn on_close(&mut self, id: SessionId, reason: &'static str) {
         if let Some(session) = self.sessions.remove(&id) {
+            session.login.iter().for_each(|login| self.detach(login));
             self.tell(&session, "closed", Some(reason));
         }
     }
@@ -173,6 +154,7 @@ impl Router {
             return;
         }
         let catalog = Arc::clone(&self.parts.catalog.borrow_and_update());
+        self.fresh_users.clear();
         for session in self.sessions.values_mut() {
             let Some(login) = &mut session.login else { continue };
             match standing(&login.user, &catalog) {
@@ -185,74 +167,6 @@ impl Router {
         }
     }
 
-    fn on_alarm(&mut self, alarm: Alarm) {
-        self.alarms += 1;
-        self.parts.counters.alarms.increment();
-        if alarm.late() {
-            self.parts.counters.reconciled.increment();
-        }
-        let frame = frame_of(&alarm);
-        info!(monitor = %alarm.monitor, "Broadcasting new events to all {} websocket clients", self.sessions.len());
-        let mut decisions = Vec::with_capacity(self.sessions.len());
-        let mut sent = BTreeSet::new();
-        for session in self.sessions.values_mut() {
-            let mut decision = session.decide(alarm.monitor, alarm.at, true);
-            if decision == Decision::Send {
-                decision = deliver(session, Outgoing::Frame(frame.clone()));
-                if decision == Decision::Send {
-                    sent.extend(keep_sent(session, &mut self.devices, alarm.monitor, alarm.at));
-                }
-            }
-            decisions.push((session.id, decision));
-        }
-        let alarm = Arc::new(alarm);
-        self.watch_alarm(&alarm, &decisions);
-        self.note(Note::Announced(Arc::clone(&alarm), Arc::default()));
-        if !sent.is_empty() {
-            self.note(Note::Sent(sent, alarm.monitor, alarm.at));
-        }
-    }
-
-    fn on_test(&mut self, request: AlarmTestRequest) -> Tested {
-        self.alarms += 1;
-        self.tests += 1;
-        let event = EventId(TEST_EVENTS_FROM + self.tests);
-        let now = self.parts.clock.now();
-        let alarm = Alarm {
-            monitor: request.monitor,
-            monitor_name: request.monitor_name,
-            event: Some(event),
-            cause: TEST_CAUSE.into(),
-            at: now,
-            detected: Instant::now(),
-            origin: Origin::Test,
-        };
-        let frame = frame_of(&alarm);
-        let mut decisions = Vec::new();
-        for session in self.sessions.values_mut().filter(|session| session.login.is_some()) {
-            let meant = request.only.is_empty() || request.only.contains(&session.id);
-            let mut decision = if meant {
-                session.decide(alarm.monitor, now, false)
-            } else {
-                Decision::Skip(SkipReason::OtherTarget)
-            };
-            if decision == Decision::Send && !request.dry_run {
-                let outgoing = match &request.receipts {
-                    Some(receipts) => Outgoing::Tracked(Box::new((frame.clone(), receipts.clone()))),
-                    None => Outgoing::Frame(frame.clone()),
-                };
-                decision = deliver(session, outgoing);
-            }
-            decisions.push((session.id, decision));
-        }
-        if !request.dry_run {
-            self.watch_alarm(&alarm, &decisions);
-        }
-        let targets =
-            decisions.into_iter().map(|(session, decision)| TestTarget { session, decision }).collect();
-        Tested { alarm: self.alarms, event, targets }
-    }
-
     fn visibility(&self, id: SessionId) -> Visibility {
         match self.sessions.get(&id).and_then(|session| session.login.as_ref()) {
             Some(login) => Visibility { rights: login.user.rights.clone(), filter: login.filter.clone() },
@@ -263,7 +177,11 @@ impl Router {
     fn list(&self, filter: &ClientFilter) -> Vec<ClientView> {
         let catalog = self.parts.catalog.borrow();
         let wanted = |session: &&Session| filter.state.is_none_or(|state| state == state_of(session));
-        self.sessions.values().filter(wanted).map(|session| session.view(&catalog.monitors)).collect()
+        self.sessions
+            .values()
+            .filter(wanted)
+            .map(|session| session.view(&catalog.monitors, &self.tokens))
+            .collect()
     }
 
     fn count(&self) -> ClientCounts {
@@ -276,105 +194,52 @@ impl Router {
         }
     }
 
-    fn note(&self, note: Note) {
-        keep(&self.parts, note);
-    }
-
-    fn tell(&self, session: &Session, change: &str, reason: Option<&str>) {
+    fn tell(&self, session: &Session, change: &'static str, reason: Option<&'static str>) {
         let at = self.parts.clock.now();
         self.parts.tap.send_with(|| {
-            let client = session.view(&self.parts.catalog.borrow().monitors);
-            let (change, reason) = (change.to_owned(), reason.map(str::to_owned));
-            vec![WatchEvent { at, kind: WatchKind::Session { change, reason, client } }]
+            let client = session.view(&self.parts.catalog.borrow().monitors, &self.tokens);
+            TapEvent::Session(Arc::new(SessionChange { at, change, reason, client }))
         });
     }
 
-    fn watch_alarm(&self, alarm: &Alarm, decisions: &[(SessionId, Decision)]) {
-        let number = self.alarms;
-        debug!(alarm = number, monitor = %alarm.monitor, targets = decisions.len(), "decided");
-        self.parts.tap.send_with(|| {
-            let announced = WatchKind::Alarm {
-                alarm: number,
-                event_id: alarm.event,
-                monitor_id: alarm.monitor,
-                monitor: alarm.monitor_name.to_string(),
-                cause: alarm.cause.to_string(),
-                origin: alarm.origin.as_str().to_owned(),
-                late: alarm.late(),
-            };
-            let decided = decisions.iter().map(|(session, decision)| WatchKind::Decision {
-                alarm: number,
-                event_id: alarm.event,
-                monitor_id: alarm.monitor,
-                target: "session".to_owned(),
-                id: session.to_string(),
-                decided: Decided {
-                    decision: decision.as_str().to_owned(),
-                    reason: decision.reason().to_owned(),
-                },
-            });
-            let kinds = std::iter::once(announced).chain(decided);
-            kinds.map(|kind| WatchEvent { at: alarm.at, kind }).collect()
-        });
+    /// Tells those who watch of a session that has changed.
+    pub(super) fn tell_session(&self, id: SessionId, change: &'static str) {
+        if let Some(session) = self.sessions.get(&id) {
+            self.tell(session, change, None);
+        }
     }
-}
 
-fn frame_of(alarm: &Alarm) -> Utf8Bytes {
-    protocol::alarm(&AlarmBody {
-        event: alarm.event,
-        monitor: alarm.monitor,
-        monitor_name: &alarm.monitor_name,
-        cause: &alarm.cause,
-        late: alarm.late(),
-        replayed: false,
-        supplementary: false,
-    })
+    /// Returns a session that has authenticated.
+    pub(super) fn login(&self, id: SessionId) -> Option<&LoggedIn> {
+        self.sessions.get(&id)?.login.as_ref()
+    }
+
+    /// Returns a session that has authenticated, to change it.
+    pub(super) fn login_mut(&mut self, id: SessionId) -> Option<&mut LoggedIn> {
+        self.sessions.get_mut(&id)?.login.as_mut()
+    }
+
+    /// Hands something over to the push side, without waiting.
+    pub(super) fn order(&self, order: PushOrder) {
+        if self.parts.push.enabled && self.parts.pushes.try_send(order).is_err() {
+            self.parts.counters.deferred_pushes.increment();
+            debug!("the push side does not keep up: it finds the rest on the disk");
+        }
+    }
+
+    /// Has something kept, without waiting.
+    pub(super) fn note(&self, note: Note) {
+        if self.parts.state.note(note) {
+            return;
+        }
+        // Once per thousand: the queue is full because the disk is stuck, and the log may lie on the same disk.
+        if self.parts.counters.lost_notes.value().is_multiple_of(1000) {
+            error!("the state file does not keep up: alarms are sent, but not recorded");
+        }
+        self.parts.counters.lost_notes.increment();
+    }
 }
 
 fn state_of(session: &Session) -> ClientState {
     if session.login.is_some() { ClientState::Authenticated } else { ClientState::Pending }
-}
-
-/// Queues a frame; a session that does not read is ended (and counted where it ends, with those that time out).
-fn deliver(session: &mut Session, frame: Outgoing) -> Decision {
-    match session.queue(frame) {
-        Queued::Yes => Decision::Send,
-        Queued::Gone => Decision::Skip(SkipReason::Ending),
-        Queued::Full => {
-            session.end(CloseReason::Slow);
-            Decision::Skip(SkipReason::Slow)
-        }
-    }
-}
-
-fn keep_filter(devices: &mut Devices, parts: &RouterParts, device: &Device, filter: MonitorFilter) {
-    if devices.set_filter(device, filter.clone()) {
-        keep(parts, Note::Filter(device.clone(), filter));
-    }
-}
-
-/// Remembers when a session got an alarm, and returns its device, where its filter asks for an interval.
-fn keep_sent(
-    session: &mut Session,
-    devices: &mut Devices,
-    monitor: MonitorId,
-    at: Timestamp,
-) -> Option<Device> {
-    let login = session.login.as_mut()?;
-    if login.filter.interval(monitor).is_none_or(|interval| interval.is_zero()) {
-        return None;
-    }
-    login.last_sent.insert(monitor, at);
-    devices.set_sent(&login.device, monitor, at).then(|| login.device.clone())
-}
-
-fn keep(parts: &RouterParts, note: Note) {
-    if parts.state.note(note) {
-        return;
-    }
-    // Once per thousand: the queue is full because the disk is stuck, and the log may lie on the same disk.
-    if parts.counters.lost_notes.value().is_multiple_of(1000) {
-        error!("the state file does not keep up: alarms are sent, but not recorded");
-    }
-    parts.counters.lost_notes.increment();
 }

@@ -12,8 +12,8 @@ use zmes_shared::views::ClientView;
 use zmes_shared::{MonitorId, SessionId};
 
 use super::handle::{CloseReason, Outgoing, SessionOpening};
-use super::policy::{Receiver, decide};
-use crate::domain::{Decision, MonitorFilter, MonitorRights, MonitorSet, SkipReason, User};
+use super::tokens::Tokens;
+use crate::domain::{App, MonitorFilter, MonitorRights, MonitorSet, TokenId, User};
 use crate::state::Device;
 
 /// One WebSocket connection, as the router knows it.
@@ -34,8 +34,16 @@ pub(super) struct Session {
 pub(super) struct LoggedIn {
     pub(super) user: Arc<User>,
     pub(super) app: Option<String>,
+    /// Which app it seems to be.
+    pub(super) kind: App,
     pub(super) device: Device,
     pub(super) filter: MonitorFilter,
+    /// The filter was stated in this session, and is not just what was found.
+    pub(super) explicit: bool,
+    /// The token that the session is attached to.
+    pub(super) token: Option<TokenId>,
+    /// The number on the app's icon, for the token that it registers next.
+    pub(super) badge: Option<u32>,
     pub(super) last_sent: BTreeMap<MonitorId, Timestamp>,
 }
 
@@ -63,13 +71,6 @@ impl Session {
         }
     }
 
-    /// Decides on an alarm of `monitor`; `throttled` says whether intervals count (they do not for tests).
-    pub(super) fn decide(&self, monitor: MonitorId, now: Timestamp, throttled: bool) -> Decision {
-        let Some(login) = &self.login else { return Decision::Skip(SkipReason::Pending) };
-        let last_sent = login.last_sent.get(&monitor).copied().filter(|_| throttled);
-        decide(monitor, now, Receiver { rights: &login.user.rights, filter: &login.filter, last_sent })
-    }
-
     /// Queues a frame without waiting.
     pub(super) fn queue(&mut self, frame: Outgoing) -> Queued {
         if self.kick.is_none() {
@@ -94,8 +95,9 @@ impl Session {
     }
 
     /// Returns the session as `clients list` and `watch` show it.
-    pub(super) fn view(&self, monitors: &MonitorSet) -> ClientView {
+    pub(super) fn view(&self, monitors: &MonitorSet, tokens: &Tokens) -> ClientView {
         let login = self.login.as_ref();
+        let entry = login.and_then(|login| tokens.get(login.token?));
         ClientView {
             id: self.id,
             address: self.address.to_string(),
@@ -104,7 +106,7 @@ impl Session {
             app: login.and_then(|login| login.app.clone()),
             connected_at: self.connected_at,
             monitors: login.map_or(Some(Vec::new()), |login| login.visible(monitors)),
-            token: None,
+            token: entry.map(|entry| entry.token().handle.to_string()),
             queued: (self.outbox.max_capacity() - self.outbox.capacity()) as u64,
             sent: self.sent,
         }
@@ -112,6 +114,18 @@ impl Session {
 }
 
 impl LoggedIn {
+    /// Somebody who has just come in, with the filter that was found for his device.
+    pub(super) fn new(
+        user: Arc<User>,
+        app: Option<String>,
+        kind: App,
+        device: Device,
+        filter: MonitorFilter,
+    ) -> Self {
+        let last_sent = BTreeMap::new();
+        Self { user, app, kind, device, filter, explicit: false, token: None, badge: None, last_sent }
+    }
+
     /// Returns the monitors that both filter and rights let through; `None`: all, also those to come.
     fn visible(&self, monitors: &MonitorSet) -> Option<Vec<MonitorId>> {
         if self.filter == MonitorFilter::All && self.user.rights == MonitorRights::All {

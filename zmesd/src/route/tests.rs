@@ -17,16 +17,26 @@ use zmes_shared::{EventId, MonitorId, SessionId};
 
 use super::*;
 use crate::config::{AuthConfig, StateConfig};
-use crate::domain::{Alarm, Decision, MonitorFilter, MonitorRights, Origin, SkipReason, User};
+use crate::domain::{
+    Alarm, App, Decision, MonitorFilter, MonitorRights, Origin, PushToken, SkipReason, User,
+};
 use crate::monitors::Catalog;
-use crate::ports::{Clock, SystemClock};
-use crate::state::State;
-use crate::telemetry::Counters;
+use crate::ports::{Clock, PushOrder, SystemClock};
+use crate::state::{State, StateHandle};
+
+mod tokens;
+mod tokens_admin;
+
+const PUSH_ON: PushRules = PushRules { enabled: true, interval_default: Duration::ZERO };
 
 struct World {
     router: RouterHandle,
     alarms: mpsc::Sender<Alarm>,
     catalog: watch::Sender<Arc<Catalog>>,
+    auth: watch::Sender<AuthConfig>,
+    state: StateHandle,
+    pushes: mpsc::Receiver<PushOrder>,
+    tap: Tap,
     stop: CancellationToken,
     tasks: Vec<JoinHandle<()>>,
     next: u64,
@@ -70,48 +80,68 @@ fn alarm_at(monitor: u32, event: u64, at: i64) -> Alarm {
 }
 
 impl World {
-    #[expect(clippy::disallowed_methods, reason = "a test waits for its tasks itself")]
     async fn start(directory: PathBuf, users: &[User]) -> Self {
+        Self::with_rules(directory, users, PUSH_ON).await
+    }
+
+    #[expect(clippy::disallowed_methods, reason = "a test waits for its tasks itself")]
+    async fn with_rules(directory: PathBuf, users: &[User], push: PushRules) -> Self {
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let config = StateConfig {
             directory: directory.clone(),
             keep_events: Duration::from_hours(1),
-            keep_deliveries: Duration::ZERO,
-            keep_tombstones: Duration::ZERO,
+            keep_deliveries: Duration::from_hours(1),
+            keep_tombstones: Duration::from_hours(1),
         };
         let state = State::open(&config, Arc::clone(&clock)).await.unwrap();
         let (alarms, alarms_rx) = mpsc::channel(64);
         let (commands, commands_rx) = mpsc::channel(64);
         let (catalog, catalog_rx) = watch::channel(catalog(users));
-        let stop = CancellationToken::new();
+        let (auth, auth_rx) = watch::channel(AuthConfig {
+            enabled: true,
+            timeout: Duration::from_secs(20),
+            enforce_monitor_permissions: true,
+        });
+        let (pushes_tx, pushes) = mpsc::channel(1024);
+        let (stop, tap) = (CancellationToken::new(), Tap::default());
         let router = Router::new(RouterParts {
             alarms: alarms_rx,
             commands: commands_rx,
             catalog: catalog_rx,
-            auth: watch::channel(AuthConfig {
-                enabled: true,
-                timeout: Duration::from_secs(20),
-                enforce_monitor_permissions: true,
-            })
-            .1,
-            state: state.handle,
+            auth: auth_rx,
+            state: state.handle.clone(),
             remembered: state.remembered,
-            tap: Tap::default(),
+            pushes: pushes_tx,
+            push,
+            tap: tap.clone(),
             counters: Arc::default(),
             clock,
         });
         let tasks =
             vec![tokio::spawn(router.run(stop.clone())), tokio::spawn(state.writer.run(stop.clone()))];
-        Self { router: RouterHandle::new(commands), alarms, catalog, stop, tasks, next: 1, directory }
+        let (router, state) = (RouterHandle::new(commands), state.handle);
+        Self { router, alarms, catalog, auth, state, pushes, tap, stop, tasks, next: 1, directory }
     }
 
     /// Stops everything and starts a new daemon on the same state.
     async fn restart(self, users: &[User]) -> Self {
+        let directory = self.directory.clone();
+        self.stop_all().await;
+        Self::start(directory, users).await
+    }
+
+    async fn stop_all(self) {
         self.stop.cancel();
         for task in self.tasks {
             task.await.unwrap();
         }
-        Self::start(self.directory, users).await
+    }
+
+    /// Publishes a catalog and waits until the router has dealt with it: on this one thread it does so before it
+    /// lets go of the turn in which it answers.
+    async fn publish(&self, catalog: Arc<Catalog>) {
+        self.catalog.send(catalog).unwrap();
+        self.router.ping().await.unwrap();
     }
 
     async fn connect(&mut self, outbox: usize) -> Client {
@@ -128,9 +158,16 @@ impl World {
     async fn login(&mut self, user: User, filter: Option<(&str, &str)>) -> Client {
         let client = self.connect(8).await;
         let filter = filter.map(|(monlist, intlist)| MonitorFilter::parse(monlist, intlist).unwrap());
-        let attach = Attach { id: client.id, user: Arc::new(user), app: Some("1.8.001".into()), filter };
-        self.router.attach(attach).await.unwrap();
+        self.attach(&client, user, filter, None).await;
         client
+    }
+
+    /// Lets a connected client in, whose app names its push token.
+    async fn attach(&self, client: &Client, user: User, filter: Option<MonitorFilter>, hint: Option<&str>) {
+        let (id, user, app) = (client.id, Arc::new(user), Some("1.8.001".into()));
+        let hint = hint.map(|hint| PushToken::parse(hint).unwrap());
+        let attach = Attach { id, user, app, filter, kind: App::Unknown, hint };
+        self.router.attach(attach).await.unwrap();
     }
 
     /// Announces and waits until the router has dealt with it.
@@ -143,6 +180,11 @@ impl World {
 impl Client {
     /// Returns the event ids of what is queued.
     fn events(&mut self) -> Vec<String> {
+        self.told().into_iter().map(|(event, _)| event).collect()
+    }
+
+    /// Returns the event ids of what is queued, and `supplementary` of each.
+    fn told(&mut self) -> Vec<(String, Value)> {
         let mut events = Vec::new();
         while let Ok(outgoing) = self.outbox.try_recv() {
             let text = match outgoing {
@@ -150,7 +192,8 @@ impl Client {
                 Outgoing::Tracked(tracked) => tracked.0,
             };
             let frame: Value = serde_json::from_str(&text).unwrap();
-            events.push(frame["events"][0]["EventId"].as_str().unwrap().to_owned());
+            let event = frame["events"][0]["EventId"].as_str().unwrap().to_owned();
+            events.push((event, frame["supplementary"].clone()));
         }
         events
     }
@@ -270,13 +313,15 @@ async fn a_test_alarm_ignores_intervals_but_not_filters_and_a_dry_run_sends_noth
         dry_run: true,
         receipts: None,
         only: Vec::new(),
+        token: None,
+        push_receipts: None,
     };
     let dry = world.router.test(request.clone()).await.unwrap();
     let decisions = |tested: &Tested| {
-        tested.targets.iter().map(|target| (target.session, target.decision)).collect::<Vec<_>>()
+        tested.targets.iter().map(|target| (target.target, target.decision)).collect::<Vec<_>>()
     };
-    let skipped = (elsewhere.id, Decision::Skip(SkipReason::Filter));
-    assert_eq!(decisions(&dry), [(throttled.id, Decision::Send), skipped]);
+    let skipped = (Target::Session(elsewhere.id), Decision::Skip(SkipReason::Filter));
+    assert_eq!(decisions(&dry), [(Target::Session(throttled.id), Decision::Send), skipped]);
     assert_eq!(throttled.events(), [""; 0]);
     request.dry_run = false;
     let tested = world.router.test(request).await.unwrap();
@@ -301,40 +346,19 @@ async fn clients_are_listed_with_what_they_get() {
 }
 
 #[tokio::test]
-async fn watchers_see_alarm_and_decisions_in_one_batch() {
+async fn watchers_see_an_alarm_with_its_decisions() {
     let directory = tempfile::tempdir().unwrap();
-    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-    let config = StateConfig {
-        directory: directory.path().into(),
-        keep_events: Duration::from_hours(1),
-        keep_deliveries: Duration::ZERO,
-        keep_tombstones: Duration::ZERO,
-    };
-    let state = State::open(&config, Arc::clone(&clock)).await.unwrap();
-    let tap = Tap::default();
-    let mut watcher = tap.subscribe();
-    let (alarms, alarms_rx) = mpsc::channel(1);
-    let router = Router::new(RouterParts {
-        alarms: alarms_rx,
-        commands: mpsc::channel(1).1,
-        catalog: watch::channel(catalog(&[])).1,
-        auth: watch::channel(AuthConfig {
-            enabled: true,
-            timeout: Duration::from_secs(20),
-            enforce_monitor_permissions: true,
-        })
-        .1,
-        state: state.handle,
-        remembered: state.remembered,
-        tap,
-        counters: Arc::<Counters>::default(),
-        clock,
-    });
-    alarms.send(alarm_at(1, 10, T)).await.unwrap();
-    let stop = CancellationToken::new();
-    stop.cancel();
-    router.run(stop).await;
-    let batch = watcher.recv().await.unwrap();
-    let line = serde_json::to_value(&batch[0]).unwrap();
-    assert_eq!((line["type"].as_str(), line["event_id"].as_u64()), (Some("alarm"), Some(10)));
+    let amy = user("amy", MonitorRights::All);
+    let mut world = World::start(directory.path().into(), std::slice::from_ref(&amy)).await;
+    let client = world.login(amy, None).await;
+    let mut watcher = world.tap.subscribe();
+    world.announce(alarm_at(1, 10, T)).await;
+    let TapEvent::Alarm(announced) = watcher.recv().await.unwrap() else { panic!("no alarm") };
+    assert_eq!((announced.number, announced.alarm.event), (1, Some(EventId(10))));
+    assert_eq!(*announced.decided.upgrade().unwrap().sessions, [(client.id, Decision::Send)]);
+    let remembered = world.router.session_decisions(EventId(10)).await.unwrap();
+    let at = Timestamp::from_second(T).unwrap();
+    let decision = Decision::Send;
+    assert_eq!(remembered, [SessionDecision { alarm: 1, at, session: client.id, decision }]);
+    assert!(world.router.session_decisions(EventId(11)).await.unwrap().is_empty());
 }

@@ -26,6 +26,8 @@ pub enum Note {
     Sent(BTreeSet<Device>, MonitorId, Timestamp),
     /// A token as it is now.
     Token(Arc<Token>),
+    /// Tokens as they are now, many at once; what still waits for those of them that are revoked is not sent.
+    Tokens(Vec<Arc<Token>>),
     /// Tokens were told of a monitor for which they want an interval.
     TokenSent(Vec<TokenId>, MonitorId, Timestamp),
     /// What became of an attempt to send.

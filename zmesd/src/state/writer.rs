@@ -24,6 +24,9 @@ const RETRY: Duration = Duration::from_secs(1);
 /// How often old alarms are dropped from the record.
 const PRUNE: Duration = Duration::from_hours(1);
 
+/// Why what still waits for a revoked token is not sent.
+const REVOKED: &str = "revoked";
+
 /// The writer's task.
 ///
 /// Owns: the writing connection. Receives: notes. Sends: its trouble, as a watch. Ends: when told to, after the
@@ -128,6 +131,14 @@ impl StateWriter {
                     deliveries::decide(&mut transaction, alarm, decisions).await?;
                 }
                 Note::Token(token) => tokens::keep(&mut transaction, token).await?,
+                Note::Tokens(many) => {
+                    for token in many {
+                        tokens::keep(&mut transaction, token).await?;
+                        if token.revoked.is_some() {
+                            deliveries::withdraw(&mut transaction, token.id, REVOKED).await?;
+                        }
+                    }
+                }
                 Note::TokenSent(told, monitor, at) => {
                     tokens::keep_sent(&mut transaction, told, *monitor, *at).await?;
                 }
@@ -184,6 +195,7 @@ fn settled(note: Note) -> Option<DeliveryId> {
         Note::Filter(..)
         | Note::Sent(..)
         | Note::Token(_)
+        | Note::Tokens(_)
         | Note::TokenSent(..)
         | Note::Attempt(_)
         | Note::Withdrawn(..) => None,

@@ -33,4 +33,6 @@ pub struct Counters {
     pub polls: Counter,
     /// Notes that the state could not take.
     pub lost_notes: Counter,
+    /// Orders that the push side had no room for: it finds them on the disk.
+    pub deferred_pushes: Counter,
 }

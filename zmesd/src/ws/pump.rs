@@ -93,7 +93,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Pump<S> {
             user: None,
             outbox: Outbox::new(id, outbox_rx),
             deaf: false,
-            session: Session::new(address.ip(), Arc::clone(&settings.identity)),
+            session: Session::new(address.ip(), Arc::clone(&settings.identity), settings.push),
             agenda: Vec::new().into_iter(),
             work: None,
             replay: Vec::new().into_iter(),
@@ -177,7 +177,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Pump<S> {
                 self.user = Some(Arc::clone(&admitted.user));
                 self.work = Some(work::attach(context, self.id, admitted));
             }
-            Output::SetFilter(statement) => self.work = Some(work::set_filter(context, self.id, statement)),
+            Output::SetFilter(statement, hint) => {
+                self.work = Some(work::set_filter(context, self.id, statement, hint));
+            }
+            Output::Register(token) => self.work = Some(work::register(context, self.id, token)),
+            Output::Badge(badge, hint) => self.work = Some(work::badge(context, self.id, badge, hint)),
             Output::Replay(since) => self.work = Some(work::replay(context, self.id, since)),
             Output::End(end) => return Some(end),
         }
@@ -230,6 +234,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Pump<S> {
         match worked {
             Worked::Verdict(verdict) => self.put(Input::Verdict(verdict)),
             Worked::Done => {}
+            Worked::NotRegistered(fault) => self.put(Input::NotRegistered(fault)),
             Worked::Busy => return Some(End::Busy),
             Worked::Replay(frames) => self.replay = frames.into_iter(),
         }

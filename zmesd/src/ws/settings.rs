@@ -8,6 +8,7 @@ use ipnet::IpNet;
 
 use crate::config::Config;
 use crate::protocol::Identity;
+use crate::route::PushRules;
 
 /// What the WebSocket side is configured to do. Connections keep the settings that they began with.
 #[derive(Debug, Clone)]
@@ -22,6 +23,8 @@ pub struct ServerSettings {
     pub trusted_proxies: Vec<IpNet>,
     /// Browser origins that may connect, lower case.
     pub allowed_origins: Vec<String>,
+    /// Push is on: tokens and badges are taken.
+    pub push: bool,
     /// Time for credentials after the connection is open.
     pub auth_timeout: Duration,
 }
@@ -39,6 +42,7 @@ impl ServerSettings {
             max_clients_per_address: server.max_clients_per_address,
             trusted_proxies: server.trusted_proxies.clone(),
             allowed_origins: server.allowed_origins.clone(),
+            push: PushRules::new(&config.push).enabled,
             auth_timeout: config.auth.timeout,
         }
     }

@@ -13,11 +13,11 @@ use zmes_shared::control::Since;
 
 use super::context::Context;
 use super::replay;
-use super::session::Admitted;
+use super::session::{Admitted, Registering};
 use crate::auth::{Login, Verdict};
-use crate::domain::MonitorFilter;
-use crate::protocol::FilterStatement;
-use crate::route::{Attach, Busy, RouterHandle};
+use crate::domain::{MonitorFilter, PushToken};
+use crate::protocol::{FilterStatement, TokenFault};
+use crate::route::{Attach, Busy, Registration, RegistrationFault, RouterHandle};
 
 /// Time for a verdict. Hundreds of phones may log in at once, each with some 50 ms of bcrypt.
 const VERDICT_DEADLINE: Duration = Duration::from_secs(15);
@@ -32,6 +32,8 @@ pub(super) enum Worked {
     Verdict(Verdict),
     /// The router has taken it.
     Done,
+    /// The router has not taken the token.
+    NotRegistered(TokenFault),
     /// The router did not answer.
     Busy,
     /// These frames are to be sent.
@@ -62,15 +64,40 @@ pub(super) fn verify(context: Arc<Context>, session: SessionId, login: Box<Login
 /// Makes the session one that gets alarms.
 pub(super) fn attach(context: Arc<Context>, session: SessionId, admitted: Box<Admitted>) -> Work {
     Box::pin(async move {
-        let Admitted { user, app, filter } = *admitted;
-        let attached = context.parts.router.attach(Attach { id: session, user, app, filter }).await;
+        let Admitted { user, app, filter, kind, hint } = *admitted;
+        let attach = Attach { id: session, user, app, filter, kind, hint };
+        let attached = context.parts.router.attach(attach).await;
         taken(attached.map(drop))
     })
 }
 
 /// Replaces the session's filter.
-pub(super) fn set_filter(context: Arc<Context>, session: SessionId, statement: FilterStatement) -> Work {
-    Box::pin(async move { taken(change_filter(&context.parts.router, session, statement).await) })
+pub(super) fn set_filter(
+    context: Arc<Context>,
+    session: SessionId,
+    statement: FilterStatement,
+    hint: Option<PushToken>,
+) -> Work {
+    Box::pin(async move { taken(change_filter(&context.parts.router, session, statement, hint).await) })
+}
+
+/// Registers a push token.
+pub(super) fn register(context: Arc<Context>, session: SessionId, registering: Box<Registering>) -> Work {
+    Box::pin(async move {
+        let Registering { token, platform, state, filter, kind, app_version, profile } = *registering;
+        let registration =
+            Registration { session, token, platform, state, filter, kind, app_version, profile };
+        match context.parts.router.register(registration).await {
+            Ok(Ok(())) => Worked::Done,
+            Ok(Err(RegistrationFault::TooMany)) => Worked::NotRegistered(TokenFault::TooManyTokens),
+            Err(Busy) => Worked::Busy,
+        }
+    })
+}
+
+/// Sets the number on the app's icon.
+pub(super) fn badge(context: Arc<Context>, session: SessionId, badge: u32, hint: Option<PushToken>) -> Work {
+    Box::pin(async move { taken(context.parts.router.set_badge(session, badge, hint).await) })
 }
 
 /// Collects what the session missed.
@@ -85,6 +112,7 @@ async fn change_filter(
     router: &RouterHandle,
     session: SessionId,
     statement: FilterStatement,
+    hint: Option<PushToken>,
 ) -> Result<(), Busy> {
     let filter = match statement {
         FilterStatement::Keep => return Ok(()),
@@ -93,7 +121,7 @@ async fn change_filter(
             keep_intervals(wanted, &router.visibility(session).await?.filter)
         }
     };
-    router.set_filter(session, filter).await
+    router.set_filter(session, filter, hint).await
 }
 
 fn keep_intervals(wanted: MonitorFilter, previous: &MonitorFilter) -> MonitorFilter {

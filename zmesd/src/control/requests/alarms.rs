@@ -16,7 +16,7 @@ use crate::control::{Context, ControlParts};
 use crate::domain::{Decision, Monitor};
 use crate::monitors::Catalog;
 use crate::ports::TriggerError;
-use crate::route::{AlarmTestRequest, TestTarget, Written};
+use crate::route::{AlarmTestRequest, Target, TestTarget, Written};
 
 /// How long `--wait` waits for the last frame to be written.
 const WAIT: Duration = Duration::from_secs(5);
@@ -50,6 +50,8 @@ pub(super) async fn test(parts: &ControlParts, test: AlarmTest) -> Result<AlarmT
         dry_run: test.dry_run,
         receipts,
         only: Vec::new(),
+        token: None,
+        push_receipts: None,
     };
     let tested = parts.router.test(request).await.map_err(busy)?;
     let receipts = match &mut written {
@@ -143,7 +145,12 @@ async fn collect(written: &mut mpsc::Receiver<Written>, start: Instant) -> Recei
 }
 
 fn decided(target: &TestTarget, receipts: Option<&Receipts>) -> TargetDecision {
-    let receipt = receipts.map(|receipts| receipts.get(&target.session).copied());
+    let (kind, id, receipt) = match target.target {
+        Target::Session(session) => {
+            ("session", session.to_string(), receipts.map(|receipts| receipts.get(&session).copied()))
+        }
+        Target::Token(_, handle) => ("token", handle.to_string(), None),
+    };
     let (decision, reason, latency_ms) = match (target.decision, receipt) {
         (Decision::Send, Some(Some(Some(latency)))) => ("sent", "", Some(latency)),
         (Decision::Send, Some(Some(None))) => ("failed", "the client left first", None),
@@ -151,8 +158,8 @@ fn decided(target: &TestTarget, receipts: Option<&Receipts>) -> TargetDecision {
         (decision, _) => (decision.as_str(), decision.reason(), None),
     };
     TargetDecision {
-        kind: "session".to_owned(),
-        id: target.session.to_string(),
+        kind: kind.to_owned(),
+        id,
         decision: decision.to_owned(),
         reason: reason.to_owned(),
         latency_ms,

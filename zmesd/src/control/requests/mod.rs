@@ -4,10 +4,12 @@ mod alarms;
 mod check;
 mod clients;
 mod config;
+mod lines;
 mod log;
 mod monitors;
 mod reload;
 mod status;
+mod token_names;
 pub(super) mod watch;
 
 use serde::Serialize;

@@ -4,7 +4,6 @@ use std::collections::{HashSet, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
-use jiff::Timestamp;
 use tokio::sync::broadcast::error::RecvError;
 use tokio::sync::watch;
 use tokio::time::timeout;
@@ -14,11 +13,11 @@ use zmes_shared::control::{
 use zmes_shared::views::MonitorView;
 use zmes_shared::{EventId, MonitorId, MonitorState};
 
-use super::{busy, monitors, no_monitor, no_token};
+use super::{busy, lines, monitors, no_monitor, token_names};
 use crate::control::{ControlParts, MonitorReports};
+use crate::domain::{Alarm, Token, TokenId};
 use crate::ports::Clock;
-use crate::route::TapReceiver;
-use crate::state::RecordedAlarm;
+use crate::route::{AnnouncedAlarm, PushOutcome, TapEvent, TapReceiver};
 
 /// Alarms of the record that a watcher gets at most; the newest win.
 const RECORDED: u32 = 10_000;
@@ -37,8 +36,9 @@ pub(in crate::control) struct Watcher {
     reports: watch::Receiver<MonitorReports>,
     seen: MonitorReports,
     only: Option<MonitorId>,
-    /// Numbers of the last alarms of `only`: a delivery names its alarm, not its monitor.
-    alarms: VecDeque<u64>,
+    token: Option<TokenId>,
+    /// The last alarms with their numbers, newest first: a delivery does not know the number.
+    alarms: VecDeque<(u64, Recorded)>,
     /// Alarms that were sent from the record and may come again from the tap.
     recorded: HashSet<Recorded>,
     clock: Arc<dyn Clock>,
@@ -52,9 +52,10 @@ impl Watcher {
         parts: &ControlParts,
         filter: WatchFilter,
     ) -> Result<(Self, Vec<WatchEvent>), ControlError> {
-        if let Some(token) = &filter.token {
-            return Err(no_token(token));
-        }
+        let token = match &filter.token {
+            Some(name) => Some(token_names::resolve(&parts.state, name).await?),
+            None => None,
+        };
         let catalog = parts.catalog.now();
         if let Some(monitor) = filter.monitor.filter(|&id| catalog.monitors.find(id).is_none()) {
             return Err(no_monitor(monitor, &catalog.monitors));
@@ -66,12 +67,12 @@ impl Watcher {
             reports,
             seen,
             only: filter.monitor,
+            token: token.as_ref().map(|token| token.id),
             alarms: VecDeque::new(),
             recorded: HashSet::new(),
             clock: Arc::clone(&parts.clock),
         };
-        let mut events = present(parts).await?;
-        events.retain(|event| watcher.wants(event));
+        let mut events = watcher.present(parts, token.as_ref()).await?;
         if let Some(since) = filter.since {
             events.extend(watcher.record(parts, since).await?);
         }
@@ -82,7 +83,7 @@ impl Watcher {
     pub(in crate::control) async fn next(&mut self) -> Vec<WatchEvent> {
         tokio::select! {
             batch = self.live.recv() => match batch {
-                Ok(events) => self.filtered(&events),
+                Ok(event) => self.lines(&event),
                 Err(RecvError::Lagged(missed)) => vec![self.lagged(missed)],
                 // The parts hold a sender: this is the end of the process.
                 Err(RecvError::Closed) => std::future::pending().await,
@@ -108,49 +109,63 @@ impl Watcher {
         let mut events: Vec<_> = gap.into_iter().collect();
         for alarm in alarms {
             self.recorded.insert((alarm.monitor, alarm.event, alarm.at.as_millisecond()));
-            events.push(recorded(alarm));
+            events.push(lines::recorded(alarm));
         }
         Ok(events)
     }
 
-    fn filtered(&mut self, events: &[WatchEvent]) -> Vec<WatchEvent> {
-        let mut wanted = Vec::new();
-        for event in events {
-            self.remember(event);
-            if self.wants(event) && !self.is_recorded(event) {
-                wanted.push(event.clone());
+    /// Returns the lines that this watcher gets of an event.
+    fn lines(&mut self, event: &TapEvent) -> Vec<WatchEvent> {
+        match event {
+            TapEvent::Alarm(announced) => self.alarm(announced),
+            TapEvent::Session(_) if self.only.is_some() || self.token.is_some() => Vec::new(),
+            TapEvent::Session(change) => vec![lines::session(change)],
+            TapEvent::Token(change) if self.token.is_none_or(|token| token == change.token.id) => {
+                // Watching a monitor says nothing about tokens, unless one is named, too.
+                let wanted = self.only.is_none() || self.token.is_some();
+                wanted.then(|| lines::token(change.at, change.change, &change.token)).into_iter().collect()
             }
+            TapEvent::Token(_) => Vec::new(),
+            TapEvent::Delivery(outcome) => self.delivery(outcome).into_iter().collect(),
         }
+    }
+
+    fn alarm(&mut self, announced: &AnnouncedAlarm) -> Vec<WatchEvent> {
+        let AnnouncedAlarm { number, alarm, decided } = announced;
+        if self.only.is_some_and(|only| only != alarm.monitor) {
+            return Vec::new();
+        }
+        self.alarms.truncate(REMEMBERED - 1);
+        self.alarms.push_front((*number, key(alarm)));
+        let mut wanted = Vec::new();
+        if !self.recorded.remove(&key(alarm)) {
+            wanted.push(lines::alarm(*number, alarm));
+        }
+        // Too many alarms have come since: what was decided is not remembered any more.
+        let Some(decided) = decided.upgrade() else {
+            wanted.push(self.lagged(1));
+            return wanted;
+        };
+        if self.token.is_none() {
+            wanted.extend(
+                decided.sessions.iter().map(|(id, decision)| {
+                    lines::decision(*number, alarm, "session", id.to_string(), *decision)
+                }),
+            );
+        }
+        let tokens = decided.tokens.iter().filter(|(token, _)| self.token.is_none_or(|id| id == token.id));
+        wanted.extend(tokens.map(|(token, decision)| {
+            lines::decision(*number, alarm, "token", token.handle.to_string(), *decision)
+        }));
         wanted
     }
 
-    fn remember(&mut self, event: &WatchEvent) {
-        let WatchKind::Alarm { alarm, monitor_id, .. } = &event.kind else { return };
-        if self.only == Some(*monitor_id) {
-            self.alarms.truncate(REMEMBERED - 1);
-            self.alarms.push_front(*alarm);
-        }
-    }
-
-    fn wants(&self, event: &WatchEvent) -> bool {
-        let Some(only) = self.only else { return true };
-        match &event.kind {
-            WatchKind::Alarm { .. } | WatchKind::Decision { .. } | WatchKind::Monitor { .. } => {
-                event.kind.monitor_id() == Some(only)
-            }
-            WatchKind::Delivery { alarm, .. } => self.alarms.contains(alarm),
-            WatchKind::Lagged { .. } => true,
-            WatchKind::Session { .. } | WatchKind::Unknown => false,
-        }
-    }
-
-    /// Says whether the event is an alarm that was already sent from the record.
-    fn is_recorded(&mut self, event: &WatchEvent) -> bool {
-        if self.recorded.is_empty() {
-            return false;
-        }
-        let WatchKind::Alarm { monitor_id, event_id, .. } = &event.kind else { return false };
-        self.recorded.remove(&(*monitor_id, *event_id, event.at.as_millisecond()))
+    fn delivery(&self, outcome: &PushOutcome) -> Option<WatchEvent> {
+        let monitor = self.only.is_none_or(|only| only == outcome.alarm.monitor);
+        let token = self.token.is_none_or(|token| token == outcome.token.id);
+        // One of before this watcher, or of before the daemon's start, has no number here.
+        let known = self.alarms.iter().find(|(_, known)| *known == key(&outcome.alarm));
+        (monitor && token).then(|| lines::delivery(known.map_or(0, |(number, _)| *number), outcome))
     }
 
     /// Compares the new reports with the last ones.
@@ -160,8 +175,33 @@ impl Watcher {
         let changed = now.values().filter(|view| before.get(&view.id) != Some(*view)).cloned();
         let gone = before.values().filter(|view| !now.contains_key(&view.id)).map(gone);
         let at = self.clock.now();
-        let events = changed.chain(gone).map(|view| monitor(at, "changed", view));
-        events.filter(|event| self.wants(event)).collect()
+        let wanted = |view: &MonitorView| self.wants(view.id);
+        changed.chain(gone).filter(wanted).map(|view| lines::monitor(at, "changed", view)).collect()
+    }
+
+    /// Says whether changes of that monitor are wanted.
+    fn wants(&self, monitor: MonitorId) -> bool {
+        match self.only {
+            Some(only) => only == monitor,
+            None => self.token.is_none(),
+        }
+    }
+
+    /// How things are: every monitor, every client; or the one monitor, the one token.
+    async fn present(
+        &self,
+        parts: &ControlParts,
+        token: Option<&Token>,
+    ) -> Result<Vec<WatchEvent>, ControlError> {
+        let at = parts.clock.now();
+        let monitors = monitors::list(parts).monitors.into_iter().filter(|view| self.wants(view.id));
+        let mut events: Vec<_> = monitors.map(|view| lines::monitor(at, "present", view)).collect();
+        events.extend(token.map(|token| lines::token(at, "present", token)));
+        if self.only.is_none() && token.is_none() {
+            let clients = parts.router.list(ClientFilter::default()).await.map_err(busy)?;
+            events.extend(clients.into_iter().map(|client| lines::present(at, client)));
+        }
+        Ok(events)
     }
 
     fn lagged(&self, missed: u64) -> WatchEvent {
@@ -169,20 +209,9 @@ impl Watcher {
     }
 }
 
-/// How things are: every monitor, every client.
-async fn present(parts: &ControlParts) -> Result<Vec<WatchEvent>, ControlError> {
-    let clients = parts.router.list(ClientFilter::default()).await.map_err(busy)?;
-    let at = parts.clock.now();
-    let monitors = monitors::list(parts).monitors.into_iter().map(|view| monitor(at, "present", view));
-    let clients = clients.into_iter().map(|client| WatchEvent {
-        at,
-        kind: WatchKind::Session { change: "present".to_owned(), reason: None, client },
-    });
-    Ok(monitors.chain(clients).collect())
-}
-
-fn monitor(at: Timestamp, change: &str, monitor: MonitorView) -> WatchEvent {
-    WatchEvent { at, kind: WatchKind::Monitor { change: change.to_owned(), monitor } }
+/// What an alarm is known by.
+fn key(alarm: &Alarm) -> Recorded {
+    (alarm.monitor, alarm.event, alarm.at.as_millisecond())
 }
 
 /// A monitor that is not looked at any more.
@@ -194,19 +223,4 @@ fn gone(view: &MonitorView) -> MonitorView {
         reason: Some("no longer watched".to_owned()),
         ..view.clone()
     }
-}
-
-/// An alarm as it was announced; its number was that of an earlier daemon perhaps, and is not kept.
-fn recorded(alarm: RecordedAlarm) -> WatchEvent {
-    let origin = if alarm.late { "reconciled" } else { "poll" };
-    let kind = WatchKind::Alarm {
-        alarm: 0,
-        event_id: alarm.event,
-        monitor_id: alarm.monitor,
-        monitor: alarm.monitor_name,
-        cause: alarm.cause,
-        origin: origin.to_owned(),
-        late: alarm.late,
-    };
-    WatchEvent { at: alarm.at, kind }
 }

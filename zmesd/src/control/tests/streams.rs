@@ -5,10 +5,57 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use serde_json::json;
-use zmes_shared::control::{Since, WatchEvent, WatchKind};
-use zmes_shared::{EventId, MonitorId, MonitorState};
+use tokio::time::Instant;
+use zmes_shared::control::Since;
+use zmes_shared::{EventId, MonitorId, MonitorState, SessionId};
 
 use super::world::{World, report};
+use crate::domain::{Alarm, App, MonitorFilter, Origin, Platform, PushState, PushToken, Token, TokenId};
+use crate::route::{PushOutcome, Registration};
+
+/// An alarm found at that time (ms).
+fn alarm(monitor: u32, event: u64, at: i64) -> Alarm {
+    Alarm {
+        monitor: MonitorId(monitor),
+        monitor_name: "Garage".into(),
+        event: Some(EventId(event)),
+        cause: "Motion".into(),
+        at: Timestamp::from_millisecond(at).unwrap(),
+        detected: Instant::now(),
+        origin: Origin::Poll,
+    }
+}
+
+/// A push that was taken.
+fn delivery(alarm: Alarm, detail: Option<String>) -> PushOutcome {
+    let secret = PushToken::parse("abc").unwrap();
+    let token = Token {
+        id: TokenId(1),
+        handle: secret.handle(),
+        token: secret,
+        platform: Platform::Ios,
+        state: PushState::Enabled,
+        user: String::new(),
+        app: App::Unknown,
+        app_version: String::new(),
+        profile: String::new(),
+        filter: MonitorFilter::All,
+        badge: 0,
+        created_at: Timestamp::UNIX_EPOCH,
+        last_seen_at: Timestamp::UNIX_EPOCH,
+        mute_until: None,
+        transport: None,
+        revoked: None,
+    };
+    PushOutcome {
+        at: Timestamp::UNIX_EPOCH,
+        alarm: Arc::new(alarm),
+        token: Arc::new(token),
+        outcome: "sent",
+        detail,
+        latency: Duration::from_millis(3),
+    }
+}
 
 #[tokio::test]
 async fn first_comes_how_things_are_then_what_happens() {
@@ -60,16 +107,59 @@ async fn one_monitor_alone_can_be_watched() {
     assert_eq!(present["item"]["monitor"]["id"], 2);
     world.alarm(1, 100).await;
     world.alarm(2, 101).await;
-    let alarm = peer.read().await;
-    assert_eq!((&alarm["item"]["type"], &alarm["item"]["event_id"]), (&json!("alarm"), &json!(101)));
+    let told = peer.read().await;
+    assert_eq!((&told["item"]["type"], &told["item"]["event_id"]), (&json!("alarm"), &json!(101)));
     assert_eq!(peer.read().await["item"]["type"], "decision");
-    for alarm in [1, 2] {
-        let (target, id, outcome) = ("session".into(), "4".into(), "sent".into());
-        let kind = WatchKind::Delivery { alarm, target, id, outcome, detail: None, latency_ms: 3 };
-        world.tap.send_with(|| vec![WatchEvent { at: Timestamp::UNIX_EPOCH, kind }]);
+    let at: Timestamp = told["item"]["at"].as_str().unwrap().parse().unwrap();
+    for (monitor, event) in [(1, 100), (2, 101)] {
+        world.tap.delivery(|| delivery(alarm(monitor, event, at.as_millisecond()), None));
     }
     let delivery = peer.read().await;
     assert_eq!((&delivery["item"]["type"], &delivery["item"]["alarm"]), (&json!("delivery"), &json!(2)));
+}
+
+#[tokio::test]
+async fn one_token_alone_can_be_watched() {
+    let world = World::start().await;
+    let _app = world.app(4, "192.0.2.1:1000", Some("amy")).await;
+    let registration = |token: &str| Registration {
+        session: SessionId(4),
+        token: PushToken::parse(token).unwrap(),
+        platform: Platform::Ios,
+        state: PushState::Enabled,
+        filter: None,
+        kind: App::ZmNinja,
+        app_version: Some("1.8.001".to_owned()),
+        profile: None,
+    };
+    world.router.register(registration("abc")).await.unwrap().unwrap();
+    world.router.register(registration("def")).await.unwrap().unwrap();
+    let mut peer = world.peer().await;
+    peer.send(r#"{"id":1,"request":{"type":"watch","token":"ba7816bf"}}"#).await;
+    let present = peer.read().await["item"].clone();
+    assert_eq!(
+        (&present["type"], &present["change"], &present["token"]),
+        (
+            &json!("token"),
+            &json!("present"),
+            &json!({"handle": "ba7816bf", "platform": "ios", "state": "enabled", "user": "amy", "app": "zmninja 1.8.001"})
+        )
+    );
+    world.alarm(1, 100).await;
+    assert_eq!(peer.read().await["item"]["type"], "alarm");
+    let decision = peer.read().await["item"].clone();
+    assert_eq!(
+        [&decision["type"], &decision["target"], &decision["id"], &decision["decision"]],
+        [&json!("decision"), &json!("token"), &json!("ba7816bf"), &json!("sent")]
+    );
+    for token in [TokenId(2), TokenId(1)] {
+        world.router.revoke(vec![token], "admin".to_owned()).await.unwrap();
+    }
+    let revoked = peer.read().await["item"].clone();
+    assert_eq!(
+        [&revoked["change"], &revoked["reason"], &revoked["token"]["handle"]],
+        [&json!("revoked"), &json!("admin"), &json!("ba7816bf")]
+    );
 }
 
 #[tokio::test]
@@ -100,21 +190,12 @@ async fn the_record_comes_before_the_present_and_no_alarm_twice() {
     assert_eq!((&recorded["event_id"], &recorded["alarm"]), (&json!(101), &json!(0)));
     assert_eq!(peer.item("alarm").await["event_id"], 102);
 
-    // The tap brings one of them again, as it does when both happen at the same moment.
+    // The alarm comes again, as it does where it is both in the record and in the tap.
     let at: Timestamp = recorded["at"].as_str().unwrap().parse().unwrap();
-    for (event, alarm) in [(101, 2), (101, 4)] {
-        let kind = WatchKind::Alarm {
-            alarm,
-            event_id: Some(EventId(event)),
-            monitor_id: MonitorId(1),
-            monitor: "Garage".into(),
-            cause: "Motion".into(),
-            origin: "poll".into(),
-            late: false,
-        };
-        world.tap.send_with(|| vec![WatchEvent { at, kind }]);
+    for _ in 0..2 {
+        world.alarms.send(alarm(1, 101, at.as_millisecond())).await.unwrap();
     }
-    assert_eq!(peer.item("alarm").await["alarm"], 4, "the first is known from the record");
+    assert_eq!(peer.item("alarm").await["alarm"], 5, "the first is known from the record");
 }
 
 #[tokio::test]
@@ -138,9 +219,7 @@ async fn a_slow_watcher_is_told_how_much_it_missed_and_goes_on() {
     peer.send(r#"{"id":1,"request":{"type":"watch"}}"#).await;
     assert_eq!(peer.item("monitor").await["monitor"]["id"], 1);
     for alarm in 1..=BATCHES {
-        let (target, id, outcome) = ("session".into(), "4".into(), "sent".into());
-        let kind = WatchKind::Delivery { alarm, target, id, outcome, detail: None, latency_ms: 3 };
-        world.tap.send_with(|| vec![WatchEvent { at: Timestamp::UNIX_EPOCH, kind }]);
+        world.tap.delivery(|| delivery(self::alarm(1, alarm, 0), Some(alarm.to_string())));
     }
     let (mut received, mut missed) = (0, 0);
     loop {
@@ -150,7 +229,7 @@ async fn a_slow_watcher_is_told_how_much_it_missed_and_goes_on() {
         }
         if item["type"] == "delivery" {
             received += 1;
-            if item["alarm"] == BATCHES {
+            if item["detail"] == BATCHES.to_string() {
                 break;
             }
         }
@@ -168,10 +247,7 @@ async fn peers_that_do_not_read_hold_up_no_stop() {
     // Far more than a socket's buffers hold, in both ways of answering.
     asker.send_raw("{\"id\":1,\"request\":{\"type\":\"status\"}}\n".repeat(2000).as_bytes()).await;
     for _ in 0..100 {
-        let detail = Some("x".repeat(65536));
-        let (target, id, outcome) = ("session".into(), "4".into(), "failed".into());
-        let kind = WatchKind::Delivery { alarm: 1, target, id, outcome, detail, latency_ms: 3 };
-        world.tap.send_with(|| vec![WatchEvent { at: Timestamp::UNIX_EPOCH, kind }]);
+        world.tap.delivery(|| delivery(alarm(1, 1, 0), Some("x".repeat(65536))));
         tokio::task::yield_now().await;
     }
     world.draining.cancel();

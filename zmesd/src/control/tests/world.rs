@@ -22,6 +22,7 @@ use zmes_shared::{EventId, MonitorId, MonitorState, SessionId};
 
 use crate::config::{AuthConfig, StateConfig};
 use crate::control::{ControlListener, ControlParts, MonitorReports, serve};
+use crate::domain::App as DeviceApp;
 use crate::domain::{
     Alarm, Monitor, MonitorFilter, MonitorRights, MonitorSet, NotWatched, Origin, Recording, User, ZmVersion,
 };
@@ -30,7 +31,9 @@ use crate::ports::{
     AlarmTrigger, CertificateInfo, CertificateSummary, Clock, ConfigReload, DbError, DbHealth, SystemClock,
     TriggerCommand, TriggerError, TriggerVia,
 };
-use crate::route::{Attach, CloseReason, Outgoing, Router, RouterHandle, RouterParts, SessionOpening, Tap};
+use crate::route::{
+    Attach, CloseReason, Outgoing, PushRules, Router, RouterHandle, RouterParts, SessionOpening, Tap,
+};
 use crate::state::{State, StateHandle};
 use crate::telemetry::Counters;
 use crate::telemetry::log::LogHandle;
@@ -181,6 +184,8 @@ impl Core {
             .1,
             state: state.handle.clone(),
             remembered: state.remembered,
+            pushes: mpsc::channel(1024).0,
+            push: PushRules { enabled: true, interval_default: Duration::ZERO },
             tap: tap.clone(),
             counters: Arc::clone(&counters),
             clock,
@@ -281,7 +286,14 @@ impl World {
         let opening = SessionOpening { id, address, connected_at, outbox: outbox_tx, kick };
         self.router.open(opening).await.unwrap();
         if let Some(name) = user {
-            let attach = Attach { id, user: user_named(name), app: None, filter: Some(MonitorFilter::All) };
+            let attach = Attach {
+                id,
+                user: user_named(name),
+                app: None,
+                filter: Some(MonitorFilter::All),
+                kind: DeviceApp::Unknown,
+                hint: None,
+            };
             self.router.attach(attach).await.unwrap();
         }
         App { id, outbox, kicked }

@@ -12,9 +12,10 @@ use zmes_shared::control::Since;
 
 use super::End;
 use crate::auth::{Login, Verdict};
-use crate::domain::{MonitorFilter, User};
+use crate::domain::{App, MonitorFilter, Platform, PushState, PushToken, User};
 use crate::protocol::{
-    AuthFrame, Body, Category, FilterFault, FilterStatement, Identity, Incoming, Reply, SinceFault, parse,
+    AuthFrame, Body, Category, FilterFault, FilterStatement, Identity, Incoming, PushFrame, Reply,
+    SinceFault, TokenFault, TokenFrame, parse,
 };
 
 /// What happens to a session.
@@ -26,6 +27,8 @@ pub(super) enum Input<'a> {
     Binary,
     /// The verdict on the last [`Output::Verify`].
     Verdict(Verdict),
+    /// The router has not taken the last [`Output::Register`].
+    NotRegistered(TokenFault),
     /// The time for credentials is over.
     AuthTimeout,
 }
@@ -39,8 +42,12 @@ pub(super) enum Output {
     Verify(Box<Login>),
     /// Tell the router who this is.
     Attach(Box<Admitted>),
-    /// Tell the router what is wanted.
-    SetFilter(FilterStatement),
+    /// Tell the router what is wanted, and which token the app names.
+    SetFilter(FilterStatement, Option<PushToken>),
+    /// Tell the router the app's push token.
+    Register(Box<Registering>),
+    /// Tell the router the number on the app's icon, and which token the app names.
+    Badge(u32, Option<PushToken>),
     /// Send what was missed.
     Replay(Since),
     /// End the session.
@@ -56,6 +63,29 @@ pub(super) struct Admitted {
     pub(super) app: Option<String>,
     /// The filter that `auth` carried, if it did.
     pub(super) filter: Option<MonitorFilter>,
+    /// Which app it seems to be.
+    pub(super) kind: App,
+    /// The push token that the app names.
+    pub(super) hint: Option<PushToken>,
+}
+
+/// A push token that is to be registered.
+#[derive(Debug)]
+pub(super) struct Registering {
+    /// The token.
+    pub(super) token: PushToken,
+    /// What kind of phone.
+    pub(super) platform: Platform,
+    /// Whether it wants pushes.
+    pub(super) state: PushState,
+    /// The lists, if they say something.
+    pub(super) filter: Option<MonitorFilter>,
+    /// Which app it seems to be.
+    pub(super) kind: App,
+    /// The app's version.
+    pub(super) app_version: Option<String>,
+    /// The app's own name for this server.
+    pub(super) profile: Option<String>,
 }
 
 /// The session of one app.
@@ -63,6 +93,8 @@ pub(super) struct Admitted {
 pub(super) struct Session {
     address: IpAddr,
     identity: Arc<Identity>,
+    /// Tokens and badges are taken.
+    push: bool,
     state: State,
 }
 
@@ -82,14 +114,16 @@ enum State {
 #[derive(Debug)]
 struct Pending {
     app: Option<String>,
+    kind: App,
+    hint: Option<PushToken>,
     filter: Result<Option<MonitorFilter>, FilterFault>,
     since: Option<Result<Since, SinceFault>>,
 }
 
 impl Session {
     /// Returns the session of an app that has just connected.
-    pub(super) fn new(address: IpAddr, identity: Arc<Identity>) -> Self {
-        Self { address, identity, state: State::Anonymous }
+    pub(super) fn new(address: IpAddr, identity: Arc<Identity>, push: bool) -> Self {
+        Self { address, identity, push, state: State::Anonymous }
     }
 
     /// Says whether the time for credentials is running: not while the daemon itself is slow with the verdict.
@@ -114,35 +148,44 @@ impl Session {
             },
             Input::Binary => reply(&Reply::BadJson),
             Input::Verdict(verdict) => self.on_verdict(verdict),
+            Input::NotRegistered(fault) => reply(&Reply::TokenFault(fault)),
             Input::AuthTimeout if self.awaits_credentials() => self.end(Some(&Reply::NoAuth), End::NoAuth),
             Input::AuthTimeout => Vec::new(),
         }
     }
 
     fn on_frame(&mut self, frame: Incoming) -> Vec<Output> {
-        let Incoming { event, kind, body } = frame;
+        let Incoming { event, kind, app, hint, body } = frame;
         let stranger = !self.logged_in();
         match body {
-            Body::Auth(auth) => self.on_auth(*auth),
+            Body::Auth(auth) => self.on_auth(*auth, app, hint),
             Body::Version => reply(&Reply::Version(&self.identity)),
             _ if stranger => reply(&Reply::NotAuthorized { event: &event, kind: &kind }),
             Body::Filter(Ok(FilterStatement::Keep)) => Vec::new(),
-            Body::Filter(Ok(statement)) => vec![Output::SetFilter(statement)],
+            Body::Filter(Ok(statement)) => vec![Output::SetFilter(statement, hint)],
             Body::Filter(Err(fault)) => reply(&Reply::FilterFault(fault)),
             Body::Replay(since) => replay(since),
             Body::OtherControl => reply(&Reply::NotSupported { event: &event, kind: &kind }),
-            Body::Push => reply(&Reply::PushDisabled),
+            Body::Push(_) if !self.push => reply(&Reply::PushDisabled),
+            Body::Push(PushFrame::Token(Ok(token))) => {
+                token.map_or_else(Vec::new, |token| register(*token, app))
+            }
+            Body::Push(PushFrame::Badge(Ok(badge))) => vec![Output::Badge(badge, hint)],
+            Body::Push(PushFrame::Token(Err(fault)) | PushFrame::Badge(Err(fault))) => {
+                reply(&Reply::TokenFault(fault))
+            }
+            Body::Push(PushFrame::Other) => reply(&Reply::NotSupported { event: &event, kind: &kind }),
             Body::Escontrol => reply(&Reply::EscontrolDisabled { event: "escontrol" }),
             Body::Unknown => reply(&Reply::NotSupported { event: &event, kind: "" }),
         }
     }
 
-    fn on_auth(&mut self, auth: AuthFrame) -> Vec<Output> {
+    fn on_auth(&mut self, auth: AuthFrame, kind: App, hint: Option<PushToken>) -> Vec<Output> {
         let AuthFrame { category, credentials, app, filter, since } = auth;
         if category == Category::Escontrol {
             return reply(&Reply::EscontrolDisabled { event: "auth" });
         }
-        self.state = State::Verifying(Box::new(Pending { app, filter, since }));
+        self.state = State::Verifying(Box::new(Pending { app, kind, hint, filter, since }));
         vec![Output::Verify(Box::new(Login { credentials, address: self.address }))]
     }
 
@@ -165,13 +208,13 @@ impl Session {
 
     /// The router hears of the app before the app hears "Success": from then on it misses no alarm.
     fn welcome(&self, user: Arc<User>, pending: Pending) -> Vec<Output> {
-        let Pending { app, filter, since } = pending;
+        let Pending { app, kind, hint, filter, since } = pending;
         let (filter, fault) = match filter {
             Ok(filter) => (filter, None),
             Err(fault) => (None, Some(fault)),
         };
         let mut outputs = vec![
-            Output::Attach(Box::new(Admitted { user, app, filter })),
+            Output::Attach(Box::new(Admitted { user, app, filter, kind, hint })),
             Output::Reply(Reply::AuthSuccess(&self.identity).to_frame()),
         ];
         outputs.extend(fault.map(|fault| Output::Reply(Reply::FilterFault(fault).to_frame())));
@@ -189,6 +232,17 @@ impl Session {
 
 fn reply(reply: &Reply<'_>) -> Vec<Output> {
     vec![Output::Reply(reply.to_frame())]
+}
+
+/// A list that cannot be read keeps no phone from being told: it is named, and says nothing.
+fn register(token: TokenFrame, kind: App) -> Vec<Output> {
+    let TokenFrame { token, platform, state, filter, app_version, profile } = token;
+    let (filter, fault) = match filter {
+        Ok(filter) => (filter, None),
+        Err(fault) => (None, Some(Reply::TokenFault(TokenFault::Filter(fault)).to_frame())),
+    };
+    let token = Registering { token, platform, state, filter, kind, app_version, profile };
+    std::iter::once(Output::Register(Box::new(token))).chain(fault.map(Output::Reply)).collect()
 }
 
 fn replay(since: Result<Since, SinceFault>) -> Vec<Output> {

@@ -12,7 +12,12 @@ const AUTH: &str = r#"{"event":"auth","data":{"user":"amy","password":"secret"}}
 
 fn session() -> Session {
     let identity = Identity { version: "7.0.0".to_owned(), server: "zmesd/0.1.0".to_owned() };
-    Session::new("192.0.2.7".parse().unwrap(), Arc::new(identity))
+    Session::new("192.0.2.7".parse().unwrap(), Arc::new(identity), false)
+}
+
+/// The session of an app that is in, while push is on.
+fn with_push() -> Session {
+    Session { push: true, ..logged_in() }
 }
 
 fn amy() -> Verdict {
@@ -46,9 +51,23 @@ fn wanted(outputs: &[Output]) -> Vec<Value> {
         Output::Attach(admitted) => {
             json!({"attach": admitted.user.name, "app": admitted.app, "filter": admitted.filter.as_ref().map(MonitorFilter::lists)})
         }
-        Output::SetFilter(FilterStatement::Replace(filter)) => json!({"filter": filter.lists()}),
-        Output::SetFilter(FilterStatement::KeepIntervals(filter)) => json!({"monitors": filter.lists().0}),
-        Output::SetFilter(FilterStatement::Keep) => json!("keep"),
+        Output::SetFilter(statement, hint) => {
+            let mut wanted = match statement {
+                FilterStatement::Replace(filter) => json!({"filter": filter.lists()}),
+                FilterStatement::KeepIntervals(filter) => json!({"monitors": filter.lists().0}),
+                FilterStatement::Keep => json!({"filter": "keep"}),
+            };
+            if let Some(hint) = hint {
+                wanted["of"] = json!(hint.expose());
+            }
+            wanted
+        }
+        Output::Register(token) => {
+            json!({"register": token.token.expose(), "platform": token.platform.as_str(),
+            "state": token.state.as_str(), "filter": token.filter.as_ref().map(MonitorFilter::lists),
+            "app": token.kind.as_str(), "version": token.app_version, "profile": token.profile})
+        }
+        Output::Badge(badge, hint) => json!({"badge": badge, "of": hint.as_ref().map(PushToken::expose)}),
         Output::Replay(Since::Event(event)) => json!({"replay": event}),
         Output::Replay(Since::Time(at)) => json!({"replay": at}),
         Output::End(end) => json!({"end": end.as_str()}),
@@ -258,4 +277,62 @@ fn a_replay_is_asked_for_by_event_or_time() {
     assert_eq!(say(&mut session, by_event), [json!({"replay": 7})]);
     let by_time = r#"{"event":"control","data":{"type":"replay","since":"2026-11-01T12:00:00Z"}}"#;
     assert_eq!(say(&mut session, by_time), [json!({"replay": "2026-11-01T12:00:00Z"})]);
+}
+
+const TOKEN: &str = r#"{"event":"push","data":{"type":"token","platform":"android","token":"fcm:a","state":"enabled","appversion":"1.8.001"},"token":"fcm:a"}"#;
+
+#[test]
+fn a_token_is_registered_without_a_word() {
+    let zmninja = json!({"register": "fcm:a", "platform": "android", "state": "enabled", "filter": null,
+        "app": "zmninja", "version": "1.8.001", "profile": null});
+    assert_eq!(say(&mut with_push(), TOKEN), [zmninja]);
+    let text = r#"{"event":"push","data":{"type":"token","token":"T","platform":"ios","monlist":"1,2","intlist":"60,60","state":"disabled","profile":"Home"}}"#;
+    let zmninjang = json!({"register": "T", "platform": "ios", "state": "disabled", "filter": ["1,2", "60,60"],
+        "app": "zmninjang", "version": null, "profile": "Home"});
+    assert_eq!(say(&mut with_push(), text), [zmninjang]);
+    let badge = r#"{"event":"push","data":{"type":"badge","badge":"3"},"token":"fcm:a"}"#;
+    assert_eq!(say(&mut with_push(), badge), [json!({"badge": 3, "of": "fcm:a"})]);
+    let filter =
+        r#"{"event":"control","data":{"type":"filter","monlist":"1","intlist":"0","token":"fcm:a"}}"#;
+    assert_eq!(say(&mut with_push(), filter), [json!({"filter": ["1", "0"], "of": "fcm:a"})]);
+}
+
+#[test]
+fn what_cannot_be_taken_of_a_token_is_named() {
+    let token = |reason| fail("push", "token", reason);
+    for (data, refusal) in [
+        (r#""type":"token","token":"T""#, token("MISSINGPLATFORM")),
+        (r#""type":"token","token":"T","platform":"web""#, token("BADPLATFORM")),
+        (r#""type":"token","token":"a b","platform":"ios""#, token("BADTOKEN")),
+        (r#""type":"badge","badge":"many""#, fail("push", "badge", "BADBADGE")),
+        (r#""type":"nosuch""#, fail("push", "nosuch", "NOTSUPPORTED")),
+        (r#""type":"badge","badge":[1]"#, fail("malformed", "", "BADJSON")),
+    ] {
+        let text = format!(r#"{{"event":"push","data":{{{data}}}}}"#);
+        assert_eq!(say(&mut with_push(), &text), [refusal], "{data}");
+    }
+    let nothing = r#"{"event":"push","data":{"type":"token","token":"","platform":"ios"}}"#;
+    assert!(say(&mut with_push(), nothing).is_empty());
+    let lists = r#"{"event":"push","data":{"type":"token","token":"T","platform":"ios","monlist":"1","intlist":"soon"}}"#;
+    let outputs = say(&mut with_push(), lists);
+    assert_eq!((&outputs[0]["register"], &outputs[0]["filter"]), (&json!("T"), &Value::Null));
+    assert_eq!(outputs[1..], [token("BADINTERVALLIST")]);
+    let refused = with_push().step(Input::NotRegistered(TokenFault::TooManyTokens));
+    assert_eq!(wanted(&refused), [token("TOOMANYTOKENS")]);
+}
+
+#[test]
+fn before_auth_a_token_is_refused_while_push_is_on_too() {
+    let mut session = Session { push: true, ..session() };
+    assert_eq!(say(&mut session, TOKEN), [fail("push", "token", "NOTAUTHORIZED")]);
+}
+
+#[test]
+fn who_logs_in_is_attached_with_the_token_that_the_app_names() {
+    let mut session = session();
+    say(&mut session, r#"{"event":"auth","data":{"user":"amy","password":"s"},"token":"fcm:a"}"#);
+    let outputs = session.step(Input::Verdict(amy()));
+    let Some(Output::Attach(admitted)) = outputs.first() else { panic!("{outputs:?}") };
+    assert_eq!(admitted.hint.as_ref().map(PushToken::expose), Some("fcm:a"));
+    assert_eq!(admitted.kind, App::ZmNinja);
 }

@@ -22,6 +22,7 @@ pub(super) fn settings() -> ServerSettings {
         max_clients_per_address: 500,
         trusted_proxies: Vec::new(),
         allowed_origins: Vec::new(),
+        push: false,
         auth_timeout: Duration::from_secs(20),
     }
 }

@@ -21,7 +21,9 @@ use crate::auth::{Credentials, Login, Verdict};
 use crate::config::TlsFiles;
 use crate::domain::{MonitorFilter, MonitorRights, User};
 use crate::ports::{LoginCheck, SystemClock};
-use crate::route::{Attached, Command, Outgoing, RouterHandle, SessionOpening, Visibility};
+use crate::route::{
+    Attached, Command, Outgoing, RegistrationFault, RouterHandle, SessionOpening, TokenCommand, Visibility,
+};
 use crate::state::{RecordedAlarm, Replay, StateError};
 use crate::telemetry::Counters;
 use crate::tls::{CertStore, load, server_config};
@@ -35,6 +37,8 @@ pub(super) enum Heard {
     Opened(String),
     Attached { user: String, app: Option<String>, filter: Option<MonitorFilter> },
     Filter(MonitorFilter),
+    Registered(String),
+    Badge(u32, Option<String>),
     Closed(&'static str),
 }
 
@@ -167,7 +171,7 @@ async fn route(mut commands: mpsc::Receiver<Command>, heard: mpsc::Sender<Heard>
                 reply.send(Attached { filter }).ok();
                 Heard::Attached { user: attach.user.name.clone(), app: attach.app, filter: attach.filter }
             }
-            Command::SetFilter(id, filter, reply) => {
+            Command::SetFilter(id, filter, _, reply) => {
                 filters.insert(id, filter.clone());
                 reply.send(()).ok();
                 Heard::Filter(filter)
@@ -181,7 +185,17 @@ async fn route(mut commands: mpsc::Receiver<Command>, heard: mpsc::Sender<Heard>
                 reply.send(Visibility { rights: MonitorRights::All, filter }).ok();
                 continue;
             }
-            Command::List(..)
+            Command::Token(TokenCommand::Register(registration, reply)) => {
+                let full = registration.token.expose() == "one-too-many";
+                reply.send(if full { Err(RegistrationFault::TooMany) } else { Ok(()) }).ok();
+                Heard::Registered(registration.token.expose().to_owned())
+            }
+            Command::Token(TokenCommand::Badge(_, badge, hint, reply)) => {
+                reply.send(()).ok();
+                Heard::Badge(badge, hint.map(|hint| hint.expose().to_owned()))
+            }
+            Command::Token(_)
+            | Command::List(..)
             | Command::Count(_)
             | Command::Disconnect(..)
             | Command::Test(..)

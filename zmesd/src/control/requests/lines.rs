@@ -1,0 +1,103 @@
+//! What happens, as the lines that `watch` streams.
+
+use jiff::Timestamp;
+use zmes_shared::control::{Decided, WatchEvent, WatchKind, WatchedToken};
+use zmes_shared::views::{ClientView, MonitorView};
+
+use crate::domain::{Alarm, Decision, Token};
+use crate::route::{PushOutcome, SessionChange};
+use crate::state::RecordedAlarm;
+
+/// An alarm that was handed on.
+pub(super) fn alarm(number: u64, alarm: &Alarm) -> WatchEvent {
+    let kind = WatchKind::Alarm {
+        alarm: number,
+        event_id: alarm.event,
+        monitor_id: alarm.monitor,
+        monitor: alarm.monitor_name.to_string(),
+        cause: alarm.cause.to_string(),
+        origin: alarm.origin.as_str().to_owned(),
+        late: alarm.late(),
+    };
+    WatchEvent { at: alarm.at, kind }
+}
+
+/// An alarm as it was announced; its number was that of an earlier daemon perhaps, and is not kept.
+pub(super) fn recorded(alarm: RecordedAlarm) -> WatchEvent {
+    let origin = if alarm.late { "reconciled" } else { "poll" };
+    let kind = WatchKind::Alarm {
+        alarm: 0,
+        event_id: alarm.event,
+        monitor_id: alarm.monitor,
+        monitor: alarm.monitor_name,
+        cause: alarm.cause,
+        origin: origin.to_owned(),
+        late: alarm.late,
+    };
+    WatchEvent { at: alarm.at, kind }
+}
+
+/// What was decided for one target.
+pub(super) fn decision(
+    number: u64,
+    alarm: &Alarm,
+    target: &str,
+    id: String,
+    decision: Decision,
+) -> WatchEvent {
+    let decided = Decided { decision: decision.as_str().to_owned(), reason: decision.reason().to_owned() };
+    let kind = WatchKind::Decision {
+        alarm: number,
+        event_id: alarm.event,
+        monitor_id: alarm.monitor,
+        target: target.to_owned(),
+        id,
+        decided,
+    };
+    WatchEvent { at: alarm.at, kind }
+}
+
+/// What became of a push.
+pub(super) fn delivery(number: u64, outcome: &PushOutcome) -> WatchEvent {
+    let kind = WatchKind::Delivery {
+        alarm: number,
+        target: "token".to_owned(),
+        id: outcome.token.handle.to_string(),
+        outcome: outcome.outcome.to_owned(),
+        detail: outcome.detail.clone(),
+        latency_ms: u64::try_from(outcome.latency.as_millis()).unwrap_or(u64::MAX),
+    };
+    WatchEvent { at: outcome.at, kind }
+}
+
+/// A client that has changed.
+pub(super) fn session(changed: &SessionChange) -> WatchEvent {
+    let SessionChange { at, change, reason, client } = changed;
+    let (change, reason) = ((*change).to_owned(), reason.map(str::to_owned));
+    WatchEvent { at: *at, kind: WatchKind::Session { change, reason, client: client.clone() } }
+}
+
+/// A client that is there.
+pub(super) fn present(at: Timestamp, client: ClientView) -> WatchEvent {
+    WatchEvent { at, kind: WatchKind::Session { change: "present".to_owned(), reason: None, client } }
+}
+
+/// A token that is there, or has changed.
+pub(super) fn token(at: Timestamp, change: &str, token: &Token) -> WatchEvent {
+    let state = if token.muted(at) { "muted" } else { token.state.as_str() };
+    let words = [token.app.as_str(), &token.app_version];
+    let watched = WatchedToken {
+        handle: token.handle.to_string(),
+        platform: token.platform.as_str().to_owned(),
+        state: state.to_owned(),
+        user: Some(token.user.clone()).filter(|user| !user.is_empty()),
+        app: words.iter().copied().filter(|word| !word.is_empty()).collect::<Vec<_>>().join(" "),
+    };
+    let reason = token.revoked.as_ref().map(|revoked| revoked.reason.clone());
+    WatchEvent { at, kind: WatchKind::Token { change: change.to_owned(), reason, token: watched } }
+}
+
+/// A monitor that is there, or has changed.
+pub(super) fn monitor(at: Timestamp, change: &str, monitor: MonitorView) -> WatchEvent {
+    WatchEvent { at, kind: WatchKind::Monitor { change: change.to_owned(), monitor } }
+}

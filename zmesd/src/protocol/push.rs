@@ -1,0 +1,156 @@
+//! `push/token` and `push/badge`, and which app and token a frame tells of.
+
+use serde_json::{Map, Value};
+
+use super::echo::{bounded, bounded_to};
+use super::incoming::{FilterFault, Malformed, list, statement, text};
+use crate::domain::{App, MonitorFilter, Platform, PushState, PushToken, TokenProblem};
+
+/// Longest `profile` that is kept, in characters: as long as the apps let people make it.
+const LONGEST_PROFILE: usize = 128;
+
+/// `push`
+#[derive(Debug)]
+pub enum PushFrame {
+    /// `push/token`; `Ok(None)`: without a token, which says nothing.
+    Token(Result<Option<Box<TokenFrame>>, TokenFault>),
+    /// `push/badge`
+    Badge(Result<u32, TokenFault>),
+    /// Any other `push`.
+    Other,
+}
+
+/// `push/token` with a token.
+#[derive(Debug)]
+pub struct TokenFrame {
+    /// The token.
+    pub token: PushToken,
+    /// What kind of phone.
+    pub platform: Platform,
+    /// `state`; enabled where it is missing.
+    pub state: PushState,
+    /// The lists: `Ok(None)` is no statement.
+    pub filter: Result<Option<MonitorFilter>, FilterFault>,
+    /// `appversion`, bounded and cleaned.
+    pub app_version: Option<String>,
+    /// `profile`, bounded and cleaned.
+    pub profile: Option<String>,
+}
+
+/// Why a token or a badge is not taken, or not all of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TokenFault {
+    /// There is no `platform`.
+    MissingPlatform,
+    /// `platform` is none that pushes can be sent to.
+    BadPlatform,
+    /// No provider issues such a token.
+    BadToken,
+    /// One more would be too many.
+    TooManyTokens,
+    /// The token is taken, its lists are not.
+    Filter(FilterFault),
+    /// `badge` is no number.
+    BadBadge,
+}
+
+impl TokenFault {
+    /// Returns the word of the protocol. The first is the seed's.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::MissingPlatform => "MISSINGPLATFORM",
+            Self::BadPlatform => "BADPLATFORM",
+            Self::BadToken => "BADTOKEN",
+            Self::TooManyTokens => "TOOMANYTOKENS",
+            Self::Filter(fault) => fault.as_str(),
+            Self::BadBadge => "BADBADGE",
+        }
+    }
+
+    /// Returns the `type` of the frame that it answers.
+    pub fn kind(self) -> &'static str {
+        match self {
+            Self::BadBadge => "badge",
+            Self::MissingPlatform
+            | Self::BadPlatform
+            | Self::BadToken
+            | Self::TooManyTokens
+            | Self::Filter(_) => "token",
+        }
+    }
+}
+
+/// Reads `data` of a `push`.
+pub(super) fn push(kind: &str, mut data: Map<String, Value>) -> Result<PushFrame, Malformed> {
+    Ok(match kind {
+        "token" => PushFrame::Token(token(data)?),
+        "badge" => PushFrame::Badge(badge(text(data.remove("badge"))?)),
+        _ => PushFrame::Other,
+    })
+}
+
+fn token(mut data: Map<String, Value>) -> Result<Result<Option<Box<TokenFrame>>, TokenFault>, Malformed> {
+    let platform = text(data.remove("platform"))?.unwrap_or_default();
+    let token = text(data.remove("token"))?.unwrap_or_default();
+    let state = PushState::parse(&text(data.remove("state"))?.unwrap_or_default());
+    let filter = statement(list(data.remove("monlist"))?, list(data.remove("intlist"))?);
+    let word = |key: &str, longest: usize| {
+        data.get(key).and_then(Value::as_str).map(|word| bounded_to(longest, word))
+    };
+    let profile = word("profile", LONGEST_PROFILE);
+    let app_version = app_version(&data);
+    // Perl's idea of nothing, which the seed went by.
+    if matches!(platform.trim(), "" | "0") {
+        return Ok(Err(TokenFault::MissingPlatform));
+    }
+    let Some(platform) = Platform::parse(&platform) else { return Ok(Err(TokenFault::BadPlatform)) };
+    Ok(match PushToken::parse(&token) {
+        Ok(token) => Ok(Some(Box::new(TokenFrame { token, platform, state, filter, app_version, profile }))),
+        Err(TokenProblem::Empty) => Ok(None),
+        Err(TokenProblem::TooLong | TokenProblem::Characters) => Err(TokenFault::BadToken),
+    })
+}
+
+/// An integer, or a text that is one; what is less than nothing is nothing.
+fn badge(text: Option<String>) -> Result<u32, TokenFault> {
+    let number = text.unwrap_or_default().trim().parse::<f64>().map_err(|_| TokenFault::BadBadge)?;
+    if !number.is_finite() {
+        return Err(TokenFault::BadBadge);
+    }
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "a cast of a float saturates"
+    )]
+    Ok(number as u32)
+}
+
+/// Returns `appversion`, bounded and cleaned.
+pub(super) fn app_version(data: &Map<String, Value>) -> Option<String> {
+    data.get("appversion").and_then(Value::as_str).filter(|version| !version.is_empty()).map(bounded)
+}
+
+/// Tells the app by the shape of its frame: zmNinja puts its push token beside `event` (on desktops an empty one),
+/// zmNinjaNg a `category`, or a `profile` into `data`.
+pub(super) fn app(frame: &Map<String, Value>, data: Option<&Map<String, Value>>) -> App {
+    if frame.contains_key("token") {
+        App::ZmNinja
+    } else if frame.contains_key("category") || data.is_some_and(|data| data.contains_key("profile")) {
+        App::ZmNinjaNg
+    } else {
+        App::Unknown
+    }
+}
+
+/// Returns the push token that the app names beside what it says. `data.token` of `auth` is an access token.
+pub(super) fn hint(
+    event: &str,
+    frame: &Map<String, Value>,
+    data: Option<&Map<String, Value>>,
+) -> Option<PushToken> {
+    let named = |object: &Map<String, Value>| PushToken::parse(object.get("token")?.as_str()?).ok();
+    named(frame).or_else(|| named(data.filter(|_| event != "auth")?))
+}
+
+#[cfg(test)]
+mod tests;

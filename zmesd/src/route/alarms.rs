@@ -1,0 +1,337 @@
+//! One alarm: decided for each session and each token, sockets first.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use tokio::sync::mpsc;
+use tokio::time::Instant;
+use tokio_tungstenite::tungstenite::Utf8Bytes;
+use tracing::{debug, info};
+use zmes_shared::{EventId, MonitorId, SessionId};
+
+use super::decided::Decided;
+use super::handle::{AlarmTestRequest, CloseReason, Outgoing, Target, TestTarget, Tested, Written};
+use super::policy::{self, Receiver, TokenReceiver};
+use super::router::Router;
+use super::sessions::{LoggedIn, Queued, Session};
+use super::tap::{AnnouncedAlarm, TapEvent};
+use super::tokens::{Entry, Tokens};
+use crate::domain::{
+    Alarm, Decision, DeliveryId, MonitorRights, Origin, PushState, SkipReason, Token, TokenId,
+};
+use crate::ports::{PushBatch, PushDelivery, PushOrder, PushReceipt};
+use crate::protocol::{self, AlarmBody};
+use crate::state::{Note, TokenDecision};
+
+/// Where the ids of test alarms begin: far beyond any real event, and still exact in a JavaScript number.
+const TEST_EVENTS_FROM: u64 = 9_000_000_000_000;
+/// What a test alarm gives as its cause, so that nobody takes it for a real one.
+const TEST_CAUSE: &str = "Test alarm by zmesctl";
+
+/// The frames of an alarm, each made once.
+struct Frames {
+    plain: Utf8Bytes,
+    supplementary: Utf8Bytes,
+}
+
+/// How an alarm is handed on.
+#[derive(Default)]
+struct Round {
+    /// A test: intervals and badges do not count.
+    test: bool,
+    /// Decide, but do nothing.
+    dry_run: bool,
+    receipts: Option<mpsc::Sender<Written>>,
+    push_receipts: Option<mpsc::Sender<PushReceipt>>,
+}
+
+/// What was decided for a token.
+struct Verdict {
+    token: Arc<Token>,
+    decision: Decision,
+    /// The number for the app's icon, where it is sent.
+    badge: u32,
+}
+
+impl Router {
+    /// Announces an alarm to all.
+    pub(super) fn on_alarm(&mut self, alarm: Alarm) {
+        self.alarms += 1;
+        self.parts.counters.alarms.increment();
+        if alarm.late() {
+            self.parts.counters.reconciled.increment();
+        }
+        info!(monitor = %alarm.monitor, "Broadcasting new events to all {} websocket clients", self.sessions.len());
+        let (alarm, round) = (Arc::new(alarm), Round::default());
+        let ids: Vec<SessionId> = self.sessions.keys().copied().collect();
+        let (sessions, copied) = self.tell_sessions(&alarm, &round, &ids);
+        let verdicts = self.decide_tokens(&alarm, &round, None);
+        self.remember_sent(&alarm, &verdicts, &copied);
+        let (decisions, deliveries) = self.deliveries(&verdicts);
+        self.remember(&alarm, sessions, &verdicts);
+        self.note(Note::Announced(Arc::clone(&alarm), decisions));
+        self.push(alarm, deliveries, None);
+    }
+
+    /// Announces a synthetic alarm, or says who would get it.
+    pub(super) fn on_test(&mut self, request: AlarmTestRequest) -> Tested {
+        self.alarms += 1;
+        self.tests += 1;
+        let event = EventId(TEST_EVENTS_FROM + self.tests);
+        let alarm = Arc::new(Alarm {
+            monitor: request.monitor,
+            monitor_name: request.monitor_name,
+            event: Some(event),
+            cause: TEST_CAUSE.into(),
+            at: self.parts.clock.now(),
+            detected: Instant::now(),
+            origin: Origin::Test,
+        });
+        let AlarmTestRequest { dry_run, receipts, only, token, push_receipts, .. } = request;
+        let round = Round { test: true, dry_run, receipts, push_receipts };
+        let (meant, others) = self.sessions_meant(&only, token.is_some());
+        let (mut sessions, _) = self.tell_sessions(&alarm, &round, &meant);
+        sessions.extend(others.into_iter().map(|id| (id, Decision::Skip(SkipReason::OtherTarget))));
+        sessions.sort_unstable_by_key(|(id, _)| *id);
+        let verdicts = if only.is_empty() { self.decide_tokens(&alarm, &round, token) } else { Vec::new() };
+        let session = |&(id, decision): &_| TestTarget { target: Target::Session(id), decision };
+        let told = |verdict: &Verdict| TestTarget {
+            target: Target::Token(verdict.token.id, verdict.token.handle),
+            decision: verdict.decision,
+        };
+        let targets = sessions.iter().map(session).chain(verdicts.iter().map(told)).collect();
+        if !round.dry_run {
+            let (decisions, deliveries) = self.deliveries(&verdicts);
+            self.remember(&alarm, sessions, &verdicts);
+            self.note(Note::Tested(Arc::clone(&alarm), decisions));
+            self.push(alarm, deliveries, round.push_receipts);
+        }
+        Tested { alarm: self.alarms, event, targets }
+    }
+
+    /// Returns the authenticated sessions that a test is for, and those that it is not for. A test for a token is
+    /// for no session, and names none.
+    fn sessions_meant(&self, only: &[SessionId], for_token: bool) -> (Vec<SessionId>, Vec<SessionId>) {
+        if for_token {
+            return (Vec::new(), Vec::new());
+        }
+        let logged_in = self.sessions.values().filter(|session| session.login.is_some());
+        logged_in.map(|session| session.id).partition(|id| only.is_empty() || only.contains(id))
+    }
+
+    /// Decides for these sessions and queues the frame for those that get it. Returns the decisions, and the tokens
+    /// whose session got its copy.
+    fn tell_sessions(
+        &mut self,
+        alarm: &Alarm,
+        round: &Round,
+        ids: &[SessionId],
+    ) -> (Vec<(SessionId, Decision)>, BTreeSet<TokenId>) {
+        let frames = Frames::of(alarm);
+        let mut decisions = Vec::with_capacity(ids.len());
+        let (mut sent, mut copied) = (BTreeSet::new(), BTreeSet::new());
+        let push = self.parts.push;
+        for id in ids {
+            let Some(session) = self.sessions.get_mut(id) else { continue };
+            let entry = session.login.as_ref().and_then(|login| self.tokens.get(login.token?));
+            let supplementary = push.enabled && entry.is_some_and(wants_pushes);
+            let default = if supplementary { push.interval_default } else { Duration::ZERO };
+            let mut decision = decide(session, entry, default, alarm, round);
+            if decision == Decision::Send && !round.dry_run {
+                let frame = if supplementary { &frames.supplementary } else { &frames.plain };
+                decision = deliver(session, frame, round.receipts.as_ref());
+            }
+            if let (Decision::Send, Some(login), false) = (decision, &mut session.login, round.test) {
+                copied.extend(login.token);
+                if keep_sent(login, alarm.monitor, alarm.at)
+                    && self.devices.set_sent(&login.device, alarm.monitor, alarm.at)
+                {
+                    sent.insert(login.device.clone());
+                }
+            }
+            decisions.push((*id, decision));
+        }
+        if !sent.is_empty() {
+            self.note(Note::Sent(sent, alarm.monitor, alarm.at));
+        }
+        (decisions, copied)
+    }
+
+    /// Decides for the live tokens, or for one of them; while push is off there is nothing to decide, and a test
+    /// says so.
+    fn decide_tokens(&mut self, alarm: &Alarm, round: &Round, only: Option<TokenId>) -> Vec<Verdict> {
+        if !self.parts.push.enabled && !round.test {
+            return Vec::new();
+        }
+        let meant = |entry: &&Entry| only.is_none_or(|only| only == entry.token().id);
+        let verdict = |entry: &Entry| {
+            let decision = if self.parts.push.enabled {
+                self.decide_token(entry, alarm, round)
+            } else {
+                Decision::Skip(SkipReason::PushOff)
+            };
+            (Arc::clone(entry.token()), decision)
+        };
+        let decided: Vec<_> = self.tokens.live().filter(meant).map(verdict).collect();
+        let counts = !round.test;
+        decided
+            .into_iter()
+            .map(|(token, decision)| verdict_of(&mut self.tokens, token, decision, counts))
+            .collect()
+    }
+
+    fn decide_token(&self, entry: &Entry, alarm: &Alarm, round: &Round) -> Decision {
+        let token = entry.token();
+        let last_sent = entry.sent.get(&alarm.monitor).copied().filter(|_| !round.test);
+        let catalog = self.parts.catalog.borrow();
+        let owner = self.rights_of(&token.user, &catalog);
+        let receiver = TokenReceiver {
+            owner,
+            state: token.state,
+            muted: token.muted(alarm.at),
+            filter: &token.filter,
+            interval_default: self.parts.push.interval_default,
+            last_sent,
+        };
+        policy::decide_token(alarm.monitor, alarm.at, receiver)
+    }
+
+    /// Remembers when tokens were told of the monitor, by a push or over their session's socket, where they ask for
+    /// an interval: it is one for both.
+    fn remember_sent(&mut self, alarm: &Alarm, verdicts: &[Verdict], copied: &BTreeSet<TokenId>) {
+        let pushed = verdicts.iter().filter(|verdict| verdict.decision == Decision::Send);
+        let told: BTreeSet<TokenId> =
+            pushed.map(|verdict| verdict.token.id).chain(copied.iter().copied()).collect();
+        let mut kept = Vec::new();
+        for id in told {
+            let Some(entry) = self.tokens.get_mut(id) else { continue };
+            let default = self.parts.push.interval_default;
+            let interval = policy::interval(&entry.token().filter, default, alarm.monitor);
+            if interval.is_some_and(|interval| !interval.is_zero()) {
+                entry.sent.insert(alarm.monitor, alarm.at);
+                kept.push(id);
+            }
+        }
+        if !kept.is_empty() {
+            self.note(Note::TokenSent(kept, alarm.monitor, alarm.at));
+        }
+    }
+
+    /// Numbers what was decided for tokens.
+    fn deliveries(&mut self, verdicts: &[Verdict]) -> (Arc<[TokenDecision]>, Vec<PushDelivery>) {
+        let mut deliveries = Vec::new();
+        let mut number = |verdict: &Verdict| {
+            self.last_delivery = DeliveryId(self.last_delivery.0 + 1);
+            let (id, badge, token) = (self.last_delivery, verdict.badge, verdict.token.id);
+            if verdict.decision == Decision::Send {
+                deliveries.push(PushDelivery { id, token: Arc::clone(&verdict.token), badge });
+            }
+            TokenDecision { id, token, decision: verdict.decision, badge }
+        };
+        (verdicts.iter().map(&mut number).collect(), deliveries)
+    }
+
+    fn push(
+        &mut self,
+        alarm: Arc<Alarm>,
+        deliveries: Vec<PushDelivery>,
+        receipts: Option<mpsc::Sender<PushReceipt>>,
+    ) {
+        if !deliveries.is_empty() {
+            self.order(PushOrder::Alarm(PushBatch { alarm, deliveries, receipts }));
+        }
+    }
+
+    /// Keeps what was decided for `why`, and tells those who watch.
+    fn remember(&mut self, alarm: &Arc<Alarm>, sessions: Vec<(SessionId, Decision)>, verdicts: &[Verdict]) {
+        let (number, targets) = (self.alarms, sessions.len() + verdicts.len());
+        debug!(alarm = number, monitor = %alarm.monitor, targets, "decided");
+        let watched = self.parts.tap.watched();
+        let token = |verdict: &Verdict| (Arc::clone(&verdict.token), verdict.decision);
+        let tokens = verdicts.iter().filter(|_| watched).map(token).collect();
+        let (alarm, sessions) = (Arc::clone(alarm), sessions.into());
+        let decided = Arc::new(Decided { number, alarm: Arc::clone(&alarm), sessions, tokens });
+        let decisions = Arc::downgrade(&decided);
+        self.ring.push(decided);
+        self.parts.tap.send_with(|| TapEvent::Alarm(AnnouncedAlarm { number, alarm, decided: decisions }));
+    }
+}
+
+impl Frames {
+    fn of(alarm: &Alarm) -> Self {
+        let frame = |supplementary| {
+            protocol::alarm(&AlarmBody {
+                event: alarm.event,
+                monitor: alarm.monitor,
+                monitor_name: &alarm.monitor_name,
+                cause: &alarm.cause,
+                late: alarm.late(),
+                replayed: false,
+                supplementary,
+            })
+        };
+        Self { plain: frame(false), supplementary: frame(true) }
+    }
+}
+
+/// Says whether a session of that token gets copies of pushes: an admin's mute does not change that.
+fn wants_pushes(entry: &Entry) -> bool {
+    entry.is_live() && entry.token().state == PushState::Enabled
+}
+
+/// Decides for a session; that of a token is measured by what the token was told last.
+fn decide(
+    session: &Session,
+    entry: Option<&Entry>,
+    interval_default: Duration,
+    alarm: &Alarm,
+    round: &Round,
+) -> Decision {
+    let Some(login) = &session.login else { return Decision::Skip(SkipReason::Pending) };
+    let told = entry.map_or(&login.last_sent, |entry| &entry.sent);
+    let last_sent = told.get(&alarm.monitor).copied().filter(|_| !round.test);
+    let rights: &MonitorRights = &login.user.rights;
+    let receiver = Receiver { rights, filter: &login.filter, interval_default, last_sent };
+    policy::decide(alarm.monitor, alarm.at, receiver)
+}
+
+/// Joins token and decision with the badge, which a real push counts up.
+fn verdict_of(tokens: &mut Tokens, token: Arc<Token>, decision: Decision, counts: bool) -> Verdict {
+    let mut badge = 0;
+    if decision == Decision::Send
+        && let Some(entry) = tokens.get_mut(token.id)
+    {
+        if counts {
+            entry.count();
+        }
+        badge = entry.badge();
+    }
+    Verdict { token, decision, badge }
+}
+
+/// Queues a frame; a session that does not read is ended (and counted where it ends, with those that time out).
+fn deliver(session: &mut Session, frame: &Utf8Bytes, receipts: Option<&mpsc::Sender<Written>>) -> Decision {
+    let outgoing = match receipts {
+        Some(receipts) => Outgoing::Tracked(Box::new((frame.clone(), receipts.clone()))),
+        None => Outgoing::Frame(frame.clone()),
+    };
+    match session.queue(outgoing) {
+        Queued::Yes => Decision::Send,
+        Queued::Gone => Decision::Skip(SkipReason::Ending),
+        Queued::Full => {
+            session.end(CloseReason::Slow);
+            Decision::Skip(SkipReason::Slow)
+        }
+    }
+}
+
+/// Remembers when a session got an alarm, where its filter asks for an interval; false: it does not.
+fn keep_sent(login: &mut LoggedIn, monitor: MonitorId, at: Timestamp) -> bool {
+    if login.filter.interval(monitor).is_none_or(|interval| interval.is_zero()) {
+        return false;
+    }
+    login.last_sent.insert(monitor, at);
+    true
+}

@@ -1,0 +1,107 @@
+//! What was decided about the last alarms, kept for `why` and for watchers: a ring with a bound on its size.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use zmes_shared::{EventId, SessionId};
+
+use super::token_handle::SessionDecision;
+use crate::domain::{Alarm, Decision, Token};
+
+/// Decisions that are remembered, all alarms together; what the last alarm decided always is. 16 bytes each.
+const MAX_DECISIONS: usize = 250_000;
+/// Alarms that are remembered.
+const MAX_ALARMS: usize = 1000;
+
+/// What was decided about one alarm.
+#[derive(Debug)]
+pub struct Decided {
+    /// The alarm's number since the daemon started.
+    pub number: u64,
+    /// The alarm.
+    pub alarm: Arc<Alarm>,
+    /// For each session, authenticated or not.
+    pub sessions: Box<[(SessionId, Decision)]>,
+    /// For each token; empty unless somebody watched, because the state file has them.
+    pub tokens: Box<[(Arc<Token>, Decision)]>,
+}
+
+/// The last alarms.
+#[derive(Debug, Default)]
+pub(super) struct DecisionRing {
+    alarms: VecDeque<Arc<Decided>>,
+    decisions: usize,
+}
+
+impl Decided {
+    fn len(&self) -> usize {
+        self.sessions.len() + self.tokens.len()
+    }
+}
+
+impl DecisionRing {
+    /// Remembers an alarm, and forgets the oldest ones where that is too much.
+    pub(super) fn push(&mut self, decided: Arc<Decided>) {
+        self.decisions += decided.len();
+        self.alarms.push_back(decided);
+        while self.alarms.len() > 1 && (self.alarms.len() > MAX_ALARMS || self.decisions > MAX_DECISIONS) {
+            let oldest = self.alarms.pop_front().map_or(0, |oldest| oldest.len());
+            self.decisions -= oldest;
+        }
+    }
+
+    /// Returns what was decided for sessions about an event, oldest alarm first.
+    pub(super) fn of_event(&self, event: EventId) -> Vec<SessionDecision> {
+        let about = self.alarms.iter().filter(|decided| decided.alarm.event == Some(event));
+        let decisions = |decided: &Arc<Decided>| {
+            let (alarm, at) = (decided.number, decided.alarm.at);
+            let each = decided.sessions.iter();
+            each.map(|&(session, decision)| SessionDecision { alarm, at, session, decision })
+                .collect::<Vec<_>>()
+        };
+        about.flat_map(decisions).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use jiff::Timestamp;
+    use tokio::time::Instant;
+    use zmes_shared::MonitorId;
+
+    use super::*;
+    use crate::domain::Origin;
+
+    fn decided(number: u64, sessions: u64) -> Arc<Decided> {
+        let alarm = Alarm {
+            monitor: MonitorId(1),
+            monitor_name: "Garage".into(),
+            event: Some(EventId(number)),
+            cause: "Motion".into(),
+            at: Timestamp::UNIX_EPOCH,
+            detected: Instant::now(),
+            origin: Origin::Poll,
+        };
+        let sessions = (0..sessions).map(|id| (SessionId(id), Decision::Send)).collect();
+        Arc::new(Decided { number, alarm: Arc::new(alarm), sessions, tokens: Box::default() })
+    }
+
+    #[test]
+    fn the_oldest_are_forgotten_and_the_last_one_never() {
+        let mut ring = DecisionRing::default();
+        for number in 1..=30 {
+            ring.push(decided(number, 10_000));
+        }
+        assert!(ring.of_event(EventId(5)).is_empty());
+        assert_eq!(ring.of_event(EventId(6)).len(), 10_000);
+        ring.push(decided(31, 400_000));
+        assert_eq!(ring.of_event(EventId(31)).len(), 400_000);
+        assert!(ring.of_event(EventId(30)).is_empty());
+        for number in 32..=2000 {
+            ring.push(decided(number, 1));
+        }
+        assert!(ring.of_event(EventId(1000)).is_empty());
+        assert_eq!(ring.of_event(EventId(1001)).len(), 1);
+        assert_eq!((ring.alarms.len(), ring.decisions), (1000, 1000));
+    }
+}

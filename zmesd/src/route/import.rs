@@ -1,0 +1,107 @@
+//! Tokens from a file: what each of them means beside what is known already.
+
+use std::collections::HashMap;
+
+use jiff::Timestamp;
+
+use super::token_handle::{TokenImport, TokenImported};
+use super::tokens::Tokens;
+use crate::domain::{App, PushToken, Token, TokenId};
+
+/// What an import comes to.
+#[derive(Debug, Default)]
+pub(super) struct Plan {
+    /// For each token of the file, in its order.
+    pub(super) outcomes: Vec<TokenImported>,
+    /// The tokens that are new or change, as they will be.
+    pub(super) tokens: Vec<Token>,
+}
+
+/// Says what an import comes to, without doing anything.
+///
+/// What an app has registered is newer than any file and stays. A revoked token stays revoked: somebody has decided
+/// so, or its provider knows it no more, and a file of before cannot know. So importing twice changes nothing.
+pub(super) fn plan(known: &Tokens, imports: Vec<TokenImport>, now: Timestamp) -> Plan {
+    let mut plan = Plan::default();
+    // Where a file names a token twice, the second time it is known.
+    let mut planned: HashMap<PushToken, usize> = HashMap::new();
+    let mut next = known.next_id();
+    let mut room = known.room();
+    for import in imports {
+        let earlier = planned.get(&import.token).copied();
+        let before = match earlier.and_then(|index| plan.tokens.get(index)) {
+            Some(token) => Some(token.clone()),
+            None => known.find(&import.token).map(|entry| Token::clone(entry.token())),
+        };
+        let (outcome, token) = match before {
+            None if room == 0 => (TokenImported::Refused("too many tokens"), None),
+            None => {
+                room -= 1;
+                let id = next;
+                next = TokenId(id.0 + 1);
+                (TokenImported::New(id), Some(new(id, import, now)))
+            }
+            Some(before) if before.revoked.is_some() => {
+                (TokenImported::Refused("it was revoked: tokens restore brings it back"), None)
+            }
+            Some(before) => again(before, import),
+        };
+        if let Some(token) = token {
+            match earlier.and_then(|index| plan.tokens.get_mut(index)) {
+                Some(planned) => *planned = token,
+                None => {
+                    planned.insert(token.token.clone(), plan.tokens.len());
+                    plan.tokens.push(token);
+                }
+            }
+        }
+        plan.outcomes.push(outcome);
+    }
+    plan
+}
+
+fn new(id: TokenId, import: TokenImport, now: Timestamp) -> Token {
+    Token {
+        id,
+        handle: import.token.handle(),
+        token: import.token,
+        platform: import.platform,
+        state: import.state,
+        user: import.user,
+        app: import.app,
+        app_version: import.app_version,
+        profile: import.profile,
+        filter: import.filter,
+        badge: import.badge,
+        created_at: now,
+        last_seen_at: now,
+        mute_until: None,
+        transport: None,
+        revoked: None,
+    }
+}
+
+/// A token that is known already. What the file does not tell stays, and so does the badge, which has moved on.
+fn again(before: Token, import: TokenImport) -> (TokenImported, Option<Token>) {
+    let id = before.id;
+    let told = |new: String, old: &String| if new.is_empty() { old.clone() } else { new };
+    let after = Token {
+        platform: import.platform,
+        state: import.state,
+        user: told(import.user, &before.user),
+        app: if import.app == App::Unknown { before.app } else { import.app },
+        app_version: told(import.app_version, &before.app_version),
+        profile: told(import.profile, &before.profile),
+        filter: import.filter,
+        ..before.clone()
+    };
+    if after == before {
+        return (TokenImported::Unchanged(id), None);
+    }
+    // Only an app gives a token an owner (or a file that names one, which was then looked through by an admin).
+    if before.user.is_empty() {
+        (TokenImported::Changed(id), Some(after))
+    } else {
+        (TokenImported::Kept(id), None)
+    }
+}

@@ -1,0 +1,130 @@
+//! What admins and providers do to tokens.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use tracing::info;
+
+use super::import::plan;
+use super::router::Router;
+use super::token_handle::{TokenCommand, TokenImport, TokenImported};
+use crate::domain::{Revoked, Token, TokenId};
+use crate::ports::PushOrder;
+use crate::state::Note;
+
+/// Characters of a reason that are kept: it may be a provider's text.
+const MAX_REASON: usize = 200;
+
+impl Router {
+    pub(super) fn on_token_command(&mut self, command: TokenCommand) {
+        // A reply that nobody waits for any more is no error: the caller has given up.
+        match command {
+            TokenCommand::Register(registration, reply) => {
+                reply.send(self.on_register(registration)).ok();
+            }
+            TokenCommand::Badge(session, badge, hint, reply) => {
+                self.on_badge(session, badge, hint.as_ref());
+                reply.send(()).ok();
+            }
+            TokenCommand::Revoke(tokens, reason, reply) => drop(reply.send(self.revoke(tokens, &reason))),
+            TokenCommand::Restore(token, reply) => drop(reply.send(self.restore(token))),
+            TokenCommand::Mute(token, until, reply) => drop(reply.send(self.mute(token, until))),
+            TokenCommand::SetBadges(only, to, reply) => drop(reply.send(self.set_badges(only, to))),
+            TokenCommand::Import(tokens, dry_run, reply) => drop(reply.send(self.import(tokens, dry_run))),
+            TokenCommand::Dead(token, reason) => drop(self.revoke(vec![token], &reason)),
+            TokenCommand::Count(reply) => drop(reply.send(self.tokens.counts(self.parts.clock.now()))),
+            TokenCommand::Decisions(event, reply) => drop(reply.send(self.ring.of_event(event))),
+        }
+    }
+
+    /// Revokes the live ones among these and returns them.
+    fn revoke(&mut self, ids: Vec<TokenId>, reason: &str) -> Vec<TokenId> {
+        let reason: String = reason.chars().filter(|char| !char.is_control()).take(MAX_REASON).collect();
+        let at = self.parts.clock.now();
+        let mut revoked = Vec::new();
+        for id in ids {
+            let Some(entry) = self.tokens.live_mut(id) else { continue };
+            let gone = entry.change(|token| token.revoked = Some(Revoked { at, reason: reason.clone() }));
+            let Some(token) = gone else { continue };
+            let session = entry.session.take();
+            info!(token = %token.token, handle = %token.handle, reason, "token revoked");
+            if let Some(login) = session.and_then(|session| self.login_mut(session)) {
+                login.token = None;
+            }
+            session.into_iter().for_each(|session| self.tell_session(session, "token"));
+            self.tell_token("revoked", &token);
+            self.order(PushOrder::Withdraw(id));
+            revoked.push(token);
+        }
+        let ids = revoked.iter().map(|token| token.id).collect();
+        self.note_all(revoked);
+        ids
+    }
+
+    fn restore(&mut self, id: TokenId) -> bool {
+        let Some(entry) = self.tokens.get_mut(id).filter(|entry| !entry.is_live()) else { return false };
+        let Some(token) = entry.change(|token| token.revoked = None) else { return false };
+        info!(token = %token.token, handle = %token.handle, "token restored");
+        self.tell_token("restored", &token);
+        self.note(Note::Token(Arc::clone(&token)));
+        if self.parts.push.enabled {
+            self.order(PushOrder::Register(token));
+        }
+        true
+    }
+
+    fn mute(&mut self, id: TokenId, until: Option<Timestamp>) -> bool {
+        let Some(entry) = self.tokens.live_mut(id) else { return false };
+        if let Some(token) = entry.change(|token| token.mute_until = until) {
+            let change = if until.is_some() { "muted" } else { "unmuted" };
+            info!(token = %token.token, handle = %token.handle, ?until, "token {change}");
+            self.tell_token(change, &token);
+            self.note(Note::Token(token));
+        }
+        true
+    }
+
+    fn set_badges(&mut self, only: Option<Vec<TokenId>>, to: u32) -> usize {
+        let ids: BTreeSet<TokenId> = match only {
+            Some(only) => only.into_iter().collect(),
+            None => self.tokens.live().map(|entry| entry.token().id).collect(),
+        };
+        let (mut count, mut changed) = (0, Vec::new());
+        for id in ids {
+            let Some(entry) = self.tokens.live_mut(id) else { continue };
+            count += 1;
+            if let Some(token) = entry.change(|token| token.badge = to) {
+                self.tell_token("badge", &token);
+                changed.push(token);
+            }
+        }
+        self.note_all(changed);
+        count
+    }
+
+    fn import(&mut self, tokens: Vec<TokenImport>, dry_run: bool) -> Vec<TokenImported> {
+        let plan = plan(&self.tokens, tokens, self.parts.clock.now());
+        if dry_run {
+            return plan.outcomes;
+        }
+        let mut written = Vec::with_capacity(plan.tokens.len());
+        for token in plan.tokens {
+            let id = token.id;
+            self.tokens.insert(token);
+            let Some(token) = self.tokens.get_mut(id).map(super::tokens::Entry::snapshot) else { continue };
+            self.tell_token("imported", &token);
+            written.push(token);
+        }
+        info!(tokens = written.len(), "tokens imported");
+        self.note_all(written);
+        plan.outcomes
+    }
+
+    /// Writes tokens down with one note: the queue has room for alarms, not for every token there is.
+    fn note_all(&self, tokens: Vec<Arc<Token>>) {
+        if !tokens.is_empty() {
+            self.note(Note::Tokens(tokens));
+        }
+    }
+}

@@ -1,0 +1,179 @@
+//! What others may ask of the router about push tokens.
+//!
+//! A command is answered when it holds in memory, and the next alarm is decided by it; who has to know that it is on
+//! the disk, too, calls `StateHandle::settle`.
+
+use jiff::Timestamp;
+use tokio::sync::oneshot;
+use zmes_shared::views::TokenCounts;
+use zmes_shared::{EventId, SessionId};
+
+use super::handle::{Busy, Command, RouterHandle};
+use crate::domain::{App, Decision, MonitorFilter, Platform, PushState, PushToken, TokenId};
+
+/// `push/token`: an app tells its token, and how it wants to be told.
+#[derive(Debug, Clone)]
+pub struct Registration {
+    /// The session that says so; its user becomes the owner.
+    pub session: SessionId,
+    /// The token.
+    pub token: PushToken,
+    /// What kind of phone.
+    pub platform: Platform,
+    /// Whether it wants pushes.
+    pub state: PushState,
+    /// The lists; `None`: no statement (the socket's explicit filter, else the stored one, else all).
+    pub filter: Option<MonitorFilter>,
+    /// Which app, as far as this message tells.
+    pub kind: App,
+    /// The app's version; `None`: as it told in `auth`, else as it was.
+    pub app_version: Option<String>,
+    /// The app's name for this server; `None`: as it was.
+    pub profile: Option<String>,
+}
+
+/// Why a token is not taken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum RegistrationFault {
+    /// The user, or everybody together, has registered more than is sensible.
+    #[error("too many tokens")]
+    TooMany,
+}
+
+/// A token from a file.
+#[derive(Debug, Clone)]
+pub struct TokenImport {
+    /// The token.
+    pub token: PushToken,
+    /// What kind of phone.
+    pub platform: Platform,
+    /// Whether it wants pushes.
+    pub state: PushState,
+    /// Which monitors, and how often at most.
+    pub filter: MonitorFilter,
+    /// Which app; [`App::Unknown`] where the file does not tell.
+    pub app: App,
+    /// The app's version; empty where the file does not tell.
+    pub app_version: String,
+    /// The app's own name for the server; empty where the file does not tell.
+    pub profile: String,
+    /// The number on the app's icon; counts for new tokens alone.
+    pub badge: u32,
+    /// The owner; empty: nobody, and the token gets what everybody gets.
+    pub user: String,
+}
+
+/// What became of an imported token.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TokenImported {
+    /// It was not known; with `dry_run` this is the id that it would get.
+    New(TokenId),
+    /// It was known from an earlier import, and is now as the file says.
+    Changed(TokenId),
+    /// It is as the file says already.
+    Unchanged(TokenId),
+    /// An app has registered it: that is newer than any file, and wins.
+    Kept(TokenId),
+    /// It is not taken, and why.
+    Refused(&'static str),
+}
+
+/// What was decided for one session about an event, as long as it is remembered.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SessionDecision {
+    /// The alarm's number, as `watch` shows it.
+    pub alarm: u64,
+    /// When the alarm was found.
+    pub at: Timestamp,
+    /// Which session.
+    pub session: SessionId,
+    /// What was decided.
+    pub decision: Decision,
+}
+
+/// What the router is asked about tokens. Each `reply` is sent when the thing is done.
+#[derive(Debug)]
+pub enum TokenCommand {
+    /// An app tells its token.
+    Register(Registration, oneshot::Sender<Result<(), RegistrationFault>>),
+    /// An app sets the number on its icon, with the token that it names, if it does.
+    Badge(SessionId, u32, Option<PushToken>, oneshot::Sender<()>),
+    /// Tokens are gone, and why; those that were not before.
+    Revoke(Vec<TokenId>, String, oneshot::Sender<Vec<TokenId>>),
+    /// A revoked one is back; false: there is none of that id.
+    Restore(TokenId, oneshot::Sender<bool>),
+    /// Silence, or no more silence.
+    Mute(TokenId, Option<Timestamp>, oneshot::Sender<bool>),
+    /// Set badges; how many tokens.
+    SetBadges(Option<Vec<TokenId>>, u32, oneshot::Sender<usize>),
+    /// Take tokens from a file, or say what would become of them.
+    Import(Vec<TokenImport>, bool, oneshot::Sender<Vec<TokenImported>>),
+    /// A provider knows a token no more.
+    Dead(TokenId, String),
+    /// How many there are.
+    Count(oneshot::Sender<TokenCounts>),
+    /// What was decided for sessions about an event.
+    Decisions(EventId, oneshot::Sender<Vec<SessionDecision>>),
+}
+
+impl RouterHandle {
+    /// Registers a token for the user of a session, and attaches the session to it.
+    pub async fn register(&self, registration: Registration) -> Result<Result<(), RegistrationFault>, Busy> {
+        self.ask(|reply| TokenCommand::Register(registration, reply)).await
+    }
+
+    /// Sets the number on the icon of a session's app; where it has no token yet, its next one gets it.
+    pub async fn set_badge(
+        &self,
+        session: SessionId,
+        badge: u32,
+        hint: Option<PushToken>,
+    ) -> Result<(), Busy> {
+        self.ask(|reply| TokenCommand::Badge(session, badge, hint, reply)).await
+    }
+
+    /// Revokes tokens and returns those that were live. What still waits for them is not sent.
+    pub async fn revoke(&self, tokens: Vec<TokenId>, reason: String) -> Result<Vec<TokenId>, Busy> {
+        self.ask(|reply| TokenCommand::Revoke(tokens, reason, reply)).await
+    }
+
+    /// Takes a revocation back; false: no revoked token has that id.
+    pub async fn restore(&self, token: TokenId) -> Result<bool, Busy> {
+        self.ask(|reply| TokenCommand::Restore(token, reply)).await
+    }
+
+    /// Silences a token until then ([`Timestamp::MAX`]: until unmuted), or no more (`None`); false: no live token has
+    /// that id.
+    pub async fn mute(&self, token: TokenId, until: Option<Timestamp>) -> Result<bool, Busy> {
+        self.ask(|reply| TokenCommand::Mute(token, until, reply)).await
+    }
+
+    /// Sets the badges of these live tokens, or of all, and returns how many they are.
+    pub async fn set_badges(&self, only: Option<Vec<TokenId>>, to: u32) -> Result<usize, Busy> {
+        self.ask(|reply| TokenCommand::SetBadges(only, to, reply)).await
+    }
+
+    /// Takes tokens from a file, and says of each what became of it; with `dry_run` what would.
+    pub async fn import(&self, tokens: Vec<TokenImport>, dry_run: bool) -> Result<Vec<TokenImported>, Busy> {
+        self.ask(|reply| TokenCommand::Import(tokens, dry_run, reply)).await
+    }
+
+    /// Revokes a token that its provider knows no more.
+    pub async fn token_dead(&self, token: TokenId, reason: String) -> Result<(), Busy> {
+        self.send(Command::Token(TokenCommand::Dead(token, reason))).await
+    }
+
+    /// Returns how many live tokens there are.
+    pub async fn token_counts(&self) -> Result<TokenCounts, Busy> {
+        self.ask(TokenCommand::Count).await
+    }
+
+    /// Returns what was decided for sessions about an event, oldest alarm first; empty: nothing is remembered of it.
+    pub async fn session_decisions(&self, event: EventId) -> Result<Vec<SessionDecision>, Busy> {
+        self.ask(|reply| TokenCommand::Decisions(event, reply)).await
+    }
+
+    async fn ask<T>(&self, command: impl FnOnce(oneshot::Sender<T>) -> TokenCommand) -> Result<T, Busy> {
+        self.call(|reply| Command::Token(command(reply))).await
+    }
+}
