@@ -40,7 +40,7 @@ pub struct TokenView {
     pub profile: Option<String>,
     /// The monitors that it wants to hear of; `null`: all.
     pub monitors: Option<Vec<MonitorId>>,
-    /// The least time between two alarms of each of `monitors`, in milliseconds; `null`: none is wanted.
+    /// The least time between two alarms of each of `monitors`, in milliseconds; `null` as `monitors` is.
     pub intervals: Option<Vec<u64>>,
     /// The number on the app's icon.
     pub badge: u32,
