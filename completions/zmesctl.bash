@@ -19,6 +19,9 @@ _zmesctl() {
             zmesctl,alarm)
                 cmd="zmesctl__subcmd__alarm"
                 ;;
+            zmesctl,badges)
+                cmd="zmesctl__subcmd__badges"
+                ;;
             zmesctl,check)
                 cmd="zmesctl__subcmd__check"
                 ;;
@@ -34,11 +37,17 @@ _zmesctl() {
             zmesctl,help)
                 cmd="zmesctl__subcmd__help"
                 ;;
+            zmesctl,latency)
+                cmd="zmesctl__subcmd__latency"
+                ;;
             zmesctl,log)
                 cmd="zmesctl__subcmd__log"
                 ;;
             zmesctl,monitors)
                 cmd="zmesctl__subcmd__monitors"
+                ;;
+            zmesctl,push)
+                cmd="zmesctl__subcmd__push"
                 ;;
             zmesctl,reload)
                 cmd="zmesctl__subcmd__reload"
@@ -46,8 +55,14 @@ _zmesctl() {
             zmesctl,status)
                 cmd="zmesctl__subcmd__status"
                 ;;
+            zmesctl,tokens)
+                cmd="zmesctl__subcmd__tokens"
+                ;;
             zmesctl,watch)
                 cmd="zmesctl__subcmd__watch"
+                ;;
+            zmesctl,why)
+                cmd="zmesctl__subcmd__why"
                 ;;
             zmesctl__subcmd__alarm,cancel)
                 cmd="zmesctl__subcmd__alarm__subcmd__cancel"
@@ -57,6 +72,9 @@ _zmesctl() {
                 ;;
             zmesctl__subcmd__alarm,test)
                 cmd="zmesctl__subcmd__alarm__subcmd__test"
+                ;;
+            zmesctl__subcmd__badges,reset)
+                cmd="zmesctl__subcmd__badges__subcmd__reset"
                 ;;
             zmesctl__subcmd__clients,disconnect)
                 cmd="zmesctl__subcmd__clients__subcmd__disconnect"
@@ -76,6 +94,9 @@ _zmesctl() {
             zmesctl__subcmd__help,alarm)
                 cmd="zmesctl__subcmd__help__subcmd__alarm"
                 ;;
+            zmesctl__subcmd__help,badges)
+                cmd="zmesctl__subcmd__help__subcmd__badges"
+                ;;
             zmesctl__subcmd__help,check)
                 cmd="zmesctl__subcmd__help__subcmd__check"
                 ;;
@@ -91,11 +112,17 @@ _zmesctl() {
             zmesctl__subcmd__help,help)
                 cmd="zmesctl__subcmd__help__subcmd__help"
                 ;;
+            zmesctl__subcmd__help,latency)
+                cmd="zmesctl__subcmd__help__subcmd__latency"
+                ;;
             zmesctl__subcmd__help,log)
                 cmd="zmesctl__subcmd__help__subcmd__log"
                 ;;
             zmesctl__subcmd__help,monitors)
                 cmd="zmesctl__subcmd__help__subcmd__monitors"
+                ;;
+            zmesctl__subcmd__help,push)
+                cmd="zmesctl__subcmd__help__subcmd__push"
                 ;;
             zmesctl__subcmd__help,reload)
                 cmd="zmesctl__subcmd__help__subcmd__reload"
@@ -103,8 +130,14 @@ _zmesctl() {
             zmesctl__subcmd__help,status)
                 cmd="zmesctl__subcmd__help__subcmd__status"
                 ;;
+            zmesctl__subcmd__help,tokens)
+                cmd="zmesctl__subcmd__help__subcmd__tokens"
+                ;;
             zmesctl__subcmd__help,watch)
                 cmd="zmesctl__subcmd__help__subcmd__watch"
+                ;;
+            zmesctl__subcmd__help,why)
+                cmd="zmesctl__subcmd__help__subcmd__why"
                 ;;
             zmesctl__subcmd__help__subcmd__alarm,cancel)
                 cmd="zmesctl__subcmd__help__subcmd__alarm__subcmd__cancel"
@@ -114,6 +147,9 @@ _zmesctl() {
                 ;;
             zmesctl__subcmd__help__subcmd__alarm,test)
                 cmd="zmesctl__subcmd__help__subcmd__alarm__subcmd__test"
+                ;;
+            zmesctl__subcmd__help__subcmd__badges,reset)
+                cmd="zmesctl__subcmd__help__subcmd__badges__subcmd__reset"
                 ;;
             zmesctl__subcmd__help__subcmd__clients,disconnect)
                 cmd="zmesctl__subcmd__help__subcmd__clients__subcmd__disconnect"
@@ -139,6 +175,42 @@ _zmesctl() {
             zmesctl__subcmd__help__subcmd__monitors,reload)
                 cmd="zmesctl__subcmd__help__subcmd__monitors__subcmd__reload"
                 ;;
+            zmesctl__subcmd__help__subcmd__push,check)
+                cmd="zmesctl__subcmd__help__subcmd__push__subcmd__check"
+                ;;
+            zmesctl__subcmd__help__subcmd__push,queue)
+                cmd="zmesctl__subcmd__help__subcmd__push__subcmd__queue"
+                ;;
+            zmesctl__subcmd__help__subcmd__tokens,export)
+                cmd="zmesctl__subcmd__help__subcmd__tokens__subcmd__export"
+                ;;
+            zmesctl__subcmd__help__subcmd__tokens,import)
+                cmd="zmesctl__subcmd__help__subcmd__tokens__subcmd__import"
+                ;;
+            zmesctl__subcmd__help__subcmd__tokens,list)
+                cmd="zmesctl__subcmd__help__subcmd__tokens__subcmd__list"
+                ;;
+            zmesctl__subcmd__help__subcmd__tokens,log)
+                cmd="zmesctl__subcmd__help__subcmd__tokens__subcmd__log"
+                ;;
+            zmesctl__subcmd__help__subcmd__tokens,mute)
+                cmd="zmesctl__subcmd__help__subcmd__tokens__subcmd__mute"
+                ;;
+            zmesctl__subcmd__help__subcmd__tokens,prune)
+                cmd="zmesctl__subcmd__help__subcmd__tokens__subcmd__prune"
+                ;;
+            zmesctl__subcmd__help__subcmd__tokens,restore)
+                cmd="zmesctl__subcmd__help__subcmd__tokens__subcmd__restore"
+                ;;
+            zmesctl__subcmd__help__subcmd__tokens,revoke)
+                cmd="zmesctl__subcmd__help__subcmd__tokens__subcmd__revoke"
+                ;;
+            zmesctl__subcmd__help__subcmd__tokens,show)
+                cmd="zmesctl__subcmd__help__subcmd__tokens__subcmd__show"
+                ;;
+            zmesctl__subcmd__help__subcmd__tokens,unmute)
+                cmd="zmesctl__subcmd__help__subcmd__tokens__subcmd__unmute"
+                ;;
             zmesctl__subcmd__log,level)
                 cmd="zmesctl__subcmd__log__subcmd__level"
                 ;;
@@ -148,6 +220,42 @@ _zmesctl() {
             zmesctl__subcmd__monitors,reload)
                 cmd="zmesctl__subcmd__monitors__subcmd__reload"
                 ;;
+            zmesctl__subcmd__push,check)
+                cmd="zmesctl__subcmd__push__subcmd__check"
+                ;;
+            zmesctl__subcmd__push,queue)
+                cmd="zmesctl__subcmd__push__subcmd__queue"
+                ;;
+            zmesctl__subcmd__tokens,export)
+                cmd="zmesctl__subcmd__tokens__subcmd__export"
+                ;;
+            zmesctl__subcmd__tokens,import)
+                cmd="zmesctl__subcmd__tokens__subcmd__import"
+                ;;
+            zmesctl__subcmd__tokens,list)
+                cmd="zmesctl__subcmd__tokens__subcmd__list"
+                ;;
+            zmesctl__subcmd__tokens,log)
+                cmd="zmesctl__subcmd__tokens__subcmd__log"
+                ;;
+            zmesctl__subcmd__tokens,mute)
+                cmd="zmesctl__subcmd__tokens__subcmd__mute"
+                ;;
+            zmesctl__subcmd__tokens,prune)
+                cmd="zmesctl__subcmd__tokens__subcmd__prune"
+                ;;
+            zmesctl__subcmd__tokens,restore)
+                cmd="zmesctl__subcmd__tokens__subcmd__restore"
+                ;;
+            zmesctl__subcmd__tokens,revoke)
+                cmd="zmesctl__subcmd__tokens__subcmd__revoke"
+                ;;
+            zmesctl__subcmd__tokens,show)
+                cmd="zmesctl__subcmd__tokens__subcmd__show"
+                ;;
+            zmesctl__subcmd__tokens,unmute)
+                cmd="zmesctl__subcmd__tokens__subcmd__unmute"
+                ;;
             *)
                 ;;
         esac
@@ -155,7 +263,7 @@ _zmesctl() {
 
     case "${cmd}" in
         zmesctl)
-            opts="-q -h -V --socket --json --jsonl --timeout --color --quiet --help --version status clients monitors alarm watch check log reload config completions help"
+            opts="-q -h -V --socket --json --jsonl --timeout --color --quiet --help --version status clients tokens badges monitors alarm push watch why check latency log reload config completions help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -316,8 +424,64 @@ _zmesctl() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
+        zmesctl__subcmd__badges)
+            opts="-q -h --socket --json --jsonl --timeout --color --quiet --help reset"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --socket)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --timeout)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --color)
+                    COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        zmesctl__subcmd__badges__subcmd__reset)
+            opts="-y -n -q -h --all --to --yes --dry-run --socket --json --jsonl --timeout --color --quiet --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --to)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --socket)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --timeout)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --color)
+                    COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
         zmesctl__subcmd__check)
-            opts="-q -h --within --socket --json --jsonl --timeout --color --quiet --help ping shm db tls all"
+            opts="-q -h --within --socket --json --jsonl --timeout --color --quiet --help ping shm db tls push store all"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -567,7 +731,7 @@ _zmesctl() {
             return 0
             ;;
         zmesctl__subcmd__help)
-            opts="status clients monitors alarm watch check log reload config completions help"
+            opts="status clients tokens badges monitors alarm push watch why check latency log reload config completions help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -623,6 +787,34 @@ _zmesctl() {
             return 0
             ;;
         zmesctl__subcmd__help__subcmd__alarm__subcmd__test)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        zmesctl__subcmd__help__subcmd__badges)
+            opts="reset"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        zmesctl__subcmd__help__subcmd__badges__subcmd__reset)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
@@ -776,6 +968,20 @@ _zmesctl() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
+        zmesctl__subcmd__help__subcmd__latency)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
         zmesctl__subcmd__help__subcmd__log)
             opts="level"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
@@ -846,6 +1052,48 @@ _zmesctl() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
+        zmesctl__subcmd__help__subcmd__push)
+            opts="check queue"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        zmesctl__subcmd__help__subcmd__push__subcmd__check)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        zmesctl__subcmd__help__subcmd__push__subcmd__queue)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
         zmesctl__subcmd__help__subcmd__reload)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
@@ -874,6 +1122,160 @@ _zmesctl() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
+        zmesctl__subcmd__help__subcmd__tokens)
+            opts="list show log revoke restore mute unmute prune import export"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        zmesctl__subcmd__help__subcmd__tokens__subcmd__export)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        zmesctl__subcmd__help__subcmd__tokens__subcmd__import)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        zmesctl__subcmd__help__subcmd__tokens__subcmd__list)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        zmesctl__subcmd__help__subcmd__tokens__subcmd__log)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        zmesctl__subcmd__help__subcmd__tokens__subcmd__mute)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        zmesctl__subcmd__help__subcmd__tokens__subcmd__prune)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        zmesctl__subcmd__help__subcmd__tokens__subcmd__restore)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        zmesctl__subcmd__help__subcmd__tokens__subcmd__revoke)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        zmesctl__subcmd__help__subcmd__tokens__subcmd__show)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        zmesctl__subcmd__help__subcmd__tokens__subcmd__unmute)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
         zmesctl__subcmd__help__subcmd__watch)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
@@ -881,6 +1283,46 @@ _zmesctl() {
                 return 0
             fi
             case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        zmesctl__subcmd__help__subcmd__why)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        zmesctl__subcmd__latency)
+            opts="-q -h --socket --json --jsonl --timeout --color --quiet --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --socket)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --timeout)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --color)
+                    COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
+                    return 0
+                    ;;
                 *)
                     COMPREPLY=()
                     ;;
@@ -1022,6 +1464,84 @@ _zmesctl() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
+        zmesctl__subcmd__push)
+            opts="-q -h --socket --json --jsonl --timeout --color --quiet --help check queue"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --socket)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --timeout)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --color)
+                    COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        zmesctl__subcmd__push__subcmd__check)
+            opts="-q -h --socket --json --jsonl --timeout --color --quiet --help proxy fcm apns"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --socket)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --timeout)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --color)
+                    COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        zmesctl__subcmd__push__subcmd__queue)
+            opts="-q -h --socket --json --jsonl --timeout --color --quiet --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --socket)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --timeout)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --color)
+                    COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
         zmesctl__subcmd__reload)
             opts="-q -h --socket --json --jsonl --timeout --color --quiet --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
@@ -1074,6 +1594,328 @@ _zmesctl() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
+        zmesctl__subcmd__tokens)
+            opts="-q -h --socket --json --jsonl --timeout --color --quiet --help list show log revoke restore mute unmute prune import export"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --socket)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --timeout)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --color)
+                    COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        zmesctl__subcmd__tokens__subcmd__export)
+            opts="-q -h --format --socket --json --jsonl --timeout --color --quiet --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --format)
+                    COMPREPLY=($(compgen -W "json colon" -- "${cur}"))
+                    return 0
+                    ;;
+                --socket)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --timeout)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --color)
+                    COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        zmesctl__subcmd__tokens__subcmd__import)
+            opts="-n -q -h --user --dry-run --socket --json --jsonl --timeout --color --quiet --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --user)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --socket)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --timeout)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --color)
+                    COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        zmesctl__subcmd__tokens__subcmd__list)
+            opts="-q -h --platform --user --state --stale --failing --reveal --socket --json --jsonl --timeout --color --quiet --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --platform)
+                    COMPREPLY=($(compgen -W "ios android" -- "${cur}"))
+                    return 0
+                    ;;
+                --user)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --state)
+                    COMPREPLY=($(compgen -W "enabled disabled muted revoked" -- "${cur}"))
+                    return 0
+                    ;;
+                --stale)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --socket)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --timeout)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --color)
+                    COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        zmesctl__subcmd__tokens__subcmd__log)
+            opts="-q -h --limit --socket --json --jsonl --timeout --color --quiet --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --limit)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --socket)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --timeout)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --color)
+                    COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        zmesctl__subcmd__tokens__subcmd__mute)
+            opts="-q -h --for --socket --json --jsonl --timeout --color --quiet --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --for)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --socket)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --timeout)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --color)
+                    COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        zmesctl__subcmd__tokens__subcmd__prune)
+            opts="-y -n -q -h --stale --yes --dry-run --socket --json --jsonl --timeout --color --quiet --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --stale)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --socket)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --timeout)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --color)
+                    COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        zmesctl__subcmd__tokens__subcmd__restore)
+            opts="-q -h --socket --json --jsonl --timeout --color --quiet --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --socket)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --timeout)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --color)
+                    COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        zmesctl__subcmd__tokens__subcmd__revoke)
+            opts="-y -n -q -h --yes --dry-run --socket --json --jsonl --timeout --color --quiet --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --socket)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --timeout)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --color)
+                    COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        zmesctl__subcmd__tokens__subcmd__show)
+            opts="-q -h --reveal --socket --json --jsonl --timeout --color --quiet --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --socket)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --timeout)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --color)
+                    COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        zmesctl__subcmd__tokens__subcmd__unmute)
+            opts="-q -h --socket --json --jsonl --timeout --color --quiet --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --socket)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --timeout)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --color)
+                    COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
         zmesctl__subcmd__watch)
             opts="-m -q -h --monitor --token --since --count --duration --socket --json --jsonl --timeout --color --quiet --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
@@ -1102,6 +1944,36 @@ _zmesctl() {
                     return 0
                     ;;
                 --duration)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --socket)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --timeout)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --color)
+                    COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        zmesctl__subcmd__why)
+            opts="-q -h --token --socket --json --jsonl --timeout --color --quiet --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --token)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;

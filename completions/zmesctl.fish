@@ -36,10 +36,15 @@ complete -c zmesctl -n "__fish_zmesctl_needs_command" -s h -l help -d 'Print hel
 complete -c zmesctl -n "__fish_zmesctl_needs_command" -s V -l version -d 'Print version'
 complete -c zmesctl -n "__fish_zmesctl_needs_command" -f -a "status" -d 'Show how zmesd is: monitors, clients, events, database'
 complete -c zmesctl -n "__fish_zmesctl_needs_command" -f -a "clients" -d 'List or disconnect the apps that are connected'
+complete -c zmesctl -n "__fish_zmesctl_needs_command" -f -a "tokens" -d 'List the phones that are registered for pushes; silence, revoke, restore, import them'
+complete -c zmesctl -n "__fish_zmesctl_needs_command" -f -a "badges" -d 'Set the numbers on the apps\' icons'
 complete -c zmesctl -n "__fish_zmesctl_needs_command" -f -a "monitors" -d 'List the monitors, or read them from ZoneMinder again'
 complete -c zmesctl -n "__fish_zmesctl_needs_command" -f -a "alarm" -d 'Send a test alarm, or make ZoneMinder itself record'
+complete -c zmesctl -n "__fish_zmesctl_needs_command" -f -a "push" -d 'Check the ways to phones, or show what waits to be sent'
 complete -c zmesctl -n "__fish_zmesctl_needs_command" -f -a "watch" -d 'Follow what happens: alarms, decisions, clients, monitors'
+complete -c zmesctl -n "__fish_zmesctl_needs_command" -f -a "why" -d 'Explain what was decided about an event, for each client and token'
 complete -c zmesctl -n "__fish_zmesctl_needs_command" -f -a "check" -d 'Check one thing, for monitoring systems: OK or FAIL, exit 0 or 1'
+complete -c zmesctl -n "__fish_zmesctl_needs_command" -f -a "latency" -d 'Show how long alarms take from stage to stage'
 complete -c zmesctl -n "__fish_zmesctl_needs_command" -f -a "log" -d 'Change the log level of the running daemon'
 complete -c zmesctl -n "__fish_zmesctl_needs_command" -f -a "reload" -d 'Read the configuration again and apply it'
 complete -c zmesctl -n "__fish_zmesctl_needs_command" -f -a "config" -d 'Check, print or show the configuration'
@@ -89,6 +94,160 @@ complete -c zmesctl -n "__fish_zmesctl_using_subcommand clients; and __fish_seen
 complete -c zmesctl -n "__fish_zmesctl_using_subcommand clients; and __fish_seen_subcommand_from disconnect" -l jsonl -d 'Print one JSON object a line (lists and streams)'
 complete -c zmesctl -n "__fish_zmesctl_using_subcommand clients; and __fish_seen_subcommand_from disconnect" -s q -l quiet -d 'Print nothing where all is well'
 complete -c zmesctl -n "__fish_zmesctl_using_subcommand clients; and __fish_seen_subcommand_from disconnect" -s h -l help -d 'Print help'
+complete -c zmesctl -n "__fish_zmesctl_using_subcommand tokens; and not __fish_seen_subcommand_from list show log revoke restore mute unmute prune import export" -l socket -d 'Control socket of zmesd' -r -F
+complete -c zmesctl -n "__fish_zmesctl_using_subcommand tokens; and not __fish_seen_subcommand_from list show log revoke restore mute unmute prune import export" -l timeout -d 'How long a request may take [default: 5s]' -r
+complete -c zmesctl -n "__fish_zmesctl_using_subcommand tokens; and not __fish_seen_subcommand_from list show log revoke restore mute unmute prune import export" -l color -d 'Use colours' -r -f -a "auto\t''
+always\t''
+never\t''"
+complete -c zmesctl -n "__fish_zmesctl_using_subcommand tokens; and not __fish_seen_subcommand_from list show log revoke restore mute unmute prune import export" -l json -d 'Print one JSON document'
+complete -c zmesctl -n "__fish_zmesctl_using_subcommand tokens; and not __fish_seen_subcommand_from list show log revoke restore mute unmute prune import export" -l jsonl -d 'Print one JSON object a line (lists and streams)'
+complete -c zmesctl -n "__fish_zmesctl_using_subcommand tokens; and not __fish_seen_subcommand_from list show log revoke restore mute unmute prune import export" -s q -l quiet -d 'Print nothing where all is well'
+complete -c zmesctl -n "__fish_zmesctl_using_subcommand tokens; and not __fish_seen_subcommand_from list show log revoke restore mute unmute prune import export" -s h -l help -d 'Print help'
+complete -c zmesctl -n "__fish_zmesctl_using_subcommand tokens; and not __fish_seen_subcommand_from list show log revoke restore mute unmute prune import export" -f -a "list" -d 'List the registered phones'
+complete -c zmesctl -n "__fish_zmesctl_using_subcommand tokens; and not __fish_seen_subcommand_from list show log revoke restore mute unmute prune import export" -f -a "show" -d 'Show all about one phone, and what was lately sent to it'
+complete -c zmesctl -n "__fish_zmesctl_using_subcommand tokens; and not __fish_seen_subcommand_from list show log revoke restore mute unmute prune import export" -f -a "log" -d 'Show what was decided and done for one phone, newest first'
+complete -c zmesctl -n "__fish_zmesctl_using_subcommand tokens; and not __fish_seen_subcommand_from list show log revoke restore mute unmute prune import export" -f -a "revoke" -d 'Take phones out; `restore` undoes it'
+complete -c zmesctl -n "__fish_zmesctl_using_subcommand tokens; and not __fish_seen_subcommand_from list show log revoke restore mute unmute prune import export" -f -a "restore" -d 'Take a revocation back'
+complete -c zmesctl -n "__fish_zmesctl_using_subcommand tokens; and not __fish_seen_subcommand_from list show log revoke restore mute unmute prune import export" -f -a "mute" -d 'Send nothing to a phone for a while'
+complete -c zmesctl -n "__fish_zmesctl_using_subcommand tokens; and not __fish_seen_subcommand_from list show log revoke restore mute unmute prune import export" -f -a "unmute" -d 'Send to a muted phone again'
+complete -c zmesctl -n "__fish_zmesctl_using_subcommand tokens; and not __fish_seen_subcommand_from list show log revoke restore mute unmute prune import export" -f -a "prune" -d 'Take out the phones of which nothing was heard for a while'
+complete -c zmesctl -n "__fish_zmesctl_using_subcommand tokens; and not __fish_seen_subcommand_from list show log revoke restore mute unmute prune import export" -f -a "import" -d 'Take tokens from the tokens.txt of an older event server'
+complete -c zmesctl -n "__fish_zmesctl_using_subcommand tokens; and not __fish_seen_subcommand_from list show log revoke restore mute unmute prune import export" -f -a "export" -d 'Print the tokens as a tokens.txt, to go back or to keep'
+complete -c zmesctl -n "__fish_zmesctl_using_subcommand tokens; and __fish_seen_subcommand_from list" -l platform -d 'Only phones of this kind' -r -f -a "ios\t'iPhones and iPads'
+android\t'Everything with Android'"
+complete -c zmesctl -n "__fish_zmesctl_using_subcommand tokens; and __fish_seen_subcommand_from list" -l user -d 'Only this ZoneMinder user; `*` stands for any characters' -r
+complete -c zmesctl -n "__fish_zmesctl_using_subcommand tokens; and __fish_seen_subcommand_from list" -l state -d 'Only those that stand so [default: all but revoked]' -r -f -a "enabled\t'It gets pushes'
+disabled\t'Its app wants no pushes'
+muted\t'An admin has silenced it'
+revoked\t'It is gone, and can be restored'"
+complete -c zmesctl -n "__fish_zmesctl_using_subcommand tokens; and __fish_seen_subcommand_from list" -l stale -d 'Only those of which nothing was heard for so long' -r
+complete -c zmesctl -n "__fish_zmesctl_using_subcommand tokens; and __fish_seen_subcommand_from list" -l socket -d 'Control socket of zmesd' -r -F
+complete -c zmesctl -n "__fish_zmesctl_using_subcommand tokens; and __fish_seen_subcommand_from list" -l timeout -d 'How long a request may take [default: 5s]' -r
+complete -c zmesctl -n "__fish_zmesctl_using_subcommand tokens; and __fish_seen_subcommand_from list" -l color -d 'Use colours' -r -f -a "auto\t''
+always\t''
+never\t''"
+complete -c zmesctl -n "__fish_zmesctl_using_subcommand tokens; and __fish_seen_subcommand_from list" -l failing -d 'Only those whose last push failed'
+complete -c zmesctl -n "__fish_zmesctl_using_subcommand tokens; and __fish_seen_subcommand_from list" -l reveal -d 'Print the tokens themselves: whoever has one can send to the phone'
+complete -c zmesctl -n "__fish_zmesctl_using_subcommand tokens; and __fish_seen_subcommand_from list" -l json -d 'Print one JSON document'
+complete -c zmesctl -n "__fish_zmesctl_using_subcommand tokens; and __fish_seen_subcommand_from list" -l jsonl -d 'Print one JSON object a line (lists and streams)'
+complete -c zmesctl -n "__fish_zmesctl_using_subcommand tokens; and __fish_seen_subcommand_from list" -s q -l quiet -d 'Print nothing where all is well'
+complete -c zmesctl -n "__fish_zmesctl_using_subcommand tokens; and __fish_seen_subcommand_from list" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c zmesctl -n "__fish_zmesctl_using_subcommand tokens; and __fish_seen_subcommand_from show" -l socket -d 'Control socket of zmesd' -r -F
+complete -c zmesctl -n "__fish_zmesctl_using_subcommand tokens; and __fish_seen_subcommand_from show" -l timeout -d 'How long a request may take [default: 5s]' -r
+complete -c zmesctl -n "__fish_zmesctl_using_subcommand tokens; and __fish_seen_subcommand_from show" -l color -d 'Use colours' -r -f -a "auto\t''
+always\t''
+never\t''"
+complete -c zmesctl -n "__fish_zmesctl_using_subcommand tokens; and __fish_seen_subcommand_from show" -l reveal -d 'Print the token itself: whoever has it can send to the phone'
+complete -c zmesctl -n "__fish_zmesctl_using_subcommand tokens; and __fish_seen_subcommand_from show" -l json -d 'Print one JSON document'
+complete -c zmesctl -n "__fish_zmesctl_using_subcommand tokens; and __fish_seen_subcommand_from show" -l jsonl -d 'Print one JSON object a line (lists and streams)'
+complete -c zmesctl -n "__fish_zmesctl_using_subcommand tokens; and __fish_seen_subcommand_from show" -s q -l quiet -d 'Print nothing where all is well'
+complete -c zmesctl -n "__fish_zmesctl_using_subcommand tokens; and __fish_seen_subcommand_from show" -s h -l help -d 'Print help'
+complete -c zmesctl -n "__fish_zmesctl_using_subcommand tokens; and __fish_seen_subcommand_from log" -l limit -d 'At most so many [default: 100]' -r
+complete -c zmesctl -n "__fish_zmesctl_using_subcommand tokens; and __fish_seen_subcommand_from log" -l socket -d 'Control socket of zmesd' -r -F
+complete -c zmesctl -n "__fish_zmesctl_using_subcommand tokens; and __fish_seen_subcommand_from log" -l timeout -d 'How long a request may take [default: 5s]' -r
+complete -c zmesctl -n "__fish_zmesctl_using_subcommand tokens; and __fish_seen_subcommand_from log" -l color -d 'Use colours' -r -f -a "auto\t''
+always\t''
+never\t''"
+complete -c zmesctl -n "__fish_zmesctl_using_subcommand tokens; and __fish_seen_subcommand_from log" -l json -d 'Print one JSON document'
+complete -c zmesctl -n "__fish_zmesctl_using_subcommand tokens; and __fish_seen_subcommand_from log" -l jsonl -d 'Print one JSON object a line (lists and streams)'
+complete -c zmesctl -n "__fish_zmesctl_using_subcommand tokens; and __fish_seen_subcommand_from log" -s q -l quiet -d 'Print nothing where all is well'
+complete -c zmesctl -n "__fish_zmesctl_using_subcommand tokens; and __fish_seen_subcommand_from log" -s h -l help -d 'Print help'
+complete -c zmesctl -n "__fish_zmesctl_using_subcommand tokens; and __fish_seen_subcommand_from revoke" -l socket -d 'Control socket of zmesd' -r -F
+complete -c zmesctl -n "__fish_zmesctl_using_subcommand tokens; and __fish_seen_subcommand_from revoke" -l timeout -d 'How long a request may take [default: 5s]' -r
+complete -c zmesctl -n "__fish_zmesctl_using_subcommand tokens; and __fish_seen_subcommand_from revoke" -l color -d 'Use colours' -r -f -a "auto\t''
+always\t''
+never\t''"
+complete -c zmesctl -n "__fish_zmesctl_using_subcommand tokens; and __fish_seen_subcommand_from revoke" -s y -l yes -d 'Do not ask'
+complete -c zmesctl -n "__fish_zmesctl_using_subcommand tokens; and __fish_seen_subcommand_from revoke" -s n -l dry-run -d 'Only say what would happen'
+complete -c zmesctl -n "__fish_zmesctl_using_subcommand tokens; and __fish_seen_subcommand_from revoke" -l json -d 'Print one JSON document'
+complete -c zmesctl -n "__fish_zmesctl_using_subcommand tokens; and __fish_seen_subcommand_from revoke" -l jsonl -d 'Print one JSON object a line (lists and streams)'
+complete -c zmesctl -n "__fish_zmesctl_using_subcommand tokens; and __fish_seen_subcommand_from revoke" -s q -l quiet -d 'Print nothing where all is well'
+complete -c zmesctl -n "__fish_zmesctl_using_subcommand tokens; and __fish_seen_subcommand_from revoke" -s h -l help -d 'Print help'
+complete -c zmesctl -n "__fish_zmesctl_using_subcommand tokens; and __fish_seen_subcommand_from restore" -l socket -d 'Control socket of zmesd' -r -F
+complete -c zmesctl -n "__fish_zmesctl_using_subcommand tokens; and __fish_seen_subcommand_from restore" -l timeout -d 'How long a request may take [default: 5s]' -r
+complete -c zmesctl -n "__fish_zmesctl_using_subcommand tokens; and __fish_seen_subcommand_from restore" -l color -d 'Use colours' -r -f -a "auto\t''
+always\t''
+never\t''"
+complete -c zmesctl -n "__fish_zmesctl_using_subcommand tokens; and __fish_seen_subcommand_from restore" -l json -d 'Print one JSON document'
+complete -c zmesctl -n "__fish_zmesctl_using_subcommand tokens; and __fish_seen_subcommand_from restore" -l jsonl -d 'Print one JSON object a line (lists and streams)'
+complete -c zmesctl -n "__fish_zmesctl_using_subcommand tokens; and __fish_seen_subcommand_from restore" -s q -l quiet -d 'Print nothing where all is well'
+complete -c zmesctl -n "__fish_zmesctl_using_subcommand tokens; and __fish_seen_subcommand_from restore" -s h -l help -d 'Print help'
+complete -c zmesctl -n "__fish_zmesctl_using_subcommand tokens; and __fish_seen_subcommand_from mute" -l for -d 'Send to it again after this time [default: when it is unmuted]' -r
+complete -c zmesctl -n "__fish_zmesctl_using_subcommand tokens; and __fish_seen_subcommand_from mute" -l socket -d 'Control socket of zmesd' -r -F
+complete -c zmesctl -n "__fish_zmesctl_using_subcommand tokens; and __fish_seen_subcommand_from mute" -l timeout -d 'How long a request may take [default: 5s]' -r
+complete -c zmesctl -n "__fish_zmesctl_using_subcommand tokens; and __fish_seen_subcommand_from mute" -l color -d 'Use colours' -r -f -a "auto\t''
+always\t''
+never\t''"
+complete -c zmesctl -n "__fish_zmesctl_using_subcommand tokens; and __fish_seen_subcommand_from mute" -l json -d 'Print one JSON document'
+complete -c zmesctl -n "__fish_zmesctl_using_subcommand tokens; and __fish_seen_subcommand_from mute" -l jsonl -d 'Print one JSON object a line (lists and streams)'
+complete -c zmesctl -n "__fish_zmesctl_using_subcommand tokens; and __fish_seen_subcommand_from mute" -s q -l quiet -d 'Print nothing where all is well'
+complete -c zmesctl -n "__fish_zmesctl_using_subcommand tokens; and __fish_seen_subcommand_from mute" -s h -l help -d 'Print help'
+complete -c zmesctl -n "__fish_zmesctl_using_subcommand tokens; and __fish_seen_subcommand_from unmute" -l socket -d 'Control socket of zmesd' -r -F
+complete -c zmesctl -n "__fish_zmesctl_using_subcommand tokens; and __fish_seen_subcommand_from unmute" -l timeout -d 'How long a request may take [default: 5s]' -r
+complete -c zmesctl -n "__fish_zmesctl_using_subcommand tokens; and __fish_seen_subcommand_from unmute" -l color -d 'Use colours' -r -f -a "auto\t''
+always\t''
+never\t''"
+complete -c zmesctl -n "__fish_zmesctl_using_subcommand tokens; and __fish_seen_subcommand_from unmute" -l json -d 'Print one JSON document'
+complete -c zmesctl -n "__fish_zmesctl_using_subcommand tokens; and __fish_seen_subcommand_from unmute" -l jsonl -d 'Print one JSON object a line (lists and streams)'
+complete -c zmesctl -n "__fish_zmesctl_using_subcommand tokens; and __fish_seen_subcommand_from unmute" -s q -l quiet -d 'Print nothing where all is well'
+complete -c zmesctl -n "__fish_zmesctl_using_subcommand tokens; and __fish_seen_subcommand_from unmute" -s h -l help -d 'Print help'
+complete -c zmesctl -n "__fish_zmesctl_using_subcommand tokens; and __fish_seen_subcommand_from prune" -l stale -d 'Nothing was heard of the app for so long' -r
+complete -c zmesctl -n "__fish_zmesctl_using_subcommand tokens; and __fish_seen_subcommand_from prune" -l socket -d 'Control socket of zmesd' -r -F
+complete -c zmesctl -n "__fish_zmesctl_using_subcommand tokens; and __fish_seen_subcommand_from prune" -l timeout -d 'How long a request may take [default: 5s]' -r
+complete -c zmesctl -n "__fish_zmesctl_using_subcommand tokens; and __fish_seen_subcommand_from prune" -l color -d 'Use colours' -r -f -a "auto\t''
+always\t''
+never\t''"
+complete -c zmesctl -n "__fish_zmesctl_using_subcommand tokens; and __fish_seen_subcommand_from prune" -s y -l yes -d 'Do not ask'
+complete -c zmesctl -n "__fish_zmesctl_using_subcommand tokens; and __fish_seen_subcommand_from prune" -s n -l dry-run -d 'Only say what would happen'
+complete -c zmesctl -n "__fish_zmesctl_using_subcommand tokens; and __fish_seen_subcommand_from prune" -l json -d 'Print one JSON document'
+complete -c zmesctl -n "__fish_zmesctl_using_subcommand tokens; and __fish_seen_subcommand_from prune" -l jsonl -d 'Print one JSON object a line (lists and streams)'
+complete -c zmesctl -n "__fish_zmesctl_using_subcommand tokens; and __fish_seen_subcommand_from prune" -s q -l quiet -d 'Print nothing where all is well'
+complete -c zmesctl -n "__fish_zmesctl_using_subcommand tokens; and __fish_seen_subcommand_from prune" -s h -l help -d 'Print help'
+complete -c zmesctl -n "__fish_zmesctl_using_subcommand tokens; and __fish_seen_subcommand_from import" -l user -d 'The ZoneMinder user whose rights hold for them [default: nobody, all rights]' -r
+complete -c zmesctl -n "__fish_zmesctl_using_subcommand tokens; and __fish_seen_subcommand_from import" -l socket -d 'Control socket of zmesd' -r -F
+complete -c zmesctl -n "__fish_zmesctl_using_subcommand tokens; and __fish_seen_subcommand_from import" -l timeout -d 'How long a request may take [default: 5s]' -r
+complete -c zmesctl -n "__fish_zmesctl_using_subcommand tokens; and __fish_seen_subcommand_from import" -l color -d 'Use colours' -r -f -a "auto\t''
+always\t''
+never\t''"
+complete -c zmesctl -n "__fish_zmesctl_using_subcommand tokens; and __fish_seen_subcommand_from import" -s n -l dry-run -d 'Only say what would be taken'
+complete -c zmesctl -n "__fish_zmesctl_using_subcommand tokens; and __fish_seen_subcommand_from import" -l json -d 'Print one JSON document'
+complete -c zmesctl -n "__fish_zmesctl_using_subcommand tokens; and __fish_seen_subcommand_from import" -l jsonl -d 'Print one JSON object a line (lists and streams)'
+complete -c zmesctl -n "__fish_zmesctl_using_subcommand tokens; and __fish_seen_subcommand_from import" -s q -l quiet -d 'Print nothing where all is well'
+complete -c zmesctl -n "__fish_zmesctl_using_subcommand tokens; and __fish_seen_subcommand_from import" -s h -l help -d 'Print help'
+complete -c zmesctl -n "__fish_zmesctl_using_subcommand tokens; and __fish_seen_subcommand_from export" -l format -d 'json for event servers from 6.0 on, colon for older ones' -r -f -a "json\t''
+colon\t''"
+complete -c zmesctl -n "__fish_zmesctl_using_subcommand tokens; and __fish_seen_subcommand_from export" -l socket -d 'Control socket of zmesd' -r -F
+complete -c zmesctl -n "__fish_zmesctl_using_subcommand tokens; and __fish_seen_subcommand_from export" -l timeout -d 'How long a request may take [default: 5s]' -r
+complete -c zmesctl -n "__fish_zmesctl_using_subcommand tokens; and __fish_seen_subcommand_from export" -l color -d 'Use colours' -r -f -a "auto\t''
+always\t''
+never\t''"
+complete -c zmesctl -n "__fish_zmesctl_using_subcommand tokens; and __fish_seen_subcommand_from export" -l json -d 'Print one JSON document'
+complete -c zmesctl -n "__fish_zmesctl_using_subcommand tokens; and __fish_seen_subcommand_from export" -l jsonl -d 'Print one JSON object a line (lists and streams)'
+complete -c zmesctl -n "__fish_zmesctl_using_subcommand tokens; and __fish_seen_subcommand_from export" -s q -l quiet -d 'Print nothing where all is well'
+complete -c zmesctl -n "__fish_zmesctl_using_subcommand tokens; and __fish_seen_subcommand_from export" -s h -l help -d 'Print help'
+complete -c zmesctl -n "__fish_zmesctl_using_subcommand badges; and not __fish_seen_subcommand_from reset" -l socket -d 'Control socket of zmesd' -r -F
+complete -c zmesctl -n "__fish_zmesctl_using_subcommand badges; and not __fish_seen_subcommand_from reset" -l timeout -d 'How long a request may take [default: 5s]' -r
+complete -c zmesctl -n "__fish_zmesctl_using_subcommand badges; and not __fish_seen_subcommand_from reset" -l color -d 'Use colours' -r -f -a "auto\t''
+always\t''
+never\t''"
+complete -c zmesctl -n "__fish_zmesctl_using_subcommand badges; and not __fish_seen_subcommand_from reset" -l json -d 'Print one JSON document'
+complete -c zmesctl -n "__fish_zmesctl_using_subcommand badges; and not __fish_seen_subcommand_from reset" -l jsonl -d 'Print one JSON object a line (lists and streams)'
+complete -c zmesctl -n "__fish_zmesctl_using_subcommand badges; and not __fish_seen_subcommand_from reset" -s q -l quiet -d 'Print nothing where all is well'
+complete -c zmesctl -n "__fish_zmesctl_using_subcommand badges; and not __fish_seen_subcommand_from reset" -s h -l help -d 'Print help'
+complete -c zmesctl -n "__fish_zmesctl_using_subcommand badges; and not __fish_seen_subcommand_from reset" -f -a "reset" -d 'Set the number on the icon of an app to 0, or to another one'
+complete -c zmesctl -n "__fish_zmesctl_using_subcommand badges; and __fish_seen_subcommand_from reset" -l to -d 'The number' -r
+complete -c zmesctl -n "__fish_zmesctl_using_subcommand badges; and __fish_seen_subcommand_from reset" -l socket -d 'Control socket of zmesd' -r -F
+complete -c zmesctl -n "__fish_zmesctl_using_subcommand badges; and __fish_seen_subcommand_from reset" -l timeout -d 'How long a request may take [default: 5s]' -r
+complete -c zmesctl -n "__fish_zmesctl_using_subcommand badges; and __fish_seen_subcommand_from reset" -l color -d 'Use colours' -r -f -a "auto\t''
+always\t''
+never\t''"
+complete -c zmesctl -n "__fish_zmesctl_using_subcommand badges; and __fish_seen_subcommand_from reset" -l all -d 'All tokens'
+complete -c zmesctl -n "__fish_zmesctl_using_subcommand badges; and __fish_seen_subcommand_from reset" -s y -l yes -d 'Do not ask'
+complete -c zmesctl -n "__fish_zmesctl_using_subcommand badges; and __fish_seen_subcommand_from reset" -s n -l dry-run -d 'Only say what would happen'
+complete -c zmesctl -n "__fish_zmesctl_using_subcommand badges; and __fish_seen_subcommand_from reset" -l json -d 'Print one JSON document'
+complete -c zmesctl -n "__fish_zmesctl_using_subcommand badges; and __fish_seen_subcommand_from reset" -l jsonl -d 'Print one JSON object a line (lists and streams)'
+complete -c zmesctl -n "__fish_zmesctl_using_subcommand badges; and __fish_seen_subcommand_from reset" -s q -l quiet -d 'Print nothing where all is well'
+complete -c zmesctl -n "__fish_zmesctl_using_subcommand badges; and __fish_seen_subcommand_from reset" -s h -l help -d 'Print help'
 complete -c zmesctl -n "__fish_zmesctl_using_subcommand monitors; and not __fish_seen_subcommand_from list reload" -l socket -d 'Control socket of zmesd' -r -F
 complete -c zmesctl -n "__fish_zmesctl_using_subcommand monitors; and not __fish_seen_subcommand_from list reload" -l timeout -d 'How long a request may take [default: 5s]' -r
 complete -c zmesctl -n "__fish_zmesctl_using_subcommand monitors; and not __fish_seen_subcommand_from list reload" -l color -d 'Use colours' -r -f -a "auto\t''
@@ -131,7 +290,7 @@ complete -c zmesctl -n "__fish_zmesctl_using_subcommand alarm; and not __fish_se
 complete -c zmesctl -n "__fish_zmesctl_using_subcommand alarm; and not __fish_seen_subcommand_from test force cancel" -f -a "force" -d 'Make ZoneMinder itself record; the alarm takes the normal way'
 complete -c zmesctl -n "__fish_zmesctl_using_subcommand alarm; and not __fish_seen_subcommand_from test force cancel" -f -a "cancel" -d 'Take a forced alarm back'
 complete -c zmesctl -n "__fish_zmesctl_using_subcommand alarm; and __fish_seen_subcommand_from test" -s m -l monitor -d 'Pretend that this monitor alarms [default: the first that is watched]' -r
-complete -c zmesctl -n "__fish_zmesctl_using_subcommand alarm; and __fish_seen_subcommand_from test" -l token -d 'Only to this token (handle)' -r
+complete -c zmesctl -n "__fish_zmesctl_using_subcommand alarm; and __fish_seen_subcommand_from test" -l token -d 'Only to this token: its handle, or its last 10 characters' -r
 complete -c zmesctl -n "__fish_zmesctl_using_subcommand alarm; and __fish_seen_subcommand_from test" -l socket -d 'Control socket of zmesd' -r -F
 complete -c zmesctl -n "__fish_zmesctl_using_subcommand alarm; and __fish_seen_subcommand_from test" -l timeout -d 'How long a request may take [default: 5s]' -r
 complete -c zmesctl -n "__fish_zmesctl_using_subcommand alarm; and __fish_seen_subcommand_from test" -l color -d 'Use colours' -r -f -a "auto\t''
@@ -164,6 +323,35 @@ complete -c zmesctl -n "__fish_zmesctl_using_subcommand alarm; and __fish_seen_s
 complete -c zmesctl -n "__fish_zmesctl_using_subcommand alarm; and __fish_seen_subcommand_from cancel" -l jsonl -d 'Print one JSON object a line (lists and streams)'
 complete -c zmesctl -n "__fish_zmesctl_using_subcommand alarm; and __fish_seen_subcommand_from cancel" -s q -l quiet -d 'Print nothing where all is well'
 complete -c zmesctl -n "__fish_zmesctl_using_subcommand alarm; and __fish_seen_subcommand_from cancel" -s h -l help -d 'Print help'
+complete -c zmesctl -n "__fish_zmesctl_using_subcommand push; and not __fish_seen_subcommand_from check queue" -l socket -d 'Control socket of zmesd' -r -F
+complete -c zmesctl -n "__fish_zmesctl_using_subcommand push; and not __fish_seen_subcommand_from check queue" -l timeout -d 'How long a request may take [default: 5s]' -r
+complete -c zmesctl -n "__fish_zmesctl_using_subcommand push; and not __fish_seen_subcommand_from check queue" -l color -d 'Use colours' -r -f -a "auto\t''
+always\t''
+never\t''"
+complete -c zmesctl -n "__fish_zmesctl_using_subcommand push; and not __fish_seen_subcommand_from check queue" -l json -d 'Print one JSON document'
+complete -c zmesctl -n "__fish_zmesctl_using_subcommand push; and not __fish_seen_subcommand_from check queue" -l jsonl -d 'Print one JSON object a line (lists and streams)'
+complete -c zmesctl -n "__fish_zmesctl_using_subcommand push; and not __fish_seen_subcommand_from check queue" -s q -l quiet -d 'Print nothing where all is well'
+complete -c zmesctl -n "__fish_zmesctl_using_subcommand push; and not __fish_seen_subcommand_from check queue" -s h -l help -d 'Print help'
+complete -c zmesctl -n "__fish_zmesctl_using_subcommand push; and not __fish_seen_subcommand_from check queue" -f -a "check" -d 'Go to each provider as far as possible without sending anything'
+complete -c zmesctl -n "__fish_zmesctl_using_subcommand push; and not __fish_seen_subcommand_from check queue" -f -a "queue" -d 'Show what waits to be sent, and how the ways to phones are'
+complete -c zmesctl -n "__fish_zmesctl_using_subcommand push; and __fish_seen_subcommand_from check" -l socket -d 'Control socket of zmesd' -r -F
+complete -c zmesctl -n "__fish_zmesctl_using_subcommand push; and __fish_seen_subcommand_from check" -l timeout -d 'How long a request may take [default: 5s]' -r
+complete -c zmesctl -n "__fish_zmesctl_using_subcommand push; and __fish_seen_subcommand_from check" -l color -d 'Use colours' -r -f -a "auto\t''
+always\t''
+never\t''"
+complete -c zmesctl -n "__fish_zmesctl_using_subcommand push; and __fish_seen_subcommand_from check" -l json -d 'Print one JSON document'
+complete -c zmesctl -n "__fish_zmesctl_using_subcommand push; and __fish_seen_subcommand_from check" -l jsonl -d 'Print one JSON object a line (lists and streams)'
+complete -c zmesctl -n "__fish_zmesctl_using_subcommand push; and __fish_seen_subcommand_from check" -s q -l quiet -d 'Print nothing where all is well'
+complete -c zmesctl -n "__fish_zmesctl_using_subcommand push; and __fish_seen_subcommand_from check" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c zmesctl -n "__fish_zmesctl_using_subcommand push; and __fish_seen_subcommand_from queue" -l socket -d 'Control socket of zmesd' -r -F
+complete -c zmesctl -n "__fish_zmesctl_using_subcommand push; and __fish_seen_subcommand_from queue" -l timeout -d 'How long a request may take [default: 5s]' -r
+complete -c zmesctl -n "__fish_zmesctl_using_subcommand push; and __fish_seen_subcommand_from queue" -l color -d 'Use colours' -r -f -a "auto\t''
+always\t''
+never\t''"
+complete -c zmesctl -n "__fish_zmesctl_using_subcommand push; and __fish_seen_subcommand_from queue" -l json -d 'Print one JSON document'
+complete -c zmesctl -n "__fish_zmesctl_using_subcommand push; and __fish_seen_subcommand_from queue" -l jsonl -d 'Print one JSON object a line (lists and streams)'
+complete -c zmesctl -n "__fish_zmesctl_using_subcommand push; and __fish_seen_subcommand_from queue" -s q -l quiet -d 'Print nothing where all is well'
+complete -c zmesctl -n "__fish_zmesctl_using_subcommand push; and __fish_seen_subcommand_from queue" -s h -l help -d 'Print help'
 complete -c zmesctl -n "__fish_zmesctl_using_subcommand watch" -s m -l monitor -d 'Only this monitor' -r
 complete -c zmesctl -n "__fish_zmesctl_using_subcommand watch" -l token -d 'Only this token (handle)' -r
 complete -c zmesctl -n "__fish_zmesctl_using_subcommand watch" -l since -d 'Past alarms first: after this event, this time, or so long ago (10m)' -r
@@ -178,6 +366,16 @@ complete -c zmesctl -n "__fish_zmesctl_using_subcommand watch" -l json -d 'Print
 complete -c zmesctl -n "__fish_zmesctl_using_subcommand watch" -l jsonl -d 'Print one JSON object a line (lists and streams)'
 complete -c zmesctl -n "__fish_zmesctl_using_subcommand watch" -s q -l quiet -d 'Print nothing where all is well'
 complete -c zmesctl -n "__fish_zmesctl_using_subcommand watch" -s h -l help -d 'Print help'
+complete -c zmesctl -n "__fish_zmesctl_using_subcommand why" -l token -d 'Only this token: its handle, or its last 10 characters' -r
+complete -c zmesctl -n "__fish_zmesctl_using_subcommand why" -l socket -d 'Control socket of zmesd' -r -F
+complete -c zmesctl -n "__fish_zmesctl_using_subcommand why" -l timeout -d 'How long a request may take [default: 5s]' -r
+complete -c zmesctl -n "__fish_zmesctl_using_subcommand why" -l color -d 'Use colours' -r -f -a "auto\t''
+always\t''
+never\t''"
+complete -c zmesctl -n "__fish_zmesctl_using_subcommand why" -l json -d 'Print one JSON document'
+complete -c zmesctl -n "__fish_zmesctl_using_subcommand why" -l jsonl -d 'Print one JSON object a line (lists and streams)'
+complete -c zmesctl -n "__fish_zmesctl_using_subcommand why" -s q -l quiet -d 'Print nothing where all is well'
+complete -c zmesctl -n "__fish_zmesctl_using_subcommand why" -s h -l help -d 'Print help'
 complete -c zmesctl -n "__fish_zmesctl_using_subcommand check" -l within -d 'For tls and all: the certificate must be valid for so much longer' -r
 complete -c zmesctl -n "__fish_zmesctl_using_subcommand check" -l socket -d 'Control socket of zmesd' -r -F
 complete -c zmesctl -n "__fish_zmesctl_using_subcommand check" -l timeout -d 'How long a request may take [default: 5s]' -r
@@ -188,6 +386,15 @@ complete -c zmesctl -n "__fish_zmesctl_using_subcommand check" -l json -d 'Print
 complete -c zmesctl -n "__fish_zmesctl_using_subcommand check" -l jsonl -d 'Print one JSON object a line (lists and streams)'
 complete -c zmesctl -n "__fish_zmesctl_using_subcommand check" -s q -l quiet -d 'Print nothing where all is well'
 complete -c zmesctl -n "__fish_zmesctl_using_subcommand check" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c zmesctl -n "__fish_zmesctl_using_subcommand latency" -l socket -d 'Control socket of zmesd' -r -F
+complete -c zmesctl -n "__fish_zmesctl_using_subcommand latency" -l timeout -d 'How long a request may take [default: 5s]' -r
+complete -c zmesctl -n "__fish_zmesctl_using_subcommand latency" -l color -d 'Use colours' -r -f -a "auto\t''
+always\t''
+never\t''"
+complete -c zmesctl -n "__fish_zmesctl_using_subcommand latency" -l json -d 'Print one JSON document'
+complete -c zmesctl -n "__fish_zmesctl_using_subcommand latency" -l jsonl -d 'Print one JSON object a line (lists and streams)'
+complete -c zmesctl -n "__fish_zmesctl_using_subcommand latency" -s q -l quiet -d 'Print nothing where all is well'
+complete -c zmesctl -n "__fish_zmesctl_using_subcommand latency" -s h -l help -d 'Print help'
 complete -c zmesctl -n "__fish_zmesctl_using_subcommand log; and not __fish_seen_subcommand_from level" -l socket -d 'Control socket of zmesd' -r -F
 complete -c zmesctl -n "__fish_zmesctl_using_subcommand log; and not __fish_seen_subcommand_from level" -l timeout -d 'How long a request may take [default: 5s]' -r
 complete -c zmesctl -n "__fish_zmesctl_using_subcommand log; and not __fish_seen_subcommand_from level" -l color -d 'Use colours' -r -f -a "auto\t''
@@ -265,24 +472,42 @@ complete -c zmesctl -n "__fish_zmesctl_using_subcommand completions" -l json -d 
 complete -c zmesctl -n "__fish_zmesctl_using_subcommand completions" -l jsonl -d 'Print one JSON object a line (lists and streams)'
 complete -c zmesctl -n "__fish_zmesctl_using_subcommand completions" -s q -l quiet -d 'Print nothing where all is well'
 complete -c zmesctl -n "__fish_zmesctl_using_subcommand completions" -s h -l help -d 'Print help'
-complete -c zmesctl -n "__fish_zmesctl_using_subcommand help; and not __fish_seen_subcommand_from status clients monitors alarm watch check log reload config completions help" -f -a "status" -d 'Show how zmesd is: monitors, clients, events, database'
-complete -c zmesctl -n "__fish_zmesctl_using_subcommand help; and not __fish_seen_subcommand_from status clients monitors alarm watch check log reload config completions help" -f -a "clients" -d 'List or disconnect the apps that are connected'
-complete -c zmesctl -n "__fish_zmesctl_using_subcommand help; and not __fish_seen_subcommand_from status clients monitors alarm watch check log reload config completions help" -f -a "monitors" -d 'List the monitors, or read them from ZoneMinder again'
-complete -c zmesctl -n "__fish_zmesctl_using_subcommand help; and not __fish_seen_subcommand_from status clients monitors alarm watch check log reload config completions help" -f -a "alarm" -d 'Send a test alarm, or make ZoneMinder itself record'
-complete -c zmesctl -n "__fish_zmesctl_using_subcommand help; and not __fish_seen_subcommand_from status clients monitors alarm watch check log reload config completions help" -f -a "watch" -d 'Follow what happens: alarms, decisions, clients, monitors'
-complete -c zmesctl -n "__fish_zmesctl_using_subcommand help; and not __fish_seen_subcommand_from status clients monitors alarm watch check log reload config completions help" -f -a "check" -d 'Check one thing, for monitoring systems: OK or FAIL, exit 0 or 1'
-complete -c zmesctl -n "__fish_zmesctl_using_subcommand help; and not __fish_seen_subcommand_from status clients monitors alarm watch check log reload config completions help" -f -a "log" -d 'Change the log level of the running daemon'
-complete -c zmesctl -n "__fish_zmesctl_using_subcommand help; and not __fish_seen_subcommand_from status clients monitors alarm watch check log reload config completions help" -f -a "reload" -d 'Read the configuration again and apply it'
-complete -c zmesctl -n "__fish_zmesctl_using_subcommand help; and not __fish_seen_subcommand_from status clients monitors alarm watch check log reload config completions help" -f -a "config" -d 'Check, print or show the configuration'
-complete -c zmesctl -n "__fish_zmesctl_using_subcommand help; and not __fish_seen_subcommand_from status clients monitors alarm watch check log reload config completions help" -f -a "completions" -d 'Print the completions for a shell'
-complete -c zmesctl -n "__fish_zmesctl_using_subcommand help; and not __fish_seen_subcommand_from status clients monitors alarm watch check log reload config completions help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c zmesctl -n "__fish_zmesctl_using_subcommand help; and not __fish_seen_subcommand_from status clients tokens badges monitors alarm push watch why check latency log reload config completions help" -f -a "status" -d 'Show how zmesd is: monitors, clients, events, database'
+complete -c zmesctl -n "__fish_zmesctl_using_subcommand help; and not __fish_seen_subcommand_from status clients tokens badges monitors alarm push watch why check latency log reload config completions help" -f -a "clients" -d 'List or disconnect the apps that are connected'
+complete -c zmesctl -n "__fish_zmesctl_using_subcommand help; and not __fish_seen_subcommand_from status clients tokens badges monitors alarm push watch why check latency log reload config completions help" -f -a "tokens" -d 'List the phones that are registered for pushes; silence, revoke, restore, import them'
+complete -c zmesctl -n "__fish_zmesctl_using_subcommand help; and not __fish_seen_subcommand_from status clients tokens badges monitors alarm push watch why check latency log reload config completions help" -f -a "badges" -d 'Set the numbers on the apps\' icons'
+complete -c zmesctl -n "__fish_zmesctl_using_subcommand help; and not __fish_seen_subcommand_from status clients tokens badges monitors alarm push watch why check latency log reload config completions help" -f -a "monitors" -d 'List the monitors, or read them from ZoneMinder again'
+complete -c zmesctl -n "__fish_zmesctl_using_subcommand help; and not __fish_seen_subcommand_from status clients tokens badges monitors alarm push watch why check latency log reload config completions help" -f -a "alarm" -d 'Send a test alarm, or make ZoneMinder itself record'
+complete -c zmesctl -n "__fish_zmesctl_using_subcommand help; and not __fish_seen_subcommand_from status clients tokens badges monitors alarm push watch why check latency log reload config completions help" -f -a "push" -d 'Check the ways to phones, or show what waits to be sent'
+complete -c zmesctl -n "__fish_zmesctl_using_subcommand help; and not __fish_seen_subcommand_from status clients tokens badges monitors alarm push watch why check latency log reload config completions help" -f -a "watch" -d 'Follow what happens: alarms, decisions, clients, monitors'
+complete -c zmesctl -n "__fish_zmesctl_using_subcommand help; and not __fish_seen_subcommand_from status clients tokens badges monitors alarm push watch why check latency log reload config completions help" -f -a "why" -d 'Explain what was decided about an event, for each client and token'
+complete -c zmesctl -n "__fish_zmesctl_using_subcommand help; and not __fish_seen_subcommand_from status clients tokens badges monitors alarm push watch why check latency log reload config completions help" -f -a "check" -d 'Check one thing, for monitoring systems: OK or FAIL, exit 0 or 1'
+complete -c zmesctl -n "__fish_zmesctl_using_subcommand help; and not __fish_seen_subcommand_from status clients tokens badges monitors alarm push watch why check latency log reload config completions help" -f -a "latency" -d 'Show how long alarms take from stage to stage'
+complete -c zmesctl -n "__fish_zmesctl_using_subcommand help; and not __fish_seen_subcommand_from status clients tokens badges monitors alarm push watch why check latency log reload config completions help" -f -a "log" -d 'Change the log level of the running daemon'
+complete -c zmesctl -n "__fish_zmesctl_using_subcommand help; and not __fish_seen_subcommand_from status clients tokens badges monitors alarm push watch why check latency log reload config completions help" -f -a "reload" -d 'Read the configuration again and apply it'
+complete -c zmesctl -n "__fish_zmesctl_using_subcommand help; and not __fish_seen_subcommand_from status clients tokens badges monitors alarm push watch why check latency log reload config completions help" -f -a "config" -d 'Check, print or show the configuration'
+complete -c zmesctl -n "__fish_zmesctl_using_subcommand help; and not __fish_seen_subcommand_from status clients tokens badges monitors alarm push watch why check latency log reload config completions help" -f -a "completions" -d 'Print the completions for a shell'
+complete -c zmesctl -n "__fish_zmesctl_using_subcommand help; and not __fish_seen_subcommand_from status clients tokens badges monitors alarm push watch why check latency log reload config completions help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
 complete -c zmesctl -n "__fish_zmesctl_using_subcommand help; and __fish_seen_subcommand_from clients" -f -a "list" -d 'List the apps that are connected'
 complete -c zmesctl -n "__fish_zmesctl_using_subcommand help; and __fish_seen_subcommand_from clients" -f -a "disconnect" -d 'Close an app\'s connection'
+complete -c zmesctl -n "__fish_zmesctl_using_subcommand help; and __fish_seen_subcommand_from tokens" -f -a "list" -d 'List the registered phones'
+complete -c zmesctl -n "__fish_zmesctl_using_subcommand help; and __fish_seen_subcommand_from tokens" -f -a "show" -d 'Show all about one phone, and what was lately sent to it'
+complete -c zmesctl -n "__fish_zmesctl_using_subcommand help; and __fish_seen_subcommand_from tokens" -f -a "log" -d 'Show what was decided and done for one phone, newest first'
+complete -c zmesctl -n "__fish_zmesctl_using_subcommand help; and __fish_seen_subcommand_from tokens" -f -a "revoke" -d 'Take phones out; `restore` undoes it'
+complete -c zmesctl -n "__fish_zmesctl_using_subcommand help; and __fish_seen_subcommand_from tokens" -f -a "restore" -d 'Take a revocation back'
+complete -c zmesctl -n "__fish_zmesctl_using_subcommand help; and __fish_seen_subcommand_from tokens" -f -a "mute" -d 'Send nothing to a phone for a while'
+complete -c zmesctl -n "__fish_zmesctl_using_subcommand help; and __fish_seen_subcommand_from tokens" -f -a "unmute" -d 'Send to a muted phone again'
+complete -c zmesctl -n "__fish_zmesctl_using_subcommand help; and __fish_seen_subcommand_from tokens" -f -a "prune" -d 'Take out the phones of which nothing was heard for a while'
+complete -c zmesctl -n "__fish_zmesctl_using_subcommand help; and __fish_seen_subcommand_from tokens" -f -a "import" -d 'Take tokens from the tokens.txt of an older event server'
+complete -c zmesctl -n "__fish_zmesctl_using_subcommand help; and __fish_seen_subcommand_from tokens" -f -a "export" -d 'Print the tokens as a tokens.txt, to go back or to keep'
+complete -c zmesctl -n "__fish_zmesctl_using_subcommand help; and __fish_seen_subcommand_from badges" -f -a "reset" -d 'Set the number on the icon of an app to 0, or to another one'
 complete -c zmesctl -n "__fish_zmesctl_using_subcommand help; and __fish_seen_subcommand_from monitors" -f -a "list" -d 'List the monitors: what they do, and whether their alarms would be seen'
 complete -c zmesctl -n "__fish_zmesctl_using_subcommand help; and __fish_seen_subcommand_from monitors" -f -a "reload" -d 'Read monitors, users and rights from ZoneMinder\'s database again'
 complete -c zmesctl -n "__fish_zmesctl_using_subcommand help; and __fish_seen_subcommand_from alarm" -f -a "test" -d 'Send a test alarm to the apps; ZoneMinder knows nothing of it'
 complete -c zmesctl -n "__fish_zmesctl_using_subcommand help; and __fish_seen_subcommand_from alarm" -f -a "force" -d 'Make ZoneMinder itself record; the alarm takes the normal way'
 complete -c zmesctl -n "__fish_zmesctl_using_subcommand help; and __fish_seen_subcommand_from alarm" -f -a "cancel" -d 'Take a forced alarm back'
+complete -c zmesctl -n "__fish_zmesctl_using_subcommand help; and __fish_seen_subcommand_from push" -f -a "check" -d 'Go to each provider as far as possible without sending anything'
+complete -c zmesctl -n "__fish_zmesctl_using_subcommand help; and __fish_seen_subcommand_from push" -f -a "queue" -d 'Show what waits to be sent, and how the ways to phones are'
 complete -c zmesctl -n "__fish_zmesctl_using_subcommand help; and __fish_seen_subcommand_from log" -f -a "level" -d 'Change the log level'
 complete -c zmesctl -n "__fish_zmesctl_using_subcommand help; and __fish_seen_subcommand_from config" -f -a "check" -d 'Check a configuration file: all problems at once; works without the daemon'
 complete -c zmesctl -n "__fish_zmesctl_using_subcommand help; and __fish_seen_subcommand_from config" -f -a "default" -d 'Print the default configuration with its comments; works without the daemon'

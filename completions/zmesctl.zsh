@@ -108,6 +108,239 @@ _arguments "${_arguments_options[@]}" : \
     ;;
 esac
 ;;
+(tokens)
+_arguments "${_arguments_options[@]}" : \
+'--socket=[Control socket of zmesd]:PATH:_files' \
+'--timeout=[How long a request may take \[default\: 5s\]]:DURATION:_default' \
+'--color=[Use colours]:WHEN:(auto always never)' \
+'--json[Print one JSON document]' \
+'--jsonl[Print one JSON object a line (lists and streams)]' \
+'-q[Print nothing where all is well]' \
+'--quiet[Print nothing where all is well]' \
+'-h[Print help]' \
+'--help[Print help]' \
+":: :_zmesctl__subcmd__tokens_commands" \
+"*::: :->tokens" \
+&& ret=0
+
+    case $state in
+    (tokens)
+        words=($line[1] "${words[@]}")
+        (( CURRENT += 1 ))
+        curcontext="${curcontext%:*:*}:zmesctl-tokens-command-$line[1]:"
+        case $line[1] in
+            (list)
+_arguments "${_arguments_options[@]}" : \
+'--platform=[Only phones of this kind]:ios|android:((ios\:"iPhones and iPads"
+android\:"Everything with Android"))' \
+'--user=[Only this ZoneMinder user; \`*\` stands for any characters]:USER:_default' \
+'--state=[Only those that stand so \[default\: all but revoked\]]:STATE:((enabled\:"It gets pushes"
+disabled\:"Its app wants no pushes"
+muted\:"An admin has silenced it"
+revoked\:"It is gone, and can be restored"))' \
+'--stale=[Only those of which nothing was heard for so long]:DURATION:_default' \
+'--socket=[Control socket of zmesd]:PATH:_files' \
+'--timeout=[How long a request may take \[default\: 5s\]]:DURATION:_default' \
+'--color=[Use colours]:WHEN:(auto always never)' \
+'--failing[Only those whose last push failed]' \
+'--reveal[Print the tokens themselves\: whoever has one can send to the phone]' \
+'--json[Print one JSON document]' \
+'--jsonl[Print one JSON object a line (lists and streams)]' \
+'-q[Print nothing where all is well]' \
+'--quiet[Print nothing where all is well]' \
+'-h[Print help (see more with '\''--help'\'')]' \
+'--help[Print help (see more with '\''--help'\'')]' \
+&& ret=0
+;;
+(show)
+_arguments "${_arguments_options[@]}" : \
+'--socket=[Control socket of zmesd]:PATH:_files' \
+'--timeout=[How long a request may take \[default\: 5s\]]:DURATION:_default' \
+'--color=[Use colours]:WHEN:(auto always never)' \
+'--reveal[Print the token itself\: whoever has it can send to the phone]' \
+'--json[Print one JSON document]' \
+'--jsonl[Print one JSON object a line (lists and streams)]' \
+'-q[Print nothing where all is well]' \
+'--quiet[Print nothing where all is well]' \
+'-h[Print help]' \
+'--help[Print help]' \
+':token -- Its handle, or the last 10 characters of the token:_default' \
+&& ret=0
+;;
+(log)
+_arguments "${_arguments_options[@]}" : \
+'--limit=[At most so many \[default\: 100\]]:N:_default' \
+'--socket=[Control socket of zmesd]:PATH:_files' \
+'--timeout=[How long a request may take \[default\: 5s\]]:DURATION:_default' \
+'--color=[Use colours]:WHEN:(auto always never)' \
+'--json[Print one JSON document]' \
+'--jsonl[Print one JSON object a line (lists and streams)]' \
+'-q[Print nothing where all is well]' \
+'--quiet[Print nothing where all is well]' \
+'-h[Print help]' \
+'--help[Print help]' \
+':token -- Its handle, or the last 10 characters of the token:_default' \
+&& ret=0
+;;
+(revoke)
+_arguments "${_arguments_options[@]}" : \
+'--socket=[Control socket of zmesd]:PATH:_files' \
+'--timeout=[How long a request may take \[default\: 5s\]]:DURATION:_default' \
+'--color=[Use colours]:WHEN:(auto always never)' \
+'-y[Do not ask]' \
+'--yes[Do not ask]' \
+'-n[Only say what would happen]' \
+'--dry-run[Only say what would happen]' \
+'--json[Print one JSON document]' \
+'--jsonl[Print one JSON object a line (lists and streams)]' \
+'-q[Print nothing where all is well]' \
+'--quiet[Print nothing where all is well]' \
+'-h[Print help]' \
+'--help[Print help]' \
+'*::tokens -- Handles, unique prefixes of them, or the last 10 characters of tokens:_default' \
+&& ret=0
+;;
+(restore)
+_arguments "${_arguments_options[@]}" : \
+'--socket=[Control socket of zmesd]:PATH:_files' \
+'--timeout=[How long a request may take \[default\: 5s\]]:DURATION:_default' \
+'--color=[Use colours]:WHEN:(auto always never)' \
+'--json[Print one JSON document]' \
+'--jsonl[Print one JSON object a line (lists and streams)]' \
+'-q[Print nothing where all is well]' \
+'--quiet[Print nothing where all is well]' \
+'-h[Print help]' \
+'--help[Print help]' \
+':token -- Its handle, or the last 10 characters of the token:_default' \
+&& ret=0
+;;
+(mute)
+_arguments "${_arguments_options[@]}" : \
+'--for=[Send to it again after this time \[default\: when it is unmuted\]]:DURATION:_default' \
+'--socket=[Control socket of zmesd]:PATH:_files' \
+'--timeout=[How long a request may take \[default\: 5s\]]:DURATION:_default' \
+'--color=[Use colours]:WHEN:(auto always never)' \
+'--json[Print one JSON document]' \
+'--jsonl[Print one JSON object a line (lists and streams)]' \
+'-q[Print nothing where all is well]' \
+'--quiet[Print nothing where all is well]' \
+'-h[Print help]' \
+'--help[Print help]' \
+':token -- Its handle, or the last 10 characters of the token:_default' \
+&& ret=0
+;;
+(unmute)
+_arguments "${_arguments_options[@]}" : \
+'--socket=[Control socket of zmesd]:PATH:_files' \
+'--timeout=[How long a request may take \[default\: 5s\]]:DURATION:_default' \
+'--color=[Use colours]:WHEN:(auto always never)' \
+'--json[Print one JSON document]' \
+'--jsonl[Print one JSON object a line (lists and streams)]' \
+'-q[Print nothing where all is well]' \
+'--quiet[Print nothing where all is well]' \
+'-h[Print help]' \
+'--help[Print help]' \
+':token -- Its handle, or the last 10 characters of the token:_default' \
+&& ret=0
+;;
+(prune)
+_arguments "${_arguments_options[@]}" : \
+'--stale=[Nothing was heard of the app for so long]:DURATION:_default' \
+'--socket=[Control socket of zmesd]:PATH:_files' \
+'--timeout=[How long a request may take \[default\: 5s\]]:DURATION:_default' \
+'--color=[Use colours]:WHEN:(auto always never)' \
+'-y[Do not ask]' \
+'--yes[Do not ask]' \
+'-n[Only say what would happen]' \
+'--dry-run[Only say what would happen]' \
+'--json[Print one JSON document]' \
+'--jsonl[Print one JSON object a line (lists and streams)]' \
+'-q[Print nothing where all is well]' \
+'--quiet[Print nothing where all is well]' \
+'-h[Print help]' \
+'--help[Print help]' \
+&& ret=0
+;;
+(import)
+_arguments "${_arguments_options[@]}" : \
+'--user=[The ZoneMinder user whose rights hold for them \[default\: nobody, all rights\]]:USER:_default' \
+'--socket=[Control socket of zmesd]:PATH:_files' \
+'--timeout=[How long a request may take \[default\: 5s\]]:DURATION:_default' \
+'--color=[Use colours]:WHEN:(auto always never)' \
+'-n[Only say what would be taken]' \
+'--dry-run[Only say what would be taken]' \
+'--json[Print one JSON document]' \
+'--jsonl[Print one JSON object a line (lists and streams)]' \
+'-q[Print nothing where all is well]' \
+'--quiet[Print nothing where all is well]' \
+'-h[Print help]' \
+'--help[Print help]' \
+':file -- A tokens.txt of any event server before zmesd; `-` reads the standard input:_default' \
+&& ret=0
+;;
+(export)
+_arguments "${_arguments_options[@]}" : \
+'--format=[json for event servers from 6.0 on, colon for older ones]:FORMAT:(json colon)' \
+'--socket=[Control socket of zmesd]:PATH:_files' \
+'--timeout=[How long a request may take \[default\: 5s\]]:DURATION:_default' \
+'--color=[Use colours]:WHEN:(auto always never)' \
+'--json[Print one JSON document]' \
+'--jsonl[Print one JSON object a line (lists and streams)]' \
+'-q[Print nothing where all is well]' \
+'--quiet[Print nothing where all is well]' \
+'-h[Print help]' \
+'--help[Print help]' \
+&& ret=0
+;;
+        esac
+    ;;
+esac
+;;
+(badges)
+_arguments "${_arguments_options[@]}" : \
+'--socket=[Control socket of zmesd]:PATH:_files' \
+'--timeout=[How long a request may take \[default\: 5s\]]:DURATION:_default' \
+'--color=[Use colours]:WHEN:(auto always never)' \
+'--json[Print one JSON document]' \
+'--jsonl[Print one JSON object a line (lists and streams)]' \
+'-q[Print nothing where all is well]' \
+'--quiet[Print nothing where all is well]' \
+'-h[Print help]' \
+'--help[Print help]' \
+":: :_zmesctl__subcmd__badges_commands" \
+"*::: :->badges" \
+&& ret=0
+
+    case $state in
+    (badges)
+        words=($line[1] "${words[@]}")
+        (( CURRENT += 1 ))
+        curcontext="${curcontext%:*:*}:zmesctl-badges-command-$line[1]:"
+        case $line[1] in
+            (reset)
+_arguments "${_arguments_options[@]}" : \
+'--to=[The number]:N:_default' \
+'--socket=[Control socket of zmesd]:PATH:_files' \
+'--timeout=[How long a request may take \[default\: 5s\]]:DURATION:_default' \
+'--color=[Use colours]:WHEN:(auto always never)' \
+'()--all[All tokens]' \
+'-y[Do not ask]' \
+'--yes[Do not ask]' \
+'-n[Only say what would happen]' \
+'--dry-run[Only say what would happen]' \
+'--json[Print one JSON document]' \
+'--jsonl[Print one JSON object a line (lists and streams)]' \
+'-q[Print nothing where all is well]' \
+'--quiet[Print nothing where all is well]' \
+'-h[Print help]' \
+'--help[Print help]' \
+'*::tokens -- Handles, unique prefixes of them, or the last 10 characters of tokens:_default' \
+&& ret=0
+;;
+        esac
+    ;;
+esac
+;;
 (monitors)
 _arguments "${_arguments_options[@]}" : \
 '--socket=[Control socket of zmesd]:PATH:_files' \
@@ -184,7 +417,7 @@ _arguments "${_arguments_options[@]}" : \
 _arguments "${_arguments_options[@]}" : \
 '-m+[Pretend that this monitor alarms \[default\: the first that is watched\]]:ID:_default' \
 '--monitor=[Pretend that this monitor alarms \[default\: the first that is watched\]]:ID:_default' \
-'--token=[Only to this token (handle)]:TOKEN:_default' \
+'--token=[Only to this token\: its handle, or its last 10 characters]:T:_default' \
 '--socket=[Control socket of zmesd]:PATH:_files' \
 '--timeout=[How long a request may take \[default\: 5s\]]:DURATION:_default' \
 '--color=[Use colours]:WHEN:(auto always never)' \
@@ -235,6 +468,60 @@ _arguments "${_arguments_options[@]}" : \
     ;;
 esac
 ;;
+(push)
+_arguments "${_arguments_options[@]}" : \
+'--socket=[Control socket of zmesd]:PATH:_files' \
+'--timeout=[How long a request may take \[default\: 5s\]]:DURATION:_default' \
+'--color=[Use colours]:WHEN:(auto always never)' \
+'--json[Print one JSON document]' \
+'--jsonl[Print one JSON object a line (lists and streams)]' \
+'-q[Print nothing where all is well]' \
+'--quiet[Print nothing where all is well]' \
+'-h[Print help]' \
+'--help[Print help]' \
+":: :_zmesctl__subcmd__push_commands" \
+"*::: :->push" \
+&& ret=0
+
+    case $state in
+    (push)
+        words=($line[1] "${words[@]}")
+        (( CURRENT += 1 ))
+        curcontext="${curcontext%:*:*}:zmesctl-push-command-$line[1]:"
+        case $line[1] in
+            (check)
+_arguments "${_arguments_options[@]}" : \
+'--socket=[Control socket of zmesd]:PATH:_files' \
+'--timeout=[How long a request may take \[default\: 5s\]]:DURATION:_default' \
+'--color=[Use colours]:WHEN:(auto always never)' \
+'--json[Print one JSON document]' \
+'--jsonl[Print one JSON object a line (lists and streams)]' \
+'-q[Print nothing where all is well]' \
+'--quiet[Print nothing where all is well]' \
+'-h[Print help (see more with '\''--help'\'')]' \
+'--help[Print help (see more with '\''--help'\'')]' \
+'::transport -- Only this one:((proxy\:"The seed'\''s PushProxy"
+fcm\:"Firebase, directly or through function proxies"
+apns\:"Apple, directly"))' \
+&& ret=0
+;;
+(queue)
+_arguments "${_arguments_options[@]}" : \
+'--socket=[Control socket of zmesd]:PATH:_files' \
+'--timeout=[How long a request may take \[default\: 5s\]]:DURATION:_default' \
+'--color=[Use colours]:WHEN:(auto always never)' \
+'--json[Print one JSON document]' \
+'--jsonl[Print one JSON object a line (lists and streams)]' \
+'-q[Print nothing where all is well]' \
+'--quiet[Print nothing where all is well]' \
+'-h[Print help]' \
+'--help[Print help]' \
+&& ret=0
+;;
+        esac
+    ;;
+esac
+;;
 (watch)
 _arguments "${_arguments_options[@]}" : \
 '-m+[Only this monitor]:ID:_default' \
@@ -254,6 +541,21 @@ _arguments "${_arguments_options[@]}" : \
 '--help[Print help]' \
 && ret=0
 ;;
+(why)
+_arguments "${_arguments_options[@]}" : \
+'--token=[Only this token\: its handle, or its last 10 characters]:T:_default' \
+'--socket=[Control socket of zmesd]:PATH:_files' \
+'--timeout=[How long a request may take \[default\: 5s\]]:DURATION:_default' \
+'--color=[Use colours]:WHEN:(auto always never)' \
+'--json[Print one JSON document]' \
+'--jsonl[Print one JSON object a line (lists and streams)]' \
+'-q[Print nothing where all is well]' \
+'--quiet[Print nothing where all is well]' \
+'-h[Print help]' \
+'--help[Print help]' \
+':event -- ZoneMinder'\''s event id:_default' \
+&& ret=0
+;;
 (check)
 _arguments "${_arguments_options[@]}" : \
 '--within=[For tls and all\: the certificate must be valid for so much longer]:DURATION:_default' \
@@ -270,7 +572,22 @@ _arguments "${_arguments_options[@]}" : \
 shm\:"Every watched monitor'\''s shared memory is alive"
 db\:"ZoneMinder'\''s database answers"
 tls\:"The certificate is valid, and for long enough"
+push\:"Every provider of pushes can be reached and accepts us"
+store\:"The daemon'\''s own state can be read and written"
 all\:"All of them"))' \
+&& ret=0
+;;
+(latency)
+_arguments "${_arguments_options[@]}" : \
+'--socket=[Control socket of zmesd]:PATH:_files' \
+'--timeout=[How long a request may take \[default\: 5s\]]:DURATION:_default' \
+'--color=[Use colours]:WHEN:(auto always never)' \
+'--json[Print one JSON document]' \
+'--jsonl[Print one JSON object a line (lists and streams)]' \
+'-q[Print nothing where all is well]' \
+'--quiet[Print nothing where all is well]' \
+'-h[Print help]' \
+'--help[Print help]' \
 && ret=0
 ;;
 (log)
@@ -445,6 +762,82 @@ _arguments "${_arguments_options[@]}" : \
     ;;
 esac
 ;;
+(tokens)
+_arguments "${_arguments_options[@]}" : \
+":: :_zmesctl__subcmd__help__subcmd__tokens_commands" \
+"*::: :->tokens" \
+&& ret=0
+
+    case $state in
+    (tokens)
+        words=($line[1] "${words[@]}")
+        (( CURRENT += 1 ))
+        curcontext="${curcontext%:*:*}:zmesctl-help-tokens-command-$line[1]:"
+        case $line[1] in
+            (list)
+_arguments "${_arguments_options[@]}" : \
+&& ret=0
+;;
+(show)
+_arguments "${_arguments_options[@]}" : \
+&& ret=0
+;;
+(log)
+_arguments "${_arguments_options[@]}" : \
+&& ret=0
+;;
+(revoke)
+_arguments "${_arguments_options[@]}" : \
+&& ret=0
+;;
+(restore)
+_arguments "${_arguments_options[@]}" : \
+&& ret=0
+;;
+(mute)
+_arguments "${_arguments_options[@]}" : \
+&& ret=0
+;;
+(unmute)
+_arguments "${_arguments_options[@]}" : \
+&& ret=0
+;;
+(prune)
+_arguments "${_arguments_options[@]}" : \
+&& ret=0
+;;
+(import)
+_arguments "${_arguments_options[@]}" : \
+&& ret=0
+;;
+(export)
+_arguments "${_arguments_options[@]}" : \
+&& ret=0
+;;
+        esac
+    ;;
+esac
+;;
+(badges)
+_arguments "${_arguments_options[@]}" : \
+":: :_zmesctl__subcmd__help__subcmd__badges_commands" \
+"*::: :->badges" \
+&& ret=0
+
+    case $state in
+    (badges)
+        words=($line[1] "${words[@]}")
+        (( CURRENT += 1 ))
+        curcontext="${curcontext%:*:*}:zmesctl-help-badges-command-$line[1]:"
+        case $line[1] in
+            (reset)
+_arguments "${_arguments_options[@]}" : \
+&& ret=0
+;;
+        esac
+    ;;
+esac
+;;
 (monitors)
 _arguments "${_arguments_options[@]}" : \
 ":: :_zmesctl__subcmd__help__subcmd__monitors_commands" \
@@ -497,11 +890,43 @@ _arguments "${_arguments_options[@]}" : \
     ;;
 esac
 ;;
+(push)
+_arguments "${_arguments_options[@]}" : \
+":: :_zmesctl__subcmd__help__subcmd__push_commands" \
+"*::: :->push" \
+&& ret=0
+
+    case $state in
+    (push)
+        words=($line[1] "${words[@]}")
+        (( CURRENT += 1 ))
+        curcontext="${curcontext%:*:*}:zmesctl-help-push-command-$line[1]:"
+        case $line[1] in
+            (check)
+_arguments "${_arguments_options[@]}" : \
+&& ret=0
+;;
+(queue)
+_arguments "${_arguments_options[@]}" : \
+&& ret=0
+;;
+        esac
+    ;;
+esac
+;;
 (watch)
 _arguments "${_arguments_options[@]}" : \
 && ret=0
 ;;
+(why)
+_arguments "${_arguments_options[@]}" : \
+&& ret=0
+;;
 (check)
+_arguments "${_arguments_options[@]}" : \
+&& ret=0
+;;
+(latency)
 _arguments "${_arguments_options[@]}" : \
 && ret=0
 ;;
@@ -579,10 +1004,15 @@ _zmesctl_commands() {
     local commands; commands=(
 'status:Show how zmesd is\: monitors, clients, events, database' \
 'clients:List or disconnect the apps that are connected' \
+'tokens:List the phones that are registered for pushes; silence, revoke, restore, import them' \
+'badges:Set the numbers on the apps'\'' icons' \
 'monitors:List the monitors, or read them from ZoneMinder again' \
 'alarm:Send a test alarm, or make ZoneMinder itself record' \
+'push:Check the ways to phones, or show what waits to be sent' \
 'watch:Follow what happens\: alarms, decisions, clients, monitors' \
+'why:Explain what was decided about an event, for each client and token' \
 'check:Check one thing, for monitoring systems\: OK or FAIL, exit 0 or 1' \
+'latency:Show how long alarms take from stage to stage' \
 'log:Change the log level of the running daemon' \
 'reload:Read the configuration again and apply it' \
 'config:Check, print or show the configuration' \
@@ -614,6 +1044,18 @@ _zmesctl__subcmd__alarm__subcmd__force_commands() {
 _zmesctl__subcmd__alarm__subcmd__test_commands() {
     local commands; commands=()
     _describe -t commands 'zmesctl alarm test commands' commands "$@"
+}
+(( $+functions[_zmesctl__subcmd__badges_commands] )) ||
+_zmesctl__subcmd__badges_commands() {
+    local commands; commands=(
+'reset:Set the number on the icon of an app to 0, or to another one' \
+    )
+    _describe -t commands 'zmesctl badges commands' commands "$@"
+}
+(( $+functions[_zmesctl__subcmd__badges__subcmd__reset_commands] )) ||
+_zmesctl__subcmd__badges__subcmd__reset_commands() {
+    local commands; commands=()
+    _describe -t commands 'zmesctl badges reset commands' commands "$@"
 }
 (( $+functions[_zmesctl__subcmd__check_commands] )) ||
 _zmesctl__subcmd__check_commands() {
@@ -672,10 +1114,15 @@ _zmesctl__subcmd__help_commands() {
     local commands; commands=(
 'status:Show how zmesd is\: monitors, clients, events, database' \
 'clients:List or disconnect the apps that are connected' \
+'tokens:List the phones that are registered for pushes; silence, revoke, restore, import them' \
+'badges:Set the numbers on the apps'\'' icons' \
 'monitors:List the monitors, or read them from ZoneMinder again' \
 'alarm:Send a test alarm, or make ZoneMinder itself record' \
+'push:Check the ways to phones, or show what waits to be sent' \
 'watch:Follow what happens\: alarms, decisions, clients, monitors' \
+'why:Explain what was decided about an event, for each client and token' \
 'check:Check one thing, for monitoring systems\: OK or FAIL, exit 0 or 1' \
+'latency:Show how long alarms take from stage to stage' \
 'log:Change the log level of the running daemon' \
 'reload:Read the configuration again and apply it' \
 'config:Check, print or show the configuration' \
@@ -707,6 +1154,18 @@ _zmesctl__subcmd__help__subcmd__alarm__subcmd__force_commands() {
 _zmesctl__subcmd__help__subcmd__alarm__subcmd__test_commands() {
     local commands; commands=()
     _describe -t commands 'zmesctl help alarm test commands' commands "$@"
+}
+(( $+functions[_zmesctl__subcmd__help__subcmd__badges_commands] )) ||
+_zmesctl__subcmd__help__subcmd__badges_commands() {
+    local commands; commands=(
+'reset:Set the number on the icon of an app to 0, or to another one' \
+    )
+    _describe -t commands 'zmesctl help badges commands' commands "$@"
+}
+(( $+functions[_zmesctl__subcmd__help__subcmd__badges__subcmd__reset_commands] )) ||
+_zmesctl__subcmd__help__subcmd__badges__subcmd__reset_commands() {
+    local commands; commands=()
+    _describe -t commands 'zmesctl help badges reset commands' commands "$@"
 }
 (( $+functions[_zmesctl__subcmd__help__subcmd__check_commands] )) ||
 _zmesctl__subcmd__help__subcmd__check_commands() {
@@ -765,6 +1224,11 @@ _zmesctl__subcmd__help__subcmd__help_commands() {
     local commands; commands=()
     _describe -t commands 'zmesctl help help commands' commands "$@"
 }
+(( $+functions[_zmesctl__subcmd__help__subcmd__latency_commands] )) ||
+_zmesctl__subcmd__help__subcmd__latency_commands() {
+    local commands; commands=()
+    _describe -t commands 'zmesctl help latency commands' commands "$@"
+}
 (( $+functions[_zmesctl__subcmd__help__subcmd__log_commands] )) ||
 _zmesctl__subcmd__help__subcmd__log_commands() {
     local commands; commands=(
@@ -795,6 +1259,24 @@ _zmesctl__subcmd__help__subcmd__monitors__subcmd__reload_commands() {
     local commands; commands=()
     _describe -t commands 'zmesctl help monitors reload commands' commands "$@"
 }
+(( $+functions[_zmesctl__subcmd__help__subcmd__push_commands] )) ||
+_zmesctl__subcmd__help__subcmd__push_commands() {
+    local commands; commands=(
+'check:Go to each provider as far as possible without sending anything' \
+'queue:Show what waits to be sent, and how the ways to phones are' \
+    )
+    _describe -t commands 'zmesctl help push commands' commands "$@"
+}
+(( $+functions[_zmesctl__subcmd__help__subcmd__push__subcmd__check_commands] )) ||
+_zmesctl__subcmd__help__subcmd__push__subcmd__check_commands() {
+    local commands; commands=()
+    _describe -t commands 'zmesctl help push check commands' commands "$@"
+}
+(( $+functions[_zmesctl__subcmd__help__subcmd__push__subcmd__queue_commands] )) ||
+_zmesctl__subcmd__help__subcmd__push__subcmd__queue_commands() {
+    local commands; commands=()
+    _describe -t commands 'zmesctl help push queue commands' commands "$@"
+}
 (( $+functions[_zmesctl__subcmd__help__subcmd__reload_commands] )) ||
 _zmesctl__subcmd__help__subcmd__reload_commands() {
     local commands; commands=()
@@ -805,10 +1287,86 @@ _zmesctl__subcmd__help__subcmd__status_commands() {
     local commands; commands=()
     _describe -t commands 'zmesctl help status commands' commands "$@"
 }
+(( $+functions[_zmesctl__subcmd__help__subcmd__tokens_commands] )) ||
+_zmesctl__subcmd__help__subcmd__tokens_commands() {
+    local commands; commands=(
+'list:List the registered phones' \
+'show:Show all about one phone, and what was lately sent to it' \
+'log:Show what was decided and done for one phone, newest first' \
+'revoke:Take phones out; \`restore\` undoes it' \
+'restore:Take a revocation back' \
+'mute:Send nothing to a phone for a while' \
+'unmute:Send to a muted phone again' \
+'prune:Take out the phones of which nothing was heard for a while' \
+'import:Take tokens from the tokens.txt of an older event server' \
+'export:Print the tokens as a tokens.txt, to go back or to keep' \
+    )
+    _describe -t commands 'zmesctl help tokens commands' commands "$@"
+}
+(( $+functions[_zmesctl__subcmd__help__subcmd__tokens__subcmd__export_commands] )) ||
+_zmesctl__subcmd__help__subcmd__tokens__subcmd__export_commands() {
+    local commands; commands=()
+    _describe -t commands 'zmesctl help tokens export commands' commands "$@"
+}
+(( $+functions[_zmesctl__subcmd__help__subcmd__tokens__subcmd__import_commands] )) ||
+_zmesctl__subcmd__help__subcmd__tokens__subcmd__import_commands() {
+    local commands; commands=()
+    _describe -t commands 'zmesctl help tokens import commands' commands "$@"
+}
+(( $+functions[_zmesctl__subcmd__help__subcmd__tokens__subcmd__list_commands] )) ||
+_zmesctl__subcmd__help__subcmd__tokens__subcmd__list_commands() {
+    local commands; commands=()
+    _describe -t commands 'zmesctl help tokens list commands' commands "$@"
+}
+(( $+functions[_zmesctl__subcmd__help__subcmd__tokens__subcmd__log_commands] )) ||
+_zmesctl__subcmd__help__subcmd__tokens__subcmd__log_commands() {
+    local commands; commands=()
+    _describe -t commands 'zmesctl help tokens log commands' commands "$@"
+}
+(( $+functions[_zmesctl__subcmd__help__subcmd__tokens__subcmd__mute_commands] )) ||
+_zmesctl__subcmd__help__subcmd__tokens__subcmd__mute_commands() {
+    local commands; commands=()
+    _describe -t commands 'zmesctl help tokens mute commands' commands "$@"
+}
+(( $+functions[_zmesctl__subcmd__help__subcmd__tokens__subcmd__prune_commands] )) ||
+_zmesctl__subcmd__help__subcmd__tokens__subcmd__prune_commands() {
+    local commands; commands=()
+    _describe -t commands 'zmesctl help tokens prune commands' commands "$@"
+}
+(( $+functions[_zmesctl__subcmd__help__subcmd__tokens__subcmd__restore_commands] )) ||
+_zmesctl__subcmd__help__subcmd__tokens__subcmd__restore_commands() {
+    local commands; commands=()
+    _describe -t commands 'zmesctl help tokens restore commands' commands "$@"
+}
+(( $+functions[_zmesctl__subcmd__help__subcmd__tokens__subcmd__revoke_commands] )) ||
+_zmesctl__subcmd__help__subcmd__tokens__subcmd__revoke_commands() {
+    local commands; commands=()
+    _describe -t commands 'zmesctl help tokens revoke commands' commands "$@"
+}
+(( $+functions[_zmesctl__subcmd__help__subcmd__tokens__subcmd__show_commands] )) ||
+_zmesctl__subcmd__help__subcmd__tokens__subcmd__show_commands() {
+    local commands; commands=()
+    _describe -t commands 'zmesctl help tokens show commands' commands "$@"
+}
+(( $+functions[_zmesctl__subcmd__help__subcmd__tokens__subcmd__unmute_commands] )) ||
+_zmesctl__subcmd__help__subcmd__tokens__subcmd__unmute_commands() {
+    local commands; commands=()
+    _describe -t commands 'zmesctl help tokens unmute commands' commands "$@"
+}
 (( $+functions[_zmesctl__subcmd__help__subcmd__watch_commands] )) ||
 _zmesctl__subcmd__help__subcmd__watch_commands() {
     local commands; commands=()
     _describe -t commands 'zmesctl help watch commands' commands "$@"
+}
+(( $+functions[_zmesctl__subcmd__help__subcmd__why_commands] )) ||
+_zmesctl__subcmd__help__subcmd__why_commands() {
+    local commands; commands=()
+    _describe -t commands 'zmesctl help why commands' commands "$@"
+}
+(( $+functions[_zmesctl__subcmd__latency_commands] )) ||
+_zmesctl__subcmd__latency_commands() {
+    local commands; commands=()
+    _describe -t commands 'zmesctl latency commands' commands "$@"
 }
 (( $+functions[_zmesctl__subcmd__log_commands] )) ||
 _zmesctl__subcmd__log_commands() {
@@ -840,6 +1398,24 @@ _zmesctl__subcmd__monitors__subcmd__reload_commands() {
     local commands; commands=()
     _describe -t commands 'zmesctl monitors reload commands' commands "$@"
 }
+(( $+functions[_zmesctl__subcmd__push_commands] )) ||
+_zmesctl__subcmd__push_commands() {
+    local commands; commands=(
+'check:Go to each provider as far as possible without sending anything' \
+'queue:Show what waits to be sent, and how the ways to phones are' \
+    )
+    _describe -t commands 'zmesctl push commands' commands "$@"
+}
+(( $+functions[_zmesctl__subcmd__push__subcmd__check_commands] )) ||
+_zmesctl__subcmd__push__subcmd__check_commands() {
+    local commands; commands=()
+    _describe -t commands 'zmesctl push check commands' commands "$@"
+}
+(( $+functions[_zmesctl__subcmd__push__subcmd__queue_commands] )) ||
+_zmesctl__subcmd__push__subcmd__queue_commands() {
+    local commands; commands=()
+    _describe -t commands 'zmesctl push queue commands' commands "$@"
+}
 (( $+functions[_zmesctl__subcmd__reload_commands] )) ||
 _zmesctl__subcmd__reload_commands() {
     local commands; commands=()
@@ -850,10 +1426,81 @@ _zmesctl__subcmd__status_commands() {
     local commands; commands=()
     _describe -t commands 'zmesctl status commands' commands "$@"
 }
+(( $+functions[_zmesctl__subcmd__tokens_commands] )) ||
+_zmesctl__subcmd__tokens_commands() {
+    local commands; commands=(
+'list:List the registered phones' \
+'show:Show all about one phone, and what was lately sent to it' \
+'log:Show what was decided and done for one phone, newest first' \
+'revoke:Take phones out; \`restore\` undoes it' \
+'restore:Take a revocation back' \
+'mute:Send nothing to a phone for a while' \
+'unmute:Send to a muted phone again' \
+'prune:Take out the phones of which nothing was heard for a while' \
+'import:Take tokens from the tokens.txt of an older event server' \
+'export:Print the tokens as a tokens.txt, to go back or to keep' \
+    )
+    _describe -t commands 'zmesctl tokens commands' commands "$@"
+}
+(( $+functions[_zmesctl__subcmd__tokens__subcmd__export_commands] )) ||
+_zmesctl__subcmd__tokens__subcmd__export_commands() {
+    local commands; commands=()
+    _describe -t commands 'zmesctl tokens export commands' commands "$@"
+}
+(( $+functions[_zmesctl__subcmd__tokens__subcmd__import_commands] )) ||
+_zmesctl__subcmd__tokens__subcmd__import_commands() {
+    local commands; commands=()
+    _describe -t commands 'zmesctl tokens import commands' commands "$@"
+}
+(( $+functions[_zmesctl__subcmd__tokens__subcmd__list_commands] )) ||
+_zmesctl__subcmd__tokens__subcmd__list_commands() {
+    local commands; commands=()
+    _describe -t commands 'zmesctl tokens list commands' commands "$@"
+}
+(( $+functions[_zmesctl__subcmd__tokens__subcmd__log_commands] )) ||
+_zmesctl__subcmd__tokens__subcmd__log_commands() {
+    local commands; commands=()
+    _describe -t commands 'zmesctl tokens log commands' commands "$@"
+}
+(( $+functions[_zmesctl__subcmd__tokens__subcmd__mute_commands] )) ||
+_zmesctl__subcmd__tokens__subcmd__mute_commands() {
+    local commands; commands=()
+    _describe -t commands 'zmesctl tokens mute commands' commands "$@"
+}
+(( $+functions[_zmesctl__subcmd__tokens__subcmd__prune_commands] )) ||
+_zmesctl__subcmd__tokens__subcmd__prune_commands() {
+    local commands; commands=()
+    _describe -t commands 'zmesctl tokens prune commands' commands "$@"
+}
+(( $+functions[_zmesctl__subcmd__tokens__subcmd__restore_commands] )) ||
+_zmesctl__subcmd__tokens__subcmd__restore_commands() {
+    local commands; commands=()
+    _describe -t commands 'zmesctl tokens restore commands' commands "$@"
+}
+(( $+functions[_zmesctl__subcmd__tokens__subcmd__revoke_commands] )) ||
+_zmesctl__subcmd__tokens__subcmd__revoke_commands() {
+    local commands; commands=()
+    _describe -t commands 'zmesctl tokens revoke commands' commands "$@"
+}
+(( $+functions[_zmesctl__subcmd__tokens__subcmd__show_commands] )) ||
+_zmesctl__subcmd__tokens__subcmd__show_commands() {
+    local commands; commands=()
+    _describe -t commands 'zmesctl tokens show commands' commands "$@"
+}
+(( $+functions[_zmesctl__subcmd__tokens__subcmd__unmute_commands] )) ||
+_zmesctl__subcmd__tokens__subcmd__unmute_commands() {
+    local commands; commands=()
+    _describe -t commands 'zmesctl tokens unmute commands' commands "$@"
+}
 (( $+functions[_zmesctl__subcmd__watch_commands] )) ||
 _zmesctl__subcmd__watch_commands() {
     local commands; commands=()
     _describe -t commands 'zmesctl watch commands' commands "$@"
+}
+(( $+functions[_zmesctl__subcmd__why_commands] )) ||
+_zmesctl__subcmd__why_commands() {
+    local commands; commands=()
+    _describe -t commands 'zmesctl why commands' commands "$@"
 }
 
 if [ "$funcstack[1]" = "_zmesctl" ]; then

@@ -17,7 +17,7 @@ use zmes_shared::control::{
 use zmes_shared::views;
 
 /// The types of the requests with one answer each; `watch` has items instead.
-const REQUESTS: [&str; 12] = [
+const REQUESTS: [&str; 27] = [
     "status",
     "clients_list",
     "clients_disconnect",
@@ -30,6 +30,21 @@ const REQUESTS: [&str; 12] = [
     "log_level",
     "reload",
     "config_show",
+    "tokens_list",
+    "tokens_show",
+    "tokens_log",
+    "tokens_revoke",
+    "tokens_restore",
+    "tokens_mute",
+    "tokens_unmute",
+    "tokens_prune",
+    "tokens_import",
+    "tokens_export",
+    "badges_reset",
+    "push_check",
+    "push_queue",
+    "why",
+    "latency",
 ];
 const ITEMS: [&str; 7] = ["alarm", "decision", "delivery", "session", "token", "monitor", "lagged"];
 
@@ -76,6 +91,19 @@ fn check_view(name: &str, kind: &str, value: &Value) {
         "log_level" => drop(round_trip::<views::LogLevel>(name, value)),
         "reload" => drop(round_trip::<views::ConfigReloaded>(name, value)),
         "config_show" => drop(round_trip::<views::ConfigShown>(name, value)),
+        "tokens_list" => drop(round_trip::<views::Tokens>(name, value)),
+        "tokens_show" => drop(round_trip::<views::TokenShown>(name, value)),
+        "tokens_log" => drop(round_trip::<views::Deliveries>(name, value)),
+        "tokens_revoke" | "tokens_restore" | "tokens_mute" | "tokens_unmute" | "tokens_prune"
+        | "badges_reset" => {
+            drop(round_trip::<views::TokensChanged>(name, value));
+        }
+        "tokens_import" => drop(round_trip::<views::TokensImported>(name, value)),
+        "tokens_export" => drop(round_trip::<views::TokensExported>(name, value)),
+        "push_check" => drop(round_trip::<views::PushCheck>(name, value)),
+        "push_queue" => drop(round_trip::<views::PushQueue>(name, value)),
+        "why" => drop(round_trip::<views::Why>(name, value)),
+        "latency" => drop(round_trip::<views::Latency>(name, value)),
         other => panic!("{name}: no view is known for {other}"),
     }
 }
@@ -96,6 +124,21 @@ fn type_of(request: &Request) -> &'static str {
         Request::LogLevel { .. } => "log_level",
         Request::Reload => "reload",
         Request::ConfigShow => "config_show",
+        Request::TokensList(_) => "tokens_list",
+        Request::TokensShow { .. } => "tokens_show",
+        Request::TokensLog { .. } => "tokens_log",
+        Request::TokensRevoke { .. } => "tokens_revoke",
+        Request::TokensRestore { .. } => "tokens_restore",
+        Request::TokensMute { .. } => "tokens_mute",
+        Request::TokensUnmute { .. } => "tokens_unmute",
+        Request::TokensPrune { .. } => "tokens_prune",
+        Request::TokensImport(_) => "tokens_import",
+        Request::TokensExport { .. } => "tokens_export",
+        Request::BadgesReset { .. } => "badges_reset",
+        Request::PushCheck { .. } => "push_check",
+        Request::PushQueue => "push_queue",
+        Request::Why { .. } => "why",
+        Request::Latency => "latency",
         Request::Unknown => "unknown",
     }
 }

@@ -9,7 +9,9 @@ use std::time::Duration;
 use clap::error::ErrorKind;
 use clap::{ArgAction, Args, CommandFactory, Parser, Subcommand, ValueEnum};
 
-use crate::commands::{alarms, checks, clients, completions, config, log, monitors, watch};
+use crate::commands::{
+    alarms, badges, checks, clients, completions, config, log, monitors, push, tokens, watch, why,
+};
 use crate::render::Format;
 use crate::values;
 
@@ -18,6 +20,7 @@ Examples:
   zmesctl status                     how the daemon is
   zmesctl alarm test --wait          does an alarm reach everybody?
   zmesctl watch                      what is happening now
+  zmesctl why 32910                  who was told of this event, who not, and why
   zmesctl clients list --json        for scripts
 
 Exit codes:
@@ -25,7 +28,8 @@ Exit codes:
   1  no, or the check does not hold  6  time-out
   2  usage                           7  done in part
   3  zmesd is not reachable          8  zmesd speaks another version
-  4  no such client, monitor, event
+  4  no such client, monitor, event,
+     token
 
 Control socket, the first that is there:
   --socket, $ZMESCTL_SOCKET, $XDG_RUNTIME_DIR/zmesd/control.sock,
@@ -104,16 +108,32 @@ pub enum Command {
     /// List or disconnect the apps that are connected
     #[command(subcommand)]
     Clients(clients::Command),
+    /// List the phones that are registered for pushes; silence, revoke, restore, import them
+    #[command(subcommand)]
+    Tokens(tokens::Command),
+    /// Set the numbers on the apps' icons
+    #[command(subcommand)]
+    Badges(badges::Command),
     /// List the monitors, or read them from ZoneMinder again
     #[command(subcommand)]
     Monitors(monitors::Command),
     /// Send a test alarm, or make ZoneMinder itself record
     #[command(subcommand)]
     Alarm(alarms::Command),
+    /// Check the ways to phones, or show what waits to be sent
+    #[command(subcommand)]
+    Push(push::Command),
     /// Follow what happens: alarms, decisions, clients, monitors
     Watch(watch::WatchArgs),
+    /// Explain what was decided about an event, for each client and token
+    Why(why::WhyArgs),
     /// Check one thing, for monitoring systems: OK or FAIL, exit 0 or 1
     Check(checks::CheckArgs),
+    /// Show how long alarms take from stage to stage
+    #[command(
+        after_help = "Examples:\n  zmesctl latency\n  zmesctl latency --json | jq '.stages[] | select(.p99_ms > 100)'"
+    )]
+    Latency,
     /// Change the log level of the running daemon
     #[command(subcommand)]
     Log(log::Command),

@@ -122,6 +122,11 @@ impl Context {
         error.exit()
     }
 
+    /// Connects for what takes its time: `limit` holds where the command line does not say otherwise.
+    pub async fn connect_for(&self, limit: Duration) -> Result<Client, CliError> {
+        self.connect_with(limit).await
+    }
+
     async fn connect_with(&self, limit: Duration) -> Result<Client, CliError> {
         Client::connect(&self.socket, self.timeout.unwrap_or(limit)).await
     }

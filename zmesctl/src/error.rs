@@ -85,6 +85,26 @@ pub enum CliError {
         /// What was asked for.
         id: zmes_shared::SessionId,
     },
+    /// A file cannot be read.
+    #[error("cannot read {file}")]
+    File {
+        /// Which, as it was told.
+        file: String,
+        /// What the operating system says.
+        source: io::Error,
+    },
+    /// A file is not what it should be; nothing was taken from it, and it was not touched.
+    #[error("{file}, line {line}, column {column}: {detail}")]
+    Unparsable {
+        /// Which, as it was told.
+        file: String,
+        /// Where, from 1.
+        line: usize,
+        /// Where, from 1.
+        column: usize,
+        /// What is wrong.
+        detail: String,
+    },
     /// `zmesd` itself is needed and cannot be run.
     #[error("{what}")]
     Zmesd {
@@ -114,7 +134,12 @@ impl CliError {
             Self::Daemon(error) => exit_of(error.code),
             Self::Usage { .. } => Exit::Usage,
             Self::NoSuchClient { .. } => Exit::NotFound,
-            Self::Declined | Self::Zmesd { .. } | Self::Output(_) | Self::Terminal(_) => Exit::Negative,
+            Self::Declined
+            | Self::File { .. }
+            | Self::Unparsable { .. }
+            | Self::Zmesd { .. }
+            | Self::Output(_)
+            | Self::Terminal(_) => Exit::Negative,
         }
     }
 
@@ -123,6 +148,7 @@ impl CliError {
         match self {
             Self::Unreachable { source, .. }
             | Self::Denied { source, .. }
+            | Self::File { source, .. }
             | Self::Broken(source)
             | Self::Output(source)
             | Self::Terminal(source) => Some(plain(source)),
@@ -142,6 +168,7 @@ impl CliError {
             | Self::Daemon(_)
             | Self::Usage { .. }
             | Self::Declined
+            | Self::Unparsable { .. }
             | Self::NoSuchClient { .. } => None,
         }
     }
@@ -175,7 +202,8 @@ impl CliError {
             Self::Usage { hint, .. } => Some(hint),
             Self::NoSuchClient { .. } => Some("zmesctl clients list"),
             Self::Zmesd { .. } => Some("install zmesd beside zmesctl, or put its directory into PATH"),
-            Self::Declined | Self::Output(_) | Self::Terminal(_) => None,
+            Self::Unparsable { .. } => Some("nothing was imported, and the file is as it was"),
+            Self::Declined | Self::File { .. } | Self::Output(_) | Self::Terminal(_) => None,
         }
     }
 
@@ -200,6 +228,7 @@ impl CliError {
             Self::Usage { .. } => "usage",
             Self::Declined => "declined",
             Self::NoSuchClient { .. } => "not_found",
+            Self::File { .. } | Self::Unparsable { .. } => "file",
             Self::Zmesd { .. } => "unavailable",
             Self::Output(_) | Self::Terminal(_) => "output",
         })
@@ -256,7 +285,8 @@ pub struct ErrorBody {
 pub enum Code {
     /// As the daemon said.
     Daemon(ErrorCode),
-    /// `unreachable`, `forbidden`, `timeout`, `version`, `usage`, `declined`, `not_found`, `unavailable`, `output`.
+    /// `unreachable`, `forbidden`, `timeout`, `version`, `usage`, `declined`, `not_found`, `file`, `unavailable`,
+    /// `output`.
     Own(&'static str),
 }
 

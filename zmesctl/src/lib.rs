@@ -11,6 +11,7 @@ pub mod context;
 pub mod environment;
 pub mod error;
 pub mod exit;
+mod import;
 pub mod render;
 mod usage;
 mod values;

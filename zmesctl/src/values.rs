@@ -8,6 +8,9 @@ use jiff::{SignedDuration, Span, SpanRelativeTo, Timestamp};
 use zmes_shared::EventId;
 use zmes_shared::control::Since;
 
+/// Longest text that names a token; longer than any token.
+const MAX_SELECTION: usize = 4096;
+
 /// Reads `20ms`, `5s`, `10m`, `1h`, `14d`, `1h30m`; more than nothing.
 pub(crate) fn duration(text: &str) -> Result<Duration, String> {
     let wrong = || "a duration is written 20ms, 5s, 10m, 1h or 14d".to_owned();
@@ -25,6 +28,17 @@ pub(crate) fn alarm_duration(text: &str) -> Result<Duration, String> {
     } else {
         Err("must be between 1s and 1h".to_owned())
     }
+}
+
+/// What names a token: its handle, a prefix of it, or the token's last characters. The daemon gets it as it was
+/// typed.
+pub(crate) fn token(text: &str) -> Result<String, String> {
+    let text = text.trim();
+    let plain = |character: char| !character.is_control() && !character.is_whitespace();
+    if text.is_empty() || text.len() > MAX_SELECTION || !text.chars().all(plain) {
+        return Err("8 digits as `tokens list` shows them, or the last 10 characters of a token".to_owned());
+    }
+    Ok(text.to_owned())
 }
 
 /// Reads an address or a network in CIDR notation; the daemon gets it as it was typed.
@@ -106,6 +120,16 @@ mod tests {
         assert!(alarm_duration("1h").is_ok());
         assert!(alarm_duration("61m").is_err());
         assert!(alarm_duration("999ms").is_err());
+    }
+
+    #[test]
+    fn a_token_is_named_by_one_word() {
+        for right in ["1a2b3c4d", "1", " kFLJu6sg_x ", "APA91:kFLJ"] {
+            assert_eq!(token(right).as_deref(), Ok(right.trim()));
+        }
+        for wrong in ["", " ", "1a2b 3c4d", "1a\n2b", &"x".repeat(4097)] {
+            assert!(token(wrong).is_err(), "{wrong}");
+        }
     }
 
     #[test]

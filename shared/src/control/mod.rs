@@ -5,6 +5,7 @@ pub mod codec;
 mod error;
 mod event;
 mod request;
+mod tokens;
 pub mod version;
 
 pub use error::{ControlError, ErrorCode};
@@ -13,6 +14,7 @@ pub use request::{
     ALARM_FOR_DEFAULT_MS, Access, AlarmTest, CheckKind, ClientFilter, ClientState, Request, Since,
     WatchFilter,
 };
+pub use tokens::{PlatformKind, TokenFilter, TokenImport, TokenRecord, TokenState, TransportKind};
 pub use version::{Hello, PROTOCOL, Protocol, Role};
 
 use serde::{Deserialize, Serialize};

@@ -3,6 +3,7 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use super::tokens::{TokenFilter, TokenImport, TransportKind};
 use crate::{EventId, MonitorId, SessionId};
 
 /// How long `alarm force` keeps an alarm when nobody says how long, in milliseconds.
@@ -61,6 +62,99 @@ pub enum Request {
     Reload,
     /// Returns [`crate::views::ConfigShown`].
     ConfigShow,
+    /// Returns [`crate::views::Tokens`], in pages.
+    TokensList(TokenFilter),
+    /// Returns [`crate::views::TokenShown`].
+    TokensShow {
+        /// The token, in any form that names it: its handle, a unique prefix of all 64 digits, its last characters.
+        token: String,
+        /// The token itself, too.
+        #[serde(default)]
+        reveal: bool,
+    },
+    /// Returns [`crate::views::Deliveries`], newest first.
+    TokensLog {
+        /// The token, in any form that names it.
+        token: String,
+        /// At most so many; absent: 100.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        limit: Option<u32>,
+    },
+    /// Takes tokens out; they can be restored for a while. Returns [`crate::views::TokensChanged`].
+    TokensRevoke {
+        /// The tokens, in any form that names them.
+        tokens: Vec<String>,
+        /// Only say what would happen.
+        #[serde(default)]
+        dry_run: bool,
+    },
+    /// Takes a revocation back. Returns [`crate::views::TokensChanged`].
+    TokensRestore {
+        /// The token, in any form that names it.
+        token: String,
+    },
+    /// Silences a token. Returns [`crate::views::TokensChanged`].
+    TokensMute {
+        /// The token, in any form that names it.
+        token: String,
+        /// For so many milliseconds; absent: until it is unmuted.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        for_ms: Option<u64>,
+    },
+    /// Takes a silence back. Returns [`crate::views::TokensChanged`].
+    TokensUnmute {
+        /// The token, in any form that names it.
+        token: String,
+    },
+    /// Revokes the tokens of which nothing was heard for a while. Returns [`crate::views::TokensChanged`].
+    TokensPrune {
+        /// Nothing heard for so many milliseconds.
+        stale_ms: u64,
+        /// Only say what would happen.
+        #[serde(default)]
+        dry_run: bool,
+    },
+    /// Takes tokens from a file. Returns [`crate::views::TokensImported`].
+    TokensImport(TokenImport),
+    /// Returns [`crate::views::TokensExported`], in pages.
+    TokensExport {
+        /// Where the last page ended; absent: from the beginning.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        after: Option<u64>,
+    },
+    /// Sets the numbers on the apps' icons. Returns [`crate::views::TokensChanged`].
+    BadgesReset {
+        /// The tokens, in any form that names them.
+        #[serde(default)]
+        tokens: Vec<String>,
+        /// All of them instead.
+        #[serde(default)]
+        all: bool,
+        /// To this number.
+        #[serde(default)]
+        to: u32,
+        /// Only say what would happen.
+        #[serde(default)]
+        dry_run: bool,
+    },
+    /// Goes to the providers as far as possible without sending anything. Returns [`crate::views::PushCheck`].
+    PushCheck {
+        /// Only this kind of transport.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        transport: Option<TransportKind>,
+    },
+    /// Returns [`crate::views::PushQueue`].
+    PushQueue,
+    /// Returns [`crate::views::Why`].
+    Why {
+        /// Which event.
+        event: EventId,
+        /// Only for this token, in any form that names it.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        token: Option<String>,
+    },
+    /// Returns [`crate::views::Latency`].
+    Latency,
     /// A request of a newer client: answered with `unsupported`.
     #[serde(other)]
     Unknown,
@@ -84,18 +178,38 @@ impl Request {
             | Self::MonitorsList
             | Self::Watch(_)
             | Self::Check { .. }
+            | Self::TokensLog { .. }
+            | Self::PushCheck { .. }
+            | Self::PushQueue
+            | Self::Why { .. }
+            | Self::Latency
             | Self::Unknown => Access::Read,
-            Self::AlarmTest(test) if test.dry_run => Access::Read,
+            Self::AlarmTest(AlarmTest { dry_run, .. })
+            | Self::TokensRevoke { dry_run, .. }
+            | Self::TokensPrune { dry_run, .. }
+            | Self::TokensImport(TokenImport { dry_run, .. })
+            | Self::BadgesReset { dry_run, .. } => changing(!dry_run),
+            Self::TokensList(TokenFilter { reveal, .. }) | Self::TokensShow { reveal, .. } => {
+                changing(*reveal)
+            }
             Self::ClientsDisconnect { .. }
             | Self::MonitorsReload
-            | Self::AlarmTest(_)
             | Self::AlarmForce { .. }
             | Self::AlarmCancel { .. }
             | Self::LogLevel { .. }
             | Self::Reload
+            | Self::TokensRestore { .. }
+            | Self::TokensMute { .. }
+            | Self::TokensUnmute { .. }
+            | Self::TokensExport { .. }
             | Self::ConfigShow => Access::Admin,
         }
     }
+}
+
+/// What needs an admin only where it changes or reveals something.
+fn changing(does: bool) -> Access {
+    if does { Access::Admin } else { Access::Read }
 }
 
 /// Which clients to list. What is absent does not restrict.
@@ -178,6 +292,10 @@ pub enum CheckKind {
     Db,
     /// The certificate is valid, and for long enough.
     Tls,
+    /// Every provider of pushes can be reached and accepts us.
+    Push,
+    /// The daemon's own state can be read and written.
+    Store,
     /// All of them.
     All,
     /// A check of a newer client.

@@ -45,3 +45,52 @@ fn the_greeting_is_the_pinned_json() {
         json!({"hello": {"protocol": {"major": PROTOCOL.major, "minor": PROTOCOL.minor}, "daemon": "0.1.0", "role": "observer"}})
     );
 }
+
+#[test]
+fn what_reveals_or_changes_wants_an_admin() {
+    let access = |text: &str| serde_json::from_str::<Request>(text).unwrap().access();
+    for read in [
+        r#"{"type":"tokens_list"}"#,
+        r#"{"type":"tokens_show","token":"1a2b"}"#,
+        r#"{"type":"tokens_log","token":"1a2b"}"#,
+        r#"{"type":"tokens_revoke","tokens":["1a2b"],"dry_run":true}"#,
+        r#"{"type":"tokens_prune","stale_ms":1,"dry_run":true}"#,
+        r#"{"type":"badges_reset","all":true,"dry_run":true}"#,
+        r#"{"type":"push_check"}"#,
+        r#"{"type":"push_queue"}"#,
+        r#"{"type":"why","event":7}"#,
+        r#"{"type":"latency"}"#,
+    ] {
+        assert_eq!(access(read), Access::Read, "{read}");
+    }
+    for admin in [
+        r#"{"type":"tokens_list","reveal":true}"#,
+        r#"{"type":"tokens_show","token":"1a2b","reveal":true}"#,
+        r#"{"type":"tokens_export"}"#,
+        r#"{"type":"tokens_revoke","tokens":["1a2b"]}"#,
+        r#"{"type":"tokens_restore","token":"1a2b"}"#,
+        r#"{"type":"tokens_mute","token":"1a2b"}"#,
+        r#"{"type":"tokens_unmute","token":"1a2b"}"#,
+        r#"{"type":"tokens_prune","stale_ms":1}"#,
+        r#"{"type":"tokens_import","tokens":[]}"#,
+        r#"{"type":"badges_reset","all":true}"#,
+    ] {
+        assert_eq!(access(admin), Access::Admin, "{admin}");
+    }
+}
+
+#[test]
+fn no_token_is_seen_where_a_request_or_an_answer_is_printed_for_debugging() {
+    let secret = "cXyz:APA91bHPRgkFLJu6sg";
+    let token =
+        TokenRecord { token: secret.to_owned(), platform: "ios".to_owned(), ..TokenRecord::default() };
+    let request = Request::TokensImport(TokenImport { tokens: vec![token], ..TokenImport::default() });
+    assert!(!format!("{request:?}").contains(secret));
+    let view = json!({"handle": "1a2b3c4d", "platform": "ios", "state": "enabled", "user": "amy", "app": null,
+        "monitors": null, "intervals": null, "badge": 0, "created_at": "2026-11-02T10:00:00Z",
+        "last_seen_at": "2026-11-02T10:00:00Z", "last_delivered_at": null, "last_error": null, "failures": 0,
+        "token": secret});
+    let view: crate::views::TokenView = serde_json::from_value(view).unwrap();
+    assert_eq!(view.token.as_deref(), Some(secret));
+    assert!(!format!("{view:?}").contains(secret));
+}

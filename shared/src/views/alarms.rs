@@ -29,8 +29,15 @@ pub struct TargetDecision {
     pub decision: String,
     /// Why: `filter`, `rights`, `slow`, …; empty when sent.
     pub reason: String,
-    /// With `--wait`: from the start of the alarm until the frame was written; else `null`.
+    /// With `--wait`: from the start of the alarm until the frame was written, or the provider had answered; else
+    /// `null`.
     pub latency_ms: Option<u64>,
+    /// For tokens, with `--wait`: by which transport.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub transport: Option<String>,
+    /// For tokens, with `--wait`: the provider's id of the message.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub provider_id: Option<String>,
 }
 
 /// The answer to `alarm force` and `alarm cancel`.

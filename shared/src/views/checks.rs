@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 pub struct Check {
     /// Whether it holds.
     pub ok: bool,
-    /// Which: `ping`, `shm`, `db`, `tls`, `all`.
+    /// Which: `ping`, `shm`, `db`, `tls`, `push`, `store`, `all`.
     pub check: String,
     /// One sentence.
     pub detail: String,

@@ -7,14 +7,26 @@ mod checks;
 mod clients;
 mod config;
 mod monitors;
+mod push;
 mod status;
+mod tokens;
+mod why;
 
 pub use alarms::{AlarmForced, AlarmTested, TargetDecision};
 pub use checks::{Check, CheckPart};
 pub use clients::{ClientView, Clients};
 pub use config::{ConfigReloaded, ConfigShown, LogLevel};
 pub use monitors::{MonitorView, Monitors, Reloaded};
+pub use push::{
+    CheckStep, Deliveries, DeliveryView, FailedAttempt, Latency, PushCheck, PushQueue, StageLatency,
+    TransportCheck, TransportView,
+};
 pub use status::{ClientCounts, DatabaseState, EventCounts, MonitorCounts, PushCounts, Status, TokenCounts};
+pub use tokens::{
+    ImportOutcome, TokenFailure, TokenImported, TokenShown, TokenView, Tokens, TokensChanged, TokensExported,
+    TokensImported,
+};
+pub use why::{Why, WhyAlarm, WhyTarget};
 
 use serde::{Deserialize, Serialize};
 

@@ -43,6 +43,7 @@ pub enum Command {
 Examples:
   zmesctl alarm test --dry-run            who would get it, who not, and why
   zmesctl alarm test --monitor 3 --wait   does it arrive, and how fast?
+  zmesctl alarm test --token 1a2b3c4d --wait   what does its provider answer?
 
 Exit codes: 0 all that should get it did (or nobody should), 7 some failed,
 1 all failed.")]
@@ -50,8 +51,8 @@ pub struct TestArgs {
     /// Pretend that this monitor alarms [default: the first that is watched]
     #[arg(short, long, value_name = "ID")]
     monitor: Option<MonitorId>,
-    /// Only to this token (handle)
-    #[arg(long)]
+    /// Only to this token: its handle, or its last 10 characters
+    #[arg(long, value_name = "T", value_parser = values::token)]
     token: Option<String>,
     /// Say who would get it, send nothing
     #[arg(short = 'n', long)]

@@ -1,6 +1,6 @@
 //! `zmesctl clients list` and `disconnect`.
 
-use std::io::{self, Write};
+use std::io;
 
 use clap::{Args, Subcommand};
 use serde::Serialize;
@@ -9,6 +9,7 @@ use zmes_shared::control::{ClientFilter, ClientState, Request};
 use zmes_shared::views::{ClientView, Clients, Done};
 use zmes_shared::{MonitorId, SessionId};
 
+use super::ask::{Consent, confirmed};
 use crate::client::Client;
 use crate::context::Context;
 use crate::error::CliError;
@@ -61,12 +62,8 @@ pub struct DisconnectArgs {
     /// The client, as `clients list` numbers it
     #[arg(value_name = "ID")]
     id: SessionId,
-    /// Do not ask
-    #[arg(short, long)]
-    yes: bool,
-    /// Only say what would happen
-    #[arg(short = 'n', long)]
-    dry_run: bool,
+    #[command(flatten)]
+    consent: Consent,
 }
 
 pub(super) async fn run(command: Command, context: &mut Context) -> Result<Exit, CliError> {
@@ -79,21 +76,22 @@ pub(super) async fn run(command: Command, context: &mut Context) -> Result<Exit,
 }
 
 async fn disconnect(arguments: DisconnectArgs, context: &mut Context) -> Result<Exit, CliError> {
-    let id = arguments.id;
-    if !(arguments.yes || arguments.dry_run || context.environment.terminals.interactive()) {
-        return Err(CliError::Usage {
-            message: format!("disconnecting client {id} wants a confirmation, and nobody can be asked"),
-            hint: format!("zmesctl clients disconnect {id} --yes"),
-        });
-    }
+    let DisconnectArgs { id, consent } = arguments;
+    let instead = format!("zmesctl clients disconnect {id} --yes");
+    consent.check(context, &format!("disconnecting client {id}"), &instead)?;
     // One connection for both requests: had the daemon been restarted meanwhile, the id would mean another client.
     let mut daemon = context.connect().await?;
-    if arguments.dry_run {
+    if consent.dry_run {
         let client = find(id, &mut daemon).await?;
         return context.show(&WouldDisconnect { dry_run: true, client });
     }
-    if !arguments.yes && !confirmed(&find(id, &mut daemon).await?, context)? {
-        return Err(CliError::Declined);
+    if !consent.yes {
+        let client = find(id, &mut daemon).await?;
+        let connected = context.out.ago(client.connected_at);
+        let about = format!("client {}, connected {connected}", described(&client));
+        if !confirmed(&about, "Disconnect it?")? {
+            return Err(CliError::Declined);
+        }
     }
     let done: Done = daemon.request(Request::ClientsDisconnect { client: id }).await?;
     context.show(&done)
@@ -102,19 +100,6 @@ async fn disconnect(arguments: DisconnectArgs, context: &mut Context) -> Result<
 async fn find(id: SessionId, daemon: &mut Client) -> Result<ClientView, CliError> {
     let all: Clients = daemon.request(Request::ClientsList(ClientFilter::default())).await?;
     all.clients.into_iter().find(|client| client.id == id).ok_or(CliError::NoSuchClient { id })
-}
-
-/// Asks on the terminal; anything but yes is no.
-fn confirmed(client: &ClientView, context: &Context) -> Result<bool, CliError> {
-    let connected = context.out.ago(client.connected_at);
-    let mut answer = String::new();
-    let mut stderr = io::stderr();
-    // The question goes to the error output, so that the answer can be redirected.
-    let asked = writeln!(stderr, "client {}, connected {connected}", described(client))
-        .and_then(|()| write!(stderr, "Disconnect it? [y/N] "))
-        .and_then(|()| stderr.flush());
-    asked.and_then(|()| io::stdin().read_line(&mut answer)).map_err(CliError::Terminal)?;
-    Ok(["y", "yes"].contains(&answer.trim().to_lowercase().as_str()))
 }
 
 /// Returns a client in a few clean words: "4 (admin, zmNinja 1.4, 192.0.2.7:50432)".
@@ -185,7 +170,7 @@ fn state(state: ClientState) -> Cell {
 }
 
 /// Writes ids shortly: `1-5,8`; "none" where there are none.
-fn ranges(monitors: &[MonitorId]) -> String {
+pub(super) fn ranges(monitors: &[MonitorId]) -> String {
     let mut ids: Vec<u32> = monitors.iter().map(|monitor| monitor.0).collect();
     ids.sort_unstable();
     ids.dedup();

@@ -117,6 +117,12 @@ impl Table {
                 .map(|column| column.title)
                 .collect();
             let remark = format!("(a wider terminal also shows {})", titles.join(", "));
+            let fits = look.width.is_none_or(|width| remark.chars().count() <= usize::from(width));
+            let remark = if fits {
+                remark
+            } else {
+                format!("(a wider terminal also shows {} more columns)", titles.len())
+            };
             // Writing to a String cannot fail.
             write!(text, "\n{}", paint(look.color, Tone::Faint, &remark)).ok();
         }

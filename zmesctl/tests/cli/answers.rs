@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use crate::fake::{FakeDaemon, HELLO, fixture, member};
 
 /// (command line, fixture of the request, fixture of the answer, words for people, exit code)
-const COMMANDS: [(&str, &str, &str, &str, i32); 16] = [
+const COMMANDS: [(&str, &str, &str, &str, i32); 40] = [
     ("status", "request-status", "reply-status", "monitors    11 of 12 watched, 1 stale", 0),
     ("clients list", "request-clients_list", "reply-clients_list", "192.0.2.7:50432", 0),
     (
@@ -76,6 +76,96 @@ const COMMANDS: [(&str, &str, &str, &str, i32); 16] = [
         "database down: connection refused",
         0,
     ),
+    ("tokens list", "request-tokens_list", "reply-tokens_list", "9f00e1d2", 0),
+    (
+        "tokens list --platform ios --user a* --state enabled --stale 60d --failing --reveal",
+        "request-tokens_list-filtered",
+        "reply-tokens_list-empty",
+        "No such token is registered.",
+        0,
+    ),
+    (
+        "tokens show 1a2b3c4d",
+        "request-tokens_show",
+        "reply-tokens_show",
+        ": 503: try again later (4 times)",
+        0,
+    ),
+    ("tokens show 1a2b3c4d --reveal", "request-tokens_show-revealed", "reply-tokens_show", "of amy", 0),
+    ("tokens log 1a2b3c4d", "request-tokens_log", "reply-tokens_log", "503: try again later", 0),
+    ("tokens log 1a2b3c4d --limit 20", "request-tokens_log-limited", "reply-tokens_log-empty", "Nothing", 0),
+    (
+        "tokens revoke 1a2b3c4d 9f 1a2b3c4d --yes",
+        "request-tokens_revoke",
+        "reply-tokens_revoke",
+        "failed 9f: no token is called 9f (there are: 1a2b3c4d, c0ffee00)",
+        7,
+    ),
+    (
+        "tokens revoke 1a2b3c4d --dry-run",
+        "request-tokens_revoke-dry_run",
+        "reply-tokens_revoke-dry_run",
+        "token 1a2b3c4d (ios, admin, zmninja): would be revoked",
+        0,
+    ),
+    (
+        "tokens restore 1a2b3c4d",
+        "request-tokens_restore",
+        "reply-tokens_restore",
+        "token 1a2b3c4d (ios, admin, zmninja): restored",
+        0,
+    ),
+    (
+        "tokens mute 1a2b3c4d --for 1h",
+        "request-tokens_mute",
+        "reply-tokens_mute",
+        "token c0ffee00 (android, bob): muted until 2026-11-02 11:00:05",
+        0,
+    ),
+    ("tokens mute 1a2b3c4d", "request-tokens_mute-unlimited", "reply-tokens_mute", "muted until", 0),
+    ("tokens unmute 1a2b3c4d", "request-tokens_unmute", "reply-tokens_unmute", "unmuted", 0),
+    (
+        "tokens prune --stale 60d --yes",
+        "request-tokens_prune",
+        "reply-tokens_prune",
+        "2 tokens: revoked (zmesctl tokens restore undoes it)",
+        0,
+    ),
+    (
+        "tokens prune --stale 60d --dry-run",
+        "request-tokens_prune-dry_run",
+        "reply-tokens_prune-none",
+        "no token revoked",
+        0,
+    ),
+    (
+        "badges reset 1a2b3c4d",
+        "request-badges_reset",
+        "reply-badges_reset",
+        "token 1a2b3c4d (ios, admin, zmninja): badge set to 0",
+        0,
+    ),
+    (
+        "badges reset --all --to 3 --yes",
+        "request-badges_reset-all",
+        "reply-badges_reset-many",
+        "(and 11999 more)",
+        0,
+    ),
+    ("push check", "request-push_check", "reply-push_check", "FAIL fcm:zmninja (fcm.example.org:443)", 1),
+    (
+        "push check fcm",
+        "request-push_check-fcm",
+        "reply-push_check-none",
+        "No way to phones is configured",
+        0,
+    ),
+    ("push queue", "request-push_queue", "reply-push_queue", "2 pushes wait to be sent.", 0),
+    ("why 32910", "request-why", "reply-why", "an admin has silenced this token", 0),
+    ("why 32910 --token 1a2b3c4d", "request-why-token", "reply-why-unseen", "is not watched", 0),
+    ("latency", "request-latency", "reply-latency", "4.10 s", 0),
+    ("check push", "request-check-push", "reply-check-tls", "OK tls", 0),
+    ("check store", "request-check-store", "reply-check-tls", "OK tls", 0),
 ];
 
 #[test]
@@ -102,14 +192,29 @@ fn programs_get_the_answer_as_the_daemon_gave_it() {
     }
 }
 
+/// Returns the member whose elements are the lines of `--jsonl`; `None`: the answer is one thing.
+fn elements(reply: &str) -> Option<&'static str> {
+    match reply.split('-').nth(1).unwrap() {
+        "clients_list" => Some("clients"),
+        "monitors_list" => Some("monitors"),
+        "tokens_list" => Some("tokens"),
+        "tokens_log" | "push_queue" => Some("deliveries"),
+        "push_check" => Some("checks"),
+        "why" => Some("targets"),
+        "latency" => Some("stages"),
+        _ => None,
+    }
+}
+
 #[test]
 fn jsonl_has_one_line_for_each_element_of_a_list() {
     for (line, _, reply, _, code) in COMMANDS {
         let run = FakeDaemon::answering(reply).run(&format!("{line} --jsonl"));
         let ok = member(reply, "ok");
-        let list = ok.get("clients").or_else(|| ok.get("monitors")).and_then(Value::as_array);
-        // `status` and `monitors reload` have members of these names too, which are no lists.
-        let expected = list.cloned().unwrap_or_else(|| vec![ok.clone()]);
+        let expected = match elements(reply) {
+            Some(list) => ok[list].as_array().unwrap().clone(),
+            None => vec![ok],
+        };
         assert_eq!((run.code, run.jsonl()), (Some(code), expected), "{line}");
     }
 }

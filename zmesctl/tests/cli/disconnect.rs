@@ -1,11 +1,8 @@
 //! `clients disconnect`: nothing is destroyed by accident.
 
-use std::io::Write;
-use std::process::{Command, Stdio};
-
 use serde_json::{Value, json};
 
-use crate::fake::{Answer, FakeDaemon, HELLO, Run, fixture, member};
+use crate::fake::{Answer, FakeDaemon, HELLO, fixture, member, on_a_terminal};
 
 fn daemon() -> FakeDaemon {
     FakeDaemon::start(HELLO, |request| {
@@ -16,16 +13,6 @@ fn daemon() -> FakeDaemon {
 
 fn asked(daemon: &FakeDaemon) -> Vec<Value> {
     daemon.requests().iter().map(|request| request["type"].clone()).collect()
-}
-
-/// Runs on a terminal of its own, where `typed` is typed. `None` where there is no `script` (util-linux).
-fn on_a_terminal(daemon: &FakeDaemon, arguments: &str, typed: &str) -> Option<Run> {
-    let mut command = Command::new("script");
-    let line = format!("{} {arguments} --socket {}", env!("CARGO_BIN_EXE_zmesctl"), daemon.socket.display());
-    command.args(["-q", "-e", "-c", &line, "/dev/null"]).env("SHELL", "/bin/sh");
-    let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().ok()?;
-    child.stdin.as_mut().unwrap().write_all(typed.as_bytes()).unwrap();
-    Some(child.wait_with_output().unwrap().into())
 }
 
 #[test]

@@ -139,6 +139,16 @@ pub(crate) fn zmesctl(arguments: &str) -> Command {
     command
 }
 
+/// Runs on a terminal of its own, where `typed` is typed. `None` where there is no `script` (util-linux).
+pub(crate) fn on_a_terminal(daemon: &FakeDaemon, arguments: &str, typed: &str) -> Option<Run> {
+    let mut command = Command::new("script");
+    let line = format!("{} {arguments} --socket {}", env!("CARGO_BIN_EXE_zmesctl"), daemon.socket.display());
+    command.args(["-q", "-e", "-c", &line, "/dev/null"]).env("SHELL", "/bin/sh");
+    let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().ok()?;
+    child.stdin.as_mut().unwrap().write_all(typed.as_bytes()).unwrap();
+    Some(child.wait_with_output().unwrap().into())
+}
+
 /// How a command ended.
 #[derive(Debug)]
 pub(crate) struct Run {

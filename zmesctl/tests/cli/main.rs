@@ -8,6 +8,8 @@ mod config;
 mod disconnect;
 mod failures;
 mod fake;
+mod import;
 mod tables;
 mod terminal;
+mod tokens;
 mod watch;

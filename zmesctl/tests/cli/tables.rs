@@ -7,7 +7,10 @@ use std::rc::Rc;
 
 use jiff::tz::TimeZone;
 use serde::de::DeserializeOwned;
-use zmes_shared::views::{AlarmForced, AlarmTested, Check, Clients, ConfigReloaded, Monitors, Status};
+use zmes_shared::views::{
+    AlarmForced, AlarmTested, Check, Clients, ConfigReloaded, Deliveries, Latency, Monitors, PushCheck,
+    PushQueue, Status, TokenShown, Tokens, TokensChanged, Why,
+};
 use zmesctl::render::{Format, Look, Out, View};
 
 use crate::fake::member;
@@ -90,4 +93,34 @@ fn checks() {
 #[test]
 fn a_reload() {
     compare_all::<ConfigReloaded>("reply-reload", "reload");
+}
+
+#[test]
+fn tokens() {
+    compare_all::<Tokens>("reply-tokens_list", "tokens");
+    compare_all::<TokenShown>("reply-tokens_show", "tokens-show");
+    compare_all::<Deliveries>("reply-tokens_log", "tokens-log");
+    compare("tokens-color", &drawn::<Tokens>("reply-tokens_list", Some(200), true));
+}
+
+#[test]
+fn changes_of_tokens() {
+    compare_all::<TokensChanged>("reply-tokens_revoke", "tokens-revoke");
+    compare_all::<TokensChanged>("reply-tokens_prune", "tokens-prune");
+    compare_all::<TokensChanged>("reply-tokens_prune-dry_run", "tokens-prune-dry-run");
+    compare_all::<TokensChanged>("reply-tokens_mute", "tokens-mute");
+    compare_all::<TokensChanged>("reply-badges_reset-many", "badges-reset");
+}
+
+#[test]
+fn pushes() {
+    compare_all::<PushCheck>("reply-push_check", "push-check");
+    compare_all::<PushQueue>("reply-push_queue", "push-queue");
+    compare_all::<Latency>("reply-latency", "latency");
+}
+
+#[test]
+fn reasons() {
+    compare_all::<Why>("reply-why", "why");
+    compare_all::<Why>("reply-why-unseen", "why-unseen");
 }

@@ -22,7 +22,7 @@ use crate::control::{self, ControlListener, ControlParts};
 use crate::detect::{self, DetectParts, Detection, Record};
 use crate::lifecycle::{Lifecycle, Vitals};
 use crate::monitors::CatalogTask;
-use crate::ports::Clock;
+use crate::ports::{Clock, NoPushSide};
 use crate::route::{PushRules, Router, RouterParts, Tap};
 use crate::state::{Remembered, State};
 use crate::telemetry::Counters;
@@ -123,7 +123,7 @@ impl Conductor {
         self.front.spawn("catalog", catalog.run(soft.clone()));
         let detection = detect::build(DetectParts {
             source: parts.source,
-            store: parts.events,
+            store: Arc::clone(&parts.events),
             catalog: channels.catalog.watch(),
             config: channels.detect.1,
             cursors: state.remembered.cursors.clone(),
@@ -173,6 +173,8 @@ impl Conductor {
             tap: common.tap,
             reports: channels.reports.1,
             database: parts.database,
+            events: parts.events,
+            push: Arc::new(NoPushSide),
             trigger: parts.trigger,
             log,
             counters: common.counters,

@@ -31,7 +31,7 @@ use zmes_shared::views::MonitorView;
 pub use listener::{BindError, ControlListener};
 
 use crate::monitors::CatalogHandle;
-use crate::ports::{AlarmTrigger, CertificateInfo, Clock, ConfigReload, DbHealth};
+use crate::ports::{AlarmTrigger, CertificateInfo, Clock, ConfigReload, DbHealth, EventStore, PushSide};
 use crate::route::{RouterHandle, Tap};
 use crate::state::StateHandle;
 use crate::telemetry::Counters;
@@ -69,6 +69,10 @@ pub struct ControlParts {
     pub reports: watch::Receiver<MonitorReports>,
     /// How the database answered last.
     pub database: watch::Receiver<DbHealth>,
+    /// ZoneMinder's Events table: what `why` asks about events that were not announced.
+    pub events: Arc<dyn EventStore>,
+    /// The ways to phones.
+    pub push: Arc<dyn PushSide>,
     /// Makes ZoneMinder itself record.
     pub trigger: Arc<dyn AlarmTrigger>,
     /// The log's level.

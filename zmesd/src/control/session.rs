@@ -274,12 +274,53 @@ fn known_id(line: &[u8]) -> Option<u64> {
     serde_json::from_slice::<Value>(line).ok()?.get("id")?.as_u64()
 }
 
-/// The request as the log shows it. No request carries a secret.
+/// The request as the log shows it: without tokens.
 fn describe(request: &Request) -> String {
-    brief(&serde_json::to_string(request).unwrap_or_default())
+    let mut value = serde_json::to_value(request).unwrap_or_default();
+    if let Value::Object(members) = &mut value {
+        for name in ["token", "tokens"] {
+            members.entry(name).and_modify(hide_tokens);
+        }
+    }
+    brief(&value.to_string())
+}
+
+/// Leaves of names of tokens what tells them apart, and of tokens themselves their number.
+fn hide_tokens(value: &mut Value) {
+    match value {
+        Value::String(name) => *name = requests::token_names::repeated(name),
+        Value::Array(names) if names.iter().all(Value::is_string) => names.iter_mut().for_each(hide_tokens),
+        Value::Array(tokens) => *value = tokens.len().into(),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::Object(_) => {}
+    }
 }
 
 /// What a peer has a say in is logged up to a length alone.
 fn brief(text: &str) -> String {
     text.chars().take(LOGGED).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_token_is_logged_with_a_request() {
+        let secret = "cXyz:APA91bHPRgkFLJu6sg";
+        for (request, logged) in [
+            (r#"{"type":"tokens_log","token":"cXyz:APA91bHPRgkFLJu6sg"}"#, r#""token":"…RgkFLJu6sg""#),
+            (
+                r#"{"type":"tokens_revoke","tokens":["1a2b3c4d","cXyz:APA91bHPRgkFLJu6sg"]}"#,
+                r#""tokens":["1a2b3c4d","…RgkFLJu6sg"]"#,
+            ),
+            (
+                r#"{"type":"tokens_import","tokens":[{"token":"cXyz:APA91bHPRgkFLJu6sg","platform":"ios"}]}"#,
+                r#""tokens":1"#,
+            ),
+            (r#"{"type":"watch","token":"cXyz:APA91bHPRgkFLJu6sg"}"#, "…RgkFLJu6sg"),
+        ] {
+            let text = describe(&serde_json::from_str(request).unwrap());
+            assert!(text.contains(logged) && !text.contains(secret), "{text}");
+        }
+    }
 }

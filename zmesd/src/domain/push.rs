@@ -30,7 +30,7 @@ impl fmt::Display for TokenId {
 }
 
 /// A device's push token, as FCM or APNs issued it. Whoever has it can send to the phone, so it prints shortened;
-/// only transports and the state call [`PushToken::expose`].
+/// only transports, the state, and what reveals tokens to admins call [`PushToken::expose`].
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub struct PushToken(Arc<str>);
 
@@ -64,7 +64,7 @@ impl PushToken {
         Ok(Self(text.into()))
     }
 
-    /// Returns the token itself: for providers and for the state file, for nobody else.
+    /// Returns the token itself: for providers, for the state file, and for admins who ask for it; for nobody else.
     pub fn expose(&self) -> &str {
         &self.0
     }
@@ -72,6 +72,11 @@ impl PushToken {
     /// Returns the name by which admins call it.
     pub fn handle(&self) -> TokenHandle {
         TokenHandle(Sha256::digest(self.0.as_bytes()).into())
+    }
+
+    /// Says whether it ends so.
+    pub fn ends_with(&self, end: &str) -> bool {
+        self.0.ends_with(end)
     }
 
     /// Says whether it looks like APNs' own: 64 hexadecimal digits.

@@ -9,6 +9,7 @@ mod configuration;
 mod events;
 mod login;
 mod push;
+mod push_side;
 mod trigger;
 mod zoneminder;
 
@@ -22,5 +23,6 @@ pub use push::{
     CheckStep, Delivered, Push, PushBatch, PushDelivery, PushError, PushOrder, PushReceipt, PushTransport,
     PushedAlarm,
 };
+pub use push_side::{BreakerView, NoPushSide, PushCounts, PushSide, StageLatency, TransportCheck};
 pub use trigger::{AlarmTrigger, TriggerCommand, TriggerError, TriggerVia};
 pub use zoneminder::{DbError, DbHealth, MonitorStore, Zoneminder};

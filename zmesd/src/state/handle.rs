@@ -125,6 +125,21 @@ impl StateHandle {
         super::record::alarms_since(&self.reader, since, limit).await.map_err(|source| self.error(source))
     }
 
+    /// Returns the alarms of one event, oldest first, at most `limit`.
+    pub async fn alarms_of_event(
+        &self,
+        event: EventId,
+        limit: u32,
+    ) -> Result<Vec<RecordedAlarm>, StateError> {
+        self.settle().await;
+        super::record::alarms_of_event(&self.reader, event, limit).await.map_err(|source| self.error(source))
+    }
+
+    /// Says whether the record of alarms reaches back to that time.
+    pub async fn reaches_back_to(&self, at: Timestamp) -> Result<bool, StateError> {
+        super::record::reaches_back_to(&self.reader, at).await.map_err(|source| self.error(source))
+    }
+
     /// Returns the tokens with their health, revoked ones among them, ordered by id.
     pub async fn tokens(&self) -> Result<Vec<TokenRow>, StateError> {
         self.settle().await;

@@ -30,6 +30,22 @@ pub(super) async fn alarms_since(pool: &SqlitePool, since: Since, limit: u32) ->
     Ok(Replay { alarms, gap: truncated || !reaches_back })
 }
 
+/// Returns the alarms of one event, oldest first, at most `limit`.
+pub(super) async fn alarms_of_event(
+    pool: &SqlitePool,
+    event: EventId,
+    limit: u32,
+) -> Result<Vec<RecordedAlarm>, sqlx::Error> {
+    let query = format!("{COLUMNS} WHERE event_id = ? ORDER BY number LIMIT ?");
+    let query = sqlx::query(sqlx::AssertSqlSafe(query)).bind(super::signed(event)).bind(limit);
+    query.fetch_all(pool).await?.iter().map(alarm).collect()
+}
+
+/// Says whether the record reaches back to that time.
+pub(super) async fn reaches_back_to(pool: &SqlitePool, at: Timestamp) -> Result<bool, sqlx::Error> {
+    Ok(after_time(pool, at).await?.1)
+}
+
 /// The number of the last alarm of that event, and whether the record knows the event at all.
 ///
 /// An event that is not in the record may simply have been no alarm: then its neighbours tell where it stood.

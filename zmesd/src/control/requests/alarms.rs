@@ -10,39 +10,52 @@ use zmes_shared::control::{AlarmTest, ControlError, ErrorCode};
 use zmes_shared::views::{AlarmForced, AlarmTested, TargetDecision};
 use zmes_shared::{MonitorId, SessionId};
 
-use super::{busy, no_monitor, no_token};
+use super::token_names::{Known, Wanted};
+use super::tokens::view;
+use super::{busy, no_monitor};
 use crate::control::forced::ForcedError;
 use crate::control::{Context, ControlParts};
-use crate::domain::{Decision, Monitor};
+use crate::domain::{Decision, Monitor, TokenId};
 use crate::monitors::Catalog;
-use crate::ports::TriggerError;
+use crate::ports::{PushReceipt, TriggerError};
 use crate::route::{AlarmTestRequest, Target, TestTarget, Written};
 
 /// How long `--wait` waits for the last frame to be written.
 const WAIT: Duration = Duration::from_secs(5);
-/// Receipts beyond the clients that were counted: some may come in between.
+/// How long `--wait` waits for the last provider to answer; less than what `zmesctl` waits for the whole.
+const WAIT_PUSH: Duration = Duration::from_secs(25);
+/// Receipts beyond the clients and tokens that were counted: some may come in between.
 const RECEIPTS_SLACK: usize = 64;
 /// The shortest and the longest time that an alarm is forced for, in milliseconds.
 const FORCED_MS: std::ops::RangeInclusive<u64> = 1_000..=3_600_000;
 
-/// What became of the frames, by session: written after so many milliseconds, or not.
-type Receipts = HashMap<SessionId, Option<u64>>;
+/// The milliseconds after which a frame was written; `None`: the client was gone first.
+type WrittenAfter = Option<u64>;
+
+/// What became of frames and pushes.
+#[derive(Debug, Default)]
+struct Receipts {
+    written: HashMap<SessionId, WrittenAfter>,
+    pushed: HashMap<TokenId, PushReceipt>,
+}
 
 /// Announces a synthetic alarm, or says who would get it.
 pub(super) async fn test(parts: &ControlParts, test: AlarmTest) -> Result<AlarmTested, ControlError> {
-    if let Some(token) = &test.token {
-        return Err(no_token(token));
-    }
+    let token = match &test.token {
+        Some(name) => Some(Known::load(&parts.state).await?.find(name, Wanted::Live)?.token.id),
+        None => None,
+    };
     let monitor = tested_monitor(&parts.catalog.now(), test.monitor)?;
     let waits = test.wait && !test.dry_run;
-    let (receipts, mut written) = if waits {
+    let (mut receipts, mut written, mut push_receipts, mut pushed) = (None, None, None, None);
+    if waits {
         let clients = parts.router.count().await.map_err(busy)?.total;
-        let bound = usize::try_from(clients).unwrap_or_default().saturating_add(RECEIPTS_SLACK);
-        let (receipts, written) = mpsc::channel(bound);
-        (Some(receipts), Some(written))
-    } else {
-        (None, None)
-    };
+        let tokens = parts.router.token_counts().await.map_err(busy)?.total;
+        let (sender, receiver) = mpsc::channel(bound(clients));
+        (receipts, written) = (Some(sender), Some(receiver));
+        let (sender, receiver) = mpsc::channel(bound(tokens));
+        (push_receipts, pushed) = (Some(sender), Some(receiver));
+    }
     let start = Instant::now();
     let request = AlarmTestRequest {
         monitor: monitor.id,
@@ -50,16 +63,23 @@ pub(super) async fn test(parts: &ControlParts, test: AlarmTest) -> Result<AlarmT
         dry_run: test.dry_run,
         receipts,
         only: Vec::new(),
-        token: None,
-        push_receipts: None,
+        token,
+        push_receipts,
     };
     let tested = parts.router.test(request).await.map_err(busy)?;
-    let receipts = match &mut written {
-        Some(written) => Some(collect(written, start).await),
-        None => None,
+    let receipts = match (&mut written, &mut pushed) {
+        (Some(written), Some(pushed)) => {
+            let (written, pushed) = tokio::join!(collect(written, start), collect_pushes(pushed, start));
+            Some(Receipts { written, pushed })
+        }
+        (_, _) => None,
     };
     let targets = tested.targets.iter().map(|target| decided(target, receipts.as_ref())).collect();
     Ok(AlarmTested { event_id: tested.event, monitor_id: monitor.id, dry_run: test.dry_run, targets })
+}
+
+fn bound(receivers: u64) -> usize {
+    usize::try_from(receivers).unwrap_or_default().saturating_add(RECEIPTS_SLACK)
 }
 
 /// Makes ZoneMinder itself record.
@@ -135,8 +155,8 @@ fn refused(error: ForcedError) -> ControlError {
 }
 
 /// Collects receipts until all have come (every frame is gone, and its sender with it) or the time is over.
-async fn collect(written: &mut mpsc::Receiver<Written>, start: Instant) -> Receipts {
-    let mut receipts = Receipts::new();
+async fn collect(written: &mut mpsc::Receiver<Written>, start: Instant) -> HashMap<SessionId, WrittenAfter> {
+    let mut receipts = HashMap::new();
     while let Ok(Some(receipt)) = timeout_at(start + WAIT, written.recv()).await {
         let latency = u64::try_from(start.elapsed().as_millis()).unwrap_or(u64::MAX);
         receipts.insert(receipt.session, receipt.written.then_some(latency));
@@ -144,24 +164,64 @@ async fn collect(written: &mut mpsc::Receiver<Written>, start: Instant) -> Recei
     receipts
 }
 
+/// Collects what providers answered, until nothing more is tried or the time is over.
+async fn collect_pushes(
+    pushed: &mut mpsc::Receiver<PushReceipt>,
+    start: Instant,
+) -> HashMap<TokenId, PushReceipt> {
+    let mut receipts = HashMap::new();
+    while let Ok(Some(receipt)) = timeout_at(start + WAIT_PUSH, pushed.recv()).await {
+        receipts.insert(receipt.token, receipt);
+    }
+    receipts
+}
+
 fn decided(target: &TestTarget, receipts: Option<&Receipts>) -> TargetDecision {
-    let (kind, id, receipt) = match target.target {
-        Target::Session(session) => {
-            ("session", session.to_string(), receipts.map(|receipts| receipts.get(&session).copied()))
-        }
-        Target::Token(_, handle) => ("token", handle.to_string(), None),
-    };
-    let (decision, reason, latency_ms) = match (target.decision, receipt) {
-        (Decision::Send, Some(Some(Some(latency)))) => ("sent", "", Some(latency)),
-        (Decision::Send, Some(Some(None))) => ("failed", "the client left first", None),
-        (Decision::Send, Some(None)) => ("failed", "not written in time", None),
-        (decision, _) => (decision.as_str(), decision.reason(), None),
-    };
-    TargetDecision {
+    let view = |kind: &str, id: String| TargetDecision {
         kind: kind.to_owned(),
         id,
-        decision: decision.to_owned(),
-        reason: reason.to_owned(),
-        latency_ms,
+        decision: target.decision.as_str().to_owned(),
+        reason: target.decision.reason().to_owned(),
+        latency_ms: None,
+        transport: None,
+        provider_id: None,
+    };
+    let sent = target.decision == Decision::Send;
+    match (target.target, receipts) {
+        (Target::Session(session), Some(receipts)) if sent => {
+            written(view("session", session.to_string()), receipts.written.get(&session))
+        }
+        (Target::Token(token, handle), Some(receipts)) if sent => {
+            pushed(view("token", handle.to_string()), receipts.pushed.get(&token))
+        }
+        (Target::Session(session), _) => view("session", session.to_string()),
+        (Target::Token(_, handle), _) => view("token", handle.to_string()),
     }
+}
+
+fn written(target: TargetDecision, receipt: Option<&WrittenAfter>) -> TargetDecision {
+    match receipt {
+        Some(&Some(latency)) => TargetDecision { latency_ms: Some(latency), ..target },
+        Some(&None) => failed(target, "the client left first"),
+        None => failed(target, "not written in time"),
+    }
+}
+
+fn pushed(target: TargetDecision, receipt: Option<&PushReceipt>) -> TargetDecision {
+    let Some(receipt) = receipt else {
+        return failed(target, "no answer of its provider yet: zmesctl tokens log shows what becomes of it");
+    };
+    let target = TargetDecision {
+        latency_ms: Some(view::millis(receipt.latency)),
+        transport: view::told(&receipt.transport),
+        ..target
+    };
+    match &receipt.outcome {
+        Ok(provider_id) => TargetDecision { provider_id: provider_id.clone(), ..target },
+        Err(reason) => failed(target, reason),
+    }
+}
+
+fn failed(target: TargetDecision, reason: &str) -> TargetDecision {
+    TargetDecision { decision: "failed".to_owned(), reason: reason.to_owned(), ..target }
 }

@@ -6,8 +6,10 @@ use zmes_shared::control::{CheckKind, ControlError};
 use zmes_shared::views::{Check, CheckPart};
 
 use super::monitors::{self, Listed};
+use super::unreadable;
 use crate::control::ControlParts;
-use crate::ports::{CertificateSummary, DbHealth};
+use crate::ports::{CertificateSummary, DbHealth, TransportCheck};
+use crate::state::StoreReport;
 
 /// Rounds within which the poller must have moved.
 const ROUNDS: u32 = 3;
@@ -17,6 +19,12 @@ const PATIENCE: Duration = Duration::from_secs(1);
 const LOOK: Duration = Duration::from_millis(10);
 /// How long the database may take; less than what `zmesctl` waits for the whole.
 const ASKED: Duration = Duration::from_secs(3);
+/// How long the providers may take when they alone are asked: less than what `zmesctl` waits for it.
+const PUSH_ASKED: Duration = Duration::from_secs(25);
+/// How long they may take among all checks.
+const PUSH_ASKED_AMONG_ALL: Duration = Duration::from_secs(10);
+/// How long the state file may take to be read whole.
+const STORE_ASKED: Duration = Duration::from_secs(10);
 const DB_HINT: &str = "is it running, and do ZM_DB_* in zm.conf (or database-url) lead to it?";
 /// A day, in seconds.
 const DAY: i64 = 24 * 60 * 60;
@@ -33,6 +41,8 @@ pub(super) async fn run(
         CheckKind::Shm => shm(&monitors::join(parts)),
         CheckKind::Db => db(parts).await,
         CheckKind::Tls => tls(parts, within_ms),
+        CheckKind::Push => push(parts, PUSH_ASKED).await,
+        CheckKind::Store => store(parts).await,
         CheckKind::All => return Ok(all(parts, within_ms).await),
         CheckKind::Unknown => return Err(super::unsupported()),
     };
@@ -41,7 +51,9 @@ pub(super) async fn run(
 }
 
 async fn all(parts: &ControlParts, within_ms: u64) -> Check {
-    let checks = vec![ping(parts).await, shm(&monitors::join(parts)), db(parts).await, tls(parts, within_ms)];
+    let (ping, db, push, store) =
+        tokio::join!(ping(parts), db(parts), push(parts, PUSH_ASKED_AMONG_ALL), store(parts));
+    let checks = vec![ping, shm(&monitors::join(parts)), db, tls(parts, within_ms), push, store];
     let failed: Vec<_> = checks.iter().filter(|part| !part.ok).collect();
     let detail = if failed.is_empty() {
         format!("all {} checks hold", checks.len())
@@ -105,6 +117,52 @@ async fn db(parts: &ControlParts) -> CheckPart {
         DbHealth::Untried => fails("db", "the database has not been asked yet", "try again in a few seconds"),
         DbHealth::Down(reason) => fails("db", format!("the database does not answer: {reason}"), DB_HINT),
     }
+}
+
+/// Goes to every provider as far as possible without sending anything.
+async fn push(parts: &ControlParts, limit: Duration) -> CheckPart {
+    let hint = "zmesctl push check shows each step";
+    let Ok(checks) = tokio::time::timeout(limit, parts.push.check(None)).await else {
+        return fails("push", format!("no answer of the providers within {} s", limit.as_secs()), hint);
+    };
+    let failed = |check: &TransportCheck| {
+        let step = check.steps.iter().find(|step| !step.ok);
+        let step = step.map_or_else(String::new, |step| format!(": {}: {}", step.name, step.detail));
+        format!("{} ({}){step}", check.transport, check.target)
+    };
+    let failures: Vec<_> = checks.iter().filter(|check| !check.ok).map(failed).collect();
+    match (checks.len(), failures.as_slice()) {
+        (0, _) => holds("push", "no way to phones is configured"),
+        (1, []) => holds("push", "the way to phones is open"),
+        (many, []) => holds("push", format!("all {many} ways to phones are open")),
+        (_, _) => fails("push", failures.join("; "), hint),
+    }
+}
+
+/// Reads the state file whole, and has it written.
+async fn store(parts: &ControlParts) -> CheckPart {
+    let hint = "is the disk full or read-only? journalctl -u zmesd";
+    let report = match tokio::time::timeout(STORE_ASKED, parts.state.examine()).await {
+        Err(_) => {
+            let detail = format!("the state cannot be read within {} s", STORE_ASKED.as_secs());
+            return fails("store", detail, hint);
+        }
+        Ok(Err(error)) => return fails("store", unreadable(&error).message, hint),
+        Ok(Ok(report)) => report,
+    };
+    let StoreReport { path, bytes, damage, writable } = report;
+    if let [first, others @ ..] = damage.as_slice() {
+        let more = if others.is_empty() { String::new() } else { format!("; and {} more", others.len()) };
+        let hint = "stop zmesd, move the file away, start it, and import the tokens of a backup";
+        return fails("store", format!("{path} is damaged: {first}{more}"), hint);
+    }
+    if let Some(trouble) = parts.state_trouble.borrow().clone() {
+        return fails("store", format!("{path} cannot be written: {trouble}"), hint);
+    }
+    if !writable {
+        return fails("store", format!("{path} was not written within a second"), hint);
+    }
+    holds("store", format!("{path} is whole and can be written ({} KiB)", bytes.div_ceil(1024)))
 }
 
 fn tls(parts: &ControlParts, within_ms: u64) -> CheckPart {

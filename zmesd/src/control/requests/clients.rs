@@ -55,7 +55,7 @@ fn is_user(client: &ClientView, pattern: &str) -> bool {
 /// Compares with a pattern in which `*` stands for any run of characters, also an empty one.
 ///
 /// Linear in time for any pattern: each part between stars is taken at its first place.
-fn matches(pattern: &str, text: &str) -> bool {
+pub(super) fn matches(pattern: &str, text: &str) -> bool {
     let Some((first, rest)) = pattern.split_once('*') else { return pattern == text };
     let Some(mut text) = text.strip_prefix(first) else { return false };
     let (middle, last) = rest.rsplit_once('*').unwrap_or(("", rest));

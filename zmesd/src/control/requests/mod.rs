@@ -1,16 +1,23 @@
 //! One file per subject of requests; this one finds the right file and turns its answer into JSON.
 
 mod alarms;
+mod badges;
 mod check;
 mod clients;
 mod config;
+mod latency;
 mod lines;
 mod log;
 mod monitors;
+mod push;
 mod reload;
 mod status;
-mod token_names;
+pub(super) mod token_names;
+mod tokens;
 pub(super) mod watch;
+mod why;
+
+use std::time::Duration;
 
 use serde::Serialize;
 use serde_json::Value;
@@ -20,6 +27,7 @@ use zmes_shared::control::{ControlError, ErrorCode, Request};
 use super::Context;
 use crate::domain::MonitorSet;
 use crate::route::Busy;
+use crate::state::StateError;
 
 /// What a request hears that comes too late, and how streams end.
 pub(super) const STOPPING: &str = "the daemon is stopping";
@@ -42,6 +50,29 @@ pub(super) async fn answer(context: &Context, request: Request) -> Result<Value,
         Request::LogLevel { level, for_ms } => json(&log::level(context, &level, for_ms)?),
         Request::Reload => json(&reload::reload(parts).await?),
         Request::ConfigShow => json(&config::show(parts)),
+        Request::PushCheck { transport } => json(&push::check(parts, transport).await?),
+        Request::PushQueue => json(&push::queue(parts).await?),
+        Request::Why { event, token } => json(&why::explain(parts, event, token.as_deref()).await?),
+        Request::Latency => json(&latency::show(parts)),
+        Request::TokensList(filter) => json(&tokens::list(parts, filter).await?),
+        Request::TokensShow { token, reveal } => json(&tokens::show(parts, &token, reveal).await?),
+        Request::TokensLog { token, limit } => json(&tokens::log(parts, &token, limit).await?),
+        Request::TokensRevoke { tokens, dry_run } => {
+            json(&tokens::change::revoke(parts, &tokens, dry_run).await?)
+        }
+        Request::TokensRestore { token } => json(&tokens::change::restore(parts, &token).await?),
+        Request::TokensMute { token, for_ms } => {
+            json(&tokens::change::mute(parts, &token, for_ms.map(Duration::from_millis)).await?)
+        }
+        Request::TokensUnmute { token } => json(&tokens::change::unmute(parts, &token).await?),
+        Request::TokensPrune { stale_ms, dry_run } => {
+            json(&tokens::change::prune(parts, Duration::from_millis(stale_ms), dry_run).await?)
+        }
+        Request::TokensImport(import) => json(&tokens::transfer::import(parts, import).await?),
+        Request::TokensExport { after } => json(&tokens::transfer::export(parts, after).await?),
+        Request::BadgesReset { tokens, all, to, dry_run } => {
+            json(&badges::reset(parts, &tokens, all, to, dry_run).await?)
+        }
         // A stream is the session's own business; whoever asks here has no stream to write to.
         Request::Watch(_) | Request::Unknown => Err(unsupported()),
     }
@@ -62,9 +93,11 @@ fn busy(error: Busy) -> ControlError {
         .with_hint("try again; zmesctl check ping tells whether it moves")
 }
 
-fn no_token(token: &str) -> ControlError {
-    ControlError::new(ErrorCode::NotFound, format!("no such token: {token}"))
-        .with_hint("no app has registered a token for pushes")
+/// Says why the state cannot be read.
+fn unreadable(error: &StateError) -> ControlError {
+    let cause = std::error::Error::source(error).map(ToString::to_string).unwrap_or_default();
+    ControlError::new(ErrorCode::Unavailable, format!("cannot read the {error}: {cause}"))
+        .with_hint("zmesctl check store tells more")
 }
 
 /// Says that a monitor is not known, and which are.

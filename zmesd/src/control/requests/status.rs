@@ -1,7 +1,7 @@
 //! `status`
 
 use zmes_shared::control::ControlError;
-use zmes_shared::views::{DatabaseState, EventCounts, PushCounts, Status, TokenCounts};
+use zmes_shared::views::{DatabaseState, EventCounts, PushCounts, Status};
 
 use super::{busy, monitors};
 use crate::control::ControlParts;
@@ -10,6 +10,8 @@ use crate::ports::DbHealth;
 /// Returns how the daemon is.
 pub(super) async fn show(parts: &ControlParts) -> Result<Status, ControlError> {
     let clients = parts.router.count().await.map_err(busy)?;
+    let tokens = parts.router.token_counts().await.map_err(busy)?;
+    let pushes = parts.push.counts();
     let (database, database_error) = match &*parts.database.borrow() {
         DbHealth::Up => (DatabaseState::Ok, None),
         DbHealth::Down(reason) => (DatabaseState::Down, Some(reason.clone())),
@@ -23,8 +25,8 @@ pub(super) async fn show(parts: &ControlParts) -> Result<Status, ControlError> {
         uptime_ms,
         monitors: monitors::counts(parts),
         clients,
-        tokens: TokenCounts::default(),
-        push: PushCounts::default(),
+        tokens,
+        push: PushCounts { queued: pushes.queued, delivered: pushes.delivered, failed: pushes.failed },
         events: EventCounts {
             seen: parts.counters.alarms.value(),
             reconciled: parts.counters.reconciled.value(),

@@ -24,15 +24,18 @@ use crate::config::{AuthConfig, StateConfig};
 use crate::control::{ControlListener, ControlParts, MonitorReports, serve};
 use crate::domain::App as DeviceApp;
 use crate::domain::{
-    Alarm, Monitor, MonitorFilter, MonitorRights, MonitorSet, NotWatched, Origin, Recording, User, ZmVersion,
+    Alarm, Monitor, MonitorFilter, MonitorRights, MonitorSet, NotWatched, Origin, Platform, PushState,
+    PushToken, Recording, User, ZmVersion,
 };
 use crate::monitors::{Catalog, CatalogHandle, Refresh};
 use crate::ports::{
-    AlarmTrigger, CertificateInfo, CertificateSummary, Clock, ConfigReload, DbError, DbHealth, SystemClock,
+    AlarmTrigger, BreakerView, CertificateInfo, CertificateSummary, Clock, ConfigReload, DbError, DbHealth,
+    EventRow, EventStore, PushCounts, PushOrder, PushSide, StageLatency, SystemClock, TransportCheck,
     TriggerCommand, TriggerError, TriggerVia,
 };
 use crate::route::{
-    Attach, CloseReason, Outgoing, PushRules, Router, RouterHandle, RouterParts, SessionOpening, Tap,
+    Attach, CloseReason, Outgoing, PushRules, Registration, Router, RouterHandle, RouterParts,
+    SessionOpening, Tap,
 };
 use crate::state::{State, StateHandle};
 use crate::telemetry::Counters;
@@ -45,6 +48,12 @@ pub(super) struct Outside {
     pub(super) trigger_refusal: Mutex<Option<TriggerError>>,
     pub(super) certificate: Mutex<Option<CertificateSummary>>,
     pub(super) refresh_error: Mutex<Option<DbError>>,
+    pub(super) events: Mutex<Vec<EventRow>>,
+    pub(super) events_error: Mutex<Option<DbError>>,
+    pub(super) checks: Mutex<Vec<TransportCheck>>,
+    pub(super) breakers: Mutex<Vec<BreakerView>>,
+    pub(super) latencies: Mutex<Vec<StageLatency>>,
+    pub(super) pushes: Mutex<PushCounts>,
 }
 
 #[async_trait]
@@ -73,6 +82,49 @@ impl ConfigReload for Outside {
     }
 }
 
+#[async_trait]
+impl EventStore for Outside {
+    async fn newest(&self) -> Result<Option<EventId>, DbError> {
+        Ok(self.events.lock().unwrap().last().map(|row| row.id))
+    }
+
+    async fn since(&self, after: EventId, _also: &[EventId], limit: u32) -> Result<Vec<EventRow>, DbError> {
+        if let Some(error) = self.events_error.lock().unwrap().clone() {
+            return Err(error);
+        }
+        let events = self.events.lock().unwrap();
+        Ok(events.iter().filter(|row| row.id > after).take(limit as usize).cloned().collect())
+    }
+
+    async fn open_events(&self, _monitor: MonitorId) -> Result<Vec<EventRow>, DbError> {
+        Ok(Vec::new())
+    }
+}
+
+#[async_trait]
+impl PushSide for Outside {
+    async fn check(&self, only: Option<&str>) -> Vec<TransportCheck> {
+        let checks = self.checks.lock().unwrap();
+        checks
+            .iter()
+            .filter(|check| only.is_none_or(|only| check.transport.starts_with(only)))
+            .cloned()
+            .collect()
+    }
+
+    fn counts(&self) -> PushCounts {
+        *self.pushes.lock().unwrap()
+    }
+
+    fn breakers(&self) -> Vec<BreakerView> {
+        self.breakers.lock().unwrap().clone()
+    }
+
+    fn latencies(&self) -> Vec<StageLatency> {
+        self.latencies.lock().unwrap().clone()
+    }
+}
+
 impl CertificateInfo for Outside {
     fn summary(&self) -> Option<CertificateSummary> {
         self.certificate.lock().unwrap().clone()
@@ -86,6 +138,8 @@ pub(super) struct World {
     pub(super) router: RouterHandle,
     pub(super) alarms: mpsc::Sender<Alarm>,
     pub(super) state: StateHandle,
+    /// What the router orders of the push side.
+    pub(super) orders: Mutex<Option<mpsc::Receiver<PushOrder>>>,
     pub(super) tap: Tap,
     pub(super) catalog: watch::Sender<Arc<Catalog>>,
     pub(super) reports: watch::Sender<MonitorReports>,
@@ -149,6 +203,7 @@ struct Core {
     router: RouterHandle,
     alarms: mpsc::Sender<Alarm>,
     state: StateHandle,
+    orders: mpsc::Receiver<PushOrder>,
     trouble: watch::Receiver<Option<String>>,
     tap: Tap,
     counters: Arc<Counters>,
@@ -165,13 +220,14 @@ impl Core {
         let config = StateConfig {
             directory,
             keep_events: Duration::from_hours(1),
-            keep_deliveries: Duration::ZERO,
-            keep_tombstones: Duration::ZERO,
+            keep_deliveries: Duration::from_hours(1),
+            keep_tombstones: Duration::from_hours(1),
         };
         let state = State::open(&config, Arc::clone(&clock)).await.unwrap();
         let (commands, commands_rx) = mpsc::channel(64);
         let (alarms, alarms_rx) = mpsc::channel(64);
         let (tap, counters) = (Tap::default(), Arc::<Counters>::default());
+        let (pushes, orders) = mpsc::channel(1024);
         let router = Router::new(RouterParts {
             alarms: alarms_rx,
             commands: commands_rx,
@@ -184,7 +240,7 @@ impl Core {
             .1,
             state: state.handle.clone(),
             remembered: state.remembered,
-            pushes: mpsc::channel(1024).0,
+            pushes,
             push: PushRules { enabled: true, interval_default: Duration::ZERO },
             tap: tap.clone(),
             counters: Arc::clone(&counters),
@@ -193,7 +249,7 @@ impl Core {
         tasks.spawn(router.run(stop.clone()));
         tasks.spawn(state.writer.run(stop.clone()));
         let (router, state, trouble) = (RouterHandle::new(commands), state.handle, state.trouble);
-        Self { router, alarms, state, trouble, tap, counters }
+        Self { router, alarms, state, orders, trouble, tap, counters }
     }
 }
 
@@ -213,7 +269,7 @@ impl World {
         let (admin_group, admin_group_rx) = watch::channel("no-such-group".to_owned());
         let (listening, listening_rx) = watch::channel(vec!["wss://[::]:9000".to_owned()]);
         let (filter, log) = LogHandle::new("info").unwrap();
-        let Core { router, alarms, state, trouble, tap, counters } = core;
+        let Core { router, alarms, state, orders, trouble, tap, counters } = core;
         let parts = ControlParts {
             router: router.clone(),
             catalog: CatalogHandle::new(refresh, catalog_rx),
@@ -222,6 +278,8 @@ impl World {
             tap: tap.clone(),
             reports: reports_rx,
             database: database_rx,
+            events: Arc::<Outside>::clone(&outside),
+            push: Arc::<Outside>::clone(&outside),
             trigger: Arc::<Outside>::clone(&outside),
             log: log.clone(),
             counters: Arc::clone(&counters),
@@ -245,6 +303,7 @@ impl World {
             router,
             alarms,
             state,
+            orders: Mutex::new(Some(orders)),
             tap,
             catalog,
             reports,
@@ -298,6 +357,21 @@ impl World {
             self.router.attach(attach).await.unwrap();
         }
         App { id, outbox, kicked }
+    }
+
+    /// Registers a token for the user of a session.
+    pub(super) async fn token(&self, session: u64, token: &str, platform: Platform, filter: MonitorFilter) {
+        let registration = Registration {
+            session: SessionId(session),
+            token: PushToken::parse(token).unwrap(),
+            platform,
+            state: PushState::Enabled,
+            filter: Some(filter),
+            kind: DeviceApp::ZmNinja,
+            app_version: Some("1.8.001".to_owned()),
+            profile: None,
+        };
+        self.router.register(registration).await.unwrap().unwrap();
     }
 
     pub(super) async fn alarm(&self, monitor: u32, event: u64) {

@@ -1,0 +1,45 @@
+//! The question before something is lost, and what scripts have to say instead of answering it.
+
+use std::io::{self, Write};
+
+use clap::Args;
+
+use crate::context::Context;
+use crate::error::CliError;
+
+/// `--yes` and `--dry-run`.
+#[derive(Debug, Clone, Copy, Args)]
+pub struct Consent {
+    /// Do not ask
+    #[arg(short, long)]
+    pub yes: bool,
+    /// Only say what would happen
+    #[arg(short = 'n', long)]
+    pub dry_run: bool,
+}
+
+impl Consent {
+    /// Fails where a confirmation is needed and nobody can be asked. `what`: "revoking 3 tokens"; `command`: the
+    /// command line that needs no question.
+    pub(super) fn check(self, context: &Context, what: &str, command: &str) -> Result<(), CliError> {
+        if self.yes || self.dry_run || context.environment.terminals.interactive() {
+            return Ok(());
+        }
+        Err(CliError::Usage {
+            message: format!("{what} wants a confirmation, and nobody can be asked"),
+            hint: command.to_owned(),
+        })
+    }
+}
+
+/// Shows what it is about and asks on the terminal; anything but yes is no. Both texts must be clean.
+pub(super) fn confirmed(about: &str, question: &str) -> Result<bool, CliError> {
+    let mut answer = String::new();
+    let mut stderr = io::stderr();
+    // The question goes to the error output, so that the answer can be redirected.
+    let asked = writeln!(stderr, "{about}")
+        .and_then(|()| write!(stderr, "{question} [y/N] "))
+        .and_then(|()| stderr.flush());
+    asked.and_then(|()| io::stdin().read_line(&mut answer)).map_err(CliError::Terminal)?;
+    Ok(["y", "yes"].contains(&answer.trim().to_lowercase().as_str()))
+}

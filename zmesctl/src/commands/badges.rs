@@ -1,0 +1,67 @@
+//! `zmesctl badges reset`.
+
+use clap::{Args, Subcommand};
+use zmes_shared::control::Request;
+
+use super::ask::Consent;
+use super::tokens::change::{Change, Wanted, apply};
+use crate::context::Context;
+use crate::error::CliError;
+use crate::exit::Exit;
+use crate::values;
+
+/// `badges …`
+#[derive(Debug, Subcommand)]
+#[command(disable_help_subcommand = true, after_help = "Example:\n  zmesctl badges reset 1a2b3c4d")]
+pub enum Command {
+    /// Set the number on the icon of an app to 0, or to another one
+    Reset(ResetArgs),
+}
+
+/// Which badges, and to which number.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  zmesctl badges reset 1a2b3c4d
+  zmesctl badges reset --all --yes      in a script
+  zmesctl badges reset 1a2b3c4d --to 5
+
+The app shows the new number with its next push.")]
+pub struct ResetArgs {
+    /// Handles, unique prefixes of them, or the last 10 characters of tokens
+    #[arg(value_name = "T", value_parser = values::token, required_unless_present = "all")]
+    tokens: Vec<String>,
+    /// All tokens
+    #[arg(long, conflicts_with = "tokens")]
+    all: bool,
+    /// The number
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    to: u32,
+    #[command(flatten)]
+    consent: Consent,
+}
+
+pub(super) async fn run(command: Command, context: &mut Context) -> Result<Exit, CliError> {
+    let Command::Reset(ResetArgs { tokens, all, to, consent }) = command;
+    let request = move |tokens: Vec<String>, dry_run| Request::BadgesReset { tokens, all, to, dry_run };
+    if all {
+        let change = Change {
+            what: "resetting all badges",
+            instead: "zmesctl badges reset --all --yes".to_owned(),
+            question: "Reset their badges?",
+            wanted: Wanted::Chosen,
+            request: &request,
+        };
+        return apply(change, consent, context).await;
+    }
+    // A few badges that were named are quickly set back: nobody is asked.
+    let consent = Consent { yes: true, ..consent };
+    let change = Change {
+        what: "resetting badges",
+        instead: String::new(),
+        question: "Reset their badges?",
+        wanted: Wanted::Named(tokens),
+        request: &request,
+    };
+    apply(change, consent, context).await
+}

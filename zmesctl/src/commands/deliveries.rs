@@ -1,0 +1,85 @@
+//! Deliveries as a table: what was decided for a token, and what became of it.
+
+use std::io;
+use std::time::Duration;
+
+use serde_json::Value;
+use zmes_shared::views::{Deliveries, DeliveryView, FailedAttempt};
+
+use super::alarms::verdict;
+use crate::render::{Cell, Column, Out, Table, Tone, View, time};
+
+impl View for Deliveries {
+    fn human(&self, out: &mut Out) -> io::Result<()> {
+        if self.deliveries.is_empty() {
+            return out.line("Nothing was decided for this token yet.");
+        }
+        let table = table(&self.deliveries, out);
+        out.table(&table)
+    }
+
+    fn elements(&self) -> serde_json::Result<Vec<Value>> {
+        self.deliveries.iter().map(serde_json::to_value).collect()
+    }
+}
+
+/// Returns deliveries, each with its failed attempts below it.
+pub(super) fn table(deliveries: &[DeliveryView], out: &Out) -> Table {
+    let mut table = Table::new(&[
+        Column::new("TIME"),
+        Column::new("TOKEN"),
+        Column::new("EVENT").right(),
+        Column::new("MONITOR").wraps().spare(1),
+        Column::new("DECISION"),
+        Column::new("TRANSPORT").spare(2),
+        Column::new("TRIES").right().spare(4),
+        Column::new("LATENCY").right().spare(3),
+        Column::new("REASON").wraps(),
+        Column::new("PROVIDER'S ID").spare(5),
+    ]);
+    for delivery in deliveries {
+        table.row(row(delivery, out));
+        for failure in &delivery.failures {
+            table.row(attempt(failure, out));
+        }
+    }
+    table
+}
+
+fn row(delivery: &DeliveryView, out: &Out) -> [Cell; 10] {
+    let late = match delivery.origin.as_str() {
+        "test" => " (test)",
+        "reconciled" => " (late)",
+        _ => "",
+    };
+    [
+        Cell::new(&time::clock(out.look().now, delivery.at, &out.look().zone)),
+        Cell::maybe(delivery.token.as_ref()),
+        Cell::maybe(delivery.event_id.as_ref()),
+        Cell::new(&format!("{} {}{late}", delivery.monitor_id, delivery.monitor)),
+        Cell::new(&delivery.decision).tone(verdict(&delivery.decision)),
+        Cell::maybe(delivery.transport.as_ref()),
+        // One is what everybody expects.
+        Cell::maybe((delivery.attempts > 1).then_some(&delivery.attempts)),
+        Cell::maybe(delivery.latency_ms.map(milliseconds).as_ref()),
+        Cell::new(&delivery.reason),
+        Cell::maybe(delivery.provider_id.as_ref()),
+    ]
+}
+
+fn attempt(failure: &FailedAttempt, out: &Out) -> [Cell; 10] {
+    let FailedAttempt { at, transport, answer, took_ms } = failure;
+    let mut cells = std::array::from_fn(|_| Cell::default());
+    let [first, _, _, _, decision, by, _, latency, reason, _] = &mut cells;
+    *first = Cell::new(&time::clock(out.look().now, *at, &out.look().zone)).tone(Tone::Faint);
+    *decision = Cell::new("  attempt").tone(Tone::Faint);
+    *by = Cell::new(transport).tone(Tone::Faint);
+    *latency = Cell::new(&milliseconds(*took_ms)).tone(Tone::Faint);
+    *reason = Cell::new(answer).tone(Tone::Faint);
+    cells
+}
+
+/// Returns a latency: "112 ms", "4 s".
+pub(super) fn milliseconds(ms: u64) -> String {
+    if ms < 10_000 { format!("{ms} ms") } else { time::span(Duration::from_millis(ms)) }
+}

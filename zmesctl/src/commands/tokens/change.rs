@@ -1,0 +1,252 @@
+//! Changes of tokens: asked for in batches that fit into a request, confirmed where something is lost, and told
+//! with each failure.
+
+use std::collections::HashSet;
+use std::fmt::Write;
+use std::io;
+
+use zmes_shared::control::{ControlError, ErrorCode, Request};
+use zmes_shared::views::{TokenFailure, TokenView, TokensChanged};
+
+use super::list;
+use crate::client::Client;
+use crate::commands::ask::{Consent, confirmed};
+use crate::context::Context;
+use crate::error::CliError;
+use crate::exit::Exit;
+use crate::render::{Out, Tone, View, clean, time};
+
+/// Bytes of names that go into one request; a request has at most 64 KiB, and JSON may double them.
+const BATCH: usize = 24 * 1024;
+/// Tokens that a question shows.
+const SHOWN: usize = 20;
+
+/// A change of tokens that may want a confirmation.
+pub(in crate::commands) struct Change<'c> {
+    /// For people: "revoking".
+    pub(in crate::commands) what: &'static str,
+    /// The command line that needs no question.
+    pub(in crate::commands) instead: String,
+    /// The question.
+    pub(in crate::commands) question: &'static str,
+    /// Which tokens.
+    pub(in crate::commands) wanted: Wanted,
+    /// Makes the request for these tokens; dry where the flag says so.
+    pub(in crate::commands) request: &'c dyn Fn(Vec<String>, bool) -> Request,
+}
+
+/// Which tokens.
+pub(in crate::commands) enum Wanted {
+    /// These.
+    Named(Vec<String>),
+    /// The daemon knows.
+    Chosen,
+}
+
+/// Asks for a change of one token that loses nothing.
+pub(super) async fn ask(request: Request, context: &mut Context) -> Result<Exit, CliError> {
+    let changed: TokensChanged = context.connect().await?.request(request).await?;
+    show(changed, context)
+}
+
+/// Asks the person where needed, then the daemon.
+pub(in crate::commands) async fn apply(
+    change: Change<'_>,
+    consent: Consent,
+    context: &mut Context,
+) -> Result<Exit, CliError> {
+    consent.check(context, change.what, &change.instead)?;
+    let batches = match &change.wanted {
+        Wanted::Named(tokens) => batches(tokens),
+        Wanted::Chosen => vec![Vec::new()],
+    };
+    let mut daemon = context.connect().await?;
+    if consent.dry_run {
+        let changed = request_all(&mut daemon, &change, &batches, true).await?;
+        return show(changed, context);
+    }
+    if !consent.yes {
+        let preview = request_all(&mut daemon, &change, &batches, true).await?;
+        if preview.count == 0 {
+            return show(TokensChanged { dry_run: false, ..preview }, context);
+        }
+        if !confirmed(&about(&preview, &context.out), change.question)? {
+            return Err(CliError::Declined);
+        }
+    }
+    let changed = request_all(&mut daemon, &change, &batches, false).await?;
+    show(changed, context)
+}
+
+/// Splits names so that each request fits; what is named twice is asked for once.
+fn batches(tokens: &[String]) -> Vec<Vec<String>> {
+    let mut batches = vec![Vec::new()];
+    let (mut size, mut seen) = (0, HashSet::new());
+    for token in tokens.iter().filter(|token| seen.insert(token.as_str())) {
+        if size + token.len() > BATCH && size > 0 {
+            batches.push(Vec::new());
+            size = 0;
+        }
+        size += token.len() + 3;
+        if let Some(batch) = batches.last_mut() {
+            batch.push(token.clone());
+        }
+    }
+    batches
+}
+
+async fn request_all(
+    daemon: &mut Client,
+    change: &Change<'_>,
+    batches: &[Vec<String>],
+    dry_run: bool,
+) -> Result<TokensChanged, CliError> {
+    let mut all: Option<TokensChanged> = None;
+    for batch in batches {
+        let request = (change.request)(batch.clone(), dry_run);
+        match (daemon.request::<TokensChanged>(request).await, &mut all) {
+            (Ok(answer), None) => all = Some(answer),
+            (Ok(answer), Some(all)) => {
+                all.count += answer.count;
+                all.tokens.extend(answer.tokens);
+                all.failed.extend(answer.failed);
+            }
+            // Nothing is done yet, so nothing else is to be told.
+            (Err(error), None) => return Err(error),
+            (Err(error), Some(all)) => {
+                let error = if let CliError::Daemon(error) = error {
+                    error
+                } else {
+                    ControlError::new(ErrorCode::Unavailable, error.to_string())
+                };
+                let failures =
+                    batch.iter().map(|token| TokenFailure { token: token.clone(), error: error.clone() });
+                all.failed.extend(failures);
+            }
+        }
+    }
+    Ok(all.unwrap_or_default())
+}
+
+/// Shows what became of it. One token that could not be changed is an error like any other.
+fn show(mut changed: TokensChanged, context: &mut Context) -> Result<Exit, CliError> {
+    if changed.count == 0
+        && changed.failed.len() == 1
+        && let Some(failure) = changed.failed.pop()
+    {
+        return Err(CliError::Daemon(failure.error));
+    }
+    context.show(&changed)
+}
+
+/// Says what a question is about.
+fn about(preview: &TokensChanged, out: &Out) -> String {
+    let shown = preview.tokens.get(..SHOWN).unwrap_or(&preview.tokens);
+    let mut text = format!("{}:\n{}", counted(preview.count), list::brief(shown).render(out.look()));
+    let more = preview.count.saturating_sub(shown.len() as u64);
+    // Writing to a String cannot fail.
+    if more > 0 {
+        write!(text, "\n(and {more} more)").ok();
+    }
+    for failure in &preview.failed {
+        write!(text, "\nnot {}: {}", clean(&failure.token), clean(&failure.error.message)).ok();
+    }
+    text
+}
+
+fn counted(count: u64) -> String {
+    if count == 1 { "1 token".to_owned() } else { format!("{count} tokens") }
+}
+
+impl View for TokensChanged {
+    fn human(&self, out: &mut Out) -> io::Result<()> {
+        let sentence = sentence(self, out);
+        match (self.tokens.as_slice(), self.count) {
+            ([], 0) => out.line(&sentence)?,
+            ([token], 1) => out.line(&format!("token {}: {sentence}", described(token)))?,
+            (tokens, count) => {
+                out.line(&format!("{}: {sentence}", counted(count)))?;
+                out.table(&list::brief(tokens))?;
+                let more = count.saturating_sub(tokens.len() as u64);
+                if more > 0 {
+                    out.line(&format!("(and {more} more)"))?;
+                }
+            }
+        }
+        for failure in &self.failed {
+            let failed = out.paint(Tone::Bad, "failed");
+            let hint =
+                failure.error.hint.as_deref().map_or_else(String::new, |hint| format!(" ({})", clean(hint)));
+            let (token, message) = (clean(&failure.token), clean(&failure.error.message));
+            out.line(&format!("{failed} {token}: {message}{hint}"))?;
+        }
+        Ok(())
+    }
+
+    fn exit(&self) -> Exit {
+        let not_found = |failure: &TokenFailure| failure.error.code == ErrorCode::NotFound;
+        match (self.failed.is_empty(), self.count) {
+            (true, _) => Exit::Done,
+            (false, 0) if self.failed.iter().all(not_found) => Exit::NotFound,
+            (false, 0) => Exit::Negative,
+            (false, _) => Exit::Partial,
+        }
+    }
+}
+
+/// Says what was done, for one token or many.
+fn sentence(changed: &TokensChanged, out: &Out) -> String {
+    let first = changed.tokens.first();
+    let done = match changed.change.as_str() {
+        "muted" => match first.and_then(|token| token.mute_until) {
+            Some(until) => format!("muted until {}", time::date(until, &out.look().zone)),
+            None => "muted until it is unmuted".to_owned(),
+        },
+        "badge_reset" => match first {
+            Some(token) if !changed.dry_run => format!("badge set to {}", token.badge),
+            Some(_) | None => "badge set".to_owned(),
+        },
+        other => clean(other).into_owned(),
+    };
+    match (changed.count, changed.dry_run) {
+        (0, true) => format!("no token would be {done}"),
+        (0, false) => format!("no token {done}"),
+        (_, true) => format!("would be {done}"),
+        (_, false) if changed.change == "revoked" => format!("{done} (zmesctl tokens restore undoes it)"),
+        (_, false) => done,
+    }
+}
+
+/// Returns a token in a few clean words: "1a2b3c4d (ios, admin, zmninja)".
+fn described(token: &TokenView) -> String {
+    let parts = [Some(token.platform.as_str()), Some(token.user.as_str()), token.app.as_deref()];
+    let parts: Vec<_> = parts.into_iter().flatten().filter(|part| !part.is_empty()).collect();
+    format!("{} ({})", clean(&token.handle), clean(&parts.join(", ")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_name_is_asked_for_once_in_requests_that_fit() {
+        let names: Vec<String> = (0..9000).map(|number| format!("{:08x}", number % 8000)).collect();
+        let batches = batches(&names);
+        assert!(batches.len() > 1);
+        assert_eq!(batches.concat(), names[..8000]);
+        for batch in batches {
+            assert!(serde_json::to_string(&batch).unwrap().len() < 60 * 1024);
+        }
+    }
+
+    #[test]
+    fn the_exit_code_tells_none_from_some() {
+        let failure = |code| TokenFailure { token: "9f".into(), error: ControlError::new(code, "no") };
+        let exit =
+            |count, failed: Vec<TokenFailure>| TokensChanged { count, failed, ..Default::default() }.exit();
+        assert_eq!(exit(0, Vec::new()), Exit::Done);
+        assert_eq!(exit(1, vec![failure(ErrorCode::NotFound)]), Exit::Partial);
+        assert_eq!(exit(0, vec![failure(ErrorCode::NotFound)]), Exit::NotFound);
+        assert_eq!(exit(0, vec![failure(ErrorCode::NotFound), failure(ErrorCode::Conflict)]), Exit::Negative);
+    }
+}

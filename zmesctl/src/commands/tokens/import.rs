@@ -1,0 +1,305 @@
+//! `zmesctl tokens import`: reads a file, sends it in batches, and tells of each token what became of it.
+
+use std::fs::File;
+use std::io::{self, Read};
+use std::time::Duration;
+
+use clap::Args;
+use serde::Serialize;
+use serde_json::Value;
+use zmes_shared::control::{MAX_REQUEST, Request, TokenImport, TokenRecord};
+use zmes_shared::views::{ImportOutcome, TokensImported};
+
+use crate::client::Client;
+use crate::context::Context;
+use crate::error::CliError;
+use crate::exit::Exit;
+use crate::import::{self, Entry, Parsed, Refusal};
+use crate::render::{Cell, Column, Out, Table, Tone, View, clean};
+
+/// Longest file that is read, in bytes: 100,000 tokens.
+const MAX_FILE: u64 = 64 * 1024 * 1024;
+/// Tokens in one request: the daemon must answer in time.
+const BATCH: usize = 200;
+/// Bytes of a request around its tokens, and to spare.
+const AROUND: usize = 4096;
+/// How long a batch may take when `--timeout` does not say.
+const TIMEOUT: Duration = Duration::from_secs(30);
+
+/// Which file.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  zmesctl tokens import /var/lib/zmeventnotification/push/tokens.txt --dry-run
+  zmesctl tokens import /etc/private/tokens.txt
+  ssh old cat tokens.txt | zmesctl tokens import -
+
+The file itself is never changed, and importing it twice changes nothing. Tokens
+get all monitors that their lists name, with nobody's rights to limit them, until
+the app comes and says whose it is; --user says it now.
+
+Exit codes: 0 all were taken, 7 some, 1 none.")]
+pub struct ImportArgs {
+    /// A tokens.txt of any event server before zmesd; `-` reads the standard input
+    #[arg(value_name = "FILE")]
+    file: String,
+    /// The ZoneMinder user whose rights hold for them [default: nobody, all rights]
+    #[arg(long, value_name = "USER", default_value = "", hide_default_value = true)]
+    user: String,
+    /// Only say what would be taken
+    #[arg(short = 'n', long)]
+    dry_run: bool,
+}
+
+pub(super) async fn run(arguments: ImportArgs, context: &mut Context) -> Result<Exit, CliError> {
+    let ImportArgs { file, user, dry_run } = arguments;
+    let bytes = read(&file).map_err(|source| CliError::File { file: file.clone(), source })?;
+    let parsed = import::parse(&bytes).map_err(|error| {
+        let import::Unparsable { line, column, detail } = error;
+        CliError::Unparsable { file: file.clone(), line, column, detail }
+    })?;
+    let Parsed { format, entries } = parsed;
+    let mut rows: Vec<Row> = entries.iter().map(Row::of).collect();
+    let records: Vec<(usize, TokenRecord)> = (0..)
+        .zip(entries)
+        .filter_map(|(index, entry)| entry.content.ok().map(|record| (index, record)))
+        .collect();
+    if !records.is_empty() {
+        let mut daemon = context.connect_for(TIMEOUT).await?;
+        send(&mut daemon, records, &user, dry_run, &mut rows).await?;
+    }
+    context.show(&Report::new(file, format.as_str(), dry_run, rows))
+}
+
+fn read(file: &str) -> io::Result<Vec<u8>> {
+    let source: Box<dyn Read> = if file == "-" { Box::new(io::stdin()) } else { Box::new(File::open(file)?) };
+    let mut bytes = Vec::new();
+    source.take(MAX_FILE + 1).read_to_end(&mut bytes)?;
+    if bytes.len() as u64 > MAX_FILE {
+        return Err(io::Error::other("too large for a token file"));
+    }
+    Ok(bytes)
+}
+
+/// Sends all records. What cannot be sent after some were is told as refused: those are done.
+async fn send(
+    daemon: &mut Client,
+    records: Vec<(usize, TokenRecord)>,
+    user: &str,
+    dry_run: bool,
+    rows: &mut [Row],
+) -> Result<(), CliError> {
+    let mut failed: Option<String> = None;
+    for (position, batch) in batches(records).into_iter().enumerate() {
+        let (places, tokens): (Vec<usize>, Vec<TokenRecord>) = batch.into_iter().unzip();
+        let mut refuse = |reason: &str| {
+            for &place in &places {
+                if let Some(row) = rows.get_mut(place) {
+                    row.outcome = ImportOutcome::Refused;
+                    row.reason = Some(reason.to_owned());
+                }
+            }
+        };
+        if let Some(reason) = &failed {
+            refuse(reason);
+            continue;
+        }
+        let request = Request::TokensImport(TokenImport { tokens, user: user.to_owned(), dry_run });
+        match daemon.request::<TokensImported>(request).await {
+            Ok(answer) if answer.tokens.len() == places.len() => {
+                for (&place, imported) in places.iter().zip(answer.tokens) {
+                    if let Some(row) = rows.get_mut(place) {
+                        row.handle = imported.handle;
+                        row.outcome = imported.outcome;
+                        row.reason = imported.reason;
+                    }
+                }
+            }
+            Ok(_) => {
+                let detail = "not as many outcomes as tokens".to_owned();
+                return Err(CliError::BadAnswer { detail });
+            }
+            Err(error) if position == 0 => return Err(error),
+            Err(error) => {
+                let reason = format!("not sent: {error}");
+                refuse(&reason);
+                failed = Some(reason);
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Splits records so that each request fits.
+fn batches(records: Vec<(usize, TokenRecord)>) -> Vec<Vec<(usize, TokenRecord)>> {
+    let mut batches: Vec<Vec<(usize, TokenRecord)>> = Vec::new();
+    let mut room = 0;
+    for (place, record) in records {
+        let size = serde_json::to_string(&record).map_or(0, |text| text.len() + 1);
+        match batches.last_mut() {
+            Some(batch) if size <= room && batch.len() < BATCH => {
+                room -= size;
+                batch.push((place, record));
+            }
+            Some(_) | None => {
+                room = (MAX_REQUEST - AROUND).saturating_sub(size);
+                batches.push(vec![(place, record)]);
+            }
+        }
+    }
+    batches
+}
+
+/// What became of a file.
+#[derive(Debug, Serialize)]
+struct Report {
+    file: String,
+    format: &'static str,
+    dry_run: bool,
+    added: usize,
+    changed: usize,
+    unchanged: usize,
+    skipped: usize,
+    refused: usize,
+    tokens: Vec<Row>,
+}
+
+/// What became of one token.
+#[derive(Debug, Serialize)]
+struct Row {
+    /// Where it stands: "line 3".
+    place: String,
+    handle: Option<String>,
+    /// The end of the token.
+    token: String,
+    platform: Option<String>,
+    monitors: Option<String>,
+    outcome: ImportOutcome,
+    reason: Option<String>,
+}
+
+impl Row {
+    fn of(entry: &Entry) -> Self {
+        let (outcome, reason) = match &entry.content {
+            Ok(_) => (ImportOutcome::Refused, None),
+            Err(Refusal::Useless(reason)) => (ImportOutcome::Skipped, Some(reason.clone())),
+            Err(Refusal::Damaged(reason)) => (ImportOutcome::Refused, Some(reason.clone())),
+        };
+        let record = entry.content.as_ref().ok();
+        let monitors = |record: &TokenRecord| match record.monlist.as_str() {
+            "" => "all".to_owned(),
+            list => list.to_owned(),
+        };
+        Self {
+            place: entry.place.to_string(),
+            handle: None,
+            token: entry.shown.clone(),
+            platform: record.map(|record| record.platform.clone()),
+            monitors: record.map(monitors),
+            outcome,
+            reason,
+        }
+    }
+}
+
+impl Report {
+    fn new(file: String, format: &'static str, dry_run: bool, tokens: Vec<Row>) -> Self {
+        let count = |outcome| tokens.iter().filter(|row| row.outcome == outcome).count();
+        Self {
+            file,
+            format,
+            dry_run,
+            added: count(ImportOutcome::Added),
+            changed: count(ImportOutcome::Changed),
+            unchanged: count(ImportOutcome::Unchanged),
+            skipped: count(ImportOutcome::Skipped),
+            refused: count(ImportOutcome::Refused),
+            tokens,
+        }
+    }
+}
+
+impl View for Report {
+    fn human(&self, out: &mut Out) -> io::Result<()> {
+        let file = if self.file == "-" { "the standard input".into() } else { clean(&self.file) };
+        if self.tokens.is_empty() {
+            return out.line(&format!("No token is in {file}."));
+        }
+        let counts = [
+            (self.added, "added"),
+            (self.changed, "changed"),
+            (self.unchanged, "unchanged"),
+            (self.skipped, "skipped"),
+            (self.refused, "refused"),
+        ];
+        let counts =
+            counts.iter().filter(|(count, _)| *count > 0).map(|(count, word)| format!("{count} {word}"));
+        let would = if self.dry_run { "Nothing was changed. It would be: " } else { "" };
+        out.line(&format!("{would}{} (from {file})", counts.collect::<Vec<_>>().join(", ")))?;
+        let mut table = Table::new(&[
+            Column::new("PLACE"),
+            Column::new("TOKEN"),
+            Column::new("ENDS WITH").spare(2),
+            Column::new("PLATFORM").spare(3),
+            Column::new("MONITORS").wraps().spare(1),
+            Column::new("OUTCOME"),
+            Column::new("REASON").wraps(),
+        ]);
+        for row in &self.tokens {
+            table.row([
+                Cell::new(&row.place),
+                Cell::maybe(row.handle.as_ref()),
+                Cell::new(&row.token),
+                Cell::maybe(row.platform.as_ref()),
+                Cell::maybe(row.monitors.as_ref()),
+                Cell::new(row.outcome.as_str()).tone(tone(row.outcome)),
+                Cell::maybe(row.reason.as_ref()),
+            ]);
+        }
+        out.table(&table)
+    }
+
+    fn elements(&self) -> serde_json::Result<Vec<Value>> {
+        self.tokens.iter().map(serde_json::to_value).collect()
+    }
+
+    fn exit(&self) -> Exit {
+        match (self.refused, self.added + self.changed + self.unchanged) {
+            (0, _) => Exit::Done,
+            (_, 0) => Exit::Negative,
+            (_, _) => Exit::Partial,
+        }
+    }
+}
+
+fn tone(outcome: ImportOutcome) -> Tone {
+    match outcome {
+        ImportOutcome::Added | ImportOutcome::Changed => Tone::Good,
+        ImportOutcome::Unchanged | ImportOutcome::Skipped => Tone::Faint,
+        ImportOutcome::Refused => Tone::Bad,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_token_is_sent_in_a_request_that_fits() {
+        let record = |index: usize| TokenRecord {
+            token: "\"".repeat(4096),
+            monlist: "1,".repeat(index % 8000),
+            platform: "ios".to_owned(),
+            ..TokenRecord::default()
+        };
+        let records: Vec<_> = (0..900).map(|index| (index, record(index * 97))).collect();
+        let batches = batches(records.clone());
+        for batch in &batches {
+            let tokens = batch.iter().map(|(_, record)| record.clone()).collect();
+            let request = Request::TokensImport(TokenImport { tokens, ..TokenImport::default() });
+            let size = serde_json::to_string(&request).unwrap().len();
+            assert!(size < MAX_REQUEST - 1024, "{size} with {} tokens", batch.len());
+        }
+        assert_eq!(batches.concat(), records);
+    }
+}

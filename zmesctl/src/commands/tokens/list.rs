@@ -1,0 +1,195 @@
+//! `zmesctl tokens list` and `show`.
+
+use std::io;
+use std::time::Duration;
+
+use serde_json::Value;
+use zmes_shared::control::{Request, TokenFilter, TokenState};
+use zmes_shared::views::{TokenShown, TokenView, Tokens};
+
+use crate::commands::clients::ranges;
+use crate::commands::deliveries;
+use crate::context::Context;
+use crate::error::CliError;
+use crate::exit::Exit;
+use crate::render::{Cell, Column, Facts, Out, Table, Tone, View, clean, time};
+
+/// Asks page by page and shows all of them as one list.
+pub(super) async fn run(filter: TokenFilter, context: &mut Context) -> Result<Exit, CliError> {
+    let mut daemon = context.connect().await?;
+    let (mut all, mut after) = (Tokens::default(), None);
+    loop {
+        let request = Request::TokensList(TokenFilter { after, ..filter.clone() });
+        let page: Tokens = daemon.request(request).await?;
+        all.tokens.extend(page.tokens);
+        // A page that does not get on would be asked for for ever.
+        match page.next {
+            Some(next) if after.is_none_or(|before| before < next) => after = Some(next),
+            Some(_) | None => return context.show(&all),
+        }
+    }
+}
+
+impl View for Tokens {
+    fn human(&self, out: &mut Out) -> io::Result<()> {
+        if self.tokens.is_empty() {
+            return out.line("No such token is registered.");
+        }
+        let mut table = Table::new(&[
+            Column::new("TOKEN"),
+            Column::new("USER").wraps(),
+            Column::new("PLATFORM").spare(3),
+            Column::new("STATE"),
+            Column::new("APP").wraps().spare(5),
+            Column::new("MONITORS").wraps().spare(4),
+            Column::new("INTERVALS").wraps().spare(7),
+            Column::new("BADGE").right().spare(8),
+            Column::new("SEEN").spare(1),
+            Column::new("DELIVERED").spare(2),
+            Column::new("FAILURES").right().spare(6),
+            Column::new("LAST ERROR").wraps().spare(6),
+            Column::new("REVOKED").wraps(),
+            Column::new("SECRET"),
+        ]);
+        for token in &self.tokens {
+            table.row(row(token, out));
+        }
+        out.table(&table)
+    }
+
+    fn elements(&self) -> serde_json::Result<Vec<Value>> {
+        self.tokens.iter().map(serde_json::to_value).collect()
+    }
+}
+
+fn row(token: &TokenView, out: &Out) -> [Cell; 14] {
+    [
+        Cell::new(&token.handle),
+        Cell::new(&token.user),
+        Cell::new(token.platform.as_str()),
+        state(token.state),
+        Cell::maybe(app(token).as_ref()),
+        Cell::new(&monitors(token)),
+        Cell::maybe(intervals(token).as_ref()),
+        Cell::maybe((token.badge > 0).then_some(&token.badge)),
+        Cell::new(&out.ago(token.last_seen_at)),
+        Cell::maybe(token.last_delivered_at.map(|at| out.ago(at)).as_ref()),
+        Cell::maybe((token.failures > 0).then_some(&token.failures)),
+        Cell::maybe(token.last_error.as_ref()).tone(Tone::Bad),
+        Cell::maybe(revoked(token, out).as_ref()),
+        Cell::maybe(token.token.as_ref()),
+    ]
+}
+
+/// Returns the table by which tokens are recognised: in questions, and after changes.
+pub(super) fn brief(tokens: &[TokenView]) -> Table {
+    let mut table = Table::new(&[
+        Column::new("TOKEN"),
+        Column::new("USER").wraps(),
+        Column::new("PLATFORM").spare(1),
+        Column::new("STATE"),
+        Column::new("APP").wraps().spare(2),
+        Column::new("SEEN").spare(3),
+    ]);
+    for token in tokens {
+        table.row([
+            Cell::new(&token.handle),
+            Cell::new(&token.user),
+            Cell::new(token.platform.as_str()),
+            state(token.state),
+            Cell::maybe(app(token).as_ref()),
+            // Dates, not ages: this may be a log of what a cron job has thrown out.
+            Cell::new(&token.last_seen_at.strftime("%Y-%m-%d").to_string()),
+        ]);
+    }
+    table
+}
+
+fn state(state: TokenState) -> Cell {
+    let tone = match state {
+        TokenState::Enabled => Tone::Plain,
+        TokenState::Muted | TokenState::Revoked => Tone::Warning,
+        TokenState::Disabled | TokenState::Unknown => Tone::Faint,
+    };
+    Cell::new(state.as_str()).tone(tone)
+}
+
+fn app(token: &TokenView) -> Option<String> {
+    match (&token.app, &token.app_version) {
+        (Some(app), Some(version)) => Some(format!("{app} {version}")),
+        (Some(one), None) | (None, Some(one)) => Some(one.clone()),
+        (None, None) => None,
+    }
+}
+
+fn monitors(token: &TokenView) -> String {
+    token.monitors.as_deref().map_or_else(|| "all".to_owned(), ranges)
+}
+
+/// Returns the intervals of the monitors that have one: "3: 1 min, 8: 10 min".
+fn intervals(token: &TokenView) -> Option<String> {
+    let pairs = token.monitors.as_ref()?.iter().zip(token.intervals.as_ref()?);
+    let wanted = pairs.filter(|(_, interval)| **interval > 0);
+    let texts = wanted.map(|(monitor, ms)| format!("{monitor}: {}", time::span(Duration::from_millis(*ms))));
+    let texts = texts.collect::<Vec<_>>();
+    (!texts.is_empty()).then(|| texts.join(", "))
+}
+
+fn revoked(token: &TokenView, out: &Out) -> Option<String> {
+    let at = out.ago(token.revoked_at?);
+    Some(token.revoked_reason.as_ref().map_or_else(|| at.clone(), |reason| format!("{at}: {reason}")))
+}
+
+impl View for TokenShown {
+    fn human(&self, out: &mut Out) -> io::Result<()> {
+        let token = &self.token;
+        let title = out.paint(Tone::Strong, &format!("Token {}", clean(&token.handle)));
+        let owner = match token.user.as_str() {
+            "" => "imported, with all rights".to_owned(),
+            user => format!("of {}", clean(user)),
+        };
+        out.line(&format!("{title} ({}, {owner})", token.platform.as_str()))?;
+        for line in facts(token, out).lines() {
+            out.line(&line)?;
+        }
+        if self.recent.is_empty() {
+            return out.line("Nothing was decided for it yet.");
+        }
+        out.line("")?;
+        let table = deliveries::table(&self.recent, out);
+        out.table(&table)
+    }
+}
+
+fn facts(token: &TokenView, out: &Out) -> Facts {
+    let mut facts = Facts::default();
+    let when = |at| format!("{} ({})", out.ago(at), time::date(at, &out.look().zone));
+    let state = match (token.state, token.mute_until) {
+        (TokenState::Muted, Some(until)) => format!("muted until {}", time::date(until, &out.look().zone)),
+        (TokenState::Muted, None) => "muted until it is unmuted".to_owned(),
+        (state, _) => state.as_str().to_owned(),
+    };
+    facts.add("state", state);
+    let mut maybe = |label, text: Option<String>| {
+        if let Some(text) = text {
+            facts.add(label, clean(&text).into_owned());
+        }
+    };
+    maybe("revoked", revoked(token, out));
+    maybe("app", app(token));
+    maybe("profile", token.profile.clone());
+    maybe("monitors", Some(monitors(token)));
+    maybe("intervals", intervals(token));
+    maybe("badge", Some(token.badge.to_string()));
+    maybe("registered", Some(when(token.created_at)));
+    maybe("last seen", Some(when(token.last_seen_at)));
+    maybe("delivered", Some(token.last_delivered_at.map_or_else(|| "never".to_owned(), when)));
+    maybe("transport", token.transport.clone());
+    maybe("token", token.token.clone());
+    if let Some(error) = &token.last_error {
+        let at = token.last_error_at.map_or_else(String::new, |at| format!("{}: ", out.ago(at)));
+        let times = if token.failures > 1 { format!(" ({} times)", token.failures) } else { String::new() };
+        facts.add("last error", out.paint(Tone::Bad, &format!("{at}{}{times}", clean(error))));
+    }
+    facts
+}

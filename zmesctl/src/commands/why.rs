@@ -1,0 +1,93 @@
+//! `zmesctl why EVENT`: the question that everybody asks, answered for each client and token.
+
+use std::io;
+
+use clap::Args;
+use serde_json::Value;
+use zmes_shared::EventId;
+use zmes_shared::control::Request;
+use zmes_shared::views::{Why, WhyTarget};
+
+use super::alarms::{verdict, word};
+use super::deliveries::milliseconds;
+use crate::context::Context;
+use crate::error::CliError;
+use crate::exit::Exit;
+use crate::render::{Cell, Column, Out, Table, Tone, View, clean, time};
+use crate::values;
+
+/// Which event.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  zmesctl why 32910
+  zmesctl why 32910 --token 1a2b3c4d
+  zmesctl why 32910 --json | jq '.targets[] | select(.decision != \"sent\")'
+
+Tokens are remembered as long as state.keep-deliveries says, clients until many
+more events have come.")]
+pub struct WhyArgs {
+    /// ZoneMinder's event id
+    #[arg(value_name = "EVENT")]
+    event: EventId,
+    /// Only this token: its handle, or its last 10 characters
+    #[arg(long, value_name = "T", value_parser = values::token)]
+    token: Option<String>,
+}
+
+pub(super) async fn run(arguments: WhyArgs, context: &mut Context) -> Result<Exit, CliError> {
+    let WhyArgs { event, token } = arguments;
+    context.ask::<Why>(Request::Why { event, token }).await
+}
+
+impl View for Why {
+    fn human(&self, out: &mut Out) -> io::Result<()> {
+        let monitor = match (self.monitor_id, &self.monitor) {
+            (Some(id), Some(name)) => format!(", monitor {id} ({})", clean(name)),
+            (Some(id), None) => format!(", monitor {id}"),
+            (None, _) => String::new(),
+        };
+        let title = out.paint(Tone::Strong, &format!("Event {}{monitor}", self.event_id));
+        out.line(&format!("{title}:"))?;
+        out.line(&format!("  {}", clean(&self.explanation)))?;
+        for alarm in &self.alarms {
+            let at = time::date(alarm.at, &out.look().zone);
+            let late = if alarm.late { ", found late in the database" } else { "" };
+            out.line(&format!("  alarm at {at}{late}: {}", clean(&alarm.cause)))?;
+        }
+        if !self.targets.is_empty() {
+            out.table(&table(&self.targets))?;
+        } else if self.announced {
+            out.line(
+                "Nobody was concerned: no app was connected and no token was registered, or it is forgotten.",
+            )?;
+        }
+        Ok(())
+    }
+
+    fn elements(&self) -> serde_json::Result<Vec<Value>> {
+        self.targets.iter().map(serde_json::to_value).collect()
+    }
+}
+
+fn table(targets: &[WhyTarget]) -> Table {
+    let mut table = Table::new(&[
+        Column::new("TARGET"),
+        Column::new("ID"),
+        Column::new("USER").wraps().spare(2),
+        Column::new("DECISION"),
+        Column::new("LATENCY").right().spare(1),
+        Column::new("WHY").wraps(),
+    ]);
+    for target in targets {
+        table.row([
+            Cell::new(word(&target.kind)),
+            Cell::new(&target.id),
+            Cell::maybe(target.user.as_ref()),
+            Cell::new(&target.decision).tone(verdict(&target.decision)),
+            Cell::maybe(target.latency_ms.map(milliseconds).as_ref()),
+            Cell::new(&target.explanation),
+        ]);
+    }
+    table
+}

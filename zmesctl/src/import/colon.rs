@@ -1,0 +1,76 @@
+//! `token:monlist:intlist:platform:pushstate`, a line each, and the shorter lines of older servers.
+//!
+//! A token may contain colons, so fields are counted from the right. Older lines have fewer: `token`,
+//! `token:monlist`, `token:monlist:platform`, `token:monlist:intlist:platform`.
+
+use super::{Entry, Place, Raw, Refusal, shown};
+
+/// Reads all lines; blank ones stand for nothing.
+pub(super) fn parse(text: &[u8]) -> Vec<Entry> {
+    let lines = text.split(|&byte| byte == b'\n').enumerate();
+    lines.filter_map(|(index, line)| entry(Place::Line(index + 1), line)).collect()
+}
+
+fn entry(place: Place, line: &[u8]) -> Option<Entry> {
+    let Ok(line) = std::str::from_utf8(line) else {
+        let content = Err(Refusal::Damaged("not UTF-8".to_owned()));
+        return Some(Entry { place, shown: "…".to_owned(), content });
+    };
+    // A carriage return of Windows is white space, too.
+    let line = line.trim();
+    if line.is_empty() {
+        return None;
+    }
+    let fields: Vec<&str> = line.split(':').collect();
+    let (raw, token) = split(&fields);
+    let raw = Raw { token: &token, ..raw };
+    if token.trim().is_empty() {
+        let content = Err(Refusal::Useless("no token in it".to_owned()));
+        return Some(Entry { place, shown: shown(""), content });
+    }
+    let mut entry = raw.judge(place);
+    if let (Err(Refusal::Damaged(reason)), true) = (&mut entry.content, is_shifted(&fields)) {
+        "an early 0.93 took a colon of the token for the end of it, and lost the platform".clone_into(reason);
+    }
+    Some(entry)
+}
+
+/// Finds out which field is which; returns the token apart, since it may be put together again.
+fn split<'a>(fields: &[&'a str]) -> (Raw<'a>, String) {
+    let last = fields.len().saturating_sub(1);
+    // The platform is the last field or the one before it, where the push state follows.
+    let (before, platform, pushstate) = match fields {
+        [before @ .., platform, pushstate] if is_platform(platform) && !is_platform(pushstate) => {
+            (before, *platform, *pushstate)
+        }
+        [before @ .., platform] if !before.is_empty() && is_platform(platform) => (before, *platform, ""),
+        // No platform at all. Five fields are the usual layout with something else in that place.
+        [before @ .., platform, pushstate] if last >= 4 => (before, *platform, *pushstate),
+        _ => (fields, "", ""),
+    };
+    let full = !pushstate.is_empty() || fields.len() > 4 && before.len() == last - 1;
+    let (token, monlist, intlist) = match before {
+        [token @ .., monlist, intlist]
+            if !token.is_empty() && (full || is_list(monlist) && is_list(intlist)) =>
+        {
+            (token, *monlist, *intlist)
+        }
+        [token @ .., monlist] if !token.is_empty() && is_list(monlist) => (token, *monlist, ""),
+        token => (token, "", ""),
+    };
+    (Raw { monlist, intlist, platform, pushstate, ..Raw::default() }, token.join(":"))
+}
+
+/// `a:b:1,2:0,0:android:enabled` once became `a:b:1,2:0,0:enabled`: the second list stands where the platform was.
+fn is_shifted(fields: &[&str]) -> bool {
+    matches!(fields, [.., intlist, "enabled" | "disabled"] if fields.len() >= 4 && is_list(intlist))
+}
+
+fn is_platform(field: &str) -> bool {
+    ["ios", "android"].iter().any(|platform| field.trim().eq_ignore_ascii_case(platform))
+}
+
+/// Says whether a field can be a list: numbers and commas, or nothing.
+fn is_list(field: &str) -> bool {
+    field.bytes().all(|byte| byte.is_ascii_digit() || matches!(byte, b',' | b' ' | b'-'))
+}

@@ -1,0 +1,162 @@
+//! `{"tokens":{"<token>":{"monlist":…,"platform":…,…}}}`, as servers from 6.0 on write it, also where it was cut off.
+//!
+//! The file is read token by token: what was whole before a cut is taken, and the cut is named. Any other mistake in
+//! the syntax makes the whole file doubtful, and nothing is taken.
+
+use std::borrow::Cow;
+use std::fmt;
+
+use serde::de::{DeserializeSeed, Deserializer, Error, IgnoredAny, MapAccess, Visitor};
+use serde_json::{Map, Value};
+
+use super::{Entry, Place, Raw, Refusal, Unparsable, shown};
+
+/// Reads the file.
+pub(super) fn parse(text: &[u8]) -> Result<Vec<Entry>, Unparsable> {
+    let mut found = Found::default();
+    let mut reader = serde_json::Deserializer::from_slice(text);
+    let read = File(&mut found).deserialize(&mut reader).and_then(|()| reader.end());
+    match read {
+        Ok(()) if found.tokens => Ok(found.entries),
+        Ok(()) => Err(unparsable(1, 1, "no \"tokens\" in it: not a token file".to_owned())),
+        Err(error) if error.is_eof() && found.tokens => {
+            let reason =
+                format!("the file was cut off here (line {}, column {})", error.line(), error.column());
+            let place = Place::Entry(found.entries.len() + 1);
+            let content = Err(Refusal::Damaged(reason));
+            found.entries.push(Entry { place, shown: "…".to_owned(), content });
+            Ok(found.entries)
+        }
+        Err(error) => Err(unparsable(error.line(), error.column(), plain(&error))),
+    }
+}
+
+fn unparsable(line: usize, column: usize, detail: String) -> Unparsable {
+    Unparsable { line: line.max(1), column: column.max(1), detail }
+}
+
+/// Says what is wrong without a word of the file: serde quotes what it finds, and that may be a token.
+fn plain(error: &serde_json::Error) -> String {
+    let text = match error.classify() {
+        serde_json::error::Category::Syntax => "not valid JSON",
+        serde_json::error::Category::Eof => "the file was cut off before its first token",
+        serde_json::error::Category::Data => "not the JSON of a token file: {\"tokens\":{…}}",
+        serde_json::error::Category::Io => "cannot be read",
+    };
+    text.to_owned()
+}
+
+#[derive(Default)]
+struct Found {
+    /// There is a list of tokens, and it was begun.
+    tokens: bool,
+    entries: Vec<Entry>,
+}
+
+/// The file: an object whose member `tokens` counts.
+struct File<'f>(&'f mut Found);
+
+impl<'de> DeserializeSeed<'de> for File<'_> {
+    type Value = ();
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
+        deserializer.deserialize_map(self)
+    }
+}
+
+impl<'de> Visitor<'de> for File<'_> {
+    type Value = ();
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an object with tokens")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
+        while let Some(key) = map.next_key::<Cow<'de, str>>()? {
+            if key == "tokens" {
+                map.next_value_seed(Tokens(self.0))?;
+            } else {
+                map.next_value::<IgnoredAny>()?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The list of tokens: kept one by one, so that those before a cut are there.
+struct Tokens<'f>(&'f mut Found);
+
+impl<'de> DeserializeSeed<'de> for Tokens<'_> {
+    type Value = ();
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
+        deserializer.deserialize_any(self)
+    }
+}
+
+impl<'de> Visitor<'de> for Tokens<'_> {
+    type Value = ();
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an object of tokens")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
+        self.0.tokens = true;
+        while let Some(token) = map.next_key::<String>()? {
+            let value = map.next_value::<Value>()?;
+            let place = Place::Entry(self.0.entries.len() + 1);
+            self.0.entries.push(entry(place, &token, &value));
+        }
+        Ok(())
+    }
+
+    /// A server without tokens may have written an empty list.
+    fn visit_seq<A: serde::de::SeqAccess<'de>>(self, mut list: A) -> Result<(), A::Error> {
+        self.0.tokens = true;
+        match list.next_element::<IgnoredAny>()? {
+            None => Ok(()),
+            Some(_) => Err(A::Error::custom("a list where an object of tokens should be")),
+        }
+    }
+}
+
+fn entry(place: Place, token: &str, value: &Value) -> Entry {
+    let not = |reason: Refusal| Entry { place, shown: shown(token), content: Err(reason) };
+    if token.trim().is_empty() {
+        return not(Refusal::Useless("no token in it".to_owned()));
+    }
+    let Some(members) = value.as_object() else {
+        return not(Refusal::Damaged("not an object".to_owned()));
+    };
+    let member = |name: &str| text(members, name);
+    let names = ["monlist", "intlist", "platform", "pushstate", "appversion", "profile"];
+    let [monlist, intlist, platform, pushstate, appversion, profile] = names.map(member);
+    if [&monlist, &intlist, &platform, &pushstate].iter().all(|text| text.is_empty()) {
+        // A server that had deleted the token wrote its counter back.
+        return not(Refusal::Useless("nothing is left of it but a counter".to_owned()));
+    }
+    Raw {
+        token,
+        monlist: &monlist,
+        intlist: &intlist,
+        platform: &platform,
+        pushstate: &pushstate,
+        appversion: &appversion,
+        profile: &profile,
+    }
+    .judge(place)
+}
+
+/// Returns a member as text: servers and people have written numbers and lists, too.
+fn text<'v>(members: &'v Map<String, Value>, name: &str) -> Cow<'v, str> {
+    match members.get(name) {
+        None | Some(Value::Null | Value::Object(_)) => Cow::Borrowed(""),
+        Some(Value::String(text)) => Cow::Borrowed(text),
+        Some(value @ (Value::Number(_) | Value::Bool(_))) => Cow::Owned(value.to_string()),
+        Some(Value::Array(elements)) => {
+            let element = |value: &Value| value.as_str().map_or_else(|| value.to_string(), ToOwned::to_owned);
+            Cow::Owned(elements.iter().map(element).collect::<Vec<_>>().join(","))
+        }
+    }
+}

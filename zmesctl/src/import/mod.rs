@@ -1,0 +1,209 @@
+//! Token files of older event servers: bytes in, records and reasons out. No I/O, no daemon.
+//!
+//! `tokens.txt` was lines with colons until 5.x (five layouts, see [`colon`]) and JSON from 6.0 on (see [`json`]).
+//! Whatever is in a file comes out as an [`Entry`], taken or not: nothing is lost on the way. What cannot be told
+//! apart at all is an [`Unparsable`] file, of which nothing is taken.
+
+mod colon;
+mod json;
+#[cfg(test)]
+mod tests;
+
+use std::collections::HashMap;
+use std::fmt;
+
+use zmes_shared::control::TokenRecord;
+
+/// Longest token that is taken, in bytes, as the daemon has it.
+const MAX_TOKEN: usize = 4096;
+/// Longest list of monitors or intervals, in bytes: more than any ZoneMinder has.
+const MAX_LIST: usize = 16 * 1024;
+/// Characters of the app's version and profile that are taken.
+const MAX_NAME: usize = 128;
+/// Characters of a token that people see.
+const SHOWN: usize = 6;
+
+/// What a file holds.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Parsed {
+    /// How it is written.
+    pub(crate) format: FileFormat,
+    /// Everything that stands for a token, in the order of the file.
+    pub(crate) entries: Vec<Entry>,
+}
+
+/// How a file is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum FileFormat {
+    /// There is nothing in it.
+    Empty,
+    /// Lines with colons, until 5.x.
+    Colon,
+    /// JSON, from 6.0 on.
+    Json,
+}
+
+impl FileFormat {
+    /// Returns the word for people and JSON.
+    pub(crate) fn as_str(self) -> &'static str {
+        match self {
+            Self::Empty => "empty",
+            Self::Colon => "colon",
+            Self::Json => "json",
+        }
+    }
+}
+
+/// One token in a file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Entry {
+    /// Where it stands.
+    pub(crate) place: Place,
+    /// The end of the token, for people; the whole is in the record alone.
+    pub(crate) shown: String,
+    /// What it says, or why it cannot be taken.
+    pub(crate) content: Result<TokenRecord, Refusal>,
+}
+
+/// Where an entry stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Place {
+    /// In this line, from 1.
+    Line(usize),
+    /// The how-manieth of the tokens in a JSON file, from 1.
+    Entry(usize),
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Line(line) => write!(f, "line {line}"),
+            Self::Entry(number) => write!(f, "token {number}"),
+        }
+    }
+}
+
+/// Why an entry is not taken.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Refusal {
+    /// It is of no use to anybody: nothing is lost without it.
+    Useless(String),
+    /// It is damaged.
+    Damaged(String),
+}
+
+/// Why nothing at all is taken from a file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Unparsable {
+    /// The line, from 1.
+    pub(crate) line: usize,
+    /// The column, from 1.
+    pub(crate) column: usize,
+    /// What is wrong there. Never a piece of the file: it could be a token.
+    pub(crate) detail: String,
+}
+
+/// Reads a file of any age.
+pub(crate) fn parse(bytes: &[u8]) -> Result<Parsed, Unparsable> {
+    if bytes.starts_with(&[0xff, 0xfe]) || bytes.starts_with(&[0xfe, 0xff]) {
+        let detail = "the file is UTF-16: save it as UTF-8".to_owned();
+        return Err(Unparsable { line: 1, column: 1, detail });
+    }
+    let text = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
+    let mut parsed = match text.iter().find(|byte| !byte.is_ascii_whitespace()) {
+        None => Parsed { format: FileFormat::Empty, entries: Vec::new() },
+        Some(b'{' | b'[') => Parsed { format: FileFormat::Json, entries: json::parse(text)? },
+        Some(_) => Parsed { format: FileFormat::Colon, entries: colon::parse(text) },
+    };
+    let mut last = HashMap::new();
+    for (index, entry) in parsed.entries.iter().enumerate() {
+        if let Ok(record) = &entry.content {
+            last.insert(record.token.clone(), (index, entry.place));
+        }
+    }
+    for (index, entry) in parsed.entries.iter_mut().enumerate() {
+        let winner = entry.content.as_ref().ok().and_then(|record| last.get(&record.token));
+        if let Some((_, place)) = winner.filter(|(winner, _)| *winner != index) {
+            entry.content = Err(Refusal::Useless(format!("{place} says it again, and counts")));
+        }
+    }
+    Ok(parsed)
+}
+
+/// What a file says of one token, before it is judged.
+#[derive(Debug, Default)]
+struct Raw<'a> {
+    token: &'a str,
+    monlist: &'a str,
+    intlist: &'a str,
+    platform: &'a str,
+    pushstate: &'a str,
+    appversion: &'a str,
+    profile: &'a str,
+}
+
+impl Raw<'_> {
+    /// Makes an entry of it.
+    fn judge(&self, place: Place) -> Entry {
+        let content = self.record().map_err(Refusal::Damaged);
+        Entry { place, shown: shown(self.token), content }
+    }
+
+    fn record(&self) -> Result<TokenRecord, String> {
+        let token = self.token.trim();
+        if token.len() > MAX_TOKEN {
+            return Err(format!("the token is longer than {MAX_TOKEN} bytes"));
+        }
+        if token.chars().any(|character| character.is_control() || character.is_whitespace()) {
+            return Err("the token contains white space or control characters".to_owned());
+        }
+        if self.monlist.len().max(self.intlist.len()) > MAX_LIST {
+            return Err(format!("a list is longer than {MAX_LIST} bytes"));
+        }
+        let platform = match self.platform.trim().to_ascii_lowercase().as_str() {
+            "ios" => "ios",
+            "android" => "android",
+            // The oldest files know no platform: they are from when there was none but iOS.
+            "" if is_apns(token) => "ios",
+            "" => return Err("no platform: neither ios nor android".to_owned()),
+            _ => return Err("the platform is neither ios nor android".to_owned()),
+        };
+        let pushstate = if self.pushstate.trim() == "disabled" { "disabled" } else { "enabled" };
+        Ok(TokenRecord {
+            token: token.to_owned(),
+            monlist: list(self.monlist),
+            intlist: list(self.intlist),
+            platform: platform.to_owned(),
+            pushstate: pushstate.to_owned(),
+            appversion: match name(self.appversion).as_str() {
+                "unknown" => String::new(),
+                _ => name(self.appversion),
+            },
+            profile: name(self.profile),
+        })
+    }
+}
+
+/// A list that says nothing is empty.
+fn list(text: &str) -> String {
+    let text = text.trim();
+    if text == "-1" { String::new() } else { text.to_owned() }
+}
+
+fn name(text: &str) -> String {
+    text.trim().chars().filter(|character| !character.is_control()).take(MAX_NAME).collect()
+}
+
+/// Says whether it looks like a token of APNs: 64 hexadecimal digits.
+fn is_apns(token: &str) -> bool {
+    token.len() == 64 && token.bytes().all(|byte| byte.is_ascii_hexdigit())
+}
+
+/// Returns the end of a token: enough to find it in the file, too little to send to the phone.
+fn shown(token: &str) -> String {
+    let characters = token.trim().chars().count();
+    if characters <= 2 * SHOWN {
+        return "…".to_owned();
+    }
+    format!("…{}", token.trim().chars().skip(characters - SHOWN).collect::<String>())
+}

@@ -1,0 +1,247 @@
+//! `why`: what was decided about an event, for each client and each token, and why.
+
+mod unseen;
+
+use std::collections::HashMap;
+
+use zmes_shared::control::{ClientFilter, ControlError};
+use zmes_shared::views::{Why, WhyAlarm, WhyTarget};
+use zmes_shared::{EventId, MonitorId, SessionId};
+
+use super::token_names::{Known, Wanted};
+use super::tokens::view;
+use super::{busy, unreadable};
+use crate::control::ControlParts;
+use crate::domain::{Decision, MonitorFilter, TokenId};
+use crate::route::SessionDecision;
+use crate::state::{DeliveryRow, RecordedAlarm, TokenRow};
+
+/// Alarms of one event that are told at most: a long one may have many.
+const ALARMS: u32 = 100;
+/// Deliveries of one event that are told at most.
+const DELIVERIES: u32 = 20_000;
+
+/// What is known of an event.
+#[derive(Debug)]
+struct Evidence {
+    event: EventId,
+    alarms: Vec<RecordedAlarm>,
+    sessions: Vec<SessionDecision>,
+    deliveries: Vec<DeliveryRow>,
+    known: Known,
+    users: HashMap<SessionId, Option<String>>,
+}
+
+/// Explains an event; only for one token where one is named.
+pub(super) async fn explain(
+    parts: &ControlParts,
+    event: EventId,
+    token: Option<&str>,
+) -> Result<Why, ControlError> {
+    let known = Known::load(&parts.state).await?;
+    let only = token.map(|name| known.find(name, Wanted::Any).map(|row| row.token.id)).transpose()?;
+    let evidence = gather(parts, event, known).await?;
+    if evidence.is_empty() {
+        return unseen::explain(parts, event).await;
+    }
+    let (monitor_id, monitor) = evidence.monitor(parts);
+    let mut targets = evidence.tokens(only);
+    if only.is_none() {
+        targets.splice(0..0, evidence.clients(monitor_id));
+    }
+    Ok(Why {
+        event_id: event,
+        monitor_id,
+        monitor,
+        announced: true,
+        explanation: evidence.explanation(),
+        alarms: evidence.alarms.into_iter().map(alarm).collect(),
+        targets,
+    })
+}
+
+async fn gather(parts: &ControlParts, event: EventId, known: Known) -> Result<Evidence, ControlError> {
+    let state = &parts.state;
+    let alarms = state.alarms_of_event(event, ALARMS).await.map_err(|error| unreadable(&error))?;
+    let deliveries =
+        state.deliveries_of_event(event, DELIVERIES).await.map_err(|error| unreadable(&error))?;
+    let sessions = parts.router.session_decisions(event).await.map_err(busy)?;
+    let clients = parts.router.list(ClientFilter::default()).await.map_err(busy)?;
+    let users = clients.into_iter().map(|client| (client.id, client.user)).collect();
+    Ok(Evidence { event, alarms, sessions, deliveries, known, users })
+}
+
+fn alarm(alarm: RecordedAlarm) -> WhyAlarm {
+    WhyAlarm { at: alarm.at, cause: alarm.cause, late: alarm.late }
+}
+
+impl Evidence {
+    fn is_empty(&self) -> bool {
+        self.alarms.is_empty() && self.sessions.is_empty() && self.deliveries.is_empty()
+    }
+
+    fn monitor(&self, parts: &ControlParts) -> (Option<MonitorId>, Option<String>) {
+        if let Some(alarm) = self.alarms.first() {
+            return (Some(alarm.monitor), Some(alarm.monitor_name.clone()));
+        }
+        if let Some(delivery) = self.deliveries.first() {
+            return (Some(delivery.monitor), Some(delivery.monitor_name.clone()));
+        }
+        // The router remembers the decision alone; a test without tokens is nowhere else.
+        let catalog = parts.catalog.now();
+        let only = (catalog.monitors.iter().count() == 1).then(|| catalog.monitors.iter().next()).flatten();
+        only.map_or((None, None), |monitor| (Some(monitor.id), Some(monitor.name.to_string())))
+    }
+
+    fn explanation(&self) -> String {
+        match (self.alarms.as_slice(), self.deliveries.first()) {
+            ([], Some(delivery)) if delivery.origin == crate::domain::Origin::Test => {
+                format!("a test alarm of {}", delivery.at)
+            }
+            ([], Some(delivery)) => {
+                format!("announced {}; the alarm itself is no longer in the record", delivery.at)
+            }
+            ([], None) => {
+                let at =
+                    self.sessions.first().map_or_else(String::new, |decision| format!(" of {}", decision.at));
+                format!("a test alarm{at}, or one that is not in the record")
+            }
+            ([alarm], _) if alarm.late => {
+                format!("announced late, {}: polling could not see it, the Events table had it", alarm.at)
+            }
+            ([alarm], _) => format!("announced {}", alarm.at),
+            ([alarm, .., last], _) => {
+                format!("announced {} times, from {} to {}", self.alarms.len(), alarm.at, last.at)
+            }
+        }
+    }
+
+    fn clients(&self, monitor: Option<MonitorId>) -> Vec<WhyTarget> {
+        let target = |decided: &SessionDecision| {
+            let user = self.users.get(&decided.session);
+            let left = if user.is_some() { "" } else { "; it has left since" };
+            WhyTarget {
+                kind: "session".to_owned(),
+                id: decided.session.to_string(),
+                user: user.cloned().flatten(),
+                at: decided.at,
+                decision: decided.decision.as_str().to_owned(),
+                reason: decided.decision.reason().to_owned(),
+                explanation: format!("{}{left}", for_client(decided.decision, monitor)),
+                transport: None,
+                attempts: None,
+                latency_ms: None,
+                provider_id: None,
+            }
+        };
+        self.sessions.iter().map(target).collect()
+    }
+
+    fn tokens(&self, only: Option<TokenId>) -> Vec<WhyTarget> {
+        let deliveries = self.deliveries.iter().filter(|row| only.is_none_or(|only| only == row.token));
+        let mut targets: Vec<_> = deliveries.map(|row| self.token(row)).collect();
+        let missing = only.filter(|_| targets.is_empty()).and_then(|id| self.known.row(id));
+        targets.extend(missing.and_then(|row| self.undecided(row)));
+        targets
+    }
+
+    fn token(&self, delivery: &DeliveryRow) -> WhyTarget {
+        let row = self.known.row(delivery.token);
+        let handle = row.map_or_else(|| "forgotten".to_owned(), |row| self.known.handle(&row.token));
+        WhyTarget {
+            kind: "token".to_owned(),
+            user: row.map(|row| row.token.user.clone()),
+            at: delivery.at,
+            decision: delivery.decision.clone(),
+            reason: delivery.reason.clone(),
+            explanation: for_token(delivery, row, &handle),
+            transport: view::told(&delivery.transport),
+            attempts: Some(delivery.attempts),
+            latency_ms: delivery.latency.map(view::millis),
+            provider_id: delivery.provider_id.clone(),
+            id: handle,
+        }
+    }
+
+    /// A token for which nothing was decided, though the event was announced.
+    fn undecided(&self, row: &TokenRow) -> Option<WhyTarget> {
+        let at = self.alarms.first().map(|alarm| alarm.at).or(self.sessions.first().map(|first| first.at))?;
+        let token = &row.token;
+        let explanation = match &token.revoked {
+            _ if token.created_at > at => format!("it was registered only later, {}", token.created_at),
+            Some(revoked) if revoked.at <= at => format!("it was revoked then ({})", revoked.reason),
+            Some(_) | None => format!("nothing is recorded for it about event {}", self.event),
+        };
+        Some(WhyTarget {
+            kind: "token".to_owned(),
+            id: self.known.handle(token),
+            user: Some(token.user.clone()),
+            at,
+            decision: "skipped".to_owned(),
+            reason: "not decided".to_owned(),
+            explanation,
+            transport: None,
+            attempts: None,
+            latency_ms: None,
+            provider_id: None,
+        })
+    }
+}
+
+fn for_client(decision: Decision, monitor: Option<MonitorId>) -> String {
+    let monitor = monitor.map_or_else(|| "the monitor".to_owned(), |id| format!("monitor {id}"));
+    match decision {
+        Decision::Send => "it went to the app over its WebSocket".to_owned(),
+        Decision::Skip(reason) => match reason.as_str() {
+            "rights" => format!("ZoneMinder does not let its user see {monitor}"),
+            "filter" => format!("{monitor} is not in the list that its app has set"),
+            "interval" => format!("the interval that its app wants for {monitor} was not over"),
+            "not authenticated" => "the app had not logged in".to_owned(),
+            "slow" => "the app did not read what came before, and was dropped".to_owned(),
+            "ending" => "the app was just being disconnected".to_owned(),
+            "other target" => "the test was for somebody else".to_owned(),
+            other => other.to_owned(),
+        },
+    }
+}
+
+fn for_token(delivery: &DeliveryRow, row: Option<&TokenRow>, handle: &str) -> String {
+    let DeliveryRow { decision, reason, transport, attempts, latency, monitor, .. } = delivery;
+    let tried = if *attempts > 1 { format!(", at the {attempts}. attempt") } else { String::new() };
+    match (decision.as_str(), reason.as_str()) {
+        ("sent", reason) => {
+            let after = latency
+                .map_or_else(String::new, |after| format!(", {} ms after the alarm", after.as_millis()));
+            let digest = if reason.is_empty() { "" } else { ", as part of a digest (push.storm-limit)" };
+            format!("{transport} took it{after}{tried}{digest}")
+        }
+        ("queued", "") => "it waits to be sent: zmesctl push queue".to_owned(),
+        ("queued", reason) => format!("it is tried again; last time: {reason}"),
+        ("failed", reason) => format!("given up{tried}: {reason}"),
+        (_, reason) => skipped(reason, *monitor, row, handle),
+    }
+}
+
+fn skipped(reason: &str, monitor: MonitorId, row: Option<&TokenRow>, handle: &str) -> String {
+    let user = row.map_or("its user", |row| row.token.user.as_str());
+    match reason {
+        "rights" => format!("ZoneMinder does not let {user} see monitor {monitor}"),
+        "user" => format!("{user} is not a user of ZoneMinder, is disabled, or may see no events"),
+        "filter" => {
+            let now = match row.map(|row| &row.token.filter) {
+                Some(MonitorFilter::Only(only)) if !only.contains_key(&monitor) => "",
+                Some(_) | None => " then; now it is",
+            };
+            format!("monitor {monitor} is not in the list that its app has set{now}")
+        }
+        "interval" => format!("the interval that its app wants for monitor {monitor} was not over"),
+        "disabled" => "its app wants no pushes (state is disabled)".to_owned(),
+        "muted" => format!("an admin has silenced this token: zmesctl tokens unmute {handle}"),
+        "revoked" => format!("the token was revoked before it was sent: zmesctl tokens restore {handle}"),
+        "expired" => "it could not be sent before it was too old (push.retry-for)".to_owned(),
+        "shadow" => "push.mode is shadow: it was decided, not sent".to_owned(),
+        "push is off" => "push.enabled is false".to_owned(),
+        "other target" => "the test was for somebody else".to_owned(),
+        other => other.to_owned(),
+    }
+}

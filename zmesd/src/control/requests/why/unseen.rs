@@ -1,0 +1,97 @@
+//! Why an event was never announced: before the start, too old, not watched, no alarm in it, or no event at all.
+
+use std::time::Duration;
+
+use jiff::SignedDuration;
+use zmes_shared::control::{ControlError, ErrorCode};
+use zmes_shared::views::Why;
+use zmes_shared::{EventId, MonitorId};
+
+use crate::control::ControlParts;
+use crate::control::requests::unreadable;
+use crate::ports::{EventRow, EventStore};
+
+/// How long the database may take; less than what `zmesctl` waits for the whole.
+const ASKED: Duration = Duration::from_secs(3);
+
+/// Explains why nothing is known of an event; one that ZoneMinder does not have is an error.
+pub(super) async fn explain(parts: &ControlParts, event: EventId) -> Result<Why, ControlError> {
+    let row = match tokio::time::timeout(ASKED, find(&*parts.events, event)).await {
+        Ok(Ok(Some(row))) => row,
+        Ok(Ok(None)) => return Err(no_event(event)),
+        Ok(Err(error)) => return Err(unknown(event, &error.to_string())),
+        Err(_) => return Err(unknown(event, "the database does not answer")),
+    };
+    let catalog = parts.catalog.now();
+    let monitor = catalog.monitors.find(row.monitor).map(|monitor| monitor.name.to_string());
+    Ok(Why {
+        event_id: event,
+        monitor_id: Some(row.monitor),
+        monitor,
+        announced: false,
+        explanation: reason(parts, &row).await?,
+        alarms: Vec::new(),
+        targets: Vec::new(),
+    })
+}
+
+async fn find(events: &dyn EventStore, event: EventId) -> Result<Option<EventRow>, crate::ports::DbError> {
+    let rows = events.since(EventId(event.0.saturating_sub(1)), &[], 1).await?;
+    Ok(rows.into_iter().find(|row| row.id == event))
+}
+
+fn no_event(event: EventId) -> ControlError {
+    ControlError::new(ErrorCode::NotFound, format!("no event {event}: neither zmesd nor ZoneMinder knows it"))
+        .with_hint("it was deleted and forgotten, is not there yet, or the number is wrong")
+}
+
+fn unknown(event: EventId, why: &str) -> ControlError {
+    let message = format!("event {event} was not announced, and ZoneMinder cannot be asked about it: {why}");
+    ControlError::new(ErrorCode::Unavailable, message).with_hint("zmesctl check db")
+}
+
+/// Finds the reason, the most certain one first.
+async fn reason(parts: &ControlParts, row: &EventRow) -> Result<String, ControlError> {
+    let monitor = row.monitor;
+    let catalog = parts.catalog.now();
+    let Some(found) = catalog.monitors.find(monitor) else {
+        return Ok(format!(
+            "monitor {monitor} is not one of this server's (zoneminder.server-id), or was deleted"
+        ));
+    };
+    if let Err(reason) = found.watched {
+        return Ok(format!("monitor {monitor} ({}) is not watched: {}", found.name, reason.as_str()));
+    }
+    let age = SignedDuration::try_from(row.age).unwrap_or(SignedDuration::MAX);
+    let began = parts.clock.now().saturating_sub(age).unwrap_or(parts.started_at);
+    let began = began.round(jiff::Unit::Second).unwrap_or(began);
+    if row.alarm_frames == 0 {
+        let so_far = if row.open { " so far" } else { "" };
+        return Ok(format!("ZoneMinder recorded it without an alarm{so_far}: it has no alarm frames"));
+    }
+    if !parts.state.reaches_back_to(began).await.map_err(|error| unreadable(&error))? {
+        return Ok(format!(
+            "it began {began}, and the record does not reach back so far (state.keep-events)"
+        ));
+    }
+    if began < parts.started_at {
+        return Ok(format!(
+            "it began {began}, before zmesd started ({}), and was older than zoneminder.catch-up then",
+            parts.started_at
+        ));
+    }
+    Ok(unhealthy(parts, monitor).unwrap_or_else(|| {
+        format!(
+            "it began {began} and was not announced, though monitor {monitor} is watched: \
+             perhaps another alarm of it was announced just before (zoneminder.realarm-interval)"
+        )
+    }))
+}
+
+/// A monitor that cannot be read now could not be read then, perhaps.
+fn unhealthy(parts: &ControlParts, monitor: MonitorId) -> Option<String> {
+    let reports = parts.reports.borrow();
+    let view = reports.get(&monitor).filter(|view| !view.healthy)?;
+    let reason = view.reason.as_deref().unwrap_or("not alive");
+    Some(format!("monitor {monitor} cannot be read: {reason}; the Events table is still looked through"))
+}

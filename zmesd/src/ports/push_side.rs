@@ -1,0 +1,104 @@
+//! What the control socket asks of the push side: how its ways are, what waits, and how long things take.
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+use jiff::Timestamp;
+
+use super::CheckStep;
+
+/// How far one transport comes without sending anything.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TransportCheck {
+    /// Which: `proxy`, `fcm`, `fcm:zmninja`, `apns`.
+    pub transport: String,
+    /// Where it sends to.
+    pub target: String,
+    /// Whether every step went well.
+    pub ok: bool,
+    /// What was done, in order; ends at the first step that fails.
+    pub steps: Vec<CheckStep>,
+}
+
+/// What became of pushes since the start.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct PushCounts {
+    /// Waiting to be sent.
+    pub queued: u64,
+    /// Accepted by their provider.
+    pub delivered: u64,
+    /// Given up.
+    pub failed: u64,
+}
+
+/// A transport and whether it is held back.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BreakerView {
+    /// Which.
+    pub transport: String,
+    /// It has failed so often that nothing is sent for a while.
+    pub open: bool,
+    /// When it is tried again.
+    pub retry_at: Option<Timestamp>,
+    /// Why the last attempt failed; `None` once one has succeeded.
+    pub last_error: Option<String>,
+    /// Pushes that are on their way.
+    pub in_flight: u64,
+}
+
+/// How long one stage takes, since the start.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StageLatency {
+    /// Which.
+    pub stage: String,
+    /// How often it was measured.
+    pub count: u64,
+    /// Half of them took at most so long.
+    pub p50: Duration,
+    /// 9 of 10.
+    pub p90: Duration,
+    /// 99 of 100.
+    pub p99: Duration,
+    /// The longest.
+    pub max: Duration,
+}
+
+/// The push side as admins see it.
+#[async_trait]
+pub trait PushSide: Send + Sync + std::fmt::Debug {
+    /// Goes to the providers as far as possible without sending anything; only to transports of that kind (`proxy`,
+    /// `fcm`, `apns`) where one is named. Empty: none is configured. Bounded in time by the implementation.
+    async fn check(&self, only: Option<&str>) -> Vec<TransportCheck>;
+
+    /// Returns what became of pushes since the start.
+    fn counts(&self) -> PushCounts;
+
+    /// Returns the transports and how they are.
+    fn breakers(&self) -> Vec<BreakerView>;
+
+    /// Returns how long each stage takes, in the order in which an alarm passes them.
+    fn latencies(&self) -> Vec<StageLatency>;
+}
+
+/// The push side of a daemon that has none.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct NoPushSide;
+
+#[async_trait]
+impl PushSide for NoPushSide {
+    async fn check(&self, _only: Option<&str>) -> Vec<TransportCheck> {
+        Vec::new()
+    }
+
+    fn counts(&self) -> PushCounts {
+        PushCounts::default()
+    }
+
+    fn breakers(&self) -> Vec<BreakerView> {
+        Vec::new()
+    }
+
+    fn latencies(&self) -> Vec<StageLatency> {
+        Vec::new()
+    }
+}
