@@ -41,6 +41,7 @@ struct App {
 struct Tokens {
     soft: CancellationToken,
     router: CancellationToken,
+    push: CancellationToken,
     store: CancellationToken,
     control: CancellationToken,
 }
@@ -48,7 +49,7 @@ struct Tokens {
 impl Tokens {
     fn new(soft: CancellationToken) -> Self {
         let later = CancellationToken::new;
-        Self { soft, router: later(), store: later(), control: later() }
+        Self { soft, router: later(), push: later(), store: later(), control: later() }
     }
 }
 
@@ -75,6 +76,8 @@ struct Conductor {
     front: Tasks,
     /// The router.
     core: Tasks,
+    /// The dispatcher of pushes.
+    push: Tasks,
     /// The state's writer.
     store: Tasks,
     /// The control socket: answers until the end.
@@ -86,8 +89,8 @@ struct Conductor {
 impl Conductor {
     fn new(soft: CancellationToken) -> Self {
         let none = Tasks::default;
-        let (front, core, store, control) = (none(), none(), none(), none());
-        Self { front, core, store, control, sessions: TaskTracker::new(), tokens: Tokens::new(soft) }
+        let (front, core, push, store, control) = (none(), none(), none(), none(), none());
+        Self { front, core, push, store, control, sessions: TaskTracker::new(), tokens: Tokens::new(soft) }
     }
 
     /// Returns the name of the task that ended without being told to, if that is why.
@@ -98,6 +101,7 @@ impl Conductor {
             () = self.tokens.soft.cancelled() => None,
             name = self.front.first_end() => Some(name),
             name = self.core.first_end() => Some(name),
+            name = self.push.first_end() => Some(name),
             name = self.store.first_end() => Some(name),
             name = self.control.first_end() => Some(name),
         };
@@ -112,6 +116,7 @@ impl Conductor {
         }
         for (token, tasks) in [
             (&self.tokens.router, &mut self.core),
+            (&self.tokens.push, &mut self.push),
             (&self.tokens.store, &mut self.store),
             (&self.tokens.control, &mut self.control),
         ] {

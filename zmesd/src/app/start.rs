@@ -22,11 +22,13 @@ use crate::control::{self, ControlListener, ControlParts};
 use crate::detect::{self, DetectParts, Detection, Record};
 use crate::lifecycle::{Lifecycle, Vitals};
 use crate::monitors::CatalogTask;
-use crate::ports::{Clock, NoPushSide};
+use crate::ports::Clock;
+use crate::push::transport::Transports;
+use crate::push::{Dispatcher, DispatcherParts, PushStatus, PushView};
 use crate::route::{PushRules, Router, RouterParts, Tap};
 use crate::state::{Remembered, State};
-use crate::telemetry::Counters;
 use crate::telemetry::log::LogHandle;
+use crate::telemetry::{Counters, Latencies};
 use crate::tls::{self, CertStore};
 use crate::ws::{self, Listener, ServerSettings};
 
@@ -51,6 +53,7 @@ struct Opened {
     control: ControlListener,
     listeners: Vec<Listener>,
     websocket: Arc<ws::Context>,
+    transports: Arc<Transports>,
     state: State,
 }
 
@@ -58,6 +61,7 @@ struct Opened {
 #[derive(Debug)]
 struct Common {
     counters: Arc<Counters>,
+    latencies: Arc<Latencies>,
     tap: Tap,
     clock: Arc<dyn Clock>,
     started_at: Timestamp,
@@ -71,6 +75,7 @@ impl App {
         let clock = Arc::clone(&parts.clock);
         let common = Common {
             counters: Arc::default(),
+            latencies: Arc::default(),
             tap: Tap::default(),
             started_at: clock.now(),
             started: Instant::now(),
@@ -106,7 +111,8 @@ impl Conductor {
         opened: Opened,
         common: Common,
     ) {
-        let Opened { certificates, control, listeners, websocket, state } = opened;
+        let Opened { certificates, control, listeners, websocket, transports, state } = opened;
+        let push_status = Arc::<PushStatus>::default();
         let listening = self.listen(listeners, certificates.is_some());
         let soft = &self.tokens.soft;
         let clock = || Arc::clone(&common.clock);
@@ -135,19 +141,40 @@ impl Conductor {
             views: channels.reports.0,
         });
         spawn_detection(&mut self.front, detection, soft);
+        let last_delivery = state.remembered.last_delivery;
         let router = Router::new(RouterParts {
             alarms: channels.alarms.1,
             commands: channels.commands,
             catalog: channels.catalog.watch(),
-            auth: channels.auth.1,
+            auth: channels.auth.1.clone(),
             state: state.handle.clone(),
             remembered: state.remembered,
             pushes: channels.pushes.0,
             push: PushRules::new(&config.push),
             tap: common.tap.clone(),
             counters: Arc::clone(&common.counters),
+            latencies: Arc::clone(&common.latencies),
             clock: clock(),
         });
+        let dispatcher = Dispatcher::new(DispatcherParts {
+            orders: channels.pushes.1,
+            transports: Arc::clone(&transports),
+            state: state.handle.clone(),
+            committed: state.committed,
+            trouble: state.trouble.clone(),
+            last_delivery,
+            catalog: channels.catalog.watch(),
+            auth: channels.auth.1,
+            router: channels.router.clone(),
+            tap: common.tap.clone(),
+            counters: Arc::clone(&common.counters),
+            status: Arc::clone(&push_status),
+            latencies: Arc::clone(&common.latencies),
+            config: config.push.clone(),
+            storm_window: DispatcherParts::MINUTE,
+            clock: clock(),
+        });
+        self.push.spawn("dispatcher", dispatcher.run(self.tokens.push.clone()));
         self.core.spawn("router", router.run(self.tokens.router.clone()));
         self.store.spawn("state", state.writer.run(self.tokens.store.clone()));
         let poll_interval = config.zoneminder.poll_interval;
@@ -174,7 +201,7 @@ impl Conductor {
             reports: channels.reports.1,
             database: parts.database,
             events: parts.events,
-            push: Arc::new(NoPushSide),
+            push: Arc::new(PushView::new(transports, push_status, common.latencies)),
             trigger: parts.trigger,
             log,
             counters: common.counters,
@@ -225,6 +252,7 @@ impl Opened {
     ) -> Result<Self, StartError> {
         let control = ControlListener::bind(&config.control.socket, &config.control.admin_group).await?;
         let certificates = certificates(config, common.started_at)?;
+        let transports = transports(config, &common.clock)?;
         let sockets = ws::bind(&config.server.listen)?;
         let state = State::open(&config.state, Arc::clone(&common.clock)).await?;
         let login = Authenticator::new(
@@ -250,7 +278,7 @@ impl Opened {
             .map(listener)
             .collect::<Result<Vec<_>, _>>()
             .map_err(|source| StartError::System { what: "serve a listening socket", source })?;
-        Ok(Self { certificates, control, listeners, websocket, state })
+        Ok(Self { certificates, control, listeners, websocket, transports, state })
     }
 }
 
@@ -262,6 +290,16 @@ fn certificates(config: &Config, now: Timestamp) -> Result<Option<Arc<CertStore>
         warn!(certificate = %files.certificate.display(), hint = warning.hint(), "{warning}");
     }
     Ok(Some(CertStore::new(pair)))
+}
+
+/// Sets up the ways to phones, where pushes are wanted.
+fn transports(config: &Config, clock: &Arc<dyn Clock>) -> Result<Arc<Transports>, StartError> {
+    if !config.push.enabled {
+        return Ok(Arc::default());
+    }
+    // It reads files, of which some may lie on a disk that sleeps.
+    let built = tokio::task::block_in_place(|| Transports::build(&config.push, Arc::clone(clock)));
+    Ok(Arc::new(built?))
 }
 
 /// Returns what detection may rely on of the record: nothing older than what is kept of it.

@@ -4,6 +4,7 @@ use std::error::Error;
 use std::io;
 
 use super::exit::Exit;
+use crate::push::transport::TransportProblem;
 use crate::{control, state, tls, ws};
 
 /// Why the daemon does not start.
@@ -12,6 +13,9 @@ pub enum StartError {
     /// The certificate or its key cannot be used.
     #[error(transparent)]
     Tls(#[from] tls::TlsError),
+    /// A transport of pushes cannot be set up.
+    #[error(transparent)]
+    Push(#[from] TransportProblem),
     /// The state file cannot be used.
     #[error(transparent)]
     State(#[from] state::OpenError),
@@ -36,7 +40,7 @@ impl StartError {
     /// Returns the exit code: systemd does not try again what will not get better by itself.
     pub fn exit(&self) -> Exit {
         match self {
-            Self::Tls(_) => Exit::Config,
+            Self::Tls(_) | Self::Push(_) => Exit::Config,
             Self::State(problem) => match problem {
                 state::OpenError::Newer { .. } | state::OpenError::Migrate { .. } => Exit::Config,
                 // SQLite does not say why it cannot open a file; it is hardly ever anything else.
@@ -55,6 +59,7 @@ impl StartError {
     pub fn hint(&self) -> Option<String> {
         match self {
             Self::Tls(problem) => Some(problem.hint()),
+            Self::Push(problem) => Some(problem.hint()),
             Self::State(problem) => Some(problem.hint()),
             Self::Listen(problem) => problem.hint(),
             Self::Control(problem) => Some(problem.hint()),

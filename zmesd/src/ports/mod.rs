@@ -23,6 +23,6 @@ pub use push::{
     CheckStep, Delivered, Push, PushBatch, PushDelivery, PushError, PushOrder, PushReceipt, PushTransport,
     PushedAlarm,
 };
-pub use push_side::{BreakerView, NoPushSide, PushCounts, PushSide, StageLatency, TransportCheck};
+pub use push_side::{BreakerView, PushCounts, PushSide, StageLatency, TransportCheck};
 pub use trigger::{AlarmTrigger, TriggerCommand, TriggerError, TriggerVia};
 pub use zoneminder::{DbError, DbHealth, MonitorStore, Zoneminder};

@@ -79,26 +79,3 @@ pub trait PushSide: Send + Sync + std::fmt::Debug {
     /// Returns how long each stage takes, in the order in which an alarm passes them.
     fn latencies(&self) -> Vec<StageLatency>;
 }
-
-/// The push side of a daemon that has none.
-#[derive(Debug, Clone, Copy, Default)]
-pub struct NoPushSide;
-
-#[async_trait]
-impl PushSide for NoPushSide {
-    async fn check(&self, _only: Option<&str>) -> Vec<TransportCheck> {
-        Vec::new()
-    }
-
-    fn counts(&self) -> PushCounts {
-        PushCounts::default()
-    }
-
-    fn breakers(&self) -> Vec<BreakerView> {
-        Vec::new()
-    }
-
-    fn latencies(&self) -> Vec<StageLatency> {
-        Vec::new()
-    }
-}

@@ -17,6 +17,7 @@ mod payload;
 mod registrations;
 mod retry;
 mod shipment;
+mod side;
 mod status;
 mod storm;
 #[cfg(test)]
@@ -24,4 +25,5 @@ mod tests;
 pub mod transport;
 
 pub use dispatcher::{Dispatcher, DispatcherParts};
+pub use side::PushView;
 pub use status::{GateStatus, PushStatus};

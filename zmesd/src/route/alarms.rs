@@ -24,6 +24,7 @@ use crate::domain::{
 use crate::ports::{PushBatch, PushDelivery, PushOrder, PushReceipt};
 use crate::protocol::{self, AlarmBody};
 use crate::state::{Note, TokenDecision};
+use crate::telemetry::Stage;
 
 /// Where the ids of test alarms begin: far beyond any real event, and still exact in a JavaScript number.
 const TEST_EVENTS_FROM: u64 = 9_000_000_000_000;
@@ -67,6 +68,7 @@ impl Router {
         let (alarm, round) = (Arc::new(alarm), Round::default());
         let ids: Vec<SessionId> = self.sessions.keys().copied().collect();
         let (sessions, copied) = self.tell_sessions(&alarm, &round, &ids);
+        self.parts.latencies.record(Stage::Decided, alarm.detected.elapsed());
         let verdicts = self.decide_tokens(&alarm, &round, None);
         self.remember_sent(&alarm, &verdicts, &copied);
         let (decisions, deliveries) = self.deliveries(&verdicts);

@@ -24,7 +24,7 @@ use crate::domain::{Alarm, DeliveryId, MonitorFilter, MonitorRights, User};
 use crate::monitors::Catalog;
 use crate::ports::{Clock, PushOrder};
 use crate::state::{Note, Remembered, StateHandle};
-use crate::telemetry::Counters;
+use crate::telemetry::{Counters, Latencies};
 
 /// What the router needs.
 #[derive(Debug)]
@@ -49,6 +49,8 @@ pub struct RouterParts {
     pub tap: Tap,
     /// Counters of the daemon.
     pub counters: Arc<Counters>,
+    /// How long things take.
+    pub latencies: Arc<Latencies>,
     /// Wall time.
     pub clock: Arc<dyn Clock>,
 }

@@ -115,6 +115,7 @@ impl World {
             pushes: pushes_tx,
             push,
             tap: tap.clone(),
+            latencies: Arc::default(),
             counters: Arc::default(),
             clock,
         });

@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use hdrhistogram::Histogram;
 
+use crate::ports::StageLatency;
+
 /// Longest time that is told apart: what takes longer counts as that.
 const LONGEST: Duration = Duration::from_hours(1);
 /// Digits that are exact: an error of 1 % costs a few KiB for each stage.
@@ -33,23 +35,6 @@ impl Stage {
             Self::Pushed => "pushed",
         }
     }
-}
-
-/// What was measured of one stage.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct StageLatency {
-    /// Which.
-    pub stage: Stage,
-    /// How often.
-    pub count: u64,
-    /// Half of them took at most this.
-    pub p50: Duration,
-    /// Nine of ten.
-    pub p90: Duration,
-    /// Ninety-nine of a hundred.
-    pub p99: Duration,
-    /// The longest.
-    pub max: Duration,
 }
 
 /// The measurements, shared by reference.
@@ -88,7 +73,7 @@ impl Latencies {
         let histogram = self.of(stage).lock().unwrap_or_else(PoisonError::into_inner);
         let at = |quantile| Duration::from_micros(histogram.value_at_quantile(quantile));
         StageLatency {
-            stage,
+            stage: stage.as_str().to_owned(),
             count: histogram.len(),
             p50: at(0.5),
             p90: at(0.9),

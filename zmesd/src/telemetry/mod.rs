@@ -5,4 +5,4 @@ mod latencies;
 pub mod log;
 
 pub use counters::Counters;
-pub use latencies::{Latencies, Stage, StageLatency};
+pub use latencies::{Latencies, Stage};

@@ -243,6 +243,7 @@ impl Core {
             pushes,
             push: PushRules { enabled: true, interval_default: Duration::ZERO },
             tap: tap.clone(),
+            latencies: Arc::default(),
             counters: Arc::clone(&counters),
             clock,
         });

@@ -1,0 +1,91 @@
+//! What the control socket sees of the push side: checks, counts, breakers, latencies.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use tokio::task::JoinSet;
+use tokio::time::timeout;
+
+use super::status::PushStatus;
+use super::transport::Transports;
+use crate::ports::{
+    BreakerView, CheckStep, PushCounts, PushSide, PushTransport, StageLatency, TransportCheck,
+};
+use crate::telemetry::Latencies;
+
+/// How long the check of one transport may take; its steps have deadlines of their own.
+const DEADLINE: Duration = Duration::from_secs(30);
+
+/// The push side as admins see it: cheap to clone.
+#[derive(Debug, Clone)]
+pub struct PushView {
+    transports: Arc<Transports>,
+    status: Arc<PushStatus>,
+    latencies: Arc<Latencies>,
+}
+
+impl PushView {
+    /// Looks at what dispatcher and router share.
+    pub fn new(transports: Arc<Transports>, status: Arc<PushStatus>, latencies: Arc<Latencies>) -> Self {
+        Self { transports, status, latencies }
+    }
+}
+
+#[async_trait]
+impl PushSide for PushView {
+    async fn check(&self, only: Option<&str>) -> Vec<TransportCheck> {
+        let wanted = |transport: &&Arc<dyn PushTransport>| {
+            let kind = transport.name().split(':').next();
+            only.is_none_or(|only| kind == Some(only))
+        };
+        let mut running = JoinSet::new();
+        for (place, transport) in self.transports.all().filter(wanted).enumerate() {
+            let transport = Arc::clone(transport);
+            running.spawn(async move { (place, check(&*transport).await) });
+        }
+        let mut checks = running.join_all().await;
+        checks.sort_by_key(|(place, _)| *place);
+        checks.into_iter().map(|(_, check)| check).collect()
+    }
+
+    fn counts(&self) -> PushCounts {
+        PushCounts {
+            queued: self.status.queued(),
+            delivered: self.status.delivered(),
+            failed: self.status.failed(),
+        }
+    }
+
+    fn breakers(&self) -> Vec<BreakerView> {
+        let mut gates = self.status.gates();
+        let view = |transport: &Arc<dyn PushTransport>| {
+            let gate = gates.remove(transport.name()).unwrap_or_default();
+            BreakerView {
+                transport: transport.name().to_owned(),
+                open: gate.rests_until.is_some(),
+                retry_at: gate.rests_until,
+                last_error: gate.last_error,
+                in_flight: gate.in_flight as u64,
+            }
+        };
+        self.transports.all().map(view).collect()
+    }
+
+    fn latencies(&self) -> Vec<StageLatency> {
+        self.latencies.report()
+    }
+}
+
+async fn check(transport: &dyn PushTransport) -> TransportCheck {
+    let steps = timeout(DEADLINE, transport.check()).await.unwrap_or_else(|_| {
+        let detail = "no result in time".to_owned();
+        vec![CheckStep { name: "http", ok: false, took: DEADLINE, detail }]
+    });
+    TransportCheck {
+        transport: transport.name().to_owned(),
+        target: transport.target(),
+        ok: steps.iter().all(|step| step.ok),
+        steps,
+    }
+}
