@@ -304,6 +304,8 @@ impl Detector {
         if let Some(pending) = self.pending.take().filter(|pending| pending.why != Why::AtStart) {
             self.give_up(pending, step);
         }
+        // The new one's ids are none of an alarm before it.
+        self.unidentified.another();
         if !look.reading.state.alarmed() {
             return;
         }

@@ -416,6 +416,15 @@ fn an_alarm_whose_zmc_dies_before_the_id_comes_is_not_lost_and_takes_no_foreign_
 }
 
 #[test]
+fn the_second_event_of_a_new_zmc_is_not_taken_for_the_alarm_of_the_one_that_died() {
+    let mut bench = Bench::idle(768, Recording::OnAlarm, 7);
+    assert_eq!(bench.look(Alarm, 0), NONE);
+    bench.new_zmc();
+    assert_eq!(bench.look(Alarm, 8), [0, 8]);
+    assert_eq!(bench.look(Alarm, 9), [9]);
+}
+
+#[test]
 fn a_row_with_an_alarm_that_polling_did_not_see_is_announced_late() {
     let mut bench = Bench::idle(768, Recording::OnAlarm, 7);
     // Shorter than a poll: only the id has changed.
