@@ -41,7 +41,7 @@ async fn a_proxy_is_looked_at_step_by_step() {
 async fn the_first_step_that_fails_is_the_last_and_says_why() {
     let authority = Authority::new();
     let server = Server::start(&authority, |_| answer(200, "")).await;
-    let others = Authority::new();
+    let others = Authority::called("another authority");
     let steps = only(&proxy(server.url(), Some(&others.file))).check().await;
     assert_eq!(outline(&steps), ["dns ok", "tcp ok", "tls failed"]);
     assert_eq!(last(&steps), "certificate signed by an unknown authority");

@@ -157,7 +157,8 @@ async fn a_function_gets_its_key_bare_and_its_words_are_understood() {
     let transport = only(&function(format!("{}/send_push", server.url()), &authority.file));
     assert_eq!(transport.name(), "fcm:zmninja");
     let push = push(FCM_TOKEN, Platform::Android);
-    let error = |words: &str| json!({"Error": format!("token:kFLJu6sg=>{words} jwt-of-the-app")}).to_string();
+    let error =
+        |words: &str| json!({"Error": format!("token:RgkFLJu6sg=>{words} jwt-of-the-app")}).to_string();
     *said.lock().unwrap() = (200, r#"{"Success":"projects/p/messages/0:1"}"#.to_owned());
     let delivered = transport.send(&push).await.unwrap();
     assert_eq!(delivered.provider_id.as_deref(), Some("projects/p/messages/0:1"));

@@ -48,7 +48,7 @@ async fn answers_mean_what_the_three_classes_say() {
         let body = match wanted {
             404 => r#"{"error":"NotRegistered"}"#.to_owned(),
             // As a careless provider writes: with everything that is nobody's business.
-            _ => format!("{{\"error\":\"no {FCM_TOKEN} kFLJu6sg s3cret-key\r\n{}\"}}", "x".repeat(200_000)),
+            _ => format!("{{\"error\":\"no {FCM_TOKEN} RgkFLJu6sg s3cret-key\r\n{}\"}}", "x".repeat(200_000)),
         };
         let headers = vec![("retry-after", "7".to_owned()), ("location", "/elsewhere".to_owned())];
         Reply::Answer(wanted, headers, body)
@@ -101,7 +101,7 @@ async fn what_cannot_be_reached_says_why() {
     );
 
     let server = Server::start(&authority, |_| answer(202, "")).await;
-    let others = Authority::new();
+    let others = Authority::called("another authority");
     let error = only(&proxy(server.url(), Some(&others.file))).send(&push).await.unwrap_err();
     assert_eq!(kind(&error), "unreachable");
     assert!(error.to_string().ends_with("certificate signed by an unknown authority"), "{error}");

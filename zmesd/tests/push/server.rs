@@ -33,9 +33,13 @@ pub(crate) struct Authority {
 
 impl Authority {
     pub(crate) fn new() -> Self {
+        Self::called("test authority")
+    }
+
+    pub(crate) fn called(name: &str) -> Self {
         let mut params = CertificateParams::new(Vec::new()).unwrap();
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-        params.distinguished_name.push(rcgen::DnType::CommonName, "test authority");
+        params.distinguished_name.push(rcgen::DnType::CommonName, name);
         let key = KeyPair::generate().unwrap();
         let directory = tempfile::tempdir().unwrap();
         let file = directory.path().join("ca.pem");
@@ -129,7 +133,8 @@ impl Server {
                 let (acceptor, log, script) = (acceptor.clone(), Arc::clone(&log), Arc::clone(&script));
                 tasks.spawn(async move {
                     let Ok(stream) = acceptor.accept(stream).await else { return };
-                    let service = service_fn(|request| respond(request, &log, &script));
+                    let service =
+                        service_fn(move |request| respond(request, Arc::clone(&log), Arc::clone(&script)));
                     let builder = Builder::new(TokioExecutor::new());
                     // Clients come and go as they like.
                     drop(builder.serve_connection(TokioIo::new(stream), service).await);
@@ -150,8 +155,8 @@ impl Server {
 
 async fn respond(
     request: Request<Incoming>,
-    log: &Mutex<Vec<Seen>>,
-    script: &Script,
+    log: Arc<Mutex<Vec<Seen>>>,
+    script: Script,
 ) -> Result<Response<Full<Bytes>>, Infallible> {
     let (head, body) = request.into_parts();
     let body = body.collect().await.map(http_body_util::Collected::to_bytes).unwrap_or_default();

@@ -110,7 +110,7 @@ fn timed(config: &PushConfig, timing: Timing) -> Arc<dyn PushTransport> {
 /// Returns the kind of an error, and asserts that it gives nothing away.
 pub(crate) fn kind(error: &PushError) -> &'static str {
     let text = error.to_string();
-    for secret in ["APA91b", "kFLJu6sg", "a1b2c3d4", "s3cret", "jwt-of-the-app", "ya29"] {
+    for secret in ["APA91b", "RgkFLJu6sg", "a1b2c3d4", "s3cret", "jwt-of-the-app", "ya29"] {
         assert!(!text.contains(secret), "{text}");
     }
     match error {

@@ -19,7 +19,20 @@ pub(super) fn cause(error: &(dyn Error + 'static)) -> String {
         last = error.to_string();
         current = error.source();
     }
-    last
+    retold(&last).unwrap_or(last)
+}
+
+/// HTTP/2 keeps of an error beneath it nothing but its text.
+fn retold(text: &str) -> Option<String> {
+    let (_, alert) = text.split_once("received fatal alert: ")?;
+    Some(match alert {
+        "CertificateRequired" => alert_cause(AlertDescription::CertificateRequired),
+        "UnknownCA" | "BadCertificate" | "CertificateExpired" | "CertificateRevoked"
+        | "CertificateUnknown" => {
+            format!("the server refused our certificate ({alert})")
+        }
+        alert => format!("the server ended TLS ({alert})"),
+    })
 }
 
 fn known(error: &(dyn Error + 'static)) -> Option<String> {
@@ -81,6 +94,7 @@ fn certificate_cause(problem: &CertificateError) -> String {
         CertificateError::NotValidForNameContext { expected, presented } => {
             format!("certificate is not for {} but for {}", expected.to_str(), presented.join(", "))
         }
+        CertificateError::BadSignature => "certificate not signed by the authority that it names".to_owned(),
         CertificateError::Revoked => "certificate was revoked".to_owned(),
         CertificateError::Other(other) if other.to_string().contains("CaUsedAsEndEntity") => {
             "certificate is marked CA:TRUE and cannot be a server's".to_owned()
@@ -123,6 +137,8 @@ mod tests {
         assert_eq!(cause(&wrapped), "certificate signed by an unknown authority");
         assert_eq!(cause(&io::Error::from(io::ErrorKind::ConnectionRefused)), "connection refused");
         assert_eq!(cause(&io::Error::other("strange")), "strange");
+        let retold = io::Error::other("received fatal alert: CertificateRequired");
+        assert_eq!(cause(&retold), "the server asks for a certificate of ours");
     }
 
     #[test]
