@@ -11,7 +11,7 @@ use zmes_shared::{EventId, MonitorId};
 
 use super::{Device, Note, OpenError, State};
 use crate::config::StateConfig;
-use crate::domain::{Alarm, MonitorFilter, Origin};
+use crate::domain::{Alarm, App, MonitorFilter, Origin, Platform, PushState, PushToken, Token, TokenId};
 use crate::ports::{Clock, SystemClock};
 
 fn clock() -> Arc<dyn Clock> {
@@ -140,4 +140,48 @@ async fn a_directory_that_cannot_be_made_is_named() {
     std::fs::write(&file, "").unwrap();
     let error = State::open(&config(&file.join("state")), clock()).await.unwrap_err();
     assert!(error.to_string().contains("file/state"), "{error}");
+}
+
+#[tokio::test]
+async fn a_token_that_is_muted_until_somebody_unmutes_it_can_be_read_after_a_restart() {
+    let directory = tempfile::tempdir().unwrap();
+    let secret = PushToken::parse("abc").unwrap();
+    let at = Timestamp::from_second(1_900_000_000).unwrap();
+    let token = Token {
+        id: TokenId(1),
+        handle: secret.handle(),
+        token: secret,
+        platform: Platform::Ios,
+        state: PushState::Enabled,
+        user: "amy".to_owned(),
+        app: App::ZmNinja,
+        app_version: String::new(),
+        profile: String::new(),
+        filter: MonitorFilter::All,
+        badge: 0,
+        created_at: at,
+        last_seen_at: at,
+        mute_until: Some(Timestamp::MAX),
+        transport: None,
+        revoked: None,
+    };
+    write(directory.path(), vec![Note::Token(Arc::new(token.clone()))]).await;
+    let state = State::open(&config(directory.path()), clock()).await.unwrap();
+    assert_eq!(state.remembered.tokens, [token]);
+}
+
+#[tokio::test]
+async fn the_alarms_of_one_event_and_how_far_the_record_reaches_can_be_asked_for() {
+    let directory = tempfile::tempdir().unwrap();
+    write(
+        directory.path(),
+        vec![alarm(10, 1, Origin::Poll), alarm(11, 1, Origin::Poll), alarm(10, 1, Origin::Poll)],
+    )
+    .await;
+    let state = State::open(&config(directory.path()), clock()).await.unwrap();
+    assert_eq!(state.handle.alarms_of_event(EventId(10), 9).await.unwrap().len(), 2);
+    assert_eq!(state.handle.alarms_of_event(EventId(10), 1).await.unwrap().len(), 1);
+    assert_eq!(state.handle.alarms_of_event(EventId(12), 9).await.unwrap(), []);
+    assert!(state.handle.reaches_back_to(clock().now()).await.unwrap());
+    assert!(!state.handle.reaches_back_to(Timestamp::from_second(1).unwrap()).await.unwrap());
 }
