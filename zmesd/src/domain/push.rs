@@ -106,7 +106,8 @@ pub struct TokenHandle([u8; 32]);
 impl TokenHandle {
     /// Returns all 64 digits, of which any unique prefix names the token.
     pub fn digits(&self) -> String {
-        self.0.iter().map(|byte| format!("{byte:02x}")).collect()
+        let digit = |half: u8| char::from_digit(half.into(), 16).unwrap_or_default();
+        self.0.iter().flat_map(|byte| [digit(byte >> 4), digit(byte & 0xF)]).collect()
     }
 }
 

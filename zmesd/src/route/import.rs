@@ -44,15 +44,14 @@ pub(super) fn plan(known: &Tokens, imports: Vec<TokenImport>, now: Timestamp) ->
             Some(before) if before.revoked.is_some() => {
                 (TokenImported::Refused("it was revoked: tokens restore brings it back"), None)
             }
-            Some(before) => again(before, import),
+            Some(before) => again(&before, import),
         };
         if let Some(token) = token {
-            match earlier.and_then(|index| plan.tokens.get_mut(index)) {
-                Some(planned) => *planned = token,
-                None => {
-                    planned.insert(token.token.clone(), plan.tokens.len());
-                    plan.tokens.push(token);
-                }
+            if let Some(planned) = earlier.and_then(|index| plan.tokens.get_mut(index)) {
+                *planned = token;
+            } else {
+                planned.insert(token.token.clone(), plan.tokens.len());
+                plan.tokens.push(token);
             }
         }
         plan.outcomes.push(outcome);
@@ -82,7 +81,7 @@ fn new(id: TokenId, import: TokenImport, now: Timestamp) -> Token {
 }
 
 /// A token that is known already. What the file does not tell stays, and so does the badge, which has moved on.
-fn again(before: Token, import: TokenImport) -> (TokenImported, Option<Token>) {
+fn again(before: &Token, import: TokenImport) -> (TokenImported, Option<Token>) {
     let id = before.id;
     let told = |new: String, old: &String| if new.is_empty() { old.clone() } else { new };
     let after = Token {
@@ -95,7 +94,7 @@ fn again(before: Token, import: TokenImport) -> (TokenImported, Option<Token>) {
         filter: import.filter,
         ..before.clone()
     };
-    if after == before {
+    if after == *before {
         return (TokenImported::Unchanged(id), None);
     }
     // Only an app gives a token an owner (or a file that names one, which was then looked through by an admin).

@@ -168,7 +168,7 @@ mod tests {
             assert_eq!(decided_token(receiver), Decision::Skip(reason), "{receiver:?}");
         }
         assert_eq!(decided_token(token(&all)), Decision::Send);
-        let reached = TokenReceiver { last_sent: Some(now - Duration::from_secs(3600)), ..token(&hourly) };
+        let reached = TokenReceiver { last_sent: Some(now - Duration::from_hours(1)), ..token(&hourly) };
         assert_eq!(decided_token(reached), Decision::Send);
     }
 

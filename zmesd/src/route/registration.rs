@@ -120,7 +120,7 @@ impl Router {
         let changed = entry.change(|token| apply(wanted, token));
         let seen = entry.see(now);
         let token = entry.snapshot();
-        let is_new = before.is_none();
+        let is_new = before.is_none_or(|before| before.revoked.is_some());
         if is_new || changed.is_some() {
             let (monlist, intlist) = token.filter.lists();
             info!(
@@ -140,7 +140,9 @@ impl Router {
             self.order(PushOrder::Withdraw(id));
             self.note(Note::Withdrawn(id, reason));
         }
-        if token.state == PushState::Enabled {
+        // An app that says the same again and again must not make us say it to a provider as often.
+        let worth_telling = is_new || changed.is_some() || seen.is_some();
+        if token.state == PushState::Enabled && worth_telling {
             self.order(PushOrder::Register(token));
         }
     }
@@ -151,8 +153,13 @@ impl Router {
         let filter = entry.token().filter.clone();
         let had = entry.session.replace(session).filter(|had| *had != session);
         let Some(login) = self.login_mut(session) else { return };
-        login.filter = filter;
+        login.filter.clone_from(&filter);
+        let device = login.device.clone();
         let left = login.token.replace(id).filter(|left| *left != id);
+        // An app that was updated calls itself something else: what it comes back to without its token is the same.
+        if filter != MonitorFilter::All && self.devices.filter(&device).is_none() {
+            self.keep_filter(device, filter);
+        }
         if let Some(entry) = left.and_then(|left| self.tokens.get_mut(left)) {
             entry.session = None;
         }
@@ -185,7 +192,9 @@ impl Router {
             return;
         };
         let seen = entry.see(now);
-        seen.into_iter().for_each(|token| self.note(Note::Token(token)));
+        if let Some(token) = seen {
+            self.note(Note::Token(token));
+        }
         if attached {
             return;
         }
@@ -230,12 +239,11 @@ impl Router {
         if let Some(before) = before.as_ref().filter(|before| before.device != device) {
             self.detach(before);
         }
-        let mut login = match before.filter(|before| before.device == device) {
-            Some(before) => LoggedIn { user, kind: known(kind, before.kind), ..before },
-            None => {
-                let stored = self.devices.filter(&device).cloned().unwrap_or_default();
-                LoggedIn::new(user, app, kind, device, stored)
-            }
+        let mut login = if let Some(before) = before.filter(|before| before.device == device) {
+            LoggedIn { user, kind: known(kind, before.kind), ..before }
+        } else {
+            let stored = self.devices.filter(&device).cloned().unwrap_or_default();
+            LoggedIn::new(user, app, kind, device, stored)
         };
         // Of two phones of one user and app, the second must not be silenced by what the first got.
         if login.last_sent.is_empty() && alone {
@@ -245,12 +253,12 @@ impl Router {
         self.sessions.get_mut(&id)?.login = Some(login);
         if let Some(filter) = filter {
             self.state_filter(id, filter.clone());
-            token
-                .into_iter()
-                .for_each(|token| self.change_token(token, |token| token.filter = filter.clone()));
+            if let Some(token) = token {
+                self.change_token(token, |token| token.filter = filter);
+            }
         }
-        self.on_hint(id, hint.as_ref());
         self.tell_session(id, "authenticated");
+        self.on_hint(id, hint.as_ref());
         self.login(id).map(|login| login.filter.clone())
     }
 
@@ -260,6 +268,10 @@ impl Router {
         login.explicit = true;
         login.filter = filter.clone();
         let device = login.device.clone();
+        self.keep_filter(device, filter);
+    }
+
+    fn keep_filter(&mut self, device: Device, filter: MonitorFilter) {
         if self.devices.set_filter(&device, filter.clone()) {
             self.note(Note::Filter(device, filter));
         }

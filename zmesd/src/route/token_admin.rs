@@ -52,7 +52,9 @@ impl Router {
             if let Some(login) = session.and_then(|session| self.login_mut(session)) {
                 login.token = None;
             }
-            session.into_iter().for_each(|session| self.tell_session(session, "token"));
+            if let Some(session) = session {
+                self.tell_session(session, "token");
+            }
             self.tell_token("revoked", &token);
             self.order(PushOrder::Withdraw(id));
             revoked.push(token);

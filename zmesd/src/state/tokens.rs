@@ -86,7 +86,10 @@ pub(super) fn token(row: &SqliteRow, first: usize) -> Result<Option<Token>, sqlx
         badge: row.try_get(first + 10)?,
         created_at: time(row, first + 11)?,
         last_seen_at: time(row, first + 12)?,
-        mute_until: optional_time(row, first + 13)?,
+        // Written as milliseconds, the end of time lies a fraction of a second beyond what can be read as a time.
+        mute_until: row
+            .try_get::<Option<i64>, _>(first + 13)?
+            .map(|at| Timestamp::from_millisecond(at).unwrap_or(Timestamp::MAX)),
         revoked: revoked
             .map(|at| Ok::<_, sqlx::Error>(Revoked { at, reason: text(15)?.to_owned() }))
             .transpose()?,

@@ -221,7 +221,7 @@ async fn a_slow_watcher_is_told_how_much_it_missed_and_goes_on() {
     for alarm in 1..=BATCHES {
         world.tap.delivery(|| delivery(self::alarm(1, alarm, 0), Some(alarm.to_string())));
     }
-    let (mut received, mut missed) = (0, 0);
+    let (mut received, mut missed, last) = (0, 0, BATCHES.to_string());
     loop {
         let item = peer.read().await["item"].clone();
         if item["type"] == "lagged" {
@@ -229,7 +229,7 @@ async fn a_slow_watcher_is_told_how_much_it_missed_and_goes_on() {
         }
         if item["type"] == "delivery" {
             received += 1;
-            if item["detail"] == BATCHES.to_string() {
+            if item["detail"] == json!(last) {
                 break;
             }
         }

@@ -78,8 +78,8 @@ fn lists(token: &Token) -> (String, String) {
     token.filter.lists()
 }
 
-fn only(monlist: &str, intlist: &str) -> Option<MonitorFilter> {
-    Some(MonitorFilter::parse(monlist, intlist).unwrap())
+fn only(monlist: &str, intlist: &str) -> MonitorFilter {
+    MonitorFilter::parse(monlist, intlist).unwrap()
 }
 
 #[tokio::test]
@@ -158,7 +158,7 @@ async fn every_order_of_the_apps_ends_in_the_same_stored_state() {
             match step {
                 'a' | 'n' => {
                     client = world.connect(8).await;
-                    let filter = (step == 'a').then(|| only("1,2", "0,60")).flatten();
+                    let filter = (step == 'a').then(|| only("1,2", "0,60"));
                     world.attach(&client, amy.clone(), filter, None).await;
                 }
                 't' => {
@@ -169,7 +169,7 @@ async fn every_order_of_the_apps_ends_in_the_same_stored_state() {
                 'C' => world.filter(&client, "1,2", "0,60", Some(&token)).await,
                 'N' => {
                     world
-                        .register(&client, &token, |token| token.filter = only("1,2", "0,60"))
+                        .register(&client, &token, |token| token.filter = Some(only("1,2", "0,60")))
                         .await
                         .unwrap();
                 }
@@ -198,7 +198,7 @@ async fn a_registration_without_lists_keeps_the_stored_ones_and_a_new_one_gets_a
     let users = [amy.clone()];
     let mut world = World::start(directory.path().into(), &users).await;
     let client = world.login(amy.clone(), None).await;
-    world.register(&client, "T", |token| token.filter = only("2", "30")).await.unwrap();
+    world.register(&client, "T", |token| token.filter = Some(only("2", "30"))).await.unwrap();
     let mut world = world.restart(&users).await;
     let other = world.login(user("bob", MonitorRights::All), None).await;
     world.register(&other, "U", |_| {}).await.unwrap();
@@ -219,7 +219,7 @@ async fn who_reconnects_with_auth_alone_has_the_filter_of_the_token_or_else_of_t
     let mut world = World::start(directory.path().into(), &users).await;
     for (token, monitors) in [("T", "1"), ("U", "2")] {
         let client = world.login(amy.clone(), None).await;
-        world.register(&client, token, |token| token.filter = only(monitors, "0")).await.unwrap();
+        world.register(&client, token, |token| token.filter = Some(only(monitors, "0"))).await.unwrap();
         world.router.close(client.id, "gone").await.unwrap();
     }
     let mut world = world.restart(&users).await;
@@ -235,6 +235,42 @@ async fn who_reconnects_with_auth_alone_has_the_filter_of_the_token_or_else_of_t
 }
 
 #[tokio::test]
+async fn an_app_that_was_updated_has_its_filter_without_its_token_too() {
+    let directory = tempfile::tempdir().unwrap();
+    let amy = user("amy", MonitorRights::All);
+    let mut world = World::start(directory.path().into(), std::slice::from_ref(&amy)).await;
+    let client = world.login(amy.clone(), None).await;
+    world.register(&client, "T", |token| token.filter = Some(only("1", "0"))).await.unwrap();
+    let updated = |id, hint: Option<PushToken>| Attach {
+        id,
+        user: Arc::new(amy.clone()),
+        app: Some("1.9".into()),
+        filter: None,
+        kind: App::Unknown,
+        hint,
+    };
+    let client = world.connect(8).await;
+    world.router.attach(updated(client.id, PushToken::parse("T").ok())).await.unwrap();
+    let again = world.connect(8).await;
+    let attached = world.router.attach(updated(again.id, None)).await.unwrap();
+    assert_eq!(attached.filter.lists().0, "1");
+}
+
+#[tokio::test]
+async fn who_registers_again_and_again_is_not_told_to_the_provider_as_often() {
+    let directory = tempfile::tempdir().unwrap();
+    let amy = user("amy", MonitorRights::All);
+    let mut world = World::start(directory.path().into(), std::slice::from_ref(&amy)).await;
+    let client = world.login(amy, None).await;
+    for _ in 0..5 {
+        world.register(&client, "T", |_| {}).await.unwrap();
+    }
+    assert_eq!(world.orders().len(), 1);
+    world.register(&client, "T", |token| token.profile = Some("Home".into())).await.unwrap();
+    assert_eq!(world.orders().len(), 1);
+}
+
+#[tokio::test]
 async fn a_second_session_takes_the_token_over_and_there_is_one_push() {
     let directory = tempfile::tempdir().unwrap();
     let amy = user("amy", MonitorRights::All);
@@ -242,7 +278,7 @@ async fn a_second_session_takes_the_token_over_and_there_is_one_push() {
     let mut first = world.login(amy.clone(), Some(("1", "0"))).await;
     world.register(&first, "T", |_| {}).await.unwrap();
     let mut second = world.login(amy, None).await;
-    world.register(&second, "T", |token| token.filter = only("1,2", "0,0")).await.unwrap();
+    world.register(&second, "T", |token| token.filter = Some(only("1,2", "0,0"))).await.unwrap();
     world.announce(alarm_at(1, 10, T)).await;
     world.announce(alarm_at(2, 11, T)).await;
     assert_eq!(first.told(), [plain("10")], "it goes on by itself");

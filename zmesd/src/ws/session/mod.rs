@@ -165,7 +165,6 @@ impl Session {
             Body::Filter(Ok(statement)) => vec![Output::SetFilter(statement, hint)],
             Body::Filter(Err(fault)) => reply(&Reply::FilterFault(fault)),
             Body::Replay(since) => replay(since),
-            Body::OtherControl => reply(&Reply::NotSupported { event: &event, kind: &kind }),
             Body::Push(_) if !self.push => reply(&Reply::PushDisabled),
             Body::Push(PushFrame::Token(Ok(token))) => {
                 token.map_or_else(Vec::new, |token| register(*token, app))
@@ -174,7 +173,9 @@ impl Session {
             Body::Push(PushFrame::Token(Err(fault)) | PushFrame::Badge(Err(fault))) => {
                 reply(&Reply::TokenFault(fault))
             }
-            Body::Push(PushFrame::Other) => reply(&Reply::NotSupported { event: &event, kind: &kind }),
+            Body::OtherControl | Body::Push(PushFrame::Other) => {
+                reply(&Reply::NotSupported { event: &event, kind: &kind })
+            }
             Body::Escontrol => reply(&Reply::EscontrolDisabled { event: "escontrol" }),
             Body::Unknown => reply(&Reply::NotSupported { event: &event, kind: "" }),
         }

@@ -42,6 +42,35 @@ async fn pipelined_auth_and_filter_are_handled_in_order() {
 }
 
 #[tokio::test]
+async fn pipelined_auth_and_token_register_without_a_word() {
+    let mut world = World::secure(ServerSettings { push: true, ..settings() });
+    let mut app = App::connect(&world).await;
+    let token = |token: &str| {
+        format!(
+            r#"{{"event":"push","data":{{"type":"token","platform":"ios","token":"{token}","state":"enabled"}},"token":"{token}"}}"#
+        )
+    };
+    app.say(AUTH).await;
+    app.say(r#"{"event":"push","data":{"type":"badge","badge":3}}"#).await;
+    app.say(&token("T")).await;
+    app.say(&token("one-too-many")).await;
+    app.say(r#"{"event":"push","data":{"type":"badge","badge":"0"},"token":"T"}"#).await;
+    app.say(VERSION).await;
+    assert_eq!(app.json().await["status"], "Success");
+    assert_eq!(
+        app.json().await,
+        json!({"event": "push", "type": "token", "status": "Fail", "reason": "TOOMANYTOKENS"})
+    );
+    assert_eq!(app.json().await["type:"], "version");
+    assert_eq!(world.heard().await, Heard::Opened("127.0.0.1".to_owned()));
+    assert_eq!(world.heard().await, amy(None));
+    assert_eq!(world.heard().await, Heard::Badge(3, None));
+    assert_eq!(world.heard().await, Heard::Registered("T".to_owned()));
+    assert_eq!(world.heard().await, Heard::Registered("one-too-many".to_owned()));
+    assert_eq!(world.heard().await, Heard::Badge(0, Some("T".to_owned())));
+}
+
+#[tokio::test]
 async fn what_follows_auth_waits_for_its_verdict() {
     let world = World::secure(settings());
     let mut app = App::connect(&world).await;
