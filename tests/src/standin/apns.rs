@@ -158,8 +158,15 @@ impl Contract for ApnsContract {
             Answer::new(200, "").header("apns-id", &id)
         };
         let refused = found.is_some();
-        Verdict { route: Route::Push, token, violations: checks.findings(), answer, refused }
+        // Nobody has that token: somebody looks whether the credentials are good.
+        let route = if token.as_deref().is_some_and(is_nobody) { Route::Probe } else { Route::Push };
+        Verdict { route, token, violations: checks.findings(), answer, refused }
     }
+}
+
+/// Says whether a token is the one that no device has.
+fn is_nobody(token: &str) -> bool {
+    token.len() == 64 && token.bytes().all(|digit| digit == b'0')
 }
 
 impl ApnsContract {
@@ -181,6 +188,9 @@ impl ApnsContract {
         let hex = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_hexdigit());
         checks.ensure(token.is_none_or(hex), "the token in the path is not hexadecimal");
         note(checks, 400, "BadDeviceToken");
+        if token.is_some_and(is_nobody) {
+            return first.or(Some(Reason(400, "BadDeviceToken")));
+        }
         checks.header_is(request, "apns-topic", Apns::TOPIC);
         note(checks, 400, "BadTopic");
         check_headers(checks, request);

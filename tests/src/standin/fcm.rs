@@ -128,6 +128,11 @@ impl Contract for FcmContract {
     fn judge(&self, request: &Request) -> Verdict {
         let mut checks = Checks::default();
         checks.ensure(request.version == Version::HTTP_2, format!("spoken in {:?}", request.version));
+        if request.method == Method::GET && request.path == "/" {
+            // A look whether it is there: there is nothing to see, and nothing is wrong with looking.
+            let (violations, answer) = (checks.findings(), Answer::new(404, ""));
+            return Verdict { route: Route::Probe, token: None, violations, answer, refused: true };
+        }
         checks.ensure(request.method == Method::POST, "not a POST");
         let path = format!("/v1/projects/{}/messages:send", Fcm::PROJECT);
         checks.ensure(request.path == path, "there is no such path");

@@ -89,6 +89,13 @@ impl Contract for FcmFunctionContract {
         checks.header_is(request, "authorization", FcmFunction::KEY);
         let known = checks.is_clean();
         let body = checks.json(request);
+        if body == json!({"data": {}}) {
+            // A look whether the key is good: without a token nothing is sent.
+            let no_token = Answer::json(400, &json!({"Error": "No Token Found"}));
+            let answer = if known { no_token } else { invalid_credentials() };
+            let violations = checks.findings();
+            return Verdict { route: Route::Probe, token: None, violations, answer, refused: true };
+        }
         check_body(&mut checks, &body);
         let token = body["token"].as_str().map(ToOwned::to_owned);
         let refused = !checks.is_clean();

@@ -52,7 +52,7 @@ pub struct TestArgs {
     #[arg(short, long, value_name = "ID")]
     monitor: Option<MonitorId>,
     /// Only to this token: its handle, or its last 10 characters
-    #[arg(long, value_name = "T", value_parser = values::token)]
+    #[arg(long, value_name = "T", value_parser = values::token, allow_hyphen_values = true)]
     token: Option<String>,
     /// Say who would get it, send nothing
     #[arg(short = 'n', long)]

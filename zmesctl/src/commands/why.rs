@@ -31,7 +31,7 @@ pub struct WhyArgs {
     #[arg(value_name = "EVENT")]
     event: EventId,
     /// Only this token: its handle, or its last 10 characters
-    #[arg(long, value_name = "T", value_parser = values::token)]
+    #[arg(long, value_name = "T", value_parser = values::token, allow_hyphen_values = true)]
     token: Option<String>,
 }
 

@@ -121,7 +121,7 @@ impl Router {
         let changed = entry.change(|token| apply(wanted, token));
         let seen = entry.see(now);
         let token = entry.snapshot();
-        let is_new = before.is_none();
+        let is_new = before.is_none_or(|before| before.revoked.is_some());
         if is_new || changed.is_some() {
             let (monlist, intlist) = token.filter.lists();
             info!(
@@ -141,7 +141,9 @@ impl Router {
             self.order(PushOrder::Withdraw(id));
             self.note(Note::Withdrawn(id, reason));
         }
-        if token.state == PushState::Enabled {
+        // An app that says the same again and again must not make us say it to a provider as often.
+        let worth_telling = is_new || changed.is_some() || seen.is_some();
+        if token.state == PushState::Enabled && worth_telling {
             self.order(PushOrder::Register(token));
         }
     }
@@ -152,8 +154,13 @@ impl Router {
         let filter = entry.token().filter.clone();
         let had = entry.session.replace(session).filter(|had| *had != session);
         let Some(login) = self.login_mut(session) else { return };
-        login.filter = filter;
+        login.filter.clone_from(&filter);
+        let device = login.device.clone();
         let left = login.token.replace(id).filter(|left| *left != id);
+        // An app that was updated calls itself something else: what it comes back to without its token is the same.
+        if filter != MonitorFilter::All && self.devices.filter(&device).is_none() {
+            self.keep_filter(device, filter);
+        }
         if let Some(entry) = left.and_then(|left| self.tokens.get_mut(left)) {
             entry.session = None;
         }
@@ -255,8 +262,8 @@ impl Router {
                 self.change_token(token, |token| token.filter = filter);
             }
         }
-        self.on_hint(id, hint.as_ref());
         self.tell_session(id, "authenticated");
+        self.on_hint(id, hint.as_ref());
         self.login(id).map(|login| login.filter.clone())
     }
 
@@ -266,6 +273,10 @@ impl Router {
         login.explicit = true;
         login.filter = filter.clone();
         let device = login.device.clone();
+        self.keep_filter(device, filter);
+    }
+
+    fn keep_filter(&mut self, device: Device, filter: MonitorFilter) {
         if self.devices.set_filter(&device, filter.clone()) {
             self.note(Note::Filter(device, filter));
         }

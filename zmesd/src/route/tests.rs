@@ -421,3 +421,21 @@ async fn watchers_see_an_alarm_with_its_decisions() {
     assert_eq!(remembered, [SessionDecision { alarm: 1, at, session: client.id, decision }]);
     assert!(world.router.session_decisions(EventId(11)).await.unwrap().is_empty());
 }
+
+#[tokio::test]
+async fn a_watcher_that_stops_reading_holds_no_decisions() {
+    let directory = tempfile::tempdir().unwrap();
+    let amy = user("amy", MonitorRights::All);
+    let mut world = World::start(directory.path().into(), std::slice::from_ref(&amy)).await;
+    let mut client = world.login(amy, None).await;
+    let mut watcher = world.tap.subscribe();
+    for event in 1..=1001 {
+        world.announce(alarm_at(1, event, T)).await;
+        client.events();
+    }
+    let mut held = Vec::new();
+    while let Ok(TapEvent::Alarm(announced)) = watcher.try_recv() {
+        held.push(announced.decided.upgrade().is_some());
+    }
+    assert_eq!((held.len(), held[0], held[1]), (1001, false, true));
+}

@@ -49,9 +49,10 @@ impl Context {
         })
     }
 
-    /// Puts other settings in force for connections that come from now on.
+    /// Puts other settings in force for connections that come from now on; `[push]` is what the daemon started with.
     pub fn reconfigure(&self, settings: ServerSettings) {
-        self.settings.store(Arc::new(settings));
+        let push = self.settings.load().push;
+        self.settings.store(Arc::new(ServerSettings { push, ..settings }));
     }
 
     /// Returns the settings in force.

@@ -88,7 +88,7 @@ pub struct ListArgs {
 #[command(after_help = "Examples:\n  zmesctl tokens show 1a2b3c4d\n  zmesctl tokens show 1a2b3c4d --reveal")]
 pub struct ShowArgs {
     /// Its handle, or the last 10 characters of the token
-    #[arg(value_name = "T", value_parser = values::token)]
+    #[arg(value_name = "T", value_parser = values::token, allow_hyphen_values = true)]
     token: String,
     /// Print the token itself: whoever has it can send to the phone
     #[arg(long)]
@@ -103,7 +103,7 @@ Examples:
   zmesctl tokens log 1a2b3c4d --limit 1000 --jsonl | jq -r .decision | sort | uniq -c")]
 pub struct LogArgs {
     /// Its handle, or the last 10 characters of the token
-    #[arg(value_name = "T", value_parser = values::token)]
+    #[arg(value_name = "T", value_parser = values::token, allow_hyphen_values = true)]
     token: String,
     /// At most so many [default: 100]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=10_000))]
@@ -121,7 +121,7 @@ The app registers again when it is opened. To keep a user out, disable the user
 in ZoneMinder.")]
 pub struct RevokeArgs {
     /// Handles, unique prefixes of them, or the last 10 characters of tokens
-    #[arg(value_name = "T", value_parser = values::token, required = true)]
+    #[arg(value_name = "T", value_parser = values::token, allow_hyphen_values = true, required = true)]
     tokens: Vec<String>,
     #[command(flatten)]
     consent: Consent,
@@ -135,7 +135,7 @@ Examples:
   zmesctl tokens restore 1a2b3c4d")]
 pub struct RestoreArgs {
     /// Its handle, or the last 10 characters of the token
-    #[arg(value_name = "T", value_parser = values::token)]
+    #[arg(value_name = "T", value_parser = values::token, allow_hyphen_values = true)]
     token: String,
 }
 
@@ -147,7 +147,7 @@ Examples:
   zmesctl tokens mute 1a2b3c4d              until `zmesctl tokens unmute 1a2b3c4d`")]
 pub struct MuteArgs {
     /// Its handle, or the last 10 characters of the token
-    #[arg(value_name = "T", value_parser = values::token)]
+    #[arg(value_name = "T", value_parser = values::token, allow_hyphen_values = true)]
     token: String,
     /// Send to it again after this time [default: when it is unmuted]
     #[arg(long = "for", value_name = "DURATION", value_parser = values::duration)]
@@ -159,7 +159,7 @@ pub struct MuteArgs {
 #[command(after_help = "Example:\n  zmesctl tokens unmute 1a2b3c4d")]
 pub struct UnmuteArgs {
     /// Its handle, or the last 10 characters of the token
-    #[arg(value_name = "T", value_parser = values::token)]
+    #[arg(value_name = "T", value_parser = values::token, allow_hyphen_values = true)]
     token: String,
 }
 

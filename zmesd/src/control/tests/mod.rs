@@ -1,8 +1,10 @@
 //! The control socket as a peer sees it: a real socket, literal JSON lines, the real router and the real state.
 
 mod limits;
+mod push;
 mod requests;
 mod roles;
 mod socket;
 mod streams;
+mod tokens;
 mod world;

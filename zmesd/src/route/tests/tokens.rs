@@ -235,6 +235,42 @@ async fn who_reconnects_with_auth_alone_has_the_filter_of_the_token_or_else_of_t
 }
 
 #[tokio::test]
+async fn an_app_that_was_updated_has_its_filter_without_its_token_too() {
+    let directory = tempfile::tempdir().unwrap();
+    let amy = user("amy", MonitorRights::All);
+    let mut world = World::start(directory.path().into(), std::slice::from_ref(&amy)).await;
+    let client = world.login(amy.clone(), None).await;
+    world.register(&client, "T", |token| token.filter = Some(only("1", "0"))).await.unwrap();
+    let updated = |id, hint: Option<PushToken>| Attach {
+        id,
+        user: Arc::new(amy.clone()),
+        app: Some("1.9".into()),
+        filter: None,
+        kind: App::Unknown,
+        hint,
+    };
+    let client = world.connect(8).await;
+    world.router.attach(updated(client.id, PushToken::parse("T").ok())).await.unwrap();
+    let again = world.connect(8).await;
+    let attached = world.router.attach(updated(again.id, None)).await.unwrap();
+    assert_eq!(attached.filter.lists().0, "1");
+}
+
+#[tokio::test]
+async fn who_registers_again_and_again_is_not_told_to_the_provider_as_often() {
+    let directory = tempfile::tempdir().unwrap();
+    let amy = user("amy", MonitorRights::All);
+    let mut world = World::start(directory.path().into(), std::slice::from_ref(&amy)).await;
+    let client = world.login(amy, None).await;
+    for _ in 0..5 {
+        world.register(&client, "T", |_| {}).await.unwrap();
+    }
+    assert_eq!(world.orders().len(), 1);
+    world.register(&client, "T", |token| token.profile = Some("Home".into())).await.unwrap();
+    assert_eq!(world.orders().len(), 1);
+}
+
+#[tokio::test]
 async fn a_second_session_takes_the_token_over_and_there_is_one_push() {
     let directory = tempfile::tempdir().unwrap();
     let amy = user("amy", MonitorRights::All);

@@ -41,7 +41,7 @@ pub(in crate::control::requests) fn token(
         last_error: row.last_error.clone(),
         last_error_at: row.last_error_at,
         failures: row.failures,
-        mute_until: token.mute_until.filter(|&until| token.muted(now) && !is_forever(until)),
+        mute_until: token.mute_until.filter(|&until| token.muted(now) && until != Timestamp::MAX),
         revoked_at: token.revoked.as_ref().map(|revoked| revoked.at),
         revoked_reason: token.revoked.as_ref().map(|revoked| revoked.reason.clone()),
         transport: token.transport.as_deref().map(str::to_owned),
@@ -65,11 +65,6 @@ pub(in crate::control::requests) fn state(token: &Token, now: Timestamp) -> Toke
 pub(in crate::control::requests) fn is_stale(token: &Token, now: Timestamp, age: Duration) -> bool {
     let age = SignedDuration::try_from(age).unwrap_or(SignedDuration::MAX);
     now.duration_since(token.last_seen_at) >= age
-}
-
-/// The state file keeps milliseconds, so the end of time comes back a little earlier.
-fn is_forever(until: Timestamp) -> bool {
-    until.as_second() >= Timestamp::MAX.as_second()
 }
 
 fn platform(platform: Platform) -> PlatformKind {

@@ -1,0 +1,246 @@
+//! The ways to phones as admins see them: checks, queue, latencies, test alarms, and the reasons of decisions.
+
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use zmes_shared::{EventId, MonitorId};
+
+use super::world::World;
+use crate::domain::{MonitorFilter, Platform};
+use crate::ports::{
+    BreakerView, CheckStep, DbError, EventRow, PushCounts, PushOrder, PushReceipt, StageLatency,
+    TransportCheck,
+};
+
+async fn ok(world: &World, request: &str) -> Value {
+    let answer = world.ask(request).await;
+    assert!(answer.get("ok").is_some(), "{request}: {answer}");
+    answer["ok"].clone()
+}
+
+fn check(transport: &str, ok: bool) -> TransportCheck {
+    let step = |name, ok, detail: &str| CheckStep {
+        name,
+        ok,
+        took: Duration::from_micros(3_900),
+        detail: detail.to_owned(),
+    };
+    let steps = vec![step("dns", true, "192.0.2.1"), step("tcp", ok, "no answer")];
+    TransportCheck { transport: transport.to_owned(), target: "push.example.org:443".to_owned(), ok, steps }
+}
+
+#[tokio::test]
+async fn a_check_names_each_step() {
+    let world = World::start().await;
+    assert_eq!(ok(&world, r#"{"type":"push_check"}"#).await, json!({"checks": []}));
+    *world.outside.checks.lock().unwrap() = vec![check("proxy", true), check("fcm:zmninja", false)];
+    let steps = json!([{"name": "dns", "ok": true, "ms": 3, "detail": "192.0.2.1"},
+        {"name": "tcp", "ok": false, "ms": 3, "detail": "no answer"}]);
+    let expected =
+        json!({"transport": "fcm:zmninja", "target": "push.example.org:443", "ok": false, "steps": steps});
+    let both = ok(&world, r#"{"type":"push_check"}"#).await;
+    assert_eq!((both["checks"].as_array().unwrap().len(), &both["checks"][1]), (2, &expected));
+    let fcm = ok(&world, r#"{"type":"push_check","transport":"fcm"}"#).await;
+    assert_eq!(fcm, json!({"checks": [expected]}));
+    let apns = world.ask(r#"{"type":"push_check","transport":"apns"}"#).await["error"].clone();
+    assert_eq!((&apns["code"], &apns["message"]), (&json!("conflict"), &json!("apns is not configured")));
+    let pigeon = world.ask(r#"{"type":"push_check","transport":"pigeon"}"#).await["error"].clone();
+    assert_eq!(pigeon["code"], "unsupported");
+}
+
+#[tokio::test]
+async fn check_push_is_one_line() {
+    let world = World::start().await;
+    let push = || async { ok(&world, r#"{"type":"check","check":"push"}"#).await };
+    assert_eq!(
+        (&push().await["ok"], &push().await["detail"]),
+        (&json!(true), &json!("no way to phones is configured"))
+    );
+    *world.outside.checks.lock().unwrap() = vec![check("proxy", true)];
+    assert_eq!(push().await["detail"], "the way to phones is open");
+    *world.outside.checks.lock().unwrap() = vec![check("proxy", true), check("apns", false)];
+    let failed = push().await;
+    assert_eq!(failed["ok"], false);
+    assert_eq!(failed["detail"], "apns (push.example.org:443): tcp: no answer");
+    let all = ok(&world, r#"{"type":"check","check":"all"}"#).await;
+    let names: Vec<_> = all["checks"].as_array().unwrap().iter().map(|part| part["check"].clone()).collect();
+    assert_eq!(names, ["ping", "shm", "db", "tls", "push", "store"]);
+}
+
+#[tokio::test]
+async fn check_store_reads_and_writes_the_state() {
+    let world = World::start().await;
+    let store = ok(&world, r#"{"type":"check","check":"store"}"#).await;
+    assert_eq!(store["ok"], true, "{store}");
+    assert!(store["detail"].as_str().unwrap().contains("zmesd.db is whole and can be written ("), "{store}");
+}
+
+#[tokio::test]
+async fn the_queue_and_the_counts_are_the_push_sides() {
+    let world = World::start().await;
+    let _amy = world.app(1, "192.0.2.1:1000", Some("amy")).await;
+    world.token(1, "abc", Platform::Ios, MonitorFilter::All).await;
+    world.alarm(1, 100).await;
+    world.router.ping().await.unwrap();
+    *world.outside.pushes.lock().unwrap() = PushCounts { queued: 7, delivered: 12, failed: 3 };
+    let breaker = BreakerView {
+        transport: "proxy".to_owned(),
+        open: true,
+        retry_at: Some("2030-01-01T00:00:00Z".parse().unwrap()),
+        last_error: Some("503".to_owned()),
+        in_flight: 2,
+    };
+    *world.outside.breakers.lock().unwrap() = vec![breaker];
+    let queue = ok(&world, r#"{"type":"push_queue"}"#).await;
+    assert_eq!(queue["queued"], 7);
+    let transport = json!({"transport": "proxy", "open": true, "retry_at": "2030-01-01T00:00:00Z",
+        "last_error": "503", "in_flight": 2});
+    assert_eq!(queue["transports"], json!([transport]));
+    let delivery = &queue["deliveries"][0];
+    assert_eq!((&delivery["token"], &delivery["decision"]), (&json!("ba7816bf"), &json!("queued")));
+    let status = ok(&world, r#"{"type":"status"}"#).await;
+    assert_eq!(status["push"], json!({"queued": 7, "delivered": 12, "failed": 3}));
+    assert_eq!(status["tokens"], json!({"total": 1, "enabled": 1}));
+}
+
+#[tokio::test]
+async fn latencies_are_milliseconds_with_fractions() {
+    let world = World::start().await;
+    let micros = Duration::from_micros;
+    let (stage, count) = ("answered".to_owned(), 9);
+    let latency = StageLatency {
+        stage,
+        count,
+        p50: micros(120),
+        p90: micros(1250),
+        p99: micros(99_999),
+        max: micros(4_100_000),
+    };
+    *world.outside.latencies.lock().unwrap() = vec![latency];
+    let expected = json!({"stage": "answered", "count": 9, "p50_ms": 0.12, "p90_ms": 1.25, "p99_ms": 99.999, "max_ms": 4100.0});
+    assert_eq!(ok(&world, r#"{"type":"latency"}"#).await, json!({"stages": [expected]}));
+}
+
+#[tokio::test]
+async fn a_test_for_a_token_reports_what_its_provider_answered() {
+    let world = World::start().await;
+    let _amy = world.app(1, "192.0.2.1:1000", Some("amy")).await;
+    world.token(1, "abc", Platform::Ios, MonitorFilter::All).await;
+    world.token(1, "cXyz:APA91bHPRgkFLJu6sg", Platform::Android, MonitorFilter::All).await;
+    let mut orders = world.orders.lock().unwrap().take().unwrap();
+    // The first push is taken, the second refused.
+    world.tasks.spawn(async move {
+        let mut outcomes = [Ok(Some("m-1".to_owned())), Err("403: not ours".to_owned())].into_iter();
+        while let Some(order) = orders.recv().await {
+            let PushOrder::Alarm(batch) = order else { continue };
+            let Some(receipts) = batch.receipts else { continue };
+            for delivery in batch.deliveries {
+                let receipt = PushReceipt {
+                    token: delivery.token.id,
+                    transport: "proxy".into(),
+                    outcome: outcomes.next().unwrap(),
+                    latency: Duration::from_millis(112),
+                };
+                receipts.send(receipt).await.unwrap();
+            }
+        }
+    });
+    let tested = ok(&world, r#"{"type":"alarm_test","token":"ba78","wait":true}"#).await;
+    let expected = json!({"kind": "token", "id": "ba7816bf", "decision": "sent", "reason": "", "latency_ms": 112,
+        "transport": "proxy", "provider_id": "m-1"});
+    assert_eq!(tested["targets"], json!([expected]));
+    let tested = ok(&world, r#"{"type":"alarm_test","token":"RgkFLJu6sg","wait":true}"#).await;
+    let target = &tested["targets"][0];
+    assert_eq!((&target["decision"], &target["reason"]), (&json!("failed"), &json!("403: not ours")));
+    let dry = ok(&world, r#"{"type":"alarm_test","token":"ba78","dry_run":true,"wait":true}"#).await;
+    let expected =
+        json!({"kind": "token", "id": "ba7816bf", "decision": "sent", "reason": "", "latency_ms": null});
+    assert_eq!(dry["targets"], json!([expected]));
+}
+
+#[tokio::test]
+async fn why_tells_of_every_client_and_token() {
+    let world = World::start().await;
+    let _amy = world.app(1, "192.0.2.1:1000", Some("amy")).await;
+    let _pending = world.app(2, "192.0.2.2:1000", None).await;
+    world.token(1, "abc", Platform::Ios, MonitorFilter::All).await;
+    world.token(1, "def", Platform::Ios, MonitorFilter::parse("2", "0").unwrap()).await;
+    world.router.mute(crate::domain::TokenId(1), Some(jiff::Timestamp::MAX)).await.unwrap();
+    world.alarm(1, 100).await;
+    world.router.ping().await.unwrap();
+    let why = ok(&world, r#"{"type":"why","event":100}"#).await;
+    assert_eq!(
+        (&why["announced"], &why["monitor_id"], &why["monitor"]),
+        (&json!(true), &json!(1), &json!("Garage"))
+    );
+    let at = &why["alarms"][0]["at"];
+    assert_eq!(why["explanation"], format!("announced {}", at.as_str().unwrap()));
+    assert_eq!(why["alarms"], json!([{"at": at, "cause": "Motion", "late": false}]));
+    let targets = why["targets"].as_array().unwrap();
+    let find = |id: &str| targets.iter().find(|target| target["id"] == id).unwrap_or_else(|| panic!("{why}"));
+    assert_eq!(find("1")["kind"], "session");
+    assert_eq!(find("1")["user"], "amy");
+    assert_eq!(
+        (&find("2")["reason"], &find("2")["explanation"]),
+        (&json!("not authenticated"), &json!("the app had not logged in"))
+    );
+    let muted = find("ba7816bf");
+    assert_eq!((&muted["decision"], &muted["reason"]), (&json!("skipped"), &json!("muted")));
+    assert_eq!(muted["explanation"], "an admin has silenced this token: zmesctl tokens unmute ba7816bf");
+    let filtered = find("cb8379ac");
+    assert_eq!(filtered["explanation"], "monitor 1 is not in the list that its app has set");
+    let one = ok(&world, r#"{"type":"why","event":100,"token":"cb83"}"#).await;
+    assert_eq!(one["targets"], json!([filtered]));
+}
+
+#[tokio::test]
+async fn why_says_so_when_a_token_came_later() {
+    let world = World::start().await;
+    let _amy = world.app(1, "192.0.2.1:1000", Some("amy")).await;
+    world.alarm(1, 100).await;
+    world.router.ping().await.unwrap();
+    // Times are told apart by milliseconds.
+    tokio::time::sleep(Duration::from_millis(5)).await;
+    world.token(1, "abc", Platform::Ios, MonitorFilter::All).await;
+    let why = ok(&world, r#"{"type":"why","event":100,"token":"ba78"}"#).await;
+    let target = &why["targets"][0];
+    assert_eq!((&target["decision"], &target["reason"]), (&json!("skipped"), &json!("not decided")));
+    assert!(target["explanation"].as_str().unwrap().starts_with("it was registered only later"), "{why}");
+}
+
+#[tokio::test]
+async fn why_explains_what_was_never_announced() {
+    let world = World::start().await;
+    let row = |id, monitor, alarm_frames, age| EventRow {
+        id: EventId(id),
+        monitor: MonitorId(monitor),
+        cause: "Motion".to_owned(),
+        alarm_frames,
+        age: Duration::from_secs(age),
+        open: false,
+    };
+    *world.outside.events.lock().unwrap() = vec![
+        row(50, 3, 9, 1),
+        row(51, 9, 9, 1),
+        row(52, 1, 0, 1),
+        row(53, 1, 9, 1_000_000),
+        row(54, 1, 9, 0),
+    ];
+    for (event, words) in [
+        (50, "monitor 3 (Attic) is not watched: "),
+        (51, "monitor 9 is not one of this server's"),
+        (52, "ZoneMinder recorded it without an alarm"),
+        (53, "the record does not reach back so far"),
+        (54, "zoneminder.realarm-interval"),
+    ] {
+        let why = ok(&world, &format!(r#"{{"type":"why","event":{event}}}"#)).await;
+        assert_eq!((&why["announced"], &why["targets"]), (&json!(false), &json!([])));
+        assert!(why["explanation"].as_str().unwrap().contains(words), "{event}: {why}");
+    }
+    let error = world.ask(r#"{"type":"why","event":99}"#).await["error"].clone();
+    assert_eq!(error["code"], "not_found", "{error}");
+    let broken = DbError::Unavailable("connection refused".to_owned());
+    *world.outside.events_error.lock().unwrap() = Some(broken);
+    let error = world.ask(r#"{"type":"why","event":99}"#).await["error"].clone();
+    assert_eq!(error["code"], "unavailable", "{error}");
+}
