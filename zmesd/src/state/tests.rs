@@ -271,3 +271,19 @@ async fn what_is_old_is_forgotten_and_what_is_not_is_kept() {
     writing.close();
     writing.wait().await;
 }
+
+#[tokio::test]
+async fn the_alarms_of_one_event_and_how_far_the_record_reaches_can_be_asked_for() {
+    let directory = tempfile::tempdir().unwrap();
+    write(
+        directory.path(),
+        vec![alarm(10, 1, Origin::Poll), alarm(11, 1, Origin::Poll), alarm(10, 1, Origin::Poll)],
+    )
+    .await;
+    let state = State::open(&config(directory.path()), clock()).await.unwrap();
+    assert_eq!(state.handle.alarms_of_event(EventId(10), 9).await.unwrap().len(), 2);
+    assert_eq!(state.handle.alarms_of_event(EventId(10), 1).await.unwrap().len(), 1);
+    assert_eq!(state.handle.alarms_of_event(EventId(12), 9).await.unwrap(), []);
+    assert!(state.handle.reaches_back_to(clock().now()).await.unwrap());
+    assert!(!state.handle.reaches_back_to(Timestamp::from_second(1).unwrap()).await.unwrap());
+}

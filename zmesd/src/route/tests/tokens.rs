@@ -242,6 +242,7 @@ async fn an_app_that_was_updated_has_its_filter_without_its_token_too() {
     let client = world.login(amy.clone(), None).await;
     world.register(&client, "T", |token| token.filter = Some(only("1", "0"))).await.unwrap();
     let updated = |id, hint: Option<PushToken>| Attach {
+        asked_at: Instant::now(),
         id,
         user: Arc::new(amy.clone()),
         app: Some("1.9".into()),
