@@ -353,7 +353,7 @@ complete -c zmesctl -n "__fish_zmesctl_using_subcommand push; and __fish_seen_su
 complete -c zmesctl -n "__fish_zmesctl_using_subcommand push; and __fish_seen_subcommand_from queue" -s q -l quiet -d 'Print nothing where all is well'
 complete -c zmesctl -n "__fish_zmesctl_using_subcommand push; and __fish_seen_subcommand_from queue" -s h -l help -d 'Print help'
 complete -c zmesctl -n "__fish_zmesctl_using_subcommand watch" -s m -l monitor -d 'Only this monitor' -r
-complete -c zmesctl -n "__fish_zmesctl_using_subcommand watch" -l token -d 'Only this token (handle)' -r
+complete -c zmesctl -n "__fish_zmesctl_using_subcommand watch" -l token -d 'Only this token: its handle, or its last 10 characters' -r
 complete -c zmesctl -n "__fish_zmesctl_using_subcommand watch" -l since -d 'Past alarms first: after this event, this time, or so long ago (10m)' -r
 complete -c zmesctl -n "__fish_zmesctl_using_subcommand watch" -l count -d 'End after this many events, the state at the start included' -r
 complete -c zmesctl -n "__fish_zmesctl_using_subcommand watch" -l duration -d 'End after this time' -r

@@ -526,7 +526,7 @@ esac
 _arguments "${_arguments_options[@]}" : \
 '-m+[Only this monitor]:ID:_default' \
 '--monitor=[Only this monitor]:ID:_default' \
-'--token=[Only this token (handle)]:TOKEN:_default' \
+'--token=[Only this token\: its handle, or its last 10 characters]:T:_default' \
 '--since=[Past alarms first\: after this event, this time, or so long ago (10m)]:SINCE:_default' \
 '--count=[End after this many events, the state at the start included]:N:_default' \
 '--duration=[End after this time]:DURATION:_default' \

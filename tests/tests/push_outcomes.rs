@@ -112,6 +112,14 @@ async fn ensure_fate(world: &World, case: &Case, handle: &str) -> Result<()> {
     }
 }
 
+/// The same answer, with a `Retry-After` that a test can wait for: without one, 429 means a minute.
+fn soon(behaviour: Behaviour) -> Behaviour {
+    match behaviour {
+        Behaviour::Answer(answer) => Behaviour::Answer(answer.retry_after(1)),
+        other => other,
+    }
+}
+
 #[tokio::test]
 async fn fcm_tells_dead_tokens_bad_messages_and_bad_moments_apart() -> Result<()> {
     let fcm = Fcm::start().await?;
@@ -199,7 +207,7 @@ async fn apns_tells_dead_tokens_bad_messages_and_bad_moments_apart() -> Result<(
         ),
         case(
             "00000000000000000000000000000000000000000000000000000000000000c1",
-            Apns::too_many_requests(),
+            soon(Apns::too_many_requests()),
             Fate::Late,
         ),
         case(
@@ -264,7 +272,7 @@ async fn a_function_tells_dead_tokens_and_bad_moments_apart() -> Result<()> {
         case(never, FcmFunction::not_valid(never), Fate::Dead),
         case(other, FcmFunction::firebase_error(other, "Message is too big"), Fate::Refused),
         case("fn:APA91b-other-key", FcmFunction::invalid_credentials(), Fate::Late),
-        case("fn:APA91b-busy", Behaviour::status(429, "Rate exceeded."), Fate::Late),
+        case("fn:APA91b-busy", soon(Behaviour::status(429, "Rate exceeded.")), Fate::Late),
         case("fn:APA91b-broken", Behaviour::status(500, "Internal Server Error"), Fate::Late),
         case("fn:APA91b-refused", Behaviour::GoAway, Fate::Late),
     ];

@@ -8,6 +8,7 @@ use zmes_shared::MonitorId;
 use zmes_shared::control::{AlarmTest, Request};
 use zmes_shared::views::{AlarmForced, AlarmTested, TargetDecision};
 
+use super::deliveries::milliseconds;
 use crate::context::Context;
 use crate::error::CliError;
 use crate::exit::Exit;
@@ -129,7 +130,9 @@ impl View for AlarmTested {
             Column::new("ID"),
             Column::new("DECISION"),
             Column::new("LATENCY").right(),
+            Column::new("TRANSPORT").spare(1),
             Column::new("REASON").wraps(),
+            Column::new("PROVIDER'S ID").wraps().spare(2),
         ]);
         for target in &self.targets {
             table.row(row(target));
@@ -147,13 +150,15 @@ impl View for AlarmTested {
     }
 }
 
-fn row(target: &TargetDecision) -> [Cell; 5] {
+fn row(target: &TargetDecision) -> [Cell; 7] {
     [
         Cell::new(word(&target.kind)),
         Cell::new(&target.id),
         Cell::new(&target.decision).tone(verdict(&target.decision)),
-        Cell::maybe(target.latency_ms.map(|ms| format!("{ms} ms")).as_ref()),
+        Cell::maybe(target.latency_ms.map(milliseconds).as_ref()),
+        Cell::maybe(target.transport.as_ref()),
         Cell::new(&target.reason),
+        Cell::maybe(target.provider_id.as_ref()),
     ]
 }
 

@@ -13,6 +13,9 @@ use crate::exit::Exit;
 use crate::render::{Out, Tone, View, clean};
 use crate::values;
 
+/// How long a check of providers, or of a whole file, may take when `--timeout` does not say.
+const SLOW_TIMEOUT: Duration = Duration::from_secs(30);
+
 /// What to check.
 #[derive(Debug, Args)]
 #[command(after_help = "\
@@ -38,7 +41,11 @@ pub(super) async fn run(arguments: CheckArgs, context: &mut Context) -> Result<E
             hint: "zmesctl check tls --within 14d".to_owned(),
         });
     }
-    context.ask::<Check>(Request::Check { check, within_ms: within.map(values::milliseconds) }).await
+    let request = Request::Check { check, within_ms: within.map(values::milliseconds) };
+    if matches!(check, CheckKind::Push | CheckKind::Store | CheckKind::All) {
+        return context.ask_within::<Check>(request, SLOW_TIMEOUT).await;
+    }
+    context.ask::<Check>(request).await
 }
 
 impl View for Check {

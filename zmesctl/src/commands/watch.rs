@@ -40,8 +40,8 @@ pub struct WatchArgs {
     /// Only this monitor
     #[arg(short, long, value_name = "ID")]
     monitor: Option<MonitorId>,
-    /// Only this token (handle)
-    #[arg(long)]
+    /// Only this token: its handle, or its last 10 characters
+    #[arg(long, value_name = "T", value_parser = values::token)]
     token: Option<String>,
     /// Past alarms first: after this event, this time, or so long ago (10m)
     #[arg(long)]

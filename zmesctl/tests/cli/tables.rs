@@ -82,6 +82,7 @@ fn monitors() {
 #[test]
 fn alarms() {
     compare_all::<AlarmTested>("reply-alarm_test", "alarm-test");
+    compare_all::<AlarmTested>("reply-alarm_test-token", "alarm-test-token");
     compare_all::<AlarmForced>("reply-alarm_force", "alarm-force");
 }
 

@@ -12,7 +12,7 @@ use super::token_names::{Known, Wanted};
 use super::tokens::view;
 use super::{busy, unreadable};
 use crate::control::ControlParts;
-use crate::domain::{Decision, MonitorFilter, TokenId};
+use crate::domain::{Decision, MonitorFilter, Origin, TokenId};
 use crate::route::SessionDecision;
 use crate::state::{DeliveryRow, RecordedAlarm, TokenRow};
 
@@ -44,7 +44,7 @@ pub(super) async fn explain(
     if evidence.is_empty() {
         return unseen::explain(parts, event).await;
     }
-    let (monitor_id, monitor) = evidence.monitor(parts);
+    let (monitor_id, monitor) = evidence.monitor();
     let mut targets = evidence.tokens(only);
     if only.is_none() {
         targets.splice(0..0, evidence.clients(monitor_id));
@@ -80,22 +80,20 @@ impl Evidence {
         self.alarms.is_empty() && self.sessions.is_empty() && self.deliveries.is_empty()
     }
 
-    fn monitor(&self, parts: &ControlParts) -> (Option<MonitorId>, Option<String>) {
+    fn monitor(&self) -> (Option<MonitorId>, Option<String>) {
         if let Some(alarm) = self.alarms.first() {
             return (Some(alarm.monitor), Some(alarm.monitor_name.clone()));
         }
         if let Some(delivery) = self.deliveries.first() {
             return (Some(delivery.monitor), Some(delivery.monitor_name.clone()));
         }
-        // The router remembers the decision alone; a test without tokens is nowhere else.
-        let catalog = parts.catalog.now();
-        let only = (catalog.monitors.iter().count() == 1).then(|| catalog.monitors.iter().next()).flatten();
-        only.map_or((None, None), |monitor| (Some(monitor.id), Some(monitor.name.to_string())))
+        // The router remembers the decisions alone; a test without tokens is nowhere else.
+        (None, None)
     }
 
     fn explanation(&self) -> String {
         match (self.alarms.as_slice(), self.deliveries.first()) {
-            ([], Some(delivery)) if delivery.origin == crate::domain::Origin::Test => {
+            ([], Some(delivery)) if delivery.origin == Origin::Test => {
                 format!("a test alarm of {}", delivery.at)
             }
             ([], Some(delivery)) => {

@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 
 use super::world::World;
 use crate::domain::{DeliveryId, MonitorFilter, Platform, TokenId};
+use crate::ports::{Clock, SystemClock};
 use crate::state::{Attempt, Note, Outcome};
 
 /// SHA-256: ba7816bf…
@@ -167,7 +168,7 @@ async fn a_token_that_is_not_there_is_not_found() {
 #[tokio::test]
 async fn a_token_is_muted_for_a_while_or_until_it_is_unmuted() {
     let world = two_phones().await;
-    let before = Timestamp::now();
+    let before = SystemClock.now();
     let muted =
         ok(&world, r#"{"type":"tokens_mute","token":"ba78","for_ms":3600000}"#).await["tokens"][0].clone();
     let until: Timestamp = muted["mute_until"].as_str().unwrap().parse().unwrap();

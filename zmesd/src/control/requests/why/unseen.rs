@@ -9,7 +9,7 @@ use zmes_shared::{EventId, MonitorId};
 
 use crate::control::ControlParts;
 use crate::control::requests::unreadable;
-use crate::ports::{EventRow, EventStore};
+use crate::ports::{DbError, EventRow, EventStore};
 
 /// How long the database may take; less than what `zmesctl` waits for the whole.
 const ASKED: Duration = Duration::from_secs(3);
@@ -35,7 +35,7 @@ pub(super) async fn explain(parts: &ControlParts, event: EventId) -> Result<Why,
     })
 }
 
-async fn find(events: &dyn EventStore, event: EventId) -> Result<Option<EventRow>, crate::ports::DbError> {
+async fn find(events: &dyn EventStore, event: EventId) -> Result<Option<EventRow>, DbError> {
     let rows = events.since(EventId(event.0.saturating_sub(1)), &[], 1).await?;
     Ok(rows.into_iter().find(|row| row.id == event))
 }
