@@ -114,10 +114,8 @@ async fn ensure_fate(world: &World, case: &Case, handle: &str) -> Result<()> {
 
 /// The same answer, with a `Retry-After` that a test can wait for: without one, 429 means a minute.
 fn soon(behaviour: Behaviour) -> Behaviour {
-    match behaviour {
-        Behaviour::Answer(answer) => Behaviour::Answer(answer.retry_after(1)),
-        other => other,
-    }
+    let Behaviour::Answer(answer) = &behaviour else { return behaviour };
+    Behaviour::Answer(answer.clone().retry_after(1))
 }
 
 #[tokio::test]
