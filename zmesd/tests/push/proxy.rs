@@ -79,6 +79,16 @@ async fn answers_mean_what_the_three_classes_say() {
 }
 
 #[tokio::test]
+async fn a_key_that_is_no_header_is_our_fault_and_sends_nothing() {
+    let authority = Authority::new();
+    let server = Server::start(&authority, |_| answer(202, "")).await;
+    let mut config = proxy(server.url(), Some(&authority.file));
+    config.proxy.as_mut().unwrap().app_key = "s3cret\nkey".into();
+    let error = only(&config).send(&push(FCM_TOKEN, Platform::Android)).await.unwrap_err();
+    assert_eq!((kind(&error), server.seen().len()), ("credentials", 0));
+}
+
+#[tokio::test]
 async fn a_proxy_that_never_answers_costs_one_deadline() {
     let authority = Authority::new();
     let server = Server::start(&authority, |_| Reply::Hang).await;

@@ -99,7 +99,7 @@ pub(crate) fn only(config: &PushConfig) -> Arc<dyn PushTransport> {
 
 /// The same, with a short deadline: for those who never answer.
 pub(crate) fn hasty(config: &PushConfig) -> Arc<dyn PushTransport> {
-    timed(config, Timing { total: Duration::from_millis(500), ..Timing::default() })
+    timed(config, Timing { total: Duration::from_secs(2), ..Timing::default() })
 }
 
 fn timed(config: &PushConfig, timing: Timing) -> Arc<dyn PushTransport> {

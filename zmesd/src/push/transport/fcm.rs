@@ -13,7 +13,7 @@ use tokio::time::Instant;
 use super::answer::{Answer, quote};
 use super::check::Steps;
 use super::fcm_error::judge;
-use super::fcm_oauth::{Bearer, ServiceAccount};
+use super::fcm_oauth::{Bearer, GoogleAccount};
 use super::http::{self, Http, Setup, Versions};
 use super::problem::TransportProblem;
 use super::{Common, JSON};
@@ -28,7 +28,7 @@ const ENDPOINT: &str = "https://fcm.googleapis.com";
 #[derive(Debug)]
 pub(super) struct Fcm {
     common: Arc<Common>,
-    account: ServiceAccount,
+    account: GoogleAccount,
     http: Http,
     send: Url,
 }
@@ -48,7 +48,7 @@ impl Fcm {
     ) -> Result<Self, TransportProblem> {
         let root = config.ca_certificate.as_deref();
         let base = http::url("push.fcm.endpoint", config.endpoint.as_deref().unwrap_or(ENDPOINT))?;
-        let account = ServiceAccount::load(account, root, common.timing, Arc::clone(&common.clock))?;
+        let account = GoogleAccount::load(account, root, common.timing, Arc::clone(&common.clock))?;
         let send = http::below(&base, &format!("v1/projects/{}/messages:send", account.project));
         let http = Http::new(Setup {
             base,

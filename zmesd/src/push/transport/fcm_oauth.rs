@@ -52,7 +52,7 @@ pub(super) struct Bearer {
 }
 
 /// Who we are for Google.
-pub(super) struct ServiceAccount {
+pub(super) struct GoogleAccount {
     pub(super) project: String,
     email: String,
     key: EncodingKey,
@@ -84,13 +84,13 @@ struct Granted {
     expires_in: Option<i64>,
 }
 
-impl std::fmt::Debug for ServiceAccount {
+impl std::fmt::Debug for GoogleAccount {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("ServiceAccount").field("project", &self.project).finish_non_exhaustive()
+        f.debug_struct("GoogleAccount").field("project", &self.project).finish_non_exhaustive()
     }
 }
 
-impl ServiceAccount {
+impl GoogleAccount {
     /// Reads Google's file. Not for the event loop.
     pub(super) fn load(
         path: &Path,

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use reqwest::header::{AUTHORIZATION, CONTENT_TYPE};
+use reqwest::header::CONTENT_TYPE;
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 use tokio::time::Instant;
@@ -60,7 +60,7 @@ impl FcmProxy {
             let request = client.post(self.http.base().clone()).header(CONTENT_TYPE, JSON).body(body);
             match &self.key {
                 // As it is, without "Bearer": that is how the functions want it.
-                Some(key) => request.header(AUTHORIZATION, key.expose_secret()),
+                Some(key) => http::secret(request, "authorization", key.expose_secret()),
                 None => request,
             }
         };

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
+use reqwest::header::HeaderValue;
 use reqwest::redirect::Policy;
 use reqwest::{Client, RequestBuilder, Response, Url, Version};
 use rustls::crypto::aws_lc_rs;
@@ -134,6 +135,10 @@ impl Http {
         let exchange = async { read(request(&client).send().await?).await };
         let failed = match timeout_at(deadline, exchange).await {
             Ok(Ok((response, body))) => return Ok(self.answer(response, body)),
+            Ok(Err(error)) if error.is_builder() => {
+                let detail = format!("{}: a key or a name cannot be sent: {}", self.target(), cause(&error));
+                return Err(PushError::Credentials(detail));
+            }
             Ok(Err(error)) if error.is_timeout() => "no connection in time".to_owned(),
             Ok(Err(error)) => cause(&error),
             Err(_) => {
@@ -186,6 +191,18 @@ async fn read(mut response: Response) -> Result<(Head, String), reqwest::Error> 
     let (status, version) = (response.status(), response.version());
     let head = Head { status, version, headers: std::mem::take(response.headers_mut()) };
     Ok((head, String::from_utf8_lossy(&body).into_owned()))
+}
+
+/// Adds a header that is printed nowhere, and that HTTP/2 compresses with nothing else.
+pub(super) fn secret(request: RequestBuilder, name: &'static str, text: &str) -> RequestBuilder {
+    match HeaderValue::from_str(text) {
+        Ok(mut value) => {
+            value.set_sensitive(true);
+            request.header(name, value)
+        }
+        // The builder complains in its own time.
+        Err(_) => request.header(name, text),
+    }
 }
 
 /// Returns host and port of a URL.

@@ -52,11 +52,9 @@ impl Proxy {
     }
 
     fn request(&self, client: &Client, url: &Url) -> RequestBuilder {
-        client
-            .post(url.clone())
-            .header(CONTENT_TYPE, JSON)
-            .header("X-AN-APP-NAME", self.app_name.as_str())
-            .header("X-AN-APP-KEY", self.app_key.expose_secret())
+        let request = client.post(url.clone()).header(CONTENT_TYPE, JSON);
+        let request = request.header("X-AN-APP-NAME", self.app_name.as_str());
+        http::secret(request, "X-AN-APP-KEY", self.app_key.expose_secret())
     }
 
     fn judge(&self, answer: &Answer, token: &PushToken) -> Result<Delivered, PushError> {
