@@ -8,6 +8,8 @@ use jiff::{SignedDuration, Span, SpanRelativeTo, Timestamp};
 use zmes_shared::EventId;
 use zmes_shared::control::Since;
 
+/// Characters of the end of a token that name it.
+const TAIL: usize = 10;
 /// Longest text that names a token; longer than any token.
 const MAX_SELECTION: usize = 4096;
 
@@ -35,7 +37,9 @@ pub(crate) fn alarm_duration(text: &str) -> Result<Duration, String> {
 pub(crate) fn token(text: &str) -> Result<String, String> {
     let text = text.trim();
     let plain = |character: char| !character.is_control() && !character.is_whitespace();
-    if text.is_empty() || text.len() > MAX_SELECTION || !text.chars().all(plain) {
+    // No handle begins with a dash: what does is the end of a token, or a mistyped option.
+    let option = text.starts_with('-') && text.len() < TAIL;
+    if text.is_empty() || option || text.len() > MAX_SELECTION || !text.chars().all(plain) {
         return Err("8 digits as `tokens list` shows them, or the last 10 characters of a token".to_owned());
     }
     Ok(text.to_owned())
@@ -124,10 +128,10 @@ mod tests {
 
     #[test]
     fn a_token_is_named_by_one_word() {
-        for right in ["1a2b3c4d", "1", " kFLJu6sg_x ", "APA91:kFLJ"] {
+        for right in ["1a2b3c4d", "1", " kFLJu6sg_x ", "APA91:kFLJ", "-LJu6sg_xy"] {
             assert_eq!(token(right).as_deref(), Ok(right.trim()));
         }
-        for wrong in ["", " ", "1a2b 3c4d", "1a\n2b", &"x".repeat(4097)] {
+        for wrong in ["", " ", "1a2b 3c4d", "1a\n2b", "--dryrun", "-x", &"x".repeat(4097)] {
             assert!(token(wrong).is_err(), "{wrong}");
         }
     }

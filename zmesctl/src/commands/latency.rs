@@ -18,7 +18,7 @@ pub(super) async fn run(context: &mut Context) -> Result<Exit, CliError> {
 impl View for Latency {
     fn human(&self, out: &mut Out) -> io::Result<()> {
         if self.stages.iter().all(|stage| stage.count == 0) {
-            return out.line("Nothing was measured yet: there was no alarm since zmesd started.");
+            return out.line("Nothing was measured yet: no push was sent since zmesd started.");
         }
         let mut table = Table::new(&[
             Column::new("STAGE").wraps(),

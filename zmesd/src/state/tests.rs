@@ -281,9 +281,15 @@ async fn the_alarms_of_one_event_and_how_far_the_record_reaches_can_be_asked_for
     )
     .await;
     let state = State::open(&config(directory.path()), clock()).await.unwrap();
+    let stop = CancellationToken::new();
+    let writing = TaskTracker::new();
+    writing.spawn(state.writer.run(stop.clone()));
     assert_eq!(state.handle.alarms_of_event(EventId(10), 9).await.unwrap().len(), 2);
     assert_eq!(state.handle.alarms_of_event(EventId(10), 1).await.unwrap().len(), 1);
     assert_eq!(state.handle.alarms_of_event(EventId(12), 9).await.unwrap(), []);
     assert!(state.handle.reaches_back_to(clock().now()).await.unwrap());
     assert!(!state.handle.reaches_back_to(Timestamp::from_second(1).unwrap()).await.unwrap());
+    stop.cancel();
+    writing.close();
+    writing.wait().await;
 }

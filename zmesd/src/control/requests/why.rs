@@ -168,7 +168,10 @@ impl Evidence {
         let explanation = match &token.revoked {
             _ if token.created_at > at => format!("it was registered only later, {}", token.created_at),
             Some(revoked) if revoked.at <= at => format!("it was revoked then ({})", revoked.reason),
-            Some(_) | None => format!("nothing is recorded for it about event {}", self.event),
+            Some(_) | None => format!(
+                "nothing is recorded for it about event {}: was push.enabled false, or is it too long ago?",
+                self.event
+            ),
         };
         Some(WhyTarget {
             kind: "token".to_owned(),
