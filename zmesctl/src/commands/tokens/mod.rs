@@ -121,7 +121,7 @@ The app registers again when it is opened. To keep a user out, disable the user
 in ZoneMinder.")]
 pub struct RevokeArgs {
     /// Handles, unique prefixes of them, or the last 10 characters of tokens
-    #[arg(value_name = "T", value_parser = values::token, allow_hyphen_values = true, required = true)]
+    #[arg(value_name = "T", value_parser = values::token, required = true)]
     tokens: Vec<String>,
     #[command(flatten)]
     consent: Consent,
