@@ -123,15 +123,7 @@ impl Router {
         let token = entry.snapshot();
         let is_new = before.is_none_or(|before| before.revoked.is_some());
         if is_new || changed.is_some() {
-            let (monlist, intlist) = token.filter.lists();
-            info!(
-                user = token.user,
-                "Storing token {},monlist:{},intlist:{},pushstate:{}",
-                token.token,
-                brief(&monlist),
-                brief(&intlist),
-                token.state.as_str()
-            );
+            info!(user = token.user, "Storing token {}", stored(&token));
             self.tell_token(if is_new { "registered" } else { "changed" }, &token);
         }
         if is_new || changed.is_some() || seen.is_some() {
@@ -212,8 +204,11 @@ impl Router {
     pub(super) fn on_filter(&mut self, session: SessionId, filter: MonitorFilter, hint: Option<&PushToken>) {
         self.on_hint(session, hint);
         self.state_filter(session, filter.clone());
-        if let Some(token) = self.login(session).and_then(|login| login.token) {
-            self.change_token(token, |token| token.filter = filter);
+        if let Some(token) = self.login(session).and_then(|login| login.token)
+            && let Some(token) = self.change_token(token, |token| token.filter = filter)
+        {
+            // The seed's spelling.
+            info!(user = token.user, "Contrl: Storing token {}", stored(&token));
         }
         self.tell_session(session, "filter");
     }
@@ -223,7 +218,7 @@ impl Router {
         self.on_hint(session, hint);
         let Some(login) = self.login_mut(session) else { return };
         match login.token {
-            Some(token) => self.change_token(token, |token| token.badge = badge),
+            Some(token) => drop(self.change_token(token, |token| token.badge = badge)),
             None => login.badge = Some(badge),
         }
     }
@@ -282,11 +277,12 @@ impl Router {
         }
     }
 
-    /// Changes a token that is attached, and writes it down if that changes anything.
-    fn change_token(&mut self, id: TokenId, change: impl FnOnce(&mut Token)) {
-        let Some(token) = self.tokens.get_mut(id).and_then(|entry| entry.change(change)) else { return };
+    /// Changes a token that is attached; writes it down and returns it if that changes anything.
+    fn change_token(&mut self, id: TokenId, change: impl FnOnce(&mut Token)) -> Option<Arc<Token>> {
+        let token = self.tokens.get_mut(id)?.change(change)?;
         self.tell_token("changed", &token);
-        self.note(Note::Token(token));
+        self.note(Note::Token(Arc::clone(&token)));
+        Some(token)
     }
 
     /// Returns the rights of a token's owner at this moment; `None`: there is nobody to vouch for it.
@@ -341,6 +337,13 @@ fn withdrawn(before: &Token, now: &Token) -> Option<&'static str> {
     }
     // What was decided by the rights of one must not come to the other; one without an owner had none.
     (!before.user.is_empty() && before.user != now.user).then_some("another user")
+}
+
+/// Returns a token in the words of the seed's log.
+fn stored(token: &Token) -> String {
+    let (monlist, intlist) = token.filter.lists();
+    let (monlist, intlist, state) = (brief(&monlist), brief(&intlist), token.state.as_str());
+    format!("{},monlist:{monlist},intlist:{intlist},pushstate:{state}", token.token)
 }
 
 fn brief(list: &str) -> &str {

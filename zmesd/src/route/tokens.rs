@@ -13,6 +13,8 @@ use crate::domain::{PushState, PushToken, Token, TokenId};
 const MAX_LIVE: usize = 20_000;
 /// Live tokens of one user: a family shares one login, and every phone leaves old tokens behind.
 const MAX_LIVE_OF_USER: usize = 100;
+/// Tokens of one user, revoked ones among them: far more than providers give up in the time these are kept.
+const MAX_KNOWN_OF_USER: usize = 1000;
 /// Tokens in all, revoked ones among them, which can come back.
 const MAX_KNOWN: usize = 50_000;
 /// How often it is worth a write that an app was seen again.
@@ -101,11 +103,12 @@ impl Tokens {
 
     /// Says whether this user may have one more live token, which may be known already.
     pub(super) fn has_room_for(&self, user: &str, token: &PushToken) -> bool {
-        let known = self.by_token.contains_key(token);
-        let of_user = self.live().filter(|entry| entry.token.user == user).count();
-        of_user < MAX_LIVE_OF_USER
-            && self.live().count() < MAX_LIVE
-            && (known || self.by_id.len() < MAX_KNOWN)
+        let of_user = || self.by_id.values().filter(|entry| entry.token.user == user);
+        let live = self.live().count() < MAX_LIVE
+            && of_user().filter(|entry| entry.is_live()).count() < MAX_LIVE_OF_USER;
+        let known = self.by_token.contains_key(token)
+            || (self.by_id.len() < MAX_KNOWN && of_user().count() < MAX_KNOWN_OF_USER);
+        live && known
     }
 
     /// Counts the live ones, and those that get pushes.

@@ -229,3 +229,16 @@ async fn deliveries_count_on_after_a_restart() {
     let ids: Vec<_> = queued.iter().map(|push| (push.id.0, push.token.id.0, push.badge)).collect();
     assert_eq!(ids, [(1, 1, 1), (2, 2, 1), (3, 1, 2), (4, 2, 2)]);
 }
+
+#[tokio::test]
+async fn who_logs_in_as_somebody_else_has_the_token_no_more() {
+    let directory = tempfile::tempdir().unwrap();
+    let (mut world, amy) = start(&directory).await;
+    let mut client = world.login(amy, None).await;
+    world.register(&client, "T", |_| {}).await.unwrap();
+    world.attach(&client, user("bob", MonitorRights::All), None, None).await;
+    world.announce(alarm_at(1, 10, T)).await;
+    assert_eq!(client.told(), [("10".to_owned(), Value::Null)]);
+    assert_eq!(world.pushed().len(), 1);
+    assert_eq!(world.stored().await[0].user, "amy");
+}
