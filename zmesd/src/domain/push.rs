@@ -248,6 +248,28 @@ pub struct Revoked {
 }
 
 impl Token {
+    /// Returns a token that wants every alarm pushed and belongs to nobody.
+    pub fn new(id: TokenId, token: PushToken, platform: Platform, now: Timestamp) -> Self {
+        Self {
+            id,
+            handle: token.handle(),
+            token,
+            platform,
+            state: PushState::Enabled,
+            user: String::new(),
+            app: App::Unknown,
+            app_version: String::new(),
+            profile: String::new(),
+            filter: MonitorFilter::All,
+            badge: 0,
+            created_at: now,
+            last_seen_at: now,
+            mute_until: None,
+            transport: None,
+            revoked: None,
+        }
+    }
+
     /// Says whether an admin has silenced it.
     pub fn muted(&self, now: Timestamp) -> bool {
         self.mute_until.is_some_and(|until| now < until)

@@ -74,6 +74,14 @@ pub enum PushError {
     /// The provider does not accept us: key, certificate, quota of the account. Nothing is wrong with the token.
     #[error("we were refused: {0}")]
     Credentials(String),
+    /// This phone cannot be told now; that says nothing of the transport.
+    #[error("{detail}")]
+    Phone {
+        /// What the provider said.
+        detail: String,
+        /// Not before so long, says the provider.
+        retry_after: Option<Duration>,
+    },
     /// It may work later: not reachable, no answer in time, 429, 5xx, TLS.
     #[error("{detail}")]
     Temporary {
@@ -128,8 +136,8 @@ pub enum PushOrder {
     Alarm(PushBatch),
     /// A device has registered.
     Register(Arc<Token>),
-    /// A token is gone, or wants no pushes any more: what still waits for it is not sent.
-    Withdraw(TokenId),
+    /// A token is gone, silenced, or somebody else's: its deliveries up to that one are not sent any more.
+    Withdraw(TokenId, DeliveryId),
 }
 
 /// An alarm and the tokens that are to hear of it.
@@ -139,6 +147,8 @@ pub struct PushBatch {
     pub alarm: Arc<Alarm>,
     /// One delivery each, by ascending id.
     pub deliveries: Vec<PushDelivery>,
+    /// They are noted for the disk. False: there was no room, and memory alone has them.
+    pub recorded: bool,
     /// Who wants to hear what became of them (`alarm test --wait`).
     pub receipts: Option<mpsc::Sender<PushReceipt>>,
 }

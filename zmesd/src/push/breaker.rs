@@ -27,8 +27,8 @@ enum State {
     Closed(u32),
     /// Not asked before then.
     Open(Instant),
-    /// Asked by one, to see.
-    Probing,
+    /// Asked by one, to see, since then.
+    Probing(Instant),
 }
 
 impl Breaker {
@@ -42,14 +42,15 @@ impl Breaker {
         match self.state {
             State::Closed(_) => true,
             State::Open(until) => until <= now,
-            State::Probing => false,
+            // A probe of which nothing is heard must not be the last one.
+            State::Probing(since) => since + LONGEST_REST <= now,
         }
     }
 
     /// One is on its way; after a rest it is the one probe.
-    pub(super) fn sending(&mut self) {
-        if matches!(self.state, State::Open(_)) {
-            self.state = State::Probing;
+    pub(super) fn sending(&mut self, now: Instant) {
+        if !matches!(self.state, State::Closed(_)) {
+            self.state = State::Probing(now);
         }
     }
 
@@ -57,7 +58,7 @@ impl Breaker {
     pub(super) fn rests_until(&self) -> Option<Instant> {
         match self.state {
             State::Open(until) => Some(until),
-            State::Closed(_) | State::Probing => None,
+            State::Closed(_) | State::Probing(_) => None,
         }
     }
 
@@ -82,7 +83,7 @@ impl Breaker {
                 self.state = State::Closed(failures + 1);
                 return None;
             }
-            State::Closed(_) | State::Probing => self.rests,
+            State::Closed(_) | State::Probing(_) => self.rests,
             // What was under way when the rest began says nothing new.
             State::Open(_) => return None,
         };
@@ -113,12 +114,13 @@ mod tests {
         assert_eq!(breaker.failed(start, None, 0.5), Some(after(2)));
         assert!(!breaker.admits(start + after(1)));
         assert!(breaker.admits(start + after(2)), "the probe");
-        breaker.sending();
+        breaker.sending(start + after(2));
         assert!(!breaker.admits(start + after(2)), "only one");
+        assert!(breaker.admits(start + after(62)), "unless it is lost");
         assert_eq!(breaker.failed(start + after(3), None, 0.5), Some(after(4)), "the next rest is longer");
         assert!(!breaker.admits(start + after(6)));
         assert!(breaker.admits(start + after(7)));
-        breaker.sending();
+        breaker.sending(start + after(7));
         assert!(breaker.answered());
         assert!(breaker.admits(start + after(7)) && breaker.admits(start + after(7)));
     }

@@ -1,6 +1,5 @@
 //! The dispatcher's task: what waits goes out, in order for each phone, and what came of it is written down.
 
-use std::borrow::Cow;
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,34 +8,42 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until, timeout};
 use tokio_util::sync::CancellationToken;
-use tracing::{debug, error, info, warn};
+use tracing::{error, info, warn};
 
-use super::backlog::{Backlog, PAGE};
+use super::backlog::Backlog;
+use super::choice::gate_of;
 use super::gate::Gate;
+use super::intake::Page;
 use super::lanes::{Job, Lanes};
 use super::registrations::Registrations;
-use super::shipment::{Shipment, Shipped};
+use super::shipment::Shipped;
 use super::status::PushStatus;
-use super::storm::{Turn, WINDOW};
+use super::storm::WINDOW;
 use super::transport::Transports;
 use crate::config::{AuthConfig, PushConfig, PushMode};
-use crate::domain::{DeliveryId, Origin, SkipReason, Token, TokenId};
+use crate::domain::{DeliveryId, TokenId};
 use crate::monitors::Catalog;
-use crate::ports::{Clock, PushBatch, PushOrder, PushTransport};
+use crate::ports::{Clock, PushOrder};
 use crate::route::{RouterHandle, Tap};
-use crate::state::{Note, QueuedPush, StateError, StateHandle};
+use crate::state::{Committed, Note, StateHandle};
 use crate::telemetry::{Counters, Latencies};
 
 /// Jobs in memory; what exceeds it stays on the disk until there is room.
-const MEMORY: usize = 20_000;
-/// Notes that may wait for room in the state's queue; while there are any, nothing new is sent.
+pub(super) const MEMORY: usize = 20_000;
+/// Outcomes that may wait for room in the state's queue.
 const UNSAVED: usize = 8_192;
+/// Room in the state's queue that is left for the router.
+const ROOM: usize = 2_048;
+/// Outcomes that may be on their way to the disk before nothing new is sent.
+const UNWRITTEN: u64 = 1_024;
+/// How long a push waits for its alarm to be on the disk.
+pub(super) const PATIENCE: Duration = Duration::from_secs(3);
 /// How often what has expired is looked for.
 const SWEEP: Duration = Duration::from_secs(5);
 /// How often transports are looked at, though nobody asks.
 const LOOK: Duration = Duration::from_hours(1);
 /// Pause after the disk could not be read.
-const RELOAD_PAUSE: Duration = Duration::from_secs(2);
+pub(super) const RELOAD_PAUSE: Duration = Duration::from_secs(2);
 /// How long pushes under way may take when the daemon ends.
 const DRAIN: Duration = Duration::from_millis(1_500);
 /// Orders that are taken at a time.
@@ -51,8 +58,8 @@ pub struct DispatcherParts {
     pub transports: Arc<Transports>,
     /// The delivery log.
     pub state: StateHandle,
-    /// The last delivery that is on the disk.
-    pub committed: watch::Receiver<DeliveryId>,
+    /// What is on the disk.
+    pub committed: watch::Receiver<Committed>,
     /// Why nothing can be written, if so.
     pub trouble: watch::Receiver<Option<String>>,
     /// The last delivery of the daemon before.
@@ -95,22 +102,28 @@ pub struct Dispatcher {
     pub(super) lanes: Lanes,
     pub(super) gates: Vec<Gate>,
     /// Deliveries that are not on the disk yet.
-    fresh: VecDeque<Job>,
-    backlog: Backlog,
-    pages: JoinSet<Result<Vec<QueuedPush>, StateError>>,
-    reload_at: Option<Instant>,
+    pub(super) fresh: VecDeque<Job>,
+    pub(super) backlog: Backlog,
+    /// The last delivery that a page had.
+    pub(super) paged: DeliveryId,
+    pub(super) pages: JoinSet<Page>,
+    pub(super) reload_at: Option<Instant>,
     /// Deliveries in memory or under way.
-    outstanding: HashSet<DeliveryId>,
+    pub(super) outstanding: HashSet<DeliveryId>,
     /// Those that came out while a page was being read, which may still have them.
-    finished: HashSet<DeliveryId>,
+    pub(super) finished: HashSet<DeliveryId>,
     /// Orders that the router could not hand over, as far as it is known here.
-    deferred: u64,
-    sending: JoinSet<Shipped>,
-    registrations: Registrations,
+    pub(super) deferred: u64,
+    pub(super) sending: JoinSet<Shipped>,
+    pub(super) registrations: Registrations,
     /// Looks at transports, burials of tokens.
     errands: JoinSet<()>,
+    /// Deliveries up to these are not sent any more, with the moment when that was said.
+    pub(super) withdrawn: HashMap<TokenId, (DeliveryId, Instant)>,
     /// Notes for which the state had no room.
     pub(super) unsaved: VecDeque<Note>,
+    /// Notes that were handed over.
+    noted: u64,
     /// Tokens that belong to another transport than the one that would come first.
     pub(super) remembered: HashMap<TokenId, Arc<str>>,
 }
@@ -125,6 +138,7 @@ impl Dispatcher {
             gates,
             fresh: VecDeque::new(),
             backlog: Backlog::at_start(parts.last_delivery),
+            paged: DeliveryId::default(),
             pages: JoinSet::new(),
             reload_at: None,
             outstanding: HashSet::new(),
@@ -133,7 +147,9 @@ impl Dispatcher {
             sending: JoinSet::new(),
             registrations: Registrations::default(),
             errands: JoinSet::new(),
+            withdrawn: HashMap::new(),
             unsaved: VecDeque::new(),
+            noted: 0,
             remembered: HashMap::new(),
             parts,
         }
@@ -145,7 +161,7 @@ impl Dispatcher {
         sweep.set_missed_tick_behavior(MissedTickBehavior::Delay);
         look.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut orders = Vec::with_capacity(ORDERS);
-        loop {
+        while !stop.is_cancelled() {
             let due = self.proceed();
             tokio::select! {
                 biased;
@@ -172,209 +188,50 @@ impl Dispatcher {
     fn proceed(&mut self) -> Option<Instant> {
         let now = Instant::now();
         self.save();
-        self.release();
+        self.release(now);
         self.read_backlog(now);
         let (transports, remembered) = (&self.parts.transports, &self.remembered);
         self.lanes.advance(now, |token| gate_of(transports, remembered, token));
-        let mut due = [self.lanes.next_due(), self.reload_at].into_iter().flatten().min();
         for gate in 0..=self.gates.len() {
             self.ship_all(gate, now);
-            if let Some(rest) = self.gates.get(gate).and_then(|gate| gate.breaker.rests_until())
-                && self.lanes.waits_at(gate)
-            {
-                due = Some(due.map_or(rest, |due| due.min(rest)));
-            }
         }
-        due
+        let rests = self.gates.iter().enumerate().filter(|(gate, _)| self.lanes.waits_at(*gate));
+        // A rest that is over has been used, or something else is in the way, whose end is heard of.
+        let rests = rests.filter_map(|(_, gate)| gate.breaker.rests_until()).filter(|until| *until > now);
+        let reload = self.reload_at.filter(|_| self.has_room());
+        let release = self.fresh.front().map(|job| job.alarm.detected + PATIENCE);
+        rests.chain(self.lanes.next_due()).chain(reload).chain(release).min()
     }
 
-    /// Hands over notes that had no room before.
-    fn save(&mut self) {
-        while let Some(note) = self.unsaved.pop_front() {
+    /// Hands outcomes over to the state, and leaves it room for what the router has to say.
+    pub(super) fn save(&mut self) {
+        while self.parts.state.room() > ROOM
+            && let Some(note) = self.unsaved.pop_front()
+        {
             if let Err(note) = self.parts.state.try_note(note) {
                 self.unsaved.push_front(note);
                 break;
             }
+            self.noted += 1;
+        }
+        if self.unsaved.len() > UNSAVED {
+            error!(
+                "the outcomes of pushes cannot be written: the oldest are lost, and those pushes repeated"
+            );
+            self.unsaved.drain(..UNSAVED / 4);
         }
     }
 
-    /// Lets go what is on the disk; everything, while nothing gets there: a full disk must not silence phones.
-    fn release(&mut self) {
-        let committed = *self.parts.committed.borrow_and_update();
-        let troubled = self.parts.trouble.borrow_and_update().is_some();
-        while let Some(job) = self.fresh.pop_front_if(|job| troubled || job.id <= committed) {
-            self.enqueue(job);
-        }
-        if troubled && self.lanes.len() < MEMORY / 2 && self.backlog.give_up() {
-            error!("pushes that were left to the disk are lost, because it cannot be written");
-        }
+    /// Says whether nothing is sent because too many outcomes are not on the disk: each would be repeated after a
+    /// crash. While the disk cannot be written at all, phones ring nevertheless.
+    pub(super) fn held_up(&self) -> bool {
+        let written = self.parts.committed.borrow().attempts;
+        let open = self.noted.saturating_sub(written) + self.unsaved.len() as u64;
+        open >= UNWRITTEN && self.parts.trouble.borrow().is_none()
     }
 
-    fn enqueue(&mut self, job: Job) {
-        let gate = gate_of(&self.parts.transports, &self.remembered, &job.token);
-        self.lanes.push(job, gate);
-    }
-
-    fn read_backlog(&mut self, now: Instant) {
-        if self.reload_at.is_some_and(|at| now < at) || self.lanes.len() + self.fresh.len() > MEMORY / 2 {
-            return;
-        }
-        self.reload_at = None;
-        let deferred = self.parts.counters.deferred_pushes.value();
-        if std::mem::replace(&mut self.deferred, deferred) != deferred {
-            self.backlog.read_again();
-        }
-        let committed = *self.parts.committed.borrow();
-        if let Some(after) = self.backlog.next_page(committed) {
-            let state = self.parts.state.clone();
-            self.pages.spawn(async move {
-                // What was noted before this moment must be in the page, or not be queued in it any more.
-                state.settle().await;
-                state.pushes_after(after, PAGE).await
-            });
-        }
-    }
-
-    fn on_page(&mut self, page: Result<Vec<QueuedPush>, StateError>) {
-        let pushes = match page {
-            Ok(pushes) => pushes,
-            Err(problem) => {
-                warn!(error = &problem as &dyn std::error::Error, "cannot read waiting pushes");
-                self.backlog.unread();
-                self.reload_at = Some(Instant::now() + RELOAD_PAUSE);
-                return;
-            }
-        };
-        self.backlog.read(pushes.last().map(|push| push.id), pushes.len() == PAGE as usize);
-        let finished = std::mem::take(&mut self.finished);
-        for push in pushes {
-            if finished.contains(&push.id) || !self.outstanding.insert(push.id) {
-                continue;
-            }
-            if push.id <= self.parts.last_delivery {
-                self.parts.status.came(1);
-            }
-            let QueuedPush { id, token, alarm, badge, attempts } = push;
-            self.enqueue(Job { id, token, alarm, badge, attempts, receipts: None });
-        }
-    }
-
-    fn on_order(&mut self, order: PushOrder) {
-        match order {
-            PushOrder::Alarm(batch) => self.on_alarm(batch),
-            PushOrder::Register(token) => self.on_register(&token),
-            PushOrder::Withdraw(token) => {
-                // The router has written it down.
-                let mut gone = Vec::new();
-                for job in std::mem::take(&mut self.fresh) {
-                    if job.token.id == token { gone.push(job) } else { self.fresh.push_back(job) }
-                }
-                gone.extend(self.lanes.withdraw(token));
-                for job in gone {
-                    self.parts.status.went();
-                    self.finish(job.id);
-                }
-            }
-        }
-    }
-
-    fn on_alarm(&mut self, batch: PushBatch) {
-        let PushBatch { alarm, deliveries, receipts } = batch;
-        let (Some(first), Some(last)) = (deliveries.first(), deliveries.last()) else { return };
-        self.parts.status.came(deliveries.len());
-        let full = self.lanes.len() + self.fresh.len() >= MEMORY;
-        if full || self.backlog.is_behind() {
-            debug!(deliveries = deliveries.len(), "left to the disk");
-            self.backlog.leave(first.id, last.id);
-            return;
-        }
-        self.outstanding.extend(deliveries.iter().map(|delivery| delivery.id));
-        self.fresh.extend(deliveries.into_iter().map(|delivery| Job {
-            id: delivery.id,
-            token: delivery.token,
-            alarm: Arc::clone(&alarm),
-            badge: delivery.badge,
-            attempts: 0,
-            receipts: receipts.clone(),
-        }));
-    }
-
-    /// A delivery is not this task's business any more.
-    pub(super) fn finish(&mut self, id: DeliveryId) {
-        self.outstanding.remove(&id);
-        if !self.pages.is_empty() {
-            self.finished.insert(id);
-        }
-    }
-
-    fn on_register(&mut self, token: &Arc<Token>) {
-        if self.parts.config.mode == PushMode::Shadow {
-            return;
-        }
-        if let Some(transport) = self.candidates(token).into_iter().next() {
-            self.registrations.add(transport, token);
-        }
-    }
-
-    /// Sends what may go through a gate.
-    fn ship_all(&mut self, gate: usize, now: Instant) {
-        while self.unsaved.len() < UNSAVED && self.gates.get(gate).is_none_or(|gate| gate.has_room(now)) {
-            let Some(id) = self.lanes.next(gate) else { return };
-            match self.shipment(id, gate, now) {
-                Ok(shipment) => {
-                    if let Some(gate) = self.gates.get_mut(gate) {
-                        gate.sending();
-                        self.parts.status.update(gate.name(), |status| status.in_flight += 1);
-                    }
-                    let (retry_for, wall) = (self.parts.config.retry_for, self.parts.clock.now());
-                    self.sending.spawn(shipment.send(retry_for, wall));
-                }
-                Err(due) => self.back(id, due),
-            }
-        }
-    }
-
-    /// Takes what is to be sent next from a lane; else when to look again.
-    fn shipment(&mut self, id: TokenId, gate: usize, now: Instant) -> Result<Shipment, Option<Instant>> {
-        let mut jobs = Vec::new();
-        let mut digest = false;
-        while let Some(job) = self.lanes.take(id) {
-            if let Some(outcome) = self.refusal(&job) {
-                self.conclude(&job, outcome);
-                continue;
-            }
-            if jobs.is_empty() && job.alarm.origin != Origin::Test {
-                match self.lanes.guard(id, now).turn(now, self.parts.config.storm_limit) {
-                    Turn::Single => {}
-                    Turn::Digest => digest = true,
-                    Turn::Wait(until) => {
-                        self.lanes.put_back(vec![job]);
-                        return Err(Some(until));
-                    }
-                }
-            }
-            jobs.push(job);
-            if !digest {
-                break;
-            }
-        }
-        let Some(first) = jobs.first() else { return Err(None) };
-        let candidates = self.candidates(&first.token);
-        if jobs.iter().all(|job| job.attempts == 0) && first.alarm.origin != Origin::Test {
-            self.lanes.guard(id, now).count();
-        }
-        Ok(Shipment { token: id, jobs, digest, gate, candidates })
-    }
-
-    /// Returns a lane to its place.
-    pub(super) fn back(&mut self, id: TokenId, due: Option<Instant>) {
-        let (transports, remembered) = (&self.parts.transports, &self.remembered);
-        self.lanes.back(id, due, |token| gate_of(transports, remembered, token));
-    }
-
-    /// Returns the ways to a phone, the best first.
-    pub(super) fn candidates(&self, token: &Token) -> Vec<Arc<dyn PushTransport>> {
-        self.parts.transports.candidates(&remembering(&self.remembered, token))
+    pub(super) fn has_room(&self) -> bool {
+        self.outstanding.len() < MEMORY / 2
     }
 
     /// Has the router lay a dead token to rest; it then withdraws what still waits.
@@ -388,23 +245,15 @@ impl Dispatcher {
         });
     }
 
-    /// Returns why a user may not hear of a monitor any more, if so.
-    pub(super) fn forbidden(&self, job: &Job) -> Option<SkipReason> {
-        if !self.parts.auth.borrow().enabled || job.token.user.is_empty() {
-            return None;
-        }
-        let catalog = self.parts.catalog.borrow();
-        // Before the database was read once nobody can be judged anew: what was decided holds.
-        catalog.loaded_at?;
-        catalog.may_hear(&job.token.user, job.alarm.monitor).err()
-    }
-
     fn sweep(&mut self) {
         let now = self.parts.clock.now();
         for job in self.lanes.expire(now, self.parts.config.retry_for) {
             self.conclude_expired(&job);
         }
-        self.lanes.forget_idle(Instant::now());
+        let instant = Instant::now();
+        self.lanes.forget_idle(instant);
+        let retry_for = self.parts.config.retry_for;
+        self.withdrawn.retain(|_, (_, at)| instant.duration_since(*at) <= retry_for);
     }
 
     /// Looks whether the providers can be reached, and says so.
@@ -446,24 +295,16 @@ impl Dispatcher {
             }
             self.save();
         }
+        while let Some(note) = self.unsaved.pop_front() {
+            if !self.parts.state.keep(note, deadline).await {
+                break;
+            }
+        }
         if !self.sending.is_empty() {
             warn!(
                 pushes = self.sending.len(),
                 "some pushes were under way: they are repeated after the next start"
             );
         }
-        self.save();
-    }
-}
-
-fn gate_of(transports: &Transports, remembered: &HashMap<TokenId, Arc<str>>, token: &Token) -> usize {
-    transports.gate_of(&remembering(remembered, token))
-}
-
-/// Returns a token with the transport that has proved to be its own since it was handed over.
-fn remembering<'a>(remembered: &HashMap<TokenId, Arc<str>>, token: &'a Token) -> Cow<'a, Token> {
-    match remembered.get(&token.id) {
-        None => Cow::Borrowed(token),
-        Some(transport) => Cow::Owned(Token { transport: Some(Arc::clone(transport)), ..token.clone() }),
     }
 }

@@ -9,7 +9,7 @@ use tokio::sync::Notify;
 use tokio::time::Instant;
 use zmes_shared::{EventId, MonitorId};
 
-use crate::domain::{Alarm, App, MonitorFilter, Origin, Platform, PushState, PushToken, Token, TokenId};
+use crate::domain::{Alarm, Origin, Platform, PushToken, Token, TokenId};
 use crate::ports::{CheckStep, Clock, Delivered, Push, PushError, PushTransport, SystemClock};
 
 /// A transport that answers what it is told to, and accepts what it is not told about.
@@ -104,25 +104,7 @@ impl PushTransport for FakeTransport {
 
 /// Returns a live token of nobody in particular.
 pub(super) fn token(id: i64, text: &str, platform: Platform) -> Token {
-    let secret = PushToken::parse(text).unwrap();
-    Token {
-        id: TokenId(id),
-        handle: secret.handle(),
-        token: secret,
-        platform,
-        state: PushState::Enabled,
-        user: String::new(),
-        app: App::Unknown,
-        app_version: String::new(),
-        profile: String::new(),
-        filter: MonitorFilter::All,
-        badge: 0,
-        created_at: Timestamp::UNIX_EPOCH,
-        last_seen_at: Timestamp::UNIX_EPOCH,
-        mute_until: None,
-        transport: None,
-        revoked: None,
-    }
+    Token::new(TokenId(id), PushToken::parse(text).unwrap(), platform, Timestamp::UNIX_EPOCH)
 }
 
 /// Returns an alarm that has just been found.

@@ -34,9 +34,9 @@ impl Gate {
     }
 
     /// One is on its way.
-    pub(super) fn sending(&mut self) {
+    pub(super) fn sending(&mut self, now: Instant) {
         self.in_flight += 1;
-        self.breaker.sending();
+        self.breaker.sending(now);
     }
 
     /// One has come out.

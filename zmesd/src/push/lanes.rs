@@ -58,7 +58,6 @@ pub(super) struct Lanes {
     guards: HashMap<TokenId, StormGuard>,
     /// The time within which a guard counts.
     window: Duration,
-    jobs: usize,
 }
 
 impl Lanes {
@@ -70,13 +69,13 @@ impl Lanes {
             delayed: BTreeSet::new(),
             guards: HashMap::new(),
             window,
-            jobs: 0,
         }
     }
 
     /// Returns how many jobs wait; those that are out are not counted.
+    #[cfg(test)]
     pub(super) fn len(&self) -> usize {
-        self.jobs
+        self.by_token.values().map(|lane| lane.queue.len()).sum()
     }
 
     /// Says whether any lane waits at a gate.
@@ -87,7 +86,6 @@ impl Lanes {
     /// Appends a job to its token's lane, whose gate is `gate`.
     pub(super) fn push(&mut self, job: Job, gate: usize) {
         let id = job.token.id;
-        self.jobs += 1;
         let lane = self.by_token.entry(id).or_insert_with(|| {
             self.gates.get_mut(gate).into_iter().for_each(|queue| queue.push_back(id));
             Lane { queue: VecDeque::new(), place: Place::Gate(gate) }
@@ -105,7 +103,7 @@ impl Lanes {
         while let Some(&(due, id)) = self.delayed.first().filter(|(due, _)| *due <= now) {
             self.delayed.remove(&(due, id));
             let Some(lane) = self.by_token.get_mut(&id) else { continue };
-            let gate = lane.queue.front().map_or(0, |job| gate_of(&job.token));
+            let Some(gate) = lane.queue.front().map(|job| gate_of(&job.token)) else { continue };
             lane.place = Place::Gate(gate);
             self.gates.get_mut(gate).into_iter().for_each(|queue| queue.push_back(id));
         }
@@ -123,7 +121,6 @@ impl Lanes {
     /// Takes the head of a lane that is out.
     pub(super) fn take(&mut self, id: TokenId) -> Option<Job> {
         let job = self.by_token.get_mut(&id)?.queue.pop_front()?;
-        self.jobs -= 1;
         Some(job)
     }
 
@@ -135,7 +132,6 @@ impl Lanes {
                 .entry(job.token.id)
                 .or_insert_with(|| Lane { queue: VecDeque::new(), place: Place::Out });
             lane.queue.push_front(job);
-            self.jobs += 1;
         }
     }
 
@@ -160,32 +156,42 @@ impl Lanes {
     pub(super) fn withdraw(&mut self, id: TokenId) -> Vec<Job> {
         let Some(lane) = self.by_token.get_mut(&id) else { return Vec::new() };
         let jobs: Vec<_> = lane.queue.drain(..).collect();
-        self.jobs -= jobs.len();
-        match lane.place {
-            // It vanishes when it is back.
-            Place::Out => return jobs,
-            Place::Gate(gate) => {
-                self.gates.get_mut(gate).into_iter().for_each(|queue| queue.retain(|other| *other != id));
-            }
-            Place::Delayed(due) => {
-                self.delayed.remove(&(due, id));
-            }
+        // One that is out vanishes when it is back.
+        if lane.place != Place::Out {
+            self.remove(id);
         }
-        self.by_token.remove(&id);
         jobs
     }
 
     /// Removes what is not worth sending any more, from the heads of all lanes.
     pub(super) fn expire(&mut self, now: Timestamp, retry_for: Duration) -> Vec<Job> {
-        let mut gone = Vec::new();
-        for lane in self.by_token.values_mut() {
+        let (mut gone, mut emptied) = (Vec::new(), Vec::new());
+        for (id, lane) in &mut self.by_token {
+            let before = gone.len();
             while lane.queue.front().is_some_and(|job| job.expired(now, retry_for)) {
                 gone.extend(lane.queue.pop_front());
             }
+            if lane.queue.is_empty() && gone.len() > before && lane.place != Place::Out {
+                emptied.push(*id);
+            }
         }
-        self.jobs -= gone.len();
-        // An emptied lane is found empty when its turn comes.
+        for id in emptied {
+            self.remove(id);
+        }
         gone
+    }
+
+    /// Takes a lane out of its place, and away.
+    fn remove(&mut self, id: TokenId) {
+        match self.by_token.remove(&id).map(|lane| lane.place) {
+            Some(Place::Gate(gate)) => {
+                self.gates.get_mut(gate).into_iter().for_each(|queue| queue.retain(|other| *other != id));
+            }
+            Some(Place::Delayed(due)) => {
+                self.delayed.remove(&(due, id));
+            }
+            Some(Place::Out) | None => {}
+        }
     }
 
     /// Returns the guard of a token, which begins to count with `now` if there was none.

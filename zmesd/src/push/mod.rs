@@ -7,10 +7,12 @@
 
 mod backlog;
 mod breaker;
+mod choice;
 mod dispatcher;
 #[cfg(test)]
 mod fakes;
 mod gate;
+mod intake;
 mod lanes;
 mod outcome;
 mod payload;

@@ -113,7 +113,7 @@ impl Dispatcher {
                 }
                 None
             }
-            Err(PushError::Temporary { retry_after, .. }) => {
+            Err(PushError::Temporary { retry_after, .. } | PushError::Phone { retry_after, .. }) => {
                 let retry_after = *retry_after;
                 self.retry(jobs, answer, retry_after)
             }
@@ -169,7 +169,10 @@ impl Dispatcher {
         let retry_after = match &answer.result {
             Err(PushError::Temporary { retry_after, .. }) => *retry_after,
             Err(PushError::Credentials(_)) => None,
-            Ok(_) | Err(PushError::Dead(_) | PushError::WrongApp(_) | PushError::Message(_)) => {
+            Ok(_)
+            | Err(
+                PushError::Dead(_) | PushError::WrongApp(_) | PushError::Message(_) | PushError::Phone { .. },
+            ) => {
                 if gate.breaker.answered() {
                     info!(transport = gate.name(), "the transport works again");
                 }
@@ -219,13 +222,8 @@ impl Dispatcher {
             took,
             outcome,
         };
-        if self.unsaved.is_empty() {
-            if let Err(note) = self.parts.state.try_note(Note::Attempt(Box::new(attempt))) {
-                self.unsaved.push_back(note);
-            }
-        } else {
-            self.unsaved.push_back(Note::Attempt(Box::new(attempt)));
-        }
+        self.unsaved.push_back(Note::Attempt(Box::new(attempt)));
+        self.save();
     }
 
     /// Tells those who watch.

@@ -6,11 +6,14 @@ use std::sync::Arc;
 use tokio::task::JoinSet;
 use tracing::{debug, info, warn};
 
+use super::retry;
 use crate::domain::Token;
-use crate::ports::PushTransport;
+use crate::ports::{PushError, PushTransport};
 
 /// Registrations under way at the same time.
 const AT_ONCE: usize = 4;
+/// How often a provider that cannot be reached is told of a token.
+const ATTEMPTS: u32 = 5;
 /// Registrations that wait; phones register again at each start of their app, so what exceeds it comes again.
 const WAITING: usize = 1024;
 
@@ -56,11 +59,21 @@ impl Registrations {
 }
 
 async fn register(transport: Arc<dyn PushTransport>, token: Arc<Token>) {
-    match transport.register(&token.token, token.platform).await {
-        Ok(()) if transport.name() == "proxy" => {
-            info!(token = %token.token, "Pushproxy registration success");
+    for attempt in 1..=ATTEMPTS {
+        match transport.register(&token.token, token.platform).await {
+            Ok(()) if transport.name() == "proxy" => {
+                info!(token = %token.token, "Pushproxy registration success");
+                return;
+            }
+            Ok(()) => return,
+            Err(error @ PushError::Temporary { .. }) if attempt < ATTEMPTS => {
+                debug!(token = %token.token, %error, "the provider is told of the token again");
+                tokio::time::sleep(retry::wait(attempt, None, fastrand::f64())).await;
+            }
+            Err(error) => {
+                warn!(token = %token.token, %error, "Push Proxy Token registration Error");
+                return;
+            }
         }
-        Ok(()) => {}
-        Err(error) => warn!(token = %token.token, %error, "Push Proxy Token registration Error"),
     }
 }

@@ -12,8 +12,8 @@ use crate::ports::{Delivered, Push, PushError, PushTransport, PushedAlarm};
 
 /// Transports have deadlines of their own; this one is for a transport that forgets its.
 const DEADLINE: Duration = Duration::from_secs(20);
-/// Transports that one push may try: the one it belongs to, and one more where that says that it does not.
-const CANDIDATES: usize = 2;
+/// Transports that one push may try: the one it belongs to, and others where that says that it does not.
+const CANDIDATES: usize = 4;
 /// Alarms that a digest names.
 const NAMED: usize = 5;
 

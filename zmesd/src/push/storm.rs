@@ -46,6 +46,11 @@ impl StormGuard {
         if self.piled_up { Turn::Digest } else { Turn::Single }
     }
 
+    /// Says what to do with a push that has failed before: it was counted then.
+    pub(super) fn again(&self) -> Turn {
+        if self.piled_up { Turn::Digest } else { Turn::Single }
+    }
+
     /// One push is on its way.
     pub(super) fn count(&mut self) {
         self.sent = self.sent.saturating_add(1);

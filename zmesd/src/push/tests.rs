@@ -7,13 +7,15 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use tokio::sync::mpsc;
+use tokio::time::Instant;
 
 use self::world::{Plan, World, until};
-use super::fakes::alarm;
+use super::fakes::{alarm, token};
 use crate::config::{PushConfig, PushMode};
-use crate::domain::{Origin, PushToken, Token, TokenId};
+use crate::domain::{DeliveryId, Origin, Platform, PushToken, Token, TokenId};
 use crate::monitors::Catalog;
 use crate::ports::{PushError, PushOrder};
+use crate::state::Note;
 
 fn unreachable() -> PushError {
     PushError::Temporary { detail: "connection refused".to_owned(), retry_after: None, unreachable: true }
@@ -163,9 +165,10 @@ async fn what_is_too_old_is_marked_expired_and_not_sent() {
 async fn rights_that_were_taken_away_hold_for_what_still_waits() {
     let mut world = World::start(Plan::default()).await;
     world.tokens = vec![Arc::new(Token { user: "gone".to_owned(), ..(*world.tokens[0]).clone() })];
-    let loaded_at = Some(Timestamp::UNIX_EPOCH);
-    world.catalog.send_replace(Arc::new(Catalog { loaded_at, ..Catalog::default() }));
-    world.announce(&alarm(1, 1));
+    let alarm = alarm(1, 1);
+    let (loaded_at, read_at) = (Some(Timestamp::UNIX_EPOCH), Some(Instant::now()));
+    world.catalog.send_replace(Arc::new(Catalog { loaded_at, read_at, ..Catalog::default() }));
+    world.announce(&alarm);
     let rows = world.settled(1).await;
     assert_eq!((rows[0].decision.as_str(), rows[0].reason.as_str()), ("skipped", "user"));
     assert_eq!(world.transports[0].count(), 0);
@@ -224,7 +227,7 @@ async fn a_withdrawn_token_gets_nothing_more() {
     world.announce(&alarm(1, 1));
     world.announce(&alarm(2, 1));
     world.transports[0].sent(1).await;
-    world.orders.try_send(PushOrder::Withdraw(TokenId(1))).unwrap();
+    world.orders.try_send(PushOrder::Withdraw(TokenId(1), DeliveryId(2))).unwrap();
     until(async || world.status.queued() == 1).await;
     drop(hold);
     until(async || world.status.queued() == 0).await;
@@ -283,5 +286,58 @@ async fn an_alarm_that_the_router_could_not_hand_over_is_found_on_the_disk_and_s
     let rows = world.settled(2).await;
     assert!(rows.iter().all(|row| row.decision == "sent" && row.attempts == 1), "{rows:?}");
     assert_eq!((rows.len(), transport.count()), (3, 9));
+    world.end().await;
+}
+
+#[tokio::test]
+async fn a_push_under_way_that_fails_is_not_tried_again_once_its_token_was_revoked() {
+    let mut world = World::start(Plan::default()).await;
+    let transport = Arc::clone(&world.transports[0]);
+    transport.answer([unreachable()]);
+    let hold = transport.hold.lock().await;
+    world.announce(&alarm(1, 1));
+    transport.sent(1).await;
+    assert!(world.state.note(Note::Withdrawn(TokenId(1), "revoked")));
+    world.orders.try_send(PushOrder::Withdraw(TokenId(1), DeliveryId(1))).unwrap();
+    until(async || world.orders.capacity() == world.orders.max_capacity()).await;
+    drop(hold);
+    until(async || world.status.queued() == 0).await;
+    world.announce(&alarm(2, 1));
+    let rows = world.settled(1).await;
+    assert_eq!((rows[0].decision.as_str(), rows[0].failures.len()), ("skipped", 1), "{rows:?}");
+    assert_eq!(
+        (rows[1].decision.as_str(), transport.count()),
+        ("sent", 2),
+        "what came later is its own matter"
+    );
+    world.end().await;
+}
+
+#[tokio::test]
+async fn what_was_decided_holds_until_the_database_has_been_read_again() {
+    let mut world = World::start(Plan::default()).await;
+    world.tokens = vec![Arc::new(Token { user: "new".to_owned(), ..(*world.tokens[0]).clone() })];
+    // He logged in after this was read: the router knows him.
+    let (loaded_at, read_at) = (Some(Timestamp::UNIX_EPOCH), Some(Instant::now()));
+    world.catalog.send_replace(Arc::new(Catalog { loaded_at, read_at, ..Catalog::default() }));
+    world.announce(&alarm(1, 1));
+    assert_eq!(world.settled(1).await[0].decision, "sent");
+    world.end().await;
+}
+
+#[tokio::test]
+async fn one_transport_that_rests_keeps_no_other_from_sending() {
+    let names = vec!["fcm", "apns"];
+    let mut world = World::start(Plan { names, tokens: 40, ..Plan::default() }).await;
+    let apns = "0123456789abcdef".repeat(4);
+    world.tokens.push(Arc::new(token(41, &apns, Platform::Ios)));
+    world.transports[0].always(Some(unreachable()));
+    world.announce(&alarm(1, 1));
+    world.transports[1].sent(1).await;
+    until(async || world.status.gates().get("fcm").is_some_and(|gate| gate.rests_until.is_some())).await;
+    world.announce(&alarm(2, 1));
+    world.transports[1].sent(2).await;
+    world.transports[0].always(None);
+    until(async || world.status.delivered() == 82).await;
     world.end().await;
 }

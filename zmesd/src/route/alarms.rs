@@ -73,8 +73,8 @@ impl Router {
         self.remember_sent(&alarm, &verdicts, &copied);
         let (decisions, deliveries) = self.deliveries(&verdicts);
         self.remember(&alarm, sessions, &verdicts);
-        self.note(Note::Announced(Arc::clone(&alarm), decisions));
-        self.push(alarm, deliveries, None);
+        let recorded = self.try_note(Note::Announced(Arc::clone(&alarm), decisions));
+        self.push(PushBatch { alarm, deliveries, recorded, receipts: None });
     }
 
     /// Announces a synthetic alarm, or says who would get it.
@@ -107,8 +107,8 @@ impl Router {
         if !round.dry_run {
             let (decisions, deliveries) = self.deliveries(&verdicts);
             self.remember(&alarm, sessions, &verdicts);
-            self.note(Note::Tested(Arc::clone(&alarm), decisions));
-            self.push(alarm, deliveries, round.push_receipts);
+            let recorded = self.try_note(Note::Tested(Arc::clone(&alarm), decisions));
+            self.push(PushBatch { alarm, deliveries, recorded, receipts: round.push_receipts });
         }
         Tested { alarm: self.alarms, event, targets }
     }
@@ -239,14 +239,9 @@ impl Router {
         (verdicts.iter().map(&mut number).collect(), deliveries)
     }
 
-    fn push(
-        &mut self,
-        alarm: Arc<Alarm>,
-        deliveries: Vec<PushDelivery>,
-        receipts: Option<mpsc::Sender<PushReceipt>>,
-    ) {
-        if !deliveries.is_empty() {
-            self.order(PushOrder::Alarm(PushBatch { alarm, deliveries, receipts }));
+    fn push(&mut self, batch: PushBatch) {
+        if !batch.deliveries.is_empty() {
+            self.order(PushOrder::Alarm(batch));
         }
     }
 

@@ -61,10 +61,6 @@ pub(super) fn plan(known: &Tokens, imports: Vec<TokenImport>, now: Timestamp) ->
 
 fn new(id: TokenId, import: TokenImport, now: Timestamp) -> Token {
     Token {
-        id,
-        handle: import.token.handle(),
-        token: import.token,
-        platform: import.platform,
         state: import.state,
         user: import.user,
         app: import.app,
@@ -72,11 +68,7 @@ fn new(id: TokenId, import: TokenImport, now: Timestamp) -> Token {
         profile: import.profile,
         filter: import.filter,
         badge: import.badge,
-        created_at: now,
-        last_seen_at: now,
-        mute_until: None,
-        transport: None,
-        revoked: None,
+        ..Token::new(id, import.token, import.platform, now)
     }
 }
 

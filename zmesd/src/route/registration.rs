@@ -14,13 +14,17 @@ use super::router::Router;
 use super::sessions::LoggedIn;
 use super::tap::{TapEvent, TokenChange};
 use super::token_handle::{Registration, RegistrationFault};
-use crate::domain::{App, MonitorFilter, MonitorRights, PushState, PushToken, Token, TokenId};
+use crate::domain::{App, MonitorFilter, MonitorRights, PushState, PushToken, Token, TokenId, User};
 use crate::monitors::Catalog;
 use crate::ports::PushOrder;
 use crate::state::{Device, Note};
 
 /// Characters of a list that the log shows.
 const SHOWN_LIST: usize = 200;
+
+/// What makes the owner of a token that was registered while `auth.enabled` was false nobody's namesake: nobody becomes
+/// `admin` by saying so. Once credentials count again, nothing is pushed to it until its app has registered anew.
+const UNPROVEN: &str = " (unproven)";
 
 /// What a registration means for the token, whatever it was before.
 struct Wanted {
@@ -43,7 +47,7 @@ impl Router {
         let session = registration.session;
         let Some(login) = self.login(session) else { return Ok(()) };
         let (user, asked_at) = (Arc::clone(&login.user), login.asked_at);
-        self.make_room(&registration.token, &user.name)?;
+        self.make_room(&registration.token, &self.owner(&user))?;
         if let Some(filter) = registration.filter.clone() {
             self.state_filter(session, filter);
         }
@@ -78,14 +82,21 @@ impl Router {
         Err(RegistrationFault::TooMany)
     }
 
+    /// Returns who owns what a user registers: nobody, while nobody is asked to prove who he is.
+    fn owner(&self, user: &User) -> String {
+        let proven = if self.parts.auth.borrow().enabled { "" } else { UNPROVEN };
+        format!("{}{proven}", user.name)
+    }
+
     fn wanted(&mut self, mut registration: Registration) -> Option<Wanted> {
+        let user = self.owner(&self.login(registration.session)?.user);
         let login = self.sessions.get_mut(&registration.session)?.login.as_mut()?;
         if registration.kind == App::Unknown {
             registration.kind = login.kind;
         }
         registration.app_version = registration.app_version.or_else(|| login.app.clone());
         let filter = login.explicit.then(|| login.filter.clone());
-        Some(Wanted { registration, filter, user: login.user.name.clone(), badge: login.badge.take() })
+        Some(Wanted { registration, filter, user, badge: login.badge.take() })
     }
 
     /// Adds a token with nothing but what makes it one; [`Self::store`] gives it the rest.
@@ -93,22 +104,10 @@ impl Router {
         let (id, now) = (self.tokens.next_id(), self.parts.clock.now());
         let Registration { token, platform, state, kind, .. } = &wanted.registration;
         self.tokens.insert(Token {
-            id,
-            token: token.clone(),
-            handle: token.handle(),
-            platform: *platform,
             state: *state,
             user: wanted.user.clone(),
             app: *kind,
-            app_version: String::new(),
-            profile: String::new(),
-            filter: MonitorFilter::All,
-            badge: 0,
-            created_at: now,
-            last_seen_at: now,
-            mute_until: None,
-            transport: None,
-            revoked: None,
+            ..Token::new(id, token.clone(), *platform, now)
         });
         self.told_of_too_many = false;
         id
@@ -130,8 +129,8 @@ impl Router {
             self.note(Note::Token(Arc::clone(&token)));
         }
         if let Some(reason) = before.and_then(|before| withdrawn(before, &token)) {
-            self.order(PushOrder::Withdraw(id));
             self.note(Note::Withdrawn(id, reason));
+            self.withdraw(id);
         }
         // An app that says the same again and again must not make us say it to a provider as often.
         let worth_telling = is_new || changed.is_some() || seen.is_some();
@@ -180,8 +179,9 @@ impl Router {
         let now = self.parts.clock.now();
         let Some(login) = self.login(session) else { return };
         let user = Arc::clone(&login.user);
+        let owner = self.owner(&user);
         let (attached, explicit) = (login.token == Some(id), login.explicit.then(|| login.filter.clone()));
-        let Some(entry) = self.tokens.live_mut(id).filter(|entry| entry.token().user == user.name) else {
+        let Some(entry) = self.tokens.live_mut(id).filter(|entry| entry.token().user == owner) else {
             return;
         };
         let seen = entry.see(now);

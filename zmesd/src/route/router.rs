@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::{mpsc, watch};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -20,7 +21,7 @@ use super::sessions::{LoggedIn, Session};
 use super::tap::{SessionChange, Tap, TapEvent};
 use super::tokens::Tokens;
 use crate::config::AuthConfig;
-use crate::domain::{Alarm, DeliveryId, MonitorFilter, MonitorRights, User};
+use crate::domain::{Alarm, DeliveryId, MonitorFilter, MonitorRights, TokenId, User};
 use crate::monitors::Catalog;
 use crate::ports::{Clock, PushOrder};
 use crate::state::{Note, Remembered, StateHandle};
@@ -71,6 +72,8 @@ pub struct Router {
     /// Owners of tokens whose login was looked at after the catalog was read, with that moment.
     pub(super) fresh_users: BTreeMap<String, (Arc<User>, Instant)>,
     pub(super) last_delivery: DeliveryId,
+    /// What could not be withdrawn yet, because the push side's queue was full: up to which delivery.
+    pub(super) withdrawals: BTreeMap<TokenId, DeliveryId>,
     pub(super) alarms: u64,
     pub(super) tests: u64,
     /// Somebody was refused one more token, and the log has it.
@@ -93,6 +96,7 @@ impl Router {
             sessions: BTreeMap::new(),
             ring: DecisionRing::default(),
             fresh_users: BTreeMap::new(),
+            withdrawals: BTreeMap::new(),
             alarms: 0,
             tests: 0,
             told_of_too_many: false,
@@ -221,23 +225,49 @@ impl Router {
     }
 
     /// Hands something over to the push side, without waiting.
-    pub(super) fn order(&self, order: PushOrder) {
-        if self.parts.push.enabled && self.parts.pushes.try_send(order).is_err() {
+    pub(super) fn order(&mut self, order: PushOrder) {
+        if !self.parts.push.enabled {
+            return;
+        }
+        // What is withdrawn must not be sent because the queue was full at that moment.
+        while let Some((&token, &last)) = self.withdrawals.first_key_value() {
+            if self.parts.pushes.try_send(PushOrder::Withdraw(token, last)).is_err() {
+                break;
+            }
+            self.withdrawals.remove(&token);
+        }
+        if let Err(TrySendError::Full(order) | TrySendError::Closed(order)) =
+            self.parts.pushes.try_send(order)
+        {
+            if let PushOrder::Withdraw(token, last) = order {
+                self.withdrawals.insert(token, last);
+            }
             self.parts.counters.deferred_pushes.increment();
             debug!("the push side does not keep up: it finds the rest on the disk");
         }
     }
 
+    /// Has nothing more sent to a token of what was decided until now.
+    pub(super) fn withdraw(&mut self, token: TokenId) {
+        self.order(PushOrder::Withdraw(token, self.last_delivery));
+    }
+
     /// Has something kept, without waiting.
     pub(super) fn note(&self, note: Note) {
+        self.try_note(note);
+    }
+
+    /// Has something kept, without waiting; false: there is no room.
+    pub(super) fn try_note(&self, note: Note) -> bool {
         if self.parts.state.note(note) {
-            return;
+            return true;
         }
         // Once per thousand: the queue is full because the disk is stuck, and the log may lie on the same disk.
         if self.parts.counters.lost_notes.value().is_multiple_of(1000) {
             error!("the state file does not keep up: alarms are sent, but not recorded");
         }
         self.parts.counters.lost_notes.increment();
+        false
     }
 }
 

@@ -9,7 +9,7 @@ use tracing::info;
 use super::import::plan;
 use super::router::Router;
 use super::token_handle::{TokenCommand, TokenImport, TokenImported};
-use crate::domain::{Revoked, Token, TokenId};
+use crate::domain::{Revoked, SkipReason, Token, TokenId};
 use crate::ports::PushOrder;
 use crate::state::Note;
 
@@ -56,11 +56,13 @@ impl Router {
                 self.tell_session(session, "token");
             }
             self.tell_token("revoked", &token);
-            self.order(PushOrder::Withdraw(id));
             revoked.push(token);
         }
-        let ids = revoked.iter().map(|token| token.id).collect();
+        let ids: Vec<TokenId> = revoked.iter().map(|token| token.id).collect();
         self.note_all(revoked);
+        for id in &ids {
+            self.withdraw(*id);
+        }
         ids
     }
 
@@ -83,6 +85,11 @@ impl Router {
             info!(token = %token.token, handle = %token.handle, ?until, "token {change}");
             self.tell_token(change, &token);
             self.note(Note::Token(token));
+            if until.is_some() {
+                // Silence holds for what waits, too.
+                self.note(Note::Withdrawn(id, SkipReason::Muted.as_str()));
+                self.withdraw(id);
+            }
         }
         true
     }

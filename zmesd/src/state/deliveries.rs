@@ -81,6 +81,17 @@ pub struct QueuedPush {
     pub attempts: u32,
 }
 
+/// Some of what is still to be sent.
+#[derive(Debug, Clone)]
+pub struct PushPage {
+    /// The pushes, by ascending id.
+    pub pushes: Vec<QueuedPush>,
+    /// The last row that was read, which may not have made a push (somebody has edited the file).
+    pub last: Option<DeliveryId>,
+    /// There may be more.
+    pub full: bool,
+}
+
 /// Writes an alarm and what was decided for each token.
 pub(super) async fn decide(
     transaction: &mut Transaction<'_, Sqlite>,
@@ -137,8 +148,9 @@ pub(super) async fn attempted(
         Outcome::Skipped(reason) => ("skipped", *reason, None, None),
     };
     sqlx::query(
-        "UPDATE deliveries SET decision = ?, reason = ?, transport = ?, attempts = ?, latency_ms = ?, provider_id = ? \
-         WHERE id = ?",
+        // What was withdrawn meanwhile is not queued again.
+        "UPDATE deliveries SET decision = ?1, reason = ?2, transport = ?3, attempts = ?4, latency_ms = ?5, \
+         provider_id = ?6 WHERE id = ?7 AND (?1 <> 'queued' OR decision = 'queued')",
     )
     .bind(decision)
     .bind(reason)
@@ -289,7 +301,7 @@ pub(super) async fn pushes_after(
     pool: &SqlitePool,
     after: DeliveryId,
     limit: u32,
-) -> Result<Vec<QueuedPush>, sqlx::Error> {
+) -> Result<PushPage, sqlx::Error> {
     let query = format!(
         "SELECT {}, d.id, d.badge, d.attempts, a.at, a.event_id, a.monitor_id, a.monitor_name, a.cause, a.origin \
          FROM deliveries d JOIN pushed_alarms a ON a.number = d.alarm JOIN tokens t ON t.id = d.token_id \
@@ -297,7 +309,9 @@ pub(super) async fn pushes_after(
         tokens::COLUMNS
     );
     let rows = sqlx::query(sqlx::AssertSqlSafe(query)).bind(after.0).bind(limit).fetch_all(pool).await?;
-    rows.iter().filter_map(|row| push(row).transpose()).collect()
+    let pushes = rows.iter().filter_map(|row| push(row).transpose()).collect::<Result<_, _>>()?;
+    let last = rows.last().map(|row| row.try_get(tokens::WIDTH).map(DeliveryId)).transpose()?;
+    Ok(PushPage { pushes, last, full: rows.len() == limit as usize })
 }
 
 fn push(row: &SqliteRow) -> Result<Option<QueuedPush>, sqlx::Error> {

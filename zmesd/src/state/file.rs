@@ -12,9 +12,8 @@ use zmes_shared::paths::STATE_FILE;
 
 use super::handle::{Remembered, StateHandle, StoreReport};
 use super::remembered;
-use super::writer::{Keep, StateWriter};
+use super::writer::{Committed, Keep, StateWriter};
 use crate::config::StateConfig;
-use crate::domain::DeliveryId;
 use crate::ports::Clock;
 
 /// Notes that may wait for the disk. Beyond it they are dropped and counted: the sockets do not wait for a disk.
@@ -84,8 +83,8 @@ pub struct State {
     pub remembered: Remembered,
     /// Why nothing can be written now, if so.
     pub trouble: watch::Receiver<Option<String>>,
-    /// The last delivery that is on the disk.
-    pub committed: watch::Receiver<DeliveryId>,
+    /// What is on the disk.
+    pub committed: watch::Receiver<Committed>,
 }
 
 impl State {
@@ -102,7 +101,8 @@ impl State {
         let reader = pool(&path, 2).await.map_err(open)?;
         let (notes, queue) = mpsc::channel(NOTES_BOUND);
         let (trouble_tx, trouble) = watch::channel(None);
-        let (committed_tx, committed) = watch::channel(remembered.last_delivery);
+        let (committed_tx, committed) =
+            watch::channel(Committed { last: remembered.last_delivery, attempts: 0 });
         let handle = StateHandle { notes, reader, path: path.display().to_string().into() };
         let keep = Keep {
             events: config.keep_events,

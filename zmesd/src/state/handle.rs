@@ -8,10 +8,11 @@ use jiff::Timestamp;
 use sqlx::SqlitePool;
 use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::{mpsc, oneshot};
+use tokio::time::Instant;
 use zmes_shared::control::Since;
 use zmes_shared::{EventId, MonitorId};
 
-use super::deliveries::{self, DeliveryRow, QueuedPush};
+use super::deliveries::{self, DeliveryRow, PushPage};
 use super::file;
 use super::note::Note;
 use super::tokens::{self, TokenRow};
@@ -140,6 +141,16 @@ impl StateHandle {
         super::record::reaches_back_to(&self.reader, at).await.map_err(|source| self.error(source))
     }
 
+    /// Returns how many notes the queue can still take.
+    pub fn room(&self) -> usize {
+        self.notes.capacity()
+    }
+
+    /// Queues a note, waiting for room until `deadline`; false: there was none.
+    pub async fn keep(&self, note: Note, deadline: Instant) -> bool {
+        tokio::time::timeout_at(deadline, self.notes.send(note)).await.is_ok_and(|sent| sent.is_ok())
+    }
+
     /// Returns the tokens with their health, revoked ones among them, ordered by id.
     pub async fn tokens(&self) -> Result<Vec<TokenRow>, StateError> {
         self.settle().await;
@@ -174,7 +185,7 @@ impl StateHandle {
 
     /// Returns what is to be sent after that delivery, oldest first: for the dispatcher, after a restart or where its
     /// memory was full.
-    pub async fn pushes_after(&self, after: DeliveryId, limit: u32) -> Result<Vec<QueuedPush>, StateError> {
+    pub async fn pushes_after(&self, after: DeliveryId, limit: u32) -> Result<PushPage, StateError> {
         deliveries::pushes_after(&self.reader, after, limit).await.map_err(|source| self.error(source))
     }
 

@@ -15,12 +15,12 @@ mod tests;
 mod tokens;
 mod writer;
 
-pub use deliveries::{DeliveryRow, FailedAttempt, QueuedPush};
+pub use deliveries::{DeliveryRow, FailedAttempt, PushPage, QueuedPush};
 pub use file::{OpenError, State};
 pub use handle::{Cursor, Device, RecordedAlarm, Remembered, Replay, StateError, StateHandle, StoreReport};
 pub use note::{Attempt, Note, Outcome, TokenDecision};
 pub use tokens::TokenRow;
-pub use writer::StateWriter;
+pub use writer::{Committed, StateWriter};
 
 use zmes_shared::EventId;
 

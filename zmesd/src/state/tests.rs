@@ -155,10 +155,6 @@ async fn a_directory_that_cannot_be_made_is_named() {
 fn token(id: i64) -> Token {
     let secret = PushToken::parse(&format!("secret-{id}:with-colon")).unwrap();
     Token {
-        id: TokenId(id),
-        handle: secret.handle(),
-        token: secret,
-        platform: Platform::Ios,
         state: PushState::Disabled,
         user: "amy".into(),
         app: App::ZmNinjaNg,
@@ -166,11 +162,9 @@ fn token(id: i64) -> Token {
         profile: "Home".into(),
         filter: MonitorFilter::parse("1,2", "0,60").unwrap(),
         badge: 7,
-        created_at: Timestamp::from_second(1_900_000_000).unwrap(),
         last_seen_at: Timestamp::from_second(1_900_000_060).unwrap(),
         mute_until: Some(Timestamp::from_second(1_900_003_600).unwrap()),
-        transport: None,
-        revoked: None,
+        ..Token::new(TokenId(id), secret, Platform::Ios, Timestamp::from_second(1_900_000_000).unwrap())
     }
 }
 
@@ -218,13 +212,14 @@ async fn alarm_cursor_and_pushes_are_on_the_disk_together() {
     assert_eq!(state.remembered.last_delivery, DeliveryId(2));
     let badges: Vec<_> = state.remembered.tokens.iter().map(|token| token.badge).collect();
     assert_eq!(badges, [8, 7], "counted where it is pushed");
-    let pushes = state.handle.pushes_after(DeliveryId(0), 10).await.unwrap();
-    assert_eq!(pushes.len(), 1);
+    let page = state.handle.pushes_after(DeliveryId(0), 10).await.unwrap();
+    let pushes = page.pushes;
+    assert_eq!((pushes.len(), page.last, page.full), (1, Some(DeliveryId(1)), false));
     assert_eq!(
         (pushes[0].token.token.expose(), pushes[0].alarm.event),
         ("secret-3:with-colon", Some(EventId(7)))
     );
-    assert!(state.handle.pushes_after(DeliveryId(1), 10).await.unwrap().is_empty());
+    assert!(state.handle.pushes_after(DeliveryId(1), 10).await.unwrap().pushes.is_empty());
 }
 
 #[tokio::test]

@@ -36,9 +36,25 @@ pub struct StateWriter {
     pool: SqlitePool,
     notes: mpsc::Receiver<Note>,
     trouble: watch::Sender<Option<String>>,
-    committed: watch::Sender<DeliveryId>,
+    committed: watch::Sender<Committed>,
     keep: Keep,
     clock: Arc<dyn Clock>,
+}
+
+/// What is on the disk.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Committed {
+    /// The last delivery.
+    pub last: DeliveryId,
+    /// So many [`Note::Attempt`]s since the start.
+    pub attempts: u64,
+}
+
+/// Says whether a failure is the note's own fault, and not the disk's: then trying again does not help.
+fn is_of_one_note(problem: &sqlx::Error) -> bool {
+    problem.as_database_error().is_some_and(|error| {
+        error.is_unique_violation() || error.is_check_violation() || error.is_foreign_key_violation()
+    })
 }
 
 /// How long what is kept.
@@ -54,7 +70,7 @@ impl StateWriter {
         pool: SqlitePool,
         notes: mpsc::Receiver<Note>,
         trouble: watch::Sender<Option<String>>,
-        committed: watch::Sender<DeliveryId>,
+        committed: watch::Sender<Committed>,
         keep: Keep,
         clock: Arc<dyn Clock>,
     ) -> Self {
@@ -96,15 +112,13 @@ impl StateWriter {
         match self.commit(group).await {
             Ok(()) => {
                 debug!(notes = group.len(), took = ?began.elapsed(), "state written");
-                let last = group.drain(..).filter_map(settled).max();
-                if let Some(last) = last {
-                    self.committed.send_replace(last);
-                }
+                self.settle(group);
                 if self.trouble.send_replace(None).is_some() {
                     info!("the state file can be written again");
                 }
                 true
             }
+            Err(problem) if is_of_one_note(&problem) => self.write_singly(group).await,
             Err(problem) => {
                 let problem = problem.to_string();
                 if self.trouble.send_replace(Some(problem.clone())).is_none() {
@@ -113,6 +127,34 @@ impl StateWriter {
                 false
             }
         }
+    }
+
+    /// Writes note by note, and drops what cannot be written: one of them must not keep back all others for ever.
+    async fn write_singly(&self, group: &mut Vec<Note>) -> bool {
+        while let Some(note) = group.first() {
+            match self.commit(std::slice::from_ref(note)).await {
+                Ok(()) => {}
+                Err(problem) if is_of_one_note(&problem) => {
+                    error!(error = problem.to_string(), "the state file does not take this: it is not kept");
+                }
+                Err(_) => return false,
+            }
+            self.settle(&mut vec![group.remove(0)]);
+        }
+        true
+    }
+
+    /// Says that these notes are on the disk, to whoever waits for that.
+    fn settle(&self, group: &mut Vec<Note>) {
+        let attempts = group.iter().filter(|note| matches!(note, Note::Attempt(_))).count() as u64;
+        let last = group.drain(..).filter_map(settled).max();
+        if last.is_none() && attempts == 0 {
+            return;
+        }
+        self.committed.send_modify(|committed| {
+            committed.attempts += attempts;
+            committed.last = committed.last.max(last.unwrap_or_default());
+        });
     }
 
     async fn commit(&self, group: &[Note]) -> Result<(), sqlx::Error> {

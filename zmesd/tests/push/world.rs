@@ -118,6 +118,7 @@ pub(crate) fn kind(error: &PushError) -> &'static str {
         PushError::WrongApp(_) => "wrong app",
         PushError::Message(_) => "message",
         PushError::Credentials(_) => "credentials",
+        PushError::Phone { .. } => "phone",
         PushError::Temporary { unreachable: false, .. } => "temporary",
         PushError::Temporary { unreachable: true, .. } => "unreachable",
     }

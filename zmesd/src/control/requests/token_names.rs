@@ -159,29 +159,12 @@ mod tests {
     use jiff::Timestamp;
 
     use super::*;
-    use crate::domain::{App, MonitorFilter, Platform, PushState, PushToken, Revoked};
+    use crate::domain::{Platform, PushToken, Revoked};
 
     fn row(id: i64, secret: &str, revoked: bool) -> TokenRow {
-        let token = PushToken::parse(secret).unwrap();
-        let at = Timestamp::UNIX_EPOCH;
-        let token = Token {
-            id: TokenId(id),
-            handle: token.handle(),
-            token,
-            platform: Platform::Ios,
-            state: PushState::Enabled,
-            user: String::new(),
-            app: App::Unknown,
-            app_version: String::new(),
-            profile: String::new(),
-            filter: MonitorFilter::All,
-            badge: 0,
-            created_at: at,
-            last_seen_at: at,
-            mute_until: None,
-            transport: None,
-            revoked: revoked.then(|| Revoked { at, reason: "admin".to_owned() }),
-        };
+        let (token, at) = (PushToken::parse(secret).unwrap(), Timestamp::UNIX_EPOCH);
+        let revoked = revoked.then(|| Revoked { at, reason: "admin".to_owned() });
+        let token = Token { revoked, ..Token::new(TokenId(id), token, Platform::Ios, at) };
         TokenRow { token, last_notified_at: None, last_error: None, last_error_at: None, failures: 0 }
     }
 

@@ -10,7 +10,7 @@ use zmes_shared::control::Since;
 use zmes_shared::{EventId, MonitorId, MonitorState, SessionId};
 
 use super::world::{World, report};
-use crate::domain::{Alarm, App, MonitorFilter, Origin, Platform, PushState, PushToken, Token, TokenId};
+use crate::domain::{Alarm, App, Origin, Platform, PushState, PushToken, Token, TokenId};
 use crate::route::{PushOutcome, Registration};
 
 /// An alarm found at that time (ms).
@@ -29,24 +29,7 @@ fn alarm(monitor: u32, event: u64, at: i64) -> Alarm {
 /// A push that was taken.
 fn delivery(alarm: Alarm, detail: Option<String>) -> PushOutcome {
     let secret = PushToken::parse("abc").unwrap();
-    let token = Token {
-        id: TokenId(1),
-        handle: secret.handle(),
-        token: secret,
-        platform: Platform::Ios,
-        state: PushState::Enabled,
-        user: String::new(),
-        app: App::Unknown,
-        app_version: String::new(),
-        profile: String::new(),
-        filter: MonitorFilter::All,
-        badge: 0,
-        created_at: Timestamp::UNIX_EPOCH,
-        last_seen_at: Timestamp::UNIX_EPOCH,
-        mute_until: None,
-        transport: None,
-        revoked: None,
-    };
+    let token = Token::new(TokenId(1), secret, Platform::Ios, Timestamp::UNIX_EPOCH);
     PushOutcome {
         at: Timestamp::UNIX_EPOCH,
         alarm: Arc::new(alarm),

@@ -233,7 +233,7 @@ impl Core {
             commands: commands_rx,
             catalog,
             auth: watch::channel(AuthConfig {
-                enabled: false,
+                enabled: true,
                 timeout: Duration::from_secs(20),
                 enforce_monitor_permissions: true,
             })

@@ -90,3 +90,19 @@ async fn what_has_expired_makes_room_for_what_has_not() {
     assert_eq!(gone.iter().map(|job| job.id.0).collect::<Vec<_>>(), [1]);
     assert_eq!((lanes.len(), round(&mut lanes)), (1, vec![2]));
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_lane_that_expired_empty_comes_back_at_the_gate_of_what_comes_next() {
+    let (mut lanes, now) = (Lanes::new(2, crate::push::storm::WINDOW), Instant::now());
+    let mut old = job(1, 7);
+    Arc::make_mut(&mut old.alarm).at = Timestamp::UNIX_EPOCH;
+    lanes.push(old, 1);
+    let id = lanes.next(1).unwrap();
+    let taken = lanes.take(id).unwrap();
+    lanes.put_back(vec![taken]);
+    lanes.back(id, Some(now + Duration::from_secs(1)), |_| 1);
+    assert_eq!(lanes.expire(job(0, 0).alarm.at, Duration::from_mins(10)).len(), 1);
+    assert_eq!((lanes.next_due(), lanes.by_token.len()), (None, 0));
+    lanes.push(job(2, 7), 1);
+    assert_eq!((lanes.next(0), lanes.next(1)), (None, Some(id)));
+}

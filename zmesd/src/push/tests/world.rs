@@ -143,7 +143,7 @@ impl World {
     /// The same, with somebody who waits for the outcome.
     pub(super) fn announce_with(&mut self, alarm: &Arc<Alarm>, receipts: Option<mpsc::Sender<PushReceipt>>) {
         let deliveries = self.decide(alarm);
-        let batch = PushBatch { alarm: Arc::clone(alarm), deliveries, receipts };
+        let batch = PushBatch { alarm: Arc::clone(alarm), deliveries, recorded: true, receipts };
         self.orders.try_send(PushOrder::Alarm(batch)).unwrap();
     }
 

@@ -1,5 +1,6 @@
 //! What providers answer: bounded, without secrets, and judged by status where their words say nothing.
 
+use std::borrow::Cow;
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -91,10 +92,18 @@ pub(super) fn quote(text: &str, token: Option<&PushToken>, secrets: &[&str]) -> 
     }
     let plain = text.chars().map(|character| if character.is_control() { ' ' } else { character });
     let words = plain.collect::<String>();
-    let words = words.split_whitespace().collect::<Vec<_>>().join(" ");
+    let words = words.split_whitespace().map(without_query).collect::<Vec<_>>().join(" ");
     match words.char_indices().nth(MAX_QUOTE) {
         Some((at, _)) => format!("{}…", words.get(..at).unwrap_or_default()),
         None => words,
+    }
+}
+
+/// Cuts the query off what looks like a URL: a picture's says how to get at it.
+fn without_query(word: &str) -> Cow<'_, str> {
+    match word.split_once('?') {
+        Some((before, query)) if query.contains('=') => Cow::Owned(format!("{before}?…")),
+        _ => Cow::Borrowed(word),
     }
 }
 
@@ -138,7 +147,7 @@ mod tests {
                     !unreachable && (status >= 500 || [408, 425, 429].contains(&status))
                 }
                 PushError::Credentials(_) => status < 500,
-                PushError::Dead(_) | PushError::WrongApp(_) => false,
+                PushError::Dead(_) | PushError::WrongApp(_) | PushError::Phone { .. } => false,
             };
             assert!(fitting, "{status}");
         }
@@ -151,6 +160,8 @@ mod tests {
         assert_eq!(quote(said, Some(&token), &["s3cret"]), "token:gkFLJu6sg x …=>bad [31m … by …");
         let long = quote(&"ü".repeat(1000), None, &[""]);
         assert_eq!(long.chars().count(), 301);
+        let picture = r#"{"bad":"https:\/\/zm/index.php?view=image&password=s3cret"} why?"#;
+        assert_eq!(quote(picture, None, &[]), r#"{"bad":"https:\/\/zm/index.php?… why?"#);
         let short = PushToken::parse("abc").unwrap();
         assert_eq!(quote("abc is short", Some(&short), &[]), "… is short");
     }

@@ -139,6 +139,7 @@ fn judge(answer: &Answer, token: &PushToken) -> PushError {
         (410, _) | (400, "BadDeviceToken" | "DeviceTokenNotForTopic") => PushError::Dead(detail),
         (400, "BadTopic" | "MissingTopic" | "TopicDisallowed") => PushError::Credentials(detail),
         (400, "IdleTimeout") => answer.temporary(detail),
+        (429, "TooManyRequests") => PushError::Phone { detail, retry_after: answer.retry_after() },
         _ => answer.by_status(detail),
     }
 }
@@ -220,6 +221,7 @@ mod tests {
             PushError::Message(_) => "message",
             PushError::Credentials(_) => "credentials",
             PushError::Temporary { .. } => "temporary",
+            PushError::Phone { .. } => "phone",
         }
     }
 
@@ -238,7 +240,7 @@ mod tests {
             (403, "ExpiredProviderToken", "credentials"),
             (403, "BadCertificate", "credentials"),
             (404, "BadPath", "credentials"),
-            (429, "TooManyRequests", "temporary"),
+            (429, "TooManyRequests", "phone"),
             (429, "TooManyProviderTokenUpdates", "temporary"),
             (500, "InternalServerError", "temporary"),
             (503, "BadDeviceToken", "temporary"),

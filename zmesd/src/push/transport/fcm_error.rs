@@ -65,7 +65,8 @@ pub(super) fn judge(answer: &Answer, token: &PushToken, bearer: &str) -> Refusal
         "SENDER_ID_MISMATCH" => PushError::WrongApp(detail),
         "INVALID_ARGUMENT" if concerns_token(&error) => PushError::Dead(detail),
         "INVALID_ARGUMENT" => PushError::Message(detail),
-        "THIRD_PARTY_AUTH_ERROR" => PushError::Credentials(detail),
+        // The app's project has no key for APNs (or for Web Push): Android does not care.
+        "THIRD_PARTY_AUTH_ERROR" => PushError::Phone { detail, retry_after: None },
         "QUOTA_EXCEEDED" | "UNAVAILABLE" | "INTERNAL" => answer.temporary(detail),
         // Without FCM's own code, the same errors by Google's general ones.
         _ if answer.status.as_u16() == 400 && concerns_token(&error) => PushError::Dead(detail),
@@ -111,6 +112,7 @@ mod tests {
             PushError::Message(_) => "message",
             PushError::Credentials(_) => "credentials",
             PushError::Temporary { .. } => "temporary",
+            PushError::Phone { .. } => "phone",
         };
         let text = error.to_string();
         assert!(!text.contains("APA91b") && !text.contains("ya29"), "{text}");
@@ -135,7 +137,7 @@ mod tests {
             (429, fcm("RESOURCE_EXHAUSTED", "QUOTA_EXCEEDED", "Quota exceeded"), "temporary"),
             (503, fcm("UNAVAILABLE", "UNAVAILABLE", "busy"), "temporary"),
             (500, fcm("INTERNAL", "INTERNAL", "cXyz:APA91bHPRgkFLJu6sg"), "temporary"),
-            (401, fcm("UNAUTHENTICATED", "THIRD_PARTY_AUTH_ERROR", "APNs key"), "credentials"),
+            (401, fcm("UNAUTHENTICATED", "THIRD_PARTY_AUTH_ERROR", "APNs key"), "phone"),
         ] {
             assert_eq!(judged(status, &body), (expected.to_owned(), false), "{body}");
         }

@@ -220,6 +220,7 @@ fn refusal(answer: &Answer, assertion: &str) -> PushError {
         error @ (PushError::Dead(_)
         | PushError::WrongApp(_)
         | PushError::Credentials(_)
+        | PushError::Phone { .. }
         | PushError::Temporary { .. }) => error,
     }
 }

@@ -140,7 +140,8 @@ impl Http {
                 return Err(PushError::Credentials(detail));
             }
             Ok(Err(error)) if error.is_timeout() => "no connection in time".to_owned(),
-            Ok(Err(error)) => cause(&error),
+            // A URL may hold the token.
+            Ok(Err(error)) => cause(&error.without_url()),
             Err(_) => {
                 self.distrust(&client);
                 "no answer in time".to_owned()

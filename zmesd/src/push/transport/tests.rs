@@ -9,31 +9,18 @@ use tempfile::TempDir;
 
 use super::*;
 use crate::config::{ApnsConfig, ApnsEndpoint, ApnsIdentity, FcmConfig, FcmProxyConfig, PushProxyConfig};
-use crate::domain::{App, MonitorFilter, PushState, PushToken, TokenId};
+use crate::domain::{App, PushToken, TokenId};
 use crate::ports::SystemClock;
 
 const APNS: &str = "a1b2c3d4e5f60718a1b2c3d4e5f60718a1b2c3d4e5f60718a1b2c3d4e5f60718";
 
 fn token(text: &str, platform: Platform, app: App, transport: Option<&str>) -> Token {
     let token = PushToken::parse(text).unwrap();
-    let now = SystemClock.now();
     Token {
-        id: TokenId(1),
-        handle: token.handle(),
-        token,
-        platform,
-        state: PushState::Enabled,
         user: "admin".to_owned(),
         app,
-        app_version: String::new(),
-        profile: String::new(),
-        filter: MonitorFilter::default(),
-        badge: 0,
-        created_at: now,
-        last_seen_at: now,
-        mute_until: None,
         transport: transport.map(Into::into),
-        revoked: None,
+        ..Token::new(TokenId(1), token, platform, SystemClock.now())
     }
 }
 

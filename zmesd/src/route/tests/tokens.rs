@@ -111,7 +111,7 @@ async fn a_disabled_token_gets_plain_alarms_over_its_socket() {
     world.register(&client, "T", |_| {}).await.unwrap();
     world.orders();
     world.register(&client, "T", |token| token.state = PushState::Disabled).await.unwrap();
-    assert!(matches!(world.orders().as_slice(), [PushOrder::Withdraw(TokenId(1))]));
+    assert!(matches!(world.orders().as_slice(), [PushOrder::Withdraw(TokenId(1), _)]));
     world.announce(alarm_at(1, 10, T)).await;
     assert_eq!(client.told(), [plain("10")]);
     assert!(world.pushed().is_empty());

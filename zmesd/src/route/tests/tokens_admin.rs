@@ -34,7 +34,7 @@ async fn a_revoked_token_gets_nothing_and_can_be_restored() {
     let revoked = world.router.revoke(vec![TokenId(1), TokenId(9)], "admin".into()).await.unwrap();
     assert_eq!(revoked, [TokenId(1)]);
     assert!(world.router.revoke(vec![TokenId(1)], "admin".into()).await.unwrap().is_empty());
-    assert!(matches!(world.orders().as_slice(), [PushOrder::Withdraw(TokenId(1))]));
+    assert!(matches!(world.orders().as_slice(), [PushOrder::Withdraw(TokenId(1), _)]));
     world.announce(alarm_at(1, 11, T)).await;
     assert_eq!(client.told(), [("11".to_owned(), Value::Null)], "a plain session");
     assert!(world.pushed().is_empty());
@@ -151,7 +151,7 @@ async fn an_imported_token_gets_what_everybody_gets_until_its_app_registers_it()
     world.publish(catalog(std::slice::from_ref(&narrow))).await;
     let client = world.login(narrow, None).await;
     world.register(&client, "T", |_| {}).await.unwrap();
-    assert!(!world.orders().iter().any(|order| matches!(order, PushOrder::Withdraw(_))));
+    assert!(!world.orders().iter().any(|order| matches!(order, PushOrder::Withdraw(..))));
     world.announce(alarm_at(7, 11, T)).await;
     assert!(world.pushed().is_empty());
 }
@@ -166,7 +166,7 @@ async fn what_waits_for_the_old_owner_is_withdrawn() {
     world.orders();
     let second = world.login(user("bob", MonitorRights::none()), None).await;
     world.register(&second, "T", |_| {}).await.unwrap();
-    assert!(matches!(world.orders().as_slice(), [PushOrder::Withdraw(_), PushOrder::Register(_)]));
+    assert!(matches!(world.orders().as_slice(), [PushOrder::Withdraw(..), PushOrder::Register(_)]));
     let rows = world.state.deliveries_of_token(TokenId(1), 10).await.unwrap();
     assert_eq!(rows[0].reason, "another user");
 }
@@ -226,7 +226,7 @@ async fn deliveries_count_on_after_a_restart() {
     world.announce(alarm_at(1, 11, T)).await;
     assert!(world.state.settle().await);
     let queued = world.state.pushes_after(DeliveryId(0), 10).await.unwrap();
-    let ids: Vec<_> = queued.iter().map(|push| (push.id.0, push.token.id.0, push.badge)).collect();
+    let ids: Vec<_> = queued.pushes.iter().map(|push| (push.id.0, push.token.id.0, push.badge)).collect();
     assert_eq!(ids, [(1, 1, 1), (2, 2, 1), (3, 1, 2), (4, 2, 2)]);
 }
 
