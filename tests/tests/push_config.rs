@@ -64,7 +64,7 @@ async fn every_file_of_push_that_is_wrong_is_told_at_once() -> Result<()> {
     settings.set_path("push.fcm", "service-account", &account);
     settings.set_path("push.fcm", "ca-certificate", &bad_root);
     settings.add_block("push.fcm.proxy", &[("name", ""), ("url", "https://a.example.org")]);
-    settings.add_block("push.fcm.proxy", &[("name", "b"), ("url", "https://[::b.example.org/")]);
+    settings.add_block("push.fcm.proxy", &[("name", "b"), ("url", "https://b.exa<mple.org")]);
     settings.set_path("push.apns", "key", &broken);
     settings.set_path("push.apns", "ca-certificate", &no_root);
     settings.set_text("push.apns", "team-id", "short");
@@ -80,7 +80,7 @@ async fn every_file_of_push_that_is_wrong_is_told_at_once() -> Result<()> {
         ("push.fcm.service-account", "account.json is no service account: it has no `token_uri`"),
         ("push.fcm.ca-certificate", "bad-root.pem cannot be used"),
         ("push.fcm.proxy[0].name", "is empty"),
-        ("push.fcm.proxy[1].url", "is "),
+        ("push.fcm.proxy[1].url", "is not a URL"),
         ("push.apns.key", "key.p8 cannot be used"),
         ("push.apns.ca-certificate", "no-root.pem holds no certificate"),
         ("push.apns.team-id", "is not ten letters and digits"),

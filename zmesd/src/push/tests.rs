@@ -13,7 +13,7 @@ use super::fakes::alarm;
 use crate::config::{PushConfig, PushMode};
 use crate::domain::{Origin, PushToken, Token, TokenId};
 use crate::monitors::Catalog;
-use crate::ports::{PushError, PushOrder};
+use crate::ports::{PushEnding, PushError, PushOrder};
 
 fn unreachable() -> PushError {
     PushError::Temporary { detail: "connection refused".to_owned(), retry_after: None, unreachable: true }
@@ -210,7 +210,8 @@ async fn who_waits_hears_the_providers_answer_at_the_first_attempt() {
     world.announce_with(&alarm(1, 1), Some(receipts));
     let receipt = heard.recv().await.unwrap();
     assert_eq!((receipt.token, &*receipt.transport), (TokenId(1), "proxy"));
-    assert_eq!(receipt.outcome, Err("connection refused (it will be tried again)".to_owned()));
+    let refused = "connection refused (it will be tried again)".to_owned();
+    assert_eq!(receipt.ending, PushEnding::Failed(refused));
     assert!(heard.recv().await.is_none(), "one answer each");
     world.settled(1).await;
     world.end().await;
