@@ -18,6 +18,8 @@ const TAIL: usize = 10;
 const MAX_WAIT: Duration = Duration::from_hours(24);
 /// What a provider that says "too many" without saying for how long means.
 const TOO_MANY: Duration = Duration::from_mins(1);
+/// What begins like a JWT and is at least so long is one, in bytes.
+const LEAST_JWT: usize = 30;
 
 /// An answer of a provider.
 #[derive(Debug)]
@@ -89,12 +91,51 @@ pub(super) fn quote(text: &str, token: Option<&PushToken>, secrets: &[&str]) -> 
             text = text.replace(tail, "…");
         }
     }
+    let text = censored(&text);
     let plain = text.chars().map(|character| if character.is_control() { ' ' } else { character });
     let words = plain.collect::<String>();
     let words = words.split_whitespace().collect::<Vec<_>>().join(" ");
     match words.char_indices().nth(MAX_QUOTE) {
         Some((at, _)) => format!("{}…", words.get(..at).unwrap_or_default()),
         None => words,
+    }
+}
+
+/// Takes out what looks secret wherever it comes from: user and query of a URL (pictures are asked for with
+/// credentials), and signed tokens.
+fn censored(text: &str) -> String {
+    let between = |character: char| {
+        character.is_whitespace() || character.is_control() || matches!(character, '"' | '<' | '>')
+    };
+    let words = text.split_inclusive(between).map(|piece| {
+        let word = piece.trim_end_matches(between);
+        let end = piece.get(word.len()..).unwrap_or_default();
+        format!("{}{end}", without_jwt(&without_credentials(word)))
+    });
+    words.collect()
+}
+
+fn without_credentials(word: &str) -> String {
+    // Some JSON escapes slashes.
+    let marks = ["://", ":\\/\\/"].into_iter();
+    let Some((scheme, mark, rest)) =
+        marks.filter_map(|mark| word.split_once(mark).map(|(scheme, rest)| (scheme, mark, rest))).next()
+    else {
+        return word.to_owned();
+    };
+    let (address, cut) = match rest.find(['?', '#']) {
+        Some(at) => (rest.get(..at).unwrap_or_default(), "…"),
+        None => (rest, ""),
+    };
+    let address =
+        address.rsplit_once('@').map_or_else(|| address.to_owned(), |(_, host)| format!("…@{host}"));
+    format!("{scheme}{mark}{address}{cut}")
+}
+
+fn without_jwt(word: &str) -> String {
+    match word.find("eyJ").filter(|at| word.len() - at >= LEAST_JWT) {
+        Some(at) => format!("{}…", word.get(..at).unwrap_or_default()),
+        None => word.to_owned(),
     }
 }
 
@@ -149,6 +190,11 @@ mod tests {
         let token = PushToken::parse("cXyz:APA91bHPRgkFLJu6sg").unwrap();
         let said = "token:gkFLJu6sg x RgkFLJu6sg=>bad\r\n\u{1b}[31m cXyz:APA91bHPRgkFLJu6sg by s3cret";
         assert_eq!(quote(said, Some(&token), &["s3cret"]), "token:gkFLJu6sg x …=>bad [31m … by …");
+        let said = r#"{"image":"https://u:p4ss@zm.example.org/zm/?eid=5&password=p4ss,p4ss","sent":"Bearer eyJhbGciOiJFUzI1NiJ9.eyJpc3MiOiJYIn0.c2ln"}"#;
+        let expected = r#"{"image":"https://…@zm.example.org/zm/…","sent":"Bearer …"}"#;
+        assert_eq!(quote(said, None, &[]), expected);
+        let said = r"see https:\/\/zm.example.org\/?password=p4ss, or https://example.org/help";
+        assert_eq!(quote(said, None, &[]), r"see https:\/\/zm.example.org\/… or https://example.org/help");
         let long = quote(&"ü".repeat(1000), None, &[""]);
         assert_eq!(long.chars().count(), 301);
         let short = PushToken::parse("abc").unwrap();
