@@ -1,5 +1,6 @@
 //! What is secret about pushes stays secret, also while providers refuse, hang, or say back what they were told.
 
+use std::fmt::Write;
 use std::fs;
 
 use anyhow::{Context, Result, ensure};
@@ -28,10 +29,10 @@ impl Said {
         for arguments in [&arguments, &script] {
             let output = ctl.run(arguments).await?;
             ensure!(output.code != 2, "no such command: {output:#?}");
-            self.0 += &format!("{arguments:?}: {}{}\n", output.stdout, output.stderr);
+            writeln!(self.0, "{arguments:?}: {}{}", output.stdout, output.stderr)?;
             if nix::unistd::Uid::effective().is_root() {
                 let output = ctl.run_as(65534, 0, arguments).await?;
-                self.0 += &format!("observer {arguments:?}: {}{}\n", output.stdout, output.stderr);
+                writeln!(self.0, "observer {arguments:?}: {}{}", output.stdout, output.stderr)?;
             }
         }
         Ok(())

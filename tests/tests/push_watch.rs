@@ -126,16 +126,15 @@ async fn watching_one_token_shows_its_decisions_and_deliveries() -> Result<()> {
             kind @ ("decision" | "delivery") => {
                 ensure!(line["target"] == "token" && line["id"] == handle, "not of this token: {line}");
                 ensure!(line["alarm"] == alarm, "{line}");
-                let word = if kind == "decision" { "decision" } else { "outcome" };
+                let outcome = line["outcome"].as_str().unwrap_or_default().to_owned();
                 // A decision to send is not the end of it.
-                let word = line[word].as_str().unwrap_or_default().to_owned();
-                let word = if kind == "decision" { format!("to be {word}") } else { word };
-                seen.push((kind.to_owned(), word));
+                let decision = || format!("to be {}", line["decision"].as_str().unwrap_or_default());
+                seen.push((kind.to_owned(), if kind == "decision" { decision() } else { outcome }));
             }
             _ => {}
         }
     }
-    let pair = |kind: &str, word: &str| (kind.to_owned(), word.to_owned());
+    let pair = |kind: &str, outcome: &str| (kind.to_owned(), outcome.to_owned());
     let story = [pair("decision", "to be sent"), pair("delivery", "retry"), pair("delivery", "sent")];
     ensure!(seen == story, "{seen:?}");
     run(&world, &format!("tokens mute {handle} --for 1h"), 0).await?;

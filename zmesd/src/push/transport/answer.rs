@@ -117,10 +117,8 @@ fn censored(text: &str) -> String {
 
 fn without_credentials(word: &str) -> String {
     // Some JSON escapes slashes.
-    let marks = ["://", ":\\/\\/"].into_iter();
-    let Some((scheme, mark, rest)) =
-        marks.filter_map(|mark| word.split_once(mark).map(|(scheme, rest)| (scheme, mark, rest))).next()
-    else {
+    let split = |mark| word.split_once(mark).map(|(scheme, rest)| (scheme, mark, rest));
+    let Some((scheme, mark, rest)) = ["://", ":\\/\\/"].into_iter().find_map(split) else {
         return word.to_owned();
     };
     let (address, cut) = match rest.find(['?', '#']) {
