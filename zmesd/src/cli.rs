@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use clap::{Args, CommandFactory, Parser, Subcommand};
 
-use crate::config::{self, Config, Environment, Loaded, PairCheck, duration};
+use crate::config::{self, Config, Environment, Loaded, Looks, duration};
 use crate::demo::{DEFAULT_MONITORS, MAX_MONITORS};
 
 /// Exit code of a command line that is wrong (`EX_USAGE` of sysexits.h).
@@ -124,10 +124,10 @@ pub struct Report {
     pub stderr: String,
 }
 
-/// `zmesd check-config`: checks the configuration that `run` would take, `pair` the certificate that it names.
-pub fn check_config(args: &ConfigArgs, environment: &Environment, pair: PairCheck<'_>) -> Report {
+/// `zmesd check-config`: checks the configuration that `run` would take, with `looks` into the files that it names.
+pub fn check_config(args: &ConfigArgs, environment: &Environment, looks: Looks<'_>) -> Report {
     let path = environment.config_file(args.config.as_deref());
-    match Loaded::read_with(&path, environment, pair) {
+    match Loaded::read_with(&path, environment, looks) {
         Ok(Loaded { config, warnings }) => {
             let mut stderr = String::new();
             for warning in warnings {

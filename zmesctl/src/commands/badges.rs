@@ -29,6 +29,7 @@ Examples:
 The app shows the new number with its next push.")]
 pub struct ResetArgs {
     /// Handles, unique prefixes of them, or the last 10 characters of tokens
+    // A list that took what begins with a dash would take every option behind it, too.
     #[arg(value_name = "T", value_parser = values::token, required_unless_present = "all")]
     tokens: Vec<String>,
     /// All tokens

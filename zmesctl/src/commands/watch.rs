@@ -41,7 +41,7 @@ pub struct WatchArgs {
     #[arg(short, long, value_name = "ID")]
     monitor: Option<MonitorId>,
     /// Only this token: its handle, or its last 10 characters
-    #[arg(long, value_name = "T", value_parser = values::token)]
+    #[arg(long, value_name = "T", value_parser = values::token, allow_hyphen_values = true)]
     token: Option<String>,
     /// Past alarms first: after this event, this time, or so long ago (10m)
     #[arg(long)]

@@ -21,6 +21,7 @@ fn dry_runs(daemon: &FakeDaemon) -> Vec<Value> {
 fn a_script_has_to_say_yes_before_tokens_go() {
     for (line, what, hint) in [
         ("tokens revoke 1a2b 9f", "revoking", "zmesctl tokens revoke 1a2b 9f --yes"),
+        ("tokens revoke -- -Xk3bQ9_aZ 9f", "revoking", "zmesctl tokens revoke --yes -- -Xk3bQ9_aZ 9f"),
         ("tokens prune --stale 60d", "pruning", "add --yes, or --dry-run to see what would go"),
         ("badges reset --all", "resetting all badges", "zmesctl badges reset --all --yes"),
     ] {
@@ -29,6 +30,22 @@ fn a_script_has_to_say_yes_before_tokens_go() {
         let expected = format!("error: {what} wants a confirmation, and nobody can be asked\nhint: {hint}\n");
         assert_eq!((run.code, run.stderr), (Some(2), expected), "{line}");
         assert_eq!(daemon.requests(), [] as [Value; 0]);
+    }
+}
+
+#[test]
+fn options_behind_tokens_were_taken_for_tokens() {
+    for (line, tokens, dry) in [
+        ("tokens revoke 1a2b --yes", json!(["1a2b"]), false),
+        ("tokens revoke 1a2b 9f --dry-run", json!(["1a2b", "9f"]), true),
+        ("tokens revoke --yes -- -Xk3bQ9_aZ", json!(["-Xk3bQ9_aZ"]), false),
+        ("badges reset 1a2b --to 3", json!(["1a2b"]), false),
+        ("badges reset 1a2b 9f --dry-run", json!(["1a2b", "9f"]), true),
+    ] {
+        let daemon = daemon();
+        let run = daemon.run(line);
+        let request = &daemon.requests()[0];
+        assert_eq!((&request["tokens"], &request["dry_run"]), (&tokens, &json!(dry)), "{line}: {run:?}");
     }
 }
 

@@ -12,10 +12,11 @@ use super::parts::Parts;
 use super::start::Start;
 use super::{App, StartError};
 use crate::cli::{self, Cli, Command, ConfigArgs, DemoArgs, Report, RunArgs};
-use crate::config::Environment;
+use crate::config::{Environment, Looks, PushPart};
 use crate::demo::{self, Demo};
 use crate::lifecycle::Lifecycle;
 use crate::ports::{Clock, SystemClock};
+use crate::push::transport;
 use crate::telemetry::log::{self, LogHandle};
 use crate::tls;
 
@@ -50,11 +51,13 @@ fn complain(text: &str) {
     writeln!(io::stderr(), "{text}").ok();
 }
 
-/// Checks the configuration, and the certificate that it names, as a start would.
+/// Checks the configuration, and the certificates and keys that it names, as a start would.
 fn check_config(arguments: &ConfigArgs) -> Report {
-    let now = SystemClock.now();
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+    let now = clock.now();
     let pair = |certificate: Option<&Path>, key: Option<&Path>| tls::findings(certificate, key, now);
-    cli::check_config(arguments, &Environment::of_process(), &pair)
+    let push = |part: &PushPart<'_>| transport::findings(part, &clock);
+    cli::check_config(arguments, &Environment::of_process(), Looks { pair: &pair, push: &push })
 }
 
 fn run(arguments: &RunArgs, journal_stream: Option<&str>) -> Exit {

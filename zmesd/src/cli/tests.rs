@@ -1,11 +1,9 @@
 use std::fs;
 
 use super::*;
-use crate::config::PairFinding;
 
-fn nothing(_: Option<&Path>, _: Option<&Path>) -> Vec<PairFinding> {
-    Vec::new()
-}
+/// Nobody looks into the files that are named.
+const NO_LOOKS: Looks<'_> = Looks { pair: &|_, _| Vec::new(), push: &|_| Vec::new() };
 
 fn parsed(line: &str) -> Result<Command, clap::Error> {
     parse(line.split_whitespace().map(OsString::from)).map(|cli| cli.command)
@@ -98,7 +96,7 @@ fn a_good_configuration_is_summed_up_on_one_line() {
     let text = "[zoneminder]\nconfig = ''\ndatabase-url = 'mysql://u:hunter2@db/zm'\npath-map = '/dev'\n\
                 [server]\nplaintext = true\n[control]\nadmin-group = 'root'\n";
     fs::write(&path, text).unwrap();
-    let report = check_config(&ConfigArgs { config: Some(path.clone()) }, &Environment::default(), &nothing);
+    let report = check_config(&ConfigArgs { config: Some(path.clone()) }, &Environment::default(), NO_LOOKS);
     let line = format!(
         "configuration OK ({}): database zm at db:3306 as u, shared memory in /dev, ws without TLS on [::]:9000\n",
         path.display()
@@ -113,7 +111,7 @@ fn a_bad_configuration_exits_with_78_and_says_all() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("zmesd.toml");
     fs::write(&path, "[server]\nlistn = []\n[auth]\ntimeout = 20\n").unwrap();
-    let report = check_config(&ConfigArgs { config: Some(path.clone()) }, &Environment::default(), &nothing);
+    let report = check_config(&ConfigArgs { config: Some(path.clone()) }, &Environment::default(), NO_LOOKS);
     assert_eq!((report.code, report.stdout.as_str()), (EXIT_CONFIG, ""));
     for part in [":2: server.listn: unknown key, did you mean `listen`?", ":4: auth.timeout: ", "hint: "] {
         assert!(report.stderr.contains(part), "{part}: {}", report.stderr);
@@ -125,7 +123,7 @@ fn a_missing_configuration_is_a_problem_with_a_way_out() {
     let report = check_config(
         &ConfigArgs { config: Some("/nonexistent/zmesd.toml".into()) },
         &Environment::default(),
-        &nothing,
+        NO_LOOKS,
     );
     assert_eq!(report.code, EXIT_CONFIG);
     assert!(report.stderr.contains("no such file"), "{}", report.stderr);

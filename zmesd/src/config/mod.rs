@@ -28,7 +28,7 @@ pub use push::{
 };
 pub use section::{AnyForm, Complaint, Form, Key, Literal, Reload, Section};
 pub use template::default_file;
-pub use validate::{Loaded, PairCheck, PairFinding, PairPart};
+pub use validate::{Loaded, Looks, PairCheck, PairFinding, PairPart, PushCheck, PushFinding, PushPart};
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};

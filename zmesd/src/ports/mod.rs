@@ -20,8 +20,8 @@ pub use configuration::ConfigReload;
 pub use events::{EventRow, EventStore};
 pub use login::LoginCheck;
 pub use push::{
-    CheckStep, Delivered, Push, PushBatch, PushDelivery, PushError, PushOrder, PushReceipt, PushTransport,
-    PushedAlarm,
+    CheckStep, Delivered, Push, PushBatch, PushDelivery, PushEnding, PushError, PushOrder, PushReceipt,
+    PushTransport, PushedAlarm,
 };
 pub use push_side::{BreakerView, PushCounts, PushSide, StageLatency, TransportCheck};
 pub use trigger::{AlarmTrigger, TriggerCommand, TriggerError, TriggerVia};

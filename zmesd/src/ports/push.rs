@@ -171,8 +171,19 @@ pub struct PushReceipt {
     pub token: TokenId,
     /// By which transport; empty if there was none.
     pub transport: Arc<str>,
-    /// The provider's id of the message, or why it was not sent.
-    pub outcome: Result<Option<String>, String>,
+    /// How it ended.
+    pub ending: PushEnding,
     /// From the alarm's detection to the provider's answer.
     pub latency: Duration,
+}
+
+/// How a delivery ended for whoever waits for it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum PushEnding {
+    /// The provider took it, perhaps under an id of its own.
+    Sent(Option<String>),
+    /// No provider was asked, for this reason.
+    Skipped(&'static str),
+    /// It was not taken, for this reason.
+    Failed(String),
 }

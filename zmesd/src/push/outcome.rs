@@ -11,7 +11,7 @@ use super::lanes::Job;
 use super::retry;
 use super::shipment::{Answer, Shipped};
 use crate::config::PushMode;
-use crate::ports::{Delivered, PushError, PushReceipt};
+use crate::ports::{Delivered, PushEnding, PushError, PushReceipt};
 use crate::route::PushOutcome;
 use crate::state::{Attempt, Note, Outcome};
 use crate::telemetry::Stage;
@@ -255,14 +255,14 @@ impl Dispatcher {
 /// Tells whoever waits for this delivery.
 fn report(job: &Job, transport: &Arc<str>, outcome: &Outcome) {
     let Some(receipts) = &job.receipts else { return };
-    let outcome = match outcome {
-        Outcome::Sent { provider_id, .. } => Ok(provider_id.clone()),
-        Outcome::Retry(answer) => Err(format!("{answer} (it will be tried again)")),
-        Outcome::Failed(answer) => Err(answer.clone()),
-        Outcome::Skipped(reason) => Err((*reason).to_owned()),
+    let ending = match outcome {
+        Outcome::Sent { provider_id, .. } => PushEnding::Sent(provider_id.clone()),
+        Outcome::Retry(answer) => PushEnding::Failed(format!("{answer} (it will be tried again)")),
+        Outcome::Failed(answer) => PushEnding::Failed(answer.clone()),
+        Outcome::Skipped(reason) => PushEnding::Skipped(reason),
     };
     let latency = job.alarm.detected.elapsed();
-    let receipt = PushReceipt { token: job.token.id, transport: Arc::clone(transport), outcome, latency };
+    let receipt = PushReceipt { token: job.token.id, transport: Arc::clone(transport), ending, latency };
     // A closed channel means that nobody waits any more.
     receipts.try_send(receipt).ok();
 }

@@ -14,7 +14,7 @@ use super::fakes::{alarm, token};
 use crate::config::{PushConfig, PushMode};
 use crate::domain::{DeliveryId, Origin, Platform, PushToken, Token, TokenId};
 use crate::monitors::Catalog;
-use crate::ports::{PushError, PushOrder};
+use crate::ports::{PushEnding, PushError, PushOrder};
 use crate::state::Note;
 
 fn unreachable() -> PushError {
@@ -213,7 +213,8 @@ async fn who_waits_hears_the_providers_answer_at_the_first_attempt() {
     world.announce_with(&alarm(1, 1), Some(receipts));
     let receipt = heard.recv().await.unwrap();
     assert_eq!((receipt.token, &*receipt.transport), (TokenId(1), "proxy"));
-    assert_eq!(receipt.outcome, Err("connection refused (it will be tried again)".to_owned()));
+    let refused = "connection refused (it will be tried again)".to_owned();
+    assert_eq!(receipt.ending, PushEnding::Failed(refused));
     assert!(heard.recv().await.is_none(), "one answer each");
     world.settled(1).await;
     world.end().await;

@@ -116,11 +116,13 @@ pub struct LogArgs {
 Examples:
   zmesctl tokens revoke 1a2b3c4d            asks first
   zmesctl tokens revoke 1a2b 9f00 --yes     in a script
+  zmesctl tokens revoke -- -Xk3bQ9_aZ       where a token's end begins with a dash
 
 The app registers again when it is opened. To keep a user out, disable the user
 in ZoneMinder.")]
 pub struct RevokeArgs {
     /// Handles, unique prefixes of them, or the last 10 characters of tokens
+    // A list that took what begins with a dash would take every option behind it, too.
     #[arg(value_name = "T", value_parser = values::token, required = true)]
     tokens: Vec<String>,
     #[command(flatten)]
@@ -213,12 +215,21 @@ async fn revoke(arguments: RevokeArgs, context: &mut Context) -> Result<Exit, Cl
     let RevokeArgs { tokens, consent } = arguments;
     let change = Change {
         what: "revoking",
-        instead: format!("zmesctl tokens revoke {} --yes", tokens.join(" ")),
+        instead: format!("zmesctl tokens revoke {}", confirmed(&tokens)),
         question: "Revoke?",
         wanted: Wanted::Named(tokens),
         request: &|tokens, dry_run| Request::TokensRevoke { tokens, dry_run },
     };
     apply(change, consent, context).await
+}
+
+/// Returns the rest of a command line that names these tokens and needs no question.
+fn confirmed(tokens: &[String]) -> String {
+    let named = tokens.join(" ");
+    if tokens.iter().any(|token| token.starts_with('-')) {
+        return format!("--yes -- {named}");
+    }
+    format!("{named} --yes")
 }
 
 async fn prune(arguments: PruneArgs, context: &mut Context) -> Result<Exit, CliError> {

@@ -2,10 +2,12 @@
 //!
 //! Everything that is wrong is collected; what is merely unwise becomes a warning.
 
+mod looks;
 mod pair;
 mod push;
 mod zoneminder;
 
+pub use looks::{Looks, PushCheck, PushFinding, PushPart};
 pub use pair::{PairCheck, PairFinding, PairPart};
 
 use std::net::SocketAddr;
@@ -46,16 +48,12 @@ impl Loaded {
         Self::read_file(path, environment, None)
     }
 
-    /// The same, with a look into the certificate and its key.
-    pub fn read_with(path: &Path, environment: &Environment, pair: PairCheck<'_>) -> Result<Self, Problems> {
-        Self::read_file(path, environment, Some(pair))
+    /// The same, with a look into the certificates and keys that it names.
+    pub fn read_with(path: &Path, environment: &Environment, looks: Looks<'_>) -> Result<Self, Problems> {
+        Self::read_file(path, environment, Some(looks))
     }
 
-    fn read_file(
-        path: &Path,
-        environment: &Environment,
-        pair: Option<PairCheck<'_>>,
-    ) -> Result<Self, Problems> {
+    fn read_file(path: &Path, environment: &Environment, looks: Option<Looks<'_>>) -> Result<Self, Problems> {
         let mut problems = Problems::new(path);
         let text = match read_bounded(path, CONFIG_MAX) {
             Ok(content) => content,
@@ -67,7 +65,7 @@ impl Loaded {
             }
         };
         match str::from_utf8(&text) {
-            Ok(text) => Self::check(text, path, environment, pair),
+            Ok(text) => Self::check(text, path, environment, looks),
             Err(error) => {
                 let before = text.iter().take(error.valid_up_to());
                 let line = 1 + before.filter(|byte| **byte == b'\n').count();
@@ -90,14 +88,15 @@ impl Loaded {
         text: &str,
         path: &Path,
         environment: &Environment,
-        pair: Option<PairCheck<'_>>,
+        looks: Option<Looks<'_>>,
     ) -> Result<Self, Problems> {
         let mut problems = Problems::new(path);
         let file = File::read(text, &mut problems);
         if !file.whole {
             return Err(problems.sorted());
         }
-        let mut checker = Checker { path, environment, pair, problems, warnings: Vec::new() };
+        let (pair, push_look) = (looks.map(|looks| looks.pair), looks.map(|looks| looks.push));
+        let mut checker = Checker { path, environment, pair, push_look, problems, warnings: Vec::new() };
         match checker.config(&file) {
             Ok(config) if checker.problems.is_empty() => Ok(Self { config, warnings: checker.warnings }),
             Ok(_) | Err(Reported) => Err(checker.problems.sorted()),
@@ -115,6 +114,8 @@ struct Checker<'a> {
     environment: &'a Environment,
     /// Who looks into the certificate, if somebody does.
     pair: Option<PairCheck<'a>>,
+    /// Who looks into what `[push]` names, if somebody does.
+    push_look: Option<PushCheck<'a>>,
     problems: Problems,
     warnings: Vec<Problem>,
 }

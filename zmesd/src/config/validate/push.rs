@@ -1,10 +1,14 @@
 //! `[push]` and its transports: what each needs once it is enabled.
 
+use std::path::PathBuf;
+
 use secrecy::SecretString;
 
-use super::{Checker, Reported};
+use super::{Checker, PushPart, Reported};
 use crate::config::file::{ApnsSection, FcmProxySection, FcmSection, File, PushProxySection};
-use crate::config::push::{ApnsConfig, ApnsIdentity, FcmConfig, FcmProxyConfig, PushConfig, PushProxyConfig};
+use crate::config::push::{
+    ApnsConfig, ApnsEndpoint, ApnsIdentity, FcmConfig, FcmProxyConfig, PushConfig, PushProxyConfig,
+};
 use crate::config::section::Setting;
 
 /// Length of Apple's ids of keys and teams.
@@ -13,11 +17,16 @@ const APPLE_ID_LENGTH: usize = 10;
 impl Checker<'_> {
     pub(super) fn push(&mut self, file: &File) -> Result<PushConfig, Reported> {
         let section = &file.push;
+        if !section.enabled.value {
+            // Nothing of it is set up then.
+            self.push_look = None;
+        }
+        let before = self.problems.len();
         let picture_url = self.picture_url(&section.picture_url);
         let proxy = file.push_proxy.enabled.value.then(|| self.push_proxy(&file.push_proxy)).transpose();
         let fcm = file.fcm.enabled.value.then(|| self.fcm(&file.fcm, &file.fcm_proxies)).transpose();
         let apns = file.apns.enabled.value.then(|| self.apns(&file.apns)).transpose();
-        Ok(PushConfig {
+        let config = PushConfig {
             enabled: section.enabled.value,
             interval_default: section.interval_default.value,
             retry_for: section.retry_for.value,
@@ -27,7 +36,11 @@ impl Checker<'_> {
             proxy: proxy?,
             fcm: fcm?,
             apns: apns?,
-        })
+        };
+        if self.problems.len() == before {
+            self.look(&PushPart::Whole(&config), &[&section.enabled.place]);
+        }
+        Ok(config)
     }
 
     fn picture_url(&mut self, setting: &Setting<String>) -> Result<Option<SecretString>, Reported> {
@@ -64,7 +77,8 @@ impl Checker<'_> {
         let app_name = self.word(&section.app_name);
         let app_key = self.secret(&section.app_key).and_then(|key| self.stated(key, &section.app_key));
         let ca_certificate =
-            self.file(&section.ca_certificate, "name a PEM file with the proxy's root certificate");
+            self.root("push.proxy.ca-certificate", &section.ca_certificate, "the proxy's root certificate");
+        self.url("push.proxy.url", section.url.value.as_deref(), &section.url);
         if section.url.value.as_ref().is_some_and(|url| url.starts_with("http://")) {
             let hint = "the app's key and what the cameras see travel in the clear: write https://";
             self.warn(&section.url.place, "is not https", hint);
@@ -83,18 +97,28 @@ impl Checker<'_> {
             &section.service_account,
             "name the JSON file of the service account, from Google's console",
         );
-        let ca_certificate = self.file(&section.ca_certificate, "name a PEM file with the root certificate");
-        let mut known = Vec::<FcmProxyConfig>::new();
+        if let Ok(Some(path)) = &service_account {
+            self.look(&PushPart::ServiceAccount(path), &[&section.service_account.place]);
+        }
+        let ca_certificate =
+            self.root("push.fcm.ca-certificate", &section.ca_certificate, "the root certificate");
+        self.url("push.fcm.endpoint", section.endpoint.value.as_deref(), &section.endpoint);
+        let (mut known, mut complete) = (Vec::<FcmProxyConfig>::new(), Ok(()));
         for proxy in proxies {
             // The default file has such an entry, to be filled in.
             let Some(url) = proxy.url.value.clone() else { continue };
-            let (name, key) = (self.word(&proxy.name)?, self.secret(&proxy.key)?);
+            self.url("push.fcm.proxy.url", Some(&url), &proxy.url);
+            let (Ok(name), Ok(key)) = (self.word(&proxy.name), self.secret(&proxy.key)) else {
+                complete = Err(Reported);
+                continue;
+            };
             if known.iter().any(|other| other.name == name) {
                 self.problem(&proxy.name.place, format!("`{name}` is there twice"), "one entry for each app");
             }
             known.push(FcmProxyConfig { name, url, key });
         }
         let service_account = service_account?;
+        complete?;
         if service_account.is_none() && known.is_empty() {
             let hint = "give push.fcm.service-account, or a [[push.fcm.proxy]] with a url";
             return Err(self.problem(&section.enabled.place, "true, but there is no way to send", hint));
@@ -110,7 +134,10 @@ impl Checker<'_> {
     fn apns(&mut self, section: &ApnsSection) -> Result<ApnsConfig, Reported> {
         let (identity, topic) = (self.apns_identity(section), self.word(&section.topic));
         let ca_certificate =
-            self.file(&section.ca_certificate, "name a PEM file with the gateway's root certificate");
+            self.root("push.apns.ca-certificate", &section.ca_certificate, "the gateway's root certificate");
+        if let ApnsEndpoint::Other(url) = &section.endpoint.value {
+            self.url("push.apns.endpoint", Some(url), &section.endpoint);
+        }
         Ok(ApnsConfig {
             identity: identity?,
             topic: topic?,
@@ -123,12 +150,41 @@ impl Checker<'_> {
         let absent = "name the file that Apple's developer site gave you";
         let (key, certificate) = (self.file(&section.key, absent), self.file(&section.certificate, absent));
         if let Some(certificate) = certificate? {
-            let password = self.secret(&section.certificate_password)?;
-            return Ok(ApnsIdentity::Certificate { certificate, key: key?, password });
+            let (password, key_file) = (self.secret(&section.certificate_password)?, key?);
+            let part = PushPart::Identity {
+                certificate: &certificate,
+                key: key_file.as_deref(),
+                password: password.as_ref(),
+            };
+            self.look(&part, &[&section.certificate.place, &section.key.place]);
+            return Ok(ApnsIdentity::Certificate { certificate, key: key_file, password });
         }
         let key = key.and_then(|key| self.stated(key, &section.key));
+        if let Ok(path) = &key {
+            self.look(&PushPart::SigningKey(path), &[&section.key.place]);
+        }
         let (key_id, team_id) = (self.apple_id(&section.key_id), self.apple_id(&section.team_id));
         Ok(ApnsIdentity::Token { key: key?, key_id: key_id?, team_id: team_id? })
+    }
+
+    /// Returns the path of a root certificate, if one is named; `what`: "the proxy's root certificate".
+    fn root(
+        &mut self,
+        key: &'static str,
+        setting: &Setting<Option<PathBuf>>,
+        what: &str,
+    ) -> Result<Option<PathBuf>, Reported> {
+        let path = self.file(setting, &format!("name a PEM file with {what}"))?;
+        if let Some(path) = &path {
+            self.look(&PushPart::Root { key, path }, &[&setting.place]);
+        }
+        Ok(path)
+    }
+
+    fn url<T>(&mut self, key: &'static str, text: Option<&str>, setting: &Setting<T>) {
+        if let Some(text) = text {
+            self.look(&PushPart::Url { key, text }, &[&setting.place]);
+        }
     }
 
     fn apple_id(&mut self, setting: &Setting<String>) -> Result<String, Reported> {

@@ -17,7 +17,7 @@ use crate::control::forced::ForcedError;
 use crate::control::{Context, ControlParts};
 use crate::domain::{Decision, Monitor, TokenId};
 use crate::monitors::Catalog;
-use crate::ports::{PushReceipt, TriggerError};
+use crate::ports::{PushEnding, PushReceipt, TriggerError};
 use crate::route::{AlarmTestRequest, Target, TestTarget, Written};
 
 /// How long `--wait` waits for the last frame to be written.
@@ -37,6 +37,8 @@ type WrittenAfter = Option<u64>;
 struct Receipts {
     written: HashMap<SessionId, WrittenAfter>,
     pushed: HashMap<TokenId, PushReceipt>,
+    /// What providers last said of those tokens whose push is not concluded.
+    last_errors: HashMap<TokenId, String>,
 }
 
 /// Announces a synthetic alarm, or says who would get it.
@@ -70,7 +72,8 @@ pub(super) async fn test(parts: &ControlParts, test: AlarmTest) -> Result<AlarmT
     let receipts = match (&mut written, &mut pushed) {
         (Some(written), Some(pushed)) => {
             let (written, pushed) = tokio::join!(collect(written, start), collect_pushes(pushed, start));
-            Some(Receipts { written, pushed })
+            let last_errors = last_errors(parts, &tested.targets, &pushed).await;
+            Some(Receipts { written, pushed, last_errors })
         }
         (_, _) => None,
     };
@@ -176,6 +179,24 @@ async fn collect_pushes(
     receipts
 }
 
+/// Finds out why pushes wait: a token's pushes keep their order, so a test comes after those that are tried again.
+async fn last_errors(
+    parts: &ControlParts,
+    targets: &[TestTarget],
+    pushed: &HashMap<TokenId, PushReceipt>,
+) -> HashMap<TokenId, String> {
+    let tokens = targets.iter().filter_map(|target| match target.target {
+        Target::Token(token, _) if target.decision == Decision::Send => Some(token),
+        Target::Token(..) | Target::Session(_) => None,
+    });
+    let open: Vec<TokenId> = tokens.filter(|token| !pushed.contains_key(token)).collect();
+    if open.is_empty() {
+        return HashMap::new();
+    }
+    let Ok(known) = Known::load(&parts.state).await else { return HashMap::new() };
+    open.into_iter().filter_map(|id| Some((id, known.row(id)?.last_error.clone()?))).collect()
+}
+
 fn decided(target: &TestTarget, receipts: Option<&Receipts>) -> TargetDecision {
     let view = |kind: &str, id: String| TargetDecision {
         kind: kind.to_owned(),
@@ -192,7 +213,8 @@ fn decided(target: &TestTarget, receipts: Option<&Receipts>) -> TargetDecision {
             written(view("session", session.to_string()), receipts.written.get(&session))
         }
         (Target::Token(token, handle), Some(receipts)) if sent => {
-            pushed(view("token", handle.to_string()), receipts.pushed.get(&token))
+            let last_error = receipts.last_errors.get(&token);
+            pushed(view("token", handle.to_string()), receipts.pushed.get(&token), last_error)
         }
         (Target::Session(session), _) => view("session", session.to_string()),
         (Target::Token(_, handle), _) => view("token", handle.to_string()),
@@ -207,21 +229,56 @@ fn written(target: TargetDecision, receipt: Option<&WrittenAfter>) -> TargetDeci
     }
 }
 
-fn pushed(target: TargetDecision, receipt: Option<&PushReceipt>) -> TargetDecision {
+fn pushed(
+    target: TargetDecision,
+    receipt: Option<&PushReceipt>,
+    last_error: Option<&String>,
+) -> TargetDecision {
     let Some(receipt) = receipt else {
-        return failed(target, "no answer of its provider yet: zmesctl tokens log shows what becomes of it");
+        let last = last_error.map_or_else(String::new, |error| format!(" (it last said: {error})"));
+        let reason =
+            format!("no answer of its provider yet{last}: zmesctl tokens log shows what becomes of it");
+        return failed(target, &reason);
     };
     let target = TargetDecision {
         latency_ms: Some(view::millis(receipt.latency)),
         transport: view::told(&receipt.transport),
         ..target
     };
-    match &receipt.outcome {
-        Ok(provider_id) => TargetDecision { provider_id: provider_id.clone(), ..target },
-        Err(reason) => failed(target, reason),
+    match &receipt.ending {
+        PushEnding::Sent(provider_id) => TargetDecision { provider_id: provider_id.clone(), ..target },
+        PushEnding::Skipped(reason) => TargetDecision {
+            decision: "skipped".to_owned(),
+            reason: (*reason).to_owned(),
+            latency_ms: None,
+            ..target
+        },
+        PushEnding::Failed(reason) => failed(target, reason),
     }
 }
 
 fn failed(target: TargetDecision, reason: &str) -> TargetDecision {
     TargetDecision { decision: "failed".to_owned(), reason: reason.to_owned(), ..target }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_test_behind_pushes_that_fail_says_why_they_do() {
+        let target = TargetDecision {
+            kind: "token".to_owned(),
+            id: "1a2b3c4d".to_owned(),
+            decision: "sent".to_owned(),
+            reason: String::new(),
+            latency_ms: None,
+            transport: None,
+            provider_id: None,
+        };
+        let waits = pushed(target.clone(), None, Some(&"401 Unauthorized".to_owned()));
+        assert_eq!(waits.decision, "failed");
+        assert!(waits.reason.contains("(it last said: 401 Unauthorized)"), "{}", waits.reason);
+        assert!(pushed(target, None, None).reason.starts_with("no answer of its provider yet: "));
+    }
 }

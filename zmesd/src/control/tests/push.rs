@@ -8,7 +8,7 @@ use zmes_shared::{EventId, MonitorId};
 use super::world::World;
 use crate::domain::{MonitorFilter, Platform};
 use crate::ports::{
-    BreakerView, CheckStep, DbError, EventRow, PushCounts, PushOrder, PushReceipt, StageLatency,
+    BreakerView, CheckStep, DbError, EventRow, PushCounts, PushEnding, PushOrder, PushReceipt, StageLatency,
     TransportCheck,
 };
 
@@ -130,7 +130,9 @@ async fn a_test_for_a_token_reports_what_its_provider_answered() {
     let mut orders = world.orders.lock().unwrap().take().unwrap();
     // The first push is taken, the second refused.
     world.tasks.spawn(async move {
-        let mut outcomes = [Ok(Some("m-1".to_owned())), Err("403: not ours".to_owned())].into_iter();
+        let (sent, refused) =
+            (PushEnding::Sent(Some("m-1".to_owned())), PushEnding::Failed("403: not ours".to_owned()));
+        let mut endings = [sent, refused].into_iter();
         while let Some(order) = orders.recv().await {
             let PushOrder::Alarm(batch) = order else { continue };
             let Some(receipts) = batch.receipts else { continue };
@@ -138,7 +140,7 @@ async fn a_test_for_a_token_reports_what_its_provider_answered() {
                 let receipt = PushReceipt {
                     token: delivery.token.id,
                     transport: "proxy".into(),
-                    outcome: outcomes.next().unwrap(),
+                    ending: endings.next().unwrap(),
                     latency: Duration::from_millis(112),
                 };
                 receipts.send(receipt).await.unwrap();

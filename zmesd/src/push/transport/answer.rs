@@ -1,6 +1,5 @@
 //! What providers answer: bounded, without secrets, and judged by status where their words say nothing.
 
-use std::borrow::Cow;
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -19,6 +18,8 @@ const TAIL: usize = 10;
 const MAX_WAIT: Duration = Duration::from_hours(24);
 /// What a provider that says "too many" without saying for how long means.
 const TOO_MANY: Duration = Duration::from_mins(1);
+/// What begins like a JWT and is at least so long is one, in bytes.
+const LEAST_JWT: usize = 30;
 
 /// An answer of a provider.
 #[derive(Debug)]
@@ -90,20 +91,49 @@ pub(super) fn quote(text: &str, token: Option<&PushToken>, secrets: &[&str]) -> 
             text = text.replace(tail, "…");
         }
     }
+    let text = censored(&text);
     let plain = text.chars().map(|character| if character.is_control() { ' ' } else { character });
     let words = plain.collect::<String>();
-    let words = words.split_whitespace().map(without_query).collect::<Vec<_>>().join(" ");
+    let words = words.split_whitespace().collect::<Vec<_>>().join(" ");
     match words.char_indices().nth(MAX_QUOTE) {
         Some((at, _)) => format!("{}…", words.get(..at).unwrap_or_default()),
         None => words,
     }
 }
 
-/// Cuts the query off what looks like a URL: a picture's says how to get at it.
-fn without_query(word: &str) -> Cow<'_, str> {
-    match word.split_once('?') {
-        Some((before, query)) if query.contains('=') => Cow::Owned(format!("{before}?…")),
-        _ => Cow::Borrowed(word),
+/// Takes out what looks secret wherever it comes from: user and query of a URL (pictures are asked for with
+/// credentials), and signed tokens.
+fn censored(text: &str) -> String {
+    let between = |character: char| {
+        character.is_whitespace() || character.is_control() || matches!(character, '"' | '<' | '>')
+    };
+    let words = text.split_inclusive(between).map(|piece| {
+        let word = piece.trim_end_matches(between);
+        let end = piece.get(word.len()..).unwrap_or_default();
+        format!("{}{end}", without_jwt(&without_credentials(word)))
+    });
+    words.collect()
+}
+
+fn without_credentials(word: &str) -> String {
+    // Some JSON escapes slashes.
+    let split = |mark| word.split_once(mark).map(|(scheme, rest)| (scheme, mark, rest));
+    let Some((scheme, mark, rest)) = ["://", ":\\/\\/"].into_iter().find_map(split) else {
+        return word.to_owned();
+    };
+    let (address, cut) = match rest.find(['?', '#']) {
+        Some(at) => (rest.get(..at).unwrap_or_default(), "…"),
+        None => (rest, ""),
+    };
+    let address =
+        address.rsplit_once('@').map_or_else(|| address.to_owned(), |(_, host)| format!("…@{host}"));
+    format!("{scheme}{mark}{address}{cut}")
+}
+
+fn without_jwt(word: &str) -> String {
+    match word.find("eyJ").filter(|at| word.len() - at >= LEAST_JWT) {
+        Some(at) => format!("{}…", word.get(..at).unwrap_or_default()),
+        None => word.to_owned(),
     }
 }
 
@@ -158,10 +188,13 @@ mod tests {
         let token = PushToken::parse("cXyz:APA91bHPRgkFLJu6sg").unwrap();
         let said = "token:gkFLJu6sg x RgkFLJu6sg=>bad\r\n\u{1b}[31m cXyz:APA91bHPRgkFLJu6sg by s3cret";
         assert_eq!(quote(said, Some(&token), &["s3cret"]), "token:gkFLJu6sg x …=>bad [31m … by …");
+        let said = r#"{"image":"https://u:p4ss@zm.example.org/zm/?eid=5&password=p4ss,p4ss","sent":"Bearer eyJhbGciOiJFUzI1NiJ9.eyJpc3MiOiJYIn0.c2ln"}"#;
+        let expected = r#"{"image":"https://…@zm.example.org/zm/…","sent":"Bearer …"}"#;
+        assert_eq!(quote(said, None, &[]), expected);
+        let said = r"see https:\/\/zm.example.org\/?password=p4ss, or https://example.org/help";
+        assert_eq!(quote(said, None, &[]), r"see https:\/\/zm.example.org\/… or https://example.org/help");
         let long = quote(&"ü".repeat(1000), None, &[""]);
         assert_eq!(long.chars().count(), 301);
-        let picture = r#"{"bad":"https:\/\/zm/index.php?view=image&password=s3cret"} why?"#;
-        assert_eq!(quote(picture, None, &[]), r#"{"bad":"https:\/\/zm/index.php?… why?"#);
         let short = PushToken::parse("abc").unwrap();
         assert_eq!(quote("abc is short", Some(&short), &[]), "… is short");
     }

@@ -42,6 +42,31 @@ struct AccountFile {
     token_uri: String,
 }
 
+/// Google's JSON file, checked.
+pub(super) struct Account {
+    file: AccountFile,
+    key: EncodingKey,
+    base: Url,
+}
+
+impl Account {
+    /// Reads Google's file. Not for the event loop.
+    pub(super) fn read(path: &Path) -> Result<Self, TransportProblem> {
+        let problem = |detail: String| TransportProblem::Account { path: path.to_owned(), detail };
+        let text = files::read(KEY, path)?;
+        let file: AccountFile = serde_json::from_slice(&text).map_err(|error| problem(explain(&error)))?;
+        let project_fits = |character: char| character.is_ascii_alphanumeric() || "-:.".contains(character);
+        if file.project_id.is_empty() || !file.project_id.chars().all(project_fits) {
+            return Err(problem("`project_id` is no id of a project".to_owned()));
+        }
+        let key = EncodingKey::from_rsa_pem(file.private_key.as_bytes())
+            .map_err(|_| problem("`private_key` is no RSA key in PEM form".to_owned()))?;
+        let base = Url::parse(&file.token_uri).ok().filter(|url| url.scheme() == "https");
+        let base = base.ok_or_else(|| problem("`token_uri` is no https URL".to_owned()))?;
+        Ok(Self { file, key, base })
+    }
+}
+
 /// A token for sending.
 #[derive(Debug)]
 pub(super) struct Bearer {
@@ -98,17 +123,7 @@ impl GoogleAccount {
         timing: Timing,
         clock: Arc<dyn Clock>,
     ) -> Result<Self, TransportProblem> {
-        let problem = |detail: String| TransportProblem::Account { path: path.to_owned(), detail };
-        let text = files::read(KEY, path)?;
-        let file: AccountFile = serde_json::from_slice(&text).map_err(|error| problem(explain(&error)))?;
-        let project_fits = |character: char| character.is_ascii_alphanumeric() || "-:.".contains(character);
-        if file.project_id.is_empty() || !file.project_id.chars().all(project_fits) {
-            return Err(problem("`project_id` is no id of a project".to_owned()));
-        }
-        let key = EncodingKey::from_rsa_pem(file.private_key.as_bytes())
-            .map_err(|_| problem("`private_key` is no RSA key in PEM form".to_owned()))?;
-        let base = Url::parse(&file.token_uri).ok().filter(|url| url.scheme() == "https");
-        let base = base.ok_or_else(|| problem("`token_uri` is no https URL".to_owned()))?;
+        let Account { file, key, base } = Account::read(path)?;
         let http = Http::new(Setup {
             base,
             root: root.map(|path| ("push.fcm.ca-certificate", path)),

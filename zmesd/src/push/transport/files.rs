@@ -15,6 +15,10 @@ const MAX_FILE: u64 = 1024 * 1024;
 /// What DER begins with, and no PEM.
 const DER_SEQUENCE: u8 = 0x30;
 
+const CERTIFICATE: &str = "push.apns.certificate";
+/// Of a certificate in PEM form.
+pub(super) const KEY: &str = "push.apns.key";
+
 /// A certificate with those between it and its root, and its key.
 pub(super) type Identity = (Vec<CertificateDer<'static>>, PrivateKeyDer<'static>);
 
@@ -50,6 +54,14 @@ fn certificates_of(
     Ok(chain)
 }
 
+/// Reads the private key of a PEM file.
+pub(super) fn private_key(
+    key: &'static str,
+    path: &Path,
+) -> Result<PrivateKeyDer<'static>, TransportProblem> {
+    key_of(key, path, &read(key, path)?)
+}
+
 fn key_of(key: &'static str, path: &Path, pem: &[u8]) -> Result<PrivateKeyDer<'static>, TransportProblem> {
     PrivateKeyDer::from_pem_slice(pem).map_err(|error| {
         if matches!(error, PemError::NoItemsFound) {
@@ -65,14 +77,13 @@ pub(super) fn identity(
     key: Option<&Path>,
     password: &str,
 ) -> Result<Identity, TransportProblem> {
-    const CERTIFICATE: &str = "push.apns.certificate";
     let bytes = read(CERTIFICATE, certificate)?;
     if bytes.first() == Some(&DER_SEQUENCE) {
         return keystore(certificate, &bytes, password);
     }
     let chain = certificates_of(CERTIFICATE, certificate, &bytes)?;
     let key = match key {
-        Some(path) => key_of("push.apns.key", path, &read("push.apns.key", path)?)?,
+        Some(path) => private_key(KEY, path)?,
         None => key_of(CERTIFICATE, certificate, &bytes)?,
     };
     Ok((chain, key))

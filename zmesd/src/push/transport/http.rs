@@ -87,7 +87,7 @@ pub(super) struct Http {
 impl Http {
     /// Sets a client up. Reads files: not for the event loop.
     pub(super) fn new(setup: Setup<'_>) -> Result<Self, TransportProblem> {
-        let tls = tls(setup.root, setup.identity, setup.versions)?;
+        let tls = tls(roots(setup.root)?, setup.identity, setup.versions)?;
         let client = client(&tls, setup.versions, setup.timing)?;
         Ok(Self {
             base: setup.base,
@@ -248,20 +248,21 @@ fn client(tls: &ClientConfig, versions: Versions, timing: Timing) -> Result<Clie
     builder.build().map_err(|error| TransportProblem::Client(cause(&error)))
 }
 
-fn tls(
-    root: Option<(&'static str, &Path)>,
+/// Returns TLS for a client.
+pub(super) fn tls(
+    roots: RootCertStore,
     identity: Option<Identity>,
     versions: Versions,
 ) -> Result<ClientConfig, TransportProblem> {
     let builder = ClientConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
         .with_protocol_versions(&[&rustls::version::TLS13, &rustls::version::TLS12])
         .map_err(|error| TransportProblem::Client(error.to_string()))?
-        .with_root_certificates(roots(root)?);
+        .with_root_certificates(roots);
     let mut config = match identity {
         None => builder.with_no_client_auth(),
         Some((chain, key)) => builder
             .with_client_auth_cert(chain, key)
-            .map_err(|error| TransportProblem::Client(error.to_string()))?,
+            .map_err(|error| TransportProblem::Identity(error.to_string()))?,
     };
     config.alpn_protocols = match versions {
         Versions::Any => vec![b"h2".to_vec(), b"http/1.1".to_vec()],
@@ -276,17 +277,27 @@ fn roots(extra: Option<(&'static str, &Path)>) -> Result<RootCertStore, Transpor
     let system = rustls_native_certs::load_native_certs();
     roots.add_parsable_certificates(system.certs);
     if let Some((key, path)) = extra {
-        for certificate in files::certificates(key, path)? {
-            roots.add(certificate).map_err(|error| TransportProblem::Unusable {
-                key,
-                path: path.to_owned(),
-                detail: error.to_string(),
-            })?;
-        }
+        trust(&mut roots, key, path)?;
     }
     if roots.is_empty() {
         let detail = system.errors.first().map(|error| format!(": {error}")).unwrap_or_default();
         return Err(TransportProblem::NoRoots { detail });
     }
     Ok(roots)
+}
+
+/// Trusts the certificates of a file, too.
+pub(super) fn trust(
+    roots: &mut RootCertStore,
+    key: &'static str,
+    path: &Path,
+) -> Result<(), TransportProblem> {
+    for certificate in files::certificates(key, path)? {
+        roots.add(certificate).map_err(|error| TransportProblem::Unusable {
+            key,
+            path: path.to_owned(),
+            detail: error.to_string(),
+        })?;
+    }
+    Ok(())
 }

@@ -13,10 +13,12 @@ mod fcm_error;
 mod fcm_oauth;
 mod fcm_proxy;
 mod files;
+mod findings;
 mod http;
 mod problem;
 mod proxy;
 
+pub use findings::findings;
 pub use http::Timing;
 pub use problem::TransportProblem;
 

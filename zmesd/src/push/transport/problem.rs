@@ -58,6 +58,9 @@ pub enum TransportProblem {
         /// What is wrong.
         detail: String,
     },
+    /// The certificate and its key do not do together.
+    #[error("push.apns.certificate: the certificate and its key cannot be used: {0}")]
+    Identity(String),
     /// A URL that is none.
     #[error("{key}: is not a URL: {detail}")]
     Url {
@@ -78,6 +81,20 @@ pub enum TransportProblem {
 }
 
 impl TransportProblem {
+    /// Returns the key of the configuration that is to blame; `None`: no single one.
+    pub fn key(&self) -> Option<&'static str> {
+        match self {
+            Self::Unreadable { key, .. }
+            | Self::NoCertificate { key, .. }
+            | Self::NoKey { key, .. }
+            | Self::Unusable { key, .. }
+            | Self::Url { key, .. } => Some(key),
+            Self::Account { .. } => Some("push.fcm.service-account"),
+            Self::Keystore { .. } | Self::Identity(_) => Some("push.apns.certificate"),
+            Self::NoRoots { .. } | Self::Client(_) => None,
+        }
+    }
+
     /// Returns what to do about it.
     pub fn hint(&self) -> String {
         match self {
@@ -99,6 +116,11 @@ impl TransportProblem {
             }
             Self::Keystore { .. } => {
                 "give push.apns.certificate-password, or leave it out if the file has none".to_owned()
+            }
+            Self::Identity(_) => {
+                "the key must be that of this certificate: compare `openssl x509 -noout -pubkey` of the one with \
+                 `openssl pkey -pubout` of the other"
+                    .to_owned()
             }
             Self::Url { .. } => "write it as https://host:port".to_owned(),
             Self::NoRoots { .. } => {
