@@ -215,7 +215,7 @@ async fn google_and_apple_draw_out_no_secret_either() -> Result<()> {
     fcm.oauth.always_on(Route::Login, echo(400, &["assertion"]));
     fcm.messages.always(Fcm::unauthenticated());
     // After all these failures the transport rests, for up to a minute; a new daemon asks at once.
-    world.daemon()?.end(nix::sys::signal::Signal::SIGTERM).await?;
+    world.daemon()?.end(Signal::SIGTERM).await?;
     world.start_daemon().await?;
     fcm.oauth.wait_on(Route::Login, 2).await?;
     world.alarm(1, 7).await?;
