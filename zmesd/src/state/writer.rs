@@ -86,8 +86,9 @@ impl StateWriter {
             let room = GROUP - group.len();
             tokio::select! {
                 biased;
-                taken = self.notes.recv_many(&mut group, room), if room > 0 => if taken == 0 { break },
+                // Seldom, and so it keeps nothing back; after the notes it might never have its turn.
                 _ = prune.tick() => self.prune().await,
+                taken = self.notes.recv_many(&mut group, room), if room > 0 => if taken == 0 { break },
                 () = stop.cancelled() => break,
             }
             while !group.is_empty() && !self.write(&mut group).await {
