@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use futures_util::TryStreamExt;
 use jiff::Timestamp;
 use sqlx::sqlite::SqliteRow;
 use sqlx::{Row, Sqlite, SqlitePool, Transaction};
@@ -55,9 +56,16 @@ pub(super) async fn rows(pool: &SqlitePool) -> Result<Vec<TokenRow>, sqlx::Error
     rows.iter().filter_map(|row| health(row).transpose()).collect()
 }
 
-/// Returns all tokens, ordered by id.
+/// Returns all tokens, ordered by id. Row by row: all rows at once would take several times the memory of the tokens,
+/// and the daemon would keep it.
 pub(super) async fn all(pool: &SqlitePool) -> Result<Vec<Token>, sqlx::Error> {
-    Ok(rows(pool).await?.into_iter().map(|row| row.token).collect())
+    let query = format!("SELECT {COLUMNS} FROM tokens t ORDER BY t.id");
+    let mut rows = sqlx::query(sqlx::AssertSqlSafe(query)).fetch(pool);
+    let mut tokens = Vec::new();
+    while let Some(row) = rows.try_next().await? {
+        tokens.extend(token(&row, 0)?);
+    }
+    Ok(tokens)
 }
 
 /// Returns when tokens were last told of monitors for which they want an interval.
