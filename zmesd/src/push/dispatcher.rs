@@ -198,7 +198,8 @@ impl Dispatcher {
         let rests = self.gates.iter().enumerate().filter(|(gate, _)| self.lanes.waits_at(*gate));
         // A rest that is over has been used, or something else is in the way, whose end is heard of.
         let rests = rests.filter_map(|(_, gate)| gate.breaker.rests_until()).filter(|until| *until > now);
-        let reload = self.reload_at.filter(|_| self.has_room());
+        // One that is due and was not used waits for room, or for outcomes to be written: both are heard of.
+        let reload = self.reload_at.filter(|at| *at > now);
         let release = self.fresh.front().map(|job| job.alarm.detected + PATIENCE);
         rests.chain(self.lanes.next_due()).chain(reload).chain(release).min()
     }
