@@ -120,8 +120,7 @@ impl Lanes {
 
     /// Takes the head of a lane that is out.
     pub(super) fn take(&mut self, id: TokenId) -> Option<Job> {
-        let job = self.by_token.get_mut(&id)?.queue.pop_front()?;
-        Some(job)
+        self.by_token.get_mut(&id)?.queue.pop_front()
     }
 
     /// Puts jobs back to the head of their lane, in their order.

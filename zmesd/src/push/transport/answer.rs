@@ -8,7 +8,7 @@ use reqwest::StatusCode;
 use reqwest::header::{HeaderMap, RETRY_AFTER};
 
 use crate::domain::PushToken;
-use crate::ports::PushError;
+use crate::ports::{Delivered, PushError};
 
 /// So many characters of an answer get into errors and logs.
 const MAX_QUOTE: usize = 300;
@@ -99,6 +99,11 @@ pub(super) fn quote(text: &str, token: Option<&PushToken>, secrets: &[&str]) -> 
         Some((at, _)) => format!("{}…", words.get(..at).unwrap_or_default()),
         None => words,
     }
+}
+
+/// Returns that a push was taken, with the provider's id of the message where it tells one.
+pub(super) fn delivered(id: &str, token: &PushToken) -> Delivered {
+    Delivered { provider_id: Some(quote(id, Some(token), &[])).filter(|id| !id.is_empty()) }
 }
 
 /// Takes out what looks secret wherever it comes from: user and query of a URL (pictures are asked for with

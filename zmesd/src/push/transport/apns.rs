@@ -10,7 +10,7 @@ use secrecy::ExposeSecret;
 use serde::Deserialize;
 use tokio::time::Instant;
 
-use super::answer::{Answer, quote};
+use super::answer::{Answer, delivered, quote};
 use super::apns_token::{ProviderToken, Signed};
 use super::check::Steps;
 use super::http::{self, Http, Setup, Versions};
@@ -165,8 +165,7 @@ impl PushTransport for Apns {
         if !answer.status.is_success() {
             return Err(judge(&answer, &push.token));
         }
-        let id = answer.header("apns-id").map(|id| quote(id, Some(&push.token), &[]));
-        Ok(Delivered { provider_id: id })
+        Ok(delivered(answer.header("apns-id").unwrap_or_default(), &push.token))
     }
 
     async fn check(&self) -> Vec<CheckStep> {

@@ -10,7 +10,7 @@ use secrecy::ExposeSecret;
 use serde::Deserialize;
 use tokio::time::Instant;
 
-use super::answer::{Answer, quote};
+use super::answer::{Answer, delivered};
 use super::check::Steps;
 use super::fcm_error::judge;
 use super::fcm_oauth::{Bearer, GoogleAccount};
@@ -89,8 +89,7 @@ impl PushTransport for Fcm {
             let answer = self.post(&body, &bearer, deadline).await?;
             if answer.status.is_success() {
                 let id = serde_json::from_str::<Success>(&answer.body).unwrap_or_default().name;
-                let id = quote(&id, Some(&push.token), &[]);
-                return Ok(Delivered { provider_id: Some(id).filter(|id| !id.is_empty()) });
+                return Ok(delivered(&id, &push.token));
             }
             let refusal = judge(&answer, &push.token, bearer.token.expose_secret());
             if !refusal.unauthenticated || !std::mem::take(&mut again) {

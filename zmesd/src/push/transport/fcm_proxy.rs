@@ -9,7 +9,7 @@ use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 use tokio::time::Instant;
 
-use super::answer::{Answer, quote};
+use super::answer::{Answer, delivered, quote};
 use super::check::Steps;
 use super::http::{self, Http, Setup, Versions};
 use super::problem::TransportProblem;
@@ -75,8 +75,7 @@ impl FcmProxy {
     fn judge(&self, answer: &Answer, push: &Push) -> Result<Delivered, PushError> {
         if answer.status.is_success() {
             let id = serde_json::from_str::<Success>(&answer.body).unwrap_or_default().id;
-            let id = quote(&id, Some(&push.token), &[]);
-            return Ok(Delivered { provider_id: Some(id).filter(|id| !id.is_empty()) });
+            return Ok(delivered(&id, &push.token));
         }
         let detail = self.quote(answer, Some(push));
         let said = answer.body.to_lowercase();
