@@ -1,9 +1,14 @@
-//! The command line of `zmesd`, and the two commands that only read: `check-config` and `default-config`.
+//! The command line of `zmesd`, and the commands that no daemon is needed for: `check-config`, `default-config` and
+//! `import-config`.
 //!
 //! It prints nothing and ends nothing: `main` does both with what it gets from here. ZoneMinder's `zmdc.pl` starts
 //! the daemon as `zmeventnotification.pl` without arguments; that is `zmesd run` like any call without arguments.
 
 #![expect(clippy::doc_markdown, reason = "the texts go as they are onto a terminal")]
+
+mod import;
+
+pub use import::{ImportArgs, import_config};
 
 use std::ffi::OsString;
 use std::fmt::Write;
@@ -23,6 +28,17 @@ pub const EXIT_CONFIG: u8 = 78;
 
 /// Shortest and longest time between two alarms of the demo.
 const EVERY: std::ops::RangeInclusive<Duration> = Duration::from_millis(100)..=Duration::from_hours(1);
+
+const IMPORT_EXAMPLES: &str = "\
+Examples:
+  zmesd import-config /etc/zm/zmeventnotification.ini
+      shows what would become of it, and writes nothing
+  zmesd import-config /etc/zm/zmeventnotification.ini --output /etc/zmesd/zmesd.toml --force
+      does it, over the configuration that the package has brought
+  zmesd import-config zmeventnotification.yml secrets.yml es_rules.yml --output zmesd.toml --json
+      reports as JSON, for scripts
+
+Exit codes: 0 done, 64 no such file, or one that is there already, 69 disk full, 77 permission, 78 not understood.";
 
 /// What is to be done.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -57,6 +73,14 @@ pub enum Command {
     CheckConfig(ConfigArgs),
     /// Print the commented default configuration.
     DefaultConfig,
+    /// Make a zmesd.toml of an older event server's configuration, with a report of what became of each line.
+    ///
+    /// The configuration that is written is complete: every key with its default, and above each value that was taken
+    /// over a comment that says where it came from. Passwords and keys go into files of their own, readable for owner
+    /// and group alone; the report names no secret. The old files stay as they are. Phones are taken over by a command
+    /// of their own, once the daemon runs: zmesctl tokens import.
+    #[command(after_help = IMPORT_EXAMPLES)]
+    ImportConfig(ImportArgs),
     /// Run the real daemon on a simulated ZoneMinder, with a client that prints each alarm as it arrives.
     Demo(DemoArgs),
 }

@@ -1,9 +1,9 @@
 //! The daemon `zmesd`: an alarm in ZoneMinder reaches every app that may see it, within a blink.
 //!
 //! ARCHITECTURE.md shows the house; the rooms are, from the bottom up:
-//! words ([`domain`], [`config`]) and seams ([`ports`]); pure logic ([`detect`], [`route`]'s policy, sessions of
-//! [`ws`]); actors ([`route`], [`monitors`], [`state`], the poller); edges ([`ws`], [`control`], [`source`],
-//! [`zmdb`]); and the root ([`app`]) that wires them.
+//! words ([`domain`], [`config`], and [`import`], which makes a configuration of an older server's) and seams
+//! ([`ports`]); pure logic ([`detect`], [`route`]'s policy, sessions of [`ws`]); actors ([`route`], [`monitors`],
+//! [`state`], the poller); edges ([`ws`], [`control`], [`source`], [`zmdb`]); and the root ([`app`]) that wires them.
 
 pub mod app;
 pub mod auth;
@@ -13,6 +13,7 @@ pub mod control;
 pub mod demo;
 pub mod detect;
 pub mod domain;
+pub mod import;
 pub mod lifecycle;
 pub mod monitors;
 pub mod ports;

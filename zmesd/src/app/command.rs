@@ -36,6 +36,7 @@ pub fn main(arguments: impl Iterator<Item = OsString>, journal_stream: Option<&s
         Command::Run(arguments) => run(&arguments, journal_stream).into(),
         Command::CheckConfig(arguments) => say(&check_config(&arguments)),
         Command::DefaultConfig => say(&cli::default_config()),
+        Command::ImportConfig(arguments) => say(&cli::import_config(&arguments)),
         Command::Demo(arguments) => demo(&arguments, journal_stream).into(),
     }
 }

@@ -15,7 +15,7 @@ const WEB_GROUPS: [&str; 5] = ["www-data", "apache", "http", "nginx", "www"];
 
 /// Why a file cannot be read.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum ReadError {
+pub(crate) enum ReadError {
     /// It is not there.
     #[error("no such file")]
     Missing,
@@ -57,7 +57,7 @@ pub(super) fn readable(path: &Path) -> Result<(), ReadError> {
 }
 
 /// Reads a whole file of at most `limit` bytes.
-pub(super) fn read_bounded(path: &Path, limit: u64) -> Result<Vec<u8>, ReadError> {
+pub(crate) fn read_bounded(path: &Path, limit: u64) -> Result<Vec<u8>, ReadError> {
     let mut content = Vec::new();
     let count = open(path)?.take(limit + 1).read_to_end(&mut content)?;
     if u64::try_from(count).unwrap_or(u64::MAX) > limit {

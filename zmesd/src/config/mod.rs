@@ -19,6 +19,7 @@ mod template;
 mod validate;
 mod zmconf;
 
+pub(crate) use access::{ReadError, read_bounded};
 pub use diff::ConfigDiff;
 pub use environment::Environment;
 pub use file::SECTIONS;
@@ -27,7 +28,7 @@ pub use push::{
     ApnsConfig, ApnsEndpoint, ApnsIdentity, FcmConfig, FcmProxyConfig, PushConfig, PushMode, PushProxyConfig,
 };
 pub use section::{AnyForm, Complaint, Form, Key, Literal, Reload, Section};
-pub use template::default_file;
+pub use template::{Fill, TablePlace, default_file, filled_file};
 pub use validate::{Loaded, Looks, PairCheck, PairFinding, PairPart, PushCheck, PushFinding, PushPart};
 
 use std::net::SocketAddr;

@@ -129,6 +129,9 @@ pub trait AnyForm: fmt::Debug + Sync {
 
     /// Whether `…-file` may name a file that holds the value.
     fn by_file(&self) -> bool;
+
+    /// Says whether a value is taken, and what is wrong with it otherwise.
+    fn check(&self, literal: Literal<'_>) -> Result<(), Complaint>;
 }
 
 impl<F: Form> AnyForm for F {
@@ -138,6 +141,10 @@ impl<F: Form> AnyForm for F {
 
     fn by_file(&self) -> bool {
         F::BY_FILE
+    }
+
+    fn check(&self, literal: Literal<'_>) -> Result<(), Complaint> {
+        self.read(literal).map(drop)
     }
 }
 

@@ -1,0 +1,104 @@
+//! `zmesd import-config`: an older event server's files in, `zmesd.toml` and a report out.
+
+use std::fmt::{Display, Write};
+use std::path::PathBuf;
+
+use clap::Args;
+
+use super::{EXIT_CONFIG, EXIT_USAGE, Report};
+use crate::import::disk::{self, Kind, Trouble};
+use crate::import::{Collection, Shown, View};
+
+/// `EX_UNAVAILABLE` of sysexits.h.
+const EXIT_UNAVAILABLE: u8 = 69;
+/// `EX_NOPERM` of sysexits.h.
+const EXIT_PERMISSION: u8 = 77;
+
+/// What to import, and where to.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Args)]
+pub struct ImportArgs {
+    /// The old files, in any order: zmeventnotification.pl (0.93 to 0.98), zmeventnotification.ini (1.0 to 6.1) or
+    /// zmeventnotification.yml (7), with their secrets and es_rules.
+    ///
+    /// What a file is, its content tells. Secrets and rules that the configuration names are looked for by
+    /// themselves: where it says, then beside it.
+    #[arg(required = true, value_name = "FILE")]
+    pub files: Vec<PathBuf>,
+    /// Write the new configuration here, and its secrets into files in the directory `secrets` beside it.
+    ///
+    /// All files are readable for owner and group alone, and all of them are written or none. Without this option
+    /// nothing is written: the configuration goes to standard output, the report to standard error.
+    #[arg(long, value_name = "FILE")]
+    pub output: Option<PathBuf>,
+    /// Overwrite files that are there already; never one of those that are imported.
+    #[arg(long, requires = "output")]
+    pub force: bool,
+    /// The report as one JSON document.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Imports.
+pub fn import_config(args: &ImportArgs) -> Report {
+    run(args).unwrap_or_else(|(code, stderr)| Report { code, stdout: String::new(), stderr })
+}
+
+fn run(args: &ImportArgs) -> Result<Report, (u8, String)> {
+    let (mut sources, mut troubles) = (Vec::new(), Vec::new());
+    for path in &args.files {
+        match disk::read(path) {
+            Ok(source) => sources.push(source),
+            Err(trouble) => troubles.push(trouble),
+        }
+    }
+    if let Some(first) = troubles.first() {
+        let told = troubles.iter().map(|trouble| problem(trouble, &trouble.hint)).collect();
+        return Err((code_of(first), told));
+    }
+    let mut collection = Collection::of(&sources).map_err(|refusals| {
+        let told = refusals.iter().map(|refusal| problem(refusal, &refusal.hint)).collect();
+        (EXIT_CONFIG, told)
+    })?;
+    let mut read: Vec<_> = args.files.clone();
+    for wanted in collection.wanted() {
+        match wanted.candidates.iter().find_map(|path| disk::read(path).ok()) {
+            None => collection.miss(wanted),
+            Some(source) => {
+                collection.add(&source).map_err(|refusal| (EXIT_CONFIG, problem(&refusal, &refusal.hint)))?;
+                read.push(source.path);
+            }
+        }
+    }
+    let written = collection.written();
+    let secrets = written.secrets();
+    let mut view = View { output: args.output.clone(), secrets: secrets.iter().map(|secret| secret.name.clone().into()).collect() };
+    let Some(output) = &args.output else {
+        let stdout = written.toml(Shown::Everybody);
+        return Ok(Report { code: 0, stdout, stderr: told(args, &written.report, &view) });
+    };
+    disk::publish(output, &written.toml(Shown::File), &secrets, args.force, &read)
+        .map_err(|trouble| (code_of(&trouble), problem(&trouble, &trouble.hint)))?;
+    view.secrets = disk::secret_paths(output, &secrets);
+    Ok(Report { code: 0, stdout: told(args, &written.report, &view), stderr: String::new() })
+}
+
+/// Returns the report in the form that was asked for.
+fn told(args: &ImportArgs, report: &crate::import::Report, view: &View) -> String {
+    if args.json { format!("{:#}\n", report.json(view)) } else { report.human(view) }
+}
+
+fn problem(what: &impl Display, hint: &str) -> String {
+    let mut text = format!("zmesd: cannot import {what}\n");
+    // Writing to a String cannot fail.
+    let _ = writeln!(text, "  hint: {hint}");
+    text
+}
+
+fn code_of(trouble: &Trouble) -> u8 {
+    match trouble.kind {
+        Kind::Missing | Kind::Exists => EXIT_USAGE,
+        Kind::Permission => EXIT_PERMISSION,
+        Kind::Unfit => EXIT_CONFIG,
+        Kind::Disk => EXIT_UNAVAILABLE,
+    }
+}

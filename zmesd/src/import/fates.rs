@@ -1,0 +1,189 @@
+//! Why an old setting is not needed, or has no counterpart; one table.
+
+use super::names::SCRIPT;
+
+/// What becomes of a setting that zmesd has no key for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Judgement {
+    /// It is taken over, or read for another one: [`super::takeover`] says what became of it.
+    Read,
+    /// zmesd does so by itself.
+    Needless(&'static str),
+    /// zmesd does not do so: why, and what to do instead.
+    Missing(&'static str, &'static str),
+    /// What zmesd always does; another value has no counterpart.
+    Always(&'static str, &'static Judgement),
+    /// A switch: nothing is lost where it is off.
+    Switch(&'static Judgement),
+}
+
+use Judgement::{Always, Missing, Needless, Read, Switch};
+
+const ESCONTROL: Judgement = Missing(
+    "zmesctl takes the place of the escontrol interface",
+    "`zmesctl tokens mute`, `zmesctl reload`; who may use it: control.admin-group",
+);
+const SCRIPTS: Judgement = Missing(
+    "zmesd sends pushes itself and starts no programs",
+    "a service of your own can read `zmesctl watch --jsonl` and call the script",
+);
+const MQTT: Judgement = Missing(
+    "zmesd speaks no MQTT",
+    "a service of your own: `zmesctl watch --jsonl | mosquitto_pub -l -t zoneminder`",
+);
+const HOOKS: Judgement = Missing(
+    "zmesd runs no hooks: an alarm goes out at once, whatever detection says later",
+    "ZoneMinder's own EventStartCommand (since 1.37) or a filter runs the detection",
+);
+const ENDS: Judgement = Missing(
+    "zmesd tells when an alarm begins, not when it ends",
+    "`zmesctl watch --jsonl` shows what happens to each monitor",
+);
+const STARTS: Judgement = Missing(
+    "zmesd always tells when an alarm begins",
+    "a phone is silenced with `zmesctl tokens mute`, or in its app",
+);
+const SKIPPED: Judgement = Missing(
+    "zmesd watches every monitor",
+    "who must not hear of a monitor: take it out of the user's rights in ZoneMinder, or out of the app's own list",
+);
+const REPLACED: Judgement = Missing(
+    "each alarm stays on the phone's screen; only a repetition of the same one takes its place",
+    "",
+);
+const TAGGED: Judgement = Missing(
+    "the event's id goes to the app with each alarm, but is not in a push's title (a PushProxy's text has it)",
+    "",
+);
+const DATE: Judgement = Missing("the time in a push is always written like 03:13 PM, 27-Nov", "");
+const PRIORITY: Judgement = Missing("pushes always go out with high priority", "");
+const TTL: Judgement =
+    Missing("a push lives as long as it is worth sending", "push.retry-for says how long that is");
+const AUTHOR: Judgement = Needless("it helped the author of the old server to find mistakes");
+
+/// What becomes of each setting, by section and key.
+const FATES: &[(&str, &str, Judgement)] = &[
+    ("general", "secrets", Read),
+    ("general", "base_data_path", Needless("other values refer to it; zmesd keeps its own state in state.directory")),
+    ("general", "use_escontrol_interface", Switch(&ESCONTROL)),
+    ("general", "escontrol_interface_file", ESCONTROL),
+    ("general", "escontrol_interface_password", ESCONTROL),
+    ("general", "restart_interval", Needless("zmesd does not need to be restarted every few hours")),
+    ("general", "skip_monitors", SKIPPED),
+    ("network", "port", Read),
+    ("network", "address", Read),
+    ("auth", "enable", Read),
+    ("auth", "timeout", Read),
+    ("push", "use_api_push", Switch(&SCRIPTS)),
+    ("push", "api_push_script", SCRIPTS),
+    ("fcm", "enable", Read),
+    ("fcm", "use_fcmv1", Read),
+    ("fcm", "fcm_v1_key", Read),
+    ("fcm", "fcm_v1_url", Read),
+    ("fcm", "fcm_service_account_file", Read),
+    ("fcm", "api_key", Read),
+    ("fcm", "token_file", Read),
+    ("fcm", "replace_push_messages", Switch(&REPLACED)),
+    ("fcm", "date_format", Always("%I:%M %p, %d-%b", &DATE)),
+    ("fcm", "fcm_android_priority", Always("high", &PRIORITY)),
+    ("fcm", "fcm_android_ttl", TTL),
+    ("fcm", "fcm_log_raw_message", AUTHOR),
+    ("fcm", "fcm_log_message_id", AUTHOR),
+    ("fcm", "include_profile_in_push", Needless("the profile of a token always goes with its pushes")),
+    ("mqtt", "enable", Switch(&MQTT)),
+    ("mqtt", "server", MQTT),
+    ("mqtt", "topic", MQTT),
+    ("mqtt", "username", MQTT),
+    ("mqtt", "password", MQTT),
+    ("mqtt", "retain", MQTT),
+    ("mqtt", "tick_interval", MQTT),
+    ("mqtt", "close_on_send", MQTT),
+    ("mqtt", "tls_ca", MQTT),
+    ("mqtt", "tls_cert", MQTT),
+    ("mqtt", "tls_key", MQTT),
+    ("mqtt", "tls_insecure", MQTT),
+    ("ssl", "enable", Read),
+    ("ssl", "cert", Read),
+    ("ssl", "key", Read),
+    ("customize", "console_logs", Needless("zmesd logs to the journal, or to standard error; see log.format")),
+    ("customize", "es_debug_level", Read),
+    (
+        "customize",
+        "event_check_interval",
+        Needless("zmesd looks at the shared memory every 20 ms; see zoneminder.poll-interval"),
+    ),
+    ("customize", "monitor_reload_interval", Read),
+    ("customize", "read_alarm_cause", Needless("the cause always goes with an alarm")),
+    ("customize", "tag_alarm_event_id", Switch(&TAGGED)),
+    ("customize", "use_custom_notification_sound", Needless("the old server has not used it since 0.95")),
+    ("customize", "include_picture", Read),
+    ("customize", "picture_url", Read),
+    ("customize", "picture_portal_username", Read),
+    ("customize", "picture_portal_password", Read),
+    ("customize", "send_event_start_notification", Always("yes", &STARTS)),
+    ("customize", "send_event_end_notification", Switch(&ENDS)),
+    ("customize", "use_hooks", Switch(&HOOKS)),
+    ("customize", "es_rules", Read),
+    ("hook", "event_start_hook", HOOKS),
+    ("hook", "event_end_hook", HOOKS),
+    ("hook", "event_start_hook_notify_userscript", HOOKS),
+    ("hook", "event_end_hook_notify_userscript", HOOKS),
+    ("hook", "event_start_notify_on_hook_success", HOOKS),
+    ("hook", "event_start_notify_on_hook_fail", HOOKS),
+    ("hook", "event_end_notify_on_hook_success", HOOKS),
+    ("hook", "event_end_notify_on_hook_fail", HOOKS),
+    ("hook", "event_end_notify_if_start_success", HOOKS),
+    ("hook", "use_hook_description", HOOKS),
+    ("hook", "keep_frame_match_type", HOOKS),
+    ("hook", "hook_skip_monitors", HOOKS),
+    ("hook", "hook_pass_image_path", HOOKS),
+    ("hook", "max_parallel_hooks", HOOKS),
+    ("hook", "tag_detected_objects", HOOKS),
+    (SCRIPT, "noAuth", Read),
+    (SCRIPT, "usePushProxy", Read),
+    (SCRIPT, "pushProxyURL", Read),
+    (SCRIPT, "PUSHPROXY_APP_NAME", Read),
+    (SCRIPT, "PUSHPROXY_APP_ID", Read),
+    (SCRIPT, "useCustomNotificationSound", Read),
+    (SCRIPT, "usePushAPNSDirect", Read),
+    (SCRIPT, "isSandbox", Read),
+    (SCRIPT, "APNS_CERT_FILE", Read),
+    (SCRIPT, "APNS_KEY_FILE", Read),
+    (
+        SCRIPT,
+        "APNS_FEEDBACK_CHECK_INTERVAL",
+        Needless("Apple says at each push whether a token is dead"),
+    ),
+    (
+        SCRIPT,
+        "PUSH_CHECK_REACH_INTERVAL",
+        Needless("zmesd notices by itself; `zmesctl push check proxy` asks at any time"),
+    ),
+];
+
+/// Sections and keys that count only where a switch is on, with that switch.
+const SWITCHES: &[(&str, &str, (&str, &str))] = &[
+    ("mqtt", "", ("mqtt", "enable")),
+    ("hook", "", ("customize", "use_hooks")),
+    ("push", "", ("push", "use_api_push")),
+    ("general", "escontrol_interface_file", ("general", "use_escontrol_interface")),
+    ("general", "escontrol_interface_password", ("general", "use_escontrol_interface")),
+];
+
+/// Returns what becomes of a setting; `None` for one that no server ever had.
+pub(super) fn of(section: &str, key: &str) -> Option<Judgement> {
+    FATES.iter().find(|fate| fate.0 == section && fate.1 == key).map(|(.., judgement)| *judgement)
+}
+
+/// Returns the switch that a setting depends on.
+pub(super) fn switch_of(section: &str, key: &str) -> Option<(&'static str, &'static str)> {
+    let gated = SWITCHES.iter().find(|switch| switch.0 == section && (switch.1.is_empty() || switch.1 == key));
+    gated.map(|(.., switch)| *switch).filter(|switch| *switch != (section, key))
+}
+
+/// Returns the key of a section that is most like one that no server had.
+pub(super) fn nearest(section: &str, key: &str) -> Option<&'static str> {
+    let known = FATES.iter().filter(|fate| fate.0 == section).map(|(_, key, _)| *key);
+    let near = known.map(|known| (strsim::damerau_levenshtein(known, key), known));
+    near.filter(|(distance, _)| *distance <= 2).min().map(|(_, known)| known)
+}

@@ -1,0 +1,70 @@
+//! The new `zmesd.toml`: the commented default file with the imported values in their places, each under a comment
+//! that says where it came from.
+
+use super::draft::{Draft, SecretFile, Setting, Value, secret_name};
+use super::report::Report;
+use crate::config::{self, Fill, SECTIONS};
+
+const HEAD: &str = "\
+# The configuration of zmesd, the event notification server for ZoneMinder.
+#
+# Imported from an older event server: a comment `from FILE:LINE` stands above each value that came from there. All
+# other keys stand here with their defaults: change what you need, leave out what you do not.
+# Durations are written 20ms, 5s, 10m, 1h, 60d. Relative paths are looked up in $CREDENTIALS_DIRECTORY, then beside
+# this file. `zmesd check-config` says all that is wrong; `zmesctl reload` puts most changes in force.
+";
+
+/// Who will see the text.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Shown {
+    /// Only who may read the file.
+    File,
+    /// Whoever looks at the terminal: what may hold a password is left out.
+    Everybody,
+}
+
+/// What an import comes to.
+#[derive(Debug)]
+pub struct Written {
+    draft: Draft,
+    /// What became of every line.
+    pub report: Report,
+}
+
+impl Written {
+    pub(super) fn new(draft: Draft, report: Report) -> Self {
+        Self { draft, report }
+    }
+
+    /// Returns the text of `zmesd.toml`.
+    pub fn toml(&self, shown: Shown) -> String {
+        let fills: Vec<_> = self.draft.settings().iter().map(|setting| fill(setting, shown)).collect();
+        config::filled_file(HEAD, &fills)
+    }
+
+    /// Returns the files of the secrets.
+    pub fn secrets(&self) -> Vec<SecretFile> {
+        self.draft.secrets()
+    }
+}
+
+fn fill(setting: &Setting, shown: Shown) -> Fill {
+    let mut comments: Vec<_> = setting.from.iter().map(|from| format!("from {from}")).collect();
+    let line = match (&setting.value, shown) {
+        (Value::Secret(_), _) => format!("{}-file = {}", setting.key, Value::Text(secret_name(setting)).toml()),
+        (Value::Private(_), Shown::Everybody) => {
+            comments.push("not shown, as it may hold a password: --output writes it".to_owned());
+            format!("{} = {}", setting.key, default_of(setting))
+        }
+        (Value::Private(_), Shown::File) | (Value::Flag(_) | Value::Text(_) | Value::List(_), _) => {
+            format!("{} = {}", setting.key, setting.value.toml())
+        }
+    };
+    Fill { place: setting.table, key: setting.key, comments, line }
+}
+
+fn default_of(setting: &Setting) -> String {
+    let section = SECTIONS.iter().find(|section| section.path == setting.table.path);
+    let key = section.and_then(|section| section.keys.iter().find(|key| key.name == setting.key));
+    key.map_or_else(|| "\"\"".to_owned(), |key| key.default.to_string())
+}

@@ -1,0 +1,256 @@
+//! The YAML files of the event server 7, and `es_rules` in YAML and JSON, which YAML contains.
+//!
+//! The tree keeps lines and does not guess types: `yes`, `9000` and `0123` are the texts that stand there. A value such
+//! as `!ZM_PASSWORD` without quotes, for YAML a tag without a value, is the text that people mean by it.
+
+use std::borrow::Cow;
+use std::collections::HashMap;
+
+use saphyr_parser::{Event, Parser, ScalarStyle, Tag};
+
+use super::entry::{Found, Setting, Unread};
+
+/// Deeper than that is no configuration.
+const MAX_DEPTH: usize = 64;
+
+/// What stands in one place.
+#[derive(Clone, PartialEq, Eq)]
+pub(super) struct Node {
+    /// Line where it begins, from 1.
+    pub(super) line: usize,
+    /// What it is.
+    pub(super) content: Content,
+}
+
+/// What a node is.
+#[derive(Clone, PartialEq, Eq)]
+pub(super) enum Content {
+    /// A text; empty for nothing and `null`.
+    Scalar(String),
+    /// A list.
+    List(Vec<Node>),
+    /// A map; each key with its line, in the order of the file.
+    Map(Vec<(String, usize, Node)>),
+    /// A reference to a list or a map.
+    Alias,
+}
+
+impl Node {
+    /// Returns what a map has for a key; the last counts.
+    pub(super) fn get(&self, key: &str) -> Option<&Self> {
+        self.entries().iter().rev().find(|(name, ..)| name == key).map(|(.., node)| node)
+    }
+
+    /// Returns the text of a scalar.
+    pub(super) fn text(&self) -> Option<&str> {
+        match &self.content {
+            Content::Scalar(text) => Some(text),
+            Content::List(_) | Content::Map(_) | Content::Alias => None,
+        }
+    }
+
+    /// Returns the entries of a map; none of anything else.
+    pub(super) fn entries(&self) -> &[(String, usize, Self)] {
+        match &self.content {
+            Content::Map(entries) => entries,
+            Content::Scalar(_) | Content::List(_) | Content::Alias => &[],
+        }
+    }
+}
+
+/// Why a text is no YAML.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct NotYaml {
+    /// The line, from 1.
+    pub(super) line: usize,
+    /// What the parser says. It quotes a single character at most.
+    pub(super) message: String,
+}
+
+/// Reads the first document of a text.
+pub(super) fn parse(text: &str) -> Result<Node, NotYaml> {
+    let mut builder = Builder::default();
+    for event in Parser::new_from_str(text) {
+        let (event, span) = event.map_err(|error| NotYaml {
+            line: error.marker().line().max(1),
+            message: error.info().to_owned(),
+        })?;
+        let line = span.start.line().max(1);
+        if builder.take(event, line)? {
+            break;
+        }
+    }
+    Ok(builder.root.unwrap_or(Node { line: 1, content: Content::Scalar(String::new()) }))
+}
+
+/// Reads a configuration: sections with keys.
+pub(super) fn read(root: &Node) -> Found {
+    let mut found = Found::default();
+    for (section, line, node) in root.entries() {
+        match &node.content {
+            Content::Map(entries) => {
+                for (key, line, node) in entries {
+                    match value(node) {
+                        Ok(value) => found.settings.push(Setting {
+                            section: section.clone(),
+                            key: key.clone(),
+                            value,
+                            line: *line,
+                        }),
+                        Err(why) => found.unread.push(Unread { line: *line, why }),
+                    }
+                }
+            }
+            // `mqtt:` alone, all of its keys commented out.
+            Content::Scalar(text) if text.is_empty() => {}
+            Content::Scalar(_) | Content::List(_) => {
+                found.unread.push(Unread { line: *line, why: "a section should be keys and values" });
+            }
+            Content::Alias => found.unread.push(Unread { line: *line, why: REFERENCE }),
+        }
+    }
+    found
+}
+
+const REFERENCE: &str = "a reference (*name) to a whole block: write it out";
+
+/// Returns what a key says; a list as a list with commas.
+fn value(node: &Node) -> Result<String, &'static str> {
+    match &node.content {
+        Content::Scalar(text) => Ok(text.clone()),
+        Content::List(nodes) => {
+            let texts: Option<Vec<_>> = nodes.iter().map(Node::text).collect();
+            texts.map(|texts| texts.join(",")).ok_or("a list of more than texts")
+        }
+        Content::Map(_) => Err("keys deeper than the event server ever had"),
+        Content::Alias => Err(REFERENCE),
+    }
+}
+
+/// A list or map that is not whole yet.
+struct Open {
+    line: usize,
+    /// A map, with the key that waits for its value.
+    map: Option<Vec<(String, usize, Node)>>,
+    key: Option<(String, usize)>,
+    list: Vec<Node>,
+}
+
+#[derive(Default)]
+struct Builder {
+    open: Vec<Open>,
+    root: Option<Node>,
+    anchors: HashMap<usize, String>,
+}
+
+impl Builder {
+    /// Takes an event; says whether the document is over.
+    fn take(&mut self, event: Event<'_>, line: usize) -> Result<bool, NotYaml> {
+        match event {
+            Event::Scalar(text, style, anchor, tag) => {
+                let text = scalar(text, style, tag.as_deref());
+                if anchor != 0 {
+                    self.anchors.insert(anchor, text.clone());
+                }
+                self.place(Node { line, content: Content::Scalar(text) });
+            }
+            Event::Alias(anchor) => {
+                let content = self.anchors.get(&anchor).cloned().map_or(Content::Alias, Content::Scalar);
+                self.place(Node { line, content });
+            }
+            Event::SequenceStart(..) => self.begin(line, None)?,
+            Event::MappingStart(..) => self.begin(line, Some(Vec::new()))?,
+            Event::SequenceEnd | Event::MappingEnd => self.end(),
+            Event::DocumentEnd => return Ok(true),
+            Event::Nothing | Event::StreamStart | Event::StreamEnd | Event::DocumentStart(_) => {}
+        }
+        Ok(false)
+    }
+
+    fn begin(&mut self, line: usize, map: Option<Vec<(String, usize, Node)>>) -> Result<(), NotYaml> {
+        if self.open.len() >= MAX_DEPTH {
+            return Err(NotYaml { line, message: format!("nested deeper than {MAX_DEPTH} levels") });
+        }
+        self.open.push(Open { line, map, key: None, list: Vec::new() });
+        Ok(())
+    }
+
+    fn end(&mut self) {
+        let Some(Open { line, map, list, .. }) = self.open.pop() else { return };
+        let content = map.map_or(Content::List(list), Content::Map);
+        self.place(Node { line, content });
+    }
+
+    fn place(&mut self, node: Node) {
+        let Some(open) = self.open.last_mut() else {
+            self.root.get_or_insert(node);
+            return;
+        };
+        let Some(map) = &mut open.map else {
+            open.list.push(node);
+            return;
+        };
+        match open.key.take() {
+            Some((key, line)) => map.push((key, line, node)),
+            // A key that is no text has no name that anybody looks for.
+            None => open.key = Some((node.text().unwrap_or_default().to_owned(), node.line)),
+        }
+    }
+}
+
+/// Returns the text of a scalar as people mean it.
+fn scalar(text: Cow<'_, str>, style: ScalarStyle, tag: Option<&Tag>) -> String {
+    if let Some(tag) = tag.filter(|tag| !tag.is_yaml_core_schema() && text.is_empty()) {
+        return format!("!{}", tag.suffix);
+    }
+    if style == ScalarStyle::Plain && matches!(text.as_ref(), "~" | "null" | "Null" | "NULL") {
+        return String::new();
+    }
+    text.into_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn settings(text: &str) -> Vec<String> {
+        let found = read(&parse(text).unwrap_or_else(|error| panic!("{error:?}")));
+        found.settings.iter().map(|s| format!("{} {}.{}={}", s.line, s.section, s.key, s.value)).collect()
+    }
+
+    #[test]
+    fn scalars_are_the_texts_that_stand_there() {
+        let text = "---\n# c\nnetwork:\n  port: 9000   # c\n  address: \"[::]\"\nauth:\n  enable: yes\n  timeout: '020'\nmqtt:\n";
+        assert_eq!(
+            settings(text),
+            ["4 network.port=9000", "5 network.address=[::]", "7 auth.enable=yes", "8 auth.timeout=020"]
+        );
+    }
+
+    #[test]
+    fn a_secret_without_quotes_is_no_tag() {
+        let text = "a:\n  p: !ZM_PASSWORD\n  q: \"!ZM_USER\"\n  r: '!X'\n  s: !!str 5\n  t: ~\n  u: !!str\n";
+        assert_eq!(settings(text), ["2 a.p=!ZM_PASSWORD", "3 a.q=!ZM_USER", "4 a.r=!X", "5 a.s=5", "6 a.t=", "7 a.u="]);
+    }
+
+    #[test]
+    fn lists_anchors_and_blocks_are_read() {
+        let text = "a:\n  l: [1, 2]\n  m:\n    - 3\n    - 4\n  n: &x five\n  o: *x\n  p: >-\n    six\n    seven\n";
+        assert_eq!(settings(text), ["2 a.l=1,2", "3 a.m=3,4", "6 a.n=five", "7 a.o=five", "8 a.p=six seven"]);
+    }
+
+    #[test]
+    fn json_is_yaml() {
+        let root = parse("{\n\t\"a\": {\"b\": [1, {\"c\": \"d\\u00fc\"}]}\n}\n").unwrap();
+        assert_eq!(root.get("a").and_then(|a| a.get("b")).map(|b| b.line), Some(2));
+    }
+
+    #[test]
+    fn what_is_broken_is_named_with_its_line() {
+        let error = parse("a:\n  b: 1\n c: 2\n").err().unwrap();
+        assert_eq!(error.line, 3, "{error:?}");
+        assert!(parse(&"[".repeat(1000)).err().unwrap().message.contains("nested deeper"));
+        let deep = read(&parse("a:\n  b:\n    c: 1\nd: 5\ne: &r {f: 1}\ng: *r\n").unwrap());
+        assert_eq!(deep.unread.iter().map(|unread| unread.line).collect::<Vec<_>>(), [2, 4, 6]);
+    }
+}
