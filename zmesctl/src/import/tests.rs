@@ -182,6 +182,32 @@ fn no_reason_quotes_a_token() {
     }
 }
 
+/// Token files of every generation, each with what is expected of it beside it; `UPDATE=1` writes that.
+#[test]
+fn files_of_every_generation_are_read_as_expected() {
+    let directory = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/fixtures/tokens");
+    let mut read = 0;
+    for file in std::fs::read_dir(&directory).unwrap().map(|entry| entry.unwrap().path()) {
+        if file.extension().is_some_and(|extension| extension == "expected") {
+            continue;
+        }
+        let Parsed { format, entries } = parse(&std::fs::read(&file).unwrap()).unwrap();
+        let mut found = format!("{}\n", format.as_str());
+        for entry in &entries {
+            let more = entry.content.as_ref().map(|record| format!("|{}|{}", record.appversion, record.profile));
+            found.push_str(&format!("{}: {}{}\n", entry.place, fields(entry), more.unwrap_or_default()));
+        }
+        let beside = file.with_added_extension("expected");
+        if std::env::var_os("UPDATE").is_some() {
+            std::fs::write(&beside, &found).unwrap();
+        }
+        let expected = std::fs::read_to_string(&beside).unwrap_or_default();
+        assert_eq!(found, expected, "{}", file.display());
+        read += 1;
+    }
+    assert!(read >= 14, "{read} files");
+}
+
 /// Bytes that look like token files, often enough to come deep into the parsers.
 fn files() -> impl Strategy<Value = Vec<u8>> {
     let piece = prop_oneof![
