@@ -50,6 +50,19 @@ fn the_demo_has_defaults_and_bounds() {
 }
 
 #[test]
+fn an_import_names_files_and_may_name_an_output() {
+    let import = |line| {
+        let Command::ImportConfig(import) = parsed(line).unwrap() else { panic!("not an import: {line}") };
+        import
+    };
+    let plain = import("zmesd import-config a.ini");
+    assert_eq!(plain, ImportArgs { files: vec!["a.ini".into()], ..ImportArgs::default() });
+    let full = import("zmesd import-config a.ini secrets.ini --output /x --force --json");
+    assert_eq!(full.files, [PathBuf::from("a.ini"), PathBuf::from("secrets.ini")]);
+    assert_eq!((full.output, full.force, full.json), (Some("/x".into()), true, true));
+}
+
+#[test]
 fn started_by_zmdc_it_runs() {
     assert_eq!(parsed("/usr/bin/zmeventnotification.pl").unwrap(), run(None, None));
 }
@@ -68,6 +81,8 @@ fn mistakes_exit_with_64() {
         "zmesd demo --every 5",
         "zmesd demo --every 2h",
         "zmesd demo --listen nowhere",
+        "zmesd import-config",
+        "zmesd import-config a.ini --force",
     ] {
         assert_eq!(exit_code(&parsed(line).unwrap_err()), EXIT_USAGE, "{line}");
     }

@@ -52,6 +52,8 @@ struct Secret {
 pub struct Collection {
     pub(super) files: Vec<File>,
     pub(super) generation: Option<Generation>,
+    /// The file that is the configuration itself.
+    configuration: PathBuf,
     /// In the order of the files and their lines.
     pub(super) entries: Vec<Entry>,
     pub(super) unread: Vec<(Place, &'static str)>,
@@ -130,6 +132,9 @@ impl Collection {
         if format.is_configuration() && self.generation.is_some() {
             let message = "is a second configuration".to_owned();
             return refuse(None, message, "give one configuration, with its secrets and its rules");
+        }
+        if format.is_configuration() {
+            self.configuration.clone_from(path);
         }
         let name = self.name_of(path);
         self.files.push(File { path: path.clone(), what: format.as_str(), latin: decoded.latin });
@@ -228,7 +233,7 @@ impl Collection {
 
     /// Returns where a file may be: as named, else beside the configuration under the same name.
     fn candidates(&self, named: Option<&str>, usual: &str) -> Vec<PathBuf> {
-        let beside = self.files.first().and_then(|file| file.path.parent()).unwrap_or(Path::new(""));
+        let beside = self.configuration.parent().unwrap_or(Path::new(""));
         let named = Path::new(named.unwrap_or(usual));
         let mut candidates = vec![beside.join(named)];
         let near = beside.join(named.file_name().unwrap_or_default());
