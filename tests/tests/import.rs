@@ -65,7 +65,8 @@ fn expect(case: &str, name: &str, found: &str) -> Result<()> {
     if std::env::var_os("UPDATE").is_some() {
         return fs::write(&path, found).with_context(|| path.display().to_string());
     }
-    let expected = fs::read_to_string(&path).with_context(|| format!("{}: UPDATE=1 writes it", path.display()))?;
+    let expected =
+        fs::read_to_string(&path).with_context(|| format!("{}: UPDATE=1 writes it", path.display()))?;
     for (number, (found, expected)) in (1..).zip(found.lines().zip(expected.lines())) {
         ensure!(found == expected, "{}:{number}:\nfound    {found}\nexpected {expected}", path.display());
     }
@@ -114,7 +115,10 @@ fn without_output_nothing_is_written_and_nothing_secret_is_shown() -> Result<()>
         let output = import(directory.path(), files)?;
         let (toml, report) = (text(&output.stdout), text(&output.stderr));
         ensure!(output.status.success(), "{case}: {report}");
-        ensure!(toml.starts_with("# The configuration of zmesd") && toml.contains("\n[server.tls]\n"), "{toml}");
+        ensure!(
+            toml.starts_with("# The configuration of zmesd") && toml.contains("\n[server.tls]\n"),
+            "{toml}"
+        );
         ensure!(!toml.contains(PLANTED) && !report.contains(PLANTED), "{case}: a secret is shown");
         ensure!(report.contains("nothing has been written yet"), "{report}");
         ensure!(fs::read_dir(directory.path())?.count() == before, "{case}: something was written");
@@ -188,7 +192,10 @@ fn what_cannot_be_imported_is_named_with_a_hint() -> Result<()> {
         let output = import(path, arguments)?;
         let said = text(&output.stderr);
         ensure!(output.status.code() == Some(code), "{arguments:?}: {:?}\n{said}", output.status);
-        ensure!(said.contains(words) && output.stdout.is_empty() && !said.contains(PLANTED), "{arguments:?}: {said}");
+        ensure!(
+            said.contains(words) && output.stdout.is_empty() && !said.contains(PLANTED),
+            "{arguments:?}: {said}"
+        );
     }
     Ok(())
 }
@@ -202,8 +209,12 @@ fn the_report_is_json_for_scripts() -> Result<()> {
     let port = taken.iter().find(|taken| taken["old"] == "[network] port").context("port")?;
     ensure!(port["file"] == "zmeventnotification.ini" && port["line"] == 6, "{port}");
     ensure!(port["key"] == "server.listen" && port["value"] == "[\"192.0.2.7:9000\"]", "{port}");
-    ensure!(report["output"] == "new.toml" && report["secrets"][0] == "secrets/push-fcm-proxy-key", "{report:#}");
-    for chapter in ["decide", "unread", "no_counterpart", "taken", "not_needed", "no_effect", "next", "notes"] {
+    ensure!(
+        report["output"] == "new.toml" && report["secrets"][0] == "secrets/push-fcm-proxy-key",
+        "{report:#}"
+    );
+    for chapter in ["decide", "unread", "no_counterpart", "taken", "not_needed", "no_effect", "next", "notes"]
+    {
         ensure!(report[chapter].is_array(), "{chapter}: {report:#}");
     }
     ensure!(!text(&output.stdout).contains(PLANTED));

@@ -194,7 +194,8 @@ fn files_of_every_generation_are_read_as_expected() {
         let Parsed { format, entries } = parse(&std::fs::read(&file).unwrap()).unwrap();
         let mut found = format!("{}\n", format.as_str());
         for entry in &entries {
-            let more = entry.content.as_ref().map(|record| format!("|{}|{}", record.appversion, record.profile));
+            let more =
+                entry.content.as_ref().map(|record| format!("|{}|{}", record.appversion, record.profile));
             found.push_str(&format!("{}: {}{}\n", entry.place, fields(entry), more.unwrap_or_default()));
         }
         let beside = file.with_added_extension("expected");

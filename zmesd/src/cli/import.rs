@@ -71,7 +71,10 @@ fn run(args: &ImportArgs) -> Result<Report, (u8, String)> {
     }
     let written = collection.written();
     let secrets = written.secrets();
-    let mut view = View { output: args.output.clone(), secrets: secrets.iter().map(|secret| secret.name.clone().into()).collect() };
+    let mut view = View {
+        output: args.output.clone(),
+        secrets: secrets.iter().map(|secret| secret.name.clone().into()).collect(),
+    };
     let Some(output) = &args.output else {
         let stdout = written.toml(Shown::Everybody);
         return Ok(Report { code: 0, stdout, stderr: told(args, &written.report, &view) });

@@ -125,7 +125,11 @@ impl Collection {
             Ok(format) => format,
             Err(Stranger::Broken(error)) => {
                 let message = format!("cannot be read as YAML: {}", error.message);
-                return refuse(Some(error.line), message, "mend that line; the old server cannot read it either");
+                return refuse(
+                    Some(error.line),
+                    message,
+                    "mend that line; the old server cannot read it either",
+                );
             }
             Err(Stranger::Other { what, hint }) => return refuse(None, format!("is {what}"), hint),
         };
@@ -189,8 +193,12 @@ impl Collection {
     /// Returns the name of a file for people: without directories, where that tells it from the others.
     fn name_of(&self, path: &Path) -> Arc<str> {
         let twin = self.files.iter().any(|file| file.path.file_name() == path.file_name());
-        let name = path.file_name().filter(|_| !twin).map_or(path.to_string_lossy(), |name| name.to_string_lossy());
-        name.chars().map(|character| if character.is_control() { '?' } else { character }).collect::<String>().into()
+        let name =
+            path.file_name().filter(|_| !twin).map_or(path.to_string_lossy(), |name| name.to_string_lossy());
+        name.chars()
+            .map(|character| if character.is_control() { '?' } else { character })
+            .collect::<String>()
+            .into()
     }
 
     fn nothing_to_import(&self) -> Refusal {
@@ -202,7 +210,9 @@ impl Collection {
             message: format!("is {what}: there is no configuration among the files"),
             hint: match (first, self.tokens.first()) {
                 (_, Some(path)) => format!("`zmesctl tokens import {}` takes it", path.display()),
-                (Some(_), None) => "name the configuration, too: zmeventnotification.pl, .ini or .yml".to_owned(),
+                (Some(_), None) => {
+                    "name the configuration, too: zmeventnotification.pl, .ini or .yml".to_owned()
+                }
                 (None, None) => "name a file".to_owned(),
             },
         }
@@ -315,6 +325,7 @@ fn of_script(setting: &Setting) -> (String, String, String) {
 
 fn of_file(setting: &Setting, open: &str, close: &str) -> (String, String, String) {
     let (section, key) = names::of_file(&setting.section, &setting.key);
-    let clean = |text: &str| text.chars().filter(|character| !character.is_control()).take(60).collect::<String>();
+    let clean =
+        |text: &str| text.chars().filter(|character| !character.is_control()).take(60).collect::<String>();
     (section, key, format!("{open}{}{close}{}", clean(&setting.section), clean(&setting.key)))
 }

@@ -57,8 +57,12 @@ pub fn read(path: &Path) -> Result<Source, Trouble> {
         Ok(bytes) => Ok(Source { path: path.to_owned(), bytes }),
         Err(error @ ReadError::Missing) => trouble(Kind::Missing, error.to_string(), "look at the path"),
         Err(error @ ReadError::Denied) => trouble(Kind::Permission, error.to_string(), "run it as root"),
-        Err(error @ ReadError::Irregular) => trouble(Kind::Unfit, error.to_string(), "name the files one by one"),
-        Err(error @ ReadError::TooLarge(_)) => trouble(Kind::Unfit, error.to_string(), "is it the right file?"),
+        Err(error @ ReadError::Irregular) => {
+            trouble(Kind::Unfit, error.to_string(), "name the files one by one")
+        }
+        Err(error @ ReadError::TooLarge(_)) => {
+            trouble(Kind::Unfit, error.to_string(), "is it the right file?")
+        }
         Err(ReadError::Other(error)) => trouble(Kind::Disk, error.to_string(), "look at the file system"),
     }
 }
@@ -87,7 +91,11 @@ pub fn publish(
     }
     let there: Vec<_> = targets().filter(|path| path.symlink_metadata().is_ok()).collect();
     if let (Some(first), false) = (there.first(), force) {
-        let others = if there.len() > 1 { format!(", and {} more that would be", there.len() - 1) } else { String::new() };
+        let others = if there.len() > 1 {
+            format!(", and {} more that would be", there.len() - 1)
+        } else {
+            String::new()
+        };
         return Err(Trouble {
             path: first.to_path_buf(),
             kind: Kind::Exists,
@@ -229,7 +237,9 @@ fn give(file: &File, group: Option<u32>) {
 fn failed(path: &Path, error: &io::Error) -> Trouble {
     let (kind, hint) = match error.kind() {
         io::ErrorKind::NotFound | io::ErrorKind::NotADirectory => (Kind::Missing, "make the directory first"),
-        io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => (Kind::Permission, "run it as root"),
+        io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => {
+            (Kind::Permission, "run it as root")
+        }
         io::ErrorKind::AlreadyExists => (Kind::Exists, "somebody has just made it"),
         _ => (Kind::Disk, "is the disk full?"),
     };
@@ -246,7 +256,10 @@ mod tests {
     use super::*;
 
     fn secrets(names: &[&str]) -> Vec<SecretFile> {
-        let secret = |name: &&str| SecretFile { name: format!("secrets/{name}"), content: format!("of {name}").into() };
+        let secret = |name: &&str| SecretFile {
+            name: format!("secrets/{name}"),
+            content: format!("of {name}").into(),
+        };
         names.iter().map(secret).collect()
     }
 

@@ -85,7 +85,9 @@ impl Draft {
         from: Vec<String>,
     ) -> Result<(), Complaint> {
         let section = SECTIONS.iter().find(|section| section.path == table.path);
-        let form = section.and_then(|section| section.keys.iter().find(|known| known.name == key)).map(|key| key.form);
+        let form = section
+            .and_then(|section| section.keys.iter().find(|known| known.name == key))
+            .map(|key| key.form);
         if let Some(form) = form {
             value.with_literal(|literal| form.check(literal))?;
         }
@@ -113,6 +115,7 @@ impl Draft {
 /// Returns the name of the file that holds a secret.
 pub(super) fn secret_name(setting: &Setting) -> String {
     let table = setting.table.path.replace('.', "-");
-    let number = if setting.table.index == 0 { String::new() } else { format!("-{}", setting.table.index + 1) };
+    let number =
+        if setting.table.index == 0 { String::new() } else { format!("-{}", setting.table.index + 1) };
     format!("secrets/{table}{number}-{}", setting.key)
 }

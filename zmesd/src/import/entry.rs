@@ -42,7 +42,10 @@ impl Entry {
 
 impl fmt::Debug for Entry {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Entry").field("shown", &self.shown).field("place", &self.place).finish_non_exhaustive()
+        f.debug_struct("Entry")
+            .field("shown", &self.shown)
+            .field("place", &self.place)
+            .finish_non_exhaustive()
     }
 }
 

@@ -47,10 +47,8 @@ const SKIPPED: Judgement = Missing(
     "zmesd watches every monitor",
     "who must not hear of a monitor: take it out of the user's rights in ZoneMinder, or out of the app's own list",
 );
-const REPLACED: Judgement = Missing(
-    "each alarm stays on the phone's screen; only a repetition of the same one takes its place",
-    "",
-);
+const REPLACED: Judgement =
+    Missing("each alarm stays on the phone's screen; only a repetition of the same one takes its place", "");
 const TAGGED: Judgement = Missing(
     "the event's id goes to the app with each alarm, but is not in a push's title (a PushProxy's text has it)",
     "",
@@ -64,7 +62,11 @@ const AUTHOR: Judgement = Needless("it helped the author of the old server to fi
 /// What becomes of each setting, by section and key.
 const FATES: &[(&str, &str, Judgement)] = &[
     ("general", "secrets", Read),
-    ("general", "base_data_path", Needless("other values refer to it; zmesd keeps its own state in state.directory")),
+    (
+        "general",
+        "base_data_path",
+        Needless("other values refer to it; zmesd keeps its own state in state.directory"),
+    ),
     ("general", "use_escontrol_interface", Switch(&ESCONTROL)),
     ("general", "escontrol_interface_file", ESCONTROL),
     ("general", "escontrol_interface_password", ESCONTROL),
@@ -105,7 +107,11 @@ const FATES: &[(&str, &str, Judgement)] = &[
     ("ssl", "enable", Read),
     ("ssl", "cert", Read),
     ("ssl", "key", Read),
-    ("customize", "console_logs", Needless("zmesd logs to the journal, or to standard error; see log.format")),
+    (
+        "customize",
+        "console_logs",
+        Needless("zmesd logs to the journal, or to standard error; see log.format"),
+    ),
     ("customize", "es_debug_level", Read),
     (
         "customize",
@@ -149,11 +155,7 @@ const FATES: &[(&str, &str, Judgement)] = &[
     (SCRIPT, "isSandbox", Read),
     (SCRIPT, "APNS_CERT_FILE", Read),
     (SCRIPT, "APNS_KEY_FILE", Read),
-    (
-        SCRIPT,
-        "APNS_FEEDBACK_CHECK_INTERVAL",
-        Needless("Apple says at each push whether a token is dead"),
-    ),
+    (SCRIPT, "APNS_FEEDBACK_CHECK_INTERVAL", Needless("Apple says at each push whether a token is dead")),
     (
         SCRIPT,
         "PUSH_CHECK_REACH_INTERVAL",
@@ -177,7 +179,8 @@ pub(super) fn of(section: &str, key: &str) -> Option<Judgement> {
 
 /// Returns the switch that a setting depends on.
 pub(super) fn switch_of(section: &str, key: &str) -> Option<(&'static str, &'static str)> {
-    let gated = SWITCHES.iter().find(|switch| switch.0 == section && (switch.1.is_empty() || switch.1 == key));
+    let gated =
+        SWITCHES.iter().find(|switch| switch.0 == section && (switch.1.is_empty() || switch.1 == key));
     gated.map(|(.., switch)| *switch).filter(|switch| *switch != (section, key))
 }
 

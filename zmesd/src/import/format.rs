@@ -5,8 +5,7 @@ use super::yaml::{self, Node, NotYaml};
 use super::{ini, names};
 
 /// The sections of the event server's own configuration.
-const SECTIONS: [&str; 9] =
-    ["general", "network", "auth", "push", "fcm", "mqtt", "ssl", "customize", "hook"];
+const SECTIONS: [&str; 9] = ["general", "network", "auth", "push", "fcm", "mqtt", "ssl", "customize", "hook"];
 /// Sections that only the configuration of the object detection has, and keys of its YAML.
 const DETECTION: [&str; 8] = ["ml", "animation", "remote", "object", "face", "alpr", "yolo", "monitors"];
 
@@ -134,7 +133,9 @@ fn sections(text: &str) -> Option<Result<Format, Stranger>> {
     if names.is_empty() || !(first.starts_with('[') || first.contains('=')) {
         return None;
     }
-    if has(&["zoneminder", "server", "server.tls", "state", "log"]) && !has(&["customize", "network", "ssl", "fcm"]) {
+    if has(&["zoneminder", "server", "server.tls", "state", "log"])
+        && !has(&["customize", "network", "ssl", "fcm"])
+    {
         let hint = "`zmesd check-config --config FILE` checks it";
         return Some(Err(Stranger::Other { what: "already a configuration of zmesd", hint }));
     }
@@ -206,12 +207,18 @@ mod tests {
         for (text, what) in [
             ("#!/usr/bin/perl -T\nuse constant SLEEP_DELAY=>5;\n", "a script up to 0.98"),
             ("my $x;\nuse constant SLEEP_DELAY=>5;\n", "a script up to 0.98"),
-            ("#!/usr/bin/perl\nuse Config::IniFiles;\n", "a script since 1.0, which keeps its settings elsewhere"),
+            (
+                "#!/usr/bin/perl\nuse Config::IniFiles;\n",
+                "a script since 1.0, which keeps its settings elsewhere",
+            ),
             ("#!/usr/bin/perl\nprint 1;\n", "a Perl script without the event server's settings"),
             ("# c\n[general]\nsecrets = /x\n[network]\nport=1\n", "the INI of 1.0 to 6.1"),
             ("port = 3\n[network]\n", "the INI of 1.0 to 6.1"),
             ("[secrets]\nA=b\n", "secrets of the INI"),
-            ("[general]\nx=1\n[monitor-3]\ny=2", "the configuration of the object detection, not of the event server"),
+            (
+                "[general]\nx=1\n[monitor-3]\ny=2",
+                "the configuration of the object detection, not of the event server",
+            ),
             ("general:\n  base: x\nfcm:\n  enable: yes\n", "the YAML of 7"),
             ("---\nsecrets:\n  A: b\n", "secrets of the YAML"),
             ("notifications:\n  monitors: {}\n", "rules (es_rules)"),
@@ -219,7 +226,10 @@ mod tests {
             ("{\"tokens\":{}}", "tokens"),
             ("abc:1,2:0,0:ios:enabled\nd:e:::android:\n", "tokens"),
             ("[zoneminder]\n[server]\n", "already a configuration of zmesd"),
-            ("ml:\n  x: 1\ngeneral:\n  y: 2\n", "the configuration of the object detection, not of the event server"),
+            (
+                "ml:\n  x: 1\ngeneral:\n  y: 2\n",
+                "the configuration of the object detection, not of the event server",
+            ),
             ("a: b: c\n", "broken"),
             ("hello\n", "not a file of the event server"),
             (" \n", "empty"),

@@ -60,7 +60,8 @@ pub(super) fn header(line: &str) -> Option<&str> {
 /// Returns the word that ends a here-document.
 fn here_document(value: &str) -> Option<&str> {
     let word = value.strip_prefix("<<")?.trim().trim_matches(['"', '\'']);
-    let plain = !word.is_empty() && word.chars().all(|character| character.is_alphanumeric() || character == '_');
+    let plain =
+        !word.is_empty() && word.chars().all(|character| character.is_alphanumeric() || character == '_');
     plain.then_some(word)
 }
 

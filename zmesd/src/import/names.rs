@@ -78,7 +78,8 @@ pub(super) fn of_script(name: &str) -> Option<(&'static str, &'static str)> {
 /// Returns section and key of today for those of a file, in lower case.
 pub(super) fn of_file(section: &str, key: &str) -> (String, String) {
     let (section, key) = (section.to_ascii_lowercase(), key.to_ascii_lowercase());
-    let renamed = RENAMED.iter().find(|((old_section, old_key), _)| *old_section == section && *old_key == key);
+    let renamed =
+        RENAMED.iter().find(|((old_section, old_key), _)| *old_section == section && *old_key == key);
     match renamed {
         Some((_, (section, key))) => ((*section).to_owned(), (*key).to_owned()),
         None => (section, key),

@@ -29,7 +29,11 @@ pub(super) fn take(taking: &mut Taking<'_>) {
     let switch = included.map(|(_, got)| got);
     let Some(url) = url.filter(|got| !got.value.word().is_empty()) else {
         if let Some(got) = &switch {
-            taking.open(got.entry, "there is no picture_url to include", "give push.picture-url in zmesd.toml");
+            taking.open(
+                got.entry,
+                "there is no picture_url to include",
+                "give push.picture-url in zmesd.toml",
+            );
         }
         for got in [&user, &password] {
             taking.idle(got.as_ref(), "there is no picture_url that it would go with");
@@ -67,7 +71,11 @@ pub(super) fn take(taking: &mut Taking<'_>) {
     let taken = taking.take(&from, table("push"), "picture-url", value);
     if taken && rewritten {
         let why = "zmesd runs no object detection, so the frame of the picture is now `snapshot`";
-        taking.open(url.entry, why, "push.picture-url takes `objdetect` again where ZoneMinder itself runs detection");
+        taking.open(
+            url.entry,
+            why,
+            "push.picture-url takes `objdetect` again where ZoneMinder itself runs detection",
+        );
     }
     if taken && told {
         let why = "the picture's URL holds a user or a password, and every provider on the way to the phone reads it, as before";
@@ -91,9 +99,9 @@ fn with_snapshot(url: &str) -> (String, bool) {
         while let Some(at) = changed.find(frame) {
             let rest = changed.get(at + frame.len()..).unwrap_or_default();
             // `objdetect_jpg`, `objdetect_gif`, `objdetect_mp4`
-            let kind = rest.strip_prefix('_').map_or(0, |kind| {
-                1 + kind.bytes().take_while(|byte| byte.is_ascii_alphanumeric()).count()
-            });
+            let kind = rest
+                .strip_prefix('_')
+                .map_or(0, |kind| 1 + kind.bytes().take_while(|byte| byte.is_ascii_alphanumeric()).count());
             changed.replace_range(at..at + frame.len() + kind, SNAPSHOT);
         }
     }
@@ -126,7 +134,10 @@ mod tests {
     #[test]
     fn frames_of_detection_become_the_snapshot() {
         for (url, expected) in [
-            ("https://a/?eid=EVENTID&fid=objdetect&width=600", "https://a/?eid=EVENTID&fid=snapshot&width=600"),
+            (
+                "https://a/?eid=EVENTID&fid=objdetect&width=600",
+                "https://a/?eid=EVENTID&fid=snapshot&width=600",
+            ),
             ("https://a/?fid=objdetect_mp4", "https://a/?fid=snapshot"),
             ("https://a/?fid=BESTMATCH", "https://a/?fid=snapshot"),
         ] {

@@ -46,8 +46,9 @@ fn token_file(taking: &mut Taking<'_>) {
 /// Takes over the PushProxy of 0.93; says whether it was in use.
 fn push_proxy(taking: &mut Taking<'_>) -> bool {
     let used = taking.flag(SCRIPT, "usePushProxy");
-    let [url, name, key, sound] = ["pushProxyURL", "PUSHPROXY_APP_NAME", "PUSHPROXY_APP_ID", "useCustomNotificationSound"]
-        .map(|key| taking.get(SCRIPT, key));
+    let [url, name, key, sound] =
+        ["pushProxyURL", "PUSHPROXY_APP_NAME", "PUSHPROXY_APP_ID", "useCustomNotificationSound"]
+            .map(|key| taking.get(SCRIPT, key));
     let section = table("push.proxy");
     let Some((true, switch)) = used else {
         for got in [&url, &name, &key, &sound] {
@@ -59,7 +60,11 @@ fn push_proxy(taking: &mut Taking<'_>) -> bool {
     let public = url.as_ref().filter(|got| PUBLIC_PROXIES.iter().any(|host| got.value.word().contains(host)));
     if let Some(got) = public.cloned() {
         let why = "this is the public PushProxy of zmNinja, which answers no more";
-        taking.open(got.entry, why, "another PushProxy, or push.proxy.enabled = false and FCM; it would take every token");
+        taking.open(
+            got.entry,
+            why,
+            "another PushProxy, or push.proxy.enabled = false and FCM; it would take every token",
+        );
     }
     let mut whole = true;
     whole &= url.is_some_and(|got| taking.take_word(&got, section, "url"));
@@ -110,7 +115,11 @@ fn apns(taking: &mut Taking<'_>, proxy: bool) {
         taking.take(&[switch.entry], section, "enabled", Value::Flag(true));
     }
     let why = "Apple has closed the interface of that time; zmesd uses today's, with the same certificate if it is valid";
-    taking.open(switch.entry, why, "push.apns.topic must be the bundle id of the app that the certificate is for");
+    taking.open(
+        switch.entry,
+        why,
+        "push.apns.topic must be the bundle id of the app that the certificate is for",
+    );
 }
 
 /// Says of the old interface of FCM that it is gone.
@@ -196,7 +205,11 @@ fn function(taking: &mut Taking<'_>, url: Option<Got<'_>>, key: Option<Got<'_>>)
         }
         None => {
             let why = "the URL has no key beside it: the old server used one in its own script";
-            taking.open(entry, why, "put it into [[push.fcm.proxy]], or leave it out if the function asks for none");
+            taking.open(
+                entry,
+                why,
+                "put it into [[push.fcm.proxy]], or leave it out if the function asks for none",
+            );
         }
     }
     true

@@ -153,7 +153,8 @@ impl Report {
 
     /// Returns the lines of a chapter; those of one reason stand together.
     fn chapter(&self, number: usize) -> Vec<String> {
-        let findings: Vec<_> = self.findings.iter().filter(|finding| finding.fate.chapter() == number).collect();
+        let findings: Vec<_> =
+            self.findings.iter().filter(|finding| finding.fate.chapter() == number).collect();
         let mut lines = Vec::new();
         let mut reasons = Vec::<(String, Vec<String>)>::new();
         for finding in findings {
@@ -210,7 +211,9 @@ fn finding_json(finding: &Finding) -> Value {
             object["key"] = key.as_str().into();
             object["value"] = value.as_deref().into();
         }
-        Fate::Needless { why } | Fate::Idle { why } | Fate::Unread { why } => object["reason"] = why.as_str().into(),
+        Fate::Needless { why } | Fate::Idle { why } | Fate::Unread { why } => {
+            object["reason"] = why.as_str().into()
+        }
         Fate::Missing { why, instead } => {
             object["reason"] = why.as_str().into();
             object["instead"] = Some(instead.as_str()).filter(|instead| !instead.is_empty()).into();

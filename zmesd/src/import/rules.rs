@@ -37,9 +37,10 @@ fn fate(rule: &Node) -> Fate {
     match text(rule, "action") {
         "mute" => Fate::Missing {
             why: "zmesd knows no times at which a monitor is not told of".to_owned(),
-            instead: "a timer that calls `zmesctl tokens mute T --for 8h`, or a ZoneMinder run state in which the \
+            instead:
+                "a timer that calls `zmesctl tokens mute T --for 8h`, or a ZoneMinder run state in which the \
                       monitor does not detect"
-                .to_owned(),
+                    .to_owned(),
         },
         "critical_notify" => {
             Fate::Needless { why: "nothing ever made a difference of it: every alarm is told".to_owned() }
@@ -50,7 +51,8 @@ fn fate(rule: &Node) -> Fate {
 
 /// Puts a rule into words.
 fn words(rule: &Node) -> String {
-    let mut words = vec![clean(Some(text(rule, "action")).filter(|action| !action.is_empty()).unwrap_or("rule"))];
+    let mut words =
+        vec![clean(Some(text(rule, "action")).filter(|action| !action.is_empty()).unwrap_or("rule"))];
     let (from, to) = (text(rule, "from"), text(rule, "to"));
     if !from.is_empty() || !to.is_empty() {
         words.push(format!("from {} to {}", clean(from), clean(to)));

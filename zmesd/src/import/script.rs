@@ -17,12 +17,9 @@ pub(super) fn read(text: &str, known: impl Fn(&str) -> bool) -> Found {
             return;
         }
         match literal(value) {
-            Some(value) => found.settings.push(Setting {
-                section: String::new(),
-                key: name.to_owned(),
-                value,
-                line,
-            }),
+            Some(value) => {
+                found.settings.push(Setting { section: String::new(), key: name.to_owned(), value, line })
+            }
             None => found.unread.push(Unread { line, why: "a value that Perl computes" }),
         }
     };
@@ -138,7 +135,8 @@ fn literal(value: &str) -> Option<String> {
             return Some(inner.to_owned());
         }
     }
-    let numbers: Option<Vec<u64>> = value.split('*').map(|factor| factor.trim().replace('_', "").parse().ok()).collect();
+    let numbers: Option<Vec<u64>> =
+        value.split('*').map(|factor| factor.trim().replace('_', "").parse().ok()).collect();
     let product = numbers?.into_iter().try_fold(1_u64, u64::checked_mul)?;
     // A single number stays as it is written.
     Some(if value.contains(['*', '_']) { product.to_string() } else { value.to_owned() })

@@ -40,8 +40,13 @@ pub(super) struct Got<'c> {
 impl Collection {
     /// Makes the new configuration and the report.
     pub fn written(&self) -> Written {
-        let mut taking =
-            Taking { old: self, draft: Draft::default(), findings: Vec::new(), next: Vec::new(), notes: Vec::new() };
+        let mut taking = Taking {
+            old: self,
+            draft: Draft::default(),
+            findings: Vec::new(),
+            next: Vec::new(),
+            notes: Vec::new(),
+        };
         taking.files();
         let plaintext = taking.tls();
         taking.listen(plaintext);
@@ -111,14 +116,24 @@ impl<'c> Taking<'c> {
                 None
             }
             None => {
-                self.open(got.entry, "neither yes nor no", "the default stands in zmesd.toml: change it there");
+                self.open(
+                    got.entry,
+                    "neither yes nor no",
+                    "the default stands in zmesd.toml: change it there",
+                );
                 None
             }
         }
     }
 
     /// Gives a key of `zmesd.toml` a value that comes from these entries; says whether it was taken.
-    pub(super) fn take(&mut self, from: &[&Entry], table: TablePlace, key: &'static str, value: Value) -> bool {
+    pub(super) fn take(
+        &mut self,
+        from: &[&Entry],
+        table: TablePlace,
+        key: &'static str,
+        value: Value,
+    ) -> bool {
         let shown = value.shown();
         let lines = from.iter().map(|entry| format!("{} {}", entry.place, entry.shown)).collect();
         let named = format!("{}.{key}", table.path);
@@ -136,7 +151,8 @@ impl<'c> Taking<'c> {
                 } else {
                     format!("zmesd does not take its value for {named}")
                 };
-                let hint = complaint.hint.unwrap_or_else(|| format!("the default of {named} stands in zmesd.toml"));
+                let hint =
+                    complaint.hint.unwrap_or_else(|| format!("the default of {named} stands in zmesd.toml"));
                 for entry in from {
                     self.open(entry, why.clone(), hint.clone());
                 }
@@ -172,7 +188,11 @@ impl<'c> Taking<'c> {
             Some(seconds) => {
                 self.take(&[got.entry], table, new, Value::Text(format!("{seconds}s")));
             }
-            None => self.open(got.entry, "not a number of seconds", format!("give {}.{new} in zmesd.toml", table.path)),
+            None => self.open(
+                got.entry,
+                "not a number of seconds",
+                format!("give {}.{new} in zmesd.toml", table.path),
+            ),
         }
     }
 
@@ -186,7 +206,9 @@ impl<'c> Taking<'c> {
             let places: Vec<_> = candidates.iter().map(|path| path.display().to_string()).collect();
             let key = if *what == "secrets" { ("general", "secrets") } else { ("customize", "es_rules") };
             let why = format!("the file of {what} could not be read: looked for {}", places.join(", "));
-            let hint = format!("name it on the command line, too (are you root?); without it, its {what} are missing");
+            let hint = format!(
+                "name it on the command line, too (are you root?); without it, its {what} are missing"
+            );
             match self.old.latest(key.0, key.1) {
                 Some(entry) => self.open(entry, why, hint),
                 None => self.say_of(*what, Fate::Open { why, hint }),
@@ -200,7 +222,9 @@ impl<'c> Taking<'c> {
         for file in &self.old.files {
             if file.latin {
                 let name = file.path.display();
-                self.notes.push(format!("{name} is not UTF-8 and was read as Latin-1: look at its special characters"));
+                self.notes.push(format!(
+                    "{name} is not UTF-8 and was read as Latin-1: look at its special characters"
+                ));
             }
             if file.what == Format::ControlState.as_str() {
                 let why = "what was muted over the escontrol interface is not read".to_owned();
@@ -208,7 +232,8 @@ impl<'c> Taking<'c> {
                 self.say_of(file.path.display().to_string(), Fate::Missing { why, instead });
             }
         }
-        self.next.extend(self.old.tokens.iter().map(|path| format!("`zmesctl tokens import {}`", path.display())));
+        self.next
+            .extend(self.old.tokens.iter().map(|path| format!("`zmesctl tokens import {}`", path.display())));
     }
 
     /// Takes over TLS; says whether it is off.
@@ -233,8 +258,10 @@ impl<'c> Taking<'c> {
             }
         }
         if !missing.is_empty() {
-            let why = format!("{} is not named, without which the old server did not start", missing.join(" and "));
-            let hint = "give it in zmesd.toml, or server.plaintext = true behind a proxy that does TLS".to_owned();
+            let why =
+                format!("{} is not named, without which the old server did not start", missing.join(" and "));
+            let hint =
+                "give it in zmesd.toml, or server.plaintext = true behind a proxy that does TLS".to_owned();
             self.say_of("[ssl]", Fate::Open { why, hint });
         }
         false
@@ -250,9 +277,10 @@ impl<'c> Taking<'c> {
             Some(got) => values::address(got.value.word()),
             None => values::address(""),
         };
-        for (got, missing, what) in
-            [(&port, number.is_none(), "not a port from 0 to 65535"), (&address, place.is_none(), "not an IP address")]
-        {
+        for (got, missing, what) in [
+            (&port, number.is_none(), "not a port from 0 to 65535"),
+            (&address, place.is_none(), "not an IP address"),
+        ] {
             if let Some(got) = got.as_ref().filter(|_| missing) {
                 self.open(got.entry, what, "give server.listen in zmesd.toml: [\"192.0.2.7:9000\"]");
             }
@@ -268,8 +296,13 @@ impl<'c> Taking<'c> {
         self.take(&from, table("server"), "listen", Value::List(vec![listener]));
         if let Some(address) = address.filter(|_| plaintext && !place.is_unspecified()) {
             let everywhere = values::listener(values::EVERY_IPV4, number);
-            let why = "without TLS the old server did not obey it and listened on every IPv4 address; zmesd obeys";
-            self.open(address.entry, why, format!("server.listen = [\"{everywhere}\"] if apps come by other addresses"));
+            let why =
+                "without TLS the old server did not obey it and listened on every IPv4 address; zmesd obeys";
+            self.open(
+                address.entry,
+                why,
+                format!("server.listen = [\"{everywhere}\"] if apps come by other addresses"),
+            );
         }
     }
 
@@ -300,7 +333,8 @@ impl<'c> Taking<'c> {
                 self.take(&[got.entry], table("log"), "level", Value::Text("debug".to_owned()));
             }
             Ok(_) => {
-                let why = "log.level = \"info\" says what matters; `zmesctl log level debug --for 10m` says more";
+                let why =
+                    "log.level = \"info\" says what matters; `zmesctl log level debug --for 10m` says more";
                 self.say(got.entry, Fate::Needless { why: why.to_owned() });
             }
             Err(_) => self.open(got.entry, "not a level of debugging", "see log.level in zmesd.toml"),
@@ -312,7 +346,8 @@ impl<'c> Taking<'c> {
         for entry in &self.old.entries {
             let counts = self.old.latest(&entry.section, &entry.key).filter(|latest| *latest != entry);
             if let Some(latest) = counts {
-                let why = format!("{} says it again ({}), and the last one counts", latest.shown, latest.place);
+                let why =
+                    format!("{} says it again ({}), and the last one counts", latest.shown, latest.place);
                 self.say(entry, Fate::Idle { why });
                 continue;
             }
@@ -366,7 +401,11 @@ fn judged(judgement: Judgement, value: &str) -> Option<Fate> {
         Judgement::Always(always, otherwise) => {
             let same = value.eq_ignore_ascii_case(always)
                 || (values::flag(always).is_some() && values::flag(always) == values::flag(value));
-            if same { Some(Fate::Needless { why: "zmesd always does so".to_owned() }) } else { judged(*otherwise, value) }
+            if same {
+                Some(Fate::Needless { why: "zmesd always does so".to_owned() })
+            } else {
+                judged(*otherwise, value)
+            }
         }
         Judgement::Switch(on) => match values::flag(value) {
             Some(false) => Some(Fate::Idle { why: "it was off".to_owned() }),

@@ -16,7 +16,10 @@ fn written(files: &[(&str, &str)]) -> Written {
 /// Returns a line of the new file.
 fn line(written: &Written, table: &str, key: &str) -> String {
     let toml = written.toml(Shown::File);
-    let section = toml.split(&format!("\n[{table}]\n")).nth(1).or_else(|| toml.split(&format!("\n[[{table}]]\n")).nth(1));
+    let section = toml
+        .split(&format!("\n[{table}]\n"))
+        .nth(1)
+        .or_else(|| toml.split(&format!("\n[[{table}]]\n")).nth(1));
     let mut lines = section.unwrap().lines().take_while(|line| !line.starts_with('['));
     lines.find(|line| line.starts_with(&format!("{key} = "))).unwrap_or("none").to_owned()
 }
@@ -42,7 +45,10 @@ fn a_key_is_found_under_the_name_of_every_generation() {
     for (section, key) in [("network", "event_check_interval"), ("customize", "event_check_interval")] {
         let text = format!("{TLS}[{section}]\n{key} = 5\n");
         let written = written(&[("es.ini", &text)]);
-        assert!(fates(&written, &format!("[{section}] {key}"))[0].starts_with("needless zmesd looks"), "{key}");
+        assert!(
+            fates(&written, &format!("[{section}] {key}"))[0].starts_with("needless zmesd looks"),
+            "{key}"
+        );
     }
     let written = written(&[("es.ini", &format!("{TLS}[auth]\nenabled = 0\n"))]);
     assert_eq!(line(&written, "auth", "enabled"), "enabled = false");
@@ -62,7 +68,10 @@ fn a_value_that_zmesd_does_not_take_is_left_to_a_person() {
     let written = written(&[("es.ini", &format!("{TLS}[auth]\ntimeout = 5000\n"))]);
     assert_eq!(line(&written, "auth", "timeout"), "timeout = \"20s\"");
     let fates = fates(&written, "[auth] timeout");
-    assert!(fates[0].starts_with("open zmesd does not take it for auth.timeout: 5000s is out of range"), "{fates:?}");
+    assert!(
+        fates[0].starts_with("open zmesd does not take it for auth.timeout: 5000s is out of range"),
+        "{fates:?}"
+    );
 }
 
 #[test]
@@ -78,7 +87,8 @@ fn a_secret_that_is_not_there_is_told_and_never_quoted() {
     assert!(fates(&all, "[general] secrets")[0].starts_with("open the file of secrets could not be read"));
     assert!(fates(&all, "[ssl] cert")[0].contains("the file of secrets was not found"));
 
-    let two = written(&[("es.ini", "[ssl]\ncert = !A\nkey = !b\n"), ("s.ini", "[secrets]\nB = '/k #1.pem'\n")]);
+    let two =
+        written(&[("es.ini", "[ssl]\ncert = !A\nkey = !b\n"), ("s.ini", "[secrets]\nB = '/k #1.pem'\n")]);
     assert!(fates(&two, "[ssl] cert")[0].contains("does not have"));
     assert_eq!(line(&two, "server.tls", "key"), "key = \"/k #1.pem\"");
 }
@@ -105,7 +115,10 @@ fn the_password_of_the_picture_goes_where_it_went_but_is_not_shown() {
         "picture-url = \"https://a.example.org/?eid=EVENTID&username=me&password=planted%20word\""
     );
     let shown = written.toml(Shown::Everybody);
-    assert!(shown.contains("\n# not shown, as it may hold a password: --output writes it\npicture-url = \"\"\n"), "{shown}");
+    assert!(
+        shown.contains("\n# not shown, as it may hold a password: --output writes it\npicture-url = \"\"\n"),
+        "{shown}"
+    );
     let report = written.report.human(&View::default());
     assert!(!report.contains("planted") && report.contains("holds a user or a password"), "{report}");
 }
@@ -120,7 +133,8 @@ fn a_later_script_says_where_its_settings_are() {
 
 #[test]
 fn tokens_and_state_among_the_files_are_told_what_to_do_with() {
-    let sources = [source("es.ini", TLS), source("t.txt", "a:::ios:enabled\n"), source("c.dat", b"pst0\x04\x0b\0")];
+    let sources =
+        [source("es.ini", TLS), source("t.txt", "a:::ios:enabled\n"), source("c.dat", b"pst0\x04\x0b\0")];
     let written = Collection::of(&sources).unwrap().written();
     let report = written.report.human(&View::default());
     assert!(report.contains("`zmesctl tokens import t.txt`"), "{report}");
@@ -140,13 +154,71 @@ fn a_secret_of_a_repeated_section_has_a_file_of_its_own() {
 /// Pieces that make files look like old configurations, often enough to come deep into the readers.
 fn files() -> impl Strategy<Value = Vec<u8>> {
     let words = [
-        "[general]\n", "[network]\n", "[fcm]\n", "[ssl]\n", "[customize]\n", "[hook]\n", "[secrets]\n", "port", "enable",
-        "cert", "key", "picture_url", "include_picture", "fcm_v1_key", "fcm_v1_url", "secrets", " = ", "=", ": ", "yes\n",
-        "no\n", "9000\n", "!NAME\n", "{{secrets}}\n", "${port}\n", "{{", "}}", "${", "}", "'", "\"", "#", ";", "\n", "\r\n",
-        "  ", "\t", "<<EOT\n", "EOT\n", "\\\n", "https://a.example.org/?fid=objdetect_jpg\n", "fcm:\n  ", "ssl:\n  ",
-        "- ", "&a ", "*a\n", "[", "]", "{", ",", "|\n", "use constant ", "EVENT_NOTIFICATION_PORT", "=>", "my $useSecure",
-        "my $usePushProxy", "my $pushProxyURL", "q{", "=cut\n", "=pod\n", "__END__\n", "*60", "\u{fc}",
-        "notifications:\n  monitors:\n    3:\n      rules:\n        - action: mute\n", "#!/usr/bin/perl\n",
+        "[general]\n",
+        "[network]\n",
+        "[fcm]\n",
+        "[ssl]\n",
+        "[customize]\n",
+        "[hook]\n",
+        "[secrets]\n",
+        "port",
+        "enable",
+        "cert",
+        "key",
+        "picture_url",
+        "include_picture",
+        "fcm_v1_key",
+        "fcm_v1_url",
+        "secrets",
+        " = ",
+        "=",
+        ": ",
+        "yes\n",
+        "no\n",
+        "9000\n",
+        "!NAME\n",
+        "{{secrets}}\n",
+        "${port}\n",
+        "{{",
+        "}}",
+        "${",
+        "}",
+        "'",
+        "\"",
+        "#",
+        ";",
+        "\n",
+        "\r\n",
+        "  ",
+        "\t",
+        "<<EOT\n",
+        "EOT\n",
+        "\\\n",
+        "https://a.example.org/?fid=objdetect_jpg\n",
+        "fcm:\n  ",
+        "ssl:\n  ",
+        "- ",
+        "&a ",
+        "*a\n",
+        "[",
+        "]",
+        "{",
+        ",",
+        "|\n",
+        "use constant ",
+        "EVENT_NOTIFICATION_PORT",
+        "=>",
+        "my $useSecure",
+        "my $usePushProxy",
+        "my $pushProxyURL",
+        "q{",
+        "=cut\n",
+        "=pod\n",
+        "__END__\n",
+        "*60",
+        "\u{fc}",
+        "notifications:\n  monitors:\n    3:\n      rules:\n        - action: mute\n",
+        "#!/usr/bin/perl\n",
     ];
     let piece = prop_oneof![
         30 => proptest::sample::select(words.map(|word| word.as_bytes().to_vec()).to_vec()),

@@ -34,7 +34,8 @@ pub(super) fn decode(bytes: &[u8]) -> Result<Text, NoText> {
         // Each byte of Latin-1 is the character of that number.
         Err(_) => (Cow::Owned(bytes.iter().map(|&byte| char::from(byte)).collect()), true),
     };
-    let text = if text.contains('\r') { text.replace("\r\n", "\n").replace('\r', "\n") } else { text.into_owned() };
+    let text =
+        if text.contains('\r') { text.replace("\r\n", "\n").replace('\r', "\n") } else { text.into_owned() };
     Ok(Text { text, latin })
 }
 
@@ -54,7 +55,10 @@ mod tests {
 
     #[test]
     fn latin_1_is_read_and_told() {
-        assert_eq!(decode(b"name = K\xfcche").unwrap(), Text { text: "name = Küche".to_owned(), latin: true });
+        assert_eq!(
+            decode(b"name = K\xfcche").unwrap(),
+            Text { text: "name = Küche".to_owned(), latin: true }
+        );
         assert_eq!(decode("Küche".as_bytes()).unwrap(), Text { text: "Küche".to_owned(), latin: false });
     }
 

@@ -10,7 +10,8 @@ pub(super) fn word(value: &str) -> &str {
         return quoted.trim();
     }
     let comment = value.char_indices().find(|(at, character)| {
-        let after_blank = || value.get(..*at).is_some_and(|before| before.ends_with([' ', '\t']) || before.is_empty());
+        let after_blank =
+            || value.get(..*at).is_some_and(|before| before.ends_with([' ', '\t']) || before.is_empty());
         matches!(character, '#' | ';') && after_blank()
     });
     let value = comment.and_then(|(at, _)| value.get(..at)).unwrap_or(value).trim_end();

@@ -51,7 +51,9 @@ impl Written {
 fn fill(setting: &Setting, shown: Shown) -> Fill {
     let mut comments: Vec<_> = setting.from.iter().map(|from| format!("from {from}")).collect();
     let line = match (&setting.value, shown) {
-        (Value::Secret(_), _) => format!("{}-file = {}", setting.key, Value::Text(secret_name(setting)).toml()),
+        (Value::Secret(_), _) => {
+            format!("{}-file = {}", setting.key, Value::Text(secret_name(setting)).toml())
+        }
         (Value::Private(_), Shown::Everybody) => {
             comments.push("not shown, as it may hold a password: --output writes it".to_owned());
             format!("{} = {}", setting.key, default_of(setting))

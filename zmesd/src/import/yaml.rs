@@ -230,12 +230,16 @@ mod tests {
     #[test]
     fn a_secret_without_quotes_is_no_tag() {
         let text = "a:\n  p: !ZM_PASSWORD\n  q: \"!ZM_USER\"\n  r: '!X'\n  s: !!str 5\n  t: ~\n  u: !!str\n";
-        assert_eq!(settings(text), ["2 a.p=!ZM_PASSWORD", "3 a.q=!ZM_USER", "4 a.r=!X", "5 a.s=5", "6 a.t=", "7 a.u="]);
+        assert_eq!(
+            settings(text),
+            ["2 a.p=!ZM_PASSWORD", "3 a.q=!ZM_USER", "4 a.r=!X", "5 a.s=5", "6 a.t=", "7 a.u="]
+        );
     }
 
     #[test]
     fn lists_anchors_and_blocks_are_read() {
-        let text = "a:\n  l: [1, 2]\n  m:\n    - 3\n    - 4\n  n: &x five\n  o: *x\n  p: >-\n    six\n    seven\n";
+        let text =
+            "a:\n  l: [1, 2]\n  m:\n    - 3\n    - 4\n  n: &x five\n  o: *x\n  p: >-\n    six\n    seven\n";
         assert_eq!(settings(text), ["2 a.l=1,2", "3 a.m=3,4", "6 a.n=five", "7 a.o=five", "8 a.p=six seven"]);
     }
 
