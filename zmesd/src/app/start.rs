@@ -113,7 +113,7 @@ impl Conductor {
         common: Common,
     ) {
         let Opened { certificates, control, listeners, metrics, websocket, transports, state } = opened;
-        let (push_status, ports) = (Arc::<PushStatus>::default(), listeners.len());
+        let (push_status, wanted) = (Arc::<PushStatus>::default(), listeners.len());
         let listening = self.listen(listeners, certificates.is_some());
         let soft = &self.tokens.soft;
         let clock = || Arc::clone(&common.clock);
@@ -210,7 +210,7 @@ impl Conductor {
             state_trouble: state.trouble.clone(),
             push: Arc::clone(&push),
             certificate: Arc::clone(&certificate),
-            listeners: ports,
+            listeners: wanted,
             started_at: common.started_at,
         };
         self.front.spawn("metrics", http::serve(metrics, moves, observed, soft.clone()));

@@ -71,7 +71,9 @@ impl<L: Labels> Tally<L> {
                 None => found.push((labels, 1)),
             }
         }
-        found.into_iter().for_each(|(labels, number)| self.add(labels, number));
+        for (labels, number) in found {
+            self.add(labels, number);
+        }
     }
 
     /// Returns what was counted for these.

@@ -82,11 +82,10 @@ fn older(text: &str) -> String {
         };
         match described {
             Some((what, name, rest)) if counters.contains(&name) => {
-                lines.push(format!("# {what} {name}_total {rest}"))
+                lines.push(format!("# {what} {name}_total {rest}"));
             }
-            Some(_) => lines.push(line.to_owned()),
             None if line.starts_with('#') => {}
-            None => lines.push(line.to_owned()),
+            Some(_) | None => lines.push(line.to_owned()),
         }
     }
     lines.push(String::new());
