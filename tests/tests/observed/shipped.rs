@@ -2,6 +2,7 @@
 //! the manual page. A name or a label that does not exist would never fire, and nobody would notice.
 
 use std::collections::BTreeSet;
+use std::fmt::Write as _;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -180,7 +181,8 @@ fn prometheus_takes_rules_and_panels_and_the_rules_fire_on_bad_days() -> Result<
     let mut panels = "groups:\n  - name: panels\n    rules:\n".to_owned();
     for (number, expression) in dashboard_expressions()?.iter().enumerate() {
         let quoted = serde_json::to_string(expression)?;
-        panels.push_str(&format!("      - {{ record: 'panel:{number}', expr: {quoted} }}\n"));
+        // Writing to a String cannot fail.
+        let _ = writeln!(panels, "      - {{ record: 'panel:{number}', expr: {quoted} }}");
     }
     fs::write(directory.path().join("panels.yml"), panels)?;
     judge("promtool", &["check", "rules", "panels.yml"], "", directory.path())?;
