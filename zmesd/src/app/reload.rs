@@ -18,6 +18,7 @@ use crate::detect::DetectConfig;
 use crate::monitors::CatalogHandle;
 use crate::ports::{CertificateInfo, CertificateSummary, Clock, ConfigReload};
 use crate::telemetry::log::LogHandle;
+use crate::telemetry::{Counters, Reload, http};
 use crate::tls::CertStore;
 use crate::ws::{self, ServerSettings};
 use crate::zmdb::ZmDb;
@@ -43,6 +44,8 @@ pub(super) struct Hot {
     pub(super) catalog_interval: watch::Sender<Duration>,
     pub(super) admin_group: watch::Sender<String>,
     pub(super) catalog: CatalogHandle,
+    pub(super) metrics: http::Switch,
+    pub(super) counters: Arc<Counters>,
     pub(super) clock: Arc<dyn Clock>,
 }
 
@@ -103,17 +106,27 @@ impl Reloader {
     }
 
     fn reload(&self) -> Result<ConfigReloaded, ControlError> {
+        let reloaded = self.read_again();
+        let result = if reloaded.is_ok() { Reload::Ok } else { Reload::Refused };
+        self.hot.counters.reloads.count(result);
+        reloaded
+    }
+
+    fn read_again(&self) -> Result<ConfigReloaded, ControlError> {
         let Some(file) = &self.file else {
             return Err(ControlError::new(ErrorCode::Conflict, "the demo has no configuration file"));
         };
         let load = || file.load().map_err(|problems| invalid(problems.to_string()));
         let new = tokio::task::block_in_place(load)?;
-        // The pair comes first: it is the only part that can still fail, and then nothing must have changed.
+        // What can still fail comes first, and then nothing must have changed.
+        let metrics = self.hot.metrics.prepare(&self.current.load().metrics, &new.metrics);
+        let metrics = metrics.map_err(|problem| unavailable(&problem))?;
         if let (Some(store), Some(files)) = (&self.hot.certificates, &new.server.tls) {
             replace_pair(store, files, &*self.hot.clock)?;
         }
         let diff = self.current.load().diff(&new);
         self.apply(&new);
+        metrics.make();
         self.current.store(Arc::new(in_force(&self.current.load(), new)));
         // Rights are read anew, whether or not the file has changed anything about them.
         self.hot.catalog.nudge();
@@ -180,6 +193,7 @@ fn in_force(old: &Config, new: Config) -> Config {
     }
     now.auth = new.auth;
     now.control.admin_group = new.control.admin_group;
+    now.metrics = new.metrics;
     now.log.level = new.log.level;
     now
 }
@@ -191,6 +205,11 @@ fn replace_pair(store: &CertStore, files: &TlsFiles, clock: &dyn Clock) -> Resul
 
 fn invalid(message: String) -> ControlError {
     ControlError::new(ErrorCode::ConfigInvalid, message)
+}
+
+fn unavailable(problem: &http::BindError) -> ControlError {
+    let message = format!("{problem}: {}", problem.source);
+    ControlError::new(ErrorCode::Unavailable, message).with_hint(problem.hint())
 }
 
 #[async_trait]
@@ -255,11 +274,11 @@ mod tests {
              max-clients = 19\nmax-clients-per-address = 9\ntrusted-proxies = [\"10.0.0.0/8\"]\n\
              allowed-origins = [\"https://zm.example.org\"]\n\
              [auth]\nenabled = false\ntimeout = \"21s\"\nenforce-monitor-permissions = false\n\
-             [control]\nadmin-group = \"adm\"\n[log]\nlevel = \"debug\"\n",
+             [control]\nadmin-group = \"adm\"\n[metrics]\nlisten = \"127.0.0.1:9090\"\n[log]\nlevel = \"debug\"\n",
         );
         let wanted = old.diff(&new);
         assert_eq!(wanted.needs_restart, ["server.listen", "zoneminder.catch-up"]);
-        assert_eq!(wanted.hot.len(), 14, "{:?}", wanted.hot);
+        assert_eq!(wanted.hot.len(), 15, "{:?}", wanted.hot);
         let left = in_force(&old, new.clone()).diff(&new);
         assert_eq!((left.hot, left.needs_restart), (Vec::new(), wanted.needs_restart));
     }

@@ -22,13 +22,13 @@ use crate::control::{self, ControlListener, ControlParts};
 use crate::detect::{self, DetectParts, Detection, Record};
 use crate::lifecycle::{Lifecycle, Vitals};
 use crate::monitors::CatalogTask;
-use crate::ports::Clock;
+use crate::ports::{CertificateInfo, Clock, PushSide};
 use crate::push::transport::Transports;
 use crate::push::{Dispatcher, DispatcherParts, PushStatus, PushView};
 use crate::route::{PushRules, Router, RouterParts, Tap};
 use crate::state::{Remembered, State};
 use crate::telemetry::log::LogHandle;
-use crate::telemetry::{Counters, Latencies};
+use crate::telemetry::{Counters, Latencies, http};
 use crate::tls::{self, CertStore};
 use crate::ws::{self, Listener, ServerSettings};
 
@@ -52,6 +52,7 @@ struct Opened {
     certificates: Option<Arc<CertStore>>,
     control: ControlListener,
     listeners: Vec<Listener>,
+    metrics: Option<http::Bound>,
     websocket: Arc<ws::Context>,
     transports: Arc<Transports>,
     state: State,
@@ -111,8 +112,8 @@ impl Conductor {
         opened: Opened,
         common: Common,
     ) {
-        let Opened { certificates, control, listeners, websocket, transports, state } = opened;
-        let push_status = Arc::<PushStatus>::default();
+        let Opened { certificates, control, listeners, metrics, websocket, transports, state } = opened;
+        let (push_status, wanted) = (Arc::<PushStatus>::default(), listeners.len());
         let listening = self.listen(listeners, certificates.is_some());
         let soft = &self.tokens.soft;
         let clock = || Arc::clone(&common.clock);
@@ -127,6 +128,7 @@ impl Conductor {
             channels.catalog_tx,
         );
         self.front.spawn("catalog", catalog.run(soft.clone()));
+        let alarms = channels.alarms.0.downgrade();
         let detection = detect::build(DetectParts {
             source: parts.source,
             store: Arc::clone(&parts.events),
@@ -176,7 +178,9 @@ impl Conductor {
         });
         self.push.spawn("dispatcher", dispatcher.run(self.tokens.push.clone()));
         self.core.spawn("router", router.run(self.tokens.router.clone()));
-        self.store.spawn("state", state.writer.run(self.tokens.store.clone()));
+        let writer = state.writer.counting(Arc::clone(&common.counters));
+        self.store.spawn("state", writer.run(self.tokens.store.clone()));
+        let (switch, moves) = http::switch();
         let poll_interval = config.zoneminder.poll_interval;
         let hot = Hot {
             log: log.clone(),
@@ -188,10 +192,28 @@ impl Conductor {
             catalog_interval: channels.catalog_interval.0,
             admin_group: channels.admin_group.0,
             catalog: channels.catalog.clone(),
+            metrics: switch,
+            counters: Arc::clone(&common.counters),
             clock: clock(),
         };
         let (reloader, configuration) = Reloader::new(config, file, hot, channels.hangups.1);
         self.front.spawn("reloader", reloader.run(soft.clone()));
+        let push: Arc<dyn PushSide> = Arc::new(PushView::new(transports, push_status, common.latencies));
+        let certificate: Arc<dyn CertificateInfo> = Arc::new(InUse(certificates));
+        let observed = http::Parts {
+            counters: Arc::clone(&common.counters),
+            router: channels.router.clone(),
+            alarms,
+            catalog: channels.catalog.clone(),
+            reports: channels.reports.1.clone(),
+            database: parts.database.clone(),
+            state_trouble: state.trouble.clone(),
+            push: Arc::clone(&push),
+            certificate: Arc::clone(&certificate),
+            listeners: wanted,
+            started_at: common.started_at,
+        };
+        self.front.spawn("metrics", http::serve(metrics, moves, observed, soft.clone()));
         let control_parts = ControlParts {
             router: channels.router,
             catalog: channels.catalog,
@@ -201,13 +223,13 @@ impl Conductor {
             reports: channels.reports.1,
             database: parts.database,
             events: parts.events,
-            push: Arc::new(PushView::new(transports, push_status, common.latencies)),
+            push,
             trigger: parts.trigger,
             log,
             counters: common.counters,
             clock: common.clock,
             configuration: Arc::new(configuration),
-            certificate: Arc::new(InUse(certificates)),
+            certificate,
             listening: watch::channel(listening).1,
             started_at: common.started_at,
             started: common.started,
@@ -254,6 +276,7 @@ impl Opened {
         let certificates = certificates(config, common.started_at)?;
         let transports = transports(config, &common.clock)?;
         let sockets = ws::bind(&config.server.listen)?;
+        let metrics = config.metrics.listen.as_ref().map(http::Bound::open).transpose()?;
         let state = State::open(&config.state, Arc::clone(&common.clock)).await?;
         let login = Authenticator::new(
             Arc::clone(&parts.accounts),
@@ -278,7 +301,7 @@ impl Opened {
             .map(listener)
             .collect::<Result<Vec<_>, _>>()
             .map_err(|source| StartError::System { what: "serve a listening socket", source })?;
-        Ok(Self { certificates, control, listeners, websocket, transports, state })
+        Ok(Self { certificates, control, listeners, metrics, websocket, transports, state })
     }
 }
 

@@ -5,6 +5,7 @@ use std::io;
 
 use super::exit::Exit;
 use crate::push::transport::TransportProblem;
+use crate::telemetry::http;
 use crate::{control, state, tls, ws};
 
 /// Why the daemon does not start.
@@ -25,6 +26,9 @@ pub enum StartError {
     /// The control socket cannot be served.
     #[error(transparent)]
     Control(#[from] control::BindError),
+    /// Metrics cannot be served.
+    #[error(transparent)]
+    Metrics(#[from] http::BindError),
     /// The operating system refuses something.
     #[error("cannot {what}")]
     System {
@@ -50,7 +54,8 @@ impl StartError {
                 Exit::Permission
             }
             Self::Control(problem) if problem.is_permission() => Exit::Permission,
-            Self::Listen(_) | Self::Control(_) => Exit::Unavailable,
+            Self::Metrics(problem) if problem.is_permission() => Exit::Permission,
+            Self::Listen(_) | Self::Control(_) | Self::Metrics(_) => Exit::Unavailable,
             Self::System { .. } => Exit::Internal,
         }
     }
@@ -63,6 +68,7 @@ impl StartError {
             Self::State(problem) => Some(problem.hint()),
             Self::Listen(problem) => problem.hint(),
             Self::Control(problem) => Some(problem.hint()),
+            Self::Metrics(problem) => Some(problem.hint()),
             Self::System { .. } => None,
         }
     }

@@ -8,7 +8,7 @@ use std::time::Duration;
 use toml::de::DeTable;
 
 use super::forms::{
-    AppVersion, Choice, Flag, Gateway, Listener, Listeners, LogDirectives, Networks, Number, Origins,
+    AppVersion, Choice, Flag, Gateway, Listeners, LogDirectives, MetricsAddress, Networks, Number, Origins,
     PathName, Secret, Span, WebUrl, Words, ZoneminderVersion,
 };
 use super::problem::Problems;
@@ -226,8 +226,9 @@ section! {
 section! {
     /// Numbers for Prometheus.
     MetricsSection = "metrics" once {
-        /// Address of /metrics, /healthz and /readyz: "127.0.0.1:9090". Empty: none.
-        "listen" listen: Listener = Listener, Literal::Text(""), Restart;
+        /// Address of /metrics, /healthz and /readyz, on this machine alone: "127.0.0.1:9090", or a Unix socket:
+        /// "unix:/run/zmesd/metrics.sock". Empty: none.
+        "listen" listen: MetricsAddress = MetricsAddress, Literal::Text(""), Hot;
     }
 }
 

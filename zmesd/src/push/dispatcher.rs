@@ -40,6 +40,8 @@ const UNWRITTEN: u64 = 1_024;
 pub(super) const PATIENCE: Duration = Duration::from_secs(3);
 /// How often what has expired is looked for.
 const SWEEP: Duration = Duration::from_secs(5);
+/// After so long without a turn, though each sweep is one, the dispatcher is taken to stand still.
+const STANDSTILL: Duration = Duration::from_secs(30);
 /// How often transports are looked at, though nobody asks.
 const LOOK: Duration = Duration::from_hours(1);
 /// Pause after the disk could not be read.
@@ -72,7 +74,7 @@ pub struct DispatcherParts {
     pub router: RouterHandle,
     /// Who watches.
     pub tap: Tap,
-    /// What the router counts: among it orders that it could not hand over.
+    /// Numbers since the start: among them orders that the router could not hand over.
     pub counters: Arc<Counters>,
     /// How things are, for others.
     pub status: Arc<PushStatus>,
@@ -163,6 +165,7 @@ impl Dispatcher {
         let mut orders = Vec::with_capacity(ORDERS);
         while !stop.is_cancelled() {
             let due = self.proceed();
+            self.parts.counters.beats.dispatcher.back_within(STANDSTILL);
             tokio::select! {
                 biased;
                 Some(Ok(shipped)) = self.sending.join_next() => self.on_shipped(shipped),
@@ -237,6 +240,7 @@ impl Dispatcher {
 
     /// Has the router lay a dead token to rest; it then withdraws what still waits.
     pub(super) fn bury(&mut self, token: TokenId, reason: String) {
+        self.parts.counters.dead_tokens.increment();
         let router = self.parts.router.clone();
         self.errands.spawn(async move {
             if router.token_dead(token, reason).await.is_err() {

@@ -14,7 +14,7 @@ use crate::config::PushMode;
 use crate::ports::{Delivered, PushEnding, PushError, PushReceipt};
 use crate::route::PushOutcome;
 use crate::state::{Attempt, Note, Outcome};
-use crate::telemetry::Stage;
+use crate::telemetry::{Pushed, Stage, Transport};
 
 /// What a delivery that comes too late is marked with.
 const EXPIRED: &str = "expired";
@@ -144,6 +144,7 @@ impl Dispatcher {
         for job in jobs {
             let latency = self.latency(job);
             self.parts.latencies.record(Stage::Pushed, latency);
+            self.parts.counters.timings.alarm_to_push.record(latency);
             let provider_id = delivered.provider_id.clone();
             self.note(
                 job,
@@ -165,6 +166,7 @@ impl Dispatcher {
 
     /// Tells a transport's breaker of an answer.
     fn judge(&mut self, answer: &Answer, now: Instant) {
+        self.parts.counters.timings.record_push(Transport::of(&answer.transport), answer.took);
         let Some(gate) = self.gates.iter_mut().find(|gate| gate.name() == &*answer.transport) else { return };
         let retry_after = match &answer.result {
             Err(PushError::Temporary { retry_after, .. }) => *retry_after,
@@ -211,6 +213,7 @@ impl Dispatcher {
             Outcome::Skipped(_) => status.went(),
             Outcome::Retry(_) => {}
         }
+        self.parts.counters.pushes.count((Transport::of(&transport), counted(&outcome)));
         report(job, &transport, &outcome);
         self.tell(job, &outcome);
         let attempt = Attempt {
@@ -249,6 +252,18 @@ impl Dispatcher {
     /// From the alarm's detection until now, by the wall clock: it may have been before a restart.
     fn latency(&self, job: &Job) -> Duration {
         Duration::try_from(self.parts.clock.now().duration_since(job.alarm.at)).unwrap_or_default()
+    }
+}
+
+/// Returns what an outcome counts as.
+fn counted(outcome: &Outcome) -> Pushed {
+    match outcome {
+        Outcome::Sent { .. } => Pushed::Sent,
+        Outcome::Retry(_) => Pushed::Retry,
+        Outcome::Failed(reason) if reason == EXPIRED => Pushed::Expired,
+        Outcome::Failed(_) => Pushed::Failed,
+        Outcome::Skipped(reason) if *reason == SHADOW => Pushed::Shadow,
+        Outcome::Skipped(_) => Pushed::Skipped,
     }
 }
 

@@ -24,7 +24,7 @@ use crate::domain::{
 use crate::ports::{PushBatch, PushDelivery, PushOrder, PushReceipt};
 use crate::protocol::{self, AlarmBody};
 use crate::state::{Note, TokenDecision};
-use crate::telemetry::Stage;
+use crate::telemetry::{Phase, Stage, TargetKind};
 
 /// Where the ids of test alarms begin: far beyond any real event, and still exact in a JavaScript number.
 const TEST_EVENTS_FROM: u64 = 9_000_000_000_000;
@@ -61,6 +61,7 @@ impl Router {
     pub(super) fn on_alarm(&mut self, alarm: Alarm) {
         self.alarms += 1;
         self.parts.counters.alarms.increment();
+        self.parts.counters.alarms_by.count((Phase::Start, alarm.origin));
         if alarm.late() {
             self.parts.counters.reconciled.increment();
         }
@@ -105,6 +106,7 @@ impl Router {
         };
         let targets = sessions.iter().map(session).chain(verdicts.iter().map(told)).collect();
         if !round.dry_run {
+            self.parts.counters.alarms_by.count((Phase::Start, Origin::Test));
             let (decisions, deliveries) = self.deliveries(&verdicts);
             self.remember(&alarm, sessions, &verdicts);
             let recorded = self.try_note(Note::Tested(Arc::clone(&alarm), decisions));
@@ -248,6 +250,9 @@ impl Router {
     /// Keeps what was decided for `why`, and tells those who watch.
     fn remember(&mut self, alarm: &Arc<Alarm>, sessions: Vec<(SessionId, Decision)>, verdicts: &[Verdict]) {
         let (number, targets) = (self.alarms, sessions.len() + verdicts.len());
+        let sessions_decided = sessions.iter().map(|(_, decision)| (TargetKind::Session, *decision));
+        let tokens_decided = verdicts.iter().map(|verdict| (TargetKind::Token, verdict.decision));
+        self.parts.counters.decisions.count_all(sessions_decided.chain(tokens_decided));
         debug!(alarm = number, monitor = %alarm.monitor, targets, "decided");
         let watched = self.parts.tap.watched();
         let token = |verdict: &Verdict| (Arc::clone(&verdict.token), verdict.decision);

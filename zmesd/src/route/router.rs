@@ -139,6 +139,7 @@ impl Router {
             Command::Visibility(session, reply) => drop(reply.send(self.visibility(session))),
             Command::List(filter, reply) => drop(reply.send(self.list(&filter))),
             Command::Count(reply) => drop(reply.send(self.count())),
+            Command::Census(reply) => drop(reply.send(self.census())),
             Command::Disconnect(session, reply) => {
                 let known = self.sessions.get_mut(&session);
                 reply.send(known.map(|session| session.end(CloseReason::Disconnected)).is_some()).ok();

@@ -18,6 +18,7 @@ use crate::control::{ControlParts, MonitorReports};
 use crate::domain::{Alarm, Token, TokenId};
 use crate::ports::Clock;
 use crate::route::{AnnouncedAlarm, PushOutcome, TapEvent, TapReceiver};
+use crate::telemetry::Counters;
 
 /// Alarms of the record that a watcher gets at most; the newest win.
 const RECORDED: u32 = 10_000;
@@ -41,6 +42,7 @@ pub(in crate::control) struct Watcher {
     alarms: VecDeque<(u64, Recorded)>,
     /// Alarms that were sent from the record and may come again from the tap.
     recorded: HashSet<Recorded>,
+    counters: Arc<Counters>,
     clock: Arc<dyn Clock>,
 }
 
@@ -70,6 +72,7 @@ impl Watcher {
             token: token.as_ref().map(|token| token.id),
             alarms: VecDeque::new(),
             recorded: HashSet::new(),
+            counters: Arc::clone(&parts.counters),
             clock: Arc::clone(&parts.clock),
         };
         let mut events = watcher.present(parts, token.as_ref()).await?;
@@ -84,7 +87,10 @@ impl Watcher {
         tokio::select! {
             batch = self.live.recv() => match batch {
                 Ok(event) => self.lines(&event),
-                Err(RecvError::Lagged(missed)) => vec![self.lagged(missed)],
+                Err(RecvError::Lagged(missed)) => {
+                    self.counters.lagged.add(missed);
+                    vec![self.lagged(missed)]
+                }
                 // The parts hold a sender: this is the end of the process.
                 Err(RecvError::Closed) => std::future::pending().await,
             },
