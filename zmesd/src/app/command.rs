@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use super::config_file::ConfigFile;
 use super::exit::Exit;
+use super::inherited::{Inherited, ListenVariables};
 use super::parts::Parts;
 use super::start::Start;
 use super::{App, StartError};
@@ -22,8 +23,13 @@ use crate::tls;
 
 /// Runs the command line and returns how the process ends.
 ///
-/// `journal_stream` is the variable `JOURNAL_STREAM`, by which systemd says that standard error is the journal.
-pub fn main(arguments: impl Iterator<Item = OsString>, journal_stream: Option<&str>) -> ExitCode {
+/// `journal_stream` is the variable `JOURNAL_STREAM`, by which systemd says that standard error is the journal;
+/// `listen` are those by which it says that it hands sockets over. There must be no other thread yet.
+pub fn main(
+    arguments: impl Iterator<Item = OsString>,
+    journal_stream: Option<&str>,
+    listen: &ListenVariables,
+) -> ExitCode {
     let Cli { command } = match cli::parse(arguments) {
         Ok(cli) => cli,
         Err(problem) => {
@@ -33,7 +39,7 @@ pub fn main(arguments: impl Iterator<Item = OsString>, journal_stream: Option<&s
         }
     };
     match command {
-        Command::Run(arguments) => run(&arguments, journal_stream).into(),
+        Command::Run(arguments) => run(&arguments, journal_stream, listen).into(),
         Command::CheckConfig(arguments) => say(&check_config(&arguments)),
         Command::DefaultConfig => say(&cli::default_config()),
         Command::Demo(arguments) => demo(&arguments, journal_stream).into(),
@@ -60,7 +66,11 @@ fn check_config(arguments: &ConfigArgs) -> Report {
     cli::check_config(arguments, &Environment::of_process(), Looks { pair: &pair, push: &push })
 }
 
-fn run(arguments: &RunArgs, journal_stream: Option<&str>) -> Exit {
+fn run(arguments: &RunArgs, journal_stream: Option<&str>, listen: &ListenVariables) -> Exit {
+    let inherited = match Inherited::take(listen) {
+        Ok(inherited) => inherited,
+        Err(problem) => return refuse(&problem.into()),
+    };
     let bootstrap = log::bootstrap(arguments.log_level.as_deref());
     let environment = Environment::of_process();
     let path = environment.config_file(arguments.config.config.as_deref());
@@ -80,7 +90,7 @@ fn run(arguments: &RunArgs, journal_stream: Option<&str>) -> Exit {
         }
     };
     let parts = Parts::production(&config);
-    let start = Start { config, file: Some(file), parts, log };
+    let start = Start { config, file: Some(file), parts, log, inherited };
     on_runtime(serve(start))
 }
 
@@ -140,7 +150,12 @@ async fn serve_demo(demo: Demo, clock: Arc<dyn Clock>, log: LogHandle) -> Exit {
     };
     let parts = Parts::demo(&demo, clock);
     let Demo { config, simulation, client, push_proxy, directory, introduction, .. } = demo;
-    let app = match App::start(Start { config, file: None, parts, log }, &lifecycle).await {
+    let app = match App::start(
+        Start { config, file: None, parts, log, inherited: Inherited::default() },
+        &lifecycle,
+    )
+    .await
+    {
         Ok(app) => app,
         Err(problem) => return refuse(&problem),
     };

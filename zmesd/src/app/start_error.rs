@@ -4,6 +4,7 @@ use std::error::Error;
 use std::io;
 
 use super::exit::Exit;
+use super::inherited::InheritError;
 use crate::push::transport::TransportProblem;
 use crate::{control, state, tls, ws};
 
@@ -25,6 +26,9 @@ pub enum StartError {
     /// The control socket cannot be served.
     #[error(transparent)]
     Control(#[from] control::BindError),
+    /// A socket that was handed over cannot be served.
+    #[error(transparent)]
+    Inherit(#[from] InheritError),
     /// The operating system refuses something.
     #[error("cannot {what}")]
     System {
@@ -40,7 +44,7 @@ impl StartError {
     /// Returns the exit code: systemd does not try again what will not get better by itself.
     pub fn exit(&self) -> Exit {
         match self {
-            Self::Tls(_) | Self::Push(_) => Exit::Config,
+            Self::Tls(_) | Self::Push(_) | Self::Inherit(_) => Exit::Config,
             Self::State(problem) => match problem {
                 state::OpenError::Newer { .. } | state::OpenError::Migrate { .. } => Exit::Config,
                 // SQLite does not say why it cannot open a file; it is hardly ever anything else.
@@ -63,6 +67,7 @@ impl StartError {
             Self::State(problem) => Some(problem.hint()),
             Self::Listen(problem) => problem.hint(),
             Self::Control(problem) => Some(problem.hint()),
+            Self::Inherit(problem) => Some(problem.hint().to_owned()),
             Self::System { .. } => None,
         }
     }

@@ -41,7 +41,7 @@ impl Router {
     /// A token that was revoked comes back, with its id and settings, whoever revoked it: its app has just proved
     /// that it lives. Who wants to silence a living phone mutes it.
     pub(super) fn on_register(&mut self, registration: Registration) -> Result<(), RegistrationFault> {
-        if !self.parts.push.enabled {
+        if !self.push.enabled {
             return Ok(());
         }
         let session = registration.session;

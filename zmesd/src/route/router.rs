@@ -44,8 +44,8 @@ pub struct RouterParts {
     pub remembered: Remembered,
     /// Where pushes are sent from. Full: the push side finds on the disk what it was not told.
     pub pushes: mpsc::Sender<PushOrder>,
-    /// `[push]`
-    pub push: PushRules,
+    /// `[push]`, which may change between live and shadow.
+    pub push: watch::Receiver<PushRules>,
     /// Who watches.
     pub tap: Tap,
     /// Counters of the daemon.
@@ -64,6 +64,8 @@ pub struct RouterParts {
 #[derive(Debug)]
 pub struct Router {
     pub(super) parts: RouterParts,
+    /// What holds of `[push]`.
+    pub(super) push: PushRules,
     pub(super) sessions: BTreeMap<SessionId, Session>,
     pub(super) devices: Devices,
     pub(super) tokens: Tokens,
@@ -88,7 +90,9 @@ impl Router {
         let mut remembered = std::mem::take(&mut parts.remembered);
         let (tokens, sent) =
             (std::mem::take(&mut remembered.tokens), std::mem::take(&mut remembered.token_sent));
+        let push = *parts.push.borrow_and_update();
         Self {
+            push,
             tokens: Tokens::restore(tokens, sent),
             last_delivery: remembered.last_delivery,
             devices: Devices::restore(remembered),
@@ -117,6 +121,7 @@ impl Router {
                     self.enforced_since = Instant::now();
                     self.on_catalog();
                 }
+                Ok(()) = self.parts.push.changed() => self.push = *self.parts.push.borrow_and_update(),
                 () = stop.cancelled() => break,
             }
         }
@@ -226,7 +231,7 @@ impl Router {
 
     /// Hands something over to the push side, without waiting.
     pub(super) fn order(&mut self, order: PushOrder) {
-        if !self.parts.push.enabled {
+        if !self.push.enabled {
             return;
         }
         // What is withdrawn must not be sent because the queue was full at that moment.

@@ -72,7 +72,7 @@ impl Router {
         info!(token = %token.token, handle = %token.handle, "token restored");
         self.tell_token("restored", &token);
         self.note(Note::Token(Arc::clone(&token)));
-        if self.parts.push.enabled {
+        if self.push.enabled {
             self.order(PushOrder::Register(token));
         }
         true
