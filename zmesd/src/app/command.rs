@@ -53,10 +53,6 @@ fn say(report: &Report) -> ExitCode {
     ExitCode::from(report.code)
 }
 
-fn complain(text: &str) {
-    writeln!(io::stderr(), "{text}").ok();
-}
-
 /// Checks the configuration, and the certificates and keys that it names, as a start would.
 fn check_config(arguments: &ConfigArgs) -> Report {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
@@ -78,14 +74,14 @@ fn run(arguments: &RunArgs, journal_stream: Option<&str>, listen: &ListenVariabl
     let config = match file.load() {
         Ok(config) => config,
         Err(problems) => {
-            complain(&problems.to_string());
+            log::complain(&problems.to_string());
             return Exit::Config;
         }
     };
     let log = match bootstrap.replace_with(&config.log, journal_stream) {
         Ok(log) => log,
         Err(problem) => {
-            complain(&format!("zmesd: cannot set up the log: {problem}"));
+            log::complain(&format!("zmesd: cannot set up the log: {problem}"));
             return Exit::Config;
         }
     };
@@ -107,7 +103,7 @@ async fn serve(start: Start) -> Exit {
 }
 
 fn refuse(problem: &StartError) -> Exit {
-    complain(&problem.report());
+    log::complain(&problem.report());
     problem.exit()
 }
 
@@ -129,14 +125,14 @@ fn demo(arguments: &DemoArgs, journal_stream: Option<&str>) -> Exit {
     let demo = match Demo::prepare(&options, &zmesctl, &clock) {
         Ok(demo) => demo,
         Err(problem) => {
-            complain(&format!("zmesd: {problem}"));
+            log::complain(&format!("zmesd: {problem}"));
             return if problem.is_usage() { Exit::Usage } else { Exit::Internal };
         }
     };
     match bootstrap.replace_with(&demo.config.log, journal_stream) {
         Ok(log) => on_runtime(serve_demo(demo, clock, log)),
         Err(problem) => {
-            complain(&format!("zmesd: cannot set up the log: {problem}"));
+            log::complain(&format!("zmesd: cannot set up the log: {problem}"));
             Exit::Internal
         }
     }
@@ -164,7 +160,7 @@ async fn serve_demo(demo: Demo, clock: Arc<dyn Clock>, log: LogHandle) -> Exit {
     let ends_all = soft.clone();
     tracker.spawn(async move {
         if let Err(problem) = simulation.run(ends_all.clone()).await {
-            complain(&format!("zmesd: the simulation ended: {problem}"));
+            log::complain(&format!("zmesd: the simulation ended: {problem}"));
         }
         ends_all.cancel();
     });
@@ -176,7 +172,7 @@ async fn serve_demo(demo: Demo, clock: Arc<dyn Clock>, log: LogHandle) -> Exit {
     });
     let exit = app.run(lifecycle).await;
     if let Err(problem) = directory.close() {
-        complain(&format!("zmesd: {problem}"));
+        log::complain(&format!("zmesd: {problem}"));
     }
     exit
 }
@@ -184,7 +180,7 @@ async fn serve_demo(demo: Demo, clock: Arc<dyn Clock>, log: LogHandle) -> Exit {
 /// Says what ended the stand-in for the PushProxy, if something did: the demo goes on without it.
 async fn on_error(serving: impl Future<Output = io::Result<()>>) {
     if let Err(problem) = serving.await {
-        complain(&format!("zmesd: the stand-in for the PushProxy ended: {problem}"));
+        log::complain(&format!("zmesd: the stand-in for the PushProxy ended: {problem}"));
     }
 }
 

@@ -45,10 +45,11 @@ impl StartError {
     pub fn exit(&self) -> Exit {
         match self {
             Self::Tls(_) | Self::Push(_) | Self::Inherit(_) => Exit::Config,
-            Self::State(problem) => match problem {
-                state::OpenError::Newer { .. } | state::OpenError::Migrate { .. } => Exit::Config,
+            Self::State(problem) => match problem.fault() {
+                state::Fault::File => Exit::Config,
+                state::Fault::Surroundings => Exit::Unavailable,
                 // SQLite does not say why it cannot open a file; it is hardly ever anything else.
-                state::OpenError::Directory { .. } | state::OpenError::Open { .. } => Exit::Permission,
+                state::Fault::Permission => Exit::Permission,
             },
             Self::Listen(problem) if problem.source.kind() == io::ErrorKind::PermissionDenied => {
                 Exit::Permission

@@ -15,7 +15,7 @@ use crate::config::{PushConfig, PushMode};
 use crate::domain::{DeliveryId, Origin, Platform, PushToken, Token, TokenId};
 use crate::monitors::Catalog;
 use crate::ports::{PushEnding, PushError, PushOrder};
-use crate::state::Note;
+use crate::state::{DeliveryRow, Note};
 
 fn unreachable() -> PushError {
     PushError::Temporary { detail: "connection refused".to_owned(), retry_after: None, unreachable: true }
@@ -184,6 +184,28 @@ async fn in_shadow_mode_everything_is_decided_and_nothing_is_sent() {
     let rows = world.settled(1).await;
     assert_eq!((rows[0].decision.as_str(), rows[0].reason.as_str()), ("skipped", "shadow"));
     assert_eq!((world.transports[0].count(), world.transports[0].registered()), (0, Vec::<PushToken>::new()));
+    world.end().await;
+}
+
+#[tokio::test]
+async fn from_shadow_to_live_and_back_what_comes_next_is_sent_or_not() {
+    let config = with(|config| config.mode = PushMode::Shadow);
+    let mut world = World::start(Plan { config, ..Plan::default() }).await;
+    let last = |rows: Vec<DeliveryRow>| {
+        let last = rows.last().unwrap();
+        // With the way that it took or would have taken, and when.
+        assert!(last.transport == "proxy" && last.latency.is_some(), "{last:?}");
+        format!("{} {}", last.decision, last.reason)
+    };
+    world.announce(&alarm(1, 1));
+    assert_eq!(last(world.settled(1).await), "skipped shadow");
+    world.rules.send_modify(|rules| rules.shadow = false);
+    world.announce(&alarm(2, 1));
+    assert_eq!(last(world.settled(1).await), "sent ");
+    world.rules.send_modify(|rules| rules.shadow = true);
+    world.announce(&alarm(3, 1));
+    assert_eq!(last(world.settled(1).await), "skipped shadow");
+    assert_eq!((world.transports[0].count(), world.status.delivered()), (1, 1));
     world.end().await;
 }
 
