@@ -48,7 +48,10 @@ async fn what_would_have_been_sent_is_told_everywhere_and_nothing_is() -> Result
     ensure!(includes(&logged, &expected) && logged["latency_ms"].is_number(), "{logged}");
     let why = world.ctl().json(&["why", "32910", "--token", &handle]).await?;
     let explained = why["targets"][0]["explanation"].as_str().context("no explanation")?;
-    ensure!(explained.contains("push.mode is shadow") && explained.contains("proxy would have got it"), "{why}");
+    ensure!(
+        explained.contains("push.mode is shadow") && explained.contains("proxy would have got it"),
+        "{why}"
+    );
     let latency = world.ctl().json(&["latency"]).await?;
     let shadow = json!({"stages": [{"stage": "decided"}, {"stage": "provider", "count": 0}, {"stage": "pushed", "count": 0}, {"stage": "shadow", "count": 1}]});
     ensure!(includes(&latency, &shadow), "{latency}");
@@ -78,7 +81,9 @@ async fn intervals_hold_and_badges_do_not_grow_while_another_server_rings() -> R
     timed.send(&json!({"event": "push", "data": data})).await?;
     timed.sync().await?;
     let handle = world.handle(TIMED).await?;
-    for (monitor, event, reason) in [(1, 11, "shadow"), (2, 12, "shadow"), (1, 13, "interval"), (2, 14, "shadow")] {
+    for (monitor, event, reason) in
+        [(1, 11, "shadow"), (2, 12, "shadow"), (1, 13, "interval"), (2, 14, "shadow")]
+    {
         world.alarm(monitor, event).await?;
         let logged = world.wait_delivery(&handle, event, "skipped").await?;
         ensure!(logged["reason"] == reason, "{event}: {logged}");

@@ -57,7 +57,9 @@ impl Site {
         ensure!(alarm["event"] == "alarm" && alarm["events"][0]["MonitorId"] == "1", "{alarm}");
         self.lab.run(&["cancel", "1"]).await?;
         let calm = |list: &Value| {
-            list["monitors"].as_array().is_some_and(|all| all.iter().any(|one| one["id"] == 1 && one["state"] == "idle"))
+            list["monitors"]
+                .as_array()
+                .is_some_and(|all| all.iter().any(|one| one["id"] == 1 && one["state"] == "idle"))
         };
         wait_until("the monitor is calm", async || {
             Ok(calm(&Self::ctl(pid).json(&["monitors", "list"]).await?).then_some(()))
@@ -104,7 +106,10 @@ async fn zoneminder_starts_it_as_its_event_server_and_alarms_arrive() -> Result<
     let site = Site { lab, certificate, settings };
 
     let first = site.watching(None).await?;
-    ensure!(std::fs::read_to_string(format!("/proc/{first}/comm"))?.starts_with("zmeventnotif"), "the old name");
+    ensure!(
+        std::fs::read_to_string(format!("/proc/{first}/comm"))?.starts_with("zmeventnotif"),
+        "the old name"
+    );
     site.an_alarm_arrives(first).await?;
     ensure!(site.journal()?.contains("SYSLOG_IDENTIFIER=zmesd"), "nothing of its log was heard");
 
@@ -121,12 +126,16 @@ async fn zoneminder_starts_it_as_its_event_server_and_alarms_arrive() -> Result<
     site.lab.run(&["zmdc", "stop", NAME]).await?;
     wait_until("it has ended", async || Ok(site.pid().await?.is_none().then_some(()))).await?;
     let log = site.zmdc_log()?;
-    ensure!(log.contains("exited normally") && !log.contains("has not stopped"), "zmdc had to kill it: {log}");
+    ensure!(
+        log.contains("exited normally") && !log.contains("has not stopped"),
+        "zmdc had to kill it: {log}"
+    );
 
     // Nobody reads its standard error there, but why it does not start must be heard.
     std::fs::write(&site.settings, "[server]\nlissten = []\n")?;
     site.lab.run(&["zmdc", "start", NAME]).await?;
-    wait_until("the journal has the reason", async || Ok(site.journal()?.contains("lissten").then_some(()))).await?;
+    wait_until("the journal has the reason", async || Ok(site.journal()?.contains("lissten").then_some(())))
+        .await?;
     site.lab.run(&["zmdc", "shutdown"]).await?;
     Ok(())
 }

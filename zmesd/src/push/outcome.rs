@@ -64,7 +64,7 @@ impl Dispatcher {
                 .status
                 .update(gate.name(), |status| status.in_flight = status.in_flight.saturating_sub(1));
         }
-        for answer in &answers {
+        for answer in answers.iter().filter(|answer| answer.asked) {
             self.judge(answer, now);
         }
         let asked = answers.len();
@@ -96,7 +96,7 @@ impl Dispatcher {
         last: bool,
         elsewhere: bool,
     ) -> Option<Duration> {
-        let Answer { transport, result, took } = answer;
+        let Answer { transport, result, took, .. } = answer;
         let token = jobs.first().map(|job| Arc::clone(&job.token))?;
         match result {
             Ok(delivered) => {

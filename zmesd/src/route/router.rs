@@ -1,7 +1,8 @@
 //! The router's task.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::{mpsc, watch};
@@ -26,6 +27,9 @@ use crate::monitors::Catalog;
 use crate::ports::{Clock, PushOrder};
 use crate::state::{Note, Remembered, StateHandle};
 use crate::telemetry::{Counters, Latencies};
+
+/// When a token is noted once more for which the state's queue had no room.
+const KEEP_AGAIN: Duration = Duration::from_millis(500);
 
 /// What the router needs.
 #[derive(Debug)]
@@ -76,6 +80,8 @@ pub struct Router {
     pub(super) last_delivery: DeliveryId,
     /// What could not be withdrawn yet, because the push side's queue was full: up to which delivery.
     pub(super) withdrawals: BTreeMap<TokenId, DeliveryId>,
+    /// Tokens whose note found the state's queue full.
+    pub(super) unkept: BTreeSet<TokenId>,
     pub(super) alarms: u64,
     pub(super) tests: u64,
     /// Somebody was refused one more token, and the log has it.
@@ -101,6 +107,7 @@ impl Router {
             ring: DecisionRing::default(),
             fresh_users: BTreeMap::new(),
             withdrawals: BTreeMap::new(),
+            unkept: BTreeSet::new(),
             alarms: 0,
             tests: 0,
             told_of_too_many: false,
@@ -122,9 +129,11 @@ impl Router {
                     self.on_catalog();
                 }
                 Ok(()) = self.parts.push.changed() => self.push = *self.parts.push.borrow_and_update(),
+                () = tokio::time::sleep(KEEP_AGAIN), if !self.unkept.is_empty() => self.keep_unkept(),
                 () = stop.cancelled() => break,
             }
         }
+        self.keep_unkept();
     }
 
     fn on_command(&mut self, command: Command) {
