@@ -29,7 +29,7 @@ async fn start(directory: &tempfile::TempDir) -> (World, User) {
 #[tokio::test]
 async fn a_registration_that_found_no_room_is_on_the_disk_once_there_is_some() {
     let directory = tempfile::tempdir().unwrap();
-    let (world, amy) = start(&directory).await;
+    let (mut world, amy) = start(&directory).await;
     let client = world.login(amy, None).await;
     // Another process holds the file: nothing is written, and the queue fills.
     let path = directory.path().join(zmes_shared::paths::STATE_FILE);
@@ -47,7 +47,7 @@ async fn a_registration_that_found_no_room_is_on_the_disk_once_there_is_some() {
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
     };
-    tokio::time::timeout(Duration::from_secs(20), kept).await.unwrap();
+    timeout(Duration::from_secs(20), kept).await.unwrap();
     assert_eq!(world.state.tokens().await.unwrap()[0].token.token.expose(), "T");
 }
 
