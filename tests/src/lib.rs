@@ -6,6 +6,7 @@
 //! [`Lab`] is the same on a real ZoneMinder. Nothing here shares types with the program under test, so that a
 //! change of the wire is seen. README.md says what each test file shows.
 
+mod activation;
 mod app_client;
 mod binaries;
 mod certificate;
@@ -30,6 +31,7 @@ mod wall_clock;
 mod world;
 mod zoneminder;
 
+pub use activation::Handover;
 pub use app_client::{AppClient, Endpoint, Incoming};
 pub use binaries::{zmesctl_binary, zmesd_binary};
 pub use certificate::{Certificate, Validity};

@@ -21,7 +21,9 @@ pub use push::{
     CheckStep, Deliveries, DeliveryView, FailedAttempt, Latency, PushCheck, PushQueue, StageLatency,
     TransportCheck, TransportView,
 };
-pub use status::{ClientCounts, DatabaseState, EventCounts, MonitorCounts, PushCounts, Status, TokenCounts};
+pub use status::{
+    ClientCounts, DatabaseState, EventCounts, MonitorCounts, PushCounts, PushModeState, Status, TokenCounts,
+};
 pub use tokens::{
     ImportOutcome, TokenFailure, TokenImported, TokenShown, TokenView, Tokens, TokensChanged, TokensExported,
     TokensImported,

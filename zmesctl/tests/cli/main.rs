@@ -12,4 +12,5 @@ mod import;
 mod tables;
 mod terminal;
 mod tokens;
+mod versions;
 mod watch;

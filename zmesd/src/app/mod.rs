@@ -3,6 +3,7 @@
 mod command;
 mod config_file;
 mod exit;
+mod inherited;
 mod parts;
 mod reload;
 mod start;
@@ -18,6 +19,7 @@ use tracing::{error, info, warn};
 
 pub use command::main;
 pub use exit::Exit;
+pub use inherited::{InheritError, ListenVariables};
 pub use parts::Parts;
 pub use start_error::StartError;
 

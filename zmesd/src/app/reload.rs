@@ -17,6 +17,7 @@ use crate::config::{AuthConfig, Config, TlsFiles};
 use crate::detect::DetectConfig;
 use crate::monitors::CatalogHandle;
 use crate::ports::{CertificateInfo, CertificateSummary, Clock, ConfigReload};
+use crate::route::PushRules;
 use crate::telemetry::log::LogHandle;
 use crate::telemetry::{Counters, Reload, http};
 use crate::tls::CertStore;
@@ -43,6 +44,7 @@ pub(super) struct Hot {
     pub(super) detect: watch::Sender<DetectConfig>,
     pub(super) catalog_interval: watch::Sender<Duration>,
     pub(super) admin_group: watch::Sender<String>,
+    pub(super) push_rules: watch::Sender<PushRules>,
     pub(super) catalog: CatalogHandle,
     pub(super) metrics: http::Switch,
     pub(super) counters: Arc<Counters>,
@@ -125,9 +127,10 @@ impl Reloader {
             replace_pair(store, files, &*self.hot.clock)?;
         }
         let diff = self.current.load().diff(&new);
-        self.apply(&new);
+        let now = in_force(&self.current.load(), new);
+        self.apply(&now);
         metrics.make();
-        self.current.store(Arc::new(in_force(&self.current.load(), new)));
+        self.current.store(Arc::new(now));
         // Rights are read anew, whether or not the file has changed anything about them.
         self.hot.catalog.nudge();
         info!(applied = ?diff.hot, needs_restart = ?diff.needs_restart, "configuration reloaded");
@@ -158,6 +161,8 @@ impl Reloader {
         let interval = new.zoneminder.monitor_reload_interval;
         hot.catalog_interval.send_if_modified(|now| std::mem::replace(now, interval) != interval);
         hot.admin_group.send_replace(new.control.admin_group.clone());
+        let rules = PushRules::new(&new.push);
+        hot.push_rules.send_if_modified(|now| std::mem::replace(now, rules) != rules);
     }
 
     fn renew_certificate(&self) {
@@ -192,6 +197,9 @@ fn in_force(old: &Config, new: Config) -> Config {
         now.server.tls = new.server.tls;
     }
     now.auth = new.auth;
+    if now.push.has_way() {
+        now.push.mode = new.push.mode;
+    }
     now.control.admin_group = new.control.admin_group;
     now.metrics = new.metrics;
     now.log.level = new.log.level;

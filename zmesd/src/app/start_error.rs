@@ -4,6 +4,7 @@ use std::error::Error;
 use std::io;
 
 use super::exit::Exit;
+use super::inherited::InheritError;
 use crate::push::transport::TransportProblem;
 use crate::telemetry::http;
 use crate::{control, state, tls, ws};
@@ -29,6 +30,9 @@ pub enum StartError {
     /// Metrics cannot be served.
     #[error(transparent)]
     Metrics(#[from] http::BindError),
+    /// A socket that was handed over cannot be served.
+    #[error(transparent)]
+    Inherit(#[from] InheritError),
     /// The operating system refuses something.
     #[error("cannot {what}")]
     System {
@@ -44,11 +48,12 @@ impl StartError {
     /// Returns the exit code: systemd does not try again what will not get better by itself.
     pub fn exit(&self) -> Exit {
         match self {
-            Self::Tls(_) | Self::Push(_) => Exit::Config,
-            Self::State(problem) => match problem {
-                state::OpenError::Newer { .. } | state::OpenError::Migrate { .. } => Exit::Config,
+            Self::Tls(_) | Self::Push(_) | Self::Inherit(_) => Exit::Config,
+            Self::State(problem) => match problem.fault() {
+                state::Fault::File => Exit::Config,
+                state::Fault::Surroundings => Exit::Unavailable,
                 // SQLite does not say why it cannot open a file; it is hardly ever anything else.
-                state::OpenError::Directory { .. } | state::OpenError::Open { .. } => Exit::Permission,
+                state::Fault::Permission => Exit::Permission,
             },
             Self::Listen(problem) if problem.source.kind() == io::ErrorKind::PermissionDenied => {
                 Exit::Permission
@@ -69,6 +74,7 @@ impl StartError {
             Self::Listen(problem) => problem.hint(),
             Self::Control(problem) => Some(problem.hint()),
             Self::Metrics(problem) => Some(problem.hint()),
+            Self::Inherit(problem) => Some(problem.hint().to_owned()),
             Self::System { .. } => None,
         }
     }

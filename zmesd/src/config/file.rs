@@ -116,9 +116,9 @@ section! {
         /// A push older than this is not worth sending.
         "retry-for" retry_for: Span =
             Span { min: Duration::from_secs(1), max: DAY }, Literal::Text("10m"), Restart;
-        /// "shadow": decide and log, send nothing.
+        /// "shadow": decide and log, send nothing, so that zmesd can run beside an older server that rings the phones.
         "mode" mode: Choice<PushMode> = Choice(&[("live", PushMode::Live), ("shadow", PushMode::Shadow)]),
-            Literal::Text("live"), Restart;
+            Literal::Text("live"), Hot;
         /// Pushes a minute for one token; what exceeds it becomes one digest.
         "storm-limit" storm_limit: Number = Number { min: 1, max: 100_000 }, Literal::Number(30), Restart;
         /// Picture that the phone shows: "https://zm.example.org/zm/?view=image&eid=EVENTID&fid=snapshot", where

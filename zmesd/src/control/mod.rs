@@ -87,6 +87,8 @@ pub struct ControlParts {
     pub certificate: Arc<dyn CertificateInfo>,
     /// Where apps are served: `wss://[::]:9000`.
     pub listening: watch::Receiver<Vec<String>>,
+    /// Which sockets were open before the daemon started: `control`, `app`.
+    pub handed: Vec<String>,
     /// When the daemon started, by the wall clock.
     pub started_at: Timestamp,
     /// The same moment by the monotonic clock.

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use jiff::Timestamp;
+use zmes_shared::views::PushModeState;
 
 use super::CheckStep;
 
@@ -69,6 +70,9 @@ pub trait PushSide: Send + Sync + std::fmt::Debug {
     /// Goes to the providers as far as possible without sending anything; only to transports of that kind (`proxy`,
     /// `fcm`, `apns`) where one is named. Empty: none is configured. Bounded in time by the implementation.
     async fn check(&self, only: Option<&str>) -> Vec<TransportCheck>;
+
+    /// Says whether pushes are sent.
+    fn mode(&self) -> PushModeState;
 
     /// Returns what became of pushes since the start.
     fn counts(&self) -> PushCounts;

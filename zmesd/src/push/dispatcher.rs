@@ -20,11 +20,11 @@ use super::shipment::Shipped;
 use super::status::PushStatus;
 use super::storm::WINDOW;
 use super::transport::Transports;
-use crate::config::{AuthConfig, PushConfig, PushMode};
+use crate::config::{AuthConfig, PushConfig};
 use crate::domain::{DeliveryId, TokenId};
 use crate::monitors::Catalog;
 use crate::ports::{Clock, PushOrder};
-use crate::route::{RouterHandle, Tap};
+use crate::route::{PushRules, RouterHandle, Tap};
 use crate::state::{Committed, Note, StateHandle};
 use crate::telemetry::{Counters, Latencies};
 
@@ -82,6 +82,8 @@ pub struct DispatcherParts {
     pub latencies: Arc<Latencies>,
     /// `[push]`
     pub config: PushConfig,
+    /// What of it may change: whether anything is sent.
+    pub rules: watch::Receiver<PushRules>,
     /// The time within which a token may get `storm-limit` pushes: [`DispatcherParts::MINUTE`], but for tests.
     pub storm_window: Duration,
     /// Wall time.
@@ -163,6 +165,7 @@ impl Dispatcher {
         sweep.set_missed_tick_behavior(MissedTickBehavior::Delay);
         look.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut orders = Vec::with_capacity(ORDERS);
+        self.on_rules(false);
         while !stop.is_cancelled() {
             let due = self.proceed();
             self.parts.counters.beats.dispatcher.back_within(STANDSTILL);
@@ -178,6 +181,7 @@ impl Dispatcher {
                 }
                 Ok(()) = self.parts.committed.changed() => {}
                 Ok(()) = self.parts.trouble.changed() => {}
+                Ok(()) = self.parts.rules.changed() => self.on_rules(true),
                 () = sleep_until(due.unwrap_or_else(Instant::now)), if due.is_some() => {}
                 _ = sweep.tick() => self.sweep(),
                 _ = look.tick() => self.look(),
@@ -250,6 +254,20 @@ impl Dispatcher {
         });
     }
 
+    /// Says whether pushes are decided and logged, but not sent.
+    pub(super) fn in_shadow(&self) -> bool {
+        self.parts.rules.borrow().shadow
+    }
+
+    fn on_rules(&mut self, changed: bool) {
+        let PushRules { enabled, shadow, .. } = *self.parts.rules.borrow_and_update();
+        match (enabled, shadow) {
+            (true, true) => warn!("push.mode is shadow: pushes are decided and logged, none is sent"),
+            (true, false) if changed => info!("push.mode is live: pushes are sent"),
+            (_, _) => {}
+        }
+    }
+
     fn sweep(&mut self) {
         let now = self.parts.clock.now();
         for job in self.lanes.expire(now, self.parts.config.retry_for) {
@@ -263,7 +281,7 @@ impl Dispatcher {
 
     /// Looks whether the providers can be reached, and says so.
     fn look(&mut self) {
-        if self.parts.config.mode == PushMode::Shadow {
+        if self.in_shadow() {
             return;
         }
         for transport in self.parts.transports.all() {

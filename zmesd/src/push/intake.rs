@@ -9,7 +9,6 @@ use super::backlog::PAGE;
 use super::choice::gate_of;
 use super::dispatcher::{Dispatcher, MEMORY, PATIENCE, RELOAD_PAUSE};
 use super::lanes::Job;
-use crate::config::PushMode;
 use crate::domain::{DeliveryId, Token, TokenId};
 use crate::ports::{PushBatch, PushDelivery, PushOrder};
 use crate::state::{PushPage, QueuedPush, StateError};
@@ -162,7 +161,7 @@ impl Dispatcher {
     }
 
     fn on_register(&mut self, token: &Arc<Token>) {
-        if self.parts.config.mode == PushMode::Shadow {
+        if self.in_shadow() {
             return;
         }
         if let Some(transport) = self.candidates(token).into_iter().next() {

@@ -10,7 +10,6 @@ use super::dispatcher::Dispatcher;
 use super::lanes::Job;
 use super::retry;
 use super::shipment::{Answer, Shipped};
-use crate::config::PushMode;
 use crate::ports::{Delivered, PushEnding, PushError, PushReceipt};
 use crate::route::PushOutcome;
 use crate::state::{Attempt, Note, Outcome};
@@ -18,8 +17,6 @@ use crate::telemetry::{Pushed, Stage, Transport};
 
 /// What a delivery that comes too late is marked with.
 const EXPIRED: &str = "expired";
-/// What is marked in shadow mode.
-const SHADOW: &str = "shadow";
 /// What is marked where no transport takes the token.
 const NO_TRANSPORT: &str = "no transport takes this token";
 
@@ -32,8 +29,8 @@ impl Dispatcher {
         if let Some(reason) = self.forbidden(job) {
             return Some(Outcome::Skipped(reason.as_str()));
         }
-        if self.parts.config.mode == PushMode::Shadow {
-            return Some(Outcome::Skipped(SHADOW));
+        if self.in_shadow() {
+            return Some(Outcome::Shadow { latency: self.latency(job) });
         }
         if self.candidates(&job.token).is_empty() {
             return Some(Outcome::Failed(NO_TRANSPORT.to_owned()));
@@ -48,7 +45,13 @@ impl Dispatcher {
 
     /// Ends a job for a reason that is not a provider's.
     pub(super) fn conclude(&mut self, job: &Job, outcome: Outcome) {
-        self.note(job, "".into(), Duration::ZERO, outcome);
+        let mut transport = "".into();
+        if let Outcome::Shadow { latency } = outcome {
+            self.parts.latencies.record(Stage::Shadow, latency);
+            // The way that it would have taken.
+            transport = self.candidates(&job.token).first().map_or(transport, |first| first.name().into());
+        }
+        self.note(job, transport, Duration::ZERO, outcome);
     }
 
     /// Takes what has come out.
@@ -61,7 +64,7 @@ impl Dispatcher {
                 .status
                 .update(gate.name(), |status| status.in_flight = status.in_flight.saturating_sub(1));
         }
-        for answer in &answers {
+        for answer in answers.iter().filter(|answer| answer.asked) {
             self.judge(answer, now);
         }
         let asked = answers.len();
@@ -93,7 +96,7 @@ impl Dispatcher {
         last: bool,
         elsewhere: bool,
     ) -> Option<Duration> {
-        let Answer { transport, result, took } = answer;
+        let Answer { transport, result, took, .. } = answer;
         let token = jobs.first().map(|job| Arc::clone(&job.token))?;
         match result {
             Ok(delivered) => {
@@ -210,7 +213,7 @@ impl Dispatcher {
                 status.gave_up();
                 status.went();
             }
-            Outcome::Skipped(_) => status.went(),
+            Outcome::Skipped(_) | Outcome::Shadow { .. } => status.went(),
             Outcome::Retry(_) => {}
         }
         self.parts.counters.pushes.count((Transport::of(&transport), counted(&outcome)));
@@ -237,6 +240,7 @@ impl Dispatcher {
                 Outcome::Retry(answer) => ("retry", Some(answer.clone())),
                 Outcome::Failed(answer) => ("failed", Some(answer.clone())),
                 Outcome::Skipped(reason) => ("skipped", Some((*reason).to_owned())),
+                Outcome::Shadow { .. } => ("skipped", Some(Outcome::SHADOW.to_owned())),
             };
             PushOutcome {
                 at: self.parts.clock.now(),
@@ -275,6 +279,7 @@ fn report(job: &Job, transport: &Arc<str>, outcome: &Outcome) {
         Outcome::Retry(answer) => PushEnding::Failed(format!("{answer} (it will be tried again)")),
         Outcome::Failed(answer) => PushEnding::Failed(answer.clone()),
         Outcome::Skipped(reason) => PushEnding::Skipped(reason),
+        Outcome::Shadow { .. } => PushEnding::Skipped(Outcome::SHADOW),
     };
     let latency = job.alarm.detected.elapsed();
     let receipt = PushReceipt { token: job.token.id, transport: Arc::clone(transport), ending, latency };

@@ -136,7 +136,7 @@ impl Router {
         let frames = Frames::of(alarm);
         let mut decisions = Vec::with_capacity(ids.len());
         let (mut sent, mut copied) = (BTreeSet::new(), BTreeSet::new());
-        let push = self.parts.push;
+        let push = self.push;
         for id in ids {
             let Some(session) = self.sessions.get_mut(id) else { continue };
             let entry = session.login.as_ref().and_then(|login| self.tokens.get(login.token?));
@@ -166,12 +166,12 @@ impl Router {
     /// Decides for the live tokens, or for one of them; while push is off there is nothing to decide, and a test
     /// says so.
     fn decide_tokens(&mut self, alarm: &Alarm, round: &Round, only: Option<TokenId>) -> Vec<Verdict> {
-        if !self.parts.push.enabled && !round.test {
+        if !self.push.enabled && !round.test {
             return Vec::new();
         }
         let meant = |entry: &&Entry| only.is_none_or(|only| only == entry.token().id);
         let verdict = |entry: &Entry| {
-            let decision = if self.parts.push.enabled {
+            let decision = if self.push.enabled {
                 self.decide_token(entry, alarm, round)
             } else {
                 Decision::Skip(SkipReason::PushOff)
@@ -179,7 +179,8 @@ impl Router {
             (Arc::clone(entry.token()), decision)
         };
         let decided: Vec<_> = self.tokens.live().filter(meant).map(verdict).collect();
-        let counts = !round.test;
+        // A number that the phone never shows must not grow: it would jump with the first push that is sent.
+        let counts = !round.test && !self.push.shadow;
         decided
             .into_iter()
             .map(|(token, decision)| verdict_of(&mut self.tokens, token, decision, counts))
@@ -196,7 +197,7 @@ impl Router {
             state: token.state,
             muted: token.muted(alarm.at),
             filter: &token.filter,
-            interval_default: self.parts.push.interval_default,
+            interval_default: self.push.interval_default,
             last_sent,
         };
         policy::decide_token(alarm.monitor, alarm.at, receiver)
@@ -205,7 +206,7 @@ impl Router {
     /// Remembers when tokens were told of the monitor, by a push or over their session's socket, where they ask for
     /// an interval: it is one for both.
     fn remember_sent(&mut self, alarm: &Alarm, verdicts: &[Verdict], copied: &BTreeSet<TokenId>) {
-        let default = self.parts.push.interval_default;
+        let default = self.push.interval_default;
         let wants_interval = |token: &Token| {
             let interval = policy::interval(&token.filter, default, alarm.monitor);
             interval.is_some_and(|interval| !interval.is_zero())

@@ -71,8 +71,8 @@ impl Router {
         let Some(token) = entry.change(|token| token.revoked = None) else { return false };
         info!(token = %token.token, handle = %token.handle, "token restored");
         self.tell_token("restored", &token);
-        self.note(Note::Token(Arc::clone(&token)));
-        if self.parts.push.enabled {
+        self.keep_token(&token);
+        if self.push.enabled {
             self.order(PushOrder::Register(token));
         }
         true
@@ -84,7 +84,7 @@ impl Router {
             let change = if until.is_some() { "muted" } else { "unmuted" };
             info!(token = %token.token, handle = %token.handle, ?until, "token {change}");
             self.tell_token(change, &token);
-            self.note(Note::Token(token));
+            self.keep_token(&token);
             if until.is_some() {
                 // Silence holds for what waits, too.
                 self.note(Note::Withdrawn(id, SkipReason::Muted.as_str()));
@@ -131,9 +131,29 @@ impl Router {
     }
 
     /// Writes tokens down with one note: the queue has room for alarms, not for every token there is.
-    fn note_all(&self, tokens: Vec<Arc<Token>>) {
-        if !tokens.is_empty() {
-            self.note(Note::Tokens(tokens));
+    fn note_all(&mut self, tokens: Vec<Arc<Token>>) {
+        let ids: Vec<TokenId> = tokens.iter().map(|token| token.id).collect();
+        if !tokens.is_empty() && !self.try_note(Note::Tokens(tokens)) {
+            self.unkept.extend(ids);
+        }
+    }
+
+    /// Writes a token down. Where there is no room it is done later: what an app has registered must not live in memory
+    /// alone.
+    pub(super) fn keep_token(&mut self, token: &Arc<Token>) {
+        if !self.try_note(Note::Token(Arc::clone(token))) {
+            self.unkept.insert(token.id);
+        }
+    }
+
+    /// Writes down, as they are now, the tokens for which there was no room.
+    pub(super) fn keep_unkept(&mut self) {
+        let mut now = Vec::with_capacity(self.unkept.len());
+        for id in &self.unkept {
+            now.extend(self.tokens.get_mut(*id).map(super::tokens::Entry::snapshot));
+        }
+        if now.is_empty() || self.parts.state.note(Note::Tokens(now)) {
+            self.unkept.clear();
         }
     }
 }

@@ -146,6 +146,7 @@ pub(super) async fn attempted(
         Outcome::Retry(answer) => (QUEUED, answer.as_str(), None, None),
         Outcome::Failed(answer) => ("failed", answer.as_str(), None, None),
         Outcome::Skipped(reason) => ("skipped", *reason, None, None),
+        Outcome::Shadow { latency } => ("skipped", Outcome::SHADOW, None, Some(millis(*latency))),
     };
     sqlx::query(
         // What was withdrawn meanwhile is not queued again.
@@ -167,7 +168,7 @@ pub(super) async fn attempted(
         Outcome::Retry(answer) | Outcome::Failed(answer) if !attempt.transport.is_empty() => {
             failed(transaction, attempt, answer).await
         }
-        Outcome::Retry(_) | Outcome::Failed(_) | Outcome::Skipped(_) => Ok(()),
+        Outcome::Retry(_) | Outcome::Failed(_) | Outcome::Skipped(_) | Outcome::Shadow { .. } => Ok(()),
     }
 }
 

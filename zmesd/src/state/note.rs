@@ -88,6 +88,16 @@ pub enum Outcome {
     Retry(String),
     /// It did not, and nothing more is tried.
     Failed(String),
-    /// Nothing is tried (any more), for a reason of our own: `expired`, `shadow`, `rights`.
+    /// Nothing is tried (any more), for a reason of our own: `rights`.
     Skipped(&'static str),
+    /// Nothing is sent in shadow mode; it would have been now.
+    Shadow {
+        /// From the alarm's detection until it would have been sent.
+        latency: Duration,
+    },
+}
+
+impl Outcome {
+    /// The reason that the log gives in shadow mode.
+    pub const SHADOW: &'static str = "shadow";
 }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use zmes_shared::control::{CheckKind, ControlError};
-use zmes_shared::views::{Check, CheckPart};
+use zmes_shared::views::{Check, CheckPart, PushModeState};
 
 use super::monitors::{self, Listed};
 use super::unreadable;
@@ -131,10 +131,15 @@ async fn push(parts: &ControlParts, limit: Duration) -> CheckPart {
         format!("{} ({}){step}", check.transport, check.target)
     };
     let failures: Vec<_> = checks.iter().filter(|check| !check.ok).map(failed).collect();
+    let sent = if parts.push.mode() == PushModeState::Shadow {
+        "; push.mode is shadow: nothing is sent"
+    } else {
+        ""
+    };
     match (checks.len(), failures.as_slice()) {
-        (0, _) => holds("push", "no way to phones is configured"),
-        (1, []) => holds("push", "the way to phones is open"),
-        (many, []) => holds("push", format!("all {many} ways to phones are open")),
+        (0, _) => holds("push", format!("no way to phones is configured{sent}")),
+        (1, []) => holds("push", format!("the way to phones is open{sent}")),
+        (many, []) => holds("push", format!("all {many} ways to phones are open{sent}")),
         (_, _) => fails("push", failures.join("; "), hint),
     }
 }

@@ -3,6 +3,7 @@
 mod unseen;
 
 use std::collections::HashMap;
+use std::time::Duration;
 
 use zmes_shared::control::{ClientFilter, ControlError};
 use zmes_shared::views::{Why, WhyAlarm, WhyTarget};
@@ -14,7 +15,7 @@ use super::{busy, unreadable};
 use crate::control::ControlParts;
 use crate::domain::{Decision, MonitorFilter, Origin, TokenId};
 use crate::route::SessionDecision;
-use crate::state::{DeliveryRow, RecordedAlarm, TokenRow};
+use crate::state::{DeliveryRow, Outcome, RecordedAlarm, TokenRow};
 
 /// Alarms of one event that are told at most: a long one may have many.
 const ALARMS: u32 = 100;
@@ -219,8 +220,20 @@ fn for_token(delivery: &DeliveryRow, row: Option<&TokenRow>, handle: &str) -> St
         ("queued", "") => "it waits to be sent: zmesctl push queue".to_owned(),
         ("queued", reason) => format!("it is tried again; last time: {reason}"),
         ("failed", reason) => format!("given up{tried}: {reason}"),
+        ("skipped", Outcome::SHADOW) => shadow(transport, *latency),
         (_, reason) => skipped(reason, *monitor, row, handle),
     }
+}
+
+fn shadow(transport: &str, latency: Option<Duration>) -> String {
+    let way = if transport.is_empty() {
+        "no transport takes this token".to_owned()
+    } else {
+        format!("{transport} would have got it")
+    };
+    let after =
+        latency.map_or_else(String::new, |after| format!(" {} ms after the alarm", after.as_millis()));
+    format!("push.mode is shadow: it was decided, not sent; {way}{after}")
 }
 
 fn skipped(reason: &str, monitor: MonitorId, row: Option<&TokenRow>, handle: &str) -> String {
@@ -240,7 +253,6 @@ fn skipped(reason: &str, monitor: MonitorId, row: Option<&TokenRow>, handle: &st
         "muted" => format!("an admin has silenced this token: zmesctl tokens unmute {handle}"),
         "revoked" => format!("the token was revoked before it was sent: zmesctl tokens restore {handle}"),
         "expired" => "it could not be sent before it was too old (push.retry-for)".to_owned(),
-        "shadow" => "push.mode is shadow: it was decided, not sent".to_owned(),
         "push is off" => "push.enabled is false".to_owned(),
         "other target" => "the test was for somebody else".to_owned(),
         other => other.to_owned(),

@@ -17,7 +17,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use zmes_shared::control::{ControlError, ErrorCode};
-use zmes_shared::views::{ConfigReloaded, ConfigShown, MonitorView, Reloaded};
+use zmes_shared::views::{ConfigReloaded, ConfigShown, MonitorView, PushModeState, Reloaded};
 use zmes_shared::{EventId, MonitorId, MonitorState, SessionId};
 
 use crate::config::{AuthConfig, StateConfig};
@@ -54,6 +54,7 @@ pub(super) struct Outside {
     pub(super) breakers: Mutex<Vec<BreakerView>>,
     pub(super) latencies: Mutex<Vec<StageLatency>>,
     pub(super) pushes: Mutex<PushCounts>,
+    pub(super) push_mode: Mutex<Option<PushModeState>>,
 }
 
 #[async_trait]
@@ -110,6 +111,10 @@ impl PushSide for Outside {
             .filter(|check| only.is_none_or(|only| check.transport.starts_with(only)))
             .cloned()
             .collect()
+    }
+
+    fn mode(&self) -> PushModeState {
+        self.push_mode.lock().unwrap().unwrap_or(PushModeState::Live)
     }
 
     fn counts(&self) -> PushCounts {
@@ -228,6 +233,7 @@ impl Core {
         let (alarms, alarms_rx) = mpsc::channel(64);
         let (tap, counters) = (Tap::default(), Arc::<Counters>::default());
         let (pushes, orders) = mpsc::channel(1024);
+        let push = PushRules { enabled: true, interval_default: Duration::ZERO, shadow: false };
         let router = Router::new(RouterParts {
             alarms: alarms_rx,
             commands: commands_rx,
@@ -241,7 +247,7 @@ impl Core {
             state: state.handle.clone(),
             remembered: state.remembered,
             pushes,
-            push: PushRules { enabled: true, interval_default: Duration::ZERO },
+            push: watch::channel(push).1,
             tap: tap.clone(),
             latencies: Arc::default(),
             counters: Arc::clone(&counters),
@@ -288,6 +294,7 @@ impl World {
             configuration: Arc::<Outside>::clone(&outside),
             certificate: Arc::<Outside>::clone(&outside),
             listening: listening_rx,
+            handed: Vec::new(),
             started_at: Timestamp::UNIX_EPOCH,
             started: Instant::now(),
             poll_interval: Duration::from_millis(20),

@@ -20,7 +20,7 @@ use crate::ports::{Clock, PushBatch, PushDelivery, PushOrder, PushReceipt, PushT
 use crate::push::fakes::{FakeTransport, token};
 use crate::push::transport::Transports;
 use crate::push::{Dispatcher, DispatcherParts, PushStatus};
-use crate::route::{Command, RouterHandle, Tap, TokenCommand};
+use crate::route::{Command, PushRules, RouterHandle, Tap, TokenCommand};
 use crate::state::{DeliveryRow, Note, State, StateHandle, TokenDecision};
 use crate::telemetry::Counters;
 
@@ -33,6 +33,8 @@ pub(super) struct World {
     pub(super) status: Arc<PushStatus>,
     pub(super) counters: Arc<Counters>,
     pub(super) catalog: watch::Sender<Arc<Catalog>>,
+    /// `[push]`, to be changed between live and shadow.
+    pub(super) rules: watch::Sender<PushRules>,
     /// Tokens that the router was told are dead.
     pub(super) dead: Arc<Mutex<Vec<(TokenId, String)>>>,
     pub(super) tokens: Vec<Arc<Token>>,
@@ -80,6 +82,7 @@ impl World {
         let (catalog, catalog_rx) = watch::channel(Arc::default());
         let auth = AuthConfig { enabled: true, timeout: PATIENCE, enforce_monitor_permissions: true };
         let (counters, status) = (Arc::<Counters>::default(), Arc::<PushStatus>::default());
+        let (rules, rules_rx) = watch::channel(PushRules { enabled: true, ..PushRules::new(&plan.config) });
         let dispatcher = Dispatcher::new(DispatcherParts {
             orders: orders_rx,
             transports: Arc::new(Transports::of(all)),
@@ -94,6 +97,7 @@ impl World {
             counters: Arc::clone(&counters),
             status: Arc::clone(&status),
             latencies: Arc::default(),
+            rules: rules_rx,
             config: plan.config,
             storm_window: plan.storm_window,
             clock,
@@ -117,6 +121,7 @@ impl World {
             status,
             counters,
             catalog,
+            rules,
             dead,
             tokens,
             orders,

@@ -1,7 +1,11 @@
 //! What admins and providers do to tokens, and test alarms for them.
 
+use sqlx::ConnectOptions;
+use sqlx::sqlite::SqliteConnectOptions;
+
 use super::*;
 use crate::domain::{DeliveryId, Platform, PushState, TokenId};
+use crate::state::{Device, Note};
 
 fn import(token: &str, monlist: &str) -> TokenImport {
     TokenImport {
@@ -20,6 +24,31 @@ fn import(token: &str, monlist: &str) -> TokenImport {
 async fn start(directory: &tempfile::TempDir) -> (World, User) {
     let amy = user("amy", MonitorRights::All);
     (World::start(directory.path().into(), std::slice::from_ref(&amy)).await, amy)
+}
+
+#[tokio::test]
+async fn a_registration_that_found_no_room_is_on_the_disk_once_there_is_some() {
+    let directory = tempfile::tempdir().unwrap();
+    let (mut world, amy) = start(&directory).await;
+    let client = world.login(amy, None).await;
+    // Another process holds the file: nothing is written, and the queue fills.
+    let path = directory.path().join(zmes_shared::paths::STATE_FILE);
+    let mut other = SqliteConnectOptions::new().filename(path).connect().await.unwrap();
+    sqlx::query("BEGIN EXCLUSIVE").execute(&mut other).await.unwrap();
+    let device = Device { user: "amy".to_owned(), app: String::new() };
+    while world.state.note(Note::Filter(device.clone(), MonitorFilter::All)) {
+        tokio::task::yield_now().await;
+    }
+    world.register(&client, "T", |_| {}).await.unwrap();
+    assert!(world.state.tokens().await.unwrap().is_empty());
+    sqlx::query("ROLLBACK").execute(&mut other).await.unwrap();
+    let kept = async {
+        while world.state.tokens().await.unwrap().is_empty() {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    timeout(Duration::from_secs(20), kept).await.unwrap();
+    assert_eq!(world.state.tokens().await.unwrap()[0].token.token.expose(), "T");
 }
 
 #[tokio::test]
