@@ -30,7 +30,8 @@ impl SystemUsers {
     /// Makes a user with a group of its own who belongs to these groups, too; returns name and id.
     pub fn user(&mut self, purpose: &str, groups: &[&str]) -> Result<(String, Uid)> {
         let name = unique(purpose);
-        let mut arguments = vec!["--system", "--no-create-home", "--user-group", "--shell", "/usr/sbin/nologin"];
+        let mut arguments =
+            vec!["--system", "--no-create-home", "--user-group", "--shell", "/usr/sbin/nologin"];
         let groups = groups.join(",");
         if !groups.is_empty() {
             arguments.extend(["--groups", &groups]);

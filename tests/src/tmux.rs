@@ -39,8 +39,15 @@ impl Tmux {
 
     /// Starts a terminal with so many columns that runs these shell commands one after the other, in a directory of the
     /// test's own. `environment` is shell: `export TERM=dumb`.
-    pub fn run(directory: &Path, name: &str, columns: u16, environment: &str, commands: &[String]) -> Result<Self> {
-        let [socket, raw, script] = ["socket", "raw", "sh"].map(|kind| directory.join(format!("{name}.{kind}")));
+    pub fn run(
+        directory: &Path,
+        name: &str,
+        columns: u16,
+        environment: &str,
+        commands: &[String],
+    ) -> Result<Self> {
+        let [socket, raw, script] =
+            ["socket", "raw", "sh"].map(|kind| directory.join(format!("{name}.{kind}")));
         let mut text = format!("{environment}\nread go\n");
         for (number, command) in commands.iter().enumerate() {
             text += &format!("printf '\\002{number} '; {command}\nprintf '\\003{number} %s \\n' $?\n");

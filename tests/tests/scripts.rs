@@ -102,11 +102,15 @@ async fn what_a_list_selects_a_change_changes() -> Result<()> {
         world.run(line).await?.expect_code(2)?;
     }
     let muted = world.ctl().json(&["tokens", "mute", "--user", "b*", "--for", "1h", "--yes"]).await?;
-    ensure!(includes(&muted, &json!({"change": "muted", "count": 1, "tokens": [{"handle": bobs}]})), "{muted}");
+    ensure!(
+        includes(&muted, &json!({"change": "muted", "count": 1, "tokens": [{"handle": bobs}]})),
+        "{muted}"
+    );
     assert_eq!(listed(&world, &["--state", "muted"]).await?, [bobs.clone()]);
     world.run(&["tokens", "unmute", "--state", "muted", "--yes"]).await?.expect_code(0)?;
     assert_eq!(listed(&world, &["--state", "muted"]).await?, Vec::<String>::new());
-    let several = world.run(&["tokens", "mute", &android, "ffffffff", "--json"]).await?.expect_code(7)?.json()?;
+    let several =
+        world.run(&["tokens", "mute", &android, "ffffffff", "--json"]).await?.expect_code(7)?.json()?;
     ensure!(several["count"] == 1 && several["failed"][0]["code"] == "not_found", "{several}");
 
     // Of what is stale only what matches goes, and it comes back as it was listed.
@@ -145,7 +149,8 @@ async fn clients_are_disconnected_by_number_by_user_or_all_at_once() -> Result<(
     let ids = world.run(&["clients", "list", "-q"]).await?.expect_code(0)?.stdout;
     let first = ids.lines().next().context("no client")?;
     // One is there, one is not: done in part.
-    let partly = world.run(&["clients", "disconnect", first, "999", "--yes", "--json"]).await?.expect_code(7)?;
+    let partly =
+        world.run(&["clients", "disconnect", first, "999", "--yes", "--json"]).await?.expect_code(7)?;
     let partly = partly.json()?;
     ensure!(partly["failed"][0]["id"] == 999 && partly["failed"][0]["code"] == "not_found", "{partly}");
     world.run(&["clients", "disconnect", "998", "999", "--yes"]).await?.expect_code(4)?;
@@ -167,8 +172,11 @@ async fn a_monitoring_system_reads_one_line_with_numbers_and_four_exit_codes() -
     let soon = world.run(&["check", "tls", "--within", "1000000d", "--nagios"]).await?.expect_code(1)?;
     ensure!(first_line(&soon).starts_with("ZMESD WARNING - tls: "), "{soon:#?}");
     let all = world.run(&["check", "all", "--nagios"]).await?.expect_code(0)?;
-    let numbers = first_line(&all).split_once(" | ").map(|(_, numbers)| numbers.to_owned()).context("no numbers")?;
-    for number in ["clients=", "monitors=2", "monitors_failed=0;0;1", "db=", "push=", "push_ways=1", "store_size="] {
+    let numbers =
+        first_line(&all).split_once(" | ").map(|(_, numbers)| numbers.to_owned()).context("no numbers")?;
+    for number in
+        ["clients=", "monitors=2", "monitors_failed=0;0;1", "db=", "push=", "push_ways=1", "store_size="]
+    {
         ensure!(numbers.split(' ').any(|one| one.starts_with(number)), "{number} in {numbers}");
     }
     assert_eq!(all.stdout.lines().count(), 7, "a line for each check: {all:#?}");

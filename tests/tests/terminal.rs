@@ -71,7 +71,8 @@ impl Street {
 
 /// Returns what the table says of a command that was run.
 fn prints(shown: &Shown) -> Prints {
-    let quoted = |line: &str| line.split(' ').take(2).map(|word| format!("'{word}'")).collect::<Vec<_>>().join(" ");
+    let quoted =
+        |line: &str| line.split(' ').take(2).map(|word| format!("'{word}'")).collect::<Vec<_>>().join(" ");
     let line = COMMAND_LINES.iter().find(|line| shown.command.contains(&quoted(line.line)));
     line.map_or(Prints::Answer, |line| line.prints)
 }
@@ -140,7 +141,8 @@ async fn long_names_are_cut_wide_ones_are_measured_and_reasons_are_whole() -> Re
     let shown = tmux.finished(&commands).await?;
     let [monitors, tokens, why, piped, coloured] = shown.as_slice() else { anyhow::bail!("{shown:#?}") };
     let lines = monitors.lines();
-    let line = |name: &str| lines.iter().find(|line| line.contains(name)).with_context(|| format!("{lines:#?}"));
+    let line =
+        |name: &str| lines.iter().find(|line| line.contains(name)).with_context(|| format!("{lines:#?}"));
     ensure!(line("Garden")?.contains('…'), "{lines:#?}");
     // The columns behind a wide name stand where they stand behind any other.
     let column = |line: &str| line.split("alarm").next().map(UnicodeWidthStr::width);
@@ -169,7 +171,8 @@ async fn without_the_daemon_every_command_says_what_to_do() -> Result<()> {
     let commands: Vec<_> = asking.map(|line| street.command(line.line, "")).collect::<Result<_>>()?;
     for columns in [80, 200] {
         let name = format!("away{columns}");
-        let tmux = Tmux::run(street.world.directory(), &name, columns, "export TERM=xterm-256color", &commands)?;
+        let tmux =
+            Tmux::run(street.world.directory(), &name, columns, "export TERM=xterm-256color", &commands)?;
         for shown in tmux.finished(&commands).await? {
             ensure!(shown.code == 3, "{shown:#?}");
             ensure_fits(&shown, columns.into())?;
@@ -194,7 +197,9 @@ async fn a_question_shows_what_will_be_gone_and_anything_but_yes_is_no() -> Resu
     let street = Street::new().await?;
     let handle = street.things.arguments("HANDLE").concat();
     let commands = [street.command("tokens revoke --all", "")?];
-    for (number, (keys, code)) in [(&["Enter"][..], 1), (&["n", "Enter"], 1), (&["y", "Enter"], 0)].into_iter().enumerate() {
+    for (number, (keys, code)) in
+        [(&["Enter"][..], 1), (&["n", "Enter"], 1), (&["y", "Enter"], 0)].into_iter().enumerate()
+    {
         let tmux = Tmux::run(street.world.directory(), &format!("ask{number}"), 80, "", &commands)?;
         let screen = tmux.wait_for("Revoke? [y/N]").await?;
         for word in ["2 tokens:", &handle, "admin", "ios", "android", "SEEN"] {

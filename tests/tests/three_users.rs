@@ -102,7 +102,8 @@ async fn an_admin_an_observer_and_a_stranger_run_every_command() -> Result<()> {
             }
             // Whoever may see the list of tokens sees no token.
             let revealed = output.stdout.contains(things.secret()) || output.stderr.contains(things.secret());
-            let may_reveal = who == "admin" && (line.line.contains("--reveal") || line.line.contains("export"));
+            let may_reveal =
+                who == "admin" && (line.line.contains("--reveal") || line.line.contains("export"));
             ensure!(!revealed || may_reveal, told());
         }
         // The last line has disconnected the app, if it was allowed.

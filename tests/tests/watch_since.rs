@@ -9,7 +9,11 @@ use zmes_tests::{Streaming, UserRow, World, WorldBuilder, includes, token_ending
 const PHONE: &str = "since:APA91bHPRgkF-phone";
 
 fn garage(proxy: &PushProxy) -> WorldBuilder {
-    World::new().monitor(1, "Garage").monitor(2, "Yard").user(UserRow::new("bob", "pw")).with_push_proxy(proxy)
+    World::new()
+        .monitor(1, "Garage")
+        .monitor(2, "Yard")
+        .user(UserRow::new("bob", "pw"))
+        .with_push_proxy(proxy)
 }
 
 /// Reads until a delivery has that outcome; returns "type event outcome" of all that is about the phone.
@@ -67,16 +71,26 @@ async fn the_past_is_told_whole_and_the_present_goes_on_from_there() -> Result<(
     world.daemon()?.end(nix::sys::signal::Signal::SIGTERM).await?;
     world.start_daemon().await?;
     for (number, since) in ["99", "2000-01-01T00:00:00Z", "1h"].into_iter().enumerate() {
-        let mut watch = world.ctl().stream(&["watch", "--jsonl", "--since", since, "--type", "alarm,decision,delivery"])?;
+        let mut watch = world.ctl().stream(&[
+            "watch",
+            "--jsonl",
+            "--since",
+            since,
+            "--type",
+            "alarm,decision,delivery",
+        ])?;
         let event = 200 + number as u64;
-        watch.find("the last of the past", |line| line["event_id"] == 102 && line["type"] == "decision").await?;
+        watch
+            .find("the last of the past", |line| line["event_id"] == 102 && line["type"] == "decision")
+            .await?;
         let again = world.ctl().stream(&["watch", "--jsonl", "--since", since]);
         let mut again = again?;
         world.end_alarm(2, 101).await?;
         world.wait_monitor(2, "idle", |monitor| monitor["state"] == "idle").await?;
         world.alarm(2, event).await?;
         let live = story(&mut watch, &handle, event, "sent").await?;
-        let now = [format!("alarm {event}"), format!("decision {event} sent"), format!("delivery {event} sent")];
+        let now =
+            [format!("alarm {event}"), format!("decision {event} sent"), format!("delivery {event} sent")];
         assert_eq!(live, now, "{since}");
         // The other one saw past and present in one go.
         let whole = story(&mut again, &handle, event, "sent").await?;
@@ -154,7 +168,10 @@ async fn what_waits_is_part_of_the_state_and_one_user_can_be_chosen() -> Result<
     world.alarm(2, 101).await?;
     bob.expect_alarm(101, 2).await?;
     let decision = bobs.find("the decision", |line| line["type"] == "decision").await?;
-    ensure!(decision["target"] == "session" && decision["id"] == came["client"]["id"].to_string(), "{decision}");
+    ensure!(
+        decision["target"] == "session" && decision["id"] == came["client"]["id"].to_string(),
+        "{decision}"
+    );
     // A name that is no monitor's, and one that is.
     let wrong = world.run(&["watch", "--monitor", "Garag"]).await?.expect_code(4)?;
     ensure!(wrong.stderr.contains("did you mean Garage (1)?"), "{wrong:#?}");

@@ -245,7 +245,9 @@ fn hint_of(code: ErrorCode) -> Option<&'static str> {
         ErrorCode::ConfigInvalid => Some("zmesctl config check shows every problem"),
         ErrorCode::Unavailable => Some("zmesctl check all tells what does not work"),
         ErrorCode::Internal => Some("journalctl -u zmesd may tell more"),
-        ErrorCode::NotFound => Some("the lists show what is there: zmesctl tokens list, clients list, monitors list"),
+        ErrorCode::NotFound => {
+            Some("the lists show what is there: zmesctl tokens list, clients list, monitors list")
+        }
         ErrorCode::TooLarge => Some("ask for less at once"),
         // These say all there is to say, or the daemon is of another time.
         ErrorCode::BadRequest | ErrorCode::Conflict | ErrorCode::Unknown => None,

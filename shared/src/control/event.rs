@@ -147,10 +147,7 @@ impl WatchKind {
             Self::Alarm { monitor_id, .. } | Self::Decision { monitor_id, .. } => Some(*monitor_id),
             Self::Monitor { monitor, .. } => Some(monitor.id),
             Self::Delivery { monitor_id, .. } => *monitor_id,
-            Self::Session { .. }
-            | Self::Token { .. }
-            | Self::Lagged { .. }
-            | Self::Unknown => None,
+            Self::Session { .. } | Self::Token { .. } | Self::Lagged { .. } | Self::Unknown => None,
         }
     }
 

@@ -119,7 +119,8 @@ impl View for Check {
     fn human(&self, out: &mut Out) -> io::Result<()> {
         let verdict = verdict(severity(self.ok, self.severity), out);
         let detail = told(&self.detail, self.hint.as_deref(), out);
-        let perf = if self.perf.is_empty() { String::new() } else { format!(" | {}", performance(&self.perf)) };
+        let perf =
+            if self.perf.is_empty() { String::new() } else { format!(" | {}", performance(&self.perf)) };
         let perf = out.paint(Tone::Faint, &perf);
         out.line(&format!("{SERVICE} {verdict} - {}: {detail}{perf}", clean(&self.check)))?;
         for part in &self.checks {

@@ -50,9 +50,9 @@ pub(super) async fn run(command: Command, context: &mut Context) -> Result<Exit,
 /// A single word may be the target of a directive, but one that is nearly a level is a mistyped level.
 fn refuse_mistyped(level: &str) -> Result<(), CliError> {
     let lower = level.trim().to_lowercase();
-    let meant = LEVELS.into_iter().find(|known| {
-        *known != lower && strsim::damerau_levenshtein(known, &lower) <= MISTYPED
-    });
+    let meant = LEVELS
+        .into_iter()
+        .find(|known| *known != lower && strsim::damerau_levenshtein(known, &lower) <= MISTYPED);
     match meant {
         Some(meant) if !LEVELS.contains(&lower.as_str()) => Err(CliError::Usage {
             message: format!("{} is no log level", clean(level)),
@@ -78,8 +78,13 @@ mod tests {
     #[test]
     fn a_mistyped_level_is_not_taken_for_a_target() {
         for (typed, meant) in [("debgu", "debug"), ("inf", "info"), ("Warning", ""), ("tarce", "trace")] {
-            let refused = refuse_mistyped(typed).err().and_then(|error| error.hint().map(|hint| hint.into_owned()));
-            assert_eq!(refused.unwrap_or_default().contains(&format!("did you mean {meant}?")), !meant.is_empty(), "{typed}");
+            let refused =
+                refuse_mistyped(typed).err().and_then(|error| error.hint().map(|hint| hint.into_owned()));
+            assert_eq!(
+                refused.unwrap_or_default().contains(&format!("did you mean {meant}?")),
+                !meant.is_empty(),
+                "{typed}"
+            );
         }
         for right in ["debug", "INFO", "off", "zmesd::ws=trace", "sqlx", "zmesd"] {
             assert!(refuse_mistyped(right).is_ok(), "{right}");

@@ -63,7 +63,8 @@ fn hint(lower: &str, monitors: &[MonitorView]) -> String {
         .filter(|(likeness, _)| *likeness >= ALIKE)
         .collect();
     close.sort_by(|(left, _), (right, _)| right.total_cmp(left));
-    let names = close.iter().take(PROPOSED).map(|(_, monitor)| format!("{} ({})", clean(&monitor.name), monitor.id));
+    let names =
+        close.iter().take(PROPOSED).map(|(_, monitor)| format!("{} ({})", clean(&monitor.name), monitor.id));
     let names: Vec<_> = names.collect();
     if names.is_empty() {
         return "zmesctl monitors list shows all".to_owned();
@@ -88,7 +89,14 @@ mod tests {
             healthy: true,
             reason: None,
         };
-        vec![monitor(1, "Garage"), monitor(2, "Garden"), monitor(3, "Gate"), monitor(4, "gate"), monitor(5, "Yard"), monitor(6, "Yard")]
+        vec![
+            monitor(1, "Garage"),
+            monitor(2, "Garden"),
+            monitor(3, "Gate"),
+            monitor(4, "gate"),
+            monitor(5, "Yard"),
+            monitor(6, "Yard"),
+        ]
     }
 
     #[test]

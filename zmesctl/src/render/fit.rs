@@ -46,7 +46,8 @@ pub fn wrap(line: &str, width: usize, indent: usize) -> Cow<'_, str> {
         return Cow::Borrowed(line);
     }
     let indent = indent.min(width / 2);
-    let mut page = Page { text: String::with_capacity(line.len() + 16), column: 0, width, indent, begun: false };
+    let mut page =
+        Page { text: String::with_capacity(line.len() + 16), column: 0, width, indent, begun: false };
     for word in line.split_inclusive(' ') {
         let bare = word.trim_end_matches(' ');
         let needed = columns(bare);
@@ -156,7 +157,8 @@ mod tests {
     #[test]
     fn a_line_goes_on_below_itself() {
         let line = "monitors  11 of 12 watched, 1 stale: zmesctl monitors list says why";
-        let wrapped = "monitors  11 of 12 watched,\n          1 stale: zmesctl\n          monitors list says why";
+        let wrapped =
+            "monitors  11 of 12 watched,\n          1 stale: zmesctl\n          monitors list says why";
         assert_eq!(wrap(line, 32, 10), wrapped);
         assert_eq!(wrap("short", 32, 10), "short");
         assert_eq!(wrap("0123456789abcdef", 10, 2), "0123456789\n  abcdef");

@@ -118,7 +118,9 @@ impl Out {
     pub fn show(&mut self, view: &impl View) -> io::Result<()> {
         if self.look.quiet && view.exit() == Exit::Done && !view.is_document() {
             match (view.names(), self.look.format) {
-                (Some(names), Format::Human) => return names.iter().try_for_each(|name| self.raw(&clean(name))),
+                (Some(names), Format::Human) => {
+                    return names.iter().try_for_each(|name| self.raw(&clean(name)));
+                }
                 // Whoever asks for a list as JSON wants the list.
                 (Some(_), Format::Json | Format::Jsonl) => {}
                 (None, _) => return Ok(()),

@@ -352,7 +352,8 @@ mod tests {
 
     #[test]
     fn names_are_cut_and_numbers_stay() {
-        let mut table = Table::new(&[Column::new("ID").right(), Column::new("NAME").cuts(), Column::new("STATE")]);
+        let mut table =
+            Table::new(&[Column::new("ID").right(), Column::new("NAME").cuts(), Column::new("STATE")]);
         table.row(["4000000001", "Garden behind the house", "idle"].map(Cell::new));
         table.row(["2", "玄関カメラの前にある庭", "alarm"].map(Cell::new));
         let text = table.render(&look(Some(31), false));

@@ -66,7 +66,9 @@ fn next_time(text: &str) -> Option<(&str, Timestamp, &str)> {
     let mut from = 0;
     while let Some(end) = text.get(from..)?.find('Z').map(|at| from + at + 1) {
         let begin = text.get(..end - 1)?.rfind(|c: char| !(c.is_ascii_digit() || "-:.T".contains(c)));
-        let begin = begin.map_or(0, |at| at + text.get(at..).and_then(|rest| rest.chars().next()).map_or(1, char::len_utf8));
+        let begin = begin.map_or(0, |at| {
+            at + text.get(at..).and_then(|rest| rest.chars().next()).map_or(1, char::len_utf8)
+        });
         if let Some(at) = text.get(begin..end).and_then(|word| word.parse().ok()) {
             return Some((text.get(..begin)?, at, text.get(end..)?));
         }

@@ -210,7 +210,13 @@ const COMMANDS: [(&str, &str, &str, &str, i32); 49] = [
         0,
     ),
     ("tokens list --monitor 3", "request-tokens_list-monitor", "reply-tokens_list", "9f00e1d2", 0),
-    ("why 32000 --token 1a2b3c4d", "request-why-unseen", "reply-why-notes", "zmesd was started 2026-11-02 10:00:00", 0),
+    (
+        "why 32000 --token 1a2b3c4d",
+        "request-why-unseen",
+        "reply-why-notes",
+        "zmesd was started 2026-11-02 10:00:00",
+        0,
+    ),
 ];
 
 #[test]

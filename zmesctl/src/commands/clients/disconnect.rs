@@ -55,7 +55,8 @@ pub(super) async fn run(arguments: DisconnectArgs, context: &mut Context) -> Res
         ([_, ..], false, false) => many(ids, ClientFilter::default(), consent, context).await,
         ([], true, false) | ([], false, true) => many(ids, selection.filter(), consent, context).await,
         (_, _, _) => Err(CliError::Usage {
-            message: "clients are numbered, or selected, or all of them: not several of these at once".to_owned(),
+            message: "clients are numbered, or selected, or all of them: not several of these at once"
+                .to_owned(),
             hint: "zmesctl clients disconnect --help shows how".to_owned(),
         }),
     }

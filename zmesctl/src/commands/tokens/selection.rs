@@ -90,7 +90,8 @@ impl Which {
                 hint: format!("zmesctl tokens {} T, or --user, --platform, …, or --all", verb.command),
             }),
             (_, _, _) => Err(CliError::Usage {
-                message: "tokens are named, or selected, or all of them: not several of these at once".to_owned(),
+                message: "tokens are named, or selected, or all of them: not several of these at once"
+                    .to_owned(),
                 hint: format!("zmesctl tokens {} --help shows how", verb.command),
             }),
         }

@@ -154,16 +154,19 @@ async fn push(parts: &ControlParts, limit: Duration) -> CheckPart {
     let perf = vec![
         took("push", began),
         number("push_ways", checks.len() as u64),
-        limited("push_failed", failures.len() as u64, Some(0), checks.len().checked_sub(1).map(|most| most as u64)),
+        limited(
+            "push_failed",
+            failures.len() as u64,
+            Some(0),
+            checks.len().checked_sub(1).map(|most| most as u64),
+        ),
         number("push_queued", counts.queued),
     ];
     let part = match (checks.len(), failures.as_slice()) {
         (0, _) => return holds("push", "no way to phones is configured"),
         (1, []) => holds("push", "the way to phones is open"),
         (many, []) => holds("push", format!("all {many} ways to phones are open")),
-        (many, failures) if failures.len() < many => {
-            only_a_warning(fails("push", failures.join("; "), hint))
-        }
+        (many, failures) if failures.len() < many => only_a_warning(fails("push", failures.join("; "), hint)),
         (_, failures) => fails("push", failures.join("; "), hint),
     };
     measured(part, perf)

@@ -157,9 +157,10 @@ impl Watcher {
             return wanted;
         };
         let clients = decided.sessions.iter().filter(|(id, _)| self.wishes.decided_for(*id));
-        wanted.extend(clients.map(|(id, decision)| {
-            lines::decision(*number, alarm, "session", id.to_string(), *decision)
-        }));
+        wanted.extend(
+            clients
+                .map(|(id, decision)| lines::decision(*number, alarm, "session", id.to_string(), *decision)),
+        );
         for (token, decision) in decided.tokens.iter().filter(|(token, _)| self.wishes.token(token)) {
             if !self.told.decision(alarm, token.id) {
                 wanted.push(lines::decision(*number, alarm, "token", token.handle.to_string(), *decision));
@@ -231,7 +232,8 @@ impl Watcher {
 
     fn queued_of(&self, rows: &[DeliveryRow], known: &Known) -> Vec<WatchEvent> {
         let named = rows.iter().filter_map(|row| Some((row, &known.row(row.token)?.token)));
-        let wanted = named.filter(|(row, token)| self.wishes.alarms_of(row.monitor) && self.wishes.token(token));
+        let wanted =
+            named.filter(|(row, token)| self.wishes.alarms_of(row.monitor) && self.wishes.token(token));
         wanted.map(|(row, token)| lines::queued(row, &known.handle(token))).collect()
     }
 

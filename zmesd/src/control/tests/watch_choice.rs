@@ -152,12 +152,8 @@ async fn the_record_tells_of_tokens_too_and_nothing_comes_twice() {
     let request = r#"{"type":"watch","since":99,"types":["alarm","decision","delivery"]}"#;
     let mut peer = watch(&world, request).await;
     let replayed = items(&mut peer, 4).await;
-    let expected = [
-        "alarm 100",
-        "decision ba7816bf sent",
-        "delivery 100 ba7816bf retry",
-        "delivery 100 ba7816bf sent",
-    ];
+    let expected =
+        ["alarm 100", "decision ba7816bf sent", "delivery 100 ba7816bf retry", "delivery 100 ba7816bf sent"];
     assert_eq!(replayed.iter().map(outline).collect::<Vec<_>>(), expected);
     assert_eq!((&replayed[2]["detail"], &replayed[2]["latency_ms"]), (&json!("503: busy"), &json!(20)));
     assert_eq!((&replayed[3]["detail"], &replayed[3]["latency_ms"]), (&json!("m-1"), &json!(70)));
@@ -171,7 +167,10 @@ async fn the_record_tells_of_tokens_too_and_nothing_comes_twice() {
     world.tap.delivery(|| told(&first, after(90), "retry"));
     let live = items(&mut peer, 2).await;
     // What was decided for clients is in no record.
-    assert_eq!(live.iter().map(outline).collect::<Vec<_>>(), ["decision 4 sent", "delivery 100 ba7816bf retry"]);
+    assert_eq!(
+        live.iter().map(outline).collect::<Vec<_>>(),
+        ["decision 4 sent", "delivery 100 ba7816bf retry"]
+    );
 }
 
 #[tokio::test]
@@ -180,7 +179,8 @@ async fn the_record_is_filtered_as_the_rest() {
     world.alarm(1, 100).await;
     world.alarm(2, 101).await;
     world.router.ping().await.unwrap();
-    let request = r#"{"type":"watch","since":99,"monitor":2,"token":"cb8379ac","types":["alarm","decision"]}"#;
+    let request =
+        r#"{"type":"watch","since":99,"monitor":2,"token":"cb8379ac","types":["alarm","decision"]}"#;
     let mut peer = watch(&world, request).await;
     let replayed = items(&mut peer, 2).await;
     assert_eq!(replayed.iter().map(outline).collect::<Vec<_>>(), ["alarm 101", "decision cb8379ac sent"]);

@@ -141,7 +141,8 @@ impl Replay {
         self.told.add(Line::Decision(key_of_row(row), row.token));
         self.events.push(lines::decided(row, token));
         // The last failure is that of which it was given up, if it is the reason for that.
-        let given_up = row.decision == FAILED && row.failures.last().is_some_and(|last| last.answer == row.reason);
+        let given_up =
+            row.decision == FAILED && row.failures.last().is_some_and(|last| last.answer == row.reason);
         let retried = row.failures.len() - usize::from(given_up);
         for attempt in row.failures.iter().take(retried) {
             self.outcome(row, token, RETRY, attempt.at, Some(attempt.answer.clone()));
@@ -155,13 +156,22 @@ impl Replay {
             }
             FAILED => self.outcome(row, token, FAILED, last_at, Some(row.reason.clone())),
             // It was to be sent, and was not any more: what was never tried was perhaps never to be sent.
-            SKIPPED if row.attempts > 0 => self.outcome(row, token, SKIPPED, last_at, Some(row.reason.clone())),
+            SKIPPED if row.attempts > 0 => {
+                self.outcome(row, token, SKIPPED, last_at, Some(row.reason.clone()))
+            }
             SKIPPED => self.told.add(Line::Outcome(key_of_row(row), row.token, SKIPPED.to_owned(), None)),
             _ => {}
         }
     }
 
-    fn outcome(&mut self, row: &DeliveryRow, token: &str, outcome: &str, at: Timestamp, detail: Option<String>) {
+    fn outcome(
+        &mut self,
+        row: &DeliveryRow,
+        token: &str,
+        outcome: &str,
+        at: Timestamp,
+        detail: Option<String>,
+    ) {
         let when = (outcome == RETRY).then(|| at.as_millisecond());
         self.told.add(Line::Outcome(key_of_row(row), row.token, outcome.to_owned(), when));
         self.events.push(lines::outcome(row, token, outcome, at, detail));

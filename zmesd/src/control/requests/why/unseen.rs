@@ -142,7 +142,9 @@ async fn elsewhere(parts: &ControlParts, monitor: MonitorId) -> String {
         Ok(Ok(Some(Whereabouts::Gone))) => format!("monitor {monitor} was deleted"),
         Ok(Ok(Some(Whereabouts::Deleted { name }))) => format!("monitor {monitor} ({name}) was deleted"),
         Ok(Ok(Some(Whereabouts::There { name, server: 0 }))) => {
-            format!("monitor {monitor} ({name}) belongs to no server, and zmesd serves one (zoneminder.server-id)")
+            format!(
+                "monitor {monitor} ({name}) belongs to no server, and zmesd serves one (zoneminder.server-id)"
+            )
         }
         Ok(Ok(Some(Whereabouts::There { name, server }))) => format!(
             "monitor {monitor} ({name}) belongs to server {server}, not to the one that zmesd serves \
