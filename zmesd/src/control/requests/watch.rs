@@ -204,7 +204,7 @@ impl Watcher {
         let mut events: Vec<_> = monitors.map(|view| lines::monitor(at, "present", view)).collect();
         if let Some(known) = known.filter(|_| self.wishes.names_somebody()) {
             let tokens = known.rows.iter().map(|row| &row.token);
-            let tokens = tokens.filter(|token| self.wishes.token(token));
+            let tokens = tokens.filter(|token| self.wishes.present(token));
             events.extend(tokens.map(|token| lines::token(at, "present", token)));
         }
         let clients = parts.router.list(ClientFilter::default()).await.map_err(busy)?;

@@ -64,6 +64,11 @@ impl Wishes {
         self.token.is_none_or(|only| only == token.id) && self.user_is(Some(&token.user))
     }
 
+    /// Says whether that token is shown at the start: one that is revoked only where it is named.
+    pub(super) fn present(&self, token: &Token) -> bool {
+        self.token(token) && (token.revoked.is_none() || self.token.is_some())
+    }
+
     /// Says whether changes of that token are wanted: watching a monitor says nothing about tokens, unless one is named,
     /// too.
     pub(super) fn changes_of(&self, token: &Token) -> bool {
