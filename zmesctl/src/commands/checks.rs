@@ -69,6 +69,9 @@ async fn ask(check: CheckKind, within: Option<Duration>, context: &Context) -> R
 
 /// Tells a monitoring system that nothing is known: it reads the standard output alone.
 fn unknown(error: CliError, nagios: bool, context: &mut Context) -> Result<Exit, CliError> {
+    if !nagios && matches!(error, CliError::Usage { .. }) {
+        return Err(error);
+    }
     let seen = context.environment.terminals.stdout;
     if context.out.format() == Format::Human && (nagios || !seen) {
         let cause = error.cause().map_or_else(String::new, |cause| format!(": {cause}"));

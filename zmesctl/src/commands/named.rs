@@ -104,7 +104,7 @@ mod tests {
         let found = |name: &str| find(name, &monitors()).map_err(|error| error.hint().unwrap().into_owned());
         assert_eq!(found("garage"), Ok(MonitorId(1)));
         assert_eq!(found("gate"), Ok(MonitorId(4)));
-        assert_eq!(found("Garge"), Err("did you mean Garage (1) or Garden (2)?".to_owned()));
+        assert_eq!(found("Garge"), Err("did you mean Garage (1) or Garden (2) or Gate (3)?".to_owned()));
         assert_eq!(found("Yard"), Err("several are: take the id, one of 5, 6".to_owned()));
         assert_eq!(found("Kitchen"), Err("zmesctl monitors list shows all".to_owned()));
     }

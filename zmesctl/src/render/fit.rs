@@ -158,7 +158,7 @@ mod tests {
     fn a_line_goes_on_below_itself() {
         let line = "monitors  11 of 12 watched, 1 stale: zmesctl monitors list says why";
         let wrapped =
-            "monitors  11 of 12 watched,\n          1 stale: zmesctl\n          monitors list says why";
+            "monitors  11 of 12 watched, 1\n          stale: zmesctl\n          monitors list says why";
         assert_eq!(wrap(line, 32, 10), wrapped);
         assert_eq!(wrap("short", 32, 10), "short");
         assert_eq!(wrap("0123456789abcdef", 10, 2), "0123456789\n  abcdef");

@@ -13,9 +13,9 @@ use super::{Look, Tone, clean, columns, cut, paint, wrap};
 /// Spaces between columns.
 const GAP: u16 = 2;
 /// A column that wraps is not made narrower than this before others are left out.
-const WRAPPED: usize = 24;
+const WRAPPED: usize = 28;
 /// Nor one that is cut.
-const CUT: usize = 10;
+const CUT: usize = 16;
 /// Where nothing can be left out any more, any column may become so narrow.
 const NARROWEST: usize = 3;
 
@@ -356,12 +356,12 @@ mod tests {
             Table::new(&[Column::new("ID").right(), Column::new("NAME").cuts(), Column::new("STATE")]);
         table.row(["4000000001", "Garden behind the house", "idle"].map(Cell::new));
         table.row(["2", "玄関カメラの前にある庭", "alarm"].map(Cell::new));
-        let text = table.render(&look(Some(31), false));
-        let expected = "        ID  NAME          STATE\n\
-                        4000000001  Garden behi…  idle\n\
-                        \x20        2  玄関カメラ…   alarm";
+        let text = table.render(&look(Some(35), false));
+        let expected = "        ID  NAME              STATE\n\
+                        4000000001  Garden behind t…  idle\n\
+                        \x20        2  玄関カメラの前…   alarm";
         assert_eq!(text, expected);
-        for width in 8..40 {
+        for width in 13..40 {
             let text = table.render(&look(Some(width), false));
             assert!(text.lines().all(|line| columns(line) <= width.into()), "{width}:\n{text}");
         }

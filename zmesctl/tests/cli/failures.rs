@@ -114,7 +114,7 @@ fn another_version_of_the_protocol() {
     let daemon = FakeDaemon::start(hello, |_| Answer::Silence);
     let lines = [
         "error: zmesd and zmesctl speak different versions",
-        "cause: zmesd 3.1.0 speaks 2.4, zmesctl 0.1.0 speaks 1.1",
+        "cause: zmesd 3.1.0 speaks 2.4, zmesctl 0.1.0 speaks 1.2",
         "hint: restart zmesd after the upgrade",
     ];
     assert_fails(daemon.command("status"), 8, "version", lines);
@@ -201,7 +201,8 @@ fn a_message_of_many_lines_stays_readable() {
     let error = json!({"error": {"code": "config_invalid", "hint": null,
         "message": "the configuration has 2 problems\nline 14: push.url: \u{1b}[31mbad\nline 31: unknown key"}});
     let run = FakeDaemon::saying(&error.to_string()).run("reload");
-    let expected = "error: the configuration has 2 problems\n  line 14: push.url: \\u{1b}[31mbad\n  line 31: unknown key\n";
+    let expected = "error: the configuration has 2 problems\n  line 14: push.url: \\u{1b}[31mbad\n  line 31: unknown key\n\
+                    hint: zmesctl config check shows every problem\n";
     assert_eq!((run.code, run.stderr.as_str()), (Some(1), expected));
 }
 

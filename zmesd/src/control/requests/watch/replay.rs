@@ -157,7 +157,7 @@ impl Replay {
             FAILED => self.outcome(row, token, FAILED, last_at, Some(row.reason.clone())),
             // It was to be sent, and was not any more: what was never tried was perhaps never to be sent.
             SKIPPED if row.attempts > 0 => {
-                self.outcome(row, token, SKIPPED, last_at, Some(row.reason.clone()))
+                self.outcome(row, token, SKIPPED, last_at, Some(row.reason.clone()));
             }
             SKIPPED => self.told.add(Line::Outcome(key_of_row(row), row.token, SKIPPED.to_owned(), None)),
             _ => {}
