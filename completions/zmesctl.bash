@@ -481,7 +481,7 @@ _zmesctl() {
             return 0
             ;;
         zmesctl__subcmd__check)
-            opts="-q -h --within --socket --json --jsonl --timeout --color --quiet --help ping shm db tls push store all"
+            opts="-q -h --within --nagios --socket --json --jsonl --timeout --color --quiet --help ping shm db tls push store all"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -537,12 +537,24 @@ _zmesctl() {
             return 0
             ;;
         zmesctl__subcmd__clients__subcmd__disconnect)
-            opts="-y -n -q -h --yes --dry-run --socket --json --jsonl --timeout --color --quiet --help"
+            opts="-y -n -q -h --all --user --state --address --yes --dry-run --socket --json --jsonl --timeout --color --quiet --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
             case "${prev}" in
+                --user)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --state)
+                    COMPREPLY=($(compgen -W "pending authenticated" -- "${cur}"))
+                    return 0
+                    ;;
+                --address)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --socket)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -1681,7 +1693,7 @@ _zmesctl() {
             return 0
             ;;
         zmesctl__subcmd__tokens__subcmd__list)
-            opts="-q -h --platform --user --state --stale --failing --reveal --socket --json --jsonl --timeout --color --quiet --help"
+            opts="-q -h --platform --user --state --failing --monitor --stale --reveal --socket --json --jsonl --timeout --color --quiet --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1697,6 +1709,10 @@ _zmesctl() {
                     ;;
                 --state)
                     COMPREPLY=($(compgen -W "enabled disabled muted revoked" -- "${cur}"))
+                    return 0
+                    ;;
+                --monitor)
+                    COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
                 --stale)
@@ -1753,12 +1769,32 @@ _zmesctl() {
             return 0
             ;;
         zmesctl__subcmd__tokens__subcmd__mute)
-            opts="-q -h --for --socket --json --jsonl --timeout --color --quiet --help"
+            opts="-y -n -q -h --all --platform --user --state --failing --monitor --stale --for --yes --dry-run --socket --json --jsonl --timeout --color --quiet --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
             case "${prev}" in
+                --platform)
+                    COMPREPLY=($(compgen -W "ios android" -- "${cur}"))
+                    return 0
+                    ;;
+                --user)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --state)
+                    COMPREPLY=($(compgen -W "enabled disabled muted revoked" -- "${cur}"))
+                    return 0
+                    ;;
+                --monitor)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --stale)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --for)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -1783,13 +1819,29 @@ _zmesctl() {
             return 0
             ;;
         zmesctl__subcmd__tokens__subcmd__prune)
-            opts="-y -n -q -h --stale --yes --dry-run --socket --json --jsonl --timeout --color --quiet --help"
+            opts="-y -n -q -h --stale --platform --user --state --failing --monitor --yes --dry-run --socket --json --jsonl --timeout --color --quiet --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
             case "${prev}" in
                 --stale)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --platform)
+                    COMPREPLY=($(compgen -W "ios android" -- "${cur}"))
+                    return 0
+                    ;;
+                --user)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --state)
+                    COMPREPLY=($(compgen -W "enabled disabled muted revoked" -- "${cur}"))
+                    return 0
+                    ;;
+                --monitor)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -1839,12 +1891,32 @@ _zmesctl() {
             return 0
             ;;
         zmesctl__subcmd__tokens__subcmd__revoke)
-            opts="-y -n -q -h --yes --dry-run --socket --json --jsonl --timeout --color --quiet --help"
+            opts="-y -n -q -h --all --platform --user --state --failing --monitor --stale --yes --dry-run --socket --json --jsonl --timeout --color --quiet --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
             case "${prev}" in
+                --platform)
+                    COMPREPLY=($(compgen -W "ios android" -- "${cur}"))
+                    return 0
+                    ;;
+                --user)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --state)
+                    COMPREPLY=($(compgen -W "enabled disabled muted revoked" -- "${cur}"))
+                    return 0
+                    ;;
+                --monitor)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --stale)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --socket)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -1891,12 +1963,32 @@ _zmesctl() {
             return 0
             ;;
         zmesctl__subcmd__tokens__subcmd__unmute)
-            opts="-q -h --socket --json --jsonl --timeout --color --quiet --help"
+            opts="-y -n -q -h --all --platform --user --state --failing --monitor --stale --yes --dry-run --socket --json --jsonl --timeout --color --quiet --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
             case "${prev}" in
+                --platform)
+                    COMPREPLY=($(compgen -W "ios android" -- "${cur}"))
+                    return 0
+                    ;;
+                --user)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --state)
+                    COMPREPLY=($(compgen -W "enabled disabled muted revoked" -- "${cur}"))
+                    return 0
+                    ;;
+                --monitor)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --stale)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --socket)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -1917,7 +2009,7 @@ _zmesctl() {
             return 0
             ;;
         zmesctl__subcmd__watch)
-            opts="-m -q -h --monitor --token --since --count --duration --socket --json --jsonl --timeout --color --quiet --help"
+            opts="-m -q -h --monitor --token --user --type --since --count --duration --socket --json --jsonl --timeout --color --quiet --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1933,6 +2025,14 @@ _zmesctl() {
                     ;;
                 --token)
                     COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --user)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --type)
+                    COMPREPLY=($(compgen -W "alarm decision delivery session token monitor" -- "${cur}"))
                     return 0
                     ;;
                 --since)

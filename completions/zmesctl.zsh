@@ -20,8 +20,8 @@ _zmesctl() {
 '--color=[Use colours]:WHEN:(auto always never)' \
 '--json[Print one JSON document]' \
 '--jsonl[Print one JSON object a line (lists and streams)]' \
-'-q[Print nothing where all is well]' \
-'--quiet[Print nothing where all is well]' \
+'-q[Print nothing where all is well; of lists the bare ids and handles, one a line]' \
+'--quiet[Print nothing where all is well; of lists the bare ids and handles, one a line]' \
 '-h[Print help]' \
 '--help[Print help]' \
 '-V[Print version]' \
@@ -42,8 +42,8 @@ _arguments "${_arguments_options[@]}" : \
 '--color=[Use colours]:WHEN:(auto always never)' \
 '--json[Print one JSON document]' \
 '--jsonl[Print one JSON object a line (lists and streams)]' \
-'-q[Print nothing where all is well]' \
-'--quiet[Print nothing where all is well]' \
+'-q[Print nothing where all is well; of lists the bare ids and handles, one a line]' \
+'--quiet[Print nothing where all is well; of lists the bare ids and handles, one a line]' \
 '-h[Print help]' \
 '--help[Print help]' \
 && ret=0
@@ -55,8 +55,8 @@ _arguments "${_arguments_options[@]}" : \
 '--color=[Use colours]:WHEN:(auto always never)' \
 '--json[Print one JSON document]' \
 '--jsonl[Print one JSON object a line (lists and streams)]' \
-'-q[Print nothing where all is well]' \
-'--quiet[Print nothing where all is well]' \
+'-q[Print nothing where all is well; of lists the bare ids and handles, one a line]' \
+'--quiet[Print nothing where all is well; of lists the bare ids and handles, one a line]' \
 '-h[Print help]' \
 '--help[Print help]' \
 ":: :_zmesctl__subcmd__clients_commands" \
@@ -80,28 +80,33 @@ authenticated\:"Authenticated\: it gets alarms"))' \
 '--color=[Use colours]:WHEN:(auto always never)' \
 '--json[Print one JSON document]' \
 '--jsonl[Print one JSON object a line (lists and streams)]' \
-'-q[Print nothing where all is well]' \
-'--quiet[Print nothing where all is well]' \
+'-q[Print nothing where all is well; of lists the bare ids and handles, one a line]' \
+'--quiet[Print nothing where all is well; of lists the bare ids and handles, one a line]' \
 '-h[Print help]' \
 '--help[Print help]' \
 && ret=0
 ;;
 (disconnect)
 _arguments "${_arguments_options[@]}" : \
+'--user=[Only this ZoneMinder user; \`*\` stands for any characters]:USER:_default' \
+'--state=[Only clients that have come so far]:pending|authenticated:((pending\:"Connected, not (yet) authenticated"
+authenticated\:"Authenticated\: it gets alarms"))' \
+'--address=[Only this address or network]:CIDR:_default' \
 '--socket=[Control socket of zmesd]:PATH:_files' \
 '--timeout=[How long a request may take \[default\: 5s\]]:DURATION:_default' \
 '--color=[Use colours]:WHEN:(auto always never)' \
+'--all[All clients]' \
 '-y[Do not ask]' \
 '--yes[Do not ask]' \
 '-n[Only say what would happen]' \
 '--dry-run[Only say what would happen]' \
 '--json[Print one JSON document]' \
 '--jsonl[Print one JSON object a line (lists and streams)]' \
-'-q[Print nothing where all is well]' \
-'--quiet[Print nothing where all is well]' \
+'-q[Print nothing where all is well; of lists the bare ids and handles, one a line]' \
+'--quiet[Print nothing where all is well; of lists the bare ids and handles, one a line]' \
 '-h[Print help]' \
 '--help[Print help]' \
-':id -- The client, as `clients list` numbers it:_default' \
+'*::ids -- The clients, as `clients list` numbers them:_default' \
 && ret=0
 ;;
         esac
@@ -115,8 +120,8 @@ _arguments "${_arguments_options[@]}" : \
 '--color=[Use colours]:WHEN:(auto always never)' \
 '--json[Print one JSON document]' \
 '--jsonl[Print one JSON object a line (lists and streams)]' \
-'-q[Print nothing where all is well]' \
-'--quiet[Print nothing where all is well]' \
+'-q[Print nothing where all is well; of lists the bare ids and handles, one a line]' \
+'--quiet[Print nothing where all is well; of lists the bare ids and handles, one a line]' \
 '-h[Print help]' \
 '--help[Print help]' \
 ":: :_zmesctl__subcmd__tokens_commands" \
@@ -138,6 +143,7 @@ android\:"Everything with Android"))' \
 disabled\:"Its app wants no pushes"
 muted\:"An admin has silenced it"
 revoked\:"It is gone, and can be restored"))' \
+'--monitor=[Only those that want to hear of this monitor]:ID|NAME:_default' \
 '--stale=[Only those of which nothing was heard for so long]:DURATION:_default' \
 '--socket=[Control socket of zmesd]:PATH:_files' \
 '--timeout=[How long a request may take \[default\: 5s\]]:DURATION:_default' \
@@ -146,8 +152,8 @@ revoked\:"It is gone, and can be restored"))' \
 '--reveal[Print the tokens themselves\: whoever has one can send to the phone]' \
 '--json[Print one JSON document]' \
 '--jsonl[Print one JSON object a line (lists and streams)]' \
-'-q[Print nothing where all is well]' \
-'--quiet[Print nothing where all is well]' \
+'-q[Print nothing where all is well; of lists the bare ids and handles, one a line]' \
+'--quiet[Print nothing where all is well; of lists the bare ids and handles, one a line]' \
 '-h[Print help (see more with '\''--help'\'')]' \
 '--help[Print help (see more with '\''--help'\'')]' \
 && ret=0
@@ -160,8 +166,8 @@ _arguments "${_arguments_options[@]}" : \
 '--reveal[Print the token itself\: whoever has it can send to the phone]' \
 '--json[Print one JSON document]' \
 '--jsonl[Print one JSON object a line (lists and streams)]' \
-'-q[Print nothing where all is well]' \
-'--quiet[Print nothing where all is well]' \
+'-q[Print nothing where all is well; of lists the bare ids and handles, one a line]' \
+'--quiet[Print nothing where all is well; of lists the bare ids and handles, one a line]' \
 '-h[Print help]' \
 '--help[Print help]' \
 ':token -- Its handle, or the last 10 characters of the token:_default' \
@@ -175,8 +181,8 @@ _arguments "${_arguments_options[@]}" : \
 '--color=[Use colours]:WHEN:(auto always never)' \
 '--json[Print one JSON document]' \
 '--jsonl[Print one JSON object a line (lists and streams)]' \
-'-q[Print nothing where all is well]' \
-'--quiet[Print nothing where all is well]' \
+'-q[Print nothing where all is well; of lists the bare ids and handles, one a line]' \
+'--quiet[Print nothing where all is well; of lists the bare ids and handles, one a line]' \
 '-h[Print help]' \
 '--help[Print help]' \
 ':token -- Its handle, or the last 10 characters of the token:_default' \
@@ -184,19 +190,30 @@ _arguments "${_arguments_options[@]}" : \
 ;;
 (revoke)
 _arguments "${_arguments_options[@]}" : \
+'--platform=[Only phones of this kind]:ios|android:((ios\:"iPhones and iPads"
+android\:"Everything with Android"))' \
+'--user=[Only this ZoneMinder user; \`*\` stands for any characters]:USER:_default' \
+'--state=[Only those that stand so \[default\: all but revoked\]]:STATE:((enabled\:"It gets pushes"
+disabled\:"Its app wants no pushes"
+muted\:"An admin has silenced it"
+revoked\:"It is gone, and can be restored"))' \
+'--monitor=[Only those that want to hear of this monitor]:ID|NAME:_default' \
+'--stale=[Only those of which nothing was heard for so long]:DURATION:_default' \
 '--socket=[Control socket of zmesd]:PATH:_files' \
 '--timeout=[How long a request may take \[default\: 5s\]]:DURATION:_default' \
 '--color=[Use colours]:WHEN:(auto always never)' \
+'--all[All tokens]' \
+'--failing[Only those whose last push failed]' \
 '-y[Do not ask]' \
 '--yes[Do not ask]' \
 '-n[Only say what would happen]' \
 '--dry-run[Only say what would happen]' \
 '--json[Print one JSON document]' \
 '--jsonl[Print one JSON object a line (lists and streams)]' \
-'-q[Print nothing where all is well]' \
-'--quiet[Print nothing where all is well]' \
-'-h[Print help]' \
-'--help[Print help]' \
+'-q[Print nothing where all is well; of lists the bare ids and handles, one a line]' \
+'--quiet[Print nothing where all is well; of lists the bare ids and handles, one a line]' \
+'-h[Print help (see more with '\''--help'\'')]' \
+'--help[Print help (see more with '\''--help'\'')]' \
 '*::tokens -- Handles, unique prefixes of them, or the last 10 characters of tokens:_default' \
 && ret=0
 ;;
@@ -207,58 +224,97 @@ _arguments "${_arguments_options[@]}" : \
 '--color=[Use colours]:WHEN:(auto always never)' \
 '--json[Print one JSON document]' \
 '--jsonl[Print one JSON object a line (lists and streams)]' \
-'-q[Print nothing where all is well]' \
-'--quiet[Print nothing where all is well]' \
+'-q[Print nothing where all is well; of lists the bare ids and handles, one a line]' \
+'--quiet[Print nothing where all is well; of lists the bare ids and handles, one a line]' \
 '-h[Print help]' \
 '--help[Print help]' \
-':token -- Its handle, or the last 10 characters of the token:_default' \
+'*::tokens -- Handles, unique prefixes of them, or the last 10 characters of tokens:_default' \
 && ret=0
 ;;
 (mute)
 _arguments "${_arguments_options[@]}" : \
-'--for=[Send to it again after this time \[default\: when it is unmuted\]]:DURATION:_default' \
+'--platform=[Only phones of this kind]:ios|android:((ios\:"iPhones and iPads"
+android\:"Everything with Android"))' \
+'--user=[Only this ZoneMinder user; \`*\` stands for any characters]:USER:_default' \
+'--state=[Only those that stand so \[default\: all but revoked\]]:STATE:((enabled\:"It gets pushes"
+disabled\:"Its app wants no pushes"
+muted\:"An admin has silenced it"
+revoked\:"It is gone, and can be restored"))' \
+'--monitor=[Only those that want to hear of this monitor]:ID|NAME:_default' \
+'--stale=[Only those of which nothing was heard for so long]:DURATION:_default' \
+'--for=[Send to them again after this time \[default\: when they are unmuted\]]:DURATION:_default' \
 '--socket=[Control socket of zmesd]:PATH:_files' \
 '--timeout=[How long a request may take \[default\: 5s\]]:DURATION:_default' \
 '--color=[Use colours]:WHEN:(auto always never)' \
-'--json[Print one JSON document]' \
-'--jsonl[Print one JSON object a line (lists and streams)]' \
-'-q[Print nothing where all is well]' \
-'--quiet[Print nothing where all is well]' \
-'-h[Print help]' \
-'--help[Print help]' \
-':token -- Its handle, or the last 10 characters of the token:_default' \
-&& ret=0
-;;
-(unmute)
-_arguments "${_arguments_options[@]}" : \
-'--socket=[Control socket of zmesd]:PATH:_files' \
-'--timeout=[How long a request may take \[default\: 5s\]]:DURATION:_default' \
-'--color=[Use colours]:WHEN:(auto always never)' \
-'--json[Print one JSON document]' \
-'--jsonl[Print one JSON object a line (lists and streams)]' \
-'-q[Print nothing where all is well]' \
-'--quiet[Print nothing where all is well]' \
-'-h[Print help]' \
-'--help[Print help]' \
-':token -- Its handle, or the last 10 characters of the token:_default' \
-&& ret=0
-;;
-(prune)
-_arguments "${_arguments_options[@]}" : \
-'--stale=[Nothing was heard of the app for so long]:DURATION:_default' \
-'--socket=[Control socket of zmesd]:PATH:_files' \
-'--timeout=[How long a request may take \[default\: 5s\]]:DURATION:_default' \
-'--color=[Use colours]:WHEN:(auto always never)' \
+'--all[All tokens]' \
+'--failing[Only those whose last push failed]' \
 '-y[Do not ask]' \
 '--yes[Do not ask]' \
 '-n[Only say what would happen]' \
 '--dry-run[Only say what would happen]' \
 '--json[Print one JSON document]' \
 '--jsonl[Print one JSON object a line (lists and streams)]' \
-'-q[Print nothing where all is well]' \
-'--quiet[Print nothing where all is well]' \
-'-h[Print help]' \
-'--help[Print help]' \
+'-q[Print nothing where all is well; of lists the bare ids and handles, one a line]' \
+'--quiet[Print nothing where all is well; of lists the bare ids and handles, one a line]' \
+'-h[Print help (see more with '\''--help'\'')]' \
+'--help[Print help (see more with '\''--help'\'')]' \
+'*::tokens -- Handles, unique prefixes of them, or the last 10 characters of tokens:_default' \
+&& ret=0
+;;
+(unmute)
+_arguments "${_arguments_options[@]}" : \
+'--platform=[Only phones of this kind]:ios|android:((ios\:"iPhones and iPads"
+android\:"Everything with Android"))' \
+'--user=[Only this ZoneMinder user; \`*\` stands for any characters]:USER:_default' \
+'--state=[Only those that stand so \[default\: all but revoked\]]:STATE:((enabled\:"It gets pushes"
+disabled\:"Its app wants no pushes"
+muted\:"An admin has silenced it"
+revoked\:"It is gone, and can be restored"))' \
+'--monitor=[Only those that want to hear of this monitor]:ID|NAME:_default' \
+'--stale=[Only those of which nothing was heard for so long]:DURATION:_default' \
+'--socket=[Control socket of zmesd]:PATH:_files' \
+'--timeout=[How long a request may take \[default\: 5s\]]:DURATION:_default' \
+'--color=[Use colours]:WHEN:(auto always never)' \
+'--all[All tokens]' \
+'--failing[Only those whose last push failed]' \
+'-y[Do not ask]' \
+'--yes[Do not ask]' \
+'-n[Only say what would happen]' \
+'--dry-run[Only say what would happen]' \
+'--json[Print one JSON document]' \
+'--jsonl[Print one JSON object a line (lists and streams)]' \
+'-q[Print nothing where all is well; of lists the bare ids and handles, one a line]' \
+'--quiet[Print nothing where all is well; of lists the bare ids and handles, one a line]' \
+'-h[Print help (see more with '\''--help'\'')]' \
+'--help[Print help (see more with '\''--help'\'')]' \
+'*::tokens -- Handles, unique prefixes of them, or the last 10 characters of tokens:_default' \
+&& ret=0
+;;
+(prune)
+_arguments "${_arguments_options[@]}" : \
+'--stale=[Nothing was heard of the app for so long]:DURATION:_default' \
+'--platform=[Only phones of this kind]:ios|android:((ios\:"iPhones and iPads"
+android\:"Everything with Android"))' \
+'--user=[Only this ZoneMinder user; \`*\` stands for any characters]:USER:_default' \
+'--state=[Only those that stand so \[default\: all but revoked\]]:STATE:((enabled\:"It gets pushes"
+disabled\:"Its app wants no pushes"
+muted\:"An admin has silenced it"
+revoked\:"It is gone, and can be restored"))' \
+'--monitor=[Only those that want to hear of this monitor]:ID|NAME:_default' \
+'--socket=[Control socket of zmesd]:PATH:_files' \
+'--timeout=[How long a request may take \[default\: 5s\]]:DURATION:_default' \
+'--color=[Use colours]:WHEN:(auto always never)' \
+'--failing[Only those whose last push failed]' \
+'-y[Do not ask]' \
+'--yes[Do not ask]' \
+'-n[Only say what would happen]' \
+'--dry-run[Only say what would happen]' \
+'--json[Print one JSON document]' \
+'--jsonl[Print one JSON object a line (lists and streams)]' \
+'-q[Print nothing where all is well; of lists the bare ids and handles, one a line]' \
+'--quiet[Print nothing where all is well; of lists the bare ids and handles, one a line]' \
+'-h[Print help (see more with '\''--help'\'')]' \
+'--help[Print help (see more with '\''--help'\'')]' \
 && ret=0
 ;;
 (import)
@@ -271,8 +327,8 @@ _arguments "${_arguments_options[@]}" : \
 '--dry-run[Only say what would be taken]' \
 '--json[Print one JSON document]' \
 '--jsonl[Print one JSON object a line (lists and streams)]' \
-'-q[Print nothing where all is well]' \
-'--quiet[Print nothing where all is well]' \
+'-q[Print nothing where all is well; of lists the bare ids and handles, one a line]' \
+'--quiet[Print nothing where all is well; of lists the bare ids and handles, one a line]' \
 '-h[Print help]' \
 '--help[Print help]' \
 ':file -- A tokens.txt of any event server before zmesd; `-` reads the standard input:_default' \
@@ -286,8 +342,8 @@ _arguments "${_arguments_options[@]}" : \
 '--color=[Use colours]:WHEN:(auto always never)' \
 '--json[Print one JSON document]' \
 '--jsonl[Print one JSON object a line (lists and streams)]' \
-'-q[Print nothing where all is well]' \
-'--quiet[Print nothing where all is well]' \
+'-q[Print nothing where all is well; of lists the bare ids and handles, one a line]' \
+'--quiet[Print nothing where all is well; of lists the bare ids and handles, one a line]' \
 '-h[Print help]' \
 '--help[Print help]' \
 && ret=0
@@ -303,8 +359,8 @@ _arguments "${_arguments_options[@]}" : \
 '--color=[Use colours]:WHEN:(auto always never)' \
 '--json[Print one JSON document]' \
 '--jsonl[Print one JSON object a line (lists and streams)]' \
-'-q[Print nothing where all is well]' \
-'--quiet[Print nothing where all is well]' \
+'-q[Print nothing where all is well; of lists the bare ids and handles, one a line]' \
+'--quiet[Print nothing where all is well; of lists the bare ids and handles, one a line]' \
 '-h[Print help]' \
 '--help[Print help]' \
 ":: :_zmesctl__subcmd__badges_commands" \
@@ -330,8 +386,8 @@ _arguments "${_arguments_options[@]}" : \
 '--dry-run[Only say what would happen]' \
 '--json[Print one JSON document]' \
 '--jsonl[Print one JSON object a line (lists and streams)]' \
-'-q[Print nothing where all is well]' \
-'--quiet[Print nothing where all is well]' \
+'-q[Print nothing where all is well; of lists the bare ids and handles, one a line]' \
+'--quiet[Print nothing where all is well; of lists the bare ids and handles, one a line]' \
 '-h[Print help]' \
 '--help[Print help]' \
 '*::tokens -- Handles, unique prefixes of them, or the last 10 characters of tokens:_default' \
@@ -348,8 +404,8 @@ _arguments "${_arguments_options[@]}" : \
 '--color=[Use colours]:WHEN:(auto always never)' \
 '--json[Print one JSON document]' \
 '--jsonl[Print one JSON object a line (lists and streams)]' \
-'-q[Print nothing where all is well]' \
-'--quiet[Print nothing where all is well]' \
+'-q[Print nothing where all is well; of lists the bare ids and handles, one a line]' \
+'--quiet[Print nothing where all is well; of lists the bare ids and handles, one a line]' \
 '-h[Print help]' \
 '--help[Print help]' \
 ":: :_zmesctl__subcmd__monitors_commands" \
@@ -369,8 +425,8 @@ _arguments "${_arguments_options[@]}" : \
 '--color=[Use colours]:WHEN:(auto always never)' \
 '--json[Print one JSON document]' \
 '--jsonl[Print one JSON object a line (lists and streams)]' \
-'-q[Print nothing where all is well]' \
-'--quiet[Print nothing where all is well]' \
+'-q[Print nothing where all is well; of lists the bare ids and handles, one a line]' \
+'--quiet[Print nothing where all is well; of lists the bare ids and handles, one a line]' \
 '-h[Print help]' \
 '--help[Print help]' \
 && ret=0
@@ -382,8 +438,8 @@ _arguments "${_arguments_options[@]}" : \
 '--color=[Use colours]:WHEN:(auto always never)' \
 '--json[Print one JSON document]' \
 '--jsonl[Print one JSON object a line (lists and streams)]' \
-'-q[Print nothing where all is well]' \
-'--quiet[Print nothing where all is well]' \
+'-q[Print nothing where all is well; of lists the bare ids and handles, one a line]' \
+'--quiet[Print nothing where all is well; of lists the bare ids and handles, one a line]' \
 '-h[Print help]' \
 '--help[Print help]' \
 && ret=0
@@ -399,8 +455,8 @@ _arguments "${_arguments_options[@]}" : \
 '--color=[Use colours]:WHEN:(auto always never)' \
 '--json[Print one JSON document]' \
 '--jsonl[Print one JSON object a line (lists and streams)]' \
-'-q[Print nothing where all is well]' \
-'--quiet[Print nothing where all is well]' \
+'-q[Print nothing where all is well; of lists the bare ids and handles, one a line]' \
+'--quiet[Print nothing where all is well; of lists the bare ids and handles, one a line]' \
 '-h[Print help]' \
 '--help[Print help]' \
 ":: :_zmesctl__subcmd__alarm_commands" \
@@ -415,8 +471,8 @@ _arguments "${_arguments_options[@]}" : \
         case $line[1] in
             (test)
 _arguments "${_arguments_options[@]}" : \
-'-m+[Pretend that this monitor alarms \[default\: the first that is watched\]]:ID:_default' \
-'--monitor=[Pretend that this monitor alarms \[default\: the first that is watched\]]:ID:_default' \
+'-m+[Pretend that this monitor alarms \[default\: the first that is watched\]]:ID|NAME:_default' \
+'--monitor=[Pretend that this monitor alarms \[default\: the first that is watched\]]:ID|NAME:_default' \
 '--token=[Only to this token\: its handle, or its last 10 characters]:T:_default' \
 '--socket=[Control socket of zmesd]:PATH:_files' \
 '--timeout=[How long a request may take \[default\: 5s\]]:DURATION:_default' \
@@ -427,39 +483,39 @@ _arguments "${_arguments_options[@]}" : \
 '--wait[Wait until every target has it, and show how long that took]' \
 '--json[Print one JSON document]' \
 '--jsonl[Print one JSON object a line (lists and streams)]' \
-'-q[Print nothing where all is well]' \
-'--quiet[Print nothing where all is well]' \
+'-q[Print nothing where all is well; of lists the bare ids and handles, one a line]' \
+'--quiet[Print nothing where all is well; of lists the bare ids and handles, one a line]' \
 '-h[Print help]' \
 '--help[Print help]' \
 && ret=0
 ;;
 (force)
 _arguments "${_arguments_options[@]}" : \
-'-m+[The monitor that shall record]:ID:_default' \
-'--monitor=[The monitor that shall record]:ID:_default' \
+'-m+[The monitor that shall record]:ID|NAME:_default' \
+'--monitor=[The monitor that shall record]:ID|NAME:_default' \
 '--for=[Cancel it by itself after this time (1s to 1h)]:DURATION:_default' \
 '--socket=[Control socket of zmesd]:PATH:_files' \
 '--timeout=[How long a request may take \[default\: 5s\]]:DURATION:_default' \
 '--color=[Use colours]:WHEN:(auto always never)' \
 '--json[Print one JSON document]' \
 '--jsonl[Print one JSON object a line (lists and streams)]' \
-'-q[Print nothing where all is well]' \
-'--quiet[Print nothing where all is well]' \
+'-q[Print nothing where all is well; of lists the bare ids and handles, one a line]' \
+'--quiet[Print nothing where all is well; of lists the bare ids and handles, one a line]' \
 '-h[Print help]' \
 '--help[Print help]' \
 && ret=0
 ;;
 (cancel)
 _arguments "${_arguments_options[@]}" : \
-'-m+[The monitor whose forced alarm ends]:ID:_default' \
-'--monitor=[The monitor whose forced alarm ends]:ID:_default' \
+'-m+[The monitor whose forced alarm ends]:ID|NAME:_default' \
+'--monitor=[The monitor whose forced alarm ends]:ID|NAME:_default' \
 '--socket=[Control socket of zmesd]:PATH:_files' \
 '--timeout=[How long a request may take \[default\: 5s\]]:DURATION:_default' \
 '--color=[Use colours]:WHEN:(auto always never)' \
 '--json[Print one JSON document]' \
 '--jsonl[Print one JSON object a line (lists and streams)]' \
-'-q[Print nothing where all is well]' \
-'--quiet[Print nothing where all is well]' \
+'-q[Print nothing where all is well; of lists the bare ids and handles, one a line]' \
+'--quiet[Print nothing where all is well; of lists the bare ids and handles, one a line]' \
 '-h[Print help]' \
 '--help[Print help]' \
 && ret=0
@@ -475,8 +531,8 @@ _arguments "${_arguments_options[@]}" : \
 '--color=[Use colours]:WHEN:(auto always never)' \
 '--json[Print one JSON document]' \
 '--jsonl[Print one JSON object a line (lists and streams)]' \
-'-q[Print nothing where all is well]' \
-'--quiet[Print nothing where all is well]' \
+'-q[Print nothing where all is well; of lists the bare ids and handles, one a line]' \
+'--quiet[Print nothing where all is well; of lists the bare ids and handles, one a line]' \
 '-h[Print help]' \
 '--help[Print help]' \
 ":: :_zmesctl__subcmd__push_commands" \
@@ -496,8 +552,8 @@ _arguments "${_arguments_options[@]}" : \
 '--color=[Use colours]:WHEN:(auto always never)' \
 '--json[Print one JSON document]' \
 '--jsonl[Print one JSON object a line (lists and streams)]' \
-'-q[Print nothing where all is well]' \
-'--quiet[Print nothing where all is well]' \
+'-q[Print nothing where all is well; of lists the bare ids and handles, one a line]' \
+'--quiet[Print nothing where all is well; of lists the bare ids and handles, one a line]' \
 '-h[Print help (see more with '\''--help'\'')]' \
 '--help[Print help (see more with '\''--help'\'')]' \
 '::transport -- Only this one:((proxy\:"The seed'\''s PushProxy"
@@ -512,8 +568,8 @@ _arguments "${_arguments_options[@]}" : \
 '--color=[Use colours]:WHEN:(auto always never)' \
 '--json[Print one JSON document]' \
 '--jsonl[Print one JSON object a line (lists and streams)]' \
-'-q[Print nothing where all is well]' \
-'--quiet[Print nothing where all is well]' \
+'-q[Print nothing where all is well; of lists the bare ids and handles, one a line]' \
+'--quiet[Print nothing where all is well; of lists the bare ids and handles, one a line]' \
 '-h[Print help]' \
 '--help[Print help]' \
 && ret=0
@@ -524,10 +580,17 @@ esac
 ;;
 (watch)
 _arguments "${_arguments_options[@]}" : \
-'-m+[Only this monitor]:ID:_default' \
-'--monitor=[Only this monitor]:ID:_default' \
+'-m+[Only this monitor]:ID|NAME:_default' \
+'--monitor=[Only this monitor]:ID|NAME:_default' \
 '--token=[Only this token\: its handle, or its last 10 characters]:T:_default' \
-'--since=[Past alarms first\: after this event, this time, or so long ago (10m)]:SINCE:_default' \
+'--user=[Only clients and tokens of this ZoneMinder user; \`*\` stands for any characters]:USER:_default' \
+'*--type=[Only lines of these types]:TYPE:((alarm\:"Alarms that were announced"
+decision\:"What was decided for each client and token"
+delivery\:"What became of pushes"
+session\:"Clients that come, change and leave"
+token\:"Tokens that come, change and go"
+monitor\:"Monitors whose state or health changes"))' \
+'--since=[The past first\: after this event, this time, or so long ago (10m)]:SINCE:_default' \
 '--count=[End after this many events, the state at the start included]:N:_default' \
 '--duration=[End after this time]:DURATION:_default' \
 '--socket=[Control socket of zmesd]:PATH:_files' \
@@ -535,10 +598,10 @@ _arguments "${_arguments_options[@]}" : \
 '--color=[Use colours]:WHEN:(auto always never)' \
 '--json[Print one JSON document]' \
 '--jsonl[Print one JSON object a line (lists and streams)]' \
-'-q[Print nothing where all is well]' \
-'--quiet[Print nothing where all is well]' \
-'-h[Print help]' \
-'--help[Print help]' \
+'-q[Print nothing where all is well; of lists the bare ids and handles, one a line]' \
+'--quiet[Print nothing where all is well; of lists the bare ids and handles, one a line]' \
+'-h[Print help (see more with '\''--help'\'')]' \
+'--help[Print help (see more with '\''--help'\'')]' \
 && ret=0
 ;;
 (why)
@@ -549,8 +612,8 @@ _arguments "${_arguments_options[@]}" : \
 '--color=[Use colours]:WHEN:(auto always never)' \
 '--json[Print one JSON document]' \
 '--jsonl[Print one JSON object a line (lists and streams)]' \
-'-q[Print nothing where all is well]' \
-'--quiet[Print nothing where all is well]' \
+'-q[Print nothing where all is well; of lists the bare ids and handles, one a line]' \
+'--quiet[Print nothing where all is well; of lists the bare ids and handles, one a line]' \
 '-h[Print help]' \
 '--help[Print help]' \
 ':event -- ZoneMinder'\''s event id:_default' \
@@ -562,10 +625,11 @@ _arguments "${_arguments_options[@]}" : \
 '--socket=[Control socket of zmesd]:PATH:_files' \
 '--timeout=[How long a request may take \[default\: 5s\]]:DURATION:_default' \
 '--color=[Use colours]:WHEN:(auto always never)' \
+'--nagios[Exit as plugins do\: 0 ok, 1 warning, 2 critical, 3 unknown]' \
 '--json[Print one JSON document]' \
 '--jsonl[Print one JSON object a line (lists and streams)]' \
-'-q[Print nothing where all is well]' \
-'--quiet[Print nothing where all is well]' \
+'-q[Print nothing where all is well; of lists the bare ids and handles, one a line]' \
+'--quiet[Print nothing where all is well; of lists the bare ids and handles, one a line]' \
 '-h[Print help (see more with '\''--help'\'')]' \
 '--help[Print help (see more with '\''--help'\'')]' \
 ':check -- What to look at:((ping\:"The daemon answers, and its poller and router move"
@@ -584,8 +648,8 @@ _arguments "${_arguments_options[@]}" : \
 '--color=[Use colours]:WHEN:(auto always never)' \
 '--json[Print one JSON document]' \
 '--jsonl[Print one JSON object a line (lists and streams)]' \
-'-q[Print nothing where all is well]' \
-'--quiet[Print nothing where all is well]' \
+'-q[Print nothing where all is well; of lists the bare ids and handles, one a line]' \
+'--quiet[Print nothing where all is well; of lists the bare ids and handles, one a line]' \
 '-h[Print help]' \
 '--help[Print help]' \
 && ret=0
@@ -597,8 +661,8 @@ _arguments "${_arguments_options[@]}" : \
 '--color=[Use colours]:WHEN:(auto always never)' \
 '--json[Print one JSON document]' \
 '--jsonl[Print one JSON object a line (lists and streams)]' \
-'-q[Print nothing where all is well]' \
-'--quiet[Print nothing where all is well]' \
+'-q[Print nothing where all is well; of lists the bare ids and handles, one a line]' \
+'--quiet[Print nothing where all is well; of lists the bare ids and handles, one a line]' \
 '-h[Print help]' \
 '--help[Print help]' \
 ":: :_zmesctl__subcmd__log_commands" \
@@ -619,8 +683,8 @@ _arguments "${_arguments_options[@]}" : \
 '--color=[Use colours]:WHEN:(auto always never)' \
 '--json[Print one JSON document]' \
 '--jsonl[Print one JSON object a line (lists and streams)]' \
-'-q[Print nothing where all is well]' \
-'--quiet[Print nothing where all is well]' \
+'-q[Print nothing where all is well; of lists the bare ids and handles, one a line]' \
+'--quiet[Print nothing where all is well; of lists the bare ids and handles, one a line]' \
 '-h[Print help]' \
 '--help[Print help]' \
 ':level -- error, warn, info, debug, trace, or directives such as zmesd\:\:ws=debug:_default' \
@@ -637,8 +701,8 @@ _arguments "${_arguments_options[@]}" : \
 '--color=[Use colours]:WHEN:(auto always never)' \
 '--json[Print one JSON document]' \
 '--jsonl[Print one JSON object a line (lists and streams)]' \
-'-q[Print nothing where all is well]' \
-'--quiet[Print nothing where all is well]' \
+'-q[Print nothing where all is well; of lists the bare ids and handles, one a line]' \
+'--quiet[Print nothing where all is well; of lists the bare ids and handles, one a line]' \
 '-h[Print help]' \
 '--help[Print help]' \
 && ret=0
@@ -650,8 +714,8 @@ _arguments "${_arguments_options[@]}" : \
 '--color=[Use colours]:WHEN:(auto always never)' \
 '--json[Print one JSON document]' \
 '--jsonl[Print one JSON object a line (lists and streams)]' \
-'-q[Print nothing where all is well]' \
-'--quiet[Print nothing where all is well]' \
+'-q[Print nothing where all is well; of lists the bare ids and handles, one a line]' \
+'--quiet[Print nothing where all is well; of lists the bare ids and handles, one a line]' \
 '-h[Print help]' \
 '--help[Print help]' \
 ":: :_zmesctl__subcmd__config_commands" \
@@ -671,8 +735,8 @@ _arguments "${_arguments_options[@]}" : \
 '--color=[Use colours]:WHEN:(auto always never)' \
 '--json[Print one JSON document]' \
 '--jsonl[Print one JSON object a line (lists and streams)]' \
-'-q[Print nothing where all is well]' \
-'--quiet[Print nothing where all is well]' \
+'-q[Print nothing where all is well; of lists the bare ids and handles, one a line]' \
+'--quiet[Print nothing where all is well; of lists the bare ids and handles, one a line]' \
 '-h[Print help]' \
 '--help[Print help]' \
 '::file -- The file \[default\: where zmesd would look\]:_files' \
@@ -685,8 +749,8 @@ _arguments "${_arguments_options[@]}" : \
 '--color=[Use colours]:WHEN:(auto always never)' \
 '--json[Print one JSON document]' \
 '--jsonl[Print one JSON object a line (lists and streams)]' \
-'-q[Print nothing where all is well]' \
-'--quiet[Print nothing where all is well]' \
+'-q[Print nothing where all is well; of lists the bare ids and handles, one a line]' \
+'--quiet[Print nothing where all is well; of lists the bare ids and handles, one a line]' \
 '-h[Print help]' \
 '--help[Print help]' \
 && ret=0
@@ -698,8 +762,8 @@ _arguments "${_arguments_options[@]}" : \
 '--color=[Use colours]:WHEN:(auto always never)' \
 '--json[Print one JSON document]' \
 '--jsonl[Print one JSON object a line (lists and streams)]' \
-'-q[Print nothing where all is well]' \
-'--quiet[Print nothing where all is well]' \
+'-q[Print nothing where all is well; of lists the bare ids and handles, one a line]' \
+'--quiet[Print nothing where all is well; of lists the bare ids and handles, one a line]' \
 '-h[Print help]' \
 '--help[Print help]' \
 && ret=0
@@ -715,8 +779,8 @@ _arguments "${_arguments_options[@]}" : \
 '--color=[Use colours]:WHEN:(auto always never)' \
 '--json[Print one JSON document]' \
 '--jsonl[Print one JSON object a line (lists and streams)]' \
-'-q[Print nothing where all is well]' \
-'--quiet[Print nothing where all is well]' \
+'-q[Print nothing where all is well; of lists the bare ids and handles, one a line]' \
+'--quiet[Print nothing where all is well; of lists the bare ids and handles, one a line]' \
 '-h[Print help]' \
 '--help[Print help]' \
 ':shell -- The shell:(bash zsh fish)' \
@@ -1011,7 +1075,7 @@ _zmesctl_commands() {
 'push:Check the ways to phones, or show what waits to be sent' \
 'watch:Follow what happens\: alarms, decisions, clients, monitors' \
 'why:Explain what was decided about an event, for each client and token' \
-'check:Check one thing, for monitoring systems\: OK or FAIL, exit 0 or 1' \
+'check:Check one thing, for monitoring systems\: one line with performance data, exit 0 or 1' \
 'latency:Show how long alarms take from stage to stage' \
 'log:Change the log level of the running daemon' \
 'reload:Read the configuration again and apply it' \
@@ -1066,7 +1130,7 @@ _zmesctl__subcmd__check_commands() {
 _zmesctl__subcmd__clients_commands() {
     local commands; commands=(
 'list:List the apps that are connected' \
-'disconnect:Close an app'\''s connection' \
+'disconnect:Close the connections of apps' \
     )
     _describe -t commands 'zmesctl clients commands' commands "$@"
 }
@@ -1121,7 +1185,7 @@ _zmesctl__subcmd__help_commands() {
 'push:Check the ways to phones, or show what waits to be sent' \
 'watch:Follow what happens\: alarms, decisions, clients, monitors' \
 'why:Explain what was decided about an event, for each client and token' \
-'check:Check one thing, for monitoring systems\: OK or FAIL, exit 0 or 1' \
+'check:Check one thing, for monitoring systems\: one line with performance data, exit 0 or 1' \
 'latency:Show how long alarms take from stage to stage' \
 'log:Change the log level of the running daemon' \
 'reload:Read the configuration again and apply it' \
@@ -1176,7 +1240,7 @@ _zmesctl__subcmd__help__subcmd__check_commands() {
 _zmesctl__subcmd__help__subcmd__clients_commands() {
     local commands; commands=(
 'list:List the apps that are connected' \
-'disconnect:Close an app'\''s connection' \
+'disconnect:Close the connections of apps' \
     )
     _describe -t commands 'zmesctl help clients commands' commands "$@"
 }
@@ -1294,9 +1358,9 @@ _zmesctl__subcmd__help__subcmd__tokens_commands() {
 'show:Show all about one phone, and what was lately sent to it' \
 'log:Show what was decided and done for one phone, newest first' \
 'revoke:Take phones out; \`restore\` undoes it' \
-'restore:Take a revocation back' \
-'mute:Send nothing to a phone for a while' \
-'unmute:Send to a muted phone again' \
+'restore:Take revocations back' \
+'mute:Send nothing to phones for a while' \
+'unmute:Send to muted phones again' \
 'prune:Take out the phones of which nothing was heard for a while' \
 'import:Take tokens from the tokens.txt of an older event server' \
 'export:Print the tokens as a tokens.txt, to go back or to keep' \
@@ -1433,9 +1497,9 @@ _zmesctl__subcmd__tokens_commands() {
 'show:Show all about one phone, and what was lately sent to it' \
 'log:Show what was decided and done for one phone, newest first' \
 'revoke:Take phones out; \`restore\` undoes it' \
-'restore:Take a revocation back' \
-'mute:Send nothing to a phone for a while' \
-'unmute:Send to a muted phone again' \
+'restore:Take revocations back' \
+'mute:Send nothing to phones for a while' \
+'unmute:Send to muted phones again' \
 'prune:Take out the phones of which nothing was heard for a while' \
 'import:Take tokens from the tokens.txt of an older event server' \
 'export:Print the tokens as a tokens.txt, to go back or to keep' \

@@ -22,6 +22,7 @@ Examples:
   zmesctl watch                      what is happening now
   zmesctl why 32910                  who was told of this event, who not, and why
   zmesctl clients list --json        for scripts
+  zmesctl tokens list --failing -q   the handles alone
 
 Exit codes:
   0  done, or the check holds        5  not permitted
@@ -73,7 +74,7 @@ pub struct Global {
         hide_possible_values = false
     )]
     pub color: ColorChoice,
-    /// Print nothing where all is well
+    /// Print nothing where all is well; of lists the bare ids and handles, one a line
     #[arg(short, long, global = true, action = ArgAction::SetTrue)]
     pub quiet: bool,
 }
@@ -127,7 +128,7 @@ pub enum Command {
     Watch(watch::WatchArgs),
     /// Explain what was decided about an event, for each client and token
     Why(why::WhyArgs),
-    /// Check one thing, for monitoring systems: OK or FAIL, exit 0 or 1
+    /// Check one thing, for monitoring systems: one line with performance data, exit 0 or 1
     Check(checks::CheckArgs),
     /// Show how long alarms take from stage to stage
     #[command(

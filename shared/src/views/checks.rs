@@ -14,6 +14,12 @@ pub struct Check {
     /// What to do, where it does not hold.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub hint: Option<String>,
+    /// How bad it is; absent from daemons that do not tell: as bad as can be, where it does not hold.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub severity: Option<Severity>,
+    /// What was measured.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub perf: Vec<Perf>,
     /// For `all`: the single checks.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub checks: Vec<CheckPart>,
@@ -31,4 +37,41 @@ pub struct CheckPart {
     /// What to do, where it does not hold.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub hint: Option<String>,
+    /// How bad it is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub severity: Option<Severity>,
+    /// What was measured.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub perf: Vec<Perf>,
+}
+
+/// How bad a finding is, in the words of monitoring systems.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Severity {
+    /// All is well.
+    Ok,
+    /// It works, but not for all, or not for long.
+    Warning,
+    /// It does not work.
+    #[serde(other)]
+    Critical,
+}
+
+/// One measured value, as monitoring systems draw it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Perf {
+    /// Its name: `tls_days`.
+    pub label: String,
+    /// The value.
+    pub value: i64,
+    /// `ms`, `B`, or empty: a number.
+    #[serde(default)]
+    pub unit: String,
+    /// Which values are a warning, as a range of the plugins' conventions: `14:` is below 14, `0` is above 0.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub warning: Option<String>,
+    /// Which are critical.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub critical: Option<String>,
 }

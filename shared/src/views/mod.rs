@@ -13,7 +13,7 @@ mod tokens;
 mod why;
 
 pub use alarms::{AlarmForced, AlarmTested, TargetDecision};
-pub use checks::{Check, CheckPart};
+pub use checks::{Check, CheckPart, Perf, Severity};
 pub use clients::{ClientView, Clients};
 pub use config::{ConfigReloaded, ConfigShown, LogLevel};
 pub use monitors::{MonitorView, Monitors, Reloaded};

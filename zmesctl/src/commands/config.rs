@@ -144,7 +144,7 @@ impl View for Checked {
                 if self.ok { "the configuration is valid" } else { "the configuration has problems" };
             return out.line(verdict);
         }
-        lines(&self.detail, out)
+        self.detail.lines().try_for_each(|line| out.line(&clean(line)))
     }
 
     fn exit(&self) -> Exit {
@@ -162,17 +162,26 @@ impl View for DefaultConfig {
     fn human(&self, out: &mut Out) -> io::Result<()> {
         lines(&self.toml, out)
     }
+
+    fn is_document(&self) -> bool {
+        true
+    }
 }
 
 impl View for ConfigShown {
     fn human(&self, out: &mut Out) -> io::Result<()> {
         let title = format!("# {}, as it is in force; secrets are hidden", clean(&self.file));
         let title = out.paint(Tone::Faint, &title);
-        out.line(&title)?;
+        out.raw(&title)?;
         lines(&self.toml, out)
+    }
+
+    fn is_document(&self) -> bool {
+        true
     }
 }
 
 fn lines(text: &str, out: &mut Out) -> io::Result<()> {
-    text.lines().try_for_each(|line| out.line(&clean(line)))
+    // A file's text: it may be copied, and is never broken.
+    text.lines().try_for_each(|line| out.raw(&clean(line)))
 }

@@ -12,6 +12,7 @@ mod done;
 pub mod latency;
 pub mod log;
 pub mod monitors;
+mod named;
 pub mod push;
 mod reload;
 mod status;

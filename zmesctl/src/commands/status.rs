@@ -39,10 +39,7 @@ impl View for Status {
             let error = format!("cannot be written: {}", clean(error));
             facts.add("state", out.paint(Tone::Bad, &error));
         }
-        for line in facts.lines() {
-            out.line(&line)?;
-        }
-        Ok(())
+        out.facts(&facts)
     }
 }
 

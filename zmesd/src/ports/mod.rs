@@ -17,7 +17,7 @@ pub use accounts::AccountStore;
 pub use certificate::{CertificateInfo, CertificateSummary};
 pub use clock::{Clock, SystemClock};
 pub use configuration::ConfigReload;
-pub use events::{EventRow, EventStore};
+pub use events::{EventRow, EventStore, Whereabouts};
 pub use login::LoginCheck;
 pub use push::{
     CheckStep, Delivered, Push, PushBatch, PushDelivery, PushEnding, PushError, PushOrder, PushReceipt,

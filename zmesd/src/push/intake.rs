@@ -77,17 +77,18 @@ impl Dispatcher {
                 return;
             }
         };
-        self.backlog.read(page.last, page.full);
-        self.paged = self.paged.max(page.last.unwrap_or_default());
         for QueuedPush { id, token, alarm, badge, attempts } in page.pushes {
             if finished.contains(&id) || !self.outstanding.insert(id) {
                 continue;
             }
-            if id <= self.parts.last_delivery {
+            // Of the daemon before, or of an alarm that the router could not hand over: nobody has counted it.
+            if !self.backlog.was_left(id) {
                 self.parts.status.came(1);
             }
             self.enqueue(Job { id, token, alarm, badge, attempts, receipts: None });
         }
+        self.backlog.read(page.last, page.full);
+        self.paged = self.paged.max(page.last.unwrap_or_default());
     }
 
     fn read_later(&mut self) {

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use jiff::Timestamp;
 use tokio::time::Instant;
 use tracing::{debug, info, warn};
 
@@ -218,11 +219,13 @@ impl Dispatcher {
         }
         self.parts.counters.pushes.count((Transport::of(&transport), counted(&outcome)));
         report(job, &transport, &outcome);
-        self.tell(job, &outcome);
+        // The same moment for both: a watcher knows by it what it has read in the log already.
+        let at = self.parts.clock.now();
+        self.tell(job, at, &outcome);
         let attempt = Attempt {
             delivery: job.id,
             token: job.token.id,
-            at: self.parts.clock.now(),
+            at,
             transport,
             attempts: job.attempts,
             took,
@@ -233,7 +236,7 @@ impl Dispatcher {
     }
 
     /// Tells those who watch.
-    fn tell(&self, job: &Job, outcome: &Outcome) {
+    fn tell(&self, job: &Job, at: Timestamp, outcome: &Outcome) {
         self.parts.tap.delivery(|| {
             let (word, detail) = match outcome {
                 Outcome::Sent { provider_id, .. } => ("sent", provider_id.clone()),
@@ -243,7 +246,7 @@ impl Dispatcher {
                 Outcome::Shadow { .. } => ("skipped", Some(Outcome::SHADOW.to_owned())),
             };
             PushOutcome {
-                at: self.parts.clock.now(),
+                at,
                 alarm: Arc::clone(&job.alarm),
                 token: Arc::clone(&job.token),
                 outcome: word,

@@ -356,6 +356,21 @@ async fn an_alarm_that_the_router_could_not_hand_over_is_found_on_the_disk_and_s
 }
 
 #[tokio::test]
+async fn what_the_router_could_not_hand_over_counts_as_queued_while_it_waits() {
+    let mut world = World::start(Plan { tokens: 3, ..Plan::default() }).await;
+    let transport = Arc::clone(&world.transports[0]);
+    let hold = transport.hold.lock().await;
+    world.announce(&alarm(1, 1));
+    transport.sent(3).await;
+    world.announce_unheard(&alarm(2, 1));
+    until(async || world.status.queued() == 6).await;
+    drop(hold);
+    until(async || world.status.queued() == 0).await;
+    assert_eq!(world.status.delivered(), 6);
+    world.end().await;
+}
+
+#[tokio::test]
 async fn a_push_under_way_that_fails_is_not_tried_again_once_its_token_was_revoked() {
     let mut world = World::start(Plan::default()).await;
     let transport = Arc::clone(&world.transports[0]);

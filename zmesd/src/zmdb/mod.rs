@@ -32,7 +32,9 @@ use self::pool::Pool;
 use self::schema::Schema;
 use crate::config::{DatabaseConfig, ServerIdentity};
 use crate::domain::User;
-use crate::ports::{AccountStore, DbError, DbHealth, EventRow, EventStore, MonitorStore, Zoneminder};
+use crate::ports::{
+    AccountStore, DbError, DbHealth, EventRow, EventStore, MonitorStore, Whereabouts, Zoneminder,
+};
 
 /// Longest time for one call, from the wait for a free connection to the last row. A healthy server answers in
 /// milliseconds; an app waits 20 s for its login, so two calls must fit in there.
@@ -203,6 +205,17 @@ impl EventStore for ZmDb {
             let rows = events::open(&mut lease, &schema, monitor).await?;
             lease.keep();
             Ok(rows)
+        })
+        .await
+    }
+
+    async fn whereabouts(&self, monitor: MonitorId) -> Result<Option<Whereabouts>, DbError> {
+        self.ask(Area::Events, async {
+            let mut lease = self.pool.take().await?;
+            let schema = self.schema(&mut lease).await?;
+            let found = monitors::whereabouts(&mut lease, &schema, monitor).await?;
+            lease.keep();
+            Ok(Some(found))
         })
         .await
     }

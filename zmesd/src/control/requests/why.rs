@@ -5,6 +5,7 @@ mod unseen;
 use std::collections::HashMap;
 use std::time::Duration;
 
+use jiff::Timestamp;
 use zmes_shared::control::{ClientFilter, ControlError};
 use zmes_shared::views::{Why, WhyAlarm, WhyTarget};
 use zmes_shared::{EventId, MonitorId, SessionId};
@@ -43,12 +44,16 @@ pub(super) async fn explain(
     let only = token.map(|name| known.find(name, Wanted::Any).map(|row| row.token.id)).transpose()?;
     let evidence = gather(parts, event, known).await?;
     if evidence.is_empty() {
-        return unseen::explain(parts, event).await;
+        let token = only.and_then(|id| evidence.known.row(id)).map(|row| &row.token);
+        let token = token.map(|token| (evidence.known.handle(token), token));
+        return unseen::explain(parts, event, token).await;
     }
     let (monitor_id, monitor) = evidence.monitor();
     let mut targets = evidence.tokens(only);
+    let mut notes = Vec::new();
     if only.is_none() {
         targets.splice(0..0, evidence.clients(monitor_id));
+        notes.extend(evidence.forgotten_clients(parts.started_at));
     }
     Ok(Why {
         event_id: event,
@@ -58,6 +63,7 @@ pub(super) async fn explain(
         explanation: evidence.explanation(),
         alarms: evidence.alarms.into_iter().map(alarm).collect(),
         targets,
+        notes,
     })
 }
 
@@ -113,6 +119,19 @@ impl Evidence {
                 format!("announced {} times, from {} to {}", self.alarms.len(), alarm.at, last.at)
             }
         }
+    }
+
+    /// What was decided for clients is kept in memory alone.
+    fn forgotten_clients(&self, started_at: Timestamp) -> Option<String> {
+        let last = self.alarms.last().map(|alarm| alarm.at).or(self.deliveries.last().map(|last| last.at))?;
+        if !self.sessions.is_empty() {
+            return None;
+        }
+        Some(if last < started_at {
+            format!("zmesd was started {started_at}, later: what was decided for clients is not remembered")
+        } else {
+            "no client was connected, or so much has come since that it is not remembered".to_owned()
+        })
     }
 
     fn clients(&self, monitor: Option<MonitorId>) -> Vec<WhyTarget> {

@@ -7,4 +7,5 @@ mod roles;
 mod socket;
 mod streams;
 mod tokens;
+mod watch_choice;
 mod world;
