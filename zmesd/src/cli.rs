@@ -12,8 +12,9 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clap::{Args, CommandFactory, Parser, Subcommand};
+use zmes_shared::views::{Doctor, Finding};
 
-use crate::config::{self, Config, Environment, Loaded, Looks, duration};
+use crate::config::{self, Config, Environment, Loaded, Looks, Problem, Problems, duration};
 use crate::demo::{DEFAULT_MONITORS, MAX_MONITORS};
 
 /// Exit code of a command line that is wrong (`EX_USAGE` of sysexits.h).
@@ -54,7 +55,7 @@ pub enum Command {
     /// Serve in the foreground; log to standard error or the journal (the default).
     Run(RunArgs),
     /// Say all that is wrong with the configuration, each with file, line, key and a hint; exit 0 or 78.
-    CheckConfig(ConfigArgs),
+    CheckConfig(CheckArgs),
     /// Print the commented default configuration.
     DefaultConfig,
     /// Run the real daemon on a simulated ZoneMinder, with a client that prints each alarm as it arrives.
@@ -67,6 +68,17 @@ pub struct ConfigArgs {
     /// The configuration [default: $ZMESD_CONFIG, the user's own if it exists, /etc/zmesd/zmesd.toml].
     #[arg(long, value_name = "FILE")]
     pub config: Option<PathBuf>,
+}
+
+/// What to check, and who reads the answer.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Args)]
+pub struct CheckArgs {
+    /// Which configuration.
+    #[command(flatten)]
+    pub config: ConfigArgs,
+    /// Print the findings as one JSON document, in the form of zmesctl doctor.
+    #[arg(long)]
+    pub json: bool,
 }
 
 /// How to run.
@@ -125,9 +137,13 @@ pub struct Report {
 }
 
 /// `zmesd check-config`: checks the configuration that `run` would take, with `looks` into the files that it names.
-pub fn check_config(args: &ConfigArgs, environment: &Environment, looks: Looks<'_>) -> Report {
-    let path = environment.config_file(args.config.as_deref());
-    match Loaded::read_with(&path, environment, looks) {
+pub fn check_config(args: &CheckArgs, environment: &Environment, looks: Looks<'_>) -> Report {
+    let path = environment.config_file(args.config.config.as_deref());
+    let loaded = Loaded::read_with(&path, environment, looks);
+    if args.json {
+        return findings(&path, &loaded);
+    }
+    match loaded {
         Ok(Loaded { config, warnings }) => {
             let mut stderr = String::new();
             for warning in warnings {
@@ -138,6 +154,20 @@ pub fn check_config(args: &ConfigArgs, environment: &Environment, looks: Looks<'
         }
         Err(problems) => Report { code: EXIT_CONFIG, stdout: String::new(), stderr: format!("{problems}\n") },
     }
+}
+
+/// Returns what was found as `zmesctl doctor` shows it.
+fn findings(path: &Path, loaded: &Result<Loaded, Problems>) -> Report {
+    let (code, mut findings): (u8, Vec<Finding>) = match loaded {
+        Ok(loaded) => (0, loaded.warnings.iter().map(Problem::finding).collect()),
+        Err(problems) => (EXIT_CONFIG, problems.iter().map(Problem::finding).collect()),
+    };
+    if let Ok(loaded) = loaded {
+        let (place, database) = (path.display(), loaded.config.zoneminder.database.place());
+        findings.insert(0, Finding::good("configuration", format!("{place} holds; database {database}")));
+    }
+    let stdout = serde_json::to_string(&Doctor::new(findings)).unwrap_or_default() + "\n";
+    Report { code, stdout, stderr: String::new() }
 }
 
 /// `zmesd default-config`: prints the commented default file.

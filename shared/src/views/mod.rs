@@ -6,6 +6,7 @@ mod alarms;
 mod checks;
 mod clients;
 mod config;
+mod doctor;
 mod monitors;
 mod push;
 mod status;
@@ -16,6 +17,7 @@ pub use alarms::{AlarmForced, AlarmTested, TargetDecision};
 pub use checks::{Check, CheckPart};
 pub use clients::{ClientView, Clients};
 pub use config::{ConfigReloaded, ConfigShown, LogLevel};
+pub use doctor::{Doctor, Finding, Severity};
 pub use monitors::{MonitorView, Monitors, Reloaded};
 pub use push::{
     CheckStep, Deliveries, DeliveryView, FailedAttempt, Latency, PushCheck, PushQueue, StageLatency,

@@ -2,23 +2,20 @@
 
 use std::ffi::OsString;
 use std::io::{self, Write as _};
-use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use super::config_file::ConfigFile;
+use super::config_file::{ConfigFile, with_looks};
 use super::exit::Exit;
 use super::parts::Parts;
 use super::start::Start;
 use super::{App, StartError};
-use crate::cli::{self, Cli, Command, ConfigArgs, DemoArgs, Report, RunArgs};
-use crate::config::{Environment, Looks, PushPart};
+use crate::cli::{self, CheckArgs, Cli, Command, DemoArgs, Report, RunArgs};
+use crate::config::Environment;
 use crate::demo::{self, Demo};
 use crate::lifecycle::Lifecycle;
 use crate::ports::{Clock, SystemClock};
-use crate::push::transport;
 use crate::telemetry::log::{self, LogHandle};
-use crate::tls;
 
 /// Runs the command line and returns how the process ends.
 ///
@@ -52,12 +49,9 @@ fn complain(text: &str) {
 }
 
 /// Checks the configuration, and the certificates and keys that it names, as a start would.
-fn check_config(arguments: &ConfigArgs) -> Report {
+fn check_config(arguments: &CheckArgs) -> Report {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-    let now = clock.now();
-    let pair = |certificate: Option<&Path>, key: Option<&Path>| tls::findings(certificate, key, now);
-    let push = |part: &PushPart<'_>| transport::findings(part, &clock);
-    cli::check_config(arguments, &Environment::of_process(), Looks { pair: &pair, push: &push })
+    with_looks(&clock, |looks| cli::check_config(arguments, &Environment::of_process(), looks))
 }
 
 fn run(arguments: &RunArgs, journal_stream: Option<&str>) -> Exit {

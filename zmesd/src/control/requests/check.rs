@@ -8,7 +8,7 @@ use zmes_shared::views::{Check, CheckPart};
 use super::monitors::{self, Listed};
 use super::unreadable;
 use crate::control::ControlParts;
-use crate::ports::{CertificateSummary, DbHealth, TransportCheck};
+use crate::ports::{CertificateProblem, CertificateSummary, DbHealth, TransportCheck};
 use crate::state::StoreReport;
 
 /// Rounds within which the poller must have moved.
@@ -66,7 +66,7 @@ async fn all(parts: &ControlParts, within_ms: u64) -> Check {
 }
 
 /// The daemon answers (it does), its router moves, and its poller does.
-async fn ping(parts: &ControlParts) -> CheckPart {
+pub(super) async fn ping(parts: &ControlParts) -> CheckPart {
     if parts.router.ping().await.is_err() {
         return fails("ping", "the router does not move", "journalctl -u zmesd; then restart zmesd");
     }
@@ -181,7 +181,8 @@ fn judge(certificate: &CertificateSummary, seconds_left: i64, within_ms: u64) ->
     }
     if let [first, others @ ..] = problems.as_slice() {
         let more = if others.is_empty() { String::new() } else { format!("; and {} more", others.len()) };
-        return fails("tls", format!("{subject}: {first}{more}"), "apps may refuse to connect");
+        let CertificateProblem { message, hint, .. } = first;
+        return fails("tls", format!("{subject}: {message}: {hint}{more}"), "apps may refuse to connect");
     }
     let days = seconds_left / DAY;
     let detail = format!("{subject} is valid until {not_after}, {days} days more");
@@ -203,12 +204,17 @@ fn fails(check: &str, detail: impl Into<String>, hint: &str) -> CheckPart {
 mod tests {
     use super::*;
 
+    fn stumble(message: &str) -> CertificateProblem {
+        CertificateProblem { grave: true, message: message.to_owned(), hint: "issue it anew".to_owned() }
+    }
+
     fn certificate(problems: &[&str]) -> CertificateSummary {
         CertificateSummary {
             subject: "CN=zm".into(),
             sans: vec!["zm".into()],
             not_after: "2030-01-01T00:00:00Z".parse().unwrap(),
-            problems: problems.iter().map(|&problem| problem.to_owned()).collect(),
+            problems: problems.iter().map(|&problem| stumble(problem)).collect(),
+            objections: Vec::new(),
         }
     }
 
@@ -232,6 +238,6 @@ mod tests {
     #[test]
     fn a_problem_of_the_certificate_is_named() {
         let bad = judge(&certificate(&["no SAN", "self-signed"]), 15 * DAY, 0);
-        assert_eq!((bad.ok, bad.detail.as_str()), (false, "CN=zm: no SAN; and 1 more"));
+        assert_eq!((bad.ok, bad.detail.as_str()), (false, "CN=zm: no SAN: issue it anew; and 1 more"));
     }
 }
