@@ -12,9 +12,8 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clap::{Args, CommandFactory, Parser, Subcommand};
-use zmes_shared::views::{Doctor, Finding};
 
-use crate::config::{self, Config, Environment, Loaded, Looks, Problem, Problems, duration};
+use crate::config::{self, Config, Environment, Loaded, Looks, duration};
 use crate::demo::{DEFAULT_MONITORS, MAX_MONITORS};
 
 /// Exit code of a command line that is wrong (`EX_USAGE` of sysexits.h).
@@ -79,6 +78,9 @@ pub struct CheckArgs {
     /// Print the findings as one JSON document, in the form of zmesctl doctor.
     #[arg(long)]
     pub json: bool,
+    /// Look also at what else a start needs: a place for the state, addresses that are free.
+    #[arg(long, requires = "json")]
+    pub rehearse: bool,
 }
 
 /// How to run.
@@ -137,13 +139,9 @@ pub struct Report {
 }
 
 /// `zmesd check-config`: checks the configuration that `run` would take, with `looks` into the files that it names.
-pub fn check_config(args: &CheckArgs, environment: &Environment, looks: Looks<'_>) -> Report {
-    let path = environment.config_file(args.config.config.as_deref());
-    let loaded = Loaded::read_with(&path, environment, looks);
-    if args.json {
-        return findings(&path, &loaded);
-    }
-    match loaded {
+pub fn check_config(args: &ConfigArgs, environment: &Environment, looks: Looks<'_>) -> Report {
+    let path = environment.config_file(args.config.as_deref());
+    match Loaded::read_with(&path, environment, looks) {
         Ok(Loaded { config, warnings }) => {
             let mut stderr = String::new();
             for warning in warnings {
@@ -154,20 +152,6 @@ pub fn check_config(args: &CheckArgs, environment: &Environment, looks: Looks<'_
         }
         Err(problems) => Report { code: EXIT_CONFIG, stdout: String::new(), stderr: format!("{problems}\n") },
     }
-}
-
-/// Returns what was found as `zmesctl doctor` shows it.
-fn findings(path: &Path, loaded: &Result<Loaded, Problems>) -> Report {
-    let (code, mut findings): (u8, Vec<Finding>) = match loaded {
-        Ok(loaded) => (0, loaded.warnings.iter().map(Problem::finding).collect()),
-        Err(problems) => (EXIT_CONFIG, problems.iter().map(Problem::finding).collect()),
-    };
-    if let Ok(loaded) = loaded {
-        let (place, database) = (path.display(), loaded.config.zoneminder.database.place());
-        findings.insert(0, Finding::good("configuration", format!("{place} holds; database {database}")));
-    }
-    let stdout = serde_json::to_string(&Doctor::new(findings)).unwrap_or_default() + "\n";
-    Report { code, stdout, stderr: String::new() }
 }
 
 /// `zmesd default-config`: prints the commented default file.

@@ -6,6 +6,7 @@ mod clean;
 mod style;
 mod table;
 pub mod time;
+mod wrap;
 
 use std::fmt;
 use std::io::{self, BufWriter, Write};
@@ -18,6 +19,7 @@ use serde_json::Value;
 pub use clean::{clean, json_safe};
 pub use style::{Tone, paint};
 pub use table::{Cell, Column, Facts, Table, terminal_width};
+pub use wrap::wrap;
 
 use crate::exit::Exit;
 

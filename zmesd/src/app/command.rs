@@ -5,9 +5,12 @@ use std::io::{self, Write as _};
 use std::process::ExitCode;
 use std::sync::Arc;
 
+use zmes_shared::views::Doctor;
+
 use super::config_file::{ConfigFile, with_looks};
 use super::exit::Exit;
 use super::parts::Parts;
+use super::rehearsal;
 use super::start::Start;
 use super::{App, StartError};
 use crate::cli::{self, CheckArgs, Cli, Command, DemoArgs, Report, RunArgs};
@@ -51,7 +54,17 @@ fn complain(text: &str) {
 /// Checks the configuration, and the certificates and keys that it names, as a start would.
 fn check_config(arguments: &CheckArgs) -> Report {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-    with_looks(&clock, |looks| cli::check_config(arguments, &Environment::of_process(), looks))
+    let environment = Environment::of_process();
+    if !arguments.json {
+        return with_looks(&clock, |looks| cli::check_config(&arguments.config, &environment, looks));
+    }
+    let path = environment.config_file(arguments.config.config.as_deref());
+    let file = ConfigFile { path, environment, log_level: None };
+    let loaded = file.examine(&clock);
+    let findings = rehearsal::findings(&file.path, &loaded, arguments.rehearse);
+    let code = if loaded.is_ok() { 0 } else { cli::EXIT_CONFIG };
+    let stdout = serde_json::to_string(&Doctor::new(findings)).unwrap_or_default() + "\n";
+    Report { code, stdout, stderr: String::new() }
 }
 
 fn run(arguments: &RunArgs, journal_stream: Option<&str>) -> Exit {

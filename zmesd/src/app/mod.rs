@@ -4,6 +4,7 @@ mod command;
 mod config_file;
 mod exit;
 mod parts;
+mod rehearsal;
 mod reload;
 mod start;
 mod start_error;

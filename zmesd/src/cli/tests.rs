@@ -14,8 +14,8 @@ fn run(config: Option<&str>, log_level: Option<&str>) -> Command {
     Command::Run(RunArgs { config, log_level: log_level.map(str::to_owned) })
 }
 
-fn of(path: impl Into<PathBuf>) -> CheckArgs {
-    CheckArgs { config: ConfigArgs { config: Some(path.into()) }, json: false }
+fn of(path: impl Into<PathBuf>) -> ConfigArgs {
+    ConfigArgs { config: Some(path.into()) }
 }
 
 #[test]
@@ -29,7 +29,7 @@ fn the_grammar_is_the_pinned_one() {
             run(Some("/x"), Some("info,zmesd::ws=trace")),
         ),
         ("zmesd check-config", Command::CheckConfig(CheckArgs::default())),
-        ("zmesd check-config --json --config /x", Command::CheckConfig(CheckArgs { json: true, ..of("/x") })),
+        ("zmesd check-config --json --rehearse --config /x", Command::CheckConfig(CheckArgs { config: of("/x"), json: true, rehearse: true })),
         ("zmesd default-config", Command::DefaultConfig),
     ] {
         assert_eq!(parsed(line).unwrap(), command, "{line}");

@@ -10,6 +10,7 @@ mod handle;
 mod note;
 mod record;
 mod remembered;
+mod room;
 #[cfg(test)]
 mod tests;
 mod tokens;
@@ -19,6 +20,7 @@ pub use deliveries::{DeliveryRow, FailedAttempt, PushPage, QueuedPush};
 pub use file::{OpenError, State};
 pub use handle::{Cursor, Device, RecordedAlarm, Remembered, Replay, StateError, StateHandle, StoreReport};
 pub use note::{Attempt, Note, Outcome, TokenDecision};
+pub use room::{Room, room, room_hint, try_write, write_hint};
 pub use tokens::TokenRow;
 pub use writer::{Committed, StateWriter};
 

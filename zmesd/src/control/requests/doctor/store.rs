@@ -1,59 +1,46 @@
 //! The state: can it be read and written, is it whole, is there room?
 
-use std::io::{self, Write};
+use std::io;
 use std::path::Path;
 
-use nix::sys::statvfs::statvfs;
 use zmes_shared::views::Finding;
 
 use crate::control::ControlParts;
-use crate::state::{StateError, StoreReport};
+use crate::state::{self, Room, StateError, StoreReport};
 
-/// What is written to try: more than a file system gives to what it has no room for.
-const PROBE: [u8; 64 * 1024] = [0; 64 * 1024];
 /// With less room than this a disk is as good as full, in bytes.
 const LOW: u64 = 64 * 1024 * 1024;
-/// How many parts of a hundred that must be, where the disk is a small one by nature.
-const LOW_PERCENT: u64 = 10;
+/// Where the disk is a small one by nature, it is this part of it.
+const LOW_PART: u64 = 10;
 const STEP: &str = "state";
 
 /// Reads the file whole, writes beside it, and looks at the room that is left.
 pub(super) async fn look(parts: &ControlParts) -> Vec<Finding> {
     let directory = parts.configuration.running().state.directory.clone();
     let probe = directory.clone();
-    let written = tokio::task::spawn_blocking(move || (write(&probe), room(&probe)));
+    let written = tokio::task::spawn_blocking(move || (state::try_write(&probe), state::room(&probe)));
     let (examined, written) = tokio::join!(parts.state.examine(), written);
     let trouble = parts.state_trouble.borrow().clone();
     let (written, room) = written.unwrap_or_else(|_| (Err(io::Error::other("the try was given up")), None));
     judge(&directory, examined, written, room, trouble.as_deref())
 }
 
-/// Writes a nameless file, all the way to the disk.
-fn write(directory: &Path) -> io::Result<()> {
-    let mut file = tempfile::tempfile_in(directory)?;
-    file.write_all(&PROBE)?;
-    file.sync_all()
-}
-
-/// Returns the free bytes, and the size of the file system.
-fn room(directory: &Path) -> Option<(u64, u64)> {
-    let found = statvfs(directory).ok()?;
-    let bytes = |blocks: u64| blocks.saturating_mul(found.fragment_size());
-    Some((bytes(found.blocks_available()), bytes(found.blocks())))
+fn is_low(room: &Room) -> bool {
+    room.free < LOW && room.free < room.size / LOW_PART
 }
 
 fn judge(
     directory: &Path,
     examined: Result<StoreReport, StateError>,
     written: io::Result<()>,
-    room: Option<(u64, u64)>,
+    room: Option<Room>,
     trouble: Option<&str>,
 ) -> Vec<Finding> {
     let place = directory.display();
-    let full = format!("df -h {place} tells how full it is; journalctl --vacuum-size=100M makes room: zmesd goes on by itself");
+    let full = state::room_hint(directory);
     if let Err(error) = written {
         let detail = format!("nothing can be written to {place}: {error}");
-        return vec![Finding::error(STEP, detail, write_hint(directory, &error, &full))];
+        return vec![Finding::error(STEP, detail, state::write_hint(directory, &error))];
     }
     if let Some(trouble) = trouble {
         return vec![Finding::error(STEP, format!("the state file cannot be written: {trouble}"), full)];
@@ -80,26 +67,11 @@ fn judge(
     }
     let mut findings =
         vec![Finding::good(STEP, format!("{path} is whole and can be written ({} KiB)", bytes.div_ceil(1024)))];
-    if let Some((free, _)) = room.filter(|&(free, all)| free < LOW && free < all / LOW_PERCENT) {
+    if let Some(Room { free, .. }) = room.filter(is_low) {
         let detail = format!("only {} MiB are left in {place}", free / (1024 * 1024));
         findings.push(Finding::warning("disk", detail, full));
     }
     findings
-}
-
-fn write_hint(directory: &Path, error: &io::Error, full: &str) -> String {
-    let place = directory.display();
-    #[expect(clippy::wildcard_enum_match_arm, reason = "the standard library's list, not ours")]
-    match error.kind() {
-        io::ErrorKind::PermissionDenied => {
-            format!("chown zmesd: {place}; in a service: StateDirectory= or ReadWritePaths={place}")
-        }
-        io::ErrorKind::ReadOnlyFilesystem => {
-            format!("mount -o remount,rw $(findmnt -no TARGET -T {place}); dmesg tells why it became so")
-        }
-        io::ErrorKind::NotFound => format!("install -d -m 0700 -o zmesd {place}; systemctl restart zmesd"),
-        _ => full.to_owned(),
-    }
 }
 
 #[cfg(test)]
@@ -119,7 +91,7 @@ mod tests {
         written: io::Result<()>,
         trouble: Option<&str>,
     ) -> Finding {
-        judge(Path::new(PLACE), examined, written, Some((10_000 * MIB, 20_000 * MIB)), trouble).remove(0)
+        judge(Path::new(PLACE), examined, written, Some(Room { free: 10_000 * MIB, size: 20_000 * MIB }), trouble).remove(0)
     }
 
     #[test]
@@ -145,18 +117,11 @@ mod tests {
 
     #[test]
     fn little_room_is_a_warning_but_not_on_a_disk_that_is_small() {
-        let told = |free, all| judge(Path::new(PLACE), report(&[], true), Ok(()), Some((free, all)), None).len();
+        let told = |free, size| {
+            judge(Path::new(PLACE), report(&[], true), Ok(()), Some(Room { free, size }), None).len()
+        };
         assert_eq!(told(60 * MIB, 20_000 * MIB), 2);
         assert_eq!(told(60 * MIB, 100 * MIB), 1);
         assert_eq!(told(600 * MIB, 20_000 * MIB), 1);
-    }
-
-    #[test]
-    fn the_try_leaves_nothing_behind() {
-        let directory = tempfile::tempdir().unwrap();
-        write(directory.path()).unwrap();
-        assert_eq!(std::fs::read_dir(directory.path()).unwrap().count(), 0);
-        assert!(write(&directory.path().join("missing")).is_err());
-        assert!(room(directory.path()).is_some_and(|(free, all)| free <= all));
     }
 }
