@@ -5,8 +5,8 @@ use std::path::Path;
 
 use nix::sys::statvfs::statvfs;
 
-/// What is written to try: more than a file system gives to what it has no room for.
-const PROBE: [u8; 64 * 1024] = [0; 64 * 1024];
+/// Bytes that are written to try: more than a file system gives to what it has no room for.
+const PROBE: usize = 64 * 1024;
 
 /// The room of a file system, in bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -20,7 +20,7 @@ pub struct Room {
 /// Writes a nameless file, all the way to the disk. Blocks: not for the event loop.
 pub fn try_write(directory: &Path) -> io::Result<()> {
     let mut file = tempfile::tempfile_in(directory)?;
-    file.write_all(&PROBE)?;
+    file.write_all(&vec![0; PROBE])?;
     file.sync_all()
 }
 

@@ -5,7 +5,7 @@
 
 use std::ffi::OsString;
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Output;
 use std::time::Duration;
 
@@ -24,7 +24,7 @@ use crate::zmesd;
 /// How long each program may take that is asked.
 const DEADLINE: Duration = Duration::from_secs(10);
 /// What systemd is asked about the service.
-const PROPERTIES: &str = "--property=LoadState,ActiveState,SubState,Result,ExecMainStatus,User";
+const PROPERTIES: &str = "--property=LoadState,ActiveState,SubState,Result,ExecMainStatus,User,ExecStart";
 
 /// What was found, and the error that every other command would have ended with.
 #[derive(Debug)]
@@ -105,6 +105,8 @@ struct Service {
     failed: bool,
     /// Whom it runs as; `None`: not known.
     user: Option<String>,
+    /// The configuration that it is started with, where its command line says so.
+    config: Option<PathBuf>,
 }
 
 impl Service {
@@ -131,10 +133,14 @@ impl Service {
             value("SubState").to_owned()
         };
         let user = value("User");
+        // { path=/usr/bin/zmesd ; argv[]=/usr/bin/zmesd --config /etc/zmesd/zmesd.toml ; … }
+        let mut words = value("ExecStart").split_ascii_whitespace().skip_while(|&word| word != "--config");
+        let config = words.nth(1).filter(|word| word.starts_with('/')).map(PathBuf::from);
         Self {
             state: Some(format!("{} ({how})", value("ActiveState"))),
             failed,
             user: Some(if user.is_empty() { "root".to_owned() } else { user.to_owned() }),
+            config,
         }
     }
 }
@@ -146,7 +152,7 @@ async fn rehearse(config: Option<&Path>, service: &Service, environment: &Enviro
         return vec![Finding::warning("configuration", detail, "apt install zmesd")];
     };
     let mut arguments: Vec<OsString> = ["check-config", "--json", "--rehearse"].map(OsString::from).into();
-    if let Some(config) = config {
+    if let Some(config) = config.or(service.config.as_deref()) {
         arguments.extend(["--config".into(), config.as_os_str().to_owned()]);
     }
     let other = service.user.as_deref().filter(|&user| user != "root");
@@ -171,15 +177,13 @@ async fn rehearse(config: Option<&Path>, service: &Service, environment: &Enviro
             return vec![Finding::error("configuration", detail, "zmesd check-config")];
         }
     };
-    match serde_json::from_slice::<Doctor>(&output.stdout) {
-        Ok(doctor) => doctor.findings,
-        Err(_) => {
-            let said = String::from_utf8_lossy(&output.stderr);
-            let said = said.lines().next().unwrap_or("nothing");
-            let detail = format!("{} says: {said} ({})", program.display(), output.status);
-            vec![Finding::error("configuration", detail, "zmesd check-config")]
-        }
+    if let Ok(doctor) = serde_json::from_slice::<Doctor>(&output.stdout) {
+        return doctor.findings;
     }
+    let said = String::from_utf8_lossy(&output.stderr);
+    let said = said.lines().next().unwrap_or("nothing");
+    let detail = format!("{} says: {said} ({})", program.display(), output.status);
+    vec![Finding::error("configuration", detail, "zmesd check-config")]
 }
 
 async fn execute(program: &Path, arguments: &[OsString]) -> io::Result<Output> {
@@ -220,7 +224,20 @@ fn daemon(error: &CliError, service: &Service, explained: bool) -> Finding {
             format!("{error}: it hangs, or is stopped"),
             "journalctl -u zmesd -n 30; then: systemctl restart zmesd",
         ),
-        other => (other.document().error.message, start),
+        CliError::Broken(_)
+        | CliError::Closed
+        | CliError::Ended { .. }
+        | CliError::Version { .. }
+        | CliError::BadAnswer { .. }
+        | CliError::Daemon(_)
+        | CliError::Usage { .. }
+        | CliError::Declined
+        | CliError::NoSuchClient { .. }
+        | CliError::File { .. }
+        | CliError::Unparsable { .. }
+        | CliError::Zmesd { .. }
+        | CliError::Output(_)
+        | CliError::Terminal(_) => (error.document().error.message, start),
     };
     Finding::error("daemon", format!("{detail}{state}"), hint)
 }
@@ -231,10 +248,12 @@ mod tests {
 
     #[test]
     fn what_systemd_says_is_read() {
-        let failed = "LoadState=loaded\nActiveState=failed\nSubState=failed\nResult=exit-code\nExecMainStatus=78\nUser=zmesd\n";
+        let failed = "LoadState=loaded\nActiveState=failed\nSubState=failed\nResult=exit-code\nExecMainStatus=78\nUser=zmesd\n\
+             ExecStart={ path=/usr/bin/zmesd ; argv[]=/usr/bin/zmesd --config /etc/zmesd/zmesd.toml ; ignore_errors=no }\n";
         let service = Service::read(failed);
         assert_eq!(service.state.as_deref(), Some("failed (Result: exit-code, status 78)"));
         assert_eq!((service.failed, service.user.as_deref()), (true, Some("zmesd")));
+        assert_eq!(service.config.as_deref(), Some(Path::new("/etc/zmesd/zmesd.toml")));
         let running = "LoadState=loaded\nActiveState=active\nSubState=running\nResult=success\nUser=\n";
         let service = Service::read(running);
         assert_eq!(service.state.as_deref(), Some("active (running)"));
@@ -267,7 +286,7 @@ mod tests {
     #[test]
     fn what_keeps_it_from_starting_is_mended_first() {
         let error = CliError::Closed;
-        let service = Service { state: Some("failed (Result: exit-code, status 78)".into()), failed: true, user: None };
+        let service = Service { state: Some("failed (Result: exit-code, status 78)".into()), failed: true, ..Service::default() };
         let hint = |explained| daemon(&error, &service, explained).hint.unwrap();
         assert!(hint(true).starts_with("mend what is red above"));
         assert!(hint(false).starts_with("journalctl"));

@@ -33,7 +33,7 @@ pub(super) fn findings(
         let list = format!("and {more} monitors more");
         findings.push(Finding::warning("monitors", list, "zmesctl monitors list"));
     }
-    findings.extend(newest.into_iter().flat_map(|newest| strange(&watched, newest)));
+    findings.extend(newest.into_iter().filter_map(|newest| strange(&watched, newest)));
     if sick < watched.len() {
         findings.insert(0, summary(watched.len() - sick, &listed));
     }

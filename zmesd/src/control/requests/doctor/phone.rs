@@ -196,18 +196,14 @@ fn last_answer(row: &TokenRow, deliveries: &[DeliveryRow], handle: &str) -> Find
         return Finding::error(step, detail, hint);
     }
     let sent = deliveries.iter().find(|delivery| delivery.decision == "sent");
-    match (row.last_notified_at, sent) {
-        (Some(at), sent) => {
-            let by = sent.map_or_else(|| "a provider".to_owned(), |sent| sent.transport.clone());
-            let id = sent.and_then(|sent| sent.provider_id.as_deref());
-            let id = id.map_or_else(String::new, |id| format!(" as {id}"));
-            Finding::good(step, format!("{by} took the last push {at}{id}"))
-        }
-        (None, _) => {
-            let hint = format!("zmesctl alarm test --token {handle} --wait");
-            Finding::warning(step, "no provider has taken a push for it yet", hint)
-        }
-    }
+    let Some(at) = row.last_notified_at else {
+        let hint = format!("zmesctl alarm test --token {handle} --wait");
+        return Finding::warning(step, "no provider has taken a push for it yet", hint);
+    };
+    let by = sent.map_or("a provider", |sent| sent.transport.as_str());
+    let id = sent.and_then(|sent| sent.provider_id.as_deref());
+    let id = id.map_or_else(String::new, |id| format!(" as {id}"));
+    Finding::good(step, format!("{by} took the last push {at}{id}"))
 }
 
 fn last_skip(deliveries: &[DeliveryRow], handle: &str) -> Option<Finding> {

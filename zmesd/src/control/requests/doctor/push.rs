@@ -90,16 +90,12 @@ fn shadow(config: &Config) -> Option<Finding> {
 fn way(check: &TransportCheck) -> Finding {
     let TransportCheck { transport, target, steps, .. } = check;
     let step = format!("push {transport}");
-    match steps.iter().find(|step| !step.ok) {
-        Some(failed) => {
-            let detail = format!("{target}: {} failed: {}", failed.name, failed.detail);
-            Finding::error(step, detail, hint(transport, target, failed))
-        }
-        None => {
-            let names = steps.iter().map(|step| step.name).collect::<Vec<_>>().join(", ");
-            Finding::good(step, format!("{target} answers ({names})"))
-        }
+    if let Some(failed) = steps.iter().find(|step| !step.ok) {
+        let detail = format!("{target}: {} failed: {}", failed.name, failed.detail);
+        return Finding::error(step, detail, hint(transport, target, failed));
     }
+    let names = steps.iter().map(|step| step.name).collect::<Vec<_>>().join(", ");
+    Finding::good(step, format!("{target} answers ({names})"))
 }
 
 /// Names the command that mends it, or that shows what is to be mended.

@@ -41,19 +41,17 @@ pub(super) async fn findings(
 }
 
 fn account(scene: &Scene<'_>, user: &str) -> Finding {
-    match scene.barred(user) {
-        Some(Trouble { detail, hint }) => Finding::error("user", detail, hint),
-        None => {
-            let all = scene.watched().count();
-            let seen = scene.watched().filter(|monitor| scene.may_hear(user, monitor.id)).count();
-            if all > 0 && seen == 0 {
-                let detail = format!("ZoneMinder does not let {user} see any of {all} monitors");
-                let hint = "Options > Users in ZoneMinder, then: zmesctl monitors reload";
-                return Finding::error("user", detail, hint);
-            }
-            Finding::good("user", format!("ZoneMinder lets {user} see {seen} of {all} monitors"))
-        }
+    if let Some(Trouble { detail, hint }) = scene.barred(user) {
+        return Finding::error("user", detail, hint);
     }
+    let all = scene.watched().count();
+    let seen = scene.watched().filter(|monitor| scene.may_hear(user, monitor.id)).count();
+    if all > 0 && seen == 0 {
+        let detail = format!("ZoneMinder does not let {user} see any of {all} monitors");
+        let hint = "Options > Users in ZoneMinder, then: zmesctl monitors reload";
+        return Finding::error("user", detail, hint);
+    }
+    Finding::good("user", format!("ZoneMinder lets {user} see {seen} of {all} monitors"))
 }
 
 fn session(client: &ClientView, wanted: Option<MonitorId>) -> Finding {
@@ -82,16 +80,12 @@ fn session(client: &ClientView, wanted: Option<MonitorId>) -> Finding {
 fn nothing(scene: &Scene<'_>, user: &str) -> Finding {
     let gone: Vec<_> = scene.known.rows.iter().filter(|row| row.token.user == user).collect();
     let detail = format!("no app of {user} is connected, and no phone is registered");
-    match gone.first() {
-        Some(row) => {
-            let handle = scene.call(&row.token);
-            let reason = row.token.revoked.as_ref().map_or("", |revoked| &revoked.reason);
-            let detail = format!("{detail}; token {handle} is gone ({reason})");
-            Finding::error("tokens", detail, format!("zmesctl tokens restore {handle}"))
-        }
-        None => {
-            let hint = "open the app, switch its event server and pushes on, then: zmesctl clients list";
-            Finding::error("tokens", detail, hint)
-        }
-    }
+    let Some(row) = gone.first() else {
+        let hint = "open the app, switch its event server and pushes on, then: zmesctl clients list";
+        return Finding::error("tokens", detail, hint);
+    };
+    let handle = scene.call(&row.token);
+    let reason = row.token.revoked.as_ref().map_or("", |revoked| &revoked.reason);
+    let detail = format!("{detail}; token {handle} is gone ({reason})");
+    Finding::error("tokens", detail, format!("zmesctl tokens restore {handle}"))
 }
