@@ -18,7 +18,7 @@ use zmes_shared::control::{
 use zmes_shared::views;
 
 /// The types of the requests with one answer each; `watch` has items instead.
-const REQUESTS: [&str; 27] = [
+const REQUESTS: [&str; 28] = [
     "status",
     "clients_list",
     "clients_disconnect",
@@ -45,6 +45,7 @@ const REQUESTS: [&str; 27] = [
     "push_check",
     "push_queue",
     "why",
+    "doctor",
     "latency",
 ];
 const ITEMS: [&str; 7] = ["alarm", "decision", "delivery", "session", "token", "monitor", "lagged"];
@@ -104,6 +105,7 @@ fn check_view(name: &str, kind: &str, value: &Value) {
         "push_check" => drop(round_trip::<views::PushCheck>(name, value)),
         "push_queue" => drop(round_trip::<views::PushQueue>(name, value)),
         "why" => drop(round_trip::<views::Why>(name, value)),
+        "doctor" => drop(round_trip::<views::Doctor>(name, value)),
         "latency" => drop(round_trip::<views::Latency>(name, value)),
         other => panic!("{name}: no view is known for {other}"),
     }
@@ -139,6 +141,7 @@ fn type_of(request: &Request) -> &'static str {
         Request::PushCheck { .. } => "push_check",
         Request::PushQueue => "push_queue",
         Request::Why { .. } => "why",
+        Request::Doctor { .. } => "doctor",
         Request::Latency => "latency",
         Request::Unknown => "unknown",
     }

@@ -10,7 +10,7 @@ use clap::error::ErrorKind;
 use clap::{ArgAction, Args, CommandFactory, Parser, Subcommand, ValueEnum};
 
 use crate::commands::{
-    alarms, badges, checks, clients, completions, config, log, monitors, push, tokens, watch, why,
+    alarms, badges, checks, clients, completions, config, doctor, log, monitors, push, tokens, watch, why,
 };
 use crate::render::Format;
 use crate::values;
@@ -20,6 +20,7 @@ Examples:
   zmesctl status                     how the daemon is
   zmesctl alarm test --wait          does an alarm reach everybody?
   zmesctl watch                      what is happening now
+  zmesctl doctor                     what is wrong, and how to mend it
   zmesctl why 32910                  who was told of this event, who not, and why
   zmesctl clients list --json        for scripts
   zmesctl tokens list --failing -q   the handles alone
@@ -128,6 +129,8 @@ pub enum Command {
     Watch(watch::WatchArgs),
     /// Explain what was decided about an event, for each client and token
     Why(why::WhyArgs),
+    /// Find out why a phone does not ring: the whole way, step by step, with the command that mends it
+    Doctor(doctor::DoctorArgs),
     /// Check one thing, for monitoring systems: one line with performance data, exit 0 or 1
     Check(checks::CheckArgs),
     /// Show how long alarms take from stage to stage

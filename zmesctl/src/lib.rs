@@ -15,6 +15,7 @@ mod import;
 pub mod render;
 mod usage;
 mod values;
+mod zmesd;
 
 use std::ffi::OsString;
 

@@ -179,6 +179,16 @@ pub enum Request {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         token: Option<String>,
     },
+    /// Walks over the installation, or follows one alarm for one phone or user. Returns [`crate::views::Doctor`].
+    /// Since 1.2.
+    Doctor {
+        /// A user of ZoneMinder, or a token in any form that names it; absent: the installation.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        target: Option<String>,
+        /// Whose alarm to follow; absent: of any monitor.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        monitor: Option<MonitorId>,
+    },
     /// Returns [`crate::views::Latency`].
     Latency,
     /// A request of a newer client: answered with `unsupported`.
@@ -208,6 +218,7 @@ impl Request {
             | Self::PushCheck { .. }
             | Self::PushQueue
             | Self::Why { .. }
+            | Self::Doctor { .. }
             | Self::Latency
             | Self::Unknown => Access::Read,
             Self::AlarmTest(AlarmTest { dry_run, .. })

@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::severity::Severity;
+
 /// The outcome of a check.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Check {
@@ -43,19 +45,6 @@ pub struct CheckPart {
     /// What was measured.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub perf: Vec<Perf>,
-}
-
-/// How bad a finding is, in the words of monitoring systems.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Severity {
-    /// All is well.
-    Ok,
-    /// It works, but not for all, or not for long.
-    Warning,
-    /// It does not work.
-    #[serde(other)]
-    Critical,
 }
 
 /// One measured value, as monitoring systems draw it.

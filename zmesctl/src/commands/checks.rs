@@ -113,7 +113,7 @@ impl View for Judged {
         match severity(self.check.ok, self.check.severity) {
             Severity::Ok => Exit::Done,
             Severity::Warning => Exit::PLUGIN_WARNING,
-            Severity::Critical => Exit::PLUGIN_CRITICAL,
+            Severity::Error => Exit::PLUGIN_CRITICAL,
         }
     }
 }
@@ -144,7 +144,7 @@ fn severity(ok: bool, told: Option<Severity>) -> Severity {
     match (ok, told) {
         (true, _) => Severity::Ok,
         (false, Some(Severity::Warning)) => Severity::Warning,
-        (false, Some(Severity::Ok | Severity::Critical) | None) => Severity::Critical,
+        (false, Some(Severity::Ok | Severity::Error) | None) => Severity::Error,
     }
 }
 
@@ -152,7 +152,7 @@ fn verdict(severity: Severity, out: &Out) -> String {
     match severity {
         Severity::Ok => out.paint(Tone::Good, "OK"),
         Severity::Warning => out.paint(Tone::Warning, "WARNING"),
-        Severity::Critical => out.paint(Tone::Bad, "CRITICAL"),
+        Severity::Error => out.paint(Tone::Bad, "CRITICAL"),
     }
 }
 
@@ -210,7 +210,7 @@ mod tests {
 
     #[test]
     fn an_older_daemon_means_the_worst() {
-        assert_eq!(severity(false, None), Severity::Critical);
+        assert_eq!(severity(false, None), Severity::Error);
         assert_eq!(severity(true, None), Severity::Ok);
         assert_eq!(severity(false, Some(Severity::Warning)), Severity::Warning);
     }

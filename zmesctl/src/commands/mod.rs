@@ -9,6 +9,7 @@ pub mod completions;
 pub mod config;
 mod deliveries;
 mod done;
+pub mod doctor;
 pub mod latency;
 pub mod log;
 pub mod monitors;
@@ -38,6 +39,7 @@ pub async fn run(command: Command, context: &mut Context) -> Result<Exit, CliErr
         Command::Watch(arguments) => watch::run(arguments, context).await,
         Command::Why(arguments) => why::run(arguments, context).await,
         Command::Check(arguments) => checks::run(arguments, context).await,
+        Command::Doctor(arguments) => doctor::run(arguments, context).await,
         Command::Latency => latency::run(context).await,
         Command::Log(command) => log::run(command, context).await,
         Command::Reload => reload::run(context).await,

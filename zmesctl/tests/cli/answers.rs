@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use crate::fake::{FakeDaemon, HELLO, fixture, member};
 
 /// (command line, fixture of the request, fixture of the answer, words for people, exit code)
-pub(crate) const COMMANDS: [(&str, &str, &str, &str, i32); 49] = [
+pub(crate) const COMMANDS: [(&str, &str, &str, &str, i32); 51] = [
     ("status", "request-status", "reply-status", "monitors    11 of 12 watched, 1 stale", 0),
     ("clients list", "request-clients_list", "reply-clients_list", "192.0.2.7:50432", 0),
     (
@@ -176,6 +176,14 @@ pub(crate) const COMMANDS: [(&str, &str, &str, &str, i32); 49] = [
     ("why 32910", "request-why", "reply-why", "an admin has silenced this token", 0),
     ("why 32910 --token 1a2b3c4d", "request-why-token", "reply-why-unseen", "is not watched", 0),
     ("latency", "request-latency", "reply-latency", "4.10 s", 0),
+    ("doctor", "request-doctor", "reply-doctor", "Red: push proxy: push.example.org:8801: tcp", 1),
+    (
+        "doctor 1a2b3c4d --monitor 3",
+        "request-doctor-token",
+        "reply-doctor-token",
+        "token 1a2b3c4d:\n",
+        0,
+    ),
     ("check push", "request-check-push", "reply-check-tls", "ZMESD OK - tls: valid until 2027-02-01\n", 0),
     ("check store", "request-check-store", "reply-check-tls", "ZMESD OK - tls", 0),
     ("check store --nagios", "request-check-store", "reply-check", "ZMESD CRITICAL - all", 2),
@@ -252,6 +260,7 @@ fn elements(reply: &str) -> Option<&'static str> {
         "tokens_log" | "push_queue" => Some("deliveries"),
         "push_check" => Some("checks"),
         "why" => Some("targets"),
+        "doctor" => Some("findings"),
         "latency" => Some("stages"),
         _ => None,
     }

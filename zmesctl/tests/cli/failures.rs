@@ -306,6 +306,7 @@ fn hostile_names_do_not_reach_the_terminal() {
         ("status", "reply-status-degraded", ["connection refused", "no space left", "0.1.0"]),
         ("alarm test", "reply-alarm_test", ["the proxy answered 502", "filter", "1a2b3c4d"]),
         ("check all", "reply-check", ["the certificate ends", "renew it", "poller and router"]),
+        ("doctor", "reply-doctor", ["8801: tcp", "in force", "renew it"]),
         ("config show", "reply-config_show", ["zmesd.toml", "REDACTED", "zoneminder"]),
         ("clients disconnect 4 --yes", "error-not_found", ["for a reason", "do something", "no,"]),
         ("watch --count 1", "item-alarm", ["Garage", "Motion: door", "\"poll"]),

@@ -6,6 +6,7 @@ mod answers;
 mod completions;
 mod config;
 mod disconnect;
+mod doctor;
 mod failures;
 mod fake;
 mod import;

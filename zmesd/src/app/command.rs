@@ -2,24 +2,24 @@
 
 use std::ffi::OsString;
 use std::io::{self, Write as _};
-use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use super::config_file::ConfigFile;
+use zmes_shared::views::Doctor;
+
+use super::config_file::{ConfigFile, with_looks};
 use super::exit::Exit;
 use super::inherited::{Inherited, ListenVariables};
 use super::parts::Parts;
+use super::rehearsal;
 use super::start::Start;
 use super::{App, StartError};
-use crate::cli::{self, Cli, Command, ConfigArgs, DemoArgs, Report, RunArgs};
-use crate::config::{Environment, Looks, PushPart};
+use crate::cli::{self, CheckArgs, Cli, Command, DemoArgs, Report, RunArgs};
+use crate::config::Environment;
 use crate::demo::{self, Demo};
 use crate::lifecycle::Lifecycle;
 use crate::ports::{Clock, SystemClock};
-use crate::push::transport;
 use crate::telemetry::log::{self, LogHandle};
-use crate::tls;
 
 /// Runs the command line and returns how the process ends.
 ///
@@ -55,12 +55,19 @@ fn say(report: &Report) -> ExitCode {
 }
 
 /// Checks the configuration, and the certificates and keys that it names, as a start would.
-fn check_config(arguments: &ConfigArgs) -> Report {
+fn check_config(arguments: &CheckArgs) -> Report {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-    let now = clock.now();
-    let pair = |certificate: Option<&Path>, key: Option<&Path>| tls::findings(certificate, key, now);
-    let push = |part: &PushPart<'_>| transport::findings(part, &clock);
-    cli::check_config(arguments, &Environment::of_process(), Looks { pair: &pair, push: &push })
+    let environment = Environment::of_process();
+    if !arguments.json {
+        return with_looks(&clock, |looks| cli::check_config(&arguments.config, &environment, looks));
+    }
+    let path = environment.config_file(arguments.config.config.as_deref());
+    let file = ConfigFile { path, environment, log_level: None };
+    let loaded = file.examine(&clock);
+    let findings = rehearsal::findings(&file.path, &loaded, arguments.rehearse);
+    let code = if loaded.is_ok() { 0 } else { cli::EXIT_CONFIG };
+    let stdout = serde_json::to_string(&Doctor::new(findings)).unwrap_or_default() + "\n";
+    Report { code, stdout, stderr: String::new() }
 }
 
 fn run(arguments: &RunArgs, journal_stream: Option<&str>, listen: &ListenVariables) -> Exit {

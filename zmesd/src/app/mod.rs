@@ -5,6 +5,7 @@ mod config_file;
 mod exit;
 mod inherited;
 mod parts;
+mod rehearsal;
 mod reload;
 mod start;
 mod start_error;

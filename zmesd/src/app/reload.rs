@@ -13,14 +13,16 @@ use zmes_shared::control::{ControlError, ErrorCode};
 use zmes_shared::views::{ConfigReloaded, ConfigShown};
 
 use super::config_file::ConfigFile;
-use crate::config::{AuthConfig, Config, TlsFiles};
+use crate::config::{AuthConfig, Config, Loaded, TlsFiles};
 use crate::detect::DetectConfig;
 use crate::monitors::CatalogHandle;
-use crate::ports::{CertificateInfo, CertificateSummary, Clock, ConfigReload};
+use crate::ports::{
+    CertificateInfo, CertificateProblem, CertificateSummary, Clock, ConfigExamined, ConfigReload,
+};
 use crate::route::PushRules;
 use crate::telemetry::log::LogHandle;
 use crate::telemetry::{Counters, Reload, http};
-use crate::tls::CertStore;
+use crate::tls::{CertStore, TlsWarning};
 use crate::ws::{self, ServerSettings};
 use crate::zmdb::ZmDb;
 
@@ -56,6 +58,8 @@ pub(super) struct Hot {
 pub(super) struct ReloadHandle {
     requests: mpsc::Sender<Answer>,
     current: Arc<ArcSwap<Config>>,
+    file: Option<ConfigFile>,
+    clock: Arc<dyn Clock>,
 }
 
 /// Reads the configuration again when asked, and puts in force what can be.
@@ -81,7 +85,12 @@ impl Reloader {
     ) -> (Self, ReloadHandle) {
         let current = Arc::new(ArcSwap::from_pointee(config));
         let (requests_tx, requests) = mpsc::channel(WAITING);
-        let handle = ReloadHandle { requests: requests_tx, current: Arc::clone(&current) };
+        let handle = ReloadHandle {
+            requests: requests_tx,
+            current: Arc::clone(&current),
+            file: file.clone(),
+            clock: Arc::clone(&hot.clock),
+        };
         (Self { file, hot, current, requests, hangups }, handle)
     }
 
@@ -233,6 +242,25 @@ impl ConfigReload for ReloadHandle {
         }
     }
 
+    fn running(&self) -> Arc<Config> {
+        self.current.load_full()
+    }
+
+    async fn examine(&self) -> Option<ConfigExamined> {
+        let file = self.file.clone()?;
+        let (current, clock) = (self.running(), Arc::clone(&self.clock));
+        // Whoever asks has a deadline; a disk that stands still keeps this thread, and nothing else.
+        let examined = tokio::task::spawn_blocking(move || match file.examine(&clock) {
+            Ok(Loaded { config, warnings }) => {
+                ConfigExamined { problems: Vec::new(), warnings, diff: current.diff(&config) }
+            }
+            Err(problems) => {
+                ConfigExamined { problems: problems.iter().cloned().collect(), ..ConfigExamined::default() }
+            }
+        });
+        examined.await.ok()
+    }
+
     fn show(&self) -> ConfigShown {
         let config = self.current.load();
         ConfigShown { file: config.origin.file.display().to_string(), toml: config.show() }
@@ -241,17 +269,25 @@ impl ConfigReload for ReloadHandle {
 
 /// The certificate in use, for `check tls`.
 #[derive(Debug)]
-pub(super) struct InUse(pub(super) Option<Arc<CertStore>>);
+pub(super) struct InUse {
+    pub(super) store: Option<Arc<CertStore>>,
+    pub(super) clock: Arc<dyn Clock>,
+}
 
 impl CertificateInfo for InUse {
     fn summary(&self) -> Option<CertificateSummary> {
-        let pair = self.0.as_ref()?.current();
-        let problems = pair.warnings.iter().map(|warning| format!("{warning}: {}", warning.hint()));
+        let pair = self.store.as_ref()?.current();
+        let problem = |warning: &TlsWarning| CertificateProblem {
+            grave: warning.is_grave(),
+            message: warning.to_string(),
+            hint: warning.hint().to_owned(),
+        };
         Some(CertificateSummary {
             subject: pair.summary.subject.clone(),
             sans: pair.summary.names.clone(),
             not_after: pair.summary.not_after,
-            problems: problems.collect(),
+            problems: pair.warnings_at(self.clock.now()).iter().map(problem).collect(),
+            objections: pair.objections.clone(),
         })
     }
 }
@@ -261,7 +297,7 @@ mod tests {
     use std::path::Path;
 
     use super::*;
-    use crate::config::{Environment, Loaded};
+    use crate::config::Environment;
 
     fn config(keys: &str) -> Config {
         let text = keys.replace("DATABASE", "database-url = \"mysql://zm:zm@localhost/zm\"");

@@ -207,7 +207,7 @@ impl Conductor {
         self.front.spawn("reloader", reloader.run(soft.clone()));
         let push: Arc<dyn PushSide> =
             Arc::new(PushView::new(transports, push_status, common.latencies, channels.push_rules.1.clone()));
-        let certificate: Arc<dyn CertificateInfo> = Arc::new(InUse(certificates));
+        let certificate: Arc<dyn CertificateInfo> = Arc::new(InUse { store: certificates, clock: clock() });
         let observed = http::Parts {
             counters: Arc::clone(&common.counters),
             router: channels.router.clone(),
@@ -232,6 +232,7 @@ impl Conductor {
             database: parts.database,
             events: parts.events,
             push,
+            zoneminder: parts.check,
             trigger: parts.trigger,
             log,
             counters: common.counters,

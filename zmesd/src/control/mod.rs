@@ -31,7 +31,9 @@ use zmes_shared::views::MonitorView;
 pub use listener::{BindError, ControlListener};
 
 use crate::monitors::CatalogHandle;
-use crate::ports::{AlarmTrigger, CertificateInfo, Clock, ConfigReload, DbHealth, EventStore, PushSide};
+use crate::ports::{
+    AlarmTrigger, CertificateInfo, Clock, ConfigReload, DatabaseCheck, DbHealth, EventStore, PushSide,
+};
 use crate::route::{RouterHandle, Tap};
 use crate::state::StateHandle;
 use crate::telemetry::Counters;
@@ -71,6 +73,8 @@ pub struct ControlParts {
     pub database: watch::Receiver<DbHealth>,
     /// ZoneMinder's Events table: what `why` asks about events that were not announced.
     pub events: Arc<dyn EventStore>,
+    /// ZoneMinder's database itself.
+    pub zoneminder: Arc<dyn DatabaseCheck>,
     /// The ways to phones.
     pub push: Arc<dyn PushSide>,
     /// Makes ZoneMinder itself record.

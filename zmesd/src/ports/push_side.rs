@@ -7,6 +7,7 @@ use jiff::Timestamp;
 use zmes_shared::views::PushModeState;
 
 use super::CheckStep;
+use crate::domain::Token;
 
 /// How far one transport comes without sending anything.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -79,6 +80,9 @@ pub trait PushSide: Send + Sync + std::fmt::Debug {
 
     /// Returns the transports and how they are.
     fn breakers(&self) -> Vec<BreakerView>;
+
+    /// Returns the names of the transports that a token takes, the first one first; empty: there is no way to it.
+    fn ways(&self, token: &Token) -> Vec<String>;
 
     /// Returns how long each stage takes, in the order in which an alarm passes them.
     fn latencies(&self) -> Vec<StageLatency>;

@@ -11,6 +11,7 @@ use zmes_shared::views::PushModeState;
 
 use super::status::PushStatus;
 use super::transport::Transports;
+use crate::domain::Token;
 use crate::ports::{
     BreakerView, CheckStep, PushCounts, PushSide, PushTransport, StageLatency, TransportCheck,
 };
@@ -88,6 +89,11 @@ impl PushSide for PushView {
             }
         };
         self.transports.all().map(view).collect()
+    }
+
+    fn ways(&self, token: &Token) -> Vec<String> {
+        let candidates = self.transports.candidates(token);
+        candidates.iter().map(|transport| transport.name().to_owned()).collect()
     }
 
     fn latencies(&self) -> Vec<StageLatency> {

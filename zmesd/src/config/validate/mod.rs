@@ -8,7 +8,7 @@ mod push;
 mod zoneminder;
 
 pub use looks::{Looks, PushCheck, PushFinding, PushPart};
-pub use pair::{PairCheck, PairFinding, PairPart};
+pub use pair::{PairCheck, PairFinding, PairPart, PairWeight};
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -310,7 +310,8 @@ impl Checker<'_> {
     }
 
     fn warn(&mut self, place: &Place, message: impl Into<String>, hint: impl Into<String>) {
-        self.warnings.push(place.problem(self.path, message.into(), hint.into()));
+        let warning = place.problem(self.path, message.into(), hint.into());
+        self.warnings.push(Problem { grave: false, ..warning });
     }
 }
 

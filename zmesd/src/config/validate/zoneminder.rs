@@ -88,6 +88,7 @@ impl Checker<'_> {
                         key: String::new(),
                         message: "neither a comment nor NAME=VALUE: ignored, as ZoneMinder does".to_owned(),
                         hint: "remove the line, or put # before it".to_owned(),
+                        grave: false,
                     });
                 }
                 return Ok(Some(conf));
@@ -156,6 +157,7 @@ impl Checker<'_> {
             key: name.to_owned(),
             message,
             hint,
+            grave: true,
         });
         Reported
     }

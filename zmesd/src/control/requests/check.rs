@@ -9,7 +9,7 @@ use zmes_shared::views::{Check, CheckPart, Perf, PushModeState, Severity};
 use super::monitors::{self, Listed};
 use super::unreadable;
 use crate::control::ControlParts;
-use crate::ports::{CertificateSummary, DbHealth, TransportCheck};
+use crate::ports::{CertificateProblem, CertificateSummary, DbHealth, TransportCheck};
 use crate::state::StoreReport;
 
 /// Rounds within which the poller must have moved.
@@ -71,7 +71,7 @@ async fn all(parts: &ControlParts, within_ms: u64) -> Check {
 }
 
 /// The daemon answers (it does), its router moves, and its poller does.
-async fn ping(parts: &ControlParts) -> CheckPart {
+pub(super) async fn ping(parts: &ControlParts) -> CheckPart {
     let asked = Instant::now();
     if parts.router.ping().await.is_err() {
         return fails("ping", "the router does not move", "journalctl -u zmesd; then restart zmesd");
@@ -230,7 +230,8 @@ fn judge(certificate: &CertificateSummary, seconds_left: i64, within_ms: u64) ->
     }
     if let [first, others @ ..] = problems.as_slice() {
         let more = if others.is_empty() { String::new() } else { format!("; and {} more", others.len()) };
-        let part = fails("tls", format!("{subject}: {first}{more}"), "apps may refuse to connect");
+        let CertificateProblem { message, hint, .. } = first;
+        let part = fails("tls", format!("{subject}: {message}: {hint}{more}"), "apps may refuse to connect");
         return measured(only_a_warning(part), perf);
     }
     let detail = format!("{subject} is valid until {not_after}, {days} days more");
@@ -250,7 +251,7 @@ fn fails(check: &str, detail: impl Into<String>, hint: &str) -> CheckPart {
 }
 
 fn part(check: &str, detail: String, hint: Option<String>) -> CheckPart {
-    let severity = if hint.is_none() { Severity::Ok } else { Severity::Critical };
+    let severity = if hint.is_none() { Severity::Ok } else { Severity::Error };
     let ok = hint.is_none();
     CheckPart { ok, check: check.to_owned(), detail, hint, severity: Some(severity), perf: Vec::new() }
 }
@@ -286,12 +287,17 @@ fn took(label: &str, began: Instant) -> Perf {
 mod tests {
     use super::*;
 
+    fn stumble(message: &str) -> CertificateProblem {
+        CertificateProblem { grave: true, message: message.to_owned(), hint: "issue it anew".to_owned() }
+    }
+
     fn certificate(problems: &[&str]) -> CertificateSummary {
         CertificateSummary {
             subject: "CN=zm".into(),
             sans: vec!["zm".into()],
             not_after: "2030-01-01T00:00:00Z".parse().unwrap(),
-            problems: problems.iter().map(|&problem| problem.to_owned()).collect(),
+            problems: problems.iter().map(|&problem| stumble(problem)).collect(),
+            objections: Vec::new(),
         }
     }
 
@@ -315,7 +321,7 @@ mod tests {
         assert_eq!((good.perf, soon.perf), (vec![perf(15)], vec![perf(13)]));
         assert!(judge(&certificate(&[]), 13 * DAY, 0).ok);
         let expired = judge(&certificate(&[]), 0, 0);
-        assert_eq!(expired.severity, Some(Severity::Critical));
+        assert_eq!(expired.severity, Some(Severity::Error));
         assert_eq!(
             (expired.ok, expired.detail.as_str()),
             (false, "CN=zm has expired on 2030-01-01T00:00:00Z")
@@ -325,6 +331,6 @@ mod tests {
     #[test]
     fn a_problem_of_the_certificate_is_named() {
         let bad = judge(&certificate(&["no SAN", "self-signed"]), 15 * DAY, 0);
-        assert_eq!((bad.ok, bad.detail.as_str()), (false, "CN=zm: no SAN; and 1 more"));
+        assert_eq!((bad.ok, bad.detail.as_str()), (false, "CN=zm: no SAN: issue it anew; and 1 more"));
     }
 }

@@ -5,6 +5,7 @@ mod badges;
 mod check;
 mod clients;
 mod config;
+mod doctor;
 mod latency;
 mod lines;
 mod log;
@@ -54,6 +55,9 @@ pub(super) async fn answer(context: &Context, request: Request) -> Result<Value,
         Request::PushCheck { transport } => json(&push::check(parts, transport).await?),
         Request::PushQueue => json(&push::queue(parts).await?),
         Request::Why { event, token } => json(&why::explain(parts, event, token.as_deref()).await?),
+        Request::Doctor { target, monitor } => {
+            json(&doctor::examine(parts, target.as_deref(), monitor).await?)
+        }
         Request::Latency => json(&latency::show(parts)),
         Request::TokensList(filter) => json(&tokens::list(parts, filter).await?),
         Request::TokensShow { token, reveal } => json(&tokens::show(parts, &token, reveal).await?),

@@ -1,5 +1,6 @@
 //! The control socket as a peer sees it: a real socket, literal JSON lines, the real router and the real state.
 
+mod doctor;
 mod limits;
 mod push;
 mod requests;

@@ -2,7 +2,7 @@
 
 use std::any::Any;
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -20,17 +20,17 @@ use zmes_shared::control::{ControlError, ErrorCode};
 use zmes_shared::views::{ConfigReloaded, ConfigShown, MonitorView, PushModeState, Reloaded};
 use zmes_shared::{EventId, MonitorId, MonitorState, SessionId};
 
-use crate::config::{AuthConfig, StateConfig};
+use crate::config::{AuthConfig, Config, Environment, Loaded, StateConfig};
 use crate::control::{ControlListener, ControlParts, MonitorReports, serve};
 use crate::domain::App as DeviceApp;
 use crate::domain::{
     Alarm, Monitor, MonitorFilter, MonitorRights, MonitorSet, NotWatched, Origin, Platform, PushState,
-    PushToken, Recording, User, ZmVersion,
+    PushToken, Recording, Token, User, ZmVersion,
 };
 use crate::monitors::{Catalog, CatalogHandle, Refresh};
 use crate::ports::{
-    AlarmTrigger, BreakerView, CertificateInfo, CertificateSummary, Clock, ConfigReload, DbError, DbHealth,
-    EventRow, EventStore, PushCounts, PushOrder, PushSide, StageLatency, SystemClock, TransportCheck,
+    AlarmTrigger, BreakerView, CertificateInfo, CertificateSummary, Clock, ConfigExamined, ConfigReload,
+    DatabaseCheck, DatabaseFault, DatabaseReport, DbError, DbHealth, EventRow, EventStore, PushCounts, PushOrder, PushSide, StageLatency, SystemClock, TransportCheck,
     TriggerCommand, TriggerError, TriggerVia,
 };
 use crate::route::{
@@ -41,6 +41,9 @@ use crate::state::{State, StateHandle};
 use crate::telemetry::Counters;
 use crate::telemetry::log::LogHandle;
 
+/// Apps are served without a certificate.
+const PLAIN: &str = "[server]\nplaintext = true\nlisten = [\"127.0.0.1:9000\"]\n";
+
 /// What the ports of this daemon answer; tests change it.
 #[derive(Debug, Default)]
 pub(super) struct Outside {
@@ -50,6 +53,11 @@ pub(super) struct Outside {
     pub(super) refresh_error: Mutex<Option<DbError>>,
     pub(super) events: Mutex<Vec<EventRow>>,
     pub(super) events_error: Mutex<Option<DbError>>,
+    /// What the configuration in force says beside its database.
+    pub(super) toml: Mutex<String>,
+    pub(super) examined: Mutex<Option<ConfigExamined>>,
+    pub(super) database: Mutex<Option<Result<DatabaseReport, (DatabaseFault, DbError)>>>,
+    pub(super) ways: Mutex<Vec<String>>,
     pub(super) checks: Mutex<Vec<TransportCheck>>,
     pub(super) breakers: Mutex<Vec<BreakerView>>,
     pub(super) latencies: Mutex<Vec<StageLatency>>,
@@ -78,8 +86,27 @@ impl ConfigReload for Outside {
         Err(ControlError::new(ErrorCode::ConfigInvalid, "line 3: push.intervall: unknown key"))
     }
 
+    fn running(&self) -> Arc<Config> {
+        let text = self.toml.lock().unwrap().clone();
+        let text = format!("[zoneminder]\ndatabase-url = \"mysql://zmuser:secret@localhost/zm\"\n{PLAIN}{text}");
+        let environment = Environment { system: true, ..Environment::default() };
+        let loaded = Loaded::from_text(&text, Path::new("/etc/zmesd/zmesd.toml"), &environment);
+        Arc::new(loaded.unwrap().config)
+    }
+
+    async fn examine(&self) -> Option<ConfigExamined> {
+        self.examined.lock().unwrap().clone()
+    }
+
     fn show(&self) -> ConfigShown {
         ConfigShown { file: "/etc/zmesd/zmesd.toml".into(), toml: "[server]\n".into() }
+    }
+}
+
+#[async_trait]
+impl DatabaseCheck for Outside {
+    async fn examine(&self) -> Result<DatabaseReport, (DatabaseFault, DbError)> {
+        self.database.lock().unwrap().clone().unwrap_or_else(|| Ok(DatabaseReport::default()))
     }
 }
 
@@ -123,6 +150,10 @@ impl PushSide for Outside {
 
     fn breakers(&self) -> Vec<BreakerView> {
         self.breakers.lock().unwrap().clone()
+    }
+
+    fn ways(&self, _token: &Token) -> Vec<String> {
+        self.ways.lock().unwrap().clone()
     }
 
     fn latencies(&self) -> Vec<StageLatency> {
@@ -286,6 +317,7 @@ impl World {
             reports: reports_rx,
             database: database_rx,
             events: Arc::<Outside>::clone(&outside),
+            zoneminder: Arc::<Outside>::clone(&outside),
             push: Arc::<Outside>::clone(&outside),
             trigger: Arc::<Outside>::clone(&outside),
             log: log.clone(),
