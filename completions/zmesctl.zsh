@@ -2,7 +2,24 @@
 
 autoload -U is-at-least
 
+# What only the daemon knows: handles of tokens, numbers of clients and monitors, names of users.
+# The answers were said by phones, cameras and users: they are shown and quoted, never expanded or evaluated.
+(( $+functions[_zmesctl_live] )) ||
+_zmesctl_live() {
+    local kind="${@[-1]}" answer line
+    local -a values shown
+    shift -p
+    answer="$(command zmesctl completions --candidates "$kind" -- "${(@)zmesctl_words}" </dev/null 2>/dev/null)"
+    for line in "${(@f)answer}"; do
+        [[ -n "$line" ]] || continue
+        values+=("${line%%$'\t'*}")
+        shown+=("${line%%$'\t'*}  -- ${line#*$'\t'}")
+    done
+    (( $#values )) && compadd "$@" -l -d shown -a values
+}
+
 _zmesctl() {
+    local -a zmesctl_words=("${(@)words[2,CURRENT-1]}")
     typeset -A opt_args
     typeset -a _arguments_options
     local ret=1
@@ -16,7 +33,7 @@ _zmesctl() {
     local context curcontext="$curcontext" state line
     _arguments "${_arguments_options[@]}" : \
 '--socket=[Control socket of zmesd]:PATH:_files' \
-'--timeout=[How long a request may take \[default\: 5s\]]:DURATION:_default' \
+'--timeout=[How long a request may take \[default\: 5s\]]:DURATION:' \
 '--color=[Use colours]:WHEN:(auto always never)' \
 '--json[Print one JSON document]' \
 '--jsonl[Print one JSON object a line (lists and streams)]' \
@@ -38,7 +55,7 @@ _zmesctl() {
             (status)
 _arguments "${_arguments_options[@]}" : \
 '--socket=[Control socket of zmesd]:PATH:_files' \
-'--timeout=[How long a request may take \[default\: 5s\]]:DURATION:_default' \
+'--timeout=[How long a request may take \[default\: 5s\]]:DURATION:' \
 '--color=[Use colours]:WHEN:(auto always never)' \
 '--json[Print one JSON document]' \
 '--jsonl[Print one JSON object a line (lists and streams)]' \
@@ -51,7 +68,7 @@ _arguments "${_arguments_options[@]}" : \
 (clients)
 _arguments "${_arguments_options[@]}" : \
 '--socket=[Control socket of zmesd]:PATH:_files' \
-'--timeout=[How long a request may take \[default\: 5s\]]:DURATION:_default' \
+'--timeout=[How long a request may take \[default\: 5s\]]:DURATION:' \
 '--color=[Use colours]:WHEN:(auto always never)' \
 '--json[Print one JSON document]' \
 '--jsonl[Print one JSON object a line (lists and streams)]' \
@@ -71,12 +88,12 @@ _arguments "${_arguments_options[@]}" : \
         case $line[1] in
             (list)
 _arguments "${_arguments_options[@]}" : \
-'--user=[Only this ZoneMinder user; \`*\` stands for any characters]:USER:_default' \
+'--user=[Only this ZoneMinder user; \`*\` stands for any characters]:USER:_zmesctl_live users' \
 '--state=[Only clients that have come so far]:pending|authenticated:((pending\:"Connected, not (yet) authenticated"
 authenticated\:"Authenticated\: it gets alarms"))' \
-'--address=[Only this address or network]:CIDR:_default' \
+'--address=[Only this address or network]:CIDR:' \
 '--socket=[Control socket of zmesd]:PATH:_files' \
-'--timeout=[How long a request may take \[default\: 5s\]]:DURATION:_default' \
+'--timeout=[How long a request may take \[default\: 5s\]]:DURATION:' \
 '--color=[Use colours]:WHEN:(auto always never)' \
 '--json[Print one JSON document]' \
 '--jsonl[Print one JSON object a line (lists and streams)]' \
@@ -89,7 +106,7 @@ authenticated\:"Authenticated\: it gets alarms"))' \
 (disconnect)
 _arguments "${_arguments_options[@]}" : \
 '--socket=[Control socket of zmesd]:PATH:_files' \
-'--timeout=[How long a request may take \[default\: 5s\]]:DURATION:_default' \
+'--timeout=[How long a request may take \[default\: 5s\]]:DURATION:' \
 '--color=[Use colours]:WHEN:(auto always never)' \
 '-y[Do not ask]' \
 '--yes[Do not ask]' \
@@ -101,7 +118,7 @@ _arguments "${_arguments_options[@]}" : \
 '--quiet[Print nothing where all is well]' \
 '-h[Print help]' \
 '--help[Print help]' \
-':id -- The client, as `clients list` numbers it:_default' \
+':id -- The client, as `clients list` numbers it:_zmesctl_live clients' \
 && ret=0
 ;;
         esac
@@ -111,7 +128,7 @@ esac
 (tokens)
 _arguments "${_arguments_options[@]}" : \
 '--socket=[Control socket of zmesd]:PATH:_files' \
-'--timeout=[How long a request may take \[default\: 5s\]]:DURATION:_default' \
+'--timeout=[How long a request may take \[default\: 5s\]]:DURATION:' \
 '--color=[Use colours]:WHEN:(auto always never)' \
 '--json[Print one JSON document]' \
 '--jsonl[Print one JSON object a line (lists and streams)]' \
@@ -133,14 +150,14 @@ _arguments "${_arguments_options[@]}" : \
 _arguments "${_arguments_options[@]}" : \
 '--platform=[Only phones of this kind]:ios|android:((ios\:"iPhones and iPads"
 android\:"Everything with Android"))' \
-'--user=[Only this ZoneMinder user; \`*\` stands for any characters]:USER:_default' \
+'--user=[Only this ZoneMinder user; \`*\` stands for any characters]:USER:_zmesctl_live users' \
 '--state=[Only those that stand so \[default\: all but revoked\]]:STATE:((enabled\:"It gets pushes"
 disabled\:"Its app wants no pushes"
 muted\:"An admin has silenced it"
 revoked\:"It is gone, and can be restored"))' \
-'--stale=[Only those of which nothing was heard for so long]:DURATION:_default' \
+'--stale=[Only those of which nothing was heard for so long]:DURATION:' \
 '--socket=[Control socket of zmesd]:PATH:_files' \
-'--timeout=[How long a request may take \[default\: 5s\]]:DURATION:_default' \
+'--timeout=[How long a request may take \[default\: 5s\]]:DURATION:' \
 '--color=[Use colours]:WHEN:(auto always never)' \
 '--failing[Only those whose last push failed]' \
 '--reveal[Print the tokens themselves\: whoever has one can send to the phone]' \
@@ -155,7 +172,7 @@ revoked\:"It is gone, and can be restored"))' \
 (show)
 _arguments "${_arguments_options[@]}" : \
 '--socket=[Control socket of zmesd]:PATH:_files' \
-'--timeout=[How long a request may take \[default\: 5s\]]:DURATION:_default' \
+'--timeout=[How long a request may take \[default\: 5s\]]:DURATION:' \
 '--color=[Use colours]:WHEN:(auto always never)' \
 '--reveal[Print the token itself\: whoever has it can send to the phone]' \
 '--json[Print one JSON document]' \
@@ -164,14 +181,14 @@ _arguments "${_arguments_options[@]}" : \
 '--quiet[Print nothing where all is well]' \
 '-h[Print help]' \
 '--help[Print help]' \
-':token -- Its handle, or the last 10 characters of the token:_default' \
+':token -- Its handle, or the last 10 characters of the token:_zmesctl_live tokens' \
 && ret=0
 ;;
 (log)
 _arguments "${_arguments_options[@]}" : \
-'--limit=[At most so many \[default\: 100\]]:N:_default' \
+'--limit=[At most so many \[default\: 100\]]:N:' \
 '--socket=[Control socket of zmesd]:PATH:_files' \
-'--timeout=[How long a request may take \[default\: 5s\]]:DURATION:_default' \
+'--timeout=[How long a request may take \[default\: 5s\]]:DURATION:' \
 '--color=[Use colours]:WHEN:(auto always never)' \
 '--json[Print one JSON document]' \
 '--jsonl[Print one JSON object a line (lists and streams)]' \
@@ -179,13 +196,13 @@ _arguments "${_arguments_options[@]}" : \
 '--quiet[Print nothing where all is well]' \
 '-h[Print help]' \
 '--help[Print help]' \
-':token -- Its handle, or the last 10 characters of the token:_default' \
+':token -- Its handle, or the last 10 characters of the token:_zmesctl_live tokens' \
 && ret=0
 ;;
 (revoke)
 _arguments "${_arguments_options[@]}" : \
 '--socket=[Control socket of zmesd]:PATH:_files' \
-'--timeout=[How long a request may take \[default\: 5s\]]:DURATION:_default' \
+'--timeout=[How long a request may take \[default\: 5s\]]:DURATION:' \
 '--color=[Use colours]:WHEN:(auto always never)' \
 '-y[Do not ask]' \
 '--yes[Do not ask]' \
@@ -197,13 +214,13 @@ _arguments "${_arguments_options[@]}" : \
 '--quiet[Print nothing where all is well]' \
 '-h[Print help]' \
 '--help[Print help]' \
-'*::tokens -- Handles, unique prefixes of them, or the last 10 characters of tokens:_default' \
+'*::tokens -- Handles, unique prefixes of them, or the last 10 characters of tokens:_zmesctl_live tokens' \
 && ret=0
 ;;
 (restore)
 _arguments "${_arguments_options[@]}" : \
 '--socket=[Control socket of zmesd]:PATH:_files' \
-'--timeout=[How long a request may take \[default\: 5s\]]:DURATION:_default' \
+'--timeout=[How long a request may take \[default\: 5s\]]:DURATION:' \
 '--color=[Use colours]:WHEN:(auto always never)' \
 '--json[Print one JSON document]' \
 '--jsonl[Print one JSON object a line (lists and streams)]' \
@@ -211,14 +228,14 @@ _arguments "${_arguments_options[@]}" : \
 '--quiet[Print nothing where all is well]' \
 '-h[Print help]' \
 '--help[Print help]' \
-':token -- Its handle, or the last 10 characters of the token:_default' \
+':token -- Its handle, or the last 10 characters of the token:_zmesctl_live revoked-tokens' \
 && ret=0
 ;;
 (mute)
 _arguments "${_arguments_options[@]}" : \
-'--for=[Send to it again after this time \[default\: when it is unmuted\]]:DURATION:_default' \
+'--for=[Send to it again after this time \[default\: when it is unmuted\]]:DURATION:' \
 '--socket=[Control socket of zmesd]:PATH:_files' \
-'--timeout=[How long a request may take \[default\: 5s\]]:DURATION:_default' \
+'--timeout=[How long a request may take \[default\: 5s\]]:DURATION:' \
 '--color=[Use colours]:WHEN:(auto always never)' \
 '--json[Print one JSON document]' \
 '--jsonl[Print one JSON object a line (lists and streams)]' \
@@ -226,13 +243,13 @@ _arguments "${_arguments_options[@]}" : \
 '--quiet[Print nothing where all is well]' \
 '-h[Print help]' \
 '--help[Print help]' \
-':token -- Its handle, or the last 10 characters of the token:_default' \
+':token -- Its handle, or the last 10 characters of the token:_zmesctl_live tokens' \
 && ret=0
 ;;
 (unmute)
 _arguments "${_arguments_options[@]}" : \
 '--socket=[Control socket of zmesd]:PATH:_files' \
-'--timeout=[How long a request may take \[default\: 5s\]]:DURATION:_default' \
+'--timeout=[How long a request may take \[default\: 5s\]]:DURATION:' \
 '--color=[Use colours]:WHEN:(auto always never)' \
 '--json[Print one JSON document]' \
 '--jsonl[Print one JSON object a line (lists and streams)]' \
@@ -240,14 +257,14 @@ _arguments "${_arguments_options[@]}" : \
 '--quiet[Print nothing where all is well]' \
 '-h[Print help]' \
 '--help[Print help]' \
-':token -- Its handle, or the last 10 characters of the token:_default' \
+':token -- Its handle, or the last 10 characters of the token:_zmesctl_live muted-tokens' \
 && ret=0
 ;;
 (prune)
 _arguments "${_arguments_options[@]}" : \
-'--stale=[Nothing was heard of the app for so long]:DURATION:_default' \
+'--stale=[Nothing was heard of the app for so long]:DURATION:' \
 '--socket=[Control socket of zmesd]:PATH:_files' \
-'--timeout=[How long a request may take \[default\: 5s\]]:DURATION:_default' \
+'--timeout=[How long a request may take \[default\: 5s\]]:DURATION:' \
 '--color=[Use colours]:WHEN:(auto always never)' \
 '-y[Do not ask]' \
 '--yes[Do not ask]' \
@@ -263,9 +280,9 @@ _arguments "${_arguments_options[@]}" : \
 ;;
 (import)
 _arguments "${_arguments_options[@]}" : \
-'--user=[The ZoneMinder user whose rights hold for them \[default\: nobody, all rights\]]:USER:_default' \
+'--user=[The ZoneMinder user whose rights hold for them \[default\: nobody, all rights\]]:USER:_zmesctl_live users' \
 '--socket=[Control socket of zmesd]:PATH:_files' \
-'--timeout=[How long a request may take \[default\: 5s\]]:DURATION:_default' \
+'--timeout=[How long a request may take \[default\: 5s\]]:DURATION:' \
 '--color=[Use colours]:WHEN:(auto always never)' \
 '-n[Only say what would be taken]' \
 '--dry-run[Only say what would be taken]' \
@@ -275,14 +292,14 @@ _arguments "${_arguments_options[@]}" : \
 '--quiet[Print nothing where all is well]' \
 '-h[Print help]' \
 '--help[Print help]' \
-':file -- A tokens.txt of any event server before zmesd; `-` reads the standard input:_default' \
+':file -- A tokens.txt of any event server before zmesd; `-` reads the standard input:' \
 && ret=0
 ;;
 (export)
 _arguments "${_arguments_options[@]}" : \
 '--format=[json for event servers from 6.0 on, colon for older ones]:FORMAT:(json colon)' \
 '--socket=[Control socket of zmesd]:PATH:_files' \
-'--timeout=[How long a request may take \[default\: 5s\]]:DURATION:_default' \
+'--timeout=[How long a request may take \[default\: 5s\]]:DURATION:' \
 '--color=[Use colours]:WHEN:(auto always never)' \
 '--json[Print one JSON document]' \
 '--jsonl[Print one JSON object a line (lists and streams)]' \
@@ -299,7 +316,7 @@ esac
 (badges)
 _arguments "${_arguments_options[@]}" : \
 '--socket=[Control socket of zmesd]:PATH:_files' \
-'--timeout=[How long a request may take \[default\: 5s\]]:DURATION:_default' \
+'--timeout=[How long a request may take \[default\: 5s\]]:DURATION:' \
 '--color=[Use colours]:WHEN:(auto always never)' \
 '--json[Print one JSON document]' \
 '--jsonl[Print one JSON object a line (lists and streams)]' \
@@ -319,9 +336,9 @@ _arguments "${_arguments_options[@]}" : \
         case $line[1] in
             (reset)
 _arguments "${_arguments_options[@]}" : \
-'--to=[The number]:N:_default' \
+'--to=[The number]:N:' \
 '--socket=[Control socket of zmesd]:PATH:_files' \
-'--timeout=[How long a request may take \[default\: 5s\]]:DURATION:_default' \
+'--timeout=[How long a request may take \[default\: 5s\]]:DURATION:' \
 '--color=[Use colours]:WHEN:(auto always never)' \
 '()--all[All tokens]' \
 '-y[Do not ask]' \
@@ -334,7 +351,7 @@ _arguments "${_arguments_options[@]}" : \
 '--quiet[Print nothing where all is well]' \
 '-h[Print help]' \
 '--help[Print help]' \
-'*::tokens -- Handles, unique prefixes of them, or the last 10 characters of tokens:_default' \
+'*::tokens -- Handles, unique prefixes of them, or the last 10 characters of tokens:_zmesctl_live tokens' \
 && ret=0
 ;;
         esac
@@ -344,7 +361,7 @@ esac
 (monitors)
 _arguments "${_arguments_options[@]}" : \
 '--socket=[Control socket of zmesd]:PATH:_files' \
-'--timeout=[How long a request may take \[default\: 5s\]]:DURATION:_default' \
+'--timeout=[How long a request may take \[default\: 5s\]]:DURATION:' \
 '--color=[Use colours]:WHEN:(auto always never)' \
 '--json[Print one JSON document]' \
 '--jsonl[Print one JSON object a line (lists and streams)]' \
@@ -365,7 +382,7 @@ _arguments "${_arguments_options[@]}" : \
             (list)
 _arguments "${_arguments_options[@]}" : \
 '--socket=[Control socket of zmesd]:PATH:_files' \
-'--timeout=[How long a request may take \[default\: 5s\]]:DURATION:_default' \
+'--timeout=[How long a request may take \[default\: 5s\]]:DURATION:' \
 '--color=[Use colours]:WHEN:(auto always never)' \
 '--json[Print one JSON document]' \
 '--jsonl[Print one JSON object a line (lists and streams)]' \
@@ -378,7 +395,7 @@ _arguments "${_arguments_options[@]}" : \
 (reload)
 _arguments "${_arguments_options[@]}" : \
 '--socket=[Control socket of zmesd]:PATH:_files' \
-'--timeout=[How long a request may take \[default\: 5s\]]:DURATION:_default' \
+'--timeout=[How long a request may take \[default\: 5s\]]:DURATION:' \
 '--color=[Use colours]:WHEN:(auto always never)' \
 '--json[Print one JSON document]' \
 '--jsonl[Print one JSON object a line (lists and streams)]' \
@@ -395,7 +412,7 @@ esac
 (alarm)
 _arguments "${_arguments_options[@]}" : \
 '--socket=[Control socket of zmesd]:PATH:_files' \
-'--timeout=[How long a request may take \[default\: 5s\]]:DURATION:_default' \
+'--timeout=[How long a request may take \[default\: 5s\]]:DURATION:' \
 '--color=[Use colours]:WHEN:(auto always never)' \
 '--json[Print one JSON document]' \
 '--jsonl[Print one JSON object a line (lists and streams)]' \
@@ -415,11 +432,11 @@ _arguments "${_arguments_options[@]}" : \
         case $line[1] in
             (test)
 _arguments "${_arguments_options[@]}" : \
-'-m+[Pretend that this monitor alarms \[default\: the first that is watched\]]:ID:_default' \
-'--monitor=[Pretend that this monitor alarms \[default\: the first that is watched\]]:ID:_default' \
-'--token=[Only to this token\: its handle, or its last 10 characters]:T:_default' \
+'-m+[Pretend that this monitor alarms \[default\: the first that is watched\]]:ID:_zmesctl_live monitors' \
+'--monitor=[Pretend that this monitor alarms \[default\: the first that is watched\]]:ID:_zmesctl_live monitors' \
+'--token=[Only to this token\: its handle, or its last 10 characters]:T:_zmesctl_live tokens' \
 '--socket=[Control socket of zmesd]:PATH:_files' \
-'--timeout=[How long a request may take \[default\: 5s\]]:DURATION:_default' \
+'--timeout=[How long a request may take \[default\: 5s\]]:DURATION:' \
 '--color=[Use colours]:WHEN:(auto always never)' \
 '-n[Say who would get it, send nothing]' \
 '--dry-run[Say who would get it, send nothing]' \
@@ -435,11 +452,11 @@ _arguments "${_arguments_options[@]}" : \
 ;;
 (force)
 _arguments "${_arguments_options[@]}" : \
-'-m+[The monitor that shall record]:ID:_default' \
-'--monitor=[The monitor that shall record]:ID:_default' \
-'--for=[Cancel it by itself after this time (1s to 1h)]:DURATION:_default' \
+'-m+[The monitor that shall record]:ID:_zmesctl_live monitors' \
+'--monitor=[The monitor that shall record]:ID:_zmesctl_live monitors' \
+'--for=[Cancel it by itself after this time (1s to 1h)]:DURATION:' \
 '--socket=[Control socket of zmesd]:PATH:_files' \
-'--timeout=[How long a request may take \[default\: 5s\]]:DURATION:_default' \
+'--timeout=[How long a request may take \[default\: 5s\]]:DURATION:' \
 '--color=[Use colours]:WHEN:(auto always never)' \
 '--json[Print one JSON document]' \
 '--jsonl[Print one JSON object a line (lists and streams)]' \
@@ -451,10 +468,10 @@ _arguments "${_arguments_options[@]}" : \
 ;;
 (cancel)
 _arguments "${_arguments_options[@]}" : \
-'-m+[The monitor whose forced alarm ends]:ID:_default' \
-'--monitor=[The monitor whose forced alarm ends]:ID:_default' \
+'-m+[The monitor whose forced alarm ends]:ID:_zmesctl_live monitors' \
+'--monitor=[The monitor whose forced alarm ends]:ID:_zmesctl_live monitors' \
 '--socket=[Control socket of zmesd]:PATH:_files' \
-'--timeout=[How long a request may take \[default\: 5s\]]:DURATION:_default' \
+'--timeout=[How long a request may take \[default\: 5s\]]:DURATION:' \
 '--color=[Use colours]:WHEN:(auto always never)' \
 '--json[Print one JSON document]' \
 '--jsonl[Print one JSON object a line (lists and streams)]' \
@@ -471,7 +488,7 @@ esac
 (push)
 _arguments "${_arguments_options[@]}" : \
 '--socket=[Control socket of zmesd]:PATH:_files' \
-'--timeout=[How long a request may take \[default\: 5s\]]:DURATION:_default' \
+'--timeout=[How long a request may take \[default\: 5s\]]:DURATION:' \
 '--color=[Use colours]:WHEN:(auto always never)' \
 '--json[Print one JSON document]' \
 '--jsonl[Print one JSON object a line (lists and streams)]' \
@@ -492,7 +509,7 @@ _arguments "${_arguments_options[@]}" : \
             (check)
 _arguments "${_arguments_options[@]}" : \
 '--socket=[Control socket of zmesd]:PATH:_files' \
-'--timeout=[How long a request may take \[default\: 5s\]]:DURATION:_default' \
+'--timeout=[How long a request may take \[default\: 5s\]]:DURATION:' \
 '--color=[Use colours]:WHEN:(auto always never)' \
 '--json[Print one JSON document]' \
 '--jsonl[Print one JSON object a line (lists and streams)]' \
@@ -500,7 +517,7 @@ _arguments "${_arguments_options[@]}" : \
 '--quiet[Print nothing where all is well]' \
 '-h[Print help (see more with '\''--help'\'')]' \
 '--help[Print help (see more with '\''--help'\'')]' \
-'::transport -- Only this one:((proxy\:"The seed'\''s PushProxy"
+'::transport -- Only this one:((proxy\:"A PushProxy in the style of AirNotifier"
 fcm\:"Firebase, directly or through function proxies"
 apns\:"Apple, directly"))' \
 && ret=0
@@ -508,7 +525,7 @@ apns\:"Apple, directly"))' \
 (queue)
 _arguments "${_arguments_options[@]}" : \
 '--socket=[Control socket of zmesd]:PATH:_files' \
-'--timeout=[How long a request may take \[default\: 5s\]]:DURATION:_default' \
+'--timeout=[How long a request may take \[default\: 5s\]]:DURATION:' \
 '--color=[Use colours]:WHEN:(auto always never)' \
 '--json[Print one JSON document]' \
 '--jsonl[Print one JSON object a line (lists and streams)]' \
@@ -524,14 +541,14 @@ esac
 ;;
 (watch)
 _arguments "${_arguments_options[@]}" : \
-'-m+[Only this monitor]:ID:_default' \
-'--monitor=[Only this monitor]:ID:_default' \
-'--token=[Only this token\: its handle, or its last 10 characters]:T:_default' \
-'--since=[Past alarms first\: after this event, this time, or so long ago (10m)]:SINCE:_default' \
-'--count=[End after this many events, the state at the start included]:N:_default' \
-'--duration=[End after this time]:DURATION:_default' \
+'-m+[Only this monitor]:ID:_zmesctl_live monitors' \
+'--monitor=[Only this monitor]:ID:_zmesctl_live monitors' \
+'--token=[Only this token\: its handle, or its last 10 characters]:T:_zmesctl_live tokens' \
+'--since=[Past alarms first\: after this event, this time, or so long ago (10m)]:SINCE:' \
+'--count=[End after this many events, the state at the start included]:N:' \
+'--duration=[End after this time]:DURATION:' \
 '--socket=[Control socket of zmesd]:PATH:_files' \
-'--timeout=[How long a request may take \[default\: 5s\]]:DURATION:_default' \
+'--timeout=[How long a request may take \[default\: 5s\]]:DURATION:' \
 '--color=[Use colours]:WHEN:(auto always never)' \
 '--json[Print one JSON document]' \
 '--jsonl[Print one JSON object a line (lists and streams)]' \
@@ -543,9 +560,9 @@ _arguments "${_arguments_options[@]}" : \
 ;;
 (why)
 _arguments "${_arguments_options[@]}" : \
-'--token=[Only this token\: its handle, or its last 10 characters]:T:_default' \
+'--token=[Only this token\: its handle, or its last 10 characters]:T:_zmesctl_live tokens' \
 '--socket=[Control socket of zmesd]:PATH:_files' \
-'--timeout=[How long a request may take \[default\: 5s\]]:DURATION:_default' \
+'--timeout=[How long a request may take \[default\: 5s\]]:DURATION:' \
 '--color=[Use colours]:WHEN:(auto always never)' \
 '--json[Print one JSON document]' \
 '--jsonl[Print one JSON object a line (lists and streams)]' \
@@ -553,14 +570,14 @@ _arguments "${_arguments_options[@]}" : \
 '--quiet[Print nothing where all is well]' \
 '-h[Print help]' \
 '--help[Print help]' \
-':event -- ZoneMinder'\''s event id:_default' \
+':event -- ZoneMinder'\''s event id:' \
 && ret=0
 ;;
 (check)
 _arguments "${_arguments_options[@]}" : \
-'--within=[For tls and all\: the certificate must be valid for so much longer]:DURATION:_default' \
+'--within=[For tls and all\: the certificate must be valid for so much longer]:DURATION:' \
 '--socket=[Control socket of zmesd]:PATH:_files' \
-'--timeout=[How long a request may take \[default\: 5s\]]:DURATION:_default' \
+'--timeout=[How long a request may take \[default\: 5s\]]:DURATION:' \
 '--color=[Use colours]:WHEN:(auto always never)' \
 '--json[Print one JSON document]' \
 '--jsonl[Print one JSON object a line (lists and streams)]' \
@@ -580,7 +597,7 @@ all\:"All of them"))' \
 (latency)
 _arguments "${_arguments_options[@]}" : \
 '--socket=[Control socket of zmesd]:PATH:_files' \
-'--timeout=[How long a request may take \[default\: 5s\]]:DURATION:_default' \
+'--timeout=[How long a request may take \[default\: 5s\]]:DURATION:' \
 '--color=[Use colours]:WHEN:(auto always never)' \
 '--json[Print one JSON document]' \
 '--jsonl[Print one JSON object a line (lists and streams)]' \
@@ -593,7 +610,7 @@ _arguments "${_arguments_options[@]}" : \
 (log)
 _arguments "${_arguments_options[@]}" : \
 '--socket=[Control socket of zmesd]:PATH:_files' \
-'--timeout=[How long a request may take \[default\: 5s\]]:DURATION:_default' \
+'--timeout=[How long a request may take \[default\: 5s\]]:DURATION:' \
 '--color=[Use colours]:WHEN:(auto always never)' \
 '--json[Print one JSON document]' \
 '--jsonl[Print one JSON object a line (lists and streams)]' \
@@ -613,9 +630,9 @@ _arguments "${_arguments_options[@]}" : \
         case $line[1] in
             (level)
 _arguments "${_arguments_options[@]}" : \
-'--for=[Go back to the configured level after this time]:DURATION:_default' \
+'--for=[Go back to the configured level after this time]:DURATION:' \
 '--socket=[Control socket of zmesd]:PATH:_files' \
-'--timeout=[How long a request may take \[default\: 5s\]]:DURATION:_default' \
+'--timeout=[How long a request may take \[default\: 5s\]]:DURATION:' \
 '--color=[Use colours]:WHEN:(auto always never)' \
 '--json[Print one JSON document]' \
 '--jsonl[Print one JSON object a line (lists and streams)]' \
@@ -623,7 +640,7 @@ _arguments "${_arguments_options[@]}" : \
 '--quiet[Print nothing where all is well]' \
 '-h[Print help]' \
 '--help[Print help]' \
-':level -- error, warn, info, debug, trace, or directives such as zmesd\:\:ws=debug:_default' \
+':level -- error, warn, info, debug, trace, or directives such as zmesd\:\:ws=debug:' \
 && ret=0
 ;;
         esac
@@ -633,7 +650,7 @@ esac
 (reload)
 _arguments "${_arguments_options[@]}" : \
 '--socket=[Control socket of zmesd]:PATH:_files' \
-'--timeout=[How long a request may take \[default\: 5s\]]:DURATION:_default' \
+'--timeout=[How long a request may take \[default\: 5s\]]:DURATION:' \
 '--color=[Use colours]:WHEN:(auto always never)' \
 '--json[Print one JSON document]' \
 '--jsonl[Print one JSON object a line (lists and streams)]' \
@@ -646,7 +663,7 @@ _arguments "${_arguments_options[@]}" : \
 (config)
 _arguments "${_arguments_options[@]}" : \
 '--socket=[Control socket of zmesd]:PATH:_files' \
-'--timeout=[How long a request may take \[default\: 5s\]]:DURATION:_default' \
+'--timeout=[How long a request may take \[default\: 5s\]]:DURATION:' \
 '--color=[Use colours]:WHEN:(auto always never)' \
 '--json[Print one JSON document]' \
 '--jsonl[Print one JSON object a line (lists and streams)]' \
@@ -667,7 +684,7 @@ _arguments "${_arguments_options[@]}" : \
             (check)
 _arguments "${_arguments_options[@]}" : \
 '--socket=[Control socket of zmesd]:PATH:_files' \
-'--timeout=[How long a request may take \[default\: 5s\]]:DURATION:_default' \
+'--timeout=[How long a request may take \[default\: 5s\]]:DURATION:' \
 '--color=[Use colours]:WHEN:(auto always never)' \
 '--json[Print one JSON document]' \
 '--jsonl[Print one JSON object a line (lists and streams)]' \
@@ -681,7 +698,7 @@ _arguments "${_arguments_options[@]}" : \
 (default)
 _arguments "${_arguments_options[@]}" : \
 '--socket=[Control socket of zmesd]:PATH:_files' \
-'--timeout=[How long a request may take \[default\: 5s\]]:DURATION:_default' \
+'--timeout=[How long a request may take \[default\: 5s\]]:DURATION:' \
 '--color=[Use colours]:WHEN:(auto always never)' \
 '--json[Print one JSON document]' \
 '--jsonl[Print one JSON object a line (lists and streams)]' \
@@ -694,7 +711,7 @@ _arguments "${_arguments_options[@]}" : \
 (show)
 _arguments "${_arguments_options[@]}" : \
 '--socket=[Control socket of zmesd]:PATH:_files' \
-'--timeout=[How long a request may take \[default\: 5s\]]:DURATION:_default' \
+'--timeout=[How long a request may take \[default\: 5s\]]:DURATION:' \
 '--color=[Use colours]:WHEN:(auto always never)' \
 '--json[Print one JSON document]' \
 '--jsonl[Print one JSON object a line (lists and streams)]' \
@@ -710,8 +727,15 @@ esac
 ;;
 (completions)
 _arguments "${_arguments_options[@]}" : \
+'()--candidates=[Print what the daemon has of this kind\: value, tab, description]:KIND:((tokens\:"Handles of tokens that are not revoked"
+revoked-tokens\:"Handles of tokens that can be restored"
+muted-tokens\:"Handles of tokens that are silenced"
+clients\:"Numbers of connected apps"
+monitors\:"Numbers of monitors"
+users\:"Names of users who have an app connected or a token"
+tokens-or-users\:"Handles of tokens, and names of users"))' \
 '--socket=[Control socket of zmesd]:PATH:_files' \
-'--timeout=[How long a request may take \[default\: 5s\]]:DURATION:_default' \
+'--timeout=[How long a request may take \[default\: 5s\]]:DURATION:' \
 '--color=[Use colours]:WHEN:(auto always never)' \
 '--json[Print one JSON document]' \
 '--jsonl[Print one JSON object a line (lists and streams)]' \
@@ -719,7 +743,8 @@ _arguments "${_arguments_options[@]}" : \
 '--quiet[Print nothing where all is well]' \
 '-h[Print help]' \
 '--help[Print help]' \
-':shell -- The shell:(bash zsh fish)' \
+'::shell -- The shell:(bash zsh fish)' \
+'*::words -- The words of the command line so far:' \
 && ret=0
 ;;
 (help)
