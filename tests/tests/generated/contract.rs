@@ -12,6 +12,9 @@ use syn::{Attribute, Expr, Fields, GenericArgument, Item, Lit, Meta, Pat, PathAr
 use crate::roff::{Roff, bold};
 use crate::template::repository;
 
+/// So many words of an enum stand beside a member.
+const SHOWN: usize = 8;
+
 /// The sources of the contract.
 pub(crate) struct Contract {
     items: Vec<(String, Item)>,
@@ -193,7 +196,8 @@ impl Contract {
                 Some(words) => {
                     let known = self.variants(&name)?;
                     let words: Vec<_> = known.iter().map(|variant| wire(variant, &words.attrs)).collect();
-                    (words.join("|"), false)
+                    // More than a line holds: they are where the name leads.
+                    (if words.len() > SHOWN { name } else { words.join("|") }, false)
                 }
                 None => (name, false),
             },
@@ -272,8 +276,11 @@ fn doc(attributes: &[Attribute]) -> String {
             lines.push(text.value().trim().to_owned());
         }
     }
+    // What is for those who read the code alone.
+    let whole = lines.join(" ");
+    let whole = whole.split(" Prints without ").next().unwrap_or_default();
     let mut text = String::new();
-    for (number, part) in lines.join(" ").split("[`").enumerate() {
+    for (number, part) in whole.split("[`").enumerate() {
         match part.split_once("`]") {
             Some((link, rest)) if number > 0 => {
                 let name = link.rsplit("::").next().unwrap_or(link);

@@ -5,6 +5,7 @@
 
 mod commands;
 mod contract;
+mod examples;
 mod keys;
 mod lint;
 mod roff;

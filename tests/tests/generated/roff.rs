@@ -110,6 +110,7 @@ pub(crate) fn escape(text: &str) -> String {
             '`' => escaped.push_str("\\(ga"),
             '^' => escaped.push_str("\\(ha"),
             '~' => escaped.push_str("\\(ti"),
+            '…' => escaped.push_str("..."),
             character => escaped.push(character),
         }
     }

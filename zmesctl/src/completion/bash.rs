@@ -17,7 +17,9 @@ pub(super) fn script(grammar: &Command, places: &[Place<'_>]) -> String {
     let script = generated(clap_complete::Shell::Bash, grammar);
     let asking = format!("\n    _zmesctl_live && return 0\n{CHOICE}");
     let function = LIVE.replace("@options@\n", &options).replace("@positionals@\n", &positionals);
-    function + &script.replacen(CHOICE, &asking, 1)
+    let script =
+        script.replacen(CHOICE, &asking, 1).replace("complete -F _zmesctl ", "complete -F _zmesctl_tidy ");
+    function + &script
 }
 
 /// Returns the lines for values of options: `command,--option) kind=… ;;`. An option with other values ends the
@@ -109,6 +111,20 @@ _zmesctl_live() {
             -- "${COMP_WORDS[@]:1:COMP_CWORD-1}" </dev/null 2>/dev/null
     )
     return 0
+}
+
+# Options are for those who have begun one, where something else can stand, too.
+_zmesctl_tidy() {
+    local word
+    local -a words=()
+    _zmesctl "$@"
+    [[ "$2" != -* ]] || return 0
+    for word in "${COMPREPLY[@]}"; do
+        [[ "${word}" == -* ]] || words+=("${word}")
+    done
+    if (( ${#words[@]} )); then
+        COMPREPLY=("${words[@]}")
+    fi
 }
 
 "#;
