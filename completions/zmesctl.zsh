@@ -2,7 +2,24 @@
 
 autoload -U is-at-least
 
+# What only the daemon knows: handles of tokens, numbers of clients and monitors, names of users.
+# The answers were said by phones, cameras and users: they are shown and quoted, never expanded or evaluated.
+(( $+functions[_zmesctl_live] )) ||
+_zmesctl_live() {
+    local kind="${@[-1]}" answer line
+    local -a values shown
+    shift -p
+    answer="$(command zmesctl completions --candidates "$kind" -- "${(@)zmesctl_words}" </dev/null 2>/dev/null)"
+    for line in "${(@f)answer}"; do
+        [[ -n "$line" ]] || continue
+        values+=("${line%%$'\t'*}")
+        shown+=("${line%%$'\t'*}  -- ${line#*$'\t'}")
+    done
+    (( $#values )) && compadd "$@" -l -d shown -a values
+}
+
 _zmesctl() {
+    local -a zmesctl_words=("${(@)words[2,CURRENT-1]}")
     typeset -A opt_args
     typeset -a _arguments_options
     local ret=1
@@ -16,12 +33,12 @@ _zmesctl() {
     local context curcontext="$curcontext" state line
     _arguments "${_arguments_options[@]}" : \
 '--socket=[Control socket of zmesd]:PATH:_files' \
-'--timeout=[How long a request may take \[default\: 5s\]]:DURATION:_default' \
+'--timeout=[How long a request may take \[default\: 5s\]]:DURATION:' \
 '--color=[Use colours]:WHEN:(auto always never)' \
 '--json[Print one JSON document]' \
 '--jsonl[Print one JSON object a line (lists and streams)]' \
-'-q[Print nothing where all is well; of lists the bare ids and handles, one a line]' \
-'--quiet[Print nothing where all is well; of lists the bare ids and handles, one a line]' \
+'-q[Print nothing where all is well]' \
+'--quiet[Print nothing where all is well]' \
 '-h[Print help]' \
 '--help[Print help]' \
 '-V[Print version]' \
@@ -38,12 +55,12 @@ _zmesctl() {
             (status)
 _arguments "${_arguments_options[@]}" : \
 '--socket=[Control socket of zmesd]:PATH:_files' \
-'--timeout=[How long a request may take \[default\: 5s\]]:DURATION:_default' \
+'--timeout=[How long a request may take \[default\: 5s\]]:DURATION:' \
 '--color=[Use colours]:WHEN:(auto always never)' \
 '--json[Print one JSON document]' \
 '--jsonl[Print one JSON object a line (lists and streams)]' \
-'-q[Print nothing where all is well; of lists the bare ids and handles, one a line]' \
-'--quiet[Print nothing where all is well; of lists the bare ids and handles, one a line]' \
+'-q[Print nothing where all is well]' \
+'--quiet[Print nothing where all is well]' \
 '-h[Print help]' \
 '--help[Print help]' \
 && ret=0
@@ -51,12 +68,12 @@ _arguments "${_arguments_options[@]}" : \
 (clients)
 _arguments "${_arguments_options[@]}" : \
 '--socket=[Control socket of zmesd]:PATH:_files' \
-'--timeout=[How long a request may take \[default\: 5s\]]:DURATION:_default' \
+'--timeout=[How long a request may take \[default\: 5s\]]:DURATION:' \
 '--color=[Use colours]:WHEN:(auto always never)' \
 '--json[Print one JSON document]' \
 '--jsonl[Print one JSON object a line (lists and streams)]' \
-'-q[Print nothing where all is well; of lists the bare ids and handles, one a line]' \
-'--quiet[Print nothing where all is well; of lists the bare ids and handles, one a line]' \
+'-q[Print nothing where all is well]' \
+'--quiet[Print nothing where all is well]' \
 '-h[Print help]' \
 '--help[Print help]' \
 ":: :_zmesctl__subcmd__clients_commands" \
@@ -71,42 +88,37 @@ _arguments "${_arguments_options[@]}" : \
         case $line[1] in
             (list)
 _arguments "${_arguments_options[@]}" : \
-'--user=[Only this ZoneMinder user; \`*\` stands for any characters]:USER:_default' \
+'--user=[Only this ZoneMinder user; \`*\` stands for any characters]:USER:_zmesctl_live users' \
 '--state=[Only clients that have come so far]:pending|authenticated:((pending\:"Connected, not (yet) authenticated"
 authenticated\:"Authenticated\: it gets alarms"))' \
-'--address=[Only this address or network]:CIDR:_default' \
+'--address=[Only this address or network]:CIDR:' \
 '--socket=[Control socket of zmesd]:PATH:_files' \
-'--timeout=[How long a request may take \[default\: 5s\]]:DURATION:_default' \
+'--timeout=[How long a request may take \[default\: 5s\]]:DURATION:' \
 '--color=[Use colours]:WHEN:(auto always never)' \
 '--json[Print one JSON document]' \
 '--jsonl[Print one JSON object a line (lists and streams)]' \
-'-q[Print nothing where all is well; of lists the bare ids and handles, one a line]' \
-'--quiet[Print nothing where all is well; of lists the bare ids and handles, one a line]' \
+'-q[Print nothing where all is well]' \
+'--quiet[Print nothing where all is well]' \
 '-h[Print help]' \
 '--help[Print help]' \
 && ret=0
 ;;
 (disconnect)
 _arguments "${_arguments_options[@]}" : \
-'--user=[Only this ZoneMinder user; \`*\` stands for any characters]:USER:_default' \
-'--state=[Only clients that have come so far]:pending|authenticated:((pending\:"Connected, not (yet) authenticated"
-authenticated\:"Authenticated\: it gets alarms"))' \
-'--address=[Only this address or network]:CIDR:_default' \
 '--socket=[Control socket of zmesd]:PATH:_files' \
-'--timeout=[How long a request may take \[default\: 5s\]]:DURATION:_default' \
+'--timeout=[How long a request may take \[default\: 5s\]]:DURATION:' \
 '--color=[Use colours]:WHEN:(auto always never)' \
-'--all[All clients]' \
 '-y[Do not ask]' \
 '--yes[Do not ask]' \
 '-n[Only say what would happen]' \
 '--dry-run[Only say what would happen]' \
 '--json[Print one JSON document]' \
 '--jsonl[Print one JSON object a line (lists and streams)]' \
-'-q[Print nothing where all is well; of lists the bare ids and handles, one a line]' \
-'--quiet[Print nothing where all is well; of lists the bare ids and handles, one a line]' \
+'-q[Print nothing where all is well]' \
+'--quiet[Print nothing where all is well]' \
 '-h[Print help]' \
 '--help[Print help]' \
-'*::ids -- The clients, as `clients list` numbers them:_default' \
+':id -- The client, as `clients list` numbers it:_zmesctl_live clients' \
 && ret=0
 ;;
         esac
@@ -116,12 +128,12 @@ esac
 (tokens)
 _arguments "${_arguments_options[@]}" : \
 '--socket=[Control socket of zmesd]:PATH:_files' \
-'--timeout=[How long a request may take \[default\: 5s\]]:DURATION:_default' \
+'--timeout=[How long a request may take \[default\: 5s\]]:DURATION:' \
 '--color=[Use colours]:WHEN:(auto always never)' \
 '--json[Print one JSON document]' \
 '--jsonl[Print one JSON object a line (lists and streams)]' \
-'-q[Print nothing where all is well; of lists the bare ids and handles, one a line]' \
-'--quiet[Print nothing where all is well; of lists the bare ids and handles, one a line]' \
+'-q[Print nothing where all is well]' \
+'--quiet[Print nothing where all is well]' \
 '-h[Print help]' \
 '--help[Print help]' \
 ":: :_zmesctl__subcmd__tokens_commands" \
@@ -138,22 +150,21 @@ _arguments "${_arguments_options[@]}" : \
 _arguments "${_arguments_options[@]}" : \
 '--platform=[Only phones of this kind]:ios|android:((ios\:"iPhones and iPads"
 android\:"Everything with Android"))' \
-'--user=[Only this ZoneMinder user; \`*\` stands for any characters]:USER:_default' \
+'--user=[Only this ZoneMinder user; \`*\` stands for any characters]:USER:_zmesctl_live users' \
 '--state=[Only those that stand so \[default\: all but revoked\]]:STATE:((enabled\:"It gets pushes"
 disabled\:"Its app wants no pushes"
 muted\:"An admin has silenced it"
 revoked\:"It is gone, and can be restored"))' \
-'--monitor=[Only those that want to hear of this monitor]:ID|NAME:_default' \
-'--stale=[Only those of which nothing was heard for so long]:DURATION:_default' \
+'--stale=[Only those of which nothing was heard for so long]:DURATION:' \
 '--socket=[Control socket of zmesd]:PATH:_files' \
-'--timeout=[How long a request may take \[default\: 5s\]]:DURATION:_default' \
+'--timeout=[How long a request may take \[default\: 5s\]]:DURATION:' \
 '--color=[Use colours]:WHEN:(auto always never)' \
 '--failing[Only those whose last push failed]' \
 '--reveal[Print the tokens themselves\: whoever has one can send to the phone]' \
 '--json[Print one JSON document]' \
 '--jsonl[Print one JSON object a line (lists and streams)]' \
-'-q[Print nothing where all is well; of lists the bare ids and handles, one a line]' \
-'--quiet[Print nothing where all is well; of lists the bare ids and handles, one a line]' \
+'-q[Print nothing where all is well]' \
+'--quiet[Print nothing where all is well]' \
 '-h[Print help (see more with '\''--help'\'')]' \
 '--help[Print help (see more with '\''--help'\'')]' \
 && ret=0
@@ -161,189 +172,139 @@ revoked\:"It is gone, and can be restored"))' \
 (show)
 _arguments "${_arguments_options[@]}" : \
 '--socket=[Control socket of zmesd]:PATH:_files' \
-'--timeout=[How long a request may take \[default\: 5s\]]:DURATION:_default' \
+'--timeout=[How long a request may take \[default\: 5s\]]:DURATION:' \
 '--color=[Use colours]:WHEN:(auto always never)' \
 '--reveal[Print the token itself\: whoever has it can send to the phone]' \
 '--json[Print one JSON document]' \
 '--jsonl[Print one JSON object a line (lists and streams)]' \
-'-q[Print nothing where all is well; of lists the bare ids and handles, one a line]' \
-'--quiet[Print nothing where all is well; of lists the bare ids and handles, one a line]' \
+'-q[Print nothing where all is well]' \
+'--quiet[Print nothing where all is well]' \
 '-h[Print help]' \
 '--help[Print help]' \
-':token -- Its handle, or the last 10 characters of the token:_default' \
+':token -- Its handle, or the last 10 characters of the token:_zmesctl_live tokens' \
 && ret=0
 ;;
 (log)
 _arguments "${_arguments_options[@]}" : \
-'--limit=[At most so many \[default\: 100\]]:N:_default' \
+'--limit=[At most so many \[default\: 100\]]:N:' \
 '--socket=[Control socket of zmesd]:PATH:_files' \
-'--timeout=[How long a request may take \[default\: 5s\]]:DURATION:_default' \
+'--timeout=[How long a request may take \[default\: 5s\]]:DURATION:' \
 '--color=[Use colours]:WHEN:(auto always never)' \
 '--json[Print one JSON document]' \
 '--jsonl[Print one JSON object a line (lists and streams)]' \
-'-q[Print nothing where all is well; of lists the bare ids and handles, one a line]' \
-'--quiet[Print nothing where all is well; of lists the bare ids and handles, one a line]' \
+'-q[Print nothing where all is well]' \
+'--quiet[Print nothing where all is well]' \
 '-h[Print help]' \
 '--help[Print help]' \
-':token -- Its handle, or the last 10 characters of the token:_default' \
+':token -- Its handle, or the last 10 characters of the token:_zmesctl_live tokens' \
 && ret=0
 ;;
 (revoke)
 _arguments "${_arguments_options[@]}" : \
-'--platform=[Only phones of this kind]:ios|android:((ios\:"iPhones and iPads"
-android\:"Everything with Android"))' \
-'--user=[Only this ZoneMinder user; \`*\` stands for any characters]:USER:_default' \
-'--state=[Only those that stand so \[default\: all but revoked\]]:STATE:((enabled\:"It gets pushes"
-disabled\:"Its app wants no pushes"
-muted\:"An admin has silenced it"
-revoked\:"It is gone, and can be restored"))' \
-'--monitor=[Only those that want to hear of this monitor]:ID|NAME:_default' \
-'--stale=[Only those of which nothing was heard for so long]:DURATION:_default' \
 '--socket=[Control socket of zmesd]:PATH:_files' \
-'--timeout=[How long a request may take \[default\: 5s\]]:DURATION:_default' \
+'--timeout=[How long a request may take \[default\: 5s\]]:DURATION:' \
 '--color=[Use colours]:WHEN:(auto always never)' \
-'--all[All tokens]' \
-'--failing[Only those whose last push failed]' \
 '-y[Do not ask]' \
 '--yes[Do not ask]' \
 '-n[Only say what would happen]' \
 '--dry-run[Only say what would happen]' \
 '--json[Print one JSON document]' \
 '--jsonl[Print one JSON object a line (lists and streams)]' \
-'-q[Print nothing where all is well; of lists the bare ids and handles, one a line]' \
-'--quiet[Print nothing where all is well; of lists the bare ids and handles, one a line]' \
-'-h[Print help (see more with '\''--help'\'')]' \
-'--help[Print help (see more with '\''--help'\'')]' \
-'*::tokens -- Handles, unique prefixes of them, or the last 10 characters of tokens:_default' \
+'-q[Print nothing where all is well]' \
+'--quiet[Print nothing where all is well]' \
+'-h[Print help]' \
+'--help[Print help]' \
+'*::tokens -- Handles, unique prefixes of them, or the last 10 characters of tokens:_zmesctl_live tokens' \
 && ret=0
 ;;
 (restore)
 _arguments "${_arguments_options[@]}" : \
 '--socket=[Control socket of zmesd]:PATH:_files' \
-'--timeout=[How long a request may take \[default\: 5s\]]:DURATION:_default' \
+'--timeout=[How long a request may take \[default\: 5s\]]:DURATION:' \
 '--color=[Use colours]:WHEN:(auto always never)' \
 '--json[Print one JSON document]' \
 '--jsonl[Print one JSON object a line (lists and streams)]' \
-'-q[Print nothing where all is well; of lists the bare ids and handles, one a line]' \
-'--quiet[Print nothing where all is well; of lists the bare ids and handles, one a line]' \
+'-q[Print nothing where all is well]' \
+'--quiet[Print nothing where all is well]' \
 '-h[Print help]' \
 '--help[Print help]' \
-'*::tokens -- Handles, unique prefixes of them, or the last 10 characters of tokens:_default' \
+':token -- Its handle, or the last 10 characters of the token:_zmesctl_live revoked-tokens' \
 && ret=0
 ;;
 (mute)
 _arguments "${_arguments_options[@]}" : \
-'--platform=[Only phones of this kind]:ios|android:((ios\:"iPhones and iPads"
-android\:"Everything with Android"))' \
-'--user=[Only this ZoneMinder user; \`*\` stands for any characters]:USER:_default' \
-'--state=[Only those that stand so \[default\: all but revoked\]]:STATE:((enabled\:"It gets pushes"
-disabled\:"Its app wants no pushes"
-muted\:"An admin has silenced it"
-revoked\:"It is gone, and can be restored"))' \
-'--monitor=[Only those that want to hear of this monitor]:ID|NAME:_default' \
-'--stale=[Only those of which nothing was heard for so long]:DURATION:_default' \
-'--for=[Send to them again after this time \[default\: when they are unmuted\]]:DURATION:_default' \
+'--for=[Send to it again after this time \[default\: when it is unmuted\]]:DURATION:' \
 '--socket=[Control socket of zmesd]:PATH:_files' \
-'--timeout=[How long a request may take \[default\: 5s\]]:DURATION:_default' \
+'--timeout=[How long a request may take \[default\: 5s\]]:DURATION:' \
 '--color=[Use colours]:WHEN:(auto always never)' \
-'--all[All tokens]' \
-'--failing[Only those whose last push failed]' \
-'-y[Do not ask]' \
-'--yes[Do not ask]' \
-'-n[Only say what would happen]' \
-'--dry-run[Only say what would happen]' \
 '--json[Print one JSON document]' \
 '--jsonl[Print one JSON object a line (lists and streams)]' \
-'-q[Print nothing where all is well; of lists the bare ids and handles, one a line]' \
-'--quiet[Print nothing where all is well; of lists the bare ids and handles, one a line]' \
-'-h[Print help (see more with '\''--help'\'')]' \
-'--help[Print help (see more with '\''--help'\'')]' \
-'*::tokens -- Handles, unique prefixes of them, or the last 10 characters of tokens:_default' \
+'-q[Print nothing where all is well]' \
+'--quiet[Print nothing where all is well]' \
+'-h[Print help]' \
+'--help[Print help]' \
+':token -- Its handle, or the last 10 characters of the token:_zmesctl_live tokens' \
 && ret=0
 ;;
 (unmute)
 _arguments "${_arguments_options[@]}" : \
-'--platform=[Only phones of this kind]:ios|android:((ios\:"iPhones and iPads"
-android\:"Everything with Android"))' \
-'--user=[Only this ZoneMinder user; \`*\` stands for any characters]:USER:_default' \
-'--state=[Only those that stand so \[default\: all but revoked\]]:STATE:((enabled\:"It gets pushes"
-disabled\:"Its app wants no pushes"
-muted\:"An admin has silenced it"
-revoked\:"It is gone, and can be restored"))' \
-'--monitor=[Only those that want to hear of this monitor]:ID|NAME:_default' \
-'--stale=[Only those of which nothing was heard for so long]:DURATION:_default' \
 '--socket=[Control socket of zmesd]:PATH:_files' \
-'--timeout=[How long a request may take \[default\: 5s\]]:DURATION:_default' \
+'--timeout=[How long a request may take \[default\: 5s\]]:DURATION:' \
 '--color=[Use colours]:WHEN:(auto always never)' \
-'--all[All tokens]' \
-'--failing[Only those whose last push failed]' \
-'-y[Do not ask]' \
-'--yes[Do not ask]' \
-'-n[Only say what would happen]' \
-'--dry-run[Only say what would happen]' \
 '--json[Print one JSON document]' \
 '--jsonl[Print one JSON object a line (lists and streams)]' \
-'-q[Print nothing where all is well; of lists the bare ids and handles, one a line]' \
-'--quiet[Print nothing where all is well; of lists the bare ids and handles, one a line]' \
-'-h[Print help (see more with '\''--help'\'')]' \
-'--help[Print help (see more with '\''--help'\'')]' \
-'*::tokens -- Handles, unique prefixes of them, or the last 10 characters of tokens:_default' \
+'-q[Print nothing where all is well]' \
+'--quiet[Print nothing where all is well]' \
+'-h[Print help]' \
+'--help[Print help]' \
+':token -- Its handle, or the last 10 characters of the token:_zmesctl_live muted-tokens' \
 && ret=0
 ;;
 (prune)
 _arguments "${_arguments_options[@]}" : \
-'--stale=[Nothing was heard of the app for so long]:DURATION:_default' \
-'--platform=[Only phones of this kind]:ios|android:((ios\:"iPhones and iPads"
-android\:"Everything with Android"))' \
-'--user=[Only this ZoneMinder user; \`*\` stands for any characters]:USER:_default' \
-'--state=[Only those that stand so \[default\: all but revoked\]]:STATE:((enabled\:"It gets pushes"
-disabled\:"Its app wants no pushes"
-muted\:"An admin has silenced it"
-revoked\:"It is gone, and can be restored"))' \
-'--monitor=[Only those that want to hear of this monitor]:ID|NAME:_default' \
+'--stale=[Nothing was heard of the app for so long]:DURATION:' \
 '--socket=[Control socket of zmesd]:PATH:_files' \
-'--timeout=[How long a request may take \[default\: 5s\]]:DURATION:_default' \
+'--timeout=[How long a request may take \[default\: 5s\]]:DURATION:' \
 '--color=[Use colours]:WHEN:(auto always never)' \
-'--failing[Only those whose last push failed]' \
 '-y[Do not ask]' \
 '--yes[Do not ask]' \
 '-n[Only say what would happen]' \
 '--dry-run[Only say what would happen]' \
 '--json[Print one JSON document]' \
 '--jsonl[Print one JSON object a line (lists and streams)]' \
-'-q[Print nothing where all is well; of lists the bare ids and handles, one a line]' \
-'--quiet[Print nothing where all is well; of lists the bare ids and handles, one a line]' \
-'-h[Print help (see more with '\''--help'\'')]' \
-'--help[Print help (see more with '\''--help'\'')]' \
+'-q[Print nothing where all is well]' \
+'--quiet[Print nothing where all is well]' \
+'-h[Print help]' \
+'--help[Print help]' \
 && ret=0
 ;;
 (import)
 _arguments "${_arguments_options[@]}" : \
-'--user=[The ZoneMinder user whose rights hold for them \[default\: nobody, all rights\]]:USER:_default' \
+'--user=[The ZoneMinder user whose rights hold for them \[default\: nobody, all rights\]]:USER:_zmesctl_live users' \
 '--socket=[Control socket of zmesd]:PATH:_files' \
-'--timeout=[How long a request may take \[default\: 5s\]]:DURATION:_default' \
+'--timeout=[How long a request may take \[default\: 5s\]]:DURATION:' \
 '--color=[Use colours]:WHEN:(auto always never)' \
 '-n[Only say what would be taken]' \
 '--dry-run[Only say what would be taken]' \
 '--json[Print one JSON document]' \
 '--jsonl[Print one JSON object a line (lists and streams)]' \
-'-q[Print nothing where all is well; of lists the bare ids and handles, one a line]' \
-'--quiet[Print nothing where all is well; of lists the bare ids and handles, one a line]' \
+'-q[Print nothing where all is well]' \
+'--quiet[Print nothing where all is well]' \
 '-h[Print help]' \
 '--help[Print help]' \
-':file -- A tokens.txt of any event server before zmesd; `-` reads the standard input:_default' \
+':file -- A tokens.txt of any event server before zmesd; `-` reads the standard input:' \
 && ret=0
 ;;
 (export)
 _arguments "${_arguments_options[@]}" : \
 '--format=[json for event servers from 6.0 on, colon for older ones]:FORMAT:(json colon)' \
 '--socket=[Control socket of zmesd]:PATH:_files' \
-'--timeout=[How long a request may take \[default\: 5s\]]:DURATION:_default' \
+'--timeout=[How long a request may take \[default\: 5s\]]:DURATION:' \
 '--color=[Use colours]:WHEN:(auto always never)' \
 '--json[Print one JSON document]' \
 '--jsonl[Print one JSON object a line (lists and streams)]' \
-'-q[Print nothing where all is well; of lists the bare ids and handles, one a line]' \
-'--quiet[Print nothing where all is well; of lists the bare ids and handles, one a line]' \
+'-q[Print nothing where all is well]' \
+'--quiet[Print nothing where all is well]' \
 '-h[Print help]' \
 '--help[Print help]' \
 && ret=0
@@ -355,12 +316,12 @@ esac
 (badges)
 _arguments "${_arguments_options[@]}" : \
 '--socket=[Control socket of zmesd]:PATH:_files' \
-'--timeout=[How long a request may take \[default\: 5s\]]:DURATION:_default' \
+'--timeout=[How long a request may take \[default\: 5s\]]:DURATION:' \
 '--color=[Use colours]:WHEN:(auto always never)' \
 '--json[Print one JSON document]' \
 '--jsonl[Print one JSON object a line (lists and streams)]' \
-'-q[Print nothing where all is well; of lists the bare ids and handles, one a line]' \
-'--quiet[Print nothing where all is well; of lists the bare ids and handles, one a line]' \
+'-q[Print nothing where all is well]' \
+'--quiet[Print nothing where all is well]' \
 '-h[Print help]' \
 '--help[Print help]' \
 ":: :_zmesctl__subcmd__badges_commands" \
@@ -375,9 +336,9 @@ _arguments "${_arguments_options[@]}" : \
         case $line[1] in
             (reset)
 _arguments "${_arguments_options[@]}" : \
-'--to=[The number]:N:_default' \
+'--to=[The number]:N:' \
 '--socket=[Control socket of zmesd]:PATH:_files' \
-'--timeout=[How long a request may take \[default\: 5s\]]:DURATION:_default' \
+'--timeout=[How long a request may take \[default\: 5s\]]:DURATION:' \
 '--color=[Use colours]:WHEN:(auto always never)' \
 '()--all[All tokens]' \
 '-y[Do not ask]' \
@@ -386,11 +347,11 @@ _arguments "${_arguments_options[@]}" : \
 '--dry-run[Only say what would happen]' \
 '--json[Print one JSON document]' \
 '--jsonl[Print one JSON object a line (lists and streams)]' \
-'-q[Print nothing where all is well; of lists the bare ids and handles, one a line]' \
-'--quiet[Print nothing where all is well; of lists the bare ids and handles, one a line]' \
+'-q[Print nothing where all is well]' \
+'--quiet[Print nothing where all is well]' \
 '-h[Print help]' \
 '--help[Print help]' \
-'*::tokens -- Handles, unique prefixes of them, or the last 10 characters of tokens:_default' \
+'*::tokens -- Handles, unique prefixes of them, or the last 10 characters of tokens:_zmesctl_live tokens' \
 && ret=0
 ;;
         esac
@@ -400,12 +361,12 @@ esac
 (monitors)
 _arguments "${_arguments_options[@]}" : \
 '--socket=[Control socket of zmesd]:PATH:_files' \
-'--timeout=[How long a request may take \[default\: 5s\]]:DURATION:_default' \
+'--timeout=[How long a request may take \[default\: 5s\]]:DURATION:' \
 '--color=[Use colours]:WHEN:(auto always never)' \
 '--json[Print one JSON document]' \
 '--jsonl[Print one JSON object a line (lists and streams)]' \
-'-q[Print nothing where all is well; of lists the bare ids and handles, one a line]' \
-'--quiet[Print nothing where all is well; of lists the bare ids and handles, one a line]' \
+'-q[Print nothing where all is well]' \
+'--quiet[Print nothing where all is well]' \
 '-h[Print help]' \
 '--help[Print help]' \
 ":: :_zmesctl__subcmd__monitors_commands" \
@@ -421,12 +382,12 @@ _arguments "${_arguments_options[@]}" : \
             (list)
 _arguments "${_arguments_options[@]}" : \
 '--socket=[Control socket of zmesd]:PATH:_files' \
-'--timeout=[How long a request may take \[default\: 5s\]]:DURATION:_default' \
+'--timeout=[How long a request may take \[default\: 5s\]]:DURATION:' \
 '--color=[Use colours]:WHEN:(auto always never)' \
 '--json[Print one JSON document]' \
 '--jsonl[Print one JSON object a line (lists and streams)]' \
-'-q[Print nothing where all is well; of lists the bare ids and handles, one a line]' \
-'--quiet[Print nothing where all is well; of lists the bare ids and handles, one a line]' \
+'-q[Print nothing where all is well]' \
+'--quiet[Print nothing where all is well]' \
 '-h[Print help]' \
 '--help[Print help]' \
 && ret=0
@@ -434,12 +395,12 @@ _arguments "${_arguments_options[@]}" : \
 (reload)
 _arguments "${_arguments_options[@]}" : \
 '--socket=[Control socket of zmesd]:PATH:_files' \
-'--timeout=[How long a request may take \[default\: 5s\]]:DURATION:_default' \
+'--timeout=[How long a request may take \[default\: 5s\]]:DURATION:' \
 '--color=[Use colours]:WHEN:(auto always never)' \
 '--json[Print one JSON document]' \
 '--jsonl[Print one JSON object a line (lists and streams)]' \
-'-q[Print nothing where all is well; of lists the bare ids and handles, one a line]' \
-'--quiet[Print nothing where all is well; of lists the bare ids and handles, one a line]' \
+'-q[Print nothing where all is well]' \
+'--quiet[Print nothing where all is well]' \
 '-h[Print help]' \
 '--help[Print help]' \
 && ret=0
@@ -451,12 +412,12 @@ esac
 (alarm)
 _arguments "${_arguments_options[@]}" : \
 '--socket=[Control socket of zmesd]:PATH:_files' \
-'--timeout=[How long a request may take \[default\: 5s\]]:DURATION:_default' \
+'--timeout=[How long a request may take \[default\: 5s\]]:DURATION:' \
 '--color=[Use colours]:WHEN:(auto always never)' \
 '--json[Print one JSON document]' \
 '--jsonl[Print one JSON object a line (lists and streams)]' \
-'-q[Print nothing where all is well; of lists the bare ids and handles, one a line]' \
-'--quiet[Print nothing where all is well; of lists the bare ids and handles, one a line]' \
+'-q[Print nothing where all is well]' \
+'--quiet[Print nothing where all is well]' \
 '-h[Print help]' \
 '--help[Print help]' \
 ":: :_zmesctl__subcmd__alarm_commands" \
@@ -471,11 +432,11 @@ _arguments "${_arguments_options[@]}" : \
         case $line[1] in
             (test)
 _arguments "${_arguments_options[@]}" : \
-'-m+[Pretend that this monitor alarms \[default\: the first that is watched\]]:ID|NAME:_default' \
-'--monitor=[Pretend that this monitor alarms \[default\: the first that is watched\]]:ID|NAME:_default' \
-'--token=[Only to this token\: its handle, or its last 10 characters]:T:_default' \
+'-m+[Pretend that this monitor alarms \[default\: the first that is watched\]]:ID:_zmesctl_live monitors' \
+'--monitor=[Pretend that this monitor alarms \[default\: the first that is watched\]]:ID:_zmesctl_live monitors' \
+'--token=[Only to this token\: its handle, or its last 10 characters]:T:_zmesctl_live tokens' \
 '--socket=[Control socket of zmesd]:PATH:_files' \
-'--timeout=[How long a request may take \[default\: 5s\]]:DURATION:_default' \
+'--timeout=[How long a request may take \[default\: 5s\]]:DURATION:' \
 '--color=[Use colours]:WHEN:(auto always never)' \
 '-n[Say who would get it, send nothing]' \
 '--dry-run[Say who would get it, send nothing]' \
@@ -483,39 +444,39 @@ _arguments "${_arguments_options[@]}" : \
 '--wait[Wait until every target has it, and show how long that took]' \
 '--json[Print one JSON document]' \
 '--jsonl[Print one JSON object a line (lists and streams)]' \
-'-q[Print nothing where all is well; of lists the bare ids and handles, one a line]' \
-'--quiet[Print nothing where all is well; of lists the bare ids and handles, one a line]' \
+'-q[Print nothing where all is well]' \
+'--quiet[Print nothing where all is well]' \
 '-h[Print help]' \
 '--help[Print help]' \
 && ret=0
 ;;
 (force)
 _arguments "${_arguments_options[@]}" : \
-'-m+[The monitor that shall record]:ID|NAME:_default' \
-'--monitor=[The monitor that shall record]:ID|NAME:_default' \
-'--for=[Cancel it by itself after this time (1s to 1h)]:DURATION:_default' \
+'-m+[The monitor that shall record]:ID:_zmesctl_live monitors' \
+'--monitor=[The monitor that shall record]:ID:_zmesctl_live monitors' \
+'--for=[Cancel it by itself after this time (1s to 1h)]:DURATION:' \
 '--socket=[Control socket of zmesd]:PATH:_files' \
-'--timeout=[How long a request may take \[default\: 5s\]]:DURATION:_default' \
+'--timeout=[How long a request may take \[default\: 5s\]]:DURATION:' \
 '--color=[Use colours]:WHEN:(auto always never)' \
 '--json[Print one JSON document]' \
 '--jsonl[Print one JSON object a line (lists and streams)]' \
-'-q[Print nothing where all is well; of lists the bare ids and handles, one a line]' \
-'--quiet[Print nothing where all is well; of lists the bare ids and handles, one a line]' \
+'-q[Print nothing where all is well]' \
+'--quiet[Print nothing where all is well]' \
 '-h[Print help]' \
 '--help[Print help]' \
 && ret=0
 ;;
 (cancel)
 _arguments "${_arguments_options[@]}" : \
-'-m+[The monitor whose forced alarm ends]:ID|NAME:_default' \
-'--monitor=[The monitor whose forced alarm ends]:ID|NAME:_default' \
+'-m+[The monitor whose forced alarm ends]:ID:_zmesctl_live monitors' \
+'--monitor=[The monitor whose forced alarm ends]:ID:_zmesctl_live monitors' \
 '--socket=[Control socket of zmesd]:PATH:_files' \
-'--timeout=[How long a request may take \[default\: 5s\]]:DURATION:_default' \
+'--timeout=[How long a request may take \[default\: 5s\]]:DURATION:' \
 '--color=[Use colours]:WHEN:(auto always never)' \
 '--json[Print one JSON document]' \
 '--jsonl[Print one JSON object a line (lists and streams)]' \
-'-q[Print nothing where all is well; of lists the bare ids and handles, one a line]' \
-'--quiet[Print nothing where all is well; of lists the bare ids and handles, one a line]' \
+'-q[Print nothing where all is well]' \
+'--quiet[Print nothing where all is well]' \
 '-h[Print help]' \
 '--help[Print help]' \
 && ret=0
@@ -527,12 +488,12 @@ esac
 (push)
 _arguments "${_arguments_options[@]}" : \
 '--socket=[Control socket of zmesd]:PATH:_files' \
-'--timeout=[How long a request may take \[default\: 5s\]]:DURATION:_default' \
+'--timeout=[How long a request may take \[default\: 5s\]]:DURATION:' \
 '--color=[Use colours]:WHEN:(auto always never)' \
 '--json[Print one JSON document]' \
 '--jsonl[Print one JSON object a line (lists and streams)]' \
-'-q[Print nothing where all is well; of lists the bare ids and handles, one a line]' \
-'--quiet[Print nothing where all is well; of lists the bare ids and handles, one a line]' \
+'-q[Print nothing where all is well]' \
+'--quiet[Print nothing where all is well]' \
 '-h[Print help]' \
 '--help[Print help]' \
 ":: :_zmesctl__subcmd__push_commands" \
@@ -548,15 +509,15 @@ _arguments "${_arguments_options[@]}" : \
             (check)
 _arguments "${_arguments_options[@]}" : \
 '--socket=[Control socket of zmesd]:PATH:_files' \
-'--timeout=[How long a request may take \[default\: 5s\]]:DURATION:_default' \
+'--timeout=[How long a request may take \[default\: 5s\]]:DURATION:' \
 '--color=[Use colours]:WHEN:(auto always never)' \
 '--json[Print one JSON document]' \
 '--jsonl[Print one JSON object a line (lists and streams)]' \
-'-q[Print nothing where all is well; of lists the bare ids and handles, one a line]' \
-'--quiet[Print nothing where all is well; of lists the bare ids and handles, one a line]' \
+'-q[Print nothing where all is well]' \
+'--quiet[Print nothing where all is well]' \
 '-h[Print help (see more with '\''--help'\'')]' \
 '--help[Print help (see more with '\''--help'\'')]' \
-'::transport -- Only this one:((proxy\:"The seed'\''s PushProxy"
+'::transport -- Only this one:((proxy\:"A PushProxy in the style of AirNotifier"
 fcm\:"Firebase, directly or through function proxies"
 apns\:"Apple, directly"))' \
 && ret=0
@@ -564,12 +525,12 @@ apns\:"Apple, directly"))' \
 (queue)
 _arguments "${_arguments_options[@]}" : \
 '--socket=[Control socket of zmesd]:PATH:_files' \
-'--timeout=[How long a request may take \[default\: 5s\]]:DURATION:_default' \
+'--timeout=[How long a request may take \[default\: 5s\]]:DURATION:' \
 '--color=[Use colours]:WHEN:(auto always never)' \
 '--json[Print one JSON document]' \
 '--jsonl[Print one JSON object a line (lists and streams)]' \
-'-q[Print nothing where all is well; of lists the bare ids and handles, one a line]' \
-'--quiet[Print nothing where all is well; of lists the bare ids and handles, one a line]' \
+'-q[Print nothing where all is well]' \
+'--quiet[Print nothing where all is well]' \
 '-h[Print help]' \
 '--help[Print help]' \
 && ret=0
@@ -580,56 +541,48 @@ esac
 ;;
 (watch)
 _arguments "${_arguments_options[@]}" : \
-'-m+[Only this monitor]:ID|NAME:_default' \
-'--monitor=[Only this monitor]:ID|NAME:_default' \
-'--token=[Only this token\: its handle, or its last 10 characters]:T:_default' \
-'--user=[Only clients and tokens of this ZoneMinder user; \`*\` stands for any characters]:USER:_default' \
-'*--type=[Only lines of these types]:TYPE:((alarm\:"Alarms that were announced"
-decision\:"What was decided for each client and token"
-delivery\:"What became of pushes"
-session\:"Clients that come, change and leave"
-token\:"Tokens that come, change and go"
-monitor\:"Monitors whose state or health changes"))' \
-'--since=[The past first\: after this event, this time, or so long ago (10m)]:SINCE:_default' \
-'--count=[End after this many events, the state at the start included]:N:_default' \
-'--duration=[End after this time]:DURATION:_default' \
+'-m+[Only this monitor]:ID:_zmesctl_live monitors' \
+'--monitor=[Only this monitor]:ID:_zmesctl_live monitors' \
+'--token=[Only this token\: its handle, or its last 10 characters]:T:_zmesctl_live tokens' \
+'--since=[Past alarms first\: after this event, this time, or so long ago (10m)]:SINCE:' \
+'--count=[End after this many events, the state at the start included]:N:' \
+'--duration=[End after this time]:DURATION:' \
 '--socket=[Control socket of zmesd]:PATH:_files' \
-'--timeout=[How long a request may take \[default\: 5s\]]:DURATION:_default' \
+'--timeout=[How long a request may take \[default\: 5s\]]:DURATION:' \
 '--color=[Use colours]:WHEN:(auto always never)' \
 '--json[Print one JSON document]' \
 '--jsonl[Print one JSON object a line (lists and streams)]' \
-'-q[Print nothing where all is well; of lists the bare ids and handles, one a line]' \
-'--quiet[Print nothing where all is well; of lists the bare ids and handles, one a line]' \
-'-h[Print help (see more with '\''--help'\'')]' \
-'--help[Print help (see more with '\''--help'\'')]' \
+'-q[Print nothing where all is well]' \
+'--quiet[Print nothing where all is well]' \
+'-h[Print help]' \
+'--help[Print help]' \
 && ret=0
 ;;
 (why)
 _arguments "${_arguments_options[@]}" : \
-'--token=[Only this token\: its handle, or its last 10 characters]:T:_default' \
+'--token=[Only this token\: its handle, or its last 10 characters]:T:_zmesctl_live tokens' \
 '--socket=[Control socket of zmesd]:PATH:_files' \
-'--timeout=[How long a request may take \[default\: 5s\]]:DURATION:_default' \
+'--timeout=[How long a request may take \[default\: 5s\]]:DURATION:' \
 '--color=[Use colours]:WHEN:(auto always never)' \
 '--json[Print one JSON document]' \
 '--jsonl[Print one JSON object a line (lists and streams)]' \
-'-q[Print nothing where all is well; of lists the bare ids and handles, one a line]' \
-'--quiet[Print nothing where all is well; of lists the bare ids and handles, one a line]' \
+'-q[Print nothing where all is well]' \
+'--quiet[Print nothing where all is well]' \
 '-h[Print help]' \
 '--help[Print help]' \
-':event -- ZoneMinder'\''s event id:_default' \
+':event -- ZoneMinder'\''s event id:' \
 && ret=0
 ;;
 (check)
 _arguments "${_arguments_options[@]}" : \
-'--within=[For tls and all\: the certificate must be valid for so much longer]:DURATION:_default' \
+'--within=[For tls and all\: the certificate must be valid for so much longer]:DURATION:' \
 '--socket=[Control socket of zmesd]:PATH:_files' \
-'--timeout=[How long a request may take \[default\: 5s\]]:DURATION:_default' \
+'--timeout=[How long a request may take \[default\: 5s\]]:DURATION:' \
 '--color=[Use colours]:WHEN:(auto always never)' \
-'--nagios[Exit as plugins do\: 0 ok, 1 warning, 2 critical, 3 unknown]' \
 '--json[Print one JSON document]' \
 '--jsonl[Print one JSON object a line (lists and streams)]' \
-'-q[Print nothing where all is well; of lists the bare ids and handles, one a line]' \
-'--quiet[Print nothing where all is well; of lists the bare ids and handles, one a line]' \
+'-q[Print nothing where all is well]' \
+'--quiet[Print nothing where all is well]' \
 '-h[Print help (see more with '\''--help'\'')]' \
 '--help[Print help (see more with '\''--help'\'')]' \
 ':check -- What to look at:((ping\:"The daemon answers, and its poller and router move"
@@ -644,12 +597,12 @@ all\:"All of them"))' \
 (latency)
 _arguments "${_arguments_options[@]}" : \
 '--socket=[Control socket of zmesd]:PATH:_files' \
-'--timeout=[How long a request may take \[default\: 5s\]]:DURATION:_default' \
+'--timeout=[How long a request may take \[default\: 5s\]]:DURATION:' \
 '--color=[Use colours]:WHEN:(auto always never)' \
 '--json[Print one JSON document]' \
 '--jsonl[Print one JSON object a line (lists and streams)]' \
-'-q[Print nothing where all is well; of lists the bare ids and handles, one a line]' \
-'--quiet[Print nothing where all is well; of lists the bare ids and handles, one a line]' \
+'-q[Print nothing where all is well]' \
+'--quiet[Print nothing where all is well]' \
 '-h[Print help]' \
 '--help[Print help]' \
 && ret=0
@@ -657,12 +610,12 @@ _arguments "${_arguments_options[@]}" : \
 (log)
 _arguments "${_arguments_options[@]}" : \
 '--socket=[Control socket of zmesd]:PATH:_files' \
-'--timeout=[How long a request may take \[default\: 5s\]]:DURATION:_default' \
+'--timeout=[How long a request may take \[default\: 5s\]]:DURATION:' \
 '--color=[Use colours]:WHEN:(auto always never)' \
 '--json[Print one JSON document]' \
 '--jsonl[Print one JSON object a line (lists and streams)]' \
-'-q[Print nothing where all is well; of lists the bare ids and handles, one a line]' \
-'--quiet[Print nothing where all is well; of lists the bare ids and handles, one a line]' \
+'-q[Print nothing where all is well]' \
+'--quiet[Print nothing where all is well]' \
 '-h[Print help]' \
 '--help[Print help]' \
 ":: :_zmesctl__subcmd__log_commands" \
@@ -677,17 +630,17 @@ _arguments "${_arguments_options[@]}" : \
         case $line[1] in
             (level)
 _arguments "${_arguments_options[@]}" : \
-'--for=[Go back to the configured level after this time]:DURATION:_default' \
+'--for=[Go back to the configured level after this time]:DURATION:' \
 '--socket=[Control socket of zmesd]:PATH:_files' \
-'--timeout=[How long a request may take \[default\: 5s\]]:DURATION:_default' \
+'--timeout=[How long a request may take \[default\: 5s\]]:DURATION:' \
 '--color=[Use colours]:WHEN:(auto always never)' \
 '--json[Print one JSON document]' \
 '--jsonl[Print one JSON object a line (lists and streams)]' \
-'-q[Print nothing where all is well; of lists the bare ids and handles, one a line]' \
-'--quiet[Print nothing where all is well; of lists the bare ids and handles, one a line]' \
+'-q[Print nothing where all is well]' \
+'--quiet[Print nothing where all is well]' \
 '-h[Print help]' \
 '--help[Print help]' \
-':level -- error, warn, info, debug, trace, or directives such as zmesd\:\:ws=debug:_default' \
+':level -- error, warn, info, debug, trace, or directives such as zmesd\:\:ws=debug:' \
 && ret=0
 ;;
         esac
@@ -697,12 +650,12 @@ esac
 (reload)
 _arguments "${_arguments_options[@]}" : \
 '--socket=[Control socket of zmesd]:PATH:_files' \
-'--timeout=[How long a request may take \[default\: 5s\]]:DURATION:_default' \
+'--timeout=[How long a request may take \[default\: 5s\]]:DURATION:' \
 '--color=[Use colours]:WHEN:(auto always never)' \
 '--json[Print one JSON document]' \
 '--jsonl[Print one JSON object a line (lists and streams)]' \
-'-q[Print nothing where all is well; of lists the bare ids and handles, one a line]' \
-'--quiet[Print nothing where all is well; of lists the bare ids and handles, one a line]' \
+'-q[Print nothing where all is well]' \
+'--quiet[Print nothing where all is well]' \
 '-h[Print help]' \
 '--help[Print help]' \
 && ret=0
@@ -710,12 +663,12 @@ _arguments "${_arguments_options[@]}" : \
 (config)
 _arguments "${_arguments_options[@]}" : \
 '--socket=[Control socket of zmesd]:PATH:_files' \
-'--timeout=[How long a request may take \[default\: 5s\]]:DURATION:_default' \
+'--timeout=[How long a request may take \[default\: 5s\]]:DURATION:' \
 '--color=[Use colours]:WHEN:(auto always never)' \
 '--json[Print one JSON document]' \
 '--jsonl[Print one JSON object a line (lists and streams)]' \
-'-q[Print nothing where all is well; of lists the bare ids and handles, one a line]' \
-'--quiet[Print nothing where all is well; of lists the bare ids and handles, one a line]' \
+'-q[Print nothing where all is well]' \
+'--quiet[Print nothing where all is well]' \
 '-h[Print help]' \
 '--help[Print help]' \
 ":: :_zmesctl__subcmd__config_commands" \
@@ -731,12 +684,12 @@ _arguments "${_arguments_options[@]}" : \
             (check)
 _arguments "${_arguments_options[@]}" : \
 '--socket=[Control socket of zmesd]:PATH:_files' \
-'--timeout=[How long a request may take \[default\: 5s\]]:DURATION:_default' \
+'--timeout=[How long a request may take \[default\: 5s\]]:DURATION:' \
 '--color=[Use colours]:WHEN:(auto always never)' \
 '--json[Print one JSON document]' \
 '--jsonl[Print one JSON object a line (lists and streams)]' \
-'-q[Print nothing where all is well; of lists the bare ids and handles, one a line]' \
-'--quiet[Print nothing where all is well; of lists the bare ids and handles, one a line]' \
+'-q[Print nothing where all is well]' \
+'--quiet[Print nothing where all is well]' \
 '-h[Print help]' \
 '--help[Print help]' \
 '::file -- The file \[default\: where zmesd would look\]:_files' \
@@ -745,12 +698,12 @@ _arguments "${_arguments_options[@]}" : \
 (default)
 _arguments "${_arguments_options[@]}" : \
 '--socket=[Control socket of zmesd]:PATH:_files' \
-'--timeout=[How long a request may take \[default\: 5s\]]:DURATION:_default' \
+'--timeout=[How long a request may take \[default\: 5s\]]:DURATION:' \
 '--color=[Use colours]:WHEN:(auto always never)' \
 '--json[Print one JSON document]' \
 '--jsonl[Print one JSON object a line (lists and streams)]' \
-'-q[Print nothing where all is well; of lists the bare ids and handles, one a line]' \
-'--quiet[Print nothing where all is well; of lists the bare ids and handles, one a line]' \
+'-q[Print nothing where all is well]' \
+'--quiet[Print nothing where all is well]' \
 '-h[Print help]' \
 '--help[Print help]' \
 && ret=0
@@ -758,12 +711,12 @@ _arguments "${_arguments_options[@]}" : \
 (show)
 _arguments "${_arguments_options[@]}" : \
 '--socket=[Control socket of zmesd]:PATH:_files' \
-'--timeout=[How long a request may take \[default\: 5s\]]:DURATION:_default' \
+'--timeout=[How long a request may take \[default\: 5s\]]:DURATION:' \
 '--color=[Use colours]:WHEN:(auto always never)' \
 '--json[Print one JSON document]' \
 '--jsonl[Print one JSON object a line (lists and streams)]' \
-'-q[Print nothing where all is well; of lists the bare ids and handles, one a line]' \
-'--quiet[Print nothing where all is well; of lists the bare ids and handles, one a line]' \
+'-q[Print nothing where all is well]' \
+'--quiet[Print nothing where all is well]' \
 '-h[Print help]' \
 '--help[Print help]' \
 && ret=0
@@ -774,16 +727,24 @@ esac
 ;;
 (completions)
 _arguments "${_arguments_options[@]}" : \
+'()--candidates=[Print what the daemon has of this kind\: value, tab, description]:KIND:((tokens\:"Handles of tokens that are not revoked"
+revoked-tokens\:"Handles of tokens that can be restored"
+muted-tokens\:"Handles of tokens that are silenced"
+clients\:"Numbers of connected apps"
+monitors\:"Numbers of monitors"
+users\:"Names of users who have an app connected or a token"
+tokens-or-users\:"Handles of tokens, and names of users"))' \
 '--socket=[Control socket of zmesd]:PATH:_files' \
-'--timeout=[How long a request may take \[default\: 5s\]]:DURATION:_default' \
+'--timeout=[How long a request may take \[default\: 5s\]]:DURATION:' \
 '--color=[Use colours]:WHEN:(auto always never)' \
 '--json[Print one JSON document]' \
 '--jsonl[Print one JSON object a line (lists and streams)]' \
-'-q[Print nothing where all is well; of lists the bare ids and handles, one a line]' \
-'--quiet[Print nothing where all is well; of lists the bare ids and handles, one a line]' \
+'-q[Print nothing where all is well]' \
+'--quiet[Print nothing where all is well]' \
 '-h[Print help]' \
 '--help[Print help]' \
-':shell -- The shell:(bash zsh fish)' \
+'::shell -- The shell:(bash zsh fish)' \
+'*::words -- The words of the command line so far:' \
 && ret=0
 ;;
 (help)
@@ -1075,7 +1036,7 @@ _zmesctl_commands() {
 'push:Check the ways to phones, or show what waits to be sent' \
 'watch:Follow what happens\: alarms, decisions, clients, monitors' \
 'why:Explain what was decided about an event, for each client and token' \
-'check:Check one thing, for monitoring systems\: one line with performance data, exit 0 or 1' \
+'check:Check one thing, for monitoring systems\: OK or FAIL, exit 0 or 1' \
 'latency:Show how long alarms take from stage to stage' \
 'log:Change the log level of the running daemon' \
 'reload:Read the configuration again and apply it' \
@@ -1130,7 +1091,7 @@ _zmesctl__subcmd__check_commands() {
 _zmesctl__subcmd__clients_commands() {
     local commands; commands=(
 'list:List the apps that are connected' \
-'disconnect:Close the connections of apps' \
+'disconnect:Close an app'\''s connection' \
     )
     _describe -t commands 'zmesctl clients commands' commands "$@"
 }
@@ -1185,7 +1146,7 @@ _zmesctl__subcmd__help_commands() {
 'push:Check the ways to phones, or show what waits to be sent' \
 'watch:Follow what happens\: alarms, decisions, clients, monitors' \
 'why:Explain what was decided about an event, for each client and token' \
-'check:Check one thing, for monitoring systems\: one line with performance data, exit 0 or 1' \
+'check:Check one thing, for monitoring systems\: OK or FAIL, exit 0 or 1' \
 'latency:Show how long alarms take from stage to stage' \
 'log:Change the log level of the running daemon' \
 'reload:Read the configuration again and apply it' \
@@ -1240,7 +1201,7 @@ _zmesctl__subcmd__help__subcmd__check_commands() {
 _zmesctl__subcmd__help__subcmd__clients_commands() {
     local commands; commands=(
 'list:List the apps that are connected' \
-'disconnect:Close the connections of apps' \
+'disconnect:Close an app'\''s connection' \
     )
     _describe -t commands 'zmesctl help clients commands' commands "$@"
 }
@@ -1358,9 +1319,9 @@ _zmesctl__subcmd__help__subcmd__tokens_commands() {
 'show:Show all about one phone, and what was lately sent to it' \
 'log:Show what was decided and done for one phone, newest first' \
 'revoke:Take phones out; \`restore\` undoes it' \
-'restore:Take revocations back' \
-'mute:Send nothing to phones for a while' \
-'unmute:Send to muted phones again' \
+'restore:Take a revocation back' \
+'mute:Send nothing to a phone for a while' \
+'unmute:Send to a muted phone again' \
 'prune:Take out the phones of which nothing was heard for a while' \
 'import:Take tokens from the tokens.txt of an older event server' \
 'export:Print the tokens as a tokens.txt, to go back or to keep' \
@@ -1497,9 +1458,9 @@ _zmesctl__subcmd__tokens_commands() {
 'show:Show all about one phone, and what was lately sent to it' \
 'log:Show what was decided and done for one phone, newest first' \
 'revoke:Take phones out; \`restore\` undoes it' \
-'restore:Take revocations back' \
-'mute:Send nothing to phones for a while' \
-'unmute:Send to muted phones again' \
+'restore:Take a revocation back' \
+'mute:Send nothing to a phone for a while' \
+'unmute:Send to a muted phone again' \
 'prune:Take out the phones of which nothing was heard for a while' \
 'import:Take tokens from the tokens.txt of an older event server' \
 'export:Print the tokens as a tokens.txt, to go back or to keep' \

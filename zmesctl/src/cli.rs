@@ -35,7 +35,9 @@ Exit codes:
 
 Control socket, the first that is there:
   --socket, $ZMESCTL_SOCKET, $XDG_RUNTIME_DIR/zmesd/control.sock,
-  /run/zmesd/control.sock";
+  /run/zmesd/control.sock
+
+Manual: zmesctl(1), zmesd(8), zmesd.toml(5), zmes-control(7)";
 
 /// Administration of zmesd, the event notification server for ZoneMinder
 #[derive(Debug, Parser)]

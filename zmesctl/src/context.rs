@@ -62,6 +62,11 @@ impl Context {
         }
     }
 
+    /// Returns the control socket that this run uses.
+    pub fn socket(&self) -> &Path {
+        &self.socket
+    }
+
     /// Connects to the daemon; each request may take as long as `--timeout` says.
     pub async fn connect(&self) -> Result<Client, CliError> {
         self.connect_with(TIMEOUT).await

@@ -98,7 +98,7 @@ impl PlatformKind {
 #[serde(rename_all = "lowercase")]
 #[cfg_attr(feature = "clap", derive(clap::ValueEnum))]
 pub enum TransportKind {
-    /// The seed's PushProxy.
+    /// A PushProxy in the style of AirNotifier.
     Proxy,
     /// Firebase, directly or through function proxies.
     Fcm,

@@ -44,6 +44,6 @@ pub async fn run(command: Command, context: &mut Context) -> Result<Exit, CliErr
         Command::Log(command) => log::run(command, context).await,
         Command::Reload => reload::run(context).await,
         Command::Config(command) => config::run(command, context).await,
-        Command::Completions(arguments) => completions::run(arguments, context),
+        Command::Completions(arguments) => completions::run(arguments, context).await,
     }
 }
