@@ -55,8 +55,15 @@ async fn as_cron(stage: &Stage, command: &str) -> Result<(i32, String, String)> 
     let mut child = Command::new("env");
     child
         .arg("-i")
-        .args([format!("HOME={}", stage.place("here").display()), "LOGNAME=root".into(), "SHELL=/bin/sh".into()])
-        .args([format!("PATH={path}"), format!("ZMESCTL_SOCKET={}", stage.place("run/control.sock").display())])
+        .args([
+            format!("HOME={}", stage.place("here").display()),
+            "LOGNAME=root".into(),
+            "SHELL=/bin/sh".into(),
+        ])
+        .args([
+            format!("PATH={path}"),
+            format!("ZMESCTL_SOCKET={}", stage.place("run/control.sock").display()),
+        ])
         .args(["/bin/sh", "-c", &command])
         .current_dir("/")
         .stdin(Stdio::null())
@@ -69,16 +76,19 @@ async fn as_cron(stage: &Stage, command: &str) -> Result<(i32, String, String)> 
 /// Says of tokens when they were heard of last. Only the file knows, so the daemon is stopped meanwhile.
 async fn last_heard(stage: &mut Stage, tokens: &[(&str, u64, u32)]) -> Result<()> {
     stage.direct("stopped").await?;
-    let mut program = String::from("import sqlite3, sys, time\nfile = sqlite3.connect(sys.argv[1])\n");
+    let mut program =
+        vec!["import sqlite3, sys, time".to_owned(), "file = sqlite3.connect(sys.argv[1])".to_owned()];
     for (token, days, failures) in tokens {
-        let ago = (days * DAY) * 1000;
-        program += &format!(
-            "row = file.execute('UPDATE tokens SET last_seen_at = ? - {ago}, failures = {failures}, \
-             last_error = NULLIF(?, \"\") WHERE token = ?', \
-             (int(time.time() * 1000), '503: away' if {failures} else '', '{token}'))\nassert row.rowcount == 1\n"
-        );
+        let ago = days * DAY * 1000;
+        let error = if *failures > 0 { "'503: away'" } else { "NULL" };
+        program.push(format!(
+            "row = file.execute(\"UPDATE tokens SET last_seen_at = ? - {ago}, failures = {failures}, \\
+             last_error = {error} WHERE token = '{token}'\", (int(time.time() * 1000),))"
+        ));
+        program.push("assert row.rowcount == 1".to_owned());
     }
-    program += "file.commit()\n";
+    program.push("file.commit()".to_owned());
+    let program = program.join("\n");
     let file = stage.place("state/zmesd.db");
     let output = Command::new("python3").args(["-c", &program]).arg(file).output().await?;
     ensure!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
@@ -200,7 +210,10 @@ async fn systemd_would_take_the_units_and_runs_the_script() -> Result<()> {
     // systemd calls no shell and gives no more of an environment than this.
     let output = Command::new(start)
         .env_clear()
-        .env("PATH", format!("{}:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin", stage.place("bin").display()))
+        .env(
+            "PATH",
+            format!("{}:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin", stage.place("bin").display()),
+        )
         .env("ZMESCTL_SOCKET", stage.place("run/control.sock"))
         .stdin(Stdio::null())
         .output()

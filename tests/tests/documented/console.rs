@@ -40,7 +40,8 @@ pub(crate) fn entries(page: &Page, block: &Block) -> Result<Vec<Entry>> {
     let mut continued = false;
     for (index, text) in block.lines.iter().enumerate() {
         let line = block.start + index;
-        let prompt = if prompts { text.strip_prefix("$ ").or_else(|| text.strip_prefix("# ")) } else { Some(&**text) };
+        let prompt =
+            if prompts { text.strip_prefix("$ ").or_else(|| text.strip_prefix("# ")) } else { Some(&**text) };
         match (prompt, entries.last_mut()) {
             (_, Some(last)) if continued => {
                 last.command.truncate(last.command.len() - 1);
@@ -92,14 +93,33 @@ pub(crate) async fn check(
         let last = exit.filter(|_| next.is_none());
         let wanted = last.map_or(Ok(0), str::parse).with_context(|| place.clone())?;
         let code = (!shown).then_some(wanted);
-        let printed = run(entry, fate, code, block.language == "sh", stage).await.with_context(|| place.clone())?;
-        findings.extend(compare(&place, entry, &printed, code, block.language == "sh"));
+        let printed =
+            run(entry, fate, code, block.language == "sh", stage).await.with_context(|| place.clone())?;
+        let finding = compare(&place, entry, &printed, code, block.language == "sh");
+        if finding.is_some() && next.is_none() && code.is_some_and(|code| code != printed.code) {
+            findings.push((format!("{place}: exit={}", printed.code), Some(fence(block, printed.code))));
+        }
+        findings.extend(finding);
     }
     Ok(findings)
 }
 
+/// Returns the edit that tells how the last command of a block ends.
+fn fence(block: &Block, code: i32) -> Edit {
+    let words = block.words.iter().filter(|word| !word.starts_with("exit=")).cloned();
+    let exit = (code != 0).then(|| format!("exit={code}"));
+    let words: Vec<String> = [block.language.clone()].into_iter().chain(words).chain(exit).collect();
+    (block.start - 1, 1, vec![format!("```{}", words.join(" "))])
+}
+
 /// Runs a command; one that only looks is run until it prints what the page says.
-async fn run(entry: &Entry, fate: Fate, code: Option<i32>, silent: bool, stage: &mut Stage) -> Result<Printed> {
+async fn run(
+    entry: &Entry,
+    fate: Fate,
+    code: Option<i32>,
+    silent: bool,
+    stage: &mut Stage,
+) -> Result<Printed> {
     let deadline = Instant::now() + PATIENCE;
     loop {
         let printed = stage.run(&entry.command).await?;
@@ -130,7 +150,10 @@ fn compare(
         return None;
     }
     let edit = (*output_at, output.len(), printed.lines.clone());
-    Some((format!("{place}: `{command}` prints something else:\n{}", difference(output, &printed.lines)), Some(edit)))
+    Some((
+        format!("{place}: `{command}` prints something else:\n{}", difference(output, &printed.lines)),
+        Some(edit),
+    ))
 }
 
 /// Says whether an output is what a page says.
@@ -159,18 +182,18 @@ pub(crate) fn matches(printed: &[String], documented: &[String]) -> bool {
 
 /// Returns both outputs, line by line where they differ.
 fn difference(documented: &[String], printed: &[String]) -> String {
-    let mut text = String::new();
+    let mut lines = Vec::new();
     for index in 0..documented.len().max(printed.len()) {
         let (said, found) = (documented.get(index), printed.get(index));
         let same = said.zip(found).is_some_and(|(said, found)| normal::line(said) == normal::line(found));
         if same {
-            text.push_str(&format!("    {}\n", found.map_or("", String::as_str)));
+            lines.extend(found.map(|found| format!("    {found}")));
         } else {
-            text.extend(said.map(|said| format!("  - {said}\n")));
-            text.extend(found.map(|found| format!("  + {found}\n")));
+            lines.extend(said.map(|said| format!("  - {said}")));
+            lines.extend(found.map(|found| format!("  + {found}")));
         }
     }
-    text
+    lines.join("\n")
 }
 
 /// Parses every command of a block that nothing runs; returns what the programs do not know.
@@ -194,20 +217,25 @@ mod tests {
 
     #[test]
     fn commands_and_outputs_are_told_apart() {
-        let page = Page::parse("p", "```console\n$ a \\\n    b\nx\n\n# c\n```\n```sh\n# why\nd\n\ne # f\n```\n").unwrap();
+        let page =
+            Page::parse("p", "```console\n$ a \\\n    b\nx\n\n# c\n```\n```sh\n# why\nd\n\ne # f\n```\n")
+                .unwrap();
         let found = entries(&page, &page.blocks[0]).unwrap();
         assert_eq!(found.len(), 2);
         assert_eq!((found[0].command.as_str(), found[0].output_at), ("a b", 3));
         assert_eq!(found[0].output, ["x", ""]);
         assert_eq!(found[1].command, "c");
-        let commands: Vec<_> = entries(&page, &page.blocks[1]).unwrap().into_iter().map(|entry| entry.command).collect();
+        let commands: Vec<_> =
+            entries(&page, &page.blocks[1]).unwrap().into_iter().map(|entry| entry.command).collect();
         assert_eq!(commands, ["d", "e # f"]);
     }
 
     #[test]
     fn an_ellipsis_stands_for_any_lines() {
         let printed = lines("a\nb\nc\nd");
-        for right in ["a\nb\nc\nd", "a\n...", "...\nd", "a\n...\nd", "...\nb\nc\n...", "...", "a\n...\nb\nc\nd"] {
+        for right in
+            ["a\nb\nc\nd", "a\n...", "...\nd", "a\n...\nd", "...\nb\nc\n...", "...", "a\n...\nb\nc\nd"]
+        {
             assert!(matches(&printed, &lines(right)), "{right}");
         }
         for wrong in ["a", "b\n...", "...\nc", "a\n...\nb\n...\nb\n...", "a\nb\nc\nd\ne"] {

@@ -25,20 +25,21 @@ pub(crate) async fn check(page: &Page, block: &Block) -> Result<Vec<(String, Opt
     command.env("TMPDIR", &temporary);
     let mut process = Process::spawn("zmesd demo", &mut command, &home.path().join("demo.log"))?;
     let (said, told) = split(&entry.output);
-    let (introduction, events) = wait_until("the demo has told of as many alarms as the page shows", async || {
-        if let Some(status) = process.exited()? {
-            bail!("the demo ended with {status}");
-        }
-        let log = process.log();
-        let complete = log.rsplit_once('\n').map_or("", |(complete, _)| complete);
-        let text = complete
-            .replace(&*temporary.to_string_lossy(), "/tmp")
-            .replace(&*zmesctl_binary()?.to_string_lossy(), "cargo run -q -p zmesctl --");
-        let lines: Vec<String> = text.lines().map(ToOwned::to_owned).collect();
-        let (introduction, events) = split(&lines);
-        Ok((events.len() >= told.len()).then(|| (introduction.to_vec(), events.to_vec())))
-    })
-    .await?;
+    let (introduction, events) =
+        wait_until("the demo has told of as many alarms as the page shows", async || {
+            if let Some(status) = process.exited()? {
+                bail!("the demo ended with {status}");
+            }
+            let log = process.log();
+            let complete = log.rsplit_once('\n').map_or("", |(complete, _)| complete);
+            let text = complete
+                .replace(&*temporary.to_string_lossy(), "/tmp")
+                .replace(&*zmesctl_binary()?.to_string_lossy(), "cargo run -q -p zmesctl --");
+            let lines: Vec<String> = text.lines().map(ToOwned::to_owned).collect();
+            let (introduction, events) = split(&lines);
+            Ok((events.len() >= told.len()).then(|| (introduction.to_vec(), events.to_vec())))
+        })
+        .await?;
     let status = process.end(Signal::SIGINT).await?;
     ensure!(status.success(), "the demo ended with {status}");
     // What an app gets and what a phone gets are on their way at the same time.

@@ -59,7 +59,11 @@ async fn heard(app: &mut AppClient) -> Result<String> {
 }
 
 /// Plays an admin's part on the control socket.
-pub(crate) async fn control(page: &Page, block: &Block, stage: &Stage) -> Result<Vec<(String, Option<Edit>)>> {
+pub(crate) async fn control(
+    page: &Page,
+    block: &Block,
+    stage: &Stage,
+) -> Result<Vec<(String, Option<Edit>)>> {
     let mut findings = Vec::new();
     let mut socket = Control::open(&stage.place("run/control.sock")).await?;
     let mut greeting = Some(socket.line().await?);

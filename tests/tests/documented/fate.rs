@@ -9,8 +9,8 @@ use crate::shell::{self, Simple};
 
 /// Programs that are run as they stand, in the page's own little world.
 const RUN: [&str; 15] = [
-    "zmesd", "zmesctl", "cat", "cd", "echo", "grep", "head", "jq", "ls", "mkdir", "openssl", "printf", "socat", "sort",
-    "true",
+    "zmesd", "zmesctl", "cat", "cd", "echo", "grep", "head", "jq", "ls", "mkdir", "openssl", "printf",
+    "socat", "sort", "true",
 ];
 
 /// Programs that no test runs, and why.
@@ -57,6 +57,9 @@ const NOT_HERE: [(&str, &str, &str); 3] = [
     ("zmesd", "run", "goes on until it is told to stop"),
 ];
 
+/// Commands that the programs are about to learn. One that they know by now must go from here.
+const PENDING: [(&str, &str); 2] = [("zmesctl", "doctor"), ("zmesd", "import-config")];
+
 /// What becomes of a command.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Fate {
@@ -74,12 +77,17 @@ pub(crate) fn of(line: &str) -> Result<Fate> {
     ensure!(!commands.is_empty(), "an empty command");
     let (mut fate, mut asks) = (Fate::Run, true);
     for simple in &commands {
-        check_words(simple)?;
         let program = simple.words.first().map(String::as_str).unwrap_or_default();
         let second = simple.words.get(1).map(String::as_str).unwrap_or_default();
+        if is_pending(&simple.words) {
+            return Ok(Fate::NotRun("comes soon"));
+        }
+        check_words(simple)?;
         asks &= program != "zmesctl" && program != "zmesd" || only_looks(&simple.words);
         asks &= simple.files.is_empty();
-        if let Some((.., why)) = NOT_HERE.iter().find(|(name, option, _)| (*name, *option) == (program, second)) {
+        if let Some((.., why)) =
+            NOT_HERE.iter().find(|(name, option, _)| (*name, *option) == (program, second))
+        {
             fate = Fate::NotRun(why);
         } else if let Some((_, why)) = NOT_RUN.iter().find(|(name, _)| *name == program) {
             fate = Fate::NotRun(why);
@@ -93,6 +101,11 @@ pub(crate) fn of(line: &str) -> Result<Fate> {
         }
     }
     Ok(if fate == Fate::Run && asks { Fate::Ask } else { fate })
+}
+
+fn is_pending(words: &[String]) -> bool {
+    let [program, command, ..] = words else { return false };
+    PENDING.contains(&(program.as_str(), command.as_str()))
 }
 
 /// Fails where `zmesctl` or `zmesd` would not understand the words.
@@ -130,8 +143,8 @@ fn only_looks(words: &[String]) -> bool {
     let mut plain = words.iter().skip(1).map(String::as_str).filter(|word| !word.starts_with('-'));
     let (first, second) = (plain.next().unwrap_or_default(), plain.next().unwrap_or_default());
     match first {
-        "status" | "watch" | "why" | "doctor" | "check" | "latency" | "completions" | "config" | "check-config"
-        | "default-config" => true,
+        "status" | "watch" | "why" | "doctor" | "check" | "latency" | "completions" | "config"
+        | "check-config" | "default-config" => true,
         "clients" | "tokens" | "monitors" | "push" => {
             ["list", "show", "log", "check", "queue", "export"].contains(&second)
         }
@@ -155,7 +168,11 @@ pub(crate) fn stays_below(root: &str, line: &str) -> Result<()> {
         for word in simple.words.iter().chain(&simple.files) {
             let path = word.split_once('=').map_or(word.as_str(), |(_, value)| value);
             let path = path.strip_prefix("UNIX-CONNECT:").unwrap_or(path);
-            if path.starts_with('/') && path != "/dev/null" && !path.starts_with(root) && !path.starts_with("/CN=") {
+            if path.starts_with('/')
+                && path != "/dev/null"
+                && !path.starts_with(root)
+                && !path.starts_with("/CN=")
+            {
                 bail!("{path} is no file of the page's world (documented/stage.rs: PLACES)");
             }
         }
@@ -178,6 +195,15 @@ mod tests {
     }
 
     #[test]
+    fn what_is_pending_is_not_there_yet() {
+        for (program, command) in PENDING {
+            let words = [program, command, "x"].map(ToOwned::to_owned).to_vec();
+            let known = check_words(&Simple { words, files: Vec::new() }).is_ok();
+            assert!(!known, "`{program} {command}` is there: take it off the list, and run UPDATE=1");
+        }
+    }
+
+    #[test]
     fn words_that_no_program_knows_are_found() {
         for wrong in [
             "zmesctl statsu",
@@ -193,7 +219,9 @@ mod tests {
     #[test]
     fn no_file_of_the_machine_is_touched() {
         stays_below("/tmp/x", "zmesctl tokens export >/tmp/x/y 2>/dev/null").unwrap();
-        for wrong in ["echo x >/etc/passwd", "cat /etc/passwd", "zmesd check-config --config=/etc/zmesd/zmesd.toml"] {
+        for wrong in
+            ["echo x >/etc/passwd", "cat /etc/passwd", "zmesd check-config --config=/etc/zmesd/zmesd.toml"]
+        {
             assert!(stays_below("/tmp/x", wrong).is_err(), "{wrong}");
         }
     }

@@ -65,7 +65,7 @@ async fn play(name: &str) -> Result<()> {
         let kind = (block.language.as_str(), block.words.first().map(String::as_str));
         findings.extend(match kind {
             ("console", Some("demo")) => demo::check(&page, block).await?,
-            ("console" | "sh", _) => console::check(&page, block, &mut stage).await?,
+            _ if is_session(block) => console::check(&page, block, &mut stage).await?,
             ("text", Some("app")) => dialogue::app(&page, block, &stage).await?,
             ("text", Some("control")) => dialogue::control(&page, block, &stage).await?,
             _ => Vec::new(),
@@ -73,6 +73,11 @@ async fn play(name: &str) -> Result<()> {
     }
     findings.extend(table_of_requests(&page)?);
     settle(&page, findings)
+}
+
+/// Says whether a block is one of commands; a script that is only shown is tested by itself.
+fn is_session(block: &Block) -> bool {
+    ["console", "sh"].contains(&block.language.as_str()) && !block.words.iter().any(|word| word == "shown")
 }
 
 /// Makes a test of each page, so that they run side by side, and knows their names.
@@ -112,7 +117,7 @@ fn every_command_is_one_that_the_programs_know() -> Result<()> {
     let mut wrong = Vec::new();
     for name in page::names()? {
         let page = Page::read(&name)?;
-        for block in page.blocks.iter().filter(|block| ["console", "sh"].contains(&block.language.as_str())) {
+        for block in page.blocks.iter().filter(|block| is_session(block)) {
             wrong.extend(console::check_words(&page, block)?);
         }
     }
@@ -191,7 +196,9 @@ async fn every_configuration_holds() -> Result<()> {
 /// Checks a piece of `zmesd.toml`, with the world's files in place of those that it names.
 async fn check_configuration(page: &Page, block: &Block, stage: &Stage) -> Result<Option<String>> {
     let mut text = stage.here(&block.lines.join("\n"));
-    for (documented, file) in [("/etc/zmesd/firebase.json", "firebase.json"), ("/etc/zmesd/apns.p8", "apns.p8")] {
+    for (documented, file) in
+        [("/etc/zmesd/firebase.json", "firebase.json"), ("/etc/zmesd/apns.p8", "apns.p8")]
+    {
         text = text.replace(documented, &stage.place(file).to_string_lossy());
     }
     // What the piece does not speak of is as in the world.
@@ -256,7 +263,10 @@ fn every_request_is_documented() -> Result<()> {
     ensure!(requests.len() > 20, "only {} requests found", requests.len());
     for (kind, ..) in requests {
         let named = page.lines.iter().any(|line| line.contains(&format!("\"type\":\"{kind}\"")));
-        ensure!(named || updates(), "docs/control-protocol.md does not know `{kind}`: UPDATE=1 adds it to the table");
+        ensure!(
+            named || updates(),
+            "docs/control-protocol.md does not know `{kind}`: UPDATE=1 adds it to the table"
+        );
     }
     Ok(())
 }

@@ -99,10 +99,8 @@ fn is_number(word: &str) -> bool {
 
 /// `10:00:00`, `2026-11-02`, `2026-11-02T10:00:00.123Z`
 fn is_time(word: &str) -> bool {
-    let shape: String = word
-        .chars()
-        .map(|character| if character.is_ascii_digit() { '0' } else { character })
-        .collect();
+    let shape: String =
+        word.chars().map(|character| if character.is_ascii_digit() { '0' } else { character }).collect();
     let clock = |shape: &str| shape.starts_with("00:00:00") && !shape[8..].contains(':');
     let date = shape.starts_with("0000-00-00");
     clock(&shape) || date && (shape.len() == 10 || shape.get(10..11) == Some("T"))
@@ -139,14 +137,20 @@ mod tests {
     #[test]
     fn times_spans_and_ports_are_all_the_same() {
         for (one, other) in [
-            ("up 4 h 12 min (since 2026-11-02 05:48:00, pid 812)", "up 3 s (since 2026-11-03 05:48:01, pid 9)"),
+            (
+                "up 4 h 12 min (since 2026-11-02 05:48:00, pid 812)",
+                "up 3 s (since 2026-11-03 05:48:01, pid 9)",
+            ),
             ("token  sent   112 ms  3 min ago", "token sent 7 ms now"),
             ("09:59:50.000  x", "12:00:00.123  x"),
             ("at 2026-11-02T09:59:50Z,", "at 2026-11-02T09:59:50.123Z,"),
             ("OK | time=3ms;;", "OK | time=12ms;;"),
             ("from 127.0.0.1:4000)", "from 127.0.0.1:41234)"),
             ("\"uptime_ms\": 12,", "\"uptime_ms\": 345,"),
-            (r#"{"at":"2026-11-02T09:59:50Z","latency_ms":3}"#, r#"{"at":"2026-11-03T09:59:50Z","latency_ms":4}"#),
+            (
+                r#"{"at":"2026-11-02T09:59:50Z","latency_ms":3}"#,
+                r#"{"at":"2026-11-03T09:59:50Z","latency_ms":4}"#,
+            ),
         ] {
             assert_eq!(line(one), line(other));
         }

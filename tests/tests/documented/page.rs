@@ -1,6 +1,7 @@
 //! Markdown as far as it matters here: the fenced blocks of a page, each with its place.
 
 use std::fs;
+use std::path::Path;
 
 use anyhow::{Context, Result, ensure};
 
@@ -87,7 +88,7 @@ pub(crate) fn names() -> Result<Vec<String>> {
     let mut names = vec!["README.md".to_owned()];
     for entry in fs::read_dir(repository()?.join("docs"))? {
         let name = entry?.file_name().to_string_lossy().into_owned();
-        if name.ends_with(".md") {
+        if Path::new(&name).extension().is_some_and(|extension| extension == "md") {
             names.push(format!("docs/{name}"));
         }
     }

@@ -14,7 +14,8 @@ pub(crate) struct Simple {
 
 /// Takes a command line apart.
 pub(crate) fn commands(line: &str) -> Result<Vec<Simple>> {
-    let mut reader = Reader { rest: line.chars().collect::<Vec<_>>().into_iter().peekable(), found: Vec::new() };
+    let mut reader =
+        Reader { rest: line.chars().collect::<Vec<_>>().into_iter().peekable(), found: Vec::new() };
     reader.read()?;
     Ok(reader.found)
 }
@@ -131,12 +132,10 @@ mod tests {
 
     #[test]
     fn programs_are_told_apart() {
-        assert_eq!(words("a 'b c' | d \"e\\\"f\" && g; h # i"), [
-            vec!["a", "b c"],
-            vec!["d", "e\"f"],
-            vec!["g"],
-            vec!["h"]
-        ]);
+        assert_eq!(
+            words("a 'b c' | d \"e\\\"f\" && g; h # i"),
+            [vec!["a", "b c"], vec!["d", "e\"f"], vec!["g"], vec!["h"]]
+        );
         assert_eq!(words("x || { y; z; }"), [vec!["x"], vec!["y"], vec!["z"]]);
         let simple = &commands("a >/dev/null 2>&1 < in b").unwrap();
         assert_eq!(simple[0].files, ["/dev/null"]);

@@ -173,7 +173,8 @@ impl Stage {
                 self.order(&["reload"]).await
             }
             "typo" => {
-                let text = self.world.settings.render().replace("[push.proxy]\n", "[push.proxy]\nsuond = \"x\"\n");
+                let text =
+                    self.world.settings.render().replace("[push.proxy]\n", "[push.proxy]\nsuond = \"x\"\n");
                 Ok(fs::write(self.world.settings_file(), text)?)
             }
             "mended" => self.world.write_settings(),
@@ -184,7 +185,8 @@ impl Stage {
 
     /// Lets happen what a line in parentheses tells: `Garage alarms: event 32912`.
     pub(crate) async fn happen(&self, what: &str) -> Result<()> {
-        let (who, event) = what.split_once(" alarms: event ").with_context(|| format!("nobody knows `{what}`"))?;
+        let (who, event) =
+            what.split_once(" alarms: event ").with_context(|| format!("nobody knows `{what}`"))?;
         let monitor = MONITORS.iter().find(|(_, name)| *name == who).with_context(|| format!("no {who}"))?.0;
         self.world.alarm(monitor, event.parse()?).await
     }
