@@ -2,6 +2,7 @@
 //! would run them as they stand, and what they do to a real daemon is what the page says.
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::Stdio;
 
@@ -9,7 +10,7 @@ use anyhow::{Context, Result, ensure};
 use nix::sys::signal::Signal;
 use tokio::process::Command;
 use zmes_tests::standin::{Behaviour, PushProxy, Route};
-use zmes_tests::{World, within};
+use zmes_tests::{Process, World, wait_until, within, zmesctl_binary};
 
 use crate::page::Page;
 use crate::shell;
@@ -162,6 +163,90 @@ async fn what_cannot_be_done_is_worth_a_mail() -> Result<()> {
     }
     let (code, stdout, stderr) = as_cron(&stage, &format!("PATH={} {missing}", only.display())).await?;
     ensure!(code == 127 && stdout.is_empty() && stderr.contains("jq"), "{code}\n{stdout}\n{stderr}");
+    Ok(())
+}
+
+/// What a machine has, in a namespace of its own: programs and socket where the package puts them, the page's crontab and
+/// script where the page installs them, nothing else for cron to do, and a sendmail that keeps the mail.
+const MACHINE: &str = r#"
+set -e
+world=$1 zmesctl=$2 script=$3 crontab=$4
+mount --make-rprivate /
+mount -t tmpfs none /mnt
+for directory in bin sbin; do
+  mkdir /mnt/$directory /mnt/$directory.work
+  mount -t overlay overlay -o "lowerdir=/usr/$directory,upperdir=/mnt/$directory,workdir=/mnt/$directory.work" "/usr/$directory"
+done
+cp "$zmesctl" /usr/bin/zmesctl
+printf '#!/bin/sh\ncat >%s/mail.new && mv %s/mail.new %s/mail\n' "$world" "$world" "$world" >/usr/sbin/sendmail
+chmod 755 /usr/sbin/sendmail
+mount -t tmpfs none /run
+mkdir -m 755 /run/zmesd
+[ ! -d "$world/run" ] || mount --bind "$world/run" /run/zmesd
+mount -t tmpfs none /var/spool/cron
+mkdir /var/spool/cron/crontabs
+mount -t tmpfs none /etc/cron.d
+[ ! -e /etc/crontab ] || mount --bind /dev/null /etc/crontab
+mount -t tmpfs none /usr/local/sbin
+install -m 755 "$script" /usr/local/sbin/zmes-token-cleanup
+install -m 644 "$crontab" /etc/cron.d/zmes-token-cleanup
+exec cron -f
+"#;
+
+/// Starts Debian's cron on that machine. Nobody waits for 3:17: the time alone is another.
+fn cron(stage: &Stage) -> Result<Process> {
+    let text = shown("examples/cron.d/zmes-token-cleanup")?;
+    let (times, ..) = crontab()?;
+    let file = stage.place("crontab");
+    fs::write(&file, text.replace(&times.join(" "), "@reboot"))?;
+    let mut command = Process::command("unshare");
+    command
+        .args(["--mount", "/bin/sh", "-c", MACHINE, "sh"])
+        .arg(stage.world.directory())
+        .arg(zmesctl_binary()?)
+        .arg(crate::repository()?.join(SCRIPT))
+        .arg(file);
+    Process::spawn("cron", &mut command, &stage.place("cron.log"))
+}
+
+/// Says whether cron can be tried here; where it must be, it is an error that it cannot.
+fn has_cron() -> Result<bool> {
+    let installed = Path::new("/usr/sbin/cron").exists();
+    if installed && nix::unistd::geteuid().is_root() {
+        return Ok(true);
+    }
+    ensure!(std::env::var_os("CI").is_none(), "cron cannot be tried: it needs root and the package cron");
+    eprintln!("SKIPPED: cron itself (needs root and the package cron)");
+    Ok(false)
+}
+
+#[tokio::test]
+async fn cron_itself_runs_it() -> Result<()> {
+    if !has_cron()? {
+        return Ok(());
+    }
+    let mut stage = Stage::open().await?;
+    drop(stage.world.phone("android", PHONES[0].0).await?);
+    last_heard(&mut stage, &PHONES[..1]).await?;
+    fs::set_permissions(stage.place("run"), fs::Permissions::from_mode(0o755))?;
+    let mut running = cron(&stage)?;
+    wait_until("cron has run the clean-up", async || {
+        if let Some(status) = running.exited()? {
+            anyhow::bail!("cron ended with {status}: {}", running.log());
+        }
+        Ok((left(&stage.world).await?.len() == 2).then_some(()))
+    })
+    .await?;
+    running.end(Signal::SIGTERM).await?;
+    ensure!(!stage.place("mail").exists(), "a mail of what went well");
+    // What went wrong is a mail.
+    stage.direct("stopped").await?;
+    let mut running = cron(&stage)?;
+    let mail =
+        wait_until("cron has sent a mail", async || Ok(fs::read_to_string(stage.place("mail")).ok())).await?;
+    running.end(Signal::SIGTERM).await?;
+    let about = mail.lines().any(|line| line.starts_with("Subject:") && line.contains(INSTALLED));
+    ensure!(about && mail.contains("error:") && mail.contains("hint:"), "{mail}");
     Ok(())
 }
 

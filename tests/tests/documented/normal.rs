@@ -5,8 +5,8 @@ use serde_json::Value;
 
 /// Numbers that say how long something took or which process it was.
 const MEASURED: [&str; 4] = ["pid", "ms", "age_s", "rss_kib"];
-/// Words for units of time.
-const UNITS: [&str; 8] = ["ms", "s", "min", "h", "day", "days", "second", "seconds"];
+/// Words for units of time, and of files that grow.
+const UNITS: [&str; 10] = ["ms", "s", "min", "h", "day", "days", "second", "seconds", "KiB", "MiB"];
 /// Ids of synthetic alarms begin here.
 const TEST_EVENTS: u64 = 4_000_000_000;
 
