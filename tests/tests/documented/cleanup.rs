@@ -109,8 +109,8 @@ async fn left(world: &World) -> Result<Vec<String>> {
 /// Phones that fill the world: `(token, days since it was heard of, failed pushes)`.
 const PHONES: [(&str, u64, u32); 5] = [
     ("gone:APA91bE-nothing-heard-for-61-days", 61, 0),
-    ("gone-and-failing:APA91bE-15-days", 15, 5),
-    ("failing-for-a-night:APA91bE-15-days", 15, 2),
+    ("gone-and-failing:APA91bE-15-days-failing", 15, 5),
+    ("failing-for-a-night:APA91bE-15-days-at-night", 15, 2),
     ("failing-but-in-use:APA91bE-1-day", 1, 500),
     ("quiet:APA91bE-59-days", 59, 0),
 ];

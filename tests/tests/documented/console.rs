@@ -14,6 +14,8 @@ use crate::stage::{Printed, Stage};
 
 /// How long a command that only looks is asked again until it prints what the page says.
 const PATIENCE: Duration = Duration::from_secs(10);
+/// The same where the page is to be changed anyway: long enough for what is on its way.
+const SETTLING: Duration = Duration::from_secs(2);
 /// Stands for any lines.
 const ELLIPSIS: &str = "...";
 
@@ -120,7 +122,7 @@ async fn run(
     silent: bool,
     stage: &mut Stage,
 ) -> Result<Printed> {
-    let deadline = Instant::now() + PATIENCE;
+    let deadline = Instant::now() + if crate::updates() { SETTLING } else { PATIENCE };
     loop {
         let printed = stage.run(&entry.command).await?;
         let same = silent || matches(&printed.lines, &entry.output);

@@ -38,7 +38,13 @@ pub(crate) async fn app(page: &Page, block: &Block, stage: &Stage) -> Result<Vec
                 app.send_text(sent).await.with_context(|| place.clone())?;
             }
         } else if let Some(wanted) = text.strip_prefix(RECEIVED) {
-            let came = heard(&mut app).await.with_context(|| place.clone())?;
+            let came = match heard(&mut app).await {
+                Ok(came) => came,
+                Err(error) => {
+                    findings.push((format!("{place}: {error:#}"), None));
+                    break;
+                }
+            };
             findings.extend(compare(&place, line, wanted, &came)?);
         } else if let Some(happening) = text.strip_prefix('(') {
             stage.happen(happening.trim_end_matches(')')).await.with_context(|| place.clone())?;

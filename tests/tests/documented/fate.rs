@@ -8,9 +8,9 @@ use anyhow::{Context, Result, anyhow, bail, ensure};
 use crate::shell::{self, Simple};
 
 /// Programs that are run as they stand, in the page's own little world.
-const RUN: [&str; 15] = [
+const RUN: [&str; 16] = [
     "zmesd", "zmesctl", "cat", "cd", "echo", "grep", "head", "jq", "ls", "mkdir", "openssl", "printf",
-    "socat", "sort", "true",
+    "socat", "sort", "tail", "true",
 ];
 
 /// Programs that no test runs, and why.
@@ -73,7 +73,13 @@ pub(crate) enum Fate {
 
 /// Decides about a command line; fails where the programs do not know its words, or where nobody knows the program.
 pub(crate) fn of(line: &str) -> Result<Fate> {
-    let commands = shell::commands(line)?;
+    let mut commands = shell::commands(line)?;
+    for simple in &mut commands {
+        // `ZM_PASSWORD=secret ./consumer.py`
+        let plain = simple.words.iter().position(|word| !is_assignment(word)).unwrap_or(simple.words.len());
+        simple.words.drain(..plain);
+    }
+    commands.retain(|simple| !simple.words.is_empty());
     ensure!(!commands.is_empty(), "an empty command");
     let (mut fate, mut asks) = (Fate::Run, true);
     for simple in &commands {
@@ -101,6 +107,11 @@ pub(crate) fn of(line: &str) -> Result<Fate> {
         }
     }
     Ok(if fate == Fate::Run && asks { Fate::Ask } else { fate })
+}
+
+fn is_assignment(word: &str) -> bool {
+    let name = |text: &str| text.bytes().all(|byte| byte.is_ascii_uppercase() || byte == b'_');
+    word.split_once('=').is_some_and(|(before, _)| !before.is_empty() && name(before))
 }
 
 fn is_pending(words: &[String]) -> bool {

@@ -10,8 +10,9 @@ use anyhow::{Context, Result, bail, ensure};
 use nix::sys::signal::Signal;
 use serde_json::json;
 use tokio::process::Command;
+use tokio::time::{Duration, timeout};
 use zmes_tests::standin::{PushProxy, Route};
-use zmes_tests::{AppClient, UserRow, World, token_ending, within, zmesctl_binary, zmesd_binary};
+use zmes_tests::{AppClient, Incoming, UserRow, World, token_ending, within, zmesctl_binary, zmesd_binary};
 
 /// The cameras, as the pages name them.
 const MONITORS: [(u32, &str); 4] = [(1, "Front Door"), (2, "Garage"), (3, "Driveway"), (4, "Garden")];
@@ -66,6 +67,8 @@ impl Stage {
             .user(UserRow::new("amy", "secret").monitor_ids("1,2"))
             .setting("server", "trusted-proxies", "[\"127.0.0.1\"]")
             .setting("auth", "timeout", "\"3s\"")
+            // A group that every machine has; `zmesd` comes with the package.
+            .setting("control", "admin-group", "\"root\"")
             .with_push_proxy(&proxy);
         for (id, name) in MONITORS {
             builder = builder.monitor(id, name);
@@ -122,7 +125,16 @@ impl Stage {
         let port = self.world.endpoint().await?.address.to_string();
         self.addresses.push((self.proxy.address().to_string(), "push.example.org:8801".to_owned()));
         self.addresses.push((port, "[::]:9000".to_owned()));
+        // As the configuration has it: any port.
+        self.addresses.push(("127.0.0.1:0".to_owned(), "[::]:9000".to_owned()));
         Ok(())
+    }
+
+    /// Lets the apps read what has come and answer pings, as apps do all the time.
+    async fn read_along(&mut self) {
+        for app in &mut self.apps {
+            while let Ok(Ok(Incoming::Json(_))) = timeout(Duration::from_millis(1), app.next()).await {}
+        }
     }
 
     /// An alarm, and its end.
@@ -198,12 +210,13 @@ impl Stage {
     async fn start(&mut self) -> Result<()> {
         self.world.start_daemon().await?;
         let port = self.world.endpoint().await?.address.to_string();
-        self.addresses.push((port, "[::]:9000".to_owned()));
+        self.addresses.insert(0, (port, "[::]:9000".to_owned()));
         Ok(())
     }
 
     /// Runs a command line of a page, in the shell that an admin has.
     pub(crate) async fn run(&mut self, line: &str) -> Result<Printed> {
+        self.read_along().await;
         let command = self.here(line);
         crate::fate::stays_below(&self.world.directory().to_string_lossy(), &command)?;
         let script = format!("exec 2>&1\n(exit {})\n{command}", self.last);
