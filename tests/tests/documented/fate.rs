@@ -81,7 +81,8 @@ pub(crate) fn of(line: &str) -> Result<Fate> {
     }
     commands.retain(|simple| !simple.words.is_empty());
     ensure!(!commands.is_empty(), "an empty command");
-    let (mut fate, mut asks) = (Fate::Run, true);
+    let ours = |words: &[String]| words.first().is_some_and(|first| first == "zmesctl" || first == "zmesd");
+    let (mut fate, mut asks) = (Fate::Run, commands.iter().any(|simple| ours(&simple.words)));
     for simple in &commands {
         let program = simple.words.first().map(String::as_str).unwrap_or_default();
         let second = simple.words.get(1).map(String::as_str).unwrap_or_default();
@@ -89,7 +90,7 @@ pub(crate) fn of(line: &str) -> Result<Fate> {
             return Ok(Fate::NotRun("comes soon"));
         }
         check_words(simple)?;
-        asks &= program != "zmesctl" && program != "zmesd" || only_looks(&simple.words);
+        asks &= !ours(&simple.words) || only_looks(&simple.words);
         asks &= simple.files.is_empty();
         if let Some((.., why)) =
             NOT_HERE.iter().find(|(name, option, _)| (*name, *option) == (program, second))
@@ -200,6 +201,8 @@ mod tests {
         assert_eq!(of("zmesctl status").unwrap(), Fate::Ask);
         assert_eq!(of("zmesctl tokens mute 1a2b --for 1h").unwrap(), Fate::Run);
         assert_eq!(of("zmesctl tokens list --json | jq .").unwrap(), Fate::Ask);
+        assert_eq!(of("echo $?").unwrap(), Fate::Run);
+        assert!(matches!(of("ZM_PASSWORD=x docs/examples/consumer.py wss://x").unwrap(), Fate::NotRun(_)));
         assert!(matches!(of("zmesctl watch").unwrap(), Fate::NotRun(_)));
         assert!(matches!(of("systemctl restart zmesd").unwrap(), Fate::NotRun(_)));
         assert!(matches!(of("runuser -u zmesd -- zmesd check-config").unwrap(), Fate::NotRun(_)));

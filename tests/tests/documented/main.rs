@@ -12,9 +12,11 @@ mod page;
 mod shell;
 mod stage;
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use anyhow::{Context, Result, ensure};
+use serde::Deserialize;
 use serde_json::Value;
 use zmes_shared::control::{Access, Request};
 
@@ -221,22 +223,29 @@ async fn check_configuration(page: &Page, block: &Block, stage: &Stage) -> Resul
     Ok((!output.status.success()).then(|| format!("{}: {problems}", page.place(block.start))))
 }
 
-/// Everything that can be asked, as the wire fixtures have it: one request of each type, and who may send it.
-fn requests() -> Result<Vec<(String, Value, Access)>> {
-    let mut requests: Vec<(String, Value, Access)> = Vec::new();
-    let directory = repository()?.join("tests/fixtures/wire/v1");
-    let mut names: Vec<_> = std::fs::read_dir(directory)?.collect::<Result<_, _>>()?;
-    // The plainest of a type has the shortest name and comes first.
-    names.sort_by_key(|entry| (entry.file_name().len(), entry.file_name()));
-    for entry in names.iter().filter(|entry| entry.file_name().to_string_lossy().starts_with("request-")) {
+/// Everything that can be asked, as the wire fixtures have it: the shortest request of each type, and who may send it.
+fn requests() -> Result<BTreeMap<String, (String, Access)>> {
+    let mut requests = BTreeMap::<String, (String, Access)>::new();
+    for entry in std::fs::read_dir(repository()?.join("tests/fixtures/wire/v1"))? {
+        let entry = entry?;
+        if !entry.file_name().to_string_lossy().starts_with("request-") {
+            continue;
+        }
         let frame: Value = serde_json::from_str(&std::fs::read_to_string(entry.path())?)?;
-        let kind = frame["request"]["type"].as_str().context("no type")?.to_owned();
-        let request: Request = serde_json::from_value(frame["request"].clone())?;
-        if !requests.iter().any(|(known, ..)| *known == kind) {
-            requests.push((kind, frame["request"].clone(), request.access()));
+        let access = Request::deserialize(&frame["request"])?.access();
+        let mut members = frame["request"].as_object().context("no object")?.clone();
+        let kind =
+            members.remove("type").and_then(|kind| Some(kind.as_str()?.to_owned())).context("no type")?;
+        let rest = Value::Object(members).to_string();
+        let comma = if rest == "{}" { "" } else { "," };
+        let text = format!("{{\"type\":\"{kind}\"{comma}{}", rest.get(1..).unwrap_or_default());
+        let length = |text: &str| (text.len(), text.to_owned());
+        match requests.get_mut(&kind) {
+            Some(known) if length(&known.0) <= length(&text) => {}
+            Some(known) => *known = (text, access),
+            None => drop(requests.insert(kind, (text, access))),
         }
     }
-    requests.sort_by(|one, other| one.0.cmp(&other.0));
     Ok(requests)
 }
 
@@ -247,7 +256,7 @@ fn table_of_requests(page: &Page) -> Result<Option<(String, Option<Edit>)>> {
         return Ok(None);
     };
     let mut wanted = vec!["| request | who | for example |".to_owned(), "|---|---|---|".to_owned()];
-    for (kind, request, access) in requests()? {
+    for (kind, (request, access)) in requests()? {
         let who = if access == Access::Read { "anybody" } else { "admin" };
         wanted.push(format!("| `{kind}` | {who} | `{request}` |"));
     }
@@ -261,7 +270,7 @@ fn every_request_is_documented() -> Result<()> {
     let page = Page::read("docs/control-protocol.md")?;
     let requests = requests()?;
     ensure!(requests.len() > 20, "only {} requests found", requests.len());
-    for (kind, ..) in requests {
+    for kind in requests.into_keys() {
         let named = page.lines.iter().any(|line| line.contains(&format!("\"type\":\"{kind}\"")));
         ensure!(
             named || updates(),

@@ -7,12 +7,17 @@ use std::path::{Path, PathBuf};
 use std::process::Stdio;
 
 use anyhow::{Context, Result, bail, ensure};
+use jiff::tz::TimeZone;
 use nix::sys::signal::Signal;
+use rcgen::{CertificateParams, DnType, IsCa, KeyPair, date_time_ymd};
 use serde_json::json;
 use tokio::process::Command;
 use tokio::time::{Duration, timeout};
-use zmes_tests::standin::{PushProxy, Route};
-use zmes_tests::{AppClient, Incoming, UserRow, World, token_ending, within, zmesctl_binary, zmesd_binary};
+use zmes_tests::standin::PushProxy;
+use zmes_tests::{
+    AppClient, Certificate, Incoming, UserRow, World, epoch_seconds, token_ending, within, zmesctl_binary,
+    zmesd_binary,
+};
 
 /// The cameras, as the pages name them.
 const MONITORS: [(u32, &str); 4] = [(1, "Front Door"), (2, "Garage"), (3, "Driveway"), (4, "Garden")];
@@ -73,7 +78,9 @@ impl Stage {
         for (id, name) in MONITORS {
             builder = builder.monitor(id, name);
         }
-        let world = builder.start().await?;
+        let mut world = builder.prepare().await?;
+        world.certificate = certificate(&world)?;
+        world.start_daemon().await?;
         world.wait_comparing().await?;
         let mut stage = Self { world, proxy, apps: Vec::new(), last: 0, addresses: Vec::new() };
         stage.furnish()?;
@@ -100,11 +107,30 @@ impl Stage {
 
     /// Amy and the admin open their apps, then two cameras see something.
     async fn enter(&mut self) -> Result<()> {
+        self.connect().await?;
+        self.alarm(2, 32910).await?;
+        self.alarm(3, 32911).await?;
+        for (token, event) in [(AMYS_PHONE, 32910), (ADMINS_PHONE, 32910), (ADMINS_PHONE, 32911)] {
+            let handle = self.world.handle(token).await?;
+            self.world.wait_delivery(&handle, event, "sent").await?;
+        }
+        let standin = "CN=localhost < CN=Authority of the stand-ins".to_owned();
+        self.addresses.push((standin, "CN=push.example.org < CN=Example CA".to_owned()));
+        self.addresses.push((self.proxy.address().to_string(), "push.example.org:8801".to_owned()));
+        // As the configuration has it: any port.
+        self.addresses.push(("127.0.0.1:0".to_owned(), "[::]:9000".to_owned()));
+        Ok(())
+    }
+
+    /// The apps connect, as they do by themselves whenever the daemon is there.
+    async fn connect(&mut self) -> Result<()> {
+        self.apps.clear();
+        let endpoint = self.world.endpoint().await?;
+        self.addresses.insert(0, (endpoint.address.to_string(), "[::]:9000".to_owned()));
         for (user, password, address, platform, token, app) in [
             ("amy", "secret", "192.0.2.31", "ios", AMYS_PHONE, "1.8.001"),
             ("admin", "adminpass", "192.0.2.32", "android", ADMINS_PHONE, "1.8.001"),
         ] {
-            let endpoint = self.world.endpoint().await?;
             let mut client = AppClient::connect_with(&endpoint, &[("X-Forwarded-For", address)]).await?;
             let data = json!({"user": user, "password": password, "appversion": app});
             client.send(&json!({"event": "auth", "data": data, "token": token})).await?;
@@ -116,17 +142,6 @@ impl Stage {
             self.world.wait_token(token, "registered", |_| true).await?;
             self.apps.push(client);
         }
-        self.alarm(2, 32910).await?;
-        self.alarm(3, 32911).await?;
-        for token in [AMYS_PHONE, ADMINS_PHONE] {
-            let handle = self.world.handle(token).await?;
-            self.world.wait_delivery(&handle, 32910, "sent").await?;
-        }
-        let port = self.world.endpoint().await?.address.to_string();
-        self.addresses.push((self.proxy.address().to_string(), "push.example.org:8801".to_owned()));
-        self.addresses.push((port, "[::]:9000".to_owned()));
-        // As the configuration has it: any port.
-        self.addresses.push(("127.0.0.1:0".to_owned(), "[::]:9000".to_owned()));
         Ok(())
     }
 
@@ -158,12 +173,11 @@ impl Stage {
                 Ok(())
             }
             "started" => self.start().await,
-            "proxy-refuses" => {
-                self.proxy.always_on(Route::Push, PushProxy::wrong_app_key());
-                Ok(())
-            }
-            "proxy-works" => {
-                self.proxy.always_on(Route::Push, zmes_tests::standin::Behaviour::Accept);
+            // Each phone's next push, once; the second attempt goes well.
+            "proxy-refuses-once" => {
+                for token in [AMYS_PHONE, ADMINS_PHONE] {
+                    self.proxy.answer_token_next(token, 1, &PushProxy::wrong_app_key());
+                }
                 Ok(())
             }
             "proxy-gone" => self.proxy.refuse().await,
@@ -179,10 +193,11 @@ impl Stage {
                 self.world.database.sql("UPDATE Users SET Enabled=1 WHERE Username='amy'").await?;
                 self.order(&["monitors", "reload"]).await
             }
-            "shadow" => {
-                self.world.settings.set_text("push", "mode", "shadow");
+            "shadow" | "live" => {
+                self.world.daemon()?.end(Signal::SIGTERM).await?;
+                self.world.settings.set_text("push", "mode", word);
                 self.world.write_settings()?;
-                self.order(&["reload"]).await
+                self.start().await
             }
             "typo" => {
                 let text =
@@ -209,9 +224,8 @@ impl Stage {
 
     async fn start(&mut self) -> Result<()> {
         self.world.start_daemon().await?;
-        let port = self.world.endpoint().await?.address.to_string();
-        self.addresses.insert(0, (port, "[::]:9000".to_owned()));
-        Ok(())
+        self.world.wait_comparing().await?;
+        self.connect().await
     }
 
     /// Runs a command line of a page, in the shell that an admin has.
@@ -275,4 +289,24 @@ impl Stage {
         fs::set_permissions(&copy, fs::Permissions::from_mode(0o755))?;
         Ok(copy)
     }
+}
+
+/// A certificate as an admin makes one: for the name that people type, and for about a year.
+fn certificate(world: &World) -> Result<Certificate> {
+    let mut params =
+        CertificateParams::new(["zm.example.org", "localhost", "127.0.0.1"].map(ToOwned::to_owned))?;
+    params.is_ca = IsCa::ExplicitNoCa;
+    params.distinguished_name.push(DnType::CommonName, "zm.example.org");
+    let today = jiff::Timestamp::from_second(epoch_seconds())?.to_zoned(TimeZone::UTC).date();
+    let day = |days: i32| -> Result<_> {
+        let date = today.checked_add(jiff::Span::new().days(days))?;
+        Ok(date_time_ymd(date.year().into(), date.month().try_into()?, date.day().try_into()?))
+    };
+    (params.not_before, params.not_after) = (day(-1)?, day(364)?);
+    let pair = KeyPair::generate()?;
+    let signed = params.self_signed(&pair)?;
+    let Certificate { certificate, key, .. } = world.certificate.clone();
+    fs::write(&certificate, signed.pem())?;
+    fs::write(&key, pair.serialize_pem())?;
+    Ok(Certificate { certificate, key, der: signed.der().clone() })
 }
