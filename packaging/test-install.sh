@@ -186,7 +186,7 @@ fresh() { # fresh NAME: a copy that may be spoilt
   cp "$deb" "$newer" "$root/srv/"
 }
 
-apt_install='env DEBIAN_FRONTEND=noninteractive apt-get -q -y --no-install-recommends --no-download install'
+apt_install='env DEBIAN_FRONTEND=noninteractive apt-get -q -y --no-install-recommends install'
 
 # ---------------------------------------------------------------------------------------------- without systemd
 without_systemd() {
@@ -376,7 +376,7 @@ steered() {
   ok 'the log says why' inside sh -c 'journalctl -u zmesd | grep -q "polling"'
   inside sed -i '/^polling = 1$/d' /etc/zmesd/zmesd.toml
   ok 'and reloads when it is mended' inside systemctl reload zmesd
-  inside kill -KILL "$(property MainPID)"
+  inside systemctl kill --signal=KILL zmesd.service
   soon 'killed, it is started again' inside sh -c '[ "$(systemctl show --property NRestarts --value zmesd)" = 1 ] && zmesctl status'
 }
 

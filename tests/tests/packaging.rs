@@ -138,7 +138,7 @@ fn programs_can_be_run_and_the_configuration_is_closed() -> Result<()> {
         ("usr/lib/systemd/system/zmesd.service", 0o644),
         ("usr/share/doc/zmesd/changelog.gz", 0o644),
     ] {
-        ensure!(files.get(name) == Some(&wanted), "{name}: {:o?}", files.get(name));
+        ensure!(files.get(name) == Some(&wanted), "{name}: {:?}", files.get(name));
     }
     Ok(())
 }
