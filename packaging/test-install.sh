@@ -180,7 +180,7 @@ make_roots() { # make_roots SUITE: $roots/SUITE-plain without systemd, $roots/SU
 }
 
 fresh() { # fresh NAME: a copy that may be spoilt
-  root=$work/root
+  root=$work/system
   rm -rf --one-file-system "$root"
   cp -a --reflink=auto "$roots/$1" "$root"
   cp "$deb" "$newer" "$root/srv/"
@@ -254,6 +254,8 @@ for device in null zero full random urandom tty; do
 done
 mount -t devpts -o newinstance,ptmxmode=0666,mode=620 devpts "$root/dev/pts"
 ln -s pts/ptmx "$root/dev/ptmx" && ln -s /proc/self/fd "$root/dev/fd"
+# In what it takes for a container systemd leaves that to others; credentials come through it.
+mount --make-rshared "$root"
 exec env -i container=zmes PATH=/usr/sbin:/usr/bin:/sbin:/bin chroot "$root" /lib/systemd/systemd
 BOOT
   bash -c 'echo $$ >"$1/cgroup.procs" && exec unshare --mount --pid --fork --kill-child --cgroup --uts --ipc --net \
@@ -280,21 +282,18 @@ as() { # as USER COMMAND...
 put() { inside sh -c "cat >'$1'"; }
 
 shm() { # shm STATE EVENT: what zmc of monitor 1 would have written just now, on a recorded file
-  python3 - "/proc/$init/root/dev/shm/zm.mmap.1" "$1" "$2" <<'SHM'
+  python3 - "$1" "$2" <<'SHM' | inside dd of=/dev/shm/zm.mmap.1 bs=64k iflag=fullblock conv=notrunc status=none
 import pathlib, struct, sys, time
 sys.path.insert(0, "tests/lab")
 sys.dont_write_bytecode = True
 import zmshm
-path, state, event = pathlib.Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3])
-if not path.exists():
-    path.write_bytes(pathlib.Path("tests/fixtures/shm/zm1.36.33-nodect-idle-fresh.bin").read_bytes())
+content = bytearray(pathlib.Path("tests/fixtures/shm/zm1.36.33-nodect-idle-fresh.bin").read_bytes())
+table = zmshm.TABLE[zmshm.detect(content)]
 now = int(time.time())
-with path.open("r+b") as file:
-    table = zmshm.TABLE[zmshm.detect(file.read(8192))]
-    for name, kind, value in (("startup_time", "q", now), ("heartbeat_time", "q", now), ("last_write_time", "q", now),
-                              ("last_event", "Q", event), ("state", "I", state)):
-        file.seek(table[name][0])
-        file.write(struct.pack("<" + kind, value))
+for name, kind, value in (("startup_time", "q", now), ("heartbeat_time", "q", now), ("last_write_time", "q", now),
+                          ("last_event", "Q", int(sys.argv[2])), ("state", "I", int(sys.argv[1]))):
+    struct.pack_into("<" + kind, content, table[name][0], value)
+sys.stdout.buffer.write(content)
 SHM
 }
 
@@ -354,14 +353,15 @@ configured() {
 }
 
 sandboxed() {
-  local pid status
+  local pid status view
   pid=$(property MainPID)
+  view=/proc/$pid/root
   status=$(inside cat "/proc/$pid/status")
   same 'it runs as its user, without capabilities or new privileges, with a filter of system calls' \
     'zmesd 0000000000000000 0000000000000000 1 2' \
     "$(inside stat -c %U "/proc/$pid") $(awk '/^CapEff/ { print $2 }' <<<"$status") $(awk '/^CapBnd/ { print $2 }' <<<"$status") $(
       awk '/^NoNewPrivs/ { print $2 }' <<<"$status") $(awk '/^Seccomp:/ { print $2 }' <<<"$status")"
-  same 'its /dev/shm is the system'"'"'s' "$(inside stat -c '%d:%i' /dev/shm)" "$(inside stat -c '%d:%i' "/proc/$pid/root/dev/shm")"
+  same 'its /dev/shm is the system'"'"'s' "$(inside stat -c '%d:%i' /dev/shm)" "$(inside stat -c '%d:%i' "$view/dev/shm")"
 }
 
 steered() {
