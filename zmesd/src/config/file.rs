@@ -24,7 +24,8 @@ section! {
     /// Where ZoneMinder is, and how closely to look at it.
     ZoneminderSection = "zoneminder" once {
         /// ZoneMinder's own configuration. It and conf.d/*.conf beside it say how to reach the database (ZM_DB_*),
-        /// where the shared memory is (ZM_PATH_MAP) and which server this is (ZM_SERVER_*).
+        /// where the shared memory is (ZM_PATH_MAP) and which server this is (ZM_SERVER_*). Where the default does not
+        /// exist, those of other distributions are looked for: /etc/zoneminder, /usr/local/etc/zm, /etc.
         "config" config: PathName = PathName, Literal::Text("/etc/zm/zm.conf"), Restart;
         /// Another way to the database, which then overrides zm.conf: "mysql://user:password@host/zm", or
         /// "mysql://user:password@localhost/zm?socket=/run/mysqld/mysqld.sock". TLS: "?ssl-ca=/path".
