@@ -79,7 +79,7 @@ fn prints(shown: &Shown) -> Prints {
 
 /// Fails if a line is wider than the terminal; what files are made of is as wide as it is.
 fn ensure_fits(shown: &Shown, columns: usize) -> Result<()> {
-    if prints(shown) == Prints::Document {
+    if prints(shown) == Prints::Document && !shown.command.contains("--help") {
         return Ok(());
     }
     for line in shown.lines() {
@@ -120,6 +120,29 @@ async fn every_command_fits_and_is_in_colour_only_where_it_may_be() -> Result<()
             ensure_fits(&shown, columns.into())?;
         }
         ensure!(!colours || colourful > 10, "only {colourful} commands have colours");
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn every_help_fits() -> Result<()> {
+    if !Tmux::is_there() {
+        return skipped("there is no tmux");
+    }
+    let directory = tempfile::tempdir()?;
+    let zmesctl = zmesctl_binary()?;
+    let is_command = |word: &&str| word.bytes().all(|byte| byte.is_ascii_lowercase());
+    let words = |line: &str| line.split(' ').take(2).take_while(is_command).collect::<Vec<_>>().join(" ");
+    let mut lines: Vec<_> = COMMAND_LINES.iter().map(|line| words(line.line)).collect();
+    lines.extend(["", "tokens", "clients", "alarm", "push"].map(str::to_owned));
+    lines.sort();
+    lines.dedup();
+    let commands: Vec<_> =
+        lines.iter().map(|line| format!("'{}' {line} --help", zmesctl.display())).collect();
+    let tmux = Tmux::run(directory.path(), "help", 80, "export TERM=xterm-256color", &commands)?;
+    for shown in tmux.finished(&commands).await? {
+        ensure!(shown.code == 0 && shown.text.contains("Example"), "{shown:#?}");
+        ensure_fits(&shown, 80)?;
     }
     Ok(())
 }

@@ -13,7 +13,7 @@ use crate::exit::Exit;
 use crate::render::{Out, View, clean, time};
 use crate::values;
 
-const LEVELS: [&str; 6] = ["error", "warn", "info", "debug", "trace", "off"];
+const LEVELS: [&str; 5] = ["error", "warn", "info", "debug", "trace"];
 /// Slips of the keyboard that a word may be away from a level.
 const MISTYPED: usize = 2;
 
@@ -86,7 +86,7 @@ mod tests {
                 "{typed}"
             );
         }
-        for right in ["debug", "INFO", "off", "zmesd::ws=trace", "sqlx", "zmesd"] {
+        for right in ["debug", "INFO", "zmesd::ws=trace", "sqlx", "zmesd"] {
             assert!(refuse_mistyped(right).is_ok(), "{right}");
         }
     }

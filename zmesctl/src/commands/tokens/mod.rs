@@ -112,7 +112,7 @@ Examples:
   zmesctl tokens revoke 1a2b3c4d            asks first
   zmesctl tokens revoke 1a2b 9f00 --yes     in a script
   zmesctl tokens revoke --user bob          all phones of one user
-  zmesctl tokens revoke -- -Xk3bQ9_aZ       where a token's end begins with a dash
+  zmesctl tokens revoke -- -Xk3bQ9_aZ       its end begins with a dash
 
 The app registers again when it is opened. To keep a user out, disable the user
 in ZoneMinder.")]
