@@ -27,7 +27,10 @@ mod tests {
     fn lines_break_at_blanks() {
         assert_eq!(wrap("no such file or directory", Some(12)), ["no such file", "or directory"]);
         assert_eq!(wrap("no such file or directory", None), ["no such file or directory"]);
-        assert_eq!(wrap("/var/lib/zmesd/zmesd.db is whole", Some(8)), ["/var/lib/zmesd/zmesd.db", "is whole"]);
+        assert_eq!(
+            wrap("/var/lib/zmesd/zmesd.db is whole", Some(8)),
+            ["/var/lib/zmesd/zmesd.db", "is whole"]
+        );
         assert_eq!(wrap("", Some(8)), [""]);
     }
 }

@@ -165,13 +165,7 @@ const COMMANDS: [(&str, &str, &str, &str, i32); 42] = [
     ("why 32910 --token 1a2b3c4d", "request-why-token", "reply-why-unseen", "is not watched", 0),
     ("latency", "request-latency", "reply-latency", "4.10 s", 0),
     ("doctor", "request-doctor", "reply-doctor", "Red: push proxy: push.example.org:8801: tcp", 1),
-    (
-        "doctor 1a2b3c4d --monitor 3",
-        "request-doctor-token",
-        "reply-doctor-token",
-        "token 1a2b3c4d:\n",
-        0,
-    ),
+    ("doctor 1a2b3c4d --monitor 3", "request-doctor-token", "reply-doctor-token", "token 1a2b3c4d:\n", 0),
     ("check push", "request-check-push", "reply-check-tls", "OK tls", 0),
     ("check store", "request-check-store", "reply-check-tls", "OK tls", 0),
 ];

@@ -28,7 +28,9 @@ pub use push::{
 };
 pub use section::{AnyForm, Complaint, Form, Key, Literal, Reload, Section};
 pub use template::default_file;
-pub use validate::{Loaded, Looks, PairCheck, PairFinding, PairPart, PairWeight, PushCheck, PushFinding, PushPart};
+pub use validate::{
+    Loaded, Looks, PairCheck, PairFinding, PairPart, PairWeight, PushCheck, PushFinding, PushPart,
+};
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
