@@ -23,8 +23,17 @@ async fn in_a_healthy_house_nothing_is_red() -> Result<()> {
     ensure!(worried.is_empty(), "{worried:#?}");
     let steps: Vec<_> = findings.iter().filter_map(|finding| finding["step"].as_str()).collect();
     let expected = [
-        "daemon", "configuration", "zm.conf", "database", "monitors", "port", "certificate", "clock", "state",
-        "push proxy", "tokens",
+        "daemon",
+        "configuration",
+        "zm.conf",
+        "database",
+        "monitors",
+        "port",
+        "certificate",
+        "clock",
+        "state",
+        "push proxy",
+        "tokens",
     ];
     ensure!(steps == expected, "{steps:?}");
     let port = &findings[5]["detail"];
@@ -122,7 +131,9 @@ async fn a_monitor_whose_layout_is_unknown() -> Result<()> {
     let world = World::new().monitor(1, "Garage").start().await?;
     world.shm(1)?.poke(&881_u32.to_le_bytes(), 0)?;
     world.wait_monitor(1, "followed in the database", |monitor| monitor["source"] == "db").await?;
-    let hint = ails(&world, "", "monitor 1", "unknown layout of the shared memory (size 881)", "update zmesd").await?;
+    let hint =
+        ails(&world, "", "monitor 1", "unknown layout of the shared memory (size 881)", "update zmesd")
+            .await?;
     ensure!(hint.contains("zoneminder.source = \"db\""), "{hint}");
     world.shm(1)?.start()?;
     world.wait_monitor(1, "understood", |monitor| monitor["source"] == "shm").await?;
@@ -161,9 +172,10 @@ async fn a_proxy_whose_certificate_is_not_trusted() -> Result<()> {
     world.write_settings()?;
     // Mended on the disk, it tells what is still to do.
     let answer = doctor(&world, "", 1).await?;
-    let changed = answer["findings"].as_array().into_iter().flatten().any(|finding| {
-        finding["step"] == "configuration" && finding["hint"] == "systemctl restart zmesd"
-    });
+    let changed =
+        answer["findings"].as_array().into_iter().flatten().any(|finding| {
+            finding["step"] == "configuration" && finding["hint"] == "systemctl restart zmesd"
+        });
     ensure!(changed && first_red(&answer)?.0 == "push proxy", "{answer:#}");
     world.kill_daemon().await?;
     world.start_daemon().await?;
@@ -204,7 +216,8 @@ async fn a_configuration_that_was_broken_since_the_start() -> Result<()> {
     world.settings.set("server", "max-clients", "5");
     world.write_settings()?;
     let answer = is_well(&world, "").await?;
-    let hint = answer["findings"].as_array().into_iter().flatten().find(|finding| finding["severity"] == "warning");
+    let hint =
+        answer["findings"].as_array().into_iter().flatten().find(|finding| finding["severity"] == "warning");
     ensure!(hint.is_some_and(|finding| finding["hint"] == "zmesctl reload"), "{answer:#}");
     world.run(&["reload"]).await?.expect_code(0)?;
     is_well(&world, "").await?;

@@ -22,9 +22,11 @@ async fn a_daemon_that_was_stopped() -> Result<()> {
     ensure!(step == "daemon" && detail.contains("has left the socket"), "{answer:#}");
     ensure!(hint.contains("systemctl"), "{hint}");
     ensure!(answer["error"]["code"] == "unreachable", "{answer}");
-    let steps: Vec<_> = answer["findings"].as_array().context("no list")?.iter().map(|one| &one["step"]).collect();
+    let steps: Vec<_> =
+        answer["findings"].as_array().context("no list")?.iter().map(|one| &one["step"]).collect();
     ensure!(steps == ["configuration", "state", "port", "daemon"], "{steps:?}");
-    let people = world.run(&["doctor", "--config", &world.settings_file().to_string_lossy()]).await?.expect_code(3)?;
+    let people =
+        world.run(&["doctor", "--config", &world.settings_file().to_string_lossy()]).await?.expect_code(3)?;
     let last = people.stdout.lines().last().unwrap_or_default();
     ensure!(last.starts_with("Red: daemon: zmesd does not run") && people.stderr.is_empty(), "{people:#?}");
     Ok(())
@@ -41,7 +43,10 @@ async fn a_configuration_that_is_wrong() -> Result<()> {
     ensure!(step == "configuration" && detail.starts_with(&place) && detail.contains("listen"), "{answer:#}");
     let daemon = answer["findings"].as_array().and_then(|findings| findings.last()).context("no list")?;
     ensure!(daemon["step"] == "daemon", "{answer:#}");
-    ensure!(daemon["hint"].as_str().is_some_and(|hint| hint.starts_with("mend what is red above")), "{daemon}");
+    ensure!(
+        daemon["hint"].as_str().is_some_and(|hint| hint.starts_with("mend what is red above")),
+        "{daemon}"
+    );
     Ok(())
 }
 
@@ -49,8 +54,11 @@ async fn a_configuration_that_is_wrong() -> Result<()> {
 async fn a_port_that_somebody_else_has() -> Result<()> {
     let taken = TcpListener::bind("127.0.0.1:0")?;
     let address = taken.local_addr()?;
-    let world =
-        World::new().monitor(1, "Garage").setting("server", "listen", &format!("[\"{address}\"]")).prepare().await?;
+    let world = World::new()
+        .monitor(1, "Garage")
+        .setting("server", "listen", &format!("[\"{address}\"]"))
+        .prepare()
+        .await?;
     let (step, detail, hint) = first_red(&outside(&world, 3).await?)?;
     ensure!(step == "port" && detail.contains(&address.to_string()), "{step}: {detail}");
     ensure!(hint.contains("ss -ltnp"), "{hint}");

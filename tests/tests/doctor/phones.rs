@@ -20,7 +20,7 @@ async fn a_token_that_its_provider_calls_dead() -> Result<()> {
     let world = World::new().monitor(1, "Garage").with_fcm(&fcm).start().await?;
     let _app = phone(&world, PHONE, "", "").await?;
     let handle = world.handle(PHONE).await?;
-    fcm.always_token(PHONE, Fcm::unregistered());
+    fcm.messages.always_token(PHONE, Fcm::unregistered());
     world.alarm(1, 5).await?;
     world.wait_token(PHONE, "laid to rest", |token| token["state"] == "revoked").await?;
     let restore = format!("zmesctl tokens restore {handle}");
@@ -41,7 +41,7 @@ async fn a_dead_token_of_a_phone_that_has_a_new_one() -> Result<()> {
     let fcm = Fcm::start().await?;
     let world = World::new().monitor(1, "Garage").with_fcm(&fcm).start().await?;
     let _app = phone(&world, PHONE, "", "").await?;
-    fcm.always_token(PHONE, Fcm::unregistered());
+    fcm.messages.always_token(PHONE, Fcm::unregistered());
     world.alarm(1, 5).await?;
     world.wait_token(PHONE, "laid to rest", |token| token["state"] == "revoked").await?;
     let _reinstalled = phone(&world, "fcm:APA91b-after-the-app-was-installed-anew", "", "").await?;
@@ -57,7 +57,8 @@ async fn an_owner_who_is_disabled() -> Result<()> {
     let handle = world.handle(PHONE).await?;
     world.database.sql("UPDATE Users SET Enabled=0 WHERE Username='admin'").await?;
     // The walk has the database read anew before it judges.
-    let hint = ails(&world, "", "owner", "ZoneMinder does not let admin in: the user is disabled", "mysql ").await?;
+    let hint =
+        ails(&world, "", "owner", "ZoneMinder does not let admin in: the user is disabled", "mysql ").await?;
     ails(&world, &handle, "owner", "the user is disabled", &hint).await?;
     ails(&world, "admin", "user", "the user is disabled", &hint).await?;
     drop(app);
@@ -99,7 +100,8 @@ async fn a_phone_that_was_silenced_or_switched_off() -> Result<()> {
     let mut app = phone(&world, PHONE, "", "").await?;
     let handle = world.handle(PHONE).await?;
     world.run(&["tokens", "mute", &handle, "--for", "1h"]).await?.expect_code(0)?;
-    let hint = ails(&world, &handle, "mute", "an admin has silenced it until", "zmesctl tokens unmute").await?;
+    let hint =
+        ails(&world, &handle, "mute", "an admin has silenced it until", "zmesctl tokens unmute").await?;
     obey(&world, &hint).await?;
     is_well(&world, &handle).await?;
     app.send(&json!({"event": "push", "data": {"type": "token", "platform": "android", "token": PHONE,
@@ -109,7 +111,9 @@ async fn a_phone_that_was_silenced_or_switched_off() -> Result<()> {
     ails(&world, &handle, "state", "switched pushes off", "in the app").await?;
     let people = world.run(&["doctor", &handle]).await?.expect_code(1)?.stdout;
     ensure!(people.contains(&format!("token {handle}:\n")), "{people}");
-    ensure!(people.lines().last().is_some_and(|line| line.starts_with(&format!("Red: token {handle}: state:"))));
+    ensure!(
+        people.lines().last().is_some_and(|line| line.starts_with(&format!("Red: token {handle}: state:")))
+    );
     Ok(())
 }
 
@@ -137,6 +141,13 @@ async fn who_is_not_there_is_not_found() -> Result<()> {
         ensure!(answer["error"]["code"] == "not_found", "{answer}");
     }
     // A user without phone and app.
-    ails(&world, "admin", "tokens", "no app of admin is connected, and no phone is registered", "open the app").await?;
+    ails(
+        &world,
+        "admin",
+        "tokens",
+        "no app of admin is connected, and no phone is registered",
+        "open the app",
+    )
+    .await?;
     Ok(())
 }

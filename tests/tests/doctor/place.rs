@@ -24,7 +24,8 @@ impl SmallDisk {
     /// Mounts it; `None` where that is not allowed.
     fn mount(place: &Path) -> Result<Option<Self>> {
         fs::create_dir_all(place)?;
-        let mounted = Command::new("mount").args(["-t", "tmpfs", "-o", "size=4m", "tmpfs"]).arg(place).status();
+        let mounted =
+            Command::new("mount").args(["-t", "tmpfs", "-o", "size=4m", "tmpfs"]).arg(place).status();
         if mounted.is_ok_and(|status| status.success()) {
             return Ok(Some(Self { place: place.to_path_buf() }));
         }
@@ -118,7 +119,9 @@ fn for_nobody(world: &World) -> Result<PathBuf> {
 
 fn as_nobody(program: &Path) -> Command {
     let mut command = Command::new("setpriv");
-    command.args(["--pdeathsig", "KILL", "--reuid=65534", "--regid=65534", "--clear-groups", "--"]).arg(program);
+    command
+        .args(["--pdeathsig", "KILL", "--reuid=65534", "--regid=65534", "--clear-groups", "--"])
+        .arg(program);
     command
 }
 
@@ -170,7 +173,10 @@ async fn a_key_that_keeps_the_daemon_from_starting() -> Result<()> {
     };
     let expected = |(step, detail, hint): (String, String, String)| -> Result<()> {
         ensure!(step == "certificate" && detail.contains(&place), "{step}: {detail}");
-        ensure!(detail.contains("permission denied for user nobody") && hint.contains(&place), "{detail}: {hint}");
+        ensure!(
+            detail.contains("permission denied for user nobody") && hint.contains(&place),
+            "{detail}: {hint}"
+        );
         Ok(())
     };
     expected(ask(as_nobody(&programs.join("zmesctl")))?)?;

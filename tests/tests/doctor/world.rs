@@ -15,7 +15,8 @@ pub(crate) fn house(proxy: &PushProxy) -> WorldBuilder {
 
 /// Asks, expects that exit code, and returns the answer, in which no secret may be.
 pub(crate) async fn doctor(world: &World, line: &str, code: i32) -> Result<Value> {
-    let arguments: Vec<&str> = ["doctor"].into_iter().chain(line.split_whitespace()).chain(["--json"]).collect();
+    let arguments: Vec<&str> =
+        ["doctor"].into_iter().chain(line.split_whitespace()).chain(["--json"]).collect();
     let answer = world.run(&arguments).await?.expect_code(code)?;
     for secret in [Database::PASSWORD, World::AUTH_SECRET, PushProxy::APP_KEY, PHONE] {
         ensure!(!answer.stdout.contains(secret) && !answer.stderr.contains(secret), "{secret}: {answer:#?}");
@@ -29,9 +30,8 @@ pub(crate) fn first_red(answer: &Value) -> Result<(String, String, String)> {
     let red = findings.iter().find(|finding| finding["ok"] == false);
     let red = red.with_context(|| format!("nothing is red: {answer:#}"))?;
     ensure!(answer["ok"] == false && red["severity"] == "error", "{answer}");
-    let text = |member: &str| {
-        red[member].as_str().map(str::to_owned).with_context(|| format!("no {member}: {red}"))
-    };
+    let text =
+        |member: &str| red[member].as_str().map(str::to_owned).with_context(|| format!("no {member}: {red}"));
     Ok((text("step")?, text("detail")?, text("hint")?))
 }
 

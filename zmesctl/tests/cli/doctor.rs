@@ -92,7 +92,8 @@ impl Machine {
 
     /// systemd has given up, and the service runs as zmesd.
     fn failed_service(&self) {
-        let exec = format!("{{ path=/usr/bin/zmesd ; argv[]=/usr/bin/zmesd --config {} ; }}", self.path("a.toml"));
+        let exec =
+            format!("{{ path=/usr/bin/zmesd ; argv[]=/usr/bin/zmesd --config {} ; }}", self.path("a.toml"));
         self.program(
             "systemctl",
             &format!(
@@ -125,7 +126,8 @@ const GOOD: &str = r#"{"ok":true,"findings":[{"step":"configuration","ok":true,"
 
 fn steps(document: &Value) -> Vec<(String, bool)> {
     let findings = document["findings"].as_array().unwrap();
-    let step = |finding: &Value| (finding["step"].as_str().unwrap().to_owned(), finding["ok"].as_bool().unwrap());
+    let step =
+        |finding: &Value| (finding["step"].as_str().unwrap().to_owned(), finding["ok"].as_bool().unwrap());
     findings.iter().map(step).collect()
 }
 
@@ -151,11 +153,15 @@ fn what_keeps_the_daemon_from_starting_is_the_first_red_step() {
     }
     assert_eq!(steps(&document), [("certificate".to_owned(), false), ("daemon".to_owned(), false)]);
     assert_eq!(daemon["hint"], "mend what is red above, then: systemctl restart zmesd");
-    assert_eq!(machine.called(), format!("check-config --json --rehearse --config {}", machine.path("a.toml")));
+    assert_eq!(
+        machine.called(),
+        format!("check-config --json --rehearse --config {}", machine.path("a.toml"))
+    );
     let run = machine.run("doctor");
     assert_eq!((run.code, run.stderr.as_str()), (Some(3), ""));
     assert!(run.stdout.starts_with("FAIL certificate"), "{run:?}");
-    let last = "Red: certificate: key.pem: permission denied for user zmesd; 1 more follow, perhaps from that\n";
+    let last =
+        "Red: certificate: key.pem: permission denied for user zmesd; 1 more follow, perhaps from that\n";
     assert!(run.stdout.ends_with(last), "{run:?}");
 }
 

@@ -31,8 +31,7 @@ impl ConfigFile {
 
     /// Reads and checks it, with a look into the certificates and keys that it names. Reads many files.
     pub(super) fn examine(&self, clock: &Arc<dyn Clock>) -> Result<Loaded, Problems> {
-        let mut loaded =
-            with_looks(clock, |looks| Loaded::read_with(&self.path, &self.environment, looks))?;
+        let mut loaded = with_looks(clock, |looks| Loaded::read_with(&self.path, &self.environment, looks))?;
         if let Some(level) = &self.log_level {
             loaded.config.log.level.clone_from(level);
         }

@@ -29,7 +29,10 @@ fn the_grammar_is_the_pinned_one() {
             run(Some("/x"), Some("info,zmesd::ws=trace")),
         ),
         ("zmesd check-config", Command::CheckConfig(CheckArgs::default())),
-        ("zmesd check-config --json --rehearse --config /x", Command::CheckConfig(CheckArgs { config: of("/x"), json: true, rehearse: true })),
+        (
+            "zmesd check-config --json --rehearse --config /x",
+            Command::CheckConfig(CheckArgs { config: of("/x"), json: true, rehearse: true }),
+        ),
         ("zmesd default-config", Command::DefaultConfig),
     ] {
         assert_eq!(parsed(line).unwrap(), command, "{line}");
@@ -139,11 +142,7 @@ fn a_bad_configuration_exits_with_78_and_says_all() {
 
 #[test]
 fn a_missing_configuration_is_a_problem_with_a_way_out() {
-    let report = check_config(
-        &of("/nonexistent/zmesd.toml"),
-        &Environment::default(),
-        NO_LOOKS,
-    );
+    let report = check_config(&of("/nonexistent/zmesd.toml"), &Environment::default(), NO_LOOKS);
     assert_eq!(report.code, EXIT_CONFIG);
     assert!(report.stderr.contains("no such file"), "{}", report.stderr);
     assert!(report.stderr.contains("zmesd default-config > /nonexistent/zmesd.toml"), "{}", report.stderr);

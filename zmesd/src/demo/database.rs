@@ -13,7 +13,8 @@ use zmes_shared::{EventId, MonitorId};
 
 use crate::domain::{Monitor, MonitorRights, MonitorSet, Recording, User, ZmVersion};
 use crate::ports::{
-    AccountStore, DatabaseCheck, DatabaseFault, DatabaseReport, DbError, EventRow, EventStore, MonitorStore, Zoneminder,
+    AccountStore, DatabaseCheck, DatabaseFault, DatabaseReport, DbError, EventRow, EventStore, MonitorStore,
+    Zoneminder,
 };
 
 /// Name and password of the one user.
@@ -172,7 +173,12 @@ impl AccountStore for Database {
 impl DatabaseCheck for Database {
     async fn examine(&self) -> Result<DatabaseReport, (DatabaseFault, DbError)> {
         let newest = self.events().iter().map(|event| (event.monitor, event.id)).collect();
-        Ok(DatabaseReport { server: "the demo's own".to_owned(), zoneminder: Some(VERSION), clock: None, newest })
+        Ok(DatabaseReport {
+            server: "the demo's own".to_owned(),
+            zoneminder: Some(VERSION),
+            clock: None,
+            newest,
+        })
     }
 }
 

@@ -36,7 +36,9 @@ pub fn room(directory: &Path) -> Option<Room> {
 /// Says what to do where there is no room.
 pub fn room_hint(directory: &Path) -> String {
     let place = directory.display();
-    format!("df -h {place} tells how full it is; journalctl --vacuum-size=100M makes room: zmesd goes on by itself")
+    format!(
+        "df -h {place} tells how full it is; journalctl --vacuum-size=100M makes room: zmesd goes on by itself"
+    )
 }
 
 /// Says what to do about an error of [`try_write`].
@@ -74,7 +76,10 @@ mod tests {
     fn each_error_names_its_command() {
         let place = Path::new("/var/lib/zmesd");
         let hint = |kind: io::ErrorKind| write_hint(place, &kind.into());
-        assert!(try_write(Path::new("/nonexistent/zmesd")).is_err_and(|error| error.kind() == io::ErrorKind::NotFound));
+        assert!(
+            try_write(Path::new("/nonexistent/zmesd"))
+                .is_err_and(|error| error.kind() == io::ErrorKind::NotFound)
+        );
         assert!(hint(io::ErrorKind::NotFound).starts_with("install -d -m 0700 -o zmesd /var/lib/zmesd"));
         assert!(hint(io::ErrorKind::PermissionDenied).starts_with("chown zmesd /var/lib/zmesd"));
         assert!(hint(io::ErrorKind::ReadOnlyFilesystem).starts_with("mount -o remount,rw"));

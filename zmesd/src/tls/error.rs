@@ -173,7 +173,9 @@ impl TlsWarning {
     pub fn is_grave(&self) -> bool {
         match self {
             Self::Expired(_) | Self::NotYetValid(_) | Self::NoNames(_) => true,
-            Self::ExpiresSoon { .. } | Self::IsCa | Self::ChainOutOfOrder(_) | Self::ChainIncomplete(_) => false,
+            Self::ExpiresSoon { .. } | Self::IsCa | Self::ChainOutOfOrder(_) | Self::ChainIncomplete(_) => {
+                false
+            }
         }
     }
 

@@ -76,6 +76,7 @@ pub(super) fn explains(error: &CliError) -> bool {
         | CliError::Usage { .. }
         | CliError::Declined
         | CliError::NoSuchClient { .. }
+        | CliError::NoSuchMonitor { .. }
         | CliError::File { .. }
         | CliError::Unparsable { .. }
         | CliError::Zmesd { .. }
@@ -233,6 +234,7 @@ fn daemon(error: &CliError, service: &Service, explained: bool) -> Finding {
         | CliError::Usage { .. }
         | CliError::Declined
         | CliError::NoSuchClient { .. }
+        | CliError::NoSuchMonitor { .. }
         | CliError::File { .. }
         | CliError::Unparsable { .. }
         | CliError::Zmesd { .. }
@@ -248,7 +250,8 @@ mod tests {
 
     #[test]
     fn what_systemd_says_is_read() {
-        let failed = "LoadState=loaded\nActiveState=failed\nSubState=failed\nResult=exit-code\nExecMainStatus=78\nUser=zmesd\n\
+        let failed = "LoadState=loaded\nActiveState=failed\nSubState=failed\nResult=exit-code\n\
+             ExecMainStatus=78\nUser=zmesd\n\
              ExecStart={ path=/usr/bin/zmesd ; argv[]=/usr/bin/zmesd --config /etc/zmesd/zmesd.toml ; ignore_errors=no }\n";
         let service = Service::read(failed);
         assert_eq!(service.state.as_deref(), Some("failed (Result: exit-code, status 78)"));
@@ -264,10 +267,15 @@ mod tests {
 
     #[test]
     fn each_way_of_not_answering_is_told_apart() {
-        let away = |kind: io::ErrorKind| CliError::Unreachable { socket: "/run/s".into(), source: kind.into() };
+        let away =
+            |kind: io::ErrorKind| CliError::Unreachable { socket: "/run/s".into(), source: kind.into() };
         let table = [
             (away(io::ErrorKind::NotFound), "there is no socket /run/s", "systemctl start zmesd"),
-            (away(io::ErrorKind::ConnectionRefused), "left the socket /run/s behind", "systemctl start zmesd"),
+            (
+                away(io::ErrorKind::ConnectionRefused),
+                "left the socket /run/s behind",
+                "systemctl start zmesd",
+            ),
             (
                 CliError::Denied { socket: "/run/s".into(), source: io::ErrorKind::PermissionDenied.into() },
                 "you may not open",
@@ -286,10 +294,15 @@ mod tests {
     #[test]
     fn what_keeps_it_from_starting_is_mended_first() {
         let error = CliError::Closed;
-        let service = Service { state: Some("failed (Result: exit-code, status 78)".into()), failed: true, ..Service::default() };
+        let state = Some("failed (Result: exit-code, status 78)".into());
+        let service = Service { state, failed: true, ..Service::default() };
         let hint = |explained| daemon(&error, &service, explained).hint.unwrap();
         assert!(hint(true).starts_with("mend what is red above"));
         assert!(hint(false).starts_with("journalctl"));
-        assert!(daemon(&error, &service, false).detail.ends_with("; systemd: failed (Result: exit-code, status 78)"));
+        assert!(
+            daemon(&error, &service, false)
+                .detail
+                .ends_with("; systemd: failed (Result: exit-code, status 78)")
+        );
     }
 }

@@ -55,7 +55,12 @@ async fn world_with_a_phone(filter: MonitorFilter) -> World {
 fn way(ok: bool) -> TransportCheck {
     let (transport, target) = ("proxy".to_owned(), "push.example.org:8801".to_owned());
     let detail = if ok { "push.example.org" } else { "connection refused" }.to_owned();
-    TransportCheck { transport, target, ok, steps: vec![CheckStep { name: "tcp", ok, took: std::time::Duration::ZERO, detail }] }
+    TransportCheck {
+        transport,
+        target,
+        ok,
+        steps: vec![CheckStep { name: "tcp", ok, took: std::time::Duration::ZERO, detail }],
+    }
 }
 
 #[tokio::test]
@@ -67,7 +72,16 @@ async fn the_walk_goes_in_the_order_in_which_things_break() {
     assert_eq!(
         json!(steps),
         json!([
-            "daemon", "configuration", "database", "monitors", "port", "certificate", "clock", "state", "push", "tokens"
+            "daemon",
+            "configuration",
+            "database",
+            "monitors",
+            "port",
+            "certificate",
+            "clock",
+            "state",
+            "push",
+            "tokens"
         ])
     );
     for finding in findings(&answer) {
@@ -91,7 +105,8 @@ async fn a_part_that_is_sick_hides_no_other() {
         hint: "remove it".into(),
         grave: true,
     };
-    let examined = ConfigExamined { problems: vec![problem], warnings: Vec::new(), diff: ConfigDiff::default() };
+    let examined =
+        ConfigExamined { problems: vec![problem], warnings: Vec::new(), diff: ConfigDiff::default() };
     *world.outside.examined.lock().unwrap() = Some(examined);
     let refused = DbError::Unavailable("access denied for `zmuser`".to_owned());
     *world.outside.database.lock().unwrap() = Some(Err((DatabaseFault::Login, refused)));
@@ -115,8 +130,14 @@ async fn a_part_that_is_sick_hides_no_other() {
          mysql -u zmuser -p zm"
     );
     assert_eq!(step(&answer, "monitor 2")["detail"], "Porch: zmc has stopped");
-    assert_eq!(step(&answer, "monitors")["detail"], "1 of 2 that are watched are alive; 1 cannot alarm, as set in ZoneMinder");
-    assert_eq!(step(&answer, "push proxy")["detail"], "push.example.org:8801: tcp failed: connection refused");
+    assert_eq!(
+        step(&answer, "monitors")["detail"],
+        "1 of 2 that are watched are alive; 1 cannot alarm, as set in ZoneMinder"
+    );
+    assert_eq!(
+        step(&answer, "push proxy")["detail"],
+        "push.example.org:8801: tcp failed: connection refused"
+    );
 }
 
 #[tokio::test]
@@ -125,21 +146,39 @@ async fn one_alarm_is_followed_to_one_phone() {
     let handle = world.state.tokens().await.unwrap()[0].token.handle.to_string();
     let ask = async || world.ask(&format!(r#"{{"type":"doctor","target":"{handle}"}}"#)).await;
     let good = ask().await;
-    let about: Vec<_> = findings(&good).iter().filter(|finding| finding["about"].is_string()).cloned().collect();
+    let about: Vec<_> =
+        findings(&good).iter().filter(|finding| finding["about"].is_string()).cloned().collect();
     let steps: Vec<_> = about.iter().map(|finding| finding["step"].as_str().unwrap()).collect();
     assert_eq!(
         steps,
-        ["token", "state", "mute", "owner", "rights", "filter", "interval", "monitors", "push proxy", "last answer"]
+        [
+            "token",
+            "state",
+            "mute",
+            "owner",
+            "rights",
+            "filter",
+            "interval",
+            "monitors",
+            "push proxy",
+            "last answer"
+        ]
     );
     assert!(about.iter().all(|finding| finding["ok"] == true), "{good}");
     assert_eq!(about[0]["about"], format!("token {handle}"));
 
     world.ask(&format!(r#"{{"type":"tokens_mute","token":"{handle}"}}"#)).await;
     let mute = step(&ask().await, "mute");
-    assert_eq!((&mute["ok"], &mute["hint"]), (&json!(false), &json!(format!("zmesctl tokens unmute {handle}"))));
+    assert_eq!(
+        (&mute["ok"], &mute["hint"]),
+        (&json!(false), &json!(format!("zmesctl tokens unmute {handle}")))
+    );
     world.ask(&format!(r#"{{"type":"tokens_revoke","tokens":["{handle}"]}}"#)).await;
     let gone = step(&ask().await, "token");
-    assert_eq!((&gone["ok"], &gone["hint"]), (&json!(false), &json!(format!("zmesctl tokens restore {handle}"))));
+    assert_eq!(
+        (&gone["ok"], &gone["hint"]),
+        (&json!(false), &json!(format!("zmesctl tokens restore {handle}")))
+    );
 }
 
 #[tokio::test]
@@ -159,7 +198,8 @@ async fn an_owner_who_is_disabled_is_named_with_the_command_that_lets_him_in() {
 async fn a_list_without_a_monitor_is_red_where_that_one_is_asked_for() {
     let filter = MonitorFilter::parse("2", "0").unwrap();
     let world = world_with_a_phone(filter).await;
-    let ask = async |monitor: &str| world.ask(&format!(r#"{{"type":"doctor","target":"amy"{monitor}}}"#)).await;
+    let ask =
+        async |monitor: &str| world.ask(&format!(r#"{{"type":"doctor","target":"amy"{monitor}}}"#)).await;
     let told = async |monitor: &str| {
         let about = |finding: &Value| finding["step"] == "filter";
         findings(&ask(monitor).await).into_iter().find(about).unwrap()["severity"].clone()

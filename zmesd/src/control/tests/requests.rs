@@ -275,8 +275,13 @@ async fn checks_name_what_is_wrong() {
     }];
     let objections = Vec::new();
     let not_after = "2999-01-01T00:00:00Z".parse().unwrap();
-    *world.outside.certificate.lock().unwrap() =
-        Some(CertificateSummary { subject: "CN=zm".into(), sans: Vec::new(), not_after, problems, objections });
+    *world.outside.certificate.lock().unwrap() = Some(CertificateSummary {
+        subject: "CN=zm".into(),
+        sans: Vec::new(),
+        not_after,
+        problems,
+        objections,
+    });
     let all = world.ask(r#"{"type":"check","check":"all","within_ms":1209600000}"#).await["ok"].clone();
     assert_eq!(all["ok"], false);
     let details = all["checks"].as_array().unwrap().iter().filter(|part| part["ok"] == false);

@@ -30,8 +30,8 @@ use crate::domain::{
 use crate::monitors::{Catalog, CatalogHandle, Refresh};
 use crate::ports::{
     AlarmTrigger, BreakerView, CertificateInfo, CertificateSummary, Clock, ConfigExamined, ConfigReload,
-    DatabaseCheck, DatabaseFault, DatabaseReport, DbError, DbHealth, EventRow, EventStore, PushCounts, PushOrder, PushSide, StageLatency, SystemClock, TransportCheck,
-    TriggerCommand, TriggerError, TriggerVia,
+    DatabaseCheck, DatabaseFault, DatabaseReport, DbError, DbHealth, EventRow, EventStore, PushCounts,
+    PushOrder, PushSide, StageLatency, SystemClock, TransportCheck, TriggerCommand, TriggerError, TriggerVia,
 };
 use crate::route::{
     Attach, CloseReason, Outgoing, PushRules, Registration, Router, RouterHandle, RouterParts,
@@ -88,7 +88,8 @@ impl ConfigReload for Outside {
 
     fn running(&self) -> Arc<Config> {
         let text = self.toml.lock().unwrap().clone();
-        let text = format!("[zoneminder]\ndatabase-url = \"mysql://zmuser:secret@localhost/zm\"\n{PLAIN}{text}");
+        let text =
+            format!("[zoneminder]\ndatabase-url = \"mysql://zmuser:secret@localhost/zm\"\n{PLAIN}{text}");
         let environment = Environment { system: true, ..Environment::default() };
         let loaded = Loaded::from_text(&text, Path::new("/etc/zmesd/zmesd.toml"), &environment);
         Arc::new(loaded.unwrap().config)

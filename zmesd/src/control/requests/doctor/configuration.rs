@@ -52,9 +52,7 @@ fn fatal(problem: &Problem) -> Finding {
 
 fn changed(file: &str, diff: &ConfigDiff) -> Vec<Finding> {
     let mut findings = Vec::new();
-    for (keys, command) in
-        [(&diff.needs_restart, "systemctl restart zmesd"), (&diff.hot, "zmesctl reload")]
-    {
+    for (keys, command) in [(&diff.needs_restart, "systemctl restart zmesd"), (&diff.hot, "zmesctl reload")] {
         if !keys.is_empty() {
             let detail = format!("{file} was changed and is not in force yet: {}", keys.join(", "));
             findings.push(Finding::warning("configuration", detail, command));
@@ -98,7 +96,8 @@ mod tests {
     fn a_file_that_would_not_be_taken_is_red_at_its_line() {
         let problems = vec![problem("server.tls.key", true)];
         let told = told(ConfigExamined { problems, ..ConfigExamined::default() });
-        let detail = "/etc/zmesd/zmesd.toml:7: server.tls.key: is odd; zmesd would not start again, nor reload";
+        let detail =
+            "/etc/zmesd/zmesd.toml:7: server.tls.key: is odd; zmesd would not start again, nor reload";
         assert_eq!(told[0], ("certificate".to_owned(), Severity::Error, detail.to_owned()));
     }
 

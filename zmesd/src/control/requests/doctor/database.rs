@@ -43,8 +43,9 @@ impl Look {
         let report = match &self.examined {
             Ok(report) => report,
             Err((fault, error)) => {
-                let changed = examined
-                    .is_some_and(|file| file.diff.needs_restart.iter().any(|key| key == "zoneminder.database-url"));
+                let changed = examined.is_some_and(|file| {
+                    file.diff.needs_restart.iter().any(|key| key == "zoneminder.database-url")
+                });
                 let hint = if changed {
                     "the configuration names another way by now: systemctl restart zmesd".to_owned()
                 } else {
@@ -100,7 +101,11 @@ fn hint(fault: DatabaseFault, config: &Config) -> String {
     let (user, name) = (&database.user, &database.name);
     let file = config.origin.file.display();
     let by_url = config.origin.database_by_url;
-    let conf = config.origin.zm_conf.as_ref().map_or_else(|| "zm.conf".to_owned(), |file| file.display().to_string());
+    let conf = config
+        .origin
+        .zm_conf
+        .as_ref()
+        .map_or_else(|| "zm.conf".to_owned(), |file| file.display().to_string());
     let what = |keys: &str| {
         if by_url {
             format!("correct zoneminder.database-url in {file}, then: systemctl restart zmesd")
@@ -111,7 +116,9 @@ fn hint(fault: DatabaseFault, config: &Config) -> String {
     match fault {
         DatabaseFault::Unreachable => match &database.address {
             DatabaseAddress::Tcp { host, port } if !is_own(host) => {
-                format!("mysqladmin -h {host} -P {port} ping; if it does not run there: systemctl start mariadb")
+                format!(
+                    "mysqladmin -h {host} -P {port} ping; if it does not run there: systemctl start mariadb"
+                )
             }
             DatabaseAddress::Default | DatabaseAddress::Socket(_) | DatabaseAddress::Tcp { .. } => {
                 "systemctl start mariadb".to_owned()
@@ -122,7 +129,9 @@ fn hint(fault: DatabaseFault, config: &Config) -> String {
         }
         DatabaseFault::NoDatabase => what("ZM_DB_NAME"),
         DatabaseFault::Privileges => {
-            format!("mysql -e \"GRANT SELECT ON {name}.* TO '{user}'@'localhost'\", then: zmesctl monitors reload")
+            format!(
+                "mysql -e \"GRANT SELECT ON {name}.* TO '{user}'@'localhost'\", then: zmesctl monitors reload"
+            )
         }
         DatabaseFault::Other => "journalctl -u zmesd -n 50; is the database whole? mysqlcheck zm".to_owned(),
     }

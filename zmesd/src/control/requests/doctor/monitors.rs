@@ -13,10 +13,7 @@ use crate::control::ControlParts;
 const TOLD: usize = 20;
 
 /// Says how the monitors are. `newest` is the newest event of each, where the database told it.
-pub(super) fn findings(
-    parts: &ControlParts,
-    newest: Option<&BTreeMap<MonitorId, EventId>>,
-) -> Vec<Finding> {
+pub(super) fn findings(parts: &ControlParts, newest: Option<&BTreeMap<MonitorId, EventId>>) -> Vec<Finding> {
     let listed = join(parts);
     let source = parts.configuration.running().zoneminder.source;
     let watched: Vec<_> = listed.iter().filter(|listed| listed.watched).map(|listed| &listed.view).collect();
@@ -45,8 +42,11 @@ pub(super) fn one(view: &MonitorView, source: Source) -> Option<Finding> {
     let step = format!("monitor {}", view.id);
     let told = |reason: &str| format!("{}: {reason}", view.name);
     if let Some(layout) = unknown_layout(view, source) {
-        let detail = told(&format!("unknown layout of the shared memory (size {layout}): alarms come late, from the database"));
-        let hint = "update zmesd to a version that knows this ZoneMinder; zoneminder.source = \"db\" says that it is meant so";
+        let detail = told(&format!(
+            "unknown layout of the shared memory (size {layout}): alarms come late, from the database"
+        ));
+        let hint = "update zmesd to a version that knows this ZoneMinder; zoneminder.source = \"db\" says that it is \
+                    meant so";
         return Some(Finding::error(step, detail, hint));
     }
     match (&view.reason, view.healthy) {
@@ -74,9 +74,13 @@ fn hint(view: &MonitorView, reason: &str) -> String {
         return "zmesctl check db".to_owned();
     }
     if reason.contains("layout") {
-        return "update zmesd; until then: zoneminder.source = \"auto\", then systemctl restart zmesd".to_owned();
+        return "update zmesd; until then: zoneminder.source = \"auto\", then systemctl restart zmesd"
+            .to_owned();
     }
-    format!("zmdc.pl restart zmc -m {}  (as the user of ZoneMinder); then its log: is the camera there?", view.id)
+    format!(
+        "zmdc.pl restart zmc -m {}  (as the user of ZoneMinder); then its log: is the camera there?",
+        view.id
+    )
 }
 
 fn remark_hint(view: &MonitorView) -> String {
@@ -155,8 +159,13 @@ mod tests {
         let table = [
             (view("shm", false, Some("zmc has stopped"), None), "zmdc.pl restart zmc -m 3"),
             (
-                view("shm", false, Some("permission denied: /dev/shm/zm.mmap.3 (mode 0640); usermod -aG www-data zmesd, then restart zmesd"), None),
-                "usermod -aG www-data zmesd, then restart zmesd",
+                view(
+                    "shm",
+                    false,
+                    Some("permission denied: /dev/shm/zm.mmap.3 (mode 0640); usermod -aG www-data zmesd"),
+                    None,
+                ),
+                "usermod -aG www-data zmesd",
             ),
             (view("db", true, Some("unknown shared-memory layout (size 881)"), Some(881)), "update zmesd"),
             (view("shm", false, Some("unknown shared-memory layout (size 881)"), None), "update zmesd"),

@@ -85,7 +85,8 @@ fn owned(scene: &Scene<'_>, token: &Token) -> Finding {
 
 fn rights(scene: &Scene<'_>, token: &Token, wanted: Option<MonitorId>) -> Finding {
     let may = |id| scene.may_hear(&token.user, id);
-    let hint = "Options > Users in ZoneMinder: restricted monitors, or its role; then: zmesctl monitors reload";
+    let hint =
+        "Options > Users in ZoneMinder: restricted monitors, or its role; then: zmesctl monitors reload";
     if let Some(id) = wanted.filter(|&id| !may(id)) {
         let detail = format!("ZoneMinder does not let {} see monitor {id}", owner(token));
         return Finding::error("rights", detail, hint);
@@ -109,7 +110,8 @@ fn filter(scene: &Scene<'_>, token: &Token, wanted: Option<MonitorId>) -> Findin
         "tick it in the app, in the monitors of its event server settings; zmesctl tokens show {} shows the list",
         scene.call(token)
     );
-    let red = |what: String| Finding::error("filter", format!("{what}: its app has set {listed}"), hint.as_str());
+    let red =
+        |what: String| Finding::error("filter", format!("{what}: its app has set {listed}"), hint.as_str());
     if let Some(id) = wanted.filter(|id| !only.contains_key(id)) {
         return red(format!("monitor {id} is not in its list"));
     }
@@ -130,7 +132,11 @@ fn filter(scene: &Scene<'_>, token: &Token, wanted: Option<MonitorId>) -> Findin
         (_, true) => Finding::good("filter", format!("it wants {listed}: all that it may")),
         (_, false) => {
             let detail = format!("it wants {listed}, and not {}", some(&missing));
-            if wanted.is_some() { Finding::good("filter", detail) } else { Finding::warning("filter", detail, hint) }
+            if wanted.is_some() {
+                Finding::good("filter", detail)
+            } else {
+                Finding::warning("filter", detail, hint)
+            }
         }
     }
 }
@@ -157,7 +163,8 @@ fn cameras(scene: &Scene<'_>, token: &Token, wanted: Option<MonitorId>) -> Vec<F
     let source = scene.config.zoneminder.source;
     let concerned = |id| wanted.is_none_or(|wanted| wanted == id) && scene.hears(token, id);
     let listed = join(scene.parts);
-    let watched: Vec<_> = listed.iter().filter(|listed| listed.watched && concerned(listed.view.id)).collect();
+    let watched: Vec<_> =
+        listed.iter().filter(|listed| listed.watched && concerned(listed.view.id)).collect();
     if let Some(view) = listed.iter().find(|listed| Some(listed.view.id) == wanted && !listed.watched) {
         let reason = view.view.reason.as_deref().unwrap_or("it is not watched");
         let hint = "switch detection on in ZoneMinder, then: zmesctl monitors reload";
@@ -209,6 +216,7 @@ fn last_answer(row: &TokenRow, deliveries: &[DeliveryRow], handle: &str) -> Find
 fn last_skip(deliveries: &[DeliveryRow], handle: &str) -> Option<Finding> {
     let last = deliveries.first().filter(|delivery| delivery.decision == "skipped")?;
     let event = last.event?;
-    let detail = format!("the last alarm, event {event} of monitor {}, was not for it: {}", last.monitor, last.reason);
+    let detail =
+        format!("the last alarm, event {event} of monitor {}, was not for it: {}", last.monitor, last.reason);
     Some(Finding::warning("last alarm", detail, format!("zmesctl why {event} --token {handle}")))
 }

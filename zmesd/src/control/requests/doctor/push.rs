@@ -104,13 +104,17 @@ fn hint(transport: &str, target: &str, failed: &CheckStep) -> String {
     let host = host.trim_matches(['[', ']']);
     let section = transport.split(':').next().unwrap_or(transport);
     match failed.name {
-        "dns" => format!("getent hosts {host}; is the name in push.{section} right, and does /etc/resolv.conf hold?"),
+        "dns" => format!(
+            "getent hosts {host}; is the name in push.{section} right, and does /etc/resolv.conf hold?"
+        ),
         "tcp" => format!("nc -vz {host} {port}; if it is yours, start it; else let the firewall pass it"),
         "tls" => format!(
             "openssl s_client -connect {target} -showcerts </dev/null shows who signed it; name that root as \
              push.{section}.ca-certificate, then: systemctl restart zmesd"
         ),
-        "credentials" => format!("correct the credentials in [push.{section}] of zmesd.toml, then: systemctl restart zmesd"),
+        "credentials" => format!(
+            "correct the credentials in [push.{section}] of zmesd.toml, then: systemctl restart zmesd"
+        ),
         _ => format!("curl -v https://{target}/; then: zmesctl push check {section}"),
     }
 }
@@ -128,7 +132,8 @@ mod tests {
     use super::*;
 
     fn check(failed: Option<(&'static str, &str)>) -> TransportCheck {
-        let step = |name, ok, detail: &str| CheckStep { name, ok, took: Duration::ZERO, detail: detail.to_owned() };
+        let step =
+            |name, ok, detail: &str| CheckStep { name, ok, took: Duration::ZERO, detail: detail.to_owned() };
         let mut steps = vec![step("dns", true, "192.0.2.1")];
         steps.extend(failed.map(|(name, detail)| step(name, false, detail)));
         let (transport, target) = ("proxy".to_owned(), "push.example.org:8801".to_owned());

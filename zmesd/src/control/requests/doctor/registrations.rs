@@ -80,7 +80,8 @@ fn buried(scene: &Scene<'_>) -> Vec<Finding> {
             "token {handle} of {} was laid to rest {at}, and the phone has no other: {reason}",
             owner(&row.token)
         );
-        let hint = format!("open the app on that phone; if the provider was wrong: zmesctl tokens restore {handle}");
+        let hint =
+            format!("open the app on that phone; if the provider was wrong: zmesctl tokens restore {handle}");
         Finding::error("token", detail, hint)
     };
     scene.known.rows.iter().filter(lost).take(TOLD).map(finding).collect()
@@ -97,7 +98,8 @@ fn failing(scene: &Scene<'_>) -> Option<Finding> {
     let recent = worst.last_error_at.is_some_and(|at| scene.now.duration_since(at) < RECENT);
     let handle = scene.call(&worst.token);
     let error = worst.last_error.as_deref().unwrap_or("no reason is known");
-    let others = if failing.len() > 1 { format!(", and {} others fail", failing.len() - 1) } else { String::new() };
+    let others =
+        if failing.len() > 1 { format!(", and {} others fail", failing.len() - 1) } else { String::new() };
     let detail = format!("token {handle} failed {} times in a row: {error}{others}", worst.failures);
     let hint = format!("zmesctl doctor {handle}");
     Some(if recent && worst.failures >= FAILURES {
@@ -109,7 +111,8 @@ fn failing(scene: &Scene<'_>) -> Option<Finding> {
 
 /// Says whether there are people to hear of alarms, but none hears of that monitor.
 fn is_unheard(scene: &Scene<'_>, monitor: &Monitor) -> bool {
-    let app = |monitors: &Option<Vec<MonitorId>>| monitors.as_ref().is_none_or(|list| list.contains(&monitor.id));
+    let app =
+        |monitors: &Option<Vec<MonitorId>>| monitors.as_ref().is_none_or(|list| list.contains(&monitor.id));
     let anybody = scene.live().next().is_some() || scene.listening().next().is_some();
     anybody
         && !scene.live().any(|row| scene.hears(&row.token, monitor.id))
@@ -119,12 +122,19 @@ fn is_unheard(scene: &Scene<'_>, monitor: &Monitor) -> bool {
 fn nobody<'m>(scene: &Scene<'_>, unheard: impl Iterator<Item = &'m Monitor>) -> Option<Finding> {
     let names: Vec<_> = unheard.map(|monitor| format!("{} ({})", monitor.id, monitor.name)).collect();
     let first = names.first()?;
-    let subject = if names.len() == 1 { format!("monitor {first} is") } else { format!("monitors {} are", some(&names)) };
+    let subject = if names.len() == 1 {
+        format!("monitor {first} is")
+    } else {
+        format!("monitors {} are", some(&names))
+    };
     let detail = format!("{subject} in nobody's list: no phone rings for it, and no app hears of it");
-    let who = scene.live().next().map_or_else(|| "zmesctl clients list".to_owned(), |row| {
-        format!("zmesctl tokens show {}", scene.call(&row.token))
-    });
-    let hint = format!("tick it in the app, in the monitors of its event server settings; {who} shows a list as it is");
+    let who = scene.live().next().map_or_else(
+        || "zmesctl clients list".to_owned(),
+        |row| format!("zmesctl tokens show {}", scene.call(&row.token)),
+    );
+    let hint = format!(
+        "tick it in the app, in the monitors of its event server settings; {who} shows a list as it is"
+    );
     Some(Finding::error("filter", detail, hint))
 }
 

@@ -7,8 +7,8 @@ use zmes_shared::MonitorId;
 use zmes_shared::control::{ClientFilter, ClientState, ControlError, ErrorCode};
 use zmes_shared::views::ClientView;
 
-use super::super::token_names::{Known, Wanted, repeated};
 use super::super::busy;
+use super::super::token_names::{Known, Wanted, repeated};
 use crate::config::Config;
 use crate::control::ControlParts;
 use crate::domain::{Monitor, PushState, Token};
@@ -116,7 +116,8 @@ impl<'a> Scene<'a> {
         }
         let Some(found) = self.catalog.users.get(user) else {
             let detail = format!("{user} is not a user of ZoneMinder");
-            let hint = "make the user in ZoneMinder (Options > Users), then: zmesctl monitors reload".to_owned();
+            let hint =
+                "make the user in ZoneMinder (Options > Users), then: zmesctl monitors reload".to_owned();
             return Some(Trouble { detail, hint });
         };
         let reason = found.barred()?;
@@ -140,7 +141,8 @@ impl<'a> Scene<'a> {
     /// Returns the command that changes a user.
     fn update(&self, user: &str, column: &str, value: &str) -> String {
         let name = &self.config.zoneminder.database.name;
-        let plain = |text: &str| text.chars().all(|char| char.is_ascii_alphanumeric() || "_-.@".contains(char));
+        let plain =
+            |text: &str| text.chars().all(|char| char.is_ascii_alphanumeric() || "_-.@".contains(char));
         if plain(user) && plain(name) {
             format!(
                 "mysql {name} -e \"UPDATE Users SET {column}={value} WHERE Username='{user}'\" && zmesctl monitors reload"

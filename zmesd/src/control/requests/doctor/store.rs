@@ -63,10 +63,16 @@ fn judge(
     }
     if !writable {
         let detail = format!("{path} was not written within a second: the disk is very slow");
-        return vec![Finding::error(STEP, detail, "iostat -x 1 5 (package sysstat) tells what keeps it busy")];
+        return vec![Finding::error(
+            STEP,
+            detail,
+            "iostat -x 1 5 (package sysstat) tells what keeps it busy",
+        )];
     }
-    let mut findings =
-        vec![Finding::good(STEP, format!("{path} is whole and can be written ({} KiB)", bytes.div_ceil(1024)))];
+    let mut findings = vec![Finding::good(
+        STEP,
+        format!("{path} is whole and can be written ({} KiB)", bytes.div_ceil(1024)),
+    )];
     if let Some(Room { free, .. }) = room.filter(is_low) {
         let detail = format!("only {} MiB are left in {place}", free / (1024 * 1024));
         findings.push(Finding::warning("disk", detail, full));
@@ -91,7 +97,14 @@ mod tests {
         written: io::Result<()>,
         trouble: Option<&str>,
     ) -> Finding {
-        judge(Path::new(PLACE), examined, written, Some(Room { free: 10_000 * MIB, size: 20_000 * MIB }), trouble).remove(0)
+        judge(
+            Path::new(PLACE),
+            examined,
+            written,
+            Some(Room { free: 10_000 * MIB, size: 20_000 * MIB }),
+            trouble,
+        )
+        .remove(0)
     }
 
     #[test]

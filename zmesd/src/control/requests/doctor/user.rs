@@ -27,7 +27,11 @@ pub(super) async fn findings(
         findings.push(Finding::good("clients", "no app is connected: alarms come as pushes alone"));
     } else if rows.is_empty() {
         let hint = "switch pushes on in the app; alarms come only while it is open";
-        findings.push(Finding::warning("tokens", format!("no phone of {user} is registered for pushes"), hint));
+        findings.push(Finding::warning(
+            "tokens",
+            format!("no phone of {user} is registered for pushes"),
+            hint,
+        ));
     }
     for row in rows.iter().take(PHONES) {
         findings.extend(phone::findings(scene, row, wanted, push).await);
@@ -64,10 +68,11 @@ fn session(client: &ClientView, wanted: Option<MonitorId>) -> Finding {
             list => format!("monitors {}", some(&list.iter().map(ToString::to_string).collect::<Vec<_>>())),
         },
     );
-    let detail = format!("connected from {address}{app}, hears of {heard}; {sent} alarms sent, {queued} wait");
-    let deaf = monitors.as_ref().is_some_and(|list| {
-        list.is_empty() || wanted.is_some_and(|wanted| !list.contains(&wanted))
-    });
+    let detail =
+        format!("connected from {address}{app}, hears of {heard}; {sent} alarms sent, {queued} wait");
+    let deaf = monitors
+        .as_ref()
+        .is_some_and(|list| list.is_empty() || wanted.is_some_and(|wanted| !list.contains(&wanted)));
     let finding = if deaf {
         let hint = "tick the monitor in the app, in the settings of its event server";
         Finding::error("client", detail, hint)
