@@ -395,6 +395,21 @@ credentials() { # a key that only root can read
   ok 'and reloads with it' inside systemctl reload zmesd
 }
 
+sockets() { # held by systemd, as who wants it has them
+  inside systemctl stop zmesd
+  ok 'systemd holds port and control socket' inside systemctl enable --now zmesd.socket zmesd-control.socket
+  same 'before the daemon runs' inactive "$(inside systemctl is-active zmesd)"
+  same 'for the same people' '750 zmesd:zmesd 660 zmesd:zmesd' \
+    "$(inside stat -c '%a %U:%G' /run/zmesd /run/zmesd/control.sock | tr '\n' ' ' | sed 's/ $//')"
+  ok 'the first zmesctl starts it' as amy zmesctl status
+  ok 'and apps get its certificate on the port' inside sh -c 'openssl s_client -connect 127.0.0.1:9000 </dev/null'
+  ok 'it is restarted' inside systemctl restart zmesd
+  ok 'on the same sockets' as amy zmesctl status
+  inside systemctl disable --now zmesd.socket zmesd-control.socket
+  ok 'without them it opens its own again' inside systemctl restart zmesd
+  ok 'for the same people as before' as amy zmesctl status
+}
+
 upgraded() {
   local pid
   pid=$(property MainPID)
@@ -446,6 +461,7 @@ with_systemd() {
   sandboxed
   steered
   credentials
+  sockets
   upgraded
   removed
   shut_down
