@@ -13,7 +13,7 @@ use tempfile::TempDir;
 const UNITS: [&str; 3] = ["zmesd.service", "zmesd.socket", "zmesd-control.socket"];
 
 fn repository() -> &'static Path {
-    Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap()
+    Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/.."))
 }
 
 fn text(output: &Output) -> String {
@@ -82,10 +82,8 @@ fn every_unit_is_clean() -> Result<()> {
     }
     for unit in UNITS {
         // It ends with 0 even where it does not know a key, so what it says counts.
-        let output = ran(Command::new("systemd-analyze")
-            .args(["verify", "--man=no", "--root"])
-            .arg(&root)
-            .arg(unit))?;
+        let output =
+            ran(Command::new("systemd-analyze").args(["verify", "--man=no", "--root"]).arg(&root).arg(unit))?;
         ensure!(text(&output).trim().is_empty(), "{unit}: {}", text(&output));
     }
     Ok(())
@@ -268,7 +266,11 @@ impl Renewal {
             write(&renewal.path("tls").join(name), "old\n", 0o640)?;
         }
         let log = renewal.path("calls").display().to_string();
-        write(&renewal.path("bin/systemctl"), &format!("#!/bin/sh\necho \"$*\" >>{log}\n{systemctl}\n"), 0o755)?;
+        write(
+            &renewal.path("bin/systemctl"),
+            &format!("#!/bin/sh\necho \"$*\" >>{log}\n{systemctl}\n"),
+            0o755,
+        )?;
         write(&renewal.path("bin/chgrp"), &format!("#!/bin/sh\necho \"chgrp $1\" >>{log}\n"), 0o755)?;
         Ok(renewal)
     }

@@ -269,7 +269,7 @@ fn counted(outcome: &Outcome) -> Pushed {
         Outcome::Retry(_) => Pushed::Retry,
         Outcome::Failed(reason) if reason == EXPIRED => Pushed::Expired,
         Outcome::Failed(_) => Pushed::Failed,
-        Outcome::Skipped(reason) if *reason == SHADOW => Pushed::Shadow,
+        Outcome::Shadow { .. } => Pushed::Shadow,
         Outcome::Skipped(_) => Pushed::Skipped,
     }
 }

@@ -3,6 +3,7 @@
 //!
 //! The configuration is looked at as the user that the service runs as: root may read every key, and the daemon may not.
 
+use std::borrow::Cow;
 use std::ffi::OsString;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -204,7 +205,7 @@ fn daemon(error: &CliError, service: &Service, explained: bool) -> Finding {
     } else {
         "systemctl start zmesd; then: systemctl status zmesd"
     };
-    let (detail, hint) = match error {
+    let (detail, hint): (_, Cow<'_, str>) = match error {
         CliError::Unreachable { socket, source } => {
             let socket = socket.display();
             #[expect(clippy::wildcard_enum_match_arm, reason = "the standard library's list, not ours")]
@@ -215,7 +216,7 @@ fn daemon(error: &CliError, service: &Service, explained: bool) -> Finding {
                 }
                 _ => error.document().error.message,
             };
-            (detail, start)
+            (detail, start.into())
         }
         CliError::Denied { socket, .. } => {
             let detail = format!("you may not open zmesd's control socket {}", socket.display());
@@ -223,7 +224,7 @@ fn daemon(error: &CliError, service: &Service, explained: bool) -> Finding {
         }
         CliError::Timeout { .. } => (
             format!("{error}: it hangs, or is stopped"),
-            "journalctl -u zmesd -n 30; then: systemctl restart zmesd",
+            "journalctl -u zmesd -n 30; then: systemctl restart zmesd".into(),
         ),
         CliError::Broken(_)
         | CliError::Closed
@@ -239,7 +240,7 @@ fn daemon(error: &CliError, service: &Service, explained: bool) -> Finding {
         | CliError::Unparsable { .. }
         | CliError::Zmesd { .. }
         | CliError::Output(_)
-        | CliError::Terminal(_) => (error.document().error.message, start),
+        | CliError::Terminal(_) => (error.document().error.message, start.into()),
     };
     Finding::error("daemon", format!("{detail}{state}"), hint)
 }
