@@ -52,7 +52,7 @@ fn hand_over(socket: &Path, group: Gid) -> Result<()> {
 
 #[tokio::test]
 async fn an_admin_an_observer_and_a_stranger_run_every_command() -> Result<()> {
-    if !nix::unistd::Uid::effective().is_root() {
+    if !Uid::effective().is_root() {
         return skipped("to make three users takes root");
     }
     let mut users = SystemUsers::new();

@@ -117,7 +117,8 @@ impl Conductor {
         opened: Opened,
         common: Common,
     ) {
-        let Opened { certificates, control, handed, listeners, metrics, websocket, transports, state } = opened;
+        let Opened { certificates, control, handed, listeners, metrics, websocket, transports, state } =
+            opened;
         let (push_status, wanted) = (Arc::<PushStatus>::default(), listeners.len());
         let listening = self.listen(listeners, certificates.is_some());
         let soft = &self.tokens.soft;

@@ -29,7 +29,9 @@ pub use push::{
 };
 pub use section::{AnyForm, Complaint, Form, Key, Literal, Reload, Section};
 pub use template::{Fill, TablePlace, default_file, filled_file};
-pub use validate::{Loaded, Looks, PairCheck, PairFinding, PairPart, PairWeight, PushCheck, PushFinding, PushPart};
+pub use validate::{
+    Loaded, Looks, PairCheck, PairFinding, PairPart, PairWeight, PushCheck, PushFinding, PushPart,
+};
 
 use std::fmt;
 use std::net::SocketAddr;

@@ -34,8 +34,8 @@ use self::schema::Schema;
 use crate::config::{DatabaseConfig, ServerIdentity};
 use crate::domain::User;
 use crate::ports::{
-    AccountStore, DatabaseCheck, DatabaseFault, DatabaseReport, DbError, DbHealth, EventRow, EventStore, MonitorStore,
-    Whereabouts, Zoneminder,
+    AccountStore, DatabaseCheck, DatabaseFault, DatabaseReport, DbError, DbHealth, EventRow, EventStore,
+    MonitorStore, Whereabouts, Zoneminder,
 };
 
 /// Longest time for one call, from the wait for a free connection to the last row. A healthy server answers in

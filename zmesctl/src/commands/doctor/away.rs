@@ -278,7 +278,11 @@ mod tests {
                 "systemctl start zmesd",
             ),
             (
-                CliError::Denied { socket: "/run/s".into(), source: io::ErrorKind::PermissionDenied.into() },
+                CliError::Denied {
+                    socket: "/run/s".into(),
+                    group: Some("zmesd".to_owned()),
+                    source: io::ErrorKind::PermissionDenied.into(),
+                },
                 "you may not open",
                 "sudo usermod -aG zmesd $USER",
             ),

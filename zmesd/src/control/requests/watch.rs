@@ -23,8 +23,8 @@ use super::{busy, lines, monitors, no_monitor, unreadable};
 use crate::control::{ControlParts, MonitorReports};
 use crate::ports::Clock;
 use crate::route::{AnnouncedAlarm, PushOutcome, TapEvent, TapReceiver};
-use crate::telemetry::Counters;
 use crate::state::DeliveryRow;
+use crate::telemetry::Counters;
 
 /// How long the record may take.
 const RECORD_DEADLINE: Duration = Duration::from_secs(5);
