@@ -460,7 +460,7 @@ pub(super) struct Peer {
 }
 
 impl Peer {
-    pub(super) async fn connect(socket: &std::path::Path) -> Self {
+    pub(super) async fn connect(socket: &Path) -> Self {
         let (reader, writer) = UnixStream::connect(socket).await.unwrap().into_split();
         Self { lines: BufReader::new(reader).lines(), writer }
     }

@@ -12,7 +12,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
-use zmes_shared::views::MonitorView;
+use zmes_shared::views::{MonitorView, PushModeState};
 use zmes_shared::{MonitorId, MonitorState};
 
 use super::answer::answer;
@@ -20,7 +20,7 @@ use super::gauges::Asked;
 use super::{Bound, Parts, serve, switch};
 use crate::config::{MetricsConfig, MetricsListen};
 use crate::detect::Views;
-use crate::domain::{Alarm, Platform};
+use crate::domain::{Alarm, Platform, Token};
 use crate::monitors::{Catalog, CatalogHandle};
 use crate::ports::{
     BreakerView, CertificateInfo, CertificateSummary, DbHealth, PushCounts, PushSide, StageLatency,
@@ -36,6 +36,14 @@ struct Resting;
 #[async_trait]
 impl PushSide for Resting {
     async fn check(&self, _only: Option<&str>) -> Vec<TransportCheck> {
+        Vec::new()
+    }
+
+    fn mode(&self) -> PushModeState {
+        PushModeState::Live
+    }
+
+    fn ways(&self, _token: &Token) -> Vec<String> {
         Vec::new()
     }
 
@@ -66,6 +74,7 @@ impl CertificateInfo for Resting {
             sans: Vec::new(),
             not_after: Timestamp::from_second(1_900_000_000).unwrap(),
             problems: Vec::new(),
+            objections: Vec::new(),
         })
     }
 }
@@ -156,7 +165,8 @@ async fn with_router(stage: &mut Stage, path: &str, parts: &Parts) -> (StatusCod
 #[tokio::test]
 async fn numbers_of_every_owner_are_shown() {
     let (mut stage, parts) = stage();
-    let _app = stage.counters.handshakes.enter();
+    let counters = Arc::clone(&stage.counters);
+    let _app = counters.handshakes.enter();
     let (status, text) = with_router(&mut stage, "/metrics", &parts).await;
     assert_eq!(status, StatusCode::OK);
     let shows = |line: &str| assert!(text.lines().any(|shown| shown == line), "no {line} in {text}");
