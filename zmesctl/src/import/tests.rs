@@ -1,3 +1,5 @@
+use std::fmt::Write;
+
 use proptest::prelude::*;
 
 use super::*;
@@ -196,7 +198,7 @@ fn files_of_every_generation_are_read_as_expected() {
         for entry in &entries {
             let more =
                 entry.content.as_ref().map(|record| format!("|{}|{}", record.appversion, record.profile));
-            found.push_str(&format!("{}: {}{}\n", entry.place, fields(entry), more.unwrap_or_default()));
+            writeln!(found, "{}: {}{}", entry.place, fields(entry), more.unwrap_or_default()).unwrap();
         }
         let beside = file.with_added_extension("expected");
         if std::env::var_os("UPDATE").is_some() {

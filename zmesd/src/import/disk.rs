@@ -97,7 +97,7 @@ pub fn publish(
             String::new()
         };
         return Err(Trouble {
-            path: first.to_path_buf(),
+            path: PathBuf::clone(first),
             kind: Kind::Exists,
             message: format!("is there already{others}"),
             hint: "another --output, or --force to overwrite it; nothing has been written".to_owned(),
@@ -235,13 +235,16 @@ fn give(file: &File, group: Option<u32>) {
 }
 
 fn failed(path: &Path, error: &io::Error) -> Trouble {
-    let (kind, hint) = match error.kind() {
-        io::ErrorKind::NotFound | io::ErrorKind::NotADirectory => (Kind::Missing, "make the directory first"),
-        io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => {
-            (Kind::Permission, "run it as root")
-        }
-        io::ErrorKind::AlreadyExists => (Kind::Exists, "somebody has just made it"),
-        _ => (Kind::Disk, "is the disk full?"),
+    use io::ErrorKind::{AlreadyExists, NotADirectory, NotFound, PermissionDenied, ReadOnlyFilesystem};
+    let is = |kinds: &[io::ErrorKind]| kinds.contains(&error.kind());
+    let (kind, hint) = if is(&[NotFound, NotADirectory]) {
+        (Kind::Missing, "make the directory first")
+    } else if is(&[PermissionDenied, ReadOnlyFilesystem]) {
+        (Kind::Permission, "run it as root")
+    } else if is(&[AlreadyExists]) {
+        (Kind::Exists, "somebody has just made it")
+    } else {
+        (Kind::Disk, "is the disk full?")
     };
     Trouble {
         path: path.to_owned(),

@@ -38,8 +38,11 @@ const OF_SCRIPTS: &[(&str, &str, &str)] = &[
     ("PUSH_CHECK_REACH_INTERVAL", SCRIPT, "PUSH_CHECK_REACH_INTERVAL"),
 ];
 
+/// A section and a key.
+type Name = (&'static str, &'static str);
+
 /// Keys of files that were called or kept otherwise, with what they are now.
-const RENAMED: &[((&str, &str), (&str, &str))] = &[
+const RENAMED: &[(Name, Name)] = &[
     // until 0.98.4
     (("auth", "enabled"), ("auth", "enable")),
     (("fcm", "enabled"), ("fcm", "enable")),
@@ -71,7 +74,7 @@ const RENAMED: &[((&str, &str), (&str, &str))] = &[
 ];
 
 /// Returns section and key of a constant or variable of a script, if it is a setting.
-pub(super) fn of_script(name: &str) -> Option<(&'static str, &'static str)> {
+pub(super) fn of_script(name: &str) -> Option<Name> {
     OF_SCRIPTS.iter().find(|(old, ..)| *old == name).map(|(_, section, key)| (*section, *key))
 }
 

@@ -1,5 +1,7 @@
 //! The picture of a push: its URL, the frame that it names, and the user and password that the old server appended.
 
+use std::fmt::Write;
+
 use secrecy::SecretString;
 
 use super::draft::Value;
@@ -56,7 +58,7 @@ pub(super) fn take(taking: &mut Taking<'_>) {
     for (name, got) in [("username", &user), ("password", &password)] {
         if let Some(got) = got.as_ref().filter(|got| !got.value.text().is_empty()) {
             let joint = if address.contains('?') { '&' } else { '?' };
-            address.push_str(&format!("{joint}{name}={}", encoded(got.value.text())));
+            let _ = write!(address, "{joint}{name}={}", encoded(got.value.text()));
             from.push(got.entry);
         } else {
             taking.idle(got.as_ref(), "it is empty");
@@ -101,7 +103,7 @@ fn with_snapshot(url: &str) -> (String, bool) {
             // `objdetect_jpg`, `objdetect_gif`, `objdetect_mp4`
             let kind = rest
                 .strip_prefix('_')
-                .map_or(0, |kind| 1 + kind.bytes().take_while(|byte| byte.is_ascii_alphanumeric()).count());
+                .map_or(0, |kind| 1 + kind.bytes().take_while(u8::is_ascii_alphanumeric).count());
             changed.replace_range(at..at + frame.len() + kind, SNAPSHOT);
         }
     }
@@ -121,7 +123,8 @@ fn encoded(text: &str) -> String {
         if byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~') {
             encoded.push(char::from(byte));
         } else {
-            encoded.push_str(&format!("%{byte:02X}"));
+            // Writing to a String cannot fail, here and above.
+            let _ = write!(encoded, "%{byte:02X}");
         }
     }
     encoded

@@ -199,18 +199,12 @@ fn function(taking: &mut Taking<'_>, url: Option<Got<'_>>, key: Option<Got<'_>>)
     let place = url.as_ref().map_or(usual, |got| got.value.word());
     let app = APPS.iter().find(|(piece, _)| place.contains(piece)).map_or("own", |(_, app)| app);
     taking.take(&[entry], section, "name", Value::Text(app.to_owned()));
-    match &key {
-        Some(got) => {
-            taking.take_secret(got, section, "key");
-        }
-        None => {
-            let why = "the URL has no key beside it: the old server used one in its own script";
-            taking.open(
-                entry,
-                why,
-                "put it into [[push.fcm.proxy]], or leave it out if the function asks for none",
-            );
-        }
+    if let Some(got) = &key {
+        taking.take_secret(got, section, "key");
+    } else {
+        let why = "the URL has no key beside it: the old server used one in its own script";
+        let hint = "put it into [[push.fcm.proxy]], or leave it out if the function asks for none";
+        taking.open(entry, why, hint);
     }
     true
 }

@@ -212,7 +212,7 @@ fn finding_json(finding: &Finding) -> Value {
             object["value"] = value.as_deref().into();
         }
         Fate::Needless { why } | Fate::Idle { why } | Fate::Unread { why } => {
-            object["reason"] = why.as_str().into()
+            object["reason"] = why.as_str().into();
         }
         Fate::Missing { why, instead } => {
             object["reason"] = why.as_str().into();

@@ -18,7 +18,7 @@ pub(super) fn read(text: &str, known: impl Fn(&str) -> bool) -> Found {
         }
         match literal(value) {
             Some(value) => {
-                found.settings.push(Setting { section: String::new(), key: name.to_owned(), value, line })
+                found.settings.push(Setting { section: String::new(), key: name.to_owned(), value, line });
             }
             None => found.unread.push(Unread { line, why: "a value that Perl computes" }),
         }
