@@ -30,7 +30,8 @@ impl Site {
 
     /// `zmesctl` on the system's own socket, in the place where zmdc lives.
     fn ctl(pid: i32) -> Ctl {
-        Ctl::new(Path::new(&format!("/proc/{pid}/root/run/zmesd/control.sock")))
+        let place = Path::new("/proc").join(pid.to_string()).join("root");
+        Ctl::new(&place.join("run/zmesd/control.sock"))
     }
 
     /// Waits until a daemon other than `before` watches the camera; returns its pid.

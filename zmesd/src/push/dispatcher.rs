@@ -4,11 +4,13 @@ use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
+use jiff::Timestamp;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until, timeout};
 use tokio_util::sync::CancellationToken;
-use tracing::{error, info, warn};
+use tracing::{debug, error, info, warn};
+use zmes_shared::MonitorId;
 
 use super::backlog::Backlog;
 use super::choice::gate_of;
@@ -120,7 +122,9 @@ pub struct Dispatcher {
     pub(super) deferred: u64,
     pub(super) sending: JoinSet<Shipped>,
     pub(super) registrations: Registrations,
-    /// Looks at transports, burials of tokens.
+    /// What was given up, of which the router has not heard yet.
+    pub(super) untold: Vec<(TokenId, MonitorId, Timestamp)>,
+    /// Looks at transports, burials of tokens, and what was given up.
     errands: JoinSet<()>,
     /// Deliveries up to these are not sent any more, with the moment when that was said.
     pub(super) withdrawn: HashMap<TokenId, (DeliveryId, Instant)>,
@@ -150,6 +154,7 @@ impl Dispatcher {
             deferred: 0,
             sending: JoinSet::new(),
             registrations: Registrations::default(),
+            untold: Vec::new(),
             errands: JoinSet::new(),
             withdrawn: HashMap::new(),
             unsaved: VecDeque::new(),
@@ -195,6 +200,7 @@ impl Dispatcher {
     fn proceed(&mut self) -> Option<Instant> {
         let now = Instant::now();
         self.save();
+        self.tell_untold();
         self.release(now);
         self.read_backlog(now);
         let (transports, remembered) = (&self.parts.transports, &self.remembered);
@@ -228,6 +234,19 @@ impl Dispatcher {
             );
             self.unsaved.drain(..UNSAVED / 4);
         }
+    }
+
+    /// Tells the router of what was given up: an interval counts from what was sent.
+    fn tell_untold(&mut self) {
+        if self.untold.is_empty() {
+            return;
+        }
+        let (router, untold) = (self.parts.router.clone(), std::mem::take(&mut self.untold));
+        self.errands.spawn(async move {
+            if router.untold(untold).await.is_err() {
+                debug!("the router is busy: intervals count from pushes that were given up");
+            }
+        });
     }
 
     /// Says whether nothing is sent because too many outcomes are not on the disk: each would be repeated after a

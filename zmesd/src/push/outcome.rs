@@ -213,6 +213,7 @@ impl Dispatcher {
             Outcome::Failed(_) => {
                 status.gave_up();
                 status.went();
+                self.untold.push((job.token.id, job.alarm.monitor, job.alarm.at));
             }
             Outcome::Skipped(_) | Outcome::Shadow { .. } => status.went(),
             Outcome::Retry(_) => {}

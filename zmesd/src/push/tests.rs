@@ -188,6 +188,23 @@ async fn in_shadow_mode_everything_is_decided_and_nothing_is_sent() {
 }
 
 #[tokio::test]
+async fn the_router_hears_of_a_push_that_was_given_up_but_not_of_one_that_is_tried_again() {
+    let mut world = World::start(Plan { tokens: 2, ..Plan::default() }).await;
+    let both = std::mem::take(&mut world.tokens);
+    world.transports[0].answer([unreachable()]);
+    world.tokens = vec![Arc::clone(&both[0])];
+    world.announce(&alarm(1, 1));
+    world.settled(1).await;
+    world.transports[0].answer([PushError::Message("payload too large".to_owned())]);
+    world.tokens = vec![Arc::clone(&both[1])];
+    world.announce(&alarm(2, 1));
+    world.settled(2).await;
+    until(async || !world.untold.lock().unwrap().is_empty()).await;
+    assert_eq!(*world.untold.lock().unwrap(), [TokenId(2)]);
+    world.end().await;
+}
+
+#[tokio::test]
 async fn a_push_that_is_passed_on_leaves_a_proxy_alone_that_rests() {
     let names = vec!["fcm:one", "fcm:two"];
     let mut world = World::start(Plan { names, tokens: 10, ..Plan::default() }).await;

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 use tracing::info;
+use zmes_shared::MonitorId;
 
 use super::import::plan;
 use super::router::Router;
@@ -33,6 +34,7 @@ impl Router {
             TokenCommand::SetBadges(only, to, reply) => drop(reply.send(self.set_badges(only, to))),
             TokenCommand::Import(tokens, dry_run, reply) => drop(reply.send(self.import(tokens, dry_run))),
             TokenCommand::Dead(token, reason) => drop(self.revoke(vec![token], &reason)),
+            TokenCommand::Untold(untold) => self.on_untold(untold),
             TokenCommand::Count(reply) => drop(reply.send(self.tokens.counts(self.parts.clock.now()))),
             TokenCommand::Decisions(event, reply) => drop(reply.send(self.ring.of_event(event))),
         }
@@ -64,6 +66,24 @@ impl Router {
             self.withdraw(*id);
         }
         ids
+    }
+
+    /// An interval counts from what was sent. An app that had its copy over the socket was told, whatever became of
+    /// the push.
+    fn on_untold(&mut self, mut untold: Vec<(TokenId, MonitorId, Timestamp)>) {
+        untold.retain(|(id, monitor, at)| {
+            let Some(entry) = self.tokens.get_mut(*id) else { return false };
+            let copy = entry.session.and_then(|session| self.sessions.get(&session)?.login.as_ref());
+            let copied = copy.is_some_and(|login| login.last_sent.get(monitor) == Some(at));
+            let counts = entry.sent.get(monitor) == Some(at) && !copied;
+            if counts {
+                entry.sent.remove(monitor);
+            }
+            counts
+        });
+        if !untold.is_empty() {
+            self.note(Note::TokenUntold(untold));
+        }
     }
 
     fn restore(&mut self, id: TokenId) -> bool {

@@ -30,6 +30,8 @@ pub enum Note {
     Tokens(Vec<Arc<Token>>),
     /// Tokens were told of a monitor for which they want an interval.
     TokenSent(Vec<TokenId>, MonitorId, Timestamp),
+    /// Tokens were not told after all of what they had been said to be told of: a monitor, at that time.
+    TokenUntold(Vec<(TokenId, MonitorId, Timestamp)>),
     /// What became of an attempt to send.
     Attempt(Box<Attempt>),
     /// What still waits for a token is not sent, for that reason.

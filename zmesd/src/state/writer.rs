@@ -215,6 +215,7 @@ impl StateWriter {
                 Note::TokenSent(told, monitor, at) => {
                     tokens::keep_sent(&mut transaction, told, *monitor, *at).await?;
                 }
+                Note::TokenUntold(untold) => tokens::forget_sent(&mut transaction, untold).await?,
                 Note::Attempt(attempt) => deliveries::attempted(&mut transaction, attempt).await?,
                 Note::Withdrawn(token, reason) => {
                     deliveries::withdraw(&mut transaction, *token, reason).await?;
@@ -270,6 +271,7 @@ fn settled(note: Note) -> Option<DeliveryId> {
         | Note::Token(_)
         | Note::Tokens(_)
         | Note::TokenSent(..)
+        | Note::TokenUntold(_)
         | Note::Attempt(_)
         | Note::Withdrawn(..) => None,
     }

@@ -99,7 +99,7 @@ async fn the_queue_and_the_counts_are_the_push_sides() {
     let delivery = &queue["deliveries"][0];
     assert_eq!((&delivery["token"], &delivery["decision"]), (&json!("ba7816bf"), &json!("queued")));
     let status = ok(&world, r#"{"type":"status"}"#).await;
-    assert_eq!(status["push"], json!({"queued": 7, "delivered": 12, "failed": 3}));
+    assert_eq!(status["push"], json!({"queued": 7, "delivered": 12, "failed": 3, "mode": "live"}));
     assert_eq!(status["tokens"], json!({"total": 1, "enabled": 1}));
 }
 

@@ -34,7 +34,7 @@ async fn status_is_the_pinned_json() {
             "monitors": {"total": 3, "watched": 1, "stale": 1},
             "clients": {"total": 2, "authenticated": 1, "dropped_slow": 0, "rejected": 0},
             "tokens": {"total": 0, "enabled": 0},
-            "push": {"queued": 0, "delivered": 0, "failed": 0},
+            "push": {"queued": 0, "delivered": 0, "failed": 0, "mode": "live"},
             "events": {"seen": 0, "reconciled": 0},
             "database": "down",
             "database_error": "connection refused",

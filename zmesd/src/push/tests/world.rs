@@ -37,6 +37,8 @@ pub(super) struct World {
     pub(super) rules: watch::Sender<PushRules>,
     /// Tokens that the router was told are dead.
     pub(super) dead: Arc<Mutex<Vec<(TokenId, String)>>>,
+    /// What it was told was given up.
+    pub(super) untold: Arc<Mutex<Vec<TokenId>>>,
     pub(super) tokens: Vec<Arc<Token>>,
     pub(super) orders: mpsc::Sender<PushOrder>,
     next: i64,
@@ -106,7 +108,8 @@ impl World {
         let dead = Arc::<Mutex<Vec<_>>>::default();
         tasks.spawn(dispatcher.run(stop.clone()));
         tasks.spawn(state.writer.run(store.clone()));
-        tasks.spawn(listen(commands_rx, Arc::clone(&dead)));
+        let untold = Arc::<Mutex<Vec<_>>>::default();
+        tasks.spawn(listen(commands_rx, Arc::clone(&dead), Arc::clone(&untold)));
         let tokens = (1..=plan.tokens)
             .map(|id| Arc::new(token(id, &format!("secret-{id}"), Platform::Android)))
             .collect::<Vec<_>>();
@@ -123,6 +126,7 @@ impl World {
             catalog,
             rules,
             dead,
+            untold,
             tokens,
             orders,
             next,
@@ -222,10 +226,18 @@ pub(super) async fn until(condition: impl AsyncFn() -> bool) {
     tokio::time::timeout(PATIENCE, holds).await.expect("in time");
 }
 
-async fn listen(mut commands: mpsc::Receiver<Command>, dead: Arc<Mutex<Vec<(TokenId, String)>>>) {
+async fn listen(
+    mut commands: mpsc::Receiver<Command>,
+    dead: Arc<Mutex<Vec<(TokenId, String)>>>,
+    untold: Arc<Mutex<Vec<TokenId>>>,
+) {
     while let Some(command) = commands.recv().await {
-        if let Command::Token(TokenCommand::Dead(token, reason)) = command {
-            dead.lock().unwrap().push((token, reason));
+        match command {
+            Command::Token(TokenCommand::Dead(token, reason)) => dead.lock().unwrap().push((token, reason)),
+            Command::Token(TokenCommand::Untold(many)) => {
+                untold.lock().unwrap().extend(many.into_iter().map(|(token, _, _)| token));
+            }
+            other => panic!("the dispatcher says {other:?}"),
         }
     }
 }

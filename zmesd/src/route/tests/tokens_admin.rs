@@ -52,6 +52,43 @@ async fn a_registration_that_found_no_room_is_on_the_disk_once_there_is_some() {
 }
 
 #[tokio::test]
+async fn an_interval_does_not_count_from_a_push_that_was_given_up() {
+    let directory = tempfile::tempdir().unwrap();
+    let (mut world, amy) = start(&directory).await;
+    let client = world.login(amy.clone(), None).await;
+    let filter = || Some(MonitorFilter::parse("1", "60").unwrap());
+    world.register(&client, "T", |token| token.filter = filter()).await.unwrap();
+    // With its app away, nobody was told of the first alarm.
+    world.router.close(client.id, "left").await.unwrap();
+    world.announce(alarm_at(1, 10, T)).await;
+    world.announce(alarm_at(1, 11, T + 10)).await;
+    let at = |second: i64| Timestamp::from_second(second).unwrap();
+    world.router.untold(vec![(TokenId(1), MonitorId(1), at(T))]).await.unwrap();
+    world.router.ping().await.unwrap();
+    world.announce(alarm_at(1, 12, T + 20)).await;
+    let events = |world: &mut World| world.pushed().into_iter().map(|(event, ..)| event).collect::<Vec<_>>();
+    assert_eq!(events(&mut world), [10, 12]);
+    // Nor after a restart, and what was told later counts.
+    world
+        .router
+        .untold(vec![(TokenId(1), MonitorId(1), at(T)), (TokenId(1), MonitorId(1), at(T + 20))])
+        .await
+        .unwrap();
+    world.router.ping().await.unwrap();
+    let mut world = world.restart(std::slice::from_ref(&amy)).await;
+    world.announce(alarm_at(1, 13, T + 30)).await;
+    world.announce(alarm_at(1, 14, T + 40)).await;
+    // An app that had its copy over the socket was told.
+    let client = world.login(amy, None).await;
+    world.register(&client, "T", |token| token.filter = filter()).await.unwrap();
+    world.announce(alarm_at(1, 15, T + 100)).await;
+    world.router.untold(vec![(TokenId(1), MonitorId(1), at(T + 100))]).await.unwrap();
+    world.router.ping().await.unwrap();
+    world.announce(alarm_at(1, 16, T + 110)).await;
+    assert_eq!(events(&mut world), [13, 15]);
+}
+
+#[tokio::test]
 async fn a_revoked_token_gets_nothing_and_can_be_restored() {
     let directory = tempfile::tempdir().unwrap();
     let (mut world, amy) = start(&directory).await;
