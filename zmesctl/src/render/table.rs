@@ -256,7 +256,8 @@ fn gaps(shown: &[usize]) -> usize {
 fn styled(cell: &Cell, text: &str) -> comfy_table::Cell {
     let drawn = comfy_table::Cell::new(text);
     // What is not there is neither good nor bad.
-    match if cell.text.is_empty() { Tone::Plain } else { cell.tone } {
+    let tone = if cell.text.is_empty() { Tone::Plain } else { cell.tone };
+    match tone {
         Tone::Plain => drawn,
         Tone::Strong => drawn.add_attribute(Attribute::Bold),
         Tone::Faint => drawn.add_attribute(Attribute::Dim),
