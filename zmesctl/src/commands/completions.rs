@@ -55,7 +55,11 @@ struct Script {
 
 impl View for Script {
     fn human(&self, out: &mut Out) -> io::Result<()> {
-        out.line(self.completions.trim_end())
+        out.raw(self.completions.trim_end())
+    }
+
+    fn is_document(&self) -> bool {
+        true
     }
 }
 

@@ -135,6 +135,19 @@ impl Table {
                 left_out.push(index);
                 kept = of(&shown);
             }
+            // What went last mattered most, but something else may fit in its place.
+            let mut again = std::mem::take(&mut left_out);
+            again.sort_by_key(|&index| self.columns.get(index).map_or(0, |column| column.spare));
+            for index in again {
+                let mut more = shown.clone();
+                more.insert(more.partition_point(|&other| other < index), index);
+                let sizes: Vec<Size> = of(&more);
+                if sizes.iter().map(|size| size.least).sum::<usize>() + gaps(&more) <= width {
+                    (shown, kept) = (more, sizes);
+                } else {
+                    left_out.push(index);
+                }
+            }
             widths = fit(&kept, width.saturating_sub(gaps(&shown)));
         }
         let table = self.build(&shown, &widths, look);
@@ -242,7 +255,9 @@ fn gaps(shown: &[usize]) -> usize {
 
 fn styled(cell: &Cell, text: &str) -> comfy_table::Cell {
     let drawn = comfy_table::Cell::new(text);
-    match cell.tone {
+    // What is not there is neither good nor bad.
+    let tone = if cell.text.is_empty() { Tone::Plain } else { cell.tone };
+    match tone {
         Tone::Plain => drawn,
         Tone::Strong => drawn.add_attribute(Attribute::Bold),
         Tone::Faint => drawn.add_attribute(Attribute::Dim),

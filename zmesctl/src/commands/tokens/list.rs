@@ -44,11 +44,11 @@ impl View for Tokens {
             Column::new("MONITORS").cuts().spare(5),
             Column::new("INTERVALS").cuts().spare(8),
             Column::new("BADGE").right().spare(9),
-            Column::new("SEEN").spare(1),
-            Column::new("DELIVERED").spare(2),
+            Column::new("SEEN").spare(2),
+            Column::new("DELIVERED").spare(3),
             Column::new("FAILURES").right().spare(7),
             // Why a phone does not ring is worth more than what it is.
-            Column::new("LAST ERROR").cuts().spare(3),
+            Column::new("LAST ERROR").wraps().spare(1),
             Column::new("REVOKED").wraps(),
             Column::new("SECRET").wraps(),
         ]);
