@@ -65,10 +65,11 @@ impl Look {
     fn answered(&self, report: &DatabaseReport, config: &Config) -> Finding {
         let version = report.zoneminder.map_or_else(String::new, |version| format!(", ZoneMinder {version}"));
         let counts = match &self.refreshed {
-            Some(Ok(counts)) => format!(": {} monitors, {} users", counts.monitors, counts.users),
+            Some(Ok(counts)) => format!("; monitors: {}, users: {}", counts.monitors, counts.users),
             Some(Err(_)) | None => String::new(),
         };
-        let place = config.zoneminder.database.place();
+        let database = &config.zoneminder.database;
+        let place = if database.name.is_empty() { "the database".to_owned() } else { database.place() };
         Finding::good(STEP, format!("{place} answers ({}{version}){counts}", report.server))
     }
 }
