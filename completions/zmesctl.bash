@@ -93,6 +93,9 @@ _zmesctl() {
             zmesctl,config)
                 cmd="zmesctl__subcmd__config"
                 ;;
+            zmesctl,doctor)
+                cmd="zmesctl__subcmd__doctor"
+                ;;
             zmesctl,help)
                 cmd="zmesctl__subcmd__help"
                 ;;
@@ -167,6 +170,9 @@ _zmesctl() {
                 ;;
             zmesctl__subcmd__help,config)
                 cmd="zmesctl__subcmd__help__subcmd__config"
+                ;;
+            zmesctl__subcmd__help,doctor)
+                cmd="zmesctl__subcmd__help__subcmd__doctor"
                 ;;
             zmesctl__subcmd__help,help)
                 cmd="zmesctl__subcmd__help__subcmd__help"
@@ -324,7 +330,7 @@ _zmesctl() {
 
     case "${cmd}" in
         zmesctl)
-            opts="-q -h -V --socket --json --jsonl --timeout --color --quiet --help --version status clients tokens badges monitors alarm push watch why check latency log reload config completions help"
+            opts="-q -h -V --socket --json --jsonl --timeout --color --quiet --help --version status clients tokens badges monitors alarm push watch why doctor check latency log reload config completions help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -891,8 +897,42 @@ _zmesctl() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
+        zmesctl__subcmd__doctor)
+            opts="-q -h --monitor --config --socket --json --jsonl --timeout --color --quiet --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --monitor)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --config)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --socket)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --timeout)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --color)
+                    COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
         zmesctl__subcmd__help)
-            opts="status clients tokens badges monitors alarm push watch why check latency log reload config completions help"
+            opts="status clients tokens badges monitors alarm push watch why doctor check latency log reload config completions help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1104,6 +1144,20 @@ _zmesctl() {
         zmesctl__subcmd__help__subcmd__config__subcmd__show)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        zmesctl__subcmd__help__subcmd__doctor)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi

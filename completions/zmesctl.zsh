@@ -573,6 +573,22 @@ _arguments "${_arguments_options[@]}" : \
 ':event -- ZoneMinder'\''s event id:' \
 && ret=0
 ;;
+(doctor)
+_arguments "${_arguments_options[@]}" : \
+'--monitor=[Follow an alarm of this monitor]:ID:_default' \
+'--config=[Configuration to look at where zmesd does not run \[default\: where zmesd would look\]]:FILE:_files' \
+'--socket=[Control socket of zmesd]:PATH:_files' \
+'--timeout=[How long a request may take \[default\: 5s\]]:DURATION:_default' \
+'--color=[Use colours]:WHEN:(auto always never)' \
+'--json[Print one JSON document]' \
+'--jsonl[Print one JSON object a line (lists and streams)]' \
+'-q[Print nothing where all is well]' \
+'--quiet[Print nothing where all is well]' \
+'-h[Print help]' \
+'--help[Print help]' \
+'::target -- A token (its handle, or its last 10 characters) or a user of ZoneMinder \[default\: the installation\]:_default' \
+&& ret=0
+;;
 (check)
 _arguments "${_arguments_options[@]}" : \
 '--within=[For tls and all\: the certificate must be valid for so much longer]:DURATION:' \
@@ -947,6 +963,10 @@ _arguments "${_arguments_options[@]}" : \
 _arguments "${_arguments_options[@]}" : \
 && ret=0
 ;;
+(doctor)
+_arguments "${_arguments_options[@]}" : \
+&& ret=0
+;;
 (check)
 _arguments "${_arguments_options[@]}" : \
 && ret=0
@@ -1036,6 +1056,7 @@ _zmesctl_commands() {
 'push:Check the ways to phones, or show what waits to be sent' \
 'watch:Follow what happens\: alarms, decisions, clients, monitors' \
 'why:Explain what was decided about an event, for each client and token' \
+'doctor:Find out why a phone does not ring\: the whole way, step by step, with the command that mends it' \
 'check:Check one thing, for monitoring systems\: OK or FAIL, exit 0 or 1' \
 'latency:Show how long alarms take from stage to stage' \
 'log:Change the log level of the running daemon' \
@@ -1134,6 +1155,11 @@ _zmesctl__subcmd__config__subcmd__show_commands() {
     local commands; commands=()
     _describe -t commands 'zmesctl config show commands' commands "$@"
 }
+(( $+functions[_zmesctl__subcmd__doctor_commands] )) ||
+_zmesctl__subcmd__doctor_commands() {
+    local commands; commands=()
+    _describe -t commands 'zmesctl doctor commands' commands "$@"
+}
 (( $+functions[_zmesctl__subcmd__help_commands] )) ||
 _zmesctl__subcmd__help_commands() {
     local commands; commands=(
@@ -1146,6 +1172,7 @@ _zmesctl__subcmd__help_commands() {
 'push:Check the ways to phones, or show what waits to be sent' \
 'watch:Follow what happens\: alarms, decisions, clients, monitors' \
 'why:Explain what was decided about an event, for each client and token' \
+'doctor:Find out why a phone does not ring\: the whole way, step by step, with the command that mends it' \
 'check:Check one thing, for monitoring systems\: OK or FAIL, exit 0 or 1' \
 'latency:Show how long alarms take from stage to stage' \
 'log:Change the log level of the running daemon' \
@@ -1243,6 +1270,11 @@ _zmesctl__subcmd__help__subcmd__config__subcmd__default_commands() {
 _zmesctl__subcmd__help__subcmd__config__subcmd__show_commands() {
     local commands; commands=()
     _describe -t commands 'zmesctl help config show commands' commands "$@"
+}
+(( $+functions[_zmesctl__subcmd__help__subcmd__doctor_commands] )) ||
+_zmesctl__subcmd__help__subcmd__doctor_commands() {
+    local commands; commands=()
+    _describe -t commands 'zmesctl help doctor commands' commands "$@"
 }
 (( $+functions[_zmesctl__subcmd__help__subcmd__help_commands] )) ||
 _zmesctl__subcmd__help__subcmd__help_commands() {

@@ -161,7 +161,7 @@ fn what_keeps_the_daemon_from_starting_is_the_first_red_step() {
     assert_eq!((run.code, run.stderr.as_str()), (Some(3), ""));
     assert!(run.stdout.starts_with("FAIL certificate"), "{run:?}");
     let last =
-        "Red: certificate: key.pem: permission denied for user zmesd; 1 more follow, perhaps from that\n";
+        "Red: certificate: key.pem: permission denied for user zmesd; 1 more follows, perhaps from that\n";
     assert!(run.stdout.ends_with(last), "{run:?}");
 }
 

@@ -36,7 +36,10 @@ impl Problem {
         };
         let line = self.line.map_or_else(String::new, |line| format!(":{line}"));
         let key = if self.key.is_empty() { String::new() } else { format!(" {}:", self.key) };
-        let detail = format!("{}{line}:{key} {}", self.file.display(), self.message);
+        let place = format!("{}{line}:{key}", self.file.display());
+        // About the file as a whole, the message names it already.
+        let named = self.key.is_empty() && self.message.contains(&*self.file.to_string_lossy());
+        let detail = if named { self.message.clone() } else { format!("{place} {}", self.message) };
         if self.grave {
             Finding::error(step, detail, self.hint.as_str())
         } else {

@@ -90,9 +90,9 @@ pub(super) fn explains(error: &CliError) -> bool {
 pub(super) async fn look(error: &CliError, config: Option<&Path>, environment: &Environment) -> Doctor {
     if let CliError::Denied { .. } = error {
         // It may well run, and all that is looked at would be looked at as the wrong user.
-        return Doctor::new(vec![daemon(error, &Service::default(), false)]);
+        return Doctor::new(vec![daemon(error, &Unit::default(), false)]);
     }
-    let service = Service::ask(environment).await;
+    let service = Unit::ask(environment).await;
     let mut findings = rehearse(config, &service, environment).await;
     let red = findings.iter().any(|finding| !finding.ok);
     findings.push(daemon(error, &service, red));
@@ -101,7 +101,7 @@ pub(super) async fn look(error: &CliError, config: Option<&Path>, environment: &
 
 /// The unit, as systemd knows it.
 #[derive(Debug, Default, PartialEq, Eq)]
-struct Service {
+struct Unit {
     /// `active (running)`, `failed (Result: exit-code, status 78)`; `None`: no systemd, or it knows no such unit.
     state: Option<String>,
     failed: bool,
@@ -111,7 +111,7 @@ struct Service {
     config: Option<PathBuf>,
 }
 
-impl Service {
+impl Unit {
     async fn ask(environment: &Environment) -> Self {
         let Some(systemctl) = zmesd::find_in_path(environment, "systemctl") else { return Self::default() };
         let arguments = ["show", "zmesd.service", PROPERTIES].map(OsString::from);
@@ -148,7 +148,7 @@ impl Service {
 }
 
 /// Has `zmesd` look at what a start needs, as the user of the service.
-async fn rehearse(config: Option<&Path>, service: &Service, environment: &Environment) -> Vec<Finding> {
+async fn rehearse(config: Option<&Path>, service: &Unit, environment: &Environment) -> Vec<Finding> {
     let Some(program) = zmesd::find(environment) else {
         let detail = "zmesd is neither beside zmesctl nor in PATH: the configuration cannot be looked at";
         return vec![Finding::warning("configuration", detail, "apt install zmesd")];
@@ -196,7 +196,7 @@ async fn execute(program: &Path, arguments: &[OsString]) -> io::Result<Output> {
 }
 
 /// Says why the socket does not answer.
-fn daemon(error: &CliError, service: &Service, explained: bool) -> Finding {
+fn daemon(error: &CliError, service: &Unit, explained: bool) -> Finding {
     let state = service.state.as_deref().map_or_else(String::new, |state| format!("; systemd: {state}"));
     let start = if explained {
         "mend what is red above, then: systemctl restart zmesd"
@@ -254,16 +254,16 @@ mod tests {
         let failed = "LoadState=loaded\nActiveState=failed\nSubState=failed\nResult=exit-code\n\
              ExecMainStatus=78\nUser=zmesd\n\
              ExecStart={ path=/usr/bin/zmesd ; argv[]=/usr/bin/zmesd --config /etc/zmesd/zmesd.toml ; ignore_errors=no }\n";
-        let service = Service::read(failed);
+        let service = Unit::read(failed);
         assert_eq!(service.state.as_deref(), Some("failed (Result: exit-code, status 78)"));
         assert_eq!((service.failed, service.user.as_deref()), (true, Some("zmesd")));
         assert_eq!(service.config.as_deref(), Some(Path::new("/etc/zmesd/zmesd.toml")));
         let running = "LoadState=loaded\nActiveState=active\nSubState=running\nResult=success\nUser=\n";
-        let service = Service::read(running);
+        let service = Unit::read(running);
         assert_eq!(service.state.as_deref(), Some("active (running)"));
         assert_eq!((service.failed, service.user.as_deref()), (false, Some("root")));
-        assert_eq!(Service::read("LoadState=not-found\nActiveState=inactive\n"), Service::default());
-        assert_eq!(Service::read("nonsense"), Service::default());
+        assert_eq!(Unit::read("LoadState=not-found\nActiveState=inactive\n"), Unit::default());
+        assert_eq!(Unit::read("nonsense"), Unit::default());
     }
 
     #[test]
@@ -290,7 +290,7 @@ mod tests {
             (CliError::Closed, "closed the connection", "systemctl start zmesd"),
         ];
         for (error, detail, hint) in table {
-            let finding = daemon(&error, &Service::default(), false);
+            let finding = daemon(&error, &Unit::default(), false);
             assert!(finding.detail.contains(detail), "{finding:?}");
             assert!(finding.hint.as_deref().is_some_and(|found| found.starts_with(hint)), "{finding:?}");
         }
@@ -300,7 +300,7 @@ mod tests {
     fn what_keeps_it_from_starting_is_mended_first() {
         let error = CliError::Closed;
         let state = Some("failed (Result: exit-code, status 78)".into());
-        let service = Service { state, failed: true, ..Service::default() };
+        let service = Unit { state, failed: true, ..Unit::default() };
         let hint = |explained| daemon(&error, &service, explained).hint.unwrap();
         assert!(hint(true).starts_with("mend what is red above"));
         assert!(hint(false).starts_with("journalctl"));

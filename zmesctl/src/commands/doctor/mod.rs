@@ -162,6 +162,7 @@ fn verdict(findings: &[Finding], out: &Out) -> String {
     let about = first.about.as_deref().map_or_else(String::new, |about| format!("{}: ", clean(about)));
     let others = match red.len() {
         1 => String::new(),
+        2 => "; 1 more follows, perhaps from that".to_owned(),
         more => format!("; {} more follow, perhaps from that", more - 1),
     };
     out.paint(Tone::Bad, &format!("Red: {about}{}: {}{others}", clean(&first.step), clean(&first.detail)))

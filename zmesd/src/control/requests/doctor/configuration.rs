@@ -77,7 +77,7 @@ mod tests {
     use crate::config::{Environment, Loaded};
 
     fn running() -> Config {
-        let text = "[zoneminder]\ndatabase-url = \"mysql://zm:zm@localhost/zm\"\n[server]\nplaintext = true\n\
+        let text = "[zoneminder]\nconfig = \"\"\ndatabase-url = \"mysql://zm:zm@localhost/zm\"\n[server]\nplaintext = true\n\
                     listen = [\"127.0.0.1:9000\"]\n";
         Loaded::from_text(text, Path::new("/etc/zmesd/zmesd.toml"), &Environment::default()).unwrap().config
     }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use tokio::time::timeout;
 use zmes_shared::views::{Finding, Reloaded};
 
-use crate::config::{Config, DatabaseAddress};
+use crate::config::{Config, ConfigDiff, DatabaseAddress};
 use crate::control::ControlParts;
 use crate::ports::{ConfigExamined, DatabaseFault, DatabaseReport, DbError, DbHealth};
 
@@ -43,9 +43,7 @@ impl Look {
         let report = match &self.examined {
             Ok(report) => report,
             Err((fault, error)) => {
-                let changed = examined.is_some_and(|file| {
-                    file.diff.needs_restart.iter().any(|key| key == "zoneminder.database-url")
-                });
+                let changed = examined.is_some_and(|file| names_another(&file.diff));
                 let hint = if changed {
                     "the configuration names another way by now: systemctl restart zmesd".to_owned()
                 } else {
@@ -67,12 +65,19 @@ impl Look {
     fn answered(&self, report: &DatabaseReport, config: &Config) -> Finding {
         let version = report.zoneminder.map_or_else(String::new, |version| format!(", ZoneMinder {version}"));
         let counts = match &self.refreshed {
-            Some(Ok(counts)) => format!(": {} monitors, {} users", counts.monitors, counts.users),
+            Some(Ok(counts)) => format!("; monitors: {}, users: {}", counts.monitors, counts.users),
             Some(Err(_)) | None => String::new(),
         };
-        let place = config.zoneminder.database.place();
+        let database = &config.zoneminder.database;
+        let place = if database.name.is_empty() { "the database".to_owned() } else { database.place() };
         Finding::good(STEP, format!("{place} answers ({}{version}){counts}", report.server))
     }
+}
+
+/// Says whether the file leads to another database than the one in force: by itself, or by `zm.conf`.
+fn names_another(diff: &ConfigDiff) -> bool {
+    let ways = ["zoneminder.database-url", "zoneminder.config"];
+    diff.needs_restart.iter().any(|key| ways.contains(&key.as_str()))
 }
 
 /// Says why the server answers, but not all that is asked.

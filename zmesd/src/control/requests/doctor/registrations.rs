@@ -44,7 +44,8 @@ fn summary(scene: &Scene<'_>) -> Finding {
         let hint = "open the app, switch its event server on, and see: zmesctl clients list";
         return Finding::warning("tokens", "no phone is registered, and no app is connected", hint);
     }
-    let detail = format!("{all} registered ({muted} muted, {disabled} disabled), {connected} apps connected");
+    let detail =
+        format!("registered: {all} ({muted} muted, {disabled} disabled); apps connected: {connected}");
     Finding::good("tokens", detail)
 }
 
