@@ -463,13 +463,6 @@ complete -c zmesctl -n "__fish_zmesctl_using_subcommand config; and __fish_seen_
 complete -c zmesctl -n "__fish_zmesctl_using_subcommand config; and __fish_seen_subcommand_from show" -l jsonl -d 'Print one JSON object a line (lists and streams)'
 complete -c zmesctl -n "__fish_zmesctl_using_subcommand config; and __fish_seen_subcommand_from show" -s q -l quiet -d 'Print nothing where all is well'
 complete -c zmesctl -n "__fish_zmesctl_using_subcommand config; and __fish_seen_subcommand_from show" -s h -l help -d 'Print help'
-complete -c zmesctl -n "__fish_zmesctl_using_subcommand completions" -l candidates -d 'Print what the daemon has of this kind: value, tab, description' -r -f -a "tokens\t'Handles of tokens that are not revoked'
-revoked-tokens\t'Handles of tokens that can be restored'
-muted-tokens\t'Handles of tokens that are silenced'
-clients\t'Numbers of connected apps'
-monitors\t'Numbers of monitors'
-users\t'Names of users who have an app connected or a token'
-tokens-or-users\t'Handles of tokens, and names of users'"
 complete -c zmesctl -n "__fish_zmesctl_using_subcommand completions" -l socket -d 'Control socket of zmesd' -r -F
 complete -c zmesctl -n "__fish_zmesctl_using_subcommand completions" -l timeout -d 'How long a request may take [default: 5s]' -r -f
 complete -c zmesctl -n "__fish_zmesctl_using_subcommand completions" -l color -d 'Use colours' -r -f -a "auto\t''
