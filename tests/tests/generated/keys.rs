@@ -94,8 +94,9 @@ fn every_example_is_a_value_that_its_key_takes() -> Result<()> {
     let environment = zmesd::config::Environment::default();
     let Err(problems) = zmesd::config::Config::load(&file, &environment) else { return Ok(()) };
     let said = problems.to_string();
-    for word in ["must be", "unknown", "is not", "did you mean", "is given twice"] {
-        ensure!(!said.contains(word), "`{word}` in:\n{said}");
-    }
+    let wrong =
+        said.lines().filter(|line| line.contains("examples.toml:") && !line.contains(": cannot read "));
+    let wrong: Vec<_> = wrong.collect();
+    ensure!(wrong.is_empty(), "{}", wrong.join("\n"));
     Ok(())
 }
