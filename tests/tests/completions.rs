@@ -190,7 +190,7 @@ async fn bash_offers_what_the_daemon_has() -> Result<()> {
     for (words, expected) in table {
         let words: Vec<&str> = std::iter::once("zmesctl").chain(words.iter().copied()).collect();
         let offered = street.bash(&words, &street.socket()).await?;
-        let expected = sorted(expected.iter().map(ToString::to_string).collect());
+        let expected = sorted(expected.iter().map(|value| (*value).to_owned()).collect());
         ensure!(sorted(offered.clone()) == expected, "{words:?}: {offered:?} instead of {expected:?}");
     }
     let users = street.bash(&["zmesctl", "clients", "list", "--user", ""], &street.socket()).await?;
@@ -225,7 +225,7 @@ async fn fish_offers_what_the_daemon_has_with_descriptions() -> Result<()> {
     for (line, expected) in table {
         let offered = street.fish(&format!("zmesctl {line}"), &street.socket()).await?;
         let values = offered.iter().map(|line| line.split('\t').next().unwrap_or_default().to_owned());
-        let expected = sorted(expected.iter().map(ToString::to_string).collect());
+        let expected = sorted(expected.iter().map(|value| (*value).to_owned()).collect());
         ensure!(sorted(values.collect()) == expected, "{line}: {offered:?} instead of {expected:?}");
     }
     let monitors = street.fish("zmesctl watch --monitor ", &street.socket()).await?;

@@ -39,7 +39,7 @@ fn write_key(roff: &mut Roff, section: &Section, key: &Key, examples: &[Example]
     roff.line("br", &[]);
     let mut what = format!("Takes {}", key.form.describe());
     if key.form.by_file() {
-        what.push_str(&format!("; `{by_file}` takes the path of a file that holds it alone"));
+        what = format!("{what}; `{by_file}` takes the path of a file that holds it alone");
     }
     let when = match key.reload {
         Reload::Hot => "Changes are taken on reload.",

@@ -17,7 +17,7 @@ impl Roff {
         for argument in arguments {
             let argument = escape(argument).replace('"', "\\(dq");
             let quote = if argument.is_empty() || argument.contains(' ') { "\"" } else { "" };
-            self.source.push_str(&format!(" {quote}{argument}{quote}"));
+            self.source.extend([" ", quote, &argument, quote]);
         }
         self.source.push('\n');
         self

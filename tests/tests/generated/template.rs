@@ -33,19 +33,13 @@ pub(crate) fn fill(page: &str, parts: &[(&str, String)]) -> Result<String> {
     let mut filled = HEAD.to_owned();
     let mut used = Vec::new();
     for line in source.lines() {
-        match line.strip_prefix("@@").and_then(|line| line.strip_suffix("@@")) {
-            Some(name) => {
-                let (_, part) = parts
-                    .iter()
-                    .find(|(known, _)| *known == name)
-                    .with_context(|| format!("no part {name}"))?;
-                filled.push_str(part);
-                used.push(name);
-            }
-            None => {
-                filled.push_str(line);
-                filled.push('\n');
-            }
+        if let Some(name) = line.strip_prefix("@@").and_then(|line| line.strip_suffix("@@")) {
+            let part = parts.iter().find(|(known, _)| *known == name);
+            filled.push_str(&part.with_context(|| format!("no part {name}"))?.1);
+            used.push(name);
+        } else {
+            filled.push_str(line);
+            filled.push('\n');
         }
     }
     if let Some((name, _)) = parts.iter().find(|(name, _)| !used.contains(name)) {
