@@ -57,6 +57,20 @@ _zmesctl_live() {
     return 0
 }
 
+# Options are for those who have begun one, where something else can stand, too.
+_zmesctl_tidy() {
+    local word
+    local -a words=()
+    _zmesctl "$@"
+    [[ "$2" != -* ]] || return 0
+    for word in "${COMPREPLY[@]}"; do
+        [[ "${word}" == -* ]] || words+=("${word}")
+    done
+    if (( ${#words[@]} )); then
+        COMPREPLY=("${words[@]}")
+    fi
+}
+
 _zmesctl() {
     local i cur prev opts cmd
     COMPREPLY=()
@@ -749,16 +763,12 @@ _zmesctl() {
             return 0
             ;;
         zmesctl__subcmd__completions)
-            opts="-q -h --candidates --socket --json --jsonl --timeout --color --quiet --help bash zsh fish"
+            opts="-q -h --socket --json --jsonl --timeout --color --quiet --help bash zsh fish"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
             case "${prev}" in
-                --candidates)
-                    COMPREPLY=($(compgen -W "tokens revoked-tokens muted-tokens clients monitors users tokens-or-users" -- "${cur}"))
-                    return 0
-                    ;;
                 --socket)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -2417,7 +2427,7 @@ _zmesctl() {
 }
 
 if [[ "${BASH_VERSINFO[0]}" -eq 4 && "${BASH_VERSINFO[1]}" -ge 4 || "${BASH_VERSINFO[0]}" -gt 4 ]]; then
-    complete -F _zmesctl -o nosort -o bashdefault -o default zmesctl
+    complete -F _zmesctl_tidy -o nosort -o bashdefault -o default zmesctl
 else
-    complete -F _zmesctl -o bashdefault -o default zmesctl
+    complete -F _zmesctl_tidy -o bashdefault -o default zmesctl
 fi

@@ -743,13 +743,6 @@ esac
 ;;
 (completions)
 _arguments "${_arguments_options[@]}" : \
-'()--candidates=[Print what the daemon has of this kind\: value, tab, description]:KIND:((tokens\:"Handles of tokens that are not revoked"
-revoked-tokens\:"Handles of tokens that can be restored"
-muted-tokens\:"Handles of tokens that are silenced"
-clients\:"Numbers of connected apps"
-monitors\:"Numbers of monitors"
-users\:"Names of users who have an app connected or a token"
-tokens-or-users\:"Handles of tokens, and names of users"))' \
 '--socket=[Control socket of zmesd]:PATH:_files' \
 '--timeout=[How long a request may take \[default\: 5s\]]:DURATION:' \
 '--color=[Use colours]:WHEN:(auto always never)' \
@@ -759,8 +752,7 @@ tokens-or-users\:"Handles of tokens, and names of users"))' \
 '--quiet[Print nothing where all is well]' \
 '-h[Print help]' \
 '--help[Print help]' \
-'::shell -- The shell:(bash zsh fish)' \
-'*::words -- The words of the command line so far:' \
+':shell -- The shell:(bash zsh fish)' \
 && ret=0
 ;;
 (help)

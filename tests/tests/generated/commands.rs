@@ -144,12 +144,12 @@ fn described(arg: &Arg) -> String {
         .collect();
     let named = arg.get_value_names().unwrap_or_default().iter().any(|name| name.contains('|'));
     if arg.get_action().takes_values() && !choices.is_empty() && !named {
-        text.push_str(&format!(" One of {}.", choices.join(", ")));
+        text = format!("{text} One of {}.", choices.join(", "));
     }
     let defaults: Vec<_> = arg.get_default_values().iter().map(|value| value.to_string_lossy()).collect();
     let shown = arg.get_action().takes_values() && !arg.is_hide_default_value_set() && !defaults.is_empty();
     if let Some(default) = stated.or_else(|| shown.then(|| defaults.join(" "))) {
-        text.push_str(&format!(" Default: {default}."));
+        text = format!("{text} Default: {default}.");
     }
     text
 }

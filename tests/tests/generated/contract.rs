@@ -3,6 +3,11 @@
 //! The types say more than their values at run time: which members may be missing, and what each is for. So the
 //! sources of `zmes-shared` are read as Rust, the way rustdoc would.
 
+#![expect(
+    clippy::wildcard_enum_match_arm,
+    reason = "the grammar of Rust is foreign, and most of it is none of ours"
+)]
+
 use std::fs;
 use std::path::Path;
 
@@ -60,10 +65,41 @@ impl Contract {
                 self.object(&mut roff, &view.ident.to_string())?;
             }
         }
-        for name in ["TokenRecord", "ControlError"] {
+        for name in self.named_by_requests()?.iter().map(String::as_str).chain(["ControlError"]) {
             self.object(&mut roff, name)?;
         }
         Ok(roff.source().to_owned())
+    }
+
+    /// Returns the objects that members of requests and answers are made of, and that are no answers themselves.
+    fn named_by_requests(&self) -> Result<Vec<String>> {
+        let own = |name: &str| {
+            let mut items = self.items.iter().filter(|(directory, _)| directory == "control");
+            items.any(|(_, item)| matches!(item, Item::Struct(found) if found.ident == name))
+        };
+        let mut members: Vec<&syn::Field> = Vec::new();
+        for variant in self.variants("Request")? {
+            for field in &variant.fields {
+                match (&field.ident, self.structure(&leaf(&field.ty)?)) {
+                    // The members of a request that has a type of its own.
+                    (None, Some(inner)) => members.extend(&inner.fields),
+                    (Some(_), _) | (None, None) => members.push(field),
+                }
+            }
+        }
+        for (directory, item) in &self.items {
+            if let ("views", Item::Struct(view)) = (directory.as_str(), item) {
+                members.extend(&view.fields);
+            }
+        }
+        let mut found = Vec::new();
+        for member in members.into_iter().filter(|member| !told(&member.attrs, "flatten")) {
+            let name = leaf(&member.ty)?;
+            if own(&name) && !found.contains(&name) {
+                found.push(name);
+            }
+        }
+        Ok(found)
     }
 
     /// Returns a section for each type of event in the stream of `watch`.
@@ -141,12 +177,12 @@ impl Contract {
         for field in fields {
             let Some(name) = &field.ident else {
                 // The members of a request that has a type of its own.
-                let inner = self.structure(&ident(&field.ty)?).context("a type without source")?;
+                let inner = self.structure(&leaf(&field.ty)?).context("a type without source")?;
                 self.members(roff, &inner.fields)?;
                 continue;
             };
             if told(&field.attrs, "flatten") {
-                let inner = self.structure(&ident(&field.ty)?).context("a type without source")?;
+                let inner = self.structure(&leaf(&field.ty)?).context("a type without source")?;
                 self.members(roff, &inner.fields)?;
                 continue;
             }
@@ -186,8 +222,8 @@ impl Contract {
             "Vec" => (format!("array of {}", inner()?.0), false),
             "String" => ("string".to_owned(), false),
             "bool" => ("boolean".to_owned(), false),
-            "u8" | "u16" | "u32" | "u64" | "i32" | "i64" | "usize" | "f64" => ("number".to_owned(), false),
-            "MonitorId" | "EventId" | "SessionId" => ("number".to_owned(), false),
+            "u8" | "u16" | "u32" | "u64" | "i32" | "i64" | "usize" | "f64" | "MonitorId" | "EventId"
+            | "SessionId" => ("number".to_owned(), false),
             "Timestamp" => ("time".to_owned(), false),
             "Value" => ("any JSON".to_owned(), false),
             "Since" => ("number of an event, or time".to_owned(), false),
@@ -284,7 +320,7 @@ fn doc(attributes: &[Attribute]) -> String {
         match part.split_once("`]") {
             Some((link, rest)) if number > 0 => {
                 let name = link.rsplit("::").next().unwrap_or(link);
-                text.push_str(&format!("`{name}`{rest}"));
+                text = format!("{text}`{name}`{rest}");
             }
             Some(_) | None => text.push_str(part),
         }
@@ -326,9 +362,16 @@ fn wire(variant: &syn::Variant, attributes: &[Attribute]) -> String {
     if lowercase { name.to_lowercase() } else { snake(&name) }
 }
 
-fn ident(kind: &Type) -> Result<String> {
+/// Returns the name of a type, of what is in it where it is an `Option` or a `Vec`.
+fn leaf(kind: &Type) -> Result<String> {
     let Type::Path(path) = kind else { bail!("a type that is not a name") };
-    Ok(path.path.segments.last().context("an empty path")?.ident.to_string())
+    let last = path.path.segments.last().context("an empty path")?;
+    if let PathArguments::AngleBracketed(arguments) = &last.arguments
+        && let Some(GenericArgument::Type(inner)) = arguments.args.first()
+    {
+        return leaf(inner);
+    }
+    Ok(last.ident.to_string())
 }
 
 /// Returns a name as serde's `snake_case` has it.

@@ -37,7 +37,7 @@ fn unescaped(line: &str) -> String {
 
 /// Returns the words of the first command of a line, without what is done with its output and what is said about it.
 fn words(line: &str) -> Vec<OsString> {
-    let command = ["  ", " #", " | ", " > ", " >", " && ", " 2>"]
+    let command = ["  ", " #", " || ", " | ", " > ", " >", " && ", " 2>"]
         .iter()
         .fold(line, |line, end| line.split(end).next().unwrap_or_default());
     command.split_whitespace().map(|word| word.trim_matches('\'').into()).collect()

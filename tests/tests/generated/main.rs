@@ -139,7 +139,8 @@ fn nothing_is_missing_in_the_manual() -> Result<()> {
         }
     }
     let zmesctl = text("zmesctl.1")?;
-    for command in built(zmesctl::cli::Cli::command()).get_subcommands() {
+    let grammar = built(zmesctl::cli::Cli::command());
+    for command in grammar.get_subcommands().filter(|command| command.get_name() != "help") {
         look("zmesctl.1", &zmesctl, format!(".SS {}\n", command.get_name()));
         for arg in command.get_subcommands().flat_map(Command::get_arguments).filter(|arg| !arg.is_hide_set())
         {

@@ -17,7 +17,7 @@ impl Roff {
         for argument in arguments {
             let argument = escape(argument).replace('"', "\\(dq");
             let quote = if argument.is_empty() || argument.contains(' ') { "\"" } else { "" };
-            self.source.push_str(&format!(" {quote}{argument}{quote}"));
+            self.source.extend([" ", quote, &argument, quote]);
         }
         self.source.push('\n');
         self
@@ -61,12 +61,19 @@ impl Roff {
 
     /// Adds a tagged paragraph; the tag is escaped already.
     pub(crate) fn tagged(&mut self, tag: &str, text: &str) -> &mut Self {
-        self.line("TP", &[]).inline(tag).text(text)
+        self.line("TP", &[]).tag(tag).text(text)
     }
 
     /// Adds a tagged paragraph whose text begins at that column.
     pub(crate) fn aligned(&mut self, column: usize, tag: &str, text: &str) -> &mut Self {
-        self.line("TP", &[&column.to_string()]).inline(tag).text(text)
+        self.line("TP", &[&column.to_string()]).tag(tag).text(text)
+    }
+
+    /// Adds a tag: one line, however long it is.
+    fn tag(&mut self, tag: &str) -> &mut Self {
+        let words: Vec<_> = tag.split(' ').map(breakable).collect();
+        self.push(&words.join(" "));
+        self
     }
 
     /// Returns the source.

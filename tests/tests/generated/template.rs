@@ -4,6 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
+use zmes_shared::control::PROTOCOL;
 
 /// Stands above what is written by the test. Hyphens that are not in a name are none that can be copied, so no line is
 /// broken inside a word.
@@ -27,23 +28,18 @@ pub(crate) fn source_directory() -> Result<PathBuf> {
 pub(crate) fn fill(page: &str, parts: &[(&str, String)]) -> Result<String> {
     let source =
         fs::read_to_string(source_directory()?.join(page)).with_context(|| format!("man/src/{page}"))?;
-    let source = source.replace("@@version@@", env!("CARGO_PKG_VERSION"));
+    let minor = PROTOCOL.minor.to_string();
+    let source = source.replace("@@version@@", env!("CARGO_PKG_VERSION")).replace("@@minor@@", &minor);
     let mut filled = HEAD.to_owned();
     let mut used = Vec::new();
     for line in source.lines() {
-        match line.strip_prefix("@@").and_then(|line| line.strip_suffix("@@")) {
-            Some(name) => {
-                let (_, part) = parts
-                    .iter()
-                    .find(|(known, _)| *known == name)
-                    .with_context(|| format!("no part {name}"))?;
-                filled.push_str(part);
-                used.push(name);
-            }
-            None => {
-                filled.push_str(line);
-                filled.push('\n');
-            }
+        if let Some(name) = line.strip_prefix("@@").and_then(|line| line.strip_suffix("@@")) {
+            let part = parts.iter().find(|(known, _)| *known == name);
+            filled.push_str(&part.with_context(|| format!("no part {name}"))?.1);
+            used.push(name);
+        } else {
+            filled.push_str(line);
+            filled.push('\n');
         }
     }
     if let Some((name, _)) = parts.iter().find(|(name, _)| !used.contains(name)) {

@@ -14,20 +14,18 @@ use crate::render::{Out, View};
 
 /// Which shell; or, for the scripts themselves, which values.
 #[derive(Debug, Args)]
-#[command(
-    override_usage = "zmesctl completions [OPTIONS] <SHELL>",
-    after_help = "\
+#[command(after_help = "\
 Examples:
   zmesctl completions bash > /etc/bash_completion.d/zmesctl
   zmesctl completions zsh  > /usr/local/share/zsh/site-functions/_zmesctl
   zmesctl completions fish > ~/.config/fish/completions/zmesctl.fish
 
 They know commands and options by themselves, and ask the daemon for handles of
-tokens, numbers of clients and monitors, and names of users."
-)]
+tokens, numbers of clients and monitors, and names of users.")]
 pub struct CompletionsArgs {
     /// The shell
-    #[arg(value_enum, required_unless_present = "candidates")]
+    // Required but where it cannot be: clap asks for nothing that conflicts with what is there.
+    #[arg(value_enum, required = true)]
     shell: Option<Shell>,
     /// Print what the daemon has of this kind: value, tab, description
     // Described in zmesctl(1): an interface of the scripts, not of people.

@@ -42,7 +42,11 @@ pub fn script(shell: Shell) -> String {
 /// Returns the grammar, with `help COMMAND` and inherited options in place, and no file names offered where none
 /// belong.
 fn grammar() -> Command {
-    let mut grammar = Cli::command();
+    // What is hidden is the scripts' own: nobody is offered it, and the generators would.
+    let mut grammar = Cli::command().mut_subcommand("completions", |command| {
+        let shown = command.get_arguments().filter(|arg| !arg.is_hide_set()).cloned();
+        Command::new("completions").about(command.get_about().cloned().unwrap_or_default()).args(shown)
+    });
     grammar.set_bin_name(PROGRAM);
     grammar.build();
     without_files(grammar)
@@ -152,6 +156,19 @@ mod tests {
         }
         assert_eq!(live("tokens list --stale"), None);
         assert_eq!(live("why event"), None);
+    }
+
+    #[test]
+    fn what_is_hidden_is_not_offered() {
+        fn walk(command: &Command, path: &str) {
+            let hidden: Vec<_> =
+                command.get_arguments().filter(|arg| arg.is_hide_set()).map(Arg::get_id).collect();
+            assert!(hidden.is_empty(), "{path}: take {hidden:?} out of the grammar of the scripts");
+            for command in command.get_subcommands() {
+                walk(command, &format!("{path} {}", command.get_name()));
+            }
+        }
+        walk(&grammar(), PROGRAM);
     }
 
     #[test]

@@ -8,7 +8,7 @@ use crate::fake::{Answer, FakeDaemon, HELLO, Run, fixture, zmesctl};
 const HOSTILE: &str = "$(touch x)`touch y`\";'\\ %F{red}\u{1b}]0;owned\u{7}\u{9b}2J\u{202e}\ttab\nline\r";
 
 fn lines(run: &Run) -> Vec<(&str, &str)> {
-    run.stdout.lines().map(|line| line.split_once('\t').expect("value, tab, description")).collect()
+    run.stdout.lines().map(|line| line.split_once('\t').unwrap()).collect()
 }
 
 #[test]
