@@ -210,6 +210,7 @@ fn cron(stage: &Stage) -> Result<Process> {
 }
 
 /// Says whether cron can be tried here; where it must be, it is an error that it cannot.
+#[expect(clippy::print_stderr, reason = "a test that does not run says so")]
 fn has_cron() -> Result<bool> {
     let installed = Path::new("/usr/sbin/cron").exists();
     if installed && nix::unistd::geteuid().is_root() {

@@ -223,9 +223,9 @@ async fn check_configuration(page: &Page, block: &Block, stage: &Stage) -> Resul
     Ok((!output.status.success()).then(|| format!("{}: {problems}", page.place(block.start))))
 }
 
-/// Everything that can be asked, as the wire fixtures have it: the shortest request of each type, and who may send it.
-fn requests() -> Result<BTreeMap<String, (String, Access)>> {
-    let mut requests = BTreeMap::<String, (String, Access)>::new();
+/// Everything that can be asked, as the wire fixtures have it: of each type its forms, and who may send them.
+fn requests() -> Result<BTreeMap<String, Vec<(String, Access)>>> {
+    let mut requests = BTreeMap::<String, Vec<_>>::new();
     for entry in std::fs::read_dir(repository()?.join("tests/fixtures/wire/v1"))? {
         let entry = entry?;
         if !entry.file_name().to_string_lossy().starts_with("request-") {
@@ -239,12 +239,7 @@ fn requests() -> Result<BTreeMap<String, (String, Access)>> {
         let rest = Value::Object(members).to_string();
         let comma = if rest == "{}" { "" } else { "," };
         let text = format!("{{\"type\":\"{kind}\"{comma}{}", rest.get(1..).unwrap_or_default());
-        let length = |text: &str| (text.len(), text.to_owned());
-        match requests.get_mut(&kind) {
-            Some(known) if length(&known.0) <= length(&text) => {}
-            Some(known) => *known = (text, access),
-            None => drop(requests.insert(kind, (text, access))),
-        }
+        requests.entry(kind).or_default().push((text, access));
     }
     Ok(requests)
 }
@@ -256,9 +251,16 @@ fn table_of_requests(page: &Page) -> Result<Option<(String, Option<Edit>)>> {
         return Ok(None);
     };
     let mut wanted = vec!["| request | who | for example |".to_owned(), "|---|---|---|".to_owned()];
-    for (kind, (request, access)) in requests()? {
-        let who = if access == Access::Read { "anybody" } else { "admin" };
-        wanted.push(format!("| `{kind}` | {who} | `{request}` |"));
+    for (kind, forms) in requests()? {
+        let may = |wanted| forms.iter().any(|(_, access)| *access == wanted);
+        let who = match (may(Access::Read), may(Access::Admin)) {
+            (true, false) => "anybody",
+            (true, true) => "admin; looking: anybody",
+            (false, _) => "admin",
+        };
+        let shortest = forms.iter().map(|(text, _)| text).min_by_key(|text| (text.len(), *text));
+        let shortest = shortest.context("no form")?;
+        wanted.push(format!("| `{kind}` | {who} | `{shortest}` |"));
     }
     let found = &page.lines[start + 1..end];
     let finding = format!("{}: the table of requests is not that of the fixtures", page.place(start));

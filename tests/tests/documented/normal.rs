@@ -56,11 +56,15 @@ fn is_measured(key: &str) -> bool {
 fn words(text: &str) -> String {
     let mut found: Vec<String> = Vec::new();
     let mut words = text.split_whitespace().peekable();
-    let mut before = "";
+    let (mut before, mut performance) = ("", false);
     while let Some(word) = words.next() {
         let (head, core, tail) = punctuation(word);
         let unit = words.peek().map(|next| punctuation(next)).filter(|(_, unit, _)| UNITS.contains(unit));
-        let masked = if is_time(core) {
+        // What is behind it is performance data for Nagios: measured, all of it.
+        performance |= word == "|";
+        let masked = if performance {
+            word.chars().filter(|character| !character.is_ascii_digit() && *character != '.').collect()
+        } else if is_time(core) {
             format!("{head}TIME{tail}")
         } else if let (true, Some((_, _, tail))) = (is_number(core), unit) {
             words.next();
@@ -145,6 +149,7 @@ mod tests {
             ("09:59:50.000  x", "12:00:00.123  x"),
             ("at 2026-11-02T09:59:50Z,", "at 2026-11-02T09:59:50.123Z,"),
             ("OK | time=3ms;;", "OK | time=12ms;;"),
+            ("OK | size=98304B;; age=0.1s", "OK | size=102400B;; age=12s"),
             ("from 127.0.0.1:4000)", "from 127.0.0.1:41234)"),
             ("\"uptime_ms\": 12,", "\"uptime_ms\": 345,"),
             (

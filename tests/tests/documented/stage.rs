@@ -100,7 +100,7 @@ impl Stage {
         let files = crate::repository()?.join("tests/fixtures/docs");
         for entry in fs::read_dir(&files).with_context(|| files.display().to_string())? {
             let entry = entry?;
-            fs::copy(entry.path(), old.join(entry.file_name()))?;
+            fs::write(old.join(entry.file_name()), self.here(&fs::read_to_string(entry.path())?))?;
         }
         Ok(())
     }
@@ -128,8 +128,8 @@ impl Stage {
         let endpoint = self.world.endpoint().await?;
         self.addresses.insert(0, (endpoint.address.to_string(), "[::]:9000".to_owned()));
         for (user, password, address, platform, token, app) in [
-            ("amy", "secret", "192.0.2.31", "ios", AMYS_PHONE, "1.8.001"),
-            ("admin", "adminpass", "192.0.2.32", "android", ADMINS_PHONE, "1.8.001"),
+            ("amy", "secret", "192.0.2.31:50412", "ios", AMYS_PHONE, "1.8.001"),
+            ("admin", "adminpass", "192.0.2.32:41877", "android", ADMINS_PHONE, "1.8.001"),
         ] {
             let mut client = AppClient::connect_with(&endpoint, &[("X-Forwarded-For", address)]).await?;
             let data = json!({"user": user, "password": password, "appversion": app});
