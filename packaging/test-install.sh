@@ -212,9 +212,9 @@ without_systemd() {
 }
 
 the_rpm() { # its scripts run in the clean system, too; dependencies are named as other distributions have them
-  local rpm_here=(rpm --root "$root" --nodeps --nosignature)
   say 'the .rpm and its scripts'
   fresh "$1-plain"
+  local rpm_here=(rpm --root "$root" --nodeps --nosignature)
   ok 'installs' "${rpm_here[@]}" --install "$rpm"
   same 'its user is a member of the web server'"'"'s group' 'zmesd www-data' "$(in_root "$root" id -nG zmesd)"
   same 'permissions' '750 root:zmesd 750 root:zmesd 640 root:zmesd 700 zmesd:zmesd' "$(in_root "$root" \
