@@ -11,7 +11,8 @@ pub(crate) fn overview(grammar: &Command) -> String {
     let all: Vec<_> = all.map(|(path, command)| (path.join(" "), command)).collect();
     let longest = all.iter().map(|(name, _)| name.len()).max().unwrap_or_default();
     for (name, command) in all {
-        roff.aligned(longest + 2, &bold(&name), &sentence(&about(command)));
+        let about = command.get_about().map(ToString::to_string).unwrap_or_default();
+        roff.aligned(longest + 2, &bold(&name), &sentence(&about));
     }
     roff.source().to_owned()
 }
