@@ -11,7 +11,17 @@ _zmesctl_live() {
     fi
     case "${cmd},${last}" in
         zmesctl__subcmd__clients__subcmd__list,--user) kind=users ;;
+        zmesctl__subcmd__clients__subcmd__disconnect,--user) kind=users ;;
         zmesctl__subcmd__tokens__subcmd__list,--user) kind=users ;;
+        zmesctl__subcmd__tokens__subcmd__list,--monitor) kind=monitors ;;
+        zmesctl__subcmd__tokens__subcmd__revoke,--user) kind=users ;;
+        zmesctl__subcmd__tokens__subcmd__revoke,--monitor) kind=monitors ;;
+        zmesctl__subcmd__tokens__subcmd__mute,--user) kind=users ;;
+        zmesctl__subcmd__tokens__subcmd__mute,--monitor) kind=monitors ;;
+        zmesctl__subcmd__tokens__subcmd__unmute,--user) kind=users ;;
+        zmesctl__subcmd__tokens__subcmd__unmute,--monitor) kind=monitors ;;
+        zmesctl__subcmd__tokens__subcmd__prune,--user) kind=users ;;
+        zmesctl__subcmd__tokens__subcmd__prune,--monitor) kind=monitors ;;
         zmesctl__subcmd__tokens__subcmd__import,--user) kind=users ;;
         zmesctl__subcmd__alarm__subcmd__test,-m | zmesctl__subcmd__alarm__subcmd__test,--monitor) kind=monitors ;;
         zmesctl__subcmd__alarm__subcmd__test,--token) kind=tokens ;;
@@ -19,14 +29,21 @@ _zmesctl_live() {
         zmesctl__subcmd__alarm__subcmd__cancel,-m | zmesctl__subcmd__alarm__subcmd__cancel,--monitor) kind=monitors ;;
         zmesctl__subcmd__watch,-m | zmesctl__subcmd__watch,--monitor) kind=monitors ;;
         zmesctl__subcmd__watch,--token) kind=tokens ;;
+        zmesctl__subcmd__watch,--user) kind=users ;;
         zmesctl__subcmd__why,--token) kind=tokens ;;
+        zmesctl__subcmd__doctor,--monitor) kind=monitors ;;
         *,--color | *,--socket | *,--timeout) return 1 ;;
         zmesctl__subcmd__alarm__subcmd__force,--for | zmesctl__subcmd__badges__subcmd__reset,--to | zmesctl__subcmd__check,--within) return 1 ;;
-        zmesctl__subcmd__clients__subcmd__list,--address | zmesctl__subcmd__clients__subcmd__list,--state | zmesctl__subcmd__log__subcmd__level,--for) return 1 ;;
+        zmesctl__subcmd__clients__subcmd__disconnect,--address | zmesctl__subcmd__clients__subcmd__disconnect,--state | zmesctl__subcmd__clients__subcmd__list,--address) return 1 ;;
+        zmesctl__subcmd__clients__subcmd__list,--state | zmesctl__subcmd__doctor,--config | zmesctl__subcmd__log__subcmd__level,--for) return 1 ;;
         zmesctl__subcmd__tokens__subcmd__export,--format | zmesctl__subcmd__tokens__subcmd__list,--platform | zmesctl__subcmd__tokens__subcmd__list,--stale) return 1 ;;
         zmesctl__subcmd__tokens__subcmd__list,--state | zmesctl__subcmd__tokens__subcmd__log,--limit | zmesctl__subcmd__tokens__subcmd__mute,--for) return 1 ;;
-        zmesctl__subcmd__tokens__subcmd__prune,--stale | zmesctl__subcmd__watch,--count | zmesctl__subcmd__watch,--duration) return 1 ;;
-        zmesctl__subcmd__watch,--since) return 1 ;;
+        zmesctl__subcmd__tokens__subcmd__mute,--platform | zmesctl__subcmd__tokens__subcmd__mute,--stale | zmesctl__subcmd__tokens__subcmd__mute,--state) return 1 ;;
+        zmesctl__subcmd__tokens__subcmd__prune,--platform | zmesctl__subcmd__tokens__subcmd__prune,--stale | zmesctl__subcmd__tokens__subcmd__prune,--state) return 1 ;;
+        zmesctl__subcmd__tokens__subcmd__revoke,--platform | zmesctl__subcmd__tokens__subcmd__revoke,--stale | zmesctl__subcmd__tokens__subcmd__revoke,--state) return 1 ;;
+        zmesctl__subcmd__tokens__subcmd__unmute,--platform | zmesctl__subcmd__tokens__subcmd__unmute,--stale | zmesctl__subcmd__tokens__subcmd__unmute,--state) return 1 ;;
+        zmesctl__subcmd__watch,--count | zmesctl__subcmd__watch,--duration | zmesctl__subcmd__watch,--since) return 1 ;;
+        zmesctl__subcmd__watch,--type) return 1 ;;
         *)
             [[ "${cur}" != -* ]] || return 1
             case "${cmd}" in
@@ -38,6 +55,7 @@ _zmesctl_live() {
                 zmesctl__subcmd__tokens__subcmd__mute) kind=tokens ;;
                 zmesctl__subcmd__tokens__subcmd__unmute) kind=muted-tokens ;;
                 zmesctl__subcmd__badges__subcmd__reset) kind=tokens ;;
+                zmesctl__subcmd__doctor) kind=tokens-or-users ;;
                 *) return 1 ;;
             esac
             ;;
@@ -682,7 +700,10 @@ _zmesctl() {
             fi
             case "${prev}" in
                 --user)
-                    COMPREPLY=($(compgen -f "${cur}"))
+                    COMPREPLY=("${cur}")
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o nospace
+                    fi
                     return 0
                     ;;
                 --state)
@@ -690,7 +711,10 @@ _zmesctl() {
                     return 0
                     ;;
                 --address)
-                    COMPREPLY=($(compgen -f "${cur}"))
+                    COMPREPLY=("${cur}")
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o nospace
+                    fi
                     return 0
                     ;;
                 --socket)
@@ -915,7 +939,10 @@ _zmesctl() {
             fi
             case "${prev}" in
                 --monitor)
-                    COMPREPLY=($(compgen -f "${cur}"))
+                    COMPREPLY=("${cur}")
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o nospace
+                    fi
                     return 0
                     ;;
                 --config)
@@ -927,7 +954,10 @@ _zmesctl() {
                     return 0
                     ;;
                 --timeout)
-                    COMPREPLY=($(compgen -f "${cur}"))
+                    COMPREPLY=("${cur}")
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o nospace
+                    fi
                     return 0
                     ;;
                 --color)
@@ -1976,7 +2006,10 @@ _zmesctl() {
                     return 0
                     ;;
                 --monitor)
-                    COMPREPLY=($(compgen -f "${cur}"))
+                    COMPREPLY=("${cur}")
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o nospace
+                    fi
                     return 0
                     ;;
                 --stale)
@@ -2056,7 +2089,10 @@ _zmesctl() {
                     return 0
                     ;;
                 --user)
-                    COMPREPLY=($(compgen -f "${cur}"))
+                    COMPREPLY=("${cur}")
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o nospace
+                    fi
                     return 0
                     ;;
                 --state)
@@ -2064,11 +2100,17 @@ _zmesctl() {
                     return 0
                     ;;
                 --monitor)
-                    COMPREPLY=($(compgen -f "${cur}"))
+                    COMPREPLY=("${cur}")
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o nospace
+                    fi
                     return 0
                     ;;
                 --stale)
-                    COMPREPLY=($(compgen -f "${cur}"))
+                    COMPREPLY=("${cur}")
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o nospace
+                    fi
                     return 0
                     ;;
                 --for)
@@ -2119,7 +2161,10 @@ _zmesctl() {
                     return 0
                     ;;
                 --user)
-                    COMPREPLY=($(compgen -f "${cur}"))
+                    COMPREPLY=("${cur}")
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o nospace
+                    fi
                     return 0
                     ;;
                 --state)
@@ -2127,7 +2172,10 @@ _zmesctl() {
                     return 0
                     ;;
                 --monitor)
-                    COMPREPLY=($(compgen -f "${cur}"))
+                    COMPREPLY=("${cur}")
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o nospace
+                    fi
                     return 0
                     ;;
                 --socket)
@@ -2193,7 +2241,10 @@ _zmesctl() {
                     return 0
                     ;;
                 --user)
-                    COMPREPLY=($(compgen -f "${cur}"))
+                    COMPREPLY=("${cur}")
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o nospace
+                    fi
                     return 0
                     ;;
                 --state)
@@ -2201,11 +2252,17 @@ _zmesctl() {
                     return 0
                     ;;
                 --monitor)
-                    COMPREPLY=($(compgen -f "${cur}"))
+                    COMPREPLY=("${cur}")
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o nospace
+                    fi
                     return 0
                     ;;
                 --stale)
-                    COMPREPLY=($(compgen -f "${cur}"))
+                    COMPREPLY=("${cur}")
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o nospace
+                    fi
                     return 0
                     ;;
                 --socket)
@@ -2271,7 +2328,10 @@ _zmesctl() {
                     return 0
                     ;;
                 --user)
-                    COMPREPLY=($(compgen -f "${cur}"))
+                    COMPREPLY=("${cur}")
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o nospace
+                    fi
                     return 0
                     ;;
                 --state)
@@ -2279,11 +2339,17 @@ _zmesctl() {
                     return 0
                     ;;
                 --monitor)
-                    COMPREPLY=($(compgen -f "${cur}"))
+                    COMPREPLY=("${cur}")
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o nospace
+                    fi
                     return 0
                     ;;
                 --stale)
-                    COMPREPLY=($(compgen -f "${cur}"))
+                    COMPREPLY=("${cur}")
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o nospace
+                    fi
                     return 0
                     ;;
                 --socket)
@@ -2337,7 +2403,10 @@ _zmesctl() {
                     return 0
                     ;;
                 --user)
-                    COMPREPLY=($(compgen -f "${cur}"))
+                    COMPREPLY=("${cur}")
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o nospace
+                    fi
                     return 0
                     ;;
                 --type)

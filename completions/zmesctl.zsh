@@ -37,8 +37,8 @@ _zmesctl() {
 '--color=[Use colours]:WHEN:(auto always never)' \
 '--json[Print one JSON document]' \
 '--jsonl[Print one JSON object a line (lists and streams)]' \
-'-q[Print nothing where all is well]' \
-'--quiet[Print nothing where all is well]' \
+'-q[Print nothing where all is well; of lists the bare ids and handles, one a line]' \
+'--quiet[Print nothing where all is well; of lists the bare ids and handles, one a line]' \
 '-h[Print help]' \
 '--help[Print help]' \
 '-V[Print version]' \
@@ -59,8 +59,8 @@ _arguments "${_arguments_options[@]}" : \
 '--color=[Use colours]:WHEN:(auto always never)' \
 '--json[Print one JSON document]' \
 '--jsonl[Print one JSON object a line (lists and streams)]' \
-'-q[Print nothing where all is well]' \
-'--quiet[Print nothing where all is well]' \
+'-q[Print nothing where all is well; of lists the bare ids and handles, one a line]' \
+'--quiet[Print nothing where all is well; of lists the bare ids and handles, one a line]' \
 '-h[Print help]' \
 '--help[Print help]' \
 && ret=0
@@ -72,8 +72,8 @@ _arguments "${_arguments_options[@]}" : \
 '--color=[Use colours]:WHEN:(auto always never)' \
 '--json[Print one JSON document]' \
 '--jsonl[Print one JSON object a line (lists and streams)]' \
-'-q[Print nothing where all is well]' \
-'--quiet[Print nothing where all is well]' \
+'-q[Print nothing where all is well; of lists the bare ids and handles, one a line]' \
+'--quiet[Print nothing where all is well; of lists the bare ids and handles, one a line]' \
 '-h[Print help]' \
 '--help[Print help]' \
 ":: :_zmesctl__subcmd__clients_commands" \
@@ -97,28 +97,33 @@ authenticated\:"Authenticated\: it gets alarms"))' \
 '--color=[Use colours]:WHEN:(auto always never)' \
 '--json[Print one JSON document]' \
 '--jsonl[Print one JSON object a line (lists and streams)]' \
-'-q[Print nothing where all is well]' \
-'--quiet[Print nothing where all is well]' \
+'-q[Print nothing where all is well; of lists the bare ids and handles, one a line]' \
+'--quiet[Print nothing where all is well; of lists the bare ids and handles, one a line]' \
 '-h[Print help]' \
 '--help[Print help]' \
 && ret=0
 ;;
 (disconnect)
 _arguments "${_arguments_options[@]}" : \
+'--user=[Only this ZoneMinder user; \`*\` stands for any characters]:USER:_zmesctl_live users' \
+'--state=[Only clients that have come so far]:pending|authenticated:((pending\:"Connected, not (yet) authenticated"
+authenticated\:"Authenticated\: it gets alarms"))' \
+'--address=[Only this address or network]:CIDR:' \
 '--socket=[Control socket of zmesd]:PATH:_files' \
 '--timeout=[How long a request may take \[default\: 5s\]]:DURATION:' \
 '--color=[Use colours]:WHEN:(auto always never)' \
+'--all[All clients]' \
 '-y[Do not ask]' \
 '--yes[Do not ask]' \
 '-n[Only say what would happen]' \
 '--dry-run[Only say what would happen]' \
 '--json[Print one JSON document]' \
 '--jsonl[Print one JSON object a line (lists and streams)]' \
-'-q[Print nothing where all is well]' \
-'--quiet[Print nothing where all is well]' \
+'-q[Print nothing where all is well; of lists the bare ids and handles, one a line]' \
+'--quiet[Print nothing where all is well; of lists the bare ids and handles, one a line]' \
 '-h[Print help]' \
 '--help[Print help]' \
-':id -- The client, as `clients list` numbers it:_zmesctl_live clients' \
+'*::ids -- The clients, as `clients list` numbers them:_zmesctl_live clients' \
 && ret=0
 ;;
         esac
@@ -132,8 +137,8 @@ _arguments "${_arguments_options[@]}" : \
 '--color=[Use colours]:WHEN:(auto always never)' \
 '--json[Print one JSON document]' \
 '--jsonl[Print one JSON object a line (lists and streams)]' \
-'-q[Print nothing where all is well]' \
-'--quiet[Print nothing where all is well]' \
+'-q[Print nothing where all is well; of lists the bare ids and handles, one a line]' \
+'--quiet[Print nothing where all is well; of lists the bare ids and handles, one a line]' \
 '-h[Print help]' \
 '--help[Print help]' \
 ":: :_zmesctl__subcmd__tokens_commands" \
@@ -155,6 +160,7 @@ android\:"Everything with Android"))' \
 disabled\:"Its app wants no pushes"
 muted\:"An admin has silenced it"
 revoked\:"It is gone, and can be restored"))' \
+'--monitor=[Only those that want to hear of this monitor]:ID|NAME:_zmesctl_live monitors' \
 '--stale=[Only those of which nothing was heard for so long]:DURATION:' \
 '--socket=[Control socket of zmesd]:PATH:_files' \
 '--timeout=[How long a request may take \[default\: 5s\]]:DURATION:' \
@@ -163,8 +169,8 @@ revoked\:"It is gone, and can be restored"))' \
 '--reveal[Print the tokens themselves\: whoever has one can send to the phone]' \
 '--json[Print one JSON document]' \
 '--jsonl[Print one JSON object a line (lists and streams)]' \
-'-q[Print nothing where all is well]' \
-'--quiet[Print nothing where all is well]' \
+'-q[Print nothing where all is well; of lists the bare ids and handles, one a line]' \
+'--quiet[Print nothing where all is well; of lists the bare ids and handles, one a line]' \
 '-h[Print help (see more with '\''--help'\'')]' \
 '--help[Print help (see more with '\''--help'\'')]' \
 && ret=0
@@ -177,8 +183,8 @@ _arguments "${_arguments_options[@]}" : \
 '--reveal[Print the token itself\: whoever has it can send to the phone]' \
 '--json[Print one JSON document]' \
 '--jsonl[Print one JSON object a line (lists and streams)]' \
-'-q[Print nothing where all is well]' \
-'--quiet[Print nothing where all is well]' \
+'-q[Print nothing where all is well; of lists the bare ids and handles, one a line]' \
+'--quiet[Print nothing where all is well; of lists the bare ids and handles, one a line]' \
 '-h[Print help]' \
 '--help[Print help]' \
 ':token -- Its handle, or the last 10 characters of the token:_zmesctl_live tokens' \
@@ -192,8 +198,8 @@ _arguments "${_arguments_options[@]}" : \
 '--color=[Use colours]:WHEN:(auto always never)' \
 '--json[Print one JSON document]' \
 '--jsonl[Print one JSON object a line (lists and streams)]' \
-'-q[Print nothing where all is well]' \
-'--quiet[Print nothing where all is well]' \
+'-q[Print nothing where all is well; of lists the bare ids and handles, one a line]' \
+'--quiet[Print nothing where all is well; of lists the bare ids and handles, one a line]' \
 '-h[Print help]' \
 '--help[Print help]' \
 ':token -- Its handle, or the last 10 characters of the token:_zmesctl_live tokens' \
@@ -201,19 +207,30 @@ _arguments "${_arguments_options[@]}" : \
 ;;
 (revoke)
 _arguments "${_arguments_options[@]}" : \
+'--platform=[Only phones of this kind]:ios|android:((ios\:"iPhones and iPads"
+android\:"Everything with Android"))' \
+'--user=[Only this ZoneMinder user; \`*\` stands for any characters]:USER:_zmesctl_live users' \
+'--state=[Only those that stand so \[default\: all but revoked\]]:STATE:((enabled\:"It gets pushes"
+disabled\:"Its app wants no pushes"
+muted\:"An admin has silenced it"
+revoked\:"It is gone, and can be restored"))' \
+'--monitor=[Only those that want to hear of this monitor]:ID|NAME:_zmesctl_live monitors' \
+'--stale=[Only those of which nothing was heard for so long]:DURATION:' \
 '--socket=[Control socket of zmesd]:PATH:_files' \
 '--timeout=[How long a request may take \[default\: 5s\]]:DURATION:' \
 '--color=[Use colours]:WHEN:(auto always never)' \
+'--all[All tokens]' \
+'--failing[Only those whose last push failed]' \
 '-y[Do not ask]' \
 '--yes[Do not ask]' \
 '-n[Only say what would happen]' \
 '--dry-run[Only say what would happen]' \
 '--json[Print one JSON document]' \
 '--jsonl[Print one JSON object a line (lists and streams)]' \
-'-q[Print nothing where all is well]' \
-'--quiet[Print nothing where all is well]' \
-'-h[Print help]' \
-'--help[Print help]' \
+'-q[Print nothing where all is well; of lists the bare ids and handles, one a line]' \
+'--quiet[Print nothing where all is well; of lists the bare ids and handles, one a line]' \
+'-h[Print help (see more with '\''--help'\'')]' \
+'--help[Print help (see more with '\''--help'\'')]' \
 '*::tokens -- Handles, unique prefixes of them, or the last 10 characters of tokens:_zmesctl_live tokens' \
 && ret=0
 ;;
@@ -224,58 +241,97 @@ _arguments "${_arguments_options[@]}" : \
 '--color=[Use colours]:WHEN:(auto always never)' \
 '--json[Print one JSON document]' \
 '--jsonl[Print one JSON object a line (lists and streams)]' \
-'-q[Print nothing where all is well]' \
-'--quiet[Print nothing where all is well]' \
+'-q[Print nothing where all is well; of lists the bare ids and handles, one a line]' \
+'--quiet[Print nothing where all is well; of lists the bare ids and handles, one a line]' \
 '-h[Print help]' \
 '--help[Print help]' \
-':token -- Its handle, or the last 10 characters of the token:_zmesctl_live revoked-tokens' \
+'*::tokens -- Handles, unique prefixes of them, or the last 10 characters of tokens:_zmesctl_live revoked-tokens' \
 && ret=0
 ;;
 (mute)
 _arguments "${_arguments_options[@]}" : \
-'--for=[Send to it again after this time \[default\: when it is unmuted\]]:DURATION:' \
+'--platform=[Only phones of this kind]:ios|android:((ios\:"iPhones and iPads"
+android\:"Everything with Android"))' \
+'--user=[Only this ZoneMinder user; \`*\` stands for any characters]:USER:_zmesctl_live users' \
+'--state=[Only those that stand so \[default\: all but revoked\]]:STATE:((enabled\:"It gets pushes"
+disabled\:"Its app wants no pushes"
+muted\:"An admin has silenced it"
+revoked\:"It is gone, and can be restored"))' \
+'--monitor=[Only those that want to hear of this monitor]:ID|NAME:_zmesctl_live monitors' \
+'--stale=[Only those of which nothing was heard for so long]:DURATION:' \
+'--for=[Send to them again after this time \[default\: when they are unmuted\]]:DURATION:' \
 '--socket=[Control socket of zmesd]:PATH:_files' \
 '--timeout=[How long a request may take \[default\: 5s\]]:DURATION:' \
 '--color=[Use colours]:WHEN:(auto always never)' \
-'--json[Print one JSON document]' \
-'--jsonl[Print one JSON object a line (lists and streams)]' \
-'-q[Print nothing where all is well]' \
-'--quiet[Print nothing where all is well]' \
-'-h[Print help]' \
-'--help[Print help]' \
-':token -- Its handle, or the last 10 characters of the token:_zmesctl_live tokens' \
-&& ret=0
-;;
-(unmute)
-_arguments "${_arguments_options[@]}" : \
-'--socket=[Control socket of zmesd]:PATH:_files' \
-'--timeout=[How long a request may take \[default\: 5s\]]:DURATION:' \
-'--color=[Use colours]:WHEN:(auto always never)' \
-'--json[Print one JSON document]' \
-'--jsonl[Print one JSON object a line (lists and streams)]' \
-'-q[Print nothing where all is well]' \
-'--quiet[Print nothing where all is well]' \
-'-h[Print help]' \
-'--help[Print help]' \
-':token -- Its handle, or the last 10 characters of the token:_zmesctl_live muted-tokens' \
-&& ret=0
-;;
-(prune)
-_arguments "${_arguments_options[@]}" : \
-'--stale=[Nothing was heard of the app for so long]:DURATION:' \
-'--socket=[Control socket of zmesd]:PATH:_files' \
-'--timeout=[How long a request may take \[default\: 5s\]]:DURATION:' \
-'--color=[Use colours]:WHEN:(auto always never)' \
+'--all[All tokens]' \
+'--failing[Only those whose last push failed]' \
 '-y[Do not ask]' \
 '--yes[Do not ask]' \
 '-n[Only say what would happen]' \
 '--dry-run[Only say what would happen]' \
 '--json[Print one JSON document]' \
 '--jsonl[Print one JSON object a line (lists and streams)]' \
-'-q[Print nothing where all is well]' \
-'--quiet[Print nothing where all is well]' \
-'-h[Print help]' \
-'--help[Print help]' \
+'-q[Print nothing where all is well; of lists the bare ids and handles, one a line]' \
+'--quiet[Print nothing where all is well; of lists the bare ids and handles, one a line]' \
+'-h[Print help (see more with '\''--help'\'')]' \
+'--help[Print help (see more with '\''--help'\'')]' \
+'*::tokens -- Handles, unique prefixes of them, or the last 10 characters of tokens:_zmesctl_live tokens' \
+&& ret=0
+;;
+(unmute)
+_arguments "${_arguments_options[@]}" : \
+'--platform=[Only phones of this kind]:ios|android:((ios\:"iPhones and iPads"
+android\:"Everything with Android"))' \
+'--user=[Only this ZoneMinder user; \`*\` stands for any characters]:USER:_zmesctl_live users' \
+'--state=[Only those that stand so \[default\: all but revoked\]]:STATE:((enabled\:"It gets pushes"
+disabled\:"Its app wants no pushes"
+muted\:"An admin has silenced it"
+revoked\:"It is gone, and can be restored"))' \
+'--monitor=[Only those that want to hear of this monitor]:ID|NAME:_zmesctl_live monitors' \
+'--stale=[Only those of which nothing was heard for so long]:DURATION:' \
+'--socket=[Control socket of zmesd]:PATH:_files' \
+'--timeout=[How long a request may take \[default\: 5s\]]:DURATION:' \
+'--color=[Use colours]:WHEN:(auto always never)' \
+'--all[All tokens]' \
+'--failing[Only those whose last push failed]' \
+'-y[Do not ask]' \
+'--yes[Do not ask]' \
+'-n[Only say what would happen]' \
+'--dry-run[Only say what would happen]' \
+'--json[Print one JSON document]' \
+'--jsonl[Print one JSON object a line (lists and streams)]' \
+'-q[Print nothing where all is well; of lists the bare ids and handles, one a line]' \
+'--quiet[Print nothing where all is well; of lists the bare ids and handles, one a line]' \
+'-h[Print help (see more with '\''--help'\'')]' \
+'--help[Print help (see more with '\''--help'\'')]' \
+'*::tokens -- Handles, unique prefixes of them, or the last 10 characters of tokens:_zmesctl_live muted-tokens' \
+&& ret=0
+;;
+(prune)
+_arguments "${_arguments_options[@]}" : \
+'--stale=[Nothing was heard of the app for so long]:DURATION:' \
+'--platform=[Only phones of this kind]:ios|android:((ios\:"iPhones and iPads"
+android\:"Everything with Android"))' \
+'--user=[Only this ZoneMinder user; \`*\` stands for any characters]:USER:_zmesctl_live users' \
+'--state=[Only those that stand so \[default\: all but revoked\]]:STATE:((enabled\:"It gets pushes"
+disabled\:"Its app wants no pushes"
+muted\:"An admin has silenced it"
+revoked\:"It is gone, and can be restored"))' \
+'--monitor=[Only those that want to hear of this monitor]:ID|NAME:_zmesctl_live monitors' \
+'--socket=[Control socket of zmesd]:PATH:_files' \
+'--timeout=[How long a request may take \[default\: 5s\]]:DURATION:' \
+'--color=[Use colours]:WHEN:(auto always never)' \
+'--failing[Only those whose last push failed]' \
+'-y[Do not ask]' \
+'--yes[Do not ask]' \
+'-n[Only say what would happen]' \
+'--dry-run[Only say what would happen]' \
+'--json[Print one JSON document]' \
+'--jsonl[Print one JSON object a line (lists and streams)]' \
+'-q[Print nothing where all is well; of lists the bare ids and handles, one a line]' \
+'--quiet[Print nothing where all is well; of lists the bare ids and handles, one a line]' \
+'-h[Print help (see more with '\''--help'\'')]' \
+'--help[Print help (see more with '\''--help'\'')]' \
 && ret=0
 ;;
 (import)
@@ -288,8 +344,8 @@ _arguments "${_arguments_options[@]}" : \
 '--dry-run[Only say what would be taken]' \
 '--json[Print one JSON document]' \
 '--jsonl[Print one JSON object a line (lists and streams)]' \
-'-q[Print nothing where all is well]' \
-'--quiet[Print nothing where all is well]' \
+'-q[Print nothing where all is well; of lists the bare ids and handles, one a line]' \
+'--quiet[Print nothing where all is well; of lists the bare ids and handles, one a line]' \
 '-h[Print help]' \
 '--help[Print help]' \
 ':file -- A tokens.txt of any event server before zmesd; `-` reads the standard input:' \
@@ -303,8 +359,8 @@ _arguments "${_arguments_options[@]}" : \
 '--color=[Use colours]:WHEN:(auto always never)' \
 '--json[Print one JSON document]' \
 '--jsonl[Print one JSON object a line (lists and streams)]' \
-'-q[Print nothing where all is well]' \
-'--quiet[Print nothing where all is well]' \
+'-q[Print nothing where all is well; of lists the bare ids and handles, one a line]' \
+'--quiet[Print nothing where all is well; of lists the bare ids and handles, one a line]' \
 '-h[Print help]' \
 '--help[Print help]' \
 && ret=0
@@ -320,8 +376,8 @@ _arguments "${_arguments_options[@]}" : \
 '--color=[Use colours]:WHEN:(auto always never)' \
 '--json[Print one JSON document]' \
 '--jsonl[Print one JSON object a line (lists and streams)]' \
-'-q[Print nothing where all is well]' \
-'--quiet[Print nothing where all is well]' \
+'-q[Print nothing where all is well; of lists the bare ids and handles, one a line]' \
+'--quiet[Print nothing where all is well; of lists the bare ids and handles, one a line]' \
 '-h[Print help]' \
 '--help[Print help]' \
 ":: :_zmesctl__subcmd__badges_commands" \
@@ -347,8 +403,8 @@ _arguments "${_arguments_options[@]}" : \
 '--dry-run[Only say what would happen]' \
 '--json[Print one JSON document]' \
 '--jsonl[Print one JSON object a line (lists and streams)]' \
-'-q[Print nothing where all is well]' \
-'--quiet[Print nothing where all is well]' \
+'-q[Print nothing where all is well; of lists the bare ids and handles, one a line]' \
+'--quiet[Print nothing where all is well; of lists the bare ids and handles, one a line]' \
 '-h[Print help]' \
 '--help[Print help]' \
 '*::tokens -- Handles, unique prefixes of them, or the last 10 characters of tokens:_zmesctl_live tokens' \
@@ -365,8 +421,8 @@ _arguments "${_arguments_options[@]}" : \
 '--color=[Use colours]:WHEN:(auto always never)' \
 '--json[Print one JSON document]' \
 '--jsonl[Print one JSON object a line (lists and streams)]' \
-'-q[Print nothing where all is well]' \
-'--quiet[Print nothing where all is well]' \
+'-q[Print nothing where all is well; of lists the bare ids and handles, one a line]' \
+'--quiet[Print nothing where all is well; of lists the bare ids and handles, one a line]' \
 '-h[Print help]' \
 '--help[Print help]' \
 ":: :_zmesctl__subcmd__monitors_commands" \
@@ -386,8 +442,8 @@ _arguments "${_arguments_options[@]}" : \
 '--color=[Use colours]:WHEN:(auto always never)' \
 '--json[Print one JSON document]' \
 '--jsonl[Print one JSON object a line (lists and streams)]' \
-'-q[Print nothing where all is well]' \
-'--quiet[Print nothing where all is well]' \
+'-q[Print nothing where all is well; of lists the bare ids and handles, one a line]' \
+'--quiet[Print nothing where all is well; of lists the bare ids and handles, one a line]' \
 '-h[Print help]' \
 '--help[Print help]' \
 && ret=0
@@ -399,8 +455,8 @@ _arguments "${_arguments_options[@]}" : \
 '--color=[Use colours]:WHEN:(auto always never)' \
 '--json[Print one JSON document]' \
 '--jsonl[Print one JSON object a line (lists and streams)]' \
-'-q[Print nothing where all is well]' \
-'--quiet[Print nothing where all is well]' \
+'-q[Print nothing where all is well; of lists the bare ids and handles, one a line]' \
+'--quiet[Print nothing where all is well; of lists the bare ids and handles, one a line]' \
 '-h[Print help]' \
 '--help[Print help]' \
 && ret=0
@@ -416,8 +472,8 @@ _arguments "${_arguments_options[@]}" : \
 '--color=[Use colours]:WHEN:(auto always never)' \
 '--json[Print one JSON document]' \
 '--jsonl[Print one JSON object a line (lists and streams)]' \
-'-q[Print nothing where all is well]' \
-'--quiet[Print nothing where all is well]' \
+'-q[Print nothing where all is well; of lists the bare ids and handles, one a line]' \
+'--quiet[Print nothing where all is well; of lists the bare ids and handles, one a line]' \
 '-h[Print help]' \
 '--help[Print help]' \
 ":: :_zmesctl__subcmd__alarm_commands" \
@@ -432,8 +488,8 @@ _arguments "${_arguments_options[@]}" : \
         case $line[1] in
             (test)
 _arguments "${_arguments_options[@]}" : \
-'-m+[Pretend that this monitor alarms \[default\: the first that is watched\]]:ID:_zmesctl_live monitors' \
-'--monitor=[Pretend that this monitor alarms \[default\: the first that is watched\]]:ID:_zmesctl_live monitors' \
+'-m+[Pretend that this monitor alarms \[default\: the first that is watched\]]:ID|NAME:_zmesctl_live monitors' \
+'--monitor=[Pretend that this monitor alarms \[default\: the first that is watched\]]:ID|NAME:_zmesctl_live monitors' \
 '--token=[Only to this token\: its handle, or its last 10 characters]:T:_zmesctl_live tokens' \
 '--socket=[Control socket of zmesd]:PATH:_files' \
 '--timeout=[How long a request may take \[default\: 5s\]]:DURATION:' \
@@ -444,39 +500,39 @@ _arguments "${_arguments_options[@]}" : \
 '--wait[Wait until every target has it, and show how long that took]' \
 '--json[Print one JSON document]' \
 '--jsonl[Print one JSON object a line (lists and streams)]' \
-'-q[Print nothing where all is well]' \
-'--quiet[Print nothing where all is well]' \
+'-q[Print nothing where all is well; of lists the bare ids and handles, one a line]' \
+'--quiet[Print nothing where all is well; of lists the bare ids and handles, one a line]' \
 '-h[Print help]' \
 '--help[Print help]' \
 && ret=0
 ;;
 (force)
 _arguments "${_arguments_options[@]}" : \
-'-m+[The monitor that shall record]:ID:_zmesctl_live monitors' \
-'--monitor=[The monitor that shall record]:ID:_zmesctl_live monitors' \
+'-m+[The monitor that shall record]:ID|NAME:_zmesctl_live monitors' \
+'--monitor=[The monitor that shall record]:ID|NAME:_zmesctl_live monitors' \
 '--for=[Cancel it by itself after this time (1s to 1h)]:DURATION:' \
 '--socket=[Control socket of zmesd]:PATH:_files' \
 '--timeout=[How long a request may take \[default\: 5s\]]:DURATION:' \
 '--color=[Use colours]:WHEN:(auto always never)' \
 '--json[Print one JSON document]' \
 '--jsonl[Print one JSON object a line (lists and streams)]' \
-'-q[Print nothing where all is well]' \
-'--quiet[Print nothing where all is well]' \
+'-q[Print nothing where all is well; of lists the bare ids and handles, one a line]' \
+'--quiet[Print nothing where all is well; of lists the bare ids and handles, one a line]' \
 '-h[Print help]' \
 '--help[Print help]' \
 && ret=0
 ;;
 (cancel)
 _arguments "${_arguments_options[@]}" : \
-'-m+[The monitor whose forced alarm ends]:ID:_zmesctl_live monitors' \
-'--monitor=[The monitor whose forced alarm ends]:ID:_zmesctl_live monitors' \
+'-m+[The monitor whose forced alarm ends]:ID|NAME:_zmesctl_live monitors' \
+'--monitor=[The monitor whose forced alarm ends]:ID|NAME:_zmesctl_live monitors' \
 '--socket=[Control socket of zmesd]:PATH:_files' \
 '--timeout=[How long a request may take \[default\: 5s\]]:DURATION:' \
 '--color=[Use colours]:WHEN:(auto always never)' \
 '--json[Print one JSON document]' \
 '--jsonl[Print one JSON object a line (lists and streams)]' \
-'-q[Print nothing where all is well]' \
-'--quiet[Print nothing where all is well]' \
+'-q[Print nothing where all is well; of lists the bare ids and handles, one a line]' \
+'--quiet[Print nothing where all is well; of lists the bare ids and handles, one a line]' \
 '-h[Print help]' \
 '--help[Print help]' \
 && ret=0
@@ -492,8 +548,8 @@ _arguments "${_arguments_options[@]}" : \
 '--color=[Use colours]:WHEN:(auto always never)' \
 '--json[Print one JSON document]' \
 '--jsonl[Print one JSON object a line (lists and streams)]' \
-'-q[Print nothing where all is well]' \
-'--quiet[Print nothing where all is well]' \
+'-q[Print nothing where all is well; of lists the bare ids and handles, one a line]' \
+'--quiet[Print nothing where all is well; of lists the bare ids and handles, one a line]' \
 '-h[Print help]' \
 '--help[Print help]' \
 ":: :_zmesctl__subcmd__push_commands" \
@@ -513,8 +569,8 @@ _arguments "${_arguments_options[@]}" : \
 '--color=[Use colours]:WHEN:(auto always never)' \
 '--json[Print one JSON document]' \
 '--jsonl[Print one JSON object a line (lists and streams)]' \
-'-q[Print nothing where all is well]' \
-'--quiet[Print nothing where all is well]' \
+'-q[Print nothing where all is well; of lists the bare ids and handles, one a line]' \
+'--quiet[Print nothing where all is well; of lists the bare ids and handles, one a line]' \
 '-h[Print help (see more with '\''--help'\'')]' \
 '--help[Print help (see more with '\''--help'\'')]' \
 '::transport -- Only this one:((proxy\:"A PushProxy in the style of AirNotifier"
@@ -529,8 +585,8 @@ _arguments "${_arguments_options[@]}" : \
 '--color=[Use colours]:WHEN:(auto always never)' \
 '--json[Print one JSON document]' \
 '--jsonl[Print one JSON object a line (lists and streams)]' \
-'-q[Print nothing where all is well]' \
-'--quiet[Print nothing where all is well]' \
+'-q[Print nothing where all is well; of lists the bare ids and handles, one a line]' \
+'--quiet[Print nothing where all is well; of lists the bare ids and handles, one a line]' \
 '-h[Print help]' \
 '--help[Print help]' \
 && ret=0
@@ -541,10 +597,17 @@ esac
 ;;
 (watch)
 _arguments "${_arguments_options[@]}" : \
-'-m+[Only this monitor]:ID:_zmesctl_live monitors' \
-'--monitor=[Only this monitor]:ID:_zmesctl_live monitors' \
+'-m+[Only this monitor]:ID|NAME:_zmesctl_live monitors' \
+'--monitor=[Only this monitor]:ID|NAME:_zmesctl_live monitors' \
 '--token=[Only this token\: its handle, or its last 10 characters]:T:_zmesctl_live tokens' \
-'--since=[Past alarms first\: after this event, this time, or so long ago (10m)]:SINCE:' \
+'--user=[Only clients and tokens of this ZoneMinder user; \`*\` stands for any characters]:USER:_zmesctl_live users' \
+'*--type=[Only lines of these types]:TYPE:((alarm\:"Alarms that were announced"
+decision\:"What was decided for each client and token"
+delivery\:"What became of pushes"
+session\:"Clients that come, change and leave"
+token\:"Tokens that come, change and go"
+monitor\:"Monitors whose state or health changes"))' \
+'--since=[The past first\: after this event, this time, or so long ago (10m)]:SINCE:' \
 '--count=[End after this many events, the state at the start included]:N:' \
 '--duration=[End after this time]:DURATION:' \
 '--socket=[Control socket of zmesd]:PATH:_files' \
@@ -552,10 +615,10 @@ _arguments "${_arguments_options[@]}" : \
 '--color=[Use colours]:WHEN:(auto always never)' \
 '--json[Print one JSON document]' \
 '--jsonl[Print one JSON object a line (lists and streams)]' \
-'-q[Print nothing where all is well]' \
-'--quiet[Print nothing where all is well]' \
-'-h[Print help]' \
-'--help[Print help]' \
+'-q[Print nothing where all is well; of lists the bare ids and handles, one a line]' \
+'--quiet[Print nothing where all is well; of lists the bare ids and handles, one a line]' \
+'-h[Print help (see more with '\''--help'\'')]' \
+'--help[Print help (see more with '\''--help'\'')]' \
 && ret=0
 ;;
 (why)
@@ -566,8 +629,8 @@ _arguments "${_arguments_options[@]}" : \
 '--color=[Use colours]:WHEN:(auto always never)' \
 '--json[Print one JSON document]' \
 '--jsonl[Print one JSON object a line (lists and streams)]' \
-'-q[Print nothing where all is well]' \
-'--quiet[Print nothing where all is well]' \
+'-q[Print nothing where all is well; of lists the bare ids and handles, one a line]' \
+'--quiet[Print nothing where all is well; of lists the bare ids and handles, one a line]' \
 '-h[Print help]' \
 '--help[Print help]' \
 ':event -- ZoneMinder'\''s event id:' \
@@ -575,18 +638,18 @@ _arguments "${_arguments_options[@]}" : \
 ;;
 (doctor)
 _arguments "${_arguments_options[@]}" : \
-'--monitor=[Follow an alarm of this monitor]:ID:_default' \
+'--monitor=[Follow an alarm of this monitor]:ID:_zmesctl_live monitors' \
 '--config=[Configuration to look at where zmesd does not run \[default\: where zmesd would look\]]:FILE:_files' \
 '--socket=[Control socket of zmesd]:PATH:_files' \
-'--timeout=[How long a request may take \[default\: 5s\]]:DURATION:_default' \
+'--timeout=[How long a request may take \[default\: 5s\]]:DURATION:' \
 '--color=[Use colours]:WHEN:(auto always never)' \
 '--json[Print one JSON document]' \
 '--jsonl[Print one JSON object a line (lists and streams)]' \
-'-q[Print nothing where all is well]' \
-'--quiet[Print nothing where all is well]' \
+'-q[Print nothing where all is well; of lists the bare ids and handles, one a line]' \
+'--quiet[Print nothing where all is well; of lists the bare ids and handles, one a line]' \
 '-h[Print help]' \
 '--help[Print help]' \
-'::target -- A token (its handle, or its last 10 characters) or a user of ZoneMinder \[default\: the installation\]:_default' \
+'::target -- A token (its handle, or its last 10 characters) or a user of ZoneMinder \[default\: the installation\]:_zmesctl_live tokens-or-users' \
 && ret=0
 ;;
 (check)
@@ -595,10 +658,11 @@ _arguments "${_arguments_options[@]}" : \
 '--socket=[Control socket of zmesd]:PATH:_files' \
 '--timeout=[How long a request may take \[default\: 5s\]]:DURATION:' \
 '--color=[Use colours]:WHEN:(auto always never)' \
+'--nagios[Exit as plugins do\: 0 ok, 1 warning, 2 critical, 3 unknown]' \
 '--json[Print one JSON document]' \
 '--jsonl[Print one JSON object a line (lists and streams)]' \
-'-q[Print nothing where all is well]' \
-'--quiet[Print nothing where all is well]' \
+'-q[Print nothing where all is well; of lists the bare ids and handles, one a line]' \
+'--quiet[Print nothing where all is well; of lists the bare ids and handles, one a line]' \
 '-h[Print help (see more with '\''--help'\'')]' \
 '--help[Print help (see more with '\''--help'\'')]' \
 ':check -- What to look at:((ping\:"The daemon answers, and its poller and router move"
@@ -617,8 +681,8 @@ _arguments "${_arguments_options[@]}" : \
 '--color=[Use colours]:WHEN:(auto always never)' \
 '--json[Print one JSON document]' \
 '--jsonl[Print one JSON object a line (lists and streams)]' \
-'-q[Print nothing where all is well]' \
-'--quiet[Print nothing where all is well]' \
+'-q[Print nothing where all is well; of lists the bare ids and handles, one a line]' \
+'--quiet[Print nothing where all is well; of lists the bare ids and handles, one a line]' \
 '-h[Print help]' \
 '--help[Print help]' \
 && ret=0
@@ -630,8 +694,8 @@ _arguments "${_arguments_options[@]}" : \
 '--color=[Use colours]:WHEN:(auto always never)' \
 '--json[Print one JSON document]' \
 '--jsonl[Print one JSON object a line (lists and streams)]' \
-'-q[Print nothing where all is well]' \
-'--quiet[Print nothing where all is well]' \
+'-q[Print nothing where all is well; of lists the bare ids and handles, one a line]' \
+'--quiet[Print nothing where all is well; of lists the bare ids and handles, one a line]' \
 '-h[Print help]' \
 '--help[Print help]' \
 ":: :_zmesctl__subcmd__log_commands" \
@@ -652,8 +716,8 @@ _arguments "${_arguments_options[@]}" : \
 '--color=[Use colours]:WHEN:(auto always never)' \
 '--json[Print one JSON document]' \
 '--jsonl[Print one JSON object a line (lists and streams)]' \
-'-q[Print nothing where all is well]' \
-'--quiet[Print nothing where all is well]' \
+'-q[Print nothing where all is well; of lists the bare ids and handles, one a line]' \
+'--quiet[Print nothing where all is well; of lists the bare ids and handles, one a line]' \
 '-h[Print help]' \
 '--help[Print help]' \
 ':level -- error, warn, info, debug, trace, or directives such as zmesd\:\:ws=debug:' \
@@ -670,8 +734,8 @@ _arguments "${_arguments_options[@]}" : \
 '--color=[Use colours]:WHEN:(auto always never)' \
 '--json[Print one JSON document]' \
 '--jsonl[Print one JSON object a line (lists and streams)]' \
-'-q[Print nothing where all is well]' \
-'--quiet[Print nothing where all is well]' \
+'-q[Print nothing where all is well; of lists the bare ids and handles, one a line]' \
+'--quiet[Print nothing where all is well; of lists the bare ids and handles, one a line]' \
 '-h[Print help]' \
 '--help[Print help]' \
 && ret=0
@@ -683,8 +747,8 @@ _arguments "${_arguments_options[@]}" : \
 '--color=[Use colours]:WHEN:(auto always never)' \
 '--json[Print one JSON document]' \
 '--jsonl[Print one JSON object a line (lists and streams)]' \
-'-q[Print nothing where all is well]' \
-'--quiet[Print nothing where all is well]' \
+'-q[Print nothing where all is well; of lists the bare ids and handles, one a line]' \
+'--quiet[Print nothing where all is well; of lists the bare ids and handles, one a line]' \
 '-h[Print help]' \
 '--help[Print help]' \
 ":: :_zmesctl__subcmd__config_commands" \
@@ -704,8 +768,8 @@ _arguments "${_arguments_options[@]}" : \
 '--color=[Use colours]:WHEN:(auto always never)' \
 '--json[Print one JSON document]' \
 '--jsonl[Print one JSON object a line (lists and streams)]' \
-'-q[Print nothing where all is well]' \
-'--quiet[Print nothing where all is well]' \
+'-q[Print nothing where all is well; of lists the bare ids and handles, one a line]' \
+'--quiet[Print nothing where all is well; of lists the bare ids and handles, one a line]' \
 '-h[Print help]' \
 '--help[Print help]' \
 '::file -- The file \[default\: where zmesd would look\]:_files' \
@@ -718,8 +782,8 @@ _arguments "${_arguments_options[@]}" : \
 '--color=[Use colours]:WHEN:(auto always never)' \
 '--json[Print one JSON document]' \
 '--jsonl[Print one JSON object a line (lists and streams)]' \
-'-q[Print nothing where all is well]' \
-'--quiet[Print nothing where all is well]' \
+'-q[Print nothing where all is well; of lists the bare ids and handles, one a line]' \
+'--quiet[Print nothing where all is well; of lists the bare ids and handles, one a line]' \
 '-h[Print help]' \
 '--help[Print help]' \
 && ret=0
@@ -731,8 +795,8 @@ _arguments "${_arguments_options[@]}" : \
 '--color=[Use colours]:WHEN:(auto always never)' \
 '--json[Print one JSON document]' \
 '--jsonl[Print one JSON object a line (lists and streams)]' \
-'-q[Print nothing where all is well]' \
-'--quiet[Print nothing where all is well]' \
+'-q[Print nothing where all is well; of lists the bare ids and handles, one a line]' \
+'--quiet[Print nothing where all is well; of lists the bare ids and handles, one a line]' \
 '-h[Print help]' \
 '--help[Print help]' \
 && ret=0
@@ -748,8 +812,8 @@ _arguments "${_arguments_options[@]}" : \
 '--color=[Use colours]:WHEN:(auto always never)' \
 '--json[Print one JSON document]' \
 '--jsonl[Print one JSON object a line (lists and streams)]' \
-'-q[Print nothing where all is well]' \
-'--quiet[Print nothing where all is well]' \
+'-q[Print nothing where all is well; of lists the bare ids and handles, one a line]' \
+'--quiet[Print nothing where all is well; of lists the bare ids and handles, one a line]' \
 '-h[Print help]' \
 '--help[Print help]' \
 ':shell -- The shell:(bash zsh fish)' \
@@ -1049,7 +1113,7 @@ _zmesctl_commands() {
 'watch:Follow what happens\: alarms, decisions, clients, monitors' \
 'why:Explain what was decided about an event, for each client and token' \
 'doctor:Find out why a phone does not ring\: the whole way, step by step, with the command that mends it' \
-'check:Check one thing, for monitoring systems\: OK or FAIL, exit 0 or 1' \
+'check:Check one thing, for monitoring systems\: one line with performance data, exit 0 or 1' \
 'latency:Show how long alarms take from stage to stage' \
 'log:Change the log level of the running daemon' \
 'reload:Read the configuration again and apply it' \
@@ -1104,7 +1168,7 @@ _zmesctl__subcmd__check_commands() {
 _zmesctl__subcmd__clients_commands() {
     local commands; commands=(
 'list:List the apps that are connected' \
-'disconnect:Close an app'\''s connection' \
+'disconnect:Close the connections of apps' \
     )
     _describe -t commands 'zmesctl clients commands' commands "$@"
 }
@@ -1165,7 +1229,7 @@ _zmesctl__subcmd__help_commands() {
 'watch:Follow what happens\: alarms, decisions, clients, monitors' \
 'why:Explain what was decided about an event, for each client and token' \
 'doctor:Find out why a phone does not ring\: the whole way, step by step, with the command that mends it' \
-'check:Check one thing, for monitoring systems\: OK or FAIL, exit 0 or 1' \
+'check:Check one thing, for monitoring systems\: one line with performance data, exit 0 or 1' \
 'latency:Show how long alarms take from stage to stage' \
 'log:Change the log level of the running daemon' \
 'reload:Read the configuration again and apply it' \
@@ -1220,7 +1284,7 @@ _zmesctl__subcmd__help__subcmd__check_commands() {
 _zmesctl__subcmd__help__subcmd__clients_commands() {
     local commands; commands=(
 'list:List the apps that are connected' \
-'disconnect:Close an app'\''s connection' \
+'disconnect:Close the connections of apps' \
     )
     _describe -t commands 'zmesctl help clients commands' commands "$@"
 }
@@ -1343,9 +1407,9 @@ _zmesctl__subcmd__help__subcmd__tokens_commands() {
 'show:Show all about one phone, and what was lately sent to it' \
 'log:Show what was decided and done for one phone, newest first' \
 'revoke:Take phones out; \`restore\` undoes it' \
-'restore:Take a revocation back' \
-'mute:Send nothing to a phone for a while' \
-'unmute:Send to a muted phone again' \
+'restore:Take revocations back' \
+'mute:Send nothing to phones for a while' \
+'unmute:Send to muted phones again' \
 'prune:Take out the phones of which nothing was heard for a while' \
 'import:Take tokens from the tokens.txt of an older event server' \
 'export:Print the tokens as a tokens.txt, to go back or to keep' \
@@ -1482,9 +1546,9 @@ _zmesctl__subcmd__tokens_commands() {
 'show:Show all about one phone, and what was lately sent to it' \
 'log:Show what was decided and done for one phone, newest first' \
 'revoke:Take phones out; \`restore\` undoes it' \
-'restore:Take a revocation back' \
-'mute:Send nothing to a phone for a while' \
-'unmute:Send to a muted phone again' \
+'restore:Take revocations back' \
+'mute:Send nothing to phones for a while' \
+'unmute:Send to muted phones again' \
 'prune:Take out the phones of which nothing was heard for a while' \
 'import:Take tokens from the tokens.txt of an older event server' \
 'export:Print the tokens as a tokens.txt, to go back or to keep' \

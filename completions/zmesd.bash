@@ -25,6 +25,9 @@ _zmesd() {
             zmesd,demo)
                 cmd="zmesd__subcmd__demo"
                 ;;
+            zmesd,import-config)
+                cmd="zmesd__subcmd__import__subcmd__config"
+                ;;
             zmesd,run)
                 cmd="zmesd__subcmd__run"
                 ;;
@@ -35,7 +38,7 @@ _zmesd() {
 
     case "${cmd}" in
         zmesd)
-            opts="-h -V --config --log-level --help --version run check-config default-config demo"
+            opts="-h -V --config --log-level --help --version run check-config default-config import-config demo"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -57,7 +60,7 @@ _zmesd() {
             return 0
             ;;
         zmesd__subcmd__check__subcmd__config)
-            opts="-h --config --help"
+            opts="-h --config --json --rehearse --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -108,6 +111,24 @@ _zmesd() {
                     return 0
                     ;;
                 --keep)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        zmesd__subcmd__import__subcmd__config)
+            opts="-h --output --force --json --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --output)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;

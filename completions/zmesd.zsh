@@ -41,6 +41,8 @@ _arguments "${_arguments_options[@]}" : \
 (check-config)
 _arguments "${_arguments_options[@]}" : \
 '--config=[The configuration \[default\: \$ZMESD_CONFIG, the user'\''s own if it exists, /etc/zmesd/zmesd.toml\]]:FILE:_files' \
+'--json[Print the findings as one JSON document, in the form of zmesctl doctor]' \
+'--rehearse[Look also at what else a start needs\: a place for the state, addresses that are free]' \
 '-h[Print help]' \
 '--help[Print help]' \
 && ret=0
@@ -49,6 +51,16 @@ _arguments "${_arguments_options[@]}" : \
 _arguments "${_arguments_options[@]}" : \
 '-h[Print help]' \
 '--help[Print help]' \
+&& ret=0
+;;
+(import-config)
+_arguments "${_arguments_options[@]}" : \
+'--output=[Write the new configuration here, and its secrets into files in the directory \`secrets\` beside it]:FILE:_files' \
+'--force[Overwrite files that are there already; never one of those that are imported]' \
+'--json[The report as one JSON document]' \
+'-h[Print help (see more with '\''--help'\'')]' \
+'--help[Print help (see more with '\''--help'\'')]' \
+'*::files -- The old files, in any order\: zmeventnotification.pl (0.93 to 0.98), zmeventnotification.ini (1.0 to 6.1) or zmeventnotification.yml (7), with their secrets and es_rules:_files' \
 && ret=0
 ;;
 (demo)
@@ -72,6 +84,7 @@ _zmesd_commands() {
 'run:Serve in the foreground; log to standard error or the journal (the default)' \
 'check-config:Say all that is wrong with the configuration, each with file, line, key and a hint; exit 0 or 78' \
 'default-config:Print the commented default configuration' \
+'import-config:Make a zmesd.toml of an older event server'\''s configuration, with a report of what became of each line' \
 'demo:Run the real daemon on a simulated ZoneMinder, with a client that prints each alarm as it arrives' \
     )
     _describe -t commands 'zmesd commands' commands "$@"
@@ -90,6 +103,11 @@ _zmesd__subcmd__default-config_commands() {
 _zmesd__subcmd__demo_commands() {
     local commands; commands=()
     _describe -t commands 'zmesd demo commands' commands "$@"
+}
+(( $+functions[_zmesd__subcmd__import-config_commands] )) ||
+_zmesd__subcmd__import-config_commands() {
+    local commands; commands=()
+    _describe -t commands 'zmesd import-config commands' commands "$@"
 }
 (( $+functions[_zmesd__subcmd__run_commands] )) ||
 _zmesd__subcmd__run_commands() {
