@@ -136,9 +136,9 @@ mod tests {
             ("tokens show token", Live::Tokens),
             ("tokens log token", Live::Tokens),
             ("tokens revoke tokens", Live::Tokens),
-            ("tokens restore token", Live::RevokedTokens),
-            ("tokens mute token", Live::Tokens),
-            ("tokens unmute token", Live::MutedTokens),
+            ("tokens restore tokens", Live::RevokedTokens),
+            ("tokens mute tokens", Live::Tokens),
+            ("tokens unmute tokens", Live::MutedTokens),
             ("badges reset tokens", Live::Tokens),
             ("alarm test --token", Live::Tokens),
             ("alarm test --monitor", Live::Monitors),
@@ -149,7 +149,7 @@ mod tests {
             ("clients list --user", Live::Users),
             ("tokens list --user", Live::Users),
             ("tokens import --user", Live::Users),
-            ("clients disconnect id", Live::Clients),
+            ("clients disconnect ids", Live::Clients),
         ];
         for (line, expected) in table {
             assert_eq!(live(line), Some(expected), "{line}");
