@@ -181,6 +181,9 @@ async fn newest_client(ctl: &Ctl) -> Result<String> {
     Ok(newest.context("no client is connected")?.to_string())
 }
 
+/// Commands that are not in the table: how `doctor` ends depends on what it finds, which `doctor` of the tests shows.
+const ELSEWHERE: [&str; 1] = ["doctor"];
+
 /// Fails unless the table has every command that the help shows.
 pub async fn ensure_none_is_missing(ctl: &Ctl) -> Result<()> {
     let mut open = vec![Vec::<String>::new()];
@@ -193,7 +196,7 @@ pub async fn ensure_none_is_missing(ctl: &Ctl) -> Result<()> {
             seen += 1;
             let begin = path.join(" ");
             let has = |line: &CommandLine| line.line == begin || line.line.starts_with(&format!("{begin} "));
-            if !COMMAND_LINES.iter().any(has) {
+            if !COMMAND_LINES.iter().any(has) && !ELSEWHERE.contains(&begin.as_str()) {
                 missing.push(begin);
             }
             continue;
