@@ -70,7 +70,10 @@ fn words(text: &str) -> String {
             words.next();
             format!("{head}SPAN{tail}")
         } else if core == "now" {
-            format!("{head}SPAN ago{tail}")
+            if found.last().is_none_or(|last| last != "SPAN") {
+                found.push("SPAN".to_owned());
+            }
+            format!("ago{tail}")
         } else if is_number(core) && (before == "pid" || is_measured(before)) {
             format!("{head}N{tail}")
         } else if core.parse().is_ok_and(|id: u64| id >= TEST_EVENTS) {
