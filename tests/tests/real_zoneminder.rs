@@ -45,6 +45,7 @@ async fn daemon(lab: &Lab, home: &Path, proxy: &PushProxy, user: &str) -> Result
     users.readable(&certificate.key, user)?;
     let root = home.join("proxy.pem");
     std::fs::copy(proxy.ca(), &root)?;
+    users.readable(&root, user)?;
     let mut settings = Settings::default();
     settings.set_text("zoneminder", "config", lab.value("ZM_CONF")?);
     settings.set_text("zoneminder", "realarm-interval", "0s");
