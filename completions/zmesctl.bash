@@ -1,3 +1,94 @@
+# What only the daemon knows: handles of tokens, numbers of clients and monitors, names of users.
+# Fails where something else belongs. The answers were said by phones, cameras and users: they are compared and quoted
+# here, never expanded or evaluated.
+_zmesctl_live() {
+    local kind='' last="${prev}" value
+    # bash takes `--token=1a2b` apart.
+    if [[ "${cur}" == '=' ]]; then
+        cur=''
+    elif [[ "${prev}" == '=' ]]; then
+        last="${COMP_WORDS[COMP_CWORD - 2]}"
+    fi
+    case "${cmd},${last}" in
+        zmesctl__subcmd__clients__subcmd__list,--user) kind=users ;;
+        zmesctl__subcmd__clients__subcmd__disconnect,--user) kind=users ;;
+        zmesctl__subcmd__tokens__subcmd__list,--user) kind=users ;;
+        zmesctl__subcmd__tokens__subcmd__list,--monitor) kind=monitors ;;
+        zmesctl__subcmd__tokens__subcmd__revoke,--user) kind=users ;;
+        zmesctl__subcmd__tokens__subcmd__revoke,--monitor) kind=monitors ;;
+        zmesctl__subcmd__tokens__subcmd__mute,--user) kind=users ;;
+        zmesctl__subcmd__tokens__subcmd__mute,--monitor) kind=monitors ;;
+        zmesctl__subcmd__tokens__subcmd__unmute,--user) kind=users ;;
+        zmesctl__subcmd__tokens__subcmd__unmute,--monitor) kind=monitors ;;
+        zmesctl__subcmd__tokens__subcmd__prune,--user) kind=users ;;
+        zmesctl__subcmd__tokens__subcmd__prune,--monitor) kind=monitors ;;
+        zmesctl__subcmd__tokens__subcmd__import,--user) kind=users ;;
+        zmesctl__subcmd__alarm__subcmd__test,-m | zmesctl__subcmd__alarm__subcmd__test,--monitor) kind=monitors ;;
+        zmesctl__subcmd__alarm__subcmd__test,--token) kind=tokens ;;
+        zmesctl__subcmd__alarm__subcmd__force,-m | zmesctl__subcmd__alarm__subcmd__force,--monitor) kind=monitors ;;
+        zmesctl__subcmd__alarm__subcmd__cancel,-m | zmesctl__subcmd__alarm__subcmd__cancel,--monitor) kind=monitors ;;
+        zmesctl__subcmd__watch,-m | zmesctl__subcmd__watch,--monitor) kind=monitors ;;
+        zmesctl__subcmd__watch,--token) kind=tokens ;;
+        zmesctl__subcmd__watch,--user) kind=users ;;
+        zmesctl__subcmd__why,--token) kind=tokens ;;
+        zmesctl__subcmd__doctor,--monitor) kind=monitors ;;
+        *,--color | *,--socket | *,--timeout) return 1 ;;
+        zmesctl__subcmd__alarm__subcmd__force,--for | zmesctl__subcmd__badges__subcmd__reset,--to | zmesctl__subcmd__check,--within) return 1 ;;
+        zmesctl__subcmd__clients__subcmd__disconnect,--address | zmesctl__subcmd__clients__subcmd__disconnect,--state | zmesctl__subcmd__clients__subcmd__list,--address) return 1 ;;
+        zmesctl__subcmd__clients__subcmd__list,--state | zmesctl__subcmd__doctor,--config | zmesctl__subcmd__log__subcmd__level,--for) return 1 ;;
+        zmesctl__subcmd__tokens__subcmd__export,--format | zmesctl__subcmd__tokens__subcmd__list,--platform | zmesctl__subcmd__tokens__subcmd__list,--stale) return 1 ;;
+        zmesctl__subcmd__tokens__subcmd__list,--state | zmesctl__subcmd__tokens__subcmd__log,--limit | zmesctl__subcmd__tokens__subcmd__mute,--for) return 1 ;;
+        zmesctl__subcmd__tokens__subcmd__mute,--platform | zmesctl__subcmd__tokens__subcmd__mute,--stale | zmesctl__subcmd__tokens__subcmd__mute,--state) return 1 ;;
+        zmesctl__subcmd__tokens__subcmd__prune,--platform | zmesctl__subcmd__tokens__subcmd__prune,--stale | zmesctl__subcmd__tokens__subcmd__prune,--state) return 1 ;;
+        zmesctl__subcmd__tokens__subcmd__revoke,--platform | zmesctl__subcmd__tokens__subcmd__revoke,--stale | zmesctl__subcmd__tokens__subcmd__revoke,--state) return 1 ;;
+        zmesctl__subcmd__tokens__subcmd__unmute,--platform | zmesctl__subcmd__tokens__subcmd__unmute,--stale | zmesctl__subcmd__tokens__subcmd__unmute,--state) return 1 ;;
+        zmesctl__subcmd__watch,--count | zmesctl__subcmd__watch,--duration | zmesctl__subcmd__watch,--since) return 1 ;;
+        zmesctl__subcmd__watch,--type) return 1 ;;
+        *)
+            [[ "${cur}" != -* ]] || return 1
+            case "${cmd}" in
+                zmesctl__subcmd__clients__subcmd__disconnect) kind=clients ;;
+                zmesctl__subcmd__tokens__subcmd__show) kind=tokens ;;
+                zmesctl__subcmd__tokens__subcmd__log) kind=tokens ;;
+                zmesctl__subcmd__tokens__subcmd__revoke) kind=tokens ;;
+                zmesctl__subcmd__tokens__subcmd__restore) kind=revoked-tokens ;;
+                zmesctl__subcmd__tokens__subcmd__mute) kind=tokens ;;
+                zmesctl__subcmd__tokens__subcmd__unmute) kind=muted-tokens ;;
+                zmesctl__subcmd__badges__subcmd__reset) kind=tokens ;;
+                zmesctl__subcmd__doctor) kind=tokens-or-users ;;
+                *) return 1 ;;
+            esac
+            ;;
+    esac
+    COMPREPLY=()
+    # Where nothing is found no file names take its place.
+    compopt +o default +o bashdefault 2>/dev/null
+    while IFS= read -r value; do
+        printf -v value '%q' "${value%%$'\t'*}"
+        if [[ "${value}" == "${cur}"* ]]; then
+            COMPREPLY+=("${value}")
+        fi
+    done < <(
+        command zmesctl completions --candidates "${kind}" \
+            -- "${COMP_WORDS[@]:1:COMP_CWORD-1}" </dev/null 2>/dev/null
+    )
+    return 0
+}
+
+# Options are for those who have begun one, where something else can stand, too.
+_zmesctl_tidy() {
+    local word
+    local -a words=()
+    _zmesctl "$@"
+    [[ "$2" != -* ]] || return 0
+    for word in "${COMPREPLY[@]}"; do
+        [[ "${word}" == -* ]] || words+=("${word}")
+    done
+    if (( ${#words[@]} )); then
+        COMPREPLY=("${words[@]}")
+    fi
+}
+
 _zmesctl() {
     local i cur prev opts cmd
     COMPREPLY=()
@@ -33,6 +124,9 @@ _zmesctl() {
                 ;;
             zmesctl,config)
                 cmd="zmesctl__subcmd__config"
+                ;;
+            zmesctl,doctor)
+                cmd="zmesctl__subcmd__doctor"
                 ;;
             zmesctl,help)
                 cmd="zmesctl__subcmd__help"
@@ -108,6 +202,9 @@ _zmesctl() {
                 ;;
             zmesctl__subcmd__help,config)
                 cmd="zmesctl__subcmd__help__subcmd__config"
+                ;;
+            zmesctl__subcmd__help,doctor)
+                cmd="zmesctl__subcmd__help__subcmd__doctor"
                 ;;
             zmesctl__subcmd__help,help)
                 cmd="zmesctl__subcmd__help__subcmd__help"
@@ -261,9 +358,11 @@ _zmesctl() {
         esac
     done
 
+    _zmesctl_live && return 0
+
     case "${cmd}" in
         zmesctl)
-            opts="-q -h -V --socket --json --jsonl --timeout --color --quiet --help --version status clients tokens badges monitors alarm push watch why check latency log reload config completions help"
+            opts="-q -h -V --socket --json --jsonl --timeout --color --quiet --help --version status clients tokens badges monitors alarm push watch why doctor check latency log reload config completions help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -274,7 +373,10 @@ _zmesctl() {
                     return 0
                     ;;
                 --timeout)
-                    COMPREPLY=($(compgen -f "${cur}"))
+                    COMPREPLY=("${cur}")
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o nospace
+                    fi
                     return 0
                     ;;
                 --color)
@@ -300,7 +402,10 @@ _zmesctl() {
                     return 0
                     ;;
                 --timeout)
-                    COMPREPLY=($(compgen -f "${cur}"))
+                    COMPREPLY=("${cur}")
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o nospace
+                    fi
                     return 0
                     ;;
                 --color)
@@ -322,11 +427,17 @@ _zmesctl() {
             fi
             case "${prev}" in
                 --monitor)
-                    COMPREPLY=($(compgen -f "${cur}"))
+                    COMPREPLY=("${cur}")
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o nospace
+                    fi
                     return 0
                     ;;
                 -m)
-                    COMPREPLY=($(compgen -f "${cur}"))
+                    COMPREPLY=("${cur}")
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o nospace
+                    fi
                     return 0
                     ;;
                 --socket)
@@ -334,7 +445,10 @@ _zmesctl() {
                     return 0
                     ;;
                 --timeout)
-                    COMPREPLY=($(compgen -f "${cur}"))
+                    COMPREPLY=("${cur}")
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o nospace
+                    fi
                     return 0
                     ;;
                 --color)
@@ -356,15 +470,24 @@ _zmesctl() {
             fi
             case "${prev}" in
                 --monitor)
-                    COMPREPLY=($(compgen -f "${cur}"))
+                    COMPREPLY=("${cur}")
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o nospace
+                    fi
                     return 0
                     ;;
                 -m)
-                    COMPREPLY=($(compgen -f "${cur}"))
+                    COMPREPLY=("${cur}")
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o nospace
+                    fi
                     return 0
                     ;;
                 --for)
-                    COMPREPLY=($(compgen -f "${cur}"))
+                    COMPREPLY=("${cur}")
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o nospace
+                    fi
                     return 0
                     ;;
                 --socket)
@@ -372,7 +495,10 @@ _zmesctl() {
                     return 0
                     ;;
                 --timeout)
-                    COMPREPLY=($(compgen -f "${cur}"))
+                    COMPREPLY=("${cur}")
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o nospace
+                    fi
                     return 0
                     ;;
                 --color)
@@ -394,15 +520,24 @@ _zmesctl() {
             fi
             case "${prev}" in
                 --monitor)
-                    COMPREPLY=($(compgen -f "${cur}"))
+                    COMPREPLY=("${cur}")
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o nospace
+                    fi
                     return 0
                     ;;
                 -m)
-                    COMPREPLY=($(compgen -f "${cur}"))
+                    COMPREPLY=("${cur}")
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o nospace
+                    fi
                     return 0
                     ;;
                 --token)
-                    COMPREPLY=($(compgen -f "${cur}"))
+                    COMPREPLY=("${cur}")
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o nospace
+                    fi
                     return 0
                     ;;
                 --socket)
@@ -410,7 +545,10 @@ _zmesctl() {
                     return 0
                     ;;
                 --timeout)
-                    COMPREPLY=($(compgen -f "${cur}"))
+                    COMPREPLY=("${cur}")
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o nospace
+                    fi
                     return 0
                     ;;
                 --color)
@@ -436,7 +574,10 @@ _zmesctl() {
                     return 0
                     ;;
                 --timeout)
-                    COMPREPLY=($(compgen -f "${cur}"))
+                    COMPREPLY=("${cur}")
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o nospace
+                    fi
                     return 0
                     ;;
                 --color)
@@ -458,7 +599,10 @@ _zmesctl() {
             fi
             case "${prev}" in
                 --to)
-                    COMPREPLY=($(compgen -f "${cur}"))
+                    COMPREPLY=("${cur}")
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o nospace
+                    fi
                     return 0
                     ;;
                 --socket)
@@ -466,7 +610,10 @@ _zmesctl() {
                     return 0
                     ;;
                 --timeout)
-                    COMPREPLY=($(compgen -f "${cur}"))
+                    COMPREPLY=("${cur}")
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o nospace
+                    fi
                     return 0
                     ;;
                 --color)
@@ -481,14 +628,17 @@ _zmesctl() {
             return 0
             ;;
         zmesctl__subcmd__check)
-            opts="-q -h --within --socket --json --jsonl --timeout --color --quiet --help ping shm db tls push store all"
+            opts="-q -h --within --nagios --socket --json --jsonl --timeout --color --quiet --help ping shm db tls push store all"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
             case "${prev}" in
                 --within)
-                    COMPREPLY=($(compgen -f "${cur}"))
+                    COMPREPLY=("${cur}")
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o nospace
+                    fi
                     return 0
                     ;;
                 --socket)
@@ -496,7 +646,10 @@ _zmesctl() {
                     return 0
                     ;;
                 --timeout)
-                    COMPREPLY=($(compgen -f "${cur}"))
+                    COMPREPLY=("${cur}")
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o nospace
+                    fi
                     return 0
                     ;;
                 --color)
@@ -522,7 +675,10 @@ _zmesctl() {
                     return 0
                     ;;
                 --timeout)
-                    COMPREPLY=($(compgen -f "${cur}"))
+                    COMPREPLY=("${cur}")
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o nospace
+                    fi
                     return 0
                     ;;
                 --color)
@@ -537,18 +693,39 @@ _zmesctl() {
             return 0
             ;;
         zmesctl__subcmd__clients__subcmd__disconnect)
-            opts="-y -n -q -h --yes --dry-run --socket --json --jsonl --timeout --color --quiet --help"
+            opts="-y -n -q -h --all --user --state --address --yes --dry-run --socket --json --jsonl --timeout --color --quiet --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
             case "${prev}" in
+                --user)
+                    COMPREPLY=("${cur}")
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o nospace
+                    fi
+                    return 0
+                    ;;
+                --state)
+                    COMPREPLY=($(compgen -W "pending authenticated" -- "${cur}"))
+                    return 0
+                    ;;
+                --address)
+                    COMPREPLY=("${cur}")
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o nospace
+                    fi
+                    return 0
+                    ;;
                 --socket)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
                 --timeout)
-                    COMPREPLY=($(compgen -f "${cur}"))
+                    COMPREPLY=("${cur}")
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o nospace
+                    fi
                     return 0
                     ;;
                 --color)
@@ -570,7 +747,10 @@ _zmesctl() {
             fi
             case "${prev}" in
                 --user)
-                    COMPREPLY=($(compgen -f "${cur}"))
+                    COMPREPLY=("${cur}")
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o nospace
+                    fi
                     return 0
                     ;;
                 --state)
@@ -578,7 +758,10 @@ _zmesctl() {
                     return 0
                     ;;
                 --address)
-                    COMPREPLY=($(compgen -f "${cur}"))
+                    COMPREPLY=("${cur}")
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o nospace
+                    fi
                     return 0
                     ;;
                 --socket)
@@ -586,7 +769,10 @@ _zmesctl() {
                     return 0
                     ;;
                 --timeout)
-                    COMPREPLY=($(compgen -f "${cur}"))
+                    COMPREPLY=("${cur}")
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o nospace
+                    fi
                     return 0
                     ;;
                 --color)
@@ -612,7 +798,10 @@ _zmesctl() {
                     return 0
                     ;;
                 --timeout)
-                    COMPREPLY=($(compgen -f "${cur}"))
+                    COMPREPLY=("${cur}")
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o nospace
+                    fi
                     return 0
                     ;;
                 --color)
@@ -638,7 +827,10 @@ _zmesctl() {
                     return 0
                     ;;
                 --timeout)
-                    COMPREPLY=($(compgen -f "${cur}"))
+                    COMPREPLY=("${cur}")
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o nospace
+                    fi
                     return 0
                     ;;
                 --color)
@@ -664,7 +856,10 @@ _zmesctl() {
                     return 0
                     ;;
                 --timeout)
-                    COMPREPLY=($(compgen -f "${cur}"))
+                    COMPREPLY=("${cur}")
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o nospace
+                    fi
                     return 0
                     ;;
                 --color)
@@ -690,7 +885,10 @@ _zmesctl() {
                     return 0
                     ;;
                 --timeout)
-                    COMPREPLY=($(compgen -f "${cur}"))
+                    COMPREPLY=("${cur}")
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o nospace
+                    fi
                     return 0
                     ;;
                 --color)
@@ -716,7 +914,50 @@ _zmesctl() {
                     return 0
                     ;;
                 --timeout)
+                    COMPREPLY=("${cur}")
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o nospace
+                    fi
+                    return 0
+                    ;;
+                --color)
+                    COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        zmesctl__subcmd__doctor)
+            opts="-q -h --monitor --config --socket --json --jsonl --timeout --color --quiet --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --monitor)
+                    COMPREPLY=("${cur}")
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o nospace
+                    fi
+                    return 0
+                    ;;
+                --config)
                     COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --socket)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --timeout)
+                    COMPREPLY=("${cur}")
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o nospace
+                    fi
                     return 0
                     ;;
                 --color)
@@ -731,7 +972,7 @@ _zmesctl() {
             return 0
             ;;
         zmesctl__subcmd__help)
-            opts="status clients tokens badges monitors alarm push watch why check latency log reload config completions help"
+            opts="status clients tokens badges monitors alarm push watch why doctor check latency log reload config completions help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -943,6 +1184,20 @@ _zmesctl() {
         zmesctl__subcmd__help__subcmd__config__subcmd__show)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        zmesctl__subcmd__help__subcmd__doctor)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
@@ -1316,7 +1571,10 @@ _zmesctl() {
                     return 0
                     ;;
                 --timeout)
-                    COMPREPLY=($(compgen -f "${cur}"))
+                    COMPREPLY=("${cur}")
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o nospace
+                    fi
                     return 0
                     ;;
                 --color)
@@ -1342,7 +1600,10 @@ _zmesctl() {
                     return 0
                     ;;
                 --timeout)
-                    COMPREPLY=($(compgen -f "${cur}"))
+                    COMPREPLY=("${cur}")
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o nospace
+                    fi
                     return 0
                     ;;
                 --color)
@@ -1364,7 +1625,10 @@ _zmesctl() {
             fi
             case "${prev}" in
                 --for)
-                    COMPREPLY=($(compgen -f "${cur}"))
+                    COMPREPLY=("${cur}")
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o nospace
+                    fi
                     return 0
                     ;;
                 --socket)
@@ -1372,7 +1636,10 @@ _zmesctl() {
                     return 0
                     ;;
                 --timeout)
-                    COMPREPLY=($(compgen -f "${cur}"))
+                    COMPREPLY=("${cur}")
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o nospace
+                    fi
                     return 0
                     ;;
                 --color)
@@ -1398,7 +1665,10 @@ _zmesctl() {
                     return 0
                     ;;
                 --timeout)
-                    COMPREPLY=($(compgen -f "${cur}"))
+                    COMPREPLY=("${cur}")
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o nospace
+                    fi
                     return 0
                     ;;
                 --color)
@@ -1424,7 +1694,10 @@ _zmesctl() {
                     return 0
                     ;;
                 --timeout)
-                    COMPREPLY=($(compgen -f "${cur}"))
+                    COMPREPLY=("${cur}")
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o nospace
+                    fi
                     return 0
                     ;;
                 --color)
@@ -1450,7 +1723,10 @@ _zmesctl() {
                     return 0
                     ;;
                 --timeout)
-                    COMPREPLY=($(compgen -f "${cur}"))
+                    COMPREPLY=("${cur}")
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o nospace
+                    fi
                     return 0
                     ;;
                 --color)
@@ -1476,7 +1752,10 @@ _zmesctl() {
                     return 0
                     ;;
                 --timeout)
-                    COMPREPLY=($(compgen -f "${cur}"))
+                    COMPREPLY=("${cur}")
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o nospace
+                    fi
                     return 0
                     ;;
                 --color)
@@ -1502,7 +1781,10 @@ _zmesctl() {
                     return 0
                     ;;
                 --timeout)
-                    COMPREPLY=($(compgen -f "${cur}"))
+                    COMPREPLY=("${cur}")
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o nospace
+                    fi
                     return 0
                     ;;
                 --color)
@@ -1528,7 +1810,10 @@ _zmesctl() {
                     return 0
                     ;;
                 --timeout)
-                    COMPREPLY=($(compgen -f "${cur}"))
+                    COMPREPLY=("${cur}")
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o nospace
+                    fi
                     return 0
                     ;;
                 --color)
@@ -1554,7 +1839,10 @@ _zmesctl() {
                     return 0
                     ;;
                 --timeout)
-                    COMPREPLY=($(compgen -f "${cur}"))
+                    COMPREPLY=("${cur}")
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o nospace
+                    fi
                     return 0
                     ;;
                 --color)
@@ -1580,7 +1868,10 @@ _zmesctl() {
                     return 0
                     ;;
                 --timeout)
-                    COMPREPLY=($(compgen -f "${cur}"))
+                    COMPREPLY=("${cur}")
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o nospace
+                    fi
                     return 0
                     ;;
                 --color)
@@ -1606,7 +1897,10 @@ _zmesctl() {
                     return 0
                     ;;
                 --timeout)
-                    COMPREPLY=($(compgen -f "${cur}"))
+                    COMPREPLY=("${cur}")
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o nospace
+                    fi
                     return 0
                     ;;
                 --color)
@@ -1636,7 +1930,10 @@ _zmesctl() {
                     return 0
                     ;;
                 --timeout)
-                    COMPREPLY=($(compgen -f "${cur}"))
+                    COMPREPLY=("${cur}")
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o nospace
+                    fi
                     return 0
                     ;;
                 --color)
@@ -1658,7 +1955,10 @@ _zmesctl() {
             fi
             case "${prev}" in
                 --user)
-                    COMPREPLY=($(compgen -f "${cur}"))
+                    COMPREPLY=("${cur}")
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o nospace
+                    fi
                     return 0
                     ;;
                 --socket)
@@ -1666,7 +1966,10 @@ _zmesctl() {
                     return 0
                     ;;
                 --timeout)
-                    COMPREPLY=($(compgen -f "${cur}"))
+                    COMPREPLY=("${cur}")
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o nospace
+                    fi
                     return 0
                     ;;
                 --color)
@@ -1681,7 +1984,7 @@ _zmesctl() {
             return 0
             ;;
         zmesctl__subcmd__tokens__subcmd__list)
-            opts="-q -h --platform --user --state --stale --failing --reveal --socket --json --jsonl --timeout --color --quiet --help"
+            opts="-q -h --platform --user --state --failing --monitor --stale --reveal --socket --json --jsonl --timeout --color --quiet --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1692,15 +1995,28 @@ _zmesctl() {
                     return 0
                     ;;
                 --user)
-                    COMPREPLY=($(compgen -f "${cur}"))
+                    COMPREPLY=("${cur}")
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o nospace
+                    fi
                     return 0
                     ;;
                 --state)
                     COMPREPLY=($(compgen -W "enabled disabled muted revoked" -- "${cur}"))
                     return 0
                     ;;
+                --monitor)
+                    COMPREPLY=("${cur}")
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o nospace
+                    fi
+                    return 0
+                    ;;
                 --stale)
-                    COMPREPLY=($(compgen -f "${cur}"))
+                    COMPREPLY=("${cur}")
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o nospace
+                    fi
                     return 0
                     ;;
                 --socket)
@@ -1708,7 +2024,10 @@ _zmesctl() {
                     return 0
                     ;;
                 --timeout)
-                    COMPREPLY=($(compgen -f "${cur}"))
+                    COMPREPLY=("${cur}")
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o nospace
+                    fi
                     return 0
                     ;;
                 --color)
@@ -1730,7 +2049,10 @@ _zmesctl() {
             fi
             case "${prev}" in
                 --limit)
-                    COMPREPLY=($(compgen -f "${cur}"))
+                    COMPREPLY=("${cur}")
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o nospace
+                    fi
                     return 0
                     ;;
                 --socket)
@@ -1738,7 +2060,10 @@ _zmesctl() {
                     return 0
                     ;;
                 --timeout)
-                    COMPREPLY=($(compgen -f "${cur}"))
+                    COMPREPLY=("${cur}")
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o nospace
+                    fi
                     return 0
                     ;;
                 --color)
@@ -1753,14 +2078,46 @@ _zmesctl() {
             return 0
             ;;
         zmesctl__subcmd__tokens__subcmd__mute)
-            opts="-q -h --for --socket --json --jsonl --timeout --color --quiet --help"
+            opts="-y -n -q -h --all --platform --user --state --failing --monitor --stale --for --yes --dry-run --socket --json --jsonl --timeout --color --quiet --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
             case "${prev}" in
+                --platform)
+                    COMPREPLY=($(compgen -W "ios android" -- "${cur}"))
+                    return 0
+                    ;;
+                --user)
+                    COMPREPLY=("${cur}")
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o nospace
+                    fi
+                    return 0
+                    ;;
+                --state)
+                    COMPREPLY=($(compgen -W "enabled disabled muted revoked" -- "${cur}"))
+                    return 0
+                    ;;
+                --monitor)
+                    COMPREPLY=("${cur}")
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o nospace
+                    fi
+                    return 0
+                    ;;
+                --stale)
+                    COMPREPLY=("${cur}")
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o nospace
+                    fi
+                    return 0
+                    ;;
                 --for)
-                    COMPREPLY=($(compgen -f "${cur}"))
+                    COMPREPLY=("${cur}")
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o nospace
+                    fi
                     return 0
                     ;;
                 --socket)
@@ -1768,7 +2125,10 @@ _zmesctl() {
                     return 0
                     ;;
                 --timeout)
-                    COMPREPLY=($(compgen -f "${cur}"))
+                    COMPREPLY=("${cur}")
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o nospace
+                    fi
                     return 0
                     ;;
                 --color)
@@ -1783,14 +2143,39 @@ _zmesctl() {
             return 0
             ;;
         zmesctl__subcmd__tokens__subcmd__prune)
-            opts="-y -n -q -h --stale --yes --dry-run --socket --json --jsonl --timeout --color --quiet --help"
+            opts="-y -n -q -h --stale --platform --user --state --failing --monitor --yes --dry-run --socket --json --jsonl --timeout --color --quiet --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
             case "${prev}" in
                 --stale)
-                    COMPREPLY=($(compgen -f "${cur}"))
+                    COMPREPLY=("${cur}")
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o nospace
+                    fi
+                    return 0
+                    ;;
+                --platform)
+                    COMPREPLY=($(compgen -W "ios android" -- "${cur}"))
+                    return 0
+                    ;;
+                --user)
+                    COMPREPLY=("${cur}")
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o nospace
+                    fi
+                    return 0
+                    ;;
+                --state)
+                    COMPREPLY=($(compgen -W "enabled disabled muted revoked" -- "${cur}"))
+                    return 0
+                    ;;
+                --monitor)
+                    COMPREPLY=("${cur}")
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o nospace
+                    fi
                     return 0
                     ;;
                 --socket)
@@ -1798,7 +2183,10 @@ _zmesctl() {
                     return 0
                     ;;
                 --timeout)
-                    COMPREPLY=($(compgen -f "${cur}"))
+                    COMPREPLY=("${cur}")
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o nospace
+                    fi
                     return 0
                     ;;
                 --color)
@@ -1824,7 +2212,10 @@ _zmesctl() {
                     return 0
                     ;;
                 --timeout)
-                    COMPREPLY=($(compgen -f "${cur}"))
+                    COMPREPLY=("${cur}")
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o nospace
+                    fi
                     return 0
                     ;;
                 --color)
@@ -1839,18 +2230,50 @@ _zmesctl() {
             return 0
             ;;
         zmesctl__subcmd__tokens__subcmd__revoke)
-            opts="-y -n -q -h --yes --dry-run --socket --json --jsonl --timeout --color --quiet --help"
+            opts="-y -n -q -h --all --platform --user --state --failing --monitor --stale --yes --dry-run --socket --json --jsonl --timeout --color --quiet --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
             case "${prev}" in
+                --platform)
+                    COMPREPLY=($(compgen -W "ios android" -- "${cur}"))
+                    return 0
+                    ;;
+                --user)
+                    COMPREPLY=("${cur}")
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o nospace
+                    fi
+                    return 0
+                    ;;
+                --state)
+                    COMPREPLY=($(compgen -W "enabled disabled muted revoked" -- "${cur}"))
+                    return 0
+                    ;;
+                --monitor)
+                    COMPREPLY=("${cur}")
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o nospace
+                    fi
+                    return 0
+                    ;;
+                --stale)
+                    COMPREPLY=("${cur}")
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o nospace
+                    fi
+                    return 0
+                    ;;
                 --socket)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
                 --timeout)
-                    COMPREPLY=($(compgen -f "${cur}"))
+                    COMPREPLY=("${cur}")
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o nospace
+                    fi
                     return 0
                     ;;
                 --color)
@@ -1876,7 +2299,10 @@ _zmesctl() {
                     return 0
                     ;;
                 --timeout)
-                    COMPREPLY=($(compgen -f "${cur}"))
+                    COMPREPLY=("${cur}")
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o nospace
+                    fi
                     return 0
                     ;;
                 --color)
@@ -1891,18 +2317,50 @@ _zmesctl() {
             return 0
             ;;
         zmesctl__subcmd__tokens__subcmd__unmute)
-            opts="-q -h --socket --json --jsonl --timeout --color --quiet --help"
+            opts="-y -n -q -h --all --platform --user --state --failing --monitor --stale --yes --dry-run --socket --json --jsonl --timeout --color --quiet --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
             case "${prev}" in
+                --platform)
+                    COMPREPLY=($(compgen -W "ios android" -- "${cur}"))
+                    return 0
+                    ;;
+                --user)
+                    COMPREPLY=("${cur}")
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o nospace
+                    fi
+                    return 0
+                    ;;
+                --state)
+                    COMPREPLY=($(compgen -W "enabled disabled muted revoked" -- "${cur}"))
+                    return 0
+                    ;;
+                --monitor)
+                    COMPREPLY=("${cur}")
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o nospace
+                    fi
+                    return 0
+                    ;;
+                --stale)
+                    COMPREPLY=("${cur}")
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o nospace
+                    fi
+                    return 0
+                    ;;
                 --socket)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
                 --timeout)
-                    COMPREPLY=($(compgen -f "${cur}"))
+                    COMPREPLY=("${cur}")
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o nospace
+                    fi
                     return 0
                     ;;
                 --color)
@@ -1917,34 +2375,63 @@ _zmesctl() {
             return 0
             ;;
         zmesctl__subcmd__watch)
-            opts="-m -q -h --monitor --token --since --count --duration --socket --json --jsonl --timeout --color --quiet --help"
+            opts="-m -q -h --monitor --token --user --type --since --count --duration --socket --json --jsonl --timeout --color --quiet --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
             case "${prev}" in
                 --monitor)
-                    COMPREPLY=($(compgen -f "${cur}"))
+                    COMPREPLY=("${cur}")
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o nospace
+                    fi
                     return 0
                     ;;
                 -m)
-                    COMPREPLY=($(compgen -f "${cur}"))
+                    COMPREPLY=("${cur}")
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o nospace
+                    fi
                     return 0
                     ;;
                 --token)
-                    COMPREPLY=($(compgen -f "${cur}"))
+                    COMPREPLY=("${cur}")
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o nospace
+                    fi
+                    return 0
+                    ;;
+                --user)
+                    COMPREPLY=("${cur}")
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o nospace
+                    fi
+                    return 0
+                    ;;
+                --type)
+                    COMPREPLY=($(compgen -W "alarm decision delivery session token monitor" -- "${cur}"))
                     return 0
                     ;;
                 --since)
-                    COMPREPLY=($(compgen -f "${cur}"))
+                    COMPREPLY=("${cur}")
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o nospace
+                    fi
                     return 0
                     ;;
                 --count)
-                    COMPREPLY=($(compgen -f "${cur}"))
+                    COMPREPLY=("${cur}")
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o nospace
+                    fi
                     return 0
                     ;;
                 --duration)
-                    COMPREPLY=($(compgen -f "${cur}"))
+                    COMPREPLY=("${cur}")
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o nospace
+                    fi
                     return 0
                     ;;
                 --socket)
@@ -1952,7 +2439,10 @@ _zmesctl() {
                     return 0
                     ;;
                 --timeout)
-                    COMPREPLY=($(compgen -f "${cur}"))
+                    COMPREPLY=("${cur}")
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o nospace
+                    fi
                     return 0
                     ;;
                 --color)
@@ -1974,7 +2464,10 @@ _zmesctl() {
             fi
             case "${prev}" in
                 --token)
-                    COMPREPLY=($(compgen -f "${cur}"))
+                    COMPREPLY=("${cur}")
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o nospace
+                    fi
                     return 0
                     ;;
                 --socket)
@@ -1982,7 +2475,10 @@ _zmesctl() {
                     return 0
                     ;;
                 --timeout)
-                    COMPREPLY=($(compgen -f "${cur}"))
+                    COMPREPLY=("${cur}")
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o nospace
+                    fi
                     return 0
                     ;;
                 --color)
@@ -2000,7 +2496,7 @@ _zmesctl() {
 }
 
 if [[ "${BASH_VERSINFO[0]}" -eq 4 && "${BASH_VERSINFO[1]}" -ge 4 || "${BASH_VERSINFO[0]}" -gt 4 ]]; then
-    complete -F _zmesctl -o nosort -o bashdefault -o default zmesctl
+    complete -F _zmesctl_tidy -o nosort -o bashdefault -o default zmesctl
 else
-    complete -F _zmesctl -o bashdefault -o default zmesctl
+    complete -F _zmesctl_tidy -o bashdefault -o default zmesctl
 fi

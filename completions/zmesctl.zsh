@@ -2,7 +2,24 @@
 
 autoload -U is-at-least
 
+# What only the daemon knows: handles of tokens, numbers of clients and monitors, names of users.
+# The answers were said by phones, cameras and users: they are shown and quoted, never expanded or evaluated.
+(( $+functions[_zmesctl_live] )) ||
+_zmesctl_live() {
+    local kind="${@[-1]}" answer line
+    local -a values shown
+    shift -p
+    answer="$(command zmesctl completions --candidates "$kind" -- "${(@)zmesctl_words}" </dev/null 2>/dev/null)"
+    for line in "${(@f)answer}"; do
+        [[ -n "$line" ]] || continue
+        values+=("${line%%$'\t'*}")
+        shown+=("${line%%$'\t'*}  -- ${line#*$'\t'}")
+    done
+    (( $#values )) && compadd "$@" -l -d shown -a values
+}
+
 _zmesctl() {
+    local -a zmesctl_words=("${(@)words[2,CURRENT-1]}")
     typeset -A opt_args
     typeset -a _arguments_options
     local ret=1
@@ -16,12 +33,12 @@ _zmesctl() {
     local context curcontext="$curcontext" state line
     _arguments "${_arguments_options[@]}" : \
 '--socket=[Control socket of zmesd]:PATH:_files' \
-'--timeout=[How long a request may take \[default\: 5s\]]:DURATION:_default' \
+'--timeout=[How long a request may take \[default\: 5s\]]:DURATION:' \
 '--color=[Use colours]:WHEN:(auto always never)' \
 '--json[Print one JSON document]' \
 '--jsonl[Print one JSON object a line (lists and streams)]' \
-'-q[Print nothing where all is well]' \
-'--quiet[Print nothing where all is well]' \
+'-q[Print nothing where all is well; of lists the bare ids and handles, one a line]' \
+'--quiet[Print nothing where all is well; of lists the bare ids and handles, one a line]' \
 '-h[Print help]' \
 '--help[Print help]' \
 '-V[Print version]' \
@@ -38,12 +55,12 @@ _zmesctl() {
             (status)
 _arguments "${_arguments_options[@]}" : \
 '--socket=[Control socket of zmesd]:PATH:_files' \
-'--timeout=[How long a request may take \[default\: 5s\]]:DURATION:_default' \
+'--timeout=[How long a request may take \[default\: 5s\]]:DURATION:' \
 '--color=[Use colours]:WHEN:(auto always never)' \
 '--json[Print one JSON document]' \
 '--jsonl[Print one JSON object a line (lists and streams)]' \
-'-q[Print nothing where all is well]' \
-'--quiet[Print nothing where all is well]' \
+'-q[Print nothing where all is well; of lists the bare ids and handles, one a line]' \
+'--quiet[Print nothing where all is well; of lists the bare ids and handles, one a line]' \
 '-h[Print help]' \
 '--help[Print help]' \
 && ret=0
@@ -51,12 +68,12 @@ _arguments "${_arguments_options[@]}" : \
 (clients)
 _arguments "${_arguments_options[@]}" : \
 '--socket=[Control socket of zmesd]:PATH:_files' \
-'--timeout=[How long a request may take \[default\: 5s\]]:DURATION:_default' \
+'--timeout=[How long a request may take \[default\: 5s\]]:DURATION:' \
 '--color=[Use colours]:WHEN:(auto always never)' \
 '--json[Print one JSON document]' \
 '--jsonl[Print one JSON object a line (lists and streams)]' \
-'-q[Print nothing where all is well]' \
-'--quiet[Print nothing where all is well]' \
+'-q[Print nothing where all is well; of lists the bare ids and handles, one a line]' \
+'--quiet[Print nothing where all is well; of lists the bare ids and handles, one a line]' \
 '-h[Print help]' \
 '--help[Print help]' \
 ":: :_zmesctl__subcmd__clients_commands" \
@@ -71,37 +88,42 @@ _arguments "${_arguments_options[@]}" : \
         case $line[1] in
             (list)
 _arguments "${_arguments_options[@]}" : \
-'--user=[Only this ZoneMinder user; \`*\` stands for any characters]:USER:_default' \
+'--user=[Only this ZoneMinder user; \`*\` stands for any characters]:USER:_zmesctl_live users' \
 '--state=[Only clients that have come so far]:pending|authenticated:((pending\:"Connected, not (yet) authenticated"
 authenticated\:"Authenticated\: it gets alarms"))' \
-'--address=[Only this address or network]:CIDR:_default' \
+'--address=[Only this address or network]:CIDR:' \
 '--socket=[Control socket of zmesd]:PATH:_files' \
-'--timeout=[How long a request may take \[default\: 5s\]]:DURATION:_default' \
+'--timeout=[How long a request may take \[default\: 5s\]]:DURATION:' \
 '--color=[Use colours]:WHEN:(auto always never)' \
 '--json[Print one JSON document]' \
 '--jsonl[Print one JSON object a line (lists and streams)]' \
-'-q[Print nothing where all is well]' \
-'--quiet[Print nothing where all is well]' \
+'-q[Print nothing where all is well; of lists the bare ids and handles, one a line]' \
+'--quiet[Print nothing where all is well; of lists the bare ids and handles, one a line]' \
 '-h[Print help]' \
 '--help[Print help]' \
 && ret=0
 ;;
 (disconnect)
 _arguments "${_arguments_options[@]}" : \
+'--user=[Only this ZoneMinder user; \`*\` stands for any characters]:USER:_zmesctl_live users' \
+'--state=[Only clients that have come so far]:pending|authenticated:((pending\:"Connected, not (yet) authenticated"
+authenticated\:"Authenticated\: it gets alarms"))' \
+'--address=[Only this address or network]:CIDR:' \
 '--socket=[Control socket of zmesd]:PATH:_files' \
-'--timeout=[How long a request may take \[default\: 5s\]]:DURATION:_default' \
+'--timeout=[How long a request may take \[default\: 5s\]]:DURATION:' \
 '--color=[Use colours]:WHEN:(auto always never)' \
+'--all[All clients]' \
 '-y[Do not ask]' \
 '--yes[Do not ask]' \
 '-n[Only say what would happen]' \
 '--dry-run[Only say what would happen]' \
 '--json[Print one JSON document]' \
 '--jsonl[Print one JSON object a line (lists and streams)]' \
-'-q[Print nothing where all is well]' \
-'--quiet[Print nothing where all is well]' \
+'-q[Print nothing where all is well; of lists the bare ids and handles, one a line]' \
+'--quiet[Print nothing where all is well; of lists the bare ids and handles, one a line]' \
 '-h[Print help]' \
 '--help[Print help]' \
-':id -- The client, as `clients list` numbers it:_default' \
+'*::ids -- The clients, as `clients list` numbers them:_zmesctl_live clients' \
 && ret=0
 ;;
         esac
@@ -111,12 +133,12 @@ esac
 (tokens)
 _arguments "${_arguments_options[@]}" : \
 '--socket=[Control socket of zmesd]:PATH:_files' \
-'--timeout=[How long a request may take \[default\: 5s\]]:DURATION:_default' \
+'--timeout=[How long a request may take \[default\: 5s\]]:DURATION:' \
 '--color=[Use colours]:WHEN:(auto always never)' \
 '--json[Print one JSON document]' \
 '--jsonl[Print one JSON object a line (lists and streams)]' \
-'-q[Print nothing where all is well]' \
-'--quiet[Print nothing where all is well]' \
+'-q[Print nothing where all is well; of lists the bare ids and handles, one a line]' \
+'--quiet[Print nothing where all is well; of lists the bare ids and handles, one a line]' \
 '-h[Print help]' \
 '--help[Print help]' \
 ":: :_zmesctl__subcmd__tokens_commands" \
@@ -133,21 +155,22 @@ _arguments "${_arguments_options[@]}" : \
 _arguments "${_arguments_options[@]}" : \
 '--platform=[Only phones of this kind]:ios|android:((ios\:"iPhones and iPads"
 android\:"Everything with Android"))' \
-'--user=[Only this ZoneMinder user; \`*\` stands for any characters]:USER:_default' \
+'--user=[Only this ZoneMinder user; \`*\` stands for any characters]:USER:_zmesctl_live users' \
 '--state=[Only those that stand so \[default\: all but revoked\]]:STATE:((enabled\:"It gets pushes"
 disabled\:"Its app wants no pushes"
 muted\:"An admin has silenced it"
 revoked\:"It is gone, and can be restored"))' \
-'--stale=[Only those of which nothing was heard for so long]:DURATION:_default' \
+'--monitor=[Only those that want to hear of this monitor]:ID|NAME:_zmesctl_live monitors' \
+'--stale=[Only those of which nothing was heard for so long]:DURATION:' \
 '--socket=[Control socket of zmesd]:PATH:_files' \
-'--timeout=[How long a request may take \[default\: 5s\]]:DURATION:_default' \
+'--timeout=[How long a request may take \[default\: 5s\]]:DURATION:' \
 '--color=[Use colours]:WHEN:(auto always never)' \
 '--failing[Only those whose last push failed]' \
 '--reveal[Print the tokens themselves\: whoever has one can send to the phone]' \
 '--json[Print one JSON document]' \
 '--jsonl[Print one JSON object a line (lists and streams)]' \
-'-q[Print nothing where all is well]' \
-'--quiet[Print nothing where all is well]' \
+'-q[Print nothing where all is well; of lists the bare ids and handles, one a line]' \
+'--quiet[Print nothing where all is well; of lists the bare ids and handles, one a line]' \
 '-h[Print help (see more with '\''--help'\'')]' \
 '--help[Print help (see more with '\''--help'\'')]' \
 && ret=0
@@ -155,139 +178,189 @@ revoked\:"It is gone, and can be restored"))' \
 (show)
 _arguments "${_arguments_options[@]}" : \
 '--socket=[Control socket of zmesd]:PATH:_files' \
-'--timeout=[How long a request may take \[default\: 5s\]]:DURATION:_default' \
+'--timeout=[How long a request may take \[default\: 5s\]]:DURATION:' \
 '--color=[Use colours]:WHEN:(auto always never)' \
 '--reveal[Print the token itself\: whoever has it can send to the phone]' \
 '--json[Print one JSON document]' \
 '--jsonl[Print one JSON object a line (lists and streams)]' \
-'-q[Print nothing where all is well]' \
-'--quiet[Print nothing where all is well]' \
+'-q[Print nothing where all is well; of lists the bare ids and handles, one a line]' \
+'--quiet[Print nothing where all is well; of lists the bare ids and handles, one a line]' \
 '-h[Print help]' \
 '--help[Print help]' \
-':token -- Its handle, or the last 10 characters of the token:_default' \
+':token -- Its handle, or the last 10 characters of the token:_zmesctl_live tokens' \
 && ret=0
 ;;
 (log)
 _arguments "${_arguments_options[@]}" : \
-'--limit=[At most so many \[default\: 100\]]:N:_default' \
+'--limit=[At most so many \[default\: 100\]]:N:' \
 '--socket=[Control socket of zmesd]:PATH:_files' \
-'--timeout=[How long a request may take \[default\: 5s\]]:DURATION:_default' \
+'--timeout=[How long a request may take \[default\: 5s\]]:DURATION:' \
 '--color=[Use colours]:WHEN:(auto always never)' \
 '--json[Print one JSON document]' \
 '--jsonl[Print one JSON object a line (lists and streams)]' \
-'-q[Print nothing where all is well]' \
-'--quiet[Print nothing where all is well]' \
+'-q[Print nothing where all is well; of lists the bare ids and handles, one a line]' \
+'--quiet[Print nothing where all is well; of lists the bare ids and handles, one a line]' \
 '-h[Print help]' \
 '--help[Print help]' \
-':token -- Its handle, or the last 10 characters of the token:_default' \
+':token -- Its handle, or the last 10 characters of the token:_zmesctl_live tokens' \
 && ret=0
 ;;
 (revoke)
 _arguments "${_arguments_options[@]}" : \
+'--platform=[Only phones of this kind]:ios|android:((ios\:"iPhones and iPads"
+android\:"Everything with Android"))' \
+'--user=[Only this ZoneMinder user; \`*\` stands for any characters]:USER:_zmesctl_live users' \
+'--state=[Only those that stand so \[default\: all but revoked\]]:STATE:((enabled\:"It gets pushes"
+disabled\:"Its app wants no pushes"
+muted\:"An admin has silenced it"
+revoked\:"It is gone, and can be restored"))' \
+'--monitor=[Only those that want to hear of this monitor]:ID|NAME:_zmesctl_live monitors' \
+'--stale=[Only those of which nothing was heard for so long]:DURATION:' \
 '--socket=[Control socket of zmesd]:PATH:_files' \
-'--timeout=[How long a request may take \[default\: 5s\]]:DURATION:_default' \
+'--timeout=[How long a request may take \[default\: 5s\]]:DURATION:' \
 '--color=[Use colours]:WHEN:(auto always never)' \
+'--all[All tokens]' \
+'--failing[Only those whose last push failed]' \
 '-y[Do not ask]' \
 '--yes[Do not ask]' \
 '-n[Only say what would happen]' \
 '--dry-run[Only say what would happen]' \
 '--json[Print one JSON document]' \
 '--jsonl[Print one JSON object a line (lists and streams)]' \
-'-q[Print nothing where all is well]' \
-'--quiet[Print nothing where all is well]' \
-'-h[Print help]' \
-'--help[Print help]' \
-'*::tokens -- Handles, unique prefixes of them, or the last 10 characters of tokens:_default' \
+'-q[Print nothing where all is well; of lists the bare ids and handles, one a line]' \
+'--quiet[Print nothing where all is well; of lists the bare ids and handles, one a line]' \
+'-h[Print help (see more with '\''--help'\'')]' \
+'--help[Print help (see more with '\''--help'\'')]' \
+'*::tokens -- Handles, unique prefixes of them, or the last 10 characters of tokens:_zmesctl_live tokens' \
 && ret=0
 ;;
 (restore)
 _arguments "${_arguments_options[@]}" : \
 '--socket=[Control socket of zmesd]:PATH:_files' \
-'--timeout=[How long a request may take \[default\: 5s\]]:DURATION:_default' \
+'--timeout=[How long a request may take \[default\: 5s\]]:DURATION:' \
 '--color=[Use colours]:WHEN:(auto always never)' \
 '--json[Print one JSON document]' \
 '--jsonl[Print one JSON object a line (lists and streams)]' \
-'-q[Print nothing where all is well]' \
-'--quiet[Print nothing where all is well]' \
+'-q[Print nothing where all is well; of lists the bare ids and handles, one a line]' \
+'--quiet[Print nothing where all is well; of lists the bare ids and handles, one a line]' \
 '-h[Print help]' \
 '--help[Print help]' \
-':token -- Its handle, or the last 10 characters of the token:_default' \
+'*::tokens -- Handles, unique prefixes of them, or the last 10 characters of tokens:_zmesctl_live revoked-tokens' \
 && ret=0
 ;;
 (mute)
 _arguments "${_arguments_options[@]}" : \
-'--for=[Send to it again after this time \[default\: when it is unmuted\]]:DURATION:_default' \
+'--platform=[Only phones of this kind]:ios|android:((ios\:"iPhones and iPads"
+android\:"Everything with Android"))' \
+'--user=[Only this ZoneMinder user; \`*\` stands for any characters]:USER:_zmesctl_live users' \
+'--state=[Only those that stand so \[default\: all but revoked\]]:STATE:((enabled\:"It gets pushes"
+disabled\:"Its app wants no pushes"
+muted\:"An admin has silenced it"
+revoked\:"It is gone, and can be restored"))' \
+'--monitor=[Only those that want to hear of this monitor]:ID|NAME:_zmesctl_live monitors' \
+'--stale=[Only those of which nothing was heard for so long]:DURATION:' \
+'--for=[Send to them again after this time \[default\: when they are unmuted\]]:DURATION:' \
 '--socket=[Control socket of zmesd]:PATH:_files' \
-'--timeout=[How long a request may take \[default\: 5s\]]:DURATION:_default' \
+'--timeout=[How long a request may take \[default\: 5s\]]:DURATION:' \
 '--color=[Use colours]:WHEN:(auto always never)' \
-'--json[Print one JSON document]' \
-'--jsonl[Print one JSON object a line (lists and streams)]' \
-'-q[Print nothing where all is well]' \
-'--quiet[Print nothing where all is well]' \
-'-h[Print help]' \
-'--help[Print help]' \
-':token -- Its handle, or the last 10 characters of the token:_default' \
-&& ret=0
-;;
-(unmute)
-_arguments "${_arguments_options[@]}" : \
-'--socket=[Control socket of zmesd]:PATH:_files' \
-'--timeout=[How long a request may take \[default\: 5s\]]:DURATION:_default' \
-'--color=[Use colours]:WHEN:(auto always never)' \
-'--json[Print one JSON document]' \
-'--jsonl[Print one JSON object a line (lists and streams)]' \
-'-q[Print nothing where all is well]' \
-'--quiet[Print nothing where all is well]' \
-'-h[Print help]' \
-'--help[Print help]' \
-':token -- Its handle, or the last 10 characters of the token:_default' \
-&& ret=0
-;;
-(prune)
-_arguments "${_arguments_options[@]}" : \
-'--stale=[Nothing was heard of the app for so long]:DURATION:_default' \
-'--socket=[Control socket of zmesd]:PATH:_files' \
-'--timeout=[How long a request may take \[default\: 5s\]]:DURATION:_default' \
-'--color=[Use colours]:WHEN:(auto always never)' \
+'--all[All tokens]' \
+'--failing[Only those whose last push failed]' \
 '-y[Do not ask]' \
 '--yes[Do not ask]' \
 '-n[Only say what would happen]' \
 '--dry-run[Only say what would happen]' \
 '--json[Print one JSON document]' \
 '--jsonl[Print one JSON object a line (lists and streams)]' \
-'-q[Print nothing where all is well]' \
-'--quiet[Print nothing where all is well]' \
-'-h[Print help]' \
-'--help[Print help]' \
+'-q[Print nothing where all is well; of lists the bare ids and handles, one a line]' \
+'--quiet[Print nothing where all is well; of lists the bare ids and handles, one a line]' \
+'-h[Print help (see more with '\''--help'\'')]' \
+'--help[Print help (see more with '\''--help'\'')]' \
+'*::tokens -- Handles, unique prefixes of them, or the last 10 characters of tokens:_zmesctl_live tokens' \
+&& ret=0
+;;
+(unmute)
+_arguments "${_arguments_options[@]}" : \
+'--platform=[Only phones of this kind]:ios|android:((ios\:"iPhones and iPads"
+android\:"Everything with Android"))' \
+'--user=[Only this ZoneMinder user; \`*\` stands for any characters]:USER:_zmesctl_live users' \
+'--state=[Only those that stand so \[default\: all but revoked\]]:STATE:((enabled\:"It gets pushes"
+disabled\:"Its app wants no pushes"
+muted\:"An admin has silenced it"
+revoked\:"It is gone, and can be restored"))' \
+'--monitor=[Only those that want to hear of this monitor]:ID|NAME:_zmesctl_live monitors' \
+'--stale=[Only those of which nothing was heard for so long]:DURATION:' \
+'--socket=[Control socket of zmesd]:PATH:_files' \
+'--timeout=[How long a request may take \[default\: 5s\]]:DURATION:' \
+'--color=[Use colours]:WHEN:(auto always never)' \
+'--all[All tokens]' \
+'--failing[Only those whose last push failed]' \
+'-y[Do not ask]' \
+'--yes[Do not ask]' \
+'-n[Only say what would happen]' \
+'--dry-run[Only say what would happen]' \
+'--json[Print one JSON document]' \
+'--jsonl[Print one JSON object a line (lists and streams)]' \
+'-q[Print nothing where all is well; of lists the bare ids and handles, one a line]' \
+'--quiet[Print nothing where all is well; of lists the bare ids and handles, one a line]' \
+'-h[Print help (see more with '\''--help'\'')]' \
+'--help[Print help (see more with '\''--help'\'')]' \
+'*::tokens -- Handles, unique prefixes of them, or the last 10 characters of tokens:_zmesctl_live muted-tokens' \
+&& ret=0
+;;
+(prune)
+_arguments "${_arguments_options[@]}" : \
+'--stale=[Nothing was heard of the app for so long]:DURATION:' \
+'--platform=[Only phones of this kind]:ios|android:((ios\:"iPhones and iPads"
+android\:"Everything with Android"))' \
+'--user=[Only this ZoneMinder user; \`*\` stands for any characters]:USER:_zmesctl_live users' \
+'--state=[Only those that stand so \[default\: all but revoked\]]:STATE:((enabled\:"It gets pushes"
+disabled\:"Its app wants no pushes"
+muted\:"An admin has silenced it"
+revoked\:"It is gone, and can be restored"))' \
+'--monitor=[Only those that want to hear of this monitor]:ID|NAME:_zmesctl_live monitors' \
+'--socket=[Control socket of zmesd]:PATH:_files' \
+'--timeout=[How long a request may take \[default\: 5s\]]:DURATION:' \
+'--color=[Use colours]:WHEN:(auto always never)' \
+'--failing[Only those whose last push failed]' \
+'-y[Do not ask]' \
+'--yes[Do not ask]' \
+'-n[Only say what would happen]' \
+'--dry-run[Only say what would happen]' \
+'--json[Print one JSON document]' \
+'--jsonl[Print one JSON object a line (lists and streams)]' \
+'-q[Print nothing where all is well; of lists the bare ids and handles, one a line]' \
+'--quiet[Print nothing where all is well; of lists the bare ids and handles, one a line]' \
+'-h[Print help (see more with '\''--help'\'')]' \
+'--help[Print help (see more with '\''--help'\'')]' \
 && ret=0
 ;;
 (import)
 _arguments "${_arguments_options[@]}" : \
-'--user=[The ZoneMinder user whose rights hold for them \[default\: nobody, all rights\]]:USER:_default' \
+'--user=[The ZoneMinder user whose rights hold for them \[default\: nobody, all rights\]]:USER:_zmesctl_live users' \
 '--socket=[Control socket of zmesd]:PATH:_files' \
-'--timeout=[How long a request may take \[default\: 5s\]]:DURATION:_default' \
+'--timeout=[How long a request may take \[default\: 5s\]]:DURATION:' \
 '--color=[Use colours]:WHEN:(auto always never)' \
 '-n[Only say what would be taken]' \
 '--dry-run[Only say what would be taken]' \
 '--json[Print one JSON document]' \
 '--jsonl[Print one JSON object a line (lists and streams)]' \
-'-q[Print nothing where all is well]' \
-'--quiet[Print nothing where all is well]' \
+'-q[Print nothing where all is well; of lists the bare ids and handles, one a line]' \
+'--quiet[Print nothing where all is well; of lists the bare ids and handles, one a line]' \
 '-h[Print help]' \
 '--help[Print help]' \
-':file -- A tokens.txt of any event server before zmesd; `-` reads the standard input:_default' \
+':file -- A tokens.txt of any event server before zmesd; `-` reads the standard input:' \
 && ret=0
 ;;
 (export)
 _arguments "${_arguments_options[@]}" : \
 '--format=[json for event servers from 6.0 on, colon for older ones]:FORMAT:(json colon)' \
 '--socket=[Control socket of zmesd]:PATH:_files' \
-'--timeout=[How long a request may take \[default\: 5s\]]:DURATION:_default' \
+'--timeout=[How long a request may take \[default\: 5s\]]:DURATION:' \
 '--color=[Use colours]:WHEN:(auto always never)' \
 '--json[Print one JSON document]' \
 '--jsonl[Print one JSON object a line (lists and streams)]' \
-'-q[Print nothing where all is well]' \
-'--quiet[Print nothing where all is well]' \
+'-q[Print nothing where all is well; of lists the bare ids and handles, one a line]' \
+'--quiet[Print nothing where all is well; of lists the bare ids and handles, one a line]' \
 '-h[Print help]' \
 '--help[Print help]' \
 && ret=0
@@ -299,12 +372,12 @@ esac
 (badges)
 _arguments "${_arguments_options[@]}" : \
 '--socket=[Control socket of zmesd]:PATH:_files' \
-'--timeout=[How long a request may take \[default\: 5s\]]:DURATION:_default' \
+'--timeout=[How long a request may take \[default\: 5s\]]:DURATION:' \
 '--color=[Use colours]:WHEN:(auto always never)' \
 '--json[Print one JSON document]' \
 '--jsonl[Print one JSON object a line (lists and streams)]' \
-'-q[Print nothing where all is well]' \
-'--quiet[Print nothing where all is well]' \
+'-q[Print nothing where all is well; of lists the bare ids and handles, one a line]' \
+'--quiet[Print nothing where all is well; of lists the bare ids and handles, one a line]' \
 '-h[Print help]' \
 '--help[Print help]' \
 ":: :_zmesctl__subcmd__badges_commands" \
@@ -319,9 +392,9 @@ _arguments "${_arguments_options[@]}" : \
         case $line[1] in
             (reset)
 _arguments "${_arguments_options[@]}" : \
-'--to=[The number]:N:_default' \
+'--to=[The number]:N:' \
 '--socket=[Control socket of zmesd]:PATH:_files' \
-'--timeout=[How long a request may take \[default\: 5s\]]:DURATION:_default' \
+'--timeout=[How long a request may take \[default\: 5s\]]:DURATION:' \
 '--color=[Use colours]:WHEN:(auto always never)' \
 '()--all[All tokens]' \
 '-y[Do not ask]' \
@@ -330,11 +403,11 @@ _arguments "${_arguments_options[@]}" : \
 '--dry-run[Only say what would happen]' \
 '--json[Print one JSON document]' \
 '--jsonl[Print one JSON object a line (lists and streams)]' \
-'-q[Print nothing where all is well]' \
-'--quiet[Print nothing where all is well]' \
+'-q[Print nothing where all is well; of lists the bare ids and handles, one a line]' \
+'--quiet[Print nothing where all is well; of lists the bare ids and handles, one a line]' \
 '-h[Print help]' \
 '--help[Print help]' \
-'*::tokens -- Handles, unique prefixes of them, or the last 10 characters of tokens:_default' \
+'*::tokens -- Handles, unique prefixes of them, or the last 10 characters of tokens:_zmesctl_live tokens' \
 && ret=0
 ;;
         esac
@@ -344,12 +417,12 @@ esac
 (monitors)
 _arguments "${_arguments_options[@]}" : \
 '--socket=[Control socket of zmesd]:PATH:_files' \
-'--timeout=[How long a request may take \[default\: 5s\]]:DURATION:_default' \
+'--timeout=[How long a request may take \[default\: 5s\]]:DURATION:' \
 '--color=[Use colours]:WHEN:(auto always never)' \
 '--json[Print one JSON document]' \
 '--jsonl[Print one JSON object a line (lists and streams)]' \
-'-q[Print nothing where all is well]' \
-'--quiet[Print nothing where all is well]' \
+'-q[Print nothing where all is well; of lists the bare ids and handles, one a line]' \
+'--quiet[Print nothing where all is well; of lists the bare ids and handles, one a line]' \
 '-h[Print help]' \
 '--help[Print help]' \
 ":: :_zmesctl__subcmd__monitors_commands" \
@@ -365,12 +438,12 @@ _arguments "${_arguments_options[@]}" : \
             (list)
 _arguments "${_arguments_options[@]}" : \
 '--socket=[Control socket of zmesd]:PATH:_files' \
-'--timeout=[How long a request may take \[default\: 5s\]]:DURATION:_default' \
+'--timeout=[How long a request may take \[default\: 5s\]]:DURATION:' \
 '--color=[Use colours]:WHEN:(auto always never)' \
 '--json[Print one JSON document]' \
 '--jsonl[Print one JSON object a line (lists and streams)]' \
-'-q[Print nothing where all is well]' \
-'--quiet[Print nothing where all is well]' \
+'-q[Print nothing where all is well; of lists the bare ids and handles, one a line]' \
+'--quiet[Print nothing where all is well; of lists the bare ids and handles, one a line]' \
 '-h[Print help]' \
 '--help[Print help]' \
 && ret=0
@@ -378,12 +451,12 @@ _arguments "${_arguments_options[@]}" : \
 (reload)
 _arguments "${_arguments_options[@]}" : \
 '--socket=[Control socket of zmesd]:PATH:_files' \
-'--timeout=[How long a request may take \[default\: 5s\]]:DURATION:_default' \
+'--timeout=[How long a request may take \[default\: 5s\]]:DURATION:' \
 '--color=[Use colours]:WHEN:(auto always never)' \
 '--json[Print one JSON document]' \
 '--jsonl[Print one JSON object a line (lists and streams)]' \
-'-q[Print nothing where all is well]' \
-'--quiet[Print nothing where all is well]' \
+'-q[Print nothing where all is well; of lists the bare ids and handles, one a line]' \
+'--quiet[Print nothing where all is well; of lists the bare ids and handles, one a line]' \
 '-h[Print help]' \
 '--help[Print help]' \
 && ret=0
@@ -395,12 +468,12 @@ esac
 (alarm)
 _arguments "${_arguments_options[@]}" : \
 '--socket=[Control socket of zmesd]:PATH:_files' \
-'--timeout=[How long a request may take \[default\: 5s\]]:DURATION:_default' \
+'--timeout=[How long a request may take \[default\: 5s\]]:DURATION:' \
 '--color=[Use colours]:WHEN:(auto always never)' \
 '--json[Print one JSON document]' \
 '--jsonl[Print one JSON object a line (lists and streams)]' \
-'-q[Print nothing where all is well]' \
-'--quiet[Print nothing where all is well]' \
+'-q[Print nothing where all is well; of lists the bare ids and handles, one a line]' \
+'--quiet[Print nothing where all is well; of lists the bare ids and handles, one a line]' \
 '-h[Print help]' \
 '--help[Print help]' \
 ":: :_zmesctl__subcmd__alarm_commands" \
@@ -415,11 +488,11 @@ _arguments "${_arguments_options[@]}" : \
         case $line[1] in
             (test)
 _arguments "${_arguments_options[@]}" : \
-'-m+[Pretend that this monitor alarms \[default\: the first that is watched\]]:ID:_default' \
-'--monitor=[Pretend that this monitor alarms \[default\: the first that is watched\]]:ID:_default' \
-'--token=[Only to this token\: its handle, or its last 10 characters]:T:_default' \
+'-m+[Pretend that this monitor alarms \[default\: the first that is watched\]]:ID|NAME:_zmesctl_live monitors' \
+'--monitor=[Pretend that this monitor alarms \[default\: the first that is watched\]]:ID|NAME:_zmesctl_live monitors' \
+'--token=[Only to this token\: its handle, or its last 10 characters]:T:_zmesctl_live tokens' \
 '--socket=[Control socket of zmesd]:PATH:_files' \
-'--timeout=[How long a request may take \[default\: 5s\]]:DURATION:_default' \
+'--timeout=[How long a request may take \[default\: 5s\]]:DURATION:' \
 '--color=[Use colours]:WHEN:(auto always never)' \
 '-n[Say who would get it, send nothing]' \
 '--dry-run[Say who would get it, send nothing]' \
@@ -427,39 +500,39 @@ _arguments "${_arguments_options[@]}" : \
 '--wait[Wait until every target has it, and show how long that took]' \
 '--json[Print one JSON document]' \
 '--jsonl[Print one JSON object a line (lists and streams)]' \
-'-q[Print nothing where all is well]' \
-'--quiet[Print nothing where all is well]' \
+'-q[Print nothing where all is well; of lists the bare ids and handles, one a line]' \
+'--quiet[Print nothing where all is well; of lists the bare ids and handles, one a line]' \
 '-h[Print help]' \
 '--help[Print help]' \
 && ret=0
 ;;
 (force)
 _arguments "${_arguments_options[@]}" : \
-'-m+[The monitor that shall record]:ID:_default' \
-'--monitor=[The monitor that shall record]:ID:_default' \
-'--for=[Cancel it by itself after this time (1s to 1h)]:DURATION:_default' \
+'-m+[The monitor that shall record]:ID|NAME:_zmesctl_live monitors' \
+'--monitor=[The monitor that shall record]:ID|NAME:_zmesctl_live monitors' \
+'--for=[Cancel it by itself after this time (1s to 1h)]:DURATION:' \
 '--socket=[Control socket of zmesd]:PATH:_files' \
-'--timeout=[How long a request may take \[default\: 5s\]]:DURATION:_default' \
+'--timeout=[How long a request may take \[default\: 5s\]]:DURATION:' \
 '--color=[Use colours]:WHEN:(auto always never)' \
 '--json[Print one JSON document]' \
 '--jsonl[Print one JSON object a line (lists and streams)]' \
-'-q[Print nothing where all is well]' \
-'--quiet[Print nothing where all is well]' \
+'-q[Print nothing where all is well; of lists the bare ids and handles, one a line]' \
+'--quiet[Print nothing where all is well; of lists the bare ids and handles, one a line]' \
 '-h[Print help]' \
 '--help[Print help]' \
 && ret=0
 ;;
 (cancel)
 _arguments "${_arguments_options[@]}" : \
-'-m+[The monitor whose forced alarm ends]:ID:_default' \
-'--monitor=[The monitor whose forced alarm ends]:ID:_default' \
+'-m+[The monitor whose forced alarm ends]:ID|NAME:_zmesctl_live monitors' \
+'--monitor=[The monitor whose forced alarm ends]:ID|NAME:_zmesctl_live monitors' \
 '--socket=[Control socket of zmesd]:PATH:_files' \
-'--timeout=[How long a request may take \[default\: 5s\]]:DURATION:_default' \
+'--timeout=[How long a request may take \[default\: 5s\]]:DURATION:' \
 '--color=[Use colours]:WHEN:(auto always never)' \
 '--json[Print one JSON document]' \
 '--jsonl[Print one JSON object a line (lists and streams)]' \
-'-q[Print nothing where all is well]' \
-'--quiet[Print nothing where all is well]' \
+'-q[Print nothing where all is well; of lists the bare ids and handles, one a line]' \
+'--quiet[Print nothing where all is well; of lists the bare ids and handles, one a line]' \
 '-h[Print help]' \
 '--help[Print help]' \
 && ret=0
@@ -471,12 +544,12 @@ esac
 (push)
 _arguments "${_arguments_options[@]}" : \
 '--socket=[Control socket of zmesd]:PATH:_files' \
-'--timeout=[How long a request may take \[default\: 5s\]]:DURATION:_default' \
+'--timeout=[How long a request may take \[default\: 5s\]]:DURATION:' \
 '--color=[Use colours]:WHEN:(auto always never)' \
 '--json[Print one JSON document]' \
 '--jsonl[Print one JSON object a line (lists and streams)]' \
-'-q[Print nothing where all is well]' \
-'--quiet[Print nothing where all is well]' \
+'-q[Print nothing where all is well; of lists the bare ids and handles, one a line]' \
+'--quiet[Print nothing where all is well; of lists the bare ids and handles, one a line]' \
 '-h[Print help]' \
 '--help[Print help]' \
 ":: :_zmesctl__subcmd__push_commands" \
@@ -492,15 +565,15 @@ _arguments "${_arguments_options[@]}" : \
             (check)
 _arguments "${_arguments_options[@]}" : \
 '--socket=[Control socket of zmesd]:PATH:_files' \
-'--timeout=[How long a request may take \[default\: 5s\]]:DURATION:_default' \
+'--timeout=[How long a request may take \[default\: 5s\]]:DURATION:' \
 '--color=[Use colours]:WHEN:(auto always never)' \
 '--json[Print one JSON document]' \
 '--jsonl[Print one JSON object a line (lists and streams)]' \
-'-q[Print nothing where all is well]' \
-'--quiet[Print nothing where all is well]' \
+'-q[Print nothing where all is well; of lists the bare ids and handles, one a line]' \
+'--quiet[Print nothing where all is well; of lists the bare ids and handles, one a line]' \
 '-h[Print help (see more with '\''--help'\'')]' \
 '--help[Print help (see more with '\''--help'\'')]' \
-'::transport -- Only this one:((proxy\:"The seed'\''s PushProxy"
+'::transport -- Only this one:((proxy\:"A PushProxy in the style of AirNotifier"
 fcm\:"Firebase, directly or through function proxies"
 apns\:"Apple, directly"))' \
 && ret=0
@@ -508,12 +581,12 @@ apns\:"Apple, directly"))' \
 (queue)
 _arguments "${_arguments_options[@]}" : \
 '--socket=[Control socket of zmesd]:PATH:_files' \
-'--timeout=[How long a request may take \[default\: 5s\]]:DURATION:_default' \
+'--timeout=[How long a request may take \[default\: 5s\]]:DURATION:' \
 '--color=[Use colours]:WHEN:(auto always never)' \
 '--json[Print one JSON document]' \
 '--jsonl[Print one JSON object a line (lists and streams)]' \
-'-q[Print nothing where all is well]' \
-'--quiet[Print nothing where all is well]' \
+'-q[Print nothing where all is well; of lists the bare ids and handles, one a line]' \
+'--quiet[Print nothing where all is well; of lists the bare ids and handles, one a line]' \
 '-h[Print help]' \
 '--help[Print help]' \
 && ret=0
@@ -524,48 +597,72 @@ esac
 ;;
 (watch)
 _arguments "${_arguments_options[@]}" : \
-'-m+[Only this monitor]:ID:_default' \
-'--monitor=[Only this monitor]:ID:_default' \
-'--token=[Only this token\: its handle, or its last 10 characters]:T:_default' \
-'--since=[Past alarms first\: after this event, this time, or so long ago (10m)]:SINCE:_default' \
-'--count=[End after this many events, the state at the start included]:N:_default' \
-'--duration=[End after this time]:DURATION:_default' \
+'-m+[Only this monitor]:ID|NAME:_zmesctl_live monitors' \
+'--monitor=[Only this monitor]:ID|NAME:_zmesctl_live monitors' \
+'--token=[Only this token\: its handle, or its last 10 characters]:T:_zmesctl_live tokens' \
+'--user=[Only clients and tokens of this ZoneMinder user; \`*\` stands for any characters]:USER:_zmesctl_live users' \
+'*--type=[Only lines of these types]:TYPE:((alarm\:"Alarms that were announced"
+decision\:"What was decided for each client and token"
+delivery\:"What became of pushes"
+session\:"Clients that come, change and leave"
+token\:"Tokens that come, change and go"
+monitor\:"Monitors whose state or health changes"))' \
+'--since=[The past first\: after this event, this time, or so long ago (10m)]:SINCE:' \
+'--count=[End after this many events, the state at the start included]:N:' \
+'--duration=[End after this time]:DURATION:' \
 '--socket=[Control socket of zmesd]:PATH:_files' \
-'--timeout=[How long a request may take \[default\: 5s\]]:DURATION:_default' \
+'--timeout=[How long a request may take \[default\: 5s\]]:DURATION:' \
 '--color=[Use colours]:WHEN:(auto always never)' \
 '--json[Print one JSON document]' \
 '--jsonl[Print one JSON object a line (lists and streams)]' \
-'-q[Print nothing where all is well]' \
-'--quiet[Print nothing where all is well]' \
-'-h[Print help]' \
-'--help[Print help]' \
+'-q[Print nothing where all is well; of lists the bare ids and handles, one a line]' \
+'--quiet[Print nothing where all is well; of lists the bare ids and handles, one a line]' \
+'-h[Print help (see more with '\''--help'\'')]' \
+'--help[Print help (see more with '\''--help'\'')]' \
 && ret=0
 ;;
 (why)
 _arguments "${_arguments_options[@]}" : \
-'--token=[Only this token\: its handle, or its last 10 characters]:T:_default' \
+'--token=[Only this token\: its handle, or its last 10 characters]:T:_zmesctl_live tokens' \
 '--socket=[Control socket of zmesd]:PATH:_files' \
-'--timeout=[How long a request may take \[default\: 5s\]]:DURATION:_default' \
+'--timeout=[How long a request may take \[default\: 5s\]]:DURATION:' \
 '--color=[Use colours]:WHEN:(auto always never)' \
 '--json[Print one JSON document]' \
 '--jsonl[Print one JSON object a line (lists and streams)]' \
-'-q[Print nothing where all is well]' \
-'--quiet[Print nothing where all is well]' \
+'-q[Print nothing where all is well; of lists the bare ids and handles, one a line]' \
+'--quiet[Print nothing where all is well; of lists the bare ids and handles, one a line]' \
 '-h[Print help]' \
 '--help[Print help]' \
-':event -- ZoneMinder'\''s event id:_default' \
+':event -- ZoneMinder'\''s event id:' \
+&& ret=0
+;;
+(doctor)
+_arguments "${_arguments_options[@]}" : \
+'--monitor=[Follow an alarm of this monitor]:ID:_zmesctl_live monitors' \
+'--config=[Configuration to look at where zmesd does not run \[default\: where zmesd would look\]]:FILE:_files' \
+'--socket=[Control socket of zmesd]:PATH:_files' \
+'--timeout=[How long a request may take \[default\: 5s\]]:DURATION:' \
+'--color=[Use colours]:WHEN:(auto always never)' \
+'--json[Print one JSON document]' \
+'--jsonl[Print one JSON object a line (lists and streams)]' \
+'-q[Print nothing where all is well; of lists the bare ids and handles, one a line]' \
+'--quiet[Print nothing where all is well; of lists the bare ids and handles, one a line]' \
+'-h[Print help]' \
+'--help[Print help]' \
+'::target -- A token (its handle, or its last 10 characters) or a user of ZoneMinder \[default\: the installation\]:_zmesctl_live tokens-or-users' \
 && ret=0
 ;;
 (check)
 _arguments "${_arguments_options[@]}" : \
-'--within=[For tls and all\: the certificate must be valid for so much longer]:DURATION:_default' \
+'--within=[For tls and all\: the certificate must be valid for so much longer]:DURATION:' \
 '--socket=[Control socket of zmesd]:PATH:_files' \
-'--timeout=[How long a request may take \[default\: 5s\]]:DURATION:_default' \
+'--timeout=[How long a request may take \[default\: 5s\]]:DURATION:' \
 '--color=[Use colours]:WHEN:(auto always never)' \
+'--nagios[Exit as plugins do\: 0 ok, 1 warning, 2 critical, 3 unknown]' \
 '--json[Print one JSON document]' \
 '--jsonl[Print one JSON object a line (lists and streams)]' \
-'-q[Print nothing where all is well]' \
-'--quiet[Print nothing where all is well]' \
+'-q[Print nothing where all is well; of lists the bare ids and handles, one a line]' \
+'--quiet[Print nothing where all is well; of lists the bare ids and handles, one a line]' \
 '-h[Print help (see more with '\''--help'\'')]' \
 '--help[Print help (see more with '\''--help'\'')]' \
 ':check -- What to look at:((ping\:"The daemon answers, and its poller and router move"
@@ -580,12 +677,12 @@ all\:"All of them"))' \
 (latency)
 _arguments "${_arguments_options[@]}" : \
 '--socket=[Control socket of zmesd]:PATH:_files' \
-'--timeout=[How long a request may take \[default\: 5s\]]:DURATION:_default' \
+'--timeout=[How long a request may take \[default\: 5s\]]:DURATION:' \
 '--color=[Use colours]:WHEN:(auto always never)' \
 '--json[Print one JSON document]' \
 '--jsonl[Print one JSON object a line (lists and streams)]' \
-'-q[Print nothing where all is well]' \
-'--quiet[Print nothing where all is well]' \
+'-q[Print nothing where all is well; of lists the bare ids and handles, one a line]' \
+'--quiet[Print nothing where all is well; of lists the bare ids and handles, one a line]' \
 '-h[Print help]' \
 '--help[Print help]' \
 && ret=0
@@ -593,12 +690,12 @@ _arguments "${_arguments_options[@]}" : \
 (log)
 _arguments "${_arguments_options[@]}" : \
 '--socket=[Control socket of zmesd]:PATH:_files' \
-'--timeout=[How long a request may take \[default\: 5s\]]:DURATION:_default' \
+'--timeout=[How long a request may take \[default\: 5s\]]:DURATION:' \
 '--color=[Use colours]:WHEN:(auto always never)' \
 '--json[Print one JSON document]' \
 '--jsonl[Print one JSON object a line (lists and streams)]' \
-'-q[Print nothing where all is well]' \
-'--quiet[Print nothing where all is well]' \
+'-q[Print nothing where all is well; of lists the bare ids and handles, one a line]' \
+'--quiet[Print nothing where all is well; of lists the bare ids and handles, one a line]' \
 '-h[Print help]' \
 '--help[Print help]' \
 ":: :_zmesctl__subcmd__log_commands" \
@@ -613,17 +710,17 @@ _arguments "${_arguments_options[@]}" : \
         case $line[1] in
             (level)
 _arguments "${_arguments_options[@]}" : \
-'--for=[Go back to the configured level after this time]:DURATION:_default' \
+'--for=[Go back to the configured level after this time]:DURATION:' \
 '--socket=[Control socket of zmesd]:PATH:_files' \
-'--timeout=[How long a request may take \[default\: 5s\]]:DURATION:_default' \
+'--timeout=[How long a request may take \[default\: 5s\]]:DURATION:' \
 '--color=[Use colours]:WHEN:(auto always never)' \
 '--json[Print one JSON document]' \
 '--jsonl[Print one JSON object a line (lists and streams)]' \
-'-q[Print nothing where all is well]' \
-'--quiet[Print nothing where all is well]' \
+'-q[Print nothing where all is well; of lists the bare ids and handles, one a line]' \
+'--quiet[Print nothing where all is well; of lists the bare ids and handles, one a line]' \
 '-h[Print help]' \
 '--help[Print help]' \
-':level -- error, warn, info, debug, trace, or directives such as zmesd\:\:ws=debug:_default' \
+':level -- error, warn, info, debug, trace, or directives such as zmesd\:\:ws=debug:' \
 && ret=0
 ;;
         esac
@@ -633,12 +730,12 @@ esac
 (reload)
 _arguments "${_arguments_options[@]}" : \
 '--socket=[Control socket of zmesd]:PATH:_files' \
-'--timeout=[How long a request may take \[default\: 5s\]]:DURATION:_default' \
+'--timeout=[How long a request may take \[default\: 5s\]]:DURATION:' \
 '--color=[Use colours]:WHEN:(auto always never)' \
 '--json[Print one JSON document]' \
 '--jsonl[Print one JSON object a line (lists and streams)]' \
-'-q[Print nothing where all is well]' \
-'--quiet[Print nothing where all is well]' \
+'-q[Print nothing where all is well; of lists the bare ids and handles, one a line]' \
+'--quiet[Print nothing where all is well; of lists the bare ids and handles, one a line]' \
 '-h[Print help]' \
 '--help[Print help]' \
 && ret=0
@@ -646,12 +743,12 @@ _arguments "${_arguments_options[@]}" : \
 (config)
 _arguments "${_arguments_options[@]}" : \
 '--socket=[Control socket of zmesd]:PATH:_files' \
-'--timeout=[How long a request may take \[default\: 5s\]]:DURATION:_default' \
+'--timeout=[How long a request may take \[default\: 5s\]]:DURATION:' \
 '--color=[Use colours]:WHEN:(auto always never)' \
 '--json[Print one JSON document]' \
 '--jsonl[Print one JSON object a line (lists and streams)]' \
-'-q[Print nothing where all is well]' \
-'--quiet[Print nothing where all is well]' \
+'-q[Print nothing where all is well; of lists the bare ids and handles, one a line]' \
+'--quiet[Print nothing where all is well; of lists the bare ids and handles, one a line]' \
 '-h[Print help]' \
 '--help[Print help]' \
 ":: :_zmesctl__subcmd__config_commands" \
@@ -667,12 +764,12 @@ _arguments "${_arguments_options[@]}" : \
             (check)
 _arguments "${_arguments_options[@]}" : \
 '--socket=[Control socket of zmesd]:PATH:_files' \
-'--timeout=[How long a request may take \[default\: 5s\]]:DURATION:_default' \
+'--timeout=[How long a request may take \[default\: 5s\]]:DURATION:' \
 '--color=[Use colours]:WHEN:(auto always never)' \
 '--json[Print one JSON document]' \
 '--jsonl[Print one JSON object a line (lists and streams)]' \
-'-q[Print nothing where all is well]' \
-'--quiet[Print nothing where all is well]' \
+'-q[Print nothing where all is well; of lists the bare ids and handles, one a line]' \
+'--quiet[Print nothing where all is well; of lists the bare ids and handles, one a line]' \
 '-h[Print help]' \
 '--help[Print help]' \
 '::file -- The file \[default\: where zmesd would look\]:_files' \
@@ -681,12 +778,12 @@ _arguments "${_arguments_options[@]}" : \
 (default)
 _arguments "${_arguments_options[@]}" : \
 '--socket=[Control socket of zmesd]:PATH:_files' \
-'--timeout=[How long a request may take \[default\: 5s\]]:DURATION:_default' \
+'--timeout=[How long a request may take \[default\: 5s\]]:DURATION:' \
 '--color=[Use colours]:WHEN:(auto always never)' \
 '--json[Print one JSON document]' \
 '--jsonl[Print one JSON object a line (lists and streams)]' \
-'-q[Print nothing where all is well]' \
-'--quiet[Print nothing where all is well]' \
+'-q[Print nothing where all is well; of lists the bare ids and handles, one a line]' \
+'--quiet[Print nothing where all is well; of lists the bare ids and handles, one a line]' \
 '-h[Print help]' \
 '--help[Print help]' \
 && ret=0
@@ -694,12 +791,12 @@ _arguments "${_arguments_options[@]}" : \
 (show)
 _arguments "${_arguments_options[@]}" : \
 '--socket=[Control socket of zmesd]:PATH:_files' \
-'--timeout=[How long a request may take \[default\: 5s\]]:DURATION:_default' \
+'--timeout=[How long a request may take \[default\: 5s\]]:DURATION:' \
 '--color=[Use colours]:WHEN:(auto always never)' \
 '--json[Print one JSON document]' \
 '--jsonl[Print one JSON object a line (lists and streams)]' \
-'-q[Print nothing where all is well]' \
-'--quiet[Print nothing where all is well]' \
+'-q[Print nothing where all is well; of lists the bare ids and handles, one a line]' \
+'--quiet[Print nothing where all is well; of lists the bare ids and handles, one a line]' \
 '-h[Print help]' \
 '--help[Print help]' \
 && ret=0
@@ -711,12 +808,12 @@ esac
 (completions)
 _arguments "${_arguments_options[@]}" : \
 '--socket=[Control socket of zmesd]:PATH:_files' \
-'--timeout=[How long a request may take \[default\: 5s\]]:DURATION:_default' \
+'--timeout=[How long a request may take \[default\: 5s\]]:DURATION:' \
 '--color=[Use colours]:WHEN:(auto always never)' \
 '--json[Print one JSON document]' \
 '--jsonl[Print one JSON object a line (lists and streams)]' \
-'-q[Print nothing where all is well]' \
-'--quiet[Print nothing where all is well]' \
+'-q[Print nothing where all is well; of lists the bare ids and handles, one a line]' \
+'--quiet[Print nothing where all is well; of lists the bare ids and handles, one a line]' \
 '-h[Print help]' \
 '--help[Print help]' \
 ':shell -- The shell:(bash zsh fish)' \
@@ -922,6 +1019,10 @@ _arguments "${_arguments_options[@]}" : \
 _arguments "${_arguments_options[@]}" : \
 && ret=0
 ;;
+(doctor)
+_arguments "${_arguments_options[@]}" : \
+&& ret=0
+;;
 (check)
 _arguments "${_arguments_options[@]}" : \
 && ret=0
@@ -1011,7 +1112,8 @@ _zmesctl_commands() {
 'push:Check the ways to phones, or show what waits to be sent' \
 'watch:Follow what happens\: alarms, decisions, clients, monitors' \
 'why:Explain what was decided about an event, for each client and token' \
-'check:Check one thing, for monitoring systems\: OK or FAIL, exit 0 or 1' \
+'doctor:Find out why a phone does not ring\: the whole way, step by step, with the command that mends it' \
+'check:Check one thing, for monitoring systems\: one line with performance data, exit 0 or 1' \
 'latency:Show how long alarms take from stage to stage' \
 'log:Change the log level of the running daemon' \
 'reload:Read the configuration again and apply it' \
@@ -1066,7 +1168,7 @@ _zmesctl__subcmd__check_commands() {
 _zmesctl__subcmd__clients_commands() {
     local commands; commands=(
 'list:List the apps that are connected' \
-'disconnect:Close an app'\''s connection' \
+'disconnect:Close the connections of apps' \
     )
     _describe -t commands 'zmesctl clients commands' commands "$@"
 }
@@ -1109,6 +1211,11 @@ _zmesctl__subcmd__config__subcmd__show_commands() {
     local commands; commands=()
     _describe -t commands 'zmesctl config show commands' commands "$@"
 }
+(( $+functions[_zmesctl__subcmd__doctor_commands] )) ||
+_zmesctl__subcmd__doctor_commands() {
+    local commands; commands=()
+    _describe -t commands 'zmesctl doctor commands' commands "$@"
+}
 (( $+functions[_zmesctl__subcmd__help_commands] )) ||
 _zmesctl__subcmd__help_commands() {
     local commands; commands=(
@@ -1121,7 +1228,8 @@ _zmesctl__subcmd__help_commands() {
 'push:Check the ways to phones, or show what waits to be sent' \
 'watch:Follow what happens\: alarms, decisions, clients, monitors' \
 'why:Explain what was decided about an event, for each client and token' \
-'check:Check one thing, for monitoring systems\: OK or FAIL, exit 0 or 1' \
+'doctor:Find out why a phone does not ring\: the whole way, step by step, with the command that mends it' \
+'check:Check one thing, for monitoring systems\: one line with performance data, exit 0 or 1' \
 'latency:Show how long alarms take from stage to stage' \
 'log:Change the log level of the running daemon' \
 'reload:Read the configuration again and apply it' \
@@ -1176,7 +1284,7 @@ _zmesctl__subcmd__help__subcmd__check_commands() {
 _zmesctl__subcmd__help__subcmd__clients_commands() {
     local commands; commands=(
 'list:List the apps that are connected' \
-'disconnect:Close an app'\''s connection' \
+'disconnect:Close the connections of apps' \
     )
     _describe -t commands 'zmesctl help clients commands' commands "$@"
 }
@@ -1218,6 +1326,11 @@ _zmesctl__subcmd__help__subcmd__config__subcmd__default_commands() {
 _zmesctl__subcmd__help__subcmd__config__subcmd__show_commands() {
     local commands; commands=()
     _describe -t commands 'zmesctl help config show commands' commands "$@"
+}
+(( $+functions[_zmesctl__subcmd__help__subcmd__doctor_commands] )) ||
+_zmesctl__subcmd__help__subcmd__doctor_commands() {
+    local commands; commands=()
+    _describe -t commands 'zmesctl help doctor commands' commands "$@"
 }
 (( $+functions[_zmesctl__subcmd__help__subcmd__help_commands] )) ||
 _zmesctl__subcmd__help__subcmd__help_commands() {
@@ -1294,9 +1407,9 @@ _zmesctl__subcmd__help__subcmd__tokens_commands() {
 'show:Show all about one phone, and what was lately sent to it' \
 'log:Show what was decided and done for one phone, newest first' \
 'revoke:Take phones out; \`restore\` undoes it' \
-'restore:Take a revocation back' \
-'mute:Send nothing to a phone for a while' \
-'unmute:Send to a muted phone again' \
+'restore:Take revocations back' \
+'mute:Send nothing to phones for a while' \
+'unmute:Send to muted phones again' \
 'prune:Take out the phones of which nothing was heard for a while' \
 'import:Take tokens from the tokens.txt of an older event server' \
 'export:Print the tokens as a tokens.txt, to go back or to keep' \
@@ -1433,9 +1546,9 @@ _zmesctl__subcmd__tokens_commands() {
 'show:Show all about one phone, and what was lately sent to it' \
 'log:Show what was decided and done for one phone, newest first' \
 'revoke:Take phones out; \`restore\` undoes it' \
-'restore:Take a revocation back' \
-'mute:Send nothing to a phone for a while' \
-'unmute:Send to a muted phone again' \
+'restore:Take revocations back' \
+'mute:Send nothing to phones for a while' \
+'unmute:Send to muted phones again' \
 'prune:Take out the phones of which nothing was heard for a while' \
 'import:Take tokens from the tokens.txt of an older event server' \
 'export:Print the tokens as a tokens.txt, to go back or to keep' \

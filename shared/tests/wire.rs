@@ -12,12 +12,13 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 use zmes_shared::control::{
-    ClientFrame, ErrorCode, Hello, Request, ServerBody, ServerFrame, WatchEvent, WatchKind,
+    ClientFrame, ErrorCode, Hello, PROTOCOL, Protocol, Request, Role, ServerBody, ServerFrame, WatchEvent,
+    WatchKind,
 };
 use zmes_shared::views;
 
 /// The types of the requests with one answer each; `watch` has items instead.
-const REQUESTS: [&str; 27] = [
+const REQUESTS: [&str; 28] = [
     "status",
     "clients_list",
     "clients_disconnect",
@@ -44,6 +45,7 @@ const REQUESTS: [&str; 27] = [
     "push_check",
     "push_queue",
     "why",
+    "doctor",
     "latency",
 ];
 const ITEMS: [&str; 7] = ["alarm", "decision", "delivery", "session", "token", "monitor", "lagged"];
@@ -103,6 +105,7 @@ fn check_view(name: &str, kind: &str, value: &Value) {
         "push_check" => drop(round_trip::<views::PushCheck>(name, value)),
         "push_queue" => drop(round_trip::<views::PushQueue>(name, value)),
         "why" => drop(round_trip::<views::Why>(name, value)),
+        "doctor" => drop(round_trip::<views::Doctor>(name, value)),
         "latency" => drop(round_trip::<views::Latency>(name, value)),
         other => panic!("{name}: no view is known for {other}"),
     }
@@ -138,6 +141,7 @@ fn type_of(request: &Request) -> &'static str {
         Request::PushCheck { .. } => "push_check",
         Request::PushQueue => "push_queue",
         Request::Why { .. } => "why",
+        Request::Doctor { .. } => "doctor",
         Request::Latency => "latency",
         Request::Unknown => "unknown",
     }
@@ -185,6 +189,49 @@ fn every_request_answer_and_event_has_its_line() {
     let others = ["request-watch", "end", "hello-admin", "hello-observer"].map(str::to_owned);
     let missing: Vec<_> = pairs.chain(items).chain(others).filter(|name| !names.contains(name)).collect();
     assert_eq!(missing, Vec::<String>::new());
+}
+
+/// Returns the types of all requests, from the source itself: a list by hand could lack one.
+fn variants() -> BTreeSet<String> {
+    let source = include_str!("../src/control/request.rs");
+    let (_, body) = source.split_once("pub enum Request {").expect("the enum of requests");
+    let body = body.lines().take_while(|line| *line != "}");
+    let name = |line: &str| {
+        let name = line.strip_prefix("    ")?.split(['(', '{', ',', ' ']).next()?;
+        name.starts_with(|first: char| first.is_ascii_uppercase()).then(|| name.to_owned())
+    };
+    let snake = |name: String| {
+        let mut snake = String::new();
+        for letter in name.chars() {
+            if letter.is_ascii_uppercase() && !snake.is_empty() {
+                snake.push('_');
+            }
+            snake.push(letter.to_ascii_lowercase());
+        }
+        snake
+    };
+    body.filter_map(name).map(snake).filter(|kind| kind != "unknown").collect()
+}
+
+/// A new request needs `request-TYPE.json` and `reply-TYPE.json`, written as they go over the wire, and its line in
+/// `REQUESTS`. `UPDATE=1 cargo nextest run -p zmes-tests --test wire` then enters them among those that never change.
+#[test]
+fn every_request_of_the_source_is_in_the_list() {
+    let listed = REQUESTS.iter().chain(&["watch"]).map(|kind| (*kind).to_owned()).collect::<BTreeSet<_>>();
+    assert_eq!(variants(), listed);
+}
+
+#[test]
+fn a_newer_minor_version_is_understood_and_a_newer_major_one_is_not() {
+    let newest = fixtures().into_iter().filter(|(name, _)| name.starts_with("hello-"));
+    let newest = newest.filter_map(|(_, line)| line["hello"]["protocol"]["minor"].as_u64()).max();
+    assert_eq!(newest, Some(PROTOCOL.minor.into()), "hello-minor_N.json is there for the newest N");
+    let hello = json!({"hello": {"protocol": {"major": PROTOCOL.major, "minor": PROTOCOL.minor + 98, "patch": 3},
+        "daemon": "9.4.2", "role": "operator", "features": ["x"]}, "motd": "hi"});
+    let hello: Hello = serde_json::from_value(hello).unwrap();
+    assert!(PROTOCOL.understands(hello.hello.protocol));
+    assert_eq!(hello.hello.role, Role::Observer, "an unknown role may do no more than look");
+    assert!(!PROTOCOL.understands(Protocol { major: PROTOCOL.major + 1, minor: 0 }));
 }
 
 #[test]

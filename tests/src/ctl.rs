@@ -67,6 +67,17 @@ impl Ctl {
 
     /// Runs it as another user and group, without further groups. Needs root.
     pub async fn run_as(&self, user: u32, group: u32, arguments: &[&str]) -> Result<CtlOutput> {
+        let identity = [format!("--reuid={user}"), format!("--regid={group}"), "--clear-groups".to_owned()];
+        self.run_with(&identity, arguments).await
+    }
+
+    /// Runs it as a user of this machine, with the groups that the user has. Needs root.
+    pub async fn run_as_user(&self, user: &str, arguments: &[&str]) -> Result<CtlOutput> {
+        let identity = [format!("--reuid={user}"), format!("--regid={user}"), "--init-groups".to_owned()];
+        self.run_with(&identity, arguments).await
+    }
+
+    async fn run_with(&self, identity: &[String], arguments: &[&str]) -> Result<CtlOutput> {
         // The build directory may lie in a home that others cannot enter; beside the socket's directory they can.
         let place = self.socket.parent().and_then(Path::parent).context("the socket lies too high")?;
         let copy = place.join("zmesctl");
@@ -74,10 +85,7 @@ impl Ctl {
             fs::copy(zmesctl_binary()?, &copy)?;
         }
         let mut command = Command::new("setpriv");
-        command
-            .args([format!("--reuid={user}"), format!("--regid={group}")])
-            .args(["--clear-groups", "--"])
-            .arg(copy);
+        command.args(identity).arg("--").arg(copy);
         self.finish(command, arguments).await
     }
 

@@ -12,6 +12,7 @@ use crate::app_client::Endpoint;
 use crate::binaries::zmesd_binary;
 use crate::certificate::Certificate;
 use crate::ctl::Ctl;
+use crate::packaged::PackagedUsers;
 use crate::process::Process;
 use crate::wait::wait_until;
 
@@ -27,6 +28,14 @@ impl Daemon {
     /// Returns the command `zmesd ARGUMENTS` with nothing of the tester's own environment in it.
     pub fn command(home: &Path, arguments: &[&str]) -> Result<Command> {
         let mut command = Process::command(zmesd_binary()?);
+        command.args(arguments);
+        clean(&mut command, home);
+        Ok(command)
+    }
+
+    /// Returns the same for another user, as a package would run it. Needs root.
+    pub fn command_as(users: &PackagedUsers, user: &str, home: &Path, arguments: &[&str]) -> Result<Command> {
+        let mut command = users.command(user, home)?;
         command.args(arguments);
         clean(&mut command, home);
         Ok(command)

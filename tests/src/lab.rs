@@ -17,6 +17,8 @@ const BASE_PORT: u16 = 33_700;
 #[derive(Debug)]
 pub struct Lab {
     directory: PathBuf,
+    port: u16,
+    cameras: u8,
     environment: HashMap<String, String>,
 }
 
@@ -24,14 +26,19 @@ impl Lab {
     /// Brings the lab up in `directory` and waits until every camera has a picture.
     ///
     /// Returns `None` for somebody who cannot (it takes root) and is not the continuous integration.
-    #[expect(clippy::print_stderr, reason = "a skipped test must be seen")]
     pub async fn up(directory: &Path) -> Result<Option<Self>> {
+        Self::up_at(directory, BASE_PORT, 3).await
+    }
+
+    /// The same with ports and a number of cameras of its own, so that it can be there beside another.
+    #[expect(clippy::print_stderr, reason = "a skipped test must be seen")]
+    pub async fn up_at(directory: &Path, port: u16, cameras: u8) -> Result<Option<Self>> {
         if !Uid::effective().is_root() {
             ensure!(std::env::var_os("CI").is_none(), "the lab needs root");
             eprintln!("SKIPPED: the real ZoneMinder of tests/lab/zm-lab.sh needs root; nothing was shown");
             return Ok(None);
         }
-        let mut lab = Self { directory: directory.to_path_buf(), environment: HashMap::new() };
+        let mut lab = Self { directory: directory.to_path_buf(), port, cameras, environment: HashMap::new() };
         lab.run(&["up"]).await?;
         for line in lab.run(&["env"]).await?.lines() {
             let (name, value) = line.split_once('=').with_context(|| line.to_owned())?;
@@ -72,7 +79,8 @@ impl Lab {
         let mut command = Command::new(repository()?.join("tests/lab/zm-lab.sh"));
         command
             .env("ZM_LAB_DIR", &self.directory)
-            .env("ZM_LAB_PORT", BASE_PORT.to_string())
+            .env("ZM_LAB_PORT", self.port.to_string())
+            .env("ZM_LAB_MONITORS", self.cameras.to_string())
             .env_remove("ZM_LAB_MAP")
             .stdin(Stdio::null());
         Ok(command)

@@ -6,15 +6,20 @@
 //! [`Lab`] is the same on a real ZoneMinder. Nothing here shares types with the program under test, so that a
 //! change of the wire is seen. README.md says what each test file shows.
 
+mod activation;
 mod app_client;
 mod binaries;
 mod certificate;
+pub mod command_lines;
 mod ctl;
 mod daemon;
 mod database;
+mod installed;
 mod json;
 mod jwt;
 mod lab;
+mod metrics;
+mod packaged;
 mod phones;
 mod process;
 mod push_settings;
@@ -22,28 +27,37 @@ mod raw_client;
 mod settings;
 mod shm_layout;
 mod shm_writer;
+mod skip;
 pub mod standin;
+mod system_users;
 mod systemd;
+pub mod tmux;
 mod wait;
 mod wall_clock;
 mod world;
 mod zoneminder;
 
+pub use activation::Handover;
 pub use app_client::{AppClient, Endpoint, Incoming};
 pub use binaries::{zmesctl_binary, zmesd_binary};
 pub use certificate::{Certificate, Validity};
 pub use ctl::{Ctl, CtlOutput, FakeDaemon, Streaming};
 pub use daemon::Daemon;
 pub use database::{Database, Schema};
+pub use installed::installed;
 pub use json::{alarm, includes};
 pub use jwt::{Claims, access_token};
 pub use lab::Lab;
+pub use metrics::{Metrics, MetricsPlace, Page};
+pub use packaged::PackagedUsers;
 pub use phones::{registration, token_ending};
 pub use process::Process;
 pub use raw_client::{HalfOpen, client_hello, tcp};
 pub use settings::Settings;
 pub use shm_layout::{Layout, Numbering, State};
 pub use shm_writer::{ShmFile, Trigger};
+pub use skip::skipped;
+pub use system_users::SystemUsers;
 pub use systemd::NotifySocket;
 pub use wait::{DEADLINE, wait_until, within};
 pub use wall_clock::epoch_seconds;

@@ -171,7 +171,6 @@ async fn a_reload_names_every_key_of_push_that_waits_for_a_restart() -> Result<(
     for (table, key, value) in [
         ("push", "interval-default", "\"3s\""),
         ("push", "retry-for", "\"7m\""),
-        ("push", "mode", "\"shadow\""),
         ("push", "storm-limit", "7"),
         ("push", "picture-url", "\"https://zm.example.org/?eid=EVENTID&token=planted-picture\""),
         ("push.proxy", "url", "\"https://other.example.org\""),

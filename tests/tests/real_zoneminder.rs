@@ -1,4 +1,5 @@
-//! The main job on a real ZoneMinder: its own daemons, its own database, pictures that move.
+//! The main job on a real ZoneMinder: its own daemons, its own database, pictures that move. The daemon runs as the
+//! user that the packages make, with the permissions that they set.
 //!
 //! One test, because bringing ZoneMinder up takes ten seconds and its cameras are shared. Takes two to three minutes.
 
@@ -8,7 +9,8 @@ use anyhow::{Context, Result, ensure};
 use serde_json::{Value, json};
 use zmes_tests::standin::PushProxy;
 use zmes_tests::{
-    AppClient, Certificate, Ctl, Daemon, Endpoint, Incoming, Lab, Settings, Validity, includes, wait_until,
+    AppClient, Certificate, Ctl, Daemon, Endpoint, Incoming, Lab, PackagedUsers, Settings, Validity,
+    includes, wait_until,
 };
 
 const FRONT_DOOR: u32 = 1; // Nodect
@@ -16,6 +18,8 @@ const YARD: u32 = 2; // Modect
 const GARAGE: u32 = 3; // Mocord
 const ALL: [u32; 3] = [FRONT_DOOR, YARD, GARAGE];
 const IPHONE: &str = "0f1e2d3c4b5a69780f1e2d3c4b5a69780f1e2d3c4b5a69780f1e2d3c4b5a6978";
+/// ZoneMinder's own user, who may write its shared memory.
+const WEB_USER: &str = "www-data";
 const ANDROID: &str = "cLab:APA91bHPRgkFLJu6sgQ8kQz0ytrewq";
 
 /// The lab, the daemon on it, and two members.
@@ -29,24 +33,36 @@ struct Site {
     told: Vec<Value>,
 }
 
-async fn daemon(lab: &Lab, home: &Path, proxy: &PushProxy) -> Result<(Daemon, Ctl)> {
-    let certificate = Certificate::write(home, "cert", Validity::Long)?;
+/// Starts the daemon as `user` in a directory of its own below `home`.
+async fn daemon(lab: &Lab, home: &Path, proxy: &PushProxy, user: &str) -> Result<(Daemon, Ctl)> {
+    let users = PackagedUsers::install(&home.join("system"))?;
+    let home = home.join(user);
+    let (state, run, file) = (home.join("state"), home.join("run"), home.join("zmesd.toml"));
+    users.directory(&home, "root", 0o755)?;
+    users.directory(&state, user, 0o700)?;
+    users.directory(&run, user, 0o750)?;
+    let certificate = Certificate::write(&home, "cert", Validity::Long)?;
+    users.readable(&certificate.key, user)?;
+    let root = home.join("proxy.pem");
+    std::fs::copy(proxy.ca(), &root)?;
+    users.readable(&root, user)?;
     let mut settings = Settings::default();
     settings.set_text("zoneminder", "config", lab.value("ZM_CONF")?);
     settings.set_text("zoneminder", "realarm-interval", "0s");
     settings.set("server", "listen", "[\"127.0.0.1:0\"]");
     settings.set_path("server.tls", "certificate", &certificate.certificate);
     settings.set_path("server.tls", "key", &certificate.key);
-    settings.set_path("state", "directory", &home.join("state"));
-    settings.set_path("control", "socket", &home.join("run/control.sock"));
+    settings.set_path("state", "directory", &state);
+    settings.set_path("control", "socket", &run.join("control.sock"));
     settings.set_text("log", "level", "debug");
     settings.set_text("log", "format", "text");
     settings.use_push_proxy(proxy);
-    let file = home.join("zmesd.toml");
+    settings.set_path("push.proxy", "ca-certificate", &root);
     settings.write(&file)?;
-    let ctl = Ctl::new(&home.join("run/control.sock"));
-    let command = Daemon::command(home, &["--config", &file.to_string_lossy()])?;
-    Ok((Daemon::start(command, home, ctl.clone(), Some(certificate)).await?, ctl))
+    users.readable(&file, user)?;
+    let ctl = Ctl::new(&run.join("control.sock"));
+    let command = Daemon::command_as(&users, user, &home, &["--config", &file.to_string_lossy()])?;
+    Ok((Daemon::start(command, &home, ctl.clone(), Some(certificate)).await?, ctl))
 }
 
 async fn login(endpoint: &Endpoint, lab: &Lab, account: &str) -> Result<AppClient> {
@@ -58,7 +74,7 @@ async fn login(endpoint: &Endpoint, lab: &Lab, account: &str) -> Result<AppClien
 
 impl Site {
     async fn open(lab: Lab, home: &Path, proxy: &PushProxy) -> Result<Self> {
-        let (daemon, ctl) = daemon(&lab, home, proxy).await?;
+        let (daemon, ctl) = daemon(&lab, home, proxy, PackagedUsers::ZMESD).await?;
         let endpoint = daemon.endpoint().await?;
         let admin = login(&endpoint, &lab, "ZM_ADMIN").await?;
         let viewer = login(&endpoint, &lab, "ZM_VIEWER").await?;
@@ -241,13 +257,34 @@ async fn a_lost_database(site: &mut Site) -> Result<()> {
     site.nothing_else().await
 }
 
-async fn zmesctl_forces_an_alarm(site: &mut Site) -> Result<()> {
-    site.wait_calm(FRONT_DOOR).await?;
-    let forced = site.ctl.json(&["alarm", "force", "--monitor", "1", "--for", "1m"]).await?;
+/// The package's user reads shared memory and must not write it.
+async fn forcing_is_refused_to_who_may_only_read(site: &Site) -> Result<()> {
+    let refused = site.ctl.run(&["alarm", "force", "--monitor", "1", "--for", "1m"]).await?.expect_code(5)?;
+    ensure!(refused.stderr.contains("hint:"), "{refused:#?}");
+    Ok(())
+}
+
+/// As ZoneMinder's own user, which zmdc would start it as, the daemon may.
+async fn zmesctl_forces_an_alarm(lab: &Lab, home: &Path, proxy: &PushProxy) -> Result<()> {
+    let (mut daemon, ctl) = daemon(lab, home, proxy, WEB_USER).await?;
+    let endpoint = daemon.endpoint().await?;
+    let mut app = login(&endpoint, lab, "ZM_ADMIN").await?;
+    let state = async |wanted: &str| {
+        wait_until(&format!("the camera is {wanted}"), async || {
+            let list = ctl.json(&["monitors", "list"]).await?;
+            let monitors = list["monitors"].as_array().into_iter().flatten();
+            let mut first = monitors.filter(|monitor| monitor["id"] == FRONT_DOOR);
+            Ok(first.any(|monitor| monitor["state"] == wanted && monitor["healthy"] == true).then_some(()))
+        })
+        .await
+    };
+    state("idle").await?;
+    let forced = ctl.json(&["alarm", "force", "--monitor", "1", "--for", "1m"]).await?;
     ensure!(forced["via"] == "shm", "{forced}");
-    site.expect_alarm(FRONT_DOOR).await?;
-    site.ctl.run(&["alarm", "cancel", "--monitor", "1"]).await?.expect_code(0)?;
-    site.wait_calm(FRONT_DOOR).await
+    app.expect(&json!({"event": "alarm", "events": [{"MonitorId": FRONT_DOOR.to_string()}]})).await?;
+    ctl.run(&["alarm", "cancel", "--monitor", "1"]).await?.expect_code(0)?;
+    state("idle").await?;
+    daemon.end(nix::sys::signal::Signal::SIGTERM).await.map(drop)
 }
 
 /// An iPhone and an Android get the seed's JSON, the badge counts and is reset, and the log tells the story.
@@ -311,7 +348,7 @@ async fn each_alarm_of_a_real_zoneminder_reaches_the_app_once() -> Result<()> {
     let mut site = Site::open(lab, home.path(), &proxy).await?;
     who_may_not_is_refused(&site).await?;
     alarms_of_every_kind(&mut site).await?;
-    zmesctl_forces_an_alarm(&mut site).await?;
+    forcing_is_refused_to_who_may_only_read(&site).await?;
     a_forced_alarm_rings_two_phones(&mut site, &proxy).await?;
     the_life_of_zmc(&mut site).await?;
     a_lost_camera(&mut site).await?;
@@ -321,5 +358,5 @@ async fn each_alarm_of_a_real_zoneminder_reaches_the_app_once() -> Result<()> {
     let ended = site.daemon.end(nix::sys::signal::Signal::SIGTERM).await?;
     ensure!(ended.success(), "{ended}");
     ensure!(site.admin.next().await? == Incoming::Closed(Some(1001)));
-    Ok(())
+    zmesctl_forces_an_alarm(&site.lab, home.path(), &proxy).await
 }

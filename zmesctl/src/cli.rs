@@ -10,7 +10,7 @@ use clap::error::ErrorKind;
 use clap::{ArgAction, Args, CommandFactory, Parser, Subcommand, ValueEnum};
 
 use crate::commands::{
-    alarms, badges, checks, clients, completions, config, log, monitors, push, tokens, watch, why,
+    alarms, badges, checks, clients, completions, config, doctor, log, monitors, push, tokens, watch, why,
 };
 use crate::render::Format;
 use crate::values;
@@ -20,8 +20,10 @@ Examples:
   zmesctl status                     how the daemon is
   zmesctl alarm test --wait          does an alarm reach everybody?
   zmesctl watch                      what is happening now
+  zmesctl doctor                     what is wrong, and how to mend it
   zmesctl why 32910                  who was told of this event, who not, and why
   zmesctl clients list --json        for scripts
+  zmesctl tokens list --failing -q   the handles alone
 
 Exit codes:
   0  done, or the check holds        5  not permitted
@@ -33,7 +35,9 @@ Exit codes:
 
 Control socket, the first that is there:
   --socket, $ZMESCTL_SOCKET, $XDG_RUNTIME_DIR/zmesd/control.sock,
-  /run/zmesd/control.sock";
+  /run/zmesd/control.sock
+
+Manual: zmesctl(1), zmesd(8), zmesd.toml(5), zmes-control(7)";
 
 /// Administration of zmesd, the event notification server for ZoneMinder
 #[derive(Debug, Parser)]
@@ -73,7 +77,7 @@ pub struct Global {
         hide_possible_values = false
     )]
     pub color: ColorChoice,
-    /// Print nothing where all is well
+    /// Print nothing where all is well; of lists the bare ids and handles, one a line
     #[arg(short, long, global = true, action = ArgAction::SetTrue)]
     pub quiet: bool,
 }
@@ -127,7 +131,9 @@ pub enum Command {
     Watch(watch::WatchArgs),
     /// Explain what was decided about an event, for each client and token
     Why(why::WhyArgs),
-    /// Check one thing, for monitoring systems: OK or FAIL, exit 0 or 1
+    /// Find out why a phone does not ring: the whole way, step by step, with the command that mends it
+    Doctor(doctor::DoctorArgs),
+    /// Check one thing, for monitoring systems: one line with performance data, exit 0 or 1
     Check(checks::CheckArgs),
     /// Show how long alarms take from stage to stage
     #[command(

@@ -3,11 +3,13 @@
 //! Owns the connection and its deadlines. Knows nothing of commands and of how answers look.
 
 use std::io;
+use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::time::Duration;
 
 use interprocess::local_socket::tokio::{Stream, prelude::*};
 use interprocess::local_socket::{GenericFilePath, ToFsName};
+use nix::unistd::{Gid, Group};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
@@ -120,11 +122,21 @@ async fn open(socket: &Path) -> Result<Stream, CliError> {
     connected.map_err(|source| {
         let socket = socket.to_owned();
         if source.kind() == io::ErrorKind::PermissionDenied {
-            CliError::Denied { socket, source }
+            let group = group_of(&socket);
+            CliError::Denied { socket, group, source }
         } else {
             CliError::Unreachable { socket, source }
         }
     })
+}
+
+/// Returns the group that may open a socket: its own, or where that cannot be seen that of its directory. Nobody is told
+/// to become a member of root's group.
+fn group_of(socket: &Path) -> Option<String> {
+    let seen = std::fs::metadata(socket).ok();
+    let seen = seen.or_else(|| std::fs::metadata(socket.parent()?).ok())?;
+    let group = Some(seen.gid()).filter(|&gid| gid != 0)?;
+    Group::from_gid(Gid::from_raw(group)).ok().flatten().map(|group| group.name)
 }
 
 /// Judges the daemon's first line. Another major version may greet differently: only what every version has is

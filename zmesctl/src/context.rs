@@ -15,8 +15,10 @@ use crate::client::Client;
 use crate::environment::Environment;
 use crate::error::CliError;
 use crate::exit::Exit;
-use crate::render::{Format, Look, Out, Tone, View, clean, paint};
+use crate::render::{Format, Look, Out, Terminal, Tone, View, clean, paint, terminal_width, wrap};
 
+/// Where remarks go on: below their text, as in `hint: …`.
+const REMARK: usize = 6;
 /// How long a request may take when nobody says otherwise.
 const TIMEOUT: Duration = Duration::from_secs(5);
 
@@ -30,6 +32,8 @@ pub struct Context {
     socket: PathBuf,
     timeout: Option<Duration>,
     color_errors: bool,
+    /// Columns of the terminal that shows errors.
+    errors_width: Option<u16>,
 }
 
 impl Context {
@@ -44,7 +48,7 @@ impl Context {
             format: global.format(),
             quiet: global.quiet,
             color: color(environment.terminals.stdout),
-            width: if environment.terminals.stdout { crate::render::terminal_width() } else { None },
+            width: terminal_width(Terminal::Output),
             now: environment.now,
             zone: environment.zone.clone(),
         };
@@ -53,8 +57,14 @@ impl Context {
             socket: socket(global.socket, &environment),
             timeout: global.timeout,
             color_errors: color(environment.terminals.stderr),
+            errors_width: terminal_width(Terminal::Errors),
             environment,
         }
+    }
+
+    /// Returns the control socket that this run uses.
+    pub fn socket(&self) -> &Path {
+        &self.socket
     }
 
     /// Connects to the daemon; each request may take as long as `--timeout` says.
@@ -90,12 +100,17 @@ impl Context {
         let tone = if label == "error" { Tone::Bad } else { Tone::Strong };
         let label = paint(self.color_errors, tone, &format!("{label}:"));
         let mut lines = text.lines();
-        let mut stderr = std::io::stderr().lock();
-        // Nothing is left to tell it to when the error output is gone.
-        writeln!(stderr, "{label} {}", clean(lines.next().unwrap_or_default())).ok();
+        self.to_errors(&format!("{label} {}", clean(lines.next().unwrap_or_default())));
         for line in lines {
-            writeln!(stderr, "  {}", clean(line)).ok();
+            self.to_errors(&format!("  {}", clean(line)));
         }
+    }
+
+    /// Writes a clean line to the error output; on a terminal it goes on below where it is too long.
+    pub fn to_errors(&self, line: &str) {
+        let width = self.errors_width.map_or(usize::MAX, usize::from);
+        // Nothing is left to tell it to when the error output is gone.
+        writeln!(std::io::stderr().lock(), "{}", wrap(line, width, REMARK)).ok();
     }
 
     /// Ends the run: what is buffered goes out, an error is told to people and programs.
@@ -113,7 +128,7 @@ impl Context {
             self.remark("cause", &cause);
         }
         if let Some(hint) = error.hint() {
-            self.remark("hint", hint);
+            self.remark("hint", &hint);
         }
         if self.out.format() != Format::Human {
             // The exit code says it too, should the output be gone.

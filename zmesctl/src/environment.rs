@@ -2,6 +2,7 @@
 
 use std::ffi::OsString;
 use std::io::IsTerminal;
+use std::os::unix::fs::MetadataExt;
 use std::path::PathBuf;
 
 use jiff::Timestamp;
@@ -17,12 +18,25 @@ pub struct Environment {
     pub path: Option<OsString>,
     /// `$NO_COLOR` is set to something, or the terminal is a dumb one.
     pub plain: bool,
+    /// Texts may have characters beyond ASCII: the locale is UTF-8, and the terminal no dumb one.
+    pub unicode: bool,
+    /// The user that this runs as.
+    pub user: User,
     /// Which of the standard streams are terminals.
     pub terminals: Terminals,
     /// When the run began.
     pub now: Timestamp,
     /// The time zone in which people read times.
     pub zone: TimeZone,
+}
+
+/// A user of the system.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum User {
+    /// The one who may do everything.
+    Root,
+    /// Anybody else.
+    Other,
 }
 
 /// Which of the standard streams are terminals.
@@ -47,10 +61,18 @@ impl Environment {
     /// Reads the surroundings of this process.
     pub fn of_process() -> Self {
         let set = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty());
+        let dumb = set("TERM").is_some_and(|term| term == "dumb");
+        // In the order in which the C library asks them.
+        let locale = set("LC_ALL").or_else(|| set("LC_CTYPE")).or_else(|| set("LANG")).unwrap_or_default();
+        let locale = locale.to_string_lossy().to_ascii_lowercase();
+        // The owner of a process is the owner of its directory there.
+        let root = std::fs::metadata("/proc/self").is_ok_and(|own| own.uid() == 0);
         Self {
             socket: set(SOCKET_ENV).map(PathBuf::from),
             path: set("PATH"),
-            plain: set("NO_COLOR").is_some() || set("TERM").is_some_and(|term| term == "dumb"),
+            plain: set("NO_COLOR").is_some() || dumb,
+            unicode: !dumb && (locale.contains("utf-8") || locale.contains("utf8")),
+            user: if root { User::Root } else { User::Other },
             terminals: Terminals {
                 stdin: std::io::stdin().is_terminal(),
                 stdout: std::io::stdout().is_terminal(),

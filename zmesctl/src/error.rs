@@ -1,5 +1,6 @@
 //! Why a command did not do what it was asked for: `error:`, `cause:` and `hint:` for people, a code for programs.
 
+use std::borrow::Cow;
 use std::io;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -11,7 +12,8 @@ use crate::exit::Exit;
 use crate::render::time;
 
 const HINT_STATUS: &str = "systemctl status zmesd";
-const HINT_GROUP: &str = "sudo usermod -aG zmesd $USER  (then log in again)";
+/// The group of the packages, where the socket does not tell another one.
+const GROUP: &str = "zmesd";
 const HINT_RESTART: &str = "restart zmesd after the upgrade: systemctl restart zmesd";
 
 /// Why a command failed.
@@ -30,6 +32,8 @@ pub enum CliError {
     Denied {
         /// The socket.
         socket: PathBuf,
+        /// The group whose members may, where there is one.
+        group: Option<String>,
         /// What the operating system says.
         source: io::Error,
     },
@@ -85,6 +89,14 @@ pub enum CliError {
         /// What was asked for.
         id: zmes_shared::SessionId,
     },
+    /// A monitor that the daemon does not have.
+    #[error("no monitor is called {name}")]
+    NoSuchMonitor {
+        /// What was asked for.
+        name: String,
+        /// What is there.
+        hint: String,
+    },
     /// A file cannot be read.
     #[error("cannot read {file}")]
     File {
@@ -133,7 +145,7 @@ impl CliError {
             Self::Version { .. } | Self::BadAnswer { .. } => Exit::Version,
             Self::Daemon(error) => exit_of(error.code),
             Self::Usage { .. } => Exit::Usage,
-            Self::NoSuchClient { .. } => Exit::NotFound,
+            Self::NoSuchClient { .. } | Self::NoSuchMonitor { .. } => Exit::NotFound,
             Self::Declined
             | Self::File { .. }
             | Self::Unparsable { .. }
@@ -169,42 +181,31 @@ impl CliError {
             | Self::Usage { .. }
             | Self::Declined
             | Self::Unparsable { .. }
-            | Self::NoSuchClient { .. } => None,
+            | Self::NoSuchClient { .. }
+            | Self::NoSuchMonitor { .. } => None,
         }
     }
 
     /// Returns what to do about it.
-    pub fn hint(&self) -> Option<&str> {
-        match self {
-            Self::Unreachable { .. } | Self::Broken(_) | Self::Closed | Self::Ended { .. } => {
-                Some(HINT_STATUS)
-            }
-            Self::Denied { .. } => Some(HINT_GROUP),
-            Self::Timeout { .. } => Some("it may be busy: allow more with --timeout 30s"),
-            Self::Version { .. } => Some(HINT_RESTART),
-            Self::BadAnswer { .. } => {
-                Some("is this the socket of zmesd, and of the same version as zmesctl?")
-            }
-            Self::Daemon(error) => error.hint.as_deref().or(match error.code {
-                ErrorCode::Forbidden => Some(HINT_GROUP),
-                ErrorCode::Unsupported => Some(HINT_RESTART),
-                ErrorCode::BadRequest
-                | ErrorCode::TooLarge
-                | ErrorCode::NotFound
-                | ErrorCode::Conflict
-                | ErrorCode::Busy
-                | ErrorCode::Timeout
-                | ErrorCode::ConfigInvalid
-                | ErrorCode::Unavailable
-                | ErrorCode::Internal
-                | ErrorCode::Unknown => None,
-            }),
-            Self::Usage { hint, .. } => Some(hint),
-            Self::NoSuchClient { .. } => Some("zmesctl clients list"),
-            Self::Zmesd { .. } => Some("install zmesd beside zmesctl, or put its directory into PATH"),
-            Self::Unparsable { .. } => Some("nothing was imported, and the file is as it was"),
-            Self::Declined | Self::File { .. } | Self::Output(_) | Self::Terminal(_) => None,
-        }
+    pub fn hint(&self) -> Option<Cow<'_, str>> {
+        let fixed = match self {
+            Self::Daemon(error) => return error.hint.as_deref().or(hint_of(error.code)).map(Cow::Borrowed),
+            Self::Denied { group: Some(group), .. } => return Some(Cow::Owned(join(group))),
+            Self::Usage { hint, .. } | Self::NoSuchMonitor { hint, .. } => hint,
+            Self::Unreachable { .. } | Self::Broken(_) | Self::Closed | Self::Ended { .. } => HINT_STATUS,
+            Self::Denied { group: None, .. } => return Some(Cow::Owned(join(GROUP))),
+            Self::Timeout { .. } => "it may be busy: allow more with --timeout 30s",
+            Self::Version { .. } => HINT_RESTART,
+            Self::BadAnswer { .. } => "is this the socket of zmesd, and of the same version as zmesctl?",
+            Self::NoSuchClient { .. } => "zmesctl clients list",
+            Self::Zmesd { .. } => "install zmesd beside zmesctl, or put its directory into PATH",
+            Self::Unparsable { .. } => "nothing was imported, and the file is as it was",
+            Self::Declined => "answer y to go on; in scripts --yes says it at once",
+            Self::File { .. } => "is the name right, and may you read it? ls -l shows it",
+            Self::Output(_) => "is the disk full, or the file not yours to write?",
+            Self::Terminal(_) => "in scripts say --yes instead of answering",
+        };
+        Some(Cow::Borrowed(fixed))
     }
 
     /// Returns the form for programs: `{"error":{"code","message","hint"}}`.
@@ -214,7 +215,7 @@ impl CliError {
             None => self.to_string(),
         };
         ErrorDocument {
-            error: ErrorBody { code: self.code(), message, hint: self.hint().map(str::to_owned) },
+            error: ErrorBody { code: self.code(), message, hint: self.hint().map(Cow::into_owned) },
         }
     }
 
@@ -227,12 +228,35 @@ impl CliError {
             Self::Version { .. } | Self::BadAnswer { .. } => "version",
             Self::Usage { .. } => "usage",
             Self::Declined => "declined",
-            Self::NoSuchClient { .. } => "not_found",
+            Self::NoSuchClient { .. } | Self::NoSuchMonitor { .. } => "not_found",
             Self::File { .. } | Self::Unparsable { .. } => "file",
             Self::Zmesd { .. } => "unavailable",
             Self::Output(_) | Self::Terminal(_) => "output",
         })
     }
+}
+
+/// Returns what to do about an error of the daemon that says nothing of it itself.
+fn hint_of(code: ErrorCode) -> Option<&'static str> {
+    match code {
+        ErrorCode::Forbidden => Some("sudo usermod -aG zmesd $USER  (then log in again), or use sudo"),
+        ErrorCode::Unsupported => Some(HINT_RESTART),
+        ErrorCode::Busy | ErrorCode::Timeout => Some("try again; zmesctl check ping tells whether it moves"),
+        ErrorCode::ConfigInvalid => Some("zmesctl config check shows every problem"),
+        ErrorCode::Unavailable => Some("zmesctl check all tells what does not work"),
+        ErrorCode::Internal => Some("journalctl -u zmesd may tell more"),
+        ErrorCode::NotFound => {
+            Some("the lists show what is there: zmesctl tokens list, clients list, monitors list")
+        }
+        ErrorCode::TooLarge => Some("ask for less at once"),
+        // These say all there is to say, or the daemon is of another time.
+        ErrorCode::BadRequest | ErrorCode::Conflict | ErrorCode::Unknown => None,
+    }
+}
+
+/// Returns how one becomes a member of a group.
+fn join(group: &str) -> String {
+    format!("sudo usermod -aG {group} $USER  (then log in again)")
 }
 
 /// What the daemon's codes mean to the shell.
@@ -297,10 +321,13 @@ mod tests {
     #[test]
     fn a_socket_without_permission_ends_with_5_and_names_the_group() {
         let source = io::Error::from_raw_os_error(13);
-        let error = CliError::Denied { socket: "/run/zmesd/control.sock".into(), source };
+        let error = CliError::Denied { socket: "/run/zmesd/control.sock".into(), group: None, source };
         assert_eq!(error.exit(), Exit::Forbidden);
         assert_eq!(error.cause().as_deref(), Some("permission denied"));
         assert!(error.hint().unwrap().starts_with("sudo usermod -aG zmesd $USER"));
+        let (source, group) = (io::Error::from_raw_os_error(13), Some("cameras".to_owned()));
+        let error = CliError::Denied { socket: "/run/zmesd/control.sock".into(), group, source };
+        assert!(error.hint().unwrap().starts_with("sudo usermod -aG cameras $USER"));
     }
 
     #[test]
@@ -327,8 +354,8 @@ mod tests {
     #[test]
     fn the_daemons_hint_goes_before_ours() {
         let error = ControlError::new(ErrorCode::Forbidden, "not here").with_hint("there");
-        assert_eq!(CliError::Daemon(error).hint(), Some("there"));
+        assert_eq!(CliError::Daemon(error).hint().as_deref(), Some("there"));
         let error = ControlError::new(ErrorCode::Unsupported, "what is `why`?");
-        assert_eq!(CliError::Daemon(error).hint(), Some(HINT_RESTART));
+        assert_eq!(CliError::Daemon(error).hint().as_deref(), Some(HINT_RESTART));
     }
 }

@@ -26,6 +26,15 @@ pub enum Exit {
     Version = 8,
 }
 
+impl Exit {
+    /// What plugins of monitoring systems return for a warning.
+    pub const PLUGIN_WARNING: Self = Self::Negative;
+    /// What they return for what is critical.
+    pub const PLUGIN_CRITICAL: Self = Self::Usage;
+    /// What they return when they cannot tell.
+    pub const PLUGIN_UNKNOWN: Self = Self::Unreachable;
+}
+
 impl From<Exit> for ExitCode {
     fn from(exit: Exit) -> Self {
         Self::from(exit as u8)

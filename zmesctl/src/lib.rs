@@ -2,11 +2,13 @@
 //!
 //! One command line is one run: parse ([`cli`]), ask the daemon ([`client`]), show the answer ([`render`]), return
 //! an [`exit::Exit`]. A command is one file in [`commands`]: its arguments, what it asks, and how people see the
-//! answer. What programs see (`--json`) is the serde form of the views in `zmes_shared`.
+//! answer. What programs see (`--json`) is the serde form of the views in `zmes_shared`. [`completion`] is what shells get
+//! while a command is being typed.
 
 pub mod cli;
 pub mod client;
 pub mod commands;
+pub mod completion;
 pub mod context;
 pub mod environment;
 pub mod error;
@@ -15,6 +17,7 @@ mod import;
 pub mod render;
 mod usage;
 mod values;
+mod zmesd;
 
 use std::ffi::OsString;
 

@@ -8,7 +8,10 @@ use clap::error::ErrorKind;
 use crate::environment::Environment;
 use crate::error::{Code, ErrorBody, ErrorDocument};
 use crate::exit::Exit;
-use crate::render::{Tone, clean, paint};
+use crate::render::{Terminal, Tone, clean, paint, terminal_width, wrap};
+
+/// Where a line goes on that the terminal is too narrow for.
+const HANG: usize = 6;
 
 /// Prints help, version or error, and returns the exit code.
 pub(crate) fn report(error: &clap::Error, arguments: &[OsString], environment: &Environment) -> Exit {
@@ -31,15 +34,23 @@ pub(crate) fn report(error: &clap::Error, arguments: &[OsString], environment: &
         lines.filter(|line| !line.is_empty()).partition(|line| line.starts_with("tip: "));
     let hint = tips.first().map(|tip| tip.trim_start_matches("tip: ").to_owned());
 
+    if arguments.iter().any(|argument| argument == "--nagios") {
+        // A monitoring system reads the standard output alone, and takes 2 for a finding.
+        writeln!(std::io::stdout().lock(), "ZMESD UNKNOWN - {}", clean(&message).replace('|', "/")).ok();
+        return Exit::PLUGIN_UNKNOWN;
+    }
     let color = environment.terminals.stderr && !environment.plain;
+    let width = terminal_width(Terminal::Errors).map_or(usize::MAX, usize::from);
     let mut stderr = std::io::stderr().lock();
-    writeln!(stderr, "{} {}", paint(color, Tone::Bad, "error:"), clean(&message)).ok();
+    let mut line = |text: &str| writeln!(stderr, "{}", wrap(text, width, HANG)).ok();
+    line(&format!("{} {}", paint(color, Tone::Bad, "error:"), clean(&message)));
     if let Some(hint) = &hint {
-        writeln!(stderr, "{} {}", paint(color, Tone::Strong, "hint:"), clean(hint)).ok();
+        line(&format!("{} {}", paint(color, Tone::Strong, "hint:"), clean(hint)));
     }
     // The usage, and where to find more.
-    for line in rest {
-        writeln!(stderr, "\n{}", clean(line)).ok();
+    for text in rest {
+        line("");
+        line(&clean(text));
     }
     tell_programs(arguments, message, hint);
     Exit::Usage

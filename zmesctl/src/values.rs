@@ -5,8 +5,8 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use jiff::{SignedDuration, Span, SpanRelativeTo, Timestamp};
-use zmes_shared::EventId;
 use zmes_shared::control::Since;
+use zmes_shared::{EventId, MonitorId};
 
 /// Characters of the end of a token that name it.
 const TAIL: usize = 10;
@@ -43,6 +43,32 @@ pub(crate) fn token(text: &str) -> Result<String, String> {
         return Err("8 digits as `tokens list` shows them, or the last 10 characters of a token".to_owned());
     }
     Ok(text.to_owned())
+}
+
+/// A monitor as people name it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum MonitorArg {
+    /// Its id.
+    Id(MonitorId),
+    /// Its name.
+    Name(String),
+}
+
+impl FromStr for MonitorArg {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let text = text.trim();
+        match text.parse() {
+            Ok(id) => Ok(Self::Id(id)),
+            Err(_) if text.is_empty() => Err("an id or a name, as `monitors list` shows them".to_owned()),
+            // Nobody calls a camera so; it is a number that is none.
+            Err(_) if text.bytes().all(|byte| byte.is_ascii_digit() || byte == b'-') => {
+                Err("not an id: ids are numbers up to 4294967295".to_owned())
+            }
+            Err(_) => Ok(Self::Name(text.to_owned())),
+        }
+    }
 }
 
 /// Reads an address or a network in CIDR notation; the daemon gets it as it was typed.

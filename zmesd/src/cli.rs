@@ -70,7 +70,7 @@ pub enum Command {
     /// Serve in the foreground; log to standard error or the journal (the default).
     Run(RunArgs),
     /// Say all that is wrong with the configuration, each with file, line, key and a hint; exit 0 or 78.
-    CheckConfig(ConfigArgs),
+    CheckConfig(CheckArgs),
     /// Print the commented default configuration.
     DefaultConfig,
     /// Make a zmesd.toml of an older event server's configuration, with a report of what became of each line.
@@ -91,6 +91,20 @@ pub struct ConfigArgs {
     /// The configuration [default: $ZMESD_CONFIG, the user's own if it exists, /etc/zmesd/zmesd.toml].
     #[arg(long, value_name = "FILE")]
     pub config: Option<PathBuf>,
+}
+
+/// What to check, and who reads the answer.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Args)]
+pub struct CheckArgs {
+    /// Which configuration.
+    #[command(flatten)]
+    pub config: ConfigArgs,
+    /// Print the findings as one JSON document, in the form of zmesctl doctor.
+    #[arg(long)]
+    pub json: bool,
+    /// Look also at what else a start needs: a place for the state, addresses that are free.
+    #[arg(long, requires = "json")]
+    pub rehearse: bool,
 }
 
 /// How to run.

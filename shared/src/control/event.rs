@@ -3,6 +3,7 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use super::request::WatchType;
 use crate::views::{ClientView, MonitorView};
 use crate::{EventId, MonitorId, SessionId};
 
@@ -22,7 +23,7 @@ pub struct WatchEvent {
 pub enum WatchKind {
     /// An alarm was announced.
     Alarm {
-        /// Number of the alarm since the daemon started; decisions and deliveries repeat it.
+        /// Number of the alarm since the daemon started; decisions and deliveries repeat it. 0: from the record.
         alarm: u64,
         /// The event, where ZoneMinder made one.
         event_id: Option<EventId>,
@@ -55,13 +56,20 @@ pub enum WatchKind {
     },
     /// What became of a push or of a frame.
     Delivery {
-        /// The alarm's number.
+        /// The alarm's number; 0: the alarm came before this stream.
         alarm: u64,
+        /// The event, where there is one.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        event_id: Option<EventId>,
+        /// Which monitor.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        monitor_id: Option<MonitorId>,
         /// `session` or `token`.
         target: String,
         /// Client id or token handle.
         id: String,
-        /// `sent` or `failed`; `retry`: it failed and is tried again; `skipped`: it is not tried any more.
+        /// `sent` or `failed`; `retry`: it failed and is tried again; `skipped`: it is not tried any more; `queued`
+        /// (state at the start of the stream): it waits to be sent.
         outcome: String,
         /// Why it failed, or what the provider said.
         #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -138,12 +146,22 @@ impl WatchKind {
         match self {
             Self::Alarm { monitor_id, .. } | Self::Decision { monitor_id, .. } => Some(*monitor_id),
             Self::Monitor { monitor, .. } => Some(monitor.id),
-            Self::Delivery { .. }
-            | Self::Session { .. }
-            | Self::Token { .. }
-            | Self::Lagged { .. }
-            | Self::Unknown => None,
+            Self::Delivery { monitor_id, .. } => *monitor_id,
+            Self::Session { .. } | Self::Token { .. } | Self::Lagged { .. } | Self::Unknown => None,
         }
+    }
+
+    /// Returns the type by which streams are filtered; `None`: it comes whatever is asked for.
+    pub fn filtered_as(&self) -> Option<WatchType> {
+        Some(match self {
+            Self::Alarm { .. } => WatchType::Alarm,
+            Self::Decision { .. } => WatchType::Decision,
+            Self::Delivery { .. } => WatchType::Delivery,
+            Self::Session { .. } => WatchType::Session,
+            Self::Token { .. } => WatchType::Token,
+            Self::Monitor { .. } => WatchType::Monitor,
+            Self::Lagged { .. } | Self::Unknown => return None,
+        })
     }
 
     /// Returns the client that this is about, if it is about one.

@@ -12,7 +12,7 @@ pub use error::{ControlError, ErrorCode};
 pub use event::{Decided, WatchEvent, WatchKind, WatchedToken};
 pub use request::{
     ALARM_FOR_DEFAULT_MS, Access, AlarmTest, CheckKind, ClientFilter, ClientState, Request, Since,
-    WatchFilter,
+    WatchFilter, WatchType,
 };
 pub use tokens::{PlatformKind, TokenFilter, TokenImport, TokenRecord, TokenState, TransportKind};
 pub use version::{Hello, PROTOCOL, Protocol, Role};

@@ -84,6 +84,9 @@ pub enum Request {
     TokensRevoke {
         /// The tokens, in any form that names them.
         tokens: Vec<String>,
+        /// All that match instead; none of them is named then.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        select: Option<TokenFilter>,
         /// Only say what would happen.
         #[serde(default)]
         dry_run: bool,
@@ -93,23 +96,46 @@ pub enum Request {
         /// The token, in any form that names it.
         token: String,
     },
-    /// Silences a token. Returns [`crate::views::TokensChanged`].
+    /// Silences tokens. Returns [`crate::views::TokensChanged`].
     TokensMute {
-        /// The token, in any form that names it.
+        /// The token, in any form that names it; empty: the next two say which.
+        #[serde(default, skip_serializing_if = "String::is_empty")]
         token: String,
+        /// Several tokens.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        tokens: Vec<String>,
+        /// All that match.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        select: Option<TokenFilter>,
+        /// Only say what would happen.
+        #[serde(default, skip_serializing_if = "is_false")]
+        dry_run: bool,
         /// For so many milliseconds; absent: until it is unmuted.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         for_ms: Option<u64>,
     },
-    /// Takes a silence back. Returns [`crate::views::TokensChanged`].
+    /// Takes silences back. Returns [`crate::views::TokensChanged`].
     TokensUnmute {
-        /// The token, in any form that names it.
+        /// The token, in any form that names it; empty: the next two say which.
+        #[serde(default, skip_serializing_if = "String::is_empty")]
         token: String,
+        /// Several tokens.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        tokens: Vec<String>,
+        /// All that match.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        select: Option<TokenFilter>,
+        /// Only say what would happen.
+        #[serde(default, skip_serializing_if = "is_false")]
+        dry_run: bool,
     },
     /// Revokes the tokens of which nothing was heard for a while. Returns [`crate::views::TokensChanged`].
     TokensPrune {
         /// Nothing heard for so many milliseconds.
         stale_ms: u64,
+        /// Of these only such as match.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        select: Option<TokenFilter>,
         /// Only say what would happen.
         #[serde(default)]
         dry_run: bool,
@@ -153,6 +179,16 @@ pub enum Request {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         token: Option<String>,
     },
+    /// Walks over the installation, or follows one alarm for one phone or user. Returns [`crate::views::Doctor`].
+    /// Since 1.2.
+    Doctor {
+        /// A user of ZoneMinder, or a token in any form that names it; absent: the installation.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        target: Option<String>,
+        /// Whose alarm to follow; absent: of any monitor.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        monitor: Option<MonitorId>,
+    },
     /// Returns [`crate::views::Latency`].
     Latency,
     /// A request of a newer client: answered with `unsupported`.
@@ -182,11 +218,14 @@ impl Request {
             | Self::PushCheck { .. }
             | Self::PushQueue
             | Self::Why { .. }
+            | Self::Doctor { .. }
             | Self::Latency
             | Self::Unknown => Access::Read,
             Self::AlarmTest(AlarmTest { dry_run, .. })
             | Self::TokensRevoke { dry_run, .. }
             | Self::TokensPrune { dry_run, .. }
+            | Self::TokensMute { dry_run, .. }
+            | Self::TokensUnmute { dry_run, .. }
             | Self::TokensImport(TokenImport { dry_run, .. })
             | Self::BadgesReset { dry_run, .. } => changing(!dry_run),
             Self::TokensList(TokenFilter { reveal, .. }) | Self::TokensShow { reveal, .. } => {
@@ -199,12 +238,16 @@ impl Request {
             | Self::LogLevel { .. }
             | Self::Reload
             | Self::TokensRestore { .. }
-            | Self::TokensMute { .. }
-            | Self::TokensUnmute { .. }
             | Self::TokensExport { .. }
             | Self::ConfigShow => Access::Admin,
         }
     }
+}
+
+/// What is not said where it is not so.
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands out references")]
+fn is_false(flag: &bool) -> bool {
+    !flag
 }
 
 /// What needs an admin only where it changes or reveals something.
@@ -264,9 +307,38 @@ pub struct WatchFilter {
     /// Only this token (handle).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub token: Option<String>,
-    /// Alarms since then come first, from the record.
+    /// Only clients, tokens and decisions of this ZoneMinder user; `*` stands for any run of characters.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub user: Option<String>,
+    /// Only lines of these types; empty: of all. `lagged` always comes.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub types: Vec<WatchType>,
+    /// What happened since then comes first, from the record: alarms, what was decided for tokens, what became of it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub since: Option<Since>,
+}
+
+/// A type of line of `watch`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+#[cfg_attr(feature = "clap", derive(clap::ValueEnum))]
+pub enum WatchType {
+    /// Alarms that were announced.
+    Alarm,
+    /// What was decided for each client and token.
+    Decision,
+    /// What became of pushes.
+    Delivery,
+    /// Clients that come, change and leave.
+    Session,
+    /// Tokens that come, change and go.
+    Token,
+    /// Monitors whose state or health changes.
+    Monitor,
+    /// A type of a newer client.
+    #[serde(other)]
+    #[cfg_attr(feature = "clap", value(skip))]
+    Unknown,
 }
 
 /// A point in the record of alarms.

@@ -4,6 +4,8 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use crate::MonitorId;
+
 /// Which tokens to list. What is absent does not restrict.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TokenFilter {
@@ -22,6 +24,9 @@ pub struct TokenFilter {
     /// Only those whose last attempt failed.
     #[serde(default)]
     pub failing: bool,
+    /// Only those that want to hear of this monitor.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub monitor: Option<MonitorId>,
     /// The tokens themselves, too.
     #[serde(default)]
     pub reveal: bool,
@@ -93,7 +98,7 @@ impl PlatformKind {
 #[serde(rename_all = "lowercase")]
 #[cfg_attr(feature = "clap", derive(clap::ValueEnum))]
 pub enum TransportKind {
-    /// The seed's PushProxy.
+    /// A PushProxy in the style of AirNotifier.
     Proxy,
     /// Firebase, directly or through function proxies.
     Fcm,

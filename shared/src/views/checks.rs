@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::severity::Severity;
+
 /// The outcome of a check.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Check {
@@ -14,6 +16,12 @@ pub struct Check {
     /// What to do, where it does not hold.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub hint: Option<String>,
+    /// How bad it is; absent from daemons that do not tell: as bad as can be, where it does not hold.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub severity: Option<Severity>,
+    /// What was measured.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub perf: Vec<Perf>,
     /// For `all`: the single checks.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub checks: Vec<CheckPart>,
@@ -31,4 +39,28 @@ pub struct CheckPart {
     /// What to do, where it does not hold.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub hint: Option<String>,
+    /// How bad it is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub severity: Option<Severity>,
+    /// What was measured.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub perf: Vec<Perf>,
+}
+
+/// One measured value, as monitoring systems draw it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Perf {
+    /// Its name: `tls_days`.
+    pub label: String,
+    /// The value.
+    pub value: i64,
+    /// `ms`, `B`, or empty: a number.
+    #[serde(default)]
+    pub unit: String,
+    /// Which values are a warning, as a range of the plugins' conventions: `14:` is below 14, `0` is above 0.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub warning: Option<String>,
+    /// Which are critical.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub critical: Option<String>,
 }

@@ -6,22 +6,28 @@ mod alarms;
 mod checks;
 mod clients;
 mod config;
+mod doctor;
 mod monitors;
 mod push;
+mod severity;
 mod status;
 mod tokens;
 mod why;
 
 pub use alarms::{AlarmForced, AlarmTested, TargetDecision};
-pub use checks::{Check, CheckPart};
+pub use checks::{Check, CheckPart, Perf};
 pub use clients::{ClientView, Clients};
 pub use config::{ConfigReloaded, ConfigShown, LogLevel};
+pub use doctor::{Doctor, Finding};
 pub use monitors::{MonitorView, Monitors, Reloaded};
 pub use push::{
     CheckStep, Deliveries, DeliveryView, FailedAttempt, Latency, PushCheck, PushQueue, StageLatency,
     TransportCheck, TransportView,
 };
-pub use status::{ClientCounts, DatabaseState, EventCounts, MonitorCounts, PushCounts, Status, TokenCounts};
+pub use severity::Severity;
+pub use status::{
+    ClientCounts, DatabaseState, EventCounts, MonitorCounts, PushCounts, PushModeState, Status, TokenCounts,
+};
 pub use tokens::{
     ImportOutcome, TokenFailure, TokenImported, TokenShown, TokenView, Tokens, TokensChanged, TokensExported,
     TokensImported,

@@ -35,6 +35,9 @@ pub struct Status {
     /// Addresses on which apps are served: `wss://[::]:9000`.
     #[serde(default)]
     pub listening: Vec<String>,
+    /// Which sockets systemd has opened and handed over: `control`, and an `app` for each address.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub handed_over: Vec<String>,
     /// The daemon is draining and will end.
     #[serde(default)]
     pub stopping: bool,
@@ -87,6 +90,24 @@ pub struct PushCounts {
     pub delivered: u64,
     /// Given up.
     pub failed: u64,
+    /// Whether pushes are sent at all; absent: the daemon does not say.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mode: Option<PushModeState>,
+}
+
+/// Whether pushes are sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum PushModeState {
+    /// They are.
+    Live,
+    /// They are decided and logged, but not sent: another server rings the phones.
+    Shadow,
+    /// Push is off, or there is no way to phones.
+    Off,
+    /// A mode of a newer daemon.
+    #[serde(other)]
+    Unknown,
 }
 
 /// What was seen since the start.

@@ -22,6 +22,9 @@ pub struct Why {
     pub alarms: Vec<WhyAlarm>,
     /// What was decided for each client and each token.
     pub targets: Vec<WhyTarget>,
+    /// What to know beside it: what is not remembered any more.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub notes: Vec<String>,
 }
 
 /// One alarm of the event.

@@ -141,8 +141,12 @@ fn the_unit_file_keeps_shared_memory_and_the_state_alive() -> Result<()> {
         for (number, key) in keys.iter().filter(|(_, key)| ["RemoveIPC", "DynamicUser"].contains(key)) {
             findings.push(format!("{}:{number}: {key} must stay unset", file.name));
         }
+        // What runs to its end is neither reloaded nor restarted.
+        let once = file.text.lines().any(|line| line == "Type=oneshot");
+        let only_daemons = ["ExecReload", "Restart"];
         for wanted in ["Type", "ExecStart", "ExecReload", "Restart", "NoNewPrivileges", "ProtectSystem"] {
-            if !keys.iter().any(|(_, key)| *key == wanted) {
+            let needed = !(once && only_daemons.contains(&wanted));
+            if needed && !keys.iter().any(|(_, key)| *key == wanted) {
                 findings.push(format!("{}: no {wanted}", file.name));
             }
         }

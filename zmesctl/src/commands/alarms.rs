@@ -4,16 +4,16 @@ use std::io;
 use std::time::Duration;
 
 use clap::{Args, Subcommand};
-use zmes_shared::MonitorId;
 use zmes_shared::control::{AlarmTest, Request};
 use zmes_shared::views::{AlarmForced, AlarmTested, TargetDecision};
 
 use super::deliveries::milliseconds;
+use super::named;
 use crate::context::Context;
 use crate::error::CliError;
 use crate::exit::Exit;
 use crate::render::{Cell, Column, Out, Table, Tone, View, clean, time};
-use crate::values;
+use crate::values::{self, MonitorArg};
 
 /// How long `test --wait` may take when `--timeout` does not say: the slowest target decides.
 const WAIT_TIMEOUT: Duration = Duration::from_secs(30);
@@ -50,8 +50,8 @@ Exit codes: 0 all that should get it did (or nobody should), 7 some failed,
 1 all failed.")]
 pub struct TestArgs {
     /// Pretend that this monitor alarms [default: the first that is watched]
-    #[arg(short, long, value_name = "ID")]
-    monitor: Option<MonitorId>,
+    #[arg(short, long, value_name = "ID|NAME")]
+    monitor: Option<MonitorArg>,
     /// Only to this token: its handle, or its last 10 characters
     #[arg(long, value_name = "T", value_parser = values::token, allow_hyphen_values = true)]
     token: Option<String>,
@@ -73,8 +73,8 @@ Examples:
 zmesd needs to write ZoneMinder's shared memory for this, or zmtrigger.pl running.")]
 pub struct ForceArgs {
     /// The monitor that shall record
-    #[arg(short, long, value_name = "ID")]
-    monitor: MonitorId,
+    #[arg(short, long, value_name = "ID|NAME")]
+    monitor: MonitorArg,
     /// Cancel it by itself after this time (1s to 1h)
     #[arg(long = "for", value_name = "DURATION", value_parser = values::alarm_duration, default_value = "10s")]
     lasting: Duration,
@@ -85,13 +85,14 @@ pub struct ForceArgs {
 #[command(after_help = "Example:\n  zmesctl alarm cancel --monitor 1")]
 pub struct CancelArgs {
     /// The monitor whose forced alarm ends
-    #[arg(short, long, value_name = "ID")]
-    monitor: MonitorId,
+    #[arg(short, long, value_name = "ID|NAME")]
+    monitor: MonitorArg,
 }
 
 pub(super) async fn run(command: Command, context: &mut Context) -> Result<Exit, CliError> {
     match command {
         Command::Test(TestArgs { monitor, token, dry_run, wait }) => {
+            let monitor = named::monitor(monitor, context).await?;
             let request = Request::AlarmTest(AlarmTest { monitor, token, dry_run, wait });
             if wait {
                 context.ask_within::<AlarmTested>(request, WAIT_TIMEOUT).await
@@ -100,10 +101,11 @@ pub(super) async fn run(command: Command, context: &mut Context) -> Result<Exit,
             }
         }
         Command::Force(ForceArgs { monitor, lasting }) => {
-            let for_ms = values::milliseconds(lasting);
+            let (monitor, for_ms) = (named::one(monitor, context).await?, values::milliseconds(lasting));
             context.ask::<AlarmForced>(Request::AlarmForce { monitor, for_ms }).await
         }
         Command::Cancel(CancelArgs { monitor }) => {
+            let monitor = named::one(monitor, context).await?;
             context.ask::<AlarmForced>(Request::AlarmCancel { monitor }).await
         }
     }

@@ -33,13 +33,12 @@ impl Consent {
 }
 
 /// Shows what it is about and asks on the terminal; anything but yes is no. Both texts must be clean.
-pub(super) fn confirmed(about: &str, question: &str) -> Result<bool, CliError> {
+pub(super) fn confirmed(context: &Context, about: &str, question: &str) -> Result<bool, CliError> {
     let mut answer = String::new();
     let mut stderr = io::stderr();
     // The question goes to the error output, so that the answer can be redirected.
-    let asked = writeln!(stderr, "{about}")
-        .and_then(|()| write!(stderr, "{question} [y/N] "))
-        .and_then(|()| stderr.flush());
+    about.lines().for_each(|line| context.to_errors(line));
+    let asked = write!(stderr, "{question} [y/N] ").and_then(|()| stderr.flush());
     asked.and_then(|()| io::stdin().read_line(&mut answer)).map_err(CliError::Terminal)?;
     Ok(["y", "yes"].contains(&answer.trim().to_lowercase().as_str()))
 }

@@ -1,20 +1,26 @@
-//! `zmesctl check`: one line `OK …` or `FAIL …`, exit 0 or 1, as monitoring systems want it.
+//! `zmesctl check`: one line as monitoring systems read it, `ZMESD OK - … | tls_days=89`, and exit 0 or 1; with `--nagios`
+//! the four exit codes of their plugins.
 
 use std::io;
 use std::time::Duration;
 
 use clap::Args;
+use serde_json::Value;
 use zmes_shared::control::{CheckKind, Request};
-use zmes_shared::views::Check;
+use zmes_shared::views::{Check, Perf, Severity};
 
 use crate::context::Context;
 use crate::error::CliError;
 use crate::exit::Exit;
-use crate::render::{Out, Tone, View, clean};
+use crate::render::{Format, Out, Tone, View, clean, time};
 use crate::values;
 
 /// How long a check of providers, or of a whole file, may take when `--timeout` does not say.
 const SLOW_TIMEOUT: Duration = Duration::from_secs(30);
+/// What plugins say first.
+const SERVICE: &str = "ZMESD";
+/// What they say when they do not know.
+const UNKNOWN: &str = "UNKNOWN";
 
 /// What to check.
 #[derive(Debug, Args)]
@@ -22,8 +28,12 @@ const SLOW_TIMEOUT: Duration = Duration::from_secs(30);
 Examples:
   zmesctl check all -q || mail -s 'zmesd is not well' root
   zmesctl check tls --within 14d    fails when the certificate ends within 14 days
+  zmesctl check all --nagios        as a plugin of Nagios, Icinga, …
 
-Exit codes: 0 the check holds, 1 it does not, 3 zmesd is not reachable.")]
+The first line is that of the plugins of Nagios and Icinga, with performance data
+behind the bar. Exit codes: 0 the check holds, 1 it does not, 3 zmesd is not
+reachable. With --nagios: 0 ok, 1 warning (it works for some, or not for long), 2
+critical, 3 unknown (zmesd is not reachable, or did not answer).")]
 pub struct CheckArgs {
     /// What to look at
     #[arg(value_enum, value_name = "CHECK")]
@@ -31,10 +41,20 @@ pub struct CheckArgs {
     /// For tls and all: the certificate must be valid for so much longer
     #[arg(long, value_name = "DURATION", value_parser = values::duration)]
     within: Option<Duration>,
+    /// Exit as plugins do: 0 ok, 1 warning, 2 critical, 3 unknown
+    #[arg(long)]
+    nagios: bool,
 }
 
 pub(super) async fn run(arguments: CheckArgs, context: &mut Context) -> Result<Exit, CliError> {
-    let CheckArgs { check, within } = arguments;
+    let CheckArgs { check, within, nagios } = arguments;
+    match ask(check, within, context).await {
+        Ok(check) => context.show(&Judged { check, nagios }),
+        Err(error) => unknown(error, nagios, context),
+    }
+}
+
+async fn ask(check: CheckKind, within: Option<Duration>, context: &Context) -> Result<Check, CliError> {
     if within.is_some() && !matches!(check, CheckKind::Tls | CheckKind::All) {
         return Err(CliError::Usage {
             message: "--within is about the certificate: it goes with tls and all".to_owned(),
@@ -42,17 +62,74 @@ pub(super) async fn run(arguments: CheckArgs, context: &mut Context) -> Result<E
         });
     }
     let request = Request::Check { check, within_ms: within.map(values::milliseconds) };
-    if matches!(check, CheckKind::Push | CheckKind::Store | CheckKind::All) {
-        return context.ask_within::<Check>(request, SLOW_TIMEOUT).await;
+    let slow = matches!(check, CheckKind::Push | CheckKind::Store | CheckKind::All);
+    let mut daemon = if slow { context.connect_for(SLOW_TIMEOUT).await? } else { context.connect().await? };
+    daemon.request(request).await
+}
+
+/// Tells a monitoring system that nothing is known: it reads the standard output alone.
+fn unknown(error: CliError, nagios: bool, context: &mut Context) -> Result<Exit, CliError> {
+    if !nagios && matches!(error, CliError::Usage { .. }) {
+        return Err(error);
     }
-    context.ask::<Check>(request).await
+    let seen = context.environment.terminals.stdout;
+    if context.out.format() == Format::Human && (nagios || !seen) {
+        let cause = error.cause().map_or_else(String::new, |cause| format!(": {cause}"));
+        let hint = error.hint().map_or_else(String::new, |hint| format!(" ({hint})"));
+        let text = unbarred(&format!("{SERVICE} {UNKNOWN} - {error}{cause}{hint}"));
+        context.out.line(&text).map_err(CliError::Output)?;
+    }
+    if !nagios {
+        return Err(error);
+    }
+    if context.out.format() != Format::Human {
+        context.out.document(&error.document()).map_err(CliError::Output)?;
+    }
+    Ok(Exit::PLUGIN_UNKNOWN)
+}
+
+/// What zmesd found, and how the run ends.
+#[derive(Debug, serde::Serialize)]
+struct Judged {
+    #[serde(flatten)]
+    check: Check,
+    #[serde(skip)]
+    nagios: bool,
+}
+
+impl View for Judged {
+    fn human(&self, out: &mut Out) -> io::Result<()> {
+        self.check.human(out)
+    }
+
+    fn elements(&self) -> serde_json::Result<Vec<Value>> {
+        self.check.elements()
+    }
+
+    fn exit(&self) -> Exit {
+        if !self.nagios {
+            return self.check.exit();
+        }
+        match severity(self.check.ok, self.check.severity) {
+            Severity::Ok => Exit::Done,
+            Severity::Warning => Exit::PLUGIN_WARNING,
+            Severity::Error => Exit::PLUGIN_CRITICAL,
+        }
+    }
 }
 
 impl View for Check {
     fn human(&self, out: &mut Out) -> io::Result<()> {
-        line(out, "", self.ok, &self.check, &self.detail, self.hint.as_deref())?;
+        let verdict = verdict(severity(self.ok, self.severity), out);
+        let detail = told(&self.detail, self.hint.as_deref(), out);
+        let perf =
+            if self.perf.is_empty() { String::new() } else { format!(" | {}", performance(&self.perf)) };
+        let perf = out.paint(Tone::Faint, &perf);
+        out.line(&format!("{SERVICE} {verdict} - {}: {detail}{perf}", clean(&self.check)))?;
         for part in &self.checks {
-            line(out, "  ", part.ok, &part.check, &part.detail, part.hint.as_deref())?;
+            let verdict = self::verdict(severity(part.ok, part.severity), out);
+            let detail = told(&part.detail, part.hint.as_deref(), out);
+            out.line(&format!("  {verdict} {}: {detail}", clean(&part.check)))?;
         }
         Ok(())
     }
@@ -62,15 +139,79 @@ impl View for Check {
     }
 }
 
-fn line(
-    out: &mut Out,
-    indent: &str,
-    ok: bool,
-    check: &str,
-    detail: &str,
-    hint: Option<&str>,
-) -> io::Result<()> {
-    let verdict = if ok { out.paint(Tone::Good, "OK") } else { out.paint(Tone::Bad, "FAIL") };
-    let hint = hint.map_or_else(String::new, |hint| format!(" ({})", clean(hint)));
-    out.line(&format!("{indent}{verdict} {}: {}{hint}", clean(check), clean(detail)))
+/// A daemon that does not say how bad it is means the worst.
+fn severity(ok: bool, told: Option<Severity>) -> Severity {
+    match (ok, told) {
+        (true, _) => Severity::Ok,
+        (false, Some(Severity::Warning)) => Severity::Warning,
+        (false, Some(Severity::Ok | Severity::Error) | None) => Severity::Error,
+    }
+}
+
+fn verdict(severity: Severity, out: &Out) -> String {
+    match severity {
+        Severity::Ok => out.paint(Tone::Good, "OK"),
+        Severity::Warning => out.paint(Tone::Warning, "WARNING"),
+        Severity::Error => out.paint(Tone::Bad, "CRITICAL"),
+    }
+}
+
+fn told(detail: &str, hint: Option<&str>, out: &Out) -> String {
+    let detail = time::local(detail, &out.look().zone);
+    let hint = hint.map_or_else(String::new, |hint| format!(" ({hint})"));
+    unbarred(&format!("{detail}{hint}"))
+}
+
+/// Returns a clean text without the bar, behind which the numbers begin.
+fn unbarred(text: &str) -> String {
+    clean(text).replace('|', "/")
+}
+
+/// Returns the numbers as plugins write them: `'label'=value[unit];[warning];[critical]`.
+fn performance(perf: &[Perf]) -> String {
+    let one = |perf: &Perf| {
+        let Perf { label, value, unit, warning, critical } = perf;
+        let limits = match (warning.as_deref(), critical.as_deref()) {
+            (None, None) => String::new(),
+            (warning, None) => format!(";{}", warning.unwrap_or_default()),
+            (warning, Some(critical)) => format!(";{};{critical}", warning.unwrap_or_default()),
+        };
+        clean(&format!("{label}={value}{unit}{limits}")).into_owned()
+    };
+    perf.iter().map(one).collect::<Vec<_>>().join(" ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_are_written_as_plugins_do() {
+        let perf = |label: &str, unit: &str, warning: Option<&str>, critical: Option<&str>| Perf {
+            label: label.to_owned(),
+            value: 12,
+            unit: unit.to_owned(),
+            warning: warning.map(str::to_owned),
+            critical: critical.map(str::to_owned),
+        };
+        let all = [
+            perf("db", "ms", None, None),
+            perf("tls_days", "", Some("14:"), Some("0:")),
+            perf("a", "", None, Some("3")),
+            perf("b", "", Some("0"), None),
+        ];
+        assert_eq!(performance(&all), "db=12ms tls_days=12;14:;0: a=12;;3 b=12;0");
+    }
+
+    #[test]
+    fn a_text_never_holds_the_bar() {
+        assert_eq!(unbarred("Front|Yard\u{1b}"), "Front/Yard\\u{1b}");
+    }
+
+    #[test]
+    fn an_older_daemon_means_the_worst() {
+        assert_eq!(severity(false, None), Severity::Error);
+        assert_eq!(severity(true, None), Severity::Ok);
+        assert_eq!(severity(false, Some(Severity::Warning)), Severity::Warning);
+    }
 }

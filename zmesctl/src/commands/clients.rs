@@ -1,16 +1,15 @@
 //! `zmesctl clients list` and `disconnect`.
 
+mod disconnect;
+
 use std::io;
 
 use clap::{Args, Subcommand};
-use serde::Serialize;
 use serde_json::Value;
+use zmes_shared::MonitorId;
 use zmes_shared::control::{ClientFilter, ClientState, Request};
-use zmes_shared::views::{ClientView, Clients, Done};
-use zmes_shared::{MonitorId, SessionId};
+use zmes_shared::views::{ClientView, Clients};
 
-use super::ask::{Consent, confirmed};
-use crate::client::Client;
 use crate::context::Context;
 use crate::error::CliError;
 use crate::exit::Exit;
@@ -26,8 +25,8 @@ use crate::values;
 pub enum Command {
     /// List the apps that are connected
     List(ListArgs),
-    /// Close an app's connection
-    Disconnect(DisconnectArgs),
+    /// Close the connections of apps
+    Disconnect(disconnect::DisconnectArgs),
 }
 
 /// Which clients to list.
@@ -36,6 +35,7 @@ pub enum Command {
 Examples:
   zmesctl clients list
   zmesctl clients list --user 'a*' --address 192.0.2.0/24
+  zmesctl clients list --state pending -q    their ids alone, one a line
   zmesctl clients list --jsonl | jq -r .address")]
 pub struct ListArgs {
     /// Only this ZoneMinder user; `*` stands for any characters
@@ -49,57 +49,24 @@ pub struct ListArgs {
     address: Option<String>,
 }
 
-/// Which client to disconnect.
-#[derive(Debug, Args)]
-#[command(after_help = "\
-Examples:
-  zmesctl clients disconnect 4          asks first
-  zmesctl clients disconnect 4 --yes    in a script
+impl ListArgs {
+    /// Says whether nothing is said.
+    fn is_empty(&self) -> bool {
+        let Self { user, state, address } = self;
+        user.is_none() && state.is_none() && address.is_none()
+    }
 
-Most apps connect again by themselves. To keep a user out, disable the user in
-ZoneMinder.")]
-pub struct DisconnectArgs {
-    /// The client, as `clients list` numbers it
-    #[arg(value_name = "ID")]
-    id: SessionId,
-    #[command(flatten)]
-    consent: Consent,
+    fn filter(self) -> ClientFilter {
+        let Self { user, state, address } = self;
+        ClientFilter { user, state, address }
+    }
 }
 
 pub(super) async fn run(command: Command, context: &mut Context) -> Result<Exit, CliError> {
     match command {
-        Command::List(ListArgs { user, state, address }) => {
-            context.ask::<Clients>(Request::ClientsList(ClientFilter { user, state, address })).await
-        }
-        Command::Disconnect(arguments) => disconnect(arguments, context).await,
+        Command::List(arguments) => context.ask::<Clients>(Request::ClientsList(arguments.filter())).await,
+        Command::Disconnect(arguments) => disconnect::run(arguments, context).await,
     }
-}
-
-async fn disconnect(arguments: DisconnectArgs, context: &mut Context) -> Result<Exit, CliError> {
-    let DisconnectArgs { id, consent } = arguments;
-    let instead = format!("zmesctl clients disconnect {id} --yes");
-    consent.check(context, &format!("disconnecting client {id}"), &instead)?;
-    // One connection for both requests: had the daemon been restarted meanwhile, the id would mean another client.
-    let mut daemon = context.connect().await?;
-    if consent.dry_run {
-        let client = find(id, &mut daemon).await?;
-        return context.show(&WouldDisconnect { dry_run: true, client });
-    }
-    if !consent.yes {
-        let client = find(id, &mut daemon).await?;
-        let connected = context.out.ago(client.connected_at);
-        let about = format!("client {}, connected {connected}", described(&client));
-        if !confirmed(&about, "Disconnect it?")? {
-            return Err(CliError::Declined);
-        }
-    }
-    let done: Done = daemon.request(Request::ClientsDisconnect { client: id }).await?;
-    context.show(&done)
-}
-
-async fn find(id: SessionId, daemon: &mut Client) -> Result<ClientView, CliError> {
-    let all: Clients = daemon.request(Request::ClientsList(ClientFilter::default())).await?;
-    all.clients.into_iter().find(|client| client.id == id).ok_or(CliError::NoSuchClient { id })
 }
 
 /// Returns a client in a few clean words: "4 (admin, zmNinja 1.4, 192.0.2.7:50432)".
@@ -110,19 +77,6 @@ pub(super) fn described(client: &ClientView) -> String {
     format!("{} ({})", client.id, clean(&parts.join(", ")))
 }
 
-/// What `disconnect --dry-run` shows.
-#[derive(Debug, Serialize)]
-struct WouldDisconnect {
-    dry_run: bool,
-    client: ClientView,
-}
-
-impl View for WouldDisconnect {
-    fn human(&self, out: &mut Out) -> io::Result<()> {
-        out.line(&format!("would disconnect client {}", described(&self.client)))
-    }
-}
-
 impl View for Clients {
     fn human(&self, out: &mut Out) -> io::Result<()> {
         if self.clients.is_empty() {
@@ -130,12 +84,12 @@ impl View for Clients {
         }
         let mut table = Table::new(&[
             Column::new("ID").right(),
-            Column::new("USER").wraps(),
+            Column::new("USER").cuts(),
             Column::new("STATE").spare(1),
-            Column::new("ADDRESS").wraps(),
-            Column::new("APP").wraps().spare(3),
+            Column::new("ADDRESS"),
+            Column::new("APP").cuts().spare(3),
             Column::new("CONNECTED"),
-            Column::new("MONITORS").wraps().spare(4),
+            Column::new("MONITORS").cuts().spare(4),
             Column::new("TOKEN").spare(6),
             Column::new("QUEUED").right().spare(5),
             Column::new("SENT").right().spare(2),
@@ -159,6 +113,10 @@ impl View for Clients {
 
     fn elements(&self) -> serde_json::Result<Vec<Value>> {
         self.clients.iter().map(serde_json::to_value).collect()
+    }
+
+    fn names(&self) -> Option<Vec<String>> {
+        Some(self.clients.iter().map(|client| client.id.to_string()).collect())
     }
 }
 

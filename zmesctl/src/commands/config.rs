@@ -4,7 +4,6 @@
 
 use std::ffi::OsStr;
 use std::io;
-use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command as Process, Output};
 
@@ -18,6 +17,7 @@ use crate::environment::Environment;
 use crate::error::CliError;
 use crate::exit::Exit;
 use crate::render::{Out, Tone, View, clean};
+use crate::zmesd;
 
 /// `zmesd`'s exit code for a configuration with problems, and for a file that it may not read (sysexits.h).
 const EX_CONFIG: i32 = 78;
@@ -87,7 +87,7 @@ fn default(context: &mut Context) -> Result<Exit, CliError> {
 
 /// Runs `zmesd`, and returns its path too.
 fn execute(environment: &Environment, arguments: &[&OsStr]) -> Result<(PathBuf, Output), CliError> {
-    let zmesd = find(environment).ok_or_else(|| CliError::Zmesd {
+    let zmesd = zmesd::find(environment).ok_or_else(|| CliError::Zmesd {
         what: "zmesd is neither beside zmesctl nor in PATH".to_owned(),
         source: None,
     })?;
@@ -96,23 +96,6 @@ fn execute(environment: &Environment, arguments: &[&OsStr]) -> Result<(PathBuf, 
         source: Some(source),
     })?;
     Ok((zmesd, output))
-}
-
-/// Looks for `zmesd` beside this binary, then in `$PATH`. Relative parts of `$PATH` do not count: this may run as
-/// root in anybody's directory.
-fn find(environment: &Environment) -> Option<PathBuf> {
-    let own = std::env::current_exe().ok().and_then(|own| own.parent().map(Path::to_owned));
-    let path = environment.path.as_deref().map(|path| std::env::split_paths(path).collect::<Vec<_>>());
-    own.into_iter()
-        .chain(path.unwrap_or_default())
-        .filter(|directory| directory.is_absolute())
-        .map(|directory| directory.join("zmesd"))
-        .find(|file| is_executable(file))
-}
-
-fn is_executable(file: &Path) -> bool {
-    std::fs::metadata(file)
-        .is_ok_and(|metadata| metadata.is_file() && metadata.permissions().mode() & 0o111 != 0)
 }
 
 fn failed(zmesd: &Path, output: &Output) -> CliError {
@@ -144,7 +127,7 @@ impl View for Checked {
                 if self.ok { "the configuration is valid" } else { "the configuration has problems" };
             return out.line(verdict);
         }
-        lines(&self.detail, out)
+        self.detail.lines().try_for_each(|line| out.line(&clean(line)))
     }
 
     fn exit(&self) -> Exit {
@@ -162,17 +145,26 @@ impl View for DefaultConfig {
     fn human(&self, out: &mut Out) -> io::Result<()> {
         lines(&self.toml, out)
     }
+
+    fn is_document(&self) -> bool {
+        true
+    }
 }
 
 impl View for ConfigShown {
     fn human(&self, out: &mut Out) -> io::Result<()> {
         let title = format!("# {}, as it is in force; secrets are hidden", clean(&self.file));
         let title = out.paint(Tone::Faint, &title);
-        out.line(&title)?;
+        out.raw(&title)?;
         lines(&self.toml, out)
+    }
+
+    fn is_document(&self) -> bool {
+        true
     }
 }
 
 fn lines(text: &str, out: &mut Out) -> io::Result<()> {
-    text.lines().try_for_each(|line| out.line(&clean(line)))
+    // A file's text: it may be copied, and is never broken.
+    text.lines().try_for_each(|line| out.raw(&clean(line)))
 }

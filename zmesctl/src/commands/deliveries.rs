@@ -29,7 +29,7 @@ pub(super) fn table(deliveries: &[DeliveryView], out: &Out) -> Table {
         Column::new("TIME"),
         Column::new("TOKEN"),
         Column::new("EVENT").right(),
-        Column::new("MONITOR").wraps().spare(1),
+        Column::new("MONITOR").cuts().spare(1),
         Column::new("DECISION"),
         Column::new("TRANSPORT").spare(2),
         Column::new("TRIES").right().spare(4),

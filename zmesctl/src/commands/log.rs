@@ -13,6 +13,10 @@ use crate::exit::Exit;
 use crate::render::{Out, View, clean, time};
 use crate::values;
 
+const LEVELS: [&str; 5] = ["error", "warn", "info", "debug", "trace"];
+/// Slips of the keyboard that a word may be away from a level.
+const MISTYPED: usize = 2;
+
 /// `log …`
 #[derive(Debug, Subcommand)]
 #[command(disable_help_subcommand = true, after_help = "Example:\n  zmesctl log level debug --for 10m")]
@@ -38,8 +42,24 @@ pub struct LevelArgs {
 
 pub(super) async fn run(command: Command, context: &mut Context) -> Result<Exit, CliError> {
     let Command::Level(LevelArgs { level, lasting }) = command;
+    refuse_mistyped(&level)?;
     let for_ms = lasting.map(values::milliseconds);
     context.ask::<LogLevel>(Request::LogLevel { level, for_ms }).await
+}
+
+/// A single word may be the target of a directive, but one that is nearly a level is a mistyped level.
+fn refuse_mistyped(level: &str) -> Result<(), CliError> {
+    let lower = level.trim().to_lowercase();
+    let meant = LEVELS
+        .into_iter()
+        .find(|known| *known != lower && strsim::damerau_levenshtein(known, &lower) <= MISTYPED);
+    match meant {
+        Some(meant) if !LEVELS.contains(&lower.as_str()) => Err(CliError::Usage {
+            message: format!("{} is no log level", clean(level)),
+            hint: format!("did you mean {meant}? There are: {}", LEVELS.join(", ")),
+        }),
+        Some(_) | None => Ok(()),
+    }
 }
 
 impl View for LogLevel {
@@ -48,5 +68,26 @@ impl View for LogLevel {
             .for_ms
             .map_or_else(String::new, |ms| format!(" for {}", time::span(Duration::from_millis(ms))));
         out.line(&format!("log level {}{lasting}, before: {}", clean(&self.level), clean(&self.before)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_mistyped_level_is_not_taken_for_a_target() {
+        for (typed, meant) in [("debgu", "debug"), ("inf", "info"), ("Warning", ""), ("tarce", "trace")] {
+            let refused =
+                refuse_mistyped(typed).err().and_then(|error| error.hint().map(|hint| hint.into_owned()));
+            assert_eq!(
+                refused.unwrap_or_default().contains(&format!("did you mean {meant}?")),
+                !meant.is_empty(),
+                "{typed}"
+            );
+        }
+        for right in ["debug", "INFO", "zmesd::ws=trace", "sqlx", "zmesd"] {
+            assert!(refuse_mistyped(right).is_ok(), "{right}");
+        }
     }
 }

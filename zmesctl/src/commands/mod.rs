@@ -8,10 +8,12 @@ pub mod clients;
 pub mod completions;
 pub mod config;
 mod deliveries;
+pub mod doctor;
 mod done;
 pub mod latency;
 pub mod log;
 pub mod monitors;
+mod named;
 pub mod push;
 mod reload;
 mod status;
@@ -37,10 +39,11 @@ pub async fn run(command: Command, context: &mut Context) -> Result<Exit, CliErr
         Command::Watch(arguments) => watch::run(arguments, context).await,
         Command::Why(arguments) => why::run(arguments, context).await,
         Command::Check(arguments) => checks::run(arguments, context).await,
+        Command::Doctor(arguments) => doctor::run(arguments, context).await,
         Command::Latency => latency::run(context).await,
         Command::Log(command) => log::run(command, context).await,
         Command::Reload => reload::run(context).await,
         Command::Config(command) => config::run(command, context).await,
-        Command::Completions(arguments) => completions::run(arguments, context),
+        Command::Completions(arguments) => completions::run(arguments, context).await,
     }
 }

@@ -47,7 +47,7 @@ impl View for Monitors {
         }
         let mut table = Table::new(&[
             Column::new("ID").right(),
-            Column::new("NAME").wraps(),
+            Column::new("NAME").cuts(),
             Column::new("STATE"),
             Column::new("HEALTHY"),
             Column::new("SOURCE").spare(2),
@@ -72,6 +72,10 @@ impl View for Monitors {
 
     fn elements(&self) -> serde_json::Result<Vec<Value>> {
         self.monitors.iter().map(serde_json::to_value).collect()
+    }
+
+    fn names(&self) -> Option<Vec<String>> {
+        Some(self.monitors.iter().map(|monitor| monitor.id.to_string()).collect())
     }
 }
 

@@ -12,10 +12,13 @@ use super::deliveries::{milliseconds, table};
 use crate::context::Context;
 use crate::error::CliError;
 use crate::exit::Exit;
-use crate::render::{Out, Table, Tone, View, clean};
+use crate::render::{Out, Table, Tone, View, clean, columns};
 
 /// How long a check may take when `--timeout` does not say: each step has a deadline of its own.
 const CHECK_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// Where the detail of a step begins, behind its name.
+const DETAIL: usize = 14;
 
 /// `push …`
 #[derive(Debug, Subcommand)]
@@ -63,10 +66,10 @@ impl View for PushCheck {
         for check in &self.checks {
             let verdict = if check.ok { out.paint(Tone::Good, "OK") } else { out.paint(Tone::Bad, "FAIL") };
             out.line(&format!("{verdict} {} ({})", clean(&check.transport), clean(&check.target)))?;
-            let width = check.steps.iter().map(|step| clean(&step.name).chars().count()).max().unwrap_or(0);
+            let width = check.steps.iter().map(|step| columns(&clean(&step.name))).max().unwrap_or(0);
             for step in &check.steps {
                 let line = line(step, width);
-                out.line(&if step.ok { line } else { out.paint(Tone::Bad, &line) })?;
+                out.hanging(&if step.ok { line } else { out.paint(Tone::Bad, &line) }, width + DETAIL)?;
             }
         }
         Ok(())

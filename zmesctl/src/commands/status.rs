@@ -4,7 +4,7 @@ use std::io;
 use std::time::Duration;
 
 use zmes_shared::control::Request;
-use zmes_shared::views::{DatabaseState, Status};
+use zmes_shared::views::{DatabaseState, PushModeState, Status};
 
 use crate::context::Context;
 use crate::error::CliError;
@@ -20,14 +20,16 @@ impl View for Status {
         out.line(&title(self, out))?;
         let mut facts = Facts::default();
         if !self.listening.is_empty() {
-            facts.add("listening", clean(&self.listening.join(", ")));
+            let from =
+                if self.handed_over.iter().any(|name| name == "app") { " (sockets of systemd)" } else { "" };
+            facts.add("listening", format!("{}{from}", clean(&self.listening.join(", "))));
         }
         facts.add("ZoneMinder", zoneminder(self, out));
         facts.add("monitors", monitors(self, out));
         facts.add("clients", clients(self, out));
         facts.add("tokens", format!("{} of {} enabled", self.tokens.enabled, self.tokens.total));
         let push = format!("{} delivered, {} queued", self.push.delivered, self.push.queued);
-        facts.add("push", alarming(push, self.push.failed, "failed", out));
+        facts.add("push", alarming(push, self.push.failed, "failed", out) + &mode(self, out));
         let reconciled = match self.events.reconciled {
             0 => String::new(),
             late => format!(", {late} of them found late in the database"),
@@ -37,10 +39,7 @@ impl View for Status {
             let error = format!("cannot be written: {}", clean(error));
             facts.add("state", out.paint(Tone::Bad, &error));
         }
-        for line in facts.lines() {
-            out.line(&line)?;
-        }
-        Ok(())
+        out.facts(&facts)
     }
 }
 
@@ -88,6 +87,16 @@ fn clients(status: &Status, out: &Out) -> String {
         text += &out.paint(Tone::Faint, &remark);
     }
     text
+}
+
+/// Says that nothing is sent, where that is so.
+fn mode(status: &Status, out: &Out) -> String {
+    let (tone, text) = match status.push.mode {
+        Some(PushModeState::Shadow) => (Tone::Warning, "shadow: decided and logged, nothing is sent"),
+        Some(PushModeState::Off) => (Tone::Faint, "off"),
+        Some(PushModeState::Live | PushModeState::Unknown) | None => return String::new(),
+    };
+    format!(" ({})", out.paint(tone, text))
 }
 
 /// Adds a count that should be 0, where it is not.

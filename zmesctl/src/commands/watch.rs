@@ -8,42 +8,59 @@ use std::time::Duration;
 use clap::Args;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use tokio::io::Interest;
+use tokio::io::unix::AsyncFd;
 use tokio::signal::unix::{SignalKind, signal};
-use zmes_shared::MonitorId;
-use zmes_shared::control::{ClientState, Request, WatchEvent, WatchFilter, WatchKind};
+use zmes_shared::control::{ClientState, Request, WatchEvent, WatchFilter, WatchKind, WatchType};
 use zmes_shared::views::MonitorView;
+use zmes_shared::{EventId, MonitorId};
 
 use super::alarms::{verdict, word};
 use super::clients::described;
+use super::deliveries::milliseconds;
+use super::named;
 use crate::client::{Items, Next};
 use crate::context::Context;
 use crate::error::CliError;
 use crate::exit::Exit;
-use crate::render::{Out, Tone, View, clean, time};
-use crate::values::{self, SinceArg};
+use crate::render::{Out, Tone, View, clean, columns, time};
+use crate::values::{self, MonitorArg, SinceArg};
 
 /// Width of the word at the start of a line.
 const LABEL: usize = 8;
+/// Blanks between time, word and text.
+const GAPS: usize = 4;
 /// The change of what is not one: the state of things at the start of the stream.
 const PRESENT: &str = "present";
+/// The outcome of what has none yet.
+const QUEUED: &str = "queued";
 
 /// What to watch, and for how long.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
   zmesctl watch
-  zmesctl watch --monitor 3 --since 1h
+  zmesctl watch --monitor Garage --since 1h
+  zmesctl watch --user bob --type decision,delivery
   zmesctl watch --jsonl --duration 1m | jq .type
 
-Ctrl-C ends it with exit 0, the daemon's end with exit 3.")]
+First comes how things are, then (with --since) what is on record, then what
+happens. What was decided for clients is on no record. Ctrl-C and a closed pipe
+end it with exit 0, the daemon's end with exit 3.")]
 pub struct WatchArgs {
     /// Only this monitor
-    #[arg(short, long, value_name = "ID")]
-    monitor: Option<MonitorId>,
+    #[arg(short, long, value_name = "ID|NAME")]
+    monitor: Option<MonitorArg>,
     /// Only this token: its handle, or its last 10 characters
     #[arg(long, value_name = "T", value_parser = values::token, allow_hyphen_values = true)]
     token: Option<String>,
-    /// Past alarms first: after this event, this time, or so long ago (10m)
+    /// Only clients and tokens of this ZoneMinder user; `*` stands for any characters
+    #[arg(long, value_name = "USER")]
+    user: Option<String>,
+    /// Only lines of these types
+    #[arg(long = "type", value_enum, value_name = "TYPE", value_delimiter = ',')]
+    types: Vec<WatchType>,
+    /// The past first: after this event, this time, or so long ago (10m)
     #[arg(long)]
     since: Option<SinceArg>,
     /// End after this many events, the state at the start included
@@ -55,11 +72,14 @@ pub struct WatchArgs {
 }
 
 pub(super) async fn run(arguments: WatchArgs, context: &mut Context) -> Result<Exit, CliError> {
-    let WatchArgs { monitor, token, since, count, duration } = arguments;
+    let WatchArgs { monitor, token, user, types, since, count, duration } = arguments;
     let since = since.map(|since| since.resolve(context.environment.now));
+    let monitor = named::monitor(monitor, context).await?;
     let daemon = context.connect().await?;
     let mut interrupt = signal(SignalKind::interrupt()).map_err(CliError::Terminal)?;
-    let items = daemon.stream(Request::Watch(WatchFilter { monitor, token, since })).await?;
+    let filter = WatchFilter { monitor, token, user, types, since };
+    let items = daemon.stream(Request::Watch(filter)).await?;
+    let unread = Unread::of_stdout();
     let over = async {
         match duration {
             Some(duration) => tokio::time::sleep(duration).await,
@@ -70,7 +90,27 @@ pub(super) async fn run(arguments: WatchArgs, context: &mut Context) -> Result<E
         biased;
         _ = interrupt.recv() => Ok(Exit::Done),
         () = over => Ok(Exit::Done),
+        () = unread.closed() => Ok(Exit::Done),
         outcome = follow(items, count, &mut context.out) => outcome,
+    }
+}
+
+/// Tells when nobody reads the output any more, also while there is nothing to write.
+struct Unread(Option<AsyncFd<io::Stdout>>);
+
+impl Unread {
+    /// Looks at the standard output, where it can be looked at: a file is never closed.
+    #[expect(deprecated, reason = "what replaces it is unsafe, and the standard output is never closed here")]
+    fn of_stdout() -> Self {
+        Self(AsyncFd::with_interest(io::stdout(), Interest::ERROR).ok())
+    }
+
+    /// Returns when the reading end is closed.
+    async fn closed(&self) {
+        match &self.0 {
+            Some(stdout) if stdout.ready(Interest::ERROR).await.is_ok() => {}
+            Some(_) | None => pending().await,
+        }
     }
 }
 
@@ -114,7 +154,9 @@ impl View for Seen {
         let at = out.paint(Tone::Faint, &time::clock(out.look().now, event.at, &out.look().zone));
         let label = out.paint(tone, &format!("{label:LABEL$}"));
         // The texts hold names and causes: here they become harmless, all in one place.
-        out.line(&format!("{at}  {label}  {}", clean(&text)))
+        let line = format!("{at}  {label}  {}", clean(&text));
+        let indent = columns(&at) + LABEL + GAPS;
+        out.hanging(&line, indent)
     }
 }
 
@@ -125,20 +167,24 @@ fn told(kind: &WatchKind) -> (&'static str, Tone, String) {
             let event = event_id.map_or_else(|| "no event".to_owned(), |id| format!("event {id}"));
             let origin = if origin == "poll" { String::new() } else { format!(" [{origin}]") };
             let late = if *late { " [late]" } else { "" };
-            (
-                "ALARM",
-                Tone::Strong,
-                format!("#{alarm} monitor {monitor_id} {monitor}, {event}: {cause}{origin}{late}"),
-            )
+            let number = if *alarm > 0 { format!("#{alarm} ") } else { String::new() };
+            let text = format!("{number}monitor {monitor_id} {monitor}, {event}: {cause}{origin}{late}");
+            ("ALARM", Tone::Strong, text)
         }
-        WatchKind::Decision { alarm, target, id, decided, .. } => {
+        WatchKind::Decision { alarm, event_id, monitor_id, target, id, decided } => {
             let reason = bracketed(&decided.reason);
-            let text = format!("#{alarm} {} {id}: {}{reason}", word(target), decided.decision);
+            let about = about(*alarm, *event_id, Some(*monitor_id));
+            let text = format!("{about}{} {id}: {}{reason}", word(target), decided.decision);
             ("decision", verdict(&decided.decision), text)
         }
-        WatchKind::Delivery { alarm, target, id, outcome, detail, latency_ms } => {
+        WatchKind::Delivery { alarm, event_id, monitor_id, target, id, outcome, detail, latency_ms } => {
             let detail = detail.as_deref().map_or_else(String::new, bracketed);
-            let text = format!("#{alarm} {} {id}: {outcome} after {latency_ms} ms{detail}", word(target));
+            let about = about(*alarm, *event_id, *monitor_id);
+            let outcome_told = match outcome.as_str() {
+                QUEUED => "waits to be sent".to_owned(),
+                other => format!("{other} after {}", milliseconds(*latency_ms)),
+            };
+            let text = format!("{about}{} {id}: {outcome_told}{detail}", word(target));
             ("delivery", verdict(outcome), text)
         }
         WatchKind::Session { change, reason, client } => {
@@ -166,6 +212,16 @@ fn told(kind: &WatchKind) -> (&'static str, Tone, String) {
             ("lagged", Tone::Bad, format!("{missed} events are missing here: too slow to read them"))
         }
         WatchKind::Unknown => ("?", Tone::Faint, String::new()),
+    }
+}
+
+/// Returns which alarm it is about: by the number that its line had, else by event or monitor.
+fn about(alarm: u64, event: Option<EventId>, monitor: Option<MonitorId>) -> String {
+    match (alarm, event, monitor) {
+        (1.., _, _) => format!("#{alarm} "),
+        (0, Some(event), _) => format!("event {event} "),
+        (0, None, Some(monitor)) => format!("monitor {monitor} "),
+        (0, None, None) => String::new(),
     }
 }
 

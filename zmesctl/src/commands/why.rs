@@ -3,6 +3,8 @@
 use std::io;
 
 use clap::Args;
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
 use serde_json::Value;
 use zmes_shared::EventId;
 use zmes_shared::control::Request;
@@ -49,15 +51,20 @@ impl View for Why {
         };
         let title = out.paint(Tone::Strong, &format!("Event {}{monitor}", self.event_id));
         out.line(&format!("{title}:"))?;
-        out.line(&format!("  {}", clean(&self.explanation)))?;
+        let zone = out.look().zone.clone();
+        out.line(&format!("  {}", clean(&time::local(&self.explanation, &zone))))?;
         for alarm in &self.alarms {
-            let at = time::date(alarm.at, &out.look().zone);
+            let (at, ago) = (time::date(alarm.at, &zone), out.ago(alarm.at));
             let late = if alarm.late { ", found late in the database" } else { "" };
-            out.line(&format!("  alarm at {at}{late}: {}", clean(&alarm.cause)))?;
+            out.line(&format!("  alarm at {at} ({ago}){late}: {}", clean(&alarm.cause)))?;
+        }
+        for note in &self.notes {
+            let note = out.paint(Tone::Faint, &clean(&time::local(note, &zone)));
+            out.line(&format!("  {note}"))?;
         }
         if !self.targets.is_empty() {
-            out.table(&table(&self.targets))?;
-        } else if self.announced {
+            out.table(&table(self, out))?;
+        } else if self.announced && self.notes.is_empty() {
             out.line(
                 "Nobody was concerned: no app was connected and no token was registered, or it is forgotten.",
             )?;
@@ -70,24 +77,33 @@ impl View for Why {
     }
 }
 
-fn table(targets: &[WhyTarget]) -> Table {
+fn table(why: &Why, out: &Out) -> Table {
     let mut table = Table::new(&[
+        Column::new("TIME").spare(1),
         Column::new("TARGET"),
         Column::new("ID"),
-        Column::new("USER").wraps().spare(2),
+        Column::new("USER").cuts().spare(2),
         Column::new("DECISION"),
-        Column::new("LATENCY").right().spare(1),
+        Column::new("LATENCY").right().spare(3),
         Column::new("WHY").wraps(),
     ]);
-    for target in targets {
-        table.row([
-            Cell::new(word(&target.kind)),
-            Cell::new(&target.id),
-            Cell::maybe(target.user.as_ref()),
-            Cell::new(&target.decision).tone(verdict(&target.decision)),
-            Cell::maybe(target.latency_ms.map(milliseconds).as_ref()),
-            Cell::new(&target.explanation),
-        ]);
+    let zone = &out.look().zone;
+    // The day is told once, with the alarm.
+    let day = why.alarms.first().map_or(out.look().now, |alarm| alarm.at);
+    for target in &why.targets {
+        table.row(row(target, day, zone));
     }
     table
+}
+
+fn row(target: &WhyTarget, day: Timestamp, zone: &TimeZone) -> [Cell; 7] {
+    [
+        Cell::new(&time::clock(day, target.at, zone)),
+        Cell::new(word(&target.kind)),
+        Cell::new(&target.id),
+        Cell::maybe(target.user.as_ref()),
+        Cell::new(&target.decision).tone(verdict(&target.decision)),
+        Cell::maybe(target.latency_ms.map(milliseconds).as_ref()),
+        Cell::new(&time::local(&target.explanation, zone)),
+    ]
 }

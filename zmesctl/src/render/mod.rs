@@ -3,6 +3,7 @@
 //! [`Out`] decides once about format, colour and width; a [`View`] says how one answer looks to people.
 
 mod clean;
+mod fit;
 mod style;
 mod table;
 pub mod time;
@@ -16,10 +17,14 @@ use serde::Serialize;
 use serde_json::Value;
 
 pub use clean::{clean, json_safe};
+pub use fit::{columns, cut, wrap};
 pub use style::{Tone, paint};
-pub use table::{Cell, Column, Facts, Table, terminal_width};
+pub use table::{Cell, Column, Facts, Table, Terminal, terminal_width};
 
 use crate::exit::Exit;
+
+/// How far to the right a line goes on.
+const HANG: usize = 2;
 
 /// An answer that can be shown.
 pub trait View: Serialize {
@@ -29,6 +34,17 @@ pub trait View: Serialize {
     /// Returns what `--jsonl` prints one line each of; a list returns its elements.
     fn elements(&self) -> serde_json::Result<Vec<Value>> {
         Ok(vec![serde_json::to_value(self)?])
+    }
+
+    /// Returns the bare names of a list's elements, which `--quiet` prints one a line; `None`: it is no list of things that
+    /// have names.
+    fn names(&self) -> Option<Vec<String>> {
+        None
+    }
+
+    /// Says whether this is a document that was asked for, and is printed with `--quiet`, too.
+    fn is_document(&self) -> bool {
+        false
     }
 
     /// Says how this answer ends the run.
@@ -100,8 +116,15 @@ impl Out {
 
     /// Shows a whole answer.
     pub fn show(&mut self, view: &impl View) -> io::Result<()> {
-        if self.look.quiet && view.exit() == Exit::Done {
-            return Ok(());
+        if self.look.quiet && view.exit() == Exit::Done && !view.is_document() {
+            match (view.names(), self.look.format) {
+                (Some(names), Format::Human) => {
+                    return names.iter().try_for_each(|name| self.raw(&clean(name)));
+                }
+                // Whoever asks for a list as JSON wants the list.
+                (Some(_), Format::Json | Format::Jsonl) => {}
+                (None, _) => return Ok(()),
+            }
         }
         match self.look.format {
             Format::Human => view.human(self),
@@ -127,15 +150,35 @@ impl Out {
         self.json(&serde_json::to_string(value)?)
     }
 
-    /// Writes one line for people.
+    /// Writes one line for people. On a terminal that is too narrow it goes on below, a little to the right.
     pub fn line(&mut self, text: &str) -> io::Result<()> {
+        let begin = text.len() - text.trim_start_matches(' ').len();
+        self.hanging(text, begin + HANG)
+    }
+
+    /// Writes one line for people that goes on below column `indent` where the terminal is too narrow.
+    pub fn hanging(&mut self, text: &str, indent: usize) -> io::Result<()> {
+        match self.look.width {
+            Some(width) => writeln!(self.sink, "{}", wrap(text, width.into(), indent)),
+            None => self.raw(text),
+        }
+    }
+
+    /// Writes text as it is, however long: what files are made of.
+    pub fn raw(&mut self, text: &str) -> io::Result<()> {
         writeln!(self.sink, "{text}")
     }
 
     /// Writes a table for people.
     pub fn table(&mut self, table: &Table) -> io::Result<()> {
         let text = table.render(&self.look);
-        self.line(&text)
+        self.raw(&text)
+    }
+
+    /// Writes labelled facts for people.
+    pub fn facts(&mut self, facts: &Facts) -> io::Result<()> {
+        let indent = facts.indent();
+        facts.lines().try_for_each(|line| self.hanging(&line, indent))
     }
 
     /// Returns `text` in a tone, where the output has colours. `text` must be clean.

@@ -1,34 +1,49 @@
 //! Tables without lines: pleasant on a terminal, and `awk` reads them too.
 //!
 //! Columns without content are left out. Where a terminal is too narrow, the columns that matter least go first,
-//! and a remark names them; what is still too wide is wrapped. A pipe gets everything.
+//! and a remark names them; then names are cut, and explanations wrapped. A pipe gets everything.
 
 use std::fmt::Write;
 
 use comfy_table::presets::NOTHING;
-use comfy_table::{Attribute, CellAlignment, Color, ColumnConstraint, ContentArrangement};
+use comfy_table::{Attribute, CellAlignment, Color, ContentArrangement};
 
-use super::{Look, Tone, clean, paint};
+use super::{Look, Tone, clean, columns, cut, paint, wrap};
 
 /// Spaces between columns.
 const GAP: u16 = 2;
 /// A column that wraps is not made narrower than this before others are left out.
-const WRAPPED: u16 = 24;
+const WRAPPED: usize = 28;
+/// Nor one that is cut.
+const CUT: usize = 16;
+/// Where nothing can be left out any more, any column may become so narrow.
+const NARROWEST: usize = 3;
 
 /// A column.
 #[derive(Debug, Clone, Copy)]
 pub struct Column {
     title: &'static str,
     right: bool,
-    wraps: bool,
+    narrow: Narrow,
     /// 0: always shown; the highest is left out first.
     spare: u8,
+}
+
+/// What becomes of a column's content where there is no room for it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Narrow {
+    /// It stays as it is.
+    Stays,
+    /// It goes on in the next line: sentences.
+    Wraps,
+    /// It is cut, and that is shown: names.
+    Cuts,
 }
 
 impl Column {
     /// Returns a column that is always shown, left-aligned, on one line.
     pub const fn new(title: &'static str) -> Self {
-        Self { title, right: false, wraps: false, spare: 0 }
+        Self { title, right: false, narrow: Narrow::Stays, spare: 0 }
     }
 
     /// Aligns it to the right, as numbers are.
@@ -37,10 +52,16 @@ impl Column {
         Self { right: true, ..self }
     }
 
-    /// Lets it wrap where the terminal is narrow.
+    /// Lets it wrap where the terminal is narrow: sentences.
     #[must_use]
     pub const fn wraps(self) -> Self {
-        Self { wraps: true, ..self }
+        Self { narrow: Narrow::Wraps, ..self }
+    }
+
+    /// Lets it be cut where the terminal is narrow: names.
+    #[must_use]
+    pub const fn cuts(self) -> Self {
+        Self { narrow: Narrow::Cuts, ..self }
     }
 
     /// Lets it be left out where the terminal is narrow; the highest rank goes first.
@@ -66,6 +87,11 @@ impl Cell {
     /// Returns a cell for what may be missing.
     pub fn maybe<T: ToString + ?Sized>(text: Option<&T>) -> Self {
         text.map_or_else(Self::default, Self::new)
+    }
+
+    /// Returns what stands in the table: something, also where there is nothing.
+    fn shown(&self) -> &str {
+        if self.text.is_empty() { "-" } else { &self.text }
     }
 
     /// Gives it a tone.
@@ -98,16 +124,33 @@ impl Table {
         let mut shown: Vec<usize> =
             (0..self.columns.len()).filter(|&index| self.has_content(index)).collect();
         let mut left_out = Vec::new();
-        let mut table = self.build(&shown, look);
-        if let Some(width) = look.width {
-            while self.least_width(&shown, &table) > width {
+        let mut widths = Vec::new();
+        if let Some(width) = look.width.map(usize::from) {
+            let sizes: Vec<_> = (0..self.columns.len()).map(|index| self.size(index)).collect();
+            let of = |shown: &[usize]| shown.iter().filter_map(|&index| sizes.get(index).copied()).collect();
+            let mut kept: Vec<Size> = of(&shown);
+            while kept.iter().map(|size| size.least).sum::<usize>() + gaps(&shown) > width {
                 let Some(index) = self.most_spare(&shown) else { break };
                 shown.retain(|&other| other != index);
                 left_out.push(index);
-                table = self.build(&shown, look);
+                kept = of(&shown);
             }
-            table.set_content_arrangement(ContentArrangement::Dynamic).set_width(width);
+            // What went last mattered most, but something else may fit in its place.
+            let mut again = std::mem::take(&mut left_out);
+            again.sort_by_key(|&index| self.columns.get(index).map_or(0, |column| column.spare));
+            for index in again {
+                let mut more = shown.clone();
+                more.insert(more.partition_point(|&other| other < index), index);
+                let sizes: Vec<Size> = of(&more);
+                if sizes.iter().map(|size| size.least).sum::<usize>() + gaps(&more) <= width {
+                    (shown, kept) = (more, sizes);
+                } else {
+                    left_out.push(index);
+                }
+            }
+            widths = fit(&kept, width.saturating_sub(gaps(&shown)));
         }
+        let table = self.build(&shown, &widths, look);
         let mut text = table.trim_fmt();
         if !left_out.is_empty() {
             left_out.sort_unstable();
@@ -117,12 +160,13 @@ impl Table {
                 .map(|column| column.title)
                 .collect();
             let remark = format!("(a wider terminal also shows {})", titles.join(", "));
-            let fits = look.width.is_none_or(|width| remark.chars().count() <= usize::from(width));
+            let fits = look.width.is_none_or(|width| columns(&remark) <= usize::from(width));
             let remark = if fits {
                 remark
             } else {
                 format!("(a wider terminal also shows {} more columns)", titles.len())
             };
+            let remark = wrap(&remark, look.width.map_or(usize::MAX, usize::from), 0);
             // Writing to a String cannot fail.
             write!(text, "\n{}", paint(look.color, Tone::Faint, &remark)).ok();
         }
@@ -133,17 +177,18 @@ impl Table {
         self.rows.iter().any(|row| row.get(index).is_some_and(|cell| !cell.text.is_empty()))
     }
 
-    /// Returns the width that the table has when all that wraps is wrapped.
-    fn least_width(&self, shown: &[usize], table: &comfy_table::Table) -> u16 {
-        let widths = table.column_max_content_widths();
-        let gaps = u16::try_from(widths.len().saturating_sub(1)).unwrap_or(u16::MAX).saturating_mul(GAP);
-        let columns = shown.iter().filter_map(|&index| self.columns.get(index));
-        let least = widths.iter().zip(columns).map(
-            |(&width, column)| {
-                if column.wraps { width.min(WRAPPED) } else { width }
-            },
-        );
-        least.fold(gaps, u16::saturating_add)
+    /// Returns how wide a column is, and how narrow it may become.
+    fn size(&self, index: usize) -> Size {
+        let column = self.columns.get(index);
+        let title = column.map_or(0, |column| columns(column.title));
+        let cells = self.rows.iter().filter_map(|row| row.get(index)).map(|cell| columns(&cell.text));
+        let natural = cells.max().unwrap_or_default().max(title);
+        let least = match column.map(|column| column.narrow) {
+            Some(Narrow::Wraps) => natural.min(WRAPPED),
+            Some(Narrow::Cuts) => natural.min(CUT),
+            Some(Narrow::Stays) | None => natural,
+        };
+        Size { natural, least }
     }
 
     fn most_spare(&self, shown: &[usize]) -> Option<usize> {
@@ -151,7 +196,8 @@ impl Table {
         shown.iter().copied().filter(|index| spare(index) > 0).max_by_key(spare)
     }
 
-    fn build(&self, shown: &[usize], look: &Look) -> comfy_table::Table {
+    /// Draws the columns, in these widths; without widths as wide as they are.
+    fn build(&self, shown: &[usize], widths: &[usize], look: &Look) -> comfy_table::Table {
         let mut table = comfy_table::Table::new();
         // Width and colours are decided by `Look` alone.
         table.load_style(NOTHING).force_no_tty().set_content_arrangement(ContentArrangement::Disabled);
@@ -159,32 +205,59 @@ impl Table {
             table.enforce_styling().style_text_only();
         }
         let columns = || shown.iter().filter_map(|&index| self.columns.get(index));
-        table.set_header(
-            columns()
-                .map(|column| comfy_table::Cell::new(column.title).add_attribute(Attribute::Bold))
-                .collect::<Vec<_>>(),
-        );
+        let fitted = |text: &str, place: usize| -> String {
+            let narrow = columns().nth(place).map_or(Narrow::Stays, |column| column.narrow);
+            match (widths.get(place), narrow) {
+                (None, _) => text.to_owned(),
+                (Some(&width), Narrow::Wraps) => wrap(text, width, 0).into_owned(),
+                (Some(&width), Narrow::Cuts | Narrow::Stays) => cut(text, width).into_owned(),
+            }
+        };
+        let titles = columns().enumerate().map(|(place, column)| fitted(column.title, place));
+        table.set_header(titles.map(|title| comfy_table::Cell::new(title).add_attribute(Attribute::Bold)));
         for row in &self.rows {
-            let cells: Vec<_> = shown.iter().filter_map(|&index| row.get(index)).map(styled).collect();
-            table.add_row(cells);
+            let cells = shown.iter().filter_map(|&index| row.get(index)).enumerate();
+            table.add_row(cells.map(|(place, cell)| styled(cell, &fitted(cell.shown(), place))));
         }
-        for (drawn, (index, column)) in table.column_iter_mut().zip(columns().enumerate()) {
-            drawn.set_padding((0, if index + 1 == shown.len() { 0 } else { GAP }));
+        for (drawn, (place, column)) in table.column_iter_mut().zip(columns().enumerate()) {
+            drawn.set_padding((0, if place + 1 == shown.len() { 0 } else { GAP }));
             if column.right {
                 drawn.set_cell_alignment(CellAlignment::Right);
-            }
-            if !column.wraps {
-                drawn.set_constraint(ColumnConstraint::ContentWidth);
             }
         }
         table
     }
 }
 
-fn styled(cell: &Cell) -> comfy_table::Cell {
-    let text = if cell.text.is_empty() { "-" } else { &cell.text };
+/// How wide a column is, and how narrow it may become.
+#[derive(Debug, Clone, Copy)]
+struct Size {
+    natural: usize,
+    least: usize,
+}
+
+/// Shares the room out: columns that give way get as much as all others of them, and none more than it needs.
+fn fit(sizes: &[Size], room: usize) -> Vec<usize> {
+    let shared = |level: usize, least: fn(&Size) -> usize| -> Vec<usize> {
+        sizes.iter().map(|size| size.natural.min(least(size).max(level))).collect()
+    };
+    let best = |least: fn(&Size) -> usize| {
+        let mut levels = (0..=room).rev().map(|level| shared(level, least));
+        levels.find(|widths| widths.iter().sum::<usize>() <= room)
+    };
+    best(|size| size.least).or_else(|| best(|_| NARROWEST)).unwrap_or_else(|| shared(NARROWEST, |_| 0))
+}
+
+/// Returns the spaces between so many columns.
+fn gaps(shown: &[usize]) -> usize {
+    shown.len().saturating_sub(1) * usize::from(GAP)
+}
+
+fn styled(cell: &Cell, text: &str) -> comfy_table::Cell {
     let drawn = comfy_table::Cell::new(text);
-    match cell.tone {
+    // What is not there is neither good nor bad.
+    let tone = if cell.text.is_empty() { Tone::Plain } else { cell.tone };
+    match tone {
         Tone::Plain => drawn,
         Tone::Strong => drawn.add_attribute(Attribute::Bold),
         Tone::Faint => drawn.add_attribute(Attribute::Dim),
@@ -208,14 +281,37 @@ impl Facts {
 
     /// Returns the lines.
     pub fn lines(&self) -> impl Iterator<Item = String> {
-        let width = self.facts.iter().map(|(label, _)| label.len()).max().unwrap_or_default();
+        let width = self.widest();
         self.facts.iter().map(move |(label, text)| format!("{label:width$}  {text}"))
+    }
+
+    /// Returns where the facts begin.
+    pub fn indent(&self) -> usize {
+        self.widest() + usize::from(GAP)
+    }
+
+    fn widest(&self) -> usize {
+        self.facts.iter().map(|(label, _)| label.len()).max().unwrap_or_default()
     }
 }
 
-/// Returns the columns of the terminal behind the standard output.
-pub fn terminal_width() -> Option<u16> {
-    comfy_table::Table::new().width()
+/// A standard stream that may be a terminal.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Terminal {
+    /// The output.
+    Output,
+    /// The errors.
+    Errors,
+}
+
+/// Returns the columns of the terminal behind a stream; `None`: it is none.
+pub fn terminal_width(stream: Terminal) -> Option<u16> {
+    let mut table = comfy_table::Table::new();
+    if stream == Terminal::Errors {
+        table.use_stderr();
+    }
+    // A terminal that does not know how wide it is says 0.
+    table.width().filter(|&width| width > 0)
 }
 
 #[cfg(test)]
@@ -267,6 +363,23 @@ mod tests {
         let table = text.lines().filter(|line| !line.starts_with('(')).collect::<Vec<_>>();
         assert!(table.iter().all(|line| line.len() <= 18), "{text}");
         assert!(text.contains("the house"), "{text}");
+    }
+
+    #[test]
+    fn names_are_cut_and_numbers_stay() {
+        let mut table =
+            Table::new(&[Column::new("ID").right(), Column::new("NAME").cuts(), Column::new("STATE")]);
+        table.row(["4000000001", "Garden behind the house", "idle"].map(Cell::new));
+        table.row(["2", "玄関カメラの前にある庭", "alarm"].map(Cell::new));
+        let text = table.render(&look(Some(35), false));
+        let expected = "        ID  NAME              STATE\n\
+                        4000000001  Garden behind t…  idle\n\
+                        \x20        2  玄関カメラの前…   alarm";
+        assert_eq!(text, expected);
+        for width in 13..40 {
+            let text = table.render(&look(Some(width), false));
+            assert!(text.lines().all(|line| columns(line) <= width.into()), "{width}:\n{text}");
+        }
     }
 
     #[test]

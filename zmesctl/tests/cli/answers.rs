@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use crate::fake::{FakeDaemon, HELLO, fixture, member};
 
 /// (command line, fixture of the request, fixture of the answer, words for people, exit code)
-const COMMANDS: [(&str, &str, &str, &str, i32); 40] = [
+pub(crate) const COMMANDS: [(&str, &str, &str, &str, i32); 51] = [
     ("status", "request-status", "reply-status", "monitors    11 of 12 watched, 1 stale", 0),
     ("clients list", "request-clients_list", "reply-clients_list", "192.0.2.7:50432", 0),
     (
@@ -52,8 +52,20 @@ const COMMANDS: [(&str, &str, &str, &str, i32); 40] = [
         "cancelled (through zmtrigger)",
         0,
     ),
-    ("check all", "request-check", "reply-check", "FAIL all: 1 of 3 does not hold\n  OK ping", 1),
-    ("check tls --within 14d", "request-check-tls", "reply-check-tls", "OK tls: valid until 2027-02-01\n", 0),
+    (
+        "check all",
+        "request-check",
+        "reply-check",
+        "ZMESD CRITICAL - all: 1 of 3 does not hold\n  OK ping: poller and router move",
+        1,
+    ),
+    (
+        "check tls --within 14d",
+        "request-check-tls",
+        "reply-check-perf",
+        "ZMESD WARNING - tls: CN=zm is valid until 2026-11-11 12:00:00, 9 days more (renew it) | tls_days=9;14:;0:\n",
+        1,
+    ),
     (
         "log level zmesd::ws=debug --for 10m",
         "request-log_level",
@@ -164,8 +176,49 @@ const COMMANDS: [(&str, &str, &str, &str, i32); 40] = [
     ("why 32910", "request-why", "reply-why", "an admin has silenced this token", 0),
     ("why 32910 --token 1a2b3c4d", "request-why-token", "reply-why-unseen", "is not watched", 0),
     ("latency", "request-latency", "reply-latency", "4.10 s", 0),
-    ("check push", "request-check-push", "reply-check-tls", "OK tls", 0),
-    ("check store", "request-check-store", "reply-check-tls", "OK tls", 0),
+    ("doctor", "request-doctor", "reply-doctor", "Red: push proxy: push.example.org:8801: tcp", 1),
+    ("doctor 1a2b3c4d --monitor 3", "request-doctor-token", "reply-doctor-token", "token 1a2b3c4d:\n", 0),
+    ("check push", "request-check-push", "reply-check-tls", "ZMESD OK - tls: valid until 2027-02-01\n", 0),
+    ("check store", "request-check-store", "reply-check-tls", "ZMESD OK - tls", 0),
+    ("check store --nagios", "request-check-store", "reply-check", "ZMESD CRITICAL - all", 2),
+    ("check tls --within 14d --nagios", "request-check-tls", "reply-check-perf", "ZMESD WARNING - tls", 1),
+    (
+        "tokens revoke --user a* --platform ios --stale 60d --yes",
+        "request-tokens_revoke-selected",
+        "reply-tokens_prune",
+        "2 tokens: revoked",
+        0,
+    ),
+    (
+        "tokens mute 1a2b3c4d 9f --for 1h",
+        "request-tokens_mute-several",
+        "reply-tokens_mute",
+        "muted until 2026-11-02 11:00:05",
+        0,
+    ),
+    (
+        "tokens mute --monitor 3 --failing --dry-run",
+        "request-tokens_mute-selected",
+        "reply-tokens_mute",
+        "muted until",
+        0,
+    ),
+    ("tokens unmute --all --yes", "request-tokens_unmute-all", "reply-tokens_unmute", "unmuted", 0),
+    (
+        "tokens prune --stale 60d --platform ios --dry-run",
+        "request-tokens_prune-selected",
+        "reply-tokens_prune-dry_run",
+        "would be revoked",
+        0,
+    ),
+    ("tokens list --monitor 3", "request-tokens_list-monitor", "reply-tokens_list", "9f00e1d2", 0),
+    (
+        "why 32000 --token 1a2b3c4d",
+        "request-why-unseen",
+        "reply-why-notes",
+        "zmesd was started 2026-11-02 10:00:00",
+        0,
+    ),
 ];
 
 #[test]
@@ -201,6 +254,7 @@ fn elements(reply: &str) -> Option<&'static str> {
         "tokens_log" | "push_queue" => Some("deliveries"),
         "push_check" => Some("checks"),
         "why" => Some("targets"),
+        "doctor" => Some("findings"),
         "latency" => Some("stages"),
         _ => None,
     }
@@ -219,12 +273,30 @@ fn jsonl_has_one_line_for_each_element_of_a_list() {
     }
 }
 
+/// Returns what `-q` prints of a list: the bare ids and handles; `None`: the answer is no list of things with names.
+fn names(reply: &str) -> Option<Vec<String>> {
+    let (list, name) = match reply.split('-').nth(1).unwrap() {
+        "clients_list" => ("clients", "id"),
+        "monitors_list" => ("monitors", "id"),
+        "tokens_list" => ("tokens", "handle"),
+        _ => return None,
+    };
+    let name_of = |element: &Value| element[name].to_string().trim_matches('"').to_owned();
+    Some(member(reply, "ok")[list].as_array().unwrap().iter().map(name_of).collect())
+}
+
 #[test]
-fn quiet_says_nothing_where_all_is_well() {
+fn quiet_says_nothing_where_all_is_well_and_of_lists_the_names() {
     for (line, _, reply, words, code) in COMMANDS {
         let run = FakeDaemon::answering(reply).run(&format!("-q {line}"));
         assert_eq!(run.code, Some(code), "{line}");
-        assert_eq!(run.stdout.contains(words), code != 0, "{line}: {}", run.stdout);
+        if let Some(names) = names(reply) {
+            assert_eq!(run.stdout.lines().collect::<Vec<_>>(), names, "{line}");
+            continue;
+        }
+        // What was asked for as a text is the answer itself.
+        let document = line == "config show";
+        assert_eq!(run.stdout.contains(words), code != 0 || document, "{line}: {}", run.stdout);
     }
 }
 

@@ -36,7 +36,7 @@ fn no_daemon_at_all() {
     let socket = directory.path().join("control.sock");
     let away = |command: &str| zmesctl(&format!("{command} --socket {}", socket.display()));
     let error = format!("error: cannot reach zmesd at {}", socket.display());
-    for command in ["status", "watch", "check ping", "alarm test --wait", "config show"] {
+    for command in ["status", "watch", "tokens list", "alarm test --wait", "config show"] {
         let lines = [error.as_str(), "cause: no such file or directory", "hint: systemctl status zmesd"];
         assert_fails(away(command), 3, "unreachable", lines);
     }
@@ -44,6 +44,32 @@ fn no_daemon_at_all() {
     drop(UnixListener::bind(&socket).unwrap());
     let lines = [error.as_str(), "cause: connection refused", "hint: systemctl status zmesd"];
     assert_fails(away("status"), 3, "unreachable", lines);
+}
+
+#[test]
+fn a_monitoring_system_reads_that_nothing_is_known() {
+    let line = "check ping --socket /nowhere/control.sock";
+    let unknown = "ZMESD UNKNOWN - cannot reach zmesd at /nowhere/control.sock: no such file or directory \
+                   (systemctl status zmesd)\n";
+    let run = Run::of(&mut zmesctl(line));
+    assert_eq!((run.code, run.stdout.as_str()), (Some(3), unknown), "{run:?}");
+    assert!(run.stderr.starts_with("error: cannot reach zmesd"), "{run:?}");
+    let run = Run::of(&mut zmesctl(&format!("{line} --nagios")));
+    assert_eq!((run.code, run.stdout.as_str(), run.stderr.as_str()), (Some(3), unknown, ""), "{run:?}");
+    // For programs that want JSON there is an object, whatever the exit code means.
+    for line in [line.to_owned(), format!("{line} --nagios")] {
+        let run = Run::of(zmesctl(&line).arg("--json"));
+        assert_eq!((run.code, &run.json()["error"]["code"]), (Some(3), &json!("unreachable")), "{run:?}");
+    }
+    // 2 would be a finding.
+    for line in ["check ping --nagios --within 14d", "check pong --nagios", "check --nagios"] {
+        let run = Run::of(&mut zmesctl(line));
+        assert_eq!(run.code, Some(3), "{line}: {run:?}");
+        assert!(run.stdout.starts_with("ZMESD UNKNOWN - "), "{line}: {run:?}");
+    }
+    let daemon = FakeDaemon::answering("error-forbidden");
+    assert_eq!(daemon.run("check ping --nagios").code, Some(3));
+    assert_eq!(daemon.run("check ping").code, Some(5));
 }
 
 #[test]
@@ -88,7 +114,7 @@ fn another_version_of_the_protocol() {
     let daemon = FakeDaemon::start(hello, |_| Answer::Silence);
     let lines = [
         "error: zmesd and zmesctl speak different versions",
-        "cause: zmesd 3.1.0 speaks 2.4, zmesctl 0.1.0 speaks 1.1",
+        "cause: zmesd 3.1.0 speaks 2.4, zmesctl 0.1.0 speaks 1.2",
         "hint: restart zmesd after the upgrade",
     ];
     assert_fails(daemon.command("status"), 8, "version", lines);
@@ -175,7 +201,8 @@ fn a_message_of_many_lines_stays_readable() {
     let error = json!({"error": {"code": "config_invalid", "hint": null,
         "message": "the configuration has 2 problems\nline 14: push.url: \u{1b}[31mbad\nline 31: unknown key"}});
     let run = FakeDaemon::saying(&error.to_string()).run("reload");
-    let expected = "error: the configuration has 2 problems\n  line 14: push.url: \\u{1b}[31mbad\n  line 31: unknown key\n";
+    let expected = "error: the configuration has 2 problems\n  line 14: push.url: \\u{1b}[31mbad\n  line 31: unknown key\n\
+                    hint: zmesctl config check shows every problem\n";
     assert_eq!((run.code, run.stderr.as_str()), (Some(1), expected));
 }
 
@@ -188,9 +215,9 @@ fn a_wrong_command_line() {
         ("status --json --jsonl", "zmesctl --help"),
         ("--json status --jsonl", "zmesctl --help"),
         ("alarm force", "zmesctl --help"),
-        ("alarm force --monitor seven", "zmesctl --help"),
+        ("alarm force --monitor 99999999999", "zmesctl --help"),
         ("alarm force --monitor 1 --for 2h", "zmesctl --help"),
-        ("clients disconnect", "zmesctl --help"),
+        ("clients disconnect", "zmesctl clients disconnect ID, or --user, --state, --address, or --all"),
         ("clients list --address garden", "zmesctl --help"),
         ("status --timeout 5", "zmesctl --help"),
         ("status --color pink", "zmesctl --help"),
@@ -224,7 +251,7 @@ fn a_wrong_command_line() {
 #[test]
 fn a_usage_error_says_all_of_it_in_one_line() {
     let run = Run::of(&mut zmesctl("alarm force --json"));
-    let message = "the following required arguments were not provided: --monitor <ID>";
+    let message = "the following required arguments were not provided: --monitor <ID|NAME>";
     assert_eq!(run.json()["error"]["message"], message);
     assert!(run.stderr.starts_with(&format!("error: {message}\n\nUsage: zmesctl alarm force")), "{run:?}");
     let run = Run::of(&mut zmesctl("completions tcsh"));
@@ -261,7 +288,9 @@ fn a_full_disk_is_an_error() {
     let full = std::fs::File::create("/dev/full").unwrap();
     let run = Run::of(FakeDaemon::answering("reply-status").command("status").stdout(full));
     assert_eq!(run.code, Some(1));
-    assert_eq!(run.stderr, "error: cannot write the output\ncause: no space left on device\n");
+    let expected = "error: cannot write the output\ncause: no space left on device\n\
+                    hint: is the disk full, or the file not yours to write?\n";
+    assert_eq!(run.stderr, expected);
 }
 
 #[test]
@@ -277,6 +306,7 @@ fn hostile_names_do_not_reach_the_terminal() {
         ("status", "reply-status-degraded", ["connection refused", "no space left", "0.1.0"]),
         ("alarm test", "reply-alarm_test", ["the proxy answered 502", "filter", "1a2b3c4d"]),
         ("check all", "reply-check", ["the certificate ends", "renew it", "poller and router"]),
+        ("doctor", "reply-doctor", ["8801: tcp", "in force", "renew it"]),
         ("config show", "reply-config_show", ["zmesd.toml", "REDACTED", "zoneminder"]),
         ("clients disconnect 4 --yes", "error-not_found", ["for a reason", "do something", "no,"]),
         ("watch --count 1", "item-alarm", ["Garage", "Motion: door", "\"poll"]),

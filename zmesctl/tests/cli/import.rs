@@ -161,5 +161,6 @@ fn what_could_not_be_sent_after_some_were_is_told() {
     assert_eq!(report["tokens"][200]["reason"], "not sent: the router is busy");
     // Where nothing was done, there is one error instead.
     let run = import(&daemon, "stop:1:0:ios:enabled", "");
-    assert_eq!((run.code, run.stderr.as_str()), (Some(1), "error: the router is busy\n"));
+    let expected = "error: the router is busy\nhint: try again; zmesctl check ping tells whether it moves\n";
+    assert_eq!((run.code, run.stderr.as_str()), (Some(1), expected));
 }

@@ -22,7 +22,7 @@ fn a_script_has_to_say_yes_before_tokens_go() {
     for (line, what, hint) in [
         ("tokens revoke 1a2b 9f", "revoking", "zmesctl tokens revoke 1a2b 9f --yes"),
         ("tokens revoke -- -Xk3bQ9_aZ 9f", "revoking", "zmesctl tokens revoke --yes -- -Xk3bQ9_aZ 9f"),
-        ("tokens prune --stale 60d", "pruning", "add --yes, or --dry-run to see what would go"),
+        ("tokens prune --stale 60d", "pruning", "add --yes, or --dry-run to see what would happen"),
         ("badges reset --all", "resetting all badges", "zmesctl badges reset --all --yes"),
     ] {
         let daemon = daemon();

@@ -2,28 +2,34 @@
 
 use std::ffi::OsString;
 use std::io::{self, Write as _};
-use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use super::config_file::ConfigFile;
+use zmes_shared::views::Doctor;
+
+use super::config_file::{ConfigFile, with_looks};
 use super::exit::Exit;
+use super::inherited::{Inherited, ListenVariables};
 use super::parts::Parts;
+use super::rehearsal;
 use super::start::Start;
 use super::{App, StartError};
-use crate::cli::{self, Cli, Command, ConfigArgs, DemoArgs, Report, RunArgs};
-use crate::config::{Environment, Looks, PushPart};
+use crate::cli::{self, CheckArgs, Cli, Command, DemoArgs, Report, RunArgs};
+use crate::config::Environment;
 use crate::demo::{self, Demo};
 use crate::lifecycle::Lifecycle;
 use crate::ports::{Clock, SystemClock};
-use crate::push::transport;
 use crate::telemetry::log::{self, LogHandle};
-use crate::tls;
 
 /// Runs the command line and returns how the process ends.
 ///
-/// `journal_stream` is the variable `JOURNAL_STREAM`, by which systemd says that standard error is the journal.
-pub fn main(arguments: impl Iterator<Item = OsString>, journal_stream: Option<&str>) -> ExitCode {
+/// `journal_stream` is the variable `JOURNAL_STREAM`, by which systemd says that standard error is the journal;
+/// `listen` are those by which it says that it hands sockets over. There must be no other thread yet.
+pub fn main(
+    arguments: impl Iterator<Item = OsString>,
+    journal_stream: Option<&str>,
+    listen: &ListenVariables,
+) -> ExitCode {
     let Cli { command } = match cli::parse(arguments) {
         Ok(cli) => cli,
         Err(problem) => {
@@ -33,7 +39,7 @@ pub fn main(arguments: impl Iterator<Item = OsString>, journal_stream: Option<&s
         }
     };
     match command {
-        Command::Run(arguments) => run(&arguments, journal_stream).into(),
+        Command::Run(arguments) => run(&arguments, journal_stream, listen).into(),
         Command::CheckConfig(arguments) => say(&check_config(&arguments)),
         Command::DefaultConfig => say(&cli::default_config()),
         Command::ImportConfig(arguments) => say(&cli::import_config(&arguments)),
@@ -48,20 +54,27 @@ fn say(report: &Report) -> ExitCode {
     ExitCode::from(report.code)
 }
 
-fn complain(text: &str) {
-    writeln!(io::stderr(), "{text}").ok();
-}
-
 /// Checks the configuration, and the certificates and keys that it names, as a start would.
-fn check_config(arguments: &ConfigArgs) -> Report {
+fn check_config(arguments: &CheckArgs) -> Report {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-    let now = clock.now();
-    let pair = |certificate: Option<&Path>, key: Option<&Path>| tls::findings(certificate, key, now);
-    let push = |part: &PushPart<'_>| transport::findings(part, &clock);
-    cli::check_config(arguments, &Environment::of_process(), Looks { pair: &pair, push: &push })
+    let environment = Environment::of_process();
+    if !arguments.json {
+        return with_looks(&clock, |looks| cli::check_config(&arguments.config, &environment, looks));
+    }
+    let path = environment.config_file(arguments.config.config.as_deref());
+    let file = ConfigFile { path, environment, log_level: None };
+    let loaded = file.examine(&clock);
+    let findings = rehearsal::findings(&file.path, &loaded, arguments.rehearse);
+    let code = if loaded.is_ok() { 0 } else { cli::EXIT_CONFIG };
+    let stdout = serde_json::to_string(&Doctor::new(findings)).unwrap_or_default() + "\n";
+    Report { code, stdout, stderr: String::new() }
 }
 
-fn run(arguments: &RunArgs, journal_stream: Option<&str>) -> Exit {
+fn run(arguments: &RunArgs, journal_stream: Option<&str>, listen: &ListenVariables) -> Exit {
+    let inherited = match Inherited::take(listen) {
+        Ok(inherited) => inherited,
+        Err(problem) => return refuse(&problem.into()),
+    };
     let bootstrap = log::bootstrap(arguments.log_level.as_deref());
     let environment = Environment::of_process();
     let path = environment.config_file(arguments.config.config.as_deref());
@@ -69,19 +82,19 @@ fn run(arguments: &RunArgs, journal_stream: Option<&str>) -> Exit {
     let config = match file.load() {
         Ok(config) => config,
         Err(problems) => {
-            complain(&problems.to_string());
+            log::complain(&problems.to_string());
             return Exit::Config;
         }
     };
     let log = match bootstrap.replace_with(&config.log, journal_stream) {
         Ok(log) => log,
         Err(problem) => {
-            complain(&format!("zmesd: cannot set up the log: {problem}"));
+            log::complain(&format!("zmesd: cannot set up the log: {problem}"));
             return Exit::Config;
         }
     };
     let parts = Parts::production(&config);
-    let start = Start { config, file: Some(file), parts, log };
+    let start = Start { config, file: Some(file), parts, log, inherited };
     on_runtime(serve(start))
 }
 
@@ -98,7 +111,7 @@ async fn serve(start: Start) -> Exit {
 }
 
 fn refuse(problem: &StartError) -> Exit {
-    complain(&problem.report());
+    log::complain(&problem.report());
     problem.exit()
 }
 
@@ -120,14 +133,14 @@ fn demo(arguments: &DemoArgs, journal_stream: Option<&str>) -> Exit {
     let demo = match Demo::prepare(&options, &zmesctl, &clock) {
         Ok(demo) => demo,
         Err(problem) => {
-            complain(&format!("zmesd: {problem}"));
+            log::complain(&format!("zmesd: {problem}"));
             return if problem.is_usage() { Exit::Usage } else { Exit::Internal };
         }
     };
     match bootstrap.replace_with(&demo.config.log, journal_stream) {
         Ok(log) => on_runtime(serve_demo(demo, clock, log)),
         Err(problem) => {
-            complain(&format!("zmesd: cannot set up the log: {problem}"));
+            log::complain(&format!("zmesd: cannot set up the log: {problem}"));
             Exit::Internal
         }
     }
@@ -141,7 +154,12 @@ async fn serve_demo(demo: Demo, clock: Arc<dyn Clock>, log: LogHandle) -> Exit {
     };
     let parts = Parts::demo(&demo, clock);
     let Demo { config, simulation, client, push_proxy, directory, introduction, .. } = demo;
-    let app = match App::start(Start { config, file: None, parts, log }, &lifecycle).await {
+    let app = match App::start(
+        Start { config, file: None, parts, log, inherited: Inherited::default() },
+        &lifecycle,
+    )
+    .await
+    {
         Ok(app) => app,
         Err(problem) => return refuse(&problem),
     };
@@ -150,7 +168,7 @@ async fn serve_demo(demo: Demo, clock: Arc<dyn Clock>, log: LogHandle) -> Exit {
     let ends_all = soft.clone();
     tracker.spawn(async move {
         if let Err(problem) = simulation.run(ends_all.clone()).await {
-            complain(&format!("zmesd: the simulation ended: {problem}"));
+            log::complain(&format!("zmesd: the simulation ended: {problem}"));
         }
         ends_all.cancel();
     });
@@ -162,7 +180,7 @@ async fn serve_demo(demo: Demo, clock: Arc<dyn Clock>, log: LogHandle) -> Exit {
     });
     let exit = app.run(lifecycle).await;
     if let Err(problem) = directory.close() {
-        complain(&format!("zmesd: {problem}"));
+        log::complain(&format!("zmesd: {problem}"));
     }
     exit
 }
@@ -170,7 +188,7 @@ async fn serve_demo(demo: Demo, clock: Arc<dyn Clock>, log: LogHandle) -> Exit {
 /// Says what ended the stand-in for the PushProxy, if something did: the demo goes on without it.
 async fn on_error(serving: impl Future<Output = io::Result<()>>) {
     if let Err(problem) = serving.await {
-        complain(&format!("zmesd: the stand-in for the PushProxy ended: {problem}"));
+        log::complain(&format!("zmesd: the stand-in for the PushProxy ended: {problem}"));
     }
 }
 

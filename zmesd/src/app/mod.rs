@@ -3,7 +3,9 @@
 mod command;
 mod config_file;
 mod exit;
+mod inherited;
 mod parts;
+mod rehearsal;
 mod reload;
 mod start;
 mod start_error;
@@ -18,6 +20,7 @@ use tracing::{error, info, warn};
 
 pub use command::main;
 pub use exit::Exit;
+pub use inherited::{InheritError, ListenVariables};
 pub use parts::Parts;
 pub use start_error::StartError;
 

@@ -6,7 +6,9 @@ use tokio::sync::watch;
 
 use crate::config::Config;
 use crate::demo::Demo;
-use crate::ports::{AccountStore, AlarmTrigger, Clock, DbHealth, EventStore, MonitorStore, SystemClock};
+use crate::ports::{
+    AccountStore, AlarmTrigger, Clock, DatabaseCheck, DbHealth, EventStore, MonitorStore, SystemClock,
+};
 use crate::source::{MonitorSource, Trigger, shm::ShmSource};
 use crate::zmdb::ZmDb;
 
@@ -19,6 +21,8 @@ pub struct Parts {
     pub accounts: Arc<dyn AccountStore>,
     /// The Events table.
     pub events: Arc<dyn EventStore>,
+    /// The database itself.
+    pub check: Arc<dyn DatabaseCheck>,
     /// Monitors' shared memory.
     pub source: Box<dyn MonitorSource>,
     /// Forcing alarms.
@@ -44,6 +48,7 @@ impl Parts {
             monitors: Arc::clone(&database) as _,
             accounts: Arc::clone(&database) as _,
             events: Arc::clone(&database) as _,
+            check: Arc::clone(&database) as _,
             source: Box::new(ShmSource::new(zoneminder.path_map.clone())),
             trigger: Arc::new(Trigger::new(zoneminder.path_map.clone(), zoneminder.path_socks.clone())),
             database: database.health(),
@@ -59,6 +64,7 @@ impl Parts {
             monitors: Arc::clone(&demo.database) as _,
             accounts: Arc::clone(&demo.database) as _,
             events: Arc::clone(&demo.database) as _,
+            check: Arc::clone(&demo.database) as _,
             source: Box::new(ShmSource::new(map.clone())),
             trigger: Arc::new(Trigger::new(map.clone(), None)),
             database: watch::channel(DbHealth::Up).1,

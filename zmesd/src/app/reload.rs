@@ -13,12 +13,16 @@ use zmes_shared::control::{ControlError, ErrorCode};
 use zmes_shared::views::{ConfigReloaded, ConfigShown};
 
 use super::config_file::ConfigFile;
-use crate::config::{AuthConfig, Config, TlsFiles};
+use crate::config::{AuthConfig, Config, Loaded, TlsFiles};
 use crate::detect::DetectConfig;
 use crate::monitors::CatalogHandle;
-use crate::ports::{CertificateInfo, CertificateSummary, Clock, ConfigReload};
+use crate::ports::{
+    CertificateInfo, CertificateProblem, CertificateSummary, Clock, ConfigExamined, ConfigReload,
+};
+use crate::route::PushRules;
 use crate::telemetry::log::LogHandle;
-use crate::tls::CertStore;
+use crate::telemetry::{Counters, Reload, http};
+use crate::tls::{CertStore, TlsWarning};
 use crate::ws::{self, ServerSettings};
 use crate::zmdb::ZmDb;
 
@@ -42,7 +46,10 @@ pub(super) struct Hot {
     pub(super) detect: watch::Sender<DetectConfig>,
     pub(super) catalog_interval: watch::Sender<Duration>,
     pub(super) admin_group: watch::Sender<String>,
+    pub(super) push_rules: watch::Sender<PushRules>,
     pub(super) catalog: CatalogHandle,
+    pub(super) metrics: http::Switch,
+    pub(super) counters: Arc<Counters>,
     pub(super) clock: Arc<dyn Clock>,
 }
 
@@ -51,6 +58,8 @@ pub(super) struct Hot {
 pub(super) struct ReloadHandle {
     requests: mpsc::Sender<Answer>,
     current: Arc<ArcSwap<Config>>,
+    file: Option<ConfigFile>,
+    clock: Arc<dyn Clock>,
 }
 
 /// Reads the configuration again when asked, and puts in force what can be.
@@ -76,7 +85,12 @@ impl Reloader {
     ) -> (Self, ReloadHandle) {
         let current = Arc::new(ArcSwap::from_pointee(config));
         let (requests_tx, requests) = mpsc::channel(WAITING);
-        let handle = ReloadHandle { requests: requests_tx, current: Arc::clone(&current) };
+        let handle = ReloadHandle {
+            requests: requests_tx,
+            current: Arc::clone(&current),
+            file: file.clone(),
+            clock: Arc::clone(&hot.clock),
+        };
         (Self { file, hot, current, requests, hangups }, handle)
     }
 
@@ -103,18 +117,29 @@ impl Reloader {
     }
 
     fn reload(&self) -> Result<ConfigReloaded, ControlError> {
+        let reloaded = self.read_again();
+        let result = if reloaded.is_ok() { Reload::Ok } else { Reload::Refused };
+        self.hot.counters.reloads.count(result);
+        reloaded
+    }
+
+    fn read_again(&self) -> Result<ConfigReloaded, ControlError> {
         let Some(file) = &self.file else {
             return Err(ControlError::new(ErrorCode::Conflict, "the demo has no configuration file"));
         };
         let load = || file.load().map_err(|problems| invalid(problems.to_string()));
         let new = tokio::task::block_in_place(load)?;
-        // The pair comes first: it is the only part that can still fail, and then nothing must have changed.
+        // What can still fail comes first, and then nothing must have changed.
+        let metrics = self.hot.metrics.prepare(&self.current.load().metrics, &new.metrics);
+        let metrics = metrics.map_err(|problem| unavailable(&problem))?;
         if let (Some(store), Some(files)) = (&self.hot.certificates, &new.server.tls) {
             replace_pair(store, files, &*self.hot.clock)?;
         }
         let diff = self.current.load().diff(&new);
-        self.apply(&new);
-        self.current.store(Arc::new(in_force(&self.current.load(), new)));
+        let now = in_force(&self.current.load(), new);
+        self.apply(&now);
+        metrics.make();
+        self.current.store(Arc::new(now));
         // Rights are read anew, whether or not the file has changed anything about them.
         self.hot.catalog.nudge();
         info!(applied = ?diff.hot, needs_restart = ?diff.needs_restart, "configuration reloaded");
@@ -145,6 +170,8 @@ impl Reloader {
         let interval = new.zoneminder.monitor_reload_interval;
         hot.catalog_interval.send_if_modified(|now| std::mem::replace(now, interval) != interval);
         hot.admin_group.send_replace(new.control.admin_group.clone());
+        let rules = PushRules::new(&new.push);
+        hot.push_rules.send_if_modified(|now| std::mem::replace(now, rules) != rules);
     }
 
     fn renew_certificate(&self) {
@@ -179,7 +206,11 @@ fn in_force(old: &Config, new: Config) -> Config {
         now.server.tls = new.server.tls;
     }
     now.auth = new.auth;
+    if now.push.has_way() {
+        now.push.mode = new.push.mode;
+    }
     now.control.admin_group = new.control.admin_group;
+    now.metrics = new.metrics;
     now.log.level = new.log.level;
     now
 }
@@ -191,6 +222,11 @@ fn replace_pair(store: &CertStore, files: &TlsFiles, clock: &dyn Clock) -> Resul
 
 fn invalid(message: String) -> ControlError {
     ControlError::new(ErrorCode::ConfigInvalid, message)
+}
+
+fn unavailable(problem: &http::BindError) -> ControlError {
+    let message = format!("{problem}: {}", problem.source);
+    ControlError::new(ErrorCode::Unavailable, message).with_hint(problem.hint())
 }
 
 #[async_trait]
@@ -206,6 +242,25 @@ impl ConfigReload for ReloadHandle {
         }
     }
 
+    fn running(&self) -> Arc<Config> {
+        self.current.load_full()
+    }
+
+    async fn examine(&self) -> Option<ConfigExamined> {
+        let file = self.file.clone()?;
+        let (current, clock) = (self.running(), Arc::clone(&self.clock));
+        // Whoever asks has a deadline; a disk that stands still keeps this thread, and nothing else.
+        let examined = tokio::task::spawn_blocking(move || match file.examine(&clock) {
+            Ok(Loaded { config, warnings }) => {
+                ConfigExamined { problems: Vec::new(), warnings, diff: current.diff(&config) }
+            }
+            Err(problems) => {
+                ConfigExamined { problems: problems.iter().cloned().collect(), ..ConfigExamined::default() }
+            }
+        });
+        examined.await.ok()
+    }
+
     fn show(&self) -> ConfigShown {
         let config = self.current.load();
         ConfigShown { file: config.origin.file.display().to_string(), toml: config.show() }
@@ -214,17 +269,25 @@ impl ConfigReload for ReloadHandle {
 
 /// The certificate in use, for `check tls`.
 #[derive(Debug)]
-pub(super) struct InUse(pub(super) Option<Arc<CertStore>>);
+pub(super) struct InUse {
+    pub(super) store: Option<Arc<CertStore>>,
+    pub(super) clock: Arc<dyn Clock>,
+}
 
 impl CertificateInfo for InUse {
     fn summary(&self) -> Option<CertificateSummary> {
-        let pair = self.0.as_ref()?.current();
-        let problems = pair.warnings.iter().map(|warning| format!("{warning}: {}", warning.hint()));
+        let pair = self.store.as_ref()?.current();
+        let problem = |warning: &TlsWarning| CertificateProblem {
+            grave: warning.is_grave(),
+            message: warning.to_string(),
+            hint: warning.hint().to_owned(),
+        };
         Some(CertificateSummary {
             subject: pair.summary.subject.clone(),
             sans: pair.summary.names.clone(),
             not_after: pair.summary.not_after,
-            problems: problems.collect(),
+            problems: pair.warnings_at(self.clock.now()).iter().map(problem).collect(),
+            objections: pair.objections.clone(),
         })
     }
 }
@@ -234,7 +297,7 @@ mod tests {
     use std::path::Path;
 
     use super::*;
-    use crate::config::{Environment, Loaded};
+    use crate::config::Environment;
 
     fn config(keys: &str) -> Config {
         let text = keys.replace("DATABASE", "database-url = \"mysql://zm:zm@localhost/zm\"");
@@ -255,11 +318,11 @@ mod tests {
              max-clients = 19\nmax-clients-per-address = 9\ntrusted-proxies = [\"10.0.0.0/8\"]\n\
              allowed-origins = [\"https://zm.example.org\"]\n\
              [auth]\nenabled = false\ntimeout = \"21s\"\nenforce-monitor-permissions = false\n\
-             [control]\nadmin-group = \"adm\"\n[log]\nlevel = \"debug\"\n",
+             [control]\nadmin-group = \"adm\"\n[metrics]\nlisten = \"127.0.0.1:9090\"\n[log]\nlevel = \"debug\"\n",
         );
         let wanted = old.diff(&new);
         assert_eq!(wanted.needs_restart, ["server.listen", "zoneminder.catch-up"]);
-        assert_eq!(wanted.hot.len(), 14, "{:?}", wanted.hot);
+        assert_eq!(wanted.hot.len(), 15, "{:?}", wanted.hot);
         let left = in_force(&old, new.clone()).diff(&new);
         assert_eq!((left.hot, left.needs_restart), (Vec::new(), wanted.needs_restart));
     }

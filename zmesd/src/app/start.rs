@@ -10,6 +10,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::{error, warn};
 
 use super::config_file::ConfigFile;
+use super::inherited::Inherited;
 use super::parts::Parts;
 use super::reload::{Hot, InUse, Reloader};
 use super::start_error::StartError;
@@ -22,13 +23,13 @@ use crate::control::{self, ControlListener, ControlParts};
 use crate::detect::{self, DetectParts, Detection, Record};
 use crate::lifecycle::{Lifecycle, Vitals};
 use crate::monitors::CatalogTask;
-use crate::ports::Clock;
+use crate::ports::{CertificateInfo, Clock, PushSide};
 use crate::push::transport::Transports;
 use crate::push::{Dispatcher, DispatcherParts, PushStatus, PushView};
-use crate::route::{PushRules, Router, RouterParts, Tap};
+use crate::route::{Router, RouterParts, Tap};
 use crate::state::{Remembered, State};
 use crate::telemetry::log::LogHandle;
-use crate::telemetry::{Counters, Latencies};
+use crate::telemetry::{Counters, Latencies, http};
 use crate::tls::{self, CertStore};
 use crate::ws::{self, Listener, ServerSettings};
 
@@ -44,6 +45,8 @@ pub(super) struct Start {
     pub(super) file: Option<ConfigFile>,
     pub(super) parts: Parts,
     pub(super) log: LogHandle,
+    /// Sockets that were open before.
+    pub(super) inherited: Inherited,
 }
 
 /// What can fail, opened and bound.
@@ -51,7 +54,10 @@ pub(super) struct Start {
 struct Opened {
     certificates: Option<Arc<CertStore>>,
     control: ControlListener,
+    /// Which sockets were handed over.
+    handed: Vec<String>,
     listeners: Vec<Listener>,
+    metrics: Option<http::Bound>,
     websocket: Arc<ws::Context>,
     transports: Arc<Transports>,
     state: State,
@@ -71,7 +77,7 @@ struct Common {
 impl App {
     /// Opens the state, binds the sockets and starts the tasks.
     pub(super) async fn start(start: Start, lifecycle: &Lifecycle) -> Result<Self, StartError> {
-        let Start { config, file, parts, log } = start;
+        let Start { config, file, parts, log, inherited } = start;
         let clock = Arc::clone(&parts.clock);
         let common = Common {
             counters: Arc::default(),
@@ -82,7 +88,7 @@ impl App {
             clock,
         };
         let channels = Channels::new(&config);
-        let opened = Opened::open(&config, &parts, &channels, &common).await?;
+        let opened = Opened::open(&config, &parts, &channels, &common, inherited).await?;
         let vitals = Vitals {
             reload: channels.hangups.0.clone(),
             router: channels.router.clone(),
@@ -111,8 +117,9 @@ impl Conductor {
         opened: Opened,
         common: Common,
     ) {
-        let Opened { certificates, control, listeners, websocket, transports, state } = opened;
-        let push_status = Arc::<PushStatus>::default();
+        let Opened { certificates, control, handed, listeners, metrics, websocket, transports, state } =
+            opened;
+        let (push_status, wanted) = (Arc::<PushStatus>::default(), listeners.len());
         let listening = self.listen(listeners, certificates.is_some());
         let soft = &self.tokens.soft;
         let clock = || Arc::clone(&common.clock);
@@ -127,6 +134,7 @@ impl Conductor {
             channels.catalog_tx,
         );
         self.front.spawn("catalog", catalog.run(soft.clone()));
+        let alarms = channels.alarms.0.downgrade();
         let detection = detect::build(DetectParts {
             source: parts.source,
             store: Arc::clone(&parts.events),
@@ -150,7 +158,7 @@ impl Conductor {
             state: state.handle.clone(),
             remembered: state.remembered,
             pushes: channels.pushes.0,
-            push: PushRules::new(&config.push),
+            push: channels.push_rules.1.clone(),
             tap: common.tap.clone(),
             counters: Arc::clone(&common.counters),
             latencies: Arc::clone(&common.latencies),
@@ -171,12 +179,15 @@ impl Conductor {
             status: Arc::clone(&push_status),
             latencies: Arc::clone(&common.latencies),
             config: config.push.clone(),
+            rules: channels.push_rules.1.clone(),
             storm_window: DispatcherParts::MINUTE,
             clock: clock(),
         });
         self.push.spawn("dispatcher", dispatcher.run(self.tokens.push.clone()));
         self.core.spawn("router", router.run(self.tokens.router.clone()));
-        self.store.spawn("state", state.writer.run(self.tokens.store.clone()));
+        let writer = state.writer.counting(Arc::clone(&common.counters));
+        self.store.spawn("state", writer.run(self.tokens.store.clone()));
+        let (switch, moves) = http::switch();
         let poll_interval = config.zoneminder.poll_interval;
         let hot = Hot {
             log: log.clone(),
@@ -187,11 +198,31 @@ impl Conductor {
             detect: channels.detect.0,
             catalog_interval: channels.catalog_interval.0,
             admin_group: channels.admin_group.0,
+            push_rules: channels.push_rules.0,
             catalog: channels.catalog.clone(),
+            metrics: switch,
+            counters: Arc::clone(&common.counters),
             clock: clock(),
         };
         let (reloader, configuration) = Reloader::new(config, file, hot, channels.hangups.1);
         self.front.spawn("reloader", reloader.run(soft.clone()));
+        let push: Arc<dyn PushSide> =
+            Arc::new(PushView::new(transports, push_status, common.latencies, channels.push_rules.1.clone()));
+        let certificate: Arc<dyn CertificateInfo> = Arc::new(InUse { store: certificates, clock: clock() });
+        let observed = http::Parts {
+            counters: Arc::clone(&common.counters),
+            router: channels.router.clone(),
+            alarms,
+            catalog: channels.catalog.clone(),
+            reports: channels.reports.1.clone(),
+            database: parts.database.clone(),
+            state_trouble: state.trouble.clone(),
+            push: Arc::clone(&push),
+            certificate: Arc::clone(&certificate),
+            listeners: wanted,
+            started_at: common.started_at,
+        };
+        self.front.spawn("metrics", http::serve(metrics, moves, observed, soft.clone()));
         let control_parts = ControlParts {
             router: channels.router,
             catalog: channels.catalog,
@@ -201,14 +232,16 @@ impl Conductor {
             reports: channels.reports.1,
             database: parts.database,
             events: parts.events,
-            push: Arc::new(PushView::new(transports, push_status, common.latencies)),
+            push,
+            zoneminder: parts.check,
             trigger: parts.trigger,
             log,
             counters: common.counters,
             clock: common.clock,
             configuration: Arc::new(configuration),
-            certificate: Arc::new(InUse(certificates)),
+            certificate,
             listening: watch::channel(listening).1,
+            handed,
             started_at: common.started_at,
             started: common.started,
             poll_interval,
@@ -249,11 +282,24 @@ impl Opened {
         parts: &Parts,
         channels: &Channels,
         common: &Common,
+        inherited: Inherited,
     ) -> Result<Self, StartError> {
-        let control = ControlListener::bind(&config.control.socket, &config.control.admin_group).await?;
+        inherited.announce(config);
+        let handed = inherited.names();
+        let control = match inherited.control {
+            Some(socket) => ControlListener::from_fd(socket.into()).map_err(|source| StartError::System {
+                what: "serve the control socket handed over",
+                source,
+            })?,
+            None => ControlListener::bind(&config.control.socket, &config.control.admin_group).await?,
+        };
         let certificates = certificates(config, common.started_at)?;
         let transports = transports(config, &common.clock)?;
-        let sockets = ws::bind(&config.server.listen)?;
+        let sockets = match inherited.apps {
+            none if none.is_empty() => ws::bind(&config.server.listen)?,
+            apps => apps,
+        };
+        let metrics = config.metrics.listen.as_ref().map(http::Bound::open).transpose()?;
         let state = State::open(&config.state, Arc::clone(&common.clock)).await?;
         let login = Authenticator::new(
             Arc::clone(&parts.accounts),
@@ -278,7 +324,7 @@ impl Opened {
             .map(listener)
             .collect::<Result<Vec<_>, _>>()
             .map_err(|source| StartError::System { what: "serve a listening socket", source })?;
-        Ok(Self { certificates, control, listeners, websocket, transports, state })
+        Ok(Self { certificates, control, handed, listeners, metrics, websocket, transports, state })
     }
 }
 

@@ -4,7 +4,9 @@ use std::error::Error;
 use std::io;
 
 use super::exit::Exit;
+use super::inherited::InheritError;
 use crate::push::transport::TransportProblem;
+use crate::telemetry::http;
 use crate::{control, state, tls, ws};
 
 /// Why the daemon does not start.
@@ -25,6 +27,12 @@ pub enum StartError {
     /// The control socket cannot be served.
     #[error(transparent)]
     Control(#[from] control::BindError),
+    /// Metrics cannot be served.
+    #[error(transparent)]
+    Metrics(#[from] http::BindError),
+    /// A socket that was handed over cannot be served.
+    #[error(transparent)]
+    Inherit(#[from] InheritError),
     /// The operating system refuses something.
     #[error("cannot {what}")]
     System {
@@ -40,17 +48,19 @@ impl StartError {
     /// Returns the exit code: systemd does not try again what will not get better by itself.
     pub fn exit(&self) -> Exit {
         match self {
-            Self::Tls(_) | Self::Push(_) => Exit::Config,
-            Self::State(problem) => match problem {
-                state::OpenError::Newer { .. } | state::OpenError::Migrate { .. } => Exit::Config,
+            Self::Tls(_) | Self::Push(_) | Self::Inherit(_) => Exit::Config,
+            Self::State(problem) => match problem.fault() {
+                state::Fault::File => Exit::Config,
+                state::Fault::Surroundings => Exit::Unavailable,
                 // SQLite does not say why it cannot open a file; it is hardly ever anything else.
-                state::OpenError::Directory { .. } | state::OpenError::Open { .. } => Exit::Permission,
+                state::Fault::Permission => Exit::Permission,
             },
             Self::Listen(problem) if problem.source.kind() == io::ErrorKind::PermissionDenied => {
                 Exit::Permission
             }
             Self::Control(problem) if problem.is_permission() => Exit::Permission,
-            Self::Listen(_) | Self::Control(_) => Exit::Unavailable,
+            Self::Metrics(problem) if problem.is_permission() => Exit::Permission,
+            Self::Listen(_) | Self::Control(_) | Self::Metrics(_) => Exit::Unavailable,
             Self::System { .. } => Exit::Internal,
         }
     }
@@ -63,6 +73,8 @@ impl StartError {
             Self::State(problem) => Some(problem.hint()),
             Self::Listen(problem) => problem.hint(),
             Self::Control(problem) => Some(problem.hint()),
+            Self::Metrics(problem) => Some(problem.hint()),
+            Self::Inherit(problem) => Some(problem.hint().to_owned()),
             Self::System { .. } => None,
         }
     }

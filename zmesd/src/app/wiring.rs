@@ -11,7 +11,7 @@ use crate::detect::DetectConfig;
 use crate::domain::Alarm;
 use crate::monitors::{Catalog, CatalogHandle, Refresh};
 use crate::ports::PushOrder;
-use crate::route::{Command, RouterHandle};
+use crate::route::{Command, PushRules, RouterHandle};
 
 /// Alarms from poller and reconciler to the router. Full: the poller waits, and what it misses meanwhile the
 /// reconciler finds in the Events table.
@@ -41,6 +41,7 @@ pub(super) struct Channels {
     pub(super) catalog_interval: (watch::Sender<Duration>, watch::Receiver<Duration>),
     pub(super) auth: (watch::Sender<AuthConfig>, watch::Receiver<AuthConfig>),
     pub(super) admin_group: (watch::Sender<String>, watch::Receiver<String>),
+    pub(super) push_rules: (watch::Sender<PushRules>, watch::Receiver<PushRules>),
 }
 
 impl Channels {
@@ -62,6 +63,7 @@ impl Channels {
             catalog_interval: watch::channel(config.zoneminder.monitor_reload_interval),
             auth: watch::channel(config.auth),
             admin_group: watch::channel(config.control.admin_group.clone()),
+            push_rules: watch::channel(PushRules::new(&config.push)),
         }
     }
 }

@@ -14,6 +14,10 @@ fn run(config: Option<&str>, log_level: Option<&str>) -> Command {
     Command::Run(RunArgs { config, log_level: log_level.map(str::to_owned) })
 }
 
+fn of(path: impl Into<PathBuf>) -> ConfigArgs {
+    ConfigArgs { config: Some(path.into()) }
+}
+
 #[test]
 fn the_grammar_is_the_pinned_one() {
     for (line, command) in [
@@ -24,8 +28,11 @@ fn the_grammar_is_the_pinned_one() {
             "zmesd run --config /x --log-level info,zmesd::ws=trace",
             run(Some("/x"), Some("info,zmesd::ws=trace")),
         ),
-        ("zmesd check-config", Command::CheckConfig(ConfigArgs { config: None })),
-        ("zmesd check-config --config /x", Command::CheckConfig(ConfigArgs { config: Some("/x".into()) })),
+        ("zmesd check-config", Command::CheckConfig(CheckArgs::default())),
+        (
+            "zmesd check-config --json --rehearse --config /x",
+            Command::CheckConfig(CheckArgs { config: of("/x"), json: true, rehearse: true }),
+        ),
         ("zmesd default-config", Command::DefaultConfig),
     ] {
         assert_eq!(parsed(line).unwrap(), command, "{line}");
@@ -111,7 +118,7 @@ fn a_good_configuration_is_summed_up_on_one_line() {
     let text = "[zoneminder]\nconfig = ''\ndatabase-url = 'mysql://u:hunter2@db/zm'\npath-map = '/dev'\n\
                 [server]\nplaintext = true\n[control]\nadmin-group = 'root'\n";
     fs::write(&path, text).unwrap();
-    let report = check_config(&ConfigArgs { config: Some(path.clone()) }, &Environment::default(), NO_LOOKS);
+    let report = check_config(&of(&path), &Environment::default(), NO_LOOKS);
     let line = format!(
         "configuration OK ({}): database zm at db:3306 as u, shared memory in /dev, ws without TLS on [::]:9000\n",
         path.display()
@@ -126,7 +133,7 @@ fn a_bad_configuration_exits_with_78_and_says_all() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("zmesd.toml");
     fs::write(&path, "[server]\nlistn = []\n[auth]\ntimeout = 20\n").unwrap();
-    let report = check_config(&ConfigArgs { config: Some(path.clone()) }, &Environment::default(), NO_LOOKS);
+    let report = check_config(&of(&path), &Environment::default(), NO_LOOKS);
     assert_eq!((report.code, report.stdout.as_str()), (EXIT_CONFIG, ""));
     for part in [":2: server.listn: unknown key, did you mean `listen`?", ":4: auth.timeout: ", "hint: "] {
         assert!(report.stderr.contains(part), "{part}: {}", report.stderr);
@@ -135,11 +142,7 @@ fn a_bad_configuration_exits_with_78_and_says_all() {
 
 #[test]
 fn a_missing_configuration_is_a_problem_with_a_way_out() {
-    let report = check_config(
-        &ConfigArgs { config: Some("/nonexistent/zmesd.toml".into()) },
-        &Environment::default(),
-        NO_LOOKS,
-    );
+    let report = check_config(&of("/nonexistent/zmesd.toml"), &Environment::default(), NO_LOOKS);
     assert_eq!(report.code, EXIT_CONFIG);
     assert!(report.stderr.contains("no such file"), "{}", report.stderr);
     assert!(report.stderr.contains("zmesd default-config > /nonexistent/zmesd.toml"), "{}", report.stderr);

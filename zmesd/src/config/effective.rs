@@ -152,7 +152,7 @@ pub(super) fn groups(config: &Config) -> Vec<Group> {
             .path("socket", Some(&config.control.socket))
             .text("admin-group", &config.control.admin_group),
     );
-    let metrics = config.metrics.listen.map(|address| address.to_string()).unwrap_or_default();
+    let metrics = config.metrics.listen.as_ref().map(ToString::to_string).unwrap_or_default();
     groups.push(Group::new("metrics").text("listen", &metrics));
     groups.push(
         Group::new("log").text("level", &config.log.level).text("format", log_format(config.log.format)),

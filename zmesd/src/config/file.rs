@@ -8,7 +8,7 @@ use std::time::Duration;
 use toml::de::DeTable;
 
 use super::forms::{
-    AppVersion, Choice, Flag, Gateway, Listener, Listeners, LogDirectives, Networks, Number, Origins,
+    AppVersion, Choice, Flag, Gateway, Listeners, LogDirectives, MetricsAddress, Networks, Number, Origins,
     PathName, Secret, Span, WebUrl, Words, ZoneminderVersion,
 };
 use super::problem::Problems;
@@ -24,7 +24,8 @@ section! {
     /// Where ZoneMinder is, and how closely to look at it.
     ZoneminderSection = "zoneminder" once {
         /// ZoneMinder's own configuration. It and conf.d/*.conf beside it say how to reach the database (ZM_DB_*),
-        /// where the shared memory is (ZM_PATH_MAP) and which server this is (ZM_SERVER_*).
+        /// where the shared memory is (ZM_PATH_MAP) and which server this is (ZM_SERVER_*). Where the default does not
+        /// exist, those of other distributions are looked for: /etc/zoneminder, /usr/local/etc/zm, /etc.
         "config" config: PathName = PathName, Literal::Text("/etc/zm/zm.conf"), Restart;
         /// Another way to the database, which then overrides zm.conf: "mysql://user:password@host/zm", or
         /// "mysql://user:password@localhost/zm?socket=/run/mysqld/mysqld.sock". TLS: "?ssl-ca=/path".
@@ -116,9 +117,9 @@ section! {
         /// A push older than this is not worth sending.
         "retry-for" retry_for: Span =
             Span { min: Duration::from_secs(1), max: DAY }, Literal::Text("10m"), Restart;
-        /// "shadow": decide and log, send nothing.
+        /// "shadow": decide and log, send nothing, so that zmesd can run beside an older server that rings the phones.
         "mode" mode: Choice<PushMode> = Choice(&[("live", PushMode::Live), ("shadow", PushMode::Shadow)]),
-            Literal::Text("live"), Restart;
+            Literal::Text("live"), Hot;
         /// Pushes a minute for one token; what exceeds it becomes one digest.
         "storm-limit" storm_limit: Number = Number { min: 1, max: 100_000 }, Literal::Number(30), Restart;
         /// Picture that the phone shows: "https://zm.example.org/zm/?view=image&eid=EVENTID&fid=snapshot", where
@@ -226,8 +227,9 @@ section! {
 section! {
     /// Numbers for Prometheus.
     MetricsSection = "metrics" once {
-        /// Address of /metrics, /healthz and /readyz: "127.0.0.1:9090". Empty: none.
-        "listen" listen: Listener = Listener, Literal::Text(""), Restart;
+        /// Address of /metrics, /healthz and /readyz, on this machine alone: "127.0.0.1:9090", or a Unix socket:
+        /// "unix:/run/zmesd/metrics.sock". Empty: none.
+        "listen" listen: MetricsAddress = MetricsAddress, Literal::Text(""), Hot;
     }
 }
 

@@ -29,8 +29,11 @@ pub use push::{
 };
 pub use section::{AnyForm, Complaint, Form, Key, Literal, Reload, Section};
 pub use template::{Fill, TablePlace, default_file, filled_file};
-pub use validate::{Loaded, Looks, PairCheck, PairFinding, PairPart, PushCheck, PushFinding, PushPart};
+pub use validate::{
+    Loaded, Looks, PairCheck, PairFinding, PairPart, PairWeight, PushCheck, PushFinding, PushPart,
+};
 
+use std::fmt;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -252,7 +255,25 @@ pub struct ControlConfig {
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct MetricsConfig {
     /// `listen`; `None`: no metrics.
-    pub listen: Option<SocketAddr>,
+    pub listen: Option<MetricsListen>,
+}
+
+/// Where metrics are served: never beyond this machine, because nobody is asked who they are.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum MetricsListen {
+    /// A port of the loopback.
+    Port(SocketAddr),
+    /// A Unix socket.
+    Socket(PathBuf),
+}
+
+impl fmt::Display for MetricsListen {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Port(address) => address.fmt(f),
+            Self::Socket(path) => write!(f, "unix:{}", path.display()),
+        }
+    }
 }
 
 /// `[log]`

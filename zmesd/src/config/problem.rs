@@ -3,6 +3,8 @@
 use std::fmt;
 use std::path::{Path, PathBuf};
 
+use zmes_shared::views::Finding;
+
 /// So many problems are printed; a file of another kind altogether would fill the screen otherwise.
 const SHOWN_MAX: usize = 100;
 
@@ -19,6 +21,31 @@ pub struct Problem {
     pub message: String,
     /// What to do about it.
     pub hint: String,
+    /// The daemon does not start with it, or apps do not connect; false: an operator should know before it bites.
+    pub grave: bool,
+}
+
+impl Problem {
+    /// Returns it as a finding of `doctor`.
+    pub fn finding(&self) -> Finding {
+        let step = match self.key.as_str() {
+            "server.tls.certificate" | "server.tls.key" => "certificate",
+            "zoneminder.config" => "zm.conf",
+            key if key.starts_with("ZM_") => "zm.conf",
+            _ => "configuration",
+        };
+        let line = self.line.map_or_else(String::new, |line| format!(":{line}"));
+        let key = if self.key.is_empty() { String::new() } else { format!(" {}:", self.key) };
+        let place = format!("{}{line}:{key}", self.file.display());
+        // About the file as a whole, the message names it already.
+        let named = self.key.is_empty() && self.message.contains(&*self.file.to_string_lossy());
+        let detail = if named { self.message.clone() } else { format!("{place} {}", self.message) };
+        if self.grave {
+            Finding::error(step, detail, self.hint.as_str())
+        } else {
+            Finding::warning(step, detail, self.hint.as_str())
+        }
+    }
 }
 
 impl fmt::Display for Problem {
@@ -54,7 +81,7 @@ impl Problems {
 
     /// Adds what is wrong with the configuration file as a whole.
     pub(super) fn push_whole(&mut self, line: Option<usize>, message: String, hint: String) {
-        self.push(Problem { file: self.file.clone(), line, key: String::new(), message, hint });
+        self.push(Problem { file: self.file.clone(), line, key: String::new(), message, hint, grave: true });
     }
 
     /// Adds what is wrong with one key of the configuration file.
@@ -129,7 +156,7 @@ pub(super) struct Place {
 impl Place {
     /// Returns a finding about the value here.
     pub(super) fn problem(&self, file: &Path, message: String, hint: String) -> Problem {
-        Problem { file: file.to_owned(), line: self.line, key: self.key.clone(), message, hint }
+        Problem { file: file.to_owned(), line: self.line, key: self.key.clone(), message, hint, grave: true }
     }
 }
 
@@ -154,6 +181,7 @@ mod tests {
             key: key.into(),
             message: "is wrong".into(),
             hint: "mend it".into(),
+            grave: true,
         }
     }
 

@@ -28,6 +28,13 @@ pub struct PushConfig {
     pub apns: Option<ApnsConfig>,
 }
 
+impl PushConfig {
+    /// Says whether there is a way to phones at all.
+    pub fn has_way(&self) -> bool {
+        self.proxy.is_some() || self.fcm.is_some() || self.apns.is_some()
+    }
+}
+
 impl Default for PushConfig {
     /// Push without a transport: what a file that does not mention `[push]` means.
     fn default() -> Self {

@@ -309,11 +309,15 @@ fn a_reload_knows_what_is_hot() {
         push.mode = 'shadow'
     ";
     let diff_hot = diff(&format!("{LEAST}{hot}"));
-    assert_eq!(diff_hot.hot, ["log.level", "server.max-clients", "zoneminder.poll-interval"]);
     assert_eq!(
-        diff_hot.needs_restart,
-        ["log.format", "metrics.listen", "push.mode", "server.listen", "zoneminder.catch-up"]
+        diff_hot.hot,
+        ["log.level", "metrics.listen", "server.max-clients", "zoneminder.poll-interval"]
     );
+    assert_eq!(diff_hot.needs_restart, ["log.format", "push.mode", "server.listen", "zoneminder.catch-up"]);
+    // With a way to phones the mode changes alone: without one it says whether there is a push side at all.
+    let phones = place.config(&format!("{LEAST}{PUSH}"));
+    let shadow = phones.diff(&place.config(&format!("{LEAST}{PUSH}\n[push]\nmode = 'shadow'\n")));
+    assert_eq!((shadow.hot, shadow.needs_restart), (vec!["push.mode".to_owned()], vec![]));
     let tls = diff(&LEAST.replace("cert.pem", "apns.p8"));
     assert_eq!((tls.hot, tls.needs_restart), (vec!["server.tls.certificate".to_owned()], vec![]));
     let plain = diff(&format!("{LEAST}server.plaintext = true\n"));

@@ -31,7 +31,9 @@ use zmes_shared::views::MonitorView;
 pub use listener::{BindError, ControlListener};
 
 use crate::monitors::CatalogHandle;
-use crate::ports::{AlarmTrigger, CertificateInfo, Clock, ConfigReload, DbHealth, EventStore, PushSide};
+use crate::ports::{
+    AlarmTrigger, CertificateInfo, Clock, ConfigReload, DatabaseCheck, DbHealth, EventStore, PushSide,
+};
 use crate::route::{RouterHandle, Tap};
 use crate::state::StateHandle;
 use crate::telemetry::Counters;
@@ -71,6 +73,8 @@ pub struct ControlParts {
     pub database: watch::Receiver<DbHealth>,
     /// ZoneMinder's Events table: what `why` asks about events that were not announced.
     pub events: Arc<dyn EventStore>,
+    /// ZoneMinder's database itself.
+    pub zoneminder: Arc<dyn DatabaseCheck>,
     /// The ways to phones.
     pub push: Arc<dyn PushSide>,
     /// Makes ZoneMinder itself record.
@@ -87,6 +91,8 @@ pub struct ControlParts {
     pub certificate: Arc<dyn CertificateInfo>,
     /// Where apps are served: `wss://[::]:9000`.
     pub listening: watch::Receiver<Vec<String>>,
+    /// Which sockets were open before the daemon started: `control`, `app`.
+    pub handed: Vec<String>,
     /// When the daemon started, by the wall clock.
     pub started_at: Timestamp,
     /// The same moment by the monotonic clock.

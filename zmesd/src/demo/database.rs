@@ -12,7 +12,10 @@ use tokio::time::Instant;
 use zmes_shared::{EventId, MonitorId};
 
 use crate::domain::{Monitor, MonitorRights, MonitorSet, Recording, User, ZmVersion};
-use crate::ports::{AccountStore, DbError, EventRow, EventStore, MonitorStore, Zoneminder};
+use crate::ports::{
+    AccountStore, DatabaseCheck, DatabaseFault, DatabaseReport, DbError, EventRow, EventStore, MonitorStore,
+    Zoneminder,
+};
 
 /// Name and password of the one user.
 pub(super) const ADMIN: &str = "admin";
@@ -163,6 +166,19 @@ impl AccountStore for Database {
 
     async fn token_secret(&self) -> Result<Option<SecretString>, DbError> {
         Ok(None)
+    }
+}
+
+#[async_trait]
+impl DatabaseCheck for Database {
+    async fn examine(&self) -> Result<DatabaseReport, (DatabaseFault, DbError)> {
+        let newest = self.events().iter().map(|event| (event.monitor, event.id)).collect();
+        Ok(DatabaseReport {
+            server: "the demo's own".to_owned(),
+            zoneminder: Some(VERSION),
+            clock: None,
+            newest,
+        })
     }
 }
 

@@ -74,7 +74,7 @@ pub struct DetectParts {
     pub record: Record,
     /// The wall clock.
     pub clock: Arc<dyn Clock>,
-    /// The poller counts its rounds here.
+    /// Poller and reconciler count here, and say that they move.
     pub counters: Arc<Counters>,
     /// Where alarms go.
     pub alarms: mpsc::Sender<Alarm>,
@@ -99,7 +99,13 @@ pub fn build(parts: DetectParts) -> Detection {
     let (question_tx, question_rx) = mpsc::channel(QUESTIONS);
     let (answer_tx, answer_rx) = mpsc::channel(QUESTIONS);
     Detection {
-        reconciler: Reconciler::new(Arc::clone(&parts.store), parts.config.clone(), parts.record, report_tx),
+        reconciler: Reconciler::new(
+            Arc::clone(&parts.store),
+            parts.config.clone(),
+            parts.record,
+            report_tx,
+            Arc::clone(&parts.counters),
+        ),
         lookup: Lookup::new(parts.store, question_rx, answer_tx),
         poller: Poller::new(PollerParts {
             source: parts.source,

@@ -27,6 +27,9 @@ use crate::telemetry::Counters;
 /// ZoneMinder's own default of `ZM_WATCH_MAX_DELAY`, until the catalog has been read.
 const WATCH_MAX_DELAY: Duration = Duration::from_secs(45);
 
+/// After so long without a round, beside some of its intervals, the poller is taken to stand still.
+const STANDSTILL: Duration = Duration::from_secs(5);
+
 /// Rows kept of monitors that the catalog does not know (yet): it may not have been read, or the monitor is new.
 const UNCLAIMED: usize = 1000;
 
@@ -175,15 +178,18 @@ impl Poller {
     }
 
     async fn on_tick(&mut self) -> Result<(), Ended> {
-        let round = Round::new(&self.rules, &*self.parts.clock);
-        let mut news = Vec::new();
+        let (round, counters) = (Round::new(&self.rules, &*self.parts.clock), &self.parts.counters);
+        let (began, mut news) = (Instant::now(), Vec::new());
         for (monitor, track) in &mut self.tracks {
             let looked = track.look(&mut *self.parts.source, &round);
+            looked.error.into_iter().for_each(|error| counters.shm_errors.count(error));
             if looked.changed || looked.ask.is_some() || !looked.alarms.is_empty() {
                 news.push((*monitor, looked));
             }
         }
-        self.parts.counters.polls.increment();
+        counters.polls.increment();
+        counters.timings.poll.record(began.elapsed());
+        counters.beats.poller.back_within(STANDSTILL.saturating_add(self.rules.config.poll_interval * 10));
         trace!(monitors = self.tracks.len(), "polled");
         self.conclude(news).await
     }

@@ -19,6 +19,7 @@ use super::record::Record;
 use super::window::{Look, Window};
 use crate::config::Source;
 use crate::ports::{DbError, EventRow, EventStore};
+use crate::telemetry::Counters;
 
 /// Rows read at a time.
 const PAGE: u32 = 500;
@@ -26,6 +27,10 @@ const PAGE: u32 = 500;
 const PAGES: u32 = 20;
 /// Halvings of the range of ids when the start of catching up is looked for; 64 would do for any table.
 const HALVINGS: u32 = 70;
+
+/// After so long, beside its interval, the reconciler is taken to stand still: catching up asks the database many
+/// times, and each answer may take its time.
+const STANDSTILL: Duration = Duration::from_mins(2);
 
 /// What the reconciler tells the poller.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -48,6 +53,7 @@ pub struct Reconciler {
     /// `None` until the database has answered for the first time.
     window: Option<Window>,
     reachable: Option<bool>,
+    counters: Arc<Counters>,
 }
 
 /// Why a round ended early.
@@ -75,8 +81,9 @@ impl Reconciler {
         config: watch::Receiver<DetectConfig>,
         record: Record,
         reports: mpsc::Sender<Report>,
+        counters: Arc<Counters>,
     ) -> Self {
-        Self { store, config, record, reports, window: None, reachable: None }
+        Self { store, config, record, reports, window: None, reachable: None, counters }
     }
 
     /// Compares until told to stop.
@@ -90,6 +97,7 @@ impl Reconciler {
         let mut ticks = ticker(period);
         let mut config = self.config.clone();
         loop {
+            self.counters.beats.reconciler.back_within(period.saturating_add(STANDSTILL));
             tokio::select! {
                 Ok(()) = config.changed() => {
                     let wanted = config.borrow_and_update().reconcile_interval;

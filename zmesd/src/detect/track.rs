@@ -17,6 +17,7 @@ use crate::config::Source;
 use crate::domain::{Alarm, Monitor, Reading};
 use crate::ports::{Clock, EventRow};
 use crate::source::{MonitorSource, ReadError};
+use crate::telemetry::ShmError;
 
 /// By what all looks are judged.
 #[derive(Debug)]
@@ -76,6 +77,8 @@ pub(super) struct Looked {
     pub(super) ask: Option<u64>,
     /// What is shown has changed.
     pub(super) changed: bool,
+    /// Why the shared memory showed nothing.
+    pub(super) error: Option<ShmError>,
 }
 
 #[derive(Debug)]
@@ -123,10 +126,9 @@ impl Track {
                 Err(error) => self.on_error(error, round),
             }
         };
+        let error = shown.condition.error();
         let changed = self.show(shown);
-        let mut looked = self.alarms(step, round);
-        looked.changed = changed;
-        looked
+        Looked { changed, error, ..self.alarms(step, round) }
     }
 
     /// Takes the monitor's open events as the answer to a question.
@@ -233,7 +235,7 @@ impl Track {
             detected: round.now,
             origin: found.origin,
         };
-        Looked { alarms: found.into_iter().map(alarm).collect(), ask: step.ask, changed: false }
+        Looked { alarms: found.into_iter().map(alarm).collect(), ask: step.ask, ..Looked::default() }
     }
 
     fn show(&mut self, shown: Shown) -> bool {
@@ -276,6 +278,20 @@ impl Track {
     }
 }
 
+fn kind(error: &ReadError) -> ShmError {
+    match error {
+        ReadError::NotThere { .. } => ShmError::NotThere,
+        ReadError::Starting => ShmError::Starting,
+        ReadError::Stopped => ShmError::Stopped,
+        ReadError::UnknownLayout { .. } => ShmError::UnknownLayout,
+        ReadError::HalfInitialised { .. } => ShmError::HalfInitialised,
+        ReadError::Short { .. } => ShmError::Short,
+        ReadError::Implausible { .. } => ShmError::Implausible,
+        ReadError::Permission(_) => ShmError::Permission,
+        ReadError::Io { .. } => ShmError::Io,
+    }
+}
+
 /// Returns what is shown of a monitor that is not followed, or not yet.
 pub fn unseen(monitor: &Monitor) -> MonitorView {
     let reason = monitor.watched.err().map_or("not looked at yet", |reason| reason.as_str());
@@ -292,6 +308,20 @@ pub fn unseen(monitor: &Monitor) -> MonitorView {
 }
 
 impl Condition {
+    /// Returns what is counted: a look at the shared memory that showed nothing.
+    fn error(&self) -> Option<ShmError> {
+        match self {
+            Self::Unreadable(error) => Some(kind(error)),
+            Self::Frozen(_) => Some(ShmError::Frozen),
+            Self::Database { layout: Some(_), .. } => Some(ShmError::UnknownLayout),
+            Self::NotLookedAt
+            | Self::Fine
+            | Self::NoSignal
+            | Self::Remarkable(_)
+            | Self::Database { layout: None, .. } => None,
+        }
+    }
+
     fn healthy(&self) -> bool {
         match self {
             Self::Fine | Self::NoSignal | Self::Remarkable(_) | Self::Database { trouble: None, .. } => true,

@@ -11,8 +11,21 @@ pub struct CertificateSummary {
     pub sans: Vec<String>,
     /// The end of its validity.
     pub not_after: Timestamp,
-    /// What apps may stumble over, one sentence each.
-    pub problems: Vec<String>,
+    /// What apps may stumble over.
+    pub problems: Vec<CertificateProblem>,
+    /// What iOS has against it where an app has the system check certificates (zmNinja does not, unless told to).
+    pub objections: Vec<CertificateProblem>,
+}
+
+/// One thing that is wrong with the certificate.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CertificateProblem {
+    /// Apps that look at certificates at all do not connect.
+    pub grave: bool,
+    /// One sentence.
+    pub message: String,
+    /// What to do about it.
+    pub hint: String,
 }
 
 /// Tells of the certificate in use.

@@ -24,6 +24,25 @@ pub struct EventRow {
     pub open: bool,
 }
 
+/// Where a monitor is that is not among those of this server.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Whereabouts {
+    /// There is no such row: it was deleted.
+    Gone,
+    /// The row is marked as deleted (1.37+ keeps it).
+    Deleted {
+        /// Its name.
+        name: String,
+    },
+    /// It is there, on this server or another one.
+    There {
+        /// Its name.
+        name: String,
+        /// `Monitors.ServerId`; 0: none.
+        server: u32,
+    },
+}
+
 /// Reads events. Each call is bounded in time by the implementation.
 #[async_trait]
 pub trait EventStore: Send + Sync + std::fmt::Debug {
@@ -35,4 +54,9 @@ pub trait EventStore: Send + Sync + std::fmt::Debug {
 
     /// Returns the open events of one monitor, newest first (at most 8).
     async fn open_events(&self, monitor: MonitorId) -> Result<Vec<EventRow>, DbError>;
+
+    /// Returns where the monitor of an event is; `None`: this store cannot tell.
+    async fn whereabouts(&self, _monitor: MonitorId) -> Result<Option<Whereabouts>, DbError> {
+        Ok(None)
+    }
 }

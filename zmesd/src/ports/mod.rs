@@ -6,6 +6,7 @@ mod accounts;
 mod certificate;
 mod clock;
 mod configuration;
+mod database;
 mod events;
 mod login;
 mod push;
@@ -14,10 +15,11 @@ mod trigger;
 mod zoneminder;
 
 pub use accounts::AccountStore;
-pub use certificate::{CertificateInfo, CertificateSummary};
+pub use certificate::{CertificateInfo, CertificateProblem, CertificateSummary};
 pub use clock::{Clock, SystemClock};
-pub use configuration::ConfigReload;
-pub use events::{EventRow, EventStore};
+pub use configuration::{ConfigExamined, ConfigReload};
+pub use database::{DatabaseCheck, DatabaseFault, DatabaseReport};
+pub use events::{EventRow, EventStore, Whereabouts};
 pub use login::LoginCheck;
 pub use push::{
     CheckStep, Delivered, Push, PushBatch, PushDelivery, PushEnding, PushError, PushOrder, PushReceipt,

@@ -4,8 +4,10 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use jiff::Timestamp;
+use zmes_shared::views::PushModeState;
 
 use super::CheckStep;
+use crate::domain::Token;
 
 /// How far one transport comes without sending anything.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -70,11 +72,17 @@ pub trait PushSide: Send + Sync + std::fmt::Debug {
     /// `fcm`, `apns`) where one is named. Empty: none is configured. Bounded in time by the implementation.
     async fn check(&self, only: Option<&str>) -> Vec<TransportCheck>;
 
+    /// Says whether pushes are sent.
+    fn mode(&self) -> PushModeState;
+
     /// Returns what became of pushes since the start.
     fn counts(&self) -> PushCounts;
 
     /// Returns the transports and how they are.
     fn breakers(&self) -> Vec<BreakerView>;
+
+    /// Returns the names of the transports that a token takes, the first one first; empty: there is no way to it.
+    fn ways(&self, token: &Token) -> Vec<String>;
 
     /// Returns how long each stage takes, in the order in which an alarm passes them.
     fn latencies(&self) -> Vec<StageLatency>;

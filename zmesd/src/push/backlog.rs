@@ -3,6 +3,8 @@
 //! Pure bookkeeping: while something is behind, new deliveries are not taken into memory, because they would overtake
 //! what the disk still holds; they are read in their turn.
 
+use std::collections::VecDeque;
+
 use crate::domain::DeliveryId;
 
 /// Deliveries that are read at a time.
@@ -21,13 +23,15 @@ pub(super) struct Backlog {
     again: bool,
     /// The last page did not hold everything: what is missing is not on the disk yet.
     starved_at: Option<DeliveryId>,
+    /// What was handed over and left to the disk, from first to last: ascending, not read yet.
+    left: VecDeque<(DeliveryId, DeliveryId)>,
 }
 
 impl Backlog {
     /// Returns the bookkeeping of a daemon that has just started: everything up to `last` is only on the disk.
     pub(super) fn at_start(last: DeliveryId) -> Self {
         let behind = (last > DeliveryId::default()).then(DeliveryId::default);
-        Self { behind, newest: last, reading: None, again: false, starved_at: None }
+        Self { behind, newest: last, reading: None, again: false, starved_at: None, left: VecDeque::new() }
     }
 
     /// Says whether something is missing in memory.
@@ -39,6 +43,16 @@ impl Backlog {
     pub(super) fn leave(&mut self, first: DeliveryId, last: DeliveryId) {
         self.behind.get_or_insert(DeliveryId(first.0 - 1));
         self.newest = self.newest.max(last);
+        match self.left.back_mut() {
+            Some((_, before)) if before.0 + 1 == first.0 => *before = last,
+            Some(_) | None => self.left.push_back((first, last)),
+        }
+    }
+
+    /// Says whether a delivery of a page was handed over before; else the router could not hand it over, and it is
+    /// news.
+    pub(super) fn was_left(&self, id: DeliveryId) -> bool {
+        self.left.iter().any(|(first, last)| (*first..=*last).contains(&id))
     }
 
     /// Some delivery was not handed over, and nobody knows which: everything is read again, and what is in memory is
@@ -62,6 +76,13 @@ impl Backlog {
     /// A page has been read: its last delivery, and whether there may be more.
     pub(super) fn read(&mut self, last: Option<DeliveryId>, full: bool) {
         let Some(committed) = self.reading.take() else { return };
+        while let (Some((first, end)), Some(last)) = (self.left.front_mut(), last) {
+            if *end > last {
+                *first = (*first).max(DeliveryId(last.0 + 1));
+                break;
+            }
+            self.left.pop_front();
+        }
         if std::mem::take(&mut self.again) {
             return;
         }
@@ -129,7 +150,8 @@ mod tests {
         assert_eq!(backlog.next_page(DeliveryId(30)), Some(DeliveryId(20)));
         backlog.unread();
         assert_eq!(backlog.next_page(DeliveryId(30)), Some(DeliveryId(20)), "tried again");
+        assert!([11, 20, 30].into_iter().all(|id| backlog.was_left(DeliveryId(id)) == (id > 20)));
         backlog.read(Some(DeliveryId(30)), false);
-        assert!(!backlog.is_behind());
+        assert!(!backlog.is_behind() && !backlog.was_left(DeliveryId(30)));
     }
 }

@@ -79,7 +79,8 @@ impl Breaker {
         luck: f64,
     ) -> Option<Duration> {
         let failures = match self.state {
-            State::Closed(failures) if failures + 1 < FAILURES => {
+            // Who names a time means everybody, not the one who asked.
+            State::Closed(failures) if failures + 1 < FAILURES && retry_after.is_none() => {
                 self.state = State::Closed(failures + 1);
                 return None;
             }
@@ -135,9 +136,15 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn retry_after_lengthens_the_rest() {
+    async fn a_provider_that_names_a_time_is_left_alone_until_then_by_everybody() {
         let mut breaker = Breaker::new();
-        let rests = (0..FAILURES).filter_map(|_| breaker.failed(Instant::now(), Some(after(30)), 0.5));
-        assert_eq!(rests.collect::<Vec<_>>(), [after(30)]);
+        let now = Instant::now();
+        let rests = (0..FAILURES).filter_map(|_| breaker.failed(now, Some(after(30)), 0.5));
+        assert_eq!(
+            rests.collect::<Vec<_>>(),
+            [after(30)],
+            "the first answer says it, the others nothing new"
+        );
+        assert!(!breaker.admits(now + after(29)) && breaker.admits(now + after(30)));
     }
 }

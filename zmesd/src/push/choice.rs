@@ -7,8 +7,9 @@ use std::sync::Arc;
 use tokio::time::Instant;
 
 use super::dispatcher::Dispatcher;
+use super::gate::Gate;
 use super::lanes::Job;
-use super::shipment::Shipment;
+use super::shipment::{Shipment, Way};
 use super::storm::Turn;
 use super::transport::Transports;
 use crate::domain::{Origin, SkipReason, Token, TokenId};
@@ -73,11 +74,11 @@ impl Dispatcher {
             }
         }
         let Some(first) = jobs.first() else { return Err(None) };
-        let candidates = self.candidates(&first.token);
+        let ways = self.ways(&first.token, gate, now);
         if jobs.iter().all(|job| job.attempts == 0) && first.alarm.origin != Origin::Test {
             self.lanes.guard(id, now).count();
         }
-        Ok(Shipment { token: id, jobs, digest, gate, candidates })
+        Ok(Shipment { token: id, jobs, digest, gate, ways })
     }
 
     /// Returns a lane to its place.
@@ -86,7 +87,18 @@ impl Dispatcher {
         self.lanes.back(id, due, |token| gate_of(transports, remembered, token));
     }
 
-    /// Returns the ways to a phone, the best first.
+    /// Returns the ways to a phone with which of them rest; the one whose turn it is does not.
+    fn ways(&self, token: &Token, turn: usize, now: Instant) -> Vec<Way> {
+        let own = self.gates.get(turn).map(Gate::name);
+        let rests = |name: &str| {
+            let gate = self.gates.iter().find(|gate| gate.name() == name);
+            Some(name) != own && gate.is_some_and(|gate| !gate.breaker.admits(now))
+        };
+        let way = |transport: Arc<dyn PushTransport>| Way { rests: rests(transport.name()), transport };
+        self.candidates(token).into_iter().map(way).collect()
+    }
+
+    /// Returns the transports for a phone, the best first.
     pub(super) fn candidates(&self, token: &Token) -> Vec<Arc<dyn PushTransport>> {
         self.parts.transports.candidates(&remembering(&self.remembered, token))
     }

@@ -4,11 +4,13 @@ use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
+use jiff::Timestamp;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until, timeout};
 use tokio_util::sync::CancellationToken;
-use tracing::{error, info, warn};
+use tracing::{debug, error, info, warn};
+use zmes_shared::MonitorId;
 
 use super::backlog::Backlog;
 use super::choice::gate_of;
@@ -20,11 +22,11 @@ use super::shipment::Shipped;
 use super::status::PushStatus;
 use super::storm::WINDOW;
 use super::transport::Transports;
-use crate::config::{AuthConfig, PushConfig, PushMode};
+use crate::config::{AuthConfig, PushConfig};
 use crate::domain::{DeliveryId, TokenId};
 use crate::monitors::Catalog;
 use crate::ports::{Clock, PushOrder};
-use crate::route::{RouterHandle, Tap};
+use crate::route::{PushRules, RouterHandle, Tap};
 use crate::state::{Committed, Note, StateHandle};
 use crate::telemetry::{Counters, Latencies};
 
@@ -40,6 +42,8 @@ const UNWRITTEN: u64 = 1_024;
 pub(super) const PATIENCE: Duration = Duration::from_secs(3);
 /// How often what has expired is looked for.
 const SWEEP: Duration = Duration::from_secs(5);
+/// After so long without a turn, though each sweep is one, the dispatcher is taken to stand still.
+const STANDSTILL: Duration = Duration::from_secs(30);
 /// How often transports are looked at, though nobody asks.
 const LOOK: Duration = Duration::from_hours(1);
 /// Pause after the disk could not be read.
@@ -72,7 +76,7 @@ pub struct DispatcherParts {
     pub router: RouterHandle,
     /// Who watches.
     pub tap: Tap,
-    /// What the router counts: among it orders that it could not hand over.
+    /// Numbers since the start: among them orders that the router could not hand over.
     pub counters: Arc<Counters>,
     /// How things are, for others.
     pub status: Arc<PushStatus>,
@@ -80,6 +84,8 @@ pub struct DispatcherParts {
     pub latencies: Arc<Latencies>,
     /// `[push]`
     pub config: PushConfig,
+    /// What of it may change: whether anything is sent.
+    pub rules: watch::Receiver<PushRules>,
     /// The time within which a token may get `storm-limit` pushes: [`DispatcherParts::MINUTE`], but for tests.
     pub storm_window: Duration,
     /// Wall time.
@@ -116,7 +122,9 @@ pub struct Dispatcher {
     pub(super) deferred: u64,
     pub(super) sending: JoinSet<Shipped>,
     pub(super) registrations: Registrations,
-    /// Looks at transports, burials of tokens.
+    /// What was given up, of which the router has not heard yet.
+    pub(super) untold: Vec<(TokenId, MonitorId, Timestamp)>,
+    /// Looks at transports, burials of tokens, and what was given up.
     errands: JoinSet<()>,
     /// Deliveries up to these are not sent any more, with the moment when that was said.
     pub(super) withdrawn: HashMap<TokenId, (DeliveryId, Instant)>,
@@ -146,6 +154,7 @@ impl Dispatcher {
             deferred: 0,
             sending: JoinSet::new(),
             registrations: Registrations::default(),
+            untold: Vec::new(),
             errands: JoinSet::new(),
             withdrawn: HashMap::new(),
             unsaved: VecDeque::new(),
@@ -161,8 +170,10 @@ impl Dispatcher {
         sweep.set_missed_tick_behavior(MissedTickBehavior::Delay);
         look.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut orders = Vec::with_capacity(ORDERS);
+        self.on_rules(false);
         while !stop.is_cancelled() {
             let due = self.proceed();
+            self.parts.counters.beats.dispatcher.back_within(STANDSTILL);
             tokio::select! {
                 biased;
                 Some(Ok(shipped)) = self.sending.join_next() => self.on_shipped(shipped),
@@ -175,6 +186,7 @@ impl Dispatcher {
                 }
                 Ok(()) = self.parts.committed.changed() => {}
                 Ok(()) = self.parts.trouble.changed() => {}
+                Ok(()) = self.parts.rules.changed() => self.on_rules(true),
                 () = sleep_until(due.unwrap_or_else(Instant::now)), if due.is_some() => {}
                 _ = sweep.tick() => self.sweep(),
                 _ = look.tick() => self.look(),
@@ -188,6 +200,7 @@ impl Dispatcher {
     fn proceed(&mut self) -> Option<Instant> {
         let now = Instant::now();
         self.save();
+        self.tell_untold();
         self.release(now);
         self.read_backlog(now);
         let (transports, remembered) = (&self.parts.transports, &self.remembered);
@@ -223,6 +236,19 @@ impl Dispatcher {
         }
     }
 
+    /// Tells the router of what was given up: an interval counts from what was sent.
+    fn tell_untold(&mut self) {
+        if self.untold.is_empty() {
+            return;
+        }
+        let (router, untold) = (self.parts.router.clone(), std::mem::take(&mut self.untold));
+        self.errands.spawn(async move {
+            if router.untold(untold).await.is_err() {
+                debug!("the router is busy: intervals count from pushes that were given up");
+            }
+        });
+    }
+
     /// Says whether nothing is sent because too many outcomes are not on the disk: each would be repeated after a
     /// crash. While the disk cannot be written at all, phones ring nevertheless.
     pub(super) fn held_up(&self) -> bool {
@@ -237,6 +263,7 @@ impl Dispatcher {
 
     /// Has the router lay a dead token to rest; it then withdraws what still waits.
     pub(super) fn bury(&mut self, token: TokenId, reason: String) {
+        self.parts.counters.dead_tokens.increment();
         let router = self.parts.router.clone();
         self.errands.spawn(async move {
             if router.token_dead(token, reason).await.is_err() {
@@ -244,6 +271,20 @@ impl Dispatcher {
                 warn!("the router is busy: a dead token stays");
             }
         });
+    }
+
+    /// Says whether pushes are decided and logged, but not sent.
+    pub(super) fn in_shadow(&self) -> bool {
+        self.parts.rules.borrow().shadow
+    }
+
+    fn on_rules(&mut self, changed: bool) {
+        let PushRules { enabled, shadow, .. } = *self.parts.rules.borrow_and_update();
+        match (enabled, shadow) {
+            (true, true) => warn!("push.mode is shadow: pushes are decided and logged, none is sent"),
+            (true, false) if changed => info!("push.mode is live: pushes are sent"),
+            (_, _) => {}
+        }
     }
 
     fn sweep(&mut self) {
@@ -259,7 +300,7 @@ impl Dispatcher {
 
     /// Looks whether the providers can be reached, and says so.
     fn look(&mut self) {
-        if self.parts.config.mode == PushMode::Shadow {
+        if self.in_shadow() {
             return;
         }
         for transport in self.parts.transports.all() {

@@ -9,7 +9,6 @@ use super::backlog::PAGE;
 use super::choice::gate_of;
 use super::dispatcher::{Dispatcher, MEMORY, PATIENCE, RELOAD_PAUSE};
 use super::lanes::Job;
-use crate::config::PushMode;
 use crate::domain::{DeliveryId, Token, TokenId};
 use crate::ports::{PushBatch, PushDelivery, PushOrder};
 use crate::state::{PushPage, QueuedPush, StateError};
@@ -78,17 +77,18 @@ impl Dispatcher {
                 return;
             }
         };
-        self.backlog.read(page.last, page.full);
-        self.paged = self.paged.max(page.last.unwrap_or_default());
         for QueuedPush { id, token, alarm, badge, attempts } in page.pushes {
             if finished.contains(&id) || !self.outstanding.insert(id) {
                 continue;
             }
-            if id <= self.parts.last_delivery {
+            // Of the daemon before, or of an alarm that the router could not hand over: nobody has counted it.
+            if !self.backlog.was_left(id) {
                 self.parts.status.came(1);
             }
             self.enqueue(Job { id, token, alarm, badge, attempts, receipts: None });
         }
+        self.backlog.read(page.last, page.full);
+        self.paged = self.paged.max(page.last.unwrap_or_default());
     }
 
     fn read_later(&mut self) {
@@ -162,7 +162,7 @@ impl Dispatcher {
     }
 
     fn on_register(&mut self, token: &Arc<Token>) {
-        if self.parts.config.mode == PushMode::Shadow {
+        if self.in_shadow() {
             return;
         }
         if let Some(transport) = self.candidates(token).into_iter().next() {

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use jiff::Timestamp;
 use tokio::time::Instant;
 use tracing::{debug, info, warn};
 
@@ -10,16 +11,13 @@ use super::dispatcher::Dispatcher;
 use super::lanes::Job;
 use super::retry;
 use super::shipment::{Answer, Shipped};
-use crate::config::PushMode;
 use crate::ports::{Delivered, PushEnding, PushError, PushReceipt};
 use crate::route::PushOutcome;
 use crate::state::{Attempt, Note, Outcome};
-use crate::telemetry::Stage;
+use crate::telemetry::{Pushed, Stage, Transport};
 
 /// What a delivery that comes too late is marked with.
 const EXPIRED: &str = "expired";
-/// What is marked in shadow mode.
-const SHADOW: &str = "shadow";
 /// What is marked where no transport takes the token.
 const NO_TRANSPORT: &str = "no transport takes this token";
 
@@ -32,8 +30,8 @@ impl Dispatcher {
         if let Some(reason) = self.forbidden(job) {
             return Some(Outcome::Skipped(reason.as_str()));
         }
-        if self.parts.config.mode == PushMode::Shadow {
-            return Some(Outcome::Skipped(SHADOW));
+        if self.in_shadow() {
+            return Some(Outcome::Shadow { latency: self.latency(job) });
         }
         if self.candidates(&job.token).is_empty() {
             return Some(Outcome::Failed(NO_TRANSPORT.to_owned()));
@@ -48,7 +46,13 @@ impl Dispatcher {
 
     /// Ends a job for a reason that is not a provider's.
     pub(super) fn conclude(&mut self, job: &Job, outcome: Outcome) {
-        self.note(job, "".into(), Duration::ZERO, outcome);
+        let mut transport = "".into();
+        if let Outcome::Shadow { latency } = outcome {
+            self.parts.latencies.record(Stage::Shadow, latency);
+            // The way that it would have taken.
+            transport = self.candidates(&job.token).first().map_or(transport, |first| first.name().into());
+        }
+        self.note(job, transport, Duration::ZERO, outcome);
     }
 
     /// Takes what has come out.
@@ -61,7 +65,7 @@ impl Dispatcher {
                 .status
                 .update(gate.name(), |status| status.in_flight = status.in_flight.saturating_sub(1));
         }
-        for answer in &answers {
+        for answer in answers.iter().filter(|answer| answer.asked) {
             self.judge(answer, now);
         }
         let asked = answers.len();
@@ -93,7 +97,7 @@ impl Dispatcher {
         last: bool,
         elsewhere: bool,
     ) -> Option<Duration> {
-        let Answer { transport, result, took } = answer;
+        let Answer { transport, result, took, .. } = answer;
         let token = jobs.first().map(|job| Arc::clone(&job.token))?;
         match result {
             Ok(delivered) => {
@@ -144,6 +148,7 @@ impl Dispatcher {
         for job in jobs {
             let latency = self.latency(job);
             self.parts.latencies.record(Stage::Pushed, latency);
+            self.parts.counters.timings.alarm_to_push.record(latency);
             let provider_id = delivered.provider_id.clone();
             self.note(
                 job,
@@ -165,6 +170,7 @@ impl Dispatcher {
 
     /// Tells a transport's breaker of an answer.
     fn judge(&mut self, answer: &Answer, now: Instant) {
+        self.parts.counters.timings.record_push(Transport::of(&answer.transport), answer.took);
         let Some(gate) = self.gates.iter_mut().find(|gate| gate.name() == &*answer.transport) else { return };
         let retry_after = match &answer.result {
             Err(PushError::Temporary { retry_after, .. }) => *retry_after,
@@ -207,16 +213,20 @@ impl Dispatcher {
             Outcome::Failed(_) => {
                 status.gave_up();
                 status.went();
+                self.untold.push((job.token.id, job.alarm.monitor, job.alarm.at));
             }
-            Outcome::Skipped(_) => status.went(),
+            Outcome::Skipped(_) | Outcome::Shadow { .. } => status.went(),
             Outcome::Retry(_) => {}
         }
+        self.parts.counters.pushes.count((Transport::of(&transport), counted(&outcome)));
         report(job, &transport, &outcome);
-        self.tell(job, &outcome);
+        // The same moment for both: a watcher knows by it what it has read in the log already.
+        let at = self.parts.clock.now();
+        self.tell(job, at, &outcome);
         let attempt = Attempt {
             delivery: job.id,
             token: job.token.id,
-            at: self.parts.clock.now(),
+            at,
             transport,
             attempts: job.attempts,
             took,
@@ -227,16 +237,17 @@ impl Dispatcher {
     }
 
     /// Tells those who watch.
-    fn tell(&self, job: &Job, outcome: &Outcome) {
+    fn tell(&self, job: &Job, at: Timestamp, outcome: &Outcome) {
         self.parts.tap.delivery(|| {
             let (word, detail) = match outcome {
                 Outcome::Sent { provider_id, .. } => ("sent", provider_id.clone()),
                 Outcome::Retry(answer) => ("retry", Some(answer.clone())),
                 Outcome::Failed(answer) => ("failed", Some(answer.clone())),
                 Outcome::Skipped(reason) => ("skipped", Some((*reason).to_owned())),
+                Outcome::Shadow { .. } => ("skipped", Some(Outcome::SHADOW.to_owned())),
             };
             PushOutcome {
-                at: self.parts.clock.now(),
+                at,
                 alarm: Arc::clone(&job.alarm),
                 token: Arc::clone(&job.token),
                 outcome: word,
@@ -252,6 +263,18 @@ impl Dispatcher {
     }
 }
 
+/// Returns what an outcome counts as.
+fn counted(outcome: &Outcome) -> Pushed {
+    match outcome {
+        Outcome::Sent { .. } => Pushed::Sent,
+        Outcome::Retry(_) => Pushed::Retry,
+        Outcome::Failed(reason) if reason == EXPIRED => Pushed::Expired,
+        Outcome::Failed(_) => Pushed::Failed,
+        Outcome::Shadow { .. } => Pushed::Shadow,
+        Outcome::Skipped(_) => Pushed::Skipped,
+    }
+}
+
 /// Tells whoever waits for this delivery.
 fn report(job: &Job, transport: &Arc<str>, outcome: &Outcome) {
     let Some(receipts) = &job.receipts else { return };
@@ -260,6 +283,7 @@ fn report(job: &Job, transport: &Arc<str>, outcome: &Outcome) {
         Outcome::Retry(answer) => PushEnding::Failed(format!("{answer} (it will be tried again)")),
         Outcome::Failed(answer) => PushEnding::Failed(answer.clone()),
         Outcome::Skipped(reason) => PushEnding::Skipped(reason),
+        Outcome::Shadow { .. } => PushEnding::Skipped(Outcome::SHADOW),
     };
     let latency = job.alarm.detected.elapsed();
     let receipt = PushReceipt { token: job.token.id, transport: Arc::clone(transport), ending, latency };

@@ -28,7 +28,15 @@ pub(super) struct Shipment {
     /// The transport whose turn it was.
     pub(super) gate: usize,
     /// Ways to the phone, the best first.
-    pub(super) candidates: Vec<Arc<dyn PushTransport>>,
+    pub(super) ways: Vec<Way>,
+}
+
+/// A way to a phone.
+#[derive(Debug)]
+pub(super) struct Way {
+    pub(super) transport: Arc<dyn PushTransport>,
+    /// It has failed too often, and is left alone for a while.
+    pub(super) rests: bool,
 }
 
 /// A push that has come out.
@@ -46,6 +54,8 @@ pub(super) struct Answer {
     pub(super) transport: Arc<str>,
     pub(super) result: Result<Delivered, PushError>,
     pub(super) took: Duration,
+    /// It was asked; false: it would have been its turn, but it rests.
+    pub(super) asked: bool,
 }
 
 impl Shipment {
@@ -69,18 +79,26 @@ impl Shipment {
         })
     }
 
-    /// Sends it; where a transport says that the token belongs to another app, the next one is asked once.
+    /// Sends it; where a transport says that the token belongs to another app, the next one is asked once. If that rests,
+    /// the push waits like those whose turn it is there.
     pub(super) async fn send(self, retry_for: Duration, now: Timestamp) -> Shipped {
         let mut answers = Vec::new();
         let Some(push) = self.push(retry_for, now) else { return Shipped { shipment: self, answers } };
-        for transport in self.candidates.iter().take(CANDIDATES) {
+        for Way { transport, rests } in self.ways.iter().take(CANDIDATES) {
+            let name: Arc<str> = transport.name().into();
+            if *rests {
+                let detail = "it rests, because it has failed before".to_owned();
+                let result = Err(PushError::Temporary { detail, retry_after: None, unreachable: false });
+                answers.push(Answer { transport: name, result, took: Duration::ZERO, asked: false });
+                break;
+            }
             let began = Instant::now();
             let result = timeout(DEADLINE, transport.send(&push)).await.unwrap_or_else(|_| {
                 let detail = "no answer in time".to_owned();
                 Err(PushError::Temporary { detail, retry_after: None, unreachable: true })
             });
             let elsewhere = matches!(result, Err(PushError::WrongApp(_)));
-            answers.push(Answer { transport: transport.name().into(), result, took: began.elapsed() });
+            answers.push(Answer { transport: name, result, took: began.elapsed(), asked: true });
             if !elsewhere {
                 break;
             }

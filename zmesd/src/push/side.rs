@@ -4,14 +4,18 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::timeout;
+use zmes_shared::views::PushModeState;
 
 use super::status::PushStatus;
 use super::transport::Transports;
+use crate::domain::Token;
 use crate::ports::{
     BreakerView, CheckStep, PushCounts, PushSide, PushTransport, StageLatency, TransportCheck,
 };
+use crate::route::PushRules;
 use crate::telemetry::Latencies;
 
 /// How long the check of one transport may take; its steps have deadlines of their own.
@@ -23,12 +27,18 @@ pub struct PushView {
     transports: Arc<Transports>,
     status: Arc<PushStatus>,
     latencies: Arc<Latencies>,
+    rules: watch::Receiver<PushRules>,
 }
 
 impl PushView {
     /// Looks at what dispatcher and router share.
-    pub fn new(transports: Arc<Transports>, status: Arc<PushStatus>, latencies: Arc<Latencies>) -> Self {
-        Self { transports, status, latencies }
+    pub fn new(
+        transports: Arc<Transports>,
+        status: Arc<PushStatus>,
+        latencies: Arc<Latencies>,
+        rules: watch::Receiver<PushRules>,
+    ) -> Self {
+        Self { transports, status, latencies, rules }
     }
 }
 
@@ -47,6 +57,15 @@ impl PushSide for PushView {
         let mut checks = running.join_all().await;
         checks.sort_by_key(|(place, _)| *place);
         checks.into_iter().map(|(_, check)| check).collect()
+    }
+
+    fn mode(&self) -> PushModeState {
+        let PushRules { enabled, shadow, .. } = *self.rules.borrow();
+        match (enabled, shadow) {
+            (false, _) => PushModeState::Off,
+            (true, true) => PushModeState::Shadow,
+            (true, false) => PushModeState::Live,
+        }
     }
 
     fn counts(&self) -> PushCounts {
@@ -70,6 +89,11 @@ impl PushSide for PushView {
             }
         };
         self.transports.all().map(view).collect()
+    }
+
+    fn ways(&self, token: &Token) -> Vec<String> {
+        let candidates = self.transports.candidates(token);
+        candidates.iter().map(|transport| transport.name().to_owned()).collect()
     }
 
     fn latencies(&self) -> Vec<StageLatency> {

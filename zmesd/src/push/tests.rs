@@ -15,7 +15,7 @@ use crate::config::{PushConfig, PushMode};
 use crate::domain::{DeliveryId, Origin, Platform, PushToken, Token, TokenId};
 use crate::monitors::Catalog;
 use crate::ports::{PushEnding, PushError, PushOrder};
-use crate::state::Note;
+use crate::state::{DeliveryRow, Note};
 
 fn unreachable() -> PushError {
     PushError::Temporary { detail: "connection refused".to_owned(), retry_after: None, unreachable: true }
@@ -188,6 +188,88 @@ async fn in_shadow_mode_everything_is_decided_and_nothing_is_sent() {
 }
 
 #[tokio::test]
+async fn the_router_hears_of_a_push_that_was_given_up_but_not_of_one_that_is_tried_again() {
+    let mut world = World::start(Plan { tokens: 2, ..Plan::default() }).await;
+    let both = std::mem::take(&mut world.tokens);
+    world.transports[0].answer([unreachable()]);
+    world.tokens = vec![Arc::clone(&both[0])];
+    world.announce(&alarm(1, 1));
+    world.settled(1).await;
+    world.transports[0].answer([PushError::Message("payload too large".to_owned())]);
+    world.tokens = vec![Arc::clone(&both[1])];
+    world.announce(&alarm(2, 1));
+    world.settled(2).await;
+    until(async || !world.untold.lock().unwrap().is_empty()).await;
+    assert_eq!(*world.untold.lock().unwrap(), [TokenId(2)]);
+    world.end().await;
+}
+
+#[tokio::test]
+async fn a_push_that_is_passed_on_leaves_a_proxy_alone_that_rests() {
+    let names = vec!["fcm:one", "fcm:two"];
+    let mut world = World::start(Plan { names, tokens: 10, ..Plan::default() }).await;
+    world.transports[0].always(Some(PushError::WrongApp("SenderId mismatch".to_owned())));
+    world.transports[1].always(Some(unreachable()));
+    world.announce(&alarm(1, 1));
+    until(async || world.status.gates().get("fcm:two").is_some_and(|gate| gate.rests_until.is_some())).await;
+    // One whose lane is not held back.
+    let late = Arc::new(token(11, "secret-11", Platform::Android));
+    assert!(world.state.note(Note::Token(Arc::clone(&late))));
+    world.tokens = vec![late];
+    world.announce(&alarm(2, 1));
+    let waits = async || world.deliveries(11).await.first().is_some_and(|row| row.failures.len() >= 2);
+    until(waits).await;
+    let row = world.deliveries(11).await.remove(0);
+    assert!(row.failures[1].transport == "fcm:two" && row.failures[1].answer.contains("it rests"), "{row:?}");
+    let asked = world.transports[1].sent(0).await;
+    assert!(!asked.iter().any(|push| push.token.expose() == "secret-11"), "it was asked although it rests");
+    world.transports[1].always(None);
+    let rows = world.settled(11).await;
+    assert_eq!((rows[0].decision.as_str(), rows[0].transport.as_str()), ("sent", "fcm:two"));
+    world.end().await;
+}
+
+#[tokio::test]
+async fn a_provider_that_asks_for_a_pause_gets_it_from_every_phone() {
+    let mut world = World::start(Plan { tokens: 2, ..Plan::default() }).await;
+    let retry_after = Some(Duration::from_secs(1));
+    let busy = PushError::Temporary { detail: "429".to_owned(), retry_after, unreachable: false };
+    world.transports[0].answer([busy]);
+    let all = std::mem::take(&mut world.tokens);
+    world.tokens = vec![Arc::clone(&all[0])];
+    world.announce(&alarm(1, 1));
+    until(async || world.status.gates().get("proxy").is_some_and(|gate| gate.rests_until.is_some())).await;
+    world.tokens = vec![Arc::clone(&all[1])];
+    world.announce(&alarm(2, 1));
+    let rows = world.settled(2).await;
+    assert_eq!((rows[0].decision.as_str(), rows[0].attempts), ("sent", 1));
+    world.settled(1).await;
+    world.end().await;
+}
+
+#[tokio::test]
+async fn from_shadow_to_live_and_back_what_comes_next_is_sent_or_not() {
+    let config = with(|config| config.mode = PushMode::Shadow);
+    let mut world = World::start(Plan { config, ..Plan::default() }).await;
+    let last = |rows: Vec<DeliveryRow>| {
+        let last = rows.last().unwrap();
+        // With the way that it took or would have taken, and when.
+        assert!(last.transport == "proxy" && last.latency.is_some(), "{last:?}");
+        format!("{} {}", last.decision, last.reason)
+    };
+    world.announce(&alarm(1, 1));
+    assert_eq!(last(world.settled(1).await), "skipped shadow");
+    world.rules.send_modify(|rules| rules.shadow = false);
+    world.announce(&alarm(2, 1));
+    assert_eq!(last(world.settled(1).await), "sent ");
+    world.rules.send_modify(|rules| rules.shadow = true);
+    world.announce(&alarm(3, 1));
+    assert_eq!(last(world.settled(1).await), "skipped shadow");
+    assert_eq!((world.transports[0].count(), world.status.delivered()), (1, 1));
+    world.end().await;
+}
+
+#[tokio::test]
 async fn a_dead_provider_is_not_asked_by_every_push_and_everything_arrives_once_it_is_back() {
     let mut world = World::start(Plan { tokens: 300, ..Plan::default() }).await;
     world.transports[0].always(Some(unreachable()));
@@ -287,6 +369,21 @@ async fn an_alarm_that_the_router_could_not_hand_over_is_found_on_the_disk_and_s
     let rows = world.settled(2).await;
     assert!(rows.iter().all(|row| row.decision == "sent" && row.attempts == 1), "{rows:?}");
     assert_eq!((rows.len(), transport.count()), (3, 9));
+    world.end().await;
+}
+
+#[tokio::test]
+async fn what_the_router_could_not_hand_over_counts_as_queued_while_it_waits() {
+    let mut world = World::start(Plan { tokens: 3, ..Plan::default() }).await;
+    let transport = Arc::clone(&world.transports[0]);
+    let hold = transport.hold.lock().await;
+    world.announce(&alarm(1, 1));
+    transport.sent(3).await;
+    world.announce_unheard(&alarm(2, 1));
+    until(async || world.status.queued() == 6).await;
+    drop(hold);
+    until(async || world.status.queued() == 0).await;
+    assert_eq!(world.status.delivered(), 6);
     world.end().await;
 }
 

@@ -24,7 +24,7 @@ use crate::domain::{
 use crate::ports::{PushBatch, PushDelivery, PushOrder, PushReceipt};
 use crate::protocol::{self, AlarmBody};
 use crate::state::{Note, TokenDecision};
-use crate::telemetry::Stage;
+use crate::telemetry::{Phase, Stage, TargetKind};
 
 /// Where the ids of test alarms begin: far beyond any real event, and still exact in a JavaScript number.
 const TEST_EVENTS_FROM: u64 = 9_000_000_000_000;
@@ -61,6 +61,7 @@ impl Router {
     pub(super) fn on_alarm(&mut self, alarm: Alarm) {
         self.alarms += 1;
         self.parts.counters.alarms.increment();
+        self.parts.counters.alarms_by.count((Phase::Start, alarm.origin));
         if alarm.late() {
             self.parts.counters.reconciled.increment();
         }
@@ -105,6 +106,7 @@ impl Router {
         };
         let targets = sessions.iter().map(session).chain(verdicts.iter().map(told)).collect();
         if !round.dry_run {
+            self.parts.counters.alarms_by.count((Phase::Start, Origin::Test));
             let (decisions, deliveries) = self.deliveries(&verdicts);
             self.remember(&alarm, sessions, &verdicts);
             let recorded = self.try_note(Note::Tested(Arc::clone(&alarm), decisions));
@@ -134,7 +136,7 @@ impl Router {
         let frames = Frames::of(alarm);
         let mut decisions = Vec::with_capacity(ids.len());
         let (mut sent, mut copied) = (BTreeSet::new(), BTreeSet::new());
-        let push = self.parts.push;
+        let push = self.push;
         for id in ids {
             let Some(session) = self.sessions.get_mut(id) else { continue };
             let entry = session.login.as_ref().and_then(|login| self.tokens.get(login.token?));
@@ -164,12 +166,12 @@ impl Router {
     /// Decides for the live tokens, or for one of them; while push is off there is nothing to decide, and a test
     /// says so.
     fn decide_tokens(&mut self, alarm: &Alarm, round: &Round, only: Option<TokenId>) -> Vec<Verdict> {
-        if !self.parts.push.enabled && !round.test {
+        if !self.push.enabled && !round.test {
             return Vec::new();
         }
         let meant = |entry: &&Entry| only.is_none_or(|only| only == entry.token().id);
         let verdict = |entry: &Entry| {
-            let decision = if self.parts.push.enabled {
+            let decision = if self.push.enabled {
                 self.decide_token(entry, alarm, round)
             } else {
                 Decision::Skip(SkipReason::PushOff)
@@ -177,7 +179,8 @@ impl Router {
             (Arc::clone(entry.token()), decision)
         };
         let decided: Vec<_> = self.tokens.live().filter(meant).map(verdict).collect();
-        let counts = !round.test;
+        // A number that the phone never shows must not grow: it would jump with the first push that is sent.
+        let counts = !round.test && !self.push.shadow;
         decided
             .into_iter()
             .map(|(token, decision)| verdict_of(&mut self.tokens, token, decision, counts))
@@ -194,7 +197,7 @@ impl Router {
             state: token.state,
             muted: token.muted(alarm.at),
             filter: &token.filter,
-            interval_default: self.parts.push.interval_default,
+            interval_default: self.push.interval_default,
             last_sent,
         };
         policy::decide_token(alarm.monitor, alarm.at, receiver)
@@ -203,7 +206,7 @@ impl Router {
     /// Remembers when tokens were told of the monitor, by a push or over their session's socket, where they ask for
     /// an interval: it is one for both.
     fn remember_sent(&mut self, alarm: &Alarm, verdicts: &[Verdict], copied: &BTreeSet<TokenId>) {
-        let default = self.parts.push.interval_default;
+        let default = self.push.interval_default;
         let wants_interval = |token: &Token| {
             let interval = policy::interval(&token.filter, default, alarm.monitor);
             interval.is_some_and(|interval| !interval.is_zero())
@@ -248,6 +251,9 @@ impl Router {
     /// Keeps what was decided for `why`, and tells those who watch.
     fn remember(&mut self, alarm: &Arc<Alarm>, sessions: Vec<(SessionId, Decision)>, verdicts: &[Verdict]) {
         let (number, targets) = (self.alarms, sessions.len() + verdicts.len());
+        let sessions_decided = sessions.iter().map(|(_, decision)| (TargetKind::Session, *decision));
+        let tokens_decided = verdicts.iter().map(|verdict| (TargetKind::Token, verdict.decision));
+        self.parts.counters.decisions.count_all(sessions_decided.chain(tokens_decided));
         debug!(alarm = number, monitor = %alarm.monitor, targets, "decided");
         let watched = self.parts.tap.watched();
         let token = |verdict: &Verdict| (Arc::clone(&verdict.token), verdict.decision);

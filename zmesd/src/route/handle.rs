@@ -12,6 +12,7 @@ use zmes_shared::control::ClientFilter;
 use zmes_shared::views::{ClientCounts, ClientView};
 use zmes_shared::{EventId, MonitorId, SessionId};
 
+use super::census::Census;
 use super::token_handle::TokenCommand;
 use crate::domain::{App, Decision, MonitorFilter, MonitorRights, PushToken, TokenHandle, TokenId, User};
 use crate::ports::PushReceipt;
@@ -169,6 +170,8 @@ pub enum Command {
     List(ClientFilter, oneshot::Sender<Vec<ClientView>>),
     /// How many are connected.
     Count(oneshot::Sender<ClientCounts>),
+    /// What there is, in numbers.
+    Census(oneshot::Sender<Census>),
     /// End one; false: there is none of that id.
     Disconnect(SessionId, oneshot::Sender<bool>),
     /// A synthetic alarm.
@@ -229,6 +232,11 @@ impl RouterHandle {
     /// Returns how many sessions there are.
     pub async fn count(&self) -> Result<ClientCounts, Busy> {
         self.call(Command::Count).await
+    }
+
+    /// Returns what there is, in numbers.
+    pub async fn census(&self) -> Result<Census, Busy> {
+        self.call(Command::Census).await
     }
 
     /// Ends a session; false: there is none of that id.

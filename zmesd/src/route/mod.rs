@@ -2,6 +2,7 @@
 //! the tap.
 
 mod alarms;
+mod census;
 mod decided;
 mod devices;
 mod handle;
@@ -19,6 +20,7 @@ mod token_admin;
 mod token_handle;
 mod tokens;
 
+pub use census::Census;
 pub use decided::Decided;
 pub use handle::{
     AlarmTestRequest, Attach, Attached, Busy, CloseReason, Command, Outgoing, RouterHandle, SessionOpening,

@@ -41,7 +41,7 @@ impl Router {
     /// A token that was revoked comes back, with its id and settings, whoever revoked it: its app has just proved
     /// that it lives. Who wants to silence a living phone mutes it.
     pub(super) fn on_register(&mut self, registration: Registration) -> Result<(), RegistrationFault> {
-        if !self.parts.push.enabled {
+        if !self.push.enabled {
             return Ok(());
         }
         let session = registration.session;
@@ -126,7 +126,7 @@ impl Router {
             self.tell_token(if is_new { "registered" } else { "changed" }, &token);
         }
         if is_new || changed.is_some() || seen.is_some() {
-            self.note(Note::Token(Arc::clone(&token)));
+            self.keep_token(&token);
         }
         if let Some(reason) = before.and_then(|before| withdrawn(before, &token)) {
             self.note(Note::Withdrawn(id, reason));
@@ -186,7 +186,7 @@ impl Router {
         };
         let seen = entry.see(now);
         if let Some(token) = seen {
-            self.note(Note::Token(token));
+            self.keep_token(&token);
         }
         if attached {
             return;
@@ -281,7 +281,7 @@ impl Router {
     fn change_token(&mut self, id: TokenId, change: impl FnOnce(&mut Token)) -> Option<Arc<Token>> {
         let token = self.tokens.get_mut(id)?.change(change)?;
         self.tell_token("changed", &token);
-        self.note(Note::Token(Arc::clone(&token)));
+        self.keep_token(&token);
         Some(token)
     }
 

@@ -1,7 +1,8 @@
 //! The router's task.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::{mpsc, watch};
@@ -27,6 +28,9 @@ use crate::ports::{Clock, PushOrder};
 use crate::state::{Note, Remembered, StateHandle};
 use crate::telemetry::{Counters, Latencies};
 
+/// When a token is noted once more for which the state's queue had no room.
+const KEEP_AGAIN: Duration = Duration::from_millis(500);
+
 /// What the router needs.
 #[derive(Debug)]
 pub struct RouterParts {
@@ -44,8 +48,8 @@ pub struct RouterParts {
     pub remembered: Remembered,
     /// Where pushes are sent from. Full: the push side finds on the disk what it was not told.
     pub pushes: mpsc::Sender<PushOrder>,
-    /// `[push]`
-    pub push: PushRules,
+    /// `[push]`, which may change between live and shadow.
+    pub push: watch::Receiver<PushRules>,
     /// Who watches.
     pub tap: Tap,
     /// Counters of the daemon.
@@ -64,6 +68,8 @@ pub struct RouterParts {
 #[derive(Debug)]
 pub struct Router {
     pub(super) parts: RouterParts,
+    /// What holds of `[push]`.
+    pub(super) push: PushRules,
     pub(super) sessions: BTreeMap<SessionId, Session>,
     pub(super) devices: Devices,
     pub(super) tokens: Tokens,
@@ -74,6 +80,8 @@ pub struct Router {
     pub(super) last_delivery: DeliveryId,
     /// What could not be withdrawn yet, because the push side's queue was full: up to which delivery.
     pub(super) withdrawals: BTreeMap<TokenId, DeliveryId>,
+    /// Tokens whose note found the state's queue full.
+    pub(super) unkept: BTreeSet<TokenId>,
     pub(super) alarms: u64,
     pub(super) tests: u64,
     /// Somebody was refused one more token, and the log has it.
@@ -88,7 +96,9 @@ impl Router {
         let mut remembered = std::mem::take(&mut parts.remembered);
         let (tokens, sent) =
             (std::mem::take(&mut remembered.tokens), std::mem::take(&mut remembered.token_sent));
+        let push = *parts.push.borrow_and_update();
         Self {
+            push,
             tokens: Tokens::restore(tokens, sent),
             last_delivery: remembered.last_delivery,
             devices: Devices::restore(remembered),
@@ -97,6 +107,7 @@ impl Router {
             ring: DecisionRing::default(),
             fresh_users: BTreeMap::new(),
             withdrawals: BTreeMap::new(),
+            unkept: BTreeSet::new(),
             alarms: 0,
             tests: 0,
             told_of_too_many: false,
@@ -117,9 +128,12 @@ impl Router {
                     self.enforced_since = Instant::now();
                     self.on_catalog();
                 }
+                Ok(()) = self.parts.push.changed() => self.push = *self.parts.push.borrow_and_update(),
+                () = tokio::time::sleep(KEEP_AGAIN), if !self.unkept.is_empty() => self.keep_unkept(),
                 () = stop.cancelled() => break,
             }
         }
+        self.keep_unkept();
     }
 
     fn on_command(&mut self, command: Command) {
@@ -139,6 +153,7 @@ impl Router {
             Command::Visibility(session, reply) => drop(reply.send(self.visibility(session))),
             Command::List(filter, reply) => drop(reply.send(self.list(&filter))),
             Command::Count(reply) => drop(reply.send(self.count())),
+            Command::Census(reply) => drop(reply.send(self.census())),
             Command::Disconnect(session, reply) => {
                 let known = self.sessions.get_mut(&session);
                 reply.send(known.map(|session| session.end(CloseReason::Disconnected)).is_some()).ok();
@@ -226,7 +241,7 @@ impl Router {
 
     /// Hands something over to the push side, without waiting.
     pub(super) fn order(&mut self, order: PushOrder) {
-        if !self.parts.push.enabled {
+        if !self.push.enabled {
             return;
         }
         // What is withdrawn must not be sent because the queue was full at that moment.

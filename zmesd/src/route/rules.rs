@@ -11,13 +11,15 @@ pub struct PushRules {
     pub enabled: bool,
     /// The least time between two alarms of a monitor, for tokens whose filter names no intervals at all.
     pub interval_default: Duration,
+    /// Nothing is sent, only decided: then nothing counts that a phone would have to have seen.
+    pub shadow: bool,
 }
 
 impl PushRules {
     /// Push is on where it is enabled and there is a way to send; in shadow mode nothing is sent, so no way is needed.
     pub fn new(config: &PushConfig) -> Self {
-        let way = config.proxy.is_some() || config.fcm.is_some() || config.apns.is_some();
-        let enabled = config.enabled && (way || config.mode == PushMode::Shadow);
-        Self { enabled, interval_default: config.interval_default }
+        let shadow = config.mode == PushMode::Shadow;
+        let enabled = config.enabled && (config.has_way() || shadow);
+        Self { enabled, interval_default: config.interval_default, shadow }
     }
 }

@@ -27,7 +27,7 @@ use crate::state::{State, StateHandle};
 mod tokens;
 mod tokens_admin;
 
-const PUSH_ON: PushRules = PushRules { enabled: true, interval_default: Duration::ZERO };
+const PUSH_ON: PushRules = PushRules { enabled: true, interval_default: Duration::ZERO, shadow: false };
 
 struct World {
     router: RouterHandle,
@@ -113,7 +113,7 @@ impl World {
             state: state.handle.clone(),
             remembered: state.remembered,
             pushes: pushes_tx,
-            push,
+            push: watch::channel(push).1,
             tap: tap.clone(),
             latencies: Arc::default(),
             counters: Arc::default(),

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 use tracing::info;
+use zmes_shared::MonitorId;
 
 use super::import::plan;
 use super::router::Router;
@@ -33,6 +34,7 @@ impl Router {
             TokenCommand::SetBadges(only, to, reply) => drop(reply.send(self.set_badges(only, to))),
             TokenCommand::Import(tokens, dry_run, reply) => drop(reply.send(self.import(tokens, dry_run))),
             TokenCommand::Dead(token, reason) => drop(self.revoke(vec![token], &reason)),
+            TokenCommand::Untold(untold) => self.on_untold(untold),
             TokenCommand::Count(reply) => drop(reply.send(self.tokens.counts(self.parts.clock.now()))),
             TokenCommand::Decisions(event, reply) => drop(reply.send(self.ring.of_event(event))),
         }
@@ -66,13 +68,31 @@ impl Router {
         ids
     }
 
+    /// An interval counts from what was sent. An app that had its copy over the socket was told, whatever became of
+    /// the push.
+    fn on_untold(&mut self, mut untold: Vec<(TokenId, MonitorId, Timestamp)>) {
+        untold.retain(|(id, monitor, at)| {
+            let Some(entry) = self.tokens.get_mut(*id) else { return false };
+            let copy = entry.session.and_then(|session| self.sessions.get(&session)?.login.as_ref());
+            let copied = copy.is_some_and(|login| login.last_sent.get(monitor) == Some(at));
+            let counts = entry.sent.get(monitor) == Some(at) && !copied;
+            if counts {
+                entry.sent.remove(monitor);
+            }
+            counts
+        });
+        if !untold.is_empty() {
+            self.note(Note::TokenUntold(untold));
+        }
+    }
+
     fn restore(&mut self, id: TokenId) -> bool {
         let Some(entry) = self.tokens.get_mut(id).filter(|entry| !entry.is_live()) else { return false };
         let Some(token) = entry.change(|token| token.revoked = None) else { return false };
         info!(token = %token.token, handle = %token.handle, "token restored");
         self.tell_token("restored", &token);
-        self.note(Note::Token(Arc::clone(&token)));
-        if self.parts.push.enabled {
+        self.keep_token(&token);
+        if self.push.enabled {
             self.order(PushOrder::Register(token));
         }
         true
@@ -84,7 +104,7 @@ impl Router {
             let change = if until.is_some() { "muted" } else { "unmuted" };
             info!(token = %token.token, handle = %token.handle, ?until, "token {change}");
             self.tell_token(change, &token);
-            self.note(Note::Token(token));
+            self.keep_token(&token);
             if until.is_some() {
                 // Silence holds for what waits, too.
                 self.note(Note::Withdrawn(id, SkipReason::Muted.as_str()));
@@ -131,9 +151,29 @@ impl Router {
     }
 
     /// Writes tokens down with one note: the queue has room for alarms, not for every token there is.
-    fn note_all(&self, tokens: Vec<Arc<Token>>) {
-        if !tokens.is_empty() {
-            self.note(Note::Tokens(tokens));
+    fn note_all(&mut self, tokens: Vec<Arc<Token>>) {
+        let ids: Vec<TokenId> = tokens.iter().map(|token| token.id).collect();
+        if !tokens.is_empty() && !self.try_note(Note::Tokens(tokens)) {
+            self.unkept.extend(ids);
+        }
+    }
+
+    /// Writes a token down. Where there is no room it is done later: what an app has registered must not live in memory
+    /// alone.
+    pub(super) fn keep_token(&mut self, token: &Arc<Token>) {
+        if !self.try_note(Note::Token(Arc::clone(token))) {
+            self.unkept.insert(token.id);
+        }
+    }
+
+    /// Writes down, as they are now, the tokens for which there was no room.
+    pub(super) fn keep_unkept(&mut self) {
+        let mut now = Vec::with_capacity(self.unkept.len());
+        for id in &self.unkept {
+            now.extend(self.tokens.get_mut(*id).map(super::tokens::Entry::snapshot));
+        }
+        if now.is_empty() || self.parts.state.note(Note::Tokens(now)) {
+            self.unkept.clear();
         }
     }
 }

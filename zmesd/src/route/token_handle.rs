@@ -6,7 +6,7 @@
 use jiff::Timestamp;
 use tokio::sync::oneshot;
 use zmes_shared::views::TokenCounts;
-use zmes_shared::{EventId, SessionId};
+use zmes_shared::{EventId, MonitorId, SessionId};
 
 use super::handle::{Busy, Command, RouterHandle};
 use crate::domain::{App, Decision, MonitorFilter, Platform, PushState, PushToken, TokenId};
@@ -110,6 +110,8 @@ pub enum TokenCommand {
     Import(Vec<TokenImport>, bool, oneshot::Sender<Vec<TokenImported>>),
     /// A provider knows a token no more.
     Dead(TokenId, String),
+    /// Pushes were given up: tokens were not told of a monitor's alarm of that time.
+    Untold(Vec<(TokenId, MonitorId, Timestamp)>),
     /// How many there are.
     Count(oneshot::Sender<TokenCounts>),
     /// What was decided for sessions about an event.
@@ -161,6 +163,11 @@ impl RouterHandle {
     /// Revokes a token that its provider knows no more.
     pub async fn token_dead(&self, token: TokenId, reason: String) -> Result<(), Busy> {
         self.send(Command::Token(TokenCommand::Dead(token, reason))).await
+    }
+
+    /// Takes back that tokens were told of alarms: an interval counts from what was sent.
+    pub async fn untold(&self, untold: Vec<(TokenId, MonitorId, Timestamp)>) -> Result<(), Busy> {
+        self.send(Command::Token(TokenCommand::Untold(untold))).await
     }
 
     /// Returns how many live tokens there are.

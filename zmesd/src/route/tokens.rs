@@ -90,6 +90,11 @@ impl Tokens {
         self.get_mut(id).filter(|entry| entry.is_live())
     }
 
+    /// Returns all tokens, the revoked ones among them, by ascending id.
+    pub(super) fn all(&self) -> impl Iterator<Item = &Entry> {
+        self.by_id.values()
+    }
+
     /// Returns the tokens that are not revoked, by ascending id.
     pub(super) fn live(&self) -> impl Iterator<Item = &Entry> {
         self.by_id.values().filter(|entry| entry.is_live())

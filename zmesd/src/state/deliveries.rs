@@ -1,11 +1,13 @@
 //! Deliveries in the state file: what is to be sent, and what became of it.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
 use sqlx::sqlite::SqliteRow;
 use sqlx::{QueryBuilder, Row, Sqlite, SqlitePool, Transaction};
+use zmes_shared::control::Since;
 use zmes_shared::{EventId, MonitorId};
 
 use super::note::{Attempt, Outcome, TokenDecision};
@@ -146,6 +148,7 @@ pub(super) async fn attempted(
         Outcome::Retry(answer) => (QUEUED, answer.as_str(), None, None),
         Outcome::Failed(answer) => ("failed", answer.as_str(), None, None),
         Outcome::Skipped(reason) => ("skipped", *reason, None, None),
+        Outcome::Shadow { latency } => ("skipped", Outcome::SHADOW, None, Some(millis(*latency))),
     };
     sqlx::query(
         // What was withdrawn meanwhile is not queued again.
@@ -167,7 +170,7 @@ pub(super) async fn attempted(
         Outcome::Retry(answer) | Outcome::Failed(answer) if !attempt.transport.is_empty() => {
             failed(transaction, attempt, answer).await
         }
-        Outcome::Retry(_) | Outcome::Failed(_) | Outcome::Skipped(_) => Ok(()),
+        Outcome::Retry(_) | Outcome::Failed(_) | Outcome::Skipped(_) | Outcome::Shadow { .. } => Ok(()),
     }
 }
 
@@ -278,23 +281,65 @@ pub(super) async fn of_event(
     query.fetch_all(pool).await?.iter().map(delivery).collect()
 }
 
+/// Returns what was decided after `since`, oldest first, at most `limit` (the newest win), with the attempts of each; and
+/// whether there was more.
+pub(super) async fn since(
+    pool: &SqlitePool,
+    since: Since,
+    limit: u32,
+) -> Result<(Vec<DeliveryRow>, bool), sqlx::Error> {
+    // Tests pretend to have events, far above those of ZoneMinder.
+    let (condition, value) = match since {
+        Since::Time(at) => ("a.at > ?", at.as_millisecond()),
+        Since::Event(event) => (
+            "a.number > (SELECT COALESCE(MAX(number), 0) FROM pushed_alarms WHERE event_id <= ? AND origin <> 'test')",
+            super::signed(event),
+        ),
+    };
+    let query = format!("{ROW} WHERE {condition} ORDER BY d.id DESC LIMIT ?");
+    let query = sqlx::query(sqlx::AssertSqlSafe(query)).bind(value).bind(i64::from(limit) + 1);
+    let rows = query.fetch_all(pool).await?;
+    let newest = rows.iter().take(limit as usize).map(delivery);
+    let mut deliveries = newest.collect::<Result<Vec<_>, _>>()?;
+    deliveries.reverse();
+    if let (Some(first), Some(last)) = (deliveries.first(), deliveries.last()) {
+        let mut attempts = failures_between(pool, first.id, last.id).await?;
+        for delivery in &mut deliveries {
+            delivery.failures = attempts.remove(&delivery.id).unwrap_or_default();
+        }
+    }
+    Ok((deliveries, rows.len() > limit as usize))
+}
+
 pub(super) async fn queued(pool: &SqlitePool, limit: u32) -> Result<Vec<DeliveryRow>, sqlx::Error> {
     let query = format!("{ROW} WHERE d.decision = 'queued' ORDER BY d.id LIMIT ?");
     sqlx::query(sqlx::AssertSqlSafe(query)).bind(limit).fetch_all(pool).await?.iter().map(delivery).collect()
 }
 
 async fn failures(pool: &SqlitePool, delivery: DeliveryId) -> Result<Vec<FailedAttempt>, sqlx::Error> {
-    let query = "SELECT at, transport, answer, latency_ms FROM attempts WHERE delivery = ? ORDER BY rowid";
-    let rows = sqlx::query(query).bind(delivery.0).fetch_all(pool).await?;
-    let attempt = |row: &SqliteRow| {
-        Ok(FailedAttempt {
+    Ok(failures_between(pool, delivery, delivery).await?.remove(&delivery).unwrap_or_default())
+}
+
+/// Returns the failed attempts of these deliveries, oldest first.
+async fn failures_between(
+    pool: &SqlitePool,
+    first: DeliveryId,
+    last: DeliveryId,
+) -> Result<HashMap<DeliveryId, Vec<FailedAttempt>>, sqlx::Error> {
+    let query = "SELECT at, transport, answer, latency_ms, delivery FROM attempts \
+         WHERE delivery BETWEEN ? AND ? ORDER BY rowid";
+    let rows = sqlx::query(query).bind(first.0).bind(last.0).fetch_all(pool).await?;
+    let mut failures = HashMap::<_, Vec<_>>::new();
+    for row in &rows {
+        let attempt = FailedAttempt {
             at: time(row, 0)?,
             transport: row.try_get(1)?,
             answer: row.try_get(2)?,
             took: duration(row.try_get(3)?),
-        })
-    };
-    rows.iter().map(attempt).collect()
+        };
+        failures.entry(DeliveryId(row.try_get(4)?)).or_default().push(attempt);
+    }
+    Ok(failures)
 }
 
 pub(super) async fn pushes_after(

@@ -1,76 +1,25 @@
-//! Opening the state file: directory, pragmas, migrations.
+//! Opening the state file: directory, pragmas, and what is remembered.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use sqlx::migrate::{MigrateError, Migration, MigrationType, Migrator};
+use sqlx::SqlitePool;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
-use sqlx::{SqlStr, SqlitePool};
 use tokio::sync::{mpsc, watch};
 use zmes_shared::paths::STATE_FILE;
 
 use super::handle::{Remembered, StateHandle, StoreReport};
-use super::remembered;
+use super::open_error::OpenError;
 use super::writer::{Committed, Keep, StateWriter};
+use super::{remembered, upgrade};
 use crate::config::StateConfig;
 use crate::ports::Clock;
 
 /// Notes that may wait for the disk. Beyond it they are dropped and counted: the sockets do not wait for a disk.
 const NOTES_BOUND: usize = 4096;
 /// How long a statement waits for another process's lock; only a backup tool would hold one.
-const BUSY: Duration = Duration::from_secs(5);
-
-/// Why the state file cannot be used.
-#[derive(Debug, thiserror::Error)]
-pub enum OpenError {
-    /// The directory is missing and cannot be made.
-    #[error("cannot create the state directory {path}")]
-    Directory {
-        /// Which.
-        path: PathBuf,
-        /// Why.
-        #[source]
-        source: std::io::Error,
-    },
-    /// A newer zmesd has written it.
-    #[error("{path} was written by a newer zmesd")]
-    Newer {
-        /// Which file.
-        path: PathBuf,
-    },
-    /// It cannot be opened or is damaged.
-    #[error("cannot open the state file {path}")]
-    Open {
-        /// Which file.
-        path: PathBuf,
-        /// Why.
-        #[source]
-        source: sqlx::Error,
-    },
-    /// Its tables cannot be brought up to date.
-    #[error("cannot update the tables of {path}")]
-    Migrate {
-        /// Which file.
-        path: PathBuf,
-        /// Why.
-        #[source]
-        source: MigrateError,
-    },
-}
-
-impl OpenError {
-    /// Says what an admin can do about it.
-    pub fn hint(&self) -> String {
-        match self {
-            Self::Directory { path, .. } | Self::Open { path, .. } | Self::Migrate { path, .. } => format!(
-                "the user of zmesd must be able to write there (ls -ld {}), or set state.directory",
-                path.display()
-            ),
-            Self::Newer { .. } => "install the newer zmesd again, or move the file away".to_owned(),
-        }
-    }
-}
+pub(super) const BUSY: Duration = Duration::from_secs(5);
 
 /// The opened state, before its writer runs.
 #[derive(Debug)]
@@ -92,10 +41,11 @@ impl State {
     pub async fn open(config: &StateConfig, clock: Arc<dyn Clock>) -> Result<Self, OpenError> {
         make_directory(&config.directory)?;
         let path = config.directory.join(STATE_FILE);
-        let open = |source| OpenError::Open { path: path.clone(), source };
+        let open = |source| OpenError::of(&path, source);
         let fresh = !path.exists();
+        let found = upgrade::look(&path).await?;
         let writer = pool(&path, 1).await.map_err(open)?;
-        migrate(&writer, &path).await?;
+        upgrade::upgrade(&writer, &path, found.as_ref()).await?;
         let mut remembered = remembered::read(&writer, clock.now()).await.map_err(open)?;
         remembered.since = remembered.since.filter(|_| !fresh);
         let reader = pool(&path, 2).await.map_err(open)?;
@@ -134,23 +84,6 @@ pub(super) async fn pool(path: &Path, connections: u32) -> Result<SqlitePool, sq
         .busy_timeout(BUSY)
         .foreign_keys(true);
     SqlitePoolOptions::new().max_connections(connections).acquire_timeout(BUSY).connect_with(options).await
-}
-
-/// The tables, step by step. A step that was released is never changed.
-const MIGRATIONS: [(i64, &str, &str); 2] = [
-    (1, "alarms and devices", include_str!("../../migrations/0001_alarms_and_devices.sql")),
-    (2, "tokens and deliveries", include_str!("../../migrations/0002_tokens_and_deliveries.sql")),
-];
-
-async fn migrate(pool: &SqlitePool, path: &Path) -> Result<(), OpenError> {
-    let migration = |(version, description, sql): (i64, &'static str, &'static str)| {
-        Migration::new(version, description.into(), MigrationType::Simple, SqlStr::from_static(sql), false)
-    };
-    match Migrator::with_migrations(MIGRATIONS.map(migration).into()).run(pool).await {
-        Ok(()) => Ok(()),
-        Err(MigrateError::VersionMissing(_)) => Err(OpenError::Newer { path: path.to_owned() }),
-        Err(source) => Err(OpenError::Migrate { path: path.to_owned(), source }),
-    }
 }
 
 /// Has SQLite read and compare every page.

@@ -136,6 +136,11 @@ impl StateHandle {
         super::record::alarms_of_event(&self.reader, event, limit).await.map_err(|source| self.error(source))
     }
 
+    /// Returns when the record of alarms began: when a daemon with this state ran for the first time.
+    pub async fn record_began(&self) -> Result<Timestamp, StateError> {
+        super::remembered::began(&self.reader).await.map_err(|source| self.error(source))
+    }
+
     /// Says whether the record of alarms reaches back to that time.
     pub async fn reaches_back_to(&self, at: Timestamp) -> Result<bool, StateError> {
         super::record::reaches_back_to(&self.reader, at).await.map_err(|source| self.error(source))
@@ -175,6 +180,17 @@ impl StateHandle {
     ) -> Result<Vec<DeliveryRow>, StateError> {
         self.settle().await;
         deliveries::of_event(&self.reader, event, limit).await.map_err(|source| self.error(source))
+    }
+
+    /// Returns what was decided after `since` for every token, oldest first, with the attempts of each, at most `limit`
+    /// (the newest win); and whether there was more.
+    pub async fn deliveries_since(
+        &self,
+        since: Since,
+        limit: u32,
+    ) -> Result<(Vec<DeliveryRow>, bool), StateError> {
+        self.settle().await;
+        deliveries::since(&self.reader, since, limit).await.map_err(|source| self.error(source))
     }
 
     /// Returns what is still to be sent, oldest first, at most `limit`.

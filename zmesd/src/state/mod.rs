@@ -8,17 +8,22 @@ mod deliveries;
 mod file;
 mod handle;
 mod note;
+mod open_error;
 mod record;
 mod remembered;
+mod room;
 #[cfg(test)]
 mod tests;
 mod tokens;
+mod upgrade;
 mod writer;
 
 pub use deliveries::{DeliveryRow, FailedAttempt, PushPage, QueuedPush};
-pub use file::{OpenError, State};
+pub use file::State;
 pub use handle::{Cursor, Device, RecordedAlarm, Remembered, Replay, StateError, StateHandle, StoreReport};
 pub use note::{Attempt, Note, Outcome, TokenDecision};
+pub use open_error::{Fault, OpenError};
+pub use room::{Room, room, room_hint, try_write, write_hint};
 pub use tokens::TokenRow;
 pub use writer::{Committed, StateWriter};
 

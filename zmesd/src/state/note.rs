@@ -30,6 +30,8 @@ pub enum Note {
     Tokens(Vec<Arc<Token>>),
     /// Tokens were told of a monitor for which they want an interval.
     TokenSent(Vec<TokenId>, MonitorId, Timestamp),
+    /// Tokens were not told after all of what they had been said to be told of: a monitor, at that time.
+    TokenUntold(Vec<(TokenId, MonitorId, Timestamp)>),
     /// What became of an attempt to send.
     Attempt(Box<Attempt>),
     /// What still waits for a token is not sent, for that reason.
@@ -88,6 +90,16 @@ pub enum Outcome {
     Retry(String),
     /// It did not, and nothing more is tried.
     Failed(String),
-    /// Nothing is tried (any more), for a reason of our own: `expired`, `shadow`, `rights`.
+    /// Nothing is tried (any more), for a reason of our own: `rights`.
     Skipped(&'static str),
+    /// Nothing is sent in shadow mode; it would have been now.
+    Shadow {
+        /// From the alarm's detection until it would have been sent.
+        latency: Duration,
+    },
+}
+
+impl Outcome {
+    /// The reason that the log gives in shadow mode.
+    pub const SHADOW: &'static str = "shadow";
 }

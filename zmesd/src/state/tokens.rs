@@ -161,6 +161,22 @@ pub(super) async fn keep_sent(
     Ok(())
 }
 
+/// Takes back that tokens were told of monitors at those times; a later time stays.
+pub(super) async fn forget_sent(
+    transaction: &mut Transaction<'_, Sqlite>,
+    untold: &[(TokenId, MonitorId, Timestamp)],
+) -> Result<(), sqlx::Error> {
+    for (token, monitor, at) in untold {
+        sqlx::query("DELETE FROM token_sent WHERE token_id = ? AND monitor_id = ? AND at = ?")
+            .bind(token.0)
+            .bind(monitor.0)
+            .bind(at.as_millisecond())
+            .execute(&mut **transaction)
+            .await?;
+    }
+    Ok(())
+}
+
 /// Forgets tokens that were revoked before that time (ms), for good.
 pub(super) async fn forget_revoked(pool: &SqlitePool, before: i64) -> Result<u64, sqlx::Error> {
     sqlx::query("DELETE FROM token_sent WHERE token_id IN (SELECT id FROM tokens WHERE revoked_at < ?)")

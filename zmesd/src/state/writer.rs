@@ -16,6 +16,7 @@ use super::note::Note;
 use super::{deliveries, signed, tokens};
 use crate::domain::{Alarm, DeliveryId, MonitorFilter, Origin};
 use crate::ports::Clock;
+use crate::telemetry::Counters;
 
 /// Notes that one transaction takes at most: one flush of the disk serves all of them.
 const GROUP: usize = 256;
@@ -23,6 +24,13 @@ const GROUP: usize = 256;
 const RETRY: Duration = Duration::from_secs(1);
 /// How often old alarms are dropped from the record.
 const PRUNE: Duration = Duration::from_hours(1);
+
+/// How often it says that it moves, though there is nothing to write.
+const TURN: Duration = Duration::from_secs(5);
+/// After so long it is taken to stand still: a slow card may take seconds for one group.
+const STANDSTILL: Duration = Duration::from_mins(1);
+/// The same while it drops what is old.
+const PRUNING: Duration = Duration::from_mins(10);
 
 /// Why what still waits for a revoked token is not sent.
 const REVOKED: &str = "revoked";
@@ -39,6 +47,7 @@ pub struct StateWriter {
     committed: watch::Sender<Committed>,
     keep: Keep,
     clock: Arc<dyn Clock>,
+    counters: Arc<Counters>,
 }
 
 /// What is on the disk.
@@ -74,7 +83,14 @@ impl StateWriter {
         keep: Keep,
         clock: Arc<dyn Clock>,
     ) -> Self {
-        Self { pool, notes, trouble, committed, keep, clock }
+        Self { pool, notes, trouble, committed, keep, clock, counters: Arc::default() }
+    }
+
+    /// Has it say in these counters that it moves.
+    #[must_use]
+    pub fn counting(mut self, counters: Arc<Counters>) -> Self {
+        self.counters = counters;
+        self
     }
 
     /// Runs until `stop`, then writes what is queued already.
@@ -82,16 +98,25 @@ impl StateWriter {
         let mut group = Vec::with_capacity(GROUP);
         let mut prune = tokio::time::interval(PRUNE);
         prune.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut turn = tokio::time::interval(TURN);
+        turn.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
+            self.moves(STANDSTILL);
             let room = GROUP - group.len();
             tokio::select! {
                 biased;
                 // Seldom, and so it keeps nothing back; after the notes it might never have its turn.
-                _ = prune.tick() => self.prune().await,
+                _ = prune.tick() => {
+                    self.moves(PRUNING);
+                    self.prune().await;
+                }
+                _ = turn.tick() => {}
                 taken = self.notes.recv_many(&mut group, room), if room > 0 => if taken == 0 { break },
                 () = stop.cancelled() => break,
             }
             while !group.is_empty() && !self.write(&mut group).await {
+                // It moves, if in vain: what is wrong is the disk, which `trouble` tells.
+                self.moves(STANDSTILL);
                 tokio::select! {
                     () = tokio::time::sleep(RETRY) => {}
                     () = stop.cancelled() => break,
@@ -105,6 +130,11 @@ impl StateWriter {
             error!(notes = group.len(), "the state file could not be completed: these are lost");
         }
         self.pool.close().await;
+    }
+
+    /// Says that it will be back within that time.
+    fn moves(&self, within: Duration) {
+        self.counters.beats.state_writer.back_within(within);
     }
 
     /// Writes a group in one transaction and empties it; on failure says so and keeps it.
@@ -185,6 +215,7 @@ impl StateWriter {
                 Note::TokenSent(told, monitor, at) => {
                     tokens::keep_sent(&mut transaction, told, *monitor, *at).await?;
                 }
+                Note::TokenUntold(untold) => tokens::forget_sent(&mut transaction, untold).await?,
                 Note::Attempt(attempt) => deliveries::attempted(&mut transaction, attempt).await?,
                 Note::Withdrawn(token, reason) => {
                     deliveries::withdraw(&mut transaction, *token, reason).await?;
@@ -240,6 +271,7 @@ fn settled(note: Note) -> Option<DeliveryId> {
         | Note::Token(_)
         | Note::Tokens(_)
         | Note::TokenSent(..)
+        | Note::TokenUntold(_)
         | Note::Attempt(_)
         | Note::Withdrawn(..) => None,
     }

@@ -1,6 +1,12 @@
-//! Counters since the start, shared by reference; each is written by one room and read by `status` and the metrics.
+//! Numbers since the start, shared by reference; each is written by one room and read by `status` and `/metrics`.
 
 use std::sync::atomic::{AtomicU64, Ordering};
+
+use super::beats::Beats;
+use super::labels::{Frame, Login, Phase, Pushed, Reload, ShmError, TargetKind, Transport};
+use super::tally::Tally;
+use super::timings::Timings;
+use crate::domain::{Decision, Origin};
 
 /// A number that only grows.
 #[derive(Debug, Default)]
@@ -9,7 +15,12 @@ pub struct Counter(AtomicU64);
 impl Counter {
     /// Adds one.
     pub fn increment(&self) {
-        self.0.fetch_add(1, Ordering::Relaxed);
+        self.add(1);
+    }
+
+    /// Adds so many.
+    pub fn add(&self, number: u64) {
+        self.0.fetch_add(number, Ordering::Relaxed);
     }
 
     /// Returns the number now.
@@ -18,7 +29,35 @@ impl Counter {
     }
 }
 
-/// All counters of the daemon.
+/// How many there are of something now.
+#[derive(Debug, Default)]
+pub struct Level(AtomicU64);
+
+impl Level {
+    /// Counts one more until what is returned is dropped.
+    pub fn enter(&self) -> Inside<'_> {
+        self.0.fetch_add(1, Ordering::Relaxed);
+        Inside(self)
+    }
+
+    /// Returns the number now.
+    pub fn value(&self) -> u64 {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
+/// One that is counted by a [`Level`].
+#[derive(Debug)]
+#[must_use = "it counts as long as it lives"]
+pub struct Inside<'a>(&'a Level);
+
+impl Drop for Inside<'_> {
+    fn drop(&mut self) {
+        self.0.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+/// All numbers of the daemon. Writing one is an atomic addition: nobody who counts ever waits for who reads.
 #[derive(Debug, Default)]
 pub struct Counters {
     /// Alarms announced, tests not counted.
@@ -35,4 +74,30 @@ pub struct Counters {
     pub lost_notes: Counter,
     /// Orders that the push side had no room for: it finds them on the disk.
     pub deferred_pushes: Counter,
+    /// Tokens that a provider has called dead.
+    pub dead_tokens: Counter,
+    /// Events that watchers of the control socket were too slow for.
+    pub lagged: Counter,
+    /// Alarms by how they were found, tests among them.
+    pub alarms_by: Tally<(Phase, Origin)>,
+    /// What was decided, for each target of each alarm.
+    pub decisions: Tally<(TargetKind, Decision)>,
+    /// Logins.
+    pub logins: Tally<Login>,
+    /// Frames of apps and to apps.
+    pub frames: Tally<Frame>,
+    /// Deliveries and attempts.
+    pub pushes: Tally<(Transport, Pushed)>,
+    /// Looks at monitors that showed nothing.
+    pub shm_errors: Tally<ShmError>,
+    /// Reloads of the configuration.
+    pub reloads: Tally<Reload>,
+    /// Connections that are no session yet.
+    pub handshakes: Level,
+    /// Listening sockets that are being served.
+    pub listeners: Level,
+    /// How long things take.
+    pub timings: Timings,
+    /// Which loops move.
+    pub beats: Beats,
 }

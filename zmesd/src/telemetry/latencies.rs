@@ -21,11 +21,13 @@ pub enum Stage {
     Pushed,
     /// What a provider takes to answer.
     Provider,
+    /// From detection until a push would have been sent, in shadow mode.
+    Shadow,
 }
 
 impl Stage {
     /// All of them, in the order of an alarm's way.
-    pub const ALL: [Self; 3] = [Self::Decided, Self::Provider, Self::Pushed];
+    pub const ALL: [Self; 4] = [Self::Decided, Self::Provider, Self::Pushed, Self::Shadow];
 
     /// Returns the word for `zmesctl latency`.
     pub fn as_str(self) -> &'static str {
@@ -33,6 +35,7 @@ impl Stage {
             Self::Decided => "decided",
             Self::Provider => "provider",
             Self::Pushed => "pushed",
+            Self::Shadow => "shadow",
         }
     }
 }
@@ -43,11 +46,12 @@ pub struct Latencies {
     decided: Mutex<Histogram<u32>>,
     provider: Mutex<Histogram<u32>>,
     pushed: Mutex<Histogram<u32>>,
+    shadow: Mutex<Histogram<u32>>,
 }
 
 impl Default for Latencies {
     fn default() -> Self {
-        Self { decided: histogram(), provider: histogram(), pushed: histogram() }
+        Self { decided: histogram(), provider: histogram(), pushed: histogram(), shadow: histogram() }
     }
 }
 
@@ -64,9 +68,12 @@ impl Latencies {
         self.of(stage).lock().unwrap_or_else(PoisonError::into_inner).saturating_record(micros);
     }
 
-    /// Returns what was measured, stage by stage; stages without a measurement among them.
+    /// Returns what was measured, stage by stage; stages without a measurement among them, but for that of the shadow
+    /// mode, of which most daemons know nothing.
     pub fn report(&self) -> Vec<StageLatency> {
-        Stage::ALL.into_iter().map(|stage| self.report_of(stage)).collect()
+        let reports = Stage::ALL.map(|stage| (stage, self.report_of(stage)));
+        let told = reports.into_iter().filter(|(stage, report)| *stage != Stage::Shadow || report.count > 0);
+        told.map(|(_, report)| report).collect()
     }
 
     fn report_of(&self, stage: Stage) -> StageLatency {
@@ -87,6 +94,7 @@ impl Latencies {
             Stage::Decided => &self.decided,
             Stage::Provider => &self.provider,
             Stage::Pushed => &self.pushed,
+            Stage::Shadow => &self.shadow,
         }
     }
 }

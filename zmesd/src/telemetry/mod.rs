@@ -1,8 +1,21 @@
-//! What the daemon tells of itself: the log, and counters since the start.
+//! What the daemon tells of itself: the log, counters and latencies since the start, signs of life of its loops; and
+//! [`http`], which serves them to Prometheus.
 
+mod beats;
 mod counters;
+pub mod http;
+mod labels;
 mod latencies;
 pub mod log;
+mod tally;
+mod timings;
 
-pub use counters::Counters;
+pub use beats::{Beat, Beats};
+pub use counters::{Counter, Counters, Inside, Level};
+pub use labels::{
+    Connection, Frame, Login, Loop, MonitorSource, Part, Phase, Pushed, Reload, ShmError, TargetKind,
+    TokenState, Transport,
+};
 pub use latencies::{Latencies, Stage};
+pub use tally::{LabelPairs, Labels, Tally};
+pub use timings::{Timing, Timings};

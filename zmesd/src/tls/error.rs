@@ -161,6 +161,24 @@ pub enum TlsWarning {
 }
 
 impl TlsWarning {
+    /// Says whether it comes and goes with time.
+    pub(super) fn is_about_time(&self) -> bool {
+        match self {
+            Self::Expired(_) | Self::ExpiresSoon { .. } | Self::NotYetValid(_) => true,
+            Self::NoNames(_) | Self::IsCa | Self::ChainOutOfOrder(_) | Self::ChainIncomplete(_) => false,
+        }
+    }
+
+    /// Says whether an app that looks at certificates at all does not connect, whatever its user has told it to trust.
+    pub fn is_grave(&self) -> bool {
+        match self {
+            Self::Expired(_) | Self::NotYetValid(_) | Self::NoNames(_) => true,
+            Self::ExpiresSoon { .. } | Self::IsCa | Self::ChainOutOfOrder(_) | Self::ChainIncomplete(_) => {
+                false
+            }
+        }
+    }
+
     /// Returns what to do about it.
     pub fn hint(&self) -> &'static str {
         match self {

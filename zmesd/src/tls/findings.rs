@@ -6,15 +6,15 @@ use std::path::Path;
 use jiff::Timestamp;
 
 use super::error::{TlsError, TlsWarning};
-use super::pair::{certificates, certify, inspect, private_key};
-use crate::config::{PairFinding, PairPart, TlsFiles};
+use super::pair::{Inspected, certificates, certify, inspect, private_key};
+use crate::config::{PairFinding, PairPart, PairWeight, TlsFiles};
 
 /// Returns what is wrong with a certificate and its key, as far as there are any. Reads files.
 pub fn findings(certificate: Option<&Path>, key: Option<&Path>, now: Timestamp) -> Vec<PairFinding> {
     let mut findings = Vec::new();
     let chain = certificate.and_then(|path| {
         let looked_at = certificates(path).and_then(|chain| {
-            let (_, warnings) = inspect(&chain, path, now)?;
+            let Inspected { warnings, .. } = inspect(&chain, path, now)?;
             Ok((path, chain, warnings))
         });
         looked_at.map_err(|error| findings.push(problem(PairPart::Certificate, &error))).ok()
@@ -35,10 +35,11 @@ pub fn findings(certificate: Option<&Path>, key: Option<&Path>, now: Timestamp) 
 
 fn problem(part: PairPart, error: &TlsError) -> PairFinding {
     let cause = error.source().map(|cause| format!(": {cause}")).unwrap_or_default();
-    PairFinding { part, fatal: true, message: format!("{error}{cause}"), hint: error.hint() }
+    PairFinding { part, weight: PairWeight::Fatal, message: format!("{error}{cause}"), hint: error.hint() }
 }
 
 fn warning(warning: &TlsWarning) -> PairFinding {
     let (message, hint) = (warning.to_string(), warning.hint().to_owned());
-    PairFinding { part: PairPart::Certificate, fatal: false, message, hint }
+    let weight = if warning.is_grave() { PairWeight::Grave } else { PairWeight::Slight };
+    PairFinding { part: PairPart::Certificate, weight, message, hint }
 }

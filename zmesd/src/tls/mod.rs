@@ -4,6 +4,7 @@
 //! nothing); what only makes apps complain is a [`TlsWarning`] (it is served all the same: zmNinja takes any
 //! certificate unless told otherwise, and an expired one is better than no alarms).
 
+mod apple;
 mod error;
 mod findings;
 mod pair;

@@ -12,10 +12,12 @@ use rustls_pki_types::pem::{Error as PemError, PemObject};
 use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 use x509_parser::prelude::{FromDer, X509Certificate};
 
+use super::apple;
 use super::error::{TlsError, TlsWarning};
 use super::provider;
 use super::summary::CertificateSummary;
 use crate::config::TlsFiles;
+use crate::ports::CertificateProblem;
 
 /// Longest file that is read, in bytes: a chain is some 10 KiB.
 const MAX_FILE: u64 = 1024 * 1024;
@@ -29,9 +31,19 @@ pub struct LoadedPair {
     pub summary: CertificateSummary,
     /// What apps may complain about.
     pub warnings: Vec<TlsWarning>,
+    /// What iOS has against it.
+    pub objections: Vec<CertificateProblem>,
     pub(super) key: Arc<CertifiedKey>,
     files: TlsFiles,
     stamps: [Option<Stamp>; 2],
+}
+
+/// What a look into a certificate shows.
+#[derive(Debug)]
+pub(super) struct Inspected {
+    pub(super) summary: CertificateSummary,
+    pub(super) warnings: Vec<TlsWarning>,
+    pub(super) objections: Vec<CertificateProblem>,
 }
 
 /// What tells one version of a file from the next.
@@ -43,6 +55,12 @@ struct Stamp {
 }
 
 impl LoadedPair {
+    /// Returns what apps may complain about at that time: the pair may have been loaded long before.
+    pub fn warnings_at(&self, now: Timestamp) -> Vec<TlsWarning> {
+        let lasting = self.warnings.iter().filter(|warning| !warning.is_about_time()).cloned();
+        time_warning(&self.summary, now).into_iter().chain(lasting).collect()
+    }
+
     /// Says whether the files have changed since.
     pub(super) fn changed_on_disk(&self) -> bool {
         self.stamps.contains(&None) || self.stamps != stamps(&self.files)
@@ -55,9 +73,9 @@ pub fn load(files: &TlsFiles, now: Timestamp) -> Result<LoadedPair, TlsError> {
     let stamps = stamps(files);
     let chain = certificates(&files.certificate)?;
     let key = private_key(&files.key)?;
-    let (summary, warnings) = inspect(&chain, &files.certificate, now)?;
+    let Inspected { summary, warnings, objections } = inspect(&chain, &files.certificate, now)?;
     let key = certify(files, chain, key)?;
-    Ok(LoadedPair { summary, warnings, key: Arc::new(key), files: files.clone(), stamps })
+    Ok(LoadedPair { summary, warnings, objections, key: Arc::new(key), files: files.clone(), stamps })
 }
 
 /// Joins a chain and a key that belong together.
@@ -127,7 +145,7 @@ pub(super) fn inspect(
     chain: &[CertificateDer<'static>],
     path: &Path,
     now: Timestamp,
-) -> Result<(CertificateSummary, Vec<TlsWarning>), TlsError> {
+) -> Result<Inspected, TlsError> {
     let mut parsed = Vec::with_capacity(chain.len());
     for (index, der) in chain.iter().enumerate() {
         let (_, certificate) = X509Certificate::from_der(der).map_err(|error| TlsError::BadCertificate {
@@ -148,7 +166,7 @@ pub(super) fn inspect(
         warnings.push(TlsWarning::IsCa);
     }
     warnings.extend(chain_warning(&parsed, &summary));
-    Ok((summary, warnings))
+    Ok(Inspected { objections: apple::objections(own), summary, warnings })
 }
 
 fn time_warning(summary: &CertificateSummary, now: Timestamp) -> Option<TlsWarning> {

@@ -71,6 +71,7 @@ impl Arrival {
     pub(super) async fn receive(self, tcp: TcpStream, peer: SocketAddr) {
         let Self { context, settings, tls, seat, mut permit, stop, tracker } = self;
         let counters = Arc::clone(&context.parts.counters);
+        let _inside = counters.handshakes.enter();
         let hall = Hall { context, settings, stop: stop.clone(), tracker };
         let outcome = tokio::select! {
             biased;

@@ -74,6 +74,8 @@ impl Listener {
     /// Serves until `stop`. Connections live on `tracker`; each of them ends by `stop` too, within a few seconds.
     pub async fn run(self, stop: CancellationToken, tracker: TaskTracker) -> Result<(), AcceptError> {
         self.announce();
+        let counters = Arc::clone(&self.context.parts.counters);
+        let _serving = counters.listeners.enter();
         let mut suffering = false;
         loop {
             let accepted = tokio::select! {

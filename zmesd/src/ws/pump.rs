@@ -36,6 +36,7 @@ use super::socket::{SocketEvent, event};
 use super::work::{self, Work, Worked};
 use crate::domain::User;
 use crate::route::{CloseReason, SessionOpening};
+use crate::telemetry::{Frame, Login};
 
 /// Time for one frame to leave.
 const WRITE_DEADLINE: Duration = Duration::from_secs(10);
@@ -174,7 +175,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Pump<S> {
     fn carry_out(&mut self, output: Output) -> Option<End> {
         let context = Arc::clone(&self.context);
         match output {
-            Output::Reply(frame) => return self.write(Message::Text(frame), None),
+            Output::Reply(frame) => return self.write(Frame::ReplyOut, Message::Text(frame), None),
             Output::Verify(_) if !self.bucket.take(LOGIN_COST, Instant::now()) => return Some(End::Rate),
             Output::Verify(login) => {
                 self.asked_at = Instant::now();
@@ -230,6 +231,13 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Pump<S> {
         if !self.bucket.take(FRAME_COST, now) {
             return Some(End::Rate);
         }
+        let kind = match &message {
+            Message::Text(_) | Message::Binary(_) | Message::Frame(_) => Frame::MessageIn,
+            Message::Close(_) => Frame::CloseIn,
+            Message::Ping(_) => Frame::PingIn,
+            Message::Pong(_) => Frame::PongIn,
+        };
+        self.context.parts.counters.frames.count(kind);
         match message {
             Message::Text(text) => self.put(Input::Text(&text)),
             Message::Binary(_) => self.put(Input::Binary),
@@ -253,10 +261,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Pump<S> {
     }
 
     fn replay_next(&mut self) -> Option<End> {
-        if let Some(frame) = self.replay.next() {
-            return self.alarm(frame, None);
-        }
-        None
+        let frame = self.replay.next()?;
+        // The last one says that it was the last one.
+        let kind = if self.replay.len() > 0 { Frame::AlarmOut } else { Frame::ReplyOut };
+        self.bucket.credit();
+        self.write(kind, Message::Text(frame), None)
     }
 
     fn on_time(&mut self, now: Instant) -> Option<End> {
@@ -267,6 +276,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Pump<S> {
             return Some(end);
         }
         if self.session.awaits_credentials() && self.credentials_due <= now {
+            self.context.parts.counters.logins.count(Login::Timeout);
             self.put(Input::AuthTimeout);
         }
         if !self.may_read() || self.writing_since.is_some() {
@@ -277,7 +287,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Pump<S> {
         match self.keepalive.due(now) {
             Due::Nothing => None,
             Due::Gone => Some(End::NoPong),
-            Due::Ping => self.write(Message::Ping(Bytes::new()), None),
+            Due::Ping => self.write(Frame::PingOut, Message::Ping(Bytes::new()), None),
         }
     }
 
@@ -296,14 +306,15 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Pump<S> {
     /// Writes an alarm. What the app sends in answer to it is no flood.
     fn alarm(&mut self, frame: Utf8Bytes, receipt: Option<Receipt>) -> Option<End> {
         self.bucket.credit();
-        self.write(Message::Text(frame), receipt)
+        self.write(Frame::AlarmOut, Message::Text(frame), receipt)
     }
 
     /// Begins to write a frame; at most times it is through at once.
-    fn write(&mut self, message: Message, receipt: Option<Receipt>) -> Option<End> {
+    fn write(&mut self, kind: Frame, message: Message, receipt: Option<Receipt>) -> Option<End> {
         if self.deaf {
             return None;
         }
+        self.context.parts.counters.frames.count(kind);
         let begun = self.websocket.start_send_unpin(message);
         match begun.map(|()| self.websocket.flush().now_or_never()) {
             Ok(Some(Ok(()))) => note_written(receipt),

@@ -19,6 +19,7 @@ use crate::auth::{Login, Verdict};
 use crate::domain::{MonitorFilter, PushToken};
 use crate::protocol::{FilterStatement, TokenFault};
 use crate::route::{Attach, Busy, Registration, RegistrationFault, RouterHandle};
+use crate::telemetry;
 
 /// Time for a verdict. Hundreds of phones may log in at once, each with some 50 ms of bcrypt.
 const VERDICT_DEADLINE: Duration = Duration::from_secs(15);
@@ -47,6 +48,7 @@ pub(super) fn verify(context: Arc<Context>, session: SessionId, login: Box<Login
         let address = login.address;
         let verdict = tokio::time::timeout(VERDICT_DEADLINE, context.parts.login.verify(*login)).await;
         let verdict = verdict.unwrap_or(Verdict::Unavailable("no verdict in time"));
+        context.parts.counters.logins.count(counted(&verdict));
         match &verdict {
             Verdict::Accepted(user) => {
                 info!(%session, %address, user = ?user.name, "Correct authentication provided by {address}");
@@ -112,6 +114,15 @@ pub(super) fn replay(context: Arc<Context>, session: SessionId, since: Since) ->
         let parts = &context.parts;
         Worked::Replay(replay::frames(parts.record.as_ref(), &parts.router, session, since).await)
     })
+}
+
+fn counted(verdict: &Verdict) -> telemetry::Login {
+    match verdict {
+        Verdict::Accepted(_) => telemetry::Login::Accepted,
+        Verdict::Rejected(_) => telemetry::Login::Rejected,
+        Verdict::Throttled => telemetry::Login::Throttled,
+        Verdict::Unavailable(_) => telemetry::Login::Unavailable,
+    }
 }
 
 async fn change_filter(

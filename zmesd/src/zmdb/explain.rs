@@ -4,7 +4,7 @@ use sqlx::mysql::MySqlDatabaseError;
 
 use super::cells::{Odd, clean};
 use crate::config::DatabaseConfig;
-use crate::ports::DbError;
+use crate::ports::{DatabaseFault, DbError};
 
 /// Longest text of a server that is repeated.
 const SERVER_TEXT: usize = 200;
@@ -35,6 +35,16 @@ impl From<Odd> for Fault {
 }
 
 impl Fault {
+    /// Says how far the way to the database goes.
+    pub(super) fn kind(&self) -> DatabaseFault {
+        match self {
+            Self::Unreachable(_) => DatabaseFault::Unreachable,
+            Self::Answer(_) => DatabaseFault::Other,
+            Self::Missing(_) => DatabaseFault::Privileges,
+            Self::Sql(error) => kind_of_sql(error),
+        }
+    }
+
     /// Turns the failure into what the ports know.
     pub(super) fn explain(self, database: &DatabaseConfig) -> DbError {
         let DatabaseConfig { user, name, .. } = database;
@@ -79,6 +89,25 @@ fn sql(error: &sqlx::Error, database: &DatabaseConfig) -> DbError {
         sqlx::Error::Tls(cause) => DbError::Unavailable(format!("TLS: {cause}")),
         sqlx::Error::Configuration(cause) => DbError::Unavailable(format!("configuration: {cause}")),
         other => DbError::Unexpected(clean(&other.to_string(), SERVER_TEXT)),
+    }
+}
+
+#[expect(clippy::wildcard_enum_match_arm, reason = "the driver's list, not ours")]
+fn kind_of_sql(error: &sqlx::Error) -> DatabaseFault {
+    let number = match error {
+        sqlx::Error::Database(refusal) => {
+            refusal.try_downcast_ref::<MySqlDatabaseError>().map(MySqlDatabaseError::number)
+        }
+        sqlx::Error::Protocol(text) if text.contains("authentication plugin") => return DatabaseFault::Login,
+        sqlx::Error::Io(_) | sqlx::Error::Tls(_) => return DatabaseFault::Unreachable,
+        _ => None,
+    };
+    match number {
+        Some(1045 | 1698 | 1251 | 1524) => DatabaseFault::Login,
+        Some(1044 | 1142 | 1143) => DatabaseFault::Privileges,
+        Some(1049) => DatabaseFault::NoDatabase,
+        Some(1040 | 1203 | 1226 | 1129 | 1130 | 1053) => DatabaseFault::Unreachable,
+        Some(_) | None => DatabaseFault::Other,
     }
 }
 

@@ -6,6 +6,7 @@
 
 mod cells;
 mod events;
+mod examine;
 mod explain;
 mod health;
 mod monitors;
@@ -32,7 +33,10 @@ use self::pool::Pool;
 use self::schema::Schema;
 use crate::config::{DatabaseConfig, ServerIdentity};
 use crate::domain::User;
-use crate::ports::{AccountStore, DbError, DbHealth, EventRow, EventStore, MonitorStore, Zoneminder};
+use crate::ports::{
+    AccountStore, DatabaseCheck, DatabaseFault, DatabaseReport, DbError, DbHealth, EventRow, EventStore,
+    MonitorStore, Whereabouts, Zoneminder,
+};
 
 /// Longest time for one call, from the wait for a free connection to the last row. A healthy server answers in
 /// milliseconds; an app waits 20 s for its login, so two calls must fit in there.
@@ -82,11 +86,7 @@ impl ZmDb {
         let answer = match tokio::time::timeout(DEADLINE, question).await {
             Ok(Ok(answer)) => Ok(answer),
             Ok(Err(fault)) => Err(fault.explain(self.pool.database())),
-            Err(_elapsed) => Err(DbError::Unavailable(format!(
-                "no answer from {} within {} s",
-                self.pool.place(),
-                DEADLINE.as_secs()
-            ))),
+            Err(_elapsed) => Err(self.late()),
         };
         if answer.is_err() {
             // The next server may be another one, or the same after an upgrade.
@@ -94,6 +94,11 @@ impl ZmDb {
         }
         self.health.record(area, answer.as_ref().err());
         answer
+    }
+
+    fn late(&self) -> DbError {
+        let (place, seconds) = (self.pool.place(), DEADLINE.as_secs());
+        DbError::Unavailable(format!("no answer from {place} within {seconds} s"))
     }
 
     /// Looks at the tables and columns anew.
@@ -173,6 +178,28 @@ impl AccountStore for ZmDb {
 }
 
 #[async_trait]
+impl DatabaseCheck for ZmDb {
+    async fn examine(&self) -> Result<DatabaseReport, (DatabaseFault, DbError)> {
+        // Not by way of `ask`: what is found here says nothing of the questions that the daemon asks.
+        let question = async {
+            let mut lease = self.pool.take().await?;
+            let schema = Schema::probe(&mut lease).await?;
+            let report = examine::examine(&mut lease, &schema).await?;
+            lease.keep();
+            Ok(report)
+        };
+        match tokio::time::timeout(DEADLINE, question).await {
+            Ok(Ok(report)) => Ok(report),
+            Ok(Err(fault)) => {
+                let fault: Fault = fault;
+                Err((fault.kind(), fault.explain(self.pool.database())))
+            }
+            Err(_elapsed) => Err((DatabaseFault::Unreachable, self.late())),
+        }
+    }
+}
+
+#[async_trait]
 impl EventStore for ZmDb {
     async fn newest(&self) -> Result<Option<EventId>, DbError> {
         self.ask(Area::Events, async {
@@ -203,6 +230,17 @@ impl EventStore for ZmDb {
             let rows = events::open(&mut lease, &schema, monitor).await?;
             lease.keep();
             Ok(rows)
+        })
+        .await
+    }
+
+    async fn whereabouts(&self, monitor: MonitorId) -> Result<Option<Whereabouts>, DbError> {
+        self.ask(Area::Events, async {
+            let mut lease = self.pool.take().await?;
+            let schema = self.schema(&mut lease).await?;
+            let found = monitors::whereabouts(&mut lease, &schema, monitor).await?;
+            lease.keep();
+            Ok(Some(found))
         })
         .await
     }

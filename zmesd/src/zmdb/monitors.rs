@@ -11,6 +11,7 @@ use super::schema::Schema;
 use super::settings::Settings;
 use crate::config::ServerIdentity;
 use crate::domain::{Monitor, MonitorSet, NotWatched, Recording};
+use crate::ports::Whereabouts;
 
 const COLUMNS: [&str; 9] =
     ["Id", "Name", "Type", "ServerId", "Function", "Capturing", "Recording", "Deleted", "EventCloseMode"];
@@ -47,6 +48,27 @@ pub(super) async fn load(
         read(cells, generation, settings).map(Some)
     });
     Ok(monitors.into_iter().flatten().collect())
+}
+
+/// Finds a monitor that is not among those of this server.
+pub(super) async fn whereabouts(
+    connection: &mut MySqlConnection,
+    schema: &Schema,
+    monitor: MonitorId,
+) -> Result<Whereabouts, Fault> {
+    schema.require("Monitors", &["Id", "Name"])?;
+    let columns = schema.list("Monitors", &["Id", "Name", "ServerId", "Deleted"]);
+    let sql = format!("SELECT {columns} FROM `Monitors` WHERE `Id` = ?");
+    let rows = sqlx::query(AssertSqlSafe(sql)).bind(monitor.0).fetch_all(connection).await?;
+    let found = readable("Monitors", &rows, |cells| {
+        let name = name(cells, monitor)?.to_string();
+        if cells.flag("Deleted")? {
+            return Ok(Whereabouts::Deleted { name });
+        }
+        let server = u32::try_from(cells.integer("ServerId")?.unwrap_or_default()).unwrap_or_default();
+        Ok(Whereabouts::There { name, server })
+    });
+    Ok(found.into_iter().next().unwrap_or(Whereabouts::Gone))
 }
 
 /// Which columns say what a monitor does.

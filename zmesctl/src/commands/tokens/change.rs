@@ -9,6 +9,7 @@ use zmes_shared::control::{ControlError, ErrorCode, Request};
 use zmes_shared::views::{TokenFailure, TokenView, TokensChanged};
 
 use super::list;
+use super::selection::HINT_CONSENT;
 use crate::client::Client;
 use crate::commands::ask::{Consent, confirmed};
 use crate::context::Context;
@@ -43,10 +44,39 @@ pub(in crate::commands) enum Wanted {
     Chosen,
 }
 
-/// Asks for a change of one token that loses nothing.
-pub(super) async fn ask(request: Request, context: &mut Context) -> Result<Exit, CliError> {
-    let changed: TokensChanged = context.connect().await?.request(request).await?;
-    show(changed, context)
+impl Wanted {
+    /// Returns the command line that needs no question.
+    pub(super) fn instead(&self, command: &str) -> String {
+        let Self::Named(tokens) = self else { return HINT_CONSENT.to_owned() };
+        let named = tokens.join(" ");
+        if tokens.iter().any(|token| token.starts_with('-')) {
+            return format!("zmesctl tokens {command} --yes -- {named}");
+        }
+        format!("zmesctl tokens {command} {named} --yes")
+    }
+}
+
+/// Takes revocations back, one by one: each has its own answer.
+pub(super) async fn restore(tokens: Vec<String>, context: &mut Context) -> Result<Exit, CliError> {
+    let mut daemon = context.connect().await?;
+    let mut all = TokensChanged { change: "restored".to_owned(), ..TokensChanged::default() };
+    for token in batches(&tokens).concat() {
+        match daemon.request::<TokensChanged>(Request::TokensRestore { token: token.clone() }).await {
+            Ok(answer) => {
+                all.count += answer.count;
+                all.tokens.extend(answer.tokens);
+                all.failed.extend(answer.failed);
+            }
+            Err(CliError::Daemon(error)) => all.failed.push(TokenFailure { token, error }),
+            // What is done so far is not hidden by a connection that breaks.
+            Err(error) if all.count == 0 => return Err(error),
+            Err(error) => {
+                let error = ControlError::new(ErrorCode::Unavailable, error.to_string());
+                all.failed.push(TokenFailure { token, error });
+            }
+        }
+    }
+    show(all, context)
 }
 
 /// Asks the person where needed, then the daemon.
@@ -70,7 +100,7 @@ pub(in crate::commands) async fn apply(
         if preview.count == 0 {
             return show(TokensChanged { dry_run: false, ..preview }, context);
         }
-        if !confirmed(&about(&preview, &context.out), change.question)? {
+        if !confirmed(context, &about(&preview, &context.out), change.question)? {
             return Err(CliError::Declined);
         }
     }

@@ -37,19 +37,20 @@ impl View for Tokens {
         }
         let mut table = Table::new(&[
             Column::new("TOKEN"),
-            Column::new("USER").wraps(),
-            Column::new("PLATFORM").spare(3),
+            Column::new("USER").cuts(),
+            Column::new("PLATFORM").spare(4),
             Column::new("STATE"),
-            Column::new("APP").wraps().spare(5),
-            Column::new("MONITORS").wraps().spare(4),
-            Column::new("INTERVALS").wraps().spare(7),
-            Column::new("BADGE").right().spare(8),
-            Column::new("SEEN").spare(1),
-            Column::new("DELIVERED").spare(2),
-            Column::new("FAILURES").right().spare(6),
-            Column::new("LAST ERROR").wraps().spare(6),
+            Column::new("APP").cuts().spare(6),
+            Column::new("MONITORS").cuts().spare(5),
+            Column::new("INTERVALS").cuts().spare(8),
+            Column::new("BADGE").right().spare(9),
+            Column::new("SEEN").spare(2),
+            Column::new("DELIVERED").spare(3),
+            Column::new("FAILURES").right().spare(7),
+            // Why a phone does not ring is worth more than what it is.
+            Column::new("LAST ERROR").wraps().spare(1),
             Column::new("REVOKED").wraps(),
-            Column::new("SECRET"),
+            Column::new("SECRET").wraps(),
         ]);
         for token in &self.tokens {
             table.row(row(token, out));
@@ -59,6 +60,10 @@ impl View for Tokens {
 
     fn elements(&self) -> serde_json::Result<Vec<Value>> {
         self.tokens.iter().map(serde_json::to_value).collect()
+    }
+
+    fn names(&self) -> Option<Vec<String>> {
+        Some(self.tokens.iter().map(|token| token.handle.clone()).collect())
     }
 }
 
@@ -85,10 +90,10 @@ fn row(token: &TokenView, out: &Out) -> [Cell; 14] {
 pub(super) fn brief(tokens: &[TokenView]) -> Table {
     let mut table = Table::new(&[
         Column::new("TOKEN"),
-        Column::new("USER").wraps(),
+        Column::new("USER").cuts(),
         Column::new("PLATFORM").spare(1),
         Column::new("STATE"),
-        Column::new("APP").wraps().spare(2),
+        Column::new("APP").cuts().spare(2),
         Column::new("SEEN").spare(3),
     ]);
     for token in tokens {
@@ -149,9 +154,8 @@ impl View for TokenShown {
             user => format!("of {}", clean(user)),
         };
         out.line(&format!("{title} ({}, {owner})", token.platform.as_str()))?;
-        for line in facts(token, out).lines() {
-            out.line(&line)?;
-        }
+        let facts = facts(token, out);
+        out.facts(&facts)?;
         if self.recent.is_empty() {
             return out.line("Nothing was decided for it yet.");
         }

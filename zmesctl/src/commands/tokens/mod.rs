@@ -4,11 +4,12 @@ pub(super) mod change;
 pub mod export;
 pub mod import;
 mod list;
+mod selection;
 
 use std::time::Duration;
 
 use clap::{Args, Subcommand};
-use zmes_shared::control::{PlatformKind, Request, TokenFilter, TokenState};
+use zmes_shared::control::{Request, TokenFilter};
 use zmes_shared::views::{Deliveries, TokenShown};
 
 use super::ask::Consent;
@@ -17,6 +18,9 @@ use crate::error::CliError;
 use crate::exit::Exit;
 use crate::values;
 use change::{Change, Wanted, apply};
+use selection::{HINT_CONSENT, Selection, Verb, Which};
+
+const PRUNING: &str = "pruning";
 
 /// `tokens …`
 #[derive(Debug, Subcommand)]
@@ -40,11 +44,11 @@ pub enum Command {
     Log(LogArgs),
     /// Take phones out; `restore` undoes it
     Revoke(RevokeArgs),
-    /// Take a revocation back
+    /// Take revocations back
     Restore(RestoreArgs),
-    /// Send nothing to a phone for a while
+    /// Send nothing to phones for a while
     Mute(MuteArgs),
-    /// Send to a muted phone again
+    /// Send to muted phones again
     Unmute(UnmuteArgs),
     /// Take out the phones of which nothing was heard for a while
     Prune(PruneArgs),
@@ -60,24 +64,15 @@ pub enum Command {
 Examples:
   zmesctl tokens list
   zmesctl tokens list --platform ios --stale 60d
+  zmesctl tokens list --failing -q           their handles alone, one a line
   zmesctl tokens list --state revoked        what `restore` can bring back
   zmesctl tokens list --jsonl | jq -r 'select(.failures > 3) | .handle'")]
 pub struct ListArgs {
-    /// Only phones of this kind
-    #[arg(long, value_enum, value_name = "ios|android", hide_possible_values = true)]
-    platform: Option<PlatformKind>,
-    /// Only this ZoneMinder user; `*` stands for any characters
-    #[arg(long, value_name = "USER")]
-    user: Option<String>,
-    /// Only those that stand so [default: all but revoked]
-    #[arg(long, value_enum, value_name = "STATE")]
-    state: Option<TokenState>,
+    #[command(flatten)]
+    selection: Selection,
     /// Only those of which nothing was heard for so long
     #[arg(long, value_name = "DURATION", value_parser = values::duration)]
     stale: Option<Duration>,
-    /// Only those whose last push failed
-    #[arg(long)]
-    failing: bool,
     /// Print the tokens themselves: whoever has one can send to the phone
     #[arg(long)]
     reveal: bool,
@@ -116,53 +111,60 @@ pub struct LogArgs {
 Examples:
   zmesctl tokens revoke 1a2b3c4d            asks first
   zmesctl tokens revoke 1a2b 9f00 --yes     in a script
-  zmesctl tokens revoke -- -Xk3bQ9_aZ       where a token's end begins with a dash
+  zmesctl tokens revoke --user bob          all phones of one user
+  zmesctl tokens revoke -- -Xk3bQ9_aZ       its end begins with a dash
 
 The app registers again when it is opened. To keep a user out, disable the user
 in ZoneMinder.")]
 pub struct RevokeArgs {
-    /// Handles, unique prefixes of them, or the last 10 characters of tokens
-    // A list that took what begins with a dash would take every option behind it, too.
-    #[arg(value_name = "T", value_parser = values::token, required = true)]
-    tokens: Vec<String>,
+    #[command(flatten)]
+    which: Which,
     #[command(flatten)]
     consent: Consent,
 }
 
-/// Which phone to bring back.
+/// Which phones to bring back.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
   zmesctl tokens list --state revoked
-  zmesctl tokens restore 1a2b3c4d")]
+  zmesctl tokens restore 1a2b3c4d
+  zmesctl tokens list --state revoked -q | xargs zmesctl tokens restore")]
 pub struct RestoreArgs {
-    /// Its handle, or the last 10 characters of the token
-    #[arg(value_name = "T", value_parser = values::token, allow_hyphen_values = true)]
-    token: String,
+    /// Handles, unique prefixes of them, or the last 10 characters of tokens
+    // As with revoke: a list that took dashes would take options, too.
+    #[arg(value_name = "T", value_parser = values::token, required = true)]
+    tokens: Vec<String>,
 }
 
-/// Which phone to silence, and for how long.
+/// Which phones to silence, and for how long.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
   zmesctl tokens mute 1a2b3c4d --for 1h
-  zmesctl tokens mute 1a2b3c4d              until `zmesctl tokens unmute 1a2b3c4d`")]
+  zmesctl tokens mute 1a2b3c4d              until `zmesctl tokens unmute 1a2b3c4d`
+  zmesctl tokens mute --user 'a*' --for 8h --yes")]
 pub struct MuteArgs {
-    /// Its handle, or the last 10 characters of the token
-    #[arg(value_name = "T", value_parser = values::token, allow_hyphen_values = true)]
-    token: String,
-    /// Send to it again after this time [default: when it is unmuted]
+    #[command(flatten)]
+    which: Which,
+    /// Send to them again after this time [default: when they are unmuted]
     #[arg(long = "for", value_name = "DURATION", value_parser = values::duration)]
     lasting: Option<Duration>,
+    #[command(flatten)]
+    consent: Consent,
 }
 
-/// Which phone to send to again.
+/// Which phones to send to again.
 #[derive(Debug, Args)]
-#[command(after_help = "Example:\n  zmesctl tokens unmute 1a2b3c4d")]
+#[command(after_help = "\
+Examples:
+  zmesctl tokens unmute 1a2b3c4d
+  zmesctl tokens unmute --state muted --yes")]
 pub struct UnmuteArgs {
-    /// Its handle, or the last 10 characters of the token
-    #[arg(value_name = "T", value_parser = values::token, allow_hyphen_values = true)]
-    token: String,
+    #[command(flatten)]
+    which: Which,
+    #[command(flatten)]
+    consent: Consent,
 }
 
 /// What is old enough to go.
@@ -171,6 +173,7 @@ pub struct UnmuteArgs {
 Examples:
   zmesctl tokens prune --stale 60d --dry-run    what would go
   zmesctl tokens prune --stale 60d --yes        in a cron job
+  zmesctl tokens prune --stale 60d --platform ios --failing
 
 `zmesctl tokens restore` brings them back, as long as state.keep-tombstones says.")]
 pub struct PruneArgs {
@@ -178,12 +181,17 @@ pub struct PruneArgs {
     #[arg(long, value_name = "DURATION", value_parser = values::duration)]
     stale: Duration,
     #[command(flatten)]
+    selection: Selection,
+    #[command(flatten)]
     consent: Consent,
 }
 
 pub(super) async fn run(command: Command, context: &mut Context) -> Result<Exit, CliError> {
     match command {
-        Command::List(arguments) => list::run(filter(arguments), context).await,
+        Command::List(ListArgs { selection, stale, reveal }) => {
+            let filter = TokenFilter { reveal, ..selection.filter(stale, context).await? };
+            list::run(filter, context).await
+        }
         Command::Show(ShowArgs { token, reveal }) => {
             context.ask::<TokenShown>(Request::TokensShow { token, reveal }).await
         }
@@ -191,56 +199,90 @@ pub(super) async fn run(command: Command, context: &mut Context) -> Result<Exit,
             context.ask::<Deliveries>(Request::TokensLog { token, limit }).await
         }
         Command::Revoke(arguments) => revoke(arguments, context).await,
-        Command::Restore(RestoreArgs { token }) => {
-            change::ask(Request::TokensRestore { token }, context).await
-        }
-        Command::Mute(MuteArgs { token, lasting }) => {
-            let for_ms = lasting.map(values::milliseconds);
-            change::ask(Request::TokensMute { token, for_ms }, context).await
-        }
-        Command::Unmute(UnmuteArgs { token }) => change::ask(Request::TokensUnmute { token }, context).await,
+        Command::Restore(RestoreArgs { tokens }) => change::restore(tokens, context).await,
+        Command::Mute(arguments) => mute(arguments, context).await,
+        Command::Unmute(arguments) => unmute(arguments, context).await,
         Command::Prune(arguments) => prune(arguments, context).await,
         Command::Import(arguments) => import::run(arguments, context).await,
         Command::Export(arguments) => export::run(arguments, context).await,
     }
 }
 
-fn filter(arguments: ListArgs) -> TokenFilter {
-    let ListArgs { platform, user, state, stale, failing, reveal } = arguments;
-    let stale_ms = stale.map(values::milliseconds);
-    TokenFilter { platform, user, state, stale_ms, failing, reveal, after: None }
-}
-
 async fn revoke(arguments: RevokeArgs, context: &mut Context) -> Result<Exit, CliError> {
-    let RevokeArgs { tokens, consent } = arguments;
+    let RevokeArgs { which, consent } = arguments;
+    let verb = Verb { what: "revoking", command: "revoke", question: "Revoke?" };
+    let (wanted, select) = which.choose(verb, consent, context).await?;
     let change = Change {
-        what: "revoking",
-        instead: format!("zmesctl tokens revoke {}", confirmed(&tokens)),
-        question: "Revoke?",
-        wanted: Wanted::Named(tokens),
-        request: &|tokens, dry_run| Request::TokensRevoke { tokens, dry_run },
+        what: verb.what,
+        instead: wanted.instead(verb.command),
+        question: verb.question,
+        wanted,
+        request: &|tokens, dry_run| Request::TokensRevoke { tokens, select: select.clone(), dry_run },
     };
     apply(change, consent, context).await
 }
 
-/// Returns the rest of a command line that names these tokens and needs no question.
-fn confirmed(tokens: &[String]) -> String {
-    let named = tokens.join(" ");
-    if tokens.iter().any(|token| token.starts_with('-')) {
-        return format!("--yes -- {named}");
+async fn mute(arguments: MuteArgs, context: &mut Context) -> Result<Exit, CliError> {
+    let MuteArgs { which, lasting, consent } = arguments;
+    let verb = Verb { what: "muting", command: "mute", question: "Mute?" };
+    // Whoever names a phone means it, and unmute undoes it: only a selection wants a look first.
+    let consent = Consent { yes: consent.yes || which.names_all(), ..consent };
+    let (wanted, select) = which.choose(verb, consent, context).await?;
+    let for_ms = lasting.map(values::milliseconds);
+    let change = Change {
+        what: verb.what,
+        instead: wanted.instead(verb.command),
+        question: verb.question,
+        wanted,
+        request: &|tokens, dry_run| {
+            let (token, tokens) = one_or_many(tokens);
+            Request::TokensMute { token, tokens, select: select.clone(), dry_run, for_ms }
+        },
+    };
+    apply(change, consent, context).await
+}
+
+async fn unmute(arguments: UnmuteArgs, context: &mut Context) -> Result<Exit, CliError> {
+    let UnmuteArgs { which, consent } = arguments;
+    let verb = Verb { what: "unmuting", command: "unmute", question: "Unmute?" };
+    let consent = Consent { yes: consent.yes || which.names_all(), ..consent };
+    let (wanted, select) = which.choose(verb, consent, context).await?;
+    let change = Change {
+        what: verb.what,
+        instead: wanted.instead(verb.command),
+        question: verb.question,
+        wanted,
+        request: &|tokens, dry_run| {
+            let (token, tokens) = one_or_many(tokens);
+            Request::TokensUnmute { token, tokens, select: select.clone(), dry_run }
+        },
+    };
+    apply(change, consent, context).await
+}
+
+/// Returns the one token, or several, as requests have them.
+fn one_or_many(mut tokens: Vec<String>) -> (String, Vec<String>) {
+    match tokens.pop() {
+        Some(one) if tokens.is_empty() => (one, tokens),
+        Some(last) => {
+            tokens.push(last);
+            (String::new(), tokens)
+        }
+        None => (String::new(), tokens),
     }
-    format!("{named} --yes")
 }
 
 async fn prune(arguments: PruneArgs, context: &mut Context) -> Result<Exit, CliError> {
-    let PruneArgs { stale, consent } = arguments;
+    let PruneArgs { stale, selection, consent } = arguments;
+    consent.check(context, PRUNING, HINT_CONSENT)?;
+    let select = if selection.is_empty() { None } else { Some(selection.filter(None, context).await?) };
     let stale_ms = values::milliseconds(stale);
     let change = Change {
-        what: "pruning",
-        instead: "add --yes, or --dry-run to see what would go".to_owned(),
+        what: PRUNING,
+        instead: HINT_CONSENT.to_owned(),
         question: "Revoke?",
         wanted: Wanted::Chosen,
-        request: &|_, dry_run| Request::TokensPrune { stale_ms, dry_run },
+        request: &|_, dry_run| Request::TokensPrune { stale_ms, select: select.clone(), dry_run },
     };
     apply(change, consent, context).await
 }

@@ -2,7 +2,8 @@
 
 mod network;
 
-pub(super) use network::{Gateway, Listener, Listeners, Networks, Origins, WebUrl};
+pub(super) use network::SOCKET_PATH_MAX;
+pub(super) use network::{Gateway, Listeners, MetricsAddress, Networks, Origins, WebUrl};
 
 use std::path::PathBuf;
 use std::time::Duration;

@@ -1,16 +1,20 @@
 //! Addresses, networks, origins and URLs.
 
 use std::net::{IpAddr, SocketAddr};
+use std::path::PathBuf;
 
 use ipnet::IpNet;
 
 use super::bounded;
+use crate::config::MetricsListen;
 use crate::config::problem::quotable;
 use crate::config::push::ApnsEndpoint;
 use crate::config::section::{Complaint, Form, Literal};
 
 /// More addresses than that are a mistake.
 const LISTENERS_MAX: usize = 64;
+/// Longest path of a Unix socket, in bytes: `sockaddr_un.sun_path` less its end.
+pub(in crate::config) const SOCKET_PATH_MAX: usize = 107;
 
 /// Reads one address with its port.
 fn address(text: &str) -> Result<SocketAddr, Complaint> {
@@ -57,26 +61,52 @@ impl Form for Listeners {
     }
 }
 
-/// One address on which to listen; `None` where the text is empty.
+/// Where metrics are served, on this machine alone; `None` where the text is empty.
 #[derive(Debug)]
-pub(in crate::config) struct Listener;
+pub(in crate::config) struct MetricsAddress;
 
-impl Form for Listener {
-    type Value = Option<SocketAddr>;
+impl Form for MetricsAddress {
+    type Value = Option<MetricsListen>;
 
     fn read(&self, literal: Literal<'_>) -> Result<Self::Value, Complaint> {
-        match literal {
-            Literal::Text("") => Ok(None),
-            Literal::Text(text) => address(text).map(Some),
-            Literal::Flag(_) | Literal::Number(_) | Literal::List(_) | Literal::Other(_) => {
-                Err(self.mismatch(literal))
-            }
+        let Literal::Text(text) = literal else { return Err(self.mismatch(literal)) };
+        if text.is_empty() {
+            return Ok(None);
         }
+        if let Some(path) = text.strip_prefix("unix:") {
+            return unix_socket(path).map(|path| Some(MetricsListen::Socket(path)));
+        }
+        let complaint = || Complaint::new(format!("`{}` is not an address with a port", quotable(text)));
+        let port = text.trim_start_matches("*:").parse::<u16>().unwrap_or(9090);
+        let local = format!("write \"127.0.0.1:{port}\", or \"unix:/run/zmesd/metrics.sock\"");
+        let address = text.parse::<SocketAddr>().map_err(|_| complaint().hint(local))?;
+        if !address.ip().to_canonical().is_loopback() {
+            let port = address.port();
+            let hint = format!(
+                "nobody is asked for a password there: write \"127.0.0.1:{port}\", and let a proxy that asks for one \
+                 serve other machines"
+            );
+            return Err(Complaint::new(format!("{address} can be reached from other machines")).hint(hint));
+        }
+        Ok(Some(MetricsListen::Port(address)))
     }
 
     fn describe(&self) -> String {
-        "an address such as \"127.0.0.1:9090\", or \"\"".to_owned()
+        "an address of this machine such as \"127.0.0.1:9090\", \"unix:/path\", or \"\"".to_owned()
     }
+}
+
+/// Reads the path of a Unix socket.
+fn unix_socket(path: &str) -> Result<PathBuf, Complaint> {
+    if !path.starts_with('/') {
+        return Err(Complaint::new("does not name a socket by its absolute path")
+            .hint("write \"unix:/run/zmesd/metrics.sock\""));
+    }
+    if path.len() > SOCKET_PATH_MAX || path.contains('\0') {
+        return Err(Complaint::new("is too long for a socket")
+            .hint(format!("the system takes {SOCKET_PATH_MAX} bytes: choose a shorter path")));
+    }
+    Ok(PathBuf::from(path))
 }
 
 /// Networks in CIDR notation; a plain address is a network of one.

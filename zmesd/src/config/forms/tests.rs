@@ -77,7 +77,7 @@ fn addresses_need_a_port() {
     );
     assert_eq!(Listeners.read(Literal::Text("[::]:9")).unwrap_err().hint.unwrap(), "write [\"[::]:9\"]");
     assert!(Listeners.read(Literal::List(&["127.0.0.1:0", "127.0.0.1:0"])).is_ok());
-    assert_eq!(Listener.read(Literal::Text("")).unwrap(), None);
+    assert_eq!(MetricsAddress.read(Literal::Text("")).unwrap(), None);
 }
 
 #[test]

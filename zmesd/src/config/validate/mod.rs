@@ -8,7 +8,7 @@ mod push;
 mod zoneminder;
 
 pub use looks::{Looks, PushCheck, PushFinding, PushPart};
-pub use pair::{PairCheck, PairFinding, PairPart};
+pub use pair::{PairCheck, PairFinding, PairPart, PairWeight};
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -19,19 +19,18 @@ use secrecy::SecretString;
 use super::access::{read_bounded, readable, remedy, unread};
 use super::environment::Environment;
 use super::file::{ControlSection, File, ServerSection, StateSection, TlsSection};
-use super::forms::SecretSource;
+use super::forms::{SOCKET_PATH_MAX, SecretSource};
 use super::problem::{Place, Problem, Problems};
 use super::section::Setting;
 use super::{
-    AuthConfig, Config, ControlConfig, LogConfig, MetricsConfig, Origin, ServerConfig, StateConfig, TlsFiles,
+    AuthConfig, Config, ControlConfig, LogConfig, MetricsConfig, MetricsListen, Origin, ServerConfig,
+    StateConfig, TlsFiles,
 };
 
 /// Largest `zmesd.toml`, in bytes; the default file is a tenth of it.
 const CONFIG_MAX: u64 = 256 * 1024;
 /// Largest file with a secret, in bytes.
 const SECRET_MAX: u64 = 64 * 1024;
-/// Longest path of a Unix socket, in bytes (`sun_path` less its NUL).
-const SOCKET_PATH_MAX: usize = 107;
 
 /// A configuration that holds, and what is unwise about it.
 #[derive(Debug)]
@@ -125,6 +124,7 @@ impl Checker<'_> {
         let listen = &file.server.listen.value;
         let (server, zoneminder) = (self.server(&file.server, &file.tls), self.zoneminder(&file.zoneminder));
         let (push, state, control) = (self.push(file), self.state(&file.state), self.control(&file.control));
+        let metrics = self.metrics(file);
         if !file.auth.enabled.value && exposed(listen) {
             let hint =
                 "everybody who reaches the port sees every alarm: listen on 127.0.0.1 alone, or enable it";
@@ -141,7 +141,7 @@ impl Checker<'_> {
             push: push?,
             state: state?,
             control: control?,
-            metrics: MetricsConfig { listen: file.metrics.listen.value },
+            metrics: metrics?,
             log: LogConfig { level: file.log.level.value.clone(), format: file.log.format.value },
             origin: Origin {
                 file: self.path.to_owned(),
@@ -206,6 +206,31 @@ impl Checker<'_> {
             ));
         }
         Ok(ControlConfig { socket, admin_group: group.value.clone() })
+    }
+
+    /// Metrics have a place of their own: apps and admins are asked who they are, and those who scrape are not.
+    fn metrics(&mut self, file: &File) -> Result<MetricsConfig, Reported> {
+        let Setting { value: listen, place } = &file.metrics.listen;
+        let taken = match listen {
+            Some(MetricsListen::Port(address)) if address.port() != 0 => {
+                let same = |app: &SocketAddr| {
+                    let covers = app.ip().is_unspecified() || app.ip() == address.ip();
+                    covers && app.port() == address.port()
+                };
+                file.server.listen.value.iter().any(same).then_some("has the port of server.listen")
+            }
+            Some(MetricsListen::Socket(path)) => {
+                let control = &file.control.socket.value;
+                (control.as_ref() == Some(path)).then_some("is the control socket")
+            }
+            Some(MetricsListen::Port(_)) | None => None,
+        };
+        match taken {
+            Some(problem) => {
+                Err(self.problem(place, problem, "metrics need a place of their own: \"127.0.0.1:9090\""))
+            }
+            None => Ok(MetricsConfig { listen: listen.clone() }),
+        }
     }
 
     /// Returns a path that must not depend on where the daemon is started.
@@ -285,7 +310,8 @@ impl Checker<'_> {
     }
 
     fn warn(&mut self, place: &Place, message: impl Into<String>, hint: impl Into<String>) {
-        self.warnings.push(place.problem(self.path, message.into(), hint.into()));
+        let warning = place.problem(self.path, message.into(), hint.into());
+        self.warnings.push(Problem { grave: false, ..warning });
     }
 }
 

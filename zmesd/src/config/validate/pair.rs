@@ -14,12 +14,23 @@ pub type PairCheck<'a> = &'a dyn Fn(Option<&Path>, Option<&Path>) -> Vec<PairFin
 pub struct PairFinding {
     /// Which file is to blame.
     pub part: PairPart,
-    /// TLS is not possible with it; false: apps may complain.
-    pub fatal: bool,
+    /// What follows from it.
+    pub weight: PairWeight,
     /// What is wrong.
     pub message: String,
     /// What to do about it.
     pub hint: String,
+}
+
+/// What follows from something that is wrong with a pair.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PairWeight {
+    /// TLS is not possible with it.
+    Fatal,
+    /// Apps that look at certificates at all do not connect.
+    Grave,
+    /// Apps may complain.
+    Slight,
 }
 
 /// A file of a pair.
@@ -48,10 +59,14 @@ impl Checker<'_> {
                 PairPart::Certificate => &tls.certificate.place,
                 PairPart::Key => &tls.key.place,
             };
-            if finding.fatal {
-                self.problem(place, finding.message, finding.hint);
-            } else {
-                self.warn(place, finding.message, finding.hint);
+            match finding.weight {
+                PairWeight::Fatal => {
+                    self.problem(place, finding.message, finding.hint);
+                }
+                PairWeight::Grave => {
+                    self.warnings.push(place.problem(self.path, finding.message, finding.hint));
+                }
+                PairWeight::Slight => self.warn(place, finding.message, finding.hint),
             }
         }
     }

@@ -1,5 +1,6 @@
 //! `[zoneminder]`: what `zm.conf` says, what overrides it, and what to do where it cannot be read.
 
+use std::io;
 use std::path::{Path, PathBuf};
 
 use secrecy::ExposeSecret;
@@ -13,8 +14,8 @@ use crate::config::{DatabaseConfig, ServerIdentity, Source, ZoneminderConfig};
 
 /// Where ZoneMinder maps its memory when nobody says otherwise.
 const PATH_MAP: &str = "/dev/shm";
-/// Where else `zm.conf` lies: openSUSE; FreeBSD and builds from source; builds before 1.32.
-const ELSEWHERE: [&str; 4] =
+/// Where `zm.conf` lies: Debian, Ubuntu, Fedora, Red Hat; openSUSE; FreeBSD and builds from source; builds before 1.32.
+const PLACES: [&str; 4] =
     ["/etc/zm/zm.conf", "/etc/zoneminder/zm.conf", "/usr/local/etc/zm/zm.conf", "/etc/zm.conf"];
 
 impl Checker<'_> {
@@ -24,7 +25,9 @@ impl Checker<'_> {
         section: &ZoneminderSection,
     ) -> Result<(ZoneminderConfig, Option<PathBuf>), Reported> {
         let url = self.secret(&section.database_url);
-        let conf = self.zm_conf(section, !matches!(url, Ok(None)));
+        let named = section.config.value.as_deref();
+        let path = named.map(|named| place_of(self.environment.resolve(named, self.path), &PLACES));
+        let conf = self.zm_conf(section, path.as_deref(), !matches!(url, Ok(None)));
         let database = match (url, &conf) {
             (Ok(Some(url)), _) => DatabaseConfig::from_url(url.expose_secret()).map_err(|complaint| {
                 let hint = complaint.hint.as_deref();
@@ -66,20 +69,18 @@ impl Checker<'_> {
             startup_grace: section.startup_grace.value,
             catch_up: section.catch_up.value,
         };
-        let zm_conf =
-            conf.and(section.config.value.as_deref()).map(|named| self.environment.resolve(named, self.path));
-        Ok((config, zm_conf))
+        Ok((config, conf.and(path)))
     }
 
     /// Reads `zm.conf`. Where the database is known without it, it may be missing.
     fn zm_conf(
         &mut self,
         section: &ZoneminderSection,
+        path: Option<&Path>,
         dispensable: bool,
     ) -> Result<Option<ZmConf>, Reported> {
-        let Some(named) = &section.config.value else { return Ok(None) };
-        let path = self.environment.resolve(named, self.path);
-        let (file, error) = match ZmConf::load(&path) {
+        let Some(path) = path else { return Ok(None) };
+        let (file, error) = match ZmConf::load(path) {
             Ok(conf) => {
                 for (file, line) in conf.ignored() {
                     self.warnings.push(Problem {
@@ -88,6 +89,7 @@ impl Checker<'_> {
                         key: String::new(),
                         message: "neither a comment nor NAME=VALUE: ignored, as ZoneMinder does".to_owned(),
                         hint: "remove the line, or put # before it".to_owned(),
+                        grave: false,
                     });
                 }
                 return Ok(Some(conf));
@@ -96,7 +98,7 @@ impl Checker<'_> {
         };
         let message = unread(&file, &error, &self.environment.user);
         let hint = match &error {
-            ReadError::Missing => elsewhere(&path, &ELSEWHERE),
+            ReadError::Missing => elsewhere(path, &PLACES),
             ReadError::Denied => zoneminder_remedy(&file, &self.environment.user),
             ReadError::Irregular | ReadError::TooLarge(_) | ReadError::Other(_) => {
                 "zoneminder.config must name ZoneMinder's zm.conf".to_owned()
@@ -156,9 +158,20 @@ impl Checker<'_> {
             key: name.to_owned(),
             message,
             hint,
+            grave: true,
         });
         Reported
     }
+}
+
+/// Returns where `zm.conf` is: where it is said to be; but where that is the first of `candidates`, which is the default,
+/// and nothing is there, at the first of the others that has one. So no distribution needs a file of its own.
+fn place_of(said: PathBuf, candidates: &[&str]) -> PathBuf {
+    let usual = candidates.first().is_some_and(|usual| Path::new(usual) == said);
+    // One that is closed to this user is there, and has to be opened.
+    let missing = matches!(said.metadata(), Err(error) if error.kind() == io::ErrorKind::NotFound);
+    let found = candidates.iter().map(Path::new).find(|candidate| usual && missing && candidate.exists());
+    found.map_or(said, Path::to_owned)
 }
 
 /// Says where a `zm.conf` is, if not at `path`.
@@ -172,6 +185,23 @@ fn elsewhere(path: &Path, candidates: &[&str]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_zm_conf_of_another_distribution_is_found_by_itself() {
+        let directory = tempfile::tempdir().unwrap();
+        let usual = directory.path().join("zm/zm.conf");
+        let other = directory.path().join("zoneminder/zm.conf");
+        let candidates = [usual.to_str().unwrap(), "/nonexistent/zm.conf", other.to_str().unwrap()];
+        assert_eq!(place_of(usual.clone(), &candidates), usual, "there is none at all");
+        std::fs::create_dir_all(other.parent().unwrap()).unwrap();
+        std::fs::write(&other, "").unwrap();
+        assert_eq!(place_of(usual.clone(), &candidates), other);
+        let said = directory.path().join("mine.conf");
+        assert_eq!(place_of(said.clone(), &candidates), said, "what the admin says counts");
+        std::fs::create_dir_all(usual.parent().unwrap()).unwrap();
+        std::fs::write(&usual, "").unwrap();
+        assert_eq!(place_of(usual.clone(), &candidates), usual);
+    }
 
     #[test]
     fn a_zm_conf_at_another_usual_place_is_pointed_at() {

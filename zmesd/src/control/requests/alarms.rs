@@ -7,7 +7,7 @@ use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio::time::{Instant, timeout_at};
 use zmes_shared::control::{AlarmTest, ControlError, ErrorCode};
-use zmes_shared::views::{AlarmForced, AlarmTested, TargetDecision};
+use zmes_shared::views::{AlarmForced, AlarmTested, PushModeState, TargetDecision};
 use zmes_shared::{MonitorId, SessionId};
 
 use super::token_names::{Known, Wanted};
@@ -19,6 +19,7 @@ use crate::domain::{Decision, Monitor, TokenId};
 use crate::monitors::Catalog;
 use crate::ports::{PushEnding, PushReceipt, TriggerError};
 use crate::route::{AlarmTestRequest, Target, TestTarget, Written};
+use crate::state::Outcome;
 
 /// How long `--wait` waits for the last frame to be written.
 const WAIT: Duration = Duration::from_secs(5);
@@ -77,7 +78,8 @@ pub(super) async fn test(parts: &ControlParts, test: AlarmTest) -> Result<AlarmT
         }
         (_, _) => None,
     };
-    let targets = tested.targets.iter().map(|target| decided(target, receipts.as_ref())).collect();
+    let shadow = parts.push.mode() == PushModeState::Shadow;
+    let targets = tested.targets.iter().map(|target| decided(target, receipts.as_ref(), shadow)).collect();
     Ok(AlarmTested { event_id: tested.event, monitor_id: monitor.id, dry_run: test.dry_run, targets })
 }
 
@@ -197,7 +199,8 @@ async fn last_errors(
     open.into_iter().filter_map(|id| Some((id, known.row(id)?.last_error.clone()?))).collect()
 }
 
-fn decided(target: &TestTarget, receipts: Option<&Receipts>) -> TargetDecision {
+/// Shows what was decided for a target, and what came of it where that was waited for; in shadow mode nothing does.
+fn decided(target: &TestTarget, receipts: Option<&Receipts>, shadow: bool) -> TargetDecision {
     let view = |kind: &str, id: String| TargetDecision {
         kind: kind.to_owned(),
         id,
@@ -216,6 +219,11 @@ fn decided(target: &TestTarget, receipts: Option<&Receipts>) -> TargetDecision {
             let last_error = receipts.last_errors.get(&token);
             pushed(view("token", handle.to_string()), receipts.pushed.get(&token), last_error)
         }
+        (Target::Token(_, handle), None) if sent && shadow => TargetDecision {
+            decision: "skipped".to_owned(),
+            reason: Outcome::SHADOW.to_owned(),
+            ..view("token", handle.to_string())
+        },
         (Target::Session(session), _) => view("session", session.to_string()),
         (Target::Token(_, handle), _) => view("token", handle.to_string()),
     }

@@ -4,9 +4,10 @@ use jiff::Timestamp;
 use zmes_shared::control::{Decided, WatchEvent, WatchKind, WatchedToken};
 use zmes_shared::views::{ClientView, MonitorView};
 
-use crate::domain::{Alarm, Decision, Token};
+use super::tokens::view::millis;
+use crate::domain::{Alarm, Decision, Origin, Token};
 use crate::route::{PushOutcome, SessionChange};
-use crate::state::RecordedAlarm;
+use crate::state::{DeliveryRow, RecordedAlarm};
 
 /// An alarm that was handed on.
 pub(super) fn alarm(number: u64, alarm: &Alarm) -> WatchEvent {
@@ -57,15 +58,77 @@ pub(super) fn decision(
     WatchEvent { at: alarm.at, kind }
 }
 
+/// An alarm of which only the log of deliveries tells.
+pub(super) fn recorded_with(row: &DeliveryRow) -> WatchEvent {
+    let kind = WatchKind::Alarm {
+        alarm: 0,
+        event_id: row.event,
+        monitor_id: row.monitor,
+        monitor: row.monitor_name.clone(),
+        cause: row.cause.clone(),
+        origin: row.origin.as_str().to_owned(),
+        late: row.origin == Origin::Reconciled,
+    };
+    WatchEvent { at: row.at, kind }
+}
+
+/// What was decided for a token, as the log has it.
+pub(super) fn decided(row: &DeliveryRow, token: &str) -> WatchEvent {
+    let decided = if row.decision == "skipped" {
+        Decided { decision: row.decision.clone(), reason: row.reason.clone() }
+    } else {
+        // Whatever came of it: it was to be sent.
+        Decided { decision: Decision::Send.as_str().to_owned(), reason: String::new() }
+    };
+    let kind = WatchKind::Decision {
+        alarm: 0,
+        event_id: row.event,
+        monitor_id: row.monitor,
+        target: "token".to_owned(),
+        id: token.to_owned(),
+        decided,
+    };
+    WatchEvent { at: row.at, kind }
+}
+
+/// What became of a push, as the log has it.
+pub(super) fn outcome(
+    row: &DeliveryRow,
+    token: &str,
+    outcome: &str,
+    at: Timestamp,
+    detail: Option<String>,
+) -> WatchEvent {
+    let latency = std::time::Duration::try_from(at.duration_since(row.at)).unwrap_or_default();
+    let kind = WatchKind::Delivery {
+        alarm: 0,
+        event_id: row.event,
+        monitor_id: Some(row.monitor),
+        target: "token".to_owned(),
+        id: token.to_owned(),
+        outcome: outcome.to_owned(),
+        detail,
+        latency_ms: millis(latency),
+    };
+    WatchEvent { at, kind }
+}
+
+/// A push that waits to be sent.
+pub(super) fn queued(row: &DeliveryRow, token: &str) -> WatchEvent {
+    outcome(row, token, "queued", row.at, Some(row.reason.clone()).filter(|reason| !reason.is_empty()))
+}
+
 /// What became of a push.
 pub(super) fn delivery(number: u64, outcome: &PushOutcome) -> WatchEvent {
     let kind = WatchKind::Delivery {
         alarm: number,
+        event_id: outcome.alarm.event,
+        monitor_id: Some(outcome.alarm.monitor),
         target: "token".to_owned(),
         id: outcome.token.handle.to_string(),
         outcome: outcome.outcome.to_owned(),
         detail: outcome.detail.clone(),
-        latency_ms: u64::try_from(outcome.latency.as_millis()).unwrap_or(u64::MAX),
+        latency_ms: millis(outcome.latency),
     };
     WatchEvent { at: outcome.at, kind }
 }

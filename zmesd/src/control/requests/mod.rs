@@ -5,6 +5,7 @@ mod badges;
 mod check;
 mod clients;
 mod config;
+mod doctor;
 mod latency;
 mod lines;
 mod log;
@@ -24,6 +25,7 @@ use serde_json::Value;
 use zmes_shared::MonitorId;
 use zmes_shared::control::{ControlError, ErrorCode, Request};
 
+use self::tokens::change::Meant;
 use super::Context;
 use crate::domain::MonitorSet;
 use crate::route::Busy;
@@ -53,20 +55,27 @@ pub(super) async fn answer(context: &Context, request: Request) -> Result<Value,
         Request::PushCheck { transport } => json(&push::check(parts, transport).await?),
         Request::PushQueue => json(&push::queue(parts).await?),
         Request::Why { event, token } => json(&why::explain(parts, event, token.as_deref()).await?),
+        Request::Doctor { target, monitor } => {
+            json(&doctor::examine(parts, target.as_deref(), monitor).await?)
+        }
         Request::Latency => json(&latency::show(parts)),
         Request::TokensList(filter) => json(&tokens::list(parts, filter).await?),
         Request::TokensShow { token, reveal } => json(&tokens::show(parts, &token, reveal).await?),
         Request::TokensLog { token, limit } => json(&tokens::log(parts, &token, limit).await?),
-        Request::TokensRevoke { tokens, dry_run } => {
-            json(&tokens::change::revoke(parts, &tokens, dry_run).await?)
+        Request::TokensRevoke { tokens, select, dry_run } => {
+            let meant = Meant::of(String::new(), tokens, select)?;
+            json(&tokens::change::revoke(parts, meant, dry_run).await?)
         }
         Request::TokensRestore { token } => json(&tokens::change::restore(parts, &token).await?),
-        Request::TokensMute { token, for_ms } => {
-            json(&tokens::change::mute(parts, &token, for_ms.map(Duration::from_millis)).await?)
+        Request::TokensMute { token, tokens, select, dry_run, for_ms } => {
+            let (meant, lasting) = (Meant::of(token, tokens, select)?, for_ms.map(Duration::from_millis));
+            json(&tokens::change::mute(parts, meant, lasting, dry_run).await?)
         }
-        Request::TokensUnmute { token } => json(&tokens::change::unmute(parts, &token).await?),
-        Request::TokensPrune { stale_ms, dry_run } => {
-            json(&tokens::change::prune(parts, Duration::from_millis(stale_ms), dry_run).await?)
+        Request::TokensUnmute { token, tokens, select, dry_run } => {
+            json(&tokens::change::unmute(parts, Meant::of(token, tokens, select)?, dry_run).await?)
+        }
+        Request::TokensPrune { stale_ms, select, dry_run } => {
+            json(&tokens::change::prune(parts, Duration::from_millis(stale_ms), select, dry_run).await?)
         }
         Request::TokensImport(import) => json(&tokens::transfer::import(parts, import).await?),
         Request::TokensExport { after } => json(&tokens::transfer::export(parts, after).await?),

@@ -26,7 +26,12 @@ pub(super) async fn show(parts: &ControlParts) -> Result<Status, ControlError> {
         monitors: monitors::counts(parts),
         clients,
         tokens,
-        push: PushCounts { queued: pushes.queued, delivered: pushes.delivered, failed: pushes.failed },
+        push: PushCounts {
+            queued: pushes.queued,
+            delivered: pushes.delivered,
+            failed: pushes.failed,
+            mode: Some(parts.push.mode()),
+        },
         events: EventCounts {
             seen: parts.counters.alarms.value(),
             reconciled: parts.counters.reconciled.value(),
@@ -35,6 +40,7 @@ pub(super) async fn show(parts: &ControlParts) -> Result<Status, ControlError> {
         database_error,
         zoneminder: parts.catalog.now().version.map(|version| version.to_string()),
         listening: parts.listening.borrow().clone(),
+        handed_over: parts.handed.clone(),
         stopping: parts.draining.is_cancelled(),
         state_error: parts.state_trouble.borrow().clone(),
     })

@@ -35,11 +35,6 @@ pub(super) struct Known {
     handles: HashMap<TokenId, String>,
 }
 
-/// Returns the token that `name` means, revoked or not.
-pub(super) async fn resolve(state: &StateHandle, name: &str) -> Result<Token, ControlError> {
-    Ok(Known::load(state).await?.find(name, Wanted::Any)?.token.clone())
-}
-
 impl Known {
     /// Reads them.
     pub(super) async fn load(state: &StateHandle) -> Result<Self, ControlError> {

@@ -1,33 +1,37 @@
 //! `watch`: how things are, what the record holds, then what happens.
 
-use std::collections::{HashSet, VecDeque};
+mod replay;
+mod wishes;
+
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::broadcast::error::RecvError;
 use tokio::sync::watch;
 use tokio::time::timeout;
+use zmes_shared::MonitorState;
 use zmes_shared::control::{
-    ClientFilter, ControlError, ErrorCode, Since, WatchEvent, WatchFilter, WatchKind,
+    ClientFilter, ControlError, ErrorCode, Since, WatchEvent, WatchFilter, WatchKind, WatchType,
 };
 use zmes_shared::views::MonitorView;
-use zmes_shared::{EventId, MonitorId, MonitorState};
 
-use super::{busy, lines, monitors, no_monitor, token_names};
+use self::replay::{AlarmKey, Replay, Told, key};
+use self::wishes::Wishes;
+use super::token_names::{Known, Wanted};
+use super::{busy, lines, monitors, no_monitor, unreadable};
 use crate::control::{ControlParts, MonitorReports};
-use crate::domain::{Alarm, Token, TokenId};
 use crate::ports::Clock;
 use crate::route::{AnnouncedAlarm, PushOutcome, TapEvent, TapReceiver};
+use crate::state::DeliveryRow;
+use crate::telemetry::Counters;
 
-/// Alarms of the record that a watcher gets at most; the newest win.
-const RECORDED: u32 = 10_000;
 /// How long the record may take.
 const RECORD_DEADLINE: Duration = Duration::from_secs(5);
 /// Alarms whose deliveries are still recognised as theirs.
 const REMEMBERED: usize = 1024;
-
-/// An alarm of the record, to know it again when it also comes alive.
-type Recorded = (MonitorId, Option<EventId>, i64);
+/// Pushes that wait to be sent of which a watcher is told at the start; `push queue` counts them all.
+const QUEUED: u32 = 1000;
 
 /// What one peer watches.
 #[derive(Debug)]
@@ -35,12 +39,12 @@ pub(in crate::control) struct Watcher {
     live: TapReceiver,
     reports: watch::Receiver<MonitorReports>,
     seen: MonitorReports,
-    only: Option<MonitorId>,
-    token: Option<TokenId>,
+    wishes: Wishes,
     /// The last alarms with their numbers, newest first: a delivery does not know the number.
-    alarms: VecDeque<(u64, Recorded)>,
-    /// Alarms that were sent from the record and may come again from the tap.
-    recorded: HashSet<Recorded>,
+    alarms: VecDeque<(u64, AlarmKey)>,
+    /// What was sent from the record and may come again from the tap.
+    told: Told,
+    counters: Arc<Counters>,
     clock: Arc<dyn Clock>,
 }
 
@@ -52,9 +56,14 @@ impl Watcher {
         parts: &ControlParts,
         filter: WatchFilter,
     ) -> Result<(Self, Vec<WatchEvent>), ControlError> {
-        let token = match &filter.token {
-            Some(name) => Some(token_names::resolve(&parts.state, name).await?),
-            None => None,
+        let live = parts.tap.subscribe();
+        let named = filter.token.is_some() || filter.user.is_some();
+        // Whoever only wants to see what happens can do so while the disk cannot be read.
+        let known =
+            if named || filter.since.is_some() { Some(Known::load(&parts.state).await?) } else { None };
+        let token = match (&filter.token, &known) {
+            (Some(name), Some(known)) => Some(known.find(name, Wanted::Any)?.token.id),
+            (_, _) => None,
         };
         let catalog = parts.catalog.now();
         if let Some(monitor) = filter.monitor.filter(|&id| catalog.monitors.find(id).is_none()) {
@@ -63,109 +72,119 @@ impl Watcher {
         let mut reports = parts.reports.clone();
         let seen = Arc::clone(&reports.borrow_and_update());
         let mut watcher = Self {
-            live: parts.tap.subscribe(),
+            live,
             reports,
             seen,
-            only: filter.monitor,
-            token: token.as_ref().map(|token| token.id),
+            wishes: Wishes::of(&filter, token)?,
             alarms: VecDeque::new(),
-            recorded: HashSet::new(),
+            told: Told::default(),
+            counters: Arc::clone(&parts.counters),
             clock: Arc::clone(&parts.clock),
         };
-        let mut events = watcher.present(parts, token.as_ref()).await?;
-        if let Some(since) = filter.since {
-            events.extend(watcher.record(parts, since).await?);
+        let mut events = watcher.present(parts, known.as_ref()).await?;
+        if let (Some(since), Some(known)) = (filter.since, &known) {
+            events.extend(watcher.record(parts, known, since).await?);
         }
         Ok((watcher, events))
     }
 
     /// Returns what happens next; may be empty. Cancel-safe.
     pub(in crate::control) async fn next(&mut self) -> Vec<WatchEvent> {
-        tokio::select! {
+        let mut events = tokio::select! {
             batch = self.live.recv() => match batch {
                 Ok(event) => self.lines(&event),
-                Err(RecvError::Lagged(missed)) => vec![self.lagged(missed)],
+                Err(RecvError::Lagged(missed)) => {
+                    self.counters.lagged.add(missed);
+                    vec![self.lagged(missed)]
+                }
                 // The parts hold a sender: this is the end of the process.
                 Err(RecvError::Closed) => std::future::pending().await,
             },
             Ok(()) = self.reports.changed() => self.changes(),
-        }
+        };
+        events.retain(|event| self.wishes.shows(event));
+        events
     }
 
-    /// Returns the recorded alarms since then.
-    async fn record(&mut self, parts: &ControlParts, since: Since) -> Result<Vec<WatchEvent>, ControlError> {
-        let unavailable =
-            |why: String| ControlError::new(ErrorCode::Unavailable, format!("cannot read the record: {why}"));
-        let read = timeout(RECORD_DEADLINE, parts.state.alarms_since(since, RECORDED));
-        let replay = read.await.map_err(|_| unavailable("the disk does not answer".to_owned()))?;
-        let replay = replay.map_err(|error| {
-            let cause = std::error::Error::source(&error).map(ToString::to_string).unwrap_or_default();
-            unavailable(format!("{error}: {cause}"))
-        })?;
+    /// Returns what is recorded since then.
+    async fn record(
+        &mut self,
+        parts: &ControlParts,
+        known: &Known,
+        since: Since,
+    ) -> Result<Vec<WatchEvent>, ControlError> {
+        let read = timeout(RECORD_DEADLINE, replay::read(&parts.state, known, since, &self.wishes));
+        let Ok(read) = read.await else {
+            let message = "cannot read the record: the disk does not answer";
+            return Err(ControlError::new(ErrorCode::Unavailable, message)
+                .with_hint("zmesctl check store tells more"));
+        };
+        let Replay { events, gap, told } = read.map_err(|error| unreadable(&error))?;
+        self.told = told;
         // Zero: something is missing, and nobody knows how much.
-        let gap = replay.gap.then(|| self.lagged(0));
-        let only = self.only;
-        let alarms = replay.alarms.into_iter().filter(|alarm| only.is_none_or(|only| only == alarm.monitor));
-        let mut events: Vec<_> = gap.into_iter().collect();
-        for alarm in alarms {
-            self.recorded.insert((alarm.monitor, alarm.event, alarm.at.as_millisecond()));
-            events.push(lines::recorded(alarm));
-        }
-        Ok(events)
+        let mut all: Vec<_> = gap.then(|| self.lagged(0)).into_iter().collect();
+        all.extend(events);
+        Ok(all)
     }
 
     /// Returns the lines that this watcher gets of an event.
     fn lines(&mut self, event: &TapEvent) -> Vec<WatchEvent> {
         match event {
             TapEvent::Alarm(announced) => self.alarm(announced),
-            TapEvent::Session(_) if self.only.is_some() || self.token.is_some() => Vec::new(),
-            TapEvent::Session(change) => vec![lines::session(change)],
-            TapEvent::Token(change) if self.token.is_none_or(|token| token == change.token.id) => {
-                // Watching a monitor says nothing about tokens, unless one is named, too.
-                let wanted = self.only.is_none() || self.token.is_some();
+            TapEvent::Session(change) => {
+                let wanted = self.wishes.client(&change.client, change.change == "closed");
+                wanted.then(|| lines::session(change)).into_iter().collect()
+            }
+            TapEvent::Token(change) => {
+                let wanted = self.wishes.changes_of(&change.token);
                 wanted.then(|| lines::token(change.at, change.change, &change.token)).into_iter().collect()
             }
-            TapEvent::Token(_) => Vec::new(),
             TapEvent::Delivery(outcome) => self.delivery(outcome).into_iter().collect(),
         }
     }
 
     fn alarm(&mut self, announced: &AnnouncedAlarm) -> Vec<WatchEvent> {
         let AnnouncedAlarm { number, alarm, decided } = announced;
-        if self.only.is_some_and(|only| only != alarm.monitor) {
+        if !self.wishes.alarms_of(alarm.monitor) {
             return Vec::new();
         }
         self.alarms.truncate(REMEMBERED - 1);
         self.alarms.push_front((*number, key(alarm)));
         let mut wanted = Vec::new();
-        if !self.recorded.remove(&key(alarm)) {
+        if !self.told.alarm(alarm) {
             wanted.push(lines::alarm(*number, alarm));
+        }
+        if !self.wishes.includes(WatchType::Decision) {
+            return wanted;
         }
         // Too many alarms have come since: what was decided is not remembered any more.
         let Some(decided) = decided.upgrade() else {
             wanted.push(self.lagged(1));
             return wanted;
         };
-        if self.token.is_none() {
-            wanted.extend(
-                decided.sessions.iter().map(|(id, decision)| {
-                    lines::decision(*number, alarm, "session", id.to_string(), *decision)
-                }),
-            );
+        let clients = decided.sessions.iter().filter(|(id, _)| self.wishes.decided_for(*id));
+        wanted.extend(
+            clients
+                .map(|(id, decision)| lines::decision(*number, alarm, "session", id.to_string(), *decision)),
+        );
+        for (token, decision) in decided.tokens.iter().filter(|(token, _)| self.wishes.token(token)) {
+            if !self.told.decision(alarm, token.id) {
+                wanted.push(lines::decision(*number, alarm, "token", token.handle.to_string(), *decision));
+            }
         }
-        let tokens = decided.tokens.iter().filter(|(token, _)| self.token.is_none_or(|id| id == token.id));
-        wanted.extend(tokens.map(|(token, decision)| {
-            lines::decision(*number, alarm, "token", token.handle.to_string(), *decision)
-        }));
         wanted
     }
 
-    fn delivery(&self, outcome: &PushOutcome) -> Option<WatchEvent> {
-        let monitor = self.only.is_none_or(|only| only == outcome.alarm.monitor);
-        let token = self.token.is_none_or(|token| token == outcome.token.id);
+    fn delivery(&mut self, outcome: &PushOutcome) -> Option<WatchEvent> {
+        if !self.wishes.alarms_of(outcome.alarm.monitor)
+            || !self.wishes.token(&outcome.token)
+            || self.told.outcome(outcome)
+        {
+            return None;
+        }
         // One of before this watcher, or of before the daemon's start, has no number here.
         let known = self.alarms.iter().find(|(_, known)| *known == key(&outcome.alarm));
-        (monitor && token).then(|| lines::delivery(known.map_or(0, |(number, _)| *number), outcome))
+        Some(lines::delivery(known.map_or(0, |(number, _)| *number), outcome))
     }
 
     /// Compares the new reports with the last ones.
@@ -175,43 +194,58 @@ impl Watcher {
         let changed = now.values().filter(|view| before.get(&view.id) != Some(*view)).cloned();
         let gone = before.values().filter(|view| !now.contains_key(&view.id)).map(gone);
         let at = self.clock.now();
-        let wanted = |view: &MonitorView| self.wants(view.id);
+        let wanted = |view: &MonitorView| self.wishes.state_of(view.id);
         changed.chain(gone).filter(wanted).map(|view| lines::monitor(at, "changed", view)).collect()
     }
 
-    /// Says whether changes of that monitor are wanted.
-    fn wants(&self, monitor: MonitorId) -> bool {
-        match self.only {
-            Some(only) => only == monitor,
-            None => self.token.is_none(),
-        }
-    }
-
-    /// How things are: every monitor, every client; or the one monitor, the one token.
+    /// How things are: the monitors, the clients, the tokens where some are named, and what waits to be sent.
     async fn present(
-        &self,
+        &mut self,
         parts: &ControlParts,
-        token: Option<&Token>,
+        known: Option<&Known>,
     ) -> Result<Vec<WatchEvent>, ControlError> {
         let at = parts.clock.now();
-        let monitors = monitors::list(parts).monitors.into_iter().filter(|view| self.wants(view.id));
+        let monitors = monitors::list(parts).monitors.into_iter();
+        let monitors = monitors.filter(|view| self.wishes.state_of(view.id));
         let mut events: Vec<_> = monitors.map(|view| lines::monitor(at, "present", view)).collect();
-        events.extend(token.map(|token| lines::token(at, "present", token)));
-        if self.only.is_none() && token.is_none() {
-            let clients = parts.router.list(ClientFilter::default()).await.map_err(busy)?;
-            events.extend(clients.into_iter().map(|client| lines::present(at, client)));
+        if let Some(known) = known.filter(|_| self.wishes.names_somebody()) {
+            let tokens = known.rows.iter().map(|row| &row.token);
+            let tokens = tokens.filter(|token| self.wishes.present(token));
+            events.extend(tokens.map(|token| lines::token(at, "present", token)));
         }
+        let clients = parts.router.list(ClientFilter::default()).await.map_err(busy)?;
+        let clients = clients.into_iter().filter(|client| self.wishes.client(client, false));
+        events.extend(clients.map(|client| lines::present(at, client)));
+        if self.wishes.includes(WatchType::Delivery) {
+            events.extend(self.queued(parts, known).await);
+        }
+        events.retain(|event| self.wishes.shows(event));
         Ok(events)
+    }
+
+    /// What waits to be sent. A disk that does not say keeps nobody from watching the rest: then something is missing.
+    async fn queued(&self, parts: &ControlParts, known: Option<&Known>) -> Vec<WatchEvent> {
+        let read = async {
+            let rows = parts.state.deliveries_queued(QUEUED).await.ok()?;
+            match known {
+                _ if rows.is_empty() => Some(Vec::new()),
+                Some(known) => Some(self.queued_of(&rows, known)),
+                None => Some(self.queued_of(&rows, &Known::load(&parts.state).await.ok()?)),
+            }
+        };
+        timeout(RECORD_DEADLINE, read).await.ok().flatten().unwrap_or_else(|| vec![self.lagged(0)])
+    }
+
+    fn queued_of(&self, rows: &[DeliveryRow], known: &Known) -> Vec<WatchEvent> {
+        let named = rows.iter().filter_map(|row| Some((row, &known.row(row.token)?.token)));
+        let wanted =
+            named.filter(|(row, token)| self.wishes.alarms_of(row.monitor) && self.wishes.token(token));
+        wanted.map(|(row, token)| lines::queued(row, &known.handle(token))).collect()
     }
 
     fn lagged(&self, missed: u64) -> WatchEvent {
         WatchEvent { at: self.clock.now(), kind: WatchKind::Lagged { missed } }
     }
-}
-
-/// What an alarm is known by.
-fn key(alarm: &Alarm) -> Recorded {
-    (alarm.monitor, alarm.event, alarm.at.as_millisecond())
 }
 
 /// A monitor that is not looked at any more.

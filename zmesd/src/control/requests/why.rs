@@ -3,7 +3,9 @@
 mod unseen;
 
 use std::collections::HashMap;
+use std::time::Duration;
 
+use jiff::Timestamp;
 use zmes_shared::control::{ClientFilter, ControlError};
 use zmes_shared::views::{Why, WhyAlarm, WhyTarget};
 use zmes_shared::{EventId, MonitorId, SessionId};
@@ -14,7 +16,7 @@ use super::{busy, unreadable};
 use crate::control::ControlParts;
 use crate::domain::{Decision, MonitorFilter, Origin, TokenId};
 use crate::route::SessionDecision;
-use crate::state::{DeliveryRow, RecordedAlarm, TokenRow};
+use crate::state::{DeliveryRow, Outcome, RecordedAlarm, TokenRow};
 
 /// Alarms of one event that are told at most: a long one may have many.
 const ALARMS: u32 = 100;
@@ -42,12 +44,16 @@ pub(super) async fn explain(
     let only = token.map(|name| known.find(name, Wanted::Any).map(|row| row.token.id)).transpose()?;
     let evidence = gather(parts, event, known).await?;
     if evidence.is_empty() {
-        return unseen::explain(parts, event).await;
+        let token = only.and_then(|id| evidence.known.row(id)).map(|row| &row.token);
+        let token = token.map(|token| (evidence.known.handle(token), token));
+        return unseen::explain(parts, event, token).await;
     }
     let (monitor_id, monitor) = evidence.monitor();
     let mut targets = evidence.tokens(only);
+    let mut notes = Vec::new();
     if only.is_none() {
         targets.splice(0..0, evidence.clients(monitor_id));
+        notes.extend(evidence.forgotten_clients(parts.started_at));
     }
     Ok(Why {
         event_id: event,
@@ -57,6 +63,7 @@ pub(super) async fn explain(
         explanation: evidence.explanation(),
         alarms: evidence.alarms.into_iter().map(alarm).collect(),
         targets,
+        notes,
     })
 }
 
@@ -112,6 +119,19 @@ impl Evidence {
                 format!("announced {} times, from {} to {}", self.alarms.len(), alarm.at, last.at)
             }
         }
+    }
+
+    /// What was decided for clients is kept in memory alone.
+    fn forgotten_clients(&self, started_at: Timestamp) -> Option<String> {
+        let last = self.alarms.last().map(|alarm| alarm.at).or(self.deliveries.last().map(|last| last.at))?;
+        if !self.sessions.is_empty() {
+            return None;
+        }
+        Some(if last < started_at {
+            format!("zmesd was started {started_at}, later: what was decided for clients is not remembered")
+        } else {
+            "no client was connected, or so much has come since that it is not remembered".to_owned()
+        })
     }
 
     fn clients(&self, monitor: Option<MonitorId>) -> Vec<WhyTarget> {
@@ -219,8 +239,20 @@ fn for_token(delivery: &DeliveryRow, row: Option<&TokenRow>, handle: &str) -> St
         ("queued", "") => "it waits to be sent: zmesctl push queue".to_owned(),
         ("queued", reason) => format!("it is tried again; last time: {reason}"),
         ("failed", reason) => format!("given up{tried}: {reason}"),
+        ("skipped", Outcome::SHADOW) => shadow(transport, *latency),
         (_, reason) => skipped(reason, *monitor, row, handle),
     }
+}
+
+fn shadow(transport: &str, latency: Option<Duration>) -> String {
+    let way = if transport.is_empty() {
+        "no transport takes this token".to_owned()
+    } else {
+        format!("{transport} would have got it")
+    };
+    let after =
+        latency.map_or_else(String::new, |after| format!(" {} ms after the alarm", after.as_millis()));
+    format!("push.mode is shadow: it was decided, not sent; {way}{after}")
 }
 
 fn skipped(reason: &str, monitor: MonitorId, row: Option<&TokenRow>, handle: &str) -> String {
@@ -240,7 +272,6 @@ fn skipped(reason: &str, monitor: MonitorId, row: Option<&TokenRow>, handle: &st
         "muted" => format!("an admin has silenced this token: zmesctl tokens unmute {handle}"),
         "revoked" => format!("the token was revoked before it was sent: zmesctl tokens restore {handle}"),
         "expired" => "it could not be sent before it was too old (push.retry-for)".to_owned(),
-        "shadow" => "push.mode is shadow: it was decided, not sent".to_owned(),
         "push is off" => "push.enabled is false".to_owned(),
         "other target" => "the test was for somebody else".to_owned(),
         other => other.to_owned(),

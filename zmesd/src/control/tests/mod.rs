@@ -1,5 +1,6 @@
 //! The control socket as a peer sees it: a real socket, literal JSON lines, the real router and the real state.
 
+mod doctor;
 mod limits;
 mod push;
 mod requests;
@@ -7,4 +8,5 @@ mod roles;
 mod socket;
 mod streams;
 mod tokens;
+mod watch_choice;
 mod world;

@@ -99,7 +99,7 @@ async fn the_queue_and_the_counts_are_the_push_sides() {
     let delivery = &queue["deliveries"][0];
     assert_eq!((&delivery["token"], &delivery["decision"]), (&json!("ba7816bf"), &json!("queued")));
     let status = ok(&world, r#"{"type":"status"}"#).await;
-    assert_eq!(status["push"], json!({"queued": 7, "delivered": 12, "failed": 3}));
+    assert_eq!(status["push"], json!({"queued": 7, "delivered": 12, "failed": 3, "mode": "live"}));
     assert_eq!(status["tokens"], json!({"total": 1, "enabled": 1}));
 }
 
@@ -232,13 +232,20 @@ async fn why_explains_what_was_never_announced() {
         (50, "monitor 3 (Attic) is not watched: "),
         (51, "monitor 9 is not one of this server's"),
         (52, "ZoneMinder recorded it without an alarm"),
-        (53, "the record does not reach back so far"),
+        (53, "before zmesd ran here for the first time ("),
         (54, "zoneminder.realarm-interval"),
     ] {
         let why = ok(&world, &format!(r#"{{"type":"why","event":{event}}}"#)).await;
         assert_eq!((&why["announced"], &why["targets"]), (&json!(false), &json!([])));
         assert!(why["explanation"].as_str().unwrap().contains(words), "{event}: {why}");
     }
+    let _amy = world.app(1, "192.0.2.1:1000", Some("amy")).await;
+    world.token(1, "abc", Platform::Ios, MonitorFilter::parse("2", "0").unwrap()).await;
+    let why = ok(&world, r#"{"type":"why","event":52,"token":"ba78"}"#).await;
+    let target = &why["targets"][0];
+    assert_eq!((&target["decision"], &target["reason"]), (&json!("skipped"), &json!("not announced")));
+    let words = "nobody was told of the event; besides, ";
+    assert!(target["explanation"].as_str().unwrap().starts_with(words), "{why}");
     let error = world.ask(r#"{"type":"why","event":99}"#).await["error"].clone();
     assert_eq!(error["code"], "not_found", "{error}");
     let broken = DbError::Unavailable("connection refused".to_owned());

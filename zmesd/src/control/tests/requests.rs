@@ -8,7 +8,7 @@ use zmes_shared::{MonitorId, MonitorState};
 
 use super::world::{App, World, report};
 use crate::monitors::Catalog;
-use crate::ports::{CertificateSummary, DbError, DbHealth, TriggerError};
+use crate::ports::{CertificateProblem, CertificateSummary, DbError, DbHealth, TriggerError};
 use crate::route::{CloseReason, Outgoing, Written};
 
 #[tokio::test]
@@ -34,7 +34,7 @@ async fn status_is_the_pinned_json() {
             "monitors": {"total": 3, "watched": 1, "stale": 1},
             "clients": {"total": 2, "authenticated": 1, "dropped_slow": 0, "rejected": 0},
             "tokens": {"total": 0, "enabled": 0},
-            "push": {"queued": 0, "delivered": 0, "failed": 0},
+            "push": {"queued": 0, "delivered": 0, "failed": 0, "mode": "live"},
             "events": {"seen": 0, "reconciled": 0},
             "database": "down",
             "database_error": "connection refused",
@@ -251,7 +251,10 @@ async fn checks_hold_while_everything_moves() {
             ("tls", "plaintext: apps are served without TLS, as configured"),
         ] {
             let answer = world.ask(&format!(r#"{{"type":"check","check":"{check}"}}"#)).await;
-            assert_eq!(answer["ok"], json!({"ok": true, "check": check, "detail": detail}));
+            let mut told = answer["ok"].clone();
+            let measured = told.as_object_mut().unwrap().remove("perf");
+            assert_eq!(measured.is_some(), check != "tls", "{answer}");
+            assert_eq!(told, json!({"ok": true, "check": check, "detail": detail, "severity": "ok"}));
         }
         let all = world.ask(r#"{"type":"check","check":"all"}"#).await["ok"].clone();
         assert_eq!((&all["ok"], &all["detail"]), (&json!(true), &json!("all 6 checks hold")));
@@ -268,10 +271,20 @@ async fn checks_name_what_is_wrong() {
     (sick.healthy, sick.reason) = (false, Some("zmc is not running".into()));
     world.reports.send_replace(Arc::new([(MonitorId(1), sick)].into_iter().collect()));
     world.database.send_replace(DbHealth::Down("access denied".into()));
-    let problems = vec!["the certificate is a CA".to_owned()];
+    let problems = vec![CertificateProblem {
+        grave: false,
+        message: "the certificate is a CA".to_owned(),
+        hint: "issue it anew".to_owned(),
+    }];
+    let objections = Vec::new();
     let not_after = "2999-01-01T00:00:00Z".parse().unwrap();
-    *world.outside.certificate.lock().unwrap() =
-        Some(CertificateSummary { subject: "CN=zm".into(), sans: Vec::new(), not_after, problems });
+    *world.outside.certificate.lock().unwrap() = Some(CertificateSummary {
+        subject: "CN=zm".into(),
+        sans: Vec::new(),
+        not_after,
+        problems,
+        objections,
+    });
     let all = world.ask(r#"{"type":"check","check":"all","within_ms":1209600000}"#).await["ok"].clone();
     assert_eq!(all["ok"], false);
     let details = all["checks"].as_array().unwrap().iter().filter(|part| part["ok"] == false);
@@ -281,7 +294,7 @@ async fn checks_name_what_is_wrong() {
             "the poller does not move",
             "monitor 1 (Garage): zmc is not running; and 1 other",
             "the database does not answer: access denied",
-            "CN=zm: the certificate is a CA",
+            "CN=zm: the certificate is a CA: issue it anew",
         ]
     );
     let unknown = world.ask(r#"{"type":"check","check":"weather"}"#).await;

@@ -2,7 +2,7 @@
 
 use std::any::Any;
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -17,21 +17,21 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use zmes_shared::control::{ControlError, ErrorCode};
-use zmes_shared::views::{ConfigReloaded, ConfigShown, MonitorView, Reloaded};
+use zmes_shared::views::{ConfigReloaded, ConfigShown, MonitorView, PushModeState, Reloaded};
 use zmes_shared::{EventId, MonitorId, MonitorState, SessionId};
 
-use crate::config::{AuthConfig, StateConfig};
+use crate::config::{AuthConfig, Config, Environment, Loaded, StateConfig};
 use crate::control::{ControlListener, ControlParts, MonitorReports, serve};
 use crate::domain::App as DeviceApp;
 use crate::domain::{
     Alarm, Monitor, MonitorFilter, MonitorRights, MonitorSet, NotWatched, Origin, Platform, PushState,
-    PushToken, Recording, User, ZmVersion,
+    PushToken, Recording, Token, User, ZmVersion,
 };
 use crate::monitors::{Catalog, CatalogHandle, Refresh};
 use crate::ports::{
-    AlarmTrigger, BreakerView, CertificateInfo, CertificateSummary, Clock, ConfigReload, DbError, DbHealth,
-    EventRow, EventStore, PushCounts, PushOrder, PushSide, StageLatency, SystemClock, TransportCheck,
-    TriggerCommand, TriggerError, TriggerVia,
+    AlarmTrigger, BreakerView, CertificateInfo, CertificateSummary, Clock, ConfigExamined, ConfigReload,
+    DatabaseCheck, DatabaseFault, DatabaseReport, DbError, DbHealth, EventRow, EventStore, PushCounts,
+    PushOrder, PushSide, StageLatency, SystemClock, TransportCheck, TriggerCommand, TriggerError, TriggerVia,
 };
 use crate::route::{
     Attach, CloseReason, Outgoing, PushRules, Registration, Router, RouterHandle, RouterParts,
@@ -40,6 +40,9 @@ use crate::route::{
 use crate::state::{State, StateHandle};
 use crate::telemetry::Counters;
 use crate::telemetry::log::LogHandle;
+
+/// Apps are served without a certificate.
+const PLAIN: &str = "[server]\nplaintext = true\nlisten = [\"127.0.0.1:9000\"]\n";
 
 /// What the ports of this daemon answer; tests change it.
 #[derive(Debug, Default)]
@@ -50,10 +53,16 @@ pub(super) struct Outside {
     pub(super) refresh_error: Mutex<Option<DbError>>,
     pub(super) events: Mutex<Vec<EventRow>>,
     pub(super) events_error: Mutex<Option<DbError>>,
+    /// What the configuration in force says beside its database.
+    pub(super) toml: Mutex<String>,
+    pub(super) examined: Mutex<Option<ConfigExamined>>,
+    pub(super) database: Mutex<Option<Result<DatabaseReport, (DatabaseFault, DbError)>>>,
+    pub(super) ways: Mutex<Vec<String>>,
     pub(super) checks: Mutex<Vec<TransportCheck>>,
     pub(super) breakers: Mutex<Vec<BreakerView>>,
     pub(super) latencies: Mutex<Vec<StageLatency>>,
     pub(super) pushes: Mutex<PushCounts>,
+    pub(super) push_mode: Mutex<Option<PushModeState>>,
 }
 
 #[async_trait]
@@ -77,8 +86,28 @@ impl ConfigReload for Outside {
         Err(ControlError::new(ErrorCode::ConfigInvalid, "line 3: push.intervall: unknown key"))
     }
 
+    fn running(&self) -> Arc<Config> {
+        let text = self.toml.lock().unwrap().clone();
+        let text =
+            format!("[zoneminder]\ndatabase-url = \"mysql://zmuser:secret@localhost/zm\"\n{PLAIN}{text}");
+        let environment = Environment { system: true, ..Environment::default() };
+        let loaded = Loaded::from_text(&text, Path::new("/etc/zmesd/zmesd.toml"), &environment);
+        Arc::new(loaded.unwrap().config)
+    }
+
+    async fn examine(&self) -> Option<ConfigExamined> {
+        self.examined.lock().unwrap().clone()
+    }
+
     fn show(&self) -> ConfigShown {
         ConfigShown { file: "/etc/zmesd/zmesd.toml".into(), toml: "[server]\n".into() }
+    }
+}
+
+#[async_trait]
+impl DatabaseCheck for Outside {
+    async fn examine(&self) -> Result<DatabaseReport, (DatabaseFault, DbError)> {
+        self.database.lock().unwrap().clone().unwrap_or_else(|| Ok(DatabaseReport::default()))
     }
 }
 
@@ -112,12 +141,20 @@ impl PushSide for Outside {
             .collect()
     }
 
+    fn mode(&self) -> PushModeState {
+        self.push_mode.lock().unwrap().unwrap_or(PushModeState::Live)
+    }
+
     fn counts(&self) -> PushCounts {
         *self.pushes.lock().unwrap()
     }
 
     fn breakers(&self) -> Vec<BreakerView> {
         self.breakers.lock().unwrap().clone()
+    }
+
+    fn ways(&self, _token: &Token) -> Vec<String> {
+        self.ways.lock().unwrap().clone()
     }
 
     fn latencies(&self) -> Vec<StageLatency> {
@@ -228,6 +265,7 @@ impl Core {
         let (alarms, alarms_rx) = mpsc::channel(64);
         let (tap, counters) = (Tap::default(), Arc::<Counters>::default());
         let (pushes, orders) = mpsc::channel(1024);
+        let push = PushRules { enabled: true, interval_default: Duration::ZERO, shadow: false };
         let router = Router::new(RouterParts {
             alarms: alarms_rx,
             commands: commands_rx,
@@ -241,7 +279,7 @@ impl Core {
             state: state.handle.clone(),
             remembered: state.remembered,
             pushes,
-            push: PushRules { enabled: true, interval_default: Duration::ZERO },
+            push: watch::channel(push).1,
             tap: tap.clone(),
             latencies: Arc::default(),
             counters: Arc::clone(&counters),
@@ -280,6 +318,7 @@ impl World {
             reports: reports_rx,
             database: database_rx,
             events: Arc::<Outside>::clone(&outside),
+            zoneminder: Arc::<Outside>::clone(&outside),
             push: Arc::<Outside>::clone(&outside),
             trigger: Arc::<Outside>::clone(&outside),
             log: log.clone(),
@@ -288,6 +327,7 @@ impl World {
             configuration: Arc::<Outside>::clone(&outside),
             certificate: Arc::<Outside>::clone(&outside),
             listening: listening_rx,
+            handed: Vec::new(),
             started_at: Timestamp::UNIX_EPOCH,
             started: Instant::now(),
             poll_interval: Duration::from_millis(20),
@@ -420,7 +460,7 @@ pub(super) struct Peer {
 }
 
 impl Peer {
-    pub(super) async fn connect(socket: &std::path::Path) -> Self {
+    pub(super) async fn connect(socket: &Path) -> Self {
         let (reader, writer) = UnixStream::connect(socket).await.unwrap().into_split();
         Self { lines: BufReader::new(reader).lines(), writer }
     }

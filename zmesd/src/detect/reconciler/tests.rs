@@ -25,7 +25,8 @@ impl Bench {
         let (config, settings) = watch::channel(config());
         let (report_tx, reports) = mpsc::channel(64);
         let record = Record::new(reaches_back, announced.iter().copied().map(EventId).collect());
-        let reconciler = Reconciler::new(Arc::new(store.clone()), settings, record, report_tx);
+        let reconciler =
+            Reconciler::new(Arc::new(store.clone()), settings, record, report_tx, Arc::default());
         Self { store, reconciler, reports, config }
     }
 

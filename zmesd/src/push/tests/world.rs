@@ -20,7 +20,7 @@ use crate::ports::{Clock, PushBatch, PushDelivery, PushOrder, PushReceipt, PushT
 use crate::push::fakes::{FakeTransport, token};
 use crate::push::transport::Transports;
 use crate::push::{Dispatcher, DispatcherParts, PushStatus};
-use crate::route::{Command, RouterHandle, Tap, TokenCommand};
+use crate::route::{Command, PushRules, RouterHandle, Tap, TokenCommand};
 use crate::state::{DeliveryRow, Note, State, StateHandle, TokenDecision};
 use crate::telemetry::Counters;
 
@@ -33,8 +33,12 @@ pub(super) struct World {
     pub(super) status: Arc<PushStatus>,
     pub(super) counters: Arc<Counters>,
     pub(super) catalog: watch::Sender<Arc<Catalog>>,
+    /// `[push]`, to be changed between live and shadow.
+    pub(super) rules: watch::Sender<PushRules>,
     /// Tokens that the router was told are dead.
     pub(super) dead: Arc<Mutex<Vec<(TokenId, String)>>>,
+    /// What it was told was given up.
+    pub(super) untold: Arc<Mutex<Vec<TokenId>>>,
     pub(super) tokens: Vec<Arc<Token>>,
     pub(super) orders: mpsc::Sender<PushOrder>,
     next: i64,
@@ -80,6 +84,7 @@ impl World {
         let (catalog, catalog_rx) = watch::channel(Arc::default());
         let auth = AuthConfig { enabled: true, timeout: PATIENCE, enforce_monitor_permissions: true };
         let (counters, status) = (Arc::<Counters>::default(), Arc::<PushStatus>::default());
+        let (rules, rules_rx) = watch::channel(PushRules { enabled: true, ..PushRules::new(&plan.config) });
         let dispatcher = Dispatcher::new(DispatcherParts {
             orders: orders_rx,
             transports: Arc::new(Transports::of(all)),
@@ -94,6 +99,7 @@ impl World {
             counters: Arc::clone(&counters),
             status: Arc::clone(&status),
             latencies: Arc::default(),
+            rules: rules_rx,
             config: plan.config,
             storm_window: plan.storm_window,
             clock,
@@ -102,7 +108,8 @@ impl World {
         let dead = Arc::<Mutex<Vec<_>>>::default();
         tasks.spawn(dispatcher.run(stop.clone()));
         tasks.spawn(state.writer.run(store.clone()));
-        tasks.spawn(listen(commands_rx, Arc::clone(&dead)));
+        let untold = Arc::<Mutex<Vec<_>>>::default();
+        tasks.spawn(listen(commands_rx, Arc::clone(&dead), Arc::clone(&untold)));
         let tokens = (1..=plan.tokens)
             .map(|id| Arc::new(token(id, &format!("secret-{id}"), Platform::Android)))
             .collect::<Vec<_>>();
@@ -117,7 +124,9 @@ impl World {
             status,
             counters,
             catalog,
+            rules,
             dead,
+            untold,
             tokens,
             orders,
             next,
@@ -217,10 +226,18 @@ pub(super) async fn until(condition: impl AsyncFn() -> bool) {
     tokio::time::timeout(PATIENCE, holds).await.expect("in time");
 }
 
-async fn listen(mut commands: mpsc::Receiver<Command>, dead: Arc<Mutex<Vec<(TokenId, String)>>>) {
+async fn listen(
+    mut commands: mpsc::Receiver<Command>,
+    dead: Arc<Mutex<Vec<(TokenId, String)>>>,
+    untold: Arc<Mutex<Vec<TokenId>>>,
+) {
     while let Some(command) = commands.recv().await {
-        if let Command::Token(TokenCommand::Dead(token, reason)) = command {
-            dead.lock().unwrap().push((token, reason));
+        match command {
+            Command::Token(TokenCommand::Dead(token, reason)) => dead.lock().unwrap().push((token, reason)),
+            Command::Token(TokenCommand::Untold(many)) => {
+                untold.lock().unwrap().extend(many.into_iter().map(|(token, _, _)| token));
+            }
+            other => panic!("the dispatcher says {other:?}"),
         }
     }
 }

@@ -140,6 +140,21 @@ async fn while_push_is_off_nothing_is_registered_and_all_alarms_are_plain() {
     assert!(world.state.deliveries_of_token(TokenId(1), 10).await.unwrap().is_empty());
 }
 
+#[tokio::test]
+async fn a_badge_does_not_grow_while_nothing_is_sent_but_intervals_hold() {
+    let directory = tempfile::tempdir().unwrap();
+    let amy = user("amy", MonitorRights::All);
+    let shadow = PushRules { shadow: true, ..PUSH_ON };
+    let mut world = World::with_rules(directory.path().into(), std::slice::from_ref(&amy), shadow).await;
+    let client = world.login(amy, None).await;
+    world.register(&client, "T", |token| token.filter = Some(only("1", "60"))).await.unwrap();
+    for (event, at) in [(10, T), (11, T + 30), (12, T + 60)] {
+        world.announce(alarm_at(1, event, at)).await;
+    }
+    assert_eq!(world.pushed(), pushes(&[(10, "T", 0), (12, "T", 0)]), "what would have been sent");
+    assert_eq!(world.stored().await[0].badge, 0);
+}
+
 /// Each order of the real apps: `A` and `B` register without lists, `C` sets the filter, `N` is zmNinjaNg's token
 /// message with lists, `1` its badge, and auth carries lists (`a`), none (`n`), or none but the token (`t`).
 #[tokio::test]

@@ -1,7 +1,11 @@
 //! What admins and providers do to tokens, and test alarms for them.
 
+use sqlx::ConnectOptions;
+use sqlx::sqlite::SqliteConnectOptions;
+
 use super::*;
 use crate::domain::{DeliveryId, Platform, PushState, TokenId};
+use crate::state::{Device, Note};
 
 fn import(token: &str, monlist: &str) -> TokenImport {
     TokenImport {
@@ -20,6 +24,68 @@ fn import(token: &str, monlist: &str) -> TokenImport {
 async fn start(directory: &tempfile::TempDir) -> (World, User) {
     let amy = user("amy", MonitorRights::All);
     (World::start(directory.path().into(), std::slice::from_ref(&amy)).await, amy)
+}
+
+#[tokio::test]
+async fn a_registration_that_found_no_room_is_on_the_disk_once_there_is_some() {
+    let directory = tempfile::tempdir().unwrap();
+    let (mut world, amy) = start(&directory).await;
+    let client = world.login(amy, None).await;
+    // Another process holds the file: nothing is written, and the queue fills.
+    let path = directory.path().join(zmes_shared::paths::STATE_FILE);
+    let mut other = SqliteConnectOptions::new().filename(path).connect().await.unwrap();
+    sqlx::query("BEGIN EXCLUSIVE").execute(&mut other).await.unwrap();
+    let device = Device { user: "amy".to_owned(), app: String::new() };
+    while world.state.note(Note::Filter(device.clone(), MonitorFilter::All)) {
+        tokio::task::yield_now().await;
+    }
+    world.register(&client, "T", |_| {}).await.unwrap();
+    assert!(world.state.tokens().await.unwrap().is_empty());
+    sqlx::query("ROLLBACK").execute(&mut other).await.unwrap();
+    let kept = async {
+        while world.state.tokens().await.unwrap().is_empty() {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    timeout(Duration::from_secs(20), kept).await.unwrap();
+    assert_eq!(world.state.tokens().await.unwrap()[0].token.token.expose(), "T");
+}
+
+#[tokio::test]
+async fn an_interval_does_not_count_from_a_push_that_was_given_up() {
+    let directory = tempfile::tempdir().unwrap();
+    let (mut world, amy) = start(&directory).await;
+    let client = world.login(amy.clone(), None).await;
+    let filter = || Some(MonitorFilter::parse("1", "60").unwrap());
+    world.register(&client, "T", |token| token.filter = filter()).await.unwrap();
+    // With its app away, nobody was told of the first alarm.
+    world.router.close(client.id, "left").await.unwrap();
+    world.announce(alarm_at(1, 10, T)).await;
+    world.announce(alarm_at(1, 11, T + 10)).await;
+    let at = |second: i64| Timestamp::from_second(second).unwrap();
+    world.router.untold(vec![(TokenId(1), MonitorId(1), at(T))]).await.unwrap();
+    world.router.ping().await.unwrap();
+    world.announce(alarm_at(1, 12, T + 20)).await;
+    let events = |world: &mut World| world.pushed().into_iter().map(|(event, ..)| event).collect::<Vec<_>>();
+    assert_eq!(events(&mut world), [10, 12]);
+    // Nor after a restart, and what was told later counts.
+    world
+        .router
+        .untold(vec![(TokenId(1), MonitorId(1), at(T)), (TokenId(1), MonitorId(1), at(T + 20))])
+        .await
+        .unwrap();
+    world.router.ping().await.unwrap();
+    let mut world = world.restart(std::slice::from_ref(&amy)).await;
+    world.announce(alarm_at(1, 13, T + 30)).await;
+    world.announce(alarm_at(1, 14, T + 40)).await;
+    // An app that had its copy over the socket was told.
+    let client = world.login(amy, None).await;
+    world.register(&client, "T", |token| token.filter = filter()).await.unwrap();
+    world.announce(alarm_at(1, 15, T + 100)).await;
+    world.router.untold(vec![(TokenId(1), MonitorId(1), at(T + 100))]).await.unwrap();
+    world.router.ping().await.unwrap();
+    world.announce(alarm_at(1, 16, T + 110)).await;
+    assert_eq!(events(&mut world), [13, 15]);
 }
 
 #[tokio::test]

@@ -47,6 +47,15 @@ impl Journal {
         socket.set_write_timeout(Some(PATIENCE))?;
         Ok(Self { socket: Arc::new(socket), path: path.into() })
     }
+
+    /// Says something that is no event of the log: an error for each of its lines.
+    pub(super) fn complain(&self, text: &str) {
+        let priority = priority(Level::ERROR);
+        for line in text.lines().map(str::trim).filter(|line| !line.is_empty()) {
+            let entry = format!("PRIORITY={priority}\nSYSLOG_IDENTIFIER={IDENTIFIER}\nMESSAGE={line}\n");
+            self.socket.send_to(entry.as_bytes(), &self.path).ok();
+        }
+    }
 }
 
 impl<'a> MakeWriter<'a> for Journal {
@@ -194,6 +203,21 @@ mod tests {
              ZMESD_TARGET=zmesd::x\nZMESD_ERROR=disk full\nZMESD_MONITOR_ID=3\n\
              ZMESD_CAMERA=Porch\\nPRIORITY=0\n"
         );
+    }
+
+    #[test]
+    fn why_the_process_ends_is_an_error_for_each_line() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("journal");
+        let journald = UnixDatagram::bind(&path).unwrap();
+        Journal::connect(&path).unwrap().complain("zmesd: line 3: no such key\n       hint: mode\n");
+        let mut buffer = [0; 512];
+        let mut next = || {
+            let length = journald.recv(&mut buffer).unwrap();
+            String::from_utf8_lossy(&buffer[..length]).into_owned()
+        };
+        assert_eq!(next(), "PRIORITY=3\nSYSLOG_IDENTIFIER=zmesd\nMESSAGE=zmesd: line 3: no such key\n");
+        assert_eq!(next(), "PRIORITY=3\nSYSLOG_IDENTIFIER=zmesd\nMESSAGE=hint: mode\n");
     }
 
     #[test]

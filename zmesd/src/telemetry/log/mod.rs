@@ -10,10 +10,13 @@ mod levels;
 #[cfg(test)]
 mod lines;
 
-use std::io::{self, IsTerminal};
+use std::io::{self, IsTerminal, Write};
+use std::os::fd::AsFd;
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use nix::fcntl::{FcntlArg, OFlag, fcntl};
+use nix::sys::stat::{fstat, makedev};
 use tracing::Subscriber;
 use tracing::subscriber::DefaultGuard;
 use tracing_subscriber::filter::Targets;
@@ -90,13 +93,23 @@ fn output(format: LogFormat, journal_stream: Option<&str>) -> Result<Output, Log
     let output = match format {
         LogFormat::Json => json(io::stderr).boxed(),
         LogFormat::Journald => journal(connect().map_err(LogError::Journal)?).boxed(),
-        LogFormat::Auto if is_journal(journal_stream) => match connect() {
+        LogFormat::Auto if is_journal(journal_stream) || is_deaf(io::stderr()) => match connect() {
             Ok(socket) => journal(socket).boxed(),
             Err(_) => text_to_stderr().boxed(),
         },
         LogFormat::Text | LogFormat::Auto => text_to_stderr().boxed(),
     };
     Ok(output)
+}
+
+/// Says why the process ends, to whoever started it; where nobody can hear that, to the journal.
+pub fn complain(text: &str) {
+    writeln!(io::stderr(), "{text}").ok();
+    if is_deaf(io::stderr())
+        && let Ok(journal) = connect()
+    {
+        journal.complain(text);
+    }
 }
 
 fn connect() -> io::Result<Journal> {
@@ -144,8 +157,16 @@ fn is_journal(journal_stream: Option<&str>) -> bool {
     let Some((device, inode)) = journal_stream.and_then(|stream| stream.split_once(':')) else {
         return false;
     };
-    let Ok(stderr) = nix::sys::stat::fstat(io::stderr()) else { return false };
+    let Ok(stderr) = fstat(io::stderr()) else { return false };
     device.parse() == Ok(stderr.st_dev) && inode.parse() == Ok(stderr.st_ino)
+}
+
+/// Says whether what is written there is heard by nobody: it leads to `/dev/null`, or is open for reading alone, which
+/// is what ZoneMinder's zmdc leaves the daemons that it starts.
+fn is_deaf(stream: impl AsFd) -> bool {
+    let Ok(flags) = fcntl(&stream, FcntlArg::F_GETFL) else { return true };
+    let reads_only = OFlag::from_bits_truncate(flags) & OFlag::O_ACCMODE == OFlag::O_RDONLY;
+    reads_only || fstat(&stream).is_ok_and(|found| found.st_rdev == makedev(1, 3))
 }
 
 /// The log's level: cheap to clone.
@@ -274,8 +295,18 @@ mod tests {
     }
 
     #[test]
+    fn a_stream_that_nobody_hears_is_recognised() {
+        let directory = tempfile::tempdir().unwrap();
+        let file = directory.path().join("log");
+        let (reader, writer) = io::pipe().unwrap();
+        assert!(!is_deaf(std::fs::File::create(&file).unwrap()) && !is_deaf(writer));
+        assert!(is_deaf(std::fs::File::open(&file).unwrap()) && is_deaf(reader));
+        assert!(is_deaf(std::fs::File::options().write(true).open("/dev/null").unwrap()));
+    }
+
+    #[test]
     fn the_journal_is_recognised_by_its_stream_not_by_the_variable_alone() {
-        let stderr = nix::sys::stat::fstat(io::stderr()).unwrap();
+        let stderr = fstat(io::stderr()).unwrap();
         assert!(is_journal(Some(&format!("{}:{}", stderr.st_dev, stderr.st_ino))));
         for other in [None, Some(""), Some("1"), Some("a:b"), Some("8:0"), Some("8:9999999")] {
             assert!(!is_journal(other), "{other:?}");

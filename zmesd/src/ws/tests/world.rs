@@ -197,6 +197,7 @@ async fn route(mut commands: mpsc::Receiver<Command>, heard: mpsc::Sender<Heard>
             Command::Token(_)
             | Command::List(..)
             | Command::Count(_)
+            | Command::Census(_)
             | Command::Disconnect(..)
             | Command::Test(..)
             | Command::Ping(_) => panic!("sessions do not ask the router for this"),

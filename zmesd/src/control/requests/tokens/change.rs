@@ -4,14 +4,14 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
-use zmes_shared::control::{ControlError, ErrorCode};
+use zmes_shared::control::{ControlError, ErrorCode, TokenFilter};
 use zmes_shared::views::{TokenFailure, TokensChanged};
 
-use super::{settled, view};
+use super::{is_wanted, settled, understood, view};
 use crate::control::ControlParts;
 use crate::control::requests::busy;
 use crate::control::requests::token_names::{Known, Wanted, repeated};
-use crate::domain::{Token, TokenId};
+use crate::domain::TokenId;
 
 /// Tokens that an answer lists at most.
 const LISTED: usize = 10_000;
@@ -41,32 +41,82 @@ impl Chosen {
     }
 }
 
+/// Which tokens a change is about, as it was asked for.
+#[derive(Debug)]
+pub(in crate::control::requests) enum Meant {
+    /// One, and whoever asks wants to hear at once that it is not there.
+    One(String),
+    /// Some.
+    Some(Vec<String>),
+    /// Those that match.
+    Matching(Box<TokenFilter>),
+}
+
+impl Meant {
+    /// Brings together what a request may say.
+    pub(in crate::control::requests) fn of(
+        token: String,
+        tokens: Vec<String>,
+        select: Option<TokenFilter>,
+    ) -> Result<Self, ControlError> {
+        let wrong = |message: &str| ControlError::new(ErrorCode::BadRequest, message);
+        match (token.is_empty(), tokens.is_empty(), select) {
+            (false, true, None) => Ok(Self::One(token)),
+            (true, false, None) => Ok(Self::Some(tokens)),
+            (true, true, Some(filter)) => {
+                understood(&filter)?;
+                Ok(Self::Matching(Box::new(filter)))
+            }
+            (true, true, None) => Err(wrong("no token is named")),
+            (_, _, _) => Err(wrong("either one token, or several, or a selection")),
+        }
+    }
+
+    fn choose(self, known: &Known, now: Timestamp) -> Result<Chosen, ControlError> {
+        match self {
+            Self::One(name) => {
+                let ids = BTreeSet::from([known.find(&name, Wanted::Live)?.token.id]);
+                Ok(Chosen { ids, failed: Vec::new() })
+            }
+            Self::Some(names) => Ok(Chosen::find(known, &names, Wanted::Live)),
+            Self::Matching(filter) => Ok(Chosen { ids: matching(known, &filter, now), failed: Vec::new() }),
+        }
+    }
+}
+
+/// Returns the tokens that match and are not revoked.
+fn matching(known: &Known, filter: &TokenFilter, now: Timestamp) -> BTreeSet<TokenId> {
+    let live = known.rows.iter().filter(|row| row.token.revoked.is_none());
+    let wanted = live.filter(|row| {
+        let view = view::token(row, String::new(), now, false);
+        is_wanted(filter, row, &view, now)
+    });
+    wanted.map(|row| row.token.id).collect()
+}
+
 /// Takes tokens out.
 pub(in crate::control::requests) async fn revoke(
     parts: &ControlParts,
-    names: &[String],
+    meant: Meant,
     dry_run: bool,
 ) -> Result<TokensChanged, ControlError> {
-    if names.is_empty() {
-        return Err(ControlError::new(ErrorCode::BadRequest, "no token is named"));
-    }
     let known = Known::load(&parts.state).await?;
-    let Chosen { ids, failed } = Chosen::find(&known, names, Wanted::Live);
+    let Chosen { ids, failed } = meant.choose(&known, parts.clock.now())?;
     let changed = gone(parts, known, ids.into_iter().collect(), ADMIN, dry_run).await?;
     Ok(TokensChanged { failed, ..changed })
 }
 
-/// Takes out the tokens of which nothing was heard for a while.
+/// Takes out the tokens of which nothing was heard for a while, or of these only such as match.
 pub(in crate::control::requests) async fn prune(
     parts: &ControlParts,
     stale: Duration,
+    select: Option<TokenFilter>,
     dry_run: bool,
 ) -> Result<TokensChanged, ControlError> {
+    let filter = TokenFilter { stale_ms: Some(view::millis(stale)), ..select.unwrap_or_default() };
+    understood(&filter)?;
     let known = Known::load(&parts.state).await?;
-    let now = parts.clock.now();
-    let is_stale = |token: &Token| token.revoked.is_none() && view::is_stale(token, now, stale);
-    let tokens = known.rows.iter().map(|row| &row.token);
-    let ids = tokens.filter(|token| is_stale(token)).map(|token| token.id).collect();
+    let ids = matching(&known, &filter, parts.clock.now()).into_iter().collect();
     gone(parts, known, ids, PRUNE, dry_run).await
 }
 
@@ -99,40 +149,53 @@ pub(in crate::control::requests) async fn restore(
     done(parts, "restored", &[id]).await
 }
 
-/// Silences a token for a while, or until it is unmuted.
+/// Silences tokens for a while, or until they are unmuted.
 pub(in crate::control::requests) async fn mute(
     parts: &ControlParts,
-    name: &str,
+    meant: Meant,
     lasting: Option<Duration>,
+    dry_run: bool,
 ) -> Result<TokensChanged, ControlError> {
     let until = lasting.map_or(Timestamp::MAX, |lasting| {
         let lasting = SignedDuration::try_from(lasting).unwrap_or(SignedDuration::MAX);
         parts.clock.now().saturating_add(lasting).unwrap_or(Timestamp::MAX)
     });
-    set_mute(parts, name, Some(until), "muted").await
+    set_mute(parts, meant, Some(until), "muted", dry_run).await
 }
 
-/// Takes a silence back.
+/// Takes silences back.
 pub(in crate::control::requests) async fn unmute(
     parts: &ControlParts,
-    name: &str,
+    meant: Meant,
+    dry_run: bool,
 ) -> Result<TokensChanged, ControlError> {
-    set_mute(parts, name, None, "unmuted").await
+    set_mute(parts, meant, None, "unmuted", dry_run).await
 }
 
 async fn set_mute(
     parts: &ControlParts,
-    name: &str,
+    meant: Meant,
     until: Option<Timestamp>,
     change: &str,
+    dry_run: bool,
 ) -> Result<TokensChanged, ControlError> {
     let known = Known::load(&parts.state).await?;
-    let id = known.find(name, Wanted::Live)?.token.id;
-    if !parts.router.mute(id, until).await.map_err(busy)? {
-        let message = format!("token {} was revoked a moment ago", repeated(name));
-        return Err(ControlError::new(ErrorCode::Conflict, message));
+    let Chosen { ids, mut failed } = meant.choose(&known, parts.clock.now())?;
+    if dry_run || ids.is_empty() {
+        let ids: Vec<_> = ids.into_iter().collect();
+        return Ok(TokensChanged { failed, ..changed(parts, &known, change, &ids, dry_run) });
     }
-    done(parts, change, &[id]).await
+    let mut reached = Vec::new();
+    for id in ids {
+        if parts.router.mute(id, until).await.map_err(busy)? {
+            reached.push(id);
+            continue;
+        }
+        let token = known.row(id).map(|row| known.handle(&row.token)).unwrap_or_default();
+        let message = format!("token {token} was revoked a moment ago");
+        failed.push(TokenFailure { token, error: ControlError::new(ErrorCode::Conflict, message) });
+    }
+    Ok(TokensChanged { failed, ..done(parts, change, &reached).await? })
 }
 
 /// Waits until a change is on the disk and shows the tokens as they are now.

@@ -25,9 +25,7 @@ const LOG: (u32, u32) = (100, 10_000);
 
 /// Returns one page of the tokens that match.
 pub(super) async fn list(parts: &ControlParts, filter: TokenFilter) -> Result<Tokens, ControlError> {
-    if filter.state == Some(TokenState::Unknown) || filter.platform == Some(PlatformKind::Unknown) {
-        return Err(super::unsupported());
-    }
+    understood(&filter)?;
     let known = Known::load(&parts.state).await?;
     let now = parts.clock.now();
     let mut page = Tokens::default();
@@ -48,8 +46,16 @@ pub(super) async fn list(parts: &ControlParts, filter: TokenFilter) -> Result<To
     Ok(page)
 }
 
+/// Refuses what a newer client asks for.
+fn understood(filter: &TokenFilter) -> Result<(), ControlError> {
+    if filter.state == Some(TokenState::Unknown) || filter.platform == Some(PlatformKind::Unknown) {
+        return Err(super::unsupported());
+    }
+    Ok(())
+}
+
 fn is_wanted(filter: &TokenFilter, row: &TokenRow, view: &TokenView, now: Timestamp) -> bool {
-    let TokenFilter { platform, user, state, stale_ms, failing, reveal: _, after: _ } = filter;
+    let TokenFilter { platform, user, state, stale_ms, failing, monitor, reveal: _, after: _ } = filter;
     let in_state = match state {
         Some(state) => view.state == *state,
         None => view.state != TokenState::Revoked,
@@ -59,6 +65,7 @@ fn is_wanted(filter: &TokenFilter, row: &TokenRow, view: &TokenView, now: Timest
         && user.as_deref().is_none_or(|pattern| matches(pattern, &view.user))
         && stale_ms.is_none_or(|ms| view::is_stale(&row.token, now, Duration::from_millis(ms)))
         && (!failing || view.failures > 0)
+        && monitor.is_none_or(|monitor| row.token.filter.interval(monitor).is_some())
 }
 
 fn is_after(row: &TokenRow, after: Option<u64>) -> bool {

@@ -1,0 +1,230 @@
+//! Every command of `zmesctl`, once: who may run it, how it ends, what it prints. One table for all tests that run
+//! everything.
+
+use std::fs;
+
+use anyhow::{Context, Result, ensure};
+use serde_json::json;
+
+use crate::app_client::AppClient;
+use crate::ctl::Ctl;
+use crate::phones::token_ending;
+use crate::world::World;
+
+/// What a command prints where all is well.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Prints {
+    /// An answer; nothing with `--quiet`.
+    Answer,
+    /// A list; the bare ids with `--quiet`.
+    List,
+    /// Lines as they come; nothing with `--quiet`.
+    Stream,
+    /// A file's content, as wide as it is, whatever is asked for.
+    Document,
+}
+
+/// Who may run a command.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum May {
+    /// Whoever may open the socket.
+    Observer,
+    /// Only admins.
+    Admin,
+    /// Everybody: it does not ask the daemon.
+    Anybody,
+}
+
+/// One command line. `HANDLE`, `EVENT`, `CLIENT`, `FILE` and `CONFIG` stand for what is there: see [`Things`].
+#[derive(Debug, Clone, Copy)]
+pub struct CommandLine {
+    /// The arguments, with single blanks between.
+    pub line: &'static str,
+    /// Who may.
+    pub may: May,
+    /// What it prints.
+    pub prints: Prints,
+}
+
+const fn line(line: &'static str, may: May, prints: Prints) -> CommandLine {
+    CommandLine { line, may, prints }
+}
+
+/// All of them, in an order in which each does what it says, and everything is at the end as it was.
+pub const COMMAND_LINES: [CommandLine; 53] = {
+    use May::{Admin, Anybody, Observer};
+    use Prints::{Answer, Document, List, Stream};
+    [
+        line("status", Observer, Answer),
+        line("clients list", Observer, List),
+        line("clients list --user a* --state authenticated --address 127.0.0.0/8", Observer, List),
+        line("clients disconnect CLIENT --dry-run", Observer, Answer),
+        line("clients disconnect --user a* --dry-run", Observer, Answer),
+        line("tokens list", Observer, List),
+        line("tokens list --reveal", Admin, List),
+        line("tokens list --platform android --user a* --state enabled --monitor 1", Observer, List),
+        line("tokens list --stale 1ms", Observer, List),
+        line("tokens list --failing", Observer, List),
+        line("tokens show HANDLE", Observer, Answer),
+        line("tokens show HANDLE --reveal", Admin, Answer),
+        line("tokens log HANDLE", Observer, Answer),
+        line("tokens mute --user a* --dry-run", Observer, Answer),
+        line("tokens mute HANDLE --for 1h", Admin, Answer),
+        line("tokens unmute HANDLE", Admin, Answer),
+        line("tokens revoke HANDLE --dry-run", Observer, Answer),
+        line("tokens revoke --all --dry-run", Observer, Answer),
+        line("tokens revoke HANDLE --yes", Admin, Answer),
+        line("tokens restore HANDLE", Admin, Answer),
+        line("tokens prune --stale 60d --dry-run", Observer, Answer),
+        line("tokens prune --stale 60d --platform ios --yes", Admin, Answer),
+        line("tokens import FILE --dry-run", Observer, Answer),
+        line("tokens import FILE", Admin, Answer),
+        line("tokens export", Admin, Document),
+        line("badges reset HANDLE --dry-run", Observer, Answer),
+        line("badges reset HANDLE", Admin, Answer),
+        line("badges reset --all --yes", Admin, Answer),
+        line("monitors list", Observer, List),
+        line("monitors reload", Admin, Answer),
+        line("alarm test --dry-run", Observer, Answer),
+        line("alarm test --monitor 1 --wait", Admin, Answer),
+        line("alarm force --monitor 1 --for 1m", Admin, Answer),
+        line("alarm cancel --monitor 1", Admin, Answer),
+        line("push check", Observer, Answer),
+        line("push queue", Observer, Answer),
+        line("watch --since 1h --count 4", Observer, Stream),
+        line("why EVENT", Observer, Answer),
+        line("check ping", Observer, Answer),
+        line("check shm", Observer, Answer),
+        line("check db", Observer, Answer),
+        line("check tls", Observer, Answer),
+        line("check push --nagios", Observer, Answer),
+        line("check store", Observer, Answer),
+        line("check all", Observer, Answer),
+        line("latency", Observer, Answer),
+        line("log level info --for 1m", Admin, Answer),
+        line("reload", Admin, Answer),
+        line("config check CONFIG", Anybody, Answer),
+        line("config default", Anybody, Document),
+        line("config show", Admin, Document),
+        line("completions bash", Anybody, Document),
+        line("clients disconnect CLIENT --yes", Admin, Answer),
+    ]
+};
+
+/// What the placeholders of command lines stand for.
+#[derive(Debug)]
+pub struct Things {
+    handle: String,
+    event: u64,
+    client: String,
+    file: String,
+    config: String,
+}
+
+/// The token of the phone that command lines are about.
+const TOKEN: &str = "command-lines:APA91bHPRgkF-phone";
+
+impl Things {
+    /// Makes them in a world with monitor 1: a phone, an event that was announced to it, files that everybody may read.
+    /// The app is the client to be disconnected.
+    pub async fn of(world: &World, event: u64) -> Result<(Self, AppClient)> {
+        let app = world.phone("android", TOKEN).await?;
+        let handle = world.handle(TOKEN).await?;
+        world.alarm(1, event).await?;
+        world.wait_delivery(&handle, event, "sent").await?;
+        let file = world.path("tokens.txt");
+        fs::write(&file, format!("{TOKEN}:1:0:android:enabled\n"))?;
+        let config = world.path("minimal.toml");
+        let zoneminder = json!(world.path("zm.conf").to_string_lossy());
+        // Without TLS: the key is not for everybody's eyes.
+        fs::write(&config, format!("[zoneminder]\nconfig = {zoneminder}\n[server]\nplaintext = true\n"))?;
+        let (file, config) = (file.display().to_string(), config.display().to_string());
+        let mut things = Self { handle, event, client: String::new(), file, config };
+        things.client = newest_client(&world.ctl()).await?;
+        Ok((things, app))
+    }
+
+    /// Takes the client that came last for the one to be disconnected.
+    pub async fn take_newest_client(&mut self, ctl: &Ctl) -> Result<()> {
+        self.client = newest_client(ctl).await?;
+        Ok(())
+    }
+
+    /// Returns the arguments of a command line.
+    pub fn arguments(&self, line: &str) -> Vec<String> {
+        let argument = |word: &str| match word {
+            "HANDLE" => self.handle.clone(),
+            "EVENT" => self.event.to_string(),
+            "CLIENT" => self.client.clone(),
+            "FILE" => self.file.clone(),
+            "CONFIG" => self.config.clone(),
+            other => other.to_owned(),
+        };
+        line.split(' ').map(argument).collect()
+    }
+
+    /// Returns what must be in no output but where it is asked for.
+    pub fn secret(&self) -> &'static str {
+        TOKEN
+    }
+
+    /// Returns the last characters of the phone's token.
+    pub fn ending(&self) -> &'static str {
+        token_ending(TOKEN)
+    }
+}
+
+async fn newest_client(ctl: &Ctl) -> Result<String> {
+    let list = ctl.json(&["clients", "list"]).await?;
+    let clients = list["clients"].as_array().context("no list")?;
+    let newest = clients.iter().filter_map(|client| client["id"].as_u64()).max();
+    Ok(newest.context("no client is connected")?.to_string())
+}
+
+/// Commands that are not in the table: how `doctor` ends depends on what it finds, which `doctor` of the tests shows.
+const ELSEWHERE: [&str; 1] = ["doctor"];
+
+/// Fails unless the table has every command that the help shows.
+pub async fn ensure_none_is_missing(ctl: &Ctl) -> Result<()> {
+    let mut open = vec![Vec::<String>::new()];
+    let (mut missing, mut seen) = (Vec::new(), 0);
+    while let Some(path) = open.pop() {
+        let arguments: Vec<&str> = path.iter().map(String::as_str).chain(["--help"]).collect();
+        let help = ctl.run(&arguments).await?.expect_code(0)?.stdout;
+        let commands: Vec<_> = listed(&help).filter(|command| *command != "help").collect();
+        if commands.is_empty() {
+            seen += 1;
+            let begin = path.join(" ");
+            let has = |line: &CommandLine| line.line == begin || line.line.starts_with(&format!("{begin} "));
+            if !COMMAND_LINES.iter().any(has) && !ELSEWHERE.contains(&begin.as_str()) {
+                missing.push(begin);
+            }
+            continue;
+        }
+        open.extend(commands.into_iter().map(|command| [path.as_slice(), &[command.to_owned()]].concat()));
+    }
+    ensure!(seen > 20, "the help shows only {seen} commands");
+    ensure!(missing.is_empty(), "add to COMMAND_LINES in tests/src/command_lines.rs: {missing:?}");
+    Ok(())
+}
+
+/// Returns the commands that a help lists.
+fn listed(help: &str) -> impl Iterator<Item = &str> {
+    let lines = help.lines().skip_while(|line| !line.starts_with("Commands:")).skip(1);
+    // A command stands two blanks from the left, what its description goes on with farther to the right.
+    lines
+        .take_while(|line| !line.is_empty())
+        .filter_map(|line| line.strip_prefix("  ").filter(|rest| !rest.starts_with(' ')))
+        .filter_map(|line| line.split_whitespace().next())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_help_lists_its_commands() {
+        let help = "What it is\n\nUsage: x <COMMAND>\n\nCommands:\n  list    A long\n          text\n  reset   B\n\nOptions:\n  -q\n";
+        assert_eq!(listed(help).collect::<Vec<_>>(), ["list", "reset"]);
+    }
+}

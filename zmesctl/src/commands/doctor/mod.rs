@@ -1,0 +1,184 @@
+//! `zmesctl doctor [T|USER]`: why did the phone not ring, and which command mends it?
+//!
+//! The daemon looks; where none answers, what can be found out without it is, by [`away`].
+
+mod away;
+
+use std::io;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::Args;
+use serde_json::Value;
+use zmes_shared::MonitorId;
+use zmes_shared::control::Request;
+use zmes_shared::views::{Doctor, Finding, Severity};
+
+use crate::context::Context;
+use crate::error::CliError;
+use crate::exit::Exit;
+use crate::render::{Out, Tone, View, clean};
+
+/// How long the whole may take when `--timeout` does not say: each part has a deadline of its own, and the longest is
+/// 20 s, for the providers.
+const TIMEOUT: Duration = Duration::from_mins(1);
+/// Steps with longer names are not aligned.
+const STEP_WIDTH: usize = 16;
+/// Longest text that names a token or a user.
+const LONGEST: usize = 4096;
+
+/// What to look at.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  zmesctl doctor                     the whole installation, in the order in which things break
+  zmesctl doctor 1a2b3c4d            one alarm on its way to that phone
+  zmesctl doctor amy --monitor 3     an alarm of monitor 3, to all phones and apps of amy
+  zmesctl doctor --json | jq '.findings[] | select(.ok | not)'
+
+It changes nothing. Where zmesd does not run, it looks at what keeps it from starting.
+
+Exit codes: 0 nothing is red, 1 something is, 3 zmesd is not reachable, 4 no such token, user or
+monitor, 5 not permitted to open the socket.")]
+pub struct DoctorArgs {
+    /// A token (its handle, or its last 10 characters) or a user of ZoneMinder [default: the installation]
+    #[arg(value_name = "T|USER", value_parser = name, allow_hyphen_values = true)]
+    target: Option<String>,
+    /// Follow an alarm of this monitor
+    #[arg(long, value_name = "ID", requires = "target")]
+    monitor: Option<MonitorId>,
+    /// Configuration to look at where zmesd does not run [default: where zmesd would look]
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+}
+
+fn name(text: &str) -> Result<String, String> {
+    let text = text.trim();
+    let option = text.starts_with("--") || text.starts_with('-') && text.len() < 3;
+    if text.is_empty() || option || text.len() > LONGEST || text.contains(char::is_control) {
+        return Err("a user's name, or 8 digits as `tokens list` shows them".to_owned());
+    }
+    Ok(text.to_owned())
+}
+
+pub(super) async fn run(arguments: DoctorArgs, context: &mut Context) -> Result<Exit, CliError> {
+    let DoctorArgs { target, monitor, config } = arguments;
+    let unicode = context.environment.unicode;
+    let error = match ask(Request::Doctor { target, monitor }, context).await {
+        Ok(doctor) => return context.show(&Examined { doctor, unicode }),
+        Err(error) => error,
+    };
+    if !away::explains(&error) {
+        return Err(error);
+    }
+    let doctor = away::look(&error, config.as_deref(), &context.environment).await;
+    context.show(&away::Away { examined: Examined { doctor, unicode }, error })
+}
+
+async fn ask(request: Request, context: &Context) -> Result<Doctor, CliError> {
+    // A daemon that hangs is known soon; only one that has greeted gets the time that the parts take.
+    drop(context.connect().await?);
+    context.connect_for(TIMEOUT).await?.request(request).await
+}
+
+/// What was found, as it is shown.
+#[derive(Debug, serde::Serialize)]
+#[serde(transparent)]
+struct Examined {
+    doctor: Doctor,
+    #[serde(skip)]
+    unicode: bool,
+}
+
+impl View for Examined {
+    fn human(&self, out: &mut Out) -> io::Result<()> {
+        let findings = &self.doctor.findings;
+        let quiet = out.look().quiet;
+        let width = findings.iter().map(|finding| clean(&finding.step).chars().count()).max().unwrap_or(0);
+        let width = width.min(STEP_WIDTH);
+        let mut about = None;
+        for finding in findings.iter().filter(|finding| !quiet || finding.severity != Severity::Ok) {
+            if finding.about != about {
+                about.clone_from(&finding.about);
+                let title = about.as_deref().unwrap_or("all");
+                let title = out.paint(Tone::Strong, &format!("{}:", clean(title)));
+                out.line(&title)?;
+            }
+            show(finding, width, self.unicode, out)?;
+        }
+        out.line(&verdict(findings, out))
+    }
+
+    fn elements(&self) -> serde_json::Result<Vec<Value>> {
+        self.doctor.findings.iter().map(serde_json::to_value).collect()
+    }
+
+    fn exit(&self) -> Exit {
+        if self.doctor.ok { Exit::Done } else { Exit::Negative }
+    }
+}
+
+/// Writes one step: mark, name and sentence, and below it what to do.
+fn show(finding: &Finding, width: usize, unicode: bool, out: &mut Out) -> io::Result<()> {
+    let Finding { step, severity, detail, hint, .. } = finding;
+    let (mark, tone) = mark(*severity, unicode);
+    let mark_width = if unicode { 1 } else { 4 };
+    let indent = mark_width + 1 + width + 2;
+    let head = out.paint(tone, &format!("{mark:mark_width$} {:width$}", clean(step)));
+    out.hanging(&format!("{head}  {}", clean(detail)), indent)?;
+    match hint {
+        // One line, whatever its length: it is to be copied.
+        Some(hint) if *severity != Severity::Ok => {
+            let arrow = if unicode { "→" } else { "hint:" };
+            out.raw(&format!("{:indent$}{arrow} {}", "", clean(hint)))
+        }
+        Some(_) | None => Ok(()),
+    }
+}
+
+fn mark(severity: Severity, unicode: bool) -> (&'static str, Tone) {
+    match (severity, unicode) {
+        (Severity::Ok, true) => ("✓", Tone::Good),
+        (Severity::Ok, false) => ("OK", Tone::Good),
+        (Severity::Warning, true) => ("!", Tone::Warning),
+        (Severity::Warning, false) => ("WARN", Tone::Warning),
+        (Severity::Error, true) => ("✗", Tone::Bad),
+        (Severity::Error, false) => ("FAIL", Tone::Bad),
+    }
+}
+
+/// Says it all in one line: the first that is red, which the rest may follow from.
+fn verdict(findings: &[Finding], out: &Out) -> String {
+    let red: Vec<_> = findings.iter().filter(|finding| !finding.ok).collect();
+    let warnings = findings.iter().filter(|finding| finding.severity == Severity::Warning).count();
+    let Some(first) = red.first() else {
+        let warnings = match warnings {
+            0 => String::new(),
+            1 => ", 1 warning".to_owned(),
+            many => format!(", {many} warnings"),
+        };
+        return out.paint(Tone::Good, &format!("Nothing is red{warnings}."));
+    };
+    let about = first.about.as_deref().map_or_else(String::new, |about| format!("{}: ", clean(about)));
+    let others = match red.len() {
+        1 => String::new(),
+        2 => "; 1 more follows, perhaps from that".to_owned(),
+        more => format!("; {} more follow, perhaps from that", more - 1),
+    };
+    out.paint(Tone::Bad, &format!("Red: {about}{}: {}{others}", clean(&first.step), clean(&first.detail)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_target_is_a_name_or_a_token() {
+        for right in ["amy", "1a2b3c4d", " amy o'hara ", "-LJu6sg_xy", "käthe"] {
+            assert_eq!(name(right).as_deref(), Ok(right.trim()));
+        }
+        for wrong in ["", " ", "--jsno", "-x", "a\nb"] {
+            assert!(name(wrong).is_err(), "{wrong}");
+        }
+    }
+}

@@ -1,0 +1,185 @@
+//! Lines that fit the terminal: how wide a text is, where it is cut, where it goes on in the next line.
+//!
+//! What is measured may be painted: escape sequences of colours take no columns. Wide characters take two.
+
+use std::borrow::Cow;
+
+use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
+
+/// Stands where something was cut off.
+const CUT: char = '…';
+
+/// Returns how many columns a text takes; painted or not, on one line.
+pub fn columns(text: &str) -> usize {
+    if !text.contains('\u{1b}') {
+        return text.width();
+    }
+    pieces(text).map(|(piece, escape)| if escape { 0 } else { piece.width() }).sum()
+}
+
+/// Returns a plain text in at most that many columns; what was cut off is shown by `…`.
+pub fn cut(text: &str, width: usize) -> Cow<'_, str> {
+    if text.width() <= width {
+        return Cow::Borrowed(text);
+    }
+    let room = width.saturating_sub(1);
+    let mut taken = 0;
+    let mut short = String::with_capacity(text.len());
+    for character in text.chars() {
+        taken += character.width().unwrap_or(0);
+        if taken > room {
+            break;
+        }
+        short.push(character);
+    }
+    short.truncate(short.trim_end().len());
+    if width > 0 {
+        short.push(CUT);
+    }
+    Cow::Owned(short)
+}
+
+/// Returns a line in pieces of at most `width` columns: it is broken at blanks, and words that are too long anywhere. What
+/// goes on begins with `indent` blanks.
+pub fn wrap(line: &str, width: usize, indent: usize) -> Cow<'_, str> {
+    if columns(line) <= width || width == 0 {
+        return Cow::Borrowed(line);
+    }
+    let indent = indent.min(width / 2);
+    let mut page =
+        Page { text: String::with_capacity(line.len() + 16), column: 0, width, indent, begun: false };
+    for word in line.split_inclusive(' ') {
+        let bare = word.trim_end_matches(' ');
+        let needed = columns(bare);
+        if page.column + needed > width && page.column > page.indent {
+            page.next_line();
+        }
+        if page.column + needed > width {
+            page.push_broken(bare);
+        } else {
+            page.push(bare, needed);
+        }
+        page.push(word.get(bare.len()..).unwrap_or_default(), word.len() - bare.len());
+    }
+    page.text.truncate(page.text.trim_end_matches(' ').len());
+    Cow::Owned(page.text)
+}
+
+/// Lines that are being written.
+struct Page {
+    text: String,
+    /// How far the last line has come.
+    column: usize,
+    width: usize,
+    indent: usize,
+    /// The last line has more than blanks.
+    begun: bool,
+}
+
+impl Page {
+    fn push(&mut self, text: &str, width: usize) {
+        self.text.push_str(text);
+        self.column += width;
+        self.begun |= !text.trim_matches(' ').is_empty();
+    }
+
+    fn next_line(&mut self) {
+        self.text.truncate(self.text.trim_end_matches(' ').len());
+        // A line of nothing but blanks is begun again.
+        if self.begun {
+            self.text.push('\n');
+        }
+        self.text.extend(std::iter::repeat_n(' ', self.indent));
+        self.column = self.indent;
+        self.begun = false;
+    }
+
+    /// Writes a word that is longer than a line.
+    fn push_broken(&mut self, word: &str) {
+        for (piece, escape) in pieces(word) {
+            if escape {
+                self.text.push_str(piece);
+                continue;
+            }
+            for character in piece.chars() {
+                let width = character.width().unwrap_or(0);
+                if self.column + width > self.width && self.column > self.indent {
+                    self.next_line();
+                }
+                self.text.push(character);
+                self.column += width;
+                self.begun = true;
+            }
+        }
+    }
+}
+
+/// Splits a text into what is printed (false) and escape sequences (true).
+fn pieces(text: &str) -> impl Iterator<Item = (&str, bool)> {
+    let mut rest = text;
+    std::iter::from_fn(move || {
+        if rest.is_empty() {
+            return None;
+        }
+        let escape = rest.starts_with('\u{1b}');
+        let end = if escape {
+            rest.find('m').map_or(rest.len(), |at| at + 1)
+        } else {
+            rest.find('\u{1b}').unwrap_or(rest.len())
+        };
+        let (piece, after) = rest.split_at(end);
+        rest = after;
+        Some((piece, escape))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn wide_characters_take_two_columns_and_colours_none() {
+        assert_eq!(columns("玄関カメラ"), 10);
+        assert_eq!(columns("\u{1b}[31mdown\u{1b}[0m now"), 8);
+    }
+
+    #[test]
+    fn what_is_cut_off_is_shown() {
+        assert_eq!(cut("Garden behind the house", 12), "Garden behi…");
+        assert_eq!(cut("Garden behind", 7), "Garden…");
+        assert_eq!(cut("玄関カメラ", 10), "玄関カメラ");
+        assert_eq!(cut("玄関カメラ", 6), "玄関…");
+        assert_eq!((cut("gate", 4), cut("gate", 1), cut("gate", 0)), ("gate".into(), "…".into(), "".into()));
+    }
+
+    #[test]
+    fn a_line_goes_on_below_itself() {
+        let line = "monitors  11 of 12 watched, 1 stale: zmesctl monitors list says why";
+        let wrapped =
+            "monitors  11 of 12 watched, 1\n          stale: zmesctl\n          monitors list says why";
+        assert_eq!(wrap(line, 32, 10), wrapped);
+        assert_eq!(wrap("short", 32, 10), "short");
+        assert_eq!(wrap("0123456789abcdef", 10, 2), "0123456789\n  abcdef");
+    }
+
+    proptest! {
+        #[test]
+        fn no_line_is_wider_and_nothing_but_blanks_is_lost(
+            words in proptest::collection::vec("[a-z玄é]{0,30}|\u{1b}\\[31m[a-z ]{1,9}\u{1b}\\[0m", 0..20),
+            width in 4_usize..60,
+            indent in 0_usize..40,
+        ) {
+            let line = words.join(" ");
+            let wrapped = wrap(&line, width, indent);
+            for part in wrapped.lines() {
+                prop_assert!(columns(part) <= width, "{part:?} in {width}");
+            }
+            let bare = |text: &str| text.replace(['\n', ' '], "");
+            prop_assert_eq!(bare(&wrapped), bare(&line));
+            let plain = words.concat().replace(char::from(27), "");
+            prop_assert!(columns(&cut(&plain, width)) <= width);
+        }
+    }
+}

@@ -1,0 +1,32 @@
+//! The `zmesd` program, which alone knows the configuration: where it is.
+
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+
+use crate::environment::Environment;
+
+/// Looks for `zmesd` beside this binary, then in `$PATH`. Relative parts of `$PATH` do not count: this may run as
+/// root in anybody's directory.
+pub(crate) fn find(environment: &Environment) -> Option<PathBuf> {
+    let own = std::env::current_exe().ok().and_then(|own| own.parent().map(Path::to_owned));
+    let path = environment.path.as_deref().map(|path| std::env::split_paths(path).collect::<Vec<_>>());
+    own.into_iter()
+        .chain(path.unwrap_or_default())
+        .filter(|directory| directory.is_absolute())
+        .map(|directory| directory.join("zmesd"))
+        .find(|file| is_executable(file))
+}
+
+/// Looks for another program in `$PATH`, in absolute directories alone.
+pub(crate) fn find_in_path(environment: &Environment, program: &str) -> Option<PathBuf> {
+    let path = environment.path.as_deref()?;
+    std::env::split_paths(path)
+        .filter(|directory| directory.is_absolute())
+        .map(|directory| directory.join(program))
+        .find(|file| is_executable(file))
+}
+
+fn is_executable(file: &Path) -> bool {
+    std::fs::metadata(file)
+        .is_ok_and(|metadata| metadata.is_file() && metadata.permissions().mode() & 0o111 != 0)
+}

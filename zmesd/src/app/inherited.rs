@@ -1,0 +1,254 @@
+//! Sockets that somebody else has opened for the daemon: systemd's socket activation, as sd_listen_fds(3) has it.
+//!
+//! What is handed over is looked at before anything else is done, in the one thread that there is then: a socket of the
+//! wrong kind is a mistake in a unit file, which does not get better by serving half of it.
+
+use std::fmt;
+use std::net::TcpListener;
+use std::os::unix::net::UnixListener;
+use std::path::{Path, PathBuf};
+
+use listenfd::ListenFd;
+use socket2::SockRef;
+use tracing::{info, warn};
+
+use crate::config::Config;
+
+/// The first descriptor that is handed over (`SD_LISTEN_FDS_START`).
+const FIRST: usize = 3;
+/// Sockets that are looked at: more is a number that somebody has mistyped.
+const MOST: usize = 64;
+
+/// The variables by which systemd says that it hands sockets over.
+#[derive(Debug, Clone, Default)]
+pub struct ListenVariables {
+    /// `$LISTEN_PID`: which process the others are meant for.
+    pub pid: Option<String>,
+    /// `$LISTEN_FDS`: how many sockets there are.
+    pub fds: Option<String>,
+    /// `$LISTEN_FDNAMES`: their names, with colons between.
+    pub names: Option<String>,
+}
+
+/// What was handed over.
+#[derive(Debug, Default)]
+pub(super) struct Inherited {
+    /// The control socket.
+    pub(super) control: Option<UnixListener>,
+    /// Where apps connect.
+    pub(super) apps: Vec<TcpListener>,
+}
+
+/// Why what was handed over cannot be served.
+#[derive(Debug, thiserror::Error)]
+pub enum InheritError {
+    /// `LISTEN_FDS` is not a number of sockets.
+    #[error("LISTEN_FDS is `{value}`: that is no number of sockets, or too many")]
+    Count {
+        /// Its value.
+        value: String,
+    },
+    /// One of them is not what it should be.
+    #[error("{socket}, which was handed over, {problem}")]
+    Socket {
+        /// Which.
+        socket: Handed,
+        /// What is wrong with it.
+        problem: &'static str,
+    },
+}
+
+/// One socket as messages call it: file descriptor 4 (`app`).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Handed {
+    descriptor: usize,
+    name: String,
+}
+
+impl fmt::Display for Handed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "file descriptor {}", self.descriptor)?;
+        if self.name.is_empty() { Ok(()) } else { write!(f, " (`{}`)", self.name) }
+    }
+}
+
+impl InheritError {
+    /// Says what an admin can do about it.
+    pub(super) fn hint(&self) -> &'static str {
+        "in the socket unit, FileDescriptorName= is control (one ListenStream= with a path) or app (ListenStream= with \
+         ports), or not given at all"
+    }
+}
+
+/// What a socket is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Purpose {
+    Control,
+    App,
+    /// Its kind says it.
+    ByKind,
+}
+
+/// A socket of a kind that can be served.
+enum Socket {
+    Unix(UnixListener),
+    Tcp(TcpListener),
+}
+
+impl Inherited {
+    /// Takes what is meant for this process. Must be called while there is one thread: it takes `LISTEN_PID` and
+    /// `LISTEN_FDS` out of the environment, so that no child takes them for its own.
+    pub(super) fn take(variables: &ListenVariables) -> Result<Self, InheritError> {
+        let mut inherited = Self::default();
+        let Some(names) = names(variables, std::process::id())? else { return Ok(inherited) };
+        let mut passed = ListenFd::from_env();
+        for (number, name) in names.into_iter().enumerate() {
+            let socket = Handed { descriptor: FIRST + number, name };
+            let problem = |problem| InheritError::Socket { socket: socket.clone(), problem };
+            let purpose =
+                purpose(&socket.name).ok_or_else(|| problem("has a name that zmesd does not know"))?;
+            match (taken(&mut passed, number), purpose) {
+                (Some(Socket::Unix(listener)), Purpose::Control | Purpose::ByKind) => {
+                    if !listens(&listener) {
+                        return Err(problem("does not listen"));
+                    }
+                    if inherited.control.replace(listener).is_some() {
+                        return Err(problem("is a second control socket"));
+                    }
+                }
+                (Some(Socket::Tcp(listener)), Purpose::App | Purpose::ByKind) => {
+                    if !listens(&listener) {
+                        return Err(problem("does not listen"));
+                    }
+                    inherited.apps.push(listener);
+                }
+                (_, Purpose::Control) => return Err(problem("is no Unix stream socket")),
+                (_, Purpose::App) => return Err(problem("is no TCP socket")),
+                (None, Purpose::ByKind) => return Err(problem("is neither a TCP nor a Unix stream socket")),
+            }
+        }
+        Ok(inherited)
+    }
+
+    /// Says what was handed over, and which settings are not used because of it.
+    pub(super) fn announce(&self, config: &Config) {
+        if !self.apps.is_empty() {
+            let addresses: Vec<_> = self.apps.iter().filter_map(|socket| socket.local_addr().ok()).collect();
+            info!(?addresses, "apps are served on sockets that were handed over: server.listen is not used");
+        }
+        let Some(control) = &self.control else { return };
+        let configured = &config.control.socket;
+        match path_of(control) {
+            Some(path) if same_file(&path, configured) => {
+                info!(path = %path.display(), "the control socket was handed over")
+            }
+            path => warn!(
+                path = %path.unwrap_or_default().display(),
+                configured = %configured.display(),
+                "the control socket that was handed over is not where zmesctl looks for it"
+            ),
+        }
+    }
+
+    /// Names what was handed over, as `status` shows it.
+    pub(super) fn names(&self) -> Vec<String> {
+        let control = self.control.iter().map(|_| "control".to_owned());
+        control.chain(self.apps.iter().map(|_| "app".to_owned())).collect()
+    }
+}
+
+/// Returns the names of the sockets that are meant for process `own`, "" where one has none; `None`: there are none.
+fn names(variables: &ListenVariables, own: u32) -> Result<Option<Vec<String>>, InheritError> {
+    let (Some(pid), Some(fds)) = (&variables.pid, &variables.fds) else { return Ok(None) };
+    if pid.parse() != Ok(own) {
+        return Ok(None);
+    }
+    let count = fds.parse::<usize>().ok().filter(|count| *count <= MOST);
+    let count = count.ok_or_else(|| InheritError::Count { value: fds.clone() })?;
+    let mut names: Vec<String> = match &variables.names {
+        Some(names) if !names.is_empty() => names.split(':').map(str::to_owned).collect(),
+        Some(_) | None => Vec::new(),
+    };
+    names.resize(count, String::new());
+    Ok(Some(names))
+}
+
+/// Reads a name; `None`: it is none of ours. A unit that gives no name leaves its own, and older systemds "unknown".
+fn purpose(name: &str) -> Option<Purpose> {
+    match name {
+        "control" => Some(Purpose::Control),
+        "app" => Some(Purpose::App),
+        "" | "unknown" => Some(Purpose::ByKind),
+        unit => Path::new(unit).extension().is_some_and(|kind| kind == "socket").then_some(Purpose::ByKind),
+    }
+}
+
+fn taken(passed: &mut ListenFd, number: usize) -> Option<Socket> {
+    if let Ok(Some(listener)) = passed.take_unix_listener(number) {
+        return Some(Socket::Unix(listener));
+    }
+    let listener = passed.take_tcp_listener(number).ok().flatten()?;
+    Some(Socket::Tcp(listener))
+}
+
+fn listens<'a>(socket: impl Into<SockRef<'a>>) -> bool {
+    socket.into().is_listener().unwrap_or(false)
+}
+
+fn path_of(socket: &UnixListener) -> Option<PathBuf> {
+    Some(socket.local_addr().ok()?.as_pathname()?.to_owned())
+}
+
+/// `/run/zmesd` and `/var/run/zmesd` are one.
+fn same_file(left: &Path, right: &Path) -> bool {
+    let real = |path: &Path| path.canonicalize().unwrap_or_else(|_| path.to_owned());
+    left == right || real(left) == real(right)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn variables(pid: u32, fds: &str, names: &str) -> ListenVariables {
+        let names = (!names.is_empty()).then(|| names.to_owned());
+        ListenVariables { pid: Some(pid.to_string()), fds: Some(fds.to_owned()), names }
+    }
+
+    #[test]
+    fn what_is_meant_for_another_process_is_left_alone() {
+        assert!(names(&ListenVariables::default(), 7).unwrap().is_none());
+        assert!(names(&variables(8, "1", "app"), 7).unwrap().is_none());
+        let nobody = ListenVariables { pid: Some("me".to_owned()), ..variables(7, "1", "") };
+        assert!(names(&nobody, 7).unwrap().is_none());
+    }
+
+    #[test]
+    fn sockets_without_names_have_empty_ones() {
+        let of = |fds, given| names(&variables(7, fds, given), 7).unwrap().unwrap();
+        assert_eq!(of("2", "app:control"), ["app", "control"]);
+        assert_eq!(of("2", ""), ["", ""]);
+        assert_eq!(of("2", "app"), ["app", ""]);
+        assert_eq!(of("1", "app:control"), ["app"]);
+        assert_eq!(of("0", ""), [""; 0]);
+    }
+
+    #[test]
+    fn a_count_that_makes_no_sense_is_an_error() {
+        for count in ["", "-1", "many", "65", "4294967295"] {
+            let problem = names(&variables(7, count, ""), 7).unwrap_err();
+            assert!(problem.to_string().contains(&format!("`{count}`")), "{problem}");
+        }
+    }
+
+    #[test]
+    fn a_name_says_what_a_socket_is_for_and_else_its_kind() {
+        assert_eq!(purpose("control"), Some(Purpose::Control));
+        assert_eq!(purpose("app"), Some(Purpose::App));
+        for unnamed in ["", "unknown", "zmesd.socket"] {
+            assert_eq!(purpose(unnamed), Some(Purpose::ByKind), "{unnamed}");
+        }
+        for foreign in ["http", "connection", "App", "stored"] {
+            assert_eq!(purpose(foreign), None, "{foreign}");
+        }
+    }
+}

@@ -1,0 +1,127 @@
+//! The configuration on the disk: would a start take it, and is it what is in force?
+
+use tokio::time::error::Elapsed;
+use zmes_shared::views::Finding;
+
+use super::CONFIGURATION;
+use crate::config::{Config, ConfigDiff, Problem};
+use crate::ports::ConfigExamined;
+
+/// Problems that are told; `zmesctl config check` tells all.
+const TOLD: usize = 10;
+
+/// Says what is wrong with the file, what is not in force, and how `zm.conf` is.
+pub(super) fn findings(examined: &Result<Option<ConfigExamined>, Elapsed>, running: &Config) -> Vec<Finding> {
+    let file = running.origin.file.display();
+    let examined = match examined {
+        Ok(Some(examined)) => examined,
+        Ok(None) => return vec![Finding::good("configuration", "there is no file: the demo needs none")],
+        Err(_) => {
+            let detail = format!("{file} could not be read within {} s", CONFIGURATION.as_secs());
+            return vec![Finding::error("configuration", detail, format!("ls -l {file}"))];
+        }
+    };
+    let ConfigExamined { problems, warnings, diff } = examined;
+    let mut findings: Vec<_> = problems.iter().take(TOLD).map(fatal).collect();
+    if problems.len() > TOLD {
+        let detail = format!("{file} has {} problems more", problems.len() - TOLD);
+        findings.push(Finding::error("configuration", detail, "zmesctl config check"));
+    }
+    // What is said of the certificate belongs to its own step.
+    findings.extend(warnings.iter().filter(|warning| !is_of_pair(warning)).map(Problem::finding));
+    findings.extend(changed(&file.to_string(), diff));
+    if findings.is_empty() {
+        findings.push(Finding::good("configuration", format!("{file} holds, and is in force")));
+    }
+    if findings.iter().all(|finding| finding.step != "zm.conf") {
+        findings.extend(zm_conf(running));
+    }
+    findings
+}
+
+/// Says whether it is about the certificate or its key.
+pub(super) fn is_of_pair(problem: &Problem) -> bool {
+    problem.key.starts_with("server.tls.")
+}
+
+fn fatal(problem: &Problem) -> Finding {
+    let Finding { step, detail, hint, .. } = problem.finding();
+    let detail = format!("{detail}; zmesd would not start again, nor reload");
+    Finding::error(step, detail, hint.unwrap_or_default())
+}
+
+fn changed(file: &str, diff: &ConfigDiff) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    for (keys, command) in [(&diff.needs_restart, "systemctl restart zmesd"), (&diff.hot, "zmesctl reload")] {
+        if !keys.is_empty() {
+            let detail = format!("{file} was changed and is not in force yet: {}", keys.join(", "));
+            findings.push(Finding::warning("configuration", detail, command));
+        }
+    }
+    findings
+}
+
+fn zm_conf(running: &Config) -> Option<Finding> {
+    let file = running.origin.zm_conf.as_ref()?.display();
+    let database = if running.origin.database_by_url { "; the database is that of database-url" } else { "" };
+    Some(Finding::good("zm.conf", format!("{file} can be read{database}")))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use zmes_shared::views::Severity;
+
+    use super::*;
+    use crate::config::{Environment, Loaded};
+
+    fn running() -> Config {
+        let text = "[zoneminder]\nconfig = \"\"\ndatabase-url = \"mysql://zm:zm@localhost/zm\"\n[server]\nplaintext = true\n\
+                    listen = [\"127.0.0.1:9000\"]\n";
+        Loaded::from_text(text, Path::new("/etc/zmesd/zmesd.toml"), &Environment::default()).unwrap().config
+    }
+
+    fn problem(key: &str, grave: bool) -> Problem {
+        let (file, message, hint) = ("/etc/zmesd/zmesd.toml".into(), "is odd".into(), "mend it".into());
+        Problem { file, line: Some(7), key: key.into(), message, hint, grave }
+    }
+
+    fn told(examined: ConfigExamined) -> Vec<(String, Severity, String)> {
+        let findings = findings(&Ok(Some(examined)), &running()).into_iter();
+        findings.map(|finding| (finding.step, finding.severity, finding.detail)).collect()
+    }
+
+    #[test]
+    fn a_file_that_would_not_be_taken_is_red_at_its_line() {
+        let problems = vec![problem("server.tls.key", true)];
+        let told = told(ConfigExamined { problems, ..ConfigExamined::default() });
+        let detail =
+            "/etc/zmesd/zmesd.toml:7: server.tls.key: is odd; zmesd would not start again, nor reload";
+        assert_eq!(told[0], ("certificate".to_owned(), Severity::Error, detail.to_owned()));
+    }
+
+    #[test]
+    fn what_is_not_in_force_names_the_command_that_puts_it_in_force() {
+        let diff = ConfigDiff { hot: vec!["log.level".into()], needs_restart: vec!["server.listen".into()] };
+        let examined = ConfigExamined { diff, ..ConfigExamined::default() };
+        let findings = findings(&Ok(Some(examined)), &running());
+        let hints: Vec<_> = findings.iter().filter_map(|finding| finding.hint.as_deref()).collect();
+        assert_eq!(hints, ["systemctl restart zmesd", "zmesctl reload"]);
+        assert!(findings.iter().all(|finding| finding.ok));
+    }
+
+    #[test]
+    fn the_certificate_is_left_to_its_own_step() {
+        let warnings = vec![problem("server.tls.certificate", true), problem("auth.enabled", false)];
+        let told = told(ConfigExamined { warnings, ..ConfigExamined::default() });
+        assert_eq!(told.len(), 1);
+        assert_eq!((told[0].0.as_str(), told[0].1), ("configuration", Severity::Warning));
+    }
+
+    #[test]
+    fn a_file_that_holds_says_so() {
+        let told = told(ConfigExamined::default());
+        assert_eq!(told[0].2, "/etc/zmesd/zmesd.toml holds, and is in force");
+    }
+}

@@ -1,0 +1,222 @@
+//! One alarm for one phone, from the token to the provider's last answer.
+
+use std::time::Duration;
+
+use zmes_shared::MonitorId;
+use zmes_shared::views::Finding;
+
+use super::monitors::one;
+use super::push::Look;
+use super::registrations::{newer, owner};
+use super::scene::{Scene, Trouble, some};
+use crate::control::requests::monitors::join;
+use crate::domain::{App, MonitorFilter, PushState, Token};
+use crate::state::{DeliveryRow, TokenRow};
+
+/// Deliveries that are looked at.
+const RECENT: u32 = 50;
+/// An interval that makes people think that nothing comes.
+const LONG: Duration = Duration::from_hours(1);
+
+/// Follows an alarm of `wanted`, or of any monitor.
+pub(super) async fn findings(
+    scene: &Scene<'_>,
+    row: &TokenRow,
+    wanted: Option<MonitorId>,
+    push: &Look,
+) -> Vec<Finding> {
+    let token = &row.token;
+    let about = format!("token {}", scene.call(token));
+    let mut findings = vec![known(scene, token)];
+    if token.revoked.is_none() {
+        findings.push(enabled(token));
+        findings.push(mute(scene, token));
+        findings.push(owned(scene, token));
+        findings.push(rights(scene, token, wanted));
+        findings.push(filter(scene, token, wanted));
+        findings.push(interval(scene, token, wanted));
+        findings.extend(cameras(scene, token, wanted));
+        findings.extend(push.for_token(scene.parts, &scene.parts.push.ways(token)));
+        findings.extend(history(scene, row).await);
+    }
+    findings.into_iter().map(|finding| finding.about(about.as_str())).collect()
+}
+
+fn known(scene: &Scene<'_>, token: &Token) -> Finding {
+    let handle = scene.call(token);
+    if let Some(revoked) = &token.revoked {
+        let detail = format!("it is gone since {} ({})", revoked.at, revoked.reason);
+        let hint = format!("zmesctl tokens restore {handle}");
+        return Finding::error("token", detail, hint);
+    }
+    let app = if token.app == App::Unknown { String::new() } else { format!(" with {}", token.app.as_str()) };
+    let platform = token.platform.as_str();
+    let detail =
+        format!("an {platform} phone of {}{app}, last heard of {}", owner(token), token.last_seen_at);
+    Finding::good("token", detail)
+}
+
+fn enabled(token: &Token) -> Finding {
+    match token.state {
+        PushState::Enabled => Finding::good("state", "its app wants pushes"),
+        PushState::Disabled => {
+            let detail = "its app has switched pushes off (state is disabled)";
+            Finding::error("state", detail, "switch them on in the app: settings of its event server")
+        }
+    }
+}
+
+fn mute(scene: &Scene<'_>, token: &Token) -> Finding {
+    if !token.muted(scene.now) {
+        return Finding::good("mute", "no admin has silenced it");
+    }
+    let until = token.mute_until.filter(|&until| until != jiff::Timestamp::MAX);
+    let until = until.map_or_else(String::new, |until| format!(" until {until}"));
+    let hint = format!("zmesctl tokens unmute {}", scene.call(token));
+    Finding::error("mute", format!("an admin has silenced it{until}"), hint)
+}
+
+fn owned(scene: &Scene<'_>, token: &Token) -> Finding {
+    match scene.barred(&token.user) {
+        Some(Trouble { detail, hint }) => Finding::error("owner", detail, hint),
+        None => Finding::good("owner", format!("{} may be told", owner(token))),
+    }
+}
+
+fn rights(scene: &Scene<'_>, token: &Token, wanted: Option<MonitorId>) -> Finding {
+    let may = |id| scene.may_hear(&token.user, id);
+    let hint =
+        "Options > Users in ZoneMinder: restricted monitors, or its role; then: zmesctl monitors reload";
+    if let Some(id) = wanted.filter(|&id| !may(id)) {
+        let detail = format!("ZoneMinder does not let {} see monitor {id}", owner(token));
+        return Finding::error("rights", detail, hint);
+    }
+    let (all, seen) = (scene.watched().count(), scene.watched().filter(|monitor| may(monitor.id)).count());
+    if all > 0 && seen == 0 {
+        let detail = format!("ZoneMinder does not let {} see any of {all} monitors", owner(token));
+        return Finding::error("rights", detail, hint);
+    }
+    Finding::good("rights", format!("{} may see {seen} of {all} monitors", owner(token)))
+}
+
+/// A list without the monitor that is asked for is red; so is one that is older than a monitor, because nobody has
+/// decided against that, and one without any monitor that there is.
+fn filter(scene: &Scene<'_>, token: &Token, wanted: Option<MonitorId>) -> Finding {
+    let MonitorFilter::Only(only) = &token.filter else {
+        return Finding::good("filter", "it wants all monitors");
+    };
+    let listed = some(&only.keys().map(ToString::to_string).collect::<Vec<_>>());
+    let hint = format!(
+        "tick it in the app, in the monitors of its event server settings; zmesctl tokens show {} shows the list",
+        scene.call(token)
+    );
+    let red =
+        |what: String| Finding::error("filter", format!("{what}: its app has set {listed}"), hint.as_str());
+    if let Some(id) = wanted.filter(|id| !only.contains_key(id)) {
+        return red(format!("monitor {id} is not in its list"));
+    }
+    let missing: Vec<_> = scene
+        .watched()
+        .filter(|monitor| !only.contains_key(&monitor.id) && scene.may_hear(&token.user, monitor.id))
+        .map(|monitor| format!("{} ({})", monitor.id, monitor.name))
+        .collect();
+    let newer = newer(scene, token);
+    match (newer.first(), missing.is_empty()) {
+        (Some(_), _) if wanted.is_none() => {
+            let newer = some(&newer.iter().map(ToString::to_string).collect::<Vec<_>>());
+            red(format!("monitor {newer} is newer than its list"))
+        }
+        _ if !scene.watched().any(|monitor| only.contains_key(&monitor.id)) => {
+            red("no monitor that can alarm is in its list".to_owned())
+        }
+        (_, true) => Finding::good("filter", format!("it wants {listed}: all that it may")),
+        (_, false) => {
+            let detail = format!("it wants {listed}, and not {}", some(&missing));
+            if wanted.is_some() {
+                Finding::good("filter", detail)
+            } else {
+                Finding::warning("filter", detail, hint)
+            }
+        }
+    }
+}
+
+fn interval(scene: &Scene<'_>, token: &Token, wanted: Option<MonitorId>) -> Finding {
+    let longest = match (&token.filter, wanted) {
+        (MonitorFilter::All, _) => Some(scene.config.push.interval_default),
+        (MonitorFilter::Only(_), Some(id)) => token.filter.interval(id),
+        (MonitorFilter::Only(only), None) => only.values().copied().max(),
+    };
+    let longest = longest.unwrap_or_default();
+    if longest.is_zero() {
+        return Finding::good("interval", "each alarm is pushed");
+    }
+    let detail = format!("of one monitor it wants one alarm in {} s at most", longest.as_secs());
+    if longest < LONG {
+        return Finding::good("interval", detail);
+    }
+    Finding::warning("interval", detail, "its app has set that; push.interval-default, where it has set none")
+}
+
+/// The cameras that it would hear of, as far as something is wrong with them.
+fn cameras(scene: &Scene<'_>, token: &Token, wanted: Option<MonitorId>) -> Vec<Finding> {
+    let source = scene.config.zoneminder.source;
+    let concerned = |id| wanted.is_none_or(|wanted| wanted == id) && scene.hears(token, id);
+    let listed = join(scene.parts);
+    let watched: Vec<_> =
+        listed.iter().filter(|listed| listed.watched && concerned(listed.view.id)).collect();
+    if let Some(view) = listed.iter().find(|listed| Some(listed.view.id) == wanted && !listed.watched) {
+        let reason = view.view.reason.as_deref().unwrap_or("it is not watched");
+        let hint = "switch detection on in ZoneMinder, then: zmesctl monitors reload";
+        return vec![Finding::error("monitor", format!("{}: {reason}", view.view.name), hint)];
+    }
+    let mut findings: Vec<_> = watched.iter().filter_map(|listed| one(&listed.view, source)).collect();
+    if findings.is_empty() && !watched.is_empty() {
+        findings.push(Finding::good("monitors", format!("all {} that it hears of are alive", watched.len())));
+    }
+    findings
+}
+
+/// What became of the last alarms.
+async fn history(scene: &Scene<'_>, row: &TokenRow) -> Vec<Finding> {
+    let handle = scene.call(&row.token);
+    let deliveries = match scene.parts.state.deliveries_of_token(row.token.id, RECENT).await {
+        Ok(deliveries) => deliveries,
+        Err(error) => return vec![Finding::error("last answer", error.to_string(), "zmesctl check store")],
+    };
+    let mut findings = vec![last_answer(row, &deliveries, &handle)];
+    let queued = deliveries.iter().filter(|delivery| delivery.decision == "queued").count();
+    if queued > 0 {
+        let detail = format!("{queued} pushes wait to be sent");
+        findings.push(Finding::warning("queue", detail, "zmesctl push queue"));
+    }
+    findings.extend(last_skip(&deliveries, &handle));
+    findings
+}
+
+fn last_answer(row: &TokenRow, deliveries: &[DeliveryRow], handle: &str) -> Finding {
+    let step = "last answer";
+    if let Some(error) = row.last_error.as_deref().filter(|_| row.failures > 0) {
+        let at = row.last_error_at.map_or_else(String::new, |at| format!(" {at}"));
+        let detail = format!("the last {} attempts failed, the last one{at}: {error}", row.failures);
+        let hint = format!("zmesctl tokens log {handle}; to try: zmesctl alarm test --token {handle} --wait");
+        return Finding::error(step, detail, hint);
+    }
+    let sent = deliveries.iter().find(|delivery| delivery.decision == "sent");
+    let Some(at) = row.last_notified_at else {
+        let hint = format!("zmesctl alarm test --token {handle} --wait");
+        return Finding::warning(step, "no provider has taken a push for it yet", hint);
+    };
+    let by = sent.map_or("a provider", |sent| sent.transport.as_str());
+    let id = sent.and_then(|sent| sent.provider_id.as_deref());
+    let id = id.map_or_else(String::new, |id| format!(" as {id}"));
+    Finding::good(step, format!("{by} took the last push {at}{id}"))
+}
+
+fn last_skip(deliveries: &[DeliveryRow], handle: &str) -> Option<Finding> {
+    let last = deliveries.first().filter(|delivery| delivery.decision == "skipped")?;
+    let event = last.event?;
+    let detail =
+        format!("the last alarm, event {event} of monitor {}, was not for it: {}", last.monitor, last.reason);
+    Some(Finding::warning("last alarm", detail, format!("zmesctl why {event} --token {handle}")))
+}

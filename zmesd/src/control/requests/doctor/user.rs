@@ -1,0 +1,96 @@
+//! One user: may they be told, are they connected, and what of each of their phones?
+
+use zmes_shared::MonitorId;
+use zmes_shared::views::{ClientView, Finding};
+
+use super::phone;
+use super::push::Look;
+use super::scene::{Scene, Trouble, some};
+
+/// Phones that are followed one by one; a family shares one login.
+const PHONES: usize = 20;
+
+/// Follows an alarm of `wanted`, or of any monitor, to all that belongs to a user.
+pub(super) async fn findings(
+    scene: &Scene<'_>,
+    user: &str,
+    wanted: Option<MonitorId>,
+    push: &Look,
+) -> Vec<Finding> {
+    let mut findings = vec![account(scene, user)];
+    let sessions: Vec<_> = scene.listening().filter(|client| client.user.as_deref() == Some(user)).collect();
+    let rows: Vec<_> = scene.live().filter(|row| row.token.user == user).collect();
+    findings.extend(sessions.iter().map(|client| session(client, wanted)));
+    if sessions.is_empty() && rows.is_empty() {
+        findings.push(nothing(scene, user));
+    } else if sessions.is_empty() {
+        findings.push(Finding::good("clients", "no app is connected: alarms come as pushes alone"));
+    } else if rows.is_empty() {
+        let hint = "switch pushes on in the app; alarms come only while it is open";
+        findings.push(Finding::warning(
+            "tokens",
+            format!("no phone of {user} is registered for pushes"),
+            hint,
+        ));
+    }
+    for row in rows.iter().take(PHONES) {
+        findings.extend(phone::findings(scene, row, wanted, push).await);
+    }
+    if rows.len() > PHONES {
+        let detail = format!("{} phones more are not looked at", rows.len() - PHONES);
+        let hint = format!("zmesctl tokens list --user {user}, then: zmesctl doctor HANDLE");
+        findings.push(Finding::warning("tokens", detail, hint));
+    }
+    findings
+}
+
+fn account(scene: &Scene<'_>, user: &str) -> Finding {
+    if let Some(Trouble { detail, hint }) = scene.barred(user) {
+        return Finding::error("user", detail, hint);
+    }
+    let all = scene.watched().count();
+    let seen = scene.watched().filter(|monitor| scene.may_hear(user, monitor.id)).count();
+    if all > 0 && seen == 0 {
+        let detail = format!("ZoneMinder does not let {user} see any of {all} monitors");
+        let hint = "Options > Users in ZoneMinder, then: zmesctl monitors reload";
+        return Finding::error("user", detail, hint);
+    }
+    Finding::good("user", format!("ZoneMinder lets {user} see {seen} of {all} monitors"))
+}
+
+fn session(client: &ClientView, wanted: Option<MonitorId>) -> Finding {
+    let ClientView { id, address, app, monitors, sent, queued, .. } = client;
+    let app = app.as_ref().map_or_else(String::new, |app| format!(" ({app})"));
+    let heard = monitors.as_ref().map_or_else(
+        || "all monitors".to_owned(),
+        |list| match list.as_slice() {
+            [] => "no monitor".to_owned(),
+            list => format!("monitors {}", some(&list.iter().map(ToString::to_string).collect::<Vec<_>>())),
+        },
+    );
+    let detail =
+        format!("connected from {address}{app}, hears of {heard}; {sent} alarms sent, {queued} wait");
+    let deaf = monitors
+        .as_ref()
+        .is_some_and(|list| list.is_empty() || wanted.is_some_and(|wanted| !list.contains(&wanted)));
+    let finding = if deaf {
+        let hint = "tick the monitor in the app, in the settings of its event server";
+        Finding::error("client", detail, hint)
+    } else {
+        Finding::good("client", detail)
+    };
+    finding.about(format!("client {id}"))
+}
+
+fn nothing(scene: &Scene<'_>, user: &str) -> Finding {
+    let gone: Vec<_> = scene.known.rows.iter().filter(|row| row.token.user == user).collect();
+    let detail = format!("no app of {user} is connected, and no phone is registered");
+    let Some(row) = gone.first() else {
+        let hint = "open the app, switch its event server and pushes on, then: zmesctl clients list";
+        return Finding::error("tokens", detail, hint);
+    };
+    let handle = scene.call(&row.token);
+    let reason = row.token.revoked.as_ref().map_or("", |revoked| &revoked.reason);
+    let detail = format!("{detail}; token {handle} is gone ({reason})");
+    Finding::error("tokens", detail, format!("zmesctl tokens restore {handle}"))
+}

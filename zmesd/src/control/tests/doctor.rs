@@ -1,0 +1,217 @@
+//! `doctor`, as literal JSON: the walk with all its steps, and one alarm for one phone.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use serde_json::{Value, json};
+use zmes_shared::{MonitorId, MonitorState};
+
+use super::world::{World, report};
+use crate::config::{ConfigDiff, Problem};
+use crate::domain::{MonitorFilter, MonitorRights, Platform, User};
+use crate::ports::{CheckStep, ConfigExamined, DatabaseFault, DbError, TransportCheck};
+
+const TOKEN: &str = "cXyz:APA91bHPRgkFLJu6sg";
+
+fn findings(answer: &Value) -> Vec<Value> {
+    answer["ok"]["findings"].as_array().unwrap_or_else(|| panic!("no findings: {answer}")).clone()
+}
+
+fn step(answer: &Value, step: &str) -> Value {
+    findings(answer).into_iter().find(|finding| finding["step"] == step).unwrap_or_default()
+}
+
+fn amy(enabled: bool) -> User {
+    User {
+        name: "amy".to_owned(),
+        password: "hash".to_owned().into(),
+        enabled,
+        api_enabled: true,
+        may_see_events: true,
+        token_min_expiry: 0,
+        rights: MonitorRights::All,
+    }
+}
+
+/// Amy's phone is registered, and there is a way to it.
+async fn world_with_a_phone(filter: MonitorFilter) -> World {
+    let world = World::start().await;
+    let users = BTreeMap::from([("amy".to_owned(), Arc::new(amy(true)))]);
+    world.catalog.send_modify(|catalog| Arc::make_mut(catalog).users = users);
+    let _app = world.app(1, "192.0.2.1:1000", Some("amy")).await;
+    world.token(1, TOKEN, Platform::Android, filter).await;
+    *world.outside.ways.lock().unwrap() = vec!["proxy".to_owned()];
+    *world.outside.checks.lock().unwrap() = vec![way(true)];
+    world
+}
+
+fn way(ok: bool) -> TransportCheck {
+    let (transport, target) = ("proxy".to_owned(), "push.example.org:8801".to_owned());
+    let detail = if ok { "push.example.org" } else { "connection refused" }.to_owned();
+    TransportCheck {
+        transport,
+        target,
+        ok,
+        steps: vec![CheckStep { name: "tcp", ok, took: std::time::Duration::ZERO, detail }],
+    }
+}
+
+#[tokio::test]
+async fn the_walk_goes_in_the_order_in_which_things_break() {
+    let world = World::start().await;
+    let answer = world.ask(r#"{"type":"doctor"}"#).await;
+    let mut steps: Vec<_> = findings(&answer).iter().map(|finding| finding["step"].clone()).collect();
+    steps.dedup();
+    assert_eq!(
+        json!(steps),
+        json!([
+            "daemon",
+            "configuration",
+            "database",
+            "monitors",
+            "port",
+            "certificate",
+            "clock",
+            "state",
+            "push",
+            "tokens"
+        ])
+    );
+    for finding in findings(&answer) {
+        let severity = finding["severity"].as_str().unwrap();
+        assert_eq!(finding["ok"], severity != "error", "{finding}");
+        assert!(finding["detail"].as_str().is_some_and(|detail| !detail.is_empty()), "{finding}");
+        assert_eq!(finding["hint"].is_null(), severity == "ok", "{finding}");
+    }
+    assert_eq!(answer["ok"]["ok"], false, "its poller does not move");
+    assert_eq!(step(&answer, "configuration")["detail"], "there is no file: the demo needs none");
+}
+
+#[tokio::test]
+async fn a_part_that_is_sick_hides_no_other() {
+    let world = World::start().await;
+    let problem = Problem {
+        file: "/etc/zmesd/zmesd.toml".into(),
+        line: Some(14),
+        key: "push.intervall".into(),
+        message: "unknown key, did you mean `interval-default`?".into(),
+        hint: "remove it".into(),
+        grave: true,
+    };
+    let examined =
+        ConfigExamined { problems: vec![problem], warnings: Vec::new(), diff: ConfigDiff::default() };
+    *world.outside.examined.lock().unwrap() = Some(examined);
+    let refused = DbError::Unavailable("access denied for `zmuser`".to_owned());
+    *world.outside.database.lock().unwrap() = Some(Err((DatabaseFault::Login, refused)));
+    *world.outside.checks.lock().unwrap() = vec![way(false)];
+    let mut sick = report(2, "Porch", MonitorState::Down);
+    (sick.healthy, sick.reason) = (false, Some("zmc has stopped".into()));
+    world.reports.send_modify(|reports| {
+        Arc::make_mut(reports).insert(MonitorId(2), sick);
+    });
+    let answer = world.ask(r#"{"type":"doctor"}"#).await;
+    let configuration = step(&answer, "configuration");
+    assert_eq!(
+        configuration["detail"],
+        "/etc/zmesd/zmesd.toml:14: push.intervall: unknown key, did you mean `interval-default`?; zmesd would not start \
+         again, nor reload"
+    );
+    assert_eq!(configuration["hint"], "remove it");
+    assert_eq!(
+        step(&answer, "database")["hint"],
+        "correct zoneminder.database-url in /etc/zmesd/zmesd.toml, then: systemctl restart zmesd; to try a password: \
+         mysql -u zmuser -p zm"
+    );
+    assert_eq!(step(&answer, "monitor 2")["detail"], "Porch: zmc has stopped");
+    assert_eq!(
+        step(&answer, "monitors")["detail"],
+        "1 of 2 that are watched are alive; 1 cannot alarm, as set in ZoneMinder"
+    );
+    assert_eq!(
+        step(&answer, "push proxy")["detail"],
+        "push.example.org:8801: tcp failed: connection refused"
+    );
+}
+
+#[tokio::test]
+async fn one_alarm_is_followed_to_one_phone() {
+    let world = world_with_a_phone(MonitorFilter::All).await;
+    let handle = world.state.tokens().await.unwrap()[0].token.handle.to_string();
+    let ask = async || world.ask(&format!(r#"{{"type":"doctor","target":"{handle}"}}"#)).await;
+    let good = ask().await;
+    let about: Vec<_> =
+        findings(&good).iter().filter(|finding| finding["about"].is_string()).cloned().collect();
+    let steps: Vec<_> = about.iter().map(|finding| finding["step"].as_str().unwrap()).collect();
+    assert_eq!(
+        steps,
+        [
+            "token",
+            "state",
+            "mute",
+            "owner",
+            "rights",
+            "filter",
+            "interval",
+            "monitors",
+            "push proxy",
+            "last answer"
+        ]
+    );
+    assert!(about.iter().all(|finding| finding["ok"] == true), "{good}");
+    assert_eq!(about[0]["about"], format!("token {handle}"));
+
+    world.ask(&format!(r#"{{"type":"tokens_mute","token":"{handle}"}}"#)).await;
+    let mute = step(&ask().await, "mute");
+    assert_eq!(
+        (&mute["ok"], &mute["hint"]),
+        (&json!(false), &json!(format!("zmesctl tokens unmute {handle}")))
+    );
+    world.ask(&format!(r#"{{"type":"tokens_revoke","tokens":["{handle}"]}}"#)).await;
+    let gone = step(&ask().await, "token");
+    assert_eq!(
+        (&gone["ok"], &gone["hint"]),
+        (&json!(false), &json!(format!("zmesctl tokens restore {handle}")))
+    );
+}
+
+#[tokio::test]
+async fn an_owner_who_is_disabled_is_named_with_the_command_that_lets_him_in() {
+    let world = world_with_a_phone(MonitorFilter::All).await;
+    let users = BTreeMap::from([("amy".to_owned(), Arc::new(amy(false)))]);
+    world.catalog.send_modify(|catalog| Arc::make_mut(catalog).users = users);
+    let mend = "mysql zm -e \"UPDATE Users SET Enabled=1 WHERE Username='amy'\" && zmesctl monitors reload";
+    let walk = step(&world.ask(r#"{"type":"doctor"}"#).await, "owner");
+    assert_eq!((&walk["ok"], &walk["hint"]), (&json!(false), &json!(mend)));
+    let user = step(&world.ask(r#"{"type":"doctor","target":"amy"}"#).await, "user");
+    assert_eq!(user["detail"], "ZoneMinder does not let amy in: the user is disabled");
+    assert_eq!(user["hint"], mend);
+}
+
+#[tokio::test]
+async fn a_list_without_a_monitor_is_red_where_that_one_is_asked_for() {
+    let filter = MonitorFilter::parse("2", "0").unwrap();
+    let world = world_with_a_phone(filter).await;
+    let ask =
+        async |monitor: &str| world.ask(&format!(r#"{{"type":"doctor","target":"amy"{monitor}}}"#)).await;
+    let told = async |monitor: &str| {
+        let about = |finding: &Value| finding["step"] == "filter";
+        findings(&ask(monitor).await).into_iter().find(about).unwrap()["severity"].clone()
+    };
+    assert_eq!(told(r#","monitor":1"#).await, "error");
+    assert_eq!(told(r#","monitor":2"#).await, "ok");
+    assert_eq!(told("").await, "warning", "its app may have meant it so");
+    let unknown = world.ask(r#"{"type":"doctor","target":"amy","monitor":99}"#).await;
+    assert_eq!(unknown["error"]["code"], "not_found");
+}
+
+#[tokio::test]
+async fn whom_nobody_knows_is_not_found() {
+    let world = world_with_a_phone(MonitorFilter::All).await;
+    let answer = world.ask(r#"{"type":"doctor","target":"bob-the-builder"}"#).await;
+    assert_eq!(answer["error"]["code"], "not_found");
+    assert_eq!(answer["error"]["message"], "no token and no user is called …he-builder");
+    // A user who has left ZoneMinder, but whose phone is still there, is a user.
+    world.catalog.send_modify(|catalog| Arc::make_mut(catalog).users.clear());
+    let answer = world.ask(r#"{"type":"doctor","target":"amy"}"#).await;
+    assert_eq!(step(&answer, "user")["detail"], "amy is not a user of ZoneMinder");
+}

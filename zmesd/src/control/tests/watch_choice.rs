@@ -1,0 +1,190 @@
+//! `watch`: what can be chosen, what waits to be sent, and what the record tells of tokens before it goes on live.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::{SignedDuration, Timestamp};
+use serde_json::{Value, json};
+use tokio::time::Instant;
+use zmes_shared::{EventId, MonitorId};
+
+use super::world::{Peer, World};
+use crate::domain::{Alarm, DeliveryId, MonitorFilter, Origin, Platform, PushToken, Token, TokenId};
+use crate::ports::{Clock, SystemClock};
+use crate::route::PushOutcome;
+use crate::state::{Attempt, Note, Outcome};
+
+/// SHA-256: ba7816bf…
+const ABC: &str = "abc";
+/// SHA-256: cb8379ac…
+const DEF: &str = "def";
+
+/// Amy and Bob, each with an app and a phone.
+async fn two_users() -> (World, Vec<super::world::App>) {
+    let world = World::start().await;
+    let mut apps = Vec::new();
+    for (id, user, token) in [(4, "amy", ABC), (5, "bob", DEF)] {
+        apps.push(world.app(id, &format!("192.0.2.{id}:1000"), Some(user)).await);
+        world.token(id, token, Platform::Ios, MonitorFilter::All).await;
+    }
+    (world, apps)
+}
+
+async fn watch(world: &World, request: &str) -> Peer {
+    let mut peer = world.peer().await;
+    peer.send(&format!(r#"{{"id":1,"request":{request}}}"#)).await;
+    peer
+}
+
+/// Reads so many items.
+async fn items(peer: &mut Peer, count: usize) -> Vec<Value> {
+    let mut items = Vec::new();
+    while items.len() < count {
+        items.push(peer.read().await["item"].clone());
+    }
+    items
+}
+
+/// Returns what tells lines apart: type, and whom or what they are about.
+fn outline(item: &Value) -> String {
+    let word = |name: &str| item[name].as_str().unwrap_or_default().to_owned();
+    let about = match item["type"].as_str().unwrap() {
+        "monitor" => item["monitor"]["id"].to_string(),
+        "session" => item["client"]["id"].to_string(),
+        "token" => format!("{} {}", item["token"]["handle"].as_str().unwrap(), word("change")),
+        "decision" => format!("{} {}{}", word("id"), word("decision"), word("reason")),
+        "delivery" => format!("{} {} {}", item["event_id"], word("id"), word("outcome")),
+        _ => item["event_id"].to_string(),
+    };
+    format!("{} {about}", item["type"].as_str().unwrap())
+}
+
+#[tokio::test]
+async fn one_user_alone_can_be_watched() {
+    let (world, _apps) = two_users().await;
+    let mut peer = watch(&world, r#"{"type":"watch","user":"a*"}"#).await;
+    let present = items(&mut peer, 2).await;
+    assert_eq!(present.iter().map(outline).collect::<Vec<_>>(), ["token ba7816bf present", "session 4"]);
+    world.alarm(1, 100).await;
+    let happened = items(&mut peer, 3).await;
+    let expected = ["alarm 100", "decision 4 sent", "decision ba7816bf sent"];
+    assert_eq!(happened.iter().map(outline).collect::<Vec<_>>(), expected);
+    // Who comes later is known, too.
+    let _tablet = world.app(9, "192.0.2.9:1000", Some("amy")).await;
+    world.alarm(1, 101).await;
+    let happened = items(&mut peer, 5).await;
+    assert!(happened.iter().any(|item| outline(item) == "decision 9 sent"), "{happened:?}");
+    assert!(happened.iter().all(|item| item["id"] != "5" && item["id"] != "cb8379ac"), "{happened:?}");
+}
+
+#[tokio::test]
+async fn types_can_be_chosen() {
+    let (world, _apps) = two_users().await;
+    let mut peer = watch(&world, r#"{"type":"watch","types":["session","decision"]}"#).await;
+    let present = items(&mut peer, 2).await;
+    assert_eq!(present.iter().map(outline).collect::<Vec<_>>(), ["session 4", "session 5"]);
+    world.alarm(1, 100).await;
+    let happened = items(&mut peer, 4).await;
+    assert!(happened.iter().all(|item| item["type"] == "decision"), "{happened:?}");
+    let refused = world.ask(r#"{"type":"watch","types":["weather"]}"#).await;
+    assert_eq!(refused["error"]["code"], "unsupported");
+}
+
+#[tokio::test]
+async fn what_waits_to_be_sent_is_part_of_the_state() {
+    let (world, _apps) = two_users().await;
+    world.alarm(1, 100).await;
+    world.router.ping().await.unwrap();
+    let mut peer = watch(&world, r#"{"type":"watch","types":["delivery"]}"#).await;
+    let queued = items(&mut peer, 2).await;
+    let expected = ["delivery 100 ba7816bf queued", "delivery 100 cb8379ac queued"];
+    assert_eq!(queued.iter().map(outline).collect::<Vec<_>>(), expected);
+    assert_eq!((&queued[0]["monitor_id"], &queued[0]["alarm"]), (&json!(1), &json!(0)));
+}
+
+/// An alarm of that moment.
+fn alarm(event: u64, at: Timestamp) -> Arc<Alarm> {
+    Arc::new(Alarm {
+        monitor: MonitorId(1),
+        monitor_name: "Garage".into(),
+        event: Some(EventId(event)),
+        cause: "Motion".into(),
+        at,
+        detected: Instant::now(),
+        origin: Origin::Poll,
+    })
+}
+
+fn attempt(at: Timestamp, attempts: u32, outcome: Outcome) -> Note {
+    Note::Attempt(Box::new(Attempt {
+        delivery: DeliveryId(1),
+        token: TokenId(1),
+        at,
+        transport: "proxy".into(),
+        attempts,
+        took: Duration::from_millis(3),
+        outcome,
+    }))
+}
+
+fn told(alarm: &Arc<Alarm>, at: Timestamp, outcome: &'static str) -> PushOutcome {
+    let secret = PushToken::parse(ABC).unwrap();
+    let token = Token::new(TokenId(1), secret, Platform::Ios, Timestamp::UNIX_EPOCH);
+    let latency = Duration::from_millis(3);
+    PushOutcome { at, alarm: Arc::clone(alarm), token: Arc::new(token), outcome, detail: None, latency }
+}
+
+#[tokio::test]
+async fn the_record_tells_of_tokens_too_and_nothing_comes_twice() {
+    let world = World::start().await;
+    let _app = world.app(4, "192.0.2.4:1000", Some("amy")).await;
+    world.token(4, ABC, Platform::Ios, MonitorFilter::All).await;
+    let now = SystemClock.now();
+    let at = Timestamp::from_millisecond(now.as_millisecond()).unwrap();
+    let first = alarm(100, at);
+    world.alarms.send((*first).clone()).await.unwrap();
+    world.router.ping().await.unwrap();
+    let after = |ms| at + SignedDuration::from_millis(ms);
+    let latency = Duration::from_millis(70);
+    world.state.note(attempt(after(20), 1, Outcome::Retry("503: busy".to_owned())));
+    let sent = Outcome::Sent { provider_id: Some("m-1".to_owned()), latency, reason: "", remember: false };
+    world.state.note(attempt(after(70), 2, sent));
+    let request = r#"{"type":"watch","since":99,"types":["alarm","decision","delivery"]}"#;
+    let mut peer = watch(&world, request).await;
+    // Nobody knows what was before the first event of the record.
+    assert_eq!(peer.item("lagged").await["missed"], 0);
+    let replayed = items(&mut peer, 4).await;
+    let expected =
+        ["alarm 100", "decision ba7816bf sent", "delivery 100 ba7816bf retry", "delivery 100 ba7816bf sent"];
+    assert_eq!(replayed.iter().map(outline).collect::<Vec<_>>(), expected);
+    assert_eq!((&replayed[2]["detail"], &replayed[2]["latency_ms"]), (&json!("503: busy"), &json!(20)));
+    assert_eq!((&replayed[3]["detail"], &replayed[3]["latency_ms"]), (&json!("m-1"), &json!(70)));
+    assert!(replayed.iter().all(|item| item["alarm"] == 0), "{replayed:?}");
+
+    // All of it comes again, as it does where it is both in the record and in the tap; then something new.
+    world.tap.delivery(|| told(&first, after(20), "retry"));
+    world.tap.delivery(|| told(&first, after(70), "sent"));
+    world.alarms.send((*first).clone()).await.unwrap();
+    world.router.ping().await.unwrap();
+    world.tap.delivery(|| told(&first, after(90), "retry"));
+    let live = items(&mut peer, 2).await;
+    // What was decided for clients is in no record.
+    assert_eq!(
+        live.iter().map(outline).collect::<Vec<_>>(),
+        ["decision 4 sent", "delivery 100 ba7816bf retry"]
+    );
+}
+
+#[tokio::test]
+async fn the_record_is_filtered_as_the_rest() {
+    let (world, _apps) = two_users().await;
+    world.alarm(1, 100).await;
+    world.alarm(2, 101).await;
+    world.router.ping().await.unwrap();
+    let request =
+        r#"{"type":"watch","since":99,"monitor":2,"token":"cb8379ac","types":["alarm","decision"]}"#;
+    let mut peer = watch(&world, request).await;
+    assert_eq!(peer.item("lagged").await["missed"], 0);
+    let replayed = items(&mut peer, 2).await;
+    assert_eq!(replayed.iter().map(outline).collect::<Vec<_>>(), ["alarm 101", "decision cb8379ac sent"]);
+}

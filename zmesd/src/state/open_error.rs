@@ -1,0 +1,223 @@
+//! Why the state file cannot be used, and what can be done about it.
+
+use std::error::Error;
+use std::path::{Path, PathBuf};
+
+use sqlx::migrate::MigrateError;
+
+use super::upgrade;
+
+/// What SQLite calls its reasons: the primary result codes that are told apart (sqlite.org/rescode.html).
+const BUSY: u32 = 5;
+const READONLY: u32 = 8;
+const CORRUPT: u32 = 11;
+const FULL: u32 = 13;
+const CANTOPEN: u32 = 14;
+const NOTADB: u32 = 26;
+
+/// Why the state file cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// The directory is missing and cannot be made.
+    #[error("cannot create the state directory {path}")]
+    Directory {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: std::io::Error,
+    },
+    /// A newer zmesd has written it.
+    #[error(
+        "{path} has tables of version {found}, which {by} brought; this zmesd ({}) reads them up to version {reads}",
+        env!("CARGO_PKG_VERSION")
+    )]
+    Newer {
+        /// Which file.
+        path: PathBuf,
+        /// The version of its tables.
+        found: i64,
+        /// Which zmesd reads them.
+        by: String,
+        /// The version that this one reads.
+        reads: i64,
+        /// The file as it was before that upgrade, where it is kept.
+        copy: Option<PathBuf>,
+    },
+    /// It is a database, but somebody else's.
+    #[error("{path} is a database, but not that of zmesd")]
+    Foreign {
+        /// Which file.
+        path: PathBuf,
+    },
+    /// It is damaged, or no database at all. Nothing was changed.
+    #[error("{path} is damaged, or is no database")]
+    Damaged {
+        /// Which file.
+        path: PathBuf,
+        /// The file as it was before an upgrade, where that is kept.
+        copy: Option<PathBuf>,
+        /// What SQLite says.
+        #[source]
+        source: sqlx::Error,
+    },
+    /// It cannot be copied before its tables are brought up to date. Nothing was changed.
+    #[error("cannot copy {path} to {copy} before its tables of version {version} are brought up to date")]
+    Copy {
+        /// Which file.
+        path: PathBuf,
+        /// What the copy would be called.
+        copy: PathBuf,
+        /// The version of its tables.
+        version: i64,
+        /// Why.
+        #[source]
+        source: Box<dyn Error + Send + Sync>,
+    },
+    /// It cannot be opened.
+    #[error("cannot open the state file {path}")]
+    Open {
+        /// Which file.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: sqlx::Error,
+    },
+    /// Its tables cannot be brought up to date.
+    #[error("cannot update the tables of {path}")]
+    Migrate {
+        /// Which file.
+        path: PathBuf,
+        /// The file as it was before.
+        copy: Option<PathBuf>,
+        /// Why.
+        #[source]
+        source: MigrateError,
+    },
+}
+
+/// Whose fault it is, which says what helps.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Fault {
+    /// The file is not one that this zmesd can use: trying again does not help.
+    File,
+    /// The disk is full, or another process holds the file: trying again may help.
+    Surroundings,
+    /// Something is not permitted.
+    Permission,
+}
+
+impl OpenError {
+    /// Sorts what SQLite says of a file.
+    pub(super) fn of(path: &Path, source: sqlx::Error) -> Self {
+        let path = path.to_owned();
+        if primary_code(&source).is_some_and(Self::is_damage) {
+            let copy = upgrade::newest_copy(&path);
+            return Self::Damaged { path, copy, source };
+        }
+        Self::Open { path, source }
+    }
+
+    /// Says whether a code of SQLite speaks of a damaged file.
+    pub(super) fn is_damage(code: u32) -> bool {
+        [CORRUPT, NOTADB].contains(&code)
+    }
+
+    /// Says whose fault it is.
+    pub fn fault(&self) -> Fault {
+        match self {
+            Self::Newer { .. } | Self::Foreign { .. } | Self::Damaged { .. } => Fault::File,
+            Self::Directory { source, .. } => fault_of_io(source),
+            Self::Open { source, .. } => fault_of(source).unwrap_or(Fault::Permission),
+            Self::Copy { source, .. } => fault_of_copy(&**source),
+            Self::Migrate { source, .. } => cause(source).and_then(fault_of).unwrap_or(Fault::File),
+        }
+    }
+
+    /// Says what an admin can do about it.
+    pub fn hint(&self) -> String {
+        match self {
+            Self::Newer { path, by, copy, .. } => {
+                let again = format!("install {by} again");
+                let aside = aside(path);
+                match copy {
+                    Some(copy) => format!(
+                        "{again}; or go back to what was before that upgrade: {aside}, then mv {} {}",
+                        copy.display(),
+                        path.display()
+                    ),
+                    None => format!("{again}; or {aside}: {ANEW}"),
+                }
+            }
+            Self::Foreign { path } => format!("set state.directory, or {}", aside(path)),
+            Self::Damaged { path, copy, .. } => {
+                let kept = copy.as_ref().map_or_else(String::new, |copy| {
+                    format!("; {} is what it was before the last upgrade", copy.display())
+                });
+                format!("{}: {ANEW} (sqlite3 FILE .recover may save the tokens){kept}", aside(path))
+            }
+            Self::Copy { copy, .. } if self.fault() == Fault::Surroundings => {
+                format!("nothing was changed; make room on the disk of {}", copy.display())
+            }
+            Self::Migrate { copy: Some(copy), .. } if self.fault() != Fault::Permission => format!(
+                "the file is as it was before the step that failed, and {} holds what was before all of them",
+                copy.display()
+            ),
+            Self::Open { path, .. } if self.fault() == Fault::Surroundings => {
+                format!("is the disk full, or does another process hold {} (a backup)?", path.display())
+            }
+            Self::Directory { path, .. }
+            | Self::Open { path, .. }
+            | Self::Copy { path, .. }
+            | Self::Migrate { path, .. } => format!(
+                "the user of zmesd must be able to write there (ls -ld {}), or set state.directory",
+                path.display()
+            ),
+        }
+    }
+}
+
+const ANEW: &str =
+    "zmesd then begins with an empty one, and phones are registered again when their app is opened";
+
+/// Says how to move a file away, with what belongs to it.
+fn aside(path: &Path) -> String {
+    format!("move {0} away ({0}-wal too, if it is there)", path.display())
+}
+
+/// Returns SQLite's primary result code, where it is SQLite that complains.
+pub(super) fn primary_code(problem: &sqlx::Error) -> Option<u32> {
+    let code = problem.as_database_error()?.code()?.parse::<u32>().ok()?;
+    Some(code & 0xff)
+}
+
+fn fault_of(problem: &sqlx::Error) -> Option<Fault> {
+    if let sqlx::Error::Io(error) = problem {
+        return Some(fault_of_io(error));
+    }
+    match primary_code(problem)? {
+        BUSY | FULL => Some(Fault::Surroundings),
+        READONLY | CANTOPEN => Some(Fault::Permission),
+        CORRUPT | NOTADB => Some(Fault::File),
+        _ => None,
+    }
+}
+
+fn fault_of_io(error: &std::io::Error) -> Fault {
+    if error.kind() == std::io::ErrorKind::StorageFull { Fault::Surroundings } else { Fault::Permission }
+}
+
+/// A copy is all about room; what else fails is in the way.
+fn fault_of_copy(source: &(dyn Error + Send + Sync + 'static)) -> Fault {
+    if let Some(error) = source.downcast_ref::<std::io::Error>() {
+        return fault_of_io(error);
+    }
+    source.downcast_ref::<sqlx::Error>().and_then(fault_of).unwrap_or(Fault::Surroundings)
+}
+
+fn cause(problem: &MigrateError) -> Option<&sqlx::Error> {
+    let (MigrateError::Execute(cause) | MigrateError::ExecuteMigration(cause, _)) = problem else {
+        return None;
+    };
+    Some(cause)
+}

@@ -1,0 +1,213 @@
+//! What becomes of a state file of another age: looked at before anything is changed, copied before its tables are
+//! brought up to date, refused where a newer zmesd has written it.
+//!
+//! A step is one transaction together with its entry in SQLite's list of steps, so a crash leaves the file as it was
+//! before a step or as it is after it.
+
+use std::error::Error;
+use std::fs::{self, File, OpenOptions};
+use std::io;
+use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+
+use sqlx::migrate::{MigrateError, Migration, MigrationType, Migrator};
+use sqlx::sqlite::SqliteConnectOptions;
+use sqlx::{ConnectOptions, Connection, Row, SqlStr, SqliteConnection, SqlitePool};
+use tracing::{info, warn};
+
+use super::open_error::{OpenError, primary_code};
+
+/// The tables, step by step. A step that was released is never changed. Its description begins with the version of
+/// zmesd that brought it: an older one names that version when it refuses the file.
+const MIGRATIONS: [(i64, &str, &str); 2] = [
+    (1, "zmesd 0.1.0: alarms and devices", include_str!("../../migrations/0001_alarms_and_devices.sql")),
+    (
+        2,
+        "zmesd 0.1.0: tokens and deliveries",
+        include_str!("../../migrations/0002_tokens_and_deliveries.sql"),
+    ),
+];
+/// The version of the tables that this zmesd reads and writes.
+pub(super) const NEWEST: i64 = MIGRATIONS[MIGRATIONS.len() - 1].0;
+/// Copies that are kept.
+const COPIES: usize = 3;
+/// A copy that is not complete yet.
+const UNFINISHED: &str = "part";
+
+/// What a state file says of itself.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Found {
+    /// The version of its tables.
+    pub(super) version: i64,
+    /// Which zmesd brought that version: "zmesd 0.2.0", as far as the file tells.
+    pub(super) by: String,
+}
+
+/// Looks at a state file without changing it; `None`: there is none yet, or nothing in it.
+///
+/// What a newer zmesd has written, what is damaged and what is no state file at all is an error.
+pub(super) async fn look(path: &Path) -> Result<Option<Found>, OpenError> {
+    let Some(found) = read(path).await? else { return Ok(None) };
+    if found.version <= NEWEST {
+        return Ok(Some(found));
+    }
+    let copy = copy_for(path, NEWEST).await;
+    Err(OpenError::Newer { path: path.to_owned(), found: found.version, by: found.by, reads: NEWEST, copy })
+}
+
+/// Returns the copy that a zmesd can read whose newest version is `reads`: that of the upgrade that went beyond it.
+async fn copy_for(path: &Path, reads: i64) -> Option<PathBuf> {
+    let mut copies = copies(path);
+    copies.sort_unstable();
+    let (_, copy) = copies.into_iter().find(|(version, _)| *version > reads)?;
+    let found = read(&copy).await.ok().flatten()?;
+    (found.version <= reads).then_some(copy)
+}
+
+/// Returns the newest copy, for whoever has nothing better left.
+pub(super) fn newest_copy(path: &Path) -> Option<PathBuf> {
+    copies(path).into_iter().max().map(|(_, copy)| copy)
+}
+
+async fn read(path: &Path) -> Result<Option<Found>, OpenError> {
+    match fs::metadata(path) {
+        Ok(metadata) if metadata.len() == 0 => return Ok(None),
+        Ok(_) => {}
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(OpenError::of(path, sqlx::Error::Io(error))),
+    }
+    let of = |source| OpenError::of(path, source);
+    let options = SqliteConnectOptions::new().filename(path).read_only(true).busy_timeout(super::file::BUSY);
+    let mut file = options.connect().await.map_err(of)?;
+    let found = found(&mut file).await;
+    // It has changed nothing; that it cannot say goodbye changes nothing either.
+    file.close().await.ok();
+    found.map_err(of)?.map_or_else(|| Err(OpenError::Foreign { path: path.to_owned() }), Ok)
+}
+
+/// Returns what the file says; `None`: it is somebody else's database.
+async fn found(file: &mut SqliteConnection) -> Result<Option<Option<Found>>, sqlx::Error> {
+    let tables = sqlx::query_scalar::<_, String>("SELECT name FROM sqlite_schema WHERE type = 'table'");
+    let tables = tables.fetch_all(&mut *file).await?;
+    if !tables.iter().any(|table| table == "_sqlx_migrations") {
+        return Ok(tables.is_empty().then_some(None));
+    }
+    let last =
+        "SELECT version, description FROM _sqlx_migrations WHERE success ORDER BY version DESC LIMIT 1";
+    let Some(row) = sqlx::query(last).fetch_optional(file).await? else { return Ok(Some(None)) };
+    let (version, description): (i64, String) = (row.try_get(0)?, row.try_get(1)?);
+    let by = description.split_once(':').map(|(by, _)| by).filter(|by| by.starts_with("zmesd "));
+    Ok(Some(Some(Found { version, by: by.unwrap_or("a newer zmesd").to_owned() })))
+}
+
+/// Brings the tables up to date; what they were before is kept beside the file.
+pub(super) async fn upgrade(pool: &SqlitePool, path: &Path, found: Option<&Found>) -> Result<(), OpenError> {
+    let older = found.filter(|found| found.version < NEWEST);
+    let copy = match older {
+        Some(found) => Some(keep_copy(pool, path, found.version).await?),
+        None => None,
+    };
+    migrate(pool).await.map_err(|source| OpenError::Migrate {
+        path: path.to_owned(),
+        copy: copy.clone(),
+        source,
+    })?;
+    if let (Some(found), Some(copy)) = (older, copy) {
+        let (from, to) = (found.version, NEWEST);
+        info!(from, to, copy = %copy.display(), "the state file was brought up to date, what it was before is kept");
+        forget_copies(path);
+    }
+    Ok(())
+}
+
+async fn migrate(pool: &SqlitePool) -> Result<(), MigrateError> {
+    let migration = |(version, description, sql): (i64, &'static str, &'static str)| {
+        Migration::new(version, description.into(), MigrationType::Simple, SqlStr::from_static(sql), false)
+    };
+    Migrator::with_migrations(MIGRATIONS.map(migration).into()).run(pool).await
+}
+
+/// Copies the file to `zmesd.db.before-N`, where N is the version that it is about to get. A copy of an attempt that
+/// was cut short is replaced: what the file holds now is newer.
+async fn keep_copy(pool: &SqlitePool, path: &Path, version: i64) -> Result<PathBuf, OpenError> {
+    let copy = beside(path, &NEWEST.to_string());
+    let unfinished = beside(path, &format!("{NEWEST}.{UNFINISHED}"));
+    let made = copied(pool, path, &unfinished).await.and_then(|()| Ok(finish(&unfinished, &copy)?));
+    match made {
+        Ok(()) => Ok(copy),
+        Err(source) => {
+            // Half a copy only takes room on a disk that is full, perhaps.
+            fs::remove_file(&unfinished).ok();
+            let source = match source.downcast::<sqlx::Error>() {
+                Ok(problem) if primary_code(&problem).is_some_and(OpenError::is_damage) => {
+                    return Err(OpenError::of(path, *problem));
+                }
+                Ok(problem) => problem,
+                Err(other) => other,
+            };
+            Err(OpenError::Copy { path: path.to_owned(), copy, version, source })
+        }
+    }
+}
+
+async fn copied(
+    pool: &SqlitePool,
+    path: &Path,
+    unfinished: &Path,
+) -> Result<(), Box<dyn Error + Send + Sync>> {
+    match fs::remove_file(unfinished) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error.into()),
+        Ok(()) | Err(_) => {}
+    }
+    // It holds what the file holds, so no more people may read it. SQLite takes an empty file for a new one.
+    let mode = fs::metadata(path)?.permissions().mode() & 0o777;
+    drop(OpenOptions::new().write(true).create_new(true).mode(mode).open(unfinished)?);
+    let name = unfinished.to_str().ok_or("its name is not UTF-8")?;
+    sqlx::query("VACUUM INTO ?").bind(name).execute(pool).await?;
+    Ok(())
+}
+
+/// Has the copy on the disk under its name before anything is changed.
+fn finish(unfinished: &Path, copy: &Path) -> io::Result<()> {
+    File::open(unfinished)?.sync_all()?;
+    fs::rename(unfinished, copy)?;
+    copy.parent().map_or(Ok(()), |directory| File::open(directory)?.sync_all())
+}
+
+/// Keeps the newest copies alone. Those of a newer zmesd are not counted, and not touched.
+fn forget_copies(path: &Path) {
+    let mut own: Vec<_> = copies(path).into_iter().filter(|(version, _)| *version <= NEWEST).collect();
+    own.sort_unstable();
+    let old = own.len().saturating_sub(COPIES);
+    for (_, copy) in own.into_iter().take(old) {
+        match fs::remove_file(&copy) {
+            Ok(()) => info!(copy = %copy.display(), "an old copy of the state file was removed"),
+            Err(error) => warn!(copy = %copy.display(), %error, "an old copy of the state file stays"),
+        }
+    }
+}
+
+/// Returns the copies beside a file, with the version that each was made before.
+fn copies(path: &Path) -> Vec<(i64, PathBuf)> {
+    let (Some(directory), Some(name)) = (path.parent(), path.file_name().and_then(|name| name.to_str()))
+    else {
+        return Vec::new();
+    };
+    let prefix = format!("{name}.before-");
+    let Ok(entries) = fs::read_dir(directory) else { return Vec::new() };
+    let version = |entry: fs::DirEntry| {
+        let version = entry.file_name().to_str()?.strip_prefix(&prefix)?.parse().ok()?;
+        Some((version, entry.path()))
+    };
+    entries.filter_map(Result::ok).filter_map(version).collect()
+}
+
+/// Returns `zmesd.db.before-WHAT`.
+fn beside(path: &Path, what: &str) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(format!(".before-{what}"));
+    name.into()
+}
+
+#[cfg(test)]
+mod tests;

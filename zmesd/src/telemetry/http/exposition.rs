@@ -1,0 +1,188 @@
+//! The text of `/metrics`.
+
+use std::fmt;
+use std::sync::Arc;
+
+use prometheus_client::collector::Collector;
+use prometheus_client::encoding::text::encode;
+use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric, MetricEncoder};
+use prometheus_client::metrics::MetricType;
+use prometheus_client::metrics::counter::ConstCounter;
+use prometheus_client::metrics::gauge::ConstGauge;
+use prometheus_client::registry::Registry;
+
+use super::gauges::Gauge;
+use super::names::{self, Kind, Metric};
+use crate::telemetry::{Counter, Counters, Labels, Tally, Timing};
+
+/// In which form the numbers are wanted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Format {
+    /// OpenMetrics 1.0.
+    OpenMetrics,
+    /// The text format 0.0.4 that Prometheus had before.
+    Text,
+}
+
+impl Format {
+    /// Reads the header `Accept`: the older format only for those who ask for it and not for the newer one.
+    pub(super) fn wanted(accept: &str) -> Self {
+        let older = accept.contains("text/plain") && !accept.contains("application/openmetrics-text");
+        if older { Self::Text } else { Self::OpenMetrics }
+    }
+
+    /// Returns the header `Content-Type`.
+    pub(super) fn content_type(self) -> &'static str {
+        match self {
+            Self::OpenMetrics => "application/openmetrics-text; version=1.0.0; charset=utf-8",
+            Self::Text => "text/plain; version=0.0.4; charset=utf-8",
+        }
+    }
+}
+
+/// Everything at one moment.
+#[derive(Debug)]
+struct Moment {
+    counters: Arc<Counters>,
+    gauges: Vec<Gauge>,
+}
+
+/// Writes the text.
+pub(super) fn text(
+    counters: &Arc<Counters>,
+    gauges: Vec<Gauge>,
+    format: Format,
+) -> Result<String, fmt::Error> {
+    let mut registry = Registry::default();
+    registry.register_collector(Box::new(Moment { counters: Arc::clone(counters), gauges }));
+    let mut text = String::with_capacity(32 * 1024);
+    encode(&mut text, &registry)?;
+    Ok(match format {
+        Format::OpenMetrics => text,
+        Format::Text => older(&text),
+    })
+}
+
+/// Turns OpenMetrics into the older format, in which a counter's family has the name of its samples, and comments mean
+/// nothing.
+fn older(text: &str) -> String {
+    let mut counters: Vec<&str> = Vec::new();
+    let mut lines = Vec::new();
+    // TYPE comes after HELP, so the names are collected first.
+    for line in text.lines() {
+        if let Some(name) = line.strip_prefix("# TYPE ").and_then(|rest| rest.strip_suffix(" counter")) {
+            counters.push(name);
+        }
+    }
+    for line in text.lines() {
+        let mut words = line.splitn(4, ' ');
+        let described = match (words.next(), words.next(), words.next(), words.next()) {
+            (Some("#"), Some(what @ ("HELP" | "TYPE")), Some(name), Some(rest)) => Some((what, name, rest)),
+            _ => None,
+        };
+        match described {
+            Some((what, name, rest)) if counters.contains(&name) => {
+                lines.push(format!("# {what} {name}_total {rest}"));
+            }
+            None if line.starts_with('#') => {}
+            Some(_) | None => lines.push(line.to_owned()),
+        }
+    }
+    lines.push(String::new());
+    lines.join("\n")
+}
+
+impl Collector for Moment {
+    fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> fmt::Result {
+        let to = &mut encoder;
+        for Gauge { metric, series } in &self.gauges {
+            let mut family = describe(to, metric)?;
+            match series.as_slice() {
+                [(labels, value)] if labels.is_empty() => ConstGauge::new(*value).encode(family)?,
+                series => {
+                    for (labels, value) in series {
+                        ConstGauge::new(*value).encode(family.encode_family(labels)?)?;
+                    }
+                }
+            }
+        }
+        let counters = &self.counters;
+        counter(to, &names::WS_REJECTED, &counters.rejected)?;
+        counter(to, &names::WS_SLOW, &counters.slow_sessions)?;
+        counter(to, &names::OUTBOX_DEFERRED, &counters.lost_notes)?;
+        counter(to, &names::PUSH_DEFERRED, &counters.deferred_pushes)?;
+        counter(to, &names::TOKENS_DEAD, &counters.dead_tokens)?;
+        counter(to, &names::WATCH_LAGGED, &counters.lagged)?;
+        tally(to, &names::ALARMS, &counters.alarms_by)?;
+        tally(to, &names::DECISIONS, &counters.decisions)?;
+        tally(to, &names::SHM_ERRORS, &counters.shm_errors)?;
+        tally(to, &names::WS_AUTH, &counters.logins)?;
+        tally(to, &names::WS_MESSAGES, &counters.frames)?;
+        tally(to, &names::PUSH, &counters.pushes)?;
+        tally(to, &names::CONFIG_RELOADS, &counters.reloads)?;
+        let timings = &counters.timings;
+        timing(to, &names::POLL_SECONDS, &timings.poll)?;
+        timing(to, &names::ALARM_TO_PUSH, &timings.alarm_to_push)?;
+        let mut family = describe(to, &names::PUSH_SECONDS)?;
+        for (transport, timing) in timings.push() {
+            timing.histogram().encode(family.encode_family(&transport.labels())?)?;
+        }
+        Ok(())
+    }
+}
+
+fn describe<'a>(
+    to: &'a mut DescriptorEncoder<'_>,
+    metric: &'static Metric,
+) -> Result<MetricEncoder<'a>, fmt::Error> {
+    let kind = match metric.kind {
+        Kind::Counter => MetricType::Counter,
+        Kind::Gauge => MetricType::Gauge,
+        Kind::Histogram => MetricType::Histogram,
+    };
+    to.encode_descriptor(metric.name, metric.help, None, kind)
+}
+
+fn counter(to: &mut DescriptorEncoder<'_>, metric: &'static Metric, counter: &Counter) -> fmt::Result {
+    ConstCounter::new(counter.value()).encode(describe(to, metric)?)
+}
+
+fn tally<L: Labels>(
+    to: &mut DescriptorEncoder<'_>,
+    metric: &'static Metric,
+    tally: &Tally<L>,
+) -> fmt::Result {
+    let mut family = describe(to, metric)?;
+    tally
+        .values()
+        .into_iter()
+        .try_for_each(|(labels, value)| ConstCounter::new(value).encode(family.encode_family(&labels)?))
+}
+
+fn timing(to: &mut DescriptorEncoder<'_>, metric: &'static Metric, timing: &Timing) -> fmt::Result {
+    timing.histogram().encode(describe(to, metric)?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_older_format_names_counters_by_their_samples() {
+        let newer = "# HELP a_b Things.\n# TYPE a_b counter\na_b_total{x=\"1\"} 2\n# HELP g How many.\n# TYPE g gauge\n\
+                     g 1\n# EOF\n";
+        let text = "# HELP a_b_total Things.\n# TYPE a_b_total counter\na_b_total{x=\"1\"} 2\n# HELP g How many.\n\
+                    # TYPE g gauge\ng 1\n";
+        assert_eq!(older(newer), text);
+    }
+
+    #[test]
+    fn who_does_not_care_gets_openmetrics() {
+        assert_eq!(Format::wanted(""), Format::OpenMetrics);
+        assert_eq!(Format::wanted("*/*"), Format::OpenMetrics);
+        assert_eq!(Format::wanted("text/plain;version=0.0.4"), Format::Text);
+        let prometheus =
+            "application/openmetrics-text;version=1.0.0,text/plain;version=0.0.4;q=0.5,*/*;q=0.1";
+        assert_eq!(Format::wanted(prometheus), Format::OpenMetrics);
+    }
+}

@@ -1,0 +1,150 @@
+//! What others own, read at the moment of the question.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::Mutex;
+use tokio::time::{Instant, timeout};
+use zmes_shared::MonitorState;
+
+use super::names::{self, Metric};
+use super::{Parts, health, readiness};
+use crate::domain::Platform;
+use crate::route::Census;
+use crate::telemetry::{Connection, LabelPairs, Labels, MonitorSource, TokenState, Transport};
+
+/// How long the router may take to answer.
+const ROUTER_DEADLINE: Duration = Duration::from_secs(1);
+/// So old an answer of the router is good enough for the next who asks: a hundred scrapers cost it as much as one.
+const FRESH: Duration = Duration::from_millis(200);
+
+/// The router's last answer; `None`: it did not give one.
+type Answered = (Instant, Option<Arc<Census>>);
+
+/// Asks the router, for all at once.
+#[derive(Debug, Default)]
+pub(super) struct Asked(Mutex<Option<Answered>>);
+
+impl Asked {
+    /// Returns what the router has; `None`: it does not move. Who comes while it is being asked gets the same answer.
+    pub(super) async fn census(&self, parts: &Parts) -> Option<Arc<Census>> {
+        let mut last = self.0.lock().await;
+        if let Some((at, census)) = &*last
+            && at.elapsed() <= FRESH
+        {
+            return census.clone();
+        }
+        let answer = timeout(ROUTER_DEADLINE, parts.router.census()).await;
+        let census = answer.ok().and_then(Result::ok).map(Arc::new);
+        *last = Some((Instant::now(), census.clone()));
+        census
+    }
+}
+
+/// One gauge with its series.
+#[derive(Debug)]
+pub(super) struct Gauge {
+    pub(super) metric: &'static Metric,
+    pub(super) series: Vec<(LabelPairs, i64)>,
+}
+
+/// Reads all gauges; those of a router that does not answer are missing.
+pub(super) async fn read(parts: &Parts, asked: &Asked) -> Vec<Gauge> {
+    let census = asked.census(parts).await;
+    let mut gauges = process(parts, census.is_some());
+    gauges.extend(monitors(parts));
+    let waiting = parts.alarms.upgrade().map_or(0, |alarms| alarms.max_capacity() - alarms.capacity());
+    gauges.push(one(&names::ROUTER_QUEUE, waiting as u64));
+    if let Some(census) = census {
+        gauges.extend(clients_and_tokens(parts, &census));
+    }
+    gauges.extend(pushes(parts));
+    let expiry = parts.certificate.summary().map(|certificate| certificate.not_after.as_second());
+    gauges.extend(
+        expiry.map(|expiry| Gauge { metric: &names::TLS_EXPIRY, series: vec![(Vec::new(), expiry)] }),
+    );
+    gauges
+}
+
+fn process(parts: &Parts, router: bool) -> Vec<Gauge> {
+    let version = vec![("version", env!("CARGO_PKG_VERSION"))];
+    let moves = health::loops(parts, router).into_iter();
+    let ready = readiness::parts(parts).into_iter();
+    vec![
+        Gauge { metric: &names::BUILD_INFO, series: vec![(version, 1)] },
+        Gauge { metric: &names::START_TIME, series: vec![(Vec::new(), parts.started_at.as_second())] },
+        Gauge {
+            metric: &names::LOOP_MOVES,
+            series: moves.map(|(which, overdue)| (which.labels(), i64::from(overdue.is_none()))).collect(),
+        },
+        Gauge {
+            metric: &names::READY,
+            series: ready.map(|part| (part.part.labels(), i64::from(part.ready))).collect(),
+        },
+        one(&names::STATE_WRITABLE, u64::from(parts.state_trouble.borrow().is_none())),
+    ]
+}
+
+fn monitors(parts: &Parts) -> [Gauge; 2] {
+    let reports = Arc::clone(&parts.reports.borrow());
+    let mut series = tally::<(MonitorSource, MonitorState)>();
+    let mut stale = 0;
+    for view in reports.values() {
+        let source = match view.source.as_str() {
+            "shm" => MonitorSource::Shm,
+            "db" => MonitorSource::Db,
+            _ => MonitorSource::None,
+        };
+        stale += u64::from(source != MonitorSource::None && !view.healthy);
+        add(&mut series, (source, view.state), 1);
+    }
+    [gauge(&names::MONITORS, series), one(&names::MONITORS_STALE, stale)]
+}
+
+fn clients_and_tokens(parts: &Parts, census: &Census) -> [Gauge; 2] {
+    let mut connections = tally::<Connection>();
+    add(&mut connections, Connection::Handshake, signed(parts.counters.handshakes.value()));
+    add(&mut connections, Connection::Pending, signed(census.pending));
+    add(&mut connections, Connection::Authenticated, signed(census.authenticated));
+    let mut tokens = tally::<(Platform, TokenState)>();
+    census.tokens.iter().for_each(|(kind, number)| add(&mut tokens, *kind, signed(*number)));
+    [gauge(&names::WS_CONNECTIONS, connections), gauge(&names::TOKENS, tokens)]
+}
+
+fn pushes(parts: &Parts) -> [Gauge; 3] {
+    let (mut in_flight, mut resting) = (tally::<Transport>(), tally::<Transport>());
+    for breaker in parts.push.breakers() {
+        let kind = Transport::of(&breaker.transport);
+        add(&mut in_flight, kind, signed(breaker.in_flight));
+        add(&mut resting, kind, i64::from(breaker.open));
+    }
+    // No transport asked, none on its way.
+    let real = |series: Vec<(Transport, i64)>| {
+        series.into_iter().filter(|(kind, _)| *kind != Transport::None).collect()
+    };
+    [
+        one(&names::PUSH_QUEUE, parts.push.counts().queued),
+        gauge(&names::PUSH_INFLIGHT, real(in_flight)),
+        gauge(&names::PUSH_RESTING, real(resting)),
+    ]
+}
+
+fn one(metric: &'static Metric, value: u64) -> Gauge {
+    Gauge { metric, series: vec![(Vec::new(), signed(value))] }
+}
+
+fn gauge<L: Labels>(metric: &'static Metric, series: Vec<(L, i64)>) -> Gauge {
+    Gauge { metric, series: series.into_iter().map(|(labels, value)| (labels.labels(), value)).collect() }
+}
+
+fn tally<L: Labels>() -> Vec<(L, i64)> {
+    L::all().into_iter().map(|labels| (labels, 0)).collect()
+}
+
+fn add<L: Labels>(series: &mut [(L, i64)], labels: L, number: i64) {
+    series.iter_mut().filter(|(known, _)| *known == labels).for_each(|(_, value)| *value += number);
+}
+
+fn signed(number: u64) -> i64 {
+    i64::try_from(number).unwrap_or(i64::MAX)
+}

@@ -1,0 +1,41 @@
+//! `/healthz`: do the loops move?
+
+use std::fmt::Write as _;
+use std::time::Duration;
+
+use super::Parts;
+use crate::telemetry::{Labels, Loop};
+
+/// Returns each loop, and for how long it has been overdue; `None`: it moves. The router was asked whether it does.
+pub(super) fn loops(parts: &Parts, router: bool) -> Vec<(Loop, Option<Duration>)> {
+    let beats = &parts.counters.beats;
+    let overdue = |which: Loop| match which {
+        Loop::Poller => beats.poller.overdue(),
+        Loop::Reconciler => beats.reconciler.overdue(),
+        Loop::Router => (!router).then_some(Duration::ZERO),
+        Loop::Dispatcher => beats.dispatcher.overdue(),
+        Loop::StateWriter => beats.state_writer.overdue(),
+    };
+    Loop::all().into_iter().map(|which| (which, overdue(which))).collect()
+}
+
+/// Returns whether all loops move, and a line for each.
+pub(super) fn report(loops: &[(Loop, Option<Duration>)]) -> (bool, String) {
+    let stuck: Vec<_> =
+        loops.iter().filter(|(_, overdue)| overdue.is_some()).map(|(which, _)| word(*which)).collect();
+    let mut text =
+        if stuck.is_empty() { "ok\n".to_owned() } else { format!("standing still: {}\n", stuck.join(", ")) };
+    for (which, overdue) in loops {
+        // Writing to a String cannot fail.
+        let _ = match overdue {
+            None => writeln!(text, "{}: moves", word(*which)),
+            Some(Duration::ZERO) => writeln!(text, "{}: does not answer", word(*which)),
+            Some(overdue) => writeln!(text, "{}: overdue for {} s", word(*which), overdue.as_secs()),
+        };
+    }
+    (stuck.is_empty(), text)
+}
+
+fn word(which: Loop) -> &'static str {
+    which.labels().first().map_or("", |(_, word)| word)
+}

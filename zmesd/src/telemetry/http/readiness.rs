@@ -1,0 +1,83 @@
+//! `/readyz`: is everything there that the daemon needs to do its work?
+
+use std::fmt::Write as _;
+
+use zmes_shared::views::MonitorView;
+
+use super::Parts;
+use crate::ports::DbHealth;
+use crate::telemetry::{Labels, Part};
+
+/// Longest reason, in characters: it may be what a database said.
+const REASON_MAX: usize = 300;
+
+/// How one part is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct PartReport {
+    pub(super) part: Part,
+    pub(super) ready: bool,
+    /// A sentence about it.
+    pub(super) detail: String,
+}
+
+/// Looks at all parts.
+pub(super) fn parts(parts: &Parts) -> Vec<PartReport> {
+    let report = |part: Part| {
+        let (ready, detail) = match part {
+            Part::Database => database(&parts.database.borrow()),
+            Part::Sources => sources(parts),
+            Part::Listeners => listeners(parts),
+        };
+        PartReport { part, ready, detail: one_line(&detail) }
+    };
+    Part::all().into_iter().map(report).collect()
+}
+
+fn database(health: &DbHealth) -> (bool, String) {
+    match health {
+        DbHealth::Up => (true, "answers".to_owned()),
+        DbHealth::Untried => (false, "not asked yet".to_owned()),
+        DbHealth::Down(reason) => (false, format!("does not answer: {reason}")),
+    }
+}
+
+/// One camera that is off is an alert's business; only where none of them can be seen there is nothing to serve.
+fn sources(parts: &Parts) -> (bool, String) {
+    if parts.catalog.now().loaded_at.is_none() {
+        return (false, "the monitors are not known yet".to_owned());
+    }
+    let reports = parts.reports.borrow().clone();
+    let looked_at: Vec<&MonitorView> = reports.values().filter(|view| view.source != "none").collect();
+    let (seen, total) = (looked_at.iter().filter(|view| view.healthy).count(), looked_at.len());
+    match looked_at.first() {
+        None => (true, "no monitor is to be watched".to_owned()),
+        Some(first) if seen == 0 => {
+            let (id, name, reason) = (first.id, &first.name, first.reason.as_deref().unwrap_or("not alive"));
+            (false, format!("none of {total} monitors can be seen; monitor {id} ({name}): {reason}"))
+        }
+        Some(_) => (true, format!("{seen} of {total} monitors can be seen")),
+    }
+}
+
+fn listeners(parts: &Parts) -> (bool, String) {
+    let (serving, wanted) = (parts.counters.listeners.value(), parts.listeners as u64);
+    (serving >= wanted && wanted > 0, format!("{serving} of {wanted} ports are served"))
+}
+
+/// Returns whether everything is there, and a line for each part.
+pub(super) fn report(parts: &[PartReport]) -> (bool, String) {
+    let ready = parts.iter().all(|part| part.ready);
+    let mut text = if ready { "ready\n".to_owned() } else { "not ready\n".to_owned() };
+    for PartReport { part, ready, detail } in parts {
+        let word = part.labels().first().map_or("", |(_, word)| *word);
+        // Writing to a String cannot fail.
+        let _ = writeln!(text, "{word}: {}{detail}", if *ready { "" } else { "NOT READY: " });
+    }
+    (ready, text)
+}
+
+/// Makes a line of it: names of monitors and reasons come from outside.
+fn one_line(text: &str) -> String {
+    let plain = |char: char| if char.is_control() { char::REPLACEMENT_CHARACTER } else { char };
+    text.chars().take(REASON_MAX).map(plain).collect()
+}

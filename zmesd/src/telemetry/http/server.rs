@@ -1,0 +1,175 @@
+//! The task that serves: accepts, answers, and moves to another place when a reload says so.
+
+use std::collections::VecDeque;
+use std::convert::Infallible;
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::sync::mpsc;
+use tokio::task::{AbortHandle, JoinSet};
+use tokio::time::timeout;
+use tokio_util::sync::CancellationToken;
+use tracing::{debug, info, warn};
+
+use super::Parts;
+use super::answer::answer;
+use super::bind::{BindError, Bound, Peer};
+use super::gauges::Asked;
+use crate::config::{MetricsConfig, MetricsListen};
+
+/// Connections at a time. One more, and the oldest is cut off: who stalls cannot lock out who asks properly.
+const CONNECTIONS: usize = 16;
+/// Time for the head of a request.
+const HEAD_DEADLINE: Duration = Duration::from_secs(5);
+/// Time for a whole conversation: one request, one answer.
+const DEADLINE: Duration = Duration::from_secs(10);
+/// Longest head of a request, in bytes.
+const HEAD_MAX: usize = 16 * 1024;
+/// Pause after a failed accept: out of file descriptors, it would fail again at once.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(200);
+/// Moves that may wait; a reload more is told to come again.
+const MOVES: usize = 4;
+
+/// Moves the server to another place.
+#[derive(Debug)]
+pub struct Switch(mpsc::Sender<Option<Bound>>);
+
+/// A move that is prepared: the new place is open already, the old one still is.
+#[derive(Debug)]
+pub struct Move<'a>(Option<(mpsc::Permit<'a, Option<Bound>>, Option<Bound>)>);
+
+/// Returns the two ends of what says where to serve.
+pub fn switch() -> (Switch, mpsc::Receiver<Option<Bound>>) {
+    let (places, moves) = mpsc::channel(MOVES);
+    (Switch(places), moves)
+}
+
+impl Switch {
+    /// Opens the place of `new`, where it is another one than that of `old`. Nothing has changed until
+    /// [`Move::make`].
+    pub fn prepare(&self, old: &MetricsConfig, new: &MetricsConfig) -> Result<Move<'_>, BindError> {
+        if old == new {
+            return Ok(Move(None));
+        }
+        let Some(listen) = new.listen.clone().or_else(|| old.listen.clone()) else { return Ok(Move(None)) };
+        let bound = new.listen.as_ref().map(Bound::open).transpose()?;
+        let busy = |_| BindError { listen, source: io::ErrorKind::ResourceBusy.into() };
+        let permit = self.0.try_reserve().map_err(busy)?;
+        Ok(Move(Some((permit, bound))))
+    }
+}
+
+impl Move<'_> {
+    /// Makes the move.
+    pub fn make(self) {
+        if let Some((permit, bound)) = self.0 {
+            permit.send(bound);
+        }
+    }
+}
+
+/// Serves until `stop`.
+///
+/// Owns: the listening socket, the connections. Receives: connections, moves to another place. Sends: questions to the
+/// router. Ends: when told to; what is being answered then is cut off.
+pub async fn serve(
+    mut place: Option<Bound>,
+    mut moves: mpsc::Receiver<Option<Bound>>,
+    parts: Parts,
+    stop: CancellationToken,
+) {
+    let shared = Arc::new((parts, Asked::default()));
+    let mut connections = Connections::default();
+    let mut failing = false;
+    announce(place.as_ref());
+    loop {
+        let accepted = tokio::select! {
+            biased;
+            () = stop.cancelled() => break,
+            Some(next) = moves.recv() => {
+                // The new one is open already; the old one closes here.
+                place = next;
+                announce(place.as_ref());
+                continue;
+            }
+            Some(_) = connections.running.join_next() => continue,
+            accepted = accept(place.as_ref()) => accepted,
+        };
+        match accepted {
+            Ok(peer) => {
+                failing = false;
+                connections.receive(peer, &shared);
+            }
+            Err(error) => {
+                // Once per row of failures.
+                if !std::mem::replace(&mut failing, true) {
+                    warn!(error = &error as &dyn std::error::Error, "cannot accept connections for metrics");
+                }
+                tokio::time::sleep(ACCEPT_PAUSE).await;
+            }
+        }
+    }
+}
+
+/// Waits for the next who asks; for ever, where metrics are off. Cancel-safe.
+async fn accept(place: Option<&Bound>) -> io::Result<Peer> {
+    match place {
+        Some(bound) => bound.accept().await,
+        None => std::future::pending().await,
+    }
+}
+
+fn announce(place: Option<&Bound>) {
+    match place.map(Bound::listen) {
+        Some(MetricsListen::Port(address)) => info!("Serving metrics on http://{address}/metrics"),
+        Some(MetricsListen::Socket(path)) => info!("Serving metrics on {}", path.display()),
+        None => debug!("metrics are off"),
+    }
+}
+
+/// Those who are being answered, the oldest first.
+#[derive(Debug, Default)]
+struct Connections {
+    running: JoinSet<()>,
+    order: VecDeque<AbortHandle>,
+}
+
+impl Connections {
+    fn receive(&mut self, peer: Peer, shared: &Arc<(Parts, Asked)>) {
+        self.order.retain(|connection| !connection.is_finished());
+        if self.order.len() >= CONNECTIONS
+            && let Some(oldest) = self.order.pop_front()
+        {
+            oldest.abort();
+        }
+        let shared = Arc::clone(shared);
+        self.order.push_back(match peer {
+            Peer::Port(stream) => self.running.spawn(converse(stream, shared)),
+            Peer::Socket(stream) => self.running.spawn(converse(stream, shared)),
+        });
+    }
+}
+
+/// Answers one request. Connections are not kept: a scrape each some seconds needs none.
+async fn converse<S>(stream: S, shared: Arc<(Parts, Asked)>)
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    let service = service_fn(move |request| {
+        let shared = Arc::clone(&shared);
+        async move { Ok::<_, Infallible>(answer(&request, &shared.0, &shared.1).await) }
+    });
+    let served = http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(HEAD_DEADLINE)
+        .max_buf_size(HEAD_MAX)
+        .keep_alive(false)
+        .serve_connection(TokioIo::new(stream), service);
+    // How it ends is the peer's business: who hangs up, stalls or talks nonsense gets no line in the log.
+    timeout(DEADLINE, served).await.ok();
+}

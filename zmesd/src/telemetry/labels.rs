@@ -1,0 +1,342 @@
+//! The labels of what is counted. Their words are a contract with dashboards and alert rules: none is renamed.
+
+use zmes_shared::MonitorState;
+
+use super::tally::{LabelPairs, Labels, label};
+use crate::domain::{Decision, Origin, Platform, SkipReason};
+
+label! {
+    /// Which end of an alarm. Only beginnings are announced.
+    Phase = "phase" {
+        /// A monitor saw something.
+        Start = "start",
+    }
+}
+
+label! {
+    /// What an alarm was decided for.
+    TargetKind = "target" {
+        /// A connected app.
+        Session = "session",
+        /// A registered device.
+        Token = "token",
+    }
+}
+
+label! {
+    /// How a login ended.
+    Login = "result" {
+        /// Come in.
+        Accepted = "accepted",
+        /// Wrong, unknown, disabled, expired.
+        Rejected = "rejected",
+        /// Not looked at, after too many failures.
+        Throttled = "throttled",
+        /// Not decided: the database is away, or there are too many logins at once.
+        Unavailable = "unavailable",
+        /// No credentials came in time.
+        Timeout = "timeout",
+    }
+}
+
+label! {
+    /// Which kind of transport.
+    Transport = "transport" {
+        /// The PushProxy.
+        Proxy = "proxy",
+        /// FCM, directly or through a function proxy.
+        Fcm = "fcm",
+        /// APNs.
+        Apns = "apns",
+        /// No transport was asked.
+        None = "none",
+    }
+}
+
+label! {
+    /// What became of a delivery, or of one attempt at it.
+    Pushed = "outcome" {
+        /// Its provider has taken it.
+        Sent = "sent",
+        /// An attempt failed; it is tried again.
+        Retry = "retry",
+        /// Given up: refused for good, or no transport takes the token.
+        Failed = "failed",
+        /// Given up: too old.
+        Expired = "expired",
+        /// Not sent any more: rights, mute or state of the token have changed meanwhile.
+        Skipped = "skipped",
+        /// Shadow mode: decided, not sent.
+        Shadow = "shadow",
+    }
+}
+
+label! {
+    /// Why a look at a monitor's shared memory showed nothing.
+    ShmError = "kind" {
+        /// There is no file: `zmc` does not run.
+        NotThere = "not_there",
+        /// `zmc` has not filled it yet.
+        Starting = "starting",
+        /// `zmc` has let go of it.
+        Stopped = "stopped",
+        /// A layout that is not known.
+        UnknownLayout = "unknown_layout",
+        /// The trigger part is not there yet.
+        HalfInitialised = "half_initialised",
+        /// The file is too short.
+        Short = "short",
+        /// A field holds what no `zmc` writes.
+        Implausible = "implausible",
+        /// The daemon may not read it.
+        Permission = "permission",
+        /// Anything else that the system says.
+        Io = "io",
+        /// No sign of life of `zmc` for too long.
+        Frozen = "frozen",
+    }
+}
+
+label! {
+    /// How a reload ended.
+    Reload = "result" {
+        /// The file is in force, but for what needs a restart.
+        Ok = "ok",
+        /// Something is wrong with it: nothing has changed.
+        Refused = "refused",
+    }
+}
+
+label! {
+    /// How a token is.
+    TokenState = "state" {
+        /// Gets pushes.
+        Enabled = "enabled",
+        /// Its app wants none.
+        Disabled = "disabled",
+        /// An admin has silenced it.
+        Muted = "muted",
+        /// It is gone, and can be restored.
+        Revoked = "revoked",
+    }
+}
+
+label! {
+    /// How far a connection is.
+    Connection = "state" {
+        /// No session yet.
+        Handshake = "handshake",
+        /// Has not authenticated.
+        Pending = "pending",
+        /// Gets alarms.
+        Authenticated = "authenticated",
+    }
+}
+
+label! {
+    /// Where a monitor's alarms are looked for.
+    MonitorSource = "source" {
+        /// In the shared memory.
+        Shm = "shm",
+        /// In the Events table.
+        Db = "db",
+        /// Nowhere.
+        None = "none",
+    }
+}
+
+label! {
+    /// What must be there for the daemon to do its work.
+    Part = "part" {
+        /// ZoneMinder's database.
+        Database = "database",
+        /// The monitors.
+        Sources = "sources",
+        /// The ports for apps.
+        Listeners = "listeners",
+    }
+}
+
+label! {
+    /// A loop of the daemon that must keep moving.
+    Loop = "loop" {
+        /// Looks at the shared memory.
+        Poller = "poller",
+        /// Compares with the Events table.
+        Reconciler = "reconciler",
+        /// Decides who gets which alarm.
+        Router = "router",
+        /// Sends pushes.
+        Dispatcher = "dispatcher",
+        /// Writes the state file.
+        StateWriter = "state_writer",
+    }
+}
+
+/// A WebSocket frame; the app's and ours are counted apart.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Frame {
+    /// Text or binary of an app.
+    MessageIn,
+    /// Ping of an app.
+    PingIn,
+    /// Pong of an app.
+    PongIn,
+    /// Close frame of an app.
+    CloseIn,
+    /// An alarm, replayed ones among them.
+    AlarmOut,
+    /// An answer.
+    ReplyOut,
+    /// Our ping.
+    PingOut,
+}
+
+impl Labels for Frame {
+    fn all() -> Vec<Self> {
+        vec![
+            Self::AlarmOut,
+            Self::ReplyOut,
+            Self::PingOut,
+            Self::MessageIn,
+            Self::PingIn,
+            Self::PongIn,
+            Self::CloseIn,
+        ]
+    }
+
+    fn labels(self) -> LabelPairs {
+        let (direction, kind) = match self {
+            Self::MessageIn => ("in", "message"),
+            Self::PingIn => ("in", "ping"),
+            Self::PongIn => ("in", "pong"),
+            Self::CloseIn => ("in", "close"),
+            Self::AlarmOut => ("out", "alarm"),
+            Self::ReplyOut => ("out", "reply"),
+            Self::PingOut => ("out", "ping"),
+        };
+        vec![("direction", direction), ("kind", kind)]
+    }
+}
+
+impl Transport {
+    /// Returns the kind of a transport by its name: `fcm:zmninja` is `fcm`. Names come from the configuration, and
+    /// are therefore no labels.
+    pub fn of(name: &str) -> Self {
+        match name.split(':').next() {
+            Some("proxy") => Self::Proxy,
+            Some("fcm") => Self::Fcm,
+            Some("apns") => Self::Apns,
+            Some(_) | None => Self::None,
+        }
+    }
+}
+
+impl Labels for MonitorState {
+    fn all() -> Vec<Self> {
+        vec![Self::Idle, Self::Prealarm, Self::Alarm, Self::Alert, Self::Tape, Self::Down, Self::Unknown]
+    }
+
+    fn labels(self) -> LabelPairs {
+        #[expect(
+            clippy::wildcard_enum_match_arm,
+            reason = "a foreign enum, for which a new word is unknown here"
+        )]
+        let word = match self {
+            Self::Idle => "idle",
+            Self::Prealarm => "prealarm",
+            Self::Alarm => "alarm",
+            Self::Alert => "alert",
+            Self::Tape => "tape",
+            Self::Down => "down",
+            _ => "unknown",
+        };
+        vec![("state", word)]
+    }
+}
+
+impl Labels for Origin {
+    fn all() -> Vec<Self> {
+        vec![Self::Poll, Self::Reconciled, Self::Test]
+    }
+
+    fn labels(self) -> LabelPairs {
+        vec![("origin", self.as_str())]
+    }
+}
+
+impl Labels for Platform {
+    fn all() -> Vec<Self> {
+        vec![Self::Ios, Self::Android]
+    }
+
+    fn labels(self) -> LabelPairs {
+        vec![("platform", self.as_str())]
+    }
+}
+
+/// Sent, or why not.
+impl Labels for Decision {
+    fn all() -> Vec<Self> {
+        let reasons = [
+            SkipReason::Rights,
+            SkipReason::Filter,
+            SkipReason::Interval,
+            SkipReason::OtherTarget,
+            SkipReason::Pending,
+            SkipReason::Slow,
+            SkipReason::Ending,
+            SkipReason::User,
+            SkipReason::Disabled,
+            SkipReason::Muted,
+            SkipReason::PushOff,
+        ];
+        std::iter::once(Self::Send).chain(reasons.map(Self::Skip)).collect()
+    }
+
+    fn labels(self) -> LabelPairs {
+        let word = match self {
+            Self::Send => "sent",
+            Self::Skip(SkipReason::Rights) => "rights",
+            Self::Skip(SkipReason::Filter) => "filter",
+            Self::Skip(SkipReason::Interval) => "interval",
+            Self::Skip(SkipReason::OtherTarget) => "other_target",
+            Self::Skip(SkipReason::Pending) => "pending",
+            Self::Skip(SkipReason::Slow) => "slow",
+            Self::Skip(SkipReason::Ending) => "ending",
+            Self::Skip(SkipReason::User) => "user",
+            Self::Skip(SkipReason::Disabled) => "disabled",
+            Self::Skip(SkipReason::Muted) => "muted",
+            Self::Skip(SkipReason::PushOff) => "push_off",
+        };
+        vec![("decision", word)]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_from_the_configuration_is_no_label() {
+        assert_eq!(Transport::of("fcm:zmninja"), Transport::Fcm);
+        assert_eq!(Transport::of("proxy"), Transport::Proxy);
+        assert_eq!(Transport::of(""), Transport::None);
+    }
+
+    #[test]
+    fn every_value_has_labels_of_its_own() {
+        fn distinct<L: Labels>(number: usize) {
+            let mut labels: Vec<_> = L::all().into_iter().map(Labels::labels).collect();
+            labels.sort_unstable();
+            labels.dedup();
+            assert_eq!(labels.len(), number, "{labels:?}");
+        }
+        distinct::<Decision>(12);
+        distinct::<Frame>(7);
+        distinct::<(Transport, Pushed)>(24);
+        distinct::<ShmError>(10);
+        distinct::<(TargetKind, Decision)>(24);
+        distinct::<Loop>(5);
+    }
+}

@@ -1,0 +1,48 @@
+//! What `doctor` wants to know of the server: its version and clock, what the account may read, the newest events.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use sqlx::MySqlConnection;
+use zmes_shared::{EventId, MonitorId};
+
+use super::cells::{Cells, readable};
+use super::explain::Fault;
+use super::schema::Schema;
+use super::settings;
+use crate::ports::DatabaseReport;
+
+/// Whole seconds, whatever zone the server is in.
+const SERVER: &str = "SELECT VERSION() AS `Server`, UNIX_TIMESTAMP() AS `Clock`";
+/// By the index on `MonitorId` that every ZoneMinder has, this reads one row a monitor.
+const NEWEST: &str = "SELECT `MonitorId`, MAX(`Id`) AS `Newest` FROM `Events` GROUP BY `MonitorId`";
+/// What nothing works without.
+const NEEDED: [(&str, &[&str]); 4] = [
+    ("Config", &["Name", "Value"]),
+    ("Monitors", &["Id", "Name"]),
+    ("Events", &["Id", "MonitorId", "Cause", "AlarmFrames"]),
+    ("Users", &["Id", "Username", "Password", "Enabled", "Events", "Monitors"]),
+];
+
+/// Reads all of it.
+pub(super) async fn examine(
+    connection: &mut MySqlConnection,
+    schema: &Schema,
+) -> Result<DatabaseReport, Fault> {
+    for (table, columns) in NEEDED {
+        schema.require(table, columns)?;
+    }
+    let row = sqlx::query(SERVER).fetch_one(&mut *connection).await?;
+    let cells = Cells(&row);
+    let clock = cells.integer("Clock")?.and_then(|seconds| i64::try_from(seconds).ok());
+    let rows = sqlx::query(NEWEST).fetch_all(&mut *connection).await?;
+    let newest = readable("Events", &rows, |cells| {
+        Ok((MonitorId(cells.id("MonitorId")?), EventId(cells.id("Newest")?)))
+    });
+    Ok(DatabaseReport {
+        server: cells.shown("Server")?.unwrap_or_default(),
+        clock: clock.and_then(|seconds| Timestamp::from_second(seconds).ok()),
+        newest: newest.into_iter().collect::<BTreeMap<_, _>>(),
+        zoneminder: settings::load(connection, schema).await?.version,
+    })
+}
