@@ -287,7 +287,7 @@ async fn a_daemon_with_an_imported_script_rings_a_phone_through_its_push_proxy()
     let token = "imported:APA91bHPRgkF-script";
     let tokens = world.path("tokens.txt");
     fs::write(&tokens, format!("{token}:1:0:android:enabled\n"))?;
-    world.run(&["tokens", "import", &tokens.to_string_lossy(), "--yes"]).await?.expect_code(0)?;
+    world.run(&["tokens", "import", &tokens.to_string_lossy()]).await?.expect_code(0)?;
     world.alarm(1, 5).await?;
     let pushes = proxy.wait_pushes_to(token, 1).await?;
     ensure!(pushes.len() == 1, "{pushes:?}");
