@@ -84,6 +84,10 @@ pub fn publish(
 ) -> Result<(), Trouble> {
     // Where the output is a link, it stays one.
     let output = fs::canonicalize(output).unwrap_or_else(|_| output.to_owned());
+    let directory = output.parent().filter(|parent| !parent.as_os_str().is_empty());
+    if let Some(error) = directory.and_then(|directory| fs::metadata(directory).err()) {
+        return Err(failed(&output, &error));
+    }
     let paths = secret_paths(&output, secrets);
     let targets = || paths.iter().chain([&output]);
     for target in targets() {
