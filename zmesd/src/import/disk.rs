@@ -333,7 +333,7 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let source = directory.path().join("zmeventnotification.ini");
         fs::write(&source, "old").unwrap();
-        let refused = publish(&source, "new", &[], true, &[source.clone()]).unwrap_err();
+        let refused = publish(&source, "new", &[], true, std::slice::from_ref(&source)).unwrap_err();
         assert_eq!(refused.kind, Kind::Exists);
         assert_eq!(fs::read_to_string(&source).unwrap(), "old");
     }
