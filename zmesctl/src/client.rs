@@ -17,8 +17,8 @@ use tokio::io::BufReader;
 use tokio::time::{Instant, timeout_at};
 use zmes_shared::control::codec::{CodecError, read_frame, write_frame};
 use zmes_shared::control::{
-    ClientFrame, ControlError, ErrorCode, Hello, MAX_REPLY, MAX_REQUEST, PROTOCOL, Protocol, Request, ServerBody,
-    ServerFrame,
+    ClientFrame, ControlError, ErrorCode, Hello, MAX_REPLY, MAX_REQUEST, PROTOCOL, Protocol, Request,
+    ServerBody, ServerFrame,
 };
 
 use crate::error::CliError;
