@@ -78,6 +78,8 @@ fn words(text: &str) -> String {
             format!("{head}N{tail}")
         } else if core.parse().is_ok_and(|id: u64| id >= TEST_EVENTS) {
             format!("{head}TEST{tail}")
+        } else if core.contains("-MariaDB") {
+            format!("{head}DATABASE{tail}")
         } else {
             attached(word)
         };
@@ -151,6 +153,7 @@ mod tests {
             ("token  sent   112 ms  3 min ago", "token sent 7 ms now"),
             ("at 2026-11-27 15:31:30 (9 s ago): Motion", "at 2026-11-27 15:31:31 (now): Motion"),
             ("09:59:50.000  x", "12:00:00.123  x"),
+            ("answers (10.11.14-MariaDB-0+deb12u2,", "answers (11.8.3-MariaDB,"),
             ("at 2026-11-02T09:59:50Z,", "at 2026-11-02T09:59:50.123Z,"),
             ("OK | time=3ms;;", "OK | time=12ms;;"),
             ("OK | size=98304B;; age=0.1s", "OK | size=102400B;; age=12s"),
