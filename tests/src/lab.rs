@@ -9,6 +9,7 @@ use nix::unistd::Uid;
 use tokio::process::Command;
 
 use crate::binaries::repository;
+use crate::skip::skipped;
 
 /// Away from the port that a lab of a developer has by default.
 const BASE_PORT: u16 = 33_700;
@@ -31,11 +32,9 @@ impl Lab {
     }
 
     /// The same with ports and a number of cameras of its own, so that it can be there beside another.
-    #[expect(clippy::print_stderr, reason = "a skipped test must be seen")]
     pub async fn up_at(directory: &Path, port: u16, cameras: u8) -> Result<Option<Self>> {
         if !Uid::effective().is_root() {
-            ensure!(std::env::var_os("CI").is_none(), "the lab needs root");
-            eprintln!("SKIPPED: the real ZoneMinder of tests/lab/zm-lab.sh needs root; nothing was shown");
+            skipped("the real ZoneMinder of tests/lab/zm-lab.sh needs root")?;
             return Ok(None);
         }
         let mut lab = Self { directory: directory.to_path_buf(), port, cameras, environment: HashMap::new() };

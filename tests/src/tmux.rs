@@ -1,5 +1,6 @@
 //! A terminal of a certain size: tmux with a server, a socket and a configuration of its own.
 
+use std::fmt::Write as _;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -50,7 +51,7 @@ impl Tmux {
             ["socket", "raw", "sh"].map(|kind| directory.join(format!("{name}.{kind}")));
         let mut text = format!("{environment}\nread go\n");
         for (number, command) in commands.iter().enumerate() {
-            text += &format!("printf '\\002{number} '; {command}\nprintf '\\003{number} %s \\n' $?\n");
+            writeln!(text, "printf '\\002{number} '; {command}\nprintf '\\003{number} %s \\n' $?")?;
         }
         text += "printf '\\004'; read go\n";
         fs::write(&script, text)?;

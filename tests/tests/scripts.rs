@@ -80,8 +80,8 @@ async fn what_a_list_selects_a_change_changes() -> Result<()> {
     let (android, ios) = (world.handle(android).await?, world.handle(ios).await?);
     let bobs = world.handle("script:APA91bHPRgkF-bob").await?;
 
-    assert_eq!(listed(&world, &["--user", "b*"]).await?, [bobs.clone()]);
-    assert_eq!(listed(&world, &["--platform", "ios"]).await?, [ios.clone()]);
+    assert_eq!(listed(&world, &["--user", "b*"]).await?, std::slice::from_ref(&bobs));
+    assert_eq!(listed(&world, &["--platform", "ios"]).await?, std::slice::from_ref(&ios));
     assert_eq!(listed(&world, &["--monitor", "Front"]).await?, [android.clone(), ios.clone()]);
     assert_eq!(listed(&world, &["--monitor", "2"]).await?.len(), 3);
     assert_eq!(listed(&world, &["--stale", "60d"]).await?, Vec::<String>::new());
@@ -106,7 +106,7 @@ async fn what_a_list_selects_a_change_changes() -> Result<()> {
         includes(&muted, &json!({"change": "muted", "count": 1, "tokens": [{"handle": bobs}]})),
         "{muted}"
     );
-    assert_eq!(listed(&world, &["--state", "muted"]).await?, [bobs.clone()]);
+    assert_eq!(listed(&world, &["--state", "muted"]).await?, std::slice::from_ref(&bobs));
     world.run(&["tokens", "unmute", "--state", "muted", "--yes"]).await?.expect_code(0)?;
     assert_eq!(listed(&world, &["--state", "muted"]).await?, Vec::<String>::new());
     let several =

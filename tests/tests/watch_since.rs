@@ -173,7 +173,8 @@ async fn what_waits_is_part_of_the_state_and_one_user_can_be_chosen() -> Result<
     bob.expect_alarm(101, 2).await?;
     let decision = bobs.find("the decision", |line| line["type"] == "decision").await?;
     ensure!(
-        decision["target"] == "session" && decision["id"] == came["client"]["id"].to_string(),
+        decision["target"] == "session"
+            && decision["id"].as_str() == Some(&*came["client"]["id"].to_string()),
         "{decision}"
     );
     // A name that is no monitor's, and one that is.

@@ -73,13 +73,14 @@ impl View for LogLevel {
 
 #[cfg(test)]
 mod tests {
+    use std::borrow::Cow;
+
     use super::*;
 
     #[test]
     fn a_mistyped_level_is_not_taken_for_a_target() {
         for (typed, meant) in [("debgu", "debug"), ("inf", "info"), ("Warning", ""), ("tarce", "trace")] {
-            let refused =
-                refuse_mistyped(typed).err().and_then(|error| error.hint().map(|hint| hint.into_owned()));
+            let refused = refuse_mistyped(typed).err().and_then(|error| error.hint().map(Cow::into_owned));
             assert_eq!(
                 refused.unwrap_or_default().contains(&format!("did you mean {meant}?")),
                 !meant.is_empty(),

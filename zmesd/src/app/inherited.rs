@@ -1,4 +1,4 @@
-//! Sockets that somebody else has opened for the daemon: systemd's socket activation, as sd_listen_fds(3) has it.
+//! Sockets that somebody else has opened for the daemon: systemd's socket activation, as `sd_listen_fds(3)` has it.
 //!
 //! What is handed over is looked at before anything else is done, in the one thread that there is then: a socket of the
 //! wrong kind is a mistake in a unit file, which does not get better by serving half of it.
@@ -73,11 +73,9 @@ impl fmt::Display for Handed {
 }
 
 impl InheritError {
-    /// Says what an admin can do about it.
-    pub(super) fn hint(&self) -> &'static str {
-        "in the socket unit, FileDescriptorName= is control (one ListenStream= with a path) or app (ListenStream= with \
-         ports), or not given at all"
-    }
+    /// What an admin can do about it.
+    pub(super) const HINT: &'static str = "in the socket unit, FileDescriptorName= is control (one ListenStream= with a \
+         path) or app (ListenStream= with ports), or not given at all";
 }
 
 /// What a socket is for.
@@ -140,7 +138,7 @@ impl Inherited {
         let configured = &config.control.socket;
         match path_of(control) {
             Some(path) if same_file(&path, configured) => {
-                info!(path = %path.display(), "the control socket was handed over")
+                info!(path = %path.display(), "the control socket was handed over");
             }
             path => warn!(
                 path = %path.unwrap_or_default().display(),

@@ -74,7 +74,7 @@ impl StartError {
             Self::Listen(problem) => problem.hint(),
             Self::Control(problem) => Some(problem.hint()),
             Self::Metrics(problem) => Some(problem.hint()),
-            Self::Inherit(problem) => Some(problem.hint().to_owned()),
+            Self::Inherit(_) => Some(InheritError::HINT.to_owned()),
             Self::System { .. } => None,
         }
     }

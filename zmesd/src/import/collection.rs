@@ -9,7 +9,7 @@ use super::names;
 use super::text::{self, NoText};
 use super::values;
 use super::yaml::{self, Node};
-use super::{Refusal, Source, ini, script};
+use super::{MAX_NAME, MAX_SETTINGS, MAX_VALUE, Refusal, Source, ini, script};
 
 /// Which servers a configuration is of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -179,7 +179,17 @@ impl Collection {
     fn keep(&mut self, found: Found, file: &Arc<str>, named: impl Fn(&Setting) -> (String, String, String)) {
         let place = |line| Place { file: Arc::clone(file), line };
         self.unread.extend(found.unread.into_iter().map(|unread| (place(unread.line), unread.why)));
-        for setting in found.settings {
+        if let Some(first) = found.settings.get(MAX_SETTINGS) {
+            self.unread.push((
+                place(first.line),
+                "more settings than a configuration has: none from here on is read",
+            ));
+        }
+        for setting in found.settings.into_iter().take(MAX_SETTINGS) {
+            if setting.value.len() > MAX_VALUE {
+                self.unread.push((place(setting.line), "a value that is longer than any should be"));
+                continue;
+            }
             let (section, key, shown) = named(&setting);
             let Setting { key: spelt, value, line, .. } = setting;
             if section == "secrets" {
@@ -287,7 +297,11 @@ impl Collection {
         let mut rest = entry.value.as_str();
         while let Some((at, open, close)) = next_mark(rest) {
             let (before, marked) = rest.split_at(at);
-            let inner = marked.get(open..).and_then(|inner| inner.split_once(close));
+            let rest_of_mark = marked.get(open..).unwrap_or_default();
+            let near = rest_of_mark.get(..rest_of_mark.floor_char_boundary(MAX_NAME)).unwrap_or_default();
+            let inner = near
+                .split_once(close)
+                .and_then(|(key, _)| Some((key, rest_of_mark.get(key.len() + close.len()..)?)));
             let value = inner.and_then(|(key, _)| self.value_of(entry, &key.trim().to_ascii_lowercase()));
             filled.push_str(before);
             if let (Some((_, after)), Some(value)) = (inner, value) {

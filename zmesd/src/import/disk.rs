@@ -84,6 +84,10 @@ pub fn publish(
 ) -> Result<(), Trouble> {
     // Where the output is a link, it stays one.
     let output = fs::canonicalize(output).unwrap_or_else(|_| output.to_owned());
+    let directory = output.parent().filter(|parent| !parent.as_os_str().is_empty());
+    if let Some(error) = directory.and_then(|directory| fs::metadata(directory).err()) {
+        return Err(failed(&output, &error));
+    }
     let paths = secret_paths(&output, secrets);
     let targets = || paths.iter().chain([&output]);
     for target in targets() {
@@ -329,7 +333,7 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let source = directory.path().join("zmeventnotification.ini");
         fs::write(&source, "old").unwrap();
-        let refused = publish(&source, "new", &[], true, &[source.clone()]).unwrap_err();
+        let refused = publish(&source, "new", &[], true, std::slice::from_ref(&source)).unwrap_err();
         assert_eq!(refused.kind, Kind::Exists);
         assert_eq!(fs::read_to_string(&source).unwrap(), "old");
     }

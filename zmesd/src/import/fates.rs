@@ -59,6 +59,9 @@ const TTL: Judgement =
     Missing("a push lives as long as it is worth sending", "push.retry-for says how long that is");
 const AUTHOR: Judgement = Needless("it helped the author of the old server to find mistakes");
 
+/// A key that is longer is not like any other.
+const LONGEST: usize = 64;
+
 /// What becomes of each setting, by section and key.
 const FATES: &[(&str, &str, Judgement)] = &[
     ("general", "secrets", Read),
@@ -186,6 +189,9 @@ pub(super) fn switch_of(section: &str, key: &str) -> Option<(&'static str, &'sta
 
 /// Returns the key of a section that is most like one that no server had.
 pub(super) fn nearest(section: &str, key: &str) -> Option<&'static str> {
+    if key.len() > LONGEST {
+        return None;
+    }
     let known = FATES.iter().filter(|fate| fate.0 == section).map(|(_, key, _)| *key);
     let near = known.map(|known| (strsim::damerau_levenshtein(known, key), known));
     near.filter(|(distance, _)| *distance <= 2).min().map(|(_, known)| known)

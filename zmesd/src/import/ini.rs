@@ -4,7 +4,11 @@
 //! or a quote in it (see [`super::values`]); `key=<<WORD` goes on to a line that says `WORD`; a `\` at the end of a line
 //! joins it with the next one.
 
+use super::MAX_VALUE;
 use super::entry::{Found, Setting, Unread};
+
+/// A here-document of more lines is none.
+const MAX_HERE_LINES: usize = 200;
 
 /// Reads a file.
 pub(super) fn read(text: &str) -> Found {
@@ -77,6 +81,9 @@ where
             return Ok(taken.join("\n"));
         }
         taken.push(line);
+        if taken.len() > MAX_HERE_LINES {
+            break;
+        }
     }
     Err(before)
 }
@@ -84,7 +91,7 @@ where
 /// Joins a value with the lines that its `\` goes on to.
 fn continued<'t>(lines: &mut impl Iterator<Item = (usize, &'t str)>, value: &str) -> String {
     let mut whole = value.to_owned();
-    while let Some(so_far) = whole.strip_suffix('\\') {
+    while let Some(so_far) = whole.strip_suffix('\\').filter(|so_far| so_far.len() <= MAX_VALUE) {
         let so_far = so_far.trim_end().to_owned();
         let Some((_, next)) = lines.next() else { return so_far };
         whole = format!("{so_far} {}", next.trim());

@@ -35,6 +35,13 @@ use std::path::PathBuf;
 /// Largest file that is read, in bytes; the largest that anybody has seen has 40 KiB.
 pub const MAX_FILE: u64 = 4 * 1024 * 1024;
 
+/// Longest value that is read, in bytes: no key of zmesd takes more.
+const MAX_VALUE: usize = 4096;
+/// So many settings are read of one file; all servers together had not two hundred.
+const MAX_SETTINGS: usize = 5000;
+/// Longest name of another value in `{{name}}`, in bytes.
+const MAX_NAME: usize = 64;
+
 /// A file as it was found.
 #[derive(Clone)]
 pub struct Source {

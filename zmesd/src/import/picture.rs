@@ -29,19 +29,19 @@ pub(super) fn take(taking: &mut Taking<'_>) {
     }
     let [url, user, password] = keys.map(|key| taking.get("customize", key));
     let switch = included.map(|(_, got)| got);
-    let Some(url) = url.filter(|got| !got.value.word().is_empty()) else {
-        if let Some(got) = &switch {
-            taking.open(
-                got.entry,
-                "there is no picture_url to include",
-                "give push.picture-url in zmesd.toml",
-            );
+    let url = match url {
+        Some(url) if !url.value.word().is_empty() => url,
+        empty => {
+            if let Some(got) = &switch {
+                let hint = "give push.picture-url in zmesd.toml";
+                taking.open(got.entry, "there is no picture_url to include", hint);
+            }
+            taking.idle(empty.as_ref(), "it is empty");
+            for got in [&user, &password] {
+                taking.idle(got.as_ref(), "there is no picture_url that it would go with");
+            }
+            return;
         }
-        for got in [&user, &password] {
-            taking.idle(got.as_ref(), "there is no picture_url that it would go with");
-        }
-        empty_url(taking);
-        return;
     };
     let word = url.value.word();
     if !(word.starts_with("https://") || word.starts_with("http://")) || word.contains(char::is_whitespace) {
@@ -82,15 +82,6 @@ pub(super) fn take(taking: &mut Taking<'_>) {
     if taken && told {
         let why = "the picture's URL holds a user or a password, and every provider on the way to the phone reads it, as before";
         taking.open(url.entry, why, "a token of a ZoneMinder user who may only view, in push.picture-url");
-    }
-}
-
-/// Says that an empty URL is one.
-fn empty_url(taking: &mut Taking<'_>) {
-    if let Some(entry) = taking.old.latest("customize", "picture_url")
-        && super::values::text(&entry.value).is_empty()
-    {
-        taking.say(entry, Fate::Idle { why: "it is empty".to_owned() });
     }
 }
 

@@ -3,26 +3,16 @@
 //! Two shapes are read, as people edited them: `use constant NAME=>VALUE;` (also `use constant { … };`) and
 //! `my $name = VALUE;`. Whatever else Perl can do to a value is not read but named.
 
+use std::collections::BTreeSet;
+
 use super::entry::{Found, Setting, Unread};
 
 /// Longest statement, in bytes, that can be a setting.
-const MAX_STATEMENT: usize = 16 * 1024;
+const MAX_STATEMENT: usize = 2048;
 
 /// Reads the settings that `known` knows; a script is full of other constants and variables.
 pub(super) fn read(text: &str, known: impl Fn(&str) -> bool) -> Found {
-    let mut found = Found::default();
-    let mut note = |name: &str, value: &str, line: usize| {
-        // The first declaration counts: later ones are local to a piece of code.
-        if !known(name) || found.settings.iter().any(|setting: &Setting| setting.key == name) {
-            return;
-        }
-        match literal(value) {
-            Some(value) => {
-                found.settings.push(Setting { section: String::new(), key: name.to_owned(), value, line });
-            }
-            None => found.unread.push(Unread { line, why: "a value that Perl computes" }),
-        }
-    };
+    let mut reader = Reader { found: Found::default(), seen: BTreeSet::new(), known };
     let (mut offset, mut pod) = (0, false);
     for (number, line) in (1..).zip(text.split_inclusive('\n')) {
         let start = offset;
@@ -36,46 +26,71 @@ pub(super) fn read(text: &str, known: impl Fn(&str) -> bool) -> Found {
             continue;
         }
         let rest = text.get(start..).unwrap_or_default().trim_start_matches([' ', '\t']);
-        if pod {
-            continue;
+        if !pod {
+            reader.statement(rest, number);
         }
-        if let Some(constant) = after(rest, "use constant") {
+    }
+    reader.found
+}
+
+/// The way through a script.
+struct Reader<K> {
+    found: Found,
+    /// The first declaration counts: later ones are local to a piece of code.
+    seen: BTreeSet<String>,
+    known: K,
+}
+
+impl<K: Fn(&str) -> bool> Reader<K> {
+    /// Looks at what begins on a line.
+    fn statement(&mut self, text: &str, line: usize) {
+        if let Some(constant) = after(text, "use constant") {
             match constant.strip_prefix('{') {
-                Some(block) => constants(block, number, &mut note),
-                None => constant_of(constant, number, &mut note),
+                Some(block) => self.constants(block, line),
+                None => self.constant(constant, line, "=>"),
             }
-        } else if let Some((name, value)) = variable(rest) {
-            note(name, value, number);
+        } else if let Some(variable) = after(text, "my").or_else(|| after(text, "our"))
+            && let Some(variable) = variable.strip_prefix('$')
+        {
+            self.constant(variable, line, "=");
         }
     }
-    found
-}
 
-/// Reads `NAME => VALUE, NAME => VALUE }`.
-fn constants(block: &str, first: usize, note: &mut impl FnMut(&str, &str, usize)) {
-    let block = statement(block, '}').unwrap_or_default();
-    for (number, line) in (first..).zip(block.lines()) {
-        constant_of(line.trim().trim_end_matches(','), number, note);
+    /// Reads `NAME => VALUE, NAME => VALUE }`.
+    fn constants(&mut self, block: &str, first: usize) {
+        let block = before(block, '}').unwrap_or_default();
+        for (number, line) in (first..).zip(block.lines()) {
+            let line = line.trim();
+            let line = before(line, '#').unwrap_or(line).trim_end().trim_end_matches(',');
+            self.constant(line, number, "=>");
+        }
     }
-}
 
-/// Reads `NAME => VALUE`, the value up to a `;` or the end.
-fn constant_of(text: &str, line: usize, note: &mut impl FnMut(&str, &str, usize)) {
-    let Some((name, value)) = text.split_once("=>") else { return };
-    let name = name.trim().trim_matches(['"', '\'']);
-    if name.is_empty() || !name.chars().all(is_word) {
-        return;
+    /// Reads a name, what joins it to its value, and the value up to a `;` or the end.
+    fn constant(&mut self, text: &str, line: usize, joint: &str) {
+        let name = text.trim_start_matches(['"', '\'']);
+        let name = name
+            .get(..name.find(|character: char| !is_word(character)).unwrap_or(name.len()))
+            .unwrap_or_default();
+        let rest = text.trim_start_matches(['"', '\'']).get(name.len()..).unwrap_or_default();
+        let Some(value) = rest.trim_start_matches(['"', '\'']).trim_start().strip_prefix(joint) else {
+            return;
+        };
+        if value.starts_with(['=', '~']) || !(self.known)(name) || !self.seen.insert(name.to_owned()) {
+            return;
+        }
+        match literal(before(value, ';').unwrap_or(value)) {
+            Some(value) => {
+                self.found.settings.push(Setting {
+                    section: String::new(),
+                    key: name.to_owned(),
+                    value,
+                    line,
+                });
+            }
+            None => self.found.unread.push(Unread { line, why: "a value that Perl computes" }),
+        }
     }
-    note(name, statement(value, ';').unwrap_or(value), line);
-}
-
-/// Reads `my $name = VALUE;`
-fn variable(text: &str) -> Option<(&str, &str)> {
-    let text = after(text, "my").or_else(|| after(text, "our"))?.strip_prefix('$')?;
-    let (name, value) = text.split_once('=')?;
-    let name = name.trim_end();
-    let named = !name.is_empty() && name.chars().all(is_word);
-    Some((name, statement(value, ';')?)).filter(|_| named && !value.starts_with(['=', '~']))
 }
 
 /// Returns what follows a word and white space.
@@ -90,7 +105,7 @@ fn is_word(character: char) -> bool {
 }
 
 /// Returns what stands before `end`, outside of quotes and comments.
-fn statement(text: &str, end: char) -> Option<&str> {
+fn before(text: &str, end: char) -> Option<&str> {
     let (mut quote, mut escaped, mut comment) = (None, false, false);
     for (at, character) in text.char_indices().take_while(|(at, _)| *at < MAX_STATEMENT) {
         if comment {

@@ -82,22 +82,32 @@ async fn read(path: &Path) -> Result<Option<Found>, OpenError> {
     let found = found(&mut file).await;
     // It has changed nothing; that it cannot say goodbye changes nothing either.
     file.close().await.ok();
-    found.map_err(of)?.map_or_else(|| Err(OpenError::Foreign { path: path.to_owned() }), Ok)
+    match found.map_err(of)? {
+        Content::Nothing => Ok(None),
+        Content::Ours(found) => Ok(Some(found)),
+        Content::Foreign => Err(OpenError::Foreign { path: path.to_owned() }),
+    }
 }
 
-/// Returns what the file says; `None`: it is somebody else's database.
-async fn found(file: &mut SqliteConnection) -> Result<Option<Option<Found>>, sqlx::Error> {
+/// What a database holds.
+enum Content {
+    Nothing,
+    Ours(Found),
+    Foreign,
+}
+
+async fn found(file: &mut SqliteConnection) -> Result<Content, sqlx::Error> {
     let tables = sqlx::query_scalar::<_, String>("SELECT name FROM sqlite_schema WHERE type = 'table'");
     let tables = tables.fetch_all(&mut *file).await?;
     if !tables.iter().any(|table| table == "_sqlx_migrations") {
-        return Ok(tables.is_empty().then_some(None));
+        return Ok(if tables.is_empty() { Content::Nothing } else { Content::Foreign });
     }
     let last =
         "SELECT version, description FROM _sqlx_migrations WHERE success ORDER BY version DESC LIMIT 1";
-    let Some(row) = sqlx::query(last).fetch_optional(file).await? else { return Ok(Some(None)) };
+    let Some(row) = sqlx::query(last).fetch_optional(file).await? else { return Ok(Content::Nothing) };
     let (version, description): (i64, String) = (row.try_get(0)?, row.try_get(1)?);
     let by = description.split_once(':').map(|(by, _)| by).filter(|by| by.starts_with("zmesd "));
-    Ok(Some(Some(Found { version, by: by.unwrap_or("a newer zmesd").to_owned() })))
+    Ok(Content::Ours(Found { version, by: by.unwrap_or("a newer zmesd").to_owned() }))
 }
 
 /// Brings the tables up to date; what they were before is kept beside the file.

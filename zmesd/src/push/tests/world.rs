@@ -232,12 +232,10 @@ async fn listen(
     untold: Arc<Mutex<Vec<TokenId>>>,
 ) {
     while let Some(command) = commands.recv().await {
-        match command {
-            Command::Token(TokenCommand::Dead(token, reason)) => dead.lock().unwrap().push((token, reason)),
-            Command::Token(TokenCommand::Untold(many)) => {
-                untold.lock().unwrap().extend(many.into_iter().map(|(token, _, _)| token));
-            }
-            other => panic!("the dispatcher says {other:?}"),
+        if let Command::Token(TokenCommand::Dead(token, reason)) = command {
+            dead.lock().unwrap().push((token, reason));
+        } else if let Command::Token(TokenCommand::Untold(many)) = command {
+            untold.lock().unwrap().extend(many.into_iter().map(|(token, _, _)| token));
         }
     }
 }

@@ -44,7 +44,10 @@ impl Place {
     }
 
     async fn refused(&self) -> OpenError {
-        self.open().await.err().expect("it must not open")
+        match self.open().await {
+            Ok(_) => panic!("it must not open"),
+            Err(error) => error,
+        }
     }
 
     fn names(&self) -> BTreeSet<String> {

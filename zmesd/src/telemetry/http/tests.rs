@@ -242,7 +242,9 @@ async fn each_loop_that_stands_still_is_named() {
     let routing = stage.route();
     let asking = async {
         for (stuck, name) in all {
-            all.iter().for_each(|(beat, _)| beat.back_within(Duration::from_hours(1)));
+            for (beat, _) in &all {
+                beat.back_within(Duration::from_hours(1));
+            }
             stuck.back_within(Duration::from_secs(1));
             tokio::time::advance(Duration::from_secs(31)).await;
             let (status, text) = get("/healthz", &parts).await;
@@ -251,7 +253,9 @@ async fn each_loop_that_stands_still_is_named() {
             assert!(text.contains(&format!("\n{name}: overdue for 30 s\n")), "{text}");
             assert_eq!(text.matches(": moves\n").count(), 4, "{text}");
         }
-        all.iter().for_each(|(beat, _)| beat.back_within(Duration::from_hours(1)));
+        for (beat, _) in &all {
+            beat.back_within(Duration::from_hours(1));
+        }
         assert_eq!(get("/healthz", &parts).await.0, StatusCode::OK);
     };
     tokio::select! {

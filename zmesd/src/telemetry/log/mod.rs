@@ -93,7 +93,7 @@ fn output(format: LogFormat, journal_stream: Option<&str>) -> Result<Output, Log
     let output = match format {
         LogFormat::Json => json(io::stderr).boxed(),
         LogFormat::Journald => journal(connect().map_err(LogError::Journal)?).boxed(),
-        LogFormat::Auto if is_journal(journal_stream) || is_deaf(io::stderr()) => match connect() {
+        LogFormat::Auto if is_journal(journal_stream) || is_deaf(&io::stderr()) => match connect() {
             Ok(socket) => journal(socket).boxed(),
             Err(_) => text_to_stderr().boxed(),
         },
@@ -105,7 +105,7 @@ fn output(format: LogFormat, journal_stream: Option<&str>) -> Result<Output, Log
 /// Says why the process ends, to whoever started it; where nobody can hear that, to the journal.
 pub fn complain(text: &str) {
     writeln!(io::stderr(), "{text}").ok();
-    if is_deaf(io::stderr())
+    if is_deaf(&io::stderr())
         && let Ok(journal) = connect()
     {
         journal.complain(text);
@@ -163,10 +163,10 @@ fn is_journal(journal_stream: Option<&str>) -> bool {
 
 /// Says whether what is written there is heard by nobody: it leads to `/dev/null`, or is open for reading alone, which
 /// is what ZoneMinder's zmdc leaves the daemons that it starts.
-fn is_deaf(stream: impl AsFd) -> bool {
-    let Ok(flags) = fcntl(&stream, FcntlArg::F_GETFL) else { return true };
+fn is_deaf(stream: &impl AsFd) -> bool {
+    let Ok(flags) = fcntl(stream, FcntlArg::F_GETFL) else { return true };
     let reads_only = OFlag::from_bits_truncate(flags) & OFlag::O_ACCMODE == OFlag::O_RDONLY;
-    reads_only || fstat(&stream).is_ok_and(|found| found.st_rdev == makedev(1, 3))
+    reads_only || fstat(stream).is_ok_and(|found| found.st_rdev == makedev(1, 3))
 }
 
 /// The log's level: cheap to clone.
@@ -299,9 +299,9 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let file = directory.path().join("log");
         let (reader, writer) = io::pipe().unwrap();
-        assert!(!is_deaf(std::fs::File::create(&file).unwrap()) && !is_deaf(writer));
-        assert!(is_deaf(std::fs::File::open(&file).unwrap()) && is_deaf(reader));
-        assert!(is_deaf(std::fs::File::options().write(true).open("/dev/null").unwrap()));
+        assert!(!is_deaf(&std::fs::File::create(&file).unwrap()) && !is_deaf(&writer));
+        assert!(is_deaf(&std::fs::File::open(&file).unwrap()) && is_deaf(&reader));
+        assert!(is_deaf(&std::fs::File::options().write(true).open("/dev/null").unwrap()));
     }
 
     #[test]

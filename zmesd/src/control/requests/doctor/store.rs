@@ -87,9 +87,9 @@ mod tests {
     const PLACE: &str = "/var/lib/zmesd";
     const MIB: u64 = 1024 * 1024;
 
-    fn report(damage: &[&str], writable: bool) -> Result<StoreReport, StateError> {
+    fn report(damage: &[&str], writable: bool) -> StoreReport {
         let damage = damage.iter().map(|&line| line.to_owned()).collect();
-        Ok(StoreReport { path: "/var/lib/zmesd/zmesd.db".into(), bytes: 5000, damage, writable })
+        StoreReport { path: "/var/lib/zmesd/zmesd.db".into(), bytes: 5000, damage, writable }
     }
 
     fn first(
@@ -110,19 +110,19 @@ mod tests {
     #[test]
     fn a_disk_that_is_full_is_told_before_all_else() {
         let full = io::Error::from_raw_os_error(28);
-        let finding = first(report(&["page 3"], false), Err(full), Some("disk I/O error"));
+        let finding = first(Ok(report(&["page 3"], false)), Err(full), Some("disk I/O error"));
         assert!(!finding.ok && finding.detail.contains("No space left on device"), "{finding:?}");
         assert!(finding.hint.is_some_and(|hint| hint.starts_with("df -h /var/lib/zmesd ")));
     }
 
     #[test]
     fn each_trouble_is_red() {
-        assert!(first(report(&[], true), Ok(()), None).ok);
+        assert!(first(Ok(report(&[], true)), Ok(()), None).ok);
         for finding in [
-            first(report(&["page 3"], true), Ok(()), None),
-            first(report(&[], false), Ok(()), None),
-            first(report(&[], true), Ok(()), Some("disk I/O error")),
-            first(report(&[], true), Err(io::ErrorKind::PermissionDenied.into()), None),
+            first(Ok(report(&["page 3"], true)), Ok(()), None),
+            first(Ok(report(&[], false)), Ok(()), None),
+            first(Ok(report(&[], true)), Ok(()), Some("disk I/O error")),
+            first(Ok(report(&[], true)), Err(io::ErrorKind::PermissionDenied.into()), None),
         ] {
             assert!(!finding.ok && finding.hint.is_some(), "{finding:?}");
         }
@@ -131,7 +131,7 @@ mod tests {
     #[test]
     fn little_room_is_a_warning_but_not_on_a_disk_that_is_small() {
         let told = |free, size| {
-            judge(Path::new(PLACE), report(&[], true), Ok(()), Some(Room { free, size }), None).len()
+            judge(Path::new(PLACE), Ok(report(&[], true)), Ok(()), Some(Room { free, size }), None).len()
         };
         assert_eq!(told(60 * MIB, 20_000 * MIB), 2);
         assert_eq!(told(60 * MIB, 100 * MIB), 1);
