@@ -134,8 +134,7 @@ fn every_command_is_one_that_the_programs_know() -> Result<()> {
 
 #[test]
 fn every_block_says_what_it_is() -> Result<()> {
-    let known =
-        ["console", "sh", "toml", "text", "json", "yaml", "ini", "sql", "cron", "systemd", "nginx"];
+    let known = ["console", "sh", "toml", "text", "json", "yaml", "ini", "sql", "cron", "systemd", "nginx"];
     for name in page::names()? {
         let page = Page::read(&name)?;
         for block in &page.blocks {
