@@ -17,7 +17,7 @@ use tokio::io::BufReader;
 use tokio::time::{Instant, timeout_at};
 use zmes_shared::control::codec::{CodecError, read_frame, write_frame};
 use zmes_shared::control::{
-    ClientFrame, ControlError, Hello, MAX_REPLY, MAX_REQUEST, PROTOCOL, Protocol, Request, ServerBody,
+    ClientFrame, ControlError, ErrorCode, Hello, MAX_REPLY, MAX_REQUEST, PROTOCOL, Protocol, Request, ServerBody,
     ServerFrame,
 };
 
@@ -31,6 +31,16 @@ pub struct Client {
     /// Until when the first request must be done: connecting and greeting are part of it.
     first: Option<Instant>,
     last_id: u64,
+    daemon: Greeted,
+}
+
+/// Who has greeted.
+#[derive(Debug)]
+struct Greeted {
+    /// Its own version.
+    version: String,
+    /// Its minor version of the protocol.
+    minor: u32,
 }
 
 /// What a stream says next.
@@ -60,11 +70,12 @@ impl Client {
             let mut stream = BufReader::new(open(socket).await?);
             let hello =
                 read_frame(&mut stream, MAX_REQUEST).await.map_err(broken)?.ok_or(CliError::Closed)?;
-            check(&hello)?;
-            Ok(stream)
+            let daemon = check(&hello)?;
+            Ok((stream, daemon))
         };
-        let stream = timeout_at(deadline, greeted).await.map_err(|_| CliError::Timeout { limit })??;
-        Ok(Self { stream, limit, first: Some(deadline), last_id: 0 })
+        let (stream, daemon) =
+            timeout_at(deadline, greeted).await.map_err(|_| CliError::Timeout { limit })??;
+        Ok(Self { stream, limit, first: Some(deadline), last_id: 0, daemon })
     }
 
     /// Asks, and returns the answer.
@@ -94,6 +105,13 @@ impl Client {
     }
 
     async fn send(&mut self, request: Request) -> Result<(), CliError> {
+        if request.minor() > self.daemon.minor {
+            // The words of the daemon itself where it does not know the type.
+            let message = format!("zmesd {} does not know this request", self.daemon.version);
+            let error = ControlError::new(ErrorCode::Unsupported, message)
+                .with_hint("update zmesd, or use the zmesctl that came with it");
+            return Err(CliError::Daemon(error));
+        }
         self.last_id += 1;
         let frame = ClientFrame { id: self.last_id, request };
         write_frame(self.stream.get_mut(), &frame).await.map_err(broken)
@@ -141,7 +159,7 @@ fn group_of(socket: &Path) -> Option<String> {
 
 /// Judges the daemon's first line. Another major version may greet differently: only what every version has is
 /// read before the versions are compared.
-fn check(line: &Value) -> Result<(), CliError> {
+fn check(line: &Value) -> Result<Greeted, CliError> {
     if let Some(error) = line.get("error") {
         let error = ControlError::deserialize(error)
             .map_err(|error| CliError::BadAnswer { detail: error.to_string() })?;
@@ -157,7 +175,9 @@ fn check(line: &Value) -> Result<(), CliError> {
             hello.get("daemon").and_then(Value::as_str).unwrap_or("of an unknown version").to_owned();
         return Err(CliError::Version { daemon, theirs });
     }
-    Hello::deserialize(line).map(drop).map_err(|error| CliError::BadAnswer { detail: error.to_string() })
+    let Hello { hello } =
+        Hello::deserialize(line).map_err(|error| CliError::BadAnswer { detail: error.to_string() })?;
+    Ok(Greeted { version: hello.daemon, minor: theirs.minor })
 }
 
 /// Reads frames until one answers request `id`. A frame without id is the daemon's word on a line that it could

@@ -206,6 +206,22 @@ pub enum Access {
 }
 
 impl Request {
+    /// Returns the minor version of the protocol from which on a daemon may be asked this. 0: an older one refuses by
+    /// itself what it does not know; more: it would pass over a member that narrows the request, and do more than was meant.
+    pub fn minor(&self) -> u32 {
+        let narrowed = matches!(
+            self,
+            Self::TokensRevoke { select: Some(_), .. }
+                | Self::TokensPrune { select: Some(_), .. }
+                | Self::TokensMute { select: Some(_), .. }
+                | Self::TokensUnmute { select: Some(_), .. }
+                | Self::TokensMute { dry_run: true, .. }
+                | Self::TokensUnmute { dry_run: true, .. }
+                | Self::TokensList(TokenFilter { monitor: Some(_), .. })
+        );
+        if narrowed { 2 } else { 0 }
+    }
+
     /// Says which role may ask this.
     pub fn access(&self) -> Access {
         match self {

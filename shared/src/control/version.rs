@@ -8,8 +8,8 @@ pub const PROTOCOL: Protocol = Protocol { major: 1, minor: 2 };
 /// A version of the control protocol. Same major: compatible; the minor only says what else there is.
 ///
 /// What grows with the minor: requests (an older daemon answers `unsupported`), members (whoever does not know one passes
-/// over it), values of enumerations (read as `unknown`). A member never narrows what a request does, because an older
-/// daemon would do more than was meant: that takes a new request.
+/// over it), values of enumerations (read as `unknown`). A member that narrows what a request does would make an older
+/// daemon do more than was meant: such requests are not sent to it ([`super::Request::minor`]).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Protocol {
     /// Incompatible between values.

@@ -50,6 +50,27 @@ fn an_older_daemon_does_what_it_knows_and_the_rest_is_said_clearly() {
     assert!(refused > 20, "the push side came with minor version 1");
 }
 
+/// A daemon of minor version 1 would pass over the selection, and prune every stale token.
+#[test]
+fn a_selection_is_not_sent_to_a_daemon_that_would_pass_over_it() {
+    for line in [
+        "tokens prune --stale 60d --platform ios --yes",
+        "tokens revoke --user amy --yes",
+        "tokens mute --failing --dry-run",
+        "tokens mute 1a2b3c4d --dry-run",
+        "tokens list --monitor 3",
+    ] {
+        let daemon = FakeDaemon::start(&fixture("hello-minor_1"), |_| {
+            Answer::Lines(vec![fixture("reply-monitors_list")])
+        });
+        let run = daemon.run(line);
+        let asked = daemon.requests().iter().any(|line| line.to_string().contains("tokens_"));
+        assert!(!asked, "{line} was asked");
+        assert_eq!(run.code, Some(8), "{line}: {run:?}");
+        assert!(run.stderr.contains("zmesd 0.1.0 does not know this request"), "{line}: {run:?}");
+    }
+}
+
 /// Adds a member to every object.
 fn with_unknown_members(value: &mut Value) {
     match value {

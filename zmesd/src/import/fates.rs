@@ -53,6 +53,7 @@ const TAGGED: Judgement = Missing(
     "the event's id goes to the app with each alarm, but is not in a push's title (a PushProxy's text has it)",
     "",
 );
+const NAMED: Judgement = Missing("the text of a push by a PushProxy always names the event", "");
 const DATE: Judgement = Missing("the time in a push is always written like 03:13 PM, 27-Nov", "");
 const PRIORITY: Judgement = Missing("pushes always go out with high priority", "");
 const TTL: Judgement =
@@ -148,6 +149,7 @@ const FATES: &[(&str, &str, Judgement)] = &[
     ("hook", "hook_pass_image_path", HOOKS),
     ("hook", "max_parallel_hooks", HOOKS),
     ("hook", "tag_detected_objects", HOOKS),
+    (SCRIPT, "alarmEventId", Always("1", &NAMED)),
     (SCRIPT, "noAuth", Read),
     (SCRIPT, "usePushProxy", Read),
     (SCRIPT, "pushProxyURL", Read),

@@ -19,7 +19,7 @@ const OF_SCRIPTS: &[(&str, &str, &str)] = &[
     ("NINJA_API_KEY", "fcm", "api_key"),
     ("printDebugToConsole", "customize", "console_logs"),
     ("verbose", "customize", "console_logs"),
-    ("alarmEventId", "customize", "tag_alarm_event_id"),
+    ("alarmEventId", SCRIPT, "alarmEventId"),
     ("tagAlarmEventId", "customize", "tag_alarm_event_id"),
     ("readAlarmCause", "customize", "read_alarm_cause"),
     ("hook", "hook", "event_start_hook"),

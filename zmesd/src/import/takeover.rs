@@ -168,6 +168,10 @@ impl<'c> Taking<'c> {
             self.open(got.entry, "it is empty", format!("give {}.{key} in zmesd.toml", table.path));
             return false;
         }
+        if ["{{", "${"].iter().any(|mark| word.contains(mark)) {
+            let why = "it refers to another value, which the file does not have";
+            self.open(got.entry, why, format!("mend {}.{key} in zmesd.toml", table.path));
+        }
         self.take(&[got.entry], table, key, Value::Text(word.to_owned()))
     }
 
