@@ -104,8 +104,13 @@ pages! {
     install_from_source_is_as_it_says: "docs/install-from-source.md",
     install_is_as_it_says: "docs/install.md",
     migrate_is_as_it_says: "docs/migrate.md",
+    observe_is_as_it_says: "docs/observe.md",
     scripts_is_as_it_says: "docs/scripts.md",
     security_is_as_it_says: "docs/security.md",
+    side_by_side_is_as_it_says: "docs/side-by-side.md",
+    socket_activation_is_as_it_says: "docs/socket-activation.md",
+    under_zoneminder_is_as_it_says: "docs/under-zoneminder.md",
+    upgrades_is_as_it_says: "docs/upgrades.md",
 }
 
 #[test]
@@ -129,7 +134,7 @@ fn every_command_is_one_that_the_programs_know() -> Result<()> {
 
 #[test]
 fn every_block_says_what_it_is() -> Result<()> {
-    let known = ["console", "sh", "toml", "text", "json", "ini", "sql", "cron", "systemd"];
+    let known = ["console", "sh", "toml", "text", "json", "yaml", "ini", "sql", "cron", "systemd", "nginx"];
     for name in page::names()? {
         let page = Page::read(&name)?;
         for block in &page.blocks {

@@ -71,13 +71,15 @@ fn words(text: &str) -> String {
             format!("{head}SPAN{tail}")
         } else if core == "now" {
             if found.last().is_none_or(|last| last != "SPAN") {
-                found.push("SPAN".to_owned());
+                found.push(format!("{head}SPAN"));
             }
             format!("ago{tail}")
         } else if is_number(core) && (before == "pid" || is_measured(before)) {
             format!("{head}N{tail}")
         } else if core.parse().is_ok_and(|id: u64| id >= TEST_EVENTS) {
             format!("{head}TEST{tail}")
+        } else if core.contains("-MariaDB") {
+            format!("{head}DATABASE{tail}")
         } else {
             attached(word)
         };
@@ -149,7 +151,9 @@ mod tests {
                 "up 3 s (since 2026-11-03 05:48:01, pid 9)",
             ),
             ("token  sent   112 ms  3 min ago", "token sent 7 ms now"),
+            ("at 2026-11-27 15:31:30 (9 s ago): Motion", "at 2026-11-27 15:31:31 (now): Motion"),
             ("09:59:50.000  x", "12:00:00.123  x"),
+            ("answers (10.11.14-MariaDB-0+deb12u2,", "answers (11.8.3-MariaDB,"),
             ("at 2026-11-02T09:59:50Z,", "at 2026-11-02T09:59:50.123Z,"),
             ("OK | time=3ms;;", "OK | time=12ms;;"),
             ("OK | size=98304B;; age=0.1s", "OK | size=102400B;; age=12s"),

@@ -9,7 +9,7 @@ use std::process::Stdio;
 use anyhow::{Context, Result, bail, ensure};
 use jiff::tz::TimeZone;
 use nix::sys::signal::Signal;
-use rcgen::{CertificateParams, DnType, IsCa, KeyPair, date_time_ymd};
+use rcgen::{CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, KeyPair, date_time_ymd};
 use serde_json::json;
 use tokio::process::Command;
 use tokio::time::{Duration, timeout};
@@ -296,6 +296,7 @@ fn certificate(world: &World) -> Result<Certificate> {
     let mut params =
         CertificateParams::new(["zm.example.org", "localhost", "127.0.0.1"].map(ToOwned::to_owned))?;
     params.is_ca = IsCa::ExplicitNoCa;
+    params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
     params.distinguished_name.push(DnType::CommonName, "zm.example.org");
     let today = jiff::Timestamp::from_second(epoch_seconds())?.to_zoned(TimeZone::UTC).date();
     let day = |days: i32| -> Result<_> {
