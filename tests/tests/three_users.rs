@@ -6,9 +6,9 @@ use std::path::Path;
 
 use anyhow::{Context, Result, ensure};
 use nix::unistd::{Gid, Uid};
-use zmes_tests::command_lines::{COMMAND_LINES, CommandLine, May, Things};
+use zmes_tests::command_lines::{COMMAND_LINES, CommandLine, May, Prints, Things};
 use zmes_tests::standin::PushProxy;
-use zmes_tests::{SystemUsers, World, skipped, zmesd_binary};
+use zmes_tests::{Ctl, SystemUsers, World, skipped, zmesd_binary};
 
 const EVENT: u64 = 32_910;
 
@@ -49,6 +49,20 @@ fn hand_over(socket: &Path, group: Gid) -> Result<()> {
     }
     Ok(())
 }
+
+/// How `doctor` ends depends on what it finds; who may look at all does not.
+async fn ensure_walks(who: &str, somebody: &Somebody, ctl: &Ctl, secret: &str) -> Result<()> {
+    let walk = ctl.run_as_user(&somebody.name, &["doctor", "--json"]).await?;
+    let allowed = fate(who, DOCTOR) == Fate::Done;
+    ensure!(if allowed { [0, 1].contains(&walk.code) } else { walk.code == 5 }, "{who}: {walk:#?}");
+    let steps = walk.json()?["findings"].as_array().map_or(0, Vec::len);
+    ensure!(if allowed { steps > 8 } else { steps == 1 }, "{who}: {walk:#?}");
+    ensure!(!walk.stdout.contains(secret), "{who}: {walk:#?}");
+    Ok(())
+}
+
+/// It is not in the table of commands, where each is known to end well.
+const DOCTOR: CommandLine = CommandLine { line: "doctor", may: May::Observer, prints: Prints::Answer };
 
 #[tokio::test]
 async fn an_admin_an_observer_and_a_stranger_run_every_command() -> Result<()> {
@@ -106,6 +120,7 @@ async fn an_admin_an_observer_and_a_stranger_run_every_command() -> Result<()> {
                 who == "admin" && (line.line.contains("--reveal") || line.line.contains("export"));
             ensure!(!revealed || may_reveal, told());
         }
+        ensure_walks(who, somebody, &ctl, things.secret()).await?;
         // The last line has disconnected the app, if it was allowed.
         apps.push(world.admin().await?);
         things.take_newest_client(&ctl).await?;

@@ -69,7 +69,7 @@ fn session(client: &ClientView, wanted: Option<MonitorId>) -> Finding {
         },
     );
     let detail =
-        format!("connected from {address}{app}, hears of {heard}; {sent} alarms sent, {queued} wait");
+        format!("connected from {address}{app}, hears of {heard}; alarms sent: {sent}, waiting: {queued}");
     let deaf = monitors
         .as_ref()
         .is_some_and(|list| list.is_empty() || wanted.is_some_and(|wanted| !list.contains(&wanted)));
