@@ -182,13 +182,12 @@ async fn a_monitoring_system_reads_one_line_with_numbers_and_four_exit_codes() -
     assert_eq!(all.stdout.lines().count(), 7, "a line for each check: {all:#?}");
 
     // One camera of two is a warning, both are critical; without --nagios either is 1.
-    for (monitor, word, code) in [(2, "WARNING", 1), (1, "CRITICAL", 2)] {
+    for (monitor, word, severity, code) in [(2, "WARNING", "warning", 1), (1, "CRITICAL", "error", 2)] {
         world.shm(monitor)?.stop()?;
         world.wait_monitor(monitor, "down", |monitor| monitor["healthy"] == false).await?;
         let shm = world.run(&["check", "shm", "--nagios"]).await?.expect_code(code)?;
         ensure!(first_line(&shm).starts_with(&format!("ZMESD {word} - shm: monitor ")), "{shm:#?}");
         let json = world.run(&["check", "shm", "--nagios", "--json"]).await?.expect_code(code)?.json()?;
-        let severity = word.to_lowercase();
         ensure!(includes(&json, &json!({"ok": false, "check": "shm", "severity": severity})), "{json}");
         world.run(&["check", "shm"]).await?.expect_code(1)?;
     }
