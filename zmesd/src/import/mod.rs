@@ -1,7 +1,7 @@
 //! An older event server's configuration becomes a `zmesd.toml`: bytes in; a file, the files of its secrets and a
 //! report out. Only [`disk`] touches the disk.
 //!
-//! The way of a line: [`text`] makes characters of bytes, [`format`] tells by content what a file is, and one reader for
+//! The way of a line: [`text`] makes characters of bytes, [`format`](mod@format) tells by content what a file is, and one reader for
 //! each generation ([`script`], [`ini`], [`yaml`]) makes entries ([`entry`]) of it under the names of the latest server
 //! ([`names`]). [`takeover`] moves what zmesd has a key for into a [`draft`], [`fates`] says why the rest is not needed
 //! or not there, [`rules`] does so for `es_rules`. Every line of the old files that says something is in the report.
