@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::{mpsc, watch};
-use tokio::time::Instant;
+use tokio::time::{Instant, MissedTickBehavior};
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, error};
 use zmes_shared::SessionId;
@@ -117,6 +117,9 @@ impl Router {
 
     /// Runs until `stop`, then handles what is queued already.
     pub async fn run(mut self, stop: CancellationToken) {
+        // One clock for all rounds: a sleep of each round would never end where something happens all the time.
+        let mut keep_again = tokio::time::interval(KEEP_AGAIN);
+        keep_again.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             tokio::select! {
                 biased;
@@ -129,7 +132,7 @@ impl Router {
                     self.on_catalog();
                 }
                 Ok(()) = self.parts.push.changed() => self.push = *self.parts.push.borrow_and_update(),
-                () = tokio::time::sleep(KEEP_AGAIN), if !self.unkept.is_empty() => self.keep_unkept(),
+                _ = keep_again.tick(), if !self.unkept.is_empty() => self.keep_unkept(),
                 () = stop.cancelled() => break,
             }
         }

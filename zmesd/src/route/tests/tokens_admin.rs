@@ -28,6 +28,16 @@ async fn start(directory: &tempfile::TempDir) -> (World, User) {
 
 #[tokio::test]
 async fn a_registration_that_found_no_room_is_on_the_disk_once_there_is_some() {
+    registered_while_there_is_no_room(false).await;
+}
+
+#[tokio::test]
+async fn a_router_that_is_never_idle_writes_down_what_found_no_room_too() {
+    registered_while_there_is_no_room(true).await;
+}
+
+/// Registers while the queue is full, and waits for the disk; a `busy` router is asked something all the time.
+async fn registered_while_there_is_no_room(busy: bool) {
     let directory = tempfile::tempdir().unwrap();
     let (mut world, amy) = start(&directory).await;
     let client = world.login(amy, None).await;
@@ -44,6 +54,9 @@ async fn a_registration_that_found_no_room_is_on_the_disk_once_there_is_some() {
     sqlx::query("ROLLBACK").execute(&mut other).await.unwrap();
     let kept = async {
         while world.state.tokens().await.unwrap().is_empty() {
+            if busy {
+                world.router.ping().await.unwrap();
+            }
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
     };
