@@ -33,11 +33,10 @@ impl MonitorState {
     pub fn alarmed(self) -> bool {
         matches!(self, Self::Alarm | Self::Alert)
     }
-}
 
-impl fmt::Display for MonitorState {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(match self {
+    /// Returns the word for people, programs and metrics.
+    pub fn as_str(self) -> &'static str {
+        match self {
             Self::Unknown => "unknown",
             Self::Idle => "idle",
             Self::Prealarm => "prealarm",
@@ -45,6 +44,12 @@ impl fmt::Display for MonitorState {
             Self::Alert => "alert",
             Self::Tape => "tape",
             Self::Down => "down",
-        })
+        }
+    }
+}
+
+impl fmt::Display for MonitorState {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.as_str())
     }
 }

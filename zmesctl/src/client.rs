@@ -17,8 +17,8 @@ use tokio::io::BufReader;
 use tokio::time::{Instant, timeout_at};
 use zmes_shared::control::codec::{CodecError, read_frame, write_frame};
 use zmes_shared::control::{
-    ClientFrame, ControlError, ErrorCode, Hello, MAX_REPLY, MAX_REQUEST, PROTOCOL, Protocol, Request,
-    ServerBody, ServerFrame,
+    ClientFrame, ControlError, Hello, MAX_REPLY, MAX_REQUEST, PROTOCOL, Protocol, Request, ServerBody,
+    ServerFrame,
 };
 
 use crate::error::CliError;
@@ -106,11 +106,7 @@ impl Client {
 
     async fn send(&mut self, request: Request) -> Result<(), CliError> {
         if request.minor() > self.daemon.minor {
-            // The words of the daemon itself where it does not know the type.
-            let message = format!("zmesd {} does not know this request", self.daemon.version);
-            let error = ControlError::new(ErrorCode::Unsupported, message)
-                .with_hint("update zmesd, or use the zmesctl that came with it");
-            return Err(CliError::Daemon(error));
+            return Err(CliError::Daemon(ControlError::unsupported(&self.daemon.version)));
         }
         self.last_id += 1;
         let frame = ClientFrame { id: self.last_id, request };

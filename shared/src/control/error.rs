@@ -21,6 +21,12 @@ impl ControlError {
         Self { code, message: message.into(), hint: None }
     }
 
+    /// Returns the refusal of a request that a daemon of version `daemon` does not know.
+    pub fn unsupported(daemon: &str) -> Self {
+        Self::new(ErrorCode::Unsupported, format!("zmesd {daemon} does not know this request"))
+            .with_hint("update zmesd, or use the zmesctl that came with it")
+    }
+
     /// Adds what to do about it.
     #[must_use]
     pub fn with_hint(mut self, hint: impl Into<String>) -> Self {

@@ -238,20 +238,7 @@ impl Labels for MonitorState {
     }
 
     fn labels(self) -> LabelPairs {
-        #[expect(
-            clippy::wildcard_enum_match_arm,
-            reason = "a foreign enum, for which a new word is unknown here"
-        )]
-        let word = match self {
-            Self::Idle => "idle",
-            Self::Prealarm => "prealarm",
-            Self::Alarm => "alarm",
-            Self::Alert => "alert",
-            Self::Tape => "tape",
-            Self::Down => "down",
-            _ => "unknown",
-        };
-        vec![("state", word)]
+        vec![("state", self.as_str())]
     }
 }
 

@@ -92,9 +92,7 @@ fn json<T: Serialize>(view: &T) -> Result<Value, ControlError> {
 }
 
 fn unsupported() -> ControlError {
-    let message = format!("zmesd {} does not know this request", env!("CARGO_PKG_VERSION"));
-    ControlError::new(ErrorCode::Unsupported, message)
-        .with_hint("update zmesd, or use the zmesctl that came with it")
+    ControlError::unsupported(env!("CARGO_PKG_VERSION"))
 }
 
 fn busy(error: Busy) -> ControlError {
