@@ -14,7 +14,7 @@ use crate::fake::{Answer, FakeDaemon, Run, on_a_terminal, zmesctl};
 
 const IN_ASCII: &str = "\
 OK   configuration  /etc/zmesd/zmesd.toml holds, and is in force
-WARN certificate    the certificate expires on 2026-11-11T10:00:00Z, in 9 days
+WARN certificate    the certificate expires on 2026-11-11 10:00:00, in 9 days
                     hint: renew it; a changed file is picked up by `zmesctl reload`
 FAIL push proxy     push.example.org:8801: tcp: connection refused
                     hint: curl -v https://push.example.org:8801/
@@ -23,7 +23,7 @@ Red: push proxy: push.example.org:8801: tcp: connection refused
 
 const IN_UNICODE: &str = "\
 ✓ configuration  /etc/zmesd/zmesd.toml holds, and is in force
-! certificate    the certificate expires on 2026-11-11T10:00:00Z, in 9 days
+! certificate    the certificate expires on 2026-11-11 10:00:00, in 9 days
                  → renew it; a changed file is picked up by `zmesctl reload`
 ✗ push proxy     push.example.org:8801: tcp: connection refused
                  → curl -v https://push.example.org:8801/

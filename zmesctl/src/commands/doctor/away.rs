@@ -205,42 +205,26 @@ fn daemon(error: &CliError, service: &Unit, explained: bool) -> Finding {
     } else {
         "systemctl start zmesd; then: systemctl status zmesd"
     };
-    let (detail, hint): (_, Cow<'_, str>) = match error {
-        CliError::Unreachable { socket, source } => {
-            let socket = socket.display();
-            #[expect(clippy::wildcard_enum_match_arm, reason = "the standard library's list, not ours")]
-            let detail = match source.kind() {
-                io::ErrorKind::NotFound => format!("zmesd does not run: there is no socket {socket}"),
-                io::ErrorKind::ConnectionRefused => {
-                    format!("zmesd does not run: it has left the socket {socket} behind, killed or crashed")
-                }
-                _ => error.document().error.message,
-            };
-            (detail, start.into())
-        }
-        CliError::Denied { socket, .. } => {
-            let detail = format!("you may not open zmesd's control socket {}", socket.display());
-            (detail, error.hint().unwrap_or_default())
-        }
-        CliError::Timeout { .. } => (
-            format!("{error}: it hangs, or is stopped"),
-            "journalctl -u zmesd -n 30; then: systemctl restart zmesd".into(),
-        ),
-        CliError::Broken(_)
-        | CliError::Closed
-        | CliError::Ended { .. }
-        | CliError::Version { .. }
-        | CliError::BadAnswer { .. }
-        | CliError::Daemon(_)
-        | CliError::Usage { .. }
-        | CliError::Declined
-        | CliError::NoSuchClient { .. }
-        | CliError::NoSuchMonitor { .. }
-        | CliError::File { .. }
-        | CliError::Unparsable { .. }
-        | CliError::Zmesd { .. }
-        | CliError::Output(_)
-        | CliError::Terminal(_) => (error.document().error.message, start.into()),
+    // Which errors come here, `explains` decides.
+    let (detail, hint): (_, Cow<'_, str>) = if let CliError::Unreachable { socket, source } = error {
+        let socket = socket.display();
+        #[expect(clippy::wildcard_enum_match_arm, reason = "the standard library's list, not ours")]
+        let detail = match source.kind() {
+            io::ErrorKind::NotFound => format!("zmesd does not run: there is no socket {socket}"),
+            io::ErrorKind::ConnectionRefused => {
+                format!("zmesd does not run: it has left the socket {socket} behind, killed or crashed")
+            }
+            _ => error.document().error.message,
+        };
+        (detail, start.into())
+    } else if let CliError::Denied { socket, .. } = error {
+        let detail = format!("you may not open zmesd's control socket {}", socket.display());
+        (detail, error.hint().unwrap_or_default())
+    } else if let CliError::Timeout { .. } = error {
+        let hint = "journalctl -u zmesd -n 30; then: systemctl restart zmesd";
+        (format!("{error}: it hangs, or is stopped"), hint.into())
+    } else {
+        (error.document().error.message, start.into())
     };
     Finding::error("daemon", format!("{detail}{state}"), hint)
 }

@@ -17,7 +17,7 @@ use zmes_shared::views::{Doctor, Finding, Severity};
 use crate::context::Context;
 use crate::error::CliError;
 use crate::exit::Exit;
-use crate::render::{Out, Tone, View, clean};
+use crate::render::{Out, Tone, View, clean, time};
 
 /// How long the whole may take when `--timeout` does not say: each part has a deadline of its own, and the longest is
 /// 20 s, for the providers.
@@ -125,7 +125,7 @@ fn show(finding: &Finding, width: usize, unicode: bool, out: &mut Out) -> io::Re
     let mark_width = if unicode { 1 } else { 4 };
     let indent = mark_width + 1 + width + 2;
     let head = out.paint(tone, &format!("{mark:mark_width$} {:width$}", clean(step)));
-    out.hanging(&format!("{head}  {}", clean(detail)), indent)?;
+    out.hanging(&format!("{head}  {}", clean(&time::local(detail, &out.look().zone))), indent)?;
     match hint {
         // One line, whatever its length: it is to be copied.
         Some(hint) if *severity != Severity::Ok => {
@@ -165,7 +165,8 @@ fn verdict(findings: &[Finding], out: &Out) -> String {
         2 => "; 1 more follows, perhaps from that".to_owned(),
         more => format!("; {} more follow, perhaps from that", more - 1),
     };
-    out.paint(Tone::Bad, &format!("Red: {about}{}: {}{others}", clean(&first.step), clean(&first.detail)))
+    let detail = time::local(&first.detail, &out.look().zone);
+    out.paint(Tone::Bad, &format!("Red: {about}{}: {}{others}", clean(&first.step), clean(&detail)))
 }
 
 #[cfg(test)]

@@ -83,7 +83,7 @@ fn off(config: &Config, checks: &[TransportCheck], waiting: usize) -> Option<Fin
 
 fn shadow(config: &Config) -> Option<Finding> {
     let detail = "push.mode is shadow: pushes are decided and logged, not sent";
-    let hint = "set push.mode = \"live\" in zmesd.toml, then: systemctl restart zmesd";
+    let hint = "set push.mode = \"live\" in zmesd.toml, then: zmesctl reload";
     (config.push.mode == PushMode::Shadow).then(|| Finding::error(STEP, detail, hint))
 }
 
