@@ -211,15 +211,8 @@ pub(super) async fn run(command: Command, context: &mut Context) -> Result<Exit,
 async fn revoke(arguments: RevokeArgs, context: &mut Context) -> Result<Exit, CliError> {
     let RevokeArgs { which, consent } = arguments;
     let verb = Verb { what: "revoking", command: "revoke", question: "Revoke?" };
-    let (wanted, select) = which.choose(verb, consent, context).await?;
-    let change = Change {
-        what: verb.what,
-        instead: wanted.instead(verb.command),
-        question: verb.question,
-        wanted,
-        request: &|tokens, dry_run| Request::TokensRevoke { tokens, select: select.clone(), dry_run },
-    };
-    apply(change, consent, context).await
+    let request = |tokens, select, dry_run| Request::TokensRevoke { tokens, select, dry_run };
+    change_chosen(verb, which, consent, context, &request).await
 }
 
 async fn mute(arguments: MuteArgs, context: &mut Context) -> Result<Exit, CliError> {
@@ -227,35 +220,40 @@ async fn mute(arguments: MuteArgs, context: &mut Context) -> Result<Exit, CliErr
     let verb = Verb { what: "muting", command: "mute", question: "Mute?" };
     // Whoever names a phone means it, and unmute undoes it: only a selection wants a look first.
     let consent = Consent { yes: consent.yes || which.names_all(), ..consent };
-    let (wanted, select) = which.choose(verb, consent, context).await?;
     let for_ms = lasting.map(values::milliseconds);
-    let change = Change {
-        what: verb.what,
-        instead: wanted.instead(verb.command),
-        question: verb.question,
-        wanted,
-        request: &|tokens, dry_run| {
-            let (token, tokens) = one_or_many(tokens);
-            Request::TokensMute { token, tokens, select: select.clone(), dry_run, for_ms }
-        },
+    let request = |tokens, select, dry_run| {
+        let (token, tokens) = one_or_many(tokens);
+        Request::TokensMute { token, tokens, select, dry_run, for_ms }
     };
-    apply(change, consent, context).await
+    change_chosen(verb, which, consent, context, &request).await
 }
 
 async fn unmute(arguments: UnmuteArgs, context: &mut Context) -> Result<Exit, CliError> {
     let UnmuteArgs { which, consent } = arguments;
     let verb = Verb { what: "unmuting", command: "unmute", question: "Unmute?" };
     let consent = Consent { yes: consent.yes || which.names_all(), ..consent };
+    let request = |tokens, select, dry_run| {
+        let (token, tokens) = one_or_many(tokens);
+        Request::TokensUnmute { token, tokens, select, dry_run }
+    };
+    change_chosen(verb, which, consent, context, &request).await
+}
+
+/// Changes the tokens that are named or selected. `request` makes the request of names, selection and whether it is dry.
+async fn change_chosen(
+    verb: Verb,
+    which: Which,
+    consent: Consent,
+    context: &mut Context,
+    request: &dyn Fn(Vec<String>, Option<TokenFilter>, bool) -> Request,
+) -> Result<Exit, CliError> {
     let (wanted, select) = which.choose(verb, consent, context).await?;
     let change = Change {
         what: verb.what,
         instead: wanted.instead(verb.command),
         question: verb.question,
         wanted,
-        request: &|tokens, dry_run| {
-            let (token, tokens) = one_or_many(tokens);
-            Request::TokensUnmute { token, tokens, select: select.clone(), dry_run }
-        },
+        request: &|tokens, dry_run| request(tokens, select.clone(), dry_run),
     };
     apply(change, consent, context).await
 }
