@@ -28,7 +28,7 @@ pub(crate) fn target_directory() -> Result<PathBuf> {
 }
 
 /// Returns the top of the repository.
-pub(crate) fn repository() -> Result<&'static Path> {
+pub fn repository() -> Result<&'static Path> {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().context("the crate lies in no directory")
 }
 

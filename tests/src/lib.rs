@@ -39,7 +39,7 @@ mod zoneminder;
 
 pub use activation::Handover;
 pub use app_client::{AppClient, Endpoint, Incoming};
-pub use binaries::{zmesctl_binary, zmesd_binary};
+pub use binaries::{repository, zmesctl_binary, zmesd_binary};
 pub use certificate::{Certificate, Validity};
 pub use ctl::{Ctl, CtlOutput, FakeDaemon, Streaming};
 pub use daemon::Daemon;

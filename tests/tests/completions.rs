@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::process::Command;
 use zmes_tests::standin::PushProxy;
-use zmes_tests::{AppClient, UserRow, World, installed, wait_until, within, zmesctl_binary};
+use zmes_tests::{AppClient, UserRow, World, installed, repository, wait_until, within, zmesctl_binary};
 
 /// What each shell would run or trip over, were it to evaluate or split a name.
 const HOSTILE: &str = "$(touch OWN) `touch OWN`;'\"\\";
@@ -56,8 +56,7 @@ async fn street() -> Result<Street> {
 }
 
 fn completions() -> Result<PathBuf> {
-    let top = Path::new(env!("CARGO_MANIFEST_DIR")).parent().context("the crate lies in no directory")?;
-    Ok(top.join("completions"))
+    Ok(repository()?.join("completions"))
 }
 
 /// Makes a home in which each shell finds the completions where packages put them, and works in a directory of its own.

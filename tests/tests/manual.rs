@@ -1,7 +1,6 @@
 //! The programs that zmes-control(7) shows, run as they stand there against a daemon.
 
 use std::fs;
-use std::path::Path;
 use std::process::Stdio;
 
 use anyhow::{Context, Result, ensure};
@@ -10,12 +9,11 @@ use nix::unistd::Pid;
 use serde_json::Value;
 use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::Command;
-use zmes_tests::{MonitorRow, World, installed, wait_until, within};
+use zmes_tests::{MonitorRow, World, installed, repository, wait_until, within};
 
 /// Returns the example of the page in which `part` stands, with the control socket of `world` in place of the system's.
 fn example(part: &str, world: &World) -> Result<String> {
-    let top = Path::new(env!("CARGO_MANIFEST_DIR")).parent().context("the crate lies in no directory")?;
-    let page = fs::read_to_string(top.join("man/zmes-control.7"))?;
+    let page = fs::read_to_string(repository()?.join("man/zmes-control.7"))?;
     let blocks = page.split("\n.EX\n").skip(1).filter_map(|block| block.split("\n.EE").next());
     let block =
         blocks.into_iter().find(|block| block.contains(part)).with_context(|| format!("no {part}"))?;

@@ -9,12 +9,9 @@ use std::process::{Command, Output};
 
 use anyhow::{Context, Result, ensure};
 use tempfile::TempDir;
+use zmes_tests::{repository, skipped};
 
 const UNITS: [&str; 3] = ["zmesd.service", "zmesd.socket", "zmesd-control.socket"];
-
-fn repository() -> &'static Path {
-    Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/.."))
-}
 
 fn text(output: &Output) -> String {
     format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr))
@@ -42,7 +39,7 @@ fn staged(family: &str) -> Result<TempDir> {
     for program in ["zmesd", "zmesctl"] {
         write(&place.path().join("bin").join(program), "#!/bin/sh\n", 0o755)?;
     }
-    ran(Command::new(repository().join("packaging/stage"))
+    ran(Command::new(repository()?.join("packaging/stage"))
         .arg(family)
         .arg(place.path().join("root"))
         .arg(place.path().join("bin")))?;
@@ -91,7 +88,7 @@ fn every_unit_is_clean() -> Result<()> {
 
 #[test]
 fn the_service_is_exposed_by_at_most_one_and_a_half() -> Result<()> {
-    let unit = repository().join("packaging/systemd/zmesd.service");
+    let unit = repository()?.join("packaging/systemd/zmesd.service");
     ran(Command::new("systemd-analyze")
         .args(["security", "--offline=true", "--no-pager", "--threshold=15"])
         .arg(&unit))?;
@@ -146,7 +143,7 @@ fn every_manual_page_and_completion_is_packaged() -> Result<()> {
     let files = contents("deb")?;
     let has = |base: &str| files.keys().any(|name| name.rsplit('/').next() == Some(base));
     for directory in ["man", "completions"] {
-        for entry in fs::read_dir(repository().join(directory))? {
+        for entry in fs::read_dir(repository()?.join(directory))? {
             let name = entry?.file_name().to_string_lossy().into_owned();
             let Some((stem, kind)) = name.rsplit_once('.') else { continue };
             let packaged = match kind {
@@ -166,7 +163,7 @@ fn every_manual_page_and_completion_is_packaged() -> Result<()> {
 fn the_scripts_of_the_packages_are_shell() -> Result<()> {
     let mut checked = 0;
     for directory in ["packaging", "packaging/deb", "packaging/rpm", "packaging/examples"] {
-        for entry in fs::read_dir(repository().join(directory))? {
+        for entry in fs::read_dir(repository()?.join(directory))? {
             let path = entry?.path();
             let Ok(script) = fs::read_to_string(&path) else { continue };
             let shell = match script.lines().next().unwrap_or_default() {
@@ -200,7 +197,7 @@ impl System {
     }
 
     fn web_group(&self, verb: &str) -> Result<String> {
-        let script = repository().join("packaging/web-group");
+        let script = repository()?.join("packaging/web-group");
         let output = ran(Command::new(script).arg("--root").arg(self.0.path()).arg(verb))?;
         Ok(String::from_utf8(output.stdout)?.trim().to_owned())
     }
@@ -227,9 +224,7 @@ fn the_web_servers_group_is_found_on_every_distribution() -> Result<()> {
 fn zm_conf_decides_which_group_it_is() -> Result<()> {
     if !nix::unistd::Uid::effective().is_root() {
         // Only files of root count, and only root can make them.
-        ensure!(std::env::var_os("CI").is_none(), "needs root");
-        eprintln!("SKIPPED: needs root");
-        return Ok(());
+        return skipped("only root can make them");
     }
     let groups = "apache:x:48:\nnginx:x:990:\ncameras:x:991:\n";
     let system = System::new(groups)?;
@@ -280,7 +275,7 @@ impl Renewal {
     }
 
     fn run(&self) -> Result<Output> {
-        Ok(Command::new(repository().join("packaging/examples/certbot-deploy-hook"))
+        Ok(Command::new(repository()?.join("packaging/examples/certbot-deploy-hook"))
             .env("PATH", format!("{}:/usr/bin:/bin", self.path("bin").display()))
             .env("RENEWED_LINEAGE", self.path("live/zm.example.org"))
             .env("ZMESD_TLS", self.path("tls"))

@@ -36,17 +36,19 @@ impl Client {
         serde_json::from_str(&line).with_context(|| line.clone())
     }
 
+    async fn send(&mut self, line: &str) -> Result<()> {
+        Ok(self.writer.write_all(format!("{line}\n").as_bytes()).await?)
+    }
+
     /// Sends a line and returns what comes first.
     async fn ask(&mut self, line: &str) -> Result<Value> {
-        self.writer.write_all(format!("{line}\n").as_bytes()).await?;
+        self.send(line).await?;
         self.read().await
     }
-}
 
-impl Client {
-    /// Sends a line and returns what comes first. A stream that begins with nothing gets alarms to tell of.
+    /// The same; a stream that begins with nothing gets alarms to tell of.
     async fn ask_alarmed(&mut self, world: &World, line: &str) -> Result<Value> {
-        self.writer.write_all(format!("{line}\n").as_bytes()).await?;
+        self.send(line).await?;
         for _ in 0..20 {
             if let Ok(answer) = timeout(Duration::from_secs(2), self.read()).await {
                 return answer;

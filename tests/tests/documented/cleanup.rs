@@ -10,7 +10,7 @@ use anyhow::{Context, Result, ensure};
 use nix::sys::signal::Signal;
 use tokio::process::Command;
 use zmes_tests::standin::{Behaviour, PushProxy, Route};
-use zmes_tests::{Process, World, wait_until, within, zmesctl_binary};
+use zmes_tests::{Process, World, skipped, wait_until, within, zmesctl_binary};
 
 use crate::page::Page;
 use crate::shell;
@@ -41,7 +41,7 @@ fn the_page_shows_the_files_that_are_shipped() -> Result<()> {
         "examples/zmes-token-cleanup.service",
         "examples/zmes-token-cleanup.timer",
     ] {
-        let file = fs::read_to_string(crate::repository()?.join("docs").join(name))?;
+        let file = fs::read_to_string(zmes_tests::repository()?.join("docs").join(name))?;
         assert_eq!(shown(name)?, file, "{PAGE} and docs/{name}");
     }
     Ok(())
@@ -204,20 +204,18 @@ fn cron(stage: &Stage) -> Result<Process> {
         .args(["--mount", "/bin/sh", "-c", MACHINE, "sh"])
         .arg(stage.world.directory())
         .arg(zmesctl_binary()?)
-        .arg(crate::repository()?.join(SCRIPT))
+        .arg(zmes_tests::repository()?.join(SCRIPT))
         .arg(file);
     Process::spawn("cron", &mut command, &stage.place("cron.log"))
 }
 
 /// Says whether cron can be tried here; where it must be, it is an error that it cannot.
-#[expect(clippy::print_stderr, reason = "a test that does not run says so")]
 fn has_cron() -> Result<bool> {
     let installed = Path::new("/usr/sbin/cron").exists();
     if installed && nix::unistd::geteuid().is_root() {
         return Ok(true);
     }
-    ensure!(std::env::var_os("CI").is_none(), "cron cannot be tried: it needs root and the package cron");
-    eprintln!("SKIPPED: cron itself (needs root and the package cron)");
+    skipped("cron itself needs root and the package cron")?;
     Ok(false)
 }
 
@@ -267,7 +265,7 @@ fn cron_would_take_the_crontab() -> Result<()> {
     assert_eq!(times, ["17", "3", "*", "*", "*"]);
     assert_eq!((user.as_str(), command.as_str()), ("root", INSTALLED));
     // run-parts(8) and cron(8): a name in /etc/cron.d has no dot, and the last line has an end.
-    let file = crate::repository()?.join("docs/examples/cron.d/zmes-token-cleanup");
+    let file = zmes_tests::repository()?.join("docs/examples/cron.d/zmes-token-cleanup");
     assert!(fs::read_to_string(&file)?.ends_with('\n'));
     assert!(!file.file_name().context("no name")?.to_string_lossy().contains('.'));
     Ok(())

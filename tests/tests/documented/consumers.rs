@@ -29,7 +29,7 @@ impl Example {
         let url = format!("wss://localhost:{}", world.endpoint().await?.address.port());
         let mut command: Command = Process::command(self.interpreter);
         command
-            .arg(crate::repository()?.join("docs/examples").join(self.name))
+            .arg(zmes_tests::repository()?.join("docs/examples").join(self.name))
             .arg(url)
             .args(["--user", "amy", "--ca"])
             .arg(ca)

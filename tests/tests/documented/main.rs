@@ -19,15 +19,11 @@ use anyhow::{Context, Result, ensure};
 use serde::Deserialize;
 use serde_json::Value;
 use zmes_shared::control::{Access, Request};
+use zmes_tests::repository;
 
 use crate::console::Edit;
 use crate::page::{Block, Page};
 use crate::stage::Stage;
-
-/// Returns the top of the repository.
-fn repository() -> Result<&'static Path> {
-    Path::new(env!("CARGO_MANIFEST_DIR")).parent().context("the crate lies in no directory")
-}
 
 /// Says whether outputs shall be renewed instead of compared.
 fn updates() -> bool {

@@ -4,8 +4,7 @@ use std::fs;
 use std::path::Path;
 
 use anyhow::{Context, Result, ensure};
-
-use crate::repository;
+use zmes_tests::repository;
 
 /// The fence around a block.
 const FENCE: &str = "```";

@@ -97,7 +97,7 @@ impl Stage {
         fs::create_dir(self.world.path("here"))?;
         let old = self.world.path("old");
         fs::create_dir(&old)?;
-        let files = crate::repository()?.join("tests/fixtures/docs");
+        let files = zmes_tests::repository()?.join("tests/fixtures/docs");
         for entry in fs::read_dir(&files).with_context(|| files.display().to_string())? {
             let entry = entry?;
             fs::write(old.join(entry.file_name()), self.here(&fs::read_to_string(entry.path())?))?;
@@ -285,7 +285,7 @@ impl Stage {
     pub(crate) fn script(&self, name: &str) -> Result<PathBuf> {
         let base = Path::new(name).file_name().context("no file name")?;
         let copy = self.world.path("bin").join(base);
-        fs::copy(crate::repository()?.join(name), &copy)?;
+        fs::copy(zmes_tests::repository()?.join(name), &copy)?;
         fs::set_permissions(&copy, fs::Permissions::from_mode(0o755))?;
         Ok(copy)
     }

@@ -13,9 +13,9 @@ use std::path::Path;
 
 use anyhow::{Context, Result, bail, ensure};
 use syn::{Attribute, Expr, Fields, GenericArgument, Item, Lit, Meta, Pat, PathArguments, Type, UnOp};
+use zmes_tests::repository;
 
 use crate::roff::{Roff, bold};
-use crate::template::repository;
 
 /// So many words of an enum stand beside a member.
 const SHOWN: usize = 8;

@@ -4,10 +4,10 @@ use std::fs;
 use std::process::Command;
 
 use anyhow::{Context, Result, ensure};
-use zmes_tests::installed;
+use zmes_tests::{installed, repository};
 
 use crate::PAGES;
-use crate::template::{repository, source_directory};
+use crate::template::source_directory;
 
 /// Remarks on style that cannot be followed, with why.
 const UNAVOIDABLE: [&str; 2] = [

@@ -16,10 +16,11 @@ use std::path::PathBuf;
 
 use anyhow::{Context, Result, ensure};
 use clap::{Command, CommandFactory};
+use zmes_tests::repository;
 use zmesctl::completion::{Shell, script};
 
 use crate::contract::Contract;
-use crate::template::{fill, repository};
+use crate::template::fill;
 
 /// The pages, as they are called in `man` and in `man/src`.
 const PAGES: [&str; 4] = ["zmesd.8", "zmesctl.1", "zmesd.toml.5", "zmes-control.7"];

@@ -1,10 +1,11 @@
 //! The hand-written parts of the manual: `man/src/PAGE`, with lines `@@NAME@@` where something generated belongs.
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use anyhow::{Context, Result, bail};
 use zmes_shared::control::PROTOCOL;
+use zmes_tests::repository;
 
 /// Stands above what is written by the test. Hyphens that are not in a name are none that can be copied, so no line is
 /// broken inside a word.
@@ -12,11 +13,6 @@ const HEAD: &str = "\
 .\\\" Generated from man/src; to change it see man/README.md.
 .nr HY 0
 ";
-
-/// Returns the top of the repository.
-pub(crate) fn repository() -> Result<&'static Path> {
-    Path::new(env!("CARGO_MANIFEST_DIR")).parent().context("the crate lies in no directory")
-}
 
 /// Returns the directory of the hand-written parts.
 pub(crate) fn source_directory() -> Result<PathBuf> {

@@ -4,20 +4,15 @@
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::fs;
-use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, ensure};
 use serde_json::Value;
-use zmes_tests::{Metrics, World};
+use zmes_tests::{Metrics, World, repository};
 
 use crate::programs::judge;
 
 /// What Prometheus itself adds.
 const ADDED: [&str; 3] = ["instance", "job", "le"];
-
-fn repository() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
-}
 
 async fn served() -> Result<Metrics> {
     let mut world = World::new().monitor(1, "Garage").prepare().await?;
@@ -27,11 +22,11 @@ async fn served() -> Result<Metrics> {
 }
 
 fn rules() -> Result<String> {
-    Ok(fs::read_to_string(repository().join("packaging/prometheus/zmesd.rules.yml"))?)
+    Ok(fs::read_to_string(repository()?.join("packaging/prometheus/zmesd.rules.yml"))?)
 }
 
 fn dashboard() -> Result<Value> {
-    let text = fs::read_to_string(repository().join("packaging/grafana/zmesd.json"))?;
+    let text = fs::read_to_string(repository()?.join("packaging/grafana/zmesd.json"))?;
     Ok(serde_json::from_str(&text)?)
 }
 
@@ -173,7 +168,7 @@ fn prometheus_takes_rules_and_panels_and_the_rules_fire_on_bad_days() -> Result<
     let directory = tempfile::tempdir()?;
     fs::write(directory.path().join("zmesd.rules.yml"), rules()?)?;
     judge("promtool", &["check", "rules", "zmesd.rules.yml"], "", directory.path())?;
-    let days = repository().join("tests/fixtures/prometheus/zmesd.rules.test.yml");
+    let days = repository()?.join("tests/fixtures/prometheus/zmesd.rules.test.yml");
     fs::copy(&days, directory.path().join("zmesd.rules.test.yml"))
         .with_context(|| days.display().to_string())?;
     judge("promtool", &["test", "rules", "zmesd.rules.test.yml"], "", directory.path())?;
@@ -192,7 +187,7 @@ fn prometheus_takes_rules_and_panels_and_the_rules_fire_on_bad_days() -> Result<
 #[tokio::test]
 async fn the_manual_lists_what_is_served_and_nothing_else() -> Result<()> {
     let metrics = served().await?;
-    let text = fs::read_to_string(repository().join("docs/observe.md"))?;
+    let text = fs::read_to_string(repository()?.join("docs/observe.md"))?;
     let cells =
         |line: &str| line.trim_matches('|').split('|').map(|cell| cell.trim().to_owned()).collect::<Vec<_>>();
     let rows: Vec<_> = text.lines().filter(|line| line.starts_with("| `")).map(cells).collect();

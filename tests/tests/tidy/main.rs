@@ -9,9 +9,10 @@ mod tree;
 use std::fs;
 
 use anyhow::{Context, Result, ensure};
+use zmes_tests::repository;
 
 use crate::layers::{Room, imports, may_import};
-use crate::tree::{File, files, repository};
+use crate::tree::{File, files};
 
 /// Longest source file, in lines, tests included.
 const MAX_LINES: usize = 500;

@@ -4,6 +4,7 @@ use std::fs;
 use std::path::Path;
 
 use anyhow::{Context, Result};
+use zmes_tests::repository;
 
 /// Directories that are not ours to judge: built, version control, recorded from elsewhere.
 const SKIPPED: [&str; 5] = ["target", ".git", ".bench", "fixtures", "lab"];
@@ -34,11 +35,6 @@ impl File {
     pub(crate) fn code_lines(&self) -> impl Iterator<Item = (usize, &str)> {
         (1..).zip(self.text.lines()).filter(|(_, line)| !line.trim_start().starts_with("//"))
     }
-}
-
-/// Returns the top of the repository.
-pub(crate) fn repository() -> Result<&'static Path> {
-    Path::new(env!("CARGO_MANIFEST_DIR")).parent().context("the crate lies in no directory")
 }
 
 /// Returns every text file, ordered by name.
