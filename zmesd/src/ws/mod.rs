@@ -7,6 +7,7 @@
 //! Knows the router, the login check and the record by their handles alone; decides nothing about alarms.
 
 mod admission;
+mod authority;
 mod bind;
 mod context;
 mod end;
@@ -21,6 +22,7 @@ mod proxy;
 mod pump;
 mod rate;
 mod replay;
+mod request;
 mod session;
 mod settings;
 mod socket;

@@ -1,19 +1,21 @@
 //! From HTTP to WebSocket: who really asks, whether the page may, whether there is room.
 
 use std::net::SocketAddr;
+use std::time::Duration;
 
-use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
-use tokio_tungstenite::tungstenite::error::{Error, ProtocolError};
-use tokio_tungstenite::tungstenite::handshake::server::{Callback, ErrorResponse, Request, Response};
-use tokio_tungstenite::tungstenite::http::header::{CONNECTION, CONTENT_LENGTH};
-use tokio_tungstenite::tungstenite::http::{HeaderValue, StatusCode};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::time::timeout;
+use tokio_tungstenite::WebSocketStream;
+use tokio_tungstenite::tungstenite::error::Error;
+use tokio_tungstenite::tungstenite::handshake::server::{Request, write_response};
+use tokio_tungstenite::tungstenite::http::StatusCode;
 use tokio_tungstenite::tungstenite::protocol::{Role, WebSocketConfig};
-use tokio_tungstenite::{WebSocketStream, accept_hdr_async_with_config};
 
 use super::admission::Seat;
+use super::authority::Authority;
 use super::meter::Metered;
 use super::settings::ServerSettings;
-use super::{origin, proxy};
+use super::{origin, proxy, request};
 
 /// Longest message of an app, in bytes: the protocol's limit. Longer ones end the session with 1009.
 pub(super) const MAX_MESSAGE: usize = 64 * 1024;
@@ -21,16 +23,11 @@ pub(super) const MAX_MESSAGE: usize = 64 * 1024;
 const READ_BUFFER: usize = 1024;
 /// Bytes that may wait in a session's write buffer: one replayed frame never comes near.
 const MAX_WRITE_BUFFER: usize = 256 * 1024;
-
-/// What a browser or a health check that strays in is told.
-const NOT_HTTP: &[u8] = b"HTTP/1.1 426 Upgrade Required\r\n\
-    Upgrade: websocket\r\n\
-    Connection: Upgrade, close\r\n\
-    Sec-WebSocket-Version: 13\r\n\
-    Content-Type: text/plain; charset=utf-8\r\n\
-    Content-Length: 28\r\n\
-    \r\n\
-    This port speaks WebSocket.\n";
+/// Time for a peer that was refused to hang up: a socket that is closed while something in it is unread resets the
+/// connection, and the peer might never see the answer.
+const LINGER: Duration = Duration::from_secs(1);
+/// Bytes of such a peer that are thrown away.
+const SCRAP: u64 = 64 * 1024;
 
 /// Why there is no WebSocket.
 #[derive(Debug, thiserror::Error)]
@@ -38,12 +35,42 @@ pub(super) enum UpgradeError {
     /// A valid request that is refused; the peer was told the status.
     #[error("refused: {0}")]
     Refused(StatusCode),
-    /// HTTP, but no upgrade; the peer was told 426.
+    /// HTTP, but no upgrade, or to another version; the peer was told 426.
     #[error("not a WebSocket request")]
     NotWebSocket,
-    /// Not even HTTP, or the connection broke.
+    /// Against the rules of HTTP or WebSocket; the peer was told 400 and why.
+    #[error("bad request: {0}")]
+    BadRequest(&'static str),
+    /// More than any client sends; the peer was told 431.
+    #[error("request too long")]
+    TooLong,
+    /// The connection broke.
     #[error("no HTTP request: {0}")]
     Broken(#[source] Box<Error>),
+}
+
+impl UpgradeError {
+    /// Returns the whole answer; `None`: there is nobody to hear it.
+    fn answer(&self) -> Option<String> {
+        let (status, headers, body) = match self {
+            Self::Refused(status) => (*status, "", String::new()),
+            Self::NotWebSocket => (
+                StatusCode::UPGRADE_REQUIRED,
+                "Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\n",
+                "This port speaks WebSocket.\n".to_owned(),
+            ),
+            Self::BadRequest(reason) => (StatusCode::BAD_REQUEST, "", format!("{reason}\n")),
+            Self::TooLong => (StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE, "", String::new()),
+            Self::Broken(_) => return None,
+        };
+        // RFC 9110 7.8: who sends `Upgrade` lists it in `Connection`, too.
+        let connection = if headers.is_empty() { "close" } else { "Upgrade, close" };
+        let length = body.len();
+        Some(format!(
+            "HTTP/1.1 {status}\r\n{headers}Connection: {connection}\r\n\
+             Content-Type: text/plain; charset=utf-8\r\nContent-Length: {length}\r\n\r\n{body}"
+        ))
+    }
 }
 
 /// Returns how frames are read and written.
@@ -66,66 +93,73 @@ pub(super) async fn upgrade<S>(
 where
     S: AsyncRead + AsyncWrite + Unpin,
 {
-    let mut client = peer;
-    let doorman = Doorman { settings, seat, client: &mut client };
-    let shaken = accept_hdr_async_with_config(&mut stream, doorman, Some(frame_limits())).await;
-    if let Err(error) = shaken {
-        let refusal = classify(error);
-        if matches!(refusal, UpgradeError::NotWebSocket) {
-            stream.write_all(NOT_HTTP).await.ok();
+    match shake_hands(&mut stream, peer, settings, seat).await {
+        Ok(client) => {
+            let stream = Metered::new(stream);
+            let websocket =
+                WebSocketStream::from_raw_socket(stream, Role::Server, Some(frame_limits())).await;
+            Ok((websocket, client))
         }
-        stream.shutdown().await.ok();
-        return Err(refusal);
-    }
-    // The handshake refuses bytes beyond the request, so the borrowed WebSocket holds nothing that would be lost.
-    let stream = Metered::new(stream);
-    Ok((WebSocketStream::from_raw_socket(stream, Role::Server, Some(frame_limits())).await, client))
-}
-
-#[expect(clippy::wildcard_enum_match_arm, reason = "foreign enums: what is left is not HTTP")]
-fn classify(error: Error) -> UpgradeError {
-    match error {
-        Error::Http(response) => UpgradeError::Refused(response.status()),
-        Error::Protocol(
-            ProtocolError::WrongHttpMethod
-            | ProtocolError::WrongHttpVersion
-            | ProtocolError::MissingConnectionUpgradeHeader
-            | ProtocolError::MissingUpgradeWebSocketHeader
-            | ProtocolError::MissingSecWebSocketVersionHeader
-            | ProtocolError::MissingSecWebSocketKey
-            | ProtocolError::InvalidSecWebSocketKey,
-        ) => UpgradeError::NotWebSocket,
-        other => UpgradeError::Broken(Box::new(other)),
+        Err(refusal) => {
+            turn_away(stream, &refusal).await;
+            Err(refusal)
+        }
     }
 }
 
-/// Looks at a valid upgrade request before it is granted. Path and sub-protocols do not matter: old servers took any.
-struct Doorman<'a> {
-    settings: &'a ServerSettings,
-    seat: &'a mut Seat,
-    client: &'a mut SocketAddr,
-}
-
-impl Callback for Doorman<'_> {
-    fn on_request(self, request: &Request, response: Response) -> Result<Response, ErrorResponse> {
-        let texts =
-            |name| request.headers().get_all(name).iter().map(|value| value.to_str().unwrap_or_default());
-        if !texts("origin").all(|page| origin::welcome(page, &self.settings.allowed_origins)) {
-            return Err(refusal(StatusCode::FORBIDDEN));
-        }
-        *self.client = proxy::forwarded(texts("x-forwarded-for"), *self.client, self.settings);
-        if self.seat.claim(self.client.ip(), self.settings).is_err() {
-            return Err(refusal(StatusCode::TOO_MANY_REQUESTS));
-        }
-        Ok(response)
+/// Reads the request and grants it. Path and sub-protocols do not matter: old servers took any and answered none.
+async fn shake_hands<S>(
+    stream: &mut S,
+    peer: SocketAddr,
+    settings: &ServerSettings,
+    seat: &mut Seat,
+) -> Result<SocketAddr, UpgradeError>
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+{
+    let mut request = request::read(stream).await?;
+    let response = request::grant(&mut request)?;
+    if !texts(&request, "origin").all(|page| {
+        let own = own_names(&request, peer, settings);
+        origin::welcome(page, &settings.allowed_origins, &own)
+    }) {
+        return Err(UpgradeError::Refused(StatusCode::FORBIDDEN));
     }
+    let client = proxy::forwarded(texts(&request, "x-forwarded-for"), peer, settings);
+    if seat.claim(client.ip(), settings).is_err() {
+        return Err(UpgradeError::Refused(StatusCode::TOO_MANY_REQUESTS));
+    }
+    let mut answer = Vec::new();
+    let written = write_response(&mut answer, &response);
+    written.map_err(|error| UpgradeError::Broken(Box::new(error)))?;
+    let sent = async {
+        stream.write_all(&answer).await?;
+        stream.flush().await
+    };
+    sent.await.map_err(|error| UpgradeError::Broken(Box::new(error.into())))?;
+    Ok(client)
 }
 
-fn refusal(status: StatusCode) -> ErrorResponse {
-    let mut response = ErrorResponse::new(None);
-    *response.status_mut() = status;
-    let headers = response.headers_mut();
-    headers.insert(CONNECTION, HeaderValue::from_static("close"));
-    headers.insert(CONTENT_LENGTH, HeaderValue::from_static("0"));
-    response
+/// Returns how the client names this server. A trusted proxy may call it otherwise, and then says how the client did.
+fn own_names(request: &Request, peer: SocketAddr, settings: &ServerSettings) -> Vec<Authority> {
+    let forwarded = texts(request, "x-forwarded-host").filter(|_| settings.trusts(peer.ip()));
+    let forwarded = forwarded.flat_map(|names| names.split(',')).filter_map(Authority::parse);
+    request::authority(request).into_iter().chain(forwarded).collect()
+}
+
+fn texts<'a>(request: &'a Request, name: &'static str) -> impl DoubleEndedIterator<Item = &'a str> {
+    request.headers().get_all(name).into_iter().map(|value| value.to_str().unwrap_or_default())
+}
+
+/// Tells the peer why, and waits a moment until it has heard it.
+async fn turn_away<S: AsyncRead + AsyncWrite + Unpin>(mut stream: S, refusal: &UpgradeError) {
+    let farewell = async {
+        if let Some(answer) = refusal.answer() {
+            stream.write_all(answer.as_bytes()).await?;
+        }
+        stream.shutdown().await?;
+        tokio::io::copy(&mut stream.take(SCRAP), &mut tokio::io::sink()).await
+    };
+    // Whoever does not take the answer has gone.
+    timeout(LINGER, farewell).await.ok();
 }
