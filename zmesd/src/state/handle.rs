@@ -88,6 +88,17 @@ pub struct Replay {
     pub gap: bool,
 }
 
+/// Where the alarms of a replay stand in the record: those with a number above `after`, up to `until`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ReplaySpan {
+    /// The number of the last alarm before it.
+    pub after: i64,
+    /// The number of its last alarm. What comes later is no replay.
+    pub until: i64,
+    /// The record does not reach back to the wanted point, or there are more than were asked for.
+    pub gap: bool,
+}
+
 /// Why the state cannot be read or written.
 #[derive(Debug, thiserror::Error)]
 #[error("state file {path}")]
@@ -124,6 +135,21 @@ impl StateHandle {
     pub async fn alarms_since(&self, since: Since, limit: u32) -> Result<Replay, StateError> {
         self.settle().await;
         super::record::alarms_since(&self.reader, since, limit).await.map_err(|source| self.error(source))
+    }
+
+    /// Returns where the alarms after `since` stand, at most `limit`, those included that were announced a moment ago.
+    pub async fn replay_span(&self, since: Since, limit: u32) -> Result<ReplaySpan, StateError> {
+        self.settle().await;
+        super::record::span(&self.reader, since, limit).await.map_err(|source| self.error(source))
+    }
+
+    /// Returns the next alarms of a span, oldest first, at most `limit`, each with its number in the record.
+    pub async fn replay_page(
+        &self,
+        span: ReplaySpan,
+        limit: u32,
+    ) -> Result<Vec<(i64, RecordedAlarm)>, StateError> {
+        super::record::page(&self.reader, span, limit).await.map_err(|source| self.error(source))
     }
 
     /// Returns the alarms of one event, oldest first, at most `limit`.

@@ -6,7 +6,7 @@ use sqlx::{Row, SqlitePool};
 use zmes_shared::control::Since;
 use zmes_shared::{EventId, MonitorId};
 
-use super::handle::{RecordedAlarm, Replay};
+use super::handle::{RecordedAlarm, Replay, ReplaySpan};
 use super::remembered::{began, time};
 
 const COLUMNS: &str = "SELECT at, event_id, monitor_id, monitor_name, cause, late FROM alarms";
@@ -28,6 +28,35 @@ pub(super) async fn alarms_since(pool: &SqlitePool, since: Since, limit: u32) ->
     let mut alarms = newest.map(alarm).collect::<Result<Vec<_>, _>>()?;
     alarms.reverse();
     Ok(Replay { alarms, gap: truncated || !reaches_back })
+}
+
+/// Returns where the alarms after `since` stand, at most `limit` (the newest win, and the gap is said).
+pub(super) async fn span(pool: &SqlitePool, since: Since, limit: u32) -> Result<ReplaySpan, sqlx::Error> {
+    let (after, reaches_back) = match since {
+        Since::Event(event) => after_event(pool, event).await?,
+        Since::Time(at) => after_time(pool, at).await?,
+    };
+    let query = "SELECT (SELECT MAX(number) FROM alarms), \
+                 (SELECT number FROM alarms WHERE number > ? ORDER BY number DESC LIMIT 1 OFFSET ?)";
+    let row = sqlx::query(query).bind(after).bind(limit).fetch_one(pool).await?;
+    let (until, left_out): (Option<i64>, Option<i64>) = (row.try_get(0)?, row.try_get(1)?);
+    Ok(ReplaySpan {
+        after: left_out.unwrap_or(after),
+        until: until.unwrap_or(after),
+        gap: left_out.is_some() || !reaches_back,
+    })
+}
+
+/// Returns the next alarms of a span, oldest first, at most `limit`, each with its number.
+pub(super) async fn page(
+    pool: &SqlitePool,
+    span: ReplaySpan,
+    limit: u32,
+) -> Result<Vec<(i64, RecordedAlarm)>, sqlx::Error> {
+    let query = "SELECT at, event_id, monitor_id, monitor_name, cause, late, number FROM alarms \
+                 WHERE number > ? AND number <= ? ORDER BY number LIMIT ?";
+    let rows = sqlx::query(query).bind(span.after).bind(span.until).bind(limit).fetch_all(pool).await?;
+    rows.iter().map(|row| Ok((row.try_get(6)?, alarm(row)?))).collect()
 }
 
 /// Returns the alarms of one event, oldest first, at most `limit`.

@@ -120,6 +120,17 @@ async fn a_replay_is_oldest_first_and_says_when_something_is_missing() {
     let when_it_began = state.remembered.since.unwrap();
     assert_eq!(ids(since(Since::Time(when_it_began), 10).await.unwrap()), (vec![10, 11, 0, 13], false));
     assert_eq!(ids(since(Since::Time(clock().now()), 10).await.unwrap()), (vec![], false));
+    // In pages it is the same.
+    for (from, limit) in [(10, 10), (12, 10), (9, 10), (10, 2), (13, 10)] {
+        let whole = ids(since(Since::Event(EventId(from)), limit).await.unwrap());
+        let mut span = state.handle.replay_span(Since::Event(EventId(from)), limit).await.unwrap();
+        let (gap, mut paged) = (span.gap, Vec::new());
+        while let Some((number, alarm)) = state.handle.replay_page(span, 1).await.unwrap().pop() {
+            span.after = number;
+            paged.push(alarm.event.map_or(0, |event| event.0));
+        }
+        assert_eq!((paged, gap), whole, "since {from}, at most {limit}");
+    }
     // What was announced a moment ago is there too.
     assert!(state.handle.note(alarm(14, 1, Origin::Poll)));
     assert_eq!(ids(since(Since::Event(EventId(13)), 10).await.unwrap()), (vec![14], false));

@@ -30,6 +30,7 @@ use super::keepalive::{Due, Keepalive};
 use super::meter::Metered;
 use super::outbox::{OUTBOX_BOUND, Outbox, Receipt};
 use super::rate::{FRAME_COST, LOGIN_COST, TokenBucket};
+use super::replay::Page;
 use super::session::{Input, Output, Session};
 use super::settings::ServerSettings;
 use super::socket::{SocketEvent, event};
@@ -58,8 +59,8 @@ pub(super) struct Pump<S> {
     agenda: std::vec::IntoIter<Output>,
     /// What is being done.
     work: Option<Work>,
-    /// Missed alarms that are being sent.
-    replay: std::vec::IntoIter<Utf8Bytes>,
+    /// Missed alarms that are being sent, a page at a time.
+    replay: Page,
     /// Since when a frame is trying to leave.
     writing_since: Option<Instant>,
     /// Who wants to know whether it did.
@@ -100,7 +101,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Pump<S> {
             session: Session::new(address.ip(), Arc::clone(&settings.identity), settings.push),
             agenda: Vec::new().into_iter(),
             work: None,
-            replay: Vec::new().into_iter(),
+            replay: Page::default(),
             writing_since: None,
             receipt: None,
             credentials_due: now + settings.auth_timeout,
@@ -140,7 +141,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Pump<S> {
                 timer.as_mut().reset(deadline);
             }
             let (writing, reading) = (self.writing_since.is_some(), self.may_read());
-            let replaying = !writing && self.replay.len() > 0;
+            let replaying = !writing && self.replay.frames.len() > 0;
             let end = tokio::select! {
                 biased;
                 // A router that lets go of a session without a word has ended.
@@ -161,6 +162,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Pump<S> {
     /// Carries out what the session wants, as far as it goes without waiting.
     fn proceed(&mut self) -> Option<End> {
         while self.writing_since.is_none() && self.work.is_none() {
+            if self.replay.frames.len() == 0
+                && let Some(rest) = self.replay.rest.take()
+            {
+                self.work = Some(work::replay_on(Arc::clone(&self.context), self.id, rest));
+                return None;
+            }
             let Some(output) = self.agenda.next() else {
                 self.agenda = Vec::new().into_iter();
                 return None;
@@ -198,7 +205,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Pump<S> {
 
     /// Says whether the next frame of the app may be looked at: not before the last one is dealt with.
     fn may_read(&self) -> bool {
-        self.work.is_none() && self.agenda.len() == 0 && self.replay.len() == 0
+        self.work.is_none() && self.agenda.len() == 0 && self.replay.is_done()
     }
 
     fn on_socket(&mut self, event: SocketEvent) -> Option<End> {
@@ -243,7 +250,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Pump<S> {
             Message::Binary(_) => self.put(Input::Binary),
             // The WebSocket answers by itself with the next read.
             Message::Close(_) => self.go_deaf(End::ByApp),
-            Message::Ping(_) | Message::Pong(_) | Message::Frame(_) => {}
+            // The WebSocket has made a pong of it. Under the write deadline: who sends pings and reads nothing could
+            // let pongs pile up for ever, since each ping is a sign of life.
+            Message::Ping(_) => self.flush(None),
+            Message::Pong(_) | Message::Frame(_) => {}
         }
         None
     }
@@ -255,15 +265,15 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Pump<S> {
             Worked::Done => {}
             Worked::NotRegistered(fault) => self.put(Input::NotRegistered(fault)),
             Worked::Busy => return Some(End::Busy),
-            Worked::Replay(frames) => self.replay = frames.into_iter(),
+            Worked::Replay(page) => self.replay = page,
         }
         None
     }
 
     fn replay_next(&mut self) -> Option<End> {
-        let frame = self.replay.next()?;
+        let frame = self.replay.frames.next()?;
         // The last one says that it was the last one.
-        let kind = if self.replay.len() > 0 { Frame::AlarmOut } else { Frame::ReplyOut };
+        let kind = if self.replay.is_done() { Frame::ReplyOut } else { Frame::AlarmOut };
         self.bucket.credit();
         self.write(kind, Message::Text(frame), None)
     }
@@ -315,16 +325,26 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Pump<S> {
             return None;
         }
         self.context.parts.counters.frames.count(kind);
-        let begun = self.websocket.start_send_unpin(message);
-        match begun.map(|()| self.websocket.flush().now_or_never()) {
-            Ok(Some(Ok(()))) => note_written(receipt),
-            Ok(None) => {
+        match self.websocket.start_send_unpin(message) {
+            Ok(()) => self.flush(receipt),
+            Err(_) => self.go_deaf(End::Lost),
+        }
+        None
+    }
+
+    /// Pushes what was written towards the app; what does not leave at once has a deadline from now on.
+    fn flush(&mut self, receipt: Option<Receipt>) {
+        if self.deaf || self.writing_since.is_some() {
+            return;
+        }
+        match self.websocket.flush().now_or_never() {
+            Some(Ok(())) => note_written(receipt),
+            None => {
                 self.writing_since = Some(Instant::now());
                 self.receipt = receipt;
             }
-            Ok(Some(Err(_))) | Err(_) => self.go_deaf(End::Lost),
+            Some(Err(_)) => self.go_deaf(End::Lost),
         }
-        None
     }
 
     /// Stops writing. An app that sends a few frames and hangs up still has them looked at.

@@ -9,59 +9,138 @@ use zmes_shared::control::Since;
 
 use crate::protocol::{AlarmBody, Reply, alarm};
 use crate::route::{RouterHandle, Visibility};
-use crate::state::{RecordedAlarm, Replay, StateError, StateHandle};
+use crate::state::{RecordedAlarm, ReplaySpan, StateError, StateHandle};
 
 /// Alarms in one replay: what an app shows at most. Where there are more, the answer says `gap`.
 const LIMIT: u32 = 1000;
-/// How long the record may take.
+/// Alarms that are read at once.
+const PAGE: u32 = 32;
+/// Bytes of frames after which a page ends: what a session may hold of a replay that its app does not read. The next
+/// page is read when these are with the kernel.
+const PAGE_BYTES: usize = 16 * 1024;
+/// How long the record may take for one page.
 const DEADLINE: Duration = Duration::from_secs(5);
 
 /// Where alarms are recorded.
 #[async_trait]
 pub trait AlarmRecord: Send + Sync + std::fmt::Debug {
-    /// Returns the alarms after `since`, oldest first, at most `limit`.
-    async fn alarms_since(&self, since: Since, limit: u32) -> Result<Replay, StateError>;
+    /// Returns where the alarms after `since` stand, at most `limit`.
+    async fn span(&self, since: Since, limit: u32) -> Result<ReplaySpan, StateError>;
+
+    /// Returns the next alarms of a span, oldest first, at most `limit`, each with its number.
+    async fn page(&self, span: ReplaySpan, limit: u32) -> Result<Vec<(i64, RecordedAlarm)>, StateError>;
 }
 
 #[async_trait]
 impl AlarmRecord for StateHandle {
-    async fn alarms_since(&self, since: Since, limit: u32) -> Result<Replay, StateError> {
-        Self::alarms_since(self, since, limit).await
+    async fn span(&self, since: Since, limit: u32) -> Result<ReplaySpan, StateError> {
+        self.replay_span(since, limit).await
+    }
+
+    async fn page(&self, span: ReplaySpan, limit: u32) -> Result<Vec<(i64, RecordedAlarm)>, StateError> {
+        self.replay_page(span, limit).await
     }
 }
 
-/// Returns the frames of a replay, oldest first, with its result as the last.
-///
-/// What the session may see is asked for now, not remembered: rights may have changed since it logged in.
-pub(super) async fn frames(
+/// A replay that is under way, between two pages.
+#[derive(Debug)]
+pub(super) struct Rest {
+    span: ReplaySpan,
+    /// Alarms told so far.
+    told: usize,
+}
+
+/// The frames that come next, and what comes after them. The last page ends with the result.
+#[derive(Debug, Default)]
+pub(super) struct Page {
+    pub(super) frames: std::vec::IntoIter<Utf8Bytes>,
+    pub(super) rest: Option<Rest>,
+}
+
+impl Page {
+    /// Says whether nothing is left of the replay.
+    pub(super) fn is_done(&self) -> bool {
+        self.frames.len() == 0 && self.rest.is_none()
+    }
+
+    fn unavailable() -> Self {
+        Self { frames: vec![Reply::ReplayUnavailable.to_frame()].into_iter(), rest: None }
+    }
+}
+
+/// Returns the first page of a replay.
+pub(super) async fn begin(
     record: &dyn AlarmRecord,
     router: &RouterHandle,
     session: SessionId,
     since: Since,
-) -> Vec<Utf8Bytes> {
-    let Ok(visibility) = router.visibility(session).await else {
-        return vec![Reply::ReplayUnavailable.to_frame()];
-    };
-    match tokio::time::timeout(DEADLINE, record.alarms_since(since, LIMIT)).await {
-        Ok(Ok(replay)) => visible(&replay, &visibility),
-        Ok(Err(error)) => {
-            tracing::debug!(%session, error = &error as &dyn std::error::Error, "cannot replay alarms");
-            vec![Reply::ReplayUnavailable.to_frame()]
-        }
-        Err(_) => {
-            tracing::debug!(%session, "the record of alarms did not answer in time");
-            vec![Reply::ReplayUnavailable.to_frame()]
+) -> Page {
+    match in_time(session, record.span(since, LIMIT)).await {
+        Some(span) => go_on(record, router, session, Rest { span, told: 0 }).await,
+        None => Page::unavailable(),
+    }
+}
+
+/// Returns the next page of a replay.
+///
+/// What the session may see is asked for each time, not remembered: rights may have changed meanwhile.
+pub(super) async fn go_on(
+    record: &dyn AlarmRecord,
+    router: &RouterHandle,
+    session: SessionId,
+    mut rest: Rest,
+) -> Page {
+    loop {
+        let Ok(visibility) = router.visibility(session).await else { return Page::unavailable() };
+        let Some(alarms) = in_time(session, record.page(rest.span, PAGE)).await else {
+            return Page::unavailable();
+        };
+        let page = cut(&alarms, &visibility, rest);
+        // A page in which nothing was for this session is no page.
+        match page.rest {
+            Some(next) if page.frames.len() == 0 => rest = next,
+            Some(_) | None => return page,
         }
     }
 }
 
-fn visible(replay: &Replay, visibility: &Visibility) -> Vec<Utf8Bytes> {
-    let wanted = |alarm: &&RecordedAlarm| {
-        visibility.rights.allow(alarm.monitor) && visibility.filter.interval(alarm.monitor).is_some()
-    };
-    let mut frames: Vec<Utf8Bytes> = replay.alarms.iter().filter(wanted).map(frame).collect();
-    frames.push(Reply::Replayed { count: frames.len(), gap: replay.gap }.to_frame());
-    frames
+/// Returns what the record says, if it says it in time.
+async fn in_time<T>(session: SessionId, question: impl Future<Output = Result<T, StateError>>) -> Option<T> {
+    match tokio::time::timeout(DEADLINE, question).await {
+        Ok(Ok(answer)) => Some(answer),
+        Ok(Err(error)) => {
+            tracing::debug!(%session, error = &error as &dyn std::error::Error, "cannot replay alarms");
+            None
+        }
+        Err(_) => {
+            tracing::debug!(%session, "the record of alarms did not answer in time");
+            None
+        }
+    }
+}
+
+/// Makes a page of alarms: those that the session may see and wants, as many as fit.
+fn cut(alarms: &[(i64, RecordedAlarm)], visibility: &Visibility, rest: Rest) -> Page {
+    let Rest { mut span, told } = rest;
+    let (mut frames, mut bytes) = (Vec::new(), 0);
+    for (number, recorded) in alarms {
+        if bytes >= PAGE_BYTES {
+            break;
+        }
+        span.after = *number;
+        let monitor = recorded.monitor;
+        if visibility.rights.allow(monitor) && visibility.filter.interval(monitor).is_some() {
+            let frame = frame(recorded);
+            bytes += frame.len();
+            frames.push(frame);
+        }
+    }
+    let told = told + frames.len();
+    let whole = alarms.is_empty() || span.after >= span.until;
+    if whole {
+        frames.push(Reply::Replayed { count: told, gap: span.gap }.to_frame());
+    }
+    Page { frames: frames.into_iter(), rest: (!whole).then_some(Rest { span, told }) }
 }
 
 fn frame(recorded: &RecordedAlarm) -> Utf8Bytes {
@@ -85,27 +164,33 @@ mod tests {
     use super::*;
     use crate::domain::{MonitorFilter, MonitorRights};
 
-    fn recorded(event: u64, monitor: u32, late: bool) -> RecordedAlarm {
-        RecordedAlarm {
+    fn recorded(event: u64, monitor: u32, late: bool) -> (i64, RecordedAlarm) {
+        let alarm = RecordedAlarm {
             at: Timestamp::UNIX_EPOCH,
             event: Some(EventId(event)),
             monitor: MonitorId(monitor),
             monitor_name: format!("M{monitor}"),
             cause: "Motion".to_owned(),
             late,
-        }
+        };
+        (event.cast_signed(), alarm)
+    }
+
+    fn rest(until: i64) -> Rest {
+        Rest { span: ReplaySpan { after: 0, until, gap: false }, told: 0 }
     }
 
     #[test]
     fn a_replay_is_what_the_session_may_see_and_wants_oldest_first() {
         let alarms =
-            vec![recorded(1, 1, false), recorded(2, 2, false), recorded(3, 3, false), recorded(4, 1, true)];
+            [recorded(1, 1, false), recorded(2, 2, false), recorded(3, 3, false), recorded(4, 1, true)];
         let visibility = Visibility {
             rights: MonitorRights::Only(std::sync::Arc::new([MonitorId(1), MonitorId(2)].into())),
             filter: MonitorFilter::parse("1,3", "3600,0").unwrap(),
         };
-        let frames = visible(&Replay { alarms, gap: false }, &visibility);
-        let read: Vec<Value> = frames.iter().map(|frame| serde_json::from_str(frame).unwrap()).collect();
+        let page = cut(&alarms, &visibility, rest(4));
+        assert!(page.rest.is_none());
+        let read: Vec<Value> = page.frames.map(|frame| serde_json::from_str(&frame).unwrap()).collect();
         let brief: Vec<_> = read
             .iter()
             .map(|frame| {
@@ -121,5 +206,31 @@ mod tests {
                 (&null, &null, &null, &json!("2")),
             ]
         );
+    }
+
+    #[test]
+    fn a_page_is_bounded_and_the_next_one_goes_on_where_it_ended() {
+        let all = Visibility { rights: MonitorRights::All, filter: MonitorFilter::All };
+        let long = |event| {
+            let (number, alarm) = recorded(event, 1, false);
+            (number, RecordedAlarm { cause: "x".repeat(5000), ..alarm })
+        };
+        let alarms: Vec<_> = (1..=10).map(long).collect();
+        let first = cut(&alarms, &all, rest(10));
+        assert_eq!(first.frames.len(), 4, "16 KiB of 5 KiB each");
+        let rest = first.rest.unwrap();
+        assert_eq!((rest.span.after, rest.told), (4, 4));
+        let second = cut(&alarms[4..], &all, rest);
+        let third = cut(&alarms[8..], &all, second.rest.unwrap());
+        let last = third.frames.last().unwrap();
+        assert!(last.contains(r#""count":"10""#), "{last}");
+    }
+
+    #[test]
+    fn alarms_that_were_forgotten_meanwhile_end_the_replay() {
+        let all = Visibility { rights: MonitorRights::All, filter: MonitorFilter::All };
+        let page = cut(&[], &all, rest(10));
+        assert!(page.rest.is_none());
+        assert_eq!(page.frames.len(), 1);
     }
 }

@@ -7,13 +7,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::time::Instant;
-use tokio_tungstenite::tungstenite::Utf8Bytes;
 use tracing::{debug, info};
 use zmes_shared::SessionId;
 use zmes_shared::control::Since;
 
 use super::context::Context;
-use super::replay;
+use super::replay::{self, Page, Rest};
 use super::session::{Admitted, Registering};
 use crate::auth::{Login, Verdict};
 use crate::domain::{MonitorFilter, PushToken};
@@ -38,8 +37,8 @@ pub(super) enum Worked {
     NotRegistered(TokenFault),
     /// The router did not answer.
     Busy,
-    /// These frames are to be sent.
-    Replay(Vec<Utf8Bytes>),
+    /// These frames are to be sent, and then the rest is to be asked for.
+    Replay(Page),
 }
 
 /// Has credentials looked at.
@@ -108,11 +107,19 @@ pub(super) fn badge(context: Arc<Context>, session: SessionId, badge: u32, hint:
     Box::pin(async move { taken(context.parts.router.set_badge(session, badge, hint).await) })
 }
 
-/// Collects what the session missed.
+/// Collects the first of what the session missed.
 pub(super) fn replay(context: Arc<Context>, session: SessionId, since: Since) -> Work {
     Box::pin(async move {
         let parts = &context.parts;
-        Worked::Replay(replay::frames(parts.record.as_ref(), &parts.router, session, since).await)
+        Worked::Replay(replay::begin(parts.record.as_ref(), &parts.router, session, since).await)
+    })
+}
+
+/// Collects more of what the session missed.
+pub(super) fn replay_on(context: Arc<Context>, session: SessionId, rest: Rest) -> Work {
+    Box::pin(async move {
+        let parts = &context.parts;
+        Worked::Replay(replay::go_on(parts.record.as_ref(), &parts.router, session, rest).await)
     })
 }
 

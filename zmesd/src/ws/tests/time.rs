@@ -95,6 +95,18 @@ async fn a_silent_app_is_pinged_and_lives() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn an_app_that_pings_and_never_reads_is_given_up_after_10_seconds() {
+    let mut pipe = pipe().await;
+    let start = Instant::now();
+    // More pongs than the pipe holds. Each ping is a sign of life, so only the write deadline can end this.
+    for _ in 0..50 {
+        pipe.app.send(Message::Ping(vec![b'p'; 125].into())).await.unwrap();
+    }
+    assert_eq!(pipe.heard.recv().await, Some(Heard::Closed("does not read")));
+    assert_eq!(start.elapsed().as_secs(), 10);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_dead_app_is_given_up_after_twice_20_seconds() {
     let mut pipe = pipe().await;
     let start = Instant::now();

@@ -24,7 +24,7 @@ use crate::ports::{LoginCheck, SystemClock};
 use crate::route::{
     Attached, Command, Outgoing, RegistrationFault, RouterHandle, SessionOpening, TokenCommand, Visibility,
 };
-use crate::state::{RecordedAlarm, Replay, StateError};
+use crate::state::{RecordedAlarm, ReplaySpan, StateError};
 use crate::telemetry::Counters;
 use crate::tls::{CertStore, load, server_config};
 
@@ -246,7 +246,12 @@ struct ScriptedRecord;
 
 #[async_trait]
 impl AlarmRecord for ScriptedRecord {
-    async fn alarms_since(&self, _: Since, _: u32) -> Result<Replay, StateError> {
+    async fn span(&self, _: Since, _: u32) -> Result<ReplaySpan, StateError> {
+        Ok(ReplaySpan { after: 6, until: 8, gap: false })
+    }
+
+    /// One at a time, so that each replay takes several pages.
+    async fn page(&self, span: ReplaySpan, _: u32) -> Result<Vec<(i64, RecordedAlarm)>, StateError> {
         let alarm = |event, monitor| RecordedAlarm {
             at: Timestamp::UNIX_EPOCH,
             event: Some(EventId(event)),
@@ -255,6 +260,7 @@ impl AlarmRecord for ScriptedRecord {
             cause: "Motion".to_owned(),
             late: false,
         };
-        Ok(Replay { alarms: vec![alarm(7, 1), alarm(8, 2)], gap: false })
+        let alarms = [(7, alarm(7, 1)), (8, alarm(8, 2))];
+        Ok(alarms.into_iter().find(|(number, _)| *number > span.after).into_iter().collect())
     }
 }
