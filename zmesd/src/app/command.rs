@@ -8,6 +8,7 @@ use std::sync::Arc;
 use zmes_shared::views::Doctor;
 
 use super::config_file::{ConfigFile, with_looks};
+use super::descriptors;
 use super::exit::Exit;
 use super::inherited::{Inherited, ListenVariables};
 use super::parts::Parts;
@@ -93,6 +94,8 @@ fn run(arguments: &RunArgs, journal_stream: Option<&str>, listen: &ListenVariabl
             return Exit::Config;
         }
     };
+    descriptors::raise_limit();
+    descriptors::warn_if_short(config.server.max_clients);
     let parts = Parts::production(&config);
     let start = Start { config, file: Some(file), parts, log, inherited };
     on_runtime(serve(start))

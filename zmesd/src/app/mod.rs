@@ -2,6 +2,7 @@
 
 mod command;
 mod config_file;
+mod descriptors;
 mod exit;
 mod inherited;
 mod parts;

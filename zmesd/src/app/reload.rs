@@ -13,6 +13,7 @@ use zmes_shared::control::{ControlError, ErrorCode};
 use zmes_shared::views::{ConfigReloaded, ConfigShown};
 
 use super::config_file::ConfigFile;
+use super::descriptors;
 use crate::config::{AuthConfig, Config, Loaded, TlsFiles};
 use crate::detect::DetectConfig;
 use crate::monitors::CatalogHandle;
@@ -154,6 +155,9 @@ impl Reloader {
             && let Err(problem) = hot.log.set(&new.log.level)
         {
             warn!(error = %problem, "the log level stays as it was");
+        }
+        if self.current.load().server.max_clients != new.server.max_clients {
+            descriptors::warn_if_short(new.server.max_clients);
         }
         hot.websocket.reconfigure(ServerSettings::new(new));
         hot.auth.send_if_modified(|now| std::mem::replace(now, new.auth) != new.auth);

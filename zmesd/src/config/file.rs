@@ -75,9 +75,9 @@ section! {
         /// The same for one address (IPv6: one /64). Families and proxies share one.
         "max-clients-per-address" max_clients_per_address: Number =
             Number { min: 1, max: 1_000_000 }, Literal::Number(500), Hot;
-        /// Networks of reverse proxies whose X-Forwarded-For or PROXY header is believed: ["127.0.0.1", "::1"].
+        /// Networks of reverse proxies whose X-Forwarded-* or PROXY headers are believed: ["127.0.0.1", "::1"].
         "trusted-proxies" trusted_proxies: Networks = Networks, Literal::List(&[]), Hot;
-        /// Web pages that may connect: ["https://zm.example.org"]. Native apps send no origin and need none.
+        /// Web pages of other sites that may connect: ["https://example.org"]. Pages of this server, and apps, need no entry.
         "allowed-origins" allowed_origins: Origins = Origins, Literal::List(&[]), Hot;
     }
 }

@@ -1,0 +1,58 @@
+//! How many files the process may have open: each app is one.
+
+use nix::sys::resource::{Resource, getrlimit, rlim_t, setrlimit};
+use tracing::{info, warn};
+
+/// Descriptors for all but the apps: up to 100 pushes for each of three transports, databases, the control socket,
+/// metrics, shared memory, and some.
+const OTHERS: u64 = 512;
+
+/// Raises the soft limit to the hard one. The soft one is 1,024 by tradition, for programs that use `select(2)`
+/// (systemd.exec(5), `LimitNOFILE=`); this is none of them.
+pub(super) fn raise_limit() {
+    let raised = getrlimit(Resource::RLIMIT_NOFILE).and_then(|(soft, hard)| {
+        if soft < hard {
+            setrlimit(Resource::RLIMIT_NOFILE, hard, hard)?;
+            info!(from = soft, to = hard, "raised the limit of open files");
+        }
+        Ok(())
+    });
+    if let Err(error) = raised {
+        // Then it stays as it is, and what it holds is told below.
+        info!(%error, "cannot raise the limit of open files");
+    }
+}
+
+/// Warns where the limit does not hold as many apps as the configuration lets in.
+pub(super) fn warn_if_short(max_clients: usize) {
+    let Ok((soft, _)) = getrlimit(Resource::RLIMIT_NOFILE) else { return };
+    if let Some(needed) = short_of(soft, max_clients) {
+        warn!(
+            limit = soft,
+            needed,
+            hint = format!("set LimitNOFILE={needed} in the unit, or lower server.max-clients"),
+            "the limit of open files holds about {} apps, but server.max-clients is {max_clients}",
+            soft.saturating_sub(OTHERS)
+        );
+    }
+}
+
+/// Returns the limit that is needed, where `limit` is lower.
+fn short_of(limit: rlim_t, max_clients: usize) -> Option<u64> {
+    let needed = u64::try_from(max_clients).unwrap_or(u64::MAX).saturating_add(OTHERS);
+    (limit < needed).then_some(needed)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_limit_that_is_too_low_is_noticed() {
+        assert_eq!(short_of(1024, 20_000), Some(20_512));
+        assert_eq!(short_of(20_511, 20_000), Some(20_512));
+        assert_eq!(short_of(20_512, 20_000), None);
+        assert_eq!(short_of(1024, 500), None);
+        assert_eq!(short_of(rlim_t::MAX, usize::MAX), None);
+    }
+}
