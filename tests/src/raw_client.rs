@@ -67,12 +67,18 @@ impl HalfOpen {
 
     async fn upgrade(mut self) -> Result<Self> {
         self.write(UPGRADE.as_bytes()).await?;
+        let head = self.read_head().await?;
+        ensure!(head.starts_with("HTTP/1.1 101"), "{head}");
+        Ok(self)
+    }
+
+    /// Reads the head of an HTTP answer, with the empty line at its end.
+    pub async fn read_head(&mut self) -> Result<String> {
         let mut head = Vec::new();
         while !head.ends_with(b"\r\n\r\n") {
             head.push(within("the answer to the upgrade", self.stream.read_u8()).await??);
         }
-        ensure!(head.starts_with(b"HTTP/1.1 101"), "{}", String::from_utf8_lossy(&head));
-        Ok(self)
+        Ok(String::from_utf8(head)?)
     }
 
     /// Returns the whole HTTP request of an upgrade, to send a part of it.
