@@ -3,6 +3,8 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use super::doctor::Finding;
+
 /// How the daemon is.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Status {
@@ -44,6 +46,21 @@ pub struct Status {
     /// Whether the daemon's own state can be written; else why not.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub state_error: Option<String>,
+    /// The worst of what `doctor` finds, by the last look at each part; absent where all is as it should be.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub worst: Option<Finding>,
+    /// How many findings there are that are not as they should be; absent from daemons that do not tell.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub findings: Option<FindingCounts>,
+}
+
+/// How many findings of `doctor` are not as they should be.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FindingCounts {
+    /// Red.
+    pub errors: u64,
+    /// Warnings.
+    pub warnings: u64,
 }
 
 /// How many monitors there are.

@@ -283,6 +283,7 @@ impl CertificateInfo for InUse {
         let pair = self.store.as_ref()?.current();
         let problem = |warning: &TlsWarning| CertificateProblem {
             grave: warning.is_grave(),
+            expires_soon: matches!(warning, TlsWarning::ExpiresSoon { .. }),
             message: warning.to_string(),
             hint: warning.hint().to_owned(),
         };

@@ -41,6 +41,7 @@ use crate::telemetry::log::LogHandle;
 use forced::ForcedAlarms;
 use level::TemporaryLevel;
 use places::Places;
+use requests::Board;
 
 /// Peers that are accepted at a time: those who are served, and those who are looked at or wait. The next one waits in
 /// the kernel's queue.
@@ -114,6 +115,7 @@ struct Context {
     forced: ForcedAlarms,
     level: TemporaryLevel,
     places: Places,
+    board: Arc<Board>,
 }
 
 /// Serves the control socket until `parts.stop`.
@@ -128,7 +130,9 @@ pub async fn serve(listener: ControlListener, parts: ControlParts) {
     let (level, keeper) = TemporaryLevel::new(parts.log.clone(), parts.stop.clone());
     tracker.spawn(keeper.run());
     let stop = parts.stop.clone();
-    let context = Arc::new(Context { parts, forced, level, places: Places::new() });
+    let board = Arc::new(Board::new(Arc::clone(&parts.counters)));
+    let context = Arc::new(Context { parts, forced, level, places: Places::new(), board });
+    tracker.spawn(watch_over(Arc::clone(&context)));
     let permits = Arc::new(Semaphore::new(ACCEPTED));
     let mut failing = false;
     loop {
@@ -162,6 +166,12 @@ pub async fn serve(listener: ControlListener, parts: ControlParts) {
     drop(listener);
     tracker.close();
     tracker.wait().await;
+}
+
+/// Looks at the installation again and again, until the daemon drains.
+async fn watch_over(context: Arc<Context>) {
+    let draining = context.parts.draining.clone();
+    draining.run_until_cancelled(requests::keep(&context.parts, &context.board)).await;
 }
 
 /// Returns when sessions have had the time to end by themselves.

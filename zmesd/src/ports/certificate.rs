@@ -22,6 +22,8 @@ pub struct CertificateSummary {
 pub struct CertificateProblem {
     /// Apps that look at certificates at all do not connect.
     pub grave: bool,
+    /// It says only that the end of the validity is near.
+    pub expires_soon: bool,
     /// One sentence.
     pub message: String,
     /// What to do about it.

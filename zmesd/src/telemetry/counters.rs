@@ -57,6 +57,31 @@ impl Drop for Inside<'_> {
     }
 }
 
+/// How many findings there are, by what was looked at last.
+#[derive(Debug, Default)]
+pub struct Findings {
+    errors: AtomicU64,
+    warnings: AtomicU64,
+}
+
+impl Findings {
+    /// Replaces both numbers.
+    pub fn set(&self, errors: u64, warnings: u64) {
+        self.errors.store(errors, Ordering::Relaxed);
+        self.warnings.store(warnings, Ordering::Relaxed);
+    }
+
+    /// Returns how many are red.
+    pub fn errors(&self) -> u64 {
+        self.errors.load(Ordering::Relaxed)
+    }
+
+    /// Returns how many are warnings.
+    pub fn warnings(&self) -> u64 {
+        self.warnings.load(Ordering::Relaxed)
+    }
+}
+
 /// All numbers of the daemon. Writing one is an atomic addition: nobody who counts ever waits for who reads.
 #[derive(Debug, Default)]
 pub struct Counters {
@@ -96,6 +121,8 @@ pub struct Counters {
     pub handshakes: Level,
     /// Listening sockets that are being served.
     pub listeners: Level,
+    /// What `doctor` would say.
+    pub findings: Findings,
     /// How long things take.
     pub timings: Timings,
     /// Which loops move.

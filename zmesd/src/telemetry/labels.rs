@@ -108,6 +108,16 @@ label! {
 }
 
 label! {
+    /// How grave a finding of `zmesctl doctor` is.
+    FindingSeverity = "severity" {
+        /// Red: alarms do not arrive, or will not.
+        Error = "error",
+        /// It works, but not for all or not for long.
+        Warning = "warning",
+    }
+}
+
+label! {
     /// How a token is.
     TokenState = "state" {
         /// Gets pushes.

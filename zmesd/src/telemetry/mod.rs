@@ -11,9 +11,9 @@ mod tally;
 mod timings;
 
 pub use beats::{Beat, Beats};
-pub use counters::{Counter, Counters, Inside, Level};
+pub use counters::{Counter, Counters, Findings, Inside, Level};
 pub use labels::{
-    Connection, Frame, Login, Loop, MonitorSource, Part, Phase, Pushed, Reload, ShmError, TargetKind,
+    Connection, FindingSeverity, Frame, Login, Loop, MonitorSource, Part, Phase, Pushed, Reload, ShmError, TargetKind,
     TokenState, Transport,
 };
 pub use latencies::{Latencies, Stage};

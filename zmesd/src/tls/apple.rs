@@ -31,7 +31,7 @@ const ANEW: &str = "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-25
 pub(super) fn objections(certificate: &X509Certificate<'_>) -> Vec<CertificateProblem> {
     let messages = [lifetime(certificate), usage(certificate), key(certificate), signature(certificate)];
     let problem =
-        |message| CertificateProblem { grave: false, message, hint: format!("issue it anew: {ANEW}") };
+        |message| CertificateProblem { grave: false, expires_soon: false, message, hint: format!("issue it anew: {ANEW}") };
     messages.into_iter().flatten().map(problem).collect()
 }
 

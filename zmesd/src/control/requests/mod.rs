@@ -25,6 +25,7 @@ use serde_json::Value;
 use zmes_shared::MonitorId;
 use zmes_shared::control::{ControlError, ErrorCode, Request};
 
+pub(super) use self::doctor::{Board, keep};
 use self::tokens::change::Meant;
 use super::Context;
 use crate::domain::MonitorSet;
@@ -40,7 +41,7 @@ const LISTED: usize = 20;
 pub(super) async fn answer(context: &Context, request: Request) -> Result<Value, ControlError> {
     let parts = &context.parts;
     match request {
-        Request::Status => json(&status::show(parts).await?),
+        Request::Status => json(&status::show(parts, &context.board).await?),
         Request::ClientsList(filter) => json(&clients::list(parts, filter).await?),
         Request::ClientsDisconnect { client } => json(&clients::disconnect(parts, client).await?),
         Request::MonitorsList => json(&monitors::list(parts)),
@@ -48,7 +49,7 @@ pub(super) async fn answer(context: &Context, request: Request) -> Result<Value,
         Request::AlarmTest(test) => json(&alarms::test(parts, test).await?),
         Request::AlarmForce { monitor, for_ms } => json(&alarms::force(context, monitor, for_ms).await?),
         Request::AlarmCancel { monitor } => json(&alarms::cancel(context, monitor).await?),
-        Request::Check { check, within_ms } => json(&check::run(parts, check, within_ms).await?),
+        Request::Check { check, within_ms } => json(&check::run(parts, &context.board, check, within_ms).await?),
         Request::LogLevel { level, for_ms } => json(&log::level(context, &level, for_ms)?),
         Request::Reload => json(&reload::reload(parts).await?),
         Request::ConfigShow => json(&config::show(parts)),
@@ -56,7 +57,7 @@ pub(super) async fn answer(context: &Context, request: Request) -> Result<Value,
         Request::PushQueue => json(&push::queue(parts).await?),
         Request::Why { event, token } => json(&why::explain(parts, event, token.as_deref()).await?),
         Request::Doctor { target, monitor } => {
-            json(&doctor::examine(parts, target.as_deref(), monitor).await?)
+            json(&doctor::examine(parts, &context.board, target.as_deref(), monitor).await?)
         }
         Request::Latency => json(&latency::show(parts)),
         Request::TokensList(filter) => json(&tokens::list(parts, filter).await?),

@@ -3,14 +3,16 @@
 use zmes_shared::control::ControlError;
 use zmes_shared::views::{DatabaseState, EventCounts, PushCounts, Status};
 
+use super::doctor::{Board, glance};
 use super::{busy, monitors};
 use crate::control::ControlParts;
 use crate::ports::DbHealth;
 
 /// Returns how the daemon is.
-pub(super) async fn show(parts: &ControlParts) -> Result<Status, ControlError> {
+pub(super) async fn show(parts: &ControlParts, board: &Board) -> Result<Status, ControlError> {
     let clients = parts.router.count().await.map_err(busy)?;
     let tokens = parts.router.token_counts().await.map_err(busy)?;
+    glance(parts, board);
     let pushes = parts.push.counts();
     let (database, database_error) = match &*parts.database.borrow() {
         DbHealth::Up => (DatabaseState::Ok, None),
@@ -43,5 +45,7 @@ pub(super) async fn show(parts: &ControlParts) -> Result<Status, ControlError> {
         handed_over: parts.handed.clone(),
         stopping: parts.draining.is_cancelled(),
         state_error: parts.state_trouble.borrow().clone(),
+        worst: board.worst(),
+        findings: Some(board.counts()),
     })
 }

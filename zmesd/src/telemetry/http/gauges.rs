@@ -11,7 +11,7 @@ use super::names::{self, Metric};
 use super::{Parts, health, readiness};
 use crate::domain::Platform;
 use crate::route::Census;
-use crate::telemetry::{Connection, LabelPairs, Labels, MonitorSource, TokenState, Transport};
+use crate::telemetry::{Connection, FindingSeverity, LabelPairs, Labels, MonitorSource, TokenState, Transport};
 
 /// How long the router may take to answer.
 const ROUTER_DEADLINE: Duration = Duration::from_secs(1);
@@ -82,7 +82,17 @@ fn process(parts: &Parts, router: bool) -> Vec<Gauge> {
             series: ready.map(|part| (part.part.labels(), i64::from(part.ready))).collect(),
         },
         one(&names::STATE_WRITABLE, u64::from(parts.state_trouble.borrow().is_none())),
+        findings(parts),
     ]
+}
+
+/// What was found last: nobody is asked.
+fn findings(parts: &Parts) -> Gauge {
+    let findings = &parts.counters.findings;
+    let mut series = tally::<FindingSeverity>();
+    add(&mut series, FindingSeverity::Error, signed(findings.errors()));
+    add(&mut series, FindingSeverity::Warning, signed(findings.warnings()));
+    gauge(&names::FINDINGS, series)
 }
 
 fn monitors(parts: &Parts) -> [Gauge; 2] {

@@ -34,6 +34,7 @@ metrics! {
     LOOP_MOVES: Gauge "zmesd_loop_moves" = "1 while that loop of the daemon moves, 0 while it stands still.";
     READY: Gauge "zmesd_ready" = "1 while that part is there for the daemon to do its work.";
     STATE_WRITABLE: Gauge "zmesd_state_writable" = "1 while the state file can be written.";
+    FINDINGS: Gauge "zmesd_findings" = "Findings of zmesctl doctor that are not as they should be.";
     MONITORS: Gauge "zmesd_monitors" = "Monitors by where their alarms are looked for and what they do.";
     MONITORS_STALE: Gauge "zmesd_monitors_stale" = "Monitors whose alarms would not be seen now.";
     POLL_SECONDS: Histogram "zmesd_poll_seconds" = "How long one look at all monitors takes.";

@@ -1,28 +1,41 @@
 //! The certificate that apps are shown, and the one on the disk.
 
-use zmes_shared::views::Finding;
+use std::time::Duration;
+
+use zmes_shared::views::{Finding, Perf};
 
 use super::configuration::is_of_pair;
+use super::measure::{Outcome, signed};
 use crate::control::ControlParts;
 use crate::ports::{CertificateProblem, CertificateSummary, ConfigExamined};
 
 const STEP: &str = "certificate";
 const DAY: i64 = 24 * 60 * 60;
 
-/// Says what is wrong with it. `examined` knows the file on the disk, which may be another by now.
-pub(super) fn findings(parts: &ControlParts, examined: Option<&ConfigExamined>) -> Vec<Finding> {
+/// Says what is wrong with it. `examined` knows the file on the disk, which may be another by now. `within`: it must be
+/// valid for this much longer, whatever its own life would suggest.
+pub(super) fn look(
+    parts: &ControlParts,
+    examined: Option<&ConfigExamined>,
+    within: Option<Duration>,
+) -> Outcome {
     let Some(certificate) = parts.certificate.summary() else {
-        return vec![Finding::good(STEP, "apps are served without TLS, as configured")];
+        return vec![Finding::good(STEP, "apps are served without TLS, as configured")].into();
     };
-    let days = (certificate.not_after.as_second() - parts.clock.now().as_second()).div_euclid(DAY);
-    let mut findings = judge(&certificate, days);
+    let seconds = certificate.not_after.as_second() - parts.clock.now().as_second();
+    let mut findings = judge(&certificate, seconds, within);
     findings.extend(examined.into_iter().flat_map(|examined| on_disk(&certificate, examined)));
-    findings
+    let warning = within.map(|within| format!("{}:", within.as_secs().div_ceil(DAY.unsigned_abs())));
+    let days = signed("tls_days", seconds.div_euclid(DAY));
+    Outcome::new(findings, vec![Perf { warning, critical: Some("0:".to_owned()), ..days }])
 }
 
-fn judge(certificate: &CertificateSummary, days: i64) -> Vec<Finding> {
+fn judge(certificate: &CertificateSummary, seconds: i64, within: Option<Duration>) -> Vec<Finding> {
     let CertificateSummary { subject, sans, not_after, problems, objections } = certificate;
-    let (grave, slight): (Vec<_>, Vec<_>) = problems.iter().partition(|problem| problem.grave);
+    let days = seconds.div_euclid(DAY);
+    // Who names a time means that one, and not a part of the certificate's own life.
+    let problems = problems.iter().filter(|problem| within.is_none() || !problem.expires_soon);
+    let (grave, slight): (Vec<_>, Vec<_>) = problems.partition(|problem| problem.grave);
     let red = grave.iter().map(|problem| {
         Finding::error(STEP, format!("{subject}: {}", problem.message), problem.hint.as_str())
     });
@@ -35,6 +48,10 @@ fn judge(certificate: &CertificateSummary, days: i64) -> Vec<Finding> {
     let warning = |problem: &CertificateProblem| {
         Finding::warning(STEP, format!("{subject}: {}", problem.message), problem.hint.as_str())
     };
+    if grave.is_empty() && within.is_some_and(|within| seconds < i64::try_from(within.as_secs()).unwrap_or(i64::MAX)) {
+        let detail = format!("{subject} is valid until {not_after}, {days} days more: less than asked for");
+        findings.push(Finding::warning(STEP, detail, "renew the certificate, then: zmesctl reload"));
+    }
     findings.extend(slight.into_iter().map(warning));
     findings.extend(objections.iter().map(warning));
     findings
@@ -62,7 +79,12 @@ mod tests {
     use super::*;
 
     fn problem(grave: bool, message: &str) -> CertificateProblem {
-        CertificateProblem { grave, message: message.to_owned(), hint: "renew it".to_owned() }
+        CertificateProblem {
+            grave,
+            expires_soon: false,
+            message: message.to_owned(),
+            hint: "renew it".to_owned(),
+        }
     }
 
     fn certificate(problems: Vec<CertificateProblem>) -> CertificateSummary {
@@ -76,7 +98,7 @@ mod tests {
     }
 
     fn severities(problems: Vec<CertificateProblem>) -> Vec<Severity> {
-        judge(&certificate(problems), 40).iter().map(|finding| finding.severity).collect()
+        judge(&certificate(problems), 40 * DAY, None).iter().map(|finding| finding.severity).collect()
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use tokio::time::error::Elapsed;
 use zmes_shared::views::Finding;
 
-use super::CONFIGURATION;
+use super::survey::CONFIGURATION;
 use crate::config::{Config, ConfigDiff, Problem};
 use crate::ports::ConfigExamined;
 

@@ -2,9 +2,11 @@
 
 use std::time::Duration;
 
-use tokio::time::timeout;
-use zmes_shared::views::{Finding, Reloaded};
+use tokio::time::{Instant, timeout};
+use zmes_shared::views::{Finding, Perf, Reloaded};
 
+use super::measure::{Outcome, took};
+use super::monitors;
 use crate::config::{Config, ConfigDiff, DatabaseAddress};
 use crate::control::ControlParts;
 use crate::ports::{ConfigExamined, DatabaseFault, DatabaseReport, DbError, DbHealth};
@@ -19,16 +21,29 @@ pub(super) struct Look {
     examined: Result<DatabaseReport, (DatabaseFault, DbError)>,
     /// `None`: not asked, or not in time.
     refreshed: Option<Result<Reloaded, DbError>>,
+    took: Perf,
 }
 
 /// Asks the server, and has monitors, users and rights read anew: what is said of them afterwards is fresh.
 pub(super) async fn look(parts: &ControlParts) -> Look {
+    let began = Instant::now();
     let examined = parts.zoneminder.examine().await;
     let refreshed = match examined {
         Ok(_) => timeout(REFRESH, parts.catalog.refresh()).await.ok(),
         Err(_) => None,
     };
-    Look { examined, refreshed }
+    Look { examined, refreshed, took: took("db", began) }
+}
+
+/// Says what the daemon's own questions have met with last, without asking another one.
+pub(super) fn glance(parts: &ControlParts) -> Vec<Finding> {
+    match &*parts.database.borrow() {
+        DbHealth::Down(reason) => {
+            let detail = format!("the database does not answer: {reason}");
+            vec![Finding::error(STEP, detail, "zmesctl check db asks it, and names the cure")]
+        }
+        DbHealth::Up | DbHealth::Untried => Vec::new(),
+    }
 }
 
 impl Look {
@@ -37,8 +52,15 @@ impl Look {
         self.examined.as_ref().ok()
     }
 
-    /// Says how the database is. `examined` tells whether the file names another one by now.
-    pub(super) fn findings(&self, parts: &ControlParts, examined: Option<&ConfigExamined>) -> Vec<Finding> {
+    /// Says how the database is, and whether the cameras' memory is of the same ZoneMinder. `examined` tells whether the
+    /// file names another database by now.
+    pub(super) fn outcome(&self, parts: &ControlParts, examined: Option<&ConfigExamined>) -> Outcome {
+        let mut findings = self.findings(parts, examined);
+        findings.extend(self.report().and_then(|report| monitors::strange(parts, &report.newest)));
+        Outcome::new(findings, vec![self.took.clone()])
+    }
+
+    fn findings(&self, parts: &ControlParts, examined: Option<&ConfigExamined>) -> Vec<Finding> {
         let config = parts.configuration.running();
         let report = match &self.examined {
             Ok(report) => report,

@@ -6,19 +6,28 @@ use zmes_shared::views::{Finding, MonitorView};
 use zmes_shared::{EventId, MonitorId};
 
 use super::super::monitors::{Listed, join};
+use super::measure::{Outcome, failures, number};
 use crate::config::Source;
 use crate::control::ControlParts;
+use crate::ports::DatabaseReport;
 
 /// Monitors that are told one by one.
 const TOLD: usize = 20;
 
-/// Says how the monitors are. `newest` is the newest event of each, where the database told it.
-pub(super) fn findings(parts: &ControlParts, newest: Option<&BTreeMap<MonitorId, EventId>>) -> Vec<Finding> {
+/// Says how the monitors are. `report` is what the database says, where it was asked.
+pub(super) fn look(parts: &ControlParts, report: Option<&DatabaseReport>) -> Outcome {
     let listed = join(parts);
+    let watched = listed.iter().filter(|listed| listed.watched);
+    let sick = watched.clone().filter(|listed| !listed.view.healthy).count();
+    let perf = vec![number("monitors", watched.count() as u64), failures("monitors_failed", sick as u64)];
+    Outcome::new(findings(parts, &listed, report), perf)
+}
+
+fn findings(parts: &ControlParts, listed: &[Listed], _report: Option<&DatabaseReport>) -> Vec<Finding> {
     let source = parts.configuration.running().zoneminder.source;
     let watched: Vec<_> = listed.iter().filter(|listed| listed.watched).map(|listed| &listed.view).collect();
     if watched.is_empty() {
-        return vec![nothing(&listed, parts.catalog.now().loaded_at.is_some())];
+        return vec![nothing(listed, parts.catalog.now().loaded_at.is_some())];
     }
     let mut findings: Vec<_> = watched.iter().filter_map(|view| one(view, source)).collect();
     let sick = findings.iter().filter(|finding| !finding.ok).count();
@@ -30,9 +39,8 @@ pub(super) fn findings(parts: &ControlParts, newest: Option<&BTreeMap<MonitorId,
         let list = format!("and {more} monitors more");
         findings.push(Finding::warning("monitors", list, "zmesctl monitors list"));
     }
-    findings.extend(newest.into_iter().filter_map(|newest| strange(&watched, newest)));
     if sick < watched.len() {
-        findings.insert(0, summary(watched.len() - sick, &listed));
+        findings.insert(0, summary(watched.len() - sick, listed));
     }
     findings
 }
@@ -116,13 +124,19 @@ fn summary(alive: usize, listed: &[Listed]) -> Finding {
 
 /// Finds memory that does not belong to the database: what `zmc` opened last must be what the table has last. An event
 /// that has just begun may be in one of them alone, so only what the table has ahead counts, and as a warning.
-fn strange(watched: &[&MonitorView], newest: &BTreeMap<MonitorId, EventId>) -> Option<Finding> {
-    let ahead = |view: &&&MonitorView| {
+pub(super) fn strange(parts: &ControlParts, newest: &BTreeMap<MonitorId, EventId>) -> Option<Finding> {
+    let listed = join(parts);
+    let watched: Vec<_> = listed.iter().filter(|listed| listed.watched).map(|listed| &listed.view).collect();
+    ahead(&watched, newest)
+}
+
+fn ahead(watched: &[&MonitorView], newest: &BTreeMap<MonitorId, EventId>) -> Option<Finding> {
+    let is_ahead = |view: &&&MonitorView| {
         view.healthy
             && view.source == "shm"
             && matches!((view.last_event_id, newest.get(&view.id)), (Some(seen), Some(&newest)) if newest < seen)
     };
-    let views: Vec<_> = watched.iter().filter(ahead).collect();
+    let views: Vec<_> = watched.iter().filter(is_ahead).collect();
     let first = views.first()?;
     let (seen, newest) = (first.last_event_id?, newest.get(&first.id)?);
     let others = if views.len() > 1 { format!(", and {} others", views.len() - 1) } else { String::new() };
@@ -191,9 +205,9 @@ mod tests {
     fn memory_that_is_ahead_of_the_database_is_strange() {
         let view = view("shm", true, None, Some(872));
         let newest = |id| BTreeMap::from([(MonitorId(3), EventId(id))]);
-        assert!(strange(&[&view], &newest(8)).is_some());
-        assert!(strange(&[&view], &newest(9)).is_none());
-        assert!(strange(&[&view], &newest(10)).is_none(), "it has just begun");
-        assert!(strange(&[&view], &BTreeMap::new()).is_none());
+        assert!(ahead(&[&view], &newest(8)).is_some());
+        assert!(ahead(&[&view], &newest(9)).is_none());
+        assert!(ahead(&[&view], &newest(10)).is_none(), "it has just begun");
+        assert!(ahead(&[&view], &BTreeMap::new()).is_none());
     }
 }

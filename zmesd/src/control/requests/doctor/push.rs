@@ -2,9 +2,10 @@
 
 use std::time::Duration;
 
-use tokio::time::timeout;
-use zmes_shared::views::Finding;
+use tokio::time::{Instant, timeout};
+use zmes_shared::views::{Finding, Perf};
 
+use super::measure::{Outcome, failures, number, took};
 use crate::config::{Config, PushMode};
 use crate::control::ControlParts;
 use crate::ports::{BreakerView, CheckStep, TransportCheck};
@@ -17,17 +18,36 @@ pub(super) struct Look {
     /// `None`: they did not answer in time.
     checks: Option<Vec<TransportCheck>>,
     limit: Duration,
+    took: Perf,
 }
 
 /// Goes to every provider as far as possible without sending anything.
 pub(super) async fn look(parts: &ControlParts, limit: Duration) -> Look {
+    let began = Instant::now();
     let checks = timeout(limit, parts.push.check(None)).await.ok();
-    Look { checks, limit }
+    Look { checks, limit, took: took("push", began) }
+}
+
+/// Says what the pushes themselves have met with, without asking a provider.
+pub(super) fn glance(parts: &ControlParts) -> Vec<Finding> {
+    parts.push.breakers().iter().filter_map(resting).collect()
 }
 
 impl Look {
     /// Says how all ways are; `waiting` phones want pushes.
-    pub(super) fn findings(&self, parts: &ControlParts, waiting: usize) -> Vec<Finding> {
+    pub(super) fn outcome(&self, parts: &ControlParts, waiting: usize) -> Outcome {
+        let findings = self.findings(parts, waiting);
+        let mut perf = vec![self.took.clone()];
+        if let Some(checks) = &self.checks {
+            let failed = checks.iter().filter(|check| !check.ok).count();
+            perf.push(number("push_ways", checks.len() as u64));
+            perf.push(failures("push_failed", failed as u64));
+        }
+        perf.push(number("push_queued", parts.push.counts().queued));
+        Outcome::new(findings, perf)
+    }
+
+    fn findings(&self, parts: &ControlParts, waiting: usize) -> Vec<Finding> {
         let config = parts.configuration.running();
         let Some(checks) = &self.checks else { return vec![self.late()] };
         if let Some(finding) = off(&config, checks, waiting) {

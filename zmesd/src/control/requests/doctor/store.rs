@@ -3,8 +3,10 @@
 use std::io;
 use std::path::Path;
 
+use tokio::time::Instant;
 use zmes_shared::views::Finding;
 
+use super::measure::{Outcome, bytes, took};
 use crate::control::ControlParts;
 use crate::state::{self, Room, StateError, StoreReport};
 
@@ -15,14 +17,29 @@ const LOW_PART: u64 = 10;
 const STEP: &str = "state";
 
 /// Reads the file whole, writes beside it, and looks at the room that is left.
-pub(super) async fn look(parts: &ControlParts) -> Vec<Finding> {
+pub(super) async fn look(parts: &ControlParts) -> Outcome {
+    let began = Instant::now();
     let directory = parts.configuration.running().state.directory.clone();
     let probe = directory.clone();
     let written = tokio::task::spawn_blocking(move || (state::try_write(&probe), state::room(&probe)));
     let (examined, written) = tokio::join!(parts.state.examine(), written);
     let trouble = parts.state_trouble.borrow().clone();
     let (written, room) = written.unwrap_or_else(|_| (Err(io::Error::other("the try was given up")), None));
-    judge(&directory, examined, written, room, trouble.as_deref())
+    let mut perf = vec![took("store", began)];
+    perf.extend(examined.as_ref().ok().map(|report| bytes("store_size", report.bytes)));
+    Outcome::new(judge(&directory, examined, written, room, trouble.as_deref()), perf)
+}
+
+/// Says why the writer cannot write, if so; nothing is read.
+pub(super) fn glance(parts: &ControlParts) -> Vec<Finding> {
+    let trouble = parts.state_trouble.borrow().clone();
+    let directory = &parts.configuration.running().state.directory;
+    trouble.iter().map(|trouble| unwritable(directory, trouble)).collect()
+}
+
+fn unwritable(directory: &Path, trouble: &str) -> Finding {
+    let detail = format!("the state file cannot be written: {trouble}");
+    Finding::error(STEP, detail, state::room_hint(directory))
 }
 
 fn is_low(room: &Room) -> bool {
@@ -43,7 +60,7 @@ fn judge(
         return vec![Finding::error(STEP, detail, state::write_hint(directory, &error))];
     }
     if let Some(trouble) = trouble {
-        return vec![Finding::error(STEP, format!("the state file cannot be written: {trouble}"), full)];
+        return vec![unwritable(directory, trouble)];
     }
     let report = match examined {
         Ok(report) => report,
