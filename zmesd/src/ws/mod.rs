@@ -11,6 +11,7 @@ mod bind;
 mod context;
 mod end;
 mod farewell;
+pub(crate) mod fuzzing;
 mod handshake;
 mod keepalive;
 mod listener;
