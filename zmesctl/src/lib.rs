@@ -13,6 +13,8 @@ pub mod context;
 pub mod environment;
 pub mod error;
 pub mod exit;
+#[doc(hidden)]
+pub mod fuzzing;
 mod import;
 pub mod render;
 mod usage;

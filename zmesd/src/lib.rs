@@ -13,6 +13,8 @@ pub mod control;
 pub mod demo;
 pub mod detect;
 pub mod domain;
+#[doc(hidden)]
+pub mod fuzzing;
 pub mod import;
 pub mod lifecycle;
 pub mod monitors;

@@ -5,6 +5,7 @@
 //! apart at all is an [`Unparsable`] file, of which nothing is taken.
 
 mod colon;
+pub(crate) mod fuzzing;
 mod json;
 #[cfg(test)]
 mod tests;

@@ -103,7 +103,7 @@ fn waste_time(given: &str) {
 }
 
 /// The formats of `Users.Password`.
-enum Scheme<'a> {
+pub(super) enum Scheme<'a> {
     /// `$2a$`, `$2b$`, `$2y$`: what ZoneMinder writes since 1.34.
     Bcrypt(&'a str),
     /// `-ZM-` and a bcrypt hash of the `*HEX` form: an old hash made stronger without knowing the password.
@@ -113,7 +113,7 @@ enum Scheme<'a> {
 }
 
 impl<'a> Scheme<'a> {
-    fn read(stored: &'a str) -> Result<Self, &'static str> {
+    pub(super) fn read(stored: &'a str) -> Result<Self, &'static str> {
         if let Some(rest) = stored.strip_prefix(OVERLAY) {
             return bcrypt_hash(rest).map(Self::Overlay);
         }
@@ -134,7 +134,7 @@ impl<'a> Scheme<'a> {
         })
     }
 
-    fn matches(&self, given: &str) -> bool {
+    pub(super) fn matches(&self, given: &str) -> bool {
         match self {
             Self::Bcrypt(hash) => bcrypt::verify(given, hash).unwrap_or(false),
             Self::Overlay(hash) => bcrypt::verify(mysql_text(given), hash).unwrap_or(false),

@@ -11,6 +11,7 @@ mod effective;
 mod environment;
 mod file;
 mod forms;
+pub(crate) mod fuzzing;
 mod problem;
 mod push;
 mod reader;

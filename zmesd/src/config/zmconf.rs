@@ -63,7 +63,7 @@ impl ZmConf {
     }
 
     /// Takes the content of one file.
-    fn add(&mut self, content: &[u8], file: &Path) {
+    pub(super) fn add(&mut self, content: &[u8], file: &Path) {
         for (line, text) in logical_lines(content) {
             let Some(equals) = text.iter().position(|byte| *byte == b'=') else {
                 self.ignored.push((file.to_owned(), line));
@@ -84,6 +84,11 @@ impl ZmConf {
     /// Returns the text of a value.
     pub(super) fn text(&self, name: &str) -> Option<&str> {
         self.value(name).map(|value| value.text.as_str())
+    }
+
+    /// Iterates over all values by name, empty ones too.
+    pub(super) fn values(&self) -> impl Iterator<Item = (&String, &ZmValue)> {
+        self.values.iter()
     }
 
     /// Iterates over the lines that are neither a comment nor `NAME = VALUE`. ZoneMinder warns of them too.

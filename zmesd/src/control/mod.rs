@@ -4,6 +4,7 @@
 //! must not know how alarms are found or delivered, and nothing that it waits for may wait for it.
 
 mod forced;
+pub(crate) mod fuzzing;
 mod level;
 mod listener;
 mod peer;

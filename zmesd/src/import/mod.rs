@@ -12,6 +12,7 @@ mod draft;
 mod entry;
 mod fates;
 mod format;
+pub(crate) mod fuzzing;
 mod ini;
 mod names;
 mod picture;

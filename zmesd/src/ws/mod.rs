@@ -12,6 +12,7 @@ mod bind;
 mod context;
 mod end;
 mod farewell;
+pub(crate) mod fuzzing;
 mod handshake;
 mod keepalive;
 mod listener;

@@ -3,7 +3,7 @@
 use std::net::{IpAddr, SocketAddr};
 
 use proxy_header::{ParseConfig, ProxyHeader};
-use tokio::io::AsyncReadExt;
+use tokio::io::{AsyncRead, AsyncReadExt};
 use tokio::net::TcpStream;
 
 use super::context::canonical;
@@ -35,10 +35,18 @@ pub(super) async fn read_header(tcp: &mut TcpStream) -> Result<Option<SocketAddr
     if tcp.peek(&mut first).await? == 0 {
         return Ok(None);
     }
+    header(tcp, first.first().copied()).await
+}
+
+/// Reads the header from a stream whose next byte is `first`.
+pub(super) async fn header<R>(reader: &mut R, first: Option<u8>) -> Result<Option<SocketAddr>, ProxyError>
+where
+    R: AsyncRead + Unpin,
+{
     // Neither TLS nor `GET` begins like these.
     let header = match first {
-        [b'P'] => read_line(tcp).await?,
-        [b'\r'] => read_binary(tcp).await?,
+        Some(b'P') => read_line(reader).await?,
+        Some(b'\r') => read_binary(reader).await?,
         _ => return Ok(None),
     };
     let (header, _) =
@@ -48,10 +56,10 @@ pub(super) async fn read_header(tcp: &mut TcpStream) -> Result<Option<SocketAddr
 }
 
 /// Byte by byte, because what follows the line belongs to TLS.
-async fn read_line(tcp: &mut TcpStream) -> Result<Vec<u8>, ProxyError> {
+async fn read_line<R: AsyncRead + Unpin>(reader: &mut R) -> Result<Vec<u8>, ProxyError> {
     let mut line = Vec::with_capacity(V1_LONGEST);
     while line.len() < V1_LONGEST {
-        let byte = tcp.read_u8().await?;
+        let byte = reader.read_u8().await?;
         line.push(byte);
         if byte == b'\n' {
             return Ok(line);
@@ -60,9 +68,9 @@ async fn read_line(tcp: &mut TcpStream) -> Result<Vec<u8>, ProxyError> {
     Err(ProxyError::Broken)
 }
 
-async fn read_binary(tcp: &mut TcpStream) -> Result<Vec<u8>, ProxyError> {
+async fn read_binary<R: AsyncRead + Unpin>(reader: &mut R) -> Result<Vec<u8>, ProxyError> {
     let mut fixed = [0; V2_FIXED];
-    tcp.read_exact(&mut fixed).await?;
+    reader.read_exact(&mut fixed).await?;
     let [.., high, low] = fixed;
     let rest = usize::from(u16::from_be_bytes([high, low]));
     if rest > V2_LONGEST {
@@ -71,7 +79,7 @@ async fn read_binary(tcp: &mut TcpStream) -> Result<Vec<u8>, ProxyError> {
     let mut header = fixed.to_vec();
     header.resize(V2_FIXED + rest, 0);
     let body = header.get_mut(V2_FIXED..).ok_or(ProxyError::Broken)?;
-    tcp.read_exact(body).await?;
+    reader.read_exact(body).await?;
     Ok(header)
 }
 

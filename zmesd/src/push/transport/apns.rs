@@ -131,7 +131,7 @@ fn reason(answer: &Answer) -> String {
 }
 
 /// Reads an answer: the status counts first, for Apple adds reasons as it likes.
-fn judge(answer: &Answer, token: &PushToken) -> PushError {
+pub(super) fn judge(answer: &Answer, token: &PushToken) -> PushError {
     let reason = reason(answer);
     let said = if reason.is_empty() { &answer.body } else { &reason };
     let detail = quote(&format!("{} {said}", answer.status.as_u16()), Some(token), &[]);

@@ -91,7 +91,7 @@ impl FcmProxy {
 }
 
 /// `SenderId mismatch`, and what newer libraries make of it.
-fn is_mismatch(said: &str) -> bool {
+pub(super) fn is_mismatch(said: &str) -> bool {
     ["senderid mismatch", "sender_id_mismatch", "mismatched-credential", "mismatchsenderid"]
         .iter()
         .any(|words| said.contains(words))

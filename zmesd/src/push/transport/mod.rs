@@ -14,6 +14,7 @@ mod fcm_oauth;
 mod fcm_proxy;
 mod files;
 mod findings;
+pub(crate) mod fuzzing;
 mod http;
 mod problem;
 mod proxy;

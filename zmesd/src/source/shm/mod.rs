@@ -4,6 +4,7 @@
 
 mod decode;
 mod file;
+pub(crate) mod fuzzing;
 pub mod layout;
 mod ownership;
 #[cfg(test)]

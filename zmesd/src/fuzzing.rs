@@ -1,0 +1,22 @@
+//! The door for the fuzzer (`fuzz/`, `tests/tests/fuzz_seeds.rs`): every reader of bytes from outside as a function of
+//! bytes, together with what must hold whatever they are. A broken promise is a panic.
+//!
+//! Not behind a feature: features are unified over a workspace build, so that the tested binary would be another than
+//! the shipped one. The linker leaves out what nobody calls.
+
+/// Feeds one input to a reader. Panics where a promise does not hold.
+pub type Target = fn(&[u8]);
+
+/// All targets, by the names of their directories of seeds.
+pub const TARGETS: &[(&str, Target)] = &[
+    ("app-frames", crate::ws::fuzzing::app_frames),
+    ("http-upgrade", crate::ws::fuzzing::http_upgrade),
+    ("proxy-header", crate::ws::fuzzing::proxy_header),
+    ("control-lines", crate::control::fuzzing::lines),
+    ("shared-memory", crate::source::shm::fuzzing::shared_memory),
+    ("old-configuration", crate::import::fuzzing::old_configuration),
+    ("zm-conf", crate::config::fuzzing::zm_conf),
+    ("zmesd-toml", crate::config::fuzzing::zmesd_toml),
+    ("provider-answers", crate::push::transport::fuzzing::provider_answers),
+    ("credentials", crate::auth::fuzzing::credentials),
+];

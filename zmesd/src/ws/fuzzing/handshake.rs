@@ -1,0 +1,134 @@
+//! The bytes before the first frame: PROXY header, then the HTTP request.
+
+use std::io;
+use std::net::SocketAddr;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use futures_util::{FutureExt, StreamExt};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio_tungstenite::WebSocketStream;
+use tokio_tungstenite::tungstenite::protocol::Role;
+
+use crate::protocol::Identity;
+use crate::ws::admission::Admission;
+use crate::ws::proxy;
+use crate::ws::settings::ServerSettings;
+use crate::ws::upgrade::{MAX_MESSAGE, UpgradeError, frame_limits, upgrade};
+
+/// Longest answer to a request that is no upgrade, in bytes.
+const LONGEST_ANSWER: usize = 1024;
+/// Longest PROXY header, in bytes: version 2 with as much behind the addresses as is read over.
+const LONGEST_HEADER: usize = 16 + 4096;
+
+/// A peer that has sent everything and hung up.
+struct Peer<'a> {
+    sent: &'a [u8],
+    answered: Vec<u8>,
+}
+
+impl AsyncRead for Peer<'_> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let (now, later) = self.sent.split_at(self.sent.len().min(buffer.remaining()));
+        buffer.put_slice(now);
+        self.sent = later;
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl AsyncWrite for Peer<'_> {
+    fn poll_write(mut self: Pin<&mut Self>, _: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        self.answered.extend_from_slice(bytes);
+        Poll::Ready(Ok(bytes.len()))
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+}
+
+/// A request, from a proxy that is trusted and from a stranger, and the frames behind it.
+pub(crate) fn http_upgrade(bytes: &[u8]) {
+    // The handshake takes nothing beyond the request, so that is where the peer pauses.
+    let end = bytes.windows(4).position(|window| window == b"\r\n\r\n").map_or(bytes.len(), |at| at + 4);
+    let (request, sent) = bytes.split_at(end);
+    let stranger = SocketAddr::from(([192, 0, 2, 7], 4711));
+    let client = handshake(request, stranger);
+    assert!(client.is_none_or(|client| client == stranger), "a stranger speaks for {client:?}");
+    if handshake(request, SocketAddr::from(([10, 0, 0, 1], 4711))).is_some() {
+        frames(sent);
+    }
+}
+
+/// Returns the address of a client that was let in.
+fn handshake(request: &[u8], from: SocketAddr) -> Option<SocketAddr> {
+    let settings = settings();
+    let mut seat = Arc::new(Admission::default()).seat(&settings).ok()?;
+    let mut peer = Peer { sent: request, answered: Vec::new() };
+    let outcome = upgrade(&mut peer, from, &settings, &mut seat).now_or_never();
+    assert!(outcome.is_some(), "the handshake waits for a peer that has hung up");
+    let outcome = outcome?.map(|(_, client)| client);
+    let said = String::from_utf8_lossy(&peer.answered);
+    assert!(said.len() <= LONGEST_ANSWER, "{said}");
+    let expected = match &outcome {
+        Ok(_) => "HTTP/1.1 101 ".to_owned(),
+        Err(UpgradeError::Refused(status)) => format!("HTTP/1.1 {}", status.as_str()),
+        Err(UpgradeError::NotWebSocket) => "HTTP/1.1 426 ".to_owned(),
+        Err(_) => String::new(),
+    };
+    assert!(said.starts_with(&expected), "{outcome:?} was answered with {said:?}");
+    outcome.ok()
+}
+
+/// Frames of a client after the handshake: messages keep the limit, and an end is an end.
+fn frames(sent: &[u8]) {
+    let peer = Peer { sent, answered: Vec::new() };
+    let limits = Some(frame_limits());
+    let Some(mut socket) = WebSocketStream::from_raw_socket(peer, Role::Server, limits).now_or_never() else {
+        return;
+    };
+    // Each message takes two bytes at least; after the last one comes an error or the end.
+    for _ in 0..=sent.len() {
+        let next = socket.next().now_or_never();
+        assert!(next.is_some(), "the socket waits for a peer that has hung up");
+        let Some(Some(Ok(message))) = next else { return };
+        assert!(message.len() <= MAX_MESSAGE, "a message of {} bytes", message.len());
+    }
+}
+
+/// What a proxy says before the first byte: read to its end, and not a byte further.
+pub(crate) fn proxy_header(bytes: &[u8]) {
+    let mut rest = bytes;
+    let Some(header) = proxy::header(&mut rest, bytes.first().copied()).now_or_never() else { return };
+    let taken = bytes.len() - rest.len();
+    let line = bytes.first() == Some(&b'P');
+    let binary = bytes.first() == Some(&b'\r');
+    assert!(line || binary || taken == 0, "what is no header was taken");
+    if let Ok(Some(client)) = header {
+        assert!(client.ip() == client.ip().to_canonical(), "{client} is not canonical");
+        assert!(!line || bytes.get(taken - 1) == Some(&b'\n'), "a line was read beyond its end");
+    }
+    assert!(taken <= LONGEST_HEADER, "{taken} bytes were taken");
+}
+
+fn settings() -> ServerSettings {
+    ServerSettings {
+        identity: Arc::new(Identity { version: "7.0.0".to_owned(), server: "zmesd/0.0.0".to_owned() }),
+        max_clients: 10,
+        max_clients_per_address: 10,
+        trusted_proxies: "10.0.0.0/8".parse().into_iter().collect(),
+        allowed_origins: vec!["https://zm.example.org".to_owned()],
+        push: true,
+        auth_timeout: Duration::from_secs(20),
+    }
+}

@@ -1,0 +1,7 @@
+//! What apps send, as targets of the fuzzer: see [`crate::fuzzing`].
+
+mod frames;
+mod handshake;
+
+pub(crate) use frames::app_frames;
+pub(crate) use handshake::{http_upgrade, proxy_header};
