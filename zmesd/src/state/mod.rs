@@ -4,6 +4,7 @@
 //! and their intervals), the push tokens, and what was decided and done for each of them. Nothing waits for it: notes are queued, committed in groups, and what is lost when
 //! the disk stands still is found again in ZoneMinder's Events table at the next start.
 
+mod commit;
 mod deliveries;
 mod file;
 mod handle;

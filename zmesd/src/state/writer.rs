@@ -3,18 +3,15 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use jiff::Timestamp;
-use sqlx::{Sqlite, SqlitePool, Transaction};
+use sqlx::SqlitePool;
 use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, MissedTickBehavior};
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, error, info};
-use zmes_shared::MonitorId;
 
-use super::handle::Device;
 use super::note::Note;
-use super::{deliveries, signed, tokens};
-use crate::domain::{Alarm, DeliveryId, MonitorFilter, Origin};
+use super::{commit, deliveries, tokens};
+use crate::domain::DeliveryId;
 use crate::ports::Clock;
 use crate::telemetry::Counters;
 
@@ -31,9 +28,6 @@ const TURN: Duration = Duration::from_secs(5);
 const STANDSTILL: Duration = Duration::from_mins(1);
 /// The same while it drops what is old.
 const PRUNING: Duration = Duration::from_mins(10);
-
-/// Why what still waits for a revoked token is not sent.
-const REVOKED: &str = "revoked";
 
 /// The writer's task.
 ///
@@ -140,7 +134,7 @@ impl StateWriter {
     /// Writes a group in one transaction and empties it; on failure says so and keeps it.
     async fn write(&self, group: &mut Vec<Note>) -> bool {
         let began = Instant::now();
-        match self.commit(group).await {
+        match commit::group(&self.pool, group, self.clock.now().as_millisecond()).await {
             Ok(()) => {
                 debug!(notes = group.len(), took = ?began.elapsed(), "state written");
                 self.settle(group);
@@ -163,7 +157,9 @@ impl StateWriter {
     /// Writes note by note, and drops what cannot be written: one of them must not keep back all others for ever.
     async fn write_singly(&self, group: &mut Vec<Note>) -> bool {
         while let Some(note) = group.first() {
-            match self.commit(std::slice::from_ref(note)).await {
+            match commit::group(&self.pool, std::slice::from_ref(note), self.clock.now().as_millisecond())
+                .await
+            {
                 Ok(()) => {}
                 Err(problem) if is_of_one_note(&problem) => {
                     error!(error = problem.to_string(), "the state file does not take this: it is not kept");
@@ -186,50 +182,6 @@ impl StateWriter {
             committed.attempts += attempts;
             committed.last = committed.last.max(last.unwrap_or_default());
         });
-    }
-
-    async fn commit(&self, group: &[Note]) -> Result<(), sqlx::Error> {
-        if group.iter().all(|note| matches!(note, Note::Barrier(_))) {
-            return Ok(());
-        }
-        let now = self.clock.now().as_millisecond();
-        let mut transaction = self.pool.begin_with("BEGIN IMMEDIATE").await?;
-        for note in group {
-            match note {
-                Note::Announced(alarm, decisions) => {
-                    record(&mut transaction, alarm).await?;
-                    deliveries::decide(&mut transaction, alarm, decisions).await?;
-                }
-                Note::Tested(alarm, decisions) => {
-                    deliveries::decide(&mut transaction, alarm, decisions).await?;
-                }
-                Note::Token(token) => tokens::keep(&mut transaction, token).await?,
-                Note::Tokens(many) => {
-                    for token in many {
-                        tokens::keep(&mut transaction, token).await?;
-                        if token.revoked.is_some() {
-                            deliveries::withdraw(&mut transaction, token.id, REVOKED).await?;
-                        }
-                    }
-                }
-                Note::TokenSent(told, monitor, at) => {
-                    tokens::keep_sent(&mut transaction, told, *monitor, *at).await?;
-                }
-                Note::TokenUntold(untold) => tokens::forget_sent(&mut transaction, untold).await?,
-                Note::Attempt(attempt) => deliveries::attempted(&mut transaction, attempt).await?,
-                Note::Withdrawn(token, reason) => {
-                    deliveries::withdraw(&mut transaction, *token, reason).await?;
-                }
-                Note::Barrier(_) => {}
-                Note::Filter(device, filter) => keep_filter(&mut transaction, device, filter, now).await?,
-                Note::Sent(devices, monitor, at) => {
-                    for device in devices {
-                        keep_sent(&mut transaction, device, *monitor, *at).await?;
-                    }
-                }
-            }
-        }
-        transaction.commit().await
     }
 
     async fn prune(&self) {
@@ -275,69 +227,4 @@ fn settled(note: Note) -> Option<DeliveryId> {
         | Note::Attempt(_)
         | Note::Withdrawn(..) => None,
     }
-}
-
-/// Writes the alarm and moves its monitor's cursor.
-///
-/// A late alarm never moves the cursor back; one that was polled sets it even to a lower id, because then
-/// ZoneMinder's database was restored from a backup and counts again from there.
-async fn record(transaction: &mut Transaction<'_, Sqlite>, alarm: &Alarm) -> Result<(), sqlx::Error> {
-    let event = alarm.event.map(signed);
-    sqlx::query(
-        "INSERT INTO alarms (at, event_id, monitor_id, monitor_name, cause, late) VALUES (?, ?, ?, ?, ?, ?)",
-    )
-    .bind(alarm.at.as_millisecond())
-    .bind(event)
-    .bind(alarm.monitor.0)
-    .bind(&*alarm.monitor_name)
-    .bind(&*alarm.cause)
-    .bind(alarm.late())
-    .execute(&mut **transaction)
-    .await?;
-    let Some(event) = event else { return Ok(()) };
-    sqlx::query(
-        "INSERT INTO cursors (monitor_id, event_id, at) VALUES (?1, ?2, ?3) ON CONFLICT (monitor_id) \
-         DO UPDATE SET event_id = ?2, at = ?3 WHERE ?4 OR ?2 > event_id",
-    )
-    .bind(alarm.monitor.0)
-    .bind(event)
-    .bind(alarm.at.as_millisecond())
-    .bind(alarm.origin == Origin::Poll)
-    .execute(&mut **transaction)
-    .await?;
-    Ok(())
-}
-
-async fn keep_filter(
-    transaction: &mut Transaction<'_, Sqlite>,
-    device: &Device,
-    filter: &MonitorFilter,
-    now: i64,
-) -> Result<(), sqlx::Error> {
-    let (monlist, intlist) = filter.lists();
-    sqlx::query("REPLACE INTO device_filters (user_name, app, monlist, intlist, at) VALUES (?, ?, ?, ?, ?)")
-        .bind(&device.user)
-        .bind(&device.app)
-        .bind(monlist)
-        .bind(intlist)
-        .bind(now)
-        .execute(&mut **transaction)
-        .await?;
-    Ok(())
-}
-
-async fn keep_sent(
-    transaction: &mut Transaction<'_, Sqlite>,
-    device: &Device,
-    monitor: MonitorId,
-    at: Timestamp,
-) -> Result<(), sqlx::Error> {
-    sqlx::query("REPLACE INTO device_sent (user_name, app, monitor_id, at) VALUES (?, ?, ?, ?)")
-        .bind(&device.user)
-        .bind(&device.app)
-        .bind(monitor.0)
-        .bind(at.as_millisecond())
-        .execute(&mut **transaction)
-        .await?;
-    Ok(())
 }
