@@ -12,6 +12,8 @@ use zmes_tests::{Endpoint, HalfOpen, World, wait_until};
 const CLIENTS: usize = 200;
 /// Alarms on record, each a frame of some 500 bytes: half a megabyte a replay.
 const RECORDED: usize = 1000;
+/// How often each asks, beside the once in its `auth`: more than a socket's buffer takes where it has no bound.
+const REPLAYS: usize = 15;
 /// What each of them may cost of the daemon's memory, in KiB: its session, and a page of the replay.
 const DAEMON_KIB: u64 = 96;
 /// The same of the kernel's: what is not yet sent, in bytes; the last piece may go beyond the bound.
@@ -56,6 +58,8 @@ async fn ask_and_never_read(endpoint: &Endpoint) -> Result<HalfOpen> {
     let mut client = HalfOpen::upgraded_narrow(endpoint).await?;
     let auth = br#"{"event":"auth","data":{"user":"admin","password":"adminpass","since":"1"}}"#;
     client.write(&HalfOpen::text_frame(auth)).await?;
+    let again = HalfOpen::text_frame(br#"{"event":"control","data":{"type":"replay","since":"1"}}"#);
+    client.write(&again.repeat(REPLAYS)).await?;
     Ok(client)
 }
 
@@ -72,9 +76,12 @@ async fn replays_that_nobody_reads_are_bounded_and_others_get_theirs() -> Result
     for _ in 0..CLIENTS {
         clients.push(ask_and_never_read(&endpoint).await?);
     }
+    let (mut last, mut looks) = (0, 0);
     let kept = wait_until("every one of them is stuck", async || {
         let (bytes, sockets) = unsent(endpoint.address.port())?;
-        Ok((sockets >= CLIENTS).then_some(bytes))
+        looks = if bytes == last { looks + 1 } else { 0 };
+        last = bytes;
+        Ok((sockets >= CLIENTS && looks > 20).then_some(bytes))
     })
     .await?;
     let grown = resident(pid)?.saturating_sub(before);
