@@ -3,11 +3,12 @@
 use std::time::Duration;
 
 use jiff::Timestamp;
-use reqwest::StatusCode;
 use reqwest::header::{HeaderMap, HeaderValue, RETRY_AFTER};
+use reqwest::{StatusCode, Version};
 
 use super::answer::Answer;
-use super::{apns, dead_words, fcm_error, fcm_proxy};
+use super::words::refusal;
+use super::{apns, fcm_error};
 use crate::domain::PushToken;
 use crate::ports::PushError;
 
@@ -30,10 +31,12 @@ pub(crate) fn provider_answers(bytes: &[u8]) {
     assert!(answer.retry_after().is_none_or(|wait| wait <= LONGEST_WAIT), "{:?}", answer.retry_after());
     if !answer.status.is_success() {
         check(&answer, &fcm_error::judge(&answer, &token, SECRET).into_error());
-        check(&answer, &apns::judge(&answer, &token));
+        let said = answer.said(Some(&token), &[SECRET]);
+        check(&answer, &refusal(&answer, said));
     }
-    fcm_proxy::is_mismatch(&answer.body);
-    dead_words(&answer);
+    if let Err(error) = apns::judge(&answer, &token) {
+        check(&answer, &error);
+    }
 }
 
 fn answer(status: u16, wait: &[u8], body: String) -> Option<Answer> {
@@ -42,7 +45,7 @@ fn answer(status: u16, wait: &[u8], body: String) -> Option<Answer> {
         headers.insert(RETRY_AFTER, wait);
     }
     let status = StatusCode::from_u16(100 + status % 500).ok()?;
-    Some(Answer { status, headers, body, http2: true, at: Timestamp::UNIX_EPOCH })
+    Some(Answer { status, headers, body, whole: true, version: Version::HTTP_2, at: Timestamp::UNIX_EPOCH })
 }
 
 fn check(answer: &Answer, error: &PushError) {
