@@ -101,6 +101,7 @@ pub const COMMAND_LINES: [CommandLine; 53] = {
         line("check store", Observer, Answer),
         line("check all", Observer, Answer),
         line("latency", Observer, Answer),
+        line("log level", Observer, Answer),
         line("log level info --for 1m", Admin, Answer),
         line("reload", Admin, Answer),
         line("config check CONFIG", Anybody, Answer),

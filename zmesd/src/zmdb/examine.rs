@@ -9,7 +9,8 @@ use zmes_shared::{EventId, MonitorId};
 use super::cells::{Cells, readable};
 use super::explain::Fault;
 use super::schema::Schema;
-use super::settings;
+use super::{monitors, settings};
+use crate::config::ServerIdentity;
 use crate::ports::DatabaseReport;
 
 /// Whole seconds, whatever zone the server is in.
@@ -28,6 +29,7 @@ const NEEDED: [(&str, &[&str]); 4] = [
 pub(super) async fn examine(
     connection: &mut MySqlConnection,
     schema: &Schema,
+    server: Option<&ServerIdentity>,
 ) -> Result<DatabaseReport, Fault> {
     for (table, columns) in NEEDED {
         schema.require(table, columns)?;
@@ -43,6 +45,7 @@ pub(super) async fn examine(
         server: cells.shown("Server")?.unwrap_or_default(),
         clock: clock.and_then(|seconds| Timestamp::from_second(seconds).ok()),
         newest: newest.into_iter().collect::<BTreeMap<_, _>>(),
+        servers: monitors::shares(&mut *connection, schema, server).await?,
         zoneminder: settings::load(connection, schema).await?.version,
     })
 }

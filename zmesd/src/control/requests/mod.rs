@@ -25,6 +25,7 @@ use serde_json::Value;
 use zmes_shared::MonitorId;
 use zmes_shared::control::{ControlError, ErrorCode, Request};
 
+pub use self::doctor::{Outside, Seen, look_from_outside};
 pub(super) use self::doctor::{Board, keep};
 use self::tokens::change::Meant;
 use super::Context;

@@ -56,7 +56,7 @@ async fn check_push_is_one_line() {
     assert_eq!(push().await["ok"], true);
     assert!(detail().await.starts_with("no way to phones is configured, and no phone waits for pushes; "));
     *world.outside.checks.lock().unwrap() = vec![check("proxy", true)];
-    assert!(detail().await.starts_with("push.example.org:443 answers (tcp); "), "{}", detail().await);
+    assert!(detail().await.starts_with("push.example.org:443 answers (dns, tcp); "), "{}", detail().await);
     *world.outside.checks.lock().unwrap() = vec![check("proxy", true), check("apns", false)];
     let failed = push().await;
     assert_eq!(failed["ok"], false);

@@ -214,6 +214,8 @@ pub(super) fn report(id: u32, name: &str, state: MonitorState) -> MonitorView {
         layout: Some(872),
         healthy: true,
         reason: None,
+        trouble: None,
+        hint: None,
     }
 }
 
@@ -432,7 +434,7 @@ impl World {
 fn user_named(name: &str) -> Arc<User> {
     Arc::new(User {
         name: name.to_owned(),
-        password: "hash".to_owned().into(),
+        password: "$2y$10$hash".to_owned().into(),
         enabled: true,
         api_enabled: true,
         may_see_events: true,

@@ -41,9 +41,16 @@ impl Board {
         });
     }
 
-    /// Takes over what a glance has found that sees all of its part.
+    /// Takes over what a glance has found that sees all of its part. Where it finds the same as before, the words of a
+    /// whole look stay: they know more of the cause.
     pub(super) fn replace(&self, part: Part, findings: Vec<Finding>) {
-        self.change(|parts| drop(parts.insert(part, findings)));
+        let kind = |finding: &Finding| (finding.step.clone(), finding.severity);
+        self.change(|parts| {
+            let known = parts.entry(part).or_default();
+            if !known.iter().map(kind).eq(findings.iter().map(kind)) {
+                *known = findings;
+            }
+        });
     }
 
     /// Returns the parts about which something was found.

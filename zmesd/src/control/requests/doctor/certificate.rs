@@ -113,6 +113,23 @@ mod tests {
     }
 
     #[test]
+    fn who_names_a_time_means_that_time() {
+        let mut certificate = certificate(vec![CertificateProblem {
+            expires_soon: true,
+            ..problem(false, "the certificate expires on 2030-01-01T00:00:00Z, in 13 days")
+        }]);
+        certificate.objections.clear();
+        let severity = |days: i64, within: Option<u64>| {
+            let within = within.map(|days| Duration::from_hours(days * 24));
+            judge(&certificate, days * DAY, within).iter().map(|finding| finding.severity).max().unwrap()
+        };
+        assert_eq!(severity(13, None), Severity::Warning, "less than a third of its life");
+        assert_eq!(severity(13, Some(2)), Severity::Ok);
+        assert_eq!(severity(13, Some(14)), Severity::Warning);
+        assert_eq!(severity(15, Some(14)), Severity::Ok);
+    }
+
+    #[test]
     fn a_file_that_is_worse_than_what_is_served_is_told() {
         let served = certificate(vec![problem(false, "is a CA")]);
         let warning = |message: &str, grave| crate::config::Problem {

@@ -4,6 +4,7 @@
 //! [`Board`], from which `status` and the metrics tell it.
 
 mod board;
+mod capturing;
 mod certificate;
 mod clock;
 mod configuration;
@@ -13,6 +14,7 @@ mod handshake;
 mod keeper;
 mod measure;
 mod monitors;
+mod outside;
 mod part;
 mod phone;
 mod push;
@@ -28,6 +30,7 @@ use zmes_shared::views::{Doctor, Finding};
 
 pub(in crate::control) use board::Board;
 pub(in crate::control) use keeper::{glance, keep};
+pub use outside::{Outside, Seen, look as look_from_outside};
 pub(super) use measure::Outcome;
 pub(super) use part::Part;
 pub(super) use survey::Survey;

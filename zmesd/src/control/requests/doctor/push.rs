@@ -10,7 +10,7 @@ use crate::config::{Config, PushMode};
 use crate::control::ControlParts;
 use crate::ports::{BreakerView, CheckStep, TransportCheck};
 
-const STEP: &str = "push";
+pub(super) const STEP: &str = "push";
 
 /// How far each transport comes.
 #[derive(Debug)]
@@ -107,7 +107,7 @@ fn shadow(config: &Config) -> Option<Finding> {
     (config.push.mode == PushMode::Shadow).then(|| Finding::error(STEP, detail, hint))
 }
 
-fn way(check: &TransportCheck) -> Finding {
+pub(super) fn way(check: &TransportCheck) -> Finding {
     let TransportCheck { transport, target, steps, .. } = check;
     let step = format!("push {transport}");
     if let Some(failed) = steps.iter().find(|step| !step.ok) {

@@ -10,6 +10,7 @@ use tokio::time::timeout;
 use zmes_shared::control::ControlError;
 use zmes_shared::views::{Finding, Severity};
 
+use super::capturing::Capturing;
 use super::measure::Outcome;
 use super::part::Part;
 use super::scene::Scene;
@@ -65,6 +66,7 @@ struct Looks<'a> {
     port: Option<Vec<Finding>>,
     store: Option<Outcome>,
     push: Option<push::Look>,
+    capturing: Capturing,
     scene: Option<Result<Scene<'a>, ControlError>>,
 }
 
@@ -82,7 +84,8 @@ impl<'a> Looks<'a> {
         );
         // Rights are those that the database had a moment ago.
         let scene = when(any(&[Part::Push, Part::Tokens]), Scene::load(parts)).await;
-        Self { daemon, configuration, database, port, store, push, scene }
+        let capturing = when(any(&[Part::Monitors]), Capturing::look(parts)).await.unwrap_or_default();
+        Self { daemon, configuration, database, port, store, push, capturing, scene }
     }
 
     fn outcome(&self, parts: &ControlParts, part: Part, within: Option<Duration>) -> Outcome {
@@ -100,7 +103,7 @@ impl<'a> Looks<'a> {
                 Some(look) => look.outcome(parts, examined),
                 None => Outcome::default(),
             },
-            Part::Monitors => monitors::look(parts, report),
+            Part::Monitors => monitors::look(parts, report, &self.capturing),
             Part::Port => self.port.clone().unwrap_or_default().into(),
             Part::Certificate => certificate::look(parts, examined, within),
             Part::Clock => clock::findings(parts, report.and_then(|report| report.clock)).into(),
