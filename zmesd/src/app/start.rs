@@ -206,8 +206,13 @@ impl Conductor {
         };
         let (reloader, configuration) = Reloader::new(config, file, hot, channels.hangups.1);
         self.front.spawn("reloader", reloader.run(soft.clone()));
-        let push: Arc<dyn PushSide> =
-            Arc::new(PushView::new(transports, push_status, common.latencies, channels.push_rules.1.clone()));
+        let push: Arc<dyn PushSide> = Arc::new(PushView::new(
+            transports,
+            push_status,
+            common.latencies,
+            channels.push_rules.1.clone(),
+            clock(),
+        ));
         let certificate: Arc<dyn CertificateInfo> = Arc::new(InUse { store: certificates, clock: clock() });
         let observed = http::Parts {
             counters: Arc::clone(&common.counters),

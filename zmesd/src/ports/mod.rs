@@ -10,6 +10,8 @@ mod database;
 mod events;
 mod login;
 mod push;
+mod push_fault;
+mod push_health;
 mod push_side;
 mod trigger;
 mod zoneminder;
@@ -25,6 +27,8 @@ pub use push::{
     CheckStep, Delivered, Push, PushBatch, PushDelivery, PushEnding, PushError, PushOrder, PushReceipt,
     PushTransport, PushedAlarm,
 };
+pub use push_fault::{Fault, FaultKind, Mender};
+pub use push_health::{Refusals, TransportFailure, TransportHealth};
 pub use push_side::{BreakerView, PushCounts, PushSide, StageLatency, TransportCheck};
 pub use trigger::{AlarmTrigger, TriggerCommand, TriggerError, TriggerVia};
 pub use zoneminder::{DbError, DbHealth, MonitorStore, Zoneminder};

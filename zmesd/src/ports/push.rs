@@ -8,6 +8,7 @@ use jiff::Timestamp;
 use tokio::sync::mpsc;
 use zmes_shared::{EventId, MonitorId};
 
+use super::push_fault::{Fault, FaultKind};
 use crate::domain::{Alarm, App, DeliveryId, Platform, PushToken, Token, TokenId};
 
 /// One message for one phone, ready to be put into a provider's words.
@@ -71,9 +72,6 @@ pub enum PushError {
     /// This message is not to the provider's liking, and would not be the next time either.
     #[error("the message was refused: {0}")]
     Message(String),
-    /// The provider does not accept us: key, certificate, quota of the account. Nothing is wrong with the token.
-    #[error("we were refused: {0}")]
-    Credentials(String),
     /// This phone cannot be told now; that says nothing of the transport.
     #[error("{detail}")]
     Phone {
@@ -82,16 +80,10 @@ pub enum PushError {
         /// Not before so long, says the provider.
         retry_after: Option<Duration>,
     },
-    /// It may work later: not reachable, no answer in time, 429, 5xx, TLS.
-    #[error("{detail}")]
-    Temporary {
-        /// What happened.
-        detail: String,
-        /// Not before so long, says the provider.
-        retry_after: Option<Duration>,
-        /// The provider did not answer at all (as opposed to: answered with an error).
-        unreachable: bool,
-    },
+    /// The transport fails: its provider cannot be reached, does not answer as it should, or does not accept us.
+    /// Nothing is wrong with the token and the message, and it may work later.
+    #[error("{0}")]
+    Transport(Fault),
 }
 
 /// One step of a check, timed.
@@ -105,6 +97,8 @@ pub struct CheckStep {
     pub took: Duration,
     /// What was found: an address, the certificate's chain and days left, a status line.
     pub detail: String,
+    /// Where it failed: what kind of fault that is.
+    pub fault: Option<FaultKind>,
 }
 
 /// A way to phones.

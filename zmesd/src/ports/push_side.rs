@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 use zmes_shared::views::PushModeState;
 
-use super::CheckStep;
+use super::{CheckStep, TransportHealth};
 use crate::domain::Token;
 
 /// How far one transport comes without sending anything.
@@ -77,6 +77,9 @@ pub trait PushSide: Send + Sync + std::fmt::Debug {
 
     /// Returns what became of pushes since the start.
     fn counts(&self) -> PushCounts;
+
+    /// Returns how each transport does, by what came of pushes.
+    fn health(&self) -> Vec<TransportHealth>;
 
     /// Returns the transports and how they are.
     fn breakers(&self) -> Vec<BreakerView>;

@@ -24,7 +24,7 @@ impl Dispatcher {
                 Ok(shipment) => {
                     if let Some(gate) = self.gates.get_mut(gate) {
                         gate.sending(now);
-                        self.parts.status.update(gate.name(), |status| status.in_flight += 1);
+                        self.parts.status.went_out(gate.name());
                     }
                     let (retry_for, wall) = (self.parts.config.retry_for, self.parts.clock.now());
                     self.sending.spawn(shipment.send(retry_for, wall));

@@ -28,4 +28,4 @@ pub mod transport;
 
 pub use dispatcher::{Dispatcher, DispatcherParts};
 pub use side::PushView;
-pub use status::{GateStatus, PushStatus};
+pub use status::PushStatus;

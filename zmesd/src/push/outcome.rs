@@ -61,9 +61,7 @@ impl Dispatcher {
         let (id, now) = (shipment.token, Instant::now());
         if let Some(gate) = self.gates.get_mut(shipment.gate) {
             gate.came_out();
-            self.parts
-                .status
-                .update(gate.name(), |status| status.in_flight = status.in_flight.saturating_sub(1));
+            self.parts.status.came_out(gate.name());
         }
         for answer in answers.iter().filter(|answer| answer.asked) {
             self.judge(answer, now);
@@ -117,11 +115,12 @@ impl Dispatcher {
                 }
                 None
             }
-            Err(PushError::Temporary { retry_after, .. } | PushError::Phone { retry_after, .. }) => {
+            // The transport rests by itself: this phone's newer alarms must not wait for longer than that.
+            Err(PushError::Transport(_)) => self.retry(jobs, answer, None),
+            Err(PushError::Phone { retry_after, .. }) => {
                 let retry_after = *retry_after;
                 self.retry(jobs, answer, retry_after)
             }
-            Err(PushError::Credentials(_)) => self.retry(jobs, answer, None),
             Err(error @ (PushError::Dead(_) | PushError::WrongApp(_) | PushError::Message(_))) => {
                 info!(token = %token.token, %transport, %error, "push given up");
                 for job in jobs {
@@ -172,9 +171,9 @@ impl Dispatcher {
     fn judge(&mut self, answer: &Answer, now: Instant) {
         self.parts.counters.timings.record_push(Transport::of(&answer.transport), answer.took);
         let Some(gate) = self.gates.iter_mut().find(|gate| gate.name() == &*answer.transport) else { return };
-        let retry_after = match &answer.result {
-            Err(PushError::Temporary { retry_after, .. }) => *retry_after,
-            Err(PushError::Credentials(_)) => None,
+        let (status, at) = (&self.parts.status, self.parts.clock.now());
+        let fault = match &answer.result {
+            Err(PushError::Transport(fault)) => fault,
             Ok(_)
             | Err(
                 PushError::Dead(_) | PushError::WrongApp(_) | PushError::Message(_) | PushError::Phone { .. },
@@ -182,22 +181,21 @@ impl Dispatcher {
                 if gate.breaker.answered() {
                     info!(transport = gate.name(), "the transport works again");
                 }
-                self.parts
-                    .status
-                    .update(gate.name(), |status| (status.rests_until, status.last_error) = (None, None));
+                match &answer.result {
+                    Ok(_) => status.accepted(gate.name(), at),
+                    Err(PushError::Message(detail)) => status.refused(gate.name(), at, detail),
+                    Err(_) => status.answered(gate.name()),
+                }
                 return;
             }
         };
-        let error = answer.result.as_ref().err().map(ToString::to_string);
-        let rest = gate.breaker.failed(now, retry_after, fastrand::f64());
+        let rest = gate.breaker.failed(now, fault.retry_after, fastrand::f64());
         if let Some(rest) = rest {
-            warn!(transport = gate.name(), error, rest = ?rest, "the transport fails: it rests, pushes wait");
+            let (error, kind) = (fault.to_string(), fault.kind.as_str());
+            warn!(transport = gate.name(), error, kind, rest = ?rest, "transport failed; pushes wait");
         }
-        let until = rest.and_then(|rest| self.parts.clock.now().checked_add(rest).ok());
-        self.parts.status.update(gate.name(), |status| {
-            status.last_error = error;
-            status.rests_until = until.or(status.rests_until);
-        });
+        let until = rest.and_then(|rest| at.checked_add(rest).ok());
+        status.broke(gate.name(), at, fault, until);
     }
 
     fn note(&mut self, job: &Job, transport: Arc<str>, took: Duration, outcome: Outcome) {

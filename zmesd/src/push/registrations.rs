@@ -66,7 +66,7 @@ async fn register(transport: Arc<dyn PushTransport>, token: Arc<Token>) {
                 return;
             }
             Ok(()) => return,
-            Err(error @ PushError::Temporary { .. }) if attempt < ATTEMPTS => {
+            Err(error @ PushError::Transport(_)) if attempt < ATTEMPTS => {
                 debug!(token = %token.token, %error, "the provider is told of the token again");
                 tokio::time::sleep(retry::wait(attempt, None, fastrand::f64())).await;
             }

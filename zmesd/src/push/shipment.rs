@@ -8,7 +8,7 @@ use tokio::time::{Instant, timeout};
 
 use super::lanes::Job;
 use crate::domain::{Origin, TokenId};
-use crate::ports::{Delivered, Push, PushError, PushTransport, PushedAlarm};
+use crate::ports::{Delivered, Fault, FaultKind, Push, PushError, PushTransport, PushedAlarm};
 
 /// Transports have deadlines of their own; this one is for a transport that forgets its.
 const DEADLINE: Duration = Duration::from_secs(20);
@@ -88,14 +88,13 @@ impl Shipment {
             let name: Arc<str> = transport.name().into();
             if *rests {
                 let detail = "it rests, because it has failed before".to_owned();
-                let result = Err(PushError::Temporary { detail, retry_after: None, unreachable: false });
+                let result = Err(PushError::Transport(Fault::unanswered(FaultKind::Resting, detail)));
                 answers.push(Answer { transport: name, result, took: Duration::ZERO, asked: false });
                 break;
             }
             let began = Instant::now();
             let result = timeout(DEADLINE, transport.send(&push)).await.unwrap_or_else(|_| {
-                let detail = "no answer in time".to_owned();
-                Err(PushError::Temporary { detail, retry_after: None, unreachable: true })
+                Err(PushError::Transport(Fault::unanswered(FaultKind::Timeout, "no answer in time")))
             });
             let elsewhere = matches!(result, Err(PushError::WrongApp(_)));
             answers.push(Answer { transport: name, result, took: began.elapsed(), asked: true });

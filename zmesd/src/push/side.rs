@@ -13,7 +13,8 @@ use super::status::PushStatus;
 use super::transport::Transports;
 use crate::domain::Token;
 use crate::ports::{
-    BreakerView, CheckStep, PushCounts, PushSide, PushTransport, StageLatency, TransportCheck,
+    BreakerView, CheckStep, Clock, FaultKind, PushCounts, PushSide, PushTransport, StageLatency,
+    TransportCheck, TransportHealth,
 };
 use crate::route::PushRules;
 use crate::telemetry::Latencies;
@@ -28,6 +29,7 @@ pub struct PushView {
     status: Arc<PushStatus>,
     latencies: Arc<Latencies>,
     rules: watch::Receiver<PushRules>,
+    clock: Arc<dyn Clock>,
 }
 
 impl PushView {
@@ -37,8 +39,9 @@ impl PushView {
         status: Arc<PushStatus>,
         latencies: Arc<Latencies>,
         rules: watch::Receiver<PushRules>,
+        clock: Arc<dyn Clock>,
     ) -> Self {
-        Self { transports, status, latencies, rules }
+        Self { transports, status, latencies, rules, clock }
     }
 }
 
@@ -76,19 +79,27 @@ impl PushSide for PushView {
         }
     }
 
-    fn breakers(&self) -> Vec<BreakerView> {
-        let mut gates = self.status.gates();
-        let view = |transport: &Arc<dyn PushTransport>| {
-            let gate = gates.remove(transport.name()).unwrap_or_default();
-            BreakerView {
-                transport: transport.name().to_owned(),
-                open: gate.rests_until.is_some(),
-                retry_at: gate.rests_until,
-                last_error: gate.last_error,
-                in_flight: gate.in_flight as u64,
-            }
+    fn health(&self) -> Vec<TransportHealth> {
+        let mut known = self.status.health();
+        let health = |transport: &Arc<dyn PushTransport>| TransportHealth {
+            transport: transport.name().to_owned(),
+            target: transport.target(),
+            ..known.remove(transport.name()).unwrap_or_default()
         };
-        self.transports.all().map(view).collect()
+        self.transports.all().map(health).collect()
+    }
+
+    fn breakers(&self) -> Vec<BreakerView> {
+        let now = self.clock.now();
+        let view = |health: TransportHealth| BreakerView {
+            open: health.held_back(),
+            // Where the rest is over, the next push is the probe: nothing to wait for.
+            retry_at: health.rest(now).and(health.rests_until),
+            last_error: health.failure.map(|failure| failure.fault.to_string()),
+            transport: health.transport,
+            in_flight: health.in_flight,
+        };
+        self.health().into_iter().map(view).collect()
     }
 
     fn ways(&self, token: &Token) -> Vec<String> {
@@ -104,7 +115,7 @@ impl PushSide for PushView {
 async fn check(transport: &dyn PushTransport) -> TransportCheck {
     let steps = timeout(DEADLINE, transport.check()).await.unwrap_or_else(|_| {
         let detail = "no result in time".to_owned();
-        vec![CheckStep { name: "http", ok: false, took: DEADLINE, detail }]
+        vec![CheckStep { name: "http", ok: false, took: DEADLINE, detail, fault: Some(FaultKind::Timeout) }]
     });
     TransportCheck {
         transport: transport.name().to_owned(),

@@ -1,4 +1,4 @@
-//! What others see of the push side: how it is, and checks of its transports.
+//! What others see of the push side: counters, and how each transport does by what came of its pushes.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
@@ -6,24 +6,15 @@ use std::sync::{Mutex, PoisonError};
 
 use jiff::Timestamp;
 
+use crate::ports::{Fault, Refusals, TransportFailure, TransportHealth};
+
 /// Counters and gauges of the push side since the start, shared by reference.
 #[derive(Debug, Default)]
 pub struct PushStatus {
     outstanding: AtomicI64,
     delivered: AtomicU64,
     failed: AtomicU64,
-    gates: Mutex<BTreeMap<String, GateStatus>>,
-}
-
-/// How one transport is.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct GateStatus {
-    /// Pushes under way.
-    pub in_flight: usize,
-    /// It rests until then, because it failed too often in a row.
-    pub rests_until: Option<Timestamp>,
-    /// Its last failure.
-    pub last_error: Option<String>,
+    transports: Mutex<BTreeMap<String, TransportHealth>>,
 }
 
 impl PushStatus {
@@ -42,9 +33,9 @@ impl PushStatus {
         self.failed.load(Ordering::Relaxed)
     }
 
-    /// Returns the transports by name.
-    pub fn gates(&self) -> BTreeMap<String, GateStatus> {
-        self.gates.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    /// Returns how the transports do, by name. Their targets are not known here.
+    pub fn health(&self) -> BTreeMap<String, TransportHealth> {
+        self.transports.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     pub(super) fn came(&self, deliveries: usize) {
@@ -63,11 +54,100 @@ impl PushStatus {
         self.failed.fetch_add(1, Ordering::Relaxed);
     }
 
-    pub(super) fn update(&self, gate: &str, change: impl FnOnce(&mut GateStatus)) {
-        let mut gates = self.gates.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(status) = gates.get_mut(gate) {
-            return change(status);
-        }
-        change(gates.entry(gate.to_owned()).or_default());
+    pub(super) fn went_out(&self, transport: &str) {
+        self.update(transport, |health| health.in_flight += 1);
+    }
+
+    pub(super) fn came_out(&self, transport: &str) {
+        self.update(transport, |health| health.in_flight = health.in_flight.saturating_sub(1));
+    }
+
+    /// The provider has taken a push.
+    pub(super) fn accepted(&self, transport: &str, at: Timestamp) {
+        self.update(transport, |health| {
+            (health.failure, health.rests_until, health.refusals) = (None, None, None);
+            health.last_success = Some(at);
+        });
+    }
+
+    /// The provider has answered as it should, though it did not take the push.
+    pub(super) fn answered(&self, transport: &str) {
+        self.update(transport, |health| (health.failure, health.rests_until) = (None, None));
+    }
+
+    /// The provider has refused a message.
+    pub(super) fn refused(&self, transport: &str, at: Timestamp, detail: &str) {
+        self.answered(transport);
+        self.update(transport, |health| {
+            let before = health.refusals.take();
+            health.refusals = Some(Refusals {
+                count: before.as_ref().map_or(0, |before| before.count) + 1,
+                since: before.map_or(at, |before| before.since),
+                detail: detail.to_owned(),
+            });
+        });
+    }
+
+    /// The transport has failed; where it rests from now on, until when.
+    pub(super) fn broke(
+        &self,
+        transport: &str,
+        at: Timestamp,
+        fault: &Fault,
+        rests_until: Option<Timestamp>,
+    ) {
+        self.update(transport, |health| {
+            let before = health.failure.take();
+            health.failure = Some(TransportFailure {
+                fault: fault.clone(),
+                since: before.as_ref().map_or(at, |before| before.since),
+                last: at,
+                count: before.map_or(0, |before| before.count) + 1,
+            });
+            health.rests_until = rests_until.or(health.rests_until);
+        });
+    }
+
+    fn update(&self, transport: &str, change: impl FnOnce(&mut TransportHealth)) {
+        let mut transports = self.transports.lock().unwrap_or_else(PoisonError::into_inner);
+        let health = transports.entry(transport.to_owned()).or_insert_with(|| TransportHealth {
+            transport: transport.to_owned(),
+            ..TransportHealth::default()
+        });
+        change(health);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ports::FaultKind;
+
+    fn at(second: i64) -> Timestamp {
+        Timestamp::from_second(second).unwrap()
+    }
+
+    #[test]
+    fn failures_count_from_the_first_until_the_provider_answers() {
+        let status = PushStatus::default();
+        let health = || status.health().remove("proxy").unwrap();
+        let fault = |kind| Fault::unanswered(kind, "connection refused");
+        status.broke("proxy", at(10), &fault(FaultKind::Refused), None);
+        status.broke("proxy", at(70), &fault(FaultKind::Timeout), Some(at(100)));
+        let failure = health().failure.unwrap();
+        assert_eq!((failure.since, failure.last, failure.count), (at(10), at(70), 2));
+        assert_eq!(failure.fault.kind, FaultKind::Timeout, "the last one counts");
+        assert_eq!(health().rest(at(90)), Some(std::time::Duration::from_secs(10)));
+        assert_eq!(
+            (health().rest(at(100)), health().rest(at(101))),
+            (None, None),
+            "never a time in the past"
+        );
+        status.refused("proxy", at(110), "400: too large");
+        assert!(!health().fails() && health().rests_until.is_none());
+        status.refused("proxy", at(120), "400: too large");
+        assert_eq!(health().refusals.map(|refusals| (refusals.count, refusals.since)), Some((2, at(110))));
+        status.accepted("proxy", at(130));
+        assert_eq!((health().refusals, health().last_success), (None, Some(at(130))));
     }
 }

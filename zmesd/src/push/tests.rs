@@ -14,11 +14,11 @@ use super::fakes::{alarm, token};
 use crate::config::{PushConfig, PushMode};
 use crate::domain::{DeliveryId, Origin, Platform, PushToken, Token, TokenId};
 use crate::monitors::Catalog;
-use crate::ports::{PushEnding, PushError, PushOrder};
+use crate::ports::{Fault, FaultKind, PushEnding, PushError, PushOrder};
 use crate::state::{DeliveryRow, Note};
 
 fn unreachable() -> PushError {
-    PushError::Temporary { detail: "connection refused".to_owned(), retry_after: None, unreachable: true }
+    PushError::Transport(Fault::unanswered(FaultKind::Refused, "connection refused"))
 }
 
 fn with(change: impl FnOnce(&mut PushConfig)) -> PushConfig {
@@ -211,7 +211,7 @@ async fn a_push_that_is_passed_on_leaves_a_proxy_alone_that_rests() {
     world.transports[0].always(Some(PushError::WrongApp("SenderId mismatch".to_owned())));
     world.transports[1].always(Some(unreachable()));
     world.announce(&alarm(1, 1));
-    until(async || world.status.gates().get("fcm:two").is_some_and(|gate| gate.rests_until.is_some())).await;
+    until(async || world.status.health().get("fcm:two").is_some_and(|gate| gate.rests_until.is_some())).await;
     // One whose lane is not held back.
     let late = Arc::new(token(11, "secret-11", Platform::Android));
     assert!(world.state.note(Note::Token(Arc::clone(&late))));
@@ -233,12 +233,12 @@ async fn a_push_that_is_passed_on_leaves_a_proxy_alone_that_rests() {
 async fn a_provider_that_asks_for_a_pause_gets_it_from_every_phone() {
     let mut world = World::start(Plan { tokens: 2, ..Plan::default() }).await;
     let retry_after = Some(Duration::from_secs(1));
-    let busy = PushError::Temporary { detail: "429".to_owned(), retry_after, unreachable: false };
+    let busy = PushError::Transport(Fault { retry_after, ..Fault::unanswered(FaultKind::Limited, "429") });
     world.transports[0].answer([busy]);
     let all = std::mem::take(&mut world.tokens);
     world.tokens = vec![Arc::clone(&all[0])];
     world.announce(&alarm(1, 1));
-    until(async || world.status.gates().get("proxy").is_some_and(|gate| gate.rests_until.is_some())).await;
+    until(async || world.status.health().get("proxy").is_some_and(|gate| gate.rests_until.is_some())).await;
     world.tokens = vec![Arc::clone(&all[1])];
     world.announce(&alarm(2, 1));
     let rows = world.settled(2).await;
@@ -274,15 +274,15 @@ async fn a_dead_provider_is_not_asked_by_every_push_and_everything_arrives_once_
     let mut world = World::start(Plan { tokens: 300, ..Plan::default() }).await;
     world.transports[0].always(Some(unreachable()));
     world.announce(&alarm(1, 1));
-    until(async || world.status.gates().get("proxy").is_some_and(|gate| gate.rests_until.is_some())).await;
+    until(async || world.status.health().get("proxy").is_some_and(|gate| gate.rests_until.is_some())).await;
     assert!(world.transports[0].count() <= 110, "{} pushes to a dead provider", world.transports[0].count());
     world.transports[0].always(None);
     world.settled(1).await;
     assert_eq!((world.status.delivered(), world.status.failed()), (300, 0));
-    let gates = world.status.gates();
+    let gates = world.status.health();
     assert_eq!(
-        (gates["proxy"].rests_until, gates["proxy"].last_error.as_deref(), gates["proxy"].in_flight),
-        (None, None, 0)
+        (gates["proxy"].rests_until, gates["proxy"].fails(), gates["proxy"].in_flight),
+        (None, false, 0)
     );
     world.end().await;
 }
@@ -432,7 +432,7 @@ async fn one_transport_that_rests_keeps_no_other_from_sending() {
     world.transports[0].always(Some(unreachable()));
     world.announce(&alarm(1, 1));
     world.transports[1].sent(1).await;
-    until(async || world.status.gates().get("fcm").is_some_and(|gate| gate.rests_until.is_some())).await;
+    until(async || world.status.health().get("fcm").is_some_and(|gate| gate.rests_until.is_some())).await;
     world.announce(&alarm(2, 1));
     world.transports[1].sent(2).await;
     world.transports[0].always(None);

@@ -111,7 +111,7 @@ async fn certificates_of_every_wrapping_prove_who_we_are() {
     let (identity, _) = signing_key(&authority);
     let transport = only(&apns(server.url(), identity, &authority.file));
     let error = transport.send(&push(APNS_TOKEN, Platform::Ios)).await.unwrap_err();
-    assert_eq!(kind(&error), "unreachable");
+    assert_eq!(kind(&error), "own_certificate");
     assert!(error.to_string().contains("certificate"), "{error}");
 }
 
@@ -154,7 +154,7 @@ async fn apples_reasons_are_told_apart_and_no_path_is_made_of_a_token() {
     let transport = only(&apns(server.url(), identity, &authority.file));
     let others = &APNS_TOKEN[..63];
     for (last, expected) in
-        [("0", "dead"), ("1", "dead"), ("2", "message"), ("3", "phone"), ("f", "temporary")]
+        [("0", "dead"), ("1", "dead"), ("2", "message"), ("3", "phone"), ("f", "provider")]
     {
         let error = transport.send(&push(&format!("{others}{last}"), Platform::Ios)).await.unwrap_err();
         assert_eq!(kind(&error), expected, "{error}");

@@ -22,12 +22,13 @@ async fn a_proxy_is_looked_at_step_by_step() {
     let authority = Authority::new();
     let server = Server::start(&authority, |_| answer(200, "AirNotifier")).await;
     let steps = only(&proxy(server.url(), Some(&authority.file))).check().await;
-    assert_eq!(outline(&steps), [&CONNECTED[..], &["http ok"]].concat());
+    assert_eq!(outline(&steps), [&CONNECTED[..], &["http ok", "credentials ok"]].concat());
     assert!(steps[2].detail.contains("CN=localhost < CN=test authority, "), "{}", steps[2].detail);
     assert!(steps[2].detail.ends_with(" days left"), "{}", steps[2].detail);
     assert_eq!(steps[3].detail, "HTTP/2 200 OK");
     let seen = server.seen();
-    assert_eq!((seen.len(), seen[0].method.as_str(), seen[0].path.as_str()), (1, "GET", "/"));
+    let asked: Vec<_> = seen.iter().map(|seen| format!("{} {}", seen.method, seen.path)).collect();
+    assert_eq!(asked, ["GET /", "GET /api/v2/push"], "nothing that sends");
 
     let broken = Server::start(&authority, |_| answer(503, "")).await;
     let steps = only(&proxy(broken.url(), Some(&authority.file))).check().await;

@@ -123,7 +123,7 @@ async fn fcms_refusals_are_told_apart() {
     })
     .await;
     let transport = only(&account(fcm.url(), &oauth.url(), &authority.file));
-    for expected in ["dead", "wrong app", "temporary"] {
+    for expected in ["dead", "wrong app", "limited"] {
         let error = transport.send(&push(FCM_TOKEN, Platform::Android)).await.unwrap_err();
         assert_eq!(kind(&error), expected, "{error}");
     }
@@ -139,7 +139,7 @@ async fn a_forgotten_http2_connection_costs_one_push_and_not_every_later_one() {
     let push = push(FCM_TOKEN, Platform::Android);
     transport.send(&push).await.unwrap();
     relay.forget();
-    assert_eq!(kind(&transport.send(&push).await.unwrap_err()), "unreachable");
+    assert_eq!(kind(&transport.send(&push).await.unwrap_err()), "timeout");
     transport.send(&push).await.unwrap();
     assert_eq!(fcm.seen().len(), 2);
 }
@@ -168,7 +168,8 @@ async fn a_function_gets_its_key_bare_and_its_words_are_understood() {
         (400, "SenderId mismatch", "wrong app"),
         (400, "something else", "message"),
         (401, "Invalid credentials: not a valid FCM", "credentials"),
-        (500, "Requested entity was not found.", "temporary"),
+        (500, "Requested entity was not found.", "dead"),
+        (500, "something else", "provider"),
     ] {
         *said.lock().unwrap() = (status, error(words));
         let error = transport.send(&push).await.unwrap_err();

@@ -56,23 +56,23 @@ async fn answers_mean_what_the_three_classes_say() {
     .await;
     let transport = only(&proxy(server.url(), Some(&authority.file)));
     for (status, expected) in [
-        (302, "credentials"),
+        (302, "redirect"),
         (400, "message"),
         (401, "credentials"),
         (403, "credentials"),
         (404, "dead"),
-        (410, "credentials"),
-        (429, "temporary"),
-        (500, "temporary"),
-        (503, "temporary"),
+        (410, "not_found"),
+        (429, "limited"),
+        (500, "provider"),
+        (503, "provider"),
     ] {
         let mut push = push(FCM_TOKEN, Platform::Android);
         push.alarms[0].event = Some(zmes_shared::EventId(status));
         let error = transport.send(&push).await.unwrap_err();
         assert_eq!(kind(&error), expected, "{status}: {error}");
         assert!(error.to_string().len() < 500 && !error.to_string().contains('\n'), "{error}");
-        if let PushError::Temporary { retry_after, .. } = error {
-            assert_eq!(retry_after, Some(Duration::from_secs(7)));
+        if let PushError::Transport(fault) = error {
+            assert_eq!(fault.retry_after, Some(Duration::from_secs(7)));
         }
     }
     assert_eq!(server.seen().len(), 9, "no redirect is followed, nothing is sent twice");
@@ -94,7 +94,7 @@ async fn a_proxy_that_never_answers_costs_one_deadline() {
     let server = Server::start(&authority, |_| Reply::Hang).await;
     let transport = hasty(&proxy(server.url(), Some(&authority.file)));
     let error = transport.send(&push(FCM_TOKEN, Platform::Android)).await.unwrap_err();
-    assert_eq!(kind(&error), "unreachable");
+    assert_eq!(kind(&error), "timeout");
     assert_eq!(error.to_string(), format!("localhost:{}: no answer in time", server.port));
 }
 
@@ -107,18 +107,19 @@ async fn what_cannot_be_reached_says_why() {
     let error = transport.send(&push).await.unwrap_err();
     assert_eq!(
         (kind(&error), error.to_string()),
-        ("unreachable", format!("localhost:{closed}: connection refused"))
+        ("refused", format!("localhost:{closed}: connection refused"))
     );
 
     let server = Server::start(&authority, |_| answer(202, "")).await;
     let others = Authority::called("another authority");
     let error = only(&proxy(server.url(), Some(&others.file))).send(&push).await.unwrap_err();
-    assert_eq!(kind(&error), "unreachable");
+    assert_eq!(kind(&error), "unknown_authority");
     assert!(error.to_string().ends_with("certificate signed by an unknown authority"), "{error}");
 
     let odd = Odd { expired: true, ..Odd::default() };
     let expired = Server::start_odd(&authority, odd, |_| answer(202, "")).await;
     let error = only(&proxy(expired.url(), Some(&authority.file))).send(&push).await.unwrap_err();
+    assert_eq!(kind(&error), "certificate_expired");
     assert!(
         error.to_string().contains("certificate expired ") && error.to_string().ends_with(" days ago"),
         "{error}"
@@ -126,6 +127,8 @@ async fn what_cannot_be_reached_says_why() {
 
     let named = format!("https://127.0.0.1:{}", server.port);
     let error = only(&proxy(named, Some(&authority.file))).send(&push).await.unwrap_err();
-    assert!(error.to_string().contains("certificate is not for 127.0.0.1"), "{error}");
+    assert_eq!(kind(&error), "certificate_name");
+    let names = "certificate is not for 127.0.0.1 but for localhost";
+    assert!(error.to_string().ends_with(names), "{error}");
     assert!(server.seen().is_empty() && expired.seen().is_empty(), "nothing is told to whom is not trusted");
 }

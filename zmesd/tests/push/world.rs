@@ -117,9 +117,7 @@ pub(crate) fn kind(error: &PushError) -> &'static str {
         PushError::Dead(_) => "dead",
         PushError::WrongApp(_) => "wrong app",
         PushError::Message(_) => "message",
-        PushError::Credentials(_) => "credentials",
         PushError::Phone { .. } => "phone",
-        PushError::Temporary { unreachable: false, .. } => "temporary",
-        PushError::Temporary { unreachable: true, .. } => "unreachable",
+        PushError::Transport(fault) => fault.kind.as_str(),
     }
 }

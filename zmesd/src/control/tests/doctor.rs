@@ -52,7 +52,7 @@ fn way(ok: bool) -> TransportCheck {
         transport,
         target,
         ok,
-        steps: vec![CheckStep { name: "tcp", ok, took: std::time::Duration::ZERO, detail }],
+        steps: vec![CheckStep { name: "tcp", ok, took: std::time::Duration::ZERO, detail, fault: None }],
     }
 }
 

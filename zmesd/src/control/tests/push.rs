@@ -8,8 +8,8 @@ use zmes_shared::{EventId, MonitorId};
 use super::world::World;
 use crate::domain::{MonitorFilter, Platform};
 use crate::ports::{
-    BreakerView, CheckStep, DbError, EventRow, PushCounts, PushEnding, PushOrder, PushReceipt, StageLatency,
-    TransportCheck,
+    BreakerView, CheckStep, DbError, EventRow, FaultKind, PushCounts, PushEnding, PushOrder, PushReceipt,
+    StageLatency, TransportCheck,
 };
 
 async fn ok(world: &World, request: &str) -> Value {
@@ -24,6 +24,7 @@ fn check(transport: &str, ok: bool) -> TransportCheck {
         ok,
         took: Duration::from_micros(3_900),
         detail: detail.to_owned(),
+        fault: (!ok).then_some(FaultKind::Timeout),
     };
     let steps = vec![step("dns", true, "192.0.2.1"), step("tcp", ok, "no answer")];
     TransportCheck { transport: transport.to_owned(), target: "push.example.org:443".to_owned(), ok, steps }

@@ -31,7 +31,8 @@ use crate::monitors::{Catalog, CatalogHandle, Refresh};
 use crate::ports::{
     AlarmTrigger, BreakerView, CertificateInfo, CertificateSummary, Clock, ConfigExamined, ConfigReload,
     DatabaseCheck, DatabaseFault, DatabaseReport, DbError, DbHealth, EventRow, EventStore, PushCounts,
-    PushOrder, PushSide, StageLatency, SystemClock, TransportCheck, TriggerCommand, TriggerError, TriggerVia,
+    PushOrder, PushSide, StageLatency, SystemClock, TransportCheck, TransportHealth, TriggerCommand,
+    TriggerError, TriggerVia,
 };
 use crate::route::{
     Attach, CloseReason, Outgoing, PushRules, Registration, Router, RouterHandle, RouterParts,
@@ -60,6 +61,7 @@ pub(super) struct Outside {
     pub(super) ways: Mutex<Vec<String>>,
     pub(super) checks: Mutex<Vec<TransportCheck>>,
     pub(super) breakers: Mutex<Vec<BreakerView>>,
+    pub(super) health: Mutex<Vec<TransportHealth>>,
     pub(super) latencies: Mutex<Vec<StageLatency>>,
     pub(super) pushes: Mutex<PushCounts>,
     pub(super) push_mode: Mutex<Option<PushModeState>>,
@@ -147,6 +149,10 @@ impl PushSide for Outside {
 
     fn counts(&self) -> PushCounts {
         *self.pushes.lock().unwrap()
+    }
+
+    fn health(&self) -> Vec<TransportHealth> {
+        self.health.lock().unwrap().clone()
     }
 
     fn breakers(&self) -> Vec<BreakerView> {

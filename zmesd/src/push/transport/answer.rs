@@ -4,20 +4,22 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use jiff::fmt::rfc2822::DateTimeParser;
-use reqwest::StatusCode;
 use reqwest::header::{HeaderMap, RETRY_AFTER};
+use reqwest::{StatusCode, Version};
 
 use crate::domain::PushToken;
-use crate::ports::{Delivered, PushError};
+use crate::ports::{Delivered, Fault, FaultKind, PushError};
 
 /// So many characters of an answer get into errors and logs.
 const MAX_QUOTE: usize = 300;
 /// Event servers name tokens by so many of their last characters.
 const TAIL: usize = 10;
-/// Nobody is waited for longer than that.
-const MAX_WAIT: Duration = Duration::from_hours(24);
+/// What a provider asks for counts up to here; breaker and lanes have smaller limits of their own.
+pub(super) const MAX_WAIT: Duration = Duration::from_mins(10);
 /// What a provider that says "too many" without saying for how long means.
 const TOO_MANY: Duration = Duration::from_mins(1);
+/// Signed requests of a clock that is off by more than that are refused (Google: 5 min, Apple: an hour), in seconds.
+const MAX_SKEW: i64 = 5 * 60;
 /// What begins like a JWT and is at least so long is one, in bytes.
 const LEAST_JWT: usize = 30;
 
@@ -28,7 +30,9 @@ pub(super) struct Answer {
     pub(super) headers: HeaderMap,
     /// At most 64 KiB of it.
     pub(super) body: String,
-    pub(super) http2: bool,
+    /// The body was not longer than that.
+    pub(super) whole: bool,
+    pub(super) version: Version,
     /// When it came.
     pub(super) at: Timestamp,
 }
@@ -41,41 +45,78 @@ impl Answer {
 
     /// Returns the status line as people know it.
     pub(super) fn status_line(&self) -> String {
-        format!("{} {}", if self.http2 { "HTTP/2" } else { "HTTP/1.1" }, self.status)
+        let version =
+            if self.version == Version::HTTP_2 { "HTTP/2".to_owned() } else { format!("{:?}", self.version) };
+        format!("{version} {}", self.status)
     }
 
     /// Returns how long the provider wants to be left alone.
     pub(super) fn retry_after(&self) -> Option<Duration> {
         let asked = self.headers.get(RETRY_AFTER).and_then(|value| value.to_str().ok());
-        let asked = asked.and_then(|text| retry_after(text, self.at));
+        let asked = asked.and_then(|text| retry_after(text, self.sent_at()));
         asked.or_else(|| (self.status == StatusCode::TOO_MANY_REQUESTS).then_some(TOO_MANY))
     }
 
-    /// Returns what is true of any answer of this status, whatever it says.
-    pub(super) fn by_status(&self, detail: String) -> PushError {
-        match self.status.as_u16() {
-            400 | 413 | 422 => PushError::Message(detail),
-            408 | 425 | 429 | 500.. => self.temporary(detail),
-            // No success, and no error that says more: the address or we ourselves are not what they should be.
-            _ => PushError::Credentials(detail),
-        }
+    /// Returns the fault of the transport that this answer shows.
+    pub(super) fn fault(&self, kind: FaultKind, detail: String) -> PushError {
+        let (status, retry_after) = (Some(self.status.as_u16()), self.retry_after());
+        PushError::Transport(Fault { kind, status, detail, retry_after })
     }
 
-    /// Returns the error that is worth another try.
-    pub(super) fn temporary(&self, detail: String) -> PushError {
-        PushError::Temporary { detail, retry_after: self.retry_after(), unreachable: false }
+    /// Returns what is true of any answer of this status that is no success, whatever it says.
+    pub(super) fn by_status(&self, detail: String) -> PushError {
+        let kind = match self.status.as_u16() {
+            // Nobody who speaks for the provider has read the message where a page comes back.
+            400 | 422 if self.is_page() => FaultKind::WebPage,
+            400 | 413 | 422 => return PushError::Message(detail),
+            408 | 425 => FaultKind::Provider,
+            429 => FaultKind::Limited,
+            404 | 405 | 410 => FaultKind::NotFound,
+            // RFC 6585 6: a captive portal wants a login.
+            511 => FaultKind::WebPage,
+            500.. => FaultKind::Provider,
+            300..400 => {
+                let place = self.header("location").map(|place| quote(place, None, &[]));
+                let detail = place.map_or(detail, |place| format!("{}: redirects to {place}", self.status));
+                return self.fault(FaultKind::Redirect, detail);
+            }
+            400.. => FaultKind::Credentials,
+            _ => FaultKind::BadAnswer,
+        };
+        self.fault(kind, detail)
+    }
+
+    /// Returns that the clocks differ too much for signed requests, if so: the cause behind a refused signature.
+    pub(super) fn skew(&self) -> Option<String> {
+        let theirs = self.date()?;
+        let seconds = self.at.as_second().saturating_sub(theirs.as_second());
+        let way = if seconds > 0 { "fast" } else { "slow" };
+        (seconds.abs() > MAX_SKEW)
+            .then(|| format!("this machine's clock is {} min {way}", seconds.abs() / 60))
+    }
+
+    /// Returns when the provider sent this by its own clock; by ours, where it does not say.
+    fn sent_at(&self) -> Timestamp {
+        self.date().unwrap_or(self.at)
+    }
+
+    fn date(&self) -> Option<Timestamp> {
+        DateTimeParser::new().parse_timestamp(self.header("date")?.trim()).ok()
     }
 }
 
-/// Reads `Retry-After`: seconds, or a date.
+/// Reads `Retry-After`: seconds, or a date, compared with the provider's own clock. Zero and what lies in the past ask
+/// for nothing.
 fn retry_after(text: &str, now: Timestamp) -> Option<Duration> {
     let text = text.trim();
-    if let Ok(seconds) = text.parse() {
-        return Some(Duration::from_secs(seconds).min(MAX_WAIT));
-    }
-    let until = DateTimeParser::new().parse_timestamp(text).ok()?;
-    let seconds = u64::try_from(until.as_second().saturating_sub(now.as_second())).unwrap_or_default();
-    Some(Duration::from_secs(seconds).min(MAX_WAIT))
+    let seconds = if !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit()) {
+        // More digits than fit are more than is granted anyway.
+        text.parse().unwrap_or(u64::MAX)
+    } else {
+        let until = DateTimeParser::new().parse_timestamp(text).ok()?;
+        u64::try_from(until.as_second().saturating_sub(now.as_second())).ok()?
+    };
+    (seconds > 0).then(|| Duration::from_secs(seconds).min(MAX_WAIT))
 }
 
 /// Returns a provider's words for logs: without the token, its end, and other secrets; one line, bounded.
@@ -92,13 +133,19 @@ pub(super) fn quote(text: &str, token: Option<&PushToken>, secrets: &[&str]) -> 
         }
     }
     let text = censored(&text);
-    let plain = text.chars().map(|character| if character.is_control() { ' ' } else { character });
+    let plain = text.chars().filter(|character| !invisible(*character));
+    let plain = plain.map(|character| if character.is_control() { ' ' } else { character });
     let words = plain.collect::<String>();
     let words = words.split_whitespace().collect::<Vec<_>>().join(" ");
     match words.char_indices().nth(MAX_QUOTE) {
         Some((at, _)) => format!("{}…", words.get(..at).unwrap_or_default()),
         None => words,
     }
+}
+
+/// Says whether a character changes how others are shown and shows nothing itself: marks of direction, zero widths.
+fn invisible(character: char) -> bool {
+    matches!(character, '\u{ad}' | '\u{61c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
 }
 
 /// Returns that a push was taken, with the provider's id of the message where it tells one.
@@ -145,47 +192,82 @@ fn without_jwt(word: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::push::transport::fakes::{answer, answer_with, kind};
 
-    fn answer(status: u16, retry_after: Option<&str>) -> Answer {
-        let mut headers = HeaderMap::new();
-        if let Some(text) = retry_after {
-            headers.insert(RETRY_AFTER, text.parse().unwrap());
-        }
-        Answer {
-            status: StatusCode::from_u16(status).unwrap(),
-            headers,
-            body: String::new(),
-            http2: true,
-            at: "1994-11-06T08:49:07Z".parse().unwrap(),
-        }
+    fn wait(text: &str) -> Option<u64> {
+        answer_with(503, &[("retry-after", text)], "").retry_after().map(|wait| wait.as_secs())
     }
 
     #[test]
-    fn retry_after_is_seconds_or_a_date() {
-        let wait = |text| answer(503, Some(text)).retry_after().map(|wait| wait.as_secs());
-        assert_eq!(wait("120"), Some(120));
-        assert_eq!(wait("Sun, 06 Nov 1994 08:49:37 GMT"), Some(30));
-        assert_eq!(wait("Sun, 06 Nov 1994 08:00:00 GMT"), Some(0), "long ago: now");
-        assert_eq!(wait("18446744073709551615"), Some(86_400), "nobody is waited for that long");
-        assert_eq!((wait("soon"), wait("-1")), (None, None));
-        assert_eq!(answer(429, None).retry_after(), Some(TOO_MANY));
-        assert_eq!(answer(503, None).retry_after(), None);
+    fn retry_after_is_seconds_or_a_date_and_bounded() {
+        for (text, wanted) in [
+            ("120", Some(120)),
+            (" 7 ", Some(7)),
+            ("0", None),
+            ("86400", Some(600)),
+            ("18446744073709551615", Some(600)),
+            ("99999999999999999999999999", Some(600)),
+            ("-1", None),
+            ("1.5", None),
+            ("soon", None),
+            ("", None),
+            ("Sun, 06 Nov 1994 08:49:37 GMT", Some(30)),
+            ("Sun, 06 Nov 1994 08:00:00 GMT", None),
+            ("Sat, 06 Nov 2094 08:00:00 GMT", Some(600)),
+            ("Sunday, 06-Nov-94 08:49:37 GMT", None),
+        ] {
+            assert_eq!(wait(text), wanted, "{text:?}");
+        }
+        assert_eq!(answer(429, "").retry_after(), Some(TOO_MANY));
+        assert_eq!(answer(503, "").retry_after(), None);
+    }
+
+    #[test]
+    fn a_date_is_held_against_the_clock_of_whoever_names_it() {
+        let headers =
+            [("retry-after", "Tue, 01 Jan 2030 00:00:30 GMT"), ("date", "Tue, 01 Jan 2030 00:00:00 GMT")];
+        assert_eq!(answer_with(503, &headers, "").retry_after(), Some(Duration::from_secs(30)));
+    }
+
+    #[test]
+    fn clocks_that_differ_are_told() {
+        let skew = |date| answer_with(400, &[("date", date)], "").skew();
+        assert_eq!(
+            skew("Sun, 06 Nov 1994 10:49:07 GMT").as_deref(),
+            Some("this machine's clock is 120 min slow")
+        );
+        assert_eq!(
+            skew("Sun, 06 Nov 1994 08:09:07 GMT").as_deref(),
+            Some("this machine's clock is 40 min fast")
+        );
+        assert_eq!((skew("Sun, 06 Nov 1994 08:47:00 GMT"), skew("today")), (None, None));
     }
 
     #[test]
     fn a_status_alone_never_kills_a_token() {
         for status in 100..600 {
-            let error = answer(status, None).by_status(String::new());
-            let fitting = match error {
-                PushError::Message(_) => [400, 413, 422].contains(&status),
-                PushError::Temporary { unreachable, .. } => {
-                    !unreachable && (status >= 500 || [408, 425, 429].contains(&status))
-                }
-                PushError::Credentials(_) => status < 500,
-                PushError::Dead(_) | PushError::WrongApp(_) | PushError::Phone { .. } => false,
+            let wanted = match status {
+                400 | 413 | 422 => "message",
+                404 | 405 | 410 => "not_found",
+                408 | 425 => "provider",
+                429 => "limited",
+                300..400 => "redirect",
+                ..300 => "bad_answer",
+                511 => "web_page",
+                500.. => "provider",
+                400.. => "credentials",
             };
-            assert!(fitting, "{status}");
+            assert_eq!(kind(&Err::<(), _>(answer(status, "").by_status(String::new()))), wanted, "{status}");
         }
+        let page = |status| kind(&Err::<(), _>(answer(status, "<html>").by_status(String::new())));
+        assert_eq!([400, 422, 413, 404].map(page), ["web_page", "web_page", "message", "not_found"]);
+    }
+
+    #[test]
+    fn a_redirect_says_where_to() {
+        let headers = [("location", "https://u:p@other.example.org/login?next=secret")];
+        let error = answer_with(302, &headers, "<html>").by_status("x".to_owned());
+        assert_eq!(error.to_string(), "302 Found: redirects to https://…@other.example.org/login…");
     }
 
     #[test]

@@ -5,20 +5,22 @@ use std::sync::Arc;
 use a2::request::notification::{CollapseId, NotificationOptions, Priority, PushType};
 use async_trait::async_trait;
 use reqwest::header::CONTENT_TYPE;
-use reqwest::{Client, RequestBuilder, Version};
+use reqwest::{Client, RequestBuilder, StatusCode, Version};
 use secrecy::ExposeSecret;
 use serde::Deserialize;
 use tokio::time::Instant;
 
 use super::answer::{Answer, delivered, quote};
 use super::apns_token::{ProviderToken, Signed};
+use super::cause::Cause;
 use super::check::Steps;
 use super::http::{self, Http, Setup, Versions};
 use super::problem::TransportProblem;
+use super::reading::Content;
 use super::{Common, JSON, files};
 use crate::config::{ApnsConfig, ApnsEndpoint, ApnsIdentity};
 use crate::domain::PushToken;
-use crate::ports::{CheckStep, Delivered, Push, PushError, PushTransport};
+use crate::ports::{CheckStep, Delivered, FaultKind, Push, PushError, PushTransport};
 use crate::push::payload::apns::{ApnsMessage, message};
 
 const PRODUCTION: &str = "https://api.push.apple.com";
@@ -131,17 +133,35 @@ fn reason(answer: &Answer) -> String {
 }
 
 /// Reads an answer: the status counts first, for Apple adds reasons as it likes.
-fn judge(answer: &Answer, token: &PushToken) -> PushError {
+fn judge(answer: &Answer, token: &PushToken) -> Result<Delivered, PushError> {
+    // "For a successful request, the body of the response is empty" (Apple: Handling notification responses from APNs).
+    if answer.status == StatusCode::OK
+        && answer.content() == Content::Nothing
+        && let Some(id) = answer.header("apns-id")
+    {
+        return Ok(delivered(id, token));
+    }
+    if answer.status.is_success() {
+        return Err(answer.unexpected("APNs' 200 with an apns-id", Some(token), &[]));
+    }
     let reason = reason(answer);
-    let said = if reason.is_empty() { &answer.body } else { &reason };
+    let said = if reason.is_empty() { answer.said(Some(token), &[]) } else { reason.clone() };
     let detail = quote(&format!("{} {said}", answer.status.as_u16()), Some(token), &[]);
-    match (answer.status.as_u16(), reason.as_str()) {
+    Err(match (answer.status.as_u16(), reason.as_str()) {
+        // Without a reason it is not Apple that says Gone.
+        (410, "") => answer.by_status(detail),
         (410, _) | (400, "BadDeviceToken" | "DeviceTokenNotForTopic") => PushError::Dead(detail),
-        (400, "BadTopic" | "MissingTopic" | "TopicDisallowed") => PushError::Credentials(detail),
-        (400, "IdleTimeout") => answer.temporary(detail),
+        (400, "BadTopic" | "MissingTopic" | "TopicDisallowed") => {
+            answer.fault(FaultKind::Credentials, detail)
+        }
+        (400, "IdleTimeout") => answer.fault(FaultKind::Provider, detail),
+        (403, "InvalidProviderToken" | "ExpiredProviderToken") => match answer.skew() {
+            Some(skew) => answer.fault(FaultKind::Clock, format!("{detail} ({skew})")),
+            None => answer.fault(FaultKind::Credentials, detail),
+        },
         (429, "TooManyRequests") => PushError::Phone { detail, retry_after: answer.retry_after() },
         _ => answer.by_status(detail),
-    }
+    })
 }
 
 #[async_trait]
@@ -162,10 +182,7 @@ impl PushTransport for Apns {
         }
         let sent = message(self.common.message(push)?);
         let answer = self.post(token, &sent, self.http.deadline()).await?;
-        if !answer.status.is_success() {
-            return Err(judge(&answer, &push.token));
-        }
-        Ok(delivered(answer.header("apns-id").unwrap_or_default(), &push.token))
+        judge(&answer, &push.token)
     }
 
     async fn check(&self) -> Vec<CheckStep> {
@@ -177,9 +194,13 @@ impl PushTransport for Apns {
             let body = r#"{"aps":{"alert":"zmesd"}}"#.to_owned();
             let sent = ApnsMessage { body, collapse_id: None, expiration: 0 };
             let answer = self.post(NOBODY, &sent, self.http.deadline()).await;
-            let answer = answer.map_err(|error| error.to_string())?;
+            let answer = answer.map_err(|error| Cause::from(&error))?;
             let line = answer.status_line();
-            if answer.status.is_server_error() { Err(line) } else { Ok((answer, line)) }
+            if answer.status.is_server_error() {
+                Err(Cause::from(&answer.by_status(line)))
+            } else {
+                Ok((answer, line))
+            }
         };
         let Some(answer) = steps.step("http", self.common.timing.total, reach).await else {
             return steps.into_steps();
@@ -191,7 +212,13 @@ impl PushTransport for Apns {
                 "BadDeviceToken" | "DeviceTokenNotForTopic" | "Unregistered" => {
                     Ok(((), format!("accepted; {reason} for a device that does not exist, as it should be")))
                 }
-                _ => Err(quote(&format!("{} {}", answer.status.as_u16(), answer.body), None, &[])),
+                _ if answer.status.is_success() => {
+                    Err(Cause::from(&answer.unexpected("APNs' reason", None, &[])))
+                }
+                _ => {
+                    let said = format!("{} {}", answer.status.as_u16(), answer.said(None, &[]));
+                    Err(Cause::from(&answer.by_status(said)))
+                }
             }
         };
         steps.step("credentials", self.common.timing.total, known).await;
@@ -201,27 +228,14 @@ impl PushTransport for Apns {
 
 #[cfg(test)]
 mod tests {
-    use reqwest::StatusCode;
-    use reqwest::header::HeaderMap;
-
     use super::*;
+    use crate::push::transport::fakes::{answer_with, kind};
 
-    fn kind(status: u16, reason: &str) -> &'static str {
-        let answer = Answer {
-            status: StatusCode::from_u16(status).unwrap(),
-            headers: HeaderMap::new(),
-            body: format!(r#"{{"reason":"{reason}","timestamp":1700000000000}}"#),
-            http2: true,
-            at: "2026-11-25T12:00:00Z".parse().unwrap(),
-        };
-        match judge(&answer, &PushToken::parse("ab".repeat(32).as_str()).unwrap()) {
-            PushError::Dead(_) => "dead",
-            PushError::WrongApp(_) => "wrong app",
-            PushError::Message(_) => "message",
-            PushError::Credentials(_) => "credentials",
-            PushError::Temporary { .. } => "temporary",
-            PushError::Phone { .. } => "phone",
-        }
+    fn judged(status: u16, headers: &[(&str, &str)], body: &str) -> &'static str {
+        kind(&judge(
+            &answer_with(status, headers, body),
+            &PushToken::parse("ab".repeat(32).as_str()).unwrap(),
+        ))
     }
 
     #[test]
@@ -238,13 +252,38 @@ mod tests {
             (403, "InvalidProviderToken", "credentials"),
             (403, "ExpiredProviderToken", "credentials"),
             (403, "BadCertificate", "credentials"),
-            (404, "BadPath", "credentials"),
+            (403, "BadDeviceToken", "credentials"),
+            (404, "BadPath", "not_found"),
+            (405, "MethodNotAllowed", "not_found"),
             (429, "TooManyRequests", "phone"),
-            (429, "TooManyProviderTokenUpdates", "temporary"),
-            (500, "InternalServerError", "temporary"),
-            (503, "BadDeviceToken", "temporary"),
+            (429, "TooManyProviderTokenUpdates", "limited"),
+            (429, "Unregistered", "limited"),
+            (500, "InternalServerError", "provider"),
+            (503, "BadDeviceToken", "provider"),
+            (503, "Shutdown", "provider"),
         ] {
-            assert_eq!(kind(status, reason), expected, "{status} {reason}");
+            let body = format!(r#"{{"reason":"{reason}","timestamp":1700000000000}}"#);
+            assert_eq!(judged(status, &[], &body), expected, "{status} {reason}");
+        }
+        let slow = [("date", "Sun, 06 Nov 1994 10:49:07 GMT")];
+        assert_eq!(judged(403, &slow, r#"{"reason":"InvalidProviderToken"}"#), "clock");
+    }
+
+    #[test]
+    fn only_apples_own_answer_is_a_delivery() {
+        let id = [("apns-id", "EC1BF194-B3B2-424A-89A9-5A918A6E6B5E")];
+        for (status, headers, body, expected) in [
+            (200, &id[..], "", "delivered"),
+            (200, &[], "", "bad_answer"),
+            (200, &id, "<!DOCTYPE html>", "web_page"),
+            (200, &[], "{}", "bad_answer"),
+            (204, &id, "", "bad_answer"),
+            (302, &[], "", "redirect"),
+            (410, &[], "", "not_found"),
+            (410, &[], "<html><title>Gone</title>", "not_found"),
+            (400, &[], "<html><title>400 Bad Request</title>", "web_page"),
+        ] {
+            assert_eq!(judged(status, headers, body), expected, "{status} {body}");
         }
     }
 }

@@ -14,7 +14,7 @@ use tokio::time::Instant;
 
 use super::files;
 use super::problem::TransportProblem;
-use crate::ports::{Clock, PushError};
+use crate::ports::{Clock, Fault, FaultKind, PushError};
 
 const KEY: &str = "push.apns.key";
 /// A token of that age is replaced.
@@ -121,8 +121,10 @@ impl ProviderToken {
         let mut header = Header::new(Algorithm::ES256);
         header.kid = Some(self.key_id.clone());
         let claims = Claims { iss: &self.team_id, iat: now.as_second() };
-        let token = encode(&header, &claims, &self.key)
-            .map_err(|_| PushError::Credentials("the APNs key cannot sign".to_owned()))?;
+        let token = encode(&header, &claims, &self.key).map_err(|_| {
+            let detail = "the APNs key cannot sign";
+            PushError::Transport(Fault::unanswered(FaultKind::Credentials, detail))
+        })?;
         Ok(Signed { token: token.into(), issued: now, number })
     }
 }

@@ -6,60 +6,102 @@ use std::io;
 use rustls::{AlertDescription, CertificateError};
 use rustls_pki_types::UnixTime;
 
+use crate::ports::{FaultKind, PushError};
+
 const SECONDS_A_DAY: u64 = 24 * 60 * 60;
 
-/// Returns the cause that lies at the bottom of an error.
-pub(super) fn cause(error: &(dyn Error + 'static)) -> String {
-    let mut current = Some(error);
-    let mut last = String::new();
-    while let Some(error) = current {
-        if let Some(said) = known(error) {
-            return said;
-        }
-        last = error.to_string();
-        current = error.source();
+/// Why a provider cannot be reached.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Cause {
+    pub(super) kind: FaultKind,
+    /// As a person reads it.
+    pub(super) text: String,
+}
+
+impl Cause {
+    pub(super) fn new(kind: FaultKind, text: impl Into<String>) -> Self {
+        Self { kind, text: text.into() }
     }
-    retold(&last).unwrap_or(last)
+
+    /// Returns the cause that lies at the bottom of an error.
+    pub(super) fn of(error: &(dyn Error + 'static)) -> Self {
+        let mut current = Some(error);
+        let mut last = String::new();
+        let mut kind = FaultKind::Closed;
+        while let Some(error) = current {
+            if let Some(said) = known(error) {
+                return said;
+            }
+            last = error.to_string();
+            // hyper-util's own words; what lies below it is only getaddrinfo's.
+            if last == "dns error" {
+                kind = FaultKind::Dns;
+            }
+            current = error.source();
+        }
+        retold(&last).unwrap_or(Self { kind, text: last })
+    }
+
+    pub(super) fn into_parts(self) -> (FaultKind, String) {
+        (self.kind, self.text)
+    }
+}
+
+impl From<&PushError> for Cause {
+    fn from(error: &PushError) -> Self {
+        let kind = match error {
+            PushError::Transport(fault) => fault.kind,
+            PushError::Dead(_) | PushError::WrongApp(_) | PushError::Message(_) | PushError::Phone { .. } => {
+                FaultKind::BadAnswer
+            }
+        };
+        Self::new(kind, error.to_string())
+    }
+}
+
+/// Returns the words for the cause that lies at the bottom of an error.
+pub(super) fn cause(error: &(dyn Error + 'static)) -> String {
+    Cause::of(error).text
 }
 
 /// HTTP/2 keeps of an error beneath it nothing but its text.
-fn retold(text: &str) -> Option<String> {
+fn retold(text: &str) -> Option<Cause> {
     let (_, alert) = text.split_once("received fatal alert: ")?;
     Some(match alert {
         "CertificateRequired" => alert_cause(AlertDescription::CertificateRequired),
         "UnknownCA" | "BadCertificate" | "CertificateExpired" | "CertificateRevoked"
         | "CertificateUnknown" => {
-            format!("the server refused our certificate ({alert})")
+            Cause::new(FaultKind::OwnCertificate, format!("the server refused our certificate ({alert})"))
         }
-        alert => format!("the server ended TLS ({alert})"),
+        alert => Cause::new(FaultKind::Tls, format!("the server ended TLS ({alert})")),
     })
 }
 
-fn known(error: &(dyn Error + 'static)) -> Option<String> {
+fn known(error: &(dyn Error + 'static)) -> Option<Cause> {
     if let Some(tls) = error.downcast_ref::<rustls::Error>() {
         return Some(tls_cause(tls));
     }
     let io = error.downcast_ref::<io::Error>()?;
     // The source of such an error is what comes after the inner one.
     if let Some(inner) = io.get_ref() {
-        return Some(cause(inner));
+        return Some(Cause::of(inner));
     }
     #[expect(clippy::wildcard_enum_match_arm, reason = "a foreign, non-exhaustive enum")]
-    let said = match io.kind() {
-        io::ErrorKind::ConnectionRefused => "connection refused",
-        io::ErrorKind::ConnectionReset => "the connection was reset",
-        io::ErrorKind::ConnectionAborted => "the connection was cut",
-        io::ErrorKind::HostUnreachable => "no route to the host",
-        io::ErrorKind::NetworkUnreachable => "the network cannot be reached",
-        io::ErrorKind::TimedOut => "no answer in time",
-        io::ErrorKind::UnexpectedEof => "the connection was closed in the middle",
+    let (kind, said) = match io.kind() {
+        io::ErrorKind::ConnectionRefused => (FaultKind::Refused, "connection refused"),
+        io::ErrorKind::ConnectionReset => (FaultKind::Closed, "the connection was reset"),
+        io::ErrorKind::ConnectionAborted => (FaultKind::Closed, "the connection was cut"),
+        io::ErrorKind::HostUnreachable => (FaultKind::NoRoute, "no route to the host"),
+        io::ErrorKind::NetworkUnreachable => (FaultKind::NoRoute, "the network cannot be reached"),
+        io::ErrorKind::TimedOut => (FaultKind::Timeout, "no answer in time"),
+        io::ErrorKind::UnexpectedEof => (FaultKind::Closed, "the connection was closed in the middle"),
         _ => return None,
     };
-    Some(said.to_owned())
+    Some(Cause::new(kind, said))
 }
 
 /// Returns what is wrong with TLS.
-fn tls_cause(error: &rustls::Error) -> String {
+fn tls_cause(error: &rustls::Error) -> Cause {
     #[expect(
         clippy::wildcard_enum_match_arm,
         reason = "a foreign, non-exhaustive enum: it has words of its own"
@@ -67,55 +109,88 @@ fn tls_cause(error: &rustls::Error) -> String {
     match error {
         rustls::Error::InvalidCertificate(problem) => certificate_cause(problem),
         rustls::Error::AlertReceived(alert) => alert_cause(*alert),
-        rustls::Error::InvalidMessage(_) => "what answers there does not speak TLS".to_owned(),
-        error => format!("TLS: {error}"),
+        rustls::Error::InvalidMessage(_) => {
+            Cause::new(FaultKind::Tls, "what answers there does not speak TLS")
+        }
+        error => Cause::new(FaultKind::Tls, format!("TLS: {error}")),
     }
 }
 
-fn certificate_cause(problem: &CertificateError) -> String {
+fn certificate_cause(problem: &CertificateError) -> Cause {
+    use FaultKind::{BadCertificate, CertificateExpired, CertificateName, Clock, UnknownAuthority};
     #[expect(
         clippy::wildcard_enum_match_arm,
         reason = "a foreign, non-exhaustive enum: it has words of its own"
     )]
-    match problem {
-        CertificateError::UnknownIssuer => "certificate signed by an unknown authority".to_owned(),
-        CertificateError::Expired => "certificate expired".to_owned(),
+    let (kind, text) = match problem {
+        CertificateError::UnknownIssuer => {
+            (UnknownAuthority, "certificate signed by an unknown authority".to_owned())
+        }
+        CertificateError::Expired => (CertificateExpired, "certificate expired".to_owned()),
         CertificateError::ExpiredContext { time, not_after } => {
-            format!("certificate expired {} ago", days(*time, *not_after))
+            (CertificateExpired, format!("certificate expired {} ago", days(*time, *not_after)))
         }
-        CertificateError::NotValidYet => "certificate not valid yet: check the machine's clock".to_owned(),
+        CertificateError::NotValidYet => {
+            (Clock, "certificate not valid yet: check the machine's clock".to_owned())
+        }
         CertificateError::NotValidYetContext { time, not_before } => {
-            format!(
-                "certificate not valid for another {}: check the machine's clock",
-                days(*not_before, *time)
-            )
+            let days = days(*not_before, *time);
+            (Clock, format!("certificate not valid for another {days}: check the machine's clock"))
         }
-        CertificateError::NotValidForName => "certificate is for another host".to_owned(),
-        CertificateError::NotValidForNameContext { expected, presented } => {
-            format!("certificate is not for {} but for {}", expected.to_str(), presented.join(", "))
+        CertificateError::NotValidForName => (CertificateName, "certificate is for another host".to_owned()),
+        CertificateError::NotValidForNameContext { expected, presented } => (
+            CertificateName,
+            format!("certificate is not for {} but for {}", expected.to_str(), names(presented)),
+        ),
+        CertificateError::BadSignature => {
+            (UnknownAuthority, "certificate not signed by the authority that it names".to_owned())
         }
-        CertificateError::BadSignature => "certificate not signed by the authority that it names".to_owned(),
-        CertificateError::Revoked => "certificate was revoked".to_owned(),
+        CertificateError::Revoked => (BadCertificate, "certificate was revoked".to_owned()),
         CertificateError::Other(other) if other.to_string().contains("CaUsedAsEndEntity") => {
-            "certificate is marked CA:TRUE and cannot be a server's".to_owned()
+            (BadCertificate, "certificate is marked CA:TRUE and cannot be a server's".to_owned())
         }
-        problem => format!("certificate refused: {problem}"),
+        problem => (BadCertificate, format!("certificate refused: {problem}")),
+    };
+    Cause::new(kind, text)
+}
+
+/// Returns the names of a certificate as rustls tells them (`DnsName("zm.example.org")`), without its words; the first
+/// few, for there may be hundreds.
+fn names(presented: &[String]) -> String {
+    const SHOWN: usize = 5;
+    let plain = |name: &String| {
+        let inner = name.split_once('(').and_then(|(_, rest)| rest.strip_suffix(')'));
+        super::answer::quote(inner.unwrap_or(name).trim_matches('"'), None, &[])
+    };
+    let shown = presented.iter().take(SHOWN).map(plain).collect::<Vec<_>>().join(", ");
+    match presented.len() {
+        0 => "no name at all".to_owned(),
+        many if many > SHOWN => format!("{shown} and {} more", many - SHOWN),
+        _ => shown,
     }
 }
 
-fn alert_cause(alert: AlertDescription) -> String {
+fn alert_cause(alert: AlertDescription) -> Cause {
+    use FaultKind::{OwnCertificate, Tls};
     #[expect(clippy::wildcard_enum_match_arm, reason = "a foreign, non-exhaustive enum")]
-    match alert {
-        AlertDescription::CertificateRequired => "the server asks for a certificate of ours".to_owned(),
+    let (kind, text) = match alert {
+        AlertDescription::CertificateRequired => {
+            (OwnCertificate, "the server asks for a certificate of ours".to_owned())
+        }
         AlertDescription::BadCertificate
         | AlertDescription::CertificateExpired
         | AlertDescription::CertificateRevoked
         | AlertDescription::CertificateUnknown
         | AlertDescription::UnsupportedCertificate
-        | AlertDescription::UnknownCA => format!("the server refused our certificate ({alert:?})"),
-        AlertDescription::NoApplicationProtocol => "the server does not speak the HTTP we need".to_owned(),
-        alert => format!("the server ended TLS ({alert:?})"),
-    }
+        | AlertDescription::UnknownCA => {
+            (OwnCertificate, format!("the server refused our certificate ({alert:?})"))
+        }
+        AlertDescription::NoApplicationProtocol => {
+            (Tls, "the server does not speak the HTTP we need".to_owned())
+        }
+        alert => (Tls, format!("the server ended TLS ({alert:?})")),
+    };
+    Cause::new(kind, text)
 }
 
 fn days(later: UnixTime, earlier: UnixTime) -> String {
@@ -146,10 +221,24 @@ mod tests {
         let at = |days: u64| UnixTime::since_unix_epoch(std::time::Duration::from_secs(days * SECONDS_A_DAY));
         let expired = |time, not_after| {
             let problem = CertificateError::ExpiredContext { time: at(time), not_after: at(not_after) };
-            tls_cause(&rustls::Error::InvalidCertificate(problem))
+            let Cause { kind, text } = tls_cause(&rustls::Error::InvalidCertificate(problem));
+            assert_eq!(kind, FaultKind::CertificateExpired);
+            text
         };
         assert_eq!(expired(103, 100), "certificate expired 3 days ago");
         assert_eq!(expired(101, 100), "certificate expired 1 day ago");
         assert_eq!(expired(100, 100), "certificate expired less than a day ago");
+    }
+
+    #[test]
+    fn a_certificate_of_another_name_shows_its_names_and_no_types() {
+        let shown =
+            |presented: &[&str]| names(&presented.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>());
+        assert_eq!(
+            shown(&["DnsName(\"zm.example.org\")", "IpAddress(192.0.2.1)"]),
+            "zm.example.org, 192.0.2.1"
+        );
+        assert_eq!(shown(&["a", "b", "c", "d", "e", "f", "g"]), "a, b, c, d, e and 2 more");
+        assert_eq!(shown(&[]), "no name at all");
     }
 }

@@ -13,9 +13,9 @@ use tokio::time::{Instant, timeout};
 use tokio_rustls::TlsConnector;
 use x509_parser::prelude::{FromDer, X509Certificate};
 
-use super::cause::cause;
+use super::cause::Cause;
 use super::http::Http;
-use crate::ports::CheckStep;
+use crate::ports::{CheckStep, FaultKind};
 
 const SECONDS_A_DAY: i64 = 24 * 60 * 60;
 
@@ -33,15 +33,17 @@ impl Steps {
         &mut self,
         name: &'static str,
         limit: Duration,
-        step: impl Future<Output = Result<(T, String), String>>,
+        step: impl Future<Output = Result<(T, String), Cause>>,
     ) -> Option<T> {
         let begun = Instant::now();
-        let outcome = timeout(limit, step).await.unwrap_or_else(|_| Err("no answer in time".to_owned()));
-        let (value, detail) = match outcome {
-            Ok((value, detail)) => (Some(value), detail),
-            Err(detail) => (None, detail),
+        let outcome = timeout(limit, step)
+            .await
+            .unwrap_or_else(|_| Err(Cause::new(FaultKind::Timeout, "no answer in time")));
+        let (value, detail, fault) = match outcome {
+            Ok((value, detail)) => (Some(value), detail, None),
+            Err(Cause { kind, text }) => (None, text, Some(kind)),
         };
-        self.0.push(CheckStep { name, ok: value.is_some(), took: begun.elapsed(), detail });
+        self.0.push(CheckStep { name, ok: value.is_some(), took: begun.elapsed(), detail, fault });
         value
     }
 
@@ -60,31 +62,36 @@ impl Steps {
     }
 }
 
-async fn resolve(host: &str, port: u16) -> Result<(Vec<SocketAddr>, String), String> {
-    let found: Vec<_> = lookup_host((host, port)).await.map_err(|error| cause(&error))?.collect();
+async fn resolve(host: &str, port: u16) -> Result<(Vec<SocketAddr>, String), Cause> {
+    let found = lookup_host((host, port)).await;
+    let found: Vec<_> = found.map_err(|error| Cause::new(FaultKind::Dns, Cause::of(&error).text))?.collect();
     if found.is_empty() {
-        return Err(format!("{host} has no address"));
+        return Err(Cause::new(FaultKind::Dns, format!("{host} has no address")));
     }
     let shown = found.iter().map(|address| address.ip().to_string()).collect::<Vec<_>>().join(", ");
     Ok((found, shown))
 }
 
-async fn open(addresses: &[SocketAddr]) -> Result<(TcpStream, String), String> {
-    let mut failed = String::new();
+async fn open(addresses: &[SocketAddr]) -> Result<(TcpStream, String), Cause> {
+    let mut failed = Cause::new(FaultKind::Dns, "no address");
     for address in addresses {
         match TcpStream::connect(address).await {
             Ok(stream) => return Ok((stream, address.to_string())),
-            Err(error) => failed = format!("{address}: {}", cause(&error)),
+            Err(error) => {
+                let Cause { kind, text } = Cause::of(&error);
+                failed = Cause::new(kind, format!("{address}: {text}"));
+            }
         }
     }
     Err(failed)
 }
 
-async fn secure(http: &Http, host: &str, stream: TcpStream) -> Result<((), String), String> {
-    let name = ServerName::try_from(host.to_owned()).map_err(|_| format!("{host} is no name for TLS"))?;
+async fn secure(http: &Http, host: &str, stream: TcpStream) -> Result<((), String), Cause> {
+    let name = ServerName::try_from(host.to_owned())
+        .map_err(|_| Cause::new(FaultKind::Tls, format!("{host} is no name for TLS")))?;
     let connector = TlsConnector::from(Arc::clone(http.tls()));
     let connected: io::Result<_> = connector.connect(name, stream).await;
-    let connection = connected.map_err(|error| cause(&error))?;
+    let connection = connected.map_err(|error| Cause::of(&error))?;
     let (_, session) = connection.get_ref();
     let version = session.protocol_version().and_then(|version| version.as_str()).unwrap_or("TLS");
     let chain = session.peer_certificates().unwrap_or_default();

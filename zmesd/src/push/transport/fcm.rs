@@ -11,6 +11,7 @@ use serde::Deserialize;
 use tokio::time::Instant;
 
 use super::answer::{Answer, delivered};
+use super::cause::Cause;
 use super::check::Steps;
 use super::fcm_error::judge;
 use super::fcm_oauth::{Bearer, GoogleAccount};
@@ -34,8 +35,7 @@ pub(super) struct Fcm {
 }
 
 /// What it answers when all went well.
-#[derive(Debug, Default, Deserialize)]
-#[serde(default)]
+#[derive(Debug, Deserialize)]
 struct Success {
     name: String,
 }
@@ -87,9 +87,11 @@ impl PushTransport for Fcm {
         let mut again = true;
         loop {
             let answer = self.post(&body, &bearer, deadline).await?;
-            if answer.status.is_success() {
-                let id = serde_json::from_str::<Success>(&answer.body).unwrap_or_default().name;
-                return Ok(delivered(&id, &push.token));
+            if answer.status.is_success()
+                && let Ok(Success { name }) = serde_json::from_str(&answer.body)
+                && !name.is_empty()
+            {
+                return Ok(delivered(&name, &push.token));
             }
             let refusal = judge(&answer, &push.token, bearer.token.expose_secret());
             if !refusal.unauthenticated || !std::mem::take(&mut again) {
@@ -107,17 +109,21 @@ impl PushTransport for Fcm {
         let reach = async {
             let base = self.http.base().clone();
             let answer = self.http.call(self.http.deadline(), |client| client.get(base)).await;
-            let answer = answer.map_err(|error| error.to_string())?;
+            let answer = answer.map_err(|error| Cause::from(&error))?;
             // There is nothing at its root: any answer means that it is there.
             let line = answer.status_line();
-            if answer.status.is_server_error() { Err(line) } else { Ok(((), line)) }
+            if answer.status.is_server_error() {
+                Err(Cause::from(&answer.by_status(line)))
+            } else {
+                Ok(((), line))
+            }
         };
         if steps.step("http", self.common.timing.total, reach).await.is_none() {
             return steps.into_steps();
         }
         let credentials = async {
             let bearer = self.account.bearer(self.http.deadline(), None).await;
-            bearer.map_err(|error| error.to_string())?;
+            bearer.map_err(|error| Cause::from(&error))?;
             Ok(((), format!("{} gave a token for {}", self.account.target(), self.account.project)))
         };
         steps.step("credentials", self.account.limit(), credentials).await;

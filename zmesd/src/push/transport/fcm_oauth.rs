@@ -13,14 +13,15 @@ use reqwest::Url;
 use reqwest::header::CONTENT_TYPE;
 use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use tokio::sync::Mutex;
 use tokio::time::{Instant, timeout_at};
 
-use super::answer::{Answer, quote};
+use super::answer::Answer;
 use super::files;
 use super::http::{self, Http, Setup, Timing, Versions};
 use super::problem::TransportProblem;
-use crate::ports::{Clock, PushError};
+use crate::ports::{Clock, Fault, FaultKind, PushError};
 
 const KEY: &str = "push.fcm.service-account";
 const SCOPE: &str = "https://www.googleapis.com/auth/firebase.messaging";
@@ -30,6 +31,10 @@ const ASSERTION_SECONDS: i64 = 3600;
 const MARGIN: SignedDuration = SignedDuration::from_secs(60);
 /// Tokens without a word about their end.
 const USUAL_SECONDS: i64 = 3600;
+/// No token is taken to live shorter than that.
+const LEAST_SECONDS: i64 = 120;
+/// No token is taken to live longer than that.
+const MOST_SECONDS: i64 = 24 * 3600;
 
 /// Google's JSON file, as far as we need it.
 #[derive(Deserialize)]
@@ -106,7 +111,7 @@ struct Claims<'a> {
 struct Granted {
     access_token: String,
     #[serde(default)]
-    expires_in: Option<i64>,
+    expires_in: Option<Value>,
 }
 
 impl std::fmt::Debug for GoogleAccount {
@@ -146,7 +151,7 @@ impl GoogleAccount {
         let asked = Instant::now();
         let Ok(mut state) = timeout_at(deadline, self.state.lock()).await else {
             let detail = format!("{}: no answer in time", self.http.target());
-            return Err(PushError::Temporary { detail, retry_after: None, unreachable: true });
+            return Err(PushError::Transport(Fault::unanswered(FaultKind::Timeout, detail)));
         };
         let now = self.http.clock().now();
         let good = |bearer: &&Arc<Bearer>| {
@@ -186,10 +191,13 @@ impl GoogleAccount {
         if !answer.status.is_success() {
             return Err(refusal(&answer, &assertion));
         }
-        let granted: Granted = serde_json::from_str(&answer.body)
-            .map_err(|_| answer.temporary(format!("{} answered with no token", self.http.target())))?;
-        let seconds = granted.expires_in.unwrap_or(USUAL_SECONDS).clamp(0, USUAL_SECONDS * 24);
-        let until = now.saturating_add(SignedDuration::from_secs(seconds) - MARGIN).unwrap_or(now);
+        let granted = serde_json::from_str::<Granted>(&answer.body).ok();
+        let Some(granted) = granted.filter(|granted| !granted.access_token.is_empty()) else {
+            let error = answer.unexpected("Google's OAuth token", None, &[&assertion]);
+            return Err(prefixed(error, self.http.target()));
+        };
+        let lifetime = lifetime(granted.expires_in.as_ref());
+        let until = now.saturating_add(lifetime - MARGIN).unwrap_or(now);
         Ok((granted.access_token.into(), until))
     }
 
@@ -204,8 +212,10 @@ impl GoogleAccount {
             iat,
             exp: iat + ASSERTION_SECONDS,
         };
-        encode(&header, &claims, &self.key)
-            .map_err(|_| PushError::Credentials("the service account's key cannot sign".to_owned()))
+        encode(&header, &claims, &self.key).map_err(|_| {
+            let detail = "the service account's key cannot sign";
+            PushError::Transport(Fault::unanswered(FaultKind::Credentials, detail))
+        })
     }
 
     /// How long fetching a token may take.
@@ -227,15 +237,79 @@ fn explain(error: &serde_json::Error) -> String {
     format!("it is not the JSON that Google hands out (line {})", error.line())
 }
 
+/// Returns how long a token is taken for good, whatever the server says of it: not so short that each push would ask for
+/// one (a token that has ended is replaced once FCM refuses it), and not for ever.
+fn lifetime(said: Option<&Value>) -> SignedDuration {
+    let number = |value: &Value| value.as_i64().or_else(|| value.as_str()?.trim().parse().ok());
+    let seconds = said.and_then(number).unwrap_or(USUAL_SECONDS);
+    SignedDuration::from_secs(seconds.clamp(LEAST_SECONDS, MOST_SECONDS))
+}
+
 fn refusal(answer: &Answer, assertion: &str) -> PushError {
-    let detail = format!("no OAuth token: {}: {}", answer.status, quote(&answer.body, None, &[assertion]));
+    let said = format!("{}: {}", answer.status, answer.said(None, &[assertion]));
+    let detail = format!("no OAuth token: {said}");
     match answer.by_status(detail) {
-        // 400 is how OAuth says that it does not believe us; the message is not concerned.
-        PushError::Message(detail) => PushError::Credentials(detail),
+        // 400 is how OAuth says that it does not believe us; the message is not concerned. What it believes depends on
+        // the clock (Google: "Token must be a short-lived token (60 minutes) and in a reasonable timeframe").
+        PushError::Message(detail) => match answer.skew() {
+            Some(skew) => answer.fault(FaultKind::Clock, format!("{detail} ({skew})")),
+            None => answer.fault(FaultKind::Credentials, detail),
+        },
         error @ (PushError::Dead(_)
         | PushError::WrongApp(_)
-        | PushError::Credentials(_)
         | PushError::Phone { .. }
-        | PushError::Temporary { .. }) => error,
+        | PushError::Transport(_)) => error,
+    }
+}
+
+/// Says where it went wrong, where that is not where pushes go.
+fn prefixed(error: PushError, target: String) -> PushError {
+    match error {
+        PushError::Transport(fault) => {
+            PushError::Transport(Fault { detail: format!("{target}: {}", fault.detail), ..fault })
+        }
+        error @ (PushError::Dead(_)
+        | PushError::WrongApp(_)
+        | PushError::Phone { .. }
+        | PushError::Message(_)) => error,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::push::transport::fakes::{answer, answer_with, kind};
+
+    #[test]
+    fn what_a_server_says_of_a_tokens_life_is_bounded() {
+        let seconds = |said: &str| lifetime(serde_json::from_str::<Value>(said).ok().as_ref()).as_secs();
+        for (said, wanted) in [
+            ("3599", 3599),
+            ("\"3599\"", 3599),
+            ("0", 120),
+            ("-1", 120),
+            ("9223372036854775807", 86_400),
+            ("1e300", 3600),
+            ("null", 3600),
+            ("\"soon\"", 3600),
+        ] {
+            assert_eq!(seconds(said), wanted, "{said}");
+        }
+        assert_eq!(lifetime(None).as_secs(), 3600);
+    }
+
+    #[test]
+    fn a_refused_signature_names_the_clock_where_that_is_the_cause() {
+        let body = r#"{"error":"invalid_grant","error_description":"Invalid JWT: Token must be a short-lived token"}"#;
+        let refused = |headers: &[(&str, &str)]| refusal(&answer_with(400, headers, body), "assertion");
+        assert_eq!(kind(&Err::<(), _>(refused(&[]))), "credentials");
+        let skewed = refused(&[("date", "Sun, 06 Nov 1994 10:49:07 GMT")]);
+        assert!(skewed.to_string().ends_with("(this machine's clock is 120 min slow)"), "{skewed}");
+        assert_eq!(kind(&Err::<(), _>(skewed)), "clock");
+        let page = refusal(&answer(404, "<html><title>Not here</title>"), "assertion");
+        assert_eq!(
+            page.to_string(),
+            "we were refused: no OAuth token: 404 Not Found: a web page (\"Not here\")"
+        );
     }
 }

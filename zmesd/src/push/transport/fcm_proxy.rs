@@ -6,14 +6,16 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use reqwest::header::CONTENT_TYPE;
 use secrecy::{ExposeSecret, SecretString};
-use serde::Deserialize;
 use tokio::time::Instant;
 
-use super::answer::{Answer, delivered, quote};
+use super::answer::{Answer, delivered};
+use super::cause::Cause;
 use super::check::Steps;
 use super::http::{self, Http, Setup, Versions};
 use super::problem::TransportProblem;
-use super::{Common, JSON, dead_words};
+use super::reading::Content;
+use super::words::refusal;
+use super::{Common, JSON};
 use crate::config::FcmProxyConfig;
 use crate::ports::{CheckStep, Delivered, Push, PushError, PushTransport};
 use crate::push::payload;
@@ -28,14 +30,6 @@ pub(super) struct FcmProxy {
     name: String,
     http: Http,
     key: Option<SecretString>,
-}
-
-/// What it answers when all went well.
-#[derive(Debug, Default, Deserialize)]
-#[serde(default)]
-struct Success {
-    #[serde(rename = "Success")]
-    id: String,
 }
 
 impl FcmProxy {
@@ -67,34 +61,42 @@ impl FcmProxy {
         self.http.call(deadline, request).await
     }
 
-    fn quote(&self, answer: &Answer, push: Option<&Push>) -> String {
-        let key = self.key.as_ref().map_or("", ExposeSecret::expose_secret);
-        format!("{}: {}", answer.status, quote(&answer.body, push.map(|push| &push.token), &[key]))
+    fn key(&self) -> &str {
+        self.key.as_ref().map_or("", ExposeSecret::expose_secret)
+    }
+
+    fn said(&self, answer: &Answer, push: Option<&Push>) -> String {
+        format!("{}: {}", answer.status, answer.said(push.map(|push| &push.token), &[self.key()]))
     }
 
     fn judge(&self, answer: &Answer, push: &Push) -> Result<Delivered, PushError> {
-        if answer.status.is_success() {
-            let id = serde_json::from_str::<Success>(&answer.body).unwrap_or_default().id;
-            return Ok(delivered(&id, &push.token));
+        if !answer.status.is_success() {
+            return Err(refusal(answer, self.said(answer, Some(push))));
         }
-        let detail = self.quote(answer, Some(push));
-        let said = answer.body.to_lowercase();
-        let ours = answer.status.as_u16() == 401 || answer.status.as_u16() == 429;
-        if !ours && !answer.status.is_server_error() && is_mismatch(&said) {
-            return Err(PushError::WrongApp(detail));
+        if let Content::Json(json) = answer.content()
+            && let Some(id) = json.get("Success")
+        {
+            return Ok(delivered(id.as_str().unwrap_or_default(), &push.token));
         }
-        if dead_words(answer) {
-            return Err(PushError::Dead(detail));
-        }
-        Err(answer.by_status(detail))
+        Err(answer.unexpected("the function's {\"Success\": …}", Some(&push.token), &[self.key()]))
     }
-}
 
-/// `SenderId mismatch`, and what newer libraries make of it.
-fn is_mismatch(said: &str) -> bool {
-    ["senderid mismatch", "sender_id_mismatch", "mismatched-credential", "mismatchsenderid"]
-        .iter()
-        .any(|words| said.contains(words))
+    /// Reads the answer to a request without a token: nothing is sent by it, and who answers there shows himself.
+    fn recognize(&self, answer: &Answer) -> Result<((), String), Cause> {
+        let said = self.said(answer, None);
+        match (answer.status.as_u16(), answer.content()) {
+            (200..=299, Content::Nothing | Content::Page(_) | Content::Compressed | Content::TooLong) => {
+                Err(Cause::from(&answer.unexpected("the function's JSON", None, &[self.key()])))
+            }
+            (_, Content::Page(_)) | (300..=399 | 401 | 403..=405, _) => {
+                Err(Cause::from(&answer.by_status(said)))
+            }
+            _ if answer.body.contains(NO_TOKEN) => {
+                Ok(((), "the key is accepted; nothing was sent".to_owned()))
+            }
+            _ => Ok(((), format!("not refused, but {said}"))),
+        }
+    }
 }
 
 #[async_trait]
@@ -120,23 +122,17 @@ impl PushTransport for FcmProxy {
         }
         let reach = async {
             let body = r#"{"data":{}}"#.to_owned();
-            let answer = self.post(body, self.http.deadline()).await.map_err(|error| error.to_string())?;
+            let answer = self.post(body, self.http.deadline()).await.map_err(|error| Cause::from(&error))?;
             let line = answer.status_line();
-            if answer.status.is_server_error() { Err(line) } else { Ok((answer, line)) }
-        };
-        let Some(answer) = steps.step("http", self.common.timing.total, reach).await else {
-            return steps.into_steps();
-        };
-        let key = async {
-            match answer.status.as_u16() {
-                401 | 403 | 404 => Err(self.quote(&answer, None)),
-                _ if answer.body.contains(NO_TOKEN) => {
-                    Ok(((), "the key is accepted; nothing was sent".to_owned()))
-                }
-                _ => Ok(((), format!("not refused, but {}", self.quote(&answer, None)))),
+            if answer.status.is_server_error() {
+                Err(Cause::from(&answer.by_status(line)))
+            } else {
+                Ok((answer, line))
             }
         };
-        steps.step("credentials", self.common.timing.total, key).await;
+        if let Some(answer) = steps.step("http", self.common.timing.total, reach).await {
+            steps.step("credentials", self.common.timing.total, async { self.recognize(&answer) }).await;
+        }
         steps.into_steps()
     }
 }

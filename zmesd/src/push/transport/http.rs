@@ -17,10 +17,10 @@ use rustls::{ClientConfig, RootCertStore};
 use tokio::time::{Instant, timeout_at};
 
 use super::answer::Answer;
-use super::cause::cause;
+use super::cause::{Cause, cause};
 use super::files::{self, Identity};
 use super::problem::TransportProblem;
-use crate::ports::{Clock, PushError};
+use crate::ports::{Clock, Fault, FaultKind, PushError};
 
 /// So much of an answer is read, in bytes.
 const MAX_ANSWER: usize = 64 * 1024;
@@ -133,30 +133,29 @@ impl Http {
     ) -> Result<Answer, PushError> {
         let client = self.client.load_full();
         let exchange = async { read(request(&client).send().await?).await };
-        let failed = match timeout_at(deadline, exchange).await {
-            Ok(Ok((response, body))) => return Ok(self.answer(response, body)),
+        let (kind, failed) = match timeout_at(deadline, exchange).await {
+            Ok(Ok((head, body))) => return Ok(self.answer(head, &body)),
             Ok(Err(error)) if error.is_builder() => {
-                let detail = format!("{}: a key or a name cannot be sent: {}", self.target(), cause(&error));
-                return Err(PushError::Credentials(detail));
+                (FaultKind::Credentials, format!("a key or a name cannot be sent: {}", cause(&error)))
             }
-            Ok(Err(error)) if error.is_timeout() => "no connection in time".to_owned(),
+            Ok(Err(error)) if error.is_timeout() => (FaultKind::Timeout, "no connection in time".to_owned()),
             // A URL may hold the token.
-            Ok(Err(error)) => cause(&error.without_url()),
+            Ok(Err(error)) => Cause::of(&error.without_url()).into_parts(),
             Err(_) => {
                 self.distrust(&client);
-                "no answer in time".to_owned()
+                (FaultKind::Timeout, "no answer in time".to_owned())
             }
         };
-        let detail = format!("{}: {failed}", self.target());
-        Err(PushError::Temporary { detail, retry_after: None, unreachable: true })
+        Err(PushError::Transport(Fault::unanswered(kind, format!("{}: {failed}", self.target()))))
     }
 
-    fn answer(&self, head: Head, body: String) -> Answer {
+    fn answer(&self, head: Head, body: &[u8]) -> Answer {
         Answer {
             status: head.status,
-            http2: head.version == Version::HTTP_2,
+            version: head.version,
             headers: head.headers,
-            body,
+            whole: body.len() <= MAX_ANSWER,
+            body: String::from_utf8_lossy(body.get(..MAX_ANSWER).unwrap_or(body)).into_owned(),
             at: self.clock.now(),
         }
     }
@@ -180,18 +179,18 @@ struct Head {
     headers: reqwest::header::HeaderMap,
 }
 
-async fn read(mut response: Response) -> Result<(Head, String), reqwest::Error> {
+/// Reads one byte more than counts, so that what is longer is told.
+async fn read(mut response: Response) -> Result<(Head, Vec<u8>), reqwest::Error> {
     let mut body = Vec::new();
-    while let Some(chunk) = response.chunk().await? {
-        let room = MAX_ANSWER.saturating_sub(body.len());
-        body.extend_from_slice(chunk.get(..room.min(chunk.len())).unwrap_or_default());
-        if body.len() >= MAX_ANSWER {
-            break;
-        }
+    while body.len() <= MAX_ANSWER
+        && let Some(chunk) = response.chunk().await?
+    {
+        let room = MAX_ANSWER + 1 - body.len();
+        body.extend_from_slice(chunk.get(..room).unwrap_or(&chunk));
     }
     let (status, version) = (response.status(), response.version());
     let head = Head { status, version, headers: std::mem::take(response.headers_mut()) };
-    Ok((head, String::from_utf8_lossy(&body).into_owned()))
+    Ok((head, body))
 }
 
 /// Adds a header that is printed nowhere, and that HTTP/2 compresses with nothing else.

@@ -8,6 +8,8 @@ mod apns;
 mod apns_token;
 mod cause;
 mod check;
+#[cfg(test)]
+mod fakes;
 mod fcm;
 mod fcm_error;
 mod fcm_oauth;
@@ -17,6 +19,8 @@ mod findings;
 mod http;
 mod problem;
 mod proxy;
+mod reading;
+mod words;
 
 pub use findings::findings;
 pub use http::Timing;
@@ -27,7 +31,6 @@ use std::sync::Arc;
 use jiff::tz::TimeZone;
 use secrecy::{ExposeSecret, SecretString};
 
-use self::answer::Answer;
 use self::apns::Apns;
 use self::fcm::Fcm;
 use self::fcm_proxy::FcmProxy;
@@ -172,23 +175,6 @@ impl Transports {
 /// Returns how `App` writes an app that the configuration names: `zmninja-ng` is `zmninjang`.
 fn app_word(name: &str) -> String {
     name.chars().filter(char::is_ascii_alphanumeric).collect::<String>().to_ascii_lowercase()
-}
-
-/// Says whether a proxy reports that the provider knows the token no more. Its words for that are all that there is:
-/// only clear ones count, and none where the proxy itself does not want us or is not well.
-fn dead_words(answer: &Answer) -> bool {
-    const WORDS: [&str; 6] = [
-        "notregistered",
-        "invalidregistration",
-        "registration-token-not-registered",
-        "not a valid fcm",
-        "entity was not found",
-        "baddevicetoken",
-    ];
-    let status = answer.status.as_u16();
-    let elsewhere = [401, 403, 407, 408, 429].contains(&status) || !(400..500).contains(&status);
-    let said = answer.body.to_lowercase();
-    !elsewhere && WORDS.iter().any(|words| said.contains(words))
 }
 
 #[cfg(test)]

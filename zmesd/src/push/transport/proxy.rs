@@ -4,15 +4,18 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use reqwest::header::CONTENT_TYPE;
-use reqwest::{Client, RequestBuilder, Url};
+use reqwest::{Client, RequestBuilder, StatusCode, Url};
 use secrecy::{ExposeSecret, SecretString};
 use tokio::time::Instant;
 
-use super::answer::{Answer, quote};
+use super::answer::Answer;
+use super::cause::Cause;
 use super::check::Steps;
 use super::http::{self, Http, Setup, Versions};
 use super::problem::TransportProblem;
-use super::{Common, JSON, dead_words};
+use super::reading::Content;
+use super::words::{error_of, refusal};
+use super::{Common, JSON};
 use crate::config::PushProxyConfig;
 use crate::domain::{Platform, PushToken};
 use crate::ports::{CheckStep, Delivered, Push, PushError, PushTransport};
@@ -52,21 +55,68 @@ impl Proxy {
     }
 
     fn request(&self, client: &Client, url: &Url) -> RequestBuilder {
-        let request = client.post(url.clone()).header(CONTENT_TYPE, JSON);
+        self.with_key(client.post(url.clone()).header(CONTENT_TYPE, JSON))
+    }
+
+    fn with_key(&self, request: RequestBuilder) -> RequestBuilder {
         let request = request.header("X-AN-APP-NAME", self.app_name.as_str());
         http::secret(request, "X-AN-APP-KEY", self.app_key.expose_secret())
     }
 
-    fn judge(&self, answer: &Answer, token: &PushToken) -> Result<Delivered, PushError> {
-        if answer.status.is_success() {
+    fn judge(
+        &self,
+        answer: &Answer,
+        token: &PushToken,
+        took: fn(&Answer) -> bool,
+    ) -> Result<Delivered, PushError> {
+        let secrets = [self.app_key.expose_secret()];
+        if took(answer) {
             return Ok(Delivered::default());
         }
-        let said = quote(&answer.body, Some(token), &[self.app_key.expose_secret()]);
-        let detail = format!("{}: {said}", answer.status);
-        if dead_words(answer) {
-            return Err(PushError::Dead(detail));
+        if answer.status.is_success() {
+            return Err(answer.unexpected("what a PushProxy answers (202, or JSON)", Some(token), &secrets));
         }
-        Err(answer.by_status(detail))
+        Err(refusal(answer, format!("{}: {}", answer.status, answer.said(Some(token), &secrets))))
+    }
+
+    /// Asks as a push does, for nothing: who answers there must not be a web server for something else, and must not
+    /// refuse the key. AirNotifier looks at the key and then says 405; others may not know the path by GET.
+    async fn probe(&self) -> Result<((), String), Cause> {
+        let request = |client: &Client| self.with_key(client.get(self.push.clone()));
+        let answer =
+            self.http.call(self.http.deadline(), request).await.map_err(|error| Cause::from(&error))?;
+        let secrets = [self.app_key.expose_secret()];
+        let said = answer.said(None, &secrets);
+        if answer.status.is_success() && answer.is_page() {
+            return Err(Cause::from(&answer.unexpected("what a PushProxy answers", None, &secrets)));
+        }
+        if answer.status.is_success() || matches!(answer.status.as_u16(), 404 | 405) {
+            return Ok(((), format!("not refused ({})", answer.status)));
+        }
+        match refusal(&answer, format!("{}: {said}", answer.status)) {
+            error @ PushError::Transport(_) => Err(Cause::from(&error)),
+            PushError::Dead(_) | PushError::WrongApp(_) | PushError::Message(_) | PushError::Phone { .. } => {
+                Ok(((), format!("not refused ({})", answer.status)))
+            }
+        }
+    }
+}
+
+/// AirNotifier answers 202 and nothing else; others in its style say something in JSON that is no error.
+fn took_push(answer: &Answer) -> bool {
+    match answer.content() {
+        Content::Json(json) => answer.status.is_success() && json.is_object() && error_of(&json).is_none(),
+        Content::Nothing | Content::Text => answer.status == StatusCode::ACCEPTED,
+        Content::Page(_) | Content::Compressed | Content::TooLong => false,
+    }
+}
+
+/// AirNotifier answers 200 and nothing else.
+fn took_registration(answer: &Answer) -> bool {
+    match answer.content() {
+        Content::Json(json) => answer.status.is_success() && error_of(&json).is_none(),
+        Content::Nothing | Content::Text => answer.status.is_success(),
+        Content::Page(_) | Content::Compressed | Content::TooLong => false,
     }
 }
 
@@ -83,26 +133,33 @@ impl PushTransport for Proxy {
     async fn send(&self, push: &Push) -> Result<Delivered, PushError> {
         let body = payload::proxy::body(self.common.message(push)?, &self.sound);
         let answer = self.post(&self.push, body, self.http.deadline()).await?;
-        self.judge(&answer, &push.token)
+        self.judge(&answer, &push.token, took_push)
     }
 
     async fn register(&self, token: &PushToken, platform: Platform) -> Result<(), PushError> {
         let body = payload::proxy::registration(token, platform);
         let answer = self.post(&self.tokens, body, self.http.deadline()).await?;
-        self.judge(&answer, token).map(|_| ())
+        self.judge(&answer, token, took_registration).map(|_| ())
     }
 
     async fn check(&self) -> Vec<CheckStep> {
         let mut steps = Steps::default();
-        if steps.connect(&self.http, self.http.base()).await.is_some() {
-            let reach = async {
-                let base = self.http.base().clone();
-                let answer = self.http.call(self.http.deadline(), |client| client.get(base)).await;
-                let answer = answer.map_err(|error| error.to_string())?;
-                let line = answer.status_line();
-                if answer.status.is_success() { Ok(((), line)) } else { Err(line) }
-            };
-            steps.step("http", self.common.timing.total, reach).await;
+        if steps.connect(&self.http, self.http.base()).await.is_none() {
+            return steps.into_steps();
+        }
+        let reach = async {
+            let base = self.http.base().clone();
+            let answer = self.http.call(self.http.deadline(), |client| client.get(base)).await;
+            let answer = answer.map_err(|error| Cause::from(&error))?;
+            let line = answer.status_line();
+            if answer.status.is_success() {
+                Ok(((), line))
+            } else {
+                Err(Cause::from(&answer.by_status(line)))
+            }
+        };
+        if steps.step("http", self.common.timing.total, reach).await.is_some() {
+            steps.step("credentials", self.common.timing.total, self.probe()).await;
         }
         steps.into_steps()
     }

@@ -3,8 +3,6 @@
 use std::fs;
 use std::path::Path;
 
-use reqwest::StatusCode;
-use reqwest::header::HeaderMap;
 use tempfile::TempDir;
 
 use super::*;
@@ -153,29 +151,4 @@ fn files_that_are_not_what_they_should_be_are_named_with_their_key() {
         ..PushConfig::default()
     };
     assert!(problem(&root).starts_with("push.fcm.ca-certificate: "));
-}
-
-#[test]
-fn only_clear_words_of_a_proxy_kill_a_token() {
-    let dead = |status: u16, body: &str| {
-        dead_words(&Answer {
-            status: StatusCode::from_u16(status).unwrap(),
-            headers: HeaderMap::new(),
-            body: body.to_owned(),
-            http2: false,
-            at: SystemClock.now(),
-        })
-    };
-    for body in [
-        r#"{"error":"NotRegistered"}"#,
-        r#"{"error":"InvalidRegistration"}"#,
-        r#"{"Error":"token:x=>The registration token is not a valid FCM registration token"}"#,
-        r#"{"Error":"token:x=>Requested entity was not found."}"#,
-    ] {
-        assert!(dead(400, body) && dead(404, body), "{body}");
-        for status in [200, 401, 403, 429, 500, 503] {
-            assert!(!dead(status, body), "{status} {body}");
-        }
-    }
-    assert!(!dead(404, "Not Found") && !dead(400, r#"{"Error":"token:x=>SenderId mismatch"}"#));
 }

@@ -24,7 +24,7 @@ use crate::domain::{Alarm, Platform, Token};
 use crate::monitors::{Catalog, CatalogHandle};
 use crate::ports::{
     BreakerView, CertificateInfo, CertificateSummary, DbHealth, PushCounts, PushSide, StageLatency,
-    TransportCheck,
+    TransportCheck, TransportHealth,
 };
 use crate::route::{Census, Command, RouterHandle};
 use crate::telemetry::{Counters, Labels, TokenState};
@@ -49,6 +49,10 @@ impl PushSide for Resting {
 
     fn counts(&self) -> PushCounts {
         PushCounts { queued: 7, delivered: 0, failed: 0 }
+    }
+
+    fn health(&self) -> Vec<TransportHealth> {
+        Vec::new()
     }
 
     fn breakers(&self) -> Vec<BreakerView> {

@@ -152,8 +152,13 @@ mod tests {
     use super::*;
 
     fn check(failed: Option<(&'static str, &str)>) -> TransportCheck {
-        let step =
-            |name, ok, detail: &str| CheckStep { name, ok, took: Duration::ZERO, detail: detail.to_owned() };
+        let step = |name, ok, detail: &str| CheckStep {
+            name,
+            ok,
+            took: Duration::ZERO,
+            detail: detail.to_owned(),
+            fault: None,
+        };
         let mut steps = vec![step("dns", true, "192.0.2.1")];
         steps.extend(failed.map(|(name, detail)| step(name, false, detail)));
         let (transport, target) = ("proxy".to_owned(), "push.example.org:8801".to_owned());
