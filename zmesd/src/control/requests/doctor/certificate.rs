@@ -6,6 +6,7 @@ use zmes_shared::views::{Finding, Perf};
 
 use super::configuration::is_of_pair;
 use super::measure::{Outcome, signed};
+use super::moment::moment;
 use crate::control::ControlParts;
 use crate::ports::{CertificateProblem, CertificateSummary, ConfigExamined};
 
@@ -42,14 +43,14 @@ fn judge(certificate: &CertificateSummary, seconds: i64, within: Option<Duration
     let mut findings: Vec<_> = red.collect();
     if findings.is_empty() {
         let names = if sans.is_empty() { String::new() } else { format!(" for {}", sans.join(", ")) };
-        let detail = format!("{subject}{names} is valid until {not_after}, {days} days more");
+        let detail = format!("{subject}{names} is valid until {}, {days} days more", moment(*not_after));
         findings.push(Finding::good(STEP, detail));
     }
     let warning = |problem: &CertificateProblem| {
         Finding::warning(STEP, format!("{subject}: {}", problem.message), problem.hint.as_str())
     };
     if grave.is_empty() && within.is_some_and(|within| seconds < i64::try_from(within.as_secs()).unwrap_or(i64::MAX)) {
-        let detail = format!("{subject} is valid until {not_after}, {days} days more: less than asked for");
+        let detail = format!("{subject} is valid until {}, {days} days more: less than asked for", moment(*not_after));
         findings.push(Finding::warning(STEP, detail, "renew the certificate, then: zmesctl reload"));
     }
     findings.extend(slight.into_iter().map(warning));

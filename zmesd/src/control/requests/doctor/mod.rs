@@ -13,6 +13,7 @@ mod database;
 mod handshake;
 mod keeper;
 mod measure;
+mod moment;
 mod monitors;
 mod outside;
 mod part;

@@ -6,6 +6,7 @@ use zmes_shared::MonitorId;
 use zmes_shared::views::Finding;
 
 use super::capturing::Capturing;
+use super::moment::moment;
 use super::monitors::{SWITCH_ON, one};
 use super::push::Look;
 use super::registrations::owner;
@@ -47,14 +48,14 @@ pub(super) async fn findings(
 fn known(scene: &Scene<'_>, token: &Token) -> Finding {
     let handle = scene.call(token);
     if let Some(revoked) = &token.revoked {
-        let detail = format!("it is gone since {} ({})", revoked.at, revoked.reason);
+        let detail = format!("it is gone since {} ({})", moment(revoked.at), revoked.reason);
         let hint = format!("zmesctl tokens restore {handle}");
         return Finding::error("token", detail, hint);
     }
     let app = if token.app == App::Unknown { String::new() } else { format!(" with {}", token.app.as_str()) };
     let platform = token.platform.as_str();
     let detail =
-        format!("an {platform} phone of {}{app}, last heard of {}", owner(token), token.last_seen_at);
+        format!("an {platform} phone of {}{app}, last heard of {}", owner(token), moment(token.last_seen_at));
     Finding::good("token", detail)
 }
 
@@ -73,7 +74,7 @@ fn mute(scene: &Scene<'_>, token: &Token) -> Finding {
         return Finding::good("mute", "no admin has silenced it");
     }
     let until = token.mute_until.filter(|&until| until != jiff::Timestamp::MAX);
-    let until = until.map_or_else(String::new, |until| format!(" until {until}"));
+    let until = until.map_or_else(String::new, |until| format!(" until {}", moment(until)));
     let hint = format!("zmesctl tokens unmute {}", scene.call(token));
     Finding::error("mute", format!("an admin has silenced it{until}"), hint)
 }
@@ -207,7 +208,7 @@ async fn history(scene: &Scene<'_>, row: &TokenRow) -> Vec<Finding> {
 fn last_answer(row: &TokenRow, deliveries: &[DeliveryRow], handle: &str) -> Finding {
     let step = "last answer";
     if let Some(error) = row.last_error.as_deref().filter(|_| row.failures > 0) {
-        let at = row.last_error_at.map_or_else(String::new, |at| format!(" {at}"));
+        let at = row.last_error_at.map_or_else(String::new, |at| format!(" {}", moment(at)));
         let detail = format!("the last {} attempts failed, the last one{at}: {error}", row.failures);
         let hint = format!("zmesctl tokens log {handle}; to try: zmesctl alarm test --token {handle} --wait");
         return Finding::error(step, detail, hint);
@@ -220,7 +221,7 @@ fn last_answer(row: &TokenRow, deliveries: &[DeliveryRow], handle: &str) -> Find
     let by = sent.map_or("a provider", |sent| sent.transport.as_str());
     let id = sent.and_then(|sent| sent.provider_id.as_deref());
     let id = id.map_or_else(String::new, |id| format!(" as {id}"));
-    Finding::good(step, format!("{by} took the last push {at}{id}"))
+    Finding::good(step, format!("{by} took the last push {}{id}", moment(at)))
 }
 
 /// Says why the last alarm was not for it. What a list or rights leave out is left out on purpose.

@@ -6,6 +6,7 @@ use jiff::SignedDuration;
 use zmes_shared::MonitorId;
 use zmes_shared::views::Finding;
 
+use super::moment::moment;
 use super::phone::vain;
 use super::scene::{Scene, Trouble, some};
 use crate::domain::{Monitor, PushState, Revoked, Token};
@@ -81,7 +82,7 @@ fn buried(scene: &Scene<'_>) -> Vec<Finding> {
             .token
             .revoked
             .as_ref()
-            .map(|revoked| (revoked.at.to_string(), revoked.reason.as_str()))
+            .map(|revoked| (moment(revoked.at), revoked.reason.as_str()))
             .unwrap_or_default();
         let detail = format!(
             "token {handle} of {} was laid to rest {at}, and the phone has no other: {reason}",
