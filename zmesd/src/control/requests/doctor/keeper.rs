@@ -52,5 +52,6 @@ pub(in crate::control) async fn glance(parts: &ControlParts, board: &Board) {
     board.add(Part::Database, database::glance(parts));
     board.add(Part::Certificate, certificate::look(parts, None, None).findings);
     board.add(Part::State, store::glance(parts));
-    board.add(Part::Push, push::glance(parts));
+    let waiting = parts.router.token_counts().await.map_or(0, |tokens| tokens.enabled);
+    board.add(Part::Push, push::glance(parts, usize::try_from(waiting).unwrap_or(usize::MAX)));
 }

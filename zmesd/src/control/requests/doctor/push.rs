@@ -32,10 +32,13 @@ pub(super) async fn look(parts: &ControlParts, limit: Duration) -> Look {
     Look { checks, limit, took: took("push", began) }
 }
 
-/// Says what the pushes themselves have met with, without asking a provider.
-pub(super) fn glance(parts: &ControlParts) -> Vec<Finding> {
-    let now = parts.clock.now();
-    parts.push.health().iter().filter_map(|health| ailing(health, now)).collect()
+/// Says what the pushes themselves have met with, without asking a provider; `waiting` phones want pushes.
+pub(super) fn glance(parts: &ControlParts, waiting: usize) -> Vec<Finding> {
+    let (config, now, health) = (parts.configuration.running(), parts.clock.now(), parts.push.health());
+    if waiting > 0 && let Some(finding) = off(&config, health.is_empty(), waiting) {
+        return vec![finding];
+    }
+    shadow(&config).into_iter().chain(health.iter().filter_map(|health| ailing(health, now))).collect()
 }
 
 impl Look {
@@ -55,7 +58,7 @@ impl Look {
     fn findings(&self, parts: &ControlParts, waiting: usize) -> Vec<Finding> {
         let config = parts.configuration.running();
         let Some(checks) = &self.checks else { return vec![self.late()] };
-        if let Some(finding) = off(&config, checks, waiting) {
+        if let Some(finding) = off(&config, checks.is_empty(), waiting) {
             return vec![finding];
         }
         let mut findings: Vec<_> = shadow(&config).into_iter().collect();
@@ -71,7 +74,7 @@ impl Look {
     pub(super) fn for_token(&self, parts: &ControlParts, names: &[String]) -> Vec<Finding> {
         let config = parts.configuration.running();
         let Some(checks) = &self.checks else { return vec![self.late()] };
-        if let Some(finding) = off(&config, checks, 1) {
+        if let Some(finding) = off(&config, checks.is_empty(), 1) {
             return vec![finding];
         }
         let Some(name) = names.first() else {
@@ -98,10 +101,10 @@ impl Look {
 }
 
 /// Says that nothing is pushed at all, if so: red where somebody waits for it.
-fn off(config: &Config, checks: &[TransportCheck], waiting: usize) -> Option<Finding> {
+fn off(config: &Config, wayless: bool, waiting: usize) -> Option<Finding> {
     let (detail, hint) = if !config.push.enabled {
         ("push.enabled is false", "set push.enabled = true in zmesd.toml, then: systemctl restart zmesd")
-    } else if checks.is_empty() {
+    } else if wayless {
         ("no way to phones is configured", "see [push] in zmesd.toml, then: systemctl restart zmesd")
     } else {
         return None;

@@ -2,14 +2,15 @@
 
 use std::collections::BTreeMap;
 
-use jiff::SignedDuration;
+use jiff::{SignedDuration, Timestamp};
+use tokio::task::yield_now;
 use zmes_shared::MonitorId;
 use zmes_shared::views::Finding;
 
 use super::moment::moment;
 use super::phone::vain;
 use super::scene::{Scene, Trouble, some};
-use crate::domain::{Monitor, PushState, Revoked, Token};
+use crate::domain::{Monitor, PushState, Token};
 use crate::state::TokenRow;
 
 /// A failure that is older was perhaps that of a way which is open again.
@@ -22,12 +23,17 @@ const TOLD: usize = 10;
 const KNOWINGLY: [&str; 2] = ["admin", "prune"];
 
 /// Says how the phones are, and whether each monitor has somebody who hears of it.
-pub(super) fn findings(scene: &Scene<'_>) -> Vec<Finding> {
+pub(super) async fn findings(scene: &Scene<'_>) -> Vec<Finding> {
     let mut findings = vec![summary(scene)];
     findings.extend(owners(scene));
     findings.extend(buried(scene));
     findings.extend(failing(scene));
-    let unheard: Vec<_> = scene.watched().filter(|monitor| is_unheard(scene, monitor)).collect();
+    let mut unheard = Vec::new();
+    for monitor in scene.watched() {
+        // With many phones each monitor takes milliseconds: others get their turn in between.
+        yield_now().await;
+        unheard.extend(Some(monitor).filter(|monitor| is_unheard(scene, monitor)));
+    }
     findings.extend(nobody(scene, unheard.iter().map(|monitor| &***monitor)));
     findings.extend(lists(scene));
     findings.extend(slow(scene));
@@ -72,9 +78,16 @@ fn owners(scene: &Scene<'_>) -> Vec<Finding> {
 
 /// Phones that a provider has given up, and that have not come back under another token.
 fn buried(scene: &Scene<'_>) -> Vec<Finding> {
+    // When a phone of that user and kind was heard of last: it seems to be the same phone's next token.
+    let mut seen: BTreeMap<(&str, &str), Timestamp> = BTreeMap::new();
+    for row in scene.live() {
+        let last = seen.entry((&row.token.user, row.token.platform.as_str())).or_insert(Timestamp::MIN);
+        *last = row.token.last_seen_at.max(*last);
+    }
     let lost = |row: &&TokenRow| {
         let dead = row.token.revoked.as_ref().filter(|revoked| !KNOWINGLY.contains(&revoked.reason.as_str()));
-        dead.is_some_and(|revoked| !scene.live().any(|other| replaces(&other.token, &row.token, revoked)))
+        let next = seen.get(&(row.token.user.as_str(), row.token.platform.as_str()));
+        dead.is_some_and(|revoked| next.is_none_or(|&next| next < revoked.at))
     };
     let finding = |row: &TokenRow| {
         let handle = scene.call(&row.token);
@@ -93,11 +106,6 @@ fn buried(scene: &Scene<'_>) -> Vec<Finding> {
         Finding::error("token", detail, hint)
     };
     scene.known.rows.iter().filter(lost).take(TOLD).map(finding).collect()
-}
-
-/// Says whether a token seems to be the same phone's next one.
-fn replaces(other: &Token, dead: &Token, revoked: &Revoked) -> bool {
-    other.user == dead.user && other.platform == dead.platform && other.last_seen_at >= revoked.at
 }
 
 fn failing(scene: &Scene<'_>) -> Option<Finding> {

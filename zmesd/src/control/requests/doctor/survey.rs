@@ -7,7 +7,6 @@ use std::time::Duration;
 
 use tokio::time::error::Elapsed;
 use tokio::time::timeout;
-use zmes_shared::control::ControlError;
 use zmes_shared::views::{Finding, Severity};
 
 use super::capturing::Capturing;
@@ -59,7 +58,7 @@ impl Survey {
 }
 
 /// What has to be waited for. `None`: nobody asked for a part that needs it.
-struct Looks<'a> {
+struct Looks {
     daemon: Option<Outcome>,
     configuration: Option<Result<Option<ConfigExamined>, Elapsed>>,
     database: Option<database::Look>,
@@ -67,11 +66,33 @@ struct Looks<'a> {
     store: Option<Outcome>,
     push: Option<push::Look>,
     capturing: Capturing,
-    scene: Option<Result<Scene<'a>, ControlError>>,
+    phones: Option<Phones>,
 }
 
-impl<'a> Looks<'a> {
-    async fn take(parts: &'a ControlParts, wanted: &[Part]) -> Self {
+/// What was found about phones and apps.
+#[derive(Debug)]
+struct Phones {
+    /// How many phones want pushes.
+    waiting: usize,
+    findings: Vec<Finding>,
+}
+
+impl Phones {
+    async fn look(parts: &ControlParts) -> Self {
+        match Scene::load(parts).await {
+            Ok(scene) => {
+                Self { waiting: scene.waiting(), findings: registrations::findings(&scene).await }
+            }
+            Err(error) => {
+                let hint = error.hint.unwrap_or_default();
+                Self { waiting: 0, findings: vec![Finding::error("tokens", error.message, hint)] }
+            }
+        }
+    }
+}
+
+impl Looks {
+    async fn take(parts: &ControlParts, wanted: &[Part]) -> Self {
         let any = |needing: &[Part]| needing.iter().any(|part| wanted.contains(part));
         let examine = timeout(CONFIGURATION, parts.configuration.examine());
         let (daemon, configuration, database, port, store, push) = tokio::join!(
@@ -83,9 +104,9 @@ impl<'a> Looks<'a> {
             when(any(&[Part::Push]), push::look(parts, PROVIDERS)),
         );
         // Rights are those that the database had a moment ago.
-        let scene = when(any(&[Part::Push, Part::Tokens]), Scene::load(parts)).await;
+        let phones = when(any(&[Part::Push, Part::Tokens]), Phones::look(parts)).await;
         let capturing = when(any(&[Part::Monitors]), Capturing::look(parts)).await.unwrap_or_default();
-        Self { daemon, configuration, database, port, store, push, capturing, scene }
+        Self { daemon, configuration, database, port, store, push, capturing, phones }
     }
 
     fn outcome(&self, parts: &ControlParts, part: Part, within: Option<Duration>) -> Outcome {
@@ -108,15 +129,13 @@ impl<'a> Looks<'a> {
             Part::Certificate => certificate::look(parts, examined, within),
             Part::Clock => clock::findings(parts, report.and_then(|report| report.clock)).into(),
             Part::State => self.store.clone().unwrap_or_default(),
-            Part::Push => match (&self.push, &self.scene) {
-                (Some(look), Some(scene)) => look.outcome(parts, scene.as_ref().map_or(0, Scene::waiting)),
+            Part::Push => match (&self.push, &self.phones) {
+                (Some(look), Some(phones)) => look.outcome(parts, phones.waiting),
                 (None, _) | (_, None) => Outcome::default(),
             },
-            Part::Tokens => match &self.scene {
-                Some(Ok(scene)) => registrations::findings(scene).into(),
-                Some(Err(error)) => vec![unreadable(error)].into(),
-                None => Outcome::default(),
-            },
+            Part::Tokens => {
+                self.phones.as_ref().map(|phones| phones.findings.clone()).unwrap_or_default().into()
+            }
         }
     }
 
@@ -129,10 +148,6 @@ impl<'a> Looks<'a> {
 pub(super) fn worst<'f>(findings: impl Iterator<Item = &'f Finding> + Clone) -> Option<&'f Finding> {
     let severity = findings.clone().map(|finding| finding.severity).max()?;
     findings.filter(|finding| finding.severity > Severity::Ok).find(|finding| finding.severity == severity)
-}
-
-fn unreadable(error: &ControlError) -> Finding {
-    Finding::error("tokens", error.message.as_str(), error.hint.clone().unwrap_or_default())
 }
 
 async fn when<T>(wanted: bool, look: impl Future<Output = T>) -> Option<T> {
