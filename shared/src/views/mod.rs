@@ -26,8 +26,8 @@ pub use push::{
 };
 pub use severity::Severity;
 pub use status::{
-    ClientCounts, DatabaseState, EventCounts, FindingCounts, MonitorCounts, PushCounts, PushModeState, Status,
-    TokenCounts,
+    ClientCounts, DatabaseState, EventCounts, FindingCounts, MonitorCounts, PushCounts, PushModeState,
+    Status, TokenCounts,
 };
 pub use tokens::{
     ImportOutcome, TokenFailure, TokenImported, TokenShown, TokenView, Tokens, TokensChanged, TokensExported,

@@ -10,7 +10,12 @@ use crate::world::{ails, doctor, first_red, is_well, open};
 
 #[tokio::test]
 async fn monitors_of_another_server() -> Result<()> {
-    let mut world = World::new().monitor(1, "Garage").monitor(2, "Yard").setting("zoneminder", "server-id", "1").prepare().await?;
+    let mut world = World::new()
+        .monitor(1, "Garage")
+        .monitor(2, "Yard")
+        .setting("zoneminder", "server-id", "1")
+        .prepare()
+        .await?;
     world
         .database
         .sql("DELETE FROM Servers; INSERT INTO Servers (Id, Name) VALUES (1, 'nvr1'), (2, 'nvr2'); UPDATE Monitors SET ServerId=2")
@@ -80,7 +85,10 @@ async fn a_reload_says_which_certificate_is_served_now() -> Result<()> {
     fs::copy(&renewed.key, &world.certificate.key)?;
     let people = world.run(&["reload"]).await?.expect_code(0)?.stdout;
     ensure!(people.starts_with("Configuration reloaded. Certificate "), "{people}");
-    ensure!(people.contains("zm.example.org") && people.ends_with(", valid until 4096-01-01, is now served.\n"), "{people}");
+    ensure!(
+        people.contains("zm.example.org") && people.ends_with(", valid until 4096-01-01, is now served.\n"),
+        "{people}"
+    );
     is_well(&world, "").await?;
     Ok(())
 }
@@ -91,7 +99,14 @@ async fn a_user_without_the_right_is_told_of_the_right() -> Result<()> {
     let world = open(World::new().monitor(1, "Garage").monitor(2, "Yard").user(amy)).await?;
     let _app = world.login("amy", "pw").await?;
     is_well(&world, "amy --monitor 1").await?;
-    ails(&world, "amy --monitor Yard", "user", "ZoneMinder does not let amy see monitor 2 (Yard)", "Options > Users").await?;
+    ails(
+        &world,
+        "amy --monitor Yard",
+        "user",
+        "ZoneMinder does not let amy see monitor 2 (Yard)",
+        "Options > Users",
+    )
+    .await?;
     world.database.sql("UPDATE Users SET MonitorIds='' WHERE Username='amy'").await?;
     world.run(&["monitors", "reload"]).await?.expect_code(0)?;
     is_well(&world, "amy --monitor Yard").await?;

@@ -24,7 +24,10 @@ async fn a_daemon_that_was_stopped() -> Result<()> {
     ensure!(answer["error"]["code"] == "unreachable", "{answer}");
     let steps: Vec<_> =
         answer["findings"].as_array().context("no list")?.iter().map(|one| &one["step"]).collect();
-    ensure!(steps == ["configuration", "database", "monitors", "certificate", "state", "port", "push", "daemon"], "{steps:?}");
+    ensure!(
+        steps == ["configuration", "database", "monitors", "certificate", "state", "port", "push", "daemon"],
+        "{steps:?}"
+    );
     let people =
         world.run(&["doctor", "--config", &world.settings_file().to_string_lossy()]).await?.expect_code(3)?;
     let last = people.stdout.lines().last().unwrap_or_default();

@@ -86,7 +86,8 @@ async fn a_list_without_the_monitor() -> Result<()> {
     let show = format!("zmesctl tokens show {handle}");
     // Somebody may have meant it so: a warning in the walk, nothing where the phone is asked for, red for that monitor.
     let walk = is_well(&world, "").await?;
-    let warned = walk["findings"].as_array().into_iter().flatten().find(|finding| finding["step"] == "filter");
+    let warned =
+        walk["findings"].as_array().into_iter().flatten().find(|finding| finding["step"] == "filter");
     let warned = warned.with_context(|| format!("no warning: {walk:#}"))?;
     ensure!(warned["severity"] == "warning", "{warned}");
     let detail = warned["detail"].as_str().unwrap_or_default();
@@ -149,7 +150,10 @@ async fn a_provider_that_refuses_pushes_though_it_answers_checks() -> Result<()>
         world.wait_token(PHONE, "failing", |token| token["failures"].as_u64() > failed).await?;
         // Nobody has asked the provider: the pushes themselves tell it.
         let status = world.status().await?;
-        ensure!(status["worst"]["step"] == "push proxy" && status["worst"]["severity"] == "error", "{status:#}");
+        ensure!(
+            status["worst"]["step"] == "push proxy" && status["worst"]["severity"] == "error",
+            "{status:#}"
+        );
         ails(&world, "", "push proxy", words, cure).await?;
         ails(&world, &handle, "push proxy", words, cure).await?;
         let check = world.run(&["check", "push", "--nagios"]).await?.expect_code(2)?;

@@ -98,7 +98,13 @@ pub(crate) async fn agree(world: &World, doctor: &Value) -> Result<()> {
         let metrics = MetricsPlace::Socket(socket).metrics().await?;
         let errors = metrics.value("zmesd_findings{severity=\"error\"}")?;
         let warnings = metrics.value("zmesd_findings{severity=\"warning\"}")?;
-        let judged = if errors > 0.0 { "error" } else if warnings > 0.0 { "warning" } else { "ok" };
+        let judged = if errors > 0.0 {
+            "error"
+        } else if warnings > 0.0 {
+            "warning"
+        } else {
+            "ok"
+        };
         ensure!(judged == severity, "{severity} in doctor, {errors} and {warnings} in the metrics");
     }
     Ok(())

@@ -62,10 +62,8 @@ async fn ask(check: CheckKind, within: Option<Duration>, context: &Context) -> R
         });
     }
     let request = Request::Check { check, within_ms: within.map(values::milliseconds) };
-    let slow = matches!(
-        check,
-        CheckKind::Db | CheckKind::Tls | CheckKind::Push | CheckKind::Store | CheckKind::All
-    );
+    let slow =
+        matches!(check, CheckKind::Db | CheckKind::Tls | CheckKind::Push | CheckKind::Store | CheckKind::All);
     if slow {
         // A daemon that hangs is known soon.
         drop(context.connect().await?);

@@ -34,7 +34,9 @@ Examples:
   zmesctl log level zmesd::ws=trace
   zmesctl log level info")]
 pub struct LevelArgs {
-    #[arg(help = "error, warn, info, debug, trace, or directives such as zmesd::ws=debug [default: show it]")]
+    #[arg(
+        help = "error, warn, info, debug, trace, or directives such as zmesd::ws=debug [default: show it]"
+    )]
     level: Option<String>,
     /// Go back to the configured level after this time
     #[arg(long = "for", value_name = "DURATION", value_parser = values::duration, requires = "level")]

@@ -39,7 +39,8 @@ impl View for ConfigReloaded {
 /// Says which certificate apps are shown from now on.
 fn certificate(served: &ServedCertificate, out: &Out) -> String {
     let ServedCertificate { subject, names, not_after } = served;
-    let unsaid: Vec<_> = names.iter().filter(|name| !subject.contains(name.as_str())).map(String::as_str).collect();
+    let unsaid: Vec<_> =
+        names.iter().filter(|name| !subject.contains(name.as_str())).map(String::as_str).collect();
     let names = if unsaid.is_empty() { String::new() } else { format!(" (also {})", unsaid.join(", ")) };
     let until = not_after.to_zoned(out.look().zone.clone()).strftime("%Y-%m-%d");
     format!("Certificate {}{}, valid until {until}, is now served.", clean(subject), clean(&names))

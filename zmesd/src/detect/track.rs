@@ -350,9 +350,9 @@ impl Condition {
                 ReadError::NotThere { .. } => MonitorTrouble::NoMemory,
                 ReadError::Starting | ReadError::Stopped => MonitorTrouble::NotCaptured,
                 ReadError::UnknownLayout { .. } => MonitorTrouble::UnknownLayout,
-                ReadError::HalfInitialised { .. } | ReadError::Short { .. } | ReadError::Implausible { .. } => {
-                    MonitorTrouble::Damaged
-                }
+                ReadError::HalfInitialised { .. }
+                | ReadError::Short { .. }
+                | ReadError::Implausible { .. } => MonitorTrouble::Damaged,
                 ReadError::Permission(_) => MonitorTrouble::Permission,
                 ReadError::Io { .. } => MonitorTrouble::Io,
             }),

@@ -3,7 +3,9 @@
 use std::path::Path;
 
 use jiff::ToSpan;
-use rcgen::{BasicConstraints, CertificateParams, CustomExtension, DistinguishedName, DnType, IsCa, Issuer, KeyPair};
+use rcgen::{
+    BasicConstraints, CertificateParams, CustomExtension, DistinguishedName, DnType, IsCa, Issuer, KeyPair,
+};
 
 use super::*;
 
@@ -118,8 +120,12 @@ fn the_chain_is_looked_at() {
     assert_eq!(warnings(&leaf), [], "an authority at home, whose root the phones have");
     let mut public = params(&["zm.example.org"]);
     // authorityInfoAccess with caIssuers http://a/
-    let access = [0x30, 0x17, 0x30, 0x15, 6, 8, 43, 6, 1, 5, 5, 7, 48, 2, 0x86, 9, b'h', b't', b't', b'p', b':', b'/', b'/', b'a', b'/'];
-    public.custom_extensions = vec![CustomExtension::from_oid_content(&[1, 3, 6, 1, 5, 5, 7, 1, 1], access.to_vec())];
+    let access = [
+        0x30, 0x17, 0x30, 0x15, 6, 8, 43, 6, 1, 5, 5, 7, 48, 2, 0x86, 9, b'h', b't', b't', b'p', b':', b'/',
+        b'/', b'a', b'/',
+    ];
+    public.custom_extensions =
+        vec![CustomExtension::from_oid_content(&[1, 3, 6, 1, 5, 5, 7, 1, 1], access.to_vec())];
     let public = public.signed_by(&key, &issuer).unwrap().pem();
     assert_eq!(warnings(&public), [TlsWarning::ChainIncomplete("CN=Test CA".to_owned())]);
     assert_eq!(warnings(&format!("{public}{ca_pem}")), []);

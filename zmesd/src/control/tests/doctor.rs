@@ -223,7 +223,9 @@ async fn whom_nobody_knows_is_not_found() {
 fn troubles(answer: &Value) -> Vec<(String, String, String)> {
     let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
     let worried = findings(answer).into_iter().filter(|finding| finding["severity"] != "ok");
-    worried.map(|finding| (text(&finding["step"]), text(&finding["detail"]), text(&finding["hint"]))).collect()
+    worried
+        .map(|finding| (text(&finding["step"]), text(&finding["detail"]), text(&finding["hint"])))
+        .collect()
 }
 
 /// Lets amy see these monitors alone.
@@ -269,7 +271,10 @@ async fn a_list_outside_of_the_rights_can_never_ring() {
     let walk = step(&world.ask(r#"{"type":"doctor"}"#).await, "filter");
     assert_eq!(walk["severity"], "error", "{walk}");
     let detail = walk["detail"].as_str().unwrap();
-    assert!(detail.ends_with("its app has set 2, and ZoneMinder lets amy see none of them: it can never ring"), "{detail}");
+    assert!(
+        detail.ends_with("its app has set 2, and ZoneMinder lets amy see none of them: it can never ring"),
+        "{detail}"
+    );
     let user = troubles(&world.ask(r#"{"type":"doctor","target":"amy"}"#).await);
     assert!(user.iter().any(|(step, _, _)| step == "filter"), "{user:?}");
     restrict(&world, &[1, 2]);
@@ -297,7 +302,10 @@ async fn status_and_check_name_what_doctor_names() {
     });
     // Nobody has asked the doctor yet.
     let status = world.ask(r#"{"type":"status"}"#).await["ok"].clone();
-    assert_eq!((&status["worst"]["step"], &status["worst"]["severity"]), (&json!("monitor 2"), &json!("error")));
+    assert_eq!(
+        (&status["worst"]["step"], &status["worst"]["severity"]),
+        (&json!("monitor 2"), &json!("error"))
+    );
     assert_eq!(status["findings"], json!({"errors": 1, "warnings": 0}));
     let doctor = troubles(&world.ask(r#"{"type":"doctor"}"#).await);
     let all = world.ask(r#"{"type":"check","check":"all"}"#).await["ok"].clone();

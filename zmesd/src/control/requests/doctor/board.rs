@@ -56,7 +56,11 @@ impl Board {
     /// Returns the parts about which something was found.
     pub(super) fn troubled(&self) -> Vec<Part> {
         let parts = self.parts.lock().unwrap_or_else(PoisonError::into_inner);
-        parts.iter().filter(|(_, findings)| severity(findings) > Severity::Ok).map(|(&part, _)| part).collect()
+        parts
+            .iter()
+            .filter(|(_, findings)| severity(findings) > Severity::Ok)
+            .map(|(&part, _)| part)
+            .collect()
     }
 
     /// Returns the worst finding, the first of its severity; `None` where all is as it should be.
@@ -83,7 +87,8 @@ fn severity(findings: &[Finding]) -> Severity {
 }
 
 fn count(parts: &BTreeMap<Part, Vec<Finding>>) -> FindingCounts {
-    let of = |severity| parts.values().flatten().filter(|finding| finding.severity == severity).count() as u64;
+    let of =
+        |severity| parts.values().flatten().filter(|finding| finding.severity == severity).count() as u64;
     FindingCounts { errors: of(Severity::Error), warnings: of(Severity::Warning) }
 }
 

@@ -85,7 +85,9 @@ mod tests {
     fn a_zmc_is_known_by_its_command_line() {
         assert_eq!(monitor_of(b"/usr/bin/zmc\0-m\x003\0"), Some(MonitorId(3)));
         assert_eq!(monitor_of(b"zmc\0--monitor\x0012\0"), Some(MonitorId(12)));
-        for other in [&b"/usr/bin/zma\0-m\x003\0"[..], b"zmc\0-d\0/dev/video0\0", b"zmc\0-m\0", b"", b"zmc\0-m\0x"] {
+        for other in
+            [&b"/usr/bin/zma\0-m\x003\0"[..], b"zmc\0-d\0/dev/video0\0", b"zmc\0-m\0", b"", b"zmc\0-m\0x"]
+        {
             assert_eq!(monitor_of(other), None, "{other:?}");
         }
     }

@@ -49,8 +49,11 @@ fn judge(certificate: &CertificateSummary, seconds: i64, within: Option<Duration
     let warning = |problem: &CertificateProblem| {
         Finding::warning(STEP, format!("{subject}: {}", problem.message), problem.hint.as_str())
     };
-    if grave.is_empty() && within.is_some_and(|within| seconds < i64::try_from(within.as_secs()).unwrap_or(i64::MAX)) {
-        let detail = format!("{subject} is valid until {}, {days} days more: less than asked for", moment(*not_after));
+    if grave.is_empty()
+        && within.is_some_and(|within| seconds < i64::try_from(within.as_secs()).unwrap_or(i64::MAX))
+    {
+        let detail =
+            format!("{subject} is valid until {}, {days} days more: less than asked for", moment(*not_after));
         findings.push(Finding::warning(STEP, detail, "renew the certificate, then: zmesctl reload"));
     }
     findings.extend(slight.into_iter().map(warning));

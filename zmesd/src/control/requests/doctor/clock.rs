@@ -28,7 +28,8 @@ fn judge(
     running: Duration,
 ) -> Vec<Finding> {
     if now.as_second() < EARLIEST {
-        let detail = format!("it is {}, says this machine: certificates and providers refuse that", moment(now));
+        let detail =
+            format!("it is {}, says this machine: certificates and providers refuse that", moment(now));
         return vec![Finding::error(STEP, detail, "timedatectl set-ntp true")];
     }
     let running = SignedDuration::try_from(running).unwrap_or(SignedDuration::MAX);

@@ -31,8 +31,8 @@ use zmes_shared::views::{Doctor, Finding};
 
 pub(in crate::control) use board::Board;
 pub(in crate::control) use keeper::{glance, keep};
-pub use outside::{Outside, Seen, look as look_from_outside};
 pub(super) use measure::Outcome;
+pub use outside::{Outside, Seen, look as look_from_outside};
 pub(super) use part::Part;
 pub(super) use survey::Survey;
 

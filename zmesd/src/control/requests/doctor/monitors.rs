@@ -18,11 +18,7 @@ pub(super) const SWITCH_ON: &str =
 const TOLD: usize = 20;
 
 /// Says how the monitors are. `report` is what the database says, where it was asked.
-pub(super) fn look(
-    parts: &ControlParts,
-    report: Option<&DatabaseReport>,
-    capturing: &Capturing,
-) -> Outcome {
+pub(super) fn look(parts: &ControlParts, report: Option<&DatabaseReport>, capturing: &Capturing) -> Outcome {
     let listed = join(parts);
     let watched = listed.iter().filter(|listed| listed.watched);
     let sick = watched.clone().filter(|listed| !listed.view.healthy).count();
@@ -108,7 +104,9 @@ fn hint(view: &MonitorView) -> String {
         Some(MonitorTrouble::UnknownLayout) => {
             "update zmesd; until then: zoneminder.source = \"auto\", then systemctl restart zmesd".to_owned()
         }
-        Some(MonitorTrouble::Io | MonitorTrouble::Permission) => "journalctl -u zmesd -n 50; dmesg | tail".to_owned(),
+        Some(MonitorTrouble::Io | MonitorTrouble::Permission) => {
+            "journalctl -u zmesd -n 50; dmesg | tail".to_owned()
+        }
         Some(MonitorTrouble::NotLookedAt) => "zmesctl check ping; it is looked at within seconds".to_owned(),
         Some(MonitorTrouble::SwitchedOff) => SWITCH_ON.to_owned(),
         Some(
@@ -164,7 +162,11 @@ fn elsewhere(report: Option<&DatabaseReport>) -> Option<Finding> {
         None => format!("server {id}"),
     };
     let shares = servers.others.iter().map(|share| {
-        let monitors = if share.monitors == 1 { "1 monitor belongs" } else { &*format!("{} monitors belong", share.monitors) };
+        let monitors = if share.monitors == 1 {
+            "1 monitor belongs"
+        } else {
+            &*format!("{} monitors belong", share.monitors)
+        };
         format!("{monitors} to {}", called(share.id, &share.name))
     });
     let shares: Vec<_> = shares.take(TOLD).collect();
@@ -222,7 +224,12 @@ mod tests {
     use super::*;
     use crate::ports::{ServerShare, ServerShares};
 
-    fn view(source: &str, healthy: bool, trouble: Option<MonitorTrouble>, layout: Option<u32>) -> MonitorView {
+    fn view(
+        source: &str,
+        healthy: bool,
+        trouble: Option<MonitorTrouble>,
+        layout: Option<u32>,
+    ) -> MonitorView {
         MonitorView {
             id: MonitorId(3),
             name: "Porch".to_owned(),
@@ -233,7 +240,8 @@ mod tests {
             healthy,
             reason: trouble.map(|trouble| format!("{trouble:?}")),
             trouble,
-            hint: (trouble == Some(MonitorTrouble::Permission)).then(|| "usermod -aG www-data zmesd".to_owned()),
+            hint: (trouble == Some(MonitorTrouble::Permission))
+                .then(|| "usermod -aG www-data zmesd".to_owned()),
         }
     }
 
@@ -273,13 +281,17 @@ mod tests {
         assert!(told(&gone, Source::Auto).unwrap().hint.unwrap().starts_with("zmdc.pl restart zmc -m 3"));
         let elsewhere = Capturing::with([MonitorId(3)], "/mnt/zm", "/etc/zm/zm.conf");
         let finding = one(&gone, Source::Auto, &elsewhere).unwrap();
-        assert!(finding.detail.starts_with("Porch: zmc runs for it, but its memory zm.mmap.3 is not in /mnt/zm"), "{finding:?}");
+        assert!(
+            finding.detail.starts_with("Porch: zmc runs for it, but its memory zm.mmap.3 is not in /mnt/zm"),
+            "{finding:?}"
+        );
         assert!(finding.hint.unwrap().starts_with("grep -rs ZM_PATH_MAP /etc/zm/zm.conf /etc/zm/conf.d"));
     }
 
     #[test]
     fn monitors_of_another_server_name_that_server() {
-        let share = |id, name: Option<&str>, monitors| ServerShare { id, name: name.map(str::to_owned), monitors };
+        let share =
+            |id, name: Option<&str>, monitors| ServerShare { id, name: name.map(str::to_owned), monitors };
         let servers = ServerShares {
             own: 1,
             name: Some("nvr1".to_owned()),

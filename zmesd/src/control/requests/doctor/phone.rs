@@ -140,7 +140,8 @@ pub(super) fn vain(scene: &Scene<'_>, token: &Token) -> Option<Finding> {
     }
     let listed = some(&only.keys().map(ToString::to_string).collect::<Vec<_>>());
     let whom = owner(token);
-    let detail = format!("its app has set {listed}, and ZoneMinder lets {whom} see none of them: it can never ring");
+    let detail =
+        format!("its app has set {listed}, and ZoneMinder lets {whom} see none of them: it can never ring");
     let hint = format!(
         "tick others in the app, or allow them: ZoneMinder > Options > Users > {whom}, then: zmesctl monitors reload"
     );

@@ -35,7 +35,9 @@ pub(super) async fn look(parts: &ControlParts, limit: Duration) -> Look {
 /// Says what the pushes themselves have met with, without asking a provider; `waiting` phones want pushes.
 pub(super) fn glance(parts: &ControlParts, waiting: usize) -> Vec<Finding> {
     let (config, now, health) = (parts.configuration.running(), parts.clock.now(), parts.push.health());
-    if waiting > 0 && let Some(finding) = off(&config, health.is_empty(), waiting) {
+    if waiting > 0
+        && let Some(finding) = off(&config, health.is_empty(), waiting)
+    {
         return vec![finding];
     }
     shadow(&config).into_iter().chain(health.iter().filter_map(|health| ailing(health, now))).collect()
@@ -156,9 +158,9 @@ fn beyond(check: &TransportCheck, health: &[TransportHealth], now: Timestamp) ->
 fn ailing(health: &TransportHealth, now: Timestamp) -> Option<Finding> {
     let step = format!("push {}", health.transport);
     if let Some(failure) = &health.failure {
-        let rest = health.rest(now).map_or_else(String::new, |rest| {
-            format!("; it rests for {} s more", rest.as_secs().max(1))
-        });
+        let rest = health
+            .rest(now)
+            .map_or_else(String::new, |rest| format!("; it rests for {} s more", rest.as_secs().max(1)));
         let times = if failure.count == 1 {
             "the last push failed".to_owned()
         } else {
@@ -179,8 +181,11 @@ fn ailing(health: &TransportHealth, now: Timestamp) -> Option<Finding> {
     if *count < LASTING {
         return None;
     }
-    let detail =
-        format!("{}: it refused the last {count} messages, since {}: {detail}", health.target, moment(*since));
+    let detail = format!(
+        "{}: it refused the last {count} messages, since {}: {detail}",
+        health.target,
+        moment(*since)
+    );
     Some(Finding::error(step, detail, "zmesctl tokens list --failing shows the phones; zmesctl push check"))
 }
 
@@ -224,7 +229,8 @@ mod tests {
 
     fn failing(kind: FaultKind, status: u16, count: u64) -> TransportHealth {
         let fault = Fault { status: Some(status), ..Fault::unanswered(kind, format!("{status}")) };
-        let (since, last) = ("2026-11-02T09:00:00.123456789Z".parse().unwrap(), "2026-11-02T10:00:00Z".parse().unwrap());
+        let (since, last) =
+            ("2026-11-02T09:00:00.123456789Z".parse().unwrap(), "2026-11-02T10:00:00Z".parse().unwrap());
         TransportHealth {
             transport: "proxy".to_owned(),
             target: "push.example.org:8801".to_owned(),
@@ -245,12 +251,22 @@ mod tests {
             let finding = beyond(&check(None), &[failing(kind, status, 7)], now).unwrap();
             assert_eq!((finding.ok, finding.step.as_str()), (false, "push proxy"));
             let words = "7 attempts failed in a row since 2026-11-02T09:00:00Z: ";
-            assert!(finding.detail.contains(words) && finding.detail.ends_with("; it rests for 27 s more"), "{finding:?}");
+            assert!(
+                finding.detail.contains(words) && finding.detail.ends_with("; it rests for 27 s more"),
+                "{finding:?}"
+            );
             assert!(finding.hint.unwrap().starts_with(cure));
         }
         let once = TransportHealth { rests_until: None, ..failing(FaultKind::Timeout, 0, 1) };
-        assert_eq!(ailing(&once, now).map(|finding| finding.severity), Some(Severity::Warning), "it is tried again");
-        let past = TransportHealth { rests_until: Some("2026-11-02T09:59:00Z".parse().unwrap()), ..failing(FaultKind::Provider, 500, 7) };
+        assert_eq!(
+            ailing(&once, now).map(|finding| finding.severity),
+            Some(Severity::Warning),
+            "it is tried again"
+        );
+        let past = TransportHealth {
+            rests_until: Some("2026-11-02T09:59:00Z".parse().unwrap()),
+            ..failing(FaultKind::Provider, 500, 7)
+        };
         assert!(!ailing(&past, now).unwrap().detail.contains("rests"), "never until a time that is past");
         assert_eq!(ailing(&TransportHealth::default(), now), None);
     }

@@ -50,7 +50,8 @@ fn summary(scene: &Scene<'_>) -> Finding {
     let connected = scene.listening().count();
     if all == 0 && connected == 0 {
         // Nothing is broken, and the first app mends it.
-        let detail = "no phone is registered, and no app is connected yet: open the app, switch its event server on";
+        let detail =
+            "no phone is registered, and no app is connected yet: open the app, switch its event server on";
         return Finding::good("tokens", detail);
     }
     if all > 0 && muted == all {

@@ -8,8 +8,8 @@ use zmes_shared::control::{ClientFilter, ClientState, ControlError, ErrorCode};
 use zmes_shared::views::ClientView;
 
 use super::super::busy;
-use super::monitors::SWITCH_ON;
 use super::super::token_names::{Known, Wanted, repeated};
+use super::monitors::SWITCH_ON;
 use crate::config::Config;
 use crate::control::ControlParts;
 use crate::domain::{Monitor, NotWatched, PushState, Token};
@@ -88,7 +88,9 @@ impl<'a> Scene<'a> {
         let users = self.catalog.users.keys().map(String::as_str).chain(owners).chain(connected);
         let distance = |user: &str| strsim::damerau_levenshtein(&user.to_lowercase(), &typed);
         let near = users.filter(|user| !user.is_empty()).map(|user| (distance(user), user));
-        near.min().filter(|(distance, user)| *distance <= SLIPS.min(user.chars().count() / 2)).map(|(_, user)| user)
+        near.min()
+            .filter(|(distance, user)| *distance <= SLIPS.min(user.chars().count() / 2))
+            .map(|(_, user)| user)
     }
 
     /// Returns the tokens that are not revoked.
@@ -151,7 +153,8 @@ impl<'a> Scene<'a> {
         }
         let names: Vec<_> = off.iter().map(|monitor| format!("{} ({})", monitor.id, monitor.name)).collect();
         let reason = first.watched.err().map_or("not watched", NotWatched::as_str);
-        let detail = format!("of the monitors that {whom} may see none can alarm: {}: {reason}", some(&names));
+        let detail =
+            format!("of the monitors that {whom} may see none can alarm: {}: {reason}", some(&names));
         Some(Trouble { detail, hint: SWITCH_ON.to_owned() })
     }
 

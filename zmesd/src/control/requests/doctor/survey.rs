@@ -13,7 +13,9 @@ use super::capturing::Capturing;
 use super::measure::Outcome;
 use super::part::Part;
 use super::scene::Scene;
-use super::{certificate, clock, configuration, daemon, database, handshake, monitors, push, registrations, store};
+use super::{
+    certificate, clock, configuration, daemon, database, handshake, monitors, push, registrations, store,
+};
 use crate::control::ControlParts;
 use crate::ports::ConfigExamined;
 
@@ -80,9 +82,7 @@ struct Phones {
 impl Phones {
     async fn look(parts: &ControlParts) -> Self {
         match Scene::load(parts).await {
-            Ok(scene) => {
-                Self { waiting: scene.waiting(), findings: registrations::findings(&scene).await }
-            }
+            Ok(scene) => Self { waiting: scene.waiting(), findings: registrations::findings(&scene).await },
             Err(error) => {
                 let hint = error.hint.unwrap_or_default();
                 Self { waiting: 0, findings: vec![Finding::error("tokens", error.message, hint)] }
@@ -115,9 +115,7 @@ impl Looks {
         match part {
             Part::Daemon => self.daemon.clone().unwrap_or_default(),
             Part::Configuration => match &self.configuration {
-                Some(examined) => {
-                    configuration::findings(examined, &parts.configuration.running()).into()
-                }
+                Some(examined) => configuration::findings(examined, &parts.configuration.running()).into(),
                 None => Outcome::default(),
             },
             Part::Database => match &self.database {

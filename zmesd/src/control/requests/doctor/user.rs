@@ -52,9 +52,13 @@ fn account(scene: &Scene<'_>, user: &str, wanted: Option<MonitorId>) -> Finding 
     if let Some(Trouble { detail, hint }) = scene.unseen(user, wanted) {
         return Finding::error("user", detail, hint);
     }
-    if scene.config.auth.enabled && scene.catalog.users.get(user).is_some_and(|user| user.has_plain_password()) {
-        let detail = format!("ZoneMinder stores the password of {user} as no hash that is known: no app can log in");
-        let hint = "set the password again in ZoneMinder (Options > Users); logging in there does not change it";
+    if scene.config.auth.enabled
+        && scene.catalog.users.get(user).is_some_and(|user| user.has_plain_password())
+    {
+        let detail =
+            format!("ZoneMinder stores the password of {user} as no hash that is known: no app can log in");
+        let hint =
+            "set the password again in ZoneMinder (Options > Users); logging in there does not change it";
         return Finding::error("user", detail, hint);
     }
     let all = scene.watched().count();
