@@ -118,23 +118,26 @@ pub(super) async fn run(command: Command, context: &mut Context) -> Result<Exit,
 async fn wait_for_all(request: Request, context: &mut Context) -> Result<Exit, CliError> {
     let told = context.environment.terminals.stderr && context.out.format() == Format::Human;
     let quiet = context.out.look().quiet;
-    let tested = async {
-        let mut daemon = context.connect_for(WAIT_TIMEOUT).await?;
-        daemon.request::<AlarmTested>(request).await
-    };
-    tokio::pin!(tested);
-    let tested = tokio::select! {
-        biased;
-        tested = &mut tested => tested?,
-        () = tokio::time::sleep(PATIENCE) => {
-            if told && !quiet {
-                let limit = time::span(WAIT_TIMEOUT);
-                context.to_errors(&format!("waiting for the answers of apps and providers, at most {limit} …"));
+    let answer = {
+        let shared: &Context = context;
+        let tested = async {
+            let mut daemon = shared.connect_for(WAIT_TIMEOUT).await?;
+            daemon.request::<AlarmTested>(request).await
+        };
+        tokio::pin!(tested);
+        tokio::select! {
+            biased;
+            tested = &mut tested => tested,
+            () = tokio::time::sleep(PATIENCE) => {
+                if told && !quiet {
+                    let limit = time::span(WAIT_TIMEOUT);
+                    shared.to_errors(&format!("waiting for the answers of apps and providers, at most {limit} …"));
+                }
+                tested.await
             }
-            tested.await?
         }
     };
-    context.show(&tested)
+    context.show(&answer?)
 }
 
 impl View for AlarmTested {

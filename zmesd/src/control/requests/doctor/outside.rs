@@ -15,6 +15,7 @@ use crate::ports::{AccountStore, DatabaseCheck, DbHealth, MonitorStore, PushSide
 const PROVIDERS: Duration = Duration::from_secs(10);
 
 /// What a daemon would ask.
+#[derive(Debug)]
 pub struct Outside<'a> {
     /// The database itself.
     pub zoneminder: &'a dyn DatabaseCheck,
@@ -27,6 +28,7 @@ pub struct Outside<'a> {
 }
 
 /// What was found, and the monitors that there are; none where the database does not tell them.
+#[derive(Debug)]
 pub struct Seen {
     /// About the database.
     pub database: Vec<Finding>,
