@@ -67,6 +67,16 @@ async fn a_path_map_that_is_wrong_while_zmc_runs() -> Result<()> {
     let told = format!("zmc runs for it, but its memory zm.mmap.{MONITOR} is not in {}", elsewhere.display());
     ails(&world, "", &step, &told, "grep -rs ZM_PATH_MAP ").await?;
     drop(zmc);
+    // A hardened service sees no processes of others; what zmc writes into the database tells it, too.
+    ails(&world, "", &step, "zmc is not running", "zmdc.pl").await?;
+    world
+        .database
+        .sql(&format!(
+            "CREATE TABLE Monitor_Status (MonitorId int unsigned PRIMARY KEY, Status varchar(16)); \
+             INSERT INTO Monitor_Status VALUES ({MONITOR}, 'Connected')"
+        ))
+        .await?;
+    ails(&world, "", &step, &told, "grep -rs ZM_PATH_MAP ").await?;
     world.settings.remove("zoneminder", "path-map");
     world.write_settings()?;
     world.kill_daemon().await?;

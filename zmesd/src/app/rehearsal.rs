@@ -67,7 +67,8 @@ fn ask(config: &Config, clock: &Arc<dyn Clock>) -> Seen {
         // What is wrong with its files is told with the configuration.
         let transports = Transports::build(&config.push, Arc::clone(clock)).unwrap_or_default();
         let rules = watch::channel(PushRules::new(&config.push)).1;
-        let push = PushView::new(Arc::new(transports), Arc::default(), Arc::default(), rules, Arc::clone(clock));
+        let push =
+            PushView::new(Arc::new(transports), Arc::default(), Arc::default(), rules, Arc::clone(clock));
         let outside = Outside {
             zoneminder: &*parts.check,
             monitors: &*parts.monitors,

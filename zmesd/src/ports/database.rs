@@ -1,6 +1,6 @@
 //! A look at ZoneMinder's database itself, for `doctor`.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use async_trait::async_trait;
 use jiff::Timestamp;
@@ -20,6 +20,8 @@ pub struct DatabaseReport {
     pub clock: Option<Timestamp>,
     /// The newest event of each monitor that has any.
     pub newest: BTreeMap<MonitorId, EventId>,
+    /// The monitors that `zmc` itself reports as connected.
+    pub connected: BTreeSet<MonitorId>,
     /// Whose monitors there are, where this server is one of several.
     pub servers: Option<ServerShares>,
 }

@@ -10,7 +10,7 @@ use zmes_shared::views::MonitorTrouble;
 use super::super::monitors::join;
 use crate::control::ControlParts;
 
-/// What the table of processes says.
+/// What the table of processes says, and the database.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Capturing {
     monitors: BTreeSet<MonitorId>,
@@ -35,6 +35,12 @@ impl Capturing {
             path_map: config.zoneminder.path_map.display().to_string(),
             zm_conf: conf.map_or_else(|| "/etc/zm/zm.conf".to_owned(), |conf| conf.display().to_string()),
         }
+    }
+
+    /// Adds those that the database reports: a hardened service does not see the processes of others.
+    pub(super) fn and(mut self, connected: &BTreeSet<MonitorId>) -> Self {
+        self.monitors.extend(connected);
+        self
     }
 
     /// Says whether a `zmc` runs for that monitor.

@@ -105,7 +105,10 @@ impl Looks {
         );
         // Rights are those that the database had a moment ago.
         let phones = when(any(&[Part::Push, Part::Tokens]), Phones::look(parts)).await;
-        let capturing = when(any(&[Part::Monitors]), Capturing::look(parts)).await.unwrap_or_default();
+        let mut capturing = when(any(&[Part::Monitors]), Capturing::look(parts)).await.unwrap_or_default();
+        if let Some(report) = database.as_ref().and_then(database::Look::report) {
+            capturing = capturing.and(&report.connected);
+        }
         Self { daemon, configuration, database, port, store, push, capturing, phones }
     }
 
