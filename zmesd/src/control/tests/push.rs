@@ -71,6 +71,8 @@ async fn check_push_is_one_line() {
 #[tokio::test]
 async fn check_store_reads_and_writes_the_state() {
     let world = World::start().await;
+    let directory = world.directory.path().join("state");
+    *world.outside.toml.lock().unwrap() = format!("[state]\ndirectory = \"{}\"\n", directory.display());
     let store = ok(&world, r#"{"type":"check","check":"store"}"#).await;
     assert_eq!(store["ok"], true, "{store}");
     assert!(store["detail"].as_str().unwrap().contains("zmesd.db is whole and can be written ("), "{store}");

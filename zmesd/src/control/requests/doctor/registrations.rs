@@ -28,6 +28,7 @@ pub(super) async fn findings(scene: &Scene<'_>) -> Vec<Finding> {
     findings.extend(owners(scene));
     findings.extend(buried(scene));
     findings.extend(failing(scene));
+    findings.extend(lists(scene));
     let mut unheard = Vec::new();
     for monitor in scene.watched() {
         // With many phones each monitor takes milliseconds: others get their turn in between.
@@ -35,7 +36,6 @@ pub(super) async fn findings(scene: &Scene<'_>) -> Vec<Finding> {
         unheard.extend(Some(monitor).filter(|monitor| is_unheard(scene, monitor)));
     }
     findings.extend(nobody(scene, unheard.iter().map(|monitor| &***monitor)));
-    findings.extend(lists(scene));
     findings.extend(slow(scene));
     findings
 }

@@ -43,6 +43,11 @@ impl Survey {
         Self(wanted.iter().map(|&part| (part, looks.outcome(parts, part, within))).collect())
     }
 
+    #[cfg(test)]
+    pub(super) fn with(part: Part, findings: Vec<Finding>) -> Self {
+        Self(vec![(part, findings.into())])
+    }
+
     /// Returns the parts that were looked at, in the order in which they were asked for.
     pub(in crate::control) fn outcomes(&self) -> impl Iterator<Item = (Part, &Outcome)> {
         self.0.iter().map(|(part, outcome)| (*part, outcome))
