@@ -51,7 +51,7 @@ const fn line(line: &'static str, may: May, prints: Prints) -> CommandLine {
 }
 
 /// All of them, in an order in which each does what it says, and everything is at the end as it was.
-pub const COMMAND_LINES: [CommandLine; 53] = {
+pub const COMMAND_LINES: [CommandLine; 54] = {
     use May::{Admin, Anybody, Observer};
     use Prints::{Answer, Document, List, Stream};
     [
@@ -101,6 +101,7 @@ pub const COMMAND_LINES: [CommandLine; 53] = {
         line("check store", Observer, Answer),
         line("check all", Observer, Answer),
         line("latency", Observer, Answer),
+        line("log level", Observer, Answer),
         line("log level info --for 1m", Admin, Answer),
         line("reload", Admin, Answer),
         line("config check CONFIG", Anybody, Answer),

@@ -65,8 +65,11 @@ async fn what_would_have_been_sent_is_told_everywhere_and_nothing_is() -> Result
     }
     let checked = world.ctl().json(&["push", "check"]).await?;
     ensure!(checked["checks"][0]["ok"] == true, "{checked}");
-    let check = world.ctl().json(&["check", "push"]).await?;
-    ensure!(check["ok"] == true && check["detail"].to_string().contains("push.mode is shadow"), "{check}");
+    let check = world.run(&["check", "push", "--json"]).await?.expect_code(1)?.json()?;
+    ensure!(
+        check["severity"] == "warning" && check["detail"].to_string().contains("push.mode is shadow"),
+        "{check}"
+    );
     let counts = world.status().await?;
     ensure!(includes(&counts["push"], &json!({"queued": 0, "delivered": 0, "failed": 0})), "{counts}");
     sent_nothing(&proxy)

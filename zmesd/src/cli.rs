@@ -53,7 +53,6 @@ pub struct Cli {
     name = "zmesd",
     bin_name = "zmesd",
     version,
-    args_conflicts_with_subcommands = true,
     disable_help_subcommand = true,
     after_help = "Exit codes: 0 done, 64 usage, 69 port or socket taken, 70 internal, 77 permission, 78 configuration."
 )]
@@ -137,8 +136,23 @@ pub struct DemoArgs {
 
 /// Reads the arguments of the process, its name first.
 pub fn parse(args: impl Iterator<Item = OsString>) -> Result<Cli, clap::Error> {
-    let arguments = Arguments::try_parse_from(args)?;
-    Ok(Cli { command: arguments.command.unwrap_or(Command::Run(arguments.run)) })
+    let Arguments { command, run } = Arguments::try_parse_from(args)?;
+    let Some(mut command) = command else { return Ok(Cli { command: Command::Run(run) }) };
+    // Options may also stand before the command, where it has them.
+    match (&mut command, run.config.config, run.log_level) {
+        (_, None, None) => {}
+        (Command::Run(own), config, level) => {
+            own.config.config = own.config.config.take().or(config);
+            own.log_level = own.log_level.take().or(level);
+        }
+        (Command::CheckConfig(own), config, None) => own.config.config = own.config.config.take().or(config),
+        (_, _, level) => {
+            let option = if level.is_some() { "--log-level" } else { "--config" };
+            let message = format!("{option} does not go with this command\n");
+            return Err(Arguments::command().error(clap::error::ErrorKind::ArgumentConflict, message));
+        }
+    }
+    Ok(Cli { command })
 }
 
 /// Returns the exit code of what [`parse`] refused: help and version are no mistakes.

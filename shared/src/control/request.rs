@@ -50,9 +50,10 @@ pub enum Request {
         #[serde(default)]
         within_ms: Option<u64>,
     },
-    /// Changes the log level. Returns [`crate::views::LogLevel`].
+    /// Changes the log level, or says which one is in force. Returns [`crate::views::LogLevel`].
     LogLevel {
-        /// `error`, `warn`, `info`, `debug`, `trace`, or directives such as `zmesd::ws=debug`.
+        /// `error`, `warn`, `info`, `debug`, `trace`, or directives such as `zmesd::ws=debug`; absent: nothing is changed.
+        #[serde(default, skip_serializing_if = "String::is_empty")]
         level: String,
         /// After how many milliseconds the configured level comes back.
         #[serde(default)]
@@ -244,6 +245,7 @@ impl Request {
             | Self::TokensUnmute { dry_run, .. }
             | Self::TokensImport(TokenImport { dry_run, .. })
             | Self::BadgesReset { dry_run, .. } => changing(!dry_run),
+            Self::LogLevel { level, .. } => changing(!level.is_empty()),
             Self::TokensList(TokenFilter { reveal, .. }) | Self::TokensShow { reveal, .. } => {
                 changing(*reveal)
             }
@@ -251,7 +253,6 @@ impl Request {
             | Self::MonitorsReload
             | Self::AlarmForce { .. }
             | Self::AlarmCancel { .. }
-            | Self::LogLevel { .. }
             | Self::Reload
             | Self::TokensRestore { .. }
             | Self::TokensExport { .. }
@@ -346,6 +347,7 @@ pub enum WatchType {
     /// What became of pushes.
     Delivery,
     /// Clients that come, change and leave.
+    #[cfg_attr(feature = "clap", value(alias = "client"))]
     Session,
     /// Tokens that come, change and go.
     Token,

@@ -1,5 +1,6 @@
 //! `zmesctl reload`, `config show` and `log level`.
 
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 /// The answer to `reload`.
@@ -9,6 +10,20 @@ pub struct ConfigReloaded {
     pub applied: Vec<String>,
     /// Keys whose new value needs a restart of the daemon.
     pub needs_restart: Vec<String>,
+    /// The certificate that apps are shown from now on, where it is another than before.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub certificate: Option<ServedCertificate>,
+}
+
+/// The certificate that apps are shown.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ServedCertificate {
+    /// Its subject, or its names where that is empty: `CN=zm.example.org`.
+    pub subject: String,
+    /// The host names and addresses that it is good for.
+    pub names: Vec<String>,
+    /// The end of its validity.
+    pub not_after: Timestamp,
 }
 
 /// The answer to `config show`: the values in force, secrets hidden.

@@ -17,17 +17,17 @@ mod why;
 pub use alarms::{AlarmForced, AlarmTested, TargetDecision};
 pub use checks::{Check, CheckPart, Perf};
 pub use clients::{ClientView, Clients};
-pub use config::{ConfigReloaded, ConfigShown, LogLevel};
+pub use config::{ConfigReloaded, ConfigShown, LogLevel, ServedCertificate};
 pub use doctor::{Doctor, Finding};
-pub use monitors::{MonitorView, Monitors, Reloaded};
+pub use monitors::{MonitorTrouble, MonitorView, Monitors, Reloaded};
 pub use push::{
     CheckStep, Deliveries, DeliveryView, FailedAttempt, Latency, PushCheck, PushQueue, StageLatency,
     TransportCheck, TransportView,
 };
 pub use severity::Severity;
 pub use status::{
-    ClientCounts, DatabaseState, EventCounts, FindingCounts, MonitorCounts, PushCounts, PushModeState, Status,
-    TokenCounts,
+    ClientCounts, DatabaseState, EventCounts, FindingCounts, MonitorCounts, PushCounts, PushModeState,
+    Status, TokenCounts,
 };
 pub use tokens::{
     ImportOutcome, TokenFailure, TokenImported, TokenShown, TokenView, Tokens, TokensChanged, TokensExported,

@@ -30,6 +30,43 @@ pub struct MonitorView {
     pub healthy: bool,
     /// Why not, or what is special; `null` where there is nothing to say.
     pub reason: Option<String>,
+    /// The same for programs; absent where there is nothing to say, and from daemons that do not tell.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub trouble: Option<MonitorTrouble>,
+    /// The command that mends it, where the daemon knows it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hint: Option<String>,
+}
+
+/// What is special about a monitor.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum MonitorTrouble {
+    /// ZoneMinder does not have it look for motion, or not at all.
+    SwitchedOff,
+    /// The daemon has not looked at it yet.
+    NotLookedAt,
+    /// There is no shared memory of it.
+    NoMemory,
+    /// Its `zmc` is starting, or has stopped.
+    NotCaptured,
+    /// Its `zmc` gives no sign of life.
+    Frozen,
+    /// Its `zmc` runs, but the camera delivers no picture.
+    NoPicture,
+    /// A version of ZoneMinder that the daemon does not know: alarms come late, from the database.
+    UnknownLayout,
+    /// Its shared memory holds what no `zmc` writes.
+    Damaged,
+    /// The daemon may not read its shared memory.
+    Permission,
+    /// The system fails to read it.
+    Io,
+    /// It is followed in the database, which does not answer.
+    Database,
+    /// Worth knowing, but no alarm is missed. Also what a newer daemon adds.
+    #[serde(other)]
+    Remark,
 }
 
 /// The answer to `monitors reload`.

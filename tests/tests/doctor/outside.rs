@@ -6,7 +6,7 @@ use anyhow::{Context, Result, ensure};
 use serde_json::Value;
 use zmes_tests::{FakeDaemon, World};
 
-use crate::world::{doctor, first_red, quiet_world};
+use crate::world::{doctor, first_red};
 
 /// Asks about a daemon that does not run.
 async fn outside(world: &World, code: i32) -> Result<Value> {
@@ -15,7 +15,7 @@ async fn outside(world: &World, code: i32) -> Result<Value> {
 
 #[tokio::test]
 async fn a_daemon_that_was_stopped() -> Result<()> {
-    let mut world = quiet_world().monitor(1, "Garage").start().await?;
+    let mut world = World::new().monitor(1, "Garage").start().await?;
     world.kill_daemon().await?;
     let answer = outside(&world, 3).await?;
     let (step, detail, hint) = first_red(&answer)?;
@@ -24,7 +24,10 @@ async fn a_daemon_that_was_stopped() -> Result<()> {
     ensure!(answer["error"]["code"] == "unreachable", "{answer}");
     let steps: Vec<_> =
         answer["findings"].as_array().context("no list")?.iter().map(|one| &one["step"]).collect();
-    ensure!(steps == ["configuration", "state", "port", "daemon"], "{steps:?}");
+    ensure!(
+        steps == ["configuration", "database", "monitors", "certificate", "state", "port", "push", "daemon"],
+        "{steps:?}"
+    );
     let people =
         world.run(&["doctor", "--config", &world.settings_file().to_string_lossy()]).await?.expect_code(3)?;
     let last = people.stdout.lines().last().unwrap_or_default();

@@ -178,6 +178,8 @@ async fn a_key_that_keeps_the_daemon_from_starting() -> Result<()> {
         Ok(())
     };
     expected(ask(as_nobody(&programs.join("zmesctl")))?)?;
+    // Root without systemd: whose the state's directory is, that user the daemon is.
+    expected(ask(Command::new(programs.join("zmesctl")))?)?;
     // Root may read every key; what counts is what the user of the service may.
     let systemctl = programs.join("systemctl");
     fs::write(&systemctl, "#!/bin/sh\necho LoadState=loaded\necho ActiveState=failed\necho User=nobody\n")?;
@@ -187,4 +189,29 @@ async fn a_key_that_keeps_the_daemon_from_starting() -> Result<()> {
     let mut command = Command::new(programs.join("zmesctl"));
     command.env("PATH", path);
     expected(ask(command)?)
+}
+
+#[tokio::test]
+async fn memory_that_the_daemon_of_the_web_group_may_not_read() -> Result<()> {
+    if powerless()? {
+        return Ok(());
+    }
+    let world = World::new().monitor(1, "Garage").prepare().await?;
+    let programs = for_nobody(&world)?;
+    fs::set_permissions(&world.certificate.key, Permissions::from_mode(0o644))?;
+    let memory = world.path("shm/zm.mmap.1");
+    fs::set_permissions(&memory, Permissions::from_mode(0o640))?;
+    let ask = || -> Result<serde_json::Value> {
+        let mut command = Command::new(programs.join("zmesctl"));
+        command.args(["doctor", "--json", "--socket"]).arg(world.ctl().socket());
+        command.arg("--config").arg(world.settings_file());
+        Outcome::of(&mut command)?.expect_code(3)?.json()
+    };
+    let (step, detail, hint) = first_red(&ask()?)?;
+    ensure!(step == "monitor 1" && detail.starts_with("Garage: permission denied: "), "{step}: {detail}");
+    ensure!(hint == "usermod -aG root nobody && systemctl restart zmesd", "{hint}");
+    fs::set_permissions(&memory, Permissions::from_mode(0o644))?;
+    let (step, ..) = first_red(&ask()?)?;
+    ensure!(step == "daemon", "all but the daemon is well: {step}");
+    Ok(())
 }

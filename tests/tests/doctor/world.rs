@@ -3,19 +3,22 @@
 use anyhow::{Context, Result, ensure};
 use serde_json::{Value, json};
 use zmes_tests::standin::PushProxy;
-use zmes_tests::{AppClient, Database, World, WorldBuilder};
+use zmes_tests::{AppClient, Database, MetricsPlace, World, WorldBuilder};
 
 /// Amy's phone.
 pub(crate) const PHONE: &str = "fcm:APA91b-a-phone-in-the-pocket";
 
-/// A world without anything to warn of: its group of admins exists everywhere.
-pub(crate) fn quiet_world() -> WorldBuilder {
-    World::new().setting("control", "admin-group", "\"root\"")
+/// Starts a world that serves metrics, which are compared with what doctor says.
+pub(crate) async fn open(builder: WorldBuilder) -> Result<World> {
+    let mut world = builder.prepare().await?;
+    world.observe()?;
+    world.start_daemon().await?;
+    Ok(world)
 }
 
 /// Two cameras and a way to phones.
 pub(crate) fn house(proxy: &PushProxy) -> WorldBuilder {
-    quiet_world().monitor(1, "Garage").monitor(2, "Yard").with_push_proxy(proxy)
+    World::new().monitor(1, "Garage").monitor(2, "Yard").with_push_proxy(proxy)
 }
 
 /// Asks, expects that exit code, and returns the answer, in which no secret may be.
@@ -44,6 +47,9 @@ pub(crate) fn first_red(answer: &Value) -> Result<(String, String, String)> {
 pub(crate) async fn ails(world: &World, line: &str, step: &str, detail: &str, hint: &str) -> Result<String> {
     let answer = doctor(world, line, 1).await?;
     let found = first_red(&answer)?;
+    if line.is_empty() {
+        agree(world, &answer).await?;
+    }
     ensure!(found.0 == step, "{found:?} instead of {step}: {answer:#}");
     ensure!(found.1.contains(detail), "no `{detail}` in {found:?}");
     ensure!(found.2.contains(hint), "no `{hint}` in {found:?}");
@@ -54,6 +60,9 @@ pub(crate) async fn ails(world: &World, line: &str, step: &str, detail: &str, hi
 pub(crate) async fn is_well(world: &World, line: &str) -> Result<Value> {
     let answer = doctor(world, line, 0).await?;
     ensure!(answer["ok"] == true, "{answer:#}");
+    if line.is_empty() {
+        agree(world, &answer).await?;
+    }
     Ok(answer)
 }
 
@@ -66,4 +75,37 @@ pub(crate) async fn phone(world: &World, token: &str, monitors: &str, intervals:
     app.sync().await?;
     world.wait_token(token, "registered", |_| true).await?;
     Ok(app)
+}
+
+/// Fails unless `check all`, `status` and the metrics say what doctor has just said: how bad it is, and what is worst.
+pub(crate) async fn agree(world: &World, doctor: &Value) -> Result<()> {
+    let findings = doctor["findings"].as_array().context("no findings")?;
+    let first = |severity: &str| findings.iter().find(|finding| finding["severity"] == severity);
+    let worst = first("error").or_else(|| first("warning"));
+    let severity = worst.map_or("ok", |worst| worst["severity"].as_str().unwrap_or_default());
+    let code = i32::from(severity != "ok");
+    let all = world.run(&["check", "all", "--json"]).await?.expect_code(code)?.json()?;
+    ensure!(all["severity"] == severity && all["ok"] == (code == 0), "{severity} in doctor: {all:#}");
+    let plugin = world.run(&["check", "all", "--nagios"]).await?;
+    let codes = [("ok", 0), ("warning", 1), ("error", 2)];
+    ensure!(codes.contains(&(severity, plugin.code)), "{severity} in doctor: {plugin:#?}");
+    let status = world.status().await?;
+    let step = worst.map(|worst| [&worst["step"], &worst["severity"]]);
+    let named = status.get("worst").map(|worst| [&worst["step"], &worst["severity"]]);
+    ensure!(named == step, "{step:?} in doctor, in status {named:?}: {status:#}");
+    let socket = world.path("metrics.sock");
+    if socket.exists() {
+        let metrics = MetricsPlace::Socket(socket).metrics().await?;
+        let errors = metrics.value("zmesd_findings{severity=\"error\"}")?;
+        let warnings = metrics.value("zmesd_findings{severity=\"warning\"}")?;
+        let judged = if errors > 0.0 {
+            "error"
+        } else if warnings > 0.0 {
+            "warning"
+        } else {
+            "ok"
+        };
+        ensure!(judged == severity, "{severity} in doctor, {errors} and {warnings} in the metrics");
+    }
+    Ok(())
 }

@@ -12,11 +12,14 @@ use super::named;
 use crate::context::Context;
 use crate::error::CliError;
 use crate::exit::Exit;
-use crate::render::{Cell, Column, Out, Table, Tone, View, clean, time};
+use crate::render::{Cell, Column, Format, Out, Table, Tone, View, clean, time};
 use crate::values::{self, MonitorArg};
 
 /// How long `test --wait` may take when `--timeout` does not say: the slowest target decides.
 const WAIT_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// How long people wait without being told for what.
+const PATIENCE: Duration = Duration::from_secs(1);
 
 // The decisions that an answer tells apart.
 const DECISION_SENT: &str = "sent";
@@ -95,7 +98,7 @@ pub(super) async fn run(command: Command, context: &mut Context) -> Result<Exit,
             let monitor = named::monitor(monitor, context).await?;
             let request = Request::AlarmTest(AlarmTest { monitor, token, dry_run, wait });
             if wait {
-                context.ask_within::<AlarmTested>(request, WAIT_TIMEOUT).await
+                wait_for_all(request, context).await
             } else {
                 context.ask::<AlarmTested>(request).await
             }
@@ -109,6 +112,32 @@ pub(super) async fn run(command: Command, context: &mut Context) -> Result<Exit,
             context.ask::<AlarmForced>(Request::AlarmCancel { monitor }).await
         }
     }
+}
+
+/// Asks, and says that it waits as soon as that takes longer than people wait without a word.
+async fn wait_for_all(request: Request, context: &mut Context) -> Result<Exit, CliError> {
+    let told = context.environment.terminals.stderr && context.out.format() == Format::Human;
+    let quiet = context.out.look().quiet;
+    let answer = {
+        let shared: &Context = context;
+        let tested = async {
+            let mut daemon = shared.connect_for(WAIT_TIMEOUT).await?;
+            daemon.request::<AlarmTested>(request).await
+        };
+        tokio::pin!(tested);
+        tokio::select! {
+            biased;
+            tested = &mut tested => tested,
+            () = tokio::time::sleep(PATIENCE) => {
+                if told && !quiet {
+                    let limit = time::span(WAIT_TIMEOUT);
+                    shared.to_errors(&format!("waiting for the answers of apps and providers, at most {limit} …"));
+                }
+                tested.await
+            }
+        }
+    };
+    context.show(&answer?)
 }
 
 impl View for AlarmTested {

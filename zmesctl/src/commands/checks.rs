@@ -62,7 +62,12 @@ async fn ask(check: CheckKind, within: Option<Duration>, context: &Context) -> R
         });
     }
     let request = Request::Check { check, within_ms: within.map(values::milliseconds) };
-    let slow = matches!(check, CheckKind::Push | CheckKind::Store | CheckKind::All);
+    let slow =
+        matches!(check, CheckKind::Db | CheckKind::Tls | CheckKind::Push | CheckKind::Store | CheckKind::All);
+    if slow {
+        // A daemon that hangs is known soon.
+        drop(context.connect().await?);
+    }
     let mut daemon = if slow { context.connect_for(SLOW_TIMEOUT).await? } else { context.connect().await? };
     daemon.request(request).await
 }

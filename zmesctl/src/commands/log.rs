@@ -21,7 +21,7 @@ const MISTYPED: usize = 2;
 #[derive(Debug, Subcommand)]
 #[command(disable_help_subcommand = true, after_help = "Example:\n  zmesctl log level debug --for 10m")]
 pub enum Command {
-    /// Change the log level
+    /// Show the log level, or change it
     Level(LevelArgs),
 }
 
@@ -29,19 +29,23 @@ pub enum Command {
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
+  zmesctl log level                       which one is in force
   zmesctl log level debug --for 10m
   zmesctl log level zmesd::ws=trace
   zmesctl log level info")]
 pub struct LevelArgs {
-    #[arg(help = "error, warn, info, debug, trace, or directives such as zmesd::ws=debug")]
-    level: String,
+    #[arg(
+        help = "error, warn, info, debug, trace, or directives such as zmesd::ws=debug [default: show it]"
+    )]
+    level: Option<String>,
     /// Go back to the configured level after this time
-    #[arg(long = "for", value_name = "DURATION", value_parser = values::duration)]
+    #[arg(long = "for", value_name = "DURATION", value_parser = values::duration, requires = "level")]
     lasting: Option<Duration>,
 }
 
 pub(super) async fn run(command: Command, context: &mut Context) -> Result<Exit, CliError> {
     let Command::Level(LevelArgs { level, lasting }) = command;
+    let level = level.unwrap_or_default();
     refuse_mistyped(&level)?;
     let for_ms = lasting.map(values::milliseconds);
     context.ask::<LogLevel>(Request::LogLevel { level, for_ms }).await
@@ -64,6 +68,9 @@ fn refuse_mistyped(level: &str) -> Result<(), CliError> {
 
 impl View for LogLevel {
     fn human(&self, out: &mut Out) -> io::Result<()> {
+        if self.level == self.before && self.for_ms.is_none() {
+            return out.line(&format!("log level {}", clean(&self.level)));
+        }
         let lasting = self
             .for_ms
             .map_or_else(String::new, |ms| format!(" for {}", time::span(Duration::from_millis(ms))));

@@ -51,7 +51,6 @@ impl View for Monitors {
             Column::new("STATE"),
             Column::new("HEALTHY"),
             Column::new("SOURCE").spare(2),
-            Column::new("LAYOUT").right().spare(3),
             Column::new("LAST EVENT").right().spare(1),
             Column::new("REASON").wraps(),
         ]);
@@ -59,10 +58,9 @@ impl View for Monitors {
             table.row([
                 Cell::new(&monitor.id),
                 Cell::new(&monitor.name),
-                Cell::new(&monitor.state).tone(tone(monitor.state)),
+                Cell::new(doing(monitor.state)).tone(tone(monitor.state)),
                 healthy(monitor),
                 Cell::new(&monitor.source),
-                Cell::maybe(monitor.layout.as_ref()),
                 Cell::maybe(monitor.last_event_id.as_ref()),
                 Cell::maybe(monitor.reason.as_ref()),
             ]);
@@ -81,6 +79,11 @@ impl View for Monitors {
 
 fn healthy(monitor: &MonitorView) -> Cell {
     if monitor.healthy { Cell::new("yes").tone(Tone::Good) } else { Cell::new("no").tone(Tone::Bad) }
+}
+
+/// Returns what people call a state: nobody has had tapes in cameras for long.
+fn doing(state: MonitorState) -> &'static str {
+    if state == MonitorState::Tape { "recording" } else { state.as_str() }
 }
 
 /// Returns the tone of a monitor's state.

@@ -88,6 +88,8 @@ mod tests {
             layout: None,
             healthy: true,
             reason: None,
+            trouble: None,
+            hint: None,
         };
         vec![
             monitor(1, "Garage"),

@@ -3,7 +3,7 @@
 use std::io;
 
 use zmes_shared::control::Request;
-use zmes_shared::views::ConfigReloaded;
+use zmes_shared::views::{ConfigReloaded, ServedCertificate};
 
 use crate::context::Context;
 use crate::error::CliError;
@@ -16,8 +16,10 @@ pub(super) async fn run(context: &mut Context) -> Result<Exit, CliError> {
 
 impl View for ConfigReloaded {
     fn human(&self, out: &mut Out) -> io::Result<()> {
+        let served = self.certificate.as_ref().map(|served| certificate(served, out));
         if self.applied.is_empty() && self.needs_restart.is_empty() {
-            return out.line("The configuration was read again; nothing has changed.");
+            let changes = served.unwrap_or_else(|| "Nothing has changed.".to_owned());
+            return out.line(&format!("Configuration reloaded. {changes}"));
         }
         let mut facts = Facts::default();
         if !self.applied.is_empty() {
@@ -30,6 +32,16 @@ impl View for ConfigReloaded {
         for line in facts.lines() {
             out.line(&line)?;
         }
-        Ok(())
+        served.map_or(Ok(()), |served: String| out.line(&served))
     }
+}
+
+/// Says which certificate apps are shown from now on.
+fn certificate(served: &ServedCertificate, out: &Out) -> String {
+    let ServedCertificate { subject, names, not_after } = served;
+    let unsaid: Vec<_> =
+        names.iter().filter(|name| !subject.contains(name.as_str())).map(String::as_str).collect();
+    let names = if unsaid.is_empty() { String::new() } else { format!(" (also {})", unsaid.join(", ")) };
+    let until = not_after.to_zoned(out.look().zone.clone()).strftime("%Y-%m-%d");
+    format!("Certificate {}{}, valid until {until}, is now served.", clean(subject), clean(&names))
 }

@@ -4,7 +4,7 @@ use std::io;
 use std::time::Duration;
 
 use zmes_shared::control::Request;
-use zmes_shared::views::{DatabaseState, PushModeState, Status};
+use zmes_shared::views::{DatabaseState, Finding, FindingCounts, PushModeState, Status};
 
 use crate::context::Context;
 use crate::error::CliError;
@@ -39,8 +39,29 @@ impl View for Status {
             let error = format!("cannot be written: {}", clean(error));
             facts.add("state", out.paint(Tone::Bad, &error));
         }
-        out.facts(&facts)
+        if let Some(worst) = &self.worst {
+            facts.add(if worst.ok { "warning" } else { "trouble" }, trouble(self, worst, out));
+        }
+        out.facts(&facts)?;
+        match self.worst.as_ref().and_then(|worst| worst.hint.as_deref()) {
+            // One line, whatever its length: it is to be copied.
+            Some(hint) => out.raw(&format!("  hint: {}", clean(hint))),
+            None => Ok(()),
+        }
     }
+}
+
+/// Names the worst finding, and how many others there are.
+fn trouble(status: &Status, worst: &Finding, out: &Out) -> String {
+    let FindingCounts { errors, warnings } = status.findings.unwrap_or_default();
+    let others = match (errors + warnings).saturating_sub(1) {
+        0 => String::new(),
+        1 => "; and 1 other: zmesctl doctor".to_owned(),
+        more => format!("; and {more} others: zmesctl doctor"),
+    };
+    let tone = if worst.ok { Tone::Warning } else { Tone::Bad };
+    let detail = time::local(&worst.detail, &out.look().zone);
+    out.paint(tone, &format!("{}: {}{others}", clean(&worst.step), clean(&detail)))
 }
 
 fn title(status: &Status, out: &Out) -> String {

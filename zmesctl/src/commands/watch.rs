@@ -57,7 +57,7 @@ pub struct WatchArgs {
     /// Only clients and tokens of this ZoneMinder user; `*` stands for any characters
     #[arg(long, value_name = "USER")]
     user: Option<String>,
-    /// Only lines of these types
+    /// Only lines of these types (client is another word for session)
     #[arg(long = "type", value_enum, value_name = "TYPE", value_delimiter = ',')]
     types: Vec<WatchType>,
     /// The past first: after this event, this time, or so long ago (10m)

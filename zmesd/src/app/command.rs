@@ -65,8 +65,13 @@ fn check_config(arguments: &CheckArgs) -> Report {
     let path = environment.config_file(arguments.config.config.as_deref());
     let file = ConfigFile { path, environment, log_level: None };
     let loaded = file.examine(&clock);
-    let findings = rehearsal::findings(&file.path, &loaded, arguments.rehearse);
     let code = if loaded.is_ok() { 0 } else { cli::EXIT_CONFIG };
+    let other = rehearsal::other_user(&loaded).filter(|_| arguments.rehearse);
+    if let Some(stdout) = other.and_then(|user| rehearsal::as_user(&user, &file.path)) {
+        let stdout = String::from_utf8_lossy(&stdout).into_owned();
+        return Report { code, stdout, stderr: String::new() };
+    }
+    let findings = rehearsal::findings(&file.path, &loaded, arguments.rehearse, &clock);
     let stdout = serde_json::to_string(&Doctor::new(findings)).unwrap_or_default() + "\n";
     Report { code, stdout, stderr: String::new() }
 }

@@ -1,15 +1,37 @@
 //! What `zmesctl doctor` asks where no daemon answers: would a start succeed, and if not, why?
 
 use std::io;
+use std::os::unix::fs::MetadataExt;
 use std::path::Path;
+use std::process::{Command, Stdio};
+use std::sync::Arc;
 
-use zmes_shared::views::Finding;
+use nix::unistd::geteuid;
+use tokio::sync::watch;
+use tokio::time::Instant;
+use zmes_shared::views::{Doctor, Finding};
 
+use super::Parts;
 use crate::config::{Config, Loaded, Problem, Problems};
+use crate::control::{self, Outside, Seen};
+use crate::domain::MonitorSet;
+use crate::ports::Clock;
+use crate::push::PushView;
+use crate::push::transport::Transports;
+use crate::route::PushRules;
+use crate::source::{MonitorSource, ReadError, ShmSource};
 use crate::{state, ws};
 
+/// Where the program is that runs others as another user (util-linux).
+const RUNUSER: [&str; 3] = ["/usr/sbin/runuser", "/sbin/runuser", "/usr/bin/runuser"];
+
 /// Says what is wrong with the configuration; where `rehearse` is wanted, also with what else a start needs.
-pub(super) fn findings(path: &Path, loaded: &Result<Loaded, Problems>, rehearse: bool) -> Vec<Finding> {
+pub(super) fn findings(
+    path: &Path,
+    loaded: &Result<Loaded, Problems>,
+    rehearse: bool,
+    clock: &Arc<dyn Clock>,
+) -> Vec<Finding> {
     let Loaded { config, warnings } = match loaded {
         Ok(loaded) => loaded,
         Err(problems) => return problems.iter().map(Problem::finding).collect(),
@@ -19,10 +41,99 @@ pub(super) fn findings(path: &Path, loaded: &Result<Loaded, Problems>, rehearse:
         vec![Finding::good("configuration", format!("{} holds; database {place}", path.display()))];
     findings.extend(warnings.iter().map(Problem::finding));
     if rehearse {
+        let seen = ask(config, clock);
+        findings.extend(seen.database);
+        findings.extend(memory(config, &seen.monitors));
+        findings.extend(certificate(config, warnings));
         findings.push(place_of_state(config));
         findings.push(addresses(config));
+        findings.extend(seen.push);
     }
     findings
+}
+
+/// Asks database and providers, with a runtime of its own: nothing else runs in this process.
+fn ask(config: &Config, clock: &Arc<dyn Clock>) -> Seen {
+    let runtime = match tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            let detail = format!("database and providers cannot be asked: {error}");
+            let database = vec![Finding::warning("database", detail, "ulimit -a")];
+            return Seen { database, push: Vec::new(), monitors: MonitorSet::default() };
+        }
+    };
+    let seen = runtime.block_on(async {
+        let parts = Parts::production(config);
+        // What is wrong with its files is told with the configuration.
+        let transports = Transports::build(&config.push, Arc::clone(clock)).unwrap_or_default();
+        let rules = watch::channel(PushRules::new(&config.push)).1;
+        let push =
+            PushView::new(Arc::new(transports), Arc::default(), Arc::default(), rules, Arc::clone(clock));
+        let outside = Outside {
+            zoneminder: &*parts.check,
+            monitors: &*parts.monitors,
+            accounts: &*parts.accounts,
+            push: &push,
+        };
+        control::look_from_outside(config, outside).await
+    });
+    runtime.shutdown_background();
+    seen
+}
+
+/// Says whether this user may read the cameras' memory. That a `zmc` does not run keeps no daemon from starting.
+fn memory(config: &Config, monitors: &MonitorSet) -> Vec<Finding> {
+    let mut source = ShmSource::new(config.zoneminder.path_map.clone());
+    let mut findings = Vec::new();
+    let (mut all, mut read) = (0, 0);
+    for monitor in monitors.watched() {
+        all += 1;
+        match source.read(monitor.id, Instant::now()) {
+            Err(error @ ReadError::Permission(_)) => {
+                let hint = error.cure().unwrap_or_default();
+                let detail = format!("{}: {error}", monitor.name);
+                findings.push(Finding::error(format!("monitor {}", monitor.id), detail, hint));
+            }
+            Ok(_) => read += 1,
+            Err(_) => {}
+        }
+    }
+    if all > 0 && findings.is_empty() {
+        let detail = format!("the memory of {read} of {all} monitors is there and can be read");
+        findings.push(Finding::good("monitors", detail));
+    }
+    findings
+}
+
+/// Says that the certificate can be served, where nothing was said of it.
+fn certificate(config: &Config, warnings: &[Problem]) -> Option<Finding> {
+    let files = config.server.tls.as_ref()?;
+    let told = warnings.iter().any(|warning| warning.key.starts_with("server.tls."));
+    (!told).then(|| {
+        let detail = format!("{} and its key can be served", files.certificate.display());
+        Finding::good("certificate", detail)
+    })
+}
+
+/// Returns whom the daemon runs as, where that is not this user: whose the state's directory is. Root may read every
+/// key, and the daemon may not.
+pub(super) fn other_user(loaded: &Result<Loaded, Problems>) -> Option<String> {
+    let config = &loaded.as_ref().ok()?.config;
+    let owner = std::fs::metadata(&config.state.directory).ok()?.uid();
+    if !geteuid().is_root() || owner == 0 {
+        return None;
+    }
+    nix::unistd::User::from_uid(owner.into()).ok().flatten().map(|user| user.name)
+}
+
+/// Has the same looked at as another user; `None`: that is not possible here.
+pub(super) fn as_user(user: &str, path: &Path) -> Option<Vec<u8>> {
+    let program = std::env::current_exe().ok()?;
+    let runuser = RUNUSER.iter().map(Path::new).find(|program| program.exists())?;
+    let mut command = Command::new(runuser);
+    command.args(["-u", user, "--"]).arg(program).args(["check-config", "--json", "--rehearse", "--config"]);
+    let output = command.arg(path).current_dir("/").stdin(Stdio::null()).output().ok()?;
+    serde_json::from_slice::<Doctor>(&output.stdout).is_ok().then_some(output.stdout)
 }
 
 fn place_of_state(config: &Config) -> Finding {
@@ -59,10 +170,15 @@ mod tests {
 
     use super::*;
     use crate::config::Environment;
+    use crate::ports::SystemClock;
+
+    fn clock() -> Arc<dyn Clock> {
+        Arc::new(SystemClock)
+    }
 
     fn loaded(listen: &str, directory: &Path) -> Result<Loaded, Problems> {
         let text = format!(
-            "[zoneminder]\ndatabase-url = \"mysql://zm:planted@localhost/zm\"\n[server]\nplaintext = true\n\
+            "[zoneminder]\ndatabase-url = \"mysql://zm:planted@127.0.0.1:1/zm\"\n[server]\nplaintext = true\n\
              listen = [\"{listen}\"]\n[state]\ndirectory = \"{}\"\n",
             directory.display()
         );
@@ -79,23 +195,23 @@ mod tests {
         let taken = TcpListener::bind("127.0.0.1:0").unwrap();
         let listen = taken.local_addr().unwrap().to_string();
         let path = Path::new("/etc/zmesd/zmesd.toml");
-        let findings_of = |loaded, rehearse| findings(path, &loaded, rehearse);
+        let findings_of = |loaded, rehearse| findings(path, &loaded, rehearse, &clock());
         let found = findings_of(loaded(&listen, directory.path()), true);
-        assert_eq!(red(&found), ["port"]);
+        assert_eq!(red(&found), ["database", "port"]);
         assert!(found.iter().all(|finding| !finding.detail.contains("planted")), "{found:?}");
         assert_eq!(red(&findings_of(loaded(&listen, directory.path()), false)), [""; 0]);
         // A start cannot make a directory below a file.
         let file = directory.path().join("file");
         std::fs::write(&file, "").unwrap();
-        assert_eq!(red(&findings_of(loaded("127.0.0.1:0", &file), true)), ["state"]);
+        assert_eq!(red(&findings_of(loaded("127.0.0.1:0", &file), true)), ["database", "state"]);
         let missing = findings_of(loaded("127.0.0.1:0", &directory.path().join("missing")), true);
-        assert_eq!(red(&missing), [""; 0]);
+        assert_eq!(red(&missing), ["database"]);
     }
 
     #[test]
     fn each_problem_of_the_configuration_is_a_finding() {
         let loaded = Loaded::from_text("[log]\nlevel = 7\n", Path::new("z.toml"), &Environment::default());
-        let found = findings(Path::new("z.toml"), &loaded, true);
+        let found = findings(Path::new("z.toml"), &loaded, true, &clock());
         assert!(found.iter().all(|finding| !finding.ok && finding.hint.is_some()), "{found:?}");
         assert!(found.iter().any(|finding| finding.detail.starts_with("z.toml:2: log.level:")), "{found:?}");
     }

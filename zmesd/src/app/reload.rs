@@ -10,7 +10,7 @@ use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
 use zmes_shared::control::{ControlError, ErrorCode};
-use zmes_shared::views::{ConfigReloaded, ConfigShown};
+use zmes_shared::views::{ConfigReloaded, ConfigShown, ServedCertificate};
 
 use super::config_file::ConfigFile;
 use super::descriptors;
@@ -133,9 +133,10 @@ impl Reloader {
         // What can still fail comes first, and then nothing must have changed.
         let metrics = self.hot.metrics.prepare(&self.current.load().metrics, &new.metrics);
         let metrics = metrics.map_err(|problem| unavailable(&problem))?;
-        if let (Some(store), Some(files)) = (&self.hot.certificates, &new.server.tls) {
-            replace_pair(store, files, &*self.hot.clock)?;
-        }
+        let certificate = match (&self.hot.certificates, &new.server.tls) {
+            (Some(store), Some(files)) => replace_pair(store, files, &*self.hot.clock)?,
+            (_, _) => None,
+        };
         let diff = self.current.load().diff(&new);
         let now = in_force(&self.current.load(), new);
         self.apply(&now);
@@ -144,7 +145,10 @@ impl Reloader {
         // Rights are read anew, whether or not the file has changed anything about them.
         self.hot.catalog.nudge();
         info!(applied = ?diff.hot, needs_restart = ?diff.needs_restart, "configuration reloaded");
-        Ok(ConfigReloaded { applied: diff.hot, needs_restart: diff.needs_restart })
+        if let Some(served) = &certificate {
+            info!(subject = served.subject, not_after = %served.not_after, "another certificate is now served");
+        }
+        Ok(ConfigReloaded { applied: diff.hot, needs_restart: diff.needs_restart, certificate })
     }
 
     /// Puts in force what can be; setting a value that is in force already changes nothing.
@@ -186,7 +190,10 @@ impl Reloader {
             return;
         }
         match tokio::task::block_in_place(|| store.reload(files, self.hot.clock.now())) {
-            Ok(_) => info!("the certificate on the disk has changed: new connections get it"),
+            Ok(pair) => {
+                let (subject, not_after) = (pair.summary.title(), pair.summary.not_after);
+                info!(subject, %not_after, "the certificate on the disk has changed: new connections get it");
+            }
             Err(problem) => {
                 warn!(error = %problem, hint = problem.hint(), "the certificate on the disk has changed, but cannot be used");
             }
@@ -219,9 +226,21 @@ fn in_force(old: &Config, new: Config) -> Config {
     now
 }
 
-fn replace_pair(store: &CertStore, files: &TlsFiles, clock: &dyn Clock) -> Result<(), ControlError> {
+/// Puts the pair on the disk in force; returns the certificate where it is another than before.
+fn replace_pair(
+    store: &CertStore,
+    files: &TlsFiles,
+    clock: &dyn Clock,
+) -> Result<Option<ServedCertificate>, ControlError> {
+    let before = store.current();
     let replaced = tokio::task::block_in_place(|| store.reload(files, clock.now()));
-    replaced.map(drop).map_err(|problem| invalid(problem.to_string()).with_hint(problem.hint()))
+    let pair = replaced.map_err(|problem| invalid(problem.to_string()).with_hint(problem.hint()))?;
+    let served = || ServedCertificate {
+        subject: pair.summary.title(),
+        names: pair.summary.names.clone(),
+        not_after: pair.summary.not_after,
+    };
+    Ok((!pair.is_same(&before)).then(served))
 }
 
 fn invalid(message: String) -> ControlError {
@@ -288,7 +307,7 @@ impl CertificateInfo for InUse {
             hint: warning.hint().to_owned(),
         };
         Some(CertificateSummary {
-            subject: pair.summary.subject.clone(),
+            subject: pair.summary.title(),
             sans: pair.summary.names.clone(),
             not_after: pair.summary.not_after,
             problems: pair.warnings_at(self.clock.now()).iter().map(problem).collect(),

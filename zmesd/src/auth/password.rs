@@ -128,9 +128,7 @@ impl<'a> Scheme<'a> {
             old if old.len() == 16 && old.bytes().all(|byte| byte.is_ascii_hexdigit()) => {
                 "the password is stored in the format of MySQL before 4.1; set it again in ZoneMinder's console"
             }
-            _ => {
-                "the password is stored in plain text; log in to ZoneMinder's console once, or set it again there"
-            }
+            _ => "the password is stored in plain text; set it again in ZoneMinder (Options > Users)",
         })
     }
 

@@ -81,7 +81,9 @@ fn mistakes_exit_with_64() {
         "zmesd --conf",
         "zmesd --config",
         "zmesd run extra",
-        "zmesd --config /x check-config",
+        "zmesd --config /x default-config",
+        "zmesd --config /x demo",
+        "zmesd --log-level debug check-config",
         "zmesd default-config --config /x",
         "zmesd --log-level inof",
         "zmesd demo --monitors 0",
@@ -95,6 +97,19 @@ fn mistakes_exit_with_64() {
     }
     let error = parsed("zmesd --log-level inof").unwrap_err().to_string();
     assert!(error.contains("did you mean `info`?"), "{error}");
+}
+
+#[test]
+fn options_may_stand_before_the_command() {
+    for (before, after) in [
+        ("zmesd --config /x check-config", "zmesd check-config --config /x"),
+        ("zmesd --config /x check-config --json", "zmesd check-config --config /x --json"),
+        ("zmesd --config /x run", "zmesd run --config /x"),
+        ("zmesd --config /x --log-level debug run", "zmesd run --config /x --log-level debug"),
+        ("zmesd --config /y run --config /x", "zmesd run --config /x"),
+    ] {
+        assert_eq!(parsed(before).unwrap(), parsed(after).unwrap(), "{before}");
+    }
 }
 
 #[test]

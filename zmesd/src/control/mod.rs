@@ -30,6 +30,7 @@ use zmes_shared::MonitorId;
 use zmes_shared::views::MonitorView;
 
 pub use listener::{BindError, ControlListener};
+pub use requests::{Outside, Seen, look_from_outside};
 
 use crate::monitors::CatalogHandle;
 use crate::ports::{

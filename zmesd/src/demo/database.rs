@@ -174,6 +174,8 @@ impl DatabaseCheck for Database {
     async fn examine(&self) -> Result<DatabaseReport, (DatabaseFault, DbError)> {
         let newest = self.events().iter().map(|event| (event.monitor, event.id)).collect();
         Ok(DatabaseReport {
+            servers: None,
+            connected: std::collections::BTreeSet::new(),
             server: "the demo's own".to_owned(),
             zoneminder: Some(VERSION),
             clock: None,

@@ -6,7 +6,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use tokio::time::Instant;
 use tracing::{debug, info, warn};
-use zmes_shared::views::MonitorView;
+use zmes_shared::views::{MonitorTrouble, MonitorView};
 use zmes_shared::{EventId, MonitorState};
 
 use super::DetectConfig;
@@ -274,6 +274,8 @@ impl Track {
             layout: self.shown.layout,
             healthy: self.shown.condition.healthy(),
             reason: self.shown.condition.reason(),
+            trouble: self.shown.condition.trouble(),
+            hint: self.shown.condition.hint(),
         }
     }
 }
@@ -295,6 +297,7 @@ fn kind(error: &ReadError) -> ShmError {
 /// Returns what is shown of a monitor that is not followed, or not yet.
 pub fn unseen(monitor: &Monitor) -> MonitorView {
     let reason = monitor.watched.err().map_or("not looked at yet", |reason| reason.as_str());
+    let off = monitor.watched.is_err();
     MonitorView {
         id: monitor.id,
         name: monitor.name.to_string(),
@@ -304,6 +307,8 @@ pub fn unseen(monitor: &Monitor) -> MonitorView {
         layout: None,
         healthy: false,
         reason: Some(reason.to_owned()),
+        trouble: Some(if off { MonitorTrouble::SwitchedOff } else { MonitorTrouble::NotLookedAt }),
+        hint: None,
     }
 }
 
@@ -329,6 +334,40 @@ impl Condition {
             | Self::Unreadable(_)
             | Self::Frozen(_)
             | Self::Database { trouble: Some(_), .. } => false,
+        }
+    }
+
+    fn trouble(&self) -> Option<MonitorTrouble> {
+        match self {
+            Self::Fine | Self::Database { layout: None, trouble: None } => None,
+            Self::NotLookedAt => Some(MonitorTrouble::NotLookedAt),
+            Self::NoSignal => Some(MonitorTrouble::NoPicture),
+            Self::Remarkable(_) => Some(MonitorTrouble::Remark),
+            Self::Frozen(_) => Some(MonitorTrouble::Frozen),
+            Self::Database { trouble: Some(_), .. } => Some(MonitorTrouble::Database),
+            Self::Database { layout: Some(_), .. } => Some(MonitorTrouble::UnknownLayout),
+            Self::Unreadable(error) => Some(match error {
+                ReadError::NotThere { .. } => MonitorTrouble::NoMemory,
+                ReadError::Starting | ReadError::Stopped => MonitorTrouble::NotCaptured,
+                ReadError::UnknownLayout { .. } => MonitorTrouble::UnknownLayout,
+                ReadError::HalfInitialised { .. }
+                | ReadError::Short { .. }
+                | ReadError::Implausible { .. } => MonitorTrouble::Damaged,
+                ReadError::Permission(_) => MonitorTrouble::Permission,
+                ReadError::Io { .. } => MonitorTrouble::Io,
+            }),
+        }
+    }
+
+    fn hint(&self) -> Option<String> {
+        match self {
+            Self::Unreadable(error) => error.cure(),
+            Self::Fine
+            | Self::NotLookedAt
+            | Self::NoSignal
+            | Self::Remarkable(_)
+            | Self::Frozen(_)
+            | Self::Database { .. } => None,
         }
     }
 

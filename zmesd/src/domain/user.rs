@@ -1,6 +1,6 @@
 //! A ZoneMinder user as far as the daemon cares.
 
-use secrecy::SecretString;
+use secrecy::{ExposeSecret, SecretString};
 
 use super::MonitorRights;
 
@@ -25,6 +25,16 @@ pub struct User {
 }
 
 impl User {
+    /// Says whether the password is stored as none of ZoneMinder's hashes (`$2…`, `-ZM-…`, `*` and 40 digits): then no
+    /// login can succeed, and only setting it again helps.
+    pub fn has_plain_password(&self) -> bool {
+        let stored = self.password.expose_secret();
+        let mysql = stored.strip_prefix('*').is_some_and(|digits| {
+            digits.len() == 40 && digits.bytes().all(|digit| digit.is_ascii_hexdigit())
+        });
+        !(mysql || stored.starts_with("$2") || stored.starts_with("-ZM-"))
+    }
+
     /// Returns why this user may not be served at all, if so.
     pub fn barred(&self) -> Option<&'static str> {
         if !self.enabled {

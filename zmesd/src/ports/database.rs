@@ -1,6 +1,6 @@
 //! A look at ZoneMinder's database itself, for `doctor`.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use async_trait::async_trait;
 use jiff::Timestamp;
@@ -20,6 +20,32 @@ pub struct DatabaseReport {
     pub clock: Option<Timestamp>,
     /// The newest event of each monitor that has any.
     pub newest: BTreeMap<MonitorId, EventId>,
+    /// The monitors that `zmc` itself reports as connected.
+    pub connected: BTreeSet<MonitorId>,
+    /// Whose monitors there are, where this server is one of several.
+    pub servers: Option<ServerShares>,
+}
+
+/// The monitors of an installation with several servers, by server.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct ServerShares {
+    /// The id of this server.
+    pub own: u32,
+    /// Its name, where table `Servers` has one.
+    pub name: Option<String>,
+    /// What belongs to others, the largest share first.
+    pub others: Vec<ServerShare>,
+}
+
+/// The monitors of one server.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ServerShare {
+    /// Its id; 0: monitors that belong to none.
+    pub id: u32,
+    /// Its name, where table `Servers` has one.
+    pub name: Option<String>,
+    /// How many, deleted ones not counted.
+    pub monitors: u64,
 }
 
 /// How far the way to the database goes.

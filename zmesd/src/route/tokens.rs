@@ -18,7 +18,7 @@ const MAX_KNOWN_OF_USER: usize = 1000;
 /// Tokens in all, revoked ones among them, which can come back.
 const MAX_KNOWN: usize = 50_000;
 /// How often it is worth a write that an app was seen again.
-const SEEN_EVERY: SignedDuration = SignedDuration::from_mins(1);
+const SEEN_EVERY: SignedDuration = SignedDuration::from_secs(5);
 
 /// The tokens.
 #[derive(Debug, Default)]

@@ -30,8 +30,12 @@ const ANEW: &str = "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-25
 /// Returns all of it.
 pub(super) fn objections(certificate: &X509Certificate<'_>) -> Vec<CertificateProblem> {
     let messages = [lifetime(certificate), usage(certificate), key(certificate), signature(certificate)];
-    let problem =
-        |message| CertificateProblem { grave: false, expires_soon: false, message, hint: format!("issue it anew: {ANEW}") };
+    let problem = |message| CertificateProblem {
+        grave: false,
+        expires_soon: false,
+        message,
+        hint: format!("issue it anew: {ANEW}"),
+    };
     messages.into_iter().flatten().map(problem).collect()
 }
 

@@ -14,6 +14,7 @@ use x509_parser::prelude::{FromDer, X509Certificate};
 
 use super::apple;
 use super::error::{TlsError, TlsWarning};
+use super::judge::{chain_warning, time_warning};
 use super::provider;
 use super::summary::CertificateSummary;
 use crate::config::TlsFiles;
@@ -21,8 +22,6 @@ use crate::ports::CertificateProblem;
 
 /// Longest file that is read, in bytes: a chain is some 10 KiB.
 const MAX_FILE: u64 = 1024 * 1024;
-/// So many days before the end a warning is due: most issuers renew 30 days before.
-const SOON_DAYS: i64 = 14;
 
 /// A certificate with its key, ready to be served.
 #[derive(Debug)]
@@ -59,6 +58,11 @@ impl LoadedPair {
     pub fn warnings_at(&self, now: Timestamp) -> Vec<TlsWarning> {
         let lasting = self.warnings.iter().filter(|warning| !warning.is_about_time()).cloned();
         time_warning(&self.summary, now).into_iter().chain(lasting).collect()
+    }
+
+    /// Says whether both show the same certificates.
+    pub fn is_same(&self, other: &Self) -> bool {
+        self.key.cert == other.key.cert
     }
 
     /// Says whether the files have changed since.
@@ -167,29 +171,6 @@ pub(super) fn inspect(
     }
     warnings.extend(chain_warning(&parsed, &summary));
     Ok(Inspected { objections: apple::objections(own), summary, warnings })
-}
-
-fn time_warning(summary: &CertificateSummary, now: Timestamp) -> Option<TlsWarning> {
-    let days = summary.days_left(now);
-    if summary.not_after < now {
-        return Some(TlsWarning::Expired(summary.not_after));
-    }
-    if summary.not_before > now {
-        return Some(TlsWarning::NotYetValid(summary.not_before));
-    }
-    (days < SOON_DAYS).then_some(TlsWarning::ExpiresSoon { at: summary.not_after, days })
-}
-
-fn chain_warning(chain: &[X509Certificate<'_>], summary: &CertificateSummary) -> Option<TlsWarning> {
-    let issued_by = |(certificate, next): (&X509Certificate<'_>, &X509Certificate<'_>)| {
-        certificate.issuer().as_raw() == next.subject().as_raw()
-    };
-    let broken = chain.iter().zip(chain.iter().skip(1)).position(|pair| !issued_by(pair));
-    if let Some(index) = broken {
-        return Some(TlsWarning::ChainOutOfOrder(index + 2));
-    }
-    let alone = chain.len() == 1 && !summary.self_signed;
-    alone.then(|| TlsWarning::ChainIncomplete(summary.issuer.clone()))
 }
 
 fn stamps(files: &TlsFiles) -> [Option<Stamp>; 2] {

@@ -30,6 +30,17 @@ impl CertificateSummary {
         seconds.div_euclid(24 * 60 * 60)
     }
 
+    /// Returns what people call it: its subject, or where that is empty, the names that it is good for.
+    pub fn title(&self) -> String {
+        const TOLD: usize = 3;
+        if !self.subject.is_empty() {
+            return self.subject.clone();
+        }
+        let more = if self.names.len() > TOLD { ", …" } else { "" };
+        let names = self.names.get(..TOLD).unwrap_or(&self.names).join(", ");
+        if names.is_empty() { "a certificate without any name".to_owned() } else { format!("{names}{more}") }
+    }
+
     pub(super) fn of(certificate: &X509Certificate<'_>) -> Self {
         let validity = certificate.validity();
         Self {

@@ -3,7 +3,9 @@
 use std::path::Path;
 
 use jiff::ToSpan;
-use rcgen::{BasicConstraints, CertificateParams, DistinguishedName, DnType, IsCa, Issuer, KeyPair};
+use rcgen::{
+    BasicConstraints, CertificateParams, CustomExtension, DistinguishedName, DnType, IsCa, Issuer, KeyPair,
+};
 
 use super::*;
 
@@ -69,6 +71,7 @@ fn what_apps_may_complain_about_is_served_with_a_warning() {
     assert_eq!(at("2027-02-01T00:00:00Z"), [TlsWarning::Expired(end)]);
     assert_eq!(at("2025-12-01T00:00:00Z"), [TlsWarning::NotYetValid(start)]);
     assert_eq!(at("2026-12-20T00:00:00Z"), [TlsWarning::ExpiresSoon { at: end, days: 12 }]);
+    assert_eq!(at("2026-11-30T00:00:00Z"), [], "a third of a year is too early");
 
     let nameless = load_at(&self_signed(&params(&[])), now());
     assert_eq!(nameless.warnings, [TlsWarning::NoNames("CN=zm.example.org".to_owned())]);
@@ -76,6 +79,31 @@ fn what_apps_may_complain_about_is_served_with_a_warning() {
     let mut ca = params(&["zm.example.org"]);
     ca.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
     assert_eq!(load_at(&self_signed(&ca), now()).warnings, [TlsWarning::IsCa]);
+}
+
+#[test]
+fn a_certificate_of_six_days_does_not_warn_for_ever() {
+    let mut short = params(&["192.0.2.7"]);
+    short.distinguished_name = DistinguishedName::new();
+    short.not_before = rcgen::date_time_ymd(2026, 11, 12);
+    short.not_after = rcgen::date_time_ymd(2026, 11, 18);
+    let pair = self_signed(&short);
+    let at = |text: &str| load_at(&pair, text.parse().unwrap()).warnings;
+    assert_eq!(at("2026-11-15T23:00:00Z"), []);
+    let end = "2026-11-18T00:00:00Z".parse().unwrap();
+    assert_eq!(at("2026-11-16T01:00:00Z"), [TlsWarning::ExpiresSoon { at: end, days: 1 }]);
+    let summary = load_at(&pair, now()).summary.clone();
+    assert_eq!((summary.subject.as_str(), summary.title().as_str()), ("", "192.0.2.7"));
+}
+
+#[test]
+fn a_certificate_of_ninety_days_warns_when_a_third_is_left() {
+    let mut ninety = params(&["zm.example.org"]);
+    ninety.not_before = rcgen::date_time_ymd(2026, 10, 1);
+    ninety.not_after = rcgen::date_time_ymd(2026, 12, 30);
+    let pair = self_signed(&ninety);
+    let at = |text: &str| load_at(&pair, text.parse().unwrap()).warnings.len();
+    assert_eq!((at("2026-11-29T23:00:00Z"), at("2026-11-30T01:00:00Z")), (0, 1));
 }
 
 #[test]
@@ -89,7 +117,18 @@ fn the_chain_is_looked_at() {
     let leaf = params(&["zm.example.org"]).signed_by(&key, &issuer).unwrap().pem();
     let warnings = |certificate: &str| load_at(&write(certificate, &key.serialize_pem()), now()).warnings;
     assert_eq!(warnings(&format!("{leaf}{ca_pem}")), []);
-    assert_eq!(warnings(&leaf), [TlsWarning::ChainIncomplete("CN=Test CA".to_owned())]);
+    assert_eq!(warnings(&leaf), [], "an authority at home, whose root the phones have");
+    let mut public = params(&["zm.example.org"]);
+    // authorityInfoAccess with caIssuers http://a/
+    let access = [
+        0x30, 0x17, 0x30, 0x15, 6, 8, 43, 6, 1, 5, 5, 7, 48, 2, 0x86, 9, b'h', b't', b't', b'p', b':', b'/',
+        b'/', b'a', b'/',
+    ];
+    public.custom_extensions =
+        vec![CustomExtension::from_oid_content(&[1, 3, 6, 1, 5, 5, 7, 1, 1], access.to_vec())];
+    let public = public.signed_by(&key, &issuer).unwrap().pem();
+    assert_eq!(warnings(&public), [TlsWarning::ChainIncomplete("CN=Test CA".to_owned())]);
+    assert_eq!(warnings(&format!("{public}{ca_pem}")), []);
     assert_eq!(warnings(&format!("{leaf}{leaf}{ca_pem}")), [TlsWarning::ChainOutOfOrder(2)]);
 }
 

@@ -184,7 +184,7 @@ impl DatabaseCheck for ZmDb {
         let question = async {
             let mut lease = self.pool.take().await?;
             let schema = Schema::probe(&mut lease).await?;
-            let report = examine::examine(&mut lease, &schema).await?;
+            let report = examine::examine(&mut lease, &schema, self.server.as_ref()).await?;
             lease.keep();
             Ok(report)
         };

@@ -1,5 +1,6 @@
 //! The rows of `Monitors`, in both generations of columns.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use sqlx::{AssertSqlSafe, MySqlConnection};
@@ -11,7 +12,7 @@ use super::schema::Schema;
 use super::settings::Settings;
 use crate::config::ServerIdentity;
 use crate::domain::{Monitor, MonitorSet, NotWatched, Recording};
-use crate::ports::Whereabouts;
+use crate::ports::{ServerShare, ServerShares, Whereabouts};
 
 const COLUMNS: [&str; 9] =
     ["Id", "Name", "Type", "ServerId", "Function", "Capturing", "Recording", "Deleted", "EventCloseMode"];
@@ -69,6 +70,41 @@ pub(super) async fn whereabouts(
         Ok(Whereabouts::There { name, server })
     });
     Ok(found.into_iter().next().unwrap_or(Whereabouts::Gone))
+}
+
+/// Counts the monitors of the other servers; `None`: this server takes all monitors, whosever they are.
+pub(super) async fn shares(
+    connection: &mut MySqlConnection,
+    schema: &Schema,
+    server: Option<&ServerIdentity>,
+) -> Result<Option<ServerShares>, Fault> {
+    let Some(identity) = server.filter(|_| schema.has("Monitors", "ServerId")) else { return Ok(None) };
+    let own = server_id(&mut *connection, schema, identity).await?;
+    let mut names = BTreeMap::new();
+    if schema.require("Servers", &["Id", "Name"]).is_ok() {
+        names.extend(servers(&mut *connection).await?);
+    }
+    let columns = schema.list("Monitors", &["ServerId", "Deleted"]);
+    let sql = format!("SELECT {columns} FROM `Monitors`");
+    let rows = sqlx::query(AssertSqlSafe(sql)).fetch_all(connection).await?;
+    let owners = readable("Monitors", &rows, |cells| {
+        let owner = cells.integer("ServerId")?.and_then(|id| u32::try_from(id).ok()).unwrap_or_default();
+        Ok((!cells.flag("Deleted")?).then_some(owner))
+    });
+    let mut counts: BTreeMap<u32, u64> = BTreeMap::new();
+    owners.into_iter().flatten().filter(|&id| id != own).for_each(|id| *counts.entry(id).or_default() += 1);
+    let share = |(id, monitors)| ServerShare { id, name: names.get(&id).cloned(), monitors };
+    let mut others: Vec<_> = counts.into_iter().map(share).collect();
+    others.sort_by_key(|share| std::cmp::Reverse(share.monitors));
+    Ok(Some(ServerShares { own, name: names.get(&own).cloned(), others }))
+}
+
+/// Reads the table `Servers`: ids and names.
+async fn servers(connection: &mut MySqlConnection) -> Result<Vec<(u32, String)>, Fault> {
+    let rows = sqlx::query("SELECT `Id`, `Name` FROM `Servers` ORDER BY `Id`").fetch_all(connection).await?;
+    Ok(readable("Servers", &rows, |cells| {
+        Ok((cells.id::<u32>("Id")?, cells.shown("Name")?.unwrap_or_default()))
+    }))
 }
 
 /// Which columns say what a monitor does.

@@ -23,7 +23,7 @@ use crate::render::{Out, View};
 use crate::zmesd;
 
 /// How long each program may take that is asked.
-const DEADLINE: Duration = Duration::from_secs(10);
+const DEADLINE: Duration = Duration::from_secs(40);
 /// What systemd is asked about the service.
 const PROPERTIES: &str = "--property=LoadState,ActiveState,SubState,Result,ExecMainStatus,User,ExecStart";
 

@@ -10,14 +10,15 @@ use std::time::Duration;
 
 use clap::Args;
 use serde_json::Value;
-use zmes_shared::MonitorId;
 use zmes_shared::control::Request;
 use zmes_shared::views::{Doctor, Finding, Severity};
 
+use super::named;
 use crate::context::Context;
 use crate::error::CliError;
 use crate::exit::Exit;
 use crate::render::{Out, Tone, View, clean, time};
+use crate::values::MonitorArg;
 
 /// How long the whole may take when `--timeout` does not say: each part has a deadline of its own, and the longest is
 /// 20 s, for the providers.
@@ -45,8 +46,8 @@ pub struct DoctorArgs {
     #[arg(value_name = "T|USER", value_parser = name, allow_hyphen_values = true)]
     target: Option<String>,
     /// Follow an alarm of this monitor
-    #[arg(long, value_name = "ID", requires = "target")]
-    monitor: Option<MonitorId>,
+    #[arg(short, long, value_name = "ID|NAME", requires = "target")]
+    monitor: Option<MonitorArg>,
     /// Configuration to look at where zmesd does not run [default: where zmesd would look]
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
@@ -64,7 +65,7 @@ fn name(text: &str) -> Result<String, String> {
 pub(super) async fn run(arguments: DoctorArgs, context: &mut Context) -> Result<Exit, CliError> {
     let DoctorArgs { target, monitor, config } = arguments;
     let unicode = context.environment.unicode;
-    let error = match ask(Request::Doctor { target, monitor }, context).await {
+    let error = match ask(target, monitor, context).await {
         Ok(doctor) => return context.show(&Examined { doctor, unicode }),
         Err(error) => error,
     };
@@ -75,10 +76,15 @@ pub(super) async fn run(arguments: DoctorArgs, context: &mut Context) -> Result<
     context.show(&away::Away { examined: Examined { doctor, unicode }, error })
 }
 
-async fn ask(request: Request, context: &Context) -> Result<Doctor, CliError> {
+async fn ask(
+    target: Option<String>,
+    monitor: Option<MonitorArg>,
+    context: &Context,
+) -> Result<Doctor, CliError> {
     // A daemon that hangs is known soon; only one that has greeted gets the time that the parts take.
     drop(context.connect().await?);
-    context.connect_for(TIMEOUT).await?.request(request).await
+    let monitor = named::monitor(monitor, context).await?;
+    context.connect_for(TIMEOUT).await?.request(Request::Doctor { target, monitor }).await
 }
 
 /// What was found, as it is shown.

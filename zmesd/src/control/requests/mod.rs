@@ -26,6 +26,7 @@ use zmes_shared::MonitorId;
 use zmes_shared::control::{ControlError, ErrorCode, Request};
 
 pub(super) use self::doctor::{Board, keep};
+pub use self::doctor::{Outside, Seen, look_from_outside};
 use self::tokens::change::Meant;
 use super::Context;
 use crate::domain::MonitorSet;
@@ -49,7 +50,9 @@ pub(super) async fn answer(context: &Context, request: Request) -> Result<Value,
         Request::AlarmTest(test) => json(&alarms::test(parts, test).await?),
         Request::AlarmForce { monitor, for_ms } => json(&alarms::force(context, monitor, for_ms).await?),
         Request::AlarmCancel { monitor } => json(&alarms::cancel(context, monitor).await?),
-        Request::Check { check, within_ms } => json(&check::run(parts, &context.board, check, within_ms).await?),
+        Request::Check { check, within_ms } => {
+            json(&check::run(parts, &context.board, check, within_ms).await?)
+        }
         Request::LogLevel { level, for_ms } => json(&log::level(context, &level, for_ms)?),
         Request::Reload => json(&reload::reload(parts).await?),
         Request::ConfigShow => json(&config::show(parts)),

@@ -12,7 +12,7 @@ use crate::ports::DbHealth;
 pub(super) async fn show(parts: &ControlParts, board: &Board) -> Result<Status, ControlError> {
     let clients = parts.router.count().await.map_err(busy)?;
     let tokens = parts.router.token_counts().await.map_err(busy)?;
-    glance(parts, board);
+    glance(parts, board).await;
     let pushes = parts.push.counts();
     let (database, database_error) = match &*parts.database.borrow() {
         DbHealth::Up => (DatabaseState::Ok, None),

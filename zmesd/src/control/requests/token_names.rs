@@ -87,6 +87,13 @@ impl Known {
         }
     }
 
+    /// Says whether any token is called so, in whatever state.
+    pub(super) fn names_any(&self, name: &str) -> bool {
+        let name = name.trim();
+        let prefix = name.to_ascii_lowercase();
+        self.rows.iter().any(|row| is_named(&row.token, name, &prefix))
+    }
+
     fn unknown(&self, name: &str, wanted: Wanted) -> ControlError {
         let error = ControlError::new(ErrorCode::NotFound, format!("no token is called {}", repeated(name)));
         let candidates: Vec<_> = self.rows.iter().filter(|row| is_wanted(&row.token, wanted)).collect();

@@ -24,7 +24,7 @@ fn step(answer: &Value, step: &str) -> Value {
 fn amy(enabled: bool) -> User {
     User {
         name: "amy".to_owned(),
-        password: "hash".to_owned().into(),
+        password: "$2y$10$hash".to_owned().into(),
         enabled,
         api_enabled: true,
         may_see_events: true,
@@ -199,7 +199,7 @@ async fn a_list_without_a_monitor_is_red_where_that_one_is_asked_for() {
     };
     assert_eq!(told(r#","monitor":1"#).await, "error");
     assert_eq!(told(r#","monitor":2"#).await, "ok");
-    assert_eq!(told("").await, "warning", "its app may have meant it so");
+    assert_eq!(told("").await, "ok", "its app may have meant it so");
     let unknown = world.ask(r#"{"type":"doctor","target":"amy","monitor":99}"#).await;
     assert_eq!(unknown["error"]["code"], "not_found");
 }
@@ -210,8 +210,115 @@ async fn whom_nobody_knows_is_not_found() {
     let answer = world.ask(r#"{"type":"doctor","target":"bob-the-builder"}"#).await;
     assert_eq!(answer["error"]["code"], "not_found");
     assert_eq!(answer["error"]["message"], "no token and no user is called …he-builder");
+    let meant = world.ask(r#"{"type":"doctor","target":"Amy"}"#).await;
+    assert_eq!(meant["error"]["message"], "no token and no user is called Amy");
+    assert_eq!(meant["error"]["hint"], "did you mean amy? zmesctl doctor amy");
     // A user who has left ZoneMinder, but whose phone is still there, is a user.
     world.catalog.send_modify(|catalog| Arc::make_mut(catalog).users.clear());
     let answer = world.ask(r#"{"type":"doctor","target":"amy"}"#).await;
     assert_eq!(step(&answer, "user")["detail"], "amy is not a user of ZoneMinder");
+}
+
+/// What is not as it should be, as (step, detail, hint).
+fn troubles(answer: &Value) -> Vec<(String, String, String)> {
+    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+    let worried = findings(answer).into_iter().filter(|finding| finding["severity"] != "ok");
+    worried
+        .map(|finding| (text(&finding["step"]), text(&finding["detail"]), text(&finding["hint"])))
+        .collect()
+}
+
+/// Lets amy see these monitors alone.
+fn restrict(world: &World, monitors: &[u32]) {
+    let rights = MonitorRights::Only(Arc::new(monitors.iter().map(|&id| MonitorId(id)).collect()));
+    let users = BTreeMap::from([("amy".to_owned(), Arc::new(User { rights, ..amy(true) }))]);
+    world.catalog.send_modify(|catalog| Arc::make_mut(catalog).users = users);
+}
+
+#[tokio::test]
+async fn rights_come_before_lists() {
+    let world = world_with_a_phone(MonitorFilter::parse("2", "0").unwrap()).await;
+    restrict(&world, &[2]);
+    let answer = world.ask(r#"{"type":"doctor","target":"amy","monitor":1}"#).await;
+    let told = troubles(&answer);
+    assert_eq!(told[0].1, "the poller does not move");
+    assert_eq!(told[1].0, "user");
+    assert_eq!(told[1].1, "ZoneMinder does not let amy see monitor 1 (Garage)");
+    assert!(told[1].2.starts_with("ZoneMinder > Options > Users > amy:"), "{told:?}");
+    assert!(told.iter().all(|(_, _, hint)| !hint.starts_with("tick")), "{told:?}");
+}
+
+#[tokio::test]
+async fn a_camera_that_zoneminder_has_switched_off_is_told_as_that() {
+    let world = world_with_a_phone(MonitorFilter::All).await;
+    restrict(&world, &[3]);
+    let expected = "of the monitors that amy may see none can alarm: 3 (Attic): only viewed (Function is Monitor): it \
+                    never alarms";
+    let told = troubles(&world.ask(r#"{"type":"doctor","target":"amy"}"#).await);
+    assert_eq!((told[1].0.as_str(), told[1].1.as_str()), ("user", expected));
+    assert!(told[1].2.starts_with("switch detection on in ZoneMinder"), "{told:?}");
+    let asked = troubles(&world.ask(r#"{"type":"doctor","target":"amy","monitor":3}"#).await);
+    assert_eq!(
+        asked[1].1,
+        "3 (Attic) cannot alarm, as set in ZoneMinder: only viewed (Function is Monitor): it never alarms"
+    );
+}
+
+#[tokio::test]
+async fn a_list_outside_of_the_rights_can_never_ring() {
+    let world = world_with_a_phone(MonitorFilter::parse("2", "0").unwrap()).await;
+    restrict(&world, &[1]);
+    let walk = step(&world.ask(r#"{"type":"doctor"}"#).await, "filter");
+    assert_eq!(walk["severity"], "error", "{walk}");
+    let detail = walk["detail"].as_str().unwrap();
+    assert!(
+        detail.ends_with("its app has set 2, and ZoneMinder lets amy see none of them: it can never ring"),
+        "{detail}"
+    );
+    let user = troubles(&world.ask(r#"{"type":"doctor","target":"amy"}"#).await);
+    assert!(user.iter().any(|(step, _, _)| step == "filter"), "{user:?}");
+    restrict(&world, &[1, 2]);
+    let walk = findings(&world.ask(r#"{"type":"doctor"}"#).await);
+    assert!(walk.iter().all(|finding| finding["step"] != "filter" || finding["ok"] == true), "{walk:?}");
+}
+
+#[tokio::test]
+async fn who_wants_one_camera_alone_is_not_told_of_the_others() {
+    let world = world_with_a_phone(MonitorFilter::parse("1", "0").unwrap()).await;
+    let _app = world.app(2, "192.0.2.2:1000", Some("amy")).await;
+    for line in [r#"{"type":"doctor"}"#, r#"{"type":"doctor","target":"amy"}"#] {
+        let told = troubles(&world.ask(line).await);
+        assert!(told.iter().all(|(step, ..)| step != "filter"), "{told:?}");
+    }
+}
+
+#[tokio::test]
+async fn status_and_check_name_what_doctor_names() {
+    let world = World::start().await;
+    let mut sick = report(2, "Porch", MonitorState::Down);
+    (sick.healthy, sick.reason) = (false, Some("zmc has stopped".into()));
+    world.reports.send_modify(|reports| {
+        Arc::make_mut(reports).insert(MonitorId(2), sick);
+    });
+    // Nobody has asked the doctor yet.
+    let status = world.ask(r#"{"type":"status"}"#).await["ok"].clone();
+    assert_eq!(
+        (&status["worst"]["step"], &status["worst"]["severity"]),
+        (&json!("monitor 2"), &json!("error"))
+    );
+    assert_eq!(status["findings"], json!({"errors": 1, "warnings": 0}));
+    let doctor = troubles(&world.ask(r#"{"type":"doctor"}"#).await);
+    let all = world.ask(r#"{"type":"check","check":"all"}"#).await["ok"].clone();
+    let status = world.ask(r#"{"type":"status"}"#).await["ok"].clone();
+    assert_eq!(all["severity"], "error");
+    assert_eq!((&all["hint"], &status["worst"]["hint"]), (&json!(doctor[0].2), &json!(doctor[0].2)));
+    assert_eq!(status["worst"]["detail"], json!(doctor[0].1));
+    let errors = world.counters.findings.errors() + world.counters.findings.warnings();
+    assert_eq!(errors, doctor.len() as u64);
+    let fine = report(2, "Porch", MonitorState::Idle);
+    world.reports.send_modify(|reports| {
+        Arc::make_mut(reports).insert(MonitorId(2), fine);
+    });
+    let status = world.ask(r#"{"type":"status"}"#).await["ok"].clone();
+    assert_eq!(status["worst"]["step"], "daemon", "the monitor is well again: {status}");
 }

@@ -2,6 +2,7 @@
 
 mod doctor;
 mod limits;
+mod peer;
 mod push;
 mod requests;
 mod roles;

@@ -57,7 +57,7 @@ async fn check_push_is_one_line() {
     assert_eq!(push().await["ok"], true);
     assert!(detail().await.starts_with("no way to phones is configured, and no phone waits for pushes; "));
     *world.outside.checks.lock().unwrap() = vec![check("proxy", true)];
-    assert!(detail().await.starts_with("push.example.org:443 answers (tcp); "), "{}", detail().await);
+    assert!(detail().await.starts_with("push.example.org:443 answers (dns, tcp); "), "{}", detail().await);
     *world.outside.checks.lock().unwrap() = vec![check("proxy", true), check("apns", false)];
     let failed = push().await;
     assert_eq!(failed["ok"], false);
@@ -71,6 +71,8 @@ async fn check_push_is_one_line() {
 #[tokio::test]
 async fn check_store_reads_and_writes_the_state() {
     let world = World::start().await;
+    let directory = world.directory.path().join("state");
+    *world.outside.toml.lock().unwrap() = format!("[state]\ndirectory = \"{}\"\n", directory.display());
     let store = ok(&world, r#"{"type":"check","check":"store"}"#).await;
     assert_eq!(store["ok"], true, "{store}");
     assert!(store["detail"].as_str().unwrap().contains("zmesd.db is whole and can be written ("), "{store}");

@@ -40,7 +40,11 @@ async fn status_is_the_pinned_json() {
             "database_error": "connection refused",
             "zoneminder": "1.36.33",
             "listening": ["wss://[::]:9000"],
-            "stopping": false
+            "stopping": false,
+            "worst": {"step": "database", "ok": false, "severity": "error",
+                "detail": "the database does not answer: connection refused",
+                "hint": "zmesctl check db asks it, and names the cure"},
+            "findings": {"errors": 2, "warnings": 0}
         })
     );
 }
@@ -101,7 +105,7 @@ async fn monitors_join_the_database_and_what_is_seen() {
     assert_eq!(
         monitors[2],
         json!({"id": 3, "name": "Attic", "source": "none", "state": "unknown", "last_event_id": null,
-            "layout": null, "healthy": false, "reason": "only viewed (Function is Monitor): it never alarms"})
+            "layout": null, "healthy": false, "reason": "only viewed (Function is Monitor): it never alarms", "trouble": "switched_off"})
     );
 }
 
@@ -294,7 +298,7 @@ async fn checks_name_what_is_wrong() {
         [
             "daemon: the poller does not move",
             "monitor 1: Garage: zmc is not running; and 1 other",
-            "database: not all questions are answered: access denied; and 1 other",
+            "database: not all questions are answered: access denied",
             "certificate: CN=zm: the certificate is a CA",
         ]
     );

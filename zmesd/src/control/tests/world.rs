@@ -9,9 +9,6 @@ use std::time::Duration;
 use async_trait::async_trait;
 use jiff::Timestamp;
 use serde_json::Value;
-use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader, Lines};
-use tokio::net::UnixStream;
-use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -20,6 +17,7 @@ use zmes_shared::control::{ControlError, ErrorCode};
 use zmes_shared::views::{ConfigReloaded, ConfigShown, MonitorView, PushModeState, Reloaded};
 use zmes_shared::{EventId, MonitorId, MonitorState, SessionId};
 
+pub(super) use super::peer::Peer;
 use crate::config::{AuthConfig, Config, Environment, Loaded, StateConfig};
 use crate::control::{ControlListener, ControlParts, MonitorReports, serve};
 use crate::domain::App as DeviceApp;
@@ -220,6 +218,8 @@ pub(super) fn report(id: u32, name: &str, state: MonitorState) -> MonitorView {
         layout: Some(872),
         healthy: true,
         reason: None,
+        trouble: None,
+        hint: None,
     }
 }
 
@@ -438,7 +438,7 @@ impl World {
 fn user_named(name: &str) -> Arc<User> {
     Arc::new(User {
         name: name.to_owned(),
-        password: "hash".to_owned().into(),
+        password: "$2y$10$hash".to_owned().into(),
         enabled: true,
         api_enabled: true,
         may_see_events: true,
@@ -456,48 +456,5 @@ async fn refresh_catalog(
         let error = outside.refresh_error.lock().unwrap().clone();
         let reloaded = Reloaded { monitors: 3, added: 1, removed: 0, users: 2 };
         reply.send(error.map_or(Ok(reloaded), Err)).ok();
-    }
-}
-
-/// The other end of the control socket.
-pub(super) struct Peer {
-    lines: Lines<BufReader<OwnedReadHalf>>,
-    writer: OwnedWriteHalf,
-}
-
-impl Peer {
-    pub(super) async fn connect(socket: &Path) -> Self {
-        let (reader, writer) = UnixStream::connect(socket).await.unwrap().into_split();
-        Self { lines: BufReader::new(reader).lines(), writer }
-    }
-
-    pub(super) async fn send(&mut self, line: &str) {
-        self.send_raw(format!("{line}\n").as_bytes()).await;
-    }
-
-    pub(super) async fn send_raw(&mut self, bytes: &[u8]) {
-        self.writer.write_all(bytes).await.unwrap();
-    }
-
-    /// Reads one line; no deadline of its own, so that paused time cannot run past it: the test runner has one.
-    pub(super) async fn read(&mut self) -> Value {
-        let line = self.lines.next_line().await.unwrap().expect("the daemon has closed the connection");
-        serde_json::from_str(&line).unwrap_or_else(|error| panic!("{error}: {line}"))
-    }
-
-    /// Reads until an item of that type comes and returns it.
-    pub(super) async fn item(&mut self, kind: &str) -> Value {
-        loop {
-            let frame = self.read().await;
-            if frame["item"]["type"] == kind {
-                return frame["item"].clone();
-            }
-            assert!(frame.get("item").is_some(), "no {kind}, but {frame}");
-        }
-    }
-
-    /// Says whether the daemon has closed the connection.
-    pub(super) async fn is_closed(&mut self) -> bool {
-        !matches!(self.lines.next_line().await, Ok(Some(_)))
     }
 }

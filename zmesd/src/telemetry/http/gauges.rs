@@ -11,7 +11,9 @@ use super::names::{self, Metric};
 use super::{Parts, health, readiness};
 use crate::domain::Platform;
 use crate::route::Census;
-use crate::telemetry::{Connection, FindingSeverity, LabelPairs, Labels, MonitorSource, TokenState, Transport};
+use crate::telemetry::{
+    Connection, FindingSeverity, LabelPairs, Labels, MonitorSource, TokenState, Transport,
+};
 
 /// How long the router may take to answer.
 const ROUTER_DEADLINE: Duration = Duration::from_secs(1);

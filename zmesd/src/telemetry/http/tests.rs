@@ -104,6 +104,8 @@ fn view(id: u32, healthy: bool) -> (MonitorId, MonitorView) {
         layout: None,
         healthy,
         reason: (!healthy).then(|| "zmc has stopped".to_owned()),
+        trouble: None,
+        hint: None,
     };
     (view.id, view)
 }

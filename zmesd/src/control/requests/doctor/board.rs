@@ -12,8 +12,16 @@ use crate::telemetry::Counters;
 /// The last findings of each part. Written by every look at a part, whoever asked for it.
 #[derive(Debug)]
 pub(in crate::control) struct Board {
-    parts: Mutex<BTreeMap<Part, Vec<Finding>>>,
+    parts: Mutex<BTreeMap<Part, Known>>,
     counters: Arc<Counters>,
+}
+
+/// What is known of one part.
+#[derive(Debug, Default)]
+struct Known {
+    findings: Vec<Finding>,
+    /// A whole look has found it, not a glance.
+    whole: bool,
 }
 
 impl Board {
@@ -26,36 +34,45 @@ impl Board {
     pub(in crate::control) fn keep(&self, survey: &Survey) {
         self.change(|parts| {
             for (part, outcome) in survey.outcomes() {
-                parts.insert(part, outcome.findings.clone());
+                parts.insert(part, Known { findings: outcome.findings.clone(), whole: true });
             }
         });
     }
 
-    /// Takes over what a glance has found. It sees less than a whole look, so it cannot clear what that has found.
+    /// Takes over what a glance has found. It sees less than a whole look, so it cannot clear what that has found, nor
+    /// does it know better words; what glances have found, the next one clears.
     pub(super) fn add(&self, part: Part, findings: Vec<Finding>) {
         self.change(|parts| {
             let known = parts.entry(part).or_default();
-            if severity(known) <= severity(&findings) {
-                *known = findings;
+            if !known.whole || severity(&known.findings) < severity(&findings) {
+                *known = Known { findings, whole: false };
             }
         });
     }
 
-    /// Takes over what a glance has found that sees all of its part.
+    /// Takes over what a glance has found that sees all of its part. Where it finds the same as before, the words of a
+    /// whole look stay: they know more of the cause.
     pub(super) fn replace(&self, part: Part, findings: Vec<Finding>) {
-        self.change(|parts| drop(parts.insert(part, findings)));
+        let kind = |finding: &Finding| (finding.step.clone(), finding.severity);
+        self.change(|parts| {
+            let known = parts.entry(part).or_default();
+            if !known.findings.iter().map(kind).eq(findings.iter().map(kind)) {
+                *known = Known { findings, whole: false };
+            }
+        });
     }
 
     /// Returns the parts about which something was found.
     pub(super) fn troubled(&self) -> Vec<Part> {
         let parts = self.parts.lock().unwrap_or_else(PoisonError::into_inner);
-        parts.iter().filter(|(_, findings)| severity(findings) > Severity::Ok).map(|(&part, _)| part).collect()
+        let troubled = parts.iter().filter(|(_, known)| severity(&known.findings) > Severity::Ok);
+        troubled.map(|(&part, _)| part).collect()
     }
 
     /// Returns the worst finding, the first of its severity; `None` where all is as it should be.
     pub(in crate::control) fn worst(&self) -> Option<Finding> {
         let parts = self.parts.lock().unwrap_or_else(PoisonError::into_inner);
-        survey::worst(parts.values().flatten()).cloned()
+        survey::worst(parts.values().flat_map(|known| &known.findings)).cloned()
     }
 
     /// Returns how many there are.
@@ -63,7 +80,7 @@ impl Board {
         count(&self.parts.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
-    fn change(&self, change: impl FnOnce(&mut BTreeMap<Part, Vec<Finding>>)) {
+    fn change(&self, change: impl FnOnce(&mut BTreeMap<Part, Known>)) {
         let mut parts = self.parts.lock().unwrap_or_else(PoisonError::into_inner);
         change(&mut parts);
         let FindingCounts { errors, warnings } = count(&parts);
@@ -75,8 +92,9 @@ fn severity(findings: &[Finding]) -> Severity {
     findings.iter().map(|finding| finding.severity).max().unwrap_or(Severity::Ok)
 }
 
-fn count(parts: &BTreeMap<Part, Vec<Finding>>) -> FindingCounts {
-    let of = |severity| parts.values().flatten().filter(|finding| finding.severity == severity).count() as u64;
+fn count(parts: &BTreeMap<Part, Known>) -> FindingCounts {
+    let all = || parts.values().flat_map(|known| &known.findings);
+    let of = |severity| all().filter(|finding| finding.severity == severity).count() as u64;
     FindingCounts { errors: of(Severity::Error), warnings: of(Severity::Warning) }
 }
 
@@ -90,7 +108,7 @@ mod tests {
     }
 
     #[test]
-    fn a_glance_adds_but_does_not_clear() {
+    fn a_glance_adds_but_does_not_clear_what_a_whole_look_has_found() {
         let counters = Arc::<Counters>::default();
         let board = Board::new(Arc::clone(&counters));
         assert_eq!(told(&board), (None, 0, 0));
@@ -101,9 +119,13 @@ mod tests {
         board.add(Part::Push, red("push proxy"));
         assert_eq!(told(&board), (Some("push proxy".to_owned()), 1, 1));
         board.add(Part::Push, fine("push proxy"));
+        assert_eq!(told(&board), (Some("clock".to_owned()), 0, 1), "a glance clears what a glance has found");
+        let whole = |findings| Survey::with(Part::Push, findings);
+        board.keep(&whole(red("push proxy")));
+        board.add(Part::Push, fine("push proxy"));
         assert_eq!(told(&board), (Some("push proxy".to_owned()), 1, 1), "it was not asked");
         assert_eq!(board.troubled(), [Part::Clock, Part::Push]);
-        board.replace(Part::Push, fine("push proxy"));
+        board.keep(&whole(fine("push proxy")));
         assert_eq!(told(&board), (Some("clock".to_owned()), 0, 1));
         assert_eq!((counters.findings.errors(), counters.findings.warnings()), (0, 1));
     }

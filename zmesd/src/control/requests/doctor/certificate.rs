@@ -6,6 +6,7 @@ use zmes_shared::views::{Finding, Perf};
 
 use super::configuration::is_of_pair;
 use super::measure::{Outcome, signed};
+use super::moment::moment;
 use crate::control::ControlParts;
 use crate::ports::{CertificateProblem, CertificateSummary, ConfigExamined};
 
@@ -42,14 +43,17 @@ fn judge(certificate: &CertificateSummary, seconds: i64, within: Option<Duration
     let mut findings: Vec<_> = red.collect();
     if findings.is_empty() {
         let names = if sans.is_empty() { String::new() } else { format!(" for {}", sans.join(", ")) };
-        let detail = format!("{subject}{names} is valid until {not_after}, {days} days more");
+        let detail = format!("{subject}{names} is valid until {}, {days} days more", moment(*not_after));
         findings.push(Finding::good(STEP, detail));
     }
     let warning = |problem: &CertificateProblem| {
         Finding::warning(STEP, format!("{subject}: {}", problem.message), problem.hint.as_str())
     };
-    if grave.is_empty() && within.is_some_and(|within| seconds < i64::try_from(within.as_secs()).unwrap_or(i64::MAX)) {
-        let detail = format!("{subject} is valid until {not_after}, {days} days more: less than asked for");
+    if grave.is_empty()
+        && within.is_some_and(|within| seconds < i64::try_from(within.as_secs()).unwrap_or(i64::MAX))
+    {
+        let detail =
+            format!("{subject} is valid until {}, {days} days more: less than asked for", moment(*not_after));
         findings.push(Finding::warning(STEP, detail, "renew the certificate, then: zmesctl reload"));
     }
     findings.extend(slight.into_iter().map(warning));
@@ -110,6 +114,23 @@ mod tests {
             severities(vec![problem(false, "CA:TRUE"), problem(true, "expired")]),
             [Error, Warning, Warning]
         );
+    }
+
+    #[test]
+    fn who_names_a_time_means_that_time() {
+        let mut certificate = certificate(vec![CertificateProblem {
+            expires_soon: true,
+            ..problem(false, "the certificate expires on 2030-01-01T00:00:00Z, in 13 days")
+        }]);
+        certificate.objections.clear();
+        let severity = |days: i64, within: Option<u64>| {
+            let within = within.map(|days| Duration::from_hours(days * 24));
+            judge(&certificate, days * DAY, within).iter().map(|finding| finding.severity).max().unwrap()
+        };
+        assert_eq!(severity(13, None), Severity::Warning, "less than a third of its life");
+        assert_eq!(severity(13, Some(2)), Severity::Ok);
+        assert_eq!(severity(13, Some(14)), Severity::Warning);
+        assert_eq!(severity(15, Some(14)), Severity::Ok);
     }
 
     #[test]

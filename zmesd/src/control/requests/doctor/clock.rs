@@ -5,6 +5,7 @@ use std::time::Duration;
 use jiff::{SignedDuration, Timestamp};
 use zmes_shared::views::Finding;
 
+use super::moment::moment;
 use crate::control::ControlParts;
 
 /// Before 2026-01-01, in seconds since 1970, nobody ran this program.
@@ -27,7 +28,8 @@ fn judge(
     running: Duration,
 ) -> Vec<Finding> {
     if now.as_second() < EARLIEST {
-        let detail = format!("it is {now}, says this machine: certificates and providers refuse that");
+        let detail =
+            format!("it is {}, says this machine: certificates and providers refuse that", moment(now));
         return vec![Finding::error(STEP, detail, "timedatectl set-ntp true")];
     }
     let running = SignedDuration::try_from(running).unwrap_or(SignedDuration::MAX);
@@ -46,8 +48,7 @@ fn judge(
     }
     if findings.is_empty() {
         let agree = if drift.is_some() { ", and the database agrees" } else { "" };
-        let now = now.round(jiff::Unit::Second).unwrap_or(now);
-        findings.push(Finding::good(STEP, format!("it is {now}{agree}")));
+        findings.push(Finding::good(STEP, format!("it is {}{agree}", moment(now))));
     }
     findings
 }

@@ -18,10 +18,10 @@ const STEP: &str = "database";
 /// What a look at the database has brought.
 #[derive(Debug)]
 pub(super) struct Look {
-    examined: Result<DatabaseReport, (DatabaseFault, DbError)>,
+    pub(super) examined: Result<DatabaseReport, (DatabaseFault, DbError)>,
     /// `None`: not asked, or not in time.
-    refreshed: Option<Result<Reloaded, DbError>>,
-    took: Perf,
+    pub(super) refreshed: Option<Result<Reloaded, DbError>>,
+    pub(super) took: Perf,
 }
 
 /// Asks the server, and has monitors, users and rights read anew: what is said of them afterwards is fresh.
@@ -61,22 +61,26 @@ impl Look {
     }
 
     fn findings(&self, parts: &ControlParts, examined: Option<&ConfigExamined>) -> Vec<Finding> {
-        let config = parts.configuration.running();
+        let changed = examined.is_some_and(|file| names_another(&file.diff));
+        let health = parts.database.borrow().clone();
+        self.judge(&parts.configuration.running(), &health, changed)
+    }
+
+    /// Says how the database is. `changed`: the file names another one by now.
+    pub(super) fn judge(&self, config: &Config, health: &DbHealth, changed: bool) -> Vec<Finding> {
         let report = match &self.examined {
             Ok(report) => report,
             Err((fault, error)) => {
-                let changed = examined.is_some_and(|file| names_another(&file.diff));
                 let hint = if changed {
                     "the configuration names another way by now: systemctl restart zmesd".to_owned()
                 } else {
-                    hint(*fault, &config)
+                    hint(*fault, config)
                 };
                 return vec![Finding::error(STEP, error.to_string(), hint)];
             }
         };
-        let mut findings = vec![self.answered(report, &config)];
-        let health = parts.database.borrow().clone();
-        findings.extend(trouble(self.refreshed.as_ref(), &health, &config));
+        let mut findings = vec![self.answered(report, config)];
+        findings.extend(trouble(self.refreshed.as_ref(), health, config));
         if report.zoneminder.is_none() {
             let hint = "zmupdate.pl brings it up to date; or set zoneminder.version";
             findings.push(Finding::warning(STEP, "the database does not tell ZoneMinder's version", hint));

@@ -6,6 +6,7 @@ use std::time::Duration;
 use tokio::time::{Instant, sleep, timeout};
 
 use super::board::Board;
+use super::capturing::Capturing;
 use super::part::Part;
 use super::survey::Survey;
 use super::{certificate, database, monitors, push, store};
@@ -40,15 +41,17 @@ pub(in crate::control) async fn keep(parts: &ControlParts, board: &Arc<Board>) {
         if let Ok(survey) = timeout(LONGEST, Survey::of(parts, &wanted, None)).await {
             board.keep(&survey);
         }
-        glance(parts, board);
+        glance(parts, board).await;
     }
 }
 
 /// Judges what the daemon knows without asking anybody: it is done for every `status`.
-pub(in crate::control) fn glance(parts: &ControlParts, board: &Board) {
-    board.replace(Part::Monitors, monitors::look(parts, None).findings);
+pub(in crate::control) async fn glance(parts: &ControlParts, board: &Board) {
+    let capturing = Capturing::look(parts).await;
+    board.replace(Part::Monitors, monitors::look(parts, None, &capturing).findings);
     board.add(Part::Database, database::glance(parts));
     board.add(Part::Certificate, certificate::look(parts, None, None).findings);
     board.add(Part::State, store::glance(parts));
-    board.add(Part::Push, push::glance(parts));
+    let waiting = parts.router.token_counts().await.map_or(0, |tokens| tokens.enabled);
+    board.add(Part::Push, push::glance(parts, usize::try_from(waiting).unwrap_or(usize::MAX)));
 }

@@ -4,6 +4,7 @@
 //! [`Board`], from which `status` and the metrics tell it.
 
 mod board;
+mod capturing;
 mod certificate;
 mod clock;
 mod configuration;
@@ -12,7 +13,9 @@ mod database;
 mod handshake;
 mod keeper;
 mod measure;
+mod moment;
 mod monitors;
+mod outside;
 mod part;
 mod phone;
 mod push;
@@ -29,6 +32,7 @@ use zmes_shared::views::{Doctor, Finding};
 pub(in crate::control) use board::Board;
 pub(in crate::control) use keeper::{glance, keep};
 pub(super) use measure::Outcome;
+pub use outside::{Outside, Seen, look as look_from_outside};
 pub(super) use part::Part;
 pub(super) use survey::Survey;
 

@@ -2,34 +2,42 @@
 
 use std::collections::BTreeMap;
 
-use zmes_shared::views::{Finding, MonitorView};
+use zmes_shared::views::{Finding, MonitorTrouble, MonitorView};
 use zmes_shared::{EventId, MonitorId};
 
 use super::super::monitors::{Listed, join};
+use super::capturing::Capturing;
 use super::measure::{Outcome, failures, number};
 use crate::config::Source;
 use crate::control::ControlParts;
 use crate::ports::DatabaseReport;
 
+pub(super) const SWITCH_ON: &str =
+    "switch detection on in ZoneMinder (Function or Capturing of a monitor), then: zmesctl monitors reload";
 /// Monitors that are told one by one.
 const TOLD: usize = 20;
 
 /// Says how the monitors are. `report` is what the database says, where it was asked.
-pub(super) fn look(parts: &ControlParts, report: Option<&DatabaseReport>) -> Outcome {
+pub(super) fn look(parts: &ControlParts, report: Option<&DatabaseReport>, capturing: &Capturing) -> Outcome {
     let listed = join(parts);
     let watched = listed.iter().filter(|listed| listed.watched);
     let sick = watched.clone().filter(|listed| !listed.view.healthy).count();
     let perf = vec![number("monitors", watched.count() as u64), failures("monitors_failed", sick as u64)];
-    Outcome::new(findings(parts, &listed, report), perf)
+    Outcome::new(findings(parts, &listed, report, capturing), perf)
 }
 
-fn findings(parts: &ControlParts, listed: &[Listed], _report: Option<&DatabaseReport>) -> Vec<Finding> {
+fn findings(
+    parts: &ControlParts,
+    listed: &[Listed],
+    report: Option<&DatabaseReport>,
+    capturing: &Capturing,
+) -> Vec<Finding> {
     let source = parts.configuration.running().zoneminder.source;
     let watched: Vec<_> = listed.iter().filter(|listed| listed.watched).map(|listed| &listed.view).collect();
     if watched.is_empty() {
-        return vec![nothing(listed, parts.catalog.now().loaded_at.is_some())];
+        return vec![nothing(listed, parts.catalog.now().loaded_at.is_some(), report)];
     }
-    let mut findings: Vec<_> = watched.iter().filter_map(|view| one(view, source)).collect();
+    let mut findings: Vec<_> = watched.iter().filter_map(|view| one(view, source, capturing)).collect();
     let sick = findings.iter().filter(|finding| !finding.ok).count();
     // The worst first: it may be what the rest follows from.
     findings.sort_by_key(|finding| finding.ok);
@@ -46,7 +54,7 @@ fn findings(parts: &ControlParts, listed: &[Listed], _report: Option<&DatabaseRe
 }
 
 /// Says what is wrong with one monitor, if anything is.
-pub(super) fn one(view: &MonitorView, source: Source) -> Option<Finding> {
+pub(super) fn one(view: &MonitorView, source: Source, capturing: &Capturing) -> Option<Finding> {
     let step = format!("monitor {}", view.id);
     let told = |reason: &str| format!("{}: {reason}", view.name);
     if let Some(layout) = unknown_layout(view, source) {
@@ -57,12 +65,26 @@ pub(super) fn one(view: &MonitorView, source: Source) -> Option<Finding> {
                     meant so";
         return Some(Finding::error(step, detail, hint));
     }
+    if view.trouble == Some(MonitorTrouble::NoMemory) && capturing.of(view.id) {
+        let conf = capturing.zm_conf();
+        let detail = told(&format!(
+            "zmc runs for it, but its memory zm.mmap.{} is not in {}, where ZM_PATH_MAP or zoneminder.path-map says",
+            view.id,
+            capturing.path_map()
+        ));
+        let hint = format!(
+            "grep -rs ZM_PATH_MAP {conf} {}; ls /dev/shm/zm.mmap.* shows where it is; correct the value, \
+             then: systemctl restart zmesd",
+            conf.trim_end_matches("zm.conf").to_owned() + "conf.d"
+        );
+        return Some(Finding::error(step, detail, hint));
+    }
     match (&view.reason, view.healthy) {
         (None, true) => None,
         (Some(reason), true) => Some(Finding::warning(step, told(reason), remark_hint(view))),
         (reason, false) => {
             let reason = reason.as_deref().unwrap_or("not alive");
-            Some(Finding::error(step, told(reason), hint(view, reason)))
+            Some(Finding::error(step, told(reason), hint(view)))
         }
     }
 }
@@ -73,44 +95,90 @@ fn unknown_layout(view: &MonitorView, source: Source) -> Option<u32> {
 }
 
 /// Names the command that mends it.
-fn hint(view: &MonitorView, reason: &str) -> String {
-    if reason.starts_with("permission denied") {
-        // The reason ends with the remedy.
-        return reason.rsplit("; ").next().unwrap_or(reason).to_owned();
+fn hint(view: &MonitorView) -> String {
+    if let Some(hint) = &view.hint {
+        return hint.clone();
     }
-    if view.source == "db" {
-        return "zmesctl check db".to_owned();
+    match view.trouble {
+        Some(MonitorTrouble::Database) => "zmesctl check db".to_owned(),
+        Some(MonitorTrouble::UnknownLayout) => {
+            "update zmesd; until then: zoneminder.source = \"auto\", then systemctl restart zmesd".to_owned()
+        }
+        Some(MonitorTrouble::Io | MonitorTrouble::Permission) => {
+            "journalctl -u zmesd -n 50; dmesg | tail".to_owned()
+        }
+        Some(MonitorTrouble::NotLookedAt) => "zmesctl check ping; it is looked at within seconds".to_owned(),
+        Some(MonitorTrouble::SwitchedOff) => SWITCH_ON.to_owned(),
+        Some(
+            MonitorTrouble::NoMemory
+            | MonitorTrouble::NotCaptured
+            | MonitorTrouble::Frozen
+            | MonitorTrouble::NoPicture
+            | MonitorTrouble::Damaged
+            | MonitorTrouble::Remark,
+        )
+        | None => format!(
+            "zmdc.pl restart zmc -m {}  (as the user of ZoneMinder); then its log: is the camera there?",
+            view.id
+        ),
     }
-    if reason.contains("layout") {
-        return "update zmesd; until then: zoneminder.source = \"auto\", then systemctl restart zmesd"
-            .to_owned();
-    }
-    format!(
-        "zmdc.pl restart zmc -m {}  (as the user of ZoneMinder); then its log: is the camera there?",
-        view.id
-    )
 }
 
 fn remark_hint(view: &MonitorView) -> String {
-    match &view.reason {
-        Some(reason) if reason.contains("no picture") => {
+    match view.trouble {
+        Some(MonitorTrouble::NoPicture) => {
             format!("is the camera on, and its address right? ZoneMinder's log of zmc -m {}", view.id)
         }
         Some(_) | None => "zmesctl monitors list; zoneminder.version tells what is ambiguous".to_owned(),
     }
 }
 
-fn nothing(listed: &[Listed], known: bool) -> Finding {
+fn nothing(listed: &[Listed], known: bool, report: Option<&DatabaseReport>) -> Finding {
     if !known {
         let detail = "no monitor is known yet: the database has not answered since the start";
         return Finding::error("monitors", detail, "zmesctl check db");
     }
-    let detail = match listed.len() {
-        0 => "ZoneMinder has no monitor on this server".to_owned(),
-        many => format!("none of {many} monitors is watched: nothing can ring"),
+    if let Some(finding) = elsewhere(report).filter(|_| listed.is_empty()) {
+        return finding;
+    }
+    match listed.len() {
+        0 => {
+            let hint = "add one in ZoneMinder's console, then: zmesctl monitors reload";
+            Finding::error("monitors", "ZoneMinder has no monitor on this server", hint)
+        }
+        many => {
+            let detail = format!("none of {many} monitors is watched: no phone can ring");
+            Finding::error("monitors", detail, SWITCH_ON)
+        }
+    }
+}
+
+/// Says that the monitors are those of other servers, where this one has none.
+fn elsewhere(report: Option<&DatabaseReport>) -> Option<Finding> {
+    let servers = report?.servers.as_ref()?;
+    let called = |id: u32, name: &Option<String>| match name {
+        Some(name) => format!("server {id} ({name})"),
+        None if id == 0 => "no server".to_owned(),
+        None => format!("server {id}"),
     };
-    let hint = "switch detection on in ZoneMinder (Function or Capturing of a monitor), then: zmesctl monitors reload";
-    Finding::error("monitors", detail, hint)
+    let shares = servers.others.iter().map(|share| {
+        let monitors = if share.monitors == 1 {
+            "1 monitor belongs"
+        } else {
+            &*format!("{} monitors belong", share.monitors)
+        };
+        format!("{monitors} to {}", called(share.id, &share.name))
+    });
+    let shares: Vec<_> = shares.take(TOLD).collect();
+    let first = servers.others.first()?;
+    let detail = format!("{}; this is {}", shares.join(", "), called(servers.own, &servers.name));
+    let hint = format!(
+        "if this machine is {}: set ZM_SERVER_ID in zm.conf, or zoneminder.server-id = {}, then: systemctl restart zmesd; \
+         else run zmesd there, too",
+        called(first.id, &first.name),
+        first.id
+    );
+    Some(Finding::error("monitors", detail, hint))
 }
 
 fn summary(alive: usize, listed: &[Listed]) -> Finding {
@@ -154,8 +222,14 @@ mod tests {
     use zmes_shared::views::Severity;
 
     use super::*;
+    use crate::ports::{ServerShare, ServerShares};
 
-    fn view(source: &str, healthy: bool, reason: Option<&str>, layout: Option<u32>) -> MonitorView {
+    fn view(
+        source: &str,
+        healthy: bool,
+        trouble: Option<MonitorTrouble>,
+        layout: Option<u32>,
+    ) -> MonitorView {
         MonitorView {
             id: MonitorId(3),
             name: "Porch".to_owned(),
@@ -164,29 +238,29 @@ mod tests {
             last_event_id: Some(EventId(9)),
             layout,
             healthy,
-            reason: reason.map(str::to_owned),
+            reason: trouble.map(|trouble| format!("{trouble:?}")),
+            trouble,
+            hint: (trouble == Some(MonitorTrouble::Permission))
+                .then(|| "usermod -aG www-data zmesd".to_owned()),
         }
+    }
+
+    fn told(view: &MonitorView, source: Source) -> Option<Finding> {
+        one(view, source, &Capturing::default())
     }
 
     #[test]
     fn each_trouble_names_its_command() {
+        use MonitorTrouble::{Database, NotCaptured, Permission, UnknownLayout};
         let table = [
-            (view("shm", false, Some("zmc has stopped"), None), "zmdc.pl restart zmc -m 3"),
-            (
-                view(
-                    "shm",
-                    false,
-                    Some("permission denied: /dev/shm/zm.mmap.3 (mode 0640); usermod -aG www-data zmesd"),
-                    None,
-                ),
-                "usermod -aG www-data zmesd",
-            ),
-            (view("db", true, Some("unknown shared-memory layout (size 881)"), Some(881)), "update zmesd"),
-            (view("shm", false, Some("unknown shared-memory layout (size 881)"), None), "update zmesd"),
-            (view("db", false, Some("connection refused"), None), "zmesctl check db"),
+            (view("shm", false, Some(NotCaptured), None), "zmdc.pl restart zmc -m 3"),
+            (view("shm", false, Some(Permission), None), "usermod -aG www-data zmesd"),
+            (view("db", true, Some(UnknownLayout), Some(881)), "update zmesd"),
+            (view("shm", false, Some(UnknownLayout), None), "update zmesd"),
+            (view("db", false, Some(Database), None), "zmesctl check db"),
         ];
         for (view, words) in table {
-            let finding = one(&view, Source::Auto).unwrap();
+            let finding = told(&view, Source::Auto).unwrap();
             assert_eq!(finding.severity, Severity::Error, "{finding:?}");
             assert_eq!(finding.step, "monitor 3");
             assert!(finding.hint.as_deref().is_some_and(|hint| hint.starts_with(words)), "{finding:?}");
@@ -195,10 +269,42 @@ mod tests {
 
     #[test]
     fn what_is_meant_so_is_no_trouble() {
-        assert_eq!(one(&view("db", true, None, None), Source::Db), None);
-        assert_eq!(one(&view("shm", true, None, Some(872)), Source::Auto), None);
-        let blind = view("shm", true, Some("zmc runs, but the camera delivers no picture"), Some(872));
-        assert_eq!(one(&blind, Source::Auto).map(|finding| finding.severity), Some(Severity::Warning));
+        assert_eq!(told(&view("db", true, None, None), Source::Db), None);
+        assert_eq!(told(&view("shm", true, None, Some(872)), Source::Auto), None);
+        let blind = view("shm", true, Some(MonitorTrouble::NoPicture), Some(872));
+        assert_eq!(told(&blind, Source::Auto).map(|finding| finding.severity), Some(Severity::Warning));
+    }
+
+    #[test]
+    fn memory_that_lies_elsewhere_is_not_a_zmc_that_has_stopped() {
+        let gone = view("shm", false, Some(MonitorTrouble::NoMemory), None);
+        assert!(told(&gone, Source::Auto).unwrap().hint.unwrap().starts_with("zmdc.pl restart zmc -m 3"));
+        let elsewhere = Capturing::with([MonitorId(3)], "/mnt/zm", "/etc/zm/zm.conf");
+        let finding = one(&gone, Source::Auto, &elsewhere).unwrap();
+        assert!(
+            finding.detail.starts_with("Porch: zmc runs for it, but its memory zm.mmap.3 is not in /mnt/zm"),
+            "{finding:?}"
+        );
+        assert!(finding.hint.unwrap().starts_with("grep -rs ZM_PATH_MAP /etc/zm/zm.conf /etc/zm/conf.d"));
+    }
+
+    #[test]
+    fn monitors_of_another_server_name_that_server() {
+        let share =
+            |id, name: Option<&str>, monitors| ServerShare { id, name: name.map(str::to_owned), monitors };
+        let servers = ServerShares {
+            own: 1,
+            name: Some("nvr1".to_owned()),
+            others: vec![share(2, Some("nvr2"), 3), share(0, None, 1)],
+        };
+        let report = DatabaseReport { servers: Some(servers), ..DatabaseReport::default() };
+        let finding = nothing(&[], true, Some(&report));
+        assert_eq!(
+            finding.detail,
+            "3 monitors belong to server 2 (nvr2), 1 monitor belongs to no server; this is server 1 (nvr1)"
+        );
+        assert!(finding.hint.unwrap().contains("zoneminder.server-id = 2"));
+        assert_eq!(nothing(&[], true, None).detail, "ZoneMinder has no monitor on this server");
     }
 
     #[test]

@@ -5,12 +5,14 @@ use std::time::Duration;
 use zmes_shared::MonitorId;
 use zmes_shared::views::Finding;
 
-use super::monitors::one;
+use super::capturing::Capturing;
+use super::moment::moment;
+use super::monitors::{SWITCH_ON, one};
 use super::push::Look;
-use super::registrations::{newer, owner};
+use super::registrations::owner;
 use super::scene::{Scene, Trouble, some};
 use crate::control::requests::monitors::join;
-use crate::domain::{App, MonitorFilter, PushState, Token};
+use crate::domain::{App, MonitorFilter, PushState, SkipReason, Token};
 use crate::state::{DeliveryRow, TokenRow};
 
 /// Deliveries that are looked at.
@@ -29,13 +31,14 @@ pub(super) async fn findings(
     let about = format!("token {}", scene.call(token));
     let mut findings = vec![known(scene, token)];
     if token.revoked.is_none() {
+        findings.extend(switched_off(scene, wanted));
         findings.push(enabled(token));
         findings.push(mute(scene, token));
         findings.push(owned(scene, token));
         findings.push(rights(scene, token, wanted));
         findings.push(filter(scene, token, wanted));
         findings.push(interval(scene, token, wanted));
-        findings.extend(cameras(scene, token, wanted));
+        findings.extend(cameras(scene, token, wanted).await);
         findings.extend(push.for_token(scene.parts, &scene.parts.push.ways(token)));
         findings.extend(history(scene, row).await);
     }
@@ -45,14 +48,14 @@ pub(super) async fn findings(
 fn known(scene: &Scene<'_>, token: &Token) -> Finding {
     let handle = scene.call(token);
     if let Some(revoked) = &token.revoked {
-        let detail = format!("it is gone since {} ({})", revoked.at, revoked.reason);
+        let detail = format!("it is gone since {} ({})", moment(revoked.at), revoked.reason);
         let hint = format!("zmesctl tokens restore {handle}");
         return Finding::error("token", detail, hint);
     }
     let app = if token.app == App::Unknown { String::new() } else { format!(" with {}", token.app.as_str()) };
     let platform = token.platform.as_str();
     let detail =
-        format!("an {platform} phone of {}{app}, last heard of {}", owner(token), token.last_seen_at);
+        format!("an {platform} phone of {}{app}, last heard of {}", owner(token), moment(token.last_seen_at));
     Finding::good("token", detail)
 }
 
@@ -71,7 +74,7 @@ fn mute(scene: &Scene<'_>, token: &Token) -> Finding {
         return Finding::good("mute", "no admin has silenced it");
     }
     let until = token.mute_until.filter(|&until| until != jiff::Timestamp::MAX);
-    let until = until.map_or_else(String::new, |until| format!(" until {until}"));
+    let until = until.map_or_else(String::new, |until| format!(" until {}", moment(until)));
     let hint = format!("zmesctl tokens unmute {}", scene.call(token));
     Finding::error("mute", format!("an admin has silenced it{until}"), hint)
 }
@@ -84,23 +87,16 @@ fn owned(scene: &Scene<'_>, token: &Token) -> Finding {
 }
 
 fn rights(scene: &Scene<'_>, token: &Token, wanted: Option<MonitorId>) -> Finding {
-    let may = |id| scene.may_hear(&token.user, id);
-    let hint =
-        "Options > Users in ZoneMinder: restricted monitors, or its role; then: zmesctl monitors reload";
-    if let Some(id) = wanted.filter(|&id| !may(id)) {
-        let detail = format!("ZoneMinder does not let {} see monitor {id}", owner(token));
+    if let Some(Trouble { detail, hint }) = scene.unseen(&token.user, wanted) {
         return Finding::error("rights", detail, hint);
     }
-    let (all, seen) = (scene.watched().count(), scene.watched().filter(|monitor| may(monitor.id)).count());
-    if all > 0 && seen == 0 {
-        let detail = format!("ZoneMinder does not let {} see any of {all} monitors", owner(token));
-        return Finding::error("rights", detail, hint);
-    }
+    let all = scene.watched().count();
+    let seen = scene.watched().filter(|monitor| scene.may_hear(&token.user, monitor.id)).count();
     Finding::good("rights", format!("{} may see {seen} of {all} monitors", owner(token)))
 }
 
-/// A list without the monitor that is asked for is red; so is one that is older than a monitor, because nobody has
-/// decided against that, and one without any monitor that there is.
+/// A list without the monitor that is asked for is red, and so is one of which nothing can ring: without any monitor
+/// that can alarm, or without any that its owner may see. What else is left out, somebody has left out.
 fn filter(scene: &Scene<'_>, token: &Token, wanted: Option<MonitorId>) -> Finding {
     let MonitorFilter::Only(only) = &token.filter else {
         return Finding::good("filter", "it wants all monitors");
@@ -112,33 +108,44 @@ fn filter(scene: &Scene<'_>, token: &Token, wanted: Option<MonitorId>) -> Findin
     );
     let red =
         |what: String| Finding::error("filter", format!("{what}: its app has set {listed}"), hint.as_str());
-    if let Some(id) = wanted.filter(|id| !only.contains_key(id)) {
+    // Where rights stand in the way, no list helps.
+    if let Some(id) = wanted.filter(|id| !only.contains_key(id) && scene.may_hear(&token.user, *id)) {
         return red(format!("monitor {id} is not in its list"));
+    }
+    if let Some(finding) = vain(scene, token) {
+        return finding;
+    }
+    if !scene.watched().any(|monitor| only.contains_key(&monitor.id)) {
+        return red("no monitor that can alarm is in its list".to_owned());
     }
     let missing: Vec<_> = scene
         .watched()
         .filter(|monitor| !only.contains_key(&monitor.id) && scene.may_hear(&token.user, monitor.id))
         .map(|monitor| format!("{} ({})", monitor.id, monitor.name))
         .collect();
-    let newer = newer(scene, token);
-    match (newer.first(), missing.is_empty()) {
-        (Some(_), _) if wanted.is_none() => {
-            let newer = some(&newer.iter().map(ToString::to_string).collect::<Vec<_>>());
-            red(format!("monitor {newer} is newer than its list"))
-        }
-        _ if !scene.watched().any(|monitor| only.contains_key(&monitor.id)) => {
-            red("no monitor that can alarm is in its list".to_owned())
-        }
-        (_, true) => Finding::good("filter", format!("it wants {listed}: all that it may")),
-        (_, false) => {
-            let detail = format!("it wants {listed}, and not {}", some(&missing));
-            if wanted.is_some() {
-                Finding::good("filter", detail)
-            } else {
-                Finding::warning("filter", detail, hint)
-            }
-        }
+    if missing.is_empty() {
+        Finding::good("filter", format!("it wants {listed}: all that it may"))
+    } else {
+        Finding::good("filter", format!("it wants {listed}, and not {}", some(&missing)))
     }
+}
+
+/// Says that a phone wants only monitors that its owner may not see, if so: it can never ring.
+pub(super) fn vain(scene: &Scene<'_>, token: &Token) -> Option<Finding> {
+    let MonitorFilter::Only(only) = &token.filter else { return None };
+    let mut known = only.keys().filter(|&&id| scene.catalog.monitors.find(id).is_some()).peekable();
+    known.peek()?;
+    if known.any(|&id| scene.may_hear(&token.user, id)) || scene.unseen(&token.user, None).is_some() {
+        return None;
+    }
+    let listed = some(&only.keys().map(ToString::to_string).collect::<Vec<_>>());
+    let whom = owner(token);
+    let detail =
+        format!("its app has set {listed}, and ZoneMinder lets {whom} see none of them: it can never ring");
+    let hint = format!(
+        "tick others in the app, or allow them: ZoneMinder > Options > Users > {whom}, then: zmesctl monitors reload"
+    );
+    Some(Finding::error("filter", detail, hint))
 }
 
 fn interval(scene: &Scene<'_>, token: &Token, wanted: Option<MonitorId>) -> Finding {
@@ -158,19 +165,24 @@ fn interval(scene: &Scene<'_>, token: &Token, wanted: Option<MonitorId>) -> Find
     Finding::warning("interval", detail, "its app has set that; push.interval-default, where it has set none")
 }
 
+/// Says that the monitor that is asked for cannot alarm, as set in ZoneMinder: nothing else matters then.
+pub(super) fn switched_off(scene: &Scene<'_>, wanted: Option<MonitorId>) -> Option<Finding> {
+    let monitor = scene.catalog.monitors.find(wanted?)?;
+    let reason = monitor.watched.err()?.as_str();
+    let detail = format!("{} ({}) cannot alarm, as set in ZoneMinder: {reason}", monitor.id, monitor.name);
+    Some(Finding::error("monitor", detail, SWITCH_ON))
+}
+
 /// The cameras that it would hear of, as far as something is wrong with them.
-fn cameras(scene: &Scene<'_>, token: &Token, wanted: Option<MonitorId>) -> Vec<Finding> {
+async fn cameras(scene: &Scene<'_>, token: &Token, wanted: Option<MonitorId>) -> Vec<Finding> {
     let source = scene.config.zoneminder.source;
     let concerned = |id| wanted.is_none_or(|wanted| wanted == id) && scene.hears(token, id);
     let listed = join(scene.parts);
     let watched: Vec<_> =
         listed.iter().filter(|listed| listed.watched && concerned(listed.view.id)).collect();
-    if let Some(view) = listed.iter().find(|listed| Some(listed.view.id) == wanted && !listed.watched) {
-        let reason = view.view.reason.as_deref().unwrap_or("it is not watched");
-        let hint = "switch detection on in ZoneMinder, then: zmesctl monitors reload";
-        return vec![Finding::error("monitor", format!("{}: {reason}", view.view.name), hint)];
-    }
-    let mut findings: Vec<_> = watched.iter().filter_map(|listed| one(&listed.view, source)).collect();
+    let capturing = Capturing::look(scene.parts).await;
+    let mut findings: Vec<_> =
+        watched.iter().filter_map(|listed| one(&listed.view, source, &capturing)).collect();
     if findings.is_empty() && !watched.is_empty() {
         findings.push(Finding::good("monitors", format!("all {} that it hears of are alive", watched.len())));
     }
@@ -197,7 +209,7 @@ async fn history(scene: &Scene<'_>, row: &TokenRow) -> Vec<Finding> {
 fn last_answer(row: &TokenRow, deliveries: &[DeliveryRow], handle: &str) -> Finding {
     let step = "last answer";
     if let Some(error) = row.last_error.as_deref().filter(|_| row.failures > 0) {
-        let at = row.last_error_at.map_or_else(String::new, |at| format!(" {at}"));
+        let at = row.last_error_at.map_or_else(String::new, |at| format!(" {}", moment(at)));
         let detail = format!("the last {} attempts failed, the last one{at}: {error}", row.failures);
         let hint = format!("zmesctl tokens log {handle}; to try: zmesctl alarm test --token {handle} --wait");
         return Finding::error(step, detail, hint);
@@ -210,12 +222,17 @@ fn last_answer(row: &TokenRow, deliveries: &[DeliveryRow], handle: &str) -> Find
     let by = sent.map_or("a provider", |sent| sent.transport.as_str());
     let id = sent.and_then(|sent| sent.provider_id.as_deref());
     let id = id.map_or_else(String::new, |id| format!(" as {id}"));
-    Finding::good(step, format!("{by} took the last push {at}{id}"))
+    Finding::good(step, format!("{by} took the last push {}{id}", moment(at)))
 }
 
+/// Says why the last alarm was not for it. What a list or rights leave out is left out on purpose.
 fn last_skip(deliveries: &[DeliveryRow], handle: &str) -> Option<Finding> {
     let last = deliveries.first().filter(|delivery| delivery.decision == "skipped")?;
     let event = last.event?;
+    let meant = [SkipReason::Rights, SkipReason::Filter].map(SkipReason::as_str);
+    if meant.contains(&last.reason.as_str()) {
+        return None;
+    }
     let detail =
         format!("the last alarm, event {event} of monitor {}, was not for it: {}", last.monitor, last.reason);
     Some(Finding::warning("last alarm", detail, format!("zmesctl why {event} --token {handle}")))

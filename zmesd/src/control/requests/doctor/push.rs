@@ -2,15 +2,19 @@
 
 use std::time::Duration;
 
+use jiff::Timestamp;
 use tokio::time::{Instant, timeout};
 use zmes_shared::views::{Finding, Perf};
 
 use super::measure::{Outcome, failures, number, took};
+use super::moment::moment;
 use crate::config::{Config, PushMode};
 use crate::control::ControlParts;
-use crate::ports::{BreakerView, CheckStep, TransportCheck};
+use crate::ports::{CheckStep, FaultKind, Mender, Refusals, TransportCheck, TransportHealth};
 
-const STEP: &str = "push";
+pub(super) const STEP: &str = "push";
+/// Failures in a row that are more than a bad moment.
+const LASTING: u64 = 3;
 
 /// How far each transport comes.
 #[derive(Debug)]
@@ -28,9 +32,15 @@ pub(super) async fn look(parts: &ControlParts, limit: Duration) -> Look {
     Look { checks, limit, took: took("push", began) }
 }
 
-/// Says what the pushes themselves have met with, without asking a provider.
-pub(super) fn glance(parts: &ControlParts) -> Vec<Finding> {
-    parts.push.breakers().iter().filter_map(resting).collect()
+/// Says what the pushes themselves have met with, without asking a provider; `waiting` phones want pushes.
+pub(super) fn glance(parts: &ControlParts, waiting: usize) -> Vec<Finding> {
+    let (config, now, health) = (parts.configuration.running(), parts.clock.now(), parts.push.health());
+    if waiting > 0
+        && let Some(finding) = off(&config, health.is_empty(), waiting)
+    {
+        return vec![finding];
+    }
+    shadow(&config).into_iter().chain(health.iter().filter_map(|health| ailing(health, now))).collect()
 }
 
 impl Look {
@@ -50,12 +60,15 @@ impl Look {
     fn findings(&self, parts: &ControlParts, waiting: usize) -> Vec<Finding> {
         let config = parts.configuration.running();
         let Some(checks) = &self.checks else { return vec![self.late()] };
-        if let Some(finding) = off(&config, checks, waiting) {
+        if let Some(finding) = off(&config, checks.is_empty(), waiting) {
             return vec![finding];
         }
         let mut findings: Vec<_> = shadow(&config).into_iter().collect();
-        findings.extend(checks.iter().map(way));
-        findings.extend(parts.push.breakers().iter().filter_map(resting));
+        let health = parts.push.health();
+        for check in checks {
+            findings.push(way(check));
+            findings.extend(beyond(check, &health, parts.clock.now()));
+        }
         findings
     }
 
@@ -63,7 +76,7 @@ impl Look {
     pub(super) fn for_token(&self, parts: &ControlParts, names: &[String]) -> Vec<Finding> {
         let config = parts.configuration.running();
         let Some(checks) = &self.checks else { return vec![self.late()] };
-        if let Some(finding) = off(&config, checks, 1) {
+        if let Some(finding) = off(&config, checks.is_empty(), 1) {
             return vec![finding];
         }
         let Some(name) = names.first() else {
@@ -72,10 +85,14 @@ impl Look {
                         APNs, all others FCM";
             return vec![Finding::error(STEP, detail, hint)];
         };
-        let mut findings: Vec<_> = shadow(&config).into_iter().collect();
-        findings.extend(checks.iter().filter(|check| check.transport == *name).map(way));
-        let breakers = parts.push.breakers();
-        findings.extend(breakers.iter().filter(|breaker| breaker.transport == *name).filter_map(resting));
+        // Red here: it is why this phone does not ring.
+        let red = |finding: Finding| Finding::error(STEP, finding.detail, finding.hint.unwrap_or_default());
+        let mut findings: Vec<_> = shadow(&config).map(red).into_iter().collect();
+        let health = parts.push.health();
+        for check in checks.iter().filter(|check| check.transport == *name) {
+            findings.push(way(check));
+            findings.extend(beyond(check, &health, parts.clock.now()));
+        }
         findings
     }
 
@@ -86,10 +103,10 @@ impl Look {
 }
 
 /// Says that nothing is pushed at all, if so: red where somebody waits for it.
-fn off(config: &Config, checks: &[TransportCheck], waiting: usize) -> Option<Finding> {
+fn off(config: &Config, wayless: bool, waiting: usize) -> Option<Finding> {
     let (detail, hint) = if !config.push.enabled {
         ("push.enabled is false", "set push.enabled = true in zmesd.toml, then: systemctl restart zmesd")
-    } else if checks.is_empty() {
+    } else if wayless {
         ("no way to phones is configured", "see [push] in zmesd.toml, then: systemctl restart zmesd")
     } else {
         return None;
@@ -104,10 +121,11 @@ fn off(config: &Config, checks: &[TransportCheck], waiting: usize) -> Option<Fin
 fn shadow(config: &Config) -> Option<Finding> {
     let detail = "push.mode is shadow: pushes are decided and logged, not sent";
     let hint = "set push.mode = \"live\" in zmesd.toml, then: zmesctl reload";
-    (config.push.mode == PushMode::Shadow).then(|| Finding::error(STEP, detail, hint))
+    // Somebody has meant it so; no phone rings through this server all the same.
+    (config.push.mode == PushMode::Shadow).then(|| Finding::warning(STEP, detail, hint))
 }
 
-fn way(check: &TransportCheck) -> Finding {
+pub(super) fn way(check: &TransportCheck) -> Finding {
     let TransportCheck { transport, target, steps, .. } = check;
     let step = format!("push {transport}");
     if let Some(failed) = steps.iter().find(|step| !step.ok) {
@@ -120,36 +138,63 @@ fn way(check: &TransportCheck) -> Finding {
 
 /// Names the command that mends it, or that shows what is to be mended.
 fn hint(transport: &str, target: &str, failed: &CheckStep) -> String {
-    let (host, port) = target.rsplit_once(':').unwrap_or((target, "443"));
-    let host = host.trim_matches(['[', ']']);
-    let section = transport.split(':').next().unwrap_or(transport);
-    match failed.name {
-        "dns" => format!(
-            "getent hosts {host}; is the name in push.{section} right, and does /etc/resolv.conf hold?"
-        ),
-        "tcp" => format!("nc -vz {host} {port}; if it is yours, start it; else let the firewall pass it"),
-        "tls" => format!(
-            "openssl s_client -connect {target} -showcerts </dev/null shows who signed it; name that root as \
-             push.{section}.ca-certificate, then: systemctl restart zmesd"
-        ),
-        "credentials" => format!(
-            "correct the credentials in [push.{section}] of zmesd.toml, then: systemctl restart zmesd"
-        ),
-        _ => format!("curl -v https://{target}/; then: zmesctl push check {section}"),
-    }
+    let kind = failed.fault.unwrap_or(match failed.name {
+        "dns" => FaultKind::Dns,
+        "tcp" => FaultKind::Refused,
+        "tls" => FaultKind::Tls,
+        "credentials" => FaultKind::Credentials,
+        _ => FaultKind::BadAnswer,
+    });
+    kind.cure(transport, target)
 }
 
-fn resting(breaker: &BreakerView) -> Option<Finding> {
-    let BreakerView { transport, open, retry_at, last_error, .. } = breaker;
-    let until = retry_at.map_or_else(String::new, |at| format!(" until {at}"));
-    let error = last_error.as_deref().unwrap_or("it failed five times in a row");
-    let detail = format!("it rests{until}: {error}");
-    open.then(|| Finding::error(format!("push {transport}"), detail, "zmesctl push queue shows what waits"))
+/// Says what pushes have met with where the check went well: it sends nothing, and so it does not see everything.
+fn beyond(check: &TransportCheck, health: &[TransportHealth], now: Timestamp) -> Option<Finding> {
+    let own = health.iter().find(|health| health.transport == check.transport)?;
+    if check.ok { ailing(own, now) } else { None }
+}
+
+/// Says that pushes themselves fail, since when, why, and what to do.
+fn ailing(health: &TransportHealth, now: Timestamp) -> Option<Finding> {
+    let step = format!("push {}", health.transport);
+    if let Some(failure) = &health.failure {
+        let rest = health
+            .rest(now)
+            .map_or_else(String::new, |rest| format!("; it rests for {} s more", rest.as_secs().max(1)));
+        let times = if failure.count == 1 {
+            "the last push failed".to_owned()
+        } else {
+            format!("{} attempts failed in a row since {}", failure.count, moment(failure.since))
+        };
+        let detail = format!("{}: {times}: {}{rest}", health.target, failure.fault);
+        let cure = failure.fault.kind.cure(&health.transport, &health.target);
+        let lasting = failure.count >= LASTING
+            || health.held_back()
+            || failure.fault.kind.mender() == Mender::Configuration;
+        return Some(if lasting {
+            Finding::error(step, detail, cure)
+        } else {
+            Finding::warning(step, detail, cure)
+        });
+    }
+    let Refusals { count, since, detail } = health.refusals.as_ref()?;
+    if *count < LASTING {
+        return None;
+    }
+    let detail = format!(
+        "{}: it refused the last {count} messages, since {}: {detail}",
+        health.target,
+        moment(*since)
+    );
+    Some(Finding::error(step, detail, "zmesctl tokens list --failing shows the phones; zmesctl push check"))
 }
 
 #[cfg(test)]
 mod tests {
+    use zmes_shared::views::Severity;
+
     use super::*;
+    use crate::ports::{Fault, TransportFailure};
 
     fn check(failed: Option<(&'static str, &str)>) -> TransportCheck {
         let step = |name, ok, detail: &str| CheckStep {
@@ -169,10 +214,10 @@ mod tests {
     fn the_step_that_fails_and_its_command_are_named() {
         for (step, detail, hint) in [
             ("tcp", "connection refused", "nc -vz push.example.org 8801"),
-            ("tls", "the certificate is not trusted", "openssl s_client -connect push.example.org:8801"),
+            ("tls", "the certificate is not usable", "openssl s_client -connect push.example.org:8801"),
             ("dns", "no address", "getent hosts push.example.org"),
             ("http", "503", "curl -v https://push.example.org:8801/"),
-            ("credentials", "401", "correct the credentials in [push.proxy]"),
+            ("credentials", "401", "correct push.proxy.app-key"),
         ] {
             let finding = way(&check(Some((step, detail))));
             assert_eq!(finding.step, "push proxy");
@@ -182,17 +227,59 @@ mod tests {
         assert!(way(&check(None)).ok);
     }
 
-    #[test]
-    fn a_way_that_rests_says_until_when() {
-        let breaker = |open| BreakerView {
+    fn failing(kind: FaultKind, status: u16, count: u64) -> TransportHealth {
+        let fault = Fault { status: Some(status), ..Fault::unanswered(kind, format!("{status}")) };
+        let (since, last) =
+            ("2026-11-02T09:00:00.123456789Z".parse().unwrap(), "2026-11-02T10:00:00Z".parse().unwrap());
+        TransportHealth {
             transport: "proxy".to_owned(),
-            open,
-            retry_at: Some("2026-11-02T10:00:00Z".parse().unwrap()),
-            last_error: Some("connection refused".to_owned()),
-            in_flight: 0,
+            target: "push.example.org:8801".to_owned(),
+            failure: Some(TransportFailure { fault, since, last, count }),
+            rests_until: Some("2026-11-02T10:00:27Z".parse().unwrap()),
+            ..TransportHealth::default()
+        }
+    }
+
+    #[test]
+    fn pushes_that_are_refused_for_hours_are_red_though_the_check_goes_well() {
+        let now = "2026-11-02T10:00:00Z".parse().unwrap();
+        for (kind, status, cure) in [
+            (FaultKind::Credentials, 401, "correct push.proxy.app-key"),
+            (FaultKind::NotFound, 404, "correct push.proxy.url"),
+            (FaultKind::Provider, 500, "wait, or ask whoever runs push.example.org"),
+        ] {
+            let finding = beyond(&check(None), &[failing(kind, status, 7)], now).unwrap();
+            assert_eq!((finding.ok, finding.step.as_str()), (false, "push proxy"));
+            let words = "7 attempts failed in a row since 2026-11-02T09:00:00Z: ";
+            assert!(
+                finding.detail.contains(words) && finding.detail.ends_with("; it rests for 27 s more"),
+                "{finding:?}"
+            );
+            assert!(finding.hint.unwrap().starts_with(cure));
+        }
+        let once = TransportHealth { rests_until: None, ..failing(FaultKind::Timeout, 0, 1) };
+        assert_eq!(
+            ailing(&once, now).map(|finding| finding.severity),
+            Some(Severity::Warning),
+            "it is tried again"
+        );
+        let past = TransportHealth {
+            rests_until: Some("2026-11-02T09:59:00Z".parse().unwrap()),
+            ..failing(FaultKind::Provider, 500, 7)
         };
-        let finding = resting(&breaker(true)).unwrap();
-        assert_eq!(finding.detail, "it rests until 2026-11-02T10:00:00Z: connection refused");
-        assert_eq!(resting(&breaker(false)), None);
+        assert!(!ailing(&past, now).unwrap().detail.contains("rests"), "never until a time that is past");
+        assert_eq!(ailing(&TransportHealth::default(), now), None);
+    }
+
+    #[test]
+    fn messages_that_are_refused_in_a_row_are_red() {
+        let now = "2026-11-02T10:00:00Z".parse().unwrap();
+        let refusals = |count| TransportHealth {
+            failure: None,
+            refusals: Some(Refusals { count, since: now, detail: "400 bad payload".to_owned() }),
+            ..failing(FaultKind::Provider, 0, 0)
+        };
+        assert_eq!(ailing(&refusals(1), now), None);
+        assert!(ailing(&refusals(3), now).unwrap().detail.contains("it refused the last 3 messages"));
     }
 }

@@ -2,12 +2,15 @@
 
 use std::collections::BTreeMap;
 
-use jiff::SignedDuration;
+use jiff::{SignedDuration, Timestamp};
+use tokio::task::yield_now;
 use zmes_shared::MonitorId;
 use zmes_shared::views::Finding;
 
+use super::moment::moment;
+use super::phone::vain;
 use super::scene::{Scene, Trouble, some};
-use crate::domain::{Monitor, MonitorFilter, PushState, Revoked, Token};
+use crate::domain::{Monitor, PushState, Token};
 use crate::state::TokenRow;
 
 /// A failure that is older was perhaps that of a way which is open again.
@@ -20,14 +23,19 @@ const TOLD: usize = 10;
 const KNOWINGLY: [&str; 2] = ["admin", "prune"];
 
 /// Says how the phones are, and whether each monitor has somebody who hears of it.
-pub(super) fn findings(scene: &Scene<'_>) -> Vec<Finding> {
+pub(super) async fn findings(scene: &Scene<'_>) -> Vec<Finding> {
     let mut findings = vec![summary(scene)];
     findings.extend(owners(scene));
     findings.extend(buried(scene));
     findings.extend(failing(scene));
-    let unheard: Vec<_> = scene.watched().filter(|monitor| is_unheard(scene, monitor)).collect();
+    findings.extend(lists(scene));
+    let mut unheard = Vec::new();
+    for monitor in scene.watched() {
+        // With many phones each monitor takes milliseconds: others get their turn in between.
+        yield_now().await;
+        unheard.extend(Some(monitor).filter(|monitor| is_unheard(scene, monitor)));
+    }
     findings.extend(nobody(scene, unheard.iter().map(|monitor| &***monitor)));
-    findings.extend(older(scene, |id| unheard.iter().any(|monitor| monitor.id == id)));
     findings.extend(slow(scene));
     findings
 }
@@ -41,8 +49,14 @@ fn summary(scene: &Scene<'_>) -> Finding {
     }
     let connected = scene.listening().count();
     if all == 0 && connected == 0 {
-        let hint = "open the app, switch its event server on, and see: zmesctl clients list";
-        return Finding::warning("tokens", "no phone is registered, and no app is connected", hint);
+        // Nothing is broken, and the first app mends it.
+        let detail =
+            "no phone is registered, and no app is connected yet: open the app, switch its event server on";
+        return Finding::good("tokens", detail);
+    }
+    if all > 0 && muted == all {
+        let detail = format!("all {all} phones are muted by an admin: none rings");
+        return Finding::warning("tokens", detail, "zmesctl tokens unmute --all --yes");
     }
     let detail =
         format!("registered: {all} ({muted} muted, {disabled} disabled); apps connected: {connected}");
@@ -65,9 +79,16 @@ fn owners(scene: &Scene<'_>) -> Vec<Finding> {
 
 /// Phones that a provider has given up, and that have not come back under another token.
 fn buried(scene: &Scene<'_>) -> Vec<Finding> {
+    // When a phone of that user and kind was heard of last: it seems to be the same phone's next token.
+    let mut seen: BTreeMap<(&str, &str), Timestamp> = BTreeMap::new();
+    for row in scene.live() {
+        let last = seen.entry((&row.token.user, row.token.platform.as_str())).or_insert(Timestamp::MIN);
+        *last = row.token.last_seen_at.max(*last);
+    }
     let lost = |row: &&TokenRow| {
         let dead = row.token.revoked.as_ref().filter(|revoked| !KNOWINGLY.contains(&revoked.reason.as_str()));
-        dead.is_some_and(|revoked| !scene.live().any(|other| replaces(&other.token, &row.token, revoked)))
+        let next = seen.get(&(row.token.user.as_str(), row.token.platform.as_str()));
+        dead.is_some_and(|revoked| next.is_none_or(|&next| next < revoked.at))
     };
     let finding = |row: &TokenRow| {
         let handle = scene.call(&row.token);
@@ -75,7 +96,7 @@ fn buried(scene: &Scene<'_>) -> Vec<Finding> {
             .token
             .revoked
             .as_ref()
-            .map(|revoked| (revoked.at.to_string(), revoked.reason.as_str()))
+            .map(|revoked| (moment(revoked.at), revoked.reason.as_str()))
             .unwrap_or_default();
         let detail = format!(
             "token {handle} of {} was laid to rest {at}, and the phone has no other: {reason}",
@@ -86,11 +107,6 @@ fn buried(scene: &Scene<'_>) -> Vec<Finding> {
         Finding::error("token", detail, hint)
     };
     scene.known.rows.iter().filter(lost).take(TOLD).map(finding).collect()
-}
-
-/// Says whether a token seems to be the same phone's next one.
-fn replaces(other: &Token, dead: &Token, revoked: &Revoked) -> bool {
-    other.user == dead.user && other.platform == dead.platform && other.last_seen_at >= revoked.at
 }
 
 fn failing(scene: &Scene<'_>) -> Option<Finding> {
@@ -136,32 +152,20 @@ fn nobody<'m>(scene: &Scene<'_>, unheard: impl Iterator<Item = &'m Monitor>) -> 
     let hint = format!(
         "tick it in the app, in the monitors of its event server settings; {who} shows a list as it is"
     );
-    Some(Finding::error("filter", detail, hint))
+    // Somebody may have meant it so: it is red where that monitor is asked for.
+    Some(Finding::warning("filter", detail, hint))
 }
 
-/// Lists that were made before a monitor was: ZoneMinder numbers monitors upwards and never uses a number again.
-fn older(scene: &Scene<'_>, unheard: impl Fn(MonitorId) -> bool) -> Vec<Finding> {
-    let mut missed: BTreeMap<MonitorId, Vec<String>> = BTreeMap::new();
-    for row in scene.live().filter(|row| row.token.state == PushState::Enabled) {
-        for id in newer(scene, &row.token).into_iter().filter(|&id| !unheard(id)) {
-            missed.entry(id).or_default().push(scene.call(&row.token));
-        }
-    }
-    let finding = |(id, tokens): (MonitorId, Vec<String>)| {
-        let name = scene.catalog.monitors.find(id).map_or("", |monitor| &*monitor.name);
-        let detail = format!("monitor {id} ({name}) is newer than the lists of {}", some(&tokens));
-        let hint = "if these phones should ring for it: tick it in their apps, or choose all monitors";
-        Finding::warning("filter", detail, hint)
+/// Phones that can never ring, because their owners may see none of the monitors that they want.
+fn lists(scene: &Scene<'_>) -> Vec<Finding> {
+    let enabled = scene.live().filter(|row| row.token.state == PushState::Enabled);
+    let allowed = enabled.filter(|row| scene.barred(&row.token.user).is_none());
+    let named = |row: &TokenRow| {
+        let finding = vain(scene, &row.token)?;
+        let detail = format!("token {} of {}: {}", scene.call(&row.token), owner(&row.token), finding.detail);
+        Some(Finding { detail, ..finding })
     };
-    missed.into_iter().take(TOLD).map(finding).collect()
-}
-
-/// Returns the monitors that are newer than a token's list and that its owner may hear of.
-pub(super) fn newer(scene: &Scene<'_>, token: &Token) -> Vec<MonitorId> {
-    let MonitorFilter::Only(only) = &token.filter else { return Vec::new() };
-    let Some((last, _)) = only.last_key_value() else { return Vec::new() };
-    let newer = scene.watched().map(|monitor| monitor.id).filter(|id| id > last);
-    newer.filter(|&id| scene.may_hear(&token.user, id)).collect()
+    allowed.filter_map(named).take(TOLD).collect()
 }
 
 fn slow(scene: &Scene<'_>) -> Option<Finding> {

@@ -9,11 +9,15 @@ use zmes_shared::views::ClientView;
 
 use super::super::busy;
 use super::super::token_names::{Known, Wanted, repeated};
+use super::monitors::SWITCH_ON;
 use crate::config::Config;
 use crate::control::ControlParts;
-use crate::domain::{Monitor, PushState, Token};
+use crate::domain::{Monitor, NotWatched, PushState, Token};
 use crate::monitors::Catalog;
 use crate::state::TokenRow;
+
+/// Slips of the keyboard by which a name may differ from a user's.
+const SLIPS: usize = 2;
 
 /// The daemon's knowledge at one moment.
 #[derive(Debug)]
@@ -63,13 +67,30 @@ impl<'a> Scene<'a> {
             return Ok(Target::User(name.to_owned()));
         }
         self.known.find(name, Wanted::Any).map(Target::Token).map_err(|error| {
-            if error.message.starts_with("no token") {
-                let message = format!("no token and no user is called {}", repeated(name));
-                let hint = error.hint.unwrap_or_else(|| "zmesctl tokens list".to_owned());
-                return ControlError::new(ErrorCode::NotFound, message).with_hint(hint);
+            if self.known.names_any(name) {
+                // Ambiguous: it says so.
+                return error;
             }
-            error
+            let message = format!("no token and no user is called {}", repeated(name));
+            let hint = match self.meant(name) {
+                Some(user) => format!("did you mean {user}? zmesctl doctor {user}"),
+                None => error.hint.unwrap_or_else(|| "zmesctl tokens list".to_owned()),
+            };
+            ControlError::new(ErrorCode::NotFound, message).with_hint(hint)
         })
+    }
+
+    /// Returns the user whose name is nearly that one: other letters' case, or a slip of the keyboard.
+    fn meant(&self, name: &str) -> Option<&str> {
+        let typed = name.to_lowercase();
+        let owners = self.known.rows.iter().map(|row| row.token.user.as_str());
+        let connected = self.clients.iter().filter_map(|client| client.user.as_deref());
+        let users = self.catalog.users.keys().map(String::as_str).chain(owners).chain(connected);
+        let distance = |user: &str| strsim::damerau_levenshtein(&user.to_lowercase(), &typed);
+        let near = users.filter(|user| !user.is_empty()).map(|user| (distance(user), user));
+        near.min()
+            .filter(|(distance, user)| *distance <= SLIPS.min(user.chars().count() / 2))
+            .map(|(_, user)| user)
     }
 
     /// Returns the tokens that are not revoked.
@@ -102,6 +123,39 @@ impl<'a> Scene<'a> {
         token.state == PushState::Enabled
             && token.filter.interval(monitor).is_some()
             && self.may_hear(&token.user, monitor)
+    }
+
+    /// Says why a user can hear of no alarm, as far as rights are concerned: of that monitor, or of any.
+    pub(super) fn unseen(&self, user: &str, wanted: Option<MonitorId>) -> Option<Trouble> {
+        let whom = if user.is_empty() { "its owner" } else { user };
+        let may = |id| self.may_hear(user, id);
+        let hint = format!(
+            "ZoneMinder > Options > Users > {whom}: allow the monitor (restricted monitors, or the role); \
+             then: zmesctl monitors reload"
+        );
+        if let Some(id) = wanted.filter(|&id| !may(id)) {
+            let name = self.catalog.monitors.find(id).map_or("", |monitor| &*monitor.name);
+            let detail = format!("ZoneMinder does not let {whom} see monitor {id} ({name})");
+            return Some(Trouble { detail, hint });
+        }
+        let all = self.catalog.monitors.len();
+        if all == 0 || self.watched().any(|monitor| may(monitor.id)) {
+            return None;
+        }
+        let off: Vec<_> = self.catalog.monitors.iter().filter(|monitor| may(monitor.id)).collect();
+        let Some(first) = off.first() else {
+            let detail = format!("ZoneMinder does not let {whom} see any of {all} monitors");
+            return Some(Trouble { detail, hint });
+        };
+        if wanted.is_some() {
+            // The monitor that is asked for is told by itself.
+            return None;
+        }
+        let names: Vec<_> = off.iter().map(|monitor| format!("{} ({})", monitor.id, monitor.name)).collect();
+        let reason = first.watched.err().map_or("not watched", NotWatched::as_str);
+        let detail =
+            format!("of the monitors that {whom} may see none can alarm: {}: {reason}", some(&names));
+        Some(Trouble { detail, hint: SWITCH_ON.to_owned() })
     }
 
     /// Returns what a token is called, as findings name it.

@@ -7,13 +7,15 @@ use std::time::Duration;
 
 use tokio::time::error::Elapsed;
 use tokio::time::timeout;
-use zmes_shared::control::ControlError;
 use zmes_shared::views::{Finding, Severity};
 
+use super::capturing::Capturing;
 use super::measure::Outcome;
 use super::part::Part;
 use super::scene::Scene;
-use super::{certificate, clock, configuration, daemon, database, handshake, monitors, push, registrations, store};
+use super::{
+    certificate, clock, configuration, daemon, database, handshake, monitors, push, registrations, store,
+};
 use crate::control::ControlParts;
 use crate::ports::ConfigExamined;
 
@@ -41,6 +43,11 @@ impl Survey {
         Self(wanted.iter().map(|&part| (part, looks.outcome(parts, part, within))).collect())
     }
 
+    #[cfg(test)]
+    pub(super) fn with(part: Part, findings: Vec<Finding>) -> Self {
+        Self(vec![(part, findings.into())])
+    }
+
     /// Returns the parts that were looked at, in the order in which they were asked for.
     pub(in crate::control) fn outcomes(&self) -> impl Iterator<Item = (Part, &Outcome)> {
         self.0.iter().map(|(part, outcome)| (*part, outcome))
@@ -58,18 +65,39 @@ impl Survey {
 }
 
 /// What has to be waited for. `None`: nobody asked for a part that needs it.
-struct Looks<'a> {
+struct Looks {
     daemon: Option<Outcome>,
     configuration: Option<Result<Option<ConfigExamined>, Elapsed>>,
     database: Option<database::Look>,
     port: Option<Vec<Finding>>,
     store: Option<Outcome>,
     push: Option<push::Look>,
-    scene: Option<Result<Scene<'a>, ControlError>>,
+    capturing: Capturing,
+    phones: Option<Phones>,
 }
 
-impl<'a> Looks<'a> {
-    async fn take(parts: &'a ControlParts, wanted: &[Part]) -> Self {
+/// What was found about phones and apps.
+#[derive(Debug)]
+struct Phones {
+    /// How many phones want pushes.
+    waiting: usize,
+    findings: Vec<Finding>,
+}
+
+impl Phones {
+    async fn look(parts: &ControlParts) -> Self {
+        match Scene::load(parts).await {
+            Ok(scene) => Self { waiting: scene.waiting(), findings: registrations::findings(&scene).await },
+            Err(error) => {
+                let hint = error.hint.unwrap_or_default();
+                Self { waiting: 0, findings: vec![Finding::error("tokens", error.message, hint)] }
+            }
+        }
+    }
+}
+
+impl Looks {
+    async fn take(parts: &ControlParts, wanted: &[Part]) -> Self {
         let any = |needing: &[Part]| needing.iter().any(|part| wanted.contains(part));
         let examine = timeout(CONFIGURATION, parts.configuration.examine());
         let (daemon, configuration, database, port, store, push) = tokio::join!(
@@ -81,8 +109,12 @@ impl<'a> Looks<'a> {
             when(any(&[Part::Push]), push::look(parts, PROVIDERS)),
         );
         // Rights are those that the database had a moment ago.
-        let scene = when(any(&[Part::Push, Part::Tokens]), Scene::load(parts)).await;
-        Self { daemon, configuration, database, port, store, push, scene }
+        let phones = when(any(&[Part::Push, Part::Tokens]), Phones::look(parts)).await;
+        let mut capturing = when(any(&[Part::Monitors]), Capturing::look(parts)).await.unwrap_or_default();
+        if let Some(report) = database.as_ref().and_then(database::Look::report) {
+            capturing = capturing.and(&report.connected);
+        }
+        Self { daemon, configuration, database, port, store, push, capturing, phones }
     }
 
     fn outcome(&self, parts: &ControlParts, part: Part, within: Option<Duration>) -> Outcome {
@@ -91,29 +123,25 @@ impl<'a> Looks<'a> {
         match part {
             Part::Daemon => self.daemon.clone().unwrap_or_default(),
             Part::Configuration => match &self.configuration {
-                Some(examined) => {
-                    configuration::findings(examined, &parts.configuration.running()).into()
-                }
+                Some(examined) => configuration::findings(examined, &parts.configuration.running()).into(),
                 None => Outcome::default(),
             },
             Part::Database => match &self.database {
                 Some(look) => look.outcome(parts, examined),
                 None => Outcome::default(),
             },
-            Part::Monitors => monitors::look(parts, report),
+            Part::Monitors => monitors::look(parts, report, &self.capturing),
             Part::Port => self.port.clone().unwrap_or_default().into(),
             Part::Certificate => certificate::look(parts, examined, within),
             Part::Clock => clock::findings(parts, report.and_then(|report| report.clock)).into(),
             Part::State => self.store.clone().unwrap_or_default(),
-            Part::Push => match (&self.push, &self.scene) {
-                (Some(look), Some(scene)) => look.outcome(parts, scene.as_ref().map_or(0, Scene::waiting)),
+            Part::Push => match (&self.push, &self.phones) {
+                (Some(look), Some(phones)) => look.outcome(parts, phones.waiting),
                 (None, _) | (_, None) => Outcome::default(),
             },
-            Part::Tokens => match &self.scene {
-                Some(Ok(scene)) => registrations::findings(scene).into(),
-                Some(Err(error)) => vec![unreadable(error)].into(),
-                None => Outcome::default(),
-            },
+            Part::Tokens => {
+                self.phones.as_ref().map(|phones| phones.findings.clone()).unwrap_or_default().into()
+            }
         }
     }
 
@@ -126,10 +154,6 @@ impl<'a> Looks<'a> {
 pub(super) fn worst<'f>(findings: impl Iterator<Item = &'f Finding> + Clone) -> Option<&'f Finding> {
     let severity = findings.clone().map(|finding| finding.severity).max()?;
     findings.filter(|finding| finding.severity > Severity::Ok).find(|finding| finding.severity == severity)
-}
-
-fn unreadable(error: &ControlError) -> Finding {
-    Finding::error("tokens", error.message.as_str(), error.hint.clone().unwrap_or_default())
 }
 
 async fn when<T>(wanted: bool, look: impl Future<Output = T>) -> Option<T> {

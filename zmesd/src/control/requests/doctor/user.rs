@@ -17,10 +17,11 @@ pub(super) async fn findings(
     wanted: Option<MonitorId>,
     push: &Look,
 ) -> Vec<Finding> {
-    let mut findings = vec![account(scene, user)];
+    let mut findings: Vec<_> = phone::switched_off(scene, wanted).into_iter().collect();
+    findings.push(account(scene, user, wanted));
     let sessions: Vec<_> = scene.listening().filter(|client| client.user.as_deref() == Some(user)).collect();
     let rows: Vec<_> = scene.live().filter(|row| row.token.user == user).collect();
-    findings.extend(sessions.iter().map(|client| session(client, wanted)));
+    findings.extend(sessions.iter().map(|client| session(scene, client, wanted)));
     if sessions.is_empty() && rows.is_empty() {
         findings.push(nothing(scene, user));
     } else if sessions.is_empty() {
@@ -44,21 +45,28 @@ pub(super) async fn findings(
     findings
 }
 
-fn account(scene: &Scene<'_>, user: &str) -> Finding {
+fn account(scene: &Scene<'_>, user: &str, wanted: Option<MonitorId>) -> Finding {
     if let Some(Trouble { detail, hint }) = scene.barred(user) {
+        return Finding::error("user", detail, hint);
+    }
+    if let Some(Trouble { detail, hint }) = scene.unseen(user, wanted) {
+        return Finding::error("user", detail, hint);
+    }
+    if scene.config.auth.enabled
+        && scene.catalog.users.get(user).is_some_and(|user| user.has_plain_password())
+    {
+        let detail =
+            format!("ZoneMinder stores the password of {user} as no hash that is known: no app can log in");
+        let hint =
+            "set the password again in ZoneMinder (Options > Users); logging in there does not change it";
         return Finding::error("user", detail, hint);
     }
     let all = scene.watched().count();
     let seen = scene.watched().filter(|monitor| scene.may_hear(user, monitor.id)).count();
-    if all > 0 && seen == 0 {
-        let detail = format!("ZoneMinder does not let {user} see any of {all} monitors");
-        let hint = "Options > Users in ZoneMinder, then: zmesctl monitors reload";
-        return Finding::error("user", detail, hint);
-    }
     Finding::good("user", format!("ZoneMinder lets {user} see {seen} of {all} monitors"))
 }
 
-fn session(client: &ClientView, wanted: Option<MonitorId>) -> Finding {
+fn session(scene: &Scene<'_>, client: &ClientView, wanted: Option<MonitorId>) -> Finding {
     let ClientView { id, address, app, monitors, sent, queued, .. } = client;
     let app = app.as_ref().map_or_else(String::new, |app| format!(" ({app})"));
     let heard = monitors.as_ref().map_or_else(
@@ -70,11 +78,22 @@ fn session(client: &ClientView, wanted: Option<MonitorId>) -> Finding {
     );
     let detail =
         format!("connected from {address}{app}, hears of {heard}; alarms sent: {sent}, waiting: {queued}");
+    let user = client.user.as_deref().unwrap_or_default();
+    // Where rights stand in the way, no list helps.
+    let wanted = wanted.filter(|&wanted| scene.may_hear(user, wanted));
     let deaf = monitors
         .as_ref()
         .is_some_and(|list| list.is_empty() || wanted.is_some_and(|wanted| !list.contains(&wanted)));
-    let finding = if deaf {
-        let hint = "tick the monitor in the app, in the settings of its event server";
+    let vain = monitors.as_ref().is_some_and(|list| {
+        let mut known = list.iter().filter(|&&id| scene.catalog.monitors.find(id).is_some()).peekable();
+        known.peek().is_some() && known.all(|&id| !scene.may_hear(user, id))
+    });
+    let finding = if deaf || vain {
+        let hint = if vain {
+            "its list holds only monitors that the user may not see: tick others in the app"
+        } else {
+            "tick the monitor in the app, in the settings of its event server"
+        };
         Finding::error("client", detail, hint)
     } else {
         Finding::good("client", detail)
