@@ -10,7 +10,7 @@ mod judge;
 mod proxy;
 
 use anyhow::{Context, Result, ensure};
-use zmes_tests::{World, wait_until};
+use zmes_tests::{World, repository, wait_until};
 
 use judge::{JUDGES, Panel};
 use proxy::Proxy;
@@ -126,4 +126,15 @@ async fn behind_nginx_that_passes_tls_through() -> Result<()> {
 #[tokio::test]
 async fn behind_nginx_that_ends_tls() -> Result<()> {
     judged_behind(&Proxy::NginxTls).await
+}
+
+#[test]
+fn the_page_shows_the_configurations_that_are_judged() -> Result<()> {
+    let page = std::fs::read_to_string(repository()?.join("docs/behind-a-proxy.md"))?;
+    for name in ["haproxy-pass-through.cfg", "haproxy-tls.cfg", "nginx-stream.conf", "nginx-tls.conf"] {
+        let file = std::fs::read_to_string(repository()?.join("docs/examples").join(name))?;
+        ensure!(page.contains(&format!("(examples/{name})")), "no link to {name}");
+        ensure!(page.contains(&format!("\n{file}```\n")), "docs/examples/{name} is not as the page shows it");
+    }
+    Ok(())
 }
