@@ -19,21 +19,28 @@ AUTH = {"event": "auth", "data": {"user": "admin", "password": os.environ["ZM_PA
 
 async def session():
     async with websockets.connect(URL, ssl=ssl.create_default_context(cafile=CA), **SOURCE) as app:
-        await app.send(json.dumps(AUTH))
-        async for text in app:
-            message = json.loads(text)
-            if message["event"] == "auth":
-                print("in", flush=True)
-            elif message["event"] == "alarm":
-                event = message["events"][0]["EventId"]
-                print("alarm", event, flush=True)
-                await app.send(json.dumps(FILTER))
-                await (await app.ping(event))
-                print("pong", event, flush=True)
-                if event == LAST:
-                    await app.close(4000, "done")
+        try:
+            await converse(app)
+        except websockets.ConnectionClosedError:
+            pass  # every code but 1000 and 1001
         print("closed", app.close_code, flush=True)
         return app.close_code == 4000
+
+
+async def converse(app):
+    await app.send(json.dumps(AUTH))
+    async for text in app:
+        message = json.loads(text)
+        if message["event"] == "auth":
+            print("in", flush=True)
+        elif message["event"] == "alarm":
+            event = message["events"][0]["EventId"]
+            print("alarm", event, flush=True)
+            await app.send(json.dumps(FILTER))
+            await (await app.ping(event))
+            print("pong", event, flush=True)
+            if event == LAST:
+                await app.close(4000, "done")
 
 
 async def main():

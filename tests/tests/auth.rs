@@ -224,6 +224,12 @@ async fn a_browser_of_another_site_is_refused() -> Result<()> {
         World::new().setting("server", "allowed-origins", "[\"https://cctv.example\"]").start().await?;
     let endpoint = world.endpoint().await?;
     AppClient::connect_with(&endpoint, &[("origin", "https://cctv.example")]).await?;
+    // A page of this server itself, and libraries that say its URL, over TLS with `http` too.
+    for scheme in ["https", "http"] {
+        let own = format!("{scheme}://localhost:{}", endpoint.address.port());
+        let mut app = AppClient::connect_with(&endpoint, &[("origin", &own)]).await?;
+        app.authenticate("admin", "adminpass").await?;
+    }
     let stranger = AppClient::connect_with(&endpoint, &[("origin", "https://evil.example")]).await;
     ensure!(format!("{:?}", stranger.err()).contains("403"), "not refused with 403");
     Ok(())

@@ -266,3 +266,60 @@ async fn exit_codes_say_whose_fault_it_is() -> Result<()> {
     }
     Ok(())
 }
+
+/// Starts the daemon with limits of open files, `SOFT:HARD`.
+async fn start_limited(world: &mut World, limits: &str) -> Result<()> {
+    let mut command = Process::command("prlimit");
+    command
+        .arg(format!("--nofile={limits}"))
+        .arg(zmesd_binary()?)
+        .arg("--config")
+        .arg(world.settings_file())
+        .env("HOME", world.directory());
+    world.adopt(command).await?;
+    world.wait_watching().await
+}
+
+#[tokio::test]
+async fn the_limit_of_open_files_is_raised_and_one_that_is_too_low_is_told() -> Result<()> {
+    let mut world = World::new().monitor(1, "Front").prepare().await?;
+    start_limited(&mut world, "200:700").await?;
+    let limits = fs::read_to_string(format!("/proc/{}/limits", world.daemon()?.pid()))?;
+    let line = limits.lines().find(|line| line.starts_with("Max open files")).context("no line")?;
+    ensure!(line.split_whitespace().nth(3) == Some("700"), "{line}");
+    let told = |log: &str| log.matches("LimitNOFILE=20512").count();
+    ensure!(told(&world.daemon()?.log()) == 1, "20,000 apps do not fit, and nothing says so");
+
+    // What fits is not told, neither after a reload nor after a restart.
+    world.settings.set("server", "max-clients", "100");
+    world.write_settings()?;
+    ensure!(world.run(&["reload"]).await?.code == 0);
+    world.daemon()?.end(Signal::SIGTERM).await?;
+    start_limited(&mut world, "200:700").await?;
+    let log = world.daemon()?.log();
+    ensure!(log.matches("LimitNOFILE=").count() == 1, "told again: {log}");
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_daemon_that_ran_out_of_descriptors_lets_apps_in_when_there_are_some_again() -> Result<()> {
+    let mut world = World::new().monitor(1, "Front").prepare().await?;
+    start_limited(&mut world, "128:128").await?;
+    let endpoint = world.endpoint().await?;
+    let mut member = world.admin().await?;
+    let mut crowd = Vec::new();
+    for _ in 0..200 {
+        crowd.push(zmes_tests::tcp(endpoint.address).await?);
+    }
+    zmes_tests::wait_until("the daemon has no room", async || {
+        Ok(world.daemon()?.log().contains("no room for another connection").then_some(()))
+    })
+    .await?;
+    world.daemon()?.ensure_running()?;
+    drop(crowd);
+    let mut newcomer = world.admin().await?;
+    world.alarm(1, 100).await?;
+    member.expect_alarm(100, 1).await?;
+    newcomer.expect_alarm(100, 1).await?;
+    Ok(())
+}

@@ -94,9 +94,11 @@ macro_rules! pages {
 pages! {
     readme_is_as_it_says: "README.md",
     the_index_is_as_it_says: "docs/README.md",
+    behind_a_proxy_is_as_it_says: "docs/behind-a-proxy.md",
     consumer_is_as_it_says: "docs/consumer.md",
     control_protocol_is_as_it_says: "docs/control-protocol.md",
     diagnose_is_as_it_says: "docs/diagnose.md",
+    docker_is_as_it_says: "docs/docker.md",
     install_from_source_is_as_it_says: "docs/install-from-source.md",
     install_is_as_it_says: "docs/install.md",
     migrate_is_as_it_says: "docs/migrate.md",

@@ -10,7 +10,7 @@ mod judge;
 mod proxy;
 
 use anyhow::{Context, Result, ensure};
-use zmes_tests::World;
+use zmes_tests::{World, repository, wait_until};
 
 use judge::{JUDGES, Panel};
 use proxy::Proxy;
@@ -38,9 +38,12 @@ async fn all_hear(world: &World, panel: &mut Panel, event: u64) -> Result<()> {
 
 /// Every client is known by its own address and has the filter that it sent.
 async fn ensure_known(world: &World, address: &str) -> Result<()> {
-    let listed = world.ctl().json(&["clients", "list"]).await?;
-    let clients = listed["clients"].as_array().context("no list")?;
-    ensure!(clients.len() == JUDGES.len(), "{listed}");
+    let clients = wait_until("there is a client for each judge", async || {
+        let listed = world.ctl().json(&["clients", "list"]).await?;
+        let clients = listed["clients"].as_array().context("no list")?;
+        Ok((clients.len() == JUDGES.len()).then(|| clients.clone()))
+    })
+    .await?;
     for client in clients {
         let told = client["address"].as_str().unwrap_or_default();
         ensure!(told.starts_with(&format!("{address}:")), "{client}");
@@ -123,4 +126,15 @@ async fn behind_nginx_that_passes_tls_through() -> Result<()> {
 #[tokio::test]
 async fn behind_nginx_that_ends_tls() -> Result<()> {
     judged_behind(&Proxy::NginxTls).await
+}
+
+#[test]
+fn the_page_shows_the_configurations_that_are_judged() -> Result<()> {
+    let page = std::fs::read_to_string(repository()?.join("docs/behind-a-proxy.md"))?;
+    for name in ["haproxy-pass-through.cfg", "haproxy-tls.cfg", "nginx-stream.conf", "nginx-tls.conf"] {
+        let file = std::fs::read_to_string(repository()?.join("docs/examples").join(name))?;
+        ensure!(page.contains(&format!("(examples/{name})")), "no link to {name}");
+        ensure!(page.contains(&format!("\n{file}```\n")), "docs/examples/{name} is not as the page shows it");
+    }
+    Ok(())
 }

@@ -1,7 +1,7 @@
 //! How many files the process may have open: each app is one.
 
 use nix::sys::resource::{Resource, getrlimit, rlim_t, setrlimit};
-use tracing::{info, warn};
+use tracing::{debug, warn};
 
 /// Descriptors for all but the apps: up to 100 pushes for each of three transports, databases, the control socket,
 /// metrics, shared memory, and some.
@@ -13,13 +13,13 @@ pub(super) fn raise_limit() {
     let raised = getrlimit(Resource::RLIMIT_NOFILE).and_then(|(soft, hard)| {
         if soft < hard {
             setrlimit(Resource::RLIMIT_NOFILE, hard, hard)?;
-            info!(from = soft, to = hard, "raised the limit of open files");
+            debug!(from = soft, to = hard, "raised the limit of open files");
         }
         Ok(())
     });
     if let Err(error) = raised {
         // Then it stays as it is, and what it holds is told below.
-        info!(%error, "cannot raise the limit of open files");
+        debug!(%error, "cannot raise the limit of open files");
     }
 }
 
