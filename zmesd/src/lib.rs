@@ -16,6 +16,7 @@ pub mod domain;
 pub mod import;
 pub mod lifecycle;
 pub mod monitors;
+pub mod pemfile;
 pub mod ports;
 pub mod protocol;
 pub mod push;

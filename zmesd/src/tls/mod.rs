@@ -7,6 +7,7 @@
 mod apple;
 mod error;
 mod findings;
+mod order;
 mod pair;
 mod summary;
 
