@@ -133,7 +133,9 @@ async fn db(parts: &ControlParts) -> CheckPart {
     match health {
         DbHealth::Up => measured(holds("db", "the database answers"), perf),
         DbHealth::Untried => fails("db", "the database has not been asked yet", "try again in a few seconds"),
-        DbHealth::Down(reason) => fails("db", format!("the database does not answer: {reason}"), DB_HINT),
+        DbHealth::Down(reason) => {
+            fails("db", format!("the database does not answer: {reason}"), &reason.hint)
+        }
     }
 }
 

@@ -1,10 +1,22 @@
-//! Failures of the database in words that say what to do.
+//! Failures of the database in words that say what to do, and in which line of which file.
+//!
+//! The one place that words them: doctor, `check db`, `status` and the log repeat what is said here.
+
+mod refusal;
+mod tls;
+
+pub(super) use tls::TlsFault;
+
+use std::io;
 
 use sqlx::mysql::MySqlDatabaseError;
+use tracing::debug;
 
 use super::cells::{Odd, clean};
-use crate::config::DatabaseConfig;
-use crate::ports::{DatabaseFault, DbError};
+use super::place::Place;
+use crate::config::{DatabaseAddress, DatabaseConfig};
+use crate::pemfile::PemError;
+use crate::ports::{DatabaseFault, DatabaseTrouble, DbError};
 
 /// Longest text of a server that is repeated.
 const SERVER_TEXT: usize = 200;
@@ -13,11 +25,19 @@ const SERVER_TEXT: usize = 200;
 #[derive(Debug)]
 pub(super) enum Fault {
     /// No server answered at any of these places.
-    Unreachable(Vec<(String, std::io::Error)>),
+    Unreachable(Vec<(Place, io::Error)>),
+    /// TLS was asked for and is not possible.
+    Tls { place: Place, fault: TlsFault },
+    /// TLS was offered and not possible, and without it the server said no.
+    WithoutTls { error: sqlx::Error, reason: TlsFault },
+    /// A file that `zm.conf` names is not what it should be.
+    File { name: &'static str, problem: PemError },
     /// The driver or the server said no.
     Sql(sqlx::Error),
     /// The answer is not what ZoneMinder's tables should hold.
     Answer(String),
+    /// There is no server of that name in `Servers`.
+    NoServer(String),
     /// A table or column is missing, or hidden: a server only shows what the account may read.
     Missing(String),
 }
@@ -35,167 +55,174 @@ impl From<Odd> for Fault {
 }
 
 impl Fault {
-    /// Says how far the way to the database goes.
-    pub(super) fn kind(&self) -> DatabaseFault {
-        match self {
-            Self::Unreachable(_) => DatabaseFault::Unreachable,
-            Self::Answer(_) => DatabaseFault::Other,
-            Self::Missing(_) => DatabaseFault::Privileges,
-            Self::Sql(error) => kind_of_sql(error),
-        }
-    }
-
     /// Turns the failure into what the ports know.
     pub(super) fn explain(self, database: &DatabaseConfig) -> DbError {
-        let DatabaseConfig { user, name, .. } = database;
+        let DatabaseConfig { user, name, origin, .. } = database;
         match self {
-            Self::Unreachable(places) => {
-                let places: Vec<String> =
-                    places.iter().map(|(place, error)| format!("{place}: {}", io(error))).collect();
-                DbError::Unavailable(places.join("; "))
+            Self::Unreachable(places) => DbError::Unavailable(unreachable(&places, database)),
+            Self::Tls { place, fault } => DbError::Unavailable(fault.trouble(&place, database)),
+            Self::WithoutTls { error, reason } => match Self::Sql(error).explain(database) {
+                DbError::Unavailable(trouble) => DbError::Unavailable(reason.beside(trouble, database)),
+                unexpected @ DbError::Unexpected(_) => unexpected,
+            },
+            Self::File { name, problem } => DbError::Unavailable(trouble(
+                DatabaseFault::File,
+                told(&problem),
+                file_hint(name, &problem, database),
+            )),
+            Self::Answer(what) => {
+                let hint = format!("is the database whole? mysqlcheck {name}; journalctl -u zmesd -n 50");
+                DbError::Unexpected(trouble(DatabaseFault::Other, what, hint))
             }
-            Self::Answer(what) => DbError::Unexpected(what),
-            Self::Missing(what) => DbError::Unexpected(format!(
-                "{what} is missing in database `{name}` or hidden from `{user}`; is it ZoneMinder's database? \
-                 If so: GRANT SELECT ON `{name}`.* TO `{user}`"
+            Self::NoServer(server) => DbError::Unexpected(trouble(
+                DatabaseFault::Schema,
+                format!("no server `{server}` in table `Servers`"),
+                format!(
+                    "mysql {name} -e 'SELECT Id, Name FROM Servers' shows the names; correct {}, or set \
+                     zoneminder.server-id",
+                    origin.of_server()
+                ),
+            )),
+            Self::Missing(what) => DbError::Unexpected(trouble(
+                DatabaseFault::Privileges,
+                format!("{what} is missing in database `{name}` or hidden from `{user}`"),
+                format!(
+                    "if `{name}` is ZoneMinder's database: {}; if not: correct {}",
+                    refusal::grant(None, database),
+                    origin.of("ZM_DB_NAME")
+                ),
             )),
             Self::Sql(error) => sql(&error, database),
         }
     }
 }
 
+fn trouble(fault: DatabaseFault, message: String, hint: String) -> DatabaseTrouble {
+    DatabaseTrouble { fault, message, hint }
+}
+
+/// Says why nobody answered, and what the first of the reasons asks for.
+fn unreachable(places: &[(Place, io::Error)], database: &DatabaseConfig) -> DatabaseTrouble {
+    let message: Vec<String> =
+        places.iter().map(|(place, error)| format!("{place}: {}", io(error))).collect();
+    let (message, origin) = (message.join("; "), &database.origin);
+    let denied = places.iter().find(|(_, error)| error.kind() == io::ErrorKind::PermissionDenied);
+    if let Some((Place::Socket(path), _)) = denied {
+        let hint = format!("namei -l {} shows what is closed to zmesd's user", path.display());
+        return trouble(DatabaseFault::Unreachable, message, hint);
+    }
+    if let Some((Place::Tcp(host, _), _)) = places.iter().find(|(_, error)| is_unknown_name(error)) {
+        let hint = format!(
+            "getent hosts {host} shows what this machine knows; else correct {}",
+            origin.of("ZM_DB_HOST")
+        );
+        return trouble(DatabaseFault::Name, message, hint);
+    }
+    let hint = match &database.address {
+        DatabaseAddress::Default => "systemctl start mariadb".to_owned(),
+        DatabaseAddress::Socket(_) => format!(
+            "systemctl start mariadb; if it runs, correct {} (mysqladmin variables | grep -w socket)",
+            origin.of("ZM_DB_HOST")
+        ),
+        DatabaseAddress::Tcp { .. } if database.address.is_local() => {
+            format!("systemctl start mariadb; if it runs, correct {}", origin.of("ZM_DB_HOST"))
+        }
+        DatabaseAddress::Tcp { host, port } => format!(
+            "mysqladmin -h {host} -P {port} ping; on that machine: systemctl start mariadb, and its bind-address must \
+             admit this one; else correct {}",
+            origin.of("ZM_DB_HOST")
+        ),
+    };
+    trouble(DatabaseFault::Unreachable, message, hint)
+}
+
+/// The resolver's failures have no kind of their own in the standard library.
+fn is_unknown_name(error: &io::Error) -> bool {
+    error.raw_os_error().is_none() && error.to_string().contains("failed to lookup address")
+}
+
 #[expect(clippy::wildcard_enum_match_arm, reason = "the standard library's list, not ours")]
-fn io(error: &std::io::Error) -> String {
-    use std::io::ErrorKind;
+fn io(error: &io::Error) -> String {
+    use io::ErrorKind;
+    if is_unknown_name(error) {
+        return "the name is not known".to_owned();
+    }
     match error.kind() {
         ErrorKind::ConnectionRefused => "connection refused".to_owned(),
         ErrorKind::NotFound => "no such socket".to_owned(),
         ErrorKind::PermissionDenied => "permission denied".to_owned(),
-        // What the TLS layer refuses reaches us as bad data: a certificate of another name or authority.
-        ErrorKind::InvalidData => format!("TLS: {error}"),
-        _ => error.to_string(),
+        ErrorKind::HostUnreachable => "no route to the host".to_owned(),
+        ErrorKind::NetworkUnreachable => "the network cannot be reached".to_owned(),
+        ErrorKind::TimedOut => "no answer in time".to_owned(),
+        ErrorKind::ConnectionReset | ErrorKind::ConnectionAborted | ErrorKind::BrokenPipe => {
+            "the connection was cut".to_owned()
+        }
+        ErrorKind::UnexpectedEof => "the server closed the connection".to_owned(),
+        kind => kind.to_string(),
     }
+}
+
+/// Joins an error with its cause.
+fn told(problem: &PemError) -> String {
+    use std::error::Error;
+    let cause = problem.source().map(|cause| format!(": {cause}")).unwrap_or_default();
+    format!("{problem}{cause}")
+}
+
+fn file_hint(name: &'static str, problem: &PemError, database: &DatabaseConfig) -> String {
+    format!("{} (named by {})", problem.hint(), database.origin.of(name))
 }
 
 #[expect(clippy::wildcard_enum_match_arm, reason = "the driver's list, not ours")]
 fn sql(error: &sqlx::Error, database: &DatabaseConfig) -> DbError {
+    // The driver's words are for developers: they go to the log of level debug alone.
+    debug!(%error, "the database's driver failed");
+    let place = Place::describe(database);
     match error {
         sqlx::Error::Database(refusal) => match refusal.try_downcast_ref::<MySqlDatabaseError>() {
-            Some(refusal) => server(refusal.number(), refusal.message(), database),
-            None => DbError::Unexpected(clean(refusal.message(), SERVER_TEXT)),
+            Some(refusal) => refusal::explain(refusal.number(), refusal.message(), database),
+            None => strange(&place, database),
         },
-        sqlx::Error::Protocol(text) => protocol(text, database),
-        sqlx::Error::Io(cause) => DbError::Unavailable(format!("connection lost: {}", io(cause))),
-        sqlx::Error::Tls(cause) => DbError::Unavailable(format!("TLS: {cause}")),
-        sqlx::Error::Configuration(cause) => DbError::Unavailable(format!("configuration: {cause}")),
-        other => DbError::Unexpected(clean(&other.to_string(), SERVER_TEXT)),
-    }
-}
-
-#[expect(clippy::wildcard_enum_match_arm, reason = "the driver's list, not ours")]
-fn kind_of_sql(error: &sqlx::Error) -> DatabaseFault {
-    let number = match error {
-        sqlx::Error::Database(refusal) => {
-            refusal.try_downcast_ref::<MySqlDatabaseError>().map(MySqlDatabaseError::number)
+        sqlx::Error::Protocol(text) => match text.split_once("unknown authentication plugin: ") {
+            Some((_, rest)) => refusal::plugin(first_word(rest), database),
+            None if text.contains("cleartext") => refusal::plugin("mysql_clear_password", database),
+            None => strange(&place, database),
+        },
+        sqlx::Error::Configuration(cause) if cause.to_string().contains("RSA") => {
+            refusal::plugin("caching_sha2_password", database)
         }
-        sqlx::Error::Protocol(text) if text.contains("authentication plugin") => return DatabaseFault::Login,
-        sqlx::Error::Io(_) | sqlx::Error::Tls(_) => return DatabaseFault::Unreachable,
-        _ => None,
-    };
-    match number {
-        Some(1045 | 1698 | 1251 | 1524) => DatabaseFault::Login,
-        Some(1044 | 1142 | 1143) => DatabaseFault::Privileges,
-        Some(1049) => DatabaseFault::NoDatabase,
-        Some(1040 | 1203 | 1226 | 1129 | 1130 | 1053) => DatabaseFault::Unreachable,
-        Some(_) | None => DatabaseFault::Other,
-    }
-}
-
-/// The refusals that an operator meets, by MySQL's error numbers, which MariaDB shares.
-fn server(number: u16, text: &str, database: &DatabaseConfig) -> DbError {
-    let DatabaseConfig { user, name, .. } = database;
-    let text = clean(text, SERVER_TEXT);
-    match number {
-        1045 | 1698 => DbError::Unavailable(format!(
-            "access denied for `{user}`: check ZM_DB_USER and ZM_DB_PASS in zm.conf, or database-url ({text})"
-        )),
-        1044 => DbError::Unavailable(format!(
-            "`{user}` may not use the database `{name}`: GRANT SELECT ON `{name}`.* TO `{user}` ({text})"
-        )),
-        1049 => DbError::Unavailable(format!(
-            "there is no database `{name}`: check ZM_DB_NAME in zm.conf, or database-url"
-        )),
-        1142 | 1143 => DbError::Unexpected(format!(
-            "`{user}` may not read all of ZoneMinder's tables: GRANT SELECT ON `{name}`.* TO `{user}` ({text})"
-        )),
-        1251 | 1524 => unknown_login(&text, database),
-        // Too many connections, host blocked or unknown, shutting down, lock wait, statement time, killed.
-        1040 | 1203 | 1226 | 1129 | 1130 | 1053 | 1205 | 1969 | 3024 | 1317 | 1927 => {
-            DbError::Unavailable(format!("the server says: {text} ({number})"))
+        sqlx::Error::Io(cause) => {
+            let hint = "systemctl status mariadb; did it restart?".to_owned();
+            let message = format!("{place}: connection lost: {}", io(cause));
+            DbError::Unavailable(trouble(DatabaseFault::Unreachable, message, hint))
         }
-        _ => DbError::Unexpected(format!("the server says: {text} ({number})")),
+        sqlx::Error::Decode(_)
+        | sqlx::Error::ColumnDecode { .. }
+        | sqlx::Error::ColumnNotFound(_)
+        | sqlx::Error::RowNotFound
+        | sqlx::Error::TypeNotFound { .. } => {
+            let hint = format!("mysqlcheck {}; zmesctl log level debug shows the details", database.name);
+            let message = format!("{place}: an answer cannot be read");
+            DbError::Unexpected(trouble(DatabaseFault::Other, message, hint))
+        }
+        _ => strange(&place, database),
     }
 }
 
-fn protocol(text: &str, database: &DatabaseConfig) -> DbError {
-    if text.contains("authentication plugin") {
-        return unknown_login(text, database);
-    }
-    DbError::Unavailable(format!("protocol: {}", clean(text, SERVER_TEXT)))
+/// What answers does not speak as a database server does.
+fn strange(place: &str, database: &DatabaseConfig) -> DbError {
+    let hint = format!(
+        "is a MySQL or MariaDB server behind {}? zmesctl log level debug shows the details",
+        database.origin.of("ZM_DB_HOST")
+    );
+    let message = format!("{place}: what answers there does not speak MySQL's protocol as expected");
+    DbError::Unavailable(trouble(DatabaseFault::Other, message, hint))
 }
 
-/// `ed25519`, `parsec`, `gssapi` and what else the driver does not speak.
-fn unknown_login(text: &str, database: &DatabaseConfig) -> DbError {
-    let user = &database.user;
-    DbError::Unavailable(format!(
-        "`{user}` is to log in by a method that zmesd does not know ({}): ALTER USER `{user}` IDENTIFIED VIA \
-         mysql_native_password USING PASSWORD('…') on MariaDB, or IDENTIFIED WITH caching_sha2_password on MySQL",
-        clean(text, SERVER_TEXT)
-    ))
+/// Returns the first word of a text of the driver's, which goes on with a place in its source.
+fn first_word(text: &str) -> &str {
+    text.split_whitespace().next().unwrap_or("unknown")
 }
 
 #[cfg(test)]
-mod tests {
-    use std::io::{Error, ErrorKind};
-
-    use super::*;
-    use crate::config::DatabaseAddress;
-
-    fn database() -> DatabaseConfig {
-        DatabaseConfig {
-            address: DatabaseAddress::Default,
-            user: "zmuser".into(),
-            password: "s3cret".to_owned().into(),
-            name: "zm".into(),
-            tls: None,
-        }
-    }
-
-    #[test]
-    fn every_place_that_was_tried_is_named() {
-        let places = vec![
-            ("/run/mysqld/mysqld.sock".to_owned(), Error::from(ErrorKind::PermissionDenied)),
-            ("127.0.0.1:3306".to_owned(), Error::from(ErrorKind::ConnectionRefused)),
-        ];
-        let DbError::Unavailable(cause) = Fault::Unreachable(places).explain(&database()) else {
-            panic!("an outage is no odd answer")
-        };
-        assert_eq!(cause, "/run/mysqld/mysqld.sock: permission denied; 127.0.0.1:3306: connection refused");
-    }
-
-    #[test]
-    fn a_login_method_that_the_driver_does_not_speak_comes_with_its_cure() {
-        let error = sqlx::Error::Protocol("unknown authentication plugin: client_ed25519".into());
-        let cause = Fault::Sql(error).explain(&database()).to_string();
-        assert!(cause.contains("client_ed25519") && cause.contains("mysql_native_password"), "{cause}");
-    }
-
-    #[test]
-    fn a_refusal_says_what_to_grant() {
-        let DbError::Unexpected(cause) = server(1142, "SELECT command denied\nto user", &database()) else {
-            panic!("a missing privilege is no outage")
-        };
-        assert!(cause.contains("GRANT SELECT ON `zm`.* TO `zmuser`"), "{cause}");
-        assert!(!cause.contains('\n'), "the server's text is cleaned");
-    }
-}
+mod tests;
