@@ -199,7 +199,7 @@ async fn until_up(process: &mut Process, socket: &Path) -> Result<()> {
 async fn run_sql(socket: &Path, arguments: &[&str], statements: &str) -> Result<String> {
     let mut command = tokio::process::Command::new("mariadb");
     command
-        .args(["--no-defaults", "--user=root", "--skip-column-names", "--batch"])
+        .args(["--no-defaults", "--skip-ssl", "--user=root", "--skip-column-names", "--batch"])
         .args(["--default-character-set=utf8mb4", "--execute", statements])
         .arg(format!("--socket={}", socket.display()))
         .args(arguments)

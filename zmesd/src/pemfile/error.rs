@@ -86,6 +86,17 @@ impl PemError {
         Self::Damaged { path: path.to_owned(), detail }
     }
 
+    /// Returns the sentence with its cause.
+    pub fn told(&self) -> String {
+        match self {
+            Self::Unreadable { source, .. } => format!("{self}: {source}"),
+            Self::Holds { .. }
+            | Self::Encrypted { .. }
+            | Self::Damaged { .. }
+            | Self::BadCertificate { .. } => self.to_string(),
+        }
+    }
+
     /// Returns what to do about it, with the command that converts.
     pub fn hint(&self) -> String {
         match self {

@@ -87,9 +87,11 @@ pub fn private_key_in(path: &Path, content: &[u8]) -> Result<PrivateKeyDer<'stat
     if found::found(content) == Found::EncryptedKey {
         return Err(PemError::Encrypted { path: path.to_owned() });
     }
-    PrivateKeyDer::from_pem_slice(normal(content).as_bytes()).map_err(|error| match error {
-        ParseError::NoItemsFound => PemError::other(path, Wanted::Key, content),
-        error => PemError::damaged(path, &error),
+    PrivateKeyDer::from_pem_slice(normal(content).as_bytes()).map_err(|error| {
+        if matches!(error, ParseError::NoItemsFound) {
+            return PemError::other(path, Wanted::Key, content);
+        }
+        PemError::damaged(path, &error)
     })
 }
 
@@ -100,10 +102,11 @@ pub fn certificates_text(chain: &[CertificateDer<'_>]) -> String {
 
 /// Writes a key as PEM, for libraries that take nothing else.
 pub fn key_text(key: &PrivateKeyDer<'_>) -> String {
+    #[expect(clippy::wildcard_enum_match_arm, reason = "a foreign, non-exhaustive enum")]
     let label = match key {
         PrivateKeyDer::Pkcs1(_) => "RSA PRIVATE KEY",
         PrivateKeyDer::Sec1(_) => "EC PRIVATE KEY",
-        PrivateKeyDer::Pkcs8(_) | _ => "PRIVATE KEY",
+        _ => "PRIVATE KEY",
     };
     pem::encode(&Pem::new(label, key.secret_der()))
 }

@@ -93,6 +93,7 @@ impl ZmDb {
         if answer.is_err() {
             // The next server may be another one, or the same after an upgrade.
             self.remember_schema(None);
+            self.pool.failed();
         }
         self.health.record(area, answer.as_ref().err());
         answer

@@ -46,6 +46,11 @@ impl Pool {
         Place::describe(self.database())
     }
 
+    /// Takes note of a failure: the next connection finds out anew whether there is TLS.
+    pub(super) fn failed(&self) {
+        self.connector.failed();
+    }
+
     /// Waits for a free connection; makes one where there is none or the old ones are dead.
     pub(super) async fn take(&self) -> Result<Lease<'_>, Fault> {
         let permit = self.permits.acquire().await.map_err(|_closed| sqlx::Error::PoolClosed)?;
@@ -53,7 +58,7 @@ impl Pool {
             if connection.ping().await.is_ok() {
                 return Ok(Lease { pool: self, connection, _permit: permit });
             }
-            self.connector.failed();
+            self.failed();
         }
         let connection = Box::pin(self.connector.connect()).await?;
         Ok(Lease { pool: self, connection, _permit: permit })

@@ -74,6 +74,7 @@ impl ProviderToken {
             path: path.to_owned(),
             detail: detail.to_owned(),
         };
+        #[expect(clippy::wildcard_enum_match_arm, reason = "a foreign, non-exhaustive enum")]
         let key = match files::private_key(KEY, path)? {
             PrivateKeyDer::Pkcs8(key) => EncodingKey::from_ec_der(key.secret_pkcs8_der()),
             PrivateKeyDer::Sec1(_) => {
@@ -83,7 +84,6 @@ impl ProviderToken {
                 );
                 return Err(unusable(&detail));
             }
-            #[expect(clippy::wildcard_enum_match_arm, reason = "a foreign, non-exhaustive enum")]
             _ => return Err(unusable("it is no ECDSA key of the curve P-256")),
         };
         let signer = Self {

@@ -8,7 +8,7 @@ use crate::pemfile::{Found, PemError};
 #[derive(Debug, thiserror::Error)]
 pub enum TransportProblem {
     /// A file cannot be read, or holds no certificate or key.
-    #[error("{key}: {problem}")]
+    #[error("{key}: {}", problem.told())]
     File {
         /// The key that names it.
         key: &'static str,

@@ -118,7 +118,7 @@ impl Connector {
             Ok(connection) => return Ok(connection),
             Err(error) => error,
         };
-        if !matches!(tls, Tls::Asked(_)) && first_login::may_help(&error, place) {
+        if first_login::may_help(&error, place) {
             match first_login::perform(place, &self.database).await {
                 Ok(()) => return options.connect().await,
                 // What sqlx said is what counts.

@@ -67,7 +67,7 @@ impl Fault {
             },
             Self::File { name, problem } => DbError::Unavailable(trouble(
                 DatabaseFault::File,
-                told(&problem),
+                problem.told(),
                 file_hint(name, &problem, database),
             )),
             Self::Answer(what) => {
@@ -87,14 +87,19 @@ impl Fault {
                 DatabaseFault::Privileges,
                 format!("{what} is missing in database `{name}` or hidden from `{user}`"),
                 format!(
-                    "if `{name}` is ZoneMinder's database: {}; if not: correct {}",
+                    "if `{name}` is ZoneMinder's database: {}; if not: {}",
                     refusal::grant(None, database),
-                    origin.of("ZM_DB_NAME")
+                    correct("ZM_DB_NAME", database)
                 ),
             )),
             Self::Sql(error) => sql(&error, database),
         }
     }
+}
+
+/// Names a value of `zm.conf` that is to be changed; the way to the database is read at a start alone.
+fn correct(name: &'static str, database: &DatabaseConfig) -> String {
+    format!("correct {}, then: systemctl restart zmesd", database.origin.of(name))
 }
 
 fn trouble(fault: DatabaseFault, message: String, hint: String) -> DatabaseTrouble {
@@ -105,7 +110,7 @@ fn trouble(fault: DatabaseFault, message: String, hint: String) -> DatabaseTroub
 fn unreachable(places: &[(Place, io::Error)], database: &DatabaseConfig) -> DatabaseTrouble {
     let message: Vec<String> =
         places.iter().map(|(place, error)| format!("{place}: {}", io(error))).collect();
-    let (message, origin) = (message.join("; "), &database.origin);
+    let message = message.join("; ");
     let denied = places.iter().find(|(_, error)| error.kind() == io::ErrorKind::PermissionDenied);
     if let Some((Place::Socket(path), _)) = denied {
         let hint = format!("namei -l {} shows what is closed to zmesd's user", path.display());
@@ -113,24 +118,24 @@ fn unreachable(places: &[(Place, io::Error)], database: &DatabaseConfig) -> Data
     }
     if let Some((Place::Tcp(host, _), _)) = places.iter().find(|(_, error)| is_unknown_name(error)) {
         let hint = format!(
-            "getent hosts {host} shows what this machine knows; else correct {}",
-            origin.of("ZM_DB_HOST")
+            "getent hosts {host} shows what this machine knows; else {}",
+            correct("ZM_DB_HOST", database)
         );
         return trouble(DatabaseFault::Name, message, hint);
     }
     let hint = match &database.address {
         DatabaseAddress::Default => "systemctl start mariadb".to_owned(),
         DatabaseAddress::Socket(_) => format!(
-            "systemctl start mariadb; if it runs, correct {} (mysqladmin variables | grep -w socket)",
-            origin.of("ZM_DB_HOST")
+            "systemctl start mariadb; if it runs, mysqladmin variables | grep -w socket shows where, and {}",
+            correct("ZM_DB_HOST", database)
         ),
         DatabaseAddress::Tcp { .. } if database.address.is_local() => {
-            format!("systemctl start mariadb; if it runs, correct {}", origin.of("ZM_DB_HOST"))
+            format!("systemctl start mariadb; if it runs, {}", correct("ZM_DB_HOST", database))
         }
         DatabaseAddress::Tcp { host, port } => format!(
             "mysqladmin -h {host} -P {port} ping; on that machine: systemctl start mariadb, and its bind-address must \
-             admit this one; else correct {}",
-            origin.of("ZM_DB_HOST")
+             admit this one; else {}",
+            correct("ZM_DB_HOST", database)
         ),
     };
     trouble(DatabaseFault::Unreachable, message, hint)
@@ -160,13 +165,6 @@ fn io(error: &io::Error) -> String {
         ErrorKind::UnexpectedEof => "the server closed the connection".to_owned(),
         kind => kind.to_string(),
     }
-}
-
-/// Joins an error with its cause.
-fn told(problem: &PemError) -> String {
-    use std::error::Error;
-    let cause = problem.source().map(|cause| format!(": {cause}")).unwrap_or_default();
-    format!("{problem}{cause}")
 }
 
 fn file_hint(name: &'static str, problem: &PemError, database: &DatabaseConfig) -> String {

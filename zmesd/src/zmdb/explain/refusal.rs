@@ -1,6 +1,6 @@
 //! The refusals of a server that an operator meets, by MySQL's error numbers, which MariaDB shares.
 
-use super::{SERVER_TEXT, clean, trouble};
+use super::{SERVER_TEXT, clean, correct, trouble};
 use crate::config::{DatabaseAddress, DatabaseConfig};
 use crate::ports::{DatabaseFault, DbError};
 
@@ -29,7 +29,7 @@ pub(super) fn explain(number: u16, text: &str, database: &DatabaseConfig) -> DbE
         1049 => unavailable(
             DatabaseFault::Schema,
             format!("there is no database `{name}`"),
-            format!("correct {}; mysql -e 'SHOW DATABASES' shows them", origin.of("ZM_DB_NAME")),
+            format!("mysql -e 'SHOW DATABASES' shows them; {}", correct("ZM_DB_NAME", database)),
         ),
         1142 | 1143 => {
             let message = format!("`{user}` may not read all of ZoneMinder's tables ({text})");

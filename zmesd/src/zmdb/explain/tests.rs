@@ -1,3 +1,5 @@
+//! Each failure in the words and with the cure that an admin reads.
+
 use std::io::{Error, ErrorKind};
 use std::sync::Arc;
 

@@ -3,7 +3,7 @@
 use std::io;
 
 use jiff::Timestamp;
-use rustls::{AlertDescription, CertificateError};
+use rustls::{AlertDescription, CertificateError, PeerIncompatible};
 use rustls_pki_types::UnixTime;
 
 use super::{DatabaseFault, DatabaseTrouble, trouble};
@@ -190,9 +190,11 @@ fn rustls_sentence(error: &rustls::Error) -> String {
         Error::InvalidCertificate(problem) => {
             format!("the database server's certificate {}", certificate_sentence(problem))
         }
-        Error::AlertReceived(AlertDescription::ProtocolVersion) | Error::PeerIncompatible(_) => {
-            "the database server speaks only versions of TLS before 1.2".to_owned()
-        }
+        Error::AlertReceived(AlertDescription::ProtocolVersion)
+        | Error::PeerIncompatible(
+            PeerIncompatible::ServerDoesNotSupportTls12Or13
+            | PeerIncompatible::ServerTlsVersionIsDisabledByOurConfig,
+        ) => "the database server speaks only versions of TLS before 1.2".to_owned(),
         Error::AlertReceived(AlertDescription::HandshakeFailure) => {
             "the database server and zmesd have no way of encryption in common".to_owned()
         }
