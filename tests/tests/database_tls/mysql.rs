@@ -2,8 +2,8 @@
 //! behind the login hands the connection to a real MariaDB.
 //!
 //! No MySQL server is in Debian. So that this one is right is shown by another client, MariaDB's own
-//! (`accounts::mariadbs_own_client_logs_in_too`). Written after "Connection Phase", "Protocol::HandshakeV10",
-//! "Protocol::HandshakeResponse41" and "Caching_sha2_password information" of the MySQL Source Code Documentation.
+//! (`accounts::mariadbs_own_client_logs_in_too`). Written after "Connection Phase", `Protocol::HandshakeV10`,
+//! `Protocol::HandshakeResponse41` and `caching_sha2_password` of the MySQL Source Code Documentation.
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};

@@ -25,7 +25,7 @@ pub enum Found {
     EncryptedKey,
     /// A key of `ssh-keygen`.
     OpenSshKey,
-    /// A key of PuTTY.
+    /// A key of `puttygen`.
     PuttyKey,
     /// A public key.
     PublicKey,

@@ -14,9 +14,9 @@ impl Order {
         let issued = |one: &X509Certificate<'_>, other: &X509Certificate<'_>| {
             other.issuer().as_raw() == one.subject().as_raw() && one.subject() != other.subject()
         };
-        let issuer = |one: &X509Certificate<'_>| chain.iter().any(|other| issued(one, other));
+        let has_issued = |one: &X509Certificate<'_>| chain.iter().any(|other| issued(one, other));
         let by_key = chain.iter().position(|one| Some(one.public_key().raw) == public_key);
-        let Some(own) = by_key.or_else(|| chain.iter().position(|one| !issuer(one))).or(Some(0)) else {
+        let Some(own) = by_key.or_else(|| chain.iter().position(|one| !has_issued(one))).or(Some(0)) else {
             return Self(Vec::new());
         };
         let mut order = Vec::with_capacity(chain.len());

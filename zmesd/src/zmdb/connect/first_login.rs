@@ -6,8 +6,8 @@
 //! it asks for a key on the socket too, which the server takes for a wrong password, and its RSA needs the crate `rsa`
 //! (RUSTSEC-2023-0071). So that login is done here, once, and the connection thrown away; sqlx then logs in the fast way.
 //!
-//! MySQL Reference Manual 8.4.1.2 "Caching SHA-2 Pluggable Authentication"; for the packets "Connection Phase" and
-//! "Protocol::HandshakeV10", "Protocol::HandshakeResponse41" of the MySQL Source Code Documentation.
+//! MySQL Reference Manual 8.4.1.2 "Caching SHA-2 Pluggable Authentication"; for the packets "Connection Phase",
+//! `Protocol::HandshakeV10` and `Protocol::HandshakeResponse41` of the MySQL Source Code Documentation.
 
 mod packets;
 
@@ -49,7 +49,6 @@ pub(super) enum FirstLoginError {
 
 /// Says whether this failure may be sqlx's own: no key for TCP, or a key where a socket wants the password.
 pub(super) fn may_help(error: &sqlx::Error, place: &Place) -> bool {
-    #[expect(clippy::wildcard_enum_match_arm, reason = "the driver's list, not ours")]
     match (error, place) {
         (sqlx::Error::Configuration(cause), Place::Tcp(..)) => cause.to_string().contains("RSA"),
         (sqlx::Error::Database(refusal), Place::Socket(_)) => {

@@ -14,7 +14,7 @@ const MAX_PACKET: usize = 16 * 1024;
 const NONCE: usize = 20;
 /// `CLIENT_LONG_PASSWORD`, `CLIENT_PROTOCOL_41`, `CLIENT_SECURE_CONNECTION`, `CLIENT_PLUGIN_AUTH`.
 const CAPABILITIES: u32 = 0x0000_0001 | 0x0000_0200 | 0x0000_8000 | 0x0008_0000;
-/// utf8mb4_general_ci.
+/// `utf8mb4_general_ci`
 const CHARSET: u8 = 45;
 
 /// What a login goes over.
