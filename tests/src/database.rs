@@ -36,10 +36,15 @@ impl Schema {
     }
 }
 
+/// Lets the server use what OpenSSL refuses by default.
+const OPENSSL: &str = "openssl_conf = all\n[all]\nssl_conf = ssl\n[ssl]\nsystem_default = lax\n[lax]\n\
+                       MinProtocol = TLSv1\nCipherString = DEFAULT@SECLEVEL=0\n";
+
 /// The running server.
 #[derive(Debug)]
 pub struct Database {
     directory: PathBuf,
+    arguments: Vec<String>,
     process: Option<Process>,
 }
 
@@ -54,7 +59,7 @@ impl Database {
         let template = template(schema).await?;
         fs::create_dir_all(directory)?;
         copy(&template, &directory.join("data"))?;
-        let mut database = Self { directory: directory.to_path_buf(), process: None };
+        let mut database = Self { directory: directory.to_path_buf(), arguments: Vec::new(), process: None };
         database.resume().await?;
         Ok(database)
     }
@@ -79,8 +84,16 @@ impl Database {
 
     /// Starts the server again.
     pub async fn resume(&mut self) -> Result<()> {
-        let process = self.process.insert(spawn(&self.directory)?);
+        let process = self.process.insert(spawn(&self.directory, &self.arguments)?);
         until_up(process, &self.directory.join("sock")).await
+    }
+
+    /// Starts the server anew with these arguments beside the usual ones. It may use what OpenSSL refuses by default
+    /// (short keys, SHA-1, TLS 1.0), as servers of ten years ago do.
+    pub async fn restart_with(&mut self, arguments: Vec<String>) -> Result<()> {
+        self.stop().await?;
+        self.arguments = arguments;
+        self.resume().await
     }
 
     /// Stops answering without closing anything, as a machine out of memory does.
@@ -138,7 +151,7 @@ async fn build_template(directory: &Path, tables: &str) -> Result<()> {
         .output()
         .context("mariadb-install-db (package mariadb-server)")?;
     ensure!(output.status.success(), "mariadb-install-db: {}", String::from_utf8_lossy(&output.stdout));
-    let mut server = spawn(directory)?;
+    let mut server = spawn(directory, &[])?;
     let socket = directory.join("sock");
     until_up(&mut server, &socket).await?;
     let mut statements = String::new();
@@ -151,7 +164,7 @@ async fn build_template(directory: &Path, tables: &str) -> Result<()> {
     Ok(())
 }
 
-fn spawn(directory: &Path) -> Result<Process> {
+fn spawn(directory: &Path, arguments: &[String]) -> Result<Process> {
     let path = |name: &str| directory.join(name).display().to_string();
     let mut command = Process::command("mariadbd");
     command
@@ -160,7 +173,11 @@ fn spawn(directory: &Path) -> Result<Process> {
         .args(["--innodb-flush-log-at-trx-commit=0", "--character-set-server=utf8mb4"])
         .args([format!("--datadir={}", path("data")), format!("--tmpdir={}", path("data"))])
         .args([format!("--socket={}", path("sock")), format!("--pid-file={}", path("pid"))])
+        .args(arguments)
         .args(as_own_user());
+    let openssl = directory.join("openssl.cnf");
+    fs::write(&openssl, OPENSSL)?;
+    command.env("OPENSSL_CONF", openssl);
     Ok(Process::spawn("mariadbd", &mut command, &directory.join("log"))?.quiet())
 }
 
@@ -182,7 +199,7 @@ async fn until_up(process: &mut Process, socket: &Path) -> Result<()> {
 async fn run_sql(socket: &Path, arguments: &[&str], statements: &str) -> Result<String> {
     let mut command = tokio::process::Command::new("mariadb");
     command
-        .args(["--no-defaults", "--user=root", "--skip-column-names", "--batch"])
+        .args(["--no-defaults", "--skip-ssl", "--user=root", "--skip-column-names", "--batch"])
         .args(["--default-character-set=utf8mb4", "--execute", statements])
         .arg(format!("--socket={}", socket.display()))
         .args(arguments)

@@ -18,6 +18,7 @@ pub mod fuzzing;
 pub mod import;
 pub mod lifecycle;
 pub mod monitors;
+pub mod pemfile;
 pub mod ports;
 pub mod protocol;
 pub mod push;

@@ -10,6 +10,7 @@ const LEVELS: [(&str, u8); 27] = [
     ("domain", 0),
     ("config", 1),
     ("import", 2),
+    ("pemfile", 2),
     // seams
     ("ports", 2),
     ("telemetry", 3),

@@ -15,7 +15,7 @@ const WEB_GROUPS: [&str; 5] = ["www-data", "apache", "http", "nginx", "www"];
 
 /// Why a file cannot be read.
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum ReadError {
+pub enum ReadError {
     /// It is not there.
     #[error("no such file")]
     Missing,
@@ -65,6 +65,11 @@ pub(crate) fn read_bounded(path: &Path, limit: u64) -> Result<Vec<u8>, ReadError
     } else {
         Ok(content)
     }
+}
+
+/// Returns the content without a byte order mark of UTF-8, which editors of Windows put in front.
+pub(crate) fn without_bom(content: &[u8]) -> &[u8] {
+    content.strip_prefix(b"\xef\xbb\xbf").unwrap_or(content)
 }
 
 /// Says that a file cannot be read, why, and for whom if that matters.

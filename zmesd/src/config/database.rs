@@ -2,6 +2,7 @@
 //!
 //! Messages never quote a URL or a password.
 
+use std::net::IpAddr;
 use std::path::PathBuf;
 
 use secrecy::SecretString;
@@ -9,7 +10,7 @@ use secrecy::SecretString;
 use super::problem::quotable;
 use super::section::Complaint;
 use super::zmconf::ZmConf;
-use super::{DatabaseAddress, DatabaseConfig, DatabaseTls};
+use super::{DatabaseAddress, DatabaseConfig, DatabaseOrigin, DatabaseTls, ValuePlace};
 
 /// MySQL's port.
 const PORT: u16 = 3306;
@@ -49,6 +50,7 @@ impl DatabaseConfig {
             password: text("ZM_DB_PASS", "").into(),
             name: text("ZM_DB_NAME", "zm"),
             tls,
+            origin: DatabaseOrigin::of_zm_conf(conf),
         })
     }
 
@@ -74,7 +76,47 @@ impl DatabaseConfig {
             Some(socket) => DatabaseAddress::Socket(socket),
             None => authority(address)?,
         };
-        Ok(Self { address, user, password: SecretString::from(password), name, tls })
+        let origin = DatabaseOrigin::default();
+        Ok(Self { address, user, password: SecretString::from(password), name, tls, origin })
+    }
+
+    /// Notes where the URL stands that it was read from.
+    pub(super) fn stated_at(self, place: ValuePlace) -> Self {
+        Self { origin: DatabaseOrigin::of_url(place), ..self }
+    }
+
+    /// Says that the server is on another machine and that nothing proves who answers there, with what to add.
+    pub fn unverified(&self) -> Option<(String, String)> {
+        let DatabaseAddress::Tcp { host, port } = &self.address else { return None };
+        if self.tls.is_some() || self.address.is_local() {
+            return None;
+        }
+        let message = format!(
+            "the connection to the database at {host}:{port} is not verified: no CA certificate is named, so whoever \
+             answers there is believed, and without TLS the password can be read on the way"
+        );
+        let hint = if self.origin.is_url() {
+            format!("append ?ssl-ca=/path/to/ca.pem to {}", self.origin.of("ZM_DB_SSL_CA_CERT"))
+        } else {
+            format!(
+                "add these two lines to {}: ZM_DB_SSL_CA_CERT=/path/to/ca.pem and ZM_DB_SSL_VERIFY_SERVER_CERT=1",
+                self.origin.file()
+            )
+        };
+        Some((message, hint))
+    }
+}
+
+impl DatabaseAddress {
+    /// Says whether the server is on this machine.
+    pub fn is_local(&self) -> bool {
+        match self {
+            Self::Default | Self::Socket(_) => true,
+            Self::Tcp { host, .. } => {
+                host.eq_ignore_ascii_case("localhost")
+                    || host.parse().is_ok_and(|address: IpAddr| address.to_canonical().is_loopback())
+            }
+        }
     }
 }
 

@@ -4,15 +4,21 @@ use std::path::Path;
 
 use super::file::File;
 use super::problem::Problems;
-use super::zmconf::ZmConf;
+use super::zmconf::{Continuation, ZmConf};
 
 /// Longest message or hint, in bytes: what is quoted of a file is bounded.
 const LONGEST: usize = 2000;
 
 /// ZoneMinder's file: names and values are pieces of it, and their places are in it.
 pub(crate) fn zm_conf(bytes: &[u8]) {
+    for continuation in [Continuation::Never, Continuation::Always, Continuation::Guess] {
+        zm_conf_of(bytes, continuation);
+    }
+}
+
+fn zm_conf_of(bytes: &[u8], continuation: Continuation) {
     let mut conf = ZmConf::default();
-    conf.add(bytes, Path::new("zm.conf"));
+    conf.add(bytes, Path::new("zm.conf"), continuation);
     let lines = lines(bytes);
     let values = conf.values().inspect(|(name, value)| {
         assert!((1..=lines).contains(&value.line), "{name} in line {} of {lines}", value.line);

@@ -5,6 +5,7 @@
 
 mod access;
 mod database;
+mod database_origin;
 mod diff;
 pub mod duration;
 mod effective;
@@ -20,7 +21,9 @@ mod template;
 mod validate;
 mod zmconf;
 
-pub(crate) use access::{ReadError, read_bounded};
+pub use access::ReadError;
+pub(crate) use access::{read_bounded, without_bom};
+pub use database_origin::{DatabaseOrigin, ValuePlace};
 pub use diff::ConfigDiff;
 pub use environment::Environment;
 pub use file::SECTIONS;
@@ -162,6 +165,8 @@ pub struct DatabaseConfig {
     pub name: String,
     /// TLS, if `ZM_DB_SSL_CA_CERT` is set.
     pub tls: Option<DatabaseTls>,
+    /// Where these values stand.
+    pub origin: DatabaseOrigin,
 }
 
 /// Where the database listens.

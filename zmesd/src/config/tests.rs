@@ -286,7 +286,10 @@ fn a_secret_from_a_file_that_fails_is_named_but_not_quoted() {
     let problems = place.problems(&format!("{LEAST}{proxy}app-key-file = 'two-lines'\n"));
     assert_eq!(
         problems,
-        [format!("8:push.proxy.app-key-file:{} holds no secret on one line", secret.display())]
+        [format!(
+            "8:push.proxy.app-key-file:{} holds no secret on one line: it holds several lines or control characters",
+            secret.display()
+        )]
     );
     let problems = place.problems(&format!("{LEAST}{proxy}app-key-file = 'none'\n"));
     assert!(problems[0].ends_with("/none: no such file"), "{problems:?}");

@@ -13,8 +13,7 @@ use zmes_shared::{EventId, MonitorId};
 
 use crate::domain::{Monitor, MonitorRights, MonitorSet, Recording, User, ZmVersion};
 use crate::ports::{
-    AccountStore, DatabaseCheck, DatabaseFault, DatabaseReport, DbError, EventRow, EventStore, MonitorStore,
-    Zoneminder,
+    AccountStore, DatabaseCheck, DatabaseReport, DbError, EventRow, EventStore, MonitorStore, Zoneminder,
 };
 
 /// Name and password of the one user.
@@ -171,7 +170,7 @@ impl AccountStore for Database {
 
 #[async_trait]
 impl DatabaseCheck for Database {
-    async fn examine(&self) -> Result<DatabaseReport, (DatabaseFault, DbError)> {
+    async fn examine(&self) -> Result<DatabaseReport, DbError> {
         let newest = self.events().iter().map(|event| (event.monitor, event.id)).collect();
         Ok(DatabaseReport {
             servers: None,

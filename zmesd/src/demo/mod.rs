@@ -29,8 +29,9 @@ pub use push_proxy::PushProxy;
 pub use zoneminder::Simulation;
 
 use crate::config::{
-    AuthConfig, Config, ControlConfig, DatabaseAddress, DatabaseConfig, LogConfig, LogFormat, MetricsConfig,
-    Origin, PushConfig, PushProxyConfig, ServerConfig, Source, StateConfig, TlsFiles, ZoneminderConfig,
+    AuthConfig, Config, ControlConfig, DatabaseAddress, DatabaseConfig, DatabaseOrigin, LogConfig, LogFormat,
+    MetricsConfig, Origin, PushConfig, PushProxyConfig, ServerConfig, Source, StateConfig, TlsFiles,
+    ZoneminderConfig,
 };
 use crate::ports::Clock;
 use certificate::Certificate;
@@ -203,6 +204,7 @@ fn zoneminder_config(path_map: PathBuf) -> ZoneminderConfig {
             password: SecretString::default(),
             name: String::new(),
             tls: None,
+            origin: DatabaseOrigin::default(),
         },
         path_map,
         path_socks: None,

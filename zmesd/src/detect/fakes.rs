@@ -119,7 +119,7 @@ impl ScriptedStore {
         let mut table = self.table();
         table.statements += 1;
         if table.down {
-            return Err(DbError::Unavailable("down".to_owned()));
+            return Err(DbError::Unavailable("down".into()));
         }
         let shift = table.shift;
         let mut rows = table.rows.iter().map(|row| EventRow {

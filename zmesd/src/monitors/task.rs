@@ -116,7 +116,7 @@ impl CatalogTask {
             Ok(catalog) => catalog,
             Err(error) => {
                 if self.failures == 0 {
-                    warn!(%error, "cannot read ZoneMinder's database; going on with what is known");
+                    warn!(%error, hint = error.trouble().hint, "cannot read ZoneMinder's database; going on with what is known");
                 } else {
                     debug!(%error, failures = self.failures, "still cannot read ZoneMinder's database");
                 }

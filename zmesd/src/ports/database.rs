@@ -1,6 +1,7 @@
 //! A look at ZoneMinder's database itself, for `doctor`.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
 
 use async_trait::async_trait;
 use jiff::Timestamp;
@@ -48,25 +49,68 @@ pub struct ServerShare {
     pub monitors: u64,
 }
 
-/// How far the way to the database goes.
+/// What keeps ZoneMinder's database from being used.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum DatabaseFault {
     /// No server answers, or not in time.
     Unreachable,
-    /// It refuses the name or the password.
+    /// The server's host name cannot be resolved.
+    Name,
+    /// TLS is demanded and not possible: mostly the server's certificate.
+    Tls,
+    /// A file of a certificate or key cannot be read, or holds something else.
+    File,
+    /// The server refuses the name or the password.
     Login,
-    /// There is no such database.
-    NoDatabase,
+    /// The account logs in by a method that zmesd does not speak.
+    Plugin,
+    /// There is no such database, or it is not ZoneMinder's.
+    Schema,
     /// The account may not read what it must.
     Privileges,
-    /// Anything else.
+    /// The server has too many connections, or takes none from here.
+    Busy,
+    /// The server answers with something unexpected.
     Other,
+}
+
+/// Why ZoneMinder's database cannot be used, as doctor, checks, status and log say it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DatabaseTrouble {
+    /// What it is.
+    pub fault: DatabaseFault,
+    /// A sentence for an admin. Never holds a password.
+    pub message: String,
+    /// What to do about it: a command, or what to change in which line of which file.
+    pub hint: String,
+}
+
+impl DatabaseTrouble {
+    /// Returns the trouble of a server that did not answer in time.
+    pub fn late(message: String) -> Self {
+        let hint =
+            "mysqladmin processlist shows what blocks it; is the machine out of memory or disk?".to_owned();
+        Self { fault: DatabaseFault::Unreachable, message, hint }
+    }
+}
+
+impl fmt::Display for DatabaseTrouble {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+
+#[cfg(test)]
+impl From<&str> for DatabaseTrouble {
+    fn from(message: &str) -> Self {
+        Self { fault: DatabaseFault::Other, message: message.to_owned(), hint: "mend it".to_owned() }
+    }
 }
 
 /// Looks at the database.
 #[async_trait]
-pub trait DatabaseCheck: Send + Sync + std::fmt::Debug {
+pub trait DatabaseCheck: Send + Sync + fmt::Debug {
     /// Connects anew or uses a connection, and reads what [`DatabaseReport`] holds. Bounded in time by the
     /// implementation.
-    async fn examine(&self) -> Result<DatabaseReport, (DatabaseFault, DbError)>;
+    async fn examine(&self) -> Result<DatabaseReport, DbError>;
 }

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 
+use super::DatabaseTrouble;
 use crate::domain::{MonitorSet, ZmVersion};
 
 /// Why a question to ZoneMinder's database has no answer.
@@ -11,10 +12,19 @@ use crate::domain::{MonitorSet, ZmVersion};
 pub enum DbError {
     /// The database cannot be reached, refuses the login, or does not answer in time.
     #[error("database not available: {0}")]
-    Unavailable(String),
+    Unavailable(DatabaseTrouble),
     /// The database answered, but not with what a ZoneMinder database should hold.
     #[error("database answers unexpectedly: {0}")]
-    Unexpected(String),
+    Unexpected(DatabaseTrouble),
+}
+
+impl DbError {
+    /// Returns what keeps the database from being used.
+    pub fn trouble(&self) -> &DatabaseTrouble {
+        match self {
+            Self::Unavailable(trouble) | Self::Unexpected(trouble) => trouble,
+        }
+    }
 }
 
 /// A ZoneMinder installation at one moment.
@@ -43,5 +53,5 @@ pub enum DbHealth {
     /// The last statement was answered.
     Up,
     /// It was not, and why.
-    Down(String),
+    Down(DatabaseTrouble),
 }

@@ -4,56 +4,15 @@ use std::path::PathBuf;
 
 use jiff::Timestamp;
 
+use crate::config::ReadError;
+use crate::pemfile::PemError;
+
 /// Why TLS is not possible with these files.
 #[derive(Debug, thiserror::Error)]
 pub enum TlsError {
-    /// A file cannot be read.
-    #[error("cannot read {path} as user `{user}`")]
-    Unreadable {
-        /// Which file.
-        path: PathBuf,
-        /// As whom the daemon runs.
-        user: String,
-        /// Why.
-        #[source]
-        source: std::io::Error,
-    },
-    /// The file holds no certificate.
-    #[error("{path} holds no certificate in PEM form")]
-    NoCertificate {
-        /// Which file.
-        path: PathBuf,
-    },
-    /// The file holds no private key.
-    #[error("{path} holds no private key in PEM form")]
-    NoKey {
-        /// Which file.
-        path: PathBuf,
-    },
-    /// The key is protected by a passphrase.
-    #[error("the private key in {path} is encrypted")]
-    EncryptedKey {
-        /// Which file.
-        path: PathBuf,
-    },
-    /// The PEM form is damaged.
-    #[error("{path} is not valid PEM: {detail}")]
-    BadPem {
-        /// Which file.
-        path: PathBuf,
-        /// What is wrong.
-        detail: String,
-    },
-    /// A certificate cannot be parsed.
-    #[error("certificate {position} in {path} cannot be read: {detail}")]
-    BadCertificate {
-        /// Which file.
-        path: PathBuf,
-        /// Which certificate in it, from 1.
-        position: usize,
-        /// What is wrong.
-        detail: String,
-    },
+    /// A file gives no certificate or no key.
+    #[error(transparent)]
+    File(#[from] PemError),
     /// The key is of a kind that cannot be used.
     #[error("the private key in {path} cannot be used: {detail}")]
     BadKey {
@@ -70,6 +29,14 @@ pub enum TlsError {
         /// The key's file.
         key: PathBuf,
     },
+    /// The file holds certificates of authorities alone.
+    #[error("{certificate} holds only the certificate of an authority (`{subject}`), not the server's own")]
+    OnlyIssuers {
+        /// The certificate's file.
+        certificate: PathBuf,
+        /// The subject of the first certificate in it.
+        subject: String,
+    },
     /// The cryptography cannot do TLS 1.2 and 1.3.
     #[error("cannot set up TLS")]
     Provider(#[source] rustls::Error),
@@ -79,53 +46,30 @@ impl TlsError {
     /// Returns what to do about it.
     pub fn hint(&self) -> String {
         match self {
-            Self::Unreadable { path, user, source } => unreadable_hint(path, user, source),
-            Self::NoCertificate { path } => format!(
-                "server.tls.certificate wants the server's certificate first, then its chain; \
-                 `openssl x509 -inform DER -in {0} -out cert.pem` converts from DER",
+            Self::File(PemError::Unreadable { path, source: ReadError::Missing, .. }) => format!(
+                "`openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 825 -subj /CN=NAME \
+                 -addext subjectAltName=DNS:NAME -addext basicConstraints=critical,CA:FALSE -keyout key.pem -out \
+                 cert.pem` makes a pair; {} does not exist",
                 path.display()
             ),
-            Self::NoKey { path } => format!(
-                "server.tls.key wants PKCS#8, PKCS#1 or SEC1; `openssl pkey -inform DER -in {} -out key.pem` converts from DER",
-                path.display()
-            ),
-            Self::EncryptedKey { path } => format!(
-                "`openssl pkey -in {} -out key.pem` removes the passphrase; protect the file by its mode instead",
-                path.display()
-            ),
-            Self::BadPem { .. } | Self::BadCertificate { .. } => {
-                "the file is damaged, perhaps cut off or pasted with blanks: copy it again".to_owned()
-            }
+            Self::File(problem) => problem.hint(),
             Self::BadKey { .. } => {
                 "RSA keys of 2048 bits and more, ECDSA P-256/P-384/P-521 and Ed25519 can be used; \
                  `openssl genpkey -algorithm EC -pkeyopt ec_paramgen_curve:P-256` makes one"
                     .to_owned()
             }
             Self::KeyMismatch { certificate, key } => format!(
-                "compare `openssl x509 -noout -pubkey -in {}` with `openssl pkey -pubout -in {}`; \
-                 the server's own certificate must be the first in its file",
+                "compare `openssl x509 -noout -pubkey -in {}` with `openssl pkey -pubout -in {}`",
                 certificate.display(),
                 key.display()
             ),
+            Self::OnlyIssuers { certificate, .. } => format!(
+                "put the server's own certificate in front: `cat own.pem {0} > fullchain.pem`; `openssl x509 -noout \
+                 -subject -in {0}` shows the first one in a file",
+                certificate.display()
+            ),
             Self::Provider(_) => "this is a defect of the build".to_owned(),
         }
-    }
-}
-
-fn unreadable_hint(path: &std::path::Path, user: &str, source: &std::io::Error) -> String {
-    let path = path.display();
-    #[expect(clippy::wildcard_enum_match_arm, reason = "a foreign enum: for the rest, the cause says it all")]
-    match source.kind() {
-        std::io::ErrorKind::PermissionDenied => format!(
-            "`setfacl -m u:{user}:r {path}` (and `x` on the directories above it), or LoadCredential=tls.key:{path} \
-             in the service"
-        ),
-        std::io::ErrorKind::NotFound => format!(
-            "`openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 825 -subj /CN=NAME \
-             -addext subjectAltName=DNS:NAME -addext basicConstraints=critical,CA:FALSE -keyout key.pem -out cert.pem` \
-             makes a pair; {path} does not exist"
-        ),
-        _ => format!("look at {path}"),
     }
 }
 
@@ -149,11 +93,21 @@ pub enum TlsWarning {
     /// It has no subject alternative name.
     #[error("the certificate names its host only in the subject (`{0}`): apps look at subjectAltName alone")]
     NoNames(String),
+    /// It is of the first version of X.509, which knows no extensions.
+    #[error(
+        "the certificate is X.509 version 1: browsers, iOS and Android refuse it, and so does every app that checks"
+    )]
+    Version1,
     /// It is a certification authority's.
     #[error("the certificate is marked CA:TRUE: apps that check certificates refuse it for a server")]
     IsCa,
+    /// The server's own certificate is not the first one.
+    #[error(
+        "the server's own certificate is number {0} in the file: zmesd serves it first, other servers would not"
+    )]
+    LeafNotFirst(usize),
     /// The chain is out of order.
-    #[error("certificate {0} in the file did not issue the one before it")]
+    #[error("certificate {0} in the file did not issue the one before it: zmesd serves them in order")]
     ChainOutOfOrder(usize),
     /// There is no chain.
     #[error("the file holds the server's certificate alone, without that of its issuer `{0}`")]
@@ -165,17 +119,24 @@ impl TlsWarning {
     pub(super) fn is_about_time(&self) -> bool {
         match self {
             Self::Expired(_) | Self::ExpiresSoon { .. } | Self::NotYetValid(_) => true,
-            Self::NoNames(_) | Self::IsCa | Self::ChainOutOfOrder(_) | Self::ChainIncomplete(_) => false,
+            Self::NoNames(_)
+            | Self::Version1
+            | Self::IsCa
+            | Self::LeafNotFirst(_)
+            | Self::ChainOutOfOrder(_)
+            | Self::ChainIncomplete(_) => false,
         }
     }
 
     /// Says whether an app that looks at certificates at all does not connect, whatever its user has told it to trust.
     pub fn is_grave(&self) -> bool {
         match self {
-            Self::Expired(_) | Self::NotYetValid(_) | Self::NoNames(_) => true,
-            Self::ExpiresSoon { .. } | Self::IsCa | Self::ChainOutOfOrder(_) | Self::ChainIncomplete(_) => {
-                false
-            }
+            Self::Expired(_) | Self::NotYetValid(_) | Self::NoNames(_) | Self::Version1 => true,
+            Self::ExpiresSoon { .. }
+            | Self::IsCa
+            | Self::LeafNotFirst(_)
+            | Self::ChainOutOfOrder(_)
+            | Self::ChainIncomplete(_) => false,
         }
     }
 
@@ -187,8 +148,12 @@ impl TlsWarning {
             }
             Self::NotYetValid(_) => "check the machine's clock",
             Self::NoNames(_) => "issue it with `-addext subjectAltName=DNS:NAME,IP:ADDRESS`",
+            Self::Version1 => {
+                "issue it anew as version 3, with extensions: `openssl x509 -req -in req.pem -CA ca.pem -CAkey ca-key.pem \
+                 -CAcreateserial -days 825 -extfile <(echo subjectAltName=DNS:NAME) -out cert.pem`"
+            }
             Self::IsCa => "issue it with `-addext basicConstraints=critical,CA:FALSE`",
-            Self::ChainOutOfOrder(_) => {
+            Self::LeafNotFirst(_) | Self::ChainOutOfOrder(_) => {
                 "the order is: server, its issuer, that one's issuer; no root at the end"
             }
             Self::ChainIncomplete(_) => {

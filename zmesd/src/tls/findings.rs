@@ -6,31 +6,42 @@ use std::path::Path;
 use jiff::Timestamp;
 
 use super::error::{TlsError, TlsWarning};
-use super::pair::{Inspected, certificates, certify, inspect, private_key};
+use super::pair::{Inspected, certify, inspect};
 use crate::config::{PairFinding, PairPart, PairWeight, TlsFiles};
+use crate::pemfile;
 
 /// Returns what is wrong with a certificate and its key, as far as there are any. Reads files.
 pub fn findings(certificate: Option<&Path>, key: Option<&Path>, now: Timestamp) -> Vec<PairFinding> {
     let mut findings = Vec::new();
     let chain = certificate.and_then(|path| {
-        let looked_at = certificates(path).and_then(|chain| {
-            let Inspected { warnings, .. } = inspect(&chain, path, now)?;
-            Ok((path, chain, warnings))
-        });
-        looked_at.map_err(|error| findings.push(problem(PairPart::Certificate, &error))).ok()
+        let read = pemfile::certificates(path).map(|chain| (path, chain));
+        read.map_err(|error| findings.push(problem(PairPart::Certificate, &error.into()))).ok()
     });
     let key = key.and_then(|path| {
-        let read = private_key(path).map(|key| (path, key));
-        read.map_err(|error| findings.push(problem(PairPart::Key, &error))).ok()
+        let read = pemfile::private_key(path).map(|key| (path, key));
+        read.map_err(|error| findings.push(problem(PairPart::Key, &error.into()))).ok()
     });
-    let Some((certificate, chain, warnings)) = chain else { return findings };
-    findings.extend(warnings.iter().map(warning));
-    if let Some((path, key)) = key {
+    let Some((certificate, chain)) = chain else { return findings };
+    let joined = key.and_then(|(path, key)| {
         let files = TlsFiles { certificate: certificate.to_owned(), key: path.to_owned() };
         // Each by itself is fine: what is left is a key of another kind or of another certificate.
-        findings.extend(certify(&files, chain, key).err().map(|error| problem(PairPart::Key, &error)));
+        let joined = certify(&files, &chain, key);
+        joined.map_err(|error| findings.push(problem(blamed(&error), &error))).ok()
+    });
+    let public = joined.and_then(|pair| pair.key.public_key().map(|key| key.to_vec()));
+    match inspect(&chain, public.as_deref(), certificate, now) {
+        Ok(Inspected { warnings, .. }) => findings.extend(warnings.iter().map(warning)),
+        Err(error) => findings.push(problem(PairPart::Certificate, &error)),
     }
     findings
+}
+
+/// Returns the file to blame where certificate and key do not do together.
+fn blamed(error: &TlsError) -> PairPart {
+    match error {
+        TlsError::File(_) | TlsError::OnlyIssuers { .. } => PairPart::Certificate,
+        TlsError::BadKey { .. } | TlsError::KeyMismatch { .. } | TlsError::Provider(_) => PairPart::Key,
+    }
 }
 
 fn problem(part: PairPart, error: &TlsError) -> PairFinding {

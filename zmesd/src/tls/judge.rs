@@ -5,6 +5,7 @@ use x509_parser::certificate::X509Certificate;
 use x509_parser::extensions::ParsedExtension;
 
 use super::error::TlsWarning;
+use super::order::Order;
 use super::summary::CertificateSummary;
 
 /// This part of its own life must be left. Let's Encrypt's certificates of 90 days are renewed with 30 days left, those
@@ -30,8 +31,12 @@ pub(super) fn time_warning(summary: &CertificateSummary, now: Timestamp) -> Opti
 
 pub(super) fn chain_warning(
     chain: &[X509Certificate<'_>],
+    order: &Order,
     summary: &CertificateSummary,
 ) -> Option<TlsWarning> {
+    if order.first() > 0 {
+        return Some(TlsWarning::LeafNotFirst(order.first() + 1));
+    }
     let issued_by = |(certificate, next): (&X509Certificate<'_>, &X509Certificate<'_>)| {
         certificate.issuer().as_raw() == next.subject().as_raw()
     };

@@ -8,6 +8,7 @@ mod apple;
 mod error;
 mod findings;
 mod judge;
+mod order;
 mod pair;
 mod summary;
 

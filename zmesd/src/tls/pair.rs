@@ -1,27 +1,26 @@
 //! Loading a certificate with its key.
 
-use std::fs::{self, File};
-use std::io::{self, Read};
+use std::fs;
+use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::sync::Arc;
 
 use jiff::Timestamp;
 use rustls::sign::CertifiedKey;
-use rustls_pki_types::pem::{Error as PemError, PemObject};
 use rustls_pki_types::{CertificateDer, PrivateKeyDer};
-use x509_parser::prelude::{FromDer, X509Certificate};
+use x509_parser::prelude::{FromDer, X509Certificate, X509Version};
 
 use super::apple;
 use super::error::{TlsError, TlsWarning};
 use super::judge::{chain_warning, time_warning};
+use super::order::Order;
 use super::provider;
 use super::summary::CertificateSummary;
 use crate::config::TlsFiles;
+use crate::pemfile::{self, Found, PemError, Wanted};
 use crate::ports::CertificateProblem;
 
-/// Longest file that is read, in bytes: a chain is some 10 KiB.
-const MAX_FILE: u64 = 1024 * 1024;
 
 /// A certificate with its key, ready to be served.
 #[derive(Debug)]
@@ -75,101 +74,84 @@ impl LoadedPair {
 pub fn load(files: &TlsFiles, now: Timestamp) -> Result<LoadedPair, TlsError> {
     // Before the files are read: what is written meanwhile is then seen as a change.
     let stamps = stamps(files);
-    let chain = certificates(&files.certificate)?;
-    let key = private_key(&files.key)?;
-    let Inspected { summary, warnings, objections } = inspect(&chain, &files.certificate, now)?;
-    let key = certify(files, chain, key)?;
+    let chain = pemfile::certificates(&files.certificate)?;
+    let key = pemfile::private_key(&files.key)?;
+    let key = certify(files, &chain, key)?;
+    let public = key.key.public_key();
+    let Inspected { summary, warnings, objections } =
+        inspect(&chain, public.as_deref(), &files.certificate, now)?;
     Ok(LoadedPair { summary, warnings, objections, key: Arc::new(key), files: files.clone(), stamps })
 }
 
-/// Joins a chain and a key that belong together.
+/// Joins a chain and a key that belong together; the certificates come in the order in which a server sends them.
+///
+/// The key is compared with the certificate's here: rustls would first parse the certificate, and refuses version 1.
 pub(super) fn certify(
     files: &TlsFiles,
-    chain: Vec<CertificateDer<'static>>,
+    chain: &[CertificateDer<'static>],
     key: PrivateKeyDer<'static>,
 ) -> Result<CertifiedKey, TlsError> {
-    CertifiedKey::from_der(chain, key, &provider()).map_err(|error| key_error(files, &error))
-}
-
-pub(super) fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, TlsError> {
-    let text = read(path)?;
-    let chain: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&text).collect();
-    let chain = chain.map_err(|error| bad_pem(path, &error))?;
-    if chain.is_empty() {
-        return Err(TlsError::NoCertificate { path: path.to_owned() });
+    let bad = |error: &rustls::Error| TlsError::BadKey { path: files.key.clone(), detail: error.to_string() };
+    let key = provider().key_provider.load_private_key(key).map_err(|error| bad(&error))?;
+    let public = key.public_key();
+    let parsed = parse(chain, &files.certificate)?;
+    let order = Order::of(&parsed, public.as_deref());
+    let own = order.own(&parsed);
+    if let (Some(public), Some(own)) = (public.as_deref(), own)
+        && own.public_key().raw != public
+    {
+        return Err(stranger(files, own));
     }
-    Ok(chain)
+    Ok(CertifiedKey::new(order.apply(chain), key))
 }
 
-pub(super) fn private_key(path: &Path) -> Result<PrivateKeyDer<'static>, TlsError> {
-    let text = read(path)?;
-    PrivateKeyDer::from_pem_slice(&text).map_err(|error| {
-        if !matches!(error, PemError::NoItemsFound) {
-            return bad_pem(path, &error);
-        }
-        let path = path.to_owned();
-        if contains(&text, b"ENCRYPTED PRIVATE KEY") {
-            TlsError::EncryptedKey { path }
-        } else {
-            TlsError::NoKey { path }
-        }
-    })
+/// Says that no certificate of the file belongs to the key.
+fn stranger(files: &TlsFiles, first: &X509Certificate<'_>) -> TlsError {
+    let certificate = files.certificate.clone();
+    if first.is_ca() && first.subject().as_raw() != first.issuer().as_raw() {
+        return TlsError::OnlyIssuers { certificate, subject: first.subject().to_string() };
+    }
+    TlsError::KeyMismatch { certificate, key: files.key.clone() }
 }
 
-fn read(path: &Path) -> Result<Vec<u8>, TlsError> {
-    let mut text = Vec::new();
-    let outcome = File::open(path).and_then(|file| file.take(MAX_FILE).read_to_end(&mut text));
-    outcome.map(|_| text).map_err(|source| TlsError::Unreadable {
-        path: path.to_owned(),
-        user: current_user(),
-        source,
-    })
-}
-
-/// The PEM parser's own words may quote a line of the file, which may be a key.
-fn bad_pem(path: &Path, error: &PemError) -> TlsError {
-    #[expect(clippy::wildcard_enum_match_arm, reason = "a foreign, non-exhaustive enum")]
-    let detail = match error {
-        PemError::MissingSectionEnd { .. } => "an END line is missing",
-        PemError::IllegalSectionStart { .. } => "a BEGIN line is damaged",
-        PemError::Base64Decode(_) => "what is between BEGIN and END is damaged",
-        _ => "it cannot be read",
+fn parse<'c>(
+    chain: &'c [CertificateDer<'static>],
+    path: &Path,
+) -> Result<Vec<X509Certificate<'c>>, TlsError> {
+    let parse = |(index, der): (usize, &'c CertificateDer<'static>)| {
+        let parsed = X509Certificate::from_der(der).map(|(_, certificate)| certificate);
+        parsed.map_err(|error| {
+            let (path, detail) = (path.to_owned(), error.to_string());
+            TlsError::File(PemError::BadCertificate { path, position: index + 1, detail })
+        })
     };
-    TlsError::BadPem { path: path.to_owned(), detail: detail.to_owned() }
-}
-
-fn key_error(files: &TlsFiles, error: &rustls::Error) -> TlsError {
-    if matches!(error, rustls::Error::InconsistentKeys(_)) {
-        return TlsError::KeyMismatch { certificate: files.certificate.clone(), key: files.key.clone() };
-    }
-    TlsError::BadKey { path: files.key.clone(), detail: error.to_string() }
+    chain.iter().enumerate().map(parse).collect()
 }
 
 pub(super) fn inspect(
     chain: &[CertificateDer<'static>],
+    public_key: Option<&[u8]>,
     path: &Path,
     now: Timestamp,
 ) -> Result<Inspected, TlsError> {
-    let mut parsed = Vec::with_capacity(chain.len());
-    for (index, der) in chain.iter().enumerate() {
-        let (_, certificate) = X509Certificate::from_der(der).map_err(|error| TlsError::BadCertificate {
-            path: path.to_owned(),
-            position: index + 1,
-            detail: error.to_string(),
-        })?;
-        parsed.push(certificate);
-    }
-    let Some(own) = parsed.first() else { return Err(TlsError::NoCertificate { path: path.to_owned() }) };
+    let parsed = parse(chain, path)?;
+    let order = Order::of(&parsed, public_key);
+    let Some(own) = order.own(&parsed) else {
+        let (path, wanted, found) = (path.to_owned(), Wanted::Certificate, Found::Empty);
+        return Err(TlsError::File(PemError::Holds { path, wanted, found }));
+    };
     let summary = CertificateSummary::of(own);
     let mut warnings = Vec::new();
     warnings.extend(time_warning(&summary, now));
-    if summary.names.is_empty() {
+    if own.version() == X509Version::V1 {
+        warnings.push(TlsWarning::Version1);
+    } else if summary.names.is_empty() {
         warnings.push(TlsWarning::NoNames(summary.subject.clone()));
     }
     if own.is_ca() {
         warnings.push(TlsWarning::IsCa);
     }
-    warnings.extend(chain_warning(&parsed, &summary));
+    warnings.extend(chain_warning(&parsed, &order, &summary));
     Ok(Inspected { objections: apple::objections(own), summary, warnings })
 }
 
@@ -180,16 +162,4 @@ fn stamps(files: &TlsFiles) -> [Option<Stamp>; 2] {
 fn stamp(path: &Path) -> io::Result<Stamp> {
     let meta = fs::metadata(path)?;
     Ok(Stamp { inode: meta.ino(), length: meta.len(), modified: (meta.mtime(), meta.mtime_nsec()) })
-}
-
-fn current_user() -> String {
-    let uid = nix::unistd::geteuid();
-    match nix::unistd::User::from_uid(uid) {
-        Ok(Some(user)) => user.name,
-        Ok(None) | Err(_) => uid.to_string(),
-    }
-}
-
-fn contains(text: &[u8], word: &[u8]) -> bool {
-    text.windows(word.len()).any(|window| window == word)
 }

@@ -8,6 +8,8 @@ use rcgen::{
 };
 
 use super::*;
+use crate::config::{PairPart, PairWeight, ReadError};
+use crate::pemfile::PemError;
 
 struct Pair {
     directory: tempfile::TempDir,
@@ -130,6 +132,12 @@ fn the_chain_is_looked_at() {
     assert_eq!(warnings(&public), [TlsWarning::ChainIncomplete("CN=Test CA".to_owned())]);
     assert_eq!(warnings(&format!("{public}{ca_pem}")), []);
     assert_eq!(warnings(&format!("{leaf}{leaf}{ca_pem}")), [TlsWarning::ChainOutOfOrder(2)]);
+    // As some issuers and many people put a chain together: served in order, and said.
+    let turned = load_at(&write(&format!("{ca_pem}{leaf}"), &key.serialize_pem()), now());
+    assert_eq!(turned.warnings, [TlsWarning::LeafNotFirst(2)]);
+    assert_eq!(turned.summary.names, ["zm.example.org"]);
+    let straight = load_at(&write(&format!("{leaf}{ca_pem}"), &key.serialize_pem()), now());
+    assert_eq!(turned.key.cert, straight.key.cert);
 }
 
 #[test]
@@ -144,9 +152,15 @@ fn what_cannot_be_served_is_refused_with_a_hint() {
     for (certificate, key, text, hint) in [
         (certificate.as_str(), other_key.as_str(), "does not belong", "openssl pkey -pubout"),
         (&certificate, &encrypted, "is encrypted", "passphrase"),
-        (&certificate, "", "/key.pem holds no private key", "PKCS#8"),
-        (&certificate, &certificate, "/key.pem holds no private key", "PKCS#8"),
-        ("", &key, "/cert.pem holds no certificate", "server's certificate first"),
+        (&certificate, "", "/key.pem holds no private key in PEM form: it is empty", "BEGIN PRIVATE KEY"),
+        (
+            &certificate,
+            &certificate,
+            "/key.pem holds no private key in PEM form: it holds a certificate",
+            "swapped",
+        ),
+        (&key, &key, "/cert.pem holds no certificate in PEM form: it holds a private key", "swapped"),
+        ("", &key, "/cert.pem holds no certificate in PEM form: it is empty", "BEGIN CERTIFICATE"),
         (cut, &key, "/cert.pem is not valid PEM: an END line is missing", "copy it again"),
         (garbage, &key, "certificate 1 in /cert.pem cannot be read", "copy it again"),
     ] {
@@ -163,8 +177,8 @@ fn a_file_that_cannot_be_read_says_as_whom() {
     let (said, hint) = refusal(&pair);
     assert!(said.starts_with("cannot read /key.pem as user `"), "{said}");
     assert!(hint.contains("CA:FALSE"), "{hint}");
-    let denied = std::io::Error::from(std::io::ErrorKind::PermissionDenied);
-    let hint = TlsError::Unreadable { path: "/k".into(), user: "zmesd".to_owned(), source: denied }.hint();
+    let (path, user, source) = ("/k".into(), "zmesd".to_owned(), ReadError::Denied);
+    let hint = TlsError::File(PemError::Unreadable { path, user, source }).hint();
     assert!(hint.contains("setfacl -m u:zmesd:r /k") && hint.contains("LoadCredential="), "{hint}");
 }
 
@@ -189,4 +203,65 @@ fn a_reload_takes_the_new_pair_or_leaves_the_old() {
 
 fn copy(from: &Path, to: &Path) {
     std::fs::copy(from, to).unwrap();
+}
+
+/// Runs openssl in the directory of a pair.
+fn openssl(directory: &Path, arguments: &str) {
+    let output = std::process::Command::new("openssl")
+        .args(arguments.split(' '))
+        .current_dir(directory)
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "openssl {arguments}: {}", String::from_utf8_lossy(&output.stderr));
+}
+
+/// As the manuals of MySQL and MariaDB make a certificate: without extensions, OpenSSL up to 3.1 writes version 1.
+fn version_1() -> Pair {
+    let pair = write("", "");
+    let directory = pair.directory.path();
+    openssl(directory, "genrsa -out ca.key 2048");
+    openssl(directory, "req -x509 -new -key ca.key -days 30 -subj /CN=home -out ca.pem");
+    openssl(directory, "req -newkey rsa:2048 -nodes -subj /CN=zm.lan -keyout key.pem -out req.pem");
+    openssl(
+        directory,
+        "x509 -req -in req.pem -days 30 -CA ca.pem -CAkey ca.key -set_serial 01 -out cert.pem",
+    );
+    pair
+}
+
+#[test]
+fn a_certificate_of_x509_version_1_is_served_and_the_certificate_is_blamed() {
+    let pair = version_1();
+    let now = Timestamp::now();
+    let loaded = load(&pair.files, now).unwrap();
+    assert!(loaded.warnings.contains(&TlsWarning::Version1), "{:?}", loaded.warnings);
+    let found = findings(Some(&pair.files.certificate), Some(&pair.files.key), now);
+    let first = found.iter().find(|finding| finding.message.contains("version 1")).unwrap();
+    assert_eq!((first.part, first.weight), (PairPart::Certificate, PairWeight::Grave));
+    // The key is still compared, and the next pair is taken.
+    let other = self_signed(&params(&["zm.example.org"]));
+    let store = CertStore::new(loaded);
+    let mixed = TlsFiles { key: other.files.key.clone(), ..pair.files.clone() };
+    assert!(matches!(store.reload(&mixed, now), Err(TlsError::KeyMismatch { .. })));
+    store.reload(&other.files, now).unwrap();
+    assert_eq!(store.current().summary.names, ["zm.example.org"]);
+}
+
+#[test]
+fn the_certificate_of_an_authority_alone_is_told_from_a_wrong_key() {
+    let (root_key, key) = (KeyPair::generate().unwrap(), KeyPair::generate().unwrap());
+    let mut root = params(&[]);
+    root.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    root.distinguished_name.push(DnType::CommonName, "Root");
+    let issuer = Issuer::new(root, root_key);
+    let mut intermediate = params(&[]);
+    intermediate.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    intermediate.distinguished_name.push(DnType::CommonName, "Intermediate");
+    let intermediate = intermediate.signed_by(&KeyPair::generate().unwrap(), &issuer).unwrap().pem();
+    let (said, hint) = refusal(&write(&intermediate, &key.serialize_pem()));
+    assert_eq!(
+        said,
+        "/cert.pem holds only the certificate of an authority (`CN=Intermediate`), not the server's own"
+    );
+    assert!(hint.contains("cat own.pem"), "{hint}");
 }

@@ -4,7 +4,7 @@ use std::sync::{Mutex, PoisonError};
 
 use tokio::sync::watch;
 
-use crate::ports::{DbError, DbHealth};
+use crate::ports::{DatabaseTrouble, DbError, DbHealth};
 
 /// What a question was about. An account that may read events but not users gets answers and refusals in turn; both
 /// are kept apart so that the one does not hide the other.
@@ -25,9 +25,9 @@ pub(super) struct Health {
 #[derive(Debug, Default)]
 struct Troubles {
     /// Why nothing was answered; any answer ends it.
-    unavailable: Option<String>,
+    unavailable: Option<DatabaseTrouble>,
     /// Why the questions of an area are answered badly; a good answer in the same area ends it.
-    unexpected: [Option<String>; 3],
+    unexpected: [Option<DatabaseTrouble>; 3],
 }
 
 impl Health {
@@ -77,7 +77,7 @@ mod tests {
     use super::*;
 
     fn down(cause: &str) -> DbHealth {
-        DbHealth::Down(cause.to_owned())
+        DbHealth::Down(cause.into())
     }
 
     #[test]

@@ -5,12 +5,14 @@
 //! [`DEADLINE`], whatever the server does. Nothing here knows about sessions, alarms or shared memory.
 
 mod cells;
+mod connect;
 mod events;
 mod examine;
 mod explain;
 mod health;
 mod monitors;
 mod permissions;
+mod place;
 mod pool;
 mod rights;
 mod schema;
@@ -34,7 +36,7 @@ use self::schema::Schema;
 use crate::config::{DatabaseConfig, ServerIdentity};
 use crate::domain::User;
 use crate::ports::{
-    AccountStore, DatabaseCheck, DatabaseFault, DatabaseReport, DbError, DbHealth, EventRow, EventStore,
+    AccountStore, DatabaseCheck, DatabaseReport, DatabaseTrouble, DbError, DbHealth, EventRow, EventStore,
     MonitorStore, Whereabouts, Zoneminder,
 };
 
@@ -91,6 +93,7 @@ impl ZmDb {
         if answer.is_err() {
             // The next server may be another one, or the same after an upgrade.
             self.remember_schema(None);
+            self.pool.failed();
         }
         self.health.record(area, answer.as_ref().err());
         answer
@@ -98,7 +101,7 @@ impl ZmDb {
 
     fn late(&self) -> DbError {
         let (place, seconds) = (self.pool.place(), DEADLINE.as_secs());
-        DbError::Unavailable(format!("no answer from {place} within {seconds} s"))
+        DbError::Unavailable(DatabaseTrouble::late(format!("no answer from {place} within {seconds} s")))
     }
 
     /// Looks at the tables and columns anew.
@@ -179,7 +182,7 @@ impl AccountStore for ZmDb {
 
 #[async_trait]
 impl DatabaseCheck for ZmDb {
-    async fn examine(&self) -> Result<DatabaseReport, (DatabaseFault, DbError)> {
+    async fn examine(&self) -> Result<DatabaseReport, DbError> {
         // Not by way of `ask`: what is found here says nothing of the questions that the daemon asks.
         let question = async {
             let mut lease = self.pool.take().await?;
@@ -190,11 +193,8 @@ impl DatabaseCheck for ZmDb {
         };
         match tokio::time::timeout(DEADLINE, question).await {
             Ok(Ok(report)) => Ok(report),
-            Ok(Err(fault)) => {
-                let fault: Fault = fault;
-                Err((fault.kind(), fault.explain(self.pool.database())))
-            }
-            Err(_elapsed) => Err((DatabaseFault::Unreachable, self.late())),
+            Ok(Err(fault)) => Err(Fault::explain(fault, self.pool.database())),
+            Err(_elapsed) => Err(self.late()),
         }
     }
 }

@@ -126,16 +126,11 @@ async fn server_id(
         ServerIdentity::Name(name) => name,
     };
     schema.require("Servers", &["Id", "Name"])?;
-    let rows = sqlx::query("SELECT `Id`, `Name` FROM `Servers` ORDER BY `Id`").fetch_all(connection).await?;
-    let servers = readable("Servers", &rows, |cells| {
-        Ok((cells.id::<u32>("Id")?, cells.text("Name")?.unwrap_or_default()))
-    });
-    match servers.iter().find(|(_, known)| known == name) {
-        Some((id, _)) => Ok(*id),
-        None => Err(Fault::Answer(format!(
-            "no server `{name}` in table `Servers`: check ZM_SERVER_NAME and ZM_SERVER_HOST in zm.conf, or server-id"
-        ))),
-    }
+    // The server compares, as it does for ZoneMinder: mostly whatever the case, and without blanks at the end.
+    let sql = "SELECT `Id` FROM `Servers` WHERE `Name` = ? ORDER BY `Id`";
+    let rows = sqlx::query(sql).bind(name).fetch_all(connection).await?;
+    let servers = readable("Servers", &rows, |cells| cells.id::<u32>("Id"));
+    servers.first().copied().ok_or_else(|| Fault::NoServer(name.clone()))
 }
 
 /// Says whether the monitor belongs to the server; any does where no server was asked for.

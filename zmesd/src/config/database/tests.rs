@@ -1,13 +1,14 @@
 use proptest::prelude::*;
 use secrecy::ExposeSecret;
 
+use super::super::zmconf::Continuation;
 use super::*;
 
 fn conf(lines: &str) -> ZmConf {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("zm.conf");
     std::fs::write(&path, lines).unwrap();
-    ZmConf::load(&path).unwrap()
+    ZmConf::load(&path, Continuation::Guess).unwrap()
 }
 
 fn tcp(host: &str, port: u16) -> DatabaseAddress {

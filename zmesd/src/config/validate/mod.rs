@@ -16,7 +16,7 @@ use std::path::{Path, PathBuf};
 use nix::unistd::Group;
 use secrecy::SecretString;
 
-use super::access::{read_bounded, readable, remedy, unread};
+use super::access::{read_bounded, readable, remedy, unread, without_bom};
 use super::environment::Environment;
 use super::file::{ControlSection, File, ServerSection, StateSection, TlsSection};
 use super::forms::{SOCKET_PATH_MAX, SecretSource};
@@ -55,7 +55,7 @@ impl Loaded {
     fn read_file(path: &Path, environment: &Environment, looks: Option<Looks<'_>>) -> Result<Self, Problems> {
         let mut problems = Problems::new(path);
         let text = match read_bounded(path, CONFIG_MAX) {
-            Ok(content) => content,
+            Ok(content) => without_bom(&content).to_vec(),
             Err(error) => {
                 let absent = format!("zmesd default-config > {0}, then edit {0}", path.display());
                 let hint = remedy(path, &error, environment, &absent);
@@ -287,18 +287,11 @@ impl Checker<'_> {
             let hint = remedy(&path, &error, self.environment, absent);
             self.problem(&setting.place, message, hint)
         })?;
-        let text = String::from_utf8(content).unwrap_or_default();
-        let text = text.strip_suffix('\n').unwrap_or(&text);
-        let text = text.strip_suffix('\r').unwrap_or(text);
-        if text.is_empty() || text.chars().any(char::is_control) {
-            let message = format!("{} holds no secret on one line", path.display());
-            return Err(self.problem(
-                &setting.place,
-                message,
-                "write the secret alone, as UTF-8, into that file",
-            ));
-        }
-        Ok(Some(SecretString::from(text)))
+        one_line(&content).map(Some).map_err(|(found, hint)| {
+            let file = path.display();
+            let hint = hint.replace("FILE", &file.to_string());
+            self.problem(&setting.place, format!("{file} holds no secret on one line: {found}"), hint)
+        })
     }
 
     /// Puts a problem on the list, unless the same key is there already: what follows from a wrong value is no news.
@@ -313,6 +306,26 @@ impl Checker<'_> {
         let warning = place.problem(self.path, message.into(), hint.into());
         self.warnings.push(Problem { grave: false, ..warning });
     }
+}
+
+/// Returns the secret that a file holds: its one line, whatever editor wrote it (byte order mark, CRLF, empty lines at
+/// the end). Else what it holds, and what to do, with `FILE` for its name; never a part of the content.
+fn one_line(content: &[u8]) -> Result<SecretString, (&'static str, &'static str)> {
+    if content.starts_with(b"\xff\xfe") || content.starts_with(b"\xfe\xff") {
+        return Err(("it is UTF-16 text", "`iconv -f UTF-16 -t UTF-8 FILE` converts it"));
+    }
+    let text = str::from_utf8(without_bom(content)).map_err(|_| {
+        ("it is not UTF-8 text", "write the secret alone into that file: `printf %s 'SECRET' > FILE`")
+    })?;
+    let text = text.trim_end_matches(['\r', '\n']);
+    if text.is_empty() {
+        return Err(("it is empty", "write the secret into that file: `printf %s 'SECRET' > FILE`"));
+    }
+    if text.chars().any(char::is_control) {
+        let found = "it holds several lines or control characters";
+        return Err((found, "write the secret alone into that file: `printf %s 'SECRET' > FILE`"));
+    }
+    Ok(SecretString::from(text))
 }
 
 /// Says whether somebody on another machine can connect.

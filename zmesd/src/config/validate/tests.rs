@@ -30,7 +30,7 @@ fn with(files: &[(&str, &str)]) -> TempDir {
 }
 
 /// No ZoneMinder, no TLS: the rest holds anywhere.
-const BARE: &str = "zoneminder = { config = '', database-url = 'mysql://u:p@db/zm', path-map = '/dev' }\n\
+const BARE: &str = "zoneminder = { config = '', database-url = 'mysql://u:p@localhost/zm', path-map = '/dev' }\n\
                     server = { listen = ['127.0.0.1:9000'], plaintext = true }\ncontrol.admin-group = 'root'\n";
 
 const TLS: &str = "server.tls = { certificate = 'c', key = 'k' }\ncontrol.admin-group = 'root'\n";
@@ -55,7 +55,8 @@ fn both_files_of_a_pair_are_checked() {
 #[test]
 fn without_zm_conf_the_url_is_enough() {
     let directory = with(&[("c", "-"), ("k", "-")]);
-    let absent = format!("zoneminder = {{ config = 'none', database-url = 'mysql://u:p@db/zm' }}\n{TLS}");
+    let absent =
+        format!("zoneminder = {{ config = 'none', database-url = 'mysql://u:p@localhost/zm' }}\n{TLS}");
     let loaded = loaded(&directory, &absent);
     assert_eq!(loaded.config.zoneminder.path_map, Path::new("/dev/shm"));
     assert!(loaded.config.origin.database_by_url && loaded.config.origin.zm_conf.is_none());
@@ -221,4 +222,85 @@ fn apns_takes_a_certificate_instead_of_a_signing_key() {
     assert!(password.is_none());
     let text = apns("key = 'k.p8', key-id = 'short', team-id = 'ABCDE12345'");
     assert_eq!(problems(&directory, &text), ["push.apns.key-id: is not ten letters and digits"]);
+}
+
+#[test]
+fn a_secret_is_taken_whatever_editor_wrote_its_file() {
+    for content in [
+        &b"s3cret"[..],
+        b"s3cret\n",
+        b"s3cret\r\n",
+        b"s3cret\n\n",
+        b"\xef\xbb\xbfs3cret",
+        b"\xef\xbb\xbfs3cret\r\n",
+    ] {
+        let secret = one_line(content).unwrap_or_else(|found| panic!("{content:?}: {found:?}"));
+        assert_eq!(secret.expose_secret(), "s3cret", "{content:?}");
+    }
+    assert_eq!(one_line(b" s3cret ").unwrap().expose_secret(), " s3cret ", "blanks may be part of it");
+    for (content, found) in [
+        (&b""[..], "it is empty"),
+        (b"\xef\xbb\xbf\r\n", "it is empty"),
+        (b"\xff\xfes\x003\x00", "it is UTF-16 text"),
+        (b"s3cr\xe9t", "it is not UTF-8 text"),
+        (b"one\ntwo", "it holds several lines or control characters"),
+    ] {
+        assert_eq!(one_line(content).unwrap_err().0, found, "{content:?}");
+    }
+}
+
+#[test]
+fn a_byte_order_mark_stands_before_neither_configuration() {
+    let directory = with(&[("zm.conf", "\u{feff}ZM_DB_USER=zmuser\r\nZM_DB_NAME=cams\r\n")]);
+    let path = directory.path().join("zmesd.toml");
+    fs::write(&path, "\u{feff}[zoneminder]\nconfig = \"zm.conf\"\n[server]\nplaintext = true\n").unwrap();
+    let loaded = Loaded::read(&path, &Environment::default()).unwrap_or_else(|problems| panic!("{problems}"));
+    assert_eq!(loaded.config.zoneminder.database.name, "cams");
+}
+
+#[test]
+fn each_value_of_the_database_knows_its_file_and_line() {
+    let directory = with(&[("zm.conf", "# ZoneMinder\nZM_DB_USER=zmuser\nZM_DB_PASS=old\n")]);
+    fs::create_dir(directory.path().join("conf.d")).unwrap();
+    fs::write(directory.path().join("conf.d/02-db.conf"), "\nZM_DB_PASS=new\n").unwrap();
+    let config =
+        loaded(&directory, "[zoneminder]\nconfig = \"zm.conf\"\n[server]\nplaintext = true\n").config;
+    let origin = &config.zoneminder.database.origin;
+    let root = directory.path().display();
+    assert_eq!(origin.of("ZM_DB_USER"), format!("ZM_DB_USER in {root}/zm.conf:2"));
+    assert_eq!(origin.of("ZM_DB_PASS"), format!("ZM_DB_PASS in {root}/conf.d/02-db.conf:2"));
+    assert_eq!(origin.of("ZM_DB_HOST"), format!("ZM_DB_HOST (not set) in {root}/zm.conf"));
+    let url = "[zoneminder]\nconfig = \"\"\ndatabase-url = \"mysql://u:p@localhost/zm\"\n[server]\nplaintext = true\n";
+    let origin = loaded(&directory, url).config.zoneminder.database.origin;
+    assert_eq!(origin.of("ZM_DB_PASS"), format!("zoneminder.database-url in {root}/zmesd.toml:3"));
+}
+
+#[test]
+fn a_remote_database_without_ca_is_said_to_be_unverified_with_the_lines_to_add() {
+    let warnings = |conf: &str| {
+        let directory = with(&[("zm.conf", conf)]);
+        let text =
+            "[zoneminder]\nconfig = \"zm.conf\"\n[server]\nplaintext = true\nlisten = [\"127.0.0.1:0\"]\n";
+        let warnings = loaded(&directory, text).warnings;
+        let told = warnings.iter().filter(|warning| warning.message.contains("is not verified"));
+        told.map(|warning| (warning.key.clone(), warning.line, warning.hint.clone())).collect::<Vec<_>>()
+    };
+    let told = warnings("ZM_DB_USER=u\nZM_DB_HOST=db.example.org\n");
+    let [(key, line, hint)] = &told[..] else { panic!("{told:?}") };
+    assert_eq!((key.as_str(), *line), ("ZM_DB_HOST", Some(2)));
+    assert!(
+        hint.ends_with("/zm.conf: ZM_DB_SSL_CA_CERT=/path/to/ca.pem and ZM_DB_SSL_VERIFY_SERVER_CERT=1"),
+        "{hint}"
+    );
+    for fine in [
+        "ZM_DB_HOST=db.example.org\nZM_DB_SSL_CA_CERT=/ca.pem\n",
+        "ZM_DB_HOST=127.0.0.1\n",
+        "ZM_DB_HOST=127.0.0.1:3307\n",
+        "ZM_DB_HOST=localhost:3307\n",
+        "ZM_DB_HOST=localhost\n",
+        "ZM_DB_HOST=localhost:/run/mysqld/mysqld.sock\n",
+        "",
+    ] {
+        assert_eq!(warnings(&format!("ZM_DB_USER=u\n{fine}")), [], "{fine}");
+    }
 }

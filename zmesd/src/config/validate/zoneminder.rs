@@ -9,8 +9,8 @@ use super::{Checker, Reported};
 use crate::config::access::{ReadError, unread, zoneminder_remedy};
 use crate::config::file::ZoneminderSection;
 use crate::config::problem::{Problem, quotable};
-use crate::config::zmconf::{ZmConf, ZmValue};
-use crate::config::{DatabaseConfig, ServerIdentity, Source, ZoneminderConfig};
+use crate::config::zmconf::{Continuation, ZmConf, ZmValue};
+use crate::config::{DatabaseConfig, ServerIdentity, Source, ValuePlace, ZoneminderConfig};
 
 /// Where ZoneMinder maps its memory when nobody says otherwise.
 const PATH_MAP: &str = "/dev/shm";
@@ -29,12 +29,7 @@ impl Checker<'_> {
         let path = named.map(|named| place_of(self.environment.resolve(named, self.path), &PLACES));
         let conf = self.zm_conf(section, path.as_deref(), !matches!(url, Ok(None)));
         let database = match (url, &conf) {
-            (Ok(Some(url)), _) => DatabaseConfig::from_url(url.expose_secret()).map_err(|complaint| {
-                let hint = complaint.hint.as_deref();
-                let hint = hint
-                    .unwrap_or("write mysql://user:password@host/zm, with % as %25, @ as %40 and / as %2F");
-                self.problem(&section.database_url.place, complaint.message, hint)
-            }),
+            (Ok(Some(url)), _) => self.database_of_url(section, url.expose_secret()),
             (Ok(None), Ok(Some(conf))) => self.database_of(conf),
             (Ok(None), Ok(None)) => {
                 let hint = "name ZoneMinder's zm.conf, or give zoneminder.database-url";
@@ -42,6 +37,9 @@ impl Checker<'_> {
             }
             (Err(reported), _) | (_, &Err(reported)) => Err(reported),
         };
+        if let Ok(database) = &database {
+            self.warn_unverified(section, database);
+        }
         let conf = conf?;
         let text = |name| conf.as_ref().and_then(|conf| conf.text(name)).map(PathBuf::from);
         let path_map = self.absolute(&section.path_map)?.or_else(|| text("ZM_PATH_MAP"));
@@ -80,7 +78,7 @@ impl Checker<'_> {
         dispensable: bool,
     ) -> Result<Option<ZmConf>, Reported> {
         let Some(path) = path else { return Ok(None) };
-        let (file, error) = match ZmConf::load(path) {
+        let (file, error) = match ZmConf::load(path, Continuation::of(section.version.value)) {
             Ok(conf) => {
                 for (file, line) in conf.ignored() {
                     self.warnings.push(Problem {
@@ -115,6 +113,38 @@ impl Checker<'_> {
                 );
                 Ok(None)
             }
+        }
+    }
+
+    /// Returns the database of `database-url`.
+    fn database_of_url(
+        &mut self,
+        section: &ZoneminderSection,
+        url: &str,
+    ) -> Result<DatabaseConfig, Reported> {
+        let place = &section.database_url.place;
+        let stated = ValuePlace { name: place.key.clone(), file: self.path.to_owned(), line: place.line };
+        DatabaseConfig::from_url(url).map(|database| database.stated_at(stated)).map_err(|complaint| {
+            let hint = complaint.hint.as_deref();
+            let hint =
+                hint.unwrap_or("write mysql://user:password@host/zm, with % as %25, @ as %40 and / as %2F");
+            self.problem(place, complaint.message, hint)
+        })
+    }
+
+    /// Warns of a database on another machine that nobody verifies.
+    fn warn_unverified(&mut self, section: &ZoneminderSection, database: &DatabaseConfig) {
+        let Some((message, hint)) = database.unverified() else { return };
+        match database.origin.address().filter(|_| !database.origin.is_url()) {
+            None => self.warn(&section.database_url.place, message, hint),
+            Some(ValuePlace { name, file, line }) => self.warnings.push(Problem {
+                file: file.clone(),
+                line: *line,
+                key: name.clone(),
+                message,
+                hint,
+                grave: false,
+            }),
         }
     }
 

@@ -16,7 +16,7 @@ pub(super) async fn show(parts: &ControlParts, board: &Board) -> Result<Status, 
     let pushes = parts.push.counts();
     let (database, database_error) = match &*parts.database.borrow() {
         DbHealth::Up => (DatabaseState::Ok, None),
-        DbHealth::Down(reason) => (DatabaseState::Down, Some(reason.clone())),
+        DbHealth::Down(reason) => (DatabaseState::Down, Some(reason.to_string())),
         DbHealth::Untried => (DatabaseState::Down, Some("not asked yet".to_owned())),
     };
     let uptime_ms = u64::try_from(parts.started.elapsed().as_millis()).unwrap_or(u64::MAX);

@@ -9,7 +9,7 @@ use zmes_shared::{MonitorId, MonitorState};
 use super::world::{World, report};
 use crate::config::{ConfigDiff, Problem};
 use crate::domain::{MonitorFilter, MonitorRights, Platform, User};
-use crate::ports::{CheckStep, ConfigExamined, DatabaseFault, DbError, TransportCheck};
+use crate::ports::{CheckStep, ConfigExamined, DatabaseFault, DatabaseTrouble, DbError, TransportCheck};
 
 const TOKEN: &str = "cXyz:APA91bHPRgkFLJu6sg";
 
@@ -101,8 +101,12 @@ async fn a_part_that_is_sick_hides_no_other() {
     let examined =
         ConfigExamined { problems: vec![problem], warnings: Vec::new(), diff: ConfigDiff::default() };
     *world.outside.examined.lock().unwrap() = Some(examined);
-    let refused = DbError::Unavailable("access denied for `zmuser`".to_owned());
-    *world.outside.database.lock().unwrap() = Some(Err((DatabaseFault::Login, refused)));
+    let refused = DbError::Unavailable(DatabaseTrouble {
+        fault: DatabaseFault::Login,
+        message: "access denied for `zmuser`".to_owned(),
+        hint: "correct ZM_DB_PASS in /etc/zm/zm.conf:7".to_owned(),
+    });
+    *world.outside.database.lock().unwrap() = Some(Err(refused));
     *world.outside.checks.lock().unwrap() = vec![way(false)];
     let mut sick = report(2, "Porch", MonitorState::Down);
     (sick.healthy, sick.reason) = (false, Some("zmc has stopped".into()));
@@ -117,11 +121,7 @@ async fn a_part_that_is_sick_hides_no_other() {
          again, nor reload"
     );
     assert_eq!(configuration["hint"], "remove it");
-    assert_eq!(
-        step(&answer, "database")["hint"],
-        "correct zoneminder.database-url in /etc/zmesd/zmesd.toml, then: systemctl restart zmesd; to try a password: \
-         mysql -u zmuser -p zm"
-    );
+    assert_eq!(step(&answer, "database")["hint"], "correct ZM_DB_PASS in /etc/zm/zm.conf:7");
     assert_eq!(step(&answer, "monitor 2")["detail"], "Porch: zmc has stopped");
     assert_eq!(
         step(&answer, "monitors")["detail"],

@@ -251,7 +251,7 @@ async fn why_explains_what_was_never_announced() {
     assert!(target["explanation"].as_str().unwrap().starts_with(words), "{why}");
     let error = world.ask(r#"{"type":"why","event":99}"#).await["error"].clone();
     assert_eq!(error["code"], "not_found", "{error}");
-    let broken = DbError::Unavailable("connection refused".to_owned());
+    let broken = DbError::Unavailable("connection refused".into());
     *world.outside.events_error.lock().unwrap() = Some(broken);
     let error = world.ask(r#"{"type":"why","event":99}"#).await["error"].clone();
     assert_eq!(error["code"], "unavailable", "{error}");

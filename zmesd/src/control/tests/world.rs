@@ -28,9 +28,8 @@ use crate::domain::{
 use crate::monitors::{Catalog, CatalogHandle, Refresh};
 use crate::ports::{
     AlarmTrigger, BreakerView, CertificateInfo, CertificateSummary, Clock, ConfigExamined, ConfigReload,
-    DatabaseCheck, DatabaseFault, DatabaseReport, DbError, DbHealth, EventRow, EventStore, PushCounts,
-    PushOrder, PushSide, StageLatency, SystemClock, TransportCheck, TransportHealth, TriggerCommand,
-    TriggerError, TriggerVia,
+    DatabaseCheck, DatabaseReport, DbError, DbHealth, EventRow, EventStore, PushCounts, PushOrder, PushSide,
+    StageLatency, SystemClock, TransportCheck, TransportHealth, TriggerCommand, TriggerError, TriggerVia,
 };
 use crate::route::{
     Attach, CloseReason, Outgoing, PushRules, Registration, Router, RouterHandle, RouterParts,
@@ -55,7 +54,7 @@ pub(super) struct Outside {
     /// What the configuration in force says beside its database.
     pub(super) toml: Mutex<String>,
     pub(super) examined: Mutex<Option<ConfigExamined>>,
-    pub(super) database: Mutex<Option<Result<DatabaseReport, (DatabaseFault, DbError)>>>,
+    pub(super) database: Mutex<Option<Result<DatabaseReport, DbError>>>,
     pub(super) ways: Mutex<Vec<String>>,
     pub(super) checks: Mutex<Vec<TransportCheck>>,
     pub(super) breakers: Mutex<Vec<BreakerView>>,
@@ -106,7 +105,7 @@ impl ConfigReload for Outside {
 
 #[async_trait]
 impl DatabaseCheck for Outside {
-    async fn examine(&self) -> Result<DatabaseReport, (DatabaseFault, DbError)> {
+    async fn examine(&self) -> Result<DatabaseReport, DbError> {
         self.database.lock().unwrap().clone().unwrap_or_else(|| Ok(DatabaseReport::default()))
     }
 }

@@ -224,7 +224,7 @@ async fn a_database_that_goes_away_is_told_once_and_nothing_is_skipped() {
     let mut bench = Bench::first();
     assert_eq!(bench.reports().await, [Report::Database(Ok(()))]);
     bench.store.set_down(true);
-    let down = DbError::Unavailable("down".to_owned());
+    let down = DbError::Unavailable("down".into());
     assert_eq!(bench.reports().await, [Report::Database(Err(down))]);
     bench.store.past(1, ONE, Duration::ZERO);
     pass(9 * MINUTE).await;

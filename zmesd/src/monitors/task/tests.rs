@@ -109,7 +109,7 @@ fn user(enabled: bool) -> User {
 }
 
 fn away() -> DbError {
-    DbError::Unavailable("connection refused".to_owned())
+    DbError::Unavailable("connection refused".into())
 }
 
 #[tokio::test(start_paused = true)]

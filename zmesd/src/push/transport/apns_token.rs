@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 use jsonwebtoken::{Algorithm, EncodingKey, Header, encode};
+use rustls_pki_types::PrivateKeyDer;
 use secrecy::SecretString;
 use serde::Serialize;
 use tokio::time::Instant;
@@ -68,16 +69,23 @@ impl ProviderToken {
         team_id: &str,
         clock: Arc<dyn Clock>,
     ) -> Result<Self, TransportProblem> {
-        let pem = files::read(KEY, path)?;
-        let shown = String::from_utf8_lossy(&pem);
-        if !shown.contains("PRIVATE KEY") {
-            return Err(TransportProblem::NoKey { key: KEY, path: path.to_owned() });
-        }
-        let key = EncodingKey::from_ec_pem(&pem).map_err(|_| TransportProblem::Unusable {
+        let unusable = |detail: &str| TransportProblem::Unusable {
             key: KEY,
             path: path.to_owned(),
-            detail: "it is no ECDSA key".to_owned(),
-        })?;
+            detail: detail.to_owned(),
+        };
+        #[expect(clippy::wildcard_enum_match_arm, reason = "a foreign, non-exhaustive enum")]
+        let key = match files::private_key(KEY, path)? {
+            PrivateKeyDer::Pkcs8(key) => EncodingKey::from_ec_der(key.secret_pkcs8_der()),
+            PrivateKeyDer::Sec1(_) => {
+                let detail = format!(
+                    "`openssl pkcs8 -topk8 -nocrypt -in {} -out key.p8` makes it PKCS#8",
+                    path.display()
+                );
+                return Err(unusable(&detail));
+            }
+            _ => return Err(unusable("it is no ECDSA key of the curve P-256")),
+        };
         let signer = Self {
             key,
             key_id: key_id.to_owned(),
@@ -86,11 +94,7 @@ impl ProviderToken {
             state: Mutex::default(),
         };
         // A key of another curve is found now and not with the first alarm.
-        signer.sign(signer.clock.now(), 0).map_err(|_| TransportProblem::Unusable {
-            key: KEY,
-            path: path.to_owned(),
-            detail: "it cannot sign ES256".to_owned(),
-        })?;
+        signer.sign(signer.clock.now(), 0).map_err(|_| unusable("it is no ECDSA key of the curve P-256"))?;
         Ok(signer)
     }
 

@@ -21,6 +21,7 @@ use super::answer::Answer;
 use super::files;
 use super::http::{self, Http, Setup, Timing, Versions};
 use super::problem::TransportProblem;
+use crate::config::without_bom;
 use crate::ports::{Clock, Fault, FaultKind, PushError};
 
 const KEY: &str = "push.fcm.service-account";
@@ -59,7 +60,8 @@ impl Account {
     pub(super) fn read(path: &Path) -> Result<Self, TransportProblem> {
         let problem = |detail: String| TransportProblem::Account { path: path.to_owned(), detail };
         let text = files::read(KEY, path)?;
-        let file: AccountFile = serde_json::from_slice(&text).map_err(|error| problem(explain(&error)))?;
+        let file: AccountFile =
+            serde_json::from_slice(without_bom(&text)).map_err(|error| problem(explain(&error)))?;
         let project_fits = |character: char| character.is_ascii_alphanumeric() || "-:.".contains(character);
         if file.project_id.is_empty() || !file.project_id.chars().all(project_fits) {
             return Err(problem("`project_id` is no id of a project".to_owned()));

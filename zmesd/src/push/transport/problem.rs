@@ -2,35 +2,18 @@
 
 use std::path::PathBuf;
 
+use crate::pemfile::{Found, PemError};
+
 /// Why a transport cannot be built.
 #[derive(Debug, thiserror::Error)]
 pub enum TransportProblem {
-    /// A file cannot be read.
-    #[error("{key}: cannot read {path}")]
-    Unreadable {
+    /// A file cannot be read, or holds no certificate or key.
+    #[error("{key}: {}", problem.told())]
+    File {
         /// The key that names it.
         key: &'static str,
-        /// Which file.
-        path: PathBuf,
-        /// Why.
-        #[source]
-        source: std::io::Error,
-    },
-    /// The file holds no certificate.
-    #[error("{key}: {path} holds no certificate in PEM form")]
-    NoCertificate {
-        /// The key that names it.
-        key: &'static str,
-        /// Which file.
-        path: PathBuf,
-    },
-    /// The file holds no private key.
-    #[error("{key}: {path} holds no private key in PEM form")]
-    NoKey {
-        /// The key that names it.
-        key: &'static str,
-        /// Which file.
-        path: PathBuf,
+        /// What is wrong with it.
+        problem: PemError,
     },
     /// A certificate or key is damaged, or of a kind that cannot be used.
     #[error("{key}: {path} cannot be used: {detail}")]
@@ -84,11 +67,7 @@ impl TransportProblem {
     /// Returns the key of the configuration that is to blame; `None`: no single one.
     pub fn key(&self) -> Option<&'static str> {
         match self {
-            Self::Unreadable { key, .. }
-            | Self::NoCertificate { key, .. }
-            | Self::NoKey { key, .. }
-            | Self::Unusable { key, .. }
-            | Self::Url { key, .. } => Some(key),
+            Self::File { key, .. } | Self::Unusable { key, .. } | Self::Url { key, .. } => Some(key),
             Self::Account { .. } => Some("push.fcm.service-account"),
             Self::Keystore { .. } | Self::Identity(_) => Some("push.apns.certificate"),
             Self::NoRoots { .. } | Self::Client(_) => None,
@@ -98,18 +77,14 @@ impl TransportProblem {
     /// Returns what to do about it.
     pub fn hint(&self) -> String {
         match self {
-            Self::Unreadable { path, source, .. } => unreadable_hint(path, source),
-            Self::NoCertificate { path, .. } => {
-                format!("`openssl x509 -inform DER -in {} -out cert.pem` converts from DER", path.display())
-            }
-            Self::NoKey { key, .. } if *key == "push.apns.key" => {
+            Self::File { problem: PemError::Holds { found, .. }, key }
+                if *key == "push.apns.key" && !matches!(found, Found::Pkcs12 | Found::Certificate) =>
+            {
                 "name the .p8 file of Apple's developer site (\"BEGIN PRIVATE KEY\"); with a certificate, the key \
                  that belongs to it"
                     .to_owned()
             }
-            Self::NoKey { path, .. } => {
-                format!("`openssl pkey -in {} -out key.pem` writes a key without a passphrase", path.display())
-            }
+            Self::File { problem, .. } => problem.hint(),
             Self::Unusable { .. } => "the file is damaged, or not what this key wants: copy it again".to_owned(),
             Self::Account { .. } => {
                 "in Google's console: project settings, service accounts, \"generate new private key\"".to_owned()
@@ -128,17 +103,5 @@ impl TransportProblem {
             }
             Self::Client(_) => "this is a defect of the build".to_owned(),
         }
-    }
-}
-
-fn unreadable_hint(path: &std::path::Path, source: &std::io::Error) -> String {
-    let path = path.display();
-    #[expect(clippy::wildcard_enum_match_arm, reason = "a foreign enum: for the rest, the cause says it all")]
-    match source.kind() {
-        std::io::ErrorKind::PermissionDenied => format!(
-            "`setfacl -m u:zmesd:r {path}` (and `x` on the directories above it), or LoadCredential= in the service"
-        ),
-        std::io::ErrorKind::NotFound => "name the right file".to_owned(),
-        _ => format!("look at {path}"),
     }
 }

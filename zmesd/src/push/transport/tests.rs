@@ -143,9 +143,14 @@ fn files_that_are_not_what_they_should_be_are_named_with_their_key() {
         problem(&PushConfig { apns: Some(apns(identity)), ..PushConfig::default() })
     };
     assert!(key(directory.path().join("none.p8")).starts_with("push.apns.key: cannot read "));
-    assert!(key(file("k.p8", "x")).ends_with("k.p8 holds no private key in PEM form"));
+    assert!(
+        key(file("k.p8", "x"))
+            .ends_with("k.p8 holds no private key in PEM form: it is text without a BEGIN line")
+    );
     let broken = "-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n";
-    assert!(key(file("b.p8", broken)).ends_with("b.p8 cannot be used: it is no ECDSA key"));
+    assert!(
+        key(file("b.p8", broken)).ends_with("b.p8 cannot be used: it is no ECDSA key of the curve P-256")
+    );
     let root = PushConfig {
         fcm: Some(FcmConfig { ca_certificate: Some(file("ca.pem", "x")), ..fcm(None, &["a"]) }),
         ..PushConfig::default()

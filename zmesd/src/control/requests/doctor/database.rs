@@ -7,9 +7,9 @@ use zmes_shared::views::{Finding, Perf, Reloaded};
 
 use super::measure::{Outcome, took};
 use super::monitors;
-use crate::config::{Config, ConfigDiff, DatabaseAddress};
+use crate::config::{Config, ConfigDiff};
 use crate::control::ControlParts;
-use crate::ports::{ConfigExamined, DatabaseFault, DatabaseReport, DbError, DbHealth};
+use crate::ports::{ConfigExamined, DatabaseReport, DbError, DbHealth};
 
 /// How long monitors, users and rights may take to be read anew.
 const REFRESH: Duration = Duration::from_secs(10);
@@ -18,7 +18,7 @@ const STEP: &str = "database";
 /// What a look at the database has brought.
 #[derive(Debug)]
 pub(super) struct Look {
-    pub(super) examined: Result<DatabaseReport, (DatabaseFault, DbError)>,
+    pub(super) examined: Result<DatabaseReport, DbError>,
     /// `None`: not asked, or not in time.
     pub(super) refreshed: Option<Result<Reloaded, DbError>>,
     pub(super) took: Perf,
@@ -40,7 +40,7 @@ pub(super) fn glance(parts: &ControlParts) -> Vec<Finding> {
     match &*parts.database.borrow() {
         DbHealth::Down(reason) => {
             let detail = format!("the database does not answer: {reason}");
-            vec![Finding::error(STEP, detail, "zmesctl check db asks it, and names the cure")]
+            vec![Finding::error(STEP, detail, reason.hint.as_str())]
         }
         DbHealth::Up | DbHealth::Untried => Vec::new(),
     }
@@ -70,17 +70,17 @@ impl Look {
     pub(super) fn judge(&self, config: &Config, health: &DbHealth, changed: bool) -> Vec<Finding> {
         let report = match &self.examined {
             Ok(report) => report,
-            Err((fault, error)) => {
+            Err(error) => {
                 let hint = if changed {
                     "the configuration names another way by now: systemctl restart zmesd".to_owned()
                 } else {
-                    hint(*fault, config)
+                    error.trouble().hint.clone()
                 };
                 return vec![Finding::error(STEP, error.to_string(), hint)];
             }
         };
         let mut findings = vec![self.answered(report, config)];
-        findings.extend(trouble(self.refreshed.as_ref(), health, config));
+        findings.extend(trouble(self.refreshed.as_ref(), health));
         if report.zoneminder.is_none() {
             let hint = "zmupdate.pl brings it up to date; or set zoneminder.version";
             findings.push(Finding::warning(STEP, "the database does not tell ZoneMinder's version", hint));
@@ -107,109 +107,31 @@ fn names_another(diff: &ConfigDiff) -> bool {
 }
 
 /// Says why the server answers, but not all that is asked.
-fn trouble(
-    refreshed: Option<&Result<Reloaded, DbError>>,
-    health: &DbHealth,
-    config: &Config,
-) -> Option<Finding> {
-    let privileges = || hint(DatabaseFault::Privileges, config);
+fn trouble(refreshed: Option<&Result<Reloaded, DbError>>, health: &DbHealth) -> Option<Finding> {
     match (refreshed, health) {
         (None, _) => {
             let detail = format!("monitors and users could not be read within {} s", REFRESH.as_secs());
             Some(Finding::error(STEP, detail, "mysqladmin processlist shows what blocks it"))
         }
-        (Some(Err(error)), _) => Some(Finding::error(STEP, error.to_string(), privileges())),
+        (Some(Err(error)), _) => Some(Finding::error(STEP, error.to_string(), error.trouble().hint.as_str())),
         (Some(Ok(_)), DbHealth::Down(reason)) => {
-            Some(Finding::error(STEP, format!("not all questions are answered: {reason}"), privileges()))
+            let detail = format!("not all questions are answered: {reason}");
+            Some(Finding::error(STEP, detail, reason.hint.as_str()))
         }
         (Some(Ok(_)), DbHealth::Up | DbHealth::Untried) => None,
     }
 }
 
-/// Names the command that mends it.
-fn hint(fault: DatabaseFault, config: &Config) -> String {
-    let database = &config.zoneminder.database;
-    let (user, name) = (&database.user, &database.name);
-    let file = config.origin.file.display();
-    let by_url = config.origin.database_by_url;
-    let conf = config
-        .origin
-        .zm_conf
-        .as_ref()
-        .map_or_else(|| "zm.conf".to_owned(), |file| file.display().to_string());
-    let what = |keys: &str| {
-        if by_url {
-            format!("correct zoneminder.database-url in {file}, then: systemctl restart zmesd")
-        } else {
-            format!("correct {keys} in {conf}, then: systemctl restart zmesd")
-        }
-    };
-    match fault {
-        DatabaseFault::Unreachable => match &database.address {
-            DatabaseAddress::Tcp { host, port } if !is_own(host) => {
-                format!(
-                    "mysqladmin -h {host} -P {port} ping; if it does not run there: systemctl start mariadb"
-                )
-            }
-            DatabaseAddress::Default | DatabaseAddress::Socket(_) | DatabaseAddress::Tcp { .. } => {
-                "systemctl start mariadb".to_owned()
-            }
-        },
-        DatabaseFault::Login => {
-            format!("{}; to try a password: mysql -u {user} -p {name}", what("ZM_DB_USER and ZM_DB_PASS"))
-        }
-        DatabaseFault::NoDatabase => what("ZM_DB_NAME"),
-        DatabaseFault::Privileges => {
-            format!(
-                "mysql -e \"GRANT SELECT ON {name}.* TO '{user}'@'localhost'\", then: zmesctl monitors reload"
-            )
-        }
-        DatabaseFault::Other => "journalctl -u zmesd -n 50; is the database whole? mysqlcheck zm".to_owned(),
-    }
-}
-
-fn is_own(host: &str) -> bool {
-    host == "localhost" || host.parse().is_ok_and(|address: std::net::IpAddr| address.is_loopback())
-}
-
 #[cfg(test)]
 mod tests {
-    use std::path::Path;
-
     use super::*;
-    use crate::config::{Environment, Loaded};
-
-    fn config(url: &str) -> Config {
-        let text = format!(
-            "[zoneminder]\ndatabase-url = \"{url}\"\n[server]\nplaintext = true\nlisten = [\"127.0.0.1:9000\"]\n"
-        );
-        Loaded::from_text(&text, Path::new("/etc/zmesd/zmesd.toml"), &Environment::default()).unwrap().config
-    }
-
-    #[test]
-    fn each_fault_names_its_command_and_never_the_password() {
-        let remote = config("mysql://zmuser:planted@db.example.org/zm");
-        let local = config("mysql://zmuser:planted@localhost/zm");
-        for (fault, config, words) in [
-            (DatabaseFault::Unreachable, &local, "systemctl start mariadb"),
-            (DatabaseFault::Unreachable, &remote, "mysqladmin -h db.example.org -P 3306 ping"),
-            (DatabaseFault::Login, &local, "zoneminder.database-url in /etc/zmesd/zmesd.toml"),
-            (DatabaseFault::NoDatabase, &local, "systemctl restart zmesd"),
-            (DatabaseFault::Privileges, &local, "GRANT SELECT ON zm.* TO 'zmuser'@'localhost'"),
-            (DatabaseFault::Other, &local, "journalctl"),
-        ] {
-            let hint = hint(fault, config);
-            assert!(hint.contains(words) && !hint.contains("planted"), "{fault:?}: {hint}");
-        }
-    }
 
     #[test]
     fn a_server_that_answers_half_is_red() {
-        let config = config("mysql://zmuser:planted@localhost/zm");
         let reloaded = Ok(Reloaded { monitors: 1, added: 0, removed: 0, users: 1 });
-        assert!(trouble(Some(&reloaded), &DbHealth::Up, &config).is_none());
-        let down = DbHealth::Down("no grant".to_owned());
-        assert!(trouble(Some(&reloaded), &down, &config).is_some_and(|finding| !finding.ok));
-        assert!(trouble(None, &DbHealth::Up, &config).is_some_and(|finding| !finding.ok));
+        assert!(trouble(Some(&reloaded), &DbHealth::Up).is_none());
+        let down = DbHealth::Down("no grant".into());
+        assert!(trouble(Some(&reloaded), &down).is_some_and(|finding| !finding.ok));
+        assert!(trouble(None, &DbHealth::Up).is_some_and(|finding| !finding.ok));
     }
 }
