@@ -51,7 +51,7 @@ const fn line(line: &'static str, may: May, prints: Prints) -> CommandLine {
 }
 
 /// All of them, in an order in which each does what it says, and everything is at the end as it was.
-pub const COMMAND_LINES: [CommandLine; 53] = {
+pub const COMMAND_LINES: [CommandLine; 54] = {
     use May::{Admin, Anybody, Observer};
     use Prints::{Answer, Document, List, Stream};
     [
@@ -91,6 +91,7 @@ pub const COMMAND_LINES: [CommandLine; 53] = {
         line("alarm cancel --monitor 1", Admin, Answer),
         line("push check", Observer, Answer),
         line("push queue", Observer, Answer),
+        line("push retry", Admin, Answer),
         line("watch --since 1h --count 4", Observer, Stream),
         line("why EVENT", Observer, Answer),
         line("check ping", Observer, Answer),
