@@ -4,7 +4,7 @@ use std::fs;
 use std::process::{Child, Command, Stdio};
 
 use anyhow::{Context, Result, ensure};
-use zmes_tests::{Certificate, UserRow, Validity, World};
+use zmes_tests::{Certificate, UserRow, Validity};
 
 use crate::world::{ails, doctor, first_red, is_well, open, quiet_world};
 

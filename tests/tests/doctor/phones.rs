@@ -5,7 +5,7 @@ use serde_json::json;
 use zmes_tests::World;
 use zmes_tests::standin::{Behaviour, Fcm, PushProxy};
 
-use crate::world::{PHONE, ails, doctor, first_red, house, is_well, open, phone, quiet_world};
+use crate::world::{PHONE, ails, doctor, house, is_well, open, phone, quiet_world};
 
 /// Returns what is not as it should be, but for the last push that was never made.
 fn worried(answer: &serde_json::Value) -> Vec<&serde_json::Value> {
