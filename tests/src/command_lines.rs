@@ -91,6 +91,7 @@ pub const COMMAND_LINES: [CommandLine; 54] = {
         line("alarm cancel --monitor 1", Admin, Answer),
         line("push check", Observer, Answer),
         line("push queue", Observer, Answer),
+        line("push retry", Admin, Answer),
         line("watch --since 1h --count 4", Observer, Stream),
         line("why EVENT", Observer, Answer),
         line("check ping", Observer, Answer),

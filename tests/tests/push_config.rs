@@ -160,65 +160,104 @@ async fn what_check_config_finds_a_start_finds_too() -> Result<()> {
 }
 
 #[tokio::test]
-async fn a_reload_names_every_key_of_push_that_waits_for_a_restart() -> Result<()> {
+async fn a_reload_puts_the_transports_in_force_and_names_what_waits_for_a_restart() -> Result<()> {
     let (proxy, fcm, apns) = (PushProxy::start().await?, Fcm::start().await?, Apns::with_key().await?);
     let function = FcmFunction::start_under(fcm.messages.authority()).await?;
     let world = World::new().monitor(1, "Garage").with_push_proxy(&proxy).with_fcm(&fcm);
     let mut world = world.with_fcm_function("zmninja", &function).with_apns(&apns).start().await?;
+    let other = PushProxy::start().await?;
     let others_root = world.path("other-root.pem");
-    fs::copy(PushProxy::start().await?.ca(), &others_root)?;
-    let mut wanted = BTreeSet::new();
+    fs::copy(other.ca(), &others_root)?;
+    let (mut hot, mut restart) = (BTreeSet::new(), BTreeSet::new());
     for (table, key, value) in [
         ("push", "interval-default", "\"3s\""),
         ("push", "retry-for", "\"7m\""),
         ("push", "storm-limit", "7"),
-        ("push", "picture-url", "\"https://zm.example.org/?eid=EVENTID&token=planted-picture\""),
-        ("push.proxy", "url", "\"https://other.example.org\""),
-        ("push.proxy", "app-name", "\"other\""),
-        ("push.proxy", "app-key", "\"planted-other-key\""),
-        ("push.proxy", "sound", "\"other.caf\""),
-        ("push.fcm", "endpoint", "\"https://other.example.org\""),
-        ("push.apns", "endpoint", "\"sandbox\""),
-        ("push.apns", "topic", "\"org.example.other\""),
-        ("push.apns", "key-id", "\"AAAAAAAAAA\""),
-        ("push.apns", "team-id", "\"BBBBBBBBBB\""),
     ] {
         world.settings.set(table, key, value);
-        wanted.insert(format!("{table}.{key}"));
+        restart.insert(format!("{table}.{key}"));
+    }
+    for (table, key, value) in [
+        ("push", "picture-url", "https://zm.example.org/?eid=EVENTID&token=planted-picture"),
+        ("push.proxy", "url", &*other.url()),
+        ("push.proxy", "sound", "other.caf"),
+        ("push.fcm", "endpoint", "https://other.example.org"),
+        ("push.apns", "endpoint", "sandbox"),
+        ("push.apns", "topic", "org.example.other"),
+        ("push.apns", "key-id", "AAAAAAAAAA"),
+        ("push.apns", "team-id", "BBBBBBBBBB"),
+    ] {
+        world.settings.set_text(table, key, value);
+        hot.insert(format!("{table}.{key}"));
     }
     for table in ["push.proxy", "push.fcm", "push.apns"] {
         world.settings.set_path(table, "ca-certificate", &others_root);
-        wanted.insert(format!("{table}.ca-certificate"));
+        hot.insert(format!("{table}.ca-certificate"));
     }
     world.settings.add_block("push.fcm.proxy", &[("name", "b"), ("url", "https://b.example.org")]);
-    wanted.extend(["name", "url", "key"].map(|key| format!("push.fcm.proxy[1].{key}")));
+    hot.extend(["name", "url", "key"].map(|key| format!("push.fcm.proxy[1].{key}")));
     world.write_settings()?;
     let reloaded = world.ctl().json(&["reload"]).await?;
-    ensure!(reloaded["applied"] == json!([]) && !reloaded.to_string().contains("planted"), "{reloaded}");
-    let told: BTreeSet<String> = serde_json::from_value(reloaded["needs_restart"].clone())?;
-    ensure!(told == wanted, "told    {told:?}\nwanted  {wanted:?}");
+    ensure!(!reloaded.to_string().contains("planted"), "{reloaded}");
+    let told = |list: &str| serde_json::from_value::<BTreeSet<String>>(reloaded[list].clone());
+    ensure!(told("applied")? == hot, "told    {:?}\nwanted  {hot:?}", told("applied")?);
+    ensure!(told("needs_restart")? == restart, "told    {:?}\nwanted  {restart:?}", told("needs_restart")?);
     let people = world.run(&["reload"]).await?.expect_code(0)?;
     ensure!(
-        people.stdout.contains("needs a restart") && people.stdout.contains("push.picture-url"),
+        people.stdout.contains("needs a restart") && people.stdout.contains("push.retry-for"),
         "{people:#?}"
     );
-    // Nothing of it is in force: the old proxy still gets what is sent.
-    let token = "reload:APA91bHPRgkF-stays";
-    let mut phone = world.phone("android", token).await?;
+    // It is in force: the other proxy gets what is sent.
+    let token = "reload:APA91bHPRgkF-moves";
+    let mut phone = world.phone("ios", token).await?;
     world.alarm(1, 5).await?;
     phone.expect_alarm(5, 1).await?;
-    proxy.wait_pushes_to(token, 1).await?;
+    let pushes = other.wait_pushes_to(token, 1).await?;
+    ensure!(pushes[0].json()["sound"] == "other.caf" && proxy.push_count() == 0, "{pushes:?}");
 
-    // A transport that is switched off, and one whose key cannot be read any more.
-    world.settings.set("push.apns", "enabled", "false");
-    world.write_settings()?;
-    let reloaded = world.ctl().json(&["reload"]).await?;
-    let names = reloaded["needs_restart"].to_string();
-    ensure!(names.contains("push.apns.enabled"), "{reloaded}");
+    // A transport that is switched off, and one whose key cannot be read any more: nothing of that is in force.
+    world.settings.set("push.proxy", "enabled", "false");
     world.settings.set_path("push.fcm", "service-account", &world.path("absent.json"));
     world.write_settings()?;
     let refused = world.run(&["reload", "--json"]).await?.expect_code(1)?.json()?;
     ensure!(includes(&refused, &json!({"error": {"code": "config_invalid"}})), "{refused}");
     ensure!(refused.to_string().contains("push.fcm.service-account"), "{refused}");
+    let handle = world.handle(token).await?;
+    world.alarm(1, 6).await?;
+    world.wait_delivery(&handle, 6, "sent").await?;
+    ensure!(other.pushes_to(token).len() == 2);
+    // Switched off alone, and on again.
+    world.settings.remove("push.fcm", "service-account");
+    world.write_settings()?;
+    let reloaded = world.ctl().json(&["reload"]).await?;
+    ensure!(reloaded["applied"].to_string().contains("push.proxy.enabled"), "{reloaded}");
+    let names: Vec<_> = transports(&world).await?;
+    ensure!(!names.contains(&"proxy".to_owned()) && !names.contains(&"fcm".to_owned()), "{names:?}");
+    world.settings.set("push.proxy", "enabled", "true");
+    world.write_settings()?;
+    world.run(&["reload"]).await?.expect_code(0)?;
+    world.alarm(1, 7).await?;
+    world.wait_delivery(&handle, 7, "sent").await?;
+    other.ensure_no_violations()
+}
+
+async fn transports(world: &World) -> Result<Vec<String>> {
+    let queue = world.ctl().json(&["push", "queue"]).await?;
+    let transports = queue["transports"].as_array().cloned().unwrap_or_default();
+    Ok(transports.iter().filter_map(|transport| Some(transport["transport"].as_str()?.to_owned())).collect())
+}
+
+#[tokio::test]
+async fn the_first_way_to_phones_comes_with_a_reload() -> Result<()> {
+    let proxy = PushProxy::start().await?;
+    let mut world = World::new().monitor(1, "Garage").start().await?;
+    world.settings.use_push_proxy(&proxy);
+    world.write_settings()?;
+    let reloaded = world.ctl().json(&["reload"]).await?;
+    ensure!(reloaded["needs_restart"] == json!([]), "{reloaded}");
+    let token = "reload:APA91bHPRgkF-first";
+    let _phone = world.phone("android", token).await?;
+    world.alarm(1, 5).await?;
+    proxy.wait_pushes_to(token, 1).await?;
     proxy.ensure_no_violations()
 }

@@ -249,7 +249,8 @@ async fn a_check_names_the_step_that_fails() -> Result<()> {
         includes(&good, &json!({"checks": [{"transport": "proxy", "target": target, "ok": true}]})),
         "{good}"
     );
-    ensure!(steps(&good) == (["dns", "tcp", "tls", "http"].map(str::to_owned).to_vec(), true), "{good}");
+    let every = ["dns", "tcp", "tls", "http", "credentials"].map(str::to_owned).to_vec();
+    ensure!(steps(&good) == (every, true), "{good}");
     for step in good["checks"][0]["steps"].as_array().context("no steps")? {
         ensure!(step["ms"].is_u64() && step["detail"].is_string(), "{step}");
     }

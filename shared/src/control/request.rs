@@ -172,6 +172,13 @@ pub enum Request {
     },
     /// Returns [`crate::views::PushQueue`].
     PushQueue,
+    /// Ends the rest of transports that have failed, and sends what waits for them. Returns [`crate::views::PushRetried`].
+    /// Since 1.3.
+    PushRetry {
+        /// Only this kind of transport.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        transport: Option<TransportKind>,
+    },
     /// Returns [`crate::views::Why`].
     Why {
         /// Which event.
@@ -223,6 +230,16 @@ impl Request {
         if narrowed { 2 } else { 0 }
     }
 
+    /// Says whether the answer needs requests to the providers of pushes.
+    pub fn asks_providers(&self) -> bool {
+        matches!(
+            self,
+            Self::PushCheck { .. }
+                | Self::Doctor { .. }
+                | Self::Check { check: CheckKind::Push | CheckKind::All, .. }
+        )
+    }
+
     /// Says which role may ask this.
     pub fn access(&self) -> Access {
         match self {
@@ -256,6 +273,7 @@ impl Request {
             | Self::Reload
             | Self::TokensRestore { .. }
             | Self::TokensExport { .. }
+            | Self::PushRetry { .. }
             | Self::ConfigShow => Access::Admin,
         }
     }

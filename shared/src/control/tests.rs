@@ -74,6 +74,8 @@ fn what_reveals_or_changes_wants_an_admin() {
         r#"{"type":"tokens_prune","stale_ms":1}"#,
         r#"{"type":"tokens_import","tokens":[]}"#,
         r#"{"type":"badges_reset","all":true}"#,
+        r#"{"type":"push_retry"}"#,
+        r#"{"type":"push_retry","transport":"fcm"}"#,
     ] {
         assert_eq!(access(admin), Access::Admin, "{admin}");
     }

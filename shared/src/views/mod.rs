@@ -21,8 +21,8 @@ pub use config::{ConfigReloaded, ConfigShown, LogLevel, ServedCertificate};
 pub use doctor::{Doctor, Finding};
 pub use monitors::{MonitorTrouble, MonitorView, Monitors, Reloaded};
 pub use push::{
-    CheckStep, Deliveries, DeliveryView, FailedAttempt, Latency, PushCheck, PushQueue, StageLatency,
-    TransportCheck, TransportView,
+    CheckStep, Deliveries, DeliveryView, FailedAttempt, HeldView, Latency, PushCheck, PushQueue, PushRetried,
+    RetriedTransport, StageLatency, TransportCheck, TransportView,
 };
 pub use severity::Severity;
 pub use status::{

@@ -45,6 +45,22 @@ pub struct DeliveryView {
     /// The attempts that failed, oldest first.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub failures: Vec<FailedAttempt>,
+    /// While it is queued: what holds it back, if anything does.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub held: Option<HeldView>,
+}
+
+/// What holds a push back.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HeldView {
+    /// `transport`: it rests after failures, or because its provider asked for it; `phone`: the provider asked for a
+    /// pause for this phone; `retry`: the pause before the next attempt; `storm`: `push.storm-limit` is reached.
+    pub by: String,
+    /// Until when; absent: until the next push shows whether the transport works again.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub until: Option<Timestamp>,
+    /// The provider's last words, or the limit.
+    pub reason: String,
 }
 
 /// An attempt that failed.
@@ -78,6 +94,10 @@ pub struct TransportCheck {
     pub ok: bool,
     /// What was done, in order; ends at the first step that fails.
     pub steps: Vec<CheckStep>,
+    /// How old the result is, in milliseconds; absent: it was made for this request. Providers are asked at most once
+    /// in ten seconds for those who are no admins.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub age_ms: Option<u64>,
 }
 
 /// One step of a check.
@@ -91,6 +111,9 @@ pub struct CheckStep {
     pub ms: u64,
     /// What was found.
     pub detail: String,
+    /// Where it failed: the kind of fault, as [`TransportView::fault`] has it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fault: Option<String>,
 }
 
 /// The answer to `push queue`.
@@ -117,6 +140,54 @@ pub struct TransportView {
     pub last_error: Option<String>,
     /// Pushes that are on their way.
     pub in_flight: u64,
+    /// Where it fails: what kind of fault. `dns`, `refused`, `no_route`, `timeout`, `closed`, `certificate_expired`,
+    /// `certificate_name`, `unknown_authority`, `bad_certificate`, `own_certificate`, `tls`, `web_page`, `redirect`,
+    /// `bad_answer`, `credentials`, `not_found`, `clock`, `limited`, `provider` or `resting`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fault: Option<String>,
+    /// Where it fails: the provider's last HTTP status, if it answered.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub status: Option<u16>,
+    /// Where it fails: since when.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub failing_since: Option<Timestamp>,
+    /// How many pushes have failed in a row.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub failures: u64,
+    /// When the provider last took a push; absent: not since the start.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_success_at: Option<Timestamp>,
+    /// Where it fails: what to do about it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hint: Option<String>,
+}
+
+fn is_zero(number: &u64) -> bool {
+    *number == 0
+}
+
+/// The answer to `push retry`.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PushRetried {
+    /// The transports that were asked for.
+    pub transports: Vec<RetriedTransport>,
+}
+
+/// A transport whose rest was ended.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RetriedTransport {
+    /// Which.
+    pub transport: String,
+    /// Whether it rested.
+    pub rested: bool,
+    /// How much longer it would have rested, in milliseconds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rest_ms: Option<u64>,
+    /// Pushes that wait for it.
+    pub waiting: u64,
+    /// Why the last push failed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_error: Option<String>,
 }
 
 /// The answer to `latency`.

@@ -3,6 +3,7 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use super::HeldView;
 use crate::{EventId, MonitorId};
 
 /// What was decided about one event.
@@ -67,4 +68,7 @@ pub struct WhyTarget {
     /// The provider's id of the message.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub provider_id: Option<String>,
+    /// While it is queued: what holds it back, if anything does.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub held: Option<HeldView>,
 }

@@ -35,6 +35,19 @@ impl fmt::Debug for Authority {
     }
 }
 
+/// Which certificate a stand-in shows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Shown {
+    /// Its own.
+    Good,
+    /// One that has expired.
+    Expired,
+    /// One for another name.
+    OtherName,
+    /// One that another authority has signed.
+    Strangers,
+}
+
 /// A certificate that the authority has signed, with its key.
 #[derive(Debug)]
 pub(crate) struct Signed {
@@ -78,10 +91,19 @@ impl Authority {
     }
 
     /// Signs a server's certificate for this machine.
-    fn sign_server(&self) -> Result<Signed> {
-        let names = ["localhost", "127.0.0.1"].map(ToOwned::to_owned);
-        let mut params = CertificateParams::new(names)?;
+    fn sign_server(&self, shown: Shown) -> Result<Signed> {
+        let names: &[&str] =
+            if shown == Shown::OtherName { &["other.example.org"] } else { &["localhost", "127.0.0.1"] };
+        let mut params =
+            CertificateParams::new(names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>())?;
         params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
+        if shown == Shown::Expired {
+            params.not_before = rcgen::date_time_ymd(2020, 1, 1);
+            params.not_after = rcgen::date_time_ymd(2020, 4, 1);
+        }
+        if shown == Shown::Strangers {
+            return Self::new()?.sign(params, "localhost");
+        }
         self.sign(params, "localhost")
     }
 
@@ -102,9 +124,14 @@ impl Authority {
     }
 
     /// Returns a server's TLS with the given ALPN names; with `client_certificates` it demands one of this authority.
-    pub(crate) fn server(&self, alpn: &[&[u8]], client_certificates: bool) -> Result<Arc<ServerConfig>> {
+    pub(crate) fn server(
+        &self,
+        alpn: &[&[u8]],
+        client_certificates: bool,
+        shown: Shown,
+    ) -> Result<Arc<ServerConfig>> {
         let provider = provider();
-        let signed = self.sign_server()?;
+        let signed = self.sign_server(shown)?;
         let builder = ServerConfig::builder_with_provider(Arc::clone(&provider))
             .with_protocol_versions(rustls::ALL_VERSIONS)?;
         let builder = if client_certificates {

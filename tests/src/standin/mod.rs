@@ -21,7 +21,7 @@ mod script;
 use std::fmt;
 use std::net::SocketAddr;
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex as StdMutex, PoisonError};
 
 use anyhow::{Context, Result, ensure};
 use tokio::net::{TcpListener, TcpSocket};
@@ -30,7 +30,7 @@ use tokio::task::JoinSet;
 use tokio_rustls::TlsAcceptor;
 
 pub use apns::{Apns, ApnsContract};
-pub use authority::Authority;
+pub use authority::{Authority, Shown};
 pub use checks::Checks;
 pub use fcm::{Fcm, FcmContract};
 pub use fcm_function::{FcmFunction, FcmFunctionContract};
@@ -66,7 +66,7 @@ pub trait Contract: fmt::Debug + Send + Sync + 'static {
 /// A provider on a port of this machine.
 pub struct StandIn<C> {
     core: Arc<Core<C>>,
-    tls: TlsAcceptor,
+    tls: StdMutex<TlsAcceptor>,
     address: SocketAddr,
     authority: Authority,
     door: Mutex<Door>,
@@ -88,11 +88,13 @@ impl<C> fmt::Debug for StandIn<C> {
 impl<C: Contract> StandIn<C> {
     /// Starts to serve under a certificate of `authority`.
     pub(crate) async fn serve(contract: C, authority: &Authority) -> Result<Self> {
-        let tls = TlsAcceptor::from(authority.server(C::ALPN, contract.client_certificates())?);
+        let tls =
+            TlsAcceptor::from(authority.server(C::ALPN, contract.client_certificates(), Shown::Good)?);
         let listener = TcpListener::bind("127.0.0.1:0").await?;
         let address = listener.local_addr()?;
         let core = Arc::new(Core::new(contract));
         let door = Mutex::new(open(listener, &core, &tls));
+        let tls = StdMutex::new(tls);
         Ok(Self { core, tls, address, authority: authority.clone(), door })
     }
 
@@ -167,9 +169,18 @@ impl<C: Contract> StandIn<C> {
     pub async fn resume(&self) -> Result<()> {
         let mut door = self.door.lock().await;
         if let Door::Closed(socket) = std::mem::replace(&mut *door, Door::Broken) {
-            *door = open(socket.listen(BACKLOG)?, &self.core, &self.tls);
+            let tls = self.tls.lock().unwrap_or_else(PoisonError::into_inner).clone();
+            *door = open(socket.listen(BACKLOG)?, &self.core, &tls);
         }
         Ok(())
+    }
+
+    /// Shows another certificate from now on; every connection is dropped.
+    pub async fn show(&self, shown: Shown) -> Result<()> {
+        let config = self.authority.server(C::ALPN, self.core.contract.client_certificates(), shown)?;
+        *self.tls.lock().unwrap_or_else(PoisonError::into_inner) = TlsAcceptor::from(config);
+        self.refuse().await?;
+        self.resume().await
     }
 
     /// Returns everything that has arrived, in order, violations included.

@@ -50,6 +50,13 @@ impl Contract for PushProxyContract {
             (&Method::GET, "/") => {
                 return verdict(Route::Probe, None, checks, Answer::new(200, "AirNotifier"));
             }
+            // AirNotifier looks at the key whatever the method is, and then knows POST alone.
+            (&Method::GET, "/api/v2/push") => {
+                checks.header_is(request, "x-an-app-name", PushProxy::APP_NAME);
+                checks.header_is(request, "x-an-app-key", PushProxy::APP_KEY);
+                let answer = if checks.is_clean() { only_post() } else { wrong_app_key() };
+                return verdict(Route::Probe, None, checks, answer);
+            }
             (&Method::POST, "/api/v2/tokens") => Route::Register,
             (&Method::POST, "/api/v2/push") => Route::Push,
             _ => {
@@ -92,6 +99,11 @@ fn check_push(checks: &mut Checks, body: &Value) {
     checks.ids(body, &format!("{custom}/mid"));
     checks.text(body, "/alert");
     checks.text(body, "/sound");
+}
+
+fn only_post() -> Answer {
+    let page = "<html><title>405: Method Not Allowed</title><body>405: Method Not Allowed</body></html>";
+    Answer::new(405, page).header("content-type", "text/html; charset=UTF-8")
 }
 
 fn wrong_app_key() -> Answer {

@@ -3,8 +3,9 @@
 use std::io;
 use std::time::Duration;
 
+use jiff::Timestamp;
 use serde_json::Value;
-use zmes_shared::views::{Deliveries, DeliveryView, FailedAttempt};
+use zmes_shared::views::{Deliveries, DeliveryView, FailedAttempt, HeldView};
 
 use super::alarms::verdict;
 use crate::render::{Cell, Column, Out, Table, Tone, View, time};
@@ -62,9 +63,36 @@ fn row(delivery: &DeliveryView, out: &Out) -> [Cell; 10] {
         // One is what everybody expects.
         Cell::maybe((delivery.attempts > 1).then_some(&delivery.attempts)),
         Cell::maybe(delivery.latency_ms.map(milliseconds).as_ref()),
-        Cell::new(&delivery.reason),
+        Cell::new(&reason(delivery, out)),
         Cell::maybe(delivery.provider_id.as_ref()),
     ]
+}
+
+/// Returns why, and for what waits: until when.
+fn reason(delivery: &DeliveryView, out: &Out) -> String {
+    let Some(held) = &delivery.held else { return delivery.reason.clone() };
+    format!("{}: {}", waits(held, out.look().now), held.reason)
+}
+
+/// `the transport rests for 27 s more`
+pub(super) fn waits(held: &HeldView, now: Timestamp) -> String {
+    let left = held.until.and_then(|until| Duration::try_from(until.duration_since(now)).ok());
+    let left = left.filter(|left| !left.is_zero()).map(|left| time::span(left.max(Duration::from_secs(1))));
+    let what = match held.by.as_str() {
+        "transport" => "the transport rests",
+        "phone" => "the provider wants a pause for this phone",
+        "storm" => "the limit for one phone is reached",
+        _ => "tried again",
+    };
+    match (held.by.as_str(), left) {
+        ("retry", Some(left)) => format!("{what} in {left}"),
+        ("retry", None) => format!("{what} now"),
+        ("transport", None) => {
+            "the transport has failed; the next push shows whether it works again".to_owned()
+        }
+        (_, Some(left)) => format!("{what} for {left} more"),
+        (_, None) => what.to_owned(),
+    }
 }
 
 fn attempt(failure: &FailedAttempt, out: &Out) -> [Cell; 10] {

@@ -1,4 +1,4 @@
-//! `zmesctl push check` and `push queue`.
+//! `zmesctl push check`, `push queue` and `push retry`.
 
 use std::io;
 use std::time::Duration;
@@ -6,13 +6,13 @@ use std::time::Duration;
 use clap::{Args, Subcommand};
 use serde_json::Value;
 use zmes_shared::control::{Request, TransportKind};
-use zmes_shared::views::{CheckStep, PushCheck, PushQueue, TransportView};
+use zmes_shared::views::{CheckStep, PushCheck, PushQueue, PushRetried, RetriedTransport, TransportView};
 
 use super::deliveries::{milliseconds, table};
 use crate::context::Context;
 use crate::error::CliError;
 use crate::exit::Exit;
-use crate::render::{Out, Table, Tone, View, clean, columns};
+use crate::render::{Out, Table, Tone, View, clean, columns, time};
 
 /// How long a check may take when `--timeout` does not say: each step has a deadline of its own.
 const CHECK_TIMEOUT: Duration = Duration::from_secs(30);
@@ -24,7 +24,7 @@ const DETAIL: usize = 14;
 #[derive(Debug, Subcommand)]
 #[command(
     disable_help_subcommand = true,
-    after_help = "Examples:\n  zmesctl push check\n  zmesctl push queue"
+    after_help = "Examples:\n  zmesctl push check\n  zmesctl push queue\n  zmesctl push retry proxy"
 )]
 pub enum Command {
     /// Go to each provider as far as possible without sending anything
@@ -32,6 +32,8 @@ pub enum Command {
     /// Show what waits to be sent, and how the ways to phones are
     #[command(after_help = "Examples:\n  zmesctl push queue\n  zmesctl push queue --json | jq .queued")]
     Queue,
+    /// End the rest of a transport that has failed, and send what waits
+    Retry(RetryArgs),
 }
 
 /// Which transport to check.
@@ -49,12 +51,31 @@ pub struct CheckArgs {
     transport: Option<TransportKind>,
 }
 
+/// Which transport to ask again.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  zmesctl push retry
+  zmesctl push retry fcm
+
+A transport that fails rests for up to a minute, so that a provider that is away
+is not asked by every push. Use this once the provider works again: the next push
+is sent at once, and if it is taken, all others follow.")]
+pub struct RetryArgs {
+    /// Only this one
+    #[arg(value_enum, value_name = "TRANSPORT")]
+    transport: Option<TransportKind>,
+}
+
 pub(super) async fn run(command: Command, context: &mut Context) -> Result<Exit, CliError> {
     match command {
         Command::Check(CheckArgs { transport }) => {
             context.ask_within::<PushCheck>(Request::PushCheck { transport }, CHECK_TIMEOUT).await
         }
         Command::Queue => context.ask::<PushQueue>(Request::PushQueue).await,
+        Command::Retry(RetryArgs { transport }) => {
+            context.ask::<PushRetried>(Request::PushRetry { transport }).await
+        }
     }
 }
 
@@ -65,7 +86,9 @@ impl View for PushCheck {
         }
         for check in &self.checks {
             let verdict = if check.ok { out.paint(Tone::Good, "OK") } else { out.paint(Tone::Bad, "FAIL") };
-            out.line(&format!("{verdict} {} ({})", clean(&check.transport), clean(&check.target)))?;
+            let age = check.age_ms.map(|ms| format!(", checked {} ago", milliseconds(ms)));
+            let age = age.unwrap_or_default();
+            out.line(&format!("{verdict} {} ({}){age}", clean(&check.transport), clean(&check.target)))?;
             let width = check.steps.iter().map(|step| columns(&clean(&step.name))).max().unwrap_or(0);
             for step in &check.steps {
                 let line = line(step, width);
@@ -85,7 +108,7 @@ impl View for PushCheck {
 }
 
 fn line(step: &CheckStep, width: usize) -> String {
-    let CheckStep { name, ok, ms, detail } = step;
+    let CheckStep { name, ok, ms, detail, .. } = step;
     let failed = if *ok { "" } else { "failed: " };
     format!("  {:width$}  {:>8}  {failed}{}", clean(name), milliseconds(*ms), clean(detail))
 }
@@ -100,6 +123,9 @@ impl View for PushQueue {
         for transport in &self.transports {
             let line = state(transport, out);
             out.line(&line)?;
+            if let Some(hint) = &transport.hint {
+                out.hanging(&format!("  hint: {}", clean(hint)), 2)?;
+            }
         }
         if self.deliveries.is_empty() {
             return Ok(());
@@ -116,15 +142,67 @@ impl View for PushQueue {
 }
 
 fn state(transport: &TransportView, out: &Out) -> String {
-    let TransportView { transport, open, retry_at, last_error, in_flight } = transport;
-    let name = clean(transport);
-    let error = last_error.as_deref().map_or_else(String::new, |error| format!(": {}", clean(error)));
-    if *open {
-        let again = retry_at.map_or_else(String::new, |at| format!(", tried again {}", out.ago(at)));
-        return out.paint(Tone::Bad, &format!("{name}: held back{again}{error}"));
+    let TransportView {
+        transport: name, open, retry_at, last_error, in_flight, failing_since, failures, ..
+    } = transport;
+    let name = clean(name);
+    let Some(error) = last_error.as_deref().map(clean) else {
+        return format!("{name}: {in_flight} on their way");
+    };
+    let since = match failing_since {
+        Some(since) if *failures > 1 => format!(" ({failures} failures since {})", out.ago(*since)),
+        _ => String::new(),
+    };
+    if !open {
+        return format!("{name}: {in_flight} on their way; its last failure: {error}{since}");
     }
-    let error = if error.is_empty() { error } else { format!("; its last failure{error}") };
-    format!("{name}: {in_flight} on their way{error}")
+    let now = out.look().now;
+    let left = retry_at.and_then(|at| Duration::try_from(at.duration_since(now)).ok());
+    // A rest that is over has not been used yet: a time in the past would tell nobody anything.
+    let rest = left.filter(|left| !left.is_zero()).map_or_else(
+        || "held back; the next push shows whether it works again".to_owned(),
+        |left| format!("held back for {} more", time::span(left.max(Duration::from_secs(1)))),
+    );
+    out.paint(Tone::Bad, &format!("{name}: {rest}: {error}{since}"))
+}
+
+impl View for PushRetried {
+    fn human(&self, out: &mut Out) -> io::Result<()> {
+        if self.transports.is_empty() {
+            return out.line("No way to phones is configured: see [push] in zmesd.toml.");
+        }
+        for transport in &self.transports {
+            out.hanging(&retried(transport), 2)?;
+        }
+        Ok(())
+    }
+
+    fn elements(&self) -> serde_json::Result<Vec<Value>> {
+        self.transports.iter().map(serde_json::to_value).collect()
+    }
+}
+
+fn retried(transport: &RetriedTransport) -> String {
+    let RetriedTransport { transport: name, rested, rest_ms, waiting, last_error } = transport;
+    let name = clean(name);
+    let pushes = if *waiting == 1 { "1 push waits".to_owned() } else { format!("{waiting} pushes wait") };
+    if !rested {
+        return format!("{name}: it did not rest; {pushes}");
+    }
+    let error =
+        last_error.as_deref().map_or_else(String::new, |error| format!("; it last said: {}", clean(error)));
+    let left = Duration::from_millis(rest_ms.unwrap_or_default());
+    let rest = if left.is_zero() {
+        "its rest was over".to_owned()
+    } else {
+        format!("ended a rest of {} more", time::span(left))
+    };
+    let next = if *waiting == 0 {
+        "the next push is sent at once".to_owned()
+    } else {
+        format!("{pushes}: the first is sent now, the others follow if it is taken")
+    };
+    format!("{name}: {rest}; {next}{error}")
 }
 
 #[cfg(test)]
@@ -133,8 +211,34 @@ mod tests {
 
     #[test]
     fn a_failed_step_says_so() {
-        let step = |ok| CheckStep { name: "tcp".into(), ok, ms: 5000, detail: "no answer".into() };
+        let step =
+            |ok| CheckStep { name: "tcp".into(), ok, ms: 5000, detail: "no answer".into(), fault: None };
         assert_eq!(line(&step(true), 3), "  tcp   5000 ms  no answer");
         assert_eq!(line(&step(false), 11), "  tcp           5000 ms  failed: no answer");
+    }
+
+    #[test]
+    fn what_was_ended_and_what_comes_next_is_told() {
+        let transport = |rest_ms: Option<u64>, waiting| RetriedTransport {
+            transport: "proxy".to_owned(),
+            rested: rest_ms.is_some(),
+            rest_ms,
+            waiting,
+            last_error: rest_ms.map(|_| "503 Service Unavailable".to_owned()),
+        };
+        for (transport, said) in [
+            (transport(None, 1), "proxy: it did not rest; 1 push waits"),
+            (
+                transport(Some(27_400), 3),
+                "proxy: ended a rest of 27 s more; 3 pushes wait: the first is sent now, the others follow if it is taken; \
+                 it last said: 503 Service Unavailable",
+            ),
+            (
+                transport(Some(0), 0),
+                "proxy: its rest was over; the next push is sent at once; it last said: 503 Service Unavailable",
+            ),
+        ] {
+            assert_eq!(retried(&transport), said);
+        }
     }
 }

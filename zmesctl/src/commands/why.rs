@@ -11,7 +11,7 @@ use zmes_shared::control::Request;
 use zmes_shared::views::{Why, WhyTarget};
 
 use super::alarms::{verdict, word};
-use super::deliveries::milliseconds;
+use super::deliveries::{milliseconds, waits};
 use crate::context::Context;
 use crate::error::CliError;
 use crate::exit::Exit;
@@ -91,12 +91,13 @@ fn table(why: &Why, out: &Out) -> Table {
     // The day is told once, with the alarm.
     let day = why.alarms.first().map_or(out.look().now, |alarm| alarm.at);
     for target in &why.targets {
-        table.row(row(target, day, zone));
+        table.row(row(target, day, out.look().now, zone));
     }
     table
 }
 
-fn row(target: &WhyTarget, day: Timestamp, zone: &TimeZone) -> [Cell; 7] {
+fn row(target: &WhyTarget, day: Timestamp, now: Timestamp, zone: &TimeZone) -> [Cell; 7] {
+    let held = target.held.as_ref().map_or_else(String::new, |held| format!("; {}", waits(held, now)));
     [
         Cell::new(&time::clock(day, target.at, zone)),
         Cell::new(word(&target.kind)),
@@ -104,6 +105,6 @@ fn row(target: &WhyTarget, day: Timestamp, zone: &TimeZone) -> [Cell; 7] {
         Cell::maybe(target.user.as_ref()),
         Cell::new(&target.decision).tone(verdict(&target.decision)),
         Cell::maybe(target.latency_ms.map(milliseconds).as_ref()),
-        Cell::new(&time::local(&target.explanation, zone)),
+        Cell::new(&time::local(&format!("{}{held}", target.explanation), zone)),
     ]
 }

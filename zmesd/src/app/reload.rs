@@ -13,12 +13,13 @@ use zmes_shared::control::{ControlError, ErrorCode};
 use zmes_shared::views::{ConfigReloaded, ConfigShown, ServedCertificate};
 
 use super::config_file::ConfigFile;
-use crate::config::{AuthConfig, Config, Loaded, TlsFiles};
+use crate::config::{AuthConfig, Config, Loaded, PushConfig, TlsFiles};
 use crate::detect::DetectConfig;
 use crate::monitors::CatalogHandle;
 use crate::ports::{
     CertificateInfo, CertificateProblem, CertificateSummary, Clock, ConfigExamined, ConfigReload,
 };
+use crate::push::transport::Transports;
 use crate::route::PushRules;
 use crate::telemetry::log::LogHandle;
 use crate::telemetry::{Counters, Reload, http};
@@ -47,6 +48,7 @@ pub(super) struct Hot {
     pub(super) catalog_interval: watch::Sender<Duration>,
     pub(super) admin_group: watch::Sender<String>,
     pub(super) push_rules: watch::Sender<PushRules>,
+    pub(super) transports: watch::Sender<Arc<Transports>>,
     pub(super) catalog: CatalogHandle,
     pub(super) metrics: http::Switch,
     pub(super) counters: Arc<Counters>,
@@ -132,14 +134,22 @@ impl Reloader {
         // What can still fail comes first, and then nothing must have changed.
         let metrics = self.hot.metrics.prepare(&self.current.load().metrics, &new.metrics);
         let metrics = metrics.map_err(|problem| unavailable(&problem))?;
+        let transports = self.transports(&new)?;
         let certificate = match (&self.hot.certificates, &new.server.tls) {
             (Some(store), Some(files)) => replace_pair(store, files, &*self.hot.clock)?,
             (_, _) => None,
         };
-        let diff = self.current.load().diff(&new);
+        let mut diff = self.current.load().diff(&new);
         let now = in_force(&self.current.load(), new);
         self.apply(&now);
         metrics.make();
+        for key in self.hot.transports.borrow().changes(&transports) {
+            // A file with other contents under the same name.
+            if !names(&diff.hot, key) {
+                diff.hot.push(key.to_owned());
+            }
+        }
+        self.hot.transports.send_replace(Arc::new(transports));
         self.current.store(Arc::new(now));
         // Rights are read anew, whether or not the file has changed anything about them.
         self.hot.catalog.nudge();
@@ -148,6 +158,20 @@ impl Reloader {
             info!(subject = served.subject, not_after = %served.not_after, "another certificate is now served");
         }
         Ok(ConfigReloaded { applied: diff.hot, needs_restart: diff.needs_restart, certificate })
+    }
+
+    /// Builds the ways to phones that the new configuration asks for; those that have not changed are kept.
+    fn transports(&self, new: &Config) -> Result<Transports, ControlError> {
+        let old = Arc::clone(&*self.hot.transports.borrow());
+        // Whether there is a push side at all is settled at the start.
+        let push = PushConfig { enabled: self.current.load().push.enabled, ..new.push.clone() };
+        let clock = Arc::clone(&self.hot.clock);
+        let built = tokio::task::block_in_place(|| old.rebuild(&push, clock));
+        built.map_err(|problem| {
+            let cause =
+                std::error::Error::source(&problem).map(|cause| format!(": {cause}")).unwrap_or_default();
+            invalid(format!("{problem}{cause}")).with_hint(problem.hint())
+        })
     }
 
     /// Puts in force what can be; setting a value that is in force already changes nothing.
@@ -213,13 +237,28 @@ fn in_force(old: &Config, new: Config) -> Config {
         now.server.tls = new.server.tls;
     }
     now.auth = new.auth;
-    if now.push.has_way() {
-        now.push.mode = new.push.mode;
-    }
+    now.push.mode = new.push.mode;
+    now.push.picture_url = new.push.picture_url;
+    now.push.proxy = new.push.proxy;
+    now.push.fcm = new.push.fcm;
+    now.push.apns = new.push.apns;
     now.control.admin_group = new.control.admin_group;
     now.metrics = new.metrics;
     now.log.level = new.log.level;
     now
+}
+
+/// Says whether a list of dotted keys has that one; those of blocks stand there with their index.
+fn names(keys: &[String], key: &str) -> bool {
+    let bare = |listed: &str| match (listed.find('['), listed.find(']')) {
+        (Some(open), Some(close)) => format!(
+            "{}{}",
+            listed.get(..open).unwrap_or_default(),
+            listed.get(close + 1..).unwrap_or_default()
+        ),
+        _ => listed.to_owned(),
+    };
+    keys.iter().any(|listed| bare(listed) == key)
 }
 
 /// Puts the pair on the disk in force; returns the certificate where it is another than before.

@@ -25,7 +25,7 @@ use crate::lifecycle::{Lifecycle, Vitals};
 use crate::monitors::CatalogTask;
 use crate::ports::{CertificateInfo, Clock, PushSide};
 use crate::push::transport::Transports;
-use crate::push::{Dispatcher, DispatcherParts, PushStatus, PushView};
+use crate::push::{Dispatcher, DispatcherParts, PushStatus, PushView, PushViewParts};
 use crate::route::{Router, RouterParts, Tap};
 use crate::state::{Remembered, State};
 use crate::telemetry::log::LogHandle;
@@ -120,6 +120,7 @@ impl Conductor {
         let Opened { certificates, control, handed, listeners, metrics, websocket, transports, state } =
             opened;
         let (push_status, wanted) = (Arc::<PushStatus>::default(), listeners.len());
+        let (ways, transports) = watch::channel(transports);
         let listening = self.listen(listeners, certificates.is_some());
         let soft = &self.tokens.soft;
         let clock = || Arc::clone(&common.clock);
@@ -166,7 +167,8 @@ impl Conductor {
         });
         let dispatcher = Dispatcher::new(DispatcherParts {
             orders: channels.pushes.1,
-            transports: Arc::clone(&transports),
+            transports: transports.clone(),
+            commands: channels.push_commands.1,
             state: state.handle.clone(),
             committed: state.committed,
             trouble: state.trouble.clone(),
@@ -199,6 +201,7 @@ impl Conductor {
             catalog_interval: channels.catalog_interval.0,
             admin_group: channels.admin_group.0,
             push_rules: channels.push_rules.0,
+            transports: ways,
             catalog: channels.catalog.clone(),
             metrics: switch,
             counters: Arc::clone(&common.counters),
@@ -206,13 +209,14 @@ impl Conductor {
         };
         let (reloader, configuration) = Reloader::new(config, file, hot, channels.hangups.1);
         self.front.spawn("reloader", reloader.run(soft.clone()));
-        let push: Arc<dyn PushSide> = Arc::new(PushView::new(
+        let push: Arc<dyn PushSide> = Arc::new(PushView::new(PushViewParts {
             transports,
-            push_status,
-            common.latencies,
-            channels.push_rules.1.clone(),
-            clock(),
-        ));
+            commands: channels.push_commands.0,
+            status: push_status,
+            latencies: common.latencies,
+            rules: channels.push_rules.1.clone(),
+            clock: clock(),
+        }));
         let certificate: Arc<dyn CertificateInfo> = Arc::new(InUse { store: certificates, clock: clock() });
         let observed = http::Parts {
             counters: Arc::clone(&common.counters),

@@ -11,6 +11,7 @@ use crate::detect::DetectConfig;
 use crate::domain::Alarm;
 use crate::monitors::{Catalog, CatalogHandle, Refresh};
 use crate::ports::PushOrder;
+use crate::push::PushCommand;
 use crate::route::{Command, PushRules, RouterHandle};
 
 /// Alarms from poller and reconciler to the router. Full: the poller waits, and what it misses meanwhile the
@@ -22,6 +23,8 @@ const COMMANDS: usize = 64;
 const PUSHES: usize = 1024;
 /// Requests to read the catalog again. Full: the caller waits.
 const REFRESHES: usize = 8;
+/// Commands of admins to the push side. Full: the caller hears that it is busy.
+const PUSH_COMMANDS: usize = 8;
 /// SIGHUPs that wait: one stands for all.
 const HANGUPS: usize = 1;
 
@@ -32,6 +35,7 @@ pub(super) struct Channels {
     pub(super) commands: mpsc::Receiver<Command>,
     pub(super) router: RouterHandle,
     pub(super) pushes: (mpsc::Sender<PushOrder>, mpsc::Receiver<PushOrder>),
+    pub(super) push_commands: (mpsc::Sender<PushCommand>, mpsc::Receiver<PushCommand>),
     pub(super) refreshes: mpsc::Receiver<Refresh>,
     pub(super) catalog: CatalogHandle,
     pub(super) catalog_tx: watch::Sender<Arc<Catalog>>,
@@ -54,6 +58,7 @@ impl Channels {
             commands,
             router: RouterHandle::new(commands_tx),
             pushes: mpsc::channel(PUSHES),
+            push_commands: mpsc::channel(PUSH_COMMANDS),
             refreshes,
             catalog: CatalogHandle::new(refreshes_tx, catalog),
             catalog_tx,

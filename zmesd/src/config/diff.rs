@@ -38,10 +38,6 @@ impl ConfigDiff {
                 {
                     diff.needs_restart.push(key.clone());
                 }
-                // Where there is no way to phones, it also says whether there is a push side at all.
-                Reload::Hot if section == "push" && name == "mode" && !old.push.has_way() => {
-                    diff.needs_restart.push(key.clone());
-                }
                 Reload::Hot => diff.hot.push(key.clone()),
                 Reload::Restart => diff.needs_restart.push(key.clone()),
             }

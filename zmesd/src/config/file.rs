@@ -124,7 +124,7 @@ section! {
         "storm-limit" storm_limit: Number = Number { min: 1, max: 100_000 }, Literal::Number(30), Restart;
         /// Picture that the phone shows: "https://zm.example.org/zm/?view=image&eid=EVENTID&fid=snapshot", where
         /// EVENTID stands for the event. Providers read the URL: no password in it. Empty: no pictures.
-        "picture-url" picture_url: Words = Words, Literal::Text(""), Restart;
+        "picture-url" picture_url: Words = Words, Literal::Text(""), Hot;
     }
 }
 
@@ -132,17 +132,17 @@ section! {
     /// A PushProxy in the style of AirNotifier.
     PushProxySection = "push.proxy" once {
         /// Use it, for every token.
-        "enabled" enabled: Flag = Flag, Literal::Flag(false), Restart;
+        "enabled" enabled: Flag = Flag, Literal::Flag(false), Hot;
         /// Where it is: "https://push.example.org:8801".
-        "url" url: WebUrl = WebUrl, Literal::Text(""), Restart;
+        "url" url: WebUrl = WebUrl, Literal::Text(""), Hot;
         /// Name of the app, as the proxy knows it.
-        "app-name" app_name: Words = Words, Literal::Text(""), Restart;
+        "app-name" app_name: Words = Words, Literal::Text(""), Hot;
         /// The app's key.
-        "app-key" app_key: Secret = Secret, Literal::Text(""), Restart;
+        "app-key" app_key: Secret = Secret, Literal::Text(""), Hot;
         /// Sound of the message on the phone.
-        "sound" sound: Words = Words, Literal::Text("blop.caf"), Restart;
+        "sound" sound: Words = Words, Literal::Text("blop.caf"), Hot;
         /// One more root certificate to trust, PEM. The proxy's certificate is always verified.
-        "ca-certificate" ca_certificate: PathName = PathName, Literal::Text(""), Restart;
+        "ca-certificate" ca_certificate: PathName = PathName, Literal::Text(""), Hot;
     }
 }
 
@@ -150,13 +150,13 @@ section! {
     /// Google's Firebase Cloud Messaging: Android, and iOS tokens that FCM made.
     FcmSection = "push.fcm" once {
         /// Use it.
-        "enabled" enabled: Flag = Flag, Literal::Flag(false), Restart;
+        "enabled" enabled: Flag = Flag, Literal::Flag(false), Hot;
         /// The service account's JSON file: sends through HTTP v1, without anybody between.
-        "service-account" service_account: PathName = PathName, Literal::Text(""), Restart;
+        "service-account" service_account: PathName = PathName, Literal::Text(""), Hot;
         /// Where to send with the service account. Empty: Google's own; else a gateway of your own.
-        "endpoint" endpoint: WebUrl = WebUrl, Literal::Text(""), Restart;
+        "endpoint" endpoint: WebUrl = WebUrl, Literal::Text(""), Hot;
         /// One more root certificate to trust, PEM; for the functions below too.
-        "ca-certificate" ca_certificate: PathName = PathName, Literal::Text(""), Restart;
+        "ca-certificate" ca_certificate: PathName = PathName, Literal::Text(""), Hot;
     }
 }
 
@@ -165,11 +165,11 @@ section! {
     /// entry without a URL is left out.
     FcmProxySection = "push.fcm.proxy" many {
         /// Name of the app.
-        "name" name: Words = Words, Literal::Text("zmninja"), Restart;
+        "name" name: Words = Words, Literal::Text("zmninja"), Hot;
         /// Where the function is.
-        "url" url: WebUrl = WebUrl, Literal::Text(""), Restart;
+        "url" url: WebUrl = WebUrl, Literal::Text(""), Hot;
         /// The key that it asks for.
-        "key" key: Secret = Secret, Literal::Text(""), Restart;
+        "key" key: Secret = Secret, Literal::Text(""), Hot;
     }
 }
 
@@ -177,23 +177,23 @@ section! {
     /// Apple's push service without anybody between, for an app of your own.
     ApnsSection = "push.apns" once {
         /// Use it.
-        "enabled" enabled: Flag = Flag, Literal::Flag(false), Restart;
+        "enabled" enabled: Flag = Flag, Literal::Flag(false), Hot;
         /// The signing key (.p8), with key-id and team-id; or the private key (PEM) that belongs to `certificate`.
-        "key" key: PathName = PathName, Literal::Text(""), Restart;
+        "key" key: PathName = PathName, Literal::Text(""), Hot;
         /// Id of the signing key, ten characters.
-        "key-id" key_id: Words = Words, Literal::Text(""), Restart;
+        "key-id" key_id: Words = Words, Literal::Text(""), Hot;
         /// Id of the team, ten characters.
-        "team-id" team_id: Words = Words, Literal::Text(""), Restart;
+        "team-id" team_id: Words = Words, Literal::Text(""), Hot;
         /// Instead of a signing key: the app's certificate, PEM with `key`, or .p12 with both in one file.
-        "certificate" certificate: PathName = PathName, Literal::Text(""), Restart;
+        "certificate" certificate: PathName = PathName, Literal::Text(""), Hot;
         /// Password of a .p12 file.
-        "certificate-password" certificate_password: Secret = Secret, Literal::Text(""), Restart;
+        "certificate-password" certificate_password: Secret = Secret, Literal::Text(""), Hot;
         /// The app's bundle id.
-        "topic" topic: Words = Words, Literal::Text("com.pliablepixels.zmninja"), Restart;
+        "topic" topic: Words = Words, Literal::Text("com.pliablepixels.zmninja"), Hot;
         /// "sandbox" for apps under development; "https://host:port" for a gateway of your own.
-        "endpoint" endpoint: Gateway = Gateway, Literal::Text("production"), Restart;
+        "endpoint" endpoint: Gateway = Gateway, Literal::Text("production"), Hot;
         /// One more root certificate to trust, PEM: that of the gateway.
-        "ca-certificate" ca_certificate: PathName = PathName, Literal::Text(""), Restart;
+        "ca-certificate" ca_certificate: PathName = PathName, Literal::Text(""), Hot;
     }
 }
 

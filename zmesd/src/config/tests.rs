@@ -311,10 +311,9 @@ fn a_reload_knows_what_is_hot() {
     let diff_hot = diff(&format!("{LEAST}{hot}"));
     assert_eq!(
         diff_hot.hot,
-        ["log.level", "metrics.listen", "server.max-clients", "zoneminder.poll-interval"]
+        ["log.level", "metrics.listen", "push.mode", "server.max-clients", "zoneminder.poll-interval"]
     );
-    assert_eq!(diff_hot.needs_restart, ["log.format", "push.mode", "server.listen", "zoneminder.catch-up"]);
-    // With a way to phones the mode changes alone: without one it says whether there is a push side at all.
+    assert_eq!(diff_hot.needs_restart, ["log.format", "server.listen", "zoneminder.catch-up"]);
     let phones = place.config(&format!("{LEAST}{PUSH}"));
     let shadow = phones.diff(&place.config(&format!("{LEAST}{PUSH}\n[push]\nmode = 'shadow'\n")));
     assert_eq!((shadow.hot, shadow.needs_restart), (vec!["push.mode".to_owned()], vec![]));
@@ -335,8 +334,8 @@ fn a_reload_sees_what_changed_in_other_files() {
     fs::write(zm_conf, other).unwrap();
     fs::write(place.directory.path().join("app.key"), "other").unwrap();
     let diff = before.diff(&place.config(&text));
-    assert_eq!(diff.needs_restart, ["push.proxy.app-key", "zoneminder.config", "zoneminder.path-map"]);
-    assert!(diff.hot.is_empty());
+    assert_eq!(diff.needs_restart, ["zoneminder.config", "zoneminder.path-map"]);
+    assert_eq!(diff.hot, ["push.proxy.app-key"]);
 }
 
 proptest! {

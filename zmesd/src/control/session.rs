@@ -169,6 +169,10 @@ impl Session<'_> {
     async fn answer(&self, request: Request) -> Result<Value, ControlError> {
         let stop = &self.context.parts.stop;
         let audited = (request.access() == Access::Admin).then(|| describe(&request));
+        if self.peer.role == Role::Admin && request.asks_providers() {
+            // Who may mend it wants to see it mended; who only looks is served from the last seconds.
+            self.context.parts.push.check_anew();
+        }
         let result = tokio::select! {
             biased;
             result = requests::answer(self.context, request) => result,

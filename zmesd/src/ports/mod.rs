@@ -29,6 +29,8 @@ pub use push::{
 };
 pub use push_fault::{Fault, FaultKind, Mender};
 pub use push_health::{Refusals, TransportFailure, TransportHealth};
-pub use push_side::{BreakerView, PushCounts, PushSide, StageLatency, TransportCheck};
+pub use push_side::{
+    BreakerView, Held, HeldBy, PushBusy, PushCounts, PushSide, Retried, StageLatency, TransportCheck,
+};
 pub use trigger::{AlarmTrigger, TriggerCommand, TriggerError, TriggerVia};
 pub use zoneminder::{DbError, DbHealth, MonitorStore, Zoneminder};

@@ -18,6 +18,8 @@ pub struct TransportCheck {
     pub target: String,
     /// Whether every step went well.
     pub ok: bool,
+    /// How old this is: checks are made once for all who ask within a few seconds.
+    pub age: Duration,
     /// What was done, in order; ends at the first step that fails.
     pub steps: Vec<CheckStep>,
 }
@@ -48,6 +50,58 @@ pub struct BreakerView {
     pub in_flight: u64,
 }
 
+/// Why the next push to a phone waits.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Held {
+    /// What holds it back.
+    pub by: HeldBy,
+    /// Until when, if that is known and still to come.
+    pub until: Option<Timestamp>,
+    /// The provider's last words, or the limit.
+    pub reason: String,
+}
+
+/// What holds pushes back.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum HeldBy {
+    /// The transport rests after failures, or because its provider asked for it.
+    Transport,
+    /// The provider asked for a pause for this phone alone.
+    Phone,
+    /// The pause before the next attempt.
+    Retry,
+    /// `push.storm-limit`
+    Storm,
+}
+
+impl HeldBy {
+    /// Returns the word for machines.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Transport => "transport",
+            Self::Phone => "phone",
+            Self::Retry => "retry",
+            Self::Storm => "storm",
+        }
+    }
+}
+
+/// A transport whose rest was to be ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Retried {
+    /// Which.
+    pub transport: String,
+    /// For how long it would have rested; `None`: it did not rest.
+    pub rest: Option<Duration>,
+    /// Pushes in memory that wait for it.
+    pub waiting: u64,
+}
+
+/// The push side is busy, or about to end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the push side does not answer")]
+pub struct PushBusy;
+
 /// How long one stage takes, since the start.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StageLatency {
@@ -69,11 +123,21 @@ pub struct StageLatency {
 #[async_trait]
 pub trait PushSide: Send + Sync + std::fmt::Debug {
     /// Goes to the providers as far as possible without sending anything; only to transports of that kind (`proxy`,
-    /// `fcm`, `apns`) where one is named. Empty: none is configured. Bounded in time by the implementation.
+    /// `fcm`, `apns`) where one is named. Empty: none is configured. Bounded in time by the implementation, and in
+    /// requests to the providers: one check at a time for each transport, which serves all who ask within a few seconds.
     async fn check(&self, only: Option<&str>) -> Vec<TransportCheck>;
 
     /// Says whether pushes are sent.
     fn mode(&self) -> PushModeState;
+
+    /// From now on only checks count that begin later: who has just mended something must not hear how it was before.
+    fn check_anew(&self);
+
+    /// Ends the rest of transports, of that kind where one is named, and lets what waits for them go.
+    async fn retry(&self, only: Option<&str>) -> Result<Vec<Retried>, PushBusy>;
+
+    /// Returns why the next push to a phone waits, if it does.
+    fn held(&self, token: &Token) -> Option<Held>;
 
     /// Returns what became of pushes since the start.
     fn counts(&self) -> PushCounts;

@@ -62,11 +62,21 @@ impl Breaker {
         }
     }
 
+    /// Ends a rest: the next push is the probe, and what comes after it waits for its outcome. Returns how long the rest
+    /// would still have lasted; `None`: there was none.
+    pub(super) fn end_rest(&mut self, now: Instant) -> Option<Duration> {
+        let State::Open(until) = self.state else { return None };
+        self.state = State::Open(now);
+        // If it fails again, the first rest is a short one.
+        self.rests = 0;
+        Some(until.saturating_duration_since(now))
+    }
+
     /// The provider has answered as it should, be it with a refusal of that one push.
     ///
     /// Returns whether it had been away.
     pub(super) fn answered(&mut self) -> bool {
-        let was_away = self.rests > 0;
+        let was_away = !matches!(self.state, State::Closed(_));
         *self = Self::new();
         was_away
     }
@@ -124,6 +134,26 @@ mod tests {
         breaker.sending(start + after(7));
         assert!(breaker.answered());
         assert!(breaker.admits(start + after(7)) && breaker.admits(start + after(7)));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_rest_that_is_ended_lets_one_probe_through_and_begins_anew_if_that_fails() {
+        let mut breaker = Breaker::new();
+        let start = Instant::now();
+        assert_eq!(breaker.end_rest(start), None, "it did not rest");
+        for _ in 0..4 {
+            breaker.failed(start, Some(after(3600)), 0.5);
+            breaker.sending(start);
+        }
+        breaker.failed(start, Some(after(3600)), 0.5);
+        assert!(!breaker.admits(start + after(59)), "an hour is asked for, a minute is granted");
+        assert_eq!(breaker.end_rest(start + after(20)), Some(after(40)));
+        assert!(breaker.admits(start + after(20)));
+        breaker.sending(start + after(20));
+        assert!(!breaker.admits(start + after(20)), "one probe");
+        assert_eq!(breaker.failed(start + after(21), None, 0.5), Some(after(2)));
+        breaker.sending(start + after(23));
+        assert!(breaker.answered() && breaker.admits(start + after(23)));
     }
 
     #[tokio::test(start_paused = true)]

@@ -3,23 +3,24 @@
 use std::borrow::Cow;
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::time::Instant;
 
 use super::dispatcher::Dispatcher;
-use super::gate::Gate;
-use super::lanes::Job;
+use super::lanes::{Delay, Job};
 use super::shipment::{Shipment, Way};
 use super::storm::Turn;
 use super::transport::Transports;
 use crate::domain::{Origin, SkipReason, Token, TokenId};
-use crate::ports::PushTransport;
+use crate::ports::{Held, HeldBy, PushTransport};
 
 impl Dispatcher {
     /// Sends what may go through a gate.
     pub(super) fn ship_all(&mut self, gate: usize, now: Instant) {
         while !self.held_up() && self.gates.get(gate).is_none_or(|gate| gate.has_room(now)) {
             let Some(id) = self.lanes.next(gate) else { return };
+            self.parts.status.release(id);
             match self.shipment(id, gate, now) {
                 Ok(shipment) => {
                     if let Some(gate) = self.gates.get_mut(gate) {
@@ -29,7 +30,12 @@ impl Dispatcher {
                     let (retry_for, wall) = (self.parts.config.retry_for, self.parts.clock.now());
                     self.sending.spawn(shipment.send(retry_for, wall));
                 }
-                Err(due) => self.back(id, due),
+                Err(None) => self.back(id, None),
+                Err(Some(until)) => {
+                    let reason = format!("push.storm-limit is {}", self.parts.config.storm_limit);
+                    self.hold(id, HeldBy::Storm, until.saturating_duration_since(now), reason);
+                    self.back(id, Some(Delay { until, for_the_transport: false }));
+                }
             }
         }
     }
@@ -43,7 +49,7 @@ impl Dispatcher {
                 self.drop_withdrawn(&job);
                 continue;
             }
-            if jobs.is_empty() && gate_of(&self.parts.transports, &self.remembered, &job.token) != gate {
+            if jobs.is_empty() && gate_of(&self.transports, &self.remembered, &job.token) != gate {
                 // The head before it has gone, and this one goes another way.
                 self.lanes.put_back(vec![job]);
                 return Err(None);
@@ -78,29 +84,36 @@ impl Dispatcher {
         if jobs.iter().all(|job| job.attempts == 0) && first.alarm.origin != Origin::Test {
             self.lanes.guard(id, now).count();
         }
+        let gate = self.gates.get(gate).map(|gate| gate.id);
         Ok(Shipment { token: id, jobs, digest, gate, ways })
     }
 
     /// Returns a lane to its place.
-    pub(super) fn back(&mut self, id: TokenId, due: Option<Instant>) {
-        let (transports, remembered) = (&self.parts.transports, &self.remembered);
-        self.lanes.back(id, due, |token| gate_of(transports, remembered, token));
+    pub(super) fn back(&mut self, id: TokenId, delay: Option<Delay>) {
+        let (transports, remembered) = (&self.transports, &self.remembered);
+        self.lanes.back(id, delay, |token| gate_of(transports, remembered, token));
+    }
+
+    /// Tells others why a phone has to wait.
+    pub(super) fn hold(&self, id: TokenId, by: HeldBy, wait: Duration, reason: String) {
+        let until = self.parts.clock.now().checked_add(wait).ok();
+        self.parts.status.hold(id, Held { by, until, reason });
     }
 
     /// Returns the ways to a phone with which of them rest; the one whose turn it is does not.
     fn ways(&self, token: &Token, turn: usize, now: Instant) -> Vec<Way> {
-        let own = self.gates.get(turn).map(Gate::name);
-        let rests = |name: &str| {
-            let gate = self.gates.iter().find(|gate| gate.name() == name);
-            Some(name) != own && gate.is_some_and(|gate| !gate.breaker.admits(now))
+        let own = self.gates.get(turn).map(|gate| gate.id);
+        let way = |transport: Arc<dyn PushTransport>| {
+            let gate = self.gates.iter().find(|gate| gate.leads_to(&transport));
+            let rests = gate.is_some_and(|gate| Some(gate.id) != own && !gate.breaker.admits(now));
+            Way { gate: gate.map(|gate| gate.id), rests, transport }
         };
-        let way = |transport: Arc<dyn PushTransport>| Way { rests: rests(transport.name()), transport };
         self.candidates(token).into_iter().map(way).collect()
     }
 
     /// Returns the transports for a phone, the best first.
     pub(super) fn candidates(&self, token: &Token) -> Vec<Arc<dyn PushTransport>> {
-        self.parts.transports.candidates(&remembering(&self.remembered, token))
+        self.transports.candidates(&remembering(&self.remembered, token))
     }
 
     /// Returns why a user may not hear of a monitor any more, if so.

@@ -22,6 +22,7 @@ use super::shipment::Shipped;
 use super::status::PushStatus;
 use super::storm::WINDOW;
 use super::transport::Transports;
+use super::ways::PushCommand;
 use crate::config::{AuthConfig, PushConfig};
 use crate::domain::{DeliveryId, TokenId};
 use crate::monitors::Catalog;
@@ -58,8 +59,10 @@ const ORDERS: usize = 64;
 pub struct DispatcherParts {
     /// What the router wants.
     pub orders: mpsc::Receiver<PushOrder>,
-    /// The ways to phones.
-    pub transports: Arc<Transports>,
+    /// The ways to phones; a reload replaces those that have changed.
+    pub transports: watch::Receiver<Arc<Transports>>,
+    /// What admins want.
+    pub commands: mpsc::Receiver<PushCommand>,
     /// The delivery log.
     pub state: StateHandle,
     /// What is on the disk.
@@ -105,8 +108,12 @@ impl DispatcherParts {
 #[derive(Debug)]
 pub struct Dispatcher {
     pub(super) parts: DispatcherParts,
+    /// The ways to phones as the gates know them.
+    pub(super) transports: Arc<Transports>,
     pub(super) lanes: Lanes,
     pub(super) gates: Vec<Gate>,
+    /// Counts the gates.
+    pub(super) gate_ids: u64,
     /// Deliveries that are not on the disk yet.
     pub(super) fresh: VecDeque<Job>,
     pub(super) backlog: Backlog,
@@ -139,11 +146,15 @@ pub struct Dispatcher {
 impl Dispatcher {
     /// Puts the dispatcher together.
     pub fn new(parts: DispatcherParts) -> Self {
-        let gates: Vec<_> = parts.transports.all().map(|transport| Gate::new(transport.name())).collect();
+        let transports = Arc::clone(&*parts.transports.borrow());
+        let gates: Vec<_> =
+            (1..).zip(transports.all()).map(|(id, way)| Gate::new(id, Arc::clone(way))).collect();
         Self {
             // One lane more: for tokens that no transport takes.
             lanes: Lanes::new(gates.len() + 1, parts.storm_window),
+            gate_ids: gates.len() as u64,
             gates,
+            transports,
             fresh: VecDeque::new(),
             backlog: Backlog::at_start(parts.last_delivery),
             paged: DeliveryId::default(),
@@ -187,6 +198,8 @@ impl Dispatcher {
                 Ok(()) = self.parts.committed.changed() => {}
                 Ok(()) = self.parts.trouble.changed() => {}
                 Ok(()) = self.parts.rules.changed() => self.on_rules(true),
+                Ok(()) = self.parts.transports.changed() => self.on_transports(),
+                Some(command) = self.parts.commands.recv() => self.on_command(command),
                 () = sleep_until(due.unwrap_or_else(Instant::now)), if due.is_some() => {}
                 _ = sweep.tick() => self.sweep(),
                 _ = look.tick() => self.look(),
@@ -203,7 +216,7 @@ impl Dispatcher {
         self.tell_untold();
         self.release(now);
         self.read_backlog(now);
-        let (transports, remembered) = (&self.parts.transports, &self.remembered);
+        let (transports, remembered) = (&self.transports, &self.remembered);
         self.lanes.advance(now, |token| gate_of(transports, remembered, token));
         for gate in 0..=self.gates.len() {
             self.ship_all(gate, now);
@@ -294,6 +307,7 @@ impl Dispatcher {
         }
         let instant = Instant::now();
         self.lanes.forget_idle(instant);
+        self.parts.status.forget_held(now);
         let retry_for = self.parts.config.retry_for;
         self.withdrawn.retain(|_, (_, at)| instant.duration_since(*at) <= retry_for);
     }
@@ -303,7 +317,7 @@ impl Dispatcher {
         if self.in_shadow() {
             return;
         }
-        for transport in self.parts.transports.all() {
+        for transport in self.transports.all() {
             let transport = Arc::clone(transport);
             self.errands.spawn(async move {
                 let steps = transport.check().await;

@@ -1,6 +1,7 @@
 //! Transports and tokens for the unit tests of this room.
 
 use std::collections::VecDeque;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
@@ -21,6 +22,7 @@ pub(super) struct FakeTransport {
     sent: Mutex<Vec<Push>>,
     arrived: Notify,
     registered: Mutex<Vec<PushToken>>,
+    checked: AtomicUsize,
     /// While this is held, nothing comes out.
     pub(super) hold: tokio::sync::Mutex<()>,
 }
@@ -34,6 +36,7 @@ impl FakeTransport {
             sent: Mutex::default(),
             arrived: Notify::new(),
             registered: Mutex::default(),
+            checked: AtomicUsize::new(0),
             hold: tokio::sync::Mutex::default(),
         })
     }
@@ -63,6 +66,11 @@ impl FakeTransport {
     /// Returns how many have arrived.
     pub(super) fn count(&self) -> usize {
         self.sent.lock().unwrap().len()
+    }
+
+    /// Returns how often it was checked.
+    pub(super) fn checks(&self) -> usize {
+        self.checked.load(Ordering::Relaxed)
     }
 
     /// Returns the tokens that were registered.
@@ -98,6 +106,8 @@ impl PushTransport for FakeTransport {
     }
 
     async fn check(&self) -> Vec<CheckStep> {
+        self.checked.fetch_add(1, Ordering::Relaxed);
+        tokio::task::yield_now().await;
         Vec::new()
     }
 }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use tokio::time::Instant;
 
 use super::breaker::Breaker;
+use crate::ports::PushTransport;
 
 /// Pushes under way at the same time through one transport. HTTP/2 servers allow 100 streams or more; beyond that a
 /// push would only wait elsewhere.
@@ -13,19 +14,26 @@ const IN_FLIGHT: usize = 100;
 /// The way to one transport.
 #[derive(Debug)]
 pub(super) struct Gate {
-    name: Arc<str>,
+    /// Tells it from its predecessors: pushes that go out through a transport come out after it was replaced.
+    pub(super) id: u64,
+    transport: Arc<dyn PushTransport>,
     pub(super) breaker: Breaker,
     in_flight: usize,
 }
 
 impl Gate {
-    pub(super) fn new(name: &str) -> Self {
-        Self { name: name.into(), breaker: Breaker::new(), in_flight: 0 }
+    pub(super) fn new(id: u64, transport: Arc<dyn PushTransport>) -> Self {
+        Self { id, transport, breaker: Breaker::new(), in_flight: 0 }
+    }
+
+    /// Says whether it is the way to that very transport.
+    pub(super) fn leads_to(&self, transport: &Arc<dyn PushTransport>) -> bool {
+        std::ptr::addr_eq(Arc::as_ptr(&self.transport), Arc::as_ptr(transport))
     }
 
     /// Returns the transport's name.
     pub(super) fn name(&self) -> &str {
-        &self.name
+        self.transport.name()
     }
 
     /// Says whether one more may be sent now.

@@ -37,7 +37,7 @@ impl Dispatcher {
     }
 
     fn enqueue(&mut self, job: Job) {
-        let gate = gate_of(&self.parts.transports, &self.remembered, &job.token);
+        let gate = gate_of(&self.transports, &self.remembered, &job.token);
         self.lanes.push(job, gate);
     }
 

@@ -38,8 +38,16 @@ impl Job {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Place {
     Gate(usize),
-    Delayed(Instant),
+    Delayed(Delay),
     Out,
+}
+
+/// How long a lane waits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Delay {
+    pub(super) until: Instant,
+    /// It only waits because the transport failed: it goes as soon as that works again.
+    pub(super) for_the_transport: bool,
 }
 
 #[derive(Debug)]
@@ -109,6 +117,42 @@ impl Lanes {
         }
     }
 
+    /// Lets lanes go now that wait because their transport failed, where `gate` is theirs.
+    pub(super) fn hurry(&mut self, now: Instant, gate: usize, gate_of: impl Fn(&Token) -> usize) {
+        let theirs = |id: &TokenId| {
+            let lane = self.by_token.get(id)?;
+            let Place::Delayed(delay) = lane.place else { return None };
+            let own = delay.for_the_transport && gate_of(&lane.queue.front()?.token) == gate;
+            own.then_some((delay, *id))
+        };
+        let hurried: Vec<_> = self.delayed.iter().filter_map(|(_, id)| theirs(id)).collect();
+        for (delay, id) in hurried {
+            let sooner = Delay { until: delay.until.min(now), ..delay };
+            self.delayed.remove(&(delay.until, id));
+            self.delayed.insert((sooner.until, id));
+            self.by_token.entry(id).and_modify(|lane| lane.place = Place::Delayed(sooner));
+        }
+    }
+
+    /// Puts lanes before so many gates, because the gates are others now.
+    pub(super) fn regate(&mut self, gates: usize, gate_of: impl Fn(&Token) -> usize) {
+        let waiting: Vec<_> = std::mem::take(&mut self.gates).into_iter().flatten().collect();
+        self.gates = vec![VecDeque::new(); gates];
+        for id in waiting {
+            let Some(lane) = self.by_token.get_mut(&id) else { continue };
+            let Some(gate) = lane.queue.front().map(|job| gate_of(&job.token)) else { continue };
+            lane.place = Place::Gate(gate);
+            self.gates.get_mut(gate).into_iter().for_each(|queue| queue.push_back(id));
+        }
+    }
+
+    /// Returns how many jobs wait whose gate is that one.
+    pub(super) fn waiting_for(&self, gate: usize, gate_of: impl Fn(&Token) -> usize) -> usize {
+        let lanes = self.by_token.values();
+        let theirs = lanes.filter(|lane| lane.queue.front().is_some_and(|job| gate_of(&job.token) == gate));
+        theirs.map(|lane| lane.queue.len()).sum()
+    }
+
     /// Returns the next lane at a gate, which is out from now on. The caller takes jobs from it and then says
     /// [`Self::back`].
     pub(super) fn next(&mut self, gate: usize) -> Option<TokenId> {
@@ -135,15 +179,15 @@ impl Lanes {
     }
 
     /// Ends the way of a lane that was out: it goes again at once, or at a later time; an empty one vanishes.
-    pub(super) fn back(&mut self, id: TokenId, due: Option<Instant>, gate_of: impl Fn(&Token) -> usize) {
+    pub(super) fn back(&mut self, id: TokenId, delay: Option<Delay>, gate_of: impl Fn(&Token) -> usize) {
         let Some(lane) = self.by_token.get_mut(&id) else { return };
         let Some(head) = lane.queue.front() else {
             self.by_token.remove(&id);
             return;
         };
-        if let Some(due) = due {
-            lane.place = Place::Delayed(due);
-            self.delayed.insert((due, id));
+        if let Some(delay) = delay {
+            lane.place = Place::Delayed(delay);
+            self.delayed.insert((delay.until, id));
             return;
         }
         let gate = gate_of(&head.token);
@@ -186,8 +230,8 @@ impl Lanes {
             Some(Place::Gate(gate)) => {
                 self.gates.get_mut(gate).into_iter().for_each(|queue| queue.retain(|other| *other != id));
             }
-            Some(Place::Delayed(due)) => {
-                self.delayed.remove(&(due, id));
+            Some(Place::Delayed(delay)) => {
+                self.delayed.remove(&(delay.until, id));
             }
             Some(Place::Out) | None => {}
         }

@@ -7,6 +7,7 @@
 
 mod backlog;
 mod breaker;
+mod checks;
 mod choice;
 mod dispatcher;
 #[cfg(test)]
@@ -25,7 +26,9 @@ mod storm;
 #[cfg(test)]
 mod tests;
 pub mod transport;
+mod ways;
 
 pub use dispatcher::{Dispatcher, DispatcherParts};
-pub use side::PushView;
+pub use side::{PushView, PushViewParts};
 pub use status::PushStatus;
+pub use ways::PushCommand;

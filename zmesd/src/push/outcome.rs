@@ -7,11 +7,13 @@ use jiff::Timestamp;
 use tokio::time::Instant;
 use tracing::{debug, info, warn};
 
+use super::choice::gate_of;
 use super::dispatcher::Dispatcher;
-use super::lanes::Job;
+use super::lanes::{Delay, Job};
 use super::retry;
 use super::shipment::{Answer, Shipped};
-use crate::ports::{Delivered, PushEnding, PushError, PushReceipt};
+use crate::domain::TokenId;
+use crate::ports::{Delivered, HeldBy, PushEnding, PushError, PushReceipt};
 use crate::route::PushOutcome;
 use crate::state::{Attempt, Note, Outcome};
 use crate::telemetry::{Pushed, Stage, Transport};
@@ -59,7 +61,7 @@ impl Dispatcher {
     pub(super) fn on_shipped(&mut self, shipped: Shipped) {
         let Shipped { shipment, answers } = shipped;
         let (id, now) = (shipment.token, Instant::now());
-        if let Some(gate) = self.gates.get_mut(shipment.gate) {
+        if let Some(gate) = self.gates.iter_mut().find(|gate| Some(gate.id) == shipment.gate) {
             gate.came_out();
             self.parts.status.came_out(gate.name());
         }
@@ -67,7 +69,7 @@ impl Dispatcher {
             self.judge(answer, now);
         }
         let asked = answers.len();
-        let mut due = None;
+        let mut delay = None;
         for (number, answer) in answers.into_iter().enumerate() {
             let last = number + 1 == asked;
             let mut jobs = shipment.jobs.clone();
@@ -80,10 +82,18 @@ impl Dispatcher {
                     job.receipts = None;
                 }
                 self.lanes.put_back(jobs);
-                due = Some(now + wait);
+                delay = Some(self.delayed(id, &answer, now, wait));
             }
         }
-        self.back(id, due);
+        self.back(id, delay);
+    }
+
+    /// Returns how a phone waits for the next attempt, and tells others.
+    fn delayed(&self, id: TokenId, answer: &Answer, now: Instant, wait: Duration) -> Delay {
+        let phone = matches!(answer.result, Err(PushError::Phone { .. }));
+        let reason = answer.result.as_ref().err().map(ToString::to_string).unwrap_or_default();
+        self.hold(id, if phone { HeldBy::Phone } else { HeldBy::Retry }, wait, reason);
+        Delay { until: now + wait, for_the_transport: !phone }
     }
 
     /// Writes down what one transport has answered; returns how long to wait where the jobs are to be tried again.
@@ -170,7 +180,9 @@ impl Dispatcher {
     /// Tells a transport's breaker of an answer.
     fn judge(&mut self, answer: &Answer, now: Instant) {
         self.parts.counters.timings.record_push(Transport::of(&answer.transport), answer.took);
-        let Some(gate) = self.gates.iter_mut().find(|gate| gate.name() == &*answer.transport) else { return };
+        // Of a transport that was replaced meanwhile nothing is to be learnt for its successor.
+        let Some(place) = self.gates.iter().position(|gate| Some(gate.id) == answer.gate) else { return };
+        let Some(gate) = self.gates.get_mut(place) else { return };
         let (status, at) = (&self.parts.status, self.parts.clock.now());
         let fault = match &answer.result {
             Err(PushError::Transport(fault)) => fault,
@@ -178,13 +190,16 @@ impl Dispatcher {
             | Err(
                 PushError::Dead(_) | PushError::WrongApp(_) | PushError::Message(_) | PushError::Phone { .. },
             ) => {
-                if gate.breaker.answered() {
-                    info!(transport = gate.name(), "the transport works again");
-                }
+                let works_again = gate.breaker.answered();
                 match &answer.result {
                     Ok(_) => status.accepted(gate.name(), at),
                     Err(PushError::Message(detail)) => status.refused(gate.name(), at, detail),
                     Err(_) => status.answered(gate.name()),
+                }
+                if works_again {
+                    info!(transport = gate.name(), "the transport works again");
+                    let (transports, remembered) = (&self.transports, &self.remembered);
+                    self.lanes.hurry(now, place, |token| gate_of(transports, remembered, token));
                 }
                 return;
             }

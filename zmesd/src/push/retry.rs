@@ -6,14 +6,16 @@ use std::time::Duration;
 const FIRST: Duration = Duration::from_secs(1);
 /// Longest wait between two attempts.
 const LONGEST: Duration = Duration::from_mins(1);
+/// Longest pause that a provider gets for one phone: its newer alarms wait behind the one that was refused.
+const LONGEST_PAUSE: Duration = Duration::from_mins(2);
 /// How far chance moves a wait, so that what failed together is not tried together.
 const JITTER: f64 = 0.25;
 
 /// Returns how long to wait after `attempts` failed ones; `luck` is a random number from 0 to 1.
 pub(super) fn wait(attempts: u32, retry_after: Option<Duration>, luck: f64) -> Duration {
     let wait = backoff(attempts.saturating_sub(1), FIRST, LONGEST, luck);
-    // What the provider asks for holds, however long: what expires meanwhile is not worth an offence.
-    retry_after.map_or(wait, |asked| wait.max(asked))
+    // What the provider asks for holds within reason: a number that it made up must not silence a phone.
+    retry_after.map_or(wait, |asked| wait.max(asked.min(LONGEST_PAUSE)))
 }
 
 /// Returns `first`, doubled `doublings` times, at most `longest`, moved by chance by up to a quarter.
@@ -39,8 +41,14 @@ mod tests {
     }
 
     #[test]
-    fn what_the_provider_asks_for_holds() {
+    fn what_the_provider_asks_for_holds_within_reason() {
         assert_eq!(wait(1, Some(Duration::from_mins(2)), 0.5), Duration::from_mins(2));
         assert_eq!(wait(7, Some(Duration::from_secs(1)), 0.5), Duration::from_mins(1));
+    }
+
+    #[test]
+    fn a_day_is_not_granted() {
+        assert_eq!(wait(1, Some(Duration::from_hours(24)), 0.5), Duration::from_mins(2));
+        assert_eq!(wait(1, Some(Duration::MAX), 1.0), Duration::from_mins(2));
     }
 }

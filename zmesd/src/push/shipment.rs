@@ -25,8 +25,8 @@ pub(super) struct Shipment {
     pub(super) jobs: Vec<Job>,
     /// It stands for everything that had piled up.
     pub(super) digest: bool,
-    /// The transport whose turn it was.
-    pub(super) gate: usize,
+    /// The gate of the transport whose turn it was.
+    pub(super) gate: Option<u64>,
     /// Ways to the phone, the best first.
     pub(super) ways: Vec<Way>,
 }
@@ -35,6 +35,8 @@ pub(super) struct Shipment {
 #[derive(Debug)]
 pub(super) struct Way {
     pub(super) transport: Arc<dyn PushTransport>,
+    /// Its gate.
+    pub(super) gate: Option<u64>,
     /// It has failed too often, and is left alone for a while.
     pub(super) rests: bool,
 }
@@ -52,6 +54,8 @@ pub(super) struct Shipped {
 pub(super) struct Answer {
     /// Its name.
     pub(super) transport: Arc<str>,
+    /// Its gate.
+    pub(super) gate: Option<u64>,
     pub(super) result: Result<Delivered, PushError>,
     pub(super) took: Duration,
     /// It was asked; false: it would have been its turn, but it rests.
@@ -84,12 +88,18 @@ impl Shipment {
     pub(super) async fn send(self, retry_for: Duration, now: Timestamp) -> Shipped {
         let mut answers = Vec::new();
         let Some(push) = self.push(retry_for, now) else { return Shipped { shipment: self, answers } };
-        for Way { transport, rests } in self.ways.iter().take(CANDIDATES) {
+        for Way { transport, gate, rests } in self.ways.iter().take(CANDIDATES) {
             let name: Arc<str> = transport.name().into();
             if *rests {
                 let detail = "it rests, because it has failed before".to_owned();
                 let result = Err(PushError::Transport(Fault::unanswered(FaultKind::Resting, detail)));
-                answers.push(Answer { transport: name, result, took: Duration::ZERO, asked: false });
+                answers.push(Answer {
+                    transport: name,
+                    gate: *gate,
+                    result,
+                    took: Duration::ZERO,
+                    asked: false,
+                });
                 break;
             }
             let began = Instant::now();
@@ -97,7 +107,7 @@ impl Shipment {
                 Err(PushError::Transport(Fault::unanswered(FaultKind::Timeout, "no answer in time")))
             });
             let elsewhere = matches!(result, Err(PushError::WrongApp(_)));
-            answers.push(Answer { transport: name, result, took: began.elapsed(), asked: true });
+            answers.push(Answer { transport: name, gate: *gate, result, took: began.elapsed(), asked: true });
             if !elsewhere {
                 break;
             }

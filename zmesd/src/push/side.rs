@@ -1,47 +1,61 @@
-//! What the control socket sees of the push side: checks, counts, breakers, latencies.
+//! What the control socket sees of the push side: checks, counts, health, latencies; and what it wants of it.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use tokio::sync::watch;
+use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 use zmes_shared::views::PushModeState;
 
+use super::checks::Checks;
 use super::status::PushStatus;
 use super::transport::Transports;
+use super::ways::PushCommand;
 use crate::domain::Token;
 use crate::ports::{
-    BreakerView, CheckStep, Clock, FaultKind, PushCounts, PushSide, PushTransport, StageLatency,
+    BreakerView, Clock, Held, HeldBy, PushBusy, PushCounts, PushSide, PushTransport, Retried, StageLatency,
     TransportCheck, TransportHealth,
 };
 use crate::route::PushRules;
 use crate::telemetry::Latencies;
 
-/// How long the check of one transport may take; its steps have deadlines of their own.
-const DEADLINE: Duration = Duration::from_secs(30);
+/// How long the dispatcher may take to answer: it never waits for anything itself.
+const PATIENCE: Duration = Duration::from_secs(2);
 
-/// The push side as admins see it: cheap to clone.
+/// What the view looks at.
 #[derive(Debug, Clone)]
+pub struct PushViewParts {
+    /// The ways to phones as they are now.
+    pub transports: watch::Receiver<Arc<Transports>>,
+    /// The dispatcher.
+    pub commands: mpsc::Sender<PushCommand>,
+    /// What it has counted.
+    pub status: Arc<PushStatus>,
+    /// How long things take.
+    pub latencies: Arc<Latencies>,
+    /// Whether pushes are sent.
+    pub rules: watch::Receiver<PushRules>,
+    /// Wall time.
+    pub clock: Arc<dyn Clock>,
+}
+
+/// The push side as admins see it.
+#[derive(Debug)]
 pub struct PushView {
-    transports: Arc<Transports>,
-    status: Arc<PushStatus>,
-    latencies: Arc<Latencies>,
-    rules: watch::Receiver<PushRules>,
-    clock: Arc<dyn Clock>,
+    parts: PushViewParts,
+    checks: Checks,
 }
 
 impl PushView {
     /// Looks at what dispatcher and router share.
-    pub fn new(
-        transports: Arc<Transports>,
-        status: Arc<PushStatus>,
-        latencies: Arc<Latencies>,
-        rules: watch::Receiver<PushRules>,
-        clock: Arc<dyn Clock>,
-    ) -> Self {
-        Self { transports, status, latencies, rules, clock }
+    pub fn new(parts: PushViewParts) -> Self {
+        Self { parts, checks: Checks::default() }
+    }
+
+    fn transports(&self) -> Arc<Transports> {
+        Arc::clone(&*self.parts.transports.borrow())
     }
 }
 
@@ -53,17 +67,41 @@ impl PushSide for PushView {
             only.is_none_or(|only| kind == Some(only))
         };
         let mut running = JoinSet::new();
-        for (place, transport) in self.transports.all().filter(wanted).enumerate() {
-            let transport = Arc::clone(transport);
-            running.spawn(async move { (place, check(&*transport).await) });
+        for (place, transport) in self.transports().all().filter(wanted).enumerate() {
+            let (transport, slot) = (Arc::clone(transport), self.checks.slot(transport));
+            let since = self.checks.since();
+            running.spawn(async move { (place, slot.check(&*transport, since).await) });
         }
         let mut checks = running.join_all().await;
         checks.sort_by_key(|(place, _)| *place);
         checks.into_iter().map(|(_, check)| check).collect()
     }
 
+    fn check_anew(&self) {
+        self.checks.anew();
+    }
+
+    async fn retry(&self, only: Option<&str>) -> Result<Vec<Retried>, PushBusy> {
+        let (reply, answer) = oneshot::channel();
+        let only = only.map(ToOwned::to_owned);
+        self.parts.commands.try_send(PushCommand::Retry { only, reply }).map_err(|_| PushBusy)?;
+        timeout(PATIENCE, answer).await.ok().and_then(Result::ok).ok_or(PushBusy)
+    }
+
+    fn held(&self, token: &Token) -> Option<Held> {
+        let now = self.parts.clock.now();
+        if let Some(held) = self.parts.status.held(token.id, now) {
+            return Some(held);
+        }
+        let way = self.transports().candidates(token).into_iter().next()?;
+        let health = self.parts.status.health().remove(way.name())?;
+        let reason = health.failure.as_ref().map(|failure| failure.fault.to_string()).unwrap_or_default();
+        let until = health.rest(now).and(health.rests_until);
+        health.held_back().then_some(Held { by: HeldBy::Transport, until, reason })
+    }
+
     fn mode(&self) -> PushModeState {
-        let PushRules { enabled, shadow, .. } = *self.rules.borrow();
+        let PushRules { enabled, shadow, .. } = *self.parts.rules.borrow();
         match (enabled, shadow) {
             (false, _) => PushModeState::Off,
             (true, true) => PushModeState::Shadow,
@@ -73,24 +111,24 @@ impl PushSide for PushView {
 
     fn counts(&self) -> PushCounts {
         PushCounts {
-            queued: self.status.queued(),
-            delivered: self.status.delivered(),
-            failed: self.status.failed(),
+            queued: self.parts.status.queued(),
+            delivered: self.parts.status.delivered(),
+            failed: self.parts.status.failed(),
         }
     }
 
     fn health(&self) -> Vec<TransportHealth> {
-        let mut known = self.status.health();
+        let mut known = self.parts.status.health();
         let health = |transport: &Arc<dyn PushTransport>| TransportHealth {
             transport: transport.name().to_owned(),
             target: transport.target(),
             ..known.remove(transport.name()).unwrap_or_default()
         };
-        self.transports.all().map(health).collect()
+        self.transports().all().map(health).collect()
     }
 
     fn breakers(&self) -> Vec<BreakerView> {
-        let now = self.clock.now();
+        let now = self.parts.clock.now();
         let view = |health: TransportHealth| BreakerView {
             open: health.held_back(),
             // Where the rest is over, the next push is the probe: nothing to wait for.
@@ -103,24 +141,11 @@ impl PushSide for PushView {
     }
 
     fn ways(&self, token: &Token) -> Vec<String> {
-        let candidates = self.transports.candidates(token);
+        let candidates = self.transports().candidates(token);
         candidates.iter().map(|transport| transport.name().to_owned()).collect()
     }
 
     fn latencies(&self) -> Vec<StageLatency> {
-        self.latencies.report()
-    }
-}
-
-async fn check(transport: &dyn PushTransport) -> TransportCheck {
-    let steps = timeout(DEADLINE, transport.check()).await.unwrap_or_else(|_| {
-        let detail = "no result in time".to_owned();
-        vec![CheckStep { name: "http", ok: false, took: DEADLINE, detail, fault: Some(FaultKind::Timeout) }]
-    });
-    TransportCheck {
-        transport: transport.name().to_owned(),
-        target: transport.target(),
-        ok: steps.iter().all(|step| step.ok),
-        steps,
+        self.parts.latencies.report()
     }
 }

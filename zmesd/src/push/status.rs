@@ -1,12 +1,13 @@
 //! What others see of the push side: counters, and how each transport does by what came of its pushes.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 use jiff::Timestamp;
 
-use crate::ports::{Fault, Refusals, TransportFailure, TransportHealth};
+use crate::domain::TokenId;
+use crate::ports::{Fault, Held, Refusals, TransportFailure, TransportHealth};
 
 /// Counters and gauges of the push side since the start, shared by reference.
 #[derive(Debug, Default)]
@@ -15,6 +16,8 @@ pub struct PushStatus {
     delivered: AtomicU64,
     failed: AtomicU64,
     transports: Mutex<BTreeMap<String, TransportHealth>>,
+    /// Phones that wait for something of their own: at most as many as lanes.
+    held: Mutex<HashMap<TokenId, Held>>,
 }
 
 impl PushStatus {
@@ -106,6 +109,36 @@ impl PushStatus {
             });
             health.rests_until = rests_until.or(health.rests_until);
         });
+    }
+
+    /// An admin has ended a rest: the next push is the probe.
+    pub(super) fn rest_ended(&self, transport: &str, at: Timestamp) {
+        self.update(transport, |health| health.rests_until = Some(at));
+    }
+
+    /// A transport is gone, or another by the same name.
+    pub(super) fn forget(&self, transport: &str) {
+        self.transports.lock().unwrap_or_else(PoisonError::into_inner).remove(transport);
+    }
+
+    /// Returns why a phone waits, where that is not the transport.
+    pub(super) fn held(&self, token: TokenId, now: Timestamp) -> Option<Held> {
+        let held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
+        held.get(&token).filter(|held| held.until.is_some_and(|until| until > now)).cloned()
+    }
+
+    pub(super) fn hold(&self, token: TokenId, held: Held) {
+        self.held.lock().unwrap_or_else(PoisonError::into_inner).insert(token, held);
+    }
+
+    pub(super) fn release(&self, token: TokenId) {
+        self.held.lock().unwrap_or_else(PoisonError::into_inner).remove(&token);
+    }
+
+    /// Forgets what is over: what was withdrawn or has expired is not released by being sent.
+    pub(super) fn forget_held(&self, now: Timestamp) {
+        let mut held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
+        held.retain(|_, held| held.until.is_some_and(|until| until > now));
     }
 
     fn update(&self, transport: &str, change: impl FnOnce(&mut TransportHealth)) {

@@ -58,6 +58,7 @@ pub(super) async fn answer(context: &Context, request: Request) -> Result<Value,
         Request::ConfigShow => json(&config::show(parts)),
         Request::PushCheck { transport } => json(&push::check(parts, transport).await?),
         Request::PushQueue => json(&push::queue(parts).await?),
+        Request::PushRetry { transport } => json(&push::retry(parts, transport).await?),
         Request::Why { event, token } => json(&why::explain(parts, event, token.as_deref()).await?),
         Request::Doctor { target, monitor } => {
             json(&doctor::examine(parts, &context.board, target.as_deref(), monitor).await?)

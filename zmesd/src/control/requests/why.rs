@@ -7,14 +7,14 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use zmes_shared::control::{ClientFilter, ControlError};
-use zmes_shared::views::{Why, WhyAlarm, WhyTarget};
+use zmes_shared::views::{HeldView, Why, WhyAlarm, WhyTarget};
 use zmes_shared::{EventId, MonitorId, SessionId};
 
 use super::token_names::{Known, Wanted};
 use super::tokens::view;
-use super::{busy, unreadable};
+use super::{busy, push, unreadable};
 use crate::control::ControlParts;
-use crate::domain::{Decision, MonitorFilter, Origin, TokenId};
+use crate::domain::{Decision, MonitorFilter, Origin, Token, TokenId};
 use crate::route::SessionDecision;
 use crate::state::{DeliveryRow, Outcome, RecordedAlarm, TokenRow};
 
@@ -49,7 +49,7 @@ pub(super) async fn explain(
         return unseen::explain(parts, event, token).await;
     }
     let (monitor_id, monitor) = evidence.monitor();
-    let mut targets = evidence.tokens(only);
+    let mut targets = evidence.tokens(only, |token| push::held(parts, token));
     let mut notes = Vec::new();
     if only.is_none() {
         targets.splice(0..0, evidence.clients(monitor_id));
@@ -150,14 +150,19 @@ impl Evidence {
                 attempts: None,
                 latency_ms: None,
                 provider_id: None,
+                held: None,
             }
         };
         self.sessions.iter().map(target).collect()
     }
 
-    fn tokens(&self, only: Option<TokenId>) -> Vec<WhyTarget> {
+    fn tokens(&self, only: Option<TokenId>, held: impl Fn(&Token) -> Option<HeldView>) -> Vec<WhyTarget> {
         let deliveries = self.deliveries.iter().filter(|row| only.is_none_or(|only| only == row.token));
-        let mut targets: Vec<_> = deliveries.map(|row| self.token(row)).collect();
+        let told = |delivery: &DeliveryRow| {
+            let waits = self.known.row(delivery.token).filter(|_| delivery.decision == "queued");
+            WhyTarget { held: waits.and_then(|row| held(&row.token)), ..self.token(delivery) }
+        };
+        let mut targets: Vec<_> = deliveries.map(told).collect();
         let missing = only.filter(|_| targets.is_empty()).and_then(|id| self.known.row(id));
         targets.extend(missing.and_then(|row| self.undecided(row)));
         targets
@@ -177,6 +182,7 @@ impl Evidence {
             attempts: Some(delivery.attempts),
             latency_ms: delivery.latency.map(view::millis),
             provider_id: delivery.provider_id.clone(),
+            held: None,
             id: handle,
         }
     }
@@ -205,6 +211,7 @@ impl Evidence {
             attempts: None,
             latency_ms: None,
             provider_id: None,
+            held: None,
         })
     }
 }

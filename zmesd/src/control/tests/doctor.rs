@@ -52,6 +52,7 @@ fn way(ok: bool) -> TransportCheck {
         transport,
         target,
         ok,
+        age: std::time::Duration::ZERO,
         steps: vec![CheckStep { name: "tcp", ok, took: std::time::Duration::ZERO, detail, fault: None }],
     }
 }

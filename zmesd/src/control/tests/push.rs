@@ -8,8 +8,8 @@ use zmes_shared::{EventId, MonitorId};
 use super::world::World;
 use crate::domain::{MonitorFilter, Platform};
 use crate::ports::{
-    BreakerView, CheckStep, DbError, EventRow, FaultKind, PushCounts, PushEnding, PushOrder, PushReceipt,
-    StageLatency, TransportCheck,
+    CheckStep, DbError, EventRow, Fault, FaultKind, Held, HeldBy, PushCounts, PushEnding, PushOrder,
+    PushReceipt, Retried, StageLatency, TransportCheck, TransportFailure, TransportHealth,
 };
 
 async fn ok(world: &World, request: &str) -> Value {
@@ -27,7 +27,13 @@ fn check(transport: &str, ok: bool) -> TransportCheck {
         fault: (!ok).then_some(FaultKind::Timeout),
     };
     let steps = vec![step("dns", true, "192.0.2.1"), step("tcp", ok, "no answer")];
-    TransportCheck { transport: transport.to_owned(), target: "push.example.org:443".to_owned(), ok, steps }
+    TransportCheck {
+        transport: transport.to_owned(),
+        target: "push.example.org:443".to_owned(),
+        ok,
+        age: Duration::ZERO,
+        steps,
+    }
 }
 
 #[tokio::test]
@@ -36,7 +42,7 @@ async fn a_check_names_each_step() {
     assert_eq!(ok(&world, r#"{"type":"push_check"}"#).await, json!({"checks": []}));
     *world.outside.checks.lock().unwrap() = vec![check("proxy", true), check("fcm:zmninja", false)];
     let steps = json!([{"name": "dns", "ok": true, "ms": 3, "detail": "192.0.2.1"},
-        {"name": "tcp", "ok": false, "ms": 3, "detail": "no answer"}]);
+        {"name": "tcp", "ok": false, "ms": 3, "detail": "no answer", "fault": "timeout"}]);
     let expected =
         json!({"transport": "fcm:zmninja", "target": "push.example.org:443", "ok": false, "steps": steps});
     let both = ok(&world, r#"{"type":"push_check"}"#).await;
@@ -86,19 +92,46 @@ async fn the_queue_and_the_counts_are_the_push_sides() {
     world.alarm(1, 100).await;
     world.router.ping().await.unwrap();
     *world.outside.pushes.lock().unwrap() = PushCounts { queued: 7, delivered: 12, failed: 3 };
-    let breaker = BreakerView {
+    let until: jiff::Timestamp = "2130-01-01T00:00:00Z".parse().unwrap();
+    let at = |text: &str| text.parse::<jiff::Timestamp>().unwrap();
+    let fault = Fault { status: Some(404), ..Fault::unanswered(FaultKind::NotFound, "404 Not Found") };
+    let health = TransportHealth {
         transport: "proxy".to_owned(),
-        open: true,
-        retry_at: Some("2030-01-01T00:00:00Z".parse().unwrap()),
-        last_error: Some("503".to_owned()),
+        target: "push.example.org:443".to_owned(),
         in_flight: 2,
+        last_success: Some(at("2026-01-01T00:00:00Z")),
+        failure: Some(TransportFailure {
+            fault,
+            since: at("2026-01-02T00:00:00Z"),
+            last: at("2026-01-02T01:00:00Z"),
+            count: 61,
+        }),
+        rests_until: Some(until),
+        refusals: None,
     };
-    *world.outside.breakers.lock().unwrap() = vec![breaker];
+    // Its rest is over, and nothing has been sent since.
+    let rested = TransportHealth { rests_until: Some(at("2026-01-02T01:01:00Z")), ..health.clone() };
+    *world.outside.health.lock().unwrap() = vec![health, rested];
+    let (by, reason) = (HeldBy::Transport, "404 Not Found".to_owned());
+    *world.outside.held.lock().unwrap() = Some(Held { by, until: Some(until), reason });
     let queue = ok(&world, r#"{"type":"push_queue"}"#).await;
     assert_eq!(queue["queued"], 7);
-    let transport = json!({"transport": "proxy", "open": true, "retry_at": "2030-01-01T00:00:00Z",
-        "last_error": "503", "in_flight": 2});
-    assert_eq!(queue["transports"], json!([transport]));
+    let transport = json!({"transport": "proxy", "open": true, "retry_at": "2130-01-01T00:00:00Z",
+        "last_error": "we were refused: 404 Not Found", "in_flight": 2, "fault": "not_found", "status": 404,
+        "failing_since": "2026-01-02T00:00:00Z", "failures": 61, "last_success_at": "2026-01-01T00:00:00Z",
+        "hint": "correct push.proxy.url, then: zmesctl reload"});
+    assert_eq!(queue["transports"][0], transport);
+    let rested = &queue["transports"][1];
+    assert_eq!(
+        (&rested["open"], &rested["retry_at"]),
+        (&json!(true), &Value::Null),
+        "never a time in the past"
+    );
+    let held = json!({"by": "transport", "until": "2130-01-01T00:00:00Z", "reason": "404 Not Found"});
+    assert_eq!(queue["deliveries"][0]["held"], held);
+    let why = ok(&world, r#"{"type":"why","event":100}"#).await;
+    let token = why["targets"].as_array().unwrap().iter().find(|target| target["kind"] == "token").unwrap();
+    assert_eq!(token["held"], held, "{why}");
     let delivery = &queue["deliveries"][0];
     assert_eq!((&delivery["token"], &delivery["decision"]), (&json!("ba7816bf"), &json!("queued")));
     let status = ok(&world, r#"{"type":"status"}"#).await;
@@ -255,4 +288,39 @@ async fn why_explains_what_was_never_announced() {
     *world.outside.events_error.lock().unwrap() = Some(broken);
     let error = world.ask(r#"{"type":"why","event":99}"#).await["error"].clone();
     assert_eq!(error["code"], "unavailable", "{error}");
+}
+
+#[tokio::test]
+async fn push_retry_says_what_rested_and_what_waits() {
+    let world = World::start().await;
+    let busy = world.ask(r#"{"type":"push_retry"}"#).await["error"].clone();
+    assert_eq!((&busy["code"], &busy["message"]), (&json!("busy"), &json!("the push side does not answer")));
+    let retried = |transport: &str, rest| Retried { transport: transport.to_owned(), rest, waiting: 2 };
+    *world.outside.retried.lock().unwrap() =
+        Some(vec![retried("proxy", Some(Duration::from_millis(27_400))), retried("apns", None)]);
+    let both = ok(&world, r#"{"type":"push_retry"}"#).await;
+    let rested = json!({"transport": "proxy", "rested": true, "rest_ms": 27_400, "waiting": 2});
+    let apns = json!({"transport": "apns", "rested": false, "waiting": 2});
+    assert_eq!(both["transports"], json!([rested, apns]));
+    assert_eq!(ok(&world, r#"{"type":"push_retry","transport":"apns"}"#).await["transports"], json!([apns]));
+    let none = world.ask(r#"{"type":"push_retry","transport":"fcm"}"#).await["error"].clone();
+    assert_eq!((&none["code"], &none["message"]), (&json!("conflict"), &json!("fcm is not configured")));
+    let pigeon = world.ask(r#"{"type":"push_retry","transport":"pigeon"}"#).await["error"].clone();
+    assert_eq!(pigeon["code"], "unsupported");
+}
+
+#[tokio::test]
+async fn an_admin_hears_how_the_providers_are_now() {
+    let world = World::start().await;
+    for request in [r#"{"type":"push_check"}"#, r#"{"type":"check","check":"push"}"#, r#"{"type":"doctor"}"#]
+    {
+        let before = *world.outside.anew.lock().unwrap();
+        world.ask(request).await;
+        assert_eq!(*world.outside.anew.lock().unwrap(), before + 1, "{request}");
+    }
+    for request in [r#"{"type":"check","check":"ping"}"#, r#"{"type":"status"}"#] {
+        let before = *world.outside.anew.lock().unwrap();
+        world.ask(request).await;
+        assert_eq!(*world.outside.anew.lock().unwrap(), before, "{request}");
+    }
 }

@@ -28,9 +28,9 @@ use crate::domain::{
 use crate::monitors::{Catalog, CatalogHandle, Refresh};
 use crate::ports::{
     AlarmTrigger, BreakerView, CertificateInfo, CertificateSummary, Clock, ConfigExamined, ConfigReload,
-    DatabaseCheck, DatabaseFault, DatabaseReport, DbError, DbHealth, EventRow, EventStore, PushCounts,
-    PushOrder, PushSide, StageLatency, SystemClock, TransportCheck, TransportHealth, TriggerCommand,
-    TriggerError, TriggerVia,
+    DatabaseCheck, DatabaseFault, DatabaseReport, DbError, DbHealth, EventRow, EventStore, Held, PushBusy,
+    PushCounts, PushOrder, PushSide, Retried, StageLatency, SystemClock, TransportCheck, TransportHealth,
+    TriggerCommand, TriggerError, TriggerVia,
 };
 use crate::route::{
     Attach, CloseReason, Outgoing, PushRules, Registration, Router, RouterHandle, RouterParts,
@@ -60,6 +60,11 @@ pub(super) struct Outside {
     pub(super) checks: Mutex<Vec<TransportCheck>>,
     pub(super) breakers: Mutex<Vec<BreakerView>>,
     pub(super) health: Mutex<Vec<TransportHealth>>,
+    pub(super) held: Mutex<Option<Held>>,
+    /// What `push retry` is answered; `None`: nobody answers.
+    pub(super) retried: Mutex<Option<Vec<Retried>>>,
+    /// How often fresh checks were asked for.
+    pub(super) anew: Mutex<u32>,
     pub(super) latencies: Mutex<Vec<StageLatency>>,
     pub(super) pushes: Mutex<PushCounts>,
     pub(super) push_mode: Mutex<Option<PushModeState>>,
@@ -147,6 +152,22 @@ impl PushSide for Outside {
 
     fn counts(&self) -> PushCounts {
         *self.pushes.lock().unwrap()
+    }
+
+    fn check_anew(&self) {
+        *self.anew.lock().unwrap() += 1;
+    }
+
+    async fn retry(&self, only: Option<&str>) -> Result<Vec<Retried>, PushBusy> {
+        let retried = self.retried.lock().unwrap().clone().ok_or(PushBusy)?;
+        Ok(retried
+            .into_iter()
+            .filter(|retried| only.is_none_or(|only| retried.transport.starts_with(only)))
+            .collect())
+    }
+
+    fn held(&self, _token: &Token) -> Option<Held> {
+        self.held.lock().unwrap().clone()
     }
 
     fn health(&self) -> Vec<TransportHealth> {

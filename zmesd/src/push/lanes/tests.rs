@@ -52,7 +52,7 @@ async fn what_failed_goes_first_when_its_time_has_come() {
     let id = lanes.next(0).unwrap();
     let taken = lanes.take(id).unwrap();
     lanes.put_back(vec![taken]);
-    lanes.back(id, Some(later), here);
+    lanes.back(id, Some(Delay { until: later, for_the_transport: true }), here);
     lanes.push(job(3, 7), 0);
     lanes.advance(now, here);
     assert_eq!((round(&mut lanes), lanes.next_due()), (vec![], Some(later)));
@@ -67,7 +67,7 @@ async fn what_is_withdrawn_leaves_nothing_behind_wherever_the_lane_is() {
     assert_eq!(lanes.withdraw(TokenId(7)).len(), 1);
     lanes.push(job(2, 8), 0);
     let id = lanes.next(0).unwrap();
-    lanes.back(id, Some(Instant::now()), here);
+    lanes.back(id, Some(Delay { until: Instant::now(), for_the_transport: true }), here);
     assert_eq!((lanes.withdraw(TokenId(8)).len(), lanes.next_due()), (1, None));
     lanes.push(job(3, 9), 0);
     lanes.push(job(4, 9), 0);
@@ -100,7 +100,7 @@ async fn a_lane_that_expired_empty_comes_back_at_the_gate_of_what_comes_next() {
     let id = lanes.next(1).unwrap();
     let taken = lanes.take(id).unwrap();
     lanes.put_back(vec![taken]);
-    lanes.back(id, Some(now + Duration::from_secs(1)), |_| 1);
+    lanes.back(id, Some(Delay { until: now + Duration::from_secs(1), for_the_transport: true }), |_| 1);
     assert_eq!(lanes.expire(job(0, 0).alarm.at, Duration::from_mins(10)).len(), 1);
     assert_eq!((lanes.next_due(), lanes.by_token.len()), (None, 0));
     lanes.push(job(2, 7), 1);

@@ -19,7 +19,7 @@ use crate::monitors::Catalog;
 use crate::ports::{Clock, PushBatch, PushDelivery, PushOrder, PushReceipt, PushTransport, SystemClock};
 use crate::push::fakes::{FakeTransport, token};
 use crate::push::transport::Transports;
-use crate::push::{Dispatcher, DispatcherParts, PushStatus};
+use crate::push::{Dispatcher, DispatcherParts, PushCommand, PushStatus};
 use crate::route::{Command, PushRules, RouterHandle, Tap, TokenCommand};
 use crate::state::{DeliveryRow, Note, State, StateHandle, TokenDecision};
 use crate::telemetry::Counters;
@@ -35,6 +35,9 @@ pub(super) struct World {
     pub(super) catalog: watch::Sender<Arc<Catalog>>,
     /// `[push]`, to be changed between live and shadow.
     pub(super) rules: watch::Sender<PushRules>,
+    /// The ways to phones, to be changed as a reload does.
+    pub(super) ways: watch::Sender<Arc<Transports>>,
+    pub(super) push_commands: mpsc::Sender<PushCommand>,
     /// Tokens that the router was told are dead.
     pub(super) dead: Arc<Mutex<Vec<(TokenId, String)>>>,
     /// What it was told was given up.
@@ -80,6 +83,8 @@ impl World {
         let transports: Vec<_> = plan.names.iter().map(|name| FakeTransport::new(name)).collect();
         let all = transports.iter().map(|fake| Arc::clone(fake) as Arc<dyn PushTransport>).collect();
         let (orders, orders_rx) = mpsc::channel(1024);
+        let (ways, ways_rx) = watch::channel(Arc::new(Transports::of(all)));
+        let (push_commands, push_commands_rx) = mpsc::channel(8);
         let (commands, commands_rx) = mpsc::channel(64);
         let (catalog, catalog_rx) = watch::channel(Arc::default());
         let auth = AuthConfig { enabled: true, timeout: PATIENCE, enforce_monitor_permissions: true };
@@ -87,7 +92,8 @@ impl World {
         let (rules, rules_rx) = watch::channel(PushRules { enabled: true, ..PushRules::new(&plan.config) });
         let dispatcher = Dispatcher::new(DispatcherParts {
             orders: orders_rx,
-            transports: Arc::new(Transports::of(all)),
+            transports: ways_rx,
+            commands: push_commands_rx,
             state: state.handle.clone(),
             committed: state.committed,
             trouble: state.trouble,
@@ -125,6 +131,8 @@ impl World {
             counters,
             catalog,
             rules,
+            ways,
+            push_commands,
             dead,
             untold,
             tokens,

@@ -285,6 +285,13 @@ fn roots(extra: Option<(&'static str, &Path)>) -> Result<RootCertStore, Transpor
     Ok(roots)
 }
 
+/// Returns whom this machine trusts.
+pub(super) fn machine_roots() -> RootCertStore {
+    let mut roots = RootCertStore::empty();
+    roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
+    roots
+}
+
 /// Trusts the certificates of a file, too.
 pub(super) fn trust(
     roots: &mut RootCertStore,

@@ -17,6 +17,7 @@ mod fcm_proxy;
 mod files;
 mod findings;
 mod http;
+mod print;
 mod problem;
 mod proxy;
 mod reading;
@@ -26,6 +27,7 @@ pub use findings::findings;
 pub use http::Timing;
 pub use problem::TransportProblem;
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use jiff::tz::TimeZone;
@@ -34,6 +36,7 @@ use secrecy::{ExposeSecret, SecretString};
 use self::apns::Apns;
 use self::fcm::Fcm;
 use self::fcm_proxy::FcmProxy;
+use self::print::{Machine, Print};
 use self::proxy::Proxy;
 use super::payload::Message;
 use crate::config::PushConfig;
@@ -64,10 +67,18 @@ impl Common {
 /// The transports that are configured.
 #[derive(Debug, Default)]
 pub struct Transports {
-    proxy: Option<Arc<dyn PushTransport>>,
-    apns: Option<Arc<dyn PushTransport>>,
+    proxy: Option<Built>,
+    apns: Option<Built>,
     /// The service account, then the functions in the order of the file.
     fcm: Vec<FcmWay>,
+}
+
+/// A transport and what it was made of.
+#[derive(Debug, Clone)]
+struct Built {
+    transport: Arc<dyn PushTransport>,
+    /// `None`: a test's.
+    print: Option<Print>,
 }
 
 /// A way through FCM.
@@ -76,7 +87,7 @@ struct FcmWay {
     /// The app that a function sends for, its name as [`App::as_str`](crate::domain::App::as_str) writes it; `None`:
     /// the service account.
     app: Option<String>,
-    transport: Arc<dyn PushTransport>,
+    built: Built,
 }
 
 impl Transports {
@@ -91,33 +102,82 @@ impl Transports {
         clock: Arc<dyn Clock>,
         timing: Timing,
     ) -> Result<Self, TransportProblem> {
+        Self::default().rebuild_with(config, clock, timing)
+    }
+
+    /// Builds what another `[push]` asks for, and takes over what has not changed, files included. All or nothing.
+    pub fn rebuild(&self, config: &PushConfig, clock: Arc<dyn Clock>) -> Result<Self, TransportProblem> {
+        self.rebuild_with(config, clock, Timing::default())
+    }
+
+    fn rebuild_with(
+        &self,
+        config: &PushConfig,
+        clock: Arc<dyn Clock>,
+        timing: Timing,
+    ) -> Result<Self, TransportProblem> {
+        let machine = Machine::new(&http::machine_roots());
+        let picture = config.picture_url.as_ref();
         let picture_url = config.picture_url.clone();
-        let common = Arc::new(Common { clock, zone: TimeZone::system(), picture_url, timing });
+        let common = &Arc::new(Common { clock, zone: TimeZone::system(), picture_url, timing });
         let mut built = Self::default();
         if let Some(config) = &config.proxy {
-            built.proxy = Some(Arc::new(Proxy::new(config, Arc::clone(&common))?));
+            let print = Print::proxy(config, &machine);
+            let make = || Ok(Arc::new(Proxy::new(config, Arc::clone(common))?) as Arc<dyn PushTransport>);
+            built.proxy = Some(self.take_over("proxy", print, make)?);
         }
         if let Some(config) = &config.apns {
-            built.apns = Some(Arc::new(Apns::new(config, Arc::clone(&common))?));
+            let print = Print::apns(config, picture, &machine);
+            let make = || Ok(Arc::new(Apns::new(config, Arc::clone(common))?) as Arc<dyn PushTransport>);
+            built.apns = Some(self.take_over("apns", print, make)?);
         }
         if let Some(config) = &config.fcm {
             if let Some(account) = &config.service_account {
-                let transport = Arc::new(Fcm::new(config, account, Arc::clone(&common))?);
-                built.fcm.push(FcmWay { app: None, transport });
+                let print = Print::fcm(config, picture, &machine);
+                let make = || Ok(Arc::new(Fcm::new(config, account, Arc::clone(common))?) as _);
+                built.fcm.push(FcmWay { app: None, built: self.take_over("fcm", print, make)? });
             }
             for proxy in &config.proxies {
                 let root = config.ca_certificate.as_deref();
-                let transport = Arc::new(FcmProxy::new(proxy, root, Arc::clone(&common))?);
-                built.fcm.push(FcmWay { app: Some(app_word(&proxy.name)), transport });
+                let print = Print::function(proxy, root, picture, &machine);
+                let make = || Ok(Arc::new(FcmProxy::new(proxy, root, Arc::clone(common))?) as _);
+                let way = self.take_over(&format!("fcm:{}", proxy.name), print, make)?;
+                built.fcm.push(FcmWay { app: Some(app_word(&proxy.name)), built: way });
             }
         }
         Ok(built)
     }
 
+    /// Returns the transport of that name if it is made of the same, else a new one.
+    fn take_over(
+        &self,
+        name: &str,
+        print: Print,
+        make: impl FnOnce() -> Result<Arc<dyn PushTransport>, TransportProblem>,
+    ) -> Result<Built, TransportProblem> {
+        let same = |built: &&Built| built.transport.name() == name && built.print.as_ref() == Some(&print);
+        match self.built().find(same) {
+            Some(built) => Ok(built.clone()),
+            None => Ok(Built { transport: make()?, print: Some(print) }),
+        }
+    }
+
+    fn built(&self) -> impl Iterator<Item = &Built> {
+        self.proxy.iter().chain(self.fcm.iter().map(|way| &way.built)).chain(&self.apns)
+    }
+
+    /// Returns the keys whose values or files differ in transports that both have.
+    pub fn changes(&self, other: &Self) -> BTreeSet<&'static str> {
+        let pairs = self.built().flat_map(|ours| {
+            let twin = other.built().find(|theirs| theirs.transport.name() == ours.transport.name());
+            twin.and_then(|theirs| Some((ours.print.as_ref()?, theirs.print.as_ref()?)))
+        });
+        pairs.flat_map(|(ours, theirs)| ours.changes(theirs).collect::<Vec<_>>()).collect()
+    }
+
     /// Returns all of them, as `push check` lists them.
     pub fn all(&self) -> impl Iterator<Item = &Arc<dyn PushTransport>> {
-        let fcm = self.fcm.iter().map(|way| &way.transport);
-        self.proxy.iter().chain(fcm).chain(&self.apns)
+        self.built().map(|built| &built.transport)
     }
 
     /// Returns the place among [`Self::all`] of the transport that a token takes first; how many there are, if none
@@ -133,12 +193,14 @@ impl Transports {
     pub(super) fn of(transports: Vec<Arc<dyn PushTransport>>) -> Self {
         let mut built = Self::default();
         for transport in transports {
-            match transport.name().to_owned().as_str() {
-                "proxy" => built.proxy = Some(transport),
-                "apns" => built.apns = Some(transport),
+            let name = transport.name().to_owned();
+            let way = Built { transport, print: None };
+            match name.as_str() {
+                "proxy" => built.proxy = Some(way),
+                "apns" => built.apns = Some(way),
                 name => {
                     let app = name.strip_prefix("fcm:").map(app_word);
-                    built.fcm.push(FcmWay { app, transport });
+                    built.fcm.push(FcmWay { app, built: way });
                 }
             }
         }
@@ -154,21 +216,21 @@ impl Transports {
     /// a try. Empty: there is no way to it.
     pub fn candidates(&self, token: &Token) -> Vec<Arc<dyn PushTransport>> {
         if let Some(proxy) = &self.proxy {
-            return vec![Arc::clone(proxy)];
+            return vec![Arc::clone(&proxy.transport)];
         }
         if let Some(apns) = &self.apns
             && token.platform == Platform::Ios
             && token.token.is_apns()
         {
-            return vec![Arc::clone(apns)];
+            return vec![Arc::clone(&apns.transport)];
         }
         let remembered =
-            |way: &FcmWay| token.transport.as_deref().is_some_and(|name| name == way.transport.name());
+            |way: &FcmWay| token.transport.as_deref().is_some_and(|name| name == way.built.transport.name());
         let hinted = |way: &FcmWay| way.app.as_deref().is_some_and(|app| app == token.app.as_str());
         let mut ways: Vec<_> = self.fcm.iter().collect();
         // Stable: what is equal stays in the order of the file.
         ways.sort_by_key(|way| (!remembered(way), way.app.is_some(), !hinted(way)));
-        ways.into_iter().map(|way| Arc::clone(&way.transport)).collect()
+        ways.into_iter().map(|way| Arc::clone(&way.built.transport)).collect()
     }
 }
 

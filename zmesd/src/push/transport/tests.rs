@@ -152,3 +152,50 @@ fn files_that_are_not_what_they_should_be_are_named_with_their_key() {
     };
     assert!(problem(&root).starts_with("push.fcm.ca-certificate: "));
 }
+
+#[test]
+fn a_reload_builds_what_has_changed_and_keeps_the_rest() {
+    let directory = TempDir::new().unwrap();
+    let key = directory.path().join("key.p8");
+    let proxy = |app_key: &str| PushProxyConfig {
+        url: "https://push.example.org:8801".to_owned(),
+        app_name: "zmninjapro".to_owned(),
+        app_key: app_key.into(),
+        sound: String::new(),
+        ca_certificate: None,
+    };
+    let config = |app_key: &str, names: &[&str]| PushConfig {
+        proxy: Some(proxy(app_key)),
+        fcm: Some(fcm(None, names)),
+        apns: Some(signing_key_kept(&directory)),
+        ..PushConfig::default()
+    };
+    fn signing_key_kept(directory: &TempDir) -> ApnsConfig {
+        if directory.path().join("key.p8").exists() {
+            let key = directory.path().join("key.p8");
+            let (key_id, team_id) = ("ABCDE12345".to_owned(), "FGHIJ67890".to_owned());
+            return apns(ApnsIdentity::Token { key, key_id, team_id });
+        }
+        signing_key(directory)
+    }
+    let before = build(&config("k", &["a", "b"])).unwrap();
+    let clock = || Arc::new(SystemClock);
+    let kept = |after: &Transports| -> Vec<String> {
+        let same = |after: &&Arc<dyn PushTransport>| before.all().any(|before| Arc::ptr_eq(before, after));
+        after.all().filter(same).map(|transport| transport.name().to_owned()).collect()
+    };
+    let same = before.rebuild(&config("k", &["a", "b"]), clock()).unwrap();
+    assert_eq!(kept(&same), ["proxy", "fcm:a", "fcm:b", "apns"]);
+    assert!(before.changes(&same).is_empty());
+    let other_key = before.rebuild(&config("k2", &["b", "c"]), clock()).unwrap();
+    assert_eq!(kept(&other_key), ["fcm:b", "apns"]);
+    assert_eq!(before.changes(&other_key).into_iter().collect::<Vec<_>>(), ["push.proxy.app-key"]);
+    // The same name, another key in it.
+    fs::write(&key, rcgen::KeyPair::generate().unwrap().serialize_pem()).unwrap();
+    let renewed = before.rebuild(&config("k", &["a", "b"]), clock()).unwrap();
+    assert_eq!(kept(&renewed), ["proxy", "fcm:a", "fcm:b"]);
+    assert_eq!(before.changes(&renewed).into_iter().collect::<Vec<_>>(), ["push.apns.key"]);
+    fs::write(&key, "no key").unwrap();
+    let refused = before.rebuild(&config("k", &["a", "b"]), clock()).unwrap_err();
+    assert_eq!(refused.key(), Some("push.apns.key"));
+}

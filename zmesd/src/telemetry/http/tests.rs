@@ -23,8 +23,8 @@ use crate::detect::Views;
 use crate::domain::{Alarm, Platform, Token};
 use crate::monitors::{Catalog, CatalogHandle};
 use crate::ports::{
-    BreakerView, CertificateInfo, CertificateSummary, DbHealth, PushCounts, PushSide, StageLatency,
-    TransportCheck, TransportHealth,
+    BreakerView, CertificateInfo, CertificateSummary, DbHealth, Held, PushBusy, PushCounts, PushSide,
+    Retried, StageLatency, TransportCheck, TransportHealth,
 };
 use crate::route::{Census, Command, RouterHandle};
 use crate::telemetry::{Counters, Labels, TokenState};
@@ -49,6 +49,16 @@ impl PushSide for Resting {
 
     fn counts(&self) -> PushCounts {
         PushCounts { queued: 7, delivered: 0, failed: 0 }
+    }
+
+    fn check_anew(&self) {}
+
+    async fn retry(&self, _only: Option<&str>) -> Result<Vec<Retried>, PushBusy> {
+        Ok(Vec::new())
+    }
+
+    fn held(&self, _token: &Token) -> Option<Held> {
+        None
     }
 
     fn health(&self) -> Vec<TransportHealth> {

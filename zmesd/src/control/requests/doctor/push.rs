@@ -207,7 +207,7 @@ mod tests {
         let mut steps = vec![step("dns", true, "192.0.2.1")];
         steps.extend(failed.map(|(name, detail)| step(name, false, detail)));
         let (transport, target) = ("proxy".to_owned(), "push.example.org:8801".to_owned());
-        TransportCheck { transport, target, ok: failed.is_none(), steps }
+        TransportCheck { transport, target, ok: failed.is_none(), age: Duration::ZERO, steps }
     }
 
     #[test]

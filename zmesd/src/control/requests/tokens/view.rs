@@ -96,6 +96,7 @@ pub(in crate::control::requests) fn delivery(row: &DeliveryRow, token: Option<St
         latency_ms: row.latency.map(millis),
         provider_id: row.provider_id.clone(),
         failures: failures.collect(),
+        held: None,
     }
 }
 

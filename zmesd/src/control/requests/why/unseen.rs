@@ -72,6 +72,7 @@ fn target(parts: &ControlParts, row: &EventRow, handle: String, token: &Token) -
         attempts: None,
         latency_ms: None,
         provider_id: None,
+        held: None,
     }
 }
 
