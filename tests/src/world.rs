@@ -328,8 +328,6 @@ impl World {
         settings.set_path("server.tls", "key", &self.certificate.key);
         settings.set_path("state", "directory", &self.path("state"));
         settings.set_path("control", "socket", &self.path("run/control.sock"));
-        // A group that every machine has: one that is missing is a warning.
-        settings.set_text("control", "admin-group", "root");
         // Waiting asks for the status again and again: those lines would hide the rest.
         settings.set_text("log", "level", "debug,zmesd::control=info");
         settings.set_text("log", "format", "text");

@@ -11,7 +11,11 @@ const ANDROID: &str = "ctl-android:APA91bHPRgkF-one";
 const IOS: &str = "ctl-ios:APA91bHPRgkF-two";
 
 fn garage(proxy: &PushProxy) -> WorldBuilder {
-    World::new().monitor(1, "Garage").monitor(2, "Yard").with_push_proxy(proxy)
+    World::new().monitor(1, "Garage").monitor(2, "Yard").with_push_proxy(proxy).setting(
+        "control",
+        "admin-group",
+        "\"root\"",
+    )
 }
 
 /// Runs a command that must end with that exit code; returns its JSON.

@@ -10,7 +10,12 @@ use zmes_tests::{CtlOutput, UserRow, World, WorldBuilder, includes};
 const EVENT: u64 = 32_910;
 
 fn street(proxy: &PushProxy) -> WorldBuilder {
-    World::new().monitor(1, "Front").monitor(2, "Yard").user(UserRow::new("bob", "pw")).with_push_proxy(proxy)
+    World::new()
+        .monitor(1, "Front")
+        .monitor(2, "Yard")
+        .user(UserRow::new("bob", "pw"))
+        .with_push_proxy(proxy)
+        .setting("control", "admin-group", "\"root\"")
 }
 
 async fn run(world: &World, arguments: &[String], more: &[&str]) -> Result<CtlOutput> {

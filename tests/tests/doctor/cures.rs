@@ -4,13 +4,13 @@ use std::fs;
 use std::process::{Child, Command, Stdio};
 
 use anyhow::{Context, Result, ensure};
-use zmes_tests::{Certificate, UserRow, Validity, World};
+use zmes_tests::{Certificate, UserRow, Validity};
 
-use crate::world::{ails, doctor, first_red, is_well, open};
+use crate::world::{ails, doctor, first_red, is_well, open, quiet_world};
 
 #[tokio::test]
 async fn monitors_of_another_server() -> Result<()> {
-    let mut world = World::new()
+    let mut world = quiet_world()
         .monitor(1, "Garage")
         .monitor(2, "Yard")
         .setting("zoneminder", "server-id", "1")
@@ -54,7 +54,7 @@ impl Drop for FakeZmc {
 #[tokio::test]
 async fn a_path_map_that_is_wrong_while_zmc_runs() -> Result<()> {
     const MONITOR: u32 = 4211;
-    let mut world = World::new().monitor(MONITOR, "Garage").prepare().await?;
+    let mut world = quiet_world().monitor(MONITOR, "Garage").prepare().await?;
     let elsewhere = world.path("elsewhere");
     fs::create_dir(&elsewhere)?;
     world.settings.set_path("zoneminder", "path-map", &elsewhere);
@@ -71,10 +71,7 @@ async fn a_path_map_that_is_wrong_while_zmc_runs() -> Result<()> {
     ails(&world, "", &step, "zmc is not running", "zmdc.pl").await?;
     world
         .database
-        .sql(&format!(
-            "CREATE TABLE Monitor_Status (MonitorId int unsigned PRIMARY KEY, Status varchar(16)); \
-             INSERT INTO Monitor_Status VALUES ({MONITOR}, 'Connected')"
-        ))
+        .sql(&format!("REPLACE INTO Monitor_Status (MonitorId, Status) VALUES ({MONITOR}, 'Connected')"))
         .await?;
     ails(&world, "", &step, &told, "grep -rs ZM_PATH_MAP ").await?;
     world.settings.remove("zoneminder", "path-map");
@@ -87,7 +84,7 @@ async fn a_path_map_that_is_wrong_while_zmc_runs() -> Result<()> {
 
 #[tokio::test]
 async fn a_reload_says_which_certificate_is_served_now() -> Result<()> {
-    let world = open(World::new().monitor(1, "Garage")).await?;
+    let world = open(quiet_world().monitor(1, "Garage")).await?;
     let people = world.run(&["reload"]).await?.expect_code(0)?.stdout;
     ensure!(people == "Configuration reloaded. Nothing has changed.\n", "{people}");
     let renewed = Certificate::write_for(world.directory(), "renewed", Validity::Long, &["zm.example.org"])?;
@@ -106,7 +103,7 @@ async fn a_reload_says_which_certificate_is_served_now() -> Result<()> {
 #[tokio::test]
 async fn a_user_without_the_right_is_told_of_the_right() -> Result<()> {
     let amy = UserRow::new("amy", "pw").monitor_ids("1");
-    let world = open(World::new().monitor(1, "Garage").monitor(2, "Yard").user(amy)).await?;
+    let world = open(quiet_world().monitor(1, "Garage").monitor(2, "Yard").user(amy)).await?;
     let _app = world.login("amy", "pw").await?;
     is_well(&world, "amy --monitor 1").await?;
     ails(
@@ -125,7 +122,7 @@ async fn a_user_without_the_right_is_told_of_the_right() -> Result<()> {
 
 #[tokio::test]
 async fn a_password_in_plain_text_is_no_wrong_password() -> Result<()> {
-    let world = open(World::new().monitor(1, "Garage").user(UserRow::new("amy", "pw"))).await?;
+    let world = open(quiet_world().monitor(1, "Garage").user(UserRow::new("amy", "pw"))).await?;
     world.database.sql("UPDATE Users SET Password='pw' WHERE Username='amy'").await?;
     ails(&world, "amy", "user", "as no hash that is known", "set the password again in ZoneMinder").await?;
     let answer = doctor(&world, "amy", 1).await?;

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use zmes_tests::standin::{Authority, Behaviour, PushProxy, Route};
 use zmes_tests::{Certificate, Validity, World, epoch_seconds};
 
-use crate::world::{PHONE, ails, doctor, first_red, house, is_well, open, phone};
+use crate::world::{PHONE, ails, doctor, first_red, house, is_well, open, phone, quiet_world};
 
 #[tokio::test]
 async fn in_a_healthy_house_nothing_is_red() -> Result<()> {
@@ -81,7 +81,7 @@ async fn serve(world: &World, pair: &Certificate) -> Result<()> {
 
 #[tokio::test]
 async fn an_expired_certificate() -> Result<()> {
-    let mut world = open(World::new().monitor(1, "Garage")).await?;
+    let mut world = open(quiet_world().monitor(1, "Garage")).await?;
     let directory = world.directory().to_owned();
     let expired = Certificate::write(&directory, "expired", Validity::Expired)?;
     let good = Certificate::write(&directory, "renewed", Validity::Long)?;
@@ -103,7 +103,7 @@ async fn an_expired_certificate() -> Result<()> {
 
 #[tokio::test]
 async fn a_certificate_without_a_name() -> Result<()> {
-    let world = open(World::new().monitor(1, "Garage")).await?;
+    let world = open(quiet_world().monitor(1, "Garage")).await?;
     let directory = world.directory().to_owned();
     let nameless = Certificate::write_for(&directory, "nameless", Validity::Long, &[])?;
     serve(&world, &nameless).await?;
@@ -115,7 +115,7 @@ async fn a_certificate_without_a_name() -> Result<()> {
 
 #[tokio::test]
 async fn a_monitor_whose_memory_is_stale() -> Result<()> {
-    let world = open(World::new().monitor(1, "Garage").monitor(2, "Yard")).await?;
+    let world = open(quiet_world().monitor(1, "Garage").monitor(2, "Yard")).await?;
     world.shm(2)?.set_heartbeat(epoch_seconds() - 600)?;
     world.wait_monitor(2, "stale", |monitor| monitor["healthy"] == false).await?;
     ails(&world, "", "monitor 2", "Yard: zmc's last sign of life", "zmdc.pl restart zmc -m 2").await?;
@@ -128,7 +128,7 @@ async fn a_monitor_whose_memory_is_stale() -> Result<()> {
 
 #[tokio::test]
 async fn a_monitor_whose_layout_is_unknown() -> Result<()> {
-    let world = open(World::new().monitor(1, "Garage")).await?;
+    let world = open(quiet_world().monitor(1, "Garage")).await?;
     world.shm(1)?.poke(&881_u32.to_le_bytes(), 0)?;
     world.wait_monitor(1, "followed in the database", |monitor| monitor["source"] == "db").await?;
     let hint =
@@ -206,7 +206,7 @@ async fn what_hangs_hides_nothing_else() -> Result<()> {
 /// The configuration on the disk is judged as the daemon itself would judge it at its next start.
 #[tokio::test]
 async fn a_configuration_that_was_broken_since_the_start() -> Result<()> {
-    let mut world = open(World::new().monitor(1, "Garage")).await?;
+    let mut world = open(quiet_world().monitor(1, "Garage")).await?;
     world.settings.set_text("log", "levle", "info");
     world.write_settings()?;
     let file = world.settings_file();

@@ -6,7 +6,7 @@ use anyhow::{Context, Result, ensure};
 use serde_json::Value;
 use zmes_tests::{FakeDaemon, World};
 
-use crate::world::{doctor, first_red};
+use crate::world::{doctor, first_red, quiet_world};
 
 /// Asks about a daemon that does not run.
 async fn outside(world: &World, code: i32) -> Result<Value> {
@@ -15,7 +15,7 @@ async fn outside(world: &World, code: i32) -> Result<Value> {
 
 #[tokio::test]
 async fn a_daemon_that_was_stopped() -> Result<()> {
-    let mut world = World::new().monitor(1, "Garage").start().await?;
+    let mut world = quiet_world().monitor(1, "Garage").start().await?;
     world.kill_daemon().await?;
     let answer = outside(&world, 3).await?;
     let (step, detail, hint) = first_red(&answer)?;
@@ -37,7 +37,7 @@ async fn a_daemon_that_was_stopped() -> Result<()> {
 
 #[tokio::test]
 async fn a_configuration_that_is_wrong() -> Result<()> {
-    let mut world = World::new().monitor(1, "Garage").prepare().await?;
+    let mut world = quiet_world().monitor(1, "Garage").prepare().await?;
     world.settings.set_text("server", "lisen", "[::]:9000");
     world.write_settings()?;
     let answer = outside(&world, 3).await?;
@@ -57,7 +57,7 @@ async fn a_configuration_that_is_wrong() -> Result<()> {
 async fn a_port_that_somebody_else_has() -> Result<()> {
     let taken = TcpListener::bind("127.0.0.1:0")?;
     let address = taken.local_addr()?;
-    let world = World::new()
+    let world = quiet_world()
         .monitor(1, "Garage")
         .setting("server", "listen", &format!("[\"{address}\"]"))
         .prepare()
@@ -70,7 +70,7 @@ async fn a_port_that_somebody_else_has() -> Result<()> {
 
 #[tokio::test]
 async fn an_expired_certificate_is_red_from_outside_too() -> Result<()> {
-    let mut world = World::new().monitor(1, "Garage").prepare().await?;
+    let mut world = quiet_world().monitor(1, "Garage").prepare().await?;
     let directory = world.directory().to_owned();
     let expired = zmes_tests::Certificate::write(&directory, "expired", zmes_tests::Validity::Expired)?;
     world.settings.set_path("server.tls", "certificate", &expired.certificate);
@@ -84,7 +84,7 @@ async fn an_expired_certificate_is_red_from_outside_too() -> Result<()> {
 
 #[tokio::test]
 async fn a_daemon_that_hangs() -> Result<()> {
-    let world = World::new().monitor(1, "Garage").prepare().await?;
+    let world = quiet_world().monitor(1, "Garage").prepare().await?;
     std::fs::create_dir_all(world.path("run"))?;
     let mute = FakeDaemon::listen(world.ctl().socket(), "")?;
     let line = format!("--timeout 200ms --config {}", world.settings_file().display());

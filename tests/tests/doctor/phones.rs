@@ -5,7 +5,7 @@ use serde_json::json;
 use zmes_tests::World;
 use zmes_tests::standin::{Behaviour, Fcm, PushProxy};
 
-use crate::world::{PHONE, ails, doctor, first_red, house, is_well, open, phone};
+use crate::world::{PHONE, ails, doctor, house, is_well, open, phone, quiet_world};
 
 /// Returns what is not as it should be, but for the last push that was never made.
 fn worried(answer: &serde_json::Value) -> Vec<&serde_json::Value> {
@@ -23,7 +23,7 @@ async fn obey(world: &World, hint: &str) -> Result<()> {
 #[tokio::test]
 async fn a_token_that_its_provider_calls_dead() -> Result<()> {
     let fcm = Fcm::start().await?;
-    let world = open(World::new().monitor(1, "Garage").with_fcm(&fcm)).await?;
+    let world = open(quiet_world().monitor(1, "Garage").with_fcm(&fcm)).await?;
     let _app = phone(&world, PHONE, "", "").await?;
     let handle = world.handle(PHONE).await?;
     fcm.messages.always_token(PHONE, Fcm::unregistered());
@@ -45,7 +45,7 @@ async fn a_token_that_its_provider_calls_dead() -> Result<()> {
 #[tokio::test]
 async fn a_dead_token_of_a_phone_that_has_a_new_one() -> Result<()> {
     let fcm = Fcm::start().await?;
-    let world = open(World::new().monitor(1, "Garage").with_fcm(&fcm)).await?;
+    let world = open(quiet_world().monitor(1, "Garage").with_fcm(&fcm)).await?;
     let _app = phone(&world, PHONE, "", "").await?;
     fcm.messages.always_token(PHONE, Fcm::unregistered());
     world.alarm(1, 5).await?;
@@ -169,7 +169,7 @@ async fn a_provider_that_refuses_pushes_though_it_answers_checks() -> Result<()>
 
 #[tokio::test]
 async fn who_is_not_there_is_not_found() -> Result<()> {
-    let world = open(World::new().monitor(1, "Garage")).await?;
+    let world = open(quiet_world().monitor(1, "Garage")).await?;
     for line in ["nobody-we-know", "00000000", "admin --monitor 99"] {
         let answer = doctor(&world, line, 4).await?;
         ensure!(answer["error"]["code"] == "not_found", "{answer}");

@@ -10,7 +10,7 @@ use anyhow::{Context, Result, ensure};
 use nix::unistd::Uid;
 use zmes_tests::{World, skipped, zmesctl_binary, zmesd_binary};
 
-use crate::world::{ails, first_red, is_well};
+use crate::world::{ails, first_red, is_well, quiet_world};
 
 /// A user without any rights.
 const NOBODY: u32 = 65534;
@@ -53,7 +53,7 @@ impl Drop for SmallDisk {
 
 #[tokio::test]
 async fn a_disk_that_is_full() -> Result<()> {
-    let mut world = World::new().monitor(1, "Garage").prepare().await?;
+    let mut world = quiet_world().monitor(1, "Garage").prepare().await?;
     let Some(disk) = SmallDisk::mount(&world.path("state"))? else { return Ok(()) };
     world.start_daemon().await?;
     is_well(&world, "").await?;
@@ -137,7 +137,7 @@ async fn a_key_that_the_daemon_may_not_read_any_more() -> Result<()> {
     if powerless()? {
         return Ok(());
     }
-    let mut world = World::new().monitor(1, "Garage").prepare().await?;
+    let mut world = quiet_world().monitor(1, "Garage").prepare().await?;
     let programs = for_nobody(&world)?;
     let key = world.certificate.key.clone();
     fs::set_permissions(&key, Permissions::from_mode(0o644))?;
@@ -160,7 +160,7 @@ async fn a_key_that_keeps_the_daemon_from_starting() -> Result<()> {
     if powerless()? {
         return Ok(());
     }
-    let world = World::new().monitor(1, "Garage").prepare().await?;
+    let world = quiet_world().monitor(1, "Garage").prepare().await?;
     let programs = for_nobody(&world)?;
     fs::set_permissions(&world.certificate.key, Permissions::from_mode(0o600))?;
     let place = world.certificate.key.display().to_string();
@@ -196,7 +196,7 @@ async fn memory_that_the_daemon_of_the_web_group_may_not_read() -> Result<()> {
     if powerless()? {
         return Ok(());
     }
-    let world = World::new().monitor(1, "Garage").prepare().await?;
+    let world = quiet_world().monitor(1, "Garage").prepare().await?;
     let programs = for_nobody(&world)?;
     fs::set_permissions(&world.certificate.key, Permissions::from_mode(0o644))?;
     let memory = world.path("shm/zm.mmap.1");

@@ -42,12 +42,10 @@ impl View for Status {
         if let Some(worst) = &self.worst {
             facts.add(if worst.ok { "warning" } else { "trouble" }, trouble(self, worst, out));
         }
-        out.facts(&facts)?;
-        match self.worst.as_ref().and_then(|worst| worst.hint.as_deref()) {
-            // One line, whatever its length: it is to be copied.
-            Some(hint) => out.raw(&format!("  hint: {}", clean(hint))),
-            None => Ok(()),
+        if let Some(hint) = self.worst.as_ref().and_then(|worst| worst.hint.as_deref()) {
+            facts.add("hint", clean(hint));
         }
+        out.facts(&facts)
     }
 }
 

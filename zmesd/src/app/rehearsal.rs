@@ -7,7 +7,7 @@ use std::process::{Command, Stdio};
 use std::sync::Arc;
 
 use nix::unistd::geteuid;
-use tokio::sync::watch;
+use tokio::sync::{mpsc, watch};
 use tokio::time::Instant;
 use zmes_shared::views::{Doctor, Finding};
 
@@ -16,8 +16,8 @@ use crate::config::{Config, Loaded, Problem, Problems};
 use crate::control::{self, Outside, Seen};
 use crate::domain::MonitorSet;
 use crate::ports::Clock;
-use crate::push::PushView;
 use crate::push::transport::Transports;
+use crate::push::{PushView, PushViewParts};
 use crate::route::PushRules;
 use crate::source::{MonitorSource, ReadError, ShmSource};
 use crate::{state, ws};
@@ -66,9 +66,15 @@ fn ask(config: &Config, clock: &Arc<dyn Clock>) -> Seen {
         let parts = Parts::production(config);
         // What is wrong with its files is told with the configuration.
         let transports = Transports::build(&config.push, Arc::clone(clock)).unwrap_or_default();
-        let rules = watch::channel(PushRules::new(&config.push)).1;
-        let push =
-            PushView::new(Arc::new(transports), Arc::default(), Arc::default(), rules, Arc::clone(clock));
+        let push = PushView::new(PushViewParts {
+            transports: watch::channel(Arc::new(transports)).1,
+            // Nobody is there to be commanded.
+            commands: mpsc::channel(1).0,
+            status: Arc::default(),
+            latencies: Arc::default(),
+            rules: watch::channel(PushRules::new(&config.push)).1,
+            clock: Arc::clone(clock),
+        });
         let outside = Outside {
             zoneminder: &*parts.check,
             monitors: &*parts.monitors,

@@ -26,6 +26,13 @@ pub(super) fn look(parts: &ControlParts, report: Option<&DatabaseReport>, captur
     Outcome::new(findings(parts, &listed, report, capturing), perf)
 }
 
+/// Says whether only the database can tell why: the monitors are another server's, or their memory lies elsewhere.
+pub(super) fn need_the_database(parts: &ControlParts) -> bool {
+    let listed = join(parts);
+    let missing = |listed: &Listed| listed.watched && listed.view.trouble == Some(MonitorTrouble::NoMemory);
+    listed.is_empty() || listed.iter().any(missing)
+}
+
 fn findings(
     parts: &ControlParts,
     listed: &[Listed],

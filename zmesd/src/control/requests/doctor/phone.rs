@@ -184,7 +184,11 @@ async fn cameras(scene: &Scene<'_>, token: &Token, wanted: Option<MonitorId>) ->
     let mut findings: Vec<_> =
         watched.iter().filter_map(|listed| one(&listed.view, source, &capturing)).collect();
     if findings.is_empty() && !watched.is_empty() {
-        findings.push(Finding::good("monitors", format!("all {} that it hears of are alive", watched.len())));
+        let alive = match watched.len() {
+            1 => "the one that it hears of is alive".to_owned(),
+            many => format!("all {many} that it hears of are alive"),
+        };
+        findings.push(Finding::good("monitors", alive));
     }
     findings
 }

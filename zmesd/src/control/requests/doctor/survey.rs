@@ -99,11 +99,13 @@ impl Phones {
 impl Looks {
     async fn take(parts: &ControlParts, wanted: &[Part]) -> Self {
         let any = |needing: &[Part]| needing.iter().any(|part| wanted.contains(part));
+        let asks_database =
+            any(&[Part::Database]) || any(&[Part::Monitors]) && monitors::need_the_database(parts);
         let examine = timeout(CONFIGURATION, parts.configuration.examine());
         let (daemon, configuration, database, port, store, push) = tokio::join!(
             when(any(&[Part::Daemon]), daemon::look(parts)),
             when(any(&[Part::Configuration, Part::Certificate]), examine),
-            when(any(&[Part::Database]), database::look(parts)),
+            when(asks_database, database::look(parts)),
             when(any(&[Part::Port]), within("port", HANDSHAKES, handshake::look(parts))),
             when(any(&[Part::State]), within("state", STORE, store::look(parts))),
             when(any(&[Part::Push]), push::look(parts, PROVIDERS)),
