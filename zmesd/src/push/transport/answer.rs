@@ -6,6 +6,7 @@ use jiff::Timestamp;
 use jiff::fmt::rfc2822::DateTimeParser;
 use reqwest::StatusCode;
 use reqwest::header::{HeaderMap, RETRY_AFTER};
+use zmes_shared::text::is_hidden;
 
 use crate::domain::PushToken;
 use crate::ports::{Delivered, PushError};
@@ -92,7 +93,7 @@ pub(super) fn quote(text: &str, token: Option<&PushToken>, secrets: &[&str]) -> 
         }
     }
     let text = censored(&text);
-    let plain = text.chars().map(|character| if character.is_control() { ' ' } else { character });
+    let plain = text.chars().map(|character| if is_hidden(character) { ' ' } else { character });
     let words = plain.collect::<String>();
     let words = words.split_whitespace().collect::<Vec<_>>().join(" ");
     match words.char_indices().nth(MAX_QUOTE) {
