@@ -20,7 +20,10 @@ mod writer;
 
 pub use deliveries::{DeliveryRow, FailedAttempt, PushPage, QueuedPush};
 pub use file::State;
-pub use handle::{Cursor, Device, RecordedAlarm, Remembered, Replay, StateError, StateHandle, StoreReport};
+pub use handle::{
+    Cursor, Device, DeviceNote, LastFilter, RecordedAlarm, Remembered, Replay, StateError, StateHandle,
+    StoreReport,
+};
 pub use note::{Attempt, Note, Outcome, TokenDecision};
 pub use open_error::{Fault, OpenError};
 pub use room::{Room, room, room_hint, try_write, write_hint};

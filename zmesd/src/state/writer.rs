@@ -11,10 +11,10 @@ use tokio_util::sync::CancellationToken;
 use tracing::{debug, error, info};
 use zmes_shared::MonitorId;
 
-use super::handle::Device;
+use super::handle::{Device, DeviceNote};
 use super::note::Note;
 use super::{deliveries, signed, tokens};
-use crate::domain::{Alarm, DeliveryId, MonitorFilter, Origin};
+use crate::domain::{Alarm, DeliveryId, Origin};
 use crate::ports::Clock;
 use crate::telemetry::Counters;
 
@@ -192,7 +192,6 @@ impl StateWriter {
         if group.iter().all(|note| matches!(note, Note::Barrier(_))) {
             return Ok(());
         }
-        let now = self.clock.now().as_millisecond();
         let mut transaction = self.pool.begin_with("BEGIN IMMEDIATE").await?;
         for note in group {
             match note {
@@ -221,7 +220,11 @@ impl StateWriter {
                     deliveries::withdraw(&mut transaction, *token, reason).await?;
                 }
                 Note::Barrier(_) => {}
-                Note::Filter(device, filter) => keep_filter(&mut transaction, device, filter, now).await?,
+                Note::Devices(devices) => {
+                    for device in devices {
+                        remember(&mut transaction, device).await?;
+                    }
+                }
                 Note::Sent(devices, monitor, at) => {
                     for device in devices {
                         keep_sent(&mut transaction, device, *monitor, *at).await?;
@@ -266,7 +269,7 @@ fn settled(note: Note) -> Option<DeliveryId> {
             reply.send(()).ok();
             None
         }
-        Note::Filter(..)
+        Note::Devices(_)
         | Note::Sent(..)
         | Note::Token(_)
         | Note::Tokens(_)
@@ -308,19 +311,46 @@ async fn record(transaction: &mut Transaction<'_, Sqlite>, alarm: &Alarm) -> Res
     Ok(())
 }
 
-async fn keep_filter(
-    transaction: &mut Transaction<'_, Sqlite>,
-    device: &Device,
-    filter: &MonitorFilter,
-    now: i64,
-) -> Result<(), sqlx::Error> {
-    let (monlist, intlist) = filter.lists();
-    sqlx::query("REPLACE INTO device_filters (user_name, app, monlist, intlist, at) VALUES (?, ?, ?, ?, ?)")
+async fn remember(transaction: &mut Transaction<'_, Sqlite>, note: &DeviceNote) -> Result<(), sqlx::Error> {
+    let DeviceNote { device, last, forget_intervals } = note;
+    if let Some(last) = last {
+        let (monlist, intlist) = last.filter.lists();
+        sqlx::query(
+            "REPLACE INTO device_filters (user_name, kind, app, monlist, intlist, broken_at) \
+             VALUES (?, ?, ?, ?, ?, ?)",
+        )
         .bind(&device.user)
+        .bind(device.kind.as_str())
         .bind(&device.app)
         .bind(monlist)
         .bind(intlist)
-        .bind(now)
+        .bind(last.broken_at.map(Timestamp::as_millisecond))
+        .execute(&mut **transaction)
+        .await?;
+    } else {
+        forget(
+            transaction,
+            "DELETE FROM device_filters WHERE user_name = ? AND kind = ? AND app = ?",
+            device,
+        )
+        .await?;
+    }
+    if *forget_intervals {
+        forget(transaction, "DELETE FROM device_sent WHERE user_name = ? AND kind = ? AND app = ?", device)
+            .await?;
+    }
+    Ok(())
+}
+
+async fn forget(
+    transaction: &mut Transaction<'_, Sqlite>,
+    delete: &'static str,
+    device: &Device,
+) -> Result<(), sqlx::Error> {
+    sqlx::query(delete)
+        .bind(&device.user)
+        .bind(device.kind.as_str())
+        .bind(&device.app)
         .execute(&mut **transaction)
         .await?;
     Ok(())
@@ -332,8 +362,9 @@ async fn keep_sent(
     monitor: MonitorId,
     at: Timestamp,
 ) -> Result<(), sqlx::Error> {
-    sqlx::query("REPLACE INTO device_sent (user_name, app, monitor_id, at) VALUES (?, ?, ?, ?)")
+    sqlx::query("REPLACE INTO device_sent (user_name, kind, app, monitor_id, at) VALUES (?, ?, ?, ?, ?)")
         .bind(&device.user)
+        .bind(device.kind.as_str())
         .bind(&device.app)
         .bind(monitor.0)
         .bind(at.as_millisecond())

@@ -242,7 +242,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Pump<S> {
             Message::Text(text) => self.put(Input::Text(&text)),
             Message::Binary(_) => self.put(Input::Binary),
             // The WebSocket answers by itself with the next read.
-            Message::Close(_) => self.go_deaf(End::ByApp),
+            Message::Close(_) => {
+                self.go_deaf(End::ByApp);
+                // It may have hung up before we had read so far: what it said counts, not that we could not answer.
+                self.closing = self.closing.map(|(due, _)| (due, End::ByApp));
+            }
             Message::Ping(_) | Message::Pong(_) | Message::Frame(_) => {}
         }
         None

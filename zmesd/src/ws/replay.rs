@@ -39,7 +39,7 @@ pub(super) async fn frames(
     session: SessionId,
     since: Since,
 ) -> Vec<Utf8Bytes> {
-    let Ok(visibility) = router.visibility(session).await else {
+    let Ok(visibility) = router.replays(session).await else {
         return vec![Reply::ReplayUnavailable.to_frame()];
     };
     match tokio::time::timeout(DEADLINE, record.alarms_since(since, LIMIT)).await {

@@ -1,6 +1,6 @@
 //! `push check` and `push queue`
 
-use zmes_shared::control::{ControlError, ErrorCode, TransportKind};
+use zmes_shared::control::{ControlError, ErrorCode, Role, TransportKind};
 use zmes_shared::views::{CheckStep, PushCheck, PushQueue, TransportCheck, TransportView};
 
 use super::token_names::Known;
@@ -43,7 +43,7 @@ fn checked(check: ports::TransportCheck) -> TransportCheck {
 /// Returns what waits to be sent.
 pub(super) async fn queue(parts: &ControlParts) -> Result<PushQueue, ControlError> {
     let rows = parts.state.deliveries_queued(SHOWN).await.map_err(|error| unreadable(&error))?;
-    let known = Known::load(&parts.state).await?;
+    let known = Known::load(&parts.state, Role::Observer).await?;
     let handle = |id| known.row(id).map(|row| known.handle(&row.token));
     let transports = parts.push.breakers().into_iter().map(|breaker| TransportView {
         transport: breaker.transport,

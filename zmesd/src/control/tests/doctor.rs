@@ -209,7 +209,7 @@ async fn whom_nobody_knows_is_not_found() {
     let world = world_with_a_phone(MonitorFilter::All).await;
     let answer = world.ask(r#"{"type":"doctor","target":"bob-the-builder"}"#).await;
     assert_eq!(answer["error"]["code"], "not_found");
-    assert_eq!(answer["error"]["message"], "no token and no user is called …he-builder");
+    assert_eq!(answer["error"]["message"], "no token and no user is called bob-the-builder");
     // A user who has left ZoneMinder, but whose phone is still there, is a user.
     world.catalog.send_modify(|catalog| Arc::make_mut(catalog).users.clear());
     let answer = world.ask(r#"{"type":"doctor","target":"amy"}"#).await;

@@ -19,7 +19,7 @@ mod user;
 use std::time::Duration;
 
 use zmes_shared::MonitorId;
-use zmes_shared::control::ControlError;
+use zmes_shared::control::{ControlError, Role};
 use zmes_shared::views::{Doctor, Finding};
 
 use super::check;
@@ -38,6 +38,7 @@ const HANDSHAKES: Duration = Duration::from_secs(10);
 /// Walks over the installation; follows one alarm where a token or a user is named.
 pub(super) async fn examine(
     parts: &ControlParts,
+    asker: Role,
     target: Option<&str>,
     monitor: Option<MonitorId>,
 ) -> Result<Doctor, ControlError> {
@@ -47,7 +48,7 @@ pub(super) async fn examine(
     }
     let findings = match target {
         None => walk(parts).await,
-        Some(name) => follow(parts, name, monitor).await?,
+        Some(name) => follow(parts, asker, name, monitor).await?,
     };
     Ok(Doctor::new(findings))
 }
@@ -73,7 +74,7 @@ async fn walk(parts: &ControlParts) -> Vec<Finding> {
     findings.extend(clock::findings(parts, database.report().and_then(|report| report.clock)));
     findings.extend(store);
     // Rights are those that the database had a moment ago.
-    let (ways, registrations) = match Scene::load(parts).await {
+    let (ways, registrations) = match Scene::load(parts, Role::Observer).await {
         Ok(scene) => (push.findings(parts, scene.waiting()), registrations::findings(&scene)),
         Err(error) => {
             let finding = Finding::error("tokens", error.message, error.hint.unwrap_or_default());
@@ -88,12 +89,13 @@ async fn walk(parts: &ControlParts) -> Vec<Finding> {
 /// From the token or user to the provider's last answer: the way of one alarm to one phone.
 async fn follow(
     parts: &ControlParts,
+    asker: Role,
     name: &str,
     monitor: Option<MonitorId>,
 ) -> Result<Vec<Finding>, ControlError> {
     let (daemon, database, push) =
         tokio::join!(check::ping(parts), database::look(parts), push::look(parts, LONGEST));
-    let scene = Scene::load(parts).await?;
+    let scene = Scene::load(parts, asker).await?;
     let target = scene.target(name)?;
     let mut findings: Vec<_> = [alive(&daemon)].into_iter().filter(|finding| !finding.ok).collect();
     // Where the database is away, rights and monitors are those of before.

@@ -16,8 +16,6 @@ const RECENT: SignedDuration = SignedDuration::from_hours(24);
 const FAILURES: u32 = 3;
 /// Users who are told one by one.
 const TOLD: usize = 10;
-/// Who takes tokens out knowingly, as [`Revoked::reason`] names them.
-const KNOWINGLY: [&str; 2] = ["admin", "prune"];
 
 /// Says how the phones are, and whether each monitor has somebody who hears of it.
 pub(super) fn findings(scene: &Scene<'_>) -> Vec<Finding> {
@@ -66,7 +64,7 @@ fn owners(scene: &Scene<'_>) -> Vec<Finding> {
 /// Phones that a provider has given up, and that have not come back under another token.
 fn buried(scene: &Scene<'_>) -> Vec<Finding> {
     let lost = |row: &&TokenRow| {
-        let dead = row.token.revoked.as_ref().filter(|revoked| !KNOWINGLY.contains(&revoked.reason.as_str()));
+        let dead = row.token.revoked.as_ref().filter(|revoked| !revoked.by_person() && !revoked.blocked);
         dead.is_some_and(|revoked| !scene.live().any(|other| replaces(&other.token, &row.token, revoked)))
     };
     let finding = |row: &TokenRow| {

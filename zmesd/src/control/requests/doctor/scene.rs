@@ -4,11 +4,11 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 use zmes_shared::MonitorId;
-use zmes_shared::control::{ClientFilter, ClientState, ControlError, ErrorCode};
+use zmes_shared::control::{ClientFilter, ClientState, ControlError, ErrorCode, Role};
 use zmes_shared::views::ClientView;
 
 use super::super::busy;
-use super::super::token_names::{Known, Wanted, repeated};
+use super::super::token_names::{Known, Wanted, echoed};
 use crate::config::Config;
 use crate::control::ControlParts;
 use crate::domain::{Monitor, PushState, Token};
@@ -44,8 +44,8 @@ pub(super) struct Trouble {
 
 impl<'a> Scene<'a> {
     /// Reads it.
-    pub(super) async fn load(parts: &'a ControlParts) -> Result<Self, ControlError> {
-        let known = Known::load(&parts.state).await?;
+    pub(super) async fn load(parts: &'a ControlParts, asker: Role) -> Result<Self, ControlError> {
+        let known = Known::load(&parts.state, asker).await?;
         let clients = parts.router.list(ClientFilter::default()).await.map_err(busy)?;
         let (config, catalog, now) = (parts.configuration.running(), parts.catalog.now(), parts.clock.now());
         Ok(Self { parts, config, catalog, known, clients, now })
@@ -64,7 +64,7 @@ impl<'a> Scene<'a> {
         }
         self.known.find(name, Wanted::Any).map(Target::Token).map_err(|error| {
             if error.message.starts_with("no token") {
-                let message = format!("no token and no user is called {}", repeated(name));
+                let message = format!("no token and no user is called {}", echoed(name));
                 let hint = error.hint.unwrap_or_else(|| "zmesctl tokens list".to_owned());
                 return ControlError::new(ErrorCode::NotFound, message).with_hint(hint);
             }
