@@ -24,6 +24,7 @@
 pub mod control;
 mod ids;
 pub mod paths;
+pub mod text;
 pub mod views;
 mod zm;
 

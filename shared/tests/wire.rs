@@ -18,7 +18,7 @@ use zmes_shared::control::{
 use zmes_shared::views;
 
 /// The types of the requests with one answer each; `watch` has items instead.
-const REQUESTS: [&str; 28] = [
+const REQUESTS: [&str; 30] = [
     "status",
     "clients_list",
     "clients_disconnect",
@@ -35,6 +35,8 @@ const REQUESTS: [&str; 28] = [
     "tokens_show",
     "tokens_log",
     "tokens_revoke",
+    "tokens_block",
+    "tokens_unblock",
     "tokens_restore",
     "tokens_mute",
     "tokens_unmute",
@@ -97,8 +99,8 @@ fn check_view(name: &str, kind: &str, value: &Value) {
         "tokens_list" => drop(round_trip::<views::Tokens>(name, value)),
         "tokens_show" => drop(round_trip::<views::TokenShown>(name, value)),
         "tokens_log" => drop(round_trip::<views::Deliveries>(name, value)),
-        "tokens_revoke" | "tokens_restore" | "tokens_mute" | "tokens_unmute" | "tokens_prune"
-        | "badges_reset" => {
+        "tokens_revoke" | "tokens_block" | "tokens_unblock" | "tokens_restore" | "tokens_mute"
+        | "tokens_unmute" | "tokens_prune" | "badges_reset" => {
             drop(round_trip::<views::TokensChanged>(name, value));
         }
         "tokens_import" => drop(round_trip::<views::TokensImported>(name, value)),
@@ -133,6 +135,8 @@ fn type_of(request: &Request) -> &'static str {
         Request::TokensShow { .. } => "tokens_show",
         Request::TokensLog { .. } => "tokens_log",
         Request::TokensRevoke { .. } => "tokens_revoke",
+        Request::TokensBlock { .. } => "tokens_block",
+        Request::TokensUnblock { .. } => "tokens_unblock",
         Request::TokensRestore { .. } => "tokens_restore",
         Request::TokensMute { .. } => "tokens_mute",
         Request::TokensUnmute { .. } => "tokens_unmute",

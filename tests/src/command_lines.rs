@@ -51,7 +51,7 @@ const fn line(line: &'static str, may: May, prints: Prints) -> CommandLine {
 }
 
 /// All of them, in an order in which each does what it says, and everything is at the end as it was.
-pub const COMMAND_LINES: [CommandLine; 54] = {
+pub const COMMAND_LINES: [CommandLine; 58] = {
     use May::{Admin, Anybody, Observer};
     use Prints::{Answer, Document, List, Stream};
     [
@@ -74,6 +74,10 @@ pub const COMMAND_LINES: [CommandLine; 54] = {
         line("tokens revoke HANDLE --dry-run", Observer, Answer),
         line("tokens revoke --all --dry-run", Observer, Answer),
         line("tokens revoke HANDLE --yes", Admin, Answer),
+        line("tokens restore HANDLE", Admin, Answer),
+        line("tokens block HANDLE --dry-run", Observer, Answer),
+        line("tokens block HANDLE --yes", Admin, Answer),
+        line("tokens unblock HANDLE", Admin, Answer),
         line("tokens restore HANDLE", Admin, Answer),
         line("tokens prune --stale 60d --dry-run", Observer, Answer),
         line("tokens prune --stale 60d --platform ios --yes", Admin, Answer),

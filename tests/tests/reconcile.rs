@@ -172,6 +172,8 @@ async fn an_alarm_told_without_an_id_is_not_told_again_after_a_restart() -> Resu
     world.start_daemon().await?;
     let mut app = world.admin().await?;
     world.wait_status("caught up", |status| status["events"]["reconciled"] == 1).await?;
+    // What was missed while the daemon was down is told to those who come back, too.
+    expect_late(&mut app, 32, 2).await?;
     world.insert_event(EventRow::new(33, 2).closed()).await?;
     expect_late(&mut app, 33, 2).await?;
     assert_eq!(world.status().await?["events"], json!({"seen": 2, "reconciled": 2}));

@@ -23,6 +23,9 @@ use zmes_shared::control::{
 
 use crate::error::CliError;
 
+/// Pause before the next try where the daemon's queue of connections is full.
+const QUEUE_FULL: Duration = Duration::from_millis(20);
+
 /// A greeted connection. One request at a time.
 #[derive(Debug)]
 pub struct Client {
@@ -129,9 +132,16 @@ impl Items {
 }
 
 async fn open(socket: &Path) -> Result<Stream, CliError> {
-    let connected = match socket.to_fs_name::<GenericFilePath>() {
-        Ok(name) => Stream::connect(name).await,
-        Err(error) => Err(error),
+    let connected = loop {
+        let connected = match socket.to_fs_name::<GenericFilePath>() {
+            Ok(name) => Stream::connect(name).await,
+            Err(error) => Err(error),
+        };
+        match connected {
+            // The daemon's queue is full: somebody connects faster than it accepts. The caller has a deadline.
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => tokio::time::sleep(QUEUE_FULL).await,
+            connected => break connected,
+        }
     };
     connected.map_err(|source| {
         let socket = socket.to_owned();

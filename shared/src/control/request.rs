@@ -67,7 +67,8 @@ pub enum Request {
     TokensList(TokenFilter),
     /// Returns [`crate::views::TokenShown`].
     TokensShow {
-        /// The token, in any form that names it: its handle, a unique prefix of all 64 digits, its last characters.
+        /// The token, in any form that names it: its handle, a unique prefix of all 64 digits; for admins also its last
+        /// 10 characters.
         token: String,
         /// The token itself, too.
         #[serde(default)]
@@ -83,13 +84,39 @@ pub enum Request {
     },
     /// Takes tokens out; they can be restored for a while. Returns [`crate::views::TokensChanged`].
     TokensRevoke {
-        /// The tokens, in any form that names them.
+        /// The tokens, in any form that names them; at most 1,000.
         tokens: Vec<String>,
         /// All that match instead; none of them is named then.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         select: Option<TokenFilter>,
         /// Only say what would happen.
         #[serde(default)]
+        dry_run: bool,
+    },
+    /// Revokes tokens, revoked ones among them, so that their apps cannot register them again.
+    /// Returns [`crate::views::TokensChanged`]. Since 1.3.
+    TokensBlock {
+        /// The tokens, in any form that names them; at most 1,000.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        tokens: Vec<String>,
+        /// All that match instead; none of them is named then.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        select: Option<TokenFilter>,
+        /// Only say what would happen.
+        #[serde(default, skip_serializing_if = "is_false")]
+        dry_run: bool,
+    },
+    /// Lets apps register blocked tokens again; these stay revoked until they do, or are restored.
+    /// Returns [`crate::views::TokensChanged`]. Since 1.3.
+    TokensUnblock {
+        /// The tokens, in any form that names them; at most 1,000.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        tokens: Vec<String>,
+        /// All that match instead; none of them is named then.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        select: Option<TokenFilter>,
+        /// Only say what would happen.
+        #[serde(default, skip_serializing_if = "is_false")]
         dry_run: bool,
     },
     /// Takes a revocation back. Returns [`crate::views::TokensChanged`].
@@ -257,6 +284,8 @@ impl Request {
             | Self::Unknown => Access::Read,
             Self::AlarmTest(AlarmTest { dry_run, .. })
             | Self::TokensRevoke { dry_run, .. }
+            | Self::TokensBlock { dry_run, .. }
+            | Self::TokensUnblock { dry_run, .. }
             | Self::TokensPrune { dry_run, .. }
             | Self::TokensMute { dry_run, .. }
             | Self::TokensUnmute { dry_run, .. }

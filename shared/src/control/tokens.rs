@@ -48,6 +48,8 @@ pub enum TokenState {
     Muted,
     /// It is gone, and can be restored.
     Revoked,
+    /// It is gone, and its app cannot register it again until an admin unblocks it.
+    Blocked,
     /// A state of a newer daemon.
     #[serde(other)]
     #[cfg_attr(feature = "clap", value(skip))]
@@ -62,6 +64,7 @@ impl TokenState {
             Self::Disabled => "disabled",
             Self::Muted => "muted",
             Self::Revoked => "revoked",
+            Self::Blocked => "blocked",
             Self::Unknown => "unknown",
         }
     }

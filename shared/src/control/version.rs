@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 /// Version of the control protocol that this crate speaks.
-pub const PROTOCOL: Protocol = Protocol { major: 1, minor: 2 };
+pub const PROTOCOL: Protocol = Protocol { major: 1, minor: 3 };
 
 /// A version of the control protocol. Same major: compatible; the minor only says what else there is.
 ///

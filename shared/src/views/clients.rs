@@ -6,6 +6,36 @@ use serde::{Deserialize, Serialize};
 use crate::control::ClientState;
 use crate::{MonitorId, SessionId};
 
+/// Where the filter of a connected app comes from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum FilterFrom {
+    /// The app stated it on this connection.
+    Stated,
+    /// It is the filter of the app's push token.
+    Token,
+    /// The app's last connection had it; that broke less than 10 minutes before this one.
+    Reconnect,
+    /// Nothing was stated and nothing is remembered: all monitors.
+    Default,
+    /// A source of a newer daemon.
+    #[serde(other)]
+    Unknown,
+}
+
+impl FilterFrom {
+    /// Returns the word for people.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Stated => "stated",
+            Self::Token => "token",
+            Self::Reconnect => "reconnect",
+            Self::Default => "default",
+            Self::Unknown => "unknown",
+        }
+    }
+}
+
 /// The apps that are connected.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Clients {
@@ -30,6 +60,9 @@ pub struct ClientView {
     pub connected_at: Timestamp,
     /// The monitors that it gets (its filter and its user's rights); `null`: all.
     pub monitors: Option<Vec<MonitorId>>,
+    /// Where its filter comes from; absent: it has not authenticated, or an older daemon answers.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub filter_from: Option<FilterFrom>,
     /// Handle of the push token that it registered.
     pub token: Option<String>,
     /// Frames that wait to be written.

@@ -16,7 +16,7 @@ mod why;
 
 pub use alarms::{AlarmForced, AlarmTested, TargetDecision};
 pub use checks::{Check, CheckPart, Perf};
-pub use clients::{ClientView, Clients};
+pub use clients::{ClientView, Clients, FilterFrom};
 pub use config::{ConfigReloaded, ConfigShown, LogLevel, ServedCertificate};
 pub use doctor::{Doctor, Finding};
 pub use monitors::{MonitorTrouble, MonitorView, Monitors, Reloaded};

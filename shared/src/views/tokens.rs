@@ -98,7 +98,7 @@ pub struct TokenShown {
 /// What became of a change of tokens.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct TokensChanged {
-    /// `revoked`, `restored`, `muted`, `unmuted`, `badge_reset`.
+    /// `revoked`, `blocked`, `unblocked`, `restored`, `muted`, `unmuted`, `badge_reset`.
     pub change: String,
     /// Nothing was changed.
     #[serde(default)]

@@ -8,7 +8,7 @@ use clap::{Args, Subcommand};
 use serde_json::Value;
 use zmes_shared::MonitorId;
 use zmes_shared::control::{ClientFilter, ClientState, Request};
-use zmes_shared::views::{ClientView, Clients};
+use zmes_shared::views::{ClientView, Clients, FilterFrom};
 
 use crate::context::Context;
 use crate::error::CliError;
@@ -36,7 +36,10 @@ Examples:
   zmesctl clients list
   zmesctl clients list --user 'a*' --address 192.0.2.0/24
   zmesctl clients list --state pending -q    their ids alone, one a line
-  zmesctl clients list --jsonl | jq -r .address")]
+  zmesctl clients list --jsonl | jq -r .address
+
+FILTER says where a client's list of monitors comes from: stated by the app on
+this connection, the token's, the one before a reconnect, or default (all).")]
 pub struct ListArgs {
     /// Only this ZoneMinder user; `*` stands for any characters
     #[arg(long, value_name = "USER")]
@@ -90,6 +93,7 @@ impl View for Clients {
             Column::new("APP").cuts().spare(3),
             Column::new("CONNECTED"),
             Column::new("MONITORS").cuts().spare(4),
+            Column::new("FILTER").spare(7),
             Column::new("TOKEN").spare(6),
             Column::new("QUEUED").right().spare(5),
             Column::new("SENT").right().spare(2),
@@ -103,6 +107,7 @@ impl View for Clients {
                 Cell::maybe(client.app.as_ref()),
                 Cell::new(&out.ago(client.connected_at)),
                 Cell::new(&client.monitors.as_deref().map_or_else(|| "all".to_owned(), ranges)),
+                Cell::maybe(client.filter_from.map(FilterFrom::as_str).as_ref()),
                 Cell::maybe(client.token.as_ref()),
                 Cell::new(&client.queued),
                 Cell::new(&client.sent),

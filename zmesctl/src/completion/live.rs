@@ -32,6 +32,8 @@ pub enum Live {
     Tokens,
     /// Handles of tokens that can be restored.
     RevokedTokens,
+    /// Handles of tokens that are blocked.
+    BlockedTokens,
     /// Handles of tokens that are silenced.
     MutedTokens,
     /// Numbers of connected apps.
@@ -56,6 +58,7 @@ impl Live {
             (true, false) => {
                 return Some(match path {
                     ["tokens", "restore"] => Self::RevokedTokens,
+                    ["tokens", "unblock"] => Self::BlockedTokens,
                     ["tokens", "unmute"] => Self::MutedTokens,
                     _ => Self::Tokens,
                 });
@@ -74,6 +77,7 @@ impl Live {
         match self {
             Self::Tokens => "tokens",
             Self::RevokedTokens => "revoked-tokens",
+            Self::BlockedTokens => "blocked-tokens",
             Self::MutedTokens => "muted-tokens",
             Self::Clients => "clients",
             Self::Monitors => "monitors",
@@ -135,6 +139,7 @@ async fn gather(live: Live, daemon: &mut Client, found: &mut Vec<Candidate>) -> 
     match live {
         Live::Tokens => tokens(None, daemon, found, token).await,
         Live::RevokedTokens => tokens(Some(TokenState::Revoked), daemon, found, token).await,
+        Live::BlockedTokens => tokens(Some(TokenState::Blocked), daemon, found, token).await,
         Live::MutedTokens => tokens(Some(TokenState::Muted), daemon, found, token).await,
         Live::Clients => {
             let Clients { clients } = daemon.request(Request::ClientsList(ClientFilter::default())).await?;
@@ -209,7 +214,9 @@ fn token(token: &TokenView) -> Candidate {
     let user = if token.user.is_empty() { "imported" } else { &token.user };
     let state = match token.state {
         TokenState::Enabled | TokenState::Unknown => None,
-        TokenState::Disabled | TokenState::Muted | TokenState::Revoked => Some(token.state.as_str()),
+        TokenState::Disabled | TokenState::Muted | TokenState::Revoked | TokenState::Blocked => {
+            Some(token.state.as_str())
+        }
     };
     let parts = [Some(user), Some(token.platform.as_str()), token.app.as_deref(), state];
     Candidate { value: handle(&token.handle), description: described(parts) }

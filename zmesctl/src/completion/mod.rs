@@ -136,6 +136,8 @@ mod tests {
             ("tokens show token", Live::Tokens),
             ("tokens log token", Live::Tokens),
             ("tokens revoke tokens", Live::Tokens),
+            ("tokens block tokens", Live::Tokens),
+            ("tokens unblock tokens", Live::BlockedTokens),
             ("tokens restore tokens", Live::RevokedTokens),
             ("tokens mute tokens", Live::Tokens),
             ("tokens unmute tokens", Live::MutedTokens),

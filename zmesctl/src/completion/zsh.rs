@@ -14,6 +14,7 @@ pub(super) fn script(grammar: &Command) -> String {
     for live in [
         Live::Tokens,
         Live::RevokedTokens,
+        Live::BlockedTokens,
         Live::MutedTokens,
         Live::Clients,
         Live::Monitors,
@@ -48,6 +49,7 @@ fn mark(live: Live) -> (ValueHint, &'static str) {
         Live::Tokens => (ValueHint::Hostname, "_hosts"),
         Live::RevokedTokens => (ValueHint::CommandName, "_command_names -e"),
         Live::MutedTokens => (ValueHint::CommandString, "_cmdstring"),
+        Live::BlockedTokens => (ValueHint::DirPath, "_files -/"),
         Live::Clients => (ValueHint::Url, "_urls"),
         Live::Monitors => (ValueHint::EmailAddress, "_email_addresses"),
         Live::Users => (ValueHint::Username, "_users"),
@@ -102,9 +104,14 @@ mod tests {
     #[test]
     fn every_mark_is_replaced() {
         let script = script_for(Shell::Zsh);
-        for live in
-            [Live::Tokens, Live::RevokedTokens, Live::MutedTokens, Live::Clients, Live::Monitors, Live::Users]
-        {
+        for live in [
+            Live::Tokens,
+            Live::RevokedTokens,
+            Live::BlockedTokens,
+            Live::MutedTokens,
+            Live::Clients,
+            Live::Users,
+        ] {
             assert!(!script.contains(&format!(":{}", mark(live).1)), "{live:?}");
             assert!(script.contains(&format!(":_zmesctl_live {}'", live.word())), "{live:?}");
         }

@@ -14,6 +14,7 @@ use std::collections::HashMap;
 use std::fmt;
 
 use zmes_shared::control::TokenRecord;
+use zmes_shared::text::is_hidden;
 
 /// Longest token that is taken, in bytes, as the daemon has it.
 const MAX_TOKEN: usize = 4096;
@@ -155,7 +156,7 @@ impl Raw<'_> {
         if token.len() > MAX_TOKEN {
             return Err(format!("the token is longer than {MAX_TOKEN} bytes"));
         }
-        if token.chars().any(|character| character.is_control() || character.is_whitespace()) {
+        if token.chars().any(|character| is_hidden(character) || character.is_whitespace()) {
             return Err("the token contains white space or control characters".to_owned());
         }
         if self.monlist.len().max(self.intlist.len()) > MAX_LIST {
@@ -192,7 +193,7 @@ fn list(text: &str) -> String {
 }
 
 fn name(text: &str) -> String {
-    text.trim().chars().filter(|character| !character.is_control()).take(MAX_NAME).collect()
+    zmes_shared::text::stripped(text.trim(), MAX_NAME)
 }
 
 /// Says whether it looks like a token of APNs: 64 hexadecimal digits.

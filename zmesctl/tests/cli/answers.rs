@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use crate::fake::{FakeDaemon, HELLO, fixture, member};
 
 /// (command line, fixture of the request, fixture of the answer, words for people, exit code)
-pub(crate) const COMMANDS: [(&str, &str, &str, &str, i32); 51] = [
+pub(crate) const COMMANDS: [(&str, &str, &str, &str, i32); 54] = [
     ("status", "request-status", "reply-status", "monitors    11 of 12 watched, 1 stale", 0),
     ("clients list", "request-clients_list", "reply-clients_list", "192.0.2.7:50432", 0),
     (
@@ -128,6 +128,27 @@ pub(crate) const COMMANDS: [(&str, &str, &str, &str, i32); 51] = [
         0,
     ),
     (
+        "tokens block 1a2b3c4d --yes",
+        "request-tokens_block",
+        "reply-tokens_block",
+        "token 1a2b3c4d (ios, admin, zmninja): blocked; its app cannot register it again",
+        0,
+    ),
+    (
+        "tokens block --user bob --dry-run",
+        "request-tokens_block-selected",
+        "reply-tokens_block-dry_run",
+        "token 1a2b3c4d (ios, admin, zmninja): would be blocked",
+        0,
+    ),
+    (
+        "tokens unblock 1a2b3c4d",
+        "request-tokens_unblock",
+        "reply-tokens_unblock",
+        "still revoked until its app is opened",
+        0,
+    ),
+    (
         "tokens mute 1a2b3c4d --for 1h",
         "request-tokens_mute",
         "reply-tokens_mute",
@@ -140,7 +161,7 @@ pub(crate) const COMMANDS: [(&str, &str, &str, &str, i32); 51] = [
         "tokens prune --stale 60d --yes",
         "request-tokens_prune",
         "reply-tokens_prune",
-        "2 tokens: revoked (zmesctl tokens restore undoes it)",
+        "2 tokens: revoked (undone by zmesctl tokens restore, or by opening the app; zmesctl tokens block lasts)",
         0,
     ),
     (

@@ -13,7 +13,7 @@ use super::limiter::Limiter;
 use super::password::{MAX_PASSWORD, Outcome, Passwords};
 use super::{Credentials, Login, Verdict, jwt};
 use crate::config::AuthConfig;
-use crate::domain::{MonitorRights, User};
+use crate::domain::{AccessPass, MonitorRights, User};
 use crate::ports::{AccountStore, Clock, DbError, LoginCheck};
 use crate::telemetry::Counters;
 
@@ -77,8 +77,14 @@ impl Authenticator {
                 self.conclude(address, Some(&user), verdict)
             }
             Credentials::AccessToken(token) => {
-                let verdict = self.by_token(address, &token).await;
-                self.conclude(address, None, verdict)
+                let (user, pass) = match self.by_token(address, &token).await {
+                    Ok((user, pass)) => (Ok(user), Some(pass)),
+                    Err(refusal) => (Err(refusal), None),
+                };
+                match (self.conclude(address, None, user), pass) {
+                    (Verdict::Accepted(user), Some(pass)) => Verdict::AcceptedUntil(user, pass),
+                    (verdict, _) => verdict,
+                }
             }
         }
     }
@@ -116,7 +122,7 @@ impl Authenticator {
         }
     }
 
-    async fn by_token(&self, address: IpAddr, token: &SecretString) -> Result<User, Refusal> {
+    async fn by_token(&self, address: IpAddr, token: &SecretString) -> Result<(User, AccessPass), Refusal> {
         if !self.limiter.allows(address, None) {
             return Err(Refusal::Throttled);
         }
@@ -125,10 +131,11 @@ impl Authenticator {
         let claims = jwt::read(token.expose_secret(), secret, self.clock.now()).map_err(Refusal::Rejected)?;
         let user = self.accounts.find(&claims.user).await.map_err(|error| unavailable(&error))?;
         let user = user.ok_or(Refusal::Rejected("unknown user"))?;
-        if claims.revoked_for(&user) {
+        let pass = claims.pass();
+        if pass.revoked_for(&user) {
             return Err(Refusal::Rejected("the user's tokens of that time were revoked"));
         }
-        admit(user)
+        Ok((admit(user)?, pass))
     }
 
     /// Turns the outcome into a verdict, in the log and in the record of failures.
@@ -210,10 +217,7 @@ fn anybody(credentials: &Credentials) -> User {
 
 /// Makes a name that anybody may have typed fit to be shown.
 fn shown(name: &str) -> String {
-    name.chars()
-        .take(SHOWN_NAME)
-        .map(|char| if char.is_control() { char::REPLACEMENT_CHARACTER } else { char })
-        .collect()
+    zmes_shared::text::bounded(name, SHOWN_NAME)
 }
 
 #[cfg(test)]

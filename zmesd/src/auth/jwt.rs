@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use jsonwebtoken::{Algorithm, DecodingKey, Validation, decode};
 use serde::Deserialize;
 
-use crate::domain::User;
+use crate::domain::AccessPass;
 
 /// Longest token that is looked at; ZoneMinder's have about 200 bytes.
 pub(super) const MAX_TOKEN: usize = 4096;
@@ -57,9 +57,10 @@ pub(super) fn read(token: &str, secret: &str, now: Timestamp) -> Result<Claims, 
 }
 
 impl Claims {
-    /// Says whether the user's tokens of that time were revoked.
-    pub(super) fn revoked_for(&self, user: &User) -> bool {
-        self.iat < user.token_min_expiry
+    /// Returns what the token is worth. One that claims to be good beyond the end of time is good until then.
+    pub(super) fn pass(&self) -> AccessPass {
+        let expires_at = Timestamp::from_second(self.exp).unwrap_or(Timestamp::MAX);
+        AccessPass { issued_at: self.iat, expires_at }
     }
 }
 

@@ -15,7 +15,7 @@ use std::sync::Arc;
 
 use secrecy::SecretString;
 
-use crate::domain::User;
+use crate::domain::{AccessPass, User};
 
 /// What an app shows at the door.
 #[derive(Debug)]
@@ -45,6 +45,8 @@ pub struct Login {
 pub enum Verdict {
     /// Come in.
     Accepted(Arc<User>),
+    /// Come in by an access token, and leave with it.
+    AcceptedUntil(Arc<User>, AccessPass),
     /// Wrong, unknown, disabled, expired: the app hears `BADAUTH`, the log the reason.
     Rejected(&'static str),
     /// Too many failures from there or for that user lately: closed with 1013 without looking, because the

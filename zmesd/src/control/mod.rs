@@ -3,6 +3,7 @@
 //! This room knows roles, requests and streams; what it answers it takes from the handles in [`ControlParts`]. It
 //! must not know how alarms are found or delivered, and nothing that it waits for may wait for it.
 
+mod crowd;
 mod forced;
 pub(crate) mod fuzzing;
 mod level;
@@ -15,13 +16,11 @@ mod session;
 mod tests;
 
 use std::collections::BTreeMap;
-use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use tokio::net::UnixStream;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+use tokio::sync::watch;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -40,14 +39,12 @@ use crate::route::{RouterHandle, Tap};
 use crate::state::StateHandle;
 use crate::telemetry::Counters;
 use crate::telemetry::log::LogHandle;
+use crowd::Crowd;
 use forced::ForcedAlarms;
 use level::TemporaryLevel;
 use places::Places;
 use requests::Board;
 
-/// Peers that are accepted at a time: those who are served, and those who are looked at or wait. The next one waits in
-/// the kernel's queue.
-const ACCEPTED: usize = 32;
 /// Pause after a failed accept: out of file descriptors, it would fail again at once.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(200);
 
@@ -122,7 +119,7 @@ struct Context {
 
 /// Serves the control socket until `parts.stop`.
 ///
-/// Owns: the listener, the permits of those accepted and the places of those served. Receives: connections. Sends: one session task per
+/// Owns: the listener, the count of those accepted and the places of those served. Receives: connections. Sends: one session task per
 /// connection, and two keepers (forced alarms, the temporary log level). Ends: on `parts.stop`, after sessions and
 /// keepers have ended; the keeper of forced alarms does so already on `parts.draining`.
 pub async fn serve(listener: ControlListener, parts: ControlParts) {
@@ -135,24 +132,30 @@ pub async fn serve(listener: ControlListener, parts: ControlParts) {
     let board = Arc::new(Board::new(Arc::clone(&parts.counters)));
     let context = Arc::new(Context { parts, forced, level, places: Places::new(), board });
     tracker.spawn(watch_over(Arc::clone(&context)));
-    let permits = Arc::new(Semaphore::new(ACCEPTED));
+    let crowd = Crowd::new(nix::unistd::Uid::effective().as_raw());
     let mut failing = false;
     loop {
         let accepted = tokio::select! {
             biased;
             () = stop.cancelled() => break,
-            accepted = next(&listener, &permits) => accepted,
+            accepted = listener.accept() => accepted,
         };
         match accepted {
-            Ok((stream, permit)) => {
+            Ok(stream) => {
                 failing = false;
+                let visitor = stream.peer_cred().ok().and_then(|peer| crowd.enter(peer.uid()));
+                let Some(visitor) = visitor else {
+                    // Whoever has too many already is not even told: that would take a task for each.
+                    debug!("refused a connection at the control socket: its user has too many");
+                    continue;
+                };
                 let (context, stop) = (Arc::clone(&context), stop.clone());
                 tracker.spawn(async move {
                     tokio::select! {
                         () = session::run(&context, stream) => {}
                         () = long_after(&stop) => debug!("a control session was cut off"),
                     }
-                    drop(permit);
+                    drop(visitor);
                 });
             }
             Err(error) => {
@@ -180,13 +183,4 @@ async fn watch_over(context: Arc<Context>) {
 async fn long_after(stop: &CancellationToken) {
     stop.cancelled().await;
     tokio::time::sleep(LAST_ANSWER).await;
-}
-
-/// Waits for a permit first, so that nobody is accepted who cannot even be looked at.
-async fn next(
-    listener: &ControlListener,
-    permits: &Arc<Semaphore>,
-) -> io::Result<(UnixStream, OwnedSemaphorePermit)> {
-    let permit = Arc::clone(permits).acquire_owned().await.map_err(io::Error::other)?;
-    Ok((listener.accept().await?, permit))
 }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, SemaphorePermit};
 use zmes_shared::control::{ControlError, ErrorCode, Role};
 
 /// Peers that are served at a time. Admins are few; the next one waits.
@@ -10,11 +10,15 @@ const SESSIONS: usize = 16;
 /// Of these, so many may be observers: the rest is for admins alone.
 const OBSERVERS: usize = 12;
 
+/// Requests of observers that are worked on at a time; the others wait.
+const TURNS: usize = 2;
+
 /// Who is served at this time.
 #[derive(Debug)]
 pub(super) struct Places {
     all: Arc<Semaphore>,
     observers: Arc<Semaphore>,
+    turns: Semaphore,
 }
 
 /// The place of one peer, free again when dropped.
@@ -26,7 +30,17 @@ pub(super) struct Place {
 
 impl Places {
     pub(super) fn new() -> Self {
-        Self { all: Arc::new(Semaphore::new(SESSIONS)), observers: Arc::new(Semaphore::new(OBSERVERS)) }
+        Self {
+            all: Arc::new(Semaphore::new(SESSIONS)),
+            observers: Arc::new(Semaphore::new(OBSERVERS)),
+            turns: Semaphore::new(TURNS),
+        }
+    }
+
+    /// Waits until an observer's request may be worked on; given back when dropped.
+    pub(super) async fn turn(&self) -> Option<SemaphorePermit<'_>> {
+        // It is never closed.
+        self.turns.acquire().await.ok()
     }
 
     /// Returns a place. An admin waits for one; an observer is told when there is none.
@@ -47,8 +61,9 @@ impl Places {
 }
 
 fn full() -> ControlError {
-    let hint = "end a `zmesctl watch` that nobody needs, or use sudo: admins have places of their own";
-    ControlError::new(ErrorCode::Busy, "no place is left for those who may only look").with_hint(hint)
+    let hint = "end a `zmesctl watch` that is not needed, or use sudo: admins have connections of their own";
+    let message = format!("too many read-only connections (limit {OBSERVERS})");
+    ControlError::new(ErrorCode::Busy, message).with_hint(hint)
 }
 
 #[cfg(test)]

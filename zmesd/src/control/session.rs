@@ -30,6 +30,9 @@ const WRITE_DEADLINE: Duration = Duration::from_secs(10);
 /// meanwhile it is told with `lagged`.
 const STREAM_WRITE_DEADLINE: Duration = Duration::from_mins(10);
 
+/// Bytes of lines that are made and written before others have their turn.
+const CHUNK: usize = 64 * 1024;
+
 /// Longest text of a request or an error in the log, in characters.
 const LOGGED: usize = 300;
 
@@ -175,7 +178,7 @@ impl Session<'_> {
         }
         let result = tokio::select! {
             biased;
-            result = requests::answer(self.context, request) => result,
+            result = self.in_turn(request) => result,
             () = stop.cancelled() => Err(ControlError::new(ErrorCode::Unavailable, requests::STOPPING)),
         };
         if let Some(request) = audited {
@@ -190,6 +193,15 @@ impl Session<'_> {
         result
     }
 
+    /// Of observers only a few are worked for at a time: what they ask may be much, and admins must not wait for it.
+    async fn in_turn(&self, request: Request) -> Result<Value, ControlError> {
+        let _turn = match self.peer.role {
+            Role::Admin => None,
+            Role::Observer => self.context.places.turn().await,
+        };
+        requests::answer(self.context, self.peer.role, request).await
+    }
+
     fn note_refusal(&mut self, request: &Request) {
         let (Peer { uid, pid, .. }, request) = (&self.peer, describe(request));
         if std::mem::replace(&mut self.refused, true) {
@@ -201,7 +213,7 @@ impl Session<'_> {
 
     /// Streams until the peer leaves, asks for something else, or the daemon is about to end.
     async fn on_watch(&mut self, id: u64, filter: WatchFilter) -> Result<After, CodecError> {
-        let (mut watcher, present) = match Watcher::open(&self.context.parts, filter).await {
+        let (mut watcher, present) = match Watcher::open(&self.context.parts, self.peer.role, filter).await {
             Ok(opened) => opened,
             Err(error) => {
                 self.reply(Some(id), ServerBody::Error(error)).await?;
@@ -240,15 +252,28 @@ impl Session<'_> {
             let frame = ServerFrame { id: Some(id), body: ServerBody::Item(item) };
             serde_json::to_writer(&mut lines, &frame).map_err(json)?;
             lines.push(b'\n');
+            if lines.len() >= CHUNK {
+                self.write_lines(&mut lines).await?;
+            }
         }
+        self.write_lines(&mut lines).await
+    }
+
+    /// Writes what is there, and lets others have their turn: a watcher may begin with very many lines.
+    async fn write_lines(&mut self, lines: &mut Vec<u8>) -> Result<(), CodecError> {
+        tokio::task::yield_now().await;
         let draining = &self.context.parts.draining;
         let write = async {
-            let written = timeout(STREAM_WRITE_DEADLINE, self.writer.write_all(&lines)).await;
+            let written = timeout(STREAM_WRITE_DEADLINE, self.writer.write_all(lines)).await;
             written.map_err(|_| too_slow())?
         };
         tokio::select! {
             biased;
-            written = write => Ok(written?),
+            written = write => {
+                written?;
+                lines.clear();
+                Ok(())
+            }
             () = draining.cancelled() => Err(too_slow().into()),
         }
     }
@@ -260,7 +285,17 @@ impl Session<'_> {
     }
 
     async fn reply(&mut self, id: Option<u64>, body: ServerBody) -> Result<(), CodecError> {
-        self.write(&ServerFrame { id, body }).await
+        let frame = ServerFrame { id, body };
+        // A long list is megabytes of JSON.
+        let line = requests::off_loop::off_loop(move || {
+            let mut line = Vec::new();
+            let json = |source| CodecError::Json { source, line: Vec::new() };
+            serde_json::to_writer(&mut line, &frame).map_err(json)?;
+            line.push(b'\n');
+            Ok::<_, CodecError>(line)
+        });
+        let line = line.await.map_err(|error| io::Error::other(error.message))??;
+        Ok(timeout(WRITE_DEADLINE, self.writer.write_all(&line)).await.map_err(|_| too_slow())??)
     }
 
     async fn write<T: Serialize + Sync>(&mut self, frame: &T) -> Result<(), CodecError> {
@@ -282,7 +317,7 @@ fn known_id(line: &[u8]) -> Option<u64> {
 fn describe(request: &Request) -> String {
     let mut value = serde_json::to_value(request).unwrap_or_default();
     if let Value::Object(members) = &mut value {
-        for name in ["token", "tokens"] {
+        for name in ["token", "tokens", "target"] {
             members.entry(name).and_modify(hide_tokens);
         }
     }
@@ -310,18 +345,19 @@ mod tests {
 
     #[test]
     fn no_token_is_logged_with_a_request() {
-        let secret = "cXyz:APA91bHPRgkFLJu6sg";
+        let secret = "RgkFLJu6sg";
         for (request, logged) in [
-            (r#"{"type":"tokens_log","token":"cXyz:APA91bHPRgkFLJu6sg"}"#, r#""token":"…RgkFLJu6sg""#),
+            (r#"{"type":"tokens_log","token":"cXyz:APA91bHPRgkFLJu6sg"}"#, r#""token":"… (23 characters)""#),
             (
-                r#"{"type":"tokens_revoke","tokens":["1a2b3c4d","cXyz:APA91bHPRgkFLJu6sg"]}"#,
-                r#""tokens":["1a2b3c4d","…RgkFLJu6sg"]"#,
+                r#"{"type":"tokens_revoke","tokens":["1a2b3c4d","RgkFLJu6sg"]}"#,
+                r#""tokens":["1a2b3c4d","… (10 characters)"]"#,
             ),
             (
                 r#"{"type":"tokens_import","tokens":[{"token":"cXyz:APA91bHPRgkFLJu6sg","platform":"ios"}]}"#,
                 r#""tokens":1"#,
             ),
-            (r#"{"type":"watch","token":"cXyz:APA91bHPRgkFLJu6sg"}"#, "…RgkFLJu6sg"),
+            (r#"{"type":"watch","token":"cXyz:APA91bHPRgkFLJu6sg"}"#, "… (23 characters)"),
+            (r#"{"type":"doctor","target":"RgkFLJu6sg"}"#, "… (10 characters)"),
         ] {
             let text = describe(&serde_json::from_str(request).unwrap());
             assert!(text.contains(logged) && !text.contains(secret), "{text}");

@@ -19,5 +19,5 @@ pub use push::{
 };
 pub use reading::{Reading, Trigger};
 pub use rights::MonitorRights;
-pub use user::User;
+pub use user::{AccessPass, User};
 pub use zm_version::ZmVersion;

@@ -5,13 +5,12 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 use sha2::{Digest, Sha256};
+use zmes_shared::text::is_hidden;
 
 use super::MonitorFilter;
 
 /// Longest token that is taken, in bytes. FCM's have 150 to 200, APNs' 64; nobody promises a limit.
 const MAX_TOKEN: usize = 4096;
-/// Characters of a token that logs show.
-const SHOWN: usize = 6;
 /// Hexadecimal digits of a handle that people see; more are taken where two tokens share them.
 const HANDLE_DIGITS: usize = 8;
 
@@ -29,8 +28,9 @@ impl fmt::Display for TokenId {
     }
 }
 
-/// A device's push token, as FCM or APNs issued it. Whoever has it can send to the phone, so it prints shortened;
-/// only transports, the state, and what reveals tokens to admins call [`PushToken::expose`].
+/// A device's push token, as FCM or APNs issued it. Whoever has it can send to the phone, so it prints as its handle:
+/// no character of it reaches a log. Only transports, the state, and what reveals tokens to admins call
+/// [`PushToken::expose`].
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub struct PushToken(Arc<str>);
 
@@ -58,7 +58,7 @@ impl PushToken {
         if text.len() > MAX_TOKEN {
             return Err(TokenProblem::TooLong);
         }
-        if text.chars().any(|character| character.is_control() || character.is_whitespace()) {
+        if text.chars().any(|character| is_hidden(character) || character.is_whitespace()) {
             return Err(TokenProblem::Characters);
         }
         Ok(Self(text.into()))
@@ -74,9 +74,10 @@ impl PushToken {
         TokenHandle(Sha256::digest(self.0.as_bytes()).into())
     }
 
-    /// Says whether it ends so.
-    pub fn ends_with(&self, end: &str) -> bool {
-        self.0.ends_with(end)
+    /// Returns its last characters, so many of them; `None`: it is not longer than that.
+    pub fn end(&self, characters: usize) -> Option<&str> {
+        let (at, _) = self.0.char_indices().rev().nth(characters.checked_sub(1)?)?;
+        if at == 0 { None } else { self.0.get(at..) }
     }
 
     /// Says whether it looks like APNs' own: 64 hexadecimal digits.
@@ -87,9 +88,7 @@ impl PushToken {
 
 impl fmt::Display for PushToken {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // A token that short would be shown whole.
-        let shown = if self.0.len() > 2 * SHOWN { self.0.len() - SHOWN } else { self.0.len() };
-        write!(f, "…{}", self.0.get(self.0.ceil_char_boundary(shown)..).unwrap_or_default())
+        self.handle().fmt(f)
     }
 }
 
@@ -170,7 +169,7 @@ impl PushState {
 }
 
 /// Which app registered a token, as far as its messages tell: its tokens belong to that app's Firebase project.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum App {
     /// zmNinja: a `token` at the top of every message.
     ZmNinja,
@@ -243,8 +242,22 @@ pub struct Token {
 pub struct Revoked {
     /// Since when.
     pub at: Timestamp,
-    /// By whom or why: `admin`, `prune`, or the provider's word.
+    /// By whom or why: [`Revoked::ADMIN`], [`Revoked::PRUNED`], or the provider's word.
     pub reason: String,
+    /// An admin has blocked it: its app cannot register it again.
+    pub blocked: bool,
+}
+
+impl Revoked {
+    /// The reason of `tokens revoke` and `tokens block`.
+    pub const ADMIN: &'static str = "admin";
+    /// The reason of `tokens prune`.
+    pub const PRUNED: &'static str = "prune";
+
+    /// Says whether a person decided it, and not a provider.
+    pub fn by_person(&self) -> bool {
+        matches!(self.reason.as_str(), Self::ADMIN | Self::PRUNED)
+    }
 }
 
 impl Token {
@@ -270,6 +283,11 @@ impl Token {
         }
     }
 
+    /// Says whether an admin has blocked it.
+    pub fn blocked(&self) -> bool {
+        self.revoked.as_ref().is_some_and(|revoked| revoked.blocked)
+    }
+
     /// Says whether an admin has silenced it.
     pub fn muted(&self, now: Timestamp) -> bool {
         self.mute_until.is_some_and(|until| now < until)
@@ -281,11 +299,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_token_never_prints_whole() {
+    fn no_character_of_a_token_is_printed() {
         let token = PushToken::parse(" cXyz:APA91bHPRgkFLJu6sg ").unwrap();
-        assert_eq!(token.to_string(), "…LJu6sg");
-        assert_eq!(format!("{token:?}"), "PushToken(…LJu6sg)");
-        assert_eq!(PushToken::parse("short").unwrap().to_string(), "…");
+        assert_eq!(token.to_string(), token.handle().to_string());
+        assert_eq!(format!("{token:?}"), format!("PushToken({})", token.handle()));
         assert_eq!(token.expose(), "cXyz:APA91bHPRgkFLJu6sg");
     }
 
@@ -300,6 +317,7 @@ mod tests {
     fn what_cannot_be_a_token_is_refused_with_a_reason() {
         assert_eq!(PushToken::parse(" "), Err(TokenProblem::Empty));
         assert_eq!(PushToken::parse("a\nb"), Err(TokenProblem::Characters));
+        assert_eq!(PushToken::parse("a\u{200b}b"), Err(TokenProblem::Characters));
         assert_eq!(PushToken::parse(&"x".repeat(4097)), Err(TokenProblem::TooLong));
     }
 

@@ -1,5 +1,6 @@
 //! A ZoneMinder user as far as the daemon cares.
 
+use jiff::Timestamp;
 use secrecy::{ExposeSecret, SecretString};
 
 use super::MonitorRights;
@@ -22,6 +23,22 @@ pub struct User {
     pub token_min_expiry: i64,
     /// Which monitors.
     pub rights: MonitorRights,
+}
+
+/// What a login by one of ZoneMinder's access tokens is worth: it ends with the token.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct AccessPass {
+    /// When the token was issued, in seconds since 1970: compared with [`User::token_min_expiry`].
+    pub issued_at: i64,
+    /// When it expires.
+    pub expires_at: Timestamp,
+}
+
+impl AccessPass {
+    /// Says whether the user's tokens of that time were revoked.
+    pub fn revoked_for(&self, user: &User) -> bool {
+        self.issued_at < user.token_min_expiry
+    }
 }
 
 impl User {

@@ -3,6 +3,8 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use zmes_shared::text::{is_hidden, stripped};
+
 use super::entry::{Entry, Found, Place, Setting};
 use super::format::{self, Format, Stranger};
 use super::names;
@@ -206,7 +208,7 @@ impl Collection {
         let name =
             path.file_name().filter(|_| !twin).map_or(path.to_string_lossy(), |name| name.to_string_lossy());
         name.chars()
-            .map(|character| if character.is_control() { '?' } else { character })
+            .map(|character| if is_hidden(character) { '?' } else { character })
             .collect::<String>()
             .into()
     }
@@ -339,7 +341,6 @@ fn of_script(setting: &Setting) -> (String, String, String) {
 
 fn of_file(setting: &Setting, open: &str, close: &str) -> (String, String, String) {
     let (section, key) = names::of_file(&setting.section, &setting.key);
-    let clean =
-        |text: &str| text.chars().filter(|character| !character.is_control()).take(60).collect::<String>();
+    let clean = |text: &str| stripped(text, 60);
     (section, key, format!("{open}{}{close}{}", clean(&setting.section), clean(&setting.key)))
 }

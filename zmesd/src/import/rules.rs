@@ -71,5 +71,5 @@ fn text<'r>(rule: &'r Node, key: &str) -> &'r str {
 }
 
 fn clean(text: &str) -> String {
-    text.chars().filter(|character| !character.is_control()).take(SHOWN).collect()
+    zmes_shared::text::stripped(text, SHOWN)
 }

@@ -3,7 +3,7 @@
 /// Longest word that is repeated, in characters.
 const LONGEST: usize = 64;
 
-/// Returns at most the first 64 characters, control characters replaced: what an app sends must not be able to
+/// Returns at most the first 64 characters, what is not seen as itself replaced: what an app sends must not be able to
 /// move a terminal's cursor or to fill a log.
 pub(super) fn bounded(text: &str) -> String {
     bounded_to(LONGEST, text)
@@ -11,8 +11,7 @@ pub(super) fn bounded(text: &str) -> String {
 
 /// Does the same with another length.
 pub(super) fn bounded_to(longest: usize, text: &str) -> String {
-    let clean = |c: char| if c.is_control() { char::REPLACEMENT_CHARACTER } else { c };
-    text.chars().take(longest).map(clean).collect()
+    zmes_shared::text::bounded(text, longest)
 }
 
 #[cfg(test)]
@@ -23,6 +22,7 @@ mod tests {
     fn a_word_is_cut_and_cleaned() {
         assert_eq!(bounded("1.8.001"), "1.8.001");
         assert_eq!(bounded("a\u{1b}[2Jb\n"), "a\u{fffd}[2Jb\u{fffd}");
+        assert_eq!(bounded("1.8\u{202e}\u{200b}\u{e0041}"), "1.8\u{fffd}\u{fffd}\u{fffd}");
         assert_eq!(bounded(&"ä".repeat(65)), "ä".repeat(64));
     }
 }

@@ -67,7 +67,7 @@ pub struct AuthFrame {
     pub credentials: Credentials,
     /// `appversion`, bounded and cleaned.
     pub app: Option<String>,
-    /// The lists: `Ok(None)` is no statement (the device's last filter holds).
+    /// The lists: `Ok(None)` is no statement.
     pub filter: Result<Option<MonitorFilter>, FilterFault>,
     /// From where missed alarms are wanted, if they are.
     pub since: Option<Result<Since, SinceFault>>,
@@ -196,7 +196,7 @@ fn auth(frame: &Map<String, Value>, mut data: Map<String, Value>) -> Result<Auth
     })
 }
 
-/// In `auth` and `push/token`, `""` and `-1` are no statement: apps that reconnect send them without meaning "all".
+/// In `auth`, `""` and `-1` are no statement: zmNinja sends them until somebody has saved its settings.
 pub(super) fn statement(
     monlist: Option<String>,
     intlist: Option<String>,

@@ -29,7 +29,7 @@ pub struct TokenFrame {
     pub platform: Platform,
     /// `state`; enabled where it is missing.
     pub state: PushState,
-    /// The lists: `Ok(None)` is no statement.
+    /// The lists: `Ok(None)` is no statement; all monitors where they are there and empty.
     pub filter: Result<Option<MonitorFilter>, FilterFault>,
     /// `appversion`, bounded and cleaned.
     pub app_version: Option<String>,
@@ -48,6 +48,8 @@ pub enum TokenFault {
     BadToken,
     /// One more would be too many.
     TooManyTokens,
+    /// An admin has blocked it.
+    Blocked,
     /// The token is taken, its lists are not.
     Filter(FilterFault),
     /// `badge` is no number.
@@ -62,6 +64,7 @@ impl TokenFault {
             Self::BadPlatform => "BADPLATFORM",
             Self::BadToken => "BADTOKEN",
             Self::TooManyTokens => "TOOMANYTOKENS",
+            Self::Blocked => "TOKENBLOCKED",
             Self::Filter(fault) => fault.as_str(),
             Self::BadBadge => "BADBADGE",
         }
@@ -75,6 +78,7 @@ impl TokenFault {
             | Self::BadPlatform
             | Self::BadToken
             | Self::TooManyTokens
+            | Self::Blocked
             | Self::Filter(_) => "token",
         }
     }
@@ -93,7 +97,7 @@ fn token(mut data: Map<String, Value>) -> Result<Result<Option<Box<TokenFrame>>,
     let platform = text(data.remove("platform"))?.unwrap_or_default();
     let token = text(data.remove("token"))?.unwrap_or_default();
     let state = PushState::parse(&text(data.remove("state"))?.unwrap_or_default());
-    let filter = statement(list(data.remove("monlist"))?, list(data.remove("intlist"))?);
+    let filter = lists(list(data.remove("monlist"))?, list(data.remove("intlist"))?);
     let word = |key: &str, longest: usize| {
         data.get(key).and_then(Value::as_str).map(|word| bounded_to(longest, word))
     };
@@ -109,6 +113,14 @@ fn token(mut data: Map<String, Value>) -> Result<Result<Option<Box<TokenFrame>>,
         Err(TokenProblem::Empty) => Ok(None),
         Err(TokenProblem::TooLong | TokenProblem::Characters) => Err(TokenFault::BadToken),
     })
+}
+
+/// Without a `monlist`, or with `-1`, nothing is stated: zmNinja leaves both keys out. An empty one is all monitors:
+/// zmNinjaNg says so where no monitor has a row of its own.
+fn lists(monlist: Option<String>, intlist: Option<String>) -> Result<Option<MonitorFilter>, FilterFault> {
+    let is_blank =
+        monlist.as_deref().is_some_and(|list| list.split(',').all(|entry| entry.trim().is_empty()));
+    if is_blank { Ok(Some(MonitorFilter::All)) } else { statement(monlist, intlist) }
 }
 
 /// An integer, or a text that is one; what is less than nothing is nothing.

@@ -44,6 +44,8 @@ struct Round {
     test: bool,
     /// Decide, but do nothing.
     dry_run: bool,
+    /// It was announced before: what a token was told of it does not stand in its session's way.
+    latecomer: bool,
     receipts: Option<mpsc::Sender<Written>>,
     push_receipts: Option<mpsc::Sender<PushReceipt>>,
 }
@@ -74,6 +76,7 @@ impl Router {
         self.remember_sent(&alarm, &verdicts, &copied);
         let (decisions, deliveries) = self.deliveries(&verdicts);
         self.remember(&alarm, sessions, &verdicts);
+        self.missed.keep(self.alarms, &alarm, Instant::now());
         let recorded = self.try_note(Note::Announced(Arc::clone(&alarm), decisions));
         self.push(PushBatch { alarm, deliveries, recorded, receipts: None });
     }
@@ -93,7 +96,7 @@ impl Router {
             origin: Origin::Test,
         });
         let AlarmTestRequest { dry_run, receipts, only, token, push_receipts, .. } = request;
-        let round = Round { test: true, dry_run, receipts, push_receipts };
+        let round = Round { test: true, dry_run, latecomer: false, receipts, push_receipts };
         let (meant, others) = self.sessions_meant(&only, token.is_some());
         let (mut sessions, _) = self.tell_sessions(&alarm, &round, &meant);
         sessions.extend(others.into_iter().map(|id| (id, Decision::Skip(SkipReason::OtherTarget))));
@@ -161,6 +164,15 @@ impl Router {
             self.note(Note::Sent(sent, alarm.monitor, alarm.at));
         }
         (decisions, copied)
+    }
+
+    /// Tells sessions of an alarm that was announced before they were there.
+    pub(super) fn tell_latecomers(&mut self, alarm: &Alarm, ids: &[SessionId]) -> Vec<(SessionId, Decision)> {
+        let round = Round { latecomer: true, ..Round::default() };
+        let (decisions, _) = self.tell_sessions(alarm, &round, ids);
+        let decided = decisions.iter().map(|(_, decision)| (TargetKind::Session, *decision));
+        self.parts.counters.decisions.count_all(decided);
+        decisions
     }
 
     /// Decides for the live tokens, or for one of them; while push is off there is nothing to decide, and a test
@@ -298,7 +310,8 @@ fn decide(
 ) -> Decision {
     let Some(login) = &session.login else { return Decision::Skip(SkipReason::Pending) };
     let told = entry.map_or(&login.last_sent, |entry| &entry.sent);
-    let last_sent = told.get(&alarm.monitor).copied().filter(|_| !round.test);
+    let same = |at: &Timestamp| round.latecomer && *at == alarm.at;
+    let last_sent = told.get(&alarm.monitor).copied().filter(|at| !round.test && !same(at));
     let rights: &MonitorRights = &login.user.rights;
     let receiver = Receiver { rights, filter: &login.filter, interval_default, last_sent };
     policy::decide(alarm.monitor, alarm.at, receiver)

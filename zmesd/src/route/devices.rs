@@ -1,73 +1,341 @@
-//! What is remembered of apps that come back: their last filter and what they got last.
+//! What is remembered of apps that come back without a token: the filter of a session that broke, and what they got last.
+//!
+//! Apps that name no version are all alike to us, so nothing is remembered of them: a browser must not inherit what a
+//! script once asked for. Of the others a filter is remembered only where nothing has to be guessed: the app did not
+//! close the connection itself, that was a moment ago, and there is only one filter that could be meant.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use jiff::Timestamp;
-use zmes_shared::MonitorId;
+use jiff::{SignedDuration, Timestamp};
+use zmes_shared::{MonitorId, SessionId};
 
 use crate::domain::MonitorFilter;
-use crate::state::{Device, Remembered};
+use crate::state::{Device, DeviceNote, LastFilter, Remembered};
 
-/// Most devices that are remembered; more would only come from a client that invents app versions.
+/// Most devices that are remembered while they are away; the one that was heard of longest ago makes room.
 const MAX_DEVICES: usize = 4096;
+/// How long the filter of a session that broke is kept for its app. zmNinjaNg tries again after 2 minutes at most.
+const COMES_BACK_WITHIN: SignedDuration = SignedDuration::from_mins(10);
 
-/// The devices that have logged in, now or before.
+/// How a session has ended, as far as its filter is concerned.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Left {
+    /// The app closed it (close frame): the next session begins anew.
+    ByApp,
+    /// The connection broke, or we closed it: the app comes back and may repeat only its login.
+    Broken,
+    /// The daemon is stopping. What is on the disk already says that the session did not end by itself.
+    Stopping,
+}
+
+/// The devices that are connected, and those that were.
 #[derive(Debug, Default)]
 pub(super) struct Devices {
+    connected: HashMap<Device, Vec<(SessionId, MonitorFilter)>>,
     known: HashMap<Device, Known>,
+    /// What is not on the disk as it is here.
+    changed: BTreeSet<Device>,
 }
 
 #[derive(Debug, Default)]
 struct Known {
-    filter: Option<MonitorFilter>,
+    last: Option<LastFilter>,
     sent: BTreeMap<MonitorId, Timestamp>,
+    /// When it was last heard of.
+    seen: Timestamp,
+}
+
+impl Known {
+    fn is_empty(&self) -> bool {
+        self.last.is_none() && self.sent.is_empty()
+    }
 }
 
 impl Devices {
-    /// Takes over what the daemon before had written down.
-    pub(super) fn restore(remembered: Remembered) -> Self {
+    /// Takes over what the daemon before had written down. A session that was open then has broken now.
+    pub(super) fn restore(remembered: Remembered, now: Timestamp) -> Self {
         let mut devices = Self::default();
-        for (device, filter) in remembered.filters {
-            if let Some(known) = devices.entry(device) {
-                known.filter = Some(filter);
+        for (device, LastFilter { filter, broken_at }) in remembered.filters {
+            let last = LastFilter { filter, broken_at: Some(broken_at.unwrap_or(now)) };
+            if device.is_told_apart() && !is_over(&last, now) {
+                devices.entry(&device, now).last = Some(last);
             }
+            devices.changed.insert(device);
         }
         for ((device, monitor), at) in remembered.sent {
-            if let Some(known) = devices.entry(device) {
-                known.sent.insert(monitor, at);
+            if device.is_told_apart() {
+                devices.entry(&device, at).sent.insert(monitor, at);
             }
         }
         devices
     }
 
-    /// Returns the last filter of a device, if it ever set one.
-    pub(super) fn filter(&self, device: &Device) -> Option<&MonitorFilter> {
-        self.known.get(device)?.filter.as_ref()
-    }
-
-    /// Returns when a device got its last alarm of each monitor with an interval.
-    pub(super) fn sent(&self, device: &Device) -> BTreeMap<MonitorId, Timestamp> {
-        self.known.get(device).map(|known| known.sent.clone()).unwrap_or_default()
-    }
-
-    /// Remembers a filter; false: there are too many devices.
-    pub(super) fn set_filter(&mut self, device: &Device, filter: MonitorFilter) -> bool {
-        let Some(known) = self.entry(device.clone()) else { return false };
-        known.filter = Some(filter);
-        true
-    }
-
-    /// Remembers that a device got an alarm; false: there are too many devices.
-    pub(super) fn set_sent(&mut self, device: &Device, monitor: MonitorId, at: Timestamp) -> bool {
-        let Some(known) = self.entry(device.clone()) else { return false };
-        known.sent.insert(monitor, at);
-        true
-    }
-
-    fn entry(&mut self, device: Device) -> Option<&mut Known> {
-        if self.known.len() >= MAX_DEVICES && !self.known.contains_key(&device) {
-            return None;
+    /// A session of that device has logged in. Returns the filter that it had when it broke, and when it got its last
+    /// alarm of each monitor with an interval; nothing while another session of the device is connected.
+    pub(super) fn join(
+        &mut self,
+        device: &Device,
+        session: SessionId,
+        now: Timestamp,
+    ) -> (Option<MonitorFilter>, BTreeMap<MonitorId, Timestamp>) {
+        if !device.is_told_apart() {
+            return (None, BTreeMap::new());
         }
-        Some(self.known.entry(device).or_default())
+        let sessions = self.connected.entry(device.clone()).or_default();
+        let alone = sessions.iter().all(|(other, _)| *other == session);
+        let known = self.known.get(device).filter(|_| alone);
+        let last = known.and_then(|known| known.last.as_ref()).filter(|last| !is_over(last, now));
+        let filter = last.map(|last| last.filter.clone());
+        let sent = known.map(|known| known.sent.clone()).unwrap_or_default();
+        self.state(device, session, filter.clone().unwrap_or_default(), now);
+        (filter, sent)
+    }
+
+    /// A session of that device has this filter now.
+    pub(super) fn state(
+        &mut self,
+        device: &Device,
+        session: SessionId,
+        filter: MonitorFilter,
+        now: Timestamp,
+    ) {
+        if !device.is_told_apart() {
+            return;
+        }
+        let sessions = self.connected.entry(device.clone()).or_default();
+        match sessions.iter_mut().find(|(other, _)| *other == session) {
+            Some((_, had)) => *had = filter,
+            None => sessions.push((session, filter)),
+        }
+        self.agree(device, now);
+    }
+
+    /// A session of that device is gone.
+    pub(super) fn leave(&mut self, device: &Device, session: SessionId, left: Left, now: Timestamp) {
+        let Some(sessions) = self.connected.get_mut(device) else { return };
+        let Some(at) = sessions.iter().position(|(other, _)| *other == session) else { return };
+        let (_, filter) = sessions.swap_remove(at);
+        let others = !sessions.is_empty();
+        if !others {
+            self.connected.remove(device);
+        }
+        match left {
+            Left::Stopping => {}
+            Left::ByApp | Left::Broken if others => self.agree(device, now),
+            Left::ByApp => self.set_last(device, None, now),
+            Left::Broken => {
+                self.set_last(device, Some(LastFilter { filter, broken_at: Some(now) }), now);
+            }
+        }
+    }
+
+    /// Remembers the filter that all connected sessions of a device have; where they differ, none.
+    fn agree(&mut self, device: &Device, now: Timestamp) {
+        let mut filters = self.connected.get(device).into_iter().flatten().map(|(_, filter)| filter);
+        let Some(first) = filters.next() else { return };
+        let last = filters
+            .all(|filter| filter == first)
+            .then(|| LastFilter { filter: first.clone(), broken_at: None });
+        self.set_last(device, last, now);
+    }
+
+    /// All monitors is what a device has of which nothing is remembered.
+    fn set_last(&mut self, device: &Device, last: Option<LastFilter>, now: Timestamp) {
+        let last = last.filter(|last| last.filter != MonitorFilter::All);
+        if self.known.get(device).and_then(|known| known.last.as_ref()) == last.as_ref() {
+            return;
+        }
+        self.changed.insert(device.clone());
+        self.entry(device, now).last = last;
+        if self.known.get(device).is_some_and(Known::is_empty) {
+            self.known.remove(device);
+        }
+    }
+
+    /// Remembers that a device got an alarm; false: nothing can be remembered of it.
+    pub(super) fn set_sent(&mut self, device: &Device, monitor: MonitorId, at: Timestamp) -> bool {
+        if !device.is_told_apart() {
+            return false;
+        }
+        self.entry(device, at).sent.insert(monitor, at);
+        true
+    }
+
+    /// Says whether something is to be written down.
+    pub(super) fn has_changes(&self) -> bool {
+        !self.changed.is_empty()
+    }
+
+    /// Returns what is to be written down; [`Self::put_back`] where it is not.
+    pub(super) fn take_changes(&mut self) -> Vec<DeviceNote> {
+        let note = |device: Device| {
+            let known = self.known.get(&device);
+            let last = known.and_then(|known| known.last.clone());
+            DeviceNote { device, last, forget_intervals: known.is_none_or(|known| known.sent.is_empty()) }
+        };
+        std::mem::take(&mut self.changed).into_iter().map(note).collect()
+    }
+
+    /// Takes back what could not be written down.
+    pub(super) fn put_back(&mut self, devices: impl IntoIterator<Item = Device>) {
+        self.changed.extend(devices);
+    }
+
+    fn entry(&mut self, device: &Device, now: Timestamp) -> &mut Known {
+        if self.known.len() >= MAX_DEVICES && !self.known.contains_key(device) {
+            self.evict();
+        }
+        let known = self.known.entry(device.clone()).or_default();
+        known.seen = known.seen.max(now);
+        known
+    }
+
+    /// Forgets the device that was heard of longest ago: an app that invents versions must not keep others from being
+    /// remembered.
+    fn evict(&mut self) {
+        let oldest = self.known.iter().min_by_key(|(_, known)| known.seen).map(|(device, _)| device.clone());
+        if let Some(oldest) = oldest {
+            self.known.remove(&oldest);
+            self.changed.insert(oldest);
+        }
+    }
+}
+
+/// Says whether a session broke too long ago for its filter to count; one that is open has not.
+fn is_over(last: &LastFilter, now: Timestamp) -> bool {
+    last.broken_at.is_some_and(|at| now.duration_since(at).abs() >= COMES_BACK_WITHIN)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::App;
+
+    const ALL: MonitorFilter = MonitorFilter::All;
+
+    fn at(seconds: i64) -> Timestamp {
+        Timestamp::from_second(1_900_000_000 + seconds).unwrap()
+    }
+
+    fn only(monlist: &str) -> MonitorFilter {
+        MonitorFilter::parse(monlist, "").unwrap()
+    }
+
+    fn device(app: &str) -> Device {
+        Device { user: "amy".to_owned(), kind: App::ZmNinjaNg, app: app.to_owned() }
+    }
+
+    /// Logs in, states a filter, and leaves.
+    fn visit(devices: &mut Devices, device: &Device, id: u64, filter: &MonitorFilter, left: Left) {
+        devices.join(device, SessionId(id), at(0));
+        devices.state(device, SessionId(id), filter.clone(), at(0));
+        devices.leave(device, SessionId(id), left, at(0));
+    }
+
+    #[test]
+    fn the_filter_of_a_session_that_broke_comes_back_for_ten_minutes() {
+        for (left, later, expected) in [
+            (Left::Broken, 0, Some(only("1"))),
+            (Left::Broken, 599, Some(only("1"))),
+            (Left::Broken, 600, None),
+            (Left::ByApp, 1, None),
+        ] {
+            let mut devices = Devices::default();
+            visit(&mut devices, &device("1.1.14"), 1, &only("1"), left);
+            assert_eq!(
+                devices.join(&device("1.1.14"), SessionId(2), at(later)).0,
+                expected,
+                "{left:?} {later}"
+            );
+        }
+    }
+
+    #[test]
+    fn nothing_is_remembered_of_an_app_that_names_no_version() {
+        let mut devices = Devices::default();
+        visit(&mut devices, &device(""), 1, &only("1"), Left::Broken);
+        assert!(!devices.set_sent(&device(""), MonitorId(1), at(0)));
+        assert_eq!(devices.join(&device(""), SessionId(2), at(1)), (None, BTreeMap::new()));
+        assert!(!devices.has_changes());
+    }
+
+    #[test]
+    fn another_app_or_user_has_nothing_of_it() {
+        let mut devices = Devices::default();
+        visit(&mut devices, &device("1.1.14"), 1, &only("1"), Left::Broken);
+        let mine = device("1.1.14");
+        for other in [
+            Device { user: "bob".to_owned(), ..mine.clone() },
+            Device { kind: App::ZmNinja, ..mine.clone() },
+            device("1.1.15"),
+        ] {
+            assert_eq!(devices.join(&other, SessionId(2), at(1)).0, None, "{other:?}");
+        }
+        assert_eq!(devices.join(&mine, SessionId(3), at(1)).0, Some(only("1")));
+    }
+
+    #[test]
+    fn while_another_session_of_the_device_is_connected_nothing_is_guessed() {
+        let mut devices = Devices::default();
+        let phone = device("1.1.14");
+        devices.join(&phone, SessionId(1), at(0));
+        devices.state(&phone, SessionId(1), only("2"), at(0));
+        visit(&mut devices, &phone, 2, &only("1"), Left::Broken);
+        assert_eq!(devices.join(&phone, SessionId(3), at(1)).0, None);
+        devices.leave(&phone, SessionId(3), Left::ByApp, at(1));
+        devices.leave(&phone, SessionId(1), Left::Broken, at(2));
+        assert_eq!(devices.join(&phone, SessionId(4), at(3)).0, Some(only("2")), "alone again");
+    }
+
+    #[test]
+    fn a_restart_is_a_break_and_two_filters_are_none() {
+        let mut devices = Devices::default();
+        let (one, two) = (device("one"), device("two"));
+        for (device, id, filter) in [(&one, 1, "1"), (&two, 2, "2"), (&two, 3, "3")] {
+            devices.join(device, SessionId(id), at(0));
+            devices.state(device, SessionId(id), only(filter), at(0));
+        }
+        for (device, id) in [(&one, 1), (&two, 2), (&two, 3)] {
+            devices.leave(device, SessionId(id), Left::Stopping, at(5));
+        }
+        let mut remembered = Remembered::default();
+        for DeviceNote { device, last, .. } in devices.take_changes() {
+            remembered.filters.extend(last.map(|last| (device, last)));
+        }
+        assert_eq!(remembered.filters[&one], LastFilter { filter: only("1"), broken_at: None });
+        let mut devices = Devices::restore(remembered, at(3600));
+        assert_eq!(devices.join(&one, SessionId(1), at(3601)).0, Some(only("1")));
+        assert_eq!(devices.join(&two, SessionId(2), at(3601)).0, None);
+    }
+
+    #[test]
+    fn what_broke_long_before_a_restart_is_forgotten_on_the_disk_too() {
+        let last = LastFilter { filter: only("1"), broken_at: Some(at(0)) };
+        let remembered = Remembered { filters: [(device("1"), last)].into(), ..Remembered::default() };
+        let mut devices = Devices::restore(remembered, at(700));
+        let note = DeviceNote { device: device("1"), last: None, forget_intervals: true };
+        assert_eq!(devices.take_changes(), [note]);
+    }
+
+    #[test]
+    fn who_says_all_monitors_leaves_nothing_behind() {
+        let mut devices = Devices::default();
+        visit(&mut devices, &device("1"), 1, &only("1"), Left::Broken);
+        visit(&mut devices, &device("1"), 2, &ALL, Left::Broken);
+        assert_eq!(devices.join(&device("1"), SessionId(3), at(1)).0, None);
+        assert!(devices.known.is_empty());
+    }
+
+    #[test]
+    fn an_app_that_invents_versions_pushes_out_the_oldest_alone() {
+        let mut devices = Devices::default();
+        for number in 0..=MAX_DEVICES {
+            let at = at(i64::try_from(number).unwrap());
+            assert!(devices.set_sent(&device(&number.to_string()), MonitorId(1), at));
+        }
+        assert_eq!(devices.known.len(), MAX_DEVICES);
+        assert!(!devices.known.contains_key(&device("0")));
+        let forgotten = DeviceNote { device: device("0"), last: None, forget_intervals: true };
+        assert_eq!(devices.take_changes(), [forgotten]);
     }
 }

@@ -13,8 +13,11 @@ use zmes_shared::views::{ClientCounts, ClientView};
 use zmes_shared::{EventId, MonitorId, SessionId};
 
 use super::census::Census;
+use super::devices::Left;
 use super::token_handle::TokenCommand;
-use crate::domain::{App, Decision, MonitorFilter, MonitorRights, PushToken, TokenHandle, TokenId, User};
+use crate::domain::{
+    AccessPass, App, Decision, MonitorFilter, MonitorRights, PushToken, TokenHandle, TokenId, User,
+};
 use crate::ports::PushReceipt;
 
 /// How long a caller waits for the router before it hears [`Busy`].
@@ -50,8 +53,10 @@ pub enum CloseReason {
     Slow,
     /// An admin asked for it: close 1008.
     Disconnected,
-    /// The user was deleted, disabled, or changed the password: close 1008.
+    /// The user was deleted, disabled, changed the password, or revoked all access tokens: close 1008.
     UserRevoked,
+    /// The access token by which the app came in has expired: close 1008.
+    PassExpired,
 }
 
 /// A new WebSocket connection, not yet authenticated.
@@ -76,11 +81,13 @@ pub struct Attach {
     pub id: SessionId,
     /// As whom.
     pub user: Arc<User>,
+    /// The access token by which it came in; `None`: a password.
+    pub pass: Option<AccessPass>,
     /// When its credentials began to be looked at: the user was read from the database after that.
     pub asked_at: Instant,
     /// The app's version as it told in `auth`, cleaned and bounded.
     pub app: Option<String>,
-    /// The filter that `auth` carried; `None`: no statement, the device's last one holds.
+    /// The filter that `auth` carried; `None`: no statement.
     pub filter: Option<MonitorFilter>,
     /// Which app it seems to be.
     pub kind: App,
@@ -153,6 +160,15 @@ pub struct Tested {
     pub targets: Vec<TestTarget>,
 }
 
+/// Sessions, as many as the router looks at in one turn.
+#[derive(Debug, Clone, Default)]
+pub struct ClientPage {
+    /// Those that match, ordered by id.
+    pub clients: Vec<ClientView>,
+    /// After which id the next page begins; `None`: this is the last.
+    pub next: Option<SessionId>,
+}
+
 /// What the router is asked. Each `reply` is sent when the thing is done.
 #[derive(Debug)]
 pub enum Command {
@@ -162,12 +178,14 @@ pub enum Command {
     Attach(Attach, oneshot::Sender<Attached>),
     /// It wants another filter; with the token that its app names, if it does.
     SetFilter(SessionId, MonitorFilter, Option<PushToken>, oneshot::Sender<()>),
-    /// It is gone.
-    Close(SessionId, &'static str),
+    /// It is gone: why, and how.
+    Close(SessionId, &'static str, Left),
     /// What it may see.
     Visibility(SessionId, oneshot::Sender<Visibility>),
-    /// Who is connected.
-    List(ClientFilter, oneshot::Sender<Vec<ClientView>>),
+    /// The same, for a session that asks for what it missed: then that is not told to it unasked.
+    Replays(SessionId, oneshot::Sender<Visibility>),
+    /// Who is connected, one page: those after that id.
+    List(ClientFilter, Option<SessionId>, oneshot::Sender<ClientPage>),
     /// How many are connected.
     Count(oneshot::Sender<ClientCounts>),
     /// What there is, in numbers.
@@ -214,9 +232,9 @@ impl RouterHandle {
         self.call(|reply| Command::SetFilter(session, filter, hint, reply)).await
     }
 
-    /// Says that a connection is gone, and why (for `watch` and the log).
-    pub async fn close(&self, session: SessionId, reason: &'static str) -> Result<(), Busy> {
-        self.send(Command::Close(session, reason)).await
+    /// Says that a connection is gone, why (for `watch` and the log), and how.
+    pub async fn close(&self, session: SessionId, reason: &'static str, left: Left) -> Result<(), Busy> {
+        self.send(Command::Close(session, reason, left)).await
     }
 
     /// Returns what a session may see.
@@ -224,9 +242,23 @@ impl RouterHandle {
         self.call(|reply| Command::Visibility(session, reply)).await
     }
 
-    /// Returns the sessions that match, ordered by id.
+    /// Returns what a session may see that asks for what it missed.
+    pub async fn replays(&self, session: SessionId) -> Result<Visibility, Busy> {
+        self.call(|reply| Command::Replays(session, reply)).await
+    }
+
+    /// Returns the sessions that match, ordered by id. The router is asked page by page, so that alarms come between.
     pub async fn list(&self, filter: ClientFilter) -> Result<Vec<ClientView>, Busy> {
-        self.call(|reply| Command::List(filter, reply)).await
+        let (mut all, mut after) = (Vec::new(), None);
+        loop {
+            let filter = filter.clone();
+            let page = self.call(|reply| Command::List(filter, after, reply)).await?;
+            all.extend(page.clients);
+            match page.next {
+                Some(next) => after = Some(next),
+                None => return Ok(all),
+            }
+        }
     }
 
     /// Returns how many sessions there are.

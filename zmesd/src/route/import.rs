@@ -41,6 +41,9 @@ pub(super) fn plan(known: &Tokens, imports: Vec<TokenImport>, now: Timestamp) ->
                 next = TokenId(id.0 + 1);
                 (TokenImported::New(id), Some(new(id, import, now)))
             }
+            Some(before) if before.blocked() => {
+                (TokenImported::Refused("it is blocked: tokens unblock lets it be used again"), None)
+            }
             Some(before) if before.revoked.is_some() => {
                 (TokenImported::Refused("it was revoked: tokens restore brings it back"), None)
             }

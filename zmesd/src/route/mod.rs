@@ -7,6 +7,8 @@ mod decided;
 mod devices;
 mod handle;
 mod import;
+mod missed;
+mod pace;
 mod policy;
 mod registration;
 mod revalidate;
@@ -19,12 +21,14 @@ mod tests;
 mod token_admin;
 mod token_handle;
 mod tokens;
+mod upkeep;
 
 pub use census::Census;
 pub use decided::Decided;
+pub use devices::Left;
 pub use handle::{
-    AlarmTestRequest, Attach, Attached, Busy, CloseReason, Command, Outgoing, RouterHandle, SessionOpening,
-    Target, TestTarget, Tested, Visibility, Written,
+    AlarmTestRequest, Attach, Attached, Busy, ClientPage, CloseReason, Command, Outgoing, RouterHandle,
+    SessionOpening, Target, TestTarget, Tested, Visibility, Written,
 };
 pub use router::{Router, RouterParts};
 pub use rules::PushRules;

@@ -3,18 +3,21 @@
 //! A session that is attached to a live token has the token's filter: both are changed together. A token has one
 //! session at most; a second one takes it over, and the first goes on by itself.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use tokio::time::Instant;
 use tracing::{debug, info, warn};
 use zmes_shared::SessionId;
 
+use super::devices::Left;
 use super::handle::Attach;
 use super::revalidate::renew;
 use super::router::Router;
-use super::sessions::LoggedIn;
+use super::sessions::{FilterFrom, LoggedIn};
 use super::tap::{TapEvent, TokenChange};
 use super::token_handle::{Registration, RegistrationFault};
-use crate::domain::{App, MonitorFilter, MonitorRights, PushState, PushToken, Token, TokenId, User};
+use crate::domain::{App, MonitorFilter, MonitorRights, PushState, PushToken, Revoked, Token, TokenId, User};
 use crate::monitors::Catalog;
 use crate::ports::PushOrder;
 use crate::state::{Device, Note};
@@ -38,18 +41,21 @@ struct Wanted {
 impl Router {
     /// `push/token`: the user of the session becomes the token's owner, and the session is attached to it.
     ///
-    /// A token that was revoked comes back, with its id and settings, whoever revoked it: its app has just proved
-    /// that it lives. Who wants to silence a living phone mutes it.
+    /// A token that was revoked comes back with its id: its app has just proved that it lives. One that an admin has
+    /// blocked does not. What an app says very often is told to provider and log less often ([`super::pace`]).
     pub(super) fn on_register(&mut self, registration: Registration) -> Result<(), RegistrationFault> {
         if !self.push.enabled {
             return Ok(());
         }
         let session = registration.session;
         let Some(login) = self.login(session) else { return Ok(()) };
-        let (user, asked_at) = (Arc::clone(&login.user), login.asked_at);
+        let (user, asked_at, from) = (Arc::clone(&login.user), login.asked_at, login.filter_from);
+        self.refuse_blocked(&registration.token)?;
         self.make_room(&registration.token, &self.owner(&user))?;
-        if let Some(filter) = registration.filter.clone() {
-            self.state_filter(session, filter);
+        // Empty lists are how zmNinjaNg says "all monitors". It says so even where it has just stated a filter.
+        let stated = |filter: &MonitorFilter| *filter != MonitorFilter::All || from != FilterFrom::Statement;
+        if let Some(filter) = registration.filter.clone().filter(stated) {
+            self.state_filter(session, filter, FilterFrom::Registration);
         }
         let Some(wanted) = self.wanted(registration) else { return Ok(()) };
         let token = wanted.registration.token.clone();
@@ -67,6 +73,22 @@ impl Router {
         Ok(())
     }
 
+    /// Refuses a token that an admin has blocked: its app changes nothing by registering it.
+    fn refuse_blocked(&mut self, token: &PushToken) -> Result<(), RegistrationFault> {
+        let Some(id) =
+            self.tokens.find(token).filter(|entry| entry.token().blocked()).map(|entry| entry.token().id)
+        else {
+            return Ok(());
+        };
+        if let Some(entry) = self.tokens.get_mut(id)
+            && let Some(left_out) = entry.pace.may_log(Instant::now())
+        {
+            let token = entry.token();
+            info!(handle = %token.handle, user = token.user, left_out, "not registered: an admin has blocked this token");
+        }
+        Err(RegistrationFault::Blocked)
+    }
+
     /// Refuses a token that would be one too many; one that is live and this user's already is none.
     fn make_room(&mut self, token: &PushToken, user: &str) -> Result<(), RegistrationFault> {
         let known = self.tokens.find(token);
@@ -75,9 +97,9 @@ impl Router {
             return Ok(());
         }
         if std::mem::replace(&mut self.told_of_too_many, true) {
-            debug!(user, %token, "too many tokens");
+            debug!(user, handle = %token, "too many tokens");
         } else {
-            warn!(user, %token, "not taking the token: too many are registered (zmesctl tokens prune)");
+            warn!(user, handle = %token, "not taking the token: too many are registered (zmesctl tokens prune)");
         }
         Err(RegistrationFault::TooMany)
     }
@@ -95,7 +117,7 @@ impl Router {
             registration.kind = login.kind;
         }
         registration.app_version = registration.app_version.or_else(|| login.app.clone());
-        let filter = login.explicit.then(|| login.filter.clone());
+        let filter = login.filter_from.is_stated().then(|| login.filter.clone());
         Some(Wanted { registration, filter, user, badge: login.badge.take() })
     }
 
@@ -115,27 +137,38 @@ impl Router {
 
     /// Makes a token what is wanted; what is the same already is not written again.
     fn store(&mut self, id: TokenId, wanted: &Wanted, before: Option<&Token>) {
-        let now = self.parts.clock.now();
+        let (now, wall) = (Instant::now(), self.parts.clock.now());
+        let forgets = before.is_some_and(|before| is_another_start(before, &wanted.user));
         let Some(entry) = self.tokens.get_mut(id) else { return };
-        let changed = entry.change(|token| apply(wanted, token));
-        let seen = entry.see(now);
+        let changed = entry.change(|token| apply(wanted, forgets, token));
+        let seen = entry.see(wall);
         let token = entry.snapshot();
         let is_new = before.is_none_or(|before| before.revoked.is_some());
+        let worth_telling = is_new || changed.is_some() || seen.is_some();
+        let logged = if is_new || changed.is_some() { entry.pace.may_log(now) } else { None };
+        let registers = worth_telling && token.state == PushState::Enabled && entry.pace.may_register(now);
+        let untold = if forgets { std::mem::take(&mut entry.sent) } else { BTreeMap::new() };
+        if let Some(left_out) = logged {
+            info!(user = token.user, left_out, "Storing token {}", stored(&token));
+        }
         if is_new || changed.is_some() {
-            info!(user = token.user, "Storing token {}", stored(&token));
             self.tell_token(if is_new { "registered" } else { "changed" }, &token);
         }
-        if is_new || changed.is_some() || seen.is_some() {
+        if worth_telling {
             self.keep_token(&token);
+        }
+        if !untold.is_empty() {
+            self.note(Note::TokenUntold(untold.into_iter().map(|(monitor, at)| (id, monitor, at)).collect()));
         }
         if let Some(reason) = before.and_then(|before| withdrawn(before, &token)) {
             self.note(Note::Withdrawn(id, reason));
             self.withdraw(id);
         }
-        // An app that says the same again and again must not make us say it to a provider as often.
-        let worth_telling = is_new || changed.is_some() || seen.is_some();
-        if token.state == PushState::Enabled && worth_telling {
+        if registers {
+            self.unregistered.remove(&id);
             self.order(PushOrder::Register(token));
+        } else if worth_telling && token.state == PushState::Enabled {
+            self.unregistered.insert(id);
         }
     }
 
@@ -144,14 +177,15 @@ impl Router {
         let Some(entry) = self.tokens.get_mut(id) else { return };
         let filter = entry.token().filter.clone();
         let had = entry.session.replace(session).filter(|had| *had != session);
+        let now = self.parts.clock.now();
         let Some(login) = self.login_mut(session) else { return };
+        if !login.filter_from.is_stated() {
+            login.filter_from = FilterFrom::Token;
+        }
         login.filter.clone_from(&filter);
         let device = login.device.clone();
         let left = login.token.replace(id).filter(|left| *left != id);
-        // An app that was updated calls itself something else: what it comes back to without its token is the same.
-        if filter != MonitorFilter::All && self.devices.filter(&device).is_none() {
-            self.keep_filter(device, filter);
-        }
+        self.devices.state(&device, session, filter, now);
         if let Some(entry) = left.and_then(|left| self.tokens.get_mut(left)) {
             entry.session = None;
         }
@@ -159,7 +193,7 @@ impl Router {
             debug!(client = ?had, by = %session, "another session has taken the token over");
             login.token = None;
             // What it once stated must not come back over what the token's app states now.
-            login.explicit = false;
+            login.filter_from = FilterFrom::Token;
         }
         had.into_iter().chain([session]).for_each(|changed| self.tell_session(changed, "token"));
     }
@@ -180,7 +214,8 @@ impl Router {
         let Some(login) = self.login(session) else { return };
         let user = Arc::clone(&login.user);
         let owner = self.owner(&user);
-        let (attached, explicit) = (login.token == Some(id), login.explicit.then(|| login.filter.clone()));
+        let (attached, stated) = (login.token == Some(id), login.filter_from.is_stated());
+        let stated = stated.then(|| login.filter.clone());
         let Some(entry) = self.tokens.live_mut(id).filter(|entry| entry.token().user == owner) else {
             return;
         };
@@ -191,7 +226,7 @@ impl Router {
         if attached {
             return;
         }
-        if let Some(filter) = explicit {
+        if let Some(filter) = stated {
             self.change_token(id, |token| token.filter = filter);
         }
         self.attach_token(session, id);
@@ -203,12 +238,14 @@ impl Router {
     /// `control/filter`: it holds for the session, and for its token.
     pub(super) fn on_filter(&mut self, session: SessionId, filter: MonitorFilter, hint: Option<&PushToken>) {
         self.on_hint(session, hint);
-        self.state_filter(session, filter.clone());
-        if let Some(token) = self.login(session).and_then(|login| login.token)
-            && let Some(token) = self.change_token(token, |token| token.filter = filter)
+        self.state_filter(session, filter.clone(), FilterFrom::Statement);
+        if let Some(id) = self.login(session).and_then(|login| login.token)
+            && let Some(token) = self.change_token(id, |token| token.filter = filter)
+            && let Some(left_out) =
+                self.tokens.get_mut(id).and_then(|entry| entry.pace.may_log(Instant::now()))
         {
             // The seed's spelling.
-            info!(user = token.user, "Contrl: Storing token {}", stored(&token));
+            info!(user = token.user, left_out, "Contrl: Storing token {}", stored(&token));
         }
         self.tell_session(session, "filter");
     }
@@ -225,56 +262,67 @@ impl Router {
 
     /// An app has authenticated: the filter in force afterwards, unless the session is gone.
     pub(super) fn on_attach(&mut self, attach: Attach) -> Option<MonitorFilter> {
-        let Attach { id, user, asked_at, app, filter, kind, hint } = attach;
-        let device = Device { user: user.name.clone(), app: app.clone().unwrap_or_default() };
-        let alone = !self
-            .sessions
-            .values()
-            .any(|other| other.id != id && other.login.as_ref().is_some_and(|login| login.device == device));
+        let Attach { id, user, pass, asked_at, app, filter, kind, hint } = attach;
+        self.forget_pass(id);
         let before = self.sessions.get_mut(&id)?.login.take();
-        if let Some(before) = before.as_ref().filter(|before| before.device != device) {
-            self.detach(before);
-        }
-        let mut login = if let Some(before) = before.filter(|before| before.device == device) {
-            LoggedIn { user, asked_at, kind: known(kind, before.kind), ..before }
-        } else {
-            let stored = self.devices.filter(&device).cloned().unwrap_or_default();
-            LoggedIn::new(user, asked_at, app, kind, device, stored)
+        let is_first = before.is_none();
+        let kind = before.as_ref().map_or(kind, |before| known(kind, before.kind));
+        let device = Device { user: user.name.clone(), kind, app: app.clone().unwrap_or_default() };
+        let login = match before {
+            Some(before) if before.device == device => LoggedIn { user, pass, asked_at, ..before },
+            before => {
+                self.forget(id, before.as_ref(), Left::ByApp);
+                self.newcomer(id, LoggedIn::new(user, pass, asked_at, app, device))
+            }
         };
-        // Of two phones of one user and app, the second must not be silenced by what the first got.
-        if login.last_sent.is_empty() && alone {
-            login.last_sent = self.devices.sent(&login.device);
-        }
         let token = login.token;
         let session = self.sessions.get_mut(&id)?;
         session.login = Some(login);
         if self.parts.auth.borrow().enabled {
             renew(session, &self.parts.catalog.borrow(), self.enforced_since);
         }
+        if let Some(pass) = pass {
+            self.passes.insert((pass.expires_at, id));
+        }
         if let Some(filter) = filter {
-            self.state_filter(id, filter.clone());
+            self.state_filter(id, filter.clone(), FilterFrom::Statement);
             if let Some(token) = token {
                 self.change_token(token, |token| token.filter = filter);
             }
         }
         self.tell_session(id, "authenticated");
         self.on_hint(id, hint.as_ref());
+        if is_first {
+            self.missed.welcome(id, self.alarms + 1, Instant::now());
+        }
         self.login(id).map(|login| login.filter.clone())
     }
 
-    /// Remembers what a session has stated, for itself and for its device.
-    fn state_filter(&mut self, session: SessionId, filter: MonitorFilter) {
-        let Some(login) = self.login_mut(session) else { return };
-        login.explicit = true;
-        login.filter = filter.clone();
-        let device = login.device.clone();
-        self.keep_filter(device, filter);
+    /// Gives somebody who has just come in what is remembered of an earlier session, if nothing has to be guessed.
+    fn newcomer(&mut self, id: SessionId, login: LoggedIn) -> LoggedIn {
+        let (filter, last_sent) = self.devices.join(&login.device, id, self.parts.clock.now());
+        match filter {
+            Some(filter) => LoggedIn { filter, filter_from: FilterFrom::Reconnect, last_sent, ..login },
+            None => LoggedIn { last_sent, ..login },
+        }
     }
 
-    fn keep_filter(&mut self, device: Device, filter: MonitorFilter) {
-        if self.devices.set_filter(&device, filter.clone()) {
-            self.note(Note::Filter(device, filter));
+    /// Forgets who a session was; the session itself may go on as somebody else.
+    pub(super) fn forget(&mut self, id: SessionId, login: Option<&LoggedIn>, left: Left) {
+        if let Some(login) = login {
+            self.detach(login);
+            self.devices.leave(&login.device, id, left, self.parts.clock.now());
         }
+    }
+
+    /// Remembers what a session has stated, for itself and for its device.
+    fn state_filter(&mut self, session: SessionId, filter: MonitorFilter, from: FilterFrom) {
+        let now = self.parts.clock.now();
+        let Some(login) = self.login_mut(session) else { return };
+        login.filter_from = from;
+        login.filter = filter.clone();
+        let device = login.device.clone();
+        self.devices.state(&device, session, filter, now);
     }
 
     /// Changes a token that is attached; writes it down and returns it if that changes anything.
@@ -307,7 +355,14 @@ impl Router {
     }
 }
 
-fn apply(wanted: &Wanted, token: &mut Token) {
+/// Says whether a registration begins anew: somebody else owns the token now, or a person had revoked it. What was stated
+/// before was stated by another, or was meant to be over. A token without an owner was imported with its lists.
+fn is_another_start(before: &Token, user: &str) -> bool {
+    let is_anothers = !before.user.is_empty() && before.user != user;
+    is_anothers || before.revoked.as_ref().is_some_and(Revoked::by_person)
+}
+
+fn apply(wanted: &Wanted, forgets: bool, token: &mut Token) {
     let Registration { platform, state, kind, app_version, profile, .. } = &wanted.registration;
     token.platform = *platform;
     token.state = *state;
@@ -319,8 +374,10 @@ fn apply(wanted: &Wanted, token: &mut Token) {
             kept.clone_from(told);
         }
     }
-    if let Some(filter) = &wanted.filter {
-        token.filter.clone_from(filter);
+    match &wanted.filter {
+        Some(filter) => token.filter.clone_from(filter),
+        None if forgets => token.filter = MonitorFilter::All,
+        None => {}
     }
     token.badge = wanted.badge.unwrap_or(token.badge);
 }

@@ -10,7 +10,7 @@ use tokio::time::Instant;
 use tracing::info;
 
 use super::handle::CloseReason;
-use super::sessions::Session;
+use super::sessions::{LoggedIn, Session};
 use crate::domain::User;
 use crate::monitors::Catalog;
 
@@ -19,7 +19,7 @@ use crate::monitors::Catalog;
 enum Standing {
     /// Still welcome, with these rights.
     Renewed(Arc<User>),
-    /// No longer: deleted, disabled, or with another password.
+    /// No longer: deleted, disabled, with another password, or by an access token that was revoked.
     Revoked(&'static str),
 }
 
@@ -32,7 +32,7 @@ pub(super) fn renew(session: &mut Session, catalog: &Catalog, enforced_since: In
         // What the catalog does not know yet, its next reading brings.
         return;
     }
-    match standing(&login.user, catalog) {
+    match standing(login, catalog) {
         Standing::Renewed(user) => login.user = user,
         Standing::Revoked(reason) => {
             info!(client = %session.id, user = login.user.name, reason, "closing the session");
@@ -42,13 +42,17 @@ pub(super) fn renew(session: &mut Session, catalog: &Catalog, enforced_since: In
 }
 
 /// Looks a connected user up in a catalog.
-fn standing(user: &User, catalog: &Catalog) -> Standing {
+fn standing(login: &LoggedIn, catalog: &Catalog) -> Standing {
+    let user = &login.user;
     let Some(now) = catalog.users.get(&user.name) else { return Standing::Revoked("the user was deleted") };
     if let Some(reason) = now.barred() {
         return Standing::Revoked(reason);
     }
     if now.password.expose_secret() != user.password.expose_secret() {
         return Standing::Revoked("the password was changed");
+    }
+    if login.pass.is_some_and(|pass| pass.revoked_for(now)) {
+        return Standing::Revoked("the user's access tokens were revoked");
     }
     Standing::Renewed(Arc::clone(now))
 }

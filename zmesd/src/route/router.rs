@@ -1,9 +1,11 @@
 //! The router's task.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Bound;
 use std::sync::Arc;
 use std::time::Duration;
 
+use jiff::Timestamp;
 use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, MissedTickBehavior};
@@ -11,11 +13,12 @@ use tokio_util::sync::CancellationToken;
 use tracing::{debug, error};
 use zmes_shared::SessionId;
 use zmes_shared::control::{ClientFilter, ClientState};
-use zmes_shared::views::{ClientCounts, ClientView};
+use zmes_shared::views::ClientCounts;
 
 use super::decided::DecisionRing;
-use super::devices::Devices;
-use super::handle::{Attached, CloseReason, Command, SessionOpening, Visibility};
+use super::devices::{Devices, Left};
+use super::handle::{Attached, ClientPage, CloseReason, Command, SessionOpening, Visibility};
+use super::missed::Missed;
 use super::revalidate::renew;
 use super::rules::PushRules;
 use super::sessions::{LoggedIn, Session};
@@ -28,8 +31,10 @@ use crate::ports::{Clock, PushOrder};
 use crate::state::{Note, Remembered, StateHandle};
 use crate::telemetry::{Counters, Latencies};
 
-/// When a token is noted once more for which the state's queue had no room.
-const KEEP_AGAIN: Duration = Duration::from_millis(500);
+/// How often is done what is done by the clock.
+const UPKEEP_EVERY: Duration = Duration::from_millis(500);
+/// Clients that are looked at in one turn: some 250 µs.
+const CLIENTS: usize = 500;
 
 /// What the router needs.
 #[derive(Debug)]
@@ -82,6 +87,12 @@ pub struct Router {
     pub(super) withdrawals: BTreeMap<TokenId, DeliveryId>,
     /// Tokens whose note found the state's queue full.
     pub(super) unkept: BTreeSet<TokenId>,
+    /// Tokens of which the provider was told a moment ago, and is to be told again.
+    pub(super) unregistered: BTreeSet<TokenId>,
+    /// When the access tokens of sessions expire.
+    pub(super) passes: BTreeSet<(Timestamp, SessionId)>,
+    /// What is told to those who log in right after the start.
+    pub(super) missed: Missed,
     pub(super) alarms: u64,
     pub(super) tests: u64,
     /// Somebody was refused one more token, and the log has it.
@@ -97,29 +108,33 @@ impl Router {
         let (tokens, sent) =
             (std::mem::take(&mut remembered.tokens), std::mem::take(&mut remembered.token_sent));
         let push = *parts.push.borrow_and_update();
+        let now = Instant::now();
         Self {
             push,
             tokens: Tokens::restore(tokens, sent),
             last_delivery: remembered.last_delivery,
-            devices: Devices::restore(remembered),
+            devices: Devices::restore(remembered, parts.clock.now()),
             parts,
             sessions: BTreeMap::new(),
             ring: DecisionRing::default(),
             fresh_users: BTreeMap::new(),
             withdrawals: BTreeMap::new(),
             unkept: BTreeSet::new(),
+            unregistered: BTreeSet::new(),
+            passes: BTreeSet::new(),
+            missed: Missed::new(now),
             alarms: 0,
             tests: 0,
             told_of_too_many: false,
-            enforced_since: Instant::now(),
+            enforced_since: now,
         }
     }
 
     /// Runs until `stop`, then handles what is queued already.
     pub async fn run(mut self, stop: CancellationToken) {
         // One clock for all rounds: a sleep of each round would never end where something happens all the time.
-        let mut keep_again = tokio::time::interval(KEEP_AGAIN);
-        keep_again.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut upkeep = tokio::time::interval(UPKEEP_EVERY);
+        upkeep.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             tokio::select! {
                 biased;
@@ -132,11 +147,12 @@ impl Router {
                     self.on_catalog();
                 }
                 Ok(()) = self.parts.push.changed() => self.push = *self.parts.push.borrow_and_update(),
-                _ = keep_again.tick(), if !self.unkept.is_empty() => self.keep_unkept(),
+                _ = upkeep.tick(), if self.has_upkeep() => self.upkeep(),
                 () = stop.cancelled() => break,
             }
         }
         self.keep_unkept();
+        self.keep_devices();
     }
 
     fn on_command(&mut self, command: Command) {
@@ -152,9 +168,13 @@ impl Router {
                 self.on_filter(session, filter, hint.as_ref());
                 reply.send(()).ok();
             }
-            Command::Close(session, reason) => self.on_close(session, reason),
+            Command::Close(session, reason, left) => self.on_close(session, reason, left),
             Command::Visibility(session, reply) => drop(reply.send(self.visibility(session))),
-            Command::List(filter, reply) => drop(reply.send(self.list(&filter))),
+            Command::Replays(session, reply) => {
+                self.missed.replays(session);
+                reply.send(self.visibility(session)).ok();
+            }
+            Command::List(filter, after, reply) => drop(reply.send(self.list(&filter, after))),
             Command::Count(reply) => drop(reply.send(self.count())),
             Command::Census(reply) => drop(reply.send(self.census())),
             Command::Disconnect(session, reply) => {
@@ -173,9 +193,10 @@ impl Router {
         self.sessions.insert(session.id, session);
     }
 
-    fn on_close(&mut self, id: SessionId, reason: &'static str) {
+    fn on_close(&mut self, id: SessionId, reason: &'static str, left: Left) {
+        self.forget_pass(id);
         if let Some(session) = self.sessions.remove(&id) {
-            session.login.iter().for_each(|login| self.detach(login));
+            self.forget(id, session.login.as_ref(), left);
             self.tell(&session, "closed", Some(reason));
         }
     }
@@ -197,14 +218,18 @@ impl Router {
         }
     }
 
-    fn list(&self, filter: &ClientFilter) -> Vec<ClientView> {
+    fn list(&self, filter: &ClientFilter, after: Option<SessionId>) -> ClientPage {
         let catalog = self.parts.catalog.borrow();
+        let from = after.map_or(Bound::Unbounded, Bound::Excluded);
         let wanted = |session: &&Session| filter.state.is_none_or(|state| state == state_of(session));
-        self.sessions
-            .values()
-            .filter(wanted)
-            .map(|session| session.view(&catalog.monitors, &self.tokens))
-            .collect()
+        let page: Vec<_> =
+            self.sessions.range((from, Bound::Unbounded)).take(CLIENTS).map(|(_, session)| session).collect();
+        let next = page.last().filter(|_| page.len() == CLIENTS).map(|session| session.id);
+        let wanted = page.into_iter().filter(wanted);
+        ClientPage {
+            clients: wanted.map(|session| session.view(&catalog.monitors, &self.tokens)).collect(),
+            next,
+        }
     }
 
     fn count(&self) -> ClientCounts {

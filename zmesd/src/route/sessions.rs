@@ -9,12 +9,12 @@ use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::Instant;
 use zmes_shared::control::ClientState;
-use zmes_shared::views::ClientView;
+use zmes_shared::views::{ClientView, FilterFrom as Shown};
 use zmes_shared::{MonitorId, SessionId};
 
 use super::handle::{CloseReason, Outgoing, SessionOpening};
 use super::tokens::Tokens;
-use crate::domain::{App, MonitorFilter, MonitorRights, MonitorSet, TokenId, User};
+use crate::domain::{AccessPass, App, MonitorFilter, MonitorRights, MonitorSet, TokenId, User};
 use crate::state::Device;
 
 /// One WebSocket connection, as the router knows it.
@@ -41,13 +41,46 @@ pub(super) struct LoggedIn {
     pub(super) kind: App,
     pub(super) device: Device,
     pub(super) filter: MonitorFilter,
-    /// The filter was stated in this session, and is not just what was found.
-    pub(super) explicit: bool,
+    /// Who stated that filter.
+    pub(super) filter_from: FilterFrom,
+    /// It came in by an access token, and must leave with it.
+    pub(super) pass: Option<AccessPass>,
     /// The token that the session is attached to.
     pub(super) token: Option<TokenId>,
     /// The number on the app's icon, for the token that it registers next.
     pub(super) badge: Option<u32>,
     pub(super) last_sent: BTreeMap<MonitorId, Timestamp>,
+}
+
+/// Where a session's filter comes from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum FilterFrom {
+    /// `auth` or `control/filter` of this session.
+    Statement,
+    /// `push/token` of this session: a later one may take it back.
+    Registration,
+    /// The token that the session is, or was, attached to.
+    Token,
+    /// The session before, which broke.
+    Reconnect,
+    /// Nothing: all monitors.
+    Nothing,
+}
+
+impl FilterFrom {
+    /// Says whether the app has stated it in this session.
+    pub(super) fn is_stated(self) -> bool {
+        matches!(self, Self::Statement | Self::Registration)
+    }
+
+    fn shown(self) -> Shown {
+        match self {
+            Self::Statement | Self::Registration => Shown::Stated,
+            Self::Token => Shown::Token,
+            Self::Reconnect => Shown::Reconnect,
+            Self::Nothing => Shown::Default,
+        }
+    }
 }
 
 /// What became of an attempt to put a frame into an outbox.
@@ -97,6 +130,11 @@ impl Session {
         }
     }
 
+    /// Returns when the access token expires by which it came in.
+    pub(super) fn pass_expires_at(&self) -> Option<Timestamp> {
+        Some(self.login.as_ref()?.pass?.expires_at)
+    }
+
     /// Returns the session as `clients list` and `watch` show it.
     pub(super) fn view(&self, monitors: &MonitorSet, tokens: &Tokens) -> ClientView {
         let login = self.login.as_ref();
@@ -109,6 +147,7 @@ impl Session {
             app: login.and_then(|login| login.app.clone()),
             connected_at: self.connected_at,
             monitors: login.map_or(Some(Vec::new()), |login| login.visible(monitors)),
+            filter_from: login.map(|login| login.filter_from.shown()),
             token: entry.map(|entry| entry.token().handle.to_string()),
             queued: (self.outbox.max_capacity() - self.outbox.capacity()) as u64,
             sent: self.sent,
@@ -117,27 +156,26 @@ impl Session {
 }
 
 impl LoggedIn {
-    /// Somebody who has just come in, with the filter that was found for his device.
+    /// Somebody who has just come in, of whom nothing is known yet.
     pub(super) fn new(
         user: Arc<User>,
+        pass: Option<AccessPass>,
         asked_at: Instant,
         app: Option<String>,
-        kind: App,
         device: Device,
-        filter: MonitorFilter,
     ) -> Self {
-        let last_sent = BTreeMap::new();
         Self {
             user,
             app,
             asked_at,
-            kind,
+            kind: device.kind,
             device,
-            filter,
-            explicit: false,
+            filter: MonitorFilter::All,
+            filter_from: FilterFrom::Nothing,
+            pass,
             token: None,
             badge: None,
-            last_sent,
+            last_sent: BTreeMap::new(),
         }
     }
 

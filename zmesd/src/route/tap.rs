@@ -60,7 +60,7 @@ pub struct SessionChange {
 pub struct TokenChange {
     /// When.
     pub at: Timestamp,
-    /// `registered`, `changed`, `imported`, `revoked`, `restored`, `muted`, `unmuted`, `badge`.
+    /// `registered`, `changed`, `imported`, `revoked`, `blocked`, `unblocked`, `restored`, `muted`, `unmuted`, `badge`.
     pub change: &'static str,
     /// The token now.
     pub token: Arc<Token>,

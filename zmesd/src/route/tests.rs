@@ -24,6 +24,7 @@ use crate::monitors::Catalog;
 use crate::ports::{Clock, PushOrder, SystemClock};
 use crate::state::{State, StateHandle};
 
+mod devices;
 mod tokens;
 mod tokens_admin;
 
@@ -164,6 +165,16 @@ impl World {
         client
     }
 
+    /// Lets a client in whose app calls itself by kind and version.
+    async fn enter(&mut self, user: &User, kind: App, app: Option<&str>) -> Client {
+        let client = self.connect(8).await;
+        let (id, user, app) = (client.id, Arc::new(user.clone()), app.map(str::to_owned));
+        let asked_at = Instant::now();
+        let attach = Attach { id, user, pass: None, asked_at, app, filter: None, kind, hint: None };
+        self.router.attach(attach).await.unwrap();
+        client
+    }
+
     /// Lets a connected client in, whose app names its push token.
     async fn attach(&self, client: &Client, user: User, filter: Option<MonitorFilter>, hint: Option<&str>) {
         self.attach_asked(client, user, Instant::now(), filter, hint).await;
@@ -180,7 +191,7 @@ impl World {
     ) {
         let (id, user, app) = (client.id, Arc::new(user), Some("1.8.001".into()));
         let hint = hint.map(|hint| PushToken::parse(hint).unwrap());
-        let attach = Attach { id, user, asked_at, app, filter, kind: App::Unknown, hint };
+        let attach = Attach { id, user, pass: None, asked_at, app, filter, kind: App::Unknown, hint };
         self.router.attach(attach).await.unwrap();
     }
 
@@ -247,7 +258,7 @@ async fn an_interval_holds_across_a_reconnect_and_a_restart() {
     world.announce(alarm_at(1, 10, T)).await;
     world.announce(alarm_at(1, 11, T + 59)).await;
     assert_eq!(client.events(), ["10"]);
-    world.router.close(client.id, "gone").await.unwrap();
+    world.router.close(client.id, "gone", Left::Broken).await.unwrap();
 
     let mut again = world.login(amy.clone(), None).await;
     world.announce(alarm_at(1, 12, T + 59)).await;

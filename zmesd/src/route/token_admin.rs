@@ -5,11 +5,11 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 use tracing::info;
-use zmes_shared::MonitorId;
+use zmes_shared::{EventId, MonitorId};
 
 use super::import::plan;
 use super::router::Router;
-use super::token_handle::{TokenCommand, TokenImport, TokenImported};
+use super::token_handle::{SessionDecision, TokenCommand, TokenImport, TokenImported};
 use crate::domain::{Revoked, SkipReason, Token, TokenId};
 use crate::ports::PushOrder;
 use crate::state::Note;
@@ -29,6 +29,8 @@ impl Router {
                 reply.send(()).ok();
             }
             TokenCommand::Revoke(tokens, reason, reply) => drop(reply.send(self.revoke(tokens, &reason))),
+            TokenCommand::Block(tokens, reply) => drop(reply.send(self.block(&tokens))),
+            TokenCommand::Unblock(tokens, reply) => drop(reply.send(self.unblock(tokens))),
             TokenCommand::Restore(token, reply) => drop(reply.send(self.restore(token))),
             TokenCommand::Mute(token, until, reply) => drop(reply.send(self.mute(token, until))),
             TokenCommand::SetBadges(only, to, reply) => drop(reply.send(self.set_badges(only, to))),
@@ -36,21 +38,28 @@ impl Router {
             TokenCommand::Dead(token, reason) => drop(self.revoke(vec![token], &reason)),
             TokenCommand::Untold(untold) => self.on_untold(untold),
             TokenCommand::Count(reply) => drop(reply.send(self.tokens.counts(self.parts.clock.now()))),
-            TokenCommand::Decisions(event, reply) => drop(reply.send(self.ring.of_event(event))),
+            TokenCommand::Decisions(event, reply) => drop(reply.send(self.decisions_about(event))),
         }
+    }
+
+    fn decisions_about(&self, event: EventId) -> Vec<SessionDecision> {
+        let mut decisions = self.ring.of_event(event);
+        decisions.extend(self.missed.of_event(event));
+        decisions
     }
 
     /// Revokes the live ones among these and returns them.
     fn revoke(&mut self, ids: Vec<TokenId>, reason: &str) -> Vec<TokenId> {
-        let reason: String = reason.chars().filter(|char| !char.is_control()).take(MAX_REASON).collect();
+        let reason = zmes_shared::text::stripped(reason, MAX_REASON);
         let at = self.parts.clock.now();
         let mut revoked = Vec::new();
         for id in ids {
             let Some(entry) = self.tokens.live_mut(id) else { continue };
-            let gone = entry.change(|token| token.revoked = Some(Revoked { at, reason: reason.clone() }));
+            let gone = Revoked { at, reason: reason.clone(), blocked: false };
+            let gone = entry.change(|token| token.revoked = Some(gone));
             let Some(token) = gone else { continue };
             let session = entry.session.take();
-            info!(token = %token.token, handle = %token.handle, reason, "token revoked");
+            info!(handle = %token.handle, reason, "token revoked");
             if let Some(login) = session.and_then(|session| self.login_mut(session)) {
                 login.token = None;
             }
@@ -65,6 +74,39 @@ impl Router {
         for id in &ids {
             self.withdraw(*id);
         }
+        ids
+    }
+
+    /// Revokes these so that their apps cannot register them again, and returns those that were not blocked before.
+    fn block(&mut self, ids: &[TokenId]) -> Vec<TokenId> {
+        let mut ids = ids.to_vec();
+        ids.retain(|id| self.tokens.get(*id).is_some_and(|entry| !entry.token().blocked()));
+        self.revoke(ids.clone(), Revoked::ADMIN);
+        self.set_blocked(ids, true)
+    }
+
+    /// Lets apps register these again; they stay revoked until they do.
+    fn unblock(&mut self, mut ids: Vec<TokenId>) -> Vec<TokenId> {
+        ids.retain(|id| self.tokens.get(*id).is_some_and(|entry| entry.token().blocked()));
+        self.set_blocked(ids, false)
+    }
+
+    fn set_blocked(&mut self, ids: Vec<TokenId>, blocked: bool) -> Vec<TokenId> {
+        let mut changed = Vec::new();
+        for id in &ids {
+            let Some(entry) = self.tokens.get_mut(*id) else { continue };
+            let now = entry.change(|token| {
+                if let Some(revoked) = &mut token.revoked {
+                    revoked.blocked = blocked;
+                }
+            });
+            let Some(token) = now else { continue };
+            let change = if blocked { "blocked" } else { "unblocked" };
+            info!(handle = %token.handle, "token {change}");
+            self.tell_token(change, &token);
+            changed.push(token);
+        }
+        self.note_all(changed);
         ids
     }
 
@@ -88,8 +130,11 @@ impl Router {
 
     fn restore(&mut self, id: TokenId) -> bool {
         let Some(entry) = self.tokens.get_mut(id).filter(|entry| !entry.is_live()) else { return false };
+        if entry.token().blocked() {
+            return false;
+        }
         let Some(token) = entry.change(|token| token.revoked = None) else { return false };
-        info!(token = %token.token, handle = %token.handle, "token restored");
+        info!(handle = %token.handle, "token restored");
         self.tell_token("restored", &token);
         self.keep_token(&token);
         if self.push.enabled {
@@ -102,7 +147,7 @@ impl Router {
         let Some(entry) = self.tokens.live_mut(id) else { return false };
         if let Some(token) = entry.change(|token| token.mute_until = until) {
             let change = if until.is_some() { "muted" } else { "unmuted" };
-            info!(token = %token.token, handle = %token.handle, ?until, "token {change}");
+            info!(handle = %token.handle, ?until, "token {change}");
             self.tell_token(change, &token);
             self.keep_token(&token);
             if until.is_some() {

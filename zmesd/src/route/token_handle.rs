@@ -11,6 +11,9 @@ use zmes_shared::{EventId, MonitorId, SessionId};
 use super::handle::{Busy, Command, RouterHandle};
 use crate::domain::{App, Decision, MonitorFilter, Platform, PushState, PushToken, TokenId};
 
+/// Tokens that are changed in one turn of the router.
+const TURN: usize = 250;
+
 /// `push/token`: an app tells its token, and how it wants to be told.
 #[derive(Debug, Clone)]
 pub struct Registration {
@@ -22,7 +25,8 @@ pub struct Registration {
     pub platform: Platform,
     /// Whether it wants pushes.
     pub state: PushState,
-    /// The lists; `None`: no statement (the socket's explicit filter, else the stored one, else all).
+    /// The lists; `None`: no statement (the socket's stated filter, else the stored one of the same owner, else all).
+    /// All monitors counts only where no filter was stated in this session.
     pub filter: Option<MonitorFilter>,
     /// Which app, as far as this message tells.
     pub kind: App,
@@ -38,6 +42,9 @@ pub enum RegistrationFault {
     /// The user, or everybody together, has registered more than is sensible.
     #[error("too many tokens")]
     TooMany,
+    /// An admin has blocked the token.
+    #[error("the token is blocked")]
+    Blocked,
 }
 
 /// A token from a file.
@@ -100,6 +107,10 @@ pub enum TokenCommand {
     Badge(SessionId, u32, Option<PushToken>, oneshot::Sender<()>),
     /// Tokens are gone, and why; those that were not before.
     Revoke(Vec<TokenId>, String, oneshot::Sender<Vec<TokenId>>),
+    /// Tokens are revoked for good, whatever their apps say; those that were not blocked before.
+    Block(Vec<TokenId>, oneshot::Sender<Vec<TokenId>>),
+    /// Apps may register these again; those that were blocked before.
+    Unblock(Vec<TokenId>, oneshot::Sender<Vec<TokenId>>),
     /// A revoked one is back; false: there is none of that id.
     Restore(TokenId, oneshot::Sender<bool>),
     /// Silence, or no more silence.
@@ -136,7 +147,17 @@ impl RouterHandle {
 
     /// Revokes tokens and returns those that were live. What still waits for them is not sent.
     pub async fn revoke(&self, tokens: Vec<TokenId>, reason: String) -> Result<Vec<TokenId>, Busy> {
-        self.ask(|reply| TokenCommand::Revoke(tokens, reason, reply)).await
+        self.in_turns(tokens, |some, reply| TokenCommand::Revoke(some, reason.clone(), reply)).await
+    }
+
+    /// Revokes tokens so that their apps cannot register them again, and returns those that were not blocked before.
+    pub async fn block(&self, tokens: Vec<TokenId>) -> Result<Vec<TokenId>, Busy> {
+        self.in_turns(tokens, TokenCommand::Block).await
+    }
+
+    /// Lets apps register blocked tokens again, and returns those that were blocked.
+    pub async fn unblock(&self, tokens: Vec<TokenId>) -> Result<Vec<TokenId>, Busy> {
+        self.in_turns(tokens, TokenCommand::Unblock).await
     }
 
     /// Takes a revocation back; false: no revoked token has that id.
@@ -152,7 +173,14 @@ impl RouterHandle {
 
     /// Sets the badges of these live tokens, or of all, and returns how many they are.
     pub async fn set_badges(&self, only: Option<Vec<TokenId>>, to: u32) -> Result<usize, Busy> {
-        self.ask(|reply| TokenCommand::SetBadges(only, to, reply)).await
+        let Some(only) = only else {
+            return self.ask(|reply| TokenCommand::SetBadges(None, to, reply)).await;
+        };
+        let mut count = 0;
+        for some in only.chunks(TURN) {
+            count += self.ask(|reply| TokenCommand::SetBadges(Some(some.to_vec()), to, reply)).await?;
+        }
+        Ok(count)
     }
 
     /// Takes tokens from a file, and says of each what became of it; with `dry_run` what would.
@@ -178,6 +206,19 @@ impl RouterHandle {
     /// Returns what was decided for sessions about an event, oldest alarm first; empty: nothing is remembered of it.
     pub async fn session_decisions(&self, event: EventId) -> Result<Vec<SessionDecision>, Busy> {
         self.ask(|reply| TokenCommand::Decisions(event, reply)).await
+    }
+
+    /// Has many tokens changed, a few in each turn of the router: alarms come between.
+    async fn in_turns(
+        &self,
+        tokens: Vec<TokenId>,
+        command: impl Fn(Vec<TokenId>, oneshot::Sender<Vec<TokenId>>) -> TokenCommand,
+    ) -> Result<Vec<TokenId>, Busy> {
+        let mut changed = Vec::with_capacity(tokens.len());
+        for some in tokens.chunks(TURN) {
+            changed.extend(self.ask(|reply| command(some.to_vec(), reply)).await?);
+        }
+        Ok(changed)
     }
 
     async fn ask<T>(&self, command: impl FnOnce(oneshot::Sender<T>) -> TokenCommand) -> Result<T, Busy> {

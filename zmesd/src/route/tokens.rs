@@ -7,6 +7,7 @@ use jiff::{SignedDuration, Timestamp};
 use zmes_shared::views::TokenCounts;
 use zmes_shared::{MonitorId, SessionId};
 
+use super::pace::Pace;
 use crate::domain::{PushState, PushToken, Token, TokenId};
 
 /// Live tokens in all: more can only come from an app that invents them.
@@ -38,6 +39,8 @@ pub(super) struct Entry {
     pub(super) sent: BTreeMap<MonitorId, Timestamp>,
     /// The session that is attached to it.
     pub(super) session: Option<SessionId>,
+    /// How often is told what changes of it.
+    pub(super) pace: Pace,
 }
 
 impl Tokens {
@@ -125,7 +128,13 @@ impl Tokens {
 
 impl Entry {
     fn new(token: Token) -> Self {
-        Self { badge: token.badge, token: Arc::new(token), sent: BTreeMap::new(), session: None }
+        Self {
+            badge: token.badge,
+            token: Arc::new(token),
+            sent: BTreeMap::new(),
+            session: None,
+            pace: Pace::default(),
+        }
     }
 
     fn replace(&mut self, token: Token) {

@@ -4,16 +4,16 @@ use jiff::Timestamp;
 use sqlx::{Sqlite, SqlitePool, Transaction};
 use zmes_shared::MonitorId;
 
-use super::handle::Device;
+use super::handle::{Device, DeviceNote};
 use super::note::Note;
 use super::{deliveries, signed, tokens};
-use crate::domain::{Alarm, MonitorFilter, Origin};
+use crate::domain::{Alarm, Origin};
 
 /// Why what still waits for a revoked token is not sent.
 const REVOKED: &str = "revoked";
 
 /// Writes a group in one transaction.
-pub(super) async fn group(pool: &SqlitePool, group: &[Note], now: i64) -> Result<(), sqlx::Error> {
+pub(super) async fn group(pool: &SqlitePool, group: &[Note]) -> Result<(), sqlx::Error> {
     if group.iter().all(|note| matches!(note, Note::Barrier(_))) {
         return Ok(());
     }
@@ -45,7 +45,11 @@ pub(super) async fn group(pool: &SqlitePool, group: &[Note], now: i64) -> Result
                 deliveries::withdraw(&mut transaction, *token, reason).await?;
             }
             Note::Barrier(_) => {}
-            Note::Filter(device, filter) => keep_filter(&mut transaction, device, filter, now).await?,
+            Note::Devices(devices) => {
+                for device in devices {
+                    remember(&mut transaction, device).await?;
+                }
+            }
             Note::Sent(devices, monitor, at) => {
                 for device in devices {
                     keep_sent(&mut transaction, device, *monitor, *at).await?;
@@ -87,19 +91,46 @@ async fn record(transaction: &mut Transaction<'_, Sqlite>, alarm: &Alarm) -> Res
     Ok(())
 }
 
-async fn keep_filter(
-    transaction: &mut Transaction<'_, Sqlite>,
-    device: &Device,
-    filter: &MonitorFilter,
-    now: i64,
-) -> Result<(), sqlx::Error> {
-    let (monlist, intlist) = filter.lists();
-    sqlx::query("REPLACE INTO device_filters (user_name, app, monlist, intlist, at) VALUES (?, ?, ?, ?, ?)")
+async fn remember(transaction: &mut Transaction<'_, Sqlite>, note: &DeviceNote) -> Result<(), sqlx::Error> {
+    let DeviceNote { device, last, forget_intervals } = note;
+    if let Some(last) = last {
+        let (monlist, intlist) = last.filter.lists();
+        sqlx::query(
+            "REPLACE INTO device_filters (user_name, kind, app, monlist, intlist, broken_at) \
+             VALUES (?, ?, ?, ?, ?, ?)",
+        )
         .bind(&device.user)
+        .bind(device.kind.as_str())
         .bind(&device.app)
         .bind(monlist)
         .bind(intlist)
-        .bind(now)
+        .bind(last.broken_at.map(Timestamp::as_millisecond))
+        .execute(&mut **transaction)
+        .await?;
+    } else {
+        forget(
+            transaction,
+            "DELETE FROM device_filters WHERE user_name = ? AND kind = ? AND app = ?",
+            device,
+        )
+        .await?;
+    }
+    if *forget_intervals {
+        forget(transaction, "DELETE FROM device_sent WHERE user_name = ? AND kind = ? AND app = ?", device)
+            .await?;
+    }
+    Ok(())
+}
+
+async fn forget(
+    transaction: &mut Transaction<'_, Sqlite>,
+    delete: &'static str,
+    device: &Device,
+) -> Result<(), sqlx::Error> {
+    sqlx::query(delete)
+        .bind(&device.user)
+        .bind(device.kind.as_str())
+        .bind(&device.app)
         .execute(&mut **transaction)
         .await?;
     Ok(())
@@ -111,8 +142,9 @@ async fn keep_sent(
     monitor: MonitorId,
     at: Timestamp,
 ) -> Result<(), sqlx::Error> {
-    sqlx::query("REPLACE INTO device_sent (user_name, app, monitor_id, at) VALUES (?, ?, ?, ?)")
+    sqlx::query("REPLACE INTO device_sent (user_name, kind, app, monitor_id, at) VALUES (?, ?, ?, ?, ?)")
         .bind(&device.user)
+        .bind(device.kind.as_str())
         .bind(&device.app)
         .bind(monitor.0)
         .bind(at.as_millisecond())

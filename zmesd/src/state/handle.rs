@@ -16,7 +16,7 @@ use super::deliveries::{self, DeliveryRow, PushPage};
 use super::file;
 use super::note::Note;
 use super::tokens::{self, TokenRow};
-use crate::domain::{DeliveryId, MonitorFilter, Token, TokenId};
+use crate::domain::{App, DeliveryId, MonitorFilter, Token, TokenId};
 
 /// How long a reader waits for the notes before it.
 const BARRIER_DEADLINE: Duration = Duration::from_secs(1);
@@ -26,8 +26,37 @@ const BARRIER_DEADLINE: Duration = Duration::from_secs(1);
 pub struct Device {
     /// ZoneMinder user.
     pub user: String,
+    /// Which app, by the shape of its messages.
+    pub kind: App,
     /// The app's version, as it tells it in `auth`; empty if it does not.
     pub app: String,
+}
+
+impl Device {
+    /// Says whether anything can be remembered of it: scripts that name no version all look alike.
+    pub fn is_told_apart(&self) -> bool {
+        !self.app.is_empty()
+    }
+}
+
+/// The filter of an app's last session.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LastFilter {
+    /// The filter.
+    pub filter: MonitorFilter,
+    /// When the session broke; `None`: it has not.
+    pub broken_at: Option<Timestamp>,
+}
+
+/// What is to be kept of one device.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DeviceNote {
+    /// Which.
+    pub device: Device,
+    /// Its last filter; `None`: nothing is remembered.
+    pub last: Option<LastFilter>,
+    /// Its intervals are forgotten, too.
+    pub forget_intervals: bool,
 }
 
 /// How far the alarms of one monitor have been handed on.
@@ -50,8 +79,8 @@ pub struct Remembered {
     pub announced: BTreeSet<EventId>,
     /// When alarms were announced lately without an id, oldest first.
     pub unidentified: HashMap<MonitorId, Vec<Timestamp>>,
-    /// The last filter of each device.
-    pub filters: HashMap<Device, MonitorFilter>,
+    /// The last filter of each device; those that were connected when the daemon ended have no time.
+    pub filters: HashMap<Device, LastFilter>,
     /// When a device got its last alarm of a monitor, where an interval is to be kept.
     pub sent: HashMap<(Device, MonitorId), Timestamp>,
     /// The tokens, revoked ones among them.

@@ -22,7 +22,8 @@ mod writer;
 pub use deliveries::{DeliveryRow, FailedAttempt, PushPage, QueuedPush};
 pub use file::State;
 pub use handle::{
-    Cursor, Device, RecordedAlarm, Remembered, Replay, ReplaySpan, StateError, StateHandle, StoreReport,
+    Cursor, Device, DeviceNote, LastFilter, RecordedAlarm, Remembered, Replay, ReplaySpan, StateError,
+    StateHandle, StoreReport,
 };
 pub use note::{Attempt, Note, Outcome, TokenDecision};
 pub use open_error::{Fault, OpenError};

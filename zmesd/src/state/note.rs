@@ -8,8 +8,8 @@ use jiff::Timestamp;
 use tokio::sync::oneshot;
 use zmes_shared::MonitorId;
 
-use super::handle::Device;
-use crate::domain::{Alarm, Decision, DeliveryId, MonitorFilter, Token, TokenId};
+use super::handle::{Device, DeviceNote};
+use crate::domain::{Alarm, Decision, DeliveryId, Token, TokenId};
 
 /// Something to be kept.
 #[derive(Debug)]
@@ -19,8 +19,8 @@ pub enum Note {
     Announced(Arc<Alarm>, Arc<[TokenDecision]>),
     /// A test: only what was decided for each token.
     Tested(Arc<Alarm>, Arc<[TokenDecision]>),
-    /// A device's filter.
-    Filter(Device, MonitorFilter),
+    /// What is remembered of devices; one note for many, because many connections may break at once.
+    Devices(Vec<DeviceNote>),
     /// Devices got an alarm of a monitor for which they want an interval. One note for all of them: the queue has
     /// room for alarms, not for every receiver of each.
     Sent(BTreeSet<Device>, MonitorId, Timestamp),

@@ -7,9 +7,9 @@ use sqlx::sqlite::SqliteRow;
 use sqlx::{Row, SqlitePool};
 use zmes_shared::{EventId, MonitorId};
 
-use super::handle::{Cursor, Device, Remembered};
+use super::handle::{Cursor, Device, LastFilter, Remembered};
 use super::{deliveries, tokens};
-use crate::domain::MonitorFilter;
+use crate::domain::{App, MonitorFilter};
 
 /// A device that has not logged in for so long is forgotten (FCM gives tokens up after 270 days, too).
 const FORGET_DEVICES_AFTER: SignedDuration = SignedDuration::from_hours(270 * 24);
@@ -19,9 +19,7 @@ const ANNOUNCED_SINCE: SignedDuration = SignedDuration::from_hours(48);
 /// Forgets what is too old and reads the rest.
 pub(super) async fn read(pool: &SqlitePool, now: Timestamp) -> Result<Remembered, sqlx::Error> {
     let old = now.as_millisecond().saturating_sub(millis(FORGET_DEVICES_AFTER));
-    for forget in ["DELETE FROM device_filters WHERE at < ?", "DELETE FROM device_sent WHERE at < ?"] {
-        sqlx::query(forget).bind(old).execute(pool).await?;
-    }
+    sqlx::query("DELETE FROM device_sent WHERE at < ?").bind(old).execute(pool).await?;
     Ok(Remembered {
         cursors: cursors(pool).await?,
         since: Some(began(pool).await?),
@@ -76,26 +74,27 @@ async fn unidentified(
     Ok(times)
 }
 
-async fn filters(pool: &SqlitePool) -> Result<HashMap<Device, MonitorFilter>, sqlx::Error> {
-    let rows =
-        sqlx::query("SELECT user_name, app, monlist, intlist FROM device_filters").fetch_all(pool).await?;
+async fn filters(pool: &SqlitePool) -> Result<HashMap<Device, LastFilter>, sqlx::Error> {
+    let query = "SELECT user_name, kind, app, monlist, intlist, broken_at FROM device_filters";
+    let rows = sqlx::query(query).fetch_all(pool).await?;
     let mut filters = HashMap::with_capacity(rows.len());
     for row in &rows {
         // We wrote it, so it parses; a file that somebody edited costs that device its filter, not the start.
-        if let Ok(filter) = MonitorFilter::parse(row.try_get(2)?, row.try_get(3)?) {
-            filters.insert(device(row)?, filter);
+        if let Ok(filter) = MonitorFilter::parse(row.try_get(3)?, row.try_get(4)?) {
+            filters.insert(device(row)?, LastFilter { filter, broken_at: optional_time(row, 5)? });
         }
     }
     Ok(filters)
 }
 
 async fn sent(pool: &SqlitePool) -> Result<HashMap<(Device, MonitorId), Timestamp>, sqlx::Error> {
-    let rows = sqlx::query("SELECT user_name, app, monitor_id, at FROM device_sent").fetch_all(pool).await?;
-    rows.iter().map(|row| Ok(((device(row)?, MonitorId(row.try_get(2)?)), time(row, 3)?))).collect()
+    let query = "SELECT user_name, kind, app, monitor_id, at FROM device_sent";
+    let rows = sqlx::query(query).fetch_all(pool).await?;
+    rows.iter().map(|row| Ok(((device(row)?, MonitorId(row.try_get(3)?)), time(row, 4)?))).collect()
 }
 
 fn device(row: &SqliteRow) -> Result<Device, sqlx::Error> {
-    Ok(Device { user: row.try_get(0)?, app: row.try_get(1)? })
+    Ok(Device { user: row.try_get(0)?, kind: App::parse(row.try_get(1)?), app: row.try_get(2)? })
 }
 
 /// Reads a time column (milliseconds); one out of range is an error of the file.

@@ -9,7 +9,7 @@ use tokio_util::task::TaskTracker;
 use zmes_shared::control::Since;
 use zmes_shared::{EventId, MonitorId};
 
-use super::{Device, Note, OpenError, State, TokenDecision};
+use super::{Device, DeviceNote, LastFilter, Note, OpenError, State, TokenDecision};
 use crate::config::StateConfig;
 use crate::domain::{
     Alarm, App, Decision, DeliveryId, MonitorFilter, Origin, Platform, PushState, PushToken, Revoked,
@@ -59,18 +59,15 @@ async fn write(directory: &Path, notes: Vec<Note>) {
 #[tokio::test]
 async fn what_is_noted_is_there_after_a_restart() {
     let directory = tempfile::tempdir().unwrap();
-    let device = Device { user: "amy".into(), app: "1.8.001".into() };
+    let device = Device { user: "amy".into(), kind: App::ZmNinja, app: "1.8.001".into() };
     let filter = MonitorFilter::parse("1,2", "0,60").unwrap();
     let at = Timestamp::from_second(1_900_000_000).unwrap();
     let sent = Note::Sent([device.clone()].into(), MonitorId(2), at);
+    let last = LastFilter { filter, broken_at: Some(at) };
+    let note = DeviceNote { device: device.clone(), last: Some(last.clone()), forget_intervals: false };
     write(
         directory.path(),
-        vec![
-            alarm(7, 3, Origin::Poll),
-            alarm(0, 4, Origin::Poll),
-            Note::Filter(device.clone(), filter.clone()),
-            sent,
-        ],
+        vec![alarm(7, 3, Origin::Poll), alarm(0, 4, Origin::Poll), Note::Devices(vec![note]), sent],
     )
     .await;
 
@@ -79,7 +76,7 @@ async fn what_is_noted_is_there_after_a_restart() {
     assert!(state.remembered.announced.contains(&EventId(7)));
     let unidentified = &state.remembered.unidentified;
     assert_eq!((unidentified.len(), unidentified[&MonitorId(4)].len()), (1, 1));
-    assert_eq!(state.remembered.filters[&device], filter);
+    assert_eq!(state.remembered.filters[&device], last);
     assert_eq!(state.remembered.sent[&(device, MonitorId(2))], at);
 }
 
@@ -188,7 +185,7 @@ async fn a_token_comes_back_as_it_was() {
     let directory = tempfile::tempdir().unwrap();
     let at = Timestamp::from_second(1_900_000_000).unwrap();
     let kept = token(3);
-    let revoked = Some(Revoked { at: clock().now(), reason: "admin".into() });
+    let revoked = Some(Revoked { at: clock().now(), reason: "admin".into(), blocked: false });
     let gone = Token { revoked, mute_until: Some(Timestamp::MAX), ..token(4) };
     let notes = vec![
         Note::Token(Arc::new(Token { badge: 1, ..kept.clone() })),
@@ -252,7 +249,8 @@ async fn what_is_old_is_forgotten_and_what_is_not_is_kept() {
     let Note::Announced(mut old, _) = alarm(7, 3, Origin::Poll) else { panic!() };
     Arc::make_mut(&mut old).at = long_ago;
     let Note::Announced(new, _) = alarm(8, 3, Origin::Poll) else { panic!() };
-    let gone = Token { revoked: Some(Revoked { at: long_ago, reason: String::new() }), ..token(4) };
+    let gone =
+        Token { revoked: Some(Revoked { at: long_ago, reason: String::new(), blocked: false }), ..token(4) };
     let notes = vec![
         Note::Token(Arc::new(token(3))),
         Note::Token(Arc::new(gone)),

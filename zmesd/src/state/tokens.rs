@@ -15,12 +15,15 @@ use crate::domain::{App, MonitorFilter, Platform, PushState, PushToken, Revoked,
 /// The columns that make a [`Token`], in the order in which [`token`] reads them.
 pub(super) const COLUMNS: &str = "t.id, t.token, t.platform, t.push_state, t.user_name, t.app, t.app_version, \
     t.profile, t.monitor_list, t.interval_list, t.badge_count, t.created_on, t.last_seen_at, t.mute_until, \
-    t.revoked_at, t.revoked_reason, t.transport";
+    t.revoked_at, t.revoked_reason, t.transport, t.blocked";
 /// How many they are.
-pub(super) const WIDTH: usize = 17;
+pub(super) const WIDTH: usize = 18;
 
 /// How [`Timestamp::MAX`] is written: the last whole second, because its milliseconds cannot be read again.
 const FOREVER: i64 = 253_402_207_200_000;
+
+/// Rows that are read in one turn of the runtime's thread: less than a millisecond.
+const TURN: usize = 64;
 
 /// A token with what pushes to it have shown.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -42,18 +45,26 @@ pub(super) async fn rows(pool: &SqlitePool) -> Result<Vec<TokenRow>, sqlx::Error
     let query = format!(
         "SELECT {COLUMNS}, t.last_notified_at, t.last_error, t.last_error_at, t.failures FROM tokens t ORDER BY t.id"
     );
-    let rows = sqlx::query(sqlx::AssertSqlSafe(query)).fetch_all(pool).await?;
-    let health = |row: &SqliteRow| -> Result<Option<TokenRow>, sqlx::Error> {
-        let Some(token) = token(row, 0)? else { return Ok(None) };
-        Ok(Some(TokenRow {
-            token,
-            last_notified_at: optional_time(row, WIDTH)?,
-            last_error: row.try_get(WIDTH + 1)?,
-            last_error_at: optional_time(row, WIDTH + 2)?,
-            failures: row.try_get(WIDTH + 3)?,
-        }))
-    };
-    rows.iter().filter_map(|row| health(row).transpose()).collect()
+    let mut rows = sqlx::query(sqlx::AssertSqlSafe(query)).fetch(pool);
+    let mut found = Vec::new();
+    while let Some(row) = rows.try_next().await? {
+        found.extend(health(&row)?);
+        if found.len().is_multiple_of(TURN) {
+            tokio::task::yield_now().await;
+        }
+    }
+    Ok(found)
+}
+
+fn health(row: &SqliteRow) -> Result<Option<TokenRow>, sqlx::Error> {
+    let Some(token) = token(row, 0)? else { return Ok(None) };
+    Ok(Some(TokenRow {
+        token,
+        last_notified_at: optional_time(row, WIDTH)?,
+        last_error: row.try_get(WIDTH + 1)?,
+        last_error_at: optional_time(row, WIDTH + 2)?,
+        failures: row.try_get(WIDTH + 3)?,
+    }))
 }
 
 /// Returns all tokens, ordered by id. Row by row: all rows at once would take several times the memory of the tokens,
@@ -100,7 +111,10 @@ pub(super) fn token(row: &SqliteRow, first: usize) -> Result<Option<Token>, sqlx
         mute_until: optional_time(row, first + 13)?
             .map(|at| if millis(at) >= FOREVER { Timestamp::MAX } else { at }),
         revoked: revoked
-            .map(|at| Ok::<_, sqlx::Error>(Revoked { at, reason: text(15)?.to_owned() }))
+            .map(|at| {
+                let (reason, blocked) = (text(15)?.to_owned(), row.try_get(first + 17)?);
+                Ok::<_, sqlx::Error>(Revoked { at, reason, blocked })
+            })
             .transpose()?,
         transport: row.try_get::<Option<&str>, _>(first + 16)?.map(Arc::from),
     }))
@@ -114,13 +128,13 @@ pub(super) async fn keep(
     let (monitors, intervals) = token.filter.lists();
     sqlx::query(
         "INSERT INTO tokens (id, token, platform, push_state, user_name, app, app_version, profile, monitor_list, \
-         interval_list, badge_count, created_on, last_seen_at, mute_until, revoked_at, revoked_reason) \
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16) ON CONFLICT (id) DO UPDATE SET \
+         interval_list, badge_count, created_on, last_seen_at, mute_until, revoked_at, revoked_reason, blocked) \
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17) ON CONFLICT (id) DO UPDATE SET \
          platform = ?3, push_state = ?4, user_name = ?5, app = ?6, app_version = ?7, profile = ?8, \
          monitor_list = ?9, interval_list = ?10, badge_count = ?11, last_seen_at = ?13, mute_until = ?14, \
          failures = IIF(revoked_at IS NOT NULL AND ?15 IS NULL, 0, failures), \
          last_error = IIF(revoked_at IS NOT NULL AND ?15 IS NULL, NULL, last_error), \
-         revoked_at = ?15, revoked_reason = ?16",
+         revoked_at = ?15, revoked_reason = ?16, blocked = ?17",
     )
     .bind(token.id.0)
     .bind(token.token.expose())
@@ -138,6 +152,7 @@ pub(super) async fn keep(
     .bind(token.mute_until.map(millis))
     .bind(token.revoked.as_ref().map(|revoked| revoked.at.as_millisecond()))
     .bind(token.revoked.as_ref().map_or("", |revoked| revoked.reason.as_str()))
+    .bind(token.blocked())
     .execute(&mut **transaction)
     .await?;
     Ok(())
@@ -177,13 +192,14 @@ pub(super) async fn forget_sent(
     Ok(())
 }
 
-/// Forgets tokens that were revoked before that time (ms), for good.
+/// Forgets tokens that were revoked before that time (ms), for good. A blocked one stays: a stolen phone does not come
+/// back because it was patient.
 pub(super) async fn forget_revoked(pool: &SqlitePool, before: i64) -> Result<u64, sqlx::Error> {
-    sqlx::query("DELETE FROM token_sent WHERE token_id IN (SELECT id FROM tokens WHERE revoked_at < ?)")
-        .bind(before)
-        .execute(pool)
-        .await?;
-    let done = sqlx::query("DELETE FROM tokens WHERE revoked_at < ?").bind(before).execute(pool).await?;
+    let forget = "DELETE FROM token_sent WHERE token_id IN \
+                  (SELECT id FROM tokens WHERE revoked_at < ? AND NOT blocked)";
+    sqlx::query(forget).bind(before).execute(pool).await?;
+    let forget = "DELETE FROM tokens WHERE revoked_at < ? AND NOT blocked";
+    let done = sqlx::query(forget).bind(before).execute(pool).await?;
     Ok(done.rows_affected())
 }
 

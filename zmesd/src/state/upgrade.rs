@@ -19,13 +19,14 @@ use super::open_error::{OpenError, primary_code};
 
 /// The tables, step by step. A step that was released is never changed. Its description begins with the version of
 /// zmesd that brought it: an older one names that version when it refuses the file.
-const MIGRATIONS: [(i64, &str, &str); 2] = [
+const MIGRATIONS: [(i64, &str, &str); 3] = [
     (1, "zmesd 0.1.0: alarms and devices", include_str!("../../migrations/0001_alarms_and_devices.sql")),
     (
         2,
         "zmesd 0.1.0: tokens and deliveries",
         include_str!("../../migrations/0002_tokens_and_deliveries.sql"),
     ),
+    (3, "zmesd 0.1.0: devices and blocked tokens", include_str!("../../migrations/0003_devices.sql")),
 ];
 /// The version of the tables that this zmesd reads and writes.
 pub(super) const NEWEST: i64 = MIGRATIONS[MIGRATIONS.len() - 1].0;

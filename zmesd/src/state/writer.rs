@@ -134,7 +134,7 @@ impl StateWriter {
     /// Writes a group in one transaction and empties it; on failure says so and keeps it.
     async fn write(&self, group: &mut Vec<Note>) -> bool {
         let began = Instant::now();
-        match commit::group(&self.pool, group, self.clock.now().as_millisecond()).await {
+        match commit::group(&self.pool, group).await {
             Ok(()) => {
                 debug!(notes = group.len(), took = ?began.elapsed(), "state written");
                 self.settle(group);
@@ -157,9 +157,7 @@ impl StateWriter {
     /// Writes note by note, and drops what cannot be written: one of them must not keep back all others for ever.
     async fn write_singly(&self, group: &mut Vec<Note>) -> bool {
         while let Some(note) = group.first() {
-            match commit::group(&self.pool, std::slice::from_ref(note), self.clock.now().as_millisecond())
-                .await
-            {
+            match commit::group(&self.pool, std::slice::from_ref(note)).await {
                 Ok(()) => {}
                 Err(problem) if is_of_one_note(&problem) => {
                     error!(error = problem.to_string(), "the state file does not take this: it is not kept");
@@ -218,7 +216,7 @@ fn settled(note: Note) -> Option<DeliveryId> {
             reply.send(()).ok();
             None
         }
-        Note::Filter(..)
+        Note::Devices(_)
         | Note::Sent(..)
         | Note::Token(_)
         | Note::Tokens(_)

@@ -3,7 +3,7 @@
 use tokio_tungstenite::tungstenite::error::{CapacityError, Error, ProtocolError};
 use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 
-use crate::route::CloseReason;
+use crate::route::{CloseReason, Left};
 
 /// Why a session ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -24,8 +24,10 @@ pub(super) enum End {
     Slow,
     /// An admin asked for it.
     Disconnected,
-    /// The user was deleted, disabled, or changed the password.
+    /// The user was deleted, disabled, changed the password, or revoked all access tokens.
     UserRevoked,
+    /// The access token by which the app came in has expired.
+    PassExpired,
     /// The daemon is stopping.
     Stopping,
     /// No sign of life within the deadline after a ping.
@@ -49,6 +51,7 @@ impl End {
             | Self::BadAuth
             | Self::Disconnected
             | Self::UserRevoked
+            | Self::PassExpired
             | Self::NoPong
             | Self::Rate => CloseCode::Policy,
             Self::LoginUnavailable | Self::Busy | Self::Slow => CloseCode::Again,
@@ -57,6 +60,28 @@ impl End {
             Self::NotUtf8 => CloseCode::Invalid,
             Self::TooBig => CloseCode::Size,
         })
+    }
+
+    /// Returns what the router makes of the app's filter: only a close frame of the app is meant to be the end of it.
+    pub(super) fn left(self) -> Left {
+        match self {
+            Self::ByApp => Left::ByApp,
+            Self::Stopping => Left::Stopping,
+            Self::Lost
+            | Self::NoAuth
+            | Self::BadAuth
+            | Self::LoginUnavailable
+            | Self::Busy
+            | Self::Slow
+            | Self::Disconnected
+            | Self::UserRevoked
+            | Self::PassExpired
+            | Self::NoPong
+            | Self::Rate
+            | Self::Protocol
+            | Self::NotUtf8
+            | Self::TooBig => Left::Broken,
+        }
     }
 
     /// Returns the words for the log, for `watch` and for the close frame (at most 123 bytes).
@@ -71,6 +96,7 @@ impl End {
             Self::Slow => "does not read",
             Self::Disconnected => "disconnected by an admin",
             Self::UserRevoked => "the user's access has changed",
+            Self::PassExpired => "the access token has expired",
             Self::Stopping => "server is stopping",
             Self::NoPong => "no pong",
             Self::Rate => "rate",
@@ -87,6 +113,7 @@ impl From<CloseReason> for End {
             CloseReason::Slow => Self::Slow,
             CloseReason::Disconnected => Self::Disconnected,
             CloseReason::UserRevoked => Self::UserRevoked,
+            CloseReason::PassExpired => Self::PassExpired,
         }
     }
 }

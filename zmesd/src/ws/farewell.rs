@@ -23,7 +23,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Pump<S> {
         let (router, id) = (self.context.parts.router.clone(), self.id);
         let tell_router = async {
             for _ in 0..TRIES {
-                if router.close(id, end.as_str()).await.is_ok() {
+                if router.close(id, end.as_str(), end.left()).await.is_ok() {
                     return;
                 }
             }
@@ -72,6 +72,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Pump<S> {
             | End::Busy
             | End::Disconnected
             | End::UserRevoked
+            | End::PassExpired
             | End::Stopping
             | End::NoPong
             | End::Rate

@@ -249,7 +249,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Pump<S> {
             Message::Text(text) => self.put(Input::Text(&text)),
             Message::Binary(_) => self.put(Input::Binary),
             // The WebSocket answers by itself with the next read.
-            Message::Close(_) => self.go_deaf(End::ByApp),
+            Message::Close(_) => {
+                self.go_deaf(End::ByApp);
+                // It may have hung up before we had read so far: what it said counts, not that we could not answer.
+                self.closing = self.closing.map(|(due, _)| (due, End::ByApp));
+            }
             // The WebSocket has made a pong of it. Under the write deadline: who sends pings and reads nothing could
             // let pongs pile up for ever, since each ping is a sign of life.
             Message::Ping(_) => self.flush(None),

@@ -75,6 +75,10 @@ pub(super) async fn begin(
     session: SessionId,
     since: Since,
 ) -> Page {
+    // The router hears of it first: what the session asks for here is not told to it as missed, too.
+    if router.replays(session).await.is_err() {
+        return Page::unavailable();
+    }
     match in_time(session, record.span(since, LIMIT)).await {
         Some(span) => go_on(record, router, session, Rest { span, told: 0 }).await,
         None => Page::unavailable(),

@@ -49,7 +49,7 @@ pub(super) fn verify(context: Arc<Context>, session: SessionId, login: Box<Login
         let verdict = verdict.unwrap_or(Verdict::Unavailable("no verdict in time"));
         context.parts.counters.logins.count(counted(&verdict));
         match &verdict {
-            Verdict::Accepted(user) => {
+            Verdict::Accepted(user) | Verdict::AcceptedUntil(user, _) => {
                 info!(%session, %address, user = ?user.name, "Correct authentication provided by {address}");
             }
             // The login check logs and counts these: it knows the user and limits how many there can be.
@@ -71,8 +71,8 @@ pub(super) fn attach(
     asked_at: Instant,
 ) -> Work {
     Box::pin(async move {
-        let Admitted { user, app, filter, kind, hint } = *admitted;
-        let attach = Attach { id: session, user, asked_at, app, filter, kind, hint };
+        let Admitted { user, pass, app, filter, kind, hint } = *admitted;
+        let attach = Attach { id: session, user, pass, asked_at, app, filter, kind, hint };
         let attached = context.parts.router.attach(attach).await;
         taken(attached.map(drop))
     })
@@ -97,6 +97,7 @@ pub(super) fn register(context: Arc<Context>, session: SessionId, registering: B
         match context.parts.router.register(registration).await {
             Ok(Ok(())) => Worked::Done,
             Ok(Err(RegistrationFault::TooMany)) => Worked::NotRegistered(TokenFault::TooManyTokens),
+            Ok(Err(RegistrationFault::Blocked)) => Worked::NotRegistered(TokenFault::Blocked),
             Err(Busy) => Worked::Busy,
         }
     })
@@ -125,7 +126,7 @@ pub(super) fn replay_on(context: Arc<Context>, session: SessionId, rest: Rest) -
 
 fn counted(verdict: &Verdict) -> telemetry::Login {
     match verdict {
-        Verdict::Accepted(_) => telemetry::Login::Accepted,
+        Verdict::Accepted(_) | Verdict::AcceptedUntil(..) => telemetry::Login::Accepted,
         Verdict::Rejected(_) => telemetry::Login::Rejected,
         Verdict::Throttled => telemetry::Login::Throttled,
         Verdict::Unavailable(_) => telemetry::Login::Unavailable,

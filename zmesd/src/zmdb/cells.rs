@@ -3,6 +3,7 @@
 use sqlx::Row;
 use sqlx::mysql::MySqlRow;
 use tracing::warn;
+use zmes_shared::text::is_hidden_in_name;
 
 /// Longest name or cause that is passed on, in characters.
 pub(super) const MAX_TEXT: usize = 255;
@@ -57,12 +58,8 @@ impl Cells<'_> {
 pub(super) fn clean(text: &str, limit: usize) -> String {
     text.chars()
         .take(limit)
-        .map(|char| if steers(char) { char::REPLACEMENT_CHARACTER } else { char })
+        .map(|char| if is_hidden_in_name(char) { char::REPLACEMENT_CHARACTER } else { char })
         .collect()
-}
-
-fn steers(char: char) -> bool {
-    char.is_control() || matches!(char, '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
 /// Keeps the rows that can be read; the others are left out with one warning for all of them.

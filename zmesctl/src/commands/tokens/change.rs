@@ -17,6 +17,8 @@ use crate::error::CliError;
 use crate::exit::Exit;
 use crate::render::{Out, Tone, View, clean, time};
 
+/// Names that go into one request: the daemon takes no more.
+const NAMES: usize = 1000;
 /// Bytes of names that go into one request; a request has at most 64 KiB, and JSON may double them.
 const BATCH: usize = 24 * 1024;
 /// Tokens that a question shows.
@@ -111,13 +113,14 @@ pub(in crate::commands) async fn apply(
 /// Splits names so that each request fits; what is named twice is asked for once.
 fn batches(tokens: &[String]) -> Vec<Vec<String>> {
     let mut batches = vec![Vec::new()];
-    let (mut size, mut seen) = (0, HashSet::new());
+    let (mut size, mut count, mut seen) = (0, 0, HashSet::new());
     for token in tokens.iter().filter(|token| seen.insert(token.as_str())) {
-        if size + token.len() > BATCH && size > 0 {
+        if (size + token.len() > BATCH && size > 0) || count == NAMES {
             batches.push(Vec::new());
-            size = 0;
+            (size, count) = (0, 0);
         }
         size += token.len() + 3;
+        count += 1;
         if let Some(batch) = batches.last_mut() {
             batch.push(token.clone());
         }
@@ -242,7 +245,17 @@ fn sentence(changed: &TokensChanged, out: &Out) -> String {
         (0, true) => format!("no token would be {done}"),
         (0, false) => format!("no token {done}"),
         (_, true) => format!("would be {done}"),
-        (_, false) if changed.change == "revoked" => format!("{done} (zmesctl tokens restore undoes it)"),
+        (_, false) if changed.change == "revoked" => {
+            format!(
+                "{done} (undone by zmesctl tokens restore, or by opening the app; zmesctl tokens block lasts)"
+            )
+        }
+        (_, false) if changed.change == "blocked" => {
+            format!("{done}; its app cannot register it again (zmesctl tokens unblock undoes it)")
+        }
+        (_, false) if changed.change == "unblocked" => {
+            format!("{done}; still revoked until its app is opened (or: zmesctl tokens restore)")
+        }
         (_, false) => done,
     }
 }
@@ -265,7 +278,7 @@ mod tests {
         assert!(batches.len() > 1);
         assert_eq!(batches.concat(), names[..8000]);
         for batch in batches {
-            assert!(serde_json::to_string(&batch).unwrap().len() < 60 * 1024);
+            assert!(batch.len() <= NAMES && serde_json::to_string(&batch).unwrap().len() < 60 * 1024);
         }
     }
 

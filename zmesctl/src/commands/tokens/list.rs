@@ -113,7 +113,7 @@ pub(super) fn brief(tokens: &[TokenView]) -> Table {
 fn state(state: TokenState) -> Cell {
     let tone = match state {
         TokenState::Enabled => Tone::Plain,
-        TokenState::Muted | TokenState::Revoked => Tone::Warning,
+        TokenState::Muted | TokenState::Revoked | TokenState::Blocked => Tone::Warning,
         TokenState::Disabled | TokenState::Unknown => Tone::Faint,
     };
     Cell::new(state.as_str()).tone(tone)

@@ -42,8 +42,12 @@ pub enum Command {
     Show(ShowArgs),
     /// Show what was decided and done for one phone, newest first
     Log(LogArgs),
-    /// Take phones out; `restore` undoes it
+    /// Revoke phones; `restore` undoes it, and so does opening the app
     Revoke(RevokeArgs),
+    /// Revoke phones that must not come back, such as stolen ones
+    Block(BlockArgs),
+    /// Let the apps of blocked phones register again
+    Unblock(UnblockArgs),
     /// Take revocations back
     Restore(RestoreArgs),
     /// Send nothing to phones for a while
@@ -66,11 +70,12 @@ Examples:
   zmesctl tokens list --platform ios --stale 60d
   zmesctl tokens list --failing -q           their handles alone, one a line
   zmesctl tokens list --state revoked        what `restore` can bring back
+  zmesctl tokens list --state blocked        what `unblock` can let in again
   zmesctl tokens list --jsonl | jq -r 'select(.failures > 3) | .handle'")]
 pub struct ListArgs {
     #[command(flatten)]
     selection: Selection,
-    /// Only those of which nothing was heard for so long
+    /// Only tokens not seen for at least this long
     #[arg(long, value_name = "DURATION", value_parser = values::duration)]
     stale: Option<Duration>,
     /// Print the tokens themselves: whoever has one can send to the phone
@@ -114,9 +119,44 @@ Examples:
   zmesctl tokens revoke --user bob          all phones of one user
   zmesctl tokens revoke -- -Xk3bQ9_aZ       its end begins with a dash
 
-The app registers again when it is opened. To keep a user out, disable the user
-in ZoneMinder.")]
+Opening the app registers the phone again: use `zmesctl tokens block` for a
+stolen phone. To keep a user out, disable the user in ZoneMinder.")]
 pub struct RevokeArgs {
+    #[command(flatten)]
+    which: Which,
+    #[command(flatten)]
+    consent: Consent,
+}
+
+/// Which phones to block.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  zmesctl tokens block 1a2b3c4d             asks first
+  zmesctl tokens block 1a2b 9f00 --yes      in a script
+  zmesctl tokens block --user bob           all phones of one user
+  zmesctl tokens list --state blocked
+
+A blocked phone gets no pushes, and its app cannot register the token again,
+whoever logs in on it. While it knows a password it can still log in and hear
+of alarms over its connection: change that password in ZoneMinder.")]
+pub struct BlockArgs {
+    #[command(flatten)]
+    which: Which,
+    #[command(flatten)]
+    consent: Consent,
+}
+
+/// Which phones to let in again.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  zmesctl tokens unblock 1a2b3c4d
+  zmesctl tokens unblock --user bob --yes
+
+The phone stays revoked until its app is opened, or until
+`zmesctl tokens restore 1a2b3c4d`.")]
+pub struct UnblockArgs {
     #[command(flatten)]
     which: Which,
     #[command(flatten)]
@@ -199,6 +239,8 @@ pub(super) async fn run(command: Command, context: &mut Context) -> Result<Exit,
             context.ask::<Deliveries>(Request::TokensLog { token, limit }).await
         }
         Command::Revoke(arguments) => revoke(arguments, context).await,
+        Command::Block(arguments) => block(arguments, context).await,
+        Command::Unblock(arguments) => unblock(arguments, context).await,
         Command::Restore(RestoreArgs { tokens }) => change::restore(tokens, context).await,
         Command::Mute(arguments) => mute(arguments, context).await,
         Command::Unmute(arguments) => unmute(arguments, context).await,
@@ -212,6 +254,22 @@ async fn revoke(arguments: RevokeArgs, context: &mut Context) -> Result<Exit, Cl
     let RevokeArgs { which, consent } = arguments;
     let verb = Verb { what: "revoking", command: "revoke", question: "Revoke?" };
     let request = |tokens, select, dry_run| Request::TokensRevoke { tokens, select, dry_run };
+    change_chosen(verb, which, consent, context, &request).await
+}
+
+async fn block(arguments: BlockArgs, context: &mut Context) -> Result<Exit, CliError> {
+    let BlockArgs { which, consent } = arguments;
+    let verb = Verb { what: "blocking", command: "block", question: "Block?" };
+    let request = |tokens, select, dry_run| Request::TokensBlock { tokens, select, dry_run };
+    change_chosen(verb, which, consent, context, &request).await
+}
+
+async fn unblock(arguments: UnblockArgs, context: &mut Context) -> Result<Exit, CliError> {
+    let UnblockArgs { which, consent } = arguments;
+    let verb = Verb { what: "unblocking", command: "unblock", question: "Unblock?" };
+    // Whoever names a phone means it, and block undoes it: only a selection is asked about.
+    let consent = Consent { yes: consent.yes || which.names_all(), ..consent };
+    let request = |tokens, select, dry_run| Request::TokensUnblock { tokens, select, dry_run };
     change_chosen(verb, which, consent, context, &request).await
 }
 

@@ -24,7 +24,7 @@ pub(super) struct Selection {
     /// Only this ZoneMinder user; `*` stands for any characters
     #[arg(long, value_name = "USER")]
     user: Option<String>,
-    /// Only those that stand so [default: all but revoked]
+    /// Only tokens in this state [default: all but revoked and blocked]
     #[arg(long, value_enum, value_name = "STATE")]
     state: Option<TokenState>,
     /// Only those whose last push failed
@@ -58,7 +58,7 @@ pub(super) struct Which {
     all: bool,
     #[command(flatten)]
     selection: Selection,
-    /// Only those of which nothing was heard for so long
+    /// Only tokens not seen for at least this long
     #[arg(long, value_name = "DURATION", value_parser = values::duration)]
     stale: Option<Duration>,
 }

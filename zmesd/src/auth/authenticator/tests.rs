@@ -90,7 +90,7 @@ fn token(user: &str, iat: i64) -> Login {
 
 fn word(verdict: &Verdict) -> String {
     match verdict {
-        Verdict::Accepted(user) => format!("accepted {}", user.name),
+        Verdict::Accepted(user) | Verdict::AcceptedUntil(user, _) => format!("accepted {}", user.name),
         Verdict::Rejected(reason) => format!("rejected {reason}"),
         Verdict::Throttled => "throttled".to_owned(),
         Verdict::Unavailable(reason) => format!("unavailable {reason}"),
@@ -135,6 +135,8 @@ async fn a_token_opens_the_door_until_it_is_revoked() {
     let revoked = "rejected the user's tokens of that time were revoked";
     assert_eq!(word(&auth.verify(token("amy", NOW - 101)).await), revoked);
     assert_eq!(word(&auth.verify(token("bob", NOW)).await), "rejected unknown user");
+    let Verdict::AcceptedUntil(_, pass) = auth.verify(token("amy", NOW)).await else { panic!("no end") };
+    assert_eq!((pass.issued_at, pass.expires_at.as_second()), (NOW, NOW + 60));
 }
 
 #[tokio::test]

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use tokio::sync::mpsc;
 use tokio::time::{Instant, timeout_at};
-use zmes_shared::control::{AlarmTest, ControlError, ErrorCode};
+use zmes_shared::control::{AlarmTest, ControlError, ErrorCode, Role};
 use zmes_shared::views::{AlarmForced, AlarmTested, PushModeState, TargetDecision};
 use zmes_shared::{MonitorId, SessionId};
 
@@ -43,9 +43,13 @@ struct Receipts {
 }
 
 /// Announces a synthetic alarm, or says who would get it.
-pub(super) async fn test(parts: &ControlParts, test: AlarmTest) -> Result<AlarmTested, ControlError> {
+pub(super) async fn test(
+    parts: &ControlParts,
+    asker: Role,
+    test: AlarmTest,
+) -> Result<AlarmTested, ControlError> {
     let token = match &test.token {
-        Some(name) => Some(Known::load(&parts.state).await?.find(name, Wanted::Live)?.token.id),
+        Some(name) => Some(Known::load(&parts.state, asker).await?.find(name, Wanted::Live)?.token.id),
         None => None,
     };
     let monitor = tested_monitor(&parts.catalog.now(), test.monitor)?;
@@ -195,7 +199,7 @@ async fn last_errors(
     if open.is_empty() {
         return HashMap::new();
     }
-    let Ok(known) = Known::load(&parts.state).await else { return HashMap::new() };
+    let Ok(known) = Known::load(&parts.state, Role::Observer).await else { return HashMap::new() };
     open.into_iter().filter_map(|id| Some((id, known.row(id)?.last_error.clone()?))).collect()
 }
 

@@ -1,10 +1,11 @@
 //! `badges reset`
 
-use zmes_shared::control::{ControlError, ErrorCode};
+use zmes_shared::control::{ControlError, ErrorCode, Role};
 use zmes_shared::views::TokensChanged;
 
 use super::busy;
-use super::token_names::{Known, Wanted};
+use super::off_loop::off_loop;
+use super::token_names::{Known, Wanted, bounded};
 use super::tokens::change::{Chosen, changed, done};
 use crate::control::ControlParts;
 use crate::domain::TokenId;
@@ -15,7 +16,8 @@ const CHANGE: &str = "badge_reset";
 /// Sets the numbers on the icons of apps.
 pub(super) async fn reset(
     parts: &ControlParts,
-    names: &[String],
+    asker: Role,
+    names: Vec<String>,
     all: bool,
     to: u32,
     dry_run: bool,
@@ -24,19 +26,20 @@ pub(super) async fn reset(
         let error = ControlError::new(ErrorCode::BadRequest, "either some tokens or all of them");
         return Err(error.with_hint("zmesctl badges reset --all"));
     }
-    let known = Known::load(&parts.state).await?;
-    let Chosen { ids, failed } = Chosen::find(&known, names, Wanted::Live);
-    let ids: Vec<TokenId> = if all {
-        let live = known.rows.iter().filter(|row| row.token.revoked.is_none());
-        live.map(|row| row.token.id).collect()
-    } else {
-        ids.into_iter().collect()
+    bounded(&names)?;
+    let known = Known::load(&parts.state, asker).await?;
+    let choose = move || {
+        let Chosen { ids, failed } = Chosen::find(&known, &names, Wanted::Live);
+        let live = || known.rows.iter().filter(|row| row.token.revoked.is_none()).map(|row| row.token.id);
+        let ids: Vec<TokenId> = if all { live().collect() } else { ids.into_iter().collect() };
+        (known, ids, failed)
     };
+    let (known, ids, failed) = off_loop(choose).await?;
     let changed = if dry_run || ids.is_empty() {
-        changed(parts, &known, CHANGE, &ids, dry_run)
+        changed(parts, known, CHANGE, ids, dry_run).await?
     } else {
-        parts.router.set_badges((!all).then(|| ids.clone()), to).await.map_err(busy)?;
-        done(parts, CHANGE, &ids).await?
+        parts.router.set_badges(Some(ids.clone()), to).await.map_err(busy)?;
+        done(parts, CHANGE, ids).await?
     };
     Ok(TokensChanged { failed, ..changed })
 }

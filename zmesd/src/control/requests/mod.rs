@@ -10,6 +10,7 @@ mod latency;
 mod lines;
 mod log;
 mod monitors;
+pub(super) mod off_loop;
 mod push;
 mod reload;
 mod status;
@@ -23,10 +24,11 @@ use std::time::Duration;
 use serde::Serialize;
 use serde_json::Value;
 use zmes_shared::MonitorId;
-use zmes_shared::control::{ControlError, ErrorCode, Request};
+use zmes_shared::control::{ControlError, ErrorCode, Request, Role};
 
 pub(super) use self::doctor::{Board, keep};
 pub use self::doctor::{Outside, Seen, look_from_outside};
+use self::off_loop::off_loop;
 use self::tokens::change::Meant;
 use super::Context;
 use crate::domain::MonitorSet;
@@ -39,61 +41,76 @@ pub(super) const STOPPING: &str = "the daemon is stopping";
 const LISTED: usize = 20;
 
 /// Does what is asked and returns the view that answers it. The caller has checked that the peer may ask.
-pub(super) async fn answer(context: &Context, request: Request) -> Result<Value, ControlError> {
+pub(super) async fn answer(context: &Context, asker: Role, request: Request) -> Result<Value, ControlError> {
     let parts = &context.parts;
     match request {
-        Request::Status => json(&status::show(parts, &context.board).await?),
-        Request::ClientsList(filter) => json(&clients::list(parts, filter).await?),
-        Request::ClientsDisconnect { client } => json(&clients::disconnect(parts, client).await?),
-        Request::MonitorsList => json(&monitors::list(parts)),
-        Request::MonitorsReload => json(&monitors::reload(parts).await?),
-        Request::AlarmTest(test) => json(&alarms::test(parts, test).await?),
-        Request::AlarmForce { monitor, for_ms } => json(&alarms::force(context, monitor, for_ms).await?),
-        Request::AlarmCancel { monitor } => json(&alarms::cancel(context, monitor).await?),
+        Request::Status => json(status::show(parts, &context.board).await?).await,
+        Request::ClientsList(filter) => json(clients::list(parts, filter).await?).await,
+        Request::ClientsDisconnect { client } => json(clients::disconnect(parts, client).await?).await,
+        Request::MonitorsList => json(monitors::list(parts)).await,
+        Request::MonitorsReload => json(monitors::reload(parts).await?).await,
+        Request::AlarmTest(test) => json(alarms::test(parts, asker, test).await?).await,
+        Request::AlarmForce { monitor, for_ms } => json(alarms::force(context, monitor, for_ms).await?).await,
+        Request::AlarmCancel { monitor } => json(alarms::cancel(context, monitor).await?).await,
         Request::Check { check, within_ms } => {
-            json(&check::run(parts, &context.board, check, within_ms).await?)
+            json(check::run(parts, &context.board, check, within_ms).await?).await
         }
-        Request::LogLevel { level, for_ms } => json(&log::level(context, &level, for_ms)?),
-        Request::Reload => json(&reload::reload(parts).await?),
-        Request::ConfigShow => json(&config::show(parts)),
-        Request::PushCheck { transport } => json(&push::check(parts, transport).await?),
-        Request::PushQueue => json(&push::queue(parts).await?),
-        Request::PushRetry { transport } => json(&push::retry(parts, transport).await?),
-        Request::Why { event, token } => json(&why::explain(parts, event, token.as_deref()).await?),
+        Request::LogLevel { level, for_ms } => json(log::level(context, &level, for_ms)?).await,
+        Request::Reload => json(reload::reload(parts).await?).await,
+        Request::ConfigShow => json(config::show(parts)).await,
+        Request::PushCheck { transport } => json(push::check(parts, transport).await?).await,
+        Request::PushQueue => json(push::queue(parts).await?).await,
+        Request::PushRetry { transport } => json(push::retry(parts, transport).await?).await,
+        Request::Why { event, token } => {
+            json(why::explain(parts, asker, event, token.as_deref()).await?).await
+        }
         Request::Doctor { target, monitor } => {
-            json(&doctor::examine(parts, &context.board, target.as_deref(), monitor).await?)
+            json(doctor::examine(parts, &context.board, asker, target.as_deref(), monitor).await?).await
         }
-        Request::Latency => json(&latency::show(parts)),
-        Request::TokensList(filter) => json(&tokens::list(parts, filter).await?),
-        Request::TokensShow { token, reveal } => json(&tokens::show(parts, &token, reveal).await?),
-        Request::TokensLog { token, limit } => json(&tokens::log(parts, &token, limit).await?),
+        Request::Latency => json(latency::show(parts)).await,
+        Request::TokensList(filter) => json(tokens::list(parts, asker, filter).await?).await,
+        Request::TokensShow { token, reveal } => {
+            json(tokens::show(parts, asker, &token, reveal).await?).await
+        }
+        Request::TokensLog { token, limit } => json(tokens::log(parts, asker, &token, limit).await?).await,
         Request::TokensRevoke { tokens, select, dry_run } => {
             let meant = Meant::of(String::new(), tokens, select)?;
-            json(&tokens::change::revoke(parts, meant, dry_run).await?)
+            json(tokens::change::revoke(parts, asker, meant, dry_run).await?).await
         }
-        Request::TokensRestore { token } => json(&tokens::change::restore(parts, &token).await?),
+        Request::TokensBlock { tokens, select, dry_run } => {
+            let meant = Meant::of(String::new(), tokens, select)?;
+            json(tokens::block::block(parts, asker, meant, dry_run).await?).await
+        }
+        Request::TokensUnblock { tokens, select, dry_run } => {
+            let meant = Meant::of(String::new(), tokens, select)?;
+            json(tokens::block::unblock(parts, asker, meant, dry_run).await?).await
+        }
+        Request::TokensRestore { token } => json(tokens::change::restore(parts, asker, &token).await?).await,
         Request::TokensMute { token, tokens, select, dry_run, for_ms } => {
             let (meant, lasting) = (Meant::of(token, tokens, select)?, for_ms.map(Duration::from_millis));
-            json(&tokens::change::mute(parts, meant, lasting, dry_run).await?)
+            json(tokens::change::mute(parts, asker, meant, lasting, dry_run).await?).await
         }
         Request::TokensUnmute { token, tokens, select, dry_run } => {
-            json(&tokens::change::unmute(parts, Meant::of(token, tokens, select)?, dry_run).await?)
+            json(tokens::change::unmute(parts, asker, Meant::of(token, tokens, select)?, dry_run).await?)
+                .await
         }
         Request::TokensPrune { stale_ms, select, dry_run } => {
-            json(&tokens::change::prune(parts, Duration::from_millis(stale_ms), select, dry_run).await?)
+            json(tokens::change::prune(parts, asker, Duration::from_millis(stale_ms), select, dry_run).await?)
+                .await
         }
-        Request::TokensImport(import) => json(&tokens::transfer::import(parts, import).await?),
-        Request::TokensExport { after } => json(&tokens::transfer::export(parts, after).await?),
+        Request::TokensImport(import) => json(tokens::transfer::import(parts, import).await?).await,
+        Request::TokensExport { after } => json(tokens::transfer::export(parts, after).await?).await,
         Request::BadgesReset { tokens, all, to, dry_run } => {
-            json(&badges::reset(parts, &tokens, all, to, dry_run).await?)
+            json(badges::reset(parts, asker, tokens, all, to, dry_run).await?).await
         }
         // A stream is the session's own business; whoever asks here has no stream to write to.
         Request::Watch(_) | Request::Unknown => Err(unsupported()),
     }
 }
 
-fn json<T: Serialize>(view: &T) -> Result<Value, ControlError> {
-    serde_json::to_value(view).map_err(|error| ControlError::new(ErrorCode::Internal, error.to_string()))
+async fn json<T: Serialize + Send + 'static>(view: T) -> Result<Value, ControlError> {
+    let value = off_loop(move || serde_json::to_value(view)).await?;
+    value.map_err(|error| ControlError::new(ErrorCode::Internal, error.to_string()))
 }
 
 fn unsupported() -> ControlError {

@@ -1,7 +1,7 @@
 //! `push check`, `push queue` and `push retry`
 
 use jiff::Timestamp;
-use zmes_shared::control::{ControlError, ErrorCode, TransportKind};
+use zmes_shared::control::{ControlError, ErrorCode, Role, TransportKind};
 use zmes_shared::views::{
     CheckStep, DeliveryView, HeldView, PushCheck, PushQueue, PushRetried, RetriedTransport, TransportCheck,
     TransportView,
@@ -59,7 +59,7 @@ fn checked(check: ports::TransportCheck) -> TransportCheck {
 /// Returns what waits to be sent.
 pub(super) async fn queue(parts: &ControlParts) -> Result<PushQueue, ControlError> {
     let rows = parts.state.deliveries_queued(SHOWN).await.map_err(|error| unreadable(&error))?;
-    let known = Known::load(&parts.state).await?;
+    let known = Known::load(&parts.state, Role::Observer).await?;
     let handle = |id| known.row(id).map(|row| known.handle(&row.token));
     let now = parts.clock.now();
     let transports = parts.push.health().into_iter().map(|health| transport(health, now));

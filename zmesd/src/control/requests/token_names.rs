@@ -1,21 +1,25 @@
 //! Which token an admin means: a prefix of its handle, or the end of the token itself; and how tokens are called.
 
 use std::collections::HashMap;
+use std::sync::OnceLock;
 
-use zmes_shared::control::{ControlError, ErrorCode};
+use zmes_shared::control::{ControlError, ErrorCode, Role};
 
+use super::off_loop::off_loop;
 use super::unreadable;
-use crate::domain::{Token, TokenId};
+use crate::domain::{PushToken, Token, TokenId};
 use crate::state::{StateHandle, TokenRow};
 
-/// Least characters of the end of a token that name it.
+/// Characters of the end of a token that name it.
 const TAIL: usize = 10;
 /// Digits of a handle that people see at least.
 const DIGITS: usize = 8;
 /// Tokens that an error lists at most.
 const LISTED: usize = 20;
-/// Characters of a name that errors and logs repeat: more could be a whole token.
-const REPEATED: usize = 10;
+/// Characters of a name that its own sender is shown again; tokens have 64 and more.
+const ECHOED: usize = 20;
+/// Names that one request may have.
+const NAMES: usize = 1000;
 
 /// Which tokens a command is about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -24,26 +28,62 @@ pub(super) enum Wanted {
     Any,
     /// Those that are not revoked.
     Live,
-    /// Those that are.
+    /// Those that are, but not blocked.
     Revoked,
+    /// Those that an admin has blocked.
+    Blocked,
+    /// All others.
+    NotBlocked,
+}
+
+impl Wanted {
+    /// Says whether a token is one of them.
+    pub(super) fn includes(self, token: &Token) -> bool {
+        match self {
+            Self::Any => true,
+            Self::Live => token.revoked.is_none(),
+            Self::Revoked => token.revoked.is_some() && !token.blocked(),
+            Self::Blocked => token.blocked(),
+            Self::NotBlocked => !token.blocked(),
+        }
+    }
+}
+
+/// Refuses more names than one request may have.
+pub(super) fn bounded(names: &[String]) -> Result<(), ControlError> {
+    if names.len() <= NAMES {
+        return Ok(());
+    }
+    let message = format!("{} tokens are named, and one request may name {NAMES}", names.len());
+    Err(ControlError::new(ErrorCode::TooLarge, message)
+        .with_hint("ask several times, or select: --user, --platform, --state, …"))
 }
 
 /// The tokens of the state, and what each of them is called.
 #[derive(Debug)]
 pub(super) struct Known {
     pub(super) rows: Vec<TokenRow>,
+    /// Who asks: the end of a token names it for admins alone. An observer who tried one end after the other would
+    /// otherwise be told the token.
+    asker: Role,
     handles: HashMap<TokenId, String>,
+    /// All 64 digits of each token with its place among the rows, ordered.
+    digits: Vec<(String, usize)>,
+    /// The places of the tokens that end so; made when an end is asked for.
+    tails: OnceLock<HashMap<String, Vec<usize>>>,
 }
 
 impl Known {
-    /// Reads them.
-    pub(super) async fn load(state: &StateHandle) -> Result<Self, ControlError> {
-        Ok(Self::of(state.tokens().await.map_err(|error| unreadable(&error))?))
+    /// Reads them. Twenty thousand take some 100 ms of work, which no thread of the runtime does.
+    pub(super) async fn load(state: &StateHandle, asker: Role) -> Result<Self, ControlError> {
+        let rows = state.tokens().await.map_err(|error| unreadable(&error))?;
+        off_loop(move || Self::of(rows, asker)).await
     }
 
     /// Calls each token by as many digits as tell it from all others, and at least by 8.
-    fn of(rows: Vec<TokenRow>) -> Self {
-        let mut digits: Vec<_> = rows.iter().map(|row| (row.token.handle.digits(), row.token.id)).collect();
+    fn of(rows: Vec<TokenRow>, asker: Role) -> Self {
+        let numbered = rows.iter().enumerate();
+        let mut digits: Vec<_> = numbered.map(|(place, row)| (row.token.handle.digits(), place)).collect();
         digits.sort_unstable();
         let mut shared = vec![0; digits.len() + 1];
         for (index, pair) in digits.windows(2).enumerate() {
@@ -55,11 +95,12 @@ impl Known {
             let neighbours = shared.get(index..index + 2).unwrap_or_default();
             neighbours.iter().max().map_or(DIGITS, |shared| DIGITS.max(shared + 1))
         };
-        let called = |(index, (digits, id)): (usize, (String, TokenId))| {
-            (id, digits.get(..length(index)).unwrap_or(&digits).to_owned())
+        let called = |(index, (digits, place)): (usize, &(String, usize))| {
+            let handle = digits.get(..length(index)).unwrap_or(digits).to_owned();
+            rows.get(*place).map(|row| (row.token.id, handle))
         };
-        let handles = digits.into_iter().enumerate().map(called).collect();
-        Self { rows, handles }
+        let handles = digits.iter().enumerate().filter_map(called).collect();
+        Self { rows, asker, handles, digits, tails: OnceLock::new() }
     }
 
     /// Returns what a token is called.
@@ -76,29 +117,56 @@ impl Known {
     /// Returns the one token that `name` means.
     pub(super) fn find(&self, name: &str, wanted: Wanted) -> Result<&TokenRow, ControlError> {
         let name = name.trim();
-        let prefix = name.to_ascii_lowercase();
-        let found: Vec<_> = self.rows.iter().filter(|row| is_named(&row.token, name, &prefix)).collect();
-        let fitting: Vec<_> = found.iter().copied().filter(|row| is_wanted(&row.token, wanted)).collect();
+        let found: Vec<_> = self.named(name).filter_map(|place| self.rows.get(place)).collect();
+        let fitting: Vec<_> = found.iter().copied().filter(|row| wanted.includes(&row.token)).collect();
         match (fitting.as_slice(), found.as_slice()) {
             ([row], _) => Ok(row),
             ([], []) => Err(self.unknown(name, wanted)),
-            ([], [row, ..]) => Err(self.other_state(row)),
+            ([], [row, ..]) => Err(self.other_state(row, wanted)),
             (several, _) => Err(self.ambiguous(name, several)),
         }
     }
 
     /// Says whether any token is called so, in whatever state.
     pub(super) fn names_any(&self, name: &str) -> bool {
-        let name = name.trim();
+        self.named(name.trim()).next().is_some()
+    }
+
+    /// Returns the places of the tokens that a name means: those whose handle begins so, and for admins those that end so
+    /// or are so.
+    fn named(&self, name: &str) -> impl Iterator<Item = usize> {
         let prefix = name.to_ascii_lowercase();
-        self.rows.iter().any(|row| is_named(&row.token, name, &prefix))
+        let from = self.digits.partition_point(|(digits, _)| *digits < prefix);
+        let begins = move |digits: &str| !prefix.is_empty() && digits.starts_with(&prefix);
+        let by_handle = self.digits.get(from..).unwrap_or_default().iter();
+        let by_handle = by_handle.take_while(move |(digits, _)| begins(digits)).map(|(_, place)| *place);
+        let by_end = if self.asker == Role::Admin { self.ending(name) } else { Vec::new() };
+        by_handle.chain(by_end)
+    }
+
+    fn ending(&self, name: &str) -> Vec<usize> {
+        match name.chars().count() {
+            TAIL => {
+                let tails = self.tails.get_or_init(|| tails(&self.rows));
+                tails.get(name).cloned().unwrap_or_default()
+            }
+            TAIL.. => {
+                // Somebody has pasted the token itself.
+                let Ok(token) = PushToken::parse(name) else { return Vec::new() };
+                let digits = token.handle().digits();
+                let place = self.digits.binary_search_by(|(known, _)| known.cmp(&digits)).ok();
+                place.and_then(|place| self.digits.get(place)).map(|(_, place)| *place).into_iter().collect()
+            }
+            _ => Vec::new(),
+        }
     }
 
     fn unknown(&self, name: &str, wanted: Wanted) -> ControlError {
         let error = ControlError::new(ErrorCode::NotFound, format!("no token is called {}", repeated(name)));
-        let candidates: Vec<_> = self.rows.iter().filter(|row| is_wanted(&row.token, wanted)).collect();
+        let candidates: Vec<_> = self.rows.iter().filter(|row| wanted.includes(&row.token)).collect();
         match candidates.len() {
             0 if wanted == Wanted::Revoked => error.with_hint("no token is revoked"),
+            0 if wanted == Wanted::Blocked => error.with_hint("no token is blocked"),
             0 => error.with_hint("no app has registered a token for pushes"),
             1..=LISTED => error.with_hint(format!("there are: {}", self.listed(&candidates))),
             many => error.with_hint(format!("there are {many}: zmesctl tokens list")),
@@ -113,15 +181,16 @@ impl Known {
             .with_hint(format!("one of: {}{more}", self.listed(shown)))
     }
 
-    fn other_state(&self, row: &TokenRow) -> ControlError {
+    fn other_state(&self, row: &TokenRow, wanted: Wanted) -> ControlError {
         let handle = self.handle(&row.token);
+        let conflict = |message: String| ControlError::new(ErrorCode::Conflict, message);
         match &row.token.revoked {
-            Some(revoked) => {
-                let message = format!("token {handle} is revoked ({})", revoked.reason);
-                ControlError::new(ErrorCode::Conflict, message)
-                    .with_hint(format!("zmesctl tokens restore {handle} brings it back"))
-            }
-            None => ControlError::new(ErrorCode::Conflict, format!("token {handle} is not revoked")),
+            Some(revoked) if revoked.blocked => conflict(format!("token {handle} is blocked"))
+                .with_hint(format!("zmesctl tokens unblock {handle} lets its app register it again")),
+            _ if wanted == Wanted::Blocked => conflict(format!("token {handle} is not blocked")),
+            Some(revoked) => conflict(format!("token {handle} is revoked ({})", revoked.reason))
+                .with_hint(format!("zmesctl tokens restore {handle} brings it back")),
+            None => conflict(format!("token {handle} is not revoked")),
         }
     }
 
@@ -130,30 +199,29 @@ impl Known {
     }
 }
 
-fn is_named(token: &Token, name: &str, prefix: &str) -> bool {
-    let by_handle = !prefix.is_empty() && token.handle.digits().starts_with(prefix);
-    by_handle || name.chars().count() >= TAIL && token.token.ends_with(name)
-}
-
-fn is_wanted(token: &Token, wanted: Wanted) -> bool {
-    match wanted {
-        Wanted::Any => true,
-        Wanted::Live => token.revoked.is_none(),
-        Wanted::Revoked => token.revoked.is_some(),
+/// Returns where the tokens are that end so, for every end of the length of a name.
+fn tails(rows: &[TokenRow]) -> HashMap<String, Vec<usize>> {
+    let mut tails: HashMap<String, Vec<usize>> = HashMap::new();
+    for (place, row) in rows.iter().enumerate() {
+        if let Some(tail) = row.token.token.end(TAIL) {
+            tails.entry(tail.to_owned()).or_default().push(place);
+        }
     }
+    tails
 }
 
-/// What somebody has typed as a token, so that it can be repeated: whoever pastes a whole token here must not find
-/// it in a log.
+/// What somebody has typed as a token, so that it can be repeated in errors, which the log has, too: the digits that lists
+/// show, and of anything else only its length. It may be a token, or the end of one.
 pub(in crate::control) fn repeated(name: &str) -> String {
-    let count = name.chars().count();
-    if count <= REPEATED {
+    if name.len() <= DIGITS && name.bytes().all(|byte| byte.is_ascii_hexdigit()) {
         return name.to_owned();
     }
-    if name.len() <= 2 * DIGITS && name.bytes().all(|byte| byte.is_ascii_hexdigit()) {
-        return name.to_owned();
-    }
-    format!("…{}", name.chars().skip(count - REPEATED).collect::<String>())
+    format!("… ({} characters)", name.chars().count())
+}
+
+/// The same for the answer to who has typed it, which is not logged: only what is as long as a token is hidden.
+pub(super) fn echoed(name: &str) -> String {
+    if name.chars().count() <= ECHOED { name.to_owned() } else { repeated(name) }
 }
 
 #[cfg(test)]
@@ -165,14 +233,19 @@ mod tests {
 
     fn row(id: i64, secret: &str, revoked: bool) -> TokenRow {
         let (token, at) = (PushToken::parse(secret).unwrap(), Timestamp::UNIX_EPOCH);
-        let revoked = revoked.then(|| Revoked { at, reason: "admin".to_owned() });
+        let revoked = revoked.then(|| Revoked { at, reason: "admin".to_owned(), blocked: false });
         let token = Token { revoked, ..Token::new(TokenId(id), token, Platform::Ios, at) };
         TokenRow { token, last_notified_at: None, last_error: None, last_error_at: None, failures: 0 }
     }
 
     /// abc: ba7816bf…; def: cb8379ac…; the third begins like the first: b…
     fn known() -> Known {
-        Known::of(vec![row(1, "abc", false), row(4, "cXyz:APA91bHPRgkFLJu6sg", false), row(9, "def", true)])
+        known_to(Role::Admin)
+    }
+
+    fn known_to(role: Role) -> Known {
+        let rows = vec![row(1, "abc", false), row(4, "cXyz:APA91bHPRgkFLJu6sg", false), row(9, "def", true)];
+        Known::of(rows, role)
     }
 
     fn found(name: &str, wanted: Wanted) -> Result<i64, ErrorCode> {
@@ -184,12 +257,43 @@ mod tests {
         for name in ["ba7816bf", "BA7816BF", "ba", " ba7816bf8f01cfea414140de5dae2223 "] {
             assert_eq!(found(name, Wanted::Live), Ok(1), "{name}");
         }
-        for name in ["gkFLJu6sg", "RgkFLJu6sg", "cXyz:APA91bHPRgkFLJu6sg"] {
-            let expected = if name.len() < TAIL { Err(ErrorCode::NotFound) } else { Ok(4) };
-            assert_eq!(found(name, Wanted::Live), expected, "{name}");
+        for name in ["RgkFLJu6sg", "cXyz:APA91bHPRgkFLJu6sg"] {
+            assert_eq!(found(name, Wanted::Live), Ok(4), "{name}");
+        }
+        for name in ["gkFLJu6sg", "PRgkFLJu6sg", "bHPRgkFLJu6sg", "Xyz:APA91bHPRgkFLJu6sg", "RGKFLJU6SG"] {
+            assert_eq!(found(name, Wanted::Live), Err(ErrorCode::NotFound), "{name}");
         }
         assert_eq!(found("", Wanted::Any), Err(ErrorCode::NotFound));
         assert_eq!(found("bb", Wanted::Any), Err(ErrorCode::NotFound));
+    }
+
+    #[test]
+    fn an_observer_learns_nothing_by_guessing_how_a_token_ends() {
+        let known = known_to(Role::Observer);
+        let handle = known.rows[1].token.handle.to_string();
+        assert_eq!(known.find(&handle, Wanted::Live).unwrap().token.id.0, 4);
+        for name in ["RgkFLJu6sg", "cXyz:APA91bHPRgkFLJu6sg"] {
+            let guessed = known.find(name, Wanted::Any).unwrap_err();
+            let wrong = known.find(&name.replace('R', "S"), Wanted::Any).unwrap_err();
+            assert_eq!(guessed, wrong, "{name}");
+        }
+    }
+
+    #[test]
+    fn a_thousand_names_are_found_among_twenty_thousand_tokens_by_an_index() {
+        let rows: Vec<_> =
+            (0..20_000).map(|id| row(id, &format!("token-number-{id:08}-end"), false)).collect();
+        let names: Vec<String> = (0..1000).map(|id| format!("{:06}-end", id * 19)).collect();
+        let began = tokio::time::Instant::now();
+        let known = Known::of(rows, Role::Admin);
+        let made = began.elapsed();
+        for (name, id) in names.iter().zip(0..) {
+            assert_eq!(known.find(name, Wanted::Live).unwrap().token.id.0, id * 19);
+            assert!(known.find("fffffffffffffff", Wanted::Live).is_err());
+        }
+        println!("index of 20,000 tokens: {made:?}; 2,000 names: {:?}", began.elapsed() - made);
+        bounded(&names).unwrap();
+        assert_eq!(bounded(&vec![String::new(); 1001]).unwrap_err().code, ErrorCode::TooLarge);
     }
 
     #[test]
@@ -202,7 +306,8 @@ mod tests {
 
     #[test]
     fn what_is_not_one_token_lists_the_candidates() {
-        let known = Known::of((0..40).map(|id| row(id, &format!("token-{id}"), false)).collect());
+        let known =
+            Known::of((0..40).map(|id| row(id, &format!("token-{id}"), false)).collect(), Role::Admin);
         let first = known.rows[0].token.handle.digits();
         let error = known.find(&first[..1], Wanted::Live).unwrap_err();
         assert_eq!(error.code, ErrorCode::NotFound);
@@ -218,18 +323,17 @@ mod tests {
         let known = known();
         assert_eq!(known.handle(&known.rows[0].token), "ba7816bf");
         // Two rows of the same secret stand for two handles that are the same up to the last digit.
-        let known = Known::of(vec![row(1, "abc", false), row(2, "abc", true)]);
+        let known = Known::of(vec![row(1, "abc", false), row(2, "abc", true)], Role::Admin);
         assert_eq!(known.handle(&known.rows[0].token).len(), 64);
     }
 
     #[test]
-    fn a_whole_token_is_never_repeated() {
+    fn neither_a_token_nor_its_end_is_repeated() {
         assert_eq!(repeated("1a2b3c4d"), "1a2b3c4d");
-        assert_eq!(repeated("1a2b3c4d5e6f7081"), "1a2b3c4d5e6f7081");
-        assert_eq!(repeated("RgkFLJu6sg"), "RgkFLJu6sg");
-        assert_eq!(repeated("cXyz:APA91bHPRgkFLJu6sg"), "…RgkFLJu6sg");
-        assert_eq!(repeated(&"0123456789abcdef".repeat(4)), "…6789abcdef");
+        for name in ["1a2b3c4d5e", "1a2b3c4d5e6f7081", "RgkFLJu6sg", "cXyz:APA91bHPRgkFLJu6sg"] {
+            assert_eq!(repeated(name), format!("… ({} characters)", name.len()));
+        }
         let error = known().find("not-a-token-of-anybody", Wanted::Any).unwrap_err();
-        assert_eq!(error.message, "no token is called …of-anybody");
+        assert_eq!(error.message, "no token is called … (22 characters)");
     }
 }

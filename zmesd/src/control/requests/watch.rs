@@ -12,7 +12,7 @@ use tokio::sync::watch;
 use tokio::time::timeout;
 use zmes_shared::MonitorState;
 use zmes_shared::control::{
-    ClientFilter, ControlError, ErrorCode, Since, WatchEvent, WatchFilter, WatchKind, WatchType,
+    ClientFilter, ControlError, ErrorCode, Role, Since, WatchEvent, WatchFilter, WatchKind, WatchType,
 };
 use zmes_shared::views::MonitorView;
 
@@ -54,13 +54,17 @@ impl Watcher {
     /// It listens before it looks: what happens meanwhile is in the record, in the tap, or in both, never in neither.
     pub(in crate::control) async fn open(
         parts: &ControlParts,
+        asker: Role,
         filter: WatchFilter,
     ) -> Result<(Self, Vec<WatchEvent>), ControlError> {
         let live = parts.tap.subscribe();
         let named = filter.token.is_some() || filter.user.is_some();
         // Whoever only wants to see what happens can do so while the disk cannot be read.
-        let known =
-            if named || filter.since.is_some() { Some(Known::load(&parts.state).await?) } else { None };
+        let known = if named || filter.since.is_some() {
+            Some(Known::load(&parts.state, asker).await?)
+        } else {
+            None
+        };
         let token = match (&filter.token, &known) {
             (Some(name), Some(known)) => Some(known.find(name, Wanted::Any)?.token.id),
             (_, _) => None,
@@ -230,7 +234,7 @@ impl Watcher {
             match known {
                 _ if rows.is_empty() => Some(Vec::new()),
                 Some(known) => Some(self.queued_of(&rows, known)),
-                None => Some(self.queued_of(&rows, &Known::load(&parts.state).await.ok()?)),
+                None => Some(self.queued_of(&rows, &Known::load(&parts.state, Role::Observer).await.ok()?)),
             }
         };
         timeout(RECORD_DEADLINE, read).await.ok().flatten().unwrap_or_else(|| vec![self.lagged(0)])

@@ -6,7 +6,7 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use zmes_shared::control::{ClientFilter, ControlError};
+use zmes_shared::control::{ClientFilter, ControlError, Role};
 use zmes_shared::views::{HeldView, Why, WhyAlarm, WhyTarget};
 use zmes_shared::{EventId, MonitorId, SessionId};
 
@@ -37,10 +37,11 @@ struct Evidence {
 /// Explains an event; only for one token where one is named.
 pub(super) async fn explain(
     parts: &ControlParts,
+    asker: Role,
     event: EventId,
     token: Option<&str>,
 ) -> Result<Why, ControlError> {
-    let known = Known::load(&parts.state).await?;
+    let known = Known::load(&parts.state, asker).await?;
     let only = token.map(|name| known.find(name, Wanted::Any).map(|row| row.token.id)).transpose()?;
     let evidence = gather(parts, event, known).await?;
     if evidence.is_empty() {

@@ -210,7 +210,7 @@ async fn whom_nobody_knows_is_not_found() {
     let world = world_with_a_phone(MonitorFilter::All).await;
     let answer = world.ask(r#"{"type":"doctor","target":"bob-the-builder"}"#).await;
     assert_eq!(answer["error"]["code"], "not_found");
-    assert_eq!(answer["error"]["message"], "no token and no user is called …he-builder");
+    assert_eq!(answer["error"]["message"], "no token and no user is called bob-the-builder");
     let meant = world.ask(r#"{"type":"doctor","target":"Amy"}"#).await;
     assert_eq!(meant["error"]["message"], "no token and no user is called Amy");
     assert_eq!(meant["error"]["hint"], "did you mean amy? zmesctl doctor amy");

@@ -416,6 +416,7 @@ impl World {
             let attach = Attach {
                 id,
                 user: user_named(name),
+                pass: None,
                 asked_at: Instant::now(),
                 app: None,
                 filter: Some(MonitorFilter::All),

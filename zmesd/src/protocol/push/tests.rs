@@ -38,11 +38,14 @@ fn zmninjas_token_is_read_with_all_that_it_says() {
 }
 
 #[test]
-fn zmninjangs_token_says_nothing_by_empty_lists() {
+fn zmninjangs_token_says_all_monitors_by_empty_lists() {
     let text = r#"{"event":"push","data":{"type":"token","token":"T","platform":"iOS","monlist":"","intlist":"","profile":"Home\u0007"}}"#;
     let token = token_of(text).unwrap().unwrap();
     assert_eq!((token.platform, token.state), (Platform::Ios, PushState::Enabled));
-    assert_eq!((token.filter, token.profile.as_deref()), (Ok(None), Some("Home\u{fffd}")));
+    assert_eq!(
+        (token.filter, token.profile.as_deref()),
+        (Ok(Some(MonitorFilter::All)), Some("Home\u{fffd}"))
+    );
     assert_eq!(frame(text).app, App::ZmNinjaNg);
     let long = "ä".repeat(200);
     let text = format!(
@@ -53,12 +56,28 @@ fn zmninjangs_token_says_nothing_by_empty_lists() {
 
 #[test]
 fn lists_that_say_nothing_are_no_statement() {
-    for lists in
-        ["", r#","monlist":"","intlist":"""#, r#","monlist":"-1","intlist":"-1""#, r#","intlist":"60""#]
-    {
+    let filter = |lists: &str| {
         let text =
             format!(r#"{{"event":"push","data":{{"type":"token","token":"T","platform":"ios"{lists}}}}}"#);
-        assert_eq!(token_of(&text).unwrap().unwrap().filter, Ok(None), "{lists}");
+        token_of(&text).unwrap().unwrap().filter
+    };
+    for lists in [
+        "",
+        r#","monlist":null,"intlist":null"#,
+        r#","monlist":"-1","intlist":"-1""#,
+        r#","monlist":-1"#,
+        r#","intlist":"60""#,
+        r#","intlist":"""#,
+    ] {
+        assert_eq!(filter(lists), Ok(None), "{lists}");
+    }
+    for lists in [
+        r#","monlist":"","intlist":"""#,
+        r#","monlist":"""#,
+        r#","monlist":" , ","intlist":"60""#,
+        r#","monlist":[],"intlist":[]"#,
+    ] {
+        assert_eq!(filter(lists), Ok(Some(MonitorFilter::All)), "{lists}");
     }
     let text =
         r#"{"event":"push","data":{"type":"token","token":"T","platform":"ios","monlist":"x","intlist":""}}"#;

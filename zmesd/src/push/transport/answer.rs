@@ -6,6 +6,7 @@ use jiff::Timestamp;
 use jiff::fmt::rfc2822::DateTimeParser;
 use reqwest::header::{HeaderMap, RETRY_AFTER};
 use reqwest::{StatusCode, Version};
+use zmes_shared::text::is_hidden;
 
 use crate::domain::PushToken;
 use crate::ports::{Delivered, Fault, FaultKind, PushError};
@@ -133,19 +134,13 @@ pub(super) fn quote(text: &str, token: Option<&PushToken>, secrets: &[&str]) -> 
         }
     }
     let text = censored(&text);
-    let plain = text.chars().filter(|character| !invisible(*character));
-    let plain = plain.map(|character| if character.is_control() { ' ' } else { character });
+    let plain = text.chars().map(|character| if is_hidden(character) { ' ' } else { character });
     let words = plain.collect::<String>();
     let words = words.split_whitespace().collect::<Vec<_>>().join(" ");
     match words.char_indices().nth(MAX_QUOTE) {
         Some((at, _)) => format!("{}…", words.get(..at).unwrap_or_default()),
         None => words,
     }
-}
-
-/// Says whether a character changes how others are shown and shows nothing itself: marks of direction, zero widths.
-fn invisible(character: char) -> bool {
-    matches!(character, '\u{ad}' | '\u{61c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
 }
 
 /// Returns that a push was taken, with the provider's id of the message where it tells one.

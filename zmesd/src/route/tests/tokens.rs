@@ -207,7 +207,7 @@ async fn every_order_of_the_apps_ends_in_the_same_stored_state() {
 }
 
 #[tokio::test]
-async fn a_registration_without_lists_keeps_the_stored_ones_and_a_new_one_gets_all() {
+async fn a_registration_without_lists_keeps_those_of_its_owner_and_a_new_one_gets_all() {
     let directory = tempfile::tempdir().unwrap();
     let amy = user("amy", MonitorRights::All);
     let users = [amy.clone()];
@@ -217,59 +217,12 @@ async fn a_registration_without_lists_keeps_the_stored_ones_and_a_new_one_gets_a
     let mut world = world.restart(&users).await;
     let other = world.login(user("bob", MonitorRights::All), None).await;
     world.register(&other, "U", |_| {}).await.unwrap();
-    let client = world.connect(8).await;
-    world.attach(&client, User { name: "carol".into(), ..amy }, None, None).await;
+    let client = world.login(amy, None).await;
     world.register(&client, "T", |token| token.state = PushState::Disabled).await.unwrap();
     let stored = world.stored().await;
     assert_eq!(lists(&stored[0]), ("2".to_owned(), "30".to_owned()));
-    assert_eq!((stored[0].user.as_str(), stored[0].state), ("carol", PushState::Disabled));
+    assert_eq!((stored[0].user.as_str(), stored[0].state), ("amy", PushState::Disabled));
     assert_eq!(lists(&stored[1]), (String::new(), String::new()));
-}
-
-#[tokio::test]
-async fn who_reconnects_with_auth_alone_has_the_filter_of_the_token_or_else_of_the_app() {
-    let directory = tempfile::tempdir().unwrap();
-    let amy = user("amy", MonitorRights::All);
-    let users = [amy.clone()];
-    let mut world = World::start(directory.path().into(), &users).await;
-    for (token, monitors) in [("T", "1"), ("U", "2")] {
-        let client = world.login(amy.clone(), None).await;
-        world.register(&client, token, |token| token.filter = Some(only(monitors, "0"))).await.unwrap();
-        world.router.close(client.id, "gone").await.unwrap();
-    }
-    let mut world = world.restart(&users).await;
-    for (hint, monitors) in [(Some("T"), "1"), (Some("U"), "2"), (None, "2"), (Some("unknown"), "2")] {
-        let client = world.connect(8).await;
-        world.attach(&client, amy.clone(), None, hint).await;
-        let visible = world.router.visibility(client.id).await.unwrap();
-        assert_eq!(visible.filter.lists().0, monitors, "{hint:?}");
-    }
-    let stranger = world.connect(8).await;
-    world.attach(&stranger, user("bob", MonitorRights::All), None, Some("T")).await;
-    assert_eq!(world.router.visibility(stranger.id).await.unwrap().filter, MonitorFilter::All, "not his");
-}
-
-#[tokio::test]
-async fn an_app_that_was_updated_has_its_filter_without_its_token_too() {
-    let directory = tempfile::tempdir().unwrap();
-    let amy = user("amy", MonitorRights::All);
-    let mut world = World::start(directory.path().into(), std::slice::from_ref(&amy)).await;
-    let client = world.login(amy.clone(), None).await;
-    world.register(&client, "T", |token| token.filter = Some(only("1", "0"))).await.unwrap();
-    let updated = |id, hint: Option<PushToken>| Attach {
-        asked_at: Instant::now(),
-        id,
-        user: Arc::new(amy.clone()),
-        app: Some("1.9".into()),
-        filter: None,
-        kind: App::Unknown,
-        hint,
-    };
-    let client = world.connect(8).await;
-    world.router.attach(updated(client.id, PushToken::parse("T").ok())).await.unwrap();
-    let again = world.connect(8).await;
-    let attached = world.router.attach(updated(again.id, None)).await.unwrap();
-    assert_eq!(attached.filter.lists().0, "1");
 }
 
 #[tokio::test]
@@ -282,8 +235,19 @@ async fn who_registers_again_and_again_is_not_told_to_the_provider_as_often() {
         world.register(&client, "T", |_| {}).await.unwrap();
     }
     assert_eq!(world.orders().len(), 1);
-    world.register(&client, "T", |token| token.profile = Some("Home".into())).await.unwrap();
-    assert_eq!(world.orders().len(), 1);
+    for state in [PushState::Disabled, PushState::Enabled, PushState::Disabled, PushState::Enabled] {
+        world.register(&client, "T", |token| token.state = state).await.unwrap();
+        let platform = if state == PushState::Enabled { Platform::Ios } else { Platform::Android };
+        world.register(&client, "T", |token| token.platform = platform).await.unwrap();
+    }
+    let told = |order: &PushOrder| matches!(order, PushOrder::Register(_));
+    assert!(!world.orders().iter().any(told), "not yet");
+    tokio::time::pause();
+    tokio::time::advance(Duration::from_secs(31)).await;
+    tokio::time::resume();
+    let late = timeout(Duration::from_secs(5), world.pushes.recv()).await.unwrap().unwrap();
+    let PushOrder::Register(token) = late else { panic!("{late:?}") };
+    assert_eq!(token.platform, Platform::Ios, "the last word counts");
 }
 
 #[tokio::test]
@@ -303,8 +267,8 @@ async fn a_second_session_takes_the_token_over_and_there_is_one_push() {
     // What the first still says by habit takes the token back, but not its old filter.
     world.router.set_badge(first.id, 0, Some(PushToken::parse("T").unwrap())).await.unwrap();
     assert_eq!(lists(&world.stored().await[0]).0, "1,2");
-    world.router.close(second.id, "gone").await.unwrap();
-    world.router.close(first.id, "gone").await.unwrap();
+    world.router.close(second.id, "gone", Left::Broken).await.unwrap();
+    world.router.close(first.id, "gone", Left::Broken).await.unwrap();
     world.announce(alarm_at(1, 12, T)).await;
     assert_eq!(world.pushed(), pushes(&[(12, "T", 1)]), "no socket, still a push");
 }
@@ -322,7 +286,7 @@ async fn an_interval_is_one_for_push_and_socket_and_survives_a_restart() {
     }
     assert_eq!((client.events(), world.pushed()), (vec!["10".to_owned()], pushes(&[(10, "T", 1)])));
     // A reconnect changes nothing about it, nor does a restart, nor a session that is there only then.
-    world.router.close(client.id, "gone").await.unwrap();
+    world.router.close(client.id, "gone", Left::Broken).await.unwrap();
     let mut world = world.restart(&users).await;
     world.announce(alarm_at(1, 12, T + 59)).await;
     let mut client = world.connect(8).await;

@@ -5,7 +5,7 @@ use sqlx::sqlite::SqliteConnectOptions;
 
 use super::*;
 use crate::domain::{DeliveryId, Platform, PushState, TokenId};
-use crate::state::{Device, Note};
+use crate::state::Note;
 
 fn import(token: &str, monlist: &str) -> TokenImport {
     TokenImport {
@@ -45,8 +45,7 @@ async fn registered_while_there_is_no_room(busy: bool) {
     let path = directory.path().join(zmes_shared::paths::STATE_FILE);
     let mut other = SqliteConnectOptions::new().filename(path).connect().await.unwrap();
     sqlx::query("BEGIN EXCLUSIVE").execute(&mut other).await.unwrap();
-    let device = Device { user: "amy".to_owned(), app: String::new() };
-    while world.state.note(Note::Filter(device.clone(), MonitorFilter::All)) {
+    while world.state.note(Note::Devices(Vec::new())) {
         tokio::task::yield_now().await;
     }
     world.register(&client, "T", |_| {}).await.unwrap();
@@ -72,7 +71,7 @@ async fn an_interval_does_not_count_from_a_push_that_was_given_up() {
     let filter = || Some(MonitorFilter::parse("1", "60").unwrap());
     world.register(&client, "T", |token| token.filter = filter()).await.unwrap();
     // With its app away, nobody was told of the first alarm.
-    world.router.close(client.id, "left").await.unwrap();
+    world.router.close(client.id, "left", Left::Broken).await.unwrap();
     world.announce(alarm_at(1, 10, T)).await;
     world.announce(alarm_at(1, 11, T + 10)).await;
     let at = |second: i64| Timestamp::from_second(second).unwrap();
@@ -245,7 +244,7 @@ async fn what_waits_for_the_old_owner_is_withdrawn() {
     world.orders();
     let second = world.login(user("bob", MonitorRights::none()), None).await;
     world.register(&second, "T", |_| {}).await.unwrap();
-    assert!(matches!(world.orders().as_slice(), [PushOrder::Withdraw(..), PushOrder::Register(_)]));
+    assert!(matches!(world.orders().as_slice(), [PushOrder::Withdraw(..)]), "its provider knows it already");
     let rows = world.state.deliveries_of_token(TokenId(1), 10).await.unwrap();
     assert_eq!(rows[0].reason, "another user");
 }

@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 use zmes_shared::MonitorState;
+use zmes_shared::text::is_hidden_in_name;
 
 use super::layout::{CAUSE_LEN, LastEvent, Layout, Numbering, TRIGGER_SIZE, trigger};
 use crate::domain::{Reading, Recording, Trigger};
@@ -144,8 +145,8 @@ fn text(bytes: &[u8], offset: Option<usize>, length: usize) -> Cow<'_, str> {
     let field = offset.and_then(|offset| bytes.get(offset..offset + length - 1)).unwrap_or_default();
     let end = field.iter().position(|&byte| byte == 0).unwrap_or(field.len());
     let mut clean = String::from_utf8_lossy(field.get(..end).unwrap_or_default());
-    if clean.contains(unwanted) {
-        clean = Cow::Owned(clean.replace(unwanted, " "));
+    if clean.contains(is_hidden_in_name) {
+        clean = Cow::Owned(clean.replace(is_hidden_in_name, " "));
     }
     let mut end = clean.len().min(length - 1);
     while !clean.is_char_boundary(end) {
@@ -155,11 +156,6 @@ fn text(bytes: &[u8], offset: Option<usize>, length: usize) -> Cow<'_, str> {
         Cow::Borrowed(clean) => Cow::Borrowed(clean.get(..end).unwrap_or_default().trim()),
         Cow::Owned(clean) => Cow::Owned(clean.get(..end).unwrap_or_default().trim().to_owned()),
     }
-}
-
-fn unwanted(character: char) -> bool {
-    character.is_control()
-        || matches!(character, '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
 fn kept(text: &str, before: &Arc<str>) -> Arc<str> {

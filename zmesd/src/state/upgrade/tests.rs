@@ -12,9 +12,9 @@ use zmes_shared::{EventId, MonitorId};
 
 use super::*;
 use crate::config::StateConfig;
-use crate::domain::MonitorFilter;
+use crate::domain::{App, MonitorFilter};
 use crate::ports::SystemClock;
-use crate::state::{Device, Fault, State};
+use crate::state::{Device, Fault, LastFilter, State};
 
 struct Place {
     directory: TempDir,
@@ -84,23 +84,24 @@ async fn what_a_file_of_version_1_holds_is_there_after_the_upgrade_and_in_a_copy
     assert_eq!(remembered.cursors[&MonitorId(1)].event, EventId(32_910));
     assert_eq!(remembered.cursors[&MonitorId(2)].event, EventId(32_909));
     assert!(remembered.announced.contains(&EventId(32_908)));
-    let amy = Device { user: "amy".to_owned(), app: String::new() };
-    assert_eq!(remembered.filters[&amy], MonitorFilter::parse("1,2", "0,60").unwrap());
-    assert_eq!(remembered.filters.len(), 2);
-    assert_eq!(remembered.sent[&(amy, MonitorId(2))].as_millisecond(), 1_900_000_060_000);
+    // Of apps that name no version, such as amy's, nothing is remembered any more.
+    let admin = Device { user: "admin".to_owned(), kind: App::Unknown, app: "1.8.001".to_owned() };
+    let last = LastFilter { filter: MonitorFilter::parse("1", "0").unwrap(), broken_at: None };
+    assert_eq!(remembered.filters, [(admin, last)].into());
+    assert!(remembered.sent.is_empty());
     let alarms = state.handle.alarms_of_event(EventId(32_910), 10).await.unwrap();
     assert_eq!((alarms[0].monitor_name.as_str(), alarms[0].late), ("Garage — Süd", true));
     drop(state);
     assert_eq!(version(&place.path()).await, NEWEST);
-    assert_eq!(version(&place.copy("2")).await, 1);
-    let modes = [place.path(), place.copy("2")].map(|path| fs::metadata(path).unwrap().permissions().mode());
+    assert_eq!(version(&place.copy("3")).await, 1);
+    let modes = [place.path(), place.copy("3")].map(|path| fs::metadata(path).unwrap().permissions().mode());
     assert_eq!(modes[0], modes[1], "nobody else may read the copy");
     // The copy is a state file of its own: somebody goes back, and on again.
-    fs::rename(place.copy("2"), place.path()).unwrap();
+    fs::rename(place.copy("3"), place.path()).unwrap();
     for leftover in ["wal", "shm"] {
         fs::remove_file(place.directory.path().join(format!("{STATE_FILE}-{leftover}"))).ok();
     }
-    assert_eq!(place.open().await.unwrap().remembered.filters.len(), 2);
+    assert_eq!(place.open().await.unwrap().remembered.filters.len(), 1);
 }
 
 #[tokio::test]
@@ -114,21 +115,21 @@ async fn a_file_of_today_is_not_copied() {
 #[tokio::test]
 async fn an_upgrade_that_was_cut_short_is_made_again_with_a_fresh_copy() {
     let place = of_version_1().await;
-    fs::write(place.copy("2"), "an older copy").unwrap();
-    fs::write(place.copy("2.part"), "half a copy").unwrap();
+    fs::write(place.copy("3"), "an older copy").unwrap();
+    fs::write(place.copy("3.part"), "half a copy").unwrap();
     place.open().await.unwrap();
-    assert_eq!(version(&place.copy("2")).await, 1);
-    assert!(!place.copy("2.part").exists());
+    assert_eq!(version(&place.copy("3")).await, 1);
+    assert!(!place.copy("3.part").exists());
 }
 
 #[tokio::test]
 async fn a_copy_that_cannot_be_made_stops_the_upgrade() {
     let place = of_version_1().await;
-    fs::create_dir(place.copy("2.part")).unwrap();
+    fs::create_dir(place.copy("3.part")).unwrap();
     let before = fs::read(place.path()).unwrap();
     let problem = place.refused().await;
     assert!(matches!(problem, OpenError::Copy { version: 1, .. }), "{problem}");
-    assert!(problem.to_string().contains("zmesd.db.before-2"), "{problem}");
+    assert!(problem.to_string().contains("zmesd.db.before-3"), "{problem}");
     assert_eq!(fs::read(place.path()).unwrap(), before);
     assert_eq!(version(&place.path()).await, 1);
 }
@@ -162,7 +163,7 @@ async fn a_newer_file_names_the_zmesd_that_reads_it_and_the_way_back() {
     assert_eq!(problem.fault(), Fault::File);
     let said = format!("{problem}");
     let expected = format!(
-        "has tables of version 5, which zmesd 0.7.0 brought; this zmesd ({}) reads them up to version 2",
+        "has tables of version 5, which zmesd 0.7.0 brought; this zmesd ({}) reads them up to version 3",
         env!("CARGO_PKG_VERSION")
     );
     assert!(said.contains(&expected), "{said}");
@@ -240,7 +241,7 @@ async fn what_was_written_right_before_a_crash_is_in_the_copy_too() {
     }
     assert_eq!(left.open().await.unwrap().remembered.cursors[&MonitorId(9)].event, EventId(99));
     let mut copy =
-        SqliteConnectOptions::new().filename(left.copy("2")).read_only(true).connect().await.unwrap();
+        SqliteConnectOptions::new().filename(left.copy("3")).read_only(true).connect().await.unwrap();
     let event: i64 = sqlx::query_scalar("SELECT event_id FROM cursors WHERE monitor_id = 9")
         .fetch_one(&mut copy)
         .await

@@ -78,6 +78,5 @@ pub(super) fn report(parts: &[PartReport]) -> (bool, String) {
 
 /// Makes a line of it: names of monitors and reasons come from outside.
 fn one_line(text: &str) -> String {
-    let plain = |char: char| if char.is_control() { char::REPLACEMENT_CHARACTER } else { char };
-    text.chars().take(REASON_MAX).map(plain).collect()
+    zmes_shared::text::bounded(text, REASON_MAX)
 }

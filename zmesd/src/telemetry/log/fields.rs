@@ -2,7 +2,7 @@
 //!
 //! Camera names, user names and app versions come from outside. A line feed in one of them would begin a forged log
 //! line, an escape sequence would command the terminal of whoever reads it. The formatter of the library lets both
-//! through in fields that are displayed, so this one escapes every control character, wherever it comes from.
+//! through in fields that are displayed, so this one escapes every character that is not seen as itself, wherever it comes from.
 
 use std::error::Error;
 use std::fmt::{self, Debug, Write};
@@ -11,6 +11,7 @@ use tracing::field::{Field, Visit};
 use tracing_subscriber::field::RecordFields;
 use tracing_subscriber::fmt::FormatFields;
 use tracing_subscriber::fmt::format::Writer;
+use zmes_shared::text::is_hidden;
 
 /// Formats fields as `message name=value name=value` without control characters.
 #[derive(Debug, Clone, Copy)]
@@ -91,19 +92,13 @@ pub(super) struct Escaping<'a, W>(pub(super) &'a mut W);
 impl<W: Write> Write for Escaping<'_, W> {
     fn write_str(&mut self, text: &str) -> fmt::Result {
         let mut plain = 0;
-        for (at, character) in text.char_indices().filter(|&(_, character)| is_harmful(character)) {
+        for (at, character) in text.char_indices().filter(|&(_, character)| is_hidden(character)) {
             self.0.write_str(text.get(plain..at).unwrap_or_default())?;
             write!(self.0, "{}", character.escape_default())?;
             plain = at + character.len_utf8();
         }
         self.0.write_str(text.get(plain..).unwrap_or_default())
     }
-}
-
-/// Says whether a character moves the cursor, ends a line, or turns the direction of what follows.
-fn is_harmful(character: char) -> bool {
-    character.is_control()
-        || matches!(character, '\u{2028}' | '\u{2029}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
 #[cfg(test)]
@@ -124,14 +119,15 @@ mod tests {
 
     #[test]
     fn a_name_can_neither_forge_a_line_nor_command_the_terminal() {
-        let name = "Porch\n2026-01-01 INFO forged\r\u{1b}[2J\u{9b}31m\u{7}\u{202e}";
+        let name =
+            "Porch\n2026-01-01 INFO forged\r\u{1b}[2J\u{9b}31m\u{7}\u{202e}\u{200b}\u{2066}\u{feff}\u{e0041}";
         let line = logged(|| {
             let span = tracing::info_span!("session", user = %name);
             let _entered = span.enter();
             tracing::info!(displayed = %name, debugged = ?name, text = name, "message about {name}");
         });
         assert_eq!(line.matches('\n').count(), 1, "{line:?}");
-        assert!(!line.trim_end_matches('\n').chars().any(is_harmful), "{line:?}");
+        assert!(!line.trim_end_matches('\n').chars().any(is_hidden), "{line:?}");
         assert!(line.contains(r"displayed=Porch\n2026-01-01 INFO forged\r\u{1b}[2J"), "{line:?}");
         assert!(line.contains(r"session{user=Porch\n"), "{line:?}");
     }

@@ -12,6 +12,7 @@ use tracing_subscriber::fmt::format::{JsonFields, Writer};
 use tracing_subscriber::fmt::time::{FormatTime, SystemTime};
 use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormattedFields};
 use tracing_subscriber::registry::{LookupSpan, Scope};
+use zmes_shared::text::json_safe;
 
 use super::fields::Chain;
 
@@ -50,7 +51,7 @@ where
         if !spans.is_empty() {
             line.insert("spans".to_owned(), spans.into());
         }
-        writeln!(writer, "{}", Value::Object(line))
+        writeln!(writer, "{}", json_safe(&Value::Object(line).to_string()))
     }
 }
 

@@ -12,7 +12,7 @@ use zmes_shared::control::Since;
 
 use super::End;
 use crate::auth::{Login, Verdict};
-use crate::domain::{App, MonitorFilter, Platform, PushState, PushToken, User};
+use crate::domain::{AccessPass, App, MonitorFilter, Platform, PushState, PushToken, User};
 use crate::protocol::{
     AuthFrame, Body, Category, FilterFault, FilterStatement, Identity, Incoming, PushFrame, Reply,
     SinceFault, TokenFault, TokenFrame, parse,
@@ -59,6 +59,8 @@ pub(super) enum Output {
 pub(super) struct Admitted {
     /// As whom.
     pub(super) user: Arc<User>,
+    /// The access token by which it came in, if it did.
+    pub(super) pass: Option<AccessPass>,
     /// The app's version.
     pub(super) app: Option<String>,
     /// The filter that `auth` carried, if it did.
@@ -196,10 +198,8 @@ impl Session {
             return vec![Output::End(End::LoginUnavailable)];
         };
         match verdict {
-            Verdict::Accepted(user) => {
-                self.state = State::LoggedIn;
-                self.welcome(user, *pending)
-            }
+            Verdict::Accepted(user) => self.welcome(user, None, *pending),
+            Verdict::AcceptedUntil(user, pass) => self.welcome(user, Some(pass), *pending),
             Verdict::Rejected(_) => self.end(Some(&Reply::BadAuth), End::BadAuth),
             // Apps take BADAUTH for final and never come back; a database that is away is not final, nor is what
             // somebody else at the same address or under the same name has done.
@@ -208,14 +208,15 @@ impl Session {
     }
 
     /// The router hears of the app before the app hears "Success": from then on it misses no alarm.
-    fn welcome(&self, user: Arc<User>, pending: Pending) -> Vec<Output> {
+    fn welcome(&mut self, user: Arc<User>, pass: Option<AccessPass>, pending: Pending) -> Vec<Output> {
+        self.state = State::LoggedIn;
         let Pending { app, kind, hint, filter, since } = pending;
         let (filter, fault) = match filter {
             Ok(filter) => (filter, None),
             Err(fault) => (None, Some(fault)),
         };
         let mut outputs = vec![
-            Output::Attach(Box::new(Admitted { user, app, filter, kind, hint })),
+            Output::Attach(Box::new(Admitted { user, pass, app, filter, kind, hint })),
             Output::Reply(Reply::AuthSuccess(&self.identity).to_frame()),
         ];
         outputs.extend(fault.map(|fault| Output::Reply(Reply::FilterFault(fault).to_frame())));

@@ -176,11 +176,11 @@ async fn route(mut commands: mpsc::Receiver<Command>, heard: mpsc::Sender<Heard>
                 reply.send(()).ok();
                 Heard::Filter(filter)
             }
-            Command::Close(id, reason) => {
+            Command::Close(id, reason, _) => {
                 sessions.lock().unwrap().remove(&id);
                 Heard::Closed(reason)
             }
-            Command::Visibility(id, reply) => {
+            Command::Visibility(id, reply) | Command::Replays(id, reply) => {
                 let filter = filters.get(&id).cloned().unwrap_or_default();
                 reply.send(Visibility { rights: MonitorRights::All, filter }).ok();
                 continue;

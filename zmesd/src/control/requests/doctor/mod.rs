@@ -26,7 +26,7 @@ mod survey;
 mod user;
 
 use zmes_shared::MonitorId;
-use zmes_shared::control::ControlError;
+use zmes_shared::control::{ControlError, Role};
 use zmes_shared::views::{Doctor, Finding};
 
 pub(in crate::control) use board::Board;
@@ -43,6 +43,7 @@ use scene::{Scene, Target};
 pub(super) async fn examine(
     parts: &ControlParts,
     board: &Board,
+    asker: Role,
     target: Option<&str>,
     monitor: Option<MonitorId>,
 ) -> Result<Doctor, ControlError> {
@@ -56,7 +57,7 @@ pub(super) async fn examine(
             board.keep(&survey);
             survey.into_findings()
         }
-        Some(name) => follow(parts, name, monitor).await?,
+        Some(name) => follow(parts, asker, name, monitor).await?,
     };
     Ok(Doctor::new(findings))
 }
@@ -64,12 +65,13 @@ pub(super) async fn examine(
 /// From the token or user to the provider's last answer: the way of one alarm to one phone.
 async fn follow(
     parts: &ControlParts,
+    asker: Role,
     name: &str,
     monitor: Option<MonitorId>,
 ) -> Result<Vec<Finding>, ControlError> {
     let (daemon, database, push) =
         tokio::join!(daemon::look(parts), database::look(parts), push::look(parts, survey::PROVIDERS));
-    let scene = Scene::load(parts).await?;
+    let scene = Scene::load(parts, asker).await?;
     let target = scene.target(name)?;
     // Where the database is away, rights and monitors are those of before.
     let general = daemon.findings.into_iter().chain(database.outcome(parts, None).findings);

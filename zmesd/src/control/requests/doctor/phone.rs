@@ -12,7 +12,7 @@ use super::push::Look;
 use super::registrations::owner;
 use super::scene::{Scene, Trouble, some};
 use crate::control::requests::monitors::join;
-use crate::domain::{App, MonitorFilter, PushState, SkipReason, Token};
+use crate::domain::{App, MonitorFilter, PushState, Revoked, SkipReason, Token};
 use crate::state::{DeliveryRow, TokenRow};
 
 /// Deliveries that are looked at.
@@ -48,8 +48,26 @@ pub(super) async fn findings(
 fn known(scene: &Scene<'_>, token: &Token) -> Finding {
     let handle = scene.call(token);
     if let Some(revoked) = &token.revoked {
-        let detail = format!("it is gone since {} ({})", moment(revoked.at), revoked.reason);
-        let hint = format!("zmesctl tokens restore {handle}");
+        let Revoked { at, reason, blocked } = revoked;
+        let at = moment(*at);
+        let (detail, hint) = match reason.as_str() {
+            _ if *blocked => {
+                (format!("blocked by an admin at {at}"), format!("zmesctl tokens unblock {handle}"))
+            }
+            Revoked::ADMIN => {
+                (format!("revoked by an admin at {at}"), format!("zmesctl tokens restore {handle}"))
+            }
+            Revoked::PRUNED => (
+                format!("revoked by `tokens prune` at {at}: its app was not heard of"),
+                format!("zmesctl tokens restore {handle}"),
+            ),
+            _ => (
+                format!("revoked at {at} because its provider said: {reason}"),
+                format!(
+                    "open the app on that phone; if the provider was wrong: zmesctl tokens restore {handle}"
+                ),
+            ),
+        };
         return Finding::error("token", detail, hint);
     }
     let app = if token.app == App::Unknown { String::new() } else { format!(" with {}", token.app.as_str()) };

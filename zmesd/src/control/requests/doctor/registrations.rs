@@ -19,8 +19,6 @@ const RECENT: SignedDuration = SignedDuration::from_hours(24);
 const FAILURES: u32 = 3;
 /// Users who are told one by one.
 const TOLD: usize = 10;
-/// Who takes tokens out knowingly, as [`Revoked::reason`] names them.
-const KNOWINGLY: [&str; 2] = ["admin", "prune"];
 
 /// Says how the phones are, and whether each monitor has somebody who hears of it.
 pub(super) async fn findings(scene: &Scene<'_>) -> Vec<Finding> {
@@ -86,7 +84,7 @@ fn buried(scene: &Scene<'_>) -> Vec<Finding> {
         *last = row.token.last_seen_at.max(*last);
     }
     let lost = |row: &&TokenRow| {
-        let dead = row.token.revoked.as_ref().filter(|revoked| !KNOWINGLY.contains(&revoked.reason.as_str()));
+        let dead = row.token.revoked.as_ref().filter(|revoked| !revoked.by_person() && !revoked.blocked);
         let next = seen.get(&(row.token.user.as_str(), row.token.platform.as_str()));
         dead.is_some_and(|revoked| next.is_none_or(|&next| next < revoked.at))
     };

@@ -4,11 +4,11 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 use zmes_shared::MonitorId;
-use zmes_shared::control::{ClientFilter, ClientState, ControlError, ErrorCode};
+use zmes_shared::control::{ClientFilter, ClientState, ControlError, ErrorCode, Role};
 use zmes_shared::views::ClientView;
 
 use super::super::busy;
-use super::super::token_names::{Known, Wanted, repeated};
+use super::super::token_names::{Known, Wanted, echoed};
 use super::monitors::SWITCH_ON;
 use crate::config::Config;
 use crate::control::ControlParts;
@@ -48,8 +48,8 @@ pub(super) struct Trouble {
 
 impl<'a> Scene<'a> {
     /// Reads it.
-    pub(super) async fn load(parts: &'a ControlParts) -> Result<Self, ControlError> {
-        let known = Known::load(&parts.state).await?;
+    pub(super) async fn load(parts: &'a ControlParts, asker: Role) -> Result<Self, ControlError> {
+        let known = Known::load(&parts.state, asker).await?;
         let clients = parts.router.list(ClientFilter::default()).await.map_err(busy)?;
         let (config, catalog, now) = (parts.configuration.running(), parts.catalog.now(), parts.clock.now());
         Ok(Self { parts, config, catalog, known, clients, now })
@@ -71,7 +71,7 @@ impl<'a> Scene<'a> {
                 // Ambiguous: it says so.
                 return error;
             }
-            let message = format!("no token and no user is called {}", repeated(name));
+            let message = format!("no token and no user is called {}", echoed(name));
             let hint = match self.meant(name) {
                 Some(user) => format!("did you mean {user}? zmesctl doctor {user}"),
                 None => error.hint.unwrap_or_else(|| "zmesctl tokens list".to_owned()),

@@ -4,21 +4,18 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
-use zmes_shared::control::{ControlError, ErrorCode, TokenFilter};
+use zmes_shared::control::{ControlError, ErrorCode, Role, TokenFilter};
 use zmes_shared::views::{TokenFailure, TokensChanged};
 
-use super::{is_wanted, settled, understood, view};
+use super::{fits, settled, understood, view};
 use crate::control::ControlParts;
 use crate::control::requests::busy;
-use crate::control::requests::token_names::{Known, Wanted, repeated};
-use crate::domain::TokenId;
+use crate::control::requests::off_loop::off_loop;
+use crate::control::requests::token_names::{Known, Wanted, bounded, echoed, repeated};
+use crate::domain::{Revoked, TokenId};
 
 /// Tokens that an answer lists at most.
 const LISTED: usize = 10_000;
-/// Why a token is gone that an admin has revoked.
-const ADMIN: &str = "admin";
-/// Why a token is gone that was not heard of.
-const PRUNE: &str = "prune";
 
 /// The tokens that were meant, and those names that mean none.
 #[derive(Debug, Default)]
@@ -34,7 +31,7 @@ impl Chosen {
         for name in names {
             match known.find(name, wanted) {
                 Ok(row) => drop(chosen.ids.insert(row.token.id)),
-                Err(error) => chosen.failed.push(TokenFailure { token: repeated(name), error }),
+                Err(error) => chosen.failed.push(TokenFailure { token: echoed(name), error }),
             }
         }
         chosen
@@ -62,7 +59,10 @@ impl Meant {
         let wrong = |message: &str| ControlError::new(ErrorCode::BadRequest, message);
         match (token.is_empty(), tokens.is_empty(), select) {
             (false, true, None) => Ok(Self::One(token)),
-            (true, false, None) => Ok(Self::Some(tokens)),
+            (true, false, None) => {
+                bounded(&tokens)?;
+                Ok(Self::Some(tokens))
+            }
             (true, true, Some(filter)) => {
                 understood(&filter)?;
                 Ok(Self::Matching(Box::new(filter)))
@@ -72,52 +72,68 @@ impl Meant {
         }
     }
 
-    fn choose(self, known: &Known, now: Timestamp) -> Result<Chosen, ControlError> {
-        match self {
-            Self::One(name) => {
-                let ids = BTreeSet::from([known.find(&name, Wanted::Live)?.token.id]);
-                Ok(Chosen { ids, failed: Vec::new() })
-            }
-            Self::Some(names) => Ok(Chosen::find(known, &names, Wanted::Live)),
-            Self::Matching(filter) => Ok(Chosen { ids: matching(known, &filter, now), failed: Vec::new() }),
-        }
+    /// Finds the tokens that are meant, off the loop: there may be very many.
+    pub(super) async fn choose(
+        self,
+        parts: &ControlParts,
+        asker: Role,
+        wanted: Wanted,
+    ) -> Result<(Known, Chosen), ControlError> {
+        let (known, now) = (Known::load(&parts.state, asker).await?, parts.clock.now());
+        off_loop(move || {
+            let chosen = match self {
+                Self::One(name) => {
+                    let ids = BTreeSet::from([known.find(&name, wanted)?.token.id]);
+                    Chosen { ids, failed: Vec::new() }
+                }
+                Self::Some(names) => Chosen::find(&known, &names, wanted),
+                Self::Matching(filter) => {
+                    Chosen { ids: matching(&known, &filter, wanted, now), failed: Vec::new() }
+                }
+            };
+            Ok((known, chosen))
+        })
+        .await?
     }
 }
 
-/// Returns the tokens that match and are not revoked.
-fn matching(known: &Known, filter: &TokenFilter, now: Timestamp) -> BTreeSet<TokenId> {
-    let live = known.rows.iter().filter(|row| row.token.revoked.is_none());
-    let wanted = live.filter(|row| {
+/// Returns the tokens that match, of those that are wanted.
+fn matching(known: &Known, filter: &TokenFilter, wanted: Wanted, now: Timestamp) -> BTreeSet<TokenId> {
+    // A selection that names no state means all that the command can be about.
+    let any = TokenFilter { state: None, ..filter.clone() };
+    let candidates = known.rows.iter().filter(|row| wanted.includes(&row.token));
+    let chosen = candidates.filter(|row| {
         let view = view::token(row, String::new(), now, false);
-        is_wanted(filter, row, &view, now)
+        filter.state.is_none_or(|state| view.state == state) && fits(&any, row, &view, now)
     });
-    wanted.map(|row| row.token.id).collect()
+    chosen.map(|row| row.token.id).collect()
 }
 
 /// Takes tokens out.
 pub(in crate::control::requests) async fn revoke(
     parts: &ControlParts,
+    asker: Role,
     meant: Meant,
     dry_run: bool,
 ) -> Result<TokensChanged, ControlError> {
-    let known = Known::load(&parts.state).await?;
-    let Chosen { ids, failed } = meant.choose(&known, parts.clock.now())?;
-    let changed = gone(parts, known, ids.into_iter().collect(), ADMIN, dry_run).await?;
+    let (known, Chosen { ids, failed }) = meant.choose(parts, asker, Wanted::Live).await?;
+    let changed = gone(parts, known, ids.into_iter().collect(), Revoked::ADMIN, dry_run).await?;
     Ok(TokensChanged { failed, ..changed })
 }
 
 /// Takes out the tokens of which nothing was heard for a while, or of these only such as match.
 pub(in crate::control::requests) async fn prune(
     parts: &ControlParts,
+    asker: Role,
     stale: Duration,
     select: Option<TokenFilter>,
     dry_run: bool,
 ) -> Result<TokensChanged, ControlError> {
     let filter = TokenFilter { stale_ms: Some(view::millis(stale)), ..select.unwrap_or_default() };
     understood(&filter)?;
-    let known = Known::load(&parts.state).await?;
-    let ids = matching(&known, &filter, parts.clock.now()).into_iter().collect();
-    gone(parts, known, ids, PRUNE, dry_run).await
+    let meant = Meant::Matching(Box::new(filter));
+    let (known, Chosen { ids, .. }) = meant.choose(parts, asker, Wanted::Live).await?;
+    gone(parts, known, ids.into_iter().collect(), Revoked::PRUNED, dry_run).await
 }
 
 async fn gone(
@@ -128,30 +144,33 @@ async fn gone(
     dry_run: bool,
 ) -> Result<TokensChanged, ControlError> {
     if dry_run || ids.is_empty() {
-        return Ok(changed(parts, &known, "revoked", &ids, dry_run));
+        return changed(parts, known, "revoked", ids, dry_run).await;
     }
     let gone = parts.router.revoke(ids, reason.to_owned()).await.map_err(busy)?;
-    done(parts, "revoked", &gone).await
+    done(parts, "revoked", gone).await
 }
 
 /// Takes a revocation back.
 pub(in crate::control::requests) async fn restore(
     parts: &ControlParts,
+    asker: Role,
     name: &str,
 ) -> Result<TokensChanged, ControlError> {
-    let known = Known::load(&parts.state).await?;
-    let id = known.find(name, Wanted::Revoked)?.token.id;
-    if !parts.router.restore(id).await.map_err(busy)? {
-        // It came back, or was forgotten, a moment ago.
-        let message = format!("token {} is not revoked any more", repeated(name));
-        return Err(ControlError::new(ErrorCode::Conflict, message));
+    let (_, chosen) = Meant::One(name.to_owned()).choose(parts, asker, Wanted::Revoked).await?;
+    for &id in &chosen.ids {
+        if !parts.router.restore(id).await.map_err(busy)? {
+            // It came back, was blocked, or was forgotten, a moment ago.
+            let message = format!("token {} is not revoked any more", repeated(name));
+            return Err(ControlError::new(ErrorCode::Conflict, message));
+        }
     }
-    done(parts, "restored", &[id]).await
+    done(parts, "restored", chosen.ids.into_iter().collect()).await
 }
 
 /// Silences tokens for a while, or until they are unmuted.
 pub(in crate::control::requests) async fn mute(
     parts: &ControlParts,
+    asker: Role,
     meant: Meant,
     lasting: Option<Duration>,
     dry_run: bool,
@@ -160,30 +179,31 @@ pub(in crate::control::requests) async fn mute(
         let lasting = SignedDuration::try_from(lasting).unwrap_or(SignedDuration::MAX);
         parts.clock.now().saturating_add(lasting).unwrap_or(Timestamp::MAX)
     });
-    set_mute(parts, meant, Some(until), "muted", dry_run).await
+    set_mute(parts, asker, meant, Some(until), dry_run).await
 }
 
 /// Takes silences back.
 pub(in crate::control::requests) async fn unmute(
     parts: &ControlParts,
+    asker: Role,
     meant: Meant,
     dry_run: bool,
 ) -> Result<TokensChanged, ControlError> {
-    set_mute(parts, meant, None, "unmuted", dry_run).await
+    set_mute(parts, asker, meant, None, dry_run).await
 }
 
 async fn set_mute(
     parts: &ControlParts,
+    asker: Role,
     meant: Meant,
     until: Option<Timestamp>,
-    change: &str,
     dry_run: bool,
 ) -> Result<TokensChanged, ControlError> {
-    let known = Known::load(&parts.state).await?;
-    let Chosen { ids, mut failed } = meant.choose(&known, parts.clock.now())?;
+    let change = if until.is_some() { "muted" } else { "unmuted" };
+    let (known, Chosen { ids, mut failed }) = meant.choose(parts, asker, Wanted::Live).await?;
     if dry_run || ids.is_empty() {
         let ids: Vec<_> = ids.into_iter().collect();
-        return Ok(TokensChanged { failed, ..changed(parts, &known, change, &ids, dry_run) });
+        return Ok(TokensChanged { failed, ..changed(parts, known, change, ids, dry_run).await? });
     }
     let mut reached = Vec::new();
     for id in ids {
@@ -195,35 +215,38 @@ async fn set_mute(
         let message = format!("token {token} was revoked a moment ago");
         failed.push(TokenFailure { token, error: ControlError::new(ErrorCode::Conflict, message) });
     }
-    Ok(TokensChanged { failed, ..done(parts, change, &reached).await? })
+    Ok(TokensChanged { failed, ..done(parts, change, reached).await? })
 }
 
 /// Waits until a change is on the disk and shows the tokens as they are now.
 pub(in crate::control::requests) async fn done(
     parts: &ControlParts,
-    change: &str,
-    ids: &[TokenId],
+    change: &'static str,
+    ids: Vec<TokenId>,
 ) -> Result<TokensChanged, ControlError> {
     settled(parts).await?;
-    let known = Known::load(&parts.state).await?;
-    Ok(changed(parts, &known, change, ids, false))
+    let known = Known::load(&parts.state, Role::Observer).await?;
+    changed(parts, known, change, ids, false).await
 }
 
 /// Shows tokens that were, or would be, changed.
-pub(in crate::control::requests) fn changed(
+pub(in crate::control::requests) async fn changed(
     parts: &ControlParts,
-    known: &Known,
-    change: &str,
-    ids: &[TokenId],
+    known: Known,
+    change: &'static str,
+    ids: Vec<TokenId>,
     dry_run: bool,
-) -> TokensChanged {
+) -> Result<TokensChanged, ControlError> {
     let now = parts.clock.now();
-    let rows = ids.iter().take(LISTED).filter_map(|&id| known.row(id));
-    TokensChanged {
-        change: change.to_owned(),
-        dry_run,
-        count: ids.len() as u64,
-        tokens: rows.map(|row| view::token(row, known.handle(&row.token), now, false)).collect(),
-        failed: Vec::new(),
-    }
+    off_loop(move || {
+        let rows = ids.iter().take(LISTED).filter_map(|&id| known.row(id));
+        TokensChanged {
+            change: change.to_owned(),
+            dry_run,
+            count: ids.len() as u64,
+            tokens: rows.map(|row| view::token(row, known.handle(&row.token), now, false)).collect(),
+            failed: Vec::new(),
+        }
+    })
+    .await
 }

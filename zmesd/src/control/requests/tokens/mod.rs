@@ -1,5 +1,6 @@
 //! `tokens …`: what is registered, what became of it, and what admins change.
 
+pub(super) mod block;
 pub(super) mod change;
 pub(super) mod transfer;
 pub(super) mod view;
@@ -7,10 +8,11 @@ pub(super) mod view;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use zmes_shared::control::{ControlError, ErrorCode, PlatformKind, TokenFilter, TokenState};
+use zmes_shared::control::{ControlError, ErrorCode, PlatformKind, Role, TokenFilter, TokenState};
 use zmes_shared::views::{Deliveries, TokenShown, TokenView, Tokens};
 
 use super::clients::matches;
+use super::off_loop::off_loop;
 use super::token_names::{Known, Wanted};
 use super::unreadable;
 use crate::control::ControlParts;
@@ -24,26 +26,31 @@ const RECENT: u32 = 10;
 const LOG: (u32, u32) = (100, 10_000);
 
 /// Returns one page of the tokens that match.
-pub(super) async fn list(parts: &ControlParts, filter: TokenFilter) -> Result<Tokens, ControlError> {
+pub(super) async fn list(
+    parts: &ControlParts,
+    asker: Role,
+    filter: TokenFilter,
+) -> Result<Tokens, ControlError> {
     understood(&filter)?;
-    let known = Known::load(&parts.state).await?;
-    let now = parts.clock.now();
+    let (known, now) = (Known::load(&parts.state, asker).await?, parts.clock.now());
+    off_loop(move || page(&known, &filter, now)).await
+}
+
+fn page(known: &Known, filter: &TokenFilter, now: Timestamp) -> Tokens {
     let mut page = Tokens::default();
     for row in known.rows.iter().filter(|row| is_after(row, filter.after)) {
         let view = view::token(row, known.handle(&row.token), now, filter.reveal);
-        if !is_wanted(&filter, row, &view, now) {
+        if !is_wanted(filter, row, &view, now) {
             continue;
         }
         if page.tokens.len() == PAGE {
-            break;
+            return page;
         }
         page.tokens.push(view);
         page.next = Some(row.token.id.0.cast_unsigned());
     }
-    if page.tokens.len() < PAGE {
-        page.next = None;
-    }
-    Ok(page)
+    page.next = None;
+    page
 }
 
 /// Refuses what a newer client asks for.
@@ -54,14 +61,19 @@ fn understood(filter: &TokenFilter) -> Result<(), ControlError> {
     Ok(())
 }
 
+/// What is revoked or blocked is shown only where it is asked for.
 fn is_wanted(filter: &TokenFilter, row: &TokenRow, view: &TokenView, now: Timestamp) -> bool {
-    let TokenFilter { platform, user, state, stale_ms, failing, monitor, reveal: _, after: _ } = filter;
-    let in_state = match state {
-        Some(state) => view.state == *state,
-        None => view.state != TokenState::Revoked,
+    let in_state = match filter.state {
+        Some(state) => view.state == state,
+        None => row.token.revoked.is_none(),
     };
-    in_state
-        && platform.is_none_or(|platform| view.platform == platform)
+    in_state && fits(filter, row, view, now)
+}
+
+/// Says whether a token is what a filter asks for, whatever its state.
+fn fits(filter: &TokenFilter, row: &TokenRow, view: &TokenView, now: Timestamp) -> bool {
+    let TokenFilter { platform, user, state: _, stale_ms, failing, monitor, reveal: _, after: _ } = filter;
+    platform.is_none_or(|platform| view.platform == platform)
         && user.as_deref().is_none_or(|pattern| matches(pattern, &view.user))
         && stale_ms.is_none_or(|ms| view::is_stale(&row.token, now, Duration::from_millis(ms)))
         && (!failing || view.failures > 0)
@@ -73,8 +85,13 @@ fn is_after(row: &TokenRow, after: Option<u64>) -> bool {
 }
 
 /// Returns all about one token.
-pub(super) async fn show(parts: &ControlParts, name: &str, reveal: bool) -> Result<TokenShown, ControlError> {
-    let known = Known::load(&parts.state).await?;
+pub(super) async fn show(
+    parts: &ControlParts,
+    asker: Role,
+    name: &str,
+    reveal: bool,
+) -> Result<TokenShown, ControlError> {
+    let known = Known::load(&parts.state, asker).await?;
     let row = known.find(name, Wanted::Any)?;
     let recent = deliveries(parts, row, RECENT).await?;
     let token = view::token(row, known.handle(&row.token), parts.clock.now(), reveal);
@@ -84,11 +101,12 @@ pub(super) async fn show(parts: &ControlParts, name: &str, reveal: bool) -> Resu
 /// Returns what was decided and done for one token.
 pub(super) async fn log(
     parts: &ControlParts,
+    asker: Role,
     name: &str,
     limit: Option<u32>,
 ) -> Result<Deliveries, ControlError> {
     let (usual, most) = LOG;
-    let known = Known::load(&parts.state).await?;
+    let known = Known::load(&parts.state, asker).await?;
     let rows =
         deliveries(parts, known.find(name, Wanted::Any)?, limit.unwrap_or(usual).clamp(1, most)).await?;
     Ok(Deliveries { deliveries: rows.iter().map(|row| view::delivery(row, None)).collect() })

@@ -1,11 +1,12 @@
 //! `tokens import` and `tokens export`.
 
-use zmes_shared::control::{ControlError, ErrorCode, TokenImport as Wanted, TokenRecord};
+use zmes_shared::control::{ControlError, ErrorCode, Role, TokenImport as Wanted, TokenRecord};
 use zmes_shared::views::{ImportOutcome, TokenImported as Told, TokensExported, TokensImported};
 
 use super::{is_after, settled};
 use crate::control::ControlParts;
 use crate::control::requests::busy;
+use crate::control::requests::off_loop::off_loop;
 use crate::control::requests::token_names::Known;
 use crate::domain::{App, MonitorFilter, Platform, PushState, PushToken};
 use crate::route::{TokenImport, TokenImported};
@@ -75,7 +76,7 @@ fn parse(record: &TokenRecord, user: &str) -> Result<TokenImport, String> {
 
 /// Returns a text of the file, bounded and without what terminals obey.
 fn name(text: &str) -> String {
-    text.trim().chars().filter(|character| !character.is_control()).take(MAX_NAME).collect()
+    zmes_shared::text::stripped(text.trim(), MAX_NAME)
 }
 
 fn told(handle: String, outcome: TokenImported) -> Told {
@@ -100,7 +101,11 @@ pub(in crate::control::requests) async fn export(
     parts: &ControlParts,
     after: Option<u64>,
 ) -> Result<TokensExported, ControlError> {
-    let known = Known::load(&parts.state).await?;
+    let known = Known::load(&parts.state, Role::Observer).await?;
+    off_loop(move || page(&known, after)).await
+}
+
+fn page(known: &Known, after: Option<u64>) -> TokensExported {
     let live = known.rows.iter().filter(|row| row.token.revoked.is_none() && is_after(row, after));
     let rows: Vec<_> = live.take(PAGE).map(|row| &row.token).collect();
     let next = rows.last().filter(|_| rows.len() == PAGE).map(|token| token.id.0.cast_unsigned());
@@ -116,5 +121,5 @@ pub(in crate::control::requests) async fn export(
             profile: token.profile.clone(),
         }
     });
-    Ok(TokensExported { tokens: tokens.collect(), next })
+    TokensExported { tokens: tokens.collect(), next }
 }

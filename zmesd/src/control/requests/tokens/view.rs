@@ -52,7 +52,7 @@ pub(in crate::control::requests) fn token(
 /// Returns how a token stands. What an admin has decided is told before what its app has.
 pub(in crate::control::requests) fn state(token: &Token, now: Timestamp) -> TokenState {
     if token.revoked.is_some() {
-        return TokenState::Revoked;
+        return if token.blocked() { TokenState::Blocked } else { TokenState::Revoked };
     }
     match token.state {
         _ if token.muted(now) => TokenState::Muted,

@@ -1,0 +1,115 @@
+//! What texts from outside may not contain where people read them: in logs, in tables, on terminals.
+//!
+//! Names of cameras and users, versions of apps, causes and words of providers come from whoever may edit a monitor, log
+//! in or answer. One set of characters for all of them, so that no place lets through what another takes out.
+
+use std::borrow::Cow;
+use std::fmt::Write;
+
+/// What stands in the place of a character that was taken out.
+pub const REPLACEMENT: char = char::REPLACEMENT_CHARACTER;
+
+/// Says whether a character does something else than show itself: it moves the cursor or ends a line (control characters,
+/// U+2028, U+2029), turns the direction of what follows (U+061C, U+200E, U+200F, U+202A to U+202E, U+2066 to U+2069), or
+/// cannot be seen, so that two texts look alike which are not (U+180E, U+200B to U+200D, U+2060 to U+2065, U+206A to
+/// U+206F, U+FEFF, U+FFF9 to U+FFFB, the tags U+E0000 to U+E007F).
+pub fn is_hidden(character: char) -> bool {
+    character.is_control()
+        || matches!(character,
+            '\u{61c}'
+            | '\u{180e}'
+            | '\u{200b}'..='\u{200f}'
+            | '\u{2028}'..='\u{202e}'
+            | '\u{2060}'..='\u{206f}'
+            | '\u{feff}'
+            | '\u{fff9}'..='\u{fffb}'
+            | '\u{e0000}'..='\u{e007f}')
+}
+
+/// The same, but for the two joiners without which names in Persian and Hindi, and some emoji, are misspelt: for names that
+/// apps show. Where such a name is logged or printed, [`is_hidden`] counts again.
+pub fn is_hidden_in_name(character: char) -> bool {
+    is_hidden(character) && !matches!(character, '\u{200c}' | '\u{200d}')
+}
+
+/// Returns at most the first `longest` characters, with [`REPLACEMENT`] in the place of each that [`is_hidden`].
+pub fn bounded(text: &str, longest: usize) -> String {
+    text.chars().take(longest).map(|char| if is_hidden(char) { REPLACEMENT } else { char }).collect()
+}
+
+/// Returns at most the first `longest` characters of those that are not [`is_hidden`].
+pub fn stripped(text: &str, longest: usize) -> String {
+    text.chars().filter(|char| !is_hidden(*char)).take(longest).collect()
+}
+
+/// Returns a JSON text that means the same, and prints without effect on a terminal.
+///
+/// JSON itself escapes only the characters below U+0020; the others that are hidden, U+009B above all, can stand in strings
+/// alone and so may be escaped without looking at the syntax.
+pub fn json_safe(text: &str) -> Cow<'_, str> {
+    let hostile = |character: char| character > '\u{1f}' && is_hidden(character);
+    if !text.contains(hostile) {
+        return Cow::Borrowed(text);
+    }
+    let mut safe = String::with_capacity(text.len() + 16);
+    for character in text.chars() {
+        if hostile(character) {
+            // Beyond U+FFFF JSON has two halves. Writing to a String cannot fail.
+            for half in character.encode_utf16(&mut [0; 2]) {
+                write!(safe, "\\u{half:04x}").ok();
+            }
+        } else {
+            safe.push(character);
+        }
+    }
+    Cow::Owned(safe)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_cannot_be_seen_or_turns_the_text_is_hidden() {
+        for hidden in [
+            '\0',
+            '\n',
+            '\u{1b}',
+            '\u{7f}',
+            '\u{85}',
+            '\u{9b}',
+            '\u{61c}',
+            '\u{180e}',
+            '\u{200b}',
+            '\u{200c}',
+            '\u{200d}',
+            '\u{200e}',
+            '\u{200f}',
+            '\u{2028}',
+            '\u{2029}',
+            '\u{202a}',
+            '\u{202e}',
+            '\u{2060}',
+            '\u{2066}',
+            '\u{2069}',
+            '\u{feff}',
+            '\u{e0001}',
+            '\u{e0041}',
+            '\u{e007f}',
+        ] {
+            assert!(is_hidden(hidden), "{hidden:?}");
+        }
+        for shown in ['a', 'ä', '猫', 'م', '\u{1f3e1}', ' ', '\u{a0}', '\u{fffd}', '\u{fe0f}', '\u{301}'] {
+            assert!(!is_hidden(shown), "{shown:?}");
+        }
+        assert!(
+            !is_hidden_in_name('\u{200d}') && !is_hidden_in_name('\u{200c}') && is_hidden_in_name('\u{200b}')
+        );
+    }
+
+    #[test]
+    fn the_length_counts_characters() {
+        assert_eq!(bounded("a\u{202e}äb", 3), "a\u{fffd}ä");
+        assert_eq!(stripped("a\u{202e}äb\u{e0041}c", 3), "aäb");
+    }
+}

@@ -1,0 +1,124 @@
+//! What was missed while the daemon was down, for apps that come back after the start.
+//!
+//! The first reconciliation ends milliseconds after the start, before any app is connected again: apps try again after
+//! 2 to 10 s. So what it announces is kept for a minute, and told to each session that logs in meanwhile. A session is told
+//! once, whatever its app has heard over an earlier one: that one may have broken before the frame was read.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::time::Instant;
+use zmes_shared::{EventId, SessionId};
+
+use super::token_handle::SessionDecision;
+use crate::domain::{Alarm, Decision};
+
+/// How long after the start sessions are told.
+const COME_BACK_WITHIN: Duration = Duration::from_mins(1);
+/// How long a session that has logged in may take to state its filter, before it is told.
+const STATES_FILTER_WITHIN: Duration = Duration::from_secs(1);
+/// Alarms that are kept; the newest count.
+const MAX_ALARMS: usize = 256;
+/// Decisions that are kept for `why`; 16 bytes each.
+const MAX_DECISIONS: usize = 100_000;
+/// Alarms that are told in one turn of the router, all sessions together: some milliseconds.
+const MAX_TURN: usize = 2000;
+
+/// The late alarms of the first minute, and who is still to hear of them.
+#[derive(Debug)]
+pub(super) struct Missed {
+    until: Instant,
+    alarms: VecDeque<Found>,
+    /// Those that have logged in, oldest first: when they are told, who, and the number of the first alarm that they were
+    /// there for.
+    waiting: VecDeque<(Instant, SessionId, u64)>,
+    decisions: usize,
+}
+
+#[derive(Debug)]
+struct Found {
+    number: u64,
+    alarm: Arc<Alarm>,
+    told: Vec<(SessionId, Decision)>,
+}
+
+impl Missed {
+    pub(super) fn new(started: Instant) -> Self {
+        Self {
+            until: started + COME_BACK_WITHIN,
+            alarms: VecDeque::new(),
+            waiting: VecDeque::new(),
+            decisions: 0,
+        }
+    }
+
+    /// Keeps an alarm that was announced just now.
+    pub(super) fn keep(&mut self, number: u64, alarm: &Arc<Alarm>, now: Instant) {
+        if !alarm.late() || now >= self.until {
+            return;
+        }
+        if self.alarms.len() >= MAX_ALARMS {
+            self.decisions -= self.alarms.pop_front().map_or(0, |oldest| oldest.told.len());
+        }
+        self.alarms.push_back(Found { number, alarm: Arc::clone(alarm), told: Vec::new() });
+    }
+
+    /// A session has logged in; `next` is the number of the next alarm, for which it is there.
+    pub(super) fn welcome(&mut self, session: SessionId, next: u64, now: Instant) {
+        if now < self.until && !self.alarms.is_empty() {
+            self.waiting.push_back((now + STATES_FILTER_WITHIN, session, next));
+        }
+    }
+
+    /// A session asks for what it missed: it has the answer, and is not told once more.
+    pub(super) fn replays(&mut self, session: SessionId) {
+        self.waiting.retain(|(_, waiting, _)| *waiting != session);
+    }
+
+    /// Returns when the next session is to be told.
+    pub(super) fn due(&self) -> Option<Instant> {
+        self.waiting.front().map(|(due, _, _)| *due)
+    }
+
+    /// Returns what is to be told now, and to whom; oldest alarm first.
+    pub(super) fn take(&mut self, now: Instant) -> Vec<(u64, Arc<Alarm>, Vec<SessionId>)> {
+        let mut turn: Vec<_> =
+            self.alarms.iter().map(|found| (found.number, Arc::clone(&found.alarm), Vec::new())).collect();
+        let mut told = 0;
+        while told < MAX_TURN
+            && let Some(&(due, session, next)) = self.waiting.front()
+            && due <= now
+        {
+            self.waiting.pop_front();
+            for (_, _, sessions) in turn.iter_mut().take_while(|(number, _, _)| *number < next) {
+                sessions.push(session);
+                told += 1;
+            }
+        }
+        turn
+    }
+
+    /// Remembers what was decided, for `why`.
+    pub(super) fn remember(&mut self, number: u64, decisions: Vec<(SessionId, Decision)>) {
+        let room = MAX_DECISIONS.saturating_sub(self.decisions);
+        if let Some(found) = self.alarms.iter_mut().find(|found| found.number == number) {
+            self.decisions += decisions.len().min(room);
+            found.told.extend(decisions.into_iter().take(room));
+        }
+    }
+
+    /// Returns what was decided for sessions that came later about an event.
+    pub(super) fn of_event(&self, event: EventId) -> impl Iterator<Item = SessionDecision> {
+        let about = self.alarms.iter().filter(move |found| found.alarm.event == Some(event));
+        about.flat_map(|found| {
+            let (alarm, at) = (found.number, found.alarm.at);
+            found.told.iter().map(move |&(session, decision)| SessionDecision {
+                alarm,
+                at,
+                session,
+                decision,
+            })
+        })
+    }
+}

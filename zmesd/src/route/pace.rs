@@ -1,0 +1,59 @@
+//! How often a token's changes are told to its provider and to the log. An app that says something else each time, over
+//! fifty connections, must not become a flood elsewhere. The last word counts, and nothing is lost: it is only told later.
+
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+/// A provider hears of one token at most so often.
+const REGISTERED_EVERY: Duration = Duration::from_secs(30);
+/// The log has a line about one token at most so often.
+const LOGGED_EVERY: Duration = Duration::from_mins(1);
+
+/// When something was last told of a token.
+#[derive(Debug, Default)]
+pub(super) struct Pace {
+    registered: Option<Instant>,
+    logged: Option<Instant>,
+    unlogged: u64,
+}
+
+impl Pace {
+    /// Says whether the provider may be told now; if so, it is.
+    pub(super) fn may_register(&mut self, now: Instant) -> bool {
+        take(&mut self.registered, REGISTERED_EVERY, now)
+    }
+
+    /// Returns how many lines were left out before this one; `None`: this one is left out, too.
+    pub(super) fn may_log(&mut self, now: Instant) -> Option<u64> {
+        if take(&mut self.logged, LOGGED_EVERY, now) {
+            return Some(std::mem::take(&mut self.unlogged));
+        }
+        self.unlogged += 1;
+        None
+    }
+}
+
+fn take(last: &mut Option<Instant>, every: Duration, now: Instant) -> bool {
+    let may = last.is_none_or(|last| now.saturating_duration_since(last) >= every);
+    if may {
+        *last = Some(now);
+    }
+    may
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn what_is_left_out_is_counted() {
+        let mut pace = Pace::default();
+        let now = Instant::now();
+        assert_eq!(pace.may_log(now), Some(0));
+        assert_eq!((pace.may_log(now), pace.may_log(now + Duration::from_secs(59))), (None, None));
+        assert_eq!(pace.may_log(now + LOGGED_EVERY), Some(2));
+        assert!(pace.may_register(now) && !pace.may_register(now + Duration::from_secs(29)));
+        assert!(pace.may_register(now + REGISTERED_EVERY));
+    }
+}
