@@ -44,6 +44,10 @@ pub struct Status {
     /// Whether the daemon's own state can be written; else why not.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub state_error: Option<String>,
+    /// The daemon's own state was damaged within the last seven days and set aside: when, where it is, and what was
+    /// saved of it. Absent once that file was moved away.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub state_damage: Option<String>,
 }
 
 /// How many monitors there are.

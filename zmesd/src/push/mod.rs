@@ -25,6 +25,7 @@ mod storm;
 #[cfg(test)]
 mod tests;
 pub mod transport;
+mod unsaved;
 
 pub use dispatcher::{Dispatcher, DispatcherParts};
 pub use side::PushView;

@@ -13,7 +13,7 @@ use super::retry;
 use super::shipment::{Answer, Shipped};
 use crate::ports::{Delivered, PushEnding, PushError, PushReceipt};
 use crate::route::PushOutcome;
-use crate::state::{Attempt, Note, Outcome};
+use crate::state::{Attempt, Outcome};
 use crate::telemetry::{Pushed, Stage, Transport};
 
 /// What a delivery that comes too late is marked with.
@@ -58,6 +58,7 @@ impl Dispatcher {
     /// Takes what has come out.
     pub(super) fn on_shipped(&mut self, shipped: Shipped) {
         let Shipped { shipment, answers } = shipped;
+        self.unsaved.close();
         let (id, now) = (shipment.token, Instant::now());
         if let Some(gate) = self.gates.get_mut(shipment.gate) {
             gate.came_out();
@@ -85,6 +86,7 @@ impl Dispatcher {
                 due = Some(now + wait);
             }
         }
+        self.unsaved.close_push(shipment.gate);
         self.back(id, due);
     }
 
@@ -232,8 +234,7 @@ impl Dispatcher {
             took,
             outcome,
         };
-        self.unsaved.push_back(Note::Attempt(Box::new(attempt)));
-        self.save();
+        self.unsaved.add(attempt);
     }
 
     /// Tells those who watch.

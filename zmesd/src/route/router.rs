@@ -46,6 +46,8 @@ pub struct RouterParts {
     pub state: StateHandle,
     /// What the daemon before had kept.
     pub remembered: Remembered,
+    /// Grows when a new state file has taken the place of one that was damaged or lost.
+    pub renewed: watch::Receiver<u64>,
     /// Where pushes are sent from. Full: the push side finds on the disk what it was not told.
     pub pushes: mpsc::Sender<PushOrder>,
     /// `[push]`, which may change between live and shadow.
@@ -132,6 +134,7 @@ impl Router {
                     self.on_catalog();
                 }
                 Ok(()) = self.parts.push.changed() => self.push = *self.parts.push.borrow_and_update(),
+                Ok(()) = self.parts.renewed.changed() => self.keep_all(),
                 _ = keep_again.tick(), if !self.unkept.is_empty() => self.keep_unkept(),
                 () = stop.cancelled() => break,
             }

@@ -6,10 +6,11 @@ use std::sync::Arc;
 use futures_util::TryStreamExt;
 use jiff::Timestamp;
 use sqlx::sqlite::SqliteRow;
-use sqlx::{Row, Sqlite, SqlitePool, Transaction};
+use sqlx::{Row, Sqlite, SqliteConnection, SqlitePool, Transaction};
+use tracing::warn;
 use zmes_shared::MonitorId;
 
-use super::remembered::{optional_time, time};
+use super::remembered::{optional_time, time, understood};
 use crate::domain::{App, MonitorFilter, Platform, PushState, PushToken, Revoked, Token, TokenId};
 
 /// The columns that make a [`Token`], in the order in which [`token`] reads them.
@@ -53,7 +54,7 @@ pub(super) async fn rows(pool: &SqlitePool) -> Result<Vec<TokenRow>, sqlx::Error
             failures: row.try_get(WIDTH + 3)?,
         }))
     };
-    rows.iter().filter_map(|row| health(row).transpose()).collect()
+    Ok(understood::<_, Vec<_>>("tokens", &rows, health).into_iter().flatten().collect())
 }
 
 /// Returns all tokens, ordered by id. Row by row: all rows at once would take several times the memory of the tokens,
@@ -61,9 +62,15 @@ pub(super) async fn rows(pool: &SqlitePool) -> Result<Vec<TokenRow>, sqlx::Error
 pub(super) async fn all(pool: &SqlitePool) -> Result<Vec<Token>, sqlx::Error> {
     let query = format!("SELECT {COLUMNS} FROM tokens t ORDER BY t.id");
     let mut rows = sqlx::query(sqlx::AssertSqlSafe(query)).fetch(pool);
-    let mut tokens = Vec::new();
+    let (mut tokens, mut left_out) = (Vec::new(), 0);
     while let Some(row) = rows.try_next().await? {
-        tokens.extend(token(&row, 0)?);
+        match token(&row, 0) {
+            Ok(token) => tokens.extend(token),
+            Err(_) => left_out += 1,
+        }
+    }
+    if left_out > 0 {
+        warn!(left_out, "tokens in the state file make no sense: they are left out");
     }
     Ok(tokens)
 }
@@ -71,9 +78,8 @@ pub(super) async fn all(pool: &SqlitePool) -> Result<Vec<Token>, sqlx::Error> {
 /// Returns when tokens were last told of monitors for which they want an interval.
 pub(super) async fn sent(pool: &SqlitePool) -> Result<HashMap<(TokenId, MonitorId), Timestamp>, sqlx::Error> {
     let rows = sqlx::query("SELECT token_id, monitor_id, at FROM token_sent").fetch_all(pool).await?;
-    rows.iter()
-        .map(|row| Ok(((TokenId(row.try_get(0)?), MonitorId(row.try_get(1)?)), time(row, 2)?)))
-        .collect()
+    let one = |row: &SqliteRow| Ok(((TokenId(row.try_get(0)?), MonitorId(row.try_get(1)?)), time(row, 2)?));
+    Ok(understood("token_sent", &rows, one))
 }
 
 /// Reads a token whose columns begin at `first`; `None`: somebody has edited the file, and it is none.
@@ -178,12 +184,16 @@ pub(super) async fn forget_sent(
 }
 
 /// Forgets tokens that were revoked before that time (ms), for good.
-pub(super) async fn forget_revoked(pool: &SqlitePool, before: i64) -> Result<u64, sqlx::Error> {
+pub(super) async fn forget_revoked(
+    connection: &mut SqliteConnection,
+    before: i64,
+) -> Result<u64, sqlx::Error> {
     sqlx::query("DELETE FROM token_sent WHERE token_id IN (SELECT id FROM tokens WHERE revoked_at < ?)")
         .bind(before)
-        .execute(pool)
+        .execute(&mut *connection)
         .await?;
-    let done = sqlx::query("DELETE FROM tokens WHERE revoked_at < ?").bind(before).execute(pool).await?;
+    let done =
+        sqlx::query("DELETE FROM tokens WHERE revoked_at < ?").bind(before).execute(connection).await?;
     Ok(done.rows_affected())
 }
 

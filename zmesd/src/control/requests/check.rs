@@ -192,8 +192,7 @@ async fn store(parts: &ControlParts) -> CheckPart {
     let StoreReport { path, bytes, damage, writable } = report;
     if let [first, others @ ..] = damage.as_slice() {
         let more = if others.is_empty() { String::new() } else { format!("; and {} more", others.len()) };
-        let hint = "stop zmesd, move the file away, start it, and import the tokens of a backup";
-        return fails("store", format!("{path} is damaged: {first}{more}"), hint);
+        return fails("store", format!("{path} is damaged: {first}{more}"), StoreReport::DAMAGED);
     }
     if let Some(trouble) = parts.state_trouble.borrow().clone() {
         return fails("store", format!("{path} cannot be written: {trouble}"), hint);

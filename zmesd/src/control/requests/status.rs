@@ -6,11 +6,20 @@ use zmes_shared::views::{DatabaseState, EventCounts, PushCounts, Status};
 use super::{busy, monitors};
 use crate::control::ControlParts;
 use crate::ports::DbHealth;
+use crate::state;
+
+/// Returns what became of a damaged state file.
+async fn damage(parts: &ControlParts) -> Option<String> {
+    let (directory, now) = (parts.configuration.running().state.directory.clone(), parts.clock.now());
+    let found = tokio::task::spawn_blocking(move || state::set_aside_lately(&directory, now));
+    Some(found.await.ok()?.first()?.sentence())
+}
 
 /// Returns how the daemon is.
 pub(super) async fn show(parts: &ControlParts) -> Result<Status, ControlError> {
     let clients = parts.router.count().await.map_err(busy)?;
     let tokens = parts.router.token_counts().await.map_err(busy)?;
+    let state_damage = damage(parts).await;
     let pushes = parts.push.counts();
     let (database, database_error) = match &*parts.database.borrow() {
         DbHealth::Up => (DatabaseState::Ok, None),
@@ -43,5 +52,6 @@ pub(super) async fn show(parts: &ControlParts) -> Result<Status, ControlError> {
         handed_over: parts.handed.clone(),
         stopping: parts.draining.is_cancelled(),
         state_error: parts.state_trouble.borrow().clone(),
+        state_damage,
     })
 }

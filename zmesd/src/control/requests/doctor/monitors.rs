@@ -88,6 +88,9 @@ fn remark_hint(view: &MonitorView) -> String {
         Some(reason) if reason.contains("no picture") => {
             format!("is the camera on, and its address right? ZoneMinder's log of zmc -m {}", view.id)
         }
+        Some(reason) if reason.contains("flap") => {
+            "zones, sensitivity or the signal of the camera; zoneminder.alarm-limit says how many are announced".to_owned()
+        }
         Some(_) | None => "zmesctl monitors list; zoneminder.version tells what is ambiguous".to_owned(),
     }
 }

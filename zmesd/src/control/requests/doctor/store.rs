@@ -17,12 +17,17 @@ const STEP: &str = "state";
 /// Reads the file whole, writes beside it, and looks at the room that is left.
 pub(super) async fn look(parts: &ControlParts) -> Vec<Finding> {
     let directory = parts.configuration.running().state.directory.clone();
-    let probe = directory.clone();
+    let (probe, now) = (directory.clone(), parts.clock.now());
     let written = tokio::task::spawn_blocking(move || (state::try_write(&probe), state::room(&probe)));
+    let place = directory.clone();
+    let aside = tokio::task::spawn_blocking(move || state::set_aside_lately(&place, now)).await;
     let (examined, written) = tokio::join!(parts.state.examine(), written);
     let trouble = parts.state_trouble.borrow().clone();
     let (written, room) = written.unwrap_or_else(|_| (Err(io::Error::other("the try was given up")), None));
-    judge(&directory, examined, written, room, trouble.as_deref())
+    let mut findings = judge(&directory, examined, written, room, trouble.as_deref());
+    let aside = aside.unwrap_or_default().into_iter();
+    findings.extend(aside.map(|aside| Finding::warning(STEP, aside.sentence(), aside.hint())));
+    findings
 }
 
 fn is_low(room: &Room) -> bool {
@@ -55,11 +60,7 @@ fn judge(
     };
     let StoreReport { path, bytes, damage, writable } = report;
     if let Some(first) = damage.first() {
-        let hint = format!(
-            "zmesctl tokens export > tokens.json; systemctl stop zmesd; mv {path} {path}.damaged; systemctl start zmesd; \
-             zmesctl tokens import tokens.json"
-        );
-        return vec![Finding::error(STEP, format!("{path} is damaged: {first}"), hint)];
+        return vec![Finding::error(STEP, format!("{path} is damaged: {first}"), StoreReport::DAMAGED)];
     }
     if !writable {
         let detail = format!("{path} was not written within a second: the disk is very slow");
