@@ -186,6 +186,39 @@ async fn a_state_directory_that_is_removed_is_made_again_with_everything_in_it()
     Ok(())
 }
 
+#[tokio::test]
+async fn of_a_camera_that_flaps_each_alarm_is_accounted_for() -> Result<()> {
+    let proxy = PushProxy::start().await?;
+    let mut world = World::new()
+        .with_push_proxy(&proxy)
+        .setting("zoneminder", "alarm-limit", "5")
+        .monitor(1, "Garage")
+        .monitor(2, "Yard")
+        .start()
+        .await?;
+    world.phone("android", "flapping-phone-1").await?;
+    for event in 4001..=4008 {
+        world.alarm(1, event).await?;
+        world.wait_monitor(1, "seen", |view| view["last_event_id"] == event).await?;
+    }
+    // The other camera is not held back.
+    world.alarm(2, 4100).await?;
+    wait_until("the other camera rings", async || {
+        Ok(told(&proxy)?.contains_key(&("flapping-phone-1".to_owned(), 4100)).then_some(()))
+    })
+    .await?;
+    ensure!(proxy.push_count() == 6, "{:?}", told(&proxy)?);
+    let flaps =
+        |view: &Value| view["reason"].as_str().is_some_and(|reason| reason.contains("more than 5 a minute"));
+    world.wait_monitor(1, "flapping", flaps).await?;
+    let why: Value = world.ctl().json(&["why", "4007"]).await?;
+    let explanation = why["explanation"].as_str().unwrap_or_default();
+    ensure!(explanation.contains("flapped") && explanation.contains("zoneminder.alarm-limit"), "{why}");
+    ensure!(why["announced"] == false, "{why}");
+    world.daemon()?.end(Signal::SIGTERM).await?;
+    Ok(())
+}
+
 /// Lets alarms come to phones, kills the daemon when the provider has taken `kill_at` pushes, and returns how many were
 /// repeated after the next start.
 async fn repeats_after_a_kill(phones: usize, alarms: u64, kill_at: usize) -> Result<usize> {

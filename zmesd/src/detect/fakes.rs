@@ -22,7 +22,7 @@ pub(super) fn config() -> DetectConfig {
     DetectConfig {
         poll_interval: Duration::from_millis(20),
         realarm_interval: Duration::from_mins(1),
-        alarm_limit: 60,
+        alarm_limit: 0,
         startup_grace: Duration::from_secs(10),
         catch_up: Duration::from_mins(10),
         reconcile_interval: Duration::from_secs(2),

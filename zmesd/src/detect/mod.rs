@@ -26,6 +26,7 @@ mod reconciler;
 mod record;
 mod settling;
 mod track;
+mod uncaused;
 mod unidentified;
 mod window;
 

@@ -14,6 +14,7 @@ use super::alarm_limit::{AlarmLimit, Gaps};
 use super::detector::{Detector, Found, Step};
 use super::events::{MOTION, cause_of_reading, event_id};
 use super::pulse::Pulse;
+use super::uncaused::Uncaused;
 use crate::config::Source;
 use crate::domain::{Alarm, Monitor, Reading};
 use crate::ports::{Clock, EventRow};
@@ -30,6 +31,13 @@ pub(super) struct Rules {
     pub(super) database: Option<Arc<str>>,
     /// Where alarms are told that were too many.
     pub(super) gaps: Gaps,
+}
+
+impl Rules {
+    /// Says whether a question to the database is worth the wait.
+    fn may_ask(&self) -> bool {
+        self.config.source != Source::Shm && self.database.is_none()
+    }
 }
 
 /// What all looks of one round have in common.
@@ -92,6 +100,7 @@ pub(super) struct Track {
     detector: Detector,
     pulse: Pulse,
     cause: Arc<str>,
+    uncaused: Uncaused,
     limit: AlarmLimit,
     shown: Shown,
 }
@@ -114,6 +123,7 @@ impl Track {
             detector: Detector::new(cursor, unidentified),
             pulse: Pulse::default(),
             cause: Arc::default(),
+            uncaused: Uncaused::default(),
             limit: AlarmLimit::default(),
             shown,
         }
@@ -140,6 +150,9 @@ impl Track {
 
     /// Takes the monitor's open events as the answer to a question.
     pub(super) fn answer(&mut self, number: u64, open: Option<&[EventRow]>, round: &Round<'_>) -> Looked {
+        if let Some(alarm) = self.uncaused.answer(number, open) {
+            return Looked { alarms: self.admitted(vec![alarm], round), ..Looked::default() };
+        }
         let step = self.detector.answer(number, open, round.now, &round.rules.config);
         self.alarms(step, round)
     }
@@ -234,25 +247,34 @@ impl Track {
     fn alarms(&mut self, step: Step, round: &Round<'_>) -> Looked {
         let mut found = step.found;
         found.extend(self.detector.missed(self.polled(), round.now, &round.rules.config));
-        let alarm = |found: Found| Alarm {
-            monitor: self.monitor.id,
-            monitor_name: Arc::clone(&self.monitor.name),
-            event: found.event,
-            cause: self.cause_of(&found),
-            at: round.wall,
-            detected: round.now,
-            origin: found.origin,
-        };
-        let alarms = found.into_iter().map(alarm).collect();
-        Looked { alarms: self.admitted(alarms, round), ask: step.ask, ..Looked::default() }
+        let (mut alarms, mut ask) = (Vec::new(), step.ask);
+        alarms.extend(self.uncaused.expired(round.now));
+        for found in found {
+            let cause = self.cause_of(&found);
+            let unknown = cause.is_none() && found.event.is_some();
+            let alarm = Alarm {
+                monitor: self.monitor.id,
+                monitor_name: Arc::clone(&self.monitor.name),
+                event: found.event,
+                cause: cause.unwrap_or_else(|| Arc::from(MOTION)),
+                at: round.wall,
+                detected: round.now,
+                origin: found.origin,
+            };
+            if unknown && ask.is_none() && self.uncaused.is_free() && round.rules.may_ask() {
+                ask = Some(self.uncaused.hold(alarm));
+            } else {
+                alarms.push(alarm);
+            }
+        }
+        Looked { alarms: self.admitted(alarms, round), ask, ..Looked::default() }
     }
 
-    /// Returns why it alarms, from where most is known: a row that polling has missed, shared memory, the row that answered
-    /// a question; else what nearly every alarm is.
-    fn cause_of(&self, found: &Found) -> Arc<str> {
+    /// Returns why it alarms, from where most is known: a row that polling has missed, shared memory, the row that
+    /// answered a question.
+    fn cause_of(&self, found: &Found) -> Option<Arc<str>> {
         let in_memory = Some(&self.cause).filter(|cause| !cause.trim().is_empty());
-        let known = found.cause.as_ref().or(in_memory).or(found.row_cause.as_ref());
-        known.map_or_else(|| Arc::from(MOTION), Arc::clone)
+        found.cause.as_ref().or(in_memory).or(found.row_cause.as_ref()).map(Arc::clone)
     }
 
     /// Keeps alarms within `alarm-limit`, and adds the one that was held back when its minute is over.

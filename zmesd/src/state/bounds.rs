@@ -12,6 +12,8 @@ const BATCH: i64 = 5_000;
 const BATCHES: u32 = 100;
 /// Alarms younger than this (ms) stay: a restart must know that they were announced (`catch-up`).
 const RECENT: i64 = 60 * 60 * 1000;
+/// Free pages that stay in the file, to be used again.
+const SPARE: i64 = 1024;
 /// Pages that are returned to the file system at a time.
 const PAGES: &str = "PRAGMA incremental_vacuum(4096)";
 /// A device that has not logged in for this long (ms) is forgotten (FCM gives tokens up after 270 days, too).
@@ -66,7 +68,7 @@ pub(super) async fn by_size(
         }
     }
     let free: i64 = sqlx::query_scalar("PRAGMA freelist_count").fetch_one(&mut *connection).await?;
-    if free > 0 {
+    if free > SPARE {
         sqlx::query(PAGES).execute(&mut *connection).await?;
     }
     Ok(dropped)

@@ -104,6 +104,8 @@ async fn open_whole(path: &Path, now: Timestamp) -> Result<(SqlitePool, Remember
     match read.await {
         Ok(mut remembered) => {
             remembered.since = remembered.since.filter(|_| !fresh);
+            // Should the file be removed, a reader must not put an empty one in its place: the writer sees to it.
+            pool.set_connect_options(options(path));
             Ok((pool, remembered))
         }
         Err(problem) => {

@@ -247,9 +247,14 @@ async fn readable(from: &mut SqliteConnection, query: &str, after: i64) -> bool 
 fn arguments(row: &SqliteRow, width: usize) -> Option<SqliteArguments> {
     let mut arguments = SqliteArguments::default();
     for column in 0..width {
-        let kind = row.try_get_raw(column).ok()?.type_info().name().to_owned();
+        let raw = row.try_get_raw(column).ok()?;
+        if raw.is_null() {
+            // Its type would be that of the column.
+            arguments.add(None::<i64>).ok()?;
+            continue;
+        }
+        let kind = raw.type_info().name().to_owned();
         match kind.as_str() {
-            "NULL" => arguments.add(None::<i64>).ok()?,
             "TEXT" => arguments.add(row.try_get_unchecked::<String, _>(column).ok()?).ok()?,
             "INTEGER" => arguments.add(row.try_get_unchecked::<i64, _>(column).ok()?).ok()?,
             _ => return None,

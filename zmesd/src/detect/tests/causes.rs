@@ -39,6 +39,22 @@ async fn what_the_table_alone_tells_of_has_its_notes_or_the_usual_word() {
     assert_eq!((alarm.event, &*alarm.cause, alarm.late()), (Some(EventId(7)), "Motion: All", true));
 }
 
+/// Up to 1.30 (320 bytes) there is no cause in shared memory.
+#[tokio::test(start_paused = true)]
+async fn where_shared_memory_has_no_cause_the_row_is_asked() {
+    for (cause, notes, told) in
+        [("Forced Web", "", "Forced Web"), ("", "Motion: All", "Motion: All"), ("", "", "Motion")]
+    {
+        let mut world = World::idle(872, Recording::OnAlarm, 7).await;
+        world.store.open(8, ONE, cause);
+        world.store.notes(8, notes);
+        world.source.show(ONE, Ok(reading(872, Alarmed, 8, "")));
+        let alarm = world.alarm().await;
+        assert_eq!((alarm.event, &*alarm.cause, alarm.late()), (Some(EventId(8)), told, false));
+        world.silence().await;
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn an_alarm_without_database_and_cause_is_motion() {
     let mut world = World::idle(872, Recording::OnAlarm, 7).await;

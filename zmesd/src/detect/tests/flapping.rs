@@ -4,7 +4,11 @@ use super::*;
 
 #[tokio::test(start_paused = true)]
 async fn memory_that_flaps_is_bounded_told_and_got_over() {
-    let mut world = World::idle(768, Recording::OnAlarm, 7).await;
+    let settings = DetectConfig { alarm_limit: 60, ..config() };
+    let monitors = vec![monitor(ONE, "Front", Recording::OnAlarm)];
+    let mut world = World::with(monitors, &[], settings, ScriptedStore::default());
+    world.show(768, Idle, 7);
+    sleep(Duration::from_millis(50)).await;
     // Another event with each look but one, for two minutes: 24 alarms a second.
     for event in 8..2888 {
         world.show(768, Alarmed, event);
@@ -25,7 +29,7 @@ async fn memory_that_flaps_is_bounded_told_and_got_over() {
     // Sixty in each of the two minutes.
     assert!((115..=185).contains(&announced.len()), "{}", announced.len());
     // What was held back last is told at the end of the minute.
-    let last = world.alarm().await;
+    let last = timeout(Duration::from_mins(2), world.alarms.recv()).await.expect("an alarm").unwrap();
     assert_eq!(last.event, Some(EventId(2887)));
     world.view(ONE, |view| view.reason.is_none()).await;
     world.show(768, Alarmed, 3000);
