@@ -89,6 +89,7 @@ async fn no_alarm_is_lost_for_any_phone_when_the_daemon_is_killed_a_hundred_time
     let mut world = World::new()
         .with_push_proxy(&proxy)
         .setting("push", "storm-limit", "100000")
+        .setting("zoneminder", "alarm-limit", "0")
         .setting("log", "level", "\"info\"")
         .monitor(MONITORS[0], "Front")
         .monitor(MONITORS[1], "Yard")

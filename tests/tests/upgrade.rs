@@ -157,39 +157,6 @@ async fn a_daemon_that_is_killed_while_it_upgrades_begins_again() -> Result<()> 
 }
 
 #[tokio::test]
-async fn what_is_no_state_file_is_refused_with_a_way_out_and_left_as_it_is() -> Result<()> {
-    let mut world = World::new().monitor(1, "Garage").prepare().await?;
-    lay_down(&world, 500)?;
-    let good = fs::read(file(&world))?;
-    let mut scrambled = good.clone();
-    scrambled[100..4096].fill(0xA5);
-    for (what, content) in [
-        ("text", b"precious, but no database\n".repeat(200)),
-        ("half a file", good[..good.len() / 2 / 4096 * 4096].to_vec()),
-        ("a scrambled first page", scrambled),
-    ] {
-        fs::write(file(&world), &content)?;
-        let said = refused(&world, 78).context(what)?;
-        for part in [
-            "zmesd.db is damaged, or is no database",
-            "hint: move ",
-            "zmesd.db-wal too",
-            "begins with an empty one",
-        ] {
-            ensure!(said.contains(part), "{what}: `{part}` is missing in: {said}");
-        }
-        ensure!(fs::read(file(&world))? == content, "{what}: it was changed");
-    }
-    // As the hint says.
-    fs::rename(file(&world), world.path("away.db"))?;
-    for log in ["-wal", "-shm"] {
-        fs::remove_file(world.path(&format!("state/zmesd.db{log}"))).ok();
-    }
-    world.start_daemon().await?;
-    Ok(())
-}
-
-#[tokio::test]
 async fn a_file_of_a_newer_zmesd_is_refused_by_name_and_the_way_back_works() -> Result<()> {
     let mut world = World::new().monitor(1, "Garage").prepare().await?;
     lay_down(&world, 0)?;

@@ -46,6 +46,10 @@ pub struct Status {
     /// Whether the daemon's own state can be written; else why not.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub state_error: Option<String>,
+    /// The daemon's own state was damaged within the last seven days and set aside: when, where it is, and what was
+    /// saved of it. Absent once that file was moved away.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub state_damage: Option<String>,
     /// The worst of what `doctor` finds, by the last look at each part; absent where all is as it should be.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub worst: Option<Finding>,

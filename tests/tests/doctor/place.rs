@@ -1,64 +1,27 @@
 //! Faults of the place: a disk that is full, files that the daemon's own user may not read.
 
-use std::fs::{self, File, Permissions};
-use std::io::Write;
+use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context, Result, ensure};
 use nix::unistd::Uid;
-use zmes_tests::{World, skipped, zmesctl_binary, zmesd_binary};
+use zmes_tests::{SmallDisk, World, skipped, zmesctl_binary, zmesd_binary};
 
 use crate::world::{ails, first_red, is_well, quiet_world};
 
 /// A user without any rights.
 const NOBODY: u32 = 65534;
 
-/// A small file system of its own; gone when dropped.
-struct SmallDisk {
-    place: PathBuf,
-}
-
-impl SmallDisk {
-    /// Mounts it; `None` where that is not allowed.
-    fn mount(place: &Path) -> Result<Option<Self>> {
-        fs::create_dir_all(place)?;
-        let mounted =
-            Command::new("mount").args(["-t", "tmpfs", "-o", "size=4m", "tmpfs"]).arg(place).status();
-        if mounted.is_ok_and(|status| status.success()) {
-            return Ok(Some(Self { place: place.to_path_buf() }));
-        }
-        skipped("a disk cannot be filled: mount needs root")?;
-        Ok(None)
-    }
-
-    /// Fills it to the last byte; returns the file that does.
-    fn fill(&self) -> Result<PathBuf> {
-        let path = self.place.join("filler");
-        let mut file = File::create(&path)?;
-        for length in [64 * 1024, 1024, 1] {
-            while file.write_all(&vec![b'x'; length]).is_ok() {}
-        }
-        Ok(path)
-    }
-}
-
-impl Drop for SmallDisk {
-    fn drop(&mut self) {
-        // Lazily: a daemon that still ends may have files open.
-        drop(Command::new("umount").arg("--lazy").arg(&self.place).status());
-    }
-}
-
 #[tokio::test]
 async fn a_disk_that_is_full() -> Result<()> {
     let mut world = quiet_world().monitor(1, "Garage").prepare().await?;
-    let Some(disk) = SmallDisk::mount(&world.path("state"))? else { return Ok(()) };
+    let Some(disk) = SmallDisk::mount(&world.path("state"), "4m")? else { return Ok(()) };
     world.start_daemon().await?;
     is_well(&world, "").await?;
     let filler = disk.fill()?;
-    let place = disk.place.display().to_string();
+    let place = disk.place().display().to_string();
     ails(&world, "", "state", "No space left on device", &format!("df -h {place}")).await?;
     // Nor would a start succeed then; from outside the same is said.
     world.kill_daemon().await?;

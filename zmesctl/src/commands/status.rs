@@ -35,6 +35,9 @@ impl View for Status {
             late => format!(", {late} of them found late in the database"),
         };
         facts.add("alarms", format!("{} announced{reconciled}", self.events.seen));
+        if let Some(damage) = &self.state_damage {
+            facts.add("state", out.paint(Tone::Warning, &clean(damage)));
+        }
         if let Some(error) = &self.state_error {
             let error = format!("cannot be written: {}", clean(error));
             facts.add("state", out.paint(Tone::Bad, &error));

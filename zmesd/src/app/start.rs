@@ -20,7 +20,7 @@ use super::{App, Conductor};
 use crate::auth::Authenticator;
 use crate::config::Config;
 use crate::control::{self, ControlListener, ControlParts};
-use crate::detect::{self, DetectParts, Detection, Record};
+use crate::detect::{self, DetectParts, Detection, Gaps, Record};
 use crate::lifecycle::{Lifecycle, Vitals};
 use crate::monitors::CatalogTask;
 use crate::ports::{CertificateInfo, Clock, PushSide};
@@ -135,7 +135,7 @@ impl Conductor {
             channels.catalog_tx,
         );
         self.front.spawn("catalog", catalog.run(soft.clone()));
-        let alarms = channels.alarms.0.downgrade();
+        let (alarms, gaps) = (channels.alarms.0.downgrade(), Gaps::default());
         let detection = detect::build(DetectParts {
             source: parts.source,
             store: Arc::clone(&parts.events),
@@ -148,6 +148,7 @@ impl Conductor {
             counters: Arc::clone(&common.counters),
             alarms: channels.alarms.0,
             views: channels.reports.0,
+            gaps: gaps.clone(),
         });
         spawn_detection(&mut self.front, detection, soft);
         let last_delivery = state.remembered.last_delivery;
@@ -158,6 +159,7 @@ impl Conductor {
             auth: channels.auth.1.clone(),
             state: state.handle.clone(),
             remembered: state.remembered,
+            renewed: state.renewed,
             pushes: channels.pushes.0,
             push: channels.push_rules.1.clone(),
             tap: common.tap.clone(),
@@ -239,6 +241,7 @@ impl Conductor {
             state_trouble: state.trouble,
             tap: common.tap,
             reports: channels.reports.1,
+            gaps,
             database: parts.database,
             events: parts.events,
             push,

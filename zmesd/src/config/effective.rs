@@ -10,6 +10,7 @@ use super::push::{
     ApnsConfig, ApnsEndpoint, ApnsIdentity, FcmConfig, FcmProxyConfig, PushMode, PushProxyConfig,
 };
 use super::section::{toml_list, toml_string};
+use super::size;
 use super::{
     Config, DatabaseAddress, DatabaseConfig, LogFormat, PushConfig, ServerConfig, ServerIdentity, Source,
     ZoneminderConfig, duration,
@@ -145,7 +146,8 @@ pub(super) fn groups(config: &Config) -> Vec<Group> {
             .path("directory", Some(&state.directory))
             .span("keep-deliveries", state.keep_deliveries)
             .span("keep-tombstones", state.keep_tombstones)
-            .span("keep-events", state.keep_events),
+            .span("keep-events", state.keep_events)
+            .text("max-size", &size::format(state.max_size)),
     );
     groups.push(
         Group::new("control")
@@ -189,6 +191,7 @@ fn zoneminder(config: &Config, zoneminder: &ZoneminderConfig) -> Group {
         .span("monitor-reload-interval", zoneminder.monitor_reload_interval)
         .span("reconcile-interval", zoneminder.reconcile_interval)
         .span("realarm-interval", zoneminder.realarm_interval)
+        .number("alarm-limit", &zoneminder.alarm_limit)
         .span("startup-grace", zoneminder.startup_grace)
         .span("catch-up", zoneminder.catch_up)
 }

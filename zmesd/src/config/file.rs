@@ -9,7 +9,7 @@ use toml::de::DeTable;
 
 use super::forms::{
     AppVersion, Choice, Flag, Gateway, Listeners, LogDirectives, MetricsAddress, Networks, Number, Origins,
-    PathName, Secret, Span, WebUrl, Words, ZoneminderVersion,
+    PathName, Secret, Size, Span, WebUrl, Words, ZoneminderVersion,
 };
 use super::problem::Problems;
 use super::push::PushMode;
@@ -52,6 +52,9 @@ section! {
         /// Inside one long event a new alarm is announced at most this often; "0s": every alarm.
         "realarm-interval" realarm_interval: Span =
             Span { min: Duration::ZERO, max: DAY }, Literal::Text("60s"), Hot;
+        /// Alarms of one monitor that are announced within a minute; 0: all. Of what exceeds it only the last is announced,
+        /// at the end of the minute: shared memory that flaps must not ring phones all night.
+        "alarm-limit" alarm_limit: Number = Number { min: 0, max: 1_000_000 }, Literal::Number(60), Hot;
         /// An alarm that is already running when the daemon starts is announced once if it is younger.
         "startup-grace" startup_grace: Span =
             Span { min: Duration::ZERO, max: Duration::from_hours(1) }, Literal::Text("10s"), Restart;
@@ -211,6 +214,9 @@ section! {
         /// How long alarms can be replayed.
         "keep-events" keep_events: Span =
             Span { min: Duration::ZERO, max: YEARS }, Literal::Text("24h"), Restart;
+        /// Largest size of zmesd.db: beyond it the oldest deliveries and alarms are dropped, tokens never.
+        "max-size" max_size: Size =
+            Size { min: 16 << 20, max: 1 << 40 }, Literal::Text("256MiB"), Restart;
     }
 }
 

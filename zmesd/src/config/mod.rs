@@ -17,6 +17,7 @@ mod problem;
 mod push;
 mod reader;
 mod section;
+pub mod size;
 mod template;
 mod validate;
 mod zmconf;
@@ -126,6 +127,8 @@ pub struct ZoneminderConfig {
     pub reconcile_interval: Duration,
     /// `realarm-interval`; zero: each alarm.
     pub realarm_interval: Duration,
+    /// `alarm-limit`: alarms of one monitor within a minute; 0: all.
+    pub alarm_limit: u32,
     /// `startup-grace`
     pub startup_grace: Duration,
     /// `catch-up`
@@ -246,6 +249,8 @@ pub struct StateConfig {
     pub keep_tombstones: Duration,
     /// `keep-events`: how long alarms can be replayed.
     pub keep_events: Duration,
+    /// `max-size`: bytes of the file beyond which the oldest is dropped.
+    pub max_size: u64,
 }
 
 /// `[control]`

@@ -98,6 +98,7 @@ fn what_is_left_out_has_the_pinned_default() {
     assert_eq!(zoneminder.monitor_reload_interval, Duration::from_mins(1));
     assert_eq!(zoneminder.reconcile_interval, Duration::from_secs(2));
     assert_eq!(zoneminder.realarm_interval, Duration::from_mins(1));
+    assert_eq!(zoneminder.alarm_limit, 60);
     assert_eq!(zoneminder.startup_grace, Duration::from_secs(10));
     assert_eq!(zoneminder.catch_up, Duration::from_mins(10));
     let server = &config.server;
@@ -121,6 +122,7 @@ fn what_is_left_out_has_the_pinned_default() {
             keep_deliveries: Duration::from_hours(14 * 24),
             keep_tombstones: Duration::from_hours(30 * 24),
             keep_events: Duration::from_hours(24),
+            max_size: 256 << 20,
         }
     );
     assert_eq!(config.control.socket, Path::new("/run/zmesd/control.sock"));

@@ -31,6 +31,7 @@ use zmes_shared::views::MonitorView;
 pub use listener::{BindError, ControlListener};
 pub use requests::{Outside, Seen, look_from_outside};
 
+use crate::detect::Gaps;
 use crate::monitors::CatalogHandle;
 use crate::ports::{
     AlarmTrigger, CertificateInfo, Clock, ConfigReload, DatabaseCheck, DbHealth, EventStore, PushSide,
@@ -69,6 +70,8 @@ pub struct ControlParts {
     pub tap: Tap,
     /// What the poller sees.
     pub reports: watch::Receiver<MonitorReports>,
+    /// Alarms that were not announced, because there were too many.
+    pub gaps: Gaps,
     /// How the database answered last.
     pub database: watch::Receiver<DbHealth>,
     /// ZoneMinder's Events table: what `why` asks about events that were not announced.

@@ -135,6 +135,7 @@ impl Event {
             id: self.id,
             monitor: self.monitor,
             cause: self.cause.clone(),
+            notes: String::new(),
             alarm_frames: self.alarm_frames,
             age: self.alarmed.elapsed(),
             open: self.open,

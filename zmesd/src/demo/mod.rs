@@ -181,6 +181,7 @@ impl Demo {
                 keep_deliveries: Duration::from_hours(14 * 24),
                 keep_tombstones: Duration::from_hours(30 * 24),
                 keep_events: Duration::from_hours(24),
+                max_size: 256 << 20,
             },
             control: ControlConfig {
                 socket: directory.path().join("control.sock"),
@@ -215,6 +216,7 @@ fn zoneminder_config(path_map: PathBuf) -> ZoneminderConfig {
         monitor_reload_interval: Duration::from_mins(1),
         reconcile_interval: Duration::from_secs(2),
         realarm_interval: Duration::from_mins(1),
+        alarm_limit: 60,
         startup_grace: Duration::from_secs(10),
         catch_up: Duration::from_mins(10),
     }

@@ -12,6 +12,8 @@ pub struct DetectConfig {
     pub poll_interval: Duration,
     /// Inside one event a later alarm is announced at most so often; zero: each.
     pub realarm_interval: Duration,
+    /// Alarms of one monitor that are announced within a minute; 0: all.
+    pub alarm_limit: u32,
     /// An alarm that already runs when the daemon starts is announced if its event is younger.
     pub startup_grace: Duration,
     /// What was missed is announced late if it is younger.
@@ -29,6 +31,7 @@ impl From<&ZoneminderConfig> for DetectConfig {
         Self {
             poll_interval: config.poll_interval,
             realarm_interval: config.realarm_interval,
+            alarm_limit: config.alarm_limit,
             startup_grace: config.startup_grace,
             catch_up: config.catch_up,
             reconcile_interval: config.reconcile_interval,

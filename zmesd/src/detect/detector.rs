@@ -36,6 +36,8 @@ pub struct Found {
     pub origin: Origin,
     /// Why, where the Events table told; `None`: as shared memory tells.
     pub cause: Option<Arc<str>>,
+    /// Why, as a row tells: for where shared memory does not.
+    pub row_cause: Option<Arc<str>>,
     /// Shared memory tells the cause only after the id: it is worth another look.
     pub cause_follows: bool,
 }
@@ -188,6 +190,7 @@ impl Detector {
             (Why::NewIdOrOpenEvent | Why::NewId, Some(row)) => {
                 self.pending = None;
                 self.announce(row.id, false, now, config, &mut step);
+                step.tell_cause(row);
             }
             // Not in that event, so in one that is still to come.
             (Why::NewIdOrOpenEvent, None) if open.is_some() => {
@@ -199,7 +202,10 @@ impl Detector {
                     Some(row) if self.identifies(row, now) => {
                         self.announced.note(row.id, Some(now), By::Poll);
                     }
-                    Some(row) => self.announce(row.id, false, now, config, &mut step),
+                    Some(row) => {
+                        self.announce(row.id, false, now, config, &mut step);
+                        step.tell_cause(row);
+                    }
                     None => {}
                 }
             }
@@ -233,7 +239,13 @@ impl Detector {
             self.announced.note(row.id, Some(now), By::Reconciler);
             if !self.identifies(&row, first_seen) {
                 let cause = Some(cause_of_row(&row));
-                found.push(Found { event: Some(row.id), origin, cause, cause_follows: false });
+                found.push(Found {
+                    event: Some(row.id),
+                    origin,
+                    cause,
+                    row_cause: None,
+                    cause_follows: false,
+                });
             }
         }
         found
@@ -392,9 +404,18 @@ impl Detector {
     }
 }
 
+impl Step {
+    /// Adds what a row tells of the alarm that was just found in it.
+    fn tell_cause(&mut self, row: &EventRow) {
+        if let Some(found) = self.found.last_mut().filter(|found| found.event == Some(row.id)) {
+            found.row_cause = Some(cause_of_row(row));
+        }
+    }
+}
+
 impl Found {
     fn polled(event: Option<EventId>) -> Self {
-        Self { event, origin: Origin::Poll, cause: None, cause_follows: false }
+        Self { event, origin: Origin::Poll, cause: None, row_cause: None, cause_follows: false }
     }
 }
 

@@ -10,6 +10,9 @@ use crate::ports::EventRow;
 /// The cause of an event (or of a section of one) that was opened without an alarm.
 const CONTINUOUS: &str = "Continuous";
 
+/// What is said of an alarm of which nothing more is known: ZoneMinder's word for nearly all of them.
+pub(super) const MOTION: &str = "Motion";
+
 /// Returns `last_event` as an id; 0 is ZoneMinder's word for none.
 pub(super) fn event_id(last_event: u64) -> Option<EventId> {
     (last_event != 0).then_some(EventId(last_event))
@@ -28,9 +31,11 @@ pub(super) fn has_alarm(row: &EventRow) -> bool {
     row.alarm_frames > 0 || !row.cause.split(',').all(calm)
 }
 
-/// Returns why a row's event alarmed, as far as the row tells.
+/// Returns why a row's event alarmed: its cause, which stays "Continuous" where the alarm lies inside a continuous event;
+/// then the first line of its notes ("Motion: All"), which ZoneMinder writes for such an alarm, too.
 pub(super) fn cause_of_row(row: &EventRow) -> Arc<str> {
-    Arc::from(telling(&row.cause).unwrap_or_default())
+    let notes = telling(&row.notes).filter(|notes| !notes.starts_with(CONTINUOUS));
+    Arc::from(telling(&row.cause).or(notes).unwrap_or(MOTION))
 }
 
 /// Returns why a monitor alarms: `alarm_cause`, which ZoneMinder does not write for an alarm inside an open event;
@@ -60,6 +65,7 @@ mod tests {
             id: EventId(1),
             monitor: MonitorId(1),
             cause: cause.to_owned(),
+            notes: String::new(),
             alarm_frames,
             age: Duration::ZERO,
             open: true,
@@ -80,6 +86,17 @@ mod tests {
             assert_eq!(has_alarm(&row(cause, frames)), expected, "{cause:?} {frames}");
         }
         assert_eq!(&*cause_of_row(&row(" Motion ", 1)), "Motion");
-        assert_eq!(&*cause_of_row(&row("Continuous", 1)), "");
+        assert_eq!(&*cause_of_row(&row("Continuous", 1)), "Motion");
+        for (cause, notes, expected) in [
+            ("Continuous", "Motion: All", "Motion: All"),
+            (" Continuous ", " Motion: Front, Yard ", "Motion: Front, Yard"),
+            ("", "ABC: longMotion: All", "ABC: longMotion: All"),
+            ("Motion:Door", "Motion: All", "Motion:Door"),
+            ("Continuous", "Continuous: ", "Motion"),
+            ("Continuous", "", "Motion"),
+        ] {
+            let row = EventRow { notes: notes.to_owned(), ..row(cause, 1) };
+            assert_eq!(&*cause_of_row(&row), expected, "{cause:?} {notes:?}");
+        }
     }
 }

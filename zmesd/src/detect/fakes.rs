@@ -22,6 +22,7 @@ pub(super) fn config() -> DetectConfig {
     DetectConfig {
         poll_interval: Duration::from_millis(20),
         realarm_interval: Duration::from_mins(1),
+        alarm_limit: 0,
         startup_grace: Duration::from_secs(10),
         catch_up: Duration::from_mins(10),
         reconcile_interval: Duration::from_secs(2),
@@ -51,6 +52,7 @@ struct Stored {
     id: u64,
     monitor: MonitorId,
     cause: &'static str,
+    notes: &'static str,
     alarm_frames: u32,
     began: Instant,
     open: bool,
@@ -87,8 +89,12 @@ impl ScriptedStore {
     fn insert(&self, id: u64, monitor: MonitorId, cause: &'static str, age: Duration, open: bool) {
         let began = Instant::now().checked_sub(age).unwrap();
         let mut table = self.table();
-        table.rows.push(Stored { id, monitor, cause, alarm_frames: 0, began, open });
+        table.rows.push(Stored { id, monitor, cause, notes: "", alarm_frames: 0, began, open });
         table.rows.sort_by_key(|row| row.id);
+    }
+
+    pub(super) fn notes(&self, id: u64, notes: &'static str) {
+        self.table().rows.iter_mut().filter(|row| row.id == id).for_each(|row| row.notes = notes);
     }
 
     pub(super) fn alarm_frames(&self, id: u64, frames: u32) {
@@ -126,6 +132,7 @@ impl ScriptedStore {
             id: EventId(row.id),
             monitor: row.monitor,
             cause: row.cause.to_owned(),
+            notes: row.notes.to_owned(),
             alarm_frames: row.alarm_frames,
             age: row.began.elapsed() + shift,
             open: row.open,

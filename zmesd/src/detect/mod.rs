@@ -12,6 +12,7 @@
 //!                                    Lookup
 //! ```
 
+mod alarm_limit;
 mod announced;
 mod config;
 mod detector;
@@ -25,9 +26,11 @@ mod reconciler;
 mod record;
 mod settling;
 mod track;
+mod uncaused;
 mod unidentified;
 mod window;
 
+pub use alarm_limit::{Gap, Gaps};
 pub use config::DetectConfig;
 pub use detector::{Detector, Found, Step};
 pub use lookup::{Answer, Lookup, Question};
@@ -80,6 +83,8 @@ pub struct DetectParts {
     pub alarms: mpsc::Sender<Alarm>,
     /// Where each monitor's condition is shown.
     pub views: watch::Sender<Views>,
+    /// Where alarms are told that were too many.
+    pub gaps: Gaps,
 }
 
 /// The three tasks of detection; each is run until it is told to stop.
@@ -117,6 +122,7 @@ pub fn build(parts: DetectParts) -> Detection {
             counters: parts.counters,
             alarms: parts.alarms,
             views: parts.views,
+            gaps: parts.gaps,
             reports: report_rx,
             questions: question_tx,
             answers: answer_rx,

@@ -13,6 +13,7 @@ use zmes_shared::views::MonitorView;
 use zmes_shared::{EventId, MonitorId};
 
 use super::DetectConfig;
+use super::alarm_limit::Gaps;
 use super::lookup::{Answer, Question};
 use super::reconciler::Report;
 use super::track::{Looked, Round, Rules, Track, unseen};
@@ -57,6 +58,8 @@ pub struct PollerParts {
     pub alarms: mpsc::Sender<Alarm>,
     /// Where each monitor's condition is shown; written only when it has changed.
     pub views: watch::Sender<Views>,
+    /// Where alarms are told that were too many.
+    pub gaps: Gaps,
     /// What the reconciler tells.
     pub reports: mpsc::Receiver<Report>,
     /// Questions to the database; never waited for.
@@ -87,7 +90,8 @@ impl Poller {
     /// Returns a poller that has not looked yet.
     pub fn new(parts: PollerParts) -> Self {
         let config = *parts.config.borrow();
-        let rules = Rules { config, max_delay: WATCH_MAX_DELAY, database: None };
+        let gaps = parts.gaps.clone();
+        let rules = Rules { config, max_delay: WATCH_MAX_DELAY, database: None, gaps };
         Self { parts, rules, tracks: BTreeMap::new(), unclaimed: VecDeque::new(), changed: false }
     }
 

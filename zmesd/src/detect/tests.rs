@@ -1,5 +1,8 @@
 //! The three tasks together, with a scripted ZoneMinder under tokio's paused time.
 
+mod causes;
+mod flapping;
+
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -84,6 +87,7 @@ impl World {
             counters: Arc::clone(&counters),
             alarms: alarm_tx,
             views: view_tx,
+            gaps: Gaps::default(),
         });
         let (stop, tasks) = (CancellationToken::new(), TaskTracker::new());
         tasks.spawn(detection.poller.run(stop.clone()));

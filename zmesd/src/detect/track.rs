@@ -10,9 +10,11 @@ use zmes_shared::views::{MonitorTrouble, MonitorView};
 use zmes_shared::{EventId, MonitorState};
 
 use super::DetectConfig;
+use super::alarm_limit::{AlarmLimit, Gaps};
 use super::detector::{Detector, Found, Step};
-use super::events::{cause_of_reading, event_id};
+use super::events::{MOTION, cause_of_reading, event_id};
 use super::pulse::Pulse;
+use super::uncaused::Uncaused;
 use crate::config::Source;
 use crate::domain::{Alarm, Monitor, Reading};
 use crate::ports::{Clock, EventRow};
@@ -27,6 +29,15 @@ pub(super) struct Rules {
     pub(super) max_delay: Duration,
     /// Why the database does not answer, if so.
     pub(super) database: Option<Arc<str>>,
+    /// Where alarms are told that were too many.
+    pub(super) gaps: Gaps,
+}
+
+impl Rules {
+    /// Says whether a question to the database is worth the wait.
+    fn may_ask(&self) -> bool {
+        self.config.source != Source::Shm && self.database.is_none()
+    }
 }
 
 /// What all looks of one round have in common.
@@ -50,6 +61,8 @@ enum Condition {
     Fine,
     NoSignal,
     Remarkable(&'static str),
+    /// More alarms than that a minute.
+    Flapping(u32),
     Unreadable(ReadError),
     /// With the age of the last sign of life when that was found.
     Frozen(Duration),
@@ -87,6 +100,8 @@ pub(super) struct Track {
     detector: Detector,
     pulse: Pulse,
     cause: Arc<str>,
+    uncaused: Uncaused,
+    limit: AlarmLimit,
     shown: Shown,
 }
 
@@ -108,6 +123,8 @@ impl Track {
             detector: Detector::new(cursor, unidentified),
             pulse: Pulse::default(),
             cause: Arc::default(),
+            uncaused: Uncaused::default(),
+            limit: AlarmLimit::default(),
             shown,
         }
     }
@@ -133,6 +150,9 @@ impl Track {
 
     /// Takes the monitor's open events as the answer to a question.
     pub(super) fn answer(&mut self, number: u64, open: Option<&[EventRow]>, round: &Round<'_>) -> Looked {
+        if let Some(alarm) = self.uncaused.answer(number, open) {
+            return Looked { alarms: self.admitted(vec![alarm], round), ..Looked::default() };
+        }
         let step = self.detector.answer(number, open, round.now, &round.rules.config);
         self.alarms(step, round)
     }
@@ -184,6 +204,7 @@ impl Track {
         }
         let condition = match source.remark(self.monitor.id) {
             Some(remark) => Condition::Remarkable(remark),
+            None if self.limit.is_flapping() => Condition::Flapping(round.rules.config.alarm_limit),
             None if reading.signal => Condition::Fine,
             None => Condition::NoSignal,
         };
@@ -226,16 +247,46 @@ impl Track {
     fn alarms(&mut self, step: Step, round: &Round<'_>) -> Looked {
         let mut found = step.found;
         found.extend(self.detector.missed(self.polled(), round.now, &round.rules.config));
-        let alarm = |found: Found| Alarm {
-            monitor: self.monitor.id,
-            monitor_name: Arc::clone(&self.monitor.name),
-            event: found.event,
-            cause: found.cause.unwrap_or_else(|| Arc::clone(&self.cause)),
-            at: round.wall,
-            detected: round.now,
-            origin: found.origin,
-        };
-        Looked { alarms: found.into_iter().map(alarm).collect(), ask: step.ask, ..Looked::default() }
+        let (mut alarms, mut ask) = (Vec::new(), step.ask);
+        alarms.extend(self.uncaused.expired(round.now));
+        for found in found {
+            let cause = self.cause_of(&found);
+            let unknown = cause.is_none() && found.event.is_some();
+            let alarm = Alarm {
+                monitor: self.monitor.id,
+                monitor_name: Arc::clone(&self.monitor.name),
+                event: found.event,
+                cause: cause.unwrap_or_else(|| Arc::from(MOTION)),
+                at: round.wall,
+                detected: round.now,
+                origin: found.origin,
+            };
+            if unknown && ask.is_none() && self.uncaused.is_free() && round.rules.may_ask() {
+                ask = Some(self.uncaused.hold(alarm));
+            } else {
+                alarms.push(alarm);
+            }
+        }
+        Looked { alarms: self.admitted(alarms, round), ask, ..Looked::default() }
+    }
+
+    /// Returns why it alarms, from where most is known: a row that polling has missed, shared memory, the row that
+    /// answered a question.
+    fn cause_of(&self, found: &Found) -> Option<Arc<str>> {
+        let in_memory = Some(&self.cause).filter(|cause| !cause.trim().is_empty());
+        found.cause.as_ref().or(in_memory).or(found.row_cause.as_ref()).map(Arc::clone)
+    }
+
+    /// Keeps alarms within `alarm-limit`, and adds the one that was held back when its minute is over.
+    fn admitted(&mut self, alarms: Vec<Alarm>, round: &Round<'_>) -> Vec<Alarm> {
+        let held = self.limit.due(round.now);
+        if let Some(withheld) = self.limit.ended(round.now) {
+            warn!(monitor = %self.monitor.id, name = &*self.monitor.name, withheld, "alarms were too many: only the last of each minute was announced beyond zoneminder.alarm-limit");
+        }
+        let limit = round.rules.config.alarm_limit;
+        let held = held.map(|alarm| Alarm { detected: round.now, ..alarm });
+        let admitted = self.limit.admit(alarms, limit, round.now, &round.rules.gaps);
+        held.into_iter().chain(admitted).collect()
     }
 
     fn show(&mut self, shown: Shown) -> bool {
@@ -323,13 +374,18 @@ impl Condition {
             | Self::Fine
             | Self::NoSignal
             | Self::Remarkable(_)
+            | Self::Flapping(_)
             | Self::Database { layout: None, .. } => None,
         }
     }
 
     fn healthy(&self) -> bool {
         match self {
-            Self::Fine | Self::NoSignal | Self::Remarkable(_) | Self::Database { trouble: None, .. } => true,
+            Self::Fine
+            | Self::NoSignal
+            | Self::Remarkable(_)
+            | Self::Flapping(_)
+            | Self::Database { trouble: None, .. } => true,
             Self::NotLookedAt
             | Self::Unreadable(_)
             | Self::Frozen(_)
@@ -377,6 +433,9 @@ impl Condition {
             Self::Fine => None,
             Self::NoSignal => Some("zmc runs, but the camera delivers no picture".to_owned()),
             Self::Remarkable(remark) => Some((*remark).to_owned()),
+            Self::Flapping(limit) => Some(format!(
+                "its alarms flap: more than {limit} a minute; only the last of the others is announced"
+            )),
             Self::Unreadable(error) => Some(error.to_string()),
             Self::Frozen(age) => {
                 Some(format!("zmc's last sign of life is {} s old: it was killed or hangs", age.as_secs()))

@@ -16,6 +16,8 @@ pub struct EventRow {
     pub monitor: MonitorId,
     /// `Events.Cause`, control characters replaced.
     pub cause: String,
+    /// The first line of `Events.Notes`, control characters replaced; empty where there is none (yet).
+    pub notes: String,
     /// `Events.AlarmFrames`; grows in batches while the event is open.
     pub alarm_frames: u32,
     /// Time since it began, by the database's own clock; zero if that lies in the future.

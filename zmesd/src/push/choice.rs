@@ -18,7 +18,7 @@ use crate::ports::{Held, HeldBy, PushTransport};
 impl Dispatcher {
     /// Sends what may go through a gate.
     pub(super) fn ship_all(&mut self, gate: usize, now: Instant) {
-        while !self.held_up() && self.gates.get(gate).is_none_or(|gate| gate.has_room(now)) {
+        while self.may_ship(gate, now) {
             let Some(id) = self.lanes.next(gate) else { return };
             self.parts.status.release(id);
             match self.shipment(id, gate, now) {

@@ -9,7 +9,7 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until, timeout};
 use tokio_util::sync::CancellationToken;
-use tracing::{debug, error, info, warn};
+use tracing::{debug, info, warn};
 use zmes_shared::MonitorId;
 
 use super::backlog::Backlog;
@@ -22,23 +22,20 @@ use super::shipment::Shipped;
 use super::status::PushStatus;
 use super::storm::WINDOW;
 use super::transport::Transports;
+use super::unsaved::Unsaved;
 use super::ways::PushCommand;
 use crate::config::{AuthConfig, PushConfig};
 use crate::domain::{DeliveryId, TokenId};
 use crate::monitors::Catalog;
 use crate::ports::{Clock, PushOrder};
 use crate::route::{PushRules, RouterHandle, Tap};
-use crate::state::{Committed, Note, StateHandle};
+use crate::state::{Committed, StateHandle};
 use crate::telemetry::{Counters, Latencies};
 
 /// Jobs in memory; what exceeds it stays on the disk until there is room.
 pub(super) const MEMORY: usize = 20_000;
-/// Outcomes that may wait for room in the state's queue.
-const UNSAVED: usize = 8_192;
-/// Room in the state's queue that is left for the router.
-const ROOM: usize = 2_048;
-/// Outcomes that may be on their way to the disk before nothing new is sent.
-const UNWRITTEN: u64 = 1_024;
+/// Notes about outcomes that may be on their way to the disk before nothing new is concluded.
+const UNWRITTEN: usize = 1_024;
 /// How long a push waits for its alarm to be on the disk.
 pub(super) const PATIENCE: Duration = Duration::from_secs(3);
 /// How often what has expired is looked for.
@@ -135,10 +132,10 @@ pub struct Dispatcher {
     errands: JoinSet<()>,
     /// Deliveries up to these are not sent any more, with the moment when that was said.
     pub(super) withdrawn: HashMap<TokenId, (DeliveryId, Instant)>,
-    /// Notes for which the state had no room.
-    pub(super) unsaved: VecDeque<Note>,
-    /// Notes that were handed over.
-    noted: u64,
+    /// Outcomes that are not on the disk.
+    pub(super) unsaved: Unsaved,
+    /// The disk could not be written when it was looked at last.
+    pub(super) troubled: bool,
     /// Tokens that belong to another transport than the one that would come first.
     pub(super) remembered: HashMap<TokenId, Arc<str>>,
 }
@@ -168,8 +165,8 @@ impl Dispatcher {
             untold: Vec::new(),
             errands: JoinSet::new(),
             withdrawn: HashMap::new(),
-            unsaved: VecDeque::new(),
-            noted: 0,
+            unsaved: Unsaved::default(),
+            troubled: false,
             remembered: HashMap::new(),
             parts,
         }
@@ -213,6 +210,7 @@ impl Dispatcher {
     fn proceed(&mut self) -> Option<Instant> {
         let now = Instant::now();
         self.save();
+        self.unsaved.written(self.parts.committed.borrow().attempts);
         self.tell_untold();
         self.release(now);
         self.read_backlog(now);
@@ -230,23 +228,10 @@ impl Dispatcher {
         rests.chain(self.lanes.next_due()).chain(reload).chain(release).min()
     }
 
-    /// Hands outcomes over to the state, and leaves it room for what the router has to say.
+    /// Hands outcomes over to the state.
     pub(super) fn save(&mut self) {
-        while self.parts.state.room() > ROOM
-            && let Some(note) = self.unsaved.pop_front()
-        {
-            if let Err(note) = self.parts.state.try_note(note) {
-                self.unsaved.push_front(note);
-                break;
-            }
-            self.noted += 1;
-        }
-        if self.unsaved.len() > UNSAVED {
-            error!(
-                "the outcomes of pushes cannot be written: the oldest are lost, and those pushes repeated"
-            );
-            self.unsaved.drain(..UNSAVED / 4);
-        }
+        self.unsaved.close();
+        self.unsaved.hand_over(&self.parts.state);
     }
 
     /// Tells the router of what was given up: an interval counts from what was sent.
@@ -262,16 +247,25 @@ impl Dispatcher {
         });
     }
 
-    /// Says whether nothing is sent because too many outcomes are not on the disk: each would be repeated after a
-    /// crash. While the disk cannot be written at all, phones ring nevertheless.
-    pub(super) fn held_up(&self) -> bool {
-        let written = self.parts.committed.borrow().attempts;
-        let open = self.noted.saturating_sub(written) + self.unsaved.len() as u64;
-        open >= UNWRITTEN && self.parts.trouble.borrow().is_none()
+    /// Says whether one more push may go through a gate. What has come out keeps its place until its outcome is on the
+    /// disk: after a crash only so much is repeated. While the disk cannot be written at all, phones ring nevertheless.
+    pub(super) fn may_ship(&self, gate: usize, now: Instant) -> bool {
+        let writable = self.parts.trouble.borrow().is_none();
+        let held_up = writable && self.unsaved.notes() >= UNWRITTEN;
+        let has_room = |gate: &Gate| {
+            let unwritten = if writable { self.unsaved.of_gate(gate.id) } else { 0 };
+            gate.has_room(now, unwritten)
+        };
+        !held_up && self.gates.get(gate).is_none_or(has_room)
+    }
+
+    /// Returns how much is in memory: deliveries, and outcomes for which the state has no room.
+    pub(super) fn in_memory(&self) -> usize {
+        self.outstanding.len() + self.unsaved.outcomes()
     }
 
     pub(super) fn has_room(&self) -> bool {
-        self.outstanding.len() < MEMORY / 2
+        self.in_memory() < MEMORY / 2
     }
 
     /// Has the router lay a dead token to rest; it then withdraws what still waits.
@@ -351,7 +345,8 @@ impl Dispatcher {
             }
             self.save();
         }
-        while let Some(note) = self.unsaved.pop_front() {
+        self.unsaved.close();
+        while let Some(note) = self.unsaved.next() {
             if !self.parts.state.keep(note, deadline).await {
                 break;
             }

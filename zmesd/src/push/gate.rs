@@ -36,9 +36,9 @@ impl Gate {
         self.transport.name()
     }
 
-    /// Says whether one more may be sent now.
-    pub(super) fn has_room(&self, now: Instant) -> bool {
-        self.in_flight < IN_FLIGHT && self.breaker.admits(now)
+    /// Says whether one more may be sent now, while so many have come out and are not on the disk.
+    pub(super) fn has_room(&self, now: Instant, unwritten: usize) -> bool {
+        self.in_flight + unwritten < IN_FLIGHT && self.breaker.admits(now)
     }
 
     /// One is on its way.

@@ -27,12 +27,16 @@ impl Dispatcher {
     pub(super) fn release(&mut self, now: Instant) {
         let committed = self.parts.committed.borrow_and_update().last;
         let troubled = self.parts.trouble.borrow_and_update().is_some();
+        if std::mem::replace(&mut self.troubled, troubled) && !troubled {
+            // What was given up for lost while the disk could not be written is there now.
+            self.backlog.read_again();
+        }
         let goes = |job: &mut Job| troubled || job.id <= committed || job.alarm.detected + PATIENCE <= now;
         while let Some(job) = self.fresh.pop_front_if(goes) {
             self.enqueue(job);
         }
         if troubled && self.has_room() && self.backlog.give_up() {
-            error!("pushes that were left to the disk are lost, because it cannot be written");
+            error!("pushes that were left to the disk are not sent until it can be written again");
         }
     }
 
@@ -138,7 +142,7 @@ impl Dispatcher {
         let (Some(first), Some(last)) = (deliveries.first(), deliveries.last()) else { return };
         self.parts.status.came(deliveries.len());
         let writable = recorded && self.parts.trouble.borrow().is_none();
-        let full = self.outstanding.len() >= MEMORY;
+        let full = self.in_memory() >= MEMORY;
         if (full && recorded) || (self.backlog.is_behind() && writable) {
             debug!(deliveries = deliveries.len(), "left to the disk");
             self.backlog.leave(first.id, last.id);

@@ -26,6 +26,7 @@ mod storm;
 #[cfg(test)]
 mod tests;
 pub mod transport;
+mod unsaved;
 mod ways;
 
 pub use dispatcher::{Dispatcher, DispatcherParts};

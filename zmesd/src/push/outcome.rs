@@ -15,7 +15,7 @@ use super::shipment::{Answer, Shipped};
 use crate::domain::TokenId;
 use crate::ports::{Delivered, HeldBy, PushEnding, PushError, PushReceipt};
 use crate::route::PushOutcome;
-use crate::state::{Attempt, Note, Outcome};
+use crate::state::{Attempt, Outcome};
 use crate::telemetry::{Pushed, Stage, Transport};
 
 /// What a delivery that comes too late is marked with.
@@ -60,6 +60,7 @@ impl Dispatcher {
     /// Takes what has come out.
     pub(super) fn on_shipped(&mut self, shipped: Shipped) {
         let Shipped { shipment, answers } = shipped;
+        self.unsaved.close();
         let (id, now) = (shipment.token, Instant::now());
         if let Some(gate) = self.gates.iter_mut().find(|gate| Some(gate.id) == shipment.gate) {
             gate.came_out();
@@ -85,6 +86,7 @@ impl Dispatcher {
                 delay = Some(self.delayed(id, &answer, now, wait));
             }
         }
+        self.unsaved.close_push(shipment.gate);
         self.back(id, delay);
     }
 
@@ -245,8 +247,7 @@ impl Dispatcher {
             took,
             outcome,
         };
-        self.unsaved.push_back(Note::Attempt(Box::new(attempt)));
-        self.save();
+        self.unsaved.add(attempt);
     }
 
     /// Tells those who watch.

@@ -358,6 +358,45 @@ async fn a_disk_that_cannot_be_written_silences_no_phone() {
     world.end().await;
 }
 
+/// 100 phones and 150 alarms in seconds: digests conclude thousands of deliveries at once.
+#[tokio::test]
+async fn no_outcome_is_lost_in_a_storm() {
+    let config = with(|config| config.storm_limit = 2);
+    let storm_window = Duration::from_secs(2);
+    let mut world = World::start(Plan { tokens: 100, config, storm_window, ..Plan::default() }).await;
+    for event in 1..=150 {
+        world.announce(&alarm(event, 1));
+    }
+    until(async || world.status.delivered() == 15_000).await;
+    for token in [1, 50, 100] {
+        let rows = world.settled(token).await;
+        assert_eq!((rows.len(), rows.iter().filter(|row| row.decision == "sent").count()), (150, 150));
+    }
+    assert_eq!(world.transports[0].count(), 300, "two and a digest each, nothing repeated");
+    world.end().await;
+}
+
+#[tokio::test]
+async fn a_push_keeps_its_place_until_its_outcome_is_on_the_disk() {
+    let mut world = World::start(Plan { tokens: 300, ..Plan::default() }).await;
+    let transport = Arc::clone(&world.transports[0]);
+    let hold = transport.hold.lock().await;
+    world.announce(&alarm(1, 1));
+    transport.sent(100).await;
+    until(async || world.state.deliveries_queued(1000).await.unwrap().len() == 300).await;
+    world.block_disk().await;
+    drop(hold);
+    until(async || world.status.delivered() >= 100).await;
+    // A crash now would repeat these, and no more.
+    assert_eq!(transport.count(), 100);
+    // But a disk that cannot be written at all silences no phone.
+    until(async || world.status.delivered() == 300).await;
+    world.unblock_disk().await;
+    assert_eq!(world.settled(300).await[0].decision, "sent");
+    assert_eq!(transport.count(), 300);
+    world.end().await;
+}
+
 #[tokio::test]
 async fn an_alarm_that_the_router_could_not_hand_over_is_found_on_the_disk_and_sent_once() {
     let mut world = World::start(Plan { tokens: 3, ..Plan::default() }).await;

@@ -51,6 +51,8 @@ pub struct RouterParts {
     pub state: StateHandle,
     /// What the daemon before had kept.
     pub remembered: Remembered,
+    /// Grows when a new state file has taken the place of one that was damaged or lost.
+    pub renewed: watch::Receiver<u64>,
     /// Where pushes are sent from. Full: the push side finds on the disk what it was not told.
     pub pushes: mpsc::Sender<PushOrder>,
     /// `[push]`, which may change between live and shadow.
@@ -147,6 +149,7 @@ impl Router {
                     self.on_catalog();
                 }
                 Ok(()) = self.parts.push.changed() => self.push = *self.parts.push.borrow_and_update(),
+                Ok(()) = self.parts.renewed.changed() => self.keep_all(),
                 _ = upkeep.tick(), if self.has_upkeep() => self.upkeep(),
                 () = stop.cancelled() => break,
             }

@@ -94,6 +94,7 @@ impl World {
             keep_events: Duration::from_hours(1),
             keep_deliveries: Duration::from_hours(1),
             keep_tombstones: Duration::from_hours(1),
+            max_size: 1 << 28,
         };
         let state = State::open(&config, Arc::clone(&clock)).await.unwrap();
         let (alarms, alarms_rx) = mpsc::channel(64);
@@ -113,6 +114,7 @@ impl World {
             auth: auth_rx,
             state: state.handle.clone(),
             remembered: state.remembered,
+            renewed: state.renewed,
             pushes: pushes_tx,
             push: watch::channel(push).1,
             tap: tap.clone(),

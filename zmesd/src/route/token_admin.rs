@@ -211,6 +211,12 @@ impl Router {
         }
     }
 
+    /// Writes all tokens down: the state file that had them was damaged or lost, and a new one has what could be saved.
+    pub(super) fn keep_all(&mut self) {
+        self.unkept.extend(self.tokens.all().map(|entry| entry.token().id));
+        self.keep_unkept();
+    }
+
     /// Writes down, as they are now, the tokens for which there was no room.
     pub(super) fn keep_unkept(&mut self) {
         let mut now = Vec::with_capacity(self.unkept.len());

@@ -1,7 +1,7 @@
 //! What each note writes.
 
 use jiff::Timestamp;
-use sqlx::{Sqlite, SqlitePool, Transaction};
+use sqlx::{Connection, Sqlite, SqliteConnection, Transaction};
 use zmes_shared::MonitorId;
 
 use super::handle::{Device, DeviceNote};
@@ -13,11 +13,8 @@ use crate::domain::{Alarm, Origin};
 const REVOKED: &str = "revoked";
 
 /// Writes a group in one transaction.
-pub(super) async fn group(pool: &SqlitePool, group: &[Note]) -> Result<(), sqlx::Error> {
-    if group.iter().all(|note| matches!(note, Note::Barrier(_))) {
-        return Ok(());
-    }
-    let mut transaction = pool.begin_with("BEGIN IMMEDIATE").await?;
+pub(super) async fn group(connection: &mut SqliteConnection, group: &[Note]) -> Result<(), sqlx::Error> {
+    let mut transaction = connection.begin_with("BEGIN IMMEDIATE").await?;
     for note in group {
         match note {
             Note::Announced(alarm, decisions) => {
@@ -40,7 +37,11 @@ pub(super) async fn group(pool: &SqlitePool, group: &[Note]) -> Result<(), sqlx:
                 tokens::keep_sent(&mut transaction, told, *monitor, *at).await?;
             }
             Note::TokenUntold(untold) => tokens::forget_sent(&mut transaction, untold).await?,
-            Note::Attempt(attempt) => deliveries::attempted(&mut transaction, attempt).await?,
+            Note::Attempts(attempts) => {
+                for attempt in attempts {
+                    deliveries::attempted(&mut transaction, attempt).await?;
+                }
+            }
             Note::Withdrawn(token, reason) => {
                 deliveries::withdraw(&mut transaction, *token, reason).await?;
             }

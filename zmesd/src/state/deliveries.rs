@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use sqlx::sqlite::SqliteRow;
-use sqlx::{QueryBuilder, Row, Sqlite, SqlitePool, Transaction};
+use sqlx::{Connection, QueryBuilder, Row, Sqlite, SqliteConnection, SqlitePool, Transaction};
 use zmes_shared::control::Since;
 use zmes_shared::{EventId, MonitorId};
 
@@ -232,9 +232,9 @@ pub(super) async fn withdraw(
 }
 
 /// Forgets the deliveries of alarms before that time (ms).
-pub(super) async fn forget(pool: &SqlitePool, before: i64) -> Result<u64, sqlx::Error> {
+pub(super) async fn forget(connection: &mut SqliteConnection, before: i64) -> Result<u64, sqlx::Error> {
     let old = "SELECT number FROM pushed_alarms WHERE at < ?";
-    let mut transaction = pool.begin_with("BEGIN IMMEDIATE").await?;
+    let mut transaction = connection.begin_with("BEGIN IMMEDIATE").await?;
     for query in [
         format!("DELETE FROM attempts WHERE delivery IN (SELECT id FROM deliveries WHERE alarm IN ({old}))"),
         format!("DELETE FROM deliveries WHERE alarm IN ({old})"),

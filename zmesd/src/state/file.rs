@@ -1,25 +1,37 @@
 //! Opening the state file: directory, pragmas, and what is remembered.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use jiff::Timestamp;
 use sqlx::SqlitePool;
-use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
+use sqlx::sqlite::{
+    SqliteAutoVacuum, SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous,
+};
 use tokio::sync::{mpsc, watch};
 use zmes_shared::paths::STATE_FILE;
 
+use super::bounds::Keep;
+use super::connection::WritingConnection;
 use super::handle::{Remembered, StateHandle, StoreReport};
 use super::open_error::OpenError;
-use super::writer::{Committed, Keep, StateWriter};
-use super::{remembered, upgrade};
+use super::store::{Outlets, Store};
+use super::writer::{Committed, StateWriter};
+use super::{remembered, set_aside, upgrade};
 use crate::config::StateConfig;
 use crate::ports::Clock;
 
-/// Notes that may wait for the disk. Beyond it they are dropped and counted: the sockets do not wait for a disk.
+/// Notes that may wait for the writer. Beyond it they are dropped and counted: the sockets do not wait for a disk.
 const NOTES_BOUND: usize = 4096;
 /// How long a statement waits for another process's lock; only a backup tool would hold one.
 pub(super) const BUSY: Duration = Duration::from_secs(5);
+/// SQLite's default, pinned: a damaged header does not tell it.
+pub(super) const PAGE_SIZE: u32 = 4096;
+/// To this size (bytes) SQLite cuts its log back once it has been emptied.
+const LOG_KEPT: &str = "16777216";
+/// Connections for reading.
+const READERS: u32 = 2;
 
 /// The opened state, before its writer runs.
 #[derive(Debug)]
@@ -34,39 +46,79 @@ pub struct State {
     pub trouble: watch::Receiver<Option<String>>,
     /// What is on the disk.
     pub committed: watch::Receiver<Committed>,
+    /// Grows when a new file has taken the place of one that was damaged or lost: what is to be kept must be noted
+    /// again.
+    pub renewed: watch::Receiver<u64>,
 }
 
 impl State {
-    /// Opens the file, brings its tables up to date and reads what is remembered.
+    /// Opens the file, brings its tables up to date and reads what is remembered. A damaged file is set aside first,
+    /// and what can be read of it is in the new one.
     pub async fn open(config: &StateConfig, clock: Arc<dyn Clock>) -> Result<Self, OpenError> {
-        make_directory(&config.directory)?;
         let path = config.directory.join(STATE_FILE);
-        let open = |source| OpenError::of(&path, source);
-        let fresh = !path.exists();
-        let found = upgrade::look(&path).await?;
-        let writer = pool(&path, 1).await.map_err(open)?;
-        upgrade::upgrade(&writer, &path, found.as_ref()).await?;
-        let mut remembered = remembered::read(&writer, clock.now()).await.map_err(open)?;
-        remembered.since = remembered.since.filter(|_| !fresh);
-        let reader = pool(&path, 2).await.map_err(open)?;
+        let (reader, remembered) = open(&path, clock.now()).await?;
         let (notes, queue) = mpsc::channel(NOTES_BOUND);
         let (trouble_tx, trouble) = watch::channel(None);
         let (committed_tx, committed) =
             watch::channel(Committed { last: remembered.last_delivery, attempts: 0 });
-        let handle = StateHandle { notes, reader, path: path.display().to_string().into() };
+        let (reader_tx, reader) = watch::channel(reader);
+        let (renewed_tx, renewed) = watch::channel(0);
+        let (damage, damaged) = watch::channel(None);
+        let handle = StateHandle { notes, reader, damage, path: path.display().to_string().into() };
         let keep = Keep {
             events: config.keep_events,
             deliveries: config.keep_deliveries,
             tombstones: config.keep_tombstones,
+            max_size: config.max_size,
         };
-        let writer = StateWriter::new(writer, queue, trouble_tx, committed_tx, keep, clock);
-        Ok(Self { handle, writer, remembered, trouble, committed })
+        let outlets = Outlets { trouble: trouble_tx, committed: committed_tx };
+        let store = Store::new(WritingConnection::new(path), keep, reader_tx, renewed_tx, damaged);
+        let writer = StateWriter::new(store, queue, outlets, clock);
+        Ok(Self { handle, writer, remembered, trouble, committed, renewed })
     }
 }
 
-/// Creates the directory for nobody but the daemon's user; an existing one keeps its mode.
-fn make_directory(path: &Path) -> Result<(), OpenError> {
+/// Opens the file for reading, whatever became of it, and reads what is remembered.
+pub(super) async fn open(path: &Path, now: Timestamp) -> Result<(SqlitePool, Remembered), OpenError> {
+    make_directory(path)?;
+    set_aside::finish(path).map_err(|error| OpenError::of(path, sqlx::Error::Io(error)))?;
+    match open_whole(path, now).await {
+        Err(problem @ OpenError::Damaged { .. }) => {
+            let damage = std::error::Error::source(&problem).map_or_else(String::new, ToString::to_string);
+            set_aside::replace(path, &damage, now).await?;
+            open_whole(path, now).await
+        }
+        opened => opened,
+    }
+}
+
+async fn open_whole(path: &Path, now: Timestamp) -> Result<(SqlitePool, Remembered), OpenError> {
+    let of = |source| OpenError::of(path, source);
+    let fresh = !path.exists();
+    let found = upgrade::look(path).await?;
+    let pool = pool(path, READERS).await.map_err(of)?;
+    let read = async {
+        upgrade::upgrade(&pool, path, found.as_ref()).await?;
+        remembered::read(&pool, now).await.map_err(of)
+    };
+    match read.await {
+        Ok(mut remembered) => {
+            remembered.since = remembered.since.filter(|_| !fresh);
+            // Should the file be removed, a reader must not put an empty one in its place: the writer sees to it.
+            pool.set_connect_options(options(path));
+            Ok((pool, remembered))
+        }
+        Err(problem) => {
+            pool.close().await;
+            Err(problem)
+        }
+    }
+}
+
+/// Creates the directory of the file for nobody but the daemon's user; an existing one keeps its mode.
+pub(super) fn make_directory(file: &Path) -> Result<(), OpenError> {
     use std::os::unix::fs::DirBuilderExt;
+    let Some(path) = file.parent() else { return Ok(()) };
     std::fs::DirBuilder::new()
         .recursive(true)
         .mode(0o700)
@@ -74,16 +126,39 @@ fn make_directory(path: &Path) -> Result<(), OpenError> {
         .map_err(|source| OpenError::Directory { path: path.to_owned(), source })
 }
 
-pub(super) async fn pool(path: &Path, connections: u32) -> Result<SqlitePool, sqlx::Error> {
-    let options = SqliteConnectOptions::new()
+/// Returns how an existing file is opened for writing.
+pub(super) fn options(path: &Path) -> SqliteConnectOptions {
+    SqliteConnectOptions::new()
         .filename(path)
-        .create_if_missing(true)
+        .page_size(PAGE_SIZE)
+        // Counts for new files alone; an older one keeps its size and uses free pages again.
+        .auto_vacuum(SqliteAutoVacuum::Incremental)
         .journal_mode(SqliteJournalMode::Wal)
+        .pragma("journal_size_limit", LOG_KEPT)
         // FULL: a commit is on the disk, not only in the kernel, when it is reported.
         .synchronous(SqliteSynchronous::Full)
         .busy_timeout(BUSY)
-        .foreign_keys(true);
+        .foreign_keys(true)
+}
+
+pub(super) async fn pool(path: &Path, connections: u32) -> Result<SqlitePool, sqlx::Error> {
+    connect(options(path).create_if_missing(true), connections).await
+}
+
+/// Creates a file that is whole by itself, without a log beside it.
+pub(super) async fn fresh(path: &Path) -> Result<SqlitePool, sqlx::Error> {
+    connect(options(path).create_if_missing(true).journal_mode(SqliteJournalMode::Delete), 1).await
+}
+
+async fn connect(options: SqliteConnectOptions, connections: u32) -> Result<SqlitePool, sqlx::Error> {
     SqlitePoolOptions::new().max_connections(connections).acquire_timeout(BUSY).connect_with(options).await
+}
+
+/// Returns the path with something behind its name.
+pub(super) fn beside(path: &Path, suffix: &str) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(suffix);
+    name.into()
 }
 
 /// Has SQLite read and compare every page.

@@ -7,7 +7,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use sqlx::SqlitePool;
 use tokio::sync::mpsc::error::TrySendError;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::Instant;
 use zmes_shared::control::Since;
 use zmes_shared::{EventId, MonitorId};
@@ -15,6 +15,7 @@ use zmes_shared::{EventId, MonitorId};
 use super::deliveries::{self, DeliveryRow, PushPage};
 use super::file;
 use super::note::Note;
+use super::open_error::{OpenError, primary_code};
 use super::tokens::{self, TokenRow};
 use crate::domain::{App, DeliveryId, MonitorFilter, Token, TokenId};
 
@@ -143,7 +144,9 @@ pub struct StateError {
 #[derive(Debug, Clone)]
 pub struct StateHandle {
     pub(super) notes: mpsc::Sender<Note>,
-    pub(super) reader: SqlitePool,
+    pub(super) reader: watch::Receiver<SqlitePool>,
+    /// What is damaged, for the writer to see to.
+    pub(super) damage: watch::Sender<Option<String>>,
     pub(super) path: Arc<str>,
 }
 
@@ -163,7 +166,7 @@ impl StateHandle {
     /// Returns the alarms after `since`, at most `limit`, those included that were announced a moment ago.
     pub async fn alarms_since(&self, since: Since, limit: u32) -> Result<Replay, StateError> {
         self.settle().await;
-        super::record::alarms_since(&self.reader, since, limit).await.map_err(|source| self.error(source))
+        super::record::alarms_since(&self.reader(), since, limit).await.map_err(|source| self.error(source))
     }
 
     /// Returns where the alarms after `since` stand, at most `limit`, those included that were announced a moment ago.
@@ -188,17 +191,19 @@ impl StateHandle {
         limit: u32,
     ) -> Result<Vec<RecordedAlarm>, StateError> {
         self.settle().await;
-        super::record::alarms_of_event(&self.reader, event, limit).await.map_err(|source| self.error(source))
+        super::record::alarms_of_event(&self.reader(), event, limit)
+            .await
+            .map_err(|source| self.error(source))
     }
 
     /// Returns when the record of alarms began: when a daemon with this state ran for the first time.
     pub async fn record_began(&self) -> Result<Timestamp, StateError> {
-        super::remembered::began(&self.reader).await.map_err(|source| self.error(source))
+        super::remembered::began(&self.reader()).await.map_err(|source| self.error(source))
     }
 
     /// Says whether the record of alarms reaches back to that time.
     pub async fn reaches_back_to(&self, at: Timestamp) -> Result<bool, StateError> {
-        super::record::reaches_back_to(&self.reader, at).await.map_err(|source| self.error(source))
+        super::record::reaches_back_to(&self.reader(), at).await.map_err(|source| self.error(source))
     }
 
     /// Returns how many notes the queue can still take.
@@ -214,7 +219,7 @@ impl StateHandle {
     /// Returns the tokens with their health, revoked ones among them, ordered by id.
     pub async fn tokens(&self) -> Result<Vec<TokenRow>, StateError> {
         self.settle().await;
-        tokens::rows(&self.reader).await.map_err(|source| self.error(source))
+        tokens::rows(&self.reader()).await.map_err(|source| self.error(source))
     }
 
     /// Returns the newest deliveries of one token, newest first, with the attempts of each.
@@ -224,7 +229,7 @@ impl StateHandle {
         limit: u32,
     ) -> Result<Vec<DeliveryRow>, StateError> {
         self.settle().await;
-        deliveries::of_token(&self.reader, token, limit).await.map_err(|source| self.error(source))
+        deliveries::of_token(&self.reader(), token, limit).await.map_err(|source| self.error(source))
     }
 
     /// Returns what was decided about one event for every token, oldest first, at most `limit`.
@@ -234,7 +239,7 @@ impl StateHandle {
         limit: u32,
     ) -> Result<Vec<DeliveryRow>, StateError> {
         self.settle().await;
-        deliveries::of_event(&self.reader, event, limit).await.map_err(|source| self.error(source))
+        deliveries::of_event(&self.reader(), event, limit).await.map_err(|source| self.error(source))
     }
 
     /// Returns what was decided after `since` for every token, oldest first, with the attempts of each, at most `limit`
@@ -245,25 +250,30 @@ impl StateHandle {
         limit: u32,
     ) -> Result<(Vec<DeliveryRow>, bool), StateError> {
         self.settle().await;
-        deliveries::since(&self.reader, since, limit).await.map_err(|source| self.error(source))
+        deliveries::since(&self.reader(), since, limit).await.map_err(|source| self.error(source))
     }
 
     /// Returns what is still to be sent, oldest first, at most `limit`.
     pub async fn deliveries_queued(&self, limit: u32) -> Result<Vec<DeliveryRow>, StateError> {
         self.settle().await;
-        deliveries::queued(&self.reader, limit).await.map_err(|source| self.error(source))
+        deliveries::queued(&self.reader(), limit).await.map_err(|source| self.error(source))
     }
 
     /// Returns what is to be sent after that delivery, oldest first: for the dispatcher, after a restart or where its
     /// memory was full.
     pub async fn pushes_after(&self, after: DeliveryId, limit: u32) -> Result<PushPage, StateError> {
-        deliveries::pushes_after(&self.reader, after, limit).await.map_err(|source| self.error(source))
+        deliveries::pushes_after(&self.reader(), after, limit).await.map_err(|source| self.error(source))
     }
 
     /// Looks at the file as `check store` does: reads it whole, and has it written.
     pub async fn examine(&self) -> Result<StoreReport, StateError> {
         let writable = self.settle().await;
-        file::examine(&self.reader, &self.path, writable).await.map_err(|source| self.error(source))
+        let report =
+            file::examine(&self.reader(), &self.path, writable).await.map_err(|source| self.error(source))?;
+        if let Some(first) = report.damage.first() {
+            self.damage.send_replace(Some(first.clone()));
+        }
+        Ok(report)
     }
 
     /// Waits until everything noted so far is on the disk; false: it is not, after a second.
@@ -274,9 +284,22 @@ impl StateHandle {
             && tokio::time::timeout(BARRIER_DEADLINE, written).await.is_ok_and(|written| written.is_ok())
     }
 
+    fn reader(&self) -> SqlitePool {
+        self.reader.borrow().clone()
+    }
+
     fn error(&self, source: sqlx::Error) -> StateError {
+        if primary_code(&source).is_some_and(OpenError::is_damage) {
+            self.damage.send_replace(Some(source.to_string()));
+        }
         StateError { path: self.path.to_string(), source }
     }
+}
+
+impl StoreReport {
+    /// What to do about damage: the writer sees to it.
+    pub const DAMAGED: &'static str =
+        "zmesd sets it aside and goes on with what can be read of it, within a minute: ask again then";
 }
 
 /// What `check store` finds.

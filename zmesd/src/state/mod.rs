@@ -1,10 +1,13 @@
 //! What survives a restart: one SQLite file with one writer.
 //!
 //! The file holds the record of alarms, the monitors' cursors, what apps that come back expect to find (their filter
-//! and their intervals), the push tokens, and what was decided and done for each of them. Nothing waits for it: notes are queued, committed in groups, and what is lost when
-//! the disk stands still is found again in ZoneMinder's Events table at the next start.
+//! and their intervals), the push tokens, and what was decided and done for each of them. Nothing waits for it: notes are queued
+//! and committed in groups. While the disk cannot be written they wait in memory. A file that is damaged is set aside,
+//! and what can be read of it is in a new one.
 
+mod bounds;
 mod commit;
+mod connection;
 mod deliveries;
 mod file;
 mod handle;
@@ -13,10 +16,15 @@ mod open_error;
 mod record;
 mod remembered;
 mod room;
+mod salvage;
+mod set_aside;
+mod store;
 #[cfg(test)]
 mod tests;
 mod tokens;
+mod trouble;
 mod upgrade;
+mod waiting;
 mod writer;
 
 pub use deliveries::{DeliveryRow, FailedAttempt, PushPage, QueuedPush};
@@ -28,6 +36,7 @@ pub use handle::{
 pub use note::{Attempt, Note, Outcome, TokenDecision};
 pub use open_error::{Fault, OpenError};
 pub use room::{Room, room, room_hint, try_write, write_hint};
+pub use set_aside::{SetAside, set_aside_lately};
 pub use tokens::TokenRow;
 pub use writer::{Committed, StateWriter};
 

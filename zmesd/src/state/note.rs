@@ -32,8 +32,8 @@ pub enum Note {
     TokenSent(Vec<TokenId>, MonitorId, Timestamp),
     /// Tokens were not told after all of what they had been said to be told of: a monitor, at that time.
     TokenUntold(Vec<(TokenId, MonitorId, Timestamp)>),
-    /// What became of an attempt to send.
-    Attempt(Box<Attempt>),
+    /// What became of attempts to send: those of one push, which are written together.
+    Attempts(Vec<Attempt>),
     /// What still waits for a token is not sent, for that reason.
     Withdrawn(TokenId, &'static str),
     /// Nothing to be kept: is answered once all notes before it are.

@@ -10,6 +10,7 @@ use super::upgrade;
 /// What SQLite calls its reasons: the primary result codes that are told apart (sqlite.org/rescode.html).
 const BUSY: u32 = 5;
 const READONLY: u32 = 8;
+const IOERR: u32 = 10;
 const CORRUPT: u32 = 11;
 const FULL: u32 = 13;
 const CANTOPEN: u32 = 14;
@@ -121,6 +122,18 @@ impl OpenError {
     /// Says whether a code of SQLite speaks of a damaged file.
     pub(super) fn is_damage(code: u32) -> bool {
         [CORRUPT, NOTADB].contains(&code)
+    }
+
+    /// Says in plain words what a code of SQLite means while the daemon runs, where that is known.
+    pub(super) fn plain(code: u32) -> Option<&'static str> {
+        match code {
+            BUSY => Some("another process holds the state file's lock"),
+            READONLY => Some("the state file may only be read"),
+            IOERR => Some("the disk of the state file fails"),
+            FULL => Some("the disk of the state file is full"),
+            CANTOPEN => Some("the state file cannot be opened"),
+            _ => None,
+        }
     }
 
     /// Says whose fault it is.

@@ -5,21 +5,18 @@ use std::collections::{BTreeSet, HashMap};
 use jiff::{SignedDuration, Timestamp};
 use sqlx::sqlite::SqliteRow;
 use sqlx::{Row, SqlitePool};
+use tracing::warn;
 use zmes_shared::{EventId, MonitorId};
 
 use super::handle::{Cursor, Device, LastFilter, Remembered};
 use super::{deliveries, tokens};
 use crate::domain::{App, MonitorFilter};
 
-/// A device that has not logged in for so long is forgotten (FCM gives tokens up after 270 days, too).
-const FORGET_DEVICES_AFTER: SignedDuration = SignedDuration::from_hours(270 * 24);
 /// How far back announced events are read: longer than any sensible `catch-up`.
 const ANNOUNCED_SINCE: SignedDuration = SignedDuration::from_hours(48);
 
-/// Forgets what is too old and reads the rest.
+/// Reads what is remembered; a row that cannot be understood is left out.
 pub(super) async fn read(pool: &SqlitePool, now: Timestamp) -> Result<Remembered, sqlx::Error> {
-    let old = now.as_millisecond().saturating_sub(millis(FORGET_DEVICES_AFTER));
-    sqlx::query("DELETE FROM device_sent WHERE at < ?").bind(old).execute(pool).await?;
     Ok(Remembered {
         cursors: cursors(pool).await?,
         since: Some(began(pool).await?),
@@ -43,7 +40,27 @@ async fn cursors(pool: &SqlitePool) -> Result<HashMap<MonitorId, Cursor>, sqlx::
         let cursor = Cursor { event: EventId(row.try_get::<i64, _>(1)?.cast_unsigned()), at: time(row, 2)? };
         Ok((MonitorId(row.try_get(0)?), cursor))
     };
-    rows.iter().map(cursor).collect()
+    Ok(understood("cursors", &rows, cursor))
+}
+
+/// Reads rows, and leaves out those that make no sense: one of them must not keep the daemon from starting.
+pub(super) fn understood<T, C: FromIterator<T>>(
+    table: &'static str,
+    rows: &[SqliteRow],
+    read: impl Fn(&SqliteRow) -> Result<T, sqlx::Error>,
+) -> C {
+    let all = rows.len();
+    let mut left_out = 0;
+    let understood = rows.iter().filter_map(|row| read(row).inspect_err(|_| left_out += 1).ok()).collect();
+    tell_left_out(table, left_out, all);
+    understood
+}
+
+/// Tells how many rows of a table were left out, if any.
+pub(super) fn tell_left_out(table: &'static str, left_out: usize, all: usize) {
+    if left_out > 0 {
+        warn!(table, left_out, all, "rows of the state file make no sense: they are left out");
+    }
 }
 
 /// Returns when the record began, to the second: when its first table was made.
@@ -58,7 +75,7 @@ async fn announced(pool: &SqlitePool, now: Timestamp) -> Result<BTreeSet<EventId
         .bind(since)
         .fetch_all(pool)
         .await?;
-    rows.iter().map(|row| row.try_get::<i64, _>(0).map(|id| EventId(id.cast_unsigned()))).collect()
+    Ok(understood("alarms", &rows, |row| row.try_get::<i64, _>(0).map(|id| EventId(id.cast_unsigned()))))
 }
 
 async fn unidentified(
@@ -68,8 +85,10 @@ async fn unidentified(
     let since = now.as_millisecond().saturating_sub(millis(ANNOUNCED_SINCE));
     let query = "SELECT monitor_id, at FROM alarms WHERE at >= ? AND event_id IS NULL ORDER BY number";
     let mut times: HashMap<MonitorId, Vec<Timestamp>> = HashMap::new();
-    for row in &sqlx::query(query).bind(since).fetch_all(pool).await? {
-        times.entry(MonitorId(row.try_get(0)?)).or_default().push(time(row, 1)?);
+    let rows = sqlx::query(query).bind(since).fetch_all(pool).await?;
+    let one = |row: &SqliteRow| Ok((MonitorId(row.try_get(0)?), time(row, 1)?));
+    for (monitor, at) in understood::<_, Vec<_>>("alarms", &rows, one) {
+        times.entry(monitor).or_default().push(at);
     }
     Ok(times)
 }
@@ -77,20 +96,21 @@ async fn unidentified(
 async fn filters(pool: &SqlitePool) -> Result<HashMap<Device, LastFilter>, sqlx::Error> {
     let query = "SELECT user_name, kind, app, monlist, intlist, broken_at FROM device_filters";
     let rows = sqlx::query(query).fetch_all(pool).await?;
-    let mut filters = HashMap::with_capacity(rows.len());
-    for row in &rows {
-        // We wrote it, so it parses; a file that somebody edited costs that device its filter, not the start.
-        if let Ok(filter) = MonitorFilter::parse(row.try_get(3)?, row.try_get(4)?) {
-            filters.insert(device(row)?, LastFilter { filter, broken_at: optional_time(row, 5)? });
-        }
-    }
-    Ok(filters)
+    // We wrote it, so it parses; a file that somebody edited costs that device its filter, not the start.
+    let filter = |row: &SqliteRow| {
+        let filter = MonitorFilter::parse(row.try_get(3)?, row.try_get(4)?).ok();
+        let broken_at = optional_time(row, 5)?;
+        Ok((device(row)?, filter.map(|filter| LastFilter { filter, broken_at })))
+    };
+    let filters: Vec<_> = understood("device_filters", &rows, filter);
+    Ok(filters.into_iter().filter_map(|(device, filter)| Some((device, filter?))).collect())
 }
 
 async fn sent(pool: &SqlitePool) -> Result<HashMap<(Device, MonitorId), Timestamp>, sqlx::Error> {
     let query = "SELECT user_name, kind, app, monitor_id, at FROM device_sent";
     let rows = sqlx::query(query).fetch_all(pool).await?;
-    rows.iter().map(|row| Ok(((device(row)?, MonitorId(row.try_get(3)?)), time(row, 4)?))).collect()
+    let one = |row: &SqliteRow| Ok(((device(row)?, MonitorId(row.try_get(3)?)), time(row, 4)?));
+    Ok(understood("device_sent", &rows, one))
 }
 
 fn device(row: &SqliteRow) -> Result<Device, sqlx::Error> {

@@ -27,6 +27,7 @@ fn config(directory: &Path) -> StateConfig {
         keep_events: Duration::from_hours(1),
         keep_deliveries: Duration::from_hours(1),
         keep_tombstones: Duration::from_hours(1),
+        max_size: 1 << 28,
     }
 }
 
@@ -86,7 +87,7 @@ async fn a_late_alarm_never_moves_a_cursor_back_but_a_restored_database_does() {
     write(directory.path(), vec![alarm(101, 1, Origin::Poll), alarm(100, 1, Origin::Reconciled)]).await;
     let state = State::open(&config(directory.path()), clock()).await.unwrap();
     assert_eq!(state.remembered.cursors[&MonitorId(1)].event, EventId(101));
-    state.handle.reader.close().await;
+    state.handle.reader.borrow().clone().close().await;
     write(directory.path(), vec![alarm(5, 1, Origin::Poll)]).await;
     let state = State::open(&config(directory.path()), clock()).await.unwrap();
     assert_eq!(state.remembered.cursors[&MonitorId(1)].event, EventId(5));

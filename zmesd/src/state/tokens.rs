@@ -6,10 +6,11 @@ use std::sync::Arc;
 use futures_util::TryStreamExt;
 use jiff::Timestamp;
 use sqlx::sqlite::SqliteRow;
-use sqlx::{Row, Sqlite, SqlitePool, Transaction};
+use sqlx::{Row, Sqlite, SqliteConnection, SqlitePool, Transaction};
+use tracing::warn;
 use zmes_shared::MonitorId;
 
-use super::remembered::{optional_time, time};
+use super::remembered::{optional_time, tell_left_out, time, understood};
 use crate::domain::{App, MonitorFilter, Platform, PushState, PushToken, Revoked, Token, TokenId};
 
 /// The columns that make a [`Token`], in the order in which [`token`] reads them.
@@ -46,13 +47,18 @@ pub(super) async fn rows(pool: &SqlitePool) -> Result<Vec<TokenRow>, sqlx::Error
         "SELECT {COLUMNS}, t.last_notified_at, t.last_error, t.last_error_at, t.failures FROM tokens t ORDER BY t.id"
     );
     let mut rows = sqlx::query(sqlx::AssertSqlSafe(query)).fetch(pool);
-    let mut found = Vec::new();
+    let (mut found, mut all, mut left_out) = (Vec::new(), 0, 0);
     while let Some(row) = rows.try_next().await? {
-        found.extend(health(&row)?);
-        if found.len().is_multiple_of(TURN) {
+        all += 1;
+        match health(&row) {
+            Ok(row) => found.extend(row),
+            Err(_) => left_out += 1,
+        }
+        if all.is_multiple_of(TURN) {
             tokio::task::yield_now().await;
         }
     }
+    tell_left_out("tokens", left_out, all);
     Ok(found)
 }
 
@@ -72,9 +78,15 @@ fn health(row: &SqliteRow) -> Result<Option<TokenRow>, sqlx::Error> {
 pub(super) async fn all(pool: &SqlitePool) -> Result<Vec<Token>, sqlx::Error> {
     let query = format!("SELECT {COLUMNS} FROM tokens t ORDER BY t.id");
     let mut rows = sqlx::query(sqlx::AssertSqlSafe(query)).fetch(pool);
-    let mut tokens = Vec::new();
+    let (mut tokens, mut left_out) = (Vec::new(), 0);
     while let Some(row) = rows.try_next().await? {
-        tokens.extend(token(&row, 0)?);
+        match token(&row, 0) {
+            Ok(token) => tokens.extend(token),
+            Err(_) => left_out += 1,
+        }
+    }
+    if left_out > 0 {
+        warn!(left_out, "tokens in the state file make no sense: they are left out");
     }
     Ok(tokens)
 }
@@ -82,9 +94,8 @@ pub(super) async fn all(pool: &SqlitePool) -> Result<Vec<Token>, sqlx::Error> {
 /// Returns when tokens were last told of monitors for which they want an interval.
 pub(super) async fn sent(pool: &SqlitePool) -> Result<HashMap<(TokenId, MonitorId), Timestamp>, sqlx::Error> {
     let rows = sqlx::query("SELECT token_id, monitor_id, at FROM token_sent").fetch_all(pool).await?;
-    rows.iter()
-        .map(|row| Ok(((TokenId(row.try_get(0)?), MonitorId(row.try_get(1)?)), time(row, 2)?)))
-        .collect()
+    let one = |row: &SqliteRow| Ok(((TokenId(row.try_get(0)?), MonitorId(row.try_get(1)?)), time(row, 2)?));
+    Ok(understood("token_sent", &rows, one))
 }
 
 /// Reads a token whose columns begin at `first`; `None`: somebody has edited the file, and it is none.
@@ -194,12 +205,15 @@ pub(super) async fn forget_sent(
 
 /// Forgets tokens that were revoked before that time (ms), for good. A blocked one stays: a stolen phone does not come
 /// back because it was patient.
-pub(super) async fn forget_revoked(pool: &SqlitePool, before: i64) -> Result<u64, sqlx::Error> {
+pub(super) async fn forget_revoked(
+    connection: &mut SqliteConnection,
+    before: i64,
+) -> Result<u64, sqlx::Error> {
     let forget = "DELETE FROM token_sent WHERE token_id IN \
                   (SELECT id FROM tokens WHERE revoked_at < ? AND NOT blocked)";
-    sqlx::query(forget).bind(before).execute(pool).await?;
+    sqlx::query(forget).bind(before).execute(&mut *connection).await?;
     let forget = "DELETE FROM tokens WHERE revoked_at < ? AND NOT blocked";
-    let done = sqlx::query(forget).bind(before).execute(pool).await?;
+    let done = sqlx::query(forget).bind(before).execute(connection).await?;
     Ok(done.rows_affected())
 }
 

@@ -100,6 +100,11 @@ enum Content {
 async fn found(file: &mut SqliteConnection) -> Result<Content, sqlx::Error> {
     let tables = sqlx::query_scalar::<_, String>("SELECT name FROM sqlite_schema WHERE type = 'table'");
     let tables = tables.fetch_all(&mut *file).await?;
+    // Ours are without; who sets it says that the file belongs to another program (sqlite.org/pragma.html).
+    let application: i64 = sqlx::query_scalar("PRAGMA application_id").fetch_one(&mut *file).await?;
+    if application != 0 {
+        return Ok(Content::Foreign);
+    }
     if !tables.iter().any(|table| table == "_sqlx_migrations") {
         return Ok(if tables.is_empty() { Content::Nothing } else { Content::Foreign });
     }
@@ -129,6 +134,12 @@ pub(super) async fn upgrade(pool: &SqlitePool, path: &Path, found: Option<&Found
         forget_copies(path);
     }
     Ok(())
+}
+
+/// Makes the tables in a file that has none.
+pub(super) async fn create(pool: &SqlitePool, path: &Path) -> Result<(), OpenError> {
+    let failed = |source| OpenError::Migrate { path: path.to_owned(), copy: None, source };
+    migrate(pool).await.map_err(failed)
 }
 
 async fn migrate(pool: &SqlitePool) -> Result<(), MigrateError> {

@@ -1,28 +1,30 @@
 //! The one writer of the state file.
 
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use sqlx::SqlitePool;
-use tokio::sync::{mpsc, watch};
-use tokio::time::{Instant, MissedTickBehavior};
+use tokio::sync::mpsc;
+use tokio::time::{Instant, Interval, MissedTickBehavior, interval, sleep_until};
 use tokio_util::sync::CancellationToken;
-use tracing::{debug, error, info};
+use tracing::{debug, error};
 
 use super::note::Note;
-use super::{commit, deliveries, tokens};
+use super::store::{Outlets, Store};
+use super::trouble::Trouble;
+use super::waiting::{Dropped, GROUP, Waiting};
 use crate::domain::DeliveryId;
 use crate::ports::Clock;
 use crate::telemetry::Counters;
 
-/// Notes that one transaction takes at most: one flush of the disk serves all of them.
-const GROUP: usize = 256;
 /// How long to wait before a failed group is tried again.
 const RETRY: Duration = Duration::from_secs(1);
 /// How often old alarms are dropped from the record.
 const PRUNE: Duration = Duration::from_hours(1);
+/// After this long a disk that has not answered is taken to be one that cannot be written.
+const STUCK: Duration = Duration::from_secs(10);
 
-/// How often it says that it moves, though there is nothing to write.
+/// How often it says that it moves, and looks whether the file is still there, though there is nothing to write.
 const TURN: Duration = Duration::from_secs(5);
 /// After so long it is taken to stand still: a slow card may take seconds for one group.
 const STANDSTILL: Duration = Duration::from_mins(1);
@@ -31,17 +33,28 @@ const PRUNING: Duration = Duration::from_mins(10);
 
 /// The writer's task.
 ///
-/// Owns: the writing connection. Receives: notes. Sends: its trouble, as a watch. Ends: when told to, after the
-/// queued notes are on the disk (or have failed once more).
+/// Owns: the writing connection, and the notes that wait for it. Receives: notes. Sends: its trouble, as a watch. Ends:
+/// when told to, after the queued notes are on the disk (or have failed once more).
 #[derive(Debug)]
 pub struct StateWriter {
-    pool: SqlitePool,
-    notes: mpsc::Receiver<Note>,
-    trouble: watch::Sender<Option<String>>,
-    committed: watch::Sender<Committed>,
-    keep: Keep,
+    store: Store,
+    intake: Intake,
+    outlets: Outlets,
+    /// When a group that has failed is tried again.
+    retry_at: Option<Instant>,
     clock: Arc<dyn Clock>,
     counters: Arc<Counters>,
+}
+
+/// The queue, and what was taken from it.
+#[derive(Debug)]
+struct Intake {
+    notes: mpsc::Receiver<Note>,
+    waiting: Waiting,
+    /// What was dropped since the disk could not be written.
+    dropped: Dropped,
+    /// Nobody can note anything any more.
+    closed: bool,
 }
 
 /// What is on the disk.
@@ -49,35 +62,56 @@ pub struct StateWriter {
 pub struct Committed {
     /// The last delivery.
     pub last: DeliveryId,
-    /// So many [`Note::Attempt`]s since the start.
+    /// So many [`Note::Attempts`] since the start.
     pub attempts: u64,
 }
 
+impl Intake {
+    /// Takes some notes; false: there will be none any more.
+    async fn receive(&mut self) -> bool {
+        let mut taken = Vec::with_capacity(GROUP);
+        self.closed = self.notes.recv_many(&mut taken, GROUP).await == 0;
+        taken.into_iter().for_each(|note| self.waiting.push(note));
+        !self.closed
+    }
+
+    fn has_room(&self) -> bool {
+        !self.closed && !self.waiting.is_full()
+    }
+
+    /// Makes room for what comes while the disk cannot be written.
+    fn make_room(&mut self, outlets: &Outlets) {
+        if !self.waiting.is_full() || !outlets.is_troubled() {
+            return;
+        }
+        let Dropped { deliveries, notes, outcomes } = self.waiting.shrink();
+        if self.dropped == Dropped::default() && deliveries + notes > 0 {
+            error!("too much waits for the state file: the oldest deliveries will not be in the log");
+        }
+        self.dropped.deliveries += deliveries;
+        self.dropped.notes += notes;
+        outlets.settled(outcomes);
+    }
+}
+
 /// Says whether a failure is the note's own fault, and not the disk's: then trying again does not help.
-fn is_of_one_note(problem: &sqlx::Error) -> bool {
+fn is_of_one_note(trouble: &Trouble) -> bool {
+    let Trouble::Refused(problem) = trouble else { return false };
     problem.as_database_error().is_some_and(|error| {
         error.is_unique_violation() || error.is_check_violation() || error.is_foreign_key_violation()
     })
 }
 
-/// How long what is kept.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Keep {
-    pub(super) events: Duration,
-    pub(super) deliveries: Duration,
-    pub(super) tombstones: Duration,
-}
-
 impl StateWriter {
     pub(super) fn new(
-        pool: SqlitePool,
+        store: Store,
         notes: mpsc::Receiver<Note>,
-        trouble: watch::Sender<Option<String>>,
-        committed: watch::Sender<Committed>,
-        keep: Keep,
+        outlets: Outlets,
         clock: Arc<dyn Clock>,
     ) -> Self {
-        Self { pool, notes, trouble, committed, keep, clock, counters: Arc::default() }
+        let intake =
+            Intake { notes, waiting: Waiting::default(), dropped: Dropped::default(), closed: false };
+        Self { store, intake, outlets, retry_at: None, clock, counters: Arc::default() }
     }
 
     /// Has it say in these counters that it moves.
@@ -89,41 +123,44 @@ impl StateWriter {
 
     /// Runs until `stop`, then writes what is queued already.
     pub async fn run(mut self, stop: CancellationToken) {
-        let mut group = Vec::with_capacity(GROUP);
-        let mut prune = tokio::time::interval(PRUNE);
-        prune.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        let mut turn = tokio::time::interval(TURN);
-        turn.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let (mut prune, mut turn) = (ticker(PRUNE), ticker(TURN));
         loop {
             self.moves(STANDSTILL);
-            let room = GROUP - group.len();
+            let due = self.retry_at.unwrap_or_else(Instant::now);
+            let waits = !self.intake.waiting.is_empty();
             tokio::select! {
                 biased;
                 // Seldom, and so it keeps nothing back; after the notes it might never have its turn.
                 _ = prune.tick() => {
                     self.moves(PRUNING);
-                    self.prune().await;
+                    let now = self.clock.now();
+                    meanwhile(self.store.prune(now), &mut self.intake, &self.outlets).await;
                 }
-                _ = turn.tick() => {}
-                taken = self.notes.recv_many(&mut group, room), if room > 0 => if taken == 0 { break },
+                _ = turn.tick() => self.look().await,
+                more = self.intake.receive(), if self.intake.has_room() => if !more { break },
+                () = sleep_until(due), if waits => {}
                 () = stop.cancelled() => break,
             }
-            while !group.is_empty() && !self.write(&mut group).await {
-                // It moves, if in vain: what is wrong is the disk, which `trouble` tells.
-                self.moves(STANDSTILL);
-                tokio::select! {
-                    () = tokio::time::sleep(RETRY) => {}
-                    () = stop.cancelled() => break,
-                }
+            self.intake.make_room(&self.outlets);
+            // It moves, if in vain: what is wrong is the disk, which `trouble` tells.
+            if self.retry_at.is_none_or(|at| at <= Instant::now()) {
+                self.write().await;
             }
         }
-        while let Ok(note) = self.notes.try_recv() {
-            group.push(note);
+        self.end().await;
+    }
+
+    /// Writes what is queued, each group once.
+    async fn end(mut self) {
+        while let Ok(note) = self.intake.notes.try_recv() {
+            self.intake.waiting.push(note);
         }
-        if !group.is_empty() && !self.write(&mut group).await {
-            error!(notes = group.len(), "the state file could not be completed: these are lost");
+        while !self.intake.waiting.is_empty() && self.write().await {}
+        let lost = self.intake.waiting.len();
+        if lost > 0 {
+            error!(notes = lost, "the state file could not be completed: these are lost");
         }
-        self.pool.close().await;
+        self.store.close().await;
     }
 
     /// Says that it will be back within that time.
@@ -131,78 +168,115 @@ impl StateWriter {
         self.counters.beats.state_writer.back_within(within);
     }
 
-    /// Writes a group in one transaction and empties it; on failure says so and keeps it.
-    async fn write(&self, group: &mut Vec<Note>) -> bool {
-        let began = Instant::now();
-        match commit::group(&self.pool, group).await {
+    /// Looks whether the file is still there.
+    async fn look(&mut self) {
+        let now = self.clock.now();
+        match meanwhile(self.store.look(now), &mut self.intake, &self.outlets).await {
+            Ok(()) if self.intake.waiting.is_empty() => self.outlets.works(&mut self.intake.dropped),
+            Ok(()) => {}
+            Err(trouble) => self.fails(&trouble),
+        }
+    }
+
+    fn fails(&mut self, trouble: &Trouble) {
+        self.outlets.fails(trouble.sentence(self.store.path()));
+        self.retry_at = Some(Instant::now() + RETRY);
+    }
+
+    /// Writes a group in one transaction; on failure says so, and keeps it. Returns whether it was written.
+    async fn write(&mut self) -> bool {
+        let group = self.intake.waiting.take();
+        if group.is_empty() {
+            return true;
+        }
+        let (began, now) = (Instant::now(), self.clock.now());
+        let written = meanwhile(self.store.write(&group, now), &mut self.intake, &self.outlets).await;
+        match written {
             Ok(()) => {
                 debug!(notes = group.len(), took = ?began.elapsed(), "state written");
-                self.settle(group);
-                if self.trouble.send_replace(None).is_some() {
-                    info!("the state file can be written again");
-                }
+                self.written(group);
                 true
             }
-            Err(problem) if is_of_one_note(&problem) => self.write_singly(group).await,
-            Err(problem) => {
-                let problem = problem.to_string();
-                if self.trouble.send_replace(Some(problem.clone())).is_none() {
-                    error!(error = problem, "cannot write the state file: alarms are sent, but not recorded");
-                }
+            Err(trouble) if is_of_one_note(&trouble) => self.write_singly(group).await,
+            Err(trouble) => {
+                self.intake.waiting.put_back(group);
+                self.fails(&trouble);
                 false
             }
         }
     }
 
     /// Writes note by note, and drops what cannot be written: one of them must not keep back all others for ever.
-    async fn write_singly(&self, group: &mut Vec<Note>) -> bool {
-        while let Some(note) = group.first() {
-            match commit::group(&self.pool, std::slice::from_ref(note)).await {
+    async fn write_singly(&mut self, group: Vec<Note>) -> bool {
+        let mut group = group.into_iter();
+        while let Some(note) = group.next() {
+            let (one, now) = ([note], self.clock.now());
+            match meanwhile(self.store.write(&one, now), &mut self.intake, &self.outlets).await {
                 Ok(()) => {}
-                Err(problem) if is_of_one_note(&problem) => {
-                    error!(error = problem.to_string(), "the state file does not take this: it is not kept");
+                Err(trouble) if is_of_one_note(&trouble) => {
+                    let error = trouble.sentence(self.store.path());
+                    error!(error, "the state file does not take this: it is not kept");
                 }
-                Err(_) => return false,
+                Err(trouble) => {
+                    self.intake.waiting.put_back(one.into_iter().chain(group).collect());
+                    self.fails(&trouble);
+                    return false;
+                }
             }
-            self.settle(&mut vec![group.remove(0)]);
+            self.written(one.into());
         }
         true
     }
 
+    fn written(&mut self, group: Vec<Note>) {
+        self.retry_at = None;
+        let something = group.iter().any(|note| !matches!(note, Note::Barrier(_)));
+        self.settle(group);
+        // Barriers alone prove nothing about the disk.
+        if something {
+            self.outlets.works(&mut self.intake.dropped);
+        }
+    }
+
     /// Says that these notes are on the disk, to whoever waits for that.
-    fn settle(&self, group: &mut Vec<Note>) {
-        let attempts = group.iter().filter(|note| matches!(note, Note::Attempt(_))).count() as u64;
-        let last = group.drain(..).filter_map(settled).max();
+    fn settle(&self, group: Vec<Note>) {
+        let attempts = group.iter().filter(|note| matches!(note, Note::Attempts(_))).count() as u64;
+        let last = group.into_iter().filter_map(settled).max();
         if last.is_none() && attempts == 0 {
             return;
         }
-        self.committed.send_modify(|committed| {
+        self.outlets.committed.send_modify(|committed| {
             committed.attempts += attempts;
             committed.last = committed.last.max(last.unwrap_or_default());
         });
     }
+}
 
-    async fn prune(&self) {
-        let now = self.clock.now().as_millisecond();
-        let before = |keep: Duration| now.saturating_sub(i64::try_from(keep.as_millis()).unwrap_or(i64::MAX));
-        let alarms = sqlx::query("DELETE FROM alarms WHERE at < ?")
-            .bind(before(self.keep.events))
-            .execute(&self.pool)
-            .await
-            .map(|done| done.rows_affected());
-        for (what, gone) in [
-            ("alarms", alarms),
-            ("deliveries", deliveries::forget(&self.pool, before(self.keep.deliveries)).await),
-            ("revoked tokens", tokens::forget_revoked(&self.pool, before(self.keep.tombstones)).await),
-        ] {
-            match gone {
-                Ok(gone) => debug!(what, gone, "dropped what is old from the state file"),
-                Err(problem) => {
-                    error!(what, error = problem.to_string(), "cannot drop what is old from the state file");
+/// Takes notes while the disk works, so that one which stands still does not fill the queue, and says so if it takes
+/// too long.
+async fn meanwhile<T>(work: impl Future<Output = T>, intake: &mut Intake, outlets: &Outlets) -> T {
+    let (mut work, began) = (pin!(work), Instant::now());
+    let mut turn = ticker(TURN);
+    loop {
+        tokio::select! {
+            biased;
+            done = &mut work => return done,
+            _ = intake.receive(), if intake.has_room() => {}
+            _ = turn.tick() => {
+                let waited = began.elapsed();
+                if waited >= STUCK {
+                    outlets.fails(format!("the disk has not answered for {} s", waited.as_secs()));
                 }
+                intake.make_room(outlets);
             }
         }
     }
+}
+
+fn ticker(period: Duration) -> Interval {
+    let mut ticks = interval(period);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    ticks
 }
 
 /// Answers a barrier; returns the last delivery of an alarm.
@@ -222,7 +296,7 @@ fn settled(note: Note) -> Option<DeliveryId> {
         | Note::Tokens(_)
         | Note::TokenSent(..)
         | Note::TokenUntold(_)
-        | Note::Attempt(_)
+        | Note::Attempts(_)
         | Note::Withdrawn(..) => None,
     }
 }

@@ -93,12 +93,16 @@ fn pictures_tell(schema: &Schema) -> bool {
     needed.iter().all(|(table, column)| schema.has(table, column))
 }
 
+/// The first line of the notes, as long as a cause may be.
+const FIRST_LINE: &str = "SUBSTRING_INDEX(LEFT(`Notes`, 255), '\n', 1)";
+
 fn select(schema: &Schema) -> Result<String, Fault> {
     let (start, end) = times(schema);
     schema.require("Events", &["Id", "MonitorId", "Cause", "AlarmFrames", start, end])?;
     let by_pictures = if pictures_tell(schema) { AGE_BY_PICTURES } else { "NULL" };
+    let notes = if schema.has("Events", "Notes") { FIRST_LINE } else { "NULL" };
     Ok(format!(
-        "SELECT `Id`, `MonitorId`, `Cause`, `AlarmFrames`, TIMESTAMPDIFF(SECOND, `{start}`, NOW()) AS `Age`, \
+        "SELECT `Id`, `MonitorId`, `Cause`, {notes} AS `FirstNote`, `AlarmFrames`, TIMESTAMPDIFF(SECOND, `{start}`, NOW()) AS `Age`, \
          {by_pictures} AS `AgeByPictures`, `{end}` IS NULL AS `IsOpen` FROM `Events`"
     ))
 }
@@ -143,6 +147,7 @@ fn read(rows: &[MySqlRow]) -> Vec<Raw> {
             id: EventId(cells.id("Id")?),
             monitor: MonitorId(cells.id("MonitorId")?),
             cause: cells.shown("Cause")?.unwrap_or_default(),
+            notes: cells.shown("FirstNote")?.unwrap_or_default(),
             // NULL in an event that has just begun.
             alarm_frames: u32::try_from(cells.integer("AlarmFrames")?.unwrap_or_default())
                 .map_err(|_| Odd("AlarmFrames"))?,

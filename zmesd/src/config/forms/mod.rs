@@ -13,6 +13,7 @@ use secrecy::SecretString;
 use super::duration;
 use super::problem::quotable;
 use super::section::{Complaint, Form, Literal};
+use super::size;
 use crate::domain::ZmVersion;
 
 /// Longest text, in bytes; what is longer is no name, no path and no URL.
@@ -99,6 +100,40 @@ impl Form for Span {
 
     fn describe(&self) -> String {
         format!("a duration from {} to {}", duration::format(self.min), duration::format(self.max))
+    }
+}
+
+/// A size in a range, in bytes.
+#[derive(Debug)]
+pub(super) struct Size {
+    /// Smallest.
+    pub(super) min: u64,
+    /// Largest.
+    pub(super) max: u64,
+}
+
+impl Form for Size {
+    type Value = u64;
+
+    fn read(&self, literal: Literal<'_>) -> Result<u64, Complaint> {
+        let text = match literal {
+            Literal::Text(text) => text,
+            Literal::Number(number) => {
+                let hint = format!("write the unit, in quotes: \"{number}MiB\"");
+                return Err(self.mismatch(literal).hint(hint));
+            }
+            Literal::Flag(_) | Literal::List(_) | Literal::Other(_) => return Err(self.mismatch(literal)),
+        };
+        let size = size::parse(text).map_err(|error| Complaint::new(error.to_string()))?;
+        if (self.min..=self.max).contains(&size) {
+            return Ok(size);
+        }
+        let (min, max) = (size::format(self.min), size::format(self.max));
+        Err(Complaint::new(format!("{} is out of range: it must be from {min} to {max}", quotable(text))))
+    }
+
+    fn describe(&self) -> String {
+        format!("a size from {} to {}", size::format(self.min), size::format(self.max))
     }
 }
 

@@ -19,6 +19,7 @@ poll-interval = "20ms"
 monitor-reload-interval = "60s"
 reconcile-interval = "2s"
 realarm-interval = "60s"
+alarm-limit = 60
 startup-grace = "10s"
 catch-up = "10m"
 [server]
@@ -68,6 +69,7 @@ directory = ""
 keep-deliveries = "14d"
 keep-tombstones = "30d"
 keep-events = "24h"
+max-size = "256MiB"
 [control]
 socket = ""
 admin-group = "zmesd"

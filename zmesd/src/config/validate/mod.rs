@@ -178,6 +178,7 @@ impl Checker<'_> {
             keep_deliveries: state.keep_deliveries.value,
             keep_tombstones: state.keep_tombstones.value,
             keep_events: state.keep_events.value,
+            max_size: state.max_size.value,
         })
     }
 

@@ -64,6 +64,7 @@ impl Checker<'_> {
             monitor_reload_interval: section.monitor_reload_interval.value,
             reconcile_interval: section.reconcile_interval.value,
             realarm_interval: section.realarm_interval.value,
+            alarm_limit: section.alarm_limit.value,
             startup_grace: section.startup_grace.value,
             catch_up: section.catch_up.value,
         };

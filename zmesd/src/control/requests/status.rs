@@ -7,11 +7,20 @@ use super::doctor::{Board, glance};
 use super::{busy, monitors};
 use crate::control::ControlParts;
 use crate::ports::DbHealth;
+use crate::state;
+
+/// Returns what became of a damaged state file.
+async fn damage(parts: &ControlParts) -> Option<String> {
+    let (directory, now) = (parts.configuration.running().state.directory.clone(), parts.clock.now());
+    let found = tokio::task::spawn_blocking(move || state::set_aside_lately(&directory, now));
+    Some(found.await.ok()?.first()?.sentence())
+}
 
 /// Returns how the daemon is.
 pub(super) async fn show(parts: &ControlParts, board: &Board) -> Result<Status, ControlError> {
     let clients = parts.router.count().await.map_err(busy)?;
     let tokens = parts.router.token_counts().await.map_err(busy)?;
+    let state_damage = damage(parts).await;
     glance(parts, board).await;
     let pushes = parts.push.counts();
     let (database, database_error) = match &*parts.database.borrow() {
@@ -47,5 +56,6 @@ pub(super) async fn show(parts: &ControlParts, board: &Board) -> Result<Status, 
         state_error: parts.state_trouble.borrow().clone(),
         worst: board.worst(),
         findings: Some(board.counts()),
+        state_damage,
     })
 }

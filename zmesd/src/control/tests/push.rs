@@ -253,6 +253,7 @@ async fn why_explains_what_was_never_announced() {
         id: EventId(id),
         monitor: MonitorId(monitor),
         cause: "Motion".to_owned(),
+        notes: String::new(),
         alarm_frames,
         age: Duration::from_secs(age),
         open: false,

@@ -283,7 +283,7 @@ async fn the_log_of_a_token_tells_the_story() {
     let attempt = |attempts, outcome| {
         let (delivery, token, took) = (DeliveryId(1), TokenId(1), std::time::Duration::from_millis(7));
         let at = Timestamp::from_second(1_900_000_000 + i64::from(attempts)).unwrap();
-        Note::Attempt(Box::new(Attempt {
+        Note::Attempts(vec![Attempt {
             delivery,
             token,
             at,
@@ -291,7 +291,7 @@ async fn the_log_of_a_token_tells_the_story() {
             attempts,
             took,
             outcome,
-        }))
+        }])
     };
     assert!(world.state.note(attempt(1, Outcome::Retry("503: later".to_owned()))));
     let failing = ok(&world, r#"{"type":"tokens_list","failing":true}"#).await["tokens"][0].clone();

@@ -116,7 +116,7 @@ fn alarm(event: u64, at: Timestamp) -> Arc<Alarm> {
 }
 
 fn attempt(at: Timestamp, attempts: u32, outcome: Outcome) -> Note {
-    Note::Attempt(Box::new(Attempt {
+    Note::Attempts(vec![Attempt {
         delivery: DeliveryId(1),
         token: TokenId(1),
         at,
@@ -124,7 +124,7 @@ fn attempt(at: Timestamp, attempts: u32, outcome: Outcome) -> Note {
         attempts,
         took: Duration::from_millis(3),
         outcome,
-    }))
+    }])
 }
 
 fn told(alarm: &Arc<Alarm>, at: Timestamp, outcome: &'static str) -> PushOutcome {

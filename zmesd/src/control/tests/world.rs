@@ -20,6 +20,7 @@ use zmes_shared::{EventId, MonitorId, MonitorState, SessionId};
 pub(super) use super::peer::Peer;
 use crate::config::{AuthConfig, Config, Environment, Loaded, StateConfig};
 use crate::control::{ControlListener, ControlParts, MonitorReports, serve};
+use crate::detect::Gaps;
 use crate::domain::App as DeviceApp;
 use crate::domain::{
     Alarm, Monitor, MonitorFilter, MonitorRights, MonitorSet, NotWatched, Origin, Platform, PushState,
@@ -286,6 +287,7 @@ impl Core {
             keep_events: Duration::from_hours(1),
             keep_deliveries: Duration::from_hours(1),
             keep_tombstones: Duration::from_hours(1),
+            max_size: 1 << 28,
         };
         let state = State::open(&config, Arc::clone(&clock)).await.unwrap();
         let (commands, commands_rx) = mpsc::channel(64);
@@ -305,6 +307,7 @@ impl Core {
             .1,
             state: state.handle.clone(),
             remembered: state.remembered,
+            renewed: state.renewed,
             pushes,
             push: watch::channel(push).1,
             tap: tap.clone(),
@@ -343,6 +346,7 @@ impl World {
             state_trouble: trouble,
             tap: tap.clone(),
             reports: reports_rx,
+            gaps: Gaps::default(),
             database: database_rx,
             events: Arc::<Outside>::clone(&outside),
             zoneminder: Arc::<Outside>::clone(&outside),

@@ -62,6 +62,7 @@ impl Bench {
             config: DetectConfig {
                 poll_interval: Duration::from_millis(20),
                 realarm_interval: Duration::from_mins(1),
+                alarm_limit: 60,
                 startup_grace: Duration::from_secs(10),
                 catch_up: Duration::from_mins(10),
                 reconcile_interval: Duration::from_secs(2),
@@ -119,7 +120,8 @@ fn ids(found: &[Found]) -> Vec<u64> {
 
 fn row(id: u64, cause: &str, alarm_frames: u32, age_secs: u64, open: bool) -> EventRow {
     let age = Duration::from_secs(age_secs);
-    EventRow { id: EventId(id), monitor: MonitorId(1), cause: cause.to_owned(), alarm_frames, age, open }
+    let (monitor, cause, notes) = (MonitorId(1), cause.to_owned(), String::new());
+    EventRow { id: EventId(id), monitor, cause, notes, alarm_frames, age, open }
 }
 
 const DEADLINE: Duration = Duration::from_secs(5);

@@ -255,5 +255,6 @@ fn state_config(directory: &Path) -> StateConfig {
         keep_events: day,
         keep_deliveries: day,
         keep_tombstones: day,
+        max_size: 1 << 28,
     }
 }

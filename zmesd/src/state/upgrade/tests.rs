@@ -1,5 +1,4 @@
 use std::collections::BTreeSet;
-use std::error::Error;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -39,6 +38,7 @@ impl Place {
             keep_events: Duration::from_hours(1),
             keep_deliveries: Duration::from_hours(1),
             keep_tombstones: Duration::from_hours(1),
+            max_size: 1 << 28,
         };
         State::open(&config, Arc::new(SystemClock)).await
     }
@@ -189,28 +189,7 @@ async fn a_copy_that_is_itself_too_new_is_not_offered() {
 }
 
 #[tokio::test]
-async fn what_is_no_state_file_is_refused_and_left_as_it_is() {
-    let truncated = {
-        let place = of_version_1().await;
-        let whole = fs::read(place.path()).unwrap();
-        whole[..whole.len() / 2].to_vec()
-    };
-    for (content, part) in [
-        (b"precious, but no database at all, and longer than a header of SQLite: .......................................".to_vec(), "is damaged, or is no database"),
-        (vec![0; 8192], "is damaged, or is no database"),
-        (truncated, "is damaged, or is no database"),
-    ] {
-        let place = Place::new();
-        fs::write(place.path(), &content).unwrap();
-        let problem = place.refused().await;
-        assert!(problem.to_string().contains(part), "{problem}");
-        assert!(problem.source().is_some() && problem.fault() == Fault::File, "{problem:?}");
-        let hint = problem.hint();
-        assert!(hint.starts_with(&format!("move {} away", place.path().display())), "{hint}");
-        assert_eq!(fs::read(place.path()).unwrap(), content);
-        let copies: Vec<_> = place.names().into_iter().filter(|name| name.contains("before")).collect();
-        assert_eq!(copies, [""; 0], "nothing was copied");
-    }
+async fn a_database_of_somebody_else_is_refused_and_left_as_it_is() {
     let place = Place::new();
     execute(&place.path(), "CREATE TABLE recipes (name TEXT)".to_owned()).await;
     let before = fs::read(place.path()).unwrap();

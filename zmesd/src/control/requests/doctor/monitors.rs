@@ -136,6 +136,9 @@ fn remark_hint(view: &MonitorView) -> String {
         Some(MonitorTrouble::NoPicture) => {
             format!("is the camera on, and its address right? ZoneMinder's log of zmc -m {}", view.id)
         }
+        Some(reason) if reason.contains("flap") => {
+            "zones, sensitivity or the signal of the camera; zoneminder.alarm-limit says how many are announced".to_owned()
+        }
         Some(_) | None => "zmesctl monitors list; zoneminder.version tells what is ambiguous".to_owned(),
     }
 }

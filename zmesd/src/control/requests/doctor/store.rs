@@ -8,7 +8,7 @@ use zmes_shared::views::Finding;
 
 use super::measure::{Outcome, bytes, took};
 use crate::control::ControlParts;
-use crate::state::{self, Room, StateError, StoreReport};
+use crate::state::{self, Room, SetAside, StateError, StoreReport};
 
 /// With less room than this a disk is as good as full, in bytes.
 const LOW: u64 = 64 * 1024 * 1024;
@@ -20,14 +20,23 @@ const STEP: &str = "state";
 pub(super) async fn look(parts: &ControlParts) -> Outcome {
     let began = Instant::now();
     let directory = parts.configuration.running().state.directory.clone();
-    let probe = directory.clone();
+    let (probe, now) = (directory.clone(), parts.clock.now());
     let written = tokio::task::spawn_blocking(move || (state::try_write(&probe), state::room(&probe)));
+    let place = directory.clone();
+    let aside = tokio::task::spawn_blocking(move || state::set_aside_lately(&place, now)).await;
     let (examined, written) = tokio::join!(parts.state.examine(), written);
     let trouble = parts.state_trouble.borrow().clone();
     let (written, room) = written.unwrap_or_else(|_| (Err(io::Error::other("the try was given up")), None));
     let mut perf = vec![took("store", began)];
     perf.extend(examined.as_ref().ok().map(|report| bytes("store_size", report.bytes)));
-    Outcome::new(judge(&directory, examined, written, room, trouble.as_deref()), perf)
+    let mut findings = judge(&directory, examined, written, room, trouble.as_deref());
+    findings.extend(damaged(&aside.unwrap_or_default()));
+    Outcome::new(findings, perf)
+}
+
+/// Says what became of a damaged state file.
+fn damaged(aside: &[SetAside]) -> impl Iterator<Item = Finding> {
+    aside.iter().map(|aside| Finding::warning(STEP, aside.sentence(), aside.hint()))
 }
 
 /// Says why the writer cannot write, if so; nothing is read.
@@ -72,11 +81,7 @@ fn judge(
     };
     let StoreReport { path, bytes, damage, writable } = report;
     if let Some(first) = damage.first() {
-        let hint = format!(
-            "zmesctl tokens export > tokens.json; systemctl stop zmesd; mv {path} {path}.damaged; systemctl start zmesd; \
-             zmesctl tokens import tokens.json"
-        );
-        return vec![Finding::error(STEP, format!("{path} is damaged: {first}"), hint)];
+        return vec![Finding::error(STEP, format!("{path} is damaged: {first}"), StoreReport::DAMAGED)];
     }
     if !writable {
         let detail = format!("{path} was not written within a second: the disk is very slow");

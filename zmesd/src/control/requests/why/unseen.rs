@@ -108,6 +108,13 @@ async fn reason(parts: &ControlParts, row: &EventRow) -> Result<String, ControlE
     if let Err(reason) = found.watched {
         return Ok(format!("monitor {monitor} ({}) is not watched: {}", found.name, reason.as_str()));
     }
+    if let Some(gap) = parts.gaps.find(monitor, row.id) {
+        return Ok(format!(
+            "its alarms flapped: monitor {monitor} ({}) had {} more than zoneminder.alarm-limit allows, from {} to {}; of \
+             these only the last of each minute was announced",
+            found.name, gap.alarms, gap.from, gap.to
+        ));
+    }
     let began = began(parts, row);
     if row.alarm_frames == 0 {
         let so_far = if row.open { " so far" } else { "" };

@@ -1,0 +1,52 @@
+//! A small file system of its own, to be filled.
+
+use std::fs::{self, File};
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::Result;
+
+use crate::skip::skipped;
+
+/// A small file system; gone when dropped.
+#[derive(Debug)]
+pub struct SmallDisk {
+    place: PathBuf,
+}
+
+impl SmallDisk {
+    /// Mounts one of that size (as mount(8) writes it: `4m`); `None` where that is not allowed.
+    pub fn mount(place: &Path, size: &str) -> Result<Option<Self>> {
+        fs::create_dir_all(place)?;
+        let size = format!("size={size}");
+        let mounted = Command::new("mount").args(["-t", "tmpfs", "-o", &size, "tmpfs"]).arg(place).status();
+        if mounted.is_ok_and(|status| status.success()) {
+            return Ok(Some(Self { place: place.to_path_buf() }));
+        }
+        skipped("a disk cannot be filled: mount needs root")?;
+        Ok(None)
+    }
+
+    /// Returns where it is.
+    pub fn place(&self) -> &Path {
+        &self.place
+    }
+
+    /// Fills it to the last byte; returns the file that does.
+    pub fn fill(&self) -> Result<PathBuf> {
+        let path = self.place.join("filler");
+        let mut file = File::create(&path)?;
+        for length in [64 * 1024, 1024, 1] {
+            while file.write_all(&vec![b'x'; length]).is_ok() {}
+        }
+        Ok(path)
+    }
+}
+
+impl Drop for SmallDisk {
+    fn drop(&mut self) {
+        // Lazily: a daemon that still ends may have files open.
+        drop(Command::new("umount").arg("--lazy").arg(&self.place).status());
+    }
+}

@@ -1,0 +1,37 @@
+//! Shared memory that flaps: bounded, told once, and over by itself.
+
+use super::*;
+
+#[tokio::test(start_paused = true)]
+async fn memory_that_flaps_is_bounded_told_and_got_over() {
+    let settings = DetectConfig { alarm_limit: 60, ..config() };
+    let monitors = vec![monitor(ONE, "Front", Recording::OnAlarm)];
+    let mut world = World::with(monitors, &[], settings, ScriptedStore::default());
+    world.show(768, Idle, 7);
+    sleep(Duration::from_millis(50)).await;
+    // Another event with each look but one, for two minutes: 24 alarms a second.
+    for event in 8..2888 {
+        world.show(768, Alarmed, event);
+        sleep(Duration::from_millis(21)).await;
+        world.show(768, Idle, event);
+        sleep(Duration::from_millis(21)).await;
+    }
+    let shown = world.view(ONE, |view| view.reason.is_some()).await;
+    assert!(shown.healthy, "{shown:?}");
+    assert_eq!(
+        shown.reason.as_deref(),
+        Some("its alarms flap: more than 60 a minute; only the last of the others is announced")
+    );
+    let mut announced = Vec::new();
+    while let Ok(alarm) = world.alarms.try_recv() {
+        announced.extend(alarm.event);
+    }
+    // Sixty in each of the two minutes.
+    assert!((115..=185).contains(&announced.len()), "{}", announced.len());
+    // What was held back last is told at the end of the minute.
+    let last = timeout(Duration::from_mins(2), world.alarms.recv()).await.expect("an alarm").unwrap();
+    assert_eq!(last.event, Some(EventId(2887)));
+    world.view(ONE, |view| view.reason.is_none()).await;
+    world.show(768, Alarmed, 3000);
+    assert_eq!(world.alarm().await.event, Some(EventId(3000)), "and then as ever");
+}

@@ -1,0 +1,115 @@
+//! What keeps the file small: what is too old is dropped, and beyond `max-size` the oldest.
+
+use std::time::Duration;
+
+use sqlx::{Connection, SqliteConnection};
+
+use super::{deliveries, tokens};
+
+/// Deliveries (and alarms) that one transaction drops at most: writing waits meanwhile.
+const BATCH: i64 = 5_000;
+/// Transactions of one round; what is left then is dropped in the next.
+const BATCHES: u32 = 100;
+/// Alarms younger than this (ms) stay: a restart must know that they were announced (`catch-up`).
+const RECENT: i64 = 60 * 60 * 1000;
+/// Free pages that stay in the file, to be used again.
+const SPARE: i64 = 1024;
+/// Pages that are returned to the file system at a time.
+const PAGES: &str = "PRAGMA incremental_vacuum(4096)";
+/// A device that has not logged in for this long (ms) is forgotten (FCM gives tokens up after 270 days, too).
+const DEVICES: i64 = 270 * 24 * 60 * 60 * 1000;
+
+/// How much is kept.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Keep {
+    pub(super) events: Duration,
+    pub(super) deliveries: Duration,
+    pub(super) tombstones: Duration,
+    /// Bytes of the file.
+    pub(super) max_size: u64,
+}
+
+/// Drops what is too old; returns what went.
+pub(super) async fn by_age(
+    connection: &mut SqliteConnection,
+    keep: Keep,
+    now: i64,
+) -> Result<[(&'static str, u64); 3], sqlx::Error> {
+    let before = |keep: Duration| now.saturating_sub(i64::try_from(keep.as_millis()).unwrap_or(i64::MAX));
+    for forget in ["DELETE FROM device_filters WHERE broken_at < ?", "DELETE FROM device_sent WHERE at < ?"] {
+        sqlx::query(forget).bind(now.saturating_sub(DEVICES)).execute(&mut *connection).await?;
+    }
+    let alarms = sqlx::query("DELETE FROM alarms WHERE at < ?")
+        .bind(before(keep.events))
+        .execute(&mut *connection)
+        .await?
+        .rows_affected();
+    let deliveries = deliveries::forget(&mut *connection, before(keep.deliveries)).await?;
+    let tokens = tokens::forget_revoked(&mut *connection, before(keep.tombstones)).await?;
+    Ok([("alarms", alarms), ("deliveries", deliveries), ("revoked tokens", tokens)])
+}
+
+/// Drops the oldest deliveries and alarms until nine tenths of `max_size` are used, and returns free pages to the file
+/// system; returns how many rows went. Tokens stay, and what is still to be sent.
+pub(super) async fn by_size(
+    connection: &mut SqliteConnection,
+    max_size: u64,
+    now: i64,
+) -> Result<u64, sqlx::Error> {
+    let (mut used, mut dropped) = (used(connection).await?, 0);
+    if used > max_size {
+        for _ in 0..BATCHES {
+            let gone = drop_oldest(connection, now).await?;
+            dropped += gone;
+            used = self::used(connection).await?;
+            if gone == 0 || used <= max_size / 10 * 9 {
+                break;
+            }
+        }
+    }
+    let free: i64 = sqlx::query_scalar("PRAGMA freelist_count").fetch_one(&mut *connection).await?;
+    if free > SPARE {
+        sqlx::query(PAGES).execute(&mut *connection).await?;
+    }
+    Ok(dropped)
+}
+
+/// Returns the bytes of the pages that hold something.
+async fn used(connection: &mut SqliteConnection) -> Result<u64, sqlx::Error> {
+    let query = "SELECT (page_count - freelist_count) * page_size \
+                 FROM pragma_page_count, pragma_freelist_count, pragma_page_size";
+    let bytes: i64 = sqlx::query_scalar(query).fetch_one(connection).await?;
+    Ok(bytes.max(0).cast_unsigned())
+}
+
+async fn drop_oldest(connection: &mut SqliteConnection, now: i64) -> Result<u64, sqlx::Error> {
+    let mut transaction = connection.begin_with("BEGIN IMMEDIATE").await?;
+    let mut gone = 0;
+    let ids = "SELECT MIN(id), MAX(id) FROM deliveries WHERE decision <> 'queued'";
+    if let Some(before) = quarter(sqlx::query_as(ids).fetch_one(&mut *transaction).await?) {
+        for query in [
+            "DELETE FROM attempts WHERE delivery < ?1 AND delivery NOT IN \
+             (SELECT id FROM deliveries WHERE id < ?1 AND decision = 'queued')",
+            "DELETE FROM deliveries WHERE id < ?1 AND decision <> 'queued'",
+        ] {
+            gone += sqlx::query(query).bind(before).execute(&mut *transaction).await?.rows_affected();
+        }
+        let unused = "DELETE FROM pushed_alarms WHERE number < (SELECT MIN(alarm) FROM deliveries)";
+        sqlx::query(unused).execute(&mut *transaction).await?;
+    }
+    let numbers = "SELECT MIN(number), MAX(number) FROM alarms";
+    if let Some(before) = quarter(sqlx::query_as(numbers).fetch_one(&mut *transaction).await?) {
+        let query = "DELETE FROM alarms WHERE number < ? AND at < ?";
+        let query = sqlx::query(query).bind(before).bind(now.saturating_sub(RECENT));
+        gone += query.execute(&mut *transaction).await?.rows_affected();
+    }
+    transaction.commit().await?;
+    Ok(gone)
+}
+
+/// Returns the number before which one batch ends: a quarter of what there is, at most [`BATCH`].
+fn quarter((first, last): (Option<i64>, Option<i64>)) -> Option<i64> {
+    let (first, last) = (first?, last?);
+    let span = last.saturating_sub(first);
+    (span > 0).then(|| first.saturating_add((span / 4).clamp(1, BATCH)))
+}

@@ -1,0 +1,264 @@
+//! What can still be read of a damaged state file, table by table into a new one.
+//!
+//! A damaged page costs the rows on it, not those behind it: where reading fails, the next row id that can be read is
+//! looked for. Each value is read as what SQLite says it is, so a text that is no text costs its row.
+
+use sqlx::sqlite::{SqliteArguments, SqliteRow};
+use sqlx::{Arguments, AssertSqlSafe, Connection, Row, SqliteConnection, TypeInfo, ValueRef};
+
+/// Rows of one query.
+const ROWS: i64 = 500;
+/// Damaged places of one table after which the rest of it is given up.
+const LEAPS: u32 = 200;
+/// Row ids are looked for as far ahead as this power of two.
+const FARTHEST: u32 = 40;
+/// Rows of the log that are taken over, the newest: a start must not take minutes.
+const LOG: i64 = 50_000;
+
+/// A table that is taken over.
+struct Table {
+    name: &'static str,
+    key: Key,
+}
+
+enum Key {
+    /// Ascending row ids: all of them.
+    RowId,
+    /// Ascending row ids: the newest of them.
+    Newest,
+    /// These columns, without row ids.
+    Columns(&'static str),
+}
+
+/// In the order of their worth.
+const TABLES: [Table; 9] = [
+    Table { name: "tokens", key: Key::RowId },
+    Table { name: "cursors", key: Key::RowId },
+    Table { name: "token_sent", key: Key::Columns("token_id, monitor_id") },
+    Table { name: "device_filters", key: Key::Columns("user_name, kind, app") },
+    Table { name: "device_sent", key: Key::Columns("user_name, kind, app, monitor_id") },
+    Table { name: "alarms", key: Key::Newest },
+    Table { name: "pushed_alarms", key: Key::Newest },
+    Table { name: "deliveries", key: Key::Newest },
+    Table { name: "attempts", key: Key::Newest },
+];
+
+/// What was saved.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) struct Salvaged {
+    /// Rows of `tokens`.
+    pub(super) tokens: u64,
+    /// Rows of `alarms`.
+    pub(super) alarms: u64,
+    /// Rows of all tables.
+    pub(super) rows: u64,
+    /// Tables of which something could not be read.
+    pub(super) incomplete: Vec<&'static str>,
+}
+
+/// Copies what can be read. An error is one of the new file: it cannot be written.
+pub(super) async fn copy(
+    from: &mut SqliteConnection,
+    to: &mut SqliteConnection,
+) -> Result<Salvaged, sqlx::Error> {
+    let mut salvaged = Salvaged::default();
+    let mut transaction = to.begin().await?;
+    for table in &TABLES {
+        let mut copying = Copying::new(table, &mut transaction).await?;
+        match table.key {
+            Key::RowId => copying.by_row_id(from, &mut transaction, i64::MIN).await?,
+            Key::Newest => {
+                let newest = format!("SELECT MAX(rowid) FROM {}", table.name);
+                let newest =
+                    sqlx::query_scalar::<_, Option<i64>>(AssertSqlSafe(newest)).fetch_one(&mut *from);
+                // Where even the newest is not readable: from the beginning, as far as it goes.
+                let after = newest.await.ok().flatten().map_or(0, |newest| newest.saturating_sub(LOG));
+                copying.by_row_id(from, &mut transaction, after).await?;
+            }
+            Key::Columns(columns) => copying.by_columns(from, &mut transaction, columns).await?,
+        }
+        salvaged.rows += copying.rows;
+        match table.name {
+            "tokens" => salvaged.tokens = copying.rows,
+            "alarms" => salvaged.alarms = copying.rows,
+            _ => {}
+        }
+        if copying.damaged {
+            salvaged.incomplete.push(table.name);
+        }
+    }
+    if !salvaged.incomplete.contains(&"alarms") {
+        keep_beginning(from, &mut transaction).await?;
+    }
+    transaction.commit().await?;
+    Ok(salvaged)
+}
+
+/// Has the record begin when it did, so that the next start catches up with what was missed. Where alarms are missing
+/// in it, it begins now: what was announced must not be announced again.
+async fn keep_beginning(from: &mut SqliteConnection, to: &mut SqliteConnection) -> Result<(), sqlx::Error> {
+    let began = "SELECT strftime('%Y-%m-%d %H:%M:%S', MIN(installed_on)) FROM _sqlx_migrations";
+    if let Ok(Some(began)) = sqlx::query_scalar::<_, Option<String>>(began).fetch_one(from).await {
+        sqlx::query("UPDATE _sqlx_migrations SET installed_on = ?").bind(began).execute(to).await?;
+    }
+    Ok(())
+}
+
+/// One table on its way.
+struct Copying {
+    name: &'static str,
+    columns: String,
+    insert: String,
+    width: usize,
+    rows: u64,
+    damaged: bool,
+}
+
+impl Copying {
+    async fn new(table: &Table, to: &mut SqliteConnection) -> Result<Self, sqlx::Error> {
+        let name = table.name;
+        let query = "SELECT name FROM pragma_table_info(?)";
+        let columns: Vec<String> = sqlx::query_scalar(query).bind(name).fetch_all(to).await?;
+        let (width, places) = (columns.len(), vec!["?"; columns.len()].join(", "));
+        let columns = columns.join(", ");
+        let insert = format!("INSERT OR IGNORE INTO {name} ({columns}) VALUES ({places})");
+        Ok(Self { name, columns, insert, width, rows: 0, damaged: false })
+    }
+
+    async fn by_row_id(
+        &mut self,
+        from: &mut SqliteConnection,
+        to: &mut SqliteConnection,
+        mut after: i64,
+    ) -> Result<(), sqlx::Error> {
+        let query = format!(
+            "SELECT {}, rowid FROM {} WHERE rowid > ? ORDER BY rowid LIMIT {ROWS}",
+            self.columns, self.name
+        );
+        let mut leaps = 0;
+        loop {
+            let (rows, whole) = read(from, &query, Some(after)).await;
+            let (full, before) = (rows.len() as i64 == ROWS, after);
+            for row in &rows {
+                after = row.try_get(self.width)?;
+                self.insert(row, to).await?;
+            }
+            if whole && !full {
+                return Ok(());
+            }
+            if whole {
+                continue;
+            }
+            self.damaged = true;
+            leaps += 1;
+            let Some(next) = leap(from, &query, after.max(before)).await.filter(|_| leaps < LEAPS) else {
+                return Ok(());
+            };
+            after = next;
+        }
+    }
+
+    /// From both ends as far as it goes.
+    async fn by_columns(
+        &mut self,
+        from: &mut SqliteConnection,
+        to: &mut SqliteConnection,
+        key: &str,
+    ) -> Result<(), sqlx::Error> {
+        let query = format!("SELECT {} FROM {}", self.columns, self.name);
+        let (rows, whole) = read(from, &format!("{query} ORDER BY {key}"), None).await;
+        for row in &rows {
+            self.insert(row, to).await?;
+        }
+        if !whole {
+            self.damaged = true;
+            let descending = format!("{} DESC", key.replace(", ", " DESC, "));
+            let (rows, _) = read(from, &format!("{query} ORDER BY {descending}"), None).await;
+            for row in &rows {
+                self.insert(row, to).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Inserts a row; one whose values are not what the table takes is left out.
+    async fn insert(&mut self, row: &SqliteRow, to: &mut SqliteConnection) -> Result<(), sqlx::Error> {
+        let Some(arguments) = arguments(row, self.width) else {
+            self.damaged = true;
+            return Ok(());
+        };
+        let insert = sqlx::query_with(AssertSqlSafe(self.insert.clone()), arguments);
+        match insert.execute(to).await {
+            Ok(done) => self.rows += done.rows_affected(),
+            Err(problem) if problem.as_database_error().is_some_and(is_constraint) => self.damaged = true,
+            Err(problem) => return Err(problem),
+        }
+        Ok(())
+    }
+}
+
+/// Says whether the table refuses a value (SQLite's primary code 19): the type of a STRICT column, or NULL.
+fn is_constraint(problem: &dyn sqlx::error::DatabaseError) -> bool {
+    problem.code().and_then(|code| code.parse::<u32>().ok()).is_some_and(|code| code & 0xff == 19)
+}
+
+/// Returns the rows that can be read, and whether these were all.
+async fn read(from: &mut SqliteConnection, query: &str, after: Option<i64>) -> (Vec<SqliteRow>, bool) {
+    use futures_util::TryStreamExt;
+    let mut query = sqlx::query(AssertSqlSafe(query.to_owned()));
+    if let Some(after) = after {
+        query = query.bind(after);
+    }
+    let (mut rows, mut stream) = (Vec::new(), query.fetch(from));
+    loop {
+        match stream.try_next().await {
+            Ok(Some(row)) => rows.push(row),
+            Ok(None) => return (rows, true),
+            Err(_) => return (rows, false),
+        }
+    }
+}
+
+/// Returns the nearest row id behind a damaged place from which reading goes on; `None`: there is none.
+async fn leap(from: &mut SqliteConnection, query: &str, damaged: i64) -> Option<i64> {
+    let base = damaged.max(0);
+    let mut bad = base;
+    for power in 0..FARTHEST {
+        let probe = base.checked_add(1 << power)?;
+        if readable(from, query, probe).await {
+            let mut good = probe;
+            while good - bad > 1 {
+                let middle = bad + (good - bad) / 2;
+                if readable(from, query, middle).await { good = middle } else { bad = middle }
+            }
+            return Some(good);
+        }
+        bad = probe;
+    }
+    None
+}
+
+/// Says whether the first row behind a row id can be read.
+async fn readable(from: &mut SqliteConnection, query: &str, after: i64) -> bool {
+    let first = query.replace(&format!("LIMIT {ROWS}"), "LIMIT 1");
+    sqlx::query(AssertSqlSafe(first)).bind(after).fetch_optional(from).await.is_ok()
+}
+
+fn arguments(row: &SqliteRow, width: usize) -> Option<SqliteArguments> {
+    let mut arguments = SqliteArguments::default();
+    for column in 0..width {
+        let raw = row.try_get_raw(column).ok()?;
+        if raw.is_null() {
+            // Its type would be that of the column.
+            arguments.add(None::<i64>).ok()?;
+            continue;
+        }
+        let kind = raw.type_info().name().to_owned();
+        match kind.as_str() {
+            "TEXT" => arguments.add(row.try_get_unchecked::<String, _>(column).ok()?).ok()?,
+            "INTEGER" => arguments.add(row.try_get_unchecked::<i64, _>(column).ok()?).ok()?,
+            _ => return None,
+        }
+    }
+    Some(arguments)
+}

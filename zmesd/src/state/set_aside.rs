@@ -1,0 +1,313 @@
+//! A damaged state file is set aside, and a new one with what could be saved takes its place.
+//!
+//! The new file is complete before the old one is moved, and nothing is deleted: the damaged file stays as
+//! `zmesd.db.damaged-<time>`, with a line of text beside it that says what was saved.
+
+use std::fs::{self, File};
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+use jiff::civil::DateTime;
+use jiff::tz::TimeZone;
+use jiff::{SignedDuration, Timestamp};
+use sqlx::sqlite::SqliteConnectOptions;
+use sqlx::{ConnectOptions, Connection, SqliteConnection};
+use tracing::{error, info, warn};
+
+use super::open_error::{OpenError, primary_code};
+use super::salvage::{self, Salvaged};
+use super::{file, upgrade};
+
+/// Damaged files that are kept: on a disk that fails again and again they must not fill what is left of it.
+const KEPT: usize = 5;
+/// `zmesd.db` + this + the time.
+const DAMAGED: &str = ".damaged-";
+/// How the time is written there.
+const TIME: &str = "%Y%m%dT%H%M%SZ";
+/// The new file while it is being made.
+const NEW: &str = ".new";
+/// The damaged file with a header from elsewhere, to be read.
+const MENDED: &str = ".mended";
+/// The line of text beside a damaged file.
+const REPORT: &str = ".txt";
+/// SQLite's files beside a database.
+const COMPANIONS: [&str; 2] = ["-wal", "-shm"];
+/// For this long a damaged file is shown by `doctor`.
+const SHOWN: SignedDuration = SignedDuration::from_hours(7 * 24);
+/// Size of SQLite's header (sqlite.org/fileformat.html, 1.3).
+const HEADER: usize = 100;
+/// Largest file that is copied in order to mend its header, in bytes.
+const LARGEST: u64 = 1024 * 1024 * 1024;
+
+/// A damaged file that was set aside.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SetAside {
+    /// Where it is now.
+    pub path: PathBuf,
+    /// When it was set aside.
+    pub at: Timestamp,
+    /// What was saved of it.
+    pub saved: String,
+}
+
+impl SetAside {
+    /// Says what happened, in one sentence.
+    pub fn sentence(&self) -> String {
+        let Self { path, at, saved } = self;
+        // As log and journal have it: to the second.
+        let at = at.strftime("%Y-%m-%d %H:%M:%S UTC");
+        format!("the state file was damaged on {at} and set aside as {}: {saved}", path.display())
+    }
+
+    /// Says what to do about it.
+    pub fn hint(&self) -> String {
+        let file = self.path.display();
+        format!(
+            "is the disk sound (dmesg)? `sqlite3 {file} .recover` may find more; to end this warning, move {file} away"
+        )
+    }
+}
+
+/// Sets a damaged file aside; a new one with what could be saved is in its place when this returns.
+pub(super) async fn replace(path: &Path, damage: &str, now: Timestamp) -> Result<SetAside, OpenError> {
+    let io = |error: io::Error| OpenError::of(path, sqlx::Error::Io(error));
+    let new = file::beside(path, NEW);
+    remove_all(&new).map_err(io)?;
+    let made = make(path, &new).await;
+    remove_all(&file::beside(path, MENDED)).ok();
+    let saved = match made {
+        Ok(saved) => saved,
+        Err(problem) => {
+            remove_all(&new).ok();
+            return Err(problem);
+        }
+    };
+    let aside = SetAside { path: free_name(path, now), at: now, saved: sentence(&saved) };
+    swap(path, &new, &aside, damage).map_err(io)?;
+    error!(
+        file = %aside.path.display(),
+        damage,
+        saved = aside.saved,
+        "the state file was damaged: it was set aside, zmesd goes on with a new one"
+    );
+    forget_oldest(path);
+    Ok(aside)
+}
+
+/// Puts in place what a daemon that was killed in the middle of [`replace`] had made ready.
+pub(super) fn finish(path: &Path) -> io::Result<()> {
+    let new = file::beside(path, NEW);
+    if path.exists() {
+        // What was being made when the daemon was killed: it is made again, if it is needed.
+        return remove_all(&new);
+    }
+    if !new.exists() || file::beside(&new, "-journal").exists() {
+        return Ok(());
+    }
+    info!(file = %path.display(), "putting in place the state file that was made before the daemon was killed");
+    fs::rename(&new, path)
+}
+
+/// Makes a new file of what can be read through a connection whose file has lost its name; the connection is taken if
+/// that has succeeded.
+pub(super) async fn rescue(lost: &mut Option<SqliteConnection>, path: &Path) -> Result<(), OpenError> {
+    let io = |error: io::Error| OpenError::of(path, sqlx::Error::Io(error));
+    let new = file::beside(path, NEW);
+    remove_all(&new).map_err(io)?;
+    let (Some(connection), Some(name)) = (lost.as_mut(), new.to_str()) else { return Ok(()) };
+    if let Err(problem) = sqlx::query("VACUUM INTO ?").bind(name).execute(connection).await {
+        remove_all(&new).ok();
+        if !primary_code(&problem).is_some_and(OpenError::is_damage) {
+            return Err(OpenError::of(path, problem));
+        }
+        warn!(
+            error = problem.to_string(),
+            "the state file that was removed is damaged, too: beginning with an empty one"
+        );
+        close(lost.take()).await;
+        return Ok(());
+    }
+    // Closing it removes its log, which must not be that of the new file.
+    close(lost.take()).await;
+    remove_all(path).and_then(|()| fs::rename(&new, path)).map_err(io)?;
+    info!(file = %path.display(), "the state file was written again from the one that was removed");
+    Ok(())
+}
+
+/// Returns the damaged files of the last seven days, the newest first. Who moves them away is not told any more.
+pub fn set_aside_lately(directory: &Path, now: Timestamp) -> Vec<SetAside> {
+    let path = directory.join(zmes_shared::paths::STATE_FILE);
+    let mut found = all(&path);
+    found.retain(|(_, at)| now.duration_since(*at) < SHOWN);
+    found.reverse();
+    let described = found.into_iter().map(|(path, at)| {
+        let report = fs::read_to_string(file::beside(&path, REPORT)).unwrap_or_default();
+        let saved = report.lines().next().unwrap_or_default().chars().take(200).collect();
+        SetAside { path, at, saved }
+    });
+    described.collect()
+}
+
+async fn make(path: &Path, new: &Path) -> Result<Salvaged, OpenError> {
+    let of = |source| OpenError::of(path, source);
+    let pool = file::fresh(new).await.map_err(of)?;
+    upgrade::create(&pool, new).await?;
+    let mut saved = Salvaged::default();
+    let mut to = pool.acquire().await.map_err(of)?;
+    if let Some(mut from) = source(path, new).await {
+        saved = salvage::copy(&mut from, &mut to).await.map_err(of)?;
+        from.close().await.ok();
+    }
+    // Half a table is better than that of before the last upgrade; nothing is not.
+    if saved.tokens == 0
+        && let Some(copy) = upgrade::newest_copy(path)
+        && let Some(mut from) = readable(&copy).await
+    {
+        saved = salvage::copy(&mut from, &mut to).await.map_err(of)?;
+        from.close().await.ok();
+    }
+    drop(to);
+    pool.close().await;
+    Ok(saved)
+}
+
+/// Opens the damaged file for reading; where its header is not SQLite's, a copy with another one.
+async fn source(path: &Path, new: &Path) -> Option<SqliteConnection> {
+    if let Some(connection) = readable(path).await {
+        return Some(connection);
+    }
+    let mended = file::beside(path, MENDED);
+    let (damaged, new, target) = (path.to_owned(), new.to_owned(), mended.clone());
+    let done = tokio::task::spawn_blocking(move || mend(&damaged, &new, &target)).await;
+    match done {
+        Ok(Ok(())) => readable(&mended).await,
+        Ok(Err(_)) | Err(_) => None,
+    }
+}
+
+/// Opens a file for reading if its list of tables can be read.
+async fn readable(path: &Path) -> Option<SqliteConnection> {
+    let options = SqliteConnectOptions::new().filename(path).read_only(true).busy_timeout(file::BUSY);
+    let mut connection = options.connect().await.ok()?;
+    let tables = "SELECT COUNT(*) FROM sqlite_schema WHERE name = 'tokens' OR name = 'alarms'";
+    let tables: i64 = sqlx::query_scalar(tables).fetch_one(&mut connection).await.ok()?;
+    (tables > 0).then_some(connection)
+}
+
+/// Copies a file, with the header of another one of the same kind.
+fn mend(damaged: &Path, donor: &Path, target: &Path) -> io::Result<()> {
+    let length = fs::metadata(damaged)?.len();
+    if !(HEADER as u64..=LARGEST).contains(&length) {
+        return Err(io::ErrorKind::InvalidData.into());
+    }
+    let mut header = [0; HEADER];
+    io::Read::read_exact(&mut File::open(donor)?, &mut header)?;
+    let pages = u32::try_from(length / u64::from(file::PAGE_SIZE)).map_err(io::Error::other)?;
+    // The size in pages, and no list of free pages.
+    header[28..32].copy_from_slice(&pages.to_be_bytes());
+    header[32..40].fill(0);
+    fs::copy(damaged, target)?;
+    let file = fs::OpenOptions::new().write(true).open(target)?;
+    std::os::unix::fs::FileExt::write_all_at(&file, &header, 0)
+}
+
+/// Moves the damaged file away, and the new one to its place.
+fn swap(path: &Path, new: &Path, aside: &SetAside, damage: &str) -> io::Result<()> {
+    File::open(new)?.sync_all()?;
+    let mode = fs::metadata(path).map(|found| found.permissions());
+    if let Ok(mode) = mode {
+        fs::set_permissions(new, mode)?;
+    }
+    // The log first: left beside the new file, SQLite would take it for its own.
+    for companion in COMPANIONS {
+        match fs::rename(file::beside(path, companion), file::beside(&aside.path, companion)) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+            Ok(()) | Err(_) => {}
+        }
+    }
+    fs::rename(path, &aside.path)?;
+    fs::rename(new, path)?;
+    let report = format!("{}\n{damage}\n", aside.saved);
+    // It only explains: that it cannot be written must not stop anything.
+    File::create(file::beside(&aside.path, REPORT))
+        .and_then(|mut file| file.write_all(report.as_bytes()))
+        .ok();
+    path.parent().map_or(Ok(()), |directory| File::open(directory)?.sync_all())
+}
+
+fn sentence(saved: &Salvaged) -> String {
+    let Salvaged { tokens, alarms, incomplete, .. } = saved;
+    if saved.rows == 0 {
+        return "nothing could be saved: phones ring again once their app has been opened".to_owned();
+    }
+    let gaps = if incomplete.is_empty() {
+        String::new()
+    } else {
+        format!("; not all of {} could be read", incomplete.join(", "))
+    };
+    format!("saved {tokens} phones and {alarms} recorded alarms{gaps}")
+}
+
+/// Returns a name that is free.
+fn free_name(path: &Path, now: Timestamp) -> PathBuf {
+    let name = |at: Timestamp| file::beside(path, &format!("{DAMAGED}{}", at.strftime(TIME)));
+    let (mut at, step) = (now, SignedDuration::from_secs(1));
+    while name(at).exists() {
+        at = at.saturating_add(step).unwrap_or(Timestamp::MAX);
+        if at == Timestamp::MAX {
+            break;
+        }
+    }
+    name(at)
+}
+
+/// Returns the damaged files with their times, the oldest first.
+fn all(path: &Path) -> Vec<(PathBuf, Timestamp)> {
+    let (Some(directory), Some(name)) = (path.parent(), path.file_name().and_then(|name| name.to_str()))
+    else {
+        return Vec::new();
+    };
+    let prefix = format!("{name}{DAMAGED}");
+    let Ok(entries) = fs::read_dir(directory) else { return Vec::new() };
+    let mut found: Vec<_> = entries
+        .filter_map(Result::ok)
+        .filter_map(|entry| {
+            let name = entry.file_name();
+            let at = DateTime::strptime(TIME, name.to_str()?.strip_prefix(&prefix)?).ok()?;
+            Some((entry.path(), at.to_zoned(TimeZone::UTC).ok()?.timestamp()))
+        })
+        .collect();
+    found.sort_unstable_by(|one, other| one.1.cmp(&other.1));
+    found
+}
+
+fn forget_oldest(path: &Path) {
+    let found = all(path);
+    let surplus = found.len().saturating_sub(KEPT);
+    // The oldest of all is the one that held most: it stays, and those after it go.
+    for (old, _) in found.into_iter().skip(1).take(surplus) {
+        warn!(file = %old.display(), "removing a damaged state file: {KEPT} are kept");
+        remove_all(&old).ok();
+        fs::remove_file(file::beside(&old, REPORT)).ok();
+    }
+}
+
+async fn close(connection: Option<SqliteConnection>) {
+    if let Some(connection) = connection {
+        // What it had to say was said by its last statement.
+        connection.close().await.ok();
+    }
+}
+
+fn remove_all(path: &Path) -> io::Result<()> {
+    for suffix in ["", COMPANIONS[0], COMPANIONS[1], "-journal"] {
+        match fs::remove_file(file::beside(path, suffix)) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+            Ok(()) | Err(_) => {}
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,289 @@
+//! Writing groups of notes, and a new file where the old one is damaged or gone.
+
+use std::path::Path;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use sqlx::pool::PoolConnection;
+use sqlx::{Connection, SqliteConnection, SqlitePool};
+use tokio::sync::watch;
+use tokio::time::{Instant, timeout};
+use tracing::{debug, error, info, warn};
+
+use super::bounds::{self, Keep};
+use super::connection::{Place, WritingConnection};
+use super::note::Note;
+use super::open_error::{OpenError, primary_code};
+use super::trouble::{LOG_LIMIT, Trouble};
+use super::waiting::Dropped;
+use super::writer::Committed;
+use super::{commit, file, set_aside};
+
+/// After a new file no other one is made for this long: on a disk that fails they would follow each other.
+const BETWEEN_RENEWALS: Duration = Duration::from_mins(1);
+/// How long readers may take to let go of a file that is replaced.
+const READERS_LET_GO: Duration = Duration::from_secs(5);
+/// Groups between two looks at the file's size.
+const GROUPS: u32 = 16;
+
+/// Where the writer tells how things are.
+#[derive(Debug)]
+pub(super) struct Outlets {
+    pub(super) trouble: watch::Sender<Option<String>>,
+    pub(super) committed: watch::Sender<Committed>,
+}
+
+impl Outlets {
+    pub(super) fn is_troubled(&self) -> bool {
+        self.trouble.borrow().is_some()
+    }
+
+    /// Says that nothing can be written, and why; the log has it once.
+    pub(super) fn fails(&self, sentence: String) {
+        let before = self.trouble.send_replace(Some(sentence.clone()));
+        if before.is_none() {
+            error!(
+                error = sentence,
+                "cannot write the state file: alarms are sent, and wait in memory to be recorded"
+            );
+        }
+    }
+
+    /// Says that something was written.
+    pub(super) fn works(&self, dropped: &mut Dropped) {
+        if self.trouble.send_replace(None).is_none() {
+            return;
+        }
+        info!("the state file can be written again");
+        let Dropped { deliveries, notes, .. } = std::mem::take(dropped);
+        if deliveries + notes > 0 {
+            warn!(deliveries, notes, "too much waited for the state file: these are not in the log");
+        }
+    }
+
+    /// Counts outcomes that nobody has to wait for any more.
+    pub(super) fn settled(&self, outcomes: u64) {
+        if outcomes > 0 {
+            self.committed.send_modify(|committed| committed.attempts += outcomes);
+        }
+    }
+}
+
+/// Why a new file is made.
+#[derive(Debug)]
+enum Cause {
+    /// The old one is damaged, as SQLite says.
+    Damaged(String),
+    /// It has no name any more.
+    Gone,
+    /// Another one was put in its place.
+    Replaced,
+}
+
+/// The file as the writer has it.
+#[derive(Debug)]
+pub(super) struct Store {
+    connection: WritingConnection,
+    keep: Keep,
+    reader: watch::Sender<SqlitePool>,
+    renewed: watch::Sender<u64>,
+    /// What a reader has found to be damaged.
+    damaged: watch::Receiver<Option<String>>,
+    renewed_at: Option<Instant>,
+    groups: u32,
+}
+
+impl Store {
+    pub(super) fn new(
+        connection: WritingConnection,
+        keep: Keep,
+        reader: watch::Sender<SqlitePool>,
+        renewed: watch::Sender<u64>,
+        damaged: watch::Receiver<Option<String>>,
+    ) -> Self {
+        Self { connection, keep, reader, renewed, damaged, renewed_at: None, groups: 0 }
+    }
+
+    /// Returns the file.
+    pub(super) fn path(&self) -> &Path {
+        self.connection.path()
+    }
+
+    /// Writes a group in one transaction.
+    pub(super) async fn write(&mut self, group: &[Note], now: Timestamp) -> Result<(), Trouble> {
+        if group.iter().all(|note| matches!(note, Note::Barrier(_))) {
+            return Ok(());
+        }
+        self.look(now).await?;
+        let mut connection = match self.connection.take().await {
+            Ok(connection) => connection,
+            Err(problem) => return self.failed(problem, now).await,
+        };
+        match commit::group(&mut connection, group).await {
+            Ok(()) => self.connection.put_back(connection),
+            Err(problem) => {
+                drop(connection);
+                return self.failed(problem, now).await;
+            }
+        }
+        self.groups += 1;
+        if self.groups.is_multiple_of(GROUPS) {
+            self.bound(now).await;
+        }
+        Ok(())
+    }
+
+    /// Sees to it that the file is there, whole, and that its log is not too long.
+    pub(super) async fn look(&mut self, now: Timestamp) -> Result<(), Trouble> {
+        match self.connection.place().await {
+            Place::Same => {}
+            Place::Gone => {
+                error!(file = %self.connection.path().display(), "the state file was removed: writing a new one");
+                self.renew(Cause::Gone, now).await?;
+            }
+            Place::Other => {
+                warn!(file = %self.connection.path().display(), "another state file was put in place: going on with it");
+                self.renew(Cause::Replaced, now).await?;
+            }
+        }
+        if self.damaged.has_changed().unwrap_or(false) && self.may_renew() {
+            self.damaged.mark_unchanged();
+            if let Some(damage) = self.damage().await {
+                self.renew(Cause::Damaged(damage), now).await?;
+            }
+        }
+        if self.connection.log_size().await > LOG_LIMIT {
+            self.empty_log().await?;
+        }
+        Ok(())
+    }
+
+    /// Drops what is too old.
+    pub(super) async fn prune(&mut self, now: Timestamp) {
+        let keep = self.keep;
+        let pruned = async {
+            let mut connection = self.connection.take().await?;
+            let gone = bounds::by_age(&mut connection, keep, now.as_millisecond()).await?;
+            self.connection.put_back(connection);
+            Ok::<_, sqlx::Error>(gone)
+        };
+        match pruned.await {
+            Ok(gone) => debug!(?gone, "dropped what is old from the state file"),
+            Err(problem) => {
+                error!(error = problem.to_string(), "cannot drop what is old from the state file");
+            }
+        }
+        self.bound(now).await;
+    }
+
+    async fn bound(&mut self, now: Timestamp) {
+        let max_size = self.keep.max_size;
+        let bounded = async {
+            let mut connection = self.connection.take().await?;
+            let gone = bounds::by_size(&mut connection, max_size, now.as_millisecond()).await?;
+            self.connection.put_back(connection);
+            Ok::<_, sqlx::Error>(gone)
+        };
+        match bounded.await {
+            Ok(0) => {}
+            Ok(rows) => warn!(
+                rows,
+                max_size, "the state file has reached state.max-size: the oldest deliveries were dropped"
+            ),
+            Err(problem) => {
+                warn!(error = problem.to_string(), "cannot keep the state file within state.max-size")
+            }
+        }
+    }
+
+    /// Empties SQLite's log into the file.
+    async fn empty_log(&mut self) -> Result<(), Trouble> {
+        let mut connection = self.connection.take().await.map_err(Trouble::Refused)?;
+        let emptied = sqlx::query_as::<_, (i64, i64, i64)>("PRAGMA wal_checkpoint(TRUNCATE)");
+        match emptied.fetch_one(&mut connection).await {
+            Ok((0, ..)) => {
+                self.connection.put_back(connection);
+                Ok(())
+            }
+            Ok(_) => Err(Trouble::Log),
+            Err(problem) => Err(Trouble::Refused(problem)),
+        }
+    }
+
+    /// Sorts a failure: a damaged file is replaced, and the group is then tried again.
+    async fn failed(&mut self, problem: sqlx::Error, now: Timestamp) -> Result<(), Trouble> {
+        if primary_code(&problem).is_some_and(OpenError::is_damage) && self.may_renew() {
+            self.renew(Cause::Damaged(problem.to_string()), now).await?;
+        }
+        Err(Trouble::Refused(problem))
+    }
+
+    fn may_renew(&self) -> bool {
+        self.renewed_at.is_none_or(|at| at.elapsed() >= BETWEEN_RENEWALS)
+    }
+
+    /// Returns what SQLite finds damaged: what a reader has met may have been of a file that is gone.
+    async fn damage(&mut self) -> Option<String> {
+        let mut connection = self.connection.take().await.ok()?;
+        let found = sqlx::query_scalar::<_, String>("PRAGMA quick_check(1)").fetch_one(&mut connection).await;
+        match found {
+            Ok(line) if line == "ok" => {
+                self.connection.put_back(connection);
+                None
+            }
+            Ok(line) => Some(line),
+            Err(problem) => {
+                primary_code(&problem).is_some_and(OpenError::is_damage).then(|| problem.to_string())
+            }
+        }
+    }
+
+    /// Has a new file take the place of one that is damaged or gone.
+    async fn renew(&mut self, cause: Cause, now: Timestamp) -> Result<(), Trouble> {
+        let path = self.connection.path().to_owned();
+        let reader = self.reader.borrow().clone();
+        let mut old = match self.connection.release() {
+            Some(connection) => Some(connection),
+            // It still reads a file that has lost its name.
+            None => reader.acquire().await.ok().map(PoolConnection::detach),
+        };
+        // Whoever closes the old file last removes its log by name: that must not be the new one's.
+        timeout(READERS_LET_GO, reader.close()).await.ok();
+        match cause {
+            Cause::Damaged(damage) => {
+                close(old).await;
+                set_aside::replace(&path, &damage, now).await.map_err(Trouble::Lost)?;
+            }
+            Cause::Gone => {
+                let rescued = match file::make_directory(&path) {
+                    Ok(()) => set_aside::rescue(&mut old, &path).await,
+                    Err(problem) => Err(problem),
+                };
+                // What has failed is tried again with it: the file can be read nowhere else.
+                old.into_iter().for_each(|old| self.connection.put_back(old));
+                rescued.map_err(Trouble::Lost)?;
+            }
+            Cause::Replaced => close(old).await,
+        }
+        let (reader, _) = file::open(&path, now).await.map_err(Trouble::Lost)?;
+        self.connection = WritingConnection::new(path);
+        self.renewed_at = Some(Instant::now());
+        self.reader.send_replace(reader);
+        self.renewed.send_modify(|renewed| *renewed += 1);
+        Ok(())
+    }
+
+    /// Ends: everything that can be written is.
+    pub(super) async fn close(mut self) {
+        close(self.connection.release()).await;
+        let reader = self.reader.borrow().clone();
+        timeout(READERS_LET_GO, reader.close()).await.ok();
+    }
+}
+
+async fn close(connection: Option<SqliteConnection>) {
+    if let Some(connection) = connection {
+        // What it had to say was said by its last statement.
+        connection.close().await.ok();
+    }
+}

@@ -1,0 +1,188 @@
+//! Notes that wait for the disk, in their order.
+//!
+//! While the disk works they only pass through. While it cannot be written they stay, up to a bound; then the log of
+//! deliveries is dropped first and the record of alarms next, the oldest first. Tokens and filters stay: of each only
+//! the newest state counts, so they cannot grow beyond what the router itself holds.
+
+use std::collections::{BTreeSet, HashSet, VecDeque};
+
+use super::handle::Device;
+use super::note::Note;
+use crate::domain::{DeliveryId, TokenId};
+
+/// Rows that the notes may stand for, together. At 200 bytes each this is 20 MB.
+const BOUND: usize = 100_000;
+/// What is left after notes were dropped, so that not every note drops another one.
+const LEFT: usize = BOUND / 4 * 3;
+/// Notes that one transaction takes at most: one flush of the disk serves all of them.
+pub(super) const GROUP: usize = 256;
+/// Rows after which a transaction takes no further note.
+const ROWS: usize = 4096;
+
+/// The notes.
+#[derive(Debug)]
+pub(super) struct Waiting {
+    notes: VecDeque<Note>,
+    rows: usize,
+    bound: usize,
+}
+
+/// What was dropped.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) struct Dropped {
+    /// Deliveries that will not be in the log.
+    pub(super) deliveries: u64,
+    /// Alarms that will not be in the record, and other notes.
+    pub(super) notes: u64,
+    /// Notes about outcomes among them.
+    pub(super) outcomes: u64,
+}
+
+impl Default for Waiting {
+    fn default() -> Self {
+        Self { notes: VecDeque::new(), rows: 0, bound: BOUND }
+    }
+}
+
+impl Waiting {
+    pub(super) fn is_empty(&self) -> bool {
+        self.notes.is_empty()
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.notes.len()
+    }
+
+    pub(super) fn is_full(&self) -> bool {
+        self.rows >= self.bound
+    }
+
+    pub(super) fn push(&mut self, note: Note) {
+        self.rows += rows(&note);
+        self.notes.push_back(note);
+    }
+
+    /// Takes what one transaction writes.
+    pub(super) fn take(&mut self) -> Vec<Note> {
+        let (mut group, mut taken) = (Vec::new(), 0);
+        while group.len() < GROUP && taken < ROWS {
+            let Some(note) = self.notes.pop_front() else { break };
+            taken += rows(&note);
+            group.push(note);
+        }
+        self.rows -= taken;
+        group
+    }
+
+    /// Puts back what could not be written.
+    pub(super) fn put_back(&mut self, group: Vec<Note>) {
+        for note in group.into_iter().rev() {
+            self.rows += rows(&note);
+            self.notes.push_front(note);
+        }
+    }
+
+    /// Makes room: what newer notes replace, then the log, then whatever is oldest.
+    pub(super) fn shrink(&mut self) -> Dropped {
+        let (mut dropped, left) = (Dropped::default(), self.bound.min(LEFT));
+        self.keep_newest();
+        if self.rows > left {
+            self.drop_log(left, &mut dropped);
+        }
+        if self.rows > left {
+            self.drop_oldest(left, &mut dropped);
+        }
+        dropped
+    }
+
+    /// Keeps the newest state alone of each token and each filter, and no barrier for which nobody waits.
+    fn keep_newest(&mut self) {
+        let (mut tokens, mut devices) = (HashSet::<TokenId>::new(), HashSet::<Device>::new());
+        let mut kept = VecDeque::with_capacity(self.notes.len());
+        // The newer one stays where it is: a badge that was counted between the two must not win over it.
+        while let Some(mut note) = self.notes.pop_back() {
+            let stays = match &mut note {
+                Note::Token(token) => tokens.insert(token.id),
+                Note::Tokens(many) => {
+                    many.retain(|token| tokens.insert(token.id));
+                    !many.is_empty()
+                }
+                Note::Filter(device, _) => devices.insert(device.clone()),
+                Note::Barrier(reply) => !reply.is_closed(),
+                Note::Announced(..)
+                | Note::Tested(..)
+                | Note::Sent(..)
+                | Note::TokenSent(..)
+                | Note::TokenUntold(_)
+                | Note::Attempts(_)
+                | Note::Withdrawn(..) => true,
+            };
+            if stays {
+                kept.push_front(note);
+            }
+        }
+        self.notes = kept;
+        self.count();
+    }
+
+    /// Drops the decisions about the oldest alarms, with what became of them: the alarms themselves stay, so that a
+    /// restart does not announce them again.
+    fn drop_log(&mut self, left: usize, dropped: &mut Dropped) {
+        let mut gone = BTreeSet::<DeliveryId>::new();
+        for note in &mut self.notes {
+            if self.rows <= left {
+                break;
+            }
+            if let Note::Announced(_, decisions) | Note::Tested(_, decisions) = note {
+                self.rows -= decisions.len();
+                gone.extend(decisions.iter().map(|decided| decided.id));
+                *decisions = [].into();
+            }
+        }
+        dropped.deliveries += gone.len() as u64;
+        self.notes.retain_mut(|note| {
+            if let Note::Attempts(attempts) = note {
+                attempts.retain(|attempt| !gone.contains(&attempt.delivery));
+                dropped.outcomes += u64::from(attempts.is_empty());
+                return !attempts.is_empty();
+            }
+            true
+        });
+        self.count();
+    }
+
+    fn drop_oldest(&mut self, left: usize, dropped: &mut Dropped) {
+        let mut rows_left = self.rows;
+        self.notes.retain(|note| {
+            let lasting = matches!(note, Note::Token(_) | Note::Tokens(_) | Note::Filter(..));
+            if lasting || rows_left <= left {
+                return true;
+            }
+            rows_left -= rows(note);
+            dropped.notes += 1;
+            dropped.outcomes += u64::from(matches!(note, Note::Attempts(_)));
+            false
+        });
+        self.count();
+    }
+
+    fn count(&mut self) {
+        self.rows = self.notes.iter().map(rows).sum();
+    }
+}
+
+/// Returns how many rows a note stands for, at least one.
+fn rows(note: &Note) -> usize {
+    match note {
+        Note::Announced(_, decisions) | Note::Tested(_, decisions) => 1 + decisions.len(),
+        Note::Tokens(many) => many.len().max(1),
+        Note::Sent(devices, ..) => devices.len().max(1),
+        Note::TokenSent(told, ..) => told.len().max(1),
+        Note::TokenUntold(untold) => untold.len().max(1),
+        Note::Attempts(attempts) => attempts.len().max(1),
+        Note::Filter(..) | Note::Token(_) | Note::Withdrawn(..) | Note::Barrier(_) => 1,
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,121 @@
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use tokio::time::Instant;
+use zmes_shared::{EventId, MonitorId};
+
+use super::*;
+use crate::domain::{Alarm, Decision, MonitorFilter, Origin, Platform, PushToken, Token};
+use crate::state::{Attempt, Outcome, TokenDecision};
+
+fn bounded(bound: usize) -> Waiting {
+    Waiting { bound, ..Waiting::default() }
+}
+
+fn token(id: i64, badge: u32) -> Note {
+    let secret = PushToken::parse(&format!("secret-{id}")).unwrap();
+    let token = Token::new(TokenId(id), secret, Platform::Android, Timestamp::UNIX_EPOCH);
+    Note::Token(Arc::new(Token { badge, ..token }))
+}
+
+fn announced(event: u64, deliveries: std::ops::RangeInclusive<i64>) -> Note {
+    let alarm = Alarm {
+        monitor: MonitorId(1),
+        monitor_name: "Garage".into(),
+        event: Some(EventId(event)),
+        cause: "Motion".into(),
+        at: Timestamp::UNIX_EPOCH,
+        detected: Instant::now(),
+        origin: Origin::Poll,
+    };
+    let decided =
+        |id| TokenDecision { id: DeliveryId(id), token: TokenId(1), decision: Decision::Send, badge: 1 };
+    Note::Announced(Arc::new(alarm), deliveries.map(decided).collect())
+}
+
+fn sent(deliveries: std::ops::RangeInclusive<i64>) -> Note {
+    let attempt = |id| Attempt {
+        delivery: DeliveryId(id),
+        token: TokenId(1),
+        at: Timestamp::UNIX_EPOCH,
+        transport: "proxy".into(),
+        attempts: 1,
+        took: Duration::ZERO,
+        outcome: Outcome::Skipped("rights"),
+    };
+    Note::Attempts(deliveries.map(attempt).collect())
+}
+
+/// Returns what waits, in words.
+fn words(waiting: &Waiting) -> Vec<String> {
+    let word = |note: &Note| match note {
+        Note::Token(token) => format!("token {} badge {}", token.id.0, token.badge),
+        Note::Announced(alarm, decisions) => {
+            format!("alarm {} for {}", alarm.event.unwrap().0, decisions.len())
+        }
+        Note::Attempts(attempts) => format!("outcomes {}", attempts.len()),
+        Note::Filter(device, _) => format!("filter of {}", device.user),
+        other => format!("{other:?}"),
+    };
+    waiting.notes.iter().map(word).collect()
+}
+
+fn fill(waiting: &mut Waiting, notes: impl IntoIterator<Item = Note>) {
+    notes.into_iter().for_each(|note| waiting.push(note));
+}
+
+#[test]
+fn of_a_token_the_newest_state_stays_where_it_was_said() {
+    let mut waiting = bounded(4);
+    fill(&mut waiting, [token(1, 5), announced(7, 1..=1), token(2, 0), token(1, 0)]);
+    assert!(waiting.is_full());
+    assert_eq!(waiting.shrink(), Dropped::default());
+    assert_eq!(words(&waiting), ["alarm 7 for 1", "token 2 badge 0", "token 1 badge 0"]);
+}
+
+#[test]
+fn the_log_goes_before_the_alarms_and_tokens_stay() {
+    let mut waiting = bounded(20);
+    fill(&mut waiting, [token(1, 5), announced(7, 1..=8), sent(1..=8), announced(8, 9..=12), sent(9..=10)]);
+    let dropped = waiting.shrink();
+    assert_eq!((dropped.deliveries, dropped.notes, dropped.outcomes), (8, 0, 1));
+    assert_eq!(words(&waiting), ["token 1 badge 5", "alarm 7 for 0", "alarm 8 for 4", "outcomes 2"]);
+    assert!(!waiting.is_full());
+}
+
+#[test]
+fn where_only_alarms_wait_the_oldest_go_and_tokens_still_stay() {
+    let mut waiting = bounded(8);
+    fill(&mut waiting, [token(1, 5)]);
+    fill(&mut waiting, (1..=12).map(|event| announced(event, 1..=0)));
+    let amy = Device { user: "amy".to_owned(), app: String::new() };
+    fill(&mut waiting, [Note::Filter(amy, MonitorFilter::All)]);
+    let dropped = waiting.shrink();
+    assert_eq!((dropped.deliveries, dropped.notes), (0, 6));
+    let left = words(&waiting);
+    assert_eq!((left[0].as_str(), left[1].as_str()), ("token 1 badge 5", "alarm 7 for 0"));
+    assert_eq!(left.last().map(String::as_str), Some("filter of amy"));
+}
+
+#[test]
+fn what_cannot_be_written_is_put_back_in_its_order() {
+    let mut waiting = Waiting::default();
+    fill(&mut waiting, (1..=300).map(|event| announced(event, 1..=1)));
+    let before = words(&waiting);
+    let group = waiting.take();
+    assert_eq!((group.len(), waiting.len()), (GROUP, 300 - GROUP));
+    waiting.put_back(group);
+    assert_eq!((words(&waiting), waiting.rows), (before, 600));
+}
+
+#[test]
+fn a_barrier_for_which_nobody_waits_takes_no_room() {
+    let mut waiting = bounded(1);
+    let (reply, kept) = tokio::sync::oneshot::channel();
+    fill(&mut waiting, [Note::Barrier(reply), Note::Barrier(tokio::sync::oneshot::channel().0)]);
+    waiting.shrink();
+    // A barrier may go like any other note where there is no room at all; who waits for it then hears so.
+    assert!(waiting.len() <= 1);
+    drop(kept);
+}
