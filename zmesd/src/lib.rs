@@ -15,6 +15,7 @@ pub mod detect;
 pub mod domain;
 pub mod import;
 pub mod lifecycle;
+pub mod limits;
 pub mod monitors;
 pub mod ports;
 pub mod protocol;
