@@ -54,6 +54,15 @@ pub enum CloseReason {
     UserRevoked,
 }
 
+/// A login that failed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Tried {
+    /// The user name that the app sent, fit to be shown.
+    pub user: String,
+    /// How often wrong credentials for it came from that address.
+    pub count: u64,
+}
+
 /// A new WebSocket connection, not yet authenticated.
 #[derive(Debug)]
 pub struct SessionOpening {
@@ -162,8 +171,8 @@ pub enum Command {
     Attach(Attach, oneshot::Sender<Attached>),
     /// It wants another filter; with the token that its app names, if it does.
     SetFilter(SessionId, MonitorFilter, Option<PushToken>, oneshot::Sender<()>),
-    /// It is gone.
-    Close(SessionId, &'static str),
+    /// It is gone, and why; with the login that failed, if one did.
+    Close(SessionId, &'static str, Option<Tried>),
     /// What it may see.
     Visibility(SessionId, oneshot::Sender<Visibility>),
     /// Who is connected.
@@ -214,9 +223,19 @@ impl RouterHandle {
         self.call(|reply| Command::SetFilter(session, filter, hint, reply)).await
     }
 
-    /// Says that a connection is gone, and why (for `watch` and the log).
+    /// Says that a connection is gone, and why (for `watch`).
     pub async fn close(&self, session: SessionId, reason: &'static str) -> Result<(), Busy> {
-        self.send(Command::Close(session, reason)).await
+        self.send(Command::Close(session, reason, None)).await
+    }
+
+    /// The same after a login that failed.
+    pub async fn close_tried(
+        &self,
+        session: SessionId,
+        reason: &'static str,
+        tried: Tried,
+    ) -> Result<(), Busy> {
+        self.send(Command::Close(session, reason, Some(tried))).await
     }
 
     /// Returns what a session may see.

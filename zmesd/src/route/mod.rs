@@ -24,7 +24,7 @@ pub use census::Census;
 pub use decided::Decided;
 pub use handle::{
     AlarmTestRequest, Attach, Attached, Busy, CloseReason, Command, Outgoing, RouterHandle, SessionOpening,
-    Target, TestTarget, Tested, Visibility, Written,
+    Target, TestTarget, Tested, Tried, Visibility, Written,
 };
 pub use router::{Router, RouterParts};
 pub use rules::PushRules;

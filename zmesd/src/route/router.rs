@@ -15,7 +15,7 @@ use zmes_shared::views::{ClientCounts, ClientView};
 
 use super::decided::DecisionRing;
 use super::devices::Devices;
-use super::handle::{Attached, CloseReason, Command, SessionOpening, Visibility};
+use super::handle::{Attached, CloseReason, Command, SessionOpening, Tried, Visibility};
 use super::revalidate::renew;
 use super::rules::PushRules;
 use super::sessions::{LoggedIn, Session};
@@ -152,7 +152,7 @@ impl Router {
                 self.on_filter(session, filter, hint.as_ref());
                 reply.send(()).ok();
             }
-            Command::Close(session, reason) => self.on_close(session, reason),
+            Command::Close(session, reason, tried) => self.on_close(session, reason, tried),
             Command::Visibility(session, reply) => drop(reply.send(self.visibility(session))),
             Command::List(filter, reply) => drop(reply.send(self.list(&filter))),
             Command::Count(reply) => drop(reply.send(self.count())),
@@ -169,14 +169,14 @@ impl Router {
 
     fn on_open(&mut self, opening: SessionOpening) {
         let session = Session::open(opening);
-        self.tell(&session, "connected", None);
+        self.tell(&session, "connected", None, None);
         self.sessions.insert(session.id, session);
     }
 
-    fn on_close(&mut self, id: SessionId, reason: &'static str) {
+    fn on_close(&mut self, id: SessionId, reason: &'static str, tried: Option<Tried>) {
         if let Some(session) = self.sessions.remove(&id) {
             session.login.iter().for_each(|login| self.detach(login));
-            self.tell(&session, "closed", Some(reason));
+            self.tell(&session, "closed", Some(reason), tried);
         }
     }
 
@@ -217,18 +217,24 @@ impl Router {
         }
     }
 
-    fn tell(&self, session: &Session, change: &'static str, reason: Option<&'static str>) {
+    fn tell(
+        &self,
+        session: &Session,
+        change: &'static str,
+        reason: Option<&'static str>,
+        tried: Option<Tried>,
+    ) {
         let at = self.parts.clock.now();
         self.parts.tap.send_with(|| {
             let client = session.view(&self.parts.catalog.borrow().monitors, &self.tokens);
-            TapEvent::Session(Arc::new(SessionChange { at, change, reason, client }))
+            TapEvent::Session(Arc::new(SessionChange { at, change, reason, tried, client }))
         });
     }
 
     /// Tells those who watch of a session that has changed.
     pub(super) fn tell_session(&self, id: SessionId, change: &'static str) {
         if let Some(session) = self.sessions.get(&id) {
-            self.tell(session, change, None);
+            self.tell(session, change, None, None);
         }
     }
 

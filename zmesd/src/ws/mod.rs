@@ -20,6 +20,7 @@ mod outbox;
 mod proxy;
 mod pump;
 mod rate;
+mod refusal;
 mod replay;
 mod session;
 mod settings;

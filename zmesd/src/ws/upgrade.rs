@@ -10,7 +10,7 @@ use tokio_tungstenite::tungstenite::http::{HeaderValue, StatusCode};
 use tokio_tungstenite::tungstenite::protocol::{Role, WebSocketConfig};
 use tokio_tungstenite::{WebSocketStream, accept_hdr_async_with_config};
 
-use super::admission::Seat;
+use super::admission::{Full, Seat};
 use super::meter::Metered;
 use super::settings::ServerSettings;
 use super::{origin, proxy};
@@ -35,9 +35,17 @@ const NOT_HTTP: &[u8] = b"HTTP/1.1 426 Upgrade Required\r\n\
 /// Why there is no WebSocket.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum UpgradeError {
-    /// A valid request that is refused; the peer was told the status.
-    #[error("refused: {0}")]
-    Refused(StatusCode),
+    /// A valid request that is refused; the peer was told 403 or 429.
+    #[error("refused: origin {origin:?}, {full:?}")]
+    Refused {
+        /// The web page that wanted to connect.
+        origin: Option<String>,
+        /// There is no room; else it is the page.
+        full: Option<Full>,
+    },
+    /// The peer hung up without a byte of a request.
+    #[error("no request")]
+    Silent,
     /// HTTP, but no upgrade; the peer was told 426.
     #[error("not a WebSocket request")]
     NotWebSocket,
@@ -56,21 +64,23 @@ pub(super) fn frame_limits() -> WebSocketConfig {
         .max_frame_size(Some(MAX_MESSAGE))
 }
 
-/// Makes a WebSocket of a byte stream and returns the client's true address with it. Needs a deadline around it.
+/// Makes a WebSocket of a byte stream and finds out the client's true address. Needs a deadline around it.
 pub(super) async fn upgrade<S>(
     mut stream: S,
     peer: SocketAddr,
     settings: &ServerSettings,
     seat: &mut Seat,
-) -> Result<(WebSocketStream<Metered<S>>, SocketAddr), UpgradeError>
+    client: &mut SocketAddr,
+) -> Result<WebSocketStream<Metered<S>>, UpgradeError>
 where
     S: AsyncRead + AsyncWrite + Unpin,
 {
-    let mut client = peer;
-    let doorman = Doorman { settings, seat, client: &mut client };
+    let mut refused = (None, None);
+    *client = peer;
+    let doorman = Doorman { settings, seat, client, refused: &mut refused };
     let shaken = accept_hdr_async_with_config(&mut stream, doorman, Some(frame_limits())).await;
     if let Err(error) = shaken {
-        let refusal = classify(error);
+        let refusal = classify(error, refused);
         if matches!(refusal, UpgradeError::NotWebSocket) {
             stream.write_all(NOT_HTTP).await.ok();
         }
@@ -79,13 +89,14 @@ where
     }
     // The handshake refuses bytes beyond the request, so the borrowed WebSocket holds nothing that would be lost.
     let stream = Metered::new(stream);
-    Ok((WebSocketStream::from_raw_socket(stream, Role::Server, Some(frame_limits())).await, client))
+    Ok(WebSocketStream::from_raw_socket(stream, Role::Server, Some(frame_limits())).await)
 }
 
 #[expect(clippy::wildcard_enum_match_arm, reason = "foreign enums: what is left is not HTTP")]
-fn classify(error: Error) -> UpgradeError {
+fn classify(error: Error, (origin, full): (Option<String>, Option<Full>)) -> UpgradeError {
     match error {
-        Error::Http(response) => UpgradeError::Refused(response.status()),
+        Error::Http(_) => UpgradeError::Refused { origin, full },
+        Error::Protocol(ProtocolError::HandshakeIncomplete) => UpgradeError::Silent,
         Error::Protocol(
             ProtocolError::WrongHttpMethod
             | ProtocolError::WrongHttpVersion
@@ -104,17 +115,21 @@ struct Doorman<'a> {
     settings: &'a ServerSettings,
     seat: &'a mut Seat,
     client: &'a mut SocketAddr,
+    /// Why it was not granted.
+    refused: &'a mut (Option<String>, Option<Full>),
 }
 
 impl Callback for Doorman<'_> {
     fn on_request(self, request: &Request, response: Response) -> Result<Response, ErrorResponse> {
         let texts =
             |name| request.headers().get_all(name).iter().map(|value| value.to_str().unwrap_or_default());
+        *self.client = proxy::forwarded(texts("x-forwarded-for"), *self.client, self.settings);
         if !texts("origin").all(|page| origin::welcome(page, &self.settings.allowed_origins)) {
+            self.refused.0 = texts("origin").next().map(ToOwned::to_owned);
             return Err(refusal(StatusCode::FORBIDDEN));
         }
-        *self.client = proxy::forwarded(texts("x-forwarded-for"), *self.client, self.settings);
-        if self.seat.claim(self.client.ip(), self.settings).is_err() {
+        if let Err(full) = self.seat.claim(self.client.ip(), self.settings) {
+            self.refused.1 = Some(full);
             return Err(refusal(StatusCode::TOO_MANY_REQUESTS));
         }
         Ok(response)
