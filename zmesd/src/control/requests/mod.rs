@@ -42,6 +42,9 @@ pub(super) async fn answer(context: &Context, request: Request) -> Result<Value,
     match request {
         Request::Status => json(&status::show(parts).await?),
         Request::ClientsList(filter) => json(&clients::list(parts, filter).await?),
+        Request::ClientsRejected { since_ms } => {
+            json(&clients::rejected(parts, since_ms.map(Duration::from_millis)))
+        }
         Request::ClientsDisconnect { client } => json(&clients::disconnect(parts, client).await?),
         Request::MonitorsList => json(&monitors::list(parts)),
         Request::MonitorsReload => json(&monitors::reload(parts).await?),

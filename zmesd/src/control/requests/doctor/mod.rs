@@ -11,6 +11,7 @@ mod handshake;
 mod monitors;
 mod phone;
 mod push;
+mod refused;
 mod registrations;
 mod scene;
 mod store;
@@ -70,6 +71,7 @@ async fn walk(parts: &ControlParts) -> Vec<Finding> {
     findings.extend(monitors::findings(parts, database.report().map(|report| &report.newest)));
     findings.extend(port);
     findings.extend(certificate::findings(parts, examined));
+    findings.extend(refused::findings(parts));
     findings.extend(clock::findings(parts, database.report().and_then(|report| report.clock)));
     findings.extend(store);
     // Rights are those that the database had a moment ago.
@@ -100,7 +102,11 @@ async fn follow(
     findings.extend(database.findings(parts, None).into_iter().filter(|finding| !finding.ok));
     findings.extend(match target {
         Target::Token(row) => phone::findings(&scene, row, monitor, &push).await,
-        Target::User(name) => user::findings(&scene, &name, monitor, &push).await,
+        Target::User(name) => {
+            let mut findings = user::findings(&scene, &name, monitor, &push).await;
+            findings.extend(refused::logins(parts, &name));
+            findings
+        }
     });
     Ok(findings)
 }
