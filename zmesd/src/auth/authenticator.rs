@@ -93,8 +93,10 @@ impl Authenticator {
                 let begun = Instant::now();
                 let outcome = self.by_password(address, &user, password).await;
                 match &outcome {
-                    Err(Refusal::Locked) => self.pace.keep().await,
-                    Ok(_) | Err(Refusal::Unavailable(_) | Refusal::Rejected { looked: false, .. }) => {}
+                    Err(Refusal::Locked | Refusal::Rejected { looked: false, .. }) => {
+                        self.pace.keep(begun).await
+                    }
+                    Ok(_) | Err(Refusal::Unavailable(_)) => {}
                     Err(_) => self.pace.took(begun.elapsed()),
                 }
                 let attempt = Attempt { address, user: Some(clean(&user, SHOWN_NAME)) };

@@ -1,10 +1,13 @@
 //! How long logins take at the moment, for those that are not looked at.
 //!
-//! Behind a locked address a user who has logged in from there is still looked at, others are not. If these were
-//! answered at once, the time of the answer would tell who lives there: so they wait as long as a look takes.
+//! Behind a locked address a user who has logged in from there is still looked at, others are not: answered at once,
+//! these would tell who lives there. And a wrong login that is repeated is answered from memory, as often as somebody
+//! likes: so many samples would tell whether the database had a row to send. So both wait until a look would have ended.
 
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
+
+use tokio::time::Instant;
 
 /// Looks that are remembered.
 const REMEMBERED: usize = 16;
@@ -32,13 +35,13 @@ impl Pace {
         *next = (*next + 1) % REMEMBERED;
     }
 
-    /// Waits as long as one of the last looks took.
-    pub(super) async fn keep(&self) {
+    /// Waits until as much time has passed since `begun` as one of the last looks took.
+    pub(super) async fn keep(&self, begun: Instant) {
         let some = {
             let last = self.0.lock().unwrap_or_else(PoisonError::into_inner);
             last.1.get(fastrand::usize(..REMEMBERED)).copied().unwrap_or(USUAL)
         };
-        tokio::time::sleep(some).await;
+        tokio::time::sleep_until(begun + some).await;
     }
 }
 
@@ -50,11 +53,12 @@ mod tests {
     async fn who_is_not_looked_at_waits_as_long_as_a_look_takes() {
         let pace = Pace::new();
         (0..REMEMBERED).for_each(|_| pace.took(Duration::from_millis(250)));
-        let begun = tokio::time::Instant::now();
-        pace.keep().await;
-        assert_eq!(begun.elapsed(), Duration::from_millis(250));
+        let begun = Instant::now();
+        tokio::time::advance(Duration::from_millis(7)).await;
+        pace.keep(begun).await;
+        assert_eq!(begun.elapsed(), Duration::from_millis(250), "whatever was done meanwhile");
         (0..REMEMBERED).for_each(|_| pace.took(Duration::from_hours(1)));
-        pace.keep().await;
+        pace.keep(begun).await;
         assert!(begun.elapsed() < Duration::from_secs(5), "whatever it was");
     }
 }
