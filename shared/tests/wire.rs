@@ -18,9 +18,10 @@ use zmes_shared::control::{
 use zmes_shared::views;
 
 /// The types of the requests with one answer each; `watch` has items instead.
-const REQUESTS: [&str; 30] = [
+const REQUESTS: [&str; 31] = [
     "status",
     "clients_list",
+    "clients_rejected",
     "clients_disconnect",
     "monitors_list",
     "monitors_reload",
@@ -87,6 +88,7 @@ fn check_view(name: &str, kind: &str, value: &Value) {
     match kind {
         "status" => drop(round_trip::<views::Status>(name, value)),
         "clients_list" => drop(round_trip::<views::Clients>(name, value)),
+        "clients_rejected" => drop(round_trip::<views::Rejected>(name, value)),
         "clients_disconnect" => drop(round_trip::<views::Done>(name, value)),
         "monitors_list" => drop(round_trip::<views::Monitors>(name, value)),
         "monitors_reload" => assert!(round_trip::<views::Reloaded>(name, value).monitors > 0),
@@ -120,6 +122,7 @@ fn type_of(request: &Request) -> &'static str {
     match request {
         Request::Status => "status",
         Request::ClientsList(_) => "clients_list",
+        Request::ClientsRejected { .. } => "clients_rejected",
         Request::ClientsDisconnect { .. } => "clients_disconnect",
         Request::MonitorsList => "monitors_list",
         Request::MonitorsReload => "monitors_reload",

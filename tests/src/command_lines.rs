@@ -51,13 +51,14 @@ const fn line(line: &'static str, may: May, prints: Prints) -> CommandLine {
 }
 
 /// All of them, in an order in which each does what it says, and everything is at the end as it was.
-pub const COMMAND_LINES: [CommandLine; 58] = {
+pub const COMMAND_LINES: [CommandLine; 60] = {
     use May::{Admin, Anybody, Observer};
     use Prints::{Answer, Document, List, Stream};
     [
         line("status", Observer, Answer),
         line("clients list", Observer, List),
         line("clients list --user a* --state authenticated --address 127.0.0.0/8", Observer, List),
+        line("clients rejected --since 1h", Observer, List),
         line("clients disconnect CLIENT --dry-run", Observer, Answer),
         line("clients disconnect --user a* --dry-run", Observer, Answer),
         line("tokens list", Observer, List),

@@ -17,6 +17,7 @@ pub mod domain;
 pub mod fuzzing;
 pub mod import;
 pub mod lifecycle;
+pub mod limits;
 pub mod monitors;
 pub mod pemfile;
 pub mod ports;

@@ -86,6 +86,12 @@ pub enum WatchKind {
         reason: Option<String>,
         /// The client.
         client: ClientView,
+        /// Closed for wrong credentials: the user name that it sent, cleaned and cut.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        tried: Option<String>,
+        /// Closed for wrong credentials: how often this address has sent wrong ones for this user.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        count: Option<u64>,
     },
     /// A push token was registered, changed or revoked.
     Token {

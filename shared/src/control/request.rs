@@ -22,6 +22,12 @@ pub enum Request {
         /// The connection, as `clients list` names it.
         client: SessionId,
     },
+    /// Returns [`crate::views::Rejected`]. Since 1.3.
+    ClientsRejected {
+        /// Only what was refused in this many milliseconds before now; absent: since the daemon started.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        since_ms: Option<u64>,
+    },
     /// Returns [`crate::views::Monitors`].
     MonitorsList,
     /// Reads monitors, users and rights from ZoneMinder's database again. Returns [`crate::views::Reloaded`].
@@ -272,6 +278,7 @@ impl Request {
         match self {
             Self::Status
             | Self::ClientsList(_)
+            | Self::ClientsRejected { .. }
             | Self::MonitorsList
             | Self::Watch(_)
             | Self::Check { .. }

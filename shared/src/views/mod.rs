@@ -9,6 +9,7 @@ mod config;
 mod doctor;
 mod monitors;
 mod push;
+mod rejected;
 mod severity;
 mod status;
 mod tokens;
@@ -24,6 +25,7 @@ pub use push::{
     CheckStep, Deliveries, DeliveryView, FailedAttempt, HeldView, Latency, PushCheck, PushQueue, PushRetried,
     RetriedTransport, StageLatency, TransportCheck, TransportView,
 };
+pub use rejected::{RefusalReason, Rejected, Rejection};
 pub use severity::Severity;
 pub use status::{
     ClientCounts, DatabaseState, EventCounts, FindingCounts, MonitorCounts, PushCounts, PushModeState,

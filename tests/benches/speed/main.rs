@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! cargo build --release --bins && cargo bench -p zmes-tests                 all of it, some minutes
-//! cargo bench -p zmes-tests -- latency                                      one of latency, fanout, stalls, push
+//! cargo bench -p zmes-tests -- latency                                      one of latency, fanout, stalls, push, logins
 //! cargo bench -p zmes-tests -- --quick                                      few samples: does it still run?
 //! ```
 //!
@@ -12,6 +12,7 @@
 mod crowd;
 mod fanout;
 mod latency;
+mod logins;
 mod push;
 mod report;
 mod scene;
@@ -43,8 +44,8 @@ impl Plan {
                 // Cargo says so to every benchmark.
                 "--bench" => {}
                 "--quick" => plan = Self { samples: 60, crowds: vec![100], rounds: 3, ..plan },
-                "latency" | "fanout" | "stalls" | "push" => plan.only.push(argument),
-                _ => bail!("unknown argument {argument}: latency, fanout, stalls, push, --quick"),
+                "latency" | "fanout" | "stalls" | "push" | "logins" => plan.only.push(argument),
+                _ => bail!("unknown argument {argument}: latency, fanout, stalls, push, logins, --quick"),
             }
         }
         Ok(plan)
@@ -72,6 +73,9 @@ async fn main() -> Result<()> {
     }
     if plan.wants("push") {
         Box::pin(push::measure(&plan, &mut report)).await?;
+    }
+    if plan.wants("logins") {
+        Box::pin(logins::measure(&plan, &mut report)).await?;
     }
     println!("\n{}\n{}", report.table(), report.json());
     Ok(())

@@ -1,6 +1,7 @@
-//! `zmesctl clients list` and `disconnect`.
+//! `zmesctl clients list`, `rejected` and `disconnect`.
 
 mod disconnect;
+mod rejected;
 
 use std::io;
 
@@ -20,11 +21,13 @@ use crate::values;
 #[derive(Debug, Subcommand)]
 #[command(
     disable_help_subcommand = true,
-    after_help = "Examples:\n  zmesctl clients list --state pending\n  zmesctl clients disconnect 4"
+    after_help = "Examples:\n  zmesctl clients list --state pending\n  zmesctl clients rejected --since 1h\n  zmesctl clients disconnect 4"
 )]
 pub enum Command {
     /// List the apps that are connected
     List(ListArgs),
+    /// List the clients that were refused, and why
+    Rejected(rejected::RejectedArgs),
     /// Close the connections of apps
     Disconnect(disconnect::DisconnectArgs),
 }
@@ -68,6 +71,7 @@ impl ListArgs {
 pub(super) async fn run(command: Command, context: &mut Context) -> Result<Exit, CliError> {
     match command {
         Command::List(arguments) => context.ask::<Clients>(Request::ClientsList(arguments.filter())).await,
+        Command::Rejected(arguments) => rejected::run(arguments, context).await,
         Command::Disconnect(arguments) => disconnect::run(arguments, context).await,
     }
 }

@@ -134,7 +134,7 @@ async fn follow(mut items: Items, count: Option<NonZeroU64>, out: &mut Out) -> R
 #[derive(Debug, Serialize)]
 #[serde(untagged)]
 enum Seen {
-    Known(WatchEvent),
+    Known(Box<WatchEvent>),
     Newer(Value),
 }
 
@@ -142,7 +142,7 @@ impl Seen {
     fn read(value: Value) -> Result<Self, CliError> {
         let event = WatchEvent::deserialize(&value);
         let event = event.map_err(|error| CliError::BadAnswer { detail: error.to_string() })?;
-        Ok(if event.kind == WatchKind::Unknown { Self::Newer(value) } else { Self::Known(event) })
+        Ok(if event.kind == WatchKind::Unknown { Self::Newer(value) } else { Self::Known(Box::new(event)) })
     }
 }
 
@@ -187,12 +187,16 @@ fn told(kind: &WatchKind) -> (&'static str, Tone, String) {
             let text = format!("{about}{} {id}: {outcome_told}{detail}", word(target));
             ("delivery", verdict(outcome), text)
         }
-        WatchKind::Session { change, reason, client } => {
+        WatchKind::Session { change, reason, client, tried, count } => {
             let reason = reason.as_deref().map_or_else(String::new, bracketed);
+            let tried = tried.as_deref().map_or_else(String::new, |user| match count {
+                Some(count @ 2..) => format!(" as {user}, {count} times from there"),
+                Some(_) | None => format!(" as {user}"),
+            });
             // What is there at the start shows how far it has come.
             let state = if client.state == ClientState::Pending { "pending" } else { "authenticated" };
             let change = if change == PRESENT { state } else { change };
-            ("client", Tone::Plain, format!("{}: {change}{reason}", described(client)))
+            ("client", Tone::Plain, format!("{}: {change}{reason}{tried}", described(client)))
         }
         WatchKind::Token { change, reason, token } => {
             let reason = reason.as_deref().map_or_else(String::new, bracketed);

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use crate::fake::{FakeDaemon, HELLO, fixture, member};
 
 /// (command line, fixture of the request, fixture of the answer, words for people, exit code)
-pub(crate) const COMMANDS: [(&str, &str, &str, &str, i32); 54] = [
+pub(crate) const COMMANDS: [(&str, &str, &str, &str, i32); 55] = [
     ("status", "request-status", "reply-status", "monitors    11 of 12 watched, 1 stale", 0),
     ("clients list", "request-clients_list", "reply-clients_list", "192.0.2.7:50432", 0),
     (
@@ -13,6 +13,20 @@ pub(crate) const COMMANDS: [(&str, &str, &str, &str, i32); 54] = [
         "request-clients_list-filtered",
         "reply-clients_list-empty",
         "No such client is connected.",
+        0,
+    ),
+    (
+        "clients rejected --since 1h",
+        "request-clients_rejected-since",
+        "reply-clients_rejected",
+        "wrong_name: use a name of the certificate in the app",
+        0,
+    ),
+    (
+        "clients rejected",
+        "request-clients_rejected",
+        "reply-clients_rejected-empty",
+        "No client was refused.",
         0,
     ),
     (
@@ -284,6 +298,7 @@ fn programs_get_the_answer_as_the_daemon_gave_it() {
 fn elements(reply: &str) -> Option<&'static str> {
     match reply.split('-').nth(1).unwrap() {
         "clients_list" => Some("clients"),
+        "clients_rejected" => Some("rejected"),
         "monitors_list" => Some("monitors"),
         "tokens_list" => Some("tokens"),
         "tokens_log" | "push_queue" => Some("deliveries"),
@@ -313,6 +328,7 @@ fn jsonl_has_one_line_for_each_element_of_a_list() {
 fn names(reply: &str) -> Option<Vec<String>> {
     let (list, name) = match reply.split('-').nth(1).unwrap() {
         "clients_list" => ("clients", "id"),
+        "clients_rejected" => ("rejected", "address"),
         "monitors_list" => ("monitors", "id"),
         "tokens_list" => ("tokens", "handle"),
         _ => return None,

@@ -311,6 +311,8 @@ fn hostile_names_do_not_reach_the_terminal() {
         ("clients disconnect 4 --yes", "error-not_found", ["for a reason", "do something", "no,"]),
         ("watch --count 1", "item-alarm", ["Garage", "Motion: door", "\"poll"]),
         ("watch --count 1", "item-session-closed", ["198.51.100.23", "authentication timeout", "pending"]),
+        ("watch --count 1", "item-session-tried", ["198.51.100.23", "bad authentication", "amy"]),
+        ("clients rejected", "reply-clients_rejected", ["zm.lan", "amy", "wrong password"]),
     ];
     for (line, reply, places) in poisoned {
         let escaped = serde_json::to_string(hostile).unwrap();

@@ -9,7 +9,7 @@ use jiff::tz::TimeZone;
 use serde::de::DeserializeOwned;
 use zmes_shared::views::{
     AlarmForced, AlarmTested, Check, Clients, ConfigReloaded, Deliveries, Latency, Monitors, PushCheck,
-    PushQueue, Status, TokenShown, Tokens, TokensChanged, Why,
+    PushQueue, Rejected, Status, TokenShown, Tokens, TokensChanged, Why,
 };
 use zmesctl::render::{Format, Look, Out, View};
 
@@ -71,6 +71,7 @@ fn status() {
 #[test]
 fn clients() {
     compare_all::<Clients>("reply-clients_list", "clients");
+    compare_all::<Rejected>("reply-clients_rejected", "clients-rejected");
 }
 
 #[test]

@@ -58,6 +58,7 @@ struct Opened {
     handed: Vec<String>,
     listeners: Vec<Listener>,
     metrics: Option<http::Bound>,
+    certificate: Arc<dyn CertificateInfo>,
     websocket: Arc<ws::Context>,
     transports: Arc<Transports>,
     state: State,
@@ -117,8 +118,17 @@ impl Conductor {
         opened: Opened,
         common: Common,
     ) {
-        let Opened { certificates, control, handed, listeners, metrics, websocket, transports, state } =
-            opened;
+        let Opened {
+            certificates,
+            control,
+            handed,
+            listeners,
+            metrics,
+            certificate,
+            websocket,
+            transports,
+            state,
+        } = opened;
         let (push_status, wanted) = (Arc::<PushStatus>::default(), listeners.len());
         let (ways, transports) = watch::channel(transports);
         let listening = self.listen(listeners, certificates.is_some());
@@ -219,7 +229,6 @@ impl Conductor {
             rules: channels.push_rules.1.clone(),
             clock: clock(),
         }));
-        let certificate: Arc<dyn CertificateInfo> = Arc::new(InUse { store: certificates, clock: clock() });
         let observed = http::Parts {
             counters: Arc::clone(&common.counters),
             router: channels.router.clone(),
@@ -316,14 +325,18 @@ impl Opened {
         let login = Authenticator::new(
             Arc::clone(&parts.accounts),
             channels.auth.1.clone(),
+            channels.catalog.watch(),
             Arc::clone(&common.clock),
             Arc::clone(&common.counters),
         );
+        let certificate: Arc<dyn CertificateInfo> =
+            Arc::new(InUse { store: certificates.clone(), clock: Arc::clone(&common.clock) });
         let websocket = ws::Context::new(
             ws::Parts {
                 router: channels.router.clone(),
                 login: Arc::new(login),
                 record: Arc::new(state.handle.clone()),
+                certificate: Arc::clone(&certificate),
                 counters: Arc::clone(&common.counters),
                 clock: Arc::clone(&common.clock),
             },
@@ -336,7 +349,17 @@ impl Opened {
             .map(listener)
             .collect::<Result<Vec<_>, _>>()
             .map_err(|source| StartError::System { what: "serve a listening socket", source })?;
-        Ok(Self { certificates, control, handed, listeners, metrics, websocket, transports, state })
+        Ok(Self {
+            certificates,
+            control,
+            handed,
+            listeners,
+            metrics,
+            certificate,
+            websocket,
+            transports,
+            state,
+        })
     }
 }
 

@@ -7,21 +7,25 @@ use std::sync::{Arc, Mutex, PoisonError};
 use async_trait::async_trait;
 use secrecy::{ExposeSecret, SecretString};
 use tokio::sync::watch;
+use tokio::time::Instant;
 use tracing::{debug, info, warn};
+use zmes_shared::text::bounded;
+use zmes_shared::views::RefusalReason;
 
-use super::limiter::Limiter;
-use super::password::{MAX_PASSWORD, Outcome, Passwords};
-use super::{Credentials, Login, Verdict, jwt};
+use super::costs::Costs;
+use super::limiter::{Fingerprint, Limiter, Standing};
+use super::pace::Pace;
+use super::password::{Against, MAX_PASSWORD, Outcome, Passwords};
+use super::{Credentials, Login, SHOWN_NAME, Verdict, jwt};
 use crate::config::AuthConfig;
 use crate::domain::{AccessPass, MonitorRights, User};
+use crate::limits::network;
+use crate::monitors::Catalog;
 use crate::ports::{AccountStore, Clock, DbError, LoginCheck};
-use crate::telemetry::Counters;
+use crate::telemetry::{self, Counters};
 
 /// Longest user name that is looked up; ZoneMinder's have at most 64 characters.
 const MAX_NAME: usize = 256;
-
-/// Characters of a user name that nobody has vouched for, in logs and as a name where `auth.enabled` is false.
-const SHOWN_NAME: usize = 64;
 
 /// Users of whose unusable password the operator was told; more than that get it at debug level only.
 const MAX_TOLD: usize = 1024;
@@ -41,14 +45,26 @@ pub struct Authenticator {
     counters: Arc<Counters>,
     limiter: Limiter,
     passwords: Passwords,
+    costs: Costs,
+    pace: Pace,
     told: Mutex<HashSet<String>>,
 }
 
+/// What the log and the table of refusals are told of a login.
+#[derive(Debug)]
+struct Attempt {
+    address: IpAddr,
+    /// As the app sent it, fit to be shown; of a token only once its signature holds.
+    user: Option<String>,
+}
+
 impl Authenticator {
-    /// Makes an authenticator that follows changes of its configuration.
+    /// Makes an authenticator that follows changes of its configuration, and the users of the catalog as far as the
+    /// cost of their passwords is concerned.
     pub fn new(
         accounts: Arc<dyn AccountStore>,
         config: watch::Receiver<AuthConfig>,
+        catalog: watch::Receiver<Arc<Catalog>>,
         clock: Arc<dyn Clock>,
         counters: Arc<Counters>,
     ) -> Self {
@@ -59,6 +75,8 @@ impl Authenticator {
             counters,
             limiter: Limiter::new(),
             passwords: Passwords::new(),
+            costs: Costs::new(catalog),
+            pace: Pace::new(),
             told: Mutex::default(),
         }
     }
@@ -73,15 +91,26 @@ impl Authenticator {
         }
         match credentials {
             Credentials::Password { user, password } => {
-                let verdict = self.by_password(address, &user, password).await;
-                self.conclude(address, Some(&user), verdict)
+                let begun = Instant::now();
+                let outcome = self.by_password(address, &user, password).await;
+                match &outcome {
+                    Err(Refusal::Locked | Refusal::Rejected { looked: false, .. }) => {
+                        self.pace.keep(begun).await
+                    }
+                    Ok(_) | Err(Refusal::Unavailable(_)) => {}
+                    Err(_) => self.pace.took(begun.elapsed()),
+                }
+                let attempt = Attempt { address, user: Some(bounded(&user, SHOWN_NAME)) };
+                self.conclude(&attempt, outcome)
             }
             Credentials::AccessToken(token) => {
-                let (user, pass) = match self.by_token(address, &token).await {
+                let (user, outcome) = self.by_token(address, &token).await;
+                let (outcome, pass) = match outcome {
                     Ok((user, pass)) => (Ok(user), Some(pass)),
                     Err(refusal) => (Err(refusal), None),
                 };
-                match (self.conclude(address, None, user), pass) {
+                let attempt = Attempt { address, user: user.map(|user| bounded(&user, SHOWN_NAME)) };
+                match (self.conclude(&attempt, outcome), pass) {
                     (Verdict::Accepted(user), Some(pass)) => Verdict::AcceptedUntil(user, pass),
                     (verdict, _) => verdict,
                 }
@@ -95,70 +124,146 @@ impl Authenticator {
         name: &str,
         password: SecretString,
     ) -> Result<User, Refusal> {
-        if !self.limiter.allows(address, Some(name)) {
-            return Err(Refusal::Throttled);
-        }
         if name.len() > MAX_NAME || password.expose_secret().len() > MAX_PASSWORD {
-            return Err(Refusal::Rejected("user name or password too long"));
+            // Neither is worth remembering, and the network alone pays.
+            self.limiter.failed(address, None, None, "");
+            return Err(Refusal::again("user name or password too long"));
+        }
+        let mut standing = self.limiter.standing(address, Some(name));
+        if standing == Standing::Locked {
+            return Err(Refusal::Locked);
         }
         let user = self.accounts.find(name).await.map_err(|error| unavailable(&error))?;
+        let credential = self.limiter.password(name, &password, user.as_ref());
+        if standing == Standing::Open
+            && let Some(reason) = self.limiter.known(address, credential)
+        {
+            self.limiter.failed(address, Some(name), Some(credential), reason);
+            return Err(Refusal::again(reason));
+        }
         let busy = || Refusal::Unavailable("too many logins at once");
-        let turn = self.passwords.turn().await.ok_or_else(busy)?;
+        let turn = self.passwords.turn(network(address)).await.ok_or_else(busy)?;
         // Those who waited beside this one may have failed meanwhile.
-        if !self.limiter.allows(address, Some(name)) {
-            return Err(Refusal::Throttled);
+        standing = self.limiter.standing(address, Some(name));
+        if standing == Standing::Locked {
+            return Err(Refusal::Locked);
         }
-        let stored = user.as_ref().map(|user| user.password.clone());
-        let outcome = Passwords::check(turn, stored, password).await;
-        let user = user.ok_or(Refusal::Rejected("unknown user"))?;
-        match outcome {
-            Outcome::Match => admit(user),
-            Outcome::Mismatch => Err(Refusal::Rejected("wrong password")),
-            Outcome::Unusable(reason) => {
+        let against = Against {
+            stored: user.as_ref().map(|user| user.password.clone()),
+            barred: user.as_ref().is_some_and(|user| user.barred().is_some()),
+            cost: self.costs.highest(user.as_ref()),
+        };
+        let outcome = Passwords::check(turn, against, password).await;
+        let reason = match (outcome, user) {
+            (Outcome::Busy, _) => return Err(busy()),
+            (Outcome::Match, Some(user)) => match user.barred() {
+                None => {
+                    self.limiter.succeeded(address, &user.name);
+                    return Ok(user);
+                }
+                Some(reason) => reason,
+            },
+            (Outcome::Mismatch, Some(_)) => "wrong password",
+            (Outcome::Unusable(reason), Some(user)) => {
                 self.tell(&user.name, reason);
-                Err(Refusal::Rejected(reason))
+                reason
             }
-            Outcome::Busy => Err(busy()),
-        }
+            (Outcome::Match | Outcome::Mismatch | Outcome::Unusable(_), None) => "unknown user",
+        };
+        Err(self.failed(address, Some(name), credential, reason, standing))
     }
 
-    async fn by_token(&self, address: IpAddr, token: &SecretString) -> Result<(User, AccessPass), Refusal> {
-        if !self.limiter.allows(address, None) {
-            return Err(Refusal::Throttled);
+    /// Decides by a token of ZoneMinder's; returns its user as well, where its signature holds.
+    async fn by_token(
+        &self,
+        address: IpAddr,
+        token: &SecretString,
+    ) -> (Option<String>, Result<(User, AccessPass), Refusal>) {
+        if self.limiter.standing(address, None) == Standing::Locked {
+            return (None, Err(Refusal::Throttled));
         }
-        let secret = self.accounts.token_secret().await.map_err(|error| unavailable(&error))?;
+        let credential = self.limiter.token(token);
+        let rejected =
+            |reason, user: Option<&str>| self.failed(address, user, credential, reason, Standing::Open);
+        let secret = match self.accounts.token_secret().await {
+            Ok(secret) => secret,
+            Err(error) => return (None, Err(unavailable(&error))),
+        };
         let secret = secret.as_ref().map_or("", |secret| secret.expose_secret());
-        let claims = jwt::read(token.expose_secret(), secret, self.clock.now()).map_err(Refusal::Rejected)?;
-        let user = self.accounts.find(&claims.user).await.map_err(|error| unavailable(&error))?;
-        let user = user.ok_or(Refusal::Rejected("unknown user"))?;
-        let pass = claims.pass();
-        if pass.revoked_for(&user) {
-            return Err(Refusal::Rejected("the user's tokens of that time were revoked"));
-        }
-        Ok((admit(user)?, pass))
+        let claims = match jwt::read(token.expose_secret(), secret, self.clock.now()) {
+            Ok(claims) => claims,
+            Err(reason) => return (None, Err(rejected(reason, None))),
+        };
+        let outcome = match self.accounts.find(&claims.user).await {
+            Err(error) => Err(unavailable(&error)),
+            Ok(None) => Err(rejected("unknown user", None)),
+            Ok(Some(user)) if claims.pass().revoked_for(&user) => {
+                Err(rejected("the user's tokens of that time were revoked", None))
+            }
+            Ok(Some(user)) => {
+                if let Some(reason) = user.barred() {
+                    Err(rejected(reason, None))
+                } else {
+                    self.limiter.succeeded(address, &user.name);
+                    Ok((user, claims.pass()))
+                }
+            }
+        };
+        (Some(claims.user), outcome)
     }
 
-    /// Turns the outcome into a verdict, in the log and in the record of failures.
-    fn conclude(&self, address: IpAddr, name: Option<&str>, outcome: Result<User, Refusal>) -> Verdict {
-        let user = name.map(shown);
+    /// Takes note of a wrong credential.
+    fn failed(
+        &self,
+        address: IpAddr,
+        user: Option<&str>,
+        credential: Fingerprint,
+        reason: &'static str,
+        standing: Standing,
+    ) -> Refusal {
+        let new = self.limiter.failed(address, user, Some(credential), reason);
+        match standing {
+            Standing::Familiar => Refusal::Throttled,
+            Standing::Open | Standing::Locked => Refusal::Rejected { reason, new, looked: true },
+        }
+    }
+
+    /// Turns the outcome into a verdict, in the log and in the table of refusals.
+    fn conclude(&self, attempt: &Attempt, outcome: Result<User, Refusal>) -> Verdict {
+        let Attempt { address, user } = attempt;
         match outcome {
-            Ok(user) => Verdict::Accepted(Arc::new(user)),
-            Err(Refusal::Rejected(reason)) => {
-                self.limiter.failed(address, name.filter(|name| name.len() <= MAX_NAME));
-                self.counters.rejected.increment();
-                info!(%address, ?user, reason, "Bad authentication provided by {address}");
+            Ok(user) => {
+                self.counters.refusals.welcomed(*address, Some(&user.name));
+                Verdict::Accepted(Arc::new(user))
+            }
+            Err(Refusal::Rejected { reason, new, .. }) => {
+                // The line that fail2ban reads (docs/security.md): one for each guess, none for the same one again.
+                if new {
+                    info!(%address, ?user, reason, "Bad authentication provided by {address}");
+                } else {
+                    debug!(%address, ?user, reason, "Bad authentication provided by {address}, as before");
+                }
+                self.refuse(attempt, RefusalReason::BadCredentials, reason);
                 Verdict::Rejected(reason)
             }
-            Err(Refusal::Throttled) => {
-                self.counters.rejected.increment();
-                debug!(%address, ?user, reason = "too many failures", "Bad authentication provided by {address}");
+            Err(Refusal::Locked | Refusal::Throttled) => {
+                debug!(%address, ?user, "login not looked at: too many wrong ones");
+                self.refuse(attempt, RefusalReason::Throttled, "too many wrong logins");
                 Verdict::Throttled
             }
             Err(Refusal::Unavailable(reason)) => {
                 debug!(%address, ?user, reason, "login not decided");
+                self.refuse(attempt, RefusalReason::LoginUnavailable, reason);
                 Verdict::Unavailable(reason)
             }
         }
+    }
+
+    fn refuse(&self, attempt: &Attempt, reason: RefusalReason, detail: &str) {
+        let Attempt { address, user } = attempt;
+        let detail = Some(detail.to_owned());
+        let refusal = telemetry::Refusal { address: *address, reason, user: user.clone(), detail };
+        self.counters.refuse(refusal, self.clock.now());
     }
 
     /// Tells the operator once of a password that only the operator can mend.
@@ -180,9 +285,21 @@ impl LoginCheck for Authenticator {
 /// Why a login does not succeed.
 #[derive(Debug)]
 enum Refusal {
-    Rejected(&'static str),
+    /// Wrong. `new`: not sent from this network before. `looked`: a password was hashed.
+    Rejected { reason: &'static str, new: bool, looked: bool },
+    /// Not looked at.
+    Locked,
+    /// Not looked at, or as good as that.
     Throttled,
+    /// Not decided.
     Unavailable(&'static str),
+}
+
+impl Refusal {
+    /// A credential whose verdict needs no look.
+    fn again(reason: &'static str) -> Self {
+        Self::Rejected { reason, new: false, looked: false }
+    }
 }
 
 fn unavailable(error: &DbError) -> Refusal {
@@ -190,18 +307,10 @@ fn unavailable(error: &DbError) -> Refusal {
     Refusal::Unavailable(NO_DATABASE)
 }
 
-/// Lets in who has proved to be that user, unless ZoneMinder bars the user.
-fn admit(user: User) -> Result<User, Refusal> {
-    match user.barred() {
-        Some(reason) => Err(Refusal::Rejected(reason)),
-        None => Ok(user),
-    }
-}
-
 /// Makes the user that everybody is where `auth.enabled` is false.
 fn anybody(credentials: &Credentials) -> User {
     let name = match credentials {
-        Credentials::Password { user, .. } if !user.trim().is_empty() => shown(user),
+        Credentials::Password { user, .. } if !user.trim().is_empty() => bounded(user, SHOWN_NAME),
         Credentials::Password { .. } | Credentials::AccessToken(_) => "anonymous".to_owned(),
     };
     User {
@@ -213,11 +322,6 @@ fn anybody(credentials: &Credentials) -> User {
         token_min_expiry: 0,
         rights: MonitorRights::All,
     }
-}
-
-/// Makes a name that anybody may have typed fit to be shown.
-fn shown(name: &str) -> String {
-    zmes_shared::text::bounded(name, SHOWN_NAME)
 }
 
 #[cfg(test)]

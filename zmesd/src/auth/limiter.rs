@@ -1,225 +1,221 @@
-//! How many failed logins an address and a user have left: token buckets, filled by time, emptied by failures alone.
+//! Which logins are looked at after wrong ones: token buckets, emptied by failures alone.
 //!
-//! A success costs nothing, so any number of phones behind one address may come back at the same time; neither does
-//! an app that never shows credentials, which some do at every cold start. An address whose bucket is empty is not
-//! listened to; a user's bucket stops those who guess from many addresses at once.
+//! A success costs nothing, so any number of phones behind one address may come back at the same time; neither does an
+//! app that never shows credentials, nor the same wrong credential once more (as Dovecot's auth penalty has it): a
+//! script with an old password that tries again every 3 s punishes nobody, itself included. Guesses cost, first of the
+//! pair of user and network, then of the network, and of the user over all networks. A user who has logged in from a
+//! network before may go on doing so whatever others at that network, or guessers elsewhere, have used up.
+//!
+//! Networks are those of [`network`]: a whole /64 of IPv6. All tables are bounded and live as long as the process.
 
-use std::collections::HashMap;
-use std::hash::Hash;
-use std::net::{IpAddr, Ipv6Addr};
-use std::sync::{Mutex, PoisonError};
+use std::collections::hash_map::RandomState;
+use std::collections::{HashMap, VecDeque};
+use std::hash::BuildHasher;
+use std::net::IpAddr;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use secrecy::{ExposeSecret, SecretString};
 use tokio::time::Instant;
 
-/// Failures of one address: enough for a household with an old password in every phone, then one every 2 s. An app
-/// with a wrong password comes again every 10 s, so five of them do not shut out the others behind their address.
-const PER_ADDRESS: Quota = Quota { burst: 30.0, every: Duration::from_secs(2) };
+use crate::domain::User;
+use crate::limits::{Buckets, Quota, network};
 
-/// Failures of one user: more than one address can cause, so that nobody can lock somebody else out from one place.
+/// Wrong passwords for one user from one network.
+const PER_PAIR: Quota = Quota { burst: 15.0, every: Duration::from_secs(4) };
+/// Wrong passwords of one network: enough for a household with an old password in every phone.
+const PER_NETWORK: Quota = Quota { burst: 30.0, every: Duration::from_secs(2) };
+/// Wrong passwords for one user from everywhere: stops those who guess from many networks at once.
 const PER_USER: Quota = Quota { burst: 90.0, every: Duration::from_millis(500) };
 
-/// Buckets that are remembered of each kind, some 100 bytes each. Full buckets are forgotten first.
+/// Buckets that are remembered of each kind, some 100 bytes each.
 const MAX_BUCKETS: usize = 10_000;
+/// Networks from which one user has logged in that are remembered, the latest.
+const MAX_HOMES: usize = 64;
+/// Users of whom that is remembered.
+const MAX_USERS: usize = 10_000;
+/// Networks whose wrong credentials are remembered.
+const MAX_NETWORKS: usize = 4096;
+/// Wrong credentials that are remembered of one network, the latest.
+const MAX_MISTAKES: usize = 32;
+/// For so long after its last use a wrong credential is remembered.
+const REMEMBERED: Duration = Duration::from_hours(24);
 
-/// The failures of all addresses and users.
+/// Whether a login may be looked at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Standing {
+    /// It may.
+    Open,
+    /// Only because this user has logged in from there before: a wrong password must look like [`Standing::Locked`].
+    Familiar,
+    /// It may not.
+    Locked,
+}
+
+/// A credential with what it was compared with, hashed with a key of this process: equal ones have the same verdict.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Fingerprint(u64);
+
+/// The failures of all networks and users.
 #[derive(Debug)]
 pub(super) struct Limiter {
-    addresses: Mutex<Buckets<IpAddr>>,
-    users: Mutex<Buckets<String>>,
+    key: RandomState,
+    state: Mutex<State>,
+}
+
+#[derive(Debug)]
+struct State {
+    pairs: Buckets<(String, IpAddr)>,
+    networks: Buckets<IpAddr>,
+    users: Buckets<String>,
+    /// From where each user has logged in.
+    homes: HashMap<String, VecDeque<IpAddr>>,
+    mistakes: HashMap<IpAddr, VecDeque<Mistake>>,
+}
+
+#[derive(Debug)]
+struct Mistake {
+    credential: Fingerprint,
+    verdict: &'static str,
+    at: Instant,
 }
 
 impl Limiter {
     pub(super) fn new() -> Self {
-        Self {
-            addresses: Mutex::new(Buckets::new(PER_ADDRESS, MAX_BUCKETS)),
-            users: Mutex::new(Buckets::new(PER_USER, MAX_BUCKETS)),
-        }
+        let state = State {
+            pairs: Buckets::new(MAX_BUCKETS),
+            networks: Buckets::new(MAX_BUCKETS),
+            users: Buckets::new(MAX_BUCKETS),
+            homes: HashMap::new(),
+            mistakes: HashMap::new(),
+        };
+        Self { key: RandomState::new(), state: Mutex::new(state) }
     }
 
     /// Says whether a login may be looked at. A token's user is not known before it was checked.
-    pub(super) fn allows(&self, address: IpAddr, user: Option<&str>) -> bool {
-        let now = Instant::now();
-        let addresses = self.addresses.lock().unwrap_or_else(PoisonError::into_inner);
-        if !addresses.allows(&network(address), now) {
+    pub(super) fn standing(&self, address: IpAddr, user: Option<&str>) -> Standing {
+        let (now, network) = (Instant::now(), network(address));
+        let state = self.state();
+        let network_open = state.networks.allows(&network, PER_NETWORK, now);
+        let Some(user) = user.map(folded) else {
+            return if network_open { Standing::Open } else { Standing::Locked };
+        };
+        let familiar = state.homes.get(&user).is_some_and(|homes| homes.contains(&network));
+        let open = network_open && state.users.allows(&user, PER_USER, now);
+        if !state.pairs.allows(&(user, network), PER_PAIR, now) {
+            Standing::Locked
+        } else if open {
+            Standing::Open
+        } else if familiar {
+            Standing::Familiar
+        } else {
+            Standing::Locked
+        }
+    }
+
+    /// Takes note of a wrong credential; false: it was wrong here before, and costs nothing.
+    pub(super) fn failed(
+        &self,
+        address: IpAddr,
+        user: Option<&str>,
+        credential: Option<Fingerprint>,
+        verdict: &'static str,
+    ) -> bool {
+        let (now, network) = (Instant::now(), network(address));
+        let mut state = self.state();
+        if credential.is_some_and(|credential| !state.learn(network, credential, verdict, now)) {
             return false;
         }
-        drop(addresses);
-        let users = self.users.lock().unwrap_or_else(PoisonError::into_inner);
-        user.is_none_or(|user| users.allows(user, now))
-    }
-
-    /// Takes note of a failed login.
-    pub(super) fn failed(&self, address: IpAddr, user: Option<&str>) {
-        let now = Instant::now();
-        self.addresses.lock().unwrap_or_else(PoisonError::into_inner).take(network(address), now);
-        if let Some(user) = user {
-            self.users.lock().unwrap_or_else(PoisonError::into_inner).take(user.to_owned(), now);
+        state.networks.take(network, PER_NETWORK, now);
+        if let Some(user) = user.map(folded) {
+            state.users.take(user.clone(), PER_USER, now);
+            state.pairs.take((user, network), PER_PAIR, now);
         }
-    }
-}
-
-/// Whom an address stands for: one customer has a whole /64 of IPv6.
-fn network(address: IpAddr) -> IpAddr {
-    match address.to_canonical() {
-        IpAddr::V4(address) => IpAddr::V4(address),
-        IpAddr::V6(address) => IpAddr::V6(Ipv6Addr::from_bits(address.to_bits() & !u128::from(u64::MAX))),
-    }
-}
-
-/// How much a bucket holds, and how fast it fills.
-#[derive(Debug, Clone, Copy)]
-struct Quota {
-    burst: f64,
-    every: Duration,
-}
-
-/// What was left at some time. Below zero is debt: logins that were let in side by side and all failed.
-#[derive(Debug, Clone, Copy)]
-struct Bucket {
-    left: f64,
-    at: Instant,
-}
-
-#[derive(Debug)]
-struct Buckets<K> {
-    quota: Quota,
-    limit: usize,
-    levels: HashMap<K, Bucket>,
-}
-
-impl<K: Hash + Eq + Clone> Buckets<K> {
-    fn new(quota: Quota, limit: usize) -> Self {
-        Self { quota, limit, levels: HashMap::new() }
+        true
     }
 
-    /// Says whether at least one failure is left.
-    fn allows<Q>(&self, key: &Q, now: Instant) -> bool
-    where
-        K: std::borrow::Borrow<Q>,
-        Q: Hash + Eq + ?Sized,
-    {
-        self.levels.get(key).is_none_or(|bucket| self.left(*bucket, now) >= 1.0)
-    }
-
-    /// Takes one out.
-    fn take(&mut self, key: K, now: Instant) {
-        let left = if let Some(bucket) = self.levels.get(&key) {
-            self.left(*bucket, now)
-        } else {
-            self.make_room(now);
-            self.quota.burst
-        };
-        // Debt ends somewhere: twice the burst must be enough of a lesson.
-        let left = (left - 1.0).max(-self.quota.burst);
-        self.levels.insert(key, Bucket { left, at: now });
-    }
-
-    fn left(&self, bucket: Bucket, now: Instant) -> f64 {
-        let gained = now.saturating_duration_since(bucket.at).as_secs_f64() / self.quota.every.as_secs_f64();
-        (bucket.left + gained).min(self.quota.burst)
-    }
-
-    /// Forgets all full buckets, which say nothing, or else the one that is fullest.
-    fn make_room(&mut self, now: Instant) {
-        if self.levels.len() < self.limit {
+    /// Takes note of a successful login.
+    pub(super) fn succeeded(&self, address: IpAddr, user: &str) {
+        let (user, network) = (folded(user), network(address));
+        let mut state = self.state();
+        if !state.homes.contains_key(&user) && state.homes.len() >= MAX_USERS {
             return;
         }
-        let quota = self.quota;
-        let mut buckets = std::mem::take(&mut self.levels);
-        buckets.retain(|_, bucket| self.left(*bucket, now) < quota.burst);
-        if buckets.len() >= self.limit {
-            let left = |bucket: &Bucket| self.left(*bucket, now);
-            let fullest = buckets.iter().max_by(|(_, a), (_, b)| left(a).total_cmp(&left(b)));
-            if let Some(key) = fullest.map(|(key, _)| key.clone()) {
-                buckets.remove(&key);
-            }
+        let homes = state.homes.entry(user).or_default();
+        homes.retain(|home| *home != network);
+        if homes.len() >= MAX_HOMES {
+            homes.pop_front();
         }
-        self.levels = buckets;
+        homes.push_back(network);
     }
+
+    /// Returns the verdict on a credential that was wrong at this network before.
+    pub(super) fn known(&self, address: IpAddr, credential: Fingerprint) -> Option<&'static str> {
+        let now = Instant::now();
+        let state = self.state();
+        let mistakes = state.mistakes.get(&network(address))?;
+        let same = |mistake: &&Mistake| mistake.credential == credential && mistake.fresh(now);
+        mistakes.iter().find(same).map(|mistake| mistake.verdict)
+    }
+
+    /// Returns what stands for a password and all that its verdict depends on.
+    pub(super) fn password(&self, name: &str, given: &SecretString, found: Option<&User>) -> Fingerprint {
+        let stored = found.map(|user| (user.name.as_str(), user.password.expose_secret(), user.barred()));
+        Fingerprint(self.key.hash_one(("password", name, given.expose_secret(), stored)))
+    }
+
+    /// Returns what stands for an access token.
+    pub(super) fn token(&self, token: &SecretString) -> Fingerprint {
+        Fingerprint(self.key.hash_one(("token", token.expose_secret())))
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    /// Remembers a wrong credential; false: it is known already.
+    fn learn(
+        &mut self,
+        network: IpAddr,
+        credential: Fingerprint,
+        verdict: &'static str,
+        now: Instant,
+    ) -> bool {
+        if !self.mistakes.contains_key(&network) && self.mistakes.len() >= MAX_NETWORKS {
+            self.forget_oldest();
+        }
+        let mistakes = self.mistakes.entry(network).or_default();
+        let before = mistakes.len();
+        mistakes.retain(|mistake| mistake.credential != credential || !mistake.fresh(now));
+        let new = mistakes.len() == before;
+        if mistakes.len() >= MAX_MISTAKES {
+            mistakes.pop_front();
+        }
+        mistakes.push_back(Mistake { credential, verdict, at: now });
+        new
+    }
+
+    fn forget_oldest(&mut self) {
+        let last_use = |mistakes: &VecDeque<Mistake>| mistakes.back().map(|mistake| mistake.at);
+        let oldest = self.mistakes.iter().min_by_key(|(_, mistakes)| last_use(mistakes));
+        if let Some(network) = oldest.map(|(network, _)| *network) {
+            self.mistakes.remove(&network);
+        }
+    }
+}
+
+impl Mistake {
+    fn fresh(&self, now: Instant) -> bool {
+        now.saturating_duration_since(self.at) < REMEMBERED
+    }
+}
+
+/// `Amy` and `amy` may be the same user (`ZM_CASE_INSENSITIVE_USERNAMES`).
+fn folded(user: &str) -> String {
+    user.to_lowercase()
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn address(text: &str) -> IpAddr {
-        text.parse().unwrap()
-    }
-
-    fn fail(limiter: &Limiter, times: usize, from: &str, user: Option<&str>) {
-        for _ in 0..times {
-            limiter.failed(address(from), user);
-        }
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn thirty_failures_then_one_every_two_seconds() {
-        let limiter = Limiter::new();
-        fail(&limiter, 29, "192.0.2.1", None);
-        assert!(limiter.allows(address("192.0.2.1"), None));
-        fail(&limiter, 1, "192.0.2.1", None);
-        assert!(!limiter.allows(address("192.0.2.1"), None));
-        assert!(limiter.allows(address("192.0.2.2"), None), "others are not concerned");
-        tokio::time::advance(Duration::from_secs(2)).await;
-        assert!(limiter.allows(address("192.0.2.1"), None));
-        fail(&limiter, 1, "192.0.2.1", None);
-        assert!(!limiter.allows(address("192.0.2.1"), None));
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn a_customer_of_ipv6_is_a_whole_64() {
-        let limiter = Limiter::new();
-        fail(&limiter, 30, "2001:db8:1:2::1", None);
-        assert!(!limiter.allows(address("2001:db8:1:2:ffff::9"), None));
-        assert!(limiter.allows(address("2001:db8:1:3::1"), None));
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn ipv4_through_a_dual_stack_socket_is_the_same_address() {
-        let limiter = Limiter::new();
-        fail(&limiter, 30, "::ffff:192.0.2.1", None);
-        assert!(!limiter.allows(address("192.0.2.1"), None));
-        assert!(limiter.allows(address("::ffff:192.0.2.9"), None), "not all of IPv4 is one /64");
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn a_user_is_guarded_over_all_addresses_but_not_locked_out_from_one() {
-        let limiter = Limiter::new();
-        fail(&limiter, 30, "192.0.2.1", Some("amy"));
-        assert!(limiter.allows(address("192.0.2.2"), Some("amy")), "one address alone");
-        fail(&limiter, 30, "192.0.2.2", Some("amy"));
-        fail(&limiter, 30, "192.0.2.3", Some("amy"));
-        assert!(!limiter.allows(address("192.0.2.4"), Some("amy")));
-        assert!(limiter.allows(address("192.0.2.4"), Some("bob")));
-        tokio::time::advance(Duration::from_millis(500)).await;
-        assert!(limiter.allows(address("192.0.2.4"), Some("amy")));
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn debt_is_bounded() {
-        let limiter = Limiter::new();
-        fail(&limiter, 5000, "192.0.2.1", None);
-        tokio::time::advance(Duration::from_secs(61)).await;
-        assert!(!limiter.allows(address("192.0.2.1"), None), "what failed side by side is paid for");
-        tokio::time::advance(Duration::from_secs(2)).await;
-        assert!(limiter.allows(address("192.0.2.1"), None), "but not for ever");
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn memory_is_bounded_and_the_worst_are_remembered() {
-        let mut buckets = Buckets::new(PER_ADDRESS, 3);
-        let now = Instant::now();
-        for _ in 0..30 {
-            buckets.take(1, now);
-        }
-        for key in 2..100 {
-            buckets.take(key, now);
-        }
-        assert_eq!(buckets.levels.len(), 3);
-        assert!(!buckets.allows(&1, now), "the guilty one is not forgotten for the others");
-        tokio::time::advance(Duration::from_hours(1)).await;
-        buckets.take(100, Instant::now());
-        assert_eq!(buckets.levels.len(), 1, "full buckets say nothing");
-    }
-}
+mod tests;

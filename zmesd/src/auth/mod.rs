@@ -3,9 +3,11 @@
 //! [`Authenticator`] decides; it asks the database through a port and knows nothing of sessions or of MySQL.
 
 mod authenticator;
+mod costs;
 pub(crate) mod fuzzing;
 mod jwt;
 mod limiter;
+mod pace;
 mod password;
 
 pub use authenticator::Authenticator;
@@ -16,6 +18,9 @@ use std::sync::Arc;
 use secrecy::SecretString;
 
 use crate::domain::{AccessPass, User};
+
+/// Characters of a user name that nobody has vouched for, in logs, tables and streams.
+pub const SHOWN_NAME: usize = 64;
 
 /// What an app shows at the door.
 #[derive(Debug)]
@@ -29,6 +34,16 @@ pub enum Credentials {
     },
     /// `{"token":…}`: an access token (JWT) of ZoneMinder's API.
     AccessToken(SecretString),
+}
+
+impl Credentials {
+    /// Returns the user name that was shown; a token's is not known before it was checked.
+    pub fn user(&self) -> Option<&str> {
+        match self {
+            Self::Password { user, .. } => Some(user),
+            Self::AccessToken(_) => None,
+        }
+    }
 }
 
 /// Credentials and where they came from.
@@ -49,8 +64,8 @@ pub enum Verdict {
     AcceptedUntil(Arc<User>, AccessPass),
     /// Wrong, unknown, disabled, expired: the app hears `BADAUTH`, the log the reason.
     Rejected(&'static str),
-    /// Too many failures from there or for that user lately: closed with 1013 without looking, because the
-    /// credentials may well be right.
+    /// Too many failures from there or for that user lately: closed with 1013, because the credentials may well be
+    /// right.
     Throttled,
     /// It cannot be known now (database away, too busy): the app is closed with 1013 and tries again.
     Unavailable(&'static str),

@@ -1,13 +1,17 @@
 //! Passwords against what `Users.Password` holds. Bcrypt costs tens of milliseconds, so it runs beside the event loop.
+//!
+//! Every wrong login costs the same work, whatever is stored: the highest bcrypt cost of this installation. Otherwise
+//! the time of the answer tells which user names exist (a dummy of cost 10 is four times faster than PHP 8.4's 12).
 
-use std::sync::Arc;
+use std::net::IpAddr;
 use std::time::Duration;
 
 use bcrypt::HashParts;
 use secrecy::{ExposeSecret, SecretString};
 use sha1::{Digest, Sha1};
 use subtle::ConstantTimeEq;
-use tokio::sync::Semaphore;
+
+use crate::limits::{Bounds, Turn, Turns};
 
 /// Longest password that is looked at. Bcrypt takes 72 bytes; this only keeps nonsense away from SHA-1.
 pub(super) const MAX_PASSWORD: usize = 4096;
@@ -15,15 +19,21 @@ pub(super) const MAX_PASSWORD: usize = 4096;
 /// Bcrypt checks at the same time: not more than cores, and never all the blocking threads that others need too.
 const MAX_PARALLEL: usize = 4;
 
+/// Checks that may wait in all, and of one network: each is a few hundred bytes.
+const MAX_WAITING: usize = 2048;
+const MAX_WAITING_OF_ONE: usize = 256;
+
 /// Longest wait for one's turn; an app gives up after 20 s.
-const QUEUE_DEADLINE: Duration = Duration::from_secs(5);
+const QUEUE_DEADLINE: Duration = Duration::from_secs(8);
 
 /// Highest bcrypt cost that is taken, about 3 s of one core. A hash with cost 31 would keep it busy for two days.
 const MAX_COST: u32 = 15;
 
-/// ZoneMinder's own cost. As much is spent where there is nothing to check, so that the time of an answer does not
-/// tell which users exist.
-const USUAL_COST: u32 = 10;
+/// Lowest bcrypt cost that there is.
+const MIN_COST: u32 = 4;
+
+/// ZoneMinder's own cost, for installations in which no user has a bcrypt hash.
+pub(super) const USUAL_COST: u32 = 10;
 
 /// What `zmupdate.pl` puts before a bcrypt hash that it made of an old `*HEX` hash.
 const OVERLAY: &str = "-ZM-";
@@ -41,65 +51,95 @@ pub(super) enum Outcome {
     Busy,
 }
 
-/// Checks passwords, a bounded number at a time.
+/// What a password is compared with.
+#[derive(Debug, Clone)]
+pub(super) struct Against {
+    /// The row's `Password`; `None`: there is no such user.
+    pub(super) stored: Option<SecretString>,
+    /// A right password does not help either: it must take as long as a wrong one.
+    pub(super) barred: bool,
+    /// The bcrypt cost that every wrong login amounts to.
+    pub(super) cost: u32,
+}
+
+/// Checks passwords, a bounded number at a time, in turns that are fair to each network.
 #[derive(Debug)]
 pub(super) struct Passwords {
-    turns: Arc<Semaphore>,
+    turns: Turns,
 }
 
 impl Passwords {
     pub(super) fn new() -> Self {
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
-        Self { turns: Arc::new(Semaphore::new(cores.min(MAX_PARALLEL))) }
+        Self::with(cores.min(MAX_PARALLEL))
     }
 
-    /// Waits for a turn. It lasts until the check that it is given to has ended.
-    pub(super) async fn turn(&self) -> Option<Turn> {
-        let turn = Arc::clone(&self.turns).acquire_owned();
-        tokio::time::timeout(QUEUE_DEADLINE, turn).await.ok()?.ok().map(Turn)
+    fn with(parallel: usize) -> Self {
+        let bounds = Bounds {
+            running: parallel,
+            running_per_network: parallel,
+            waiting: MAX_WAITING,
+            waiting_per_network: MAX_WAITING_OF_ONE,
+        };
+        Self { turns: Turns::new(bounds) }
     }
 
-    /// Checks a password against a row's; `None` stands for a user who does not exist.
-    pub(super) async fn check(turn: Turn, stored: Option<SecretString>, given: SecretString) -> Outcome {
+    /// Waits for a turn of this network. It lasts until the check that it is given to has ended.
+    pub(super) async fn turn(&self, network: IpAddr) -> Option<Turn> {
+        tokio::time::timeout(QUEUE_DEADLINE, self.turns.turn(network)).await.ok()?.ok()
+    }
+
+    /// Checks a password.
+    pub(super) async fn check(turn: Turn, against: Against, given: SecretString) -> Outcome {
         let work = tokio::task::spawn_blocking(move || {
             // Held in here: the core is busy until the hash is done, even if nobody waits for it any more.
             let _turn = turn;
-            check(stored.as_ref().map(ExposeSecret::expose_secret), given.expose_secret())
+            check(&against, given.expose_secret()).0
         });
         // The runtime drops blocking work only when it ends.
         work.await.unwrap_or(Outcome::Busy)
     }
 }
 
-/// The right to keep one core busy.
-#[derive(Debug)]
-pub(super) struct Turn(
-    #[expect(dead_code, reason = "it counts by being alive")] tokio::sync::OwnedSemaphorePermit,
-);
-
-fn check(stored: Option<&str>, given: &str) -> Outcome {
-    let scheme = match stored.map(Scheme::read) {
-        Some(Ok(scheme)) => scheme,
-        Some(Err(reason)) => {
-            waste_time(given);
-            return Outcome::Unusable(reason);
+/// Returns the bcrypt cost of what is stored, if it is bcrypt that can be checked.
+pub(super) fn cost(stored: &str) -> Option<u32> {
+    match Scheme::read(stored) {
+        Ok(Scheme::Bcrypt(hash) | Scheme::Overlay(hash)) => {
+            hash.parse::<HashParts>().ok().map(|parts| parts.get_cost()).filter(|cost| *cost >= MIN_COST)
         }
-        None => {
-            waste_time(given);
-            return Outcome::Mismatch;
-        }
-    };
-    if scheme.matches(given) {
-        return Outcome::Match;
+        Ok(Scheme::Mysql(_)) | Err(_) => None,
     }
-    if matches!(scheme, Scheme::Mysql(_)) {
-        waste_time(given);
-    }
-    Outcome::Mismatch
 }
 
-fn waste_time(given: &str) {
-    std::hint::black_box(bcrypt::hash_with_salt(given, USUAL_COST, [0; 16])).ok();
+/// Returns the outcome and the work that it took, in rounds of bcrypt.
+fn check(against: &Against, given: &str) -> (Outcome, u32) {
+    let Against { stored, barred, cost: target } = against;
+    let stored = stored.as_ref().map(ExposeSecret::expose_secret);
+    let (outcome, spent) = match stored.map(Scheme::read) {
+        Some(Ok(scheme)) => scheme.compare(given),
+        Some(Err(reason)) => (Outcome::Unusable(reason), None),
+        None => (Outcome::Mismatch, None),
+    };
+    let missing = if outcome != Outcome::Match || *barred { spend(spent, *target) } else { 0 };
+    (outcome, spent.map_or(0, rounds) + missing)
+}
+
+/// Returns the rounds of a bcrypt cost.
+fn rounds(cost: u32) -> u32 {
+    1 << cost.min(MAX_COST)
+}
+
+/// Does the work that is missing: 2^c is spent, and 2^c + 2^(c+1) + … + 2^(target−1) more make 2^target.
+fn spend(spent: Option<u32>, target: u32) -> u32 {
+    // A fixed password: bcrypt takes as long for any, but refuses one with a zero byte at once.
+    let hash = |cost| match std::hint::black_box(bcrypt::hash_with_salt("zmesd", cost, [0; 16])) {
+        Ok(_) => rounds(cost),
+        Err(_) => 0,
+    };
+    match spent {
+        Some(spent) => (spent..target).map(hash).sum(),
+        None => hash(target),
+    }
 }
 
 /// The formats of `Users.Password`.
@@ -132,12 +172,19 @@ impl<'a> Scheme<'a> {
         })
     }
 
-    pub(super) fn matches(&self, given: &str) -> bool {
-        match self {
-            Self::Bcrypt(hash) => bcrypt::verify(given, hash).unwrap_or(false),
-            Self::Overlay(hash) => bcrypt::verify(mysql_text(given), hash).unwrap_or(false),
-            Self::Mysql(hash) => mysql_hash(given).ct_eq(hash).into(),
-        }
+    /// Returns the outcome and the bcrypt cost that it took.
+    pub(super) fn compare(&self, given: &str) -> (Outcome, Option<u32>) {
+        let by_bcrypt = |given: &str, hash: &str| match bcrypt::verify(given, hash) {
+            Ok(matches) => (matches, hash.parse::<HashParts>().ok().map(|parts| parts.get_cost())),
+            // Refused without any work: a cost below 4, a zero byte in the password.
+            Err(_) => (false, None),
+        };
+        let (matches, spent) = match self {
+            Self::Bcrypt(hash) => by_bcrypt(given, hash),
+            Self::Overlay(hash) => by_bcrypt(&mysql_text(given), hash),
+            Self::Mysql(hash) => (mysql_hash(given).ct_eq(hash).into(), None),
+        };
+        (if matches { Outcome::Match } else { Outcome::Mismatch }, spent)
     }
 }
 

@@ -59,6 +59,15 @@ pub enum CloseReason {
     PassExpired,
 }
 
+/// A login that failed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Tried {
+    /// The user name that the app sent, fit to be shown.
+    pub user: String,
+    /// How often wrong credentials for it came from that address.
+    pub count: u64,
+}
+
 /// A new WebSocket connection, not yet authenticated.
 #[derive(Debug)]
 pub struct SessionOpening {
@@ -178,8 +187,8 @@ pub enum Command {
     Attach(Attach, oneshot::Sender<Attached>),
     /// It wants another filter; with the token that its app names, if it does.
     SetFilter(SessionId, MonitorFilter, Option<PushToken>, oneshot::Sender<()>),
-    /// It is gone: why, and how.
-    Close(SessionId, &'static str, Left),
+    /// It is gone: why, how, and with which login that failed, if one did.
+    Close(SessionId, &'static str, Left, Option<Tried>),
     /// What it may see.
     Visibility(SessionId, oneshot::Sender<Visibility>),
     /// The same, for a session that asks for what it missed: then that is not told to it unasked.
@@ -234,7 +243,17 @@ impl RouterHandle {
 
     /// Says that a connection is gone, why (for `watch` and the log), and how.
     pub async fn close(&self, session: SessionId, reason: &'static str, left: Left) -> Result<(), Busy> {
-        self.send(Command::Close(session, reason, left)).await
+        self.send(Command::Close(session, reason, left, None)).await
+    }
+
+    /// The same after a login that failed: there is no filter to remember.
+    pub async fn close_tried(
+        &self,
+        session: SessionId,
+        reason: &'static str,
+        tried: Tried,
+    ) -> Result<(), Busy> {
+        self.send(Command::Close(session, reason, Left::Broken, Some(tried))).await
     }
 
     /// Returns what a session may see.

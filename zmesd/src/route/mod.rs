@@ -28,7 +28,7 @@ pub use decided::Decided;
 pub use devices::Left;
 pub use handle::{
     AlarmTestRequest, Attach, Attached, Busy, ClientPage, CloseReason, Command, Outgoing, RouterHandle,
-    SessionOpening, Target, TestTarget, Tested, Visibility, Written,
+    SessionOpening, Target, TestTarget, Tested, Tried, Visibility, Written,
 };
 pub use router::{Router, RouterParts};
 pub use rules::PushRules;

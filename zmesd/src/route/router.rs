@@ -17,7 +17,7 @@ use zmes_shared::views::ClientCounts;
 
 use super::decided::DecisionRing;
 use super::devices::{Devices, Left};
-use super::handle::{Attached, ClientPage, CloseReason, Command, SessionOpening, Visibility};
+use super::handle::{Attached, ClientPage, CloseReason, Command, SessionOpening, Tried, Visibility};
 use super::missed::Missed;
 use super::revalidate::renew;
 use super::rules::PushRules;
@@ -171,7 +171,7 @@ impl Router {
                 self.on_filter(session, filter, hint.as_ref());
                 reply.send(()).ok();
             }
-            Command::Close(session, reason, left) => self.on_close(session, reason, left),
+            Command::Close(session, reason, left, tried) => self.on_close(session, reason, left, tried),
             Command::Visibility(session, reply) => drop(reply.send(self.visibility(session))),
             Command::Replays(session, reply) => {
                 self.missed.replays(session);
@@ -192,15 +192,15 @@ impl Router {
 
     fn on_open(&mut self, opening: SessionOpening) {
         let session = Session::open(opening);
-        self.tell(&session, "connected", None);
+        self.tell(&session, "connected", None, None);
         self.sessions.insert(session.id, session);
     }
 
-    fn on_close(&mut self, id: SessionId, reason: &'static str, left: Left) {
+    fn on_close(&mut self, id: SessionId, reason: &'static str, left: Left, tried: Option<Tried>) {
         self.forget_pass(id);
         if let Some(session) = self.sessions.remove(&id) {
             self.forget(id, session.login.as_ref(), left);
-            self.tell(&session, "closed", Some(reason));
+            self.tell(&session, "closed", Some(reason), tried);
         }
     }
 
@@ -245,18 +245,24 @@ impl Router {
         }
     }
 
-    fn tell(&self, session: &Session, change: &'static str, reason: Option<&'static str>) {
+    fn tell(
+        &self,
+        session: &Session,
+        change: &'static str,
+        reason: Option<&'static str>,
+        tried: Option<Tried>,
+    ) {
         let at = self.parts.clock.now();
         self.parts.tap.send_with(|| {
             let client = session.view(&self.parts.catalog.borrow().monitors, &self.tokens);
-            TapEvent::Session(Arc::new(SessionChange { at, change, reason, client }))
+            TapEvent::Session(Arc::new(SessionChange { at, change, reason, tried, client }))
         });
     }
 
     /// Tells those who watch of a session that has changed.
     pub(super) fn tell_session(&self, id: SessionId, change: &'static str) {
         if let Some(session) = self.sessions.get(&id) {
-            self.tell(session, change, None);
+            self.tell(session, change, None, None);
         }
     }
 

@@ -8,6 +8,7 @@ use tokio::sync::broadcast;
 use zmes_shared::views::ClientView;
 
 use super::decided::Decided;
+use super::handle::Tried;
 use crate::domain::{Alarm, Token};
 
 /// Events that a slow watcher may be behind before it is told that it missed some.
@@ -51,6 +52,8 @@ pub struct SessionChange {
     pub change: &'static str,
     /// Why it was closed.
     pub reason: Option<&'static str>,
+    /// The login that failed, if that is why.
+    pub tried: Option<Tried>,
     /// The session now.
     pub client: ClientView,
 }

@@ -2,8 +2,12 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use jiff::Timestamp;
+use zmes_shared::views::RefusalReason;
+
 use super::beats::Beats;
 use super::labels::{Frame, Login, Phase, Pushed, Reload, ShmError, TargetKind, Transport};
+use super::refusals::{Refusal, Refusals};
 use super::tally::Tally;
 use super::timings::Timings;
 use crate::domain::{Decision, Origin};
@@ -93,6 +97,8 @@ pub struct Counters {
     pub slow_sessions: Counter,
     /// Connections refused by a limit, handshakes that failed, logins that were rejected.
     pub rejected: Counter,
+    /// Who that was and why, with the numbers by reason.
+    pub refusals: Refusals,
     /// Rounds of the poller: `check ping` looks whether it moves.
     pub polls: Counter,
     /// Notes that the state could not take.
@@ -127,4 +133,16 @@ pub struct Counters {
     pub timings: Timings,
     /// Which loops move.
     pub beats: Beats,
+}
+
+impl Counters {
+    /// Counts a refusal, keeps it for `clients rejected`, and tells the log; returns how many of its kind there were.
+    pub fn refuse(&self, refusal: Refusal, now: Timestamp) -> u64 {
+        // `zmesd_ws_rejected_total` has never counted these: the first has a label of `zmesd_ws_auth_total`.
+        let apart = [RefusalReason::AuthTimeout, RefusalReason::LoginUnavailable, RefusalReason::Protocol];
+        if !apart.contains(&refusal.reason) {
+            self.rejected.increment();
+        }
+        self.refusals.record(refusal, now)
+    }
 }

@@ -7,6 +7,7 @@ pub mod http;
 mod labels;
 mod latencies;
 pub mod log;
+mod refusals;
 mod tally;
 mod timings;
 
@@ -17,5 +18,6 @@ pub use labels::{
     TargetKind, TokenState, Transport,
 };
 pub use latencies::{Latencies, Stage};
+pub use refusals::{Refusal, Refusals, RefusedEntry};
 pub use tally::{LabelPairs, Labels, Tally};
 pub use timings::{Timing, Timings};

@@ -10,7 +10,7 @@ use zmes_shared::SessionId;
 use super::admission::Admission;
 use super::replay::AlarmRecord;
 use super::settings::ServerSettings;
-use crate::ports::{Clock, LoginCheck};
+use crate::ports::{CertificateInfo, Clock, LoginCheck};
 use crate::route::RouterHandle;
 use crate::telemetry::Counters;
 
@@ -23,6 +23,8 @@ pub struct Parts {
     pub login: Arc<dyn LoginCheck>,
     /// What was missed.
     pub record: Arc<dyn AlarmRecord>,
+    /// The certificate that apps are shown.
+    pub certificate: Arc<dyn CertificateInfo>,
     /// What is counted.
     pub counters: Arc<Counters>,
     /// The wall clock.

@@ -3,6 +3,7 @@
 use tokio_tungstenite::tungstenite::error::{CapacityError, Error, ProtocolError};
 use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 
+use super::admission::Full;
 use crate::route::{CloseReason, Left};
 
 /// Why a session ends.
@@ -16,6 +17,10 @@ pub(super) enum End {
     NoAuth,
     /// Wrong credentials.
     BadAuth,
+    /// It had not logged in, and others needed its place.
+    Evicted,
+    /// Logged in, but there is no seat for it.
+    Full(Full),
     /// Credentials could not be looked at.
     LoginUnavailable,
     /// The router did not answer.
@@ -54,7 +59,9 @@ impl End {
             | Self::PassExpired
             | Self::NoPong
             | Self::Rate => CloseCode::Policy,
-            Self::LoginUnavailable | Self::Busy | Self::Slow => CloseCode::Again,
+            Self::LoginUnavailable | Self::Busy | Self::Slow | Self::Evicted | Self::Full(_) => {
+                CloseCode::Again
+            }
             Self::Stopping => CloseCode::Away,
             Self::Protocol => CloseCode::Protocol,
             Self::NotUtf8 => CloseCode::Invalid,
@@ -80,7 +87,9 @@ impl End {
             | Self::Rate
             | Self::Protocol
             | Self::NotUtf8
-            | Self::TooBig => Left::Broken,
+            | Self::TooBig
+            | Self::Evicted
+            | Self::Full(_) => Left::Broken,
         }
     }
 
@@ -92,6 +101,9 @@ impl End {
             Self::NoAuth => "authentication timeout",
             Self::BadAuth => "bad authentication",
             Self::LoginUnavailable => "login not possible now",
+            Self::Evicted => "no login yet, and others wait",
+            Self::Full(Full::House) => "max-clients reached",
+            Self::Full(Full::Address | Full::Rate | Full::Pending) => "max-clients-per-address reached",
             Self::Busy => "server is busy",
             Self::Slow => "does not read",
             Self::Disconnected => "disconnected by an admin",

@@ -5,9 +5,12 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::time::timeout;
 use tokio_tungstenite::tungstenite::protocol::CloseFrame;
 use tracing::{debug, info, warn};
+use zmes_shared::views::RefusalReason;
 
 use super::End;
 use super::pump::{CLOSE_DEADLINE, Pump};
+use crate::route::Tried;
+use crate::telemetry::Refusal;
 
 /// How often the router is told; each try waits up to 2 s for it.
 const TRIES: usize = 5;
@@ -20,10 +23,16 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Pump<S> {
         }
         self.outbox.close();
         self.log(end);
+        self.note_refusal(end);
         let (router, id) = (self.context.parts.router.clone(), self.id);
+        let tried = (end == End::BadAuth).then(|| self.tried()).flatten();
         let tell_router = async {
             for _ in 0..TRIES {
-                if router.close(id, end.as_str(), end.left()).await.is_ok() {
+                let told = match tried.clone() {
+                    Some(tried) => router.close_tried(id, end.as_str(), tried).await,
+                    None => router.close(id, end.as_str(), end.left()).await,
+                };
+                if told.is_ok() {
                     return;
                 }
             }
@@ -47,6 +56,26 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Pump<S> {
         stream.shutdown().await.ok();
         let mut scrap = vec![0; 1024];
         while matches!(stream.read(&mut scrap).await, Ok(1..)) {}
+    }
+
+    /// Notes why a session that has not logged in was ended.
+    fn note_refusal(&self, end: End) {
+        if self.user.is_none()
+            && let Some(reason) = end.refusal()
+        {
+            let refusal = Refusal::new(self.address.ip(), reason);
+            let refusal =
+                refusal.detail((reason == RefusalReason::Protocol).then(|| end.as_str().to_owned()));
+            self.context.parts.counters.refuse(refusal, self.context.parts.clock.now());
+        }
+    }
+
+    /// Returns as whom the app tried to log in, and how often that failed from there.
+    fn tried(&self) -> Option<Tried> {
+        let user = self.tried_user.clone()?;
+        let refusals = &self.context.parts.counters.refusals;
+        let count = refusals.count(self.address.ip(), RefusalReason::BadCredentials, Some(&user));
+        Some(Tried { user, count })
     }
 
     fn log(&self, end: End) {
@@ -78,7 +107,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Pump<S> {
             | End::Rate
             | End::Protocol
             | End::NotUtf8
-            | End::TooBig => info!(%session, %address, ?user, reason, "session ended"),
+            | End::TooBig
+            | End::Evicted
+            | End::Full(_) => info!(%session, %address, ?user, reason, "session ended"),
         }
     }
 }

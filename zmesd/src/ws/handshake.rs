@@ -3,28 +3,36 @@
 //! Owns the socket and its place among the handshakes. Ends by handing the WebSocket to a [`Pump`] in a task of its
 //! own: this task's future is ten times as big, and nothing of it should outlive the handshake.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
 use rustls::ServerConfig;
+use rustls::server::Acceptor;
 use socket2::SockRef;
-use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
-use tokio_rustls::TlsAcceptor;
+use tokio_rustls::LazyConfigAcceptor;
+use tokio_rustls::server::TlsStream;
+use tokio_tungstenite::WebSocketStream;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::debug;
 
-use super::admission::{Full, HandshakePermit, Seat};
+use super::admission::{Eviction, Seat, UNDISTURBED};
 use super::context::Context;
-use super::proxy::{self, ProxyError};
+use super::meter::Metered;
+use super::proxy;
 use super::pump::Pump;
+use super::refusal::{Failure, Stage, covers};
 use super::settings::ServerSettings;
 use super::upgrade::{UpgradeError, upgrade};
 use crate::route::Busy;
+use crate::telemetry::Refusal;
 
+/// Time for a place among the handshakes.
+const TURN_DEADLINE: Duration = Duration::from_secs(5);
 /// Time for the PROXY header and for TLS, each.
 const TLS_DEADLINE: Duration = Duration::from_secs(5);
 /// Time for the HTTP request and its answer.
@@ -36,6 +44,15 @@ const TLS_BUFFER: usize = 16 * 1024;
 /// Without it a socket's buffer grows to 4 MB (`tcp_wmem`), and a client that never reads fills it. `SO_SNDBUF` would
 /// bound what is on its way too, and with it the speed over long lines: 64 KiB at 300 ms are 200 KB a second.
 const UNSENT: u32 = 64 * 1024;
+/// The first byte of a TLS connection: a record of the type handshake (RFC 8446 5.1).
+const TLS_HANDSHAKE: u8 = 0x16;
+/// What plain HTTP hears on the port that speaks TLS.
+const USE_TLS: &[u8] = b"HTTP/1.1 400 Bad Request\r\n\
+    Connection: close\r\n\
+    Content-Type: text/plain; charset=utf-8\r\n\
+    Content-Length: 34\r\n\
+    \r\n\
+    This port speaks TLS: use wss://.\n";
 
 /// Somebody at the door.
 pub(super) struct Arrival {
@@ -47,48 +64,158 @@ pub(super) struct Arrival {
     pub(super) tls: Option<Arc<ServerConfig>>,
     /// Its place in the house.
     pub(super) seat: Seat,
-    /// Its place among the handshakes.
-    pub(super) permit: HandshakePermit,
+    /// Tells when it has to give that up.
+    pub(super) eviction: Eviction,
     /// Ends it.
     pub(super) stop: CancellationToken,
     /// Where its session will live.
     pub(super) tracker: TaskTracker,
 }
 
-/// Why there is no session.
-#[derive(Debug, thiserror::Error)]
-enum Failure {
-    #[error(transparent)]
-    Proxy(#[from] ProxyError),
-    #[error(transparent)]
-    Full(#[from] Full),
-    #[error("no TLS: {0}")]
-    Tls(#[source] std::io::Error),
-    #[error(transparent)]
-    Upgrade(#[from] UpgradeError),
-    #[error("nothing heard in time: {0}")]
-    Timeout(&'static str),
-    #[error("others waited")]
-    Crowded,
+/// Somebody who has come through.
+#[expect(clippy::large_enum_variant, reason = "it is taken apart at once")]
+enum Shaken {
+    /// With TLS.
+    Secure(WebSocketStream<Metered<TlsStream<TcpStream>>>),
+    /// Without.
+    Plain(WebSocketStream<Metered<TcpStream>>),
 }
 
 impl Arrival {
     /// Leads somebody in, or not.
     pub(super) async fn receive(self, tcp: TcpStream, peer: SocketAddr) {
-        let Self { context, settings, tls, seat, mut permit, stop, tracker } = self;
+        let Self { context, settings, tls, mut seat, mut eviction, stop, tracker } = self;
         let counters = Arc::clone(&context.parts.counters);
         let _inside = counters.handshakes.enter();
-        let hall = Hall { context, settings, stop: stop.clone(), tracker };
+        let mut door = Door { context: &context, settings: &settings, client: peer, seat: &mut seat };
         let outcome = tokio::select! {
             biased;
             () = stop.cancelled() => return,
-            () = permit.crowded_out() => Err(Failure::Crowded),
-            outcome = hall.lead_in(tcp, peer, tls, seat) => outcome,
+            () = eviction.told() => Err(Failure::Crowded),
+            outcome = door.in_turn(tcp, tls) => outcome,
         };
-        if let Err(failure) = outcome {
-            counters.rejected.increment();
-            debug!(address = %peer, reason = %failure, "Rejecting {} - no handshake", peer.ip());
+        let client = door.client;
+        match outcome {
+            Ok(Shaken::Secure(websocket)) => {
+                Hall { context, settings, stop, tracker }.begin(websocket, client, seat, eviction).await;
+            }
+            Ok(Shaken::Plain(websocket)) => {
+                Hall { context, settings, stop, tracker }.begin(websocket, client, seat, eviction).await;
+            }
+            Err(failure) => refuse(&context, client.ip(), &failure),
         }
+    }
+}
+
+/// Notes why somebody does not come in.
+pub(super) fn refuse(context: &Context, address: IpAddr, failure: &Failure) {
+    let names = || context.parts.certificate.summary().map_or_else(Vec::new, |summary| summary.sans);
+    let Some((reason, detail)) = failure.reason(|name| covers(&names(), name)) else {
+        debug!(%address, reason = %failure, "a connection ended before its session began");
+        return;
+    };
+    debug!(%address, reason = %failure, "Rejecting {address} - no handshake");
+    let refusal = Refusal::new(address, reason).detail(detail);
+    context.parts.counters.refuse(refusal, context.parts.clock.now());
+}
+
+/// What the handshakes need to know and find out.
+struct Door<'a> {
+    context: &'a Context,
+    settings: &'a ServerSettings,
+    /// The client's address, as far as it is known.
+    client: SocketAddr,
+    seat: &'a mut Seat,
+}
+
+impl Door<'_> {
+    /// Waits for a turn, and gives it up when it takes long and others wait.
+    async fn in_turn(&mut self, tcp: TcpStream, tls: Option<Arc<ServerConfig>>) -> Result<Shaken, Failure> {
+        let known = !self.settings.trusts(self.client.ip());
+        let turn = self.context.admission.handshake(self.client, known);
+        let turn = timeout(TURN_DEADLINE, turn).await.map_err(|_| Failure::Crowded)??;
+        tokio::select! {
+            biased;
+            () = turn.crowded_out(UNDISTURBED) => Err(Failure::Crowded),
+            outcome = self.lead_in(tcp, tls) => outcome,
+        }
+    }
+
+    async fn lead_in(
+        &mut self,
+        mut tcp: TcpStream,
+        tls: Option<Arc<ServerConfig>>,
+    ) -> Result<Shaken, Failure> {
+        // Frames are small and must not wait for each other. A socket that refuses is about to break anyway.
+        tcp.set_nodelay(true).ok();
+        SockRef::from(&tcp).set_tcp_notsent_lowat(UNSENT).ok();
+        if self.settings.trusts(self.client.ip()) {
+            let header = timeout(TLS_DEADLINE, proxy::read_header(&mut tcp)).await;
+            if let Some(proxied) = header.map_err(|_| Failure::Timeout("PROXY header"))?? {
+                self.client = proxied;
+            }
+            if !self.settings.trusts(self.client.ip()) {
+                self.seat.claim(self.client.ip(), self.settings)?;
+            }
+        }
+        let first = timeout(TLS_DEADLINE, first_byte(&tcp)).await;
+        let first = first.map_err(|_| Failure::Timeout("the first byte"))?.ok_or(Failure::Left)?;
+        match tls {
+            None if first == TLS_HANDSHAKE => Err(Failure::Encrypted),
+            None => Ok(Shaken::Plain(self.upgrade(tcp, None).await?)),
+            Some(_) if first.is_ascii_uppercase() => {
+                tcp.write_all(USE_TLS).await.ok();
+                tcp.shutdown().await.ok();
+                Err(Failure::Plain)
+            }
+            Some(tls) => {
+                let shaken = timeout(TLS_DEADLINE, secure(tcp, tls)).await;
+                let (stream, asked) = shaken.map_err(|_| Failure::Timeout("TLS"))??;
+                Ok(Shaken::Secure(self.upgrade(stream, asked).await?))
+            }
+        }
+    }
+
+    async fn upgrade<S>(
+        &mut self,
+        stream: S,
+        asked: Option<String>,
+    ) -> Result<WebSocketStream<Metered<S>>, Failure>
+    where
+        S: AsyncRead + AsyncWrite + Unpin,
+    {
+        let peer = self.client;
+        let upgraded = upgrade(stream, peer, self.settings, self.seat, &mut self.client);
+        let upgraded = timeout(UPGRADE_DEADLINE, upgraded).await;
+        match upgraded.map_err(|_| Failure::Timeout("HTTP request"))? {
+            Ok(websocket) => Ok(websocket),
+            Err(UpgradeError::Silent) => Err(Failure::Silent(asked)),
+            Err(error) => Err(Failure::Upgrade(error)),
+        }
+    }
+}
+
+/// Looks at what comes first; `None`: nothing does.
+async fn first_byte(tcp: &TcpStream) -> Option<u8> {
+    let mut first = [0];
+    match tcp.peek(&mut first).await {
+        Ok(1..) => Some(first[0]),
+        Ok(0) | Err(_) => None,
+    }
+}
+
+/// Speaks TLS; returns the name that the client asked for, too.
+async fn secure(
+    tcp: TcpStream,
+    tls: Arc<ServerConfig>,
+) -> Result<(TlsStream<TcpStream>, Option<String>), Failure> {
+    let hello = LazyConfigAcceptor::new(Acceptor::default(), tcp).await;
+    let hello = hello.map_err(|error| Failure::Tls { stage: Stage::Hello, error })?;
+    let asked = hello.client_hello().server_name().map(ToOwned::to_owned);
+    let accept = hello.into_stream_with(tls, |connection| connection.set_buffer_limit(Some(TLS_BUFFER)));
+    match accept.await {
+        Ok(stream) => Ok((stream, asked)),
+        Err(error) => Err(Failure::Tls { stage: Stage::Shown(asked), error }),
     }
 }
 
@@ -101,48 +228,21 @@ struct Hall {
 }
 
 impl Hall {
-    async fn lead_in(
+    async fn begin<S>(
         self,
-        mut tcp: TcpStream,
-        peer: SocketAddr,
-        tls: Option<Arc<ServerConfig>>,
-        mut seat: Seat,
-    ) -> Result<(), Failure> {
-        // Frames are small and must not wait for each other. A socket that refuses is about to break anyway.
-        tcp.set_nodelay(true).ok();
-        SockRef::from(&tcp).set_tcp_notsent_lowat(UNSENT).ok();
-        let mut client = peer;
-        if self.settings.trusts(peer.ip()) {
-            let header = timeout(TLS_DEADLINE, proxy::read_header(&mut tcp)).await;
-            if let Some(proxied) = header.map_err(|_| Failure::Timeout("PROXY header"))?? {
-                client = proxied;
-            }
-            if !self.settings.trusts(client.ip()) {
-                seat.claim(client.ip(), &self.settings)?;
-            }
-        }
-        let Some(tls) = tls else { return self.begin(tcp, client, seat).await };
-        let accept = TlsAcceptor::from(tls)
-            .accept_with(tcp, |connection| connection.set_buffer_limit(Some(TLS_BUFFER)));
-        let stream = timeout(TLS_DEADLINE, accept)
-            .await
-            .map_err(|_| Failure::Timeout("TLS"))?
-            .map_err(Failure::Tls)?;
-        self.begin(stream, client, seat).await
-    }
-
-    async fn begin<S>(self, stream: S, client: SocketAddr, mut seat: Seat) -> Result<(), Failure>
-    where
+        websocket: WebSocketStream<Metered<S>>,
+        client: SocketAddr,
+        seat: Seat,
+        eviction: Eviction,
+    ) where
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
-        let upgraded = timeout(UPGRADE_DEADLINE, upgrade(stream, client, &self.settings, &mut seat)).await;
-        let (websocket, client) = upgraded.map_err(|_| Failure::Timeout("HTTP request"))??;
         let router = self.context.parts.router.clone();
-        let (pump, opening, kick) = Pump::new(websocket, client, seat, self.context, &self.settings);
+        let place = (seat, eviction);
+        let (pump, opening, kick) = Pump::new(websocket, client, place, self.context, self.settings);
         match router.open(opening).await {
             Ok(()) => self.tracker.spawn(pump.run(kick, self.stop)),
             Err(Busy) => self.tracker.spawn(pump.refuse()),
         };
-        Ok(())
     }
 }

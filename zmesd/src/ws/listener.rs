@@ -15,9 +15,9 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::{debug, error, info};
 
-use super::admission::HandshakePermit;
 use super::context::{Context, canonical};
-use super::handshake::Arrival;
+use super::handshake::{Arrival, refuse};
+use super::refusal::Failure;
 
 /// Pause after the system had no room for another connection.
 const OUT_OF_ROOM_PAUSE: Duration = Duration::from_millis(200);
@@ -81,14 +81,14 @@ impl Listener {
             let accepted = tokio::select! {
                 biased;
                 () = stop.cancelled() => return Ok(()),
-                accepted = self.accept() => accepted,
+                accepted = self.socket.accept() => accepted,
             };
             match accepted {
-                Ok((permit, tcp, peer)) => {
+                Ok((tcp, peer)) => {
                     if std::mem::take(&mut suffering) {
                         info!(address = %self.address, "accepting connections again");
                     }
-                    self.receive(permit, tcp, canonical(peer), &stop, &tracker);
+                    self.receive(tcp, canonical(peer), &stop, &tracker);
                 }
                 Err(source) => match classify(&source) {
                     Verdict::Ignore => {
@@ -104,37 +104,14 @@ impl Listener {
         }
     }
 
-    /// Waits for a place among the handshakes first: what is not accepted waits in the kernel's queue.
-    async fn accept(&self) -> io::Result<(HandshakePermit, TcpStream, SocketAddr)> {
-        let permit = self.context.admission.handshake().await;
-        let (tcp, peer) = self.socket.accept().await?;
-        Ok((permit, tcp, peer))
-    }
-
-    fn receive(
-        &self,
-        permit: HandshakePermit,
-        tcp: TcpStream,
-        peer: SocketAddr,
-        stop: &CancellationToken,
-        tracker: &TaskTracker,
-    ) {
+    fn receive(&self, tcp: TcpStream, peer: SocketAddr, stop: &CancellationToken, tracker: &TaskTracker) {
         let settings = self.context.settings();
         let admission = &self.context.admission;
-        let seated = admission.seat(&settings).and_then(|mut seat| {
-            // A proxy's own address says nothing about the client; it is counted when the true one is known.
-            if !settings.trusts(peer.ip()) {
-                seat.claim(peer.ip(), &settings)?;
-            }
-            Ok(seat)
-        });
-        let seat = match seated {
-            Ok(seat) => seat,
-            Err(full) => {
-                self.context.parts.counters.rejected.increment();
-                debug!(address = %peer, reason = %full, "Rejecting {} - {full}", peer.ip());
-                return;
-            }
+        // A proxy's own address says nothing about the client; it is counted when the true one is known.
+        let known = !settings.trusts(peer.ip());
+        let (seat, eviction) = match admission.seat(peer.ip(), known, &settings) {
+            Ok(seated) => seated,
+            Err(full) => return refuse(&self.context, peer.ip(), &Failure::Full(full)),
         };
         let connections = admission.taken();
         debug!(address = %peer, connections, "got a websocket connection from {} ({connections}) active connections", peer.ip());
@@ -143,7 +120,7 @@ impl Listener {
             settings,
             tls: self.tls.clone(),
             seat,
-            permit,
+            eviction,
             stop: stop.clone(),
             tracker: tracker.clone(),
         };

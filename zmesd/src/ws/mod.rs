@@ -22,6 +22,7 @@ mod outbox;
 mod proxy;
 mod pump;
 mod rate;
+mod refusal;
 mod replay;
 mod request;
 mod session;

@@ -24,7 +24,7 @@ use tokio_util::sync::CancellationToken;
 use zmes_shared::SessionId;
 
 use super::End;
-use super::admission::Seat;
+use super::admission::{Eviction, Seat};
 use super::context::Context;
 use super::keepalive::{Due, Keepalive};
 use super::meter::Metered;
@@ -35,6 +35,7 @@ use super::session::{Input, Output, Session};
 use super::settings::ServerSettings;
 use super::socket::{SocketEvent, event};
 use super::work::{self, Work, Worked};
+use crate::auth::SHOWN_NAME;
 use crate::domain::User;
 use crate::route::{CloseReason, SessionOpening};
 use crate::telemetry::{Frame, Login};
@@ -52,6 +53,8 @@ pub(super) struct Pump<S> {
     pub(super) address: SocketAddr,
     pub(super) user: Option<Arc<User>>,
     pub(super) outbox: Outbox,
+    /// As whom the app last tried to log in, fit to be shown.
+    pub(super) tried_user: Option<String>,
     /// The app does not hear us any more. What it said before still counts.
     pub(super) deaf: bool,
     session: Session,
@@ -72,8 +75,10 @@ pub(super) struct Pump<S> {
     closing: Option<(Instant, End)>,
     keepalive: Keepalive,
     bucket: TokenBucket,
+    settings: Arc<ServerSettings>,
     /// Given back when the socket is closed.
-    _seat: Seat,
+    seat: Seat,
+    eviction: Eviction,
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Pump<S> {
@@ -81,9 +86,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Pump<S> {
     pub(super) fn new(
         websocket: WebSocketStream<Metered<S>>,
         address: SocketAddr,
-        seat: Seat,
+        (seat, eviction): (Seat, Eviction),
         context: Arc<Context>,
-        settings: &ServerSettings,
+        settings: Arc<ServerSettings>,
     ) -> (Self, SessionOpening, oneshot::Receiver<CloseReason>) {
         let (outbox_tx, outbox_rx) = mpsc::channel(OUTBOX_BOUND);
         let (kick_tx, kick_rx) = oneshot::channel();
@@ -97,6 +102,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Pump<S> {
             address,
             user: None,
             outbox: Outbox::new(id, outbox_rx),
+            tried_user: None,
             deaf: false,
             session: Session::new(address.ip(), Arc::clone(&settings.identity), settings.push),
             agenda: Vec::new().into_iter(),
@@ -109,7 +115,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Pump<S> {
             closing: None,
             keepalive: Keepalive::new(now),
             bucket: TokenBucket::new(now),
-            _seat: seat,
+            settings,
+            seat,
+            eviction,
         };
         (pump, opening, kick_rx)
     }
@@ -146,6 +154,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Pump<S> {
                 biased;
                 // A router that lets go of a session without a word has ended.
                 reason = &mut kick => Some(reason.map_or(End::Stopping, End::from)),
+                () = self.eviction.told() => Some(End::Evicted),
                 event = event(&mut self.websocket, writing, reading) => self.on_socket(event),
                 worked = outcome(&mut self.work) => self.on_worked(worked),
                 Some((frame, receipt)) = self.outbox.next(), if !writing => self.alarm(frame, receipt),
@@ -186,9 +195,15 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Pump<S> {
             Output::Verify(_) if !self.bucket.take(LOGIN_COST, Instant::now()) => return Some(End::Rate),
             Output::Verify(login) => {
                 self.asked_at = Instant::now();
+                self.tried_user = login.credentials.user().map(|user| bounded(user, SHOWN_NAME));
+                self.seat.verifying(true);
                 self.work = Some(work::verify(context, self.id, login));
             }
             Output::Attach(admitted) => {
+                if let Err(full) = self.seat.promote(&self.settings) {
+                    return Some(End::Full(full));
+                }
+                self.tried_user = None;
                 self.user = Some(Arc::clone(&admitted.user));
                 self.work = Some(work::attach(context, self.id, admitted, self.asked_at));
             }
@@ -265,7 +280,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Pump<S> {
     fn on_worked(&mut self, worked: Worked) -> Option<End> {
         self.work = None;
         match worked {
-            Worked::Verdict(verdict) => self.put(Input::Verdict(verdict)),
+            Worked::Verdict(verdict) => {
+                self.seat.verifying(false);
+                self.put(Input::Verdict(verdict));
+            }
             Worked::Done => {}
             Worked::NotRegistered(fault) => self.put(Input::NotRegistered(fault)),
             Worked::Busy => return Some(End::Busy),

@@ -32,6 +32,9 @@ where
     let mut head = BytesMut::with_capacity(ROOM);
     for _ in 0..READS {
         if stream.read_buf(&mut head).await.map_err(|error| broken(error.into()))? == 0 {
+            if head.is_empty() {
+                return Err(UpgradeError::Silent);
+            }
             return Err(broken(Error::Protocol(ProtocolError::HandshakeIncomplete)));
         }
         match Request::try_parse(&head).map_err(unreadable)? {

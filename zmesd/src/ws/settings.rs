@@ -15,7 +15,7 @@ use crate::route::PushRules;
 pub struct ServerSettings {
     /// What apps are told about the server.
     pub identity: Arc<Identity>,
-    /// Connections in all.
+    /// Clients that are logged in.
     pub max_clients: usize,
     /// Connections of one address (IPv6: of one /64, which is what one home has).
     pub max_clients_per_address: usize,

@@ -11,7 +11,7 @@ use tokio_tungstenite::tungstenite::handshake::server::{Request, write_response}
 use tokio_tungstenite::tungstenite::http::StatusCode;
 use tokio_tungstenite::tungstenite::protocol::{Role, WebSocketConfig};
 
-use super::admission::Seat;
+use super::admission::{Full, Seat};
 use super::authority::Authority;
 use super::meter::Metered;
 use super::settings::ServerSettings;
@@ -32,9 +32,15 @@ const SCRAP: u64 = 64 * 1024;
 /// Why there is no WebSocket.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum UpgradeError {
-    /// A valid request that is refused; the peer was told the status.
-    #[error("refused: {0}")]
-    Refused(StatusCode),
+    /// A valid request of a web page that may not connect; the peer was told 403.
+    #[error("refused: origin {0:?}")]
+    Origin(String),
+    /// There is no room; the peer was told 429.
+    #[error("refused: {0:?}")]
+    Full(Full),
+    /// The peer hung up without a byte of a request.
+    #[error("no request")]
+    Silent,
     /// HTTP, but no upgrade, or to another version; the peer was told 426.
     #[error("not a WebSocket request")]
     NotWebSocket,
@@ -53,7 +59,8 @@ impl UpgradeError {
     /// Returns the whole answer; `None`: there is nobody to hear it.
     fn answer(&self) -> Option<String> {
         let (status, headers, body) = match self {
-            Self::Refused(status) => (*status, "", String::new()),
+            Self::Origin(_) => (StatusCode::FORBIDDEN, "", String::new()),
+            Self::Full(_) => (StatusCode::TOO_MANY_REQUESTS, "", String::new()),
             Self::NotWebSocket => (
                 StatusCode::UPGRADE_REQUIRED,
                 "Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\n",
@@ -61,7 +68,7 @@ impl UpgradeError {
             ),
             Self::BadRequest(reason) => (StatusCode::BAD_REQUEST, "", format!("{reason}\n")),
             Self::TooLong => (StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE, "", String::new()),
-            Self::Broken(_) => return None,
+            Self::Silent | Self::Broken(_) => return None,
         };
         // RFC 9110 7.8: who sends `Upgrade` lists it in `Connection`, too.
         let connection = if headers.is_empty() { "close" } else { "Upgrade, close" };
@@ -83,22 +90,22 @@ pub(super) fn frame_limits() -> WebSocketConfig {
         .max_frame_size(Some(MAX_MESSAGE))
 }
 
-/// Makes a WebSocket of a byte stream and returns the client's true address with it. Needs a deadline around it.
+/// Makes a WebSocket of a byte stream and finds out the client's true address. Needs a deadline around it.
 pub(super) async fn upgrade<S>(
     mut stream: S,
     peer: SocketAddr,
     settings: &ServerSettings,
     seat: &mut Seat,
-) -> Result<(WebSocketStream<Metered<S>>, SocketAddr), UpgradeError>
+    client: &mut SocketAddr,
+) -> Result<WebSocketStream<Metered<S>>, UpgradeError>
 where
     S: AsyncRead + AsyncWrite + Unpin,
 {
-    match shake_hands(&mut stream, peer, settings, seat).await {
-        Ok(client) => {
+    *client = peer;
+    match shake_hands(&mut stream, settings, seat, client).await {
+        Ok(()) => {
             let stream = Metered::new(stream);
-            let websocket =
-                WebSocketStream::from_raw_socket(stream, Role::Server, Some(frame_limits())).await;
-            Ok((websocket, client))
+            Ok(WebSocketStream::from_raw_socket(stream, Role::Server, Some(frame_limits())).await)
         }
         Err(refusal) => {
             turn_away(stream, &refusal).await;
@@ -107,28 +114,28 @@ where
     }
 }
 
-/// Reads the request and grants it. Path and sub-protocols do not matter: old servers took any and answered none.
+/// Reads the request and grants it; `client` is the peer, and then whom a trusted proxy speaks for. Path and sub-protocols do not matter: old servers took any and answered none.
 async fn shake_hands<S>(
     stream: &mut S,
-    peer: SocketAddr,
     settings: &ServerSettings,
     seat: &mut Seat,
-) -> Result<SocketAddr, UpgradeError>
+    client: &mut SocketAddr,
+) -> Result<(), UpgradeError>
 where
     S: AsyncRead + AsyncWrite + Unpin,
 {
     let mut request = request::read(stream).await?;
     let response = request::grant(&mut request)?;
-    if !texts(&request, "origin").all(|page| {
+    let peer = *client;
+    *client = proxy::forwarded(texts(&request, "x-forwarded-for"), peer, settings);
+    let stranger = texts(&request, "origin").find(|page| {
         let own = own_names(&request, peer, settings);
-        origin::welcome(page, &settings.allowed_origins, &own)
-    }) {
-        return Err(UpgradeError::Refused(StatusCode::FORBIDDEN));
+        !origin::welcome(page, &settings.allowed_origins, &own)
+    });
+    if let Some(page) = stranger {
+        return Err(UpgradeError::Origin(page.to_owned()));
     }
-    let client = proxy::forwarded(texts(&request, "x-forwarded-for"), peer, settings);
-    if seat.claim(client.ip(), settings).is_err() {
-        return Err(UpgradeError::Refused(StatusCode::TOO_MANY_REQUESTS));
-    }
+    seat.claim(client.ip(), settings).map_err(UpgradeError::Full)?;
     let mut answer = Vec::new();
     let written = write_response(&mut answer, &response);
     written.map_err(|error| UpgradeError::Broken(Box::new(error)))?;
@@ -136,8 +143,7 @@ where
         stream.write_all(&answer).await?;
         stream.flush().await
     };
-    sent.await.map_err(|error| UpgradeError::Broken(Box::new(error.into())))?;
-    Ok(client)
+    sent.await.map_err(|error| UpgradeError::Broken(Box::new(error.into())))
 }
 
 /// Returns how the client names this server. A trusted proxy may call it otherwise, and then says how the client did.

@@ -31,6 +31,9 @@ const REQUIRED: [&str; 6] = ["Id", "Username", "Password", "Enabled", "Events", 
 /// Users of the same name but for its case that are looked at; the names themselves are unique.
 const MAX_NAMESAKES: u32 = 16;
 
+/// `Users.Id` of nobody: the column counts from 1.
+const NOBODY: u32 = 0;
+
 /// A row of `Users`, rights not yet worked out.
 #[derive(Debug)]
 struct Row {
@@ -62,13 +65,15 @@ pub(super) async fn find(
     let rows = sqlx::query(AssertSqlSafe(sql)).bind(name).fetch_all(&mut *connection).await?;
     let any_case = match rows.first() {
         Some(row) => Cells(row).text("AnyCase")?.is_some_and(|value| value == "1"),
-        None => return Ok(None),
+        None => false,
     };
     let namesakes = read(schema, &rows);
     let exact = namesakes.iter().position(|row| row.name == name);
     let loose =
         || namesakes.iter().position(|row| any_case && row.name.to_lowercase() == name.to_lowercase());
     let Some(row) = exact.or_else(loose).and_then(|at| namesakes.into_iter().nth(at)) else {
+        // The same questions as for a user who exists: the time of the answer must not tell.
+        permissions(connection, schema, Some(NOBODY)).await?;
         return Ok(None);
     };
     let permissions = permissions(connection, schema, Some(row.general.user)).await?;

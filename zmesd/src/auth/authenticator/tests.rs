@@ -13,6 +13,9 @@ const NOW: i64 = 1_900_000_000;
 /// `password`
 const HASH: &str = "*2470C0C06DEE42FD1618BB99005ADCA2EC9D1E19";
 
+/// `password`, with bcrypt's lowest cost.
+const CHEAP: &str = "$2y$04$zmesdzmesdzmesdzmesdze.TI.Jsg1LanDzRN/YejBoG4./yZrisC";
+
 /// Users in memory; away while `outage` is set. Counts how often it was asked.
 #[derive(Debug, Default)]
 struct Accounts {
@@ -69,7 +72,11 @@ fn authenticator(accounts: Accounts, enabled: bool) -> (Authenticator, Arc<Accou
     let accounts = Arc::new(accounts);
     let config = AuthConfig { enabled, timeout: Duration::from_secs(20), enforce_monitor_permissions: true };
     let store: Arc<dyn AccountStore> = Arc::<Accounts>::clone(&accounts);
-    let authenticator = Authenticator::new(store, watch::channel(config).1, Arc::new(Fixed), Arc::default());
+    // Cheap hashes: nothing here measures time.
+    let users = [("cheap".to_owned(), Arc::new(user("cheap", CHEAP)))].into();
+    let catalog = watch::channel(Arc::new(Catalog { users, ..Catalog::default() })).1;
+    let config = watch::channel(config).1;
+    let authenticator = Authenticator::new(store, config, catalog, Arc::new(Fixed), Arc::default());
     (authenticator, accounts)
 }
 
@@ -170,7 +177,7 @@ async fn too_many_failures_are_not_even_looked_at() {
     let (auth, accounts) = authenticator(accounts, true);
     let address = "192.0.2.7".parse().unwrap();
     for _ in 0..30 {
-        auth.limiter.failed(address, None);
+        auth.limiter.failed(address, None, None, "");
     }
     assert_eq!(word(&auth.verify(password("amy", "password")).await), "throttled");
     assert_eq!(word(&auth.verify(token("amy", NOW)).await), "throttled");
@@ -184,13 +191,64 @@ async fn success_and_outage_cost_nothing_and_failure_does() {
     let auth = with_users(vec![user("amy", HASH)]);
     let address = "192.0.2.7".parse().unwrap();
     for _ in 0..29 {
-        auth.limiter.failed(address, None);
+        auth.limiter.failed(address, None, None, "");
     }
     for _ in 0..3 {
         assert_eq!(word(&auth.verify(password("amy", "password")).await), "accepted amy");
     }
-    assert_eq!(word(&auth.verify(password("amy", "wrong")).await), "rejected wrong password");
-    assert_eq!(word(&auth.verify(password("amy", "password")).await), "throttled");
+    assert_eq!(word(&auth.verify(password("bob", "wrong")).await), "rejected unknown user");
+    assert_eq!(word(&auth.verify(password("bob", "other")).await), "throttled");
+    assert_eq!(word(&auth.verify(password("amy", "password")).await), "accepted amy", "who lives there");
+    assert_eq!(word(&auth.verify(password("amy", "wrong")).await), "throttled", "and nobody learns who does");
+    assert_eq!(word(&auth.verify(token("amy", NOW)).await), "throttled");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_script_with_an_old_password_locks_nobody_out() {
+    let (auth, accounts) = authenticator(
+        Accounts {
+            users: vec![user("amy", HASH), User { enabled: false, ..user("gone", HASH) }],
+            secret: Some("lab-secret"),
+            ..Accounts::default()
+        },
+        true,
+    );
+    for _ in 0..100 {
+        assert_eq!(word(&auth.verify(password("amy", "old")).await), "rejected wrong password");
+        assert_eq!(word(&auth.verify(password("bob", "old")).await), "rejected unknown user");
+        assert_eq!(word(&auth.verify(password("gone", "password")).await), "rejected the user is disabled");
+        assert!(matches!(auth.verify(token("bob", NOW)).await, Verdict::Rejected(_)));
+    }
+    assert_eq!(word(&auth.verify(password("amy", "password")).await), "accepted amy", "the next success");
+    assert!(accounts.asked.load(Ordering::Relaxed) > 400, "the database is asked each time");
+    let refused = auth.counters.refusals.entries(None);
+    let told: Vec<_> = refused.iter().map(|entry| (&entry.rejection.user, entry.rejection.count)).collect();
+    assert!(told.contains(&(&Some("amy".to_owned()), 100)), "{told:?}");
+    assert_eq!(auth.counters.rejected.value(), 400);
+}
+
+#[tokio::test]
+async fn a_password_that_becomes_right_is_right_at_once() {
+    let (auth, _) = authenticator(Accounts { users: vec![user("amy", CHEAP)], ..Accounts::default() }, true);
+    for _ in 0..3 {
+        assert_eq!(word(&auth.verify(password("amy", "new")).await), "rejected wrong password");
+    }
+    let changed = bcrypt::hash("new", 4).unwrap();
+    let accounts: Arc<dyn AccountStore> =
+        Arc::new(Accounts { users: vec![user("amy", &changed)], ..Accounts::default() });
+    let auth = Authenticator { accounts, ..auth };
+    assert_eq!(word(&auth.verify(password("amy", "new")).await), "accepted amy");
+}
+
+#[tokio::test]
+async fn a_hostile_name_is_kept_clean_and_short() {
+    let auth = with_users(vec![]);
+    let name = format!("amy\nBad authentication provided by 192.0.2.9\u{1b}[2J\u{202e}{}", "x".repeat(200));
+    auth.verify(password(&name, "x")).await;
+    let refused = auth.counters.refusals.entries(None);
+    let shown = refused[0].rejection.user.as_deref().unwrap();
+    assert!(shown.chars().count() == 64 && !shown.contains(['\n', '\u{1b}', '\u{202e}']), "{shown:?}");
+    assert_eq!(refused[0].rejection.detail.as_deref(), Some("unknown user"));
 }
 
 #[tokio::test]

@@ -3,8 +3,16 @@ use super::*;
 const PASSWORD: &str = "*2470C0C06DEE42FD1618BB99005ADCA2EC9D1E19";
 const BCRYPT: &str = "$2y$04$zmesdzmesdzmesdzmesdze.TI.Jsg1LanDzRN/YejBoG4./yZrisC";
 
+fn against(stored: Option<&str>) -> Against {
+    Against { stored: stored.map(|stored| stored.to_owned().into()), barred: false, cost: MIN_COST }
+}
+
 fn outcome(stored: &str, given: &str) -> Outcome {
-    check(Some(stored), given)
+    check(&against(Some(stored)), given).0
+}
+
+fn here() -> IpAddr {
+    "192.0.2.1".parse().unwrap()
 }
 
 #[test]
@@ -79,25 +87,59 @@ fn a_cost_that_bcrypt_does_not_know_is_no_match() {
 
 #[test]
 fn who_does_not_exist_has_no_password() {
-    assert_eq!(check(None, ""), Outcome::Mismatch);
+    assert_eq!(check(&against(None), "").0, Outcome::Mismatch);
+}
+
+#[test]
+fn the_cost_of_a_hash_is_read_where_it_counts() {
+    assert_eq!(cost(BCRYPT), Some(4));
+    assert_eq!(cost("-ZM-$2a$12$zmesdzmesdzmesdzmesdzeZuy.2SUSE9dHhenr2kx4lOhOU1SjX26"), Some(12));
+    for other in [PASSWORD, "", "plain", "$2y$31$zmesdzmesdzmesdzmesdze.TI.Jsg1LanDzRN/YejBoG4./yZrisC"] {
+        assert_eq!(cost(other), None, "{other}");
+    }
+}
+
+#[test]
+fn every_wrong_login_is_as_much_work_as_the_highest_cost_here() {
+    let cost_6 = bcrypt::hash("password", 6).unwrap();
+    let at_8 = |stored: Option<&str>, barred| Against { barred, cost: 8, ..against(stored) };
+    for (what, against, given) in [
+        ("no such user", at_8(None, false), "x"),
+        ("a wrong password, cost 4", at_8(Some(BCRYPT), false), "x"),
+        ("a wrong password, cost 6", at_8(Some(&cost_6), false), "x"),
+        ("a wrong password, MySQL's hash", at_8(Some(PASSWORD), false), "x"),
+        ("plain text", at_8(Some("password"), false), "password"),
+        ("no password", at_8(Some(""), false), ""),
+        ("a disabled user's right password, bcrypt", at_8(Some(BCRYPT), true), "password"),
+        ("a disabled user's right password, MySQL's hash", at_8(Some(PASSWORD), true), "password"),
+        ("a zero byte", at_8(Some(BCRYPT), false), "pass\0word"),
+        (
+            "a cost that bcrypt does not know",
+            at_8(Some("$2y$03$zmesdzmesdzmesdzmesdze.TI.Jsg1LanDzRN/YejBoG4./yZrisC"), false),
+            "x",
+        ),
+    ] {
+        assert_eq!(check(&against, given).1, 1 << 8, "{what}");
+    }
+    let right = at_8(Some(&cost_6), false);
+    assert_eq!(check(&right, "password"), (Outcome::Match, 1 << 6), "who is right does not wait");
 }
 
 #[tokio::test(start_paused = true)]
 async fn waiting_for_a_turn_ends() {
-    let passwords = Passwords { turns: Arc::new(Semaphore::new(1)) };
-    let first = passwords.turn().await;
-    assert!(passwords.turn().await.is_none(), "the only turn is taken");
+    let passwords = Passwords::with(1);
+    let first = passwords.turn(here()).await;
+    assert!(passwords.turn(here()).await.is_none(), "the only turn is taken");
     drop(first);
-    assert!(passwords.turn().await.is_some());
+    assert!(passwords.turn(here()).await.is_some());
 }
 
 #[tokio::test]
 async fn a_turn_is_free_again_after_the_check() {
-    let passwords = Passwords { turns: Arc::new(Semaphore::new(1)) };
+    let passwords = Passwords::with(1);
     for _ in 0..2 {
-        let turn = passwords.turn().await.unwrap();
-        let outcome =
-            Passwords::check(turn, Some(BCRYPT.to_owned().into()), "password".to_owned().into()).await;
+        let turn = passwords.turn(here()).await.unwrap();
+        let outcome = Passwords::check(turn, against(Some(BCRYPT)), "password".to_owned().into()).await;
         assert_eq!(outcome, Outcome::Match);
     }
 }

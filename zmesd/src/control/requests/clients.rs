@@ -1,11 +1,12 @@
-//! `clients list` and `clients disconnect`
+//! `clients list`, `clients rejected` and `clients disconnect`
 
 use std::net::{IpAddr, SocketAddr};
+use std::time::Duration;
 
 use ipnet::IpNet;
 use zmes_shared::SessionId;
 use zmes_shared::control::{ClientFilter, ControlError, ErrorCode};
-use zmes_shared::views::{ClientView, Clients, Done};
+use zmes_shared::views::{ClientView, Clients, Done, Rejected};
 
 use super::busy;
 use crate::control::ControlParts;
@@ -20,6 +21,14 @@ pub(super) async fn list(parts: &ControlParts, filter: ClientFilter) -> Result<C
             && user.as_deref().is_none_or(|pattern| is_user(client, pattern))
     });
     Ok(Clients { clients })
+}
+
+/// Returns who was refused, in the last `since`.
+pub(super) fn rejected(parts: &ControlParts, since: Option<Duration>) -> Rejected {
+    // Longer ago than time goes back: since the start.
+    let since = since.and_then(|since| parts.clock.now().checked_sub(since).ok());
+    let entries = parts.counters.refusals.entries(since);
+    Rejected { rejected: entries.into_iter().map(|entry| entry.rejection).collect() }
 }
 
 /// Ends one client's connection.

@@ -135,14 +135,17 @@ pub(super) fn delivery(number: u64, outcome: &PushOutcome) -> WatchEvent {
 
 /// A client that has changed.
 pub(super) fn session(changed: &SessionChange) -> WatchEvent {
-    let SessionChange { at, change, reason, client } = changed;
+    let SessionChange { at, change, reason, tried, client } = changed;
     let (change, reason) = ((*change).to_owned(), reason.map(str::to_owned));
-    WatchEvent { at: *at, kind: WatchKind::Session { change, reason, client: client.clone() } }
+    let (tried, count) = tried.as_ref().map(|tried| (tried.user.clone(), tried.count)).unzip();
+    WatchEvent { at: *at, kind: WatchKind::Session { change, reason, client: client.clone(), tried, count } }
 }
 
 /// A client that is there.
 pub(super) fn present(at: Timestamp, client: ClientView) -> WatchEvent {
-    WatchEvent { at, kind: WatchKind::Session { change: "present".to_owned(), reason: None, client } }
+    let kind =
+        WatchKind::Session { change: "present".to_owned(), reason: None, client, tried: None, count: None };
+    WatchEvent { at, kind }
 }
 
 /// A token that is there, or has changed.

@@ -46,6 +46,9 @@ pub(super) async fn answer(context: &Context, asker: Role, request: Request) -> 
     match request {
         Request::Status => json(status::show(parts, &context.board).await?).await,
         Request::ClientsList(filter) => json(clients::list(parts, filter).await?).await,
+        Request::ClientsRejected { since_ms } => {
+            json(clients::rejected(parts, since_ms.map(Duration::from_millis))).await
+        }
         Request::ClientsDisconnect { client } => json(clients::disconnect(parts, client).await?).await,
         Request::MonitorsList => json(monitors::list(parts)).await,
         Request::MonitorsReload => json(monitors::reload(parts).await?).await,

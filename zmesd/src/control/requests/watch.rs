@@ -136,7 +136,8 @@ impl Watcher {
         match event {
             TapEvent::Alarm(announced) => self.alarm(announced),
             TapEvent::Session(change) => {
-                let wanted = self.wishes.client(&change.client, change.change == "closed");
+                let tried = change.tried.as_ref().map(|tried| tried.user.as_str());
+                let wanted = self.wishes.client(&change.client, change.change == "closed", tried);
                 wanted.then(|| lines::session(change)).into_iter().collect()
             }
             TapEvent::Token(change) => {
@@ -218,7 +219,7 @@ impl Watcher {
             events.extend(tokens.map(|token| lines::token(at, "present", token)));
         }
         let clients = parts.router.list(ClientFilter::default()).await.map_err(busy)?;
-        let clients = clients.into_iter().filter(|client| self.wishes.client(client, false));
+        let clients = clients.into_iter().filter(|client| self.wishes.client(client, false, None));
         events.extend(clients.map(|client| lines::present(at, client)));
         if self.wishes.includes(WatchType::Delivery) {
             events.extend(self.queued(parts, known).await);

@@ -113,6 +113,7 @@ impl Collector for Moment {
         counter(to, &names::PUSH_DEFERRED, &counters.deferred_pushes)?;
         counter(to, &names::TOKENS_DEAD, &counters.dead_tokens)?;
         counter(to, &names::WATCH_LAGGED, &counters.lagged)?;
+        tally(to, &names::WS_REFUSED, counters.refusals.by_reason())?;
         tally(to, &names::ALARMS, &counters.alarms_by)?;
         tally(to, &names::DECISIONS, &counters.decisions)?;
         tally(to, &names::SHM_ERRORS, &counters.shm_errors)?;

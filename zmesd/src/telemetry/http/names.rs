@@ -47,6 +47,7 @@ metrics! {
     WS_AUTH: Counter "zmesd_ws_auth" = "Logins of apps, by how they ended.";
     WS_MESSAGES: Counter "zmesd_ws_messages" = "WebSocket frames from and to apps.";
     WS_REJECTED: Counter "zmesd_ws_rejected" = "Connections refused by a limit, failed handshakes, refused logins.";
+    WS_REFUSED: Counter "zmesd_ws_refused" = "Clients refused, by reason as zmesctl clients rejected has it.";
     WS_SLOW: Counter "zmesd_ws_slow_disconnects" = "Apps dropped because they did not read.";
     PUSH: Counter "zmesd_push" = "Deliveries and attempts, by what became of them.";
     PUSH_SECONDS: Histogram "zmesd_push_seconds" = "What a provider takes to answer.";

@@ -6,8 +6,9 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 use tokio_tungstenite::tungstenite::Error;
+use zmes_shared::views::RefusalReason;
 
-use super::app::{App, request};
+use super::app::{AUTH, App, client_config, request, tls};
 use super::settings;
 use super::world::{Heard, PATIENCE, World};
 use crate::ws::ServerSettings;
@@ -24,6 +25,12 @@ fn behind_proxies() -> ServerSettings {
     ServerSettings { trusted_proxies: vec!["127.0.0.0/8".parse().unwrap()], ..settings() }
 }
 
+/// Returns what was refused, the last first.
+fn refused(world: &World) -> Vec<(RefusalReason, Option<String>)> {
+    let entries = world.counters.refusals.entries(None).into_iter();
+    entries.map(|entry| (entry.rejection.reason, entry.rejection.detail)).collect()
+}
+
 async fn free(world: &World) {
     timeout(PATIENCE, async {
         while world.context.admission.taken() > 0 {
@@ -37,19 +44,108 @@ async fn free(world: &World) {
 #[tokio::test]
 async fn one_address_cannot_take_all_seats() {
     let world = World::secure(ServerSettings { max_clients_per_address: 2, ..settings() });
-    let (_first, second) = (App::connect(&world).await, App::connect(&world).await);
+    let (_first, second) = (App::logged_in(&world).await, App::logged_in(&world).await);
     assert!(App::try_connect(&world, request(&[])).await.is_err());
-    assert_eq!(world.counters.rejected.value(), 1);
+    assert_eq!(refused(&world), [(RefusalReason::MaxClientsPerAddress, None)]);
     drop(second);
     timeout(PATIENCE, async { while App::try_connect(&world, request(&[])).await.is_err() {} })
         .await
         .unwrap();
+    App::logged_in(&world).await;
+}
+
+#[tokio::test]
+async fn who_does_not_log_in_makes_room_for_the_next_of_that_address() {
+    let mut world = World::secure(ServerSettings { max_clients_per_address: 2, ..settings() });
+    let mut silent = App::connect(&world).await;
+    let _second = App::connect(&world).await;
+    let mut third = App::connect(&world).await;
+    assert_eq!(silent.closed().await, (1013, "no login yet, and others wait".to_owned()));
+    assert_eq!(world.end_of_session().await, "no login yet, and others wait");
+    third.say(AUTH).await;
+    assert_eq!(third.json().await["status"], "Success");
+    assert_eq!(refused(&world), [(RefusalReason::Evicted, None)]);
+}
+
+#[tokio::test]
+async fn a_login_for_which_there_is_no_seat_is_told_to_come_again() {
+    let world = World::secure(ServerSettings { max_clients: 1, ..settings() });
+    let (mut first, mut second) = (App::connect(&world).await, App::connect(&world).await);
+    first.say(AUTH).await;
+    assert_eq!(first.json().await["status"], "Success");
+    second.say(AUTH).await;
+    assert_eq!(second.closed().await, (1013, "max-clients reached".to_owned()));
+    drop(first);
+    timeout(PATIENCE, async {
+        while world.context.admission.taken() > 0 {
+            tokio::task::yield_now().await
+        }
+    })
+    .await
+    .unwrap();
+    App::logged_in(&world).await;
+}
+
+#[tokio::test]
+async fn every_refusal_at_the_port_has_its_reason() {
+    let world = World::secure(settings());
+    let mut plain = TcpStream::connect(world.address).await.unwrap();
+    plain.write_all(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n").await.unwrap();
+    let mut answer = String::new();
+    timeout(PATIENCE, plain.read_to_string(&mut answer)).await.unwrap().unwrap();
+    assert!(answer.starts_with("HTTP/1.1 400 Bad Request\r\n"), "{answer}");
+    assert!(answer.ends_with("\r\n\r\nThis port speaks TLS: use wss://.\n"), "{answer}");
+    assert_eq!(refused(&world), [(RefusalReason::PlainOnTls, None)]);
+
+    // A client that does not know the issuer, and one that wants another name.
+    let stranger =
+        rustls::ClientConfig::builder_with_provider(rustls::crypto::aws_lc_rs::default_provider().into())
+            .with_safe_default_protocol_versions()
+            .unwrap()
+            .with_root_certificates(rustls::RootCertStore::empty())
+            .with_no_client_auth();
+    tls(&world, stranger.into()).await.unwrap_err();
+    let tcp = TcpStream::connect(world.address).await.unwrap();
+    let connector = tokio_rustls::TlsConnector::from(client_config(&world, rustls::ALL_VERSIONS));
+    connector.connect("zm.lan".try_into().unwrap(), tcp).await.unwrap_err();
+    assert_eq!(status(&world, &[("origin", "https://evil.example")]).await, 403);
+    let mut stray = tls(&world, client_config(&world, rustls::ALL_VERSIONS)).await.unwrap();
+    stray.write_all(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n").await.unwrap();
+    answer.clear();
+    timeout(PATIENCE, stray.read_to_string(&mut answer)).await.unwrap().ok();
+    assert!(answer.starts_with("HTTP/1.1 426 Upgrade Required\r\n"), "{answer}");
+    let expected = [
+        (RefusalReason::NotWebsocket, None),
+        (RefusalReason::Origin, Some("https://evil.example".to_owned())),
+        (RefusalReason::WrongName, Some("zm.lan".to_owned())),
+        (RefusalReason::UntrustedCertificate, Some("localhost".to_owned())),
+        (RefusalReason::PlainOnTls, None),
+    ];
+    timeout(PATIENCE, async {
+        while refused(&world).len() < expected.len() {
+            tokio::task::yield_now().await
+        }
+    })
+    .await
+    .unwrap();
+    assert_eq!(refused(&world), expected);
+    App::logged_in(&world).await;
+}
+
+#[tokio::test]
+async fn tls_where_none_is_spoken_has_its_reason() {
+    let world = World::plain(settings());
+    let mut tcp = TcpStream::connect(world.address).await.unwrap();
+    tcp.write_all(&[0x16, 3, 1, 2, 0, 1, 0, 1, 0xfc, 3, 3]).await.unwrap();
+    let mut byte = [0];
+    assert!(matches!(timeout(PATIENCE, tcp.read(&mut byte)).await.unwrap(), Ok(0) | Err(_)));
+    assert_eq!(refused(&world), [(RefusalReason::TlsOnPlain, None)]);
 }
 
 #[tokio::test]
 async fn the_house_is_full_at_max_clients() {
     let world = World::plain(ServerSettings { max_clients: 1, ..settings() });
-    let mut app = App::connect(&world).await;
+    let mut app = App::logged_in(&world).await;
     let mut refused = TcpStream::connect(world.address).await.unwrap();
     let mut byte = [0];
     assert!(matches!(timeout(PATIENCE, refused.read(&mut byte)).await.unwrap(), Ok(0) | Err(_)));
@@ -104,7 +200,9 @@ async fn x_forwarded_for_counts_from_trusted_proxies_alone() {
 async fn clients_behind_a_proxy_have_limits_of_their_own() {
     let world = World::secure(ServerSettings { max_clients_per_address: 1, ..behind_proxies() });
     let from = |client| request(&[("x-forwarded-for", client)]);
-    let _first = App::try_connect(&world, from("203.0.113.1")).await.unwrap();
+    let mut first = App::try_connect(&world, from("203.0.113.1")).await.unwrap();
+    first.say(AUTH).await;
+    assert_eq!(first.json().await["status"], "Success");
     let _second = App::try_connect(&world, from("203.0.113.2")).await.unwrap();
     assert_eq!(status(&world, &[("x-forwarded-for", "203.0.113.1")]).await, 429);
 }

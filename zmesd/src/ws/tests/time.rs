@@ -41,11 +41,11 @@ async fn rest_on(stream: DuplexStream, auth_timeout: Duration) -> Resting {
     let settings = ServerSettings { auth_timeout, ..settings() };
     let (parts, _, login, heard) = parts();
     let context = Context::new(parts, settings.clone());
-    let seat = context.admission.seat(&settings).unwrap();
+    let address: std::net::SocketAddr = "192.0.2.7:4711".parse().unwrap();
+    let place = context.admission.seat(address.ip(), true, &settings).unwrap();
     let stream = Metered::new(stream);
     let websocket = WebSocketStream::from_raw_socket(stream, Role::Server, Some(frame_limits())).await;
-    let address = "192.0.2.7:4711".parse().unwrap();
-    let (pump, opening, kick) = Pump::new(websocket, address, seat, context, &settings);
+    let (pump, opening, kick) = Pump::new(websocket, address, place, context, Arc::new(settings));
     Resting { pump, opening, kick, heard, login }
 }
 

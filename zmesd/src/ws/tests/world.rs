@@ -20,7 +20,7 @@ use super::super::{AlarmRecord, Context, Listener, Parts, ServerSettings, bind};
 use crate::auth::{Credentials, Login, Verdict};
 use crate::config::TlsFiles;
 use crate::domain::{MonitorFilter, MonitorRights, User};
-use crate::ports::{LoginCheck, SystemClock};
+use crate::ports::{CertificateInfo, CertificateSummary, LoginCheck, SystemClock};
 use crate::route::{
     Attached, Command, Outgoing, RegistrationFault, RouterHandle, SessionOpening, TokenCommand, Visibility,
 };
@@ -150,6 +150,7 @@ pub(super) fn parts() -> (Parts, Sessions, Arc<ScriptedLogin>, mpsc::Receiver<He
         router: RouterHandle::new(commands_tx),
         login: Arc::<ScriptedLogin>::clone(&login),
         record: Arc::new(ScriptedRecord),
+        certificate: Arc::new(Shown),
         counters: Arc::default(),
         clock: Arc::new(SystemClock),
     };
@@ -237,6 +238,22 @@ impl LoginCheck for ScriptedLogin {
             token_min_expiry: 0,
             rights: MonitorRights::All,
         }))
+    }
+}
+
+/// The certificate of these tests.
+#[derive(Debug)]
+struct Shown;
+
+impl CertificateInfo for Shown {
+    fn summary(&self) -> Option<CertificateSummary> {
+        Some(CertificateSummary {
+            subject: "CN=first".to_owned(),
+            sans: vec!["localhost".to_owned()],
+            not_after: Timestamp::UNIX_EPOCH,
+            problems: Vec::new(),
+            objections: Vec::new(),
+        })
     }
 }
 

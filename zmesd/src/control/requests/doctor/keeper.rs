@@ -9,7 +9,7 @@ use super::board::Board;
 use super::capturing::Capturing;
 use super::part::Part;
 use super::survey::Survey;
-use super::{certificate, database, monitors, push, store};
+use super::{certificate, database, monitors, push, refused, store};
 use crate::control::ControlParts;
 
 /// How often what the daemon knows anyway is judged, and what was in trouble is looked at again.
@@ -51,6 +51,7 @@ pub(in crate::control) async fn glance(parts: &ControlParts, board: &Board) {
     board.replace(Part::Monitors, monitors::look(parts, None, &capturing).findings);
     board.add(Part::Database, database::glance(parts));
     board.add(Part::Certificate, certificate::look(parts, None, None).findings);
+    board.replace(Part::Refused, refused::findings(parts));
     board.add(Part::State, store::glance(parts));
     let waiting = parts.router.token_counts().await.map_or(0, |tokens| tokens.enabled);
     board.add(Part::Push, push::glance(parts, usize::try_from(waiting).unwrap_or(usize::MAX)));

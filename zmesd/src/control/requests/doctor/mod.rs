@@ -19,6 +19,7 @@ mod outside;
 mod part;
 mod phone;
 mod push;
+mod refused;
 mod registrations;
 mod scene;
 mod store;
@@ -78,7 +79,11 @@ async fn follow(
     let mut findings: Vec<_> = general.filter(|finding| !finding.ok).collect();
     findings.extend(match target {
         Target::Token(row) => phone::findings(&scene, row, monitor, &push).await,
-        Target::User(name) => user::findings(&scene, &name, monitor, &push).await,
+        Target::User(name) => {
+            let mut findings = user::findings(&scene, &name, monitor, &push).await;
+            findings.extend(refused::logins(parts, &name));
+            findings
+        }
     });
     Ok(findings)
 }

@@ -15,6 +15,8 @@ pub(in crate::control) enum Part {
     Port,
     /// The certificate of that port.
     Certificate,
+    /// Clients that were refused at that port.
+    Refused,
     /// The clocks.
     Clock,
     /// The state file and its disk.
@@ -27,13 +29,14 @@ pub(in crate::control) enum Part {
 
 impl Part {
     /// All of them.
-    pub(in crate::control) const ALL: [Self; 10] = [
+    pub(in crate::control) const ALL: [Self; 11] = [
         Self::Daemon,
         Self::Configuration,
         Self::Database,
         Self::Monitors,
         Self::Port,
         Self::Certificate,
+        Self::Refused,
         Self::Clock,
         Self::State,
         Self::Push,

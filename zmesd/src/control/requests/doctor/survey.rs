@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use tokio::time::error::Elapsed;
 use tokio::time::timeout;
+use zmes_shared::control::Role;
 use zmes_shared::views::{Finding, Severity};
 
 use super::capturing::Capturing;
@@ -14,7 +15,7 @@ use super::measure::Outcome;
 use super::part::Part;
 use super::scene::Scene;
 use super::{
-    certificate, clock, configuration, daemon, database, handshake, monitors, push, registrations, store,
+    certificate, clock, configuration, daemon, database, handshake, monitors, push, refused, registrations, store,
 };
 use crate::control::ControlParts;
 use crate::ports::ConfigExamined;
@@ -86,7 +87,7 @@ struct Phones {
 
 impl Phones {
     async fn look(parts: &ControlParts) -> Self {
-        match Scene::load(parts).await {
+        match Scene::load(parts, Role::Observer).await {
             Ok(scene) => Self { waiting: scene.waiting(), findings: registrations::findings(&scene).await },
             Err(error) => {
                 let hint = error.hint.unwrap_or_default();
@@ -135,6 +136,7 @@ impl Looks {
             Part::Monitors => monitors::look(parts, report, &self.capturing),
             Part::Port => self.port.clone().unwrap_or_default().into(),
             Part::Certificate => certificate::look(parts, examined, within),
+            Part::Refused => refused::findings(parts).into(),
             Part::Clock => clock::findings(parts, report.and_then(|report| report.clock)).into(),
             Part::State => self.store.clone().unwrap_or_default(),
             Part::Push => match (&self.push, &self.phones) {

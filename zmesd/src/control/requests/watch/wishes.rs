@@ -80,15 +80,15 @@ impl Wishes {
         self.token.is_some() || self.user.is_some()
     }
 
-    /// Says whether a client and its changes are wanted, and remembers whose it is.
-    pub(super) fn client(&mut self, client: &ClientView, gone: bool) -> bool {
+    /// Says whether a client and its changes are wanted, and remembers whose it is; `tried`: as whom it failed to log in.
+    pub(super) fn client(&mut self, client: &ClientView, gone: bool, tried: Option<&str>) -> bool {
         if self.user.is_some() {
             match &client.user {
                 Some(user) if !gone => drop(self.users.insert(client.id, user.clone())),
                 Some(_) | None => drop(self.users.remove(&client.id)),
             }
         }
-        self.monitor.is_none() && self.token.is_none() && self.user_is(client.user.as_deref())
+        self.monitor.is_none() && self.token.is_none() && self.user_is(client.user.as_deref().or(tried))
     }
 
     /// Says whether what is decided for that client is wanted.

@@ -1,0 +1,206 @@
+//! `zmesctl clients rejected`.
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+/// The clients that were refused.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Rejected {
+    /// Most recent first. The daemon keeps a bounded number of entries since its start and drops the oldest.
+    pub rejected: Vec<Rejection>,
+}
+
+/// Refusals of one address for one reason (and one user, where a user was named).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Rejection {
+    /// The client's address without its port (behind a trusted proxy: what the proxy says). IPv6 clients of one /64
+    /// network share an entry, which shows the last address.
+    pub address: String,
+    /// Why it was refused.
+    pub reason: RefusalReason,
+    /// The user name as the client sent it, cleaned and cut; `null` where none was sent.
+    pub user: Option<String>,
+    /// How often.
+    pub count: u64,
+    /// The last time.
+    pub last_at: Timestamp,
+    /// The first time.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub first_at: Option<Timestamp>,
+    /// What was special the last time: the name that was asked for, the web page, what is wrong with the login.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub detail: Option<String>,
+    /// What to change so that the client gets in.
+    #[serde(default)]
+    pub hint: String,
+}
+
+/// Why a client was refused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RefusalReason {
+    /// A web page of another origin wanted to connect (HTTP 403).
+    Origin,
+    /// An HTTP request that is no WebSocket upgrade (HTTP 426).
+    NotWebsocket,
+    /// Bytes that are neither HTTP nor TLS, or a broken request.
+    BadRequest,
+    /// Plain `ws://` or `http://` on the port that speaks TLS.
+    PlainOnTls,
+    /// TLS on a port that is served in plain text.
+    TlsOnPlain,
+    /// The client speaks no TLS version or cipher that zmesd speaks (TLS 1.2 and 1.3).
+    TlsVersion,
+    /// The client does not trust the certificate.
+    UntrustedCertificate,
+    /// The client says that the certificate has expired.
+    ExpiredCertificate,
+    /// The client asked for a name that the certificate does not have.
+    WrongName,
+    /// The client hung up after it saw the certificate, without a reason.
+    TlsGivenUp,
+    /// TLS failed for another reason.
+    TlsFailed,
+    /// A trusted proxy sent a PROXY header that cannot be read.
+    ProxyHeader,
+    /// The client did not finish PROXY header, TLS and HTTP request in time.
+    HandshakeTimeout,
+    /// Too many new connections of one address.
+    ConnectionRate,
+    /// `server.max-clients` are logged in.
+    MaxClients,
+    /// `server.max-clients-per-address` of one address are connected.
+    MaxClientsPerAddress,
+    /// Closed before its login to make room for newer connections.
+    Evicted,
+    /// Wrong, unknown or barred user, wrong password, or a token that does not hold.
+    BadCredentials,
+    /// No credentials in time.
+    AuthTimeout,
+    /// Not looked at after too many wrong logins.
+    Throttled,
+    /// Credentials could not be checked: the database was away, or too many logins waited.
+    LoginUnavailable,
+    /// Broke the rules before its login: WebSocket protocol, message size or rate.
+    Protocol,
+    /// A reason of a newer daemon.
+    #[serde(other)]
+    Unknown,
+}
+
+impl RefusalReason {
+    /// Every reason that a daemon of this version gives.
+    pub const ALL: [Self; 22] = [
+        Self::Origin,
+        Self::NotWebsocket,
+        Self::BadRequest,
+        Self::PlainOnTls,
+        Self::TlsOnPlain,
+        Self::TlsVersion,
+        Self::UntrustedCertificate,
+        Self::ExpiredCertificate,
+        Self::WrongName,
+        Self::TlsGivenUp,
+        Self::TlsFailed,
+        Self::ProxyHeader,
+        Self::HandshakeTimeout,
+        Self::ConnectionRate,
+        Self::MaxClients,
+        Self::MaxClientsPerAddress,
+        Self::Evicted,
+        Self::BadCredentials,
+        Self::AuthTimeout,
+        Self::Throttled,
+        Self::LoginUnavailable,
+        Self::Protocol,
+    ];
+
+    /// Returns the word for it, as JSON and metrics have it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Origin => "origin",
+            Self::NotWebsocket => "not_websocket",
+            Self::BadRequest => "bad_request",
+            Self::PlainOnTls => "plain_on_tls",
+            Self::TlsOnPlain => "tls_on_plain",
+            Self::TlsVersion => "tls_version",
+            Self::UntrustedCertificate => "untrusted_certificate",
+            Self::ExpiredCertificate => "expired_certificate",
+            Self::WrongName => "wrong_name",
+            Self::TlsGivenUp => "tls_given_up",
+            Self::TlsFailed => "tls_failed",
+            Self::ProxyHeader => "proxy_header",
+            Self::HandshakeTimeout => "handshake_timeout",
+            Self::ConnectionRate => "connection_rate",
+            Self::MaxClients => "max_clients",
+            Self::MaxClientsPerAddress => "max_clients_per_address",
+            Self::Evicted => "evicted",
+            Self::BadCredentials => "bad_credentials",
+            Self::AuthTimeout => "auth_timeout",
+            Self::Throttled => "throttled",
+            Self::LoginUnavailable => "login_unavailable",
+            Self::Protocol => "protocol",
+            Self::Unknown => "unknown",
+        }
+    }
+
+    /// Returns what to change so that the client gets in.
+    pub fn hint(self) -> &'static str {
+        match self {
+            Self::Origin => "add the page's origin to server.allowed-origins if it may connect",
+            Self::NotWebsocket => {
+                "a browser or a proxy that does not pass on WebSocket upgrades: forward the headers Upgrade and Connection"
+            }
+            Self::BadRequest => {
+                "something else than an app: a scanner, or a proxy that speaks another protocol"
+            }
+            Self::PlainOnTls => "enter wss:// instead of ws:// in the app",
+            Self::TlsOnPlain => {
+                "enter ws:// in the app, or set server.plaintext = false and name a certificate"
+            }
+            Self::TlsVersion => "update the client: zmesd speaks TLS 1.2 and 1.3 alone",
+            Self::UntrustedCertificate => {
+                "serve the full chain of a trusted CA, or let the phone trust yours: zmesctl check tls"
+            }
+            Self::ExpiredCertificate => {
+                "renew the certificate, then: zmesctl reload; or set the clock of the client"
+            }
+            Self::WrongName => {
+                "use a name of the certificate in the app, or get a certificate for the name it asks for"
+            }
+            Self::TlsGivenUp => "the app does not accept the certificate: zmesctl check tls",
+            Self::TlsFailed => "the log at level debug has the error: zmesctl log level debug --for 10m",
+            Self::ProxyHeader => "let the proxy send PROXY protocol version 1 or 2, or none",
+            Self::HandshakeTimeout => "the client connects and stays silent: a slow network, or a port check",
+            Self::MaxClients => "raise server.max-clients",
+            Self::ConnectionRate | Self::MaxClientsPerAddress => {
+                "behind a proxy, name it in server.trusted-proxies; else raise server.max-clients-per-address"
+            }
+            Self::Evicted => {
+                "too many connections wait without a login: zmesctl clients list --state pending"
+            }
+            Self::BadCredentials => "check user name and password in the app's event server settings",
+            Self::AuthTimeout => "enter user name and password in the app's event server settings",
+            Self::Throttled => "correct the stored password first, then wait a minute",
+            Self::LoginUnavailable => "zmesctl check db",
+            Self::Protocol => "update the app; zmesctl log level debug --for 10m shows what it sends",
+            Self::Unknown => "update zmesctl: this daemon is newer",
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_reason_has_its_word_in_json_and_a_hint() {
+        for reason in RefusalReason::ALL {
+            let json = serde_json::to_value(reason).unwrap();
+            assert_eq!(json, reason.as_str());
+            assert!(!reason.hint().is_empty(), "{reason:?}");
+        }
+        let newer: RefusalReason = serde_json::from_str("\"moon_phase\"").unwrap();
+        assert_eq!(newer, RefusalReason::Unknown);
+    }
+}

@@ -1,0 +1,64 @@
+//! How long logins take at the moment, for those that are not looked at.
+//!
+//! Behind a locked address a user who has logged in from there is still looked at, others are not: answered at once,
+//! these would tell who lives there. And a wrong login that is repeated is answered from memory, as often as somebody
+//! likes: so many samples would tell whether the database had a row to send. So both wait until a look would have ended.
+
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+/// Looks that are remembered.
+const REMEMBERED: usize = 16;
+/// What a look takes before there was one.
+const USUAL: Duration = Duration::from_millis(60);
+/// Nobody waits longer.
+const LONGEST: Duration = Duration::from_secs(4);
+
+/// The last looks.
+#[derive(Debug)]
+pub(super) struct Pace(Mutex<(usize, [Duration; REMEMBERED])>);
+
+impl Pace {
+    pub(super) fn new() -> Self {
+        Self(Mutex::new((0, [USUAL; REMEMBERED])))
+    }
+
+    /// Notes how long a look took.
+    pub(super) fn took(&self, duration: Duration) {
+        let mut last = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let (next, durations) = &mut *last;
+        if let Some(oldest) = durations.get_mut(*next) {
+            *oldest = duration.min(LONGEST);
+        }
+        *next = (*next + 1) % REMEMBERED;
+    }
+
+    /// Waits until as much time has passed since `begun` as one of the last looks took.
+    pub(super) async fn keep(&self, begun: Instant) {
+        let some = {
+            let last = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+            last.1.get(fastrand::usize(..REMEMBERED)).copied().unwrap_or(USUAL)
+        };
+        tokio::time::sleep_until(begun + some).await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn who_is_not_looked_at_waits_as_long_as_a_look_takes() {
+        let pace = Pace::new();
+        (0..REMEMBERED).for_each(|_| pace.took(Duration::from_millis(250)));
+        let begun = Instant::now();
+        tokio::time::advance(Duration::from_millis(7)).await;
+        pace.keep(begun).await;
+        assert_eq!(begun.elapsed(), Duration::from_millis(250), "whatever was done meanwhile");
+        (0..REMEMBERED).for_each(|_| pace.took(Duration::from_hours(1)));
+        pace.keep(begun).await;
+        assert!(begun.elapsed() < Duration::from_secs(5), "whatever it was");
+    }
+}

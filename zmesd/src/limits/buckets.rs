@@ -1,0 +1,138 @@
+//! Token buckets by key: filled by time, bounded in number.
+
+use std::borrow::Borrow;
+use std::collections::HashMap;
+use std::hash::Hash;
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+/// How much a bucket holds, and how fast it fills.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Quota {
+    /// What a full bucket holds.
+    pub burst: f64,
+    /// Time until there is one more.
+    pub every: Duration,
+}
+
+/// What was left at some time. Below zero is debt: what was let in side by side and was charged afterwards.
+#[derive(Debug, Clone, Copy)]
+struct Bucket {
+    left: f64,
+    at: Instant,
+}
+
+/// Buckets of one kind; a key that is not there has a full one.
+#[derive(Debug)]
+pub struct Buckets<K> {
+    limit: usize,
+    levels: HashMap<K, Bucket>,
+}
+
+impl<K: Hash + Eq + Clone> Buckets<K> {
+    /// Returns buckets of which at most `limit` are remembered; full ones are forgotten first, then the fullest.
+    pub fn new(limit: usize) -> Self {
+        Self { limit, levels: HashMap::new() }
+    }
+
+    /// Says whether at least one is left.
+    pub fn allows<Q>(&self, key: &Q, quota: Quota, now: Instant) -> bool
+    where
+        K: Borrow<Q>,
+        Q: Hash + Eq + ?Sized,
+    {
+        self.levels.get(key).is_none_or(|bucket| left(*bucket, quota, now) >= 1.0)
+    }
+
+    /// Takes one out, into debt where there is none.
+    pub fn take(&mut self, key: K, quota: Quota, now: Instant) {
+        let left = if let Some(bucket) = self.levels.get(&key) {
+            left(*bucket, quota, now)
+        } else {
+            self.make_room(quota, now);
+            quota.burst
+        };
+        // Debt ends somewhere: twice the burst is enough to pay for.
+        let left = (left - 1.0).max(-quota.burst);
+        self.levels.insert(key, Bucket { left, at: now });
+    }
+
+    /// Takes one out if there is one; false: there is none, and nothing was taken.
+    pub fn try_take(&mut self, key: K, quota: Quota, now: Instant) -> bool {
+        let allowed = self.allows(&key, quota, now);
+        if allowed {
+            self.take(key, quota, now);
+        }
+        allowed
+    }
+
+    /// Forgets all full buckets, which say nothing, or else the one that is fullest.
+    fn make_room(&mut self, quota: Quota, now: Instant) {
+        if self.levels.len() < self.limit {
+            return;
+        }
+        self.levels.retain(|_, bucket| left(*bucket, quota, now) < quota.burst);
+        if self.levels.len() < self.limit {
+            return;
+        }
+        let by_level = |(_, a): &(&K, &Bucket), (_, b): &(&K, &Bucket)| {
+            left(**a, quota, now).total_cmp(&left(**b, quota, now))
+        };
+        if let Some(key) = self.levels.iter().max_by(by_level).map(|(key, _)| key.clone()) {
+            self.levels.remove(&key);
+        }
+    }
+}
+
+fn left(bucket: Bucket, quota: Quota, now: Instant) -> f64 {
+    let gained = now.saturating_duration_since(bucket.at).as_secs_f64() / quota.every.as_secs_f64();
+    (bucket.left + gained).min(quota.burst)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const QUOTA: Quota = Quota { burst: 30.0, every: Duration::from_secs(2) };
+
+    #[test]
+    fn a_burst_then_one_after_each_pause() {
+        let (mut buckets, now) = (Buckets::new(10), Instant::now());
+        for _ in 0..30 {
+            assert!(buckets.try_take("a", QUOTA, now));
+        }
+        assert!(!buckets.try_take("a", QUOTA, now));
+        assert!(buckets.try_take("b", QUOTA, now), "others are not concerned");
+        assert!(buckets.try_take("a", QUOTA, now + Duration::from_secs(2)));
+        assert!(!buckets.try_take("a", QUOTA, now + Duration::from_secs(2)));
+    }
+
+    #[test]
+    fn debt_is_bounded() {
+        let (mut buckets, now) = (Buckets::new(10), Instant::now());
+        for _ in 0..5000 {
+            buckets.take(1, QUOTA, now);
+        }
+        assert!(
+            !buckets.allows(&1, QUOTA, now + Duration::from_secs(61)),
+            "what came side by side is paid for"
+        );
+        assert!(buckets.allows(&1, QUOTA, now + Duration::from_secs(63)), "but not for ever");
+    }
+
+    #[test]
+    fn memory_is_bounded_and_the_worst_are_remembered() {
+        let (mut buckets, now) = (Buckets::new(3), Instant::now());
+        for _ in 0..30 {
+            buckets.take(1, QUOTA, now);
+        }
+        for key in 2..100 {
+            buckets.take(key, QUOTA, now);
+        }
+        assert_eq!(buckets.levels.len(), 3);
+        assert!(!buckets.allows(&1, QUOTA, now), "the guilty one is not forgotten for the others");
+        buckets.take(100, QUOTA, now + Duration::from_hours(1));
+        assert_eq!(buckets.levels.len(), 1, "full buckets say nothing");
+    }
+}

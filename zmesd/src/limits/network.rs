@@ -1,0 +1,25 @@
+//! Whom an address stands for.
+
+use std::net::{IpAddr, Ipv6Addr};
+
+/// Returns what limits count by: the address of IPv4 (also of IPv4 through a dual-stack socket), the /64 of IPv6, which
+/// one customer has whole (RFC 6177).
+pub fn network(address: IpAddr) -> IpAddr {
+    match address.to_canonical() {
+        IpAddr::V4(address) => IpAddr::V4(address),
+        IpAddr::V6(address) => IpAddr::V6(Ipv6Addr::from_bits(address.to_bits() & !u128::from(u64::MAX))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_customer_of_ipv6_is_a_whole_64_and_one_of_ipv4_an_address() {
+        let of = |text: &str| network(text.parse().unwrap()).to_string();
+        assert_eq!(of("2001:db8:1:2:ffff::9"), "2001:db8:1:2::");
+        assert_eq!(of("::ffff:192.0.2.9"), "192.0.2.9", "not all of IPv4 is one /64");
+        assert_eq!(of("192.0.2.1"), "192.0.2.1");
+    }
+}

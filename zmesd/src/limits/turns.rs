@@ -1,0 +1,344 @@
+//! Turns at something that only a few may do at a time, given out fairly: round robin over networks, so that whoever
+//! asks a thousand times waits for themselves and not before all others.
+//!
+//! Owns the counts and those who wait. A [`Turn`] gives back what it took when it is dropped.
+
+use std::collections::{HashMap, VecDeque};
+use std::net::IpAddr;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::{oneshot, watch};
+
+/// How many may have their turn and wait for it.
+#[derive(Debug, Clone, Copy)]
+pub struct Bounds {
+    /// Turns at the same time.
+    pub running: usize,
+    /// Of these for one network.
+    pub running_per_network: usize,
+    /// Those who wait.
+    pub waiting: usize,
+    /// Of these of one network.
+    pub waiting_per_network: usize,
+}
+
+/// There is no room even to wait.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("too many wait already")]
+pub struct NoTurn;
+
+/// Gives out turns.
+#[derive(Debug)]
+pub struct Turns {
+    shared: Arc<Shared>,
+}
+
+#[derive(Debug)]
+struct Shared {
+    bounds: Bounds,
+    state: Mutex<State>,
+    /// Changes whenever somebody begins to wait.
+    crowd: watch::Sender<u64>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    running: usize,
+    running_of: HashMap<IpAddr, usize>,
+    /// Those who wait; no lane is empty.
+    lanes: HashMap<IpAddr, VecDeque<Waiter>>,
+    /// Networks with a lane, the next one first.
+    order: VecDeque<IpAddr>,
+    waiting: usize,
+    last: u64,
+}
+
+#[derive(Debug)]
+struct Waiter {
+    number: u64,
+    start: oneshot::Sender<Turn>,
+}
+
+impl Turns {
+    /// Returns turns with these bounds.
+    pub fn new(bounds: Bounds) -> Self {
+        Self { shared: Arc::new(Shared { bounds, state: Mutex::default(), crowd: watch::Sender::new(0) }) }
+    }
+
+    /// Waits for a turn; the caller sets the deadline. Cancel-safe: whoever gives up leaves the queue.
+    pub async fn turn(&self, network: IpAddr) -> Result<Turn, NoTurn> {
+        let (number, started) = {
+            let mut state = self.shared.state();
+            let bounds = &self.shared.bounds;
+            // Who waits while there is room waits for their own network's turns.
+            if state.may_run(network, bounds) && !state.lanes.contains_key(&network) {
+                state.run(network);
+                return Ok(Turn { shared: Arc::clone(&self.shared), network, counts: true });
+            }
+            let own = state.lanes.get(&network).map_or(0, VecDeque::len);
+            if state.waiting >= bounds.waiting || own >= bounds.waiting_per_network {
+                return Err(NoTurn);
+            }
+            state.wait(network)
+        };
+        self.shared.crowd.send_modify(|changes| *changes = changes.wrapping_add(1));
+        let _place = Place { shared: &self.shared, network, number };
+        // The sender stays in the lane until the turn comes.
+        started.await.map_err(|_| NoTurn)
+    }
+
+    /// Returns how many wait.
+    #[cfg(test)]
+    fn waiting(&self) -> usize {
+        self.shared.state().waiting
+    }
+}
+
+impl Shared {
+    fn state(&self) -> MutexGuard<'_, State> {
+        // Counts are changed in one go, so a poisoned lock protects intact ones.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Gives every free turn to whoever is next.
+    fn hand_on(self: &Arc<Self>, state: &mut State) {
+        while let Some((network, waiter)) = state.next(&self.bounds) {
+            state.run(network);
+            let turn = Turn { shared: Arc::clone(self), network, counts: true };
+            if let Err(mut unclaimed) = waiter.start.send(turn) {
+                // Dropping it as it is would take the lock that is held here.
+                unclaimed.counts = false;
+                state.stop(network);
+            }
+        }
+    }
+}
+
+impl State {
+    fn may_run(&self, network: IpAddr, bounds: &Bounds) -> bool {
+        let own = self.running_of.get(&network).copied().unwrap_or_default();
+        self.running < bounds.running && own < bounds.running_per_network
+    }
+
+    fn run(&mut self, network: IpAddr) {
+        self.running += 1;
+        *self.running_of.entry(network).or_default() += 1;
+    }
+
+    fn stop(&mut self, network: IpAddr) {
+        self.running = self.running.saturating_sub(1);
+        if let Some(own) = self.running_of.get_mut(&network) {
+            *own = own.saturating_sub(1);
+            if *own == 0 {
+                self.running_of.remove(&network);
+            }
+        }
+    }
+
+    fn wait(&mut self, network: IpAddr) -> (u64, oneshot::Receiver<Turn>) {
+        let (start, started) = oneshot::channel();
+        self.last += 1;
+        self.waiting += 1;
+        let lane = self.lanes.entry(network).or_default();
+        if lane.is_empty() {
+            self.order.push_back(network);
+        }
+        lane.push_back(Waiter { number: self.last, start });
+        (self.last, started)
+    }
+
+    /// Takes out the one whose turn is next, if there is room.
+    fn next(&mut self, bounds: &Bounds) -> Option<(IpAddr, Waiter)> {
+        for _ in 0..self.order.len() {
+            let network = self.order.pop_front()?;
+            if !self.may_run(network, bounds) {
+                self.order.push_back(network);
+                continue;
+            }
+            let lane = self.lanes.get_mut(&network)?;
+            let waiter = lane.pop_front()?;
+            self.waiting = self.waiting.saturating_sub(1);
+            if lane.is_empty() {
+                self.lanes.remove(&network);
+            } else {
+                self.order.push_back(network);
+            }
+            return Some((network, waiter));
+        }
+        None
+    }
+
+    fn give_up(&mut self, network: IpAddr, number: u64) {
+        let Some(lane) = self.lanes.get_mut(&network) else { return };
+        let before = lane.len();
+        lane.retain(|waiter| waiter.number != number);
+        self.waiting = self.waiting.saturating_sub(before - lane.len());
+        if lane.is_empty() {
+            self.lanes.remove(&network);
+            self.order.retain(|waiting| *waiting != network);
+        }
+    }
+
+    /// Says whether somebody waits for what a turn of this network holds.
+    fn wants(&self, network: IpAddr, bounds: &Bounds) -> bool {
+        self.lanes.contains_key(&network) || (self.waiting > 0 && self.running >= bounds.running)
+    }
+}
+
+/// A place in the queue, left when it is dropped.
+struct Place<'a> {
+    shared: &'a Arc<Shared>,
+    network: IpAddr,
+    number: u64,
+}
+
+impl Drop for Place<'_> {
+    fn drop(&mut self) {
+        self.shared.state().give_up(self.network, self.number);
+    }
+}
+
+/// The right to do it now.
+#[derive(Debug)]
+pub struct Turn {
+    shared: Arc<Shared>,
+    network: IpAddr,
+    /// It is counted, and given back when it is dropped.
+    counts: bool,
+}
+
+impl Turn {
+    /// Returns when the turn has lasted for `undisturbed` and somebody waits for what it holds.
+    pub async fn crowded_out(&self, undisturbed: Duration) {
+        let mut crowd = self.shared.crowd.subscribe();
+        tokio::time::sleep(undisturbed).await;
+        while !self.shared.state().wants(self.network, &self.shared.bounds) {
+            // The sender lives as long as this turn.
+            if crowd.changed().await.is_err() {
+                std::future::pending::<()>().await;
+            }
+        }
+    }
+}
+
+impl Drop for Turn {
+    fn drop(&mut self) {
+        if self.counts {
+            let mut state = self.shared.state();
+            state.stop(self.network);
+            self.shared.hand_on(&mut state);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn address(text: &str) -> IpAddr {
+        text.parse().unwrap()
+    }
+
+    fn turns(running: usize) -> Arc<Turns> {
+        let bounds = Bounds { running, running_per_network: 2, waiting: 100, waiting_per_network: 90 };
+        Arc::new(Turns::new(bounds))
+    }
+
+    /// Lets tasks come to where they wait.
+    async fn until_waiting(turns: &Turns, number: usize) {
+        while turns.waiting() != number {
+            tokio::task::yield_now().await;
+        }
+    }
+
+    #[tokio::test]
+    async fn ninety_who_wait_at_one_address_do_not_come_before_the_one_at_another() {
+        let turns = turns(1);
+        let running = turns.turn(address("192.0.2.1")).await.unwrap();
+        let (told, mut order) = tokio::sync::mpsc::channel(100);
+        let queue = |from: &'static str| {
+            let (turns, told) = (Arc::clone(&turns), told.clone());
+            tokio::spawn(async move {
+                let turn = turns.turn(address(from)).await.unwrap();
+                told.send(from).await.unwrap();
+                drop(turn);
+            })
+        };
+        for waiting in 1..=90 {
+            queue("192.0.2.1");
+            until_waiting(&turns, waiting).await;
+        }
+        assert_eq!(turns.turn(address("192.0.2.1")).await.unwrap_err(), NoTurn, "its lane is full");
+        queue("192.0.2.2");
+        until_waiting(&turns, 91).await;
+        drop(running);
+        let first = [order.recv().await.unwrap(), order.recv().await.unwrap()];
+        assert!(first.contains(&"192.0.2.2"), "{first:?}");
+        for _ in 2..91 {
+            order.recv().await.unwrap();
+        }
+        assert_eq!(turns.waiting(), 0);
+    }
+
+    #[tokio::test]
+    async fn one_address_has_only_its_share_of_the_turns() {
+        let turns = turns(3);
+        let first = turns.turn(address("192.0.2.1")).await.unwrap();
+        let _second = turns.turn(address("192.0.2.1")).await.unwrap();
+        let third = tokio::spawn({
+            let turns = Arc::clone(&turns);
+            async move { turns.turn(address("192.0.2.1")).await.is_ok() }
+        });
+        until_waiting(&turns, 1).await;
+        let other = turns.turn(address("192.0.2.2")).await.unwrap();
+        drop(other);
+        assert_eq!(turns.waiting(), 1, "the place of another is not for it");
+        drop(first);
+        assert!(third.await.unwrap());
+    }
+
+    #[tokio::test]
+    async fn who_gives_up_leaves_no_trace() {
+        let turns = turns(1);
+        let running = turns.turn(address("192.0.2.1")).await.unwrap();
+        let waiting = tokio::time::timeout(Duration::from_millis(1), turns.turn(address("192.0.2.2"))).await;
+        assert!(waiting.is_err());
+        drop(running);
+        let state = turns.shared.state();
+        assert!(state.lanes.is_empty() && state.order.is_empty() && state.running_of.is_empty());
+        assert_eq!((state.waiting, state.running), (0, 0));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_old_turn_gives_way_only_when_somebody_waits_for_it() {
+        let turns = turns(3);
+        let old = turns.turn(address("192.0.2.1")).await.unwrap();
+        let patience = Duration::from_secs(1);
+        let alone = tokio::time::timeout(Duration::from_mins(1), old.crowded_out(patience)).await;
+        assert!(alone.is_err(), "nobody waits, nobody is disturbed");
+        let _own = turns.turn(address("192.0.2.1")).await.unwrap();
+        let newcomer = turns.turn(address("192.0.2.1"));
+        let give_way = async {
+            old.crowded_out(patience).await;
+            drop(old);
+        };
+        let both = async { tokio::join!(newcomer, give_way).0 };
+        tokio::time::timeout(Duration::from_secs(2), both).await.unwrap().unwrap();
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn nobody_gives_way_to_those_who_wait_for_their_own_network() {
+        let turns = turns(4);
+        let slow = turns.turn(address("192.0.2.9")).await.unwrap();
+        let _a = turns.turn(address("192.0.2.1")).await.unwrap();
+        let _b = turns.turn(address("192.0.2.1")).await.unwrap();
+        tokio::spawn({
+            let turns = Arc::clone(&turns);
+            async move { turns.turn(address("192.0.2.1")).await.is_ok() }
+        });
+        until_waiting(&turns, 1).await;
+        let disturbed = tokio::time::timeout(Duration::from_mins(1), slow.crowded_out(Duration::ZERO)).await;
+        assert!(disturbed.is_err());
+    }
+}

@@ -1,0 +1,378 @@
+//! Who was refused at the apps' port, why and how often: one bounded table that `clients rejected`, `doctor`, the log
+//! and the metrics are told from.
+//!
+//! Everything in a refusal is chosen by the peer, so each part of the table has a bound: entries in all, user names of
+//! one network, warnings an hour. IPv6 peers count by their /64, which one customer has whole.
+
+use std::collections::{BTreeMap, HashMap};
+use std::net::IpAddr;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use jiff::{SignedDuration, Timestamp};
+use tracing::{debug, warn};
+use zmes_shared::views::{RefusalReason, Rejection};
+
+use super::tally::{LabelPairs, Labels, Tally};
+use crate::limits::network;
+
+/// Entries that are kept, some 200 bytes each; the one whose last refusal is oldest goes first.
+const MAX_ENTRIES: usize = 2048;
+/// User names of one network and reason that have entries of their own; those after them share one without a name.
+const MAX_NAMES: usize = 16;
+/// One warning for each network and reason in this time.
+const QUIET: SignedDuration = SignedDuration::from_hours(1);
+/// Warnings in that time from all networks together.
+const MAX_WARNINGS: usize = 100;
+/// What is kept of a detail, in characters.
+const MAX_DETAIL: usize = 120;
+
+/// One refusal.
+#[derive(Debug, Clone)]
+pub struct Refusal {
+    /// The client's address, the one that its proxy names.
+    pub address: IpAddr,
+    /// Why.
+    pub reason: RefusalReason,
+    /// The user name, fit to be shown.
+    pub user: Option<String>,
+    /// What is special about it; cleaned and cut here.
+    pub detail: Option<String>,
+}
+
+impl Refusal {
+    /// Returns a refusal of which nothing more is known.
+    pub fn new(address: IpAddr, reason: RefusalReason) -> Self {
+        Self { address, reason, user: None, detail: None }
+    }
+
+    /// Says what is special about it.
+    #[must_use]
+    pub fn detail(self, detail: Option<String>) -> Self {
+        Self { detail, ..self }
+    }
+}
+
+/// An entry of the table, and whether its client has got in since.
+#[derive(Debug, Clone)]
+pub struct RefusedEntry {
+    /// What is shown.
+    pub rejection: Rejection,
+    /// The client's network (a whole /64 of IPv6).
+    pub network: IpAddr,
+    /// A client of that address got further after the last refusal.
+    pub mended: bool,
+}
+
+/// The table.
+#[derive(Debug, Default)]
+pub struct Refusals {
+    table: Mutex<Table>,
+    by_reason: Tally<RefusalReason>,
+}
+
+#[derive(Debug, Default)]
+struct Table {
+    entries: HashMap<Key, Row>,
+    /// Keys by the number of their last refusal: the first is the oldest.
+    order: BTreeMap<u64, Key>,
+    last: u64,
+    /// When each was last warned of, within [`QUIET`].
+    warned: HashMap<(IpAddr, RefusalReason), Timestamp>,
+    /// The log has heard that there are too many to be told.
+    flooded_at: Option<Timestamp>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+struct Key {
+    network: IpAddr,
+    reason: RefusalReason,
+    user: Option<String>,
+}
+
+#[derive(Debug)]
+struct Row {
+    number: u64,
+    address: IpAddr,
+    count: u64,
+    first_at: Timestamp,
+    last_at: Timestamp,
+    detail: Option<String>,
+    mended: bool,
+}
+
+/// What the log is told of a refusal.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Telling {
+    /// The first of its kind for a while.
+    Warn,
+    /// Too many kinds at once: a last warning for this hour.
+    Flood,
+    /// Nothing new.
+    Quiet,
+}
+
+impl Refusals {
+    /// Notes a refusal and tells the log; returns how many of its kind there were.
+    pub fn record(&self, refusal: Refusal, now: Timestamp) -> u64 {
+        let Refusal { address, reason, user, detail } = refusal;
+        self.by_reason.count(reason);
+        let detail = detail.map(|detail| bounded(&detail, MAX_DETAIL));
+        let mut table = self.table();
+        let count = table.note(address, reason, user.clone(), detail.clone(), now);
+        let telling = table.telling(address, reason, now);
+        drop(table);
+        let (word, hint) = (reason.as_str(), reason.hint());
+        let (user, detail) = (user.as_deref().unwrap_or_default(), detail.as_deref().unwrap_or_default());
+        match telling {
+            Telling::Warn => {
+                warn!(%address, reason = word, user, detail, count, hint, "client refused: {address}");
+            }
+            Telling::Flood => {
+                warn!(
+                    hint = "zmesctl clients rejected",
+                    "clients of many addresses are refused; for an hour no more of them are logged"
+                );
+            }
+            Telling::Quiet => {
+                debug!(%address, reason = word, user, detail, count, "client refused: {address}");
+            }
+        }
+        count
+    }
+
+    /// Notes that a client got in, with this user where it has logged in: what its address was refused for is mended.
+    pub fn welcomed(&self, address: IpAddr, user: Option<&str>) {
+        let network = network(address);
+        let mut table = self.table();
+        let of_network = table.entries.iter_mut().filter(|(key, _)| key.network == network);
+        for (key, row) in of_network {
+            row.mended |= match &key.user {
+                None => true,
+                Some(name) => user.is_some_and(|user| user.eq_ignore_ascii_case(name)),
+            };
+        }
+    }
+
+    /// Returns what was refused since then, the most recent first.
+    pub fn entries(&self, since: Option<Timestamp>) -> Vec<RefusedEntry> {
+        let table = self.table();
+        let newest_first = table.order.values().rev();
+        let rows = newest_first.filter_map(|key| Some((key, table.entries.get(key)?)));
+        rows.filter(|(_, row)| since.is_none_or(|since| row.last_at >= since))
+            .map(|(key, row)| RefusedEntry {
+                rejection: Rejection {
+                    address: row.address.to_string(),
+                    reason: key.reason,
+                    user: key.user.clone(),
+                    count: row.count,
+                    last_at: row.last_at,
+                    first_at: Some(row.first_at),
+                    detail: row.detail.clone(),
+                    hint: key.reason.hint().to_owned(),
+                },
+                network: key.network,
+                mended: row.mended,
+            })
+            .collect()
+    }
+
+    /// Returns how often an address was refused for this reason as this user.
+    pub fn count(&self, address: IpAddr, reason: RefusalReason, user: Option<&str>) -> u64 {
+        let key = Key { network: network(address), reason, user: user.map(ToOwned::to_owned) };
+        self.table().entries.get(&key).map_or(0, |row| row.count)
+    }
+
+    /// Returns the numbers by reason.
+    pub fn by_reason(&self) -> &Tally<RefusalReason> {
+        &self.by_reason
+    }
+
+    fn table(&self) -> MutexGuard<'_, Table> {
+        self.table.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Table {
+    fn note(
+        &mut self,
+        address: IpAddr,
+        reason: RefusalReason,
+        user: Option<String>,
+        detail: Option<String>,
+        now: Timestamp,
+    ) -> u64 {
+        let mut key = Key { network: network(address), reason, user };
+        if key.user.is_some() && !self.entries.contains_key(&key) && self.names(&key) >= MAX_NAMES {
+            key.user = None;
+        }
+        self.last += 1;
+        let number = self.last;
+        if let Some(row) = self.entries.get_mut(&key) {
+            self.order.remove(&row.number);
+            self.order.insert(number, key);
+            *row = Row {
+                number,
+                address,
+                count: row.count + 1,
+                first_at: row.first_at,
+                last_at: now,
+                detail,
+                mended: false,
+            };
+            return row.count;
+        }
+        if self.entries.len() >= MAX_ENTRIES
+            && let Some((_, oldest)) = self.order.pop_first()
+        {
+            self.entries.remove(&oldest);
+        }
+        self.order.insert(number, key.clone());
+        let row = Row { number, address, count: 1, first_at: now, last_at: now, detail, mended: false };
+        self.entries.insert(key, row);
+        1
+    }
+
+    fn names(&self, key: &Key) -> usize {
+        let same = |other: &&Key| other.network == key.network && other.reason == key.reason;
+        self.entries.keys().filter(same).count()
+    }
+
+    fn telling(&mut self, address: IpAddr, reason: RefusalReason, now: Timestamp) -> Telling {
+        // What the database is away for is told where the database is.
+        if reason == RefusalReason::LoginUnavailable {
+            return Telling::Quiet;
+        }
+        let fresh = |at: &Timestamp| now.duration_since(*at).abs() < QUIET;
+        let kind = (network(address), reason);
+        if self.warned.get(&kind).is_some_and(fresh) {
+            return Telling::Quiet;
+        }
+        if self.warned.len() >= MAX_WARNINGS {
+            self.warned.retain(|_, at| fresh(at));
+        }
+        if self.warned.len() < MAX_WARNINGS {
+            self.warned.insert(kind, now);
+            return Telling::Warn;
+        }
+        if self.flooded_at.as_ref().is_some_and(fresh) {
+            return Telling::Quiet;
+        }
+        self.flooded_at = Some(now);
+        Telling::Flood
+    }
+}
+
+impl Labels for RefusalReason {
+    fn all() -> Vec<Self> {
+        Self::ALL.to_vec()
+    }
+
+    fn labels(self) -> LabelPairs {
+        vec![("reason", self.as_str())]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const AT: Timestamp = Timestamp::UNIX_EPOCH;
+
+    fn refused(table: &Refusals, address: &str, user: Option<&str>, at: Timestamp) -> u64 {
+        let refusal = Refusal {
+            address: address.parse().unwrap(),
+            reason: RefusalReason::BadCredentials,
+            user: user.map(str::to_owned),
+            detail: Some("wrong password".to_owned()),
+        };
+        table.record(refusal, at)
+    }
+
+    #[test]
+    fn refusals_are_counted_by_network_reason_and_user() {
+        let table = Refusals::default();
+        assert_eq!(refused(&table, "192.0.2.1", Some("amy"), AT), 1);
+        assert_eq!(refused(&table, "192.0.2.1", Some("amy"), AT), 2);
+        assert_eq!(refused(&table, "192.0.2.1", Some("bob"), AT), 1);
+        assert_eq!(refused(&table, "2001:db8::1", Some("amy"), AT), 1);
+        assert_eq!(refused(&table, "2001:db8::2", Some("amy"), AT), 2, "one /64 is one customer");
+        let entries = table.entries(None);
+        assert_eq!(entries.len(), 3);
+        assert_eq!(entries[0].rejection.address, "2001:db8::2", "the whole address is shown");
+        assert_eq!(entries[2].rejection.count, 2);
+        assert_eq!(table.count("192.0.2.1".parse().unwrap(), RefusalReason::BadCredentials, Some("amy")), 2);
+        assert_eq!(table.by_reason().value(RefusalReason::BadCredentials), 5);
+    }
+
+    #[test]
+    fn only_what_is_recent_is_asked_for() {
+        let table = Refusals::default();
+        refused(&table, "192.0.2.1", None, AT);
+        let later = AT + SignedDuration::from_hours(5);
+        refused(&table, "192.0.2.2", None, later);
+        assert_eq!(table.entries(Some(AT + SignedDuration::from_secs(1))).len(), 1);
+        assert_eq!(table.entries(None).len(), 2);
+    }
+
+    #[test]
+    fn whatever_strangers_send_the_table_is_bounded_and_the_oldest_goes() {
+        let table = Refusals::default();
+        for number in 0..100 {
+            refused(&table, "192.0.2.1", Some(&format!("guess{number}")), AT);
+        }
+        let entries = table.entries(None);
+        assert_eq!(entries.len(), MAX_NAMES + 1, "many names of one address share an entry");
+        assert_eq!(entries[0].rejection.count, 100 - MAX_NAMES as u64);
+        for number in 0..3000_u32 {
+            let address = IpAddr::from(std::net::Ipv4Addr::from_bits(0x0a00_0000 + number));
+            refused(&table, &address.to_string(), None, AT);
+        }
+        let entries = table.entries(None);
+        assert_eq!(entries.len(), MAX_ENTRIES);
+        assert!(entries.iter().all(|entry| entry.rejection.address != "192.0.2.1"));
+        let table = table.table();
+        assert_eq!(table.order.len(), table.entries.len());
+        assert!(table.warned.len() <= MAX_WARNINGS);
+    }
+
+    #[test]
+    fn one_warning_an_hour_for_each_address_and_reason() {
+        let mut table = Table::default();
+        let (one, other) = ("192.0.2.1".parse().unwrap(), "192.0.2.2".parse().unwrap());
+        let minutes = |minutes| AT + SignedDuration::from_mins(minutes);
+        assert_eq!(table.telling(one, RefusalReason::Origin, minutes(0)), Telling::Warn);
+        assert_eq!(table.telling(one, RefusalReason::Origin, minutes(59)), Telling::Quiet);
+        assert_eq!(table.telling(one, RefusalReason::NotWebsocket, minutes(59)), Telling::Warn);
+        assert_eq!(table.telling(other, RefusalReason::Origin, minutes(59)), Telling::Warn);
+        assert_eq!(table.telling(one, RefusalReason::Origin, minutes(61)), Telling::Warn);
+    }
+
+    #[test]
+    fn a_flood_of_addresses_does_not_flood_the_log() {
+        let mut table = Table::default();
+        let mut told = Vec::new();
+        for number in 0..1000 {
+            let address = IpAddr::from(std::net::Ipv4Addr::from_bits(0x0a00_0000 + number));
+            told.push(table.telling(address, RefusalReason::TlsGivenUp, AT));
+        }
+        assert_eq!(told.iter().filter(|telling| **telling == Telling::Warn).count(), MAX_WARNINGS);
+        assert_eq!(told.iter().filter(|telling| **telling == Telling::Flood).count(), 1);
+        let later = AT + SignedDuration::from_hours(2);
+        let next = table.telling("192.0.2.1".parse().unwrap(), RefusalReason::TlsGivenUp, later);
+        assert_eq!(next, Telling::Warn, "an hour later it is told again");
+    }
+
+    #[test]
+    fn who_gets_in_is_mended_until_the_next_refusal() {
+        let table = Refusals::default();
+        let address = "192.0.2.1".parse().unwrap();
+        table.record(Refusal::new(address, RefusalReason::WrongName), AT);
+        refused(&table, "192.0.2.1", Some("amy"), AT);
+        refused(&table, "192.0.2.1", Some("bob"), AT);
+        table.welcomed(address, Some("Amy"));
+        let mended = || table.entries(None).iter().map(|entry| entry.mended).collect::<Vec<_>>();
+        assert_eq!(mended(), [false, true, true], "bob is still wrong");
+        refused(&table, "192.0.2.1", Some("amy"), AT);
+        assert_eq!(mended(), [false, false, true]);
+    }
+}

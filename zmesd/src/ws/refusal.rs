@@ -1,0 +1,243 @@
+//! Why there is no session, in the words of `clients rejected`.
+
+use std::io;
+
+use rustls::{AlertDescription, Error as TlsError};
+use tokio_tungstenite::tungstenite::Error as WsError;
+use zmes_shared::views::RefusalReason;
+
+use super::End;
+use super::admission::Full;
+use super::proxy::ProxyError;
+use super::upgrade::UpgradeError;
+use crate::limits::NoTurn;
+
+/// How far TLS came before it failed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Stage {
+    /// Before the client's first message was read.
+    Hello,
+    /// After that: the client was sent the certificate. The name that it asked for, if it named one.
+    Shown(Option<String>),
+}
+
+/// Why there is no session.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum Failure {
+    #[error(transparent)]
+    Proxy(#[from] ProxyError),
+    #[error(transparent)]
+    Full(#[from] Full),
+    #[error("plain text where TLS is spoken")]
+    Plain,
+    #[error("TLS where plain text is spoken")]
+    Encrypted,
+    #[error("no TLS: {error}")]
+    Tls { stage: Stage, error: io::Error },
+    #[error(transparent)]
+    Upgrade(UpgradeError),
+    #[error("hung up after TLS, having asked for {0:?}")]
+    Silent(Option<String>),
+    #[error("nothing heard in time: {0}")]
+    Timeout(&'static str),
+    #[error("gave its place to another")]
+    Crowded,
+    #[error(transparent)]
+    NoTurn(#[from] NoTurn),
+    #[error("it left without a word")]
+    Left,
+}
+
+impl Failure {
+    /// Returns why the client was refused, and what is special about it; `None`: it was not, it just left.
+    ///
+    /// `covers` says whether the certificate is for a name.
+    #[expect(clippy::wildcard_enum_match_arm, reason = "a foreign enum")]
+    pub(super) fn reason(&self, covers: impl Fn(&str) -> bool) -> Option<(RefusalReason, Option<String>)> {
+        let plain = |reason| Some((reason, None));
+        match self {
+            Self::Proxy(ProxyError::Broken) => plain(RefusalReason::ProxyHeader),
+            Self::Full(full) => plain(full.reason()),
+            Self::Plain => plain(RefusalReason::PlainOnTls),
+            Self::Encrypted => plain(RefusalReason::TlsOnPlain),
+            Self::Tls { stage, error } => tls(stage, error, covers),
+            Self::Upgrade(UpgradeError::Full(full)) => plain(full.reason()),
+            Self::Upgrade(UpgradeError::Origin(page)) => Some((RefusalReason::Origin, Some(page.clone()))),
+            Self::Upgrade(UpgradeError::NotWebSocket) => plain(RefusalReason::NotWebsocket),
+            Self::Upgrade(error @ (UpgradeError::BadRequest(_) | UpgradeError::TooLong)) => {
+                Some((RefusalReason::BadRequest, Some(error.to_string())))
+            }
+            Self::Upgrade(UpgradeError::Broken(error)) => match error.as_ref() {
+                WsError::Io(error) if alert(error).is_some() => tls(&Stage::Shown(None), error, covers),
+                // It hung up in the middle of its request.
+                WsError::Io(_) => None,
+                error => Some((RefusalReason::BadRequest, Some(error.to_string()))),
+            },
+            // Also what a port check does; one that asks for a name that the certificate does not have is an app.
+            Self::Silent(Some(name)) if !covers(name) => Some((RefusalReason::WrongName, Some(name.clone()))),
+            Self::Timeout(what) => Some((RefusalReason::HandshakeTimeout, Some((*what).to_owned()))),
+            Self::Crowded | Self::NoTurn(NoTurn) => plain(RefusalReason::Evicted),
+            Self::Proxy(ProxyError::Io(_))
+            | Self::Upgrade(UpgradeError::Silent)
+            | Self::Silent(_)
+            | Self::Left => None,
+        }
+    }
+}
+
+#[expect(clippy::wildcard_enum_match_arm, reason = "a foreign enum with dozens of values")]
+fn alert(error: &io::Error) -> Option<AlertDescription> {
+    match error.get_ref()?.downcast_ref::<TlsError>()? {
+        TlsError::AlertReceived(alert) => Some(*alert),
+        _ => None,
+    }
+}
+
+#[expect(clippy::wildcard_enum_match_arm, reason = "foreign enums with dozens of values")]
+fn tls(
+    stage: &Stage,
+    error: &io::Error,
+    covers: impl Fn(&str) -> bool,
+) -> Option<(RefusalReason, Option<String>)> {
+    let asked = match stage {
+        Stage::Hello => None,
+        Stage::Shown(name) => name.clone(),
+    };
+    let wrong_name = asked.as_deref().is_some_and(|name| !covers(name));
+    // An alert that fits several causes: where the name is wrong, that is one for sure.
+    let given_up = |reason| if wrong_name { RefusalReason::WrongName } else { reason };
+    let inner = error.get_ref().and_then(|inner| inner.downcast_ref::<TlsError>());
+    let reason = match (inner, stage) {
+        (Some(TlsError::AlertReceived(alert)), _) => match alert {
+            AlertDescription::UnknownCA => RefusalReason::UntrustedCertificate,
+            AlertDescription::CertificateExpired => RefusalReason::ExpiredCertificate,
+            AlertDescription::BadCertificate
+            | AlertDescription::CertificateUnknown
+            | AlertDescription::UnsupportedCertificate
+            | AlertDescription::CertificateRevoked
+            | AlertDescription::AccessDenied => given_up(RefusalReason::UntrustedCertificate),
+            AlertDescription::ProtocolVersion
+            | AlertDescription::HandshakeFailure
+            | AlertDescription::InsufficientSecurity => RefusalReason::TlsVersion,
+            _ => given_up(RefusalReason::TlsGivenUp),
+        },
+        (Some(TlsError::PeerIncompatible(_)), _) => RefusalReason::TlsVersion,
+        (Some(_), Stage::Hello) => RefusalReason::BadRequest,
+        (Some(_), Stage::Shown(_)) => RefusalReason::TlsFailed,
+        // It hung up before it said anything that can be called TLS.
+        (None, Stage::Hello) => return None,
+        (None, Stage::Shown(_)) => given_up(RefusalReason::TlsGivenUp),
+    };
+    let detail = match (asked, inner) {
+        (Some(name), _) => Some(name),
+        (None, Some(error)) if reason == RefusalReason::TlsFailed => Some(error.to_string()),
+        (None, _) => None,
+    };
+    Some((reason, detail))
+}
+
+impl End {
+    /// Returns why a session that had not logged in was ended, where it is a refusal and nobody has noted it yet: what
+    /// came of credentials the login check knows better.
+    pub(super) fn refusal(self) -> Option<RefusalReason> {
+        match self {
+            Self::NoAuth => Some(RefusalReason::AuthTimeout),
+            Self::Evicted => Some(RefusalReason::Evicted),
+            Self::Full(full) => Some(full.reason()),
+            Self::Rate | Self::Protocol | Self::NotUtf8 | Self::TooBig | Self::NoPong | Self::Slow => {
+                Some(RefusalReason::Protocol)
+            }
+            Self::ByApp
+            | Self::Lost
+            | Self::BadAuth
+            | Self::LoginUnavailable
+            | Self::Busy
+            | Self::Disconnected
+            | Self::UserRevoked
+            | Self::Stopping => None,
+        }
+    }
+}
+
+/// Says whether a certificate with these names and addresses is for `name`.
+pub(super) fn covers(sans: &[String], name: &str) -> bool {
+    let name = name.trim_end_matches('.');
+    sans.iter().any(|san| {
+        let san = san.trim_end_matches('.');
+        // A star stands for one label (RFC 6125 6.4.3).
+        let by_star = || {
+            let rest = san.strip_prefix("*.")?;
+            let (_, domain) = name.split_once('.')?;
+            Some(domain.eq_ignore_ascii_case(rest))
+        };
+        san.eq_ignore_ascii_case(name) || by_star().unwrap_or(false)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NAMES: [&str; 2] = ["zm.example.org", "*.home.arpa"];
+
+    fn of(failure: &Failure) -> Option<(&'static str, Option<String>)> {
+        let names = NAMES.map(str::to_owned);
+        let (reason, detail) = failure.reason(|name| covers(&names, name))?;
+        Some((reason.as_str(), detail))
+    }
+
+    fn gave_up(asked: Option<&str>, error: io::Error) -> Failure {
+        Failure::Tls { stage: Stage::Shown(asked.map(str::to_owned)), error }
+    }
+
+    fn alerted(alert: AlertDescription) -> io::Error {
+        io::Error::new(io::ErrorKind::InvalidData, TlsError::AlertReceived(alert))
+    }
+
+    #[test]
+    fn an_alert_says_why() {
+        for (alert, reason) in [
+            (AlertDescription::UnknownCA, "untrusted_certificate"),
+            (AlertDescription::BadCertificate, "untrusted_certificate"),
+            (AlertDescription::CertificateUnknown, "untrusted_certificate"),
+            (AlertDescription::CertificateExpired, "expired_certificate"),
+            (AlertDescription::ProtocolVersion, "tls_version"),
+            (AlertDescription::UserCanceled, "tls_given_up"),
+        ] {
+            let failure = gave_up(Some("zm.example.org"), alerted(alert));
+            assert_eq!(of(&failure), Some((reason, Some("zm.example.org".to_owned()))), "{alert:?}");
+        }
+    }
+
+    #[test]
+    fn a_name_that_the_certificate_does_not_have_is_told() {
+        let eof = || io::Error::from(io::ErrorKind::UnexpectedEof);
+        let asked = Some("zm.lan".to_owned());
+        assert_eq!(of(&gave_up(Some("zm.lan"), eof())), Some(("wrong_name", asked.clone())));
+        let bad = alerted(AlertDescription::BadCertificate);
+        assert_eq!(of(&gave_up(Some("zm.lan"), bad)), Some(("wrong_name", asked.clone())));
+        let unknown = alerted(AlertDescription::UnknownCA);
+        assert_eq!(of(&gave_up(Some("zm.lan"), unknown)), Some(("untrusted_certificate", asked.clone())));
+        assert_eq!(of(&Failure::Silent(asked.clone())), Some(("wrong_name", asked)));
+        assert_eq!(of(&gave_up(None, eof())), Some(("tls_given_up", None)));
+    }
+
+    #[test]
+    fn who_just_leaves_was_not_refused() {
+        let eof = io::Error::from(io::ErrorKind::UnexpectedEof);
+        assert_eq!(of(&Failure::Tls { stage: Stage::Hello, error: eof }), None);
+        assert_eq!(of(&Failure::Silent(Some("cam.home.arpa".to_owned()))), None, "a port check");
+        assert_eq!(of(&Failure::Silent(None)), None);
+        assert_eq!(of(&Failure::Left), None);
+    }
+
+    #[test]
+    fn a_star_is_one_label() {
+        let names = NAMES.map(str::to_owned);
+        assert!(covers(&names, "ZM.example.org."));
+        assert!(covers(&names, "cam.home.arpa"));
+        assert!(!covers(&names, "a.cam.home.arpa"));
+        assert!(!covers(&names, "home.arpa"));
+        assert!(!covers(&names, "example.org"));
+    }
+}
