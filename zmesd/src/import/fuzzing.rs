@@ -22,7 +22,7 @@ pub(crate) fn old_configuration(bytes: &[u8]) {
         Ok(collection) => collection,
         Err(refusals) => {
             for refusal in &refusals {
-                // YAML ends a line with a bare carriage return, too.
+                // A bare carriage return ends a line, too.
                 let lines = bytes.split(|byte| matches!(byte, b'\n' | b'\r')).count();
                 assert!(refusal.line.is_none_or(|line| (1..=lines).contains(&line)), "{refusal}");
                 assert!(!refusal.hint.is_empty() && refusal.message.len() < 500, "{refusal:?}");

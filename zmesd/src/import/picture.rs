@@ -15,6 +15,9 @@ const SNAPSHOT: &str = "snapshot";
 /// Marks of a user or a password in a URL.
 const CREDENTIALS: [&str; 5] = ["username=", "user=", "password=", "pass=", "token="];
 
+const HINT: &str = "give push.picture-url in zmesd.toml, with the name under which phones reach ZoneMinder's web page: \
+                    https://zm.example.org/zm/index.php?view=image&eid=EVENTID&fid=snapshot";
+
 /// Takes over the picture.
 pub(super) fn take(taking: &mut Taking<'_>) {
     let included = taking.flag("customize", "include_picture");
@@ -44,19 +47,8 @@ pub(super) fn take(taking: &mut Taking<'_>) {
         }
     };
     let word = url.value.word();
-    if let Some(placeholder) = placeholder(word) {
-        let why = format!("`{placeholder}` is the example's placeholder, so pushes had no picture");
-        let hint = "give push.picture-url in zmesd.toml, with the name under which phones reach ZoneMinder's web page: \
-                    https://zm.example.org/zm/index.php?view=image&eid=EVENTID&fid=snapshot";
-        taking.open(url.entry, why, hint);
-        for got in [&switch, &user, &password] {
-            taking.idle(got.as_ref(), "picture_url could not be taken over");
-        }
-        return;
-    }
-    if !(word.starts_with("https://") || word.starts_with("http://")) || word.contains(char::is_whitespace) {
-        let hint = "give push.picture-url in zmesd.toml: https://zm.example.org/zm/index.php?view=image&eid=EVENTID&fid=snapshot";
-        taking.open(url.entry, "not a URL that starts with https:// or http://", hint);
+    if let Some(why) = unusable(word) {
+        taking.open(url.entry, why, HINT);
         for got in [&switch, &user, &password] {
             taking.idle(got.as_ref(), "picture_url could not be taken over");
         }
@@ -110,6 +102,16 @@ fn with_snapshot(url: &str) -> (String, bool) {
     }
     let differs = changed != url;
     (changed, differs)
+}
+
+/// Returns why a value cannot be the URL of pictures.
+fn unusable(url: &str) -> Option<String> {
+    if let Some(placeholder) = placeholder(url) {
+        return Some(format!("`{placeholder}` is the example's placeholder, so pushes had no picture"));
+    }
+    let absolute = url.starts_with("https://") || url.starts_with("http://");
+    (!absolute || url.contains(char::is_whitespace))
+        .then(|| "not a URL that starts with https:// or http://".to_owned())
 }
 
 /// Returns what stands in angle brackets: the old server's file came with `https://<your domain>/zm/…`, to be filled in.

@@ -155,9 +155,9 @@ impl Report {
         let findings = self.findings.iter().filter(|finding| finding.fate.chapter() == number);
         let reasons: BTreeSet<&str> = findings
             .clone()
-            .filter_map(|finding| match &finding.fate {
-                Fate::Missing { why, .. } => Some(why.as_str()),
-                _ => None,
+            .filter_map(|finding| {
+                let Fate::Missing { why, .. } = &finding.fate else { return None };
+                Some(why.as_str())
             })
             .collect();
         let settings = findings.count();
