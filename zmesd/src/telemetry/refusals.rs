@@ -10,6 +10,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use jiff::{SignedDuration, Timestamp};
 use tracing::{debug, warn};
+use zmes_shared::text::bounded;
 use zmes_shared::views::{RefusalReason, Rejection};
 
 use super::tally::{LabelPairs, Labels, Tally};

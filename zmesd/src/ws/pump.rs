@@ -22,6 +22,7 @@ use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::{Bytes, Message, Utf8Bytes};
 use tokio_util::sync::CancellationToken;
 use zmes_shared::SessionId;
+use zmes_shared::text::bounded;
 
 use super::End;
 use super::admission::{Eviction, Seat};

@@ -157,6 +157,20 @@ mod tests {
     }
 
     #[test]
+    fn a_provider_that_is_not_well_lays_no_token_to_rest() {
+        // Found by the fuzzer: 500 with the body of a 404.
+        let unregistered = fcm("NOT_FOUND", "UNREGISTERED", "Requested entity was not found.");
+        let invalid = "The registration token is not a valid FCM registration token";
+        let invalid = fcm("INVALID_ARGUMENT", "INVALID_ARGUMENT", invalid);
+        for status in [500, 502, 503, 429] {
+            assert_eq!(judged(status, &unregistered).0, "temporary", "{status}");
+        }
+        assert_eq!(judged(401, &unregistered).0, "credentials");
+        assert_eq!(judged(503, &invalid).0, "temporary");
+        assert_eq!(judged(404, &unregistered).0, "dead");
+    }
+
+    #[test]
     fn violations_tell_the_token_from_the_rest() {
         let body = |fields: &str| {
             format!(

@@ -7,6 +7,7 @@ use reqwest::header::{HeaderMap, HeaderValue, RETRY_AFTER};
 use reqwest::{StatusCode, Version};
 
 use super::answer::Answer;
+use super::reading::Content;
 use super::words::refusal;
 use super::{apns, fcm_error};
 use crate::domain::PushToken;
@@ -29,13 +30,18 @@ pub(crate) fn provider_answers(bytes: &[u8]) {
     let Some(answer) = answer(u16::from_be_bytes([*high, *low]), wait, body) else { return };
     let Ok(token) = PushToken::parse(TOKEN) else { return };
     assert!(answer.retry_after().is_none_or(|wait| wait <= LONGEST_WAIT), "{:?}", answer.retry_after());
+    let of_the_token = is_of_the_token(&answer);
     if !answer.status.is_success() {
-        check(&answer, &fcm_error::judge(&answer, &token, SECRET).into_error());
-        let said = answer.said(Some(&token), &[SECRET]);
-        check(&answer, &refusal(&answer, said));
+        let error = fcm_error::judge(&answer, &token, SECRET).into_error();
+        check(&answer, &error, of_the_token);
+        assert!(!error.to_string().contains(SECRET), "the bearer in {error}");
+        // A proxy that fails may still pass on, as JSON, what the provider has told it.
+        let told = answer.status.is_server_error() && matches!(answer.content(), Content::Json(_));
+        check(&answer, &refusal(&answer, answer.said(Some(&token), &[SECRET])), of_the_token || told);
     }
+    // Its bearers are JWTs, which no text of an answer may hold.
     if let Err(error) = apns::judge(&answer, &token) {
-        check(&answer, &error);
+        check(&answer, &error, of_the_token);
     }
 }
 
@@ -48,12 +54,21 @@ fn answer(status: u16, wait: &[u8], body: String) -> Option<Answer> {
     Some(Answer { status, headers, body, whole: true, version: Version::HTTP_2, at: Timestamp::UNIX_EPOCH })
 }
 
-fn check(answer: &Answer, error: &PushError) {
+fn check(answer: &Answer, error: &PushError, may_be_dead: bool) {
     let said = error.to_string();
     assert!(said.chars().count() <= LONGEST, "{} characters", said.chars().count());
-    assert!(!said.contains(TOKEN) && !said.contains(SECRET), "a secret in {said}");
+    assert!(!said.contains(TOKEN), "the token in {said}");
     assert!(!said.chars().any(char::is_control), "{said:?}");
+    assert!(
+        may_be_dead || !matches!(error, PushError::Dead(_)),
+        "{} lays a token to rest: {said}",
+        answer.status
+    );
+}
+
+/// Says whether an answer of this status may be about the token: others say that the provider does not want us, is not
+/// well, or was never reached, whatever a body that was copied from elsewhere says.
+fn is_of_the_token(answer: &Answer) -> bool {
     let status = answer.status.as_u16();
-    let ours = status >= 500 || status == 401;
-    assert!(!ours || !matches!(error, PushError::Dead(_)), "{status} lays a token to rest: {said}");
+    status < 500 && ![401, 403, 407, 408, 429].contains(&status)
 }
