@@ -227,7 +227,7 @@ async fn a_browser_of_another_site_is_refused() -> Result<()> {
     // A page of this server itself, and libraries that say its URL, over TLS with `http` too.
     for scheme in ["https", "http"] {
         let own = format!("{scheme}://localhost:{}", endpoint.address.port());
-        let mut app = AppClient::connect_with(&endpoint, &[("origin", &own)]).await?;
+        let mut app = AppClient::connect_with(&endpoint, &[("origin", own.as_str())]).await?;
         app.authenticate("admin", "adminpass").await?;
     }
     let stranger = AppClient::connect_with(&endpoint, &[("origin", "https://evil.example")]).await;

@@ -304,7 +304,7 @@ async fn the_limit_of_open_files_is_raised_and_one_that_is_too_low_is_told() -> 
 #[tokio::test]
 async fn a_daemon_that_ran_out_of_descriptors_lets_apps_in_when_there_are_some_again() -> Result<()> {
     let mut world = World::new().monitor(1, "Front").prepare().await?;
-    start_limited(&mut world, "128:128").await?;
+    start_limited(&mut world, "80:80").await?;
     let endpoint = world.endpoint().await?;
     let mut member = world.admin().await?;
     let mut crowd = Vec::new();

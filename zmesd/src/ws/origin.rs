@@ -1,7 +1,7 @@
 //! Which web pages may connect.
 //!
 //! A browser says in `Origin` which page opens the connection, and no page can change that. Some libraries of native
-//! apps say it too, and name the server itself: SocketRocket (zmNinja on iOS), Python's `websocket-client`. So a page
+//! apps say it too, and name the server itself: `SocketRocket` (zmNinja on iOS), Python's `websocket-client`. So a page
 //! of this server's own name is welcome: `host[:port]` of `Origin` equals that of `Host`, whatever the scheme.
 //!
 //! What the rule protects: a page of another site, open in the browser of somebody who can reach this server, cannot

@@ -8,7 +8,7 @@ use super::settings;
 use super::world::{PATIENCE, World};
 use crate::ws::ServerSettings;
 
-/// SocketRocket (zmNinja on iOS): `SRHTTPConnectMessage.m` and `SRURLOrigin`.
+/// `SocketRocket` (zmNinja on iOS): `SRHTTPConnectMessage.m` and `SRURLOrigin`.
 const SOCKET_ROCKET: &str = "GET / HTTP/1.1\r\nHost: zm.example.org:9000\r\nUpgrade: websocket\r\n\
     Connection: Upgrade\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\
     Origin: https://zm.example.org:9000\r\n\r\n";
