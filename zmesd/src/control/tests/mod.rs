@@ -3,6 +3,7 @@
 mod doctor;
 mod limits;
 mod push;
+mod push_side;
 mod requests;
 mod roles;
 mod socket;
