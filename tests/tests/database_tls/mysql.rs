@@ -21,6 +21,7 @@ const CHALLENGE: &[u8; 20] = b"abcdefgh0123456789ij";
 const CONNECT_WITH_DB: u32 = 0x8;
 const COMPRESS: u32 = 0x20;
 const SSL: u32 = 0x800;
+const CONNECT_ATTRS: u32 = 0x10_0000;
 const DENIED: &[u8] = b"\xff\x15\x04#28000Access denied for user 'zmuser'@'localhost' (using password: YES)";
 
 /// The stand-in; gone when it is dropped.
@@ -93,7 +94,7 @@ impl Core {
     async fn serve<S: AsyncRead + AsyncWrite + Unpin>(&self, mut client: S, local: bool) -> Result<()> {
         let mut backend = UnixStream::connect(&self.backend).await?;
         let greeting = receive(&mut backend).await?;
-        let capabilities = capabilities_of(&greeting)? & !(SSL | COMPRESS);
+        let capabilities = capabilities_of(&greeting)? & !(SSL | COMPRESS | CONNECT_ATTRS);
         send(&mut client, 0, &greet(capabilities)).await?;
         let response = receive(&mut client).await?;
         let login = Login::parse(&response)?;
