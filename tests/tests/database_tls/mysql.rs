@@ -56,16 +56,18 @@ impl MySql {
         let mut tasks = JoinSet::new();
         let own = Arc::clone(&core);
         tasks.spawn(async move {
+            let mut connections = JoinSet::new();
             while let Ok((stream, _)) = tcp.accept().await {
                 let core = Arc::clone(&own);
-                tokio::spawn(async move { core.serve(stream, false).await.ok() });
+                connections.spawn(async move { core.serve(stream, false).await.ok() });
             }
         });
         let own = Arc::clone(&core);
         tasks.spawn(async move {
+            let mut connections = JoinSet::new();
             while let Ok((stream, _)) = unix.accept().await {
                 let core = Arc::clone(&own);
-                tokio::spawn(async move { core.serve(stream, true).await.ok() });
+                connections.spawn(async move { core.serve(stream, true).await.ok() });
             }
         });
         Ok(Self { core, port, socket, _tasks: tasks })

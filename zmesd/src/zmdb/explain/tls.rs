@@ -123,12 +123,11 @@ impl TlsFault {
                 "allow TLS 1.2 in the server's configuration (tls_version = TLSv1.2,TLSv1.3)".to_owned()
             }
             Kind::Clock => "timedatectl: is this machine's clock right?".to_owned(),
-            Kind::Certificate | Kind::Other => {
-                format!(
-                    "replace the database server's certificate, then restart the server: {}",
-                    reissue(host)
-                )
-            }
+            Kind::Certificate | Kind::Other => format!(
+                "replace the database server's certificate, then restart the server: {}; or remove {ca}, where the \
+                 network between can be trusted",
+                reissue(host)
+            ),
         }
     }
 
