@@ -1,5 +1,6 @@
 //! Which token an admin means: a prefix of its handle, or the end of the token itself; and how tokens are called.
 
+use std::cmp::Ordering;
 use std::collections::HashMap;
 use std::sync::OnceLock;
 
@@ -140,19 +141,19 @@ impl Known {
     }
 
     fn ending(&self, name: &str) -> Vec<usize> {
-        match name.chars().count() {
-            TAIL => {
+        match name.chars().count().cmp(&TAIL) {
+            Ordering::Less => Vec::new(),
+            Ordering::Equal => {
                 let tails = self.tails.get_or_init(|| tails(&self.rows));
                 tails.get(name).cloned().unwrap_or_default()
             }
-            TAIL.. => {
+            Ordering::Greater => {
                 // Somebody has pasted the token itself.
                 let Ok(token) = PushToken::parse(name) else { return Vec::new() };
                 let digits = token.handle().digits();
                 let place = self.digits.binary_search_by(|(known, _)| known.cmp(&digits)).ok();
                 place.and_then(|place| self.digits.get(place)).map(|(_, place)| *place).into_iter().collect()
             }
-            _ => Vec::new(),
         }
     }
 
