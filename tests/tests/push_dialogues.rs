@@ -180,7 +180,6 @@ async fn lists_that_say_nothing_leave_what_is_stored() -> Result<()> {
     for lists in [
         json!({}),
         json!({"monlist": "-1", "intlist": "-1"}),
-        json!({"monlist": "", "intlist": ""}),
         json!({"monlist": "-1"}),
         json!({"monlist": null, "intlist": null}),
     ] {
@@ -192,12 +191,15 @@ async fn lists_that_say_nothing_leave_what_is_stored() -> Result<()> {
     ensure_stored(&world, token, &both("android", "enabled", 0)).await?;
     register(json!({"monlist": " 1 , 2 ", "intlist": " 0, 60"})).await?;
     ensure_stored(&world, token, &both("android", "enabled", 0)).await?;
-    // In a filter an empty list is a statement: all monitors.
+    // Empty lists are a statement, in a token message and in a filter: all monitors.
+    let all =
+        json!({"platform": "android", "state": "enabled", "user": "admin", "badge": 0, "filter": "all"});
+    register(json!({"monlist": "", "intlist": ""})).await?;
+    ensure_stored(&world, token, &all).await?;
+    register(json!({"monlist": "1,2", "intlist": "0,60"})).await?;
     let mut app = world.phone("android", token).await?;
     app.filter("", "").await?;
     app.sync().await?;
-    let all =
-        json!({"platform": "android", "state": "enabled", "user": "admin", "badge": 0, "filter": "all"});
     ensure_stored(&world, token, &all).await
 }
 

@@ -146,7 +146,8 @@ impl Router {
         let is_new = before.is_none_or(|before| before.revoked.is_some());
         let worth_telling = is_new || changed.is_some() || seen.is_some();
         let logged = if is_new || changed.is_some() { entry.pace.may_log(now) } else { None };
-        let registers = worth_telling && token.state == PushState::Enabled && entry.pace.may_register(now);
+        let registers = worth_telling && token.state == PushState::Enabled;
+        let at_once = registers && (entry.pace.may_register(now) || is_new);
         let untold = if forgets { std::mem::take(&mut entry.sent) } else { BTreeMap::new() };
         if let Some(left_out) = logged {
             info!(user = token.user, left_out, "Storing token {}", stored(&token));
@@ -164,10 +165,10 @@ impl Router {
             self.note(Note::Withdrawn(id, reason));
             self.withdraw(id);
         }
-        if registers {
+        if at_once {
             self.unregistered.remove(&id);
             self.order(PushOrder::Register(token));
-        } else if worth_telling && token.state == PushState::Enabled {
+        } else if registers {
             self.unregistered.insert(id);
         }
     }
@@ -269,7 +270,7 @@ impl Router {
         let kind = before.as_ref().map_or(kind, |before| known(kind, before.kind));
         let device = Device { user: user.name.clone(), kind, app: app.clone().unwrap_or_default() };
         let login = match before {
-            Some(before) if before.device == device => LoggedIn { user, pass, asked_at, ..before },
+            Some(before) if before.device == device => LoggedIn { user, asked_at, pass, ..before },
             before => {
                 self.forget(id, before.as_ref(), Left::ByApp);
                 self.newcomer(id, LoggedIn::new(user, pass, asked_at, app, device))

@@ -32,8 +32,8 @@ Examples:
   zmesctl tokens log 1a2b3c4d
   zmesctl tokens prune --stale 60d --dry-run
 
-A token is named by its handle (8 digits), any unique prefix of it, or by the
-last 10 characters of the token itself."
+A token is named by its handle (8 digits) or any unique prefix of it. Admins can
+also use the last 10 characters of the token itself."
 )]
 pub enum Command {
     /// List the registered phones

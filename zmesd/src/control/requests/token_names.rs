@@ -1,5 +1,6 @@
 //! Which token an admin means: a prefix of its handle, or the end of the token itself; and how tokens are called.
 
+use std::cmp::Ordering;
 use std::collections::HashMap;
 use std::sync::OnceLock;
 
@@ -71,6 +72,8 @@ pub(super) struct Known {
     digits: Vec<(String, usize)>,
     /// The places of the tokens that end so; made when an end is asked for.
     tails: OnceLock<HashMap<String, Vec<usize>>>,
+    /// Which tokens there are, for each [`Wanted`]; made when a name means none.
+    hints: [OnceLock<String>; 5],
 }
 
 impl Known {
@@ -100,7 +103,7 @@ impl Known {
             rows.get(*place).map(|row| (row.token.id, handle))
         };
         let handles = digits.iter().enumerate().filter_map(called).collect();
-        Self { rows, asker, handles, digits, tails: OnceLock::new() }
+        Self { rows, asker, handles, digits, tails: OnceLock::new(), hints: Default::default() }
     }
 
     /// Returns what a token is called.
@@ -145,31 +148,37 @@ impl Known {
     }
 
     fn ending(&self, name: &str) -> Vec<usize> {
-        match name.chars().count() {
-            TAIL => {
+        match name.chars().count().cmp(&TAIL) {
+            Ordering::Less => Vec::new(),
+            Ordering::Equal => {
                 let tails = self.tails.get_or_init(|| tails(&self.rows));
                 tails.get(name).cloned().unwrap_or_default()
             }
-            TAIL.. => {
+            Ordering::Greater => {
                 // Somebody has pasted the token itself.
                 let Ok(token) = PushToken::parse(name) else { return Vec::new() };
                 let digits = token.handle().digits();
                 let place = self.digits.binary_search_by(|(known, _)| known.cmp(&digits)).ok();
                 place.and_then(|place| self.digits.get(place)).map(|(_, place)| *place).into_iter().collect()
             }
-            _ => Vec::new(),
         }
     }
 
     fn unknown(&self, name: &str, wanted: Wanted) -> ControlError {
         let error = ControlError::new(ErrorCode::NotFound, format!("no token is called {}", repeated(name)));
+        let hint = self.hints.get(wanted as usize).map(|hint| hint.get_or_init(|| self.hint(wanted)));
+        error.with_hint(hint.cloned().unwrap_or_default())
+    }
+
+    /// Says which tokens there are. It is the same for each of a thousand names that mean none.
+    fn hint(&self, wanted: Wanted) -> String {
         let candidates: Vec<_> = self.rows.iter().filter(|row| wanted.includes(&row.token)).collect();
-        match candidates.len() {
-            0 if wanted == Wanted::Revoked => error.with_hint("no token is revoked"),
-            0 if wanted == Wanted::Blocked => error.with_hint("no token is blocked"),
-            0 => error.with_hint("no app has registered a token for pushes"),
-            1..=LISTED => error.with_hint(format!("there are: {}", self.listed(&candidates))),
-            many => error.with_hint(format!("there are {many}: zmesctl tokens list")),
+        match (candidates.len(), wanted) {
+            (0, Wanted::Revoked) => "no token is revoked".to_owned(),
+            (0, Wanted::Blocked) => "no token is blocked".to_owned(),
+            (0, _) => "no app has registered a token for pushes".to_owned(),
+            (1..=LISTED, _) => format!("there are: {}", self.listed(&candidates)),
+            (many, _) => format!("there are {many}: zmesctl tokens list"),
         }
     }
 

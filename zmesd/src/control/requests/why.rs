@@ -10,6 +10,7 @@ use zmes_shared::control::{ClientFilter, ControlError, Role};
 use zmes_shared::views::{HeldView, Why, WhyAlarm, WhyTarget};
 use zmes_shared::{EventId, MonitorId, SessionId};
 
+use super::off_loop::off_loop;
 use super::token_names::{Known, Wanted};
 use super::tokens::view;
 use super::{busy, push, unreadable};
@@ -49,15 +50,21 @@ pub(super) async fn explain(
         let token = token.map(|token| (evidence.known.handle(token), token));
         return unseen::explain(parts, event, token).await;
     }
+    let started_at = parts.started_at;
+    off_loop(move || told(evidence, only, started_at)).await
+}
+
+/// Says what became of an alarm, for each client and token or for one token.
+fn told(evidence: Evidence, only: Option<TokenId>, started_at: Timestamp) -> Why {
     let (monitor_id, monitor) = evidence.monitor();
     let mut targets = evidence.tokens(only, |token| push::held(parts, token));
     let mut notes = Vec::new();
     if only.is_none() {
         targets.splice(0..0, evidence.clients(monitor_id));
-        notes.extend(evidence.forgotten_clients(parts.started_at));
+        notes.extend(evidence.forgotten_clients(started_at));
     }
-    Ok(Why {
-        event_id: event,
+    Why {
+        event_id: evidence.event,
         monitor_id,
         monitor,
         announced: true,
@@ -65,7 +72,7 @@ pub(super) async fn explain(
         alarms: evidence.alarms.into_iter().map(alarm).collect(),
         targets,
         notes,
-    })
+    }
 }
 
 async fn gather(parts: &ControlParts, event: EventId, known: Known) -> Result<Evidence, ControlError> {

@@ -197,3 +197,43 @@ fn somebody_with_another_group() -> Option<(User, Group)> {
         })
     })
 }
+
+#[tokio::test]
+async fn an_observer_is_told_nothing_about_how_a_token_ends() {
+    let world = World::start().await;
+    drop(world.app(1, "192.0.2.1:1000", Some("amy")).await);
+    let secret = "cXyz:APA91bHPRgkFLJu6sg";
+    world.token(1, secret, crate::domain::Platform::Ios, crate::domain::MonitorFilter::All).await;
+    open_to_all(&world);
+    let handle = crate::domain::PushToken::parse(secret).unwrap().handle();
+    let mut requests: Vec<_> = ["RgkFLJu6sg", "SgkFLJu6sg", secret]
+        .iter()
+        .flat_map(|name| {
+            [
+                serde_json::json!({"type": "tokens_show", "token": name}),
+                serde_json::json!({"type": "tokens_revoke", "tokens": [name], "dry_run": true}),
+                serde_json::json!({"type": "doctor", "target": name}),
+            ]
+        })
+        .collect();
+    requests.push(serde_json::json!({"type": "tokens_show", "token": handle.to_string()}));
+    let numbered = requests.iter().zip(1..);
+    let lines: Vec<_> =
+        numbered.map(|(request, id)| serde_json::json!({"id": id, "request": request}).to_string()).collect();
+    let (socket, lines) = (world.socket.clone(), lines.join("\n"));
+    let asked = move || as_user(socket, NOBODY, NOBODY, &lines);
+    let Some(answers) = tokio::task::spawn_blocking(asked).await.unwrap() else { return };
+    let [_hello, guessed @ .., shown] = answers.as_slice() else { panic!("{answers:?}") };
+    assert_eq!(shown["ok"]["handle"], handle.to_string());
+    for answer in guessed {
+        let failed = answer["ok"]["failed"][0]["code"].as_str().or(answer["error"]["code"].as_str());
+        assert_eq!(failed, Some("not_found"), "{answer}");
+    }
+    let told = |answer: &Value| {
+        let body = [&answer["ok"], &answer["error"]].map(Value::to_string).concat();
+        body.replace("SgkFLJu6sg", "RgkFLJu6sg")
+    };
+    for (right, wrong) in guessed[..3].iter().zip(&guessed[3..6]) {
+        assert_eq!(told(right), told(wrong), "the right end is told apart");
+    }
+}

@@ -310,3 +310,78 @@ async fn the_log_of_a_token_tells_the_story() {
         "failures": [{"at": "2030-03-17T17:46:41Z", "transport": "proxy", "answer": "503: later", "took_ms": 7}]});
     assert_eq!(shown["recent"], json!([expected]));
 }
+
+#[tokio::test]
+async fn blocking_is_told_apart_from_revoking() {
+    let world = two_phones().await;
+    let dry = ok(&world, r#"{"type":"tokens_block","tokens":["ba7816bf"],"dry_run":true}"#).await;
+    assert_eq!(
+        (&dry["change"], &dry["count"], &dry["tokens"][0]["state"]),
+        (&json!("blocked"), &json!(1), &json!("enabled"))
+    );
+    ok(&world, r#"{"type":"tokens_revoke","tokens":["ba7816bf"]}"#).await;
+    let done = ok(&world, r#"{"type":"tokens_block","tokens":["ba7816bf","ffff"]}"#).await;
+    assert_eq!(
+        (&done["count"], &done["tokens"][0]["state"]),
+        (&json!(1), &json!("blocked")),
+        "revoked ones, too"
+    );
+    assert_eq!(done["failed"][0]["code"], "not_found");
+    let again = ok(&world, r#"{"type":"tokens_block","tokens":["ba7816bf"]}"#).await;
+    assert_eq!(again["failed"][0]["message"], "token ba7816bf is blocked");
+    let restored = error(&world, r#"{"type":"tokens_restore","token":"ba7816bf"}"#).await;
+    assert_eq!(restored["hint"], "zmesctl tokens unblock ba7816bf lets its app register it again");
+    assert_eq!(handles(&world, r#"{"type":"tokens_list"}"#).await, [handle(LONG)]);
+    assert_eq!(handles(&world, r#"{"type":"tokens_list","state":"blocked"}"#).await, ["ba7816bf"]);
+    assert!(handles(&world, r#"{"type":"tokens_list","state":"revoked"}"#).await.is_empty());
+    let record = r#"{"token":"abc","platform":"ios"}"#;
+    let import = ok(&world, &format!(r#"{{"type":"tokens_import","tokens":[{record}]}}"#)).await;
+    assert_eq!(import["tokens"][0]["reason"], "it is blocked: tokens unblock lets it be used again");
+    let selected = ok(&world, r#"{"type":"tokens_unblock","tokens":[],"select":{"user":"a*"}}"#).await;
+    assert_eq!((&selected["count"], &selected["tokens"][0]["state"]), (&json!(1), &json!("revoked")));
+    let none = ok(&world, r#"{"type":"tokens_unblock","tokens":["ba7816bf"]}"#).await;
+    assert_eq!(none["failed"][0]["message"], "token ba7816bf is not blocked");
+    ok(&world, r#"{"type":"tokens_restore","token":"ba7816bf"}"#).await;
+    assert_eq!(handles(&world, r#"{"type":"tokens_list"}"#).await.len(), 2);
+}
+
+/// Prints how long the one thread of the runtime was held while an admin asked the most that one may ask.
+#[tokio::test]
+async fn a_thousand_names_among_twenty_thousand_tokens_are_answered_and_more_are_refused() {
+    let world = two_phones().await;
+    let now = SystemClock.now();
+    let token = |id: i64| {
+        let secret = crate::domain::PushToken::parse(&format!("token-number-{id:08}-tail")).unwrap();
+        std::sync::Arc::new(crate::domain::Token::new(TokenId(id), secret, Platform::Android, now))
+    };
+    assert!(world.state.note(Note::Tokens((100..20_100).map(token).collect())));
+    while !world.state.settle().await {}
+    let names = |count: usize| {
+        let names: Vec<_> = (0..count).map(|number| format!("no-such-{number:02}")).collect();
+        json!({"type": "tokens_revoke", "tokens": names, "dry_run": true}).to_string()
+    };
+    let mut longest = std::time::Duration::ZERO;
+    let beat = async {
+        let mut last = tokio::time::Instant::now();
+        loop {
+            tokio::time::sleep(std::time::Duration::from_millis(1)).await;
+            longest = longest.max(last.elapsed());
+            last = tokio::time::Instant::now();
+        }
+    };
+    let asked = async {
+        let unknown = ok(&world, &names(1000)).await;
+        assert_eq!((&unknown["count"], unknown["failed"].as_array().unwrap().len()), (&json!(0), 1000));
+        let refused = error(&world, &names(1001)).await;
+        assert_eq!(refused["code"], "too_large", "{refused}");
+        let tail = ok(&world, r#"{"type":"tokens_show","token":"20099-tail"}"#).await;
+        assert_eq!(tail["handle"], token(20_099).handle.to_string());
+        let all = ok(&world, r#"{"type":"tokens_revoke","tokens":[],"select":{},"dry_run":true}"#).await;
+        assert_eq!(all["count"], 20_002);
+    };
+    tokio::select! {
+        () = beat => {}
+        () = asked => {}
+    }
+    println!("the thread was held for at most {longest:?}");
+}
