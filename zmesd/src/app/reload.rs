@@ -13,7 +13,7 @@ use zmes_shared::control::{ControlError, ErrorCode};
 use zmes_shared::views::{ConfigReloaded, ConfigShown, ServedCertificate};
 
 use super::config_file::ConfigFile;
-use crate::config::{AuthConfig, Config, Loaded, PushConfig, TlsFiles};
+use crate::config::{AuthConfig, Config, Loaded, TlsFiles};
 use crate::detect::DetectConfig;
 use crate::monitors::CatalogHandle;
 use crate::ports::{
@@ -164,9 +164,11 @@ impl Reloader {
     fn transports(&self, new: &Config) -> Result<Transports, ControlError> {
         let old = Arc::clone(&*self.hot.transports.borrow());
         // Whether there is a push side at all is settled at the start.
-        let push = PushConfig { enabled: self.current.load().push.enabled, ..new.push.clone() };
+        if !self.current.load().push.enabled {
+            return Ok(Transports::default());
+        }
         let clock = Arc::clone(&self.hot.clock);
-        let built = tokio::task::block_in_place(|| old.rebuild(&push, clock));
+        let built = tokio::task::block_in_place(|| old.rebuild(&new.push, clock));
         built.map_err(|problem| {
             let cause =
                 std::error::Error::source(&problem).map(|cause| format!(": {cause}")).unwrap_or_default();

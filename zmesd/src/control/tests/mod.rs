@@ -4,6 +4,7 @@ mod doctor;
 mod limits;
 mod peer;
 mod push;
+mod push_side;
 mod requests;
 mod roles;
 mod socket;

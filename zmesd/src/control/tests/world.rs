@@ -23,13 +23,13 @@ use crate::control::{ControlListener, ControlParts, MonitorReports, serve};
 use crate::domain::App as DeviceApp;
 use crate::domain::{
     Alarm, Monitor, MonitorFilter, MonitorRights, MonitorSet, NotWatched, Origin, Platform, PushState,
-    PushToken, Recording, Token, User, ZmVersion,
+    PushToken, Recording, User, ZmVersion,
 };
 use crate::monitors::{Catalog, CatalogHandle, Refresh};
 use crate::ports::{
     AlarmTrigger, BreakerView, CertificateInfo, CertificateSummary, Clock, ConfigExamined, ConfigReload,
     DatabaseCheck, DatabaseFault, DatabaseReport, DbError, DbHealth, EventRow, EventStore, Held, PushBusy,
-    PushCounts, PushOrder, PushSide, Retried, StageLatency, SystemClock, TransportCheck, TransportHealth,
+    PushCounts, PushOrder, Retried, StageLatency, SystemClock, TransportCheck, TransportHealth,
     TriggerCommand, TriggerError, TriggerVia,
 };
 use crate::route::{
@@ -132,58 +132,6 @@ impl EventStore for Outside {
 
     async fn open_events(&self, _monitor: MonitorId) -> Result<Vec<EventRow>, DbError> {
         Ok(Vec::new())
-    }
-}
-
-#[async_trait]
-impl PushSide for Outside {
-    async fn check(&self, only: Option<&str>) -> Vec<TransportCheck> {
-        let checks = self.checks.lock().unwrap();
-        checks
-            .iter()
-            .filter(|check| only.is_none_or(|only| check.transport.starts_with(only)))
-            .cloned()
-            .collect()
-    }
-
-    fn mode(&self) -> PushModeState {
-        self.push_mode.lock().unwrap().unwrap_or(PushModeState::Live)
-    }
-
-    fn counts(&self) -> PushCounts {
-        *self.pushes.lock().unwrap()
-    }
-
-    fn check_anew(&self) {
-        *self.anew.lock().unwrap() += 1;
-    }
-
-    async fn retry(&self, only: Option<&str>) -> Result<Vec<Retried>, PushBusy> {
-        let retried = self.retried.lock().unwrap().clone().ok_or(PushBusy)?;
-        Ok(retried
-            .into_iter()
-            .filter(|retried| only.is_none_or(|only| retried.transport.starts_with(only)))
-            .collect())
-    }
-
-    fn held(&self, _token: &Token) -> Option<Held> {
-        self.held.lock().unwrap().clone()
-    }
-
-    fn health(&self) -> Vec<TransportHealth> {
-        self.health.lock().unwrap().clone()
-    }
-
-    fn breakers(&self) -> Vec<BreakerView> {
-        self.breakers.lock().unwrap().clone()
-    }
-
-    fn ways(&self, _token: &Token) -> Vec<String> {
-        self.ways.lock().unwrap().clone()
-    }
-
-    fn latencies(&self) -> Vec<StageLatency> {
-        self.latencies.lock().unwrap().clone()
     }
 }
 
