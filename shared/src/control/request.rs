@@ -52,7 +52,8 @@ pub enum Request {
     Check {
         /// What to look at.
         check: CheckKind,
-        /// For `tls`: the certificate must be valid for so many milliseconds more.
+        /// For `tls` and `all`: the certificate must be valid for at least this many milliseconds more; absent: a third of its
+        /// own life, 30 days at most.
         #[serde(default)]
         within_ms: Option<u64>,
     },

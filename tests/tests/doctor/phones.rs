@@ -187,3 +187,25 @@ async fn who_is_not_there_is_not_found() -> Result<()> {
     .await?;
     Ok(())
 }
+
+#[tokio::test]
+async fn phones_that_are_all_muted_are_a_warning_everywhere() -> Result<()> {
+    let proxy = PushProxy::start().await?;
+    let world = open(house(&proxy)).await?;
+    let app = phone(&world, PHONE, "", "").await?;
+    let handle = world.handle(PHONE).await?;
+    world.run(&["tokens", "mute", &handle]).await?.expect_code(0)?;
+    let walk = is_well(&world, "").await?;
+    let warned = worried(&walk).into_iter().find(|finding| finding["step"] == "tokens").cloned();
+    let warned = warned.with_context(|| format!("no warning: {walk:#}"))?;
+    ensure!(warned["detail"] == "the only phone is muted by an admin: none rings", "{warned}");
+    let check = world.run(&["check", "push", "--nagios"]).await?.expect_code(1)?;
+    ensure!(check.stdout.starts_with("ZMESD WARNING - push: tokens: the only phone"), "{check:#?}");
+    obey(&world, warned["hint"].as_str().unwrap_or_default()).await?;
+    let well = is_well(&world, "").await?;
+    ensure!(worried(&well).is_empty(), "{well:#}");
+    world.alarm(1, 5).await?;
+    world.wait_delivery(&handle, 5, "sent").await?;
+    drop(app);
+    Ok(())
+}

@@ -38,7 +38,7 @@ pub struct CheckArgs {
     /// What to look at
     #[arg(value_enum, value_name = "CHECK")]
     check: CheckKind,
-    /// For tls and all: the certificate must be valid for so much longer
+    /// For tls and all: the certificate must be valid for at least this much longer [default: a third of its own life, 30 days at most]
     #[arg(long, value_name = "DURATION", value_parser = values::duration)]
     within: Option<Duration>,
     /// Exit as plugins do: 0 ok, 1 warning, 2 critical, 3 unknown

@@ -53,7 +53,10 @@ fn summary(scene: &Scene<'_>) -> Finding {
         return Finding::good("tokens", detail);
     }
     if all > 0 && muted == all {
-        let detail = format!("all {all} phones are muted by an admin: none rings");
+        let detail = match all {
+            1 => "the only phone is muted by an admin: none rings".to_owned(),
+            many => format!("all {many} phones are muted by an admin: none rings"),
+        };
         return Finding::warning("tokens", detail, "zmesctl tokens unmute --all --yes");
     }
     let detail =
