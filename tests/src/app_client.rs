@@ -10,7 +10,7 @@ use rustls::ClientConfig;
 use rustls_pki_types::ServerName;
 use serde_json::{Value, json};
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::net::TcpStream;
+use tokio::net::{TcpSocket, TcpStream};
 use tokio_rustls::TlsConnector;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;
 use tokio_tungstenite::tungstenite::http::{HeaderName, HeaderValue};
@@ -74,8 +74,20 @@ impl AppClient {
         Self::connect_with(endpoint, &[]).await
     }
 
+    /// Connects from an address of the loopback network.
+    pub async fn connect_from(endpoint: &Endpoint, source: &str) -> Result<Self> {
+        let socket = TcpSocket::new_v4()?;
+        socket.bind(SocketAddr::new(source.parse()?, 0))?;
+        let tcp = within("TCP connection", socket.connect(endpoint.address)).await??;
+        Self::upgrade(endpoint, endpoint.encrypt(tcp).await?, &[]).await
+    }
+
     /// Connects with further HTTP headers, such as a browser's `Origin`.
     pub async fn connect_with(endpoint: &Endpoint, headers: &[(&str, &str)]) -> Result<Self> {
+        Self::upgrade(endpoint, endpoint.open().await?, headers).await
+    }
+
+    async fn upgrade(endpoint: &Endpoint, stream: Box<dyn Stream>, headers: &[(&str, &str)]) -> Result<Self> {
         let scheme = if endpoint.tls.is_some() { "wss" } else { "ws" };
         let mut request =
             format!("{scheme}://localhost:{}/", endpoint.address.port()).into_client_request()?;
@@ -83,7 +95,6 @@ impl AppClient {
             let name = HeaderName::from_bytes(name.as_bytes())?;
             request.headers_mut().insert(name, HeaderValue::from_str(value)?);
         }
-        let stream = endpoint.open().await?;
         let (socket, _) =
             within("WebSocket upgrade", client_async(request, stream)).await?.context("WebSocket upgrade")?;
         Ok(Self { socket })

@@ -77,15 +77,19 @@ async fn silent_connections_by_the_hundred_keep_nobody_waiting() -> Result<()> {
     let mut crowd = Vec::new();
     for round in 0..8 {
         for _ in 0..100 {
-            // The daemon hangs up on those that come too fast.
+            // The daemon hangs up on the oldest of them.
             crowd.extend(silent(&endpoint, "127.0.0.66").await.ok());
         }
         login(&endpoint, HOME, "amy", "password").await.with_context(|| format!("in round {round}"))?;
+        // Not even who shares the address with them.
+        let neighbour = AppClient::connect_from(&endpoint, "127.0.0.66").await;
+        let mut neighbour = neighbour.with_context(|| format!("a neighbour in round {round}"))?;
+        neighbour.authenticate("bob", "password").await?;
     }
     let told = world.ctl().json(&["clients", "rejected"]).await?;
     let reasons: Vec<_> = told["rejected"].as_array().context("no list")?.iter().collect();
     ensure!(
-        reasons.iter().any(|entry| entry["reason"] == "connection_rate" && entry["address"] == "127.0.0.66"),
+        reasons.iter().any(|entry| entry["reason"] == "evicted" && entry["address"] == "127.0.0.66"),
         "{told}"
     );
     ensure!(reasons.iter().all(|entry| entry["address"] == "127.0.0.66"), "{told}");

@@ -95,7 +95,7 @@ impl Authenticator {
                 let outcome = self.by_password(address, &user, password).await;
                 match &outcome {
                     Err(Refusal::Locked | Refusal::Rejected { looked: false, .. }) => {
-                        self.pace.keep(begun).await
+                        self.pace.keep(begun).await;
                     }
                     Ok(_) | Err(Refusal::Unavailable(_)) => {}
                     Err(_) => self.pace.took(begun.elapsed()),

@@ -115,9 +115,6 @@ impl Admission {
         settings: &ServerSettings,
     ) -> Result<(Seat, Eviction), Full> {
         let network = network(address);
-        if known {
-            self.pass(network, settings)?;
-        }
         let mut seats = self.seats();
         if seats.members >= settings.max_clients {
             return Err(Full::House);
@@ -133,7 +130,7 @@ impl Admission {
         let number = seats.last;
         seats.pending.insert(number, Pending { network, verifying: false, evict });
         seats.pending_of.entry(network).or_default().insert(number);
-        let seat = Seat { admission: Arc::clone(self), number, network, known, member: false };
+        let seat = Seat { admission: Arc::clone(self), number, network, known, passed: false, member: false };
         Ok((seat, Eviction(Some(evicted))))
     }
 
@@ -229,6 +226,8 @@ pub(super) struct Seat {
     network: IpAddr,
     /// The network is the client's own.
     known: bool,
+    /// It was counted among the new connections of its network.
+    passed: bool,
     member: bool,
 }
 
@@ -239,7 +238,6 @@ impl Seat {
             return Ok(());
         }
         let network = network(address);
-        self.admission.pass(network, settings)?;
         let mut seats = self.admission.seats();
         seats.check(network, settings)?;
         // Gone already: it was told to leave a moment ago.
@@ -249,6 +247,15 @@ impl Seat {
         }
         drop(seats);
         (self.network, self.known) = (network, true);
+        self.pass(settings)
+    }
+
+    /// Counts it among the new connections of its network, once and before it costs more than its seat: who says
+    /// nothing uses up nothing of what others at that address need.
+    pub(super) fn pass(&mut self, settings: &ServerSettings) -> Result<(), Full> {
+        if self.known && !std::mem::replace(&mut self.passed, true) {
+            return self.admission.pass(self.network, settings);
+        }
         Ok(())
     }
 
@@ -420,10 +427,18 @@ mod tests {
     async fn one_address_opens_only_so_many_connections_a_second() {
         let admission = Arc::<Admission>::default();
         let settings = settings();
-        let opened =
-            |from: &str| (0..1000).filter(|_| admission.seat(address(from), true, &settings).is_ok()).count();
-        assert_eq!(opened("192.0.2.1"), 500);
-        assert_eq!(admission.seat(address("192.0.2.1"), true, &settings).unwrap_err(), Full::Rate);
+        let open = |from: &str| {
+            let (mut seat, _) = admission.seat(address(from), true, &settings)?;
+            seat.pass(&settings)?;
+            // What was counted once is not counted again.
+            seat.pass(&settings)
+        };
+        let opened = |from: &str| (0..1000).filter(|_| open(from).is_ok()).count();
+        for _ in 0..1000 {
+            drop(admission.seat(address("192.0.2.1"), true, &settings).unwrap());
+        }
+        assert_eq!(opened("192.0.2.1"), 500, "those that said nothing do not count");
+        assert_eq!(open("192.0.2.1").unwrap_err(), Full::Rate);
         assert_eq!(opened("192.0.2.2"), 500, "others are not concerned");
         tokio::time::advance(Duration::from_secs(1)).await;
         assert_eq!(opened("192.0.2.1"), 50);

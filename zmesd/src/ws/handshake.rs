@@ -92,7 +92,7 @@ impl Arrival {
             biased;
             () = stop.cancelled() => return,
             () = eviction.told() => Err(Failure::Crowded),
-            outcome = door.in_turn(tcp, tls) => outcome,
+            outcome = door.lead_in(tcp, tls) => outcome,
         };
         let client = door.client;
         match outcome {
@@ -129,18 +129,8 @@ struct Door<'a> {
 }
 
 impl Door<'_> {
-    /// Waits for a turn, and gives it up when it takes long and others wait.
-    async fn in_turn(&mut self, tcp: TcpStream, tls: Option<Arc<ServerConfig>>) -> Result<Shaken, Failure> {
-        let known = !self.settings.trusts(self.client.ip());
-        let turn = self.context.admission.handshake(self.client, known);
-        let turn = timeout(TURN_DEADLINE, turn).await.map_err(|_| Failure::Crowded)??;
-        tokio::select! {
-            biased;
-            () = turn.crowded_out(UNDISTURBED) => Err(Failure::Crowded),
-            outcome = self.lead_in(tcp, tls) => outcome,
-        }
-    }
-
+    /// Waits until the client says something, then for a turn: those who are silent hold up nobody, not even others at
+    /// their own address.
     async fn lead_in(
         &mut self,
         mut tcp: TcpStream,
@@ -160,6 +150,24 @@ impl Door<'_> {
         }
         let first = timeout(TLS_DEADLINE, first_byte(&tcp)).await;
         let first = first.map_err(|_| Failure::Timeout("the first byte"))?.ok_or(Failure::Left)?;
+        self.seat.pass(self.settings)?;
+        let known = !self.settings.trusts(self.client.ip());
+        let turn = self.context.admission.handshake(self.client, known);
+        let turn = timeout(TURN_DEADLINE, turn).await.map_err(|_| Failure::Crowded)??;
+        tokio::select! {
+            biased;
+            // It takes long, and others wait.
+            () = turn.crowded_out(UNDISTURBED) => Err(Failure::Crowded),
+            outcome = self.shake(tcp, tls, first) => outcome,
+        }
+    }
+
+    async fn shake(
+        &mut self,
+        mut tcp: TcpStream,
+        tls: Option<Arc<ServerConfig>>,
+        first: u8,
+    ) -> Result<Shaken, Failure> {
         match tls {
             None if first == TLS_HANDSHAKE => Err(Failure::Encrypted),
             None => Ok(Shaken::Plain(self.upgrade(tcp, None).await?)),

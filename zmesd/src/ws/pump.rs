@@ -36,7 +36,7 @@ use super::session::{Input, Output, Session};
 use super::settings::ServerSettings;
 use super::socket::{SocketEvent, event};
 use super::work::{self, Work, Worked};
-use crate::auth::SHOWN_NAME;
+use crate::auth::{SHOWN_NAME, Verdict};
 use crate::domain::User;
 use crate::route::{CloseReason, SessionOpening};
 use crate::telemetry::{Frame, Login};
@@ -282,7 +282,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Pump<S> {
         self.work = None;
         match worked {
             Worked::Verdict(verdict) => {
-                self.seat.verifying(false);
+                // Who may come in is put out no more: the seat of a member is next.
+                if !matches!(verdict, Verdict::Accepted(_)) {
+                    self.seat.verifying(false);
+                }
                 self.put(Input::Verdict(verdict));
             }
             Worked::Done => {}
