@@ -3,6 +3,7 @@
 use serde::Deserialize;
 
 use super::answer::{Answer, quote};
+use super::may_be_dead;
 use crate::domain::PushToken;
 use crate::ports::PushError;
 
@@ -61,9 +62,11 @@ pub(super) fn judge(answer: &Answer, token: &PushToken, bearer: &str) -> Refusal
     let detail = quote(&format!("{} {word}: {said}", answer.status.as_u16()), Some(token), &[bearer]);
     let unauthenticated = answer.status.as_u16() == 401 && code != "THIRD_PARTY_AUTH_ERROR";
     let error = match code {
-        "UNREGISTERED" => PushError::Dead(detail),
+        // Whatever the body was copied from: a server that is not well judges neither token nor message.
+        _ if answer.status.is_server_error() => answer.temporary(detail),
+        "UNREGISTERED" if may_be_dead(answer) => PushError::Dead(detail),
         "SENDER_ID_MISMATCH" => PushError::WrongApp(detail),
-        "INVALID_ARGUMENT" if concerns_token(&error) => PushError::Dead(detail),
+        "INVALID_ARGUMENT" if may_be_dead(answer) && concerns_token(&error) => PushError::Dead(detail),
         "INVALID_ARGUMENT" => PushError::Message(detail),
         // The app's project has no key for APNs (or for Web Push): Android does not care.
         "THIRD_PARTY_AUTH_ERROR" => PushError::Phone { detail, retry_after: None },
@@ -141,6 +144,20 @@ mod tests {
         ] {
             assert_eq!(judged(status, &body), (expected.to_owned(), false), "{body}");
         }
+    }
+
+    #[test]
+    fn a_provider_that_is_not_well_lays_no_token_to_rest() {
+        // Found by the fuzzer: 500 with the body of a 404.
+        let unregistered = fcm("NOT_FOUND", "UNREGISTERED", "Requested entity was not found.");
+        let invalid = "The registration token is not a valid FCM registration token";
+        let invalid = fcm("INVALID_ARGUMENT", "INVALID_ARGUMENT", invalid);
+        for status in [500, 502, 503, 429] {
+            assert_eq!(judged(status, &unregistered).0, "temporary", "{status}");
+        }
+        assert_eq!(judged(401, &unregistered).0, "credentials");
+        assert_eq!(judged(503, &invalid).0, "temporary");
+        assert_eq!(judged(404, &unregistered).0, "dead");
     }
 
     #[test]

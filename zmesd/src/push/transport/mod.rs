@@ -186,10 +186,15 @@ fn dead_words(answer: &Answer) -> bool {
         "entity was not found",
         "baddevicetoken",
     ];
-    let status = answer.status.as_u16();
-    let elsewhere = [401, 403, 407, 408, 429].contains(&status) || !(400..500).contains(&status);
     let said = answer.body.to_lowercase();
-    !elsewhere && WORDS.iter().any(|words| said.contains(words))
+    may_be_dead(answer) && WORDS.iter().any(|words| said.contains(words))
+}
+
+/// Says whether an answer of this status may be about the token: others say that the provider does not want us, is not
+/// well, or was never reached, whatever a body that was copied from elsewhere says.
+fn may_be_dead(answer: &Answer) -> bool {
+    let status = answer.status.as_u16();
+    (400..500).contains(&status) && ![401, 403, 407, 408, 429].contains(&status)
 }
 
 #[cfg(test)]
