@@ -13,7 +13,7 @@ use zmes_tests::standin::{FcmFunction, PushProxy};
 use zmes_tests::{Daemon, World};
 
 /// Directory of a case, and which of its files are named on the command line: the others are to be found.
-const CASES: [(&str, &[&str]); 13] = [
+const CASES: [(&str, &[&str]); 14] = [
     ("script-0.93", &["zmeventnotification.pl"]),
     ("script-0.93-direct", &["zmeventnotification.pl"]),
     ("script-0.95", &["zmeventnotification.pl"]),
@@ -22,6 +22,7 @@ const CASES: [(&str, &[&str]); 13] = [
     ("ini-5.15", &["secrets.ini", "zmeventnotification.ini"]),
     ("ini-6.0", &["zmeventnotification.ini"]),
     ("ini-6.1", &["zmeventnotification.ini"]),
+    ("ini-6.1-script", &["zmeventnotification.ini", "zmeventnotification.pl"]),
     ("ini-6.1-mess", &["zmeventnotification.ini"]),
     ("ini-6.1-plain", &["zmeventnotification.ini"]),
     ("yaml-7", &["es_rules.yml", "zmeventnotification.yml", "secrets.yml"]),

@@ -17,7 +17,8 @@ pub(super) fn parse(text: &[u8]) -> Result<Vec<Entry>, Unparsable> {
     let mut reader = serde_json::Deserializer::from_slice(text);
     let read = File(&mut found).deserialize(&mut reader).and_then(|()| reader.end());
     match read {
-        Ok(()) if found.tokens => Ok(found.entries),
+        // `{}` is what a server from 6.0 on leaves where no phone has registered.
+        Ok(()) if found.tokens || !found.others => Ok(found.entries),
         Ok(()) => Err(unparsable(1, 1, "no \"tokens\" in it: not a token file".to_owned())),
         Err(error) if error.is_eof() && found.tokens => {
             let reason =
@@ -50,6 +51,8 @@ fn plain(error: &serde_json::Error) -> String {
 struct Found {
     /// There is a list of tokens, and it was begun.
     tokens: bool,
+    /// There is something else.
+    others: bool,
     entries: Vec<Entry>,
 }
 
@@ -77,6 +80,7 @@ impl<'de> Visitor<'de> for File<'_> {
                 map.next_value_seed(Tokens(self.0))?;
             } else {
                 map.next_value::<IgnoredAny>()?;
+                self.0.others = true;
             }
         }
         Ok(())

@@ -146,7 +146,7 @@ fn what_was_whole_before_a_cut_is_taken_and_the_cut_is_named() {
 
 #[test]
 fn an_empty_file_holds_nothing() {
-    for text in ["", "\n", "\u{feff}", r#"{"tokens":{}}"#, r#" {"tokens": []} "#] {
+    for text in ["", "{}", " { }\n", "\n", "\u{feff}", r#"{"tokens":{}}"#, r#" {"tokens": []} "#] {
         assert_eq!(parsed(text).entries, [], "{text:?}");
     }
     assert_eq!(parsed("").format, FileFormat::Empty);

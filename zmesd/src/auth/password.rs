@@ -129,7 +129,7 @@ impl<'a> Scheme<'a> {
                 "the password is stored in the format of MySQL before 4.1; set it again in ZoneMinder's console"
             }
             _ => {
-                "the password is stored in plain text; log in to ZoneMinder's console once, or set it again there"
+                "the password is stored in plain text; set it again in ZoneMinder's console (Options, Users)"
             }
         })
     }

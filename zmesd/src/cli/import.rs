@@ -21,7 +21,8 @@ pub struct ImportArgs {
     /// zmeventnotification.yml (7), with their secrets and es_rules.
     ///
     /// What a file is, its content tells. Secrets and rules that the configuration names are looked for by
-    /// themselves: where it says, then beside it.
+    /// themselves: where it says, then beside it. The event server 6 and 7 keep a URL and a key for pushes in their
+    /// own script: name it too (/usr/bin/zmeventnotification.pl, or Constants.pm of 7) where the report asks for it.
     #[arg(required = true, value_name = "FILE")]
     pub files: Vec<PathBuf>,
     /// Write the new configuration here, and its secrets into files in the directory `secrets` beside it.

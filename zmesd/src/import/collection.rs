@@ -58,6 +58,8 @@ pub struct Collection {
     pub(super) entries: Vec<Entry>,
     pub(super) unread: Vec<(Place, &'static str)>,
     pub(super) rules: Vec<(Arc<str>, Node)>,
+    /// URL and key of the cloud function that a later script holds as its defaults.
+    pub(super) shipped: Vec<Entry>,
     /// Token files that were among the files.
     pub(super) tokens: Vec<PathBuf>,
     /// What was referred to and not found.
@@ -81,6 +83,11 @@ pub(super) struct Resolved {
 }
 
 impl Resolved {
+    /// Returns what an entry says, which refers to nothing.
+    pub(super) fn plain(entry: &Entry) -> Self {
+        Self { raw: entry.value.clone(), secret: false }
+    }
+
     /// Returns it as one word.
     pub(super) fn word(&self) -> &str {
         values::word(&self.raw)
@@ -171,7 +178,18 @@ impl Collection {
             }
             Format::Rules(root) => self.rules.push((Arc::clone(name), root)),
             Format::Tokens => self.tokens.push(path.to_owned()),
-            Format::LaterScript | Format::ControlState => {}
+            Format::LaterScript => {
+                let shipped =
+                    script::function_of(text).into_iter().filter(|found| found.value.len() <= MAX_VALUE);
+                self.shipped.extend(shipped.map(|Setting { section, key, value, line }| Entry {
+                    section,
+                    shown: format!("DEFAULT_{}", key.to_ascii_uppercase()),
+                    key,
+                    value,
+                    place: Place { file: Arc::clone(name), line },
+                }));
+            }
+            Format::ControlState => {}
         }
     }
 
@@ -220,6 +238,10 @@ impl Collection {
             message: format!("is {what}: there is no configuration among the files"),
             hint: match (first, self.tokens.first()) {
                 (_, Some(path)) => format!("`zmesctl tokens import {}` takes it", path.display()),
+                (Some(first), None) if first.what == Format::LaterScript.as_str() => {
+                    let script = first.path.display();
+                    format!("zmesd import-config /etc/zm/zmeventnotification.ini {script}")
+                }
                 (Some(_), None) => {
                     "name the configuration, too: zmeventnotification.pl, .ini or .yml".to_owned()
                 }

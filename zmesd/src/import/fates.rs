@@ -11,13 +11,15 @@ pub(super) enum Judgement {
     Needless(&'static str),
     /// zmesd does not do so: why, and what to do instead.
     Missing(&'static str, &'static str),
+    /// zmesd does it in one way, and only the looks of a push change.
+    Trifle(&'static str),
     /// What zmesd always does; another value has no counterpart.
     Always(&'static str, &'static Judgement),
     /// A switch: nothing is lost where it is off.
     Switch(&'static Judgement),
 }
 
-use Judgement::{Always, Missing, Needless, Read, Switch};
+use Judgement::{Always, Missing, Needless, Read, Switch, Trifle};
 
 const ESCONTROL: Judgement = Missing(
     "zmesctl takes the place of the escontrol interface",
@@ -48,16 +50,14 @@ const SKIPPED: Judgement = Missing(
     "who must not hear of a monitor: take it out of the user's rights in ZoneMinder, or out of the app's own list",
 );
 const REPLACED: Judgement =
-    Missing("each alarm stays on the phone's screen; only a repetition of the same one takes its place", "");
-const TAGGED: Judgement = Missing(
+    Trifle("each alarm stays on the phone's screen; only a repetition of the same one takes its place");
+const TAGGED: Judgement = Trifle(
     "the event's id goes to the app with each alarm, but is not in a push's title (a PushProxy's text has it)",
-    "",
 );
-const NAMED: Judgement = Missing("the text of a push by a PushProxy always names the event", "");
-const DATE: Judgement = Missing("the time in a push is always written like 03:13 PM, 27-Nov", "");
-const PRIORITY: Judgement = Missing("pushes always go out with high priority", "");
-const TTL: Judgement =
-    Missing("a push lives as long as it is worth sending", "push.retry-for says how long that is");
+const NAMED: Judgement = Trifle("the text of a push by a PushProxy always names the event");
+const DATE: Judgement = Trifle("the time in a push is always written like 03:13 PM, 27-Nov");
+const PRIORITY: Judgement = Trifle("pushes always go out with high priority");
+const TTL: Judgement = Trifle("a push lives as long as it is worth sending: push.retry-for");
 const AUTHOR: Judgement = Needless("it helped the author of the old server to find mistakes");
 
 /// A key that is longer is not like any other.

@@ -86,13 +86,25 @@ pub(super) fn detect(text: &str) -> Result<Format, Stranger> {
         return Err(Stranger::Other { what: "empty", hint: "is it the right file?" });
     }
     if first.starts_with('{') {
-        return yaml_of(text);
+        // What a server from 6.0 on leaves where no phone has registered.
+        let empty = first.trim_end().strip_prefix('{').and_then(|rest| rest.strip_suffix('}'));
+        return if empty.is_some_and(|inner| inner.trim().is_empty()) {
+            Ok(Format::Tokens)
+        } else {
+            yaml_of(text)
+        };
     }
     if is_perl(text) {
         return perl(text);
     }
     if is_tokens(text) {
         return Ok(Format::Tokens);
+    }
+    if is_zm_conf(text) {
+        return Err(Stranger::Other {
+            what: "ZoneMinder's own configuration (zm.conf), not the event server's",
+            hint: "give zmeventnotification.ini (often in /etc/zm); zmesd reads zm.conf itself (zoneminder.config)",
+        });
     }
     if let Some(format) = sections(text) {
         return format;
@@ -122,6 +134,13 @@ fn is_tokens(text: &str) -> bool {
     let lines = || text.lines().map(str::trim).filter(|line| !line.is_empty());
     let fields = |line: &str| line.rsplit(':').take(2).any(|field| matches!(field, "ios" | "android"));
     lines().next().is_some() && lines().all(|line| !line.contains(' ') && fields(line))
+}
+
+/// Says whether every line that says something gives a `ZM_` name a value, as ZoneMinder's zm.conf and conf.d do.
+fn is_zm_conf(text: &str) -> bool {
+    let mut lines = text.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#'));
+    let first = lines.next().is_some_and(|line| line.starts_with("ZM_"));
+    first && lines.all(|line| !line.starts_with('[') && line.contains('='))
 }
 
 /// Judges a file by its `[sections]`; `None` where it has none.
@@ -225,6 +244,11 @@ mod tests {
             ("{\"notifications\":{\"monitors\":{}}}", "rules (es_rules)"),
             ("{\"tokens\":{}}", "tokens"),
             ("abc:1,2:0,0:ios:enabled\nd:e:::android:\n", "tokens"),
+            ("{ }\n", "tokens"),
+            (
+                "# ZoneMinder\nZM_DB_HOST=localhost\n\nZM_DB_NAME = zm\n",
+                "ZoneMinder's own configuration (zm.conf), not the event server's",
+            ),
             ("[zoneminder]\n[server]\n", "already a configuration of zmesd"),
             (
                 "ml:\n  x: 1\ngeneral:\n  y: 2\n",

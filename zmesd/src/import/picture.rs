@@ -15,6 +15,9 @@ const SNAPSHOT: &str = "snapshot";
 /// Marks of a user or a password in a URL.
 const CREDENTIALS: [&str; 5] = ["username=", "user=", "password=", "pass=", "token="];
 
+const HINT: &str = "give push.picture-url in zmesd.toml, with the name under which phones reach ZoneMinder's web page: \
+                    https://zm.example.org/zm/index.php?view=image&eid=EVENTID&fid=snapshot";
+
 /// Takes over the picture.
 pub(super) fn take(taking: &mut Taking<'_>) {
     let included = taking.flag("customize", "include_picture");
@@ -44,9 +47,8 @@ pub(super) fn take(taking: &mut Taking<'_>) {
         }
     };
     let word = url.value.word();
-    if !(word.starts_with("https://") || word.starts_with("http://")) || word.contains(char::is_whitespace) {
-        let hint = "give push.picture-url in zmesd.toml: https://zm.example.org/zm/index.php?view=image&eid=EVENTID&fid=snapshot";
-        taking.open(url.entry, "not a URL that starts with https:// or http://", hint);
+    if let Some(why) = unusable(word) {
+        taking.open(url.entry, why, HINT);
         for got in [&switch, &user, &password] {
             taking.idle(got.as_ref(), "picture_url could not be taken over");
         }
@@ -102,6 +104,25 @@ fn with_snapshot(url: &str) -> (String, bool) {
     (changed, differs)
 }
 
+/// Returns why a value cannot be the URL of pictures.
+fn unusable(url: &str) -> Option<String> {
+    if let Some(placeholder) = placeholder(url) {
+        return Some(format!("`{placeholder}` is the example's placeholder, so pushes had no picture"));
+    }
+    let absolute = url.starts_with("https://") || url.starts_with("http://");
+    (!absolute || url.contains(char::is_whitespace))
+        .then(|| "not a URL that starts with https:// or http://".to_owned())
+}
+
+/// Returns what stands in angle brackets: the old server's file came with `https://<your domain>/zm/…`, to be filled in.
+fn placeholder(url: &str) -> Option<&str> {
+    let start = url.find('<')?;
+    let length = url.get(start..)?.find('>')?;
+    let found = url.get(start..=start + length)?;
+    let plain = |character: char| character.is_ascii_alphanumeric() || " -_.<>".contains(character);
+    (found.len() <= 40 && found.chars().all(plain)).then_some(found)
+}
+
 fn credentials(url: &str) -> bool {
     let lower = url.to_ascii_lowercase();
     CREDENTIALS.iter().any(|name| lower.contains(&format!("?{name}")) || lower.contains(&format!("&{name}")))
@@ -138,6 +159,14 @@ mod tests {
             assert_eq!(with_snapshot(url), (expected.to_owned(), true), "{url}");
         }
         assert_eq!(with_snapshot("https://a/?fid=alarm"), ("https://a/?fid=alarm".to_owned(), false));
+    }
+
+    #[test]
+    fn the_placeholder_of_the_example_is_known_and_nothing_else_is_quoted() {
+        assert_eq!(placeholder("https://<your domain>/zm/index.php"), Some("<your domain>"));
+        assert_eq!(placeholder("https://<portal>/zm"), Some("<portal>"));
+        assert_eq!(placeholder("https://zm.example.org/?pass=a<b"), None);
+        assert_eq!(placeholder("https://zm.example.org/?pass=<p4$$w0rd!>"), None, "it may be a password");
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! The ways to phones: PushProxy and APNs of scripts, FCM of files.
 
-use super::collection::Generation;
+use super::collection::{Generation, Resolved};
 use super::draft::Value;
 use super::names::SCRIPT;
 use super::report::Fate;
@@ -157,21 +157,40 @@ fn fcm(taking: &mut Taking<'_>) {
     }
     let account = account.filter(|got| !is_empty(taking, got));
     let by_account = account.is_some_and(|got| taking.take_word(&got, section, "service-account"));
-    let by_function = function(taking, url, key);
+    let by_function = if by_account || url.is_some() || key.is_some() || taking.old.shipped.is_empty() {
+        function(taking, url, key)
+    } else {
+        shipped_function(taking)
+    };
     let switch = enabled.as_ref().map(|(_, got)| got);
     if by_account || by_function {
         let from: Vec<_> = switch.iter().map(|got| got.entry).collect();
         taking.take(&from, section, "enabled", Value::Flag(true));
         return;
     }
-    let why = "FCM was on, but the file names no way to send: the old server used a key in its own script, which \
-               others may not pass on";
-    let hint = "push.fcm.service-account of an app of your own; or a [[push.fcm.proxy]] with the fcm_v1_url and \
-                fcm_v1_key that a newer event server's file has; then push.fcm.enabled = true";
+    let why = "FCM was on, but the file names no way to send: the old server used a URL and a key in its own script";
+    let hint = "name that script, too: `zmesd import-config FILE.ini /usr/bin/zmeventnotification.pl` (7: \
+                Constants.pm); or push.fcm.service-account of an app of your own";
     match switch {
         Some(got) => taking.open(got.entry, why, hint),
         None => taking.say_of("[fcm]", Fate::Open { why: why.to_owned(), hint: hint.to_owned() }),
     }
+}
+
+/// Takes over URL and key that stand in the admin's own script; says whether they could be taken.
+fn shipped_function(taking: &mut Taking<'_>) -> bool {
+    let of = |key: &str| taking.old.shipped.iter().rev().find(|entry| entry.key == key);
+    let (Some(url), Some(key)) = (of("fcm_v1_url"), of("fcm_v1_key")) else { return false };
+    let got = |entry| Got { entry, value: Resolved::plain(entry) };
+    let (url, key) = (got(url), got(key));
+    if !function(taking, Some(url), Some(key.clone())) {
+        return false;
+    }
+    let why =
+        "the old server's authors shipped this key with their script and can withdraw it; it is not yours";
+    let hint = "pushes go on as before; on your own: push.fcm.service-account of an app of your own";
+    taking.open(key.entry, why, hint);
+    true
 }
 
 /// Takes over the cloud function; says whether there is one to send with.

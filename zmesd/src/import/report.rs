@@ -1,6 +1,7 @@
 //! What became of every line of the old configuration, for people and for scripts. It never holds a secret: values are
 //! shown only where they were taken over and are none.
 
+use std::collections::BTreeSet;
 use std::fmt::Write;
 use std::path::PathBuf;
 
@@ -32,12 +33,17 @@ pub(super) enum Fate {
         /// Why.
         why: String,
     },
-    /// There is no counterpart.
+    /// There is no counterpart, and something is lost.
     Missing {
         /// Why.
         why: String,
         /// What to do instead; may be empty.
         instead: String,
+    },
+    /// There is no counterpart, but only the looks of a push change.
+    Trifle {
+        /// Why.
+        why: String,
     },
     /// A person has to look at it.
     Open {
@@ -61,20 +67,22 @@ impl Fate {
             Self::Unread { .. } => 1,
             Self::Missing { .. } => 2,
             Self::Taken { .. } => 3,
-            Self::Needless { .. } => 4,
-            Self::Idle { .. } => 5,
+            Self::Trifle { .. } => 4,
+            Self::Needless { .. } => 5,
+            Self::Idle { .. } => 6,
         }
     }
 }
 
 /// The chapters of the report: heading, name in JSON.
-const CHAPTERS: [(&str, &str); 6] = [
+const CHAPTERS: [(&str, &str); 7] = [
     ("To be decided by you", "decide"),
     ("Not understood, and left out", "unread"),
-    ("Without counterpart", "no_counterpart"),
+    ("You lose", "no_counterpart"),
     ("Taken over", "taken"),
-    ("Not needed", "not_needed"),
-    ("Had no effect before", "no_effect"),
+    ("Harmless: a push looks different", "looks"),
+    ("Harmless: not needed", "not_needed"),
+    ("Harmless: had no effect before", "no_effect"),
 ];
 
 /// One line of the report.
@@ -127,8 +135,7 @@ impl Report {
         for (number, (heading, _)) in CHAPTERS.iter().enumerate() {
             let lines = self.chapter(number);
             if !lines.is_empty() {
-                let count = self.findings.iter().filter(|finding| finding.fate.chapter() == number).count();
-                let _ = writeln!(text, "\n{heading} ({count}):\n{}", lines.join("\n"));
+                let _ = writeln!(text, "\n{heading} ({}):\n{}", self.count(number), lines.join("\n"));
             }
         }
         for (heading, lines) in [("Different from before", &self.notes), ("Next", &self.steps(view))] {
@@ -140,6 +147,25 @@ impl Report {
             }
         }
         text
+    }
+
+    /// Returns how much a chapter holds: what is lost is counted by its reasons, because thirty settings of the hooks
+    /// are one loss.
+    fn count(&self, number: usize) -> String {
+        let findings = self.findings.iter().filter(|finding| finding.fate.chapter() == number);
+        let reasons: BTreeSet<&str> = findings
+            .clone()
+            .filter_map(|finding| {
+                let Fate::Missing { why, .. } = &finding.fate else { return None };
+                Some(why.as_str())
+            })
+            .collect();
+        let settings = findings.count();
+        match reasons.len() {
+            0 => settings.to_string(),
+            lost if lost == settings => lost.to_string(),
+            lost => format!("{lost}, in {settings} settings"),
+        }
     }
 
     /// Returns what to do next.
@@ -166,7 +192,9 @@ impl Report {
                     lines.push(format!("  {named} -> {key} = {value}"));
                     continue;
                 }
-                Fate::Needless { why } | Fate::Idle { why } | Fate::Unread { why } => why.clone(),
+                Fate::Needless { why } | Fate::Idle { why } | Fate::Unread { why } | Fate::Trifle { why } => {
+                    why.clone()
+                }
                 Fate::Missing { why, instead } if instead.is_empty() => why.clone(),
                 Fate::Missing { why, instead } => format!("{why}\n      instead: {instead}"),
                 Fate::Open { why, hint } => format!("{why}\n      hint: {hint}"),
@@ -211,7 +239,7 @@ fn finding_json(finding: &Finding) -> Value {
             object["key"] = key.as_str().into();
             object["value"] = value.as_deref().into();
         }
-        Fate::Needless { why } | Fate::Idle { why } | Fate::Unread { why } => {
+        Fate::Needless { why } | Fate::Idle { why } | Fate::Unread { why } | Fate::Trifle { why } => {
             object["reason"] = why.as_str().into();
         }
         Fate::Missing { why, instead } => {

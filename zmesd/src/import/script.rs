@@ -33,6 +33,20 @@ pub(super) fn read(text: &str, known: impl Fn(&str) -> bool) -> Found {
     reader.found
 }
 
+/// Reads the URL and the key of the cloud function that scripts from 6.0 on hold as defaults, under the names that
+/// their configuration files have for them.
+pub(super) fn function_of(text: &str) -> Vec<Setting> {
+    const NAMES: [(&str, &str); 2] =
+        [("DEFAULT_FCM_V1_URL", "fcm_v1_url"), ("DEFAULT_FCM_V1_KEY", "fcm_v1_key")];
+    let of_line = |(line, text): (usize, &str)| {
+        let (name, key) = NAMES.into_iter().find(|(name, _)| text.trim_start().starts_with(name))?;
+        let value = text.trim_start().strip_prefix(name)?.trim_start().strip_prefix("=>")?;
+        let value = literal(before(value, ',').unwrap_or(value)).filter(|value| !value.is_empty())?;
+        Some(Setting { section: "fcm".to_owned(), key: key.to_owned(), value, line })
+    };
+    (1..).zip(text.lines()).filter_map(of_line).collect()
+}
+
 /// The way through a script.
 struct Reader<K> {
     found: Found,
@@ -233,6 +247,18 @@ my $nothing = undef;
                 "16 nothing=",
             ]
         );
+    }
+
+    #[test]
+    fn the_function_of_a_later_script_is_found() {
+        let text = "use constant {\n  DEFAULT_FCM_LOG_MESSAGE_ID=>'NONE',\n  DEFAULT_FCM_V1_KEY => 'eyJ.a.b',\n\
+                    \x20 DEFAULT_FCM_V1_URL => 'https://f.example.org/send_push', # theirs\n};\n\
+                    $key = config_get_val($c, 'fcm', 'fcm_v1_key',\n  DEFAULT_FCM_V1_KEY);\n";
+        let found = function_of(text);
+        let found: Vec<_> = found.iter().map(|s| (s.line, s.key.as_str(), s.value.as_str())).collect();
+        let expected = [(3, "fcm_v1_key", "eyJ.a.b"), (4, "fcm_v1_url", "https://f.example.org/send_push")];
+        assert_eq!(found, expected);
+        assert!(function_of("DEFAULT_FCM_V1_KEY => '',\n").is_empty());
     }
 
     #[test]

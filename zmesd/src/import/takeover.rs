@@ -18,6 +18,8 @@ use crate::config::TablePlace;
 
 /// Ports and addresses where nothing is said of one of the two.
 const DEFAULT_PORT: u16 = 9000;
+/// `monitor_reload_interval` as every server from 0.93 on came with it, in seconds: nobody chose it.
+const OLD_RELOAD_INTERVAL: u64 = 300;
 /// Debug messages of old servers up to this level say what zmesd says at `info`.
 const USUAL_DEBUG_LEVEL: u64 = 5;
 
@@ -330,7 +332,16 @@ impl<'c> Taking<'c> {
 
     fn rest_of_customize(&mut self) {
         let section = table("zoneminder");
-        self.take_seconds("customize", "monitor_reload_interval", section, "monitor-reload-interval");
+        match self.get("customize", "monitor_reload_interval") {
+            Some(got) if values::seconds(got.value.word()) == Some(OLD_RELOAD_INTERVAL) => {
+                let why = "300 s was the old server's own default; zmesd's is 60 s, so that new cameras are watched sooner";
+                self.say(got.entry, Fate::Needless { why: why.to_owned() });
+            }
+            None => {}
+            Some(_) => {
+                self.take_seconds("customize", "monitor_reload_interval", section, "monitor-reload-interval");
+            }
+        }
         let Some(got) = self.get("customize", "es_debug_level") else { return };
         match got.value.word().parse::<u64>() {
             Ok(level) if level > USUAL_DEBUG_LEVEL => {
@@ -398,10 +409,13 @@ fn judged(judgement: Judgement, value: &str) -> Option<Fate> {
     match judgement {
         Judgement::Read => None,
         Judgement::Needless(why) => Some(Fate::Needless { why: why.to_owned() }),
-        Judgement::Missing(..) if value.is_empty() => Some(Fate::Idle { why: "it is empty".to_owned() }),
+        Judgement::Missing(..) | Judgement::Trifle(_) if value.is_empty() => {
+            Some(Fate::Idle { why: "it is empty".to_owned() })
+        }
         Judgement::Missing(why, instead) => {
             Some(Fate::Missing { why: why.to_owned(), instead: instead.to_owned() })
         }
+        Judgement::Trifle(why) => Some(Fate::Trifle { why: why.to_owned() }),
         Judgement::Always(always, otherwise) => {
             let same = value.eq_ignore_ascii_case(always)
                 || (values::flag(always).is_some() && values::flag(always) == values::flag(value));

@@ -32,6 +32,7 @@ fn fates(written: &Written, old: &str) -> Vec<String> {
         Fate::Needless { why } => format!("needless {why}"),
         Fate::Idle { why } => format!("idle {why}"),
         Fate::Missing { why, .. } => format!("missing {why}"),
+        Fate::Trifle { why } => format!("trifle {why}"),
         Fate::Open { why, .. } => format!("open {why}"),
         Fate::Unread { why } => format!("unread {why}"),
     })
@@ -129,6 +130,85 @@ fn a_later_script_says_where_its_settings_are() {
     assert!(refused[0].message.contains("keeps its settings elsewhere"), "{refused:?}");
     let both = written(&[("es.pl", "#!/usr/bin/perl\nuse Config::IniFiles;\n"), ("es.ini", TLS)]);
     assert_eq!(line(&both, "server.tls", "key"), "key = \"/k.pem\"");
+}
+
+/// Event server 6.1 as it came: the file has no URL and no key, the script beside it has both.
+const SCRIPT_OF_6: &str = "#!/usr/bin/perl -T\nuse Config::IniFiles;\nuse constant {\n\
+    \x20 DEFAULT_FCM_V1_KEY => 'eyJplanted.key.of-the-script',\n\
+    \x20 DEFAULT_FCM_V1_URL => 'https://us-central1-zoneminder-ninja.cloudfunctions.net/send_push',\n};\n";
+
+#[test]
+fn url_and_key_of_a_stock_6_1_come_from_the_admins_own_script() {
+    let ini = format!("{TLS}[fcm]\nenable = yes\nuse_fcmv1 = yes\n");
+    let without = written(&[("es.ini", &ini)]);
+    let fates_without = fates(&without, "[fcm] enable");
+    assert!(fates_without[0].contains("a URL and a key in its own script"), "{fates_without:?}");
+    assert!(without.report.human(&View::default()).contains("/usr/bin/zmeventnotification.pl"));
+
+    let with = written(&[("es.ini", &ini), ("zmeventnotification.pl", SCRIPT_OF_6)]);
+    let [secret] = with.secrets().try_into().unwrap();
+    assert_eq!(secret.content.expose_secret(), "eyJplanted.key.of-the-script");
+    let url = "url = \"https://us-central1-zoneminder-ninja.cloudfunctions.net/send_push\"";
+    assert_eq!(line(&with, "push.fcm.proxy", "url"), url);
+    assert_eq!(line(&with, "push.fcm.proxy", "name"), "name = \"zmninja\"");
+    assert_eq!(line(&with, "push.fcm", "enabled"), "enabled = true");
+    let report = with.report.human(&View::default());
+    assert!(report.contains("zmeventnotification.pl:4 DEFAULT_FCM_V1_KEY"), "{report}");
+    assert!(report.contains("it is not yours") && !report.contains("planted"), "{report}");
+}
+
+#[test]
+fn a_key_of_the_file_counts_and_the_scripts_own_does_not() {
+    let ini = format!("{TLS}[fcm]\nfcm_v1_key = mine\nfcm_v1_url = https://a.example.org/\n");
+    let written = written(&[("es.ini", &ini), ("zmeventnotification.pl", SCRIPT_OF_6)]);
+    let [secret] = written.secrets().try_into().unwrap();
+    assert_eq!(secret.content.expose_secret(), "mine");
+    assert!(!written.report.human(&View::default()).contains("not yours"));
+}
+
+#[test]
+fn what_is_lost_is_counted_apart_from_what_only_looks_different() {
+    let hooks = "[customize]\nuse_hooks = yes\n[hook]\nevent_start_hook = /a\nevent_end_hook = /b\n";
+    let text = format!("{TLS}{hooks}[fcm]\nenable = no\ndate_format = %c\nreplace_push_messages = yes\n");
+    let report = written(&[("es.ini", &text)]).report.human(&View::default());
+    assert!(report.contains("\nYou lose (1, in 3 settings):\n"), "{report}");
+    assert!(report.contains("\nHarmless: a push looks different (2):\n"), "{report}");
+    let lost = report.find("You lose").unwrap();
+    assert!(lost < report.find("Taken over").unwrap() && lost < report.find("Harmless").unwrap());
+}
+
+#[test]
+fn the_old_default_of_the_reload_interval_is_no_wish() {
+    let interval = |value: &str| {
+        let text = format!("{TLS}[customize]\nmonitor_reload_interval = {value}\n");
+        line(&written(&[("es.ini", &text)]), "zoneminder", "monitor-reload-interval")
+    };
+    assert_eq!(interval("300"), "monitor-reload-interval = \"60s\"");
+    assert_eq!(interval("'300' # s"), "monitor-reload-interval = \"60s\"");
+    assert_eq!(interval("120"), "monitor-reload-interval = \"120s\"");
+}
+
+#[test]
+fn the_placeholder_of_the_examples_picture_is_named() {
+    let text = format!(
+        "{TLS}[customize]\ninclude_picture = yes\npicture_url = https://<your domain>/zm/index.php?view=image&eid=EVENTID\n"
+    );
+    let written = written(&[("es.ini", &text)]);
+    let fates = fates(&written, "[customize] picture_url");
+    assert_eq!(fates, ["open `<your domain>` is the example's placeholder, so pushes had no picture"],);
+    assert_eq!(line(&written, "push", "picture-url"), "picture-url = \"\"");
+}
+
+#[test]
+fn zoneminders_own_file_is_known_and_the_right_one_is_named() {
+    let text = "# ZoneMinder\nZM_PATH_DATA=/usr/share\n\nZM_DB_PASS=planted\n";
+    let refused = Collection::of(&[source("/etc/zm/zm.conf", text)]).unwrap_err();
+    let said = format!("{} {}", refused[0], refused[0].hint);
+    assert!(
+        said.contains("ZoneMinder's own configuration") && said.contains("zmeventnotification.ini"),
+        "{said}"
+    );
+    assert!(!said.contains("planted"));
 }
 
 #[test]

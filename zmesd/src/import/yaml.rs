@@ -70,12 +70,14 @@ pub(super) struct NotYaml {
 /// Reads the first document of a text.
 pub(super) fn parse(text: &str) -> Result<Node, NotYaml> {
     let mut builder = Builder::default();
+    // What is missing at the end is missed behind the last line, and a bare carriage return is a line to YAML alone.
+    let last = text.lines().count().max(1);
     for event in Parser::new_from_str(text) {
         let (event, span) = event.map_err(|error| NotYaml {
-            line: error.marker().line().max(1),
+            line: error.marker().line().clamp(1, last),
             message: error.info().to_owned(),
         })?;
-        let line = span.start.line().max(1);
+        let line = span.start.line().clamp(1, last);
         if builder.take(event, line)? {
             break;
         }
@@ -247,6 +249,15 @@ mod tests {
     fn json_is_yaml() {
         let root = parse("{\n\t\"a\": {\"b\": [1, {\"c\": \"d\\u00fc\"}]}\n}\n").unwrap();
         assert_eq!(root.get("a").and_then(|a| a.get("b")).map(|b| b.line), Some(2));
+    }
+
+    #[test]
+    fn what_is_missing_at_the_end_is_named_in_a_line_that_exists() {
+        // Found by the fuzzer: line 3 of a file of two.
+        for text in ["general: {secrets: x", "general: {secrets: #\n# secret", "a: b\rc: d: e", "a: [b\r\n"] {
+            let broken = parse(text).err().unwrap();
+            assert!(broken.line <= text.lines().count(), "{text:?}: line {}", broken.line);
+        }
     }
 
     #[test]
