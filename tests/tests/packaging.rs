@@ -101,6 +101,24 @@ fn the_service_is_exposed_by_at_most_one_and_a_half() -> Result<()> {
     Ok(())
 }
 
+/// A daemon that loses memory takes that of `zmc` and of the database first; a core file holds every password.
+#[test]
+fn the_service_leaves_no_core_and_cannot_take_all_memory() -> Result<()> {
+    let unit = fs::read_to_string(repository()?.join("packaging/systemd/zmesd.service"))?;
+    let value = |key: &str| {
+        let prefix = format!("{key}=");
+        let mut values = unit.lines().filter_map(|line| line.strip_prefix(&prefix));
+        let first = values.next().with_context(|| format!("no {key}="))?;
+        ensure!(values.next().is_none(), "{key}= is there twice");
+        Ok(first.to_owned())
+    };
+    ensure!(value("LimitCORE")? == "0");
+    ensure!((value("MemoryHigh")?.as_str(), value("MemoryMax")?.as_str()) == ("512M", "1G"));
+    ensure!(value("TasksMax")? == "1024");
+    ensure!(value("LimitNOFILE")? == "65536", "one for each of server.max-clients, and more");
+    Ok(())
+}
+
 #[test]
 fn both_families_of_packages_hold_the_same() -> Result<()> {
     let (deb, rpm) = (contents("deb")?, contents("rpm")?);
@@ -155,6 +173,41 @@ fn every_manual_page_and_completion_is_packaged() -> Result<()> {
             };
             ensure!(has(&packaged), "{directory}/{name} is in no package as {packaged}");
         }
+    }
+    Ok(())
+}
+
+/// The commands of the page, in directories of their own.
+#[test]
+fn an_install_from_source_has_every_manual_page_and_completion() -> Result<()> {
+    let page = fs::read_to_string(repository()?.join("docs/install-from-source.md"))?;
+    let place = tempfile::tempdir()?;
+    let (staged, share) = (place.path().join("staged"), place.path().join("share"));
+    fs::create_dir(&share)?;
+    for program in ["zmesd", "zmesctl"] {
+        write(&place.path().join("bin").join(program), "#!/bin/sh\n", 0o755)?;
+    }
+    let paths = [
+        (" staged", format!(" {}", staged.display())),
+        (" target/release", format!(" {}", place.path().join("bin").display())),
+        (" /usr/share/", format!(" {}", share.display())),
+    ];
+    let commands = page.lines().filter(|line| line.contains(" staged") && !line.starts_with("rm "));
+    let commands: Vec<String> = commands
+        .map(|line| paths.iter().fold(line.to_owned(), |line, (from, to)| line.replace(from, to)))
+        .collect();
+    ensure!(commands.len() == 2, "{commands:?}");
+    for command in &commands {
+        ran(Command::new("sh").args(["-ec", command]).current_dir(repository()?))?;
+    }
+    let wanted = ["usr/share/man/", "usr/share/bash-completion/", "usr/share/zsh/", "usr/share/fish/"];
+    let packaged = contents("deb")?;
+    let packaged: Vec<_> =
+        packaged.keys().filter(|name| wanted.iter().any(|part| name.starts_with(part))).collect();
+    ensure!(packaged.len() > 10, "{packaged:?}");
+    for name in packaged {
+        let installed = share.join(name.trim_start_matches("usr/share/"));
+        ensure!(installed.is_file(), "{name} is not installed by the page's commands");
     }
     Ok(())
 }
