@@ -19,6 +19,8 @@ const ROUND: Duration = Duration::from_secs(10);
 const MONITORS: u32 = 6;
 /// Phones, each with its app connected all the time.
 const PHONES: usize = 5;
+/// Alarms that each visitor asks for again: as many in the last round as in the first.
+const REPLAYED: u64 = 20;
 /// How long the last pushes may take: a provider that was away is asked again after a minute at most, a push too.
 const LAST_PUSHES: Duration = Duration::from_mins(4);
 
@@ -47,14 +49,15 @@ pub(crate) async fn run(length: Duration) -> Result<Report> {
         let trouble = Trouble::of_round(number);
         let (end, pushed) = (Instant::now() + ROUND, fcm.messages.push_count());
         let certificate = world.certificate.clone();
+        let since = cameras.events().end.saturating_sub(REPLAYED).max(1);
         let others = async {
             if trouble == Trouble::Certificate {
                 // Visitors trust the certificate that they find.
                 troublemaker.make(trouble, &mut world, &fcm).await?;
-                return crowd.visit(number, &world.certificate).await;
+                return crowd.visit(number, since, &world.certificate).await;
             }
             let troubled = troublemaker.make(trouble, &mut world, &fcm);
-            tokio::try_join!(crowd.visit(number, &certificate), troubled).map(drop)
+            tokio::try_join!(crowd.visit(number, since, &certificate), troubled).map(drop)
         };
         let (struck, ()) = tokio::try_join!(cameras.strike_until(end, trouble), others)?;
         sleep_until(end).await;

@@ -5,7 +5,7 @@ use std::ops::Range;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use anyhow::{Result, ensure};
-use tokio::task::JoinHandle;
+use tokio::task::{AbortHandle, JoinSet};
 use tokio::time::{Instant, timeout};
 use zmes_tests::standin::Arrival;
 use zmes_tests::{AppClient, Incoming, World, wait_until};
@@ -20,28 +20,30 @@ type Heard = Arc<Mutex<BTreeMap<u64, (u32, Instant)>>>;
 #[derive(Debug)]
 pub(crate) struct Ledger {
     phones: Vec<Phone>,
+    /// End with the ledger.
+    _readers: JoinSet<()>,
 }
 
 #[derive(Debug)]
 struct Phone {
     token: String,
     heard: Heard,
-    reader: JoinHandle<()>,
+    reader: AbortHandle,
 }
 
 impl Ledger {
     /// Connects and registers so many phones.
     pub(crate) async fn open(world: &World, count: usize) -> Result<Self> {
-        let mut phones = Vec::new();
+        let (mut phones, mut readers) = (Vec::new(), JoinSet::new());
         for number in 0..count {
             let token =
                 format!("phone-{number:06}:APA91b{}{number:010}", "HPRgkFLJu6sgQ8kQz0ytrewq".repeat(4));
             let app = world.phone("android", &token).await?;
             let heard = Heard::default();
-            let reader = tokio::spawn(read(app, Arc::clone(&heard)));
+            let reader = readers.spawn(read(app, Arc::clone(&heard)));
             phones.push(Phone { token, heard, reader });
         }
-        Ok(Self { phones })
+        Ok(Self { phones, _readers: readers })
     }
 
     /// Waits until each app has heard of each of these alarms.
@@ -99,12 +101,6 @@ impl Ledger {
         let all = accepted.iter().filter(own).count();
         // What was on its way when a provider hung may have arrived: that is repeated, and rightly.
         report.pushes_repeated = all.saturating_sub(report.frames_expected - report.pushes_missing);
-    }
-}
-
-impl Drop for Ledger {
-    fn drop(&mut self) {
-        self.phones.iter().for_each(|phone| phone.reader.abort());
     }
 }
 

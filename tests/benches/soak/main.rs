@@ -32,7 +32,7 @@ fn minutes(arguments: impl Iterator<Item = String>) -> Result<Option<f64>> {
         (None, _) => Ok(None),
         (Some("--minutes"), Some(minutes)) => {
             let minutes: f64 = minutes.parse().with_context(|| format!("--minutes {minutes}"))?;
-            anyhow::ensure!((1.5..=1440.0).contains(&minutes), "--minutes takes 1.5 to 1440");
+            anyhow::ensure!((1.0..=1440.0).contains(&minutes), "--minutes takes 1 to 1440");
             Ok(Some(minutes))
         }
         (Some(other), _) => bail!("unknown argument {other}: --minutes N"),

@@ -14,8 +14,8 @@ const SLACK: [f64; 5] = [4096.0, 8.0, 4.0, 10.0, 250.0];
 /// Growth from the middle third to the last one that is no trend, as a factor.
 const TOLERANCE: [f64; 5] = [1.08, 1.0, 1.0, 1.5, 2.0];
 const NAMES: [&str; 5] = ["RSS KiB", "descriptors", "threads", "frame p50 ms", "frame p99 ms"];
-/// Growth of the state file for each alarm from the middle third to the last one, as a factor, and slack in bytes: the
-/// file grows with what it records, and in steps.
+/// How much more the state may grow in the last third than in the middle one, as a factor and in KiB beside it: it grows
+/// with what it records, and SQLite's log takes up to 4 MiB in steps.
 const STATE: (f64, f64) = (1.5, 8192.0);
 
 /// The process.
@@ -31,7 +31,7 @@ pub(crate) struct Used {
     resident_kib: f64,
     descriptors: f64,
     threads: f64,
-    state_bytes: f64,
+    state_kib: f64,
 }
 
 impl Usage {
@@ -54,7 +54,7 @@ impl Usage {
             resident_kib: number("VmRSS:")?,
             descriptors: as_f64(fs::read_dir(format!("/proc/{}/fd", self.pid))?.count()),
             threads: number("Threads:")?,
-            state_bytes: as_f64(usize::try_from(state_bytes)?),
+            state_kib: as_f64(usize::try_from(state_bytes)?) / 1024.0,
         })
     }
 }
@@ -95,14 +95,13 @@ impl Round {
 
 impl fmt::Display for Round {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Used { resident_kib, descriptors, threads, state_bytes } = self.used;
+        let Used { resident_kib, descriptors, threads, state_kib } = self.used;
         let (frames, pushes) = (self.frames, self.pushes);
         write!(
             f,
-            "{:<18} {:>6} {resident_kib:>9.0} {descriptors:>6.0} {threads:>8.0} {:>9.0} {:>7.1} {:>7.1} {:>7.1} {:>8.1}",
+            "{:<18} {:>6} {resident_kib:>9.0} {descriptors:>6.0} {threads:>8.0} {state_kib:>9.0} {:>7.1} {:>7.1} {:>7.1} {:>8.1}",
             self.trouble.as_str(),
             self.alarms,
-            state_bytes / 1024.0,
             frames.0,
             frames.1,
             pushes.0,
@@ -137,7 +136,7 @@ impl Report {
     /// Says whether nothing grows and nothing was lost or told twice.
     pub(crate) fn flat(&self) -> bool {
         self.frames_missing + self.frames_twice + self.pushes_missing == 0
-            && self.trends().iter().all(|trend| trend.flat())
+            && self.trends().iter().all(Trend::flat)
     }
 
     /// Compares the last third of the rounds with the one in the middle; the first is for warming up.
@@ -154,13 +153,12 @@ impl Report {
             })
             .collect();
         let grown = |rounds: &[Round]| {
-            let bytes = |round: Option<&Round>| round.map_or(0.0, |round| round.used.state_bytes);
-            let alarms: usize = rounds.iter().skip(1).map(|round| round.alarms).sum();
-            (bytes(rounds.last()) - bytes(rounds.first())) / as_f64(alarms.max(1))
+            let size = |round: Option<&Round>| round.map_or(0.0, |round| round.used.state_kib);
+            size(rounds.last()) - size(rounds.first())
         };
         let (middle, last) = (grown(middle), grown(last));
         let limit = middle.max(0.0) * STATE.0 + STATE.1;
-        trends.push(Trend { name: "state, bytes an alarm", middle, last, limit });
+        trends.push(Trend { name: "state grown by KiB", middle, last, limit });
         trends
     }
 }

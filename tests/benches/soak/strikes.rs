@@ -9,10 +9,12 @@ use zmes_tests::{EventRow, ShmFile, State, World, epoch_seconds};
 
 use crate::trouble::Trouble;
 
-/// From one alarm to the next.
-const PACE: Duration = Duration::from_millis(500);
 /// How long an alarm lasts: several looks of the poller.
 const LASTING: Duration = Duration::from_millis(150);
+/// From its end to the next one.
+const PAUSE: Duration = Duration::from_millis(350);
+/// An alarm that begins later before the end of a round may not be seen in it.
+const LAST: Duration = Duration::from_secs(1);
 /// The camera that goes and comes back; it strikes no alarm meanwhile.
 pub(crate) const FICKLE: u32 = 1;
 
@@ -46,14 +48,14 @@ impl Cameras {
     /// Keeps the cameras alive.
     pub(crate) fn beat(&self) -> Result<()> {
         // A camera that is away has no file.
-        let here = self.files.iter().filter(|(_, file)| file.path().exists());
-        here.map(|(_, file)| file.set_heartbeat(epoch_seconds())).collect()
+        let mut here = self.files.iter().filter(|(_, file)| file.path().exists());
+        here.try_for_each(|(_, file)| file.set_heartbeat(epoch_seconds()))
     }
 
     /// Strikes alarms until shortly before `end`, so that all are seen in their round.
     pub(crate) async fn strike_until(&mut self, end: Instant, trouble: Trouble) -> Result<Vec<Strike>> {
         let mut struck = Vec::new();
-        while Instant::now() + 2 * PACE < end {
+        while Instant::now() + LAST < end {
             self.beat()?;
             let event = self.next_event;
             let skipped = usize::from(trouble == Trouble::CameraGone);
@@ -65,7 +67,7 @@ impl Cameras {
             struck.push(Strike { event, monitor: *monitor, at });
             sleep(LASTING).await;
             file.set_state(State::Idle)?;
-            sleep(PACE - LASTING).await;
+            sleep(PAUSE).await;
         }
         Ok(struck)
     }

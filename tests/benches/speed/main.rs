@@ -1,9 +1,9 @@
 //! How fast the daemon is: the release binary in a world of its own, measured from outside.
 //!
 //! ```text
-//! cargo build --release --bins && cargo bench -p zmes-tests                 all of it, some minutes
-//! cargo bench -p zmes-tests -- latency                                      one of latency, fanout, stalls, push
-//! cargo bench -p zmes-tests -- --quick                                      few samples: does it still run?
+//! cargo build --release --bins && cargo bench -p zmes-tests --bench speed   all of it, some minutes
+//! cargo bench -p zmes-tests --bench speed -- latency                        one of latency, fanout, stalls, push
+//! cargo bench -p zmes-tests --bench speed -- --quick                        few samples: does it still run?
 //! ```
 //!
 //! Prints a table for people and then one line of JSON. Nothing here fails because of a number: a busy machine is
