@@ -62,7 +62,7 @@ fn mutated(rng: &mut Rng, seeds: &[(PathBuf, Vec<u8>)]) -> Vec<u8> {
         match rng.u8(0..6) {
             0 if at < input.len() => input[at] ^= 1 << rng.u8(0..8),
             1 if at < input.len() => {
-                input[at] = *rng.choice(&[0, 1, 9, 10, 13, 34, 92, 127, 255]).unwrap_or(&0)
+                input[at] = *rng.choice(&[0, 1, 9, 10, 13, 34, 92, 127, 255]).unwrap_or(&0);
             }
             2 => drop(input.drain(at..until)),
             3 => {

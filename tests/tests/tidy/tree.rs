@@ -6,8 +6,8 @@ use std::path::Path;
 use anyhow::{Context, Result};
 use zmes_tests::repository;
 
-/// Directories that are not ours to judge: built, version control, recorded from elsewhere.
-const SKIPPED: [&str; 5] = ["target", ".git", ".bench", "fixtures", "lab"];
+/// Directories that are not ours to judge: built, version control, recorded from elsewhere, bytes of the fuzzer.
+const SKIPPED: [&str; 8] = ["target", ".git", ".bench", "fixtures", "lab", "corpus", "artifacts", "found"];
 /// What is read as text.
 const EXTENSIONS: [&str; 10] = ["rs", "md", "toml", "lock", "sh", "service", "conf", "json", "sql", "yml"];
 

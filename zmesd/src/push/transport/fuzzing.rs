@@ -7,7 +7,7 @@ use reqwest::StatusCode;
 use reqwest::header::{HeaderMap, HeaderValue, RETRY_AFTER};
 
 use super::answer::Answer;
-use super::{apns, dead_words, fcm_error, fcm_proxy};
+use super::{apns, dead_words, fcm_error, fcm_proxy, may_be_dead};
 use crate::domain::PushToken;
 use crate::ports::PushError;
 
@@ -29,7 +29,10 @@ pub(crate) fn provider_answers(bytes: &[u8]) {
     let Ok(token) = PushToken::parse(TOKEN) else { return };
     assert!(answer.retry_after().is_none_or(|wait| wait <= LONGEST_WAIT), "{:?}", answer.retry_after());
     if !answer.status.is_success() {
-        check(&answer, &fcm_error::judge(&answer, &token, SECRET).into_error());
+        let error = fcm_error::judge(&answer, &token, SECRET).into_error();
+        check(&answer, &error);
+        assert!(!error.to_string().contains(SECRET), "the bearer in {error}");
+        // Its bearers are JWTs, which no text of an answer may hold.
         check(&answer, &apns::judge(&answer, &token));
     }
     fcm_proxy::is_mismatch(&answer.body);
@@ -48,9 +51,13 @@ fn answer(status: u16, wait: &[u8], body: String) -> Option<Answer> {
 fn check(answer: &Answer, error: &PushError) {
     let said = error.to_string();
     assert!(said.chars().count() <= LONGEST, "{} characters", said.chars().count());
-    assert!(!said.contains(TOKEN) && !said.contains(SECRET), "a secret in {said}");
+    assert!(!said.contains(TOKEN), "the token in {said}");
     assert!(!said.chars().any(char::is_control), "{said:?}");
-    let status = answer.status.as_u16();
-    let ours = status >= 500 || status == 401;
-    assert!(!ours || !matches!(error, PushError::Dead(_)), "{status} lays a token to rest: {said}");
+    let status = answer.status;
+    let temporary = matches!(error, PushError::Temporary { .. });
+    assert!(!status.is_server_error() || temporary, "{status} is more than temporary: {said}");
+    assert!(
+        may_be_dead(answer) || !matches!(error, PushError::Dead(_)),
+        "{status} lays a token to rest: {said}"
+    );
 }
