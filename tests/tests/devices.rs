@@ -168,7 +168,7 @@ async fn expect_late(app: &mut AppClient, events: &[u64]) -> Result<()> {
         let frame = app.next_json().await?;
         let expected = json!({"event": "alarm", "late": "true"});
         ensure!(zmes_tests::includes(&frame, &expected), "{frame}");
-        ensure!(frame["events"][0]["EventId"] == event.to_string(), "{event}: {frame}");
+        ensure!(frame["events"][0]["EventId"] == json!(event.to_string()), "{event}: {frame}");
     }
     Ok(())
 }
