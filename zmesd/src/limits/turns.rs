@@ -234,6 +234,8 @@ impl Drop for Turn {
 
 #[cfg(test)]
 mod tests {
+    use tokio_util::task::TaskTracker;
+
     use super::*;
 
     fn address(text: &str) -> IpAddr {
@@ -259,7 +261,7 @@ mod tests {
         let (told, mut order) = tokio::sync::mpsc::channel(100);
         let queue = |from: &'static str| {
             let (turns, told) = (Arc::clone(&turns), told.clone());
-            tokio::spawn(async move {
+            TaskTracker::new().spawn(async move {
                 let turn = turns.turn(address(from)).await.unwrap();
                 told.send(from).await.unwrap();
                 drop(turn);
@@ -286,7 +288,7 @@ mod tests {
         let turns = turns(3);
         let first = turns.turn(address("192.0.2.1")).await.unwrap();
         let _second = turns.turn(address("192.0.2.1")).await.unwrap();
-        let third = tokio::spawn({
+        let third = TaskTracker::new().spawn({
             let turns = Arc::clone(&turns);
             async move { turns.turn(address("192.0.2.1")).await.is_ok() }
         });
@@ -333,7 +335,7 @@ mod tests {
         let slow = turns.turn(address("192.0.2.9")).await.unwrap();
         let _a = turns.turn(address("192.0.2.1")).await.unwrap();
         let _b = turns.turn(address("192.0.2.1")).await.unwrap();
-        tokio::spawn({
+        TaskTracker::new().spawn({
             let turns = Arc::clone(&turns);
             async move { turns.turn(address("192.0.2.1")).await.is_ok() }
         });

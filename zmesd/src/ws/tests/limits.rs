@@ -78,7 +78,7 @@ async fn a_login_for_which_there_is_no_seat_is_told_to_come_again() {
     drop(first);
     timeout(PATIENCE, async {
         while world.context.admission.taken() > 0 {
-            tokio::task::yield_now().await
+            tokio::task::yield_now().await;
         }
     })
     .await
@@ -123,7 +123,7 @@ async fn every_refusal_at_the_port_has_its_reason() {
     ];
     timeout(PATIENCE, async {
         while refused(&world).len() < expected.len() {
-            tokio::task::yield_now().await
+            tokio::task::yield_now().await;
         }
     })
     .await
