@@ -162,6 +162,8 @@ pub struct TransportView {
     pub hint: Option<String>,
 }
 
+/// What is not said where nothing is to be counted.
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands out references")]
 fn is_zero(number: &u64) -> bool {
     *number == 0
 }

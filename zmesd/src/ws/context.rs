@@ -51,10 +51,9 @@ impl Context {
         })
     }
 
-    /// Puts other settings in force for connections that come from now on; `[push]` is what the daemon started with.
+    /// Puts other settings in force for connections that come from now on.
     pub fn reconfigure(&self, settings: ServerSettings) {
-        let push = self.settings.load().push;
-        self.settings.store(Arc::new(ServerSettings { push, ..settings }));
+        self.settings.store(Arc::new(settings));
     }
 
     /// Returns the settings in force.

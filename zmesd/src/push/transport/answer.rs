@@ -70,12 +70,11 @@ impl Answer {
             // Nobody who speaks for the provider has read the message where a page comes back.
             400 | 422 if self.is_page() => FaultKind::WebPage,
             400 | 413 | 422 => return PushError::Message(detail),
-            408 | 425 => FaultKind::Provider,
             429 => FaultKind::Limited,
             404 | 405 | 410 => FaultKind::NotFound,
             // RFC 6585 6: a captive portal wants a login.
             511 => FaultKind::WebPage,
-            500.. => FaultKind::Provider,
+            408 | 425 | 500.. => FaultKind::Provider,
             300..400 => {
                 let place = self.header("location").map(|place| quote(place, None, &[]));
                 let detail = place.map_or(detail, |place| format!("{}: redirects to {place}", self.status));
@@ -244,12 +243,11 @@ mod tests {
             let wanted = match status {
                 400 | 413 | 422 => "message",
                 404 | 405 | 410 => "not_found",
-                408 | 425 => "provider",
                 429 => "limited",
                 300..400 => "redirect",
                 ..300 => "bad_answer",
                 511 => "web_page",
-                500.. => "provider",
+                408 | 425 | 500.. => "provider",
                 400.. => "credentials",
             };
             assert_eq!(kind(&Err::<(), _>(answer(status, "").by_status(String::new()))), wanted, "{status}");

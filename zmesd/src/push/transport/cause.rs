@@ -27,18 +27,17 @@ impl Cause {
     pub(super) fn of(error: &(dyn Error + 'static)) -> Self {
         let mut current = Some(error);
         let mut last = String::new();
-        let mut kind = FaultKind::Closed;
+        let mut resolving = false;
         while let Some(error) = current {
             if let Some(said) = known(error) {
-                return said;
+                return if resolving { Self { kind: FaultKind::Dns, ..said } } else { said };
             }
             last = error.to_string();
-            // hyper-util's own words; what lies below it is only getaddrinfo's.
-            if last == "dns error" {
-                kind = FaultKind::Dns;
-            }
+            // hyper-util's and the standard library's words; neither has a type of its own for it.
+            resolving |= last.starts_with("dns error") || last.starts_with("failed to lookup address");
             current = error.source();
         }
+        let kind = if resolving { FaultKind::Dns } else { FaultKind::Closed };
         retold(&last).unwrap_or(Self { kind, text: last })
     }
 
@@ -214,6 +213,13 @@ mod tests {
         assert_eq!(cause(&io::Error::other("strange")), "strange");
         let retold = io::Error::other("received fatal alert: CertificateRequired");
         assert_eq!(cause(&retold), "the server asks for a certificate of ours");
+    }
+
+    #[test]
+    fn a_name_without_an_address_is_told_from_a_broken_connection() {
+        let lookup = "failed to lookup address information: Name or service not known";
+        assert_eq!(Cause::of(&io::Error::other(lookup)), Cause::new(FaultKind::Dns, lookup));
+        assert_eq!(Cause::of(&io::Error::other("broken pipe")).kind, FaultKind::Closed);
     }
 
     #[test]

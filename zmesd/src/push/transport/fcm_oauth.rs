@@ -196,7 +196,7 @@ impl GoogleAccount {
         let granted = serde_json::from_str::<Granted>(&answer.body).ok();
         let Some(granted) = granted.filter(|granted| !granted.access_token.is_empty()) else {
             let error = answer.unexpected("Google's OAuth token", None, &[&assertion]);
-            return Err(prefixed(error, self.http.target()));
+            return Err(prefixed(error, &self.http.target()));
         };
         let lifetime = lifetime(granted.expires_in.as_ref());
         let until = now.saturating_add(lifetime - MARGIN).unwrap_or(now);
@@ -265,7 +265,7 @@ fn refusal(answer: &Answer, assertion: &str) -> PushError {
 }
 
 /// Says where it went wrong, where that is not where pushes go.
-fn prefixed(error: PushError, target: String) -> PushError {
+fn prefixed(error: PushError, target: &str) -> PushError {
     match error {
         PushError::Transport(fault) => {
             PushError::Transport(Fault { detail: format!("{target}: {}", fault.detail), ..fault })

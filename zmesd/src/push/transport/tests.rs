@@ -158,6 +158,16 @@ fn files_that_are_not_what_they_should_be_are_named_with_their_key() {
     assert!(problem(&root).starts_with("push.fcm.ca-certificate: "));
 }
 
+/// The same key again, where there is one.
+fn signing_key_kept(directory: &TempDir) -> ApnsConfig {
+    if directory.path().join("key.p8").exists() {
+        let key = directory.path().join("key.p8");
+        let (key_id, team_id) = ("ABCDE12345".to_owned(), "FGHIJ67890".to_owned());
+        return apns(ApnsIdentity::Token { key, key_id, team_id });
+    }
+    signing_key(directory)
+}
+
 #[test]
 fn a_reload_builds_what_has_changed_and_keeps_the_rest() {
     let directory = TempDir::new().unwrap();
@@ -175,14 +185,6 @@ fn a_reload_builds_what_has_changed_and_keeps_the_rest() {
         apns: Some(signing_key_kept(&directory)),
         ..PushConfig::default()
     };
-    fn signing_key_kept(directory: &TempDir) -> ApnsConfig {
-        if directory.path().join("key.p8").exists() {
-            let key = directory.path().join("key.p8");
-            let (key_id, team_id) = ("ABCDE12345".to_owned(), "FGHIJ67890".to_owned());
-            return apns(ApnsIdentity::Token { key, key_id, team_id });
-        }
-        signing_key(directory)
-    }
     let before = build(&config("k", &["a", "b"])).unwrap();
     let clock = || Arc::new(SystemClock);
     let kept = |after: &Transports| -> Vec<String> {
