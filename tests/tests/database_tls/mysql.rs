@@ -176,8 +176,10 @@ impl Login {
 
     /// The same login, as root without a password.
     fn as_root(&self) -> Vec<u8> {
-        let mut packet = self.head.clone();
-        packet.extend_from_slice(b"root\0\0");
+        // Clients claim attributes that they then do not send, because the greeting offers none.
+        let [a, b, c, d] = (self.capabilities & !(SSL | COMPRESS | CONNECT_ATTRS)).to_le_bytes();
+        let rest = self.head.get(4..).unwrap_or_default();
+        let mut packet = [&[a, b, c, d], rest, b"root\0\0"].concat();
         if self.capabilities & CONNECT_WITH_DB != 0 {
             packet.extend_from_slice(&self.database);
             packet.push(0);

@@ -6,6 +6,7 @@ use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair};
 use jiff::{SignedDuration, Timestamp};
 use jsonwebtoken::{Algorithm, EncodingKey, Header, encode};
 use rustls_pki_types::PrivateKeyDer;
@@ -77,12 +78,15 @@ impl ProviderToken {
         #[expect(clippy::wildcard_enum_match_arm, reason = "a foreign, non-exhaustive enum")]
         let key = match files::private_key(KEY, path)? {
             PrivateKeyDer::Pkcs8(key) => EncodingKey::from_ec_der(key.secret_pkcs8_der()),
-            PrivateKeyDer::Sec1(_) => {
-                let detail = format!(
-                    "`openssl pkcs8 -topk8 -nocrypt -in {} -out key.p8` makes it PKCS#8",
-                    path.display()
+            // Apple hands out PKCS#8; `openssl ec` and others write SEC1.
+            PrivateKeyDer::Sec1(key) => {
+                let pair = EcdsaKeyPair::from_private_key_der(
+                    &ECDSA_P256_SHA256_FIXED_SIGNING,
+                    key.secret_sec1_der(),
                 );
-                return Err(unusable(&detail));
+                let pkcs8 = pair.ok().and_then(|pair| pair.to_pkcs8v1().ok());
+                let pkcs8 = pkcs8.ok_or_else(|| unusable("it is no ECDSA key of the curve P-256"))?;
+                EncodingKey::from_ec_der(pkcs8.as_ref())
             }
             _ => return Err(unusable("it is no ECDSA key of the curve P-256")),
         };
