@@ -1,7 +1,7 @@
 //! The connection that writes.
 //!
 //! A connection on which anything has failed is closed and opened anew: SQLite ends a transaction by itself when the
-//! disk is full (sqlite.org/lang_transaction.html, "Response To Errors Within A Transaction"), sqlx counts it as still
+//! disk is full (`sqlite.org/lang_transaction.html`, "Response To Errors Within A Transaction"), sqlx counts it as still
 //! open, and every later `BEGIN` on that connection is then refused.
 
 use std::io;

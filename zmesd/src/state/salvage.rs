@@ -138,7 +138,7 @@ impl Copying {
         let mut leaps = 0;
         loop {
             let (rows, whole) = read(from, &query, Some(after)).await;
-            let (full, before) = (rows.len() as i64 == ROWS, after);
+            let (full, before) = (i64::try_from(rows.len()) == Ok(ROWS), after);
             for row in &rows {
                 after = row.try_get(self.width)?;
                 self.insert(row, to).await?;
@@ -228,7 +228,7 @@ async fn leap(from: &mut SqliteConnection, query: &str, damaged: i64) -> Option<
         if readable(from, query, probe).await {
             let mut good = probe;
             while good - bad > 1 {
-                let middle = bad + (good - bad) / 2;
+                let middle = i64::midpoint(bad, good);
                 if readable(from, query, middle).await { good = middle } else { bad = middle }
             }
             return Some(good);

@@ -277,7 +277,7 @@ fn all(path: &Path) -> Vec<(PathBuf, Timestamp)> {
             Some((entry.path(), at.to_zoned(TimeZone::UTC).ok()?.timestamp()))
         })
         .collect();
-    found.sort_unstable_by(|one, other| one.1.cmp(&other.1));
+    found.sort_unstable_by_key(|(_, at)| *at);
     found
 }
 

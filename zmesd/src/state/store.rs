@@ -39,8 +39,8 @@ impl Outlets {
     }
 
     /// Says that nothing can be written, and why; the log has it once.
-    pub(super) fn fails(&self, sentence: String) {
-        let before = self.trouble.send_replace(Some(sentence.clone()));
+    pub(super) fn fails(&self, sentence: &str) {
+        let before = self.trouble.send_replace(Some(sentence.to_owned()));
         if before.is_none() {
             error!(
                 error = sentence,
@@ -191,7 +191,7 @@ impl Store {
                 max_size, "the state file has reached state.max-size: the oldest deliveries were dropped"
             ),
             Err(problem) => {
-                warn!(error = problem.to_string(), "cannot keep the state file within state.max-size")
+                warn!(error = problem.to_string(), "cannot keep the state file within state.max-size");
             }
         }
     }
@@ -260,7 +260,9 @@ impl Store {
                     Err(problem) => Err(problem),
                 };
                 // What has failed is tried again with it: the file can be read nowhere else.
-                old.into_iter().for_each(|old| self.connection.put_back(old));
+                if let Some(old) = old {
+                    self.connection.put_back(old);
+                }
                 rescued.map_err(Trouble::Lost)?;
             }
             Cause::Replaced => close(old).await,

@@ -71,7 +71,9 @@ impl Intake {
     async fn receive(&mut self) -> bool {
         let mut taken = Vec::with_capacity(GROUP);
         self.closed = self.notes.recv_many(&mut taken, GROUP).await == 0;
-        taken.into_iter().for_each(|note| self.waiting.push(note));
+        for note in taken {
+            self.waiting.push(note);
+        }
         !self.closed
     }
 
@@ -179,7 +181,7 @@ impl StateWriter {
     }
 
     fn fails(&mut self, trouble: &Trouble) {
-        self.outlets.fails(trouble.sentence(self.store.path()));
+        self.outlets.fails(&trouble.sentence(self.store.path()));
         self.retry_at = Some(Instant::now() + RETRY);
     }
 
@@ -265,7 +267,7 @@ async fn meanwhile<T>(work: impl Future<Output = T>, intake: &mut Intake, outlet
             _ = turn.tick() => {
                 let waited = began.elapsed();
                 if waited >= STUCK {
-                    outlets.fails(format!("the disk has not answered for {} s", waited.as_secs()));
+                    outlets.fails(&format!("the disk has not answered for {} s", waited.as_secs()));
                 }
                 intake.make_room(outlets);
             }

@@ -148,7 +148,8 @@ async fn only_the_newest_copies_are_kept() {
 }
 
 async fn written_by(place: &Place, version: i64, description: &str) {
-    drop(place.open().await.unwrap());
+    // Closed in order: a connection that is only dropped may still write a moment later.
+    place.open().await.unwrap().handle.reader.borrow().clone().close().await;
     let row = format!("INSERT INTO _sqlx_migrations VALUES ({version}, '{description}', 0, 1, x'00', 0)");
     execute(&place.path(), row).await;
 }
