@@ -54,6 +54,8 @@ pub enum MonitorTrouble {
     Frozen,
     /// Its `zmc` runs, but the camera delivers no picture.
     NoPicture,
+    /// More alarms a minute than `zoneminder.alarm-limit`: the last of the others alone is announced.
+    Flapping,
     /// A version of ZoneMinder that the daemon does not know: alarms come late, from the database.
     UnknownLayout,
     /// Its shared memory holds what no `zmc` writes.

@@ -399,6 +399,7 @@ impl Condition {
             Self::NotLookedAt => Some(MonitorTrouble::NotLookedAt),
             Self::NoSignal => Some(MonitorTrouble::NoPicture),
             Self::Remarkable(_) => Some(MonitorTrouble::Remark),
+            Self::Flapping(_) => Some(MonitorTrouble::Flapping),
             Self::Frozen(_) => Some(MonitorTrouble::Frozen),
             Self::Database { trouble: Some(_), .. } => Some(MonitorTrouble::Database),
             Self::Database { layout: Some(_), .. } => Some(MonitorTrouble::UnknownLayout),
@@ -422,6 +423,7 @@ impl Condition {
             | Self::NotLookedAt
             | Self::NoSignal
             | Self::Remarkable(_)
+            | Self::Flapping(_)
             | Self::Frozen(_)
             | Self::Database { .. } => None,
         }

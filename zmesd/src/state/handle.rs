@@ -172,7 +172,7 @@ impl StateHandle {
     /// Returns where the alarms after `since` stand, at most `limit`, those included that were announced a moment ago.
     pub async fn replay_span(&self, since: Since, limit: u32) -> Result<ReplaySpan, StateError> {
         self.settle().await;
-        super::record::span(&self.reader, since, limit).await.map_err(|source| self.error(source))
+        super::record::span(&self.reader(), since, limit).await.map_err(|source| self.error(source))
     }
 
     /// Returns the next alarms of a span, oldest first, at most `limit`, each with its number in the record.
@@ -181,7 +181,7 @@ impl StateHandle {
         span: ReplaySpan,
         limit: u32,
     ) -> Result<Vec<(i64, RecordedAlarm)>, StateError> {
-        super::record::page(&self.reader, span, limit).await.map_err(|source| self.error(source))
+        super::record::page(&self.reader(), span, limit).await.map_err(|source| self.error(source))
     }
 
     /// Returns the alarms of one event, oldest first, at most `limit`.

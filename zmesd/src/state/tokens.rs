@@ -47,7 +47,7 @@ pub(super) async fn rows(pool: &SqlitePool) -> Result<Vec<TokenRow>, sqlx::Error
         "SELECT {COLUMNS}, t.last_notified_at, t.last_error, t.last_error_at, t.failures FROM tokens t ORDER BY t.id"
     );
     let mut rows = sqlx::query(sqlx::AssertSqlSafe(query)).fetch(pool);
-    let (mut found, mut all, mut left_out) = (Vec::new(), 0, 0);
+    let (mut found, mut all, mut left_out) = (Vec::new(), 0_usize, 0);
     while let Some(row) = rows.try_next().await? {
         all += 1;
         match health(&row) {

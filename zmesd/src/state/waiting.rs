@@ -107,7 +107,10 @@ impl Waiting {
                     many.retain(|token| tokens.insert(token.id));
                     !many.is_empty()
                 }
-                Note::Filter(device, _) => devices.insert(device.clone()),
+                Note::Devices(many) => {
+                    many.retain(|note| devices.insert(note.device.clone()));
+                    !many.is_empty()
+                }
                 Note::Barrier(reply) => !reply.is_closed(),
                 Note::Announced(..)
                 | Note::Tested(..)
@@ -154,7 +157,7 @@ impl Waiting {
     fn drop_oldest(&mut self, left: usize, dropped: &mut Dropped) {
         let mut rows_left = self.rows;
         self.notes.retain(|note| {
-            let lasting = matches!(note, Note::Token(_) | Note::Tokens(_) | Note::Filter(..));
+            let lasting = matches!(note, Note::Token(_) | Note::Tokens(_) | Note::Devices(_));
             if lasting || rows_left <= left {
                 return true;
             }
@@ -180,7 +183,8 @@ fn rows(note: &Note) -> usize {
         Note::TokenSent(told, ..) => told.len().max(1),
         Note::TokenUntold(untold) => untold.len().max(1),
         Note::Attempts(attempts) => attempts.len().max(1),
-        Note::Filter(..) | Note::Token(_) | Note::Withdrawn(..) | Note::Barrier(_) => 1,
+        Note::Devices(many) => many.len().max(1),
+        Note::Token(_) | Note::Withdrawn(..) | Note::Barrier(_) => 1,
     }
 }
 

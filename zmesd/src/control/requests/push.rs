@@ -12,7 +12,7 @@ use super::tokens::view;
 use super::unreadable;
 use crate::control::ControlParts;
 use crate::domain::Token;
-use crate::ports::{self, PushBusy, TransportHealth};
+use crate::ports::{self, PushBusy, PushSide, TransportHealth};
 use crate::state::DeliveryRow;
 
 /// Deliveries that the queue shows.
@@ -64,7 +64,7 @@ pub(super) async fn queue(parts: &ControlParts) -> Result<PushQueue, ControlErro
     let now = parts.clock.now();
     let transports = parts.push.health().into_iter().map(|health| transport(health, now));
     let waiting = |row: &DeliveryRow| DeliveryView {
-        held: known.row(row.token).and_then(|known| held(parts, &known.token)),
+        held: known.row(row.token).and_then(|known| held(&*parts.push, &known.token)),
         ..view::delivery(row, handle(row.token))
     };
     Ok(PushQueue {
@@ -95,8 +95,8 @@ fn transport(health: TransportHealth, now: Timestamp) -> TransportView {
 }
 
 /// Returns what holds back the pushes to a phone.
-pub(super) fn held(parts: &ControlParts, token: &Token) -> Option<HeldView> {
-    let held = parts.push.held(token)?;
+pub(super) fn held(push: &dyn PushSide, token: &Token) -> Option<HeldView> {
+    let held = push.held(token)?;
     Some(HeldView { by: held.by.as_str().to_owned(), until: held.until, reason: held.reason })
 }
 

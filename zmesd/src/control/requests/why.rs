@@ -3,6 +3,7 @@
 mod unseen;
 
 use std::collections::HashMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -13,9 +14,11 @@ use zmes_shared::{EventId, MonitorId, SessionId};
 use super::off_loop::off_loop;
 use super::token_names::{Known, Wanted};
 use super::tokens::view;
-use super::{busy, push, unreadable};
+use super::push::held;
+use super::{busy, unreadable};
 use crate::control::ControlParts;
 use crate::domain::{Decision, MonitorFilter, Origin, Token, TokenId};
+use crate::ports::PushSide;
 use crate::route::SessionDecision;
 use crate::state::{DeliveryRow, Outcome, RecordedAlarm, TokenRow};
 
@@ -50,14 +53,14 @@ pub(super) async fn explain(
         let token = token.map(|token| (evidence.known.handle(token), token));
         return unseen::explain(parts, event, token).await;
     }
-    let started_at = parts.started_at;
-    off_loop(move || told(evidence, only, started_at)).await
+    let (push, started_at) = (Arc::clone(&parts.push), parts.started_at);
+    off_loop(move || told(evidence, &*push, only, started_at)).await
 }
 
 /// Says what became of an alarm, for each client and token or for one token.
-fn told(evidence: Evidence, only: Option<TokenId>, started_at: Timestamp) -> Why {
+fn told(evidence: Evidence, push: &dyn PushSide, only: Option<TokenId>, started_at: Timestamp) -> Why {
     let (monitor_id, monitor) = evidence.monitor();
-    let mut targets = evidence.tokens(only, |token| push::held(parts, token));
+    let mut targets = evidence.tokens(only, |token| held(push, token));
     let mut notes = Vec::new();
     if only.is_none() {
         targets.splice(0..0, evidence.clients(monitor_id));

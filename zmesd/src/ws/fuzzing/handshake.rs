@@ -73,16 +73,19 @@ pub(crate) fn http_upgrade(bytes: &[u8]) {
 /// Returns the address of a client that was let in.
 fn handshake(request: &[u8], from: SocketAddr) -> Option<SocketAddr> {
     let settings = settings();
-    let mut seat = Arc::new(Admission::default()).seat(&settings).ok()?;
+    let admission = Arc::new(Admission::default());
+    let (mut seat, _eviction) = admission.seat(from.ip(), !settings.trusts(from.ip()), &settings).ok()?;
+    let mut client = from;
     let mut peer = Peer { sent: request, answered: Vec::new() };
-    let outcome = upgrade(&mut peer, from, &settings, &mut seat).now_or_never();
+    let outcome = upgrade(&mut peer, from, &settings, &mut seat, &mut client).now_or_never();
     assert!(outcome.is_some(), "the handshake waits for a peer that has hung up");
-    let outcome = outcome?.map(|(_, client)| client);
+    let outcome = outcome?.map(|_| client);
     let said = String::from_utf8_lossy(&peer.answered);
     assert!(said.len() <= LONGEST_ANSWER, "{said}");
     let expected = match &outcome {
         Ok(_) => "HTTP/1.1 101 ".to_owned(),
-        Err(UpgradeError::Refused(status)) => format!("HTTP/1.1 {}", status.as_str()),
+        Err(UpgradeError::Origin(_)) => "HTTP/1.1 403 ".to_owned(),
+        Err(UpgradeError::Full(_)) => "HTTP/1.1 429 ".to_owned(),
         Err(UpgradeError::NotWebSocket) => "HTTP/1.1 426 ".to_owned(),
         Err(_) => String::new(),
     };

@@ -122,6 +122,7 @@ fn hint(view: &MonitorView) -> String {
             | MonitorTrouble::Frozen
             | MonitorTrouble::NoPicture
             | MonitorTrouble::Damaged
+            | MonitorTrouble::Flapping
             | MonitorTrouble::Remark,
         )
         | None => format!(
@@ -136,7 +137,7 @@ fn remark_hint(view: &MonitorView) -> String {
         Some(MonitorTrouble::NoPicture) => {
             format!("is the camera on, and its address right? ZoneMinder's log of zmc -m {}", view.id)
         }
-        Some(reason) if reason.contains("flap") => {
+        Some(MonitorTrouble::Flapping) => {
             "zones, sensitivity or the signal of the camera; zoneminder.alarm-limit says how many are announced".to_owned()
         }
         Some(_) | None => "zmesctl monitors list; zoneminder.version tells what is ambiguous".to_owned(),
