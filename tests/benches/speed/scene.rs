@@ -46,6 +46,7 @@ impl Scene {
         more: impl FnOnce(WorldBuilder) -> WorldBuilder,
     ) -> Result<Self> {
         let mut builder = World::new()
+            .setting("zoneminder", "alarm-limit", "0")
             .setting("zoneminder", "reconcile-interval", "\"2s\"")
             .setting("log", "level", "\"info\"")
             .setting("server", "max-clients-per-address", "20000");
