@@ -172,13 +172,13 @@ async fn a_proxy_whose_certificate_is_not_trusted() -> Result<()> {
     world.write_settings()?;
     // Mended on the disk, it tells what is still to do.
     let answer = doctor(&world, "", 1).await?;
-    let changed =
-        answer["findings"].as_array().into_iter().flatten().any(|finding| {
-            finding["step"] == "configuration" && finding["hint"] == "systemctl restart zmesd"
-        });
+    let changed = answer["findings"]
+        .as_array()
+        .into_iter()
+        .flatten()
+        .any(|finding| finding["step"] == "configuration" && finding["hint"] == "zmesctl reload");
     ensure!(changed && first_red(&answer)?.0 == "push proxy", "{answer:#}");
-    world.kill_daemon().await?;
-    world.start_daemon().await?;
+    world.run(&["reload"]).await?.expect_code(0)?;
     is_well(&world, "").await?;
     Ok(())
 }

@@ -154,6 +154,7 @@ impl End {
             | Self::Busy
             | Self::Disconnected
             | Self::UserRevoked
+            | Self::PassExpired
             | Self::Stopping => None,
         }
     }
