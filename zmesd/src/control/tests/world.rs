@@ -30,9 +30,9 @@ use crate::domain::{
 use crate::monitors::{Catalog, CatalogHandle, Refresh};
 use crate::ports::{
     AlarmTrigger, BreakerView, CertificateInfo, CertificateSummary, Clock, ConfigExamined, ConfigReload,
-    DatabaseCheck, DatabaseFault, DatabaseReport, DbError, DbHealth, EventRow, EventStore, Held, PushBusy,
-    PushCounts, PushOrder, Retried, StageLatency, SystemClock, TransportCheck, TransportHealth,
-    TriggerCommand, TriggerError, TriggerVia,
+    DatabaseCheck, DatabaseFault, DatabaseReport, DbError, DbHealth, EventRow, EventStore, Held, PushCounts,
+    PushOrder, Retried, StageLatency, SystemClock, TransportCheck, TransportHealth, TriggerCommand,
+    TriggerError, TriggerVia,
 };
 use crate::route::{
     Attach, CloseReason, Outgoing, PushRules, Registration, Router, RouterHandle, RouterParts,
