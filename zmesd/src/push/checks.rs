@@ -18,10 +18,13 @@ const FRESH: Duration = Duration::from_secs(10);
 /// The last check of each transport.
 #[derive(Debug, Default)]
 pub(super) struct Checks {
-    slots: StdMutex<HashMap<String, (Weak<dyn PushTransport>, Arc<Slot>)>>,
+    slots: StdMutex<HashMap<String, Place>>,
     /// What begun earlier does not count.
     not_before: StdMutex<Option<Instant>>,
 }
+
+/// Of which transport a slot is: a name may stand for another one after a reload.
+type Place = (Weak<dyn PushTransport>, Arc<Slot>);
 
 /// The last check of one transport; whoever holds the lock makes the next one.
 #[derive(Debug, Default)]

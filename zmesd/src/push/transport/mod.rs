@@ -169,7 +169,7 @@ impl Transports {
 
     /// Returns the keys whose values or files differ in transports that both have.
     pub fn changes(&self, other: &Self) -> BTreeSet<&'static str> {
-        let pairs = self.built().flat_map(|ours| {
+        let pairs = self.built().filter_map(|ours| {
             let twin = other.built().find(|theirs| theirs.transport.name() == ours.transport.name());
             twin.and_then(|theirs| Some((ours.print.as_ref()?, theirs.print.as_ref()?)))
         });
