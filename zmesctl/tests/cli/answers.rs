@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use crate::fake::{FakeDaemon, HELLO, fixture, member};
 
 /// (command line, fixture of the request, fixture of the answer, words for people, exit code)
-pub(crate) const COMMANDS: [(&str, &str, &str, &str, i32); 56] = [
+pub(crate) const COMMANDS: [(&str, &str, &str, &str, i32); 58] = [
     ("status", "request-status", "reply-status", "monitors    11 of 12 watched, 1 stale", 0),
     ("clients list", "request-clients_list", "reply-clients_list", "192.0.2.7:50432", 0),
     (
