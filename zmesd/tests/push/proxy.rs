@@ -128,7 +128,7 @@ async fn what_cannot_be_reached_says_why() {
     let named = format!("https://127.0.0.1:{}", server.port);
     let error = only(&proxy(named, Some(&authority.file))).send(&push).await.unwrap_err();
     assert_eq!(kind(&error), "certificate_name");
-    let names = "certificate is not for 127.0.0.1 but for localhost";
-    assert!(error.to_string().ends_with(names), "{error}");
+    let expected = "certificate is not for 127.0.0.1 but for localhost";
+    assert!(error.to_string().ends_with(expected), "{error}");
     assert!(server.seen().is_empty() && expired.seen().is_empty(), "nothing is told to whom is not trusted");
 }

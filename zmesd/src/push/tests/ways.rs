@@ -3,13 +3,13 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::SignedDuration;
 use tokio::sync::oneshot;
 
 use super::unreachable;
 use super::world::{Plan, World, until};
 use crate::domain::TokenId;
-use crate::ports::{Fault, FaultKind, Held, HeldBy, PushError, Retried};
+use crate::ports::{Clock, Fault, FaultKind, Held, HeldBy, PushError, Retried, SystemClock};
 use crate::push::PushCommand;
 use crate::push::fakes::{FakeTransport, alarm};
 use crate::push::transport::Transports;
@@ -40,7 +40,7 @@ async fn a_day_of_retry_after_holds_no_phone_for_longer_than_the_transport_rests
     let status = Arc::clone(&world.status);
     let rests = || status.health().get("proxy").and_then(|proxy| proxy.rests_until);
     until(async || rests().is_some()).await;
-    let rest = rests().unwrap().duration_since(Timestamp::now());
+    let rest = rests().unwrap().duration_since(SystemClock.now());
     assert!(rest <= SignedDuration::from_secs(75), "a minute at most: {rest:?}");
     let failure = world.status.health()["proxy"].failure.clone().unwrap();
     assert_eq!((failure.fault.kind, failure.count), (FaultKind::Provider, 1));
@@ -68,15 +68,15 @@ async fn a_pause_for_one_phone_is_bounded_told_and_no_other_phones_business() {
     world.tokens = vec![Arc::clone(&all[0])];
     world.announce(&alarm(1, 1));
     let status = Arc::clone(&world.status);
-    let held = || status.held(TokenId(1), Timestamp::now());
+    let held = || status.held(TokenId(1), SystemClock.now());
     until(async || held().is_some()).await;
     let Held { by, until: last, reason } = held().unwrap();
     assert_eq!((by, reason.as_str()), (HeldBy::Phone, "429 TooManyRequests"));
-    assert!(last.unwrap().duration_since(Timestamp::now()) <= SignedDuration::from_secs(150), "{last:?}");
+    assert!(last.unwrap().duration_since(SystemClock.now()) <= SignedDuration::from_secs(150), "{last:?}");
     world.tokens = vec![Arc::clone(&all[1])];
     world.announce(&alarm(2, 1));
     until(async || world.deliveries(2).await.first().is_some_and(|row| row.decision == "sent")).await;
-    assert_eq!(world.status.held(TokenId(2), Timestamp::now()), None);
+    assert_eq!(world.status.held(TokenId(2), SystemClock.now()), None);
     assert!(!world.status.health()["proxy"].fails(), "it says nothing of the transport");
     // Nobody ends that by `push retry`: the provider has asked for it.
     assert_eq!(retry(&world, None).await[0].rest, None);

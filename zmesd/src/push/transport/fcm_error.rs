@@ -229,10 +229,12 @@ mod tests {
             );
             let headers: Vec<_> = header.map(|value| ("retry-after", value)).into_iter().collect();
             let token = PushToken::parse("cXyz").unwrap();
-            match judge(&answer_with(503, &headers, &body), &token, "").into_error() {
-                PushError::Transport(fault) => fault.retry_after.map(|wait| wait.as_millis()),
-                other => panic!("{other}"),
-            }
+            let PushError::Transport(fault) =
+                judge(&answer_with(503, &headers, &body), &token, "").into_error()
+            else {
+                panic!("{body}")
+            };
+            fault.retry_after.map(|wait| wait.as_millis())
         };
         assert_eq!((wait("30s", None), wait("3.5s", None)), (Some(30_000), Some(3_500)));
         assert_eq!((wait("30s", Some("40")), wait("50s", Some("40"))), (Some(40_000), Some(50_000)));
