@@ -20,7 +20,9 @@ pub use accounts::AccountStore;
 pub use certificate::{CertificateInfo, CertificateProblem, CertificateSummary};
 pub use clock::{Clock, SystemClock};
 pub use configuration::{ConfigExamined, ConfigReload};
-pub use database::{DatabaseCheck, DatabaseFault, DatabaseReport, DatabaseTrouble, ServerShare, ServerShares};
+pub use database::{
+    DatabaseCheck, DatabaseFault, DatabaseReport, DatabaseTrouble, ServerShare, ServerShares,
+};
 pub use events::{EventRow, EventStore, Whereabouts};
 pub use login::LoginCheck;
 pub use push::{

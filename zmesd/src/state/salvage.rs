@@ -64,7 +64,7 @@ pub(super) async fn copy(
     let mut salvaged = Salvaged::default();
     let mut transaction = to.begin().await?;
     for table in &TABLES {
-        let mut copying = Copying::new(table, &mut transaction).await?;
+        let mut copying = Copying::new(table, from, &mut transaction).await?;
         match table.key {
             Key::RowId => copying.by_row_id(from, &mut transaction, i64::MIN).await?,
             Key::Newest => {
@@ -115,10 +115,19 @@ struct Copying {
 }
 
 impl Copying {
-    async fn new(table: &Table, to: &mut SqliteConnection) -> Result<Self, sqlx::Error> {
+    /// A damaged file may be of an older zmesd, whose tables have fewer columns: the others keep their defaults.
+    async fn new(
+        table: &Table,
+        from: &mut SqliteConnection,
+        to: &mut SqliteConnection,
+    ) -> Result<Self, sqlx::Error> {
         let name = table.name;
-        let query = "SELECT name FROM pragma_table_info(?)";
-        let columns: Vec<String> = sqlx::query_scalar(query).bind(name).fetch_all(to).await?;
+        let mut columns = columns_of(name, to).await?;
+        if let Ok(there) = columns_of(name, from).await
+            && !there.is_empty()
+        {
+            columns.retain(|column| there.contains(column));
+        }
         let (width, places) = (columns.len(), vec!["?"; columns.len()].join(", "));
         let columns = columns.join(", ");
         let insert = format!("INSERT OR IGNORE INTO {name} ({columns}) VALUES ({places})");
@@ -195,6 +204,10 @@ impl Copying {
         }
         Ok(())
     }
+}
+
+async fn columns_of(table: &str, connection: &mut SqliteConnection) -> Result<Vec<String>, sqlx::Error> {
+    sqlx::query_scalar("SELECT name FROM pragma_table_info(?)").bind(table).fetch_all(connection).await
 }
 
 /// Says whether the table refuses a value (SQLite's primary code 19): the type of a STRICT column, or NULL.

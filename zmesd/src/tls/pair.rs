@@ -21,7 +21,6 @@ use crate::config::TlsFiles;
 use crate::pemfile::{self, Found, PemError, Wanted};
 use crate::ports::CertificateProblem;
 
-
 /// A certificate with its key, ready to be served.
 #[derive(Debug)]
 pub struct LoadedPair {

@@ -57,11 +57,10 @@ impl Failure {
         let plain = |reason| Some((reason, None));
         match self {
             Self::Proxy(ProxyError::Broken) => plain(RefusalReason::ProxyHeader),
-            Self::Full(full) => plain(full.reason()),
+            Self::Full(full) | Self::Upgrade(UpgradeError::Full(full)) => plain(full.reason()),
             Self::Plain => plain(RefusalReason::PlainOnTls),
             Self::Encrypted => plain(RefusalReason::TlsOnPlain),
             Self::Tls { stage, error } => tls(stage, error, covers),
-            Self::Upgrade(UpgradeError::Full(full)) => plain(full.reason()),
             Self::Upgrade(UpgradeError::Origin(page)) => Some((RefusalReason::Origin, Some(page.clone()))),
             Self::Upgrade(UpgradeError::NotWebSocket) => plain(RefusalReason::NotWebsocket),
             Self::Upgrade(error @ (UpgradeError::BadRequest(_) | UpgradeError::TooLong)) => {

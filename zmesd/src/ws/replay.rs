@@ -99,7 +99,7 @@ pub(super) async fn go_on(
         let Some(alarms) = in_time(session, record.page(rest.span, PAGE)).await else {
             return Page::unavailable();
         };
-        let page = cut(&alarms, &visibility, rest);
+        let page = cut(&alarms, &visibility, &rest);
         // A page in which nothing was for this session is no page.
         match page.rest {
             Some(next) if page.frames.len() == 0 => rest = next,
@@ -124,8 +124,8 @@ async fn in_time<T>(session: SessionId, question: impl Future<Output = Result<T,
 }
 
 /// Makes a page of alarms: those that the session may see and wants, as many as fit.
-fn cut(alarms: &[(i64, RecordedAlarm)], visibility: &Visibility, rest: Rest) -> Page {
-    let Rest { mut span, told } = rest;
+fn cut(alarms: &[(i64, RecordedAlarm)], visibility: &Visibility, rest: &Rest) -> Page {
+    let Rest { mut span, told } = *rest;
     let (mut frames, mut bytes) = (Vec::new(), 0);
     for (number, recorded) in alarms {
         if bytes >= PAGE_BYTES {
@@ -192,7 +192,7 @@ mod tests {
             rights: MonitorRights::Only(std::sync::Arc::new([MonitorId(1), MonitorId(2)].into())),
             filter: MonitorFilter::parse("1,3", "3600,0").unwrap(),
         };
-        let page = cut(&alarms, &visibility, rest(4));
+        let page = cut(&alarms, &visibility, &rest(4));
         assert!(page.rest.is_none());
         let read: Vec<Value> = page.frames.map(|frame| serde_json::from_str(&frame).unwrap()).collect();
         let brief: Vec<_> = read
@@ -220,12 +220,12 @@ mod tests {
             (number, RecordedAlarm { cause: "x".repeat(5000), ..alarm })
         };
         let alarms: Vec<_> = (1..=10).map(long).collect();
-        let first = cut(&alarms, &all, rest(10));
+        let first = cut(&alarms, &all, &rest(10));
         assert_eq!(first.frames.len(), 4, "16 KiB of 5 KiB each");
         let rest = first.rest.unwrap();
         assert_eq!((rest.span.after, rest.told), (4, 4));
-        let second = cut(&alarms[4..], &all, rest);
-        let third = cut(&alarms[8..], &all, second.rest.unwrap());
+        let second = cut(&alarms[4..], &all, &rest);
+        let third = cut(&alarms[8..], &all, &second.rest.unwrap());
         let last = third.frames.last().unwrap();
         assert!(last.contains(r#""count":"10""#), "{last}");
     }
@@ -233,7 +233,7 @@ mod tests {
     #[test]
     fn alarms_that_were_forgotten_meanwhile_end_the_replay() {
         let all = Visibility { rights: MonitorRights::All, filter: MonitorFilter::All };
-        let page = cut(&[], &all, rest(10));
+        let page = cut(&[], &all, &rest(10));
         assert!(page.rest.is_none());
         assert_eq!(page.frames.len(), 1);
     }

@@ -37,7 +37,7 @@ where
             }
             return Err(broken(Error::Protocol(ProtocolError::HandshakeIncomplete)));
         }
-        match Request::try_parse(&head).map_err(unreadable)? {
+        match Request::try_parse(&head).map_err(|error| unreadable(&error))? {
             Some((length, _)) if length < head.len() => {
                 return Err(UpgradeError::BadRequest("data before the handshake has ended"));
             }
@@ -54,7 +54,7 @@ fn broken(error: Error) -> UpgradeError {
 }
 
 #[expect(clippy::wildcard_enum_match_arm, reason = "a foreign enum: all other errors are broken syntax")]
-fn unreadable(error: Error) -> UpgradeError {
+fn unreadable(error: &Error) -> UpgradeError {
     match error {
         Error::Protocol(ProtocolError::WrongHttpMethod | ProtocolError::WrongHttpVersion) => {
             UpgradeError::NotWebSocket
@@ -90,11 +90,11 @@ pub(super) fn grant(request: &mut Request) -> Result<Response, UpgradeError> {
     let headers = request.headers_mut();
     headers.insert(UPGRADE, HeaderValue::from_static("websocket"));
     headers.insert(CONNECTION, HeaderValue::from_static("Upgrade"));
-    create_response(request).map_err(refused)
+    create_response(request).map_err(|error| refused(&error))
 }
 
 #[expect(clippy::wildcard_enum_match_arm, reason = "a foreign enum: what is left is no upgrade")]
-fn refused(error: Error) -> UpgradeError {
+fn refused(error: &Error) -> UpgradeError {
     match error {
         Error::Protocol(ProtocolError::MissingSecWebSocketKey) => {
             UpgradeError::BadRequest("no Sec-WebSocket-Key")

@@ -139,11 +139,11 @@ where
     let mut answer = Vec::new();
     let written = write_response(&mut answer, &response);
     written.map_err(|error| UpgradeError::Broken(Box::new(error)))?;
-    let sent = async {
+    let answered = async {
         stream.write_all(&answer).await?;
         stream.flush().await
     };
-    sent.await.map_err(|error| UpgradeError::Broken(Box::new(error.into())))
+    answered.await.map_err(|error| UpgradeError::Broken(Box::new(error.into())))
 }
 
 /// Returns how the client names this server. A trusted proxy may call it otherwise, and then says how the client did.

@@ -12,9 +12,9 @@ use zmes_shared::views::{HeldView, Why, WhyAlarm, WhyTarget};
 use zmes_shared::{EventId, MonitorId, SessionId};
 
 use super::off_loop::off_loop;
+use super::push::held;
 use super::token_names::{Known, Wanted};
 use super::tokens::view;
-use super::push::held;
 use super::{busy, unreadable};
 use crate::control::ControlParts;
 use crate::domain::{Decision, MonitorFilter, Origin, Token, TokenId};

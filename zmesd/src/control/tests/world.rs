@@ -29,8 +29,8 @@ use crate::domain::{
 use crate::monitors::{Catalog, CatalogHandle, Refresh};
 use crate::ports::{
     AlarmTrigger, BreakerView, CertificateInfo, CertificateSummary, Clock, ConfigExamined, ConfigReload,
-    DatabaseCheck, DatabaseReport, DbError, DbHealth, EventRow, EventStore, Held, PushBusy, PushCounts,
-    PushOrder, Retried, StageLatency, SystemClock, TransportCheck, TransportHealth, TriggerCommand, TriggerError,
+    DatabaseCheck, DatabaseReport, DbError, DbHealth, EventRow, EventStore, Held, PushCounts, PushOrder,
+    Retried, StageLatency, SystemClock, TransportCheck, TransportHealth, TriggerCommand, TriggerError,
     TriggerVia,
 };
 use crate::route::{

@@ -6,8 +6,8 @@ use tokio::time::Instant;
 use zmes_shared::{EventId, MonitorId};
 
 use super::*;
-use crate::domain::{Alarm, Decision, MonitorFilter, Origin, Platform, PushToken, Token};
-use crate::state::{Attempt, Outcome, TokenDecision};
+use crate::domain::{Alarm, App, Decision, MonitorFilter, Origin, Platform, PushToken, Token};
+use crate::state::{Attempt, DeviceNote, LastFilter, Outcome, TokenDecision};
 
 fn bounded(bound: usize) -> Waiting {
     Waiting { bound, ..Waiting::default() }
@@ -55,7 +55,7 @@ fn words(waiting: &Waiting) -> Vec<String> {
             format!("alarm {} for {}", alarm.event.unwrap().0, decisions.len())
         }
         Note::Attempts(attempts) => format!("outcomes {}", attempts.len()),
-        Note::Filter(device, _) => format!("filter of {}", device.user),
+        Note::Devices(many) => format!("{} filters", many.len()),
         other => format!("{other:?}"),
     };
     waiting.notes.iter().map(word).collect()
@@ -89,13 +89,14 @@ fn where_only_alarms_wait_the_oldest_go_and_tokens_still_stay() {
     let mut waiting = bounded(8);
     fill(&mut waiting, [token(1, 5)]);
     fill(&mut waiting, (1..=12).map(|event| announced(event, 1..=0)));
-    let amy = Device { user: "amy".to_owned(), app: String::new() };
-    fill(&mut waiting, [Note::Filter(amy, MonitorFilter::All)]);
+    let amy = Device { user: "amy".to_owned(), kind: App::ZmNinja, app: "1.8.001".to_owned() };
+    let last = Some(LastFilter { filter: MonitorFilter::All, broken_at: None });
+    fill(&mut waiting, [Note::Devices(vec![DeviceNote { device: amy, last, forget_intervals: false }])]);
     let dropped = waiting.shrink();
     assert_eq!((dropped.deliveries, dropped.notes), (0, 6));
     let left = words(&waiting);
     assert_eq!((left[0].as_str(), left[1].as_str()), ("token 1 badge 5", "alarm 7 for 0"));
-    assert_eq!(left.last().map(String::as_str), Some("filter of amy"));
+    assert_eq!(left.last().map(String::as_str), Some("1 filters"));
 }
 
 #[test]

@@ -177,7 +177,7 @@ async fn route(mut commands: mpsc::Receiver<Command>, heard: mpsc::Sender<Heard>
                 reply.send(()).ok();
                 Heard::Filter(filter)
             }
-            Command::Close(id, reason, _) => {
+            Command::Close(id, reason, ..) => {
                 sessions.lock().unwrap().remove(&id);
                 Heard::Closed(reason)
             }

@@ -15,7 +15,8 @@ use super::measure::Outcome;
 use super::part::Part;
 use super::scene::Scene;
 use super::{
-    certificate, clock, configuration, daemon, database, handshake, monitors, push, refused, registrations, store,
+    certificate, clock, configuration, daemon, database, handshake, monitors, push, refused, registrations,
+    store,
 };
 use crate::control::ControlParts;
 use crate::ports::ConfigExamined;
