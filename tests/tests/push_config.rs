@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::fs;
+use std::path::Path;
 
 use anyhow::{Context, Result, ensure};
 use serde_json::json;
@@ -159,15 +160,12 @@ async fn what_check_config_finds_a_start_finds_too() -> Result<()> {
     Ok(())
 }
 
-#[tokio::test]
-async fn a_reload_puts_the_transports_in_force_and_names_what_waits_for_a_restart() -> Result<()> {
-    let (proxy, fcm, apns) = (PushProxy::start().await?, Fcm::start().await?, Apns::with_key().await?);
-    let function = FcmFunction::start_under(fcm.messages.authority()).await?;
-    let world = World::new().monitor(1, "Garage").with_push_proxy(&proxy).with_fcm(&fcm);
-    let mut world = world.with_fcm_function("zmninja", &function).with_apns(&apns).start().await?;
-    let other = PushProxy::start().await?;
-    let others_root = world.path("other-root.pem");
-    fs::copy(other.ca(), &others_root)?;
+/// Writes other values for what `[push]` has; returns the keys that a reload puts in force, and those that it cannot.
+fn change_everything(
+    world: &mut World,
+    other: &PushProxy,
+    others_root: &Path,
+) -> (BTreeSet<String>, BTreeSet<String>) {
     let (mut hot, mut restart) = (BTreeSet::new(), BTreeSet::new());
     for (table, key, value) in [
         ("push", "interval-default", "\"3s\""),
@@ -191,11 +189,24 @@ async fn a_reload_puts_the_transports_in_force_and_names_what_waits_for_a_restar
         hot.insert(format!("{table}.{key}"));
     }
     for table in ["push.proxy", "push.fcm", "push.apns"] {
-        world.settings.set_path(table, "ca-certificate", &others_root);
+        world.settings.set_path(table, "ca-certificate", others_root);
         hot.insert(format!("{table}.ca-certificate"));
     }
     world.settings.add_block("push.fcm.proxy", &[("name", "b"), ("url", "https://b.example.org")]);
     hot.extend(["name", "url", "key"].map(|key| format!("push.fcm.proxy[1].{key}")));
+    (hot, restart)
+}
+
+#[tokio::test]
+async fn a_reload_puts_the_transports_in_force_and_names_what_waits_for_a_restart() -> Result<()> {
+    let (proxy, fcm, apns) = (PushProxy::start().await?, Fcm::start().await?, Apns::with_key().await?);
+    let function = FcmFunction::start_under(fcm.messages.authority()).await?;
+    let world = World::new().monitor(1, "Garage").with_push_proxy(&proxy).with_fcm(&fcm);
+    let mut world = world.with_fcm_function("zmninja", &function).with_apns(&apns).start().await?;
+    let other = PushProxy::start().await?;
+    let others_root = world.path("other-root.pem");
+    fs::copy(other.ca(), &others_root)?;
+    let (hot, restart) = change_everything(&mut world, &other, &others_root);
     world.write_settings()?;
     let reloaded = world.ctl().json(&["reload"]).await?;
     ensure!(!reloaded.to_string().contains("planted"), "{reloaded}");
