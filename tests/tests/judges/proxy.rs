@@ -49,12 +49,11 @@ impl Proxy {
         let file = world.path("proxy.conf");
         fs::write(&file, self.configuration(world, port, backend)?)?;
         let file = file.to_string_lossy().into_owned();
-        let command = match program {
-            HAPROXY => vec![program.to_owned(), "-db".to_owned(), "-f".to_owned(), file],
-            _ => {
-                let prefix = world.directory().to_string_lossy().into_owned();
-                vec![program.to_owned(), "-p".to_owned(), prefix, "-c".to_owned(), file]
-            }
+        let command = if program == HAPROXY {
+            vec![program.to_owned(), "-db".to_owned(), "-f".to_owned(), file]
+        } else {
+            let prefix = world.directory().to_string_lossy().into_owned();
+            vec![program.to_owned(), "-p".to_owned(), prefix, "-c".to_owned(), file]
         };
         let log = world.path("proxy.log");
         Ok(Some(Running { process: spawn(&command, &log)?, command, log, port }))

@@ -10,6 +10,7 @@ use rcgen::{
 use super::*;
 use crate::config::{PairPart, PairWeight, ReadError};
 use crate::pemfile::PemError;
+use crate::ports::{Clock, SystemClock};
 
 struct Pair {
     directory: tempfile::TempDir,
@@ -232,7 +233,7 @@ fn version_1() -> Pair {
 #[test]
 fn a_certificate_of_x509_version_1_is_served_and_the_certificate_is_blamed() {
     let pair = version_1();
-    let now = Timestamp::now();
+    let now = SystemClock.now();
     let loaded = load(&pair.files, now).unwrap();
     assert!(loaded.warnings.contains(&TlsWarning::Version1), "{:?}", loaded.warnings);
     let found = findings(Some(&pair.files.certificate), Some(&pair.files.key), now);

@@ -9,6 +9,9 @@ use super::*;
 use crate::domain::{Alarm, App, Decision, MonitorFilter, Origin, Platform, PushToken, Token};
 use crate::state::{Attempt, DeviceNote, LastFilter, Outcome, TokenDecision};
 
+/// An alarm of which no phone is told.
+const NONE: std::ops::RangeInclusive<i64> = std::ops::RangeInclusive::new(1, 0);
+
 fn bounded(bound: usize) -> Waiting {
     Waiting { bound, ..Waiting::default() }
 }
@@ -56,7 +59,13 @@ fn words(waiting: &Waiting) -> Vec<String> {
         }
         Note::Attempts(attempts) => format!("outcomes {}", attempts.len()),
         Note::Devices(many) => format!("{} filters", many.len()),
-        other => format!("{other:?}"),
+        Note::Tested(..)
+        | Note::Sent(..)
+        | Note::Tokens(_)
+        | Note::TokenSent(..)
+        | Note::TokenUntold(_)
+        | Note::Withdrawn(..)
+        | Note::Barrier(_) => format!("{note:?}"),
     };
     waiting.notes.iter().map(word).collect()
 }
@@ -88,7 +97,7 @@ fn the_log_goes_before_the_alarms_and_tokens_stay() {
 fn where_only_alarms_wait_the_oldest_go_and_tokens_still_stay() {
     let mut waiting = bounded(8);
     fill(&mut waiting, [token(1, 5)]);
-    fill(&mut waiting, (1..=12).map(|event| announced(event, 1..=0)));
+    fill(&mut waiting, (1..=12).map(|event| announced(event, NONE)));
     let amy = Device { user: "amy".to_owned(), kind: App::ZmNinja, app: "1.8.001".to_owned() };
     let last = Some(LastFilter { filter: MonitorFilter::All, broken_at: None });
     fill(&mut waiting, [Note::Devices(vec![DeviceNote { device: amy, last, forget_intervals: false }])]);
