@@ -42,9 +42,42 @@ fn judge(entries: &[RefusedEntry], names: &[String], zone: &TimeZone) -> Vec<Fin
     findings
 }
 
-/// The step `database` tells of a database that is away; a client that is put off tells of another that is wrong.
+/// The step `database` tells of a database that is away; a client that is put off tells of another that is wrong. And a
+/// port that the internet reaches is scanned all day: what scanners do counts only where it comes from nearby, or
+/// `check all` would warn for ever.
 fn counts(entry: &RefusedEntry) -> bool {
-    !matches!(entry.rejection.reason, RefusalReason::LoginUnavailable | RefusalReason::Throttled)
+    match entry.rejection.reason {
+        RefusalReason::LoginUnavailable | RefusalReason::Throttled => false,
+        RefusalReason::NotWebsocket
+        | RefusalReason::BadRequest
+        | RefusalReason::PlainOnTls
+        | RefusalReason::TlsOnPlain
+        | RefusalReason::TlsVersion
+        | RefusalReason::TlsGivenUp
+        | RefusalReason::TlsFailed
+        | RefusalReason::ProxyHeader
+        | RefusalReason::HandshakeTimeout
+        | RefusalReason::ConnectionRate
+        | RefusalReason::Evicted
+        | RefusalReason::AuthTimeout
+        | RefusalReason::Protocol
+        | RefusalReason::Unknown => is_near(entry.network),
+        RefusalReason::Origin
+        | RefusalReason::UntrustedCertificate
+        | RefusalReason::ExpiredCertificate
+        | RefusalReason::WrongName
+        | RefusalReason::MaxClients
+        | RefusalReason::MaxClientsPerAddress
+        | RefusalReason::BadCredentials => true,
+    }
+}
+
+/// Says whether an address is of this machine or of a network at home (RFC 1918, 4193, 3927, 4291 2.5.6).
+fn is_near(address: IpAddr) -> bool {
+    match address {
+        IpAddr::V4(v4) => v4.is_private() || v4.is_loopback() || v4.is_link_local(),
+        IpAddr::V6(v6) => v6.is_unique_local() || v6.is_loopback() || v6.is_unicast_link_local(),
+    }
 }
 
 fn finding(entry: &RefusedEntry, names: &[String], zone: &TimeZone) -> Finding {
@@ -103,21 +136,14 @@ fn cure(entry: &RefusedEntry) -> String {
             format!("server.allowed-origins = [\"{origin}\"] if that page may connect, then: zmesctl reload")
         }
         (RefusalReason::ConnectionRate | RefusalReason::MaxClientsPerAddress, _)
-            if is_private(entry.network) =>
+            if is_near(entry.network) =>
         {
             let address = &rejection.address;
             format!(
-                "server.trusted-proxies = [\"{address}/32\"] if {address} is your proxy, then: zmesctl reload"
+                "server.trusted-proxies = [\"{address}\"] if {address} is your proxy, then: zmesctl reload"
             )
         }
         (reason, _) => reason.hint().to_owned(),
-    }
-}
-
-fn is_private(address: IpAddr) -> bool {
-    match address {
-        IpAddr::V4(address) => address.is_private() || address.is_loopback(),
-        IpAddr::V6(_) => false,
     }
 }
 
@@ -202,6 +228,17 @@ mod tests {
     }
 
     #[test]
+    fn scanners_of_the_internet_are_no_finding_and_apps_at_home_are() {
+        for (from, counted) in [("198.51.100.7", 0), ("2001:db8::7", 0), ("192.168.1.7", 1), ("fd00::7", 1)] {
+            let table = Refusals::default();
+            refused(&table, from, RefusalReason::PlainOnTls, None, None);
+            assert_eq!(told(&table).len(), counted, "{from}");
+            refused(&table, from, RefusalReason::UntrustedCertificate, None, None);
+            assert_eq!(told(&table).len(), counted + 1, "{from}: a scanner does not look at the certificate");
+        }
+    }
+
+    #[test]
     fn every_reason_has_words_and_a_cure() {
         for reason in RefusalReason::ALL {
             let table = Refusals::default();
@@ -234,7 +271,7 @@ mod tests {
     fn many_are_summed_up() {
         let table = Refusals::default();
         for host in 1..=40 {
-            refused(&table, &format!("192.0.2.{host}"), RefusalReason::TlsGivenUp, None, None);
+            refused(&table, &format!("192.168.2.{host}"), RefusalReason::TlsGivenUp, None, None);
         }
         let findings = told(&table);
         assert_eq!(findings.len(), TOLD + 1);
