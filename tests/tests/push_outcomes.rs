@@ -359,9 +359,15 @@ async fn a_certificate_of_a_stranger_is_never_trusted() -> Result<()> {
     world.alarm(1, FIRST).await?;
     world.wait_token(token, "failing", |shown| shown["failures"].as_u64() > Some(0)).await?;
     ensure!(proxy.arrivals().is_empty() && !proxy.handshake_failures().is_empty());
-    let queued = world.delivery(&world.handle(token).await?, FIRST).await?.context("not in the log")?;
+    let handle = world.handle(token).await?;
+    let queued = world.delivery(&handle, FIRST).await?.context("not in the log")?;
     ensure!(queued["decision"] == "queued", "{queued}");
-    Ok(())
+    // The right root: a reload is enough, and what has waited arrives.
+    world.settings.set_path("push.proxy", "ca-certificate", &proxy.ca());
+    world.write_settings()?;
+    world.run(&["reload"]).await?.expect_code(0)?;
+    world.wait_delivery(&handle, FIRST, "sent").await?;
+    proxy.ensure_no_violations()
 }
 
 #[tokio::test]

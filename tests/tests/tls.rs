@@ -142,6 +142,10 @@ async fn a_bad_new_pair_changes_nothing_and_is_said() -> Result<()> {
     let answer = world.run(&["reload"]).await?.expect_code(1)?;
     ensure!(answer.stderr.contains("error:"), "{answer:?}");
     ensure!(serves(&world, &old).await?, "the good pair is no longer served");
+    // The certificate that belongs to that key: the next reload takes both.
+    fs::copy(&other.certificate, &old.certificate)?;
+    world.run(&["reload"]).await?.expect_code(0)?;
+    ensure!(serves(&world, &other).await?, "the mended pair is not served");
     Ok(())
 }
 
@@ -201,6 +205,13 @@ async fn an_expired_certificate_serves_but_the_check_fails() -> Result<()> {
     let check = answer.json()?;
     ensure!(check["ok"] == false && check["check"] == "tls", "{check}");
     ensure!(check["detail"].to_string().contains("expired"), "{check}");
+    // Renewed in its place, as certbot does: no restart.
+    let renewed = Certificate::write(world.directory(), "renewed", Validity::Long)?;
+    fs::copy(&renewed.certificate, &expired.certificate)?;
+    fs::copy(&renewed.key, &expired.key)?;
+    world.run(&["reload"]).await?.expect_code(0)?;
+    ensure!(serves(&world, &renewed).await?, "the renewed certificate is not served");
+    world.run(&["check", "tls"]).await?.expect_code(0)?;
     Ok(())
 }
 
