@@ -31,14 +31,15 @@ async fn a_token_that_its_provider_calls_dead() -> Result<()> {
     world.wait_token(PHONE, "laid to rest", |token| token["state"] == "revoked").await?;
     let restore = format!("zmesctl tokens restore {handle}");
     ails(&world, "", "token", "was laid to rest", &restore).await?;
-    let hint = ails(&world, &handle, "token", "it is gone since", &restore).await?;
+    let hint =
+        ails(&world, &handle, "token", "because its provider said: 404 UNREGISTERED", &restore).await?;
     obey(&world, &hint).await?;
     is_well(&world, "").await?;
     is_well(&world, &handle).await?;
     // Taken out knowingly is no fault of the house, only a reason why this phone is silent.
     world.run(&["tokens", "revoke", &handle, "--yes"]).await?.expect_code(0)?;
     is_well(&world, "").await?;
-    ails(&world, &handle, "token", "(admin)", &restore).await?;
+    ails(&world, &handle, "token", "revoked by an admin at ", &restore).await?;
     Ok(())
 }
 

@@ -9,6 +9,8 @@ use std::time::Duration;
 
 use futures_util::{FutureExt, StreamExt};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::runtime::{Builder, Runtime};
+use tokio::time::timeout;
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::protocol::Role;
 
@@ -22,6 +24,14 @@ use crate::ws::upgrade::{MAX_MESSAGE, UpgradeError, frame_limits, upgrade};
 const LONGEST_ANSWER: usize = 1024;
 /// Longest PROXY header, in bytes: version 2 with as much behind the addresses as is read over.
 const LONGEST_HEADER: usize = 16 + 4096;
+
+/// No handshake takes longer whose peer has hung up: nothing is waited for.
+const LONGEST: Duration = Duration::from_secs(2);
+
+thread_local! {
+    /// A refusal lingers under a deadline, which needs a clock.
+    static RUNTIME: Option<Runtime> = Builder::new_current_thread().enable_time().build().ok();
+}
 
 /// A peer that has sent everything and hung up.
 struct Peer<'a> {
@@ -77,9 +87,11 @@ fn handshake(request: &[u8], from: SocketAddr) -> Option<SocketAddr> {
     let (mut seat, _eviction) = admission.seat(from.ip(), !settings.trusts(from.ip()), &settings).ok()?;
     let mut client = from;
     let mut peer = Peer { sent: request, answered: Vec::new() };
-    let outcome = upgrade(&mut peer, from, &settings, &mut seat, &mut client).now_or_never();
-    assert!(outcome.is_some(), "the handshake waits for a peer that has hung up");
-    let outcome = outcome?.map(|_| client);
+    let upgraded = upgrade(&mut peer, from, &settings, &mut seat, &mut client);
+    let outcome = RUNTIME
+        .with(|runtime| runtime.as_ref().map(|runtime| runtime.block_on(timeout(LONGEST, upgraded))))?;
+    assert!(outcome.is_ok(), "the handshake waits for a peer that has hung up");
+    let outcome = outcome.ok()?.map(|_| client);
     let said = String::from_utf8_lossy(&peer.answered);
     assert!(said.len() <= LONGEST_ANSWER, "{said}");
     let expected = match &outcome {
