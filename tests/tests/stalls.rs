@@ -161,8 +161,8 @@ async fn a_client_that_never_reads_delays_nobody_and_is_dropped() -> Result<()> 
 async fn a_member_that_never_reads_is_dropped_and_counted() -> Result<()> {
     // Long names and causes fill the pipe sooner.
     let name = "Ünreadable \u{1F4F7} ".repeat(4);
-    let world =
-        World::new().monitor(1, &name).setting("zoneminder", "poll-interval", "\"1ms\"").start().await?;
+    let world = World::new().monitor(1, &name).setting("zoneminder", "alarm-limit", "0");
+    let world = world.setting("zoneminder", "poll-interval", "\"1ms\"").start().await?;
     let mut witness = world.admin().await?;
     let mut deaf = HalfOpen::upgraded_narrow(&world.endpoint().await?).await?;
     let auth = br#"{"event":"auth","data":{"user":"admin","password":"adminpass"}}"#;

@@ -43,7 +43,7 @@ async fn status_is_the_pinned_json() {
             "stopping": false,
             "worst": {"step": "database", "ok": false, "severity": "error",
                 "detail": "the database does not answer: connection refused",
-                "hint": "zmesctl check db asks it, and names the cure"},
+                "hint": "mend it"},
             "findings": {"errors": 2, "warnings": 0}
         })
     );

@@ -119,9 +119,8 @@ fn ids(found: &[Found]) -> Vec<u64> {
 }
 
 fn row(id: u64, cause: &str, alarm_frames: u32, age_secs: u64, open: bool) -> EventRow {
-    let age = Duration::from_secs(age_secs);
-    let (monitor, cause, notes) = (MonitorId(1), cause.to_owned(), String::new());
-    EventRow { id: EventId(id), monitor, cause, notes, alarm_frames, age, open }
+    let (monitor, cause, age) = (MonitorId(1), cause.to_owned(), Duration::from_secs(age_secs));
+    EventRow { id: EventId(id), monitor, cause, notes: String::new(), alarm_frames, age, open }
 }
 
 const DEADLINE: Duration = Duration::from_secs(5);

@@ -133,7 +133,8 @@ pub(super) fn quote(text: &str, token: Option<&PushToken>, secrets: &[&str]) -> 
         }
     }
     let text = censored(&text);
-    let plain = text.chars().map(|character| if is_hidden(character) { ' ' } else { character });
+    let shown = text.chars().filter(|character| character.is_control() || !is_hidden(*character));
+    let plain = shown.map(|character| if character.is_control() { ' ' } else { character });
     let words = plain.collect::<String>();
     let words = words.split_whitespace().collect::<Vec<_>>().join(" ");
     match words.char_indices().nth(MAX_QUOTE) {

@@ -162,11 +162,12 @@ mod tests {
         let unregistered = fcm("NOT_FOUND", "UNREGISTERED", "Requested entity was not found.");
         let invalid = "The registration token is not a valid FCM registration token";
         let invalid = fcm("INVALID_ARGUMENT", "INVALID_ARGUMENT", invalid);
-        for status in [500, 502, 503, 429] {
-            assert_eq!(judged(status, &unregistered).0, "temporary", "{status}");
+        for status in [500, 502, 503] {
+            assert_eq!(judged(status, &unregistered).0, "provider", "{status}");
         }
+        assert_eq!(judged(429, &unregistered).0, "limited");
         assert_eq!(judged(401, &unregistered).0, "credentials");
-        assert_eq!(judged(503, &invalid).0, "temporary");
+        assert_eq!(judged(503, &invalid).0, "provider");
         assert_eq!(judged(404, &unregistered).0, "dead");
     }
 
