@@ -16,6 +16,10 @@ _zmesctl_live() {
         zmesctl__subcmd__tokens__subcmd__list,--monitor) kind=monitors ;;
         zmesctl__subcmd__tokens__subcmd__revoke,--user) kind=users ;;
         zmesctl__subcmd__tokens__subcmd__revoke,--monitor) kind=monitors ;;
+        zmesctl__subcmd__tokens__subcmd__block,--user) kind=users ;;
+        zmesctl__subcmd__tokens__subcmd__block,--monitor) kind=monitors ;;
+        zmesctl__subcmd__tokens__subcmd__unblock,--user) kind=users ;;
+        zmesctl__subcmd__tokens__subcmd__unblock,--monitor) kind=monitors ;;
         zmesctl__subcmd__tokens__subcmd__mute,--user) kind=users ;;
         zmesctl__subcmd__tokens__subcmd__mute,--monitor) kind=monitors ;;
         zmesctl__subcmd__tokens__subcmd__unmute,--user) kind=users ;;
@@ -31,19 +35,21 @@ _zmesctl_live() {
         zmesctl__subcmd__watch,--token) kind=tokens ;;
         zmesctl__subcmd__watch,--user) kind=users ;;
         zmesctl__subcmd__why,--token) kind=tokens ;;
-        zmesctl__subcmd__doctor,--monitor) kind=monitors ;;
+        zmesctl__subcmd__doctor,-m | zmesctl__subcmd__doctor,--monitor) kind=monitors ;;
         *,--color | *,--socket | *,--timeout) return 1 ;;
         zmesctl__subcmd__alarm__subcmd__force,--for | zmesctl__subcmd__badges__subcmd__reset,--to | zmesctl__subcmd__check,--within) return 1 ;;
         zmesctl__subcmd__clients__subcmd__disconnect,--address | zmesctl__subcmd__clients__subcmd__disconnect,--state | zmesctl__subcmd__clients__subcmd__list,--address) return 1 ;;
-        zmesctl__subcmd__clients__subcmd__list,--state | zmesctl__subcmd__doctor,--config | zmesctl__subcmd__log__subcmd__level,--for) return 1 ;;
-        zmesctl__subcmd__tokens__subcmd__export,--format | zmesctl__subcmd__tokens__subcmd__list,--platform | zmesctl__subcmd__tokens__subcmd__list,--stale) return 1 ;;
-        zmesctl__subcmd__tokens__subcmd__list,--state | zmesctl__subcmd__tokens__subcmd__log,--limit | zmesctl__subcmd__tokens__subcmd__mute,--for) return 1 ;;
-        zmesctl__subcmd__tokens__subcmd__mute,--platform | zmesctl__subcmd__tokens__subcmd__mute,--stale | zmesctl__subcmd__tokens__subcmd__mute,--state) return 1 ;;
-        zmesctl__subcmd__tokens__subcmd__prune,--platform | zmesctl__subcmd__tokens__subcmd__prune,--stale | zmesctl__subcmd__tokens__subcmd__prune,--state) return 1 ;;
-        zmesctl__subcmd__tokens__subcmd__revoke,--platform | zmesctl__subcmd__tokens__subcmd__revoke,--stale | zmesctl__subcmd__tokens__subcmd__revoke,--state) return 1 ;;
-        zmesctl__subcmd__tokens__subcmd__unmute,--platform | zmesctl__subcmd__tokens__subcmd__unmute,--stale | zmesctl__subcmd__tokens__subcmd__unmute,--state) return 1 ;;
-        zmesctl__subcmd__watch,--count | zmesctl__subcmd__watch,--duration | zmesctl__subcmd__watch,--since) return 1 ;;
-        zmesctl__subcmd__watch,--type) return 1 ;;
+        zmesctl__subcmd__clients__subcmd__list,--state | zmesctl__subcmd__clients__subcmd__rejected,--since | zmesctl__subcmd__doctor,--config) return 1 ;;
+        zmesctl__subcmd__log__subcmd__level,--for | zmesctl__subcmd__tokens__subcmd__block,--platform | zmesctl__subcmd__tokens__subcmd__block,--stale) return 1 ;;
+        zmesctl__subcmd__tokens__subcmd__block,--state | zmesctl__subcmd__tokens__subcmd__export,--format | zmesctl__subcmd__tokens__subcmd__list,--platform) return 1 ;;
+        zmesctl__subcmd__tokens__subcmd__list,--stale | zmesctl__subcmd__tokens__subcmd__list,--state | zmesctl__subcmd__tokens__subcmd__log,--limit) return 1 ;;
+        zmesctl__subcmd__tokens__subcmd__mute,--for | zmesctl__subcmd__tokens__subcmd__mute,--platform | zmesctl__subcmd__tokens__subcmd__mute,--stale) return 1 ;;
+        zmesctl__subcmd__tokens__subcmd__mute,--state | zmesctl__subcmd__tokens__subcmd__prune,--platform | zmesctl__subcmd__tokens__subcmd__prune,--stale) return 1 ;;
+        zmesctl__subcmd__tokens__subcmd__prune,--state | zmesctl__subcmd__tokens__subcmd__revoke,--platform | zmesctl__subcmd__tokens__subcmd__revoke,--stale) return 1 ;;
+        zmesctl__subcmd__tokens__subcmd__revoke,--state | zmesctl__subcmd__tokens__subcmd__unblock,--platform | zmesctl__subcmd__tokens__subcmd__unblock,--stale) return 1 ;;
+        zmesctl__subcmd__tokens__subcmd__unblock,--state | zmesctl__subcmd__tokens__subcmd__unmute,--platform | zmesctl__subcmd__tokens__subcmd__unmute,--stale) return 1 ;;
+        zmesctl__subcmd__tokens__subcmd__unmute,--state | zmesctl__subcmd__watch,--count | zmesctl__subcmd__watch,--duration) return 1 ;;
+        zmesctl__subcmd__watch,--since | zmesctl__subcmd__watch,--type) return 1 ;;
         *)
             [[ "${cur}" != -* ]] || return 1
             case "${cmd}" in
@@ -51,6 +57,8 @@ _zmesctl_live() {
                 zmesctl__subcmd__tokens__subcmd__show) kind=tokens ;;
                 zmesctl__subcmd__tokens__subcmd__log) kind=tokens ;;
                 zmesctl__subcmd__tokens__subcmd__revoke) kind=tokens ;;
+                zmesctl__subcmd__tokens__subcmd__block) kind=tokens ;;
+                zmesctl__subcmd__tokens__subcmd__unblock) kind=blocked-tokens ;;
                 zmesctl__subcmd__tokens__subcmd__restore) kind=revoked-tokens ;;
                 zmesctl__subcmd__tokens__subcmd__mute) kind=tokens ;;
                 zmesctl__subcmd__tokens__subcmd__unmute) kind=muted-tokens ;;
@@ -176,6 +184,9 @@ _zmesctl() {
             zmesctl__subcmd__clients,list)
                 cmd="zmesctl__subcmd__clients__subcmd__list"
                 ;;
+            zmesctl__subcmd__clients,rejected)
+                cmd="zmesctl__subcmd__clients__subcmd__rejected"
+                ;;
             zmesctl__subcmd__config,check)
                 cmd="zmesctl__subcmd__config__subcmd__check"
                 ;;
@@ -254,6 +265,9 @@ _zmesctl() {
             zmesctl__subcmd__help__subcmd__clients,list)
                 cmd="zmesctl__subcmd__help__subcmd__clients__subcmd__list"
                 ;;
+            zmesctl__subcmd__help__subcmd__clients,rejected)
+                cmd="zmesctl__subcmd__help__subcmd__clients__subcmd__rejected"
+                ;;
             zmesctl__subcmd__help__subcmd__config,check)
                 cmd="zmesctl__subcmd__help__subcmd__config__subcmd__check"
                 ;;
@@ -277,6 +291,12 @@ _zmesctl() {
                 ;;
             zmesctl__subcmd__help__subcmd__push,queue)
                 cmd="zmesctl__subcmd__help__subcmd__push__subcmd__queue"
+                ;;
+            zmesctl__subcmd__help__subcmd__push,retry)
+                cmd="zmesctl__subcmd__help__subcmd__push__subcmd__retry"
+                ;;
+            zmesctl__subcmd__help__subcmd__tokens,block)
+                cmd="zmesctl__subcmd__help__subcmd__tokens__subcmd__block"
                 ;;
             zmesctl__subcmd__help__subcmd__tokens,export)
                 cmd="zmesctl__subcmd__help__subcmd__tokens__subcmd__export"
@@ -305,6 +325,9 @@ _zmesctl() {
             zmesctl__subcmd__help__subcmd__tokens,show)
                 cmd="zmesctl__subcmd__help__subcmd__tokens__subcmd__show"
                 ;;
+            zmesctl__subcmd__help__subcmd__tokens,unblock)
+                cmd="zmesctl__subcmd__help__subcmd__tokens__subcmd__unblock"
+                ;;
             zmesctl__subcmd__help__subcmd__tokens,unmute)
                 cmd="zmesctl__subcmd__help__subcmd__tokens__subcmd__unmute"
                 ;;
@@ -322,6 +345,12 @@ _zmesctl() {
                 ;;
             zmesctl__subcmd__push,queue)
                 cmd="zmesctl__subcmd__push__subcmd__queue"
+                ;;
+            zmesctl__subcmd__push,retry)
+                cmd="zmesctl__subcmd__push__subcmd__retry"
+                ;;
+            zmesctl__subcmd__tokens,block)
+                cmd="zmesctl__subcmd__tokens__subcmd__block"
                 ;;
             zmesctl__subcmd__tokens,export)
                 cmd="zmesctl__subcmd__tokens__subcmd__export"
@@ -349,6 +378,9 @@ _zmesctl() {
                 ;;
             zmesctl__subcmd__tokens,show)
                 cmd="zmesctl__subcmd__tokens__subcmd__show"
+                ;;
+            zmesctl__subcmd__tokens,unblock)
+                cmd="zmesctl__subcmd__tokens__subcmd__unblock"
                 ;;
             zmesctl__subcmd__tokens,unmute)
                 cmd="zmesctl__subcmd__tokens__subcmd__unmute"
@@ -664,7 +696,7 @@ _zmesctl() {
             return 0
             ;;
         zmesctl__subcmd__clients)
-            opts="-q -h --socket --json --jsonl --timeout --color --quiet --help list disconnect"
+            opts="-q -h --socket --json --jsonl --timeout --color --quiet --help list rejected disconnect"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -758,6 +790,42 @@ _zmesctl() {
                     return 0
                     ;;
                 --address)
+                    COMPREPLY=("${cur}")
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o nospace
+                    fi
+                    return 0
+                    ;;
+                --socket)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --timeout)
+                    COMPREPLY=("${cur}")
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o nospace
+                    fi
+                    return 0
+                    ;;
+                --color)
+                    COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        zmesctl__subcmd__clients__subcmd__rejected)
+            opts="-q -h --since --socket --json --jsonl --timeout --color --quiet --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --since)
                     COMPREPLY=("${cur}")
                     if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
                         compopt -o nospace
@@ -932,13 +1000,20 @@ _zmesctl() {
             return 0
             ;;
         zmesctl__subcmd__doctor)
-            opts="-q -h --monitor --config --socket --json --jsonl --timeout --color --quiet --help"
+            opts="-m -q -h --monitor --config --socket --json --jsonl --timeout --color --quiet --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
             case "${prev}" in
                 --monitor)
+                    COMPREPLY=("${cur}")
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o nospace
+                    fi
+                    return 0
+                    ;;
+                -m)
                     COMPREPLY=("${cur}")
                     if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
                         compopt -o nospace
@@ -1084,7 +1159,7 @@ _zmesctl() {
             return 0
             ;;
         zmesctl__subcmd__help__subcmd__clients)
-            opts="list disconnect"
+            opts="list rejected disconnect"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1112,6 +1187,20 @@ _zmesctl() {
             return 0
             ;;
         zmesctl__subcmd__help__subcmd__clients__subcmd__list)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        zmesctl__subcmd__help__subcmd__clients__subcmd__rejected)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
@@ -1308,7 +1397,7 @@ _zmesctl() {
             return 0
             ;;
         zmesctl__subcmd__help__subcmd__push)
-            opts="check queue"
+            opts="check queue retry"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1336,6 +1425,20 @@ _zmesctl() {
             return 0
             ;;
         zmesctl__subcmd__help__subcmd__push__subcmd__queue)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        zmesctl__subcmd__help__subcmd__push__subcmd__retry)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
@@ -1378,8 +1481,22 @@ _zmesctl() {
             return 0
             ;;
         zmesctl__subcmd__help__subcmd__tokens)
-            opts="list show log revoke restore mute unmute prune import export"
+            opts="list show log revoke block unblock restore mute unmute prune import export"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        zmesctl__subcmd__help__subcmd__tokens__subcmd__block)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
@@ -1504,6 +1621,20 @@ _zmesctl() {
             return 0
             ;;
         zmesctl__subcmd__help__subcmd__tokens__subcmd__show)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        zmesctl__subcmd__help__subcmd__tokens__subcmd__unblock)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
@@ -1741,7 +1872,7 @@ _zmesctl() {
             return 0
             ;;
         zmesctl__subcmd__push)
-            opts="-q -h --socket --json --jsonl --timeout --color --quiet --help check queue"
+            opts="-q -h --socket --json --jsonl --timeout --color --quiet --help check queue retry"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1800,6 +1931,35 @@ _zmesctl() {
             ;;
         zmesctl__subcmd__push__subcmd__queue)
             opts="-q -h --socket --json --jsonl --timeout --color --quiet --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --socket)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --timeout)
+                    COMPREPLY=("${cur}")
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o nospace
+                    fi
+                    return 0
+                    ;;
+                --color)
+                    COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        zmesctl__subcmd__push__subcmd__retry)
+            opts="-q -h --socket --json --jsonl --timeout --color --quiet --help proxy fcm apns"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1886,12 +2046,70 @@ _zmesctl() {
             return 0
             ;;
         zmesctl__subcmd__tokens)
-            opts="-q -h --socket --json --jsonl --timeout --color --quiet --help list show log revoke restore mute unmute prune import export"
+            opts="-q -h --socket --json --jsonl --timeout --color --quiet --help list show log revoke block unblock restore mute unmute prune import export"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
             case "${prev}" in
+                --socket)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --timeout)
+                    COMPREPLY=("${cur}")
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o nospace
+                    fi
+                    return 0
+                    ;;
+                --color)
+                    COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        zmesctl__subcmd__tokens__subcmd__block)
+            opts="-y -n -q -h --all --platform --user --state --failing --monitor --stale --yes --dry-run --socket --json --jsonl --timeout --color --quiet --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --platform)
+                    COMPREPLY=($(compgen -W "ios android" -- "${cur}"))
+                    return 0
+                    ;;
+                --user)
+                    COMPREPLY=("${cur}")
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o nospace
+                    fi
+                    return 0
+                    ;;
+                --state)
+                    COMPREPLY=($(compgen -W "enabled disabled muted revoked blocked" -- "${cur}"))
+                    return 0
+                    ;;
+                --monitor)
+                    COMPREPLY=("${cur}")
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o nospace
+                    fi
+                    return 0
+                    ;;
+                --stale)
+                    COMPREPLY=("${cur}")
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o nospace
+                    fi
+                    return 0
+                    ;;
                 --socket)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -2002,7 +2220,7 @@ _zmesctl() {
                     return 0
                     ;;
                 --state)
-                    COMPREPLY=($(compgen -W "enabled disabled muted revoked" -- "${cur}"))
+                    COMPREPLY=($(compgen -W "enabled disabled muted revoked blocked" -- "${cur}"))
                     return 0
                     ;;
                 --monitor)
@@ -2096,7 +2314,7 @@ _zmesctl() {
                     return 0
                     ;;
                 --state)
-                    COMPREPLY=($(compgen -W "enabled disabled muted revoked" -- "${cur}"))
+                    COMPREPLY=($(compgen -W "enabled disabled muted revoked blocked" -- "${cur}"))
                     return 0
                     ;;
                 --monitor)
@@ -2168,7 +2386,7 @@ _zmesctl() {
                     return 0
                     ;;
                 --state)
-                    COMPREPLY=($(compgen -W "enabled disabled muted revoked" -- "${cur}"))
+                    COMPREPLY=($(compgen -W "enabled disabled muted revoked blocked" -- "${cur}"))
                     return 0
                     ;;
                 --monitor)
@@ -2248,7 +2466,7 @@ _zmesctl() {
                     return 0
                     ;;
                 --state)
-                    COMPREPLY=($(compgen -W "enabled disabled muted revoked" -- "${cur}"))
+                    COMPREPLY=($(compgen -W "enabled disabled muted revoked blocked" -- "${cur}"))
                     return 0
                     ;;
                 --monitor)
@@ -2316,6 +2534,64 @@ _zmesctl() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
+        zmesctl__subcmd__tokens__subcmd__unblock)
+            opts="-y -n -q -h --all --platform --user --state --failing --monitor --stale --yes --dry-run --socket --json --jsonl --timeout --color --quiet --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --platform)
+                    COMPREPLY=($(compgen -W "ios android" -- "${cur}"))
+                    return 0
+                    ;;
+                --user)
+                    COMPREPLY=("${cur}")
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o nospace
+                    fi
+                    return 0
+                    ;;
+                --state)
+                    COMPREPLY=($(compgen -W "enabled disabled muted revoked blocked" -- "${cur}"))
+                    return 0
+                    ;;
+                --monitor)
+                    COMPREPLY=("${cur}")
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o nospace
+                    fi
+                    return 0
+                    ;;
+                --stale)
+                    COMPREPLY=("${cur}")
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o nospace
+                    fi
+                    return 0
+                    ;;
+                --socket)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --timeout)
+                    COMPREPLY=("${cur}")
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o nospace
+                    fi
+                    return 0
+                    ;;
+                --color)
+                    COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
         zmesctl__subcmd__tokens__subcmd__unmute)
             opts="-y -n -q -h --all --platform --user --state --failing --monitor --stale --yes --dry-run --socket --json --jsonl --timeout --color --quiet --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
@@ -2335,7 +2611,7 @@ _zmesctl() {
                     return 0
                     ;;
                 --state)
-                    COMPREPLY=($(compgen -W "enabled disabled muted revoked" -- "${cur}"))
+                    COMPREPLY=($(compgen -W "enabled disabled muted revoked blocked" -- "${cur}"))
                     return 0
                     ;;
                 --monitor)

@@ -60,17 +60,18 @@ complete -c zmesctl -n "__fish_zmesctl_using_subcommand status" -l json -d 'Prin
 complete -c zmesctl -n "__fish_zmesctl_using_subcommand status" -l jsonl -d 'Print one JSON object a line (lists and streams)'
 complete -c zmesctl -n "__fish_zmesctl_using_subcommand status" -s q -l quiet -d 'Print nothing where all is well; of lists the bare ids and handles, one a line'
 complete -c zmesctl -n "__fish_zmesctl_using_subcommand status" -s h -l help -d 'Print help'
-complete -c zmesctl -n "__fish_zmesctl_using_subcommand clients; and not __fish_seen_subcommand_from list disconnect" -l socket -d 'Control socket of zmesd' -r -F
-complete -c zmesctl -n "__fish_zmesctl_using_subcommand clients; and not __fish_seen_subcommand_from list disconnect" -l timeout -d 'How long a request may take [default: 5s]' -r -f
-complete -c zmesctl -n "__fish_zmesctl_using_subcommand clients; and not __fish_seen_subcommand_from list disconnect" -l color -d 'Use colours' -r -f -a "auto\t''
+complete -c zmesctl -n "__fish_zmesctl_using_subcommand clients; and not __fish_seen_subcommand_from list rejected disconnect" -l socket -d 'Control socket of zmesd' -r -F
+complete -c zmesctl -n "__fish_zmesctl_using_subcommand clients; and not __fish_seen_subcommand_from list rejected disconnect" -l timeout -d 'How long a request may take [default: 5s]' -r -f
+complete -c zmesctl -n "__fish_zmesctl_using_subcommand clients; and not __fish_seen_subcommand_from list rejected disconnect" -l color -d 'Use colours' -r -f -a "auto\t''
 always\t''
 never\t''"
-complete -c zmesctl -n "__fish_zmesctl_using_subcommand clients; and not __fish_seen_subcommand_from list disconnect" -l json -d 'Print one JSON document'
-complete -c zmesctl -n "__fish_zmesctl_using_subcommand clients; and not __fish_seen_subcommand_from list disconnect" -l jsonl -d 'Print one JSON object a line (lists and streams)'
-complete -c zmesctl -n "__fish_zmesctl_using_subcommand clients; and not __fish_seen_subcommand_from list disconnect" -s q -l quiet -d 'Print nothing where all is well; of lists the bare ids and handles, one a line'
-complete -c zmesctl -n "__fish_zmesctl_using_subcommand clients; and not __fish_seen_subcommand_from list disconnect" -s h -l help -d 'Print help'
-complete -c zmesctl -n "__fish_zmesctl_using_subcommand clients; and not __fish_seen_subcommand_from list disconnect" -f -a "list" -d 'List the apps that are connected'
-complete -c zmesctl -n "__fish_zmesctl_using_subcommand clients; and not __fish_seen_subcommand_from list disconnect" -f -a "disconnect" -d 'Close the connections of apps'
+complete -c zmesctl -n "__fish_zmesctl_using_subcommand clients; and not __fish_seen_subcommand_from list rejected disconnect" -l json -d 'Print one JSON document'
+complete -c zmesctl -n "__fish_zmesctl_using_subcommand clients; and not __fish_seen_subcommand_from list rejected disconnect" -l jsonl -d 'Print one JSON object a line (lists and streams)'
+complete -c zmesctl -n "__fish_zmesctl_using_subcommand clients; and not __fish_seen_subcommand_from list rejected disconnect" -s q -l quiet -d 'Print nothing where all is well; of lists the bare ids and handles, one a line'
+complete -c zmesctl -n "__fish_zmesctl_using_subcommand clients; and not __fish_seen_subcommand_from list rejected disconnect" -s h -l help -d 'Print help'
+complete -c zmesctl -n "__fish_zmesctl_using_subcommand clients; and not __fish_seen_subcommand_from list rejected disconnect" -f -a "list" -d 'List the apps that are connected'
+complete -c zmesctl -n "__fish_zmesctl_using_subcommand clients; and not __fish_seen_subcommand_from list rejected disconnect" -f -a "rejected" -d 'List the clients that were refused, and why'
+complete -c zmesctl -n "__fish_zmesctl_using_subcommand clients; and not __fish_seen_subcommand_from list rejected disconnect" -f -a "disconnect" -d 'Close the connections of apps'
 complete -c zmesctl -n "__fish_zmesctl_using_subcommand clients; and __fish_seen_subcommand_from list" -l user -d 'Only this ZoneMinder user; `*` stands for any characters' -r -f
 complete -c zmesctl -n "__fish_zmesctl_using_subcommand clients; and __fish_seen_subcommand_from list" -l state -d 'Only clients that have come so far' -r -f -a "pending\t'Connected, not (yet) authenticated'
 authenticated\t'Authenticated: it gets alarms'"
@@ -84,6 +85,16 @@ complete -c zmesctl -n "__fish_zmesctl_using_subcommand clients; and __fish_seen
 complete -c zmesctl -n "__fish_zmesctl_using_subcommand clients; and __fish_seen_subcommand_from list" -l jsonl -d 'Print one JSON object a line (lists and streams)'
 complete -c zmesctl -n "__fish_zmesctl_using_subcommand clients; and __fish_seen_subcommand_from list" -s q -l quiet -d 'Print nothing where all is well; of lists the bare ids and handles, one a line'
 complete -c zmesctl -n "__fish_zmesctl_using_subcommand clients; and __fish_seen_subcommand_from list" -s h -l help -d 'Print help'
+complete -c zmesctl -n "__fish_zmesctl_using_subcommand clients; and __fish_seen_subcommand_from rejected" -l since -d 'Only what was refused in this time' -r -f
+complete -c zmesctl -n "__fish_zmesctl_using_subcommand clients; and __fish_seen_subcommand_from rejected" -l socket -d 'Control socket of zmesd' -r -F
+complete -c zmesctl -n "__fish_zmesctl_using_subcommand clients; and __fish_seen_subcommand_from rejected" -l timeout -d 'How long a request may take [default: 5s]' -r -f
+complete -c zmesctl -n "__fish_zmesctl_using_subcommand clients; and __fish_seen_subcommand_from rejected" -l color -d 'Use colours' -r -f -a "auto\t''
+always\t''
+never\t''"
+complete -c zmesctl -n "__fish_zmesctl_using_subcommand clients; and __fish_seen_subcommand_from rejected" -l json -d 'Print one JSON document'
+complete -c zmesctl -n "__fish_zmesctl_using_subcommand clients; and __fish_seen_subcommand_from rejected" -l jsonl -d 'Print one JSON object a line (lists and streams)'
+complete -c zmesctl -n "__fish_zmesctl_using_subcommand clients; and __fish_seen_subcommand_from rejected" -s q -l quiet -d 'Print nothing where all is well; of lists the bare ids and handles, one a line'
+complete -c zmesctl -n "__fish_zmesctl_using_subcommand clients; and __fish_seen_subcommand_from rejected" -s h -l help -d 'Print help'
 complete -c zmesctl -n "__fish_zmesctl_using_subcommand clients; and __fish_seen_subcommand_from disconnect" -l user -d 'Only this ZoneMinder user; `*` stands for any characters' -r -f
 complete -c zmesctl -n "__fish_zmesctl_using_subcommand clients; and __fish_seen_subcommand_from disconnect" -l state -d 'Only clients that have come so far' -r -f -a "pending\t'Connected, not (yet) authenticated'
 authenticated\t'Authenticated: it gets alarms'"
@@ -100,34 +111,37 @@ complete -c zmesctl -n "__fish_zmesctl_using_subcommand clients; and __fish_seen
 complete -c zmesctl -n "__fish_zmesctl_using_subcommand clients; and __fish_seen_subcommand_from disconnect" -l jsonl -d 'Print one JSON object a line (lists and streams)'
 complete -c zmesctl -n "__fish_zmesctl_using_subcommand clients; and __fish_seen_subcommand_from disconnect" -s q -l quiet -d 'Print nothing where all is well; of lists the bare ids and handles, one a line'
 complete -c zmesctl -n "__fish_zmesctl_using_subcommand clients; and __fish_seen_subcommand_from disconnect" -s h -l help -d 'Print help'
-complete -c zmesctl -n "__fish_zmesctl_using_subcommand tokens; and not __fish_seen_subcommand_from list show log revoke restore mute unmute prune import export" -l socket -d 'Control socket of zmesd' -r -F
-complete -c zmesctl -n "__fish_zmesctl_using_subcommand tokens; and not __fish_seen_subcommand_from list show log revoke restore mute unmute prune import export" -l timeout -d 'How long a request may take [default: 5s]' -r -f
-complete -c zmesctl -n "__fish_zmesctl_using_subcommand tokens; and not __fish_seen_subcommand_from list show log revoke restore mute unmute prune import export" -l color -d 'Use colours' -r -f -a "auto\t''
+complete -c zmesctl -n "__fish_zmesctl_using_subcommand tokens; and not __fish_seen_subcommand_from list show log revoke block unblock restore mute unmute prune import export" -l socket -d 'Control socket of zmesd' -r -F
+complete -c zmesctl -n "__fish_zmesctl_using_subcommand tokens; and not __fish_seen_subcommand_from list show log revoke block unblock restore mute unmute prune import export" -l timeout -d 'How long a request may take [default: 5s]' -r -f
+complete -c zmesctl -n "__fish_zmesctl_using_subcommand tokens; and not __fish_seen_subcommand_from list show log revoke block unblock restore mute unmute prune import export" -l color -d 'Use colours' -r -f -a "auto\t''
 always\t''
 never\t''"
-complete -c zmesctl -n "__fish_zmesctl_using_subcommand tokens; and not __fish_seen_subcommand_from list show log revoke restore mute unmute prune import export" -l json -d 'Print one JSON document'
-complete -c zmesctl -n "__fish_zmesctl_using_subcommand tokens; and not __fish_seen_subcommand_from list show log revoke restore mute unmute prune import export" -l jsonl -d 'Print one JSON object a line (lists and streams)'
-complete -c zmesctl -n "__fish_zmesctl_using_subcommand tokens; and not __fish_seen_subcommand_from list show log revoke restore mute unmute prune import export" -s q -l quiet -d 'Print nothing where all is well; of lists the bare ids and handles, one a line'
-complete -c zmesctl -n "__fish_zmesctl_using_subcommand tokens; and not __fish_seen_subcommand_from list show log revoke restore mute unmute prune import export" -s h -l help -d 'Print help'
-complete -c zmesctl -n "__fish_zmesctl_using_subcommand tokens; and not __fish_seen_subcommand_from list show log revoke restore mute unmute prune import export" -f -a "list" -d 'List the registered phones'
-complete -c zmesctl -n "__fish_zmesctl_using_subcommand tokens; and not __fish_seen_subcommand_from list show log revoke restore mute unmute prune import export" -f -a "show" -d 'Show all about one phone, and what was lately sent to it'
-complete -c zmesctl -n "__fish_zmesctl_using_subcommand tokens; and not __fish_seen_subcommand_from list show log revoke restore mute unmute prune import export" -f -a "log" -d 'Show what was decided and done for one phone, newest first'
-complete -c zmesctl -n "__fish_zmesctl_using_subcommand tokens; and not __fish_seen_subcommand_from list show log revoke restore mute unmute prune import export" -f -a "revoke" -d 'Take phones out; `restore` undoes it'
-complete -c zmesctl -n "__fish_zmesctl_using_subcommand tokens; and not __fish_seen_subcommand_from list show log revoke restore mute unmute prune import export" -f -a "restore" -d 'Take revocations back'
-complete -c zmesctl -n "__fish_zmesctl_using_subcommand tokens; and not __fish_seen_subcommand_from list show log revoke restore mute unmute prune import export" -f -a "mute" -d 'Send nothing to phones for a while'
-complete -c zmesctl -n "__fish_zmesctl_using_subcommand tokens; and not __fish_seen_subcommand_from list show log revoke restore mute unmute prune import export" -f -a "unmute" -d 'Send to muted phones again'
-complete -c zmesctl -n "__fish_zmesctl_using_subcommand tokens; and not __fish_seen_subcommand_from list show log revoke restore mute unmute prune import export" -f -a "prune" -d 'Take out the phones of which nothing was heard for a while'
-complete -c zmesctl -n "__fish_zmesctl_using_subcommand tokens; and not __fish_seen_subcommand_from list show log revoke restore mute unmute prune import export" -f -a "import" -d 'Take tokens from the tokens.txt of an older event server'
-complete -c zmesctl -n "__fish_zmesctl_using_subcommand tokens; and not __fish_seen_subcommand_from list show log revoke restore mute unmute prune import export" -f -a "export" -d 'Print the tokens as a tokens.txt, to go back or to keep'
+complete -c zmesctl -n "__fish_zmesctl_using_subcommand tokens; and not __fish_seen_subcommand_from list show log revoke block unblock restore mute unmute prune import export" -l json -d 'Print one JSON document'
+complete -c zmesctl -n "__fish_zmesctl_using_subcommand tokens; and not __fish_seen_subcommand_from list show log revoke block unblock restore mute unmute prune import export" -l jsonl -d 'Print one JSON object a line (lists and streams)'
+complete -c zmesctl -n "__fish_zmesctl_using_subcommand tokens; and not __fish_seen_subcommand_from list show log revoke block unblock restore mute unmute prune import export" -s q -l quiet -d 'Print nothing where all is well; of lists the bare ids and handles, one a line'
+complete -c zmesctl -n "__fish_zmesctl_using_subcommand tokens; and not __fish_seen_subcommand_from list show log revoke block unblock restore mute unmute prune import export" -s h -l help -d 'Print help'
+complete -c zmesctl -n "__fish_zmesctl_using_subcommand tokens; and not __fish_seen_subcommand_from list show log revoke block unblock restore mute unmute prune import export" -f -a "list" -d 'List the registered phones'
+complete -c zmesctl -n "__fish_zmesctl_using_subcommand tokens; and not __fish_seen_subcommand_from list show log revoke block unblock restore mute unmute prune import export" -f -a "show" -d 'Show all about one phone, and what was lately sent to it'
+complete -c zmesctl -n "__fish_zmesctl_using_subcommand tokens; and not __fish_seen_subcommand_from list show log revoke block unblock restore mute unmute prune import export" -f -a "log" -d 'Show what was decided and done for one phone, newest first'
+complete -c zmesctl -n "__fish_zmesctl_using_subcommand tokens; and not __fish_seen_subcommand_from list show log revoke block unblock restore mute unmute prune import export" -f -a "revoke" -d 'Revoke phones; `restore` undoes it, and so does opening the app'
+complete -c zmesctl -n "__fish_zmesctl_using_subcommand tokens; and not __fish_seen_subcommand_from list show log revoke block unblock restore mute unmute prune import export" -f -a "block" -d 'Revoke phones that must not come back, such as stolen ones'
+complete -c zmesctl -n "__fish_zmesctl_using_subcommand tokens; and not __fish_seen_subcommand_from list show log revoke block unblock restore mute unmute prune import export" -f -a "unblock" -d 'Let the apps of blocked phones register again'
+complete -c zmesctl -n "__fish_zmesctl_using_subcommand tokens; and not __fish_seen_subcommand_from list show log revoke block unblock restore mute unmute prune import export" -f -a "restore" -d 'Take revocations back'
+complete -c zmesctl -n "__fish_zmesctl_using_subcommand tokens; and not __fish_seen_subcommand_from list show log revoke block unblock restore mute unmute prune import export" -f -a "mute" -d 'Send nothing to phones for a while'
+complete -c zmesctl -n "__fish_zmesctl_using_subcommand tokens; and not __fish_seen_subcommand_from list show log revoke block unblock restore mute unmute prune import export" -f -a "unmute" -d 'Send to muted phones again'
+complete -c zmesctl -n "__fish_zmesctl_using_subcommand tokens; and not __fish_seen_subcommand_from list show log revoke block unblock restore mute unmute prune import export" -f -a "prune" -d 'Take out the phones of which nothing was heard for a while'
+complete -c zmesctl -n "__fish_zmesctl_using_subcommand tokens; and not __fish_seen_subcommand_from list show log revoke block unblock restore mute unmute prune import export" -f -a "import" -d 'Take tokens from the tokens.txt of an older event server'
+complete -c zmesctl -n "__fish_zmesctl_using_subcommand tokens; and not __fish_seen_subcommand_from list show log revoke block unblock restore mute unmute prune import export" -f -a "export" -d 'Print the tokens as a tokens.txt, to go back or to keep'
 complete -c zmesctl -n "__fish_zmesctl_using_subcommand tokens; and __fish_seen_subcommand_from list" -l platform -d 'Only phones of this kind' -r -f -a "ios\t'iPhones and iPads'
 android\t'Everything with Android'"
 complete -c zmesctl -n "__fish_zmesctl_using_subcommand tokens; and __fish_seen_subcommand_from list" -l user -d 'Only this ZoneMinder user; `*` stands for any characters' -r -f
-complete -c zmesctl -n "__fish_zmesctl_using_subcommand tokens; and __fish_seen_subcommand_from list" -l state -d 'Only those that stand so [default: all but revoked]' -r -f -a "enabled\t'It gets pushes'
+complete -c zmesctl -n "__fish_zmesctl_using_subcommand tokens; and __fish_seen_subcommand_from list" -l state -d 'Only tokens in this state [default: all but revoked and blocked]' -r -f -a "enabled\t'It gets pushes'
 disabled\t'Its app wants no pushes'
 muted\t'An admin has silenced it'
-revoked\t'It is gone, and can be restored'"
+revoked\t'It is gone, and can be restored'
+blocked\t'It is gone, and its app cannot register it again until an admin unblocks it'"
 complete -c zmesctl -n "__fish_zmesctl_using_subcommand tokens; and __fish_seen_subcommand_from list" -l monitor -d 'Only those that want to hear of this monitor' -r -f
-complete -c zmesctl -n "__fish_zmesctl_using_subcommand tokens; and __fish_seen_subcommand_from list" -l stale -d 'Only those of which nothing was heard for so long' -r -f
+complete -c zmesctl -n "__fish_zmesctl_using_subcommand tokens; and __fish_seen_subcommand_from list" -l stale -d 'Only tokens not seen for at least this long' -r -f
 complete -c zmesctl -n "__fish_zmesctl_using_subcommand tokens; and __fish_seen_subcommand_from list" -l socket -d 'Control socket of zmesd' -r -F
 complete -c zmesctl -n "__fish_zmesctl_using_subcommand tokens; and __fish_seen_subcommand_from list" -l timeout -d 'How long a request may take [default: 5s]' -r -f
 complete -c zmesctl -n "__fish_zmesctl_using_subcommand tokens; and __fish_seen_subcommand_from list" -l color -d 'Use colours' -r -f -a "auto\t''
@@ -162,12 +176,13 @@ complete -c zmesctl -n "__fish_zmesctl_using_subcommand tokens; and __fish_seen_
 complete -c zmesctl -n "__fish_zmesctl_using_subcommand tokens; and __fish_seen_subcommand_from revoke" -l platform -d 'Only phones of this kind' -r -f -a "ios\t'iPhones and iPads'
 android\t'Everything with Android'"
 complete -c zmesctl -n "__fish_zmesctl_using_subcommand tokens; and __fish_seen_subcommand_from revoke" -l user -d 'Only this ZoneMinder user; `*` stands for any characters' -r -f
-complete -c zmesctl -n "__fish_zmesctl_using_subcommand tokens; and __fish_seen_subcommand_from revoke" -l state -d 'Only those that stand so [default: all but revoked]' -r -f -a "enabled\t'It gets pushes'
+complete -c zmesctl -n "__fish_zmesctl_using_subcommand tokens; and __fish_seen_subcommand_from revoke" -l state -d 'Only tokens in this state [default: all but revoked and blocked]' -r -f -a "enabled\t'It gets pushes'
 disabled\t'Its app wants no pushes'
 muted\t'An admin has silenced it'
-revoked\t'It is gone, and can be restored'"
+revoked\t'It is gone, and can be restored'
+blocked\t'It is gone, and its app cannot register it again until an admin unblocks it'"
 complete -c zmesctl -n "__fish_zmesctl_using_subcommand tokens; and __fish_seen_subcommand_from revoke" -l monitor -d 'Only those that want to hear of this monitor' -r -f
-complete -c zmesctl -n "__fish_zmesctl_using_subcommand tokens; and __fish_seen_subcommand_from revoke" -l stale -d 'Only those of which nothing was heard for so long' -r -f
+complete -c zmesctl -n "__fish_zmesctl_using_subcommand tokens; and __fish_seen_subcommand_from revoke" -l stale -d 'Only tokens not seen for at least this long' -r -f
 complete -c zmesctl -n "__fish_zmesctl_using_subcommand tokens; and __fish_seen_subcommand_from revoke" -l socket -d 'Control socket of zmesd' -r -F
 complete -c zmesctl -n "__fish_zmesctl_using_subcommand tokens; and __fish_seen_subcommand_from revoke" -l timeout -d 'How long a request may take [default: 5s]' -r -f
 complete -c zmesctl -n "__fish_zmesctl_using_subcommand tokens; and __fish_seen_subcommand_from revoke" -l color -d 'Use colours' -r -f -a "auto\t''
@@ -181,6 +196,52 @@ complete -c zmesctl -n "__fish_zmesctl_using_subcommand tokens; and __fish_seen_
 complete -c zmesctl -n "__fish_zmesctl_using_subcommand tokens; and __fish_seen_subcommand_from revoke" -l jsonl -d 'Print one JSON object a line (lists and streams)'
 complete -c zmesctl -n "__fish_zmesctl_using_subcommand tokens; and __fish_seen_subcommand_from revoke" -s q -l quiet -d 'Print nothing where all is well; of lists the bare ids and handles, one a line'
 complete -c zmesctl -n "__fish_zmesctl_using_subcommand tokens; and __fish_seen_subcommand_from revoke" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c zmesctl -n "__fish_zmesctl_using_subcommand tokens; and __fish_seen_subcommand_from block" -l platform -d 'Only phones of this kind' -r -f -a "ios\t'iPhones and iPads'
+android\t'Everything with Android'"
+complete -c zmesctl -n "__fish_zmesctl_using_subcommand tokens; and __fish_seen_subcommand_from block" -l user -d 'Only this ZoneMinder user; `*` stands for any characters' -r -f
+complete -c zmesctl -n "__fish_zmesctl_using_subcommand tokens; and __fish_seen_subcommand_from block" -l state -d 'Only tokens in this state [default: all but revoked and blocked]' -r -f -a "enabled\t'It gets pushes'
+disabled\t'Its app wants no pushes'
+muted\t'An admin has silenced it'
+revoked\t'It is gone, and can be restored'
+blocked\t'It is gone, and its app cannot register it again until an admin unblocks it'"
+complete -c zmesctl -n "__fish_zmesctl_using_subcommand tokens; and __fish_seen_subcommand_from block" -l monitor -d 'Only those that want to hear of this monitor' -r -f
+complete -c zmesctl -n "__fish_zmesctl_using_subcommand tokens; and __fish_seen_subcommand_from block" -l stale -d 'Only tokens not seen for at least this long' -r -f
+complete -c zmesctl -n "__fish_zmesctl_using_subcommand tokens; and __fish_seen_subcommand_from block" -l socket -d 'Control socket of zmesd' -r -F
+complete -c zmesctl -n "__fish_zmesctl_using_subcommand tokens; and __fish_seen_subcommand_from block" -l timeout -d 'How long a request may take [default: 5s]' -r -f
+complete -c zmesctl -n "__fish_zmesctl_using_subcommand tokens; and __fish_seen_subcommand_from block" -l color -d 'Use colours' -r -f -a "auto\t''
+always\t''
+never\t''"
+complete -c zmesctl -n "__fish_zmesctl_using_subcommand tokens; and __fish_seen_subcommand_from block" -l all -d 'All tokens'
+complete -c zmesctl -n "__fish_zmesctl_using_subcommand tokens; and __fish_seen_subcommand_from block" -l failing -d 'Only those whose last push failed'
+complete -c zmesctl -n "__fish_zmesctl_using_subcommand tokens; and __fish_seen_subcommand_from block" -s y -l yes -d 'Do not ask'
+complete -c zmesctl -n "__fish_zmesctl_using_subcommand tokens; and __fish_seen_subcommand_from block" -s n -l dry-run -d 'Only say what would happen'
+complete -c zmesctl -n "__fish_zmesctl_using_subcommand tokens; and __fish_seen_subcommand_from block" -l json -d 'Print one JSON document'
+complete -c zmesctl -n "__fish_zmesctl_using_subcommand tokens; and __fish_seen_subcommand_from block" -l jsonl -d 'Print one JSON object a line (lists and streams)'
+complete -c zmesctl -n "__fish_zmesctl_using_subcommand tokens; and __fish_seen_subcommand_from block" -s q -l quiet -d 'Print nothing where all is well; of lists the bare ids and handles, one a line'
+complete -c zmesctl -n "__fish_zmesctl_using_subcommand tokens; and __fish_seen_subcommand_from block" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c zmesctl -n "__fish_zmesctl_using_subcommand tokens; and __fish_seen_subcommand_from unblock" -l platform -d 'Only phones of this kind' -r -f -a "ios\t'iPhones and iPads'
+android\t'Everything with Android'"
+complete -c zmesctl -n "__fish_zmesctl_using_subcommand tokens; and __fish_seen_subcommand_from unblock" -l user -d 'Only this ZoneMinder user; `*` stands for any characters' -r -f
+complete -c zmesctl -n "__fish_zmesctl_using_subcommand tokens; and __fish_seen_subcommand_from unblock" -l state -d 'Only tokens in this state [default: all but revoked and blocked]' -r -f -a "enabled\t'It gets pushes'
+disabled\t'Its app wants no pushes'
+muted\t'An admin has silenced it'
+revoked\t'It is gone, and can be restored'
+blocked\t'It is gone, and its app cannot register it again until an admin unblocks it'"
+complete -c zmesctl -n "__fish_zmesctl_using_subcommand tokens; and __fish_seen_subcommand_from unblock" -l monitor -d 'Only those that want to hear of this monitor' -r -f
+complete -c zmesctl -n "__fish_zmesctl_using_subcommand tokens; and __fish_seen_subcommand_from unblock" -l stale -d 'Only tokens not seen for at least this long' -r -f
+complete -c zmesctl -n "__fish_zmesctl_using_subcommand tokens; and __fish_seen_subcommand_from unblock" -l socket -d 'Control socket of zmesd' -r -F
+complete -c zmesctl -n "__fish_zmesctl_using_subcommand tokens; and __fish_seen_subcommand_from unblock" -l timeout -d 'How long a request may take [default: 5s]' -r -f
+complete -c zmesctl -n "__fish_zmesctl_using_subcommand tokens; and __fish_seen_subcommand_from unblock" -l color -d 'Use colours' -r -f -a "auto\t''
+always\t''
+never\t''"
+complete -c zmesctl -n "__fish_zmesctl_using_subcommand tokens; and __fish_seen_subcommand_from unblock" -l all -d 'All tokens'
+complete -c zmesctl -n "__fish_zmesctl_using_subcommand tokens; and __fish_seen_subcommand_from unblock" -l failing -d 'Only those whose last push failed'
+complete -c zmesctl -n "__fish_zmesctl_using_subcommand tokens; and __fish_seen_subcommand_from unblock" -s y -l yes -d 'Do not ask'
+complete -c zmesctl -n "__fish_zmesctl_using_subcommand tokens; and __fish_seen_subcommand_from unblock" -s n -l dry-run -d 'Only say what would happen'
+complete -c zmesctl -n "__fish_zmesctl_using_subcommand tokens; and __fish_seen_subcommand_from unblock" -l json -d 'Print one JSON document'
+complete -c zmesctl -n "__fish_zmesctl_using_subcommand tokens; and __fish_seen_subcommand_from unblock" -l jsonl -d 'Print one JSON object a line (lists and streams)'
+complete -c zmesctl -n "__fish_zmesctl_using_subcommand tokens; and __fish_seen_subcommand_from unblock" -s q -l quiet -d 'Print nothing where all is well; of lists the bare ids and handles, one a line'
+complete -c zmesctl -n "__fish_zmesctl_using_subcommand tokens; and __fish_seen_subcommand_from unblock" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c zmesctl -n "__fish_zmesctl_using_subcommand tokens; and __fish_seen_subcommand_from restore" -l socket -d 'Control socket of zmesd' -r -F
 complete -c zmesctl -n "__fish_zmesctl_using_subcommand tokens; and __fish_seen_subcommand_from restore" -l timeout -d 'How long a request may take [default: 5s]' -r -f
 complete -c zmesctl -n "__fish_zmesctl_using_subcommand tokens; and __fish_seen_subcommand_from restore" -l color -d 'Use colours' -r -f -a "auto\t''
@@ -193,12 +254,13 @@ complete -c zmesctl -n "__fish_zmesctl_using_subcommand tokens; and __fish_seen_
 complete -c zmesctl -n "__fish_zmesctl_using_subcommand tokens; and __fish_seen_subcommand_from mute" -l platform -d 'Only phones of this kind' -r -f -a "ios\t'iPhones and iPads'
 android\t'Everything with Android'"
 complete -c zmesctl -n "__fish_zmesctl_using_subcommand tokens; and __fish_seen_subcommand_from mute" -l user -d 'Only this ZoneMinder user; `*` stands for any characters' -r -f
-complete -c zmesctl -n "__fish_zmesctl_using_subcommand tokens; and __fish_seen_subcommand_from mute" -l state -d 'Only those that stand so [default: all but revoked]' -r -f -a "enabled\t'It gets pushes'
+complete -c zmesctl -n "__fish_zmesctl_using_subcommand tokens; and __fish_seen_subcommand_from mute" -l state -d 'Only tokens in this state [default: all but revoked and blocked]' -r -f -a "enabled\t'It gets pushes'
 disabled\t'Its app wants no pushes'
 muted\t'An admin has silenced it'
-revoked\t'It is gone, and can be restored'"
+revoked\t'It is gone, and can be restored'
+blocked\t'It is gone, and its app cannot register it again until an admin unblocks it'"
 complete -c zmesctl -n "__fish_zmesctl_using_subcommand tokens; and __fish_seen_subcommand_from mute" -l monitor -d 'Only those that want to hear of this monitor' -r -f
-complete -c zmesctl -n "__fish_zmesctl_using_subcommand tokens; and __fish_seen_subcommand_from mute" -l stale -d 'Only those of which nothing was heard for so long' -r -f
+complete -c zmesctl -n "__fish_zmesctl_using_subcommand tokens; and __fish_seen_subcommand_from mute" -l stale -d 'Only tokens not seen for at least this long' -r -f
 complete -c zmesctl -n "__fish_zmesctl_using_subcommand tokens; and __fish_seen_subcommand_from mute" -l for -d 'Send to them again after this time [default: when they are unmuted]' -r -f
 complete -c zmesctl -n "__fish_zmesctl_using_subcommand tokens; and __fish_seen_subcommand_from mute" -l socket -d 'Control socket of zmesd' -r -F
 complete -c zmesctl -n "__fish_zmesctl_using_subcommand tokens; and __fish_seen_subcommand_from mute" -l timeout -d 'How long a request may take [default: 5s]' -r -f
@@ -216,12 +278,13 @@ complete -c zmesctl -n "__fish_zmesctl_using_subcommand tokens; and __fish_seen_
 complete -c zmesctl -n "__fish_zmesctl_using_subcommand tokens; and __fish_seen_subcommand_from unmute" -l platform -d 'Only phones of this kind' -r -f -a "ios\t'iPhones and iPads'
 android\t'Everything with Android'"
 complete -c zmesctl -n "__fish_zmesctl_using_subcommand tokens; and __fish_seen_subcommand_from unmute" -l user -d 'Only this ZoneMinder user; `*` stands for any characters' -r -f
-complete -c zmesctl -n "__fish_zmesctl_using_subcommand tokens; and __fish_seen_subcommand_from unmute" -l state -d 'Only those that stand so [default: all but revoked]' -r -f -a "enabled\t'It gets pushes'
+complete -c zmesctl -n "__fish_zmesctl_using_subcommand tokens; and __fish_seen_subcommand_from unmute" -l state -d 'Only tokens in this state [default: all but revoked and blocked]' -r -f -a "enabled\t'It gets pushes'
 disabled\t'Its app wants no pushes'
 muted\t'An admin has silenced it'
-revoked\t'It is gone, and can be restored'"
+revoked\t'It is gone, and can be restored'
+blocked\t'It is gone, and its app cannot register it again until an admin unblocks it'"
 complete -c zmesctl -n "__fish_zmesctl_using_subcommand tokens; and __fish_seen_subcommand_from unmute" -l monitor -d 'Only those that want to hear of this monitor' -r -f
-complete -c zmesctl -n "__fish_zmesctl_using_subcommand tokens; and __fish_seen_subcommand_from unmute" -l stale -d 'Only those of which nothing was heard for so long' -r -f
+complete -c zmesctl -n "__fish_zmesctl_using_subcommand tokens; and __fish_seen_subcommand_from unmute" -l stale -d 'Only tokens not seen for at least this long' -r -f
 complete -c zmesctl -n "__fish_zmesctl_using_subcommand tokens; and __fish_seen_subcommand_from unmute" -l socket -d 'Control socket of zmesd' -r -F
 complete -c zmesctl -n "__fish_zmesctl_using_subcommand tokens; and __fish_seen_subcommand_from unmute" -l timeout -d 'How long a request may take [default: 5s]' -r -f
 complete -c zmesctl -n "__fish_zmesctl_using_subcommand tokens; and __fish_seen_subcommand_from unmute" -l color -d 'Use colours' -r -f -a "auto\t''
@@ -239,10 +302,11 @@ complete -c zmesctl -n "__fish_zmesctl_using_subcommand tokens; and __fish_seen_
 complete -c zmesctl -n "__fish_zmesctl_using_subcommand tokens; and __fish_seen_subcommand_from prune" -l platform -d 'Only phones of this kind' -r -f -a "ios\t'iPhones and iPads'
 android\t'Everything with Android'"
 complete -c zmesctl -n "__fish_zmesctl_using_subcommand tokens; and __fish_seen_subcommand_from prune" -l user -d 'Only this ZoneMinder user; `*` stands for any characters' -r -f
-complete -c zmesctl -n "__fish_zmesctl_using_subcommand tokens; and __fish_seen_subcommand_from prune" -l state -d 'Only those that stand so [default: all but revoked]' -r -f -a "enabled\t'It gets pushes'
+complete -c zmesctl -n "__fish_zmesctl_using_subcommand tokens; and __fish_seen_subcommand_from prune" -l state -d 'Only tokens in this state [default: all but revoked and blocked]' -r -f -a "enabled\t'It gets pushes'
 disabled\t'Its app wants no pushes'
 muted\t'An admin has silenced it'
-revoked\t'It is gone, and can be restored'"
+revoked\t'It is gone, and can be restored'
+blocked\t'It is gone, and its app cannot register it again until an admin unblocks it'"
 complete -c zmesctl -n "__fish_zmesctl_using_subcommand tokens; and __fish_seen_subcommand_from prune" -l monitor -d 'Only those that want to hear of this monitor' -r -f
 complete -c zmesctl -n "__fish_zmesctl_using_subcommand tokens; and __fish_seen_subcommand_from prune" -l socket -d 'Control socket of zmesd' -r -F
 complete -c zmesctl -n "__fish_zmesctl_using_subcommand tokens; and __fish_seen_subcommand_from prune" -l timeout -d 'How long a request may take [default: 5s]' -r -f
@@ -376,17 +440,18 @@ complete -c zmesctl -n "__fish_zmesctl_using_subcommand alarm; and __fish_seen_s
 complete -c zmesctl -n "__fish_zmesctl_using_subcommand alarm; and __fish_seen_subcommand_from cancel" -l jsonl -d 'Print one JSON object a line (lists and streams)'
 complete -c zmesctl -n "__fish_zmesctl_using_subcommand alarm; and __fish_seen_subcommand_from cancel" -s q -l quiet -d 'Print nothing where all is well; of lists the bare ids and handles, one a line'
 complete -c zmesctl -n "__fish_zmesctl_using_subcommand alarm; and __fish_seen_subcommand_from cancel" -s h -l help -d 'Print help'
-complete -c zmesctl -n "__fish_zmesctl_using_subcommand push; and not __fish_seen_subcommand_from check queue" -l socket -d 'Control socket of zmesd' -r -F
-complete -c zmesctl -n "__fish_zmesctl_using_subcommand push; and not __fish_seen_subcommand_from check queue" -l timeout -d 'How long a request may take [default: 5s]' -r -f
-complete -c zmesctl -n "__fish_zmesctl_using_subcommand push; and not __fish_seen_subcommand_from check queue" -l color -d 'Use colours' -r -f -a "auto\t''
+complete -c zmesctl -n "__fish_zmesctl_using_subcommand push; and not __fish_seen_subcommand_from check queue retry" -l socket -d 'Control socket of zmesd' -r -F
+complete -c zmesctl -n "__fish_zmesctl_using_subcommand push; and not __fish_seen_subcommand_from check queue retry" -l timeout -d 'How long a request may take [default: 5s]' -r -f
+complete -c zmesctl -n "__fish_zmesctl_using_subcommand push; and not __fish_seen_subcommand_from check queue retry" -l color -d 'Use colours' -r -f -a "auto\t''
 always\t''
 never\t''"
-complete -c zmesctl -n "__fish_zmesctl_using_subcommand push; and not __fish_seen_subcommand_from check queue" -l json -d 'Print one JSON document'
-complete -c zmesctl -n "__fish_zmesctl_using_subcommand push; and not __fish_seen_subcommand_from check queue" -l jsonl -d 'Print one JSON object a line (lists and streams)'
-complete -c zmesctl -n "__fish_zmesctl_using_subcommand push; and not __fish_seen_subcommand_from check queue" -s q -l quiet -d 'Print nothing where all is well; of lists the bare ids and handles, one a line'
-complete -c zmesctl -n "__fish_zmesctl_using_subcommand push; and not __fish_seen_subcommand_from check queue" -s h -l help -d 'Print help'
-complete -c zmesctl -n "__fish_zmesctl_using_subcommand push; and not __fish_seen_subcommand_from check queue" -f -a "check" -d 'Go to each provider as far as possible without sending anything'
-complete -c zmesctl -n "__fish_zmesctl_using_subcommand push; and not __fish_seen_subcommand_from check queue" -f -a "queue" -d 'Show what waits to be sent, and how the ways to phones are'
+complete -c zmesctl -n "__fish_zmesctl_using_subcommand push; and not __fish_seen_subcommand_from check queue retry" -l json -d 'Print one JSON document'
+complete -c zmesctl -n "__fish_zmesctl_using_subcommand push; and not __fish_seen_subcommand_from check queue retry" -l jsonl -d 'Print one JSON object a line (lists and streams)'
+complete -c zmesctl -n "__fish_zmesctl_using_subcommand push; and not __fish_seen_subcommand_from check queue retry" -s q -l quiet -d 'Print nothing where all is well; of lists the bare ids and handles, one a line'
+complete -c zmesctl -n "__fish_zmesctl_using_subcommand push; and not __fish_seen_subcommand_from check queue retry" -s h -l help -d 'Print help'
+complete -c zmesctl -n "__fish_zmesctl_using_subcommand push; and not __fish_seen_subcommand_from check queue retry" -f -a "check" -d 'Go to each provider as far as possible without sending anything'
+complete -c zmesctl -n "__fish_zmesctl_using_subcommand push; and not __fish_seen_subcommand_from check queue retry" -f -a "queue" -d 'Show what waits to be sent, and how the ways to phones are'
+complete -c zmesctl -n "__fish_zmesctl_using_subcommand push; and not __fish_seen_subcommand_from check queue retry" -f -a "retry" -d 'End the rest of a transport that has failed, and send what waits'
 complete -c zmesctl -n "__fish_zmesctl_using_subcommand push; and __fish_seen_subcommand_from check" -l socket -d 'Control socket of zmesd' -r -F
 complete -c zmesctl -n "__fish_zmesctl_using_subcommand push; and __fish_seen_subcommand_from check" -l timeout -d 'How long a request may take [default: 5s]' -r -f
 complete -c zmesctl -n "__fish_zmesctl_using_subcommand push; and __fish_seen_subcommand_from check" -l color -d 'Use colours' -r -f -a "auto\t''
@@ -405,10 +470,19 @@ complete -c zmesctl -n "__fish_zmesctl_using_subcommand push; and __fish_seen_su
 complete -c zmesctl -n "__fish_zmesctl_using_subcommand push; and __fish_seen_subcommand_from queue" -l jsonl -d 'Print one JSON object a line (lists and streams)'
 complete -c zmesctl -n "__fish_zmesctl_using_subcommand push; and __fish_seen_subcommand_from queue" -s q -l quiet -d 'Print nothing where all is well; of lists the bare ids and handles, one a line'
 complete -c zmesctl -n "__fish_zmesctl_using_subcommand push; and __fish_seen_subcommand_from queue" -s h -l help -d 'Print help'
+complete -c zmesctl -n "__fish_zmesctl_using_subcommand push; and __fish_seen_subcommand_from retry" -l socket -d 'Control socket of zmesd' -r -F
+complete -c zmesctl -n "__fish_zmesctl_using_subcommand push; and __fish_seen_subcommand_from retry" -l timeout -d 'How long a request may take [default: 5s]' -r -f
+complete -c zmesctl -n "__fish_zmesctl_using_subcommand push; and __fish_seen_subcommand_from retry" -l color -d 'Use colours' -r -f -a "auto\t''
+always\t''
+never\t''"
+complete -c zmesctl -n "__fish_zmesctl_using_subcommand push; and __fish_seen_subcommand_from retry" -l json -d 'Print one JSON document'
+complete -c zmesctl -n "__fish_zmesctl_using_subcommand push; and __fish_seen_subcommand_from retry" -l jsonl -d 'Print one JSON object a line (lists and streams)'
+complete -c zmesctl -n "__fish_zmesctl_using_subcommand push; and __fish_seen_subcommand_from retry" -s q -l quiet -d 'Print nothing where all is well; of lists the bare ids and handles, one a line'
+complete -c zmesctl -n "__fish_zmesctl_using_subcommand push; and __fish_seen_subcommand_from retry" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c zmesctl -n "__fish_zmesctl_using_subcommand watch" -s m -l monitor -d 'Only this monitor' -r -f
 complete -c zmesctl -n "__fish_zmesctl_using_subcommand watch" -l token -d 'Only this token: its handle, or its last 10 characters' -r -f
 complete -c zmesctl -n "__fish_zmesctl_using_subcommand watch" -l user -d 'Only clients and tokens of this ZoneMinder user; `*` stands for any characters' -r -f
-complete -c zmesctl -n "__fish_zmesctl_using_subcommand watch" -l type -d 'Only lines of these types' -r -f -a "alarm\t'Alarms that were announced'
+complete -c zmesctl -n "__fish_zmesctl_using_subcommand watch" -l type -d 'Only lines of these types (client is another word for session)' -r -f -a "alarm\t'Alarms that were announced'
 decision\t'What was decided for each client and token'
 delivery\t'What became of pushes'
 session\t'Clients that come, change and leave'
@@ -436,7 +510,7 @@ complete -c zmesctl -n "__fish_zmesctl_using_subcommand why" -l json -d 'Print o
 complete -c zmesctl -n "__fish_zmesctl_using_subcommand why" -l jsonl -d 'Print one JSON object a line (lists and streams)'
 complete -c zmesctl -n "__fish_zmesctl_using_subcommand why" -s q -l quiet -d 'Print nothing where all is well; of lists the bare ids and handles, one a line'
 complete -c zmesctl -n "__fish_zmesctl_using_subcommand why" -s h -l help -d 'Print help'
-complete -c zmesctl -n "__fish_zmesctl_using_subcommand doctor" -l monitor -d 'Follow an alarm of this monitor' -r -f
+complete -c zmesctl -n "__fish_zmesctl_using_subcommand doctor" -s m -l monitor -d 'Follow an alarm of this monitor' -r -f
 complete -c zmesctl -n "__fish_zmesctl_using_subcommand doctor" -l config -d 'Configuration to look at where zmesd does not run [default: where zmesd would look]' -r -F
 complete -c zmesctl -n "__fish_zmesctl_using_subcommand doctor" -l socket -d 'Control socket of zmesd' -r -F
 complete -c zmesctl -n "__fish_zmesctl_using_subcommand doctor" -l timeout -d 'How long a request may take [default: 5s]' -r -f
@@ -447,7 +521,7 @@ complete -c zmesctl -n "__fish_zmesctl_using_subcommand doctor" -l json -d 'Prin
 complete -c zmesctl -n "__fish_zmesctl_using_subcommand doctor" -l jsonl -d 'Print one JSON object a line (lists and streams)'
 complete -c zmesctl -n "__fish_zmesctl_using_subcommand doctor" -s q -l quiet -d 'Print nothing where all is well; of lists the bare ids and handles, one a line'
 complete -c zmesctl -n "__fish_zmesctl_using_subcommand doctor" -s h -l help -d 'Print help'
-complete -c zmesctl -n "__fish_zmesctl_using_subcommand check" -l within -d 'For tls and all: the certificate must be valid for so much longer' -r -f
+complete -c zmesctl -n "__fish_zmesctl_using_subcommand check" -l within -d 'For tls and all: the certificate must be valid for at least this much longer [default: a third of its own life, 30 days at most]' -r -f
 complete -c zmesctl -n "__fish_zmesctl_using_subcommand check" -l socket -d 'Control socket of zmesd' -r -F
 complete -c zmesctl -n "__fish_zmesctl_using_subcommand check" -l timeout -d 'How long a request may take [default: 5s]' -r -f
 complete -c zmesctl -n "__fish_zmesctl_using_subcommand check" -l color -d 'Use colours' -r -f -a "auto\t''
@@ -476,7 +550,7 @@ complete -c zmesctl -n "__fish_zmesctl_using_subcommand log; and not __fish_seen
 complete -c zmesctl -n "__fish_zmesctl_using_subcommand log; and not __fish_seen_subcommand_from level" -l jsonl -d 'Print one JSON object a line (lists and streams)'
 complete -c zmesctl -n "__fish_zmesctl_using_subcommand log; and not __fish_seen_subcommand_from level" -s q -l quiet -d 'Print nothing where all is well; of lists the bare ids and handles, one a line'
 complete -c zmesctl -n "__fish_zmesctl_using_subcommand log; and not __fish_seen_subcommand_from level" -s h -l help -d 'Print help'
-complete -c zmesctl -n "__fish_zmesctl_using_subcommand log; and not __fish_seen_subcommand_from level" -f -a "level" -d 'Change the log level'
+complete -c zmesctl -n "__fish_zmesctl_using_subcommand log; and not __fish_seen_subcommand_from level" -f -a "level" -d 'Show the log level, or change it'
 complete -c zmesctl -n "__fish_zmesctl_using_subcommand log; and __fish_seen_subcommand_from level" -l for -d 'Go back to the configured level after this time' -r -f
 complete -c zmesctl -n "__fish_zmesctl_using_subcommand log; and __fish_seen_subcommand_from level" -l socket -d 'Control socket of zmesd' -r -F
 complete -c zmesctl -n "__fish_zmesctl_using_subcommand log; and __fish_seen_subcommand_from level" -l timeout -d 'How long a request may take [default: 5s]' -r -f
@@ -562,11 +636,14 @@ complete -c zmesctl -n "__fish_zmesctl_using_subcommand help; and not __fish_see
 complete -c zmesctl -n "__fish_zmesctl_using_subcommand help; and not __fish_seen_subcommand_from status clients tokens badges monitors alarm push watch why doctor check latency log reload config completions help" -f -a "completions" -d 'Print the completions for a shell'
 complete -c zmesctl -n "__fish_zmesctl_using_subcommand help; and not __fish_seen_subcommand_from status clients tokens badges monitors alarm push watch why doctor check latency log reload config completions help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
 complete -c zmesctl -n "__fish_zmesctl_using_subcommand help; and __fish_seen_subcommand_from clients" -f -a "list" -d 'List the apps that are connected'
+complete -c zmesctl -n "__fish_zmesctl_using_subcommand help; and __fish_seen_subcommand_from clients" -f -a "rejected" -d 'List the clients that were refused, and why'
 complete -c zmesctl -n "__fish_zmesctl_using_subcommand help; and __fish_seen_subcommand_from clients" -f -a "disconnect" -d 'Close the connections of apps'
 complete -c zmesctl -n "__fish_zmesctl_using_subcommand help; and __fish_seen_subcommand_from tokens" -f -a "list" -d 'List the registered phones'
 complete -c zmesctl -n "__fish_zmesctl_using_subcommand help; and __fish_seen_subcommand_from tokens" -f -a "show" -d 'Show all about one phone, and what was lately sent to it'
 complete -c zmesctl -n "__fish_zmesctl_using_subcommand help; and __fish_seen_subcommand_from tokens" -f -a "log" -d 'Show what was decided and done for one phone, newest first'
-complete -c zmesctl -n "__fish_zmesctl_using_subcommand help; and __fish_seen_subcommand_from tokens" -f -a "revoke" -d 'Take phones out; `restore` undoes it'
+complete -c zmesctl -n "__fish_zmesctl_using_subcommand help; and __fish_seen_subcommand_from tokens" -f -a "revoke" -d 'Revoke phones; `restore` undoes it, and so does opening the app'
+complete -c zmesctl -n "__fish_zmesctl_using_subcommand help; and __fish_seen_subcommand_from tokens" -f -a "block" -d 'Revoke phones that must not come back, such as stolen ones'
+complete -c zmesctl -n "__fish_zmesctl_using_subcommand help; and __fish_seen_subcommand_from tokens" -f -a "unblock" -d 'Let the apps of blocked phones register again'
 complete -c zmesctl -n "__fish_zmesctl_using_subcommand help; and __fish_seen_subcommand_from tokens" -f -a "restore" -d 'Take revocations back'
 complete -c zmesctl -n "__fish_zmesctl_using_subcommand help; and __fish_seen_subcommand_from tokens" -f -a "mute" -d 'Send nothing to phones for a while'
 complete -c zmesctl -n "__fish_zmesctl_using_subcommand help; and __fish_seen_subcommand_from tokens" -f -a "unmute" -d 'Send to muted phones again'
@@ -581,7 +658,8 @@ complete -c zmesctl -n "__fish_zmesctl_using_subcommand help; and __fish_seen_su
 complete -c zmesctl -n "__fish_zmesctl_using_subcommand help; and __fish_seen_subcommand_from alarm" -f -a "cancel" -d 'Take a forced alarm back'
 complete -c zmesctl -n "__fish_zmesctl_using_subcommand help; and __fish_seen_subcommand_from push" -f -a "check" -d 'Go to each provider as far as possible without sending anything'
 complete -c zmesctl -n "__fish_zmesctl_using_subcommand help; and __fish_seen_subcommand_from push" -f -a "queue" -d 'Show what waits to be sent, and how the ways to phones are'
-complete -c zmesctl -n "__fish_zmesctl_using_subcommand help; and __fish_seen_subcommand_from log" -f -a "level" -d 'Change the log level'
+complete -c zmesctl -n "__fish_zmesctl_using_subcommand help; and __fish_seen_subcommand_from push" -f -a "retry" -d 'End the rest of a transport that has failed, and send what waits'
+complete -c zmesctl -n "__fish_zmesctl_using_subcommand help; and __fish_seen_subcommand_from log" -f -a "level" -d 'Show the log level, or change it'
 complete -c zmesctl -n "__fish_zmesctl_using_subcommand help; and __fish_seen_subcommand_from config" -f -a "check" -d 'Check a configuration file: all problems at once; works without the daemon'
 complete -c zmesctl -n "__fish_zmesctl_using_subcommand help; and __fish_seen_subcommand_from config" -f -a "default" -d 'Print the default configuration with its comments; works without the daemon'
 complete -c zmesctl -n "__fish_zmesctl_using_subcommand help; and __fish_seen_subcommand_from config" -f -a "show" -d 'Show the values that the running daemon uses, secrets hidden'
@@ -604,6 +682,12 @@ complete -c zmesctl -n "__fish_zmesctl_using_subcommand tokens; and __fish_seen_
 complete -c zmesctl -n "__fish_zmesctl_using_subcommand tokens; and __fish_seen_subcommand_from revoke" -f -a '(__zmesctl_live tokens)'
 complete -c zmesctl -n "__fish_zmesctl_using_subcommand tokens; and __fish_seen_subcommand_from revoke" -l user -r -f -a '(__zmesctl_live users)'
 complete -c zmesctl -n "__fish_zmesctl_using_subcommand tokens; and __fish_seen_subcommand_from revoke" -l monitor -r -f -a '(__zmesctl_live monitors)'
+complete -c zmesctl -n "__fish_zmesctl_using_subcommand tokens; and __fish_seen_subcommand_from block" -f -a '(__zmesctl_live tokens)'
+complete -c zmesctl -n "__fish_zmesctl_using_subcommand tokens; and __fish_seen_subcommand_from block" -l user -r -f -a '(__zmesctl_live users)'
+complete -c zmesctl -n "__fish_zmesctl_using_subcommand tokens; and __fish_seen_subcommand_from block" -l monitor -r -f -a '(__zmesctl_live monitors)'
+complete -c zmesctl -n "__fish_zmesctl_using_subcommand tokens; and __fish_seen_subcommand_from unblock" -f -a '(__zmesctl_live blocked-tokens)'
+complete -c zmesctl -n "__fish_zmesctl_using_subcommand tokens; and __fish_seen_subcommand_from unblock" -l user -r -f -a '(__zmesctl_live users)'
+complete -c zmesctl -n "__fish_zmesctl_using_subcommand tokens; and __fish_seen_subcommand_from unblock" -l monitor -r -f -a '(__zmesctl_live monitors)'
 complete -c zmesctl -n "__fish_zmesctl_using_subcommand tokens; and __fish_seen_subcommand_from restore" -f -a '(__zmesctl_live revoked-tokens)'
 complete -c zmesctl -n "__fish_zmesctl_using_subcommand tokens; and __fish_seen_subcommand_from mute" -f -a '(__zmesctl_live tokens)'
 complete -c zmesctl -n "__fish_zmesctl_using_subcommand tokens; and __fish_seen_subcommand_from mute" -l user -r -f -a '(__zmesctl_live users)'
@@ -621,13 +705,14 @@ complete -c zmesctl -n "__fish_zmesctl_using_subcommand alarm; and __fish_seen_s
 complete -c zmesctl -n "__fish_zmesctl_using_subcommand alarm; and __fish_seen_subcommand_from force" -s m -l monitor -r -f -a '(__zmesctl_live monitors)'
 complete -c zmesctl -n "__fish_zmesctl_using_subcommand alarm; and __fish_seen_subcommand_from cancel" -s m -l monitor -r -f -a '(__zmesctl_live monitors)'
 complete -c zmesctl -n "__fish_zmesctl_using_subcommand push; and __fish_seen_subcommand_from check" -f -a 'proxy fcm apns'
+complete -c zmesctl -n "__fish_zmesctl_using_subcommand push; and __fish_seen_subcommand_from retry" -f -a 'proxy fcm apns'
 complete -c zmesctl -n "__fish_zmesctl_using_subcommand watch" -s m -l monitor -r -f -a '(__zmesctl_live monitors)'
 complete -c zmesctl -n "__fish_zmesctl_using_subcommand watch" -l token -r -f -a '(__zmesctl_live tokens)'
 complete -c zmesctl -n "__fish_zmesctl_using_subcommand watch" -l user -r -f -a '(__zmesctl_live users)'
 complete -c zmesctl -n "__fish_zmesctl_using_subcommand why" -f
 complete -c zmesctl -n "__fish_zmesctl_using_subcommand why" -l token -r -f -a '(__zmesctl_live tokens)'
 complete -c zmesctl -n "__fish_zmesctl_using_subcommand doctor" -f -a '(__zmesctl_live tokens-or-users)'
-complete -c zmesctl -n "__fish_zmesctl_using_subcommand doctor" -l monitor -r -f -a '(__zmesctl_live monitors)'
+complete -c zmesctl -n "__fish_zmesctl_using_subcommand doctor" -s m -l monitor -r -f -a '(__zmesctl_live monitors)'
 complete -c zmesctl -n "__fish_zmesctl_using_subcommand check" -f -a 'ping shm db tls push store all'
 complete -c zmesctl -n "__fish_zmesctl_using_subcommand log; and __fish_seen_subcommand_from level" -f
 complete -c zmesctl -n "__fish_zmesctl_using_subcommand completions" -f -a 'bash zsh fish'

@@ -103,6 +103,20 @@ authenticated\:"Authenticated\: it gets alarms"))' \
 '--help[Print help]' \
 && ret=0
 ;;
+(rejected)
+_arguments "${_arguments_options[@]}" : \
+'--since=[Only what was refused in this time]:DURATION:' \
+'--socket=[Control socket of zmesd]:PATH:_files' \
+'--timeout=[How long a request may take \[default\: 5s\]]:DURATION:' \
+'--color=[Use colours]:WHEN:(auto always never)' \
+'--json[Print one JSON document]' \
+'--jsonl[Print one JSON object a line (lists and streams)]' \
+'-q[Print nothing where all is well; of lists the bare ids and handles, one a line]' \
+'--quiet[Print nothing where all is well; of lists the bare ids and handles, one a line]' \
+'-h[Print help]' \
+'--help[Print help]' \
+&& ret=0
+;;
 (disconnect)
 _arguments "${_arguments_options[@]}" : \
 '--user=[Only this ZoneMinder user; \`*\` stands for any characters]:USER:_zmesctl_live users' \
@@ -156,12 +170,13 @@ _arguments "${_arguments_options[@]}" : \
 '--platform=[Only phones of this kind]:ios|android:((ios\:"iPhones and iPads"
 android\:"Everything with Android"))' \
 '--user=[Only this ZoneMinder user; \`*\` stands for any characters]:USER:_zmesctl_live users' \
-'--state=[Only those that stand so \[default\: all but revoked\]]:STATE:((enabled\:"It gets pushes"
+'--state=[Only tokens in this state \[default\: all but revoked and blocked\]]:STATE:((enabled\:"It gets pushes"
 disabled\:"Its app wants no pushes"
 muted\:"An admin has silenced it"
-revoked\:"It is gone, and can be restored"))' \
+revoked\:"It is gone, and can be restored"
+blocked\:"It is gone, and its app cannot register it again until an admin unblocks it"))' \
 '--monitor=[Only those that want to hear of this monitor]:ID|NAME:_zmesctl_live monitors' \
-'--stale=[Only those of which nothing was heard for so long]:DURATION:' \
+'--stale=[Only tokens not seen for at least this long]:DURATION:' \
 '--socket=[Control socket of zmesd]:PATH:_files' \
 '--timeout=[How long a request may take \[default\: 5s\]]:DURATION:' \
 '--color=[Use colours]:WHEN:(auto always never)' \
@@ -210,12 +225,13 @@ _arguments "${_arguments_options[@]}" : \
 '--platform=[Only phones of this kind]:ios|android:((ios\:"iPhones and iPads"
 android\:"Everything with Android"))' \
 '--user=[Only this ZoneMinder user; \`*\` stands for any characters]:USER:_zmesctl_live users' \
-'--state=[Only those that stand so \[default\: all but revoked\]]:STATE:((enabled\:"It gets pushes"
+'--state=[Only tokens in this state \[default\: all but revoked and blocked\]]:STATE:((enabled\:"It gets pushes"
 disabled\:"Its app wants no pushes"
 muted\:"An admin has silenced it"
-revoked\:"It is gone, and can be restored"))' \
+revoked\:"It is gone, and can be restored"
+blocked\:"It is gone, and its app cannot register it again until an admin unblocks it"))' \
 '--monitor=[Only those that want to hear of this monitor]:ID|NAME:_zmesctl_live monitors' \
-'--stale=[Only those of which nothing was heard for so long]:DURATION:' \
+'--stale=[Only tokens not seen for at least this long]:DURATION:' \
 '--socket=[Control socket of zmesd]:PATH:_files' \
 '--timeout=[How long a request may take \[default\: 5s\]]:DURATION:' \
 '--color=[Use colours]:WHEN:(auto always never)' \
@@ -232,6 +248,66 @@ revoked\:"It is gone, and can be restored"))' \
 '-h[Print help (see more with '\''--help'\'')]' \
 '--help[Print help (see more with '\''--help'\'')]' \
 '*::tokens -- Handles, unique prefixes of them, or the last 10 characters of tokens:_zmesctl_live tokens' \
+&& ret=0
+;;
+(block)
+_arguments "${_arguments_options[@]}" : \
+'--platform=[Only phones of this kind]:ios|android:((ios\:"iPhones and iPads"
+android\:"Everything with Android"))' \
+'--user=[Only this ZoneMinder user; \`*\` stands for any characters]:USER:_zmesctl_live users' \
+'--state=[Only tokens in this state \[default\: all but revoked and blocked\]]:STATE:((enabled\:"It gets pushes"
+disabled\:"Its app wants no pushes"
+muted\:"An admin has silenced it"
+revoked\:"It is gone, and can be restored"
+blocked\:"It is gone, and its app cannot register it again until an admin unblocks it"))' \
+'--monitor=[Only those that want to hear of this monitor]:ID|NAME:_zmesctl_live monitors' \
+'--stale=[Only tokens not seen for at least this long]:DURATION:' \
+'--socket=[Control socket of zmesd]:PATH:_files' \
+'--timeout=[How long a request may take \[default\: 5s\]]:DURATION:' \
+'--color=[Use colours]:WHEN:(auto always never)' \
+'--all[All tokens]' \
+'--failing[Only those whose last push failed]' \
+'-y[Do not ask]' \
+'--yes[Do not ask]' \
+'-n[Only say what would happen]' \
+'--dry-run[Only say what would happen]' \
+'--json[Print one JSON document]' \
+'--jsonl[Print one JSON object a line (lists and streams)]' \
+'-q[Print nothing where all is well; of lists the bare ids and handles, one a line]' \
+'--quiet[Print nothing where all is well; of lists the bare ids and handles, one a line]' \
+'-h[Print help (see more with '\''--help'\'')]' \
+'--help[Print help (see more with '\''--help'\'')]' \
+'*::tokens -- Handles, unique prefixes of them, or the last 10 characters of tokens:_zmesctl_live tokens' \
+&& ret=0
+;;
+(unblock)
+_arguments "${_arguments_options[@]}" : \
+'--platform=[Only phones of this kind]:ios|android:((ios\:"iPhones and iPads"
+android\:"Everything with Android"))' \
+'--user=[Only this ZoneMinder user; \`*\` stands for any characters]:USER:_zmesctl_live users' \
+'--state=[Only tokens in this state \[default\: all but revoked and blocked\]]:STATE:((enabled\:"It gets pushes"
+disabled\:"Its app wants no pushes"
+muted\:"An admin has silenced it"
+revoked\:"It is gone, and can be restored"
+blocked\:"It is gone, and its app cannot register it again until an admin unblocks it"))' \
+'--monitor=[Only those that want to hear of this monitor]:ID|NAME:_zmesctl_live monitors' \
+'--stale=[Only tokens not seen for at least this long]:DURATION:' \
+'--socket=[Control socket of zmesd]:PATH:_files' \
+'--timeout=[How long a request may take \[default\: 5s\]]:DURATION:' \
+'--color=[Use colours]:WHEN:(auto always never)' \
+'--all[All tokens]' \
+'--failing[Only those whose last push failed]' \
+'-y[Do not ask]' \
+'--yes[Do not ask]' \
+'-n[Only say what would happen]' \
+'--dry-run[Only say what would happen]' \
+'--json[Print one JSON document]' \
+'--jsonl[Print one JSON object a line (lists and streams)]' \
+'-q[Print nothing where all is well; of lists the bare ids and handles, one a line]' \
+'--quiet[Print nothing where all is well; of lists the bare ids and handles, one a line]' \
+'-h[Print help (see more with '\''--help'\'')]' \
+'--help[Print help (see more with '\''--help'\'')]' \
+'*::tokens -- Handles, unique prefixes of them, or the last 10 characters of tokens:_zmesctl_live blocked-tokens' \
 && ret=0
 ;;
 (restore)
@@ -253,12 +329,13 @@ _arguments "${_arguments_options[@]}" : \
 '--platform=[Only phones of this kind]:ios|android:((ios\:"iPhones and iPads"
 android\:"Everything with Android"))' \
 '--user=[Only this ZoneMinder user; \`*\` stands for any characters]:USER:_zmesctl_live users' \
-'--state=[Only those that stand so \[default\: all but revoked\]]:STATE:((enabled\:"It gets pushes"
+'--state=[Only tokens in this state \[default\: all but revoked and blocked\]]:STATE:((enabled\:"It gets pushes"
 disabled\:"Its app wants no pushes"
 muted\:"An admin has silenced it"
-revoked\:"It is gone, and can be restored"))' \
+revoked\:"It is gone, and can be restored"
+blocked\:"It is gone, and its app cannot register it again until an admin unblocks it"))' \
 '--monitor=[Only those that want to hear of this monitor]:ID|NAME:_zmesctl_live monitors' \
-'--stale=[Only those of which nothing was heard for so long]:DURATION:' \
+'--stale=[Only tokens not seen for at least this long]:DURATION:' \
 '--for=[Send to them again after this time \[default\: when they are unmuted\]]:DURATION:' \
 '--socket=[Control socket of zmesd]:PATH:_files' \
 '--timeout=[How long a request may take \[default\: 5s\]]:DURATION:' \
@@ -283,12 +360,13 @@ _arguments "${_arguments_options[@]}" : \
 '--platform=[Only phones of this kind]:ios|android:((ios\:"iPhones and iPads"
 android\:"Everything with Android"))' \
 '--user=[Only this ZoneMinder user; \`*\` stands for any characters]:USER:_zmesctl_live users' \
-'--state=[Only those that stand so \[default\: all but revoked\]]:STATE:((enabled\:"It gets pushes"
+'--state=[Only tokens in this state \[default\: all but revoked and blocked\]]:STATE:((enabled\:"It gets pushes"
 disabled\:"Its app wants no pushes"
 muted\:"An admin has silenced it"
-revoked\:"It is gone, and can be restored"))' \
+revoked\:"It is gone, and can be restored"
+blocked\:"It is gone, and its app cannot register it again until an admin unblocks it"))' \
 '--monitor=[Only those that want to hear of this monitor]:ID|NAME:_zmesctl_live monitors' \
-'--stale=[Only those of which nothing was heard for so long]:DURATION:' \
+'--stale=[Only tokens not seen for at least this long]:DURATION:' \
 '--socket=[Control socket of zmesd]:PATH:_files' \
 '--timeout=[How long a request may take \[default\: 5s\]]:DURATION:' \
 '--color=[Use colours]:WHEN:(auto always never)' \
@@ -313,10 +391,11 @@ _arguments "${_arguments_options[@]}" : \
 '--platform=[Only phones of this kind]:ios|android:((ios\:"iPhones and iPads"
 android\:"Everything with Android"))' \
 '--user=[Only this ZoneMinder user; \`*\` stands for any characters]:USER:_zmesctl_live users' \
-'--state=[Only those that stand so \[default\: all but revoked\]]:STATE:((enabled\:"It gets pushes"
+'--state=[Only tokens in this state \[default\: all but revoked and blocked\]]:STATE:((enabled\:"It gets pushes"
 disabled\:"Its app wants no pushes"
 muted\:"An admin has silenced it"
-revoked\:"It is gone, and can be restored"))' \
+revoked\:"It is gone, and can be restored"
+blocked\:"It is gone, and its app cannot register it again until an admin unblocks it"))' \
 '--monitor=[Only those that want to hear of this monitor]:ID|NAME:_zmesctl_live monitors' \
 '--socket=[Control socket of zmesd]:PATH:_files' \
 '--timeout=[How long a request may take \[default\: 5s\]]:DURATION:' \
@@ -591,6 +670,22 @@ _arguments "${_arguments_options[@]}" : \
 '--help[Print help]' \
 && ret=0
 ;;
+(retry)
+_arguments "${_arguments_options[@]}" : \
+'--socket=[Control socket of zmesd]:PATH:_files' \
+'--timeout=[How long a request may take \[default\: 5s\]]:DURATION:' \
+'--color=[Use colours]:WHEN:(auto always never)' \
+'--json[Print one JSON document]' \
+'--jsonl[Print one JSON object a line (lists and streams)]' \
+'-q[Print nothing where all is well; of lists the bare ids and handles, one a line]' \
+'--quiet[Print nothing where all is well; of lists the bare ids and handles, one a line]' \
+'-h[Print help (see more with '\''--help'\'')]' \
+'--help[Print help (see more with '\''--help'\'')]' \
+'::transport -- Only this one:((proxy\:"A PushProxy in the style of AirNotifier"
+fcm\:"Firebase, directly or through function proxies"
+apns\:"Apple, directly"))' \
+&& ret=0
+;;
         esac
     ;;
 esac
@@ -601,7 +696,7 @@ _arguments "${_arguments_options[@]}" : \
 '--monitor=[Only this monitor]:ID|NAME:_zmesctl_live monitors' \
 '--token=[Only this token\: its handle, or its last 10 characters]:T:_zmesctl_live tokens' \
 '--user=[Only clients and tokens of this ZoneMinder user; \`*\` stands for any characters]:USER:_zmesctl_live users' \
-'*--type=[Only lines of these types]:TYPE:((alarm\:"Alarms that were announced"
+'*--type=[Only lines of these types (client is another word for session)]:TYPE:((alarm\:"Alarms that were announced"
 decision\:"What was decided for each client and token"
 delivery\:"What became of pushes"
 session\:"Clients that come, change and leave"
@@ -638,7 +733,8 @@ _arguments "${_arguments_options[@]}" : \
 ;;
 (doctor)
 _arguments "${_arguments_options[@]}" : \
-'--monitor=[Follow an alarm of this monitor]:ID:_zmesctl_live monitors' \
+'-m+[Follow an alarm of this monitor]:ID|NAME:_zmesctl_live monitors' \
+'--monitor=[Follow an alarm of this monitor]:ID|NAME:_zmesctl_live monitors' \
 '--config=[Configuration to look at where zmesd does not run \[default\: where zmesd would look\]]:FILE:_files' \
 '--socket=[Control socket of zmesd]:PATH:_files' \
 '--timeout=[How long a request may take \[default\: 5s\]]:DURATION:' \
@@ -654,7 +750,7 @@ _arguments "${_arguments_options[@]}" : \
 ;;
 (check)
 _arguments "${_arguments_options[@]}" : \
-'--within=[For tls and all\: the certificate must be valid for so much longer]:DURATION:' \
+'--within=[For tls and all\: the certificate must be valid for at least this much longer \[default\: a third of its own life, 30 days at most\]]:DURATION:' \
 '--socket=[Control socket of zmesd]:PATH:_files' \
 '--timeout=[How long a request may take \[default\: 5s\]]:DURATION:' \
 '--color=[Use colours]:WHEN:(auto always never)' \
@@ -720,7 +816,7 @@ _arguments "${_arguments_options[@]}" : \
 '--quiet[Print nothing where all is well; of lists the bare ids and handles, one a line]' \
 '-h[Print help]' \
 '--help[Print help]' \
-':level -- error, warn, info, debug, trace, or directives such as zmesd\:\:ws=debug:' \
+'::level -- error, warn, info, debug, trace, or directives such as zmesd\:\:ws=debug \[default\: show it\]:' \
 && ret=0
 ;;
         esac
@@ -851,6 +947,10 @@ _arguments "${_arguments_options[@]}" : \
 _arguments "${_arguments_options[@]}" : \
 && ret=0
 ;;
+(rejected)
+_arguments "${_arguments_options[@]}" : \
+&& ret=0
+;;
 (disconnect)
 _arguments "${_arguments_options[@]}" : \
 && ret=0
@@ -884,6 +984,14 @@ _arguments "${_arguments_options[@]}" : \
 && ret=0
 ;;
 (revoke)
+_arguments "${_arguments_options[@]}" : \
+&& ret=0
+;;
+(block)
+_arguments "${_arguments_options[@]}" : \
+&& ret=0
+;;
+(unblock)
 _arguments "${_arguments_options[@]}" : \
 && ret=0
 ;;
@@ -1004,6 +1112,10 @@ _arguments "${_arguments_options[@]}" : \
 && ret=0
 ;;
 (queue)
+_arguments "${_arguments_options[@]}" : \
+&& ret=0
+;;
+(retry)
 _arguments "${_arguments_options[@]}" : \
 && ret=0
 ;;
@@ -1168,6 +1280,7 @@ _zmesctl__subcmd__check_commands() {
 _zmesctl__subcmd__clients_commands() {
     local commands; commands=(
 'list:List the apps that are connected' \
+'rejected:List the clients that were refused, and why' \
 'disconnect:Close the connections of apps' \
     )
     _describe -t commands 'zmesctl clients commands' commands "$@"
@@ -1181,6 +1294,11 @@ _zmesctl__subcmd__clients__subcmd__disconnect_commands() {
 _zmesctl__subcmd__clients__subcmd__list_commands() {
     local commands; commands=()
     _describe -t commands 'zmesctl clients list commands' commands "$@"
+}
+(( $+functions[_zmesctl__subcmd__clients__subcmd__rejected_commands] )) ||
+_zmesctl__subcmd__clients__subcmd__rejected_commands() {
+    local commands; commands=()
+    _describe -t commands 'zmesctl clients rejected commands' commands "$@"
 }
 (( $+functions[_zmesctl__subcmd__completions_commands] )) ||
 _zmesctl__subcmd__completions_commands() {
@@ -1284,6 +1402,7 @@ _zmesctl__subcmd__help__subcmd__check_commands() {
 _zmesctl__subcmd__help__subcmd__clients_commands() {
     local commands; commands=(
 'list:List the apps that are connected' \
+'rejected:List the clients that were refused, and why' \
 'disconnect:Close the connections of apps' \
     )
     _describe -t commands 'zmesctl help clients commands' commands "$@"
@@ -1297,6 +1416,11 @@ _zmesctl__subcmd__help__subcmd__clients__subcmd__disconnect_commands() {
 _zmesctl__subcmd__help__subcmd__clients__subcmd__list_commands() {
     local commands; commands=()
     _describe -t commands 'zmesctl help clients list commands' commands "$@"
+}
+(( $+functions[_zmesctl__subcmd__help__subcmd__clients__subcmd__rejected_commands] )) ||
+_zmesctl__subcmd__help__subcmd__clients__subcmd__rejected_commands() {
+    local commands; commands=()
+    _describe -t commands 'zmesctl help clients rejected commands' commands "$@"
 }
 (( $+functions[_zmesctl__subcmd__help__subcmd__completions_commands] )) ||
 _zmesctl__subcmd__help__subcmd__completions_commands() {
@@ -1345,7 +1469,7 @@ _zmesctl__subcmd__help__subcmd__latency_commands() {
 (( $+functions[_zmesctl__subcmd__help__subcmd__log_commands] )) ||
 _zmesctl__subcmd__help__subcmd__log_commands() {
     local commands; commands=(
-'level:Change the log level' \
+'level:Show the log level, or change it' \
     )
     _describe -t commands 'zmesctl help log commands' commands "$@"
 }
@@ -1377,6 +1501,7 @@ _zmesctl__subcmd__help__subcmd__push_commands() {
     local commands; commands=(
 'check:Go to each provider as far as possible without sending anything' \
 'queue:Show what waits to be sent, and how the ways to phones are' \
+'retry:End the rest of a transport that has failed, and send what waits' \
     )
     _describe -t commands 'zmesctl help push commands' commands "$@"
 }
@@ -1389,6 +1514,11 @@ _zmesctl__subcmd__help__subcmd__push__subcmd__check_commands() {
 _zmesctl__subcmd__help__subcmd__push__subcmd__queue_commands() {
     local commands; commands=()
     _describe -t commands 'zmesctl help push queue commands' commands "$@"
+}
+(( $+functions[_zmesctl__subcmd__help__subcmd__push__subcmd__retry_commands] )) ||
+_zmesctl__subcmd__help__subcmd__push__subcmd__retry_commands() {
+    local commands; commands=()
+    _describe -t commands 'zmesctl help push retry commands' commands "$@"
 }
 (( $+functions[_zmesctl__subcmd__help__subcmd__reload_commands] )) ||
 _zmesctl__subcmd__help__subcmd__reload_commands() {
@@ -1406,7 +1536,9 @@ _zmesctl__subcmd__help__subcmd__tokens_commands() {
 'list:List the registered phones' \
 'show:Show all about one phone, and what was lately sent to it' \
 'log:Show what was decided and done for one phone, newest first' \
-'revoke:Take phones out; \`restore\` undoes it' \
+'revoke:Revoke phones; \`restore\` undoes it, and so does opening the app' \
+'block:Revoke phones that must not come back, such as stolen ones' \
+'unblock:Let the apps of blocked phones register again' \
 'restore:Take revocations back' \
 'mute:Send nothing to phones for a while' \
 'unmute:Send to muted phones again' \
@@ -1415,6 +1547,11 @@ _zmesctl__subcmd__help__subcmd__tokens_commands() {
 'export:Print the tokens as a tokens.txt, to go back or to keep' \
     )
     _describe -t commands 'zmesctl help tokens commands' commands "$@"
+}
+(( $+functions[_zmesctl__subcmd__help__subcmd__tokens__subcmd__block_commands] )) ||
+_zmesctl__subcmd__help__subcmd__tokens__subcmd__block_commands() {
+    local commands; commands=()
+    _describe -t commands 'zmesctl help tokens block commands' commands "$@"
 }
 (( $+functions[_zmesctl__subcmd__help__subcmd__tokens__subcmd__export_commands] )) ||
 _zmesctl__subcmd__help__subcmd__tokens__subcmd__export_commands() {
@@ -1461,6 +1598,11 @@ _zmesctl__subcmd__help__subcmd__tokens__subcmd__show_commands() {
     local commands; commands=()
     _describe -t commands 'zmesctl help tokens show commands' commands "$@"
 }
+(( $+functions[_zmesctl__subcmd__help__subcmd__tokens__subcmd__unblock_commands] )) ||
+_zmesctl__subcmd__help__subcmd__tokens__subcmd__unblock_commands() {
+    local commands; commands=()
+    _describe -t commands 'zmesctl help tokens unblock commands' commands "$@"
+}
 (( $+functions[_zmesctl__subcmd__help__subcmd__tokens__subcmd__unmute_commands] )) ||
 _zmesctl__subcmd__help__subcmd__tokens__subcmd__unmute_commands() {
     local commands; commands=()
@@ -1484,7 +1626,7 @@ _zmesctl__subcmd__latency_commands() {
 (( $+functions[_zmesctl__subcmd__log_commands] )) ||
 _zmesctl__subcmd__log_commands() {
     local commands; commands=(
-'level:Change the log level' \
+'level:Show the log level, or change it' \
     )
     _describe -t commands 'zmesctl log commands' commands "$@"
 }
@@ -1516,6 +1658,7 @@ _zmesctl__subcmd__push_commands() {
     local commands; commands=(
 'check:Go to each provider as far as possible without sending anything' \
 'queue:Show what waits to be sent, and how the ways to phones are' \
+'retry:End the rest of a transport that has failed, and send what waits' \
     )
     _describe -t commands 'zmesctl push commands' commands "$@"
 }
@@ -1528,6 +1671,11 @@ _zmesctl__subcmd__push__subcmd__check_commands() {
 _zmesctl__subcmd__push__subcmd__queue_commands() {
     local commands; commands=()
     _describe -t commands 'zmesctl push queue commands' commands "$@"
+}
+(( $+functions[_zmesctl__subcmd__push__subcmd__retry_commands] )) ||
+_zmesctl__subcmd__push__subcmd__retry_commands() {
+    local commands; commands=()
+    _describe -t commands 'zmesctl push retry commands' commands "$@"
 }
 (( $+functions[_zmesctl__subcmd__reload_commands] )) ||
 _zmesctl__subcmd__reload_commands() {
@@ -1545,7 +1693,9 @@ _zmesctl__subcmd__tokens_commands() {
 'list:List the registered phones' \
 'show:Show all about one phone, and what was lately sent to it' \
 'log:Show what was decided and done for one phone, newest first' \
-'revoke:Take phones out; \`restore\` undoes it' \
+'revoke:Revoke phones; \`restore\` undoes it, and so does opening the app' \
+'block:Revoke phones that must not come back, such as stolen ones' \
+'unblock:Let the apps of blocked phones register again' \
 'restore:Take revocations back' \
 'mute:Send nothing to phones for a while' \
 'unmute:Send to muted phones again' \
@@ -1554,6 +1704,11 @@ _zmesctl__subcmd__tokens_commands() {
 'export:Print the tokens as a tokens.txt, to go back or to keep' \
     )
     _describe -t commands 'zmesctl tokens commands' commands "$@"
+}
+(( $+functions[_zmesctl__subcmd__tokens__subcmd__block_commands] )) ||
+_zmesctl__subcmd__tokens__subcmd__block_commands() {
+    local commands; commands=()
+    _describe -t commands 'zmesctl tokens block commands' commands "$@"
 }
 (( $+functions[_zmesctl__subcmd__tokens__subcmd__export_commands] )) ||
 _zmesctl__subcmd__tokens__subcmd__export_commands() {
@@ -1599,6 +1754,11 @@ _zmesctl__subcmd__tokens__subcmd__revoke_commands() {
 _zmesctl__subcmd__tokens__subcmd__show_commands() {
     local commands; commands=()
     _describe -t commands 'zmesctl tokens show commands' commands "$@"
+}
+(( $+functions[_zmesctl__subcmd__tokens__subcmd__unblock_commands] )) ||
+_zmesctl__subcmd__tokens__subcmd__unblock_commands() {
+    local commands; commands=()
+    _describe -t commands 'zmesctl tokens unblock commands' commands "$@"
 }
 (( $+functions[_zmesctl__subcmd__tokens__subcmd__unmute_commands] )) ||
 _zmesctl__subcmd__tokens__subcmd__unmute_commands() {

@@ -8,6 +8,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::{Context, Result};
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
 use rcgen::{
     BasicConstraints, CertificateParams, CertifiedIssuer, DnType, ExtendedKeyUsagePurpose, IsCa, KeyPair,
     KeyUsagePurpose,
@@ -17,6 +19,11 @@ use rustls::server::WebPkiClientVerifier;
 use rustls::{RootCertStore, ServerConfig};
 use rustls_pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
 use tempfile::TempDir;
+
+use crate::epoch_seconds;
+
+/// Seconds for which a server's certificate is valid.
+const LIFE: i64 = 61 * 24 * 3600;
 
 /// A private authority and the directory in which it and its stand-ins write their files.
 #[derive(Clone)]
@@ -100,6 +107,10 @@ impl Authority {
         if shown == Shown::Expired {
             params.not_before = rcgen::date_time_ymd(2020, 1, 1);
             params.not_after = rcgen::date_time_ymd(2020, 4, 1);
+        } else {
+            let ends = Timestamp::from_second(epoch_seconds() + LIFE)?.to_zoned(TimeZone::UTC);
+            let (month, day) = (ends.month().unsigned_abs(), ends.day().unsigned_abs());
+            params.not_after = rcgen::date_time_ymd(ends.year().into(), month, day);
         }
         if shown == Shown::Strangers {
             return Self::new()?.sign(params, "localhost");

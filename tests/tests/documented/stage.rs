@@ -10,13 +10,13 @@ use anyhow::{Context, Result, bail, ensure};
 use jiff::tz::TimeZone;
 use nix::sys::signal::Signal;
 use rcgen::{CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, KeyPair, date_time_ymd};
-use serde_json::json;
+use serde_json::{Value, json};
 use tokio::process::Command;
 use tokio::time::{Duration, timeout};
 use zmes_tests::standin::PushProxy;
 use zmes_tests::{
-    AppClient, Certificate, Incoming, UserRow, World, epoch_seconds, token_ending, within, zmesctl_binary,
-    zmesd_binary,
+    AppClient, Certificate, Incoming, UserRow, World, epoch_seconds, token_ending, wait_until, within,
+    zmesctl_binary, zmesd_binary,
 };
 
 /// The cameras, as the pages name them.
@@ -205,7 +205,10 @@ impl Stage {
                 Ok(fs::write(self.world.settings_file(), text)?)
             }
             "mended" => self.world.write_settings(),
-            "garage-alarms" => self.world.alarm(2, 32912).await,
+            "garage-alarms" => {
+                self.world.alarm(2, 32912).await?;
+                self.concluded(32912).await
+            }
             other => bail!("nobody knows the direction `{other}` (documented/stage.rs)"),
         }
     }
@@ -216,6 +219,19 @@ impl Stage {
             what.split_once(" alarms: event ").with_context(|| format!("nobody knows `{what}`"))?;
         let monitor = MONITORS.iter().find(|(_, name)| *name == who).with_context(|| format!("no {who}"))?.0;
         self.world.alarm(monitor, event.parse()?).await
+    }
+
+    /// Waits until it is written down what became of an event's pushes where none is sent: `why` would tell of a queue.
+    async fn concluded(&self, event: u64) -> Result<()> {
+        if self.world.status().await?["push"]["mode"] != "shadow" {
+            return Ok(());
+        }
+        wait_until("the pushes are concluded", async || {
+            let why = self.world.ctl().json(&["why", &event.to_string()]).await?;
+            let waits = |target: &Value| target["decision"] == "queued";
+            Ok((!why["targets"].as_array().context("no targets")?.iter().any(waits)).then_some(()))
+        })
+        .await
     }
 
     async fn order(&self, arguments: &[&str]) -> Result<()> {

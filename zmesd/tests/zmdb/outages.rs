@@ -1,5 +1,7 @@
 //! What happens while the database is away, deaf, locked or locked up.
 
+use std::time::Duration;
+
 use sqlx::Executor;
 use zmes_shared::EventId;
 use zmesd::config::{DatabaseAddress, DatabaseConfig};

@@ -88,8 +88,9 @@ fn handshake(request: &[u8], from: SocketAddr) -> Option<SocketAddr> {
     let mut client = from;
     let mut peer = Peer { sent: request, answered: Vec::new() };
     let upgraded = upgrade(&mut peer, from, &settings, &mut seat, &mut client);
-    let outcome = RUNTIME
-        .with(|runtime| runtime.as_ref().map(|runtime| runtime.block_on(timeout(LONGEST, upgraded))))?;
+    let outcome = RUNTIME.with(|runtime| {
+        runtime.as_ref().map(|runtime| runtime.block_on(async { timeout(LONGEST, upgraded).await }))
+    })?;
     assert!(outcome.is_ok(), "the handshake waits for a peer that has hung up");
     let outcome = outcome.ok()?.map(|_| client);
     let said = String::from_utf8_lossy(&peer.answered);
