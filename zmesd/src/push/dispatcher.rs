@@ -219,6 +219,8 @@ impl Dispatcher {
         for gate in 0..=self.gates.len() {
             self.ship_all(gate, now);
         }
+        // What was concluded without being sent (shadow, expired, rights) would wait for whatever happens next.
+        self.save();
         let rests = self.gates.iter().enumerate().filter(|(gate, _)| self.lanes.waits_at(*gate));
         // A rest that is over has been used, or something else is in the way, whose end is heard of.
         let rests = rests.filter_map(|(_, gate)| gate.breaker.rests_until()).filter(|until| *until > now);

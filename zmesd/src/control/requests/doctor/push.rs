@@ -107,7 +107,7 @@ fn off(config: &Config, wayless: bool, waiting: usize) -> Option<Finding> {
     let (detail, hint) = if !config.push.enabled {
         ("push.enabled is false", "set push.enabled = true in zmesd.toml, then: systemctl restart zmesd")
     } else if wayless {
-        ("no way to phones is configured", "see [push] in zmesd.toml, then: systemctl restart zmesd")
+        ("no way to phones is configured", "see [push] in zmesd.toml, then: zmesctl reload")
     } else {
         return None;
     };
