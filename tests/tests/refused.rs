@@ -30,6 +30,13 @@ async fn rejected(world: &World, reason: &str, user: Option<&str>, count: u64) -
     .await
 }
 
+/// Returns what `check all` makes of clients that were refused.
+async fn judged(world: &World) -> Result<Value> {
+    let all = world.run(&["check", "all", "--json"]).await?.json()?;
+    let clients = all["checks"].as_array().and_then(|all| all.iter().find(|part| part["check"] == "clients"));
+    Ok(clients.with_context(|| all.to_string())?["severity"].clone())
+}
+
 async fn findings(world: &World, arguments: &[&str], step: &str) -> Result<Vec<Value>> {
     let output = world.run(&[&["doctor", "--json"], arguments].concat()).await?;
     let answer: Value = serde_json::from_str(&output.stdout)?;
@@ -108,6 +115,7 @@ async fn what_newcomers_get_wrong_is_told_with_its_cure() -> Result<()> {
         told.iter().all(|finding| finding["ok"] == true && finding["severity"] == "warning"),
         "{told:#?}"
     );
+    ensure!(judged(&world).await? == "warning", "check all takes it for something else than doctor");
     let by_name = told.iter().find(|finding| {
         finding["detail"].as_str().is_some_and(|detail| detail.contains("it asked for zm.lan"))
     });
@@ -122,6 +130,7 @@ async fn what_newcomers_get_wrong_is_told_with_its_cure() -> Result<()> {
     world.alarm(1, 5).await?;
     app.expect_alarm(5, 1).await?;
     ensure!(findings(&world, &[], "clients refused").await?.is_empty());
+    ensure!(judged(&world).await? == "ok", "check all remembers what is mended");
     ensure!(world.status().await?["clients"]["rejected"] == 10);
     Ok(())
 }

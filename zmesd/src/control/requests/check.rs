@@ -14,7 +14,7 @@ use crate::control::ControlParts;
 const TOLD: usize = 3;
 
 /// The checks, in the order in which `all` shows them.
-const CHECKS: [(&str, &[Part]); 9] = [
+const CHECKS: [(&str, &[Part]); 10] = [
     ("ping", &[Part::Daemon]),
     ("shm", &[Part::Monitors]),
     ("db", &[Part::Database]),
@@ -23,6 +23,7 @@ const CHECKS: [(&str, &[Part]); 9] = [
     ("store", &[Part::State]),
     ("configuration", &[Part::Configuration]),
     ("port", &[Part::Port]),
+    ("clients", &[Part::Refused]),
     ("clock", &[Part::Clock]),
 ];
 
@@ -90,6 +91,7 @@ fn judge(name: &str, wanted: &[Part], survey: &Survey) -> CheckPart {
             };
             (format!("{}: {}{others}", first.step, first.detail), first.hint.clone())
         }
+        [] => ("nothing is wrong".to_owned(), None),
         good => {
             let told = good.iter().take(TOLD).map(|finding| finding.detail.as_str());
             (told.collect::<Vec<_>>().join("; "), None)
@@ -98,4 +100,17 @@ fn judge(name: &str, wanted: &[Part], survey: &Survey) -> CheckPart {
     let perf = outcomes.iter().flat_map(|outcome| outcome.perf.iter().cloned()).collect();
     let check = name.to_owned();
     CheckPart { ok: severity == Severity::Ok, check, detail, hint, severity: Some(severity), perf }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_doctor_looks_at_is_judged_by_one_check() {
+        for part in Part::ALL {
+            let judges = CHECKS.iter().filter(|(_, parts)| parts.contains(&part)).count();
+            assert_eq!(judges, 1, "{part:?}");
+        }
+    }
 }

@@ -87,7 +87,7 @@ fn finding(entry: &RefusedEntry, names: &[String], zone: &TimeZone) -> Finding {
     let what = what(reason, asked, names);
     let user = rejection.user.as_ref().map_or_else(String::new, |user| format!(" as {user}"));
     let detail = format!("{} from {address}{user}: {what}", often(rejection.count, rejection.last_at, zone));
-    Finding::warning(STEP, detail, cure(entry)).about(format!("address {address}"))
+    Finding::warning(STEP, detail, cure(entry))
 }
 
 fn what(reason: RefusalReason, detail: Option<&str>, names: &[String]) -> String {
