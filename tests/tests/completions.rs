@@ -182,7 +182,7 @@ async fn bash_offers_what_the_daemon_has() -> Result<()> {
         (&["alarm", "force", "-m", "2"], &["22"]),
         (&["clients", "disconnect", ""], &clients),
         (&["tokens", "list", "--state", "mu"], &["muted"]),
-        (&["clients", ""], &["list", "disconnect"]),
+        (&["clients", ""], &["list", "rejected", "disconnect"]),
         (&["push", "check", "f"], &["fcm"]),
         (&["tokens", "list", "--stale", ""], &[]),
     ];

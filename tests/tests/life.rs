@@ -287,7 +287,7 @@ async fn the_limit_of_open_files_is_raised_and_one_that_is_too_low_is_told() -> 
     let limits = fs::read_to_string(format!("/proc/{}/limits", world.daemon()?.pid()))?;
     let line = limits.lines().find(|line| line.starts_with("Max open files")).context("no line")?;
     ensure!(line.split_whitespace().nth(3) == Some("700"), "{line}");
-    let told = |log: &str| log.matches("LimitNOFILE=20512").count();
+    let told = |log: &str| log.matches("LimitNOFILE=21536").count();
     ensure!(told(&world.daemon()?.log()) == 1, "20,000 apps do not fit, and nothing says so");
 
     // What fits is not told, neither after a reload nor after a restart.

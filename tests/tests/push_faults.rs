@@ -54,7 +54,7 @@ async fn a_push_proxy_that_is_not_one_is_no_delivery_and_rings_once_it_is_mended
         (page(200), "web_page", title, "push.proxy.url"),
         (page(404), "not_found", title, "push.proxy.url"),
         (Behaviour::status(200, ""), "bad_answer", "an empty answer", "push.proxy.url"),
-        (redirect, "redirect", "redirects to https://portal.example.org/", "push.proxy.url"),
+        (redirect, "redirect", "redirects to https://portal.example.org", "push.proxy.url"),
         (PushProxy::wrong_app_key(), "credentials", "Invalid application", "push.proxy.app-key"),
         (
             Behaviour::Answer(Answer::new(503, "down").header("retry-after", "86400")),

@@ -3,9 +3,12 @@
 use nix::sys::resource::{Resource, getrlimit, rlim_t, setrlimit};
 use tracing::{debug, warn};
 
-/// Descriptors for all but the apps: up to 100 pushes for each of three transports, databases, the control socket,
-/// metrics, shared memory, and some.
-const OTHERS: u64 = 512;
+use crate::ws;
+
+/// Descriptors for all but the apps that are logged in: up to 100 pushes for each of three transports, databases, the
+/// control socket, metrics, shared memory, and some; and those who have not logged in, who take no seat of
+/// `server.max-clients`.
+const OTHERS: u64 = 512 + ws::MAX_PENDING as u64;
 
 /// Raises the soft limit to the hard one. The soft one is 1,024 by tradition, for programs that use `select(2)`
 /// (systemd.exec(5), `LimitNOFILE=`); this is none of them.
@@ -49,10 +52,10 @@ mod tests {
 
     #[test]
     fn a_limit_that_is_too_low_is_noticed() {
-        assert_eq!(short_of(1024, 20_000), Some(20_512));
-        assert_eq!(short_of(20_511, 20_000), Some(20_512));
-        assert_eq!(short_of(20_512, 20_000), None);
-        assert_eq!(short_of(1024, 500), None);
+        assert_eq!(short_of(1024, 20_000), Some(21_536));
+        assert_eq!(short_of(21_535, 20_000), Some(21_536));
+        assert_eq!(short_of(21_536, 20_000), None);
+        assert_eq!(short_of(1024, 500), Some(2036));
         assert_eq!(short_of(rlim_t::MAX, usize::MAX), None);
     }
 }

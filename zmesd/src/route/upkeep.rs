@@ -15,6 +15,7 @@ impl Router {
     /// Says whether there is anything to be done by the clock.
     pub(super) fn has_upkeep(&self) -> bool {
         !self.unkept.is_empty()
+            || !self.withdrawals.is_empty()
             || !self.unregistered.is_empty()
             || !self.passes.is_empty()
             || self.devices.has_changes()
@@ -25,6 +26,7 @@ impl Router {
         let now = Instant::now();
         self.keep_unkept();
         self.keep_devices();
+        self.withdraw_later();
         self.register_later(now);
         self.end_passes(self.parts.clock.now());
         self.tell_missed(now);
@@ -39,6 +41,14 @@ impl Router {
             self.parts.state.try_note(Note::Devices(self.devices.take_changes()))
         {
             self.devices.put_back(notes.into_iter().map(|note| note.device));
+        }
+    }
+
+    /// Withdraws what could not be withdrawn at once: a phone that was blocked must not ring until the next alarm comes.
+    fn withdraw_later(&mut self) {
+        // The first takes all others along.
+        if let Some((token, last)) = self.withdrawals.pop_first() {
+            self.order(PushOrder::Withdraw(token, last));
         }
     }
 

@@ -11,7 +11,7 @@ use zmes_shared::control::Since;
 use zmes_shared::{EventId, MonitorId};
 
 use super::note::{Attempt, Outcome, TokenDecision};
-use super::remembered::time;
+use super::remembered::{time, understood};
 use super::tokens;
 use crate::domain::{Alarm, Decision, DeliveryId, Origin, Token, TokenId};
 
@@ -354,7 +354,9 @@ pub(super) async fn pushes_after(
         tokens::COLUMNS
     );
     let rows = sqlx::query(sqlx::AssertSqlSafe(query)).bind(after.0).bind(limit).fetch_all(pool).await?;
-    let pushes = rows.iter().filter_map(|row| push(row).transpose()).collect::<Result<_, _>>()?;
+    // One row that makes no sense must not keep back all pushes.
+    let pushes: Vec<_> = understood("deliveries", &rows, push);
+    let pushes = pushes.into_iter().flatten().collect();
     let last = rows.last().map(|row| row.try_get(tokens::WIDTH).map(DeliveryId)).transpose()?;
     Ok(PushPage { pushes, last, full: rows.len() == limit as usize })
 }

@@ -149,7 +149,8 @@ impl Copying {
             let (rows, whole) = read(from, &query, Some(after)).await;
             let (full, before) = (i64::try_from(rows.len()) == Ok(ROWS), after);
             for row in &rows {
-                after = row.try_get(self.width)?;
+                // A page in the wrong place may count backwards: reading on must get on.
+                after = after.max(row.try_get(self.width)?);
                 self.insert(row, to).await?;
             }
             if whole && !full {

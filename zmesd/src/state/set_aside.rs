@@ -113,8 +113,9 @@ pub(super) fn finish(path: &Path) -> io::Result<()> {
 pub(super) async fn rescue(lost: &mut Option<SqliteConnection>, path: &Path) -> Result<(), OpenError> {
     let io = |error: io::Error| OpenError::of(path, sqlx::Error::Io(error));
     let new = file::beside(path, NEW);
-    remove_all(&new).map_err(io)?;
+    // Without a connection, what a replacement that was broken off has made ready is the best there is.
     let (Some(connection), Some(name)) = (lost.as_mut(), new.to_str()) else { return Ok(()) };
+    remove_all(&new).map_err(io)?;
     if let Err(problem) = sqlx::query("VACUUM INTO ?").bind(name).execute(connection).await {
         remove_all(&new).ok();
         if !primary_code(&problem).is_some_and(OpenError::is_damage) {

@@ -3,6 +3,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
+use sqlx::Connection;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -297,4 +298,46 @@ async fn the_alarms_of_one_event_and_how_far_the_record_reaches_can_be_asked_for
     stop.cancel();
     writing.close();
     writing.wait().await;
+}
+
+async fn spoil(directory: &Path, statement: &'static str) {
+    let options = sqlx::sqlite::SqliteConnectOptions::new().filename(directory.join("zmesd.db"));
+    let mut file = sqlx::SqliteConnection::connect_with(&options).await.unwrap();
+    sqlx::query(statement).execute(&mut file).await.unwrap();
+}
+
+#[tokio::test]
+async fn one_row_that_makes_no_sense_keeps_back_no_other_push() {
+    let directory = tempfile::tempdir().unwrap();
+    let (Note::Announced(first, _), Note::Announced(second, _)) =
+        (alarm(7, 3, Origin::Poll), alarm(8, 3, Origin::Poll))
+    else {
+        panic!()
+    };
+    let notes = vec![
+        Note::Token(Arc::new(token(3))),
+        Note::Announced(first, [decided(1, 3, Decision::Send)].into()),
+        Note::Announced(second, [decided(2, 3, Decision::Send)].into()),
+    ];
+    write(directory.path(), notes).await;
+    spoil(directory.path(), "UPDATE pushed_alarms SET monitor_name = CAST(x'ff' AS TEXT) WHERE event_id = 7")
+        .await;
+    let state = State::open(&config(directory.path()), clock()).await.unwrap();
+    let page = state.handle.pushes_after(DeliveryId(0), 10).await.unwrap();
+    let events: Vec<_> = page.pushes.iter().map(|push| push.alarm.event).collect();
+    assert_eq!((events, page.last), (vec![Some(EventId(8))], Some(DeliveryId(2))));
+}
+
+#[tokio::test]
+async fn a_token_that_the_file_has_under_another_id_is_written_all_the_same() {
+    let directory = tempfile::tempdir().unwrap();
+    write(directory.path(), vec![Note::Token(Arc::new(token(3))), Note::Token(Arc::new(token(4)))]).await;
+    // The router knows the first one as 5, and another token as 4.
+    let moved = Token { id: TokenId(5), ..token(3) };
+    let other = Token { id: TokenId(4), ..token(9) };
+    write(directory.path(), vec![Note::Tokens(vec![Arc::new(moved), Arc::new(other)])]).await;
+    let state = State::open(&config(directory.path()), clock()).await.unwrap();
+    let kept: Vec<_> =
+        state.remembered.tokens.iter().map(|token| (token.id.0, token.token.expose())).collect();
+    assert_eq!(kept, [(4, "secret-9:with-colon"), (5, "secret-3:with-colon")]);
 }

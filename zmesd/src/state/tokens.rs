@@ -137,11 +137,18 @@ pub(super) async fn keep(
     token: &Token,
 ) -> Result<(), sqlx::Error> {
     let (monitors, intervals) = token.filter.lists();
+    // What the router knows counts: a file that was damaged or put back may have this token under another id, or another
+    // token under this one.
+    sqlx::query("DELETE FROM tokens WHERE token = ? AND id <> ?")
+        .bind(token.token.expose())
+        .bind(token.id.0)
+        .execute(&mut **transaction)
+        .await?;
     sqlx::query(
         "INSERT INTO tokens (id, token, platform, push_state, user_name, app, app_version, profile, monitor_list, \
          interval_list, badge_count, created_on, last_seen_at, mute_until, revoked_at, revoked_reason, blocked) \
          VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17) ON CONFLICT (id) DO UPDATE SET \
-         platform = ?3, push_state = ?4, user_name = ?5, app = ?6, app_version = ?7, profile = ?8, \
+         token = ?2, created_on = ?12, platform = ?3, push_state = ?4, user_name = ?5, app = ?6, app_version = ?7, profile = ?8, \
          monitor_list = ?9, interval_list = ?10, badge_count = ?11, last_seen_at = ?13, mute_until = ?14, \
          failures = IIF(revoked_at IS NOT NULL AND ?15 IS NULL, 0, failures), \
          last_error = IIF(revoked_at IS NOT NULL AND ?15 IS NULL, NULL, last_error), \

@@ -157,7 +157,8 @@ impl Waiting {
     fn drop_oldest(&mut self, left: usize, dropped: &mut Dropped) {
         let mut rows_left = self.rows;
         self.notes.retain(|note| {
-            let lasting = matches!(note, Note::Token(_) | Note::Tokens(_) | Note::Devices(_));
+            // A filter without its token lives ten minutes; apps can make up any number of them.
+            let lasting = matches!(note, Note::Token(_) | Note::Tokens(_));
             if lasting || rows_left <= left {
                 return true;
             }

@@ -19,7 +19,7 @@ use super::settings::ServerSettings;
 use crate::limits::{Bounds, Buckets, NoTurn, Quota, Turn, Turns, network};
 
 /// Connections that have not logged in, whatever `max-clients` is.
-const MAX_PENDING: usize = 1024;
+pub const MAX_PENDING: usize = 1024;
 /// Handshakes at once. A TLS handshake is about a millisecond of CPU, so more in parallel make none faster.
 const HANDSHAKES: usize = 256;
 /// Of these from one network: whoever opens silent connections by the hundred waits for themselves.

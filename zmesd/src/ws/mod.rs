@@ -31,6 +31,7 @@ mod socket;
 mod upgrade;
 mod work;
 
+pub use admission::MAX_PENDING;
 pub use bind::{BindError, bind};
 pub use context::{Context, Parts};
 pub use listener::{AcceptError, Listener};

@@ -283,7 +283,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Pump<S> {
         match worked {
             Worked::Verdict(verdict) => {
                 // Who may come in is put out no more: the seat of a member is next.
-                if !matches!(verdict, Verdict::Accepted(_)) {
+                if !matches!(verdict, Verdict::Accepted(_) | Verdict::AcceptedUntil(..)) {
                     self.seat.verifying(false);
                 }
                 self.put(Input::Verdict(verdict));

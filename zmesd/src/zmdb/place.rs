@@ -1,7 +1,8 @@
 //! Where the server may be.
 
 use std::fmt;
-use std::path::PathBuf;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
 
 use crate::config::{DatabaseAddress, DatabaseConfig};
 
@@ -13,6 +14,9 @@ const SOCKETS: [&str; 5] = [
     "/run/mysql/mysql.sock",
     "/tmp/mysql.sock",
 ];
+
+/// Ids of accounts that belong to people begin here (`UID_MIN` of login.defs).
+const FIRST_PERSON: u32 = 1000;
 
 /// One address of a server.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -53,7 +57,13 @@ impl fmt::Display for Place {
 /// Returns where a server on this machine may be, as MySQL's own clients understand `localhost`.
 fn this_machine(sockets: impl Iterator<Item = PathBuf>) -> Vec<Place> {
     let tcp = Place::Tcp("127.0.0.1".to_owned(), 3306);
-    sockets.filter(|path| path.exists()).map(Place::Socket).chain([tcp]).collect()
+    sockets.filter(is_a_servers).map(Place::Socket).chain([tcp]).collect()
+}
+
+/// Says whether a socket is there that a server may have made. Anybody can make one in `/tmp` and would be told the
+/// password; servers run as root or as an account of the system.
+fn is_a_servers(path: &PathBuf) -> bool {
+    path.metadata().is_ok_and(|found| path != Path::new("/tmp/mysql.sock") || found.uid() < FIRST_PERSON)
 }
 
 #[cfg(test)]

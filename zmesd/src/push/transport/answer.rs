@@ -5,7 +5,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use jiff::fmt::rfc2822::DateTimeParser;
 use reqwest::header::{HeaderMap, RETRY_AFTER};
-use reqwest::{StatusCode, Version};
+use reqwest::{StatusCode, Url, Version};
 use zmes_shared::text::is_hidden;
 
 use crate::domain::PushToken;
@@ -76,8 +76,11 @@ impl Answer {
             511 => FaultKind::WebPage,
             408 | 425 | 500.. => FaultKind::Provider,
             300..400 => {
-                let place = self.header("location").map(|place| quote(place, None, &[]));
-                let detail = place.map_or(detail, |place| format!("{}: redirects to {place}", self.status));
+                // Its path may repeat ours, and in that of APNs is the token; in that of a function a key.
+                let place = self.header("location").and_then(|place| Url::parse(place).ok());
+                let origin = place.map(|place| quote(&place.origin().ascii_serialization(), None, &[]));
+                let detail =
+                    origin.map_or(detail, |origin| format!("{}: redirects to {origin}", self.status));
                 return self.fault(FaultKind::Redirect, detail);
             }
             400.. => FaultKind::Credentials,
@@ -258,10 +261,17 @@ mod tests {
     }
 
     #[test]
+    fn a_redirect_that_repeats_the_path_shows_no_token() {
+        let headers = [("location", "https://gateway.example.org/3/device/00aa11bb22cc33dd?key=s3cret")];
+        let error = answer_with(308, &headers, "").by_status("x".to_owned()).to_string();
+        assert!(!error.contains("00aa11bb22cc33dd") && !error.contains("s3cret"), "{error}");
+    }
+
+    #[test]
     fn a_redirect_says_where_to() {
         let headers = [("location", "https://u:p@other.example.org/login?next=secret")];
         let error = answer_with(302, &headers, "<html>").by_status("x".to_owned());
-        assert_eq!(error.to_string(), "302 Found: redirects to https://…@other.example.org/login…");
+        assert_eq!(error.to_string(), "302 Found: redirects to https://other.example.org");
     }
 
     #[test]

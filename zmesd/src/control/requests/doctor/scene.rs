@@ -87,7 +87,11 @@ impl<'a> Scene<'a> {
         let connected = self.clients.iter().filter_map(|client| client.user.as_deref());
         let users = self.catalog.users.keys().map(String::as_str).chain(owners).chain(connected);
         let distance = |user: &str| strsim::damerau_levenshtein(&user.to_lowercase(), &typed);
-        let near = users.filter(|user| !user.is_empty()).map(|user| (distance(user), user));
+        // Names are typed by anybody, at any length, and comparing takes their product. The distance is never less than
+        // the difference in length.
+        let length = typed.chars().count();
+        let close = |user: &&str| !user.is_empty() && user.chars().count().abs_diff(length) <= SLIPS;
+        let near = users.filter(close).map(|user| (distance(user), user));
         near.min()
             .filter(|(distance, user)| *distance <= SLIPS.min(user.chars().count() / 2))
             .map(|(_, user)| user)

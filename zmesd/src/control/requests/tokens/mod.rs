@@ -109,7 +109,8 @@ pub(super) async fn log(
     let known = Known::load(&parts.state, asker).await?;
     let rows =
         deliveries(parts, known.find(name, Wanted::Any)?, limit.unwrap_or(usual).clamp(1, most)).await?;
-    Ok(Deliveries { deliveries: rows.iter().map(|row| view::delivery(row, None)).collect() })
+    off_loop(move || Deliveries { deliveries: rows.iter().map(|row| view::delivery(row, None)).collect() })
+        .await
 }
 
 async fn deliveries(

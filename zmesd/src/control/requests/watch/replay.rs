@@ -95,6 +95,9 @@ pub(super) struct Replay {
     pub(super) told: Told,
 }
 
+/// Rows between which others have their turn: an observer's question must not hold a thread of the runtime.
+const TURN: usize = 256;
+
 /// Reads what happened after `since`.
 pub(super) async fn read(
     state: &StateHandle,
@@ -118,14 +121,20 @@ pub(super) async fn read(
         token && wishes.alarms_of(row.monitor)
     };
     let rows: Vec<_> = rows.iter().filter(wanted).collect();
-    for row in &rows {
+    for (index, row) in rows.iter().enumerate() {
+        if index.is_multiple_of(TURN) {
+            tokio::task::yield_now().await;
+        }
         // Tests are not in the record of alarms, older alarms not any more, and that of this moment not yet.
         if seen.insert(key_of_row(row)) {
             replay.told.add(Line::Alarm(key_of_row(row)));
             replay.events.push(lines::recorded_with(row));
         }
     }
-    for row in &rows {
+    for (index, row) in rows.iter().enumerate() {
+        if index.is_multiple_of(TURN) {
+            tokio::task::yield_now().await;
+        }
         let handle = known.row(row.token).map(|known_as| known.handle(&known_as.token));
         replay.decision(row, &handle.unwrap_or_else(|| "forgotten".to_owned()));
     }
