@@ -283,10 +283,10 @@ async fn start_limited(world: &mut World, limits: &str) -> Result<()> {
 #[tokio::test]
 async fn the_limit_of_open_files_is_raised_and_one_that_is_too_low_is_told() -> Result<()> {
     let mut world = World::new().monitor(1, "Front").prepare().await?;
-    start_limited(&mut world, "200:700").await?;
+    start_limited(&mut world, "200:1700").await?;
     let limits = fs::read_to_string(format!("/proc/{}/limits", world.daemon()?.pid()))?;
     let line = limits.lines().find(|line| line.starts_with("Max open files")).context("no line")?;
-    ensure!(line.split_whitespace().nth(3) == Some("700"), "{line}");
+    ensure!(line.split_whitespace().nth(3) == Some("1700"), "{line}");
     let told = |log: &str| log.matches("LimitNOFILE=21536").count();
     ensure!(told(&world.daemon()?.log()) == 1, "20,000 apps do not fit, and nothing says so");
 
@@ -295,7 +295,7 @@ async fn the_limit_of_open_files_is_raised_and_one_that_is_too_low_is_told() -> 
     world.write_settings()?;
     ensure!(world.run(&["reload"]).await?.code == 0);
     world.daemon()?.end(Signal::SIGTERM).await?;
-    start_limited(&mut world, "200:700").await?;
+    start_limited(&mut world, "200:1700").await?;
     let log = world.daemon()?.log();
     ensure!(log.matches("LimitNOFILE=").count() == 1, "told again: {log}");
     Ok(())
