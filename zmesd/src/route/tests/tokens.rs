@@ -30,6 +30,12 @@ impl World {
     /// Returns the tokens as they are on the disk.
     pub(super) async fn stored(&self) -> Vec<Token> {
         self.router.ping().await.unwrap();
+        // Thousands of rows may take longer than one wait for the disk on a busy machine.
+        for _ in 0..30 {
+            if self.state.settle().await {
+                break;
+            }
+        }
         self.state.tokens().await.unwrap().into_iter().map(|row| row.token).collect()
     }
 
