@@ -371,7 +371,8 @@ async fn a_session_ends_with_its_access_token_and_others_go_on() {
     let directory = tempfile::tempdir().unwrap();
     let amy = user("amy", MonitorRights::All);
     let mut world = World::start(directory.path().into(), std::slice::from_ref(&amy)).await;
-    let soon = AccessPass { issued_at: 100, expires_at: SystemClock.now() };
+    // Long enough for one of them to log in anew meanwhile.
+    let soon = AccessPass { issued_at: 100, expires_at: SystemClock.now() + Duration::from_secs(3) };
     let late = AccessPass { issued_at: 100, expires_at: Timestamp::MAX };
     let expired = world.enter_by_token(&amy, soon).await;
     let mut kept = world.enter_by_token(&amy, late).await;
