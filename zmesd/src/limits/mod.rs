@@ -1,4 +1,4 @@
-//! What keeps one peer from taking everything: who counts as one ([`network`]), how fast ([`Buckets`]), and whose turn
+//! What keeps one peer from taking everything: who counts as one ([`network()`]), how fast ([`Buckets`]), and whose turn
 //! it is ([`Turns`]). Knows nothing of apps, logins or sockets.
 
 mod buckets;
