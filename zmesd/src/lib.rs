@@ -3,8 +3,9 @@
 //! ARCHITECTURE.md shows the house; the rooms are, from the bottom up:
 //! words ([`domain`], [`config`], and [`import`], which makes a configuration of an older server's) and seams
 //! ([`ports`]); pure logic ([`detect`], [`route`]'s policy, sessions of [`ws`]); actors ([`route`], [`monitors`],
-//! [`state`], the poller); edges ([`ws`], [`control`], [`source`], [`zmdb`]); and the root ([`app`]) that wires them.
+//! [`state`], the poller); edges ([`ws`], [`admin`] behind [`control`], [`metrics`], [`source`], [`zmdb`]); and the root ([`app`]) that wires them.
 
+pub mod admin;
 pub mod app;
 pub mod auth;
 pub mod cli;
@@ -18,6 +19,7 @@ pub mod fuzzing;
 pub mod import;
 pub mod lifecycle;
 pub mod limits;
+pub mod metrics;
 pub mod monitors;
 pub mod pemfile;
 pub mod ports;

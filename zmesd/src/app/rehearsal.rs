@@ -12,8 +12,8 @@ use tokio::time::Instant;
 use zmes_shared::views::{Doctor, Finding};
 
 use super::Parts;
+use crate::admin::{self, Outside, Seen};
 use crate::config::{Config, Loaded, Problem, Problems};
-use crate::control::{self, Outside, Seen};
 use crate::domain::MonitorSet;
 use crate::ports::Clock;
 use crate::push::transport::Transports;
@@ -81,7 +81,7 @@ fn ask(config: &Config, clock: &Arc<dyn Clock>) -> Seen {
             accounts: &*parts.accounts,
             push: &push,
         };
-        control::look_from_outside(config, outside).await
+        admin::look_from_outside(config, outside).await
     });
     runtime.shutdown_background();
     seen

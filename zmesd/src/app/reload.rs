@@ -16,6 +16,7 @@ use super::config_file::ConfigFile;
 use super::descriptors;
 use crate::config::{AuthConfig, Config, Loaded, TlsFiles};
 use crate::detect::DetectConfig;
+use crate::metrics;
 use crate::monitors::CatalogHandle;
 use crate::ports::{
     CertificateInfo, CertificateProblem, CertificateSummary, Clock, ConfigExamined, ConfigReload,
@@ -23,7 +24,7 @@ use crate::ports::{
 use crate::push::transport::Transports;
 use crate::route::PushRules;
 use crate::telemetry::log::LogHandle;
-use crate::telemetry::{Counters, Reload, http};
+use crate::telemetry::{Counters, Reload};
 use crate::tls::{CertStore, TlsWarning};
 use crate::ws::{self, ServerSettings};
 use crate::zmdb::ZmDb;
@@ -51,7 +52,7 @@ pub(super) struct Hot {
     pub(super) push_rules: watch::Sender<PushRules>,
     pub(super) transports: watch::Sender<Arc<Transports>>,
     pub(super) catalog: CatalogHandle,
-    pub(super) metrics: http::Switch,
+    pub(super) metrics: metrics::Switch,
     pub(super) counters: Arc<Counters>,
     pub(super) clock: Arc<dyn Clock>,
 }
@@ -288,7 +289,7 @@ fn invalid(message: String) -> ControlError {
     ControlError::new(ErrorCode::ConfigInvalid, message)
 }
 
-fn unavailable(problem: &http::BindError) -> ControlError {
+fn unavailable(problem: &metrics::BindError) -> ControlError {
     let message = format!("{problem}: {}", problem.source);
     ControlError::new(ErrorCode::Unavailable, message).with_hint(problem.hint())
 }

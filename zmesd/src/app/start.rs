@@ -17,11 +17,13 @@ use super::start_error::StartError;
 use super::supervise::Tasks;
 use super::wiring::Channels;
 use super::{App, Conductor};
+use crate::admin::AdminParts;
 use crate::auth::Authenticator;
 use crate::config::Config;
-use crate::control::{self, ControlListener, ControlParts};
+use crate::control::{self, ControlListener};
 use crate::detect::{self, DetectParts, Detection, Gaps, Record};
 use crate::lifecycle::{Lifecycle, Vitals};
+use crate::metrics;
 use crate::monitors::CatalogTask;
 use crate::ports::{CertificateInfo, Clock, PushSide};
 use crate::push::transport::Transports;
@@ -29,7 +31,7 @@ use crate::push::{Dispatcher, DispatcherParts, PushStatus, PushView, PushViewPar
 use crate::route::{Router, RouterParts, Tap};
 use crate::state::{Remembered, State};
 use crate::telemetry::log::LogHandle;
-use crate::telemetry::{Counters, Latencies, http};
+use crate::telemetry::{Counters, Latencies};
 use crate::tls::{self, CertStore};
 use crate::ws::{self, Listener, ServerSettings};
 
@@ -57,7 +59,7 @@ struct Opened {
     /// Which sockets were handed over.
     handed: Vec<String>,
     listeners: Vec<Listener>,
-    metrics: Option<http::Bound>,
+    metrics: Option<metrics::Bound>,
     certificate: Arc<dyn CertificateInfo>,
     websocket: Arc<ws::Context>,
     transports: Arc<Transports>,
@@ -201,7 +203,7 @@ impl Conductor {
         self.core.spawn("router", router.run(self.tokens.router.clone()));
         let writer = state.writer.counting(Arc::clone(&common.counters));
         self.store.spawn("state", writer.run(self.tokens.store.clone()));
-        let (switch, moves) = http::switch();
+        let (switch, moves) = metrics::switch();
         let poll_interval = config.zoneminder.poll_interval;
         let hot = Hot {
             log: log.clone(),
@@ -229,7 +231,7 @@ impl Conductor {
             rules: channels.push_rules.1.clone(),
             clock: clock(),
         }));
-        let observed = http::Parts {
+        let observed = metrics::Parts {
             counters: Arc::clone(&common.counters),
             router: channels.router.clone(),
             alarms,
@@ -242,8 +244,8 @@ impl Conductor {
             listeners: wanted,
             started_at: common.started_at,
         };
-        self.front.spawn("metrics", http::serve(metrics, moves, observed, soft.clone()));
-        let control_parts = ControlParts {
+        self.front.spawn("metrics", metrics::serve(metrics, moves, observed, soft.clone()));
+        let admin = AdminParts {
             router: channels.router,
             catalog: channels.catalog,
             state: state.handle,
@@ -266,11 +268,10 @@ impl Conductor {
             started_at: common.started_at,
             started: common.started,
             poll_interval,
-            admin_group: channels.admin_group.1,
             draining: soft.clone(),
             stop: self.tokens.control.clone(),
         };
-        self.control.spawn("control", control::serve(control, control_parts));
+        self.control.spawn("control", control::serve(control, admin, channels.admin_group.1));
     }
 
     /// Starts the listeners and returns their addresses as apps write them.
@@ -320,7 +321,7 @@ impl Opened {
             none if none.is_empty() => ws::bind(&config.server.listen)?,
             apps => apps,
         };
-        let metrics = config.metrics.listen.as_ref().map(http::Bound::open).transpose()?;
+        let metrics = config.metrics.listen.as_ref().map(metrics::Bound::open).transpose()?;
         let state = State::open(&config.state, Arc::clone(&common.clock)).await?;
         let login = Authenticator::new(
             Arc::clone(&parts.accounts),

@@ -5,8 +5,8 @@ use std::io;
 
 use super::exit::Exit;
 use super::inherited::InheritError;
+use crate::metrics;
 use crate::push::transport::TransportProblem;
-use crate::telemetry::http;
 use crate::{control, state, tls, ws};
 
 /// Why the daemon does not start.
@@ -29,7 +29,7 @@ pub enum StartError {
     Control(#[from] control::BindError),
     /// Metrics cannot be served.
     #[error(transparent)]
-    Metrics(#[from] http::BindError),
+    Metrics(#[from] metrics::BindError),
     /// A socket that was handed over cannot be served.
     #[error(transparent)]
     Inherit(#[from] InheritError),

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use tokio::sync::{mpsc, watch};
 
+use crate::admin::MonitorReports;
 use crate::config::{AuthConfig, Config};
-use crate::control::MonitorReports;
 use crate::detect::DetectConfig;
 use crate::domain::Alarm;
 use crate::monitors::{Catalog, CatalogHandle, Refresh};

@@ -18,7 +18,7 @@ use zmes_shared::control::{
 
 use super::Context;
 use super::peer::Peer;
-use super::requests::{self, watch::Watcher};
+use crate::admin;
 
 /// How long a peer may be silent between requests.
 const IDLE: Duration = Duration::from_mins(10);
@@ -61,7 +61,7 @@ enum Step {
 ///
 /// Owns: the stream. Receives: request lines. Sends: answers. Ends: with the stream, or on `stop`.
 pub(super) async fn run(context: &Context, stream: UnixStream) {
-    let group = context.parts.admin_group.borrow().clone();
+    let group = context.admin_group.borrow().clone();
     let peer = match Peer::of(&stream, &group).await {
         Ok(peer) => peer,
         Err(error) => {
@@ -72,7 +72,7 @@ pub(super) async fn run(context: &Context, stream: UnixStream) {
     debug!(uid = peer.uid, pid = peer.pid, role = ?peer.role, "control session");
     let place = tokio::select! {
         biased;
-        () = context.parts.stop.cancelled() => return,
+        () = context.admin.stop().cancelled() => return,
         place = context.places.take(peer.role) => place,
     };
     let (reader, writer) = stream.into_split();
@@ -123,7 +123,7 @@ impl Session<'_> {
     }
 
     async fn input(&mut self) -> Input {
-        let stop = self.context.parts.stop.clone();
+        let stop = self.context.admin.stop().clone();
         tokio::select! {
             biased;
             () = stop.cancelled() => Input::Ended,
@@ -170,16 +170,12 @@ impl Session<'_> {
     }
 
     async fn answer(&self, request: Request) -> Result<Value, ControlError> {
-        let stop = &self.context.parts.stop;
+        let stop = self.context.admin.stop();
         let audited = (request.access() == Access::Admin).then(|| describe(&request));
-        if self.peer.role == Role::Admin && request.asks_providers() {
-            // Who may mend it wants to see it mended; who only looks is served from the last seconds.
-            self.context.parts.push.check_anew();
-        }
         let result = tokio::select! {
             biased;
             result = self.in_turn(request) => result,
-            () = stop.cancelled() => Err(ControlError::new(ErrorCode::Unavailable, requests::STOPPING)),
+            () = stop.cancelled() => Err(ControlError::new(ErrorCode::Unavailable, admin::STOPPING)),
         };
         if let Some(request) = audited {
             let Peer { uid, pid, .. } = self.peer;
@@ -199,7 +195,7 @@ impl Session<'_> {
             Role::Admin => None,
             Role::Observer => self.context.places.turn().await,
         };
-        requests::answer(self.context, self.peer.role, request).await
+        self.context.admin.answer(self.peer.role, request).await
     }
 
     fn note_refusal(&mut self, request: &Request) {
@@ -213,7 +209,7 @@ impl Session<'_> {
 
     /// Streams until the peer leaves, asks for something else, or the daemon is about to end.
     async fn on_watch(&mut self, id: u64, filter: WatchFilter) -> Result<After, CodecError> {
-        let (mut watcher, present) = match Watcher::open(&self.context.parts, self.peer.role, filter).await {
+        let (mut watcher, present) = match self.context.admin.watch(self.peer.role, filter).await {
             Ok(opened) => opened,
             Err(error) => {
                 self.reply(Some(id), ServerBody::Error(error)).await?;
@@ -221,11 +217,11 @@ impl Session<'_> {
             }
         };
         self.write_items(id, present).await?;
-        let draining = self.context.parts.draining.clone();
+        let draining = self.context.admin.draining().clone();
         loop {
             let step = tokio::select! {
                 biased;
-                () = draining.cancelled() => Step::End(requests::STOPPING),
+                () = draining.cancelled() => Step::End(admin::STOPPING),
                 more = self.reader.fill_buf() => match more {
                     Ok(bytes) if !bytes.is_empty() => Step::End("another request has come"),
                     Ok(_) | Err(_) => Step::PeerGone,
@@ -262,7 +258,7 @@ impl Session<'_> {
     /// Writes what is there, and lets others have their turn: a watcher may begin with very many lines.
     async fn write_lines(&mut self, lines: &mut Vec<u8>) -> Result<(), CodecError> {
         tokio::task::yield_now().await;
-        let draining = &self.context.parts.draining;
+        let draining = self.context.admin.draining();
         let write = async {
             let written = timeout(STREAM_WRITE_DEADLINE, self.writer.write_all(lines)).await;
             written.map_err(|_| too_slow())?
@@ -287,7 +283,7 @@ impl Session<'_> {
     async fn reply(&mut self, id: Option<u64>, body: ServerBody) -> Result<(), CodecError> {
         let frame = ServerFrame { id, body };
         // A long list is megabytes of JSON.
-        let line = requests::off_loop::off_loop(move || {
+        let line = admin::off_loop(move || {
             let mut line = Vec::new();
             let json = |source| CodecError::Json { source, line: Vec::new() };
             serde_json::to_writer(&mut line, &frame).map_err(json)?;
@@ -327,7 +323,7 @@ fn describe(request: &Request) -> String {
 /// Leaves of names of tokens what tells them apart, and of tokens themselves their number.
 fn hide_tokens(value: &mut Value) {
     match value {
-        Value::String(name) => *name = requests::token_names::repeated(name),
+        Value::String(name) => *name = admin::repeated(name),
         Value::Array(names) if names.iter().all(Value::is_string) => names.iter_mut().for_each(hide_tokens),
         Value::Array(tokens) => *value = tokens.len().into(),
         Value::Null | Value::Bool(_) | Value::Number(_) | Value::Object(_) => {}

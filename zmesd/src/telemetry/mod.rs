@@ -1,9 +1,8 @@
-//! What the daemon tells of itself: the log, counters and latencies since the start, signs of life of its loops; and
-//! [`http`], which serves them to Prometheus.
+//! What the daemon tells of itself: the log, counters and latencies since the start, signs of life of its loops.
+//! `metrics` serves them to Prometheus.
 
 mod beats;
 mod counters;
-pub mod http;
 mod labels;
 mod latencies;
 pub mod log;

@@ -18,8 +18,9 @@ use zmes_shared::views::{ConfigReloaded, ConfigShown, MonitorView, PushModeState
 use zmes_shared::{EventId, MonitorId, MonitorState, SessionId};
 
 pub(super) use super::peer::Peer;
+use crate::admin::{AdminParts, MonitorReports};
 use crate::config::{AuthConfig, Config, Environment, Loaded, StateConfig};
-use crate::control::{ControlListener, ControlParts, MonitorReports, serve};
+use crate::control::{ControlListener, serve};
 use crate::detect::Gaps;
 use crate::domain::App as DeviceApp;
 use crate::domain::{
@@ -287,7 +288,7 @@ impl World {
         let (listening, listening_rx) = watch::channel(vec!["wss://[::]:9000".to_owned()]);
         let (filter, log) = LogHandle::new("info").unwrap();
         let Core { router, alarms, state, orders, trouble, tap, counters } = core;
-        let parts = ControlParts {
+        let parts = AdminParts {
             router: router.clone(),
             catalog: CatalogHandle::new(refresh, catalog_rx),
             state: state.clone(),
@@ -310,12 +311,11 @@ impl World {
             started_at: Timestamp::UNIX_EPOCH,
             started: Instant::now(),
             poll_interval: Duration::from_millis(20),
-            admin_group: admin_group_rx,
             draining: draining.clone(),
             stop: stop.clone(),
         };
         let listener = ControlListener::bind(&socket, "").await.unwrap();
-        tasks.spawn(serve(listener, parts));
+        tasks.spawn(serve(listener, parts, admin_group_rx));
         tasks.close();
         Self {
             socket,

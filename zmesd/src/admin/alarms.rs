@@ -1,0 +1,296 @@
+//! `alarm test`, `alarm force` and `alarm cancel`
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::mpsc;
+use tokio::time::{Instant, timeout_at};
+use zmes_shared::control::{AlarmTest, ControlError, ErrorCode, Role};
+use zmes_shared::views::{AlarmForced, AlarmTested, PushModeState, TargetDecision};
+use zmes_shared::{MonitorId, SessionId};
+
+use super::answers::{busy, no_monitor};
+use super::token_names::{Known, Wanted};
+use super::tokens::view;
+use crate::admin::forced::ForcedError;
+use crate::admin::{Admin, AdminParts};
+use crate::domain::{Decision, Monitor, TokenId};
+use crate::monitors::Catalog;
+use crate::ports::{PushEnding, PushReceipt, TriggerError};
+use crate::route::{AlarmTestRequest, Target, TestTarget, Written};
+use crate::state::Outcome;
+
+/// How long `--wait` waits for the last frame to be written.
+const WAIT: Duration = Duration::from_secs(5);
+/// How long `--wait` waits for the last provider to answer; less than what `zmesctl` waits for the whole.
+const WAIT_PUSH: Duration = Duration::from_secs(25);
+/// Receipts beyond the clients and tokens that were counted: some may come in between.
+const RECEIPTS_SLACK: usize = 64;
+/// The shortest and the longest time that an alarm is forced for, in milliseconds.
+const FORCED_MS: std::ops::RangeInclusive<u64> = 1_000..=3_600_000;
+
+/// The milliseconds after which a frame was written; `None`: the client was gone first.
+type WrittenAfter = Option<u64>;
+
+/// What became of frames and pushes.
+#[derive(Debug, Default)]
+struct Receipts {
+    written: HashMap<SessionId, WrittenAfter>,
+    pushed: HashMap<TokenId, PushReceipt>,
+    /// What providers last said of those tokens whose push is not concluded.
+    last_errors: HashMap<TokenId, String>,
+}
+
+/// Announces a synthetic alarm, or says who would get it.
+pub(super) async fn test(
+    parts: &AdminParts,
+    asker: Role,
+    test: AlarmTest,
+) -> Result<AlarmTested, ControlError> {
+    let token = match &test.token {
+        Some(name) => Some(Known::load(&parts.state, asker).await?.find(name, Wanted::Live)?.token.id),
+        None => None,
+    };
+    let monitor = tested_monitor(&parts.catalog.now(), test.monitor)?;
+    let waits = test.wait && !test.dry_run;
+    let (mut receipts, mut written, mut push_receipts, mut pushed) = (None, None, None, None);
+    if waits {
+        let clients = parts.router.count().await.map_err(busy)?.total;
+        let tokens = parts.router.token_counts().await.map_err(busy)?.total;
+        let (sender, receiver) = mpsc::channel(bound(clients));
+        (receipts, written) = (Some(sender), Some(receiver));
+        let (sender, receiver) = mpsc::channel(bound(tokens));
+        (push_receipts, pushed) = (Some(sender), Some(receiver));
+    }
+    let start = Instant::now();
+    let request = AlarmTestRequest {
+        monitor: monitor.id,
+        monitor_name: Arc::clone(&monitor.name),
+        dry_run: test.dry_run,
+        receipts,
+        only: Vec::new(),
+        token,
+        push_receipts,
+    };
+    let tested = parts.router.test(request).await.map_err(busy)?;
+    let receipts = match (&mut written, &mut pushed) {
+        (Some(written), Some(pushed)) => {
+            let (written, pushed) = tokio::join!(collect(written, start), collect_pushes(pushed, start));
+            let last_errors = last_errors(parts, &tested.targets, &pushed).await;
+            Some(Receipts { written, pushed, last_errors })
+        }
+        (_, _) => None,
+    };
+    let shadow = parts.push.mode() == PushModeState::Shadow;
+    let targets = tested.targets.iter().map(|target| decided(target, receipts.as_ref(), shadow)).collect();
+    Ok(AlarmTested { event_id: tested.event, monitor_id: monitor.id, dry_run: test.dry_run, targets })
+}
+
+fn bound(receivers: u64) -> usize {
+    usize::try_from(receivers).unwrap_or_default().saturating_add(RECEIPTS_SLACK)
+}
+
+/// Makes ZoneMinder itself record.
+pub(super) async fn force(
+    admin: &Admin,
+    monitor: MonitorId,
+    for_ms: u64,
+) -> Result<AlarmForced, ControlError> {
+    if !FORCED_MS.contains(&for_ms) {
+        let message = format!("an alarm cannot be forced for {for_ms} ms");
+        return Err(ControlError::new(ErrorCode::BadRequest, message).with_hint("between 1s and 1h"));
+    }
+    forcible(&admin.parts.catalog.now(), monitor)?;
+    let via = admin.forced.force(monitor, Duration::from_millis(for_ms)).await.map_err(refused)?;
+    let (trigger, via) = ("on".to_owned(), via.as_str().to_owned());
+    Ok(AlarmForced { monitor_id: monitor, trigger, via, for_ms: Some(for_ms) })
+}
+
+/// Takes a forced alarm back.
+pub(super) async fn cancel(admin: &Admin, monitor: MonitorId) -> Result<AlarmForced, ControlError> {
+    // One that is no longer watched may still be forced.
+    let catalog = admin.parts.catalog.now();
+    catalog.monitors.find(monitor).ok_or_else(|| no_monitor(monitor, &catalog.monitors))?;
+    let via = admin.forced.cancel(monitor).await.map_err(refused)?;
+    let (trigger, via) = ("cancelled".to_owned(), via.as_str().to_owned());
+    Ok(AlarmForced { monitor_id: monitor, trigger, via, for_ms: None })
+}
+
+/// Returns the monitor that a test pretends to come from: the wanted one, else the first that is watched.
+fn tested_monitor(catalog: &Catalog, wanted: Option<MonitorId>) -> Result<Arc<Monitor>, ControlError> {
+    let monitors = &catalog.monitors;
+    if let Some(id) = wanted {
+        return monitors.find(id).cloned().ok_or_else(|| no_monitor(id, monitors));
+    }
+    if let Some(first) = monitors.watched().next() {
+        return Ok(Arc::clone(first));
+    }
+    if catalog.loaded_at.is_none() {
+        let error = ControlError::new(ErrorCode::Unavailable, "no monitor is known yet");
+        return Err(error.with_hint("the database has not answered yet: zmesctl check db"));
+    }
+    let error = ControlError::new(ErrorCode::NotFound, "no monitor is watched");
+    Err(error.with_hint("zmesctl monitors list says why; or name one with --monitor"))
+}
+
+/// Says whether an alarm of that monitor can be forced at all.
+fn forcible(catalog: &Catalog, monitor: MonitorId) -> Result<(), ControlError> {
+    let found = catalog.monitors.find(monitor).ok_or_else(|| no_monitor(monitor, &catalog.monitors))?;
+    found.watched.map_err(|reason| {
+        let message = format!("monitor {monitor} is not watched: {}", reason.as_str());
+        ControlError::new(ErrorCode::NotFound, message)
+            .with_hint("change its function in ZoneMinder's console")
+    })
+}
+
+fn refused(error: ForcedError) -> ControlError {
+    match error {
+        ForcedError::Trigger(TriggerError::NotPermitted(detail)) => {
+            ControlError::new(ErrorCode::Forbidden, format!("zmesd may not force alarms: {detail}")).with_hint(
+                "start zmtrigger.pl in ZoneMinder (OPT_TRIGGERS), or give zmesd write access to the shared memory",
+            )
+        }
+        ForcedError::Trigger(error @ TriggerError::NotCaptured(_)) => {
+            ControlError::new(ErrorCode::Unavailable, error.to_string())
+                .with_hint("zmesctl monitors list says what is wrong with it")
+        }
+        ForcedError::Trigger(error @ TriggerError::Failed { .. }) => {
+            ControlError::new(ErrorCode::Unavailable, error.to_string())
+        }
+        error @ ForcedError::Late => ControlError::new(ErrorCode::Timeout, error.to_string()),
+        error @ ForcedError::Stopping => ControlError::new(ErrorCode::Conflict, error.to_string()),
+    }
+}
+
+/// Collects receipts until all have come (every frame is gone, and its sender with it) or the time is over.
+async fn collect(written: &mut mpsc::Receiver<Written>, start: Instant) -> HashMap<SessionId, WrittenAfter> {
+    let mut receipts = HashMap::new();
+    while let Ok(Some(receipt)) = timeout_at(start + WAIT, written.recv()).await {
+        let latency = u64::try_from(start.elapsed().as_millis()).unwrap_or(u64::MAX);
+        receipts.insert(receipt.session, receipt.written.then_some(latency));
+    }
+    receipts
+}
+
+/// Collects what providers answered, until nothing more is tried or the time is over.
+async fn collect_pushes(
+    pushed: &mut mpsc::Receiver<PushReceipt>,
+    start: Instant,
+) -> HashMap<TokenId, PushReceipt> {
+    let mut receipts = HashMap::new();
+    while let Ok(Some(receipt)) = timeout_at(start + WAIT_PUSH, pushed.recv()).await {
+        receipts.insert(receipt.token, receipt);
+    }
+    receipts
+}
+
+/// Finds out why pushes wait: a token's pushes keep their order, so a test comes after those that are tried again.
+async fn last_errors(
+    parts: &AdminParts,
+    targets: &[TestTarget],
+    pushed: &HashMap<TokenId, PushReceipt>,
+) -> HashMap<TokenId, String> {
+    let tokens = targets.iter().filter_map(|target| match target.target {
+        Target::Token(token, _) if target.decision == Decision::Send => Some(token),
+        Target::Token(..) | Target::Session(_) => None,
+    });
+    let open: Vec<TokenId> = tokens.filter(|token| !pushed.contains_key(token)).collect();
+    if open.is_empty() {
+        return HashMap::new();
+    }
+    let Ok(known) = Known::load(&parts.state, Role::Observer).await else { return HashMap::new() };
+    open.into_iter().filter_map(|id| Some((id, known.row(id)?.last_error.clone()?))).collect()
+}
+
+/// Shows what was decided for a target, and what came of it where that was waited for; in shadow mode nothing does.
+fn decided(target: &TestTarget, receipts: Option<&Receipts>, shadow: bool) -> TargetDecision {
+    let view = |kind: &str, id: String| TargetDecision {
+        kind: kind.to_owned(),
+        id,
+        decision: target.decision.as_str().to_owned(),
+        reason: target.decision.reason().to_owned(),
+        latency_ms: None,
+        transport: None,
+        provider_id: None,
+    };
+    let sent = target.decision == Decision::Send;
+    match (target.target, receipts) {
+        (Target::Session(session), Some(receipts)) if sent => {
+            written(view("session", session.to_string()), receipts.written.get(&session))
+        }
+        (Target::Token(token, handle), Some(receipts)) if sent => {
+            let last_error = receipts.last_errors.get(&token);
+            pushed(view("token", handle.to_string()), receipts.pushed.get(&token), last_error)
+        }
+        (Target::Token(_, handle), None) if sent && shadow => TargetDecision {
+            decision: "skipped".to_owned(),
+            reason: Outcome::SHADOW.to_owned(),
+            ..view("token", handle.to_string())
+        },
+        (Target::Session(session), _) => view("session", session.to_string()),
+        (Target::Token(_, handle), _) => view("token", handle.to_string()),
+    }
+}
+
+fn written(target: TargetDecision, receipt: Option<&WrittenAfter>) -> TargetDecision {
+    match receipt {
+        Some(&Some(latency)) => TargetDecision { latency_ms: Some(latency), ..target },
+        Some(&None) => failed(target, "the client left first"),
+        None => failed(target, "not written in time"),
+    }
+}
+
+fn pushed(
+    target: TargetDecision,
+    receipt: Option<&PushReceipt>,
+    last_error: Option<&String>,
+) -> TargetDecision {
+    let Some(receipt) = receipt else {
+        let last = last_error.map_or_else(String::new, |error| format!(" (it last said: {error})"));
+        let reason =
+            format!("no answer of its provider yet{last}: zmesctl tokens log shows what becomes of it");
+        return failed(target, &reason);
+    };
+    let target = TargetDecision {
+        latency_ms: Some(view::millis(receipt.latency)),
+        transport: view::told(&receipt.transport),
+        ..target
+    };
+    match &receipt.ending {
+        PushEnding::Sent(provider_id) => TargetDecision { provider_id: provider_id.clone(), ..target },
+        PushEnding::Skipped(reason) => TargetDecision {
+            decision: "skipped".to_owned(),
+            reason: (*reason).to_owned(),
+            latency_ms: None,
+            ..target
+        },
+        PushEnding::Failed(reason) => failed(target, reason),
+    }
+}
+
+fn failed(target: TargetDecision, reason: &str) -> TargetDecision {
+    TargetDecision { decision: "failed".to_owned(), reason: reason.to_owned(), ..target }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_test_behind_pushes_that_fail_says_why_they_do() {
+        let target = TargetDecision {
+            kind: "token".to_owned(),
+            id: "1a2b3c4d".to_owned(),
+            decision: "sent".to_owned(),
+            reason: String::new(),
+            latency_ms: None,
+            transport: None,
+            provider_id: None,
+        };
+        let waits = pushed(target.clone(), None, Some(&"401 Unauthorized".to_owned()));
+        assert_eq!(waits.decision, "failed");
+        assert!(waits.reason.contains("(it last said: 401 Unauthorized)"), "{}", waits.reason);
+        assert!(pushed(target, None, None).reason.starts_with("no answer of its provider yet: "));
+    }
+}

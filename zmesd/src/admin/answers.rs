@@ -1,0 +1,127 @@
+//! Finds the file that answers a request, and turns the answer into JSON.
+
+use std::time::Duration;
+
+use serde::Serialize;
+use serde_json::Value;
+use zmes_shared::MonitorId;
+use zmes_shared::control::{ControlError, ErrorCode, Request, Role};
+
+use super::off_loop::off_loop;
+use super::tokens::change::Meant;
+use super::{
+    Admin, alarms, badges, check, clients, config, doctor, latency, log, monitors, push, reload, status,
+    tokens, why,
+};
+use crate::domain::MonitorSet;
+use crate::route::Busy;
+use crate::state::StateError;
+
+/// Monitors that an error lists at most.
+const LISTED: usize = 20;
+
+/// Does what is asked and returns the view that answers it. The caller has checked that the peer may ask.
+pub(super) async fn answer(admin: &Admin, asker: Role, request: Request) -> Result<Value, ControlError> {
+    let parts = &admin.parts;
+    match request {
+        Request::Status => json(status::show(parts, &admin.board).await?).await,
+        Request::ClientsList(filter) => json(clients::list(parts, filter).await?).await,
+        Request::ClientsRejected { since_ms } => {
+            json(clients::rejected(parts, since_ms.map(Duration::from_millis))).await
+        }
+        Request::ClientsDisconnect { client } => json(clients::disconnect(parts, client).await?).await,
+        Request::MonitorsList => json(monitors::list(parts)).await,
+        Request::MonitorsReload => json(monitors::reload(parts).await?).await,
+        Request::AlarmTest(test) => json(alarms::test(parts, asker, test).await?).await,
+        Request::AlarmForce { monitor, for_ms } => json(alarms::force(admin, monitor, for_ms).await?).await,
+        Request::AlarmCancel { monitor } => json(alarms::cancel(admin, monitor).await?).await,
+        Request::Check { check, within_ms } => {
+            json(check::run(parts, &admin.board, check, within_ms).await?).await
+        }
+        Request::LogLevel { level, for_ms } => json(log::level(admin, &level, for_ms)?).await,
+        Request::Reload => json(reload::reload(parts).await?).await,
+        Request::ConfigShow => json(config::show(parts)).await,
+        Request::PushCheck { transport } => json(push::check(parts, transport).await?).await,
+        Request::PushQueue => json(push::queue(parts).await?).await,
+        Request::PushRetry { transport } => json(push::retry(parts, transport).await?).await,
+        Request::Why { event, token } => {
+            json(why::explain(parts, asker, event, token.as_deref()).await?).await
+        }
+        Request::Doctor { target, monitor } => {
+            json(doctor::examine(parts, &admin.board, asker, target.as_deref(), monitor).await?).await
+        }
+        Request::Latency => json(latency::show(parts)).await,
+        Request::TokensList(filter) => json(tokens::list(parts, asker, filter).await?).await,
+        Request::TokensShow { token, reveal } => {
+            json(tokens::show(parts, asker, &token, reveal).await?).await
+        }
+        Request::TokensLog { token, limit } => json(tokens::log(parts, asker, &token, limit).await?).await,
+        Request::TokensRevoke { tokens, select, dry_run } => {
+            let meant = Meant::of(String::new(), tokens, select)?;
+            json(tokens::change::revoke(parts, asker, meant, dry_run).await?).await
+        }
+        Request::TokensBlock { tokens, select, dry_run } => {
+            let meant = Meant::of(String::new(), tokens, select)?;
+            json(tokens::block::block(parts, asker, meant, dry_run).await?).await
+        }
+        Request::TokensUnblock { tokens, select, dry_run } => {
+            let meant = Meant::of(String::new(), tokens, select)?;
+            json(tokens::block::unblock(parts, asker, meant, dry_run).await?).await
+        }
+        Request::TokensRestore { token } => json(tokens::change::restore(parts, asker, &token).await?).await,
+        Request::TokensMute { token, tokens, select, dry_run, for_ms } => {
+            let (meant, lasting) = (Meant::of(token, tokens, select)?, for_ms.map(Duration::from_millis));
+            json(tokens::change::mute(parts, asker, meant, lasting, dry_run).await?).await
+        }
+        Request::TokensUnmute { token, tokens, select, dry_run } => {
+            json(tokens::change::unmute(parts, asker, Meant::of(token, tokens, select)?, dry_run).await?)
+                .await
+        }
+        Request::TokensPrune { stale_ms, select, dry_run } => {
+            json(tokens::change::prune(parts, asker, Duration::from_millis(stale_ms), select, dry_run).await?)
+                .await
+        }
+        Request::TokensImport(import) => json(tokens::transfer::import(parts, import).await?).await,
+        Request::TokensExport { after } => json(tokens::transfer::export(parts, after).await?).await,
+        Request::BadgesReset { tokens, all, to, dry_run } => {
+            json(badges::reset(parts, asker, tokens, all, to, dry_run).await?).await
+        }
+        // A stream is the session's own business; whoever asks here has no stream to write to.
+        Request::Watch(_) | Request::Unknown => Err(unsupported()),
+    }
+}
+
+async fn json<T: Serialize + Send + 'static>(view: T) -> Result<Value, ControlError> {
+    let value = off_loop(move || serde_json::to_value(view)).await?;
+    value.map_err(|error| ControlError::new(ErrorCode::Internal, error.to_string()))
+}
+
+pub(super) fn unsupported() -> ControlError {
+    ControlError::unsupported(env!("CARGO_PKG_VERSION"))
+}
+
+pub(super) fn busy(error: Busy) -> ControlError {
+    ControlError::new(ErrorCode::Busy, error.to_string())
+        .with_hint("try again; zmesctl check ping tells whether it moves")
+}
+
+/// Says why the state cannot be read.
+pub(super) fn unreadable(error: &StateError) -> ControlError {
+    let cause = std::error::Error::source(error).map(ToString::to_string).unwrap_or_default();
+    ControlError::new(ErrorCode::Unavailable, format!("cannot read the {error}: {cause}"))
+        .with_hint("zmesctl check store tells more")
+}
+
+/// Says that a monitor is not known, and which are.
+pub(super) fn no_monitor(monitor: MonitorId, monitors: &MonitorSet) -> ControlError {
+    let known: Vec<_> = monitors.iter().map(|monitor| monitor.id.to_string()).collect();
+    let error = ControlError::new(ErrorCode::NotFound, format!("no monitor {monitor} on this server"));
+    match known.len() {
+        0 => error.with_hint("no monitor is known yet: zmesctl check db"),
+        1..=LISTED => error.with_hint(format!("there are: {}", known.join(", "))),
+        more => {
+            let some = known.get(..LISTED).unwrap_or_default().join(", ");
+            error.with_hint(format!("there are {more}, among them: {some}; zmesctl monitors list shows all"))
+        }
+    }
+}

@@ -1,0 +1,116 @@
+//! `check`: the findings of `doctor`, judged for a monitoring system.
+//!
+//! A check is a part of the walk, or some parts of it, so what is red there is critical here.
+
+use std::time::Duration;
+
+use zmes_shared::control::{CheckKind, ControlError};
+use zmes_shared::views::{Check, CheckPart, Finding, Severity};
+
+use super::doctor::{Board, Outcome, Part, Survey};
+use crate::admin::AdminParts;
+
+/// Details of what is as it should be that are told.
+const TOLD: usize = 3;
+
+/// The checks, in the order in which `all` shows them.
+const CHECKS: [(&str, &[Part]); 10] = [
+    ("ping", &[Part::Daemon]),
+    ("shm", &[Part::Monitors]),
+    ("db", &[Part::Database]),
+    ("tls", &[Part::Certificate]),
+    ("push", &[Part::Push, Part::Tokens]),
+    ("store", &[Part::State]),
+    ("configuration", &[Part::Configuration]),
+    ("port", &[Part::Port]),
+    ("clients", &[Part::Refused]),
+    ("clock", &[Part::Clock]),
+];
+
+/// Looks at what is asked for.
+pub(super) async fn run(
+    parts: &AdminParts,
+    board: &Board,
+    check: CheckKind,
+    within_ms: Option<u64>,
+) -> Result<Check, ControlError> {
+    let within = within_ms.map(Duration::from_millis);
+    let name = match check {
+        CheckKind::Ping => "ping",
+        CheckKind::Shm => "shm",
+        CheckKind::Db => "db",
+        CheckKind::Tls => "tls",
+        CheckKind::Push => "push",
+        CheckKind::Store => "store",
+        CheckKind::All => return Ok(all(&look(parts, board, &Part::ALL, within).await)),
+        CheckKind::Unknown => return Err(super::answers::unsupported()),
+    };
+    let wanted = CHECKS.iter().find(|(known, _)| *known == name).map_or(&[][..], |(_, wanted)| wanted);
+    let survey = look(parts, board, wanted, within).await;
+    let CheckPart { ok, check, detail, hint, severity, perf } = judge(name, wanted, &survey);
+    Ok(Check { ok, check, detail, hint, severity, perf, checks: Vec::new() })
+}
+
+async fn look(parts: &AdminParts, board: &Board, wanted: &[Part], within: Option<Duration>) -> Survey {
+    let survey = Survey::of(parts, wanted, within).await;
+    // A time that one caller has named says nothing to others.
+    if within.is_none() {
+        board.keep(&survey);
+    }
+    survey
+}
+
+fn all(survey: &Survey) -> Check {
+    let checks: Vec<_> = CHECKS.iter().map(|(name, wanted)| judge(name, wanted, survey)).collect();
+    let failed: Vec<_> = checks.iter().filter(|part| !part.ok).collect();
+    let detail = if failed.is_empty() {
+        format!("all {} checks hold", checks.len())
+    } else {
+        let failed = failed.iter().map(|part| format!("{}: {}", part.check, part.detail));
+        failed.collect::<Vec<_>>().join("; ")
+    };
+    let severity = checks.iter().filter_map(|part| part.severity).max();
+    let hint = survey.worst().and_then(|worst| worst.hint.clone());
+    let perf = checks.iter().flat_map(|part| part.perf.iter().cloned()).collect();
+    Check { ok: failed.is_empty(), check: "all".to_owned(), detail, hint, severity, perf, checks }
+}
+
+/// Makes one line of all that was found about some parts: the worst, or what is as it should be.
+fn judge(name: &str, wanted: &[Part], survey: &Survey) -> CheckPart {
+    let outcomes: Vec<&Outcome> =
+        survey.outcomes().filter(|(part, _)| wanted.contains(part)).map(|(_, outcome)| outcome).collect();
+    let findings: Vec<&Finding> = outcomes.iter().flat_map(|outcome| &outcome.findings).collect();
+    let severity = findings.iter().map(|finding| finding.severity).max().unwrap_or(Severity::Ok);
+    let worst: Vec<_> = findings.iter().filter(|finding| finding.severity == severity).collect();
+    let (detail, hint) = match worst.as_slice() {
+        [first, others @ ..] if severity > Severity::Ok => {
+            let others = match others.len() {
+                0 => String::new(),
+                1 => "; and 1 other".to_owned(),
+                more => format!("; and {more} others"),
+            };
+            (format!("{}: {}{others}", first.step, first.detail), first.hint.clone())
+        }
+        [] => ("nothing is wrong".to_owned(), None),
+        good => {
+            let told = good.iter().take(TOLD).map(|finding| finding.detail.as_str());
+            (told.collect::<Vec<_>>().join("; "), None)
+        }
+    };
+    let perf = outcomes.iter().flat_map(|outcome| outcome.perf.iter().cloned()).collect();
+    let check = name.to_owned();
+    CheckPart { ok: severity == Severity::Ok, check, detail, hint, severity: Some(severity), perf }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_doctor_looks_at_is_judged_by_one_check() {
+        for part in Part::ALL {
+            let judges = CHECKS.iter().filter(|(_, parts)| parts.contains(&part)).count();
+            assert_eq!(judges, 1, "{part:?}");
+        }
+    }
+}

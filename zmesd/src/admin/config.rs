@@ -1,0 +1,10 @@
+//! `config show`
+
+use zmes_shared::views::ConfigShown;
+
+use crate::admin::AdminParts;
+
+/// Returns the values in force, secrets hidden.
+pub(super) fn show(parts: &AdminParts) -> ConfigShown {
+    parts.configuration.show()
+}

@@ -1,0 +1,100 @@
+//! Which monitors a `zmc` runs for, whether or not its memory is where the daemon looks: a wrong `ZM_PATH_MAP` must
+//! not be told as a `zmc` that has stopped.
+
+use std::collections::BTreeSet;
+use std::fs;
+
+use zmes_shared::MonitorId;
+use zmes_shared::views::MonitorTrouble;
+
+use super::super::monitors::join;
+use crate::admin::AdminParts;
+
+/// What the table of processes says, and the database.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Capturing {
+    monitors: BTreeSet<MonitorId>,
+    path_map: String,
+    zm_conf: String,
+}
+
+impl Capturing {
+    /// Looks at the processes, where the memory of a watched monitor is missing; else there is nothing to ask.
+    pub(super) async fn look(parts: &AdminParts) -> Self {
+        let missing = join(parts)
+            .iter()
+            .any(|listed| listed.watched && listed.view.trouble == Some(MonitorTrouble::NoMemory));
+        if !missing {
+            return Self::default();
+        }
+        let config = parts.configuration.running();
+        let monitors = tokio::task::spawn_blocking(running).await.unwrap_or_default();
+        let conf = config.origin.zm_conf.as_ref();
+        Self {
+            monitors,
+            path_map: config.zoneminder.path_map.display().to_string(),
+            zm_conf: conf.map_or_else(|| "/etc/zm/zm.conf".to_owned(), |conf| conf.display().to_string()),
+        }
+    }
+
+    /// Adds those that the database reports: a hardened service does not see the processes of others.
+    pub(super) fn and(mut self, connected: &BTreeSet<MonitorId>) -> Self {
+        self.monitors.extend(connected);
+        self
+    }
+
+    /// Says whether a `zmc` runs for that monitor.
+    pub(super) fn of(&self, monitor: MonitorId) -> bool {
+        self.monitors.contains(&monitor)
+    }
+
+    /// Returns where the daemon looks for the memory.
+    pub(super) fn path_map(&self) -> &str {
+        &self.path_map
+    }
+
+    /// Returns the file that says so.
+    pub(super) fn zm_conf(&self) -> &str {
+        &self.zm_conf
+    }
+
+    #[cfg(test)]
+    pub(super) fn with<const N: usize>(monitors: [MonitorId; N], path_map: &str, zm_conf: &str) -> Self {
+        Self { monitors: monitors.into(), path_map: path_map.to_owned(), zm_conf: zm_conf.to_owned() }
+    }
+}
+
+/// Reads all command lines that may be read; a process that ends meanwhile is none.
+fn running() -> BTreeSet<MonitorId> {
+    let Ok(processes) = fs::read_dir("/proc") else { return BTreeSet::new() };
+    let lines = processes.flatten().filter_map(|process| fs::read(process.path().join("cmdline")).ok());
+    lines.filter_map(|line| monitor_of(&line)).collect()
+}
+
+/// Returns the monitor of a command line `zmc -m N`, as `zmdc.pl` starts it.
+fn monitor_of(line: &[u8]) -> Option<MonitorId> {
+    let text = String::from_utf8_lossy(line);
+    let mut words = text.split('\0');
+    let program = words.next()?;
+    if program.rsplit('/').next() != Some("zmc") {
+        return None;
+    }
+    let mut words = words.skip_while(|word| !matches!(*word, "-m" | "--monitor"));
+    words.nth(1)?.parse().ok().map(MonitorId)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_zmc_is_known_by_its_command_line() {
+        assert_eq!(monitor_of(b"/usr/bin/zmc\0-m\x003\0"), Some(MonitorId(3)));
+        assert_eq!(monitor_of(b"zmc\0--monitor\x0012\0"), Some(MonitorId(12)));
+        for other in
+            [&b"/usr/bin/zma\0-m\x003\0"[..], b"zmc\0-d\0/dev/video0\0", b"zmc\0-m\0", b"", b"zmc\0-m\0x"]
+        {
+            assert_eq!(monitor_of(other), None, "{other:?}");
+        }
+    }
+}

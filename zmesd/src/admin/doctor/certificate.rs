@@ -1,0 +1,152 @@
+//! The certificate that apps are shown, and the one on the disk.
+
+use std::time::Duration;
+
+use zmes_shared::views::{Finding, Perf};
+
+use super::configuration::is_of_pair;
+use super::measure::{Outcome, signed};
+use super::moment::moment;
+use crate::admin::AdminParts;
+use crate::ports::{CertificateProblem, CertificateSummary, ConfigExamined};
+
+const STEP: &str = "certificate";
+const DAY: i64 = 24 * 60 * 60;
+
+/// Says what is wrong with it. `examined` knows the file on the disk, which may be another by now. `within`: it must be
+/// valid for this much longer, whatever its own life would suggest.
+pub(super) fn look(
+    parts: &AdminParts,
+    examined: Option<&ConfigExamined>,
+    within: Option<Duration>,
+) -> Outcome {
+    let Some(certificate) = parts.certificate.summary() else {
+        return vec![Finding::good(STEP, "apps are served without TLS, as configured")].into();
+    };
+    let seconds = certificate.not_after.as_second() - parts.clock.now().as_second();
+    let mut findings = judge(&certificate, seconds, within);
+    findings.extend(examined.into_iter().flat_map(|examined| on_disk(&certificate, examined)));
+    let warning = within.map(|within| format!("{}:", within.as_secs().div_ceil(DAY.unsigned_abs())));
+    let days = signed("tls_days", seconds.div_euclid(DAY));
+    Outcome::new(findings, vec![Perf { warning, critical: Some("0:".to_owned()), ..days }])
+}
+
+fn judge(certificate: &CertificateSummary, seconds: i64, within: Option<Duration>) -> Vec<Finding> {
+    let CertificateSummary { subject, sans, not_after, problems, objections } = certificate;
+    let days = seconds.div_euclid(DAY);
+    // Who names a time means that one, and not a part of the certificate's own life.
+    let problems = problems.iter().filter(|problem| within.is_none() || !problem.expires_soon);
+    let (grave, slight): (Vec<_>, Vec<_>) = problems.partition(|problem| problem.grave);
+    let red = grave.iter().map(|problem| {
+        Finding::error(STEP, format!("{subject}: {}", problem.message), problem.hint.as_str())
+    });
+    let mut findings: Vec<_> = red.collect();
+    if findings.is_empty() {
+        let names = if sans.is_empty() { String::new() } else { format!(" for {}", sans.join(", ")) };
+        let detail = format!("{subject}{names} is valid until {}, {days} days more", moment(*not_after));
+        findings.push(Finding::good(STEP, detail));
+    }
+    let warning = |problem: &CertificateProblem| {
+        Finding::warning(STEP, format!("{subject}: {}", problem.message), problem.hint.as_str())
+    };
+    if grave.is_empty()
+        && within.is_some_and(|within| seconds < i64::try_from(within.as_secs()).unwrap_or(i64::MAX))
+    {
+        let detail =
+            format!("{subject} is valid until {}, {days} days more: less than asked for", moment(*not_after));
+        findings.push(Finding::warning(STEP, detail, "renew the certificate, then: zmesctl reload"));
+    }
+    findings.extend(slight.into_iter().map(warning));
+    findings.extend(objections.iter().map(warning));
+    findings
+}
+
+/// Says what is wrong with the file alone: it will be served from the next reload on.
+fn on_disk(certificate: &CertificateSummary, examined: &ConfigExamined) -> Vec<Finding> {
+    let known = |message: &str| certificate.problems.iter().any(|problem| problem.message == message);
+    let new = examined.warnings.iter().filter(|warning| is_of_pair(warning) && !known(&warning.message));
+    let finding = |problem: &crate::config::Problem| {
+        let detail = format!("{}: the next one, on the disk: {}", problem.key, problem.message);
+        if problem.grave {
+            Finding::error(STEP, detail, problem.hint.as_str())
+        } else {
+            Finding::warning(STEP, detail, problem.hint.as_str())
+        }
+    };
+    new.map(finding).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use zmes_shared::views::Severity;
+
+    use super::*;
+
+    fn problem(grave: bool, message: &str) -> CertificateProblem {
+        CertificateProblem {
+            grave,
+            expires_soon: false,
+            message: message.to_owned(),
+            hint: "renew it".to_owned(),
+        }
+    }
+
+    fn certificate(problems: Vec<CertificateProblem>) -> CertificateSummary {
+        CertificateSummary {
+            subject: "CN=zm".into(),
+            sans: vec!["zm".into()],
+            not_after: "2030-01-01T00:00:00Z".parse().unwrap(),
+            problems,
+            objections: vec![problem(false, "it is valid for 3652 days, and iOS takes 825 at most")],
+        }
+    }
+
+    fn severities(problems: Vec<CertificateProblem>) -> Vec<Severity> {
+        judge(&certificate(problems), 40 * DAY, None).iter().map(|finding| finding.severity).collect()
+    }
+
+    #[test]
+    fn what_keeps_apps_away_is_red_and_comes_first() {
+        use Severity::{Error, Ok, Warning};
+        assert_eq!(severities(Vec::new()), [Ok, Warning]);
+        assert_eq!(severities(vec![problem(false, "CA:TRUE")]), [Ok, Warning, Warning]);
+        assert_eq!(
+            severities(vec![problem(false, "CA:TRUE"), problem(true, "expired")]),
+            [Error, Warning, Warning]
+        );
+    }
+
+    #[test]
+    fn who_names_a_time_means_that_time() {
+        let mut certificate = certificate(vec![CertificateProblem {
+            expires_soon: true,
+            ..problem(false, "the certificate expires on 2030-01-01T00:00:00Z, in 13 days")
+        }]);
+        certificate.objections.clear();
+        let severity = |days: i64, within: Option<u64>| {
+            let within = within.map(|days| Duration::from_hours(days * 24));
+            judge(&certificate, days * DAY, within).iter().map(|finding| finding.severity).max().unwrap()
+        };
+        assert_eq!(severity(13, None), Severity::Warning, "less than a third of its life");
+        assert_eq!(severity(13, Some(2)), Severity::Ok);
+        assert_eq!(severity(13, Some(14)), Severity::Warning);
+        assert_eq!(severity(15, Some(14)), Severity::Ok);
+    }
+
+    #[test]
+    fn a_file_that_is_worse_than_what_is_served_is_told() {
+        let served = certificate(vec![problem(false, "is a CA")]);
+        let warning = |message: &str, grave| crate::config::Problem {
+            file: "/etc/zmesd/zmesd.toml".into(),
+            line: None,
+            key: "server.tls.certificate".into(),
+            message: message.into(),
+            hint: "renew it".into(),
+            grave,
+        };
+        let warnings = vec![warning("is a CA", false), warning("expired", true)];
+        let findings = on_disk(&served, &ConfigExamined { warnings, ..ConfigExamined::default() });
+        assert_eq!(findings.len(), 1);
+        assert_eq!(findings[0].detail, "server.tls.certificate: the next one, on the disk: expired");
+    }
+}

@@ -1,0 +1,58 @@
+//! Looks at the installation by itself, so that `status` and the metrics name a trouble that nobody has asked about.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::time::{Instant, sleep, timeout};
+
+use super::board::Board;
+use super::capturing::Capturing;
+use super::part::Part;
+use super::survey::Survey;
+use super::{certificate, database, monitors, push, refused, store};
+use crate::admin::AdminParts;
+
+/// How often what the daemon knows anyway is judged, and what was in trouble is looked at again.
+const EVERY: Duration = Duration::from_secs(30);
+/// How often all is looked at: files are read, and each provider is asked once.
+const WHOLE: Duration = Duration::from_mins(15);
+/// The first whole look, when phones and apps have come back after a start.
+const FIRST: Duration = Duration::from_mins(2);
+/// A look that takes longer is given up; the next one begins anew.
+const LONGEST: Duration = Duration::from_mins(1);
+/// What costs neither a question to others nor the reading of a file.
+const CHEAP: [Part; 2] = [Part::Daemon, Part::Clock];
+
+/// Looks again and again. Owns: nothing. Writes to: the board. Ends: never; the caller ends it with the daemon.
+pub(in crate::admin) async fn keep(parts: &AdminParts, board: &Arc<Board>) {
+    let mut whole_at = Instant::now() + FIRST;
+    loop {
+        sleep(EVERY).await;
+        let mut wanted = CHEAP.to_vec();
+        if Instant::now() >= whole_at {
+            whole_at = Instant::now() + WHOLE;
+            wanted = Part::ALL.to_vec();
+        } else {
+            wanted.extend(board.troubled());
+            wanted.push(Part::Tokens);
+            wanted.sort_unstable();
+            wanted.dedup();
+        }
+        if let Ok(survey) = timeout(LONGEST, Survey::of(parts, &wanted, None)).await {
+            board.keep(&survey);
+        }
+        glance(parts, board).await;
+    }
+}
+
+/// Judges what the daemon knows without asking anybody: it is done for every `status`.
+pub(in crate::admin) async fn glance(parts: &AdminParts, board: &Board) {
+    let capturing = Capturing::look(parts).await;
+    board.replace(Part::Monitors, monitors::look(parts, None, &capturing).findings);
+    board.add(Part::Database, database::glance(parts));
+    board.add(Part::Certificate, certificate::look(parts, None, None).findings);
+    board.replace(Part::Refused, refused::findings(parts));
+    board.add(Part::State, store::glance(parts));
+    let waiting = parts.router.token_counts().await.map_or(0, |tokens| tokens.enabled);
+    board.add(Part::Push, push::glance(parts, usize::try_from(waiting).unwrap_or(usize::MAX)));
+}

@@ -1,0 +1,51 @@
+//! What a look has measured, as monitoring systems draw it.
+
+use tokio::time::Instant;
+use zmes_shared::views::{Finding, Perf};
+
+/// What a look at one part has found and measured.
+#[derive(Debug, Clone, Default)]
+pub(in crate::admin) struct Outcome {
+    pub(in crate::admin) findings: Vec<Finding>,
+    pub(in crate::admin) perf: Vec<Perf>,
+}
+
+impl Outcome {
+    /// Joins both.
+    pub(super) fn new(findings: Vec<Finding>, perf: Vec<Perf>) -> Self {
+        Self { findings, perf }
+    }
+}
+
+impl From<Vec<Finding>> for Outcome {
+    fn from(findings: Vec<Finding>) -> Self {
+        Self { findings, perf: Vec::new() }
+    }
+}
+
+/// A plain number.
+pub(super) fn number(label: &str, value: u64) -> Perf {
+    signed(label, i64::try_from(value).unwrap_or(i64::MAX))
+}
+
+/// A plain number that may be negative.
+pub(super) fn signed(label: &str, value: i64) -> Perf {
+    Perf { label: label.to_owned(), value, unit: String::new(), warning: None, critical: None }
+}
+
+/// A number of things that failed: each of them is critical.
+pub(super) fn failures(label: &str, value: u64) -> Perf {
+    let none = Some("0".to_owned());
+    Perf { warning: none.clone(), critical: none, ..number(label, value) }
+}
+
+/// A size in bytes.
+pub(super) fn bytes(label: &str, value: u64) -> Perf {
+    Perf { unit: "B".to_owned(), ..number(label, value) }
+}
+
+/// How long it took from `began` until now.
+pub(super) fn took(label: &str, began: Instant) -> Perf {
+    let took = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
+    Perf { unit: "ms".to_owned(), ..number(label, took) }
+}

@@ -1,0 +1,261 @@
+//! One alarm for one phone, from the token to the provider's last answer.
+
+use std::time::Duration;
+
+use zmes_shared::MonitorId;
+use zmes_shared::views::Finding;
+
+use super::capturing::Capturing;
+use super::moment::moment;
+use super::monitors::{SWITCH_ON, one};
+use super::push::Look;
+use super::registrations::owner;
+use super::scene::{Scene, Trouble, some};
+use crate::admin::monitors::join;
+use crate::domain::{App, MonitorFilter, PushState, Revoked, SkipReason, Token};
+use crate::state::{DeliveryRow, TokenRow};
+
+/// Deliveries that are looked at.
+const RECENT: u32 = 50;
+/// An interval that makes people think that nothing comes.
+const LONG: Duration = Duration::from_hours(1);
+
+/// Follows an alarm of `wanted`, or of any monitor.
+pub(super) async fn findings(
+    scene: &Scene<'_>,
+    row: &TokenRow,
+    wanted: Option<MonitorId>,
+    push: &Look,
+) -> Vec<Finding> {
+    let token = &row.token;
+    let about = format!("token {}", scene.call(token));
+    let mut findings = vec![known(scene, token)];
+    if token.revoked.is_none() {
+        findings.extend(switched_off(scene, wanted));
+        findings.push(enabled(token));
+        findings.push(mute(scene, token));
+        findings.push(owned(scene, token));
+        findings.push(rights(scene, token, wanted));
+        findings.push(filter(scene, token, wanted));
+        findings.push(interval(scene, token, wanted));
+        findings.extend(cameras(scene, token, wanted).await);
+        findings.extend(push.for_token(scene.parts, &scene.parts.push.ways(token)));
+        findings.extend(history(scene, row).await);
+    }
+    findings.into_iter().map(|finding| finding.about(about.as_str())).collect()
+}
+
+fn known(scene: &Scene<'_>, token: &Token) -> Finding {
+    let handle = scene.call(token);
+    if let Some(revoked) = &token.revoked {
+        let Revoked { at, reason, blocked } = revoked;
+        let at = moment(*at);
+        let (detail, hint) = match reason.as_str() {
+            _ if *blocked => {
+                (format!("blocked by an admin at {at}"), format!("zmesctl tokens unblock {handle}"))
+            }
+            Revoked::ADMIN => {
+                (format!("revoked by an admin at {at}"), format!("zmesctl tokens restore {handle}"))
+            }
+            Revoked::PRUNED => (
+                format!("revoked by `tokens prune` at {at}: its app was not heard of"),
+                format!("zmesctl tokens restore {handle}"),
+            ),
+            _ => (
+                format!("revoked at {at} because its provider said: {reason}"),
+                format!(
+                    "open the app on that phone; if the provider was wrong: zmesctl tokens restore {handle}"
+                ),
+            ),
+        };
+        return Finding::error("token", detail, hint);
+    }
+    let app = if token.app == App::Unknown { String::new() } else { format!(" with {}", token.app.as_str()) };
+    let platform = token.platform.as_str();
+    let detail =
+        format!("an {platform} phone of {}{app}, last heard of {}", owner(token), moment(token.last_seen_at));
+    Finding::good("token", detail)
+}
+
+fn enabled(token: &Token) -> Finding {
+    match token.state {
+        PushState::Enabled => Finding::good("state", "its app wants pushes"),
+        PushState::Disabled => {
+            let detail = "its app has switched pushes off (state is disabled)";
+            Finding::error("state", detail, "switch them on in the app: settings of its event server")
+        }
+    }
+}
+
+fn mute(scene: &Scene<'_>, token: &Token) -> Finding {
+    if !token.muted(scene.now) {
+        return Finding::good("mute", "no admin has silenced it");
+    }
+    let until = token.mute_until.filter(|&until| until != jiff::Timestamp::MAX);
+    let until = until.map_or_else(String::new, |until| format!(" until {}", moment(until)));
+    let hint = format!("zmesctl tokens unmute {}", scene.call(token));
+    Finding::error("mute", format!("an admin has silenced it{until}"), hint)
+}
+
+fn owned(scene: &Scene<'_>, token: &Token) -> Finding {
+    match scene.barred(&token.user) {
+        Some(Trouble { detail, hint }) => Finding::error("owner", detail, hint),
+        None => Finding::good("owner", format!("{} may be told", owner(token))),
+    }
+}
+
+fn rights(scene: &Scene<'_>, token: &Token, wanted: Option<MonitorId>) -> Finding {
+    if let Some(Trouble { detail, hint }) = scene.unseen(&token.user, wanted) {
+        return Finding::error("rights", detail, hint);
+    }
+    let all = scene.watched().count();
+    let seen = scene.watched().filter(|monitor| scene.may_hear(&token.user, monitor.id)).count();
+    Finding::good("rights", format!("{} may see {seen} of {all} monitors", owner(token)))
+}
+
+/// A list without the monitor that is asked for is red, and so is one of which nothing can ring: without any monitor
+/// that can alarm, or without any that its owner may see. What else is left out, somebody has left out.
+fn filter(scene: &Scene<'_>, token: &Token, wanted: Option<MonitorId>) -> Finding {
+    let MonitorFilter::Only(only) = &token.filter else {
+        return Finding::good("filter", "it wants all monitors");
+    };
+    let listed = some(&only.keys().map(ToString::to_string).collect::<Vec<_>>());
+    let hint = format!(
+        "tick it in the app, in the monitors of its event server settings; zmesctl tokens show {} shows the list",
+        scene.call(token)
+    );
+    let red =
+        |what: String| Finding::error("filter", format!("{what}: its app has set {listed}"), hint.as_str());
+    // Where rights stand in the way, no list helps.
+    if let Some(id) = wanted.filter(|id| !only.contains_key(id) && scene.may_hear(&token.user, *id)) {
+        return red(format!("monitor {id} is not in its list"));
+    }
+    if let Some(finding) = vain(scene, token) {
+        return finding;
+    }
+    if !scene.watched().any(|monitor| only.contains_key(&monitor.id)) {
+        return red("no monitor that can alarm is in its list".to_owned());
+    }
+    let missing: Vec<_> = scene
+        .watched()
+        .filter(|monitor| !only.contains_key(&monitor.id) && scene.may_hear(&token.user, monitor.id))
+        .map(|monitor| format!("{} ({})", monitor.id, monitor.name))
+        .collect();
+    if missing.is_empty() {
+        Finding::good("filter", format!("it wants {listed}: all that it may"))
+    } else {
+        Finding::good("filter", format!("it wants {listed}, and not {}", some(&missing)))
+    }
+}
+
+/// Says that a phone wants only monitors that its owner may not see, if so: it can never ring.
+pub(super) fn vain(scene: &Scene<'_>, token: &Token) -> Option<Finding> {
+    let MonitorFilter::Only(only) = &token.filter else { return None };
+    let mut known = only.keys().filter(|&&id| scene.catalog.monitors.find(id).is_some()).peekable();
+    known.peek()?;
+    if known.any(|&id| scene.may_hear(&token.user, id)) || scene.unseen(&token.user, None).is_some() {
+        return None;
+    }
+    let listed = some(&only.keys().map(ToString::to_string).collect::<Vec<_>>());
+    let whom = owner(token);
+    let detail =
+        format!("its app has set {listed}, and ZoneMinder lets {whom} see none of them: it can never ring");
+    let hint = format!(
+        "tick others in the app, or allow them: ZoneMinder > Options > Users > {whom}, then: zmesctl monitors reload"
+    );
+    Some(Finding::error("filter", detail, hint))
+}
+
+fn interval(scene: &Scene<'_>, token: &Token, wanted: Option<MonitorId>) -> Finding {
+    let longest = match (&token.filter, wanted) {
+        (MonitorFilter::All, _) => Some(scene.config.push.interval_default),
+        (MonitorFilter::Only(_), Some(id)) => token.filter.interval(id),
+        (MonitorFilter::Only(only), None) => only.values().copied().max(),
+    };
+    let longest = longest.unwrap_or_default();
+    if longest.is_zero() {
+        return Finding::good("interval", "each alarm is pushed");
+    }
+    let detail = format!("of one monitor it wants one alarm in {} s at most", longest.as_secs());
+    if longest < LONG {
+        return Finding::good("interval", detail);
+    }
+    Finding::warning("interval", detail, "its app has set that; push.interval-default, where it has set none")
+}
+
+/// Says that the monitor that is asked for cannot alarm, as set in ZoneMinder: nothing else matters then.
+pub(super) fn switched_off(scene: &Scene<'_>, wanted: Option<MonitorId>) -> Option<Finding> {
+    let monitor = scene.catalog.monitors.find(wanted?)?;
+    let reason = monitor.watched.err()?.as_str();
+    let detail = format!("{} ({}) cannot alarm, as set in ZoneMinder: {reason}", monitor.id, monitor.name);
+    Some(Finding::error("monitor", detail, SWITCH_ON))
+}
+
+/// The cameras that it would hear of, as far as something is wrong with them.
+async fn cameras(scene: &Scene<'_>, token: &Token, wanted: Option<MonitorId>) -> Vec<Finding> {
+    let source = scene.config.zoneminder.source;
+    let concerned = |id| wanted.is_none_or(|wanted| wanted == id) && scene.hears(token, id);
+    let listed = join(scene.parts);
+    let watched: Vec<_> =
+        listed.iter().filter(|listed| listed.watched && concerned(listed.view.id)).collect();
+    let capturing = Capturing::look(scene.parts).await;
+    let mut findings: Vec<_> =
+        watched.iter().filter_map(|listed| one(&listed.view, source, &capturing)).collect();
+    if findings.is_empty() && !watched.is_empty() {
+        let alive = match watched.len() {
+            1 => "the one that it hears of is alive".to_owned(),
+            many => format!("all {many} that it hears of are alive"),
+        };
+        findings.push(Finding::good("monitors", alive));
+    }
+    findings
+}
+
+/// What became of the last alarms.
+async fn history(scene: &Scene<'_>, row: &TokenRow) -> Vec<Finding> {
+    let handle = scene.call(&row.token);
+    let deliveries = match scene.parts.state.deliveries_of_token(row.token.id, RECENT).await {
+        Ok(deliveries) => deliveries,
+        Err(error) => return vec![Finding::error("last answer", error.to_string(), "zmesctl check store")],
+    };
+    let mut findings = vec![last_answer(row, &deliveries, &handle)];
+    let queued = deliveries.iter().filter(|delivery| delivery.decision == "queued").count();
+    if queued > 0 {
+        let detail = format!("{queued} pushes wait to be sent");
+        findings.push(Finding::warning("queue", detail, "zmesctl push queue"));
+    }
+    findings.extend(last_skip(&deliveries, &handle));
+    findings
+}
+
+fn last_answer(row: &TokenRow, deliveries: &[DeliveryRow], handle: &str) -> Finding {
+    let step = "last answer";
+    if let Some(error) = row.last_error.as_deref().filter(|_| row.failures > 0) {
+        let at = row.last_error_at.map_or_else(String::new, |at| format!(" {}", moment(at)));
+        let detail = format!("the last {} attempts failed, the last one{at}: {error}", row.failures);
+        let hint = format!("zmesctl tokens log {handle}; to try: zmesctl alarm test --token {handle} --wait");
+        return Finding::error(step, detail, hint);
+    }
+    let sent = deliveries.iter().find(|delivery| delivery.decision == "sent");
+    let Some(at) = row.last_notified_at else {
+        let hint = format!("zmesctl alarm test --token {handle} --wait");
+        return Finding::warning(step, "no provider has taken a push for it yet", hint);
+    };
+    let by = sent.map_or("a provider", |sent| sent.transport.as_str());
+    let id = sent.and_then(|sent| sent.provider_id.as_deref());
+    let id = id.map_or_else(String::new, |id| format!(" as {id}"));
+    Finding::good(step, format!("{by} took the last push {}{id}", moment(at)))
+}
+
+/// Says why the last alarm was not for it. What a list or rights leave out is left out on purpose.
+fn last_skip(deliveries: &[DeliveryRow], handle: &str) -> Option<Finding> {
+    let last = deliveries.first().filter(|delivery| delivery.decision == "skipped")?;
+    let event = last.event?;
+    let meant = [SkipReason::Rights, SkipReason::Filter].map(SkipReason::as_str);
+    if meant.contains(&last.reason.as_str()) {
+        return None;
+    }
+    let detail =
+        format!("the last alarm, event {event} of monitor {}, was not for it: {}", last.monitor, last.reason);
+    Some(Finding::warning("last alarm", detail, format!("zmesctl why {event} --token {handle}")))
+}

@@ -1,0 +1,285 @@
+//! The ways to phones: each provider, step by step as `push check` goes, and whether a way rests.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+use tokio::time::{Instant, timeout};
+use zmes_shared::views::{Finding, Perf};
+
+use super::measure::{Outcome, failures, number, took};
+use super::moment::moment;
+use crate::admin::AdminParts;
+use crate::config::{Config, PushMode};
+use crate::ports::{CheckStep, FaultKind, Mender, Refusals, TransportCheck, TransportHealth};
+
+pub(super) const STEP: &str = "push";
+/// Failures in a row that are more than a bad moment.
+const LASTING: u64 = 3;
+
+/// How far each transport comes.
+#[derive(Debug)]
+pub(super) struct Look {
+    /// `None`: they did not answer in time.
+    checks: Option<Vec<TransportCheck>>,
+    limit: Duration,
+    took: Perf,
+}
+
+/// Goes to every provider as far as possible without sending anything.
+pub(super) async fn look(parts: &AdminParts, limit: Duration) -> Look {
+    let began = Instant::now();
+    let checks = timeout(limit, parts.push.check(None)).await.ok();
+    Look { checks, limit, took: took("push", began) }
+}
+
+/// Says what the pushes themselves have met with, without asking a provider; `waiting` phones want pushes.
+pub(super) fn glance(parts: &AdminParts, waiting: usize) -> Vec<Finding> {
+    let (config, now, health) = (parts.configuration.running(), parts.clock.now(), parts.push.health());
+    if waiting > 0
+        && let Some(finding) = off(&config, health.is_empty(), waiting)
+    {
+        return vec![finding];
+    }
+    shadow(&config).into_iter().chain(health.iter().filter_map(|health| ailing(health, now))).collect()
+}
+
+impl Look {
+    /// Says how all ways are; `waiting` phones want pushes.
+    pub(super) fn outcome(&self, parts: &AdminParts, waiting: usize) -> Outcome {
+        let findings = self.findings(parts, waiting);
+        let mut perf = vec![self.took.clone()];
+        if let Some(checks) = &self.checks {
+            let failed = checks.iter().filter(|check| !check.ok).count();
+            perf.push(number("push_ways", checks.len() as u64));
+            perf.push(failures("push_failed", failed as u64));
+        }
+        perf.push(number("push_queued", parts.push.counts().queued));
+        Outcome::new(findings, perf)
+    }
+
+    fn findings(&self, parts: &AdminParts, waiting: usize) -> Vec<Finding> {
+        let config = parts.configuration.running();
+        let Some(checks) = &self.checks else { return vec![self.late()] };
+        if let Some(finding) = off(&config, checks.is_empty(), waiting) {
+            return vec![finding];
+        }
+        let mut findings: Vec<_> = shadow(&config).into_iter().collect();
+        let health = parts.push.health();
+        for check in checks {
+            findings.push(way(check));
+            findings.extend(beyond(check, &health, parts.clock.now()));
+        }
+        findings
+    }
+
+    /// Says how the way is that one token takes, the first of `names`.
+    pub(super) fn for_token(&self, parts: &AdminParts, names: &[String]) -> Vec<Finding> {
+        let config = parts.configuration.running();
+        let Some(checks) = &self.checks else { return vec![self.late()] };
+        if let Some(finding) = off(&config, checks.is_empty(), 1) {
+            return vec![finding];
+        }
+        let Some(name) = names.first() else {
+            let detail = "no configured way takes this kind of token";
+            let hint = "see [push.fcm] and [push.apns] in zmesd.toml: an iOS token of 64 hexadecimal digits needs \
+                        APNs, all others FCM";
+            return vec![Finding::error(STEP, detail, hint)];
+        };
+        // Red here: it is why this phone does not ring.
+        let red = |finding: Finding| Finding::error(STEP, finding.detail, finding.hint.unwrap_or_default());
+        let mut findings: Vec<_> = shadow(&config).map(red).into_iter().collect();
+        let health = parts.push.health();
+        for check in checks.iter().filter(|check| check.transport == *name) {
+            findings.push(way(check));
+            findings.extend(beyond(check, &health, parts.clock.now()));
+        }
+        findings
+    }
+
+    fn late(&self) -> Finding {
+        let detail = format!("the providers did not answer within {} s", self.limit.as_secs());
+        Finding::error(STEP, detail, "zmesctl push check --timeout 60s shows each step")
+    }
+}
+
+/// Says that nothing is pushed at all, if so: red where somebody waits for it.
+fn off(config: &Config, wayless: bool, waiting: usize) -> Option<Finding> {
+    let (detail, hint) = if !config.push.enabled {
+        ("push.enabled is false", "set push.enabled = true in zmesd.toml, then: systemctl restart zmesd")
+    } else if wayless {
+        ("no way to phones is configured", "see [push] in zmesd.toml, then: zmesctl reload")
+    } else {
+        return None;
+    };
+    if waiting == 0 {
+        return Some(Finding::good(STEP, format!("{detail}, and no phone waits for pushes")));
+    }
+    let phones = if waiting == 1 { "1 phone waits".to_owned() } else { format!("{waiting} phones wait") };
+    Some(Finding::error(STEP, format!("{detail}, but {phones} for pushes"), hint))
+}
+
+fn shadow(config: &Config) -> Option<Finding> {
+    let detail = "push.mode is shadow: pushes are decided and logged, not sent";
+    let hint = "set push.mode = \"live\" in zmesd.toml, then: zmesctl reload";
+    // Somebody has meant it so; no phone rings through this server all the same.
+    (config.push.mode == PushMode::Shadow).then(|| Finding::warning(STEP, detail, hint))
+}
+
+pub(super) fn way(check: &TransportCheck) -> Finding {
+    let TransportCheck { transport, target, steps, .. } = check;
+    let step = format!("push {transport}");
+    if let Some(failed) = steps.iter().find(|step| !step.ok) {
+        let detail = format!("{target}: {} failed: {}", failed.name, failed.detail);
+        return Finding::error(step, detail, hint(transport, target, failed));
+    }
+    let names = steps.iter().map(|step| step.name).collect::<Vec<_>>().join(", ");
+    Finding::good(step, format!("{target} answers ({names})"))
+}
+
+/// Names the command that mends it, or that shows what is to be mended.
+fn hint(transport: &str, target: &str, failed: &CheckStep) -> String {
+    let kind = failed.fault.unwrap_or(match failed.name {
+        "dns" => FaultKind::Dns,
+        "tcp" => FaultKind::Refused,
+        "tls" => FaultKind::Tls,
+        "credentials" => FaultKind::Credentials,
+        _ => FaultKind::BadAnswer,
+    });
+    kind.cure(transport, target)
+}
+
+/// Says what pushes have met with where the check went well: it sends nothing, and so it does not see everything.
+fn beyond(check: &TransportCheck, health: &[TransportHealth], now: Timestamp) -> Option<Finding> {
+    let own = health.iter().find(|health| health.transport == check.transport)?;
+    if check.ok { ailing(own, now) } else { None }
+}
+
+/// Says that pushes themselves fail, since when, why, and what to do.
+fn ailing(health: &TransportHealth, now: Timestamp) -> Option<Finding> {
+    let step = format!("push {}", health.transport);
+    if let Some(failure) = &health.failure {
+        let rest = health
+            .rest(now)
+            .map_or_else(String::new, |rest| format!("; it rests for {} s more", rest.as_secs().max(1)));
+        let times = if failure.count == 1 {
+            "the last push failed".to_owned()
+        } else {
+            format!("{} attempts failed in a row since {}", failure.count, moment(failure.since))
+        };
+        let detail = format!("{}: {times}: {}{rest}", health.target, failure.fault);
+        let cure = failure.fault.kind.cure(&health.transport, &health.target);
+        let lasting = failure.count >= LASTING
+            || health.held_back()
+            || failure.fault.kind.mender() == Mender::Configuration;
+        return Some(if lasting {
+            Finding::error(step, detail, cure)
+        } else {
+            Finding::warning(step, detail, cure)
+        });
+    }
+    let Refusals { count, since, detail } = health.refusals.as_ref()?;
+    if *count < LASTING {
+        return None;
+    }
+    let detail = format!(
+        "{}: it refused the last {count} messages, since {}: {detail}",
+        health.target,
+        moment(*since)
+    );
+    Some(Finding::error(step, detail, "zmesctl tokens list --failing shows the phones; zmesctl push check"))
+}
+
+#[cfg(test)]
+mod tests {
+    use zmes_shared::views::Severity;
+
+    use super::*;
+    use crate::ports::{Fault, TransportFailure};
+
+    fn check(failed: Option<(&'static str, &str)>) -> TransportCheck {
+        let step = |name, ok, detail: &str| CheckStep {
+            name,
+            ok,
+            took: Duration::ZERO,
+            detail: detail.to_owned(),
+            fault: None,
+        };
+        let mut steps = vec![step("dns", true, "192.0.2.1")];
+        steps.extend(failed.map(|(name, detail)| step(name, false, detail)));
+        let (transport, target) = ("proxy".to_owned(), "push.example.org:8801".to_owned());
+        TransportCheck { transport, target, ok: failed.is_none(), age: Duration::ZERO, steps }
+    }
+
+    #[test]
+    fn the_step_that_fails_and_its_command_are_named() {
+        for (step, detail, hint) in [
+            ("tcp", "connection refused", "nc -vz push.example.org 8801"),
+            ("tls", "the certificate is not usable", "openssl s_client -connect push.example.org:8801"),
+            ("dns", "no address", "getent hosts push.example.org"),
+            ("http", "503", "curl -v https://push.example.org:8801/"),
+            ("credentials", "401", "correct push.proxy.app-key"),
+        ] {
+            let finding = way(&check(Some((step, detail))));
+            assert_eq!(finding.step, "push proxy");
+            assert_eq!(finding.detail, format!("push.example.org:8801: {step} failed: {detail}"));
+            assert!(finding.hint.is_some_and(|found| found.starts_with(hint)), "{step}");
+        }
+        assert!(way(&check(None)).ok);
+    }
+
+    fn failing(kind: FaultKind, status: u16, count: u64) -> TransportHealth {
+        let fault = Fault { status: Some(status), ..Fault::unanswered(kind, format!("{status}")) };
+        let (since, last) =
+            ("2026-11-02T09:00:00.123456789Z".parse().unwrap(), "2026-11-02T10:00:00Z".parse().unwrap());
+        TransportHealth {
+            transport: "proxy".to_owned(),
+            target: "push.example.org:8801".to_owned(),
+            failure: Some(TransportFailure { fault, since, last, count }),
+            rests_until: Some("2026-11-02T10:00:27Z".parse().unwrap()),
+            ..TransportHealth::default()
+        }
+    }
+
+    #[test]
+    fn pushes_that_are_refused_for_hours_are_red_though_the_check_goes_well() {
+        let now = "2026-11-02T10:00:00Z".parse().unwrap();
+        for (kind, status, cure) in [
+            (FaultKind::Credentials, 401, "correct push.proxy.app-key"),
+            (FaultKind::NotFound, 404, "correct push.proxy.url"),
+            (FaultKind::Provider, 500, "wait, or ask whoever runs push.example.org"),
+        ] {
+            let finding = beyond(&check(None), &[failing(kind, status, 7)], now).unwrap();
+            assert_eq!((finding.ok, finding.step.as_str()), (false, "push proxy"));
+            let words = "7 attempts failed in a row since 2026-11-02T09:00:00Z: ";
+            assert!(
+                finding.detail.contains(words) && finding.detail.ends_with("; it rests for 27 s more"),
+                "{finding:?}"
+            );
+            assert!(finding.hint.unwrap().starts_with(cure));
+        }
+        let once = TransportHealth { rests_until: None, ..failing(FaultKind::Timeout, 0, 1) };
+        assert_eq!(
+            ailing(&once, now).map(|finding| finding.severity),
+            Some(Severity::Warning),
+            "it is tried again"
+        );
+        let past = TransportHealth {
+            rests_until: Some("2026-11-02T09:59:00Z".parse().unwrap()),
+            ..failing(FaultKind::Provider, 500, 7)
+        };
+        assert!(!ailing(&past, now).unwrap().detail.contains("rests"), "never until a time that is past");
+        assert_eq!(ailing(&TransportHealth::default(), now), None);
+    }
+
+    #[test]
+    fn messages_that_are_refused_in_a_row_are_red() {
+        let now = "2026-11-02T10:00:00Z".parse().unwrap();
+        let refusals = |count| TransportHealth {
+            failure: None,
+            refusals: Some(Refusals { count, since: now, detail: "400 bad payload".to_owned() }),
+            ..failing(FaultKind::Provider, 0, 0)
+        };
+        assert_eq!(ailing(&refusals(1), now), None);
+        assert!(ailing(&refusals(3), now).unwrap().detail.contains("it refused the last 3 messages"));
+    }
+}

@@ -1,0 +1,219 @@
+//! What the questions about phones and users are answered from, read once.
+
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use zmes_shared::MonitorId;
+use zmes_shared::control::{ClientFilter, ClientState, ControlError, ErrorCode, Role};
+use zmes_shared::views::ClientView;
+
+use super::super::token_names::{Known, Wanted, echoed};
+use super::monitors::SWITCH_ON;
+use crate::admin::AdminParts;
+use crate::admin::answers::busy;
+use crate::config::Config;
+use crate::domain::{Monitor, NotWatched, PushState, Token};
+use crate::monitors::Catalog;
+use crate::state::TokenRow;
+
+/// Slips of the keyboard by which a name may differ from a user's.
+const SLIPS: usize = 2;
+
+/// The daemon's knowledge at one moment.
+#[derive(Debug)]
+pub(super) struct Scene<'a> {
+    pub(super) parts: &'a AdminParts,
+    pub(super) config: Arc<Config>,
+    pub(super) catalog: Arc<Catalog>,
+    pub(super) known: Known,
+    pub(super) clients: Vec<ClientView>,
+    pub(super) now: Timestamp,
+}
+
+/// Whose alarm is followed.
+#[derive(Debug)]
+pub(super) enum Target<'a> {
+    /// One phone.
+    Token(&'a TokenRow),
+    /// All that belongs to a user.
+    User(String),
+}
+
+/// Something that is wrong, and the command that mends it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Trouble {
+    pub(super) detail: String,
+    pub(super) hint: String,
+}
+
+impl<'a> Scene<'a> {
+    /// Reads it.
+    pub(super) async fn load(parts: &'a AdminParts, asker: Role) -> Result<Self, ControlError> {
+        let known = Known::load(&parts.state, asker).await?;
+        let clients = parts.router.list(ClientFilter::default()).await.map_err(busy)?;
+        let (config, catalog, now) = (parts.configuration.running(), parts.catalog.now(), parts.clock.now());
+        Ok(Self { parts, config, catalog, known, clients, now })
+    }
+
+    /// Returns whom `name` means: a user before a token, because handles may be cut short to look like one.
+    pub(super) fn target(&self, name: &str) -> Result<Target<'_>, ControlError> {
+        let name = name.trim();
+        let is_owner = |row: &TokenRow| !row.token.user.is_empty() && row.token.user == name;
+        let is_connected = |client: &ClientView| client.user.as_deref() == Some(name);
+        if self.catalog.users.contains_key(name)
+            || self.known.rows.iter().any(is_owner)
+            || self.clients.iter().any(is_connected)
+        {
+            return Ok(Target::User(name.to_owned()));
+        }
+        self.known.find(name, Wanted::Any).map(Target::Token).map_err(|error| {
+            if self.known.names_any(name) {
+                // Ambiguous: it says so.
+                return error;
+            }
+            let message = format!("no token and no user is called {}", echoed(name));
+            let hint = match self.meant(name) {
+                Some(user) => format!("did you mean {user}? zmesctl doctor {user}"),
+                None => error.hint.unwrap_or_else(|| "zmesctl tokens list".to_owned()),
+            };
+            ControlError::new(ErrorCode::NotFound, message).with_hint(hint)
+        })
+    }
+
+    /// Returns the user whose name is nearly that one: other letters' case, or a slip of the keyboard.
+    fn meant(&self, name: &str) -> Option<&str> {
+        let typed = name.to_lowercase();
+        let owners = self.known.rows.iter().map(|row| row.token.user.as_str());
+        let connected = self.clients.iter().filter_map(|client| client.user.as_deref());
+        let users = self.catalog.users.keys().map(String::as_str).chain(owners).chain(connected);
+        let distance = |user: &str| strsim::damerau_levenshtein(&user.to_lowercase(), &typed);
+        // Names are typed by anybody, at any length, and comparing takes their product. The distance is never less than
+        // the difference in length.
+        let length = typed.chars().count();
+        let close = |user: &&str| !user.is_empty() && user.chars().count().abs_diff(length) <= SLIPS;
+        let near = users.filter(close).map(|user| (distance(user), user));
+        near.min()
+            .filter(|(distance, user)| *distance <= SLIPS.min(user.chars().count() / 2))
+            .map(|(_, user)| user)
+    }
+
+    /// Returns the tokens that are not revoked.
+    pub(super) fn live(&self) -> impl Iterator<Item = &TokenRow> {
+        self.known.rows.iter().filter(|row| row.token.revoked.is_none())
+    }
+
+    /// Returns how many phones want pushes.
+    pub(super) fn waiting(&self) -> usize {
+        self.live().filter(|row| row.token.state == PushState::Enabled).count()
+    }
+
+    /// Returns the clients that get alarms.
+    pub(super) fn listening(&self) -> impl Iterator<Item = &ClientView> {
+        self.clients.iter().filter(|client| client.state == ClientState::Authenticated)
+    }
+
+    /// Returns the monitors from which alarms can come.
+    pub(super) fn watched(&self) -> impl Iterator<Item = &Arc<Monitor>> {
+        self.catalog.monitors.watched()
+    }
+
+    /// Says whether the owner of a token may hear of a monitor.
+    pub(super) fn may_hear(&self, user: &str, monitor: MonitorId) -> bool {
+        self.is_free(user) || self.catalog.may_hear(user, monitor).is_ok()
+    }
+
+    /// Says whether alarms of a monitor would be pushed to a token, as far as lists and rights are concerned.
+    pub(super) fn hears(&self, token: &Token, monitor: MonitorId) -> bool {
+        token.state == PushState::Enabled
+            && token.filter.interval(monitor).is_some()
+            && self.may_hear(&token.user, monitor)
+    }
+
+    /// Says why a user can hear of no alarm, as far as rights are concerned: of that monitor, or of any.
+    pub(super) fn unseen(&self, user: &str, wanted: Option<MonitorId>) -> Option<Trouble> {
+        let whom = if user.is_empty() { "its owner" } else { user };
+        let may = |id| self.may_hear(user, id);
+        let hint = format!(
+            "ZoneMinder > Options > Users > {whom}: allow the monitor (restricted monitors, or the role); \
+             then: zmesctl monitors reload"
+        );
+        if let Some(id) = wanted.filter(|&id| !may(id)) {
+            let name = self.catalog.monitors.find(id).map_or("", |monitor| &*monitor.name);
+            let detail = format!("ZoneMinder does not let {whom} see monitor {id} ({name})");
+            return Some(Trouble { detail, hint });
+        }
+        let all = self.catalog.monitors.len();
+        if all == 0 || self.watched().any(|monitor| may(monitor.id)) {
+            return None;
+        }
+        let off: Vec<_> = self.catalog.monitors.iter().filter(|monitor| may(monitor.id)).collect();
+        let Some(first) = off.first() else {
+            let detail = format!("ZoneMinder does not let {whom} see any of {all} monitors");
+            return Some(Trouble { detail, hint });
+        };
+        if wanted.is_some() {
+            // The monitor that is asked for is told by itself.
+            return None;
+        }
+        let names: Vec<_> = off.iter().map(|monitor| format!("{} ({})", monitor.id, monitor.name)).collect();
+        let reason = first.watched.err().map_or("not watched", NotWatched::as_str);
+        let detail =
+            format!("of the monitors that {whom} may see none can alarm: {}: {reason}", some(&names));
+        Some(Trouble { detail, hint: SWITCH_ON.to_owned() })
+    }
+
+    /// Returns what a token is called, as findings name it.
+    pub(super) fn call(&self, token: &Token) -> String {
+        self.known.handle(token)
+    }
+
+    /// Says why nobody of that name may be told anything, if so.
+    pub(super) fn barred(&self, user: &str) -> Option<Trouble> {
+        if self.is_free(user) {
+            return None;
+        }
+        let Some(found) = self.catalog.users.get(user) else {
+            let detail = format!("{user} is not a user of ZoneMinder");
+            let hint =
+                "make the user in ZoneMinder (Options > Users), then: zmesctl monitors reload".to_owned();
+            return Some(Trouble { detail, hint });
+        };
+        let reason = found.barred()?;
+        let (column, value) = if !found.enabled {
+            ("Enabled", "1")
+        } else if !found.api_enabled {
+            ("APIEnabled", "1")
+        } else {
+            ("Events", "'View'")
+        };
+        let detail = format!("ZoneMinder does not let {user} in: {reason}");
+        Some(Trouble { detail, hint: self.update(user, column, value) })
+    }
+
+    /// Says whether nobody is asked what this user may see: logins are not checked, an admin has imported the token, or
+    /// the database has told nothing yet.
+    fn is_free(&self, user: &str) -> bool {
+        !self.config.auth.enabled || user.is_empty() || self.catalog.loaded_at.is_none()
+    }
+
+    /// Returns the command that changes a user.
+    fn update(&self, user: &str, column: &str, value: &str) -> String {
+        let name = &self.config.zoneminder.database.name;
+        let plain =
+            |text: &str| text.chars().all(|char| char.is_ascii_alphanumeric() || "_-.@".contains(char));
+        if plain(user) && plain(name) {
+            format!(
+                "mysql {name} -e \"UPDATE Users SET {column}={value} WHERE Username='{user}'\" && zmesctl monitors reload"
+            )
+        } else {
+            format!("set {column} of the user in ZoneMinder (Options > Users), then: zmesctl monitors reload")
+        }
+    }
+}
+
+/// Lists names, at most 5 of them.
+pub(super) fn some(names: &[String]) -> String {
+    const TOLD: usize = 5;
+    let more = if names.len() > TOLD { format!(" and {} more", names.len() - TOLD) } else { String::new() };
+    format!("{}{more}", names.get(..TOLD).unwrap_or(names).join(", "))
+}

@@ -1,0 +1,174 @@
+//! The one look at an installation that `doctor`, `check`, `status` and the metrics share.
+//!
+//! Each part has a deadline of its own and reports what it has found as [`Finding`]s; the parts that wait for others
+//! run side by side, so the whole takes as long as the slowest of them ([`PROVIDERS`]) and one that hangs hides nothing.
+
+use std::time::Duration;
+
+use tokio::time::error::Elapsed;
+use tokio::time::timeout;
+use zmes_shared::control::Role;
+use zmes_shared::views::{Finding, Severity};
+
+use super::capturing::Capturing;
+use super::measure::Outcome;
+use super::part::Part;
+use super::scene::Scene;
+use super::{
+    certificate, clock, configuration, daemon, database, handshake, monitors, push, refused, registrations,
+    store,
+};
+use crate::admin::AdminParts;
+use crate::ports::ConfigExamined;
+
+/// How long the providers may take: the longest part.
+pub(super) const PROVIDERS: Duration = Duration::from_secs(20);
+/// How long the configuration may take to be read: it lies on disks that may sleep.
+pub(super) const CONFIGURATION: Duration = Duration::from_secs(10);
+/// How long the state file may take to be read whole, and a file beside it to be written.
+const STORE: Duration = Duration::from_secs(15);
+/// How long the own port may take for its handshakes.
+const HANDSHAKES: Duration = Duration::from_secs(10);
+
+/// What was found, part by part.
+#[derive(Debug)]
+pub(in crate::admin) struct Survey(Vec<(Part, Outcome)>);
+
+impl Survey {
+    /// Looks at these parts. The certificate must be valid for `within`, where that is asked for.
+    pub(in crate::admin) async fn of(parts: &AdminParts, wanted: &[Part], within: Option<Duration>) -> Self {
+        let looks = Looks::take(parts, wanted).await;
+        Self(wanted.iter().map(|&part| (part, looks.outcome(parts, part, within))).collect())
+    }
+
+    #[cfg(test)]
+    pub(super) fn with(part: Part, findings: Vec<Finding>) -> Self {
+        Self(vec![(part, findings.into())])
+    }
+
+    /// Returns the parts that were looked at, in the order in which they were asked for.
+    pub(in crate::admin) fn outcomes(&self) -> impl Iterator<Item = (Part, &Outcome)> {
+        self.0.iter().map(|(part, outcome)| (*part, outcome))
+    }
+
+    /// Returns the worst finding, the first of its severity; `None` where all is as it should be.
+    pub(in crate::admin) fn worst(&self) -> Option<&Finding> {
+        worst(self.0.iter().flat_map(|(_, outcome)| &outcome.findings))
+    }
+
+    /// Returns all findings in order.
+    pub(super) fn into_findings(self) -> Vec<Finding> {
+        self.0.into_iter().flat_map(|(_, outcome)| outcome.findings).collect()
+    }
+}
+
+/// What has to be waited for. `None`: nobody asked for a part that needs it.
+struct Looks {
+    daemon: Option<Outcome>,
+    configuration: Option<Result<Option<ConfigExamined>, Elapsed>>,
+    database: Option<database::Look>,
+    port: Option<Vec<Finding>>,
+    store: Option<Outcome>,
+    push: Option<push::Look>,
+    capturing: Capturing,
+    phones: Option<Phones>,
+}
+
+/// What was found about phones and apps.
+#[derive(Debug)]
+struct Phones {
+    /// How many phones want pushes.
+    waiting: usize,
+    findings: Vec<Finding>,
+}
+
+impl Phones {
+    async fn look(parts: &AdminParts) -> Self {
+        match Scene::load(parts, Role::Observer).await {
+            Ok(scene) => Self { waiting: scene.waiting(), findings: registrations::findings(&scene).await },
+            Err(error) => {
+                let hint = error.hint.unwrap_or_default();
+                Self { waiting: 0, findings: vec![Finding::error("tokens", error.message, hint)] }
+            }
+        }
+    }
+}
+
+impl Looks {
+    async fn take(parts: &AdminParts, wanted: &[Part]) -> Self {
+        let any = |needing: &[Part]| needing.iter().any(|part| wanted.contains(part));
+        let asks_database =
+            any(&[Part::Database]) || any(&[Part::Monitors]) && monitors::need_the_database(parts);
+        let examine = timeout(CONFIGURATION, parts.configuration.examine());
+        let (daemon, configuration, database, port, store, push) = tokio::join!(
+            when(any(&[Part::Daemon]), daemon::look(parts)),
+            when(any(&[Part::Configuration, Part::Certificate]), examine),
+            when(asks_database, database::look(parts)),
+            when(any(&[Part::Port]), within("port", HANDSHAKES, handshake::look(parts))),
+            when(any(&[Part::State]), within("state", STORE, store::look(parts))),
+            when(any(&[Part::Push]), push::look(parts, PROVIDERS)),
+        );
+        // Rights are those that the database had a moment ago.
+        let phones = when(any(&[Part::Push, Part::Tokens]), Phones::look(parts)).await;
+        let mut capturing = when(any(&[Part::Monitors]), Capturing::look(parts)).await.unwrap_or_default();
+        if let Some(report) = database.as_ref().and_then(database::Look::report) {
+            capturing = capturing.and(&report.connected);
+        }
+        Self { daemon, configuration, database, port, store, push, capturing, phones }
+    }
+
+    fn outcome(&self, parts: &AdminParts, part: Part, within: Option<Duration>) -> Outcome {
+        let examined = self.examined();
+        let report = self.database.as_ref().and_then(database::Look::report);
+        match part {
+            Part::Daemon => self.daemon.clone().unwrap_or_default(),
+            Part::Configuration => match &self.configuration {
+                Some(examined) => configuration::findings(examined, &parts.configuration.running()).into(),
+                None => Outcome::default(),
+            },
+            Part::Database => match &self.database {
+                Some(look) => look.outcome(parts, examined),
+                None => Outcome::default(),
+            },
+            Part::Monitors => monitors::look(parts, report, &self.capturing),
+            Part::Port => self.port.clone().unwrap_or_default().into(),
+            Part::Certificate => certificate::look(parts, examined, within),
+            Part::Refused => refused::findings(parts).into(),
+            Part::Clock => clock::findings(parts, report.and_then(|report| report.clock)).into(),
+            Part::State => self.store.clone().unwrap_or_default(),
+            Part::Push => match (&self.push, &self.phones) {
+                (Some(look), Some(phones)) => look.outcome(parts, phones.waiting),
+                (None, _) | (_, None) => Outcome::default(),
+            },
+            Part::Tokens => {
+                self.phones.as_ref().map(|phones| phones.findings.clone()).unwrap_or_default().into()
+            }
+        }
+    }
+
+    fn examined(&self) -> Option<&ConfigExamined> {
+        self.configuration.as_ref().and_then(|examined| examined.as_ref().ok()).and_then(Option::as_ref)
+    }
+}
+
+/// Returns the worst finding, the first of its severity; `None` where all is as it should be.
+pub(super) fn worst<'f>(findings: impl Iterator<Item = &'f Finding> + Clone) -> Option<&'f Finding> {
+    let severity = findings.clone().map(|finding| finding.severity).max()?;
+    findings.filter(|finding| finding.severity > Severity::Ok).find(|finding| finding.severity == severity)
+}
+
+async fn when<T>(wanted: bool, look: impl Future<Output = T>) -> Option<T> {
+    if wanted { Some(look.await) } else { None }
+}
+
+/// Gives a part its deadline; one that hangs is a finding itself.
+async fn within<T: From<Vec<Finding>>>(
+    step: &'static str,
+    limit: Duration,
+    part: impl Future<Output = T>,
+) -> T {
+    timeout(limit, part).await.unwrap_or_else(|_| {
+        let detail = format!("no result within {} s", limit.as_secs());
+        vec![Finding::error(step, detail, "journalctl -u zmesd -n 50")].into()
+    })
+}

@@ -1,0 +1,174 @@
+//! What admins ask, and what they are told: one file for each subject of requests.
+//!
+//! Answers come from the handles in [`AdminParts`]. This room knows no sockets: [`crate::control`] reads the requests,
+//! checks the role and writes the answers.
+
+mod alarms;
+mod answers;
+mod badges;
+mod check;
+mod clients;
+mod config;
+mod doctor;
+mod forced;
+mod latency;
+mod level;
+mod lines;
+mod log;
+mod monitors;
+mod off_loop;
+mod push;
+mod reload;
+mod status;
+mod token_names;
+mod tokens;
+mod watch;
+mod why;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use serde_json::Value;
+use tokio::sync::watch::Receiver;
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+use zmes_shared::MonitorId;
+use zmes_shared::control::{ControlError, Request, Role, WatchEvent, WatchFilter};
+use zmes_shared::views::MonitorView;
+
+pub use self::doctor::{Outside, Seen, look_from_outside};
+pub(crate) use self::off_loop::off_loop;
+pub(crate) use self::token_names::repeated;
+pub use self::watch::Watcher;
+
+use self::doctor::Board;
+use self::forced::ForcedAlarms;
+use self::level::TemporaryLevel;
+use crate::detect::Gaps;
+use crate::monitors::CatalogHandle;
+use crate::ports::{
+    AlarmTrigger, CertificateInfo, Clock, ConfigReload, DatabaseCheck, DbHealth, EventStore, PushSide,
+};
+use crate::route::{RouterHandle, Tap};
+use crate::state::StateHandle;
+use crate::telemetry::Counters;
+use crate::telemetry::log::LogHandle;
+
+/// Error of a request that comes too late, and the reason with which streams end.
+pub const STOPPING: &str = "the daemon is stopping";
+
+/// What the poller last saw, per monitor that it polls.
+pub type MonitorReports = Arc<BTreeMap<MonitorId, MonitorView>>;
+
+/// What the requests are answered from.
+#[derive(Debug)]
+pub struct AdminParts {
+    /// Sessions and alarms.
+    pub router: RouterHandle,
+    /// Monitors and users.
+    pub catalog: CatalogHandle,
+    /// The record of alarms.
+    pub state: StateHandle,
+    /// Why the state cannot be written, if so.
+    pub state_trouble: Receiver<Option<String>>,
+    /// What happens now.
+    pub tap: Tap,
+    /// What the poller sees.
+    pub reports: Receiver<MonitorReports>,
+    /// Alarms that were not announced, because there were too many.
+    pub gaps: Gaps,
+    /// How the database answered last.
+    pub database: Receiver<DbHealth>,
+    /// ZoneMinder's Events table: what `why` asks about events that were not announced.
+    pub events: Arc<dyn EventStore>,
+    /// ZoneMinder's database itself.
+    pub zoneminder: Arc<dyn DatabaseCheck>,
+    /// The ways to phones.
+    pub push: Arc<dyn PushSide>,
+    /// Makes ZoneMinder itself record.
+    pub trigger: Arc<dyn AlarmTrigger>,
+    /// The log's level.
+    pub log: LogHandle,
+    /// Counters of the daemon.
+    pub counters: Arc<Counters>,
+    /// Wall time.
+    pub clock: Arc<dyn Clock>,
+    /// The configuration in force.
+    pub configuration: Arc<dyn ConfigReload>,
+    /// The certificate in use.
+    pub certificate: Arc<dyn CertificateInfo>,
+    /// Where apps are served: `wss://[::]:9000`.
+    pub listening: Receiver<Vec<String>>,
+    /// Which sockets were open before the daemon started: `control`, `app`.
+    pub handed: Vec<String>,
+    /// When the daemon started, by the wall clock.
+    pub started_at: Timestamp,
+    /// The same moment by the monotonic clock.
+    pub started: Instant,
+    /// How often the poller looks: `check ping` waits for some of its rounds.
+    pub poll_interval: Duration,
+    /// The daemon shuts down: streams end and forced alarms are cancelled; requests are still answered.
+    pub draining: CancellationToken,
+    /// The control socket closes.
+    pub stop: CancellationToken,
+}
+
+/// Answers requests. Owns the forced alarms, the temporary log level and the findings that `status` shows.
+#[derive(Debug)]
+pub struct Admin {
+    parts: AdminParts,
+    forced: ForcedAlarms,
+    level: TemporaryLevel,
+    board: Arc<Board>,
+}
+
+impl Admin {
+    /// Starts its tasks on `tasks`: forced alarms and findings end on `parts.draining`, the log level on `parts.stop`.
+    pub fn start(parts: AdminParts, tasks: &TaskTracker) -> Arc<Self> {
+        let (forced, keeper) = ForcedAlarms::new(Arc::clone(&parts.trigger), parts.draining.clone());
+        tasks.spawn(keeper.run());
+        let (level, keeper) = TemporaryLevel::new(parts.log.clone(), parts.stop.clone());
+        tasks.spawn(keeper.run());
+        let board = Arc::new(Board::new(Arc::clone(&parts.counters)));
+        let admin = Arc::new(Self { parts, forced, level, board });
+        tasks.spawn(Arc::clone(&admin).survey());
+        admin
+    }
+
+    /// Does what is asked and returns the view that answers it, as JSON. The caller has checked the role.
+    pub async fn answer(&self, asker: Role, request: Request) -> Result<Value, ControlError> {
+        if asker == Role::Admin && request.asks_providers() {
+            // An admin who mended something wants to see it; observers are served from the last seconds.
+            self.parts.push.check_anew();
+        }
+        answers::answer(self, asker, request).await
+    }
+
+    /// Opens a stream; returns it with what it begins with.
+    pub async fn watch(
+        &self,
+        asker: Role,
+        filter: WatchFilter,
+    ) -> Result<(Watcher, Vec<WatchEvent>), ControlError> {
+        Watcher::open(&self.parts, asker, filter).await
+    }
+
+    /// Cancelled when the daemon shuts down.
+    pub fn draining(&self) -> &CancellationToken {
+        &self.parts.draining
+    }
+
+    /// Cancelled when the control socket closes.
+    pub fn stop(&self) -> &CancellationToken {
+        &self.parts.stop
+    }
+
+    /// Surveys the installation again and again, until the daemon drains.
+    async fn survey(self: Arc<Self>) {
+        let survey = doctor::keep(&self.parts, &self.board);
+        self.parts.draining.run_until_cancelled(survey).await;
+    }
+}

@@ -1,0 +1,50 @@
+//! `monitors list` and `monitors reload`
+
+use std::sync::Arc;
+
+use zmes_shared::control::{ControlError, ErrorCode};
+use zmes_shared::views::{MonitorCounts, MonitorView, Monitors, Reloaded};
+
+use crate::admin::AdminParts;
+use crate::detect;
+use crate::domain::Monitor;
+
+/// A monitor as the list shows it, and whether alarms of it are meant to be seen.
+pub(super) struct Listed {
+    pub(super) view: MonitorView,
+    pub(super) watched: bool,
+}
+
+/// Returns the monitors.
+pub(super) fn list(parts: &AdminParts) -> Monitors {
+    Monitors { monitors: join(parts).into_iter().map(|listed| listed.view).collect() }
+}
+
+/// Reads monitors, users and rights again.
+pub(super) async fn reload(parts: &AdminParts) -> Result<Reloaded, ControlError> {
+    parts.catalog.refresh().await.map_err(|error| {
+        ControlError::new(ErrorCode::Unavailable, error.to_string())
+            .with_hint("the last good lists stay in force; zmesctl check db")
+    })
+}
+
+/// Returns how many monitors there are, and how many of those that should be read are.
+pub(super) fn counts(parts: &AdminParts) -> MonitorCounts {
+    let listed = join(parts);
+    let (healthy, stale): (Vec<_>, Vec<_>) =
+        listed.iter().filter(|listed| listed.watched).partition(|listed| listed.view.healthy);
+    MonitorCounts { total: listed.len() as u64, watched: healthy.len() as u64, stale: stale.len() as u64 }
+}
+
+/// Joins what the database says of the monitors with what the poller sees of them, ordered by id.
+pub(super) fn join(parts: &AdminParts) -> Vec<Listed> {
+    let reports = parts.reports.borrow().clone();
+    let catalog = parts.catalog.now();
+    // The list decides: the poller follows it a moment later, and may still see a monitor that is gone.
+    let listed = |monitor: &Arc<Monitor>| {
+        let mut view = reports.get(&monitor.id).cloned().unwrap_or_else(|| detect::unseen(monitor));
+        monitor.name.as_ref().clone_into(&mut view.name);
+        Listed { view, watched: monitor.watched.is_ok() }
+    };
+    catalog.monitors.iter().map(listed).collect()
+}

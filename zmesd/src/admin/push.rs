@@ -1,0 +1,132 @@
+//! `push check`, `push queue` and `push retry`
+
+use jiff::Timestamp;
+use zmes_shared::control::{ControlError, ErrorCode, Role, TransportKind};
+use zmes_shared::views::{
+    CheckStep, DeliveryView, HeldView, PushCheck, PushQueue, PushRetried, RetriedTransport, TransportCheck,
+    TransportView,
+};
+
+use super::answers::unreadable;
+use super::token_names::Known;
+use super::tokens::view;
+use crate::admin::AdminParts;
+use crate::domain::Token;
+use crate::ports::{self, PushBusy, PushSide, TransportHealth};
+use crate::state::DeliveryRow;
+
+/// Deliveries that the queue shows.
+const SHOWN: u32 = 100;
+
+/// Goes to the providers as far as possible without sending anything.
+pub(super) async fn check(
+    parts: &AdminParts,
+    transport: Option<TransportKind>,
+) -> Result<PushCheck, ControlError> {
+    if transport == Some(TransportKind::Unknown) {
+        return Err(super::answers::unsupported());
+    }
+    let kind = transport.map(TransportKind::as_str);
+    let checks = parts.push.check(kind).await;
+    if let (Some(kind), []) = (kind, checks.as_slice()) {
+        return Err(not_configured(kind));
+    }
+    Ok(PushCheck { checks: checks.into_iter().map(checked).collect() })
+}
+
+fn not_configured(kind: &str) -> ControlError {
+    let hint = format!("see [push.{kind}] in zmesd.toml; zmesctl push check shows what there is");
+    ControlError::new(ErrorCode::Conflict, format!("{kind} is not configured")).with_hint(hint)
+}
+
+fn checked(check: ports::TransportCheck) -> TransportCheck {
+    let steps = check.steps.into_iter().map(|step| CheckStep {
+        name: step.name.to_owned(),
+        ok: step.ok,
+        ms: view::millis(step.took),
+        detail: step.detail,
+        fault: step.fault.map(|kind| kind.as_str().to_owned()),
+    });
+    TransportCheck {
+        transport: check.transport,
+        target: check.target,
+        ok: check.ok,
+        steps: steps.collect(),
+        age_ms: (!check.age.is_zero()).then(|| view::millis(check.age)),
+    }
+}
+
+/// Returns what waits to be sent.
+pub(super) async fn queue(parts: &AdminParts) -> Result<PushQueue, ControlError> {
+    let rows = parts.state.deliveries_queued(SHOWN).await.map_err(|error| unreadable(&error))?;
+    let known = Known::load(&parts.state, Role::Observer).await?;
+    let handle = |id| known.row(id).map(|row| known.handle(&row.token));
+    let now = parts.clock.now();
+    let transports = parts.push.health().into_iter().map(|health| transport(health, now));
+    let waiting = |row: &DeliveryRow| DeliveryView {
+        held: known.row(row.token).and_then(|known| held(&*parts.push, &known.token)),
+        ..view::delivery(row, handle(row.token))
+    };
+    Ok(PushQueue {
+        // The disk knows of pushes that the dispatcher has not read yet, and the other way round.
+        queued: parts.push.counts().queued.max(rows.len() as u64),
+        transports: transports.collect(),
+        deliveries: rows.iter().map(waiting).collect(),
+    })
+}
+
+fn transport(health: TransportHealth, now: Timestamp) -> TransportView {
+    let hint = health.cure();
+    let failure = health.failure.as_ref();
+    TransportView {
+        open: health.rests_until.is_some(),
+        // Where the rest is over, the next push is the probe.
+        retry_at: health.rest(now).and(health.rests_until),
+        last_error: failure.map(|failure| failure.fault.to_string()),
+        in_flight: health.in_flight,
+        fault: failure.map(|failure| failure.fault.kind.as_str().to_owned()),
+        status: failure.and_then(|failure| failure.fault.status),
+        failing_since: failure.map(|failure| failure.since),
+        failures: failure.map_or(0, |failure| failure.count),
+        last_success_at: health.last_success,
+        hint,
+        transport: health.transport,
+    }
+}
+
+/// Returns what holds back the pushes to a phone.
+pub(super) fn held(push: &dyn PushSide, token: &Token) -> Option<HeldView> {
+    let held = push.held(token)?;
+    Some(HeldView { by: held.by.as_str().to_owned(), until: held.until, reason: held.reason })
+}
+
+/// Ends the rest of transports, and lets what waits for them go.
+pub(super) async fn retry(
+    parts: &AdminParts,
+    transport: Option<TransportKind>,
+) -> Result<PushRetried, ControlError> {
+    if transport == Some(TransportKind::Unknown) {
+        return Err(super::answers::unsupported());
+    }
+    let kind = transport.map(TransportKind::as_str);
+    let health = parts.push.health();
+    let retried = parts.push.retry(kind).await.map_err(|error: PushBusy| {
+        ControlError::new(ErrorCode::Busy, error.to_string())
+            .with_hint("try again; zmesctl check ping tells whether zmesd moves")
+    })?;
+    if let (Some(kind), []) = (kind, retried.as_slice()) {
+        return Err(not_configured(kind));
+    }
+    let last_error = |name: &str| {
+        let failure = health.iter().find(|health| health.transport == name)?.failure.as_ref()?;
+        Some(failure.fault.to_string())
+    };
+    let view = |retried: ports::Retried| RetriedTransport {
+        rested: retried.rest.is_some(),
+        rest_ms: retried.rest.map(view::millis),
+        waiting: retried.waiting,
+        last_error: last_error(&retried.transport),
+        transport: retried.transport,
+    };
+    Ok(PushRetried { transports: retried.into_iter().map(view).collect() })
+}

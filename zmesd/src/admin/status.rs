@@ -1,0 +1,62 @@
+//! `status`
+
+use zmes_shared::control::ControlError;
+use zmes_shared::views::{DatabaseState, EventCounts, PushCounts, Status};
+
+use super::answers::busy;
+use super::doctor::{Board, glance};
+use super::monitors;
+use crate::admin::AdminParts;
+use crate::ports::DbHealth;
+use crate::state;
+
+/// Returns what became of a damaged state file.
+async fn damage(parts: &AdminParts) -> Option<String> {
+    let (directory, now) = (parts.configuration.running().state.directory.clone(), parts.clock.now());
+    let found = tokio::task::spawn_blocking(move || state::set_aside_lately(&directory, now));
+    Some(found.await.ok()?.first()?.sentence())
+}
+
+/// Returns how the daemon is.
+pub(super) async fn show(parts: &AdminParts, board: &Board) -> Result<Status, ControlError> {
+    let clients = parts.router.count().await.map_err(busy)?;
+    let tokens = parts.router.token_counts().await.map_err(busy)?;
+    let state_damage = damage(parts).await;
+    glance(parts, board).await;
+    let pushes = parts.push.counts();
+    let (database, database_error) = match &*parts.database.borrow() {
+        DbHealth::Up => (DatabaseState::Ok, None),
+        DbHealth::Down(reason) => (DatabaseState::Down, Some(reason.to_string())),
+        DbHealth::Untried => (DatabaseState::Down, Some("not asked yet".to_owned())),
+    };
+    let uptime_ms = u64::try_from(parts.started.elapsed().as_millis()).unwrap_or(u64::MAX);
+    Ok(Status {
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        pid: std::process::id(),
+        started_at: parts.started_at,
+        uptime_ms,
+        monitors: monitors::counts(parts),
+        clients,
+        tokens,
+        push: PushCounts {
+            queued: pushes.queued,
+            delivered: pushes.delivered,
+            failed: pushes.failed,
+            mode: Some(parts.push.mode()),
+        },
+        events: EventCounts {
+            seen: parts.counters.alarms.value(),
+            reconciled: parts.counters.reconciled.value(),
+        },
+        database,
+        database_error,
+        zoneminder: parts.catalog.now().version.map(|version| version.to_string()),
+        listening: parts.listening.borrow().clone(),
+        handed_over: parts.handed.clone(),
+        stopping: parts.draining.is_cancelled(),
+        state_error: parts.state_trouble.borrow().clone(),
+        worst: board.worst(),
+        findings: Some(board.counts()),
+        state_damage,
+    })
+}

@@ -1,0 +1,125 @@
+//! `tokens import` and `tokens export`.
+
+use zmes_shared::control::{ControlError, ErrorCode, Role, TokenImport as Wanted, TokenRecord};
+use zmes_shared::views::{ImportOutcome, TokenImported as Told, TokensExported, TokensImported};
+
+use super::{is_after, settled};
+use crate::admin::AdminParts;
+use crate::admin::answers::busy;
+use crate::admin::off_loop::off_loop;
+use crate::admin::token_names::Known;
+use crate::domain::{App, MonitorFilter, Platform, PushState, PushToken};
+use crate::route::{TokenImport, TokenImported};
+
+/// Longest text that is kept of the app's version and profile, in characters.
+const MAX_NAME: usize = 128;
+/// Tokens in one page of an export: one has at most 4 KiB, and its lists as much again.
+const PAGE: usize = 500;
+
+/// Takes tokens from a file, or says what would become of them.
+pub(in crate::admin) async fn import(
+    parts: &AdminParts,
+    wanted: Wanted,
+) -> Result<TokensImported, ControlError> {
+    let Wanted { tokens: records, user, dry_run } = wanted;
+    owner(parts, &user)?;
+    let parsed: Vec<Result<TokenImport, String>> =
+        records.iter().map(|record| parse(record, &user)).collect();
+    let imports: Vec<TokenImport> =
+        parsed.iter().filter_map(|parsed| parsed.as_ref().ok()).cloned().collect();
+    let handles: Vec<String> = imports.iter().map(|import| import.token.handle().to_string()).collect();
+    let outcomes = parts.router.import(imports, dry_run).await.map_err(busy)?;
+    if !dry_run {
+        settled(parts).await?;
+    }
+    let mut taken = handles.into_iter().zip(outcomes);
+    let told = parsed.into_iter().map(|parsed| match parsed {
+        Ok(_) => match taken.next() {
+            Some((handle, outcome)) => told(handle, outcome),
+            None => refused(None, "nothing is known of it"),
+        },
+        Err(reason) => refused(None, &reason),
+    });
+    Ok(TokensImported { dry_run, tokens: told.collect() })
+}
+
+/// Checks the user whose rights shall hold; nobody's hold for nobody.
+fn owner(parts: &AdminParts, user: &str) -> Result<(), ControlError> {
+    let catalog = parts.catalog.now();
+    if user.is_empty() || catalog.users.contains_key(user) {
+        return Ok(());
+    }
+    if catalog.loaded_at.is_none() {
+        let error = ControlError::new(ErrorCode::Unavailable, "no user is known yet");
+        return Err(error.with_hint("the database has not answered yet: zmesctl check db"));
+    }
+    let error = ControlError::new(ErrorCode::NotFound, format!("ZoneMinder has no user {user}"));
+    Err(error.with_hint("user names are case-sensitive; without --user the tokens are nobody's"))
+}
+
+fn parse(record: &TokenRecord, user: &str) -> Result<TokenImport, String> {
+    let TokenRecord { token, monlist, intlist, platform, pushstate, appversion, profile } = record;
+    let profile = name(profile);
+    Ok(TokenImport {
+        token: PushToken::parse(token).map_err(|problem| problem.to_string())?,
+        platform: Platform::parse(platform).ok_or("the platform is neither ios nor android")?,
+        state: PushState::parse(pushstate),
+        filter: MonitorFilter::parse(monlist, intlist).map_err(|problem| name(&problem.to_string()))?,
+        // Only zmNinjaNg has profiles.
+        app: if profile.is_empty() { App::Unknown } else { App::ZmNinjaNg },
+        app_version: name(appversion),
+        profile,
+        badge: 0,
+        user: user.to_owned(),
+    })
+}
+
+/// Returns a text of the file, bounded and without what terminals obey.
+fn name(text: &str) -> String {
+    zmes_shared::text::stripped(text.trim(), MAX_NAME)
+}
+
+fn told(handle: String, outcome: TokenImported) -> Told {
+    let (outcome, reason) = match outcome {
+        TokenImported::New(_) => (ImportOutcome::Added, None),
+        TokenImported::Changed(_) => (ImportOutcome::Changed, None),
+        TokenImported::Unchanged(_) => (ImportOutcome::Unchanged, None),
+        TokenImported::Kept(_) => {
+            (ImportOutcome::Unchanged, Some("its app has registered it, which is newer than any file"))
+        }
+        TokenImported::Refused(reason) => return refused(Some(handle), reason),
+    };
+    Told { handle: Some(handle), outcome, reason: reason.map(str::to_owned) }
+}
+
+fn refused(handle: Option<String>, reason: &str) -> Told {
+    Told { handle, outcome: ImportOutcome::Refused, reason: Some(reason.to_owned()) }
+}
+
+/// Returns one page of the live tokens, secrets and all.
+pub(in crate::admin) async fn export(
+    parts: &AdminParts,
+    after: Option<u64>,
+) -> Result<TokensExported, ControlError> {
+    let known = Known::load(&parts.state, Role::Observer).await?;
+    off_loop(move || page(&known, after)).await
+}
+
+fn page(known: &Known, after: Option<u64>) -> TokensExported {
+    let live = known.rows.iter().filter(|row| row.token.revoked.is_none() && is_after(row, after));
+    let rows: Vec<_> = live.take(PAGE).map(|row| &row.token).collect();
+    let next = rows.last().filter(|_| rows.len() == PAGE).map(|token| token.id.0.cast_unsigned());
+    let tokens = rows.into_iter().map(|token| {
+        let (monlist, intlist) = token.filter.lists();
+        TokenRecord {
+            token: token.token.expose().to_owned(),
+            monlist,
+            intlist,
+            platform: token.platform.as_str().to_owned(),
+            pushstate: token.state.as_str().to_owned(),
+            appversion: token.app_version.clone(),
+            profile: token.profile.clone(),
+        }
+    });
+    TokensExported { tokens: tokens.collect(), next }
+}

@@ -1,0 +1,266 @@
+//! `watch`: how things are, what the record holds, then what happens.
+
+mod replay;
+mod wishes;
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::broadcast::error::RecvError;
+use tokio::sync::watch;
+use tokio::time::timeout;
+use zmes_shared::MonitorState;
+use zmes_shared::control::{
+    ClientFilter, ControlError, ErrorCode, Role, Since, WatchEvent, WatchFilter, WatchKind, WatchType,
+};
+use zmes_shared::views::MonitorView;
+
+use self::replay::{AlarmKey, Replay, Told, key};
+use self::wishes::Wishes;
+use super::answers::{busy, no_monitor, unreadable};
+use super::token_names::{Known, Wanted};
+use super::{lines, monitors};
+use crate::admin::{AdminParts, MonitorReports};
+use crate::ports::Clock;
+use crate::route::{AnnouncedAlarm, PushOutcome, TapEvent, TapReceiver};
+use crate::state::DeliveryRow;
+use crate::telemetry::Counters;
+
+/// How long the record may take.
+const RECORD_DEADLINE: Duration = Duration::from_secs(5);
+/// Alarms whose deliveries are still recognised as theirs.
+const REMEMBERED: usize = 1024;
+/// Pushes that wait to be sent of which a watcher is told at the start; `push queue` counts them all.
+const QUEUED: u32 = 1000;
+
+/// What one peer watches.
+#[derive(Debug)]
+pub struct Watcher {
+    live: TapReceiver,
+    reports: watch::Receiver<MonitorReports>,
+    seen: MonitorReports,
+    wishes: Wishes,
+    /// The last alarms with their numbers, newest first: a delivery does not know the number.
+    alarms: VecDeque<(u64, AlarmKey)>,
+    /// What was sent from the record and may come again from the tap.
+    told: Told,
+    counters: Arc<Counters>,
+    clock: Arc<dyn Clock>,
+}
+
+impl Watcher {
+    /// Begins to watch; returns the watcher and what it begins with.
+    ///
+    /// It listens before it looks: what happens meanwhile is in the record, in the tap, or in both, never in neither.
+    pub(crate) async fn open(
+        parts: &AdminParts,
+        asker: Role,
+        filter: WatchFilter,
+    ) -> Result<(Self, Vec<WatchEvent>), ControlError> {
+        let live = parts.tap.subscribe();
+        let named = filter.token.is_some() || filter.user.is_some();
+        // Whoever only wants to see what happens can do so while the disk cannot be read.
+        let known = if named || filter.since.is_some() {
+            Some(Known::load(&parts.state, asker).await?)
+        } else {
+            None
+        };
+        let token = match (&filter.token, &known) {
+            (Some(name), Some(known)) => Some(known.find(name, Wanted::Any)?.token.id),
+            (_, _) => None,
+        };
+        let catalog = parts.catalog.now();
+        if let Some(monitor) = filter.monitor.filter(|&id| catalog.monitors.find(id).is_none()) {
+            return Err(no_monitor(monitor, &catalog.monitors));
+        }
+        let mut reports = parts.reports.clone();
+        let seen = Arc::clone(&reports.borrow_and_update());
+        let mut watcher = Self {
+            live,
+            reports,
+            seen,
+            wishes: Wishes::of(&filter, token)?,
+            alarms: VecDeque::new(),
+            told: Told::default(),
+            counters: Arc::clone(&parts.counters),
+            clock: Arc::clone(&parts.clock),
+        };
+        let mut events = watcher.present(parts, known.as_ref()).await?;
+        if let (Some(since), Some(known)) = (filter.since, &known) {
+            events.extend(watcher.record(parts, known, since).await?);
+        }
+        Ok((watcher, events))
+    }
+
+    /// Returns what happens next; may be empty. Cancel-safe.
+    pub(crate) async fn next(&mut self) -> Vec<WatchEvent> {
+        let mut events = tokio::select! {
+            batch = self.live.recv() => match batch {
+                Ok(event) => self.lines(&event),
+                Err(RecvError::Lagged(missed)) => {
+                    self.counters.lagged.add(missed);
+                    vec![self.lagged(missed)]
+                }
+                // The parts hold a sender: this is the end of the process.
+                Err(RecvError::Closed) => std::future::pending().await,
+            },
+            Ok(()) = self.reports.changed() => self.changes(),
+        };
+        events.retain(|event| self.wishes.shows(event));
+        events
+    }
+
+    /// Returns what is recorded since then.
+    async fn record(
+        &mut self,
+        parts: &AdminParts,
+        known: &Known,
+        since: Since,
+    ) -> Result<Vec<WatchEvent>, ControlError> {
+        let read = timeout(RECORD_DEADLINE, replay::read(&parts.state, known, since, &self.wishes));
+        let Ok(read) = read.await else {
+            let message = "cannot read the record: the disk does not answer";
+            return Err(ControlError::new(ErrorCode::Unavailable, message)
+                .with_hint("zmesctl check store tells more"));
+        };
+        let Replay { events, gap, told } = read.map_err(|error| unreadable(&error))?;
+        self.told = told;
+        // Zero: something is missing, and nobody knows how much.
+        let mut all: Vec<_> = gap.then(|| self.lagged(0)).into_iter().collect();
+        all.extend(events);
+        Ok(all)
+    }
+
+    /// Returns the lines that this watcher gets of an event.
+    fn lines(&mut self, event: &TapEvent) -> Vec<WatchEvent> {
+        match event {
+            TapEvent::Alarm(announced) => self.alarm(announced),
+            TapEvent::Session(change) => {
+                let tried = change.tried.as_ref().map(|tried| tried.user.as_str());
+                let wanted = self.wishes.client(&change.client, change.change == "closed", tried);
+                wanted.then(|| lines::session(change)).into_iter().collect()
+            }
+            TapEvent::Token(change) => {
+                let wanted = self.wishes.changes_of(&change.token);
+                wanted.then(|| lines::token(change.at, change.change, &change.token)).into_iter().collect()
+            }
+            TapEvent::Delivery(outcome) => self.delivery(outcome).into_iter().collect(),
+        }
+    }
+
+    fn alarm(&mut self, announced: &AnnouncedAlarm) -> Vec<WatchEvent> {
+        let AnnouncedAlarm { number, alarm, decided } = announced;
+        if !self.wishes.alarms_of(alarm.monitor) {
+            return Vec::new();
+        }
+        self.alarms.truncate(REMEMBERED - 1);
+        self.alarms.push_front((*number, key(alarm)));
+        let mut wanted = Vec::new();
+        if !self.told.alarm(alarm) {
+            wanted.push(lines::alarm(*number, alarm));
+        }
+        if !self.wishes.includes(WatchType::Decision) {
+            return wanted;
+        }
+        // Too many alarms have come since: what was decided is not remembered any more.
+        let Some(decided) = decided.upgrade() else {
+            wanted.push(self.lagged(1));
+            return wanted;
+        };
+        let clients = decided.sessions.iter().filter(|(id, _)| self.wishes.decided_for(*id));
+        wanted.extend(
+            clients
+                .map(|(id, decision)| lines::decision(*number, alarm, "session", id.to_string(), *decision)),
+        );
+        for (token, decision) in decided.tokens.iter().filter(|(token, _)| self.wishes.token(token)) {
+            if !self.told.decision(alarm, token.id) {
+                wanted.push(lines::decision(*number, alarm, "token", token.handle.to_string(), *decision));
+            }
+        }
+        wanted
+    }
+
+    fn delivery(&mut self, outcome: &PushOutcome) -> Option<WatchEvent> {
+        if !self.wishes.alarms_of(outcome.alarm.monitor)
+            || !self.wishes.token(&outcome.token)
+            || self.told.outcome(outcome)
+        {
+            return None;
+        }
+        // One of before this watcher, or of before the daemon's start, has no number here.
+        let known = self.alarms.iter().find(|(_, known)| *known == key(&outcome.alarm));
+        Some(lines::delivery(known.map_or(0, |(number, _)| *number), outcome))
+    }
+
+    /// Compares the new reports with the last ones.
+    fn changes(&mut self) -> Vec<WatchEvent> {
+        let now = Arc::clone(&self.reports.borrow_and_update());
+        let before = std::mem::replace(&mut self.seen, Arc::clone(&now));
+        let changed = now.values().filter(|view| before.get(&view.id) != Some(*view)).cloned();
+        let gone = before.values().filter(|view| !now.contains_key(&view.id)).map(gone);
+        let at = self.clock.now();
+        let wanted = |view: &MonitorView| self.wishes.state_of(view.id);
+        changed.chain(gone).filter(wanted).map(|view| lines::monitor(at, "changed", view)).collect()
+    }
+
+    /// How things are: the monitors, the clients, the tokens where some are named, and what waits to be sent.
+    async fn present(
+        &mut self,
+        parts: &AdminParts,
+        known: Option<&Known>,
+    ) -> Result<Vec<WatchEvent>, ControlError> {
+        let at = parts.clock.now();
+        let monitors = monitors::list(parts).monitors.into_iter();
+        let monitors = monitors.filter(|view| self.wishes.state_of(view.id));
+        let mut events: Vec<_> = monitors.map(|view| lines::monitor(at, "present", view)).collect();
+        if let Some(known) = known.filter(|_| self.wishes.names_somebody()) {
+            let tokens = known.rows.iter().map(|row| &row.token);
+            let tokens = tokens.filter(|token| self.wishes.present(token));
+            events.extend(tokens.map(|token| lines::token(at, "present", token)));
+        }
+        let clients = parts.router.list(ClientFilter::default()).await.map_err(busy)?;
+        let clients = clients.into_iter().filter(|client| self.wishes.client(client, false, None));
+        events.extend(clients.map(|client| lines::present(at, client)));
+        if self.wishes.includes(WatchType::Delivery) {
+            events.extend(self.queued(parts, known).await);
+        }
+        events.retain(|event| self.wishes.shows(event));
+        Ok(events)
+    }
+
+    /// What waits to be sent. A disk that does not say keeps nobody from watching the rest: then something is missing.
+    async fn queued(&self, parts: &AdminParts, known: Option<&Known>) -> Vec<WatchEvent> {
+        let read = async {
+            let rows = parts.state.deliveries_queued(QUEUED).await.ok()?;
+            match known {
+                _ if rows.is_empty() => Some(Vec::new()),
+                Some(known) => Some(self.queued_of(&rows, known)),
+                None => Some(self.queued_of(&rows, &Known::load(&parts.state, Role::Observer).await.ok()?)),
+            }
+        };
+        timeout(RECORD_DEADLINE, read).await.ok().flatten().unwrap_or_else(|| vec![self.lagged(0)])
+    }
+
+    fn queued_of(&self, rows: &[DeliveryRow], known: &Known) -> Vec<WatchEvent> {
+        let named = rows.iter().filter_map(|row| Some((row, &known.row(row.token)?.token)));
+        let wanted =
+            named.filter(|(row, token)| self.wishes.alarms_of(row.monitor) && self.wishes.token(token));
+        wanted.map(|(row, token)| lines::queued(row, &known.handle(token))).collect()
+    }
+
+    fn lagged(&self, missed: u64) -> WatchEvent {
+        WatchEvent { at: self.clock.now(), kind: WatchKind::Lagged { missed } }
+    }
+}
+
+/// A monitor that is not looked at any more.
+fn gone(view: &MonitorView) -> MonitorView {
+    MonitorView {
+        state: MonitorState::Unknown,
+        source: "none".to_owned(),
+        healthy: false,
+        reason: Some("no longer watched".to_owned()),
+        ..view.clone()
+    }
+}

@@ -1,0 +1,188 @@
+//! What the record holds since some moment, as the lines that a watcher would have seen; and which of them may come
+//! again from the tap, because they happened while the record was being read.
+
+use std::collections::{HashMap, HashSet};
+
+use jiff::{SignedDuration, Timestamp};
+use zmes_shared::control::{Since, WatchEvent};
+use zmes_shared::{EventId, MonitorId};
+
+use super::wishes::Wishes;
+use crate::admin::lines;
+use crate::admin::token_names::Known;
+use crate::domain::{Alarm, TokenId};
+use crate::route::PushOutcome;
+use crate::state::{DeliveryRow, RecordedAlarm, StateError, StateHandle};
+
+/// Alarms of the record that a watcher gets at most; the newest win.
+const ALARMS: u32 = 10_000;
+/// Decisions about tokens that it gets at most; the newest win.
+const DELIVERIES: u32 = 20_000;
+// What becomes of a delivery, in the words of the log and of the stream.
+const RETRY: &str = "retry";
+const SENT: &str = "sent";
+const FAILED: &str = "failed";
+const SKIPPED: &str = "skipped";
+
+/// What an alarm is known by.
+pub(super) type AlarmKey = (MonitorId, Option<EventId>, i64);
+
+/// Returns what an alarm is known by.
+pub(super) fn key(alarm: &Alarm) -> AlarmKey {
+    (alarm.monitor, alarm.event, alarm.at.as_millisecond())
+}
+
+fn key_of_recorded(alarm: &RecordedAlarm) -> AlarmKey {
+    (alarm.monitor, alarm.event, alarm.at.as_millisecond())
+}
+
+fn key_of_row(row: &DeliveryRow) -> AlarmKey {
+    (row.monitor, row.event, row.at.as_millisecond())
+}
+
+/// Something that was told from the record.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+enum Line {
+    Alarm(AlarmKey),
+    Decision(AlarmKey, TokenId),
+    /// Of attempts that failed there may be several, of all else one.
+    Outcome(AlarmKey, TokenId, String, Option<i64>),
+}
+
+/// What was told from the record and may come again, each as often as it was told.
+#[derive(Debug, Default)]
+pub(super) struct Told(HashMap<Line, u32>);
+
+impl Told {
+    fn add(&mut self, line: Line) {
+        *self.0.entry(line).or_default() += 1;
+    }
+
+    fn take(&mut self, line: &Line) -> bool {
+        let Some(times) = self.0.get_mut(line) else { return false };
+        *times -= 1;
+        if *times == 0 {
+            self.0.remove(line);
+        }
+        true
+    }
+
+    /// Says whether an alarm was told; once for each time that it was.
+    pub(super) fn alarm(&mut self, alarm: &Alarm) -> bool {
+        self.take(&Line::Alarm(key(alarm)))
+    }
+
+    /// Says whether the decision for a token was told.
+    pub(super) fn decision(&mut self, alarm: &Alarm, token: TokenId) -> bool {
+        self.take(&Line::Decision(key(alarm), token))
+    }
+
+    /// Says whether an outcome was told.
+    pub(super) fn outcome(&mut self, outcome: &PushOutcome) -> bool {
+        let at = (outcome.outcome == RETRY).then(|| outcome.at.as_millisecond());
+        self.take(&Line::Outcome(key(&outcome.alarm), outcome.token.id, outcome.outcome.to_owned(), at))
+    }
+}
+
+/// What the record holds.
+#[derive(Debug, Default)]
+pub(super) struct Replay {
+    /// The lines, in the order in which it happened.
+    pub(super) events: Vec<WatchEvent>,
+    /// There was more that is not on record.
+    pub(super) gap: bool,
+    /// What may come again.
+    pub(super) told: Told,
+}
+
+/// Rows between which others have their turn: an observer's question must not hold a thread of the runtime.
+const TURN: usize = 256;
+
+/// Reads what happened after `since`.
+pub(super) async fn read(
+    state: &StateHandle,
+    known: &Known,
+    since: Since,
+    wishes: &Wishes,
+) -> Result<Replay, StateError> {
+    let recorded = state.alarms_since(since, ALARMS).await?;
+    let (rows, truncated) = state.deliveries_since(since, DELIVERIES).await?;
+    let mut replay = Replay { gap: recorded.gap || truncated, ..Replay::default() };
+    let mut seen = HashSet::new();
+    for alarm in recorded.alarms.into_iter().filter(|alarm| wishes.alarms_of(alarm.monitor)) {
+        seen.insert(key_of_recorded(&alarm));
+        replay.told.add(Line::Alarm(key_of_recorded(&alarm)));
+        replay.events.push(lines::recorded(alarm));
+    }
+    let wanted = |row: &&DeliveryRow| {
+        let token = known.row(row.token).map(|known| &known.token);
+        // A token that is forgotten is nobody's any more.
+        let token = token.map_or(!wishes.names_somebody(), |token| wishes.token(token));
+        token && wishes.alarms_of(row.monitor)
+    };
+    let rows: Vec<_> = rows.iter().filter(wanted).collect();
+    for (index, row) in rows.iter().enumerate() {
+        if index.is_multiple_of(TURN) {
+            tokio::task::yield_now().await;
+        }
+        // Tests are not in the record of alarms, older alarms not any more, and that of this moment not yet.
+        if seen.insert(key_of_row(row)) {
+            replay.told.add(Line::Alarm(key_of_row(row)));
+            replay.events.push(lines::recorded_with(row));
+        }
+    }
+    for (index, row) in rows.iter().enumerate() {
+        if index.is_multiple_of(TURN) {
+            tokio::task::yield_now().await;
+        }
+        let handle = known.row(row.token).map(|known_as| known.handle(&known_as.token));
+        replay.decision(row, &handle.unwrap_or_else(|| "forgotten".to_owned()));
+    }
+    replay.events.retain(|event| wishes.shows(event));
+    // What happened in the same moment stays in this order: alarm, decision, outcome.
+    replay.events.sort_by_key(|event| event.at);
+    Ok(replay)
+}
+
+impl Replay {
+    /// Adds what was decided for one token, and what became of it.
+    fn decision(&mut self, row: &DeliveryRow, token: &str) {
+        self.told.add(Line::Decision(key_of_row(row), row.token));
+        self.events.push(lines::decided(row, token));
+        // The last failure is that of which it was given up, if it is the reason for that.
+        let given_up =
+            row.decision == FAILED && row.failures.last().is_some_and(|last| last.answer == row.reason);
+        let retried = row.failures.len() - usize::from(given_up);
+        for attempt in row.failures.iter().take(retried) {
+            self.outcome(row, token, RETRY, attempt.at, Some(attempt.answer.clone()));
+        }
+        let last_at = row.failures.last().map_or(row.at, |last| last.at);
+        match row.decision.as_str() {
+            SENT => {
+                let after = SignedDuration::try_from(row.latency.unwrap_or_default()).unwrap_or_default();
+                let at = row.at.saturating_add(after).unwrap_or(row.at);
+                self.outcome(row, token, SENT, at, row.provider_id.clone());
+            }
+            FAILED => self.outcome(row, token, FAILED, last_at, Some(row.reason.clone())),
+            // It was to be sent, and was not any more: what was never tried was perhaps never to be sent.
+            SKIPPED if row.attempts > 0 => {
+                self.outcome(row, token, SKIPPED, last_at, Some(row.reason.clone()));
+            }
+            SKIPPED => self.told.add(Line::Outcome(key_of_row(row), row.token, SKIPPED.to_owned(), None)),
+            _ => {}
+        }
+    }
+
+    fn outcome(
+        &mut self,
+        row: &DeliveryRow,
+        token: &str,
+        outcome: &str,
+        at: Timestamp,
+        detail: Option<String>,
+    ) {
+        let when = (outcome == RETRY).then(|| at.as_millisecond());
+        self.told.add(Line::Outcome(key_of_row(row), row.token, outcome.to_owned(), when));
+        self.events.push(lines::outcome(row, token, outcome, at, detail));
+    }
+}

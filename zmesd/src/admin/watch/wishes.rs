@@ -1,0 +1,102 @@
+//! What one peer wants to see of all that happens.
+
+use std::collections::HashMap;
+
+use zmes_shared::control::{ControlError, WatchEvent, WatchFilter, WatchType};
+use zmes_shared::views::ClientView;
+use zmes_shared::{MonitorId, SessionId};
+
+use crate::admin::answers::unsupported;
+use crate::admin::clients::matches;
+use crate::domain::{Token, TokenId};
+
+/// The filters of one stream. Alarms go by their monitor alone: they are what decisions are about.
+#[derive(Debug)]
+pub(super) struct Wishes {
+    monitor: Option<MonitorId>,
+    token: Option<TokenId>,
+    user: Option<String>,
+    types: Vec<WatchType>,
+    /// Whose each client is, kept only where a user is asked for: decisions know the client alone.
+    users: HashMap<SessionId, String>,
+}
+
+impl Wishes {
+    /// Reads what was asked for; `token` is the one that the filter names.
+    pub(super) fn of(filter: &WatchFilter, token: Option<TokenId>) -> Result<Self, ControlError> {
+        if filter.types.contains(&WatchType::Unknown) {
+            return Err(unsupported());
+        }
+        Ok(Self {
+            monitor: filter.monitor,
+            token,
+            user: filter.user.clone(),
+            types: filter.types.clone(),
+            users: HashMap::new(),
+        })
+    }
+
+    /// Says whether a line is of a type that is wanted.
+    pub(super) fn shows(&self, event: &WatchEvent) -> bool {
+        self.types.is_empty() || event.kind.filtered_as().is_none_or(|kind| self.types.contains(&kind))
+    }
+
+    /// Says whether that type is wanted.
+    pub(super) fn includes(&self, kind: WatchType) -> bool {
+        self.types.is_empty() || self.types.contains(&kind)
+    }
+
+    /// Says whether alarms of that monitor, and what became of them, are wanted.
+    pub(super) fn alarms_of(&self, monitor: MonitorId) -> bool {
+        self.monitor.is_none_or(|only| only == monitor)
+    }
+
+    /// Says whether changes of that monitor are wanted: who watches a token or a user does not care.
+    pub(super) fn state_of(&self, monitor: MonitorId) -> bool {
+        match self.monitor {
+            Some(only) => only == monitor,
+            None => self.token.is_none() && self.user.is_none(),
+        }
+    }
+
+    /// Says whether what is decided for that token is wanted.
+    pub(super) fn token(&self, token: &Token) -> bool {
+        self.token.is_none_or(|only| only == token.id) && self.user_is(Some(&token.user))
+    }
+
+    /// Says whether that token is shown at the start: one that is revoked only where it is named.
+    pub(super) fn present(&self, token: &Token) -> bool {
+        self.token(token) && (token.revoked.is_none() || self.token.is_some())
+    }
+
+    /// Says whether changes of that token are wanted: watching a monitor says nothing about tokens, unless one is named,
+    /// too.
+    pub(super) fn changes_of(&self, token: &Token) -> bool {
+        (self.monitor.is_none() || self.names_somebody()) && self.token(token)
+    }
+
+    /// Says whether tokens are shown at the start: all of them may be very many.
+    pub(super) fn names_somebody(&self) -> bool {
+        self.token.is_some() || self.user.is_some()
+    }
+
+    /// Says whether a client and its changes are wanted, and remembers whose it is; `tried`: as whom it failed to log in.
+    pub(super) fn client(&mut self, client: &ClientView, gone: bool, tried: Option<&str>) -> bool {
+        if self.user.is_some() {
+            match &client.user {
+                Some(user) if !gone => drop(self.users.insert(client.id, user.clone())),
+                Some(_) | None => drop(self.users.remove(&client.id)),
+            }
+        }
+        self.monitor.is_none() && self.token.is_none() && self.user_is(client.user.as_deref().or(tried))
+    }
+
+    /// Says whether what is decided for that client is wanted.
+    pub(super) fn decided_for(&self, client: SessionId) -> bool {
+        self.token.is_none() && self.user_is(self.users.get(&client).map(String::as_str))
+    }
+
+    fn user_is(&self, user: Option<&str>) -> bool {
+        self.user.as_deref().is_none_or(|pattern| user.is_some_and(|user| matches(pattern, user)))
+    }
+}

@@ -1,0 +1,173 @@
+//! Why an event was never announced: before the start, too old, not watched, no alarm in it, or no event at all.
+
+use std::time::Duration;
+
+use jiff::{SignedDuration, Timestamp, Unit};
+use zmes_shared::control::{ControlError, ErrorCode};
+use zmes_shared::views::{Why, WhyTarget};
+use zmes_shared::{EventId, MonitorId};
+
+use crate::admin::AdminParts;
+use crate::admin::answers::unreadable;
+use crate::domain::{PushState, Token};
+use crate::ports::{DbError, EventRow, EventStore, Whereabouts};
+
+/// How long the database may take; less than what `zmesctl` waits for the whole.
+const ASKED: Duration = Duration::from_secs(3);
+
+/// Explains why nothing is known of an event, and for one token, where it is named, what would have become of it; an
+/// event that ZoneMinder does not have is an error.
+pub(super) async fn explain(
+    parts: &AdminParts,
+    event: EventId,
+    token: Option<(String, &Token)>,
+) -> Result<Why, ControlError> {
+    let row = match tokio::time::timeout(ASKED, find(&*parts.events, event)).await {
+        Ok(Ok(Some(row))) => row,
+        Ok(Ok(None)) => return Err(no_event(event)),
+        Ok(Err(error)) => return Err(unknown(event, &error.to_string())),
+        Err(_) => return Err(unknown(event, "the database does not answer")),
+    };
+    let catalog = parts.catalog.now();
+    let monitor = catalog.monitors.find(row.monitor).map(|monitor| monitor.name.to_string());
+    let targets = token.map(|(handle, token)| target(parts, &row, handle, token));
+    Ok(Why {
+        event_id: event,
+        monitor_id: Some(row.monitor),
+        monitor,
+        announced: false,
+        explanation: reason(parts, &row).await?,
+        alarms: Vec::new(),
+        targets: targets.into_iter().collect(),
+        notes: Vec::new(),
+    })
+}
+
+/// What was (not) done for a token.
+fn target(parts: &AdminParts, row: &EventRow, handle: String, token: &Token) -> WhyTarget {
+    let (now, began) = (parts.clock.now(), began(parts, row));
+    let monitor = row.monitor;
+    let otherwise = if token.created_at > began {
+        format!("; besides, the token was registered only {}", token.created_at)
+    } else if let Some(revoked) = &token.revoked {
+        format!("; besides, the token is revoked ({})", revoked.reason)
+    } else if token.filter.interval(monitor).is_none() {
+        format!("; besides, monitor {monitor} is not in the list that its app has set")
+    } else if token.muted(now) {
+        format!("; besides, the token is muted: zmesctl tokens unmute {handle}")
+    } else if token.state == PushState::Disabled {
+        "; besides, its app wants no pushes (state is disabled)".to_owned()
+    } else {
+        String::new()
+    };
+    WhyTarget {
+        kind: "token".to_owned(),
+        id: handle,
+        user: Some(token.user.clone()),
+        at: began,
+        decision: "skipped".to_owned(),
+        reason: "not announced".to_owned(),
+        explanation: format!("nobody was told of the event{otherwise}"),
+        transport: None,
+        attempts: None,
+        latency_ms: None,
+        provider_id: None,
+        held: None,
+    }
+}
+
+/// When an event began.
+fn began(parts: &AdminParts, row: &EventRow) -> Timestamp {
+    let age = SignedDuration::try_from(row.age).unwrap_or(SignedDuration::MAX);
+    let began = parts.clock.now().saturating_sub(age).unwrap_or(parts.started_at);
+    began.round(Unit::Second).unwrap_or(began)
+}
+
+async fn find(events: &dyn EventStore, event: EventId) -> Result<Option<EventRow>, DbError> {
+    let rows = events.since(EventId(event.0.saturating_sub(1)), &[], 1).await?;
+    Ok(rows.into_iter().find(|row| row.id == event))
+}
+
+fn no_event(event: EventId) -> ControlError {
+    ControlError::new(ErrorCode::NotFound, format!("no event {event}: neither zmesd nor ZoneMinder knows it"))
+        .with_hint("it was deleted and forgotten, is not there yet, or the number is wrong")
+}
+
+fn unknown(event: EventId, why: &str) -> ControlError {
+    let message = format!("event {event} was not announced, and ZoneMinder cannot be asked about it: {why}");
+    ControlError::new(ErrorCode::Unavailable, message).with_hint("zmesctl check db")
+}
+
+/// Finds the reason, the most certain one first.
+async fn reason(parts: &AdminParts, row: &EventRow) -> Result<String, ControlError> {
+    let monitor = row.monitor;
+    let catalog = parts.catalog.now();
+    let Some(found) = catalog.monitors.find(monitor) else {
+        return Ok(elsewhere(parts, monitor).await);
+    };
+    if let Err(reason) = found.watched {
+        return Ok(format!("monitor {monitor} ({}) is not watched: {}", found.name, reason.as_str()));
+    }
+    if let Some(gap) = parts.gaps.find(monitor, row.id) {
+        return Ok(format!(
+            "its alarms flapped: monitor {monitor} ({}) had {} more than zoneminder.alarm-limit allows, from {} to {}; of \
+             these only the last of each minute was announced",
+            found.name, gap.alarms, gap.from, gap.to
+        ));
+    }
+    let began = began(parts, row);
+    if row.alarm_frames == 0 {
+        let so_far = if row.open { " so far" } else { "" };
+        return Ok(format!("ZoneMinder recorded it without an alarm{so_far}: it has no alarm frames"));
+    }
+    let first = parts.state.record_began().await.map_err(|error| unreadable(&error))?;
+    if began < first {
+        return Ok(format!("it began {began}, before zmesd ran here for the first time ({first})"));
+    }
+    if !parts.state.reaches_back_to(began).await.map_err(|error| unreadable(&error))? {
+        return Ok(format!(
+            "it began {began}, and the record does not reach back so far (state.keep-events)"
+        ));
+    }
+    if began < parts.started_at {
+        return Ok(format!(
+            "it began {began}, before zmesd started ({}), and was older than zoneminder.catch-up then",
+            parts.started_at
+        ));
+    }
+    Ok(unhealthy(parts, monitor).unwrap_or_else(|| {
+        format!(
+            "it began {began} and was not announced, though monitor {monitor} is watched: \
+             perhaps another alarm of it was announced just before (zoneminder.realarm-interval)"
+        )
+    }))
+}
+
+/// A monitor that this server does not have.
+async fn elsewhere(parts: &AdminParts, monitor: MonitorId) -> String {
+    let asked = tokio::time::timeout(ASKED, parts.events.whereabouts(monitor)).await;
+    match asked {
+        Ok(Ok(Some(Whereabouts::Gone))) => format!("monitor {monitor} was deleted"),
+        Ok(Ok(Some(Whereabouts::Deleted { name }))) => format!("monitor {monitor} ({name}) was deleted"),
+        Ok(Ok(Some(Whereabouts::There { name, server: 0 }))) => {
+            format!(
+                "monitor {monitor} ({name}) belongs to no server, and zmesd serves one (zoneminder.server-id)"
+            )
+        }
+        Ok(Ok(Some(Whereabouts::There { name, server }))) => format!(
+            "monitor {monitor} ({name}) belongs to server {server}, not to the one that zmesd serves \
+             (zoneminder.server-id); or it is new: zmesctl monitors reload"
+        ),
+        Ok(Ok(None) | Err(_)) | Err(_) => {
+            format!("monitor {monitor} is not one of this server's (zoneminder.server-id), or was deleted")
+        }
+    }
+}
+
+/// A monitor that cannot be read now could not be read then, perhaps.
+fn unhealthy(parts: &AdminParts, monitor: MonitorId) -> Option<String> {
+    let reports = parts.reports.borrow();
+    let view = reports.get(&monitor).filter(|view| !view.healthy)?;
+    let reason = view.reason.as_deref().unwrap_or("not alive");
+    Some(format!("monitor {monitor} cannot be read: {reason}; the Events table is still looked through"))
+}
