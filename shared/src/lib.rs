@@ -26,6 +26,7 @@ mod ids;
 pub mod paths;
 pub mod text;
 pub mod views;
+pub mod words;
 mod zm;
 
 pub use ids::{EventId, InvalidId, MonitorId, SessionId};
