@@ -5,6 +5,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use secrecy::{ExposeSecret, SecretString};
+use zmes_shared::duration;
 
 use super::push::{
     ApnsConfig, ApnsEndpoint, ApnsIdentity, FcmConfig, FcmProxyConfig, PushMode, PushProxyConfig,
@@ -13,7 +14,7 @@ use super::section::{toml_list, toml_string};
 use super::size;
 use super::{
     Config, DatabaseAddress, DatabaseConfig, LogFormat, PushConfig, ServerConfig, ServerIdentity, Source,
-    ZoneminderConfig, duration,
+    ZoneminderConfig,
 };
 
 /// What is shown in place of a secret.

@@ -7,7 +7,6 @@ mod access;
 mod database;
 mod database_origin;
 mod diff;
-pub mod duration;
 mod effective;
 mod environment;
 mod file;

@@ -9,8 +9,8 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use secrecy::SecretString;
+use zmes_shared::duration;
 
-use super::duration;
 use super::problem::quotable;
 use super::section::{Complaint, Form, Literal};
 use super::size;
@@ -90,7 +90,8 @@ impl Form for Span {
             }
             Literal::Flag(_) | Literal::List(_) | Literal::Other(_) => return Err(self.mismatch(literal)),
         };
-        let span = duration::parse(text).map_err(|error| Complaint::new(error.to_string()))?;
+        let span = duration::parse(text)
+            .map_err(|error| Complaint::new(format!("`{}` is {error}", quotable(text))))?;
         if (self.min..=self.max).contains(&span) {
             return Ok(span);
         }
