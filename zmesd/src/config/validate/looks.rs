@@ -7,8 +7,8 @@ use std::path::Path;
 use secrecy::SecretString;
 
 use super::{Checker, PairCheck};
+use crate::config::PushConfig;
 use crate::config::problem::Place;
-use crate::config::push::PushConfig;
 
 /// Those who look into files.
 #[derive(Clone, Copy)]
