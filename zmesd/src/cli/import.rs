@@ -7,7 +7,8 @@ use clap::Args;
 
 use super::{EXIT_CONFIG, EXIT_USAGE, Report};
 use crate::import::disk::{self, Kind, Trouble};
-use crate::import::{Collection, Shown, View};
+use crate::config::{self, Literal, SECTIONS};
+use crate::import::{Collection, NewFile, Objection, Proposal, Shown, View};
 
 /// `EX_UNAVAILABLE` of sysexits.h.
 const EXIT_UNAVAILABLE: u8 = 69;
@@ -70,7 +71,7 @@ fn run(args: &ImportArgs) -> Result<Report, (u8, String)> {
             }
         }
     }
-    let written = collection.written();
+    let written = collection.written(new_file());
     let secrets = written.secrets();
     let mut view = View {
         output: args.output.clone(),
@@ -84,6 +85,28 @@ fn run(args: &ImportArgs) -> Result<Report, (u8, String)> {
         .map_err(|trouble| (code_of(&trouble), problem(&trouble, &trouble.hint)))?;
     view.secrets = disk::secret_paths(output, &secrets);
     Ok(Report { code: 0, stdout: told(args, &written.report, &view), stderr: String::new() })
+}
+
+/// Returns what an import needs to know of `zmesd.toml`.
+pub(crate) fn new_file() -> NewFile {
+    NewFile { defaults: config::default_file(), check }
+}
+
+/// Checks a value as the daemon does when it reads the file.
+fn check(table: &str, key: &str, value: Proposal<'_>) -> Result<(), Objection> {
+    let section = SECTIONS.iter().find(|section| section.path == table);
+    let Some(key) = section.and_then(|section| section.keys.iter().find(|known| known.name == key)) else {
+        return Ok(());
+    };
+    let checked = match value {
+        Proposal::Flag(flag) => key.form.check(Literal::Flag(flag)),
+        Proposal::Text(text) => key.form.check(Literal::Text(text)),
+        Proposal::List(texts) => {
+            let texts: Vec<_> = texts.iter().map(String::as_str).collect();
+            key.form.check(Literal::List(&texts))
+        }
+    };
+    checked.map_err(|complaint| Objection { message: complaint.message, hint: complaint.hint })
 }
 
 /// Returns the report in the form that was asked for.

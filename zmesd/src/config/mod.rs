@@ -33,7 +33,7 @@ pub use push::{
     ApnsConfig, ApnsEndpoint, ApnsIdentity, FcmConfig, FcmProxyConfig, PushConfig, PushMode, PushProxyConfig,
 };
 pub use section::{AnyForm, Complaint, Form, Key, Literal, Reload, Section};
-pub use template::{Fill, TablePlace, default_file, filled_file};
+pub use template::default_file;
 pub use validate::{
     Loaded, Looks, PairCheck, PairFinding, PairPart, PairWeight, PushCheck, PushFinding, PushPart,
 };

@@ -3,25 +3,22 @@
 
 use secrecy::{ExposeSecret, SecretString};
 
-use crate::config::{Complaint, Literal, SECTIONS, TablePlace};
+use super::template::{NewFile, Objection, Proposal};
 
 /// A value.
 #[derive(Debug, Clone)]
 pub(super) enum Value {
-    /// `true` or `false`.
     Flag(bool),
-    /// A text.
     Text(String),
     /// A text that may hold credentials: it goes into the file, but is not shown.
     Private(SecretString),
-    /// A list of texts.
     List(Vec<String>),
     /// A secret: it goes into a file of its own.
     Secret(SecretString),
 }
 
 impl Value {
-    /// Returns it as TOML, for people; `None` where it is not for everybody.
+    /// Returns it as TOML, for people; `None` where it may be a secret.
     pub(super) fn shown(&self) -> Option<String> {
         match self {
             Self::Flag(_) | Self::Text(_) | Self::List(_) => Some(self.toml()),
@@ -31,18 +28,15 @@ impl Value {
 
     /// Returns it as TOML.
     pub(super) fn toml(&self) -> String {
-        self.with_literal(|literal| literal.to_string())
+        self.propose(|proposal| proposal.to_string())
     }
 
-    fn with_literal<T>(&self, use_it: impl FnOnce(Literal<'_>) -> T) -> T {
+    fn propose<T>(&self, use_it: impl FnOnce(Proposal<'_>) -> T) -> T {
         match self {
-            Self::Flag(flag) => use_it(Literal::Flag(*flag)),
-            Self::Text(text) => use_it(Literal::Text(text)),
-            Self::Private(text) | Self::Secret(text) => use_it(Literal::Text(text.expose_secret())),
-            Self::List(texts) => {
-                let texts: Vec<_> = texts.iter().map(String::as_str).collect();
-                use_it(Literal::List(&texts))
-            }
+            Self::Flag(flag) => use_it(Proposal::Flag(*flag)),
+            Self::Text(text) => use_it(Proposal::Text(text)),
+            Self::Private(text) | Self::Secret(text) => use_it(Proposal::Text(text.expose_secret())),
+            Self::List(texts) => use_it(Proposal::List(texts)),
         }
     }
 }
@@ -50,11 +44,9 @@ impl Value {
 /// A key of `zmesd.toml` that has a value.
 #[derive(Debug, Clone)]
 pub(super) struct Setting {
-    /// Which section, and which of several.
-    pub(super) table: TablePlace,
-    /// Its key.
+    /// The dotted name of its section.
+    pub(super) table: &'static str,
     pub(super) key: &'static str,
-    /// Its value.
     pub(super) value: Value,
     /// Where it came from, a line each.
     pub(super) from: Vec<String>,
@@ -70,29 +62,33 @@ pub struct SecretFile {
 }
 
 /// What is known of the new configuration so far.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Draft {
+    file: NewFile,
     settings: Vec<Setting>,
 }
 
 impl Draft {
+    pub(super) fn new(file: NewFile) -> Self {
+        Self { file, settings: Vec::new() }
+    }
+
     /// Gives a key its value, if the daemon takes it.
     pub(super) fn set(
         &mut self,
-        table: TablePlace,
+        table: &'static str,
         key: &'static str,
         value: Value,
         from: Vec<String>,
-    ) -> Result<(), Complaint> {
-        let section = SECTIONS.iter().find(|section| section.path == table.path);
-        let form = section
-            .and_then(|section| section.keys.iter().find(|known| known.name == key))
-            .map(|key| key.form);
-        if let Some(form) = form {
-            value.with_literal(|literal| form.check(literal))?;
-        }
+    ) -> Result<(), Objection> {
+        value.propose(|proposal| self.file.check(table, key, proposal))?;
         self.settings.push(Setting { table, key, value, from });
         Ok(())
+    }
+
+    /// Returns the file that it is a draft of.
+    pub(super) fn file(&self) -> &NewFile {
+        &self.file
     }
 
     /// Returns everything that has a value.
@@ -114,8 +110,5 @@ impl Draft {
 
 /// Returns the name of the file that holds a secret.
 pub(super) fn secret_name(setting: &Setting) -> String {
-    let table = setting.table.path.replace('.', "-");
-    let number =
-        if setting.table.index == 0 { String::new() } else { format!("-{}", setting.table.index + 1) };
-    format!("secrets/{table}{number}-{}", setting.key)
+    format!("secrets/{}-{}", setting.table.replace('.', "-"), setting.key)
 }

@@ -1,6 +1,6 @@
 //! Old configurations of all generations as a target of the fuzzer: see [`crate::fuzzing`].
 
-use super::{Collection, Shown, Source, View};
+use super::{Collection, NewFile, Shown, Source, View};
 
 /// Divides an input into the files that are given together.
 const NEXT_FILE: &[u8] = b"\n%%%%\n";
@@ -12,7 +12,7 @@ const GROWTH: usize = 16;
 const LEAST: usize = 64 * 1024;
 
 /// A configuration and what belongs to it: each entry is told of, and what comes out is whole.
-pub(crate) fn old_configuration(bytes: &[u8]) {
+pub(crate) fn old_configuration(bytes: &[u8], file: NewFile) {
     let sources: Vec<Source> = files(bytes)
         .into_iter()
         .zip(["a.ini", "b.ini", "c.ini"])
@@ -34,7 +34,7 @@ pub(crate) fn old_configuration(bytes: &[u8]) {
         assert!(!wanted.candidates.is_empty(), "{} is wanted from nowhere", wanted.what);
         collection.miss(wanted);
     }
-    let written = collection.written();
+    let written = collection.written(file);
     let findings = &written.report.findings;
     for entry in &collection.entries {
         let told = findings.iter().any(|finding| finding.place.as_ref() == Some(&entry.place));

@@ -21,6 +21,7 @@ mod report;
 mod rules;
 mod script;
 mod takeover;
+mod template;
 mod text;
 mod values;
 mod writer;
@@ -29,6 +30,7 @@ mod yaml;
 pub use collection::{Collection, Wanted};
 pub use draft::SecretFile;
 pub use report::{Report, View};
+pub use template::{NewFile, Objection, Proposal};
 pub use writer::{Shown, Written};
 
 use std::path::PathBuf;

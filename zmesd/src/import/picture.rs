@@ -6,7 +6,7 @@ use secrecy::SecretString;
 
 use super::draft::Value;
 use super::report::Fate;
-use super::takeover::{Taking, table};
+use super::takeover::Taking;
 
 /// Frames that only object detection makes; the second is a choice that it left to the old server.
 const DETECTED: [&str; 2] = ["objdetect", "BESTMATCH"];
@@ -72,7 +72,7 @@ pub(super) fn take(taking: &mut Taking<'_>) {
     } else {
         Value::Text(address)
     };
-    let taken = taking.take(&from, table("push"), "picture-url", value);
+    let taken = taking.take(&from, "push", "picture-url", value);
     if taken && rewritten {
         let why = "zmesd runs no object detection, so the frame of the picture is now `snapshot`";
         taking.open(

@@ -4,14 +4,14 @@ use super::collection::{Generation, Resolved};
 use super::draft::Value;
 use super::names::SCRIPT;
 use super::report::Fate;
-use super::takeover::{Got, Taking, table};
+use super::takeover::{Got, Taking};
 
 /// Hosts of the public PushProxy of zmNinja, which is gone.
 const PUBLIC_PROXIES: [&str; 2] = ["185.124.74.36", "pliablepixels.ddns.net"];
 /// Where the cloud functions are that the old servers themselves named where the file did not.
 const FUNCTION_OF_6: &str = "https://us-central1-zoneminder-ninja.cloudfunctions.net/send_push";
 const FUNCTION_OF_7: &str = "https://us-central1-zmng-b7af6.cloudfunctions.net/send_push";
-/// A piece of the URL of a function, and the app that it sends for as [`crate::domain::App`] writes it.
+/// A piece of the URL of a function, and the app that it sends for by its name in `push.fcm.proxy`.
 const APPS: [(&str, &str); 3] =
     [("zoneminder-ninja", "zmninja"), ("ninja-1105", "zmninja"), ("zmng-b7af6", "zmninjang")];
 const OFF: &str = "it belongs to what was switched off";
@@ -49,7 +49,7 @@ fn push_proxy(taking: &mut Taking<'_>) -> bool {
     let [url, name, key, sound] =
         ["pushProxyURL", "PUSHPROXY_APP_NAME", "PUSHPROXY_APP_ID", "useCustomNotificationSound"]
             .map(|key| taking.get(SCRIPT, key));
-    let section = table("push.proxy");
+    let section = "push.proxy";
     let Some((true, switch)) = used else {
         for got in [&url, &name, &key, &sound] {
             taking.idle(got.as_ref(), "the PushProxy was not used");
@@ -94,7 +94,7 @@ fn apns(taking: &mut Taking<'_>, proxy: bool) {
     let used = taking.flag(SCRIPT, "usePushAPNSDirect");
     let sandbox = taking.flag(SCRIPT, "isSandbox");
     let (certificate, key) = (taking.get(SCRIPT, "APNS_CERT_FILE"), taking.get(SCRIPT, "APNS_KEY_FILE"));
-    let section = table("push.apns");
+    let section = "push.apns";
     let Some((true, switch)) = used.clone().filter(|_| !proxy) else {
         let why = "pushes did not go straight to Apple";
         for got in [certificate.as_ref(), key.as_ref(), sandbox.as_ref().map(|(_, got)| got)] {
@@ -143,7 +143,7 @@ fn fcm(taking: &mut Taking<'_>) {
     let enabled = taking.flag("fcm", "enable");
     let [account, url, key] =
         ["fcm_service_account_file", "fcm_v1_url", "fcm_v1_key"].map(|key| taking.get("fcm", key));
-    let section = table("push.fcm");
+    let section = "push.fcm";
     if let Some((false, switch)) = &enabled {
         taking.take(&[switch.entry], section, "enabled", Value::Flag(false));
         for got in [&account, &url, &key] {
@@ -197,7 +197,7 @@ fn shipped_function(taking: &mut Taking<'_>) -> bool {
 fn function(taking: &mut Taking<'_>, url: Option<Got<'_>>, key: Option<Got<'_>>) -> bool {
     let url = url.filter(|got| !is_empty(taking, got));
     let key = key.filter(|got| !is_empty(taking, got));
-    let section = table("push.fcm.proxy");
+    let section = "push.fcm.proxy";
     let usual = if taking.old.generation == Some(Generation::Yaml) { FUNCTION_OF_7 } else { FUNCTION_OF_6 };
     let entry = match (&url, &key) {
         (Some(got), _) => {

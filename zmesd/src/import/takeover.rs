@@ -11,10 +11,10 @@ use super::fates::{self, Judgement};
 use super::format::Format;
 use super::names::SCRIPT;
 use super::report::{Fate, Finding, Report};
+use super::template::NewFile;
 use super::values;
 use super::writer::Written;
 use super::{picture, push, rules};
-use crate::config::TablePlace;
 
 /// Ports and addresses where nothing is said of one of the two.
 const DEFAULT_PORT: u16 = 9000;
@@ -41,10 +41,10 @@ pub(super) struct Got<'c> {
 
 impl Collection {
     /// Makes the new configuration and the report.
-    pub fn written(&self) -> Written {
+    pub fn written(&self, file: NewFile) -> Written {
         let mut taking = Taking {
             old: self,
-            draft: Draft::default(),
+            draft: Draft::new(file),
             findings: Vec::new(),
             next: Vec::new(),
             notes: Vec::new(),
@@ -60,11 +60,6 @@ impl Collection {
         taking.everything_else();
         taking.finish()
     }
-}
-
-/// Names a section of `zmesd.toml` that is there once.
-pub(super) fn table(path: &'static str) -> TablePlace {
-    TablePlace { path, index: 0 }
 }
 
 impl<'c> Taking<'c> {
@@ -132,13 +127,13 @@ impl<'c> Taking<'c> {
     pub(super) fn take(
         &mut self,
         from: &[&Entry],
-        table: TablePlace,
+        table: &'static str,
         key: &'static str,
         value: Value,
     ) -> bool {
         let shown = value.shown();
         let lines = from.iter().map(|entry| format!("{} {}", entry.place, entry.shown)).collect();
-        let named = format!("{}.{key}", table.path);
+        let named = format!("{table}.{key}");
         match self.draft.set(table, key, value, lines) {
             Ok(()) => {
                 for entry in from {
@@ -164,31 +159,31 @@ impl<'c> Taking<'c> {
     }
 
     /// Takes over a path or another word; says whether it was taken.
-    pub(super) fn take_word(&mut self, got: &Got<'_>, table: TablePlace, key: &'static str) -> bool {
+    pub(super) fn take_word(&mut self, got: &Got<'_>, table: &'static str, key: &'static str) -> bool {
         let word = got.value.word();
         if word.is_empty() {
-            self.open(got.entry, "it is empty", format!("give {}.{key} in zmesd.toml", table.path));
+            self.open(got.entry, "it is empty", format!("give {table}.{key} in zmesd.toml"));
             return false;
         }
         if ["{{", "${"].iter().any(|mark| word.contains(mark)) {
             let why = "it refers to another value, which the file does not have";
-            self.open(got.entry, why, format!("mend {}.{key} in zmesd.toml", table.path));
+            self.open(got.entry, why, format!("mend {table}.{key} in zmesd.toml"));
         }
         self.take(&[got.entry], table, key, Value::Text(word.to_owned()))
     }
 
     /// Takes over a secret; says whether it was taken.
-    pub(super) fn take_secret(&mut self, got: &Got<'_>, table: TablePlace, key: &'static str) -> bool {
+    pub(super) fn take_secret(&mut self, got: &Got<'_>, table: &'static str, key: &'static str) -> bool {
         let text = got.value.text();
         if text.is_empty() {
-            self.open(got.entry, "it is empty", format!("give {}.{key} in zmesd.toml", table.path));
+            self.open(got.entry, "it is empty", format!("give {table}.{key} in zmesd.toml"));
             return false;
         }
         self.take(&[got.entry], table, key, Value::Secret(SecretString::from(text)))
     }
 
     /// Takes over a number of seconds.
-    fn take_seconds(&mut self, section: &str, key: &str, table: TablePlace, new: &'static str) {
+    fn take_seconds(&mut self, section: &str, key: &str, table: &'static str, new: &'static str) {
         let Some(got) = self.get(section, key) else { return };
         match values::seconds(got.value.word()) {
             Some(seconds) => {
@@ -197,7 +192,7 @@ impl<'c> Taking<'c> {
             None => self.open(
                 got.entry,
                 "not a number of seconds",
-                format!("give {}.{new} in zmesd.toml", table.path),
+                format!("give {table}.{new} in zmesd.toml"),
             ),
         }
     }
@@ -247,7 +242,7 @@ impl<'c> Taking<'c> {
         let enabled = self.flag("ssl", "enable");
         let (certificate, key) = (self.get("ssl", "cert"), self.get("ssl", "key"));
         if let Some((enabled, got)) = &enabled {
-            self.take(&[got.entry], table("server"), "plaintext", Value::Flag(!enabled));
+            self.take(&[got.entry], "server", "plaintext", Value::Flag(!enabled));
         }
         if matches!(enabled, Some((false, _))) {
             self.idle(certificate.as_ref(), "TLS was off");
@@ -258,7 +253,7 @@ impl<'c> Taking<'c> {
         for (got, new) in [(certificate, "certificate"), (key, "key")] {
             match got {
                 Some(got) => {
-                    self.take_word(&got, table("server.tls"), new);
+                    self.take_word(&got, "server.tls", new);
                 }
                 None => missing.push(format!("server.tls.{new}")),
             }
@@ -299,7 +294,7 @@ impl<'c> Taking<'c> {
         let number = number.unwrap_or(DEFAULT_PORT);
         let place = place.or_else(|| values::address("")).unwrap_or(values::EVERY_IPV4);
         let listener = values::listener(place, number);
-        self.take(&from, table("server"), "listen", Value::List(vec![listener]));
+        self.take(&from, "server", "listen", Value::List(vec![listener]));
         if let Some(address) = address.filter(|_| plaintext && !place.is_unspecified()) {
             let everywhere = values::listener(values::EVERY_IPV4, number);
             let why =
@@ -316,13 +311,13 @@ impl<'c> Taking<'c> {
         let enabled = self.flag("auth", "enable");
         let open_to_all = self.flag(SCRIPT, "noAuth").map(|(no_auth, got)| (!no_auth, got));
         for (enabled, got) in [enabled, open_to_all].into_iter().flatten() {
-            self.take(&[got.entry], table("auth"), "enabled", Value::Flag(enabled));
+            self.take(&[got.entry], "auth", "enabled", Value::Flag(enabled));
             if !enabled {
                 let why = "everybody who connects sees the alarms of every monitor, as before";
                 self.open(got.entry, why, "auth.enabled = true, unless that is what you want");
             }
         }
-        self.take_seconds("auth", "timeout", table("auth"), "timeout");
+        self.take_seconds("auth", "timeout", "auth", "timeout");
         self.notes.push(
             "users hear only of monitors that ZoneMinder lets them see; the old server told everybody of all. \
              auth.enforce-monitor-permissions = false is the old way"
@@ -331,7 +326,7 @@ impl<'c> Taking<'c> {
     }
 
     fn rest_of_customize(&mut self) {
-        let section = table("zoneminder");
+        let section = "zoneminder";
         match self.get("customize", "monitor_reload_interval") {
             Some(got) if values::seconds(got.value.word()) == Some(OLD_RELOAD_INTERVAL) => {
                 let why = "300 s was the old server's own default; zmesd's is 60 s, so that new cameras are watched sooner";
@@ -345,7 +340,7 @@ impl<'c> Taking<'c> {
         let Some(got) = self.get("customize", "es_debug_level") else { return };
         match got.value.word().parse::<u64>() {
             Ok(level) if level > USUAL_DEBUG_LEVEL => {
-                self.take(&[got.entry], table("log"), "level", Value::Text("debug".to_owned()));
+                self.take(&[got.entry], "log", "level", Value::Text("debug".to_owned()));
             }
             Ok(_) => {
                 let why =

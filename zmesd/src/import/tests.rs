@@ -10,7 +10,18 @@ fn source(name: &str, text: impl AsRef<[u8]>) -> Source {
 
 fn written(files: &[(&str, &str)]) -> Written {
     let sources: Vec<_> = files.iter().map(|(name, text)| source(name, text)).collect();
-    Collection::of(&sources).unwrap().written()
+    Collection::of(&sources).unwrap().written(new_file())
+}
+
+/// The packaged file, of a daemon that takes everything but one value.
+fn new_file() -> NewFile {
+    let check = |table: &str, key: &str, value: Proposal<'_>| match (table, key, value) {
+        ("auth", "timeout", Proposal::Text("5000s")) => {
+            Err(Objection { message: "5000s is out of range".to_owned(), hint: None })
+        }
+        _ => Ok(()),
+    };
+    NewFile { defaults: include_str!("../../../packaging/zmesd.toml").to_owned(), check }
 }
 
 /// Returns a line of the new file.
@@ -84,7 +95,7 @@ fn a_secret_that_is_not_there_is_told_and_never_quoted() {
     assert_eq!(wanted[0].candidates, [PathBuf::from("/none"), PathBuf::from("/etc/zm/none")]);
     let mut collection = collection;
     collection.miss(wanted[0].clone());
-    let all = collection.written();
+    let all = collection.written(new_file());
     assert!(fates(&all, "[general] secrets")[0].starts_with("open the file of secrets could not be read"));
     assert!(fates(&all, "[ssl] cert")[0].contains("the file of secrets was not found"));
 
@@ -215,7 +226,7 @@ fn zoneminders_own_file_is_known_and_the_right_one_is_named() {
 fn tokens_and_state_among_the_files_are_told_what_to_do_with() {
     let sources =
         [source("es.ini", TLS), source("t.txt", "a:::ios:enabled\n"), source("c.dat", b"pst0\x04\x0b\0")];
-    let written = Collection::of(&sources).unwrap().written();
+    let written = Collection::of(&sources).unwrap().written(new_file());
     let report = written.report.human(&View::default());
     assert!(report.contains("`zmesctl tokens import t.txt`"), "{report}");
     assert_eq!(fates(&written, "c.dat"), ["missing what was muted over the escontrol interface is not read"]);
@@ -322,7 +333,7 @@ proptest! {
         for wanted in collection.wanted() {
             collection.miss(wanted);
         }
-        let written = collection.written();
+        let written = collection.written(new_file());
         for entry in &collection.entries {
             let told = written.report.findings.iter().any(|finding| finding.place.as_ref() == Some(&entry.place));
             prop_assert!(told, "nothing is said of {:?}", entry);

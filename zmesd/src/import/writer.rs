@@ -3,7 +3,7 @@
 
 use super::draft::{Draft, SecretFile, Setting, Value, secret_name};
 use super::report::Report;
-use crate::config::{self, Fill, SECTIONS};
+use super::template::{Fill, NewFile};
 
 const HEAD: &str = "\
 # The configuration of zmesd, the event notification server for ZoneMinder.
@@ -38,8 +38,9 @@ impl Written {
 
     /// Returns the text of `zmesd.toml`.
     pub fn toml(&self, shown: Shown) -> String {
-        let fills: Vec<_> = self.draft.settings().iter().map(|setting| fill(setting, shown)).collect();
-        config::filled_file(HEAD, &fills)
+        let file = self.draft.file();
+        let fills: Vec<_> = self.draft.settings().iter().map(|setting| fill(setting, shown, file)).collect();
+        file.filled(HEAD, &fills)
     }
 
     /// Returns the files of the secrets.
@@ -48,7 +49,7 @@ impl Written {
     }
 }
 
-fn fill(setting: &Setting, shown: Shown) -> Fill {
+fn fill(setting: &Setting, shown: Shown, file: &NewFile) -> Fill {
     let mut comments: Vec<_> = setting.from.iter().map(|from| format!("from {from}")).collect();
     let line = match (&setting.value, shown) {
         (Value::Secret(_), _) => {
@@ -56,17 +57,11 @@ fn fill(setting: &Setting, shown: Shown) -> Fill {
         }
         (Value::Private(_), Shown::Everybody) => {
             comments.push("not shown, as it may hold a password: --output writes it".to_owned());
-            format!("{} = {}", setting.key, default_of(setting))
+            format!("{} = {}", setting.key, file.default_of(setting.table, setting.key).unwrap_or("\"\""))
         }
         (Value::Private(_), Shown::File) | (Value::Flag(_) | Value::Text(_) | Value::List(_), _) => {
             format!("{} = {}", setting.key, setting.value.toml())
         }
     };
-    Fill { place: setting.table, key: setting.key, comments, line }
-}
-
-fn default_of(setting: &Setting) -> String {
-    let section = SECTIONS.iter().find(|section| section.path == setting.table.path);
-    let key = section.and_then(|section| section.keys.iter().find(|key| key.name == setting.key));
-    key.map_or_else(|| "\"\"".to_owned(), |key| key.default.to_string())
+    Fill { table: setting.table, key: setting.key, comments, line }
 }
