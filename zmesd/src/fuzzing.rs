@@ -14,7 +14,7 @@ pub const TARGETS: &[(&str, Target)] = &[
     ("proxy-header", crate::ws::fuzzing::proxy_header),
     ("control-lines", crate::control::fuzzing::lines),
     ("shared-memory", crate::source::shm::fuzzing::shared_memory),
-    ("old-configuration", |bytes| crate::import::fuzzing::old_configuration(bytes, crate::cli::new_file())),
+    ("old-configuration", |bytes| zmes_legacy::fuzzing::old_configuration(bytes, crate::cli::new_file())),
     ("zm-conf", crate::config::fuzzing::zm_conf),
     ("zmesd-toml", crate::config::fuzzing::zmesd_toml),
     ("provider-answers", crate::push::transport::fuzzing::provider_answers),

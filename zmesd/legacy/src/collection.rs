@@ -5,13 +5,13 @@ use std::sync::Arc;
 
 use zmes_shared::text::{is_hidden, stripped};
 
-use super::entry::{Entry, Found, Place, Setting};
-use super::format::{self, Format, Stranger};
+use super::entry::{OldEntry, FileContent, FileLine, RawSetting};
+use super::format::{self, FileFormat, UnusableFile};
 use super::names;
-use super::text::{self, NoText};
+use super::text::{self, TextProblem};
 use super::values;
-use super::yaml::{self, Node};
-use super::{MAX_NAME, MAX_SETTINGS, MAX_VALUE, Refusal, Source, ini, script};
+use super::yaml::{self, YamlNode};
+use super::{MAX_NAME, MAX_SETTINGS, MAX_VALUE, ImportRefusal, OldFile, ini, script};
 
 /// Which servers a configuration is of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -26,7 +26,7 @@ pub(super) enum Generation {
 
 /// A file that a configuration refers to.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Wanted {
+pub struct ReferencedFile {
     /// What is in it: "secrets" or "rules".
     pub what: &'static str,
     /// Where it may be, the likeliest place first.
@@ -35,7 +35,7 @@ pub struct Wanted {
 
 /// A file that has been read.
 #[derive(Debug)]
-pub(super) struct File {
+pub(super) struct InputFile {
     pub(super) path: PathBuf,
     /// What it is, for people.
     pub(super) what: &'static str,
@@ -44,7 +44,7 @@ pub(super) struct File {
 }
 
 /// A secret of a file of secrets.
-struct Secret {
+struct NamedSecret {
     name: String,
     value: String,
 }
@@ -52,21 +52,21 @@ struct Secret {
 /// Everything that the files say.
 #[derive(Default)]
 pub struct Collection {
-    pub(super) files: Vec<File>,
+    pub(super) files: Vec<InputFile>,
     pub(super) generation: Option<Generation>,
     /// The file that is the configuration itself.
     configuration: PathBuf,
     /// In the order of the files and their lines.
-    pub(super) entries: Vec<Entry>,
-    pub(super) unread: Vec<(Place, &'static str)>,
-    pub(super) rules: Vec<(Arc<str>, Node)>,
+    pub(super) entries: Vec<OldEntry>,
+    pub(super) unread: Vec<(FileLine, &'static str)>,
+    pub(super) rules: Vec<(Arc<str>, YamlNode)>,
     /// URL and key of the cloud function that a later script holds as its defaults.
-    pub(super) shipped: Vec<Entry>,
+    pub(super) shipped: Vec<OldEntry>,
     /// Token files that were among the files.
     pub(super) tokens: Vec<PathBuf>,
     /// What was referred to and not found.
-    pub(super) absent: Vec<Wanted>,
-    secrets: Vec<Secret>,
+    pub(super) absent: Vec<ReferencedFile>,
+    secrets: Vec<NamedSecret>,
     secrets_read: bool,
 }
 
@@ -78,15 +78,15 @@ impl std::fmt::Debug for Collection {
 
 /// A value with the secrets and the other values that it refers to filled in.
 #[derive(Clone)]
-pub(super) struct Resolved {
+pub(super) struct ResolvedValue {
     raw: String,
     /// It is a secret.
     pub(super) secret: bool,
 }
 
-impl Resolved {
+impl ResolvedValue {
     /// Returns what an entry says, which refers to nothing.
-    pub(super) fn plain(entry: &Entry) -> Self {
+    pub(super) fn plain(entry: &OldEntry) -> Self {
         Self { raw: entry.value.clone(), secret: false }
     }
 
@@ -103,7 +103,7 @@ impl Resolved {
 
 impl Collection {
     /// Reads the files that were named; says of all of them what is wrong.
-    pub fn of(sources: &[Source]) -> Result<Self, Vec<Refusal>> {
+    pub fn of(sources: &[OldFile]) -> Result<Self, Vec<ImportRefusal>> {
         let mut collection = Self::default();
         let refused: Vec<_> = sources.iter().filter_map(|source| collection.add(source).err()).collect();
         if !refused.is_empty() {
@@ -116,23 +116,23 @@ impl Collection {
     }
 
     /// Reads one file.
-    pub fn add(&mut self, source: &Source) -> Result<(), Refusal> {
+    pub fn add(&mut self, source: &OldFile) -> Result<(), ImportRefusal> {
         let path = &source.path;
         let refuse = |line, message: String, hint: &str| {
-            Err(Refusal { path: path.clone(), line, message, hint: hint.to_owned() })
+            Err(ImportRefusal { path: path.clone(), line, message, hint: hint.to_owned() })
         };
         if format::is_control_state(&source.bytes) {
-            self.files.push(File { path: path.clone(), what: Format::ControlState.as_str(), latin: false });
+            self.files.push(InputFile { path: path.clone(), what: FileFormat::ControlState.as_str(), latin: false });
             return Ok(());
         }
         let decoded = match text::decode(&source.bytes) {
             Ok(decoded) => decoded,
-            Err(NoText::Utf16) => return refuse(None, "is UTF-16".to_owned(), "save it as UTF-8"),
-            Err(NoText::Binary) => return refuse(None, "is no text".to_owned(), "is it the right file?"),
+            Err(TextProblem::Utf16) => return refuse(None, "is UTF-16".to_owned(), "save it as UTF-8"),
+            Err(TextProblem::Binary) => return refuse(None, "is no text".to_owned(), "is it the right file?"),
         };
         let format = match format::detect(&decoded.text) {
             Ok(format) => format,
-            Err(Stranger::Broken(error)) => {
+            Err(UnusableFile::Broken(error)) => {
                 let message = format!("cannot be read as YAML: {}", error.message);
                 return refuse(
                     Some(error.line),
@@ -140,7 +140,7 @@ impl Collection {
                     "mend that line; the old server cannot read it either",
                 );
             }
-            Err(Stranger::Other { what, hint }) => return refuse(None, format!("is {what}"), hint),
+            Err(UnusableFile::Other { what, hint }) => return refuse(None, format!("is {what}"), hint),
         };
         if format.is_configuration() && self.generation.is_some() {
             let message = "is a second configuration".to_owned();
@@ -150,54 +150,54 @@ impl Collection {
             self.configuration.clone_from(path);
         }
         let name = self.name_of(path);
-        self.files.push(File { path: path.clone(), what: format.as_str(), latin: decoded.latin });
+        self.files.push(InputFile { path: path.clone(), what: format.as_str(), latin: decoded.latin });
         self.take(format, &decoded.text, &name, path);
         Ok(())
     }
 
-    fn take(&mut self, format: Format, text: &str, name: &Arc<str>, path: &Path) {
+    fn take(&mut self, format: FileFormat, text: &str, name: &Arc<str>, path: &Path) {
         match format {
-            Format::Script => {
+            FileFormat::Script => {
                 self.generation = Some(Generation::Script);
                 let found = script::read(text, |name| names::of_script(name).is_some());
                 self.keep(found, name, of_script);
             }
-            Format::Ini => {
+            FileFormat::Ini => {
                 self.generation = Some(Generation::Ini);
                 self.keep(ini::read(text), name, |setting| of_file(setting, "[", "] "));
             }
-            Format::Yaml(root) => {
+            FileFormat::Yaml(root) => {
                 self.generation = Some(Generation::Yaml);
                 self.keep(yaml::read(&root), name, |setting| of_file(setting, "", "."));
             }
-            Format::IniSecrets => {
+            FileFormat::IniSecrets => {
                 self.secrets_read = true;
                 self.keep(ini::read(text), name, |setting| of_file(setting, "[", "] "));
             }
-            Format::YamlSecrets(root) => {
+            FileFormat::YamlSecrets(root) => {
                 self.secrets_read = true;
                 self.keep(yaml::read(&root), name, |setting| of_file(setting, "", "."));
             }
-            Format::Rules(root) => self.rules.push((Arc::clone(name), root)),
-            Format::Tokens => self.tokens.push(path.to_owned()),
-            Format::LaterScript => {
+            FileFormat::Rules(root) => self.rules.push((Arc::clone(name), root)),
+            FileFormat::Tokens => self.tokens.push(path.to_owned()),
+            FileFormat::LaterScript => {
                 let shipped =
                     script::function_of(text).into_iter().filter(|found| found.value.len() <= MAX_VALUE);
-                self.shipped.extend(shipped.map(|Setting { section, key, value, line }| Entry {
+                self.shipped.extend(shipped.map(|RawSetting { section, key, value, line }| OldEntry {
                     section,
                     shown: format!("DEFAULT_{}", key.to_ascii_uppercase()),
                     key,
                     value,
-                    place: Place { file: Arc::clone(name), line },
+                    place: FileLine { file: Arc::clone(name), line },
                 }));
             }
-            Format::ControlState => {}
+            FileFormat::ControlState => {}
         }
     }
 
     /// Keeps what a reader found; what stands under `[secrets]` is set apart.
-    fn keep(&mut self, found: Found, file: &Arc<str>, named: impl Fn(&Setting) -> (String, String, String)) {
-        let place = |line| Place { file: Arc::clone(file), line };
+    fn keep(&mut self, found: FileContent, file: &Arc<str>, named: impl Fn(&RawSetting) -> (String, String, String)) {
+        let place = |line| FileLine { file: Arc::clone(file), line };
         self.unread.extend(found.unread.into_iter().map(|unread| (place(unread.line), unread.why)));
         if let Some(first) = found.settings.get(MAX_SETTINGS) {
             self.unread.push((
@@ -211,11 +211,11 @@ impl Collection {
                 continue;
             }
             let (section, key, shown) = named(&setting);
-            let Setting { key: spelt, value, line, .. } = setting;
+            let RawSetting { key: spelt, value, line, .. } = setting;
             if section == "secrets" {
-                self.secrets.push(Secret { name: spelt, value });
+                self.secrets.push(NamedSecret { name: spelt, value });
             } else {
-                self.entries.push(Entry { section, key, shown, value, place: place(line) });
+                self.entries.push(OldEntry { section, key, shown, value, place: place(line) });
             }
         }
     }
@@ -231,16 +231,16 @@ impl Collection {
             .into()
     }
 
-    fn nothing_to_import(&self) -> Refusal {
+    fn nothing_to_import(&self) -> ImportRefusal {
         let first = self.files.first();
         let what = first.map_or("nothing", |file| file.what);
-        Refusal {
+        ImportRefusal {
             path: first.map(|file| file.path.clone()).unwrap_or_default(),
             line: None,
             message: format!("is {what}: there is no configuration among the files"),
             hint: match (first, self.tokens.first()) {
                 (_, Some(path)) => format!("`zmesctl tokens import {}` takes it", path.display()),
-                (Some(first), None) if first.what == Format::LaterScript.as_str() => {
+                (Some(first), None) if first.what == FileFormat::LaterScript.as_str() => {
                     let script = first.path.display();
                     format!("zmesd import-config /etc/zm/zmeventnotification.ini {script}")
                 }
@@ -253,7 +253,7 @@ impl Collection {
     }
 
     /// Returns what the configuration refers to and nobody has named.
-    pub fn wanted(&self) -> Vec<Wanted> {
+    pub fn wanted(&self) -> Vec<ReferencedFile> {
         let mut wanted = Vec::new();
         if !self.secrets_read && self.secrets.is_empty() {
             let named = self.word("general", "secrets");
@@ -261,17 +261,17 @@ impl Collection {
             let usual = if self.generation == Some(Generation::Yaml) { "secrets.yml" } else { "secrets.ini" };
             if named.is_some() || refers() {
                 let candidates = self.candidates(named.as_deref(), usual);
-                wanted.push(Wanted { what: "secrets", candidates });
+                wanted.push(ReferencedFile { what: "secrets", candidates });
             }
         }
         if let Some(named) = self.word("customize", "es_rules").filter(|_| self.rules.is_empty()) {
-            wanted.push(Wanted { what: "rules", candidates: self.candidates(Some(&named), "es_rules.json") });
+            wanted.push(ReferencedFile { what: "rules", candidates: self.candidates(Some(&named), "es_rules.json") });
         }
         wanted
     }
 
     /// Notes that nobody has a file.
-    pub fn miss(&mut self, wanted: Wanted) {
+    pub fn miss(&mut self, wanted: ReferencedFile) {
         self.absent.push(wanted);
     }
 
@@ -293,21 +293,21 @@ impl Collection {
     }
 
     /// Returns the entry of that name; the last one counts.
-    pub(super) fn latest(&self, section: &str, key: &str) -> Option<&Entry> {
+    pub(super) fn latest(&self, section: &str, key: &str) -> Option<&OldEntry> {
         self.entries.iter().rev().find(|entry| entry.is(section, key))
     }
 
     /// Returns what an entry says, or why that cannot be told.
-    pub(super) fn resolve(&self, entry: &Entry) -> Result<Resolved, String> {
+    pub(super) fn resolve(&self, entry: &OldEntry) -> Result<ResolvedValue, String> {
         let text = values::text(&entry.value);
         let Some(name) = text.strip_prefix('!') else {
-            return Ok(Resolved { raw: self.filled(entry), secret: false });
+            return Ok(ResolvedValue { raw: self.filled(entry), secret: false });
         };
         let name = values::word(name);
         let exact = self.secrets.iter().rev().find(|secret| secret.name == name);
         let alike = || self.secrets.iter().rev().find(|secret| secret.name.eq_ignore_ascii_case(name));
         match exact.or_else(alike) {
-            Some(secret) => Ok(Resolved { raw: secret.value.clone(), secret: true }),
+            Some(secret) => Ok(ResolvedValue { raw: secret.value.clone(), secret: true }),
             None if self.secrets_read || !self.secrets.is_empty() => {
                 Err("it refers to a secret that the file of secrets does not have".to_owned())
             }
@@ -316,7 +316,7 @@ impl Collection {
     }
 
     /// Puts other values in place of `{{key}}` and `${key}`; leaves what nobody knows.
-    fn filled(&self, entry: &Entry) -> String {
+    fn filled(&self, entry: &OldEntry) -> String {
         let mut filled = String::with_capacity(entry.value.len());
         let mut rest = entry.value.as_str();
         while let Some((at, open, close)) = next_mark(rest) {
@@ -341,7 +341,7 @@ impl Collection {
         filled
     }
 
-    fn value_of(&self, entry: &Entry, key: &str) -> Option<&str> {
+    fn value_of(&self, entry: &OldEntry, key: &str) -> Option<&str> {
         let found = self.latest("general", key).or_else(|| self.latest(&entry.section, key))?;
         Some(values::word(&found.value)).filter(|_| found != entry)
     }
@@ -354,14 +354,14 @@ fn next_mark(text: &str) -> Option<(usize, usize, &'static str)> {
     found.min_by_key(|(at, ..)| *at)
 }
 
-fn of_script(setting: &Setting) -> (String, String, String) {
+fn of_script(setting: &RawSetting) -> (String, String, String) {
     let (section, key) = names::of_script(&setting.key).unwrap_or((names::SCRIPT, ""));
     let constant = setting.key.chars().all(|character| !character.is_ascii_lowercase());
     let shown = if constant { setting.key.clone() } else { format!("${}", setting.key) };
     (section.to_owned(), key.to_owned(), shown)
 }
 
-fn of_file(setting: &Setting, open: &str, close: &str) -> (String, String, String) {
+fn of_file(setting: &RawSetting, open: &str, close: &str) -> (String, String, String) {
     let (section, key) = names::of_file(&setting.section, &setting.key);
     let clean = |text: &str| stripped(text, 60);
     (section, key, format!("{open}{}{close}{}", clean(&setting.section), clean(&setting.key)))

@@ -8,9 +8,9 @@ use std::path::{Path, PathBuf};
 use nix::unistd::Group;
 use secrecy::ExposeSecret;
 use tempfile::NamedTempFile;
+use zmes_files::{ReadError, read_bounded};
 
-use super::{MAX_FILE, SecretFile, Source};
-use crate::config::{ReadError, read_bounded};
+use super::{MAX_FILE, SecretFile, OldFile};
 
 /// Owner reads and writes, the group reads.
 const FILE_MODE: u32 = 0o640;
@@ -22,11 +22,11 @@ const GROUP: &str = "zmesd";
 /// Why a file is not read or not written.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{}: {message}", .path.display())]
-pub struct Trouble {
+pub struct FileProblem {
     /// Which file.
     pub path: PathBuf,
     /// What kind of trouble.
-    pub kind: Kind,
+    pub kind: FileProblemKind,
     /// What is wrong.
     pub message: String,
     /// What to do about it.
@@ -35,7 +35,7 @@ pub struct Trouble {
 
 /// Kinds of trouble.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Kind {
+pub enum FileProblemKind {
     /// It is not there.
     Missing,
     /// It is there, and must not be overwritten.
@@ -49,21 +49,21 @@ pub enum Kind {
 }
 
 /// Reads a file that is to be imported.
-pub fn read(path: &Path) -> Result<Source, Trouble> {
+pub fn read(path: &Path) -> Result<OldFile, FileProblem> {
     let trouble = |kind, message: String, hint: &str| {
-        Err(Trouble { path: path.to_owned(), kind, message, hint: hint.to_owned() })
+        Err(FileProblem { path: path.to_owned(), kind, message, hint: hint.to_owned() })
     };
     match read_bounded(path, MAX_FILE) {
-        Ok(bytes) => Ok(Source { path: path.to_owned(), bytes }),
-        Err(error @ ReadError::Missing) => trouble(Kind::Missing, error.to_string(), "look at the path"),
-        Err(error @ ReadError::Denied) => trouble(Kind::Permission, error.to_string(), "run it as root"),
+        Ok(bytes) => Ok(OldFile { path: path.to_owned(), bytes }),
+        Err(error @ ReadError::Missing) => trouble(FileProblemKind::Missing, error.to_string(), "look at the path"),
+        Err(error @ ReadError::Denied) => trouble(FileProblemKind::Permission, error.to_string(), "run it as root"),
         Err(error @ ReadError::Irregular) => {
-            trouble(Kind::Unfit, error.to_string(), "name the files one by one")
+            trouble(FileProblemKind::Unfit, error.to_string(), "name the files one by one")
         }
         Err(error @ ReadError::TooLarge(_)) => {
-            trouble(Kind::Unfit, error.to_string(), "is it the right file?")
+            trouble(FileProblemKind::Unfit, error.to_string(), "is it the right file?")
         }
-        Err(ReadError::Other(error)) => trouble(Kind::Disk, error.to_string(), "look at the file system"),
+        Err(ReadError::Other(error)) => trouble(FileProblemKind::Disk, error.to_string(), "look at the file system"),
     }
 }
 
@@ -81,7 +81,7 @@ pub fn publish(
     secrets: &[SecretFile],
     force: bool,
     sources: &[PathBuf],
-) -> Result<(), Trouble> {
+) -> Result<(), FileProblem> {
     // Where the output is a link, it stays one.
     let output = fs::canonicalize(output).unwrap_or_else(|_| output.to_owned());
     let directory = output.parent().filter(|parent| !parent.as_os_str().is_empty());
@@ -100,9 +100,9 @@ pub fn publish(
         } else {
             String::new()
         };
-        return Err(Trouble {
+        return Err(FileProblem {
             path: PathBuf::clone(first),
-            kind: Kind::Exists,
+            kind: FileProblemKind::Exists,
             message: format!("is there already{others}"),
             hint: "another --output, or --force to overwrite it; nothing has been written".to_owned(),
         });
@@ -113,13 +113,13 @@ pub fn publish(
     result
 }
 
-fn refuse_source(target: &Path, sources: &[PathBuf]) -> Result<(), Trouble> {
+fn refuse_source(target: &Path, sources: &[PathBuf]) -> Result<(), FileProblem> {
     let same = |source: &&PathBuf| fs::canonicalize(source).is_ok_and(|source| source == *target);
     match sources.iter().find(same) {
         None => Ok(()),
-        Some(source) => Err(Trouble {
+        Some(source) => Err(FileProblem {
             path: source.clone(),
-            kind: Kind::Exists,
+            kind: FileProblemKind::Exists,
             message: "is read for the import and must stay, so that one can go back".to_owned(),
             hint: "another --output".to_owned(),
         }),
@@ -158,7 +158,7 @@ fn write_all(
     paths: &[PathBuf],
     force: bool,
     undo: &mut Undo,
-) -> Result<(), Trouble> {
+) -> Result<(), FileProblem> {
     let group = group_for(output);
     if let Some(directory) = paths.first().and_then(|path| path.parent()) {
         make_directory(directory, group, undo)?;
@@ -174,7 +174,7 @@ fn write_all(
     Ok(())
 }
 
-fn make_directory(directory: &Path, group: Option<u32>, undo: &mut Undo) -> Result<(), Trouble> {
+fn make_directory(directory: &Path, group: Option<u32>, undo: &mut Undo) -> Result<(), FileProblem> {
     match DirBuilder::new().mode(DIRECTORY_MODE).create(directory) {
         Ok(()) => {
             undo.directory = Some(directory.to_owned());
@@ -189,7 +189,7 @@ fn make_directory(directory: &Path, group: Option<u32>, undo: &mut Undo) -> Resu
 }
 
 /// Writes a file beside its place.
-fn prepare(path: &Path, content: &[u8], group: Option<u32>) -> Result<NamedTempFile, Trouble> {
+fn prepare(path: &Path, content: &[u8], group: Option<u32>) -> Result<NamedTempFile, FileProblem> {
     let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let write = || -> io::Result<NamedTempFile> {
         let mut file = tempfile::Builder::new().prefix(".zmesd-import-").tempfile_in(directory)?;
@@ -203,7 +203,7 @@ fn prepare(path: &Path, content: &[u8], group: Option<u32>) -> Result<NamedTempF
 }
 
 /// Puts a written file in its place.
-fn place(file: NamedTempFile, path: &Path, force: bool, undo: &mut Undo) -> Result<(), Trouble> {
+fn place(file: NamedTempFile, path: &Path, force: bool, undo: &mut Undo) -> Result<(), FileProblem> {
     let mut before = None;
     if force && path.symlink_metadata().is_ok() {
         let kept = PathBuf::from(format!("{}.before", file.path().display()));
@@ -238,19 +238,19 @@ fn give(file: &File, group: Option<u32>) {
     drop(fchown(file, None, group));
 }
 
-fn failed(path: &Path, error: &io::Error) -> Trouble {
+fn failed(path: &Path, error: &io::Error) -> FileProblem {
     use io::ErrorKind::{AlreadyExists, NotADirectory, NotFound, PermissionDenied, ReadOnlyFilesystem};
     let is = |kinds: &[io::ErrorKind]| kinds.contains(&error.kind());
     let (kind, hint) = if is(&[NotFound, NotADirectory]) {
-        (Kind::Missing, "make the directory first")
+        (FileProblemKind::Missing, "make the directory first")
     } else if is(&[PermissionDenied, ReadOnlyFilesystem]) {
-        (Kind::Permission, "run it as root")
+        (FileProblemKind::Permission, "run it as root")
     } else if is(&[AlreadyExists]) {
-        (Kind::Exists, "somebody has just made it")
+        (FileProblemKind::Exists, "somebody has just made it")
     } else {
-        (Kind::Disk, "is the disk full?")
+        (FileProblemKind::Disk, "is the disk full?")
     };
-    Trouble {
+    FileProblem {
         path: path.to_owned(),
         kind,
         message: format!("cannot be written: {error}"),
@@ -304,7 +304,7 @@ mod tests {
         let old = directory.path().join("secrets/two");
         fs::write(&old, "old").unwrap();
         let refused = publish(&output, "new", &secrets(&["one", "two"]), false, &[]).unwrap_err();
-        assert_eq!((refused.kind, &refused.path), (Kind::Exists, &old));
+        assert_eq!((refused.kind, &refused.path), (FileProblemKind::Exists, &old));
         assert_eq!(names(directory.path()), ["secrets"]);
         assert_eq!(names(&directory.path().join("secrets")), ["two"]);
 
@@ -334,7 +334,7 @@ mod tests {
         let source = directory.path().join("zmeventnotification.ini");
         fs::write(&source, "old").unwrap();
         let refused = publish(&source, "new", &[], true, std::slice::from_ref(&source)).unwrap_err();
-        assert_eq!(refused.kind, Kind::Exists);
+        assert_eq!(refused.kind, FileProblemKind::Exists);
         assert_eq!(fs::read_to_string(&source).unwrap(), "old");
     }
 
@@ -348,8 +348,8 @@ mod tests {
         assert!(link.is_symlink());
         assert_eq!(fs::read_to_string(&real).unwrap(), "new");
         let refused = publish(&directory.path().join("none/zmesd.toml"), "new", &[], false, &[]).unwrap_err();
-        assert_eq!(refused.kind, Kind::Missing);
-        assert_eq!(read(&directory.path().join("none")).unwrap_err().kind, Kind::Missing);
-        assert_eq!(read(directory.path()).unwrap_err().kind, Kind::Unfit);
+        assert_eq!(refused.kind, FileProblemKind::Missing);
+        assert_eq!(read(&directory.path().join("none")).unwrap_err().kind, FileProblemKind::Missing);
+        assert_eq!(read(directory.path()).unwrap_err().kind, FileProblemKind::Unfit);
     }
 }

@@ -7,7 +7,7 @@ use super::template::{NewFile, Objection, Proposal};
 
 /// A value.
 #[derive(Debug, Clone)]
-pub(super) enum Value {
+pub(super) enum NewValue {
     Flag(bool),
     Text(String),
     /// A text that may hold credentials: it goes into the file, but is not shown.
@@ -17,7 +17,7 @@ pub(super) enum Value {
     Secret(SecretString),
 }
 
-impl Value {
+impl NewValue {
     /// Returns it as TOML, for people; `None` where it may be a secret.
     pub(super) fn shown(&self) -> Option<String> {
         match self {
@@ -43,11 +43,11 @@ impl Value {
 
 /// A key of `zmesd.toml` that has a value.
 #[derive(Debug, Clone)]
-pub(super) struct Setting {
+pub(super) struct NewSetting {
     /// The dotted name of its section.
     pub(super) table: &'static str,
     pub(super) key: &'static str,
-    pub(super) value: Value,
+    pub(super) value: NewValue,
     /// Where it came from, a line each.
     pub(super) from: Vec<String>,
 }
@@ -65,7 +65,7 @@ pub struct SecretFile {
 #[derive(Debug)]
 pub(super) struct Draft {
     file: NewFile,
-    settings: Vec<Setting>,
+    settings: Vec<NewSetting>,
 }
 
 impl Draft {
@@ -78,11 +78,11 @@ impl Draft {
         &mut self,
         table: &'static str,
         key: &'static str,
-        value: Value,
+        value: NewValue,
         from: Vec<String>,
     ) -> Result<(), Objection> {
         value.propose(|proposal| self.file.check(table, key, proposal))?;
-        self.settings.push(Setting { table, key, value, from });
+        self.settings.push(NewSetting { table, key, value, from });
         Ok(())
     }
 
@@ -92,23 +92,23 @@ impl Draft {
     }
 
     /// Returns everything that has a value.
-    pub(super) fn settings(&self) -> &[Setting] {
+    pub(super) fn settings(&self) -> &[NewSetting] {
         &self.settings
     }
 
     /// Returns the files of the secrets.
     pub(super) fn secrets(&self) -> Vec<SecretFile> {
-        let secret = |setting: &Setting| match &setting.value {
-            Value::Secret(content) => {
+        let secret = |setting: &NewSetting| match &setting.value {
+            NewValue::Secret(content) => {
                 Some(SecretFile { name: secret_name(setting), content: content.clone() })
             }
-            Value::Flag(_) | Value::Text(_) | Value::Private(_) | Value::List(_) => None,
+            NewValue::Flag(_) | NewValue::Text(_) | NewValue::Private(_) | NewValue::List(_) => None,
         };
         self.settings.iter().filter_map(secret).collect()
     }
 }
 
 /// Returns the name of the file that holds a secret.
-pub(super) fn secret_name(setting: &Setting) -> String {
+pub(super) fn secret_name(setting: &NewSetting) -> String {
     format!("secrets/{}-{}", setting.table.replace('.', "-"), setting.key)
 }

@@ -1,7 +1,7 @@
 //! What a file is, told by its content: names lie after years of upgrades.
 
 use super::script;
-use super::yaml::{self, Node, NotYaml};
+use super::yaml::{self, YamlNode, NotYaml};
 use super::{ini, names};
 
 /// The sections of the event server's own configuration.
@@ -10,7 +10,7 @@ const SECTIONS: [&str; 9] = ["general", "network", "auth", "push", "fcm", "mqtt"
 const DETECTION: [&str; 8] = ["ml", "animation", "remote", "object", "face", "alpr", "yolo", "monitors"];
 
 /// A file that has been understood.
-pub(super) enum Format {
+pub(super) enum FileFormat {
     /// Perl, settings and all.
     Script,
     /// Perl of a server that has its settings elsewhere.
@@ -20,18 +20,18 @@ pub(super) enum Format {
     /// Secrets of that time.
     IniSecrets,
     /// The YAML of 7.
-    Yaml(Node),
+    Yaml(YamlNode),
     /// Secrets of that time.
-    YamlSecrets(Node),
+    YamlSecrets(YamlNode),
     /// `es_rules`.
-    Rules(Node),
+    Rules(YamlNode),
     /// `tokens.txt`
     Tokens,
     /// `escontrol_interface.dat`
     ControlState,
 }
 
-impl Format {
+impl FileFormat {
     /// Says what it is, with an article where the word takes one.
     pub(super) fn as_str(&self) -> &'static str {
         match self {
@@ -62,7 +62,7 @@ impl Format {
 }
 
 /// Why a file is not one of ours.
-pub(super) enum Stranger {
+pub(super) enum UnusableFile {
     /// It looks like YAML but is broken.
     Broken(NotYaml),
     /// It is something else.
@@ -80,16 +80,16 @@ pub(super) fn is_control_state(bytes: &[u8]) -> bool {
 }
 
 /// Finds out what a text is.
-pub(super) fn detect(text: &str) -> Result<Format, Stranger> {
+pub(super) fn detect(text: &str) -> Result<FileFormat, UnusableFile> {
     let first = text.trim_start();
     if first.is_empty() {
-        return Err(Stranger::Other { what: "empty", hint: "is it the right file?" });
+        return Err(UnusableFile::Other { what: "empty", hint: "is it the right file?" });
     }
     if first.starts_with('{') {
         // What a server from 6.0 on leaves where no phone has registered.
         let empty = first.trim_end().strip_prefix('{').and_then(|rest| rest.strip_suffix('}'));
         return if empty.is_some_and(|inner| inner.trim().is_empty()) {
-            Ok(Format::Tokens)
+            Ok(FileFormat::Tokens)
         } else {
             yaml_of(text)
         };
@@ -98,10 +98,10 @@ pub(super) fn detect(text: &str) -> Result<Format, Stranger> {
         return perl(text);
     }
     if is_tokens(text) {
-        return Ok(Format::Tokens);
+        return Ok(FileFormat::Tokens);
     }
     if is_zm_conf(text) {
-        return Err(Stranger::Other {
+        return Err(UnusableFile::Other {
             what: "ZoneMinder's own configuration (zm.conf), not the event server's",
             hint: "give zmeventnotification.ini (often in /etc/zm); zmesd reads zm.conf itself (zoneminder.config)",
         });
@@ -117,16 +117,16 @@ fn is_perl(text: &str) -> bool {
     shebang || text.lines().any(|line| line.starts_with("use constant ") || line.starts_with("use strict"))
 }
 
-fn perl(text: &str) -> Result<Format, Stranger> {
+fn perl(text: &str) -> Result<FileFormat, UnusableFile> {
     if text.contains("Config::IniFiles") || text.contains("ZmEventNotification::") {
-        return Ok(Format::LaterScript);
+        return Ok(FileFormat::LaterScript);
     }
     let found = script::read(text, |name| names::of_script(name).is_some());
     if found.settings.is_empty() && found.unread.is_empty() {
         let hint = "give the zmeventnotification.pl that has been edited";
-        return Err(Stranger::Other { what: "a Perl script without the event server's settings", hint });
+        return Err(UnusableFile::Other { what: "a Perl script without the event server's settings", hint });
     }
-    Ok(Format::Script)
+    Ok(FileFormat::Script)
 }
 
 /// Says whether every line, of which there is one at least, is a token with its lists.
@@ -144,7 +144,7 @@ fn is_zm_conf(text: &str) -> bool {
 }
 
 /// Judges a file by its `[sections]`; `None` where it has none.
-fn sections(text: &str) -> Option<Result<Format, Stranger>> {
+fn sections(text: &str) -> Option<Result<FileFormat, UnusableFile>> {
     let names: Vec<_> = text.lines().filter_map(ini::header).map(str::to_ascii_lowercase).collect();
     let has = |wanted: &[&str]| names.iter().any(|name| wanted.contains(&name.as_str()));
     let first = text.lines().map(str::trim).find(|line| !line.is_empty() && !line.starts_with(['#', ';']))?;
@@ -156,54 +156,54 @@ fn sections(text: &str) -> Option<Result<Format, Stranger>> {
         && !has(&["customize", "network", "ssl", "fcm"])
     {
         let hint = "`zmesd check-config --config FILE` checks it";
-        return Some(Err(Stranger::Other { what: "already a configuration of zmesd", hint }));
+        return Some(Err(UnusableFile::Other { what: "already a configuration of zmesd", hint }));
     }
     if has(&["customize", "network", "ssl", "fcm", "auth", "mqtt", "push", "hook"]) {
-        return Some(Ok(Format::Ini));
+        return Some(Ok(FileFormat::Ini));
     }
     if has(&["secrets"]) {
-        return Some(Ok(Format::IniSecrets));
+        return Some(Ok(FileFormat::IniSecrets));
     }
     if has(&DETECTION) || names.iter().any(|name| name.starts_with("monitor-")) {
         return Some(Err(detection()));
     }
     if has(&["general"]) {
-        return Some(Ok(Format::Ini));
+        return Some(Ok(FileFormat::Ini));
     }
     Some(Err(unknown()))
 }
 
-fn yaml_of(text: &str) -> Result<Format, Stranger> {
-    let root = yaml::parse(text).map_err(Stranger::Broken)?;
+fn yaml_of(text: &str) -> Result<FileFormat, UnusableFile> {
+    let root = yaml::parse(text).map_err(UnusableFile::Broken)?;
     let names: Vec<_> = root.entries().iter().map(|(name, ..)| name.to_ascii_lowercase()).collect();
     let has = |wanted: &[&str]| names.iter().any(|name| wanted.contains(&name.as_str()));
     if has(&["tokens"]) {
-        return Ok(Format::Tokens);
+        return Ok(FileFormat::Tokens);
     }
     if has(&["notifications"]) {
-        return Ok(Format::Rules(root));
+        return Ok(FileFormat::Rules(root));
     }
     if has(&DETECTION) {
         return Err(detection());
     }
     if has(&SECTIONS) {
-        return Ok(Format::Yaml(root));
+        return Ok(FileFormat::Yaml(root));
     }
     if has(&["secrets"]) {
-        return Ok(Format::YamlSecrets(root));
+        return Ok(FileFormat::YamlSecrets(root));
     }
     Err(unknown())
 }
 
-fn detection() -> Stranger {
-    Stranger::Other {
+fn detection() -> UnusableFile {
+    UnusableFile::Other {
         what: "the configuration of the object detection, not of the event server",
         hint: "give zmeventnotification.ini or zmeventnotification.yml; zmesd runs no hooks",
     }
 }
 
-fn unknown() -> Stranger {
-    Stranger::Other {
+fn unknown() -> UnusableFile {
+    UnusableFile::Other {
         what: "not a file of the event server",
         hint: "zmeventnotification.pl (up to 0.98), .ini (1.0 to 6.1) and .yml (7), their secrets and es_rules are read",
     }
@@ -216,8 +216,8 @@ mod tests {
     fn seen(text: &str) -> &'static str {
         match detect(text) {
             Ok(format) => format.as_str(),
-            Err(Stranger::Broken(_)) => "broken",
-            Err(Stranger::Other { what, .. }) => what,
+            Err(UnusableFile::Broken(_)) => "broken",
+            Err(UnusableFile::Other { what, .. }) => what,
         }
     }
 

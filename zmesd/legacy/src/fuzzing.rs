@@ -1,6 +1,6 @@
-//! Old configurations of all generations as a target of the fuzzer: see [`crate::fuzzing`].
+//! Old configurations of all generations as a target of the fuzzer: see `zmesd::fuzzing`.
 
-use super::{Collection, NewFile, Shown, Source, View};
+use super::{Collection, NewFile, Audience, OldFile, ReportView};
 
 /// Divides an input into the files that are given together.
 const NEXT_FILE: &[u8] = b"\n%%%%\n";
@@ -12,11 +12,11 @@ const GROWTH: usize = 16;
 const LEAST: usize = 64 * 1024;
 
 /// A configuration and what belongs to it: each entry is told of, and what comes out is whole.
-pub(crate) fn old_configuration(bytes: &[u8], file: NewFile) {
-    let sources: Vec<Source> = files(bytes)
+pub fn old_configuration(bytes: &[u8], file: NewFile) {
+    let sources: Vec<OldFile> = files(bytes)
         .into_iter()
         .zip(["a.ini", "b.ini", "c.ini"])
-        .map(|(bytes, name)| Source { path: name.into(), bytes: bytes.to_vec() })
+        .map(|(bytes, name)| OldFile { path: name.into(), bytes: bytes.to_vec() })
         .collect();
     let mut collection = match Collection::of(&sources) {
         Ok(collection) => collection,
@@ -34,22 +34,22 @@ pub(crate) fn old_configuration(bytes: &[u8], file: NewFile) {
         assert!(!wanted.candidates.is_empty(), "{} is wanted from nowhere", wanted.what);
         collection.miss(wanted);
     }
-    let written = collection.written(file);
+    let written = collection.convert(file);
     let findings = &written.report.findings;
     for entry in &collection.entries {
         let told = findings.iter().any(|finding| finding.place.as_ref() == Some(&entry.place));
         assert!(told, "nothing is said of {entry:?}");
     }
     let limit = LEAST + GROWTH * bytes.len();
-    for shown in [Shown::File, Shown::Everybody] {
+    for shown in [Audience::File, Audience::Terminal] {
         let toml = written.toml(shown);
         assert!(toml.len() <= limit, "{} bytes out of {}", toml.len(), bytes.len());
         let parsed: Result<toml::Table, _> = toml.parse();
         assert!(parsed.is_ok(), "{parsed:?}");
     }
-    let report = written.report.human(&View::default());
+    let report = written.report.human(&ReportView::default());
     assert!(report.len() <= limit, "a report of {} bytes", report.len());
-    written.report.json(&View::default());
+    written.report.json(&ReportView::default());
 }
 
 fn files(bytes: &[u8]) -> Vec<&[u8]> {

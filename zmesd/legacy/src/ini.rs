@@ -5,14 +5,14 @@
 //! joins it with the next one.
 
 use super::MAX_VALUE;
-use super::entry::{Found, Setting, Unread};
+use super::entry::{FileContent, RawSetting, UnreadLine};
 
 /// A here-document of more lines is none.
 const MAX_HERE_LINES: usize = 200;
 
 /// Reads a file.
-pub(super) fn read(text: &str) -> Found {
-    let mut found = Found::default();
+pub(super) fn read(text: &str) -> FileContent {
+    let mut found = FileContent::default();
     let mut section: Option<String> = None;
     let mut lines = (1..).zip(text.lines());
     while let Some((number, line)) = lines.next() {
@@ -25,22 +25,22 @@ pub(super) fn read(text: &str) -> Found {
             continue;
         }
         let Some((key, value)) = line.split_once('=').map(|(key, value)| (key.trim(), value.trim())) else {
-            found.unread.push(Unread { line: number, why: "neither a section, a comment nor key = value" });
+            found.unread.push(UnreadLine { line: number, why: "neither a section, a comment nor key = value" });
             continue;
         };
         if key.is_empty() {
-            found.unread.push(Unread { line: number, why: "no key before the =" });
+            found.unread.push(UnreadLine { line: number, why: "no key before the =" });
             continue;
         }
         let Some(section) = &section else {
-            found.unread.push(Unread { line: number, why: "a key before the first [section]" });
+            found.unread.push(UnreadLine { line: number, why: "a key before the first [section]" });
             continue;
         };
         let value = if let Some(word) = here_document(value) {
             match gather(&mut lines, word) {
                 Ok(value) => value,
                 Err(rest) => {
-                    found.unread.push(Unread { line: number, why: "a here-document that never ends" });
+                    found.unread.push(UnreadLine { line: number, why: "a here-document that never ends" });
                     lines = rest;
                     continue;
                 }
@@ -48,7 +48,7 @@ pub(super) fn read(text: &str) -> Found {
         } else {
             continued(&mut lines, value)
         };
-        found.settings.push(Setting { section: section.clone(), key: key.to_owned(), value, line: number });
+        found.settings.push(RawSetting { section: section.clone(), key: key.to_owned(), value, line: number });
     }
     found
 }

@@ -4,9 +4,9 @@ use std::fmt::Write;
 
 use secrecy::SecretString;
 
-use super::draft::Value;
+use super::draft::NewValue;
 use super::report::Fate;
-use super::takeover::Taking;
+use super::takeover::Takeover;
 
 /// Frames that only object detection makes; the second is a choice that it left to the old server.
 const DETECTED: [&str; 2] = ["objdetect", "BESTMATCH"];
@@ -19,7 +19,7 @@ const HINT: &str = "give push.picture-url in zmesd.toml, with the name under whi
                     https://zm.example.org/zm/index.php?view=image&eid=EVENTID&fid=snapshot";
 
 /// Takes over the picture.
-pub(super) fn take(taking: &mut Taking<'_>) {
+pub(super) fn take(taking: &mut Takeover<'_>) {
     let included = taking.flag("customize", "include_picture");
     let on = matches!(included, Some((true, _)));
     let keys = ["picture_url", "picture_portal_username", "picture_portal_password"];
@@ -68,9 +68,9 @@ pub(super) fn take(taking: &mut Taking<'_>) {
     }
     let told = credentials(&address);
     let value = if url.value.secret || told {
-        Value::Private(SecretString::from(address.as_str()))
+        NewValue::Private(SecretString::from(address.as_str()))
     } else {
-        Value::Text(address)
+        NewValue::Text(address)
     };
     let taken = taking.take(&from, "push", "picture-url", value);
     if taken && rewritten {

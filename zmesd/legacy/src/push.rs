@@ -1,10 +1,10 @@
 //! The ways to phones: PushProxy and APNs of scripts, FCM of files.
 
-use super::collection::{Generation, Resolved};
-use super::draft::Value;
+use super::collection::{Generation, ResolvedValue};
+use super::draft::NewValue;
 use super::names::SCRIPT;
 use super::report::Fate;
-use super::takeover::{Got, Taking};
+use super::takeover::{OldValue, Takeover};
 
 /// Hosts of the public PushProxy of zmNinja, which is gone.
 const PUBLIC_PROXIES: [&str; 2] = ["185.124.74.36", "pliablepixels.ddns.net"];
@@ -18,7 +18,7 @@ const OFF: &str = "it belongs to what was switched off";
 const LEGACY: &str = "Google has switched that interface of FCM off in 2024";
 
 /// Takes over everything about pushes.
-pub(super) fn take(taking: &mut Taking<'_>) {
+pub(super) fn take(taking: &mut Takeover<'_>) {
     token_file(taking);
     let proxy = push_proxy(taking);
     apns(taking, proxy);
@@ -26,7 +26,7 @@ pub(super) fn take(taking: &mut Taking<'_>) {
     fcm(taking);
 }
 
-fn token_file(taking: &mut Taking<'_>) {
+fn token_file(taking: &mut Takeover<'_>) {
     let usual = match taking.old.generation {
         Some(Generation::Script) => "/etc/private/tokens.txt",
         Some(Generation::Ini | Generation::Yaml) | None => "/var/lib/zmeventnotification/push/tokens.txt",
@@ -44,7 +44,7 @@ fn token_file(taking: &mut Taking<'_>) {
 }
 
 /// Takes over the PushProxy of 0.93; says whether it was in use.
-fn push_proxy(taking: &mut Taking<'_>) -> bool {
+fn push_proxy(taking: &mut Takeover<'_>) -> bool {
     let used = taking.flag(SCRIPT, "usePushProxy");
     let [url, name, key, sound] =
         ["pushProxyURL", "PUSHPROXY_APP_NAME", "PUSHPROXY_APP_ID", "useCustomNotificationSound"]
@@ -73,10 +73,10 @@ fn push_proxy(taking: &mut Taking<'_>) -> bool {
     if let Some(got) = sound {
         let custom = super::values::flag(got.value.word()).unwrap_or(true);
         let sound = if custom { "blop.caf" } else { "" };
-        taking.take(&[got.entry], section, "sound", Value::Text(sound.to_owned()));
+        taking.take(&[got.entry], section, "sound", NewValue::Text(sound.to_owned()));
     }
     if whole {
-        taking.take(&[switch.entry], section, "enabled", Value::Flag(true));
+        taking.take(&[switch.entry], section, "enabled", NewValue::Flag(true));
         taking.notes.push(
             "the certificate of the PushProxy is verified, which the old server did not do: where it is not signed by \
              a public authority, name its root in push.proxy.ca-certificate"
@@ -90,7 +90,7 @@ fn push_proxy(taking: &mut Taking<'_>) -> bool {
 }
 
 /// Takes over pushes straight to Apple.
-fn apns(taking: &mut Taking<'_>, proxy: bool) {
+fn apns(taking: &mut Takeover<'_>, proxy: bool) {
     let used = taking.flag(SCRIPT, "usePushAPNSDirect");
     let sandbox = taking.flag(SCRIPT, "isSandbox");
     let (certificate, key) = (taking.get(SCRIPT, "APNS_CERT_FILE"), taking.get(SCRIPT, "APNS_KEY_FILE"));
@@ -109,10 +109,10 @@ fn apns(taking: &mut Taking<'_>, proxy: bool) {
     whole &= key.is_some_and(|got| taking.take_word(&got, section, "key"));
     if let Some((sandbox, got)) = sandbox {
         let endpoint = if sandbox { "sandbox" } else { "production" };
-        taking.take(&[got.entry], section, "endpoint", Value::Text(endpoint.to_owned()));
+        taking.take(&[got.entry], section, "endpoint", NewValue::Text(endpoint.to_owned()));
     }
     if whole {
-        taking.take(&[switch.entry], section, "enabled", Value::Flag(true));
+        taking.take(&[switch.entry], section, "enabled", NewValue::Flag(true));
     }
     let why = "Apple has closed the interface of that time; zmesd uses today's, with the same certificate if it is valid";
     taking.open(
@@ -123,7 +123,7 @@ fn apns(taking: &mut Taking<'_>, proxy: bool) {
 }
 
 /// Says of the old interface of FCM that it is gone.
-fn legacy(taking: &mut Taking<'_>) {
+fn legacy(taking: &mut Takeover<'_>) {
     if let Some((new, got)) = taking.flag("fcm", "use_fcmv1") {
         let fate = if new {
             Fate::Needless { why: "zmesd uses nothing else".to_owned() }
@@ -139,13 +139,13 @@ fn legacy(taking: &mut Taking<'_>) {
     }
 }
 
-fn fcm(taking: &mut Taking<'_>) {
+fn fcm(taking: &mut Takeover<'_>) {
     let enabled = taking.flag("fcm", "enable");
     let [account, url, key] =
         ["fcm_service_account_file", "fcm_v1_url", "fcm_v1_key"].map(|key| taking.get("fcm", key));
     let section = "push.fcm";
     if let Some((false, switch)) = &enabled {
-        taking.take(&[switch.entry], section, "enabled", Value::Flag(false));
+        taking.take(&[switch.entry], section, "enabled", NewValue::Flag(false));
         for got in [&account, &url, &key] {
             taking.idle(got.as_ref(), OFF);
         }
@@ -165,7 +165,7 @@ fn fcm(taking: &mut Taking<'_>) {
     let switch = enabled.as_ref().map(|(_, got)| got);
     if by_account || by_function {
         let from: Vec<_> = switch.iter().map(|got| got.entry).collect();
-        taking.take(&from, section, "enabled", Value::Flag(true));
+        taking.take(&from, section, "enabled", NewValue::Flag(true));
         return;
     }
     let why = "FCM was on, but the file names no way to send: the old server used a URL and a key in its own script";
@@ -178,10 +178,10 @@ fn fcm(taking: &mut Taking<'_>) {
 }
 
 /// Takes over URL and key that stand in the admin's own script; says whether they could be taken.
-fn shipped_function(taking: &mut Taking<'_>) -> bool {
+fn shipped_function(taking: &mut Takeover<'_>) -> bool {
     let of = |key: &str| taking.old.shipped.iter().rev().find(|entry| entry.key == key);
     let (Some(url), Some(key)) = (of("fcm_v1_url"), of("fcm_v1_key")) else { return false };
-    let got = |entry| Got { entry, value: Resolved::plain(entry) };
+    let got = |entry| OldValue { entry, value: ResolvedValue::plain(entry) };
     let (url, key) = (got(url), got(key));
     if !function(taking, Some(url), Some(key.clone())) {
         return false;
@@ -194,7 +194,7 @@ fn shipped_function(taking: &mut Taking<'_>) -> bool {
 }
 
 /// Takes over the cloud function; says whether there is one to send with.
-fn function(taking: &mut Taking<'_>, url: Option<Got<'_>>, key: Option<Got<'_>>) -> bool {
+fn function(taking: &mut Takeover<'_>, url: Option<OldValue<'_>>, key: Option<OldValue<'_>>) -> bool {
     let url = url.filter(|got| !is_empty(taking, got));
     let key = key.filter(|got| !is_empty(taking, got));
     let section = "push.fcm.proxy";
@@ -208,7 +208,7 @@ fn function(taking: &mut Taking<'_>, url: Option<Got<'_>>, key: Option<Got<'_>>)
             got.entry
         }
         (None, Some(got)) => {
-            taking.take(&[got.entry], section, "url", Value::Text(usual.to_owned()));
+            taking.take(&[got.entry], section, "url", NewValue::Text(usual.to_owned()));
             let why = "the key has no URL beside it, so the old server's own was taken";
             taking.open(got.entry, why, "look at the url of [[push.fcm.proxy]]");
             got.entry
@@ -217,7 +217,7 @@ fn function(taking: &mut Taking<'_>, url: Option<Got<'_>>, key: Option<Got<'_>>)
     };
     let place = url.as_ref().map_or(usual, |got| got.value.word());
     let app = APPS.iter().find(|(piece, _)| place.contains(piece)).map_or("own", |(_, app)| app);
-    taking.take(&[entry], section, "name", Value::Text(app.to_owned()));
+    taking.take(&[entry], section, "name", NewValue::Text(app.to_owned()));
     if let Some(got) = &key {
         taking.take_secret(got, section, "key");
     } else {
@@ -229,7 +229,7 @@ fn function(taking: &mut Taking<'_>, url: Option<Got<'_>>, key: Option<Got<'_>>)
 }
 
 /// Says whether a value is empty, and notes it.
-fn is_empty(taking: &mut Taking<'_>, got: &Got<'_>) -> bool {
+fn is_empty(taking: &mut Takeover<'_>, got: &OldValue<'_>) -> bool {
     let empty = got.value.text().is_empty();
     if empty {
         taking.say(got.entry, Fate::Idle { why: "it is empty".to_owned() });

@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use super::entry::Place;
+use super::entry::FileLine;
 
 /// So many places of one reason are named.
 const PLACES_MAX: usize = 40;
@@ -89,7 +89,7 @@ const CHAPTERS: [(&str, &str); 7] = [
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Finding {
     /// Where; `None`: nowhere, the old server's default held.
-    pub(super) place: Option<Place>,
+    pub(super) place: Option<FileLine>,
     /// The setting as the old file spells it.
     pub(super) old: String,
     /// What became of it.
@@ -98,7 +98,7 @@ pub(super) struct Finding {
 
 /// What there is to say about an import.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Report {
+pub struct ImportReport {
     /// Each file with what it is.
     pub(super) files: Vec<(PathBuf, String)>,
     pub(super) findings: Vec<Finding>,
@@ -110,16 +110,16 @@ pub struct Report {
 
 /// Where the import went, for the report.
 #[derive(Debug, Clone, Default, Serialize)]
-pub struct View {
+pub struct ReportView {
     /// The `zmesd.toml`; `None`: nothing was written.
     pub output: Option<PathBuf>,
     /// The files of secrets that were written, or would be.
     pub secrets: Vec<PathBuf>,
 }
 
-impl Report {
+impl ImportReport {
     /// Returns it for people.
-    pub fn human(&self, view: &View) -> String {
+    pub fn human(&self, view: &ReportView) -> String {
         let mut text = String::new();
         // Writing to a String cannot fail, here and below.
         for (path, what) in &self.files {
@@ -169,7 +169,7 @@ impl Report {
     }
 
     /// Returns what to do next.
-    fn steps(&self, view: &View) -> Vec<String> {
+    fn steps(&self, view: &ReportView) -> Vec<String> {
         let first = match &view.output {
             Some(output) => format!("`zmesd check-config --config {}`", output.display()),
             None => "again with --output FILE: nothing has been written yet".to_owned(),
@@ -211,7 +211,7 @@ impl Report {
     }
 
     /// Returns it for scripts, as one document.
-    pub fn json(&self, view: &View) -> Value {
+    pub fn json(&self, view: &ReportView) -> Value {
         let files: Vec<_> = self.files.iter().map(|(path, what)| json!({"path": path, "is": what})).collect();
         let mut document = json!({
             "output": view.output,

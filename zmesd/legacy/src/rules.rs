@@ -1,16 +1,16 @@
 //! `es_rules`: times and causes in which the old server kept silent about a monitor. zmesd has no such thing, so each
 //! rule is told, in words.
 
-use super::entry::Place;
+use super::entry::FileLine;
 use super::report::{Fate, Finding};
-use super::takeover::Taking;
-use super::yaml::{Content, Node};
+use super::takeover::Takeover;
+use super::yaml::{NodeContent, YamlNode};
 
 /// Longest piece of a rule that is repeated, in characters.
 const SHOWN: usize = 60;
 
 /// Tells every rule.
-pub(super) fn take(taking: &mut Taking<'_>) {
+pub(super) fn take(taking: &mut Takeover<'_>) {
     if let Some(entry) = taking.old.latest("customize", "es_rules")
         && taking.old.absent.iter().all(|wanted| wanted.what != "rules")
     {
@@ -20,12 +20,12 @@ pub(super) fn take(taking: &mut Taking<'_>) {
         let monitors = root.get("notifications").and_then(|notifications| notifications.get("monitors"));
         let Some(monitors) = monitors else { continue };
         for (monitor, _, node) in monitors.entries() {
-            let rules: &[Node] = match node.get("rules").map(|rules| &rules.content) {
-                Some(Content::List(rules)) => rules,
-                Some(Content::Scalar(_) | Content::Map(_) | Content::Alias) | None => &[],
+            let rules: &[YamlNode] = match node.get("rules").map(|rules| &rules.content) {
+                Some(NodeContent::List(rules)) => rules,
+                Some(NodeContent::Scalar(_) | NodeContent::Map(_) | NodeContent::Alias) | None => &[],
             };
             for rule in rules {
-                let place = Place { file: std::sync::Arc::clone(file), line: rule.line };
+                let place = FileLine { file: std::sync::Arc::clone(file), line: rule.line };
                 let old = format!("monitor {}: {}", clean(monitor), words(rule));
                 taking.find(Finding { place: Some(place), old, fate: fate(rule) });
             }
@@ -33,7 +33,7 @@ pub(super) fn take(taking: &mut Taking<'_>) {
     }
 }
 
-fn fate(rule: &Node) -> Fate {
+fn fate(rule: &YamlNode) -> Fate {
     match text(rule, "action") {
         "mute" => Fate::Missing {
             why: "zmesd knows no times at which a monitor is not told of".to_owned(),
@@ -50,7 +50,7 @@ fn fate(rule: &Node) -> Fate {
 }
 
 /// Puts a rule into words.
-fn words(rule: &Node) -> String {
+fn words(rule: &YamlNode) -> String {
     let mut words =
         vec![clean(Some(text(rule, "action")).filter(|action| !action.is_empty()).unwrap_or("rule"))];
     let (from, to) = (text(rule, "from"), text(rule, "to"));
@@ -66,8 +66,8 @@ fn words(rule: &Node) -> String {
     words.join(" ")
 }
 
-fn text<'r>(rule: &'r Node, key: &str) -> &'r str {
-    rule.get(key).and_then(Node::text).unwrap_or_default()
+fn text<'r>(rule: &'r YamlNode, key: &str) -> &'r str {
+    rule.get(key).and_then(YamlNode::text).unwrap_or_default()
 }
 
 fn clean(text: &str) -> String {

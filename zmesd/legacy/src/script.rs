@@ -5,14 +5,14 @@
 
 use std::collections::BTreeSet;
 
-use super::entry::{Found, Setting, Unread};
+use super::entry::{FileContent, RawSetting, UnreadLine};
 
 /// Longest statement, in bytes, that can be a setting.
 const MAX_STATEMENT: usize = 2048;
 
 /// Reads the settings that `known` knows; a script is full of other constants and variables.
-pub(super) fn read(text: &str, known: impl Fn(&str) -> bool) -> Found {
-    let mut reader = Reader { found: Found::default(), seen: BTreeSet::new(), known };
+pub(super) fn read(text: &str, known: impl Fn(&str) -> bool) -> FileContent {
+    let mut reader = ScriptReader { found: FileContent::default(), seen: BTreeSet::new(), known };
     let (mut offset, mut pod) = (0, false);
     for (number, line) in (1..).zip(text.split_inclusive('\n')) {
         let start = offset;
@@ -35,27 +35,27 @@ pub(super) fn read(text: &str, known: impl Fn(&str) -> bool) -> Found {
 
 /// Reads the URL and the key of the cloud function that scripts from 6.0 on hold as defaults, under the names that
 /// their configuration files have for them.
-pub(super) fn function_of(text: &str) -> Vec<Setting> {
+pub(super) fn function_of(text: &str) -> Vec<RawSetting> {
     const NAMES: [(&str, &str); 2] =
         [("DEFAULT_FCM_V1_URL", "fcm_v1_url"), ("DEFAULT_FCM_V1_KEY", "fcm_v1_key")];
     let of_line = |(line, text): (usize, &str)| {
         let (name, key) = NAMES.into_iter().find(|(name, _)| text.trim_start().starts_with(name))?;
         let value = text.trim_start().strip_prefix(name)?.trim_start().strip_prefix("=>")?;
         let value = literal(before(value, ',').unwrap_or(value)).filter(|value| !value.is_empty())?;
-        Some(Setting { section: "fcm".to_owned(), key: key.to_owned(), value, line })
+        Some(RawSetting { section: "fcm".to_owned(), key: key.to_owned(), value, line })
     };
     (1..).zip(text.lines()).filter_map(of_line).collect()
 }
 
 /// The way through a script.
-struct Reader<K> {
-    found: Found,
+struct ScriptReader<K> {
+    found: FileContent,
     /// The first declaration counts: later ones are local to a piece of code.
     seen: BTreeSet<String>,
     known: K,
 }
 
-impl<K: Fn(&str) -> bool> Reader<K> {
+impl<K: Fn(&str) -> bool> ScriptReader<K> {
     /// Looks at what begins on a line.
     fn statement(&mut self, text: &str, line: usize) {
         if let Some(constant) = after(text, "use constant") {
@@ -95,14 +95,14 @@ impl<K: Fn(&str) -> bool> Reader<K> {
         }
         match literal(before(value, ';').unwrap_or(value)) {
             Some(value) => {
-                self.found.settings.push(Setting {
+                self.found.settings.push(RawSetting {
                     section: String::new(),
                     key: name.to_owned(),
                     value,
                     line,
                 });
             }
-            None => self.found.unread.push(Unread { line, why: "a value that Perl computes" }),
+            None => self.found.unread.push(UnreadLine { line, why: "a value that Perl computes" }),
         }
     }
 }

@@ -4,16 +4,16 @@
 
 use secrecy::SecretString;
 
-use super::collection::{Collection, Resolved, Wanted};
-use super::draft::{Draft, Value};
-use super::entry::Entry;
+use super::collection::{Collection, ResolvedValue, ReferencedFile};
+use super::draft::{Draft, NewValue};
+use super::entry::OldEntry;
 use super::fates::{self, Judgement};
-use super::format::Format;
+use super::format::FileFormat;
 use super::names::SCRIPT;
-use super::report::{Fate, Finding, Report};
+use super::report::{Fate, Finding, ImportReport};
 use super::template::NewFile;
 use super::values;
-use super::writer::Written;
+use super::writer::Conversion;
 use super::{picture, push, rules};
 
 /// Ports and addresses where nothing is said of one of the two.
@@ -24,7 +24,7 @@ const OLD_RELOAD_INTERVAL: u64 = 300;
 const USUAL_DEBUG_LEVEL: u64 = 5;
 
 /// The takeover under way.
-pub(super) struct Taking<'c> {
+pub(super) struct Takeover<'c> {
     pub(super) old: &'c Collection,
     draft: Draft,
     findings: Vec<Finding>,
@@ -34,15 +34,15 @@ pub(super) struct Taking<'c> {
 
 /// An entry with what it says.
 #[derive(Clone)]
-pub(super) struct Got<'c> {
-    pub(super) entry: &'c Entry,
-    pub(super) value: Resolved,
+pub(super) struct OldValue<'c> {
+    pub(super) entry: &'c OldEntry,
+    pub(super) value: ResolvedValue,
 }
 
 impl Collection {
     /// Makes the new configuration and the report.
-    pub fn written(&self, file: NewFile) -> Written {
-        let mut taking = Taking {
+    pub fn convert(&self, file: NewFile) -> Conversion {
+        let mut taking = Takeover {
             old: self,
             draft: Draft::new(file),
             findings: Vec::new(),
@@ -62,9 +62,9 @@ impl Collection {
     }
 }
 
-impl<'c> Taking<'c> {
+impl<'c> Takeover<'c> {
     /// Notes what became of an entry.
-    pub(super) fn say(&mut self, entry: &Entry, fate: Fate) {
+    pub(super) fn say(&mut self, entry: &OldEntry, fate: Fate) {
         self.findings.push(Finding { place: Some(entry.place.clone()), old: entry.shown.clone(), fate });
     }
 
@@ -79,22 +79,22 @@ impl<'c> Taking<'c> {
     }
 
     /// Notes that a person has to look at an entry.
-    pub(super) fn open(&mut self, entry: &Entry, why: impl Into<String>, hint: impl Into<String>) {
+    pub(super) fn open(&mut self, entry: &OldEntry, why: impl Into<String>, hint: impl Into<String>) {
         self.say(entry, Fate::Open { why: why.into(), hint: hint.into() });
     }
 
     /// Notes that an entry had no effect before.
-    pub(super) fn idle(&mut self, got: Option<&Got<'_>>, why: &str) {
+    pub(super) fn idle(&mut self, got: Option<&OldValue<'_>>, why: &str) {
         if let Some(got) = got {
             self.say(got.entry, Fate::Idle { why: why.to_owned() });
         }
     }
 
     /// Returns an entry with its value. Where it refers to what nobody has, that is noted, and it counts for nothing.
-    pub(super) fn get(&mut self, section: &str, key: &str) -> Option<Got<'c>> {
+    pub(super) fn get(&mut self, section: &str, key: &str) -> Option<OldValue<'c>> {
         let entry = self.old.latest(section, key)?;
         match self.old.resolve(entry) {
-            Ok(value) => Some(Got { entry, value }),
+            Ok(value) => Some(OldValue { entry, value }),
             Err(why) => {
                 let hint = "give the file of secrets too, or write the value into zmesd.toml yourself";
                 self.open(entry, why, hint);
@@ -104,7 +104,7 @@ impl<'c> Taking<'c> {
     }
 
     /// Returns a switch.
-    pub(super) fn flag(&mut self, section: &str, key: &str) -> Option<(bool, Got<'c>)> {
+    pub(super) fn flag(&mut self, section: &str, key: &str) -> Option<(bool, OldValue<'c>)> {
         let got = self.get(section, key)?;
         match values::flag(got.value.word()) {
             Some(flag) => Some((flag, got)),
@@ -126,10 +126,10 @@ impl<'c> Taking<'c> {
     /// Gives a key of `zmesd.toml` a value that comes from these entries; says whether it was taken.
     pub(super) fn take(
         &mut self,
-        from: &[&Entry],
+        from: &[&OldEntry],
         table: &'static str,
         key: &'static str,
-        value: Value,
+        value: NewValue,
     ) -> bool {
         let shown = value.shown();
         let lines = from.iter().map(|entry| format!("{} {}", entry.place, entry.shown)).collect();
@@ -159,7 +159,7 @@ impl<'c> Taking<'c> {
     }
 
     /// Takes over a path or another word; says whether it was taken.
-    pub(super) fn take_word(&mut self, got: &Got<'_>, table: &'static str, key: &'static str) -> bool {
+    pub(super) fn take_word(&mut self, got: &OldValue<'_>, table: &'static str, key: &'static str) -> bool {
         let word = got.value.word();
         if word.is_empty() {
             self.open(got.entry, "it is empty", format!("give {table}.{key} in zmesd.toml"));
@@ -169,17 +169,17 @@ impl<'c> Taking<'c> {
             let why = "it refers to another value, which the file does not have";
             self.open(got.entry, why, format!("mend {table}.{key} in zmesd.toml"));
         }
-        self.take(&[got.entry], table, key, Value::Text(word.to_owned()))
+        self.take(&[got.entry], table, key, NewValue::Text(word.to_owned()))
     }
 
     /// Takes over a secret; says whether it was taken.
-    pub(super) fn take_secret(&mut self, got: &Got<'_>, table: &'static str, key: &'static str) -> bool {
+    pub(super) fn take_secret(&mut self, got: &OldValue<'_>, table: &'static str, key: &'static str) -> bool {
         let text = got.value.text();
         if text.is_empty() {
             self.open(got.entry, "it is empty", format!("give {table}.{key} in zmesd.toml"));
             return false;
         }
-        self.take(&[got.entry], table, key, Value::Secret(SecretString::from(text)))
+        self.take(&[got.entry], table, key, NewValue::Secret(SecretString::from(text)))
     }
 
     /// Takes over a number of seconds.
@@ -187,7 +187,7 @@ impl<'c> Taking<'c> {
         let Some(got) = self.get(section, key) else { return };
         match values::seconds(got.value.word()) {
             Some(seconds) => {
-                self.take(&[got.entry], table, new, Value::Text(format!("{seconds}s")));
+                self.take(&[got.entry], table, new, NewValue::Text(format!("{seconds}s")));
             }
             None => self.open(
                 got.entry,
@@ -203,7 +203,7 @@ impl<'c> Taking<'c> {
             let fate = Fate::Unread { why: (*why).to_owned() };
             self.findings.push(Finding { place: Some(place.clone()), old: String::new(), fate });
         }
-        for Wanted { what, candidates } in &self.old.absent {
+        for ReferencedFile { what, candidates } in &self.old.absent {
             let places: Vec<_> = candidates.iter().map(|path| path.display().to_string()).collect();
             let key = if *what == "secrets" { ("general", "secrets") } else { ("customize", "es_rules") };
             let why = format!("the file of {what} could not be read: looked for {}", places.join(", "));
@@ -227,7 +227,7 @@ impl<'c> Taking<'c> {
                     "{name} is not UTF-8 and was read as Latin-1: look at its special characters"
                 ));
             }
-            if file.what == Format::ControlState.as_str() {
+            if file.what == FileFormat::ControlState.as_str() {
                 let why = "what was muted over the escontrol interface is not read".to_owned();
                 let instead = "`zmesctl tokens mute` silences a phone".to_owned();
                 self.say_of(file.path.display().to_string(), Fate::Missing { why, instead });
@@ -242,7 +242,7 @@ impl<'c> Taking<'c> {
         let enabled = self.flag("ssl", "enable");
         let (certificate, key) = (self.get("ssl", "cert"), self.get("ssl", "key"));
         if let Some((enabled, got)) = &enabled {
-            self.take(&[got.entry], "server", "plaintext", Value::Flag(!enabled));
+            self.take(&[got.entry], "server", "plaintext", NewValue::Flag(!enabled));
         }
         if matches!(enabled, Some((false, _))) {
             self.idle(certificate.as_ref(), "TLS was off");
@@ -294,7 +294,7 @@ impl<'c> Taking<'c> {
         let number = number.unwrap_or(DEFAULT_PORT);
         let place = place.or_else(|| values::address("")).unwrap_or(values::EVERY_IPV4);
         let listener = values::listener(place, number);
-        self.take(&from, "server", "listen", Value::List(vec![listener]));
+        self.take(&from, "server", "listen", NewValue::List(vec![listener]));
         if let Some(address) = address.filter(|_| plaintext && !place.is_unspecified()) {
             let everywhere = values::listener(values::EVERY_IPV4, number);
             let why =
@@ -311,7 +311,7 @@ impl<'c> Taking<'c> {
         let enabled = self.flag("auth", "enable");
         let open_to_all = self.flag(SCRIPT, "noAuth").map(|(no_auth, got)| (!no_auth, got));
         for (enabled, got) in [enabled, open_to_all].into_iter().flatten() {
-            self.take(&[got.entry], "auth", "enabled", Value::Flag(enabled));
+            self.take(&[got.entry], "auth", "enabled", NewValue::Flag(enabled));
             if !enabled {
                 let why = "everybody who connects sees the alarms of every monitor, as before";
                 self.open(got.entry, why, "auth.enabled = true, unless that is what you want");
@@ -340,7 +340,7 @@ impl<'c> Taking<'c> {
         let Some(got) = self.get("customize", "es_debug_level") else { return };
         match got.value.word().parse::<u64>() {
             Ok(level) if level > USUAL_DEBUG_LEVEL => {
-                self.take(&[got.entry], "log", "level", Value::Text("debug".to_owned()));
+                self.take(&[got.entry], "log", "level", NewValue::Text("debug".to_owned()));
             }
             Ok(_) => {
                 let why =
@@ -387,15 +387,15 @@ impl<'c> Taking<'c> {
         self.old.latest(section, key).map_or(default, |entry| values::flag(&entry.value).unwrap_or(default))
     }
 
-    fn finish(mut self) -> Written {
+    fn finish(mut self) -> Conversion {
         self.next.push(
             "while the old server runs, its port is taken: stop it first, or let zmesd listen on another port with \
              push.mode = \"shadow\", which decides and logs but sends nothing"
                 .to_owned(),
         );
         let files = self.old.files.iter().map(|file| (file.path.clone(), file.what.to_owned())).collect();
-        let report = Report { files, findings: self.findings, notes: self.notes, next: self.next };
-        Written::new(self.draft, report)
+        let report = ImportReport { files, findings: self.findings, notes: self.notes, next: self.next };
+        Conversion::new(self.draft, report)
     }
 }
 

@@ -76,14 +76,14 @@ impl NewFile {
 
     /// Returns the default of a key, as the file has it.
     pub(super) fn default_of(&self, table: &str, key: &str) -> Option<&str> {
-        let here = |line: &Line<'_>| line.table == table && line.key == Some(key);
+        let here = |line: &DefaultLine<'_>| line.table == table && line.key == Some(key);
         self.lines().find(here).and_then(|line| Some(line.text.split_once(" = ")?.1))
     }
 
     /// Returns the file under another head, with these values.
     pub(super) fn filled(&self, head: &str, fills: &[Fill]) -> String {
         let mut text = head.to_owned();
-        for Line { text: line, table, key } in self.lines() {
+        for DefaultLine { text: line, table, key } in self.lines() {
             let fill = fills.iter().find(|fill| fill.table == table && Some(fill.key) == key);
             for comment in fill.map(|fill| fill.comments.as_slice()).unwrap_or_default() {
                 text.extend(["# ", comment, "\n"]);
@@ -94,20 +94,20 @@ impl NewFile {
     }
 
     /// Returns the lines behind the head, which ends with the first empty line.
-    fn lines(&self) -> impl Iterator<Item = Line<'_>> {
+    fn lines(&self) -> impl Iterator<Item = DefaultLine<'_>> {
         let body = self.defaults.lines().skip_while(|line| !line.is_empty());
         body.scan("", |table, text| {
             if text.starts_with('[') {
                 *table = text.trim_matches(['[', ']']);
             }
             let key = text.split_once(" = ").map(|(key, _)| key).filter(|key| !key.starts_with('#'));
-            Some(Line { text, table, key })
+            Some(DefaultLine { text, table, key })
         })
     }
 }
 
 /// A line of the default file.
-struct Line<'a> {
+struct DefaultLine<'a> {
     text: &'a str,
     table: &'a str,
     key: Option<&'a str>,

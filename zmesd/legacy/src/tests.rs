@@ -4,13 +4,13 @@ use secrecy::ExposeSecret;
 use super::report::Fate;
 use super::*;
 
-fn source(name: &str, text: impl AsRef<[u8]>) -> Source {
-    Source { path: name.into(), bytes: text.as_ref().to_vec() }
+fn source(name: &str, text: impl AsRef<[u8]>) -> OldFile {
+    OldFile { path: name.into(), bytes: text.as_ref().to_vec() }
 }
 
-fn written(files: &[(&str, &str)]) -> Written {
+fn written(files: &[(&str, &str)]) -> Conversion {
     let sources: Vec<_> = files.iter().map(|(name, text)| source(name, text)).collect();
-    Collection::of(&sources).unwrap().written(new_file())
+    Collection::of(&sources).unwrap().convert(new_file())
 }
 
 /// The packaged file, of a daemon that takes everything but one value.
@@ -25,8 +25,8 @@ fn new_file() -> NewFile {
 }
 
 /// Returns a line of the new file.
-fn line(written: &Written, table: &str, key: &str) -> String {
-    let toml = written.toml(Shown::File);
+fn line(written: &Conversion, table: &str, key: &str) -> String {
+    let toml = written.toml(Audience::File);
     let section = toml
         .split(&format!("\n[{table}]\n"))
         .nth(1)
@@ -36,7 +36,7 @@ fn line(written: &Written, table: &str, key: &str) -> String {
 }
 
 /// What the report says of a setting.
-fn fates(written: &Written, old: &str) -> Vec<String> {
+fn fates(written: &Conversion, old: &str) -> Vec<String> {
     let of = written.report.findings.iter().filter(|finding| finding.old == old);
     of.map(|finding| match &finding.fate {
         Fate::Taken { key, .. } => format!("taken {key}"),
@@ -95,7 +95,7 @@ fn a_secret_that_is_not_there_is_told_and_never_quoted() {
     assert_eq!(wanted[0].candidates, [PathBuf::from("/none"), PathBuf::from("/etc/zm/none")]);
     let mut collection = collection;
     collection.miss(wanted[0].clone());
-    let all = collection.written(new_file());
+    let all = collection.convert(new_file());
     assert!(fates(&all, "[general] secrets")[0].starts_with("open the file of secrets could not be read"));
     assert!(fates(&all, "[ssl] cert")[0].contains("the file of secrets was not found"));
 
@@ -126,12 +126,12 @@ fn the_password_of_the_picture_goes_where_it_went_but_is_not_shown() {
         line(&written, "push", "picture-url"),
         "picture-url = \"https://a.example.org/?eid=EVENTID&username=me&password=planted%20word\""
     );
-    let shown = written.toml(Shown::Everybody);
+    let shown = written.toml(Audience::Terminal);
     assert!(
         shown.contains("\n# not shown, as it may hold a password: --output writes it\npicture-url = \"\"\n"),
         "{shown}"
     );
-    let report = written.report.human(&View::default());
+    let report = written.report.human(&ReportView::default());
     assert!(!report.contains("planted") && report.contains("holds a user or a password"), "{report}");
 }
 
@@ -154,7 +154,7 @@ fn url_and_key_of_a_stock_6_1_come_from_the_admins_own_script() {
     let without = written(&[("es.ini", &ini)]);
     let fates_without = fates(&without, "[fcm] enable");
     assert!(fates_without[0].contains("a URL and a key in its own script"), "{fates_without:?}");
-    assert!(without.report.human(&View::default()).contains("/usr/bin/zmeventnotification.pl"));
+    assert!(without.report.human(&ReportView::default()).contains("/usr/bin/zmeventnotification.pl"));
 
     let with = written(&[("es.ini", &ini), ("zmeventnotification.pl", SCRIPT_OF_6)]);
     let [secret] = with.secrets().try_into().unwrap();
@@ -163,7 +163,7 @@ fn url_and_key_of_a_stock_6_1_come_from_the_admins_own_script() {
     assert_eq!(line(&with, "push.fcm.proxy", "url"), url);
     assert_eq!(line(&with, "push.fcm.proxy", "name"), "name = \"zmninja\"");
     assert_eq!(line(&with, "push.fcm", "enabled"), "enabled = true");
-    let report = with.report.human(&View::default());
+    let report = with.report.human(&ReportView::default());
     assert!(report.contains("zmeventnotification.pl:4 DEFAULT_FCM_V1_KEY"), "{report}");
     assert!(report.contains("it is not yours") && !report.contains("planted"), "{report}");
 }
@@ -174,14 +174,14 @@ fn a_key_of_the_file_counts_and_the_scripts_own_does_not() {
     let written = written(&[("es.ini", &ini), ("zmeventnotification.pl", SCRIPT_OF_6)]);
     let [secret] = written.secrets().try_into().unwrap();
     assert_eq!(secret.content.expose_secret(), "mine");
-    assert!(!written.report.human(&View::default()).contains("not yours"));
+    assert!(!written.report.human(&ReportView::default()).contains("not yours"));
 }
 
 #[test]
 fn what_is_lost_is_counted_apart_from_what_only_looks_different() {
     let hooks = "[customize]\nuse_hooks = yes\n[hook]\nevent_start_hook = /a\nevent_end_hook = /b\n";
     let text = format!("{TLS}{hooks}[fcm]\nenable = no\ndate_format = %c\nreplace_push_messages = yes\n");
-    let report = written(&[("es.ini", &text)]).report.human(&View::default());
+    let report = written(&[("es.ini", &text)]).report.human(&ReportView::default());
     assert!(report.contains("\nYou lose (1, in 3 settings):\n"), "{report}");
     assert!(report.contains("\nHarmless: a push looks different (2):\n"), "{report}");
     let lost = report.find("You lose").unwrap();
@@ -226,8 +226,8 @@ fn zoneminders_own_file_is_known_and_the_right_one_is_named() {
 fn tokens_and_state_among_the_files_are_told_what_to_do_with() {
     let sources =
         [source("es.ini", TLS), source("t.txt", "a:::ios:enabled\n"), source("c.dat", b"pst0\x04\x0b\0")];
-    let written = Collection::of(&sources).unwrap().written(new_file());
-    let report = written.report.human(&View::default());
+    let written = Collection::of(&sources).unwrap().convert(new_file());
+    let report = written.report.human(&ReportView::default());
     assert!(report.contains("`zmesctl tokens import t.txt`"), "{report}");
     assert_eq!(fates(&written, "c.dat"), ["missing what was muted over the escontrol interface is not read"]);
 }
@@ -333,7 +333,7 @@ proptest! {
         for wanted in collection.wanted() {
             collection.miss(wanted);
         }
-        let written = collection.written(new_file());
+        let written = collection.convert(new_file());
         for entry in &collection.entries {
             let told = written.report.findings.iter().any(|finding| finding.place.as_ref() == Some(&entry.place));
             prop_assert!(told, "nothing is said of {:?}", entry);
@@ -341,9 +341,9 @@ proptest! {
         for (place, _) in &collection.unread {
             prop_assert!(written.report.findings.iter().any(|finding| finding.place.as_ref() == Some(place)));
         }
-        let toml: Result<toml::Table, _> = written.toml(Shown::File).parse();
+        let toml: Result<toml::Table, _> = written.toml(Audience::File).parse();
         prop_assert!(toml.is_ok(), "{toml:?}");
-        written.report.json(&View::default());
+        written.report.json(&ReportView::default());
     }
 
     #[test]
@@ -355,7 +355,7 @@ proptest! {
         let secrets = written.secrets();
         prop_assert_eq!(secrets[0].content.expose_secret(), &secret);
         let report = written.report;
-        prop_assert!(!report.human(&View::default()).contains("planted"));
-        prop_assert!(!report.json(&View::default()).to_string().contains("planted"));
+        prop_assert!(!report.human(&ReportView::default()).contains("planted"));
+        prop_assert!(!report.json(&ReportView::default()).to_string().contains("planted"));
     }
 }

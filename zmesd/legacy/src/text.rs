@@ -2,9 +2,9 @@
 
 use std::borrow::Cow;
 
-/// Text of a file.
+/// DecodedText of a file.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Text {
+pub(super) struct DecodedText {
     /// The characters; lines end with `\n`.
     pub(super) text: String,
     /// It was no UTF-8 and has been read as Latin-1.
@@ -13,7 +13,7 @@ pub(super) struct Text {
 
 /// Why bytes are no text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum NoText {
+pub(super) enum TextProblem {
     /// UTF-16, as some editors of Windows write it.
     Utf16,
     /// Zero bytes in it.
@@ -21,12 +21,12 @@ pub(super) enum NoText {
 }
 
 /// Makes text of bytes.
-pub(super) fn decode(bytes: &[u8]) -> Result<Text, NoText> {
+pub(super) fn decode(bytes: &[u8]) -> Result<DecodedText, TextProblem> {
     if bytes.starts_with(&[0xff, 0xfe]) || bytes.starts_with(&[0xfe, 0xff]) {
-        return Err(NoText::Utf16);
+        return Err(TextProblem::Utf16);
     }
     if bytes.contains(&0) {
-        return Err(NoText::Binary);
+        return Err(TextProblem::Binary);
     }
     let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
     let (text, latin) = match std::str::from_utf8(bytes) {
@@ -36,7 +36,7 @@ pub(super) fn decode(bytes: &[u8]) -> Result<Text, NoText> {
     };
     let text =
         if text.contains('\r') { text.replace("\r\n", "\n").replace('\r', "\n") } else { text.into_owned() };
-    Ok(Text { text, latin })
+    Ok(DecodedText { text, latin })
 }
 
 #[cfg(test)]
@@ -57,14 +57,14 @@ mod tests {
     fn latin_1_is_read_and_told() {
         assert_eq!(
             decode(b"name = K\xfcche").unwrap(),
-            Text { text: "name = Küche".to_owned(), latin: true }
+            DecodedText { text: "name = Küche".to_owned(), latin: true }
         );
-        assert_eq!(decode("Küche".as_bytes()).unwrap(), Text { text: "Küche".to_owned(), latin: false });
+        assert_eq!(decode("Küche".as_bytes()).unwrap(), DecodedText { text: "Küche".to_owned(), latin: false });
     }
 
     #[test]
     fn what_is_no_text_is_refused() {
-        assert_eq!(decode(b"\xff\xfe[\0g\0"), Err(NoText::Utf16));
-        assert_eq!(decode(b"\x7fELF\0"), Err(NoText::Binary));
+        assert_eq!(decode(b"\xff\xfe[\0g\0"), Err(TextProblem::Utf16));
+        assert_eq!(decode(b"\x7fELF\0"), Err(TextProblem::Binary));
     }
 }

@@ -1,8 +1,8 @@
 //! The new `zmesd.toml`: the commented default file with the imported values in their places, each under a comment
 //! that says where it came from.
 
-use super::draft::{Draft, SecretFile, Setting, Value, secret_name};
-use super::report::Report;
+use super::draft::{Draft, SecretFile, NewSetting, NewValue, secret_name};
+use super::report::ImportReport;
 use super::template::{Fill, NewFile};
 
 const HEAD: &str = "\
@@ -16,28 +16,28 @@ const HEAD: &str = "\
 
 /// Who will see the text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Shown {
+pub enum Audience {
     /// Only who may read the file.
     File,
     /// Whoever looks at the terminal: what may hold a password is left out.
-    Everybody,
+    Terminal,
 }
 
 /// What an import comes to.
 #[derive(Debug)]
-pub struct Written {
+pub struct Conversion {
     draft: Draft,
     /// What became of every line.
-    pub report: Report,
+    pub report: ImportReport,
 }
 
-impl Written {
-    pub(super) fn new(draft: Draft, report: Report) -> Self {
+impl Conversion {
+    pub(super) fn new(draft: Draft, report: ImportReport) -> Self {
         Self { draft, report }
     }
 
     /// Returns the text of `zmesd.toml`.
-    pub fn toml(&self, shown: Shown) -> String {
+    pub fn toml(&self, shown: Audience) -> String {
         let file = self.draft.file();
         let fills: Vec<_> = self.draft.settings().iter().map(|setting| fill(setting, shown, file)).collect();
         file.filled(HEAD, &fills)
@@ -49,17 +49,17 @@ impl Written {
     }
 }
 
-fn fill(setting: &Setting, shown: Shown, file: &NewFile) -> Fill {
+fn fill(setting: &NewSetting, shown: Audience, file: &NewFile) -> Fill {
     let mut comments: Vec<_> = setting.from.iter().map(|from| format!("from {from}")).collect();
     let line = match (&setting.value, shown) {
-        (Value::Secret(_), _) => {
-            format!("{}-file = {}", setting.key, Value::Text(secret_name(setting)).toml())
+        (NewValue::Secret(_), _) => {
+            format!("{}-file = {}", setting.key, NewValue::Text(secret_name(setting)).toml())
         }
-        (Value::Private(_), Shown::Everybody) => {
+        (NewValue::Private(_), Audience::Terminal) => {
             comments.push("not shown, as it may hold a password: --output writes it".to_owned());
             format!("{} = {}", setting.key, file.default_of(setting.table, setting.key).unwrap_or("\"\""))
         }
-        (Value::Private(_), Shown::File) | (Value::Flag(_) | Value::Text(_) | Value::List(_), _) => {
+        (NewValue::Private(_), Audience::File) | (NewValue::Flag(_) | NewValue::Text(_) | NewValue::List(_), _) => {
             format!("{} = {}", setting.key, setting.value.toml())
         }
     };

@@ -8,34 +8,34 @@ use std::collections::HashMap;
 
 use saphyr_parser::{Event, Parser, ScalarStyle, Tag};
 
-use super::entry::{Found, Setting, Unread};
+use super::entry::{FileContent, RawSetting, UnreadLine};
 
 /// Deeper than that is no configuration.
 const MAX_DEPTH: usize = 64;
 
 /// What stands in one place.
 #[derive(Clone, PartialEq, Eq)]
-pub(super) struct Node {
+pub(super) struct YamlNode {
     /// Line where it begins, from 1.
     pub(super) line: usize,
     /// What it is.
-    pub(super) content: Content,
+    pub(super) content: NodeContent,
 }
 
 /// What a node is.
 #[derive(Clone, PartialEq, Eq)]
-pub(super) enum Content {
+pub(super) enum NodeContent {
     /// A text; empty for nothing and `null`.
     Scalar(String),
     /// A list.
-    List(Vec<Node>),
+    List(Vec<YamlNode>),
     /// A map; each key with its line, in the order of the file.
-    Map(Vec<(String, usize, Node)>),
+    Map(Vec<(String, usize, YamlNode)>),
     /// A reference to a list or a map.
     Alias,
 }
 
-impl Node {
+impl YamlNode {
     /// Returns what a map has for a key; the last counts.
     pub(super) fn get(&self, key: &str) -> Option<&Self> {
         self.entries().iter().rev().find(|(name, ..)| name == key).map(|(.., node)| node)
@@ -44,16 +44,16 @@ impl Node {
     /// Returns the text of a scalar.
     pub(super) fn text(&self) -> Option<&str> {
         match &self.content {
-            Content::Scalar(text) => Some(text),
-            Content::List(_) | Content::Map(_) | Content::Alias => None,
+            NodeContent::Scalar(text) => Some(text),
+            NodeContent::List(_) | NodeContent::Map(_) | NodeContent::Alias => None,
         }
     }
 
     /// Returns the entries of a map; none of anything else.
     pub(super) fn entries(&self) -> &[(String, usize, Self)] {
         match &self.content {
-            Content::Map(entries) => entries,
-            Content::Scalar(_) | Content::List(_) | Content::Alias => &[],
+            NodeContent::Map(entries) => entries,
+            NodeContent::Scalar(_) | NodeContent::List(_) | NodeContent::Alias => &[],
         }
     }
 }
@@ -68,7 +68,7 @@ pub(super) struct NotYaml {
 }
 
 /// Reads the first document of a text.
-pub(super) fn parse(text: &str) -> Result<Node, NotYaml> {
+pub(super) fn parse(text: &str) -> Result<YamlNode, NotYaml> {
     let mut builder = Builder::default();
     // What is missing at the end is missed behind the last line, and a bare carriage return is a line to YAML alone.
     let last = text.lines().count().max(1);
@@ -82,33 +82,33 @@ pub(super) fn parse(text: &str) -> Result<Node, NotYaml> {
             break;
         }
     }
-    Ok(builder.root.unwrap_or(Node { line: 1, content: Content::Scalar(String::new()) }))
+    Ok(builder.root.unwrap_or(YamlNode { line: 1, content: NodeContent::Scalar(String::new()) }))
 }
 
 /// Reads a configuration: sections with keys.
-pub(super) fn read(root: &Node) -> Found {
-    let mut found = Found::default();
+pub(super) fn read(root: &YamlNode) -> FileContent {
+    let mut found = FileContent::default();
     for (section, line, node) in root.entries() {
         match &node.content {
-            Content::Map(entries) => {
+            NodeContent::Map(entries) => {
                 for (key, line, node) in entries {
                     match value(node) {
-                        Ok(value) => found.settings.push(Setting {
+                        Ok(value) => found.settings.push(RawSetting {
                             section: section.clone(),
                             key: key.clone(),
                             value,
                             line: *line,
                         }),
-                        Err(why) => found.unread.push(Unread { line: *line, why }),
+                        Err(why) => found.unread.push(UnreadLine { line: *line, why }),
                     }
                 }
             }
             // `mqtt:` alone, all of its keys commented out.
-            Content::Scalar(text) if text.is_empty() => {}
-            Content::Scalar(_) | Content::List(_) => {
-                found.unread.push(Unread { line: *line, why: "a section should be keys and values" });
+            NodeContent::Scalar(text) if text.is_empty() => {}
+            NodeContent::Scalar(_) | NodeContent::List(_) => {
+                found.unread.push(UnreadLine { line: *line, why: "a section should be keys and values" });
             }
-            Content::Alias => found.unread.push(Unread { line: *line, why: REFERENCE }),
+            NodeContent::Alias => found.unread.push(UnreadLine { line: *line, why: REFERENCE }),
         }
     }
     found
@@ -117,31 +117,31 @@ pub(super) fn read(root: &Node) -> Found {
 const REFERENCE: &str = "a reference (*name) to a whole block: write it out";
 
 /// Returns what a key says; a list as a list with commas.
-fn value(node: &Node) -> Result<String, &'static str> {
+fn value(node: &YamlNode) -> Result<String, &'static str> {
     match &node.content {
-        Content::Scalar(text) => Ok(text.clone()),
-        Content::List(nodes) => {
-            let texts: Option<Vec<_>> = nodes.iter().map(Node::text).collect();
+        NodeContent::Scalar(text) => Ok(text.clone()),
+        NodeContent::List(nodes) => {
+            let texts: Option<Vec<_>> = nodes.iter().map(YamlNode::text).collect();
             texts.map(|texts| texts.join(",")).ok_or("a list of more than texts")
         }
-        Content::Map(_) => Err("keys deeper than the event server ever had"),
-        Content::Alias => Err(REFERENCE),
+        NodeContent::Map(_) => Err("keys deeper than the event server ever had"),
+        NodeContent::Alias => Err(REFERENCE),
     }
 }
 
 /// A list or map that is not whole yet.
-struct Open {
+struct OpenNode {
     line: usize,
     /// A map, with the key that waits for its value.
-    map: Option<Vec<(String, usize, Node)>>,
+    map: Option<Vec<(String, usize, YamlNode)>>,
     key: Option<(String, usize)>,
-    list: Vec<Node>,
+    list: Vec<YamlNode>,
 }
 
 #[derive(Default)]
 struct Builder {
-    open: Vec<Open>,
-    root: Option<Node>,
+    open: Vec<OpenNode>,
+    root: Option<YamlNode>,
     anchors: HashMap<usize, String>,
 }
 
@@ -154,11 +154,11 @@ impl Builder {
                 if anchor != 0 {
                     self.anchors.insert(anchor, text.clone());
                 }
-                self.place(Node { line, content: Content::Scalar(text) });
+                self.place(YamlNode { line, content: NodeContent::Scalar(text) });
             }
             Event::Alias(anchor) => {
-                let content = self.anchors.get(&anchor).cloned().map_or(Content::Alias, Content::Scalar);
-                self.place(Node { line, content });
+                let content = self.anchors.get(&anchor).cloned().map_or(NodeContent::Alias, NodeContent::Scalar);
+                self.place(YamlNode { line, content });
             }
             Event::SequenceStart(..) => self.begin(line, None)?,
             Event::MappingStart(..) => self.begin(line, Some(Vec::new()))?,
@@ -169,21 +169,21 @@ impl Builder {
         Ok(false)
     }
 
-    fn begin(&mut self, line: usize, map: Option<Vec<(String, usize, Node)>>) -> Result<(), NotYaml> {
+    fn begin(&mut self, line: usize, map: Option<Vec<(String, usize, YamlNode)>>) -> Result<(), NotYaml> {
         if self.open.len() >= MAX_DEPTH {
             return Err(NotYaml { line, message: format!("nested deeper than {MAX_DEPTH} levels") });
         }
-        self.open.push(Open { line, map, key: None, list: Vec::new() });
+        self.open.push(OpenNode { line, map, key: None, list: Vec::new() });
         Ok(())
     }
 
     fn end(&mut self) {
-        let Some(Open { line, map, list, .. }) = self.open.pop() else { return };
-        let content = map.map_or(Content::List(list), Content::Map);
-        self.place(Node { line, content });
+        let Some(OpenNode { line, map, list, .. }) = self.open.pop() else { return };
+        let content = map.map_or(NodeContent::List(list), NodeContent::Map);
+        self.place(YamlNode { line, content });
     }
 
-    fn place(&mut self, node: Node) {
+    fn place(&mut self, node: YamlNode) {
         let Some(open) = self.open.last_mut() else {
             self.root.get_or_insert(node);
             return;
@@ -253,7 +253,7 @@ mod tests {
 
     #[test]
     fn what_is_missing_at_the_end_is_named_in_a_line_that_exists() {
-        // Found by the fuzzer: line 3 of a file of two.
+        // FileContent by the fuzzer: line 3 of a file of two.
         for text in ["general: {secrets: x", "general: {secrets: #\n# secret", "a: b\rc: d: e", "a: [b\r\n"] {
             let broken = parse(text).err().unwrap();
             assert!(broken.line <= text.lines().count(), "{text:?}: line {}", broken.line);

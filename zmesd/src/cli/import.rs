@@ -4,11 +4,11 @@ use std::fmt::{Display, Write};
 use std::path::PathBuf;
 
 use clap::Args;
+use zmes_legacy::disk::{self, FileProblemKind, FileProblem};
+use zmes_legacy::{Collection, NewFile, Objection, Proposal, Audience, ReportView};
 
 use super::{EXIT_CONFIG, EXIT_USAGE, Report};
-use crate::import::disk::{self, Kind, Trouble};
 use crate::config::{self, Literal, SECTIONS};
-use crate::import::{Collection, NewFile, Objection, Proposal, Shown, View};
 
 /// `EX_UNAVAILABLE` of sysexits.h.
 const EXIT_UNAVAILABLE: u8 = 69;
@@ -71,17 +71,17 @@ fn run(args: &ImportArgs) -> Result<Report, (u8, String)> {
             }
         }
     }
-    let written = collection.written(new_file());
+    let written = collection.convert(new_file());
     let secrets = written.secrets();
-    let mut view = View {
+    let mut view = ReportView {
         output: args.output.clone(),
         secrets: secrets.iter().map(|secret| secret.name.clone().into()).collect(),
     };
     let Some(output) = &args.output else {
-        let stdout = written.toml(Shown::Everybody);
+        let stdout = written.toml(Audience::Terminal);
         return Ok(Report { code: 0, stdout, stderr: told(args, &written.report, &view) });
     };
-    disk::publish(output, &written.toml(Shown::File), &secrets, args.force, &read)
+    disk::publish(output, &written.toml(Audience::File), &secrets, args.force, &read)
         .map_err(|trouble| (code_of(&trouble), problem(&trouble, &trouble.hint)))?;
     view.secrets = disk::secret_paths(output, &secrets);
     Ok(Report { code: 0, stdout: told(args, &written.report, &view), stderr: String::new() })
@@ -110,7 +110,7 @@ fn check(table: &str, key: &str, value: Proposal<'_>) -> Result<(), Objection> {
 }
 
 /// Returns the report in the form that was asked for.
-fn told(args: &ImportArgs, report: &crate::import::Report, view: &View) -> String {
+fn told(args: &ImportArgs, report: &zmes_legacy::ImportReport, view: &ReportView) -> String {
     if args.json { format!("{:#}\n", report.json(view)) } else { report.human(view) }
 }
 
@@ -121,11 +121,11 @@ fn problem(what: &impl Display, hint: &str) -> String {
     text
 }
 
-fn code_of(trouble: &Trouble) -> u8 {
+fn code_of(trouble: &FileProblem) -> u8 {
     match trouble.kind {
-        Kind::Missing | Kind::Exists => EXIT_USAGE,
-        Kind::Permission => EXIT_PERMISSION,
-        Kind::Unfit => EXIT_CONFIG,
-        Kind::Disk => EXIT_UNAVAILABLE,
+        FileProblemKind::Missing | FileProblemKind::Exists => EXIT_USAGE,
+        FileProblemKind::Permission => EXIT_PERMISSION,
+        FileProblemKind::Unfit => EXIT_CONFIG,
+        FileProblemKind::Disk => EXIT_UNAVAILABLE,
     }
 }
