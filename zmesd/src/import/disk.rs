@@ -8,9 +8,9 @@ use std::path::{Path, PathBuf};
 use nix::unistd::Group;
 use secrecy::ExposeSecret;
 use tempfile::NamedTempFile;
+use zmes_files::{ReadError, read_bounded};
 
 use super::{MAX_FILE, SecretFile, Source};
-use crate::config::{ReadError, read_bounded};
 
 /// Owner reads and writes, the group reads.
 const FILE_MODE: u32 = 0o640;
