@@ -20,7 +20,6 @@ pub mod lifecycle;
 pub mod limits;
 pub mod metrics;
 pub mod monitors;
-pub mod pemfile;
 pub mod ports;
 pub mod protocol;
 pub mod push;

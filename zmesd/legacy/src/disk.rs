@@ -10,7 +10,7 @@ use secrecy::ExposeSecret;
 use tempfile::NamedTempFile;
 use zmes_files::{ReadError, read_bounded};
 
-use super::{MAX_FILE, SecretFile, OldFile};
+use super::{MAX_FILE, OldFile, SecretFile};
 
 /// Owner reads and writes, the group reads.
 const FILE_MODE: u32 = 0o640;

@@ -22,8 +22,6 @@ mod template;
 mod validate;
 mod zmconf;
 
-pub use access::ReadError;
-pub(crate) use access::{read_bounded, without_bom};
 pub use database_origin::{DatabaseOrigin, ValuePlace};
 pub use diff::ConfigDiff;
 pub use environment::Environment;

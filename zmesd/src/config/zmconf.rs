@@ -12,7 +12,8 @@ use std::fs;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
-use super::access::{ReadError, read_bounded, without_bom};
+use zmes_files::{ReadError, read_bounded, without_bom};
+
 use crate::domain::ZmVersion;
 
 /// Largest file, in bytes; real ones are a few KiB.

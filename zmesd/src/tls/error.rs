@@ -3,9 +3,8 @@
 use std::path::PathBuf;
 
 use jiff::Timestamp;
-
-use crate::config::ReadError;
-use crate::pemfile::PemError;
+use zmes_files::ReadError;
+use zmes_files::pemfile::PemError;
 
 /// Why TLS is not possible with these files.
 #[derive(Debug, thiserror::Error)]

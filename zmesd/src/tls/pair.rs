@@ -10,6 +10,7 @@ use jiff::Timestamp;
 use rustls::sign::CertifiedKey;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 use x509_parser::prelude::{FromDer, X509Certificate, X509Version};
+use zmes_files::pemfile::{self, Found, PemError, Wanted};
 
 use super::apple;
 use super::error::{TlsError, TlsWarning};
@@ -18,7 +19,6 @@ use super::order::Order;
 use super::provider;
 use super::summary::CertificateSummary;
 use crate::config::TlsFiles;
-use crate::pemfile::{self, Found, PemError, Wanted};
 use crate::ports::CertificateProblem;
 
 /// A certificate with its key, ready to be served.

@@ -6,10 +6,11 @@ use jiff::ToSpan;
 use rcgen::{
     BasicConstraints, CertificateParams, CustomExtension, DistinguishedName, DnType, IsCa, Issuer, KeyPair,
 };
+use zmes_files::ReadError;
+use zmes_files::pemfile::PemError;
 
 use super::*;
-use crate::config::{PairPart, PairWeight, ReadError};
-use crate::pemfile::PemError;
+use crate::config::{PairPart, PairWeight};
 use crate::ports::{Clock, SystemClock};
 
 struct Pair {

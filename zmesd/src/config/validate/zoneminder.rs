@@ -4,9 +4,10 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use secrecy::ExposeSecret;
+use zmes_files::ReadError;
 
 use super::{Checker, Reported};
-use crate::config::access::{ReadError, unread, zoneminder_remedy};
+use crate::config::access::{unread, zoneminder_remedy};
 use crate::config::file::ZoneminderSection;
 use crate::config::problem::{Problem, quotable};
 use crate::config::zmconf::{Continuation, ZmConf, ZmValue};

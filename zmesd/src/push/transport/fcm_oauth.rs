@@ -16,12 +16,12 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use tokio::sync::Mutex;
 use tokio::time::{Instant, timeout_at};
+use zmes_files::without_bom;
 
 use super::answer::Answer;
 use super::files;
 use super::http::{self, Http, Setup, Timing, Versions};
 use super::problem::TransportProblem;
-use crate::config::without_bom;
 use crate::ports::{Clock, Fault, FaultKind, PushError};
 
 const KEY: &str = "push.fcm.service-account";

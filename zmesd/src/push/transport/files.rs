@@ -4,9 +4,9 @@ use std::path::Path;
 
 use p12_keystore::KeyStore;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
+use zmes_files::pemfile::{self, Found, PemError};
 
 use super::problem::TransportProblem;
-use crate::pemfile::{self, Found, PemError};
 
 const CERTIFICATE: &str = "push.apns.certificate";
 /// Of a certificate in PEM form.

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use crate::pemfile::{Found, PemError};
+use zmes_files::pemfile::{Found, PemError};
 
 /// Why a transport cannot be built.
 #[derive(Debug, thiserror::Error)]

@@ -6,7 +6,7 @@ use rustls_pki_types::pem::Error as ParseError;
 
 use super::Wanted;
 use super::found::{Found, found};
-use crate::config::ReadError;
+use crate::ReadError;
 
 /// Why a file gives no certificate or no key. No message quotes the file: it may hold a key.
 #[derive(Debug, thiserror::Error)]

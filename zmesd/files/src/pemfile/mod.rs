@@ -17,7 +17,7 @@ use rustls_pki_types::pem::{Error as ParseError, PemObject};
 use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 use x509_parser::prelude::{FromDer, X509Certificate};
 
-use crate::config::{read_bounded, without_bom};
+use crate::{read_bounded, without_bom};
 
 /// Longest file that is read, in bytes: a chain is some 10 KiB.
 const MAX_FILE: u64 = 1024 * 1024;
