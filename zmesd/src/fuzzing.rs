@@ -17,6 +17,6 @@ pub const TARGETS: &[(&str, Target)] = &[
     ("old-configuration", |bytes| zmes_legacy::fuzzing::old_configuration(bytes, crate::cli::new_file())),
     ("zm-conf", crate::config::fuzzing::zm_conf),
     ("zmesd-toml", crate::config::fuzzing::zmesd_toml),
-    ("provider-answers", crate::push::transport::fuzzing::provider_answers),
+    ("provider-answers", zmes_providers::fuzzing::provider_answers),
     ("credentials", crate::auth::fuzzing::credentials),
 ];

@@ -5,13 +5,13 @@ use std::sync::Arc;
 
 use zmes_shared::text::{is_hidden, stripped};
 
-use super::entry::{OldEntry, FileContent, FileLine, RawSetting};
+use super::entry::{FileContent, FileLine, OldEntry, RawSetting};
 use super::format::{self, FileFormat, UnusableFile};
 use super::names;
 use super::text::{self, TextProblem};
 use super::values;
 use super::yaml::{self, YamlNode};
-use super::{MAX_NAME, MAX_SETTINGS, MAX_VALUE, ImportRefusal, OldFile, ini, script};
+use super::{ImportRefusal, MAX_NAME, MAX_SETTINGS, MAX_VALUE, OldFile, ini, script};
 
 /// Which servers a configuration is of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -122,13 +122,19 @@ impl Collection {
             Err(ImportRefusal { path: path.clone(), line, message, hint: hint.to_owned() })
         };
         if format::is_control_state(&source.bytes) {
-            self.files.push(InputFile { path: path.clone(), what: FileFormat::ControlState.as_str(), latin: false });
+            self.files.push(InputFile {
+                path: path.clone(),
+                what: FileFormat::ControlState.as_str(),
+                latin: false,
+            });
             return Ok(());
         }
         let decoded = match text::decode(&source.bytes) {
             Ok(decoded) => decoded,
             Err(TextProblem::Utf16) => return refuse(None, "is UTF-16".to_owned(), "save it as UTF-8"),
-            Err(TextProblem::Binary) => return refuse(None, "is no text".to_owned(), "is it the right file?"),
+            Err(TextProblem::Binary) => {
+                return refuse(None, "is no text".to_owned(), "is it the right file?");
+            }
         };
         let format = match format::detect(&decoded.text) {
             Ok(format) => format,
@@ -196,7 +202,12 @@ impl Collection {
     }
 
     /// Keeps what a reader found; what stands under `[secrets]` is set apart.
-    fn keep(&mut self, found: FileContent, file: &Arc<str>, named: impl Fn(&RawSetting) -> (String, String, String)) {
+    fn keep(
+        &mut self,
+        found: FileContent,
+        file: &Arc<str>,
+        named: impl Fn(&RawSetting) -> (String, String, String),
+    ) {
         let place = |line| FileLine { file: Arc::clone(file), line };
         self.unread.extend(found.unread.into_iter().map(|unread| (place(unread.line), unread.why)));
         if let Some(first) = found.settings.get(MAX_SETTINGS) {
@@ -265,7 +276,10 @@ impl Collection {
             }
         }
         if let Some(named) = self.word("customize", "es_rules").filter(|_| self.rules.is_empty()) {
-            wanted.push(ReferencedFile { what: "rules", candidates: self.candidates(Some(&named), "es_rules.json") });
+            wanted.push(ReferencedFile {
+                what: "rules",
+                candidates: self.candidates(Some(&named), "es_rules.json"),
+            });
         }
         wanted
     }

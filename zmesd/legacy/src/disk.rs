@@ -55,15 +55,21 @@ pub fn read(path: &Path) -> Result<OldFile, FileProblem> {
     };
     match read_bounded(path, MAX_FILE) {
         Ok(bytes) => Ok(OldFile { path: path.to_owned(), bytes }),
-        Err(error @ ReadError::Missing) => trouble(FileProblemKind::Missing, error.to_string(), "look at the path"),
-        Err(error @ ReadError::Denied) => trouble(FileProblemKind::Permission, error.to_string(), "run it as root"),
+        Err(error @ ReadError::Missing) => {
+            trouble(FileProblemKind::Missing, error.to_string(), "look at the path")
+        }
+        Err(error @ ReadError::Denied) => {
+            trouble(FileProblemKind::Permission, error.to_string(), "run it as root")
+        }
         Err(error @ ReadError::Irregular) => {
             trouble(FileProblemKind::Unfit, error.to_string(), "name the files one by one")
         }
         Err(error @ ReadError::TooLarge(_)) => {
             trouble(FileProblemKind::Unfit, error.to_string(), "is it the right file?")
         }
-        Err(ReadError::Other(error)) => trouble(FileProblemKind::Disk, error.to_string(), "look at the file system"),
+        Err(ReadError::Other(error)) => {
+            trouble(FileProblemKind::Disk, error.to_string(), "look at the file system")
+        }
     }
 }
 

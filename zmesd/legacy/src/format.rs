@@ -1,7 +1,7 @@
 //! What a file is, told by its content: names lie after years of upgrades.
 
 use super::script;
-use super::yaml::{self, YamlNode, NotYaml};
+use super::yaml::{self, NotYaml, YamlNode};
 use super::{ini, names};
 
 /// The sections of the event server's own configuration.

@@ -1,6 +1,6 @@
 //! Old configurations of all generations as a target of the fuzzer: see `zmesd::fuzzing`.
 
-use super::{Collection, NewFile, Audience, OldFile, ReportView};
+use super::{Audience, Collection, NewFile, OldFile, ReportView};
 
 /// Divides an input into the files that are given together.
 const NEXT_FILE: &[u8] = b"\n%%%%\n";

@@ -25,7 +25,9 @@ pub(super) fn read(text: &str) -> FileContent {
             continue;
         }
         let Some((key, value)) = line.split_once('=').map(|(key, value)| (key.trim(), value.trim())) else {
-            found.unread.push(UnreadLine { line: number, why: "neither a section, a comment nor key = value" });
+            found
+                .unread
+                .push(UnreadLine { line: number, why: "neither a section, a comment nor key = value" });
             continue;
         };
         if key.is_empty() {
@@ -48,7 +50,12 @@ pub(super) fn read(text: &str) -> FileContent {
         } else {
             continued(&mut lines, value)
         };
-        found.settings.push(RawSetting { section: section.clone(), key: key.to_owned(), value, line: number });
+        found.settings.push(RawSetting {
+            section: section.clone(),
+            key: key.to_owned(),
+            value,
+            line: number,
+        });
     }
     found
 }

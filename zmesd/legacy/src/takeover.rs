@@ -4,7 +4,7 @@
 
 use secrecy::SecretString;
 
-use super::collection::{Collection, ResolvedValue, ReferencedFile};
+use super::collection::{Collection, ReferencedFile, ResolvedValue};
 use super::draft::{Draft, NewValue};
 use super::entry::OldEntry;
 use super::fates::{self, Judgement};
@@ -189,11 +189,9 @@ impl<'c> Takeover<'c> {
             Some(seconds) => {
                 self.take(&[got.entry], table, new, NewValue::Text(format!("{seconds}s")));
             }
-            None => self.open(
-                got.entry,
-                "not a number of seconds",
-                format!("give {table}.{new} in zmesd.toml"),
-            ),
+            None => {
+                self.open(got.entry, "not a number of seconds", format!("give {table}.{new} in zmesd.toml"))
+            }
         }
     }
 

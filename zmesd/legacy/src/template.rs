@@ -118,7 +118,8 @@ mod tests {
     use super::*;
 
     fn file() -> NewFile {
-        let defaults = "# Head.\n\n# About = this.\n[a]\n# Say x = 1.\nx = \"\"\ny = []\n\n[[a.b]]\nx = true\n";
+        let defaults =
+            "# Head.\n\n# About = this.\n[a]\n# Say x = 1.\nx = \"\"\ny = []\n\n[[a.b]]\nx = true\n";
         NewFile { defaults: defaults.to_owned(), check: |_, _, _| Ok(()) }
     }
 
@@ -142,7 +143,8 @@ mod tests {
             comments: vec!["from a.ini:1".to_owned()],
             line: line.to_owned(),
         };
-        let filled = file().filled("# New.\n", &[fill("a", "y", "y = [\"1\"]"), fill("a.b", "x", "x-file = \"f\"")]);
+        let filled =
+            file().filled("# New.\n", &[fill("a", "y", "y = [\"1\"]"), fill("a.b", "x", "x-file = \"f\"")]);
         assert_eq!(
             filled,
             "# New.\n\n# About = this.\n[a]\n# Say x = 1.\nx = \"\"\n# from a.ini:1\ny = [\"1\"]\n\n[[a.b]]\n\

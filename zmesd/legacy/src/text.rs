@@ -59,7 +59,10 @@ mod tests {
             decode(b"name = K\xfcche").unwrap(),
             DecodedText { text: "name = Küche".to_owned(), latin: true }
         );
-        assert_eq!(decode("Küche".as_bytes()).unwrap(), DecodedText { text: "Küche".to_owned(), latin: false });
+        assert_eq!(
+            decode("Küche".as_bytes()).unwrap(),
+            DecodedText { text: "Küche".to_owned(), latin: false }
+        );
     }
 
     #[test]

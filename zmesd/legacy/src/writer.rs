@@ -1,7 +1,7 @@
 //! The new `zmesd.toml`: the commented default file with the imported values in their places, each under a comment
 //! that says where it came from.
 
-use super::draft::{Draft, SecretFile, NewSetting, NewValue, secret_name};
+use super::draft::{Draft, NewSetting, NewValue, SecretFile, secret_name};
 use super::report::ImportReport;
 use super::template::{Fill, NewFile};
 
@@ -59,7 +59,8 @@ fn fill(setting: &NewSetting, shown: Audience, file: &NewFile) -> Fill {
             comments.push("not shown, as it may hold a password: --output writes it".to_owned());
             format!("{} = {}", setting.key, file.default_of(setting.table, setting.key).unwrap_or("\"\""))
         }
-        (NewValue::Private(_), Audience::File) | (NewValue::Flag(_) | NewValue::Text(_) | NewValue::List(_), _) => {
+        (NewValue::Private(_), Audience::File)
+        | (NewValue::Flag(_) | NewValue::Text(_) | NewValue::List(_), _) => {
             format!("{} = {}", setting.key, setting.value.toml())
         }
     };

@@ -157,7 +157,8 @@ impl Builder {
                 self.place(YamlNode { line, content: NodeContent::Scalar(text) });
             }
             Event::Alias(anchor) => {
-                let content = self.anchors.get(&anchor).cloned().map_or(NodeContent::Alias, NodeContent::Scalar);
+                let content =
+                    self.anchors.get(&anchor).cloned().map_or(NodeContent::Alias, NodeContent::Scalar);
                 self.place(YamlNode { line, content });
             }
             Event::SequenceStart(..) => self.begin(line, None)?,

@@ -7,9 +7,11 @@ use jiff::fmt::rfc2822::DateTimeParser;
 use reqwest::header::{HeaderMap, RETRY_AFTER};
 use reqwest::{StatusCode, Url, Version};
 use zmes_shared::text::is_hidden;
+use zmes_shared::words::FaultKind;
 
-use crate::domain::PushToken;
-use crate::ports::{Delivered, Fault, FaultKind, PushError};
+use crate::fault::Fault;
+use crate::push::{Delivered, PushError};
+use crate::token::PushToken;
 
 /// So many characters of an answer get into errors and logs.
 const MAX_QUOTE: usize = 300;
@@ -190,7 +192,7 @@ fn without_jwt(word: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::push::transport::fakes::{answer, answer_with, kind};
+    use crate::fakes::{answer, answer_with, kind};
 
     fn wait(text: &str) -> Option<u64> {
         answer_with(503, &[("retry-after", text)], "").retry_after().map(|wait| wait.as_secs())

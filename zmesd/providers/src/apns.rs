@@ -9,19 +9,21 @@ use reqwest::{Client, RequestBuilder, StatusCode, Version};
 use secrecy::ExposeSecret;
 use serde::Deserialize;
 use tokio::time::Instant;
+use zmes_shared::words::FaultKind;
 
 use super::answer::{Answer, delivered, quote};
 use super::apns_token::{ProviderToken, Signed};
 use super::cause::Cause;
 use super::check::Steps;
+use super::files;
 use super::http::{self, Http, Setup, Versions};
 use super::problem::TransportProblem;
 use super::reading::Content;
-use super::{Common, JSON, files};
-use crate::config::{ApnsConfig, ApnsEndpoint, ApnsIdentity};
-use crate::domain::PushToken;
-use crate::ports::{CheckStep, Delivered, FaultKind, Push, PushError, PushTransport};
-use crate::push::payload::apns::{ApnsMessage, message};
+use super::transports::{Common, JSON};
+use crate::payload::apns::{ApnsMessage, message};
+use crate::push::{CheckStep, Delivered, Push, PushError, PushTransport};
+use crate::settings::{ApnsConfig, ApnsEndpoint, ApnsIdentity};
+use crate::token::PushToken;
 
 const PRODUCTION: &str = "https://api.push.apple.com";
 const SANDBOX: &str = "https://api.sandbox.push.apple.com";
@@ -49,7 +51,7 @@ impl Apns {
     pub(super) fn new(config: &ApnsConfig, common: Arc<Common>) -> Result<Self, TransportProblem> {
         let (signer, identity) = match &config.identity {
             ApnsIdentity::Token { key, key_id, team_id } => {
-                (Some(ProviderToken::load(key, key_id, team_id, Arc::clone(&common.clock))?), None)
+                (Some(ProviderToken::load(key, key_id, team_id, common.clock.clone())?), None)
             }
             ApnsIdentity::Certificate { certificate, key, password } => {
                 let password = password.as_ref().map_or("", ExposeSecret::<str>::expose_secret);
@@ -67,7 +69,7 @@ impl Apns {
             identity,
             versions: Versions::Http2,
             timing: common.timing,
-            clock: Arc::clone(&common.clock),
+            clock: common.clock.clone(),
         })?;
         Ok(Self { common, http, topic: config.topic.clone(), signer })
     }
@@ -229,7 +231,7 @@ impl PushTransport for Apns {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::push::transport::fakes::{answer_with, kind};
+    use crate::fakes::{answer_with, kind};
 
     fn judged(status: u16, headers: &[(&str, &str)], body: &str) -> &'static str {
         kind(&judge(

@@ -13,10 +13,13 @@ use rustls_pki_types::PrivateKeyDer;
 use secrecy::SecretString;
 use serde::Serialize;
 use tokio::time::Instant;
+use zmes_shared::words::FaultKind;
 
 use super::files;
 use super::problem::TransportProblem;
-use crate::ports::{Clock, Fault, FaultKind, PushError};
+use crate::clock::WallClock;
+use crate::fault::Fault;
+use crate::push::PushError;
 
 const KEY: &str = "push.apns.key";
 /// A token of that age is replaced.
@@ -37,7 +40,7 @@ pub(super) struct ProviderToken {
     key: EncodingKey,
     key_id: String,
     team_id: String,
-    clock: Arc<dyn Clock>,
+    clock: WallClock,
     state: Mutex<State>,
 }
 
@@ -68,7 +71,7 @@ impl ProviderToken {
         path: &Path,
         key_id: &str,
         team_id: &str,
-        clock: Arc<dyn Clock>,
+        clock: WallClock,
     ) -> Result<Self, TransportProblem> {
         let unusable = |detail: &str| TransportProblem::Unusable {
             key: KEY,
@@ -143,16 +146,11 @@ mod tests {
 
     use super::*;
 
-    #[derive(Debug, Default)]
-    struct Hand(AtomicI64);
+    /// A clock that stands where the test sets it, in seconds.
+    type Hand = Arc<AtomicI64>;
 
-    impl Clock for Hand {
-        fn now(&self) -> Timestamp {
-            Timestamp::from_second(self.0.load(Ordering::Relaxed)).unwrap()
-        }
-    }
-
-    fn signer(clock: Arc<Hand>) -> ProviderToken {
+    fn signer(hand: Hand) -> ProviderToken {
+        let clock = WallClock::new(move || Timestamp::from_second(hand.load(Ordering::Relaxed)).unwrap());
         let file = tempfile::NamedTempFile::new().unwrap();
         std::fs::write(file.path(), rcgen::KeyPair::generate().unwrap().serialize_pem()).unwrap();
         ProviderToken::load(file.path(), "ABCDE12345", "FGHIJ67890", clock).unwrap()
@@ -160,10 +158,10 @@ mod tests {
 
     #[tokio::test]
     async fn a_token_is_used_for_forty_minutes_and_no_longer() {
-        let clock = Arc::new(Hand::default());
+        let clock = Hand::default();
         let signer = signer(Arc::clone(&clock));
         let number = |minutes: i64| {
-            clock.0.store(minutes * 60, Ordering::Relaxed);
+            clock.store(minutes * 60, Ordering::Relaxed);
             signer.current(None).unwrap().number
         };
         assert_eq!([0, 20, 39, 40, 79, 80].map(number), [1, 1, 1, 2, 2, 3]);
@@ -172,7 +170,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_refused_token_is_replaced_once_in_twenty_minutes() {
-        let signer = signer(Arc::new(Hand::default()));
+        let signer = signer(Hand::default());
         let first = signer.current(None).unwrap();
         let second = signer.current(Some(&first)).unwrap();
         assert_eq!(second.number, 2);

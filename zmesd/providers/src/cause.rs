@@ -5,8 +5,9 @@ use std::io;
 
 use rustls::{AlertDescription, CertificateError};
 use rustls_pki_types::UnixTime;
+use zmes_shared::words::FaultKind;
 
-use crate::ports::{FaultKind, PushError};
+use crate::push::PushError;
 
 const SECONDS_A_DAY: u64 = 24 * 60 * 60;
 

@@ -12,10 +12,11 @@ use tokio::net::{TcpStream, lookup_host};
 use tokio::time::{Instant, timeout};
 use tokio_rustls::TlsConnector;
 use x509_parser::prelude::{FromDer, X509Certificate};
+use zmes_shared::words::FaultKind;
 
 use super::cause::Cause;
 use super::http::Http;
-use crate::ports::{CheckStep, FaultKind};
+use crate::push::CheckStep;
 
 const SECONDS_A_DAY: i64 = 24 * 60 * 60;
 

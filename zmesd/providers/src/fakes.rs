@@ -4,7 +4,7 @@ use reqwest::header::{HeaderMap, HeaderName};
 use reqwest::{StatusCode, Version};
 
 use super::answer::Answer;
-use crate::ports::PushError;
+use crate::push::PushError;
 
 /// An answer over HTTP/2, come on 1994-11-06T08:49:07Z.
 pub(super) fn answer(status: u16, body: &str) -> Answer {
@@ -34,6 +34,6 @@ pub(super) fn kind<T>(outcome: &Result<T, PushError>) -> &'static str {
         Err(PushError::WrongApp(_)) => "wrong app",
         Err(PushError::Message(_)) => "message",
         Err(PushError::Phone { .. }) => "phone",
-        Err(PushError::Transport(fault)) => fault.kind.as_str(),
+        Err(PushError::Transport(fault)) => fault.kind.word(),
     }
 }

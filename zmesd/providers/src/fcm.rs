@@ -17,10 +17,10 @@ use super::fcm_error::judge;
 use super::fcm_oauth::{Bearer, GoogleAccount};
 use super::http::{self, Http, Setup, Versions};
 use super::problem::TransportProblem;
-use super::{Common, JSON};
-use crate::config::FcmConfig;
-use crate::ports::{CheckStep, Delivered, Push, PushError, PushTransport};
-use crate::push::payload;
+use super::transports::{Common, JSON};
+use crate::payload;
+use crate::push::{CheckStep, Delivered, Push, PushError, PushTransport};
+use crate::settings::FcmConfig;
 
 /// Google's own.
 const ENDPOINT: &str = "https://fcm.googleapis.com";
@@ -48,7 +48,7 @@ impl Fcm {
     ) -> Result<Self, TransportProblem> {
         let root = config.ca_certificate.as_deref();
         let base = http::url("push.fcm.endpoint", config.endpoint.as_deref().unwrap_or(ENDPOINT))?;
-        let account = GoogleAccount::load(account, root, common.timing, Arc::clone(&common.clock))?;
+        let account = GoogleAccount::load(account, root, common.timing, common.clock.clone())?;
         let send = http::below(&base, &format!("v1/projects/{}/messages:send", account.project));
         let http = Http::new(Setup {
             base,
@@ -56,7 +56,7 @@ impl Fcm {
             identity: None,
             versions: Versions::Any,
             timing: common.timing,
-            clock: Arc::clone(&common.clock),
+            clock: common.clock.clone(),
         })?;
         Ok(Self { common, account, http, send })
     }

@@ -3,10 +3,12 @@
 use std::time::Duration;
 
 use serde::Deserialize;
+use zmes_shared::words::FaultKind;
 
 use super::answer::{Answer, MAX_WAIT, quote};
-use crate::domain::PushToken;
-use crate::ports::{Fault, FaultKind, PushError};
+use crate::fault::Fault;
+use crate::push::PushError;
+use crate::token::PushToken;
 
 /// `{"error": {…}}`
 #[derive(Debug, Default, Deserialize)]
@@ -120,7 +122,7 @@ fn concerns_token(error: &Details) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::push::transport::fakes::{answer, answer_with, kind};
+    use crate::fakes::{answer, answer_with, kind};
 
     fn judged(status: u16, body: &str) -> (&'static str, bool) {
         let token = PushToken::parse("cXyz:APA91bHPRgkFLJu6sg").unwrap();

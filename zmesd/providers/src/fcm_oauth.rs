@@ -17,12 +17,15 @@ use serde_json::Value;
 use tokio::sync::Mutex;
 use tokio::time::{Instant, timeout_at};
 use zmes_files::without_bom;
+use zmes_shared::words::FaultKind;
 
 use super::answer::Answer;
 use super::files;
 use super::http::{self, Http, Setup, Timing, Versions};
 use super::problem::TransportProblem;
-use crate::ports::{Clock, Fault, FaultKind, PushError};
+use crate::clock::WallClock;
+use crate::fault::Fault;
+use crate::push::PushError;
 
 const KEY: &str = "push.fcm.service-account";
 const SCOPE: &str = "https://www.googleapis.com/auth/firebase.messaging";
@@ -128,7 +131,7 @@ impl GoogleAccount {
         path: &Path,
         root: Option<&Path>,
         timing: Timing,
-        clock: Arc<dyn Clock>,
+        clock: WallClock,
     ) -> Result<Self, TransportProblem> {
         let Account { file, key, base } = Account::read(path)?;
         let http = Http::new(Setup {
@@ -280,7 +283,7 @@ fn prefixed(error: PushError, target: &str) -> PushError {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::push::transport::fakes::{answer, answer_with, kind};
+    use crate::fakes::{answer, answer_with, kind};
 
     #[test]
     fn what_a_server_says_of_a_tokens_life_is_bounded() {

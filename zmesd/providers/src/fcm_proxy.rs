@@ -14,11 +14,11 @@ use super::check::Steps;
 use super::http::{self, Http, Setup, Versions};
 use super::problem::TransportProblem;
 use super::reading::Content;
+use super::transports::{Common, JSON};
 use super::words::refusal;
-use super::{Common, JSON};
-use crate::config::FcmProxyConfig;
-use crate::ports::{CheckStep, Delivered, Push, PushError, PushTransport};
-use crate::push::payload;
+use crate::payload;
+use crate::push::{CheckStep, Delivered, Push, PushError, PushTransport};
+use crate::settings::FcmProxyConfig;
 
 /// What such a function says to a request without a token; nothing is sent then.
 const NO_TOKEN: &str = "No Token Found";
@@ -44,7 +44,7 @@ impl FcmProxy {
             identity: None,
             versions: Versions::Any,
             timing: common.timing,
-            clock: Arc::clone(&common.clock),
+            clock: common.clock.clone(),
         })?;
         Ok(Self { common, name: format!("fcm:{}", config.name), http, key: config.key.clone() })
     }

@@ -2,7 +2,6 @@
 
 use std::error::Error;
 use std::path::Path;
-use std::sync::Arc;
 
 use rustls::RootCertStore;
 use secrecy::{ExposeSecret, SecretString};
@@ -11,19 +10,20 @@ use super::apns_token::ProviderToken;
 use super::fcm_oauth::Account;
 use super::http::Versions;
 use super::problem::TransportProblem;
-use super::{Transports, files, http};
-use crate::config::{PushFinding, PushPart};
-use crate::ports::Clock;
+use super::{files, http};
+use crate::clock::WallClock;
+use crate::settings::{PushFinding, PushPart};
+use crate::transports::Transports;
 
 /// Returns what is wrong with a part of the configuration. Reads files.
-pub fn findings(part: &PushPart<'_>, clock: &Arc<dyn Clock>) -> Vec<PushFinding> {
+pub fn findings(part: &PushPart<'_>, clock: &WallClock) -> Vec<PushFinding> {
     let problems = match *part {
         PushPart::Url { key, text } => problem(http::url(key, text)),
         PushPart::Root { key, path } => problem(http::trust(&mut RootCertStore::empty(), key, path)),
         PushPart::ServiceAccount(path) => problem(Account::read(path)),
-        PushPart::SigningKey(path) => problem(ProviderToken::load(path, "", "", Arc::clone(clock))),
+        PushPart::SigningKey(path) => problem(ProviderToken::load(path, "", "", clock.clone())),
         PushPart::Identity { certificate, key, password } => identity(certificate, key, password),
-        PushPart::Whole(config) => problem(Transports::build(config, Arc::clone(clock))),
+        PushPart::Whole(settings) => problem(Transports::build(settings, clock.clone())),
     };
     problems.iter().map(finding).collect()
 }

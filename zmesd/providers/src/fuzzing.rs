@@ -1,4 +1,4 @@
-//! Answers of providers as a target of the fuzzer: see [`crate::fuzzing`].
+//! Answers of providers as a target of the fuzzer: see `zmesd::fuzzing`.
 
 use std::time::Duration;
 
@@ -10,8 +10,8 @@ use super::answer::Answer;
 use super::reading::Content;
 use super::words::refusal;
 use super::{apns, fcm_error};
-use crate::domain::PushToken;
-use crate::ports::PushError;
+use crate::push::PushError;
+use crate::token::PushToken;
 
 /// The token that was pushed to: the byte 1 in an answer stands for it, and 2 for what we had to prove.
 const TOKEN: &str = "cXyz:APA91bHPRgkFLJu6sgQ9vKfU3eYwD7";
@@ -22,7 +22,7 @@ const LONGEST: usize = 400;
 const LONGEST_WAIT: Duration = Duration::from_hours(24);
 
 /// Two bytes of status, a line with `Retry-After`, then the body.
-pub(crate) fn provider_answers(bytes: &[u8]) {
+pub fn provider_answers(bytes: &[u8]) {
     let [high, low, rest @ ..] = bytes else { return };
     let mut parts = rest.splitn(2, |byte| *byte == b'\n');
     let (wait, body) = (parts.next().unwrap_or_default(), parts.next().unwrap_or_default());

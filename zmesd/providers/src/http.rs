@@ -15,12 +15,15 @@ use reqwest::{Client, RequestBuilder, Response, Url, Version};
 use rustls::crypto::aws_lc_rs;
 use rustls::{ClientConfig, RootCertStore};
 use tokio::time::{Instant, timeout_at};
+use zmes_shared::words::FaultKind;
 
 use super::answer::Answer;
 use super::cause::{Cause, cause};
 use super::files::{self, Identity};
 use super::problem::TransportProblem;
-use crate::ports::{Clock, Fault, FaultKind, PushError};
+use crate::clock::WallClock;
+use crate::fault::Fault;
+use crate::push::PushError;
 
 /// So much of an answer is read, in bytes.
 const MAX_ANSWER: usize = 64 * 1024;
@@ -70,7 +73,7 @@ pub(super) struct Setup<'a> {
     pub(super) identity: Option<Identity>,
     pub(super) versions: Versions,
     pub(super) timing: Timing,
-    pub(super) clock: Arc<dyn Clock>,
+    pub(super) clock: WallClock,
 }
 
 /// The client for one provider.
@@ -80,7 +83,7 @@ pub(super) struct Http {
     tls: Arc<ClientConfig>,
     versions: Versions,
     timing: Timing,
-    clock: Arc<dyn Clock>,
+    clock: WallClock,
     client: ArcSwap<Client>,
 }
 
@@ -111,8 +114,8 @@ impl Http {
         self.timing
     }
 
-    pub(super) fn clock(&self) -> &dyn Clock {
-        self.clock.as_ref()
+    pub(super) fn clock(&self) -> &WallClock {
+        &self.clock
     }
 
     /// Returns where it sends to: host and port.

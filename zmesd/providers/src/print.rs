@@ -9,7 +9,7 @@ use secrecy::{ExposeSecret, SecretString};
 use sha2::{Digest, Sha256};
 
 use super::files;
-use crate::config::{ApnsConfig, ApnsEndpoint, ApnsIdentity, FcmConfig, FcmProxyConfig, PushProxyConfig};
+use crate::settings::{ApnsConfig, ApnsEndpoint, ApnsIdentity, FcmConfig, FcmProxyConfig, PushProxyConfig};
 
 /// The hashes of what a transport is made of, by its key in the configuration; the empty key is this machine's roots.
 #[derive(Debug, Clone, PartialEq, Eq)]

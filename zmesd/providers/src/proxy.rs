@@ -14,12 +14,12 @@ use super::check::Steps;
 use super::http::{self, Http, Setup, Versions};
 use super::problem::TransportProblem;
 use super::reading::Content;
+use super::transports::{Common, JSON};
 use super::words::{error_of, refusal};
-use super::{Common, JSON};
-use crate::config::PushProxyConfig;
-use crate::domain::{Platform, PushToken};
-use crate::ports::{CheckStep, Delivered, Push, PushError, PushTransport};
-use crate::push::payload;
+use crate::payload;
+use crate::push::{CheckStep, Delivered, Push, PushError, PushTransport};
+use crate::settings::PushProxyConfig;
+use crate::token::{Platform, PushToken};
 
 /// The PushProxy.
 #[derive(Debug)]
@@ -44,7 +44,7 @@ impl Proxy {
             identity: None,
             versions: Versions::Any,
             timing: common.timing,
-            clock: Arc::clone(&common.clock),
+            clock: common.clock.clone(),
         })?;
         let (app_name, app_key) = (config.app_name.clone(), config.app_key.clone());
         Ok(Self { common, http, push, tokens, app_name, app_key, sound: config.sound.clone() })

@@ -4,10 +4,11 @@
 
 use reqwest::header::{CONTENT_ENCODING, CONTENT_TYPE};
 use serde_json::Value;
+use zmes_shared::words::FaultKind;
 
 use super::answer::{Answer, quote};
-use crate::domain::PushToken;
-use crate::ports::{FaultKind, PushError};
+use crate::push::PushError;
+use crate::token::PushToken;
 
 /// So many characters of a page's title get into errors and logs.
 const MAX_TITLE: usize = 120;
@@ -113,7 +114,7 @@ fn title(body: &str) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::push::transport::fakes::answer_with;
+    use crate::fakes::answer_with;
 
     fn said(headers: &[(&str, &str)], body: &str) -> String {
         answer_with(200, headers, body).said(None, &[])

@@ -1,32 +1,6 @@
 //! The ways to phones, and which of them a token takes.
 //!
-//! Each transport speaks a provider's language over a client of its own; what their answers mean is said in
-//! [`PushError`]. Nothing here remembers a push: trying again is the business of whoever sends.
-
-mod answer;
-mod apns;
-mod apns_token;
-mod cause;
-mod check;
-#[cfg(test)]
-mod fakes;
-mod fcm;
-mod fcm_error;
-mod fcm_oauth;
-mod fcm_proxy;
-mod files;
-mod findings;
-pub(crate) mod fuzzing;
-mod http;
-mod print;
-mod problem;
-mod proxy;
-mod reading;
-mod words;
-
-pub use findings::findings;
-pub use http::Timing;
-pub use problem::TransportProblem;
+//! Nothing here remembers a push: retries are the caller's.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -34,31 +8,34 @@ use std::sync::Arc;
 use jiff::tz::TimeZone;
 use secrecy::{ExposeSecret, SecretString};
 
-use self::apns::Apns;
-use self::fcm::Fcm;
-use self::fcm_proxy::FcmProxy;
-use self::print::{Machine, Print};
-use self::proxy::Proxy;
-use super::payload::Message;
-use crate::config::PushConfig;
-use crate::domain::{Platform, Token};
-use crate::ports::{Clock, Push, PushError, PushTransport};
+use crate::apns::Apns;
+use crate::clock::WallClock;
+use crate::fcm::Fcm;
+use crate::fcm_proxy::FcmProxy;
+use crate::http::{self, Timing};
+use crate::payload::Message;
+use crate::print::{Machine, Print};
+use crate::problem::TransportProblem;
+use crate::proxy::Proxy;
+use crate::push::{Push, PushError, PushTransport};
+use crate::settings::ProviderSettings;
+use crate::token::{Destination, Platform};
 
 /// `Content-Type` of everything but OAuth.
-const JSON: &str = "application/json";
+pub(crate) const JSON: &str = "application/json";
 
 /// What all transports share.
 #[derive(Debug)]
-struct Common {
-    clock: Arc<dyn Clock>,
+pub(crate) struct Common {
+    pub(crate) clock: WallClock,
     zone: TimeZone,
     picture_url: Option<SecretString>,
-    timing: Timing,
+    pub(crate) timing: Timing,
 }
 
 impl Common {
     /// Puts a push into words.
-    fn message<'a>(&self, push: &'a Push) -> Result<Message<'a>, PushError> {
+    pub(crate) fn message<'a>(&self, push: &'a Push) -> Result<Message<'a>, PushError> {
         let picture_url = self.picture_url.as_ref().map(ExposeSecret::expose_secret);
         Message::new(push, self.clock.now(), &self.zone, picture_url)
             .ok_or_else(|| PushError::Message("there is no alarm in it".to_owned()))
@@ -85,54 +62,53 @@ struct Built {
 /// A way through FCM.
 #[derive(Debug)]
 struct FcmWay {
-    /// The app that a function sends for, its name as [`App::as_str`](crate::domain::App::as_str) writes it; `None`:
-    /// the service account.
+    /// The app that a function sends for, as [`App::as_str`](crate::App::as_str) writes it; `None`: the service account.
     app: Option<String>,
     built: Built,
 }
 
 impl Transports {
-    /// Builds what `[push]` asks for. Reads files: not for the event loop.
-    pub fn build(config: &PushConfig, clock: Arc<dyn Clock>) -> Result<Self, TransportProblem> {
-        Self::build_with(config, clock, Timing::default())
+    /// Builds what the settings ask for. Reads files: not for the event loop.
+    pub fn build(settings: &ProviderSettings, clock: WallClock) -> Result<Self, TransportProblem> {
+        Self::build_with(settings, clock, Timing::default())
     }
 
     /// Builds it with other deadlines.
     pub fn build_with(
-        config: &PushConfig,
-        clock: Arc<dyn Clock>,
+        settings: &ProviderSettings,
+        clock: WallClock,
         timing: Timing,
     ) -> Result<Self, TransportProblem> {
-        Self::default().rebuild_with(config, clock, timing)
+        Self::default().rebuild_with(settings, clock, timing)
     }
 
-    /// Builds what another `[push]` asks for, and takes over what has not changed, files included. All or nothing.
-    pub fn rebuild(&self, config: &PushConfig, clock: Arc<dyn Clock>) -> Result<Self, TransportProblem> {
-        self.rebuild_with(config, clock, Timing::default())
+    /// Builds what other settings ask for, and takes over what has not changed, files included. All or nothing.
+    pub fn rebuild(&self, settings: &ProviderSettings, clock: WallClock) -> Result<Self, TransportProblem> {
+        self.rebuild_with(settings, clock, Timing::default())
     }
 
     fn rebuild_with(
         &self,
-        config: &PushConfig,
-        clock: Arc<dyn Clock>,
+        settings: &ProviderSettings,
+        clock: WallClock,
         timing: Timing,
     ) -> Result<Self, TransportProblem> {
         let machine = Machine::new(&http::machine_roots());
-        let picture = config.picture_url.as_ref();
-        let picture_url = config.picture_url.clone();
+        let picture = settings.picture_url.as_ref();
+        let picture_url = picture.cloned();
         let common = &Arc::new(Common { clock, zone: TimeZone::system(), picture_url, timing });
         let mut built = Self::default();
-        if let Some(config) = &config.proxy {
+        if let Some(config) = &settings.proxy {
             let print = Print::proxy(config, &machine);
             let make = || Ok(Arc::new(Proxy::new(config, Arc::clone(common))?) as Arc<dyn PushTransport>);
             built.proxy = Some(self.take_over("proxy", print, make)?);
         }
-        if let Some(config) = &config.apns {
+        if let Some(config) = &settings.apns {
             let print = Print::apns(config, picture, &machine);
             let make = || Ok(Arc::new(Apns::new(config, Arc::clone(common))?) as Arc<dyn PushTransport>);
             built.apns = Some(self.take_over("apns", print, make)?);
         }
-        if let Some(config) = &config.fcm {
+        if let Some(config) = &settings.fcm {
             if let Some(account) = &config.service_account {
                 let print = Print::fcm(config, picture, &machine);
                 let make = || Ok(Arc::new(Fcm::new(config, account, Arc::clone(common))?) as _);
@@ -183,15 +159,14 @@ impl Transports {
 
     /// Returns the place among [`Self::all`] of the transport that a token takes first; how many there are, if none
     /// takes it.
-    pub(super) fn gate_of(&self, token: &Token) -> usize {
-        let first = self.candidates(token).into_iter().next();
+    pub fn index_for(&self, destination: &Destination<'_>) -> usize {
+        let first = self.candidates(destination).into_iter().next();
         let all = || self.all().map(|transport| transport.name());
         first.and_then(|first| all().position(|name| name == first.name())).unwrap_or_else(|| all().count())
     }
 
     /// Takes transports as they are, by their names.
-    #[cfg(test)]
-    pub(super) fn of(transports: Vec<Arc<dyn PushTransport>>) -> Self {
+    pub fn of(transports: Vec<Arc<dyn PushTransport>>) -> Self {
         let mut built = Self::default();
         for transport in transports {
             let name = transport.name().to_owned();
@@ -215,19 +190,18 @@ impl Transports {
 
     /// Returns the transports for a token, the first one first; after [`PushError::WrongApp`] the next one is worth
     /// a try. Empty: there is no way to it.
-    pub fn candidates(&self, token: &Token) -> Vec<Arc<dyn PushTransport>> {
+    pub fn candidates(&self, destination: &Destination<'_>) -> Vec<Arc<dyn PushTransport>> {
         if let Some(proxy) = &self.proxy {
             return vec![Arc::clone(&proxy.transport)];
         }
         if let Some(apns) = &self.apns
-            && token.platform == Platform::Ios
-            && token.token.is_apns()
+            && destination.platform == Platform::Ios
+            && destination.token.is_apns()
         {
             return vec![Arc::clone(&apns.transport)];
         }
-        let remembered =
-            |way: &FcmWay| token.transport.as_deref().is_some_and(|name| name == way.built.transport.name());
-        let hinted = |way: &FcmWay| way.app.as_deref().is_some_and(|app| app == token.app.as_str());
+        let remembered = |way: &FcmWay| destination.proven == Some(way.built.transport.name());
+        let hinted = |way: &FcmWay| way.app.as_deref().is_some_and(|app| app == destination.app.as_str());
         let mut ways: Vec<_> = self.fcm.iter().collect();
         // Stable: what is equal stays in the order of the file.
         ways.sort_by_key(|way| (!remembered(way), way.app.is_some(), !hinted(way)));

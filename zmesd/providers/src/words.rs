@@ -3,10 +3,11 @@
 //! AirNotifier says "Invalid access key" with the same status as "Invalid device type" (`api/__init__.py`).
 
 use serde_json::Value;
+use zmes_shared::words::FaultKind;
 
 use super::answer::Answer;
 use super::reading::Content;
-use crate::ports::{FaultKind, PushError};
+use crate::push::PushError;
 
 /// What a text says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -109,7 +110,7 @@ pub(super) fn error_of(json: &Value) -> Option<&str> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::push::transport::fakes::{answer, kind};
+    use crate::fakes::{answer, kind};
 
     fn judged(status: u16, body: &str) -> &'static str {
         kind(&Err::<(), _>(refusal(&answer(status, body), "x".to_owned())))

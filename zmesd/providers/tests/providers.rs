@@ -1,29 +1,29 @@
 //! The transports against real TLS servers on loopback, which speak what the providers speak.
 
 #[cfg(test)]
-#[path = "push/apns.rs"]
+#[path = "providers/apns.rs"]
 mod apns;
 
 #[cfg(test)]
-#[path = "push/check.rs"]
+#[path = "providers/check.rs"]
 mod check;
 
 #[cfg(test)]
-#[path = "push/fcm.rs"]
+#[path = "providers/fcm.rs"]
 mod fcm;
 
 #[cfg(test)]
-#[path = "push/proxy.rs"]
+#[path = "providers/proxy.rs"]
 mod proxy;
 
 #[cfg(test)]
-#[path = "push/roots.rs"]
+#[path = "providers/roots.rs"]
 mod roots;
 
 #[cfg(test)]
-#[path = "push/server.rs"]
+#[path = "providers/server.rs"]
 mod server;
 
 #[cfg(test)]
-#[path = "push/world.rs"]
+#[path = "providers/world.rs"]
 mod world;

@@ -4,8 +4,8 @@ use std::fmt::{Display, Write};
 use std::path::PathBuf;
 
 use clap::Args;
-use zmes_legacy::disk::{self, FileProblemKind, FileProblem};
-use zmes_legacy::{Collection, NewFile, Objection, Proposal, Audience, ReportView};
+use zmes_legacy::disk::{self, FileProblem, FileProblemKind};
+use zmes_legacy::{Audience, Collection, NewFile, Objection, Proposal, ReportView};
 
 use super::{EXIT_CONFIG, EXIT_USAGE, Report};
 use crate::config::{self, Literal, SECTIONS};

@@ -9,17 +9,17 @@ use super::{MAX_BODY, Message};
 
 /// A payload with what goes into headers.
 #[derive(Debug)]
-pub(in crate::push) struct ApnsMessage {
+pub(crate) struct ApnsMessage {
     /// The JSON.
-    pub(in crate::push) body: String,
+    pub(crate) body: String,
     /// `apns-collapse-id`
-    pub(in crate::push) collapse_id: Option<String>,
+    pub(crate) collapse_id: Option<String>,
     /// `apns-expiration`, seconds since 1970.
-    pub(in crate::push) expiration: u64,
+    pub(crate) expiration: u64,
 }
 
 /// Returns the payload of a push.
-pub(in crate::push) fn message(message: Message<'_>) -> ApnsMessage {
+pub(crate) fn message(message: Message<'_>) -> ApnsMessage {
     let expiration = u64::try_from(message.push.expires_at.as_second()).unwrap_or_default();
     let collapse_id = message.replaces();
     ApnsMessage { body: message.fit(MAX_BODY, json), collapse_id, expiration }

@@ -3,10 +3,10 @@
 use serde_json::{Value, json};
 
 use super::{MAX_BODY, Message};
-use crate::domain::Platform;
+use crate::token::Platform;
 
 /// Returns the body of the one request that such a function knows.
-pub(in crate::push) fn body(message: Message<'_>) -> String {
+pub(crate) fn body(message: Message<'_>) -> String {
     let limit = MAX_BODY + message.push.token.expose().len();
     message.fit(limit, json)
 }

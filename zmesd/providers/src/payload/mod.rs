@@ -13,8 +13,8 @@ use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use serde_json::{Map, Value};
 
-use crate::domain::App;
-use crate::ports::{Push, PushedAlarm};
+use crate::push::{Push, PushedAlarm};
+use crate::token::App;
 
 /// Largest message that FCM and APNs take, in bytes, without the token.
 const MAX_BODY: usize = 4096;

@@ -5,16 +5,16 @@ use std::path::Path;
 use serde_json::{Value, json};
 
 use super::{MAX_BODY, Message, more_alarms};
-use crate::domain::{Platform, PushToken};
-use crate::ports::{Push, PushedAlarm};
+use crate::push::{Push, PushedAlarm};
+use crate::token::{Platform, PushToken};
 
 /// Returns the body of `POST /api/v2/tokens`.
-pub(in crate::push) fn registration(token: &PushToken, platform: Platform) -> String {
+pub(crate) fn registration(token: &PushToken, platform: Platform) -> String {
     json!({ "device": platform.as_str(), "token": token.expose(), "channel": "default" }).to_string()
 }
 
 /// Returns the body of `POST /api/v2/push`. An empty `sound` means the phone's own for iOS, none for Android.
-pub(in crate::push) fn body(mut message: Message<'_>, sound: &str) -> String {
+pub(crate) fn body(mut message: Message<'_>, sound: &str) -> String {
     let limit = MAX_BODY + message.push.token.expose().len();
     message.body = alert(message.push);
     message.fit(limit, |message| json(message, sound))

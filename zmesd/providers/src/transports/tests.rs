@@ -6,21 +6,10 @@ use std::path::Path;
 use tempfile::TempDir;
 
 use super::*;
-use crate::config::{ApnsConfig, ApnsEndpoint, ApnsIdentity, FcmConfig, FcmProxyConfig, PushProxyConfig};
-use crate::domain::{App, PushToken, TokenId};
-use crate::ports::SystemClock;
+use crate::settings::{ApnsConfig, ApnsEndpoint, ApnsIdentity, FcmConfig, FcmProxyConfig, PushProxyConfig};
+use crate::token::{App, PushToken};
 
 const APNS: &str = "a1b2c3d4e5f60718a1b2c3d4e5f60718a1b2c3d4e5f60718a1b2c3d4e5f60718";
-
-fn token(text: &str, platform: Platform, app: App, transport: Option<&str>) -> Token {
-    let token = PushToken::parse(text).unwrap();
-    Token {
-        user: "admin".to_owned(),
-        app,
-        transport: transport.map(Into::into),
-        ..Token::new(TokenId(1), token, platform, SystemClock.now())
-    }
-}
 
 fn function(name: &str) -> FcmProxyConfig {
     FcmProxyConfig { name: name.to_owned(), url: format!("https://{name}.example.org"), key: None }
@@ -50,12 +39,21 @@ fn signing_key(directory: &TempDir) -> ApnsConfig {
     apns(ApnsIdentity::Token { key, key_id: "ABCDE12345".to_owned(), team_id: "FGHIJ67890".to_owned() })
 }
 
-fn build(config: &PushConfig) -> Result<Transports, TransportProblem> {
-    Transports::build(config, Arc::new(SystemClock))
+fn build(config: &ProviderSettings) -> Result<Transports, TransportProblem> {
+    Transports::build(config, WallClock::default())
 }
 
-fn names(transports: &Transports, token: &Token) -> Vec<String> {
-    transports.candidates(token).iter().map(|transport| transport.name().to_owned()).collect()
+/// Returns the names of the transports that take a token.
+fn names(
+    transports: &Transports,
+    text: &str,
+    platform: Platform,
+    app: App,
+    proven: Option<&str>,
+) -> Vec<String> {
+    let token = PushToken::parse(text).unwrap();
+    let destination = Destination { token: &token, platform, app, proven };
+    transports.candidates(&destination).iter().map(|transport| transport.name().to_owned()).collect()
 }
 
 #[test]
@@ -68,14 +66,14 @@ fn the_push_proxy_takes_every_token() {
         sound: String::new(),
         ca_certificate: None,
     };
-    let config = PushConfig {
+    let config = ProviderSettings {
         proxy: Some(proxy),
         fcm: Some(fcm(None, &["zmninja"])),
         apns: Some(signing_key(&directory)),
-        ..PushConfig::default()
+        ..ProviderSettings::default()
     };
     let transports = build(&config).unwrap();
-    assert_eq!(names(&transports, &token(APNS, Platform::Ios, App::ZmNinja, Some("fcm:zmninja"))), ["proxy"]);
+    assert_eq!(names(&transports, APNS, Platform::Ios, App::ZmNinja, Some("fcm:zmninja")), ["proxy"]);
     let all: Vec<_> =
         transports.all().map(|transport| format!("{} {}", transport.name(), transport.target())).collect();
     assert_eq!(
@@ -88,22 +86,25 @@ fn the_push_proxy_takes_every_token() {
 fn apns_takes_its_own_tokens_and_fcm_the_rest() {
     let directory = TempDir::new().unwrap();
     let apns = Some(signing_key(&directory));
-    let config = PushConfig { apns: apns.clone(), fcm: Some(fcm(None, &["a"])), ..PushConfig::default() };
+    let config =
+        ProviderSettings { apns: apns.clone(), fcm: Some(fcm(None, &["a"])), ..ProviderSettings::default() };
     let both = build(&config).unwrap();
-    assert_eq!(names(&both, &token(APNS, Platform::Ios, App::Unknown, None)), ["apns"]);
-    assert_eq!(names(&both, &token(APNS, Platform::Android, App::Unknown, None)), ["fcm:a"]);
-    assert_eq!(names(&both, &token("c:A", Platform::Ios, App::Unknown, None)), ["fcm:a"]);
-    let alone = build(&PushConfig { apns, ..PushConfig::default() }).unwrap();
-    assert!(names(&alone, &token("c:A", Platform::Ios, App::Unknown, None)).is_empty());
-    assert!(!alone.is_empty() && build(&PushConfig::default()).unwrap().is_empty());
+    assert_eq!(names(&both, APNS, Platform::Ios, App::Unknown, None), ["apns"]);
+    assert_eq!(names(&both, APNS, Platform::Android, App::Unknown, None), ["fcm:a"]);
+    assert_eq!(names(&both, "c:A", Platform::Ios, App::Unknown, None), ["fcm:a"]);
+    let alone = build(&ProviderSettings { apns, ..ProviderSettings::default() }).unwrap();
+    assert!(names(&alone, "c:A", Platform::Ios, App::Unknown, None).is_empty());
+    assert!(!alone.is_empty() && build(&ProviderSettings::default()).unwrap().is_empty());
 }
 
 #[test]
 fn of_the_functions_the_one_that_worked_comes_first_then_the_apps_own() {
-    let config =
-        PushConfig { fcm: Some(fcm(None, &["other", "zmNinja-NG", "zmninja"])), ..PushConfig::default() };
+    let config = ProviderSettings {
+        fcm: Some(fcm(None, &["other", "zmNinja-NG", "zmninja"])),
+        ..ProviderSettings::default()
+    };
     let transports = build(&config).unwrap();
-    let order = |app, transport| names(&transports, &token("c:A", Platform::Android, app, transport));
+    let order = |app, transport| names(&transports, "c:A", Platform::Android, app, transport);
     assert_eq!(order(App::Unknown, None), ["fcm:other", "fcm:zmNinja-NG", "fcm:zmninja"]);
     assert_eq!(order(App::ZmNinja, None), ["fcm:zmninja", "fcm:other", "fcm:zmNinja-NG"]);
     assert_eq!(order(App::ZmNinjaNg, None), ["fcm:zmNinja-NG", "fcm:other", "fcm:zmninja"]);
@@ -112,7 +113,7 @@ fn of_the_functions_the_one_that_worked_comes_first_then_the_apps_own() {
 }
 
 /// Returns the problem and its hint.
-fn problem(config: &PushConfig) -> String {
+fn problem(config: &ProviderSettings) -> String {
     let problem = build(config).unwrap_err();
     assert!(!problem.hint().is_empty());
     problem.to_string()
@@ -128,7 +129,7 @@ fn files_that_are_not_what_they_should_be_are_named_with_their_key() {
     };
     let account = |text: &str| {
         let path = file("account.json", text);
-        problem(&PushConfig { fcm: Some(fcm(Some(&path), &[])), ..PushConfig::default() })
+        problem(&ProviderSettings { fcm: Some(fcm(Some(&path), &[])), ..ProviderSettings::default() })
     };
     assert!(account("{").contains("it is not the JSON that Google hands out (line 1)"));
     let text = r#"{"project_id":"p","client_email":"e","private_key":"hunter2","token_uri":"https://h/"}"#;
@@ -140,7 +141,7 @@ fn files_that_are_not_what_they_should_be_are_named_with_their_key() {
     let key = |path| {
         let identity =
             ApnsIdentity::Token { key: path, key_id: "ABCDE12345".into(), team_id: "FGHIJ67890".into() };
-        problem(&PushConfig { apns: Some(apns(identity)), ..PushConfig::default() })
+        problem(&ProviderSettings { apns: Some(apns(identity)), ..ProviderSettings::default() })
     };
     assert!(key(directory.path().join("none.p8")).starts_with("push.apns.key: cannot read "));
     assert!(
@@ -151,9 +152,9 @@ fn files_that_are_not_what_they_should_be_are_named_with_their_key() {
     assert!(
         key(file("b.p8", broken)).ends_with("b.p8 cannot be used: it is no ECDSA key of the curve P-256")
     );
-    let root = PushConfig {
+    let root = ProviderSettings {
         fcm: Some(FcmConfig { ca_certificate: Some(file("ca.pem", "x")), ..fcm(None, &["a"]) }),
-        ..PushConfig::default()
+        ..ProviderSettings::default()
     };
     assert!(problem(&root).starts_with("push.fcm.ca-certificate: "));
 }
@@ -179,30 +180,29 @@ fn a_reload_builds_what_has_changed_and_keeps_the_rest() {
         sound: String::new(),
         ca_certificate: None,
     };
-    let config = |app_key: &str, names: &[&str]| PushConfig {
+    let config = |app_key: &str, names: &[&str]| ProviderSettings {
         proxy: Some(proxy(app_key)),
         fcm: Some(fcm(None, names)),
         apns: Some(signing_key_kept(&directory)),
-        ..PushConfig::default()
+        ..ProviderSettings::default()
     };
     let before = build(&config("k", &["a", "b"])).unwrap();
-    let clock = || Arc::new(SystemClock);
     let kept = |after: &Transports| -> Vec<String> {
         let same = |after: &&Arc<dyn PushTransport>| before.all().any(|before| Arc::ptr_eq(before, after));
         after.all().filter(same).map(|transport| transport.name().to_owned()).collect()
     };
-    let same = before.rebuild(&config("k", &["a", "b"]), clock()).unwrap();
+    let same = before.rebuild(&config("k", &["a", "b"]), WallClock::default()).unwrap();
     assert_eq!(kept(&same), ["proxy", "fcm:a", "fcm:b", "apns"]);
     assert!(before.changes(&same).is_empty());
-    let other_key = before.rebuild(&config("k2", &["b", "c"]), clock()).unwrap();
+    let other_key = before.rebuild(&config("k2", &["b", "c"]), WallClock::default()).unwrap();
     assert_eq!(kept(&other_key), ["fcm:b", "apns"]);
     assert_eq!(before.changes(&other_key).into_iter().collect::<Vec<_>>(), ["push.proxy.app-key"]);
     // The same name, another key in it.
     fs::write(&key, rcgen::KeyPair::generate().unwrap().serialize_pem()).unwrap();
-    let renewed = before.rebuild(&config("k", &["a", "b"]), clock()).unwrap();
+    let renewed = before.rebuild(&config("k", &["a", "b"]), WallClock::default()).unwrap();
     assert_eq!(kept(&renewed), ["proxy", "fcm:a", "fcm:b"]);
     assert_eq!(before.changes(&renewed).into_iter().collect::<Vec<_>>(), ["push.apns.key"]);
     fs::write(&key, "no key").unwrap();
-    let refused = before.rebuild(&config("k", &["a", "b"]), clock()).unwrap_err();
+    let refused = before.rebuild(&config("k", &["a", "b"]), WallClock::default()).unwrap_err();
     assert_eq!(refused.key(), Some("push.apns.key"));
 }

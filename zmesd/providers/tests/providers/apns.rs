@@ -3,17 +3,13 @@
 use std::collections::HashSet;
 use std::fs;
 use std::path::PathBuf;
-use std::sync::Arc;
 
 use futures_util::future::join_all;
 use hyper::Version;
 use jsonwebtoken::{Algorithm, DecodingKey, Validation, decode};
 use rcgen::{KeyPair, PublicKeyData};
 use serde_json::Value;
-use zmesd::config::ApnsIdentity;
-use zmesd::domain::Platform;
-use zmesd::ports::SystemClock;
-use zmesd::push::transport::Transports;
+use zmes_providers::{ApnsIdentity, Platform, Transports, WallClock};
 
 use crate::server::{Authority, Odd, Reply, Seen, Server, answer};
 use crate::world::{APNS_TOKEN, FCM_TOKEN, apns, fixture, kind, only, push};
@@ -120,7 +116,7 @@ fn a_wrong_password_is_a_problem_with_a_hint() {
     let authority = Authority::new();
     for (file, password) in [("legacy-rc2.p12", Some("sw0rdfish")), ("modern.p12", None)] {
         let config = apns("https://localhost".to_owned(), certificate(file, password), &authority.file);
-        let problem = Transports::build(&config, Arc::new(SystemClock)).unwrap_err();
+        let problem = Transports::build(&config, WallClock::default()).unwrap_err();
         let said = problem.to_string();
         assert!(said.starts_with("push.apns.certificate: ") && said.contains(file), "{said}");
         assert!(
@@ -135,7 +131,7 @@ fn a_wrong_password_is_a_problem_with_a_hint() {
         password: None,
     };
     let config = apns("https://localhost".to_owned(), identity, &authority.file);
-    let said = Transports::build(&config, Arc::new(SystemClock)).unwrap_err().to_string();
+    let said = Transports::build(&config, WallClock::default()).unwrap_err().to_string();
     assert!(said.starts_with("push.apns.key: cannot read /nonexistent/key.pem as user "), "{said}");
     assert!(said.ends_with(": no such file"), "{said}");
 }

@@ -1,8 +1,7 @@
 //! `push check`: each step by name, and the first that fails is the last.
 
 use tokio::net::TcpListener;
-use zmesd::config::ApnsIdentity;
-use zmesd::ports::CheckStep;
+use zmes_providers::{ApnsIdentity, CheckStep};
 
 use crate::server::{Authority, Reply, Seen, Server, answer};
 use crate::world::{account, apns, function, hasty, only, proxy};

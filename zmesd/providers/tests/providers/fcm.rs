@@ -7,7 +7,7 @@ use futures_util::future::join_all;
 use hyper::Version;
 use jsonwebtoken::{Algorithm, DecodingKey, Validation, decode};
 use serde_json::{Value, json};
-use zmesd::domain::Platform;
+use zmes_providers::Platform;
 
 use crate::server::{Authority, Relay, Reply, Seen, Server, answer};
 use crate::world::{FCM_TOKEN, account, fixture, function, hasty, kind, only, push};

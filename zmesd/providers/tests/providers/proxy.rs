@@ -4,8 +4,7 @@ use std::time::Duration;
 
 use serde_json::json;
 use tokio::net::TcpListener;
-use zmesd::domain::{Platform, PushToken};
-use zmesd::ports::PushError;
+use zmes_providers::{Platform, PushError, PushToken};
 
 use crate::server::{Authority, Odd, Reply, Server, answer};
 use crate::world::{APNS_TOKEN, FCM_TOKEN, hasty, kind, only, proxy, push};

@@ -1,11 +1,8 @@
 //! Whom a machine trusts. The environment decides, so each case has a process of its own.
 
 use std::process::{Command, Output};
-use std::sync::Arc;
 
-use zmesd::domain::Platform;
-use zmesd::ports::SystemClock;
-use zmesd::push::transport::{TransportProblem, Transports};
+use zmes_providers::{Platform, TransportProblem, Transports, WallClock};
 
 use crate::server::{Authority, Server, answer};
 use crate::world::{FCM_TOKEN, only, proxy, push};
@@ -54,11 +51,11 @@ async fn case_system_roots() {
 #[ignore = "a case of a_machine_that_trusts_nobody, which runs it in a process of its own"]
 fn case_no_roots() {
     let config = proxy("https://localhost".to_owned(), None);
-    let problem = Transports::build(&config, Arc::new(SystemClock)).unwrap_err();
+    let problem = Transports::build(&config, WallClock::default()).unwrap_err();
     assert!(matches!(problem, TransportProblem::NoRoots { .. }), "{problem}");
     assert!(problem.hint().contains("ca-certificates"));
     // An authority of one's own is enough.
     let authority = Authority::new();
     let config = proxy("https://localhost".to_owned(), Some(&authority.file));
-    assert!(Transports::build(&config, Arc::new(SystemClock)).is_ok());
+    assert!(Transports::build(&config, WallClock::default()).is_ok());
 }

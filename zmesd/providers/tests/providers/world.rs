@@ -4,19 +4,17 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use zmes_shared::{EventId, MonitorId};
-use zmesd::config::{
-    ApnsConfig, ApnsEndpoint, ApnsIdentity, FcmConfig, FcmProxyConfig, PushConfig, PushProxyConfig,
+use zmes_providers::{
+    ApnsConfig, ApnsEndpoint, ApnsIdentity, App, FcmConfig, FcmProxyConfig, Platform, ProviderSettings, Push,
+    PushError, PushProxyConfig, PushToken, PushTransport, PushedAlarm, Timing, Transports, WallClock,
 };
-use zmesd::domain::{App, Platform, PushToken};
-use zmesd::ports::{Push, PushError, PushTransport, PushedAlarm, SystemClock};
-use zmesd::push::transport::{Timing, Transports};
+use zmes_shared::{EventId, MonitorId};
 
 pub(crate) const FCM_TOKEN: &str = "cXyz:APA91bHPRgkFLJu6sg";
 pub(crate) const APNS_TOKEN: &str = "a1b2c3d4e5f60718a1b2c3d4e5f60718a1b2c3d4e5f60718a1b2c3d4e5f60718";
 
 pub(crate) fn fixture(name: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/push/fixtures").join(name)
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/providers/fixtures").join(name)
 }
 
 pub(crate) fn push(token: &str, platform: Platform) -> Push {
@@ -42,7 +40,7 @@ pub(crate) fn push(token: &str, platform: Platform) -> Push {
     }
 }
 
-pub(crate) fn proxy(url: String, root: Option<&Path>) -> PushConfig {
+pub(crate) fn proxy(url: String, root: Option<&Path>) -> ProviderSettings {
     let proxy = PushProxyConfig {
         url,
         app_name: "zmninjapro".to_owned(),
@@ -50,10 +48,10 @@ pub(crate) fn proxy(url: String, root: Option<&Path>) -> PushConfig {
         sound: "blop.caf".to_owned(),
         ca_certificate: root.map(Path::to_owned),
     };
-    PushConfig { proxy: Some(proxy), ..PushConfig::default() }
+    ProviderSettings { proxy: Some(proxy), ..ProviderSettings::default() }
 }
 
-pub(crate) fn function(url: String, root: &Path) -> PushConfig {
+pub(crate) fn function(url: String, root: &Path) -> ProviderSettings {
     let proxy = FcmProxyConfig { name: "zmninja".to_owned(), url, key: Some("jwt-of-the-app".into()) };
     let fcm = FcmConfig {
         service_account: None,
@@ -61,11 +59,11 @@ pub(crate) fn function(url: String, root: &Path) -> PushConfig {
         ca_certificate: Some(root.to_owned()),
         proxies: vec![proxy],
     };
-    PushConfig { fcm: Some(fcm), ..PushConfig::default() }
+    ProviderSettings { fcm: Some(fcm), ..ProviderSettings::default() }
 }
 
 /// A service account whose tokens come from `oauth`, written beside the root.
-pub(crate) fn account(endpoint: String, oauth: &str, root: &Path) -> PushConfig {
+pub(crate) fn account(endpoint: String, oauth: &str, root: &Path) -> ProviderSettings {
     let key = std::fs::read_to_string(fixture("account.key")).unwrap();
     let text = serde_json::json!({
         "type": "service_account", "project_id": "zmes-test", "private_key_id": "k1", "private_key": key,
@@ -79,31 +77,31 @@ pub(crate) fn account(endpoint: String, oauth: &str, root: &Path) -> PushConfig 
         ca_certificate: Some(root.to_owned()),
         proxies: Vec::new(),
     };
-    PushConfig { fcm: Some(fcm), ..PushConfig::default() }
+    ProviderSettings { fcm: Some(fcm), ..ProviderSettings::default() }
 }
 
-pub(crate) fn apns(url: String, identity: ApnsIdentity, root: &Path) -> PushConfig {
+pub(crate) fn apns(url: String, identity: ApnsIdentity, root: &Path) -> ProviderSettings {
     let apns = ApnsConfig {
         identity,
         topic: "com.example.app".to_owned(),
         endpoint: ApnsEndpoint::Other(url),
         ca_certificate: Some(root.to_owned()),
     };
-    PushConfig { apns: Some(apns), ..PushConfig::default() }
+    ProviderSettings { apns: Some(apns), ..ProviderSettings::default() }
 }
 
 /// Returns the one transport of a configuration.
-pub(crate) fn only(config: &PushConfig) -> Arc<dyn PushTransport> {
+pub(crate) fn only(config: &ProviderSettings) -> Arc<dyn PushTransport> {
     timed(config, Timing::default())
 }
 
 /// The same, with a short deadline: for those who never answer.
-pub(crate) fn hasty(config: &PushConfig) -> Arc<dyn PushTransport> {
+pub(crate) fn hasty(config: &ProviderSettings) -> Arc<dyn PushTransport> {
     timed(config, Timing { total: Duration::from_secs(2), ..Timing::default() })
 }
 
-fn timed(config: &PushConfig, timing: Timing) -> Arc<dyn PushTransport> {
-    let transports = Transports::build_with(config, Arc::new(SystemClock), timing).unwrap();
+fn timed(config: &ProviderSettings, timing: Timing) -> Arc<dyn PushTransport> {
+    let transports = Transports::build_with(config, WallClock::default(), timing).unwrap();
     Arc::clone(transports.all().next().unwrap())
 }
 
@@ -118,6 +116,6 @@ pub(crate) fn kind(error: &PushError) -> &'static str {
         PushError::WrongApp(_) => "wrong app",
         PushError::Message(_) => "message",
         PushError::Phone { .. } => "phone",
-        PushError::Transport(fault) => fault.kind.as_str(),
+        PushError::Transport(fault) => fault.kind.word(),
     }
 }
