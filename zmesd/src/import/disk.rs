@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use nix::unistd::Group;
 use secrecy::ExposeSecret;
 use tempfile::NamedTempFile;
-use zmes_files::{ReadError, read_bounded};
+use zmes_files::{FileError, read_bounded};
 
 use super::{MAX_FILE, SecretFile, Source};
 
@@ -55,15 +55,15 @@ pub fn read(path: &Path) -> Result<Source, Trouble> {
     };
     match read_bounded(path, MAX_FILE) {
         Ok(bytes) => Ok(Source { path: path.to_owned(), bytes }),
-        Err(error @ ReadError::Missing) => trouble(Kind::Missing, error.to_string(), "look at the path"),
-        Err(error @ ReadError::Denied) => trouble(Kind::Permission, error.to_string(), "run it as root"),
-        Err(error @ ReadError::Irregular) => {
+        Err(error @ FileError::Missing) => trouble(Kind::Missing, error.to_string(), "look at the path"),
+        Err(error @ FileError::Denied) => trouble(Kind::Permission, error.to_string(), "run it as root"),
+        Err(error @ FileError::Irregular) => {
             trouble(Kind::Unfit, error.to_string(), "name the files one by one")
         }
-        Err(error @ ReadError::TooLarge(_)) => {
+        Err(error @ FileError::TooLarge(_)) => {
             trouble(Kind::Unfit, error.to_string(), "is it the right file?")
         }
-        Err(ReadError::Other(error)) => trouble(Kind::Disk, error.to_string(), "look at the file system"),
+        Err(FileError::Other(error)) => trouble(Kind::Disk, error.to_string(), "look at the file system"),
     }
 }
 
