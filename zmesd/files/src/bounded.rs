@@ -9,7 +9,7 @@ use nix::fcntl::OFlag;
 
 /// Why a file cannot be read.
 #[derive(Debug, thiserror::Error)]
-pub enum ReadError {
+pub enum FileError {
     /// It is not there.
     #[error("no such file")]
     Missing,
@@ -27,7 +27,7 @@ pub enum ReadError {
     Other(io::Error),
 }
 
-impl From<io::Error> for ReadError {
+impl From<io::Error> for FileError {
     fn from(error: io::Error) -> Self {
         if error.kind() == io::ErrorKind::NotFound || error.kind() == io::ErrorKind::NotADirectory {
             Self::Missing
@@ -40,22 +40,22 @@ impl From<io::Error> for ReadError {
 }
 
 /// Opens a regular file. A FIFO does not block it.
-fn open(path: &Path) -> Result<File, ReadError> {
+fn open(path: &Path) -> Result<File, FileError> {
     let file = OpenOptions::new().read(true).custom_flags(OFlag::O_NONBLOCK.bits()).open(path)?;
-    if file.metadata()?.is_file() { Ok(file) } else { Err(ReadError::Irregular) }
+    if file.metadata()?.is_file() { Ok(file) } else { Err(FileError::Irregular) }
 }
 
 /// Says whether a file can be read, without reading it.
-pub fn readable(path: &Path) -> Result<(), ReadError> {
+pub fn readable(path: &Path) -> Result<(), FileError> {
     open(path).map(drop)
 }
 
 /// Reads a whole file of at most `limit` bytes.
-pub fn read_bounded(path: &Path, limit: u64) -> Result<Vec<u8>, ReadError> {
+pub fn read_bounded(path: &Path, limit: u64) -> Result<Vec<u8>, FileError> {
     let mut content = Vec::new();
     let count = open(path)?.take(limit + 1).read_to_end(&mut content)?;
     if u64::try_from(count).unwrap_or(u64::MAX) > limit {
-        Err(ReadError::TooLarge(limit))
+        Err(FileError::TooLarge(limit))
     } else {
         Ok(content)
     }
@@ -78,11 +78,11 @@ mod tests {
         let file = directory.path().join("file");
         fs::write(&file, "12345").unwrap();
         assert_eq!(read_bounded(&file, 5).unwrap(), b"12345");
-        assert!(matches!(read_bounded(&file, 4), Err(ReadError::TooLarge(4))));
-        assert!(matches!(read_bounded(&directory.path().join("none"), 4), Err(ReadError::Missing)));
-        assert!(matches!(read_bounded(&file.join("below"), 4), Err(ReadError::Missing)));
-        assert!(matches!(readable(directory.path()), Err(ReadError::Irregular)));
-        assert!(matches!(readable(Path::new("/dev/zero")), Err(ReadError::Irregular)));
+        assert!(matches!(read_bounded(&file, 4), Err(FileError::TooLarge(4))));
+        assert!(matches!(read_bounded(&directory.path().join("none"), 4), Err(FileError::Missing)));
+        assert!(matches!(read_bounded(&file.join("below"), 4), Err(FileError::Missing)));
+        assert!(matches!(readable(directory.path()), Err(FileError::Irregular)));
+        assert!(matches!(readable(Path::new("/dev/zero")), Err(FileError::Irregular)));
     }
 
     #[test]
@@ -90,6 +90,6 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let fifo = directory.path().join("fifo");
         nix::unistd::mkfifo(&fifo, nix::sys::stat::Mode::S_IRUSR).unwrap();
-        assert!(matches!(readable(&fifo), Err(ReadError::Irregular)));
+        assert!(matches!(readable(&fifo), Err(FileError::Irregular)));
     }
 }

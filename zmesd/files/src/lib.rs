@@ -1,7 +1,7 @@
 //! Files that an admin hands over: read with a bound, certificates and keys.
 //!
 //! - [`read_bounded`] reads a regular file up to a limit. A FIFO does not block it, and a device or a file that is too
-//!   large is an error that says so ([`ReadError`]).
+//!   large is an error that says so ([`FileError`]).
 //! - [`pemfile`] reads certificates and private keys. Where a file holds something else, its error names what the file
 //!   holds and the command that converts it ([`pemfile::PemError`]).
 //!
@@ -21,4 +21,4 @@
 mod bounded;
 pub mod pemfile;
 
-pub use bounded::{ReadError, read_bounded, readable, without_bom};
+pub use bounded::{FileError, read_bounded, readable, without_bom};

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use nix::unistd::Group;
 use secrecy::ExposeSecret;
 use tempfile::NamedTempFile;
-use zmes_files::{ReadError, read_bounded};
+use zmes_files::{FileError, read_bounded};
 
 use super::{MAX_FILE, OldFile, SecretFile};
 
@@ -50,27 +50,18 @@ pub enum FileProblemKind {
 
 /// Reads a file that is to be imported.
 pub fn read(path: &Path) -> Result<OldFile, FileProblem> {
-    let trouble = |kind, message: String, hint: &str| {
-        Err(FileProblem { path: path.to_owned(), kind, message, hint: hint.to_owned() })
+    let error = match read_bounded(path, MAX_FILE) {
+        Ok(bytes) => return Ok(OldFile { path: path.to_owned(), bytes }),
+        Err(error) => error,
     };
-    match read_bounded(path, MAX_FILE) {
-        Ok(bytes) => Ok(OldFile { path: path.to_owned(), bytes }),
-        Err(error @ ReadError::Missing) => {
-            trouble(FileProblemKind::Missing, error.to_string(), "look at the path")
-        }
-        Err(error @ ReadError::Denied) => {
-            trouble(FileProblemKind::Permission, error.to_string(), "run it as root")
-        }
-        Err(error @ ReadError::Irregular) => {
-            trouble(FileProblemKind::Unfit, error.to_string(), "name the files one by one")
-        }
-        Err(error @ ReadError::TooLarge(_)) => {
-            trouble(FileProblemKind::Unfit, error.to_string(), "is it the right file?")
-        }
-        Err(ReadError::Other(error)) => {
-            trouble(FileProblemKind::Disk, error.to_string(), "look at the file system")
-        }
-    }
+    let (kind, hint) = match &error {
+        FileError::Missing => (FileProblemKind::Missing, "look at the path"),
+        FileError::Denied => (FileProblemKind::Permission, "run it as root"),
+        FileError::Irregular => (FileProblemKind::Unfit, "name the files one by one"),
+        FileError::TooLarge(_) => (FileProblemKind::Unfit, "is it the right file?"),
+        FileError::Other(_) => (FileProblemKind::Disk, "look at the file system"),
+    };
+    Err(FileProblem { path: path.to_owned(), kind, message: error.to_string(), hint: hint.to_owned() })
 }
 
 /// Says where the secrets of a `zmesd.toml` go.

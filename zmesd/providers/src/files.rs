@@ -4,7 +4,7 @@ use std::path::Path;
 
 use p12_keystore::KeyStore;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
-use zmes_files::pemfile::{self, Found, PemError};
+use zmes_files::pemfile::{self, FileContent, PemError};
 
 use super::problem::TransportProblem;
 
@@ -45,7 +45,9 @@ pub(super) fn identity(
     let bytes = read(CERTIFICATE, certificate)?;
     let problem = |problem| TransportProblem::File { key: CERTIFICATE, problem };
     let chain = match pemfile::certificates_in(certificate, &bytes) {
-        Err(PemError::Holds { found: Found::Pkcs12, .. }) => return keystore(certificate, &bytes, password),
+        Err(PemError::Holds { found: FileContent::Pkcs12, .. }) => {
+            return keystore(certificate, &bytes, password);
+        }
         chain => chain.map_err(problem)?,
     };
     let key = match key {

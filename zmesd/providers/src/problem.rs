@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use zmes_files::pemfile::{Found, PemError};
+use zmes_files::pemfile::{FileContent, PemError};
 
 /// Why a transport cannot be built.
 #[derive(Debug, thiserror::Error)]
@@ -78,7 +78,7 @@ impl TransportProblem {
     pub fn hint(&self) -> String {
         match self {
             Self::File { problem: PemError::Holds { found, .. }, key }
-                if *key == "push.apns.key" && !matches!(found, Found::Pkcs12 | Found::Certificate) =>
+                if *key == "push.apns.key" && !matches!(found, FileContent::Pkcs12 | FileContent::Certificate) =>
             {
                 "name the .p8 file of Apple's developer site (\"BEGIN PRIVATE KEY\"); with a certificate, the key \
                  that belongs to it"

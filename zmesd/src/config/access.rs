@@ -5,7 +5,7 @@ use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
 use nix::unistd::{Gid, Group};
-use zmes_files::ReadError;
+use zmes_files::FileError;
 
 use super::environment::Environment;
 
@@ -13,16 +13,16 @@ use super::environment::Environment;
 const WEB_GROUPS: [&str; 5] = ["www-data", "apache", "http", "nginx", "www"];
 
 /// Says that a file cannot be read, why, and for whom if that matters.
-pub(super) fn unread(path: &Path, error: &ReadError, user: &str) -> String {
-    let denied = if matches!(error, ReadError::Denied) { format!(" for user {user}") } else { String::new() };
+pub(super) fn unread(path: &Path, error: &FileError, user: &str) -> String {
+    let denied = if matches!(error, FileError::Denied) { format!(" for user {user}") } else { String::new() };
     format!("cannot read {}: {error}{denied}", path.display())
 }
 
 /// Says what to do about a file of the daemon's own that cannot be read; `absent` is the advice where it is missing.
-pub(super) fn remedy(path: &Path, error: &ReadError, environment: &Environment, absent: &str) -> String {
+pub(super) fn remedy(path: &Path, error: &FileError, environment: &Environment, absent: &str) -> String {
     match error {
-        ReadError::Missing => absent.to_owned(),
-        ReadError::Denied => {
+        FileError::Missing => absent.to_owned(),
+        FileError::Denied => {
             let file = path.display();
             match path.metadata() {
                 Ok(metadata) if group_reads(&metadata) => join_group(&metadata, &environment.user),
@@ -35,8 +35,8 @@ pub(super) fn remedy(path: &Path, error: &ReadError, environment: &Environment, 
                 }
             }
         }
-        ReadError::Irregular | ReadError::TooLarge(_) => "is it the right path?".to_owned(),
-        ReadError::Other(_) => "look at the file system".to_owned(),
+        FileError::Irregular | FileError::TooLarge(_) => "is it the right path?".to_owned(),
+        FileError::Other(_) => "look at the file system".to_owned(),
     }
 }
 
@@ -96,19 +96,19 @@ mod tests {
             closed.starts_with("chgrp ") && closed.contains("usermod -aG ") && closed.contains(" zmesd"),
             "{closed}"
         );
-        let denied = unread(&file, &ReadError::Denied, "zmesd");
+        let denied = unread(&file, &FileError::Denied, "zmesd");
         assert_eq!(denied, format!("cannot read {}: permission denied for user zmesd", file.display()));
         let environment = Environment { user: "zmesd".into(), ..Environment::default() };
-        let closed = remedy(&file, &ReadError::Denied, &environment, "");
+        let closed = remedy(&file, &FileError::Denied, &environment, "");
         assert!(closed.starts_with("chgrp zmesd "), "{closed}");
-        assert_eq!(remedy(&file, &ReadError::Missing, &environment, "make it"), "make it");
+        assert_eq!(remedy(&file, &FileError::Missing, &environment, "make it"), "make it");
 
         // Only root can give a file away; where the tests are not root, the rest does not apply.
         fs::set_permissions(&file, Permissions::from_mode(0o640)).unwrap();
         if chown(&file, None, Some(12345)).is_ok() {
             let open = "usermod -aG 12345 zmesd, then start zmesd again";
             assert_eq!(zoneminder_remedy(&file, "zmesd"), open);
-            assert_eq!(remedy(&file, &ReadError::Denied, &environment, ""), open);
+            assert_eq!(remedy(&file, &FileError::Denied, &environment, ""), open);
         }
     }
 }

@@ -4,9 +4,9 @@ use std::path::{Path, PathBuf};
 
 use rustls_pki_types::pem::Error as ParseError;
 
-use super::Wanted;
-use super::found::{Found, found};
-use crate::ReadError;
+use super::PemPart;
+use super::content::{FileContent, recognize};
+use crate::FileError;
 
 /// Why a file gives no certificate or no key. No message quotes the file: it may hold a key.
 #[derive(Debug, thiserror::Error)]
@@ -20,7 +20,7 @@ pub enum PemError {
         user: String,
         /// Why.
         #[source]
-        source: ReadError,
+        source: FileError,
     },
     /// It holds something else.
     #[error("{path} holds no {} in PEM form: {found}", thing(*.wanted))]
@@ -28,9 +28,9 @@ pub enum PemError {
         /// Which file.
         path: PathBuf,
         /// What it was read for.
-        wanted: Wanted,
+        wanted: PemPart,
         /// What it holds.
-        found: Found,
+        found: FileContent,
     },
     /// The key is protected by a passphrase.
     #[error("the private key in {path} is encrypted")]
@@ -58,20 +58,20 @@ pub enum PemError {
     },
 }
 
-fn thing(wanted: Wanted) -> &'static str {
+fn thing(wanted: PemPart) -> &'static str {
     match wanted {
-        Wanted::Certificate => "certificate",
-        Wanted::Key => "private key",
+        PemPart::Certificate => "certificate",
+        PemPart::Key => "private key",
     }
 }
 
 impl PemError {
-    pub(super) fn unreadable(path: &Path, source: ReadError) -> Self {
+    pub(super) fn unreadable(path: &Path, source: FileError) -> Self {
         Self::Unreadable { path: path.to_owned(), user: current_user(), source }
     }
 
-    pub(super) fn other(path: &Path, wanted: Wanted, content: &[u8]) -> Self {
-        Self::Holds { path: path.to_owned(), wanted, found: found(content) }
+    pub(super) fn other(path: &Path, wanted: PemPart, content: &[u8]) -> Self {
+        Self::Holds { path: path.to_owned(), wanted, found: recognize(content) }
     }
 
     /// The parser's own words may quote a line of the file, which may be a key.
@@ -113,85 +113,85 @@ impl PemError {
     }
 }
 
-fn unreadable_hint(path: &Path, user: &str, source: &ReadError) -> String {
+fn unreadable_hint(path: &Path, user: &str, source: &FileError) -> String {
     let path = path.display();
     match source {
-        ReadError::Denied => format!(
+        FileError::Denied => format!(
             "`setfacl -m u:{user}:r {path}` (and `x` on the directories above it), or LoadCredential= in the service"
         ),
-        ReadError::Missing => format!("{path} does not exist: name the right file"),
-        ReadError::Irregular => format!("name the file itself: `ls -ld {path}` shows what is there"),
-        ReadError::TooLarge(_) => format!("it is far larger than any certificate: is {path} the right file?"),
-        ReadError::Other(_) => format!("look at {path}"),
+        FileError::Missing => format!("{path} does not exist: name the right file"),
+        FileError::Irregular => format!("name the file itself: `ls -ld {path}` shows what is there"),
+        FileError::TooLarge(_) => format!("it is far larger than any certificate: is {path} the right file?"),
+        FileError::Other(_) => format!("look at {path}"),
     }
 }
 
 /// Returns the way from what a file holds to what is wanted.
-fn conversion(path: &Path, wanted: Wanted, found: Found) -> String {
+fn conversion(path: &Path, wanted: PemPart, found: FileContent) -> String {
     let file = path.display();
     let out = match wanted {
-        Wanted::Certificate => "cert.pem",
-        Wanted::Key => "key.pem",
+        PemPart::Certificate => "cert.pem",
+        PemPart::Key => "key.pem",
     };
     match found {
-        Found::Key | Found::EncryptedKey => {
+        FileContent::Key | FileContent::EncryptedKey => {
             "name the certificate here: are certificate and key swapped?".to_owned()
         }
-        Found::Certificate => "name the key here: are certificate and key swapped?".to_owned(),
-        Found::Pkcs12 => {
-            let part = if wanted == Wanted::Key { "-nocerts -nodes" } else { "-nokeys" };
+        FileContent::Certificate => "name the key here: are certificate and key swapped?".to_owned(),
+        FileContent::Pkcs12 => {
+            let part = if wanted == PemPart::Key { "-nocerts -nodes" } else { "-nokeys" };
             format!(
                 "`openssl pkcs12 -in {file} {part} -out {out}` takes it out (with -legacy where OpenSSL 3 refuses it)"
             )
         }
-        Found::Pkcs7Pem => {
+        FileContent::Pkcs7Pem => {
             format!("`openssl pkcs7 -print_certs -in {file} -out cert.pem` converts it{}", no_key(wanted))
         }
-        Found::Pkcs7Der => format!(
+        FileContent::Pkcs7Der => format!(
             "`openssl pkcs7 -inform DER -print_certs -in {file} -out cert.pem` converts it{}",
             no_key(wanted)
         ),
-        Found::OpenSshKey => {
+        FileContent::OpenSshKey => {
             format!("`ssh-keygen -p -m PEM -N '' -f {file}` converts a key{}", no_certificate(wanted))
         }
-        Found::PuttyKey => {
+        FileContent::PuttyKey => {
             format!(
                 "`puttygen {file} -O private-openssh -o key.pem` converts a key{}",
                 no_certificate(wanted)
             )
         }
-        Found::PublicKey => {
+        FileContent::PublicKey => {
             "a public key is not enough: name the file that was made together with it".to_owned()
         }
-        Found::Request => format!(
+        FileContent::Request => format!(
             "a request has to be signed first, by your authority or by its own key: `openssl x509 -req -in {file} \
              -signkey key.pem -days 825 -copy_extensions copy -out cert.pem`"
         ),
-        Found::Parameters => format!("the {} is in another file: name that", thing(wanted)),
-        Found::RevocationList => format!("name the file of the {} itself", thing(wanted)),
-        Found::JavaKeystore => format!(
+        FileContent::Parameters => format!("the {} is in another file: name that", thing(wanted)),
+        FileContent::RevocationList => format!("name the file of the {} itself", thing(wanted)),
+        FileContent::JavaKeystore => format!(
             "`keytool -importkeystore -srckeystore {file} -destkeystore store.p12 -deststoretype PKCS12`, then \
              `openssl pkcs12 -in store.p12 -nodes -out {out}`"
         ),
-        Found::Utf16 => format!("`iconv -f UTF-16 -t UTF-8 {file} > {out}` converts it"),
-        Found::WebPage => {
+        FileContent::Utf16 => format!("`iconv -f UTF-16 -t UTF-8 {file} > {out}` converts it"),
+        FileContent::WebPage => {
             "it was downloaded wrongly: the server answered with a page; download it again".to_owned()
         }
-        Found::Empty | Found::Json | Found::Text | Found::Binary => format!(
+        FileContent::Empty | FileContent::Json | FileContent::Text | FileContent::Binary => format!(
             "a {} in PEM form begins with `-----BEGIN {}-----`; `openssl {} -in FILE -out {out}` writes one",
             thing(wanted),
-            if wanted == Wanted::Key { "PRIVATE KEY" } else { "CERTIFICATE" },
-            if wanted == Wanted::Key { "pkey" } else { "x509" },
+            if wanted == PemPart::Key { "PRIVATE KEY" } else { "CERTIFICATE" },
+            if wanted == PemPart::Key { "pkey" } else { "x509" },
         ),
     }
 }
 
-fn no_key(wanted: Wanted) -> &'static str {
-    if wanted == Wanted::Key { "; it never holds a key: name the key's own file" } else { "" }
+fn no_key(wanted: PemPart) -> &'static str {
+    if wanted == PemPart::Key { "; it never holds a key: name the key's own file" } else { "" }
 }
 
-fn no_certificate(wanted: Wanted) -> &'static str {
-    if wanted == Wanted::Certificate { "; a certificate is another file" } else { "" }
+fn no_certificate(wanted: PemPart) -> &'static str {
+    if wanted == PemPart::Certificate { "; a certificate is another file" } else { "" }
 }
 
 fn current_user() -> String {

@@ -4,11 +4,11 @@
 //! What is harmless is taken: a byte order mark, CRLF, text around the blocks, `TRUSTED CERTIFICATE`, DER. What is not is
 //! told by what the file holds instead and by the command that converts it ([`PemError`]). No message quotes a file.
 
+mod content;
 mod error;
-mod found;
 
+pub use content::FileContent;
 pub use error::PemError;
-pub use found::Found;
 
 use std::path::Path;
 
@@ -17,6 +17,7 @@ use rustls_pki_types::pem::{Error as ParseError, PemObject};
 use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 use x509_parser::prelude::{FromDer, X509Certificate};
 
+use self::content::{is_der, recognize};
 use crate::{read_bounded, without_bom};
 
 /// Longest file that is read, in bytes: a chain is some 10 KiB.
@@ -31,7 +32,7 @@ const ALIASES: [(&str, &str); 4] = [
 
 /// What a file is read for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Wanted {
+pub enum PemPart {
     /// A certificate, with its chain behind it.
     Certificate,
     /// A private key without a passphrase.
@@ -65,7 +66,7 @@ pub fn certificates_in(path: &Path, content: &[u8]) -> Result<Vec<CertificateDer
         })?);
     }
     if chain.is_empty() {
-        return Err(PemError::other(path, Wanted::Certificate, content));
+        return Err(PemError::other(path, PemPart::Certificate, content));
     }
     Ok(chain)
 }
@@ -78,18 +79,18 @@ pub fn private_key(path: &Path) -> Result<PrivateKeyDer<'static>, PemError> {
 /// Returns the first private key that the content of a file holds.
 pub fn private_key_in(path: &Path, content: &[u8]) -> Result<PrivateKeyDer<'static>, PemError> {
     let content = without_bom(content);
-    if found::is_der(content)
-        && found::found(content) == Found::Key
+    if is_der(content)
+        && recognize(content) == FileContent::Key
         && let Ok(key) = PrivateKeyDer::try_from(content.to_vec())
     {
         return Ok(key);
     }
-    if found::found(content) == Found::EncryptedKey {
+    if recognize(content) == FileContent::EncryptedKey {
         return Err(PemError::Encrypted { path: path.to_owned() });
     }
     PrivateKeyDer::from_pem_slice(normal(content).as_bytes()).map_err(|error| {
         if matches!(error, ParseError::NoItemsFound) {
-            return PemError::other(path, Wanted::Key, content);
+            return PemError::other(path, PemPart::Key, content);
         }
         PemError::damaged(path, &error)
     })
@@ -113,7 +114,7 @@ pub fn key_text(key: &PrivateKeyDer<'_>) -> String {
 
 /// Returns the certificate that a DER file consists of.
 fn whole(content: &[u8]) -> Option<CertificateDer<'static>> {
-    (found::is_der(content) && found::found(content) == Found::Certificate).then_some(())?;
+    (is_der(content) && recognize(content) == FileContent::Certificate).then_some(())?;
     parsed(content).ok()
 }
 

@@ -14,7 +14,7 @@ const PKCS5: [u8; 9] = [0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x05, 0x0d];
 
 /// What a file holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Found {
+pub enum FileContent {
     /// Nothing.
     Empty,
     /// A certificate.
@@ -55,7 +55,7 @@ pub enum Found {
     Binary,
 }
 
-impl fmt::Display for Found {
+impl fmt::Display for FileContent {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Empty => "it is empty",
@@ -86,13 +86,13 @@ pub(super) fn is_der(content: &[u8]) -> bool {
 }
 
 /// Recognises the content of a file, byte order mark removed.
-pub(super) fn found(content: &[u8]) -> Found {
+pub(super) fn recognize(content: &[u8]) -> FileContent {
     if content.trim_ascii().is_empty() {
-        return Found::Empty;
+        return FileContent::Empty;
     }
     match content {
-        [0xff, 0xfe, ..] | [0xfe, 0xff, ..] => return Found::Utf16,
-        [0xfe, 0xed, 0xfe, 0xed, ..] => return Found::JavaKeystore,
+        [0xff, 0xfe, ..] | [0xfe, 0xff, ..] => return FileContent::Utf16,
+        [0xfe, 0xed, 0xfe, 0xed, ..] => return FileContent::JavaKeystore,
         _ => {}
     }
     let text = str::from_utf8(content);
@@ -101,60 +101,60 @@ pub(super) fn found(content: &[u8]) -> Found {
     }
     match text {
         // `0` begins DER, and may begin a text.
-        _ if is_der(content) => der(content).unwrap_or_else(|| text.map_or(Found::Binary, other)),
+        _ if is_der(content) => der(content).unwrap_or_else(|| text.map_or(FileContent::Binary, other)),
         Ok(text) => other(text),
-        Err(_) => Found::Binary,
+        Err(_) => FileContent::Binary,
     }
 }
 
 /// Recognises PEM by the names of its blocks: what is worth most counts.
-fn block(text: &str) -> Option<Found> {
+fn block(text: &str) -> Option<FileContent> {
     let names: Vec<&str> = text
         .lines()
         .filter_map(|line| line.trim().strip_prefix("-----BEGIN ")?.strip_suffix("-----"))
         .collect();
     let has = |wanted: &[&str]| names.iter().any(|name| wanted.contains(name));
     if text.starts_with("PuTTY-User-Key-File") {
-        return Some(Found::PuttyKey);
+        return Some(FileContent::PuttyKey);
     }
     if has(&["ENCRYPTED PRIVATE KEY"]) || text.contains("Proc-Type: 4,ENCRYPTED") {
-        return Some(Found::EncryptedKey);
+        return Some(FileContent::EncryptedKey);
     }
-    let known: [(&[&str], Found); 8] = [
-        (&["CERTIFICATE", "TRUSTED CERTIFICATE", "X509 CERTIFICATE"], Found::Certificate),
-        (&["PRIVATE KEY", "RSA PRIVATE KEY", "EC PRIVATE KEY"], Found::Key),
-        (&["OPENSSH PRIVATE KEY"], Found::OpenSshKey),
-        (&["CERTIFICATE REQUEST", "NEW CERTIFICATE REQUEST"], Found::Request),
-        (&["PKCS7", "CMS"], Found::Pkcs7Pem),
-        (&["PUBLIC KEY", "RSA PUBLIC KEY"], Found::PublicKey),
-        (&["X509 CRL"], Found::RevocationList),
-        (&["EC PARAMETERS", "DH PARAMETERS"], Found::Parameters),
+    let known: [(&[&str], FileContent); 8] = [
+        (&["CERTIFICATE", "TRUSTED CERTIFICATE", "X509 CERTIFICATE"], FileContent::Certificate),
+        (&["PRIVATE KEY", "RSA PRIVATE KEY", "EC PRIVATE KEY"], FileContent::Key),
+        (&["OPENSSH PRIVATE KEY"], FileContent::OpenSshKey),
+        (&["CERTIFICATE REQUEST", "NEW CERTIFICATE REQUEST"], FileContent::Request),
+        (&["PKCS7", "CMS"], FileContent::Pkcs7Pem),
+        (&["PUBLIC KEY", "RSA PUBLIC KEY"], FileContent::PublicKey),
+        (&["X509 CRL"], FileContent::RevocationList),
+        (&["EC PARAMETERS", "DH PARAMETERS"], FileContent::Parameters),
     ];
     known.iter().find(|(names, _)| has(names)).map(|(_, found)| *found)
 }
 
 /// Recognises DER by its first members.
-fn der(content: &[u8]) -> Option<Found> {
+fn der(content: &[u8]) -> Option<FileContent> {
     if X509Certificate::from_der(content).is_ok() {
-        return Some(Found::Certificate);
+        return Some(FileContent::Certificate);
     }
     let inner = inside(content)?;
     if inner.starts_with(&PKCS7) {
-        return Some(Found::Pkcs7Der);
+        return Some(FileContent::Pkcs7Der);
     }
     // PFX has version 3 (RFC 7292 section 4), and then a sequence; no key has that version.
     if inner.starts_with(&[0x02, 0x01, 0x03, SEQUENCE]) {
-        return Some(Found::Pkcs12);
+        return Some(FileContent::Pkcs12);
     }
     if PrivateKeyDer::try_from(content).is_ok() {
-        return Some(Found::Key);
+        return Some(FileContent::Key);
     }
     let first = inside(inner)?;
     if first.get(2..).is_some_and(|oid| oid.starts_with(&PKCS5)) {
-        return Some(Found::EncryptedKey);
+        return Some(FileContent::EncryptedKey);
     }
     // A request's first member begins with version 0 (RFC 2986 section 4.1).
-    first.starts_with(&[0x02, 0x01, 0x00]).then_some(Found::Request)
+    first.starts_with(&[0x02, 0x01, 0x00]).then_some(FileContent::Request)
 }
 
 /// Returns what is inside of a SEQUENCE.
@@ -165,15 +165,15 @@ fn inside(der: &[u8]) -> Option<&[u8]> {
     rest.get(long..)
 }
 
-fn other(text: &str) -> Found {
+fn other(text: &str) -> FileContent {
     let start = text.trim_start().get(..15).unwrap_or_default().to_ascii_lowercase();
     if start.starts_with("<!doctype html") || start.starts_with("<html") {
-        Found::WebPage
+        FileContent::WebPage
     } else if text.trim_start().starts_with('{') {
-        Found::Json
+        FileContent::Json
     } else if text.chars().any(|char| char.is_control() && !char.is_ascii_whitespace()) {
-        Found::Binary
+        FileContent::Binary
     } else {
-        Found::Text
+        FileContent::Text
     }
 }
