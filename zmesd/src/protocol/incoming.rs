@@ -6,13 +6,14 @@
 use jiff::Timestamp;
 use secrecy::SecretString;
 use serde_json::{Map, Value};
+use zmes_providers::{App, PushToken};
 use zmes_shared::EventId;
 use zmes_shared::control::Since;
 
 use super::echo::bounded;
 use super::push::{self, PushFrame};
 use crate::auth::Credentials;
-use crate::domain::{App, FilterProblem, MonitorFilter, PushToken};
+use crate::domain::{FilterProblem, MonitorFilter};
 
 /// The list that means "as it was".
 const KEEP: &str = "-1";

@@ -1,7 +1,9 @@
 //! What the router has, in numbers: for `/metrics`, in one question.
 
+use zmes_providers::Platform;
+
 use super::router::Router;
-use crate::domain::{Platform, PushState};
+use crate::domain::PushState;
 use crate::telemetry::{Labels, TokenState};
 
 /// Sessions and tokens at one moment.

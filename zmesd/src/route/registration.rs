@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use tokio::time::Instant;
 use tracing::{debug, info, warn};
+use zmes_providers::{App, PushToken};
 use zmes_shared::SessionId;
 
 use super::devices::Left;
@@ -17,7 +18,7 @@ use super::router::Router;
 use super::sessions::{FilterFrom, LoggedIn};
 use super::tap::{TapEvent, TokenChange};
 use super::token_handle::{Registration, RegistrationFault};
-use crate::domain::{App, MonitorFilter, MonitorRights, PushState, PushToken, Revoked, Token, TokenId, User};
+use crate::domain::{MonitorFilter, MonitorRights, PushState, Revoked, Token, TokenId, User};
 use crate::monitors::Catalog;
 use crate::ports::PushOrder;
 use crate::state::{Device, Note};

@@ -8,13 +8,14 @@ use jiff::Timestamp;
 use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::Instant;
+use zmes_providers::App;
 use zmes_shared::control::ClientState;
 use zmes_shared::views::{ClientView, FilterFrom as Shown};
 use zmes_shared::{MonitorId, SessionId};
 
 use super::handle::{CloseReason, Outgoing, SessionOpening};
 use super::tokens::Tokens;
-use crate::domain::{AccessPass, App, MonitorFilter, MonitorRights, MonitorSet, TokenId, User};
+use crate::domain::{AccessPass, MonitorFilter, MonitorRights, MonitorSet, TokenId, User};
 use crate::state::Device;
 
 /// One WebSocket connection, as the router knows it.

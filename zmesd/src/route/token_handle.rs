@@ -5,11 +5,12 @@
 
 use jiff::Timestamp;
 use tokio::sync::oneshot;
+use zmes_providers::{App, Platform, PushToken};
 use zmes_shared::views::TokenCounts;
 use zmes_shared::{EventId, MonitorId, SessionId};
 
 use super::handle::{Busy, Command, RouterHandle};
-use crate::domain::{App, Decision, MonitorFilter, Platform, PushState, PushToken, TokenId};
+use crate::domain::{Decision, MonitorFilter, PushState, TokenId};
 
 /// Tokens that are changed in one turn of the router.
 const TURN: usize = 250;

@@ -4,11 +4,12 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
+use zmes_providers::PushToken;
 use zmes_shared::views::TokenCounts;
 use zmes_shared::{MonitorId, SessionId};
 
 use super::pace::Pace;
-use crate::domain::{PushState, PushToken, Token, TokenId};
+use crate::domain::{PushState, Token, TokenId};
 
 /// Live tokens in all: more can only come from an app that invents them.
 const MAX_LIVE: usize = 20_000;

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 use tracing::{debug, info};
+use zmes_providers::PushToken;
 use zmes_shared::SessionId;
 use zmes_shared::control::Since;
 
@@ -15,7 +16,7 @@ use super::context::Context;
 use super::replay::{self, Page, Rest};
 use super::session::{Admitted, Registering};
 use crate::auth::{Login, Verdict};
-use crate::domain::{MonitorFilter, PushToken};
+use crate::domain::MonitorFilter;
 use crate::protocol::{FilterStatement, TokenFault};
 use crate::route::{Attach, Busy, Registration, RegistrationFault, RouterHandle};
 use crate::telemetry;

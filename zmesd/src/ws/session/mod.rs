@@ -8,11 +8,12 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use tokio_tungstenite::tungstenite::Utf8Bytes;
+use zmes_providers::{App, Platform, PushToken};
 use zmes_shared::control::Since;
 
 use super::End;
 use crate::auth::{Login, Verdict};
-use crate::domain::{AccessPass, App, MonitorFilter, Platform, PushState, PushToken, User};
+use crate::domain::{AccessPass, MonitorFilter, PushState, User};
 use crate::protocol::{
     AuthFrame, Body, Category, FilterFault, FilterStatement, Identity, Incoming, PushFrame, Reply,
     SinceFault, TokenFault, TokenFrame, parse,
