@@ -13,12 +13,12 @@ use zmes_shared::text::bounded;
 use zmes_shared::views::RefusalReason;
 
 use super::costs::Costs;
+use super::jwt;
 use super::limiter::{Fingerprint, Limiter, Standing};
 use super::pace::Pace;
 use super::password::{Against, MAX_PASSWORD, Outcome, Passwords};
-use super::{Credentials, Login, SHOWN_NAME, Verdict, jwt};
 use crate::config::AuthConfig;
-use crate::domain::{AccessPass, MonitorRights, User};
+use crate::domain::{AccessPass, Credentials, Login, MonitorRights, SHOWN_NAME, User, Verdict};
 use crate::limits::network;
 use crate::monitors::Catalog;
 use crate::ports::{AccountStore, Clock, DbError, LoginCheck};

@@ -2,7 +2,7 @@
 
 use async_trait::async_trait;
 
-use crate::auth::{Login, Verdict};
+use crate::domain::{Login, Verdict};
 
 /// Looks at credentials. The implementation bounds how many it looks at in parallel.
 #[async_trait]

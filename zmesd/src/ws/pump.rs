@@ -36,8 +36,7 @@ use super::session::{Input, Output, Session};
 use super::settings::ServerSettings;
 use super::socket::{SocketEvent, event};
 use super::work::{self, Work, Worked};
-use crate::auth::{SHOWN_NAME, Verdict};
-use crate::domain::User;
+use crate::domain::{SHOWN_NAME, User, Verdict};
 use crate::route::{CloseReason, SessionOpening};
 use crate::telemetry::{Frame, Login};
 

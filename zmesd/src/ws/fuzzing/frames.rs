@@ -5,8 +5,7 @@ use std::sync::Arc;
 use secrecy::SecretString;
 use serde_json::Value;
 
-use crate::auth::Verdict;
-use crate::domain::{MonitorFilter, MonitorRights, User};
+use crate::domain::{MonitorFilter, MonitorRights, User, Verdict};
 use crate::protocol::{FilterStatement, Identity};
 use crate::ws::session::{Input, Output, Session};
 

@@ -11,8 +11,7 @@ use tokio_tungstenite::tungstenite::Utf8Bytes;
 use zmes_shared::control::Since;
 
 use super::End;
-use crate::auth::{Login, Verdict};
-use crate::domain::{AccessPass, App, MonitorFilter, Platform, PushState, PushToken, User};
+use crate::domain::{AccessPass, App, Login, MonitorFilter, Platform, PushState, PushToken, User, Verdict};
 use crate::protocol::{
     AuthFrame, Body, Category, FilterFault, FilterStatement, Identity, Incoming, PushFrame, Reply,
     SinceFault, TokenFault, TokenFrame, parse,

@@ -5,8 +5,7 @@ use serde_json::{Value, json};
 use zmes_shared::EventId;
 
 use super::*;
-use crate::auth::Credentials;
-use crate::domain::MonitorRights;
+use crate::domain::{Credentials, MonitorRights};
 
 const AUTH: &str = r#"{"event":"auth","data":{"user":"amy","password":"secret"}}"#;
 

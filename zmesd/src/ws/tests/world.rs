@@ -17,9 +17,8 @@ use zmes_shared::control::Since;
 use zmes_shared::{EventId, MonitorId, SessionId};
 
 use super::super::{AlarmRecord, Context, Listener, Parts, ServerSettings, bind};
-use crate::auth::{Credentials, Login, Verdict};
 use crate::config::TlsFiles;
-use crate::domain::{MonitorFilter, MonitorRights, User};
+use crate::domain::{Credentials, Login, MonitorFilter, MonitorRights, User, Verdict};
 use crate::ports::{CertificateInfo, CertificateSummary, LoginCheck, SystemClock};
 use crate::route::{
     Attached, Command, Outgoing, RegistrationFault, RouterHandle, SessionOpening, TokenCommand, Visibility,
