@@ -45,7 +45,7 @@ pub struct Login {
 
 /// The outcome of a login.
 #[derive(Debug, Clone)]
-pub enum Verdict {
+pub enum LoginVerdict {
     /// Come in.
     Accepted(Arc<User>),
     /// Come in by an access token, and leave with it.

@@ -14,7 +14,7 @@ mod zm_version;
 pub use alarm::{Alarm, Origin};
 pub use decision::{Decision, SkipReason};
 pub use filter::{FilterProblem, MonitorFilter};
-pub use login::{Credentials, Login, SHOWN_NAME, Verdict};
+pub use login::{Credentials, Login, LoginVerdict, SHOWN_NAME};
 pub use monitor::{Monitor, MonitorSet, NotWatched, Recording};
 pub use push::{
     App, DeliveryId, Platform, PushState, PushToken, Revoked, Token, TokenHandle, TokenId, TokenProblem,
