@@ -1,7 +1,6 @@
 //! The router: who gets which alarm. Its parts: the pure [`policy`], the session table, the devices, the token table,
 //! the tap.
 
-mod alarms;
 mod census;
 mod decided;
 mod devices;
@@ -10,7 +9,6 @@ mod import;
 mod missed;
 mod pace;
 mod policy;
-mod registration;
 mod revalidate;
 mod router;
 mod rules;
@@ -18,10 +16,8 @@ mod sessions;
 mod tap;
 #[cfg(test)]
 mod tests;
-mod token_admin;
 mod token_handle;
 mod tokens;
-mod upkeep;
 
 pub use census::Census;
 pub use decided::Decided;

@@ -1,5 +1,10 @@
 //! The router's task.
 
+mod alarms;
+mod apps;
+mod token_admin;
+mod upkeep;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Bound;
 use std::sync::Arc;

@@ -7,11 +7,11 @@ use jiff::Timestamp;
 use tracing::info;
 use zmes_shared::{EventId, MonitorId};
 
-use super::import::plan;
-use super::router::Router;
-use super::token_handle::{SessionDecision, TokenCommand, TokenImport, TokenImported};
+use super::Router;
 use crate::domain::{Revoked, SkipReason, Token, TokenId};
 use crate::ports::PushOrder;
+use crate::route::import::plan;
+use crate::route::token_handle::{SessionDecision, TokenCommand, TokenImport, TokenImported};
 use crate::state::Note;
 
 /// Characters of a reason that are kept: it may be a provider's text.
@@ -186,7 +186,9 @@ impl Router {
         for token in plan.tokens {
             let id = token.id;
             self.tokens.insert(token);
-            let Some(token) = self.tokens.get_mut(id).map(super::tokens::Entry::snapshot) else { continue };
+            let Some(token) = self.tokens.get_mut(id).map(crate::route::tokens::Entry::snapshot) else {
+                continue;
+            };
             self.tell_token("imported", &token);
             written.push(token);
         }
@@ -221,7 +223,7 @@ impl Router {
     pub(super) fn keep_unkept(&mut self) {
         let mut now = Vec::with_capacity(self.unkept.len());
         for id in &self.unkept {
-            now.extend(self.tokens.get_mut(*id).map(super::tokens::Entry::snapshot));
+            now.extend(self.tokens.get_mut(*id).map(crate::route::tokens::Entry::snapshot));
         }
         if now.is_empty() || self.parts.state.note(Note::Tokens(now)) {
             self.unkept.clear();

@@ -11,18 +11,18 @@ use tokio_tungstenite::tungstenite::Utf8Bytes;
 use tracing::{debug, info};
 use zmes_shared::{EventId, MonitorId, SessionId};
 
-use super::decided::Decided;
-use super::handle::{AlarmTestRequest, CloseReason, Outgoing, Target, TestTarget, Tested, Written};
-use super::policy::{self, Receiver, TokenReceiver};
-use super::router::Router;
-use super::sessions::{LoggedIn, Queued, Session};
-use super::tap::{AnnouncedAlarm, TapEvent};
-use super::tokens::{Entry, Tokens};
+use super::Router;
 use crate::domain::{
     Alarm, Decision, DeliveryId, MonitorRights, Origin, PushState, SkipReason, Token, TokenId,
 };
 use crate::ports::{PushBatch, PushDelivery, PushOrder, PushReceipt};
 use crate::protocol::{self, AlarmBody};
+use crate::route::decided::Decided;
+use crate::route::handle::{AlarmTestRequest, CloseReason, Outgoing, Target, TestTarget, Tested, Written};
+use crate::route::policy::{self, Receiver, TokenReceiver};
+use crate::route::sessions::{LoggedIn, Queued, Session};
+use crate::route::tap::{AnnouncedAlarm, TapEvent};
+use crate::route::tokens::{Entry, Tokens};
 use crate::state::{Note, TokenDecision};
 use crate::telemetry::{Phase, Stage, TargetKind};
 

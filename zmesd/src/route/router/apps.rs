@@ -10,16 +10,16 @@ use tokio::time::Instant;
 use tracing::{debug, info, warn};
 use zmes_shared::SessionId;
 
-use super::devices::Left;
-use super::handle::Attach;
-use super::revalidate::renew;
-use super::router::Router;
-use super::sessions::{FilterFrom, LoggedIn};
-use super::tap::{TapEvent, TokenChange};
-use super::token_handle::{Registration, RegistrationFault};
+use super::Router;
 use crate::domain::{App, MonitorFilter, MonitorRights, PushState, PushToken, Revoked, Token, TokenId, User};
 use crate::monitors::Catalog;
 use crate::ports::PushOrder;
+use crate::route::devices::Left;
+use crate::route::handle::Attach;
+use crate::route::revalidate::renew;
+use crate::route::sessions::{FilterFrom, LoggedIn};
+use crate::route::tap::{TapEvent, TokenChange};
+use crate::route::token_handle::{Registration, RegistrationFault};
 use crate::state::{Device, Note};
 
 /// Characters of a list that the log shows.
@@ -42,7 +42,7 @@ impl Router {
     /// `push/token`: the user of the session becomes the token's owner, and the session is attached to it.
     ///
     /// A token that was revoked comes back with its id: its app has just proved that it lives. One that an admin has
-    /// blocked does not. What an app says very often is told to provider and log less often ([`super::pace`]).
+    /// blocked does not. What an app says very often is told to provider and log less often ([`crate::route::pace`]).
     pub(super) fn on_register(&mut self, registration: Registration) -> Result<(), RegistrationFault> {
         if !self.push.enabled {
             return Ok(());

@@ -6,9 +6,9 @@ use tokio::time::Instant;
 use tracing::info;
 use zmes_shared::SessionId;
 
-use super::handle::CloseReason;
-use super::router::Router;
+use super::Router;
 use crate::ports::PushOrder;
+use crate::route::handle::CloseReason;
 use crate::state::Note;
 
 impl Router {
@@ -97,7 +97,9 @@ impl Router {
 
     /// Forgets that a session came in by an access token.
     pub(super) fn forget_pass(&mut self, id: SessionId) {
-        if let Some(expires_at) = self.sessions.get(&id).and_then(super::sessions::Session::pass_expires_at) {
+        if let Some(expires_at) =
+            self.sessions.get(&id).and_then(crate::route::sessions::Session::pass_expires_at)
+        {
             self.passes.remove(&(expires_at, id));
         }
     }
