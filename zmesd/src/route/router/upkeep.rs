@@ -1,34 +1,34 @@
-//! What the router does by the clock: what found no room is written down, providers are told of tokens that change too
-//! often, logins by an access token end with it, latecomers hear what was missed.
+//! What the router does by the clock: it tries again what found no room, tells providers of tokens that change too
+//! often, ends sessions with their access tokens, and tells latecomers what they missed.
 
-use jiff::Timestamp;
+use std::sync::Arc;
+
 use tokio::time::Instant;
-use tracing::info;
-use zmes_shared::SessionId;
 
 use super::Router;
+use crate::domain::{Token, TokenId};
 use crate::ports::PushOrder;
-use crate::route::handle::CloseReason;
 use crate::state::Note;
 
 impl Router {
     /// Says whether there is anything to be done by the clock.
     pub(super) fn has_upkeep(&self) -> bool {
-        !self.unkept.is_empty()
+        self.tokens.any_waiting()
             || !self.withdrawals.is_empty()
-            || !self.unregistered.is_empty()
-            || !self.passes.is_empty()
+            || self.sessions.any_expire()
             || self.devices.has_changes()
             || self.missed.due().is_some()
     }
 
     pub(super) fn upkeep(&mut self) {
         let now = Instant::now();
-        self.keep_unkept();
+        self.keep_unwritten();
         self.keep_devices();
         self.withdraw_later();
-        self.register_later(now);
-        self.end_passes(self.parts.clock.now());
+        for token in self.tokens.due_registrations(now) {
+            self.order(PushOrder::Register(token));
+        }
+        self.sessions.end_expired(self.parts.clock.now());
         self.tell_missed(now);
     }
 
@@ -44,43 +44,44 @@ impl Router {
         }
     }
 
+    /// Writes tokens down with one note: the queue has room for alarms, not for every token there is.
+    pub(super) fn note_all(&mut self, tokens: Vec<Arc<Token>>) {
+        let ids: Vec<TokenId> = tokens.iter().map(|token| token.id).collect();
+        if !tokens.is_empty() && !self.try_note(Note::Tokens(tokens)) {
+            self.tokens.not_written(ids);
+        }
+    }
+
+    /// Writes a token down. Where there is no room it is done later: what an app has registered must not live in memory
+    /// alone.
+    pub(super) fn keep_token(&mut self, token: &Arc<Token>) {
+        if !self.try_note(Note::Token(Arc::clone(token))) {
+            self.tokens.not_written([token.id]);
+        }
+    }
+
+    /// Writes all tokens down: the state file that had them was damaged or lost, and a new one has what could be saved.
+    pub(super) fn keep_all(&mut self) {
+        self.tokens.none_written();
+        self.keep_unwritten();
+    }
+
+    /// Writes down, as they are now, the tokens for which there was no room.
+    pub(super) fn keep_unwritten(&mut self) {
+        let tokens = self.tokens.take_unwritten();
+        if tokens.is_empty() {
+            return;
+        }
+        if let Err(Note::Tokens(tokens)) = self.parts.state.try_note(Note::Tokens(tokens)) {
+            self.tokens.not_written(tokens.iter().map(|token| token.id));
+        }
+    }
+
     /// Withdraws what could not be withdrawn at once: a phone that was blocked must not ring until the next alarm comes.
     fn withdraw_later(&mut self) {
         // The first takes all others along.
         if let Some((token, last)) = self.withdrawals.pop_first() {
             self.order(PushOrder::Withdraw(token, last));
-        }
-    }
-
-    /// Tells the provider of tokens whose apps have said something new sooner than it is told.
-    fn register_later(&mut self, now: Instant) {
-        let due: Vec<_> = self.unregistered.iter().copied().collect();
-        for id in due {
-            let Some(entry) = self.tokens.live_mut(id) else {
-                self.unregistered.remove(&id);
-                continue;
-            };
-            if entry.pace.may_register(now) {
-                let token = entry.snapshot();
-                self.unregistered.remove(&id);
-                self.order(PushOrder::Register(token));
-            }
-        }
-    }
-
-    /// Ends the sessions whose access token has expired.
-    fn end_passes(&mut self, now: Timestamp) {
-        while let Some(&(expires_at, id)) = self.passes.first()
-            && expires_at <= now
-        {
-            self.passes.remove(&(expires_at, id));
-            // It may have logged in anew since, with another token or with a password.
-            let session = self.sessions.get_mut(&id);
-            let session = session.filter(|session| session.pass_expires_at() == Some(expires_at));
-            if let Some(session) = session {
-                info!(client = %id, reason = "the access token has expired", "closing the session");
-                session.end(CloseReason::PassExpired);
-            }
         }
     }
 
@@ -92,15 +93,6 @@ impl Router {
         for (number, alarm, sessions) in self.missed.take(now) {
             let decisions = self.tell_latecomers(&alarm, &sessions);
             self.missed.remember(number, decisions);
-        }
-    }
-
-    /// Forgets that a session came in by an access token.
-    pub(super) fn forget_pass(&mut self, id: SessionId) {
-        if let Some(expires_at) =
-            self.sessions.get(&id).and_then(crate::route::sessions::Session::pass_expires_at)
-        {
-            self.passes.remove(&(expires_at, id));
         }
     }
 }

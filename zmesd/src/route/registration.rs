@@ -1,0 +1,126 @@
+//! `push/token`: what an app asks for, and what becomes of the token that is stored.
+
+use std::sync::Arc;
+
+use jiff::Timestamp;
+
+use super::sent_times::SentTimes;
+use super::sessions::SessionLogin;
+use crate::domain::{App, MonitorFilter, Platform, PushState, PushToken, Revoked, Token, TokenId};
+
+/// What an app asks for when it tells its token. A member that the message does not have is `None` (or `Unknown`).
+#[derive(Debug, Clone)]
+pub struct Registration {
+    /// The token.
+    pub token: PushToken,
+    /// What kind of phone.
+    pub platform: Platform,
+    /// Whether it wants pushes.
+    pub state: PushState,
+    /// The lists; `None`: no statement (the socket's stated filter, else the stored one of the same owner, else all).
+    /// All monitors counts only where no filter was stated in this session.
+    pub filter: Option<MonitorFilter>,
+    /// Which app, as far as this message tells.
+    pub kind: App,
+    /// The app's version; `None`: as it told in `auth`, else as it was.
+    pub app_version: Option<String>,
+    /// The app's name for this server; `None`: as it was.
+    pub profile: Option<String>,
+}
+
+/// Why a token is not taken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum RegistrationFault {
+    /// The user, or all users together, have registered more than is sensible.
+    #[error("too many tokens")]
+    TooMany,
+    /// An admin has blocked the token.
+    #[error("the token is blocked")]
+    Blocked,
+}
+
+/// What a registration has changed, and what has to be done about it.
+#[derive(Debug)]
+pub(super) struct RegistrationOutcome {
+    /// The token as it is now.
+    pub(super) token: Arc<Token>,
+    /// It was not known before.
+    pub(super) created: bool,
+    /// For watchers: `registered` or `changed`.
+    pub(super) change: Option<&'static str>,
+    /// It is worth a write.
+    pub(super) write: bool,
+    /// It is worth a line in the log, before which so many were left out.
+    pub(super) log: Option<u64>,
+    /// Its provider is to hear of it now.
+    pub(super) register_now: bool,
+    /// What it was told of before does not count any more.
+    pub(super) forgotten: SentTimes,
+    /// Why what still waits for it is not to be sent.
+    pub(super) withdrawn: Option<&'static str>,
+}
+
+impl Registration {
+    /// Fills in what the message leaves to the session: app, version, and the filter that was stated there.
+    pub(super) fn completed(mut self, login: &SessionLogin) -> Self {
+        self.kind = known(self.kind, login.device.kind);
+        self.app_version = self.app_version.or_else(|| login.version());
+        self.filter = login.stated_filter().cloned();
+        self
+    }
+
+    /// Returns the token of an app that is not known yet; [`Self::apply`] gives it the rest.
+    pub(super) fn first(&self, id: TokenId, owner: &str, now: Timestamp) -> Token {
+        Token {
+            state: self.state,
+            user: owner.to_owned(),
+            app: self.kind,
+            ..Token::new(id, self.token.clone(), self.platform, now)
+        }
+    }
+
+    /// Makes a token what is asked for; with `anew` nothing of its earlier filter stays.
+    pub(super) fn apply(&self, owner: &str, badge: Option<u32>, anew: bool, token: &mut Token) {
+        token.platform = self.platform;
+        token.state = self.state;
+        owner.clone_into(&mut token.user);
+        token.app = known(self.kind, token.app);
+        token.revoked = None;
+        for (told, kept) in [(&self.app_version, &mut token.app_version), (&self.profile, &mut token.profile)]
+        {
+            if let Some(told) = told {
+                kept.clone_from(told);
+            }
+        }
+        match &self.filter {
+            Some(filter) => token.filter.clone_from(filter),
+            None if anew => token.filter = MonitorFilter::All,
+            None => {}
+        }
+        token.badge = badge.unwrap_or(token.badge);
+    }
+
+    /// Says whether nothing that was stated before counts: another user owned the token, or a person had revoked it. A
+    /// token without an owner was imported with its lists.
+    pub(super) fn begins_anew(before: &Token, owner: &str) -> bool {
+        is_anothers(before, owner) || before.revoked.as_ref().is_some_and(Revoked::by_person)
+    }
+
+    /// Says why what still waits for the token is not to be sent any more, if so.
+    pub(super) fn withdraws(&self, before: &Token, owner: &str) -> Option<&'static str> {
+        if before.state == PushState::Enabled && self.state == PushState::Disabled {
+            return Some("disabled");
+        }
+        // What was decided by the rights of one user must not reach another; a token without an owner had none.
+        is_anothers(before, owner).then_some("another user")
+    }
+}
+
+fn is_anothers(before: &Token, owner: &str) -> bool {
+    !before.user.is_empty() && before.user != owner
+}
+
+/// Returns the app that is told, unless the message does not tell.
+pub(super) fn known(told: App, before: App) -> App {
+    if told == App::Unknown { before } else { told }
+}
