@@ -9,22 +9,23 @@ use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
+use zmes_providers::Transports;
 use zmes_shared::control::{ControlError, ErrorCode};
 use zmes_shared::views::{ConfigReloaded, ConfigShown, ServedCertificate};
 
 use super::config_file::ConfigFile;
 use super::descriptors;
+use super::wiring::SettingSenders;
 use crate::config::{
-    self, AuthConfig, Config, ConfigDiff, ControlConfig, Loaded, LogConfig, ServerConfig, SettingChange,
-    SettingsArea, TlsFiles, ZoneminderConfig,
+    self, Config, ConfigDiff, ControlConfig, Loaded, LogConfig, ServerConfig, SettingChange, SettingsArea,
+    TlsFiles, ZoneminderConfig,
 };
 use crate::detect::DetectConfig;
 use crate::metrics;
 use crate::monitors::CatalogHandle;
 use crate::ports::{
-    CertificateInfo, CertificateProblem, CertificateSummary, Clock, ConfigExamined, ConfigReload,
+    CertificateInfo, CertificateProblem, CertificateSummary, Clock, ConfigExamined, ConfigReload, wall_clock,
 };
-use crate::push::transport::Transports;
 use crate::route::PushRules;
 use crate::telemetry::log::LogHandle;
 use crate::telemetry::{Counters, Reload};
@@ -47,12 +48,8 @@ pub(super) struct Hot {
     pub(super) log: LogHandle,
     pub(super) certificates: Option<Arc<CertStore>>,
     pub(super) websocket: Arc<ws::Context>,
-    pub(super) auth: watch::Sender<AuthConfig>,
     pub(super) permissions: Option<Arc<ZmDb>>,
-    pub(super) detect: watch::Sender<DetectConfig>,
-    pub(super) catalog_interval: watch::Sender<Duration>,
-    pub(super) admin_group: watch::Sender<String>,
-    pub(super) push_rules: watch::Sender<PushRules>,
+    pub(super) senders: SettingSenders,
     pub(super) transports: watch::Sender<Arc<Transports>>,
     pub(super) catalog: CatalogHandle,
     pub(super) metrics: metrics::Switch,
@@ -171,8 +168,8 @@ impl Reloader {
         if !old.push.enabled {
             return Ok(Transports::default());
         }
-        let (running, clock) = (Arc::clone(&*self.hot.transports.borrow()), Arc::clone(&self.hot.clock));
-        let built = tokio::task::block_in_place(|| running.rebuild(&new.push, clock));
+        let (running, clock) = (Arc::clone(&*self.hot.transports.borrow()), wall_clock(&self.hot.clock));
+        let built = tokio::task::block_in_place(|| running.rebuild(&new.push.providers(), clock));
         built.map_err(|problem| {
             let cause =
                 std::error::Error::source(&problem).map(|cause| format!(": {cause}")).unwrap_or_default();
@@ -215,8 +212,8 @@ impl Hot {
     }
 
     fn zoneminder(&self, zoneminder: &ZoneminderConfig) {
-        set(&self.detect, DetectConfig::from(zoneminder));
-        set(&self.catalog_interval, zoneminder.monitor_reload_interval);
+        set(&self.senders.detect, DetectConfig::from(zoneminder));
+        set(&self.senders.catalog_interval, zoneminder.monitor_reload_interval);
     }
 
     fn server(&self, old: &ServerConfig, now: &Config) {
@@ -227,7 +224,7 @@ impl Hot {
     }
 
     fn auth(&self, now: &Config) {
-        set(&self.auth, now.auth);
+        set(&self.senders.auth, now.auth);
         self.websocket.reconfigure(ServerSettings::new(now));
         if let Some(database) = &self.permissions {
             database.enforce_permissions(now.auth.enforce_monitor_permissions);
@@ -236,12 +233,12 @@ impl Hot {
 
     /// The transports are the reload's, as building them can fail.
     fn push(&self, now: &Config) {
-        set(&self.push_rules, PushRules::new(&now.push));
+        set(&self.senders.push_rules, PushRules::new(&now.push));
         self.websocket.reconfigure(ServerSettings::new(now));
     }
 
     fn control(&self, control: &ControlConfig) {
-        set(&self.admin_group, control.admin_group.clone());
+        set(&self.senders.admin_group, control.admin_group.clone());
     }
 
     fn log(&self, log: &LogConfig) {

@@ -7,13 +7,14 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use toml::de::DeTable;
+use zmes_providers::{ApnsConfig, FcmConfig, PushProxyConfig};
 
 use super::forms::{
     AppVersion, Choice, Flag, Gateway, Listeners, LogDirectives, MetricsAddress, Networks, Number, Origins,
     PathName, PictureUrl, Secret, Size, Span, WebUrl, Words, ZoneminderVersion,
 };
 use super::problem::Problems;
-use super::push::{ApnsConfig, FcmConfig, PushMode, PushProxyConfig};
+use super::push::PushMode;
 use super::reader::Reader;
 use super::section::{Form, Key, Literal, Reload, Section, Setting, SettingsArea, section};
 use super::settings::{Resolved, Settings};

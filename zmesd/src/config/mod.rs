@@ -22,8 +22,6 @@ mod template;
 mod validate;
 mod zmconf;
 
-pub use access::ReadError;
-pub(crate) use access::{read_bounded, without_bom};
 pub use database_origin::{DatabaseOrigin, ValuePlace};
 pub use diff::{ConfigDiff, SettingChange};
 pub use environment::Environment;
@@ -32,15 +30,12 @@ pub use file::{
     ZoneminderConfig,
 };
 pub use problem::{Problem, Problems};
-pub use push::{
-    ApnsConfig, ApnsEndpoint, ApnsIdentity, FcmConfig, FcmProxyConfig, PushMode, PushProxyConfig,
-};
+pub use push::PushMode;
 pub use section::{AnyForm, Complaint, Form, Key, Literal, Reload, Section, SettingsArea};
+pub use shown::Shown;
 pub(crate) use shown::toml_string;
-pub use template::{Fill, TablePlace, default_file, filled_file};
-pub use validate::{
-    Loaded, Looks, PairCheck, PairFinding, PairPart, PairWeight, PushCheck, PushFinding, PushPart,
-};
+pub use template::default_file;
+pub use validate::{Loaded, Looks, PairCheck, PairFinding, PairPart, PairWeight, PushCheck};
 
 use std::fmt;
 use std::net::SocketAddr;

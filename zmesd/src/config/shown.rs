@@ -10,7 +10,7 @@ pub(super) const HIDDEN: &str = "[hidden]";
 
 /// A value as text.
 #[derive(Debug, Clone)]
-pub(super) struct Shown {
+pub struct Shown {
     /// As TOML, secrets hidden.
     pub(super) toml: String,
     /// What to compare, where it is more than what is shown.

@@ -7,6 +7,7 @@ use std::time::Duration;
 use proptest::prelude::*;
 use secrecy::ExposeSecret;
 use tempfile::TempDir;
+use zmes_providers::{ApnsEndpoint, ApnsIdentity};
 
 use super::*;
 
@@ -394,7 +395,11 @@ fn what_is_used_after_a_reload_differs_only_in_what_needs_a_restart() {
             // Those that nothing above changes, and those that exclude others.
             let same = ["zoneminder.database-url", "server.plaintext", "push.enabled"];
             assert!(changed(&all, &dotted) || same.contains(&&*dotted), "{dotted}");
-            assert_eq!(changed(&left, &dotted), key.reload == Reload::Restart && changed(&all, &dotted), "{dotted}");
+            assert_eq!(
+                changed(&left, &dotted),
+                key.reload == Reload::Restart && changed(&all, &dotted),
+                "{dotted}"
+            );
         }
     }
     assert_eq!((now.zoneminder.alarm_limit, now.zoneminder.catch_up), (7, old.zoneminder.catch_up));

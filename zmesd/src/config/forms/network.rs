@@ -5,11 +5,11 @@ use std::path::PathBuf;
 
 use ipnet::IpNet;
 use secrecy::{ExposeSecret, SecretString};
+use zmes_providers::ApnsEndpoint;
 
 use super::bounded;
 use crate::config::MetricsListen;
 use crate::config::problem::quotable;
-use crate::config::push::ApnsEndpoint;
 use crate::config::section::{Complaint, Form, Literal};
 use crate::config::shown::{HIDDEN, Shown};
 

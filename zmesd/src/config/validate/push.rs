@@ -3,15 +3,16 @@
 use std::path::PathBuf;
 
 use secrecy::{ExposeSecret, SecretString};
-
-use super::{Checker, PushPart, Reported};
-use crate::config::file::{ApnsSection, FcmProxySection, FcmSection, File, PushProxySection};
-use crate::config::push::{
-    ApnsConfig, ApnsEndpoint, ApnsIdentity, FcmConfig, FcmProxyConfig, PushProxyConfig,
+use zmes_providers::{
+    ApnsConfig, ApnsEndpoint, ApnsIdentity, FcmConfig, FcmProxyConfig, PushPart, PushProxyConfig,
 };
+
+use super::{Checker, Reported};
+use crate::config::PushConfig;
+use crate::config::file::{ApnsSection, FcmProxySection, FcmSection, File, PushProxySection};
+use crate::config::problem::Place;
 use crate::config::section::Setting;
 use crate::config::shown::Shown;
-use crate::config::{PushConfig, problem::Place};
 
 /// Length of Apple's ids of keys and teams.
 const APPLE_ID_LENGTH: usize = 10;
@@ -30,7 +31,7 @@ impl Checker<'_> {
         let apns = file.apns.enabled.value.then(|| self.apns(&file.apns)).transpose();
         let config = section.config(proxy?, fcm?, apns?);
         if self.problems.len() == before {
-            self.look(&PushPart::Whole(&config), &[&section.enabled.place]);
+            self.look(&PushPart::Whole(&config.providers()), &[&section.enabled.place]);
         }
         Ok(config)
     }
