@@ -5,10 +5,10 @@ use std::sync::Arc;
 use tokio::time::Instant;
 use tracing::{debug, error, warn};
 
-use super::backlog::PAGE;
-use super::choice::gate_of;
+use super::queue::backlog::PAGE;
+use super::clearance::gate_of;
 use super::dispatcher::{Dispatcher, MEMORY, PATIENCE, RELOAD_PAUSE};
-use super::lanes::Job;
+use super::queue::lanes::Job;
 use crate::domain::{DeliveryId, Token, TokenId};
 use crate::ports::{PushBatch, PushDelivery, PushOrder};
 use crate::state::{PushPage, QueuedPush, StateError};

@@ -5,28 +5,25 @@
 //! [`transport`] knows the providers: how to reach them, how to prove who we are, what their answers mean. What a
 //! message says is decided in `payload`, which is pure.
 
-mod backlog;
 mod breaker;
 mod checks;
-mod choice;
+mod clearance;
 mod dispatcher;
 #[cfg(test)]
 mod fakes;
-mod gate;
+mod gates;
 mod intake;
-mod lanes;
 mod outcome;
 mod payload;
+mod queue;
 mod registrations;
 mod retry;
 mod shipment;
 mod side;
 mod status;
-mod storm;
 #[cfg(test)]
 mod tests;
 pub mod transport;
-mod unsaved;
 mod ways;
 
 pub use dispatcher::{Dispatcher, DispatcherParts};

@@ -7,9 +7,9 @@ use jiff::Timestamp;
 use tokio::time::Instant;
 use tracing::{debug, info, warn};
 
-use super::choice::gate_of;
+use super::clearance::gate_of;
 use super::dispatcher::Dispatcher;
-use super::lanes::{Delay, Job};
+use super::queue::lanes::{Delay, Job};
 use super::retry;
 use super::shipment::{Answer, Shipped};
 use crate::domain::TokenId;

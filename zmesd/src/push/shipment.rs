@@ -6,7 +6,7 @@ use std::time::Duration;
 use jiff::{SignedDuration, Timestamp};
 use tokio::time::{Instant, timeout};
 
-use super::lanes::Job;
+use super::queue::lanes::Job;
 use crate::domain::{Origin, TokenId};
 use crate::ports::{Delivered, Fault, FaultKind, Push, PushError, PushTransport, PushedAlarm};
 

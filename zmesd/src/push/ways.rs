@@ -6,9 +6,9 @@ use tokio::sync::oneshot;
 use tokio::time::Instant;
 use tracing::info;
 
-use super::choice::gate_of;
+use super::clearance::gate_of;
 use super::dispatcher::Dispatcher;
-use super::gate::Gate;
+use super::gates::Gate;
 use crate::ports::Retried;
 
 /// What an admin wants of the dispatcher.

@@ -14,7 +14,7 @@ const TOGETHER: usize = 500;
 
 /// The outcomes that are not on the disk.
 #[derive(Debug, Default)]
-pub(super) struct Unsaved {
+pub(in crate::push) struct Unsaved {
     /// Those that are being collected.
     collected: Vec<Attempt>,
     /// Those that wait for room in the state's queue, with the gate that they keep a place of.
@@ -32,33 +32,33 @@ pub(super) struct Unsaved {
 
 impl Unsaved {
     /// Says whether everything was handed over.
-    pub(super) fn is_empty(&self) -> bool {
+    pub(in crate::push) fn is_empty(&self) -> bool {
         self.outcomes == 0
     }
 
     /// Returns how many outcomes were not handed over.
-    pub(super) fn outcomes(&self) -> usize {
+    pub(in crate::push) fn outcomes(&self) -> usize {
         self.outcomes
     }
 
     /// Returns how many notes are not on the disk.
-    pub(super) fn notes(&self) -> usize {
+    pub(in crate::push) fn notes(&self) -> usize {
         self.waiting.len() + self.handed_over.len()
     }
 
     /// Returns how many pushes through a gate are not on the disk.
-    pub(super) fn of_gate(&self, gate: u64) -> usize {
+    pub(in crate::push) fn of_gate(&self, gate: u64) -> usize {
         self.by_gate.get(&gate).copied().unwrap_or_default()
     }
 
     /// Adds an outcome.
-    pub(super) fn add(&mut self, attempt: Attempt) {
+    pub(in crate::push) fn add(&mut self, attempt: Attempt) {
         self.outcomes += 1;
         self.collected.push(attempt);
     }
 
     /// Ends what was collected: outcomes that belong to no push that is under way.
-    pub(super) fn close(&mut self) {
+    pub(in crate::push) fn close(&mut self) {
         while self.collected.len() > TOGETHER {
             let rest = self.collected.split_off(TOGETHER);
             self.enqueue(None);
@@ -69,7 +69,7 @@ impl Unsaved {
 
     /// Ends what was collected: the outcomes of one push through that gate. They are written together, because a
     /// digest is told once or not at all.
-    pub(super) fn close_push(&mut self, gate: Option<u64>) {
+    pub(in crate::push) fn close_push(&mut self, gate: Option<u64>) {
         self.enqueue(gate);
     }
 
@@ -84,7 +84,7 @@ impl Unsaved {
     }
 
     /// Hands over what there is room for, and leaves the state room for what the router has to say.
-    pub(super) fn hand_over(&mut self, state: &StateHandle) {
+    pub(in crate::push) fn hand_over(&mut self, state: &StateHandle) {
         while state.room() > ROOM
             && let Some((attempts, gate)) = self.waiting.pop_front()
         {
@@ -99,14 +99,14 @@ impl Unsaved {
     }
 
     /// Takes out the next note, for who may wait until it is taken.
-    pub(super) fn next(&mut self) -> Option<Note> {
+    pub(in crate::push) fn next(&mut self) -> Option<Note> {
         let (attempts, _) = self.waiting.pop_front()?;
         self.outcomes -= attempts.len();
         Some(Note::Attempts(attempts))
     }
 
     /// So many notes are on the disk: their pushes need no place any more.
-    pub(super) fn written(&mut self, notes: u64) {
+    pub(in crate::push) fn written(&mut self, notes: u64) {
         while self.written < notes {
             self.written += 1;
             let Some(gate) = self.handed_over.pop_front() else { break };

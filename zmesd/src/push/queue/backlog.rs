@@ -8,11 +8,11 @@ use std::collections::VecDeque;
 use crate::domain::DeliveryId;
 
 /// Deliveries that are read at a time.
-pub(super) const PAGE: u32 = 1000;
+pub(in crate::push) const PAGE: u32 = 1000;
 
 /// How far the memory is behind the disk.
 #[derive(Debug)]
-pub(super) struct Backlog {
+pub(in crate::push) struct Backlog {
     /// Everything up to here is, or was, in memory; `None`: nothing is missing.
     behind: Option<DeliveryId>,
     /// The last delivery that was not taken into memory.
@@ -29,18 +29,18 @@ pub(super) struct Backlog {
 
 impl Backlog {
     /// Returns the bookkeeping of a daemon that has just started: everything up to `last` is only on the disk.
-    pub(super) fn at_start(last: DeliveryId) -> Self {
+    pub(in crate::push) fn at_start(last: DeliveryId) -> Self {
         let behind = (last > DeliveryId::default()).then(DeliveryId::default);
         Self { behind, newest: last, reading: None, again: false, starved_at: None, left: VecDeque::new() }
     }
 
     /// Says whether something is missing in memory.
-    pub(super) fn is_behind(&self) -> bool {
+    pub(in crate::push) fn is_behind(&self) -> bool {
         self.behind.is_some()
     }
 
     /// Deliveries up to `last` are left to the disk; those before `first` are in memory.
-    pub(super) fn leave(&mut self, first: DeliveryId, last: DeliveryId) {
+    pub(in crate::push) fn leave(&mut self, first: DeliveryId, last: DeliveryId) {
         self.behind.get_or_insert(DeliveryId(first.0 - 1));
         self.newest = self.newest.max(last);
         match self.left.back_mut() {
@@ -51,20 +51,20 @@ impl Backlog {
 
     /// Says whether a delivery of a page was handed over before; else the router could not hand it over, and it is
     /// news.
-    pub(super) fn was_left(&self, id: DeliveryId) -> bool {
+    pub(in crate::push) fn was_left(&self, id: DeliveryId) -> bool {
         self.left.iter().any(|(first, last)| (*first..=*last).contains(&id))
     }
 
     /// Some delivery was not handed over, and nobody knows which: everything is read again, and what is in memory is
     /// passed over.
-    pub(super) fn read_again(&mut self) {
+    pub(in crate::push) fn read_again(&mut self) {
         self.again = self.reading.is_some();
         self.behind = Some(DeliveryId::default());
         self.starved_at = None;
     }
 
     /// Returns after which delivery the next page is to be read, if it can be read now.
-    pub(super) fn next_page(&mut self, committed: DeliveryId) -> Option<DeliveryId> {
+    pub(in crate::push) fn next_page(&mut self, committed: DeliveryId) -> Option<DeliveryId> {
         let behind = self.behind?;
         if self.reading.is_some() || self.starved_at == Some(committed) {
             return None;
@@ -74,7 +74,7 @@ impl Backlog {
     }
 
     /// A page has been read: its last delivery, and whether there may be more.
-    pub(super) fn read(&mut self, last: Option<DeliveryId>, full: bool) {
+    pub(in crate::push) fn read(&mut self, last: Option<DeliveryId>, full: bool) {
         let Some(committed) = self.reading.take() else { return };
         while let (Some((first, end)), Some(last)) = (self.left.front_mut(), last) {
             if *end > last {
@@ -101,12 +101,12 @@ impl Backlog {
 
     /// Nothing more will come from the disk, because it cannot be written: what it never got is lost, and what comes
     /// from now on is taken. Returns whether something is lost.
-    pub(super) fn give_up(&mut self) -> bool {
+    pub(in crate::push) fn give_up(&mut self) -> bool {
         self.reading.is_none() && self.starved_at.is_some() && self.behind.take().is_some()
     }
 
     /// A page could not be read; it is tried again.
-    pub(super) fn unread(&mut self) {
+    pub(in crate::push) fn unread(&mut self) {
         self.reading = None;
     }
 }

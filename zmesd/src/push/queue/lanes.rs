@@ -17,19 +17,19 @@ use crate::ports::PushReceipt;
 
 /// One delivery that is still to be made.
 #[derive(Debug, Clone)]
-pub(super) struct Job {
-    pub(super) id: DeliveryId,
-    pub(super) token: Arc<Token>,
-    pub(super) alarm: Arc<Alarm>,
-    pub(super) badge: u32,
+pub(in crate::push) struct Job {
+    pub(in crate::push) id: DeliveryId,
+    pub(in crate::push) token: Arc<Token>,
+    pub(in crate::push) alarm: Arc<Alarm>,
+    pub(in crate::push) badge: u32,
     /// Attempts so far.
-    pub(super) attempts: u32,
-    pub(super) receipts: Option<mpsc::Sender<PushReceipt>>,
+    pub(in crate::push) attempts: u32,
+    pub(in crate::push) receipts: Option<mpsc::Sender<PushReceipt>>,
 }
 
 impl Job {
     /// Says whether the alarm is too old to be worth sending.
-    pub(super) fn expired(&self, now: Timestamp, retry_for: Duration) -> bool {
+    pub(in crate::push) fn expired(&self, now: Timestamp, retry_for: Duration) -> bool {
         Duration::try_from(now.duration_since(self.alarm.at)).is_ok_and(|age| age > retry_for)
     }
 }
@@ -44,10 +44,10 @@ enum Place {
 
 /// How long a lane waits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Delay {
-    pub(super) until: Instant,
+pub(in crate::push) struct Delay {
+    pub(in crate::push) until: Instant,
     /// It only waits because the transport failed: it goes as soon as that works again.
-    pub(super) for_the_transport: bool,
+    pub(in crate::push) for_the_transport: bool,
 }
 
 #[derive(Debug)]
@@ -58,7 +58,7 @@ struct Lane {
 
 /// All lanes.
 #[derive(Debug)]
-pub(super) struct Lanes {
+pub(in crate::push) struct Lanes {
     by_token: HashMap<TokenId, Lane>,
     /// Lanes that may go, by gate, in the order in which they came.
     gates: Vec<VecDeque<TokenId>>,
@@ -70,7 +70,7 @@ pub(super) struct Lanes {
 
 impl Lanes {
     /// Returns empty lanes before so many gates.
-    pub(super) fn new(gates: usize, window: Duration) -> Self {
+    pub(in crate::push) fn new(gates: usize, window: Duration) -> Self {
         Self {
             by_token: HashMap::new(),
             gates: vec![VecDeque::new(); gates],
@@ -82,17 +82,17 @@ impl Lanes {
 
     /// Returns how many jobs wait; those that are out are not counted.
     #[cfg(test)]
-    pub(super) fn len(&self) -> usize {
+    pub(in crate::push) fn len(&self) -> usize {
         self.by_token.values().map(|lane| lane.queue.len()).sum()
     }
 
     /// Says whether any lane waits at a gate.
-    pub(super) fn waits_at(&self, gate: usize) -> bool {
+    pub(in crate::push) fn waits_at(&self, gate: usize) -> bool {
         self.gates.get(gate).is_some_and(|queue| !queue.is_empty())
     }
 
     /// Appends a job to its token's lane, whose gate is `gate`.
-    pub(super) fn push(&mut self, job: Job, gate: usize) {
+    pub(in crate::push) fn push(&mut self, job: Job, gate: usize) {
         let id = job.token.id;
         let lane = self.by_token.entry(id).or_insert_with(|| {
             self.gates.get_mut(gate).into_iter().for_each(|queue| queue.push_back(id));
@@ -102,12 +102,12 @@ impl Lanes {
     }
 
     /// Returns when the next delayed lane may go.
-    pub(super) fn next_due(&self) -> Option<Instant> {
+    pub(in crate::push) fn next_due(&self) -> Option<Instant> {
         self.delayed.first().map(|(due, _)| *due)
     }
 
     /// Puts lanes whose time has come before their gates.
-    pub(super) fn advance(&mut self, now: Instant, gate_of: impl Fn(&Token) -> usize) {
+    pub(in crate::push) fn advance(&mut self, now: Instant, gate_of: impl Fn(&Token) -> usize) {
         while let Some(&(due, id)) = self.delayed.first().filter(|(due, _)| *due <= now) {
             self.delayed.remove(&(due, id));
             let Some(lane) = self.by_token.get_mut(&id) else { continue };
@@ -118,7 +118,7 @@ impl Lanes {
     }
 
     /// Lets lanes go now that wait because their transport failed, where `gate` is theirs.
-    pub(super) fn hurry(&mut self, now: Instant, gate: usize, gate_of: impl Fn(&Token) -> usize) {
+    pub(in crate::push) fn hurry(&mut self, now: Instant, gate: usize, gate_of: impl Fn(&Token) -> usize) {
         let theirs = |id: &TokenId| {
             let lane = self.by_token.get(id)?;
             let Place::Delayed(delay) = lane.place else { return None };
@@ -135,7 +135,7 @@ impl Lanes {
     }
 
     /// Puts lanes before so many gates, because the gates are others now.
-    pub(super) fn regate(&mut self, gates: usize, gate_of: impl Fn(&Token) -> usize) {
+    pub(in crate::push) fn regate(&mut self, gates: usize, gate_of: impl Fn(&Token) -> usize) {
         let waiting: Vec<_> = std::mem::take(&mut self.gates).into_iter().flatten().collect();
         self.gates = vec![VecDeque::new(); gates];
         for id in waiting {
@@ -147,7 +147,7 @@ impl Lanes {
     }
 
     /// Returns how many jobs wait whose gate is that one.
-    pub(super) fn waiting_for(&self, gate: usize, gate_of: impl Fn(&Token) -> usize) -> usize {
+    pub(in crate::push) fn waiting_for(&self, gate: usize, gate_of: impl Fn(&Token) -> usize) -> usize {
         let lanes = self.by_token.values();
         let theirs = lanes.filter(|lane| lane.queue.front().is_some_and(|job| gate_of(&job.token) == gate));
         theirs.map(|lane| lane.queue.len()).sum()
@@ -155,7 +155,7 @@ impl Lanes {
 
     /// Returns the next lane at a gate, which is out from now on. The caller takes jobs from it and then says
     /// [`Self::back`].
-    pub(super) fn next(&mut self, gate: usize) -> Option<TokenId> {
+    pub(in crate::push) fn next(&mut self, gate: usize) -> Option<TokenId> {
         let id = self.gates.get_mut(gate)?.pop_front()?;
         let lane = self.by_token.get_mut(&id)?;
         lane.place = Place::Out;
@@ -163,12 +163,12 @@ impl Lanes {
     }
 
     /// Takes the head of a lane that is out.
-    pub(super) fn take(&mut self, id: TokenId) -> Option<Job> {
+    pub(in crate::push) fn take(&mut self, id: TokenId) -> Option<Job> {
         self.by_token.get_mut(&id)?.queue.pop_front()
     }
 
     /// Puts jobs back to the head of their lane, in their order.
-    pub(super) fn put_back(&mut self, jobs: Vec<Job>) {
+    pub(in crate::push) fn put_back(&mut self, jobs: Vec<Job>) {
         for job in jobs.into_iter().rev() {
             let lane = self
                 .by_token
@@ -179,7 +179,7 @@ impl Lanes {
     }
 
     /// Ends the way of a lane that was out: it goes again at once, or at a later time; an empty one vanishes.
-    pub(super) fn back(&mut self, id: TokenId, delay: Option<Delay>, gate_of: impl Fn(&Token) -> usize) {
+    pub(in crate::push) fn back(&mut self, id: TokenId, delay: Option<Delay>, gate_of: impl Fn(&Token) -> usize) {
         let Some(lane) = self.by_token.get_mut(&id) else { return };
         let Some(head) = lane.queue.front() else {
             self.by_token.remove(&id);
@@ -196,7 +196,7 @@ impl Lanes {
     }
 
     /// Removes what waits for a token.
-    pub(super) fn withdraw(&mut self, id: TokenId) -> Vec<Job> {
+    pub(in crate::push) fn withdraw(&mut self, id: TokenId) -> Vec<Job> {
         let Some(lane) = self.by_token.get_mut(&id) else { return Vec::new() };
         let jobs: Vec<_> = lane.queue.drain(..).collect();
         // One that is out vanishes when it is back.
@@ -207,7 +207,7 @@ impl Lanes {
     }
 
     /// Removes what is not worth sending any more, from the heads of all lanes.
-    pub(super) fn expire(&mut self, now: Timestamp, retry_for: Duration) -> Vec<Job> {
+    pub(in crate::push) fn expire(&mut self, now: Timestamp, retry_for: Duration) -> Vec<Job> {
         let (mut gone, mut emptied) = (Vec::new(), Vec::new());
         for (id, lane) in &mut self.by_token {
             let before = gone.len();
@@ -238,13 +238,13 @@ impl Lanes {
     }
 
     /// Returns the guard of a token, which begins to count with `now` if there was none.
-    pub(super) fn guard(&mut self, id: TokenId, now: Instant) -> &mut StormGuard {
+    pub(in crate::push) fn guard(&mut self, id: TokenId, now: Instant) -> &mut StormGuard {
         let window = self.window;
         self.guards.entry(id).or_insert_with(|| StormGuard::new(now, window))
     }
 
     /// Forgets guards that would let anything pass.
-    pub(super) fn forget_idle(&mut self, now: Instant) {
+    pub(in crate::push) fn forget_idle(&mut self, now: Instant) {
         self.guards.retain(|_, guard| !guard.idle(now));
     }
 }

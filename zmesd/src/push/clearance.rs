@@ -8,9 +8,9 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::dispatcher::Dispatcher;
-use super::lanes::{Delay, Job};
+use super::queue::lanes::{Delay, Job};
 use super::shipment::{Shipment, Way};
-use super::storm::Turn;
+use super::queue::storm::Turn;
 use super::transport::Transports;
 use crate::domain::{Origin, SkipReason, Token, TokenId};
 use crate::ports::{Held, HeldBy, PushTransport};
