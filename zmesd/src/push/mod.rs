@@ -12,7 +12,6 @@ mod dispatcher;
 #[cfg(test)]
 mod fakes;
 mod gates;
-mod intake;
 mod outcome;
 mod payload;
 mod queue;
@@ -24,9 +23,7 @@ mod status;
 #[cfg(test)]
 mod tests;
 pub mod transport;
-mod ways;
 
 pub use dispatcher::{Dispatcher, DispatcherParts};
-pub use side::{PushView, PushViewParts};
+pub use side::{PushCommand, PushView, PushViewParts};
 pub use status::PushStatus;
-pub use ways::PushCommand;

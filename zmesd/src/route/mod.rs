@@ -8,6 +8,7 @@ mod devices;
 mod handle;
 mod import;
 mod missed;
+mod orders;
 mod pace;
 mod policy;
 mod registration;
@@ -30,6 +31,7 @@ pub use handle::{
     AlarmTestRequest, Attach, Attached, Busy, ClientPage, CloseReason, Command, Outgoing, RouterHandle,
     SessionOpening, Target, TestTarget, Tested, Tried, Visibility, Written,
 };
+pub use orders::{OrderReceiver, OrderSender, push_orders};
 pub use router::{Router, RouterParts};
 pub use rules::PushRules;
 pub use tap::{AnnouncedAlarm, PushOutcome, SessionChange, Tap, TapEvent, TapReceiver, TokenChange};

@@ -9,7 +9,7 @@ pub(in crate::push) const WINDOW: Duration = Duration::from_mins(1);
 
 /// What one token was sent lately.
 #[derive(Debug, Clone, Copy)]
-pub(in crate::push) struct StormGuard {
+pub(super) struct StormGuard {
     began: Instant,
     window: Duration,
     sent: u32,
@@ -19,7 +19,7 @@ pub(in crate::push) struct StormGuard {
 
 /// What to do with a token's next push.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(in crate::push) enum Turn {
+pub(super) enum Turn {
     /// Send it.
     Single,
     /// Send everything that waits for the token as one.
@@ -30,12 +30,12 @@ pub(in crate::push) enum Turn {
 
 impl StormGuard {
     /// Begins to count.
-    pub(in crate::push) fn new(now: Instant, window: Duration) -> Self {
+    pub(super) fn new(now: Instant, window: Duration) -> Self {
         Self { began: now, window, sent: 0, piled_up: false }
     }
 
     /// Says what to do with the next push, at most `limit` of which go out in a minute.
-    pub(in crate::push) fn turn(&mut self, now: Instant, limit: u32) -> Turn {
+    pub(super) fn turn(&mut self, now: Instant, limit: u32) -> Turn {
         if now.duration_since(self.began) >= self.window {
             *self = Self { piled_up: self.piled_up, ..Self::new(now, self.window) };
         }
@@ -47,22 +47,22 @@ impl StormGuard {
     }
 
     /// Says what to do with a push that has failed before: it was counted then.
-    pub(in crate::push) fn again(&self) -> Turn {
+    pub(super) fn again(&self) -> Turn {
         if self.piled_up { Turn::Digest } else { Turn::Single }
     }
 
     /// One push is on its way.
-    pub(in crate::push) fn count(&mut self) {
+    pub(super) fn count(&mut self) {
         self.sent = self.sent.saturating_add(1);
     }
 
     /// What had piled up was taken by the provider.
-    pub(in crate::push) fn cleared(&mut self) {
+    pub(super) fn cleared(&mut self) {
         self.piled_up = false;
     }
 
     /// Says that nothing is known that could not be forgotten.
-    pub(in crate::push) fn idle(&self, now: Instant) -> bool {
+    pub(super) fn idle(&self, now: Instant) -> bool {
         !self.piled_up && now.duration_since(self.began) >= self.window
     }
 }
