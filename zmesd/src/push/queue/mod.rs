@@ -10,8 +10,6 @@
 mod backlog;
 mod job;
 mod lanes;
-#[cfg(test)]
-mod properties;
 mod storm;
 #[cfg(test)]
 mod tests;
