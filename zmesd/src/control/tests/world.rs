@@ -36,7 +36,7 @@ use crate::ports::{
 };
 use crate::route::{
     CloseReason, NewLogin, Outgoing, PushRules, Registration, Router, RouterHandle, RouterParts,
-    SessionOpening, Tap,
+    SessionOpening, Tap, push_orders,
 };
 use crate::state::{State, StateHandle};
 use crate::telemetry::Counters;
@@ -242,7 +242,7 @@ impl Core {
         let (commands, commands_rx) = mpsc::channel(64);
         let (alarms, alarms_rx) = mpsc::channel(64);
         let (tap, counters) = (Tap::default(), Arc::<Counters>::default());
-        let (pushes, orders) = mpsc::channel(1024);
+        let (pushes, orders) = push_orders(1024);
         let push = PushRules { enabled: true, interval_default: Duration::ZERO, shadow: false };
         let router = Router::new(RouterParts {
             alarms: alarms_rx,
@@ -267,7 +267,7 @@ impl Core {
         tasks.spawn(router.run(stop.clone()));
         tasks.spawn(state.writer.run(stop.clone()));
         let (router, state, trouble) = (RouterHandle::new(commands), state.handle, state.trouble);
-        Self { router, alarms, state, orders, trouble, tap, counters }
+        Self { router, alarms, state, orders: orders.orders, trouble, tap, counters }
     }
 }
 
