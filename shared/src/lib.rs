@@ -24,6 +24,7 @@
 pub mod control;
 mod ids;
 pub mod paths;
+mod sentence;
 pub mod text;
 pub mod views;
 pub mod words;

@@ -14,7 +14,7 @@ use super::answers::{busy, no_monitor};
 use super::token_names::{Known, Wanted};
 use super::tokens::view;
 use crate::admin::forced::ForcedError;
-use crate::admin::{Admin, AdminParts};
+use crate::admin::{Admin, AdminParts, conditions};
 use crate::domain::{Decision, Monitor, TokenId};
 use crate::monitors::Catalog;
 use crate::ports::{PushEnding, PushReceipt, TriggerError};
@@ -138,7 +138,7 @@ fn tested_monitor(catalog: &Catalog, wanted: Option<MonitorId>) -> Result<Arc<Mo
 fn forcible(catalog: &Catalog, monitor: MonitorId) -> Result<(), ControlError> {
     let found = catalog.monitors.find(monitor).ok_or_else(|| no_monitor(monitor, &catalog.monitors))?;
     found.watched.map_err(|reason| {
-        let message = format!("monitor {monitor} is not watched: {}", reason.as_str());
+        let message = format!("monitor {monitor} is not watched: {}", conditions::switched_off(reason));
         ControlError::new(ErrorCode::NotFound, message)
             .with_hint("change its function in ZoneMinder's console")
     })

@@ -15,13 +15,15 @@ use zmes_shared::control::{
     ClientFilter, ControlError, ErrorCode, Role, Since, WatchEvent, WatchFilter, WatchKind, WatchType,
 };
 use zmes_shared::views::MonitorView;
+use zmes_shared::words::StateSource;
 
 use self::replay::{AlarmKey, Replay, Told, key};
 use self::wishes::Wishes;
 use super::answers::{busy, no_monitor, unreadable};
 use super::token_names::{Known, Wanted};
-use super::{lines, monitors};
-use crate::admin::{AdminParts, MonitorReports};
+use super::{conditions, lines, monitors};
+use crate::admin::AdminParts;
+use crate::detect::{MonitorReport, MonitorReports};
 use crate::ports::Clock;
 use crate::route::{AnnouncedAlarm, PushOutcome, TapEvent, TapReceiver};
 use crate::state::DeliveryRow;
@@ -197,8 +199,9 @@ impl Watcher {
     fn changes(&mut self) -> Vec<WatchEvent> {
         let now = Arc::clone(&self.reports.borrow_and_update());
         let before = std::mem::replace(&mut self.seen, Arc::clone(&now));
-        let changed = now.values().filter(|view| before.get(&view.id) != Some(*view)).cloned();
-        let gone = before.values().filter(|view| !now.contains_key(&view.id)).map(gone);
+        let changed = now.values().filter(|report| before.get(&report.id) != Some(*report));
+        let gone = before.values().filter(|report| !now.contains_key(&report.id)).map(gone);
+        let changed = changed.map(conditions::view);
         let at = self.clock.now();
         let wanted = |view: &MonitorView| self.wishes.state_of(view.id);
         changed.chain(gone).filter(wanted).map(|view| lines::monitor(at, "changed", view)).collect()
@@ -255,12 +258,14 @@ impl Watcher {
 }
 
 /// A monitor that is not looked at any more.
-fn gone(view: &MonitorView) -> MonitorView {
+fn gone(report: &MonitorReport) -> MonitorView {
     MonitorView {
         state: MonitorState::Unknown,
-        source: "none".to_owned(),
+        source: StateSource::Nowhere,
         healthy: false,
         reason: Some("no longer watched".to_owned()),
-        ..view.clone()
+        trouble: None,
+        hint: None,
+        ..conditions::view(report)
     }
 }

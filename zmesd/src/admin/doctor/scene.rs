@@ -8,11 +8,11 @@ use zmes_shared::control::{ClientFilter, ClientState, ControlError, ErrorCode, R
 use zmes_shared::views::ClientView;
 
 use super::super::token_names::{Known, Wanted, echoed};
-use super::monitors::SWITCH_ON;
-use crate::admin::AdminParts;
 use crate::admin::answers::busy;
+use crate::admin::conditions::SWITCH_ON;
+use crate::admin::{AdminParts, conditions};
 use crate::config::Config;
-use crate::domain::{Monitor, NotWatched, PushState, Token};
+use crate::domain::{Monitor, PushState, Token};
 use crate::monitors::Catalog;
 use crate::state::TokenRow;
 
@@ -156,7 +156,7 @@ impl<'a> Scene<'a> {
             return None;
         }
         let names: Vec<_> = off.iter().map(|monitor| format!("{} ({})", monitor.id, monitor.name)).collect();
-        let reason = first.watched.err().map_or("not watched", NotWatched::as_str);
+        let reason = first.watched.err().map_or("not watched", conditions::switched_off);
         let detail =
             format!("of the monitors that {whom} may see none can alarm: {}: {reason}", some(&names));
         Some(Trouble { detail, hint: SWITCH_ON.to_owned() })
