@@ -11,7 +11,7 @@ use zmes_shared::views::{AlarmForced, AlarmTested, PushModeState, TargetDecision
 use zmes_shared::{MonitorId, SessionId};
 
 use super::answers::{busy, no_monitor};
-use super::token_names::{Known, Wanted};
+use super::token_names::{TokenNames, TokenScope};
 use super::tokens::view;
 use crate::admin::forced::ForcedError;
 use crate::admin::{Admin, AdminParts, conditions};
@@ -49,7 +49,7 @@ pub(super) async fn test(
     test: AlarmTest,
 ) -> Result<AlarmTested, ControlError> {
     let token = match &test.token {
-        Some(name) => Some(Known::load(&parts.state, asker).await?.find(name, Wanted::Live)?.token.id),
+        Some(name) => Some(TokenNames::load(&parts.state, asker).await?.find(name, TokenScope::Live)?.token.id),
         None => None,
     };
     let monitor = tested_monitor(&parts.catalog.now(), test.monitor)?;
@@ -199,7 +199,7 @@ async fn last_errors(
     if open.is_empty() {
         return HashMap::new();
     }
-    let Ok(known) = Known::load(&parts.state, Role::Observer).await else { return HashMap::new() };
+    let Ok(known) = TokenNames::load(&parts.state, Role::Observer).await else { return HashMap::new() };
     open.into_iter().filter_map(|id| Some((id, known.row(id)?.last_error.clone()?))).collect()
 }
 

@@ -7,7 +7,7 @@ use zmes_shared::MonitorId;
 use zmes_shared::control::{ClientFilter, ClientState, ControlError, ErrorCode, Role};
 use zmes_shared::views::ClientView;
 
-use super::super::token_names::{Known, Wanted, echoed};
+use super::super::token_names::{TokenNames, TokenScope, echoed};
 use crate::admin::answers::busy;
 use crate::admin::conditions::SWITCH_ON;
 use crate::admin::{AdminParts, conditions};
@@ -25,7 +25,7 @@ pub(super) struct Scene<'a> {
     pub(super) parts: &'a AdminParts,
     pub(super) config: Arc<Config>,
     pub(super) catalog: Arc<Catalog>,
-    pub(super) known: Known,
+    pub(super) known: TokenNames,
     pub(super) clients: Vec<ClientView>,
     pub(super) now: Timestamp,
 }
@@ -49,7 +49,7 @@ pub(super) struct Trouble {
 impl<'a> Scene<'a> {
     /// Reads it.
     pub(super) async fn load(parts: &'a AdminParts, asker: Role) -> Result<Self, ControlError> {
-        let known = Known::load(&parts.state, asker).await?;
+        let known = TokenNames::load(&parts.state, asker).await?;
         let clients = parts.router.list(ClientFilter::default()).await.map_err(busy)?;
         let (config, catalog, now) = (parts.configuration.running(), parts.catalog.now(), parts.clock.now());
         Ok(Self { parts, config, catalog, known, clients, now })
@@ -66,7 +66,7 @@ impl<'a> Scene<'a> {
         {
             return Ok(Target::User(name.to_owned()));
         }
-        self.known.find(name, Wanted::Any).map(Target::Token).map_err(|error| {
+        self.known.find(name, TokenScope::Any).map(Target::Token).map_err(|error| {
             if self.known.names_any(name) {
                 // Ambiguous: it says so.
                 return error;

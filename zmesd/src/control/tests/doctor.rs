@@ -160,7 +160,7 @@ async fn one_alarm_is_followed_to_one_phone() {
     assert!(about.iter().all(|finding| finding["ok"] == true), "{good}");
     assert_eq!(about[0]["about"], format!("token {handle}"));
 
-    world.ask(&format!(r#"{{"type":"tokens_mute","token":"{handle}"}}"#)).await;
+    world.ask(&format!(r#"{{"type":"tokens_mute","tokens":["{handle}"]}}"#)).await;
     let mute = step(&ask().await, "mute");
     assert_eq!(
         (&mute["ok"], &mute["hint"]),
