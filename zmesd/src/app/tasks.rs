@@ -179,7 +179,7 @@ impl Conductor {
             clock: shared.clock(),
             counters: Arc::clone(&shared.common.counters),
             alarms: ends.alarms,
-            views: ends.reports,
+            monitor_reports: ends.reports,
             gaps: gaps.clone(),
         });
         let soft = &self.tokens.soft;

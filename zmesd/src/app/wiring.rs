@@ -5,14 +5,12 @@ use std::time::Duration;
 
 use tokio::sync::{mpsc, watch};
 
-use crate::admin::MonitorReports;
 use crate::config::{AuthConfig, Config};
-use crate::detect::DetectConfig;
+use crate::detect::{DetectConfig, MonitorReports};
 use crate::domain::Alarm;
 use crate::monitors::{Catalog, CatalogHandle, Refresh};
-use crate::ports::PushOrder;
 use crate::push::PushCommand;
-use crate::route::{Command, PushRules, RouterHandle};
+use crate::route::{Command, OrderReceiver, OrderSender, PushRules, RouterHandle, push_orders};
 
 /// Alarms from poller and reconciler to the router. Full: the poller waits, and what it misses meanwhile the
 /// reconciler finds in the Events table.
@@ -71,12 +69,12 @@ pub(super) struct DetectionEnds {
 pub(super) struct RouterEnds {
     pub(super) alarms: mpsc::Receiver<Alarm>,
     pub(super) commands: mpsc::Receiver<Command>,
-    pub(super) orders: mpsc::Sender<PushOrder>,
+    pub(super) orders: OrderSender,
 }
 
 #[derive(Debug)]
 pub(super) struct PushEnds {
-    pub(super) orders: mpsc::Receiver<PushOrder>,
+    pub(super) orders: OrderReceiver,
     pub(super) commands: mpsc::Receiver<PushCommand>,
 }
 
@@ -94,7 +92,7 @@ impl Channels {
     pub(super) fn new(config: &Config) -> Self {
         let (alarms_tx, alarms) = mpsc::channel(ALARMS);
         let (commands_tx, commands) = mpsc::channel(COMMANDS);
-        let (orders_tx, orders) = mpsc::channel(PUSHES);
+        let (orders_tx, orders) = push_orders(PUSHES);
         let (refreshes_tx, refreshes) = mpsc::channel(REFRESHES);
         let (push_commands_tx, push_commands) = mpsc::channel(PUSH_COMMANDS);
         let (hangups_tx, hangups) = mpsc::channel(HANGUPS);
