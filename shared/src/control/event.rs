@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::request::WatchType;
 use crate::views::{ClientView, MonitorView};
+use crate::words::{DeliveryOutcome, DeliveryState, Origin, Reason, TargetKind};
 use crate::{EventId, MonitorId, SessionId};
 
 /// One line of `watch`: `{"at":…,"type":"alarm|decision|delivery|session|token|monitor|lagged",…}`.
@@ -34,7 +35,7 @@ pub enum WatchKind {
         /// Why, in ZoneMinder's words.
         cause: String,
         /// How it was found: `poll`, `reconciled`, `test`.
-        origin: String,
+        origin: Origin,
         /// Found after the fact.
         late: bool,
     },
@@ -47,7 +48,7 @@ pub enum WatchKind {
         /// Which monitor.
         monitor_id: MonitorId,
         /// `session` or `token`.
-        target: String,
+        target: TargetKind,
         /// Client id or token handle.
         id: String,
         /// What was decided.
@@ -65,12 +66,12 @@ pub enum WatchKind {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         monitor_id: Option<MonitorId>,
         /// `session` or `token`.
-        target: String,
+        target: TargetKind,
         /// Client id or token handle.
         id: String,
         /// `sent` or `failed`; `retry`: it failed and is tried again; `skipped`: it is not tried any more; `queued`
         /// (state at the start of the stream): it waits to be sent.
-        outcome: String,
+        outcome: DeliveryOutcome,
         /// Why it failed, or what the provider said.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         detail: Option<String>,
@@ -125,10 +126,10 @@ pub enum WatchKind {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Decided {
     /// `sent`, `skipped` or `failed`.
-    pub decision: String,
+    pub decision: DeliveryState,
     /// Why: `filter`, `rights`, `interval`, …; empty when sent.
     #[serde(default)]
-    pub reason: String,
+    pub reason: Reason,
 }
 
 /// A push token, as `watch` shows it.
