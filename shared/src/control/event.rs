@@ -4,6 +4,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::request::WatchType;
+use super::tokens::{PlatformKind, TokenState};
 use crate::views::{ClientView, MonitorView};
 use crate::words::{DeliveryOutcome, DeliveryState, Origin, Reason, TargetKind};
 use crate::{EventId, MonitorId, SessionId};
@@ -137,10 +138,10 @@ pub struct Decided {
 pub struct WatchedToken {
     /// Its handle.
     pub handle: String,
-    /// `ios` or `android`.
-    pub platform: String,
+    /// Which kind of phone.
+    pub platform: PlatformKind,
     /// `enabled`, `disabled` or `muted`.
-    pub state: String,
+    pub state: TokenState,
     /// The ZoneMinder user who registered it; `null`: nobody, it was imported.
     pub user: Option<String>,
     /// Which app and version, as far as it told; empty if it did not.

@@ -5,6 +5,7 @@
 
 mod layers;
 mod tree;
+mod words;
 
 use std::fs;
 

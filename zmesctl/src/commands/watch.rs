@@ -206,7 +206,10 @@ fn told(kind: &WatchKind) -> (&'static str, Tone, String) {
             let user = token.user.as_deref().unwrap_or("nobody");
             let text = format!(
                 "{} of {user}, {} {}, {}: {change}{reason}",
-                token.handle, token.platform, token.app, token.state
+                token.handle,
+                token.platform.as_str(),
+                token.app,
+                token.state.as_str()
             );
             ("token", Tone::Plain, text)
         }

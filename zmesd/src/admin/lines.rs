@@ -1,12 +1,12 @@
 //! What happens, as the lines that `watch` streams.
 
 use jiff::Timestamp;
-use zmes_shared::control::{Decided, WatchEvent, WatchKind, WatchedToken};
+use zmes_shared::control::{Decided, TokenState, WatchEvent, WatchKind, WatchedToken};
 use zmes_shared::views::{ClientView, MonitorView};
 use zmes_shared::words::{DeliveryOutcome, DeliveryState, Reason, TargetKind};
 
-use super::tokens::view::{millis, told};
-use crate::domain::{Alarm, Decision, Origin, Token};
+use super::tokens::view::{millis, platform, told};
+use crate::domain::{Alarm, Decision, Origin, PushState, Token};
 use crate::route::{PushOutcome, SessionChange};
 use crate::state::{DeliveryRow, RecordedAlarm};
 
@@ -151,12 +151,16 @@ pub(super) fn present(at: Timestamp, client: ClientView) -> WatchEvent {
 
 /// A token that is there, or has changed.
 pub(super) fn token(at: Timestamp, change: &str, token: &Token) -> WatchEvent {
-    let state = if token.muted(at) { "muted" } else { token.state.as_str() };
+    let state = match token.state {
+        _ if token.muted(at) => TokenState::Muted,
+        PushState::Enabled => TokenState::Enabled,
+        PushState::Disabled => TokenState::Disabled,
+    };
     let words = [token.app.as_str(), &token.app_version];
     let watched = WatchedToken {
         handle: token.handle.to_string(),
-        platform: token.platform.as_str().to_owned(),
-        state: state.to_owned(),
+        platform: platform(token.platform),
+        state,
         user: Some(token.user.clone()).filter(|user| !user.is_empty()),
         app: words.iter().copied().filter(|word| !word.is_empty()).collect::<Vec<_>>().join(" "),
     };

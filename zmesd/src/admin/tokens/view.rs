@@ -62,7 +62,7 @@ pub(in crate::admin) fn is_stale(token: &Token, now: Timestamp, age: Duration) -
     now.duration_since(token.last_seen_at) >= age
 }
 
-fn platform(platform: Platform) -> PlatformKind {
+pub(in crate::admin) fn platform(platform: Platform) -> PlatformKind {
     match platform {
         Platform::Ios => PlatformKind::Ios,
         Platform::Android => PlatformKind::Android,
