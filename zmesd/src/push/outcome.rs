@@ -6,6 +6,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use tokio::time::Instant;
 use tracing::{debug, info, warn};
+use zmes_providers::{Delivered, PushError};
 use zmes_shared::words::GiveUp;
 
 use super::choice::gate_of;
@@ -14,7 +15,7 @@ use super::lanes::{Delay, Job};
 use super::retry;
 use super::shipment::{Answer, Shipped};
 use crate::domain::{SkipReason, TokenId};
-use crate::ports::{Delivered, HeldBy, PushEnding, PushError, PushReceipt};
+use crate::ports::{HeldBy, PushEnding, PushReceipt};
 use crate::route::PushOutcome;
 use crate::state::{Attempt, Outcome};
 use crate::telemetry::{Pushed, Stage, Transport};
@@ -204,7 +205,7 @@ impl Dispatcher {
         };
         let rest = gate.breaker.failed(now, fault.retry_after, fastrand::f64());
         if let Some(rest) = rest {
-            let (error, kind) = (fault.to_string(), fault.kind.as_str());
+            let (error, kind) = (fault.to_string(), fault.kind.word());
             warn!(transport = gate.name(), error, kind, rest = ?rest, "transport failed; pushes wait");
         }
         let until = rest.and_then(|rest| at.checked_add(rest).ok());
