@@ -18,7 +18,7 @@ const ELSEWHERE: [(&str, &[&str]); 9] = [
     ("`push.mode` in zmesd.toml", &["shadow"]),
     ("labels and fields of logs and metrics", &["session", "transport", "phone", "test", "pending"]),
     ("results of imports, commands of zmesctl, and systemd's ActiveState", &["failed", "skipped"]),
-    ("how a clock goes", &["slow"]),
+    ("how a clock goes, and a step of doctor", &["slow", "clock"]),
     (
         "steps of a check, codes of errors, sections of zmesd.toml",
         &["dns", "tls", "credentials", "not_found", "timeout", "refused", "provider", "closed"],
