@@ -8,6 +8,7 @@ mod keys;
 mod layers;
 mod prose;
 mod tree;
+mod words;
 
 use std::fs;
 

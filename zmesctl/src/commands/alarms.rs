@@ -6,6 +6,7 @@ use std::time::Duration;
 use clap::{Args, Subcommand};
 use zmes_shared::control::{AlarmTest, Request};
 use zmes_shared::views::{AlarmForced, AlarmTested, TargetDecision};
+use zmes_shared::words::{DeliveryState, TargetKind};
 
 use super::deliveries::milliseconds;
 use super::named;
@@ -20,11 +21,6 @@ const WAIT_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// How long people wait without being told for what.
 const PATIENCE: Duration = Duration::from_secs(1);
-
-// The decisions that an answer tells apart.
-const DECISION_SENT: &str = "sent";
-const DECISION_SKIPPED: &str = "skipped";
-const DECISION_FAILED: &str = "failed";
 
 /// `alarm …`
 #[derive(Debug, Subcommand)]
@@ -151,10 +147,11 @@ impl View for AlarmTested {
             return out
                 .line(&format!("{subject}: for nobody, no app is connected and no token is registered"));
         }
-        let count = |decision: &str| self.targets.iter().filter(|target| target.decision == decision).count();
-        let counts = [DECISION_SENT, DECISION_SKIPPED, DECISION_FAILED].map(|word| (count(word), word));
+        let count = |state| self.targets.iter().filter(|target| target.decision == state).count();
+        let states = [DeliveryState::Sent, DeliveryState::Skipped, DeliveryState::Failed];
+        let counts = states.map(|state| (count(state), state));
         let counts =
-            counts.iter().filter(|(count, _)| *count > 0).map(|(count, word)| format!("{count} {word}"));
+            counts.iter().filter(|(count, _)| *count > 0).map(|(count, state)| format!("{count} {state}"));
         out.line(&format!("{subject}: {}", counts.collect::<Vec<_>>().join(", ")))?;
         let mut table = Table::new(&[
             Column::new("TARGET"),
@@ -172,8 +169,8 @@ impl View for AlarmTested {
     }
 
     fn exit(&self) -> Exit {
-        let any = |decision: &str| self.targets.iter().any(|target| target.decision == decision);
-        match (any(DECISION_FAILED), any(DECISION_SENT)) {
+        let any = |state| self.targets.iter().any(|target| target.decision == state);
+        match (any(DeliveryState::Failed), any(DeliveryState::Sent)) {
             (false, _) => Exit::Done,
             (true, true) => Exit::Partial,
             (true, false) => Exit::Negative,
@@ -183,9 +180,9 @@ impl View for AlarmTested {
 
 fn row(target: &TargetDecision) -> [Cell; 7] {
     [
-        Cell::new(word(&target.kind)),
+        Cell::new(word(target.kind)),
         Cell::new(&target.id),
-        Cell::new(&target.decision).tone(verdict(&target.decision)),
+        Cell::new(&target.decision).tone(verdict(target.decision)),
         Cell::maybe(target.latency_ms.map(milliseconds).as_ref()),
         Cell::maybe(target.transport.as_ref()),
         Cell::new(&target.reason),
@@ -193,18 +190,21 @@ fn row(target: &TargetDecision) -> [Cell; 7] {
     ]
 }
 
-/// Returns the tone of a decision or an outcome.
-pub(super) fn verdict(decision: &str) -> Tone {
+/// Returns the tone of a decision.
+pub(super) fn verdict(decision: DeliveryState) -> Tone {
     match decision {
-        DECISION_SENT => Tone::Good,
-        DECISION_FAILED => Tone::Bad,
-        _ => Tone::Faint,
+        DeliveryState::Sent => Tone::Good,
+        DeliveryState::Failed => Tone::Bad,
+        DeliveryState::Queued | DeliveryState::Skipped | DeliveryState::Unknown => Tone::Faint,
     }
 }
 
 /// Returns the word for a kind of target: what the protocol calls a session people know as a client.
-pub(super) fn word(kind: &str) -> &str {
-    if kind == "session" { "client" } else { kind }
+pub(super) fn word(kind: TargetKind) -> &'static str {
+    match kind {
+        TargetKind::Session => "client",
+        TargetKind::Token | TargetKind::Unknown => kind.word(),
+    }
 }
 
 impl View for AlarmForced {
