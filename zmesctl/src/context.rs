@@ -10,12 +10,12 @@ use serde::de::DeserializeOwned;
 use zmes_shared::control::Request;
 use zmes_shared::paths::{SYSTEM_SOCKET, USER_SOCKET};
 
-use crate::cli::{ColorChoice, Global};
 use crate::client::Client;
 use crate::environment::Environment;
 use crate::error::CliError;
 use crate::exit::Exit;
-use crate::render::{Format, Look, Out, Terminal, Tone, View, clean, paint, terminal_width, wrap};
+use crate::options::{ColorChoice, Format, Global};
+use crate::render::{Look, Out, Terminal, Tone, View, clean, paint, terminal_width, wrap};
 
 /// Where remarks go on: below their text, as in `hint: …`.
 const REMARK: usize = 6;

@@ -16,9 +16,11 @@ pub mod exit;
 #[doc(hidden)]
 pub mod fuzzing;
 mod import;
+pub mod options;
 pub mod render;
 mod usage;
 mod values;
+mod words;
 mod zmesd;
 
 use std::ffi::OsString;
@@ -34,6 +36,6 @@ pub async fn run(arguments: Vec<OsString>, environment: Environment) -> Exit {
         Err(error) => return usage::report(&error, &arguments, &environment),
     };
     let mut context = Context::new(cli.global, environment);
-    let outcome = commands::run(cli.command, &mut context).await;
+    let outcome = cli::run(cli.command, &mut context).await;
     context.finish(outcome)
 }

@@ -36,7 +36,7 @@ pub struct CompletionsArgs {
     words: Vec<OsString>,
 }
 
-pub(super) async fn run(arguments: CompletionsArgs, context: &mut Context) -> Result<Exit, CliError> {
+pub(crate) async fn run(arguments: CompletionsArgs, context: &mut Context) -> Result<Exit, CliError> {
     let CompletionsArgs { shell, candidates: live, words } = arguments;
     match (live, shell) {
         (Some(live), _) => candidates(live, &words, context).await,

@@ -15,16 +15,14 @@ use zmes_shared::control::{ClientState, Request, WatchEvent, WatchFilter, WatchK
 use zmes_shared::views::MonitorView;
 use zmes_shared::{EventId, MonitorId};
 
-use super::alarms::{verdict, word};
-use super::clients::described;
-use super::deliveries::milliseconds;
-use super::named;
 use crate::client::{Items, Next};
+use crate::commands::named;
 use crate::context::Context;
 use crate::error::CliError;
 use crate::exit::Exit;
 use crate::render::{Out, Tone, View, clean, columns, time};
 use crate::values::{self, MonitorArg, SinceArg};
+use crate::words;
 
 /// Width of the word at the start of a line.
 const LABEL: usize = 8;
@@ -71,7 +69,7 @@ pub struct WatchArgs {
     duration: Option<Duration>,
 }
 
-pub(super) async fn run(arguments: WatchArgs, context: &mut Context) -> Result<Exit, CliError> {
+pub(crate) async fn run(arguments: WatchArgs, context: &mut Context) -> Result<Exit, CliError> {
     let WatchArgs { monitor, token, user, types, since, count, duration } = arguments;
     let since = since.map(|since| since.resolve(context.environment.now));
     let monitor = named::monitor(monitor, context).await?;
@@ -174,18 +172,18 @@ fn told(kind: &WatchKind) -> (&'static str, Tone, String) {
         WatchKind::Decision { alarm, event_id, monitor_id, target, id, decided } => {
             let reason = bracketed(&decided.reason);
             let about = about(*alarm, *event_id, Some(*monitor_id));
-            let text = format!("{about}{} {id}: {}{reason}", word(target), decided.decision);
-            ("decision", verdict(&decided.decision), text)
+            let text = format!("{about}{} {id}: {}{reason}", words::target(target), decided.decision);
+            ("decision", Tone::of_decision(&decided.decision), text)
         }
         WatchKind::Delivery { alarm, event_id, monitor_id, target, id, outcome, detail, latency_ms } => {
             let detail = detail.as_deref().map_or_else(String::new, bracketed);
             let about = about(*alarm, *event_id, *monitor_id);
             let outcome_told = match outcome.as_str() {
                 QUEUED => "waits to be sent".to_owned(),
-                other => format!("{other} after {}", milliseconds(*latency_ms)),
+                other => format!("{other} after {}", time::milliseconds(*latency_ms)),
             };
-            let text = format!("{about}{} {id}: {outcome_told}{detail}", word(target));
-            ("delivery", verdict(outcome), text)
+            let text = format!("{about}{} {id}: {outcome_told}{detail}", words::target(target));
+            ("delivery", Tone::of_decision(outcome), text)
         }
         WatchKind::Session { change, reason, client, tried, count } => {
             let reason = reason.as_deref().map_or_else(String::new, bracketed);
@@ -196,7 +194,7 @@ fn told(kind: &WatchKind) -> (&'static str, Tone, String) {
             // What is there at the start shows how far it has come.
             let state = if client.state == ClientState::Pending { "pending" } else { "authenticated" };
             let change = if change == PRESENT { state } else { change };
-            ("client", Tone::Plain, format!("{}: {change}{reason}{tried}", described(client)))
+            ("client", Tone::Plain, format!("{}: {change}{reason}{tried}", words::client(client)))
         }
         WatchKind::Token { change, reason, token } => {
             let reason = reason.as_deref().map_or_else(String::new, bracketed);

@@ -22,6 +22,7 @@ pub use style::{Tone, paint};
 pub use table::{Cell, Column, Facts, Table, Terminal, terminal_width};
 
 use crate::exit::Exit;
+use crate::options::Format;
 
 /// How far to the right a line goes on.
 const HANG: usize = 2;
@@ -51,17 +52,6 @@ pub trait View: Serialize {
     fn exit(&self) -> Exit {
         Exit::Done
     }
-}
-
-/// Who reads the output.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Format {
-    /// A person.
-    Human,
-    /// A program that wants one document.
-    Json,
-    /// A program that wants one object a line.
-    Jsonl,
 }
 
 /// What is decided once about the output.

@@ -18,6 +18,17 @@ pub enum Tone {
     Bad,
 }
 
+impl Tone {
+    /// Returns the tone of what was decided about an alarm, or of what became of a push.
+    pub fn of_decision(decision: &str) -> Self {
+        match decision {
+            "sent" => Self::Good,
+            "failed" => Self::Bad,
+            _ => Self::Faint,
+        }
+    }
+}
+
 /// Returns `text` in a tone where colours are on. `text` must be clean.
 pub fn paint(color: bool, tone: Tone, text: &str) -> String {
     let code = match tone {

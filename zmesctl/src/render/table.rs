@@ -319,8 +319,8 @@ mod tests {
     use jiff::Timestamp;
     use jiff::tz::TimeZone;
 
-    use super::super::Format;
     use super::*;
+    use crate::options::Format;
 
     fn look(width: Option<u16>, color: bool) -> Look {
         let (now, zone) = (Timestamp::UNIX_EPOCH, TimeZone::UTC);

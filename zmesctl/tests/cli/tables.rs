@@ -11,7 +11,8 @@ use zmes_shared::views::{
     AlarmForced, AlarmTested, Check, Clients, ConfigReloaded, Deliveries, Latency, Monitors, PushCheck,
     PushQueue, Rejected, Status, TokenShown, Tokens, TokensChanged, Why,
 };
-use zmesctl::render::{Format, Look, Out, View};
+use zmesctl::options::Format;
+use zmesctl::render::{Look, Out, View};
 
 use crate::fake::member;
 

@@ -8,13 +8,14 @@ use zmes_shared::SessionId;
 use zmes_shared::control::{ClientFilter, ControlError, ErrorCode, Request};
 use zmes_shared::views::{ClientView, Clients, Done};
 
-use super::{ListArgs, described};
+use super::ListArgs;
 use crate::client::Client;
 use crate::commands::ask::{Consent, confirmed};
 use crate::context::Context;
 use crate::error::CliError;
 use crate::exit::Exit;
 use crate::render::{Out, Tone, View, clean};
+use crate::words;
 
 /// Clients that a question shows.
 const SHOWN: usize = 20;
@@ -74,7 +75,7 @@ async fn one(id: SessionId, consent: Consent, context: &mut Context) -> Result<E
     if !consent.yes {
         let client = find(id, &mut daemon).await?;
         let connected = context.out.ago(client.connected_at);
-        let about = format!("client {}, connected {connected}", described(&client));
+        let about = format!("client {}, connected {connected}", words::client(&client));
         if !confirmed(context, &about, "Disconnect it?")? {
             return Err(CliError::Declined);
         }
@@ -133,7 +134,7 @@ fn no_client(id: SessionId) -> ControlError {
 
 /// Says what a question is about.
 fn about(clients: &[ClientView]) -> String {
-    let shown = clients.iter().take(SHOWN).map(|client| format!("client {}", described(client)));
+    let shown = clients.iter().take(SHOWN).map(|client| format!("client {}", words::client(client)));
     let mut lines: Vec<_> = shown.collect();
     let more = clients.len().saturating_sub(SHOWN);
     if more > 0 {
@@ -151,7 +152,7 @@ struct WouldDisconnect {
 
 impl View for WouldDisconnect {
     fn human(&self, out: &mut Out) -> io::Result<()> {
-        out.line(&format!("would disconnect client {}", described(&self.client)))
+        out.line(&format!("would disconnect client {}", words::client(&self.client)))
     }
 }
 
@@ -177,7 +178,7 @@ impl View for Outcome {
             out.line(&format!("{would} nobody"))?;
         }
         for client in &self.disconnected {
-            out.line(&format!("{would} client {}", described(client)))?;
+            out.line(&format!("{would} client {}", words::client(client)))?;
         }
         for Failure { id, error } in &self.failed {
             let failed = out.paint(Tone::Bad, "failed");

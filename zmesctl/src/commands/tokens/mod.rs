@@ -12,7 +12,7 @@ use clap::{Args, Subcommand};
 use zmes_shared::control::{Request, TokenFilter};
 use zmes_shared::views::{Deliveries, TokenShown};
 
-use super::ask::Consent;
+use crate::commands::ask::Consent;
 use crate::context::Context;
 use crate::error::CliError;
 use crate::exit::Exit;
@@ -35,7 +35,7 @@ Examples:
 A token is named by its handle (8 digits) or any unique prefix of it. Admins can
 also use the last 10 characters of the token itself."
 )]
-pub enum Command {
+pub enum TokensCommand {
     /// List the registered phones
     List(ListArgs),
     /// Show all about one phone, and what was lately sent to it
@@ -226,27 +226,27 @@ pub struct PruneArgs {
     consent: Consent,
 }
 
-pub(super) async fn run(command: Command, context: &mut Context) -> Result<Exit, CliError> {
+pub(crate) async fn run(command: TokensCommand, context: &mut Context) -> Result<Exit, CliError> {
     match command {
-        Command::List(ListArgs { selection, stale, reveal }) => {
+        TokensCommand::List(ListArgs { selection, stale, reveal }) => {
             let filter = TokenFilter { reveal, ..selection.filter(stale, context).await? };
             list::run(filter, context).await
         }
-        Command::Show(ShowArgs { token, reveal }) => {
+        TokensCommand::Show(ShowArgs { token, reveal }) => {
             context.ask::<TokenShown>(Request::TokensShow { token, reveal }).await
         }
-        Command::Log(LogArgs { token, limit }) => {
+        TokensCommand::Log(LogArgs { token, limit }) => {
             context.ask::<Deliveries>(Request::TokensLog { token, limit }).await
         }
-        Command::Revoke(arguments) => revoke(arguments, context).await,
-        Command::Block(arguments) => block(arguments, context).await,
-        Command::Unblock(arguments) => unblock(arguments, context).await,
-        Command::Restore(RestoreArgs { tokens }) => change::restore(tokens, context).await,
-        Command::Mute(arguments) => mute(arguments, context).await,
-        Command::Unmute(arguments) => unmute(arguments, context).await,
-        Command::Prune(arguments) => prune(arguments, context).await,
-        Command::Import(arguments) => import::run(arguments, context).await,
-        Command::Export(arguments) => export::run(arguments, context).await,
+        TokensCommand::Revoke(arguments) => revoke(arguments, context).await,
+        TokensCommand::Block(arguments) => block(arguments, context).await,
+        TokensCommand::Unblock(arguments) => unblock(arguments, context).await,
+        TokensCommand::Restore(RestoreArgs { tokens }) => change::restore(tokens, context).await,
+        TokensCommand::Mute(arguments) => mute(arguments, context).await,
+        TokensCommand::Unmute(arguments) => unmute(arguments, context).await,
+        TokensCommand::Prune(arguments) => prune(arguments, context).await,
+        TokensCommand::Import(arguments) => import::run(arguments, context).await,
+        TokensCommand::Export(arguments) => export::run(arguments, context).await,
     }
 }
 
