@@ -120,7 +120,7 @@ pub async fn run(command: TopCommand, context: &mut Context) -> Result<Exit, Cli
         TopCommand::Log(command) => log::run(command, context).await,
         TopCommand::Reload => reload::run(context).await,
         TopCommand::Config(command) => config::run(command, context).await,
-        TopCommand::Completions(arguments) => completions::run(arguments, context).await,
+        TopCommand::Completions(arguments) => completions::run(&arguments, context),
     }
 }
 

@@ -123,7 +123,7 @@ async fn wait_for_all(request: Request, context: &mut Context) -> Result<Exit, C
         let shared: &Context = context;
         let tested = async {
             let mut daemon = shared.connect_for(WAIT_TIMEOUT).await?;
-            daemon.request::<AlarmTested>(request).await
+            Ok::<_, CliError>(daemon.request::<AlarmTested>(request).await?)
         };
         tokio::pin!(tested);
         tokio::select! {

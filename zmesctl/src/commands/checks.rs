@@ -64,11 +64,11 @@ async fn ask(check: CheckKind, within: Option<Duration>, context: &Context) -> R
     }
     let request = Request::Check { check, within_ms: within.map(values::milliseconds) };
     if check == CheckKind::Ping {
-        return context.connect().await?.request(request).await;
+        return Ok(context.connect().await?.request(request).await?);
     }
     // All others may ask somebody else: providers, the database, a disk. A daemon that hangs is known soon.
     drop(context.connect().await?);
-    context.connect_for(SLOW_TIMEOUT).await?.request(request).await
+    Ok(context.connect_for(SLOW_TIMEOUT).await?.request(request).await?)
 }
 
 /// Tells a monitoring system that nothing is known: it reads the standard output alone.

@@ -8,7 +8,7 @@ use std::io;
 use clap::{Args, Subcommand};
 use serde_json::Value;
 use zmes_shared::control::{ClientFilter, ClientState, Request};
-use zmes_shared::views::{ClientView, Clients, FilterFrom};
+use zmes_shared::views::{Clients, FilterFrom};
 
 use crate::context::Context;
 use crate::error::CliError;

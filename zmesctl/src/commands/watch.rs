@@ -6,16 +6,16 @@ use std::num::NonZeroU64;
 use std::time::Duration;
 
 use clap::Args;
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use serde_json::Value;
 use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
 use tokio::signal::unix::{SignalKind, signal};
-use zmes_shared::control::{ClientState, Request, WatchEvent, WatchFilter, WatchKind, WatchType};
+use zmes_shared::client::{WatchItem, WatchStream};
+use zmes_shared::control::{ClientState, WatchEvent, WatchFilter, WatchKind, WatchType};
 use zmes_shared::views::MonitorView;
 use zmes_shared::{EventId, MonitorId};
 
-use crate::client::{Items, Next};
 use crate::commands::named;
 use crate::context::Context;
 use crate::error::CliError;
@@ -76,7 +76,7 @@ pub(crate) async fn run(arguments: WatchArgs, context: &mut Context) -> Result<E
     let daemon = context.connect().await?;
     let mut interrupt = signal(SignalKind::interrupt()).map_err(CliError::Terminal)?;
     let filter = WatchFilter { monitor, token, user, types, since };
-    let items = daemon.stream(Request::Watch(filter)).await?;
+    let items = daemon.watch(filter).await?;
     let unread = Unread::of_stdout();
     let over = async {
         match duration {
@@ -113,12 +113,13 @@ impl Unread {
 }
 
 /// Shows what comes, until enough has come or the daemon ends it.
-async fn follow(mut items: Items, count: Option<NonZeroU64>, out: &mut Out) -> Result<Exit, CliError> {
+async fn follow(mut items: WatchStream, count: Option<NonZeroU64>, out: &mut Out) -> Result<Exit, CliError> {
     let mut left = count.map(NonZeroU64::get);
     loop {
         let event = match items.next().await? {
-            Next::Item(value) => Seen::read(value)?,
-            Next::End { reason } => return Err(CliError::Ended { reason }),
+            WatchItem::Event(event) => WatchLine::Known(event),
+            WatchItem::Newer(value) => WatchLine::Newer(value),
+            WatchItem::End { reason } => return Err(CliError::Ended { reason }),
         };
         out.item(&event).map_err(CliError::Output)?;
         left = left.map(|left| left - 1);
@@ -131,20 +132,12 @@ async fn follow(mut items: Items, count: Option<NonZeroU64>, out: &mut Out) -> R
 /// One event, with the JSON that it came in: what a newer daemon says reaches programs whole.
 #[derive(Debug, Serialize)]
 #[serde(untagged)]
-enum Seen {
+enum WatchLine {
     Known(Box<WatchEvent>),
     Newer(Value),
 }
 
-impl Seen {
-    fn read(value: Value) -> Result<Self, CliError> {
-        let event = WatchEvent::deserialize(&value);
-        let event = event.map_err(|error| CliError::BadAnswer { detail: error.to_string() })?;
-        Ok(if event.kind == WatchKind::Unknown { Self::Newer(value) } else { Self::Known(Box::new(event)) })
-    }
-}
-
-impl View for Seen {
+impl View for WatchLine {
     fn human(&self, out: &mut Out) -> io::Result<()> {
         // What is not understood says nothing to people; `--json` has it.
         let Self::Known(event) = self else { return Ok(()) };

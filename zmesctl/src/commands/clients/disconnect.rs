@@ -5,11 +5,11 @@ use std::io;
 use clap::Args;
 use serde::Serialize;
 use zmes_shared::SessionId;
+use zmes_shared::client::{ClientError, ControlClient};
 use zmes_shared::control::{ClientFilter, ControlError, ErrorCode, Request};
 use zmes_shared::views::{ClientView, Clients, Done};
 
 use super::ListArgs;
-use crate::client::Client;
 use crate::commands::ask::{Consent, confirmed};
 use crate::context::Context;
 use crate::error::CliError;
@@ -84,7 +84,7 @@ async fn one(id: SessionId, consent: Consent, context: &mut Context) -> Result<E
     context.show(&done)
 }
 
-async fn find(id: SessionId, daemon: &mut Client) -> Result<ClientView, CliError> {
+async fn find(id: SessionId, daemon: &mut ControlClient) -> Result<ClientView, CliError> {
     let all: Clients = daemon.request(Request::ClientsList(ClientFilter::default())).await?;
     all.clients.into_iter().find(|client| client.id == id).ok_or(CliError::NoSuchClient { id })
 }
@@ -115,8 +115,8 @@ async fn many(
     for client in meant {
         match daemon.request::<Done>(Request::ClientsDisconnect { client: client.id }).await {
             Ok(_) => answer.disconnected.push(client),
-            Err(CliError::Daemon(error)) => answer.failed.push(Failure { id: client.id, error }),
-            Err(error) if answer.disconnected.is_empty() => return Err(error),
+            Err(ClientError::Refused(error)) => answer.failed.push(Failure { id: client.id, error }),
+            Err(error) if answer.disconnected.is_empty() => return Err(error.into()),
             // What is done so far is not hidden by a connection that breaks.
             Err(error) => {
                 let error = ControlError::new(ErrorCode::Unavailable, error.to_string());

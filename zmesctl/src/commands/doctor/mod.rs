@@ -84,7 +84,7 @@ async fn ask(
     // A daemon that hangs is known soon; only one that has greeted gets the time that the parts take.
     drop(context.connect().await?);
     let monitor = named::monitor(monitor, context).await?;
-    context.connect_for(TIMEOUT).await?.request(Request::Doctor { target, monitor }).await
+    Ok(context.connect_for(TIMEOUT).await?.request(Request::Doctor { target, monitor }).await?)
 }
 
 /// What was found, as it is shown.

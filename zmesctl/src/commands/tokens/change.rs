@@ -5,12 +5,12 @@ use std::collections::HashSet;
 use std::fmt::Write;
 use std::io;
 
+use zmes_shared::client::{ClientError, ControlClient};
 use zmes_shared::control::{ControlError, ErrorCode, Request};
 use zmes_shared::views::{TokenFailure, TokenView, TokensChanged};
 
 use super::list;
 use super::selection::HINT_CONSENT;
-use crate::client::Client;
 use crate::commands::ask::{Consent, confirmed};
 use crate::context::Context;
 use crate::error::CliError;
@@ -69,9 +69,9 @@ pub(super) async fn restore(tokens: Vec<String>, context: &mut Context) -> Resul
                 all.tokens.extend(answer.tokens);
                 all.failed.extend(answer.failed);
             }
-            Err(CliError::Daemon(error)) => all.failed.push(TokenFailure { token, error }),
+            Err(ClientError::Refused(error)) => all.failed.push(TokenFailure { token, error }),
             // What is done so far is not hidden by a connection that breaks.
-            Err(error) if all.count == 0 => return Err(error),
+            Err(error) if all.count == 0 => return Err(error.into()),
             Err(error) => {
                 let error = ControlError::new(ErrorCode::Unavailable, error.to_string());
                 all.failed.push(TokenFailure { token, error });
@@ -129,7 +129,7 @@ fn batches(tokens: &[String]) -> Vec<Vec<String>> {
 }
 
 async fn request_all(
-    daemon: &mut Client,
+    daemon: &mut ControlClient,
     change: &Change<'_>,
     batches: &[Vec<String>],
     dry_run: bool,
@@ -145,9 +145,9 @@ async fn request_all(
                 all.failed.extend(answer.failed);
             }
             // Nothing is done yet, so nothing else is to be told.
-            (Err(error), None) => return Err(error),
+            (Err(error), None) => return Err(error.into()),
             (Err(error), Some(all)) => {
-                let error = if let CliError::Daemon(error) = error {
+                let error = if let ClientError::Refused(error) = error {
                     error
                 } else {
                     ControlError::new(ErrorCode::Unavailable, error.to_string())

@@ -7,10 +7,10 @@ use std::time::Duration;
 use clap::Args;
 use serde::Serialize;
 use serde_json::Value;
+use zmes_shared::client::{ClientError, ControlClient};
 use zmes_shared::control::{MAX_REQUEST, Request, TokenImport, TokenRecord};
 use zmes_shared::views::{ImportOutcome, TokensImported};
 
-use crate::client::Client;
 use crate::context::Context;
 use crate::error::CliError;
 use crate::exit::Exit;
@@ -41,7 +41,7 @@ the app comes and says whose it is; --user says it now.
 Exit codes: 0 all were taken, 7 some, 1 none.")]
 pub struct ImportArgs {
     /// A tokens.txt of any event server before zmesd; `-` reads the standard input
-    #[arg(value_name = "FILE")]
+    #[arg(value_name = "FILE", value_hint = clap::ValueHint::FilePath)]
     file: String,
     /// The ZoneMinder user whose rights hold for them [default: nobody, all rights]
     #[arg(long, value_name = "USER", default_value = "", hide_default_value = true)]
@@ -83,7 +83,7 @@ fn read(file: &str) -> io::Result<Vec<u8>> {
 
 /// Sends all records. What cannot be sent after some were is told as refused: those are done.
 async fn send(
-    daemon: &mut Client,
+    daemon: &mut ControlClient,
     records: Vec<(usize, TokenRecord)>,
     user: &str,
     dry_run: bool,
@@ -117,9 +117,9 @@ async fn send(
             }
             Ok(_) => {
                 let detail = "not as many outcomes as tokens".to_owned();
-                return Err(CliError::BadAnswer { detail });
+                return Err(ClientError::BadAnswer { detail }.into());
             }
-            Err(error) if position == 0 => return Err(error),
+            Err(error) if position == 0 => return Err(error.into()),
             Err(error) => {
                 let reason = format!("not sent: {error}");
                 refuse(&reason);
