@@ -15,7 +15,7 @@ use crate::environment::Environment;
 use crate::error::CliError;
 use crate::exit::Exit;
 use crate::options::{ColorChoice, Format, Global};
-use crate::render::{Look, Out, Terminal, Tone, View, clean, paint, terminal_width, wrap};
+use crate::render::{Out, OutputStyle, Terminal, Tone, View, clean, paint, terminal_width, wrap};
 
 /// Where remarks go on: below their text, as in `hint: …`.
 const REMARK: usize = 6;
@@ -42,7 +42,7 @@ impl Context {
             ColorChoice::Never => false,
             ColorChoice::Auto => terminal && !environment.plain,
         };
-        let look = Look {
+        let look = OutputStyle {
             format: global.format(),
             quiet: global.quiet,
             color: color(environment.terminals.stdout),

@@ -4,7 +4,7 @@ use clap::{Args, Subcommand};
 use zmes_shared::control::Request;
 
 use crate::commands::ask::Consent;
-use crate::commands::tokens::change::{Change, Wanted, apply};
+use crate::commands::tokens::change::{Change, ChangeTargets, apply};
 use crate::context::Context;
 use crate::error::CliError;
 use crate::exit::Exit;
@@ -50,7 +50,7 @@ pub(crate) async fn run(command: BadgesCommand, context: &mut Context) -> Result
             what: "resetting all badges",
             instead: "zmesctl badges reset --all --yes".to_owned(),
             question: "Reset their badges?",
-            wanted: Wanted::Chosen,
+            targets: ChangeTargets::Selected,
             request: &request,
         };
         return apply(change, consent, context).await;
@@ -61,7 +61,7 @@ pub(crate) async fn run(command: BadgesCommand, context: &mut Context) -> Result
         what: "resetting badges",
         instead: String::new(),
         question: "Reset their badges?",
-        wanted: Wanted::Named(tokens),
+        targets: ChangeTargets::Named(tokens),
         request: &request,
     };
     apply(change, consent, context).await

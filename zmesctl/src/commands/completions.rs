@@ -28,15 +28,15 @@ pub struct CompletionsArgs {
 }
 
 pub(crate) fn run(arguments: &CompletionsArgs, context: &mut Context) -> Result<Exit, CliError> {
-    context.show(&Script { completions: arguments.shell.script() })
+    context.show(&ShellScript { completions: arguments.shell.script() })
 }
 
 #[derive(Debug, Serialize)]
-struct Script {
+struct ShellScript {
     completions: &'static str,
 }
 
-impl View for Script {
+impl View for ShellScript {
     fn human(&self, out: &mut Out) -> io::Result<()> {
         out.raw(self.completions.trim_end())
     }

@@ -31,7 +31,7 @@ const EX_NOPERM: i32 = 77;
 )]
 pub enum ConfigCommand {
     /// Check a configuration file: all problems at once; works without the daemon
-    Check(CheckArgs),
+    Check(ConfigCheckArgs),
     /// Print the default configuration with its comments; works without the daemon
     #[command(after_help = "Example:\n  zmesctl config default > /etc/zmesd/zmesd.toml")]
     Default,
@@ -46,14 +46,14 @@ pub enum ConfigCommand {
 Examples:
   zmesctl config check
   zmesctl config check ./zmesd.toml")]
-pub struct CheckArgs {
+pub struct ConfigCheckArgs {
     /// The file [default: where zmesd would look]
     file: Option<PathBuf>,
 }
 
 pub(crate) async fn run(command: ConfigCommand, context: &mut Context) -> Result<Exit, CliError> {
     match command {
-        ConfigCommand::Check(CheckArgs { file }) => check(file.as_deref(), context),
+        ConfigCommand::Check(ConfigCheckArgs { file }) => check(file.as_deref(), context),
         ConfigCommand::Default => default(context),
         ConfigCommand::Show => context.ask::<ConfigShown>(Request::ConfigShow).await,
     }

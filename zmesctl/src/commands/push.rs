@@ -28,7 +28,7 @@ const DETAIL: usize = 14;
 )]
 pub enum PushCommand {
     /// Go to each provider as far as possible without sending anything
-    Check(CheckArgs),
+    Check(PushCheckArgs),
     /// Show what waits to be sent, and how the ways to phones are
     #[command(after_help = "Examples:\n  zmesctl push queue\n  zmesctl push queue --json | jq .queued")]
     Queue,
@@ -45,7 +45,7 @@ Examples:
   zmesctl push check --json | jq '.checks[] | select(.ok | not)'
 
 Exit codes: 0 every step went well, 1 one did not.")]
-pub struct CheckArgs {
+pub struct PushCheckArgs {
     /// Only this one
     #[arg(value_enum, value_name = "TRANSPORT")]
     transport: Option<TransportKind>,
@@ -69,7 +69,7 @@ pub struct RetryArgs {
 
 pub(crate) async fn run(command: PushCommand, context: &mut Context) -> Result<Exit, CliError> {
     match command {
-        PushCommand::Check(CheckArgs { transport }) => {
+        PushCommand::Check(PushCheckArgs { transport }) => {
             context.ask_within::<PushCheck>(Request::PushCheck { transport }, CHECK_TIMEOUT).await
         }
         PushCommand::Queue => context.ask::<PushQueue>(Request::PushQueue).await,

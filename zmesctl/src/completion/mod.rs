@@ -41,7 +41,7 @@ struct Candidate {
 impl Candidate {
     /// Returns a candidate whose description is one short line without anything that a terminal obeys.
     fn new(value: String, description: &str) -> Self {
-        let line = clean(description.lines().next().unwrap_or_default());
+        let line = clean(description);
         let description = if line.chars().count() <= DESCRIPTION {
             line.into_owned()
         } else {
@@ -86,7 +86,7 @@ async fn candidates(words: &[OsString], environment: &Environment) -> Vec<Candid
             found.push(Candidate::new(String::new(), ""));
         } else if !value.starts_with('-') || current.as_bytes().starts_with(b"-") {
             let help = candidate.get_help().map(ToString::to_string).unwrap_or_default();
-            found.push(Candidate::new(value, &help));
+            found.push(Candidate::new(value, help.lines().next().unwrap_or_default()));
         }
     }
     // Not twice what is on the line already.
@@ -166,7 +166,64 @@ mod tests {
             Candidate::new(String::new(), &format!("{hostile}, d")).description,
             "a\\u{1b}]0;x\\u{7}\\tb\\nc\\u{202e}, d"
         );
-        let long = described([Some(&"x".repeat(200)), None, None, None]);
+        let long = Candidate::new(String::new(), &"x".repeat(200)).description;
         assert_eq!((long.len(), long.ends_with("...")), (60, true));
+    }
+
+    /// Returns the marks that stand for values behind `line`.
+    fn marks(line: &str) -> Vec<String> {
+        let words: Vec<OsString> = format!("zmesctl {line} ").split(' ').map(OsString::from).collect();
+        let last = words.len() - 1;
+        let offered = complete(&mut grammar(), words, last, None).unwrap();
+        let ids = offered.iter().filter_map(CompletionCandidate::get_id);
+        ids.filter(|id| id.starts_with(LIVE) || *id == FILES).cloned().collect()
+    }
+
+    #[test]
+    fn what_the_daemon_knows_is_offered_wherever_it_is_asked_for() {
+        for (line, expected) in [
+            ("tokens show", "live:Tokens"),
+            ("tokens log", "live:Tokens"),
+            ("tokens revoke", "live:Tokens"),
+            ("tokens revoke 1a2b3c4d", "live:Tokens"),
+            ("tokens block", "live:Tokens"),
+            ("tokens unblock", "live:BlockedTokens"),
+            ("tokens restore", "live:RevokedTokens"),
+            ("tokens mute", "live:Tokens"),
+            ("tokens unmute", "live:MutedTokens"),
+            ("badges reset", "live:Tokens"),
+            ("alarm test --token", "live:Tokens"),
+            ("alarm test --monitor", "live:Monitors"),
+            ("alarm force -m", "live:Monitors"),
+            ("watch --token", "live:Tokens"),
+            ("watch --monitor", "live:Monitors"),
+            ("why 1 --token", "live:Tokens"),
+            ("clients list --user", "live:Users"),
+            ("tokens list --user", "live:Users"),
+            ("tokens import --user", "live:Users"),
+            ("clients disconnect", "live:Clients"),
+            ("doctor", "live:TokensOrUsers"),
+            ("tokens import", FILES),
+            ("config check", FILES),
+            ("status --socket", FILES),
+        ] {
+            assert_eq!(marks(line), [expected], "{line}");
+        }
+        assert_eq!(marks("tokens list --stale"), Vec::<String>::new());
+        assert_eq!(marks("why"), Vec::<String>::new());
+    }
+
+    #[test]
+    fn every_argument_that_names_a_token_a_monitor_or_a_user_is_completed() {
+        fn walk(command: &Command) {
+            for arg in command.get_arguments() {
+                let names = arg.get_value_names().unwrap_or_default();
+                let mut names = names.iter().flat_map(|name| name.split('|'));
+                let outside = names.any(|name| ["T", "USER", "MONITOR"].contains(&name));
+                assert!(!outside || arg.get::<ArgValueCompleter>().is_some(), "{arg:?}");
+            }
+            command.get_subcommands().for_each(walk);
+        }
+        walk(&grammar());
     }
 }

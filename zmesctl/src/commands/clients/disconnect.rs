@@ -102,9 +102,9 @@ async fn many(
     let list: Clients = daemon.request(Request::ClientsList(filter)).await?;
     let is_meant = |client: &ClientView| ids.is_empty() || ids.contains(&client.id);
     let (meant, _): (Vec<_>, Vec<_>) = list.clients.into_iter().partition(is_meant);
-    let mut answer = Outcome { dry_run: consent.dry_run, ..Outcome::default() };
+    let mut answer = DisconnectReport { dry_run: consent.dry_run, ..DisconnectReport::default() };
     let gone = ids.into_iter().filter(|id| !meant.iter().any(|client| client.id == *id));
-    answer.failed.extend(gone.map(|id| Failure { id, error: no_client(id) }));
+    answer.failed.extend(gone.map(|id| DisconnectFailure { id, error: no_client(id) }));
     if consent.dry_run {
         answer.disconnected = meant;
         return context.show(&answer);
@@ -115,12 +115,14 @@ async fn many(
     for client in meant {
         match daemon.request::<Done>(Request::ClientsDisconnect { client: client.id }).await {
             Ok(_) => answer.disconnected.push(client),
-            Err(ClientError::Refused(error)) => answer.failed.push(Failure { id: client.id, error }),
+            Err(ClientError::Refused(error)) => {
+                answer.failed.push(DisconnectFailure { id: client.id, error })
+            }
             Err(error) if answer.disconnected.is_empty() => return Err(error.into()),
             // What is done so far is not hidden by a connection that breaks.
             Err(error) => {
                 let error = ControlError::new(ErrorCode::Unavailable, error.to_string());
-                answer.failed.push(Failure { id: client.id, error });
+                answer.failed.push(DisconnectFailure { id: client.id, error });
             }
         }
     }
@@ -158,20 +160,20 @@ impl View for WouldDisconnect {
 
 /// What became of several clients.
 #[derive(Debug, Default, Serialize)]
-struct Outcome {
+struct DisconnectReport {
     dry_run: bool,
     disconnected: Vec<ClientView>,
-    failed: Vec<Failure>,
+    failed: Vec<DisconnectFailure>,
 }
 
 #[derive(Debug, Serialize)]
-struct Failure {
+struct DisconnectFailure {
     id: SessionId,
     #[serde(flatten)]
     error: ControlError,
 }
 
-impl View for Outcome {
+impl View for DisconnectReport {
     fn human(&self, out: &mut Out) -> io::Result<()> {
         let would = if self.dry_run { "would disconnect" } else { "disconnected" };
         if self.disconnected.is_empty() {
@@ -180,7 +182,7 @@ impl View for Outcome {
         for client in &self.disconnected {
             out.line(&format!("{would} client {}", words::client(client)))?;
         }
-        for Failure { id, error } in &self.failed {
+        for DisconnectFailure { id, error } in &self.failed {
             let failed = out.paint(Tone::Bad, "failed");
             out.line(&format!("{failed} client {id}: {}", clean(&error.message)))?;
         }
@@ -188,7 +190,7 @@ impl View for Outcome {
     }
 
     fn exit(&self) -> Exit {
-        let not_found = |failure: &Failure| failure.error.code == ErrorCode::NotFound;
+        let not_found = |failure: &DisconnectFailure| failure.error.code == ErrorCode::NotFound;
         match (self.failed.is_empty(), self.disconnected.is_empty()) {
             (true, _) => Exit::Done,
             (false, false) => Exit::Partial,

@@ -25,28 +25,28 @@ const BATCH: usize = 24 * 1024;
 const SHOWN: usize = 20;
 
 /// A change of tokens that may want a confirmation.
-pub(in crate::commands) struct Change<'c> {
+pub(crate) struct Change<'c> {
     /// For people: "revoking".
-    pub(in crate::commands) what: &'static str,
+    pub(crate) what: &'static str,
     /// The command line that needs no question.
-    pub(in crate::commands) instead: String,
+    pub(crate) instead: String,
     /// The question.
-    pub(in crate::commands) question: &'static str,
+    pub(crate) question: &'static str,
     /// Which tokens.
-    pub(in crate::commands) wanted: Wanted,
+    pub(crate) targets: ChangeTargets,
     /// Makes the request for these tokens; dry where the flag says so.
-    pub(in crate::commands) request: &'c dyn Fn(Vec<String>, bool) -> Request,
+    pub(crate) request: &'c dyn Fn(Vec<String>, bool) -> Request,
 }
 
 /// Which tokens.
-pub(in crate::commands) enum Wanted {
+pub(crate) enum ChangeTargets {
     /// These.
     Named(Vec<String>),
     /// The daemon knows.
-    Chosen,
+    Selected,
 }
 
-impl Wanted {
+impl ChangeTargets {
     /// Returns the command line that needs no question.
     pub(super) fn instead(&self, command: &str) -> String {
         let Self::Named(tokens) = self else { return HINT_CONSENT.to_owned() };
@@ -82,15 +82,15 @@ pub(super) async fn restore(tokens: Vec<String>, context: &mut Context) -> Resul
 }
 
 /// Asks the person where needed, then the daemon.
-pub(in crate::commands) async fn apply(
+pub(crate) async fn apply(
     change: Change<'_>,
     consent: Consent,
     context: &mut Context,
 ) -> Result<Exit, CliError> {
     consent.check(context, change.what, &change.instead)?;
-    let batches = match &change.wanted {
-        Wanted::Named(tokens) => batches(tokens),
-        Wanted::Chosen => vec![Vec::new()],
+    let batches = match &change.targets {
+        ChangeTargets::Named(tokens) => batches(tokens),
+        ChangeTargets::Selected => vec![Vec::new()],
     };
     let mut daemon = context.connect().await?;
     if consent.dry_run {

@@ -5,7 +5,7 @@ use std::time::Duration;
 use clap::Args;
 use zmes_shared::control::{PlatformKind, TokenFilter, TokenState};
 
-use super::change::Wanted;
+use super::change::ChangeTargets;
 use crate::commands::ask::Consent;
 use crate::commands::named;
 use crate::context::Context;
@@ -17,7 +17,7 @@ pub(super) const HINT_CONSENT: &str = "add --yes, or --dry-run to see what would
 
 /// Options that choose tokens; several of them must all hold.
 #[derive(Debug, Clone, Default, Args)]
-pub(super) struct Selection {
+pub(super) struct TokenCriteria {
     /// Only phones of this kind
     #[arg(long, value_enum, value_name = "ios|android", hide_possible_values = true)]
     platform: Option<PlatformKind>,
@@ -48,7 +48,7 @@ pub(super) struct Verb {
 
 /// Tokens by name, by what they have in common, or all.
 #[derive(Debug, Args)]
-pub(super) struct Which {
+pub(super) struct TokenSelection {
     /// Handles, unique prefixes of them, or the last 10 characters of tokens
     // A list that took what begins with a dash would take every option behind it, too.
     #[arg(value_name = "T", value_parser = values::token)]
@@ -57,13 +57,13 @@ pub(super) struct Which {
     #[arg(long)]
     all: bool,
     #[command(flatten)]
-    selection: Selection,
+    selection: TokenCriteria,
     /// Only tokens not seen for at least this long
     #[arg(long, value_name = "DURATION", value_parser = values::duration)]
     stale: Option<Duration>,
 }
 
-impl Which {
+impl TokenSelection {
     /// Says whether each token is named.
     pub(super) fn names_all(&self) -> bool {
         !self.tokens.is_empty()
@@ -75,15 +75,15 @@ impl Which {
         verb: Verb,
         consent: Consent,
         context: &Context,
-    ) -> Result<(Wanted, Option<TokenFilter>), CliError> {
+    ) -> Result<(ChangeTargets, Option<TokenFilter>), CliError> {
         let Self { tokens, all, selection, stale } = self;
         let selected = !selection.is_empty() || stale.is_some();
         match (tokens.is_empty(), all, selected) {
-            (false, false, false) => Ok((Wanted::Named(tokens), None)),
-            (true, true, false) => Ok((Wanted::Chosen, Some(TokenFilter::default()))),
+            (false, false, false) => Ok((ChangeTargets::Named(tokens), None)),
+            (true, true, false) => Ok((ChangeTargets::Selected, Some(TokenFilter::default()))),
             (true, false, true) => {
                 consent.check(context, verb.what, HINT_CONSENT)?;
-                Ok((Wanted::Chosen, Some(selection.filter(stale, context).await?)))
+                Ok((ChangeTargets::Selected, Some(selection.filter(stale, context).await?)))
             }
             (true, false, false) => Err(CliError::Usage {
                 message: format!("{} wants to know which tokens", verb.what),
@@ -98,7 +98,7 @@ impl Which {
     }
 }
 
-impl Selection {
+impl TokenCriteria {
     /// Says whether nothing is said.
     pub(super) fn is_empty(&self) -> bool {
         let Self { platform, user, state, failing, monitor } = self;
