@@ -2,12 +2,16 @@
 
 use zmes_shared::MonitorId;
 use zmes_shared::views::ClientView;
+use zmes_shared::words::TargetKind;
 
 use crate::render::clean;
 
 /// Returns the word for a kind of target: what the protocol calls a session people know as a client.
-pub(crate) fn target(kind: &str) -> &str {
-    if kind == "session" { "client" } else { kind }
+pub(crate) fn target(kind: TargetKind) -> &'static str {
+    match kind {
+        TargetKind::Session => "client",
+        TargetKind::Token | TargetKind::Unknown => kind.word(),
+    }
 }
 
 /// Returns a client in a few clean words: "4 (admin, zmNinja 1.4, 192.0.2.7:50432)".

@@ -6,6 +6,7 @@
 mod layers;
 mod tool;
 mod tree;
+mod words;
 
 use std::fs;
 

@@ -6,6 +6,7 @@ use std::time::Duration;
 use clap::{Args, Subcommand};
 use zmes_shared::control::{AlarmTest, Request};
 use zmes_shared::views::{AlarmForced, AlarmTested, TargetDecision};
+use zmes_shared::words::DeliveryState;
 
 use crate::commands::named;
 use crate::context::Context;
@@ -21,11 +22,6 @@ const WAIT_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// How long people wait without being told for what.
 const PATIENCE: Duration = Duration::from_secs(1);
-
-// The decisions that an answer tells apart.
-const DECISION_SENT: &str = "sent";
-const DECISION_SKIPPED: &str = "skipped";
-const DECISION_FAILED: &str = "failed";
 
 /// `alarm …`
 #[derive(Debug, Subcommand)]
@@ -152,10 +148,11 @@ impl View for AlarmTested {
             return out
                 .line(&format!("{subject}: for nobody, no app is connected and no token is registered"));
         }
-        let count = |decision: &str| self.targets.iter().filter(|target| target.decision == decision).count();
-        let counts = [DECISION_SENT, DECISION_SKIPPED, DECISION_FAILED].map(|word| (count(word), word));
+        let count = |state| self.targets.iter().filter(|target| target.decision == state).count();
+        let states = [DeliveryState::Sent, DeliveryState::Skipped, DeliveryState::Failed];
+        let counts = states.map(|state| (count(state), state));
         let counts =
-            counts.iter().filter(|(count, _)| *count > 0).map(|(count, word)| format!("{count} {word}"));
+            counts.iter().filter(|(count, _)| *count > 0).map(|(count, state)| format!("{count} {state}"));
         out.line(&format!("{subject}: {}", counts.collect::<Vec<_>>().join(", ")))?;
         let mut table = Table::new(&[
             Column::new("TARGET"),
@@ -173,8 +170,8 @@ impl View for AlarmTested {
     }
 
     fn exit(&self) -> Exit {
-        let any = |decision: &str| self.targets.iter().any(|target| target.decision == decision);
-        match (any(DECISION_FAILED), any(DECISION_SENT)) {
+        let any = |state| self.targets.iter().any(|target| target.decision == state);
+        match (any(DeliveryState::Failed), any(DeliveryState::Sent)) {
             (false, _) => Exit::Done,
             (true, true) => Exit::Partial,
             (true, false) => Exit::Negative,
@@ -184,9 +181,9 @@ impl View for AlarmTested {
 
 fn row(target: &TargetDecision) -> [Cell; 7] {
     [
-        Cell::new(words::target(&target.kind)),
+        Cell::new(words::target(target.kind)),
         Cell::new(&target.id),
-        Cell::new(&target.decision).tone(Tone::of_decision(&target.decision)),
+        Cell::new(&target.decision).tone(Tone::of_decision(target.decision)),
         Cell::maybe(target.latency_ms.map(time::milliseconds).as_ref()),
         Cell::maybe(target.transport.as_ref()),
         Cell::new(&target.reason),

@@ -14,6 +14,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use zmes_shared::client::{WatchItem, WatchStream};
 use zmes_shared::control::{ClientState, WatchEvent, WatchFilter, WatchKind, WatchType};
 use zmes_shared::views::MonitorView;
+use zmes_shared::words::{DeliveryOutcome, Origin};
 use zmes_shared::{EventId, MonitorId};
 
 use crate::commands::named;
@@ -30,8 +31,6 @@ const LABEL: usize = 8;
 const GAPS: usize = 4;
 /// The change of what is not one: the state of things at the start of the stream.
 const PRESENT: &str = "present";
-/// The outcome of what has none yet.
-const QUEUED: &str = "queued";
 
 /// What to watch, and for how long.
 #[derive(Debug, Args)]
@@ -156,27 +155,31 @@ fn told(kind: &WatchKind) -> (&'static str, Tone, String) {
     match kind {
         WatchKind::Alarm { alarm, event_id, monitor_id, monitor, cause, origin, late } => {
             let event = event_id.map_or_else(|| "no event".to_owned(), |id| format!("event {id}"));
-            let origin = if origin == "poll" { String::new() } else { format!(" [{origin}]") };
+            let origin = if *origin == Origin::Poll { String::new() } else { format!(" [{origin}]") };
             let late = if *late { " [late]" } else { "" };
             let number = if *alarm > 0 { format!("#{alarm} ") } else { String::new() };
             let text = format!("{number}monitor {monitor_id} {monitor}, {event}: {cause}{origin}{late}");
             ("ALARM", Tone::Strong, text)
         }
         WatchKind::Decision { alarm, event_id, monitor_id, target, id, decided } => {
-            let reason = bracketed(&decided.reason);
+            let reason = bracketed(decided.reason.as_str());
             let about = about(*alarm, *event_id, Some(*monitor_id));
-            let text = format!("{about}{} {id}: {}{reason}", words::target(target), decided.decision);
-            ("decision", Tone::of_decision(&decided.decision), text)
+            let text = format!("{about}{} {id}: {}{reason}", words::target(*target), decided.decision);
+            ("decision", Tone::of_decision(decided.decision), text)
         }
         WatchKind::Delivery { alarm, event_id, monitor_id, target, id, outcome, detail, latency_ms } => {
             let detail = detail.as_deref().map_or_else(String::new, bracketed);
             let about = about(*alarm, *event_id, *monitor_id);
-            let outcome_told = match outcome.as_str() {
-                QUEUED => "waits to be sent".to_owned(),
-                other => format!("{other} after {}", time::milliseconds(*latency_ms)),
+            let outcome_told = match outcome {
+                DeliveryOutcome::Queued => "waits to be sent".to_owned(),
+                DeliveryOutcome::Sent
+                | DeliveryOutcome::Retry
+                | DeliveryOutcome::Failed
+                | DeliveryOutcome::Skipped
+                | DeliveryOutcome::Unknown => format!("{outcome} after {}", time::milliseconds(*latency_ms)),
             };
-            let text = format!("{about}{} {id}: {outcome_told}{detail}", words::target(target));
-            ("delivery", Tone::of_decision(outcome), text)
+            let text = format!("{about}{} {id}: {outcome_told}{detail}", words::target(*target));
+            ("delivery", tone(*outcome), text)
         }
         WatchKind::Session { change, reason, client, tried, count } => {
             let reason = reason.as_deref().map_or_else(String::new, bracketed);
@@ -194,7 +197,10 @@ fn told(kind: &WatchKind) -> (&'static str, Tone, String) {
             let user = token.user.as_deref().unwrap_or("nobody");
             let text = format!(
                 "{} of {user}, {} {}, {}: {change}{reason}",
-                token.handle, token.platform, token.app, token.state
+                token.handle,
+                token.platform.as_str(),
+                token.app,
+                token.state.as_str()
             );
             ("token", Tone::Plain, text)
         }
@@ -217,6 +223,17 @@ fn about(alarm: u64, event: Option<EventId>, monitor: Option<MonitorId>) -> Stri
         (0, Some(event), _) => format!("event {event} "),
         (0, None, Some(monitor)) => format!("monitor {monitor} "),
         (0, None, None) => String::new(),
+    }
+}
+
+fn tone(outcome: DeliveryOutcome) -> Tone {
+    match outcome {
+        DeliveryOutcome::Sent => Tone::Good,
+        DeliveryOutcome::Failed => Tone::Bad,
+        DeliveryOutcome::Queued
+        | DeliveryOutcome::Retry
+        | DeliveryOutcome::Skipped
+        | DeliveryOutcome::Unknown => Tone::Faint,
     }
 }
 

@@ -1,5 +1,7 @@
 //! The few tones of the output, and what they are on a terminal.
 
+use zmes_shared::words::DeliveryState;
+
 /// What a piece of text wants to say beside its words. Never the only carrier of a meaning.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Tone {
@@ -19,12 +21,12 @@ pub enum Tone {
 }
 
 impl Tone {
-    /// Returns the tone of what was decided about an alarm, or of what became of a push.
-    pub fn of_decision(decision: &str) -> Self {
+    /// Returns the tone of what was decided about an alarm.
+    pub fn of_decision(decision: DeliveryState) -> Self {
         match decision {
-            "sent" => Self::Good,
-            "failed" => Self::Bad,
-            _ => Self::Faint,
+            DeliveryState::Sent => Self::Good,
+            DeliveryState::Failed => Self::Bad,
+            DeliveryState::Queued | DeliveryState::Skipped | DeliveryState::Unknown => Self::Faint,
         }
     }
 }

@@ -24,6 +24,7 @@ mod token_names;
 mod tokens;
 mod watch;
 mod why;
+mod words;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

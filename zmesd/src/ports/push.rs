@@ -9,7 +9,7 @@ use tokio::sync::mpsc;
 use zmes_shared::{EventId, MonitorId};
 
 use super::push_fault::{Fault, FaultKind};
-use crate::domain::{Alarm, App, DeliveryId, Platform, PushToken, Token, TokenId};
+use crate::domain::{Alarm, App, DeliveryId, Platform, PushToken, SkipReason, Token, TokenId};
 
 /// One message for one phone, ready to be put into a provider's words.
 #[derive(Debug, Clone)]
@@ -177,7 +177,7 @@ pub enum PushEnding {
     /// The provider took it, perhaps under an id of its own.
     Sent(Option<String>),
     /// No provider was asked, for this reason.
-    Skipped(&'static str),
+    Skipped(SkipReason),
     /// It was not taken, for this reason.
     Failed(String),
 }

@@ -6,44 +6,40 @@ use std::time::Duration;
 use jiff::Timestamp;
 use tokio::time::Instant;
 use tracing::{debug, info, warn};
+use zmes_shared::words::GiveUp;
 
 use super::choice::gate_of;
 use super::dispatcher::Dispatcher;
 use super::lanes::{Delay, Job};
 use super::retry;
 use super::shipment::{Answer, Shipped};
-use crate::domain::TokenId;
+use crate::domain::{SkipReason, TokenId};
 use crate::ports::{Delivered, HeldBy, PushEnding, PushError, PushReceipt};
 use crate::route::PushOutcome;
 use crate::state::{Attempt, Outcome};
 use crate::telemetry::{Pushed, Stage, Transport};
 
-/// What a delivery that comes too late is marked with.
-const EXPIRED: &str = "expired";
-/// What is marked where no transport takes the token.
-const NO_TRANSPORT: &str = "no transport takes this token";
-
 impl Dispatcher {
     /// Returns why a job is not sent (any more), if so.
     pub(super) fn refusal(&self, job: &Job) -> Option<Outcome> {
         if job.expired(self.parts.clock.now(), self.parts.config.retry_for) {
-            return Some(Outcome::Failed(EXPIRED.to_owned()));
+            return Some(Outcome::GaveUp(GiveUp::Expired));
         }
         if let Some(reason) = self.forbidden(job) {
-            return Some(Outcome::Skipped(reason.as_str()));
+            return Some(Outcome::Skipped(reason));
         }
         if self.in_shadow() {
             return Some(Outcome::Shadow { latency: self.latency(job) });
         }
         if self.candidates(&job.token).is_empty() {
-            return Some(Outcome::Failed(NO_TRANSPORT.to_owned()));
+            return Some(Outcome::GaveUp(GiveUp::NoTransport));
         }
         None
     }
 
     /// Gives up what has expired.
     pub(super) fn conclude_expired(&mut self, job: &Job) {
-        self.conclude(job, Outcome::Failed(EXPIRED.to_owned()));
+        self.conclude(job, Outcome::GaveUp(GiveUp::Expired));
     }
 
     /// Ends a job for a reason that is not a provider's.
@@ -154,7 +150,7 @@ impl Dispatcher {
         delivered: &Delivered,
         remember: bool,
     ) {
-        let reason = if jobs.len() > 1 { "digest" } else { "" };
+        let digest = jobs.len() > 1;
         self.parts.latencies.record(Stage::Provider, took);
         for job in jobs {
             let latency = self.latency(job);
@@ -165,7 +161,7 @@ impl Dispatcher {
                 job,
                 Arc::clone(transport),
                 took,
-                Outcome::Sent { provider_id, latency, reason, remember },
+                Outcome::Sent { provider_id, latency, digest, remember },
             );
         }
     }
@@ -225,7 +221,7 @@ impl Dispatcher {
                 status.sent();
                 status.went();
             }
-            Outcome::Failed(_) => {
+            Outcome::Failed(_) | Outcome::GaveUp(_) => {
                 status.gave_up();
                 status.went();
                 self.untold.push((job.token.id, job.alarm.monitor, job.alarm.at));
@@ -253,18 +249,19 @@ impl Dispatcher {
     /// Tells those who watch.
     fn tell(&self, job: &Job, at: Timestamp, outcome: &Outcome) {
         self.parts.tap.delivery(|| {
-            let (word, detail) = match outcome {
-                Outcome::Sent { provider_id, .. } => ("sent", provider_id.clone()),
-                Outcome::Retry(answer) => ("retry", Some(answer.clone())),
-                Outcome::Failed(answer) => ("failed", Some(answer.clone())),
-                Outcome::Skipped(reason) => ("skipped", Some((*reason).to_owned())),
-                Outcome::Shadow { .. } => ("skipped", Some(Outcome::SHADOW.to_owned())),
+            let detail = match outcome {
+                Outcome::Sent { provider_id, .. } => provider_id.clone(),
+                Outcome::Retry(_)
+                | Outcome::Failed(_)
+                | Outcome::GaveUp(_)
+                | Outcome::Skipped(_)
+                | Outcome::Shadow { .. } => Some(outcome.reason().into()),
             };
             PushOutcome {
                 at,
                 alarm: Arc::clone(&job.alarm),
                 token: Arc::clone(&job.token),
-                outcome: word,
+                outcome: outcome.step(),
                 detail,
                 latency: self.latency(job),
             }
@@ -282,8 +279,8 @@ fn counted(outcome: &Outcome) -> Pushed {
     match outcome {
         Outcome::Sent { .. } => Pushed::Sent,
         Outcome::Retry(_) => Pushed::Retry,
-        Outcome::Failed(reason) if reason == EXPIRED => Pushed::Expired,
-        Outcome::Failed(_) => Pushed::Failed,
+        Outcome::GaveUp(GiveUp::Expired) => Pushed::Expired,
+        Outcome::Failed(_) | Outcome::GaveUp(_) => Pushed::Failed,
         Outcome::Shadow { .. } => Pushed::Shadow,
         Outcome::Skipped(_) => Pushed::Skipped,
     }
@@ -296,8 +293,9 @@ fn report(job: &Job, transport: &Arc<str>, outcome: &Outcome) {
         Outcome::Sent { provider_id, .. } => PushEnding::Sent(provider_id.clone()),
         Outcome::Retry(answer) => PushEnding::Failed(format!("{answer} (it will be tried again)")),
         Outcome::Failed(answer) => PushEnding::Failed(answer.clone()),
-        Outcome::Skipped(reason) => PushEnding::Skipped(reason),
-        Outcome::Shadow { .. } => PushEnding::Skipped(Outcome::SHADOW),
+        Outcome::GaveUp(reason) => PushEnding::Failed(reason.word().to_owned()),
+        Outcome::Skipped(reason) => PushEnding::Skipped(*reason),
+        Outcome::Shadow { .. } => PushEnding::Skipped(SkipReason::Shadow),
     };
     let latency = job.alarm.detected.elapsed();
     let receipt = PushReceipt { token: job.token.id, transport: Arc::clone(transport), ending, latency };

@@ -17,7 +17,9 @@ use super::router::Router;
 use super::sessions::{FilterFrom, LoggedIn};
 use super::tap::{TapEvent, TokenChange};
 use super::token_handle::{Registration, RegistrationFault};
-use crate::domain::{App, MonitorFilter, MonitorRights, PushState, PushToken, Revoked, Token, TokenId, User};
+use crate::domain::{
+    App, MonitorFilter, MonitorRights, PushState, PushToken, Revoked, SkipReason, Token, TokenId, User,
+};
 use crate::monitors::Catalog;
 use crate::ports::PushOrder;
 use crate::state::{Device, Note};
@@ -389,12 +391,12 @@ fn known(told: App, before: App) -> App {
 }
 
 /// Says why what still waits for a token is not to be sent any more after a registration, if so.
-fn withdrawn(before: &Token, now: &Token) -> Option<&'static str> {
+fn withdrawn(before: &Token, now: &Token) -> Option<SkipReason> {
     if before.state == PushState::Enabled && now.state == PushState::Disabled {
-        return Some("disabled");
+        return Some(SkipReason::Disabled);
     }
     // What was decided by the rights of one must not come to the other; one without an owner had none.
-    (!before.user.is_empty() && before.user != now.user).then_some("another user")
+    (!before.user.is_empty() && before.user != now.user).then_some(SkipReason::AnotherUser)
 }
 
 /// Returns a token in the words of the seed's log.

@@ -6,11 +6,12 @@ use jiff::Timestamp;
 use zmes_shared::views::RefusalReason;
 
 use super::beats::Beats;
-use super::labels::{Frame, Login, Phase, Pushed, Reload, ShmError, TargetKind, Transport};
+use super::labels::{Frame, Login, Phase, Pushed, Reload, ShmError, Transport};
 use super::refusals::{Refusal, Refusals};
 use super::tally::Tally;
 use super::timings::Timings;
 use crate::domain::{Decision, Origin};
+use zmes_shared::words::TargetKind;
 
 /// A number that only grows.
 #[derive(Debug, Default)]

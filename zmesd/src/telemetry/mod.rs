@@ -14,9 +14,11 @@ pub use beats::{Beat, Beats};
 pub use counters::{Counter, Counters, Findings, Inside, Level};
 pub use labels::{
     Connection, FindingSeverity, Frame, Login, Loop, MonitorSource, Part, Phase, Pushed, Reload, ShmError,
-    TargetKind, TokenState, Transport,
+    Transport,
 };
 pub use latencies::{Latencies, Stage};
 pub use refusals::{Refusal, Refusals, RefusedEntry};
 pub use tally::{LabelPairs, Labels, Tally};
 pub use timings::{Timing, Timings};
+pub use zmes_shared::control::TokenState;
+pub use zmes_shared::words::TargetKind;

@@ -6,7 +6,7 @@ use tokio::time::Instant;
 use zmes_shared::{EventId, MonitorId};
 
 use super::*;
-use crate::domain::{Alarm, App, Decision, MonitorFilter, Origin, Platform, PushToken, Token};
+use crate::domain::{Alarm, App, Decision, MonitorFilter, Origin, Platform, PushToken, SkipReason, Token};
 use crate::state::{Attempt, DeviceNote, LastFilter, Outcome, TokenDecision};
 
 /// An alarm of which no phone is told.
@@ -45,7 +45,7 @@ fn sent(deliveries: std::ops::RangeInclusive<i64>) -> Note {
         transport: "proxy".into(),
         attempts: 1,
         took: Duration::ZERO,
-        outcome: Outcome::Skipped("rights"),
+        outcome: Outcome::Skipped(SkipReason::Rights),
     };
     Note::Attempts(deliveries.map(attempt).collect())
 }
