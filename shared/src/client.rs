@@ -177,9 +177,6 @@ impl ControlClient {
     }
 
     async fn send(&mut self, request: Request) -> Result<(), ClientError> {
-        if request.minor() > self.greeting.protocol.minor {
-            return Err(ClientError::Refused(ControlError::unsupported(&self.greeting.daemon)));
-        }
         self.last_id += 1;
         let frame = ClientFrame { id: self.last_id, request };
         write_frame(self.stream.get_mut(), &frame).await.map_err(broken)

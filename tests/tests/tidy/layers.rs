@@ -14,6 +14,7 @@ const LEVELS: [(&str, u8); 30] = [
     ("pemfile", 2),
     // seams
     ("ports", 2),
+    ("source", 3),
     ("telemetry", 3),
     // pure logic
     ("protocol", 4),
@@ -29,10 +30,9 @@ const LEVELS: [(&str, u8); 30] = [
     ("auth", 8),
     ("ws", 8),
     ("control", 9),
-    ("source", 8),
     ("zmdb", 8),
     ("tls", 8),
-    ("metrics", 8),
+    ("metrics", 9),
     ("admin", 8),
     // the root
     ("demo", 10),
@@ -45,10 +45,8 @@ const LEVELS: [(&str, u8); 30] = [
     ("main", 13),
 ];
 
-/// What is allowed against the order: the words of a login are plain data that lie with `auth`, and the trait of
-/// sources lies with `source`.
-const EXCEPTIONS: [(&str, &str); 4] =
-    [("ports", "auth"), ("protocol", "auth"), ("ws", "auth"), ("detect", "source")];
+/// What is allowed against the order: the words of a login are plain data that lie with `auth`.
+const EXCEPTIONS: [(&str, &str); 3] = [("ports", "auth"), ("protocol", "auth"), ("ws", "auth")];
 
 /// A module of the daemon, as a path of names.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -4,6 +4,7 @@
 //! it would otherwise find itself.
 
 mod layers;
+mod prose;
 mod tool;
 mod tree;
 mod words;
@@ -107,6 +108,16 @@ fn rooms_import_only_what_lies_below_them() -> Result<()> {
 #[test]
 fn modules_of_zmesctl_import_only_what_lies_below_them() -> Result<()> {
     let findings: Vec<_> = sources()?.iter().flat_map(tool::wrong_imports).collect();
+    none(&findings)
+}
+
+#[test]
+fn nothing_that_answers_admins_looks_for_words_in_a_sentence() -> Result<()> {
+    let mut findings = Vec::new();
+    for file in sources()? {
+        let searches = prose::searches(&file);
+        findings.extend(searches.into_iter().map(|(line, what)| format!("{}:{line}: `{what}`", file.name)));
+    }
     none(&findings)
 }
 

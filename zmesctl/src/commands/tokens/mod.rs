@@ -9,7 +9,7 @@ mod selection;
 use std::time::Duration;
 
 use clap::{Args, Subcommand};
-use zmes_shared::control::{Request, TokenFilter};
+use zmes_shared::control::{Request, TokenFilter, TokenSelection};
 use zmes_shared::views::{Deliveries, TokenShown};
 
 use crate::commands::ask::Consent;
@@ -17,8 +17,8 @@ use crate::context::Context;
 use crate::error::CliError;
 use crate::exit::Exit;
 use crate::values;
-use change::{Change, ChangeTargets, apply};
-use selection::{HINT_CONSENT, TokenCriteria, TokenSelection, Verb};
+use change::{Change, apply};
+use selection::{HINT_CONSENT, TokenArgs, TokenCriteria, Verb};
 
 const PRUNING: &str = "pruning";
 
@@ -152,7 +152,7 @@ pub struct LogArgs {
 #[derive(Debug, Args)]
 pub struct ChangeArgs {
     #[command(flatten)]
-    selection: TokenSelection,
+    selection: TokenArgs,
     #[command(flatten)]
     consent: Consent,
 }
@@ -219,35 +219,29 @@ pub(crate) async fn run(command: TokensCommand, context: &mut Context) -> Result
         }
         TokensCommand::Revoke(arguments) => {
             let verb = Verb { what: "revoking", command: "revoke", question: "Revoke?" };
-            let request = |tokens, select, dry_run| Request::TokensRevoke { tokens, select, dry_run };
+            let request = |tokens, dry_run| Request::TokensRevoke { tokens, dry_run };
             change(verb, arguments, context, &request).await
         }
         TokensCommand::Block(arguments) => {
             let verb = Verb { what: "blocking", command: "block", question: "Block?" };
-            let request = |tokens, select, dry_run| Request::TokensBlock { tokens, select, dry_run };
+            let request = |tokens, dry_run| Request::TokensBlock { tokens, dry_run };
             change(verb, arguments, context, &request).await
         }
         TokensCommand::Unblock(arguments) => {
             let verb = Verb { what: "unblocking", command: "unblock", question: "Unblock?" };
-            let request = |tokens, select, dry_run| Request::TokensUnblock { tokens, select, dry_run };
+            let request = |tokens, dry_run| Request::TokensUnblock { tokens, dry_run };
             change(verb, arguments.named_is_meant(), context, &request).await
         }
         TokensCommand::Restore(RestoreArgs { tokens }) => change::restore(tokens, context).await,
         TokensCommand::Mute(MuteArgs { change: arguments, lasting }) => {
             let verb = Verb { what: "muting", command: "mute", question: "Mute?" };
             let for_ms = lasting.map(values::milliseconds);
-            let request = |tokens, select, dry_run| {
-                let (token, tokens) = one_or_many(tokens);
-                Request::TokensMute { token, tokens, select, dry_run, for_ms }
-            };
+            let request = |tokens, dry_run| Request::TokensMute { tokens, dry_run, for_ms };
             change(verb, arguments.named_is_meant(), context, &request).await
         }
         TokensCommand::Unmute(arguments) => {
             let verb = Verb { what: "unmuting", command: "unmute", question: "Unmute?" };
-            let request = |tokens, select, dry_run| {
-                let (token, tokens) = one_or_many(tokens);
-                Request::TokensUnmute { token, tokens, select, dry_run }
-            };
+            let request = |tokens, dry_run| Request::TokensUnmute { tokens, dry_run };
             change(verb, arguments.named_is_meant(), context, &request).await
         }
         TokensCommand::Prune(arguments) => prune(arguments, context).await,
@@ -264,35 +258,18 @@ impl ChangeArgs {
     }
 }
 
-/// Changes the tokens that are named or selected. `request` makes the request of names, selection and whether it is dry.
+/// Changes the tokens that are named or selected. `request` makes the request for them; dry where the flag says so.
 async fn change(
     verb: Verb,
     arguments: ChangeArgs,
     context: &mut Context,
-    request: &dyn Fn(Vec<String>, Option<TokenFilter>, bool) -> Request,
+    request: &dyn Fn(TokenSelection, bool) -> Request,
 ) -> Result<Exit, CliError> {
     let ChangeArgs { selection, consent } = arguments;
-    let (targets, select) = selection.choose(verb, consent, context).await?;
-    let change = Change {
-        what: verb.what,
-        instead: targets.instead(verb.command),
-        question: verb.question,
-        targets,
-        request: &|tokens, dry_run| request(tokens, select.clone(), dry_run),
-    };
+    let tokens = selection.choose(verb, consent, context).await?;
+    let instead = change::instead(&tokens, verb.command);
+    let change = Change { what: verb.what, instead, question: verb.question, tokens, request };
     apply(change, consent, context).await
-}
-
-/// Returns the one token, or several, as requests have them.
-fn one_or_many(mut tokens: Vec<String>) -> (String, Vec<String>) {
-    match tokens.pop() {
-        Some(one) if tokens.is_empty() => (one, tokens),
-        Some(last) => {
-            tokens.push(last);
-            (String::new(), tokens)
-        }
-        None => (String::new(), tokens),
-    }
 }
 
 async fn prune(arguments: PruneArgs, context: &mut Context) -> Result<Exit, CliError> {
@@ -304,7 +281,8 @@ async fn prune(arguments: PruneArgs, context: &mut Context) -> Result<Exit, CliE
         what: PRUNING,
         instead: HINT_CONSENT.to_owned(),
         question: "Revoke?",
-        targets: ChangeTargets::Selected,
+        // The request says by itself which.
+        tokens: TokenSelection::Matching(TokenFilter::default()),
         request: &|_, dry_run| Request::TokensPrune { stale_ms, select: select.clone(), dry_run },
     };
     apply(change, consent, context).await

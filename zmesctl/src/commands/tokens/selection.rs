@@ -3,9 +3,8 @@
 use std::time::Duration;
 
 use clap::Args;
-use zmes_shared::control::{PlatformKind, TokenFilter, TokenState};
+use zmes_shared::control::{PlatformKind, TokenFilter, TokenSelection, TokenState};
 
-use super::change::ChangeTargets;
 use crate::commands::ask::Consent;
 use crate::commands::named;
 use crate::context::Context;
@@ -48,7 +47,7 @@ pub(super) struct Verb {
 
 /// Tokens by name, by what they have in common, or all.
 #[derive(Debug, Args)]
-pub(super) struct TokenSelection {
+pub(super) struct TokenArgs {
     /// Handles, unique prefixes of them, or the last 10 characters of tokens
     // A list that took what begins with a dash would take every option behind it, too.
     #[arg(value_name = "T", value_parser = values::token)]
@@ -63,7 +62,7 @@ pub(super) struct TokenSelection {
     stale: Option<Duration>,
 }
 
-impl TokenSelection {
+impl TokenArgs {
     /// Says whether each token is named.
     pub(super) fn names_all(&self) -> bool {
         !self.tokens.is_empty()
@@ -75,15 +74,15 @@ impl TokenSelection {
         verb: Verb,
         consent: Consent,
         context: &Context,
-    ) -> Result<(ChangeTargets, Option<TokenFilter>), CliError> {
+    ) -> Result<TokenSelection, CliError> {
         let Self { tokens, all, selection, stale } = self;
         let selected = !selection.is_empty() || stale.is_some();
         match (tokens.is_empty(), all, selected) {
-            (false, false, false) => Ok((ChangeTargets::Named(tokens), None)),
-            (true, true, false) => Ok((ChangeTargets::Selected, Some(TokenFilter::default()))),
+            (false, false, false) => Ok(TokenSelection::Named(tokens)),
+            (true, true, false) => Ok(TokenSelection::Matching(TokenFilter::default())),
             (true, false, true) => {
                 consent.check(context, verb.what, HINT_CONSENT)?;
-                Ok((ChangeTargets::Selected, Some(selection.filter(stale, context).await?)))
+                Ok(TokenSelection::Matching(selection.filter(stale, context).await?))
             }
             (true, false, false) => Err(CliError::Usage {
                 message: format!("{} wants to know which tokens", verb.what),
