@@ -86,7 +86,8 @@ async fn candidates(words: &[OsString], environment: &Environment) -> Vec<Candid
             found.push(Candidate::new(String::new(), ""));
         } else if !value.starts_with('-') || current.as_bytes().starts_with(b"-") {
             let help = candidate.get_help().map(ToString::to_string).unwrap_or_default();
-            found.push(Candidate::new(value, help.lines().next().unwrap_or_default()));
+            let help = help.lines().next().unwrap_or_default();
+            found.push(Candidate::new(value, help.split(" [default").next().unwrap_or_default()));
         }
     }
     // Not twice what is on the line already.
