@@ -23,6 +23,7 @@ use crate::ports::{
 };
 use crate::push::transport::Transports;
 use crate::route::PushRules;
+use crate::sockets::BindError;
 use crate::telemetry::log::LogHandle;
 use crate::telemetry::{Counters, Reload};
 use crate::tls::{CertStore, TlsWarning};
@@ -289,9 +290,8 @@ fn invalid(message: String) -> ControlError {
     ControlError::new(ErrorCode::ConfigInvalid, message)
 }
 
-fn unavailable(problem: &metrics::BindError) -> ControlError {
-    let message = format!("{problem}: {}", problem.source);
-    ControlError::new(ErrorCode::Unavailable, message).with_hint(problem.hint())
+fn unavailable(problem: &BindError) -> ControlError {
+    ControlError::new(ErrorCode::Unavailable, problem.to_string()).with_hint(problem.hint())
 }
 
 #[async_trait]

@@ -313,7 +313,7 @@ impl Opened {
                 what: "serve the control socket handed over",
                 source,
             })?,
-            None => ControlListener::bind(&config.control.socket, &config.control.admin_group).await?,
+            None => ControlListener::bind(&config.control.socket, &config.control.admin_group)?,
         };
         let certificates = certificates(config, common.started_at)?;
         let transports = transports(config, &common.clock)?;

@@ -8,7 +8,6 @@
 
 mod admission;
 mod authority;
-mod bind;
 mod context;
 mod end;
 mod farewell;
@@ -32,9 +31,8 @@ mod upgrade;
 mod work;
 
 pub use admission::MAX_PENDING;
-pub use bind::{BindError, bind};
 pub use context::{Context, Parts};
-pub use listener::{AcceptError, Listener};
+pub use listener::{AcceptError, Listener, bind};
 pub use replay::AlarmRecord;
 pub use settings::ServerSettings;
 

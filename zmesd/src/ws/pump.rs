@@ -30,7 +30,7 @@ use super::context::Context;
 use super::keepalive::{Due, Keepalive};
 use super::meter::Metered;
 use super::outbox::{OUTBOX_BOUND, Outbox, Receipt};
-use super::rate::{FRAME_COST, LOGIN_COST, TokenBucket};
+use super::rate::{FRAME_COST, FrameRate, LOGIN_COST};
 use super::replay::Page;
 use super::session::{Input, Output, Session};
 use super::settings::ServerSettings;
@@ -74,7 +74,7 @@ pub(super) struct Pump<S> {
     /// When to stop reading an app that does not hear us, and what to call that.
     closing: Option<(Instant, End)>,
     keepalive: Keepalive,
-    bucket: TokenBucket,
+    rate: FrameRate,
     settings: Arc<ServerSettings>,
     /// Given back when the socket is closed.
     seat: Seat,
@@ -114,7 +114,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Pump<S> {
             asked_at: now,
             closing: None,
             keepalive: Keepalive::new(now),
-            bucket: TokenBucket::new(now),
+            rate: FrameRate::new(now),
             settings,
             seat,
             eviction,
@@ -192,7 +192,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Pump<S> {
         let context = Arc::clone(&self.context);
         match output {
             Output::Reply(frame) => return self.write(Frame::ReplyOut, Message::Text(frame), None),
-            Output::Verify(_) if !self.bucket.take(LOGIN_COST, Instant::now()) => return Some(End::Rate),
+            Output::Verify(_) if !self.rate.take(LOGIN_COST, Instant::now()) => return Some(End::Rate),
             Output::Verify(login) => {
                 self.asked_at = Instant::now();
                 self.tried_user = login.credentials.user().map(|user| bounded(user, SHOWN_NAME));
@@ -250,7 +250,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Pump<S> {
         let now = Instant::now();
         self.keepalive.heard(now);
         self.websocket.get_mut().renew();
-        if !self.bucket.take(FRAME_COST, now) {
+        if !self.rate.take(FRAME_COST, now) {
             return Some(End::Rate);
         }
         let kind = match &message {
@@ -299,7 +299,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Pump<S> {
         let frame = self.replay.frames.next()?;
         // The last one says that it was the last one.
         let kind = if self.replay.is_done() { Frame::ReplyOut } else { Frame::AlarmOut };
-        self.bucket.credit();
+        self.rate.credit();
         self.write(kind, Message::Text(frame), None)
     }
 
@@ -340,7 +340,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Pump<S> {
 
     /// Writes an alarm. What the app sends in answer to it is no flood.
     fn alarm(&mut self, frame: Utf8Bytes, receipt: Option<Receipt>) -> Option<End> {
-        self.bucket.credit();
+        self.rate.credit();
         self.write(Frame::AlarmOut, Message::Text(frame), receipt)
     }
 
