@@ -5,14 +5,12 @@ use std::fmt;
 use crate::tree::File;
 
 /// Rooms from the bottom up. A room may import what has a lower number; of several entries the longest counts.
-const LEVELS: [(&str, u8); 31] = [
+const LEVELS: [(&str, u8); 29] = [
     // words
     ("domain", 0),
     ("config", 1),
-    ("import", 2),
     ("limits", 1),
     ("sockets", 1),
-    ("pemfile", 2),
     // seams
     ("ports", 2),
     ("telemetry", 3),

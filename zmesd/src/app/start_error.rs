@@ -3,9 +3,10 @@
 use std::error::Error;
 use std::io;
 
+use zmes_providers::TransportProblem;
+
 use super::exit::Exit;
 use super::inherited::InheritError;
-use crate::push::transport::TransportProblem;
 use crate::sockets::BindError;
 use crate::{state, tls};
 

@@ -16,9 +16,7 @@ pub use decision::{Decision, SkipReason};
 pub use filter::{FilterProblem, MonitorFilter};
 pub use login::{Credentials, Login, LoginVerdict, SHOWN_NAME};
 pub use monitor::{Monitor, MonitorSet, NotWatched, Recording};
-pub use push::{
-    App, DeliveryId, Platform, PushState, PushToken, Revoked, Token, TokenHandle, TokenId, TokenProblem,
-};
+pub use push::{DeliveryId, PushState, Revoked, Token, TokenId};
 pub use reading::{Reading, Trigger};
 pub use rights::MonitorRights;
 pub use user::{AccessPass, User};

@@ -1,19 +1,18 @@
 //! What the dispatcher sends next, and by which way.
 
-use std::borrow::Cow;
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::time::Instant;
+use zmes_providers::{Destination, PushTransport, Transports};
 
 use super::dispatcher::Dispatcher;
 use super::lanes::{Delay, Job};
 use super::shipment::{Shipment, Way};
 use super::storm::Turn;
-use super::transport::Transports;
 use crate::domain::{Origin, SkipReason, Token, TokenId};
-use crate::ports::{Held, HeldBy, PushTransport};
+use crate::ports::{Held, HeldBy};
 
 impl Dispatcher {
     /// Sends what may go through a gate.
@@ -113,7 +112,7 @@ impl Dispatcher {
 
     /// Returns the transports for a phone, the best first.
     pub(super) fn candidates(&self, token: &Token) -> Vec<Arc<dyn PushTransport>> {
-        self.transports.candidates(&remembering(&self.remembered, token))
+        self.transports.candidates(&destination(&self.remembered, token))
     }
 
     /// Returns why a user may not hear of a monitor any more, if so.
@@ -137,13 +136,11 @@ pub(super) fn gate_of(
     remembered: &HashMap<TokenId, Arc<str>>,
     token: &Token,
 ) -> usize {
-    transports.gate_of(&remembering(remembered, token))
+    transports.index_for(&destination(remembered, token))
 }
 
-/// Returns a token with the transport that has proved to be its own since it was handed over.
-fn remembering<'a>(remembered: &HashMap<TokenId, Arc<str>>, token: &'a Token) -> Cow<'a, Token> {
-    match remembered.get(&token.id) {
-        None => Cow::Borrowed(token),
-        Some(transport) => Cow::Owned(Token { transport: Some(Arc::clone(transport)), ..token.clone() }),
-    }
+/// Returns where a token leads, by the transport that has proved to be its own since it was handed over.
+fn destination<'a>(remembered: &'a HashMap<TokenId, Arc<str>>, token: &'a Token) -> Destination<'a> {
+    let own = token.destination();
+    Destination { proven: remembered.get(&token.id).map(AsRef::as_ref).or(own.proven), ..own }
 }

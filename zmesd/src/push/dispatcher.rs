@@ -10,6 +10,7 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until, timeout};
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, info, warn};
+use zmes_providers::Transports;
 use zmes_shared::MonitorId;
 
 use super::backlog::Backlog;
@@ -21,7 +22,6 @@ use super::registrations::Registrations;
 use super::shipment::Shipped;
 use super::status::PushStatus;
 use super::storm::WINDOW;
-use super::transport::Transports;
 use super::unsaved::Unsaved;
 use super::ways::PushCommand;
 use crate::config::{AuthConfig, PushConfig};

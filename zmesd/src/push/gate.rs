@@ -3,9 +3,9 @@
 use std::sync::Arc;
 
 use tokio::time::Instant;
+use zmes_providers::PushTransport;
 
 use super::breaker::Breaker;
-use crate::ports::PushTransport;
 
 /// Pushes under way at the same time through one transport. HTTP/2 servers allow 100 streams or more; beyond that a
 /// push would only wait elsewhere.

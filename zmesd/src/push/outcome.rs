@@ -6,6 +6,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use tokio::time::Instant;
 use tracing::{debug, info, warn};
+use zmes_providers::{Delivered, PushError};
 
 use super::choice::gate_of;
 use super::dispatcher::Dispatcher;
@@ -13,7 +14,7 @@ use super::lanes::{Delay, Job};
 use super::retry;
 use super::shipment::{Answer, Shipped};
 use crate::domain::TokenId;
-use crate::ports::{Delivered, HeldBy, PushEnding, PushError, PushReceipt};
+use crate::ports::{HeldBy, PushEnding, PushReceipt};
 use crate::route::PushOutcome;
 use crate::state::{Attempt, Outcome};
 use crate::telemetry::{Pushed, Stage, Transport};
@@ -208,7 +209,7 @@ impl Dispatcher {
         };
         let rest = gate.breaker.failed(now, fault.retry_after, fastrand::f64());
         if let Some(rest) = rest {
-            let (error, kind) = (fault.to_string(), fault.kind.as_str());
+            let (error, kind) = (fault.to_string(), fault.kind.word());
             warn!(transport = gate.name(), error, kind, rest = ?rest, "transport failed; pushes wait");
         }
         let until = rest.and_then(|rest| at.checked_add(rest).ok());

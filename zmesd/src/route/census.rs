@@ -1,7 +1,7 @@
 //! What the router has, in numbers: for `/metrics`, in one question.
 
-use crate::domain::Platform;
 use crate::telemetry::TokenState;
+use zmes_providers::Platform;
 
 /// Sessions and tokens at one moment.
 #[derive(Debug, Clone, PartialEq, Eq)]

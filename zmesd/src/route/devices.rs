@@ -209,8 +209,9 @@ fn is_over(last: &LastFilter, now: Timestamp) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use zmes_providers::App;
+
     use super::*;
-    use crate::domain::App;
 
     const ALL: MonitorFilter = MonitorFilter::All;
 

@@ -8,6 +8,7 @@ use jiff::Timestamp;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::Instant;
 use tokio_tungstenite::tungstenite::Utf8Bytes;
+use zmes_providers::{App, PushToken, TokenHandle};
 use zmes_shared::control::ClientFilter;
 use zmes_shared::views::{ClientCounts, ClientView};
 use zmes_shared::{EventId, MonitorId, SessionId};
@@ -15,9 +16,7 @@ use zmes_shared::{EventId, MonitorId, SessionId};
 use super::census::Census;
 use super::devices::Left;
 use super::token_handle::TokenCommand;
-use crate::domain::{
-    AccessPass, App, Decision, MonitorFilter, MonitorRights, PushToken, TokenHandle, TokenId, User,
-};
+use crate::domain::{AccessPass, Decision, MonitorFilter, MonitorRights, TokenId, User};
 use crate::ports::PushReceipt;
 
 /// How long a caller waits for the router before it hears [`Busy`].

@@ -6,7 +6,8 @@ use jiff::Timestamp;
 
 use super::sent_times::SentTimes;
 use super::sessions::SessionLogin;
-use crate::domain::{App, MonitorFilter, Platform, PushState, PushToken, Revoked, Token, TokenId};
+use crate::domain::{MonitorFilter, PushState, Revoked, Token, TokenId};
+use zmes_providers::{App, Platform, PushToken};
 
 /// What an app asks for when it tells its token. A member that the message does not have is `None` (or `Unknown`).
 #[derive(Debug, Clone)]

@@ -30,11 +30,12 @@ use super::sessions::{Session, Sessions};
 use super::tap::{SessionChange, Tap, TapEvent, TokenChange};
 use super::tokens::Tokens;
 use crate::config::AuthConfig;
-use crate::domain::{Alarm, DeliveryId, MonitorFilter, MonitorRights, Token, TokenHandle, TokenId};
+use crate::domain::{Alarm, DeliveryId, MonitorFilter, MonitorRights, Token, TokenId};
 use crate::monitors::Catalog;
 use crate::ports::{Clock, PushOrder};
 use crate::state::{Note, Remembered, StateHandle};
 use crate::telemetry::{Counters, Latencies};
+use zmes_providers::TokenHandle;
 
 /// How often is done what is done by the clock.
 const UPKEEP_EVERY: Duration = Duration::from_millis(500);

@@ -12,14 +12,13 @@ use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, timeout};
 use tokio_util::sync::CancellationToken;
+use zmes_providers::{App, PushToken};
 use zmes_shared::control::ClientFilter;
 use zmes_shared::{EventId, MonitorId, SessionId};
 
 use super::*;
 use crate::config::{AuthConfig, StateConfig};
-use crate::domain::{
-    Alarm, App, Decision, MonitorFilter, MonitorRights, Origin, PushToken, SkipReason, User,
-};
+use crate::domain::{Alarm, Decision, MonitorFilter, MonitorRights, Origin, SkipReason, User};
 use crate::monitors::Catalog;
 use crate::ports::{Clock, PushOrder, SystemClock};
 use crate::state::{State, StateHandle};

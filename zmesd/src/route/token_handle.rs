@@ -10,7 +10,8 @@ use zmes_shared::{EventId, MonitorId, SessionId};
 
 use super::handle::{Busy, Command, RouterHandle};
 use super::registration::{Registration, RegistrationFault};
-use crate::domain::{App, Decision, MonitorFilter, Platform, PushState, PushToken, TokenId};
+use crate::domain::{Decision, MonitorFilter, PushState, TokenId};
+use zmes_providers::{App, Platform, PushToken};
 
 /// Tokens that are changed in one turn of the router.
 const TURN: usize = 250;

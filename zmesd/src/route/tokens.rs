@@ -11,8 +11,9 @@ use zmes_shared::views::TokenCounts;
 use super::pace::TokenPace;
 use super::registration::{Registration, RegistrationOutcome};
 use super::sent_times::SentTimes;
-use crate::domain::{Platform, PushState, PushToken, Revoked, Token, TokenId};
+use crate::domain::{PushState, Revoked, Token, TokenId};
 use crate::telemetry::{Labels, TokenState};
+use zmes_providers::{Platform, PushToken};
 
 /// Live tokens in all: more can only come from an app that invents them.
 const MAX_LIVE: usize = 20_000;

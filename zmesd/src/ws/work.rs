@@ -13,10 +13,11 @@ use zmes_shared::control::Since;
 
 use super::context::Context;
 use super::replay::{self, Page, Rest};
-use crate::domain::{Login, LoginVerdict, MonitorFilter, PushToken};
+use crate::domain::{Login, LoginVerdict, MonitorFilter};
 use crate::protocol::{FilterStatement, TokenFault};
 use crate::route::{Busy, NewLogin, Registration, RegistrationFault, RouterHandle};
 use crate::telemetry;
+use zmes_providers::PushToken;
 
 /// Time for a verdict. Hundreds of phones may log in at once, each with some 50 ms of bcrypt.
 const VERDICT_DEADLINE: Duration = Duration::from_secs(15);

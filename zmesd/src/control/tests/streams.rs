@@ -6,11 +6,12 @@ use std::time::Duration;
 use jiff::Timestamp;
 use serde_json::json;
 use tokio::time::Instant;
+use zmes_providers::{App, Platform, PushToken};
 use zmes_shared::control::Since;
 use zmes_shared::{EventId, MonitorId, MonitorState, SessionId};
 
 use super::world::{World, report};
-use crate::domain::{Alarm, App, Origin, Platform, PushState, PushToken, Token, TokenId};
+use crate::domain::{Alarm, Origin, PushState, Token, TokenId};
 use crate::route::{PushOutcome, Registration};
 
 /// An alarm found at that time (ms).

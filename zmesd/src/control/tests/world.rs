@@ -13,6 +13,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
+use zmes_providers::{App as DeviceApp, Platform, PushToken};
 use zmes_shared::control::{ControlError, ErrorCode};
 use zmes_shared::views::{ConfigReloaded, ConfigShown, MonitorView, PushModeState, Reloaded};
 use zmes_shared::{EventId, MonitorId, MonitorState, SessionId};
@@ -22,10 +23,9 @@ use crate::admin::{AdminParts, MonitorReports};
 use crate::config::{AuthConfig, Config, Environment, Loaded, StateConfig};
 use crate::control::{ControlListener, serve};
 use crate::detect::Gaps;
-use crate::domain::App as DeviceApp;
 use crate::domain::{
-    Alarm, Monitor, MonitorFilter, MonitorRights, MonitorSet, NotWatched, Origin, Platform, PushState,
-    PushToken, Recording, User, ZmVersion,
+    Alarm, Monitor, MonitorFilter, MonitorRights, MonitorSet, NotWatched, Origin, PushState, Recording, User,
+    ZmVersion,
 };
 use crate::monitors::{Catalog, CatalogHandle, Refresh};
 use crate::ports::{

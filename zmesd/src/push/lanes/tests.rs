@@ -1,5 +1,6 @@
+use zmes_providers::Platform;
+
 use super::*;
-use crate::domain::Platform;
 use crate::push::fakes::{alarm, token};
 
 fn job(id: i64, of: i64) -> Job {

@@ -10,7 +10,7 @@ use tracing::{debug, info, warn};
 use zmes_shared::SessionId;
 
 use super::Router;
-use crate::domain::{MonitorFilter, PushToken, Token, TokenId};
+use crate::domain::{MonitorFilter, Token, TokenId};
 use crate::ports::PushOrder;
 use crate::route::devices::Left;
 use crate::route::handle::NewLogin;
@@ -18,6 +18,7 @@ use crate::route::owners::Owners;
 use crate::route::registration::{Registration, RegistrationFault, RegistrationOutcome, known};
 use crate::route::sessions::{FilterOrigin, SessionLogin};
 use crate::state::{Device, Note};
+use zmes_providers::PushToken;
 
 /// Characters of a list that the log shows.
 const SHOWN_LIST: usize = 200;

@@ -12,12 +12,11 @@ use zmes_shared::control::ClientState;
 use zmes_shared::views::{ClientView, FilterFrom as ShownOrigin};
 use zmes_shared::{MonitorId, SessionId};
 
-use crate::domain::{
-    AccessPass, Decision, MonitorFilter, MonitorRights, MonitorSet, SkipReason, TokenHandle, User,
-};
+use crate::domain::{AccessPass, Decision, MonitorFilter, MonitorRights, MonitorSet, SkipReason, User};
 use crate::route::handle::{CloseReason, Outgoing, SessionOpening, Written};
 use crate::route::sent_times::SentTimes;
 use crate::state::Device;
+use zmes_providers::TokenHandle;
 
 /// One WebSocket connection.
 #[derive(Debug)]

@@ -1,9 +1,10 @@
 //! Tokens: how apps register them, and what is pushed to them.
 
 use serde_json::json;
+use zmes_providers::Platform;
 
 use super::*;
-use crate::domain::{Platform, PushState, Token, TokenId};
+use crate::domain::{PushState, Token, TokenId};
 use crate::ports::PushBatch;
 
 impl World {

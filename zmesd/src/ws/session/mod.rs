@@ -11,12 +11,13 @@ use tokio_tungstenite::tungstenite::Utf8Bytes;
 use zmes_shared::control::Since;
 
 use super::End;
-use crate::domain::{AccessPass, App, Login, LoginVerdict, MonitorFilter, PushToken, User};
+use crate::domain::{AccessPass, Login, LoginVerdict, MonitorFilter, User};
 use crate::protocol::{
     AuthFrame, Body, Category, FilterFault, FilterStatement, Identity, Incoming, PushFrame, Reply,
     SinceFault, TokenFault, TokenFrame, parse,
 };
 use crate::route::{NewLogin, Registration};
+use zmes_providers::{App, PushToken};
 
 /// What happens to a session.
 #[derive(Debug)]
