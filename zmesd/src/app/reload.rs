@@ -44,7 +44,7 @@ type Answer = oneshot::Sender<Result<ConfigReloaded, ControlError>>;
 pub(super) struct Hot {
     pub(super) log: LogHandle,
     pub(super) certificates: Option<Arc<CertStore>>,
-    pub(super) websocket: Arc<ws::Context>,
+    pub(super) websocket: Arc<ws::WsContext>,
     pub(super) auth: watch::Sender<AuthConfig>,
     pub(super) permissions: Option<Arc<ZmDb>>,
     pub(super) detect: watch::Sender<DetectConfig>,

@@ -61,7 +61,7 @@ struct Opened {
     listeners: Vec<Listener>,
     metrics: Option<metrics::Bound>,
     certificate: Arc<dyn CertificateInfo>,
-    websocket: Arc<ws::Context>,
+    websocket: Arc<ws::WsContext>,
     transports: Arc<Transports>,
     state: State,
 }
@@ -332,8 +332,8 @@ impl Opened {
         );
         let certificate: Arc<dyn CertificateInfo> =
             Arc::new(InUse { store: certificates.clone(), clock: Arc::clone(&common.clock) });
-        let websocket = ws::Context::new(
-            ws::Parts {
+        let websocket = ws::WsContext::new(
+            ws::WsParts {
                 router: channels.router.clone(),
                 login: Arc::new(login),
                 record: Arc::new(state.handle.clone()),

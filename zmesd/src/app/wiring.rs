@@ -10,7 +10,7 @@ use crate::detect::{DetectConfig, MonitorReports};
 use crate::domain::Alarm;
 use crate::monitors::{Catalog, CatalogHandle, Refresh};
 use crate::push::PushCommand;
-use crate::route::{Command, OrderReceiver, OrderSender, PushRules, RouterHandle, push_orders};
+use crate::route::{OrderReceiver, OrderSender, PushRules, RouterCommand, RouterHandle, push_orders};
 
 /// Alarms from poller and reconciler to the router. Full: the poller waits, and what it misses meanwhile the
 /// reconciler finds in the Events table.
@@ -30,7 +30,7 @@ const HANGUPS: usize = 1;
 #[derive(Debug)]
 pub(super) struct Channels {
     pub(super) alarms: (mpsc::Sender<Alarm>, mpsc::Receiver<Alarm>),
-    pub(super) commands: mpsc::Receiver<Command>,
+    pub(super) commands: mpsc::Receiver<RouterCommand>,
     pub(super) router: RouterHandle,
     pub(super) pushes: (OrderSender, OrderReceiver),
     pub(super) push_commands: (mpsc::Sender<PushCommand>, mpsc::Receiver<PushCommand>),

@@ -13,9 +13,9 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::{debug, info};
 
-use super::context::{Context, canonical};
-use super::handshake::{Arrival, refuse};
-use super::refusal::Failure;
+use super::context::{WsContext, canonical};
+use super::handshake::{NewConnection, refuse};
+use super::refusal::HandshakeFailure;
 use crate::sockets::{self, AcceptPause, BindError};
 
 /// Connections that may wait to be accepted: thousands of phones come back at once after an outage.
@@ -38,7 +38,7 @@ pub struct Listener {
     socket: TcpListener,
     address: SocketAddr,
     tls: Option<Arc<ServerConfig>>,
-    context: Arc<Context>,
+    context: Arc<WsContext>,
 }
 
 /// Opens all addresses of `server.listen`, or none.
@@ -51,7 +51,7 @@ impl Listener {
     pub fn new(
         socket: StdTcpListener,
         tls: Option<Arc<ServerConfig>>,
-        context: Arc<Context>,
+        context: Arc<WsContext>,
     ) -> io::Result<Self> {
         socket.set_nonblocking(true)?;
         let socket = TcpListener::from_std(socket)?;
@@ -96,11 +96,11 @@ impl Listener {
         let known = !settings.trusts(peer.ip());
         let (seat, eviction) = match admission.seat(peer.ip(), known, &settings) {
             Ok(seated) => seated,
-            Err(full) => return refuse(&self.context, peer.ip(), &Failure::Full(full)),
+            Err(full) => return refuse(&self.context, peer.ip(), &HandshakeFailure::Full(full)),
         };
         let connections = admission.taken();
         debug!(address = %peer, connections, "got a websocket connection from {} ({connections}) active connections", peer.ip());
-        let arrival = Arrival {
+        let arrival = NewConnection {
             context: Arc::clone(&self.context),
             settings,
             tls: self.tls.clone(),

@@ -31,7 +31,7 @@ mod upgrade;
 mod work;
 
 pub use admission::MAX_PENDING;
-pub use context::{Context, Parts};
+pub use context::{WsContext, WsParts};
 pub use listener::{AcceptError, Listener, bind};
 pub use replay::AlarmRecord;
 pub use settings::ServerSettings;

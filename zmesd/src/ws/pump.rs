@@ -1,6 +1,6 @@
 //! The life of one session: the only place that waits for several things at once.
 //!
-//! Owns the WebSocket, the [`Session`], the outbox. Receives: frames of the app, frames of the router, the kick, the
+//! Owns the WebSocket, the [`AppSession`], the outbox. Receives: frames of the app, frames of the router, the kick, the
 //! stop token, time, and the outcome of the one task that may be under way (login check, a question to the router, a
 //! replay). Sends: frames, commands to the router. Ends: when the app or the router or the daemon wants it, or a
 //! deadline has passed; it then says goodbye and tells the router.
@@ -25,17 +25,17 @@ use zmes_shared::SessionId;
 use zmes_shared::text::bounded;
 
 use super::End;
-use super::admission::{Eviction, Seat};
-use super::context::Context;
+use super::admission::{ConnectionSlot, Eviction};
+use super::context::WsContext;
 use super::keepalive::{Due, Keepalive};
 use super::meter::Metered;
 use super::outbox::{OUTBOX_BOUND, Outbox, Receipt};
 use super::rate::{FRAME_COST, FrameRate, LOGIN_COST};
-use super::replay::Page;
-use super::session::{Input, Output, Session};
+use super::replay::ReplayPage;
+use super::session::{AppSession, Input, Output};
 use super::settings::ServerSettings;
 use super::socket::{SocketEvent, event};
-use super::work::{self, Work, Worked};
+use super::work::{self, Work, WorkOutcome};
 use crate::domain::{LoginVerdict, SHOWN_NAME, User};
 use crate::route::{CloseReason, SessionOpening};
 use crate::telemetry::{Frame, Login};
@@ -48,7 +48,7 @@ pub(super) const CLOSE_DEADLINE: Duration = Duration::from_secs(3);
 /// One session with its socket.
 pub(super) struct Pump<S> {
     pub(super) websocket: WebSocketStream<Metered<S>>,
-    pub(super) context: Arc<Context>,
+    pub(super) context: Arc<WsContext>,
     pub(super) id: SessionId,
     pub(super) address: SocketAddr,
     pub(super) user: Option<Arc<User>>,
@@ -57,13 +57,13 @@ pub(super) struct Pump<S> {
     pub(super) tried_user: Option<String>,
     /// The app does not hear us any more. What it said before still counts.
     pub(super) deaf: bool,
-    session: Session,
+    session: AppSession,
     /// What the session still wants done, in order.
     agenda: std::vec::IntoIter<Output>,
     /// What is being done.
     work: Option<Work>,
     /// Missed alarms that are being sent, a page at a time.
-    replay: Page,
+    replay: ReplayPage,
     /// Since when a frame is trying to leave.
     writing_since: Option<Instant>,
     /// Who wants to know whether it did.
@@ -77,7 +77,7 @@ pub(super) struct Pump<S> {
     rate: FrameRate,
     settings: Arc<ServerSettings>,
     /// Given back when the socket is closed.
-    seat: Seat,
+    seat: ConnectionSlot,
     eviction: Eviction,
 }
 
@@ -86,8 +86,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Pump<S> {
     pub(super) fn new(
         websocket: WebSocketStream<Metered<S>>,
         address: SocketAddr,
-        (seat, eviction): (Seat, Eviction),
-        context: Arc<Context>,
+        (seat, eviction): (ConnectionSlot, Eviction),
+        context: Arc<WsContext>,
         settings: Arc<ServerSettings>,
     ) -> (Self, SessionOpening, oneshot::Receiver<CloseReason>) {
         let (outbox_tx, outbox_rx) = mpsc::channel(OUTBOX_BOUND);
@@ -104,10 +104,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Pump<S> {
             outbox: Outbox::new(id, outbox_rx),
             tried_user: None,
             deaf: false,
-            session: Session::new(address.ip(), Arc::clone(&settings.identity), settings.push),
+            session: AppSession::new(address.ip(), Arc::clone(&settings.identity), settings.push),
             agenda: Vec::new().into_iter(),
             work: None,
-            replay: Page::default(),
+            replay: ReplayPage::default(),
             writing_since: None,
             receipt: None,
             credentials_due: now + settings.auth_timeout,
@@ -277,20 +277,20 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Pump<S> {
         None
     }
 
-    fn on_worked(&mut self, worked: Worked) -> Option<End> {
+    fn on_worked(&mut self, worked: WorkOutcome) -> Option<End> {
         self.work = None;
         match worked {
-            Worked::Verdict(verdict) => {
+            WorkOutcome::Verdict(verdict) => {
                 // Who may come in is put out no more: the seat of a member is next.
                 if !matches!(verdict, LoginVerdict::Accepted(_) | LoginVerdict::AcceptedUntil(..)) {
                     self.seat.verifying(false);
                 }
                 self.put(Input::Verdict(verdict));
             }
-            Worked::Done => {}
-            Worked::NotRegistered(fault) => self.put(Input::NotRegistered(fault)),
-            Worked::Busy => return Some(End::Busy),
-            Worked::Replay(page) => self.replay = page,
+            WorkOutcome::Done => {}
+            WorkOutcome::NotRegistered(fault) => self.put(Input::NotRegistered(fault)),
+            WorkOutcome::Busy => return Some(End::Busy),
+            WorkOutcome::Replay(page) => self.replay = page,
         }
         None
     }
@@ -388,7 +388,7 @@ fn note_written(receipt: Option<Receipt>) {
 }
 
 /// Waits for the work under way, for ever if there is none.
-async fn outcome(work: &mut Option<Work>) -> Worked {
+async fn outcome(work: &mut Option<Work>) -> WorkOutcome {
     match work {
         Some(work) => work.await,
         None => std::future::pending().await,
