@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use arc_swap::ArcSwap;
 use zmes_shared::SessionId;
 
-use super::admission::ConnectionLimits;
+use super::connection_limits::ConnectionLimits;
 use super::replay::AlarmRecord;
 use super::settings::ServerSettings;
 use crate::ports::{CertificateInfo, Clock, LoginCheck};

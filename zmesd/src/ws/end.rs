@@ -3,7 +3,7 @@
 use tokio_tungstenite::tungstenite::error::{CapacityError, Error, ProtocolError};
 use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 
-use super::admission::LimitReached;
+use super::connection_limits::LimitReached;
 use crate::route::{CloseReason, SessionEnd};
 
 /// Why a session ends.

@@ -20,7 +20,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::debug;
 
-use super::admission::{ConnectionSlot, Eviction, UNDISTURBED};
+use super::connection_limits::{ConnectionSlot, Eviction, UNDISTURBED};
 use super::context::WsContext;
 use super::meter::Metered;
 use super::proxy;

@@ -25,7 +25,7 @@ use zmes_shared::SessionId;
 use zmes_shared::text::bounded;
 
 use super::End;
-use super::admission::{ConnectionSlot, Eviction};
+use super::connection_limits::{ConnectionSlot, Eviction};
 use super::context::WsContext;
 use super::keepalive::{Due, Keepalive};
 use super::meter::Metered;

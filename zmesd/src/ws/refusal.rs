@@ -7,7 +7,7 @@ use tokio_tungstenite::tungstenite::Error as WsError;
 use zmes_shared::views::RefusalReason;
 
 use super::End;
-use super::admission::LimitReached;
+use super::connection_limits::LimitReached;
 use super::proxy::ProxyError;
 use super::upgrade::UpgradeError;
 use crate::limits::NoTurn;

@@ -11,8 +11,8 @@ use tokio_tungstenite::tungstenite::handshake::server::{Request, write_response}
 use tokio_tungstenite::tungstenite::http::StatusCode;
 use tokio_tungstenite::tungstenite::protocol::{Role, WebSocketConfig};
 
-use super::admission::{ConnectionSlot, LimitReached};
 use super::authority::HostAuthority;
+use super::connection_limits::{ConnectionSlot, LimitReached};
 use super::meter::Metered;
 use super::settings::ServerSettings;
 use super::{origin, proxy, request};

@@ -15,7 +15,7 @@ use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::protocol::Role;
 
 use crate::protocol::ServerIdentity;
-use crate::ws::admission::ConnectionLimits;
+use crate::ws::connection_limits::ConnectionLimits;
 use crate::ws::proxy;
 use crate::ws::settings::ServerSettings;
 use crate::ws::upgrade::{MAX_MESSAGE, UpgradeError, frame_limits, upgrade};
