@@ -3,6 +3,7 @@
 //! Each test lists everything that is wrong, with file and line. What a check looks for is written in pieces where
 //! it would otherwise find itself.
 
+mod crates;
 mod layers;
 mod tree;
 
@@ -100,6 +101,11 @@ fn rooms_import_only_what_lies_below_them() -> Result<()> {
     }
     ensure!(seen > 10, "only {seen} imports found: the check does not see");
     none(&findings)
+}
+
+#[test]
+fn crates_depend_only_on_what_lies_below_them() -> Result<()> {
+    none(&crates::findings()?)
 }
 
 #[test]
