@@ -190,7 +190,7 @@ impl<'c> Takeover<'c> {
                 self.take(&[got.entry], table, new, NewValue::Text(format!("{seconds}s")));
             }
             None => {
-                self.open(got.entry, "not a number of seconds", format!("give {table}.{new} in zmesd.toml"))
+                self.open(got.entry, "not a number of seconds", format!("give {table}.{new} in zmesd.toml"));
             }
         }
     }

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-/// DecodedText of a file.
+/// The text of a file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct DecodedText {
     /// The characters; lines end with `\n`.

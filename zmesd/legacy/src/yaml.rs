@@ -254,7 +254,7 @@ mod tests {
 
     #[test]
     fn what_is_missing_at_the_end_is_named_in_a_line_that_exists() {
-        // FileContent by the fuzzer: line 3 of a file of two.
+        // Found by the fuzzer: line 3 of a file of two.
         for text in ["general: {secrets: x", "general: {secrets: #\n# secret", "a: b\rc: d: e", "a: [b\r\n"] {
             let broken = parse(text).err().unwrap();
             assert!(broken.line <= text.lines().count(), "{text:?}: line {}", broken.line);

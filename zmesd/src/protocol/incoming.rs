@@ -6,14 +6,13 @@
 use jiff::Timestamp;
 use secrecy::SecretString;
 use serde_json::{Map, Value};
-use zmes_providers::{App, PushToken};
 use zmes_shared::EventId;
 use zmes_shared::control::Since;
 
 use super::echo::bounded;
 use super::push::{self, PushFrame};
-use crate::auth::Credentials;
-use crate::domain::{FilterProblem, MonitorFilter};
+use crate::domain::{Credentials, FilterProblem, MonitorFilter};
+use zmes_providers::{App, PushToken};
 
 /// The list that means "as it was".
 const KEEP: &str = "-1";

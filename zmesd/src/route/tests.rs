@@ -171,8 +171,8 @@ impl World {
         let client = self.connect(8).await;
         let (id, user, app) = (client.id, Arc::new(user.clone()), app.map(str::to_owned));
         let asked_at = Instant::now();
-        let attach = Attach { id, user, pass: None, asked_at, app, filter: None, kind, hint: None };
-        self.router.attach(attach).await.unwrap();
+        let login = NewLogin { user, pass: None, app, filter: None, kind, hint: None };
+        self.router.attach(id, asked_at, login).await.unwrap();
         client
     }
 
@@ -192,8 +192,8 @@ impl World {
     ) {
         let (id, user, app) = (client.id, Arc::new(user), Some("1.8.001".into()));
         let hint = hint.map(|hint| PushToken::parse(hint).unwrap());
-        let attach = Attach { id, user, pass: None, asked_at, app, filter, kind: App::Unknown, hint };
-        self.router.attach(attach).await.unwrap();
+        let login = NewLogin { user, pass: None, app, filter, kind: App::Unknown, hint };
+        self.router.attach(id, asked_at, login).await.unwrap();
     }
 
     /// Announces and waits until the router has dealt with it.

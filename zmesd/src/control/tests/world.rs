@@ -35,7 +35,7 @@ use crate::ports::{
     TriggerVia,
 };
 use crate::route::{
-    Attach, CloseReason, Outgoing, PushRules, Registration, Router, RouterHandle, RouterParts,
+    CloseReason, NewLogin, Outgoing, PushRules, Registration, Router, RouterHandle, RouterParts,
     SessionOpening, Tap,
 };
 use crate::state::{State, StateHandle};
@@ -365,17 +365,15 @@ impl World {
         let opening = SessionOpening { id, address, connected_at, outbox: outbox_tx, kick };
         self.router.open(opening).await.unwrap();
         if let Some(name) = user {
-            let attach = Attach {
-                id,
+            let login = NewLogin {
                 user: user_named(name),
                 pass: None,
-                asked_at: Instant::now(),
                 app: None,
                 filter: Some(MonitorFilter::All),
                 kind: DeviceApp::Unknown,
                 hint: None,
             };
-            self.router.attach(attach).await.unwrap();
+            self.router.attach(id, Instant::now(), login).await.unwrap();
         }
         App { id, outbox, kicked }
     }
@@ -383,7 +381,6 @@ impl World {
     /// Registers a token for the user of a session.
     pub(super) async fn token(&self, session: u64, token: &str, platform: Platform, filter: MonitorFilter) {
         let registration = Registration {
-            session: SessionId(session),
             token: PushToken::parse(token).unwrap(),
             platform,
             state: PushState::Enabled,
@@ -392,7 +389,7 @@ impl World {
             app_version: Some("1.8.001".to_owned()),
             profile: None,
         };
-        self.router.register(registration).await.unwrap().unwrap();
+        self.router.register(SessionId(session), registration).await.unwrap().unwrap();
     }
 
     pub(super) async fn alarm(&self, monitor: u32, event: u64) {

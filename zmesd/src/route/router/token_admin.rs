@@ -7,11 +7,12 @@ use jiff::Timestamp;
 use tracing::info;
 use zmes_shared::{EventId, MonitorId};
 
-use super::import::plan;
-use super::router::Router;
-use super::token_handle::{SessionDecision, TokenCommand, TokenImport, TokenImported};
-use crate::domain::{Revoked, SkipReason, Token, TokenId};
+use super::Router;
+use crate::domain::{Revoked, SkipReason, TokenId};
 use crate::ports::PushOrder;
+use crate::route::import::plan;
+use crate::route::token_handle::{SessionDecision, TokenCommand, TokenImport, TokenImported};
+use crate::route::tokens::TokenEntry;
 use crate::state::Note;
 
 /// Characters of a reason that are kept: it may be a provider's text.
@@ -21,8 +22,8 @@ impl Router {
     pub(super) fn on_token_command(&mut self, command: TokenCommand) {
         // A reply that nobody waits for any more is no error: the caller has given up.
         match command {
-            TokenCommand::Register(registration, reply) => {
-                reply.send(self.on_register(registration)).ok();
+            TokenCommand::Register(session, registration, reply) => {
+                reply.send(self.on_register(session, registration)).ok();
             }
             TokenCommand::Badge(session, badge, hint, reply) => {
                 self.on_badge(session, badge, hint.as_ref());
@@ -54,16 +55,9 @@ impl Router {
         let at = self.parts.clock.now();
         let mut revoked = Vec::new();
         for id in ids {
-            let Some(entry) = self.tokens.live_mut(id) else { continue };
-            let gone = Revoked { at, reason: reason.clone(), blocked: false };
-            let gone = entry.change(|token| token.revoked = Some(gone));
-            let Some(token) = gone else { continue };
-            let session = entry.session.take();
+            let Some(token) = self.tokens.revoke(id, at, &reason) else { continue };
             info!(handle = %token.handle, reason, "token revoked");
-            if let Some(login) = session.and_then(|session| self.login_mut(session)) {
-                login.token = None;
-            }
-            if let Some(session) = session {
+            if let Some(session) = self.attachments.detach_token(id) {
                 self.tell_session(session, "token");
             }
             self.tell_token("revoked", &token);
@@ -94,13 +88,7 @@ impl Router {
     fn set_blocked(&mut self, ids: Vec<TokenId>, blocked: bool) -> Vec<TokenId> {
         let mut changed = Vec::new();
         for id in &ids {
-            let Some(entry) = self.tokens.get_mut(*id) else { continue };
-            let now = entry.change(|token| {
-                if let Some(revoked) = &mut token.revoked {
-                    revoked.blocked = blocked;
-                }
-            });
-            let Some(token) = now else { continue };
+            let Some(token) = self.tokens.set_blocked(*id, blocked) else { continue };
             let change = if blocked { "blocked" } else { "unblocked" };
             info!(handle = %token.handle, "token {change}");
             self.tell_token(change, &token);
@@ -114,14 +102,10 @@ impl Router {
     /// the push.
     fn on_untold(&mut self, mut untold: Vec<(TokenId, MonitorId, Timestamp)>) {
         untold.retain(|(id, monitor, at)| {
-            let Some(entry) = self.tokens.get_mut(*id) else { return false };
-            let copy = entry.session.and_then(|session| self.sessions.get(&session)?.login.as_ref());
-            let copied = copy.is_some_and(|login| login.last_sent.get(monitor) == Some(at));
-            let counts = entry.sent.get(monitor) == Some(at) && !copied;
-            if counts {
-                entry.sent.remove(monitor);
-            }
-            counts
+            let session = self.attachments.session_of(*id);
+            let login = session.and_then(|session| self.sessions.login(session));
+            let copied = login.is_some_and(|login| login.sent.last(*monitor) == Some(*at));
+            !copied && self.tokens.undo_sent(*id, *monitor, *at)
         });
         if !untold.is_empty() {
             self.note(Note::TokenUntold(untold));
@@ -129,11 +113,7 @@ impl Router {
     }
 
     fn restore(&mut self, id: TokenId) -> bool {
-        let Some(entry) = self.tokens.get_mut(id).filter(|entry| !entry.is_live()) else { return false };
-        if entry.token().blocked() {
-            return false;
-        }
-        let Some(token) = entry.change(|token| token.revoked = None) else { return false };
+        let Some(token) = self.tokens.restore(id) else { return false };
         info!(handle = %token.handle, "token restored");
         self.tell_token("restored", &token);
         self.keep_token(&token);
@@ -144,8 +124,10 @@ impl Router {
     }
 
     fn mute(&mut self, id: TokenId, until: Option<Timestamp>) -> bool {
-        let Some(entry) = self.tokens.live_mut(id) else { return false };
-        if let Some(token) = entry.change(|token| token.mute_until = until) {
+        if !self.tokens.get(id).is_some_and(TokenEntry::is_live) {
+            return false;
+        }
+        if let Some(token) = self.tokens.change(id, |token| token.mute_until = until) {
             let change = if until.is_some() { "muted" } else { "unmuted" };
             info!(handle = %token.handle, ?until, "token {change}");
             self.tell_token(change, &token);
@@ -160,21 +142,18 @@ impl Router {
     }
 
     fn set_badges(&mut self, only: Option<Vec<TokenId>>, to: u32) -> usize {
-        let ids: BTreeSet<TokenId> = match only {
-            Some(only) => only.into_iter().collect(),
-            None => self.tokens.live().map(|entry| entry.token().id).collect(),
-        };
-        let (mut count, mut changed) = (0, Vec::new());
-        for id in ids {
-            let Some(entry) = self.tokens.live_mut(id) else { continue };
-            count += 1;
-            if let Some(token) = entry.change(|token| token.badge = to) {
+        let only: Option<BTreeSet<TokenId>> = only.map(|only| only.into_iter().collect());
+        let live = self.tokens.live().map(|entry| entry.token().id);
+        let ids: Vec<_> = live.filter(|id| only.as_ref().is_none_or(|only| only.contains(id))).collect();
+        let mut changed = Vec::new();
+        for id in &ids {
+            if let Some(token) = self.tokens.change(*id, |token| token.badge = to) {
                 self.tell_token("badge", &token);
                 changed.push(token);
             }
         }
         self.note_all(changed);
-        count
+        ids.len()
     }
 
     fn import(&mut self, tokens: Vec<TokenImport>, dry_run: bool) -> Vec<TokenImported> {
@@ -186,45 +165,12 @@ impl Router {
         for token in plan.tokens {
             let id = token.id;
             self.tokens.insert(token);
-            let Some(token) = self.tokens.get_mut(id).map(super::tokens::Entry::snapshot) else { continue };
+            let Some(token) = self.tokens.get(id).map(|entry| Arc::clone(entry.token())) else { continue };
             self.tell_token("imported", &token);
             written.push(token);
         }
         info!(tokens = written.len(), "tokens imported");
         self.note_all(written);
         plan.outcomes
-    }
-
-    /// Writes tokens down with one note: the queue has room for alarms, not for every token there is.
-    fn note_all(&mut self, tokens: Vec<Arc<Token>>) {
-        let ids: Vec<TokenId> = tokens.iter().map(|token| token.id).collect();
-        if !tokens.is_empty() && !self.try_note(Note::Tokens(tokens)) {
-            self.unkept.extend(ids);
-        }
-    }
-
-    /// Writes a token down. Where there is no room it is done later: what an app has registered must not live in memory
-    /// alone.
-    pub(super) fn keep_token(&mut self, token: &Arc<Token>) {
-        if !self.try_note(Note::Token(Arc::clone(token))) {
-            self.unkept.insert(token.id);
-        }
-    }
-
-    /// Writes all tokens down: the state file that had them was damaged or lost, and a new one has what could be saved.
-    pub(super) fn keep_all(&mut self) {
-        self.unkept.extend(self.tokens.all().map(|entry| entry.token().id));
-        self.keep_unkept();
-    }
-
-    /// Writes down, as they are now, the tokens for which there was no room.
-    pub(super) fn keep_unkept(&mut self) {
-        let mut now = Vec::with_capacity(self.unkept.len());
-        for id in &self.unkept {
-            now.extend(self.tokens.get_mut(*id).map(super::tokens::Entry::snapshot));
-        }
-        if now.is_empty() || self.parts.state.note(Note::Tokens(now)) {
-            self.unkept.clear();
-        }
     }
 }

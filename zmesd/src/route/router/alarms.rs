@@ -9,20 +9,20 @@ use tokio::sync::mpsc;
 use tokio::time::Instant;
 use tokio_tungstenite::tungstenite::Utf8Bytes;
 use tracing::{debug, info};
-use zmes_shared::{EventId, MonitorId, SessionId};
+use zmes_shared::{EventId, SessionId};
 
-use super::decided::Decided;
-use super::handle::{AlarmTestRequest, CloseReason, Outgoing, Target, TestTarget, Tested, Written};
-use super::policy::{self, Receiver, TokenReceiver};
-use super::router::Router;
-use super::sessions::{LoggedIn, Queued, Session};
-use super::tap::{AnnouncedAlarm, TapEvent};
-use super::tokens::{Entry, Tokens};
+use super::Router;
 use crate::domain::{
     Alarm, Decision, DeliveryId, MonitorRights, Origin, PushState, SkipReason, Token, TokenId,
 };
 use crate::ports::{PushBatch, PushDelivery, PushOrder, PushReceipt};
 use crate::protocol::{self, AlarmBody};
+use crate::route::decided::Decided;
+use crate::route::handle::{AlarmTestRequest, Target, TestTarget, Tested, Written};
+use crate::route::policy::{self, Receiver, TokenReceiver};
+use crate::route::sessions::Session;
+use crate::route::tap::{AnnouncedAlarm, TapEvent};
+use crate::route::tokens::TokenEntry;
 use crate::state::{Note, TokenDecision};
 use crate::telemetry::{Phase, Stage, TargetKind};
 
@@ -32,14 +32,14 @@ const TEST_EVENTS_FROM: u64 = 9_000_000_000_000;
 const TEST_CAUSE: &str = "Test alarm by zmesctl";
 
 /// The frames of an alarm, each made once.
-struct Frames {
+struct AlarmFrames {
     plain: Utf8Bytes,
     supplementary: Utf8Bytes,
 }
 
 /// How an alarm is handed on.
 #[derive(Default)]
-struct Round {
+struct AlarmRound {
     /// A test: intervals and badges do not count.
     test: bool,
     /// Decide, but do nothing.
@@ -51,7 +51,7 @@ struct Round {
 }
 
 /// What was decided for a token.
-struct Verdict {
+struct TokenVerdict {
     token: Arc<Token>,
     decision: Decision,
     /// The number for the app's icon, where it is sent.
@@ -68,8 +68,8 @@ impl Router {
             self.parts.counters.reconciled.increment();
         }
         info!(monitor = %alarm.monitor, "Broadcasting new events to all {} websocket clients", self.sessions.len());
-        let (alarm, round) = (Arc::new(alarm), Round::default());
-        let ids: Vec<SessionId> = self.sessions.keys().copied().collect();
+        let (alarm, round) = (Arc::new(alarm), AlarmRound::default());
+        let ids: Vec<SessionId> = self.sessions.all().map(Session::id).collect();
         let (sessions, copied) = self.tell_sessions(&alarm, &round, &ids);
         self.parts.latencies.record(Stage::Decided, alarm.detected.elapsed());
         let verdicts = self.decide_tokens(&alarm, &round, None);
@@ -96,14 +96,14 @@ impl Router {
             origin: Origin::Test,
         });
         let AlarmTestRequest { dry_run, receipts, only, token, push_receipts, .. } = request;
-        let round = Round { test: true, dry_run, latecomer: false, receipts, push_receipts };
+        let round = AlarmRound { test: true, dry_run, latecomer: false, receipts, push_receipts };
         let (meant, others) = self.sessions_meant(&only, token.is_some());
         let (mut sessions, _) = self.tell_sessions(&alarm, &round, &meant);
         sessions.extend(others.into_iter().map(|id| (id, Decision::Skip(SkipReason::OtherTarget))));
         sessions.sort_unstable_by_key(|(id, _)| *id);
         let verdicts = if only.is_empty() { self.decide_tokens(&alarm, &round, token) } else { Vec::new() };
         let session = |&(id, decision): &_| TestTarget { target: Target::Session(id), decision };
-        let told = |verdict: &Verdict| TestTarget {
+        let told = |verdict: &TokenVerdict| TestTarget {
             target: Target::Token(verdict.token.id, verdict.token.handle),
             decision: verdict.decision,
         };
@@ -124,8 +124,8 @@ impl Router {
         if for_token {
             return (Vec::new(), Vec::new());
         }
-        let logged_in = self.sessions.values().filter(|session| session.login.is_some());
-        logged_in.map(|session| session.id).partition(|id| only.is_empty() || only.contains(id))
+        let logged_in = self.sessions.all().filter(|session| session.login().is_some());
+        logged_in.map(Session::id).partition(|id| only.is_empty() || only.contains(id))
     }
 
     /// Decides for these sessions and queues the frame for those that get it. Returns the decisions, and the tokens
@@ -133,29 +133,30 @@ impl Router {
     fn tell_sessions(
         &mut self,
         alarm: &Alarm,
-        round: &Round,
+        round: &AlarmRound,
         ids: &[SessionId],
     ) -> (Vec<(SessionId, Decision)>, BTreeSet<TokenId>) {
-        let frames = Frames::of(alarm);
+        let frames = AlarmFrames::of(alarm);
         let mut decisions = Vec::with_capacity(ids.len());
         let (mut sent, mut copied) = (BTreeSet::new(), BTreeSet::new());
         let push = self.push;
         for id in ids {
-            let Some(session) = self.sessions.get_mut(id) else { continue };
-            let entry = session.login.as_ref().and_then(|login| self.tokens.get(login.token?));
+            let Some(session) = self.sessions.get_mut(*id) else { continue };
+            let token = self.attachments.token_of(*id);
+            let entry = token.and_then(|token| self.tokens.get(token));
             let supplementary = push.enabled && entry.is_some_and(wants_pushes);
             let default = if supplementary { push.interval_default } else { Duration::ZERO };
             let mut decision = decide(session, entry, default, alarm, round);
             if decision == Decision::Send && !round.dry_run {
                 let frame = if supplementary { &frames.supplementary } else { &frames.plain };
-                decision = deliver(session, frame, round.receipts.as_ref());
+                decision = session.deliver(frame, round.receipts.as_ref());
             }
-            if let (Decision::Send, Some(login), false) = (decision, &mut session.login, round.test) {
-                copied.extend(login.token);
-                if keep_sent(login, alarm.monitor, alarm.at)
-                    && self.devices.set_sent(&login.device, alarm.monitor, alarm.at)
+            if decision == Decision::Send && !round.test {
+                copied.extend(token);
+                if let Some(device) = session.note_sent(alarm.monitor, alarm.at)
+                    && self.devices.set_sent(device, alarm.monitor, alarm.at)
                 {
-                    sent.insert(login.device.clone());
+                    sent.insert(device.clone());
                 }
             }
             decisions.push((*id, decision));
@@ -168,7 +169,7 @@ impl Router {
 
     /// Tells sessions of an alarm that was announced before they were there.
     pub(super) fn tell_latecomers(&mut self, alarm: &Alarm, ids: &[SessionId]) -> Vec<(SessionId, Decision)> {
-        let round = Round { latecomer: true, ..Round::default() };
+        let round = AlarmRound { latecomer: true, ..AlarmRound::default() };
         let (decisions, _) = self.tell_sessions(alarm, &round, ids);
         let decided = decisions.iter().map(|(_, decision)| (TargetKind::Session, *decision));
         self.parts.counters.decisions.count_all(decided);
@@ -177,12 +178,17 @@ impl Router {
 
     /// Decides for the live tokens, or for one of them; while push is off there is nothing to decide, and a test
     /// says so.
-    fn decide_tokens(&mut self, alarm: &Alarm, round: &Round, only: Option<TokenId>) -> Vec<Verdict> {
+    fn decide_tokens(
+        &mut self,
+        alarm: &Alarm,
+        round: &AlarmRound,
+        only: Option<TokenId>,
+    ) -> Vec<TokenVerdict> {
         if !self.push.enabled && !round.test {
             return Vec::new();
         }
-        let meant = |entry: &&Entry| only.is_none_or(|only| only == entry.token().id);
-        let verdict = |entry: &Entry| {
+        let meant = |entry: &&TokenEntry| only.is_none_or(|only| only == entry.token().id);
+        let verdict = |entry: &TokenEntry| {
             let decision = if self.push.enabled {
                 self.decide_token(entry, alarm, round)
             } else {
@@ -193,17 +199,19 @@ impl Router {
         let decided: Vec<_> = self.tokens.live().filter(meant).map(verdict).collect();
         // A number that the phone never shows must not grow: it would jump with the first push that is sent.
         let counts = !round.test && !self.push.shadow;
-        decided
-            .into_iter()
-            .map(|(token, decision)| verdict_of(&mut self.tokens, token, decision, counts))
-            .collect()
+        let with_badge = |(token, decision): (Arc<Token>, Decision)| {
+            let sends = decision == Decision::Send;
+            let badge = if sends { self.tokens.next_badge(token.id, counts) } else { 0 };
+            TokenVerdict { token, decision, badge }
+        };
+        decided.into_iter().map(with_badge).collect()
     }
 
-    fn decide_token(&self, entry: &Entry, alarm: &Alarm, round: &Round) -> Decision {
+    fn decide_token(&self, entry: &TokenEntry, alarm: &Alarm, round: &AlarmRound) -> Decision {
         let token = entry.token();
-        let last_sent = entry.sent.get(&alarm.monitor).copied().filter(|_| !round.test);
+        let last_sent = entry.sent().last(alarm.monitor).filter(|_| !round.test);
         let catalog = self.parts.catalog.borrow();
-        let owner = self.rights_of(&token.user, &catalog);
+        let owner = self.owners.rights(&token.user, self.auth_enabled(), &catalog);
         let receiver = TokenReceiver {
             owner,
             state: token.state,
@@ -217,7 +225,7 @@ impl Router {
 
     /// Remembers when tokens were told of the monitor, by a push or over their session's socket, where they ask for
     /// an interval: it is one for both.
-    fn remember_sent(&mut self, alarm: &Alarm, verdicts: &[Verdict], copied: &BTreeSet<TokenId>) {
+    fn remember_sent(&mut self, alarm: &Alarm, verdicts: &[TokenVerdict], copied: &BTreeSet<TokenId>) {
         let default = self.push.interval_default;
         let wants_interval = |token: &Token| {
             let interval = policy::interval(&token.filter, default, alarm.monitor);
@@ -229,9 +237,8 @@ impl Router {
         let told: BTreeSet<TokenId> = pushed.chain(copied.iter().copied()).collect();
         let mut kept = Vec::new();
         for id in told {
-            let Some(entry) = self.tokens.get_mut(id) else { continue };
-            if wants_interval(entry.token()) {
-                entry.sent.insert(alarm.monitor, alarm.at);
+            if self.tokens.get(id).is_some_and(|entry| wants_interval(entry.token())) {
+                self.tokens.note_sent(id, alarm.monitor, alarm.at);
                 kept.push(id);
             }
         }
@@ -241,9 +248,9 @@ impl Router {
     }
 
     /// Numbers what was decided for tokens.
-    fn deliveries(&mut self, verdicts: &[Verdict]) -> (Arc<[TokenDecision]>, Vec<PushDelivery>) {
+    fn deliveries(&mut self, verdicts: &[TokenVerdict]) -> (Arc<[TokenDecision]>, Vec<PushDelivery>) {
         let mut deliveries = Vec::new();
-        let mut number = |verdict: &Verdict| {
+        let mut number = |verdict: &TokenVerdict| {
             self.last_delivery = DeliveryId(self.last_delivery.0 + 1);
             let (id, badge, token) = (self.last_delivery, verdict.badge, verdict.token.id);
             if verdict.decision == Decision::Send {
@@ -261,14 +268,19 @@ impl Router {
     }
 
     /// Keeps what was decided for `why`, and tells those who watch.
-    fn remember(&mut self, alarm: &Arc<Alarm>, sessions: Vec<(SessionId, Decision)>, verdicts: &[Verdict]) {
+    fn remember(
+        &mut self,
+        alarm: &Arc<Alarm>,
+        sessions: Vec<(SessionId, Decision)>,
+        verdicts: &[TokenVerdict],
+    ) {
         let (number, targets) = (self.alarms, sessions.len() + verdicts.len());
         let sessions_decided = sessions.iter().map(|(_, decision)| (TargetKind::Session, *decision));
         let tokens_decided = verdicts.iter().map(|verdict| (TargetKind::Token, verdict.decision));
         self.parts.counters.decisions.count_all(sessions_decided.chain(tokens_decided));
         debug!(alarm = number, monitor = %alarm.monitor, targets, "decided");
         let watched = self.parts.tap.watched();
-        let token = |verdict: &Verdict| (Arc::clone(&verdict.token), verdict.decision);
+        let token = |verdict: &TokenVerdict| (Arc::clone(&verdict.token), verdict.decision);
         let tokens = verdicts.iter().filter(|_| watched).map(token).collect();
         let (alarm, sessions) = (Arc::clone(alarm), sessions.into());
         let decided = Arc::new(Decided { number, alarm: Arc::clone(&alarm), sessions, tokens });
@@ -278,7 +290,7 @@ impl Router {
     }
 }
 
-impl Frames {
+impl AlarmFrames {
     fn of(alarm: &Alarm) -> Self {
         let frame = |supplementary| {
             protocol::alarm(&AlarmBody {
@@ -296,62 +308,23 @@ impl Frames {
 }
 
 /// Says whether a session of that token gets copies of pushes: an admin's mute does not change that.
-fn wants_pushes(entry: &Entry) -> bool {
+fn wants_pushes(entry: &TokenEntry) -> bool {
     entry.is_live() && entry.token().state == PushState::Enabled
 }
 
 /// Decides for a session; that of a token is measured by what the token was told last.
 fn decide(
     session: &Session,
-    entry: Option<&Entry>,
+    entry: Option<&TokenEntry>,
     interval_default: Duration,
     alarm: &Alarm,
-    round: &Round,
+    round: &AlarmRound,
 ) -> Decision {
-    let Some(login) = &session.login else { return Decision::Skip(SkipReason::Pending) };
-    let told = entry.map_or(&login.last_sent, |entry| &entry.sent);
+    let Some(login) = session.login() else { return Decision::Skip(SkipReason::Pending) };
+    let told = entry.map_or(&login.sent, TokenEntry::sent);
     let same = |at: &Timestamp| round.latecomer && *at == alarm.at;
-    let last_sent = told.get(&alarm.monitor).copied().filter(|at| !round.test && !same(at));
+    let last_sent = told.last(alarm.monitor).filter(|at| !round.test && !same(at));
     let rights: &MonitorRights = &login.user.rights;
     let receiver = Receiver { rights, filter: &login.filter, interval_default, last_sent };
     policy::decide(alarm.monitor, alarm.at, receiver)
-}
-
-/// Joins token and decision with the badge, which a real push counts up.
-fn verdict_of(tokens: &mut Tokens, token: Arc<Token>, decision: Decision, counts: bool) -> Verdict {
-    let mut badge = 0;
-    if decision == Decision::Send
-        && let Some(entry) = tokens.get_mut(token.id)
-    {
-        if counts {
-            entry.count();
-        }
-        badge = entry.badge();
-    }
-    Verdict { token, decision, badge }
-}
-
-/// Queues a frame; a session that does not read is ended (and counted where it ends, with those that time out).
-fn deliver(session: &mut Session, frame: &Utf8Bytes, receipts: Option<&mpsc::Sender<Written>>) -> Decision {
-    let outgoing = match receipts {
-        Some(receipts) => Outgoing::Tracked(Box::new((frame.clone(), receipts.clone()))),
-        None => Outgoing::Frame(frame.clone()),
-    };
-    match session.queue(outgoing) {
-        Queued::Yes => Decision::Send,
-        Queued::Gone => Decision::Skip(SkipReason::Ending),
-        Queued::Full => {
-            session.end(CloseReason::Slow);
-            Decision::Skip(SkipReason::Slow)
-        }
-    }
-}
-
-/// Remembers when a session got an alarm, where its filter asks for an interval; false: it does not.
-fn keep_sent(login: &mut LoggedIn, monitor: MonitorId, at: Timestamp) -> bool {
-    if login.filter.interval(monitor).is_none_or(|interval| interval.is_zero()) {
-        return false;
-    }
-    login.last_sent.insert(monitor, at);
-    true
 }
