@@ -11,9 +11,10 @@ use zmes_legacy::{Audience, Collection, NewFile, OldFile, ReportView, disk};
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let paths = std::env::args_os().skip(1).map(PathBuf::from);
     let files: Vec<OldFile> = paths.map(|path| disk::read(&path)).collect::<Result<_, _>>()?;
-    let mut collection = Collection::of(&files).map_err(|refusals| {
-        refusals.iter().map(|refusal| format!("{refusal}; hint: {}", refusal.hint)).collect::<String>()
-    })?;
+    let mut collection = match Collection::of(&files) {
+        Ok(collection) => collection,
+        Err(refusals) => return Err(refusals.into_iter().next().ok_or("nothing to convert")?.into()),
+    };
     for referenced in collection.wanted() {
         match referenced.candidates.iter().find_map(|path| disk::read(path).ok()) {
             Some(file) => collection.add(&file)?,

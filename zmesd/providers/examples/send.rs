@@ -16,6 +16,7 @@ use zmes_shared::MonitorId;
 
 type Failure = Box<dyn std::error::Error>;
 
+#[expect(clippy::disallowed_methods, reason = "an example reads its own environment")]
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Failure> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
