@@ -5,6 +5,7 @@
 
 mod crates;
 mod layers;
+mod prose;
 mod tree;
 
 use std::fs;
@@ -106,6 +107,16 @@ fn rooms_import_only_what_lies_below_them() -> Result<()> {
 #[test]
 fn crates_depend_only_on_what_lies_below_them() -> Result<()> {
     none(&crates::findings()?)
+}
+
+#[test]
+fn nothing_that_answers_admins_looks_for_words_in_a_sentence() -> Result<()> {
+    let mut findings = Vec::new();
+    for file in sources()? {
+        let searches = prose::searches(&file);
+        findings.extend(searches.into_iter().map(|(line, what)| format!("{}:{line}: `{what}`", file.name)));
+    }
+    none(&findings)
 }
 
 #[test]
