@@ -16,12 +16,10 @@ pub mod detect;
 pub mod domain;
 #[doc(hidden)]
 pub mod fuzzing;
-pub mod import;
 pub mod lifecycle;
 pub mod limits;
 pub mod metrics;
 pub mod monitors;
-pub mod pemfile;
 pub mod ports;
 pub mod protocol;
 pub mod push;

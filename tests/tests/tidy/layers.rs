@@ -5,13 +5,11 @@ use std::fmt;
 use crate::tree::File;
 
 /// Rooms from the bottom up. A room may import what has a lower number; of several entries the longest counts.
-const LEVELS: [(&str, u8); 30] = [
+const LEVELS: [(&str, u8); 28] = [
     // words
     ("domain", 0),
     ("config", 1),
-    ("import", 2),
     ("limits", 1),
-    ("pemfile", 2),
     // seams
     ("ports", 2),
     ("telemetry", 3),
@@ -45,10 +43,8 @@ const LEVELS: [(&str, u8); 30] = [
     ("main", 13),
 ];
 
-/// What is allowed against the order: the words of a login are plain data that lie with `auth`, and the trait of
-/// sources lies with `source`.
-const EXCEPTIONS: [(&str, &str); 4] =
-    [("ports", "auth"), ("protocol", "auth"), ("ws", "auth"), ("detect", "source")];
+/// What is allowed against the order: the trait of sources lies with `source`.
+const EXCEPTIONS: [(&str, &str); 1] = [("detect", "source")];
 
 /// A module of the daemon, as a path of names.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -9,14 +9,14 @@ use std::sync::Arc;
 use nix::unistd::geteuid;
 use tokio::sync::{mpsc, watch};
 use tokio::time::Instant;
+use zmes_providers::Transports;
 use zmes_shared::views::{Doctor, Finding};
 
 use super::Parts;
 use crate::admin::{self, Outside, Seen};
 use crate::config::{Config, Loaded, Problem, Problems};
 use crate::domain::MonitorSet;
-use crate::ports::Clock;
-use crate::push::transport::Transports;
+use crate::ports::{Clock, wall_clock};
 use crate::push::{PushView, PushViewParts};
 use crate::route::PushRules;
 use crate::source::{MonitorSource, ReadError, ShmSource};
@@ -65,7 +65,7 @@ fn ask(config: &Config, clock: &Arc<dyn Clock>) -> Seen {
     let seen = runtime.block_on(async {
         let parts = Parts::production(config);
         // What is wrong with its files is told with the configuration.
-        let transports = Transports::build(&config.push, Arc::clone(clock)).unwrap_or_default();
+        let transports = Transports::build(&config.push.providers(), wall_clock(clock)).unwrap_or_default();
         let push = PushView::new(PushViewParts {
             transports: watch::channel(Arc::new(transports)).1,
             // Nobody is there to be commanded.

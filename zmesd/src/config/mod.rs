@@ -22,21 +22,15 @@ mod template;
 mod validate;
 mod zmconf;
 
-pub use access::ReadError;
-pub(crate) use access::{read_bounded, without_bom};
 pub use database_origin::{DatabaseOrigin, ValuePlace};
 pub use diff::ConfigDiff;
 pub use environment::Environment;
 pub use file::SECTIONS;
 pub use problem::{Problem, Problems};
-pub use push::{
-    ApnsConfig, ApnsEndpoint, ApnsIdentity, FcmConfig, FcmProxyConfig, PushConfig, PushMode, PushProxyConfig,
-};
+pub use push::{PushConfig, PushMode};
 pub use section::{AnyForm, Complaint, Form, Key, Literal, Reload, Section};
-pub use template::{Fill, TablePlace, default_file, filled_file};
-pub use validate::{
-    Loaded, Looks, PairCheck, PairFinding, PairPart, PairWeight, PushCheck, PushFinding, PushPart,
-};
+pub use template::default_file;
+pub use validate::{Loaded, Looks, PairCheck, PairFinding, PairPart, PairWeight, PushCheck};
 
 use std::fmt;
 use std::net::SocketAddr;

@@ -5,11 +5,11 @@ use std::time::Duration;
 
 use tokio::sync::Mutex;
 use tokio::time::{Instant, timeout};
+use zmes_providers::Platform;
 use zmes_shared::MonitorState;
 
 use super::names::{self, Metric};
 use super::{Parts, health, readiness};
-use crate::domain::Platform;
 use crate::route::Census;
 use crate::telemetry::{
     Connection, FindingSeverity, LabelPairs, Labels, MonitorSource, TokenState, Transport,

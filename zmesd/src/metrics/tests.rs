@@ -12,6 +12,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
+use zmes_providers::Platform;
 use zmes_shared::views::{MonitorView, PushModeState};
 use zmes_shared::{MonitorId, MonitorState};
 
@@ -20,7 +21,7 @@ use super::gauges::Asked;
 use super::{Bound, Parts, serve, switch};
 use crate::config::{MetricsConfig, MetricsListen};
 use crate::detect::Views;
-use crate::domain::{Alarm, Platform, Token};
+use crate::domain::{Alarm, Token};
 use crate::monitors::{Catalog, CatalogHandle};
 use crate::ports::{
     BreakerView, CertificateInfo, CertificateSummary, DbHealth, Held, PushBusy, PushCounts, PushSide,

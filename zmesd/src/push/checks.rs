@@ -8,8 +8,10 @@ use std::time::Duration;
 use tokio::sync::Mutex;
 use tokio::time::{Instant, timeout};
 use tracing::{info, warn};
+use zmes_providers::{CheckStep, PushTransport};
+use zmes_shared::words::FaultKind;
 
-use crate::ports::{CheckStep, FaultKind, PushTransport, TransportCheck};
+use crate::ports::TransportCheck;
 
 /// How long the check of one transport may take; its steps have deadlines of their own.
 const DEADLINE: Duration = Duration::from_secs(30);

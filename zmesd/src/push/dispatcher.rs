@@ -8,6 +8,7 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until, timeout};
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, error, info, warn};
+use zmes_providers::{PushError, Transports};
 
 use super::checks;
 use super::clearance::{Clearance, EXPIRED};
@@ -18,11 +19,10 @@ use super::registrations::Registrations;
 use super::shipment::{Answer, Shipment, Shipped};
 use super::side::PushCommand;
 use super::status::PushStatus;
-use super::transport::Transports;
 use crate::config::{AuthConfig, PushConfig};
 use crate::domain::{DeliveryId, Token, TokenId};
 use crate::monitors::Catalog;
-use crate::ports::{Clock, HeldBy, PushError, PushOrder, Retried};
+use crate::ports::{Clock, HeldBy, PushOrder, Retried};
 use crate::route::{OrderReceiver, PushRules, RouterHandle, Tap};
 use crate::state::{Attempt, Committed, Note, Outcome, PushPage, StateError, StateHandle};
 use crate::telemetry::{Counters, Latencies, Transport};
@@ -454,7 +454,7 @@ impl Dispatcher {
         if let Err(PushError::Transport(fault)) = &answer.result {
             let rest = gate.failed(now, fault.retry_after);
             if let Some(rest) = rest {
-                let (error, kind) = (fault.to_string(), fault.kind.as_str());
+                let (error, kind) = (fault.to_string(), fault.kind.word());
                 warn!(transport, error, kind, rest = ?rest, "transport failed; pushes wait");
             }
             status.broke(transport, at, fault, rest.and_then(|rest| at.checked_add(rest).ok()));

@@ -1,17 +1,15 @@
 //! The transports as the dispatcher sees them: which one each token takes, and whether it may be used now.
 
-use std::borrow::Cow;
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::time::Instant;
+use zmes_providers::{Destination, PushTransport, Transports};
 
 use super::breaker::Breaker;
 use super::shipment::Way;
-use super::transport::Transports;
 use crate::domain::{Token, TokenId};
-use crate::ports::PushTransport;
 
 /// Pushes under way at the same time through one transport. HTTP/2 servers allow 100 streams or more; beyond that a
 /// push would only wait elsewhere.
@@ -87,12 +85,12 @@ impl Gates {
 
     /// Returns the place of the gate that a token takes first.
     pub(super) fn place_of(&self, token: &Token) -> usize {
-        self.transports.gate_of(&self.remembering(token))
+        self.transports.index_for(&self.destination(token))
     }
 
     /// Returns the transports for a token, the best first.
     pub(super) fn candidates(&self, token: &Token) -> Vec<Arc<dyn PushTransport>> {
-        self.transports.candidates(&self.remembering(token))
+        self.transports.candidates(&self.destination(token))
     }
 
     /// Returns all transports.
@@ -105,12 +103,10 @@ impl Gates {
         self.remembered.insert(token, transport);
     }
 
-    /// Returns a token with the transport that it has proved to belong to since it was handed over.
-    fn remembering<'a>(&self, token: &'a Token) -> Cow<'a, Token> {
-        match self.remembered.get(&token.id) {
-            None => Cow::Borrowed(token),
-            Some(transport) => Cow::Owned(Token { transport: Some(Arc::clone(transport)), ..token.clone() }),
-        }
+    /// Returns where a token leads, by the transport that it has proved to belong to since it was handed over.
+    fn destination<'a>(&'a self, token: &'a Token) -> Destination<'a> {
+        let own = token.destination();
+        Destination { proven: self.remembered.get(&token.id).map(AsRef::as_ref).or(own.proven), ..own }
     }
 
     /// Returns the ways to a phone, the best first, with which of them rest; the one at `place`, whose turn it is, does

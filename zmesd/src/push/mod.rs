@@ -1,9 +1,7 @@
 //! Pushes to phones: what waits, what is on its way, and what came of it.
 //!
 //! The router decides who is told and writes that down; the [`Dispatcher`] sends it, in order for each phone, through
-//! the transports. What is not sent is on the disk and goes out after the next start.
-//! [`transport`] knows the providers: how to reach them, how to prove who we are, what their answers mean. What a
-//! message says is decided in `payload`, which is pure.
+//! the transports of [`zmes_providers`]. What is not sent is on the disk and goes out after the next start.
 
 mod breaker;
 mod checks;
@@ -13,7 +11,6 @@ mod dispatcher;
 mod fakes;
 mod gates;
 mod outcome;
-mod payload;
 mod queue;
 mod registrations;
 mod retry;
@@ -22,7 +19,6 @@ mod side;
 mod status;
 #[cfg(test)]
 mod tests;
-pub mod transport;
 
 pub use dispatcher::{Dispatcher, DispatcherParts};
 pub use side::{PushCommand, PushView, PushViewParts};

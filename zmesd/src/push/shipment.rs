@@ -5,11 +5,12 @@ use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 use tokio::time::{Instant, timeout};
+use zmes_providers::{Delivered, Fault, Push, PushError, PushTransport, PushedAlarm};
+use zmes_shared::words::FaultKind;
 
 use super::queue::Job;
 use super::retry;
 use crate::domain::{Origin, TokenId};
-use crate::ports::{Delivered, Fault, FaultKind, Push, PushError, PushTransport, PushedAlarm};
 
 /// Transports have deadlines of their own; this one is for a transport that forgets its.
 const DEADLINE: Duration = Duration::from_secs(20);

@@ -5,9 +5,10 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 use jiff::Timestamp;
+use zmes_providers::Fault;
 
 use crate::domain::TokenId;
-use crate::ports::{Fault, Held, Refusals, TransportFailure, TransportHealth};
+use crate::ports::{Held, Refusals, TransportFailure, TransportHealth};
 
 /// Counters and gauges of the push side since the start, shared by reference.
 #[derive(Debug, Default)]
@@ -149,8 +150,9 @@ impl PushStatus {
 
 #[cfg(test)]
 mod tests {
+    use zmes_shared::words::FaultKind;
+
     use super::*;
-    use crate::ports::FaultKind;
 
     fn at(second: i64) -> Timestamp {
         Timestamp::from_second(second).unwrap()

@@ -9,13 +9,15 @@ use std::time::Duration;
 use jiff::Timestamp;
 use tokio::sync::mpsc;
 use tokio::time::Instant;
+use zmes_providers::{Fault, Platform, PushError, PushToken};
+use zmes_shared::words::FaultKind;
 
 use self::world::{Plan, World, until};
 use super::fakes::{alarm, token};
 use crate::config::{PushConfig, PushMode};
-use crate::domain::{DeliveryId, Origin, Platform, PushToken, Token, TokenId};
+use crate::domain::{DeliveryId, Origin, Token, TokenId};
 use crate::monitors::Catalog;
-use crate::ports::{Fault, FaultKind, PushEnding, PushError, PushOrder};
+use crate::ports::{PushEnding, PushOrder};
 use crate::state::{DeliveryRow, Note};
 
 fn unreachable() -> PushError {

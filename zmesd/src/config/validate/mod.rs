@@ -7,7 +7,7 @@ mod pair;
 mod push;
 mod zoneminder;
 
-pub use looks::{Looks, PushCheck, PushFinding, PushPart};
+pub use looks::{Looks, PushCheck};
 pub use pair::{PairCheck, PairFinding, PairPart, PairWeight};
 
 use std::net::SocketAddr;
@@ -15,8 +15,9 @@ use std::path::{Path, PathBuf};
 
 use nix::unistd::Group;
 use secrecy::SecretString;
+use zmes_files::{read_bounded, readable, without_bom};
 
-use super::access::{read_bounded, readable, remedy, unread, without_bom};
+use super::access::{remedy, unread};
 use super::environment::Environment;
 use super::file::{ControlSection, File, ServerSection, StateSection, TlsSection};
 use super::forms::{SOCKET_PATH_MAX, SecretSource};

@@ -4,9 +4,10 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use secrecy::ExposeSecret;
+use zmes_files::FileError;
 
 use super::{Checker, Reported};
-use crate::config::access::{ReadError, unread, zoneminder_remedy};
+use crate::config::access::{unread, zoneminder_remedy};
 use crate::config::file::ZoneminderSection;
 use crate::config::problem::{Problem, quotable};
 use crate::config::zmconf::{Continuation, ZmConf, ZmValue};
@@ -97,15 +98,15 @@ impl Checker<'_> {
         };
         let message = unread(&file, &error, &self.environment.user);
         let hint = match &error {
-            ReadError::Missing => elsewhere(path, &PLACES),
-            ReadError::Denied => zoneminder_remedy(&file, &self.environment.user),
-            ReadError::Irregular | ReadError::TooLarge(_) | ReadError::Other(_) => {
+            FileError::Missing => elsewhere(path, &PLACES),
+            FileError::Denied => zoneminder_remedy(&file, &self.environment.user),
+            FileError::Irregular | FileError::TooLarge(_) | FileError::Other(_) => {
                 "zoneminder.config must name ZoneMinder's zm.conf".to_owned()
             }
         };
         match (dispensable, error) {
             (false, _) => Err(self.problem(&section.config.place, message, hint)),
-            (true, ReadError::Missing) => Ok(None),
+            (true, FileError::Missing) => Ok(None),
             (true, _) => {
                 self.warn(
                     &section.config.place,

@@ -4,8 +4,10 @@ mod properties;
 
 use std::collections::BTreeMap;
 
+use zmes_providers::Platform;
+
 use super::*;
-use crate::domain::{Alarm, Platform};
+use crate::domain::Alarm;
 use crate::push::fakes::{alarm, token};
 
 const LIMITS: QueueLimits = QueueLimits {

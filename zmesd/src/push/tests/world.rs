@@ -11,14 +11,14 @@ use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use zmes_providers::{Platform, PushTransport, Transports};
 use zmes_shared::paths::STATE_FILE;
 
 use crate::config::{AuthConfig, PushConfig, StateConfig};
-use crate::domain::{Alarm, Decision, DeliveryId, Platform, Token, TokenId};
+use crate::domain::{Alarm, Decision, DeliveryId, Token, TokenId};
 use crate::monitors::Catalog;
-use crate::ports::{Clock, PushBatch, PushDelivery, PushOrder, PushReceipt, PushTransport, SystemClock};
+use crate::ports::{Clock, PushBatch, PushDelivery, PushOrder, PushReceipt, SystemClock};
 use crate::push::fakes::{FakeTransport, token};
-use crate::push::transport::Transports;
 use crate::push::{Dispatcher, DispatcherParts, PushCommand, PushStatus};
 use crate::route::{Command, OrderSender, PushRules, RouterHandle, Tap, TokenCommand, push_orders};
 use crate::state::{DeliveryRow, Note, State, StateHandle, TokenDecision};

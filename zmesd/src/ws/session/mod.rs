@@ -11,12 +11,13 @@ use tokio_tungstenite::tungstenite::Utf8Bytes;
 use zmes_shared::control::Since;
 
 use super::End;
-use crate::auth::{Login, Verdict};
-use crate::domain::{AccessPass, App, MonitorFilter, Platform, PushState, PushToken, User};
+use crate::domain::{AccessPass, Login, LoginVerdict, MonitorFilter, User};
 use crate::protocol::{
     AuthFrame, Body, Category, FilterFault, FilterStatement, Identity, Incoming, PushFrame, Reply,
     SinceFault, TokenFault, TokenFrame, parse,
 };
+use crate::route::{NewLogin, Registration};
+use zmes_providers::{App, PushToken};
 
 /// What happens to a session.
 #[derive(Debug)]
@@ -26,7 +27,7 @@ pub(super) enum Input<'a> {
     /// The app sent a binary frame; the protocol has none.
     Binary,
     /// The verdict on the last [`Output::Verify`].
-    Verdict(Verdict),
+    Verdict(LoginVerdict),
     /// The router has not taken the last [`Output::Register`].
     NotRegistered(TokenFault),
     /// The time for credentials is over.
@@ -41,53 +42,17 @@ pub(super) enum Output {
     /// Have these credentials looked at and feed the verdict in.
     Verify(Box<Login>),
     /// Tell the router who this is.
-    Attach(Box<Admitted>),
+    Attach(Box<NewLogin>),
     /// Tell the router what is wanted, and which token the app names.
     SetFilter(FilterStatement, Option<PushToken>),
     /// Tell the router the app's push token.
-    Register(Box<Registering>),
+    Register(Box<Registration>),
     /// Tell the router the number on the app's icon, and which token the app names.
     Badge(u32, Option<PushToken>),
     /// Send what was missed.
     Replay(Since),
     /// End the session.
     End(End),
-}
-
-/// Somebody who may come in.
-#[derive(Debug)]
-pub(super) struct Admitted {
-    /// As whom.
-    pub(super) user: Arc<User>,
-    /// The access token by which it came in, if it did.
-    pub(super) pass: Option<AccessPass>,
-    /// The app's version.
-    pub(super) app: Option<String>,
-    /// The filter that `auth` carried, if it did.
-    pub(super) filter: Option<MonitorFilter>,
-    /// Which app it seems to be.
-    pub(super) kind: App,
-    /// The push token that the app names.
-    pub(super) hint: Option<PushToken>,
-}
-
-/// A push token that is to be registered.
-#[derive(Debug)]
-pub(super) struct Registering {
-    /// The token.
-    pub(super) token: PushToken,
-    /// What kind of phone.
-    pub(super) platform: Platform,
-    /// Whether it wants pushes.
-    pub(super) state: PushState,
-    /// The lists, if they say something.
-    pub(super) filter: Option<MonitorFilter>,
-    /// Which app it seems to be.
-    pub(super) kind: App,
-    /// The app's version.
-    pub(super) app_version: Option<String>,
-    /// The app's own name for this server.
-    pub(super) profile: Option<String>,
 }
 
 /// The session of one app.
@@ -192,18 +157,18 @@ impl Session {
         vec![Output::Verify(Box::new(Login { credentials, address: self.address }))]
     }
 
-    fn on_verdict(&mut self, verdict: Verdict) -> Vec<Output> {
+    fn on_verdict(&mut self, verdict: LoginVerdict) -> Vec<Output> {
         let State::Verifying(pending) = std::mem::replace(&mut self.state, State::Ended) else {
             // Nobody asked: only a defect of the pump could bring us here, and the door stays closed.
             return vec![Output::End(End::LoginUnavailable)];
         };
         match verdict {
-            Verdict::Accepted(user) => self.welcome(user, None, *pending),
-            Verdict::AcceptedUntil(user, pass) => self.welcome(user, Some(pass), *pending),
-            Verdict::Rejected(_) => self.end(Some(&Reply::BadAuth), End::BadAuth),
+            LoginVerdict::Accepted(user) => self.welcome(user, None, *pending),
+            LoginVerdict::AcceptedUntil(user, pass) => self.welcome(user, Some(pass), *pending),
+            LoginVerdict::Rejected(_) => self.end(Some(&Reply::BadAuth), End::BadAuth),
             // Apps take BADAUTH for final and never come back; a database that is away is not final, nor is what
             // somebody else at the same address or under the same name has done.
-            Verdict::Throttled | Verdict::Unavailable(_) => self.end(None, End::LoginUnavailable),
+            LoginVerdict::Throttled | LoginVerdict::Unavailable(_) => self.end(None, End::LoginUnavailable),
         }
     }
 
@@ -216,7 +181,7 @@ impl Session {
             Err(fault) => (None, Some(fault)),
         };
         let mut outputs = vec![
-            Output::Attach(Box::new(Admitted { user, pass, app, filter, kind, hint })),
+            Output::Attach(Box::new(NewLogin { user, pass, app, filter, kind, hint })),
             Output::Reply(Reply::AuthSuccess(&self.identity).to_frame()),
         ];
         outputs.extend(fault.map(|fault| Output::Reply(Reply::FilterFault(fault).to_frame())));
@@ -243,7 +208,7 @@ fn register(token: TokenFrame, kind: App) -> Vec<Output> {
         Ok(filter) => (filter, None),
         Err(fault) => (None, Some(Reply::TokenFault(TokenFault::Filter(fault)).to_frame())),
     };
-    let token = Registering { token, platform, state, filter, kind, app_version, profile };
+    let token = Registration { token, platform, state, filter, kind, app_version, profile };
     std::iter::once(Output::Register(Box::new(token))).chain(fault.map(Output::Reply)).collect()
 }
 

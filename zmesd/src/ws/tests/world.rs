@@ -17,12 +17,11 @@ use zmes_shared::control::Since;
 use zmes_shared::{EventId, MonitorId, SessionId};
 
 use super::super::{AlarmRecord, Context, Listener, Parts, ServerSettings, bind};
-use crate::auth::{Credentials, Login, Verdict};
 use crate::config::TlsFiles;
-use crate::domain::{MonitorFilter, MonitorRights, User};
+use crate::domain::{Credentials, Login, LoginVerdict, MonitorFilter, MonitorRights, User};
 use crate::ports::{CertificateInfo, CertificateSummary, LoginCheck, SystemClock};
 use crate::route::{
-    Attached, Command, Outgoing, RegistrationFault, RouterHandle, SessionOpening, TokenCommand, Visibility,
+    Command, Outgoing, RegistrationFault, RouterHandle, SessionOpening, TokenCommand, Visibility,
 };
 use crate::state::{RecordedAlarm, ReplaySpan, StateError};
 use crate::telemetry::Counters;
@@ -166,11 +165,10 @@ async fn route(mut commands: mpsc::Receiver<Command>, heard: mpsc::Sender<Heard>
                 sessions.lock().unwrap().insert(opening.id, opening);
                 Heard::Opened(address)
             }
-            Command::Attach(attach, reply) => {
-                let filter = attach.filter.clone().unwrap_or_default();
-                filters.insert(attach.id, filter.clone());
-                reply.send(Attached { filter }).ok();
-                Heard::Attached { user: attach.user.name.clone(), app: attach.app, filter: attach.filter }
+            Command::Attach(id, _, login, reply) => {
+                filters.insert(id, login.filter.clone().unwrap_or_default());
+                reply.send(()).ok();
+                Heard::Attached { user: login.user.name.clone(), app: login.app, filter: login.filter }
             }
             Command::SetFilter(id, filter, _, reply) => {
                 filters.insert(id, filter.clone());
@@ -186,7 +184,7 @@ async fn route(mut commands: mpsc::Receiver<Command>, heard: mpsc::Sender<Heard>
                 reply.send(Visibility { rights: MonitorRights::All, filter }).ok();
                 continue;
             }
-            Command::Token(TokenCommand::Register(registration, reply)) => {
+            Command::Token(TokenCommand::Register(_, registration, reply)) => {
                 let full = registration.token.expose() == "one-too-many";
                 reply.send(if full { Err(RegistrationFault::TooMany) } else { Ok(()) }).ok();
                 Heard::Registered(registration.token.expose().to_owned())
@@ -215,21 +213,21 @@ pub(super) struct ScriptedLogin {
 
 #[async_trait]
 impl LoginCheck for ScriptedLogin {
-    async fn verify(&self, login: Login) -> Verdict {
+    async fn verify(&self, login: Login) -> LoginVerdict {
         let (user, password) = match login.credentials {
             Credentials::Password { user, password } => (user, password),
             Credentials::AccessToken(token) => ("amy".to_owned(), token),
         };
         if user == "down" {
-            return Verdict::Unavailable("database away");
+            return LoginVerdict::Unavailable("database away");
         }
         if user == "slow" {
             self.release.notified().await;
         }
         if password.expose_secret() != "secret" {
-            return Verdict::Rejected("wrong password");
+            return LoginVerdict::Rejected("wrong password");
         }
-        Verdict::Accepted(Arc::new(User {
+        LoginVerdict::Accepted(Arc::new(User {
             name: user,
             password: SecretString::from("*HASH"),
             enabled: true,

@@ -1,7 +1,9 @@
 use std::sync::Arc;
 
+use zmes_providers::Platform;
+
 use super::*;
-use crate::domain::{DeliveryId, Platform};
+use crate::domain::DeliveryId;
 use crate::push::fakes::{alarm, token};
 
 fn job(id: i64, of: i64) -> Job {
