@@ -30,8 +30,8 @@ use crate::ports::{CertificateInfo, Clock, PushSide, wall_clock};
 use crate::push::{Dispatcher, DispatcherParts, PushStatus, PushView, PushViewParts};
 use crate::route::{Router, RouterParts, Tap};
 use crate::state::{Remembered, State};
+use crate::telemetry::Counters;
 use crate::telemetry::log::LogHandle;
-use crate::telemetry::{Counters, Latencies};
 use crate::tls::{self, CertStore};
 use crate::ws::{self, Listener, ServerSettings};
 
@@ -70,7 +70,6 @@ struct Opened {
 #[derive(Debug)]
 struct Common {
     counters: Arc<Counters>,
-    latencies: Arc<Latencies>,
     tap: Tap,
     clock: Arc<dyn Clock>,
     started_at: Timestamp,
@@ -84,7 +83,6 @@ impl App {
         let clock = Arc::clone(&parts.clock);
         let common = Common {
             counters: Arc::default(),
-            latencies: Arc::default(),
             tap: Tap::default(),
             started_at: clock.now(),
             started: Instant::now(),
@@ -176,7 +174,6 @@ impl Conductor {
             push: channels.push_rules.1.clone(),
             tap: common.tap.clone(),
             counters: Arc::clone(&common.counters),
-            latencies: Arc::clone(&common.latencies),
             clock: clock(),
         });
         let dispatcher = Dispatcher::new(DispatcherParts {
@@ -193,7 +190,6 @@ impl Conductor {
             tap: common.tap.clone(),
             counters: Arc::clone(&common.counters),
             status: Arc::clone(&push_status),
-            latencies: Arc::clone(&common.latencies),
             config: config.push.clone(),
             rules: channels.push_rules.1.clone(),
             storm_window: DispatcherParts::MINUTE,
@@ -227,7 +223,7 @@ impl Conductor {
             transports,
             commands: channels.push_commands.0,
             status: push_status,
-            latencies: common.latencies,
+            counters: Arc::clone(&common.counters),
             rules: channels.push_rules.1.clone(),
             clock: clock(),
         }));

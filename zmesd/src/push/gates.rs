@@ -129,9 +129,9 @@ impl Gates {
     /// Says whether one more push may go out at a place; `unwritten` says how many have come out of a gate and are not
     /// on the disk.
     pub(super) fn has_room(&self, place: usize, now: Instant, unwritten: impl Fn(u64) -> usize) -> bool {
-        self.gates.get(place).is_none_or(|gate| {
-            gate.in_flight + unwritten(gate.id) < IN_FLIGHT && gate.breaker.admits(now)
-        })
+        self.gates
+            .get(place)
+            .is_none_or(|gate| gate.in_flight + unwritten(gate.id) < IN_FLIGHT && gate.breaker.admits(now))
     }
 
     /// A push goes out at a place. Returns the transport's name.

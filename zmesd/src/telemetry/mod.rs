@@ -1,10 +1,9 @@
-//! What the daemon tells of itself: the log, counters and latencies since the start, signs of life of its loops.
+//! What the daemon tells of itself: the log, counters and timings since the start, signs of life of its loops.
 //! `metrics` serves them to Prometheus.
 
 mod beats;
 mod counters;
 mod labels;
-mod latencies;
 pub mod log;
 mod refusals;
 mod tally;
@@ -16,7 +15,6 @@ pub use labels::{
     Connection, FindingSeverity, Frame, Login, Loop, MonitorSource, Part, Phase, Pushed, Reload, ShmError,
     TargetKind, TokenState, Transport,
 };
-pub use latencies::{Latencies, Stage};
 pub use refusals::{Refusal, Refusals, RefusedEntry};
 pub use tally::{LabelPairs, Labels, Tally};
-pub use timings::{Timing, Timings};
+pub use timings::{Timing, TimingBuckets, Timings};

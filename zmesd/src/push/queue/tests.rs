@@ -10,12 +10,8 @@ use super::*;
 use crate::domain::Alarm;
 use crate::push::fakes::{alarm, token};
 
-const LIMITS: QueueLimits = QueueLimits {
-    memory: 8,
-    storm_limit: 1000,
-    storm_window: WINDOW,
-    retry_for: Duration::from_mins(10),
-};
+const LIMITS: QueueLimits =
+    QueueLimits { memory: 8, storm_limit: 1000, storm_window: WINDOW, retry_for: Duration::from_mins(10) };
 
 fn here(_: &Token) -> usize {
     0
@@ -215,8 +211,10 @@ fn a_push_under_way_that_fails_after_its_token_was_withdrawn_is_dropped() {
     let jobs = go(&mut queue, now);
     queue.withdraw(TokenId(7), DeliveryId(1), now, here);
     assert_eq!(queue.queued(), 1, "it may still be taken");
-    let (attempts, delay) =
-        (vec![attempt(&jobs[0], Outcome::Retry(String::new()))], Delay { until: now, for_the_transport: true });
+    let (attempts, delay) = (
+        vec![attempt(&jobs[0], Outcome::Retry(String::new()))],
+        Delay { until: now, for_the_transport: true },
+    );
     queue.came_out(TokenId(7), Some(1), attempts, Some((jobs, delay)), here);
     assert!(go(&mut queue, now).is_empty() && queue.queued() == 0);
 }

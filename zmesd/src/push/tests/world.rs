@@ -102,7 +102,6 @@ impl World {
             tap: Tap::default(),
             counters: Arc::default(),
             status: Arc::clone(&status),
-            latencies: Arc::default(),
             rules: rules_rx,
             config: plan.config,
             storm_window: plan.storm_window,

@@ -12,12 +12,17 @@ const TOKENS: i64 = 4;
 #[derive(Debug, Clone)]
 enum Event {
     /// An alarm for some of the tokens; the router may have no room for the order.
-    Announce { tokens: Vec<i64>, dropped: bool },
+    Announce {
+        tokens: Vec<i64>,
+        dropped: bool,
+    },
     /// The disk has written so many notes.
     Commit(usize),
     ReadPage,
     /// What was read arrives, or the read has failed.
-    Page { failed: bool },
+    Page {
+        failed: bool,
+    },
     /// Whatever may go is under way.
     Ship,
     Answer(Index, AnswerModel),
@@ -188,13 +193,17 @@ impl World {
     /// Lets everything go its way, until nothing is left to do.
     fn settle(&mut self) {
         for _ in 0..200 {
-            for event in [Event::Ship, Event::HandOver(usize::MAX), Event::Commit(usize::MAX), Event::Wait(61)] {
+            for event in
+                [Event::Ship, Event::HandOver(usize::MAX), Event::Commit(usize::MAX), Event::Wait(61)]
+            {
                 self.on(event);
             }
             for push in std::mem::take(&mut self.under_way) {
                 self.answer(push, AnswerModel::Sent);
             }
-            for event in [Event::HandOver(usize::MAX), Event::ReadPage, Event::ReadPage, Event::Page { failed: false }] {
+            for event in
+                [Event::HandOver(usize::MAX), Event::ReadPage, Event::ReadPage, Event::Page { failed: false }]
+            {
                 self.on(event);
             }
         }
@@ -211,7 +220,8 @@ impl World {
 
     /// Everything has ended once, unless it was withdrawn before; and nothing is left behind.
     fn check_end(&self) {
-        let queued: Vec<_> = self.disk.rows.values().filter(|row| row.queued).map(|row| row.push.id).collect();
+        let queued: Vec<_> =
+            self.disk.rows.values().filter(|row| row.queued).map(|row| row.push.id).collect();
         assert!(queued.is_empty(), "never sent: {queued:?}");
         let queue = &self.queue;
         assert_eq!((queue.queued(), queue.lanes.len(), queue.fresh.len()), (0, 0, 0));
