@@ -157,7 +157,7 @@ impl Conductor {
             clock: clock(),
             counters: Arc::clone(&common.counters),
             alarms: channels.alarms.0,
-            views: channels.reports.0,
+            monitor_reports: channels.reports.0,
             gaps: gaps.clone(),
         });
         spawn_detection(&mut self.front, detection, soft);

@@ -5,9 +5,8 @@ use std::time::Duration;
 
 use tokio::sync::{mpsc, watch};
 
-use crate::admin::MonitorReports;
 use crate::config::{AuthConfig, Config};
-use crate::detect::DetectConfig;
+use crate::detect::{DetectConfig, MonitorReports};
 use crate::domain::Alarm;
 use crate::monitors::{Catalog, CatalogHandle, Refresh};
 use crate::push::PushCommand;
