@@ -72,7 +72,7 @@ fn ask(config: &Config, clock: &Arc<dyn Clock>) -> Seen {
             // Nobody is there to be commanded.
             commands: mpsc::channel(1).0,
             status: Arc::default(),
-            latencies: Arc::default(),
+            counters: Arc::default(),
             rules: watch::channel(PushRules::new(&config.push)).1,
             clock: Arc::clone(clock),
         });

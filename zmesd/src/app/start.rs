@@ -23,8 +23,8 @@ use crate::metrics;
 use crate::ports::{CertificateInfo, Clock, wall_clock};
 use crate::route::Tap;
 use crate::state::State;
+use crate::telemetry::Counters;
 use crate::telemetry::log::LogHandle;
-use crate::telemetry::{Counters, Latencies};
 use crate::tls::{self, CertStore};
 use crate::ws::{self, Listener, ServerSettings};
 
@@ -59,7 +59,6 @@ pub(super) struct Opened {
 #[derive(Debug)]
 pub(super) struct Common {
     pub(super) counters: Arc<Counters>,
-    pub(super) latencies: Arc<Latencies>,
     pub(super) tap: Tap,
     pub(super) clock: Arc<dyn Clock>,
     pub(super) started_at: Timestamp,
@@ -73,7 +72,6 @@ impl App {
         let clock = Arc::clone(&parts.clock);
         let common = Common {
             counters: Arc::default(),
-            latencies: Arc::default(),
             tap: Tap::default(),
             started_at: clock.now(),
             started: Instant::now(),

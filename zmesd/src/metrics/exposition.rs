@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::text::encode;
-use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric, MetricEncoder};
+use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric, MetricEncoder, NoLabelSet};
 use prometheus_client::metrics::MetricType;
 use prometheus_client::metrics::counter::ConstCounter;
 use prometheus_client::metrics::gauge::ConstGauge;
@@ -13,7 +13,7 @@ use prometheus_client::registry::Registry;
 
 use super::gauges::Gauge;
 use super::names::{self, Kind, Metric};
-use crate::telemetry::{Counter, Counters, Labels, Tally, Timing};
+use crate::telemetry::{Counter, Counters, Labels, Tally, Timing, TimingBuckets};
 
 /// In which form the numbers are wanted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -123,10 +123,10 @@ impl Collector for Moment {
         tally(to, &names::CONFIG_RELOADS, &counters.reloads)?;
         let timings = &counters.timings;
         timing(to, &names::POLL_SECONDS, &timings.poll)?;
-        timing(to, &names::ALARM_TO_PUSH, &timings.alarm_to_push)?;
+        timing(to, &names::ALARM_TO_PUSH, &timings.pushed)?;
         let mut family = describe(to, &names::PUSH_SECONDS)?;
-        for (transport, timing) in timings.push() {
-            timing.histogram().encode(family.encode_family(&transport.labels())?)?;
+        for (transport, timing) in timings.provider() {
+            histogram(family.encode_family(&transport.labels())?, timing)?;
         }
         Ok(())
     }
@@ -161,7 +161,12 @@ fn tally<L: Labels>(
 }
 
 fn timing(to: &mut DescriptorEncoder<'_>, metric: &'static Metric, timing: &Timing) -> fmt::Result {
-    timing.histogram().encode(describe(to, metric)?)
+    histogram(describe(to, metric)?, timing)
+}
+
+fn histogram(mut to: MetricEncoder<'_>, timing: &Timing) -> fmt::Result {
+    let TimingBuckets { count, sum, buckets } = timing.buckets();
+    to.encode_histogram::<NoLabelSet>(sum, count, &buckets, None)
 }
 
 #[cfg(test)]

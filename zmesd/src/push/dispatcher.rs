@@ -8,26 +8,24 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until, timeout};
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, error, info, warn};
+use zmes_providers::{PushError, Transports};
+use zmes_shared::words::GiveUp;
 
 use super::checks;
 use super::clearance::Clearance;
 use super::gates::Gates;
 use super::outcome::OutcomeReporter;
-use super::queue::{Delay, Job, LaneStep, LaneTurn, MEMORY, Queue, QueueLimits, WINDOW};
+use super::parts::DispatcherParts;
+use super::queue::{Delay, Job, LaneStep, LaneTurn, MEMORY, Queue, QueueLimits};
 use super::registrations::Registrations;
 use super::shipment::{Answer, Shipment, Shipped};
 use super::side::PushCommand;
-use super::status::PushStatus;
-use crate::config::{AuthConfig, PushConfig};
-use crate::domain::{DeliveryId, Token, TokenId};
-use crate::monitors::Catalog;
-use crate::ports::{Clock, HeldBy, PushOrder, Retried};
-use crate::route::{OrderReceiver, PushRules, RouterHandle, Tap};
+use crate::config::PushConfig;
+use crate::domain::{Token, TokenId};
+use crate::ports::{HeldBy, PushOrder, Retried};
+use crate::route::{OrderReceiver, PushRules, RouterHandle};
 use crate::state::{Attempt, Committed, Note, Outcome, PushPage, StateError, StateHandle};
-use crate::telemetry::{Counters, Latencies, Transport};
-use zmes_providers::PushError;
-use zmes_providers::Transports;
-use zmes_shared::words::GiveUp;
+use crate::telemetry::Transport;
 
 /// Deliveries that are read from the disk at a time.
 const PAGE: u32 = 1000;
@@ -43,52 +41,6 @@ const CHECK: Duration = Duration::from_hours(1);
 const DRAIN: Duration = Duration::from_millis(1_500);
 /// Orders that are taken at a time.
 const ORDERS: usize = 64;
-
-/// What the dispatcher needs.
-#[derive(Debug)]
-pub struct DispatcherParts {
-    /// What the router wants.
-    pub orders: OrderReceiver,
-    /// The ways to phones; a reload replaces those that have changed.
-    pub transports: watch::Receiver<Arc<Transports>>,
-    /// What admins want.
-    pub commands: mpsc::Receiver<PushCommand>,
-    /// The delivery log.
-    pub state: StateHandle,
-    /// What is on the disk.
-    pub committed: watch::Receiver<Committed>,
-    /// Why nothing can be written, if so.
-    pub trouble: watch::Receiver<Option<String>>,
-    /// The last delivery of the daemon before.
-    pub last_delivery: DeliveryId,
-    /// Rights hold at the moment of sending.
-    pub catalog: watch::Receiver<Arc<Catalog>>,
-    /// While authentication is off, everybody may see all.
-    pub auth: watch::Receiver<AuthConfig>,
-    /// Who hears that a token is dead.
-    pub router: RouterHandle,
-    /// Who watches.
-    pub tap: Tap,
-    /// Numbers since the start.
-    pub counters: Arc<Counters>,
-    /// How things are, for others.
-    pub status: Arc<PushStatus>,
-    /// How long things take.
-    pub latencies: Arc<Latencies>,
-    /// `[push]`
-    pub config: PushConfig,
-    /// What of it may change: whether anything is sent.
-    pub rules: watch::Receiver<PushRules>,
-    /// The time within which a token may get `storm-limit` pushes: [`DispatcherParts::MINUTE`], but for tests.
-    pub storm_window: Duration,
-    /// Wall time.
-    pub clock: Arc<dyn Clock>,
-}
-
-impl DispatcherParts {
-    /// The time within which a token may get `storm-limit` pushes.
-    pub const MINUTE: Duration = WINDOW;
-}
 
 /// Some of what waits on the disk.
 #[derive(Debug)]
@@ -142,13 +94,7 @@ impl Dispatcher {
             queue: Queue::new(limits, parts.last_delivery, gates.places()),
             gates,
             clearance,
-            reporter: OutcomeReporter::new(
-                parts.tap,
-                parts.counters,
-                parts.status,
-                parts.latencies,
-                parts.clock,
-            ),
+            reporter: OutcomeReporter::new(parts.tap, parts.counters, parts.status, parts.clock),
             registrations: Registrations::default(),
             orders: parts.orders,
             commands: parts.commands,
@@ -446,7 +392,7 @@ impl Dispatcher {
     /// Tells a transport's breaker of an answer.
     fn judge(&mut self, answer: &Answer, now: Instant) {
         let counters = &self.reporter.counters;
-        counters.timings.record_push(Transport::of(&answer.transport), answer.took);
+        counters.timings.record_answer(Transport::of(&answer.transport), answer.took);
         // The successor of a transport that was replaced meanwhile learns nothing from it.
         let Some((place, gate)) = self.gates.find(answer.gate) else { return };
         let (status, at) = (&self.reporter.status, self.reporter.clock.now());

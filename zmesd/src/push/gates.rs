@@ -5,11 +5,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::time::Instant;
+use zmes_providers::{Destination, PushTransport, Transports};
 
 use super::breaker::Breaker;
 use super::shipment::Way;
 use crate::domain::{Token, TokenId};
-use zmes_providers::{Destination, PushTransport, Transports};
 
 /// Pushes under way at the same time through one transport. HTTP/2 servers allow 100 streams or more; beyond that a
 /// push would only wait elsewhere.
@@ -103,7 +103,7 @@ impl Gates {
         self.remembered.insert(token, transport);
     }
 
-    /// Returns where a token leads, by the transport that has proved to be its own since it was handed over.
+    /// Returns where a token leads, by the transport that it has proved to belong to since it was handed over.
     fn destination<'a>(&'a self, token: &'a Token) -> Destination<'a> {
         let own = token.destination();
         Destination { proven: self.remembered.get(&token.id).map(AsRef::as_ref).or(own.proven), ..own }

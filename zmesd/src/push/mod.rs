@@ -11,6 +11,7 @@ mod dispatcher;
 mod fakes;
 mod gates;
 mod outcome;
+mod parts;
 mod queue;
 mod registrations;
 mod retry;
@@ -20,6 +21,7 @@ mod status;
 #[cfg(test)]
 mod tests;
 
-pub use dispatcher::{Dispatcher, DispatcherParts};
+pub use dispatcher::Dispatcher;
+pub use parts::DispatcherParts;
 pub use side::{PushCommand, PushView, PushViewParts};
 pub use status::PushStatus;

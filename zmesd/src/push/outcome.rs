@@ -17,7 +17,7 @@ use crate::domain::{SkipReason, TokenId};
 use crate::ports::{Clock, Held, HeldBy, PushEnding, PushReceipt};
 use crate::route::{PushOutcome, Tap};
 use crate::state::{Attempt, Outcome};
-use crate::telemetry::{Counters, Latencies, Pushed, Stage, Transport};
+use crate::telemetry::{Counters, Pushed, Transport};
 
 /// A push that was given up: its token, and the monitor and time of its alarm.
 pub(super) type GivenUp = (TokenId, MonitorId, Timestamp);
@@ -28,7 +28,6 @@ pub(super) struct OutcomeReporter {
     pub(super) tap: Tap,
     pub(super) counters: Arc<Counters>,
     pub(super) status: Arc<PushStatus>,
-    pub(super) latencies: Arc<Latencies>,
     pub(super) clock: Arc<dyn Clock>,
     /// What was given up, of which the router has not heard yet.
     given_up: Vec<GivenUp>,
@@ -39,10 +38,9 @@ impl OutcomeReporter {
         tap: Tap,
         counters: Arc<Counters>,
         status: Arc<PushStatus>,
-        latencies: Arc<Latencies>,
         clock: Arc<dyn Clock>,
     ) -> Self {
-        Self { tap, counters, status, latencies, clock, given_up: Vec::new() }
+        Self { tap, counters, status, clock, given_up: Vec::new() }
     }
 
     /// Returns what was given up since this was asked last: an interval counts from what was sent.
@@ -60,7 +58,7 @@ impl OutcomeReporter {
     pub(super) fn not_sent(&mut self, job: &Job, outcome: Outcome, gates: &Gates) -> Attempt {
         let mut transport = "".into();
         if let Outcome::Shadow { latency } = outcome {
-            self.latencies.record(Stage::Shadow, latency);
+            self.counters.timings.shadow.record(latency);
             // The way that it would have taken.
             transport = gates.candidates(&job.token).first().map_or(transport, |first| first.name().into());
         }
@@ -81,11 +79,9 @@ impl OutcomeReporter {
         let error = match result {
             Ok(delivered) => {
                 let digest = jobs.len() > 1;
-                self.latencies.record(Stage::Provider, *took);
                 let sent = |job: &Job| {
                     let latency = self.latency(job);
-                    self.latencies.record(Stage::Pushed, latency);
-                    self.counters.timings.alarm_to_push.record(latency);
+                    self.counters.timings.pushed.record(latency);
                     let provider_id = delivered.provider_id.clone();
                     let outcome = Outcome::Sent { provider_id, latency, digest, remember: elsewhere };
                     self.note(job, Arc::clone(transport), *took, outcome)

@@ -18,7 +18,7 @@ use crate::ports::{
     TransportHealth,
 };
 use crate::route::PushRules;
-use crate::telemetry::Latencies;
+use crate::telemetry::Counters;
 
 /// How long the dispatcher may take to answer: it never waits for anything itself.
 const PATIENCE: Duration = Duration::from_secs(2);
@@ -45,7 +45,7 @@ pub struct PushViewParts {
     /// What it has counted.
     pub status: Arc<PushStatus>,
     /// How long things take.
-    pub latencies: Arc<Latencies>,
+    pub counters: Arc<Counters>,
     /// Whether pushes are sent.
     pub rules: watch::Receiver<PushRules>,
     /// Wall time.
@@ -157,6 +157,6 @@ impl PushSide for PushView {
     }
 
     fn latencies(&self) -> Vec<StageLatency> {
-        self.parts.latencies.report()
+        self.parts.counters.timings.report()
     }
 }

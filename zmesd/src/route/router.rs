@@ -34,7 +34,7 @@ use crate::domain::{Alarm, DeliveryId, MonitorFilter, MonitorRights, Token, Toke
 use crate::monitors::Catalog;
 use crate::ports::{Clock, PushOrder};
 use crate::state::{Note, Remembered, StateHandle};
-use crate::telemetry::{Counters, Latencies};
+use crate::telemetry::Counters;
 use zmes_providers::TokenHandle;
 
 /// How often is done what is done by the clock.
@@ -67,8 +67,6 @@ pub struct RouterParts {
     pub tap: Tap,
     /// Counters of the daemon.
     pub counters: Arc<Counters>,
-    /// How long things take.
-    pub latencies: Arc<Latencies>,
     /// Wall time.
     pub clock: Arc<dyn Clock>,
 }

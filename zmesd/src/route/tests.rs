@@ -117,7 +117,6 @@ impl World {
             pushes: pushes_tx,
             push: watch::channel(push).1,
             tap: tap.clone(),
-            latencies: Arc::default(),
             counters: Arc::default(),
             clock,
         });

@@ -263,7 +263,6 @@ impl Core {
             pushes,
             push: watch::channel(push).1,
             tap: tap.clone(),
-            latencies: Arc::default(),
             counters: Arc::clone(&counters),
             clock,
         });

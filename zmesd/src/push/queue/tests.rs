@@ -4,11 +4,12 @@ mod properties;
 
 use std::collections::BTreeMap;
 
+use zmes_providers::Platform;
+
 use super::*;
 use crate::domain::Alarm;
 use crate::domain::SkipReason;
 use crate::push::fakes::{alarm, token};
-use zmes_providers::Platform;
 
 const LIMITS: QueueLimits =
     QueueLimits { memory: 8, storm_limit: 1000, storm_window: WINDOW, retry_for: Duration::from_mins(10) };

@@ -22,7 +22,6 @@ use crate::push::fakes::{FakeTransport, token};
 use crate::push::{Dispatcher, DispatcherParts, PushCommand, PushStatus};
 use crate::route::{OrderSender, PushRules, RouterCommand, RouterHandle, Tap, TokenCommand, push_orders};
 use crate::state::{DeliveryRow, Note, State, StateHandle, TokenDecision};
-use crate::telemetry::Counters;
 
 /// How long a condition may take to come true.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -31,7 +30,6 @@ pub(super) struct World {
     pub(super) transports: Vec<Arc<FakeTransport>>,
     pub(super) state: StateHandle,
     pub(super) status: Arc<PushStatus>,
-    pub(super) counters: Arc<Counters>,
     pub(super) catalog: watch::Sender<Arc<Catalog>>,
     /// `[push]`, to be changed between live and shadow.
     pub(super) rules: watch::Sender<PushRules>,
@@ -88,7 +86,7 @@ impl World {
         let (commands, commands_rx) = mpsc::channel(64);
         let (catalog, catalog_rx) = watch::channel(Arc::default());
         let auth = AuthConfig { enabled: true, timeout: PATIENCE, enforce_monitor_permissions: true };
-        let (counters, status) = (Arc::<Counters>::default(), Arc::<PushStatus>::default());
+        let status = Arc::<PushStatus>::default();
         let (rules, rules_rx) = watch::channel(PushRules { enabled: true, ..PushRules::new(&plan.config) });
         let dispatcher = Dispatcher::new(DispatcherParts {
             orders: orders_rx,
@@ -102,9 +100,8 @@ impl World {
             auth: watch::channel(auth).1,
             router: RouterHandle::new(commands),
             tap: Tap::default(),
-            counters: Arc::clone(&counters),
+            counters: Arc::default(),
             status: Arc::clone(&status),
-            latencies: Arc::default(),
             rules: rules_rx,
             config: plan.config,
             storm_window: plan.storm_window,
@@ -128,7 +125,6 @@ impl World {
             transports,
             state: state.handle,
             status,
-            counters,
             catalog,
             rules,
             ways,

@@ -24,7 +24,7 @@ use crate::route::sessions::Session;
 use crate::route::tap::{AnnouncedAlarm, TapEvent};
 use crate::route::tokens::TokenEntry;
 use crate::state::{Note, TokenDecision};
-use crate::telemetry::{Phase, Stage, TargetKind};
+use crate::telemetry::{Phase, TargetKind};
 
 /// Where the ids of test alarms begin: far beyond any real event, and still exact in a JavaScript number.
 const TEST_EVENTS_FROM: u64 = 9_000_000_000_000;
@@ -71,7 +71,7 @@ impl Router {
         let (alarm, round) = (Arc::new(alarm), AlarmRound::default());
         let ids: Vec<SessionId> = self.sessions.all().map(Session::id).collect();
         let (sessions, copied) = self.tell_sessions(&alarm, &round, &ids);
-        self.parts.latencies.record(Stage::Decided, alarm.detected.elapsed());
+        self.parts.counters.timings.decided.record(alarm.detected.elapsed());
         let verdicts = self.decide_tokens(&alarm, &round, None);
         self.remember_sent(&alarm, &verdicts, &copied);
         let (decisions, deliveries) = self.deliveries(&verdicts);
