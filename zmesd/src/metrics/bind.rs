@@ -1,4 +1,4 @@
-//! Opening the place where metrics are served.
+//! Opens the port or Unix socket on which metrics are served.
 
 use std::io;
 use std::net::TcpListener as StdTcpListener;
@@ -14,10 +14,10 @@ use crate::config::MetricsListen;
 
 /// Connections that may wait to be accepted.
 const BACKLOG: i32 = 64;
-/// Mode of a Unix socket: its directory says who reaches it.
+/// Mode of a Unix socket: the permissions of its directory decide who can reach it.
 const SOCKET_MODE: u32 = 0o660;
 
-/// Why metrics cannot be served there.
+/// Why `metrics.listen` cannot be bound.
 #[derive(Debug, thiserror::Error)]
 #[error("cannot serve metrics on {listen}")]
 pub struct BindError {
@@ -29,7 +29,7 @@ pub struct BindError {
 }
 
 impl BindError {
-    /// Says what an admin can do about it.
+    /// Returns what an admin can do about it.
     pub fn hint(&self) -> String {
         let denied = self.is_permission();
         match &self.listen {
@@ -57,7 +57,7 @@ impl BindError {
     }
 }
 
-/// An open place.
+/// A bound port or socket.
 #[derive(Debug)]
 pub struct Bound {
     socket: Listening,
@@ -69,14 +69,14 @@ enum Listening {
     Port(TcpListener),
     Socket {
         socket: UnixListener,
-        /// Removed with it.
+        /// Removed when it closes.
         _file: OwnFile,
     },
 }
 
-/// Somebody who asks.
+/// A connection.
 #[derive(Debug)]
-pub(super) enum Peer {
+pub(super) enum ScrapeStream {
     /// Over a port.
     Port(TcpStream),
     /// Over a Unix socket.
@@ -84,11 +84,11 @@ pub(super) enum Peer {
 }
 
 impl Bound {
-    /// Opens it. Needs a runtime.
+    /// Binds it. Needs a runtime.
     pub fn open(listen: &MetricsListen) -> Result<Self, BindError> {
         let (socket, listen) = match listen {
             MetricsListen::Port(address) => port(*address).map(|socket| {
-                // Port 0 lets the system choose, and then the log should tell which.
+                // Port 0: the system chooses, and the log names the port.
                 let listen = socket.local_addr().map_or(*address, |actual| actual);
                 (Listening::Port(socket), MetricsListen::Port(listen))
             }),
@@ -99,23 +99,25 @@ impl Bound {
         Ok(Self { socket, listen })
     }
 
-    /// Returns where it is.
+    /// Returns the address or path.
     pub fn listen(&self) -> &MetricsListen {
         &self.listen
     }
 
-    /// Waits for the next who asks. Cancel-safe.
-    pub(super) async fn accept(&self) -> io::Result<Peer> {
+    /// Accepts the next connection. Cancel-safe.
+    pub(super) async fn accept(&self) -> io::Result<ScrapeStream> {
         match &self.socket {
-            Listening::Port(socket) => socket.accept().await.map(|(stream, _)| Peer::Port(stream)),
-            Listening::Socket { socket, .. } => socket.accept().await.map(|(stream, _)| Peer::Socket(stream)),
+            Listening::Port(socket) => socket.accept().await.map(|(stream, _)| ScrapeStream::Port(stream)),
+            Listening::Socket { socket, .. } => {
+                socket.accept().await.map(|(stream, _)| ScrapeStream::Socket(stream))
+            }
         }
     }
 }
 
 fn port(address: std::net::SocketAddr) -> io::Result<TcpListener> {
     let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
-    // A restarted daemon must not wait for the connections of the one before to be forgotten.
+    // A restarted daemon must not wait until the kernel has dropped old connections (TIME_WAIT).
     socket.set_reuse_address(true)?;
     socket.set_nonblocking(true)?;
     socket.bind(&address.into())?;
@@ -123,7 +125,7 @@ fn port(address: std::net::SocketAddr) -> io::Result<TcpListener> {
     TcpListener::from_std(StdTcpListener::from(socket))
 }
 
-/// A socket's name in the file system, removed at the end if it is still the one that was made here.
+/// A socket's path, removed at the end if it is still the socket that was made here.
 #[derive(Debug)]
 struct OwnFile {
     path: PathBuf,
@@ -156,7 +158,7 @@ fn unix_socket(path: &Path) -> io::Result<(UnixListener, OwnFile)> {
     Ok((UnixListener::from_std(bound)?, file))
 }
 
-/// Removes a socket to which nobody listens any more; anything else is left alone.
+/// Removes a socket on which no process listens; keeps anything else.
 fn remove_stale(path: &Path) -> io::Result<()> {
     let in_use = || io::Error::from(io::ErrorKind::AddrInUse);
     if !std::fs::symlink_metadata(path)?.file_type().is_socket() {

@@ -14,9 +14,9 @@ use crate::ports::Clock;
 use crate::route::PushRules;
 use crate::state::Outcome;
 
-/// What is marked where an alarm is older than `push.retry-for`.
+/// Reason in the delivery log: the alarm is older than `push.retry-for`.
 pub(super) const EXPIRED: &str = "expired";
-/// What is marked where no transport takes the token.
+/// Reason in the delivery log: no transport takes the token.
 const NO_TRANSPORT: &str = "no transport takes this token";
 
 /// What decides whether a push may be sent.
@@ -24,7 +24,7 @@ const NO_TRANSPORT: &str = "no transport takes this token";
 pub(super) struct Clearance {
     /// Rights hold at the moment of sending.
     pub(super) catalog: watch::Receiver<Arc<Catalog>>,
-    /// While authentication is off, everybody may see all.
+    /// While authentication is off, all users may see all monitors.
     pub(super) auth: watch::Receiver<AuthConfig>,
     /// Whether anything is sent at all.
     pub(super) rules: watch::Receiver<PushRules>,

@@ -8,9 +8,9 @@ use super::tally::{LabelPairs, Labels, label};
 use crate::domain::{Decision, Origin, SkipReason};
 
 label! {
-    /// Which end of an alarm. Only beginnings are announced.
+    /// Start or end of an alarm; only starts are announced.
     Phase = "phase" {
-        /// A monitor saw something.
+        /// The alarm began.
         Start = "start",
     }
 }
@@ -28,11 +28,11 @@ label! {
 label! {
     /// How a login ended.
     Login = "result" {
-        /// Come in.
+        /// Logged in.
         Accepted = "accepted",
         /// Wrong, unknown, disabled, expired.
         Rejected = "rejected",
-        /// Not looked at, after too many failures.
+        /// Not checked, after too many failures.
         Throttled = "throttled",
         /// Not decided: the database is away, or there are too many logins at once.
         Unavailable = "unavailable",
@@ -42,7 +42,7 @@ label! {
 }
 
 label! {
-    /// Which kind of transport.
+    /// The kind of a transport.
     Transport = "transport" {
         /// The PushProxy.
         Proxy = "proxy",
@@ -58,15 +58,15 @@ label! {
 label! {
     /// What became of a delivery, or of one attempt at it.
     Pushed = "outcome" {
-        /// Its provider has taken it.
+        /// Accepted by its provider.
         Sent = "sent",
-        /// An attempt failed; it is tried again.
+        /// An attempt failed; another one follows.
         Retry = "retry",
         /// Given up: refused for good, or no transport takes the token.
         Failed = "failed",
         /// Given up: too old.
         Expired = "expired",
-        /// Not sent any more: rights, mute or state of the token have changed meanwhile.
+        /// Not sent: rights, mute or state of the token have changed meanwhile.
         Skipped = "skipped",
         /// Shadow mode: decided, not sent.
         Shadow = "shadow",
@@ -98,9 +98,9 @@ impl Labels for MonitorCondition {
 label! {
     /// How a reload ended.
     Reload = "result" {
-        /// The file is in force, but for what needs a restart.
+        /// Applied, except for keys that need a restart.
         Ok = "ok",
-        /// Something is wrong with it: nothing has changed.
+        /// The file has errors: nothing has changed.
         Refused = "refused",
     }
 }
@@ -108,9 +108,9 @@ label! {
 label! {
     /// How grave a finding of `zmesctl doctor` is.
     FindingSeverity = "severity" {
-        /// Red: alarms do not arrive, or will not.
+        /// Alarms do not arrive, or will not.
         Error = "error",
-        /// It works, but not for all or not for long.
+        /// Alarms arrive, but not for all users or not for long.
         Warning = "warning",
     }
 }
@@ -120,11 +120,11 @@ label! {
     TokenState = "state" {
         /// Gets pushes.
         Enabled = "enabled",
-        /// Its app wants none.
+        /// Its app has switched pushes off.
         Disabled = "disabled",
         /// An admin has silenced it.
         Muted = "muted",
-        /// It is gone, and can be restored.
+        /// Revoked, and can be restored.
         Revoked = "revoked",
     }
 }
@@ -141,7 +141,7 @@ label! {
     }
 }
 
-/// Where a monitor's alarms are looked for.
+/// How alarms of a monitor are found.
 impl Labels for StateSource {
     fn all() -> Vec<Self> {
         Self::ALL.to_vec()
