@@ -168,9 +168,7 @@ impl Track {
         }
         let condition = match source.other_numbering(self.monitor.id) {
             Some(numbering) => Condition::Numbering(numbering),
-            None if self.limit.is_flapping() => {
-                Condition::Flapping { limit: round.rules.config.alarm_limit }
-            }
+            None if self.limit.is_flapping() => Condition::Flapping { limit: round.rules.config.alarm_limit },
             None if reading.signal => Condition::Captured,
             None => Condition::NoPicture,
         };

@@ -14,13 +14,14 @@ use tokio::sync::mpsc;
 use tokio::task::{AbortHandle, JoinSet};
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
-use tracing::{debug, info, warn};
+use tracing::{debug, info};
 
 use super::Parts;
 use super::answer::answer;
-use super::bind::{BindError, Bound, ScrapeStream};
+use super::bind::{Bound, KEY, MetricsPeer};
 use super::gauges::CensusCache;
 use crate::config::{MetricsConfig, MetricsListen};
+use crate::sockets::{AcceptPause, BindError, BindFault};
 
 /// Connections at a time. A further one closes the oldest, so that stalled clients cannot lock out others.
 const CONNECTIONS: usize = 16;
@@ -30,8 +31,6 @@ const HEAD_DEADLINE: Duration = Duration::from_secs(5);
 const DEADLINE: Duration = Duration::from_secs(10);
 /// Longest head of a request, in bytes.
 const HEAD_MAX: usize = 16 * 1024;
-/// Pause after a failed accept: without free file descriptors, it would fail again at once.
-const ACCEPT_PAUSE: Duration = Duration::from_millis(200);
 /// Moves that may wait; a further reload is refused.
 const MOVES: usize = 4;
 
@@ -57,7 +56,7 @@ impl Switch {
         }
         let Some(listen) = new.listen.clone().or_else(|| old.listen.clone()) else { return Ok(Move(None)) };
         let bound = new.listen.as_ref().map(Bound::open).transpose()?;
-        let busy = |_| BindError { listen, source: io::ErrorKind::ResourceBusy.into() };
+        let busy = |_| busy(&listen);
         let permit = self.0.try_reserve().map_err(busy)?;
         Ok(Move(Some((permit, bound))))
     }
@@ -84,7 +83,7 @@ pub async fn serve(
 ) {
     let shared = Arc::new((parts, CensusCache::default()));
     let mut connections = Connections::default();
-    let mut failing = false;
+    let mut pause = AcceptPause::new("metrics");
     announce(place.as_ref());
     loop {
         let accepted = tokio::select! {
@@ -101,22 +100,24 @@ pub async fn serve(
         };
         match accepted {
             Ok(peer) => {
-                failing = false;
+                pause.accepted();
                 connections.receive(peer, &shared);
             }
-            Err(error) => {
-                // Once until an accept succeeds.
-                if !std::mem::replace(&mut failing, true) {
-                    warn!(error = &error as &dyn std::error::Error, "cannot accept connections for metrics");
-                }
-                tokio::time::sleep(ACCEPT_PAUSE).await;
-            }
+            Err(error) => pause.failed(&error).await,
         }
     }
 }
 
+fn busy(listen: &MetricsListen) -> BindError {
+    let source = io::ErrorKind::ResourceBusy.into();
+    match listen {
+        MetricsListen::Port(address) => BindError::port(*address, KEY, source),
+        MetricsListen::Socket(path) => BindError::socket(path, KEY, BindFault::Refused(source)),
+    }
+}
+
 /// Accepts the next connection; waits for ever while metrics are off. Cancel-safe.
-async fn accept(place: Option<&Bound>) -> io::Result<ScrapeStream> {
+async fn accept(place: Option<&Bound>) -> io::Result<MetricsPeer> {
     match place {
         Some(bound) => bound.accept().await,
         None => std::future::pending().await,
@@ -139,7 +140,7 @@ struct Connections {
 }
 
 impl Connections {
-    fn receive(&mut self, peer: ScrapeStream, shared: &Arc<(Parts, CensusCache)>) {
+    fn receive(&mut self, peer: MetricsPeer, shared: &Arc<(Parts, CensusCache)>) {
         self.order.retain(|connection| !connection.is_finished());
         if self.order.len() >= CONNECTIONS
             && let Some(oldest) = self.order.pop_front()
@@ -148,8 +149,8 @@ impl Connections {
         }
         let shared = Arc::clone(shared);
         self.order.push_back(match peer {
-            ScrapeStream::Port(stream) => self.running.spawn(converse(stream, shared)),
-            ScrapeStream::Socket(stream) => self.running.spawn(converse(stream, shared)),
+            MetricsPeer::Port(stream) => self.running.spawn(converse(stream, shared)),
+            MetricsPeer::Socket(stream) => self.running.spawn(converse(stream, shared)),
         });
     }
 }

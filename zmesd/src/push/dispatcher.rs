@@ -9,9 +9,10 @@ use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until, timeout};
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, error, info, warn};
 use zmes_providers::{PushError, Transports};
+use zmes_shared::words::GiveUp;
 
 use super::checks;
-use super::clearance::{Clearance, EXPIRED};
+use super::clearance::Clearance;
 use super::gates::Gates;
 use super::outcome::OutcomeReporter;
 use super::parts::DispatcherParts;
@@ -437,7 +438,7 @@ impl Dispatcher {
     fn sweep(&mut self) {
         let now = self.reporter.clock.now();
         for job in self.queue.expire(now) {
-            self.conclude(&job, Outcome::Failed(EXPIRED.to_owned()));
+            self.conclude(&job, Outcome::GaveUp(GiveUp::Expired));
         }
         self.queue.sweep(Instant::now());
         self.reporter.status.forget_held(now);

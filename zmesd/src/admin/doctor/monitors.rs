@@ -169,7 +169,8 @@ fn ahead(watched: &[&MonitorReport], newest: &BTreeMap<MonitorId, EventId>) -> O
     let reports: Vec<_> = watched.iter().filter(is_ahead).collect();
     let first = reports.first()?;
     let (seen, newest) = (first.last_event?, newest.get(&first.id)?);
-    let others = if reports.len() > 1 { format!(", and {} others", reports.len() - 1) } else { String::new() };
+    let others =
+        if reports.len() > 1 { format!(", and {} others", reports.len() - 1) } else { String::new() };
     let detail = format!(
         "monitor {} ({}) has opened event {seen}, but the newest of it in the database is {newest}{others}: deleted, or is \
          the memory that of another ZoneMinder?",
