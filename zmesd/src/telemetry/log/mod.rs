@@ -29,7 +29,7 @@ pub use levels::{InvalidLevel, parse};
 
 use crate::config::{LogConfig, LogFormat};
 use fields::HarmlessFields;
-use journal::{JournalEntry, Journal};
+use journal::{Journal, JournalEntry};
 use json::JsonLine;
 
 /// The level before the configuration is read.
