@@ -220,10 +220,10 @@ impl Conductor {
         });
         self.push.spawn("dispatcher", dispatcher.run(self.tokens.push.clone()));
         Arc::new(PushView::new(PushViewParts {
+            counters: Arc::clone(&shared.common.counters),
             transports,
             commands,
             status,
-            counters: Arc::clone(&shared.common.counters),
             rules: shared.handles.push_rules.clone(),
             clock: shared.clock(),
         }))

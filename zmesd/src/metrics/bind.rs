@@ -1,4 +1,4 @@
-//! Opening the place where metrics are served.
+//! Opens the port or Unix socket on which metrics are served.
 
 use std::io;
 use std::os::unix::fs::PermissionsExt;
@@ -15,10 +15,10 @@ pub(super) const KEY: &str = "metrics.listen";
 
 /// Connections that may wait to be accepted.
 const BACKLOG: i32 = 64;
-/// Mode of a Unix socket: its directory says who reaches it.
+/// Mode of a Unix socket: the permissions of its directory decide who can reach it.
 const SOCKET_MODE: u32 = 0o660;
 
-/// An open place.
+/// A bound port or socket.
 #[derive(Debug)]
 pub struct Bound {
     socket: MetricsSocket,
@@ -30,12 +30,12 @@ enum MetricsSocket {
     Port(TcpListener),
     Socket {
         socket: UnixListener,
-        /// Removed with it.
+        /// Removed when it closes.
         _file: SocketFile,
     },
 }
 
-/// Somebody who asks.
+/// A connection.
 #[derive(Debug)]
 pub(super) enum MetricsPeer {
     /// Over a port.
@@ -45,10 +45,10 @@ pub(super) enum MetricsPeer {
 }
 
 impl Bound {
-    /// Opens it. Needs a runtime.
+    /// Binds it. Needs a runtime.
     pub fn open(listen: &MetricsListen) -> Result<Self, BindError> {
         let socket = listen_on(listen)?;
-        // Port 0 lets the system choose, and then the log should tell which.
+        // Port 0: the system chooses, and the log names the port.
         let listen = match (&socket, listen) {
             (MetricsSocket::Port(socket), MetricsListen::Port(address)) => {
                 MetricsListen::Port(socket.local_addr().unwrap_or(*address))
@@ -58,12 +58,12 @@ impl Bound {
         Ok(Self { socket, listen })
     }
 
-    /// Returns where it is.
+    /// Returns the address or path.
     pub fn listen(&self) -> &MetricsListen {
         &self.listen
     }
 
-    /// Waits for the next who asks. Cancel-safe.
+    /// Accepts the next connection. Cancel-safe.
     pub(super) async fn accept(&self) -> io::Result<MetricsPeer> {
         match &self.socket {
             MetricsSocket::Port(socket) => socket.accept().await.map(|(stream, _)| MetricsPeer::Port(stream)),

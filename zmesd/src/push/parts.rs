@@ -20,43 +20,43 @@ use crate::telemetry::Counters;
 /// What the dispatcher needs.
 #[derive(Debug)]
 pub struct DispatcherParts {
-    /// What the router wants.
+    /// Orders of the router.
     pub orders: OrderReceiver,
-    /// The ways to phones; a reload replaces those that have changed.
+    /// The transports; a reload replaces those that have changed.
     pub transports: watch::Receiver<Arc<Transports>>,
-    /// What admins want.
+    /// Commands of admins.
     pub commands: mpsc::Receiver<PushCommand>,
     /// The delivery log.
     pub state: StateHandle,
     /// What is on the disk.
     pub committed: watch::Receiver<Committed>,
-    /// Why nothing can be written, if so.
+    /// Why the state file cannot be written, if so.
     pub trouble: watch::Receiver<Option<String>>,
     /// The last delivery of the daemon before.
     pub last_delivery: DeliveryId,
     /// Rights hold at the moment of sending.
     pub catalog: watch::Receiver<Arc<Catalog>>,
-    /// While authentication is off, everybody may see all.
+    /// While authentication is off, all users may see all monitors.
     pub auth: watch::Receiver<AuthConfig>,
-    /// Who hears that a token is dead.
+    /// Is told that a token is dead, and which pushes were given up.
     pub router: RouterHandle,
-    /// Who watches.
+    /// The stream to watchers.
     pub tap: Tap,
     /// Numbers since the start.
     pub counters: Arc<Counters>,
-    /// How things are, for others.
+    /// Counts and health, for `status` and the metrics.
     pub status: Arc<PushStatus>,
     /// `[push]`
     pub config: PushConfig,
-    /// What of it may change: whether anything is sent.
+    /// What of it can change: whether anything is sent.
     pub rules: watch::Receiver<PushRules>,
-    /// The time within which a token may get `storm-limit` pushes: [`DispatcherParts::MINUTE`], but for tests.
+    /// The time within which a token gets at most `storm-limit` pushes: [`DispatcherParts::MINUTE`], except in tests.
     pub storm_window: Duration,
     /// Wall time.
     pub clock: Arc<dyn Clock>,
 }
 
 impl DispatcherParts {
-    /// The time within which a token may get `storm-limit` pushes.
+    /// The time within which a token gets at most `storm-limit` pushes.
     pub const MINUTE: Duration = WINDOW;
 }

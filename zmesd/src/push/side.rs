@@ -1,4 +1,4 @@
-//! What the control socket sees of the push side: checks, counts, health, latencies; and what it wants of it.
+//! The push side as admins see it: checks, counts, health, latencies; and their commands to it.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -20,10 +20,10 @@ use crate::ports::{
 use crate::route::PushRules;
 use crate::telemetry::Counters;
 
-/// How long the dispatcher may take to answer: it never waits for anything itself.
+/// How long the dispatcher may take to answer. It waits for nothing itself.
 const PATIENCE: Duration = Duration::from_secs(2);
 
-/// What an admin wants of the dispatcher.
+/// A command of an admin to the dispatcher.
 #[derive(Debug)]
 pub enum PushCommand {
     /// End the rest of transports, and send what waits for them.
@@ -35,7 +35,7 @@ pub enum PushCommand {
     },
 }
 
-/// What the view looks at.
+/// What the view reads.
 #[derive(Debug, Clone)]
 pub struct PushViewParts {
     /// The ways to phones as they are now.
@@ -60,7 +60,7 @@ pub struct PushView {
 }
 
 impl PushView {
-    /// Looks at what dispatcher and router share.
+    /// Returns a view of what dispatcher and router share.
     pub fn new(parts: PushViewParts) -> Self {
         Self { parts, checks: Checks::default() }
     }

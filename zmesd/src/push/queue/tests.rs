@@ -178,7 +178,9 @@ fn what_exceeds_the_memory_is_left_to_the_disk_and_counts_until_its_page_has_bee
     queue.withdraw(TokenId(2), DeliveryId(11), now, here);
     let page = |ids: &[(i64, i64)]| {
         let mut disk = DiskModel::default();
-        ids.iter().for_each(|(id, token)| disk.note_announced(&batch(*id, &[*token])));
+        for (id, token) in ids {
+            disk.note_announced(&batch(*id, &[*token]));
+        }
         disk.commit(ids.len());
         disk.page(DeliveryId(0), 1000)
     };

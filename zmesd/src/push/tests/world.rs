@@ -26,7 +26,7 @@ use crate::state::{DeliveryRow, Note, State, StateHandle, TokenDecision};
 /// How long a condition may take to come true.
 const PATIENCE: Duration = Duration::from_secs(20);
 
-pub(super) struct World {
+pub(super) struct PushWorld {
     pub(super) transports: Vec<Arc<FakeTransport>>,
     pub(super) state: StateHandle,
     pub(super) status: Arc<PushStatus>,
@@ -51,14 +51,14 @@ pub(super) struct World {
 }
 
 /// What a world is made of.
-pub(super) struct Plan {
+pub(super) struct WorldPlan {
     pub(super) names: Vec<&'static str>,
     pub(super) tokens: i64,
     pub(super) config: PushConfig,
     pub(super) storm_window: Duration,
 }
 
-impl Default for Plan {
+impl Default for WorldPlan {
     fn default() -> Self {
         Self {
             names: vec!["proxy"],
@@ -69,13 +69,13 @@ impl Default for Plan {
     }
 }
 
-impl World {
-    pub(super) async fn start(plan: Plan) -> Self {
+impl PushWorld {
+    pub(super) async fn start(plan: WorldPlan) -> Self {
         Self::start_in(tempfile::tempdir().unwrap(), plan).await
     }
 
     /// Starts on what another world has left.
-    pub(super) async fn start_in(directory: TempDir, plan: Plan) -> Self {
+    pub(super) async fn start_in(directory: TempDir, plan: WorldPlan) -> Self {
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let state = State::open(&state_config(directory.path()), Arc::clone(&clock)).await.unwrap();
         let transports: Vec<_> = plan.names.iter().map(|name| FakeTransport::new(name)).collect();
