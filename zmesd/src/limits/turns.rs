@@ -39,7 +39,7 @@ struct Shared {
     bounds: Bounds,
     state: Mutex<TurnState>,
     /// Changes whenever somebody begins to wait.
-    crowd: watch::Sender<u64>,
+    joined: watch::Sender<u64>,
 }
 
 #[derive(Debug, Default)]
@@ -63,7 +63,7 @@ struct Waiter {
 impl Turns {
     /// Returns turns with these bounds.
     pub fn new(bounds: Bounds) -> Self {
-        Self { shared: Arc::new(Shared { bounds, state: Mutex::default(), crowd: watch::Sender::new(0) }) }
+        Self { shared: Arc::new(Shared { bounds, state: Mutex::default(), joined: watch::Sender::new(0) }) }
     }
 
     /// Waits for a turn; the caller sets the deadline. Cancel-safe: whoever gives up leaves the queue.
@@ -82,8 +82,8 @@ impl Turns {
             }
             state.wait(network)
         };
-        self.shared.crowd.send_modify(|changes| *changes = changes.wrapping_add(1));
-        let _place = QueuedTurn { shared: &self.shared, network, number };
+        self.shared.joined.send_modify(|changes| *changes = changes.wrapping_add(1));
+        let _queued = QueuedTurn { shared: &self.shared, network, number };
         // The sender stays in the lane until the turn comes.
         started.await.map_err(|_| NoTurn)
     }
@@ -210,12 +210,12 @@ pub struct Turn {
 
 impl Turn {
     /// Returns when the turn has lasted for `undisturbed` and somebody waits for what it holds.
-    pub async fn crowded_out(&self, undisturbed: Duration) {
-        let mut crowd = self.shared.crowd.subscribe();
+    pub async fn give_way(&self, undisturbed: Duration) {
+        let mut joined = self.shared.joined.subscribe();
         tokio::time::sleep(undisturbed).await;
         while !self.shared.state().wants(self.network, &self.shared.bounds) {
             // The sender lives as long as this turn.
-            if crowd.changed().await.is_err() {
+            if joined.changed().await.is_err() {
                 std::future::pending::<()>().await;
             }
         }
@@ -317,12 +317,12 @@ mod tests {
         let turns = turns(3);
         let old = turns.turn(address("192.0.2.1")).await.unwrap();
         let patience = Duration::from_secs(1);
-        let alone = tokio::time::timeout(Duration::from_mins(1), old.crowded_out(patience)).await;
+        let alone = tokio::time::timeout(Duration::from_mins(1), old.give_way(patience)).await;
         assert!(alone.is_err(), "nobody waits, nobody is disturbed");
         let _own = turns.turn(address("192.0.2.1")).await.unwrap();
         let newcomer = turns.turn(address("192.0.2.1"));
         let give_way = async {
-            old.crowded_out(patience).await;
+            old.give_way(patience).await;
             drop(old);
         };
         let both = async { tokio::join!(newcomer, give_way).0 };
@@ -340,7 +340,7 @@ mod tests {
             async move { turns.turn(address("192.0.2.1")).await.is_ok() }
         });
         until_waiting(&turns, 1).await;
-        let disturbed = tokio::time::timeout(Duration::from_mins(1), slow.crowded_out(Duration::ZERO)).await;
+        let disturbed = tokio::time::timeout(Duration::from_mins(1), slow.give_way(Duration::ZERO)).await;
         assert!(disturbed.is_err());
     }
 }

@@ -214,7 +214,7 @@ async fn the_other_reasons_have_their_codes() {
     assert_eq!(anonymous.closed().await.0, 1001);
     assert!(bystander.next().await.is_none() && anonymous.next().await.is_none());
     tokio::time::timeout(PATIENCE, world.tracker.wait()).await.expect("all tasks end");
-    assert_eq!(world.context.admission.taken(), 0);
+    assert_eq!(world.context.limits.taken(), 0);
 }
 
 #[tokio::test]

@@ -33,12 +33,12 @@ fn refused(world: &World) -> Vec<(RefusalReason, Option<String>)> {
 
 async fn free(world: &World) {
     timeout(PATIENCE, async {
-        while world.context.admission.taken() > 0 {
+        while world.context.limits.taken() > 0 {
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
     })
     .await
-    .expect("seats are given back");
+    .expect("slots are given back");
 }
 
 #[tokio::test]
@@ -77,7 +77,7 @@ async fn a_login_for_which_there_is_no_seat_is_told_to_come_again() {
     assert_eq!(second.closed().await, (1013, "max-clients reached".to_owned()));
     drop(first);
     timeout(PATIENCE, async {
-        while world.context.admission.taken() > 0 {
+        while world.context.limits.taken() > 0 {
             tokio::task::yield_now().await;
         }
     })
