@@ -286,7 +286,11 @@ impl LoginCheck for Authenticator {
 #[derive(Debug)]
 enum LoginRefusal {
     /// Wrong. `new`: not sent from this network before. `hashed`: a password was hashed.
-    Rejected { reason: &'static str, new: bool, hashed: bool },
+    Rejected {
+        reason: &'static str,
+        new: bool,
+        hashed: bool,
+    },
     /// Not checked.
     Locked,
     /// Not checked, or answered as if it were not.

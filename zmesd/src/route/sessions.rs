@@ -187,3 +187,6 @@ fn renew(session: &mut Session, catalog: &Catalog, enforced_since: Instant) {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -324,3 +324,6 @@ impl TokenEntry {
         if seen_lately { None } else { self.change(|token| token.last_seen_at = now) }
     }
 }
+
+#[cfg(test)]
+mod tests;
