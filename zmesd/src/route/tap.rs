@@ -6,6 +6,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use tokio::sync::broadcast;
 use zmes_shared::views::ClientView;
+use zmes_shared::words::DeliveryOutcome;
 
 use super::decided::AlarmDecisions;
 use super::handle::FailedLogin;
@@ -68,8 +69,7 @@ pub struct PushOutcome {
     /// Of a digest the last one.
     pub alarm: Arc<Alarm>,
     pub token: Arc<Token>,
-    /// `sent`, `failed`, `retry` or `skipped`.
-    pub outcome: &'static str,
+    pub outcome: DeliveryOutcome,
     /// Why it failed, or the provider's answer; bounded, without any secret.
     pub detail: Option<String>,
     /// From the alarm's detection to now.
