@@ -50,7 +50,7 @@ mod tests {
     use super::*;
 
     #[tokio::test(start_paused = true)]
-    async fn who_is_not_looked_at_waits_as_long_as_a_look_takes() {
+    async fn an_unchecked_login_waits_as_long_as_a_check_takes() {
         let pace = LoginPace::new();
         (0..REMEMBERED).for_each(|_| pace.took(Duration::from_millis(250)));
         let begun = Instant::now();

@@ -319,7 +319,7 @@ mod tests {
     }
 
     #[test]
-    fn who_says_all_monitors_leaves_nothing_behind() {
+    fn a_filter_of_all_monitors_is_not_remembered() {
         let mut devices = Devices::default();
         visit(&mut devices, &device("1"), 1, &only("1"), SessionEnd::Broken);
         visit(&mut devices, &device("1"), 2, &ALL, SessionEnd::Broken);

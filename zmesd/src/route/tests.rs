@@ -287,7 +287,7 @@ async fn a_second_phone_is_not_silenced_by_the_first() {
 }
 
 #[tokio::test]
-async fn who_does_not_read_is_ended_and_delays_nobody() {
+async fn a_session_that_does_not_read_is_ended_and_delays_no_other() {
     let directory = tempfile::tempdir().unwrap();
     let amy = user("amy", MonitorRights::All);
     let mut world = World::start(directory.path().into(), std::slice::from_ref(&amy)).await;
@@ -361,7 +361,7 @@ async fn a_catalog_that_was_read_before_a_login_does_not_end_its_session() {
 }
 
 #[tokio::test]
-async fn who_came_in_without_credentials_is_judged_once_they_count_again() {
+async fn a_login_of_the_time_without_auth_is_checked_once_auth_is_on_again() {
     let directory = tempfile::tempdir().unwrap();
     let mut world = World::start(directory.path().into(), &[]).await;
     let client = world.login(user("anonymous", MonitorRights::All), None).await;

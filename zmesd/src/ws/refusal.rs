@@ -223,7 +223,7 @@ mod tests {
     }
 
     #[test]
-    fn who_just_leaves_was_not_refused() {
+    fn a_client_that_closes_was_not_refused() {
         let eof = io::Error::from(io::ErrorKind::UnexpectedEof);
         assert_eq!(of(&HandshakeFailure::Tls { stage: TlsStage::Hello, error: eof }), None);
         assert_eq!(of(&HandshakeFailure::Silent(Some("cam.home.arpa".to_owned()))), None, "a port check");

@@ -2,9 +2,10 @@
 
 use tokio::sync::{mpsc, oneshot};
 use tokio_tungstenite::tungstenite::Utf8Bytes;
+use zmes_providers::App;
 
 use super::*;
-use crate::domain::{App, Decision, MonitorRights, SkipReason};
+use crate::domain::{Decision, MonitorRights, SkipReason};
 use crate::route::handle::Outgoing;
 
 struct ConnectedApp {

@@ -232,7 +232,7 @@ async fn a_registration_without_lists_keeps_those_of_its_owner_and_a_new_one_get
 }
 
 #[tokio::test]
-async fn who_registers_again_and_again_is_not_told_to_the_provider_as_often() {
+async fn repeated_registrations_reach_the_provider_less_often() {
     let directory = tempfile::tempdir().unwrap();
     let amy = user("amy", MonitorRights::All);
     let mut world = World::start(directory.path().into(), std::slice::from_ref(&amy)).await;
@@ -347,7 +347,7 @@ async fn rights_are_those_of_the_moment() {
 }
 
 #[tokio::test]
-async fn who_is_newer_than_the_catalog_is_pushed_to_at_once() {
+async fn a_user_newer_than_the_catalog_gets_pushes_at_once() {
     let directory = tempfile::tempdir().unwrap();
     let mut world = World::start(directory.path().into(), &[]).await;
     let client = world.login(user("new", MonitorRights::All), None).await;
@@ -357,7 +357,7 @@ async fn who_is_newer_than_the_catalog_is_pushed_to_at_once() {
 }
 
 #[tokio::test]
-async fn while_nobody_is_asked_for_credentials_everybody_may_see_all() {
+async fn while_auth_is_off_all_users_may_see_all_monitors() {
     let directory = tempfile::tempdir().unwrap();
     let mut world = World::start(directory.path().into(), &[]).await;
     world.auth.send_modify(|auth| auth.enabled = false);

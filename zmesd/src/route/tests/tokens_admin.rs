@@ -310,7 +310,7 @@ async fn deliveries_count_on_after_a_restart() {
 }
 
 #[tokio::test]
-async fn who_logs_in_as_somebody_else_has_the_token_no_more() {
+async fn a_session_that_logs_in_as_another_user_loses_its_token() {
     let directory = tempfile::tempdir().unwrap();
     let (mut world, amy) = start(&directory).await;
     let mut client = world.login(amy, None).await;

@@ -1,7 +1,9 @@
 //! The token table alone, without a router.
 
+use zmes_providers::App;
+
 use super::*;
-use crate::domain::{App, MonitorFilter};
+use crate::domain::{MonitorFilter, SkipReason};
 
 fn wall(second: i64) -> Timestamp {
     Timestamp::from_second(1_900_000_000 + second).unwrap()
@@ -62,7 +64,7 @@ fn another_owner_begins_anew() {
     tokens.note_sent(id, MonitorId(1), wall(5));
     let outcome = register(&mut tokens, &registration("T"), "bob");
     assert_eq!((&*outcome.token.user, &outcome.token.filter), ("bob", &MonitorFilter::All));
-    assert_eq!(outcome.withdrawn, Some("another user"));
+    assert_eq!(outcome.withdrawn, Some(SkipReason::AnotherUser));
     assert_eq!(outcome.forgotten.last(MonitorId(1)), Some(wall(5)));
     assert!(tokens.get(id).unwrap().sent().is_empty());
 }

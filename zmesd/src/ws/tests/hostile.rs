@@ -129,7 +129,7 @@ async fn a_long_text_in_many_small_pieces_is_no_flood() {
 }
 
 #[tokio::test]
-async fn stalls_and_hang_ups_delay_nobody() {
+async fn stalls_and_closed_connections_delay_no_other() {
     let world = World::secure(settings());
     let mut bystander = App::logged_in(&world).await;
     let hello = [0x16, 3, 1, 2, 0, 1, 0, 1, 0xfc, 3, 3];

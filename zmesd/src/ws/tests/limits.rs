@@ -55,7 +55,7 @@ async fn one_address_cannot_take_all_seats() {
 }
 
 #[tokio::test]
-async fn who_does_not_log_in_makes_room_for_the_next_of_that_address() {
+async fn a_connection_without_a_login_is_evicted_for_the_next_of_that_address() {
     let mut world = World::secure(ServerSettings { max_clients_per_address: 2, ..settings() });
     let mut silent = App::connect(&world).await;
     let _second = App::connect(&world).await;
