@@ -84,7 +84,7 @@ pub async fn serve(
 ) {
     let shared = Arc::new((parts, Asked::default()));
     let mut connections = Connections::default();
-    let mut pause = AcceptPause::new("metrics");
+    let mut pause = AcceptPause::new(&"metrics");
     announce(place.as_ref());
     loop {
         let accepted = tokio::select! {

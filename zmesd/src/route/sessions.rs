@@ -94,7 +94,7 @@ impl Sessions {
         let before = session.expires_at();
         if let Some(login) = session.login.take() {
             self.forget_pass(before, id);
-            self.log_in(id, SessionLogin { user, pass, asked_at, ..login });
+            self.log_in(id, SessionLogin { user, asked_at, pass, ..login });
         }
     }
 

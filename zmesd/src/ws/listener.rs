@@ -69,7 +69,7 @@ impl Listener {
         self.announce();
         let counters = Arc::clone(&self.context.parts.counters);
         let _serving = counters.listeners.enter();
-        let mut pause = AcceptPause::new(self.address);
+        let mut pause = AcceptPause::new(&self.address);
         loop {
             let accepted = tokio::select! {
                 biased;
