@@ -1,4 +1,4 @@
-//! Tokens from a file, compared with the tokens that are known.
+//! TokenTable from a file, compared with the tokens that are known.
 
 use std::collections::HashMap;
 
@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use zmes_providers::{App, PushToken};
 
 use super::token_handle::{TokenImport, TokenImported};
-use super::tokens::Tokens;
+use super::tokens::TokenTable;
 use crate::domain::{Token, TokenId};
 
 /// What an import would change.
@@ -22,7 +22,7 @@ pub(super) struct ImportPlan {
 ///
 /// What an app has registered is newer than any file and stays. A revoked token stays revoked: an admin decided so,
 /// or its provider no longer knows it, and an older file cannot know. So importing twice changes nothing.
-pub(super) fn plan(known: &Tokens, imports: Vec<TokenImport>, now: Timestamp) -> ImportPlan {
+pub(super) fn plan(known: &TokenTable, imports: Vec<TokenImport>, now: Timestamp) -> ImportPlan {
     let mut plan = ImportPlan::default();
     // Where a file names a token twice, the second time it is known.
     let mut planned: HashMap<PushToken, usize> = HashMap::new();

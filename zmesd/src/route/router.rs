@@ -28,7 +28,7 @@ use super::owners::Owners;
 use super::rules::PushRules;
 use super::sessions::{Session, Sessions};
 use super::tap::{SessionChange, Tap, TapEvent, TokenChange};
-use super::tokens::Tokens;
+use super::tokens::TokenTable;
 use crate::config::AuthConfig;
 use crate::domain::{Alarm, DeliveryId, MonitorFilter, MonitorRights, Token, TokenId};
 use crate::monitors::Catalog;
@@ -74,7 +74,7 @@ pub struct Router {
     /// The current `[push]`.
     push: PushRules,
     sessions: Sessions,
-    tokens: Tokens,
+    tokens: TokenTable,
     attachments: Attachments,
     devices: Devices,
     owners: Owners,
@@ -101,7 +101,7 @@ impl Router {
         let now = Instant::now();
         Self {
             push,
-            tokens: Tokens::remembered(tokens, sent),
+            tokens: TokenTable::remembered(tokens, sent),
             last_delivery: remembered.last_delivery,
             devices: Devices::restore(remembered, parts.clock.now()),
             parts,

@@ -26,13 +26,13 @@ fn only(monlist: &str) -> Option<MonitorFilter> {
 }
 
 /// Registers at the same moment of both clocks.
-fn register(tokens: &mut Tokens, registration: &Registration, owner: &str) -> RegistrationOutcome {
+fn register(tokens: &mut TokenTable, registration: &Registration, owner: &str) -> RegistrationOutcome {
     tokens.register(registration, owner, None, Instant::now(), wall(0))
 }
 
 #[tokio::test(start_paused = true)]
 async fn the_first_registration_is_told_everywhere_and_the_same_again_nowhere() {
-    let mut tokens = Tokens::default();
+    let mut tokens = TokenTable::default();
     let first = register(&mut tokens, &registration("T"), "amy");
     assert_eq!((first.created, first.change, first.log), (true, Some("registered"), Some(0)));
     assert!(first.write && first.register_now && first.withdrawn.is_none());
@@ -44,7 +44,7 @@ async fn the_first_registration_is_told_everywhere_and_the_same_again_nowhere() 
 
 #[tokio::test(start_paused = true)]
 async fn a_change_that_comes_too_soon_reaches_the_provider_later() {
-    let mut tokens = Tokens::default();
+    let mut tokens = TokenTable::default();
     register(&mut tokens, &registration("T"), "amy");
     let change = Registration { filter: only("1"), ..registration("T") };
     let changed = register(&mut tokens, &change, "amy");
@@ -58,7 +58,7 @@ async fn a_change_that_comes_too_soon_reaches_the_provider_later() {
 
 #[test]
 fn another_owner_begins_anew() {
-    let mut tokens = Tokens::default();
+    let mut tokens = TokenTable::default();
     let stated = Registration { filter: only("1"), ..registration("T") };
     let id = register(&mut tokens, &stated, "amy").token.id;
     tokens.note_sent(id, MonitorId(1), wall(5));
@@ -71,7 +71,7 @@ fn another_owner_begins_anew() {
 
 #[test]
 fn a_revoked_token_comes_back_with_its_id_and_a_blocked_one_only_by_an_admin() {
-    let mut tokens = Tokens::default();
+    let mut tokens = TokenTable::default();
     let id = register(&mut tokens, &registration("T"), "amy").token.id;
     assert!(tokens.revoke(id, wall(1), "gone").is_some());
     assert!(tokens.revoke(id, wall(2), "gone").is_none(), "it is revoked already");
@@ -87,7 +87,7 @@ fn a_revoked_token_comes_back_with_its_id_and_a_blocked_one_only_by_an_admin() {
 
 #[test]
 fn badges_are_counted_and_written_with_the_token() {
-    let mut tokens = Tokens::default();
+    let mut tokens = TokenTable::default();
     let id = register(&mut tokens, &registration("T"), "amy").token.id;
     assert_eq!((tokens.next_badge(id, true), tokens.next_badge(id, false)), (1, 1));
     assert!(tokens.take_unwritten().is_empty());
@@ -102,7 +102,7 @@ fn badges_are_counted_and_written_with_the_token() {
 #[test]
 fn an_id_is_never_given_twice() {
     let known = Token::new(TokenId(7), PushToken::parse("A").unwrap(), Platform::Ios, wall(0));
-    let mut tokens = Tokens::remembered(vec![known], HashMap::new());
+    let mut tokens = TokenTable::remembered(vec![known], HashMap::new());
     assert_eq!(register(&mut tokens, &registration("B"), "amy").token.id, TokenId(8));
     assert_eq!(tokens.next_id(), TokenId(9));
     let census = tokens.census(wall(0));
