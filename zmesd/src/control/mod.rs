@@ -48,7 +48,7 @@ pub async fn serve(listener: ControlListener, parts: AdminParts, admin_group: wa
     let context =
         Arc::new(Context { admin: Admin::start(parts, &tracker), admin_group, places: Places::new() });
     let crowd = Crowd::new(nix::unistd::Uid::effective().as_raw());
-    let mut pause = AcceptPause::new("control socket");
+    let mut pause = AcceptPause::new(&"control socket");
     loop {
         let accepted = tokio::select! {
             biased;

@@ -1,4 +1,4 @@
-//! The words of a login: what an app shows, and what is decided about it.
+//! The words of a login: its credentials and its verdict.
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -7,10 +7,10 @@ use secrecy::SecretString;
 
 use super::user::{AccessPass, User};
 
-/// Characters of a user name that nobody has vouched for, in logs, tables and streams.
+/// Longest unauthenticated user name in logs, tables and streams, in characters.
 pub const SHOWN_NAME: usize = 64;
 
-/// What an app shows at the door.
+/// What an app logs in with.
 #[derive(Debug)]
 pub enum Credentials {
     /// `{"user":…,"password":…}`
@@ -25,7 +25,7 @@ pub enum Credentials {
 }
 
 impl Credentials {
-    /// Returns the user name that was shown; a token's is not known before it was checked.
+    /// Returns the user name; that of a token is not known before it was checked.
     pub fn user(&self) -> Option<&str> {
         match self {
             Self::Password { user, .. } => Some(user),
@@ -37,24 +37,20 @@ impl Credentials {
 /// Credentials and where they came from.
 #[derive(Debug)]
 pub struct Login {
-    /// What was shown.
     pub credentials: Credentials,
-    /// The app's address.
     pub address: IpAddr,
 }
 
 /// The outcome of a login.
 #[derive(Debug, Clone)]
 pub enum LoginVerdict {
-    /// Come in.
     Accepted(Arc<User>),
-    /// Come in by an access token, and leave with it.
+    /// By an access token: the session ends when it expires.
     AcceptedUntil(Arc<User>, AccessPass),
-    /// Wrong, unknown, disabled, expired: the app hears `BADAUTH`, the log the reason.
+    /// Wrong, unknown, disabled, expired: the app is answered `BADAUTH`, the log has the reason.
     Rejected(&'static str),
-    /// Too many failures from there or for that user lately: closed with 1013, because the credentials may well be
-    /// right.
+    /// Too many failures from that address or for that user: closed with 1013, because the credentials may be right.
     Throttled,
-    /// It cannot be known now (database away, too busy): the app is closed with 1013 and tries again.
+    /// Cannot be checked now (database unreachable, too busy): closed with 1013, and the app tries again.
     Unavailable(&'static str),
 }

@@ -16,7 +16,7 @@ pub struct Quota {
     pub every: Duration,
 }
 
-/// One bucket: what was left at some time. Below zero is debt: what was let in side by side and was charged afterwards.
+/// One bucket: its level at some time. Below zero is debt, from what was allowed in parallel and charged afterwards.
 #[derive(Debug, Clone, Copy)]
 pub struct Bucket {
     left: f64,
@@ -35,8 +35,8 @@ impl Bucket {
         (self.left + gained).min(quota.burst)
     }
 
-    /// Takes out `cost`, into debt where there is not enough; false: there is debt now. Debt ends somewhere: twice the
-    /// burst is enough to pay for.
+    /// Takes out `cost`, into debt where there is not enough; false: there is debt now. Debt is bounded
+    /// by the burst.
     pub fn charge(&mut self, cost: f64, quota: Quota, now: Instant) -> bool {
         *self = Self { left: (self.left(quota, now) - cost).max(-quota.burst), at: now };
         self.left >= 0.0
@@ -56,7 +56,7 @@ pub struct Buckets<K> {
 }
 
 impl<K: Hash + Eq + Clone> Buckets<K> {
-    /// Returns buckets of which at most `limit` are remembered; full ones are forgotten first, then the fullest.
+    /// Returns buckets for at most `limit` keys; full buckets are forgotten first, then the fullest.
     pub fn new(limit: usize) -> Self {
         Self { limit, levels: HashMap::new() }
     }
@@ -146,7 +146,7 @@ mod tests {
             buckets.take(key, QUOTA, now);
         }
         assert_eq!(buckets.levels.len(), 3);
-        assert!(!buckets.allows(&1, QUOTA, now), "the guilty one is not forgotten for the others");
+        assert!(!buckets.allows(&1, QUOTA, now), "the emptiest bucket is not forgotten for the others");
         buckets.take(100, QUOTA, now + Duration::from_hours(1));
         assert_eq!(buckets.levels.len(), 1, "full buckets say nothing");
     }

@@ -83,7 +83,7 @@ pub async fn serve(
 ) {
     let shared = Arc::new((parts, CensusCache::default()));
     let mut connections = Connections::default();
-    let mut pause = AcceptPause::new("metrics");
+    let mut pause = AcceptPause::new(&"metrics");
     announce(place.as_ref());
     loop {
         let accepted = tokio::select! {

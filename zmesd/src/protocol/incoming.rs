@@ -1,7 +1,7 @@
 //! What apps send.
 //!
-//! Lenient where apps differ (numbers for texts, arrays for lists, keys that nobody knows) and strict about the
-//! shape: what is not an object with an `event` is [`Malformed`]. Decides nothing but what was said.
+//! Lenient where apps differ (numbers for texts, arrays for lists, unknown keys) and strict about the
+//! shape: what is not an object with an `event` is [`Malformed`]. Decides only what was said.
 
 use jiff::Timestamp;
 use secrecy::SecretString;
@@ -100,9 +100,9 @@ pub enum FilterFault {
     NoMonitorList,
     /// There is no `intlist`.
     NoIntervalList,
-    /// `monlist` holds what is no monitor id, or too much.
+    /// `monlist` holds something other than monitor ids, or too many.
     BadMonitorList,
-    /// `intlist` holds what is no number of seconds.
+    /// `intlist` holds something other than seconds.
     BadIntervalList,
 }
 
@@ -196,7 +196,7 @@ fn auth(frame: &Map<String, Value>, mut data: Map<String, Value>) -> Result<Auth
     })
 }
 
-/// In `auth`, `""` and `-1` are no statement: zmNinja sends them until somebody has saved its settings.
+/// In `auth`, `""` and `-1` are no statement: zmNinja sends them until its settings are saved.
 pub(super) fn statement(
     monlist: Option<String>,
     intlist: Option<String>,

@@ -21,7 +21,6 @@ pub struct ServerIdentity {
 /// An answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum AppReply<'a> {
-    /// Come in.
     AuthSuccess(&'a ServerIdentity),
     /// Wrong credentials.
     BadAuth,
@@ -32,7 +31,7 @@ pub enum AppReply<'a> {
         /// `auth` or `escontrol`
         event: &'static str,
     },
-    /// Log in first.
+    /// The frame needs a login.
     NotAuthorized {
         /// The refused frame's `event`.
         event: &'a str,
@@ -54,7 +53,7 @@ pub enum AppReply<'a> {
     SinceFault(SinceFault),
     /// No replay, because the record cannot be read now.
     ReplayUnavailable,
-    /// There is no push.
+    /// Push is off.
     PushDisabled,
     /// A token or a badge is not taken, or not all of it.
     TokenFault(TokenFault),

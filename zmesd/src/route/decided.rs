@@ -1,4 +1,4 @@
-//! What was decided about the last alarms, kept for `why` and for watchers: a ring with a bound on its size.
+//! The decisions about the last alarms, for `why` and for watchers: a ring of bounded size.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -8,21 +8,20 @@ use zmes_shared::{EventId, SessionId};
 use super::token_handle::SessionDecision;
 use crate::domain::{Alarm, Decision, Token};
 
-/// Decisions that are remembered, all alarms together; what the last alarm decided always is. 16 bytes each.
+/// Decisions that are kept, all alarms together; those of the last alarm always are. 16 bytes each.
 const MAX_DECISIONS: usize = 250_000;
-/// Alarms that are remembered.
+/// Alarms that are kept.
 const MAX_ALARMS: usize = 1000;
 
-/// What was decided about one alarm.
+/// The decisions about one alarm.
 #[derive(Debug)]
 pub struct AlarmDecisions {
-    /// The alarm's number since the daemon started.
+    /// The alarm's number, counted since the daemon started.
     pub number: u64,
-    /// The alarm.
     pub alarm: Arc<Alarm>,
     /// For each session, authenticated or not.
     pub sessions: Box<[(SessionId, Decision)]>,
-    /// For each token; empty unless somebody watched, because the state file has them.
+    /// For each token; empty without watchers, because the state file has them.
     pub tokens: Box<[(Arc<Token>, Decision)]>,
 }
 
@@ -40,7 +39,7 @@ impl AlarmDecisions {
 }
 
 impl DecisionRing {
-    /// Remembers an alarm, and forgets the oldest ones where that is too much.
+    /// Adds an alarm, and drops the oldest ones beyond the limits.
     pub(super) fn push(&mut self, decided: Arc<AlarmDecisions>) {
         self.decisions += decided.len();
         self.alarms.push_back(decided);

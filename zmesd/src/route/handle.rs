@@ -39,7 +39,6 @@ pub enum Outgoing {
 /// The report that a tracked frame was written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct WriteReport {
-    /// By which session.
     pub session: SessionId,
     /// False: the session ended first.
     pub written: bool,
@@ -54,46 +53,42 @@ pub enum CloseReason {
     Disconnected,
     /// The user was deleted, disabled, changed the password, or revoked all access tokens: close 1008.
     UserRevoked,
-    /// The access token by which the app came in has expired: close 1008.
+    /// The access token by which the app logged in has expired: close 1008.
     PassExpired,
 }
 
 /// A login that failed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FailedLogin {
-    /// The user name that the app sent, fit to be shown.
+    /// The user name that the app sent, bounded and cleaned.
     pub user: String,
-    /// How often wrong credentials for it came from that address.
+    /// How often it failed from that address.
     pub count: u64,
 }
 
 /// A new WebSocket connection, not yet authenticated.
 #[derive(Debug)]
 pub struct SessionOpening {
-    /// Its number, unique since the daemon started.
     pub id: SessionId,
-    /// The app's address (behind a trusted proxy: what the proxy says).
+    /// The app's address (behind a trusted proxy: the one that the proxy tells).
     pub address: SocketAddr,
-    /// When the WebSocket was open.
     pub connected_at: Timestamp,
     /// Its outbox; the router only ever uses `try_send`.
     pub outbox: mpsc::Sender<Outgoing>,
-    /// Ends it at once, even in the middle of a write.
+    /// Ends it at once, even during a write.
     pub kick: oneshot::Sender<CloseReason>,
 }
 
 /// A login that has succeeded.
 #[derive(Debug)]
 pub struct NewLogin {
-    /// As whom.
     pub user: Arc<User>,
     /// The access token by which the app logged in; `None`: a password.
     pub pass: Option<AccessPass>,
-    /// The app's version as it told in `auth`, cleaned and bounded.
+    /// The app's version from `auth`, bounded and cleaned.
     pub app: Option<String>,
     /// The filter that `auth` carried; `None`: no statement.
     pub filter: Option<MonitorFilter>,
-    /// Which app it seems to be.
     pub kind: App,
     /// The push token that zmNinja names in every message; it counts where this user has registered it.
     pub hint: Option<PushToken>,
@@ -104,26 +99,23 @@ pub struct NewLogin {
 pub struct Visibility {
     /// Its user's rights; [`MonitorRights::none`] before authentication.
     pub rights: MonitorRights,
-    /// Its filter.
     pub filter: MonitorFilter,
 }
 
 /// `zmesctl alarm test`.
 #[derive(Debug, Clone)]
 pub struct AlarmTestRequest {
-    /// The monitor that it pretends to come from.
     pub monitor: MonitorId,
-    /// Its name.
     pub monitor_name: Arc<str>,
     /// Decide, but send nothing.
     pub dry_run: bool,
-    /// Where to report written frames; its bound must be at least the number of sessions it should hear of.
+    /// Where to report written frames; its bound must be at least the number of sessions.
     pub receipts: Option<mpsc::Sender<WriteReport>>,
     /// Only for these sessions, and for no token; empty: for all.
     pub only: Vec<SessionId>,
     /// Only for this token, and for no session.
     pub token: Option<TokenId>,
-    /// Where to report what became of pushes; its bound must be at least the number of tokens it should hear of.
+    /// Where to report the outcomes of pushes; its bound must be at least the number of tokens.
     pub push_receipts: Option<mpsc::Sender<PushReceipt>>,
 }
 
@@ -139,9 +131,7 @@ pub enum AlarmTarget {
 /// One target of a test alarm.
 #[derive(Debug, Clone, Copy)]
 pub struct TestTarget {
-    /// Who.
     pub target: AlarmTarget,
-    /// What was decided.
     pub decision: Decision,
 }
 
@@ -152,21 +142,21 @@ pub struct AlarmTestReport {
     pub alarm: u64,
     /// The synthetic event id.
     pub event: EventId,
-    /// Every authenticated session, then every token that is not revoked. Of a test for one token that one alone;
-    /// none: there is no such token.
+    /// Every authenticated session, then every token that is not revoked. Of a test for one token only
+    /// that one; empty: there is no such token.
     pub targets: Vec<TestTarget>,
 }
 
-/// Sessions, as many as the router looks at in one turn.
+/// A page of sessions.
 #[derive(Debug, Clone, Default)]
 pub struct ClientPage {
     /// Those that match, ordered by id.
     pub clients: Vec<ClientView>,
-    /// After which id the next page begins; `None`: this is the last.
+    /// The id after which the next page begins; `None`: this is the last.
     pub next: Option<SessionId>,
 }
 
-/// What the router is asked. Each `reply` is sent when the thing is done.
+/// A command for the router. The reply is sent when it is done.
 #[derive(Debug)]
 pub enum RouterCommand {
     /// A connection is open.
@@ -174,38 +164,36 @@ pub enum RouterCommand {
     /// It has authenticated (perhaps again), by credentials that were checked from that moment on: the user was read from
     /// the database later.
     Attach(SessionId, Instant, NewLogin, oneshot::Sender<()>),
-    /// It wants another filter; with the token that its app names, if it does.
+    /// It states a filter, and perhaps names its token.
     SetFilter(SessionId, MonitorFilter, Option<PushToken>, oneshot::Sender<()>),
-    /// It is gone: why, how, and with which login that failed, if one did.
+    /// It has ended: why, how, and after which failed login.
     Close(SessionId, &'static str, SessionEnd, Option<FailedLogin>),
-    /// What it may see.
+    /// Asks for its rights and filter.
     Visibility(SessionId, oneshot::Sender<Visibility>),
-    /// The same, for a session that asks for what it missed: then that is not told to it unasked.
+    /// The same, for a session that asks for a replay: it is not sent missed alarms unasked.
     Replays(SessionId, oneshot::Sender<Visibility>),
-    /// Who is connected, one page: those after that id.
+    /// Lists sessions: one page, after that id.
     List(ClientFilter, Option<SessionId>, oneshot::Sender<ClientPage>),
-    /// How many are connected.
+    /// Counts sessions.
     Count(oneshot::Sender<ClientCounts>),
-    /// What there is, in numbers.
+    /// Counts sessions and tokens.
     Census(oneshot::Sender<Census>),
-    /// End one; false: there is none of that id.
+    /// Ends a session; false: there is none of that id.
     Disconnect(SessionId, oneshot::Sender<bool>),
-    /// A synthetic alarm.
+    /// Announces a synthetic alarm.
     Test(AlarmTestRequest, oneshot::Sender<AlarmTestReport>),
-    /// Something about push tokens.
     Token(TokenCommand),
-    /// Prove that the router moves.
+    /// Proves that the router runs.
     Ping(oneshot::Sender<()>),
 }
 
-/// The way to the router: cheap to clone.
+/// Sends commands to the router: cheap to clone.
 #[derive(Debug, Clone)]
 pub struct RouterHandle {
     commands: mpsc::Sender<RouterCommand>,
 }
 
 impl RouterHandle {
-    /// Wraps the sending side of the router's command channel.
     pub fn new(commands: mpsc::Sender<RouterCommand>) -> Self {
         Self { commands }
     }
@@ -230,7 +218,7 @@ impl RouterHandle {
         self.call(|reply| RouterCommand::SetFilter(session, filter, hint, reply)).await
     }
 
-    /// Says that a connection is gone, why (for `watch` and the log), and how.
+    /// Closes a session at the router: why (for `watch` and the log), and how it ended.
     pub async fn close(
         &self,
         session: SessionId,
@@ -255,12 +243,12 @@ impl RouterHandle {
         self.call(|reply| RouterCommand::Visibility(session, reply)).await
     }
 
-    /// Returns what a session may see that asks for what it missed.
+    /// Returns what a session may see that asks for a replay.
     pub async fn replays(&self, session: SessionId) -> Result<Visibility, Busy> {
         self.call(|reply| RouterCommand::Replays(session, reply)).await
     }
 
-    /// Returns the sessions that match, ordered by id. The router is asked page by page, so that alarms come between.
+    /// Returns the sessions that match, ordered by id. Read page by page, so that alarms are handled in between.
     pub async fn list(&self, filter: ClientFilter) -> Result<Vec<ClientView>, Busy> {
         let (mut all, mut after) = (Vec::new(), None);
         loop {
@@ -279,7 +267,7 @@ impl RouterHandle {
         self.call(RouterCommand::Count).await
     }
 
-    /// Returns what there is, in numbers.
+    /// Returns the numbers of sessions and tokens.
     pub async fn census(&self) -> Result<Census, Busy> {
         self.call(RouterCommand::Census).await
     }
@@ -294,7 +282,7 @@ impl RouterHandle {
         self.call(|reply| RouterCommand::Test(request, reply)).await
     }
 
-    /// Returns once the router has come round to it.
+    /// Returns once the router has handled all earlier commands.
     pub async fn ping(&self) -> Result<(), Busy> {
         self.call(RouterCommand::Ping).await
     }

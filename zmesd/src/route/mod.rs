@@ -1,5 +1,4 @@
-//! The router: who gets which alarm. Its parts: the pure [`policy`], the session table, the devices, the token table,
-//! the tap.
+//! The router: who gets which alarm. [`router`] is its task; the rest are its tables, the pure [`policy`] and the tap.
 
 mod attachments;
 mod census;

@@ -90,8 +90,11 @@ impl Sessions {
         pass: Option<AccessPass>,
         asked_at: Instant,
     ) {
-        if let Some(login) = self.by_id.get_mut(&id).and_then(|session| session.login.take()) {
-            self.log_in(id, SessionLogin { user, pass, asked_at, ..login });
+        let Some(session) = self.by_id.get_mut(&id) else { return };
+        let before = session.expires_at();
+        if let Some(login) = session.login.take() {
+            self.forget_pass(before, id);
+            self.log_in(id, SessionLogin { user, asked_at, pass, ..login });
         }
     }
 
@@ -187,3 +190,6 @@ fn renew(session: &mut Session, catalog: &Catalog, enforced_since: Instant) {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

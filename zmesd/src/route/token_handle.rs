@@ -1,7 +1,7 @@
 //! What others may ask of the router about push tokens.
 //!
-//! A command is answered when it holds in memory, and the next alarm is decided by it; who has to know that it is on
-//! the disk, too, calls `StateHandle::settle`.
+//! A command is answered once it holds in memory: the next alarm is decided by it. To wait until it is on the disk, too,
+//! call `StateHandle::settle`.
 
 use jiff::Timestamp;
 use tokio::sync::oneshot;
@@ -19,23 +19,19 @@ const TURN: usize = 250;
 /// A token from a file.
 #[derive(Debug, Clone)]
 pub struct TokenImport {
-    /// The token.
     pub token: PushToken,
-    /// What kind of phone.
     pub platform: Platform,
-    /// Whether it wants pushes.
     pub state: PushState,
-    /// Which monitors, and how often at most.
     pub filter: MonitorFilter,
-    /// Which app; [`App::Unknown`] where the file does not tell.
+    /// Which app; [`App::Unknown`] where the file does not say.
     pub app: App,
-    /// The app's version; empty where the file does not tell.
+    /// The app's version; empty where the file has none.
     pub app_version: String,
-    /// The app's own name for the server; empty where the file does not tell.
+    /// The app's own name for the server; empty where the file has none.
     pub profile: String,
-    /// The number on the app's icon; counts for new tokens alone.
+    /// The number on the app's icon; used for new tokens only.
     pub badge: u32,
-    /// The owner; empty: nobody, and the token gets what everybody gets.
+    /// The owner; empty: none, and the token may get all monitors.
     pub user: String,
 }
 

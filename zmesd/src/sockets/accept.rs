@@ -18,7 +18,7 @@ pub struct AcceptPause {
 
 impl AcceptPause {
     /// Begins without a failure; `socket` names it in the log.
-    pub fn new(socket: impl ToString) -> Self {
+    pub fn new(socket: &impl ToString) -> Self {
         Self { socket: socket.to_string(), failing: false }
     }
 
@@ -104,7 +104,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_full_system_pauses_and_a_lost_connection_does_not() {
-        let mut pause = AcceptPause::new("here");
+        let mut pause = AcceptPause::new(&"here");
         let begun = tokio::time::Instant::now();
         pause.failed(&io::Error::from_raw_os_error(Errno::ECONNABORTED as i32)).await;
         assert_eq!(begun.elapsed(), Duration::ZERO);

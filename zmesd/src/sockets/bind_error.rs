@@ -92,8 +92,9 @@ impl BindError {
                 "zmesd is already running: `zmesctl status` shows it; stop it first".to_owned()
             }
             (_, BindFault::Answered) => format!("stop that process, or change {key}"),
-            (Endpoint::Socket(path), _) => hint_to_write(path, key),
-            (Endpoint::Port(_), BindFault::Preparation { path, .. }) => hint_to_write(path, key),
+            (_, BindFault::Preparation { path, .. }) | (Endpoint::Socket(path), BindFault::Refused(_)) => {
+                hint_to_write(path, key)
+            }
         }
     }
 }

@@ -56,10 +56,7 @@ impl Host {
 }
 
 /// Reads what follows the host: nothing, `:`, or `:` and digits (RFC 3986 3.2.3).
-#[expect(
-    clippy::option_option,
-    reason = "the outer one says that it is no port, the inner one that there is none"
-)]
+#[expect(clippy::option_option, reason = "outer: whether it is a valid port; inner: whether there is one")]
 fn port_of(rest: &str) -> Option<Option<u16>> {
     if rest.is_empty() {
         return Some(None);

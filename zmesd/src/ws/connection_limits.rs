@@ -1,8 +1,7 @@
-//! How many may be here: members, those who have not logged in yet, those in the middle of their handshakes, and how
-//! many new ones a second.
+//! Limits on connections: those that are logged in, those that are not yet, handshakes, and new connections a second.
 //!
-//! Who has not logged in takes no seat from those who have: these are counted apart, and when they are too many, the
-//! oldest of the network that has most of them makes room. Limits go by [`network`]: IPv6 by /64.
+//! Connections without a login are counted apart, so that they take no slot from those that are logged in. When there
+//! are too many, the oldest of the network that has most is closed. Limits go by [`network`]: IPv6 by /64.
 //!
 //! Owns the counts. A [`ConnectionSlot`] and a [`Turn`] give back what they took when they are dropped.
 
@@ -22,31 +21,31 @@ use crate::limits::{Bounds, Buckets, NoTurn, Quota, Turn, Turns, network};
 pub const MAX_PENDING: usize = 1024;
 /// Handshakes at once. A TLS handshake is about a millisecond of CPU, so more in parallel make none faster.
 const HANDSHAKES: usize = 256;
-/// Of these from one network: whoever opens silent connections by the hundred waits for themselves.
+/// Handshakes at once of one network: a client that opens hundreds of slow connections delays only its own.
 const HANDSHAKES_OF_ONE: usize = 64;
-/// A handshake is left alone for this long even while others wait for its place.
+/// A handshake is not displaced before this, even while others wait for its turn.
 pub(super) const UNDISTURBED: Duration = Duration::from_secs(1);
 /// A network may open `max-clients-per-address` connections at once, and then all of them again in this time.
 const RATE_PERIOD: Duration = Duration::from_secs(10);
-/// Where few clients of an address are allowed, its apps may still try again a few times.
+/// Where few clients of an address are allowed, its apps may still reconnect a few times.
 const MIN_BURST: f64 = 20.0;
 /// Networks whose rate is remembered, some 60 bytes each.
 const MAX_RATES: usize = 10_000;
 
-/// Why somebody is not let in.
+/// Why a connection is refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub(super) enum LimitReached {
     /// `server.max-clients` are logged in.
     #[error("max-clients reached")]
-    House,
-    /// `server.max-clients-per-address` of that network are here.
+    MaxClients,
+    /// `server.max-clients-per-address` of that network are connected.
     #[error("max-clients-per-address reached")]
-    Address,
+    MaxClientsPerAddress,
     /// New connections come too fast from that network.
     #[error("too many new connections")]
     Rate,
-    /// All who have not logged in are just being looked at.
-    #[error("too many logins under way")]
+    /// All connections without a login are having their credentials checked.
+    #[error("too many logins in progress")]
     Pending,
 }
 
@@ -54,8 +53,8 @@ impl LimitReached {
     /// Returns the word for `clients rejected`.
     pub(super) fn reason(self) -> RefusalReason {
         match self {
-            Self::House => RefusalReason::MaxClients,
-            Self::Address => RefusalReason::MaxClientsPerAddress,
+            Self::MaxClients => RefusalReason::MaxClients,
+            Self::MaxClientsPerAddress => RefusalReason::MaxClientsPerAddress,
             Self::Rate => RefusalReason::ConnectionRate,
             Self::Pending => RefusalReason::Evicted,
         }
@@ -65,7 +64,7 @@ impl LimitReached {
 /// The counts.
 #[derive(Debug)]
 pub(super) struct ConnectionLimits {
-    seats: Mutex<SlotTable>,
+    slots: Mutex<SlotTable>,
     rates: Mutex<Buckets<IpAddr>>,
     handshakes: Turns,
 }
@@ -74,7 +73,7 @@ pub(super) struct ConnectionLimits {
 struct SlotTable {
     members: usize,
     members_of: HashMap<IpAddr, usize>,
-    /// Those who have not logged in, the oldest first.
+    /// Connections without a login, the oldest first.
     pending: BTreeMap<u64, PendingSlot>,
     pending_of: HashMap<IpAddr, BTreeSet<u64>>,
     last: u64,
@@ -83,7 +82,7 @@ struct SlotTable {
 #[derive(Debug)]
 struct PendingSlot {
     network: IpAddr,
-    /// Its credentials are being looked at: what takes long is then ours.
+    /// Its credentials are being checked: the daemon is slow then, not the client.
     verifying: bool,
     evict: oneshot::Sender<()>,
 }
@@ -97,7 +96,7 @@ impl Default for ConnectionLimits {
             waiting_per_network: MAX_PENDING,
         };
         Self {
-            seats: Mutex::default(),
+            slots: Mutex::default(),
             rates: Mutex::new(Buckets::new(MAX_RATES)),
             handshakes: Turns::new(bounds),
         }
@@ -105,52 +104,46 @@ impl Default for ConnectionLimits {
 }
 
 impl ConnectionLimits {
-    /// Takes a seat among those who have not logged in; the other half tells when it has to be given up.
+    /// Takes a slot among the connections without a login; the [`Eviction`] tells when it has to close.
     ///
-    /// `known`: the address is the client's own, and not that of a proxy that will still say for whom it speaks.
-    pub(super) fn seat(
+    /// `known`: the address is the client's own, and not that of a proxy that has not told the client's address yet.
+    pub(super) fn slot(
         self: &Arc<Self>,
         address: IpAddr,
         known: bool,
         settings: &ServerSettings,
     ) -> Result<(ConnectionSlot, Eviction), LimitReached> {
         let network = network(address);
-        let mut seats = self.seats();
-        if seats.members >= settings.max_clients {
-            return Err(LimitReached::House);
+        let mut slots = self.slots();
+        if slots.members >= settings.max_clients {
+            return Err(LimitReached::MaxClients);
         }
         if known {
-            seats.check(network, settings)?;
+            slots.check(network, settings)?;
         }
-        if seats.pending.len() >= MAX_PENDING && !seats.evict_one() {
+        if slots.pending.len() >= MAX_PENDING && !slots.evict_one() {
             return Err(LimitReached::Pending);
         }
         let (evict, evicted) = oneshot::channel();
-        seats.last += 1;
-        let number = seats.last;
-        seats.pending.insert(number, PendingSlot { network, verifying: false, evict });
-        seats.pending_of.entry(network).or_default().insert(number);
-        let seat = ConnectionSlot {
-            admission: Arc::clone(self),
-            number,
-            network,
-            known,
-            passed: false,
-            member: false,
-        };
-        Ok((seat, Eviction(Some(evicted))))
+        slots.last += 1;
+        let number = slots.last;
+        slots.pending.insert(number, PendingSlot { network, verifying: false, evict });
+        slots.pending_of.entry(network).or_default().insert(number);
+        let slot =
+            ConnectionSlot { limits: Arc::clone(self), number, network, known, passed: false, member: false };
+        Ok((slot, Eviction(Some(evicted))))
     }
 
     /// Returns how many connections there are.
     pub(super) fn taken(&self) -> usize {
-        let seats = self.seats();
-        seats.members + seats.pending.len()
+        let slots = self.slots();
+        slots.members + slots.pending.len()
     }
 
     /// Waits for a turn at the handshakes; the caller sets the deadline.
     ///
-    /// `known`: as for [`ConnectionLimits::seat`]. Each connection of a proxy counts as a peer of its own until the proxy has
-    /// said for whom it speaks: the share of one network is too small for all who are behind it.
+    /// `known`: as for [`ConnectionLimits::slot`]. Each connection of a proxy counts as a peer of its own until the proxy has
+    /// told the client's address: the share of one network is too small for all clients behind it.
     pub(super) async fn handshake(&self, peer: SocketAddr, known: bool) -> Result<Turn, NoTurn> {
         let lane = if known { network(peer.ip()) } else { lane_of_one(peer.port()) };
         self.handshakes.turn(lane).await
@@ -164,31 +157,31 @@ impl ConnectionLimits {
         if rates.try_take(network, quota, Instant::now()) { Ok(()) } else { Err(LimitReached::Rate) }
     }
 
-    fn seats(&self) -> MutexGuard<'_, SlotTable> {
+    fn slots(&self) -> MutexGuard<'_, SlotTable> {
         // Counting cannot be left half done, so a poisoned lock protects intact counts.
-        self.seats.lock().unwrap_or_else(PoisonError::into_inner)
+        self.slots.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// Returns what no peer has as its address: of the prefix that is never routed (RFC 6666).
+/// Returns an address that no peer has: of the prefix that is never routed (RFC 6666).
 fn lane_of_one(port: u16) -> IpAddr {
     IpAddr::V6(Ipv6Addr::new(0x100, 0, 0, 0, 0, 0, 0, port))
 }
 
 impl SlotTable {
-    /// Says whether one more of that network may be here; makes room for it where it is its own.
+    /// Checks the limit of a network; makes room by evicting one of its own connections.
     fn check(&mut self, network: IpAddr, settings: &ServerSettings) -> Result<(), LimitReached> {
         if self.members_of.get(&network).copied().unwrap_or_default() >= settings.max_clients_per_address {
-            return Err(LimitReached::Address);
+            return Err(LimitReached::MaxClientsPerAddress);
         }
         let own = self.pending_of.get(&network).map_or(0, BTreeSet::len);
         if own >= settings.max_clients_per_address && !self.evict_of(network) {
-            return Err(LimitReached::Address);
+            return Err(LimitReached::MaxClientsPerAddress);
         }
         Ok(())
     }
 
-    /// Makes room: the oldest of the network that has most; false: all are just being looked at.
+    /// Evicts the oldest of the network that has most; false: the credentials of all are being checked.
     fn evict_one(&mut self) -> bool {
         let idle = |numbers: &BTreeSet<u64>| {
             let pending = numbers.iter().filter_map(|number| self.pending.get(number));
@@ -207,7 +200,7 @@ impl SlotTable {
         let idle = |number: &&u64| self.pending.get(number).is_some_and(|pending| !pending.verifying);
         let Some(oldest) = numbers.copied().find(|number| idle(&number)) else { return false };
         if let Some(pending) = self.leave(oldest) {
-            // An error only says that it is leaving by itself.
+            // An error only says that it is closing already.
             pending.evict.send(()).ok();
         }
         true
@@ -225,73 +218,72 @@ impl SlotTable {
     }
 }
 
-/// A place in the house.
+/// A counted connection.
 #[derive(Debug)]
 pub(super) struct ConnectionSlot {
-    admission: Arc<ConnectionLimits>,
+    limits: Arc<ConnectionLimits>,
     number: u64,
     network: IpAddr,
     /// The network is the client's own.
     known: bool,
-    /// It was counted among the new connections of its network.
     passed: bool,
     member: bool,
 }
 
 impl ConnectionSlot {
-    /// Counts the seat for the client's true address, once that is known.
+    /// Counts the connection for the client's own address, once a proxy has told it.
     pub(super) fn claim(&mut self, address: IpAddr, settings: &ServerSettings) -> Result<(), LimitReached> {
         if self.known {
             return Ok(());
         }
         let network = network(address);
-        let mut seats = self.admission.seats();
-        seats.check(network, settings)?;
-        // Gone already: it was told to leave a moment ago.
-        if let Some(pending) = seats.leave(self.number) {
-            seats.pending.insert(self.number, PendingSlot { network, ..pending });
-            seats.pending_of.entry(network).or_default().insert(self.number);
+        let mut slots = self.limits.slots();
+        slots.check(network, settings)?;
+        // `None`: it was evicted a moment ago.
+        if let Some(pending) = slots.leave(self.number) {
+            slots.pending.insert(self.number, PendingSlot { network, ..pending });
+            slots.pending_of.entry(network).or_default().insert(self.number);
         }
-        drop(seats);
+        drop(slots);
         (self.network, self.known) = (network, true);
         self.pass(settings)
     }
 
-    /// Counts it among the new connections of its network, once and before it costs more than its seat: who says
-    /// nothing uses up nothing of what others at that address need.
+    /// Counts it among the new connections of its network, once it has sent something: silent connections use up
+    /// nothing that others at their address need.
     pub(super) fn pass(&mut self, settings: &ServerSettings) -> Result<(), LimitReached> {
         if self.known && !std::mem::replace(&mut self.passed, true) {
-            return self.admission.pass(self.network, settings);
+            return self.limits.pass(self.network, settings);
         }
         Ok(())
     }
 
-    /// Says whether its credentials are being looked at: it is not put out then.
+    /// Says whether its credentials are being checked: it is not evicted meanwhile.
     pub(super) fn verifying(&mut self, verifying: bool) {
         if !self.member
-            && let Some(pending) = self.admission.seats().pending.get_mut(&self.number)
+            && let Some(pending) = self.limits.slots().pending.get_mut(&self.number)
         {
             pending.verifying = verifying;
         }
     }
 
-    /// Takes a seat among those who have logged in.
+    /// Takes a slot among the connections that are logged in.
     pub(super) fn promote(&mut self, settings: &ServerSettings) -> Result<(), LimitReached> {
         if self.member {
             return Ok(());
         }
-        let mut seats = self.admission.seats();
-        if seats.members >= settings.max_clients {
-            return Err(LimitReached::House);
+        let mut slots = self.limits.slots();
+        if slots.members >= settings.max_clients {
+            return Err(LimitReached::MaxClients);
         }
-        let own = seats.members_of.entry(self.network).or_default();
+        let own = slots.members_of.entry(self.network).or_default();
         if *own >= settings.max_clients_per_address {
-            return Err(LimitReached::Address);
+            return Err(LimitReached::MaxClientsPerAddress);
         }
         *own += 1;
-        seats.members += 1;
-        seats.leave(self.number);
-        drop(seats);
+        slots.members += 1;
+        slots.leave(self.number);
+        drop(slots);
         self.member = true;
         Ok(())
     }
@@ -299,34 +291,34 @@ impl ConnectionSlot {
 
 impl Drop for ConnectionSlot {
     fn drop(&mut self) {
-        let mut seats = self.admission.seats();
+        let mut slots = self.limits.slots();
         if !self.member {
-            seats.leave(self.number);
+            slots.leave(self.number);
             return;
         }
-        seats.members = seats.members.saturating_sub(1);
-        if let Some(own) = seats.members_of.get_mut(&self.network) {
+        slots.members = slots.members.saturating_sub(1);
+        if let Some(own) = slots.members_of.get_mut(&self.network) {
             *own = own.saturating_sub(1);
             if *own == 0 {
-                seats.members_of.remove(&self.network);
+                slots.members_of.remove(&self.network);
             }
         }
     }
 }
 
-/// Tells a connection that it has to make room.
+/// Tells a connection that it has to close for another one.
 #[derive(Debug)]
 pub(super) struct Eviction(Option<oneshot::Receiver<()>>);
 
 impl Eviction {
-    /// Returns when the connection has to make room; never once it has logged in. Cancel-safe.
+    /// Returns when the connection has to close for another one; never once it is logged in. Cancel-safe.
     pub(super) async fn told(&mut self) {
         let told = match &mut self.0 {
             Some(evicted) => evicted.await.is_ok(),
             None => false,
         };
         if !told {
-            // The sender is dropped at the login: nobody will ask any more.
+            // The sender is dropped at the login: no eviction will come.
             self.0 = None;
             std::future::pending::<()>().await;
         }
@@ -343,114 +335,114 @@ mod tests {
     }
 
     fn member(
-        admission: &Arc<ConnectionLimits>,
+        limits: &Arc<ConnectionLimits>,
         from: &str,
         settings: &ServerSettings,
     ) -> Result<ConnectionSlot, LimitReached> {
-        let (mut seat, _) = admission.seat(address(from), true, settings)?;
-        seat.promote(settings).map(|()| seat)
+        let (mut slot, _) = limits.slot(address(from), true, settings)?;
+        slot.promote(settings).map(|()| slot)
     }
 
     #[test]
-    fn seats_are_counted_and_given_back() {
-        let admission = Arc::<ConnectionLimits>::default();
+    fn slots_are_counted_and_given_back() {
+        let limits = Arc::<ConnectionLimits>::default();
         let settings = ServerSettings { max_clients: 2, ..settings() };
-        let first = member(&admission, "192.0.2.1", &settings).unwrap();
-        let _second = member(&admission, "192.0.2.2", &settings).unwrap();
-        assert_eq!(member(&admission, "192.0.2.3", &settings).unwrap_err(), LimitReached::House);
+        let first = member(&limits, "192.0.2.1", &settings).unwrap();
+        let _second = member(&limits, "192.0.2.2", &settings).unwrap();
+        assert_eq!(member(&limits, "192.0.2.3", &settings).unwrap_err(), LimitReached::MaxClients);
         drop(first);
-        assert_eq!(admission.taken(), 1);
-        member(&admission, "192.0.2.3", &settings).unwrap();
+        assert_eq!(limits.taken(), 1);
+        member(&limits, "192.0.2.3", &settings).unwrap();
     }
 
     #[test]
     fn a_network_shares_its_share() {
-        let admission = Arc::<ConnectionLimits>::default();
+        let limits = Arc::<ConnectionLimits>::default();
         let settings = ServerSettings { max_clients_per_address: 1, ..settings() };
-        let seat = member(&admission, "2001:db8::1", &settings).unwrap();
+        let slot = member(&limits, "2001:db8::1", &settings).unwrap();
         assert_eq!(
-            member(&admission, "2001:db8::2", &settings).unwrap_err(),
-            LimitReached::Address,
+            member(&limits, "2001:db8::2", &settings).unwrap_err(),
+            LimitReached::MaxClientsPerAddress,
             "the same /64"
         );
-        let _neighbour = member(&admission, "2001:db8:0:1::1", &settings).unwrap();
-        let _v4 = member(&admission, "192.0.2.1", &settings).unwrap();
-        let _other = member(&admission, "192.0.2.2", &settings).unwrap();
-        drop(seat);
-        member(&admission, "2001:db8::2", &settings).unwrap();
-        assert_eq!(admission.seats().members_of.len(), 3, "networks without clients are forgotten");
-        assert!(admission.seats().pending_of.is_empty());
+        let _neighbour = member(&limits, "2001:db8:0:1::1", &settings).unwrap();
+        let _v4 = member(&limits, "192.0.2.1", &settings).unwrap();
+        let _other = member(&limits, "192.0.2.2", &settings).unwrap();
+        drop(slot);
+        member(&limits, "2001:db8::2", &settings).unwrap();
+        assert_eq!(limits.slots().members_of.len(), 3, "networks without clients are forgotten");
+        assert!(limits.slots().pending_of.is_empty());
     }
 
     #[tokio::test]
-    async fn who_has_not_logged_in_takes_no_seat_of_a_member() {
-        let admission = Arc::<ConnectionLimits>::default();
+    async fn connections_without_a_login_take_no_slot_of_those_with_one() {
+        let limits = Arc::<ConnectionLimits>::default();
         let settings = ServerSettings { max_clients: 3, ..settings() };
         let anonymous: Vec<_> =
-            (0..200).map(|_| admission.seat(address("192.0.2.1"), true, &settings).unwrap()).collect();
-        member(&admission, "192.0.2.2", &settings).unwrap();
+            (0..200).map(|_| limits.slot(address("192.0.2.1"), true, &settings).unwrap()).collect();
+        member(&limits, "192.0.2.2", &settings).unwrap();
         drop(anonymous);
-        assert_eq!(admission.taken(), 0);
+        assert_eq!(limits.taken(), 0);
     }
 
     #[tokio::test]
     async fn room_is_made_by_the_network_that_has_most_and_its_oldest_first() {
-        let admission = Arc::<ConnectionLimits>::default();
+        let limits = Arc::<ConnectionLimits>::default();
         let settings = ServerSettings { max_clients_per_address: 5000, ..settings() };
-        let seat = |from: &str| admission.seat(address(from), true, &settings).unwrap();
-        let (mut old_seat, mut old) = seat("192.0.2.9");
-        let (verifying, mut looked_at) = seat("192.0.2.1");
+        let slot = |from: &str| limits.slot(address(from), true, &settings).unwrap();
+        let (mut old_slot, mut old) = slot("192.0.2.9");
+        let (verifying, mut checked) = slot("192.0.2.1");
         let mut verifying = verifying;
         verifying.verifying(true);
-        let (_oldest, mut oldest) = seat("192.0.2.1");
-        let _crowd: Vec<_> = (3..MAX_PENDING).map(|_| seat("192.0.2.1")).collect();
-        let newcomer = seat("192.0.2.3");
-        assert!(oldest.0.as_mut().unwrap().try_recv().is_ok(), "the oldest of the crowd");
-        assert!(looked_at.0.as_mut().unwrap().try_recv().is_err(), "not while its login is looked at");
+        let (_oldest, mut oldest) = slot("192.0.2.1");
+        let _others: Vec<_> = (3..MAX_PENDING).map(|_| slot("192.0.2.1")).collect();
+        let newcomer = slot("192.0.2.3");
+        assert!(oldest.0.as_mut().unwrap().try_recv().is_ok(), "the oldest of the network that has most");
+        assert!(checked.0.as_mut().unwrap().try_recv().is_err(), "not while its login is checked");
         assert!(old.0.as_mut().unwrap().try_recv().is_err(), "not the one that is alone, though older");
-        old_seat.promote(&settings).unwrap();
+        old_slot.promote(&settings).unwrap();
         let never = tokio::time::timeout(Duration::from_millis(5), old.told()).await;
-        assert!(never.is_err(), "who has logged in is not put out");
+        assert!(never.is_err(), "a connection that is logged in is not evicted");
         drop(newcomer);
     }
 
     #[tokio::test]
     async fn an_address_has_no_more_pending_connections_than_clients_and_renews_its_own() {
-        let admission = Arc::<ConnectionLimits>::default();
+        let limits = Arc::<ConnectionLimits>::default();
         let settings = ServerSettings { max_clients_per_address: 2, ..settings() };
-        let seat = || admission.seat(address("192.0.2.1"), true, &settings).unwrap();
-        let (_first, mut first) = seat();
-        let _second = seat();
-        let _third = seat();
+        let slot = || limits.slot(address("192.0.2.1"), true, &settings).unwrap();
+        let (_first, mut first) = slot();
+        let _second = slot();
+        let _third = slot();
         first.told().await;
-        assert_eq!(admission.taken(), 2);
+        assert_eq!(limits.taken(), 2);
     }
 
     #[tokio::test]
-    async fn where_everybody_is_being_looked_at_the_newcomer_waits_outside() {
-        let admission = Arc::<ConnectionLimits>::default();
+    async fn while_all_logins_are_being_checked_a_newcomer_is_refused() {
+        let limits = Arc::<ConnectionLimits>::default();
         let settings = ServerSettings { max_clients_per_address: 1, ..settings() };
-        let (mut first, _eviction) = admission.seat(address("192.0.2.1"), true, &settings).unwrap();
+        let (mut first, _eviction) = limits.slot(address("192.0.2.1"), true, &settings).unwrap();
         first.verifying(true);
-        let refused = admission.seat(address("192.0.2.1"), true, &settings);
-        assert_eq!(refused.unwrap_err(), LimitReached::Address);
+        let refused = limits.slot(address("192.0.2.1"), true, &settings);
+        assert_eq!(refused.unwrap_err(), LimitReached::MaxClientsPerAddress);
         first.verifying(false);
-        admission.seat(address("192.0.2.1"), true, &settings).unwrap();
+        limits.slot(address("192.0.2.1"), true, &settings).unwrap();
     }
 
     #[tokio::test(start_paused = true)]
     async fn one_address_opens_only_so_many_connections_a_second() {
-        let admission = Arc::<ConnectionLimits>::default();
+        let limits = Arc::<ConnectionLimits>::default();
         let settings = settings();
         let open = |from: &str| {
-            let (mut seat, _) = admission.seat(address(from), true, &settings)?;
-            seat.pass(&settings)?;
+            let (mut slot, _) = limits.slot(address(from), true, &settings)?;
+            slot.pass(&settings)?;
             // What was counted once is not counted again.
-            seat.pass(&settings)
+            slot.pass(&settings)
         };
         let opened = |from: &str| (0..1000).filter(|_| open(from).is_ok()).count();
         for _ in 0..1000 {
-            drop(admission.seat(address("192.0.2.1"), true, &settings).unwrap());
+            drop(limits.slot(address("192.0.2.1"), true, &settings).unwrap());
         }
         assert_eq!(opened("192.0.2.1"), 500, "those that said nothing do not count");
         assert_eq!(open("192.0.2.1").unwrap_err(), LimitReached::Rate);
@@ -461,17 +453,20 @@ mod tests {
 
     #[tokio::test]
     async fn a_proxy_is_counted_by_those_for_whom_it_speaks() {
-        let admission = Arc::<ConnectionLimits>::default();
+        let limits = Arc::<ConnectionLimits>::default();
         let settings = ServerSettings { max_clients_per_address: 1, ..settings() };
         let claim = |client: &str| {
-            let (mut seat, _) = admission.seat(address("10.0.0.1"), false, &settings).unwrap();
-            seat.claim(address(client), &settings).unwrap();
-            seat.promote(&settings).map(|()| seat)
+            let (mut slot, _) = limits.slot(address("10.0.0.1"), false, &settings).unwrap();
+            slot.claim(address(client), &settings).unwrap();
+            slot.promote(&settings).map(|()| slot)
         };
         let _first = claim("203.0.113.1").unwrap();
         let _second = claim("203.0.113.2").unwrap();
-        assert!(admission.seats().members_of.contains_key(&address("203.0.113.1")));
-        let (mut third, _) = admission.seat(address("10.0.0.1"), false, &settings).unwrap();
-        assert_eq!(third.claim(address("203.0.113.1"), &settings).unwrap_err(), LimitReached::Address);
+        assert!(limits.slots().members_of.contains_key(&address("203.0.113.1")));
+        let (mut third, _) = limits.slot(address("10.0.0.1"), false, &settings).unwrap();
+        assert_eq!(
+            third.claim(address("203.0.113.1"), &settings).unwrap_err(),
+            LimitReached::MaxClientsPerAddress
+        );
     }
 }

@@ -17,11 +17,11 @@ pub(super) enum End {
     NoAuth,
     /// Wrong credentials.
     BadAuth,
-    /// It had not logged in, and others needed its place.
+    /// It had not logged in, and a newer connection took its slot.
     Evicted,
-    /// Logged in, but there is no seat for it.
+    /// Logged in, but a connection limit is reached.
     Full(LimitReached),
-    /// Credentials could not be looked at.
+    /// Credentials could not be checked.
     LoginUnavailable,
     /// The router did not answer.
     Busy,
@@ -48,7 +48,7 @@ pub(super) enum End {
 }
 
 impl End {
-    /// Returns what to tell the app; `None`: nothing, it closed the session itself or is gone.
+    /// Returns the close code for the app; `None`: it closed the session itself, or the connection is lost.
     pub(super) fn close_code(self) -> Option<CloseCode> {
         Some(match self {
             Self::ByApp | Self::Lost => return None,
@@ -69,7 +69,7 @@ impl End {
         })
     }
 
-    /// Returns what the router makes of the app's filter: only a close frame of the app is meant to be the end of it.
+    /// Returns what becomes of the app's filter: only a close frame of the app means that it is not wanted any more.
     pub(super) fn left(self) -> SessionEnd {
         match self {
             Self::ByApp => SessionEnd::ByApp,
@@ -93,7 +93,7 @@ impl End {
         }
     }
 
-    /// Returns the words for the log, for `watch` and for the close frame (at most 123 bytes).
+    /// Returns the text for the log, for `watch` and for the close frame (at most 123 bytes).
     pub(super) fn as_str(self) -> &'static str {
         match self {
             Self::ByApp => "closed by the app",
@@ -102,8 +102,8 @@ impl End {
             Self::BadAuth => "bad authentication",
             Self::LoginUnavailable => "login not possible now",
             Self::Evicted => "no login yet, and others wait",
-            Self::Full(LimitReached::House) => "max-clients reached",
-            Self::Full(LimitReached::Address | LimitReached::Rate | LimitReached::Pending) => {
+            Self::Full(LimitReached::MaxClients) => "max-clients reached",
+            Self::Full(LimitReached::MaxClientsPerAddress | LimitReached::Rate | LimitReached::Pending) => {
                 "max-clients-per-address reached"
             }
             Self::Busy => "server is busy",

@@ -1,6 +1,6 @@
 //! A connection's own task until its session begins: PROXY header, TLS, HTTP upgrade, each under a deadline.
 //!
-//! Owns the socket and its place among the handshakes. Ends by handing the WebSocket to a [`Pump`] in a task of its
+//! Owns the socket and its turn at the handshakes. Ends by handing the WebSocket to a [`Pump`] in a task of its
 //! own: this task's future is ten times as big, and nothing of it should outlive the handshake.
 
 use std::net::{IpAddr, SocketAddr};
@@ -31,7 +31,7 @@ use super::upgrade::{UpgradeError, upgrade};
 use crate::route::Busy;
 use crate::telemetry::Refusal;
 
-/// Time for a place among the handshakes.
+/// Time to wait for a turn at the handshakes.
 const TURN_DEADLINE: Duration = Duration::from_secs(5);
 /// Time for the PROXY header and for TLS, each.
 const TLS_DEADLINE: Duration = Duration::from_secs(5);
@@ -46,7 +46,7 @@ const TLS_BUFFER: usize = 16 * 1024;
 const UNSENT: u32 = 64 * 1024;
 /// The first byte of a TLS connection: a record of the type handshake (RFC 8446 5.1).
 const TLS_HANDSHAKE: u8 = 0x16;
-/// What plain HTTP hears on the port that speaks TLS.
+/// The answer to plain HTTP on a TLS port.
 const USE_TLS: &[u8] = b"HTTP/1.1 400 Bad Request\r\n\
     Connection: close\r\n\
     Content-Type: text/plain; charset=utf-8\r\n\
@@ -54,56 +54,51 @@ const USE_TLS: &[u8] = b"HTTP/1.1 400 Bad Request\r\n\
     \r\n\
     This port speaks TLS: use wss://.\n";
 
-/// Somebody at the door.
+/// A connection that was just accepted.
 pub(super) struct NewConnection {
-    /// What all share.
     pub(super) context: Arc<WsContext>,
-    /// The settings when it came.
     pub(super) settings: Arc<ServerSettings>,
-    /// How TLS is spoken, if it is.
+    /// `None`: without TLS.
     pub(super) tls: Option<Arc<ServerConfig>>,
-    /// Its place in the house.
-    pub(super) seat: ConnectionSlot,
-    /// Tells when it has to give that up.
+    pub(super) slot: ConnectionSlot,
+    /// Tells when it has to close for another connection.
     pub(super) eviction: Eviction,
-    /// Ends it.
     pub(super) stop: CancellationToken,
-    /// Where its session will live.
+    /// Runs its session.
     pub(super) tracker: TaskTracker,
 }
 
-/// Somebody who has come through.
+/// A WebSocket after all handshakes.
 #[expect(clippy::large_enum_variant, reason = "it is taken apart at once")]
 enum OpenSocket {
-    /// With TLS.
     Secure(WebSocketStream<Metered<TlsStream<TcpStream>>>),
-    /// Without.
     Plain(WebSocketStream<Metered<TcpStream>>),
 }
 
 impl NewConnection {
-    /// Leads somebody in, or not.
+    /// Runs the handshakes, then starts the session or records why there is none.
     pub(super) async fn receive(self, tcp: TcpStream, peer: SocketAddr) {
-        let Self { context, settings, tls, mut seat, mut eviction, stop, tracker } = self;
+        let Self { context, settings, tls, mut slot, mut eviction, stop, tracker } = self;
         let counters = Arc::clone(&context.parts.counters);
         let _inside = counters.handshakes.enter();
-        let mut door = Handshake { context: &context, settings: &settings, client: peer, seat: &mut seat };
+        let mut handshake =
+            Handshake { context: &context, settings: &settings, client: peer, slot: &mut slot };
         let outcome = tokio::select! {
             biased;
             () = stop.cancelled() => return,
-            () = eviction.told() => Err(HandshakeFailure::Crowded),
-            outcome = door.lead_in(tcp, tls) => outcome,
+            () = eviction.told() => Err(HandshakeFailure::Displaced),
+            outcome = handshake.run(tcp, tls) => outcome,
         };
-        let client = door.client;
+        let client = handshake.client;
         match outcome {
             Ok(OpenSocket::Secure(websocket)) => {
                 SessionStart { context, settings, stop, tracker }
-                    .begin(websocket, client, seat, eviction)
+                    .start(websocket, client, slot, eviction)
                     .await;
             }
             Ok(OpenSocket::Plain(websocket)) => {
                 SessionStart { context, settings, stop, tracker }
-                    .begin(websocket, client, seat, eviction)
+                    .start(websocket, client, slot, eviction)
                     .await;
             }
             Err(failure) => refuse(&context, client.ip(), &failure),
@@ -111,7 +106,7 @@ impl NewConnection {
     }
 }
 
-/// Notes why somebody does not come in.
+/// Records why a connection gets no session.
 pub(super) fn refuse(context: &WsContext, address: IpAddr, failure: &HandshakeFailure) {
     let names = || context.parts.certificate.summary().map_or_else(Vec::new, |summary| summary.sans);
     let Some((reason, detail)) = failure.reason(|name| covers(&names(), name)) else {
@@ -123,19 +118,18 @@ pub(super) fn refuse(context: &WsContext, address: IpAddr, failure: &HandshakeFa
     context.parts.counters.refuse(refusal, context.parts.clock.now());
 }
 
-/// What the handshakes need to know and find out.
+/// What the handshakes need, and what they find out.
 struct Handshake<'a> {
     context: &'a WsContext,
     settings: &'a ServerSettings,
     /// The client's address, as far as it is known.
     client: SocketAddr,
-    seat: &'a mut ConnectionSlot,
+    slot: &'a mut ConnectionSlot,
 }
 
 impl Handshake<'_> {
-    /// Waits until the client says something, then for a turn: those who are silent hold up nobody, not even others at
-    /// their own address.
-    async fn lead_in(
+    /// Waits for the first byte, then for a turn: silent connections delay no others, not even at their own address.
+    async fn run(
         &mut self,
         mut tcp: TcpStream,
         tls: Option<Arc<ServerConfig>>,
@@ -149,20 +143,20 @@ impl Handshake<'_> {
                 self.client = proxied;
             }
             if !self.settings.trusts(self.client.ip()) {
-                self.seat.claim(self.client.ip(), self.settings)?;
+                self.slot.claim(self.client.ip(), self.settings)?;
             }
         }
         let first = timeout(TLS_DEADLINE, first_byte(&tcp)).await;
         let first =
             first.map_err(|_| HandshakeFailure::Timeout("the first byte"))?.ok_or(HandshakeFailure::Left)?;
-        self.seat.pass(self.settings)?;
+        self.slot.pass(self.settings)?;
         let known = !self.settings.trusts(self.client.ip());
-        let turn = self.context.admission.handshake(self.client, known);
-        let turn = timeout(TURN_DEADLINE, turn).await.map_err(|_| HandshakeFailure::Crowded)??;
+        let turn = self.context.limits.handshake(self.client, known);
+        let turn = timeout(TURN_DEADLINE, turn).await.map_err(|_| HandshakeFailure::Displaced)??;
         tokio::select! {
             biased;
-            // It takes long, and others wait.
-            () = turn.crowded_out(UNDISTURBED) => Err(HandshakeFailure::Crowded),
+            // It takes long, and other connections wait.
+            () = turn.give_way(UNDISTURBED) => Err(HandshakeFailure::Displaced),
             outcome = self.shake(tcp, tls, first) => outcome,
         }
     }
@@ -198,7 +192,7 @@ impl Handshake<'_> {
         S: AsyncRead + AsyncWrite + Unpin,
     {
         let peer = self.client;
-        let upgraded = upgrade(stream, peer, self.settings, self.seat, &mut self.client);
+        let upgraded = upgrade(stream, peer, self.settings, self.slot, &mut self.client);
         let upgraded = timeout(UPGRADE_DEADLINE, upgraded).await;
         match upgraded.map_err(|_| HandshakeFailure::Timeout("HTTP request"))? {
             Ok(websocket) => Ok(websocket),
@@ -208,7 +202,7 @@ impl Handshake<'_> {
     }
 }
 
-/// Looks at what comes first; `None`: nothing does.
+/// Peeks at the first byte; `None`: the client hung up without one.
 async fn first_byte(tcp: &TcpStream) -> Option<u8> {
     let mut first = [0];
     match tcp.peek(&mut first).await {
@@ -232,7 +226,7 @@ async fn secure(
     }
 }
 
-/// Where a session will live.
+/// What a session needs to start.
 struct SessionStart {
     context: Arc<WsContext>,
     settings: Arc<ServerSettings>,
@@ -241,18 +235,18 @@ struct SessionStart {
 }
 
 impl SessionStart {
-    async fn begin<S>(
+    async fn start<S>(
         self,
         websocket: WebSocketStream<Metered<S>>,
         client: SocketAddr,
-        seat: ConnectionSlot,
+        slot: ConnectionSlot,
         eviction: Eviction,
     ) where
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
         let router = self.context.parts.router.clone();
-        let place = (seat, eviction);
-        let (pump, opening, kick) = Pump::new(websocket, client, place, self.context, self.settings);
+        let slot = (slot, eviction);
+        let (pump, opening, kick) = Pump::new(websocket, client, slot, self.context, self.settings);
         match router.open(opening).await {
             Ok(()) => self.tracker.spawn(pump.run(kick, self.stop)),
             Err(Busy) => self.tracker.spawn(pump.refuse()),

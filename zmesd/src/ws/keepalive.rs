@@ -1,4 +1,4 @@
-//! Whether the app is still there: pings when it is silent, a deadline for any sign of life.
+//! Detects dead connections: a ping when the app is silent, then a deadline for any frame.
 
 use std::time::Duration;
 
@@ -21,19 +21,17 @@ enum KeepaliveState {
     ForPong { until: Instant },
 }
 
-/// What is due.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Due {
     /// Nothing yet.
     Nothing,
     /// A ping.
     Ping,
-    /// The end: the app is gone.
+    /// The app did not answer: end the session.
     Gone,
 }
 
 impl Keepalive {
-    /// Starts with an app that was heard now.
     pub(super) fn new(now: Instant) -> Self {
         Self { state: KeepaliveState::ToPing { at: now + IDLE } }
     }
@@ -43,7 +41,7 @@ impl Keepalive {
         self.state = KeepaliveState::ToPing { at: now + IDLE };
     }
 
-    /// Returns when to look again.
+    /// Returns when [`Self::due`] has to be called next.
     pub(super) fn deadline(&self) -> Instant {
         match self.state {
             KeepaliveState::ToPing { at } => at,

@@ -69,7 +69,7 @@ impl Listener {
         self.announce();
         let counters = Arc::clone(&self.context.parts.counters);
         let _serving = counters.listeners.enter();
-        let mut pause = AcceptPause::new(self.address);
+        let mut pause = AcceptPause::new(&self.address);
         loop {
             let accepted = tokio::select! {
                 biased;
@@ -91,20 +91,20 @@ impl Listener {
 
     fn receive(&self, tcp: TcpStream, peer: SocketAddr, stop: &CancellationToken, tracker: &TaskTracker) {
         let settings = self.context.settings();
-        let admission = &self.context.admission;
-        // A proxy's own address says nothing about the client; it is counted when the true one is known.
+        let limits = &self.context.limits;
+        // A proxy's own address says nothing about the client, which is counted once its address is known.
         let known = !settings.trusts(peer.ip());
-        let (seat, eviction) = match admission.seat(peer.ip(), known, &settings) {
-            Ok(seated) => seated,
+        let (slot, eviction) = match limits.slot(peer.ip(), known, &settings) {
+            Ok(taken) => taken,
             Err(full) => return refuse(&self.context, peer.ip(), &HandshakeFailure::Full(full)),
         };
-        let connections = admission.taken();
+        let connections = limits.taken();
         debug!(address = %peer, connections, "got a websocket connection from {} ({connections}) active connections", peer.ip());
         let arrival = NewConnection {
             context: Arc::clone(&self.context),
             settings,
             tls: self.tls.clone(),
-            seat,
+            slot,
             eviction,
             stop: stop.clone(),
             tracker: tracker.clone(),

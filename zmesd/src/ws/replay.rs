@@ -1,4 +1,4 @@
-//! Missed alarms again, for an app that asks.
+//! Replays missed alarms to an app that asks.
 
 use std::time::Duration;
 
@@ -58,7 +58,6 @@ pub(super) struct ReplayPage {
 }
 
 impl ReplayPage {
-    /// Says whether nothing is left of the replay.
     pub(super) fn is_done(&self) -> bool {
         self.frames.len() == 0 && self.rest.is_none()
     }
@@ -75,7 +74,7 @@ pub(super) async fn begin(
     session: SessionId,
     since: Since,
 ) -> ReplayPage {
-    // The router hears of it first: what the session asks for here is not told to it as missed, too.
+    // The router is told first, so that it does not send the same alarms as missed, too.
     if router.replays(session).await.is_err() {
         return ReplayPage::unavailable();
     }
@@ -87,7 +86,7 @@ pub(super) async fn begin(
 
 /// Returns the next page of a replay.
 ///
-/// What the session may see is asked for each time, not remembered: rights may have changed meanwhile.
+/// The session's visibility is read for each page: rights may have changed meanwhile.
 pub(super) async fn go_on(
     record: &dyn AlarmRecord,
     router: &RouterHandle,
@@ -100,7 +99,7 @@ pub(super) async fn go_on(
             return ReplayPage::unavailable();
         };
         let page = cut(&alarms, &visibility, &rest);
-        // A page in which nothing was for this session is no page.
+        // Skip a page without any frame for this session.
         match page.rest {
             Some(next) if page.frames.len() == 0 => rest = next,
             Some(_) | None => return page,
@@ -108,16 +107,16 @@ pub(super) async fn go_on(
     }
 }
 
-/// Returns what the record says, if it says it in time.
+/// Returns the record's answer, if it comes in time.
 async fn in_time<T>(session: SessionId, question: impl Future<Output = Result<T, StateError>>) -> Option<T> {
     match tokio::time::timeout(DEADLINE, question).await {
         Ok(Ok(answer)) => Some(answer),
         Ok(Err(error)) => {
-            tracing::debug!(%session, error = &error as &dyn std::error::Error, "cannot replay alarms");
+            tracing::debug!(%session, error = &error as &dyn std::error::Error, "replay failed");
             None
         }
         Err(_) => {
-            tracing::debug!(%session, "the record of alarms did not answer in time");
+            tracing::debug!(%session, "replay timed out");
             None
         }
     }

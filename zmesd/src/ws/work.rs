@@ -1,4 +1,4 @@
-//! What a session has others do, one thing at a time: each a boxed future with a deadline, so that an idle session
+//! What a session asks of other tasks, one thing at a time: each a boxed future with a deadline, so that an idle session
 //! does not carry its size.
 
 use std::collections::BTreeMap;
@@ -19,28 +19,28 @@ use crate::route::{Busy, NewLogin, Registration, RegistrationFault, RouterHandle
 use crate::telemetry;
 use zmes_providers::PushToken;
 
-/// Time for a verdict. Hundreds of phones may log in at once, each with some 50 ms of bcrypt.
+/// Time for a verdict: hundreds of phones may log in at once, each with some 50 ms of bcrypt.
 const VERDICT_DEADLINE: Duration = Duration::from_secs(15);
 
 /// Work under way.
 pub(super) type Work = Pin<Box<dyn Future<Output = WorkOutcome> + Send>>;
 
-/// What came of it.
+/// The result.
 #[derive(Debug)]
 pub(super) enum WorkOutcome {
-    /// The credentials have been looked at.
+    /// The credentials were checked.
     Verdict(LoginVerdict),
-    /// The router has taken it.
+    /// The router has done it.
     Done,
     /// The router has not taken the token.
     NotRegistered(TokenFault),
     /// The router did not answer.
     Busy,
-    /// These frames are to be sent, and then the rest is to be asked for.
+    /// Send these frames, then ask for the rest.
     Replay(ReplayPage),
 }
 
-/// Has credentials looked at.
+/// Checks credentials.
 pub(super) fn verify(context: Arc<WsContext>, session: SessionId, login: Box<Login>) -> Work {
     Box::pin(async move {
         let address = login.address;
@@ -54,7 +54,7 @@ pub(super) fn verify(context: Arc<WsContext>, session: SessionId, login: Box<Log
             // The login check logs and counts these: it knows the user and limits how many there can be.
             LoginVerdict::Rejected(reason) => debug!(%session, %address, reason, "login rejected"),
             LoginVerdict::Throttled => {
-                debug!(%session, %address, "too many failed logins, not looked at");
+                debug!(%session, %address, "login throttled");
             }
             LoginVerdict::Unavailable(reason) => debug!(%session, %address, reason, "login not possible now"),
         }
@@ -62,7 +62,7 @@ pub(super) fn verify(context: Arc<WsContext>, session: SessionId, login: Box<Log
     })
 }
 
-/// Makes the session one that gets alarms.
+/// Makes the session an authenticated one, which gets alarms.
 pub(super) fn attach(
     context: Arc<WsContext>,
     session: SessionId,

@@ -22,9 +22,9 @@ fn import(token: &str, monlist: &str) -> TokenImport {
     }
 }
 
-async fn start(directory: &tempfile::TempDir) -> (World, User) {
+async fn start(directory: &tempfile::TempDir) -> (RouterWorld, User) {
     let amy = user("amy", MonitorRights::All);
-    (World::start(directory.path().into(), std::slice::from_ref(&amy)).await, amy)
+    (RouterWorld::start(directory.path().into(), std::slice::from_ref(&amy)).await, amy)
 }
 
 #[tokio::test]
@@ -79,7 +79,8 @@ async fn an_interval_does_not_count_from_a_push_that_was_given_up() {
     world.router.untold(vec![(TokenId(1), MonitorId(1), at(T))]).await.unwrap();
     world.router.ping().await.unwrap();
     world.announce(alarm_at(1, 12, T + 20)).await;
-    let events = |world: &mut World| world.pushed().into_iter().map(|(event, ..)| event).collect::<Vec<_>>();
+    let events =
+        |world: &mut RouterWorld| world.pushed().into_iter().map(|(event, ..)| event).collect::<Vec<_>>();
     assert_eq!(events(&mut world), [10, 12]);
     // Nor after a restart, and what was told later counts.
     world
@@ -310,7 +311,7 @@ async fn deliveries_count_on_after_a_restart() {
 }
 
 #[tokio::test]
-async fn who_logs_in_as_somebody_else_has_the_token_no_more() {
+async fn a_session_that_logs_in_as_another_user_loses_its_token() {
     let directory = tempfile::tempdir().unwrap();
     let (mut world, amy) = start(&directory).await;
     let mut client = world.login(amy, None).await;

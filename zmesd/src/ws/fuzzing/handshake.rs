@@ -83,11 +83,11 @@ pub(crate) fn http_upgrade(bytes: &[u8]) {
 /// Returns the address of a client that was let in.
 fn handshake(request: &[u8], from: SocketAddr) -> Option<SocketAddr> {
     let settings = settings();
-    let admission = Arc::new(ConnectionLimits::default());
-    let (mut seat, _eviction) = admission.seat(from.ip(), !settings.trusts(from.ip()), &settings).ok()?;
+    let limits = Arc::new(ConnectionLimits::default());
+    let (mut slot, _eviction) = limits.slot(from.ip(), !settings.trusts(from.ip()), &settings).ok()?;
     let mut client = from;
     let mut peer = ScriptedPeer { sent: request, answered: Vec::new() };
-    let upgraded = upgrade(&mut peer, from, &settings, &mut seat, &mut client);
+    let upgraded = upgrade(&mut peer, from, &settings, &mut slot, &mut client);
     let outcome = RUNTIME.with(|runtime| {
         runtime.as_ref().map(|runtime| runtime.block_on(async { timeout(LONGEST, upgraded).await }))
     })?;

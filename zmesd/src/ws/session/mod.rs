@@ -1,8 +1,8 @@
 //! The conversation with one app, without sockets, clocks or tasks: [`Input`] in, [`Output`]s back.
 //!
-//! Owns how far the app has come (anonymous → verifying → logged in). The [`pump`](super::pump) carries outputs out
-//! in their order and feeds in nothing that the app sent while one of them is under way: so frames are handled in
-//! order, and what follows `auth` waits for its verdict.
+//! Owns the state of the login (anonymous → verifying → logged in). The [`pump`](super::pump) carries outputs out in
+//! order and feeds in no frame while one of them is under way: frames are handled in order, and what follows `auth`
+//! waits for its verdict.
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -39,11 +39,11 @@ pub(super) enum Input<'a> {
 pub(super) enum Output {
     /// Send this frame.
     Reply(Utf8Bytes),
-    /// Have these credentials looked at and feed the verdict in.
+    /// Check these credentials and feed the verdict in.
     Verify(Box<Login>),
     /// Tell the router who this is.
     Attach(Box<NewLogin>),
-    /// Tell the router what is wanted, and which token the app names.
+    /// Tell the router the filter, and which token the app names.
     SetFilter(FilterStatement, Option<PushToken>),
     /// Tell the router the app's push token.
     Register(Box<Registration>),
@@ -67,13 +67,10 @@ pub(super) struct AppSession {
 
 #[derive(Debug)]
 enum SessionState {
-    /// Has shown no credentials yet.
     Anonymous,
-    /// Has shown some, the verdict is pending.
     Verifying(Box<AuthExtras>),
-    /// Is in.
     LoggedIn,
-    /// Was told to go: what it still sends means nothing.
+    /// Has been told to close: what it still sends is ignored.
     Ended,
 }
 
@@ -93,12 +90,11 @@ impl AppSession {
         Self { address, identity, push, state: SessionState::Anonymous }
     }
 
-    /// Says whether the time for credentials is running: not while the daemon itself is slow with the verdict.
+    /// Says whether the time limit for credentials runs: it does not while the daemon checks them.
     pub(super) fn awaits_credentials(&self) -> bool {
         matches!(self.state, SessionState::Anonymous)
     }
 
-    /// Says whether the app is in.
     pub(super) fn logged_in(&self) -> bool {
         matches!(self.state, SessionState::LoggedIn)
     }
@@ -159,20 +155,20 @@ impl AppSession {
 
     fn on_verdict(&mut self, verdict: LoginVerdict) -> Vec<Output> {
         let SessionState::Verifying(pending) = std::mem::replace(&mut self.state, SessionState::Ended) else {
-            // Nobody asked: only a defect of the pump could bring us here, and the door stays closed.
+            // No check was asked for: only a defect of the pump leads here, and the login is refused.
             return vec![Output::End(End::LoginUnavailable)];
         };
         match verdict {
             LoginVerdict::Accepted(user) => self.welcome(user, None, *pending),
             LoginVerdict::AcceptedUntil(user, pass) => self.welcome(user, Some(pass), *pending),
             LoginVerdict::Rejected(_) => self.end(Some(&AppReply::BadAuth), End::BadAuth),
-            // Apps take BADAUTH for final and never come back; a database that is away is not final, nor is what
-            // somebody else at the same address or under the same name has done.
+            // Apps take BADAUTH for final and never reconnect. An unreachable database is not final, nor are the failures
+            // of other clients at the same address or with the same user name.
             LoginVerdict::Throttled | LoginVerdict::Unavailable(_) => self.end(None, End::LoginUnavailable),
         }
     }
 
-    /// The router hears of the app before the app hears "Success": from then on it misses no alarm.
+    /// The router is told before the app gets "Success", so that the app misses no alarm after it.
     fn welcome(&mut self, user: Arc<User>, pass: Option<AccessPass>, pending: AuthExtras) -> Vec<Output> {
         self.state = SessionState::LoggedIn;
         let AuthExtras { app, kind, hint, filter, since } = pending;
@@ -189,9 +185,9 @@ impl AppSession {
         outputs
     }
 
-    fn end(&mut self, last_words: Option<&AppReply<'_>>, end: End) -> Vec<Output> {
+    fn end(&mut self, answer: Option<&AppReply<'_>>, end: End) -> Vec<Output> {
         self.state = SessionState::Ended;
-        let mut outputs = last_words.map(reply).unwrap_or_default();
+        let mut outputs = answer.map(reply).unwrap_or_default();
         outputs.push(Output::End(end));
         outputs
     }
@@ -201,7 +197,7 @@ fn reply(reply: &AppReply<'_>) -> Vec<Output> {
     vec![Output::Reply(reply.to_frame())]
 }
 
-/// A list that cannot be read keeps no phone from being told: it is named, and says nothing.
+/// A list that cannot be parsed does not prevent the registration: the app gets an error, and the list is ignored.
 fn register(token: TokenFrame, kind: App) -> Vec<Output> {
     let TokenFrame { token, platform, state, filter, app_version, profile } = token;
     let (filter, fault) = match filter {

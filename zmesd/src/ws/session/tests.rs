@@ -327,7 +327,7 @@ fn before_auth_a_token_is_refused_while_push_is_on_too() {
 }
 
 #[test]
-fn who_logs_in_is_attached_with_the_token_that_the_app_names() {
+fn a_login_is_attached_to_the_token_that_the_app_names() {
     let mut session = session();
     say(&mut session, r#"{"event":"auth","data":{"user":"amy","password":"s"},"token":"fcm:a"}"#);
     let outputs = session.step(Input::Verdict(amy()));

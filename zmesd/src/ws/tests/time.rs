@@ -42,7 +42,7 @@ async fn rest_on(stream: DuplexStream, auth_timeout: Duration) -> Resting {
     let (parts, _, login, heard) = parts();
     let context = WsContext::new(parts, settings.clone());
     let address: std::net::SocketAddr = "192.0.2.7:4711".parse().unwrap();
-    let place = context.admission.seat(address.ip(), true, &settings).unwrap();
+    let place = context.limits.slot(address.ip(), true, &settings).unwrap();
     let stream = Metered::new(stream);
     let websocket = WebSocketStream::from_raw_socket(stream, Role::Server, Some(frame_limits())).await;
     let (pump, opening, kick) = Pump::new(websocket, address, place, context, Arc::new(settings));

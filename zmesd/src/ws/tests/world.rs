@@ -42,7 +42,7 @@ pub(super) enum Heard {
 }
 
 /// A served port.
-pub(super) struct World {
+pub(super) struct WsWorld {
     pub(super) address: SocketAddr,
     pub(super) stop: CancellationToken,
     pub(super) tracker: TaskTracker,
@@ -58,7 +58,7 @@ pub(super) struct World {
 
 pub(super) type Sessions = Arc<Mutex<HashMap<SessionId, SessionOpening>>>;
 
-impl World {
+impl WsWorld {
     /// Serves WSS.
     pub(super) fn secure(settings: ServerSettings) -> Self {
         Self::start(settings, true)
