@@ -18,22 +18,22 @@ pub struct MonitorView {
     pub id: MonitorId,
     /// `Monitors.Name`.
     pub name: String,
-    /// Where its state comes from: `shm`, `db`, or `none` where it is not watched.
+    /// The source of its state: `shm`, `db`, or `none` if it is not watched.
     pub source: String,
     /// What it is doing.
     pub state: MonitorState,
-    /// The event opened last; `null` where none was since its `zmc` started.
+    /// Its latest event; `null` if there was none since its `zmc` started.
     pub last_event_id: Option<EventId>,
-    /// `sizeof(SharedData)` of its ZoneMinder; `null` where it is not known.
+    /// `sizeof(SharedData)` of its ZoneMinder; `null` if unknown.
     pub layout: Option<u32>,
-    /// Whether alarms of this monitor would be seen.
+    /// Whether alarms of this monitor are detected.
     pub healthy: bool,
-    /// Why not, or what is special; `null` where there is nothing to say.
+    /// Why not, or another remark; `null` if there is none.
     pub reason: Option<String>,
-    /// The same for programs; absent where there is nothing to say, and from daemons that do not tell.
+    /// The condition behind `reason`; absent if there is none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub trouble: Option<MonitorTrouble>,
-    /// The command that mends it, where the daemon knows it.
+    /// A command that fixes it, if the daemon knows one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub hint: Option<String>,
 }
