@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::tokens::{TokenFilter, TokenImport, TransportKind};
+use super::tokens::{TokenFilter, TokenImport, TokenSelection, TransportKind, strict_filter};
 use crate::{EventId, MonitorId, SessionId};
 
 /// How long `alarm force` lasts by default, in milliseconds.
@@ -22,7 +22,7 @@ pub enum Request {
         /// The connection, as `clients list` names it.
         client: SessionId,
     },
-    /// Returns [`crate::views::Rejected`]. Since 1.3.
+    /// Returns [`crate::views::Rejected`].
     ClientsRejected {
         /// Only what was refused in this many milliseconds before now; absent: since the daemon started.
         #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -91,37 +91,26 @@ pub enum Request {
     },
     /// Revokes tokens; they can be restored for 30 days. Returns [`crate::views::TokensChanged`].
     TokensRevoke {
-        /// The tokens, in any form that names them; at most 1,000.
-        tokens: Vec<String>,
-        /// All tokens that match; `tokens` is empty then.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        select: Option<TokenFilter>,
+        /// Which tokens.
+        tokens: TokenSelection,
         /// Report what would happen, change nothing.
-        #[serde(default)]
+        #[serde(default, skip_serializing_if = "is_false")]
         dry_run: bool,
     },
     /// Revokes tokens, also those that are revoked already, and prevents their apps from registering them again.
-    /// Returns [`crate::views::TokensChanged`]. Since 1.3.
+    /// Returns [`crate::views::TokensChanged`].
     TokensBlock {
-        /// The tokens, in any form that names them; at most 1,000.
-        #[serde(default, skip_serializing_if = "Vec::is_empty")]
-        tokens: Vec<String>,
-        /// All tokens that match; `tokens` is empty then.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        select: Option<TokenFilter>,
+        /// Which tokens.
+        tokens: TokenSelection,
         /// Report what would happen, change nothing.
         #[serde(default, skip_serializing_if = "is_false")]
         dry_run: bool,
     },
     /// Allows apps to register blocked tokens again; these stay revoked until then, or until they are restored.
-    /// Returns [`crate::views::TokensChanged`]. Since 1.3.
+    /// Returns [`crate::views::TokensChanged`].
     TokensUnblock {
-        /// The tokens, in any form that names them; at most 1,000.
-        #[serde(default, skip_serializing_if = "Vec::is_empty")]
-        tokens: Vec<String>,
-        /// All tokens that match; `tokens` is empty then.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        select: Option<TokenFilter>,
+        /// Which tokens.
+        tokens: TokenSelection,
         /// Report what would happen, change nothing.
         #[serde(default, skip_serializing_if = "is_false")]
         dry_run: bool,
@@ -133,15 +122,8 @@ pub enum Request {
     },
     /// Mutes tokens: pushes to them are skipped. Returns [`crate::views::TokensChanged`].
     TokensMute {
-        /// The token, in any form that names it; empty: see `tokens` and `select`.
-        #[serde(default, skip_serializing_if = "String::is_empty")]
-        token: String,
-        /// Several tokens.
-        #[serde(default, skip_serializing_if = "Vec::is_empty")]
-        tokens: Vec<String>,
-        /// All tokens that match.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        select: Option<TokenFilter>,
+        /// Which tokens.
+        tokens: TokenSelection,
         /// Report what would happen, change nothing.
         #[serde(default, skip_serializing_if = "is_false")]
         dry_run: bool,
@@ -151,15 +133,8 @@ pub enum Request {
     },
     /// Unmutes tokens. Returns [`crate::views::TokensChanged`].
     TokensUnmute {
-        /// The token, in any form that names it; empty: see `tokens` and `select`.
-        #[serde(default, skip_serializing_if = "String::is_empty")]
-        token: String,
-        /// Several tokens.
-        #[serde(default, skip_serializing_if = "Vec::is_empty")]
-        tokens: Vec<String>,
-        /// All tokens that match.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        select: Option<TokenFilter>,
+        /// Which tokens.
+        tokens: TokenSelection,
         /// Report what would happen, change nothing.
         #[serde(default, skip_serializing_if = "is_false")]
         dry_run: bool,
@@ -168,11 +143,11 @@ pub enum Request {
     TokensPrune {
         /// Not seen for at least this many milliseconds.
         stale_ms: u64,
-        /// Only those that also match this.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
+        /// Of these only the ones that match.
+        #[serde(default, deserialize_with = "strict_filter", skip_serializing_if = "Option::is_none")]
         select: Option<TokenFilter>,
         /// Report what would happen, change nothing.
-        #[serde(default)]
+        #[serde(default, skip_serializing_if = "is_false")]
         dry_run: bool,
     },
     /// Imports tokens from a file. Returns [`crate::views::TokensImported`].
@@ -185,17 +160,13 @@ pub enum Request {
     },
     /// Sets the badges, the numbers on the apps' icons. Returns [`crate::views::TokensChanged`].
     BadgesReset {
-        /// The tokens, in any form that names them.
-        #[serde(default)]
-        tokens: Vec<String>,
-        /// All tokens.
-        #[serde(default)]
-        all: bool,
-        /// The number to set.
+        /// Which tokens.
+        tokens: TokenSelection,
+        /// The number.
         #[serde(default)]
         to: u32,
         /// Report what would happen, change nothing.
-        #[serde(default)]
+        #[serde(default, skip_serializing_if = "is_false")]
         dry_run: bool,
     },
     /// Checks the providers as far as possible without sending a push. Returns [`crate::views::PushCheck`].
@@ -207,7 +178,7 @@ pub enum Request {
     /// Returns [`crate::views::PushQueue`].
     PushQueue,
     /// Ends the pause of transports that have failed, and sends what waits for them. Returns [`crate::views::PushRetried`].
-    /// Since 1.3.
+    ///
     PushRetry {
         /// Only this kind of transport.
         #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -222,7 +193,7 @@ pub enum Request {
         token: Option<String>,
     },
     /// Examines the installation, or follows one alarm to one phone or user. Returns [`crate::views::Doctor`].
-    /// Since 1.2.
+    ///
     Doctor {
         /// A user of ZoneMinder, or a token in any form that names it; absent: the installation.
         #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -248,22 +219,6 @@ pub enum Access {
 }
 
 impl Request {
-    /// Returns the minor version of the protocol that a daemon needs for this request. Older daemons would ignore the
-    /// filter and change more tokens than intended; requests that they do not know they refuse themselves (0).
-    pub fn minor(&self) -> u32 {
-        let narrowed = matches!(
-            self,
-            Self::TokensRevoke { select: Some(_), .. }
-                | Self::TokensPrune { select: Some(_), .. }
-                | Self::TokensMute { select: Some(_), .. }
-                | Self::TokensUnmute { select: Some(_), .. }
-                | Self::TokensMute { dry_run: true, .. }
-                | Self::TokensUnmute { dry_run: true, .. }
-                | Self::TokensList(TokenFilter { monitor: Some(_), .. })
-        );
-        if narrowed { 2 } else { 0 }
-    }
-
     /// Says whether the answer needs requests to the providers of pushes.
     pub fn asks_providers(&self) -> bool {
         matches!(

@@ -4,6 +4,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::doctor::Finding;
+use crate::sentence::SentencePart;
 
 /// The state of the daemon.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -50,6 +51,9 @@ pub struct Status {
     /// Absent once the old file was removed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub state_damage: Option<String>,
+    /// The same in pieces: a reader can show the time in its own zone.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub state_damage_parts: Vec<SentencePart>,
     /// The most severe finding of `doctor`, by the latest result of each part; absent if there is no problem.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub worst: Option<Finding>,

@@ -12,6 +12,7 @@ const LEVELS: [(&str, u8); 28] = [
     ("limits", 1),
     // seams
     ("ports", 2),
+    ("source", 3),
     ("telemetry", 3),
     // pure logic
     ("protocol", 4),
@@ -27,10 +28,9 @@ const LEVELS: [(&str, u8); 28] = [
     ("auth", 8),
     ("ws", 8),
     ("control", 9),
-    ("source", 8),
     ("zmdb", 8),
     ("tls", 8),
-    ("metrics", 8),
+    ("metrics", 9),
     ("admin", 8),
     // the root
     ("demo", 10),
@@ -42,9 +42,6 @@ const LEVELS: [(&str, u8); 28] = [
     ("lib", 13),
     ("main", 13),
 ];
-
-/// What is allowed against the order: the trait of sources lies with `source`.
-const EXCEPTIONS: [(&str, &str); 1] = [("detect", "source")];
 
 /// A module of the daemon, as a path of names.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -87,9 +84,8 @@ impl Room {
 /// Says whether `room`, which is at `level`, may import `target`.
 pub(crate) fn may_import(room: &Room, level: u8, target: &Room) -> bool {
     let within = room.top() == target.top();
-    let allowed = EXCEPTIONS.contains(&(room.top(), target.top()));
     // What is not a room (a macro, an item of the crate's root) is nobody's business.
-    within || allowed || target.level().is_none_or(|below| below < level)
+    within || target.level().is_none_or(|below| below < level)
 }
 
 /// Returns the rooms that the code of `file` names by `crate::`, with the lines; its unit tests may name any.

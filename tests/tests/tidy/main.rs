@@ -3,7 +3,10 @@
 //! Each test lists everything that is wrong, with file and line. What a check looks for is written in pieces where
 //! it would otherwise find itself.
 
+mod functions;
+mod keys;
 mod layers;
+mod prose;
 mod tree;
 mod words;
 
@@ -100,6 +103,16 @@ fn rooms_import_only_what_lies_below_them() -> Result<()> {
         }
     }
     ensure!(seen > 10, "only {seen} imports found: the check does not see");
+    none(&findings)
+}
+
+#[test]
+fn nothing_that_answers_admins_looks_for_words_in_a_sentence() -> Result<()> {
+    let mut findings = Vec::new();
+    for file in sources()? {
+        let searches = prose::searches(&file);
+        findings.extend(searches.into_iter().map(|(line, what)| format!("{}:{line}: `{what}`", file.name)));
+    }
     none(&findings)
 }
 

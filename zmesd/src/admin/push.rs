@@ -8,7 +8,7 @@ use zmes_shared::views::{
 };
 
 use super::answers::unreadable;
-use super::token_names::Known;
+use super::token_names::TokenNames;
 use super::tokens::view;
 use crate::admin::AdminParts;
 use crate::domain::Token;
@@ -59,7 +59,7 @@ fn checked(check: ports::TransportCheck) -> TransportCheck {
 /// Returns what waits to be sent.
 pub(super) async fn queue(parts: &AdminParts) -> Result<PushQueue, ControlError> {
     let rows = parts.state.deliveries_queued(SHOWN).await.map_err(|error| unreadable(&error))?;
-    let known = Known::load(&parts.state, Role::Observer).await?;
+    let known = TokenNames::load(&parts.state, Role::Observer).await?;
     let handle = |id| known.row(id).map(|row| known.handle(&row.token));
     let now = parts.clock.now();
     let transports = parts.push.health().into_iter().map(|health| transport(health, now));

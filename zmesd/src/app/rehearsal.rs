@@ -13,6 +13,7 @@ use zmes_providers::Transports;
 use zmes_shared::views::{Doctor, Finding};
 
 use super::Parts;
+use crate::admin::conditions::read_cure;
 use crate::admin::{self, Outside, Seen};
 use crate::config::{Config, Loaded, Problem, Problems};
 use crate::domain::MonitorSet;
@@ -96,7 +97,7 @@ fn memory(config: &Config, monitors: &MonitorSet) -> Vec<Finding> {
         all += 1;
         match source.read(monitor.id, Instant::now()) {
             Err(error @ ReadError::Permission(_)) => {
-                let hint = error.cure().unwrap_or_default();
+                let hint = read_cure(monitor.id, &error);
                 let detail = format!("{}: {error}", monitor.name);
                 findings.push(Finding::error(format!("monitor {}", monitor.id), detail, hint));
             }

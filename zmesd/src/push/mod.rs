@@ -3,29 +3,23 @@
 //! The router decides who is told and writes that down; the [`Dispatcher`] sends it, in order for each phone, through
 //! the transports of [`zmes_providers`]. What is not sent is on the disk and goes out after the next start.
 
-mod backlog;
 mod breaker;
 mod checks;
-mod choice;
+mod clearance;
 mod dispatcher;
 #[cfg(test)]
 mod fakes;
-mod gate;
-mod intake;
-mod lanes;
+mod gates;
 mod outcome;
+mod queue;
 mod registrations;
 mod retry;
 mod shipment;
 mod side;
 mod status;
-mod storm;
 #[cfg(test)]
 mod tests;
-mod unsaved;
-mod ways;
 
 pub use dispatcher::{Dispatcher, DispatcherParts};
-pub use side::{PushView, PushViewParts};
+pub use side::{PushCommand, PushView, PushViewParts};
 pub use status::PushStatus;
-pub use ways::PushCommand;

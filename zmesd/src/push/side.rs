@@ -12,7 +12,6 @@ use zmes_shared::views::PushModeState;
 
 use super::checks::Checks;
 use super::status::PushStatus;
-use super::ways::PushCommand;
 use crate::domain::Token;
 use crate::ports::{
     BreakerView, Clock, Held, HeldBy, PushBusy, PushCounts, PushSide, Retried, StageLatency, TransportCheck,
@@ -23,6 +22,18 @@ use crate::telemetry::Latencies;
 
 /// How long the dispatcher may take to answer: it never waits for anything itself.
 const PATIENCE: Duration = Duration::from_secs(2);
+
+/// What an admin wants of the dispatcher.
+#[derive(Debug)]
+pub enum PushCommand {
+    /// End the rest of transports, and send what waits for them.
+    Retry {
+        /// Only those of that kind: `proxy`, `fcm`, `apns`.
+        only: Option<String>,
+        /// Each of them, and how long it would have rested.
+        reply: oneshot::Sender<Vec<Retried>>,
+    },
+}
 
 /// What the view looks at.
 #[derive(Debug, Clone)]

@@ -8,6 +8,7 @@ mod devices;
 mod handle;
 mod import;
 mod missed;
+mod orders;
 mod owners;
 mod pace;
 mod policy;
@@ -30,6 +31,7 @@ pub use handle::{
     AlarmTestRequest, Busy, ClientPage, CloseReason, Command, NewLogin, Outgoing, RouterHandle,
     SessionOpening, Target, TestTarget, Tested, Tried, Visibility, Written,
 };
+pub use orders::{OrderReceiver, OrderSender, push_orders};
 pub use registration::{Registration, RegistrationFault};
 pub use router::{Router, RouterParts};
 pub use rules::PushRules;

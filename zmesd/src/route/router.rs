@@ -9,7 +9,6 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, MissedTickBehavior};
 use tokio_util::sync::CancellationToken;
@@ -24,6 +23,7 @@ use super::decided::DecisionRing;
 use super::devices::{Devices, Left};
 use super::handle::{ClientPage, CloseReason, Command, SessionOpening, Tried, Visibility};
 use super::missed::Missed;
+use super::orders::OrderSender;
 use super::owners::Owners;
 use super::rules::PushRules;
 use super::sessions::{Session, Sessions};
@@ -60,7 +60,7 @@ pub struct RouterParts {
     /// Grows when a new state file has taken the place of one that was damaged or lost.
     pub renewed: watch::Receiver<u64>,
     /// Where pushes are sent from. Full: the push side finds on the disk what it was not told.
-    pub pushes: mpsc::Sender<PushOrder>,
+    pub pushes: OrderSender,
     /// `[push]`, which may change between live and shadow.
     pub push: watch::Receiver<PushRules>,
     /// Who watches.
@@ -292,9 +292,7 @@ impl Router {
             }
             self.withdrawals.remove(&token);
         }
-        if let Err(TrySendError::Full(order) | TrySendError::Closed(order)) =
-            self.parts.pushes.try_send(order)
-        {
+        if let Err(order) = self.parts.pushes.try_send(order) {
             if let PushOrder::Withdraw(token, last) = order {
                 self.withdrawals.insert(token, last);
             }

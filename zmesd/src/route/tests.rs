@@ -104,7 +104,7 @@ impl World {
             timeout: Duration::from_secs(20),
             enforce_monitor_permissions: true,
         });
-        let (pushes_tx, pushes) = mpsc::channel(1024);
+        let (pushes_tx, OrderReceiver { orders: pushes, .. }) = push_orders(1024);
         let (stop, tap) = (CancellationToken::new(), Tap::default());
         let router = Router::new(RouterParts {
             alarms: alarms_rx,

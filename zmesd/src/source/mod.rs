@@ -7,8 +7,9 @@ pub mod shm;
 mod trigger;
 mod zmtrigger;
 
-pub use read_error::ReadError;
+pub use read_error::{Denied, Ownership, ReadError};
 pub use shm::ShmSource;
+pub use shm::layout::Numbering;
 pub use trigger::Trigger;
 
 use tokio::time::Instant;
@@ -27,8 +28,8 @@ pub trait MonitorSource: Send + std::fmt::Debug {
     /// Lets go of what is kept open for a monitor that is not asked for any more.
     fn forget(&mut self, _monitor: MonitorId) {}
 
-    /// Returns what an admin should know of a monitor that can be read, if there is such a thing.
-    fn remark(&self, _monitor: MonitorId) -> Option<&'static str> {
+    /// Returns how the states of a monitor are numbered, where that is not what the version suggests.
+    fn other_numbering(&self, _monitor: MonitorId) -> Option<Numbering> {
         None
     }
 }

@@ -12,10 +12,7 @@ mod timings;
 
 pub use beats::{Beat, Beats};
 pub use counters::{Counter, Counters, Findings, Inside, Level};
-pub use labels::{
-    Connection, FindingSeverity, Frame, Login, Loop, MonitorSource, Part, Phase, Pushed, Reload, ShmError,
-    Transport,
-};
+pub use labels::{Connection, FindingSeverity, Frame, Login, Loop, Part, Phase, Pushed, Reload, Transport};
 pub use latencies::{Latencies, Stage};
 pub use refusals::{Refusal, Refusals, RefusedEntry};
 pub use tally::{LabelPairs, Labels, Tally};

@@ -8,9 +8,8 @@ use zmes_shared::views::{Why, WhyTarget, WhyTimes};
 use zmes_shared::words::{DeliveryState, SkipReason, TargetKind};
 use zmes_shared::{EventId, MonitorId};
 
-use crate::admin::AdminParts;
 use crate::admin::answers::unreadable;
-use crate::admin::words;
+use crate::admin::{AdminParts, conditions, words};
 use crate::domain::{PushState, Token};
 use crate::ports::{DbError, EventRow, EventStore, Whereabouts};
 
@@ -115,7 +114,7 @@ async fn reason(parts: &AdminParts, row: &EventRow) -> Result<(String, WhyTimes)
         return Ok((elsewhere(parts, monitor).await, times));
     };
     if let Err(reason) = found.watched {
-        let reason = reason.as_str();
+        let reason = conditions::switched_off(reason);
         return Ok((format!("monitor {monitor} ({}) is not watched: {reason}", found.name), times));
     }
     if let Some(gap) = parts.gaps.find(monitor, row.id) {
@@ -181,7 +180,7 @@ async fn elsewhere(parts: &AdminParts, monitor: MonitorId) -> String {
 /// A monitor that cannot be read now could not be read then, perhaps.
 fn unhealthy(parts: &AdminParts, monitor: MonitorId) -> Option<String> {
     let reports = parts.reports.borrow();
-    let view = reports.get(&monitor).filter(|view| !view.healthy)?;
-    let reason = view.reason.as_deref().unwrap_or("not alive");
+    let report = reports.get(&monitor).filter(|report| !report.healthy())?;
+    let reason = conditions::sentence(&report.condition)?;
     Some(format!("monitor {monitor} cannot be read: {reason}; the Events table is still looked through"))
 }

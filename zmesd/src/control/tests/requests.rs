@@ -4,9 +4,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use zmes_shared::{MonitorId, MonitorState};
+use zmes_shared::MonitorId;
 
-use super::world::{App, World, report};
+use super::world::{App, World, stopped};
 use crate::monitors::Catalog;
 use crate::ports::{CertificateProblem, CertificateSummary, DbError, DbHealth, TriggerError};
 use crate::route::{CloseReason, Outgoing, Written};
@@ -17,8 +17,7 @@ async fn status_is_the_pinned_json() {
     let _amy = world.app(1, "192.0.2.1:1000", Some("amy")).await;
     let _pending = world.app(2, "192.0.2.2:1000", None).await;
     world.database.send_replace(DbHealth::Down("connection refused".into()));
-    let mut sick = report(2, "Porch", MonitorState::Down);
-    sick.healthy = false;
+    let sick = stopped(2, "Porch");
     world.reports.send_modify(|reports| {
         Arc::make_mut(reports).insert(MonitorId(2), sick);
     });
@@ -272,8 +271,7 @@ async fn checks_hold_while_everything_moves() {
 #[tokio::test]
 async fn checks_name_what_is_wrong() {
     let world = World::start().await;
-    let mut sick = report(1, "Garage", MonitorState::Down);
-    (sick.healthy, sick.reason) = (false, Some("zmc is not running".into()));
+    let sick = stopped(1, "Garage");
     world.reports.send_replace(Arc::new([(MonitorId(1), sick)].into_iter().collect()));
     world.database.send_replace(DbHealth::Down("access denied".into()));
     let problems = vec![CertificateProblem {

@@ -15,14 +15,14 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use zmes_providers::{App as DeviceApp, Platform, PushToken};
 use zmes_shared::control::{ControlError, ErrorCode};
-use zmes_shared::views::{ConfigReloaded, ConfigShown, MonitorView, PushModeState, Reloaded};
+use zmes_shared::views::{ConfigReloaded, ConfigShown, PushModeState, Reloaded};
 use zmes_shared::{EventId, MonitorId, MonitorState, SessionId};
 
 pub(super) use super::peer::Peer;
-use crate::admin::{AdminParts, MonitorReports};
+use crate::admin::AdminParts;
 use crate::config::{AuthConfig, Config, Environment, Loaded, StateConfig};
 use crate::control::{ControlListener, serve};
-use crate::detect::Gaps;
+use crate::detect::{Condition, Gaps, MonitorReport, MonitorReports};
 use crate::domain::{
     Alarm, Monitor, MonitorFilter, MonitorRights, MonitorSet, NotWatched, Origin, PushState, Recording, User,
     ZmVersion,
@@ -36,8 +36,9 @@ use crate::ports::{
 };
 use crate::route::{
     CloseReason, NewLogin, Outgoing, PushRules, Registration, Router, RouterHandle, RouterParts,
-    SessionOpening, Tap,
+    SessionOpening, Tap, push_orders,
 };
+use crate::source::ReadError;
 use crate::state::{State, StateHandle};
 use crate::telemetry::Counters;
 use crate::telemetry::log::LogHandle;
@@ -179,19 +180,21 @@ pub(super) fn monitor(id: u32, name: &str, watched: Result<(), NotWatched>) -> M
     Monitor { id: MonitorId(id), name: name.into(), recording, alarm_opens_event: false, watched }
 }
 
-pub(super) fn report(id: u32, name: &str, state: MonitorState) -> MonitorView {
-    MonitorView {
+pub(super) fn report(id: u32, name: &str, state: MonitorState) -> MonitorReport {
+    MonitorReport {
         id: MonitorId(id),
-        name: name.to_owned(),
-        source: "shm".to_owned(),
+        name: name.into(),
         state,
-        last_event_id: None,
+        last_event: None,
         layout: Some(872),
-        healthy: true,
-        reason: None,
-        trouble: None,
-        hint: None,
+        condition: Condition::Captured,
     }
+}
+
+/// A monitor whose `zmc` has stopped.
+pub(super) fn stopped(id: u32, name: &str) -> MonitorReport {
+    let condition = Condition::Unreadable(ReadError::Stopped);
+    MonitorReport { condition, ..report(id, name, MonitorState::Down) }
 }
 
 /// Three monitors: Garage and Porch are watched, Attic is only viewed.
@@ -242,7 +245,7 @@ impl Core {
         let (commands, commands_rx) = mpsc::channel(64);
         let (alarms, alarms_rx) = mpsc::channel(64);
         let (tap, counters) = (Tap::default(), Arc::<Counters>::default());
-        let (pushes, orders) = mpsc::channel(1024);
+        let (pushes, orders) = push_orders(1024);
         let push = PushRules { enabled: true, interval_default: Duration::ZERO, shadow: false };
         let router = Router::new(RouterParts {
             alarms: alarms_rx,
@@ -267,7 +270,7 @@ impl Core {
         tasks.spawn(router.run(stop.clone()));
         tasks.spawn(state.writer.run(stop.clone()));
         let (router, state, trouble) = (RouterHandle::new(commands), state.handle, state.trouble);
-        Self { router, alarms, state, orders, trouble, tap, counters }
+        Self { router, alarms, state, orders: orders.orders, trouble, tap, counters }
     }
 }
 

@@ -1,7 +1,9 @@
-use zmes_providers::Platform;
+use std::sync::Arc;
 
 use super::*;
+use crate::domain::DeliveryId;
 use crate::push::fakes::{alarm, token};
+use zmes_providers::Platform;
 
 fn job(id: i64, of: i64) -> Job {
     Job {
@@ -29,7 +31,7 @@ fn round(lanes: &mut Lanes) -> Vec<i64> {
 
 #[tokio::test(start_paused = true)]
 async fn a_phone_hears_of_alarms_in_order_one_at_a_time_and_no_phone_waits_for_another() {
-    let mut lanes = Lanes::new(1, crate::push::storm::WINDOW);
+    let mut lanes = Lanes::new(1, crate::push::queue::WINDOW);
     for (id, of) in [(1, 7), (2, 8), (3, 7), (4, 7)] {
         lanes.push(job(id, of), 0);
     }
@@ -46,7 +48,7 @@ async fn a_phone_hears_of_alarms_in_order_one_at_a_time_and_no_phone_waits_for_a
 
 #[tokio::test(start_paused = true)]
 async fn what_failed_goes_first_when_its_time_has_come() {
-    let (mut lanes, now) = (Lanes::new(1, crate::push::storm::WINDOW), Instant::now());
+    let (mut lanes, now) = (Lanes::new(1, crate::push::queue::WINDOW), Instant::now());
     let later = now + Duration::from_secs(5);
     lanes.push(job(1, 7), 0);
     lanes.push(job(2, 7), 0);
@@ -63,7 +65,7 @@ async fn what_failed_goes_first_when_its_time_has_come() {
 
 #[tokio::test(start_paused = true)]
 async fn what_is_withdrawn_leaves_nothing_behind_wherever_the_lane_is() {
-    let mut lanes = Lanes::new(1, crate::push::storm::WINDOW);
+    let mut lanes = Lanes::new(1, crate::push::queue::WINDOW);
     lanes.push(job(1, 7), 0);
     assert_eq!(lanes.withdraw(TokenId(7)).len(), 1);
     lanes.push(job(2, 8), 0);
@@ -81,7 +83,7 @@ async fn what_is_withdrawn_leaves_nothing_behind_wherever_the_lane_is() {
 
 #[tokio::test(start_paused = true)]
 async fn what_has_expired_makes_room_for_what_has_not() {
-    let mut lanes = Lanes::new(1, crate::push::storm::WINDOW);
+    let mut lanes = Lanes::new(1, crate::push::queue::WINDOW);
     let mut old = job(1, 7);
     Arc::make_mut(&mut old.alarm).at = Timestamp::UNIX_EPOCH;
     lanes.push(old, 0);
@@ -94,7 +96,7 @@ async fn what_has_expired_makes_room_for_what_has_not() {
 
 #[tokio::test(start_paused = true)]
 async fn a_lane_that_expired_empty_comes_back_at_the_gate_of_what_comes_next() {
-    let (mut lanes, now) = (Lanes::new(2, crate::push::storm::WINDOW), Instant::now());
+    let (mut lanes, now) = (Lanes::new(2, crate::push::queue::WINDOW), Instant::now());
     let mut old = job(1, 7);
     Arc::make_mut(&mut old.alarm).at = Timestamp::UNIX_EPOCH;
     lanes.push(old, 1);

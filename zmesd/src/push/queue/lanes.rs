@@ -4,39 +4,18 @@
 //! room), delayed (its head may go at a certain time), or out (its head is being sent).
 
 use std::collections::{BTreeSet, HashMap, VecDeque};
-use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use tokio::sync::mpsc;
 use tokio::time::Instant;
 
+use super::job::Job;
 use super::storm::StormGuard;
-use crate::domain::{Alarm, DeliveryId, Token, TokenId};
-use crate::ports::PushReceipt;
-
-/// One delivery that is still to be made.
-#[derive(Debug, Clone)]
-pub(super) struct Job {
-    pub(super) id: DeliveryId,
-    pub(super) token: Arc<Token>,
-    pub(super) alarm: Arc<Alarm>,
-    pub(super) badge: u32,
-    /// Attempts so far.
-    pub(super) attempts: u32,
-    pub(super) receipts: Option<mpsc::Sender<PushReceipt>>,
-}
-
-impl Job {
-    /// Says whether the alarm is too old to be worth sending.
-    pub(super) fn expired(&self, now: Timestamp, retry_for: Duration) -> bool {
-        Duration::try_from(now.duration_since(self.alarm.at)).is_ok_and(|age| age > retry_for)
-    }
-}
+use crate::domain::{Token, TokenId};
 
 /// Where a lane is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Place {
+enum LanePosition {
     Gate(usize),
     Delayed(Delay),
     Out,
@@ -44,16 +23,16 @@ enum Place {
 
 /// How long a lane waits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Delay {
-    pub(super) until: Instant,
+pub(in crate::push) struct Delay {
+    pub(in crate::push) until: Instant,
     /// It only waits because the transport failed: it goes as soon as that works again.
-    pub(super) for_the_transport: bool,
+    pub(in crate::push) for_the_transport: bool,
 }
 
 #[derive(Debug)]
 struct Lane {
     queue: VecDeque<Job>,
-    place: Place,
+    position: LanePosition,
 }
 
 /// All lanes.
@@ -96,7 +75,7 @@ impl Lanes {
         let id = job.token.id;
         let lane = self.by_token.entry(id).or_insert_with(|| {
             self.gates.get_mut(gate).into_iter().for_each(|queue| queue.push_back(id));
-            Lane { queue: VecDeque::new(), place: Place::Gate(gate) }
+            Lane { queue: VecDeque::new(), position: LanePosition::Gate(gate) }
         });
         lane.queue.push_back(job);
     }
@@ -112,7 +91,7 @@ impl Lanes {
             self.delayed.remove(&(due, id));
             let Some(lane) = self.by_token.get_mut(&id) else { continue };
             let Some(gate) = lane.queue.front().map(|job| gate_of(&job.token)) else { continue };
-            lane.place = Place::Gate(gate);
+            lane.position = LanePosition::Gate(gate);
             self.gates.get_mut(gate).into_iter().for_each(|queue| queue.push_back(id));
         }
     }
@@ -121,7 +100,7 @@ impl Lanes {
     pub(super) fn hurry(&mut self, now: Instant, gate: usize, gate_of: impl Fn(&Token) -> usize) {
         let theirs = |id: &TokenId| {
             let lane = self.by_token.get(id)?;
-            let Place::Delayed(delay) = lane.place else { return None };
+            let LanePosition::Delayed(delay) = lane.position else { return None };
             let own = delay.for_the_transport && gate_of(&lane.queue.front()?.token) == gate;
             own.then_some((delay, *id))
         };
@@ -130,7 +109,7 @@ impl Lanes {
             let sooner = Delay { until: delay.until.min(now), ..delay };
             self.delayed.remove(&(delay.until, id));
             self.delayed.insert((sooner.until, id));
-            self.by_token.entry(id).and_modify(|lane| lane.place = Place::Delayed(sooner));
+            self.by_token.entry(id).and_modify(|lane| lane.position = LanePosition::Delayed(sooner));
         }
     }
 
@@ -141,7 +120,7 @@ impl Lanes {
         for id in waiting {
             let Some(lane) = self.by_token.get_mut(&id) else { continue };
             let Some(gate) = lane.queue.front().map(|job| gate_of(&job.token)) else { continue };
-            lane.place = Place::Gate(gate);
+            lane.position = LanePosition::Gate(gate);
             self.gates.get_mut(gate).into_iter().for_each(|queue| queue.push_back(id));
         }
     }
@@ -158,7 +137,7 @@ impl Lanes {
     pub(super) fn next(&mut self, gate: usize) -> Option<TokenId> {
         let id = self.gates.get_mut(gate)?.pop_front()?;
         let lane = self.by_token.get_mut(&id)?;
-        lane.place = Place::Out;
+        lane.position = LanePosition::Out;
         Some(id)
     }
 
@@ -173,7 +152,7 @@ impl Lanes {
             let lane = self
                 .by_token
                 .entry(job.token.id)
-                .or_insert_with(|| Lane { queue: VecDeque::new(), place: Place::Out });
+                .or_insert_with(|| Lane { queue: VecDeque::new(), position: LanePosition::Out });
             lane.queue.push_front(job);
         }
     }
@@ -186,12 +165,12 @@ impl Lanes {
             return;
         };
         if let Some(delay) = delay {
-            lane.place = Place::Delayed(delay);
+            lane.position = LanePosition::Delayed(delay);
             self.delayed.insert((delay.until, id));
             return;
         }
         let gate = gate_of(&head.token);
-        lane.place = Place::Gate(gate);
+        lane.position = LanePosition::Gate(gate);
         self.gates.get_mut(gate).into_iter().for_each(|queue| queue.push_back(id));
     }
 
@@ -200,7 +179,7 @@ impl Lanes {
         let Some(lane) = self.by_token.get_mut(&id) else { return Vec::new() };
         let jobs: Vec<_> = lane.queue.drain(..).collect();
         // One that is out vanishes when it is back.
-        if lane.place != Place::Out {
+        if lane.position != LanePosition::Out {
             self.remove(id);
         }
         jobs
@@ -214,7 +193,7 @@ impl Lanes {
             while lane.queue.front().is_some_and(|job| job.expired(now, retry_for)) {
                 gone.extend(lane.queue.pop_front());
             }
-            if lane.queue.is_empty() && gone.len() > before && lane.place != Place::Out {
+            if lane.queue.is_empty() && gone.len() > before && lane.position != LanePosition::Out {
                 emptied.push(*id);
             }
         }
@@ -226,14 +205,14 @@ impl Lanes {
 
     /// Takes a lane out of its place, and away.
     fn remove(&mut self, id: TokenId) {
-        match self.by_token.remove(&id).map(|lane| lane.place) {
-            Some(Place::Gate(gate)) => {
+        match self.by_token.remove(&id).map(|lane| lane.position) {
+            Some(LanePosition::Gate(gate)) => {
                 self.gates.get_mut(gate).into_iter().for_each(|queue| queue.retain(|other| *other != id));
             }
-            Some(Place::Delayed(delay)) => {
+            Some(LanePosition::Delayed(delay)) => {
                 self.delayed.remove(&(delay.until, id));
             }
-            Some(Place::Out) | None => {}
+            Some(LanePosition::Out) | None => {}
         }
     }
 
@@ -241,6 +220,13 @@ impl Lanes {
     pub(super) fn guard(&mut self, id: TokenId, now: Instant) -> &mut StormGuard {
         let window = self.window;
         self.guards.entry(id).or_insert_with(|| StormGuard::new(now, window))
+    }
+
+    /// A token's digest was taken by its provider.
+    pub(super) fn cleared(&mut self, id: TokenId) {
+        if let Some(guard) = self.guards.get_mut(&id) {
+            guard.cleared();
+        }
     }
 
     /// Forgets guards that would let anything pass.

@@ -1,27 +1,25 @@
 //! Outcomes on their way to the disk.
 //!
-//! A provider that has taken a push would be given it again after a crash, until its outcome is on the disk. So a push
-//! keeps its place at its transport until then, and nothing is dropped here: what is not handed over counts as memory.
+//! After a crash, a push is sent again unless its outcome is on the disk. So a push counts among those that its
+//! transport has under way until then, and nothing is dropped here: what is not handed over counts as memory.
 
 use std::collections::{HashMap, VecDeque};
 
-use crate::state::{Attempt, Note, StateHandle};
+use crate::state::Attempt;
 
-/// Room in the state's queue that is left for the router.
-const ROOM: usize = 2_048;
 /// Outcomes that one note holds at most, unless they are those of one push.
 const TOGETHER: usize = 500;
 
 /// The outcomes that are not on the disk.
 #[derive(Debug, Default)]
 pub(super) struct Unsaved {
-    /// Those that are being collected.
+    /// Those that belong to no push under way.
     collected: Vec<Attempt>,
-    /// Those that wait for room in the state's queue, with the gate that they keep a place of.
+    /// Notes for which the state has no room yet, with the gate whose push they end.
     waiting: VecDeque<(Vec<Attempt>, Option<u64>)>,
     /// Of those that were handed over, in order: the gate.
     handed_over: VecDeque<Option<u64>>,
-    /// Notes that were on the disk when it was looked at last.
+    /// Notes that were on the disk when it was asked last.
     written: u64,
     /// Pushes that have come out and are not on the disk, by the id of their gate. One that a reload has replaced is
     /// forgotten with its last push.
@@ -51,45 +49,47 @@ impl Unsaved {
         self.by_gate.get(&gate).copied().unwrap_or_default()
     }
 
-    /// Adds an outcome.
+    /// Adds an outcome that ends no push under way.
     pub(super) fn add(&mut self, attempt: Attempt) {
         self.outcomes += 1;
         self.collected.push(attempt);
     }
 
-    /// Ends what was collected: outcomes that belong to no push that is under way.
-    pub(super) fn close(&mut self) {
+    /// Adds the outcomes of one push through that gate. They are written together: a digest is written whole or not at
+    /// all.
+    pub(super) fn add_push(&mut self, attempts: Vec<Attempt>, gate: Option<u64>) {
+        self.close();
+        self.outcomes += attempts.len();
+        self.enqueue(attempts, gate);
+    }
+
+    /// Makes notes of what was collected.
+    fn close(&mut self) {
         while self.collected.len() > TOGETHER {
             let rest = self.collected.split_off(TOGETHER);
-            self.enqueue(None);
-            self.collected = rest;
+            let full = std::mem::replace(&mut self.collected, rest);
+            self.enqueue(full, None);
         }
-        self.enqueue(None);
+        let rest = std::mem::take(&mut self.collected);
+        self.enqueue(rest, None);
     }
 
-    /// Ends what was collected: the outcomes of one push through that gate. They are written together, because a
-    /// digest is told once or not at all.
-    pub(super) fn close_push(&mut self, gate: Option<u64>) {
-        self.enqueue(gate);
-    }
-
-    fn enqueue(&mut self, gate: Option<u64>) {
-        if self.collected.is_empty() {
+    fn enqueue(&mut self, attempts: Vec<Attempt>, gate: Option<u64>) {
+        if attempts.is_empty() {
             return;
         }
         if let Some(gate) = gate {
             *self.by_gate.entry(gate).or_default() += 1;
         }
-        self.waiting.push_back((std::mem::take(&mut self.collected), gate));
+        self.waiting.push_back((attempts, gate));
     }
 
-    /// Hands over what there is room for, and leaves the state room for what the router has to say.
-    pub(super) fn hand_over(&mut self, state: &StateHandle) {
-        while state.room() > ROOM
-            && let Some((attempts, gate)) = self.waiting.pop_front()
-        {
+    /// Hands notes over, in order, until one is returned.
+    pub(super) fn hand_over(&mut self, mut to: impl FnMut(Vec<Attempt>) -> Result<(), Vec<Attempt>>) {
+        self.close();
+        while let Some((attempts, gate)) = self.waiting.pop_front() {
             let count = attempts.len();
-            if let Err(Note::Attempts(attempts)) = state.try_note(Note::Attempts(attempts)) {
+            if let Err(attempts) = to(attempts) {
                 self.waiting.push_front((attempts, gate));
                 break;
             }
@@ -98,14 +98,15 @@ impl Unsaved {
         }
     }
 
-    /// Takes out the next note, for who may wait until it is taken.
-    pub(super) fn next(&mut self) -> Option<Note> {
+    /// Removes and returns the next note.
+    pub(super) fn next(&mut self) -> Option<Vec<Attempt>> {
+        self.close();
         let (attempts, _) = self.waiting.pop_front()?;
         self.outcomes -= attempts.len();
-        Some(Note::Attempts(attempts))
+        Some(attempts)
     }
 
-    /// So many notes are on the disk: their pushes need no place any more.
+    /// So many notes are on the disk since the start.
     pub(super) fn written(&mut self, notes: u64) {
         while self.written < notes {
             self.written += 1;

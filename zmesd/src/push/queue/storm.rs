@@ -5,7 +5,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 /// The time within which pushes are counted; it begins with its first push.
-pub(super) const WINDOW: Duration = Duration::from_mins(1);
+pub(in crate::push) const WINDOW: Duration = Duration::from_mins(1);
 
 /// What one token was sent lately.
 #[derive(Debug, Clone, Copy)]
