@@ -6,26 +6,24 @@ use std::num::NonZeroU64;
 use std::time::Duration;
 
 use clap::Args;
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use serde_json::Value;
 use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
 use tokio::signal::unix::{SignalKind, signal};
-use zmes_shared::control::{ClientState, Request, WatchEvent, WatchFilter, WatchKind, WatchType};
+use zmes_shared::client::{WatchItem, WatchStream};
+use zmes_shared::control::{ClientState, WatchEvent, WatchFilter, WatchKind, WatchType};
 use zmes_shared::views::MonitorView;
 use zmes_shared::words::{DeliveryOutcome, Origin};
 use zmes_shared::{EventId, MonitorId};
 
-use super::alarms::{verdict, word};
-use super::clients::described;
-use super::deliveries::milliseconds;
-use super::named;
-use crate::client::{Items, Next};
+use crate::commands::named;
 use crate::context::Context;
 use crate::error::CliError;
 use crate::exit::Exit;
 use crate::render::{Out, Tone, View, clean, columns, time};
 use crate::values::{self, MonitorArg, SinceArg};
+use crate::words;
 
 /// Width of the word at the start of a line.
 const LABEL: usize = 8;
@@ -70,14 +68,14 @@ pub struct WatchArgs {
     duration: Option<Duration>,
 }
 
-pub(super) async fn run(arguments: WatchArgs, context: &mut Context) -> Result<Exit, CliError> {
+pub(crate) async fn run(arguments: WatchArgs, context: &mut Context) -> Result<Exit, CliError> {
     let WatchArgs { monitor, token, user, types, since, count, duration } = arguments;
     let since = since.map(|since| since.resolve(context.environment.now));
     let monitor = named::monitor(monitor, context).await?;
     let daemon = context.connect().await?;
     let mut interrupt = signal(SignalKind::interrupt()).map_err(CliError::Terminal)?;
     let filter = WatchFilter { monitor, token, user, types, since };
-    let items = daemon.stream(Request::Watch(filter)).await?;
+    let items = daemon.watch(filter).await?;
     let unread = Unread::of_stdout();
     let over = async {
         match duration {
@@ -114,12 +112,13 @@ impl Unread {
 }
 
 /// Shows what comes, until enough has come or the daemon ends it.
-async fn follow(mut items: Items, count: Option<NonZeroU64>, out: &mut Out) -> Result<Exit, CliError> {
+async fn follow(mut items: WatchStream, count: Option<NonZeroU64>, out: &mut Out) -> Result<Exit, CliError> {
     let mut left = count.map(NonZeroU64::get);
     loop {
         let event = match items.next().await? {
-            Next::Item(value) => Seen::read(value)?,
-            Next::End { reason } => return Err(CliError::Ended { reason }),
+            WatchItem::Event(event) => WatchLine::Known(event),
+            WatchItem::Newer(value) => WatchLine::Newer(value),
+            WatchItem::End { reason } => return Err(CliError::Ended { reason }),
         };
         out.item(&event).map_err(CliError::Output)?;
         left = left.map(|left| left - 1);
@@ -132,20 +131,12 @@ async fn follow(mut items: Items, count: Option<NonZeroU64>, out: &mut Out) -> R
 /// One event, with the JSON that it came in: what a newer daemon says reaches programs whole.
 #[derive(Debug, Serialize)]
 #[serde(untagged)]
-enum Seen {
+enum WatchLine {
     Known(Box<WatchEvent>),
     Newer(Value),
 }
 
-impl Seen {
-    fn read(value: Value) -> Result<Self, CliError> {
-        let event = WatchEvent::deserialize(&value);
-        let event = event.map_err(|error| CliError::BadAnswer { detail: error.to_string() })?;
-        Ok(if event.kind == WatchKind::Unknown { Self::Newer(value) } else { Self::Known(Box::new(event)) })
-    }
-}
-
-impl View for Seen {
+impl View for WatchLine {
     fn human(&self, out: &mut Out) -> io::Result<()> {
         // What is not understood says nothing to people; `--json` has it.
         let Self::Known(event) = self else { return Ok(()) };
@@ -173,8 +164,8 @@ fn told(kind: &WatchKind) -> (&'static str, Tone, String) {
         WatchKind::Decision { alarm, event_id, monitor_id, target, id, decided } => {
             let reason = bracketed(decided.reason.as_str());
             let about = about(*alarm, *event_id, Some(*monitor_id));
-            let text = format!("{about}{} {id}: {}{reason}", word(*target), decided.decision);
-            ("decision", verdict(decided.decision), text)
+            let text = format!("{about}{} {id}: {}{reason}", words::target(*target), decided.decision);
+            ("decision", Tone::of_decision(decided.decision), text)
         }
         WatchKind::Delivery { alarm, event_id, monitor_id, target, id, outcome, detail, latency_ms } => {
             let detail = detail.as_deref().map_or_else(String::new, bracketed);
@@ -185,9 +176,9 @@ fn told(kind: &WatchKind) -> (&'static str, Tone, String) {
                 | DeliveryOutcome::Retry
                 | DeliveryOutcome::Failed
                 | DeliveryOutcome::Skipped
-                | DeliveryOutcome::Unknown => format!("{outcome} after {}", milliseconds(*latency_ms)),
+                | DeliveryOutcome::Unknown => format!("{outcome} after {}", time::milliseconds(*latency_ms)),
             };
-            let text = format!("{about}{} {id}: {outcome_told}{detail}", word(*target));
+            let text = format!("{about}{} {id}: {outcome_told}{detail}", words::target(*target));
             ("delivery", tone(*outcome), text)
         }
         WatchKind::Session { change, reason, client, tried, count } => {
@@ -199,7 +190,7 @@ fn told(kind: &WatchKind) -> (&'static str, Tone, String) {
             // What is there at the start shows how far it has come.
             let state = if client.state == ClientState::Pending { "pending" } else { "authenticated" };
             let change = if change == PRESENT { state } else { change };
-            ("client", Tone::Plain, format!("{}: {change}{reason}{tried}", described(client)))
+            ("client", Tone::Plain, format!("{}: {change}{reason}{tried}", words::client(client)))
         }
         WatchKind::Token { change, reason, token } => {
             let reason = reason.as_deref().map_or_else(String::new, bracketed);

@@ -10,13 +10,13 @@ use zmes_shared::EventId;
 use zmes_shared::control::Request;
 use zmes_shared::views::{Why, WhyTarget, WhyTimes};
 
-use super::alarms::{verdict, word};
-use super::deliveries::{milliseconds, waits};
+use crate::commands::deliveries::waits;
 use crate::context::Context;
 use crate::error::CliError;
 use crate::exit::Exit;
 use crate::render::{Cell, Column, Out, Table, Tone, View, clean, time};
 use crate::values;
+use crate::words;
 
 /// Which event.
 #[derive(Debug, Args)]
@@ -37,7 +37,7 @@ pub struct WhyArgs {
     token: Option<String>,
 }
 
-pub(super) async fn run(arguments: WhyArgs, context: &mut Context) -> Result<Exit, CliError> {
+pub(crate) async fn run(arguments: WhyArgs, context: &mut Context) -> Result<Exit, CliError> {
     let WhyArgs { event, token } = arguments;
     context.ask::<Why>(Request::Why { event, token }).await
 }
@@ -120,11 +120,11 @@ fn row(target: &WhyTarget, day: Timestamp, now: Timestamp, zone: &TimeZone) -> [
     let since = target.since.map_or_else(String::new, |since| format!(" ({})", time::date(since, zone)));
     [
         Cell::new(&time::clock(day, target.at, zone)),
-        Cell::new(word(target.kind)),
+        Cell::new(words::target(target.kind)),
         Cell::new(&target.id),
         Cell::maybe(target.user.as_ref()),
-        Cell::new(&target.decision).tone(verdict(target.decision)),
-        Cell::maybe(target.latency_ms.map(milliseconds).as_ref()),
+        Cell::new(&target.decision).tone(Tone::of_decision(target.decision)),
+        Cell::maybe(target.latency_ms.map(time::milliseconds).as_ref()),
         Cell::new(&format!("{}{since}{held}", target.explanation)),
     ]
 }
