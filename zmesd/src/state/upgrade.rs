@@ -203,7 +203,7 @@ fn forget_copies(path: &Path) {
         match fs::remove_file(&copy) {
             Ok(()) => info!(copy = %copy.display(), "an old copy of the state file was removed"),
             Err(error) => {
-                warn!(copy = %copy.display(), %error, "cannot remove an old copy of the state file")
+                warn!(copy = %copy.display(), %error, "cannot remove an old copy of the state file");
             }
         }
     }
