@@ -177,7 +177,7 @@ async fn a_newer_file_names_the_zmesd_that_reads_it_and_the_way_back() {
     let place = Place::new();
     written_by(&place, 999, "later").await;
     let problem = place.refused().await;
-    assert!(problem.to_string().contains("which a newer zmesd brought"), "{problem}");
+    assert!(problem.to_string().contains("made by a newer zmesd"), "{problem}");
     assert!(problem.hint().starts_with("install a newer zmesd again; or move"), "{}", problem.hint());
 }
 
