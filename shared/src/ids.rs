@@ -1,4 +1,4 @@
-//! Ids as newtypes, so that a monitor is never taken for an event.
+//! Ids as newtypes, so that the compiler tells monitors from events.
 
 use std::fmt;
 use std::str::FromStr;

@@ -32,16 +32,16 @@ pub const MAX_REPLY: usize = 16 * 1024 * 1024;
 pub struct ClientFrame {
     /// Chosen by the client, repeated by the daemon.
     pub id: u64,
-    /// What is wanted.
+    /// The request.
     pub request: Request,
 }
 
-/// What the daemon sends after its greeting. Exactly one of `ok`, `error`, `item` and `end` is there.
+/// What the daemon sends after its greeting, with exactly one of `ok`, `error`, `item` and `end`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ServerFrame {
-    /// The id of the request; `null` where the request could not be read far enough to know it.
+    /// The id of the request; `null` if the request could not be parsed.
     pub id: Option<u64>,
-    /// What it says.
+    /// The content.
     #[serde(flatten)]
     pub body: ServerBody,
 }
@@ -50,9 +50,9 @@ pub struct ServerFrame {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum ServerBody {
-    /// Done; the value is one of [`crate::views`].
+    /// The request succeeded; the value is one of [`crate::views`].
     Ok(Value),
-    /// Not done, and why.
+    /// The request failed.
     Error(ControlError),
     /// One element of a stream.
     Item(Value),

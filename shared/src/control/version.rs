@@ -18,7 +18,7 @@ pub struct Protocol {
 }
 
 impl Protocol {
-    /// Says whether a peer of that version is understood.
+    /// Says whether a peer of that version is compatible.
     pub fn understands(self, peer: Self) -> bool {
         self.major == peer.major
     }
@@ -30,26 +30,26 @@ impl Protocol {
 pub enum Role {
     /// May change things: root, the daemon's own user, members of the admin group.
     Admin,
-    /// May only look.
+    /// May only read.
     #[serde(other)]
     Observer,
 }
 
-/// The first line of the daemon.
+/// The first line that the daemon sends.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Hello {
     /// Its content; the wrapping makes the line recognisable.
     pub hello: Greeting,
 }
 
-/// Who answers, in which version, and what the peer may do.
+/// Versions of the daemon, and the role of the peer.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Greeting {
     /// The daemon's version of the protocol.
     pub protocol: Protocol,
     /// The daemon's own version, "0.1.0".
     pub daemon: String,
-    /// The role that the peer's credentials gave it.
+    /// The role that the peer has by its Unix credentials.
     pub role: Role,
 }
 

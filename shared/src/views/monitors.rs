@@ -25,7 +25,7 @@ pub struct MonitorView {
     pub state: MonitorState,
     /// The event opened last; `null` where there was none since its `zmc` started.
     pub last_event_id: Option<EventId>,
-    /// `sizeof(SharedData)` of its ZoneMinder; `null` where it is not known.
+    /// `sizeof(SharedData)` of its ZoneMinder; `null` if unknown.
     pub layout: Option<u32>,
     /// Whether alarms of this monitor are seen.
     pub healthy: bool,

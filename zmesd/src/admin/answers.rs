@@ -104,7 +104,7 @@ pub(super) fn busy(error: Busy) -> ControlError {
 pub(super) fn unreadable(error: &StateError) -> ControlError {
     let cause = std::error::Error::source(error).map(ToString::to_string).unwrap_or_default();
     ControlError::new(ErrorCode::Unavailable, format!("cannot read the {error}: {cause}"))
-        .with_hint("zmesctl check store tells more")
+        .with_hint("zmesctl check store shows more")
 }
 
 /// Says that a monitor is not known, and which are.

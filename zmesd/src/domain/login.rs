@@ -1,4 +1,4 @@
-//! The words of a login: its credentials and its verdict.
+//! A login: an app's credentials, and the result.
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -7,25 +7,20 @@ use secrecy::SecretString;
 
 use super::user::{AccessPass, User};
 
-/// Longest unauthenticated user name in logs, tables and streams, in characters.
+/// Maximum characters of an unverified user name in logs, tables and streams.
 pub const SHOWN_NAME: usize = 64;
 
-/// What an app logs in with.
+/// The credentials of an app.
 #[derive(Debug)]
 pub enum Credentials {
     /// `{"user":…,"password":…}`
-    Password {
-        /// ZoneMinder user name.
-        user: String,
-        /// Its password.
-        password: SecretString,
-    },
+    Password { user: String, password: SecretString },
     /// `{"token":…}`: an access token (JWT) of ZoneMinder's API.
     AccessToken(SecretString),
 }
 
 impl Credentials {
-    /// Returns the user name; that of a token is not known before it was checked.
+    /// Returns the user name; that of an access token is unknown before the check.
     pub fn user(&self) -> Option<&str> {
         match self {
             Self::Password { user, .. } => Some(user),
@@ -41,16 +36,17 @@ pub struct Login {
     pub address: IpAddr,
 }
 
-/// The outcome of a login.
+/// The result of a login.
 #[derive(Debug, Clone)]
 pub enum LoginVerdict {
+    /// Accepted.
     Accepted(Arc<User>),
-    /// By an access token: the session ends when it expires.
+    /// Accepted by an access token; the session ends when that expires.
     AcceptedUntil(Arc<User>, AccessPass),
-    /// Wrong, unknown, disabled, expired: the app is answered `BADAUTH`, the log has the reason.
+    /// Wrong, unknown, disabled or expired: the app gets `BADAUTH`, the log the reason.
     Rejected(&'static str),
     /// Too many failures from that address or for that user: closed with 1013, because the credentials may be right.
     Throttled,
-    /// Cannot be checked now (database unreachable, too busy): closed with 1013, and the app tries again.
+    /// Cannot be decided now (database down, too busy): the app is closed with 1013 and tries again.
     Unavailable(&'static str),
 }

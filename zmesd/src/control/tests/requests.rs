@@ -150,7 +150,7 @@ async fn a_test_alarm_waits_until_every_frame_is_written_or_has_failed() {
     let failed = json!("failed");
     assert_eq!(
         failures,
-        [(&failed, &json!("the client left first")), (&failed, &json!("not written in time"))]
+        [(&failed, &json!("the client disconnected first")), (&failed, &json!("not written in time"))]
     );
     assert!(targets[1]["latency_ms"].is_null());
 }

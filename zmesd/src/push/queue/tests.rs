@@ -7,8 +7,7 @@ use std::collections::BTreeMap;
 use zmes_providers::Platform;
 
 use super::*;
-use crate::domain::Alarm;
-use crate::domain::SkipReason;
+use crate::domain::{Alarm, SkipReason};
 use crate::push::fakes::{alarm, token};
 
 const LIMITS: QueueLimits =
