@@ -2,8 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::sentence::{Sentence, SentencePart};
 use super::severity::Severity;
+use crate::sentence::{Sentence, SentencePart};
 
 /// What a walk over the installation, or after one alarm for one phone, has found.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -75,7 +75,7 @@ impl Finding {
         detail: impl Into<Sentence>,
         hint: Option<String>,
     ) -> Self {
-        let (detail, parts) = detail.into().split();
+        let (detail, parts) = detail.into().into_parts();
         let ok = severity != Severity::Error;
         Self { step: step.into(), ok, severity, detail, parts, hint, about: None }
     }

@@ -114,7 +114,7 @@ fn another_version_of_the_protocol() {
     let daemon = FakeDaemon::start(hello, |_| Answer::Silence);
     let lines = [
         "error: zmesd and zmesctl speak different versions",
-        "cause: zmesd 3.1.0 speaks 2.4, zmesctl 0.1.0 speaks 1.3",
+        "cause: zmesd 3.1.0 speaks 2.4, zmesctl 0.1.0 speaks 1.0",
         "hint: restart zmesd after the upgrade",
     ];
     assert_fails(daemon.command("status"), 8, "version", lines);

@@ -49,7 +49,9 @@ pub(super) async fn test(
     test: AlarmTest,
 ) -> Result<AlarmTested, ControlError> {
     let token = match &test.token {
-        Some(name) => Some(TokenNames::load(&parts.state, asker).await?.find(name, TokenScope::Live)?.token.id),
+        Some(name) => {
+            Some(TokenNames::load(&parts.state, asker).await?.find(name, TokenScope::Live)?.token.id)
+        }
         None => None,
     };
     let monitor = tested_monitor(&parts.catalog.now(), test.monitor)?;

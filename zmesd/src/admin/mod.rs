@@ -37,7 +37,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use zmes_shared::control::{ControlError, Request, Role, WatchEvent, WatchFilter};
 
-pub use self::doctor::{Outside, Seen, look_from_outside};
+pub use self::doctor::{OutsideFindings, OutsideParts, look_from_outside};
 pub(crate) use self::off_loop::off_loop;
 pub(crate) use self::token_names::repeated;
 pub use self::watch::Watcher;

@@ -1,4 +1,4 @@
-//! Binding the control socket: its directory, its mode, its group, and what may already be in its place.
+//! Binds the control socket: its directory, mode and group, and what to do if the file exists.
 
 use std::fs::{self, DirBuilder, File, Permissions};
 use std::io;
@@ -33,7 +33,7 @@ pub enum BindError {
         path: PathBuf,
     },
     /// Something else has the socket's name. It is left alone.
-    #[error("{} exists and is no socket", path.display())]
+    #[error("{} exists and is not a socket", path.display())]
     InTheWay {
         /// What is in the way.
         path: PathBuf,
@@ -101,7 +101,7 @@ impl ControlListener {
         Ok(Self { listener })
     }
 
-    /// Takes over a listening Unix socket that whoever started the daemon has opened (systemd's `LISTEN_FDS`).
+    /// Takes over a listening Unix socket (systemd's `LISTEN_FDS`).
     pub fn from_fd(socket: OwnedFd) -> io::Result<Self> {
         Ok(Self { listener: UnixSocketListener::try_from(socket)?.into() })
     }
@@ -148,14 +148,14 @@ fn create(path: &Path) -> io::Result<Listener> {
     }
 }
 
-/// Removes the socket at `path` if nobody listens to it any more.
+/// Removes the socket at `path` if no process listens on it.
 async fn remove_stale(path: &Path) -> Result<(), BindError> {
     let running = || BindError::AlreadyRunning { path: path.to_owned() };
     match fs::symlink_metadata(path) {
         Ok(metadata) if metadata.file_type().is_socket() => {}
         Ok(_) => return Err(BindError::InTheWay { path: path.to_owned() }),
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
-        Err(source) => return Err(io_error("look at", path, source)),
+        Err(source) => return Err(io_error("examine", path, source)),
     }
     let Ok(probe) = tokio::time::timeout(PROBE_DEADLINE, UnixStream::connect(path)).await else {
         return Err(running());

@@ -12,18 +12,18 @@ use crate::ports::{DbError, EventRow, EventStore};
 
 /// Which events of a monitor are open?
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Question {
+pub struct LookupQuestion {
     /// Which monitor.
     pub monitor: MonitorId,
     /// The detector's number of the question, repeated in the answer.
     pub number: u64,
 }
 
-/// The answer to a [`Question`].
+/// The answer to a [`LookupQuestion`].
 #[derive(Debug)]
-pub struct Answer {
+pub struct LookupAnswer {
     /// What was asked.
-    pub question: Question,
+    pub question: LookupQuestion,
     /// The open events, newest first.
     pub open: Result<Vec<EventRow>, DbError>,
 }
@@ -32,8 +32,8 @@ pub struct Answer {
 /// when the poller is gone.
 pub struct Lookup {
     store: Arc<dyn EventStore>,
-    questions: mpsc::Receiver<Question>,
-    answers: mpsc::Sender<Answer>,
+    questions: mpsc::Receiver<LookupQuestion>,
+    answers: mpsc::Sender<LookupAnswer>,
 }
 
 impl fmt::Debug for Lookup {
@@ -46,8 +46,8 @@ impl Lookup {
     /// Joins a store to the poller's questions.
     pub fn new(
         store: Arc<dyn EventStore>,
-        questions: mpsc::Receiver<Question>,
-        answers: mpsc::Sender<Answer>,
+        questions: mpsc::Receiver<LookupQuestion>,
+        answers: mpsc::Sender<LookupAnswer>,
     ) -> Self {
         Self { store, questions, answers }
     }
@@ -60,7 +60,7 @@ impl Lookup {
                 if let Err(error) = &open {
                     debug!(monitor = %question.monitor, %error, "cannot ask for open events");
                 }
-                if self.answers.send(Answer { question, open }).await.is_err() {
+                if self.answers.send(LookupAnswer { question, open }).await.is_err() {
                     return;
                 }
             }

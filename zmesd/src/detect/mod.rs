@@ -34,10 +34,10 @@ mod window;
 pub use alarm_limit::{Gap, Gaps};
 pub use condition::{Condition, MonitorReport};
 pub use config::DetectConfig;
-pub use detector::{Detector, Found, Step};
-pub use lookup::{Answer, Lookup, Question};
+pub use detector::{DetectedAlarm, Detector, DetectorStep};
+pub use lookup::{Lookup, LookupAnswer, LookupQuestion};
 pub use poller::{MonitorReports, Poller, PollerParts};
-pub use reconciler::{Reconciler, Report};
+pub use reconciler::{Reconciler, ReconcilerReport};
 pub use record::Record;
 
 use std::collections::HashMap;

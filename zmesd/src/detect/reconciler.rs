@@ -16,7 +16,7 @@ use zmes_shared::EventId;
 use super::DetectConfig;
 use super::events::has_alarm;
 use super::record::Record;
-use super::window::{Look, Window};
+use super::window::{TableEnd, Window};
 use crate::config::Source;
 use crate::ports::{DbError, EventRow, EventStore};
 use crate::telemetry::Counters;
@@ -34,7 +34,7 @@ const STANDSTILL: Duration = Duration::from_mins(2);
 
 /// What the reconciler tells the poller.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Report {
+pub enum ReconcilerReport {
     /// Events with alarms, ordered by id.
     Rows(Vec<EventRow>),
     /// The table now ends at this id, lower than before: the database was restored.
@@ -49,7 +49,7 @@ pub struct Reconciler {
     store: Arc<dyn EventStore>,
     config: watch::Receiver<DetectConfig>,
     record: Record,
-    reports: mpsc::Sender<Report>,
+    reports: mpsc::Sender<ReconcilerReport>,
     /// `None` until the database has answered for the first time.
     window: Option<Window>,
     reachable: Option<bool>,
@@ -80,7 +80,7 @@ impl Reconciler {
         store: Arc<dyn EventStore>,
         config: watch::Receiver<DetectConfig>,
         record: Record,
-        reports: mpsc::Sender<Report>,
+        reports: mpsc::Sender<ReconcilerReport>,
         counters: Arc<Counters>,
     ) -> Self {
         Self { store, config, record, reports, window: None, reachable: None, counters }
@@ -130,7 +130,7 @@ impl Reconciler {
             Ok(()) => info!("comparing with the Events table"),
             Err(error) => warn!(%error, "cannot compare with the Events table"),
         }
-        self.reports.send(Report::Database(reachable)).await.map_err(drop)
+        self.reports.send(ReconcilerReport::Database(reachable)).await.map_err(drop)
     }
 
     async fn compare(&mut self, settings: &DetectConfig) -> Result<(), Interruption> {
@@ -140,14 +140,14 @@ impl Reconciler {
             Some(mut window) if newest < window.position() => {
                 info!(%newest, "the Events table ends earlier than before: restored, or its last event deleted");
                 self.record.forget_after(newest);
-                self.tell(Report::Restored(newest.0)).await?;
+                self.tell(ReconcilerReport::Restored(newest.0)).await?;
                 window.truncate(newest);
                 window
             }
             Some(window) => window,
             None => {
                 let position = self.start(newest, settings.catch_up).await?;
-                let mut window = Window::new(position, Look { end: newest, at: now });
+                let mut window = Window::new(position, TableEnd { end: newest, at: now });
                 self.follow_open(&mut window).await?;
                 window
             }
@@ -174,7 +174,7 @@ impl Reconciler {
             let news = window.take(rows, now, reach, &self.record);
             if !news.is_empty() {
                 debug!(rows = news.len(), "events with alarms in the Events table");
-                self.tell(Report::Rows(news)).await?;
+                self.tell(ReconcilerReport::Rows(news)).await?;
             }
             window.advance(now);
             if !full {
@@ -185,7 +185,7 @@ impl Reconciler {
         Ok(())
     }
 
-    async fn tell(&self, report: Report) -> Result<(), Interruption> {
+    async fn tell(&self, report: ReconcilerReport) -> Result<(), Interruption> {
         self.reports.send(report).await.map_err(|_| Interruption::PollerGone)
     }
 

@@ -125,7 +125,8 @@ fn stage() -> (Stage, Parts) {
     let (alarms, _) = mpsc::channel(16);
     let (database, database_rx) = watch::channel(DbHealth::Up);
     let (trouble, trouble_rx) = watch::channel(None);
-    let (reports, reports_rx) = watch::channel(Arc::new(BTreeMap::from([monitor_report(1, true), monitor_report(2, false)])));
+    let (reports, reports_rx) =
+        watch::channel(Arc::new(BTreeMap::from([monitor_report(1, true), monitor_report(2, false)])));
     let catalog = Catalog { loaded_at: Some(Timestamp::UNIX_EPOCH), ..Catalog::default() };
     let (catalog_tx, catalog_rx) = watch::channel(Arc::new(catalog));
     let parts = Parts {

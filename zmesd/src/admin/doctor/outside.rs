@@ -16,7 +16,7 @@ const PROVIDERS: Duration = Duration::from_secs(10);
 
 /// What a daemon would ask.
 #[derive(Debug)]
-pub struct Outside<'a> {
+pub struct OutsideParts<'a> {
     /// The database itself.
     pub zoneminder: &'a dyn DatabaseCheck,
     /// Its monitors.
@@ -29,7 +29,7 @@ pub struct Outside<'a> {
 
 /// What was found, and the monitors that there are; none where the database does not tell them.
 #[derive(Debug)]
-pub struct Seen {
+pub struct OutsideFindings {
     /// About the database.
     pub database: Vec<Finding>,
     /// About the providers.
@@ -39,13 +39,13 @@ pub struct Seen {
 }
 
 /// Asks database and providers, side by side.
-pub async fn look(config: &Config, outside: Outside<'_>) -> Seen {
+pub async fn look(config: &Config, outside: OutsideParts<'_>) -> OutsideFindings {
     let ((database, monitors), push) =
         tokio::join!(ask_database(config, &outside), ask_providers(config, outside.push));
-    Seen { database, push, monitors }
+    OutsideFindings { database, push, monitors }
 }
 
-async fn ask_database(config: &Config, outside: &Outside<'_>) -> (Vec<Finding>, MonitorSet) {
+async fn ask_database(config: &Config, outside: &OutsideParts<'_>) -> (Vec<Finding>, MonitorSet) {
     let began = Instant::now();
     let examined = outside.zoneminder.examine().await;
     let mut monitors = MonitorSet::default();
@@ -60,7 +60,7 @@ async fn ask_database(config: &Config, outside: &Outside<'_>) -> (Vec<Finding>, 
         }
         Err(_) => None,
     };
-    let look = database::Look { examined, refreshed, took: took("db", began) };
+    let look = database::DatabaseProbe { examined, refreshed, took: took("db", began) };
     (look.judge(config, &DbHealth::Up, false), monitors)
 }
 
@@ -70,7 +70,7 @@ async fn ask_providers(config: &Config, side: &dyn PushSide) -> Vec<Finding> {
     }
     match timeout(PROVIDERS, side.check(None)).await {
         Ok(checks) if checks.is_empty() => {
-            vec![Finding::good(push::STEP, "no way to phones is configured")]
+            vec![Finding::good(push::STEP, "no push transport is configured")]
         }
         Ok(checks) => checks.iter().map(push::way).collect(),
         Err(_) => {

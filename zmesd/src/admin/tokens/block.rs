@@ -3,7 +3,7 @@
 use zmes_shared::control::{ControlError, Role, TokenSelection};
 use zmes_shared::views::TokensChanged;
 
-use super::change::{Chosen, changed, choose, done};
+use super::change::{TokenChoice, changed, choose, done};
 use crate::admin::AdminParts;
 use crate::admin::answers::busy;
 use crate::admin::token_names::TokenScope;
@@ -38,7 +38,7 @@ async fn set(
 ) -> Result<TokensChanged, ControlError> {
     let (change, scope) =
         if blocked { ("blocked", scope_to_block(&tokens)) } else { ("unblocked", TokenScope::Blocked) };
-    let (known, Chosen { ids, failed }) = choose(parts, asker, tokens, scope).await?;
+    let (known, TokenChoice { ids, failed }) = choose(parts, asker, tokens, scope).await?;
     let ids: Vec<TokenId> = ids.into_iter().collect();
     let changed = if dry_run || ids.is_empty() {
         changed(parts, known, change, ids, dry_run).await?

@@ -19,12 +19,12 @@ const LISTED: usize = 10_000;
 
 /// The tokens that were meant, and those names that mean none.
 #[derive(Debug, Default)]
-pub(in crate::admin) struct Chosen {
+pub(in crate::admin) struct TokenChoice {
     pub(in crate::admin) ids: BTreeSet<TokenId>,
     pub(in crate::admin) failed: Vec<TokenFailure>,
 }
 
-impl Chosen {
+impl TokenChoice {
     /// Finds the tokens that several names mean.
     pub(in crate::admin) fn find(known: &TokenNames, names: &[String], scope: TokenScope) -> Self {
         let mut chosen = Self::default();
@@ -44,7 +44,7 @@ pub(in crate::admin) async fn choose(
     asker: Role,
     selection: TokenSelection,
     scope: TokenScope,
-) -> Result<(TokenNames, Chosen), ControlError> {
+) -> Result<(TokenNames, TokenChoice), ControlError> {
     match &selection {
         TokenSelection::Named(names) if names.is_empty() => {
             return Err(ControlError::new(ErrorCode::BadRequest, "no token is named"));
@@ -55,9 +55,9 @@ pub(in crate::admin) async fn choose(
     let (known, now) = (TokenNames::load(&parts.state, asker).await?, parts.clock.now());
     off_loop(move || {
         let chosen = match selection {
-            TokenSelection::Named(names) => Chosen::find(&known, &names, scope),
+            TokenSelection::Named(names) => TokenChoice::find(&known, &names, scope),
             TokenSelection::Matching(filter) => {
-                Chosen { ids: matching(&known, &filter, scope, now), failed: Vec::new() }
+                TokenChoice { ids: matching(&known, &filter, scope, now), failed: Vec::new() }
             }
         };
         (known, chosen)
@@ -66,7 +66,12 @@ pub(in crate::admin) async fn choose(
 }
 
 /// Returns the tokens that match, of those that are wanted.
-fn matching(known: &TokenNames, filter: &TokenFilter, scope: TokenScope, now: Timestamp) -> BTreeSet<TokenId> {
+fn matching(
+    known: &TokenNames,
+    filter: &TokenFilter,
+    scope: TokenScope,
+    now: Timestamp,
+) -> BTreeSet<TokenId> {
     // A selection that names no state means all that the command can be about.
     let any = TokenFilter { state: None, ..filter.clone() };
     let candidates = known.rows.iter().filter(|row| scope.includes(&row.token));
@@ -84,7 +89,7 @@ pub(in crate::admin) async fn revoke(
     tokens: TokenSelection,
     dry_run: bool,
 ) -> Result<TokensChanged, ControlError> {
-    let (known, Chosen { ids, failed }) = choose(parts, asker, tokens, TokenScope::Live).await?;
+    let (known, TokenChoice { ids, failed }) = choose(parts, asker, tokens, TokenScope::Live).await?;
     let changed = gone(parts, known, ids.into_iter().collect(), Revoked::ADMIN, dry_run).await?;
     Ok(TokensChanged { failed, ..changed })
 }
@@ -99,7 +104,7 @@ pub(in crate::admin) async fn prune(
 ) -> Result<TokensChanged, ControlError> {
     let filter = TokenFilter { stale_ms: Some(view::millis(stale)), ..select.unwrap_or_default() };
     let tokens = TokenSelection::Matching(filter);
-    let (known, Chosen { ids, .. }) = choose(parts, asker, tokens, TokenScope::Live).await?;
+    let (known, TokenChoice { ids, .. }) = choose(parts, asker, tokens, TokenScope::Live).await?;
     gone(parts, known, ids.into_iter().collect(), Revoked::PRUNED, dry_run).await
 }
 
@@ -165,7 +170,7 @@ async fn set_mute(
     dry_run: bool,
 ) -> Result<TokensChanged, ControlError> {
     let change = if until.is_some() { "muted" } else { "unmuted" };
-    let (known, Chosen { ids, mut failed }) = choose(parts, asker, tokens, TokenScope::Live).await?;
+    let (known, TokenChoice { ids, mut failed }) = choose(parts, asker, tokens, TokenScope::Live).await?;
     if dry_run || ids.is_empty() {
         let ids: Vec<_> = ids.into_iter().collect();
         return Ok(TokensChanged { failed, ..changed(parts, known, change, ids, dry_run).await? });

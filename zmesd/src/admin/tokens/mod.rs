@@ -126,6 +126,6 @@ pub(super) async fn settled(parts: &AdminParts) -> Result<(), ControlError> {
     if parts.state.settle().await {
         return Ok(());
     }
-    let message = "the change holds, but is not on the disk yet: a restart now would undo it";
-    Err(ControlError::new(ErrorCode::Unavailable, message).with_hint("zmesctl check store tells why"))
+    let message = "the change is applied, but not on the disk yet: a restart now would undo it";
+    Err(ControlError::new(ErrorCode::Unavailable, message).with_hint("zmesctl check store shows why"))
 }

@@ -118,15 +118,15 @@ async fn a_part_that_is_sick_hides_no_other() {
     let configuration = step(&answer, "configuration");
     assert_eq!(
         configuration["detail"],
-        "/etc/zmesd/zmesd.toml:14: push.intervall: unknown key, did you mean `interval-default`?; zmesd would not start \
-         again, nor reload"
+        "/etc/zmesd/zmesd.toml:14: push.intervall: unknown key, did you mean `interval-default`?; zmesd cannot \
+         reload or start again with it"
     );
     assert_eq!(configuration["hint"], "remove it");
     assert_eq!(step(&answer, "database")["hint"], "correct ZM_DB_PASS in /etc/zm/zm.conf:7");
     assert_eq!(step(&answer, "monitor 2")["detail"], "Porch: zmc has stopped");
     assert_eq!(
         step(&answer, "monitors")["detail"],
-        "1 of 2 that are watched are alive; 1 cannot alarm, as set in ZoneMinder"
+        "1 of 2 watched monitors are alive; 1 is not watched, as set in ZoneMinder"
     );
     assert_eq!(
         step(&answer, "push proxy")["detail"],

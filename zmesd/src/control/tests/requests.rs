@@ -295,9 +295,9 @@ async fn checks_name_what_is_wrong() {
     assert_eq!(
         details.take(4).map(|part| &part["detail"]).collect::<Vec<_>>(),
         [
-            "daemon: the poller does not move",
-            "monitor 1: Garage: zmc is not running; and 1 other",
-            "database: not all questions are answered: access denied",
+            "daemon: the poller does not respond",
+            "monitor 1: Garage: zmc has stopped; and 1 other",
+            "database: some queries fail: access denied",
             "certificate: CN=zm: the certificate is a CA",
         ]
     );
