@@ -115,7 +115,7 @@ fn memory(config: &Config, monitors: &MonitorSet) -> Vec<Finding> {
 /// Returns that the certificate can be served, if it has no warning.
 fn certificate(config: &Config, warnings: &[Problem]) -> Option<Finding> {
     let files = config.server.tls.as_ref()?;
-    let told = warnings.iter().any(|warning| warning.key.starts_with("server.tls."));
+    let told = warnings.iter().any(Problem::concerns_certificate);
     (!told).then(|| {
         let detail = format!("{} and its key can be served", files.certificate.display());
         Finding::good("certificate", detail)

@@ -4,7 +4,6 @@ use std::time::Duration;
 
 use zmes_shared::views::{Finding, Perf, Sentence};
 
-use super::configuration::is_of_pair;
 use super::measure::{PartOutcome, signed};
 use crate::admin::AdminParts;
 use crate::ports::{CertificateProblem, CertificateSummary, ConfigExamined};
@@ -64,7 +63,8 @@ fn judge(certificate: &CertificateSummary, seconds: i64, within: Option<Duration
 /// Returns what is wrong only with the file on the disk: the next reload would serve it.
 fn on_disk(certificate: &CertificateSummary, examined: &ConfigExamined) -> Vec<Finding> {
     let known = |message: &str| certificate.problems.iter().any(|problem| problem.message == message);
-    let new = examined.warnings.iter().filter(|warning| is_of_pair(warning) && !known(&warning.message));
+    let new =
+        examined.warnings.iter().filter(|warning| warning.concerns_certificate() && !known(&warning.message));
     let finding = |problem: &crate::config::Problem| {
         let detail = format!("{}: on the disk, not served yet: {}", problem.key, problem.message);
         if problem.grave {

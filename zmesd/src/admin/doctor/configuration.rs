@@ -28,7 +28,7 @@ pub(super) fn findings(examined: &Result<Option<ConfigExamined>, Elapsed>, runni
         findings.push(Finding::error("configuration", detail, "zmesctl config check"));
     }
     // The certificate has a step of its own.
-    findings.extend(warnings.iter().filter(|warning| !is_of_pair(warning)).map(Problem::finding));
+    findings.extend(warnings.iter().filter(|warning| !warning.concerns_certificate()).map(Problem::finding));
     findings.extend(changed(&file.to_string(), diff));
     if findings.is_empty() {
         findings.push(Finding::good("configuration", format!("{file} is valid and in use")));
@@ -37,11 +37,6 @@ pub(super) fn findings(examined: &Result<Option<ConfigExamined>, Elapsed>, runni
         findings.extend(zm_conf(running));
     }
     findings
-}
-
-/// Says whether it is about the certificate or its key.
-pub(super) fn is_of_pair(problem: &Problem) -> bool {
-    problem.key.starts_with("server.tls.")
 }
 
 fn fatal(problem: &Problem) -> Finding {

@@ -248,7 +248,7 @@ async fn checks_hold_while_everything_moves() {
     };
     let asked = async {
         for (check, detail) in [
-            ("ping", "router and poller move"),
+            ("ping", "router and poller respond"),
             ("shm", "2 of 2 that are watched are alive; 1 cannot alarm, as set in ZoneMinder"),
             ("tls", "apps are served without TLS, as configured"),
         ] {

@@ -72,7 +72,7 @@ async fn a_file_in_the_way_is_neither_removed_nor_changed() {
     fs::write(&path, "precious").unwrap();
     let error = ControlListener::bind(&path, "").await.unwrap_err();
     assert!(matches!(error, BindError::InTheWay { .. }), "{error:?}");
-    assert_eq!(error.to_string(), format!("{} exists and is no socket", path.display()));
+    assert_eq!(error.to_string(), format!("{} exists and is not a socket", path.display()));
     assert_eq!(fs::read_to_string(&path).unwrap(), "precious");
 }
 
