@@ -21,7 +21,10 @@
 
 #![warn(missing_docs)]
 
+#[cfg(feature = "client")]
+pub mod client;
 pub mod control;
+pub mod duration;
 mod ids;
 pub mod paths;
 mod sentence;

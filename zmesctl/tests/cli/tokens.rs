@@ -13,6 +13,7 @@ fn daemon() -> FakeDaemon {
     })
 }
 
+/// Returns for each request whether it is dry: where that is missing, it is not.
 fn dry_runs(daemon: &FakeDaemon) -> Vec<bool> {
     daemon.requests().iter().map(|request| request["dry_run"].as_bool().unwrap_or_default()).collect()
 }
@@ -45,8 +46,9 @@ fn options_behind_tokens_were_taken_for_tokens() {
         let daemon = daemon();
         let run = daemon.run(line);
         let request = &daemon.requests()[0];
-        let asked_dry = request["dry_run"].as_bool().unwrap_or_default();
-        assert_eq!((&request["tokens"], asked_dry), (&tokens, dry), "{line}: {run:?}");
+        // Where it is missing, it is false.
+        let asked = request["dry_run"].as_bool().unwrap_or_default();
+        assert_eq!((&request["tokens"], asked), (&tokens, dry), "{line}: {run:?}");
     }
 }
 

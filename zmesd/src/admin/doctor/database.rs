@@ -103,7 +103,7 @@ impl DatabaseProbe {
 /// Says whether the file names another database than the one in use: by itself, or by `zm.conf`.
 fn names_another(diff: &ConfigDiff) -> bool {
     let ways = ["zoneminder.database-url", "zoneminder.config"];
-    diff.needs_restart.iter().any(|key| ways.contains(&key.as_str()))
+    diff.needs_restart().iter().any(|key| ways.contains(&key.as_str()))
 }
 
 /// Returns why the server answers, but some queries fail.
