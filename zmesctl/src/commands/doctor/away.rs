@@ -211,7 +211,9 @@ fn daemon(error: &CliError, service: &Unit, explained: bool) -> Finding {
             let detail = match source.kind() {
                 io::ErrorKind::NotFound => format!("zmesd is not running: there is no socket {socket}"),
                 io::ErrorKind::ConnectionRefused => {
-                    format!("zmesd is not running: it was killed or crashed, and left the socket {socket} behind")
+                    format!(
+                        "zmesd is not running: it was killed or crashed, and left the socket {socket} behind"
+                    )
                 }
                 _ => error.document().error.message,
             };
