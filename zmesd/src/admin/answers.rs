@@ -19,7 +19,7 @@ use crate::state::StateError;
 /// Monitors that an error lists at most.
 const LISTED: usize = 20;
 
-/// Does what is asked and returns the view that answers it. The caller has checked that the peer may ask.
+/// Handles a request and returns the view that answers it. The caller has checked the role.
 pub(super) async fn answer(admin: &Admin, asker: Role, request: Request) -> Result<Value, ControlError> {
     let parts = &admin.parts;
     match request {

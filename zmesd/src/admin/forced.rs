@@ -1,4 +1,4 @@
-//! Alarms that an admin forces, and their end, which nobody may forget: a camera would record for ever.
+//! Alarms that an admin forces, and their end: without one a camera would record for ever.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -15,13 +15,13 @@ use crate::ports::{AlarmTrigger, TriggerCommand, TriggerError, TriggerVia};
 
 /// Requests that may wait for the keeper: as many as there are control sessions.
 const COMMANDS: usize = 16;
-/// How long ZoneMinder may take to hear of one trigger.
+/// How long one trigger may take.
 const TRIGGER_DEADLINE: Duration = Duration::from_secs(5);
 /// How long a request waits for its turn and its trigger.
 const COMMAND_DEADLINE: Duration = Duration::from_secs(10);
 /// Pause before a cancel that failed is tried again.
 const RETRY: Duration = Duration::from_secs(5);
-/// After so many failed cancels (one minute) it is given up, and the log says so.
+/// Maximum number of attempts to cancel (one minute); then it is given up and logged.
 const TRIES: u32 = 12;
 /// Score of a forced alarm; `zmtrigger` scripts use the same, and any above zero makes ZoneMinder record.
 const SCORE: u32 = 255;
@@ -33,13 +33,13 @@ const TEXT: &str = "zmesctl alarm force";
 /// Why an alarm was not forced or not cancelled.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum ForcedError {
-    /// ZoneMinder could not be told.
+    /// The trigger failed.
     #[error(transparent)]
     Trigger(#[from] TriggerError),
     /// ZoneMinder did not take it in time.
     #[error("the trigger did not get through in time")]
     Late,
-    /// The daemon is about to end and forces nothing any more.
+    /// The daemon is shutting down.
     #[error("the daemon is stopping")]
     Stopping,
 }
@@ -52,7 +52,7 @@ enum ForceCommand {
     Cancel(MonitorId, ForceReply),
 }
 
-/// The way to the keeper.
+/// Handle of the keeper.
 #[derive(Debug)]
 pub(super) struct ForcedAlarms {
     commands: mpsc::Sender<ForceCommand>,
@@ -89,7 +89,7 @@ impl ForcedAlarms {
         self.call(|reply| ForceCommand::Force(monitor, lasts, reply)).await
     }
 
-    /// Takes an alarm back, also one that somebody else has forced.
+    /// Cancels an alarm, also one that zmesd has not forced.
     pub(super) async fn cancel(&self, monitor: MonitorId) -> Result<TriggerVia, ForcedError> {
         self.call(|reply| ForceCommand::Cancel(monitor, reply)).await
     }
@@ -123,7 +123,7 @@ impl ForcedKeeper {
     }
 
     async fn on_command(&mut self, command: ForceCommand) {
-        // A reply that nobody waits for any more is no error: what was done is kept all the same.
+        // The caller may have timed out; what was done stays.
         match command {
             ForceCommand::Force(monitor, lasts, reply) => {
                 let on = TriggerCommand::On { score: SCORE, cause: CAUSE.to_owned(), text: TEXT.to_owned() };

@@ -16,7 +16,7 @@ use nix::unistd::Group;
 use tokio::net::UnixStream;
 use tracing::debug;
 
-/// Mode of the directory: its group may look for the socket.
+/// Mode of the directory: its group may reach the socket.
 const DIRECTORY_MODE: u32 = 0o750;
 /// Mode of the socket: its group may connect.
 const SOCKET_MODE: u32 = 0o660;

@@ -1,4 +1,4 @@
-//! The control socket: where `zmesctl` asks and the daemon answers, in lines of JSON.
+//! The control socket: requests of `zmesctl` and their answers, as lines of JSON.
 //!
 //! This room knows peers, roles, lines and streams; [`Admin`] answers.
 

@@ -1,6 +1,6 @@
 //! One monitor's alarms, worked out of readings and rows. Pure: no I/O, no clock, time is passed in.
 //!
-//! ZoneMinder's versions tell of an alarm in different orders. 1.36 opens the event, publishes its id and sets the
+//! ZoneMinder's versions publish an alarm in different orders. 1.36 opens the event, publishes its id and sets the
 //! state last: state and id belong together. Before, and again from 1.37 on, the state comes first and the id when
 //! the database has taken the row; until then the id is that of the event before. And where recording is continuous,
 //! an alarm may lie inside the open event and change no id at all.
@@ -34,15 +34,15 @@ pub struct DetectedAlarm {
     pub event: Option<EventId>,
     /// How it was found.
     pub origin: Origin,
-    /// Why, where the Events table told; `None`: as shared memory tells.
+    /// The cause from the Events table; `None`: use that of shared memory.
     pub cause: Option<Arc<str>>,
-    /// Why, as a row tells: for where shared memory does not.
+    /// The cause of the row, for where shared memory has none.
     pub row_cause: Option<Arc<str>>,
-    /// Shared memory tells the cause only after the id: it is worth another look.
+    /// Shared memory gets the cause after the id: read it again.
     pub cause_follows: bool,
 }
 
-/// What a look led to.
+/// What an observation led to.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct DetectorStep {
     /// Alarms to be announced, in this order.
@@ -58,7 +58,7 @@ struct LastReading {
     startup_time: i64,
     alarmed: bool,
     last_event: u64,
-    /// `last_event` was another one in the look before.
+    /// `last_event` was another one in the observation before.
     moved: bool,
 }
 
@@ -69,7 +69,7 @@ struct PendingAlarm {
     why: PendingFor,
     /// `last_event` when the alarm was seen.
     last_event: u64,
-    /// The question that was asked of it.
+    /// The number of the question about it.
     question: u64,
     /// It may lie inside the event `last_event`, which was announced: the database is to be asked in a while.
     recheck: bool,
@@ -99,7 +99,7 @@ pub struct Detector {
     questions: u64,
 }
 
-/// One look with all that it is judged by.
+/// One reading with all that it is judged by.
 #[derive(Clone, Copy)]
 struct Observation<'a> {
     monitor: &'a Monitor,
@@ -134,7 +134,7 @@ impl Detector {
         detector
     }
 
-    /// Takes a look.
+    /// Judges a reading.
     pub fn observe(
         &mut self,
         monitor: &Monitor,
@@ -167,7 +167,7 @@ impl Detector {
         step
     }
 
-    /// Takes a look that showed nothing; `zmc_is_away`: because there is no `zmc`.
+    /// Notes a poll that showed nothing; `zmc_is_away`: because there is no `zmc`.
     pub fn miss(&mut self, zmc_is_away: bool, now: Instant, config: &DetectConfig) -> DetectorStep {
         let mut step = DetectorStep::default();
         self.was_away |= zmc_is_away;
@@ -310,7 +310,7 @@ impl Detector {
         self.wait(if inside { PendingFor::NewIdOrOpenEvent } else { PendingFor::NewId }, look, step);
     }
 
-    /// A `zmc` is seen for the first time, but not the monitor: what runs has begun since it was looked at last.
+    /// A `zmc` is seen for the first time, but not the monitor: what runs has begun since the last poll.
     fn rebase(&mut self, look: Observation<'_>, step: &mut DetectorStep) {
         // The alarm that still waited for its id belongs to a zmc that is gone.
         if let Some(pending) = self.pending.take().filter(|pending| pending.why != PendingFor::AtStart) {
@@ -335,7 +335,7 @@ impl Detector {
         }
     }
 
-    /// The first look of all: an alarm that runs may be old, and may have been announced by the daemon before.
+    /// The first observation: an alarm that runs may be old, and may have been announced by the daemon before.
     fn start(&mut self, look: Observation<'_>, step: &mut DetectorStep) {
         let known = |event: EventId| self.cursor.is_some_and(|cursor| event <= cursor);
         if look.reading.state.alarmed() && look.event().is_some_and(|event| !known(event)) {
@@ -405,7 +405,7 @@ impl Detector {
 }
 
 impl DetectorStep {
-    /// Adds what a row tells of the alarm that was just found in it.
+    /// Adds the cause of the row in which the alarm was found.
     fn tell_cause(&mut self, row: &EventRow) {
         if let Some(found) = self.found.last_mut().filter(|found| found.event == Some(row.id)) {
             found.row_cause = Some(cause_of_row(row));

@@ -1,4 +1,4 @@
-//! The lookup task: asks the database what only it knows, so that polling need not wait for it.
+//! The lookup task: queries the database, so that polling does not wait for it.
 
 use std::fmt;
 use std::sync::Arc;
@@ -22,13 +22,12 @@ pub struct LookupQuestion {
 /// The answer to a [`LookupQuestion`].
 #[derive(Debug)]
 pub struct LookupAnswer {
-    /// What was asked.
     pub question: LookupQuestion,
     /// The open events, newest first.
     pub open: Result<Vec<EventRow>, DbError>,
 }
 
-/// Owns nothing. Receives questions, which the poller drops rather than wait; sends answers. Ends when told to, or
+/// Owns nothing. Receives questions, which the poller drops rather than wait; sends answers. Ends when stopped, or
 /// when the poller is gone.
 pub struct Lookup {
     store: Arc<dyn EventStore>,
@@ -52,7 +51,7 @@ impl Lookup {
         Self { store, questions, answers }
     }
 
-    /// Answers until told to stop.
+    /// Answers until stopped.
     pub async fn run(mut self, stop: CancellationToken) {
         stop.run_until_cancelled(async {
             while let Some(question) = self.questions.recv().await {

@@ -1,4 +1,4 @@
-//! The poller task: looks at every monitor at every tick and sends the alarms.
+//! The poller task: polls every monitor at every tick and sends the alarms.
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::Arc;
@@ -28,7 +28,7 @@ use crate::telemetry::Counters;
 /// ZoneMinder's own default of `ZM_WATCH_MAX_DELAY`, until the catalog has been read.
 const WATCH_MAX_DELAY: Duration = Duration::from_secs(45);
 
-/// After so long without a round, beside some of its intervals, the poller is taken to stand still.
+/// Without a round for this long, and some of its intervals, the poller counts as hanging.
 const STANDSTILL: Duration = Duration::from_secs(5);
 
 /// Rows kept of monitors that the catalog does not know (yet): it may not have been read, or the monitor is new.
@@ -58,9 +58,9 @@ pub struct PollerParts {
     pub alarms: mpsc::Sender<Alarm>,
     /// Where each monitor's condition is reported; written only when it has changed.
     pub monitor_reports: watch::Sender<MonitorReports>,
-    /// Where alarms are told that were too many.
+    /// Alarms beyond the limit are noted here.
     pub gaps: Gaps,
-    /// What the reconciler tells.
+    /// From the reconciler.
     pub reports: mpsc::Receiver<ReconcilerReport>,
     /// Questions to the database; never waited for.
     pub questions: mpsc::Sender<LookupQuestion>,
@@ -70,7 +70,7 @@ pub struct PollerParts {
 
 /// Owns the source, the detectors and with them the memory of what was announced. Receives ticks, the catalog, the
 /// settings, reports of the reconciler and answers of the lookup. Sends alarms to the router, awaited: while it is
-/// busy, polling waits, and what is missed meanwhile the reconciler finds. Ends when told to, or when the router is
+/// busy, polling waits, and what is missed meanwhile the reconciler finds. Ends when stopped, or when the router is
 /// gone.
 #[derive(Debug)]
 pub struct Poller {
@@ -87,7 +87,7 @@ pub struct Poller {
 struct Ended;
 
 impl Poller {
-    /// Returns a poller that has not looked yet.
+    /// Returns a poller that has not polled yet.
     pub fn new(parts: PollerParts) -> Self {
         let config = *parts.config.borrow();
         let gaps = parts.gaps.clone();
@@ -95,7 +95,7 @@ impl Poller {
         Self { parts, rules, tracks: BTreeMap::new(), unclaimed: VecDeque::new(), changed: false }
     }
 
-    /// Polls until told to stop.
+    /// Polls until stopped.
     pub async fn run(mut self, stop: CancellationToken) {
         // An alarm that is lost at the end is found by the next daemon: its cursor has not moved.
         stop.run_until_cancelled(self.keep_polling()).await;
@@ -245,7 +245,7 @@ impl Poller {
         self.tracks.get_mut(&monitor).map(|track| (monitor, look(track, &round)))
     }
 
-    /// Sends the alarms, asks the questions, shows what has changed: in this order, alarms do not wait.
+    /// Sends the alarms, then the questions, then publishes changed reports: alarms must not wait.
     async fn conclude(
         &mut self,
         news: impl IntoIterator<Item = (MonitorId, PollResult)>,
@@ -275,7 +275,7 @@ impl Poller {
         self.parts.alarms.send(alarm).await.map_err(|_| Ended)
     }
 
-    /// Asks the database; where that is not possible, the detector goes on without.
+    /// Sends a question to the lookup; if that is not possible, the detector goes on without an answer.
     async fn ask(&mut self, question: LookupQuestion) -> Result<(), Ended> {
         if self.rules.config.source != Source::Shm && self.parts.questions.try_send(question).is_ok() {
             return Ok(());

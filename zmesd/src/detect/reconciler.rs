@@ -28,11 +28,11 @@ const PAGES: u32 = 20;
 /// Halvings of the range of ids when the start of catching up is looked for; 64 would do for any table.
 const HALVINGS: u32 = 70;
 
-/// After so long, beside its interval, the reconciler is taken to stand still: catching up asks the database many
+/// Without a round for this long, and its interval, the reconciler counts as hanging: catching up asks the database many
 /// times, and each answer may take its time.
 const STANDSTILL: Duration = Duration::from_mins(2);
 
-/// What the reconciler tells the poller.
+/// From the reconciler to the poller.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ReconcilerReport {
     /// Events with alarms, ordered by id.
@@ -43,7 +43,7 @@ pub enum ReconcilerReport {
     Database(Result<(), DbError>),
 }
 
-/// Owns the position in the Events table. Receives settings; sends reports to the poller, awaited. Ends when told to,
+/// Owns the position in the Events table. Receives settings; sends reports to the poller, awaited. Ends when stopped,
 /// or when the poller is gone.
 pub struct Reconciler {
     store: Arc<dyn EventStore>,
@@ -86,7 +86,7 @@ impl Reconciler {
         Self { store, config, record, reports, window: None, reachable: None, counters }
     }
 
-    /// Compares until told to stop.
+    /// Compares until stopped.
     pub async fn run(mut self, stop: CancellationToken) {
         // A round that is broken off has only not moved on.
         stop.run_until_cancelled(self.keep_comparing()).await;
@@ -197,7 +197,7 @@ impl Reconciler {
         let rows = self.store.since(before, &[], PAGE).await?;
         let now = Instant::now();
         for row in rows.iter().filter(|row| row.id <= position && row.open) {
-            // What has an alarm already was announced, or missed longer ago than anybody wants to know.
+            // What has an alarm already was announced, or missed too long ago.
             if !has_alarm(row) && !self.record.contains(row.id) {
                 window.follow(row, now);
             }

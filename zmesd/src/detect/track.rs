@@ -21,7 +21,7 @@ use crate::domain::{Alarm, Monitor, Reading};
 use crate::ports::{Clock, DbError, EventRow};
 use crate::source::{MonitorSource, ReadError};
 
-/// By what all looks are judged.
+/// What all polls are judged by.
 #[derive(Debug)]
 pub(super) struct PollRules {
     pub(super) config: DetectConfig,
@@ -29,7 +29,7 @@ pub(super) struct PollRules {
     pub(super) max_delay: Duration,
     /// Why the database does not answer, if so.
     pub(super) database: Option<Arc<DbError>>,
-    /// Where alarms are told that were too many.
+    /// Alarms beyond the limit are noted here.
     pub(super) gaps: Gaps,
 }
 
@@ -40,7 +40,7 @@ impl PollRules {
     }
 }
 
-/// What all looks of one round have in common.
+/// What all polls of one round have in common.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Round<'a> {
     now: Instant,
@@ -54,13 +54,13 @@ impl<'a> Round<'a> {
     }
 }
 
-/// What a look brought.
+/// What a poll led to.
 #[derive(Debug, Default)]
 pub(super) struct PollResult {
     pub(super) alarms: Vec<Alarm>,
     /// The number of a question to the database.
     pub(super) ask: Option<u64>,
-    /// What is shown has changed.
+    /// The report has changed.
     pub(super) changed: bool,
     /// Why the shared memory showed nothing.
     pub(super) error: Option<MonitorCondition>,
@@ -78,7 +78,7 @@ pub(super) struct Track {
 }
 
 impl Track {
-    /// Returns a monitor that nobody has looked at; the rest is what [`Detector::new`] wants to know.
+    /// Returns a monitor that is not polled yet; the rest is for [`Detector::new`].
     pub(super) fn new(
         monitor: Arc<Monitor>,
         cursor: Option<(EventId, Option<Instant>)>,
@@ -102,7 +102,7 @@ impl Track {
         self.report.name = Arc::clone(&monitor.name);
     }
 
-    /// Looks at the monitor once.
+    /// Polls the monitor once.
     pub(super) fn look(&mut self, source: &mut dyn MonitorSource, round: &Round<'_>) -> PollResult {
         let (step, report) = if round.rules.config.source == Source::Db {
             (DetectorStep::default(), self.in_database(None, round))
@@ -255,7 +255,7 @@ impl Track {
     fn admitted(&mut self, alarms: Vec<Alarm>, round: &Round<'_>) -> Vec<Alarm> {
         let held = self.limit.due(round.now);
         if let Some(withheld) = self.limit.ended(round.now) {
-            warn!(monitor = %self.monitor.id, name = &*self.monitor.name, withheld, "alarms were too many: only the last of each minute was announced beyond zoneminder.alarm-limit");
+            warn!(monitor = %self.monitor.id, name = &*self.monitor.name, withheld, "alarm limit exceeded: beyond zoneminder.alarm-limit only the last alarm of each minute was announced");
         }
         let limit = round.rules.config.alarm_limit;
         let held = held.map(|alarm| Alarm { detected: round.now, ..alarm });

@@ -23,10 +23,10 @@ const WATCHED: usize = 1000;
 /// Open events watched for one monitor. More than one are only open when a `zmc` has crashed.
 const WATCHED_EACH: usize = 2;
 
-/// An event is inserted when it is opened, but begins with pictures of before: at most so long.
+/// An event is inserted when it is opened, but begins with pictures of before: at most this long before.
 const BEGAN_BEFORE: Duration = Duration::from_mins(1);
 
-/// A look at where the table ended.
+/// Where the table ended, and when.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct TableEnd {
     pub(super) end: EventId,
@@ -44,7 +44,7 @@ struct WindowRow {
     done: bool,
 }
 
-/// The part of the Events table that is still being looked at.
+/// The part of the Events table that is still read again.
 #[derive(Debug)]
 pub(super) struct Window {
     /// Everything up to here has been read.
@@ -56,7 +56,7 @@ pub(super) struct Window {
 }
 
 impl Window {
-    /// Returns a window that begins after `position`; `first` is the look before anything is read.
+    /// Returns a window that begins after `position`; `first` is the end before anything is read.
     pub(super) fn new(position: EventId, first: TableEnd) -> Self {
         Self { position, rows: BTreeMap::new(), first, whole_at: None }
     }
@@ -98,7 +98,7 @@ impl Window {
         self.rows.range(..=self.position).map(|(id, _)| *id).collect()
     }
 
-    /// Takes rows that were read, and returns those that the detectors must hear of: each once, when it has an alarm.
+    /// Takes rows that were read, and returns those for the detectors: each once, when it has an alarm.
     pub(super) fn take(
         &mut self,
         rows: Vec<EventRow>,

@@ -47,7 +47,7 @@ impl Capturing {
         self.monitors.contains(&monitor)
     }
 
-    /// Returns where the daemon looks for the memory.
+    /// Returns where the daemon expects the memory.
     pub(super) fn path_map(&self) -> &str {
         &self.path_map
     }

@@ -1,4 +1,4 @@
-//! Database and providers where no daemon runs, judged by the same rules as in a walk.
+//! Database and providers if no daemon runs, judged by the same rules as in `doctor`.
 
 use std::time::Duration;
 
@@ -14,7 +14,7 @@ use crate::ports::{AccountStore, DatabaseCheck, DbHealth, MonitorStore, PushSide
 /// How long the providers may take: `zmesctl` waits for it.
 const PROVIDERS: Duration = Duration::from_secs(10);
 
-/// What a daemon would ask.
+/// What a daemon would query.
 #[derive(Debug)]
 pub struct OutsideParts<'a> {
     /// The database itself.
@@ -27,7 +27,7 @@ pub struct OutsideParts<'a> {
     pub push: &'a dyn PushSide,
 }
 
-/// What was found, and the monitors that there are; none where the database does not tell them.
+/// The findings, and the monitors of this server; none if the database did not answer.
 #[derive(Debug)]
 pub struct OutsideFindings {
     /// About the database.
@@ -38,7 +38,7 @@ pub struct OutsideFindings {
     pub monitors: MonitorSet,
 }
 
-/// Asks database and providers, side by side.
+/// Checks database and providers in parallel.
 pub async fn look(config: &Config, outside: OutsideParts<'_>) -> OutsideFindings {
     let ((database, monitors), push) =
         tokio::join!(ask_database(config, &outside), ask_providers(config, outside.push));

@@ -77,7 +77,7 @@ struct Probes {
 /// What was found about phones and apps.
 #[derive(Debug)]
 struct PhoneFindings {
-    /// How many phones want pushes.
+    /// How many phones are registered for pushes.
     waiting: usize,
     findings: Vec<Finding>,
 }

@@ -1,4 +1,4 @@
-//! `tokens block` and `tokens unblock`: what a stolen phone says changes nothing.
+//! `tokens block` and `tokens unblock`: a blocked token cannot be registered again by its app.
 
 use zmes_shared::control::{ControlError, Role, TokenSelection};
 use zmes_shared::views::TokensChanged;
@@ -50,8 +50,7 @@ async fn set(
     Ok(TokensChanged { failed, ..changed })
 }
 
-/// A selection is about phones in use, as that of `revoke` is, unless it asks for revoked ones; a phone that is named may
-/// be revoked already.
+/// Without a state, a filter matches tokens that are not revoked, as in `revoke`; a named token may be revoked already.
 fn scope_to_block(tokens: &TokenSelection) -> TokenScope {
     match tokens {
         TokenSelection::Matching(filter) if filter.state.is_none() => TokenScope::Live,

@@ -17,7 +17,7 @@ use crate::domain::{Revoked, TokenId};
 /// Tokens that an answer lists at most.
 const LISTED: usize = 10_000;
 
-/// The tokens that were meant, and those names that mean none.
+/// The tokens of a selection, and the names that match none.
 #[derive(Debug, Default)]
 pub(in crate::admin) struct TokenChoice {
     pub(in crate::admin) ids: BTreeSet<TokenId>,
@@ -65,14 +65,14 @@ pub(in crate::admin) async fn choose(
     .await
 }
 
-/// Returns the tokens that match, of those that are wanted.
+/// Returns the tokens of `scope` that match.
 fn matching(
     known: &TokenNames,
     filter: &TokenFilter,
     scope: TokenScope,
     now: Timestamp,
 ) -> BTreeSet<TokenId> {
-    // A selection that names no state means all that the command can be about.
+    // A filter without a state matches all tokens of the scope.
     let any = TokenFilter { state: None, ..filter.clone() };
     let candidates = known.rows.iter().filter(|row| scope.includes(&row.token));
     let chosen = candidates.filter(|row| {
@@ -82,7 +82,7 @@ fn matching(
     chosen.map(|row| row.token.id).collect()
 }
 
-/// Takes tokens out.
+/// Revokes tokens.
 pub(in crate::admin) async fn revoke(
     parts: &AdminParts,
     asker: Role,
@@ -94,7 +94,7 @@ pub(in crate::admin) async fn revoke(
     Ok(TokensChanged { failed, ..changed })
 }
 
-/// Takes out the tokens of which nothing was heard for a while, or of these only such as match.
+/// Revokes the tokens that were not seen for at least `stale`, or those of them that match.
 pub(in crate::admin) async fn prune(
     parts: &AdminParts,
     asker: Role,
@@ -122,7 +122,7 @@ async fn gone(
     done(parts, "revoked", gone).await
 }
 
-/// Takes a revocation back.
+/// Undoes a revocation.
 pub(in crate::admin) async fn restore(
     parts: &AdminParts,
     asker: Role,
@@ -130,14 +130,14 @@ pub(in crate::admin) async fn restore(
 ) -> Result<TokensChanged, ControlError> {
     let id = TokenNames::load(&parts.state, asker).await?.find(name, TokenScope::Revoked)?.token.id;
     if !parts.router.restore(id).await.map_err(busy)? {
-        // It came back, was blocked, or was forgotten, a moment ago.
+        // It was registered again, blocked, or deleted a moment ago.
         let message = format!("token {} is not revoked any more", repeated(name));
         return Err(ControlError::new(ErrorCode::Conflict, message));
     }
     done(parts, "restored", vec![id]).await
 }
 
-/// Silences tokens for a while, or until they are unmuted.
+/// Mutes tokens for a while, or until they are unmuted.
 pub(in crate::admin) async fn mute(
     parts: &AdminParts,
     asker: Role,
@@ -152,7 +152,7 @@ pub(in crate::admin) async fn mute(
     set_mute(parts, asker, tokens, Some(until), dry_run).await
 }
 
-/// Takes silences back.
+/// Unmutes tokens.
 pub(in crate::admin) async fn unmute(
     parts: &AdminParts,
     asker: Role,

@@ -249,7 +249,7 @@ async fn checks_hold_while_everything_moves() {
     let asked = async {
         for (check, detail) in [
             ("ping", "router and poller respond"),
-            ("shm", "2 of 2 that are watched are alive; 1 cannot alarm, as set in ZoneMinder"),
+            ("shm", "2 of 2 watched monitors are alive; 1 is not watched, as set in ZoneMinder"),
             ("tls", "apps are served without TLS, as configured"),
         ] {
             let answer = world.ask(&format!(r#"{{"type":"check","check":"{check}"}}"#)).await;
