@@ -17,16 +17,14 @@ use std::time::Duration;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
-use tracing::{debug, warn};
+use tracing::debug;
 
-pub use listener::{BindError, ControlListener};
+pub use listener::ControlListener;
 
 use crate::admin::{Admin, AdminParts};
+use crate::sockets::AcceptPause;
 use connections::UserConnections;
 use permits::ConnectionLimits;
-
-/// Pause after a failed accept: out of file descriptors, it would fail again at once.
-const ACCEPT_PAUSE: Duration = Duration::from_millis(200);
 
 /// After the stop, how long a peer may take to read its last answer.
 const LAST_ANSWER: Duration = Duration::from_secs(1);
@@ -53,7 +51,7 @@ pub async fn serve(listener: ControlListener, parts: AdminParts, admin_group: wa
         permits: ConnectionLimits::new(),
     });
     let connections = UserConnections::new(nix::unistd::Uid::effective().as_raw());
-    let mut failing = false;
+    let mut pause = AcceptPause::new("control socket");
     loop {
         let accepted = tokio::select! {
             biased;
@@ -62,7 +60,7 @@ pub async fn serve(listener: ControlListener, parts: AdminParts, admin_group: wa
         };
         match accepted {
             Ok(stream) => {
-                failing = false;
+                pause.accepted();
                 let connection = stream.peer_cred().ok().and_then(|peer| connections.enter(peer.uid()));
                 let Some(connection) = connection else {
                     // Closed without an answer: an answer would take a task for each.
@@ -78,13 +76,7 @@ pub async fn serve(listener: ControlListener, parts: AdminParts, admin_group: wa
                     drop(connection);
                 });
             }
-            Err(error) => {
-                // Logged once per series of failures: a peer can cause them.
-                if !std::mem::replace(&mut failing, true) {
-                    warn!(error = &error as &dyn std::error::Error, "cannot accept on the control socket");
-                }
-                tokio::time::sleep(ACCEPT_PAUSE).await;
-            }
+            Err(error) => pause.failed(&error).await,
         }
     }
     // The socket is removed before the last answers are written, so a new daemon need not wait for them.
