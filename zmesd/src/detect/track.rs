@@ -193,10 +193,12 @@ impl Track {
 
     /// Returns the age that is reported of a frozen `zmc`: it changes once a minute.
     fn frozen_age(&self, age: Duration) -> Duration {
-        match self.report.condition {
-            Condition::Frozen { age: before } if before.as_secs() / 60 == age.as_secs() / 60 => before,
-            _ => age,
+        if let Condition::Frozen { age: before } = self.report.condition
+            && before.as_secs() / 60 == age.as_secs() / 60
+        {
+            return before;
         }
+        age
     }
 
     fn on_error(&mut self, error: ReadError, round: &Round<'_>) -> (DetectorStep, MonitorReport) {
