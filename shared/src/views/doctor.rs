@@ -75,7 +75,7 @@ impl Finding {
         detail: impl Into<Sentence>,
         hint: Option<String>,
     ) -> Self {
-        let (detail, parts) = detail.into().split();
+        let (detail, parts) = detail.into().into_parts();
         let ok = severity != Severity::Error;
         Self { step: step.into(), ok, severity, detail, parts, hint, about: None }
     }

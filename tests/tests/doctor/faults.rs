@@ -132,8 +132,7 @@ async fn a_monitor_whose_layout_is_unknown() -> Result<()> {
     world.shm(1)?.poke(&881_u32.to_le_bytes(), 0)?;
     world.wait_monitor(1, "followed in the database", |monitor| monitor["source"] == "db").await?;
     let hint =
-        ails(&world, "", "monitor 1", "unknown layout of the shared memory (size 881)", "update zmesd")
-            .await?;
+        ails(&world, "", "monitor 1", "unknown shared-memory layout (size 881)", "update zmesd").await?;
     ensure!(hint.contains("zoneminder.source = \"db\""), "{hint}");
     world.shm(1)?.start()?;
     world.wait_monitor(1, "understood", |monitor| monitor["source"] == "shm").await?;

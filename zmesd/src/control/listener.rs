@@ -1,4 +1,4 @@
-//! Binding the control socket: its directory, its mode, its group, and what may already be in its place.
+//! Binds the control socket: its directory, mode and group, and what to do if the file exists.
 
 use std::fs::{self, DirBuilder, File, Permissions};
 use std::io;
@@ -17,7 +17,7 @@ use tracing::debug;
 
 use crate::sockets::{self, BindError, BindFault};
 
-/// Mode of the directory: its group may look for the socket.
+/// Mode of the directory: its group may reach the socket.
 const DIRECTORY_MODE: u32 = 0o750;
 /// Mode of the socket: its group may connect.
 const SOCKET_MODE: u32 = 0o660;
@@ -44,7 +44,7 @@ impl ControlListener {
         Ok(Self { listener })
     }
 
-    /// Takes over a listening Unix socket that whoever started the daemon has opened (systemd's `LISTEN_FDS`).
+    /// Takes over a listening Unix socket (systemd's `LISTEN_FDS`).
     pub fn from_fd(socket: OwnedFd) -> io::Result<Self> {
         Ok(Self { listener: UnixSocketListener::try_from(socket)?.into() })
     }

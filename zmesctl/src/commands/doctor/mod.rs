@@ -1,6 +1,6 @@
 //! `zmesctl doctor [T|USER]`: why did the phone not ring, and which command mends it?
 //!
-//! The daemon looks; where none answers, what can be found out without it is, by [`away`].
+//! The daemon checks; if none answers, [`away`] finds out what it can without it.
 
 mod away;
 
@@ -37,7 +37,7 @@ Examples:
   zmesctl doctor amy --monitor 3     an alarm of monitor 3, to all phones and apps of amy
   zmesctl doctor --json | jq '.findings[] | select(.ok | not)'
 
-It changes nothing. Where zmesd does not run, it looks at what keeps it from starting.
+It changes nothing. If zmesd does not run, it checks what keeps zmesd from starting.
 
 Exit codes: 0 nothing is red, 1 something is, 3 zmesd is not reachable, 4 no such token, user or
 monitor, 5 not permitted to open the socket.")]
@@ -48,7 +48,7 @@ pub struct DoctorArgs {
     /// Follow an alarm of this monitor
     #[arg(short, long, value_name = "ID|NAME", requires = "target")]
     monitor: Option<MonitorArg>,
-    /// Configuration to look at where zmesd does not run [default: where zmesd would look]
+    /// Configuration to check if zmesd does not run [default: the one zmesd would read]
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
 }
@@ -81,7 +81,7 @@ async fn ask(
     monitor: Option<MonitorArg>,
     context: &Context,
 ) -> Result<Doctor, CliError> {
-    // A daemon that hangs is known soon; only one that has greeted gets the time that the parts take.
+    // Detects a daemon that hangs early: only one that has sent its greeting gets the time that the parts take.
     drop(context.connect().await?);
     let monitor = named::monitor(monitor, context).await?;
     Ok(context.connect_for(TIMEOUT).await?.request(Request::Doctor { target, monitor }).await?)
@@ -124,7 +124,7 @@ impl View for Examined {
     }
 }
 
-/// Writes one step: mark, name and sentence, and below it what to do.
+/// Writes one finding: mark, step and sentence, and below it what to do.
 fn show(finding: &Finding, width: usize, unicode: bool, out: &mut Out) -> io::Result<()> {
     let Finding { step, severity, hint, .. } = finding;
     let detail = time::told(&finding.sentence(), &out.look().zone);
@@ -154,7 +154,7 @@ fn mark(severity: Severity, unicode: bool) -> (&'static str, Tone) {
     }
 }
 
-/// Says it all in one line: the first that is red, which the rest may follow from.
+/// Sums up in one line: the first red finding, from which the others may follow.
 fn verdict(findings: &[Finding], out: &Out) -> String {
     let red: Vec<_> = findings.iter().filter(|finding| !finding.ok).collect();
     let warnings = findings.iter().filter(|finding| finding.severity == Severity::Warning).count();
@@ -169,8 +169,8 @@ fn verdict(findings: &[Finding], out: &Out) -> String {
     let about = first.about.as_deref().map_or_else(String::new, |about| format!("{}: ", clean(about)));
     let others = match red.len() {
         1 => String::new(),
-        2 => "; 1 more follows, perhaps from that".to_owned(),
-        more => format!("; {} more follow, perhaps from that", more - 1),
+        2 => "; 1 more error, which may follow from it".to_owned(),
+        more => format!("; {} more errors, which may follow from it", more - 1),
     };
     let detail = time::told(&first.sentence(), &out.look().zone);
     out.paint(Tone::Bad, &format!("Red: {about}{}: {}{others}", clean(&first.step), clean(&detail)))

@@ -63,7 +63,11 @@ async fn check_push_is_one_line() {
     let push = || async { ok(&world, r#"{"type":"check","check":"push"}"#).await };
     let detail = async || push().await["detail"].as_str().unwrap().to_owned();
     assert_eq!(push().await["ok"], true);
-    assert!(detail().await.starts_with("no way to phones is configured, and no phone waits for pushes; "));
+    assert!(
+        detail()
+            .await
+            .starts_with("no push transport is configured, and no phone is registered for pushes; ")
+    );
     *world.outside.checks.lock().unwrap() = vec![check("proxy", true)];
     assert!(detail().await.starts_with("push.example.org:443 answers (dns, tcp); "), "{}", detail().await);
     *world.outside.checks.lock().unwrap() = vec![check("proxy", true), check("apns", false)];
@@ -83,7 +87,7 @@ async fn check_store_reads_and_writes_the_state() {
     *world.outside.toml.lock().unwrap() = format!("[state]\ndirectory = \"{}\"\n", directory.display());
     let store = ok(&world, r#"{"type":"check","check":"store"}"#).await;
     assert_eq!(store["ok"], true, "{store}");
-    assert!(store["detail"].as_str().unwrap().contains("zmesd.db is whole and can be written ("), "{store}");
+    assert!(store["detail"].as_str().unwrap().contains("zmesd.db is intact and writable ("), "{store}");
 }
 
 #[tokio::test]

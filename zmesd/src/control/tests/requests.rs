@@ -248,8 +248,8 @@ async fn checks_hold_while_everything_moves() {
     };
     let asked = async {
         for (check, detail) in [
-            ("ping", "router and poller move"),
-            ("shm", "2 of 2 that are watched are alive; 1 cannot alarm, as set in ZoneMinder"),
+            ("ping", "router and poller respond"),
+            ("shm", "2 of 2 watched monitors are alive; 1 is not watched, as set in ZoneMinder"),
             ("tls", "apps are served without TLS, as configured"),
         ] {
             let answer = world.ask(&format!(r#"{{"type":"check","check":"{check}"}}"#)).await;
@@ -295,9 +295,9 @@ async fn checks_name_what_is_wrong() {
     assert_eq!(
         details.take(4).map(|part| &part["detail"]).collect::<Vec<_>>(),
         [
-            "daemon: the poller does not move",
-            "monitor 1: Garage: zmc is not running; and 1 other",
-            "database: not all questions are answered: access denied",
+            "daemon: the poller does not respond",
+            "monitor 1: Garage: zmc has stopped; and 1 other",
+            "database: some queries fail: access denied",
             "certificate: CN=zm: the certificate is a CA",
         ]
     );
