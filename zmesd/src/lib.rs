@@ -23,6 +23,7 @@ pub mod ports;
 pub mod protocol;
 pub mod push;
 pub mod route;
+pub mod sockets;
 pub mod source;
 pub mod state;
 pub mod telemetry;

@@ -8,7 +8,9 @@ mod functions;
 mod keys;
 mod layers;
 mod prose;
+mod tool;
 mod tree;
+mod words;
 
 use std::fs;
 
@@ -103,6 +105,12 @@ fn rooms_import_only_what_lies_below_them() -> Result<()> {
         }
     }
     ensure!(seen > 10, "only {seen} imports found: the check does not see");
+    none(&findings)
+}
+
+#[test]
+fn modules_of_zmesctl_import_only_what_lies_below_them() -> Result<()> {
+    let findings: Vec<_> = sources()?.iter().flat_map(tool::wrong_imports).collect();
     none(&findings)
 }
 

@@ -8,6 +8,7 @@ use tokio::sync::mpsc;
 use tokio::time::{Instant, timeout_at};
 use zmes_shared::control::{AlarmTest, ControlError, ErrorCode, Role};
 use zmes_shared::views::{AlarmForced, AlarmTested, PushModeState, TargetDecision};
+use zmes_shared::words::{DeliveryState, Reason, TargetKind};
 use zmes_shared::{MonitorId, SessionId};
 
 use super::answers::{busy, no_monitor};
@@ -15,11 +16,10 @@ use super::token_names::{TokenNames, TokenScope};
 use super::tokens::view;
 use crate::admin::forced::ForcedError;
 use crate::admin::{Admin, AdminParts, conditions};
-use crate::domain::{Decision, Monitor, TokenId};
+use crate::domain::{Decision, Monitor, SkipReason, TokenId};
 use crate::monitors::Catalog;
 use crate::ports::{PushEnding, PushReceipt, TriggerError};
-use crate::route::{AlarmTestRequest, Target, TestTarget, Written};
-use crate::state::Outcome;
+use crate::route::{AlarmTarget, AlarmTestRequest, TestTarget, WriteReport};
 
 /// How long `--wait` waits for the last frame to be written.
 const WAIT: Duration = Duration::from_secs(5);
@@ -166,7 +166,10 @@ fn refused(error: ForcedError) -> ControlError {
 }
 
 /// Collects receipts until all have come (every frame is gone, and its sender with it) or the time is over.
-async fn collect(written: &mut mpsc::Receiver<Written>, start: Instant) -> HashMap<SessionId, WrittenAfter> {
+async fn collect(
+    written: &mut mpsc::Receiver<WriteReport>,
+    start: Instant,
+) -> HashMap<SessionId, WrittenAfter> {
     let mut receipts = HashMap::new();
     while let Ok(Some(receipt)) = timeout_at(start + WAIT, written.recv()).await {
         let latency = u64::try_from(start.elapsed().as_millis()).unwrap_or(u64::MAX);
@@ -194,8 +197,8 @@ async fn last_errors(
     pushed: &HashMap<TokenId, PushReceipt>,
 ) -> HashMap<TokenId, String> {
     let tokens = targets.iter().filter_map(|target| match target.target {
-        Target::Token(token, _) if target.decision == Decision::Send => Some(token),
-        Target::Token(..) | Target::Session(_) => None,
+        AlarmTarget::Token(token, _) if target.decision == Decision::Send => Some(token),
+        AlarmTarget::Token(..) | AlarmTarget::Session(_) => None,
     });
     let open: Vec<TokenId> = tokens.filter(|token| !pushed.contains_key(token)).collect();
     if open.is_empty() {
@@ -207,31 +210,31 @@ async fn last_errors(
 
 /// Shows what was decided for a target, and what came of it where that was waited for; in shadow mode nothing does.
 fn decided(target: &TestTarget, receipts: Option<&Receipts>, shadow: bool) -> TargetDecision {
-    let view = |kind: &str, id: String| TargetDecision {
-        kind: kind.to_owned(),
+    let view = |kind: TargetKind, id: String| TargetDecision {
+        kind,
         id,
-        decision: target.decision.as_str().to_owned(),
-        reason: target.decision.reason().to_owned(),
+        decision: target.decision.state(),
+        reason: target.decision.reason(),
         latency_ms: None,
         transport: None,
         provider_id: None,
     };
     let sent = target.decision == Decision::Send;
     match (target.target, receipts) {
-        (Target::Session(session), Some(receipts)) if sent => {
-            written(view("session", session.to_string()), receipts.written.get(&session))
+        (AlarmTarget::Session(session), Some(receipts)) if sent => {
+            written(view(TargetKind::Session, session.to_string()), receipts.written.get(&session))
         }
-        (Target::Token(token, handle), Some(receipts)) if sent => {
+        (AlarmTarget::Token(token, handle), Some(receipts)) if sent => {
             let last_error = receipts.last_errors.get(&token);
-            pushed(view("token", handle.to_string()), receipts.pushed.get(&token), last_error)
+            pushed(view(TargetKind::Token, handle.to_string()), receipts.pushed.get(&token), last_error)
         }
-        (Target::Token(_, handle), None) if sent && shadow => TargetDecision {
-            decision: "skipped".to_owned(),
-            reason: Outcome::SHADOW.to_owned(),
-            ..view("token", handle.to_string())
+        (AlarmTarget::Token(_, handle), None) if sent && shadow => TargetDecision {
+            decision: DeliveryState::Skipped,
+            reason: SkipReason::Shadow.into(),
+            ..view(TargetKind::Token, handle.to_string())
         },
-        (Target::Session(session), _) => view("session", session.to_string()),
-        (Target::Token(_, handle), _) => view("token", handle.to_string()),
+        (AlarmTarget::Session(session), _) => view(TargetKind::Session, session.to_string()),
+        (AlarmTarget::Token(_, handle), _) => view(TargetKind::Token, handle.to_string()),
     }
 }
 
@@ -262,8 +265,8 @@ fn pushed(
     match &receipt.ending {
         PushEnding::Sent(provider_id) => TargetDecision { provider_id: provider_id.clone(), ..target },
         PushEnding::Skipped(reason) => TargetDecision {
-            decision: "skipped".to_owned(),
-            reason: (*reason).to_owned(),
+            decision: DeliveryState::Skipped,
+            reason: Reason::Skip(*reason),
             latency_ms: None,
             ..target
         },
@@ -272,7 +275,7 @@ fn pushed(
 }
 
 fn failed(target: TargetDecision, reason: &str) -> TargetDecision {
-    TargetDecision { decision: "failed".to_owned(), reason: reason.to_owned(), ..target }
+    TargetDecision { decision: DeliveryState::Failed, reason: reason.to_owned().into(), ..target }
 }
 
 #[cfg(test)]
@@ -282,17 +285,17 @@ mod tests {
     #[test]
     fn a_test_behind_pushes_that_fail_says_why_they_do() {
         let target = TargetDecision {
-            kind: "token".to_owned(),
+            kind: TargetKind::Token,
             id: "1a2b3c4d".to_owned(),
-            decision: "sent".to_owned(),
-            reason: String::new(),
+            decision: DeliveryState::Sent,
+            reason: Reason::None,
             latency_ms: None,
             transport: None,
             provider_id: None,
         };
         let waits = pushed(target.clone(), None, Some(&"401 Unauthorized".to_owned()));
-        assert_eq!(waits.decision, "failed");
-        assert!(waits.reason.contains("(it last said: 401 Unauthorized)"), "{}", waits.reason);
-        assert!(pushed(target, None, None).reason.starts_with("no answer of its provider yet: "));
+        assert_eq!(waits.decision, DeliveryState::Failed);
+        assert!(waits.reason.as_str().contains("(it last said: 401 Unauthorized)"), "{}", waits.reason);
+        assert!(pushed(target, None, None).reason.as_str().starts_with("no answer of its provider yet: "));
     }
 }

@@ -164,10 +164,7 @@ fn addresses(config: &Config) -> Finding {
     let listed = config.server.listen.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
     match ws::bind(&config.server.listen) {
         Ok(_) => Finding::good("port", format!("{listed}: free")),
-        Err(error) => {
-            let detail = format!("{error}: {}", error.source);
-            Finding::error("port", detail, error.hint().unwrap_or_else(|| "see server.listen".to_owned()))
-        }
+        Err(error) => Finding::error("port", error.to_string(), error.hint()),
     }
 }
 

@@ -50,7 +50,7 @@ pub(super) struct Opened {
     pub(super) listeners: Vec<Listener>,
     pub(super) metrics: Option<metrics::Bound>,
     pub(super) certificate: Arc<dyn CertificateInfo>,
-    pub(super) websocket: Arc<ws::Context>,
+    pub(super) websocket: Arc<ws::WsContext>,
     pub(super) transports: Arc<Transports>,
     pub(super) state: State,
 }
@@ -109,7 +109,7 @@ impl Opened {
                 what: "serve the control socket handed over",
                 source,
             })?,
-            None => ControlListener::bind(&config.control.socket, &config.control.admin_group).await?,
+            None => ControlListener::bind(&config.control.socket, &config.control.admin_group)?,
         };
         let certificates = certificates(config, common.started_at)?;
         let transports = transports(config, &common.clock)?;
@@ -128,8 +128,8 @@ impl Opened {
         );
         let certificate: Arc<dyn CertificateInfo> =
             Arc::new(InUse { store: certificates.clone(), clock: Arc::clone(&common.clock) });
-        let websocket = ws::Context::new(
-            ws::Parts {
+        let websocket = ws::WsContext::new(
+            ws::WsParts {
                 router: channels.handles.router.clone(),
                 login: Arc::new(login),
                 record: Arc::new(state.handle.clone()),

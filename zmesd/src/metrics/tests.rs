@@ -27,7 +27,7 @@ use crate::ports::{
     BreakerView, CertificateInfo, CertificateSummary, DbHealth, Held, PushBusy, PushCounts, PushSide,
     Retried, StageLatency, TransportCheck, TransportHealth,
 };
-use crate::route::{Census, Command, RouterHandle};
+use crate::route::{Census, RouterCommand, RouterHandle};
 use crate::source::ReadError;
 use crate::telemetry::{Counters, Labels, TokenState};
 
@@ -98,7 +98,7 @@ impl CertificateInfo for Resting {
 /// Everything around the pages.
 struct Stage {
     counters: Arc<Counters>,
-    commands: Option<mpsc::Receiver<Command>>,
+    commands: Option<mpsc::Receiver<RouterCommand>>,
     database: watch::Sender<DbHealth>,
     trouble: watch::Sender<Option<String>>,
     reports: watch::Sender<MonitorReports>,
@@ -152,7 +152,7 @@ impl Stage {
         let mut commands = self.commands.take().unwrap();
         async move {
             while let Some(command) = commands.recv().await {
-                let Command::Census(reply) = command else { continue };
+                let RouterCommand::Census(reply) = command else { continue };
                 let mut tokens: Vec<_> =
                     <(Platform, TokenState)>::all().into_iter().map(|kind| (kind, 0)).collect();
                 tokens[0].1 = 3;

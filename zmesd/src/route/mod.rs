@@ -25,11 +25,11 @@ mod token_handle;
 mod tokens;
 
 pub use census::Census;
-pub use decided::Decided;
-pub use devices::Left;
+pub use decided::AlarmDecisions;
+pub use devices::SessionEnd;
 pub use handle::{
-    AlarmTestRequest, Busy, ClientPage, CloseReason, Command, NewLogin, Outgoing, RouterHandle,
-    SessionOpening, Target, TestTarget, Tested, Tried, Visibility, Written,
+    AlarmTarget, AlarmTestReport, AlarmTestRequest, Busy, ClientPage, CloseReason, FailedLogin, NewLogin,
+    Outgoing, RouterCommand, RouterHandle, SessionOpening, TestTarget, Visibility, WriteReport,
 };
 pub use orders::{OrderReceiver, OrderSender, push_orders};
 pub use registration::{Registration, RegistrationFault};

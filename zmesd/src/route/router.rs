@@ -20,8 +20,8 @@ use zmes_shared::views::ClientCounts;
 use super::attachments::Attachments;
 use super::census::Census;
 use super::decided::DecisionRing;
-use super::devices::{Devices, Left};
-use super::handle::{ClientPage, CloseReason, Command, SessionOpening, Tried, Visibility};
+use super::devices::{Devices, SessionEnd};
+use super::handle::{ClientPage, CloseReason, FailedLogin, RouterCommand, SessionOpening, Visibility};
 use super::missed::Missed;
 use super::orders::OrderSender;
 use super::owners::Owners;
@@ -48,7 +48,7 @@ pub struct RouterParts {
     /// Alarms of poller and reconciler.
     pub alarms: mpsc::Receiver<Alarm>,
     /// Commands of [`super::RouterHandle`]s.
-    pub commands: mpsc::Receiver<Command>,
+    pub commands: mpsc::Receiver<RouterCommand>,
     /// Monitors, and users whose rights may change.
     pub catalog: watch::Receiver<Arc<Catalog>>,
     /// `[auth]`: while it is off, nobody's rights come from the catalog.
@@ -156,34 +156,34 @@ impl Router {
         self.keep_devices();
     }
 
-    fn on_command(&mut self, command: Command) {
+    fn on_command(&mut self, command: RouterCommand) {
         // A reply that nobody waits for any more is no error: the caller has given up.
         match command {
-            Command::Open(opening) => self.on_open(opening),
-            Command::Attach(session, asked_at, login, reply) => {
+            RouterCommand::Open(opening) => self.on_open(opening),
+            RouterCommand::Attach(session, asked_at, login, reply) => {
                 if self.on_login(session, asked_at, login) {
                     reply.send(()).ok();
                 }
             }
-            Command::SetFilter(session, filter, hint, reply) => {
+            RouterCommand::SetFilter(session, filter, hint, reply) => {
                 self.on_filter(session, filter, hint.as_ref());
                 reply.send(()).ok();
             }
-            Command::Close(session, reason, left, tried) => self.on_close(session, reason, left, tried),
-            Command::Visibility(session, reply) => drop(reply.send(self.visibility(session))),
-            Command::Replays(session, reply) => {
+            RouterCommand::Close(session, reason, left, tried) => self.on_close(session, reason, left, tried),
+            RouterCommand::Visibility(session, reply) => drop(reply.send(self.visibility(session))),
+            RouterCommand::Replays(session, reply) => {
                 self.missed.replays(session);
                 reply.send(self.visibility(session)).ok();
             }
-            Command::List(filter, after, reply) => drop(reply.send(self.list(&filter, after))),
-            Command::Count(reply) => drop(reply.send(self.count())),
-            Command::Census(reply) => drop(reply.send(self.census())),
-            Command::Disconnect(session, reply) => {
+            RouterCommand::List(filter, after, reply) => drop(reply.send(self.list(&filter, after))),
+            RouterCommand::Count(reply) => drop(reply.send(self.count())),
+            RouterCommand::Census(reply) => drop(reply.send(self.census())),
+            RouterCommand::Disconnect(session, reply) => {
                 reply.send(self.sessions.end(session, CloseReason::Disconnected)).ok();
             }
-            Command::Test(request, reply) => drop(reply.send(self.on_test(request))),
-            Command::Token(command) => self.on_token_command(command),
-            Command::Ping(reply) => drop(reply.send(())),
+            RouterCommand::Test(request, reply) => drop(reply.send(self.on_test(request))),
+            RouterCommand::Token(command) => self.on_token_command(command),
+            RouterCommand::Ping(reply) => drop(reply.send(())),
         }
     }
 
@@ -192,7 +192,13 @@ impl Router {
         self.tell_session(session, "connected");
     }
 
-    fn on_close(&mut self, id: SessionId, reason: &'static str, left: Left, tried: Option<Tried>) {
+    fn on_close(
+        &mut self,
+        id: SessionId,
+        reason: &'static str,
+        left: SessionEnd,
+        tried: Option<FailedLogin>,
+    ) {
         let token = self.token_handle(id);
         self.forget(id, left);
         if let Some(session) = self.sessions.close(id) {
@@ -265,7 +271,7 @@ impl Router {
         token: Option<TokenHandle>,
         change: &'static str,
         reason: Option<&'static str>,
-        tried: Option<Tried>,
+        tried: Option<FailedLogin>,
     ) {
         let at = self.parts.clock.now();
         self.parts.tap.send_with(|| {

@@ -12,7 +12,7 @@ use tracing::info;
 use zmes_shared::SessionId;
 
 use super::handle::{CloseReason, SessionOpening};
-use super::revalidate::{Standing, standing};
+use super::revalidate::{CatalogStanding, standing};
 use crate::domain::{AccessPass, MonitorFilter, User};
 use crate::monitors::Catalog;
 use crate::state::Device;
@@ -179,9 +179,9 @@ fn renew(session: &mut Session, catalog: &Catalog, enforced_since: Instant) {
     let id = session.id();
     let Some(login) = &mut session.login else { return };
     match standing(login, catalog, enforced_since) {
-        Standing::Unchanged => {}
-        Standing::Renewed(user) => login.user = user,
-        Standing::Revoked(reason) => {
+        CatalogStanding::Unchanged => {}
+        CatalogStanding::Renewed(user) => login.user = user,
+        CatalogStanding::Revoked(reason) => {
             info!(client = %id, user = login.user.name, reason, "closing the session");
             session.end(CloseReason::UserRevoked);
         }

@@ -6,9 +6,10 @@ use std::time::Duration;
 use jiff::Timestamp;
 use tokio::sync::broadcast;
 use zmes_shared::views::ClientView;
+use zmes_shared::words::DeliveryOutcome;
 
-use super::decided::Decided;
-use super::handle::Tried;
+use super::decided::AlarmDecisions;
+use super::handle::FailedLogin;
 use crate::domain::{Alarm, Token};
 
 /// Events that a slow watcher may be behind before it is told that it missed some.
@@ -40,7 +41,7 @@ pub struct AnnouncedAlarm {
     pub alarm: Arc<Alarm>,
     /// What was decided for each target. The router remembers that for a bounded number of them: a watcher that comes
     /// too late finds nothing.
-    pub decided: Weak<Decided>,
+    pub decided: Weak<AlarmDecisions>,
 }
 
 /// A session that changed.
@@ -53,7 +54,7 @@ pub struct SessionChange {
     /// Why it was closed.
     pub reason: Option<&'static str>,
     /// The login that failed, if that is why.
-    pub tried: Option<Tried>,
+    pub tried: Option<FailedLogin>,
     /// The session now.
     pub client: ClientView,
 }
@@ -78,8 +79,7 @@ pub struct PushOutcome {
     pub alarm: Arc<Alarm>,
     /// For which token.
     pub token: Arc<Token>,
-    /// `sent`, `failed`, `retry` or `skipped`.
-    pub outcome: &'static str,
+    pub outcome: DeliveryOutcome,
     /// Why it failed, or what the provider said; bounded, without any secret.
     pub detail: Option<String>,
     /// From the alarm's detection to now.

@@ -259,7 +259,7 @@ async fn an_interval_holds_across_a_reconnect_and_a_restart() {
     world.announce(alarm_at(1, 10, T)).await;
     world.announce(alarm_at(1, 11, T + 59)).await;
     assert_eq!(client.events(), ["10"]);
-    world.router.close(client.id, "gone", Left::Broken).await.unwrap();
+    world.router.close(client.id, "gone", SessionEnd::Broken).await.unwrap();
 
     let mut again = world.login(amy.clone(), None).await;
     world.announce(alarm_at(1, 12, T + 59)).await;
@@ -388,11 +388,11 @@ async fn a_test_alarm_ignores_intervals_but_not_filters_and_a_dry_run_sends_noth
         push_receipts: None,
     };
     let dry = world.router.test(request.clone()).await.unwrap();
-    let decisions = |tested: &Tested| {
+    let decisions = |tested: &AlarmTestReport| {
         tested.targets.iter().map(|target| (target.target, target.decision)).collect::<Vec<_>>()
     };
-    let skipped = (Target::Session(elsewhere.id), Decision::Skip(SkipReason::Filter));
-    assert_eq!(decisions(&dry), [(Target::Session(throttled.id), Decision::Send), skipped]);
+    let skipped = (AlarmTarget::Session(elsewhere.id), Decision::Skip(SkipReason::Filter));
+    assert_eq!(decisions(&dry), [(AlarmTarget::Session(throttled.id), Decision::Send), skipped]);
     assert_eq!(throttled.events(), [""; 0]);
     request.dry_run = false;
     let tested = world.router.test(request).await.unwrap();

@@ -8,7 +8,7 @@ use tokio::sync::oneshot;
 use zmes_shared::views::TokenCounts;
 use zmes_shared::{EventId, MonitorId, SessionId};
 
-use super::handle::{Busy, Command, RouterHandle};
+use super::handle::{Busy, RouterCommand, RouterHandle};
 use super::registration::{Registration, RegistrationFault};
 use crate::domain::{Decision, MonitorFilter, PushState, TokenId};
 use zmes_providers::{App, Platform, PushToken};
@@ -163,12 +163,12 @@ impl RouterHandle {
 
     /// Revokes a token that its provider knows no more.
     pub async fn token_dead(&self, token: TokenId, reason: String) -> Result<(), Busy> {
-        self.send(Command::Token(TokenCommand::Dead(token, reason))).await
+        self.send(RouterCommand::Token(TokenCommand::Dead(token, reason))).await
     }
 
     /// Takes back that tokens were told of alarms: an interval counts from what was sent.
     pub async fn untold(&self, untold: Vec<(TokenId, MonitorId, Timestamp)>) -> Result<(), Busy> {
-        self.send(Command::Token(TokenCommand::Untold(untold))).await
+        self.send(RouterCommand::Token(TokenCommand::Untold(untold))).await
     }
 
     /// Returns how many live tokens there are.
@@ -195,6 +195,6 @@ impl RouterHandle {
     }
 
     async fn ask<T>(&self, command: impl FnOnce(oneshot::Sender<T>) -> TokenCommand) -> Result<T, Busy> {
-        self.call(|reply| Command::Token(command(reply))).await
+        self.call(|reply| RouterCommand::Token(command(reply))).await
     }
 }

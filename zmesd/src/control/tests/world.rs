@@ -317,7 +317,7 @@ impl World {
             draining: draining.clone(),
             stop: stop.clone(),
         };
-        let listener = ControlListener::bind(&socket, "").await.unwrap();
+        let listener = ControlListener::bind(&socket, "").unwrap();
         tasks.spawn(serve(listener, parts, admin_group_rx));
         tasks.close();
         Self {

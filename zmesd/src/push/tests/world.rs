@@ -20,7 +20,7 @@ use crate::monitors::Catalog;
 use crate::ports::{Clock, PushBatch, PushDelivery, PushOrder, PushReceipt, SystemClock};
 use crate::push::fakes::{FakeTransport, token};
 use crate::push::{Dispatcher, DispatcherParts, PushCommand, PushStatus};
-use crate::route::{Command, OrderSender, PushRules, RouterHandle, Tap, TokenCommand, push_orders};
+use crate::route::{OrderSender, PushRules, RouterCommand, RouterHandle, Tap, TokenCommand, push_orders};
 use crate::state::{DeliveryRow, Note, State, StateHandle, TokenDecision};
 use crate::telemetry::Counters;
 
@@ -235,14 +235,14 @@ pub(super) async fn until(condition: impl AsyncFn() -> bool) {
 }
 
 async fn listen(
-    mut commands: mpsc::Receiver<Command>,
+    mut commands: mpsc::Receiver<RouterCommand>,
     dead: Arc<Mutex<Vec<(TokenId, String)>>>,
     untold: Arc<Mutex<Vec<TokenId>>>,
 ) {
     while let Some(command) = commands.recv().await {
-        if let Command::Token(TokenCommand::Dead(token, reason)) = command {
+        if let RouterCommand::Token(TokenCommand::Dead(token, reason)) = command {
             dead.lock().unwrap().push((token, reason));
-        } else if let Command::Token(TokenCommand::Untold(many)) = command {
+        } else if let RouterCommand::Token(TokenCommand::Untold(many)) = command {
             untold.lock().unwrap().extend(many.into_iter().map(|(token, _, _)| token));
         }
     }

@@ -17,8 +17,8 @@ use crate::domain::{
 };
 use crate::ports::{PushBatch, PushDelivery, PushOrder, PushReceipt};
 use crate::protocol::{self, AlarmBody};
-use crate::route::decided::Decided;
-use crate::route::handle::{AlarmTestRequest, Target, TestTarget, Tested, Written};
+use crate::route::decided::AlarmDecisions;
+use crate::route::handle::{AlarmTarget, AlarmTestReport, AlarmTestRequest, TestTarget, WriteReport};
 use crate::route::policy::{self, Receiver, TokenReceiver};
 use crate::route::sessions::Session;
 use crate::route::tap::{AnnouncedAlarm, TapEvent};
@@ -46,7 +46,7 @@ struct AlarmRound {
     dry_run: bool,
     /// It was announced before: what a token was told of it does not stand in its session's way.
     latecomer: bool,
-    receipts: Option<mpsc::Sender<Written>>,
+    receipts: Option<mpsc::Sender<WriteReport>>,
     push_receipts: Option<mpsc::Sender<PushReceipt>>,
 }
 
@@ -82,7 +82,7 @@ impl Router {
     }
 
     /// Announces a synthetic alarm, or says who would get it.
-    pub(super) fn on_test(&mut self, request: AlarmTestRequest) -> Tested {
+    pub(super) fn on_test(&mut self, request: AlarmTestRequest) -> AlarmTestReport {
         self.alarms += 1;
         self.tests += 1;
         let event = EventId(TEST_EVENTS_FROM + self.tests);
@@ -102,9 +102,9 @@ impl Router {
         sessions.extend(others.into_iter().map(|id| (id, Decision::Skip(SkipReason::OtherTarget))));
         sessions.sort_unstable_by_key(|(id, _)| *id);
         let verdicts = if only.is_empty() { self.decide_tokens(&alarm, &round, token) } else { Vec::new() };
-        let session = |&(id, decision): &_| TestTarget { target: Target::Session(id), decision };
+        let session = |&(id, decision): &_| TestTarget { target: AlarmTarget::Session(id), decision };
         let told = |verdict: &TokenVerdict| TestTarget {
-            target: Target::Token(verdict.token.id, verdict.token.handle),
+            target: AlarmTarget::Token(verdict.token.id, verdict.token.handle),
             decision: verdict.decision,
         };
         let targets = sessions.iter().map(session).chain(verdicts.iter().map(told)).collect();
@@ -115,7 +115,7 @@ impl Router {
             let recorded = self.try_note(Note::Tested(Arc::clone(&alarm), decisions));
             self.push(PushBatch { alarm, deliveries, recorded, receipts: round.push_receipts });
         }
-        Tested { alarm: self.alarms, event, targets }
+        AlarmTestReport { alarm: self.alarms, event, targets }
     }
 
     /// Returns the authenticated sessions that a test is for, and those that it is not for. A test for a token is
@@ -283,7 +283,7 @@ impl Router {
         let token = |verdict: &TokenVerdict| (Arc::clone(&verdict.token), verdict.decision);
         let tokens = verdicts.iter().filter(|_| watched).map(token).collect();
         let (alarm, sessions) = (Arc::clone(alarm), sessions.into());
-        let decided = Arc::new(Decided { number, alarm: Arc::clone(&alarm), sessions, tokens });
+        let decided = Arc::new(AlarmDecisions { number, alarm: Arc::clone(&alarm), sessions, tokens });
         let decisions = Arc::downgrade(&decided);
         self.ring.push(decided);
         self.parts.tap.send_with(|| TapEvent::Alarm(AnnouncedAlarm { number, alarm, decided: decisions }));

@@ -72,7 +72,7 @@ async fn an_interval_does_not_count_from_a_push_that_was_given_up() {
     let filter = || Some(MonitorFilter::parse("1", "60").unwrap());
     world.register(&client, "T", |token| token.filter = filter()).await.unwrap();
     // With its app away, nobody was told of the first alarm.
-    world.router.close(client.id, "left", Left::Broken).await.unwrap();
+    world.router.close(client.id, "left", SessionEnd::Broken).await.unwrap();
     world.announce(alarm_at(1, 10, T)).await;
     world.announce(alarm_at(1, 11, T + 10)).await;
     let at = |second: i64| Timestamp::from_second(second).unwrap();
@@ -247,7 +247,7 @@ async fn what_waits_for_the_old_owner_is_withdrawn() {
     world.register(&second, "T", |_| {}).await.unwrap();
     assert!(matches!(world.orders().as_slice(), [PushOrder::Withdraw(..)]), "its provider knows it already");
     let rows = world.state.deliveries_of_token(TokenId(1), 10).await.unwrap();
-    assert_eq!(rows[0].reason, "another user");
+    assert_eq!(rows[0].reason.as_str(), "another user");
 }
 
 #[tokio::test]
@@ -268,23 +268,23 @@ async fn a_test_goes_to_one_token_or_to_all_and_counts_for_nothing() {
         token,
         push_receipts: None,
     };
-    let decisions = |tested: Tested| {
+    let decisions = |tested: AlarmTestReport| {
         let each = tested.targets.into_iter();
         each.map(|target| match target.target {
-            Target::Session(id) => (format!("session {id}"), target.decision.reason()),
-            Target::Token(id, _) => (format!("token {id}"), target.decision.reason()),
+            AlarmTarget::Session(id) => (format!("session {id}"), String::from(target.decision.reason())),
+            AlarmTarget::Token(id, _) => (format!("token {id}"), target.decision.reason().into()),
         })
         .collect::<Vec<_>>()
     };
-    let all =
-        [("session 1", ""), ("token 1", ""), ("token 2", "filter")].map(|(who, why)| (who.to_owned(), why));
+    let all = [("session 1", ""), ("token 1", ""), ("token 2", "filter")]
+        .map(|(who, why)| (who.to_owned(), why.to_owned()));
     assert_eq!(decisions(world.router.test(request(true, None)).await.unwrap()), all);
     assert!(world.orders().is_empty(), "a dry run orders nothing");
     let tested = world.router.test(request(false, None)).await.unwrap();
     assert_eq!(world.pushed(), [(tested.event.0, "T".to_owned(), 1)], "the badge as it is");
     assert_eq!(decisions(tested), all);
     let one = world.router.test(request(false, Some(TokenId(2)))).await.unwrap();
-    assert_eq!(decisions(one), [("token 2".to_owned(), "filter")]);
+    assert_eq!(decisions(one), [("token 2".to_owned(), "filter".to_owned())]);
     let nobody = world.router.test(request(false, Some(TokenId(9)))).await.unwrap();
     assert!(decisions(nobody).is_empty());
     let rows = world.state.deliveries_of_token(TokenId(1), 10).await.unwrap();

@@ -9,7 +9,7 @@ use zmes_shared::views::RefusalReason;
 
 use super::End;
 use super::pump::{CLOSE_DEADLINE, Pump};
-use crate::route::Tried;
+use crate::route::FailedLogin;
 use crate::telemetry::Refusal;
 
 /// How often the router is told; each try waits up to 2 s for it.
@@ -71,11 +71,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Pump<S> {
     }
 
     /// Returns as whom the app tried to log in, and how often that failed from there.
-    fn tried(&self) -> Option<Tried> {
+    fn tried(&self) -> Option<FailedLogin> {
         let user = self.tried_user.clone()?;
         let refusals = &self.context.parts.counters.refusals;
         let count = refusals.count(self.address.ip(), RefusalReason::BadCredentials, Some(&user));
-        Some(Tried { user, count })
+        Some(FailedLogin { user, count })
     }
 
     fn log(&self, end: End) {

@@ -4,7 +4,7 @@
 //! Who has not logged in takes no seat from those who have: these are counted apart, and when they are too many, the
 //! oldest of the network that has most of them makes room. Limits go by [`network`]: IPv6 by /64.
 //!
-//! Owns the counts. A [`Seat`] and a [`Turn`] give back what they took when they are dropped.
+//! Owns the counts. A [`ConnectionSlot`] and a [`Turn`] give back what they took when they are dropped.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
@@ -35,7 +35,7 @@ const MAX_RATES: usize = 10_000;
 
 /// Why somebody is not let in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub(super) enum Full {
+pub(super) enum LimitReached {
     /// `server.max-clients` are logged in.
     #[error("max-clients reached")]
     House,
@@ -50,7 +50,7 @@ pub(super) enum Full {
     Pending,
 }
 
-impl Full {
+impl LimitReached {
     /// Returns the word for `clients rejected`.
     pub(super) fn reason(self) -> RefusalReason {
         match self {
@@ -64,31 +64,31 @@ impl Full {
 
 /// The counts.
 #[derive(Debug)]
-pub(super) struct Admission {
-    seats: Mutex<Seats>,
+pub(super) struct ConnectionLimits {
+    seats: Mutex<SlotTable>,
     rates: Mutex<Buckets<IpAddr>>,
     handshakes: Turns,
 }
 
 #[derive(Debug, Default)]
-struct Seats {
+struct SlotTable {
     members: usize,
     members_of: HashMap<IpAddr, usize>,
     /// Those who have not logged in, the oldest first.
-    pending: BTreeMap<u64, Pending>,
+    pending: BTreeMap<u64, PendingSlot>,
     pending_of: HashMap<IpAddr, BTreeSet<u64>>,
     last: u64,
 }
 
 #[derive(Debug)]
-struct Pending {
+struct PendingSlot {
     network: IpAddr,
     /// Its credentials are being looked at: what takes long is then ours.
     verifying: bool,
     evict: oneshot::Sender<()>,
 }
 
-impl Default for Admission {
+impl Default for ConnectionLimits {
     fn default() -> Self {
         let bounds = Bounds {
             running: HANDSHAKES,
@@ -104,7 +104,7 @@ impl Default for Admission {
     }
 }
 
-impl Admission {
+impl ConnectionLimits {
     /// Takes a seat among those who have not logged in; the other half tells when it has to be given up.
     ///
     /// `known`: the address is the client's own, and not that of a proxy that will still say for whom it speaks.
@@ -113,24 +113,31 @@ impl Admission {
         address: IpAddr,
         known: bool,
         settings: &ServerSettings,
-    ) -> Result<(Seat, Eviction), Full> {
+    ) -> Result<(ConnectionSlot, Eviction), LimitReached> {
         let network = network(address);
         let mut seats = self.seats();
         if seats.members >= settings.max_clients {
-            return Err(Full::House);
+            return Err(LimitReached::House);
         }
         if known {
             seats.check(network, settings)?;
         }
         if seats.pending.len() >= MAX_PENDING && !seats.evict_one() {
-            return Err(Full::Pending);
+            return Err(LimitReached::Pending);
         }
         let (evict, evicted) = oneshot::channel();
         seats.last += 1;
         let number = seats.last;
-        seats.pending.insert(number, Pending { network, verifying: false, evict });
+        seats.pending.insert(number, PendingSlot { network, verifying: false, evict });
         seats.pending_of.entry(network).or_default().insert(number);
-        let seat = Seat { admission: Arc::clone(self), number, network, known, passed: false, member: false };
+        let seat = ConnectionSlot {
+            admission: Arc::clone(self),
+            number,
+            network,
+            known,
+            passed: false,
+            member: false,
+        };
         Ok((seat, Eviction(Some(evicted))))
     }
 
@@ -142,7 +149,7 @@ impl Admission {
 
     /// Waits for a turn at the handshakes; the caller sets the deadline.
     ///
-    /// `known`: as for [`Admission::seat`]. Each connection of a proxy counts as a peer of its own until the proxy has
+    /// `known`: as for [`ConnectionLimits::seat`]. Each connection of a proxy counts as a peer of its own until the proxy has
     /// said for whom it speaks: the share of one network is too small for all who are behind it.
     pub(super) async fn handshake(&self, peer: SocketAddr, known: bool) -> Result<Turn, NoTurn> {
         let lane = if known { network(peer.ip()) } else { lane_of_one(peer.port()) };
@@ -150,14 +157,14 @@ impl Admission {
     }
 
     /// Counts a new connection of a network.
-    fn pass(&self, network: IpAddr, settings: &ServerSettings) -> Result<(), Full> {
+    fn pass(&self, network: IpAddr, settings: &ServerSettings) -> Result<(), LimitReached> {
         let most = u32::try_from(settings.max_clients_per_address.max(1)).unwrap_or(u32::MAX);
         let quota = Quota { burst: f64::from(most).max(MIN_BURST), every: RATE_PERIOD / most };
         let mut rates = self.rates.lock().unwrap_or_else(PoisonError::into_inner);
-        if rates.try_take(network, quota, Instant::now()) { Ok(()) } else { Err(Full::Rate) }
+        if rates.try_take(network, quota, Instant::now()) { Ok(()) } else { Err(LimitReached::Rate) }
     }
 
-    fn seats(&self) -> MutexGuard<'_, Seats> {
+    fn seats(&self) -> MutexGuard<'_, SlotTable> {
         // Counting cannot be left half done, so a poisoned lock protects intact counts.
         self.seats.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -168,15 +175,15 @@ fn lane_of_one(port: u16) -> IpAddr {
     IpAddr::V6(Ipv6Addr::new(0x100, 0, 0, 0, 0, 0, 0, port))
 }
 
-impl Seats {
+impl SlotTable {
     /// Says whether one more of that network may be here; makes room for it where it is its own.
-    fn check(&mut self, network: IpAddr, settings: &ServerSettings) -> Result<(), Full> {
+    fn check(&mut self, network: IpAddr, settings: &ServerSettings) -> Result<(), LimitReached> {
         if self.members_of.get(&network).copied().unwrap_or_default() >= settings.max_clients_per_address {
-            return Err(Full::Address);
+            return Err(LimitReached::Address);
         }
         let own = self.pending_of.get(&network).map_or(0, BTreeSet::len);
         if own >= settings.max_clients_per_address && !self.evict_of(network) {
-            return Err(Full::Address);
+            return Err(LimitReached::Address);
         }
         Ok(())
     }
@@ -206,7 +213,7 @@ impl Seats {
         true
     }
 
-    fn leave(&mut self, number: u64) -> Option<Pending> {
+    fn leave(&mut self, number: u64) -> Option<PendingSlot> {
         let pending = self.pending.remove(&number)?;
         if let Some(numbers) = self.pending_of.get_mut(&pending.network) {
             numbers.remove(&number);
@@ -220,8 +227,8 @@ impl Seats {
 
 /// A place in the house.
 #[derive(Debug)]
-pub(super) struct Seat {
-    admission: Arc<Admission>,
+pub(super) struct ConnectionSlot {
+    admission: Arc<ConnectionLimits>,
     number: u64,
     network: IpAddr,
     /// The network is the client's own.
@@ -231,9 +238,9 @@ pub(super) struct Seat {
     member: bool,
 }
 
-impl Seat {
+impl ConnectionSlot {
     /// Counts the seat for the client's true address, once that is known.
-    pub(super) fn claim(&mut self, address: IpAddr, settings: &ServerSettings) -> Result<(), Full> {
+    pub(super) fn claim(&mut self, address: IpAddr, settings: &ServerSettings) -> Result<(), LimitReached> {
         if self.known {
             return Ok(());
         }
@@ -242,7 +249,7 @@ impl Seat {
         seats.check(network, settings)?;
         // Gone already: it was told to leave a moment ago.
         if let Some(pending) = seats.leave(self.number) {
-            seats.pending.insert(self.number, Pending { network, ..pending });
+            seats.pending.insert(self.number, PendingSlot { network, ..pending });
             seats.pending_of.entry(network).or_default().insert(self.number);
         }
         drop(seats);
@@ -252,7 +259,7 @@ impl Seat {
 
     /// Counts it among the new connections of its network, once and before it costs more than its seat: who says
     /// nothing uses up nothing of what others at that address need.
-    pub(super) fn pass(&mut self, settings: &ServerSettings) -> Result<(), Full> {
+    pub(super) fn pass(&mut self, settings: &ServerSettings) -> Result<(), LimitReached> {
         if self.known && !std::mem::replace(&mut self.passed, true) {
             return self.admission.pass(self.network, settings);
         }
@@ -269,17 +276,17 @@ impl Seat {
     }
 
     /// Takes a seat among those who have logged in.
-    pub(super) fn promote(&mut self, settings: &ServerSettings) -> Result<(), Full> {
+    pub(super) fn promote(&mut self, settings: &ServerSettings) -> Result<(), LimitReached> {
         if self.member {
             return Ok(());
         }
         let mut seats = self.admission.seats();
         if seats.members >= settings.max_clients {
-            return Err(Full::House);
+            return Err(LimitReached::House);
         }
         let own = seats.members_of.entry(self.network).or_default();
         if *own >= settings.max_clients_per_address {
-            return Err(Full::Address);
+            return Err(LimitReached::Address);
         }
         *own += 1;
         seats.members += 1;
@@ -290,7 +297,7 @@ impl Seat {
     }
 }
 
-impl Drop for Seat {
+impl Drop for ConnectionSlot {
     fn drop(&mut self) {
         let mut seats = self.admission.seats();
         if !self.member {
@@ -335,18 +342,22 @@ mod tests {
         text.parse().unwrap()
     }
 
-    fn member(admission: &Arc<Admission>, from: &str, settings: &ServerSettings) -> Result<Seat, Full> {
+    fn member(
+        admission: &Arc<ConnectionLimits>,
+        from: &str,
+        settings: &ServerSettings,
+    ) -> Result<ConnectionSlot, LimitReached> {
         let (mut seat, _) = admission.seat(address(from), true, settings)?;
         seat.promote(settings).map(|()| seat)
     }
 
     #[test]
     fn seats_are_counted_and_given_back() {
-        let admission = Arc::<Admission>::default();
+        let admission = Arc::<ConnectionLimits>::default();
         let settings = ServerSettings { max_clients: 2, ..settings() };
         let first = member(&admission, "192.0.2.1", &settings).unwrap();
         let _second = member(&admission, "192.0.2.2", &settings).unwrap();
-        assert_eq!(member(&admission, "192.0.2.3", &settings).unwrap_err(), Full::House);
+        assert_eq!(member(&admission, "192.0.2.3", &settings).unwrap_err(), LimitReached::House);
         drop(first);
         assert_eq!(admission.taken(), 1);
         member(&admission, "192.0.2.3", &settings).unwrap();
@@ -354,10 +365,14 @@ mod tests {
 
     #[test]
     fn a_network_shares_its_share() {
-        let admission = Arc::<Admission>::default();
+        let admission = Arc::<ConnectionLimits>::default();
         let settings = ServerSettings { max_clients_per_address: 1, ..settings() };
         let seat = member(&admission, "2001:db8::1", &settings).unwrap();
-        assert_eq!(member(&admission, "2001:db8::2", &settings).unwrap_err(), Full::Address, "the same /64");
+        assert_eq!(
+            member(&admission, "2001:db8::2", &settings).unwrap_err(),
+            LimitReached::Address,
+            "the same /64"
+        );
         let _neighbour = member(&admission, "2001:db8:0:1::1", &settings).unwrap();
         let _v4 = member(&admission, "192.0.2.1", &settings).unwrap();
         let _other = member(&admission, "192.0.2.2", &settings).unwrap();
@@ -369,7 +384,7 @@ mod tests {
 
     #[tokio::test]
     async fn who_has_not_logged_in_takes_no_seat_of_a_member() {
-        let admission = Arc::<Admission>::default();
+        let admission = Arc::<ConnectionLimits>::default();
         let settings = ServerSettings { max_clients: 3, ..settings() };
         let anonymous: Vec<_> =
             (0..200).map(|_| admission.seat(address("192.0.2.1"), true, &settings).unwrap()).collect();
@@ -380,7 +395,7 @@ mod tests {
 
     #[tokio::test]
     async fn room_is_made_by_the_network_that_has_most_and_its_oldest_first() {
-        let admission = Arc::<Admission>::default();
+        let admission = Arc::<ConnectionLimits>::default();
         let settings = ServerSettings { max_clients_per_address: 5000, ..settings() };
         let seat = |from: &str| admission.seat(address(from), true, &settings).unwrap();
         let (mut old_seat, mut old) = seat("192.0.2.9");
@@ -401,7 +416,7 @@ mod tests {
 
     #[tokio::test]
     async fn an_address_has_no_more_pending_connections_than_clients_and_renews_its_own() {
-        let admission = Arc::<Admission>::default();
+        let admission = Arc::<ConnectionLimits>::default();
         let settings = ServerSettings { max_clients_per_address: 2, ..settings() };
         let seat = || admission.seat(address("192.0.2.1"), true, &settings).unwrap();
         let (_first, mut first) = seat();
@@ -413,19 +428,19 @@ mod tests {
 
     #[tokio::test]
     async fn where_everybody_is_being_looked_at_the_newcomer_waits_outside() {
-        let admission = Arc::<Admission>::default();
+        let admission = Arc::<ConnectionLimits>::default();
         let settings = ServerSettings { max_clients_per_address: 1, ..settings() };
         let (mut first, _eviction) = admission.seat(address("192.0.2.1"), true, &settings).unwrap();
         first.verifying(true);
         let refused = admission.seat(address("192.0.2.1"), true, &settings);
-        assert_eq!(refused.unwrap_err(), Full::Address);
+        assert_eq!(refused.unwrap_err(), LimitReached::Address);
         first.verifying(false);
         admission.seat(address("192.0.2.1"), true, &settings).unwrap();
     }
 
     #[tokio::test(start_paused = true)]
     async fn one_address_opens_only_so_many_connections_a_second() {
-        let admission = Arc::<Admission>::default();
+        let admission = Arc::<ConnectionLimits>::default();
         let settings = settings();
         let open = |from: &str| {
             let (mut seat, _) = admission.seat(address(from), true, &settings)?;
@@ -438,7 +453,7 @@ mod tests {
             drop(admission.seat(address("192.0.2.1"), true, &settings).unwrap());
         }
         assert_eq!(opened("192.0.2.1"), 500, "those that said nothing do not count");
-        assert_eq!(open("192.0.2.1").unwrap_err(), Full::Rate);
+        assert_eq!(open("192.0.2.1").unwrap_err(), LimitReached::Rate);
         assert_eq!(opened("192.0.2.2"), 500, "others are not concerned");
         tokio::time::advance(Duration::from_secs(1)).await;
         assert_eq!(opened("192.0.2.1"), 50);
@@ -446,7 +461,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_proxy_is_counted_by_those_for_whom_it_speaks() {
-        let admission = Arc::<Admission>::default();
+        let admission = Arc::<ConnectionLimits>::default();
         let settings = ServerSettings { max_clients_per_address: 1, ..settings() };
         let claim = |client: &str| {
             let (mut seat, _) = admission.seat(address("10.0.0.1"), false, &settings).unwrap();
@@ -457,6 +472,6 @@ mod tests {
         let _second = claim("203.0.113.2").unwrap();
         assert!(admission.seats().members_of.contains_key(&address("203.0.113.1")));
         let (mut third, _) = admission.seat(address("10.0.0.1"), false, &settings).unwrap();
-        assert_eq!(third.claim(address("203.0.113.1"), &settings).unwrap_err(), Full::Address);
+        assert_eq!(third.claim(address("203.0.113.1"), &settings).unwrap_err(), LimitReached::Address);
     }
 }
