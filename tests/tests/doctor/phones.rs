@@ -138,7 +138,7 @@ async fn a_provider_that_refuses_pushes_though_it_answers_checks() -> Result<()>
     let _app = phone(&world, PHONE, "", "").await?;
     let (handle, mut event) = (world.handle(PHONE).await?, 5);
     for (behaviour, words, cure) in [
-        (PushProxy::wrong_app_key(), "we were refused: ", "push.proxy.app-key"),
+        (PushProxy::wrong_app_key(), "the provider refused us: ", "push.proxy.app-key"),
         (Behaviour::status(404, "no such page"), "404", "push.proxy.url"),
     ] {
         let failed = world.token(PHONE).await?.context("no token")?["failures"].as_u64();

@@ -251,7 +251,7 @@ mod tests {
         for (kind, status, cure) in [
             (FaultKind::Credentials, 401, "correct push.proxy.app-key"),
             (FaultKind::NotFound, 404, "correct push.proxy.url"),
-            (FaultKind::Provider, 500, "wait, or ask whoever runs push.example.org"),
+            (FaultKind::Provider, 500, "wait, or ask the operator of push.example.org"),
         ] {
             let finding = beyond(&check(None), &[failing(kind, status, 7)], now).unwrap();
             assert_eq!((finding.ok, finding.step.as_str()), (false, "push proxy"));

@@ -123,7 +123,7 @@ async fn the_queue_and_the_counts_are_the_push_sides() {
     let queue = ok(&world, r#"{"type":"push_queue"}"#).await;
     assert_eq!(queue["queued"], 7);
     let transport = json!({"transport": "proxy", "open": true, "retry_at": "2130-01-01T00:00:00Z",
-        "last_error": "we were refused: 404 Not Found", "in_flight": 2, "fault": "not_found", "status": 404,
+        "last_error": "the provider refused us: 404 Not Found", "in_flight": 2, "fault": "not_found", "status": 404,
         "failing_since": "2026-01-02T00:00:00Z", "failures": 61, "last_success_at": "2026-01-01T00:00:00Z",
         "hint": "correct push.proxy.url, then: zmesctl reload"});
     assert_eq!(queue["transports"][0], transport);
