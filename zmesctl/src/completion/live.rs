@@ -61,7 +61,7 @@ impl Live {
         let words: Vec<&str> =
             arg.get_value_names().unwrap_or_default().iter().flat_map(|name| name.split('|')).collect();
         let named = |name: &str| words.contains(&name);
-        match (named("T"), named("USER")) {
+        match (named("TOKEN"), named("USER")) {
             (true, true) => return Some(Self::TokensOrUsers),
             (true, false) => {
                 return Some(match path {

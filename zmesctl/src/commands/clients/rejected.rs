@@ -21,12 +21,12 @@ use crate::values;
 Examples:
   zmesctl clients rejected
   zmesctl clients rejected --since 1h
-  zmesctl clients rejected -q                  their addresses alone, one a line
+  zmesctl clients rejected -q                  only the addresses
   zmesctl clients rejected --jsonl | jq -r 'select(.reason == \"bad_credentials\") | .user'
 
-The daemon counts since its start and drops the oldest entries.")]
+The list begins when the daemon starts, and is bounded: the oldest entries go first.")]
 pub struct RejectedArgs {
-    /// Only what was refused in this time
+    /// Only clients refused within this time
     #[arg(long, value_name = "DURATION", value_parser = values::duration)]
     since: Option<Duration>,
 }
@@ -39,7 +39,7 @@ pub(super) async fn run(arguments: RejectedArgs, context: &mut Context) -> Resul
 impl View for Rejected {
     fn human(&self, out: &mut Out) -> io::Result<()> {
         if self.rejected.is_empty() {
-            return out.line("No client was refused.");
+            return out.line("No clients were refused.");
         }
         let mut table = Table::new(&[
             Column::new("ADDRESS"),
