@@ -24,6 +24,7 @@
 #[cfg(feature = "client")]
 pub mod client;
 pub mod control;
+pub mod duration;
 mod ids;
 pub mod paths;
 mod sentence;

@@ -377,6 +377,120 @@ impl MonitorCondition {
 
 // ---- answers of push providers
 
+words! {
+    /// What is wrong between zmesd and a push provider, from the network up. It says nothing about the token or the
+    /// message.
+    FaultKind {
+        /// The provider's name has no address.
+        Dns = "dns",
+        /// Nothing listens there.
+        Refused = "refused",
+        /// There is no way to that address.
+        NoRoute = "no_route",
+        /// No answer in time.
+        Timeout = "timeout",
+        /// The connection ended before the answer did.
+        Closed = "closed",
+        /// The provider's certificate has expired.
+        CertificateExpired = "certificate_expired",
+        /// The provider's certificate is for another name.
+        CertificateName = "certificate_name",
+        /// The provider's certificate is signed by an authority that this machine does not trust.
+        UnknownAuthority = "unknown_authority",
+        /// The provider's certificate cannot be used for another reason.
+        BadCertificate = "bad_certificate",
+        /// The provider does not accept the certificate that zmesd shows (or wants one).
+        OwnCertificate = "own_certificate",
+        /// TLS failed for another reason.
+        Tls = "tls",
+        /// A web page came where the provider should have answered: a wrong path, a parked domain, a captive portal.
+        WebPage = "web_page",
+        /// The answer points somewhere else; zmesd follows no redirects.
+        Redirect = "redirect",
+        /// The status says success, but the answer is not what this kind of provider answers.
+        BadAnswer = "bad_answer",
+        /// The provider does not accept the key, the account or the name of the app.
+        Credentials = "credentials",
+        /// The provider does not know the path (or the method) that was asked for.
+        NotFound = "not_found",
+        /// This machine's clock and the provider's are too far apart for signed requests.
+        Clock = "clock",
+        /// Too many requests, or a quota is used up.
+        Limited = "limited",
+        /// The provider says that it has a problem of its own (5xx, or an outage by its words).
+        Provider = "provider",
+        /// Nothing was asked: the transport rests after earlier failures.
+        Resting = "resting",
+    }
+}
+
+impl FaultKind {
+    /// Says whether the provider did not answer at all.
+    pub fn unanswered(self) -> bool {
+        match self {
+            Self::Dns
+            | Self::Refused
+            | Self::NoRoute
+            | Self::Timeout
+            | Self::Closed
+            | Self::CertificateExpired
+            | Self::CertificateName
+            | Self::UnknownAuthority
+            | Self::BadCertificate
+            | Self::OwnCertificate
+            | Self::Tls => true,
+            Self::WebPage
+            | Self::Redirect
+            | Self::BadAnswer
+            | Self::Credentials
+            | Self::NotFound
+            | Self::Clock
+            | Self::Limited
+            | Self::Provider
+            | Self::Resting
+            | Self::Unknown => false,
+        }
+    }
+
+    /// Returns who can fix it.
+    pub fn mender(self) -> Mender {
+        match self {
+            Self::UnknownAuthority
+            | Self::OwnCertificate
+            | Self::Redirect
+            | Self::BadAnswer
+            | Self::Credentials
+            | Self::NotFound
+            | Self::WebPage => Mender::Configuration,
+            Self::Dns | Self::NoRoute | Self::Clock => Mender::Machine,
+            Self::Refused
+            | Self::Timeout
+            | Self::Closed
+            | Self::CertificateExpired
+            | Self::CertificateName
+            | Self::BadCertificate
+            | Self::Tls
+            | Self::Provider => Mender::Provider,
+            Self::Limited | Self::Resting => Mender::Time,
+            Self::Unknown => Mender::Unknown,
+        }
+    }
+}
+
+words! {
+    /// Who can fix a fault of a push provider.
+    Mender {
+        /// The admin, in `zmesd.toml` or at the provider's console.
+        Configuration = "configuration",
+        /// The admin, on this machine or its network.
+        Machine = "machine",
+        /// Only the operator of the provider.
+        Provider = "provider",
+        /// It passes without anyone's help.
+        Time = "time",
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -16,16 +16,15 @@ pub mod detect;
 pub mod domain;
 #[doc(hidden)]
 pub mod fuzzing;
-pub mod import;
 pub mod lifecycle;
 pub mod limits;
 pub mod metrics;
 pub mod monitors;
-pub mod pemfile;
 pub mod ports;
 pub mod protocol;
 pub mod push;
 pub mod route;
+pub mod sockets;
 pub mod source;
 pub mod state;
 pub mod telemetry;

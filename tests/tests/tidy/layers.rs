@@ -5,13 +5,12 @@ use std::fmt;
 use crate::tree::File;
 
 /// Rooms from the bottom up. A room may import what has a lower number; of several entries the longest counts.
-const LEVELS: [(&str, u8); 30] = [
+const LEVELS: [(&str, u8); 29] = [
     // words
     ("domain", 0),
     ("config", 1),
-    ("import", 2),
     ("limits", 1),
-    ("pemfile", 2),
+    ("sockets", 1),
     // seams
     ("ports", 2),
     ("source", 3),
@@ -44,9 +43,6 @@ const LEVELS: [(&str, u8); 30] = [
     ("lib", 13),
     ("main", 13),
 ];
-
-/// What is allowed against the order: the words of a login are plain data that lie with `auth`.
-const EXCEPTIONS: [(&str, &str); 3] = [("ports", "auth"), ("protocol", "auth"), ("ws", "auth")];
 
 /// A module of the daemon, as a path of names.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -94,9 +90,8 @@ impl Room {
 /// Says whether `room`, which is at `level`, may import `target`.
 pub(crate) fn may_import(room: &Room, level: u8, target: &Room) -> bool {
     let within = room.top() == target.top();
-    let allowed = EXCEPTIONS.contains(&(room.top(), target.top()));
     // What is not a room (a macro, an item of the crate's root) is nobody's business.
-    within || allowed || target.level().is_none_or(|below| below < level)
+    within || target.level().is_none_or(|below| below < level)
 }
 
 /// Returns the rooms that the code of `file` names by `crate::`, with the lines; its unit tests may name any.

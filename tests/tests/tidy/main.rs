@@ -3,6 +3,8 @@
 //! Each test lists everything that is wrong, with file and line. What a check looks for is written in pieces where
 //! it would otherwise find itself.
 
+mod functions;
+mod keys;
 mod layers;
 mod prose;
 mod tool;

@@ -1,7 +1,9 @@
 //! The vocabulary of decisions stands in `shared/src/words.rs` alone: elsewhere its words would be matched as text.
 
 use anyhow::Result;
-use zmes_shared::words::{DeliveryOutcome, DeliveryState, GiveUp, HeldBy, Origin, SkipReason, TargetKind};
+use zmes_shared::words::{
+    DeliveryOutcome, DeliveryState, FaultKind, GiveUp, HeldBy, Origin, SkipReason, TargetKind,
+};
 
 use crate::tree::File;
 use crate::{none, sources};
@@ -9,14 +11,18 @@ use crate::{none, sources};
 /// The file that has them.
 const VOCABULARY: &str = "shared/src/words.rs";
 /// Words that other contracts have, too.
-const ELSEWHERE: [(&str, &[&str]); 8] = [
+const ELSEWHERE: [(&str, &[&str]); 9] = [
     ("members and types of the app protocol, steps of doctor", &["token", "user", "filter", "interval"]),
     ("a step of doctor", &["rights"]),
     ("`state` of the app protocol, changes of tokens", &["disabled", "muted", "revoked"]),
     ("`push.mode` in zmesd.toml", &["shadow"]),
     ("labels and fields of logs and metrics", &["session", "transport", "phone", "test", "pending"]),
     ("results of imports, commands of zmesctl, and systemd's ActiveState", &["failed", "skipped"]),
-    ("how a clock goes", &["slow"]),
+    ("how a clock goes, and a step of doctor", &["slow", "clock"]),
+    (
+        "steps of a check, codes of errors, sections of zmesd.toml",
+        &["dns", "tls", "credentials", "not_found", "timeout", "refused", "provider", "closed"],
+    ),
     ("what zmesctl shows in place of a user", &["not authenticated"]),
 ];
 
@@ -29,6 +35,7 @@ fn vocabulary() -> Vec<&'static str> {
     words.extend(GiveUp::ALL.iter().map(|word| word.word()));
     words.extend(HeldBy::ALL.iter().map(|word| word.word()));
     words.extend(Origin::ALL.iter().map(|word| word.word()));
+    words.extend(FaultKind::ALL.iter().map(|word| word.word()));
     words.sort_unstable();
     words.dedup();
     words.retain(|word| !ELSEWHERE.iter().any(|(_, words)| words.contains(word)));

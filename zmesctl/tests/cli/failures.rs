@@ -225,7 +225,7 @@ fn a_wrong_command_line() {
         ("alarm force", "zmesctl --help"),
         ("alarm force --monitor 99999999999", "zmesctl --help"),
         ("alarm force --monitor 1 --for 2h", "zmesctl --help"),
-        ("clients disconnect", "zmesctl clients disconnect ID, or --user, --state, --address, or --all"),
+        ("clients disconnect", "name them, select with --user, --state or --address, or use --all"),
         ("clients list --address garden", "zmesctl --help"),
         ("status --timeout 5", "zmesctl --help"),
         ("status --color pink", "zmesctl --help"),

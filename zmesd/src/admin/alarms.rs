@@ -19,7 +19,7 @@ use crate::admin::{Admin, AdminParts, conditions};
 use crate::domain::{Decision, Monitor, SkipReason, TokenId};
 use crate::monitors::Catalog;
 use crate::ports::{PushEnding, PushReceipt, TriggerError};
-use crate::route::{AlarmTestRequest, Target, TestTarget, Written};
+use crate::route::{AlarmTarget, AlarmTestRequest, TestTarget, WriteReport};
 
 /// How long `--wait` waits for the last frame to be written.
 const WAIT: Duration = Duration::from_secs(5);
@@ -166,7 +166,10 @@ fn refused(error: ForcedError) -> ControlError {
 }
 
 /// Collects receipts until all have come (every frame is gone, and its sender with it) or the time is over.
-async fn collect(written: &mut mpsc::Receiver<Written>, start: Instant) -> HashMap<SessionId, WrittenAfter> {
+async fn collect(
+    written: &mut mpsc::Receiver<WriteReport>,
+    start: Instant,
+) -> HashMap<SessionId, WrittenAfter> {
     let mut receipts = HashMap::new();
     while let Ok(Some(receipt)) = timeout_at(start + WAIT, written.recv()).await {
         let latency = u64::try_from(start.elapsed().as_millis()).unwrap_or(u64::MAX);
@@ -194,8 +197,8 @@ async fn last_errors(
     pushed: &HashMap<TokenId, PushReceipt>,
 ) -> HashMap<TokenId, String> {
     let tokens = targets.iter().filter_map(|target| match target.target {
-        Target::Token(token, _) if target.decision == Decision::Send => Some(token),
-        Target::Token(..) | Target::Session(_) => None,
+        AlarmTarget::Token(token, _) if target.decision == Decision::Send => Some(token),
+        AlarmTarget::Token(..) | AlarmTarget::Session(_) => None,
     });
     let open: Vec<TokenId> = tokens.filter(|token| !pushed.contains_key(token)).collect();
     if open.is_empty() {
@@ -218,20 +221,20 @@ fn decided(target: &TestTarget, receipts: Option<&Receipts>, shadow: bool) -> Ta
     };
     let sent = target.decision == Decision::Send;
     match (target.target, receipts) {
-        (Target::Session(session), Some(receipts)) if sent => {
+        (AlarmTarget::Session(session), Some(receipts)) if sent => {
             written(view(TargetKind::Session, session.to_string()), receipts.written.get(&session))
         }
-        (Target::Token(token, handle), Some(receipts)) if sent => {
+        (AlarmTarget::Token(token, handle), Some(receipts)) if sent => {
             let last_error = receipts.last_errors.get(&token);
             pushed(view(TargetKind::Token, handle.to_string()), receipts.pushed.get(&token), last_error)
         }
-        (Target::Token(_, handle), None) if sent && shadow => TargetDecision {
+        (AlarmTarget::Token(_, handle), None) if sent && shadow => TargetDecision {
             decision: DeliveryState::Skipped,
             reason: SkipReason::Shadow.into(),
             ..view(TargetKind::Token, handle.to_string())
         },
-        (Target::Session(session), _) => view(TargetKind::Session, session.to_string()),
-        (Target::Token(_, handle), _) => view(TargetKind::Token, handle.to_string()),
+        (AlarmTarget::Session(session), _) => view(TargetKind::Session, session.to_string()),
+        (AlarmTarget::Token(_, handle), _) => view(TargetKind::Token, handle.to_string()),
     }
 }
 

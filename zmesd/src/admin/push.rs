@@ -45,7 +45,7 @@ fn checked(check: ports::TransportCheck) -> TransportCheck {
         ok: step.ok,
         ms: view::millis(step.took),
         detail: step.detail,
-        fault: step.fault.map(|kind| kind.as_str().to_owned()),
+        fault: step.fault.map(|kind| kind.word().to_owned()),
     });
     TransportCheck {
         transport: check.transport,
@@ -84,7 +84,7 @@ fn transport(health: TransportHealth, now: Timestamp) -> TransportView {
         retry_at: health.rest(now).and(health.rests_until),
         last_error: failure.map(|failure| failure.fault.to_string()),
         in_flight: health.in_flight,
-        fault: failure.map(|failure| failure.fault.kind.as_str().to_owned()),
+        fault: failure.map(|failure| failure.fault.kind.word().to_owned()),
         status: failure.and_then(|failure| failure.fault.status),
         failing_since: failure.map(|failure| failure.since),
         failures: failure.map_or(0, |failure| failure.count),

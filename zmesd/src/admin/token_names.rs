@@ -4,11 +4,12 @@ use std::cmp::Ordering;
 use std::collections::HashMap;
 use std::sync::OnceLock;
 
+use zmes_providers::PushToken;
 use zmes_shared::control::{ControlError, ErrorCode, Role};
 
 use super::answers::unreadable;
 use super::off_loop::off_loop;
-use crate::domain::{PushToken, Token, TokenId};
+use crate::domain::{Token, TokenId};
 use crate::state::{StateHandle, TokenRow};
 
 /// Characters of the end of a token that name it.
@@ -236,9 +237,10 @@ pub(super) fn echoed(name: &str) -> String {
 #[cfg(test)]
 mod tests {
     use jiff::Timestamp;
+    use zmes_providers::{Platform, PushToken};
 
     use super::*;
-    use crate::domain::{Platform, PushToken, Revoked};
+    use crate::domain::Revoked;
 
     fn row(id: i64, secret: &str, revoked: bool) -> TokenRow {
         let (token, at) = (PushToken::parse(secret).unwrap(), Timestamp::UNIX_EPOCH);

@@ -44,7 +44,7 @@ pub(super) fn for_token(delivery: &DeliveryRow, row: Option<&TokenRow>, handle: 
         }
         (DeliveryState::Queued, Reason::None) => "it waits to be sent: zmesctl push queue".to_owned(),
         (DeliveryState::Queued, reason) => {
-            format!("it will be tried again; the last attempt failed: {reason}")
+            format!("it is tried again; the last attempt failed: {reason}")
         }
         (DeliveryState::Failed, Reason::GaveUp(reason)) => {
             format!("given up{on_attempt}: {}", gave_up(*reason))

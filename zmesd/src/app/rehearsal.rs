@@ -9,6 +9,7 @@ use std::sync::Arc;
 use nix::unistd::geteuid;
 use tokio::sync::{mpsc, watch};
 use tokio::time::Instant;
+use zmes_providers::Transports;
 use zmes_shared::views::{Doctor, Finding};
 
 use super::Parts;
@@ -16,8 +17,7 @@ use crate::admin::conditions::read_cure;
 use crate::admin::{self, Outside, Seen};
 use crate::config::{Config, Loaded, Problem, Problems};
 use crate::domain::MonitorSet;
-use crate::ports::Clock;
-use crate::push::transport::Transports;
+use crate::ports::{Clock, wall_clock};
 use crate::push::{PushView, PushViewParts};
 use crate::route::PushRules;
 use crate::source::{MonitorSource, ReadError, ShmSource};
@@ -66,7 +66,7 @@ fn ask(config: &Config, clock: &Arc<dyn Clock>) -> Seen {
     let seen = runtime.block_on(async {
         let parts = Parts::production(config);
         // What is wrong with its files is told with the configuration.
-        let transports = Transports::build(&config.push, Arc::clone(clock)).unwrap_or_default();
+        let transports = Transports::build(&config.push.providers(), wall_clock(clock)).unwrap_or_default();
         let push = PushView::new(PushViewParts {
             transports: watch::channel(Arc::new(transports)).1,
             // Nobody is there to be commanded.
@@ -164,10 +164,7 @@ fn addresses(config: &Config) -> Finding {
     let listed = config.server.listen.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
     match ws::bind(&config.server.listen) {
         Ok(_) => Finding::good("port", format!("{listed}: free")),
-        Err(error) => {
-            let detail = format!("{error}: {}", error.source);
-            Finding::error("port", detail, error.hint().unwrap_or_else(|| "see server.listen".to_owned()))
-        }
+        Err(error) => Finding::error("port", error.to_string(), error.hint()),
     }
 }
 

@@ -13,12 +13,12 @@ use zmes_shared::text::bounded;
 use zmes_shared::views::RefusalReason;
 
 use super::costs::Costs;
+use super::jwt;
 use super::limiter::{Fingerprint, Limiter, Standing};
-use super::pace::Pace;
+use super::pace::LoginPace;
 use super::password::{Against, MAX_PASSWORD, Outcome, Passwords};
-use super::{Credentials, Login, SHOWN_NAME, Verdict, jwt};
 use crate::config::AuthConfig;
-use crate::domain::{AccessPass, MonitorRights, User};
+use crate::domain::{AccessPass, Credentials, Login, LoginVerdict, MonitorRights, SHOWN_NAME, User};
 use crate::limits::network;
 use crate::monitors::Catalog;
 use crate::ports::{AccountStore, Clock, DbError, LoginCheck};
@@ -46,7 +46,7 @@ pub struct Authenticator {
     limiter: Limiter,
     passwords: Passwords,
     costs: Costs,
-    pace: Pace,
+    pace: LoginPace,
     told: Mutex<HashSet<String>>,
 }
 
@@ -76,28 +76,28 @@ impl Authenticator {
             limiter: Limiter::new(),
             passwords: Passwords::new(),
             costs: Costs::new(catalog),
-            pace: Pace::new(),
+            pace: LoginPace::new(),
             told: Mutex::default(),
         }
     }
 
     /// Decides about a login.
-    pub async fn verify(&self, login: Login) -> Verdict {
+    pub async fn verify(&self, login: Login) -> LoginVerdict {
         let Login { credentials, address } = login;
         let address = address.to_canonical();
         if !self.config.borrow().enabled {
             let user = anybody(&credentials);
-            return Verdict::Accepted(Arc::new(user));
+            return LoginVerdict::Accepted(Arc::new(user));
         }
         match credentials {
             Credentials::Password { user, password } => {
                 let begun = Instant::now();
                 let outcome = self.by_password(address, &user, password).await;
                 match &outcome {
-                    Err(Refusal::Locked | Refusal::Rejected { looked: false, .. }) => {
+                    Err(LoginRefusal::Locked | LoginRefusal::Rejected { looked: false, .. }) => {
                         self.pace.keep(begun).await;
                     }
-                    Ok(_) | Err(Refusal::Unavailable(_)) => {}
+                    Ok(_) | Err(LoginRefusal::Unavailable(_)) => {}
                     Err(_) => self.pace.took(begun.elapsed()),
                 }
                 let attempt = Attempt { address, user: Some(bounded(&user, SHOWN_NAME)) };
@@ -111,7 +111,7 @@ impl Authenticator {
                 };
                 let attempt = Attempt { address, user: user.map(|user| bounded(&user, SHOWN_NAME)) };
                 match (self.conclude(&attempt, outcome), pass) {
-                    (Verdict::Accepted(user), Some(pass)) => Verdict::AcceptedUntil(user, pass),
+                    (LoginVerdict::Accepted(user), Some(pass)) => LoginVerdict::AcceptedUntil(user, pass),
                     (verdict, _) => verdict,
                 }
             }
@@ -123,15 +123,15 @@ impl Authenticator {
         address: IpAddr,
         name: &str,
         password: SecretString,
-    ) -> Result<User, Refusal> {
+    ) -> Result<User, LoginRefusal> {
         if name.len() > MAX_NAME || password.expose_secret().len() > MAX_PASSWORD {
             // Neither is worth remembering, and the network alone pays.
             self.limiter.failed(address, None, None, "");
-            return Err(Refusal::again("user name or password too long"));
+            return Err(LoginRefusal::again("user name or password too long"));
         }
         let mut standing = self.limiter.standing(address, Some(name));
         if standing == Standing::Locked {
-            return Err(Refusal::Locked);
+            return Err(LoginRefusal::Locked);
         }
         let user = self.accounts.find(name).await.map_err(|error| unavailable(&error))?;
         let credential = self.limiter.password(name, &password, user.as_ref());
@@ -139,14 +139,14 @@ impl Authenticator {
             && let Some(reason) = self.limiter.known(address, credential)
         {
             self.limiter.failed(address, Some(name), Some(credential), reason);
-            return Err(Refusal::again(reason));
+            return Err(LoginRefusal::again(reason));
         }
-        let busy = || Refusal::Unavailable("too many logins at once");
+        let busy = || LoginRefusal::Unavailable("too many logins at once");
         let turn = self.passwords.turn(network(address)).await.ok_or_else(busy)?;
         // Those who waited beside this one may have failed meanwhile.
         standing = self.limiter.standing(address, Some(name));
         if standing == Standing::Locked {
-            return Err(Refusal::Locked);
+            return Err(LoginRefusal::Locked);
         }
         let against = Against {
             stored: user.as_ref().map(|user| user.password.clone()),
@@ -178,9 +178,9 @@ impl Authenticator {
         &self,
         address: IpAddr,
         token: &SecretString,
-    ) -> (Option<String>, Result<(User, AccessPass), Refusal>) {
+    ) -> (Option<String>, Result<(User, AccessPass), LoginRefusal>) {
         if self.limiter.standing(address, None) == Standing::Locked {
-            return (None, Err(Refusal::Throttled));
+            return (None, Err(LoginRefusal::Throttled));
         }
         let credential = self.limiter.token(token);
         let rejected =
@@ -220,23 +220,23 @@ impl Authenticator {
         credential: Fingerprint,
         reason: &'static str,
         standing: Standing,
-    ) -> Refusal {
+    ) -> LoginRefusal {
         let new = self.limiter.failed(address, user, Some(credential), reason);
         match standing {
-            Standing::Familiar => Refusal::Throttled,
-            Standing::Open | Standing::Locked => Refusal::Rejected { reason, new, looked: true },
+            Standing::Familiar => LoginRefusal::Throttled,
+            Standing::Open | Standing::Locked => LoginRefusal::Rejected { reason, new, looked: true },
         }
     }
 
     /// Turns the outcome into a verdict, in the log and in the table of refusals.
-    fn conclude(&self, attempt: &Attempt, outcome: Result<User, Refusal>) -> Verdict {
+    fn conclude(&self, attempt: &Attempt, outcome: Result<User, LoginRefusal>) -> LoginVerdict {
         let Attempt { address, user } = attempt;
         match outcome {
             Ok(user) => {
                 self.counters.refusals.welcomed(*address, Some(&user.name));
-                Verdict::Accepted(Arc::new(user))
+                LoginVerdict::Accepted(Arc::new(user))
             }
-            Err(Refusal::Rejected { reason, new, .. }) => {
+            Err(LoginRefusal::Rejected { reason, new, .. }) => {
                 // The line that fail2ban reads (docs/security.md): one for each guess, none for the same one again.
                 if new {
                     info!(%address, ?user, reason, "Bad authentication provided by {address}");
@@ -244,17 +244,17 @@ impl Authenticator {
                     debug!(%address, ?user, reason, "Bad authentication provided by {address}, as before");
                 }
                 self.refuse(attempt, RefusalReason::BadCredentials, reason);
-                Verdict::Rejected(reason)
+                LoginVerdict::Rejected(reason)
             }
-            Err(Refusal::Locked | Refusal::Throttled) => {
+            Err(LoginRefusal::Locked | LoginRefusal::Throttled) => {
                 debug!(%address, ?user, "login not looked at: too many wrong ones");
                 self.refuse(attempt, RefusalReason::Throttled, "too many wrong logins");
-                Verdict::Throttled
+                LoginVerdict::Throttled
             }
-            Err(Refusal::Unavailable(reason)) => {
+            Err(LoginRefusal::Unavailable(reason)) => {
                 debug!(%address, ?user, reason, "login not decided");
                 self.refuse(attempt, RefusalReason::LoginUnavailable, reason);
-                Verdict::Unavailable(reason)
+                LoginVerdict::Unavailable(reason)
             }
         }
     }
@@ -277,14 +277,14 @@ impl Authenticator {
 
 #[async_trait]
 impl LoginCheck for Authenticator {
-    async fn verify(&self, login: Login) -> Verdict {
+    async fn verify(&self, login: Login) -> LoginVerdict {
         Self::verify(self, login).await
     }
 }
 
 /// Why a login does not succeed.
 #[derive(Debug)]
-enum Refusal {
+enum LoginRefusal {
     /// Wrong. `new`: not sent from this network before. `looked`: a password was hashed.
     Rejected { reason: &'static str, new: bool, looked: bool },
     /// Not looked at.
@@ -295,16 +295,16 @@ enum Refusal {
     Unavailable(&'static str),
 }
 
-impl Refusal {
+impl LoginRefusal {
     /// A credential whose verdict needs no look.
     fn again(reason: &'static str) -> Self {
         Self::Rejected { reason, new: false, looked: false }
     }
 }
 
-fn unavailable(error: &DbError) -> Refusal {
+fn unavailable(error: &DbError) -> LoginRefusal {
     debug!(%error, "cannot look up the user");
-    Refusal::Unavailable(NO_DATABASE)
+    LoginRefusal::Unavailable(NO_DATABASE)
 }
 
 /// Makes the user that everybody is where `auth.enabled` is false.

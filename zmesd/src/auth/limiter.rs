@@ -60,11 +60,11 @@ pub(super) struct Fingerprint(u64);
 #[derive(Debug)]
 pub(super) struct Limiter {
     key: RandomState,
-    state: Mutex<State>,
+    state: Mutex<LimiterState>,
 }
 
 #[derive(Debug)]
-struct State {
+struct LimiterState {
     pairs: Buckets<(String, IpAddr)>,
     networks: Buckets<IpAddr>,
     users: Buckets<String>,
@@ -82,7 +82,7 @@ struct Mistake {
 
 impl Limiter {
     pub(super) fn new() -> Self {
-        let state = State {
+        let state = LimiterState {
             pairs: Buckets::new(MAX_BUCKETS),
             networks: Buckets::new(MAX_BUCKETS),
             users: Buckets::new(MAX_BUCKETS),
@@ -169,12 +169,12 @@ impl Limiter {
         Fingerprint(self.key.hash_one(("token", token.expose_secret())))
     }
 
-    fn state(&self) -> MutexGuard<'_, State> {
+    fn state(&self) -> MutexGuard<'_, LimiterState> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl State {
+impl LimiterState {
     /// Remembers a wrong credential; false: it is known already.
     fn learn(
         &mut self,

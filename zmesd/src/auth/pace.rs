@@ -18,9 +18,9 @@ const LONGEST: Duration = Duration::from_secs(4);
 
 /// The last looks.
 #[derive(Debug)]
-pub(super) struct Pace(Mutex<(usize, [Duration; REMEMBERED])>);
+pub(super) struct LoginPace(Mutex<(usize, [Duration; REMEMBERED])>);
 
-impl Pace {
+impl LoginPace {
     pub(super) fn new() -> Self {
         Self(Mutex::new((0, [USUAL; REMEMBERED])))
     }
@@ -51,7 +51,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn who_is_not_looked_at_waits_as_long_as_a_look_takes() {
-        let pace = Pace::new();
+        let pace = LoginPace::new();
         (0..REMEMBERED).for_each(|_| pace.took(Duration::from_millis(250)));
         let begun = Instant::now();
         tokio::time::advance(Duration::from_millis(7)).await;

@@ -1,88 +1,28 @@
-//! Reading files that the configuration names: bounded, never blocking, and with an answer to "why not".
+//! What to do about a file that the configuration names and that cannot be read.
 
-use std::fs::{File, Metadata, OpenOptions};
-use std::io::{self, Read};
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::fs::Metadata;
+use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
-use nix::fcntl::OFlag;
 use nix::unistd::{Gid, Group};
+use zmes_files::FileError;
 
 use super::environment::Environment;
 
 /// The groups under which distributions run web servers, and with them ZoneMinder.
 const WEB_GROUPS: [&str; 5] = ["www-data", "apache", "http", "nginx", "www"];
 
-/// Why a file cannot be read.
-#[derive(Debug, thiserror::Error)]
-pub enum ReadError {
-    /// It is not there.
-    #[error("no such file")]
-    Missing,
-    /// It is there, but not for this user.
-    #[error("permission denied")]
-    Denied,
-    /// It is a directory, a device or the like.
-    #[error("not a regular file")]
-    Irregular,
-    /// It is larger than anything that belongs there, in bytes.
-    #[error("larger than {0} bytes")]
-    TooLarge(u64),
-    /// Something else.
-    #[error(transparent)]
-    Other(io::Error),
-}
-
-impl From<io::Error> for ReadError {
-    fn from(error: io::Error) -> Self {
-        if error.kind() == io::ErrorKind::NotFound || error.kind() == io::ErrorKind::NotADirectory {
-            Self::Missing
-        } else if error.kind() == io::ErrorKind::PermissionDenied {
-            Self::Denied
-        } else {
-            Self::Other(error)
-        }
-    }
-}
-
-/// Opens a regular file. A FIFO does not block it.
-fn open(path: &Path) -> Result<File, ReadError> {
-    let file = OpenOptions::new().read(true).custom_flags(OFlag::O_NONBLOCK.bits()).open(path)?;
-    if file.metadata()?.is_file() { Ok(file) } else { Err(ReadError::Irregular) }
-}
-
-/// Says whether a file can be read, without reading it.
-pub(super) fn readable(path: &Path) -> Result<(), ReadError> {
-    open(path).map(drop)
-}
-
-/// Reads a whole file of at most `limit` bytes.
-pub(crate) fn read_bounded(path: &Path, limit: u64) -> Result<Vec<u8>, ReadError> {
-    let mut content = Vec::new();
-    let count = open(path)?.take(limit + 1).read_to_end(&mut content)?;
-    if u64::try_from(count).unwrap_or(u64::MAX) > limit {
-        Err(ReadError::TooLarge(limit))
-    } else {
-        Ok(content)
-    }
-}
-
-/// Returns the content without a byte order mark of UTF-8, which editors of Windows put in front.
-pub(crate) fn without_bom(content: &[u8]) -> &[u8] {
-    content.strip_prefix(b"\xef\xbb\xbf").unwrap_or(content)
-}
-
 /// Says that a file cannot be read, why, and for whom if that matters.
-pub(super) fn unread(path: &Path, error: &ReadError, user: &str) -> String {
-    let denied = if matches!(error, ReadError::Denied) { format!(" for user {user}") } else { String::new() };
+pub(super) fn unread(path: &Path, error: &FileError, user: &str) -> String {
+    let denied = if matches!(error, FileError::Denied) { format!(" for user {user}") } else { String::new() };
     format!("cannot read {}: {error}{denied}", path.display())
 }
 
 /// Says what to do about a file of the daemon's own that cannot be read; `absent` is the advice where it is missing.
-pub(super) fn remedy(path: &Path, error: &ReadError, environment: &Environment, absent: &str) -> String {
+pub(super) fn remedy(path: &Path, error: &FileError, environment: &Environment, absent: &str) -> String {
     match error {
-        ReadError::Missing => absent.to_owned(),
-        ReadError::Denied => {
+        FileError::Missing => absent.to_owned(),
+        FileError::Denied => {
             let file = path.display();
             match path.metadata() {
                 Ok(metadata) if group_reads(&metadata) => join_group(&metadata, &environment.user),
@@ -95,8 +35,8 @@ pub(super) fn remedy(path: &Path, error: &ReadError, environment: &Environment, 
                 }
             }
         }
-        ReadError::Irregular | ReadError::TooLarge(_) => "is it the right path?".to_owned(),
-        ReadError::Other(_) => "look at the file system".to_owned(),
+        FileError::Irregular | FileError::TooLarge(_) => "is it the right path?".to_owned(),
+        FileError::Other(_) => "look at the file system".to_owned(),
     }
 }
 
@@ -146,27 +86,6 @@ mod tests {
     use super::*;
 
     #[test]
-    fn reading_is_bounded_and_takes_regular_files_alone() {
-        let directory = tempfile::tempdir().unwrap();
-        let file = directory.path().join("file");
-        fs::write(&file, "12345").unwrap();
-        assert_eq!(read_bounded(&file, 5).unwrap(), b"12345");
-        assert!(matches!(read_bounded(&file, 4), Err(ReadError::TooLarge(4))));
-        assert!(matches!(read_bounded(&directory.path().join("none"), 4), Err(ReadError::Missing)));
-        assert!(matches!(read_bounded(&file.join("below"), 4), Err(ReadError::Missing)));
-        assert!(matches!(readable(directory.path()), Err(ReadError::Irregular)));
-        assert!(matches!(readable(Path::new("/dev/zero")), Err(ReadError::Irregular)));
-    }
-
-    #[test]
-    fn a_fifo_does_not_block() {
-        let directory = tempfile::tempdir().unwrap();
-        let fifo = directory.path().join("fifo");
-        nix::unistd::mkfifo(&fifo, nix::sys::stat::Mode::S_IRUSR).unwrap();
-        assert!(matches!(readable(&fifo), Err(ReadError::Irregular)));
-    }
-
-    #[test]
     fn the_advice_depends_on_who_may_read() {
         let directory = tempfile::tempdir().unwrap();
         let file = directory.path().join("zm.conf");
@@ -177,19 +96,19 @@ mod tests {
             closed.starts_with("chgrp ") && closed.contains("usermod -aG ") && closed.contains(" zmesd"),
             "{closed}"
         );
-        let denied = unread(&file, &ReadError::Denied, "zmesd");
+        let denied = unread(&file, &FileError::Denied, "zmesd");
         assert_eq!(denied, format!("cannot read {}: permission denied for user zmesd", file.display()));
         let environment = Environment { user: "zmesd".into(), ..Environment::default() };
-        let closed = remedy(&file, &ReadError::Denied, &environment, "");
+        let closed = remedy(&file, &FileError::Denied, &environment, "");
         assert!(closed.starts_with("chgrp zmesd "), "{closed}");
-        assert_eq!(remedy(&file, &ReadError::Missing, &environment, "make it"), "make it");
+        assert_eq!(remedy(&file, &FileError::Missing, &environment, "make it"), "make it");
 
         // Only root can give a file away; where the tests are not root, the rest does not apply.
         fs::set_permissions(&file, Permissions::from_mode(0o640)).unwrap();
         if chown(&file, None, Some(12345)).is_ok() {
             let open = "usermod -aG 12345 zmesd, then start zmesd again";
             assert_eq!(zoneminder_remedy(&file, "zmesd"), open);
-            assert_eq!(remedy(&file, &ReadError::Denied, &environment, ""), open);
+            assert_eq!(remedy(&file, &FileError::Denied, &environment, ""), open);
         }
     }
 }

@@ -241,5 +241,38 @@ fn decoded(text: &str) -> Result<String, Complaint> {
     String::from_utf8(bytes).map_err(|_| Complaint::new("is not UTF-8 once its `%` are resolved"))
 }
 
+impl DatabaseConfig {
+    /// Returns the URL of the database with `password` in the place of its password.
+    pub(super) fn url(&self, password: &str) -> String {
+        let (host, socket) = match &self.address {
+            DatabaseAddress::Default => ("localhost".to_owned(), None),
+            DatabaseAddress::Socket(path) => {
+                ("localhost".to_owned(), Some(format!("socket={}", path.display())))
+            }
+            DatabaseAddress::Tcp { host, port } if host.contains(':') => (format!("[{host}]:{port}"), None),
+            DatabaseAddress::Tcp { host, port } => (format!("{host}:{port}"), None),
+        };
+        let mut options: Vec<_> = socket.into_iter().collect();
+        if let Some(tls) = &self.tls {
+            options.push(format!("ssl-ca={}", tls.ca.display()));
+            if let Some((certificate, key)) = &tls.client {
+                options.push(format!("ssl-cert={}&ssl-key={}", certificate.display(), key.display()));
+            }
+        }
+        let mark = if options.is_empty() { "" } else { "?" };
+        format!("mysql://{}:{password}@{host}/{}{mark}{}", self.user, self.name, options.join("&"))
+    }
+
+    /// Returns where the database is, without its password: `zm at 127.0.0.1:3306 as zmuser`.
+    pub fn place(&self) -> String {
+        let address = match &self.address {
+            DatabaseAddress::Default => "localhost".to_owned(),
+            DatabaseAddress::Socket(path) => path.display().to_string(),
+            DatabaseAddress::Tcp { host, port } => format!("{host}:{port}"),
+        };
+        format!("{} at {address} as {}", self.name, self.user)
+    }
+}
+
 #[cfg(test)]
 mod tests;

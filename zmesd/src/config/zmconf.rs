@@ -12,7 +12,8 @@ use std::fs;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
-use super::access::{ReadError, read_bounded, without_bom};
+use zmes_files::{FileError, read_bounded, without_bom};
+
 use crate::domain::ZmVersion;
 
 /// Largest file, in bytes; real ones are a few KiB.
@@ -90,7 +91,7 @@ impl fmt::Debug for ZmConf {
 impl ZmConf {
     /// Reads `path` and `conf.d/*.conf` beside it. One file that cannot be read fails all, with its path: without it
     /// the values would be others than ZoneMinder's.
-    pub(super) fn load(path: &Path, continuation: Continuation) -> Result<Self, (PathBuf, ReadError)> {
+    pub(super) fn load(path: &Path, continuation: Continuation) -> Result<Self, (PathBuf, FileError)> {
         let mut conf = Self { path: path.to_owned(), ..Self::default() };
         let beside = path.parent().unwrap_or(Path::new("")).join("conf.d");
         conf.add_file(path, continuation)?;
@@ -100,7 +101,7 @@ impl ZmConf {
         Ok(conf)
     }
 
-    fn add_file(&mut self, file: &Path, continuation: Continuation) -> Result<(), (PathBuf, ReadError)> {
+    fn add_file(&mut self, file: &Path, continuation: Continuation) -> Result<(), (PathBuf, FileError)> {
         let content = read_bounded(file, FILE_MAX).map_err(|error| (file.to_owned(), error))?;
         self.add(&content, file, continuation);
         Ok(())
@@ -147,10 +148,10 @@ impl ZmConf {
 }
 
 /// Returns the `*.conf` files of a directory in the order of their bytes; none where there is no such directory.
-fn snippets(directory: &Path) -> Result<Vec<PathBuf>, ReadError> {
-    let entries = match fs::read_dir(directory).map_err(ReadError::from) {
+fn snippets(directory: &Path) -> Result<Vec<PathBuf>, FileError> {
+    let entries = match fs::read_dir(directory).map_err(FileError::from) {
         Ok(entries) => entries,
-        Err(ReadError::Missing) => return Ok(Vec::new()),
+        Err(FileError::Missing) => return Ok(Vec::new()),
         Err(error) => return Err(error),
     };
     let mut files = Vec::new();

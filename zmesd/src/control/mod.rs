@@ -17,16 +17,14 @@ use std::time::Duration;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
-use tracing::{debug, warn};
+use tracing::debug;
 
-pub use listener::{BindError, ControlListener};
+pub use listener::ControlListener;
 
 use crate::admin::{Admin, AdminParts};
+use crate::sockets::AcceptPause;
 use crowd::Crowd;
 use places::Places;
-
-/// Pause after a failed accept: out of file descriptors, it would fail again at once.
-const ACCEPT_PAUSE: Duration = Duration::from_millis(200);
 
 /// After the stop, how long a peer may take to read its last answer.
 const LAST_ANSWER: Duration = Duration::from_secs(1);
@@ -50,7 +48,7 @@ pub async fn serve(listener: ControlListener, parts: AdminParts, admin_group: wa
     let context =
         Arc::new(Context { admin: Admin::start(parts, &tracker), admin_group, places: Places::new() });
     let crowd = Crowd::new(nix::unistd::Uid::effective().as_raw());
-    let mut failing = false;
+    let mut pause = AcceptPause::new("control socket");
     loop {
         let accepted = tokio::select! {
             biased;
@@ -59,7 +57,7 @@ pub async fn serve(listener: ControlListener, parts: AdminParts, admin_group: wa
         };
         match accepted {
             Ok(stream) => {
-                failing = false;
+                pause.accepted();
                 let visitor = stream.peer_cred().ok().and_then(|peer| crowd.enter(peer.uid()));
                 let Some(visitor) = visitor else {
                     // Whoever has too many already is not even told: that would take a task for each.
@@ -75,13 +73,7 @@ pub async fn serve(listener: ControlListener, parts: AdminParts, admin_group: wa
                     drop(visitor);
                 });
             }
-            Err(error) => {
-                // Once per row of failures: whoever can connect can also bring them about.
-                if !std::mem::replace(&mut failing, true) {
-                    warn!(error = &error as &dyn std::error::Error, "cannot accept on the control socket");
-                }
-                tokio::time::sleep(ACCEPT_PAUSE).await;
-            }
+            Err(error) => pause.failed(&error).await,
         }
     }
     // The name is free before the last answers are written: a new daemon need not wait for them.

@@ -3,6 +3,7 @@
 mod alarm;
 mod decision;
 mod filter;
+mod login;
 mod monitor;
 mod push;
 mod reading;
@@ -13,10 +14,9 @@ mod zm_version;
 pub use alarm::Alarm;
 pub use decision::Decision;
 pub use filter::{FilterProblem, MonitorFilter};
+pub use login::{Credentials, Login, LoginVerdict, SHOWN_NAME};
 pub use monitor::{Monitor, MonitorSet, NotWatched, Recording};
-pub use push::{
-    App, DeliveryId, Platform, PushState, PushToken, Revoked, Token, TokenHandle, TokenId, TokenProblem,
-};
+pub use push::{DeliveryId, PushState, Revoked, Token, TokenId};
 pub use reading::{Reading, Trigger};
 pub use rights::MonitorRights;
 pub use user::{AccessPass, User};

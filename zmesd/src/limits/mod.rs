@@ -5,6 +5,6 @@ mod buckets;
 mod network;
 mod turns;
 
-pub use buckets::{Buckets, Quota};
+pub use buckets::{Bucket, Buckets, Quota};
 pub use network::network;
 pub use turns::{Bounds, NoTurn, Turn, Turns};

@@ -37,13 +37,13 @@ pub struct Turns {
 #[derive(Debug)]
 struct Shared {
     bounds: Bounds,
-    state: Mutex<State>,
+    state: Mutex<TurnState>,
     /// Changes whenever somebody begins to wait.
     crowd: watch::Sender<u64>,
 }
 
 #[derive(Debug, Default)]
-struct State {
+struct TurnState {
     running: usize,
     running_of: HashMap<IpAddr, usize>,
     /// Those who wait; no lane is empty.
@@ -83,7 +83,7 @@ impl Turns {
             state.wait(network)
         };
         self.shared.crowd.send_modify(|changes| *changes = changes.wrapping_add(1));
-        let _place = Place { shared: &self.shared, network, number };
+        let _place = QueuedTurn { shared: &self.shared, network, number };
         // The sender stays in the lane until the turn comes.
         started.await.map_err(|_| NoTurn)
     }
@@ -96,13 +96,13 @@ impl Turns {
 }
 
 impl Shared {
-    fn state(&self) -> MutexGuard<'_, State> {
+    fn state(&self) -> MutexGuard<'_, TurnState> {
         // Counts are changed in one go, so a poisoned lock protects intact ones.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Gives every free turn to whoever is next.
-    fn hand_on(self: &Arc<Self>, state: &mut State) {
+    fn hand_on(self: &Arc<Self>, state: &mut TurnState) {
         while let Some((network, waiter)) = state.next(&self.bounds) {
             state.run(network);
             let turn = Turn { shared: Arc::clone(self), network, counts: true };
@@ -115,7 +115,7 @@ impl Shared {
     }
 }
 
-impl State {
+impl TurnState {
     fn may_run(&self, network: IpAddr, bounds: &Bounds) -> bool {
         let own = self.running_of.get(&network).copied().unwrap_or_default();
         self.running < bounds.running && own < bounds.running_per_network
@@ -187,13 +187,13 @@ impl State {
 }
 
 /// A place in the queue, left when it is dropped.
-struct Place<'a> {
+struct QueuedTurn<'a> {
     shared: &'a Arc<Shared>,
     network: IpAddr,
     number: u64,
 }
 
-impl Drop for Place<'_> {
+impl Drop for QueuedTurn<'_> {
     fn drop(&mut self) {
         self.shared.state().give_up(self.network, self.number);
     }

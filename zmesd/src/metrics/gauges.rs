@@ -5,12 +5,12 @@ use std::time::Duration;
 
 use tokio::sync::Mutex;
 use tokio::time::{Instant, timeout};
+use zmes_providers::Platform;
 use zmes_shared::MonitorState;
 use zmes_shared::words::StateSource;
 
 use super::names::{self, Metric};
 use super::{Parts, health, readiness};
-use crate::domain::Platform;
 use crate::route::Census;
 use crate::telemetry::{Connection, FindingSeverity, LabelPairs, Labels, TokenState, Transport};
 

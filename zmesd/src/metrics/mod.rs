@@ -20,7 +20,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use tokio::sync::{mpsc, watch};
 
-pub use bind::{BindError, Bound};
+pub use bind::Bound;
 pub use server::{Switch, serve, switch};
 
 use crate::detect::MonitorReports;

@@ -14,13 +14,14 @@ use tokio::sync::mpsc;
 use tokio::task::{AbortHandle, JoinSet};
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
-use tracing::{debug, info, warn};
+use tracing::{debug, info};
 
 use super::Parts;
 use super::answer::answer;
-use super::bind::{BindError, Bound, Peer};
+use super::bind::{Bound, KEY, MetricsPeer};
 use super::gauges::Asked;
 use crate::config::{MetricsConfig, MetricsListen};
+use crate::sockets::{AcceptPause, BindError, BindFault};
 
 /// Connections at a time. One more, and the oldest is cut off: who stalls cannot lock out who asks properly.
 const CONNECTIONS: usize = 16;
@@ -30,8 +31,6 @@ const HEAD_DEADLINE: Duration = Duration::from_secs(5);
 const DEADLINE: Duration = Duration::from_secs(10);
 /// Longest head of a request, in bytes.
 const HEAD_MAX: usize = 16 * 1024;
-/// Pause after a failed accept: out of file descriptors, it would fail again at once.
-const ACCEPT_PAUSE: Duration = Duration::from_millis(200);
 /// Moves that may wait; a reload more is told to come again.
 const MOVES: usize = 4;
 
@@ -58,7 +57,7 @@ impl Switch {
         }
         let Some(listen) = new.listen.clone().or_else(|| old.listen.clone()) else { return Ok(Move(None)) };
         let bound = new.listen.as_ref().map(Bound::open).transpose()?;
-        let busy = |_| BindError { listen, source: io::ErrorKind::ResourceBusy.into() };
+        let busy = |_| busy(&listen);
         let permit = self.0.try_reserve().map_err(busy)?;
         Ok(Move(Some((permit, bound))))
     }
@@ -85,7 +84,7 @@ pub async fn serve(
 ) {
     let shared = Arc::new((parts, Asked::default()));
     let mut connections = Connections::default();
-    let mut failing = false;
+    let mut pause = AcceptPause::new("metrics");
     announce(place.as_ref());
     loop {
         let accepted = tokio::select! {
@@ -102,22 +101,24 @@ pub async fn serve(
         };
         match accepted {
             Ok(peer) => {
-                failing = false;
+                pause.accepted();
                 connections.receive(peer, &shared);
             }
-            Err(error) => {
-                // Once per row of failures.
-                if !std::mem::replace(&mut failing, true) {
-                    warn!(error = &error as &dyn std::error::Error, "cannot accept connections for metrics");
-                }
-                tokio::time::sleep(ACCEPT_PAUSE).await;
-            }
+            Err(error) => pause.failed(&error).await,
         }
     }
 }
 
+fn busy(listen: &MetricsListen) -> BindError {
+    let source = io::ErrorKind::ResourceBusy.into();
+    match listen {
+        MetricsListen::Port(address) => BindError::port(*address, KEY, source),
+        MetricsListen::Socket(path) => BindError::socket(path, KEY, BindFault::Refused(source)),
+    }
+}
+
 /// Waits for the next who asks; for ever, where metrics are off. Cancel-safe.
-async fn accept(place: Option<&Bound>) -> io::Result<Peer> {
+async fn accept(place: Option<&Bound>) -> io::Result<MetricsPeer> {
     match place {
         Some(bound) => bound.accept().await,
         None => std::future::pending().await,
@@ -140,7 +141,7 @@ struct Connections {
 }
 
 impl Connections {
-    fn receive(&mut self, peer: Peer, shared: &Arc<(Parts, Asked)>) {
+    fn receive(&mut self, peer: MetricsPeer, shared: &Arc<(Parts, Asked)>) {
         self.order.retain(|connection| !connection.is_finished());
         if self.order.len() >= CONNECTIONS
             && let Some(oldest) = self.order.pop_front()
@@ -149,8 +150,8 @@ impl Connections {
         }
         let shared = Arc::clone(shared);
         self.order.push_back(match peer {
-            Peer::Port(stream) => self.running.spawn(converse(stream, shared)),
-            Peer::Socket(stream) => self.running.spawn(converse(stream, shared)),
+            MetricsPeer::Port(stream) => self.running.spawn(converse(stream, shared)),
+            MetricsPeer::Socket(stream) => self.running.spawn(converse(stream, shared)),
         });
     }
 }

@@ -12,6 +12,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
+use zmes_providers::Platform;
 use zmes_shared::views::PushModeState;
 use zmes_shared::{MonitorId, MonitorState};
 
@@ -20,13 +21,13 @@ use super::gauges::Asked;
 use super::{Bound, Parts, serve, switch};
 use crate::config::{MetricsConfig, MetricsListen};
 use crate::detect::{Condition, MonitorReport, MonitorReports};
-use crate::domain::{Alarm, Platform, Token};
+use crate::domain::{Alarm, Token};
 use crate::monitors::{Catalog, CatalogHandle};
 use crate::ports::{
     BreakerView, CertificateInfo, CertificateSummary, DbHealth, Held, PushBusy, PushCounts, PushSide,
     Retried, StageLatency, TransportCheck, TransportHealth,
 };
-use crate::route::{Census, Command, RouterHandle};
+use crate::route::{Census, RouterCommand, RouterHandle};
 use crate::source::ReadError;
 use crate::telemetry::{Counters, Labels, TokenState};
 
@@ -97,7 +98,7 @@ impl CertificateInfo for Resting {
 /// Everything around the pages.
 struct Stage {
     counters: Arc<Counters>,
-    commands: Option<mpsc::Receiver<Command>>,
+    commands: Option<mpsc::Receiver<RouterCommand>>,
     database: watch::Sender<DbHealth>,
     trouble: watch::Sender<Option<String>>,
     reports: watch::Sender<MonitorReports>,
@@ -151,7 +152,7 @@ impl Stage {
         let mut commands = self.commands.take().unwrap();
         async move {
             while let Some(command) = commands.recv().await {
-                let Command::Census(reply) = command else { continue };
+                let RouterCommand::Census(reply) = command else { continue };
                 let mut tokens: Vec<_> =
                     <(Platform, TokenState)>::all().into_iter().map(|kind| (kind, 0)).collect();
                 tokens[0].1 = 3;

@@ -10,7 +10,7 @@ mod database;
 mod events;
 mod login;
 mod push;
-mod push_fault;
+mod push_cure;
 mod push_health;
 mod push_side;
 mod trigger;
@@ -18,18 +18,15 @@ mod zoneminder;
 
 pub use accounts::AccountStore;
 pub use certificate::{CertificateInfo, CertificateProblem, CertificateSummary};
-pub use clock::{Clock, SystemClock};
+pub use clock::{Clock, SystemClock, wall_clock};
 pub use configuration::{ConfigExamined, ConfigReload};
 pub use database::{
     DatabaseCheck, DatabaseFault, DatabaseReport, DatabaseTrouble, ServerShare, ServerShares,
 };
 pub use events::{EventRow, EventStore, Whereabouts};
 pub use login::LoginCheck;
-pub use push::{
-    CheckStep, Delivered, Push, PushBatch, PushDelivery, PushEnding, PushError, PushOrder, PushReceipt,
-    PushTransport, PushedAlarm,
-};
-pub use push_fault::{Fault, FaultKind, Mender};
+pub use push::{PushBatch, PushDelivery, PushEnding, PushOrder, PushReceipt};
+pub use push_cure::cure;
 pub use push_health::{Refusals, TransportFailure, TransportHealth};
 pub use push_side::{
     BreakerView, Held, PushBusy, PushCounts, PushSide, Retried, StageLatency, TransportCheck,

@@ -4,10 +4,11 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use jiff::Timestamp;
+use zmes_providers::CheckStep;
 use zmes_shared::views::PushModeState;
 use zmes_shared::words::HeldBy;
 
-use super::{CheckStep, TransportHealth};
+use super::TransportHealth;
 use crate::domain::Token;
 
 /// How far one transport comes without sending anything.

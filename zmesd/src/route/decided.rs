@@ -15,7 +15,7 @@ const MAX_ALARMS: usize = 1000;
 
 /// What was decided about one alarm.
 #[derive(Debug)]
-pub struct Decided {
+pub struct AlarmDecisions {
     /// The alarm's number since the daemon started.
     pub number: u64,
     /// The alarm.
@@ -29,11 +29,11 @@ pub struct Decided {
 /// The last alarms.
 #[derive(Debug, Default)]
 pub(super) struct DecisionRing {
-    alarms: VecDeque<Arc<Decided>>,
+    alarms: VecDeque<Arc<AlarmDecisions>>,
     decisions: usize,
 }
 
-impl Decided {
+impl AlarmDecisions {
     fn len(&self) -> usize {
         self.sessions.len() + self.tokens.len()
     }
@@ -41,7 +41,7 @@ impl Decided {
 
 impl DecisionRing {
     /// Remembers an alarm, and forgets the oldest ones where that is too much.
-    pub(super) fn push(&mut self, decided: Arc<Decided>) {
+    pub(super) fn push(&mut self, decided: Arc<AlarmDecisions>) {
         self.decisions += decided.len();
         self.alarms.push_back(decided);
         while self.alarms.len() > 1 && (self.alarms.len() > MAX_ALARMS || self.decisions > MAX_DECISIONS) {
@@ -53,7 +53,7 @@ impl DecisionRing {
     /// Returns what was decided for sessions about an event, oldest alarm first.
     pub(super) fn of_event(&self, event: EventId) -> Vec<SessionDecision> {
         let about = self.alarms.iter().filter(|decided| decided.alarm.event == Some(event));
-        let decisions = |decided: &Arc<Decided>| {
+        let decisions = |decided: &Arc<AlarmDecisions>| {
             let (alarm, at) = (decided.number, decided.alarm.at);
             let each = decided.sessions.iter();
             each.map(|&(session, decision)| SessionDecision { alarm, at, session, decision })
@@ -72,7 +72,7 @@ mod tests {
     use super::*;
     use crate::domain::Origin;
 
-    fn decided(number: u64, sessions: u64) -> Arc<Decided> {
+    fn decided(number: u64, sessions: u64) -> Arc<AlarmDecisions> {
         let alarm = Alarm {
             monitor: MonitorId(1),
             monitor_name: "Garage".into(),
@@ -83,7 +83,7 @@ mod tests {
             origin: Origin::Poll,
         };
         let sessions = (0..sessions).map(|id| (SessionId(id), Decision::Send)).collect();
-        Arc::new(Decided { number, alarm: Arc::new(alarm), sessions, tokens: Box::default() })
+        Arc::new(AlarmDecisions { number, alarm: Arc::new(alarm), sessions, tokens: Box::default() })
     }
 
     #[test]

@@ -4,11 +4,12 @@
 //! script once asked for. Of the others a filter is remembered only where nothing has to be guessed: the app did not
 //! close the connection itself, that was a moment ago, and there is only one filter that could be meant.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap};
 
 use jiff::{SignedDuration, Timestamp};
 use zmes_shared::{MonitorId, SessionId};
 
+use super::sent_times::SentTimes;
 use crate::domain::MonitorFilter;
 use crate::state::{Device, DeviceNote, LastFilter, Remembered};
 
@@ -19,7 +20,7 @@ const COMES_BACK_WITHIN: SignedDuration = SignedDuration::from_mins(10);
 
 /// How a session has ended, as far as its filter is concerned.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Left {
+pub enum SessionEnd {
     /// The app closed it (close frame): the next session begins anew.
     ByApp,
     /// The connection broke, or we closed it: the app comes back and may repeat only its login.
@@ -32,20 +33,20 @@ pub enum Left {
 #[derive(Debug, Default)]
 pub(super) struct Devices {
     connected: HashMap<Device, Vec<(SessionId, MonitorFilter)>>,
-    known: HashMap<Device, Known>,
+    known: HashMap<Device, KnownDevice>,
     /// What is not on the disk as it is here.
     changed: BTreeSet<Device>,
 }
 
 #[derive(Debug, Default)]
-struct Known {
+struct KnownDevice {
     last: Option<LastFilter>,
-    sent: BTreeMap<MonitorId, Timestamp>,
+    sent: SentTimes,
     /// When it was last heard of.
     seen: Timestamp,
 }
 
-impl Known {
+impl KnownDevice {
     fn is_empty(&self) -> bool {
         self.last.is_none() && self.sent.is_empty()
     }
@@ -64,7 +65,7 @@ impl Devices {
         }
         for ((device, monitor), at) in remembered.sent {
             if device.is_told_apart() {
-                devices.entry(&device, at).sent.insert(monitor, at);
+                devices.entry(&device, at).sent.note(monitor, at);
             }
         }
         devices
@@ -77,9 +78,9 @@ impl Devices {
         device: &Device,
         session: SessionId,
         now: Timestamp,
-    ) -> (Option<MonitorFilter>, BTreeMap<MonitorId, Timestamp>) {
+    ) -> (Option<MonitorFilter>, SentTimes) {
         if !device.is_told_apart() {
-            return (None, BTreeMap::new());
+            return (None, SentTimes::default());
         }
         let sessions = self.connected.entry(device.clone()).or_default();
         let alone = sessions.iter().all(|(other, _)| *other == session);
@@ -111,7 +112,7 @@ impl Devices {
     }
 
     /// A session of that device is gone.
-    pub(super) fn leave(&mut self, device: &Device, session: SessionId, left: Left, now: Timestamp) {
+    pub(super) fn leave(&mut self, device: &Device, session: SessionId, left: SessionEnd, now: Timestamp) {
         let Some(sessions) = self.connected.get_mut(device) else { return };
         let Some(at) = sessions.iter().position(|(other, _)| *other == session) else { return };
         let (_, filter) = sessions.swap_remove(at);
@@ -120,10 +121,10 @@ impl Devices {
             self.connected.remove(device);
         }
         match left {
-            Left::Stopping => {}
-            Left::ByApp | Left::Broken if others => self.agree(device, now),
-            Left::ByApp => self.set_last(device, None, now),
-            Left::Broken => {
+            SessionEnd::Stopping => {}
+            SessionEnd::ByApp | SessionEnd::Broken if others => self.agree(device, now),
+            SessionEnd::ByApp => self.set_last(device, None, now),
+            SessionEnd::Broken => {
                 self.set_last(device, Some(LastFilter { filter, broken_at: Some(now) }), now);
             }
         }
@@ -147,7 +148,7 @@ impl Devices {
         }
         self.changed.insert(device.clone());
         self.entry(device, now).last = last;
-        if self.known.get(device).is_some_and(Known::is_empty) {
+        if self.known.get(device).is_some_and(KnownDevice::is_empty) {
             self.known.remove(device);
         }
     }
@@ -157,7 +158,7 @@ impl Devices {
         if !device.is_told_apart() {
             return false;
         }
-        self.entry(device, at).sent.insert(monitor, at);
+        self.entry(device, at).sent.note(monitor, at);
         true
     }
 
@@ -181,7 +182,7 @@ impl Devices {
         self.changed.extend(devices);
     }
 
-    fn entry(&mut self, device: &Device, now: Timestamp) -> &mut Known {
+    fn entry(&mut self, device: &Device, now: Timestamp) -> &mut KnownDevice {
         if self.known.len() >= MAX_DEVICES && !self.known.contains_key(device) {
             self.evict();
         }
@@ -208,8 +209,9 @@ fn is_over(last: &LastFilter, now: Timestamp) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use zmes_providers::App;
+
     use super::*;
-    use crate::domain::App;
 
     const ALL: MonitorFilter = MonitorFilter::All;
 
@@ -226,7 +228,7 @@ mod tests {
     }
 
     /// Logs in, states a filter, and leaves.
-    fn visit(devices: &mut Devices, device: &Device, id: u64, filter: &MonitorFilter, left: Left) {
+    fn visit(devices: &mut Devices, device: &Device, id: u64, filter: &MonitorFilter, left: SessionEnd) {
         devices.join(device, SessionId(id), at(0));
         devices.state(device, SessionId(id), filter.clone(), at(0));
         devices.leave(device, SessionId(id), left, at(0));
@@ -235,10 +237,10 @@ mod tests {
     #[test]
     fn the_filter_of_a_session_that_broke_comes_back_for_ten_minutes() {
         for (left, later, expected) in [
-            (Left::Broken, 0, Some(only("1"))),
-            (Left::Broken, 599, Some(only("1"))),
-            (Left::Broken, 600, None),
-            (Left::ByApp, 1, None),
+            (SessionEnd::Broken, 0, Some(only("1"))),
+            (SessionEnd::Broken, 599, Some(only("1"))),
+            (SessionEnd::Broken, 600, None),
+            (SessionEnd::ByApp, 1, None),
         ] {
             let mut devices = Devices::default();
             visit(&mut devices, &device("1.1.14"), 1, &only("1"), left);
@@ -253,16 +255,16 @@ mod tests {
     #[test]
     fn nothing_is_remembered_of_an_app_that_names_no_version() {
         let mut devices = Devices::default();
-        visit(&mut devices, &device(""), 1, &only("1"), Left::Broken);
+        visit(&mut devices, &device(""), 1, &only("1"), SessionEnd::Broken);
         assert!(!devices.set_sent(&device(""), MonitorId(1), at(0)));
-        assert_eq!(devices.join(&device(""), SessionId(2), at(1)), (None, BTreeMap::new()));
+        assert_eq!(devices.join(&device(""), SessionId(2), at(1)), (None, SentTimes::default()));
         assert!(!devices.has_changes());
     }
 
     #[test]
     fn another_app_or_user_has_nothing_of_it() {
         let mut devices = Devices::default();
-        visit(&mut devices, &device("1.1.14"), 1, &only("1"), Left::Broken);
+        visit(&mut devices, &device("1.1.14"), 1, &only("1"), SessionEnd::Broken);
         let mine = device("1.1.14");
         for other in [
             Device { user: "bob".to_owned(), ..mine.clone() },
@@ -280,10 +282,10 @@ mod tests {
         let phone = device("1.1.14");
         devices.join(&phone, SessionId(1), at(0));
         devices.state(&phone, SessionId(1), only("2"), at(0));
-        visit(&mut devices, &phone, 2, &only("1"), Left::Broken);
+        visit(&mut devices, &phone, 2, &only("1"), SessionEnd::Broken);
         assert_eq!(devices.join(&phone, SessionId(3), at(1)).0, None);
-        devices.leave(&phone, SessionId(3), Left::ByApp, at(1));
-        devices.leave(&phone, SessionId(1), Left::Broken, at(2));
+        devices.leave(&phone, SessionId(3), SessionEnd::ByApp, at(1));
+        devices.leave(&phone, SessionId(1), SessionEnd::Broken, at(2));
         assert_eq!(devices.join(&phone, SessionId(4), at(3)).0, Some(only("2")), "alone again");
     }
 
@@ -296,7 +298,7 @@ mod tests {
             devices.state(device, SessionId(id), only(filter), at(0));
         }
         for (device, id) in [(&one, 1), (&two, 2), (&two, 3)] {
-            devices.leave(device, SessionId(id), Left::Stopping, at(5));
+            devices.leave(device, SessionId(id), SessionEnd::Stopping, at(5));
         }
         let mut remembered = Remembered::default();
         for DeviceNote { device, last, .. } in devices.take_changes() {
@@ -320,8 +322,8 @@ mod tests {
     #[test]
     fn who_says_all_monitors_leaves_nothing_behind() {
         let mut devices = Devices::default();
-        visit(&mut devices, &device("1"), 1, &only("1"), Left::Broken);
-        visit(&mut devices, &device("1"), 2, &ALL, Left::Broken);
+        visit(&mut devices, &device("1"), 1, &only("1"), SessionEnd::Broken);
+        visit(&mut devices, &device("1"), 2, &ALL, SessionEnd::Broken);
         assert_eq!(devices.join(&device("1"), SessionId(3), at(1)).0, None);
         assert!(devices.known.is_empty());
     }

@@ -8,16 +8,15 @@ use jiff::Timestamp;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::Instant;
 use tokio_tungstenite::tungstenite::Utf8Bytes;
+use zmes_providers::{App, PushToken, TokenHandle};
 use zmes_shared::control::ClientFilter;
 use zmes_shared::views::{ClientCounts, ClientView};
 use zmes_shared::{EventId, MonitorId, SessionId};
 
 use super::census::Census;
-use super::devices::Left;
+use super::devices::SessionEnd;
 use super::token_handle::TokenCommand;
-use crate::domain::{
-    AccessPass, App, Decision, MonitorFilter, MonitorRights, PushToken, TokenHandle, TokenId, User,
-};
+use crate::domain::{AccessPass, Decision, MonitorFilter, MonitorRights, TokenId, User};
 use crate::ports::PushReceipt;
 
 /// How long a caller waits for the router before it hears [`Busy`].
@@ -34,12 +33,12 @@ pub enum Outgoing {
     /// One text frame, shared by all sessions that get the same JSON.
     Frame(Utf8Bytes),
     /// A frame whose writing is to be reported.
-    Tracked(Box<(Utf8Bytes, mpsc::Sender<Written>)>),
+    Tracked(Box<(Utf8Bytes, mpsc::Sender<WriteReport>)>),
 }
 
 /// The report that a tracked frame was written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Written {
+pub struct WriteReport {
     /// By which session.
     pub session: SessionId,
     /// False: the session ended first.
@@ -61,7 +60,7 @@ pub enum CloseReason {
 
 /// A login that failed.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Tried {
+pub struct FailedLogin {
     /// The user name that the app sent, fit to be shown.
     pub user: String,
     /// How often wrong credentials for it came from that address.
@@ -83,17 +82,13 @@ pub struct SessionOpening {
     pub kick: oneshot::Sender<CloseReason>,
 }
 
-/// A session that has authenticated.
+/// A login that has succeeded.
 #[derive(Debug)]
-pub struct Attach {
-    /// Which.
-    pub id: SessionId,
+pub struct NewLogin {
     /// As whom.
     pub user: Arc<User>,
-    /// The access token by which it came in; `None`: a password.
+    /// The access token by which the app logged in; `None`: a password.
     pub pass: Option<AccessPass>,
-    /// When its credentials began to be looked at: the user was read from the database after that.
-    pub asked_at: Instant,
     /// The app's version as it told in `auth`, cleaned and bounded.
     pub app: Option<String>,
     /// The filter that `auth` carried; `None`: no statement.
@@ -102,13 +97,6 @@ pub struct Attach {
     pub kind: App,
     /// The push token that zmNinja names in every message; it counts where this user has registered it.
     pub hint: Option<PushToken>,
-}
-
-/// The answer to [`Attach`].
-#[derive(Debug, Clone)]
-pub struct Attached {
-    /// The filter in force.
-    pub filter: MonitorFilter,
 }
 
 /// What a session may see: for replays, which the session writes itself.
@@ -130,7 +118,7 @@ pub struct AlarmTestRequest {
     /// Decide, but send nothing.
     pub dry_run: bool,
     /// Where to report written frames; its bound must be at least the number of sessions it should hear of.
-    pub receipts: Option<mpsc::Sender<Written>>,
+    pub receipts: Option<mpsc::Sender<WriteReport>>,
     /// Only for these sessions, and for no token; empty: for all.
     pub only: Vec<SessionId>,
     /// Only for this token, and for no session.
@@ -141,7 +129,7 @@ pub struct AlarmTestRequest {
 
 /// Who may get an alarm.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Target {
+pub enum AlarmTarget {
     /// A connected app.
     Session(SessionId),
     /// A registered device.
@@ -152,14 +140,14 @@ pub enum Target {
 #[derive(Debug, Clone, Copy)]
 pub struct TestTarget {
     /// Who.
-    pub target: Target,
+    pub target: AlarmTarget,
     /// What was decided.
     pub decision: Decision,
 }
 
 /// The answer to [`AlarmTestRequest`].
 #[derive(Debug, Clone)]
-pub struct Tested {
+pub struct AlarmTestReport {
     /// The alarm's number, as `watch` shows it.
     pub alarm: u64,
     /// The synthetic event id.
@@ -180,15 +168,16 @@ pub struct ClientPage {
 
 /// What the router is asked. Each `reply` is sent when the thing is done.
 #[derive(Debug)]
-pub enum Command {
+pub enum RouterCommand {
     /// A connection is open.
     Open(SessionOpening),
-    /// It has authenticated (perhaps again).
-    Attach(Attach, oneshot::Sender<Attached>),
+    /// It has authenticated (perhaps again), by credentials that were checked from that moment on: the user was read from
+    /// the database later.
+    Attach(SessionId, Instant, NewLogin, oneshot::Sender<()>),
     /// It wants another filter; with the token that its app names, if it does.
     SetFilter(SessionId, MonitorFilter, Option<PushToken>, oneshot::Sender<()>),
     /// It is gone: why, how, and with which login that failed, if one did.
-    Close(SessionId, &'static str, Left, Option<Tried>),
+    Close(SessionId, &'static str, SessionEnd, Option<FailedLogin>),
     /// What it may see.
     Visibility(SessionId, oneshot::Sender<Visibility>),
     /// The same, for a session that asks for what it missed: then that is not told to it unasked.
@@ -202,7 +191,7 @@ pub enum Command {
     /// End one; false: there is none of that id.
     Disconnect(SessionId, oneshot::Sender<bool>),
     /// A synthetic alarm.
-    Test(AlarmTestRequest, oneshot::Sender<Tested>),
+    Test(AlarmTestRequest, oneshot::Sender<AlarmTestReport>),
     /// Something about push tokens.
     Token(TokenCommand),
     /// Prove that the router moves.
@@ -212,23 +201,23 @@ pub enum Command {
 /// The way to the router: cheap to clone.
 #[derive(Debug, Clone)]
 pub struct RouterHandle {
-    commands: mpsc::Sender<Command>,
+    commands: mpsc::Sender<RouterCommand>,
 }
 
 impl RouterHandle {
     /// Wraps the sending side of the router's command channel.
-    pub fn new(commands: mpsc::Sender<Command>) -> Self {
+    pub fn new(commands: mpsc::Sender<RouterCommand>) -> Self {
         Self { commands }
     }
 
     /// Registers a connection.
     pub async fn open(&self, opening: SessionOpening) -> Result<(), Busy> {
-        self.send(Command::Open(opening)).await
+        self.send(RouterCommand::Open(opening)).await
     }
 
     /// Makes a connection an authenticated session.
-    pub async fn attach(&self, attach: Attach) -> Result<Attached, Busy> {
-        self.call(|reply| Command::Attach(attach, reply)).await
+    pub async fn attach(&self, session: SessionId, asked_at: Instant, login: NewLogin) -> Result<(), Busy> {
+        self.call(|reply| RouterCommand::Attach(session, asked_at, login, reply)).await
     }
 
     /// Replaces a session's filter; when this returns, the next alarm is decided by it.
@@ -238,12 +227,17 @@ impl RouterHandle {
         filter: MonitorFilter,
         hint: Option<PushToken>,
     ) -> Result<(), Busy> {
-        self.call(|reply| Command::SetFilter(session, filter, hint, reply)).await
+        self.call(|reply| RouterCommand::SetFilter(session, filter, hint, reply)).await
     }
 
     /// Says that a connection is gone, why (for `watch` and the log), and how.
-    pub async fn close(&self, session: SessionId, reason: &'static str, left: Left) -> Result<(), Busy> {
-        self.send(Command::Close(session, reason, left, None)).await
+    pub async fn close(
+        &self,
+        session: SessionId,
+        reason: &'static str,
+        left: SessionEnd,
+    ) -> Result<(), Busy> {
+        self.send(RouterCommand::Close(session, reason, left, None)).await
     }
 
     /// The same after a login that failed: there is no filter to remember.
@@ -251,19 +245,19 @@ impl RouterHandle {
         &self,
         session: SessionId,
         reason: &'static str,
-        tried: Tried,
+        tried: FailedLogin,
     ) -> Result<(), Busy> {
-        self.send(Command::Close(session, reason, Left::Broken, Some(tried))).await
+        self.send(RouterCommand::Close(session, reason, SessionEnd::Broken, Some(tried))).await
     }
 
     /// Returns what a session may see.
     pub async fn visibility(&self, session: SessionId) -> Result<Visibility, Busy> {
-        self.call(|reply| Command::Visibility(session, reply)).await
+        self.call(|reply| RouterCommand::Visibility(session, reply)).await
     }
 
     /// Returns what a session may see that asks for what it missed.
     pub async fn replays(&self, session: SessionId) -> Result<Visibility, Busy> {
-        self.call(|reply| Command::Replays(session, reply)).await
+        self.call(|reply| RouterCommand::Replays(session, reply)).await
     }
 
     /// Returns the sessions that match, ordered by id. The router is asked page by page, so that alarms come between.
@@ -271,7 +265,7 @@ impl RouterHandle {
         let (mut all, mut after) = (Vec::new(), None);
         loop {
             let filter = filter.clone();
-            let page = self.call(|reply| Command::List(filter, after, reply)).await?;
+            let page = self.call(|reply| RouterCommand::List(filter, after, reply)).await?;
             all.extend(page.clients);
             match page.next {
                 Some(next) => after = Some(next),
@@ -282,36 +276,36 @@ impl RouterHandle {
 
     /// Returns how many sessions there are.
     pub async fn count(&self) -> Result<ClientCounts, Busy> {
-        self.call(Command::Count).await
+        self.call(RouterCommand::Count).await
     }
 
     /// Returns what there is, in numbers.
     pub async fn census(&self) -> Result<Census, Busy> {
-        self.call(Command::Census).await
+        self.call(RouterCommand::Census).await
     }
 
     /// Ends a session; false: there is none of that id.
     pub async fn disconnect(&self, session: SessionId) -> Result<bool, Busy> {
-        self.call(|reply| Command::Disconnect(session, reply)).await
+        self.call(|reply| RouterCommand::Disconnect(session, reply)).await
     }
 
     /// Announces a synthetic alarm.
-    pub async fn test(&self, request: AlarmTestRequest) -> Result<Tested, Busy> {
-        self.call(|reply| Command::Test(request, reply)).await
+    pub async fn test(&self, request: AlarmTestRequest) -> Result<AlarmTestReport, Busy> {
+        self.call(|reply| RouterCommand::Test(request, reply)).await
     }
 
     /// Returns once the router has come round to it.
     pub async fn ping(&self) -> Result<(), Busy> {
-        self.call(Command::Ping).await
+        self.call(RouterCommand::Ping).await
     }
 
-    pub(super) async fn send(&self, command: Command) -> Result<(), Busy> {
+    pub(super) async fn send(&self, command: RouterCommand) -> Result<(), Busy> {
         self.commands.send_timeout(command, COMMAND_DEADLINE).await.map_err(|_| Busy)
     }
 
     pub(super) async fn call<T>(
         &self,
-        command: impl FnOnce(oneshot::Sender<T>) -> Command,
+        command: impl FnOnce(oneshot::Sender<T>) -> RouterCommand,
     ) -> Result<T, Busy> {
         let (reply, answer) = oneshot::channel();
         self.send(command(reply)).await?;

@@ -3,14 +3,15 @@
 use std::collections::HashMap;
 
 use jiff::Timestamp;
+use zmes_providers::{App, PushToken};
 
 use super::token_handle::{TokenImport, TokenImported};
 use super::tokens::Tokens;
-use crate::domain::{App, PushToken, Token, TokenId};
+use crate::domain::{Token, TokenId};
 
 /// What an import comes to.
 #[derive(Debug, Default)]
-pub(super) struct Plan {
+pub(super) struct ImportPlan {
     /// For each token of the file, in its order.
     pub(super) outcomes: Vec<TokenImported>,
     /// The tokens that are new or change, as they will be.
@@ -21,8 +22,8 @@ pub(super) struct Plan {
 ///
 /// What an app has registered is newer than any file and stays. A revoked token stays revoked: somebody has decided
 /// so, or its provider knows it no more, and a file of before cannot know. So importing twice changes nothing.
-pub(super) fn plan(known: &Tokens, imports: Vec<TokenImport>, now: Timestamp) -> Plan {
-    let mut plan = Plan::default();
+pub(super) fn plan(known: &Tokens, imports: Vec<TokenImport>, now: Timestamp) -> ImportPlan {
+    let mut plan = ImportPlan::default();
     // Where a file names a token twice, the second time it is known.
     let mut planned: HashMap<PushToken, usize> = HashMap::new();
     let mut next = known.next_id();

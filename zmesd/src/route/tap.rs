@@ -8,8 +8,8 @@ use tokio::sync::broadcast;
 use zmes_shared::views::ClientView;
 use zmes_shared::words::DeliveryOutcome;
 
-use super::decided::Decided;
-use super::handle::Tried;
+use super::decided::AlarmDecisions;
+use super::handle::FailedLogin;
 use crate::domain::{Alarm, Token};
 
 /// Events that a slow watcher may be behind before it is told that it missed some.
@@ -41,7 +41,7 @@ pub struct AnnouncedAlarm {
     pub alarm: Arc<Alarm>,
     /// What was decided for each target. The router remembers that for a bounded number of them: a watcher that comes
     /// too late finds nothing.
-    pub decided: Weak<Decided>,
+    pub decided: Weak<AlarmDecisions>,
 }
 
 /// A session that changed.
@@ -54,7 +54,7 @@ pub struct SessionChange {
     /// Why it was closed.
     pub reason: Option<&'static str>,
     /// The login that failed, if that is why.
-    pub tried: Option<Tried>,
+    pub tried: Option<FailedLogin>,
     /// The session now.
     pub client: ClientView,
 }

@@ -12,14 +12,13 @@ use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, timeout};
 use tokio_util::sync::CancellationToken;
+use zmes_providers::{App, PushToken};
 use zmes_shared::control::ClientFilter;
 use zmes_shared::{EventId, MonitorId, SessionId};
 
 use super::*;
 use crate::config::{AuthConfig, StateConfig};
-use crate::domain::{
-    Alarm, App, Decision, MonitorFilter, MonitorRights, Origin, PushToken, SkipReason, User,
-};
+use crate::domain::{Alarm, Decision, MonitorFilter, MonitorRights, Origin, SkipReason, User};
 use crate::monitors::Catalog;
 use crate::ports::{Clock, PushOrder, SystemClock};
 use crate::state::{State, StateHandle};
@@ -105,7 +104,7 @@ impl World {
             timeout: Duration::from_secs(20),
             enforce_monitor_permissions: true,
         });
-        let (pushes_tx, pushes) = mpsc::channel(1024);
+        let (pushes_tx, OrderReceiver { orders: pushes, .. }) = push_orders(1024);
         let (stop, tap) = (CancellationToken::new(), Tap::default());
         let router = Router::new(RouterParts {
             alarms: alarms_rx,
@@ -172,8 +171,8 @@ impl World {
         let client = self.connect(8).await;
         let (id, user, app) = (client.id, Arc::new(user.clone()), app.map(str::to_owned));
         let asked_at = Instant::now();
-        let attach = Attach { id, user, pass: None, asked_at, app, filter: None, kind, hint: None };
-        self.router.attach(attach).await.unwrap();
+        let login = NewLogin { user, pass: None, app, filter: None, kind, hint: None };
+        self.router.attach(id, asked_at, login).await.unwrap();
         client
     }
 
@@ -193,8 +192,8 @@ impl World {
     ) {
         let (id, user, app) = (client.id, Arc::new(user), Some("1.8.001".into()));
         let hint = hint.map(|hint| PushToken::parse(hint).unwrap());
-        let attach = Attach { id, user, pass: None, asked_at, app, filter, kind: App::Unknown, hint };
-        self.router.attach(attach).await.unwrap();
+        let login = NewLogin { user, pass: None, app, filter, kind: App::Unknown, hint };
+        self.router.attach(id, asked_at, login).await.unwrap();
     }
 
     /// Announces and waits until the router has dealt with it.
@@ -260,7 +259,7 @@ async fn an_interval_holds_across_a_reconnect_and_a_restart() {
     world.announce(alarm_at(1, 10, T)).await;
     world.announce(alarm_at(1, 11, T + 59)).await;
     assert_eq!(client.events(), ["10"]);
-    world.router.close(client.id, "gone", Left::Broken).await.unwrap();
+    world.router.close(client.id, "gone", SessionEnd::Broken).await.unwrap();
 
     let mut again = world.login(amy.clone(), None).await;
     world.announce(alarm_at(1, 12, T + 59)).await;
@@ -389,11 +388,11 @@ async fn a_test_alarm_ignores_intervals_but_not_filters_and_a_dry_run_sends_noth
         push_receipts: None,
     };
     let dry = world.router.test(request.clone()).await.unwrap();
-    let decisions = |tested: &Tested| {
+    let decisions = |tested: &AlarmTestReport| {
         tested.targets.iter().map(|target| (target.target, target.decision)).collect::<Vec<_>>()
     };
-    let skipped = (Target::Session(elsewhere.id), Decision::Skip(SkipReason::Filter));
-    assert_eq!(decisions(&dry), [(Target::Session(throttled.id), Decision::Send), skipped]);
+    let skipped = (AlarmTarget::Session(elsewhere.id), Decision::Skip(SkipReason::Filter));
+    assert_eq!(decisions(&dry), [(AlarmTarget::Session(throttled.id), Decision::Send), skipped]);
     assert_eq!(throttled.events(), [""; 0]);
     request.dry_run = false;
     let tested = world.router.test(request).await.unwrap();

@@ -1,11 +1,12 @@
 //! The labels of what is counted. Their words are a contract with dashboards and alert rules: none is renamed.
 
+use zmes_providers::Platform;
 use zmes_shared::MonitorState;
 use zmes_shared::control::TokenState;
 use zmes_shared::words::{DeliveryOutcome, GiveUp, MonitorCondition, StateSource, TargetKind};
 
 use super::tally::{LabelPairs, Labels, label};
-use crate::domain::{Decision, Origin, Platform, SkipReason};
+use crate::domain::{Decision, Origin, SkipReason};
 
 label! {
     /// Which end of an alarm. Only beginnings are announced.

@@ -3,9 +3,8 @@
 use std::path::PathBuf;
 
 use jiff::Timestamp;
-
-use crate::config::ReadError;
-use crate::pemfile::PemError;
+use zmes_files::FileError;
+use zmes_files::pemfile::PemError;
 
 /// Why TLS is not possible with these files.
 #[derive(Debug, thiserror::Error)]
@@ -46,7 +45,7 @@ impl TlsError {
     /// Returns what to do about it.
     pub fn hint(&self) -> String {
         match self {
-            Self::File(PemError::Unreadable { path, source: ReadError::Missing, .. }) => format!(
+            Self::File(PemError::Unreadable { path, source: FileError::Missing, .. }) => format!(
                 "`openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 825 -subj /CN=NAME \
                  -addext subjectAltName=DNS:NAME -addext basicConstraints=critical,CA:FALSE -keyout key.pem -out \
                  cert.pem` makes a pair; {} does not exist",

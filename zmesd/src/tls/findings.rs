@@ -4,11 +4,11 @@ use std::error::Error;
 use std::path::Path;
 
 use jiff::Timestamp;
+use zmes_files::pemfile;
 
 use super::error::{TlsError, TlsWarning};
 use super::pair::{Inspected, certify, inspect};
 use crate::config::{PairFinding, PairPart, PairWeight, TlsFiles};
-use crate::pemfile;
 
 /// Returns what is wrong with a certificate and its key, as far as there are any. Reads files.
 pub fn findings(certificate: Option<&Path>, key: Option<&Path>, now: Timestamp) -> Vec<PairFinding> {

@@ -10,6 +10,7 @@ use jiff::Timestamp;
 use rustls::sign::CertifiedKey;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 use x509_parser::prelude::{FromDer, X509Certificate, X509Version};
+use zmes_files::pemfile::{self, FileContent, PemError, PemPart};
 
 use super::apple;
 use super::error::{TlsError, TlsWarning};
@@ -18,7 +19,6 @@ use super::order::Order;
 use super::provider;
 use super::summary::CertificateSummary;
 use crate::config::TlsFiles;
-use crate::pemfile::{self, Found, PemError, Wanted};
 use crate::ports::CertificateProblem;
 
 /// A certificate with its key, ready to be served.
@@ -136,7 +136,7 @@ pub(super) fn inspect(
     let parsed = parse(chain, path)?;
     let order = Order::of(&parsed, public_key);
     let Some(own) = order.own(&parsed) else {
-        let (path, wanted, found) = (path.to_owned(), Wanted::Certificate, Found::Empty);
+        let (path, wanted, found) = (path.to_owned(), PemPart::Certificate, FileContent::Empty);
         return Err(TlsError::File(PemError::Holds { path, wanted, found }));
     };
     let summary = CertificateSummary::of(own);

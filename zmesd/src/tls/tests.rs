@@ -6,10 +6,11 @@ use jiff::ToSpan;
 use rcgen::{
     BasicConstraints, CertificateParams, CustomExtension, DistinguishedName, DnType, IsCa, Issuer, KeyPair,
 };
+use zmes_files::FileError;
+use zmes_files::pemfile::PemError;
 
 use super::*;
-use crate::config::{PairPart, PairWeight, ReadError};
-use crate::pemfile::PemError;
+use crate::config::{PairPart, PairWeight};
 use crate::ports::{Clock, SystemClock};
 
 struct Pair {
@@ -178,7 +179,7 @@ fn a_file_that_cannot_be_read_says_as_whom() {
     let (said, hint) = refusal(&pair);
     assert!(said.starts_with("cannot read /key.pem as user `"), "{said}");
     assert!(hint.contains("CA:FALSE"), "{hint}");
-    let (path, user, source) = ("/k".into(), "zmesd".to_owned(), ReadError::Denied);
+    let (path, user, source) = ("/k".into(), "zmesd".to_owned(), FileError::Denied);
     let hint = TlsError::File(PemError::Unreadable { path, user, source }).hint();
     assert!(hint.contains("setfacl -m u:zmesd:r /k") && hint.contains("LoadCredential="), "{hint}");
 }

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use arc_swap::ArcSwap;
 use zmes_shared::SessionId;
 
-use super::admission::Admission;
+use super::connection_limits::ConnectionLimits;
 use super::replay::AlarmRecord;
 use super::settings::ServerSettings;
 use crate::ports::{CertificateInfo, Clock, LoginCheck};
@@ -16,7 +16,7 @@ use crate::telemetry::Counters;
 
 /// What the WebSocket side needs of others.
 #[derive(Debug, Clone)]
-pub struct Parts {
+pub struct WsParts {
     /// Who gets which alarm.
     pub router: RouterHandle,
     /// Who may come in.
@@ -33,16 +33,16 @@ pub struct Parts {
 
 /// What all connections share: the parts, the settings in force, the count of who is here.
 #[derive(Debug)]
-pub struct Context {
-    pub(super) parts: Parts,
-    pub(super) admission: Arc<Admission>,
+pub struct WsContext {
+    pub(super) parts: WsParts,
+    pub(super) admission: Arc<ConnectionLimits>,
     settings: ArcSwap<ServerSettings>,
     last_session: AtomicU64,
 }
 
-impl Context {
+impl WsContext {
     /// Joins parts and settings.
-    pub fn new(parts: Parts, settings: ServerSettings) -> Arc<Self> {
+    pub fn new(parts: WsParts, settings: ServerSettings) -> Arc<Self> {
         Arc::new(Self {
             parts,
             admission: Arc::default(),

@@ -3,8 +3,8 @@
 use tokio_tungstenite::tungstenite::error::{CapacityError, Error, ProtocolError};
 use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 
-use super::admission::Full;
-use crate::route::{CloseReason, Left};
+use super::connection_limits::LimitReached;
+use crate::route::{CloseReason, SessionEnd};
 
 /// Why a session ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -20,7 +20,7 @@ pub(super) enum End {
     /// It had not logged in, and others needed its place.
     Evicted,
     /// Logged in, but there is no seat for it.
-    Full(Full),
+    Full(LimitReached),
     /// Credentials could not be looked at.
     LoginUnavailable,
     /// The router did not answer.
@@ -70,10 +70,10 @@ impl End {
     }
 
     /// Returns what the router makes of the app's filter: only a close frame of the app is meant to be the end of it.
-    pub(super) fn left(self) -> Left {
+    pub(super) fn left(self) -> SessionEnd {
         match self {
-            Self::ByApp => Left::ByApp,
-            Self::Stopping => Left::Stopping,
+            Self::ByApp => SessionEnd::ByApp,
+            Self::Stopping => SessionEnd::Stopping,
             Self::Lost
             | Self::NoAuth
             | Self::BadAuth
@@ -89,7 +89,7 @@ impl End {
             | Self::NotUtf8
             | Self::TooBig
             | Self::Evicted
-            | Self::Full(_) => Left::Broken,
+            | Self::Full(_) => SessionEnd::Broken,
         }
     }
 
@@ -102,8 +102,10 @@ impl End {
             Self::BadAuth => "bad authentication",
             Self::LoginUnavailable => "login not possible now",
             Self::Evicted => "no login yet, and others wait",
-            Self::Full(Full::House) => "max-clients reached",
-            Self::Full(Full::Address | Full::Rate | Full::Pending) => "max-clients-per-address reached",
+            Self::Full(LimitReached::House) => "max-clients reached",
+            Self::Full(LimitReached::Address | LimitReached::Rate | LimitReached::Pending) => {
+                "max-clients-per-address reached"
+            }
             Self::Busy => "server is busy",
             Self::Slow => "does not read",
             Self::Disconnected => "disconnected by an admin",

@@ -20,12 +20,12 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::debug;
 
-use super::admission::{Eviction, Seat, UNDISTURBED};
-use super::context::Context;
+use super::connection_limits::{ConnectionSlot, Eviction, UNDISTURBED};
+use super::context::WsContext;
 use super::meter::Metered;
 use super::proxy;
 use super::pump::Pump;
-use super::refusal::{Failure, Stage, covers};
+use super::refusal::{HandshakeFailure, TlsStage, covers};
 use super::settings::ServerSettings;
 use super::upgrade::{UpgradeError, upgrade};
 use crate::route::Busy;
@@ -55,15 +55,15 @@ const USE_TLS: &[u8] = b"HTTP/1.1 400 Bad Request\r\n\
     This port speaks TLS: use wss://.\n";
 
 /// Somebody at the door.
-pub(super) struct Arrival {
+pub(super) struct NewConnection {
     /// What all share.
-    pub(super) context: Arc<Context>,
+    pub(super) context: Arc<WsContext>,
     /// The settings when it came.
     pub(super) settings: Arc<ServerSettings>,
     /// How TLS is spoken, if it is.
     pub(super) tls: Option<Arc<ServerConfig>>,
     /// Its place in the house.
-    pub(super) seat: Seat,
+    pub(super) seat: ConnectionSlot,
     /// Tells when it has to give that up.
     pub(super) eviction: Eviction,
     /// Ends it.
@@ -74,33 +74,37 @@ pub(super) struct Arrival {
 
 /// Somebody who has come through.
 #[expect(clippy::large_enum_variant, reason = "it is taken apart at once")]
-enum Shaken {
+enum OpenSocket {
     /// With TLS.
     Secure(WebSocketStream<Metered<TlsStream<TcpStream>>>),
     /// Without.
     Plain(WebSocketStream<Metered<TcpStream>>),
 }
 
-impl Arrival {
+impl NewConnection {
     /// Leads somebody in, or not.
     pub(super) async fn receive(self, tcp: TcpStream, peer: SocketAddr) {
         let Self { context, settings, tls, mut seat, mut eviction, stop, tracker } = self;
         let counters = Arc::clone(&context.parts.counters);
         let _inside = counters.handshakes.enter();
-        let mut door = Door { context: &context, settings: &settings, client: peer, seat: &mut seat };
+        let mut door = Handshake { context: &context, settings: &settings, client: peer, seat: &mut seat };
         let outcome = tokio::select! {
             biased;
             () = stop.cancelled() => return,
-            () = eviction.told() => Err(Failure::Crowded),
+            () = eviction.told() => Err(HandshakeFailure::Crowded),
             outcome = door.lead_in(tcp, tls) => outcome,
         };
         let client = door.client;
         match outcome {
-            Ok(Shaken::Secure(websocket)) => {
-                Hall { context, settings, stop, tracker }.begin(websocket, client, seat, eviction).await;
+            Ok(OpenSocket::Secure(websocket)) => {
+                SessionStart { context, settings, stop, tracker }
+                    .begin(websocket, client, seat, eviction)
+                    .await;
             }
-            Ok(Shaken::Plain(websocket)) => {
-                Hall { context, settings, stop, tracker }.begin(websocket, client, seat, eviction).await;
+            Ok(OpenSocket::Plain(websocket)) => {
+                SessionStart { context, settings, stop, tracker }
+                    .begin(websocket, client, seat, eviction)
+                    .await;
             }
             Err(failure) => refuse(&context, client.ip(), &failure),
         }
@@ -108,7 +112,7 @@ impl Arrival {
 }
 
 /// Notes why somebody does not come in.
-pub(super) fn refuse(context: &Context, address: IpAddr, failure: &Failure) {
+pub(super) fn refuse(context: &WsContext, address: IpAddr, failure: &HandshakeFailure) {
     let names = || context.parts.certificate.summary().map_or_else(Vec::new, |summary| summary.sans);
     let Some((reason, detail)) = failure.reason(|name| covers(&names(), name)) else {
         debug!(%address, reason = %failure, "a connection ended before its session began");
@@ -120,28 +124,28 @@ pub(super) fn refuse(context: &Context, address: IpAddr, failure: &Failure) {
 }
 
 /// What the handshakes need to know and find out.
-struct Door<'a> {
-    context: &'a Context,
+struct Handshake<'a> {
+    context: &'a WsContext,
     settings: &'a ServerSettings,
     /// The client's address, as far as it is known.
     client: SocketAddr,
-    seat: &'a mut Seat,
+    seat: &'a mut ConnectionSlot,
 }
 
-impl Door<'_> {
+impl Handshake<'_> {
     /// Waits until the client says something, then for a turn: those who are silent hold up nobody, not even others at
     /// their own address.
     async fn lead_in(
         &mut self,
         mut tcp: TcpStream,
         tls: Option<Arc<ServerConfig>>,
-    ) -> Result<Shaken, Failure> {
+    ) -> Result<OpenSocket, HandshakeFailure> {
         // Frames are small and must not wait for each other. A socket that refuses is about to break anyway.
         tcp.set_nodelay(true).ok();
         SockRef::from(&tcp).set_tcp_notsent_lowat(UNSENT).ok();
         if self.settings.trusts(self.client.ip()) {
             let header = timeout(TLS_DEADLINE, proxy::read_header(&mut tcp)).await;
-            if let Some(proxied) = header.map_err(|_| Failure::Timeout("PROXY header"))?? {
+            if let Some(proxied) = header.map_err(|_| HandshakeFailure::Timeout("PROXY header"))?? {
                 self.client = proxied;
             }
             if !self.settings.trusts(self.client.ip()) {
@@ -149,15 +153,16 @@ impl Door<'_> {
             }
         }
         let first = timeout(TLS_DEADLINE, first_byte(&tcp)).await;
-        let first = first.map_err(|_| Failure::Timeout("the first byte"))?.ok_or(Failure::Left)?;
+        let first =
+            first.map_err(|_| HandshakeFailure::Timeout("the first byte"))?.ok_or(HandshakeFailure::Left)?;
         self.seat.pass(self.settings)?;
         let known = !self.settings.trusts(self.client.ip());
         let turn = self.context.admission.handshake(self.client, known);
-        let turn = timeout(TURN_DEADLINE, turn).await.map_err(|_| Failure::Crowded)??;
+        let turn = timeout(TURN_DEADLINE, turn).await.map_err(|_| HandshakeFailure::Crowded)??;
         tokio::select! {
             biased;
             // It takes long, and others wait.
-            () = turn.crowded_out(UNDISTURBED) => Err(Failure::Crowded),
+            () = turn.crowded_out(UNDISTURBED) => Err(HandshakeFailure::Crowded),
             outcome = self.shake(tcp, tls, first) => outcome,
         }
     }
@@ -167,19 +172,19 @@ impl Door<'_> {
         mut tcp: TcpStream,
         tls: Option<Arc<ServerConfig>>,
         first: u8,
-    ) -> Result<Shaken, Failure> {
+    ) -> Result<OpenSocket, HandshakeFailure> {
         match tls {
-            None if first == TLS_HANDSHAKE => Err(Failure::Encrypted),
-            None => Ok(Shaken::Plain(self.upgrade(tcp, None).await?)),
+            None if first == TLS_HANDSHAKE => Err(HandshakeFailure::Encrypted),
+            None => Ok(OpenSocket::Plain(self.upgrade(tcp, None).await?)),
             Some(_) if first.is_ascii_uppercase() => {
                 tcp.write_all(USE_TLS).await.ok();
                 tcp.shutdown().await.ok();
-                Err(Failure::Plain)
+                Err(HandshakeFailure::Plain)
             }
             Some(tls) => {
                 let shaken = timeout(TLS_DEADLINE, secure(tcp, tls)).await;
-                let (stream, asked) = shaken.map_err(|_| Failure::Timeout("TLS"))??;
-                Ok(Shaken::Secure(self.upgrade(stream, asked).await?))
+                let (stream, asked) = shaken.map_err(|_| HandshakeFailure::Timeout("TLS"))??;
+                Ok(OpenSocket::Secure(self.upgrade(stream, asked).await?))
             }
         }
     }
@@ -188,17 +193,17 @@ impl Door<'_> {
         &mut self,
         stream: S,
         asked: Option<String>,
-    ) -> Result<WebSocketStream<Metered<S>>, Failure>
+    ) -> Result<WebSocketStream<Metered<S>>, HandshakeFailure>
     where
         S: AsyncRead + AsyncWrite + Unpin,
     {
         let peer = self.client;
         let upgraded = upgrade(stream, peer, self.settings, self.seat, &mut self.client);
         let upgraded = timeout(UPGRADE_DEADLINE, upgraded).await;
-        match upgraded.map_err(|_| Failure::Timeout("HTTP request"))? {
+        match upgraded.map_err(|_| HandshakeFailure::Timeout("HTTP request"))? {
             Ok(websocket) => Ok(websocket),
-            Err(UpgradeError::Silent) => Err(Failure::Silent(asked)),
-            Err(error) => Err(Failure::Upgrade(error)),
+            Err(UpgradeError::Silent) => Err(HandshakeFailure::Silent(asked)),
+            Err(error) => Err(HandshakeFailure::Upgrade(error)),
         }
     }
 }
@@ -216,31 +221,31 @@ async fn first_byte(tcp: &TcpStream) -> Option<u8> {
 async fn secure(
     tcp: TcpStream,
     tls: Arc<ServerConfig>,
-) -> Result<(TlsStream<TcpStream>, Option<String>), Failure> {
+) -> Result<(TlsStream<TcpStream>, Option<String>), HandshakeFailure> {
     let hello = LazyConfigAcceptor::new(Acceptor::default(), tcp).await;
-    let hello = hello.map_err(|error| Failure::Tls { stage: Stage::Hello, error })?;
+    let hello = hello.map_err(|error| HandshakeFailure::Tls { stage: TlsStage::Hello, error })?;
     let asked = hello.client_hello().server_name().map(ToOwned::to_owned);
     let accept = hello.into_stream_with(tls, |connection| connection.set_buffer_limit(Some(TLS_BUFFER)));
     match accept.await {
         Ok(stream) => Ok((stream, asked)),
-        Err(error) => Err(Failure::Tls { stage: Stage::Shown(asked), error }),
+        Err(error) => Err(HandshakeFailure::Tls { stage: TlsStage::Shown(asked), error }),
     }
 }
 
 /// Where a session will live.
-struct Hall {
-    context: Arc<Context>,
+struct SessionStart {
+    context: Arc<WsContext>,
     settings: Arc<ServerSettings>,
     stop: CancellationToken,
     tracker: TaskTracker,
 }
 
-impl Hall {
+impl SessionStart {
     async fn begin<S>(
         self,
         websocket: WebSocketStream<Metered<S>>,
         client: SocketAddr,
-        seat: Seat,
+        seat: ConnectionSlot,
         eviction: Eviction,
     ) where
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,

@@ -6,12 +6,11 @@
 //!
 //! Knows the router, the login check and the record by their handles alone; decides nothing about alarms.
 
-mod admission;
 mod authority;
-mod bind;
+mod close;
+mod connection_limits;
 mod context;
 mod end;
-mod farewell;
 pub(crate) mod fuzzing;
 mod handshake;
 mod keepalive;
@@ -31,10 +30,9 @@ mod socket;
 mod upgrade;
 mod work;
 
-pub use admission::MAX_PENDING;
-pub use bind::{BindError, bind};
-pub use context::{Context, Parts};
-pub use listener::{AcceptError, Listener};
+pub use connection_limits::MAX_PENDING;
+pub use context::{WsContext, WsParts};
+pub use listener::{AcceptError, Listener, bind};
 pub use replay::AlarmRecord;
 pub use settings::ServerSettings;
 

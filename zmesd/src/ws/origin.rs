@@ -9,7 +9,7 @@
 //! `Host` that are equal. That is stopped by TLS (no certificate for that name) and by authentication: credentials
 //! travel inside the protocol, never in cookies, so that page has none. The rule is a second lock, not the first.
 
-use super::authority::Authority;
+use super::authority::HostAuthority;
 
 /// Origins of apps that are web pages inside: the shells of zmNinja (Cordova) and zmNinjaNg (Capacitor, Tauri).
 /// No page on the web can have one of these.
@@ -27,15 +27,15 @@ const APP_SHELLS: [&str; 8] = [
 const SCHEMES: [&str; 4] = ["https", "http", "wss", "ws"];
 
 /// Says whether a page of this origin may connect. `allowed` is in lower case; `own` is how the client names us.
-pub(super) fn welcome(origin: &str, allowed: &[String], own: &[Authority]) -> bool {
+pub(super) fn welcome(origin: &str, allowed: &[String], own: &[HostAuthority]) -> bool {
     let origin = origin.trim().trim_end_matches('/').to_ascii_lowercase();
     let same = |listed: &str| listed.trim_end_matches('/') == origin;
     APP_SHELLS.into_iter().any(same) || allowed.iter().any(|listed| same(listed)) || is_own(&origin, own)
 }
 
-fn is_own(origin: &str, own: &[Authority]) -> bool {
+fn is_own(origin: &str, own: &[HostAuthority]) -> bool {
     let Some((scheme, authority)) = origin.split_once("://") else { return false };
-    SCHEMES.contains(&scheme) && Authority::parse(authority).is_some_and(|page| own.contains(&page))
+    SCHEMES.contains(&scheme) && HostAuthority::parse(authority).is_some_and(|page| own.contains(&page))
 }
 
 #[cfg(test)]
@@ -74,7 +74,7 @@ mod tests {
             ("a fully qualified name", "zm.example.org.:9000", "https://zm.example.org:9000"),
             ("the URL's own scheme", "zm.lan:9000", "wss://zm.lan:9000"),
         ] {
-            assert!(welcome(origin, &[], &[Authority::parse(host).unwrap()]), "{who}: {host} {origin}");
+            assert!(welcome(origin, &[], &[HostAuthority::parse(host).unwrap()]), "{who}: {host} {origin}");
         }
     }
 
@@ -97,7 +97,7 @@ mod tests {
             ("null", "https://"),
             ("[::1]:9000", "https://[::2]:9000"),
         ] {
-            assert!(!welcome(origin, &[], &[Authority::parse(host).unwrap()]), "{host} {origin}");
+            assert!(!welcome(origin, &[], &[HostAuthority::parse(host).unwrap()]), "{host} {origin}");
         }
     }
 }

@@ -4,7 +4,7 @@ use tokio::sync::mpsc;
 use tokio_tungstenite::tungstenite::Utf8Bytes;
 use zmes_shared::SessionId;
 
-use crate::route::{Outgoing, Written};
+use crate::route::{Outgoing, WriteReport};
 
 /// Frames that may wait for an app. A client that lets more than that pile up is dropped and comes back.
 ///
@@ -17,7 +17,7 @@ pub(super) const OUTBOX_BOUND: usize = 1024;
 #[derive(Debug)]
 pub(super) struct Receipt {
     session: SessionId,
-    reports: mpsc::Sender<Written>,
+    reports: mpsc::Sender<WriteReport>,
     written: bool,
 }
 
@@ -31,7 +31,7 @@ impl Receipt {
 impl Drop for Receipt {
     fn drop(&mut self) {
         // A full or closed channel means that nobody counts any more.
-        self.reports.try_send(Written { session: self.session, written: self.written }).ok();
+        self.reports.try_send(WriteReport { session: self.session, written: self.written }).ok();
     }
 }
 
@@ -94,7 +94,7 @@ mod tests {
         let (_, receipt) = outbox.next().await.unwrap();
         receipt.unwrap().written();
         drop(outbox);
-        assert_eq!(reported.recv().await, Some(Written { session: SessionId(3), written: true }));
-        assert_eq!(reported.recv().await, Some(Written { session: SessionId(3), written: false }));
+        assert_eq!(reported.recv().await, Some(WriteReport { session: SessionId(3), written: true }));
+        assert_eq!(reported.recv().await, Some(WriteReport { session: SessionId(3), written: false }));
     }
 }

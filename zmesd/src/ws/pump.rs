@@ -1,6 +1,6 @@
 //! The life of one session: the only place that waits for several things at once.
 //!
-//! Owns the WebSocket, the [`Session`], the outbox. Receives: frames of the app, frames of the router, the kick, the
+//! Owns the WebSocket, the [`AppSession`], the outbox. Receives: frames of the app, frames of the router, the kick, the
 //! stop token, time, and the outcome of the one task that may be under way (login check, a question to the router, a
 //! replay). Sends: frames, commands to the router. Ends: when the app or the router or the daemon wants it, or a
 //! deadline has passed; it then says goodbye and tells the router.
@@ -25,19 +25,18 @@ use zmes_shared::SessionId;
 use zmes_shared::text::bounded;
 
 use super::End;
-use super::admission::{Eviction, Seat};
-use super::context::Context;
+use super::connection_limits::{ConnectionSlot, Eviction};
+use super::context::WsContext;
 use super::keepalive::{Due, Keepalive};
 use super::meter::Metered;
 use super::outbox::{OUTBOX_BOUND, Outbox, Receipt};
-use super::rate::{FRAME_COST, LOGIN_COST, TokenBucket};
-use super::replay::Page;
-use super::session::{Input, Output, Session};
+use super::rate::{FRAME_COST, FrameRate, LOGIN_COST};
+use super::replay::ReplayPage;
+use super::session::{AppSession, Input, Output};
 use super::settings::ServerSettings;
 use super::socket::{SocketEvent, event};
-use super::work::{self, Work, Worked};
-use crate::auth::{SHOWN_NAME, Verdict};
-use crate::domain::User;
+use super::work::{self, Work, WorkOutcome};
+use crate::domain::{LoginVerdict, SHOWN_NAME, User};
 use crate::route::{CloseReason, SessionOpening};
 use crate::telemetry::{Frame, Login};
 
@@ -49,7 +48,7 @@ pub(super) const CLOSE_DEADLINE: Duration = Duration::from_secs(3);
 /// One session with its socket.
 pub(super) struct Pump<S> {
     pub(super) websocket: WebSocketStream<Metered<S>>,
-    pub(super) context: Arc<Context>,
+    pub(super) context: Arc<WsContext>,
     pub(super) id: SessionId,
     pub(super) address: SocketAddr,
     pub(super) user: Option<Arc<User>>,
@@ -58,13 +57,13 @@ pub(super) struct Pump<S> {
     pub(super) tried_user: Option<String>,
     /// The app does not hear us any more. What it said before still counts.
     pub(super) deaf: bool,
-    session: Session,
+    session: AppSession,
     /// What the session still wants done, in order.
     agenda: std::vec::IntoIter<Output>,
     /// What is being done.
     work: Option<Work>,
     /// Missed alarms that are being sent, a page at a time.
-    replay: Page,
+    replay: ReplayPage,
     /// Since when a frame is trying to leave.
     writing_since: Option<Instant>,
     /// Who wants to know whether it did.
@@ -75,10 +74,10 @@ pub(super) struct Pump<S> {
     /// When to stop reading an app that does not hear us, and what to call that.
     closing: Option<(Instant, End)>,
     keepalive: Keepalive,
-    bucket: TokenBucket,
+    rate: FrameRate,
     settings: Arc<ServerSettings>,
     /// Given back when the socket is closed.
-    seat: Seat,
+    seat: ConnectionSlot,
     eviction: Eviction,
 }
 
@@ -87,8 +86,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Pump<S> {
     pub(super) fn new(
         websocket: WebSocketStream<Metered<S>>,
         address: SocketAddr,
-        (seat, eviction): (Seat, Eviction),
-        context: Arc<Context>,
+        (seat, eviction): (ConnectionSlot, Eviction),
+        context: Arc<WsContext>,
         settings: Arc<ServerSettings>,
     ) -> (Self, SessionOpening, oneshot::Receiver<CloseReason>) {
         let (outbox_tx, outbox_rx) = mpsc::channel(OUTBOX_BOUND);
@@ -105,17 +104,17 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Pump<S> {
             outbox: Outbox::new(id, outbox_rx),
             tried_user: None,
             deaf: false,
-            session: Session::new(address.ip(), Arc::clone(&settings.identity), settings.push),
+            session: AppSession::new(address.ip(), Arc::clone(&settings.identity), settings.push),
             agenda: Vec::new().into_iter(),
             work: None,
-            replay: Page::default(),
+            replay: ReplayPage::default(),
             writing_since: None,
             receipt: None,
             credentials_due: now + settings.auth_timeout,
             asked_at: now,
             closing: None,
             keepalive: Keepalive::new(now),
-            bucket: TokenBucket::new(now),
+            rate: FrameRate::new(now),
             settings,
             seat,
             eviction,
@@ -193,7 +192,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Pump<S> {
         let context = Arc::clone(&self.context);
         match output {
             Output::Reply(frame) => return self.write(Frame::ReplyOut, Message::Text(frame), None),
-            Output::Verify(_) if !self.bucket.take(LOGIN_COST, Instant::now()) => return Some(End::Rate),
+            Output::Verify(_) if !self.rate.take(LOGIN_COST, Instant::now()) => return Some(End::Rate),
             Output::Verify(login) => {
                 self.asked_at = Instant::now();
                 self.tried_user = login.credentials.user().map(|user| bounded(user, SHOWN_NAME));
@@ -251,7 +250,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Pump<S> {
         let now = Instant::now();
         self.keepalive.heard(now);
         self.websocket.get_mut().renew();
-        if !self.bucket.take(FRAME_COST, now) {
+        if !self.rate.take(FRAME_COST, now) {
             return Some(End::Rate);
         }
         let kind = match &message {
@@ -278,20 +277,20 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Pump<S> {
         None
     }
 
-    fn on_worked(&mut self, worked: Worked) -> Option<End> {
+    fn on_worked(&mut self, worked: WorkOutcome) -> Option<End> {
         self.work = None;
         match worked {
-            Worked::Verdict(verdict) => {
+            WorkOutcome::Verdict(verdict) => {
                 // Who may come in is put out no more: the seat of a member is next.
-                if !matches!(verdict, Verdict::Accepted(_) | Verdict::AcceptedUntil(..)) {
+                if !matches!(verdict, LoginVerdict::Accepted(_) | LoginVerdict::AcceptedUntil(..)) {
                     self.seat.verifying(false);
                 }
                 self.put(Input::Verdict(verdict));
             }
-            Worked::Done => {}
-            Worked::NotRegistered(fault) => self.put(Input::NotRegistered(fault)),
-            Worked::Busy => return Some(End::Busy),
-            Worked::Replay(page) => self.replay = page,
+            WorkOutcome::Done => {}
+            WorkOutcome::NotRegistered(fault) => self.put(Input::NotRegistered(fault)),
+            WorkOutcome::Busy => return Some(End::Busy),
+            WorkOutcome::Replay(page) => self.replay = page,
         }
         None
     }
@@ -300,7 +299,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Pump<S> {
         let frame = self.replay.frames.next()?;
         // The last one says that it was the last one.
         let kind = if self.replay.is_done() { Frame::ReplyOut } else { Frame::AlarmOut };
-        self.bucket.credit();
+        self.rate.credit();
         self.write(kind, Message::Text(frame), None)
     }
 
@@ -341,7 +340,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Pump<S> {
 
     /// Writes an alarm. What the app sends in answer to it is no flood.
     fn alarm(&mut self, frame: Utf8Bytes, receipt: Option<Receipt>) -> Option<End> {
-        self.bucket.credit();
+        self.rate.credit();
         self.write(Frame::AlarmOut, Message::Text(frame), receipt)
     }
 
@@ -389,7 +388,7 @@ fn note_written(receipt: Option<Receipt>) {
 }
 
 /// Waits for the work under way, for ever if there is none.
-async fn outcome(work: &mut Option<Work>) -> Worked {
+async fn outcome(work: &mut Option<Work>) -> WorkOutcome {
     match work {
         Some(work) => work.await,
         None => std::future::pending().await,

@@ -7,14 +7,14 @@ use std::time::Duration;
 use ipnet::IpNet;
 
 use crate::config::Config;
-use crate::protocol::Identity;
+use crate::protocol::ServerIdentity;
 use crate::route::PushRules;
 
 /// What the WebSocket side is configured to do. Connections keep the settings that they began with.
 #[derive(Debug, Clone)]
 pub struct ServerSettings {
     /// What apps are told about the server.
-    pub identity: Arc<Identity>,
+    pub identity: Arc<ServerIdentity>,
     /// Clients that are logged in.
     pub max_clients: usize,
     /// Connections of one address (IPv6: of one /64, which is what one home has).
@@ -34,7 +34,7 @@ impl ServerSettings {
     pub fn new(config: &Config) -> Self {
         let server = &config.server;
         Self {
-            identity: Arc::new(Identity {
+            identity: Arc::new(ServerIdentity {
                 version: server.advertised_version.clone(),
                 server: concat!("zmesd/", env!("CARGO_PKG_VERSION")).to_owned(),
             }),

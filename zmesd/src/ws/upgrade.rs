@@ -11,8 +11,8 @@ use tokio_tungstenite::tungstenite::handshake::server::{Request, write_response}
 use tokio_tungstenite::tungstenite::http::StatusCode;
 use tokio_tungstenite::tungstenite::protocol::{Role, WebSocketConfig};
 
-use super::admission::{Full, Seat};
-use super::authority::Authority;
+use super::authority::HostAuthority;
+use super::connection_limits::{ConnectionSlot, LimitReached};
 use super::meter::Metered;
 use super::settings::ServerSettings;
 use super::{origin, proxy, request};
@@ -37,7 +37,7 @@ pub(super) enum UpgradeError {
     Origin(String),
     /// There is no room; the peer was told 429.
     #[error("refused: {0:?}")]
-    Full(Full),
+    Full(LimitReached),
     /// The peer hung up without a byte of a request.
     #[error("no request")]
     Silent,
@@ -95,7 +95,7 @@ pub(super) async fn upgrade<S>(
     mut stream: S,
     peer: SocketAddr,
     settings: &ServerSettings,
-    seat: &mut Seat,
+    seat: &mut ConnectionSlot,
     client: &mut SocketAddr,
 ) -> Result<WebSocketStream<Metered<S>>, UpgradeError>
 where
@@ -118,7 +118,7 @@ where
 async fn shake_hands<S>(
     stream: &mut S,
     settings: &ServerSettings,
-    seat: &mut Seat,
+    seat: &mut ConnectionSlot,
     client: &mut SocketAddr,
 ) -> Result<(), UpgradeError>
 where
@@ -147,9 +147,9 @@ where
 }
 
 /// Returns how the client names this server. A trusted proxy may call it otherwise, and then says how the client did.
-fn own_names(request: &Request, peer: SocketAddr, settings: &ServerSettings) -> Vec<Authority> {
+fn own_names(request: &Request, peer: SocketAddr, settings: &ServerSettings) -> Vec<HostAuthority> {
     let forwarded = texts(request, "x-forwarded-host").filter(|_| settings.trusts(peer.ip()));
-    let forwarded = forwarded.flat_map(|names| names.split(',')).filter_map(Authority::parse);
+    let forwarded = forwarded.flat_map(|names| names.split(',')).filter_map(HostAuthority::parse);
     request::authority(request).into_iter().chain(forwarded).collect()
 }
 

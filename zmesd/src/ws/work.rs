@@ -11,26 +11,25 @@ use tracing::{debug, info};
 use zmes_shared::SessionId;
 use zmes_shared::control::Since;
 
-use super::context::Context;
-use super::replay::{self, Page, Rest};
-use super::session::{Admitted, Registering};
-use crate::auth::{Login, Verdict};
-use crate::domain::{MonitorFilter, PushToken};
+use super::context::WsContext;
+use super::replay::{self, ReplayPage, ReplayRest};
+use crate::domain::{Login, LoginVerdict, MonitorFilter};
 use crate::protocol::{FilterStatement, TokenFault};
-use crate::route::{Attach, Busy, Registration, RegistrationFault, RouterHandle};
+use crate::route::{Busy, NewLogin, Registration, RegistrationFault, RouterHandle};
 use crate::telemetry;
+use zmes_providers::PushToken;
 
 /// Time for a verdict. Hundreds of phones may log in at once, each with some 50 ms of bcrypt.
 const VERDICT_DEADLINE: Duration = Duration::from_secs(15);
 
 /// Work under way.
-pub(super) type Work = Pin<Box<dyn Future<Output = Worked> + Send>>;
+pub(super) type Work = Pin<Box<dyn Future<Output = WorkOutcome> + Send>>;
 
 /// What came of it.
 #[derive(Debug)]
-pub(super) enum Worked {
+pub(super) enum WorkOutcome {
     /// The credentials have been looked at.
-    Verdict(Verdict),
+    Verdict(LoginVerdict),
     /// The router has taken it.
     Done,
     /// The router has not taken the token.
@@ -38,49 +37,44 @@ pub(super) enum Worked {
     /// The router did not answer.
     Busy,
     /// These frames are to be sent, and then the rest is to be asked for.
-    Replay(Page),
+    Replay(ReplayPage),
 }
 
 /// Has credentials looked at.
-pub(super) fn verify(context: Arc<Context>, session: SessionId, login: Box<Login>) -> Work {
+pub(super) fn verify(context: Arc<WsContext>, session: SessionId, login: Box<Login>) -> Work {
     Box::pin(async move {
         let address = login.address;
         let verdict = tokio::time::timeout(VERDICT_DEADLINE, context.parts.login.verify(*login)).await;
-        let verdict = verdict.unwrap_or(Verdict::Unavailable("no verdict in time"));
+        let verdict = verdict.unwrap_or(LoginVerdict::Unavailable("no verdict in time"));
         context.parts.counters.logins.count(counted(&verdict));
         match &verdict {
-            Verdict::Accepted(user) | Verdict::AcceptedUntil(user, _) => {
+            LoginVerdict::Accepted(user) | LoginVerdict::AcceptedUntil(user, _) => {
                 info!(%session, %address, user = ?user.name, "Correct authentication provided by {address}");
             }
             // The login check logs and counts these: it knows the user and limits how many there can be.
-            Verdict::Rejected(reason) => debug!(%session, %address, reason, "login rejected"),
-            Verdict::Throttled => {
+            LoginVerdict::Rejected(reason) => debug!(%session, %address, reason, "login rejected"),
+            LoginVerdict::Throttled => {
                 debug!(%session, %address, "too many failed logins, not looked at");
             }
-            Verdict::Unavailable(reason) => debug!(%session, %address, reason, "login not possible now"),
+            LoginVerdict::Unavailable(reason) => debug!(%session, %address, reason, "login not possible now"),
         }
-        Worked::Verdict(verdict)
+        WorkOutcome::Verdict(verdict)
     })
 }
 
 /// Makes the session one that gets alarms.
 pub(super) fn attach(
-    context: Arc<Context>,
+    context: Arc<WsContext>,
     session: SessionId,
-    admitted: Box<Admitted>,
+    login: Box<NewLogin>,
     asked_at: Instant,
 ) -> Work {
-    Box::pin(async move {
-        let Admitted { user, pass, app, filter, kind, hint } = *admitted;
-        let attach = Attach { id: session, user, pass, asked_at, app, filter, kind, hint };
-        let attached = context.parts.router.attach(attach).await;
-        taken(attached.map(drop))
-    })
+    Box::pin(async move { taken(context.parts.router.attach(session, asked_at, *login).await) })
 }
 
 /// Replaces the session's filter.
 pub(super) fn set_filter(
-    context: Arc<Context>,
+    context: Arc<WsContext>,
     session: SessionId,
     statement: FilterStatement,
     hint: Option<PushToken>,
@@ -89,47 +83,49 @@ pub(super) fn set_filter(
 }
 
 /// Registers a push token.
-pub(super) fn register(context: Arc<Context>, session: SessionId, registering: Box<Registering>) -> Work {
+pub(super) fn register(context: Arc<WsContext>, session: SessionId, registration: Box<Registration>) -> Work {
     Box::pin(async move {
-        let Registering { token, platform, state, filter, kind, app_version, profile } = *registering;
-        let registration =
-            Registration { session, token, platform, state, filter, kind, app_version, profile };
-        match context.parts.router.register(registration).await {
-            Ok(Ok(())) => Worked::Done,
-            Ok(Err(RegistrationFault::TooMany)) => Worked::NotRegistered(TokenFault::TooManyTokens),
-            Ok(Err(RegistrationFault::Blocked)) => Worked::NotRegistered(TokenFault::Blocked),
-            Err(Busy) => Worked::Busy,
+        match context.parts.router.register(session, *registration).await {
+            Ok(Ok(())) => WorkOutcome::Done,
+            Ok(Err(RegistrationFault::TooMany)) => WorkOutcome::NotRegistered(TokenFault::TooManyTokens),
+            Ok(Err(RegistrationFault::Blocked)) => WorkOutcome::NotRegistered(TokenFault::Blocked),
+            Err(Busy) => WorkOutcome::Busy,
         }
     })
 }
 
 /// Sets the number on the app's icon.
-pub(super) fn badge(context: Arc<Context>, session: SessionId, badge: u32, hint: Option<PushToken>) -> Work {
+pub(super) fn badge(
+    context: Arc<WsContext>,
+    session: SessionId,
+    badge: u32,
+    hint: Option<PushToken>,
+) -> Work {
     Box::pin(async move { taken(context.parts.router.set_badge(session, badge, hint).await) })
 }
 
 /// Collects the first of what the session missed.
-pub(super) fn replay(context: Arc<Context>, session: SessionId, since: Since) -> Work {
+pub(super) fn replay(context: Arc<WsContext>, session: SessionId, since: Since) -> Work {
     Box::pin(async move {
         let parts = &context.parts;
-        Worked::Replay(replay::begin(parts.record.as_ref(), &parts.router, session, since).await)
+        WorkOutcome::Replay(replay::begin(parts.record.as_ref(), &parts.router, session, since).await)
     })
 }
 
 /// Collects more of what the session missed.
-pub(super) fn replay_on(context: Arc<Context>, session: SessionId, rest: Rest) -> Work {
+pub(super) fn replay_on(context: Arc<WsContext>, session: SessionId, rest: ReplayRest) -> Work {
     Box::pin(async move {
         let parts = &context.parts;
-        Worked::Replay(replay::go_on(parts.record.as_ref(), &parts.router, session, rest).await)
+        WorkOutcome::Replay(replay::go_on(parts.record.as_ref(), &parts.router, session, rest).await)
     })
 }
 
-fn counted(verdict: &Verdict) -> telemetry::Login {
+fn counted(verdict: &LoginVerdict) -> telemetry::Login {
     match verdict {
-        Verdict::Accepted(_) | Verdict::AcceptedUntil(..) => telemetry::Login::Accepted,
-        Verdict::Rejected(_) => telemetry::Login::Rejected,
-        Verdict::Throttled => telemetry::Login::Throttled,
-        Verdict::Unavailable(_) => telemetry::Login::Unavailable,
+        LoginVerdict::Accepted(_) | LoginVerdict::AcceptedUntil(..) => telemetry::Login::Accepted,
+        LoginVerdict::Rejected(_) => telemetry::Login::Rejected,
+        LoginVerdict::Throttled => telemetry::Login::Throttled,
+        LoginVerdict::Unavailable(_) => telemetry::Login::Unavailable,
     }
 }
 
@@ -159,10 +155,10 @@ fn keep_intervals(wanted: MonitorFilter, previous: &MonitorFilter) -> MonitorFil
     }
 }
 
-fn taken(result: Result<(), Busy>) -> Worked {
+fn taken(result: Result<(), Busy>) -> WorkOutcome {
     match result {
-        Ok(()) => Worked::Done,
-        Err(Busy) => Worked::Busy,
+        Ok(()) => WorkOutcome::Done,
+        Err(Busy) => WorkOutcome::Busy,
     }
 }
 

@@ -39,7 +39,7 @@ pub(super) async fn run(arguments: RejectedArgs, context: &mut Context) -> Resul
 impl View for Rejected {
     fn human(&self, out: &mut Out) -> io::Result<()> {
         if self.rejected.is_empty() {
-            return out.line("No clients were refused.");
+            return out.line("No client was refused.");
         }
         let mut table = Table::new(&[
             Column::new("ADDRESS"),

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use zmes_providers::App;
 use zmes_shared::MonitorId;
 use zmes_shared::views::{Finding, Sentence};
 use zmes_shared::words::{DeliveryState, Reason};
@@ -13,7 +14,7 @@ use super::registrations::owner;
 use super::scene::{Scene, Trouble, some};
 use crate::admin::conditions::{self, SWITCH_ON};
 use crate::admin::monitors::join;
-use crate::domain::{App, MonitorFilter, PushState, Revoked, SkipReason, Token};
+use crate::domain::{MonitorFilter, PushState, Revoked, SkipReason, Token};
 use crate::state::{DeliveryRow, TokenRow};
 
 /// Deliveries that are looked at.

@@ -4,12 +4,14 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use tokio::time::{Instant, timeout};
+use zmes_providers::CheckStep;
 use zmes_shared::views::{Finding, Perf, Sentence};
+use zmes_shared::words::{FaultKind, Mender};
 
 use super::measure::{Outcome, failures, number, took};
 use crate::admin::AdminParts;
 use crate::config::{Config, PushMode};
-use crate::ports::{CheckStep, FaultKind, Mender, Refusals, TransportCheck, TransportHealth};
+use crate::ports::{Refusals, TransportCheck, TransportHealth, cure};
 
 pub(super) const STEP: &str = "push";
 /// Failures in a row that are more than a bad moment.
@@ -145,7 +147,7 @@ fn hint(transport: &str, target: &str, failed: &CheckStep) -> String {
         "credentials" => FaultKind::Credentials,
         _ => FaultKind::BadAnswer,
     });
-    kind.cure(transport, target)
+    cure(kind, transport, target)
 }
 
 /// Says what pushes have met with where the check went well: it sends nothing, and so it does not see everything.
@@ -167,14 +169,14 @@ fn ailing(health: &TransportHealth, now: Timestamp) -> Option<Finding> {
             count => detail.text(format!("{count} attempts failed in a row since ")).time(failure.since),
         };
         let detail = detail.text(format!(": {}{rest}", failure.fault));
-        let cure = failure.fault.kind.cure(&health.transport, &health.target);
+        let remedy = cure(failure.fault.kind, &health.transport, &health.target);
         let lasting = failure.count >= LASTING
             || health.held_back()
             || failure.fault.kind.mender() == Mender::Configuration;
         return Some(if lasting {
-            Finding::error(step, detail, cure)
+            Finding::error(step, detail, remedy)
         } else {
-            Finding::warning(step, detail, cure)
+            Finding::warning(step, detail, remedy)
         });
     }
     let Refusals { count, since, detail } = health.refusals.as_ref()?;
@@ -189,10 +191,11 @@ fn ailing(health: &TransportHealth, now: Timestamp) -> Option<Finding> {
 
 #[cfg(test)]
 mod tests {
+    use zmes_providers::Fault;
     use zmes_shared::views::Severity;
 
     use super::*;
-    use crate::ports::{Fault, TransportFailure};
+    use crate::ports::TransportFailure;
 
     fn check(failed: Option<(&'static str, &str)>) -> TransportCheck {
         let step = |name, ok, detail: &str| CheckStep {

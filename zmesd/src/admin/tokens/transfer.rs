@@ -1,5 +1,6 @@
 //! `tokens import` and `tokens export`.
 
+use zmes_providers::{App, Platform, PushToken};
 use zmes_shared::control::{ControlError, ErrorCode, Role, TokenImport as ImportRequest, TokenRecord};
 use zmes_shared::views::{ImportOutcome, TokenImported as ImportedView, TokensExported, TokensImported};
 
@@ -8,7 +9,7 @@ use crate::admin::AdminParts;
 use crate::admin::answers::busy;
 use crate::admin::off_loop::off_loop;
 use crate::admin::token_names::TokenNames;
-use crate::domain::{App, MonitorFilter, Platform, PushState, PushToken};
+use crate::domain::{MonitorFilter, PushState};
 use crate::route::{TokenImport, TokenImported};
 
 /// Longest text that is kept of the app's version and profile, in characters.

@@ -1,7 +1,8 @@
-use super::*;
-use crate::config::push::ApnsEndpoint;
+use zmes_providers::ApnsEndpoint;
 
-fn complaint<F: Form<Value: std::fmt::Debug>>(form: &F, literal: Literal<'_>) -> String {
+use super::*;
+
+fn complaint<F: Form<Value: Debug>>(form: &F, literal: Literal<'_>) -> String {
     form.read(literal).unwrap_err().message
 }
 

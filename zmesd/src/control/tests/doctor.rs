@@ -4,12 +4,13 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use serde_json::{Value, json};
+use zmes_providers::{CheckStep, Platform};
 use zmes_shared::{MonitorId, MonitorState};
 
 use super::world::{World, report, stopped};
 use crate::config::{ConfigDiff, Problem};
-use crate::domain::{MonitorFilter, MonitorRights, Platform, User};
-use crate::ports::{CheckStep, ConfigExamined, DatabaseFault, DatabaseTrouble, DbError, TransportCheck};
+use crate::domain::{MonitorFilter, MonitorRights, User};
+use crate::ports::{ConfigExamined, DatabaseFault, DatabaseTrouble, DbError, TransportCheck};
 
 const TOKEN: &str = "cXyz:APA91bHPRgkFLJu6sg";
 

@@ -3,13 +3,15 @@
 use std::time::Duration;
 
 use serde_json::{Value, json};
+use zmes_providers::{CheckStep, Fault, Platform};
+use zmes_shared::words::FaultKind;
 use zmes_shared::{EventId, MonitorId};
 
 use super::world::World;
-use crate::domain::{MonitorFilter, Platform};
+use crate::domain::MonitorFilter;
 use crate::ports::{
-    CheckStep, DbError, EventRow, Fault, FaultKind, Held, HeldBy, PushCounts, PushEnding, PushOrder,
-    PushReceipt, Retried, StageLatency, TransportCheck, TransportFailure, TransportHealth,
+    DbError, EventRow, Held, HeldBy, PushCounts, PushEnding, PushOrder, PushReceipt, Retried, StageLatency,
+    TransportCheck, TransportFailure, TransportHealth,
 };
 
 async fn ok(world: &World, request: &str) -> Value {

@@ -9,7 +9,7 @@ use zmes_shared::MonitorId;
 use super::world::{App, World, stopped};
 use crate::monitors::Catalog;
 use crate::ports::{CertificateProblem, CertificateSummary, DbError, DbHealth, TriggerError};
-use crate::route::{CloseReason, Outgoing, Written};
+use crate::route::{CloseReason, Outgoing, WriteReport};
 
 #[tokio::test]
 async fn status_is_the_pinned_json() {
@@ -122,7 +122,7 @@ async fn monitors_are_read_again_or_the_cause_is_told() {
 /// Writes the next frame of an app, or hangs up instead, as its session would.
 async fn write(app: &mut App, written: bool) {
     let Some(Outgoing::Tracked(tracked)) = app.outbox.recv().await else { panic!("no tracked frame") };
-    tracked.1.send(Written { session: app.id, written }).await.unwrap();
+    tracked.1.send(WriteReport { session: app.id, written }).await.unwrap();
 }
 
 #[tokio::test]

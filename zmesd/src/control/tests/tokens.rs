@@ -2,9 +2,10 @@
 
 use jiff::Timestamp;
 use serde_json::{Value, json};
+use zmes_providers::Platform;
 
 use super::world::World;
-use crate::domain::{DeliveryId, MonitorFilter, Platform, TokenId};
+use crate::domain::{DeliveryId, MonitorFilter, TokenId};
 use crate::ports::{Clock, SystemClock};
 use crate::state::{Attempt, Note, Outcome};
 
@@ -42,7 +43,7 @@ async fn handles(world: &World, request: &str) -> Vec<String> {
 }
 
 fn handle(secret: &str) -> String {
-    crate::domain::PushToken::parse(secret).unwrap().handle().to_string()
+    zmes_providers::PushToken::parse(secret).unwrap().handle().to_string()
 }
 
 #[tokio::test]
@@ -360,7 +361,7 @@ async fn a_thousand_names_among_twenty_thousand_tokens_are_answered_and_more_are
     let world = two_phones().await;
     let now = SystemClock.now();
     let token = |id: i64| {
-        let secret = crate::domain::PushToken::parse(&format!("token-number-{id:08}-tail")).unwrap();
+        let secret = zmes_providers::PushToken::parse(&format!("token-number-{id:08}-tail")).unwrap();
         std::sync::Arc::new(crate::domain::Token::new(TokenId(id), secret, Platform::Android, now))
     };
     assert!(world.state.note(Note::Tokens((100..20_100).map(token).collect())));

@@ -13,6 +13,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
+use zmes_providers::{App as DeviceApp, Platform, PushToken};
 use zmes_shared::control::{ControlError, ErrorCode};
 use zmes_shared::views::{ConfigReloaded, ConfigShown, PushModeState, Reloaded};
 use zmes_shared::{EventId, MonitorId, MonitorState, SessionId};
@@ -22,10 +23,9 @@ use crate::admin::AdminParts;
 use crate::config::{AuthConfig, Config, Environment, Loaded, StateConfig};
 use crate::control::{ControlListener, serve};
 use crate::detect::{Condition, Gaps, MonitorReport, MonitorReports};
-use crate::domain::App as DeviceApp;
 use crate::domain::{
-    Alarm, Monitor, MonitorFilter, MonitorRights, MonitorSet, NotWatched, Origin, Platform, PushState,
-    PushToken, Recording, User, ZmVersion,
+    Alarm, Monitor, MonitorFilter, MonitorRights, MonitorSet, NotWatched, Origin, PushState, Recording, User,
+    ZmVersion,
 };
 use crate::monitors::{Catalog, CatalogHandle, Refresh};
 use crate::ports::{
@@ -35,8 +35,8 @@ use crate::ports::{
     TriggerVia,
 };
 use crate::route::{
-    Attach, CloseReason, Outgoing, PushRules, Registration, Router, RouterHandle, RouterParts,
-    SessionOpening, Tap,
+    CloseReason, NewLogin, Outgoing, PushRules, Registration, Router, RouterHandle, RouterParts,
+    SessionOpening, Tap, push_orders,
 };
 use crate::source::ReadError;
 use crate::state::{State, StateHandle};
@@ -245,7 +245,7 @@ impl Core {
         let (commands, commands_rx) = mpsc::channel(64);
         let (alarms, alarms_rx) = mpsc::channel(64);
         let (tap, counters) = (Tap::default(), Arc::<Counters>::default());
-        let (pushes, orders) = mpsc::channel(1024);
+        let (pushes, orders) = push_orders(1024);
         let push = PushRules { enabled: true, interval_default: Duration::ZERO, shadow: false };
         let router = Router::new(RouterParts {
             alarms: alarms_rx,
@@ -270,7 +270,7 @@ impl Core {
         tasks.spawn(router.run(stop.clone()));
         tasks.spawn(state.writer.run(stop.clone()));
         let (router, state, trouble) = (RouterHandle::new(commands), state.handle, state.trouble);
-        Self { router, alarms, state, orders, trouble, tap, counters }
+        Self { router, alarms, state, orders: orders.orders, trouble, tap, counters }
     }
 }
 
@@ -317,7 +317,7 @@ impl World {
             draining: draining.clone(),
             stop: stop.clone(),
         };
-        let listener = ControlListener::bind(&socket, "").await.unwrap();
+        let listener = ControlListener::bind(&socket, "").unwrap();
         tasks.spawn(serve(listener, parts, admin_group_rx));
         tasks.close();
         Self {
@@ -368,17 +368,15 @@ impl World {
         let opening = SessionOpening { id, address, connected_at, outbox: outbox_tx, kick };
         self.router.open(opening).await.unwrap();
         if let Some(name) = user {
-            let attach = Attach {
-                id,
+            let login = NewLogin {
                 user: user_named(name),
                 pass: None,
-                asked_at: Instant::now(),
                 app: None,
                 filter: Some(MonitorFilter::All),
                 kind: DeviceApp::Unknown,
                 hint: None,
             };
-            self.router.attach(attach).await.unwrap();
+            self.router.attach(id, Instant::now(), login).await.unwrap();
         }
         App { id, outbox, kicked }
     }
@@ -386,7 +384,6 @@ impl World {
     /// Registers a token for the user of a session.
     pub(super) async fn token(&self, session: u64, token: &str, platform: Platform, filter: MonitorFilter) {
         let registration = Registration {
-            session: SessionId(session),
             token: PushToken::parse(token).unwrap(),
             platform,
             state: PushState::Enabled,
@@ -395,7 +392,7 @@ impl World {
             app_version: Some("1.8.001".to_owned()),
             profile: None,
         };
-        self.router.register(registration).await.unwrap().unwrap();
+        self.router.register(SessionId(session), registration).await.unwrap().unwrap();
     }
 
     pub(super) async fn alarm(&self, monitor: u32, event: u64) {

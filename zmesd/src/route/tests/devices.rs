@@ -14,7 +14,7 @@ impl World {
         self.router.set_filter(client.id, only(monlist, ""), None).await.unwrap();
     }
 
-    async fn leave(&self, client: Client, left: Left) {
+    async fn leave(&self, client: Client, left: SessionEnd) {
         self.router.close(client.id, "gone", left).await.unwrap();
     }
 
@@ -40,14 +40,14 @@ async fn zmninjang_on_a_desktop_says_all_monitors_by_saying_nothing() {
     world.state(&client, "1").await;
     assert_eq!(world.filter_of(&client).await, is("1", FilterFrom::Stated));
     // Its connection breaks: it repeats its login alone, and means what it had.
-    world.leave(client, Left::Broken).await;
+    world.leave(client, SessionEnd::Broken).await;
     let mut client = world.enter(&amy, App::ZmNinjaNg, Some("1.1.14")).await;
     assert_eq!(world.filter_of(&client).await, is("1", FilterFrom::Reconnect));
     world.announce(alarm_at(2, 10, T)).await;
     world.announce(alarm_at(1, 11, T)).await;
     assert_eq!(client.events(), ["11"]);
     // Somebody chooses all monitors: it closes, connects, and states no filter.
-    world.leave(client, Left::ByApp).await;
+    world.leave(client, SessionEnd::ByApp).await;
     let mut client = world.enter(&amy, App::ZmNinjaNg, Some("1.1.14")).await;
     assert_eq!(world.filter_of(&client).await, is("", FilterFrom::Default));
     world.announce(alarm_at(2, 12, T)).await;
@@ -66,7 +66,7 @@ async fn a_restart_is_a_break_and_what_the_app_closed_does_not_come_back_after_i
     );
     world.state(&open, "1").await;
     world.state(&closed, "2").await;
-    world.leave(closed, Left::ByApp).await;
+    world.leave(closed, SessionEnd::ByApp).await;
     let mut world = world.restart(&users).await;
     let open = world.enter(&amy, App::ZmNinjaNg, Some("1")).await;
     let closed = world.enter(&bob, App::ZmNinjaNg, Some("1")).await;
@@ -83,14 +83,14 @@ async fn a_script_without_a_version_leaves_nothing_to_the_next() {
     let pyzm = world.enter(&amy, App::Unknown, None).await;
     world.router.set_filter(pyzm.id, only("2", "3600"), None).await.unwrap();
     world.announce(alarm_at(2, 10, T)).await;
-    world.leave(pyzm, Left::Broken).await;
+    world.leave(pyzm, SessionEnd::Broken).await;
     let mut node = world.enter(&amy, App::Unknown, None).await;
     assert_eq!(world.filter_of(&node).await, is("", FilterFrom::Default));
     world.announce(alarm_at(1, 11, T)).await;
     world.router.set_filter(node.id, only("2", "3600"), None).await.unwrap();
     world.announce(alarm_at(2, 12, T)).await;
     assert_eq!(node.events(), ["11", "12"], "neither filter nor interval is inherited");
-    world.leave(node, Left::Broken).await;
+    world.leave(node, SessionEnd::Broken).await;
     let mut world = world.restart(&users).await;
     let mut browser = world.enter(&amy, App::Unknown, None).await;
     world.announce(alarm_at(1, 13, T)).await;
@@ -106,7 +106,7 @@ async fn while_another_session_of_the_device_is_connected_nothing_is_guessed() {
     world.state(&laptop, "1").await;
     let desktop = world.enter(&amy, App::ZmNinjaNg, Some("1")).await;
     world.state(&desktop, "2").await;
-    world.leave(laptop, Left::Broken).await;
+    world.leave(laptop, SessionEnd::Broken).await;
     let laptop = world.enter(&amy, App::ZmNinjaNg, Some("1")).await;
     assert_eq!(world.filter_of(&laptop).await, is("", FilterFrom::Default));
 }
@@ -120,7 +120,7 @@ async fn with_a_token_its_filter_counts_and_without_one_the_last_of_the_app() {
     for (token, monitors) in [("T", "1"), ("U", "2")] {
         let client = world.login(amy.clone(), None).await;
         world.register(&client, token, |token| token.filter = Some(only(monitors, "0"))).await.unwrap();
-        world.leave(client, Left::ByApp).await;
+        world.leave(client, SessionEnd::ByApp).await;
     }
     let mut world = world.restart(&users).await;
     for (hint, filter) in [
@@ -140,7 +140,7 @@ async fn with_a_token_its_filter_counts_and_without_one_the_last_of_the_app() {
     let mut world = world.restart(&users).await;
     let client = world.connect(8).await;
     world.attach(&client, amy.clone(), None, Some("T")).await;
-    world.leave(client, Left::Broken).await;
+    world.leave(client, SessionEnd::Broken).await;
     let client = world.connect(8).await;
     world.attach(&client, amy, None, None).await;
     assert_eq!(world.filter_of(&client).await, is("1", FilterFrom::Reconnect));
@@ -159,7 +159,7 @@ async fn empty_lists_in_a_token_message_are_all_monitors_unless_a_filter_was_sta
     world.register(&client, "T", all).await.unwrap();
     assert_eq!(world.stored().await[0].filter, MonitorFilter::All, "the rows were switched off meanwhile");
     world.register(&client, "T", |token| token.filter = Some(only("2,3", "0,60"))).await.unwrap();
-    world.leave(client, Left::ByApp).await;
+    world.leave(client, SessionEnd::ByApp).await;
     let client = world.enter(&amy, App::ZmNinjaNg, Some("1")).await;
     world.register(&client, "T", all).await.unwrap();
     assert_eq!(world.stored().await[0].filter, MonitorFilter::All);
@@ -169,7 +169,7 @@ async fn empty_lists_in_a_token_message_are_all_monitors_unless_a_filter_was_sta
     world.state(&client, "2").await;
     world.register(&client, "T", all).await.unwrap();
     assert_eq!(world.stored().await[0].filter.lists().0, "2");
-    world.leave(client, Left::ByApp).await;
+    world.leave(client, SessionEnd::ByApp).await;
     let client = world.enter(&amy, App::ZmNinjaNg, Some("1")).await;
     world.register(&client, "T", all).await.unwrap();
     world.state(&client, "2").await;
@@ -208,12 +208,12 @@ async fn a_token_that_comes_back_after_revoke_has_no_lists() {
     for (reason, lists) in [("admin", ""), ("prune", ""), ("UNREGISTERED", "2")] {
         let client = world.enter(&amy, App::ZmNinja, Some("1")).await;
         world.register(&client, "T", |token| token.filter = Some(only("2", "0"))).await.unwrap();
-        world.leave(client, Left::ByApp).await;
+        world.leave(client, SessionEnd::ByApp).await;
         world.router.revoke(vec![TokenId(1)], reason.to_owned()).await.unwrap();
         let client = world.enter(&amy, App::ZmNinja, Some("1")).await;
         world.register(&client, "T", |_| {}).await.unwrap();
         assert_eq!(world.stored().await[0].filter.lists().0, lists, "{reason}");
-        world.leave(client, Left::ByApp).await;
+        world.leave(client, SessionEnd::ByApp).await;
     }
 }
 
@@ -351,17 +351,9 @@ impl World {
     async fn enter_by_token(&mut self, user: &User, pass: AccessPass) -> Client {
         let client = self.connect(8).await;
         let (id, user, asked_at) = (client.id, Arc::new(user.clone()), Instant::now());
-        let attach = Attach {
-            pass: Some(pass),
-            id,
-            user,
-            asked_at,
-            app: None,
-            filter: None,
-            kind: App::Unknown,
-            hint: None,
-        };
-        self.router.attach(attach).await.unwrap();
+        let login =
+            NewLogin { pass: Some(pass), user, app: None, filter: None, kind: App::Unknown, hint: None };
+        self.router.attach(id, asked_at, login).await.unwrap();
         client
     }
 }

@@ -2,9 +2,10 @@
 
 use sqlx::ConnectOptions;
 use sqlx::sqlite::SqliteConnectOptions;
+use zmes_providers::Platform;
 
 use super::*;
-use crate::domain::{DeliveryId, Platform, PushState, TokenId};
+use crate::domain::{DeliveryId, PushState, TokenId};
 use crate::state::Note;
 
 fn import(token: &str, monlist: &str) -> TokenImport {
@@ -71,7 +72,7 @@ async fn an_interval_does_not_count_from_a_push_that_was_given_up() {
     let filter = || Some(MonitorFilter::parse("1", "60").unwrap());
     world.register(&client, "T", |token| token.filter = filter()).await.unwrap();
     // With its app away, nobody was told of the first alarm.
-    world.router.close(client.id, "left", Left::Broken).await.unwrap();
+    world.router.close(client.id, "left", SessionEnd::Broken).await.unwrap();
     world.announce(alarm_at(1, 10, T)).await;
     world.announce(alarm_at(1, 11, T + 10)).await;
     let at = |second: i64| Timestamp::from_second(second).unwrap();
@@ -267,11 +268,11 @@ async fn a_test_goes_to_one_token_or_to_all_and_counts_for_nothing() {
         token,
         push_receipts: None,
     };
-    let decisions = |tested: Tested| {
+    let decisions = |tested: AlarmTestReport| {
         let each = tested.targets.into_iter();
         each.map(|target| match target.target {
-            Target::Session(id) => (format!("session {id}"), String::from(target.decision.reason())),
-            Target::Token(id, _) => (format!("token {id}"), target.decision.reason().into()),
+            AlarmTarget::Session(id) => (format!("session {id}"), String::from(target.decision.reason())),
+            AlarmTarget::Token(id, _) => (format!("token {id}"), target.decision.reason().into()),
         })
         .collect::<Vec<_>>()
     };

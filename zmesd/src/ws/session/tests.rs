@@ -5,23 +5,22 @@ use serde_json::{Value, json};
 use zmes_shared::EventId;
 
 use super::*;
-use crate::auth::Credentials;
-use crate::domain::MonitorRights;
+use crate::domain::{Credentials, MonitorRights};
 
 const AUTH: &str = r#"{"event":"auth","data":{"user":"amy","password":"secret"}}"#;
 
-fn session() -> Session {
-    let identity = Identity { version: "7.0.0".to_owned(), server: "zmesd/0.1.0".to_owned() };
-    Session::new("192.0.2.7".parse().unwrap(), Arc::new(identity), false)
+fn session() -> AppSession {
+    let identity = ServerIdentity { version: "7.0.0".to_owned(), server: "zmesd/0.1.0".to_owned() };
+    AppSession::new("192.0.2.7".parse().unwrap(), Arc::new(identity), false)
 }
 
 /// The session of an app that is in, while push is on.
-fn with_push() -> Session {
-    Session { push: true, ..logged_in() }
+fn with_push() -> AppSession {
+    AppSession { push: true, ..logged_in() }
 }
 
-fn amy() -> Verdict {
-    Verdict::Accepted(Arc::new(User {
+fn amy() -> LoginVerdict {
+    LoginVerdict::Accepted(Arc::new(User {
         name: "amy".to_owned(),
         password: SecretString::from("*HASH"),
         enabled: true,
@@ -32,7 +31,7 @@ fn amy() -> Verdict {
     }))
 }
 
-fn logged_in() -> Session {
+fn logged_in() -> AppSession {
     let mut session = session();
     session.step(Input::Text(AUTH));
     session.step(Input::Verdict(amy()));
@@ -75,7 +74,7 @@ fn wanted(outputs: &[Output]) -> Vec<Value> {
     outputs.iter().map(one).collect()
 }
 
-fn say(session: &mut Session, text: &str) -> Vec<Value> {
+fn say(session: &mut AppSession, text: &str) -> Vec<Value> {
     wanted(&session.step(Input::Text(text)))
 }
 
@@ -156,7 +155,7 @@ fn since_in_auth_replays_after_success() {
 fn wrong_credentials_are_badauth_and_the_end() {
     let mut session = session();
     say(&mut session, AUTH);
-    let outputs = session.step(Input::Verdict(Verdict::Rejected("wrong password")));
+    let outputs = session.step(Input::Verdict(LoginVerdict::Rejected("wrong password")));
     assert_eq!(wanted(&outputs), [fail("auth", "", "BADAUTH"), json!({"end": "bad authentication"})]);
     assert!(say(&mut session, AUTH).is_empty(), "the dead do not knock");
 }
@@ -165,7 +164,7 @@ fn wrong_credentials_are_badauth_and_the_end() {
 fn what_others_got_wrong_is_no_badauth() {
     let mut session = session();
     say(&mut session, AUTH);
-    let throttled = wanted(&session.step(Input::Verdict(Verdict::Throttled)));
+    let throttled = wanted(&session.step(Input::Verdict(LoginVerdict::Throttled)));
     assert!(throttled.iter().all(|output| output["reason"] != "BADAUTH"), "{throttled:?}");
     assert_eq!(throttled.len(), 1, "{throttled:?}");
 }
@@ -181,7 +180,7 @@ fn no_credentials_at_all_are_for_the_login_check_to_refuse() {
 fn a_database_that_is_away_is_not_badauth() {
     let mut session = session();
     say(&mut session, AUTH);
-    let outputs = session.step(Input::Verdict(Verdict::Unavailable("database away")));
+    let outputs = session.step(Input::Verdict(LoginVerdict::Unavailable("database away")));
     assert_eq!(wanted(&outputs), [json!({"end": "login not possible now"})]);
 }
 
@@ -203,7 +202,7 @@ fn auth_again_is_verified_and_answered_again() {
     let outputs = session.step(Input::Verdict(amy()));
     assert_eq!(wanted(&outputs), [json!({"attach": "amy", "app": null, "filter": null}), success()]);
     say(&mut session, AUTH);
-    let outputs = session.step(Input::Verdict(Verdict::Rejected("wrong password")));
+    let outputs = session.step(Input::Verdict(LoginVerdict::Rejected("wrong password")));
     assert_eq!(wanted(&outputs)[0], fail("auth", "", "BADAUTH"));
 }
 
@@ -323,7 +322,7 @@ fn what_cannot_be_taken_of_a_token_is_named() {
 
 #[test]
 fn before_auth_a_token_is_refused_while_push_is_on_too() {
-    let mut session = Session { push: true, ..session() };
+    let mut session = AppSession { push: true, ..session() };
     assert_eq!(say(&mut session, TOKEN), [fail("push", "token", "NOTAUTHORIZED")]);
 }
 

@@ -11,7 +11,7 @@ use super::app::{AUTH, App, VERSION};
 use super::settings;
 use super::world::{Heard, PATIENCE, World};
 use crate::domain::MonitorFilter;
-use crate::route::{CloseReason, Outgoing, Written};
+use crate::route::{CloseReason, Outgoing, WriteReport};
 use crate::ws::ServerSettings;
 
 fn amy(filter: Option<MonitorFilter>) -> Heard {
@@ -168,7 +168,7 @@ async fn frames_of_the_router_reach_the_app_and_are_reported() {
     let tracked = |text: &'static str| Outgoing::Tracked(Box::new((text.into(), reports.clone())));
     assert!(world.send(1, tracked(r#"{"n":2}"#)));
     assert_eq!((app.json().await, app.json().await), (json!({"n": 1}), json!({"n": 2})));
-    assert_eq!(reported.recv().await, Some(Written { session: SessionId(1), written: true }));
+    assert_eq!(reported.recv().await, Some(WriteReport { session: SessionId(1), written: true }));
 
     let kicked = world.take(1);
     kicked.kick.send(CloseReason::Disconnected).unwrap();
@@ -245,7 +245,7 @@ async fn settings_that_change_hold_for_new_connections() {
     let world = World::secure(settings());
     let mut old = App::connect(&world).await;
     let mut changed = settings();
-    changed.identity = std::sync::Arc::new(crate::protocol::Identity {
+    changed.identity = std::sync::Arc::new(crate::protocol::ServerIdentity {
         version: "8.0".to_owned(),
         server: "zmesd/0.1.0".to_owned(),
     });

@@ -4,9 +4,9 @@ use std::path::Path;
 
 use sqlx::mysql::{MySqlConnectOptions, MySqlSslMode};
 use tokio::task::spawn_blocking;
+use zmes_files::pemfile::{self, PemError};
 
 use crate::config::{DatabaseConfig, DatabaseTls};
-use crate::pemfile::{self, PemError};
 use crate::zmdb::explain::Fault;
 use crate::zmdb::place::Place;
 

@@ -11,11 +11,11 @@ use std::io;
 
 use sqlx::mysql::MySqlDatabaseError;
 use tracing::debug;
+use zmes_files::pemfile::PemError;
 
 use super::cells::{Odd, clean};
 use super::place::Place;
 use crate::config::{DatabaseAddress, DatabaseConfig};
-use crate::pemfile::PemError;
 use crate::ports::{DatabaseFault, DatabaseTrouble, DbError};
 
 /// Longest text of a server that is repeated.

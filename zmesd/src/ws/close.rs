@@ -1,0 +1,115 @@
+//! The end of a session: what the app is told, what the router is told, what the log says.
+
+use futures_util::StreamExt;
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::time::timeout;
+use tokio_tungstenite::tungstenite::protocol::CloseFrame;
+use tracing::{debug, info, warn};
+use zmes_shared::views::RefusalReason;
+
+use super::End;
+use super::pump::{CLOSE_DEADLINE, Pump};
+use crate::route::FailedLogin;
+use crate::telemetry::Refusal;
+
+/// How often the router is told; each try waits up to 2 s for it.
+const TRIES: usize = 5;
+
+impl<S: AsyncRead + AsyncWrite + Unpin> Pump<S> {
+    /// Ends the session.
+    pub(super) async fn leave(&mut self, end: End) {
+        if end == End::Slow {
+            self.context.parts.counters.slow_sessions.increment();
+        }
+        self.outbox.close();
+        self.log(end);
+        self.note_refusal(end);
+        let (router, id) = (self.context.parts.router.clone(), self.id);
+        let tried = (end == End::BadAuth).then(|| self.tried()).flatten();
+        let tell_router = async {
+            for _ in 0..TRIES {
+                let told = match tried.clone() {
+                    Some(tried) => router.close_tried(id, end.as_str(), tried).await,
+                    None => router.close(id, end.as_str(), end.left()).await,
+                };
+                if told.is_ok() {
+                    return;
+                }
+            }
+            debug!(session = %id, "the router was not told that a session has ended");
+        };
+        let goodbye = async { timeout(CLOSE_DEADLINE, self.say_goodbye(end)).await.ok() };
+        tokio::join!(tell_router, goodbye);
+    }
+
+    /// Sends the close frame and waits until the app has hung up: a socket that is closed while something in it is
+    /// unread resets the connection, and the app would never see the frame.
+    async fn say_goodbye(&mut self, end: End) {
+        self.websocket.get_mut().lift();
+        if let Some(code) = end.close_code().filter(|_| !self.deaf) {
+            let frame = CloseFrame { code, reason: end.as_str().into() };
+            if self.websocket.close(Some(frame)).await.is_ok() {
+                while let Some(Ok(_)) = self.websocket.next().await {}
+            }
+        }
+        let stream = self.websocket.get_mut();
+        stream.shutdown().await.ok();
+        let mut scrap = vec![0; 1024];
+        while matches!(stream.read(&mut scrap).await, Ok(1..)) {}
+    }
+
+    /// Notes why a session that has not logged in was ended.
+    fn note_refusal(&self, end: End) {
+        if self.user.is_none()
+            && let Some(reason) = end.refusal()
+        {
+            let refusal = Refusal::new(self.address.ip(), reason);
+            let refusal =
+                refusal.detail((reason == RefusalReason::Protocol).then(|| end.as_str().to_owned()));
+            self.context.parts.counters.refuse(refusal, self.context.parts.clock.now());
+        }
+    }
+
+    /// Returns as whom the app tried to log in, and how often that failed from there.
+    fn tried(&self) -> Option<FailedLogin> {
+        let user = self.tried_user.clone()?;
+        let refusals = &self.context.parts.counters.refusals;
+        let count = refusals.count(self.address.ip(), RefusalReason::BadCredentials, Some(&user));
+        Some(FailedLogin { user, count })
+    }
+
+    fn log(&self, end: End) {
+        let (session, reason, address) = (self.id, end.as_str(), self.address.ip());
+        let Some(user) = &self.user else {
+            if end == End::NoAuth {
+                // Each costs its peer a connection for the whole time-out, which bounds how many there can be.
+                info!(%session, %address, "Rejecting {address} - authentication timeout");
+            } else {
+                debug!(%session, %address, reason, "session ended before authentication");
+            }
+            return;
+        };
+        let user = &user.name;
+        match end {
+            End::ByApp | End::Lost => {
+                info!(%session, %address, ?user, reason, "Websocket remotely disconnected from {address}");
+            }
+            End::Slow => warn!(%session, %address, ?user, "session ended: the app does not read"),
+            End::NoAuth
+            | End::BadAuth
+            | End::LoginUnavailable
+            | End::Busy
+            | End::Disconnected
+            | End::UserRevoked
+            | End::PassExpired
+            | End::Stopping
+            | End::NoPong
+            | End::Rate
+            | End::Protocol
+            | End::NotUtf8
+            | End::TooBig
+            | End::Evicted
+            | End::Full(_) => info!(%session, %address, ?user, reason, "session ended"),
+        }
+    }
+}
