@@ -171,7 +171,7 @@ fn told(kind: &WatchKind) -> (&'static str, Tone, String) {
             let detail = detail.as_deref().map_or_else(String::new, bracketed);
             let about = about(*alarm, *event_id, *monitor_id);
             let outcome_told = match outcome {
-                DeliveryOutcome::Queued => "queued".to_owned(),
+                DeliveryOutcome::Queued => outcome.to_string(),
                 DeliveryOutcome::Sent
                 | DeliveryOutcome::Retry
                 | DeliveryOutcome::Failed
