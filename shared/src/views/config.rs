@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 
 /// The answer to `reload`.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct ConfigReloaded {
     /// Keys whose new value is in force.
     pub applied: Vec<String>,
@@ -17,6 +18,7 @@ pub struct ConfigReloaded {
 
 /// The certificate that apps are shown.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct ServedCertificate {
     /// Its subject, or its names where that is empty: `CN=zm.example.org`.
     pub subject: String,
@@ -28,6 +30,7 @@ pub struct ServedCertificate {
 
 /// The answer to `config show`: the values in force, secrets hidden.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct ConfigShown {
     /// The file that was read.
     pub file: String,
@@ -37,6 +40,7 @@ pub struct ConfigShown {
 
 /// The answer to `log level`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct LogLevel {
     /// The level in force.
     pub level: String,

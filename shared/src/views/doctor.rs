@@ -7,6 +7,7 @@ use crate::sentence::{Sentence, SentencePart};
 
 /// What a walk over the installation, or after one alarm for one phone, has found.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Doctor {
     /// Whether nothing is red: no finding is an error.
     pub ok: bool,
@@ -16,6 +17,7 @@ pub struct Doctor {
 
 /// What one step has found.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Finding {
     /// Which step: `configuration`, `database`, `monitor 3`, `push proxy`, `filter`. There may be several of one step.
     pub step: String,

@@ -43,6 +43,7 @@ use serde::{Deserialize, Serialize};
 
 /// The answer to what has nothing to report but that it is done.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Done {
     /// One sentence for people: "client 4 disconnected".
     pub done: String,

@@ -8,6 +8,7 @@ use crate::{EventId, MonitorId};
 
 /// Deliveries.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Deliveries {
     /// Newest first.
     pub deliveries: Vec<DeliveryView>,
@@ -15,6 +16,7 @@ pub struct Deliveries {
 
 /// One alarm for one token.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct DeliveryView {
     /// When the alarm was found.
     pub at: Timestamp,
@@ -52,6 +54,7 @@ pub struct DeliveryView {
 
 /// What holds a push back.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct HeldView {
     /// `transport`: it rests after failures, or because its provider asked for it; `phone`: the provider asked for a
     /// pause for this phone; `retry`: the pause before the next attempt; `storm`: `push.storm-limit` is reached.
@@ -65,6 +68,7 @@ pub struct HeldView {
 
 /// An attempt that failed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct FailedAttempt {
     /// When.
     pub at: Timestamp,
@@ -78,6 +82,7 @@ pub struct FailedAttempt {
 
 /// The answer to `push check`.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct PushCheck {
     /// One for each transport.
     pub checks: Vec<TransportCheck>,
@@ -85,6 +90,7 @@ pub struct PushCheck {
 
 /// How far one transport comes.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct TransportCheck {
     /// Which: `proxy`, `fcm`, `fcm:zmninja`, `apns`.
     pub transport: String,
@@ -102,6 +108,7 @@ pub struct TransportCheck {
 
 /// One step of a check.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct CheckStep {
     /// `dns`, `tcp`, `tls`, `http`, `credentials`.
     pub name: String,
@@ -118,6 +125,7 @@ pub struct CheckStep {
 
 /// The answer to `push queue`.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct PushQueue {
     /// How many pushes wait.
     pub queued: u64,
@@ -129,6 +137,7 @@ pub struct PushQueue {
 
 /// A transport and how it is.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct TransportView {
     /// Which.
     pub transport: String,
@@ -170,6 +179,7 @@ fn is_zero(number: &u64) -> bool {
 
 /// The answer to `push retry`.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct PushRetried {
     /// The transports that were asked for.
     pub transports: Vec<RetriedTransport>,
@@ -177,6 +187,7 @@ pub struct PushRetried {
 
 /// A transport whose rest was ended.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct RetriedTransport {
     /// Which.
     pub transport: String,
@@ -194,6 +205,7 @@ pub struct RetriedTransport {
 
 /// The answer to `latency`.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Latency {
     /// In the order in which an alarm passes them.
     pub stages: Vec<StageLatency>,
@@ -201,6 +213,7 @@ pub struct Latency {
 
 /// How long one stage takes; milliseconds with fractions.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct StageLatency {
     /// Which.
     pub stage: String,

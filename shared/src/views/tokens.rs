@@ -11,6 +11,7 @@ use crate::control::{ControlError, PlatformKind, TokenRecord, TokenState};
 
 /// The registered devices.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Tokens {
     /// In the order in which they were registered.
     pub tokens: Vec<TokenView>,
@@ -21,6 +22,7 @@ pub struct Tokens {
 
 /// One registered device. Prints without the token itself.
 #[derive(Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct TokenView {
     /// Its name: 8 hexadecimal digits of the token's SHA-256, more where two tokens share them.
     pub handle: String,
@@ -87,6 +89,7 @@ impl fmt::Debug for TokenView {
 
 /// One registered device and what was lately sent to it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct TokenShown {
     /// The device.
     #[serde(flatten)]
@@ -97,6 +100,7 @@ pub struct TokenShown {
 
 /// What became of a change of tokens.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct TokensChanged {
     /// `revoked`, `blocked`, `unblocked`, `restored`, `muted`, `unmuted`, `badge_reset`.
     pub change: String,
@@ -114,6 +118,7 @@ pub struct TokensChanged {
 
 /// One token of several for which something could not be done.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct TokenFailure {
     /// As it was asked for.
     pub token: String,
@@ -124,6 +129,7 @@ pub struct TokenFailure {
 
 /// What became of tokens from a file.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct TokensImported {
     /// Nothing was changed.
     #[serde(default)]
@@ -134,6 +140,7 @@ pub struct TokensImported {
 
 /// What became of one token from a file.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct TokenImported {
     /// Its name, where it is a token at all.
     pub handle: Option<String>,
@@ -146,6 +153,7 @@ pub struct TokenImported {
 
 /// What was done with a token from a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum ImportOutcome {
     /// It is new.
@@ -176,6 +184,7 @@ impl ImportOutcome {
 
 /// Tokens as files have them.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct TokensExported {
     /// In the order in which they were registered.
     pub tokens: Vec<TokenRecord>,

@@ -445,7 +445,8 @@ pub(crate) fn exit_codes(file: &Path) -> Result<String> {
 #[test]
 fn a_macro_of_words_is_an_enum() {
     let source = "words! {\n    /// Who.\n    Who {\n        /// A.\n        Amy = \"amy b\",\n    }\n}\n";
-    let plain = "\n    /// Who.\npub enum Who {\n        /// A.\n#[serde(rename = \"amy b\")]\nAmy,\n    }\n\n";
+    let plain =
+        "\n    /// Who.\npub enum Who {\n        /// A.\n#[serde(rename = \"amy b\")]\nAmy,\n    }\n\n";
     assert_eq!(without_macro(source), plain);
     assert_eq!(without_macro("fn f() {\n}\n"), "fn f() {\n}\n");
 }

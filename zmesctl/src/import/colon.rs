@@ -30,7 +30,8 @@ fn entry(place: FilePlace, line: &[u8]) -> Option<FileEntry> {
     }
     let mut entry = raw.judge(place);
     if let (Err(EntryRefusal::Damaged(reason)), true) = (&mut entry.content, is_shifted(&fields)) {
-        "damaged by an early event server 0.93, which cut the token at a colon and lost the platform".clone_into(reason);
+        "damaged by an early event server 0.93, which cut the token at a colon and lost the platform"
+            .clone_into(reason);
     }
     Some(entry)
 }

@@ -82,10 +82,7 @@ fn windows_files_and_blank_lines_are_the_same_file() {
 #[test]
 fn the_later_line_wins() {
     let entries = all("one:1:0:ios:enabled\ntwo:::ios:\none:2:60:ios:disabled");
-    assert_eq!(
-        entries,
-        ["useless: replaced by line 3", "two|||ios|enabled", "one|2|60|ios|disabled"]
-    );
+    assert_eq!(entries, ["useless: replaced by line 3", "two|||ios|enabled", "one|2|60|ios|disabled"]);
     let entries = all(r#"{"tokens":{"a":{"platform":"ios"},"a":{"platform":"android"}}}"#);
     assert_eq!(entries, ["useless: replaced by token 2", "a|||android|enabled"]);
 }
@@ -117,7 +114,10 @@ fn json_members_of_any_shape_are_read_or_named() {
     assert_eq!(one(r#"{"platform":"ios","monlist":null,"intlist":"-1"}"#), "tok|||ios|enabled");
     assert_eq!(one(r#"{"platform":"ios","monlist":[1,"2"],"intlist":0}"#), "tok|1,2|0|ios|enabled");
     assert_eq!(one(r#"{"platform":"ios","monlist":7,"pushstate":"disabled"}"#), "tok|7||ios|disabled");
-    assert_eq!(one(r#"{"invocations":{"count":12,"at":3}}"#), "useless: only a counter, without the data of a phone");
+    assert_eq!(
+        one(r#"{"invocations":{"count":12,"at":3}}"#),
+        "useless: only a counter, without the data of a phone"
+    );
     assert_eq!(
         one(r#"{"monlist":"1","pushstate":"enabled"}"#),
         "damaged: no platform: neither ios nor android"

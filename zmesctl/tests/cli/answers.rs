@@ -119,7 +119,13 @@ pub(crate) const COMMANDS: [(&str, &str, &str, &str, i32); 58] = [
     ),
     ("tokens show 1a2b3c4d --reveal", "request-tokens_show-revealed", "reply-tokens_show", "of amy", 0),
     ("tokens log 1a2b3c4d", "request-tokens_log", "reply-tokens_log", "503: try again later", 0),
-    ("tokens log 1a2b3c4d --limit 20", "request-tokens_log-limited", "reply-tokens_log-empty", "No decisions", 0),
+    (
+        "tokens log 1a2b3c4d --limit 20",
+        "request-tokens_log-limited",
+        "reply-tokens_log-empty",
+        "No decisions",
+        0,
+    ),
     (
         "tokens revoke 1a2b3c4d 9f 1a2b3c4d --yes",
         "request-tokens_revoke",
