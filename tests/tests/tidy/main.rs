@@ -3,6 +3,7 @@
 //! Each test lists everything that is wrong, with file and line. What a check looks for is written in pieces where
 //! it would otherwise find itself.
 
+mod crates;
 mod functions;
 mod keys;
 mod layers;
@@ -111,6 +112,11 @@ fn rooms_import_only_what_lies_below_them() -> Result<()> {
 fn modules_of_zmesctl_import_only_what_lies_below_them() -> Result<()> {
     let findings: Vec<_> = sources()?.iter().flat_map(tool::wrong_imports).collect();
     none(&findings)
+}
+
+#[test]
+fn crates_depend_only_on_what_lies_below_them() -> Result<()> {
+    none(&crates::findings()?)
 }
 
 #[test]
