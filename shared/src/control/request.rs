@@ -360,12 +360,12 @@ pub enum WatchType {
     Alarm,
     /// What was decided for each client and token.
     Decision,
-    /// What became of pushes.
+    /// The results of pushes.
     Delivery,
-    /// Clients that come, change and leave.
+    /// Clients that connect, change and disconnect.
     #[cfg_attr(feature = "clap", value(alias = "client"))]
     Session,
-    /// Tokens that come, change and go.
+    /// Tokens that are registered, changed or revoked.
     Token,
     /// Monitors whose state or health changes.
     Monitor,
@@ -392,19 +392,19 @@ pub enum Since {
 #[serde(rename_all = "lowercase")]
 #[cfg_attr(feature = "clap", derive(clap::ValueEnum))]
 pub enum CheckKind {
-    /// The daemon answers, and its poller and router move.
+    /// The daemon answers, and its poller and router respond.
     Ping,
-    /// Every watched monitor's shared memory is alive.
+    /// The shared memory of every watched monitor is up to date.
     Shm,
     /// ZoneMinder's database answers.
     Db,
-    /// The certificate is valid, and for long enough.
+    /// The certificate is valid for long enough.
     Tls,
-    /// Every provider of pushes can be reached and accepts us.
+    /// Every push provider can be reached and accepts the credentials.
     Push,
-    /// The daemon's own state can be read and written.
+    /// The state file can be read and written.
     Store,
-    /// All of them.
+    /// All of these checks.
     All,
     /// A check of a newer client.
     #[serde(other)]

@@ -93,13 +93,13 @@ pub(super) fn strict_filter<'de, D: Deserializer<'de>>(from: D) -> Result<Option
 pub enum TokenState {
     /// It gets pushes.
     Enabled,
-    /// Its app wants no pushes.
+    /// Its app asked for no pushes.
     Disabled,
-    /// An admin has silenced it.
+    /// An admin muted it.
     Muted,
-    /// It is gone, and can be restored.
+    /// It gets nothing; an admin or its app can restore it.
     Revoked,
-    /// It is gone, and its app cannot register it again until an admin unblocks it.
+    /// It gets nothing, and its app cannot register it until an admin unblocks it.
     Blocked,
     /// A state of a newer daemon.
     #[serde(other)]

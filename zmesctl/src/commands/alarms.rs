@@ -69,7 +69,8 @@ Examples:
   zmesctl alarm force --monitor 1
   zmesctl alarm force --monitor 1 --for 1m
 
-Needs either write access to ZoneMinder's shared memory or a running zmtrigger.pl.")]
+zmesd needs write access to ZoneMinder's shared memory for this, or a running
+zmtrigger.pl.")]
 pub struct ForceArgs {
     /// Monitor to force
     #[arg(short, long, value_name = "ID|NAME")]

@@ -10,7 +10,7 @@ use crate::error::CliError;
 /// `--yes` and `--dry-run`.
 #[derive(Debug, Clone, Copy, Args)]
 pub struct Consent {
-    /// No confirmation
+    /// No confirmation: for scripts
     #[arg(short, long)]
     pub yes: bool,
     /// Show what would change; change nothing

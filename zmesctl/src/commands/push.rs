@@ -58,9 +58,9 @@ Examples:
   zmesctl push retry
   zmesctl push retry fcm
 
-zmesd pauses a failed transport for up to a minute. If you know that the provider
-works again, this ends the pause: the next push is sent at once, and if it
-succeeds, the others follow.")]
+zmesd pauses a failed transport for up to a minute. If you know that the
+provider works again, this ends the pause: the next push is sent at once, and if
+it succeeds, the others follow.")]
 pub struct RetryArgs {
     /// Only this transport
     #[arg(value_enum, value_name = "TRANSPORT")]

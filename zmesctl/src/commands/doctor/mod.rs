@@ -34,7 +34,7 @@ const LONGEST: usize = 4096;
 Examples:
   zmesctl doctor                     check the whole installation
   zmesctl doctor 1a2b3c4d            follow one alarm to this phone
-  zmesctl doctor amy --monitor 3     follow an alarm of monitor 3 to the apps of amy
+  zmesctl doctor amy --monitor 3     follow an alarm of monitor 3 to this user
   zmesctl doctor --json | jq '.findings[] | select(.ok | not)'
 
 Changes nothing. If zmesd does not run, shows what keeps it from starting.

@@ -67,8 +67,8 @@ Examples:
   zmesctl tokens log 1a2b3c4d
   zmesctl tokens prune --stale 60d --dry-run
 
-Name a token by its handle (8 digits) or any unique prefix of it. Admins can also
-use the last 10 characters of the token itself."
+Name a token by its handle (8 digits) or any unique prefix of it. Admins can
+also use the last 10 characters of the token itself."
 )]
 pub enum TokensCommand {
     /// List registered phones
