@@ -205,7 +205,7 @@ fn told(kind: &WatchKind) -> (&'static str, Tone, String) {
             ("token", Tone::Plain, text)
         }
         WatchKind::Monitor { monitor, .. } => ("monitor", health(monitor), monitor_text(monitor)),
-        // 0: nobody can say how many, because the record does not reach back to where it was asked to begin.
+        // 0: the number is not known, because the record does not reach back to the start that was asked for.
         WatchKind::Lagged { missed: 0 } => {
             ("lagged", Tone::Bad, "earlier events are not recorded, or not all of them".to_owned())
         }

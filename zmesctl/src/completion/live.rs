@@ -178,7 +178,7 @@ fn token(token: &TokenView) -> Candidate {
     Candidate::new(handle(&token.handle), &described(parts))
 }
 
-/// Returns a handle as it is: hexadecimal digits and nothing else, whoever answers.
+/// Returns the hexadecimal digits of a handle: the answer may come from anything.
 fn handle(text: &str) -> String {
     text.chars().filter(char::is_ascii_hexdigit).collect()
 }
