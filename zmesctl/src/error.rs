@@ -196,7 +196,12 @@ impl From<ClientError> for CliError {
                 Self::Denied { socket, group, source }
             }
             ClientError::Refused(error) => Self::Daemon(error),
-            other => Self::Client(other),
+            ClientError::Unreachable { .. }
+            | ClientError::Broken(_)
+            | ClientError::Closed
+            | ClientError::Timeout { .. }
+            | ClientError::Version { .. }
+            | ClientError::BadAnswer { .. } => Self::Client(error),
         }
     }
 }

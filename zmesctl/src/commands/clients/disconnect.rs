@@ -116,7 +116,7 @@ async fn many(
         match daemon.request::<Done>(Request::ClientsDisconnect { client: client.id }).await {
             Ok(_) => answer.disconnected.push(client),
             Err(ClientError::Refused(error)) => {
-                answer.failed.push(DisconnectFailure { id: client.id, error })
+                answer.failed.push(DisconnectFailure { id: client.id, error });
             }
             Err(error) if answer.disconnected.is_empty() => return Err(error.into()),
             // A broken connection must not hide what was done before.
