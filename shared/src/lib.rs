@@ -27,6 +27,8 @@ pub mod control;
 pub mod duration;
 mod ids;
 pub mod paths;
+#[cfg(feature = "schema")]
+pub mod schema;
 mod sentence;
 pub mod text;
 pub mod views;

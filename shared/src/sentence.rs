@@ -11,6 +11,7 @@ pub struct Sentence(Vec<SentencePart>);
 
 /// A piece of a sentence: text, or `{"time":"…"}`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(untagged)]
 pub enum SentencePart {
     /// A time, which people see in their own zone.

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 ///
 /// The numbers behind the words differ by version; only the daemon's layout table knows them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 #[non_exhaustive]
 pub enum MonitorState {

@@ -11,6 +11,7 @@ use crate::{EventId, MonitorId, SessionId};
 
 /// One line of `watch`: `{"at":…,"type":"alarm|decision|delivery|session|token|monitor|lagged",…}`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct WatchEvent {
     /// When it happened.
     pub at: Timestamp,
@@ -21,6 +22,7 @@ pub struct WatchEvent {
 
 /// The types of lines.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(tag = "type", rename_all = "snake_case")]
 pub enum WatchKind {
     /// An alarm was announced.
@@ -125,6 +127,7 @@ pub enum WatchKind {
 
 /// A decision about one target.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Decided {
     /// `sent`, `skipped` or `failed`.
     pub decision: DeliveryState,
@@ -135,6 +138,7 @@ pub struct Decided {
 
 /// A push token, as `watch` shows it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct WatchedToken {
     /// Its handle.
     pub handle: String,

@@ -11,6 +11,7 @@ pub const ALARM_FOR_DEFAULT_MS: u64 = 10_000;
 
 /// One request, `{"type":"…",…}`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(tag = "type", rename_all = "snake_case")]
 pub enum Request {
     /// Returns [`crate::views::Status`].
@@ -284,6 +285,7 @@ fn changing(does: bool) -> Access {
 
 /// Which clients to list; an absent member does not restrict.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct ClientFilter {
     /// ZoneMinder user name; `*` stands for any run of characters.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -298,6 +300,7 @@ pub struct ClientFilter {
 
 /// Whether a client has logged in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 #[cfg_attr(feature = "clap", derive(clap::ValueEnum))]
 pub enum ClientState {
@@ -310,6 +313,7 @@ pub enum ClientState {
 
 /// A synthetic alarm.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct AlarmTest {
     /// The monitor that it seems to come from; absent: the first that is watched.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -327,6 +331,7 @@ pub struct AlarmTest {
 
 /// What to watch; an absent member does not restrict.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct WatchFilter {
     /// Only this monitor.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -347,6 +352,7 @@ pub struct WatchFilter {
 
 /// A type of line of `watch`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 #[cfg_attr(feature = "clap", derive(clap::ValueEnum))]
 pub enum WatchType {
@@ -371,6 +377,7 @@ pub enum WatchType {
 
 /// A point in the record of alarms.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(untagged)]
 pub enum Since {
     /// After this event.
@@ -381,6 +388,7 @@ pub enum Since {
 
 /// What `check` examines.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 #[cfg_attr(feature = "clap", derive(clap::ValueEnum))]
 pub enum CheckKind {
@@ -394,9 +402,9 @@ pub enum CheckKind {
     Tls,
     /// Every push provider can be reached and accepts the credentials.
     Push,
-    /// The daemon's own state can be read and written.
+    /// The state file can be read and written.
     Store,
-    /// All of them.
+    /// All of these checks.
     All,
     /// A check of a newer client.
     #[serde(other)]

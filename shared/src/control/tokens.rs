@@ -10,6 +10,7 @@ use crate::MonitorId;
 
 /// Which tokens to list; an absent member does not restrict.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct TokenFilter {
     /// What kind of phone.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -41,6 +42,7 @@ pub struct TokenFilter {
 ///
 /// A filter with a member that this version does not know is refused: without it more tokens would match.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(untagged, try_from = "Value")]
 pub enum TokenSelection {
     /// Tokens in any form that names them; at most 1,000.
@@ -85,6 +87,7 @@ pub(super) fn strict_filter<'de, D: Deserializer<'de>>(from: D) -> Result<Option
 
 /// The state of a token.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 #[cfg_attr(feature = "clap", derive(clap::ValueEnum))]
 pub enum TokenState {
@@ -120,6 +123,7 @@ impl TokenState {
 
 /// What kind of phone.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 #[cfg_attr(feature = "clap", derive(clap::ValueEnum))]
 pub enum PlatformKind {
@@ -146,6 +150,7 @@ impl PlatformKind {
 
 /// A kind of transport.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 #[cfg_attr(feature = "clap", derive(clap::ValueEnum))]
 pub enum TransportKind {
@@ -175,6 +180,7 @@ impl TransportKind {
 
 /// Tokens from a file.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct TokenImport {
     /// The tokens; as many as fit into a request.
     pub tokens: Vec<TokenRecord>,
@@ -188,6 +194,7 @@ pub struct TokenImport {
 
 /// One token as `tokens.txt` and exports have it. `Debug` hides the token.
 #[derive(Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct TokenRecord {
     /// The token itself.
     pub token: String,

@@ -10,6 +10,7 @@ pub const PROTOCOL: Protocol = Protocol { major: 1, minor: 0 };
 /// What grows with the minor: requests (an older daemon answers `unsupported`), members (a reader ignores those that it
 /// does not know), values of enumerations (read as `unknown`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Protocol {
     /// Incompatible between values.
     pub major: u32,
@@ -26,6 +27,7 @@ impl Protocol {
 
 /// What a peer of the control socket may do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum Role {
     /// May change things: root, the daemon's own user, members of the admin group.
@@ -37,6 +39,7 @@ pub enum Role {
 
 /// The first line that the daemon sends.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Hello {
     /// Its content; the wrapping makes the line recognisable.
     pub hello: Greeting,
@@ -44,6 +47,7 @@ pub struct Hello {
 
 /// Versions of the daemon, and the role of the peer.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Greeting {
     /// The daemon's version of the protocol.
     pub protocol: Protocol,

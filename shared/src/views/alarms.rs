@@ -7,6 +7,7 @@ use crate::{EventId, MonitorId};
 
 /// The answer to `alarm test`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct AlarmTested {
     /// The synthetic event id that the alarm carried.
     pub event_id: EventId,
@@ -21,6 +22,7 @@ pub struct AlarmTested {
 
 /// The result of an alarm for one target.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct TargetDecision {
     /// `session` or `token`.
     pub kind: TargetKind,
@@ -42,6 +44,7 @@ pub struct TargetDecision {
 
 /// The answer to `alarm force` and `alarm cancel`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct AlarmForced {
     /// Which monitor.
     pub monitor_id: MonitorId,

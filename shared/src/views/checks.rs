@@ -7,6 +7,7 @@ use crate::sentence::SentencePart;
 
 /// The result of a check.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Check {
     /// Whether the check passed.
     pub ok: bool,
@@ -33,6 +34,7 @@ pub struct Check {
 
 /// One check within `all`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct CheckPart {
     /// Whether the check passed.
     pub ok: bool,
@@ -56,6 +58,7 @@ pub struct CheckPart {
 
 /// One measured value, as monitoring systems plot it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Perf {
     /// Its name: `tls_days`.
     pub label: String,

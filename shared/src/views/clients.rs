@@ -8,6 +8,7 @@ use crate::{MonitorId, SessionId};
 
 /// The source of the filter of a connected app.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum FilterFrom {
     /// The app sent it on this connection.
@@ -38,6 +39,7 @@ impl FilterFrom {
 
 /// Connected apps.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Clients {
     /// Ordered by id.
     pub clients: Vec<ClientView>,
@@ -45,6 +47,7 @@ pub struct Clients {
 
 /// One connected app.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct ClientView {
     /// Its number, for `clients disconnect`.
     pub id: SessionId,

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 
 /// The answer to `reload`.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct ConfigReloaded {
     /// Keys whose new value was applied.
     pub applied: Vec<String>,
@@ -17,6 +18,7 @@ pub struct ConfigReloaded {
 
 /// The certificate that is served to apps.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct ServedCertificate {
     /// Its subject, or its names if the subject is empty: `CN=zm.example.org`.
     pub subject: String,
@@ -28,6 +30,7 @@ pub struct ServedCertificate {
 
 /// The answer to `config show`: the effective values, with secrets hidden.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct ConfigShown {
     /// The file that was read.
     pub file: String,
@@ -37,6 +40,7 @@ pub struct ConfigShown {
 
 /// The answer to `log level`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct LogLevel {
     /// The current level.
     pub level: String,

@@ -7,6 +7,7 @@ use crate::sentence::{Sentence, SentencePart};
 
 /// What `doctor` found, for the installation or for one alarm on its way to one phone.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Doctor {
     /// Whether no finding is an error.
     pub ok: bool,
@@ -16,6 +17,7 @@ pub struct Doctor {
 
 /// A finding of one step.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Finding {
     /// The step: `configuration`, `database`, `monitor 3`, `push proxy`, `filter`. A step may have several findings.
     pub step: String,

@@ -43,6 +43,7 @@ use serde::{Deserialize, Serialize};
 
 /// The answer to requests that have no data of their own.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Done {
     /// One sentence for people: "client 4 disconnected".
     pub done: String,

@@ -7,6 +7,7 @@ use crate::{EventId, MonitorId, MonitorState};
 
 /// The monitors of this server.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Monitors {
     /// Ordered by id.
     pub monitors: Vec<MonitorView>,
@@ -14,6 +15,7 @@ pub struct Monitors {
 
 /// One monitor as the daemon sees it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct MonitorView {
     /// `Monitors.Id`.
     pub id: MonitorId,
@@ -41,6 +43,7 @@ pub struct MonitorView {
 
 /// The answer to `monitors reload`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Reloaded {
     /// Monitors of this server.
     pub monitors: u64,

@@ -8,6 +8,7 @@ use crate::{EventId, MonitorId};
 
 /// Deliveries.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Deliveries {
     /// Newest first.
     pub deliveries: Vec<DeliveryView>,
@@ -15,6 +16,7 @@ pub struct Deliveries {
 
 /// One alarm for one token.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct DeliveryView {
     /// When the alarm was found.
     pub at: Timestamp,
@@ -52,6 +54,7 @@ pub struct DeliveryView {
 
 /// What delays a push.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct HeldView {
     /// `transport`: it pauses after failures, or because its provider asked for it; `phone`: the provider asked for a
     /// pause for this phone; `retry`: the pause before the next attempt; `storm`: `push.storm-limit` is reached.
@@ -65,6 +68,7 @@ pub struct HeldView {
 
 /// An attempt that failed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct FailedAttempt {
     /// When.
     pub at: Timestamp,
@@ -78,6 +82,7 @@ pub struct FailedAttempt {
 
 /// The answer to `push check`.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct PushCheck {
     /// One for each transport.
     pub checks: Vec<TransportCheck>,
@@ -85,6 +90,7 @@ pub struct PushCheck {
 
 /// The check of one transport.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct TransportCheck {
     /// Which: `proxy`, `fcm`, `fcm:zmninja`, `apns`.
     pub transport: String,
@@ -101,6 +107,7 @@ pub struct TransportCheck {
 
 /// One step of a check.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct CheckStep {
     /// `dns`, `tcp`, `tls`, `http`, `credentials`.
     pub name: String,
@@ -117,6 +124,7 @@ pub struct CheckStep {
 
 /// The answer to `push queue`.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct PushQueue {
     /// The number of pushes that wait.
     pub queued: u64,
@@ -128,6 +136,7 @@ pub struct PushQueue {
 
 /// The state of a transport.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct TransportView {
     /// Which.
     pub transport: String,
@@ -169,6 +178,7 @@ fn is_zero(number: &u64) -> bool {
 
 /// The answer to `push retry`.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct PushRetried {
     /// The selected transports.
     pub transports: Vec<RetriedTransport>,
@@ -176,6 +186,7 @@ pub struct PushRetried {
 
 /// A transport whose pause was ended.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct RetriedTransport {
     /// Which.
     pub transport: String,
@@ -193,6 +204,7 @@ pub struct RetriedTransport {
 
 /// The answer to `latency`.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Latency {
     /// In the order in which an alarm passes them.
     pub stages: Vec<StageLatency>,
@@ -200,6 +212,7 @@ pub struct Latency {
 
 /// The latency of one stage, in milliseconds with fractions.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct StageLatency {
     /// Which.
     pub stage: String,

@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 /// How severe a finding is, in ascending order. Unknown words of a later version count as errors.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum Severity {
     /// No problem.

@@ -8,6 +8,7 @@ use crate::sentence::SentencePart;
 
 /// The state of the daemon.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Status {
     /// The daemon's version.
     pub version: String,
@@ -64,6 +65,7 @@ pub struct Status {
 
 /// The number of problems that `doctor` finds.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct FindingCounts {
     /// Errors.
     pub errors: u64,
@@ -73,6 +75,7 @@ pub struct FindingCounts {
 
 /// How many monitors there are.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct MonitorCounts {
     /// In ZoneMinder's database, on this server.
     pub total: u64,
@@ -84,6 +87,7 @@ pub struct MonitorCounts {
 
 /// How many apps are connected.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct ClientCounts {
     /// All.
     pub total: u64,
@@ -99,6 +103,7 @@ pub struct ClientCounts {
 
 /// How many push tokens there are.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct TokenCounts {
     /// All that are not revoked.
     pub total: u64,
@@ -108,6 +113,7 @@ pub struct TokenCounts {
 
 /// Results of pushes since the start.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct PushCounts {
     /// Waiting to be sent.
     pub queued: u64,
@@ -122,6 +128,7 @@ pub struct PushCounts {
 
 /// Whether pushes are sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum PushModeState {
     /// Pushes are sent.
@@ -137,6 +144,7 @@ pub enum PushModeState {
 
 /// Alarms since the start.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct EventCounts {
     /// Alarms announced.
     pub seen: u64,
@@ -146,6 +154,7 @@ pub struct EventCounts {
 
 /// Whether ZoneMinder's database answers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum DatabaseState {
     /// The last statement was answered.

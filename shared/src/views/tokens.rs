@@ -11,6 +11,7 @@ use crate::control::{ControlError, PlatformKind, TokenRecord, TokenState};
 
 /// The registered devices.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Tokens {
     /// In the order in which they were registered.
     pub tokens: Vec<TokenView>,
@@ -21,6 +22,7 @@ pub struct Tokens {
 
 /// One registered device. `Debug` hides the token.
 #[derive(Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct TokenView {
     /// Its name: 8 hexadecimal digits of the token's SHA-256, more where two tokens share them.
     pub handle: String,
@@ -87,6 +89,7 @@ impl fmt::Debug for TokenView {
 
 /// One registered device with its latest deliveries.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct TokenShown {
     /// The device.
     #[serde(flatten)]
@@ -97,6 +100,7 @@ pub struct TokenShown {
 
 /// The result of a change of tokens.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct TokensChanged {
     /// `revoked`, `blocked`, `unblocked`, `restored`, `muted`, `unmuted`, `badge_reset`.
     pub change: String,
@@ -114,6 +118,7 @@ pub struct TokensChanged {
 
 /// A token that could not be changed.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct TokenFailure {
     /// Its name in the request.
     pub token: String,
@@ -124,6 +129,7 @@ pub struct TokenFailure {
 
 /// The result of an import.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct TokensImported {
     /// Whether nothing was changed.
     #[serde(default)]
@@ -134,6 +140,7 @@ pub struct TokensImported {
 
 /// The result for one imported token.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct TokenImported {
     /// Its handle, if it is a token.
     pub handle: Option<String>,
@@ -146,6 +153,7 @@ pub struct TokenImported {
 
 /// The result for an imported token.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum ImportOutcome {
     /// It is new.
@@ -176,6 +184,7 @@ impl ImportOutcome {
 
 /// Exported tokens.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct TokensExported {
     /// In the order in which they were registered.
     pub tokens: Vec<TokenRecord>,

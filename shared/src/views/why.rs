@@ -9,6 +9,7 @@ use crate::{EventId, MonitorId};
 
 /// What was decided about one event.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Why {
     /// Which event.
     pub event_id: EventId,
@@ -34,6 +35,7 @@ pub struct Why {
 
 /// Times that explain an event; each is absent where it explains nothing.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct WhyTimes {
     /// When the event was first announced.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -64,6 +66,7 @@ impl WhyTimes {
 
 /// One alarm of the event.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct WhyAlarm {
     /// When it was detected.
     pub at: Timestamp,
@@ -75,6 +78,7 @@ pub struct WhyAlarm {
 
 /// What was decided for one client or token.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct WhyTarget {
     /// `session` or `token`.
     pub kind: TargetKind,

@@ -40,7 +40,7 @@ async fn in_a_healthy_house_nothing_is_red() -> Result<()> {
     ensure!(port.as_str().is_some_and(|text| text.contains("TLSv1_3, WebSocket")), "{port}");
 
     let people = world.run(&["doctor"]).await?.expect_code(0)?;
-    ensure!(people.stdout.ends_with("Nothing is red.\n") && people.stderr.is_empty(), "{people:#?}");
+    ensure!(people.stdout.ends_with("No errors found.\n") && people.stderr.is_empty(), "{people:#?}");
     ensure!(world.run(&["doctor", "-q"]).await?.expect_code(0)?.stdout.is_empty());
     let lines = world.run(&["doctor", "--jsonl"]).await?.expect_code(0)?.stdout;
     ensure!(lines.lines().count() == findings.len(), "{lines}");

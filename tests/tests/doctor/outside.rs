@@ -31,7 +31,10 @@ async fn a_daemon_that_was_stopped() -> Result<()> {
     let people =
         world.run(&["doctor", "--config", &world.settings_file().to_string_lossy()]).await?.expect_code(3)?;
     let last = people.stdout.lines().last().unwrap_or_default();
-    ensure!(last.starts_with("Red: daemon: zmesd does not run") && people.stderr.is_empty(), "{people:#?}");
+    ensure!(
+        last.starts_with("First error: daemon: zmesd does not run") && people.stderr.is_empty(),
+        "{people:#?}"
+    );
     Ok(())
 }
 

@@ -126,7 +126,10 @@ async fn a_phone_that_was_silenced_or_switched_off() -> Result<()> {
     let people = world.run(&["doctor", &handle]).await?.expect_code(1)?.stdout;
     ensure!(people.contains(&format!("token {handle}:\n")), "{people}");
     ensure!(
-        people.lines().last().is_some_and(|line| line.starts_with(&format!("Red: token {handle}: state:")))
+        people
+            .lines()
+            .last()
+            .is_some_and(|line| line.starts_with(&format!("First error: token {handle}: state:")))
     );
     Ok(())
 }

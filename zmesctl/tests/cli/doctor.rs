@@ -18,7 +18,7 @@ WARN certificate    the certificate expires on 2026-11-11 10:00:00, in 9 days
                     hint: renew it; a changed file is picked up by `zmesctl reload`
 FAIL push proxy     push.example.org:8801: tcp: connection refused
                     hint: curl -v https://push.example.org:8801/
-Red: push proxy: push.example.org:8801: tcp: connection refused
+First error: push proxy: push.example.org:8801: tcp: connection refused
 ";
 
 const IN_UNICODE: &str = "\
@@ -27,7 +27,7 @@ const IN_UNICODE: &str = "\
                  → renew it; a changed file is picked up by `zmesctl reload`
 ✗ push proxy     push.example.org:8801: tcp: connection refused
                  → curl -v https://push.example.org:8801/
-Red: push proxy: push.example.org:8801: tcp: connection refused
+First error: push proxy: push.example.org:8801: tcp: connection refused
 ";
 
 fn printed(daemon: &FakeDaemon, arguments: &str, locale: &str, terminal: &str) -> String {
@@ -160,7 +160,7 @@ fn what_keeps_the_daemon_from_starting_is_the_first_red_step() {
     let run = machine.run("doctor");
     assert_eq!((run.code, run.stderr.as_str()), (Some(3), ""));
     assert!(run.stdout.starts_with("FAIL certificate"), "{run:?}");
-    let last = "Red: certificate: key.pem: permission denied for user zmesd; 1 more error, which may follow from it\n";
+    let last = "First error: certificate: key.pem: permission denied for user zmesd; 1 more error may follow from it\n";
     assert!(run.stdout.ends_with(last), "{run:?}");
 }
 

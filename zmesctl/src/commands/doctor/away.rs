@@ -1,7 +1,7 @@
-//! What can be found out if no daemon answers: why its socket does not, what systemd says, and what `zmesd` itself says
-//! would fail at a start.
+//! What can be found out if no daemon answers: why its socket does not, what systemd says, and whether `zmesd` could
+//! start with its configuration.
 //!
-//! The configuration is checked as the user of the service: root may read every key, the daemon may not.
+//! The configuration is checked as the user of the service: root can read every key, the daemon cannot.
 
 use std::borrow::Cow;
 use std::ffi::OsString;
@@ -23,12 +23,12 @@ use crate::exit::Exit;
 use crate::render::{Out, View};
 use crate::zmesd;
 
-/// How long each program may take that is asked.
+/// Time limit of each program that is run.
 const DEADLINE: Duration = Duration::from_secs(40);
 /// What systemd is asked about the service.
 const PROPERTIES: &str = "--property=LoadState,ActiveState,SubState,Result,ExecMainStatus,User,ExecStart";
 
-/// What was found, and the error with which every other command would have ended.
+/// The findings, and the error with which every other command would have ended.
 #[derive(Debug)]
 pub(super) struct Away {
     pub(super) examined: Examined,
@@ -63,7 +63,7 @@ impl View for Away {
     }
 }
 
-/// Says whether a check from outside can explain an error.
+/// Says whether this room can explain an error.
 pub(super) fn explains(error: &CliError) -> bool {
     match error {
         CliError::Client(error) => {
@@ -84,10 +84,10 @@ pub(super) fn explains(error: &CliError) -> bool {
     }
 }
 
-/// Checks from outside. The configuration comes first: if it is red, the daemon cannot run.
+/// Examines from outside. The configuration comes first: with errors in it, the daemon cannot run.
 pub(super) async fn look(error: &CliError, config: Option<&Path>, environment: &Environment) -> Doctor {
     if let CliError::Denied { .. } = error {
-        // It may run, and everything would be checked as the wrong user.
+        // It may well run, and everything would be checked as the wrong user.
         return Doctor::new(vec![daemon(error, &Unit::default(), false)]);
     }
     let service = Unit::ask(environment).await;
@@ -103,9 +103,9 @@ struct Unit {
     /// `active (running)`, `failed (Result: exit-code, status 78)`; `None`: no systemd, or it knows no such unit.
     state: Option<String>,
     failed: bool,
-    /// Whom it runs as; `None`: not known.
+    /// The user that it runs as; `None`: not known.
     user: Option<String>,
-    /// The configuration that it is started with, where its command line says so.
+    /// The configuration file in its command line.
     config: Option<PathBuf>,
 }
 
@@ -145,10 +145,11 @@ impl Unit {
     }
 }
 
-/// Has `zmesd` check what a start needs, as the user of the service.
+/// Lets `zmesd` check what it needs to start, as the user of the service.
 async fn rehearse(config: Option<&Path>, service: &Unit, environment: &Environment) -> Vec<Finding> {
     let Some(program) = zmesd::find(environment) else {
-        let detail = "zmesd is neither next to zmesctl nor in PATH: cannot check the configuration";
+        let detail =
+            "cannot check the configuration: the program zmesd is neither beside zmesctl nor in PATH";
         return vec![Finding::warning("configuration", detail, "apt install zmesd")];
     };
     let mut arguments: Vec<OsString> = ["check-config", "--json", "--rehearse"].map(OsString::from).into();
@@ -158,7 +159,7 @@ async fn rehearse(config: Option<&Path>, service: &Unit, environment: &Environme
     let other = service.user.as_deref().filter(|&user| user != "root");
     let outcome = match (other, environment.user) {
         (Some(user), User::Other) => {
-            let detail = format!("the service runs as {user}: only root can check what that user may read");
+            let detail = format!("the service runs as {user}: only root can check what it can read");
             return vec![Finding::warning("configuration", detail, "sudo zmesctl doctor")];
         }
         (Some(user), User::Root) => match zmesd::find_in_path(environment, "runuser") {
@@ -199,7 +200,7 @@ fn daemon(error: &CliError, service: &Unit, explained: bool) -> Finding {
     let start = if explained {
         "fix the errors above, then: systemctl restart zmesd"
     } else if service.failed {
-        "journalctl -u zmesd -n 30 says why it ended; then: systemctl restart zmesd"
+        "journalctl -u zmesd -n 30 shows why it ended; then: systemctl restart zmesd"
     } else {
         "systemctl start zmesd; then: systemctl status zmesd"
     };
@@ -212,18 +213,18 @@ fn daemon(error: &CliError, service: &Unit, explained: bool) -> Finding {
                 io::ErrorKind::NotFound => format!("zmesd is not running: there is no socket {socket}"),
                 io::ErrorKind::ConnectionRefused => {
                     format!(
-                        "zmesd is not running: it was killed or crashed, and left the socket {socket} behind"
+                        "zmesd does not run: it was killed or crashed, and left the socket {socket} behind"
                     )
                 }
                 _ => error.document().error.message,
             };
             (detail, start.into())
         } else if let CliError::Denied { socket, .. } = error {
-            let detail = format!("you may not open zmesd's control socket {}", socket.display());
+            let detail = format!("not permitted to open zmesd's control socket {}", socket.display());
             (detail, error.hint().unwrap_or_default())
         } else if let CliError::Client(ClientError::Timeout { .. }) = error {
             let hint = "journalctl -u zmesd -n 30; then: systemctl restart zmesd";
-            (format!("{error}: it hangs, or is stopped"), hint.into())
+            (format!("{error}: it hangs or is suspended"), hint.into())
         } else {
             (error.document().error.message, start.into())
         };
@@ -269,7 +270,7 @@ mod tests {
                     group: Some("zmesd".to_owned()),
                     source: io::ErrorKind::PermissionDenied.into(),
                 },
-                "you may not open",
+                "not permitted to open",
                 "sudo usermod -aG zmesd $USER",
             ),
             (ClientError::Timeout { limit: DEADLINE }.into(), "it hangs", "journalctl -u zmesd"),
