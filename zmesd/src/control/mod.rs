@@ -51,7 +51,7 @@ pub async fn serve(listener: ControlListener, parts: AdminParts, admin_group: wa
         permits: ConnectionLimits::new(),
     });
     let connections = UserConnections::new(nix::unistd::Uid::effective().as_raw());
-    let mut pause = AcceptPause::new("control socket");
+    let mut pause = AcceptPause::new(&"control socket");
     loop {
         let accepted = tokio::select! {
             biased;

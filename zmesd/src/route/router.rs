@@ -59,7 +59,6 @@ pub struct RouterParts {
     pub push: watch::Receiver<PushRules>,
     pub tap: Tap,
     pub counters: Arc<Counters>,
-    pub latencies: Arc<Latencies>,
     pub clock: Arc<dyn Clock>,
 }
 
