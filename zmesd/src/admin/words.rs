@@ -81,7 +81,7 @@ fn after(latency: Option<Duration>, before: &str) -> String {
 
 fn shadow(transport: &str, latency: Option<Duration>) -> String {
     let way = if transport.is_empty() {
-        "no transport takes this token".to_owned()
+        GiveUp::NoTransport.word().to_owned()
     } else {
         format!("{transport} would have got it{}", after(latency, " "))
     };
