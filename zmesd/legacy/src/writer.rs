@@ -9,9 +9,9 @@ const HEAD: &str = "\
 # The configuration of zmesd, the event notification server for ZoneMinder.
 #
 # Imported from an older event server: a comment `from FILE:LINE` stands above each value that came from there. All
-# other keys stand here with their defaults: change what you need, leave out what you do not.
-# Durations are written 20ms, 5s, 10m, 1h, 60d. Relative paths are looked up in $CREDENTIALS_DIRECTORY, then beside
-# this file. `zmesd check-config` says all that is wrong; `zmesctl reload` puts most changes in force.
+# other keys are listed with their defaults: change what you need; you can leave out the rest.
+# Durations are written 20ms, 5s, 10m, 1h30m, 60d. Relative paths are looked up in $CREDENTIALS_DIRECTORY, then beside
+# this file. `zmesd check-config` lists all mistakes; `zmesctl reload` applies most changes.
 ";
 
 /// Who will see the text.

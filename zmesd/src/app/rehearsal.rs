@@ -65,11 +65,11 @@ fn ask(config: &Config, clock: &Arc<dyn Clock>) -> Seen {
     };
     let seen = runtime.block_on(async {
         let parts = Parts::production(config);
-        // What is wrong with its files is told with the configuration.
+        // Problems of its files are reported with the configuration.
         let transports = Transports::build(&config.push.providers(), wall_clock(clock)).unwrap_or_default();
         let push = PushView::new(PushViewParts {
             transports: watch::channel(Arc::new(transports)).1,
-            // Nobody is there to be commanded.
+            // No dispatcher runs.
             commands: mpsc::channel(1).0,
             status: Arc::default(),
             latencies: Arc::default(),
@@ -88,7 +88,7 @@ fn ask(config: &Config, clock: &Arc<dyn Clock>) -> Seen {
     seen
 }
 
-/// Says whether this user may read the cameras' memory. That a `zmc` does not run keeps no daemon from starting.
+/// Says whether this user may read the cameras' memory. The daemon starts even if no `zmc` runs.
 fn memory(config: &Config, monitors: &MonitorSet) -> Vec<Finding> {
     let mut source = ShmSource::new(config.zoneminder.path_map.clone());
     let mut findings = Vec::new();
@@ -112,7 +112,7 @@ fn memory(config: &Config, monitors: &MonitorSet) -> Vec<Finding> {
     findings
 }
 
-/// Says that the certificate can be served, where nothing was said of it.
+/// Says that the certificate can be served, if there is no warning about it.
 fn certificate(config: &Config, warnings: &[Problem]) -> Option<Finding> {
     let files = config.server.tls.as_ref()?;
     let told = warnings.iter().any(|warning| warning.key.starts_with("server.tls."));
@@ -122,8 +122,8 @@ fn certificate(config: &Config, warnings: &[Problem]) -> Option<Finding> {
     })
 }
 
-/// Returns whom the daemon runs as, where that is not this user: whose the state's directory is. Root may read every
-/// key, and the daemon may not.
+/// Returns the user of the daemon (the owner of the state directory), if that is not this user. Root can read keys that
+/// the daemon cannot.
 pub(super) fn other_user(loaded: &Result<Loaded, Problems>) -> Option<String> {
     let config = &loaded.as_ref().ok()?.config;
     let owner = std::fs::metadata(&config.state.directory).ok()?.uid();
@@ -133,7 +133,7 @@ pub(super) fn other_user(loaded: &Result<Loaded, Problems>) -> Option<String> {
     nix::unistd::User::from_uid(owner.into()).ok().flatten().map(|user| user.name)
 }
 
-/// Has the same looked at as another user; `None`: that is not possible here.
+/// Runs the same check as another user; `None`: that is not possible here.
 pub(super) fn as_user(user: &str, path: &Path) -> Option<Vec<u8>> {
     let program = std::env::current_exe().ok()?;
     let runuser = RUNUSER.iter().map(Path::new).find(|program| program.exists())?;
@@ -159,7 +159,7 @@ fn place_of_state(config: &Config) -> Finding {
     }
 }
 
-/// Opens the addresses as a start would, and lets them go again.
+/// Binds the addresses as a start would, and closes them again.
 fn addresses(config: &Config) -> Finding {
     let listed = config.server.listen.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
     match ws::bind(&config.server.listen) {
