@@ -4,6 +4,8 @@
 //! Each word is written here once. Code matches on the variants; [`word`](SkipReason::word) and
 //! [`parse`](SkipReason::parse) are for what leaves and enters the process: JSON, SQL columns and metric labels.
 
+use serde::{Deserialize, Serialize};
+
 /// Declares a closed set of words. A word of a newer version is read as `Unknown`.
 macro_rules! words {
     ($(#[$doc:meta])* $name:ident { $($(#[$variant_doc:meta])* $variant:ident = $word:literal,)+ }) => {
@@ -11,6 +13,7 @@ macro_rules! words {
         #[derive(
             Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize,
         )]
+        #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
         pub enum $name {
             $($(#[$variant_doc])* #[serde(rename = $word)] $variant,)+
             /// A word that this version does not know.
@@ -41,25 +44,55 @@ macro_rules! words {
 
         impl std::fmt::Display for $name {
             fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-                f.write_str(self.word())
+                f.pad(self.word())
             }
         }
     };
 }
 
+mod conditions;
+
+pub use conditions::{MonitorCondition, MonitorTrouble, StateSource};
+
 // ---- what is decided about an alarm, for one client or one token
 
 words! {
-    /// What was decided about an alarm for a client or a token, and what became of it.
-    Decision {
+    /// What a decision is about.
+    TargetKind {
+        /// A connected app; people call it a client.
+        Session = "session",
+        /// A registered phone.
+        Token = "token",
+    }
+}
+
+words! {
+    /// What was decided about an alarm for a client or a token, and how far it is: the member `decision`.
+    DeliveryState {
         /// It is still to be sent, or is tried again.
         Queued = "queued",
         /// It was sent to the app, or the provider accepted it.
         Sent = "sent",
         /// It was not sent, for a [`SkipReason`].
         Skipped = "skipped",
-        /// It was given up: the provider refused it, or no transport takes the token.
+        /// It was given up: the provider refused it, or for a [`GiveUp`] of the daemon.
         Failed = "failed",
+    }
+}
+
+words! {
+    /// What happens to a push, as `watch` reports it: the member `outcome`.
+    DeliveryOutcome {
+        /// It waits to be sent.
+        Queued = "queued",
+        /// The provider accepted it.
+        Sent = "sent",
+        /// An attempt failed; it is tried again.
+        Retry = "retry",
+        /// It was given up.
+        Failed = "failed",
+        /// It is not sent any more.
+        Skipped = "skipped",
     }
 }
 
@@ -92,136 +125,143 @@ words! {
         Shadow = "shadow",
         /// The token was revoked before the push was sent.
         Revoked = "revoked",
-        /// The push was older than `push.retry-for` before it could be sent.
-        Expired = "expired",
         /// The token was registered by another user before the push was sent.
         AnotherUser = "another user",
+        /// Nothing is recorded for the token; only `why` says so.
+        NotDecided = "not decided",
+        /// The event was never announced; only `why` says so.
+        NotAnnounced = "not announced",
+    }
+}
+
+words! {
+    /// Why the daemon gave up a push that no provider refused.
+    GiveUp {
+        /// The push was older than `push.retry-for`.
+        Expired = "expired",
+        /// No transport that is configured takes the token.
+        NoTransport = "no transport takes this token",
+    }
+}
+
+words! {
+    /// What delays a push that waits to be sent.
+    HeldBy {
+        /// The transport pauses after failures, or because its provider asked for it.
+        Transport = "transport",
+        /// The provider asked for a pause for this phone.
+        Phone = "phone",
+        /// The pause before the next attempt.
+        Retry = "retry",
+        /// `push.storm-limit` is reached.
+        Storm = "storm",
     }
 }
 
 words! {
     /// How an alarm was found.
     Origin {
-        /// In shared memory.
+        /// In shared memory, or as a new row where the database is the monitor's source.
         Poll = "poll",
-        /// In the Events table, after the fact.
+        /// In the Events table, after the fact: announced as late.
         Reconciled = "reconciled",
         /// `zmesctl alarm test`.
         Test = "test",
     }
 }
 
-// ---- conditions of monitors
-
-words! {
-    /// Whether the alarms of a monitor are seen; if not, or if there is something to know, why.
-    MonitorCondition {
-        /// Its alarms are seen.
-        Captured = "captured",
-        /// `Function` or `Capturing` is `None` in ZoneMinder.
-        NotCapturing = "not_capturing",
-        /// `Function` is `Monitor` in ZoneMinder: it is shown, but never alarms.
-        NoDetection = "no_detection",
-        /// `Type` is `WebSite` in ZoneMinder.
-        WebSite = "web_site",
-        /// The daemon has not polled it yet.
-        NotLookedAt = "not_looked_at",
-        /// There is no shared memory: `zmc` does not run, or writes elsewhere.
-        NotThere = "not_there",
-        /// `zmc` has not filled the shared memory yet.
-        Starting = "starting",
-        /// `zmc` has marked the shared memory as invalid and ended.
-        Stopped = "stopped",
-        /// The shared memory has a layout that this version of zmesd does not know.
-        UnknownLayout = "unknown_layout",
-        /// The trigger part of the shared memory is not there yet.
-        HalfInitialised = "half_initialised",
-        /// The file of the shared memory is too short.
-        Short = "short",
-        /// A field of the shared memory holds a value that `zmc` never writes.
-        Implausible = "implausible",
-        /// The operating system does not let zmesd read the shared memory.
-        Permission = "permission",
-        /// Reading the shared memory failed in another way.
-        Io = "io",
-        /// `zmc` has given no sign of life for longer than `ZM_WATCH_MAX_DELAY`.
-        Frozen = "frozen",
-        /// `zmc` runs, but the camera delivers no picture.
-        NoPicture = "no_picture",
-        /// More alarms a minute than `zoneminder.alarm-limit`: only the last of the others is announced.
-        Flapping = "flapping",
-        /// Its states are numbered as another version of ZoneMinder numbers them.
-        Numbering = "numbering",
-        /// It is followed in the Events table, as configured.
-        EventsTable = "events_table",
-        /// It is followed in the Events table, and the database does not answer.
-        DatabaseAway = "database_away",
-    }
-}
-
-words! {
-    /// The conditions of monitors in groups, as `monitors list` has them for scripts.
-    MonitorTrouble {
-        /// ZoneMinder is set up so that the monitor never alarms.
-        SwitchedOff = "switched_off",
-        /// The daemon has not polled it yet.
-        NotLookedAt = "not_looked_at",
-        /// There is no shared memory of it.
-        NoMemory = "no_memory",
-        /// Its `zmc` is starting, or has stopped.
-        NotCaptured = "not_captured",
-        /// Its `zmc` gives no sign of life.
-        Frozen = "frozen",
-        /// Its `zmc` runs, but the camera delivers no picture.
-        NoPicture = "no_picture",
-        /// More alarms a minute than `zoneminder.alarm-limit`: only the last of the others is announced.
-        Flapping = "flapping",
-        /// A version of ZoneMinder that the daemon does not know: alarms come late, from the database.
-        UnknownLayout = "unknown_layout",
-        /// Its shared memory holds values that `zmc` never writes.
-        Damaged = "damaged",
-        /// The daemon may not read its shared memory.
-        Permission = "permission",
-        /// Reading its shared memory fails.
-        Io = "io",
-        /// It is followed in the database, which does not answer.
-        Database = "database",
-        /// Worth knowing, but no alarm is missed.
-        Remark = "remark",
-    }
-}
-
-words! {
-    /// Where the state of a monitor comes from.
-    StateSource {
-        /// Shared memory.
-        SharedMemory = "shm",
-        /// The Events table.
-        Database = "db",
-        /// Nowhere: it is not watched, or not polled yet.
-        Nowhere = "none",
-    }
-}
-
-impl MonitorCondition {
-    /// Returns the group of a condition; `None` where there is nothing to say.
-    pub fn trouble(self) -> Option<MonitorTrouble> {
+impl SkipReason {
+    /// Returns the word of the metric label `decision`: dashboards rely on it. JSON has [`Self::word`].
+    pub fn label(self) -> &'static str {
         match self {
-            Self::Captured | Self::EventsTable => None,
-            Self::NotCapturing | Self::NoDetection | Self::WebSite => Some(MonitorTrouble::SwitchedOff),
-            Self::NotLookedAt => Some(MonitorTrouble::NotLookedAt),
-            Self::NotThere => Some(MonitorTrouble::NoMemory),
-            Self::Starting | Self::Stopped => Some(MonitorTrouble::NotCaptured),
-            Self::UnknownLayout => Some(MonitorTrouble::UnknownLayout),
-            Self::HalfInitialised | Self::Short | Self::Implausible => Some(MonitorTrouble::Damaged),
-            Self::Permission => Some(MonitorTrouble::Permission),
-            Self::Io => Some(MonitorTrouble::Io),
-            Self::Frozen => Some(MonitorTrouble::Frozen),
-            Self::NoPicture => Some(MonitorTrouble::NoPicture),
-            Self::Flapping => Some(MonitorTrouble::Flapping),
-            Self::Numbering => Some(MonitorTrouble::Remark),
-            Self::DatabaseAway => Some(MonitorTrouble::Database),
-            Self::Unknown => Some(MonitorTrouble::Unknown),
+            Self::OtherTarget => "other_target",
+            Self::Pending => "pending",
+            Self::PushOff => "push_off",
+            Self::AnotherUser => "another_user",
+            Self::NotDecided => "not_decided",
+            Self::NotAnnounced => "not_announced",
+            Self::Rights
+            | Self::Filter
+            | Self::Interval
+            | Self::Slow
+            | Self::Ending
+            | Self::User
+            | Self::Disabled
+            | Self::Muted
+            | Self::Shadow
+            | Self::Revoked
+            | Self::Unknown => self.word(),
+        }
+    }
+}
+
+/// Why a decision is as it is: the member `reason`, one text in JSON and in the state file.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(from = "String", into = "String")]
+pub enum Reason {
+    /// It was sent, or nothing stands against it yet.
+    #[default]
+    None,
+    /// It was sent in one message with others (`push.storm-limit`).
+    Digest,
+    /// It was skipped.
+    Skip(SkipReason),
+    /// The daemon gave it up.
+    GaveUp(GiveUp),
+    /// What the provider answered, or another text for people.
+    Text(String),
+}
+
+impl Reason {
+    const DIGEST: &'static str = "digest";
+
+    /// Reads the text of [`Self::as_str`].
+    pub fn parse(text: &str) -> Self {
+        match (text, SkipReason::parse(text), GiveUp::parse(text)) {
+            ("", _, _) => Self::None,
+            (Self::DIGEST, _, _) => Self::Digest,
+            (_, SkipReason::Unknown, GiveUp::Unknown) => Self::Text(text.to_owned()),
+            (_, SkipReason::Unknown, reason) => Self::GaveUp(reason),
+            (_, reason, _) => Self::Skip(reason),
+        }
+    }
+
+    /// Returns the text; empty where there is no reason.
+    pub fn as_str(&self) -> &str {
+        match self {
+            Self::None => "",
+            Self::Digest => Self::DIGEST,
+            Self::Skip(reason) => reason.word(),
+            Self::GaveUp(reason) => reason.word(),
+            Self::Text(text) => text,
+        }
+    }
+}
+
+impl std::fmt::Display for Reason {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.pad(self.as_str())
+    }
+}
+
+impl From<SkipReason> for Reason {
+    fn from(reason: SkipReason) -> Self {
+        Self::Skip(reason)
+    }
+}
+
+impl From<String> for Reason {
+    fn from(text: String) -> Self {
+        Self::parse(&text)
+    }
+}
+
+impl From<Reason> for String {
+    fn from(reason: Reason) -> Self {
+        match reason {
+            Reason::Text(text) => text,
+            Reason::None | Reason::Digest | Reason::Skip(_) | Reason::GaveUp(_) => reason.as_str().to_owned(),
         }
     }
 }
@@ -341,3 +381,6 @@ words! {
         Time = "time",
     }
 }
+
+#[cfg(test)]
+mod tests;

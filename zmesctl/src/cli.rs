@@ -1,156 +1,125 @@
-//! The command line: global options, the list of commands, and what stands around their help.
-//!
-//! Each command's own arguments live with the command; here is only its name.
+//! The command line: the list of commands, and which function runs each. A command's arguments live with the command.
 
 use std::ffi::OsString;
-use std::path::PathBuf;
-use std::time::Duration;
 
 use clap::error::ErrorKind;
-use clap::{ArgAction, Args, CommandFactory, Parser, Subcommand, ValueEnum};
+use clap::{CommandFactory, Parser, Subcommand};
 
 use crate::commands::{
-    alarms, badges, checks, clients, completions, config, doctor, log, monitors, push, tokens, watch, why,
+    alarms, badges, checks, clients, completions, config, doctor, latency, log, monitors, push, reload,
+    status, tokens, watch, why,
 };
-use crate::render::Format;
-use crate::values;
+use crate::context::Context;
+use crate::error::CliError;
+use crate::exit::Exit;
+use crate::options::Global;
 
 const AFTER: &str = "\
 Examples:
-  zmesctl status                     how the daemon is
-  zmesctl alarm test --wait          does an alarm reach everybody?
-  zmesctl watch                      what is happening now
-  zmesctl doctor                     what is wrong, and how to mend it
-  zmesctl why 32910                  who was told of this event, who not, and why
-  zmesctl clients list --json        for scripts
-  zmesctl tokens list --failing -q   the handles alone
+  zmesctl status                     show the state of the daemon
+  zmesctl alarm test --wait          send a test alarm to every app
+  zmesctl watch                      follow what happens
+  zmesctl doctor                     find out what is wrong and how to fix it
+  zmesctl why 32910                  explain who was notified of an event
+  zmesctl clients list --json        print JSON for scripts
+  zmesctl tokens list --failing -q   print only the handles
 
 Exit codes:
-  0  done, or the check holds        5  not permitted
-  1  no, or the check does not hold  6  time-out
-  2  usage                           7  done in part
-  3  zmesd is not reachable          8  zmesd speaks another version
+  0  success, or the check passed    5  not permitted
+  1  failure, or the check failed    6  timeout
+  2  wrong command line              7  partial success
+  3  zmesd cannot be reached         8  zmesd speaks another version
   4  no such client, monitor, event,
-     token
+     or token
 
-Control socket, the first that is there:
+Control socket, the first one that is given or exists:
   --socket, $ZMESCTL_SOCKET, $XDG_RUNTIME_DIR/zmesd/control.sock,
   /run/zmesd/control.sock
 
 Manual: zmesctl(1), zmesd(8), zmesd.toml(5), zmes-control(7)";
 
-/// Administration of zmesd, the event notification server for ZoneMinder
+/// Administer zmesd, the event notification server for ZoneMinder
 #[derive(Debug, Parser)]
 #[command(name = "zmesctl", version, after_help = AFTER, max_term_width = 100)]
 pub struct Cli {
-    /// What holds for every command.
     #[command(flatten)]
     pub global: Global,
-    /// What to do.
     #[command(subcommand)]
-    pub command: Command,
-}
-
-/// Options that stand before or after the command.
-#[derive(Debug, Clone, Args)]
-#[command(next_help_heading = "Global options")]
-pub struct Global {
-    /// Control socket of zmesd
-    #[arg(long, global = true, value_name = "PATH")]
-    pub socket: Option<PathBuf>,
-    /// Print one JSON document
-    #[arg(long, global = true)]
-    pub json: bool,
-    /// Print one JSON object a line (lists and streams)
-    #[arg(long, global = true)]
-    pub jsonl: bool,
-    /// How long a request may take [default: 5s]
-    #[arg(long, global = true, value_name = "DURATION", value_parser = values::duration)]
-    pub timeout: Option<Duration>,
-    /// Use colours
-    #[arg(
-        long,
-        global = true,
-        value_name = "WHEN",
-        value_enum,
-        default_value_t,
-        hide_possible_values = false
-    )]
-    pub color: ColorChoice,
-    /// Print nothing where all is well; of lists the bare ids and handles, one a line
-    #[arg(short, long, global = true, action = ArgAction::SetTrue)]
-    pub quiet: bool,
-}
-
-impl Global {
-    /// Returns who reads the output.
-    pub fn format(&self) -> Format {
-        match (self.json, self.jsonl) {
-            (false, false) => Format::Human,
-            (true, _) => Format::Json,
-            (false, true) => Format::Jsonl,
-        }
-    }
-}
-
-/// When to use colours; `auto`: on a terminal, unless `$NO_COLOR` is set.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
-pub enum ColorChoice {
-    // No doc comments: clap would spread the help of every command over twice the lines to print them.
-    #[default]
-    Auto,
-    Always,
-    Never,
+    pub command: TopCommand,
 }
 
 /// The commands.
 #[derive(Debug, Subcommand)]
-pub enum Command {
-    /// Show how zmesd is: monitors, clients, events, database
+pub enum TopCommand {
+    /// Show the state of zmesd: monitors, clients, push, database
     #[command(after_help = "Examples:\n  zmesctl status\n  zmesctl status --json | jq .monitors.stale")]
     Status,
-    /// List or disconnect the apps that are connected
+    /// List or disconnect connected apps
     #[command(subcommand)]
-    Clients(clients::Command),
-    /// List the phones that are registered for pushes; silence, revoke, restore, import them
+    Clients(clients::ClientsCommand),
+    /// List, mute, revoke, restore or import registered phones
     #[command(subcommand)]
-    Tokens(tokens::Command),
-    /// Set the numbers on the apps' icons
+    Tokens(tokens::TokensCommand),
+    /// Set the badge numbers on app icons
     #[command(subcommand)]
-    Badges(badges::Command),
-    /// List the monitors, or read them from ZoneMinder again
+    Badges(badges::BadgesCommand),
+    /// List monitors, or read them again from ZoneMinder
     #[command(subcommand)]
-    Monitors(monitors::Command),
-    /// Send a test alarm, or make ZoneMinder itself record
+    Monitors(monitors::MonitorsCommand),
+    /// Send a test alarm, or force an alarm in ZoneMinder
     #[command(subcommand)]
-    Alarm(alarms::Command),
-    /// Check the ways to phones, or show what waits to be sent
+    Alarm(alarms::AlarmCommand),
+    /// Check the push providers, or show queued pushes
     #[command(subcommand)]
-    Push(push::Command),
-    /// Follow what happens: alarms, decisions, clients, monitors
+    Push(push::PushCommand),
+    /// Follow alarms, decisions, deliveries, clients and monitors
     Watch(watch::WatchArgs),
-    /// Explain what was decided about an event, for each client and token
+    /// Explain what was decided about an event for each client and token
     Why(why::WhyArgs),
-    /// Find out why a phone does not ring: the whole way, step by step, with the command that mends it
+    /// Find out why a phone does not ring, and how to fix it
     Doctor(doctor::DoctorArgs),
-    /// Check one thing, for monitoring systems: one line with performance data, exit 0 or 1
+    /// Run a check for a monitoring system
     Check(checks::CheckArgs),
-    /// Show how long alarms take from stage to stage
+    /// Show how long each stage of an alarm takes
     #[command(
         after_help = "Examples:\n  zmesctl latency\n  zmesctl latency --json | jq '.stages[] | select(.p99_ms > 100)'"
     )]
     Latency,
-    /// Change the log level of the running daemon
+    /// Show or change the log level of the running daemon
     #[command(subcommand)]
-    Log(log::Command),
-    /// Read the configuration again and apply it
-    #[command(after_help = "Example:\n  zmesctl reload    the same as: systemctl reload zmesd")]
+    Log(log::LogCommand),
+    /// Reload the configuration
+    #[command(
+        after_help = "Examples:\n  zmesctl reload                            same as: systemctl reload zmesd\n  zmesctl config check && zmesctl reload"
+    )]
     Reload,
     /// Check, print or show the configuration
     #[command(subcommand)]
-    Config(config::Command),
-    /// Print the completions for a shell
+    Config(config::ConfigCommand),
+    /// Print the completion script for a shell
     Completions(completions::CompletionsArgs),
+}
+
+/// Runs one command.
+pub async fn run(command: TopCommand, context: &mut Context) -> Result<Exit, CliError> {
+    match command {
+        TopCommand::Status => status::run(context).await,
+        TopCommand::Clients(command) => clients::run(command, context).await,
+        TopCommand::Tokens(command) => tokens::run(command, context).await,
+        TopCommand::Badges(command) => badges::run(command, context).await,
+        TopCommand::Monitors(command) => monitors::run(command, context).await,
+        TopCommand::Alarm(command) => alarms::run(command, context).await,
+        TopCommand::Push(command) => push::run(command, context).await,
+        TopCommand::Watch(arguments) => watch::run(arguments, context).await,
+        TopCommand::Why(arguments) => why::run(arguments, context).await,
+        TopCommand::Check(arguments) => checks::run(arguments, context).await,
+        TopCommand::Doctor(arguments) => doctor::run(arguments, context).await,
+        TopCommand::Latency => latency::run(context).await,
+        TopCommand::Log(command) => log::run(command, context).await,
+        TopCommand::Reload => reload::run(context).await,
+        TopCommand::Config(command) => config::run(command, context).await,
+        TopCommand::Completions(arguments) => completions::run(&arguments, context),
+    }
 }
 
 /// Parses a command line.

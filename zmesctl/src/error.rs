@@ -1,15 +1,16 @@
-//! Why a command did not do what it was asked for: `error:`, `cause:` and `hint:` for people, a code for programs.
+//! Errors: `error:`, `cause:` and `hint:` for people, a code for programs.
 
 use std::borrow::Cow;
 use std::io;
-use std::path::PathBuf;
-use std::time::Duration;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
 
+use nix::unistd::{Gid, Group};
 use serde::Serialize;
-use zmes_shared::control::{ControlError, ErrorCode, PROTOCOL, Protocol};
+use zmes_shared::client::ClientError;
+use zmes_shared::control::{ControlError, ErrorCode, PROTOCOL};
 
 use crate::exit::Exit;
-use crate::render::time;
 
 const HINT_STATUS: &str = "systemctl status zmesd";
 /// The group of the packages, where the socket does not tell another one.
@@ -19,14 +20,9 @@ const HINT_RESTART: &str = "restart zmesd after the upgrade: systemctl restart z
 /// Why a command failed.
 #[derive(Debug, thiserror::Error)]
 pub enum CliError {
-    /// Nobody listens at the socket.
-    #[error("cannot reach zmesd at {}", socket.display())]
-    Unreachable {
-        /// The socket.
-        socket: PathBuf,
-        /// What the operating system says.
-        source: io::Error,
-    },
+    /// The daemon did not answer, or its answer is not understood.
+    #[error("{}", message_of_client(.0))]
+    Client(ClientError),
     /// The operating system does not let us open the socket.
     #[error("not permitted to open zmesd's control socket {}", socket.display())]
     Denied {
@@ -37,42 +33,16 @@ pub enum CliError {
         /// What the operating system says.
         source: io::Error,
     },
-    /// The connection broke in the middle.
-    #[error("the connection to zmesd broke")]
-    Broken(#[source] io::Error),
-    /// The daemon closed the connection without an answer.
-    #[error("zmesd closed the connection before it answered")]
-    Closed,
     /// The daemon ended a stream.
     #[error("zmesd ended the stream")]
     Ended {
         /// The daemon's reason.
         reason: String,
     },
-    /// No answer in time.
-    #[error("zmesd did not answer within {}", time::span(*limit))]
-    Timeout {
-        /// What was allowed.
-        limit: Duration,
-    },
-    /// The daemon speaks another major version of the control protocol.
-    #[error("zmesd and zmesctl speak different versions of the control protocol")]
-    Version {
-        /// The daemon's own version.
-        daemon: String,
-        /// The daemon's version of the protocol.
-        theirs: Protocol,
-    },
-    /// What came from the socket is not what `zmesd` would send.
-    #[error("the answer is not understood")]
-    BadAnswer {
-        /// What is wrong with it.
-        detail: String,
-    },
-    /// The daemon said no.
+    /// The daemon refused the request.
     #[error("{}", .0.message)]
     Daemon(ControlError),
-    /// The command line can be parsed, but makes no sense here.
+    /// The command line can be parsed, but is not valid.
     #[error("{message}")]
     Usage {
         /// What is wrong.
@@ -80,17 +50,17 @@ pub enum CliError {
         /// What to type instead.
         hint: String,
     },
-    /// A question was answered with no.
-    #[error("not confirmed, nothing was changed")]
+    /// The confirmation was answered with no.
+    #[error("not confirmed; nothing was changed")]
     Declined,
     /// A client that the daemon does not have.
-    #[error("there is no client {id}")]
+    #[error("no client {id}")]
     NoSuchClient {
         /// What was asked for.
         id: zmes_shared::SessionId,
     },
     /// A monitor that the daemon does not have.
-    #[error("no monitor is called {name}")]
+    #[error("no monitor is named {name}")]
     NoSuchMonitor {
         /// What was asked for.
         name: String,
@@ -137,12 +107,9 @@ impl CliError {
     /// Returns the exit code.
     pub fn exit(&self) -> Exit {
         match self {
-            Self::Unreachable { .. } | Self::Broken(_) | Self::Closed | Self::Ended { .. } => {
-                Exit::Unreachable
-            }
+            Self::Client(error) => exit_of_client(error),
+            Self::Ended { .. } => Exit::Unreachable,
             Self::Denied { .. } => Exit::Forbidden,
-            Self::Timeout { .. } => Exit::Timeout,
-            Self::Version { .. } | Self::BadAnswer { .. } => Exit::Version,
             Self::Daemon(error) => exit_of(error.code),
             Self::Usage { .. } => Exit::Usage,
             Self::NoSuchClient { .. } | Self::NoSuchMonitor { .. } => Exit::NotFound,
@@ -155,29 +122,17 @@ impl CliError {
         }
     }
 
-    /// Returns what lies behind it, in one sentence.
+    /// Returns the cause, in one sentence.
     pub fn cause(&self) -> Option<String> {
         match self {
-            Self::Unreachable { source, .. }
-            | Self::Denied { source, .. }
+            Self::Client(error) => cause_of_client(error),
+            Self::Denied { source, .. }
             | Self::File { source, .. }
-            | Self::Broken(source)
             | Self::Output(source)
             | Self::Terminal(source) => Some(plain(source)),
             Self::Zmesd { source, .. } => source.as_ref().map(plain),
             Self::Ended { reason } => Some(reason.clone()),
-            Self::Version { daemon, theirs } => Some(format!(
-                "zmesd {daemon} speaks {}.{}, zmesctl {} speaks {}.{}",
-                theirs.major,
-                theirs.minor,
-                env!("CARGO_PKG_VERSION"),
-                PROTOCOL.major,
-                PROTOCOL.minor
-            )),
-            Self::BadAnswer { detail } => Some(detail.clone()),
-            Self::Closed
-            | Self::Timeout { .. }
-            | Self::Daemon(_)
+            Self::Daemon(_)
             | Self::Usage { .. }
             | Self::Declined
             | Self::Unparsable { .. }
@@ -192,18 +147,16 @@ impl CliError {
             Self::Daemon(error) => return error.hint.as_deref().or(hint_of(error.code)).map(Cow::Borrowed),
             Self::Denied { group: Some(group), .. } => return Some(Cow::Owned(join(group))),
             Self::Usage { hint, .. } | Self::NoSuchMonitor { hint, .. } => hint,
-            Self::Unreachable { .. } | Self::Broken(_) | Self::Closed | Self::Ended { .. } => HINT_STATUS,
+            Self::Client(error) => hint_of_client(error),
+            Self::Ended { .. } => HINT_STATUS,
             Self::Denied { group: None, .. } => return Some(Cow::Owned(join(GROUP))),
-            Self::Timeout { .. } => "it may be busy: allow more with --timeout 30s",
-            Self::Version { .. } => HINT_RESTART,
-            Self::BadAnswer { .. } => "is this the socket of zmesd, and of the same version as zmesctl?",
-            Self::NoSuchClient { .. } => "zmesctl clients list",
-            Self::Zmesd { .. } => "install zmesd beside zmesctl, or put its directory into PATH",
-            Self::Unparsable { .. } => "nothing was imported, and the file is as it was",
-            Self::Declined => "answer y to go on; in scripts --yes says it at once",
-            Self::File { .. } => "is the name right, and may you read it? ls -l shows it",
-            Self::Output(_) => "is the disk full, or the file not yours to write?",
-            Self::Terminal(_) => "in scripts say --yes instead of answering",
+            Self::NoSuchClient { .. } => "zmesctl clients list shows the ids",
+            Self::Zmesd { .. } => "install zmesd beside zmesctl, or add its directory to PATH",
+            Self::Unparsable { .. } => "fix the file and import it again; nothing was imported",
+            Self::Declined => "answer y to continue; in scripts, use --yes",
+            Self::File { .. } => "check its name and its permissions with ls -l",
+            Self::Output(_) => "check the free space with df, and that you can write the file",
+            Self::Terminal(_) => "in scripts, use --yes",
         };
         Some(Cow::Borrowed(fixed))
     }
@@ -222,10 +175,9 @@ impl CliError {
     fn code(&self) -> Code {
         Code::Own(match self {
             Self::Daemon(error) => return Code::Daemon(error.code),
-            Self::Unreachable { .. } | Self::Broken(_) | Self::Closed | Self::Ended { .. } => "unreachable",
+            Self::Client(error) => code_of_client(error),
+            Self::Ended { .. } => "unreachable",
             Self::Denied { .. } => "forbidden",
-            Self::Timeout { .. } => "timeout",
-            Self::Version { .. } | Self::BadAnswer { .. } => "version",
             Self::Usage { .. } => "usage",
             Self::Declined => "declined",
             Self::NoSuchClient { .. } | Self::NoSuchMonitor { .. } => "not_found",
@@ -236,30 +188,123 @@ impl CliError {
     }
 }
 
-/// Returns what to do about an error of the daemon that says nothing of it itself.
+impl From<ClientError> for CliError {
+    fn from(error: ClientError) -> Self {
+        match error {
+            ClientError::Denied { socket, source } => {
+                let group = group_of(&socket);
+                Self::Denied { socket, group, source }
+            }
+            ClientError::Refused(error) => Self::Daemon(error),
+            ClientError::Unreachable { .. }
+            | ClientError::Broken(_)
+            | ClientError::Closed
+            | ClientError::Timeout { .. }
+            | ClientError::Version { .. }
+            | ClientError::BadAnswer { .. } => Self::Client(error),
+        }
+    }
+}
+
+/// Returns the group that may open a socket: its own, or where that cannot be seen that of its directory; never root's.
+fn group_of(socket: &Path) -> Option<String> {
+    let seen = std::fs::metadata(socket).ok();
+    let seen = seen.or_else(|| std::fs::metadata(socket.parent()?).ok())?;
+    let group = Some(seen.gid()).filter(|&gid| gid != 0)?;
+    Group::from_gid(Gid::from_raw(group)).ok().flatten().map(|group| group.name)
+}
+
+fn message_of_client(error: &ClientError) -> String {
+    match error {
+        ClientError::Version { .. } => {
+            "zmesd and zmesctl speak different versions of the control protocol".to_owned()
+        }
+        ClientError::Unreachable { .. }
+        | ClientError::Denied { .. }
+        | ClientError::Broken(_)
+        | ClientError::Closed
+        | ClientError::Timeout { .. }
+        | ClientError::BadAnswer { .. }
+        | ClientError::Refused(_) => error.to_string(),
+    }
+}
+
+fn exit_of_client(error: &ClientError) -> Exit {
+    match error {
+        ClientError::Unreachable { .. } | ClientError::Broken(_) | ClientError::Closed => Exit::Unreachable,
+        ClientError::Denied { .. } => Exit::Forbidden,
+        ClientError::Timeout { .. } => Exit::Timeout,
+        ClientError::Version { .. } | ClientError::BadAnswer { .. } => Exit::Version,
+        ClientError::Refused(error) => exit_of(error.code),
+    }
+}
+
+fn cause_of_client(error: &ClientError) -> Option<String> {
+    match error {
+        ClientError::Unreachable { source, .. }
+        | ClientError::Denied { source, .. }
+        | ClientError::Broken(source) => Some(plain(source)),
+        ClientError::Version { daemon, theirs } => Some(format!(
+            "zmesd {daemon} speaks {}.{}, zmesctl {} speaks {}.{}",
+            theirs.major,
+            theirs.minor,
+            env!("CARGO_PKG_VERSION"),
+            PROTOCOL.major,
+            PROTOCOL.minor
+        )),
+        ClientError::BadAnswer { detail } => Some(detail.clone()),
+        ClientError::Closed | ClientError::Timeout { .. } | ClientError::Refused(_) => None,
+    }
+}
+
+fn hint_of_client(error: &ClientError) -> &'static str {
+    match error {
+        ClientError::Unreachable { .. }
+        | ClientError::Denied { .. }
+        | ClientError::Broken(_)
+        | ClientError::Closed
+        | ClientError::Refused(_) => HINT_STATUS,
+        ClientError::Timeout { .. } => "if zmesd is busy, allow more time with --timeout 30s",
+        ClientError::Version { .. } => HINT_RESTART,
+        ClientError::BadAnswer { .. } => {
+            "check that this is the socket of zmesd, and that zmesctl has the same version"
+        }
+    }
+}
+
+fn code_of_client(error: &ClientError) -> &'static str {
+    match error {
+        ClientError::Unreachable { .. } | ClientError::Broken(_) | ClientError::Closed => "unreachable",
+        ClientError::Denied { .. } | ClientError::Refused(_) => "forbidden",
+        ClientError::Timeout { .. } => "timeout",
+        ClientError::Version { .. } | ClientError::BadAnswer { .. } => "version",
+    }
+}
+
+/// Returns the hint for an error of the daemon without a hint of its own.
 fn hint_of(code: ErrorCode) -> Option<&'static str> {
     match code {
         ErrorCode::Forbidden => Some("sudo usermod -aG zmesd $USER  (then log in again), or use sudo"),
         ErrorCode::Unsupported => Some(HINT_RESTART),
-        ErrorCode::Busy | ErrorCode::Timeout => Some("try again; zmesctl check ping tells whether it moves"),
-        ErrorCode::ConfigInvalid => Some("zmesctl config check shows every problem"),
-        ErrorCode::Unavailable => Some("zmesctl check all tells what does not work"),
-        ErrorCode::Internal => Some("journalctl -u zmesd may tell more"),
-        ErrorCode::NotFound => {
-            Some("the lists show what is there: zmesctl tokens list, clients list, monitors list")
+        ErrorCode::Busy | ErrorCode::Timeout => {
+            Some("try again; zmesctl check ping shows whether zmesd responds")
         }
-        ErrorCode::TooLarge => Some("ask for less at once"),
-        // These say all there is to say, or the daemon is of another time.
+        ErrorCode::ConfigInvalid => Some("zmesctl config check shows every problem"),
+        ErrorCode::Unavailable => Some("zmesctl check all shows what does not work"),
+        ErrorCode::Internal => Some("journalctl -u zmesd shows the log"),
+        ErrorCode::NotFound => Some("see zmesctl tokens list, clients list or monitors list"),
+        ErrorCode::TooLarge => Some("send less in one request"),
+        // Their messages say it all, or come from a newer daemon.
         ErrorCode::BadRequest | ErrorCode::Conflict | ErrorCode::Unknown => None,
     }
 }
 
-/// Returns how one becomes a member of a group.
+/// Returns the command that adds the user to a group.
 fn join(group: &str) -> String {
     format!("sudo usermod -aG {group} $USER  (then log in again)")
 }
 
-/// What the daemon's codes mean to the shell.
+/// Returns the exit code of a code of the daemon.
 fn exit_of(code: ErrorCode) -> Exit {
     match code {
         ErrorCode::NotFound => Exit::NotFound,
@@ -277,7 +322,7 @@ fn exit_of(code: ErrorCode) -> Exit {
     }
 }
 
-/// Returns the operating system's sentence as we write ours: lower case, without "(os error 2)".
+/// Returns an error of the operating system in lower case, without "(os error 2)".
 fn plain(error: &io::Error) -> String {
     let text = error.to_string();
     let text = text.split(" (os error").next().unwrap_or_default();

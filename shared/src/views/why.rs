@@ -4,62 +4,103 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::HeldView;
+use crate::words::{DeliveryState, Reason, TargetKind};
 use crate::{EventId, MonitorId};
 
 /// What was decided about one event.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Why {
     /// Which event.
     pub event_id: EventId,
-    /// Its monitor, where it is known.
+    /// Its monitor, if known.
     pub monitor_id: Option<MonitorId>,
     /// The monitor's name.
     pub monitor: Option<String>,
-    /// Whether apps were told of it at all.
+    /// Whether it was announced.
     pub announced: bool,
-    /// The whole in one sentence: when it was announced, or why it was not.
+    /// One sentence: that it was announced, or why it was not.
     pub explanation: String,
+    /// The times that belong to the explanation.
+    #[serde(default, skip_serializing_if = "WhyTimes::is_empty")]
+    pub times: WhyTimes,
     /// The alarms of the event; a long one may have several.
     pub alarms: Vec<WhyAlarm>,
-    /// What was decided for each client and each token.
+    /// The decision for each client and each token.
     pub targets: Vec<WhyTarget>,
-    /// What to know beside it: what is not remembered any more.
+    /// What is no longer known.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub notes: Vec<String>,
 }
 
+/// Times that explain an event; each is absent where it explains nothing.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct WhyTimes {
+    /// When the event was first announced.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub announced_at: Option<Timestamp>,
+    /// When the event began.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub began_at: Option<Timestamp>,
+    /// When zmesd first ran here: it announces nothing that is older.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub first_run_at: Option<Timestamp>,
+    /// When the daemon started.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub started_at: Option<Timestamp>,
+    /// When the monitor began to have more alarms than `zoneminder.alarm-limit`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub limited_from: Option<Timestamp>,
+    /// When the last alarm above `zoneminder.alarm-limit` was.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub limited_to: Option<Timestamp>,
+}
+
+impl WhyTimes {
+    /// Says whether there are none.
+    pub fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
 /// One alarm of the event.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct WhyAlarm {
-    /// When it was found.
+    /// When it was detected.
     pub at: Timestamp,
     /// Why, in ZoneMinder's words.
     pub cause: String,
-    /// It was found after the fact.
+    /// Whether it was found after the fact, in the Events table.
     pub late: bool,
 }
 
 /// What was decided for one client or token.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct WhyTarget {
     /// `session` or `token`.
-    pub kind: String,
+    pub kind: TargetKind,
     /// Client id or token handle.
     pub id: String,
-    /// Whose it is, where that is known.
+    /// Its ZoneMinder user, if known.
     pub user: Option<String>,
     /// When.
     pub at: Timestamp,
     /// `sent`, `skipped`, `failed`, or `queued`.
-    pub decision: String,
+    pub decision: DeliveryState,
     /// Why: `filter`, `rights`, …, or the provider's words; empty when sent.
-    pub reason: String,
-    /// The same as a sentence, with what to do about it.
+    pub reason: Reason,
+    /// The decision and its reason as a sentence, with what to do about it.
     pub explanation: String,
-    /// For tokens: by which transport.
+    /// When the token was registered or revoked, where the explanation is about that.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub since: Option<Timestamp>,
+    /// For tokens: the transport.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub transport: Option<String>,
-    /// For tokens: how often it was tried.
+    /// For tokens: the number of attempts.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub attempts: Option<u32>,
     /// From the alarm's detection to the provider's answer.
@@ -68,7 +109,7 @@ pub struct WhyTarget {
     /// The provider's id of the message.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub provider_id: Option<String>,
-    /// While it is queued: what holds it back, if anything does.
+    /// While it is queued: what delays it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub held: Option<HeldView>,
 }

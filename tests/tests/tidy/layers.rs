@@ -5,11 +5,12 @@ use std::fmt;
 use crate::tree::File;
 
 /// Rooms from the bottom up. A room may import what has a lower number; of several entries the longest counts.
-const LEVELS: [(&str, u8); 28] = [
+const LEVELS: [(&str, u8); 29] = [
     // words
     ("domain", 0),
     ("config", 1),
     ("limits", 1),
+    ("sockets", 1),
     // seams
     ("ports", 2),
     ("source", 3),
@@ -56,7 +57,12 @@ impl fmt::Display for Room {
 impl Room {
     /// Returns the room of a file below `zmesd/src`; `None` for other files, and for files of tests.
     pub(crate) fn of_file(name: &str) -> Option<Self> {
-        let path = name.strip_prefix("zmesd/src/")?.strip_suffix(".rs")?;
+        Self::below("zmesd/src/", name)
+    }
+
+    /// Returns the module of a file below `directory`; `None` for other files, and for files of tests.
+    pub(crate) fn below(directory: &str, name: &str) -> Option<Self> {
+        let path = name.strip_prefix(directory)?.strip_suffix(".rs")?;
         let mut names: Vec<String> = path.split('/').map(ToOwned::to_owned).collect();
         if names.iter().any(|name| name == "tests") {
             return None;

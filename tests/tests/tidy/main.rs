@@ -3,11 +3,14 @@
 //! Each test lists everything that is wrong, with file and line. What a check looks for is written in pieces where
 //! it would otherwise find itself.
 
+mod crates;
 mod functions;
 mod keys;
 mod layers;
 mod prose;
+mod tool;
 mod tree;
+mod words;
 
 use std::fs;
 
@@ -103,6 +106,17 @@ fn rooms_import_only_what_lies_below_them() -> Result<()> {
     }
     ensure!(seen > 10, "only {seen} imports found: the check does not see");
     none(&findings)
+}
+
+#[test]
+fn modules_of_zmesctl_import_only_what_lies_below_them() -> Result<()> {
+    let findings: Vec<_> = sources()?.iter().flat_map(tool::wrong_imports).collect();
+    none(&findings)
+}
+
+#[test]
+fn crates_depend_only_on_what_lies_below_them() -> Result<()> {
+    none(&crates::findings()?)
 }
 
 #[test]

@@ -6,25 +6,22 @@ use std::time::Duration;
 use clap::{Args, Subcommand};
 use zmes_shared::control::{AlarmTest, Request};
 use zmes_shared::views::{AlarmForced, AlarmTested, TargetDecision};
+use zmes_shared::words::DeliveryState;
 
-use super::deliveries::milliseconds;
-use super::named;
+use crate::commands::named;
 use crate::context::Context;
 use crate::error::CliError;
 use crate::exit::Exit;
-use crate::render::{Cell, Column, Format, Out, Table, Tone, View, clean, time};
+use crate::options::Format;
+use crate::render::{Cell, Column, Out, Table, Tone, View, clean, time};
 use crate::values::{self, MonitorArg};
+use crate::words;
 
 /// How long `test --wait` may take when `--timeout` does not say: the slowest target decides.
 const WAIT_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// How long people wait without being told for what.
+/// After this long, people are told what the command waits for.
 const PATIENCE: Duration = Duration::from_secs(1);
-
-// The decisions that an answer tells apart.
-const DECISION_SENT: &str = "sent";
-const DECISION_SKIPPED: &str = "skipped";
-const DECISION_FAILED: &str = "failed";
 
 /// `alarm …`
 #[derive(Debug, Subcommand)]
@@ -32,12 +29,12 @@ const DECISION_FAILED: &str = "failed";
     disable_help_subcommand = true,
     after_help = "Examples:\n  zmesctl alarm test --wait\n  zmesctl alarm force --monitor 1 --for 10s"
 )]
-pub enum Command {
-    /// Send a test alarm to the apps; ZoneMinder knows nothing of it
+pub enum AlarmCommand {
+    /// Send a test alarm to the apps, without ZoneMinder
     Test(TestArgs),
-    /// Make ZoneMinder itself record; the alarm takes the normal way
+    /// Force an alarm in ZoneMinder, which records an event
     Force(ForceArgs),
-    /// Take a forced alarm back
+    /// Cancel a forced alarm
     Cancel(CancelArgs),
 }
 
@@ -45,23 +42,22 @@ pub enum Command {
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
-  zmesctl alarm test --dry-run            who would get it, who not, and why
-  zmesctl alarm test --monitor 3 --wait   does it arrive, and how fast?
-  zmesctl alarm test --token 1a2b3c4d --wait   what does its provider answer?
+  zmesctl alarm test --dry-run                 show who would get it, and why
+  zmesctl alarm test --monitor 3 --wait        show whether it arrives, and when
+  zmesctl alarm test --token 1a2b3c4d --wait   show what the provider answers
 
-Exit codes: 0 all that should get it did (or nobody should), 7 some failed,
-1 all failed.")]
+Exit codes: 0 no delivery failed, 7 some failed, 1 all failed.")]
 pub struct TestArgs {
-    /// Pretend that this monitor alarms [default: the first that is watched]
+    /// Monitor that the test alarm names [default: the first one watched]
     #[arg(short, long, value_name = "ID|NAME")]
     monitor: Option<MonitorArg>,
-    /// Only to this token: its handle, or its last 10 characters
-    #[arg(long, value_name = "T", value_parser = values::token, allow_hyphen_values = true)]
+    /// Only this token: its handle, or its last 10 characters
+    #[arg(long, value_name = "TOKEN", value_parser = values::token, allow_hyphen_values = true)]
     token: Option<String>,
-    /// Say who would get it, send nothing
+    /// Show who would get it; send nothing
     #[arg(short = 'n', long)]
     dry_run: bool,
-    /// Wait until every target has it, and show how long that took
+    /// Wait for all deliveries, and show how long each took
     #[arg(short, long)]
     wait: bool,
 }
@@ -73,28 +69,31 @@ Examples:
   zmesctl alarm force --monitor 1
   zmesctl alarm force --monitor 1 --for 1m
 
-zmesd needs to write ZoneMinder's shared memory for this, or zmtrigger.pl running.")]
+zmesd needs write access to ZoneMinder's shared memory for this, or a running
+zmtrigger.pl.")]
 pub struct ForceArgs {
-    /// The monitor that shall record
+    /// Monitor to force
     #[arg(short, long, value_name = "ID|NAME")]
     monitor: MonitorArg,
-    /// Cancel it by itself after this time (1s to 1h)
+    /// Duration of the alarm, 1s to 1h
     #[arg(long = "for", value_name = "DURATION", value_parser = values::alarm_duration, default_value = "10s")]
     lasting: Duration,
 }
 
 /// Which monitor to release.
 #[derive(Debug, Args)]
-#[command(after_help = "Example:\n  zmesctl alarm cancel --monitor 1")]
+#[command(
+    after_help = "Examples:\n  zmesctl alarm cancel --monitor 1\n  zmesctl alarm cancel --monitor Garage"
+)]
 pub struct CancelArgs {
-    /// The monitor whose forced alarm ends
+    /// Monitor whose forced alarm is cancelled
     #[arg(short, long, value_name = "ID|NAME")]
     monitor: MonitorArg,
 }
 
-pub(super) async fn run(command: Command, context: &mut Context) -> Result<Exit, CliError> {
+pub(crate) async fn run(command: AlarmCommand, context: &mut Context) -> Result<Exit, CliError> {
     match command {
-        Command::Test(TestArgs { monitor, token, dry_run, wait }) => {
+        AlarmCommand::Test(TestArgs { monitor, token, dry_run, wait }) => {
             let monitor = named::monitor(monitor, context).await?;
             let request = Request::AlarmTest(AlarmTest { monitor, token, dry_run, wait });
             if wait {
@@ -103,18 +102,18 @@ pub(super) async fn run(command: Command, context: &mut Context) -> Result<Exit,
                 context.ask::<AlarmTested>(request).await
             }
         }
-        Command::Force(ForceArgs { monitor, lasting }) => {
+        AlarmCommand::Force(ForceArgs { monitor, lasting }) => {
             let (monitor, for_ms) = (named::one(monitor, context).await?, values::milliseconds(lasting));
             context.ask::<AlarmForced>(Request::AlarmForce { monitor, for_ms }).await
         }
-        Command::Cancel(CancelArgs { monitor }) => {
+        AlarmCommand::Cancel(CancelArgs { monitor }) => {
             let monitor = named::one(monitor, context).await?;
             context.ask::<AlarmForced>(Request::AlarmCancel { monitor }).await
         }
     }
 }
 
-/// Asks, and says that it waits as soon as that takes longer than people wait without a word.
+/// Asks; if the answer takes longer than [`PATIENCE`], says what it waits for.
 async fn wait_for_all(request: Request, context: &mut Context) -> Result<Exit, CliError> {
     let told = context.environment.terminals.stderr && context.out.format() == Format::Human;
     let quiet = context.out.look().quiet;
@@ -122,7 +121,7 @@ async fn wait_for_all(request: Request, context: &mut Context) -> Result<Exit, C
         let shared: &Context = context;
         let tested = async {
             let mut daemon = shared.connect_for(WAIT_TIMEOUT).await?;
-            daemon.request::<AlarmTested>(request).await
+            Ok::<_, CliError>(daemon.request::<AlarmTested>(request).await?)
         };
         tokio::pin!(tested);
         tokio::select! {
@@ -131,7 +130,7 @@ async fn wait_for_all(request: Request, context: &mut Context) -> Result<Exit, C
             () = tokio::time::sleep(PATIENCE) => {
                 if told && !quiet {
                     let limit = time::span(WAIT_TIMEOUT);
-                    shared.to_errors(&format!("waiting for the answers of apps and providers, at most {limit} …"));
+                    shared.to_errors(&format!("waiting for apps and providers, at most {limit} …"));
                 }
                 tested.await
             }
@@ -143,18 +142,18 @@ async fn wait_for_all(request: Request, context: &mut Context) -> Result<Exit, C
 impl View for AlarmTested {
     fn human(&self, out: &mut Out) -> io::Result<()> {
         let subject = if self.dry_run {
-            format!("Nothing was sent. An alarm of monitor {} would be", self.monitor_id)
+            format!("Dry run, nothing was sent: an alarm of monitor {}", self.monitor_id)
         } else {
             format!("Test alarm {} of monitor {}", self.event_id, self.monitor_id)
         };
         if self.targets.is_empty() {
-            return out
-                .line(&format!("{subject}: for nobody, no app is connected and no token is registered"));
+            return out.line(&format!("{subject}: no app is connected and no token is registered"));
         }
-        let count = |decision: &str| self.targets.iter().filter(|target| target.decision == decision).count();
-        let counts = [DECISION_SENT, DECISION_SKIPPED, DECISION_FAILED].map(|word| (count(word), word));
+        let count = |state| self.targets.iter().filter(|target| target.decision == state).count();
+        let states = [DeliveryState::Sent, DeliveryState::Skipped, DeliveryState::Failed];
+        let counts = states.map(|state| (count(state), state));
         let counts =
-            counts.iter().filter(|(count, _)| *count > 0).map(|(count, word)| format!("{count} {word}"));
+            counts.iter().filter(|(count, _)| *count > 0).map(|(count, state)| format!("{count} {state}"));
         out.line(&format!("{subject}: {}", counts.collect::<Vec<_>>().join(", ")))?;
         let mut table = Table::new(&[
             Column::new("TARGET"),
@@ -172,8 +171,8 @@ impl View for AlarmTested {
     }
 
     fn exit(&self) -> Exit {
-        let any = |decision: &str| self.targets.iter().any(|target| target.decision == decision);
-        match (any(DECISION_FAILED), any(DECISION_SENT)) {
+        let any = |state| self.targets.iter().any(|target| target.decision == state);
+        match (any(DeliveryState::Failed), any(DeliveryState::Sent)) {
             (false, _) => Exit::Done,
             (true, true) => Exit::Partial,
             (true, false) => Exit::Negative,
@@ -183,28 +182,14 @@ impl View for AlarmTested {
 
 fn row(target: &TargetDecision) -> [Cell; 7] {
     [
-        Cell::new(word(&target.kind)),
+        Cell::new(words::target(target.kind)),
         Cell::new(&target.id),
-        Cell::new(&target.decision).tone(verdict(&target.decision)),
-        Cell::maybe(target.latency_ms.map(milliseconds).as_ref()),
+        Cell::new(&target.decision).tone(Tone::of_decision(target.decision)),
+        Cell::maybe(target.latency_ms.map(time::milliseconds).as_ref()),
         Cell::maybe(target.transport.as_ref()),
         Cell::new(&target.reason),
         Cell::maybe(target.provider_id.as_ref()),
     ]
-}
-
-/// Returns the tone of a decision or an outcome.
-pub(super) fn verdict(decision: &str) -> Tone {
-    match decision {
-        DECISION_SENT => Tone::Good,
-        DECISION_FAILED => Tone::Bad,
-        _ => Tone::Faint,
-    }
-}
-
-/// Returns the word for a kind of target: what the protocol calls a session people know as a client.
-pub(super) fn word(kind: &str) -> &str {
-    if kind == "session" { "client" } else { kind }
 }
 
 impl View for AlarmForced {

@@ -7,15 +7,15 @@ use std::io;
 
 use clap::{Args, Subcommand};
 use serde_json::Value;
-use zmes_shared::MonitorId;
 use zmes_shared::control::{ClientFilter, ClientState, Request};
-use zmes_shared::views::{ClientView, Clients, FilterFrom};
+use zmes_shared::views::{Clients, FilterFrom};
 
 use crate::context::Context;
 use crate::error::CliError;
 use crate::exit::Exit;
-use crate::render::{Cell, Column, Out, Table, Tone, View, clean};
+use crate::render::{Cell, Column, Out, Table, Tone, View};
 use crate::values;
+use crate::words;
 
 /// `clients …`
 #[derive(Debug, Subcommand)]
@@ -23,12 +23,12 @@ use crate::values;
     disable_help_subcommand = true,
     after_help = "Examples:\n  zmesctl clients list --state pending\n  zmesctl clients rejected --since 1h\n  zmesctl clients disconnect 4"
 )]
-pub enum Command {
-    /// List the apps that are connected
+pub enum ClientsCommand {
+    /// List connected apps
     List(ListArgs),
-    /// List the clients that were refused, and why
+    /// List refused clients with the reasons
     Rejected(rejected::RejectedArgs),
-    /// Close the connections of apps
+    /// Disconnect apps
     Disconnect(disconnect::DisconnectArgs),
 }
 
@@ -38,25 +38,25 @@ pub enum Command {
 Examples:
   zmesctl clients list
   zmesctl clients list --user 'a*' --address 192.0.2.0/24
-  zmesctl clients list --state pending -q    their ids alone, one a line
+  zmesctl clients list --state pending -q    only the ids
   zmesctl clients list --jsonl | jq -r .address
 
-FILTER says where a client's list of monitors comes from: stated by the app on
-this connection, the token's, the one before a reconnect, or default (all).")]
+FILTER shows where the list of monitors comes from: the app sent it on this
+connection, the token has it, it was kept over a reconnect, or default (all).")]
 pub struct ListArgs {
-    /// Only this ZoneMinder user; `*` stands for any characters
+    /// Only clients of this ZoneMinder user; `*` matches any characters
     #[arg(long, value_name = "USER")]
     user: Option<String>,
-    /// Only clients that have come so far
+    /// Only clients in this state
     #[arg(long, value_enum, value_name = "pending|authenticated", hide_possible_values = true)]
     state: Option<ClientState>,
-    /// Only this address or network
+    /// Only clients from this address or network
     #[arg(long, value_name = "CIDR", value_parser = values::network)]
     address: Option<String>,
 }
 
 impl ListArgs {
-    /// Says whether nothing is said.
+    /// Says whether no option is given.
     fn is_empty(&self) -> bool {
         let Self { user, state, address } = self;
         user.is_none() && state.is_none() && address.is_none()
@@ -68,26 +68,20 @@ impl ListArgs {
     }
 }
 
-pub(super) async fn run(command: Command, context: &mut Context) -> Result<Exit, CliError> {
+pub(crate) async fn run(command: ClientsCommand, context: &mut Context) -> Result<Exit, CliError> {
     match command {
-        Command::List(arguments) => context.ask::<Clients>(Request::ClientsList(arguments.filter())).await,
-        Command::Rejected(arguments) => rejected::run(arguments, context).await,
-        Command::Disconnect(arguments) => disconnect::run(arguments, context).await,
+        ClientsCommand::List(arguments) => {
+            context.ask::<Clients>(Request::ClientsList(arguments.filter())).await
+        }
+        ClientsCommand::Rejected(arguments) => rejected::run(arguments, context).await,
+        ClientsCommand::Disconnect(arguments) => disconnect::run(arguments, context).await,
     }
-}
-
-/// Returns a client in a few clean words: "4 (admin, zmNinja 1.4, 192.0.2.7:50432)".
-pub(super) fn described(client: &ClientView) -> String {
-    let user = client.user.as_deref().unwrap_or("not authenticated");
-    let parts: Vec<_> =
-        [Some(user), client.app.as_deref(), Some(&client.address)].into_iter().flatten().collect();
-    format!("{} ({})", client.id, clean(&parts.join(", ")))
 }
 
 impl View for Clients {
     fn human(&self, out: &mut Out) -> io::Result<()> {
         if self.clients.is_empty() {
-            return out.line("No such client is connected.");
+            return out.line("No matching clients.");
         }
         let mut table = Table::new(&[
             Column::new("ID").right(),
@@ -110,7 +104,7 @@ impl View for Clients {
                 Cell::new(&client.address),
                 Cell::maybe(client.app.as_ref()),
                 Cell::new(&out.ago(client.connected_at)),
-                Cell::new(&client.monitors.as_deref().map_or_else(|| "all".to_owned(), ranges)),
+                Cell::new(&client.monitors.as_deref().map_or_else(|| "all".to_owned(), words::ranges)),
                 Cell::maybe(client.filter_from.map(FilterFrom::as_str).as_ref()),
                 Cell::maybe(client.token.as_ref()),
                 Cell::new(&client.queued),
@@ -133,36 +127,5 @@ fn state(state: ClientState) -> Cell {
     match state {
         ClientState::Pending => Cell::new("pending").tone(Tone::Warning),
         ClientState::Authenticated => Cell::new("authenticated"),
-    }
-}
-
-/// Writes ids shortly: `1-5,8`; "none" where there are none.
-pub(super) fn ranges(monitors: &[MonitorId]) -> String {
-    let mut ids: Vec<u32> = monitors.iter().map(|monitor| monitor.0).collect();
-    ids.sort_unstable();
-    ids.dedup();
-    let runs: Vec<String> = ids
-        .chunk_by(|left, right| left.checked_add(1) == Some(*right))
-        .filter_map(|run| Some((run.first()?, run.last()?, run.len())))
-        .map(|(first, last, count)| match count {
-            1 => first.to_string(),
-            2 => format!("{first},{last}"),
-            _ => format!("{first}-{last}"),
-        })
-        .collect();
-    if runs.is_empty() { "none".to_owned() } else { runs.join(",") }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn monitor_lists_are_short() {
-        let ranges = |ids: &[u32]| ranges(&ids.iter().copied().map(MonitorId).collect::<Vec<_>>());
-        assert_eq!(ranges(&[3, 1, 2, 8, 5, 4]), "1-5,8");
-        assert_eq!(ranges(&[1, 2, 9]), "1,2,9");
-        assert_eq!(ranges(&[u32::MAX]), "4294967295");
-        assert_eq!(ranges(&[]), "none");
     }
 }

@@ -11,14 +11,14 @@ use crate::error::CliError;
 use crate::exit::Exit;
 use crate::render::{Cell, Column, Out, Table, View};
 
-pub(super) async fn run(context: &mut Context) -> Result<Exit, CliError> {
+pub(crate) async fn run(context: &mut Context) -> Result<Exit, CliError> {
     context.ask::<Latency>(Request::Latency).await
 }
 
 impl View for Latency {
     fn human(&self, out: &mut Out) -> io::Result<()> {
         if self.stages.iter().all(|stage| stage.count == 0) {
-            return out.line("Nothing was measured yet: no push was sent since zmesd started.");
+            return out.line("No measurements yet: zmesd has sent no push since it started.");
         }
         let mut table = Table::new(&[
             Column::new("STAGE").wraps(),

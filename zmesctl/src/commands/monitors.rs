@@ -19,31 +19,34 @@ use crate::render::{Cell, Column, Out, Table, Tone, View};
     disable_help_subcommand = true,
     after_help = "Examples:\n  zmesctl monitors list\n  zmesctl monitors reload"
 )]
-pub enum Command {
-    /// List the monitors: what they do, and whether their alarms would be seen
+pub enum MonitorsCommand {
+    /// List monitors with their states and problems
     #[command(after_help = "\
 Examples:
   zmesctl monitors list
   zmesctl monitors list --jsonl | jq 'select(.healthy | not) | .name'")]
     List,
-    /// Read monitors, users and rights from ZoneMinder's database again
+    /// Reload monitors, users and rights from ZoneMinder
     #[command(after_help = "\
-Example:
-  zmesctl monitors reload    now, not at the next zoneminder.monitor-reload-interval")]
+Examples:
+  zmesctl monitors reload
+  zmesctl monitors reload && zmesctl monitors list
+
+zmesd also does this by itself every zoneminder.monitor-reload-interval.")]
     Reload,
 }
 
-pub(super) async fn run(command: Command, context: &mut Context) -> Result<Exit, CliError> {
+pub(crate) async fn run(command: MonitorsCommand, context: &mut Context) -> Result<Exit, CliError> {
     match command {
-        Command::List => context.ask::<Monitors>(Request::MonitorsList).await,
-        Command::Reload => context.ask::<Reloaded>(Request::MonitorsReload).await,
+        MonitorsCommand::List => context.ask::<Monitors>(Request::MonitorsList).await,
+        MonitorsCommand::Reload => context.ask::<Reloaded>(Request::MonitorsReload).await,
     }
 }
 
 impl View for Monitors {
     fn human(&self, out: &mut Out) -> io::Result<()> {
         if self.monitors.is_empty() {
-            return out.line("ZoneMinder has no monitor on this server.");
+            return out.line("ZoneMinder has no monitors on this server.");
         }
         let mut table = Table::new(&[
             Column::new("ID").right(),
@@ -81,7 +84,7 @@ fn healthy(monitor: &MonitorView) -> Cell {
     if monitor.healthy { Cell::new("yes").tone(Tone::Good) } else { Cell::new("no").tone(Tone::Bad) }
 }
 
-/// Returns what people call a state: nobody has had tapes in cameras for long.
+/// Returns what people call a state: ZoneMinder's own word for recording is "tape".
 fn doing(state: MonitorState) -> &'static str {
     if state == MonitorState::Tape { "recording" } else { state.as_str() }
 }

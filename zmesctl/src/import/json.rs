@@ -9,23 +9,23 @@ use std::fmt;
 use serde::de::{DeserializeSeed, Deserializer, Error, IgnoredAny, MapAccess, Visitor};
 use serde_json::{Map, Value};
 
-use super::{Entry, Place, Raw, Refusal, Unparsable, shown};
+use super::{EntryRefusal, FileEntry, FilePlace, Raw, Unparsable, shown};
 
 /// Reads the file.
-pub(super) fn parse(text: &[u8]) -> Result<Vec<Entry>, Unparsable> {
-    let mut found = Found::default();
+pub(super) fn parse(text: &[u8]) -> Result<Vec<FileEntry>, Unparsable> {
+    let mut found = TokenList::default();
     let mut reader = serde_json::Deserializer::from_slice(text);
-    let read = File(&mut found).deserialize(&mut reader).and_then(|()| reader.end());
+    let read = FileSeed(&mut found).deserialize(&mut reader).and_then(|()| reader.end());
     match read {
         // `{}` is what a server from 6.0 on leaves where no phone has registered.
         Ok(()) if found.tokens || !found.others => Ok(found.entries),
-        Ok(()) => Err(unparsable(1, 1, "no \"tokens\" in it: not a token file".to_owned())),
+        Ok(()) => Err(unparsable(1, 1, "not a token file: no \"tokens\"".to_owned())),
         Err(error) if error.is_eof() && found.tokens => {
             let reason =
                 format!("the file was cut off here (line {}, column {})", error.line(), error.column());
-            let place = Place::Entry(found.entries.len() + 1);
-            let content = Err(Refusal::Damaged(reason));
-            found.entries.push(Entry { place, shown: "…".to_owned(), content });
+            let place = FilePlace::Entry(found.entries.len() + 1);
+            let content = Err(EntryRefusal::Damaged(reason));
+            found.entries.push(FileEntry { place, shown: "…".to_owned(), content });
             Ok(found.entries)
         }
         Err(error) => Err(unparsable(error.line(), error.column(), plain(&error))),
@@ -48,18 +48,18 @@ fn plain(error: &serde_json::Error) -> String {
 }
 
 #[derive(Default)]
-struct Found {
+struct TokenList {
     /// There is a list of tokens, and it was begun.
     tokens: bool,
     /// There is something else.
     others: bool,
-    entries: Vec<Entry>,
+    entries: Vec<FileEntry>,
 }
 
 /// The file: an object whose member `tokens` counts.
-struct File<'f>(&'f mut Found);
+struct FileSeed<'f>(&'f mut TokenList);
 
-impl<'de> DeserializeSeed<'de> for File<'_> {
+impl<'de> DeserializeSeed<'de> for FileSeed<'_> {
     type Value = ();
 
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
@@ -67,7 +67,7 @@ impl<'de> DeserializeSeed<'de> for File<'_> {
     }
 }
 
-impl<'de> Visitor<'de> for File<'_> {
+impl<'de> Visitor<'de> for FileSeed<'_> {
     type Value = ();
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -88,7 +88,7 @@ impl<'de> Visitor<'de> for File<'_> {
 }
 
 /// The list of tokens: kept one by one, so that those before a cut are there.
-struct Tokens<'f>(&'f mut Found);
+struct Tokens<'f>(&'f mut TokenList);
 
 impl<'de> DeserializeSeed<'de> for Tokens<'_> {
     type Value = ();
@@ -109,7 +109,7 @@ impl<'de> Visitor<'de> for Tokens<'_> {
         self.0.tokens = true;
         while let Some(token) = map.next_key::<String>()? {
             let value = map.next_value::<Value>()?;
-            let place = Place::Entry(self.0.entries.len() + 1);
+            let place = FilePlace::Entry(self.0.entries.len() + 1);
             self.0.entries.push(entry(place, &token, &value));
         }
         Ok(())
@@ -125,20 +125,20 @@ impl<'de> Visitor<'de> for Tokens<'_> {
     }
 }
 
-fn entry(place: Place, token: &str, value: &Value) -> Entry {
-    let not = |reason: Refusal| Entry { place, shown: shown(token), content: Err(reason) };
+fn entry(place: FilePlace, token: &str, value: &Value) -> FileEntry {
+    let not = |reason: EntryRefusal| FileEntry { place, shown: shown(token), content: Err(reason) };
     if token.trim().is_empty() {
-        return not(Refusal::Useless("no token in it".to_owned()));
+        return not(EntryRefusal::Useless("no token".to_owned()));
     }
     let Some(members) = value.as_object() else {
-        return not(Refusal::Damaged("not an object".to_owned()));
+        return not(EntryRefusal::Damaged("not an object".to_owned()));
     };
     let member = |name: &str| text(members, name);
     let names = ["monlist", "intlist", "platform", "pushstate", "appversion", "profile"];
     let [monlist, intlist, platform, pushstate, appversion, profile] = names.map(member);
     if [&monlist, &intlist, &platform, &pushstate].iter().all(|text| text.is_empty()) {
         // A server that had deleted the token wrote its counter back.
-        return not(Refusal::Useless("nothing is left of it but a counter".to_owned()));
+        return not(EntryRefusal::Useless("only a counter, without the data of a phone".to_owned()));
     }
     Raw {
         token,

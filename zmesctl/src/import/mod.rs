@@ -1,8 +1,8 @@
 //! Token files of older event servers: bytes in, records and reasons out. No I/O, no daemon.
 //!
 //! `tokens.txt` was lines with colons until 5.x (five layouts, see [`colon`]) and JSON from 6.0 on (see [`json`]).
-//! Whatever is in a file comes out as an [`Entry`], taken or not: nothing is lost on the way. What cannot be told
-//! apart at all is an [`Unparsable`] file, of which nothing is taken.
+//! Each token in a file becomes a [`FileEntry`], imported or refused with a reason. An [`Unparsable`] file is refused as a
+//! whole.
 
 mod colon;
 pub(crate) mod fuzzing;
@@ -16,22 +16,22 @@ use std::fmt;
 use zmes_shared::control::TokenRecord;
 use zmes_shared::text::is_hidden;
 
-/// Longest token that is taken, in bytes, as the daemon has it.
+/// Longest token that is imported, in bytes; the daemon has the same limit.
 const MAX_TOKEN: usize = 4096;
-/// Longest list of monitors or intervals, in bytes: more than any ZoneMinder has.
+/// Longest list of monitors or intervals, in bytes: more than any ZoneMinder needs.
 const MAX_LIST: usize = 16 * 1024;
-/// Characters of the app's version and profile that are taken.
+/// Characters of the app's version and profile that are kept.
 const MAX_NAME: usize = 128;
 /// Characters of a token that people see.
 const SHOWN: usize = 6;
 
 /// What a file holds.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Parsed {
+pub(crate) struct TokenFile {
     /// How it is written.
     pub(crate) format: FileFormat,
     /// Everything that stands for a token, in the order of the file.
-    pub(crate) entries: Vec<Entry>,
+    pub(crate) entries: Vec<FileEntry>,
 }
 
 /// How a file is written.
@@ -58,25 +58,25 @@ impl FileFormat {
 
 /// One token in a file.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Entry {
+pub(crate) struct FileEntry {
     /// Where it stands.
-    pub(crate) place: Place,
+    pub(crate) place: FilePlace,
     /// The end of the token, for people; the whole is in the record alone.
     pub(crate) shown: String,
-    /// What it says, or why it cannot be taken.
-    pub(crate) content: Result<TokenRecord, Refusal>,
+    /// The record, or why it cannot be imported.
+    pub(crate) content: Result<TokenRecord, EntryRefusal>,
 }
 
 /// Where an entry stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Place {
+pub(crate) enum FilePlace {
     /// In this line, from 1.
     Line(usize),
-    /// The how-manieth of the tokens in a JSON file, from 1.
+    /// Number of the token in a JSON file, from 1.
     Entry(usize),
 }
 
-impl fmt::Display for Place {
+impl fmt::Display for FilePlace {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Line(line) => write!(f, "line {line}"),
@@ -85,16 +85,16 @@ impl fmt::Display for Place {
     }
 }
 
-/// Why an entry is not taken.
+/// Why an entry is not imported.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Refusal {
-    /// It is of no use to anybody: nothing is lost without it.
+pub(crate) enum EntryRefusal {
+    /// It has no data that could be imported.
     Useless(String),
     /// It is damaged.
     Damaged(String),
 }
 
-/// Why nothing at all is taken from a file.
+/// Why a file is refused as a whole.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Unparsable {
     /// The line, from 1.
@@ -106,16 +106,16 @@ pub(crate) struct Unparsable {
 }
 
 /// Reads a file of any age.
-pub(crate) fn parse(bytes: &[u8]) -> Result<Parsed, Unparsable> {
+pub(crate) fn parse(bytes: &[u8]) -> Result<TokenFile, Unparsable> {
     if bytes.starts_with(&[0xff, 0xfe]) || bytes.starts_with(&[0xfe, 0xff]) {
         let detail = "the file is UTF-16: save it as UTF-8".to_owned();
         return Err(Unparsable { line: 1, column: 1, detail });
     }
     let text = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
     let mut parsed = match text.iter().find(|byte| !byte.is_ascii_whitespace()) {
-        None => Parsed { format: FileFormat::Empty, entries: Vec::new() },
-        Some(b'{' | b'[') => Parsed { format: FileFormat::Json, entries: json::parse(text)? },
-        Some(_) => Parsed { format: FileFormat::Colon, entries: colon::parse(text) },
+        None => TokenFile { format: FileFormat::Empty, entries: Vec::new() },
+        Some(b'{' | b'[') => TokenFile { format: FileFormat::Json, entries: json::parse(text)? },
+        Some(_) => TokenFile { format: FileFormat::Colon, entries: colon::parse(text) },
     };
     let mut last = HashMap::new();
     for (index, entry) in parsed.entries.iter().enumerate() {
@@ -126,7 +126,7 @@ pub(crate) fn parse(bytes: &[u8]) -> Result<Parsed, Unparsable> {
     for (index, entry) in parsed.entries.iter_mut().enumerate() {
         let winner = entry.content.as_ref().ok().and_then(|record| last.get(&record.token));
         if let Some((_, place)) = winner.filter(|(winner, _)| *winner != index) {
-            entry.content = Err(Refusal::Useless(format!("{place} says it again, and counts")));
+            entry.content = Err(EntryRefusal::Useless(format!("replaced by {place}")));
         }
     }
     Ok(parsed)
@@ -146,9 +146,9 @@ struct Raw<'a> {
 
 impl Raw<'_> {
     /// Makes an entry of it.
-    fn judge(&self, place: Place) -> Entry {
-        let content = self.record().map_err(Refusal::Damaged);
-        Entry { place, shown: shown(self.token), content }
+    fn judge(&self, place: FilePlace) -> FileEntry {
+        let content = self.record().map_err(EntryRefusal::Damaged);
+        FileEntry { place, shown: shown(self.token), content }
     }
 
     fn record(&self) -> Result<TokenRecord, String> {
@@ -165,7 +165,7 @@ impl Raw<'_> {
         let platform = match self.platform.trim().to_ascii_lowercase().as_str() {
             "ios" => "ios",
             "android" => "android",
-            // The oldest files know no platform: they are from when there was none but iOS.
+            // The oldest files have no platform: at that time there was only iOS.
             "" if is_apns(token) => "ios",
             "" => return Err("no platform: neither ios nor android".to_owned()),
             _ => return Err("the platform is neither ios nor android".to_owned()),
@@ -186,7 +186,7 @@ impl Raw<'_> {
     }
 }
 
-/// A list that says nothing is empty.
+/// Reads a list; `-1` stands for an empty one.
 fn list(text: &str) -> String {
     let text = text.trim();
     if text == "-1" { String::new() } else { text.to_owned() }

@@ -4,16 +4,16 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 use tokio::time::Instant;
+use zmes_shared::words::Origin;
 use zmes_shared::{EventId, MonitorId};
 
-/// A monitor saw something, and this is announced once to everybody who may know.
+/// An alarm of a monitor, announced once to each client and token with the right to see it.
 #[derive(Debug, Clone)]
 pub struct Alarm {
-    /// Which monitor.
     pub monitor: MonitorId,
     /// Its name when the alarm was found.
     pub monitor_name: Arc<str>,
-    /// ZoneMinder's event; `None` where ZoneMinder made none (recording off, INSERT refused).
+    /// ZoneMinder's event; `None` if ZoneMinder made none (recording off, INSERT refused).
     pub event: Option<EventId>,
     /// Why, in ZoneMinder's words; may be empty. Control characters are already replaced.
     pub cause: Arc<str>,
@@ -21,39 +21,7 @@ pub struct Alarm {
     pub at: Timestamp,
     /// The same moment by the monotonic clock, for latencies.
     pub detected: Instant,
-    /// How it was found.
     pub origin: Origin,
-}
-
-/// How an alarm was found.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Origin {
-    /// Seen in shared memory, or as a new row where the database is the monitor's source.
-    Poll,
-    /// Found in the Events table after polling could not see it: announced as late.
-    Reconciled,
-    /// Made by `zmesctl alarm test`.
-    Test,
-}
-
-impl Origin {
-    /// Returns the word for logs, `watch` and metrics.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Poll => "poll",
-            Self::Reconciled => "reconciled",
-            Self::Test => "test",
-        }
-    }
-
-    /// Reads the word of [`Origin::as_str`].
-    pub fn parse(text: &str) -> Self {
-        match text {
-            "reconciled" => Self::Reconciled,
-            "test" => Self::Test,
-            _ => Self::Poll,
-        }
-    }
 }
 
 impl Alarm {

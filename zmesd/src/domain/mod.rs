@@ -1,4 +1,4 @@
-//! The words of the house: plain values that every room uses. No I/O, no tasks, no clocks.
+//! The domain: plain values that every room uses. No I/O, no tasks, no clocks.
 
 mod alarm;
 mod decision;
@@ -11,8 +11,8 @@ mod rights;
 mod user;
 mod zm_version;
 
-pub use alarm::{Alarm, Origin};
-pub use decision::{Decision, SkipReason};
+pub use alarm::Alarm;
+pub use decision::Decision;
 pub use filter::{FilterProblem, MonitorFilter};
 pub use login::{Credentials, Login, LoginVerdict, SHOWN_NAME};
 pub use monitor::{Monitor, MonitorSet, NotWatched, Recording};
@@ -21,3 +21,4 @@ pub use reading::{Reading, Trigger};
 pub use rights::MonitorRights;
 pub use user::{AccessPass, User};
 pub use zm_version::ZmVersion;
+pub use zmes_shared::words::{Origin, SkipReason};

@@ -29,7 +29,8 @@ pub use push::{PushBatch, PushDelivery, PushEnding, PushOrder, PushReceipt};
 pub use push_cure::cure;
 pub use push_health::{Refusals, TransportFailure, TransportHealth};
 pub use push_side::{
-    BreakerView, Held, HeldBy, PushBusy, PushCounts, PushSide, Retried, StageLatency, TransportCheck,
+    BreakerView, Held, PushBusy, PushCounts, PushSide, Retried, StageLatency, TransportCheck,
 };
 pub use trigger::{AlarmTrigger, TriggerCommand, TriggerError, TriggerVia};
+pub use zmes_shared::words::HeldBy;
 pub use zoneminder::{DbError, DbHealth, MonitorStore, Zoneminder};

@@ -7,7 +7,7 @@ use zmes_shared::MonitorId;
 
 use crate::domain::{Decision, MonitorFilter, MonitorRights, PushState, SkipReason};
 
-/// What is known of a receiver when an alarm is decided.
+/// A receiver at the moment of an alarm.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Receiver<'a> {
     /// Its user's rights.
@@ -20,10 +20,10 @@ pub(super) struct Receiver<'a> {
     pub(super) last_sent: Option<Timestamp>,
 }
 
-/// What is known of a token beside that.
+/// A token at the moment of an alarm.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct TokenReceiver<'a> {
-    /// The rights of its owner at this moment; `None`: there is nobody to vouch for it.
+    /// The rights of its owner at this moment; `None`: the owner does not exist or is barred.
     pub(super) owner: Option<&'a MonitorRights>,
     /// Whether its app wants pushes.
     pub(super) state: PushState,

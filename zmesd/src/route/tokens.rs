@@ -19,16 +19,16 @@ use zmes_providers::{Platform, PushToken};
 const MAX_LIVE: usize = 20_000;
 /// Live tokens of one user: a family shares one login, and every phone leaves old tokens behind.
 const MAX_LIVE_OF_USER: usize = 100;
-/// Tokens of one user, revoked ones among them: far more than providers give up in the time these are kept.
+/// TokenTable of one user, revoked ones among them: far more than providers give up in the time these are kept.
 const MAX_KNOWN_OF_USER: usize = 1000;
-/// Tokens in all, revoked ones among them, which can come back.
+/// TokenTable in all, revoked ones among them, which can come back.
 const MAX_KNOWN: usize = 50_000;
 /// How often it is worth a write that an app was seen again.
 const SEEN_EVERY: SignedDuration = SignedDuration::from_secs(5);
 
 /// The tokens.
 #[derive(Debug, Default)]
-pub(super) struct Tokens {
+pub(super) struct TokenTable {
     by_id: BTreeMap<TokenId, TokenEntry>,
     by_token: HashMap<PushToken, TokenId>,
     last: i64,
@@ -49,7 +49,7 @@ pub(super) struct TokenEntry {
     pace: TokenPace,
 }
 
-impl Tokens {
+impl TokenTable {
     /// Takes over what the daemon before had written down.
     pub(super) fn remembered(tokens: Vec<Token>, sent: HashMap<(TokenId, MonitorId), Timestamp>) -> Self {
         let mut table = Self::default();
@@ -324,3 +324,6 @@ impl TokenEntry {
         if seen_lately { None } else { self.change(|token| token.last_seen_at = now) }
     }
 }
+
+#[cfg(test)]
+mod tests;

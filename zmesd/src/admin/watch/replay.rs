@@ -1,10 +1,11 @@
-//! What the record holds since some moment, as the lines that a watcher would have seen; and which of them may come
-//! again from the tap, because they happened while the record was being read.
+//! The record since a point, as lines of `watch`; and which of them may come again from the tap, because they happened
+//! while the record was being read.
 
 use std::collections::{HashMap, HashSet};
 
 use jiff::{SignedDuration, Timestamp};
 use zmes_shared::control::{Since, WatchEvent};
+use zmes_shared::words::{DeliveryOutcome, DeliveryState};
 use zmes_shared::{EventId, MonitorId};
 
 use super::wishes::Wishes;
@@ -14,20 +15,15 @@ use crate::domain::{Alarm, TokenId};
 use crate::route::PushOutcome;
 use crate::state::{DeliveryRow, RecordedAlarm, StateError, StateHandle};
 
-/// Alarms of the record that a watcher gets at most; the newest win.
+/// Maximum number of alarms from the record; the newest.
 const ALARMS: u32 = 10_000;
-/// Decisions about tokens that it gets at most; the newest win.
+/// Maximum number of decisions for tokens; the newest.
 const DELIVERIES: u32 = 20_000;
-// What becomes of a delivery, in the words of the log and of the stream.
-const RETRY: &str = "retry";
-const SENT: &str = "sent";
-const FAILED: &str = "failed";
-const SKIPPED: &str = "skipped";
 
-/// What an alarm is known by.
+/// What identifies an alarm.
 pub(super) type AlarmKey = (MonitorId, Option<EventId>, i64);
 
-/// Returns what an alarm is known by.
+/// Returns what identifies an alarm.
 pub(super) fn key(alarm: &Alarm) -> AlarmKey {
     (alarm.monitor, alarm.event, alarm.at.as_millisecond())
 }
@@ -40,16 +36,16 @@ fn key_of_row(row: &DeliveryRow) -> AlarmKey {
     (row.monitor, row.event, row.at.as_millisecond())
 }
 
-/// Something that was told from the record.
+/// A line from the record.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 enum Line {
     Alarm(AlarmKey),
     Decision(AlarmKey, TokenId),
-    /// Of attempts that failed there may be several, of all else one.
-    Outcome(AlarmKey, TokenId, String, Option<i64>),
+    /// The time tells failed attempts apart; of other outcomes there is one.
+    Outcome(AlarmKey, TokenId, DeliveryOutcome, Option<i64>),
 }
 
-/// What was told from the record and may come again, each as often as it was told.
+/// Lines from the record that may come again, each with its count.
 #[derive(Debug, Default)]
 pub(super) struct Told(HashMap<Line, u32>);
 
@@ -79,8 +75,8 @@ impl Told {
 
     /// Says whether an outcome was told.
     pub(super) fn outcome(&mut self, outcome: &PushOutcome) -> bool {
-        let at = (outcome.outcome == RETRY).then(|| outcome.at.as_millisecond());
-        self.take(&Line::Outcome(key(&outcome.alarm), outcome.token.id, outcome.outcome.to_owned(), at))
+        let at = (outcome.outcome == DeliveryOutcome::Retry).then(|| outcome.at.as_millisecond());
+        self.take(&Line::Outcome(key(&outcome.alarm), outcome.token.id, outcome.outcome, at))
     }
 }
 
@@ -91,11 +87,10 @@ pub(super) struct Replay {
     pub(super) events: Vec<WatchEvent>,
     /// There was more that is not on record.
     pub(super) gap: bool,
-    /// What may come again.
     pub(super) told: Told,
 }
 
-/// Rows between which others have their turn: an observer's question must not hold a thread of the runtime.
+/// Rows after which the task yields: an observer's request must not block a thread of the runtime.
 const TURN: usize = 256;
 
 /// Reads what happened after `since`.
@@ -116,8 +111,8 @@ pub(super) async fn read(
     }
     let wanted = |row: &&DeliveryRow| {
         let token = known.row(row.token).map(|known| &known.token);
-        // A token that is forgotten is nobody's any more.
-        let token = token.map_or(!wishes.names_somebody(), |token| wishes.token(token));
+        // A deleted token has no user.
+        let token = token.map_or(!wishes.names_owner(), |token| wishes.token(token));
         token && wishes.alarms_of(row.monitor)
     };
     let rows: Vec<_> = rows.iter().filter(wanted).collect();
@@ -125,7 +120,7 @@ pub(super) async fn read(
         if index.is_multiple_of(TURN) {
             tokio::task::yield_now().await;
         }
-        // Tests are not in the record of alarms, older alarms not any more, and that of this moment not yet.
+        // The record of alarms lacks test alarms, dropped ones, and the latest.
         if seen.insert(key_of_row(row)) {
             replay.told.add(Line::Alarm(key_of_row(row)));
             replay.events.push(lines::recorded_with(row));
@@ -139,7 +134,7 @@ pub(super) async fn read(
         replay.decision(row, &handle.unwrap_or_else(|| "forgotten".to_owned()));
     }
     replay.events.retain(|event| wishes.shows(event));
-    // What happened in the same moment stays in this order: alarm, decision, outcome.
+    // A stable sort: at the same time alarm, decision, outcome.
     replay.events.sort_by_key(|event| event.at);
     Ok(replay)
 }
@@ -149,27 +144,30 @@ impl Replay {
     fn decision(&mut self, row: &DeliveryRow, token: &str) {
         self.told.add(Line::Decision(key_of_row(row), row.token));
         self.events.push(lines::decided(row, token));
-        // The last failure is that of which it was given up, if it is the reason for that.
-        let given_up =
-            row.decision == FAILED && row.failures.last().is_some_and(|last| last.answer == row.reason);
+        // The last failure is not a retry if the push was given up for it.
+        let given_up = row.decision == DeliveryState::Failed
+            && row.failures.last().is_some_and(|last| last.answer == row.reason.as_str());
         let retried = row.failures.len() - usize::from(given_up);
         for attempt in row.failures.iter().take(retried) {
-            self.outcome(row, token, RETRY, attempt.at, Some(attempt.answer.clone()));
+            self.outcome(row, token, DeliveryOutcome::Retry, attempt.at, Some(attempt.answer.clone()));
         }
         let last_at = row.failures.last().map_or(row.at, |last| last.at);
-        match row.decision.as_str() {
-            SENT => {
+        let reason = || Some(row.reason.to_string());
+        match row.decision {
+            DeliveryState::Sent => {
                 let after = SignedDuration::try_from(row.latency.unwrap_or_default()).unwrap_or_default();
                 let at = row.at.saturating_add(after).unwrap_or(row.at);
-                self.outcome(row, token, SENT, at, row.provider_id.clone());
+                self.outcome(row, token, DeliveryOutcome::Sent, at, row.provider_id.clone());
             }
-            FAILED => self.outcome(row, token, FAILED, last_at, Some(row.reason.clone())),
-            // It was to be sent, and was not any more: what was never tried was perhaps never to be sent.
-            SKIPPED if row.attempts > 0 => {
-                self.outcome(row, token, SKIPPED, last_at, Some(row.reason.clone()));
+            DeliveryState::Failed => self.outcome(row, token, DeliveryOutcome::Failed, last_at, reason()),
+            // A push that was tried was withdrawn; one that was never tried may have been skipped at once.
+            DeliveryState::Skipped if row.attempts > 0 => {
+                self.outcome(row, token, DeliveryOutcome::Skipped, last_at, reason());
             }
-            SKIPPED => self.told.add(Line::Outcome(key_of_row(row), row.token, SKIPPED.to_owned(), None)),
-            _ => {}
+            DeliveryState::Skipped => {
+                self.told.add(Line::Outcome(key_of_row(row), row.token, DeliveryOutcome::Skipped, None));
+            }
+            DeliveryState::Queued | DeliveryState::Unknown => {}
         }
     }
 
@@ -177,12 +175,12 @@ impl Replay {
         &mut self,
         row: &DeliveryRow,
         token: &str,
-        outcome: &str,
+        outcome: DeliveryOutcome,
         at: Timestamp,
         detail: Option<String>,
     ) {
-        let when = (outcome == RETRY).then(|| at.as_millisecond());
-        self.told.add(Line::Outcome(key_of_row(row), row.token, outcome.to_owned(), when));
+        let when = (outcome == DeliveryOutcome::Retry).then(|| at.as_millisecond());
+        self.told.add(Line::Outcome(key_of_row(row), row.token, outcome, when));
         self.events.push(lines::outcome(row, token, outcome, at, detail));
     }
 }

@@ -4,10 +4,11 @@ mod properties;
 
 use std::collections::BTreeMap;
 
-use super::*;
-use crate::domain::Alarm;
-use crate::push::fakes::{alarm, token};
 use zmes_providers::Platform;
+
+use super::*;
+use crate::domain::{Alarm, SkipReason};
+use crate::push::fakes::{alarm, token};
 
 const LIMITS: QueueLimits =
     QueueLimits { memory: 8, storm_limit: 1000, storm_window: WINDOW, retry_for: Duration::from_mins(10) };
@@ -112,7 +113,7 @@ fn attempt(job: &Job, outcome: Outcome) -> Attempt {
 }
 
 fn sent() -> Outcome {
-    Outcome::Sent { provider_id: None, latency: Duration::ZERO, reason: "", remember: false }
+    Outcome::Sent { provider_id: None, latency: Duration::ZERO, digest: false, remember: false }
 }
 
 fn committed(last: i64, attempts: u64) -> Committed {
@@ -176,7 +177,9 @@ fn what_exceeds_the_memory_is_left_to_the_disk_and_counts_until_its_page_has_bee
     queue.withdraw(TokenId(2), DeliveryId(11), now, here);
     let page = |ids: &[(i64, i64)]| {
         let mut disk = DiskModel::default();
-        ids.iter().for_each(|(id, token)| disk.note_announced(&batch(*id, &[*token])));
+        for (id, token) in ids {
+            disk.note_announced(&batch(*id, &[*token]));
+        }
         disk.commit(ids.len());
         disk.page(DeliveryId(0), 1000)
     };
@@ -279,7 +282,7 @@ fn a_refused_job_stays_until_it_is_concluded_and_the_next_one_takes_its_turn() {
     queue.accept(batch(1, &[7, 7]), here);
     queue.on_disk(committed(2, 0), true);
     queue.release(now, here);
-    let refusal = |job: &Job| (job.id == DeliveryId(1)).then_some(Outcome::Skipped("rights"));
+    let refusal = |job: &Job| (job.id == DeliveryId(1)).then_some(Outcome::Skipped(SkipReason::Rights));
     let LaneTurn { refused, step, .. } = queue.next(0, now, here, refusal).unwrap();
     assert_eq!((refused.len(), queue.queued()), (1, 2));
     for (job, outcome) in refused {

@@ -9,7 +9,7 @@ use zmes_providers::{Fault, PushError, Transports};
 use zmes_shared::words::FaultKind;
 
 use super::unreachable;
-use super::world::{Plan, World, until};
+use super::world::{PushWorld, WorldPlan, until};
 use crate::domain::TokenId;
 use crate::ports::{Clock, Held, HeldBy, Retried, SystemClock};
 use crate::push::PushCommand;
@@ -24,7 +24,7 @@ fn busy_for_a_day() -> PushError {
     })
 }
 
-async fn retry(world: &World, only: Option<&str>) -> Vec<Retried> {
+async fn retry(world: &PushWorld, only: Option<&str>) -> Vec<Retried> {
     let (reply, answer) = oneshot::channel();
     let only = only.map(ToOwned::to_owned);
     world.push_commands.send(PushCommand::Retry { only, reply }).await.unwrap();
@@ -33,7 +33,7 @@ async fn retry(world: &World, only: Option<&str>) -> Vec<Retried> {
 
 #[tokio::test]
 async fn a_day_of_retry_after_holds_no_phone_for_longer_than_the_transport_rests() {
-    let mut world = World::start(Plan { tokens: 2, ..Plan::default() }).await;
+    let mut world = PushWorld::start(WorldPlan { tokens: 2, ..WorldPlan::default() }).await;
     world.transports[0].answer([busy_for_a_day()]);
     let all = std::mem::take(&mut world.tokens);
     world.tokens = vec![Arc::clone(&all[0])];
@@ -52,7 +52,7 @@ async fn a_day_of_retry_after_holds_no_phone_for_longer_than_the_transport_rests
     let retried = retry(&world, None).await;
     assert!(retried[0].rest.is_some() && retried[0].waiting >= 1, "{retried:?}");
     let rows = world.settled(1).await;
-    assert!(rows.iter().all(|row| row.decision == "sent"), "{rows:?}");
+    assert!(rows.iter().all(|row| row.decision.word() == "sent"), "{rows:?}");
     assert_eq!(rows.iter().map(|row| row.attempts).collect::<Vec<_>>(), [2, 1]);
     assert!(rests().is_none() && world.status.health()["proxy"].last_success.is_some());
     world.end().await;
@@ -60,7 +60,7 @@ async fn a_day_of_retry_after_holds_no_phone_for_longer_than_the_transport_rests
 
 #[tokio::test]
 async fn a_pause_for_one_phone_is_bounded_told_and_no_other_phones_business() {
-    let mut world = World::start(Plan { tokens: 2, ..Plan::default() }).await;
+    let mut world = PushWorld::start(WorldPlan { tokens: 2, ..WorldPlan::default() }).await;
     let all = std::mem::take(&mut world.tokens);
     world.transports[0].answer([PushError::Phone {
         detail: "429 TooManyRequests".to_owned(),
@@ -76,7 +76,7 @@ async fn a_pause_for_one_phone_is_bounded_told_and_no_other_phones_business() {
     assert!(last.unwrap().duration_since(SystemClock.now()) <= SignedDuration::from_secs(150), "{last:?}");
     world.tokens = vec![Arc::clone(&all[1])];
     world.announce(&alarm(2, 1));
-    until(async || world.deliveries(2).await.first().is_some_and(|row| row.decision == "sent")).await;
+    until(async || world.deliveries(2).await.first().is_some_and(|row| row.decision.word() == "sent")).await;
     assert_eq!(world.status.held(TokenId(2), SystemClock.now()), None);
     assert!(!world.status.health()["proxy"].fails(), "it says nothing of the transport");
     // Nobody ends that by `push retry`: the provider has asked for it.
@@ -88,7 +88,7 @@ async fn a_pause_for_one_phone_is_bounded_told_and_no_other_phones_business() {
 #[tokio::test]
 async fn retry_names_what_rested_and_only_what_was_asked_for() {
     let names = vec!["fcm:one", "fcm:two", "apns"];
-    let mut world = World::start(Plan { names, ..Plan::default() }).await;
+    let mut world = PushWorld::start(WorldPlan { names, ..WorldPlan::default() }).await;
     world.transports[0].answer([busy_for_a_day()]);
     world.announce(&alarm(1, 1));
     until(async || world.status.health().contains_key("fcm:one")).await;
@@ -106,7 +106,7 @@ async fn retry_names_what_rested_and_only_what_was_asked_for() {
 #[tokio::test]
 async fn a_reload_replaces_what_has_changed_and_what_waited_goes_out_at_once() {
     let names = vec!["proxy", "apns"];
-    let mut world = World::start(Plan { names, tokens: 3, ..Plan::default() }).await;
+    let mut world = PushWorld::start(WorldPlan { names, tokens: 3, ..WorldPlan::default() }).await;
     world.transports[0].always(Some(busy_for_a_day()));
     world.announce(&alarm(1, 1));
     until(async || world.status.health().get("proxy").is_some_and(|proxy| proxy.rests_until.is_some())).await;
@@ -114,7 +114,7 @@ async fn a_reload_replaces_what_has_changed_and_what_waited_goes_out_at_once() {
     let ways = [Arc::clone(&mended), Arc::clone(&world.transports[1])];
     world.ways.send_replace(Arc::new(Transports::of(ways.into_iter().map(|way| way as _).collect())));
     let rows = world.settled(1).await;
-    assert_eq!((rows[0].decision.as_str(), mended.count()), ("sent", 3));
+    assert_eq!((rows[0].decision.word(), mended.count()), ("sent", 3));
     let health = world.status.health().remove("proxy").unwrap();
     assert!(!health.fails() && health.rests_until.is_none() && health.in_flight == 0, "{health:?}");
     world.end().await;
@@ -122,7 +122,7 @@ async fn a_reload_replaces_what_has_changed_and_what_waited_goes_out_at_once() {
 
 #[tokio::test]
 async fn pushes_under_way_finish_with_the_transport_that_they_have() {
-    let mut world = World::start(Plan::default()).await;
+    let mut world = PushWorld::start(WorldPlan::default()).await;
     let old = Arc::clone(&world.transports[0]);
     let hold = old.hold.lock().await;
     world.announce(&alarm(1, 1));
@@ -135,7 +135,7 @@ async fn pushes_under_way_finish_with_the_transport_that_they_have() {
     old.always(Some(unreachable()));
     drop(hold);
     let rows = world.settled(1).await;
-    assert!(rows.iter().all(|row| row.decision == "sent"), "{rows:?}");
+    assert!(rows.iter().all(|row| row.decision.word() == "sent"), "{rows:?}");
     assert_eq!((old.count(), new.count()), (1, 2), "what the old one refused is tried again by the new one");
     assert_eq!(rows[0].failures.len(), 1);
     assert!(!world.status.health()["proxy"].fails(), "the old one's failure is not the new one's");
@@ -144,18 +144,18 @@ async fn pushes_under_way_finish_with_the_transport_that_they_have() {
 
 #[tokio::test]
 async fn transports_that_are_taken_away_and_come_back() {
-    let mut world = World::start(Plan::default()).await;
+    let mut world = PushWorld::start(WorldPlan::default()).await;
     world.ways.send_replace(Arc::default());
     until(async || retry(&world, None).await.is_empty()).await;
     world.announce(&alarm(1, 1));
     let rows = world.settled(1).await;
     assert_eq!(
-        (rows[0].decision.as_str(), rows[0].reason.as_str()),
+        (rows[0].decision.word(), rows[0].reason.as_str()),
         ("failed", "no transport takes this token")
     );
     world.ways.send_replace(Arc::new(Transports::of(vec![Arc::clone(&world.transports[0]) as _])));
     until(async || !retry(&world, None).await.is_empty()).await;
     world.announce(&alarm(2, 1));
-    assert_eq!(world.settled(1).await[1].decision, "sent");
+    assert_eq!(world.settled(1).await[1].decision.word(), "sent");
     world.end().await;
 }
