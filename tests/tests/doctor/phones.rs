@@ -122,7 +122,7 @@ async fn a_phone_that_was_silenced_or_switched_off() -> Result<()> {
         "state": "disabled"}}))
         .await?;
     app.sync().await?;
-    ails(&world, &handle, "state", "switched pushes off", "in the app").await?;
+    ails(&world, &handle, "state", "pushes are switched off in its app", "in the app").await?;
     let people = world.run(&["doctor", &handle]).await?.expect_code(1)?.stdout;
     ensure!(people.contains(&format!("token {handle}:\n")), "{people}");
     ensure!(

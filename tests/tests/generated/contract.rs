@@ -237,13 +237,12 @@ impl Contract {
             "Option" => (inner()?.0, true),
             "Box" => inner()?,
             "Vec" => (format!("array of {}", inner()?.0), false),
-            "String" => ("string".to_owned(), false),
+            "String" | "Reason" => ("string".to_owned(), false),
             "bool" => ("boolean".to_owned(), false),
             "u8" | "u16" | "u32" | "u64" | "i32" | "i64" | "usize" | "f64" | "MonitorId" | "EventId"
             | "SessionId" => ("number".to_owned(), false),
             "Timestamp" => ("time".to_owned(), false),
             "Value" => ("any JSON".to_owned(), false),
-            "Reason" => ("string".to_owned(), false),
             "Since" => ("number of an event, or time".to_owned(), false),
             "SentencePart" => ("string or {\"time\": time}".to_owned(), false),
             "TokenSelection" => ("array of string, or TokenFilter".to_owned(), false),
@@ -290,8 +289,8 @@ fn without_macro(source: &str) -> String {
         match (within, variant, trimmed.strip_suffix(" {")) {
             (false, _, _) if line == "words! {" => within = true,
             (true, _, _) if line == "}" => within = false,
-            (true, Some((name, word)), _) => plain += &format!("#[serde(rename = \"{word}\")]\n{name},"),
-            (true, None, Some(name)) => plain += &format!("pub enum {name} {{"),
+            (true, Some((name, word)), _) => plain.extend(["#[serde(rename = \"", word, "\")]\n", name, ","]),
+            (true, None, Some(name)) => plain.extend(["pub enum ", name, " {"]),
             _ => plain += line,
         }
         plain.push('\n');

@@ -79,6 +79,7 @@ impl Shared {
 
 impl Conductor {
     /// Starts all tasks.
+    #[expect(clippy::too_many_lines, reason = "one list of rooms, each with what is moved into it")]
     pub(super) fn run_tasks(&mut self, assembly: Assembly) {
         let Assembly { config, file, parts, log, channels, opened, common } = assembly;
         let Opened { certificates, certificate, listeners, state, .. } = opened;

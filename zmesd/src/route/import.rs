@@ -1,4 +1,4 @@
-//! TokenTable from a file, compared with the tokens that are known.
+//! Tokens from a file, compared with the tokens that are known.
 
 use std::collections::HashMap;
 

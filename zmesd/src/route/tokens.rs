@@ -19,9 +19,9 @@ use zmes_providers::{Platform, PushToken};
 const MAX_LIVE: usize = 20_000;
 /// Live tokens of one user: a family shares one login, and every phone leaves old tokens behind.
 const MAX_LIVE_OF_USER: usize = 100;
-/// TokenTable of one user, revoked ones among them: far more than providers give up in the time these are kept.
+/// Tokens of one user, revoked ones among them: far more than providers give up in the time these are kept.
 const MAX_KNOWN_OF_USER: usize = 1000;
-/// TokenTable in all, revoked ones among them, which can come back.
+/// Tokens in all, revoked ones among them, which can come back.
 const MAX_KNOWN: usize = 50_000;
 /// How often it is worth a write that an app was seen again.
 const SEEN_EVERY: SignedDuration = SignedDuration::from_secs(5);
