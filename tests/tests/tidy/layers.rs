@@ -44,10 +44,8 @@ const LEVELS: [(&str, u8); 29] = [
     ("main", 13),
 ];
 
-/// What is allowed against the order: the words of a login are plain data that lie with `auth`, and the trait of
-/// sources lies with `source`.
-const EXCEPTIONS: [(&str, &str); 4] =
-    [("ports", "auth"), ("protocol", "auth"), ("ws", "auth"), ("detect", "source")];
+/// What is allowed against the order: the trait of sources lies with `source`.
+const EXCEPTIONS: [(&str, &str); 1] = [("detect", "source")];
 
 /// A module of the daemon, as a path of names.
 #[derive(Debug, Clone, PartialEq, Eq)]

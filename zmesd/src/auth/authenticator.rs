@@ -13,12 +13,12 @@ use zmes_shared::text::bounded;
 use zmes_shared::views::RefusalReason;
 
 use super::costs::Costs;
+use super::jwt;
 use super::limiter::{Fingerprint, Limiter, Standing};
 use super::pace::Pace;
 use super::password::{Against, MAX_PASSWORD, Outcome, Passwords};
-use super::{Credentials, Login, SHOWN_NAME, Verdict, jwt};
 use crate::config::AuthConfig;
-use crate::domain::{AccessPass, MonitorRights, User};
+use crate::domain::{AccessPass, Credentials, Login, LoginVerdict, MonitorRights, SHOWN_NAME, User};
 use crate::limits::network;
 use crate::monitors::Catalog;
 use crate::ports::{AccountStore, Clock, DbError, LoginCheck};
@@ -82,12 +82,12 @@ impl Authenticator {
     }
 
     /// Decides about a login.
-    pub async fn verify(&self, login: Login) -> Verdict {
+    pub async fn verify(&self, login: Login) -> LoginVerdict {
         let Login { credentials, address } = login;
         let address = address.to_canonical();
         if !self.config.borrow().enabled {
             let user = anybody(&credentials);
-            return Verdict::Accepted(Arc::new(user));
+            return LoginVerdict::Accepted(Arc::new(user));
         }
         match credentials {
             Credentials::Password { user, password } => {
@@ -111,7 +111,7 @@ impl Authenticator {
                 };
                 let attempt = Attempt { address, user: user.map(|user| bounded(&user, SHOWN_NAME)) };
                 match (self.conclude(&attempt, outcome), pass) {
-                    (Verdict::Accepted(user), Some(pass)) => Verdict::AcceptedUntil(user, pass),
+                    (LoginVerdict::Accepted(user), Some(pass)) => LoginVerdict::AcceptedUntil(user, pass),
                     (verdict, _) => verdict,
                 }
             }
@@ -229,12 +229,12 @@ impl Authenticator {
     }
 
     /// Turns the outcome into a verdict, in the log and in the table of refusals.
-    fn conclude(&self, attempt: &Attempt, outcome: Result<User, Refusal>) -> Verdict {
+    fn conclude(&self, attempt: &Attempt, outcome: Result<User, Refusal>) -> LoginVerdict {
         let Attempt { address, user } = attempt;
         match outcome {
             Ok(user) => {
                 self.counters.refusals.welcomed(*address, Some(&user.name));
-                Verdict::Accepted(Arc::new(user))
+                LoginVerdict::Accepted(Arc::new(user))
             }
             Err(Refusal::Rejected { reason, new, .. }) => {
                 // The line that fail2ban reads (docs/security.md): one for each guess, none for the same one again.
@@ -244,17 +244,17 @@ impl Authenticator {
                     debug!(%address, ?user, reason, "Bad authentication provided by {address}, as before");
                 }
                 self.refuse(attempt, RefusalReason::BadCredentials, reason);
-                Verdict::Rejected(reason)
+                LoginVerdict::Rejected(reason)
             }
             Err(Refusal::Locked | Refusal::Throttled) => {
                 debug!(%address, ?user, "login not looked at: too many wrong ones");
                 self.refuse(attempt, RefusalReason::Throttled, "too many wrong logins");
-                Verdict::Throttled
+                LoginVerdict::Throttled
             }
             Err(Refusal::Unavailable(reason)) => {
                 debug!(%address, ?user, reason, "login not decided");
                 self.refuse(attempt, RefusalReason::LoginUnavailable, reason);
-                Verdict::Unavailable(reason)
+                LoginVerdict::Unavailable(reason)
             }
         }
     }
@@ -277,7 +277,7 @@ impl Authenticator {
 
 #[async_trait]
 impl LoginCheck for Authenticator {
-    async fn verify(&self, login: Login) -> Verdict {
+    async fn verify(&self, login: Login) -> LoginVerdict {
         Self::verify(self, login).await
     }
 }

@@ -3,6 +3,7 @@
 mod alarm;
 mod decision;
 mod filter;
+mod login;
 mod monitor;
 mod push;
 mod reading;
@@ -13,6 +14,7 @@ mod zm_version;
 pub use alarm::{Alarm, Origin};
 pub use decision::{Decision, SkipReason};
 pub use filter::{FilterProblem, MonitorFilter};
+pub use login::{Credentials, Login, LoginVerdict, SHOWN_NAME};
 pub use monitor::{Monitor, MonitorSet, NotWatched, Recording};
 pub use push::{
     App, DeliveryId, Platform, PushState, PushToken, Revoked, Token, TokenHandle, TokenId, TokenProblem,

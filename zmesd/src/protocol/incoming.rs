@@ -11,8 +11,7 @@ use zmes_shared::control::Since;
 
 use super::echo::bounded;
 use super::push::{self, PushFrame};
-use crate::auth::Credentials;
-use crate::domain::{App, FilterProblem, MonitorFilter, PushToken};
+use crate::domain::{App, Credentials, FilterProblem, MonitorFilter, PushToken};
 
 /// The list that means "as it was".
 const KEEP: &str = "-1";

@@ -36,8 +36,7 @@ use super::session::{Input, Output, Session};
 use super::settings::ServerSettings;
 use super::socket::{SocketEvent, event};
 use super::work::{self, Work, Worked};
-use crate::auth::{SHOWN_NAME, Verdict};
-use crate::domain::User;
+use crate::domain::{LoginVerdict, SHOWN_NAME, User};
 use crate::route::{CloseReason, SessionOpening};
 use crate::telemetry::{Frame, Login};
 
@@ -283,7 +282,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Pump<S> {
         match worked {
             Worked::Verdict(verdict) => {
                 // Who may come in is put out no more: the seat of a member is next.
-                if !matches!(verdict, Verdict::Accepted(_) | Verdict::AcceptedUntil(..)) {
+                if !matches!(verdict, LoginVerdict::Accepted(_) | LoginVerdict::AcceptedUntil(..)) {
                     self.seat.verifying(false);
                 }
                 self.put(Input::Verdict(verdict));

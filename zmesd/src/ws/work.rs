@@ -14,8 +14,7 @@ use zmes_shared::control::Since;
 use super::context::Context;
 use super::replay::{self, Page, Rest};
 use super::session::{Admitted, Registering};
-use crate::auth::{Login, Verdict};
-use crate::domain::{MonitorFilter, PushToken};
+use crate::domain::{Login, LoginVerdict, MonitorFilter, PushToken};
 use crate::protocol::{FilterStatement, TokenFault};
 use crate::route::{Attach, Busy, Registration, RegistrationFault, RouterHandle};
 use crate::telemetry;
@@ -30,7 +29,7 @@ pub(super) type Work = Pin<Box<dyn Future<Output = Worked> + Send>>;
 #[derive(Debug)]
 pub(super) enum Worked {
     /// The credentials have been looked at.
-    Verdict(Verdict),
+    Verdict(LoginVerdict),
     /// The router has taken it.
     Done,
     /// The router has not taken the token.
@@ -46,18 +45,18 @@ pub(super) fn verify(context: Arc<Context>, session: SessionId, login: Box<Login
     Box::pin(async move {
         let address = login.address;
         let verdict = tokio::time::timeout(VERDICT_DEADLINE, context.parts.login.verify(*login)).await;
-        let verdict = verdict.unwrap_or(Verdict::Unavailable("no verdict in time"));
+        let verdict = verdict.unwrap_or(LoginVerdict::Unavailable("no verdict in time"));
         context.parts.counters.logins.count(counted(&verdict));
         match &verdict {
-            Verdict::Accepted(user) | Verdict::AcceptedUntil(user, _) => {
+            LoginVerdict::Accepted(user) | LoginVerdict::AcceptedUntil(user, _) => {
                 info!(%session, %address, user = ?user.name, "Correct authentication provided by {address}");
             }
             // The login check logs and counts these: it knows the user and limits how many there can be.
-            Verdict::Rejected(reason) => debug!(%session, %address, reason, "login rejected"),
-            Verdict::Throttled => {
+            LoginVerdict::Rejected(reason) => debug!(%session, %address, reason, "login rejected"),
+            LoginVerdict::Throttled => {
                 debug!(%session, %address, "too many failed logins, not looked at");
             }
-            Verdict::Unavailable(reason) => debug!(%session, %address, reason, "login not possible now"),
+            LoginVerdict::Unavailable(reason) => debug!(%session, %address, reason, "login not possible now"),
         }
         Worked::Verdict(verdict)
     })
@@ -124,12 +123,12 @@ pub(super) fn replay_on(context: Arc<Context>, session: SessionId, rest: Rest) -
     })
 }
 
-fn counted(verdict: &Verdict) -> telemetry::Login {
+fn counted(verdict: &LoginVerdict) -> telemetry::Login {
     match verdict {
-        Verdict::Accepted(_) | Verdict::AcceptedUntil(..) => telemetry::Login::Accepted,
-        Verdict::Rejected(_) => telemetry::Login::Rejected,
-        Verdict::Throttled => telemetry::Login::Throttled,
-        Verdict::Unavailable(_) => telemetry::Login::Unavailable,
+        LoginVerdict::Accepted(_) | LoginVerdict::AcceptedUntil(..) => telemetry::Login::Accepted,
+        LoginVerdict::Rejected(_) => telemetry::Login::Rejected,
+        LoginVerdict::Throttled => telemetry::Login::Throttled,
+        LoginVerdict::Unavailable(_) => telemetry::Login::Unavailable,
     }
 }
 

@@ -95,12 +95,14 @@ fn token(user: &str, iat: i64) -> Login {
     Login { credentials: Credentials::AccessToken(token.into()), address: "192.0.2.7".parse().unwrap() }
 }
 
-fn word(verdict: &Verdict) -> String {
+fn word(verdict: &LoginVerdict) -> String {
     match verdict {
-        Verdict::Accepted(user) | Verdict::AcceptedUntil(user, _) => format!("accepted {}", user.name),
-        Verdict::Rejected(reason) => format!("rejected {reason}"),
-        Verdict::Throttled => "throttled".to_owned(),
-        Verdict::Unavailable(reason) => format!("unavailable {reason}"),
+        LoginVerdict::Accepted(user) | LoginVerdict::AcceptedUntil(user, _) => {
+            format!("accepted {}", user.name)
+        }
+        LoginVerdict::Rejected(reason) => format!("rejected {reason}"),
+        LoginVerdict::Throttled => "throttled".to_owned(),
+        LoginVerdict::Unavailable(reason) => format!("unavailable {reason}"),
     }
 }
 
@@ -142,7 +144,7 @@ async fn a_token_opens_the_door_until_it_is_revoked() {
     let revoked = "rejected the user's tokens of that time were revoked";
     assert_eq!(word(&auth.verify(token("amy", NOW - 101)).await), revoked);
     assert_eq!(word(&auth.verify(token("bob", NOW)).await), "rejected unknown user");
-    let Verdict::AcceptedUntil(_, pass) = auth.verify(token("amy", NOW)).await else { panic!("no end") };
+    let LoginVerdict::AcceptedUntil(_, pass) = auth.verify(token("amy", NOW)).await else { panic!("no end") };
     assert_eq!((pass.issued_at, pass.expires_at.as_second()), (NOW, NOW + 60));
 }
 
@@ -150,13 +152,15 @@ async fn a_token_opens_the_door_until_it_is_revoked() {
 async fn without_a_secret_no_token_counts() {
     let accounts = Accounts { users: vec![user("amy", HASH)], ..Accounts::default() };
     let (auth, _) = authenticator(accounts, true);
-    assert!(matches!(auth.verify(token("amy", NOW)).await, Verdict::Rejected(_)));
+    assert!(matches!(auth.verify(token("amy", NOW)).await, LoginVerdict::Rejected(_)));
 }
 
 #[tokio::test]
 async fn a_password_in_plain_text_is_refused_by_name() {
     let auth = with_users(vec![user("amy", "password")]);
-    let Verdict::Rejected(reason) = auth.verify(password("amy", "password")).await else { panic!("let in") };
+    let LoginVerdict::Rejected(reason) = auth.verify(password("amy", "password")).await else {
+        panic!("let in")
+    };
     assert!(reason.contains("plain text"), "{reason}");
 }
 
@@ -217,7 +221,7 @@ async fn a_script_with_an_old_password_locks_nobody_out() {
         assert_eq!(word(&auth.verify(password("amy", "old")).await), "rejected wrong password");
         assert_eq!(word(&auth.verify(password("bob", "old")).await), "rejected unknown user");
         assert_eq!(word(&auth.verify(password("gone", "password")).await), "rejected the user is disabled");
-        assert!(matches!(auth.verify(token("bob", NOW)).await, Verdict::Rejected(_)));
+        assert!(matches!(auth.verify(token("bob", NOW)).await, LoginVerdict::Rejected(_)));
     }
     assert_eq!(word(&auth.verify(password("amy", "password")).await), "accepted amy", "the next success");
     assert!(accounts.asked.load(Ordering::Relaxed) > 400, "the database is asked each time");
@@ -265,7 +269,7 @@ async fn what_is_too_long_is_not_looked_up() {
 async fn without_authentication_everybody_sees_everything() {
     let (auth, accounts) = authenticator(Accounts::default(), false);
     for (given, name) in [("amy", "amy"), ("", "anonymous"), ("a\nb", "a\u{fffd}b")] {
-        let Verdict::Accepted(user) = auth.verify(password(given, "")).await else { panic!("kept out") };
+        let LoginVerdict::Accepted(user) = auth.verify(password(given, "")).await else { panic!("kept out") };
         assert_eq!(user.name, name);
         assert_eq!(user.rights, MonitorRights::All);
         assert_eq!(user.barred(), None);

@@ -5,8 +5,7 @@ use std::sync::Arc;
 use secrecy::SecretString;
 use serde_json::Value;
 
-use crate::auth::Verdict;
-use crate::domain::{MonitorFilter, MonitorRights, User};
+use crate::domain::{LoginVerdict, MonitorFilter, MonitorRights, User};
 use crate::protocol::{FilterStatement, Identity};
 use crate::ws::session::{Input, Output, Session};
 
@@ -94,11 +93,11 @@ fn plant(text: &str) -> String {
     }
 }
 
-fn verdict(choice: u8) -> Verdict {
+fn verdict(choice: u8) -> LoginVerdict {
     match choice >> 1 & 3 {
-        0 => Verdict::Rejected("wrong password"),
-        1 => Verdict::Unavailable("database away"),
-        _ => Verdict::Accepted(Arc::new(User {
+        0 => LoginVerdict::Rejected("wrong password"),
+        1 => LoginVerdict::Unavailable("database away"),
+        _ => LoginVerdict::Accepted(Arc::new(User {
             name: "amy".to_owned(),
             password: SecretString::from("*HASH"),
             enabled: true,

@@ -11,8 +11,9 @@ use tokio_tungstenite::tungstenite::Utf8Bytes;
 use zmes_shared::control::Since;
 
 use super::End;
-use crate::auth::{Login, Verdict};
-use crate::domain::{AccessPass, App, MonitorFilter, Platform, PushState, PushToken, User};
+use crate::domain::{
+    AccessPass, App, Login, LoginVerdict, MonitorFilter, Platform, PushState, PushToken, User,
+};
 use crate::protocol::{
     AuthFrame, Body, Category, FilterFault, FilterStatement, Identity, Incoming, PushFrame, Reply,
     SinceFault, TokenFault, TokenFrame, parse,
@@ -26,7 +27,7 @@ pub(super) enum Input<'a> {
     /// The app sent a binary frame; the protocol has none.
     Binary,
     /// The verdict on the last [`Output::Verify`].
-    Verdict(Verdict),
+    Verdict(LoginVerdict),
     /// The router has not taken the last [`Output::Register`].
     NotRegistered(TokenFault),
     /// The time for credentials is over.
@@ -192,18 +193,18 @@ impl Session {
         vec![Output::Verify(Box::new(Login { credentials, address: self.address }))]
     }
 
-    fn on_verdict(&mut self, verdict: Verdict) -> Vec<Output> {
+    fn on_verdict(&mut self, verdict: LoginVerdict) -> Vec<Output> {
         let State::Verifying(pending) = std::mem::replace(&mut self.state, State::Ended) else {
             // Nobody asked: only a defect of the pump could bring us here, and the door stays closed.
             return vec![Output::End(End::LoginUnavailable)];
         };
         match verdict {
-            Verdict::Accepted(user) => self.welcome(user, None, *pending),
-            Verdict::AcceptedUntil(user, pass) => self.welcome(user, Some(pass), *pending),
-            Verdict::Rejected(_) => self.end(Some(&Reply::BadAuth), End::BadAuth),
+            LoginVerdict::Accepted(user) => self.welcome(user, None, *pending),
+            LoginVerdict::AcceptedUntil(user, pass) => self.welcome(user, Some(pass), *pending),
+            LoginVerdict::Rejected(_) => self.end(Some(&Reply::BadAuth), End::BadAuth),
             // Apps take BADAUTH for final and never come back; a database that is away is not final, nor is what
             // somebody else at the same address or under the same name has done.
-            Verdict::Throttled | Verdict::Unavailable(_) => self.end(None, End::LoginUnavailable),
+            LoginVerdict::Throttled | LoginVerdict::Unavailable(_) => self.end(None, End::LoginUnavailable),
         }
     }
 

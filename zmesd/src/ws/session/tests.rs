@@ -5,8 +5,7 @@ use serde_json::{Value, json};
 use zmes_shared::EventId;
 
 use super::*;
-use crate::auth::Credentials;
-use crate::domain::MonitorRights;
+use crate::domain::{Credentials, MonitorRights};
 
 const AUTH: &str = r#"{"event":"auth","data":{"user":"amy","password":"secret"}}"#;
 
@@ -20,8 +19,8 @@ fn with_push() -> Session {
     Session { push: true, ..logged_in() }
 }
 
-fn amy() -> Verdict {
-    Verdict::Accepted(Arc::new(User {
+fn amy() -> LoginVerdict {
+    LoginVerdict::Accepted(Arc::new(User {
         name: "amy".to_owned(),
         password: SecretString::from("*HASH"),
         enabled: true,
@@ -156,7 +155,7 @@ fn since_in_auth_replays_after_success() {
 fn wrong_credentials_are_badauth_and_the_end() {
     let mut session = session();
     say(&mut session, AUTH);
-    let outputs = session.step(Input::Verdict(Verdict::Rejected("wrong password")));
+    let outputs = session.step(Input::Verdict(LoginVerdict::Rejected("wrong password")));
     assert_eq!(wanted(&outputs), [fail("auth", "", "BADAUTH"), json!({"end": "bad authentication"})]);
     assert!(say(&mut session, AUTH).is_empty(), "the dead do not knock");
 }
@@ -165,7 +164,7 @@ fn wrong_credentials_are_badauth_and_the_end() {
 fn what_others_got_wrong_is_no_badauth() {
     let mut session = session();
     say(&mut session, AUTH);
-    let throttled = wanted(&session.step(Input::Verdict(Verdict::Throttled)));
+    let throttled = wanted(&session.step(Input::Verdict(LoginVerdict::Throttled)));
     assert!(throttled.iter().all(|output| output["reason"] != "BADAUTH"), "{throttled:?}");
     assert_eq!(throttled.len(), 1, "{throttled:?}");
 }
@@ -181,7 +180,7 @@ fn no_credentials_at_all_are_for_the_login_check_to_refuse() {
 fn a_database_that_is_away_is_not_badauth() {
     let mut session = session();
     say(&mut session, AUTH);
-    let outputs = session.step(Input::Verdict(Verdict::Unavailable("database away")));
+    let outputs = session.step(Input::Verdict(LoginVerdict::Unavailable("database away")));
     assert_eq!(wanted(&outputs), [json!({"end": "login not possible now"})]);
 }
 
@@ -203,7 +202,7 @@ fn auth_again_is_verified_and_answered_again() {
     let outputs = session.step(Input::Verdict(amy()));
     assert_eq!(wanted(&outputs), [json!({"attach": "amy", "app": null, "filter": null}), success()]);
     say(&mut session, AUTH);
-    let outputs = session.step(Input::Verdict(Verdict::Rejected("wrong password")));
+    let outputs = session.step(Input::Verdict(LoginVerdict::Rejected("wrong password")));
     assert_eq!(wanted(&outputs)[0], fail("auth", "", "BADAUTH"));
 }
 

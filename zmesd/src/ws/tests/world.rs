@@ -17,9 +17,8 @@ use zmes_shared::control::Since;
 use zmes_shared::{EventId, MonitorId, SessionId};
 
 use super::super::{AlarmRecord, Context, Listener, Parts, ServerSettings, bind};
-use crate::auth::{Credentials, Login, Verdict};
 use crate::config::TlsFiles;
-use crate::domain::{MonitorFilter, MonitorRights, User};
+use crate::domain::{Credentials, Login, LoginVerdict, MonitorFilter, MonitorRights, User};
 use crate::ports::{CertificateInfo, CertificateSummary, LoginCheck, SystemClock};
 use crate::route::{
     Attached, Command, Outgoing, RegistrationFault, RouterHandle, SessionOpening, TokenCommand, Visibility,
@@ -215,21 +214,21 @@ pub(super) struct ScriptedLogin {
 
 #[async_trait]
 impl LoginCheck for ScriptedLogin {
-    async fn verify(&self, login: Login) -> Verdict {
+    async fn verify(&self, login: Login) -> LoginVerdict {
         let (user, password) = match login.credentials {
             Credentials::Password { user, password } => (user, password),
             Credentials::AccessToken(token) => ("amy".to_owned(), token),
         };
         if user == "down" {
-            return Verdict::Unavailable("database away");
+            return LoginVerdict::Unavailable("database away");
         }
         if user == "slow" {
             self.release.notified().await;
         }
         if password.expose_secret() != "secret" {
-            return Verdict::Rejected("wrong password");
+            return LoginVerdict::Rejected("wrong password");
         }
-        Verdict::Accepted(Arc::new(User {
+        LoginVerdict::Accepted(Arc::new(User {
             name: user,
             password: SecretString::from("*HASH"),
             enabled: true,
