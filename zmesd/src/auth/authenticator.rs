@@ -12,11 +12,12 @@ use tracing::{debug, info, warn};
 use zmes_shared::text::bounded;
 use zmes_shared::views::RefusalReason;
 
+use super::checks::Passwords;
 use super::costs::Costs;
 use super::jwt;
 use super::limiter::{Fingerprint, Limiter, Standing};
 use super::pace::Pace;
-use super::password::{Against, MAX_PASSWORD, Outcome, Passwords};
+use super::password::{MAX_PASSWORD, PasswordOutcome, StoredPassword};
 use crate::config::AuthConfig;
 use crate::domain::{AccessPass, Credentials, Login, LoginVerdict, MonitorRights, SHOWN_NAME, User};
 use crate::limits::network;
@@ -148,27 +149,28 @@ impl Authenticator {
         if standing == Standing::Locked {
             return Err(Refusal::Locked);
         }
-        let against = Against {
-            stored: user.as_ref().map(|user| user.password.clone()),
+        let stored = StoredPassword {
+            hash: user.as_ref().map(|user| user.password.clone()),
             barred: user.as_ref().is_some_and(|user| user.barred().is_some()),
             cost: self.costs.highest(user.as_ref()),
         };
-        let outcome = Passwords::check(turn, against, password).await;
+        let outcome = Passwords::check(turn, stored, password).await.ok_or_else(busy)?;
         let reason = match (outcome, user) {
-            (Outcome::Busy, _) => return Err(busy()),
-            (Outcome::Match, Some(user)) => match user.barred() {
+            (PasswordOutcome::Match, Some(user)) => match user.barred() {
                 None => {
                     self.limiter.succeeded(address, &user.name);
                     return Ok(user);
                 }
                 Some(reason) => reason,
             },
-            (Outcome::Mismatch, Some(_)) => "wrong password",
-            (Outcome::Unusable(reason), Some(user)) => {
+            (PasswordOutcome::Mismatch, Some(_)) => "wrong password",
+            (PasswordOutcome::Unusable(reason), Some(user)) => {
                 self.tell(&user.name, reason);
                 reason
             }
-            (Outcome::Match | Outcome::Mismatch | Outcome::Unusable(_), None) => "unknown user",
+            (PasswordOutcome::Match | PasswordOutcome::Mismatch | PasswordOutcome::Unusable(_), None) => {
+                "unknown user"
+            }
         };
         Err(self.failed(address, Some(name), credential, reason, standing))
     }

@@ -5,7 +5,7 @@ use jsonwebtoken::{Algorithm, EncodingKey, Header, encode};
 use serde_json::Value;
 
 use super::jwt;
-use super::password::{Outcome, Scheme};
+use super::password::{PasswordOutcome, Scheme};
 
 /// No input knows it, so that none can be signed with it.
 const SECRET: &str = "planted-Zq7-5b20-signing-secret";
@@ -26,7 +26,7 @@ pub(crate) fn credentials(bytes: &[u8]) {
     if let Ok(scheme) = Scheme::read(text)
         && cost(text).is_none_or(|cost| cost <= 4)
     {
-        assert!(scheme.compare(WRONG).0 != Outcome::Match, "a wrong password is taken");
+        assert!(scheme.compare(WRONG).0 != PasswordOutcome::Match, "a wrong password is taken");
     }
 }
 

@@ -3,6 +3,7 @@
 //! [`Authenticator`] decides; it asks the database through a port and knows nothing of sessions or of MySQL.
 
 mod authenticator;
+mod checks;
 mod costs;
 pub(crate) mod fuzzing;
 mod jwt;

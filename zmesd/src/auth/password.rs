@@ -1,30 +1,15 @@
-//! Passwords against what `Users.Password` holds. Bcrypt costs tens of milliseconds, so it runs beside the event loop.
+//! Passwords against what `Users.Password` holds.
 //!
 //! Every wrong login costs the same work, whatever is stored: the highest bcrypt cost of this installation. Otherwise
 //! the time of the answer tells which user names exist (a dummy of cost 10 is four times faster than PHP 8.4's 12).
-
-use std::net::IpAddr;
-use std::time::Duration;
 
 use bcrypt::HashParts;
 use secrecy::{ExposeSecret, SecretString};
 use sha1::{Digest, Sha1};
 use subtle::ConstantTimeEq;
 
-use crate::limits::{Bounds, Turn, Turns};
-
 /// Longest password that is looked at. Bcrypt takes 72 bytes; this only keeps nonsense away from SHA-1.
 pub(super) const MAX_PASSWORD: usize = 4096;
-
-/// Bcrypt checks at the same time: not more than cores, and never all the blocking threads that others need too.
-const MAX_PARALLEL: usize = 4;
-
-/// Checks that may wait in all, and of one network: each is a few hundred bytes.
-const MAX_WAITING: usize = 2048;
-const MAX_WAITING_OF_ONE: usize = 256;
-
-/// Longest wait for one's turn; an app gives up after 20 s.
-const QUEUE_DEADLINE: Duration = Duration::from_secs(8);
 
 /// Highest bcrypt cost that is taken, about 3 s of one core. A hash with cost 31 would keep it busy for two days.
 const MAX_COST: u32 = 15;
@@ -40,64 +25,43 @@ const OVERLAY: &str = "-ZM-";
 
 /// The result of a check.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Outcome {
+pub(super) enum PasswordOutcome {
     /// It is the password.
     Match,
     /// It is not.
     Mismatch,
     /// No password can be checked against what is stored: the operator must do something.
     Unusable(&'static str),
-    /// Too many are waiting for their turn.
-    Busy,
 }
 
 /// What a password is compared with.
 #[derive(Debug, Clone)]
-pub(super) struct Against {
+pub(super) struct StoredPassword {
     /// The row's `Password`; `None`: there is no such user.
-    pub(super) stored: Option<SecretString>,
-    /// A right password does not help either: it must take as long as a wrong one.
+    pub(super) hash: Option<SecretString>,
+    /// The user may not log in even with the right password: it must take as long as a wrong one.
     pub(super) barred: bool,
     /// The bcrypt cost that every wrong login amounts to.
     pub(super) cost: u32,
 }
 
-/// Checks passwords, a bounded number at a time, in turns that are fair to each network.
-#[derive(Debug)]
-pub(super) struct Passwords {
-    turns: Turns,
-}
-
-impl Passwords {
-    pub(super) fn new() -> Self {
-        let cores = std::thread::available_parallelism().map_or(1, usize::from);
-        Self::with(cores.min(MAX_PARALLEL))
+impl StoredPassword {
+    /// Checks a password. Takes as long as bcrypt takes, up to 3 s: not for the event loop.
+    pub(super) fn check(&self, given: &str) -> PasswordOutcome {
+        self.measured(given).0
     }
 
-    fn with(parallel: usize) -> Self {
-        let bounds = Bounds {
-            running: parallel,
-            running_per_network: parallel,
-            waiting: MAX_WAITING,
-            waiting_per_network: MAX_WAITING_OF_ONE,
+    /// Returns the outcome and the work that it took, in rounds of bcrypt.
+    fn measured(&self, given: &str) -> (PasswordOutcome, u32) {
+        let hash = self.hash.as_ref().map(ExposeSecret::expose_secret);
+        let (outcome, spent) = match hash.map(Scheme::read) {
+            Some(Ok(scheme)) => scheme.compare(given),
+            Some(Err(reason)) => (PasswordOutcome::Unusable(reason), None),
+            None => (PasswordOutcome::Mismatch, None),
         };
-        Self { turns: Turns::new(bounds) }
-    }
-
-    /// Waits for a turn of this network. It lasts until the check that it is given to has ended.
-    pub(super) async fn turn(&self, network: IpAddr) -> Option<Turn> {
-        tokio::time::timeout(QUEUE_DEADLINE, self.turns.turn(network)).await.ok()?.ok()
-    }
-
-    /// Checks a password.
-    pub(super) async fn check(turn: Turn, against: Against, given: SecretString) -> Outcome {
-        let work = tokio::task::spawn_blocking(move || {
-            // Held in here: the core is busy until the hash is done, even if nobody waits for it any more.
-            let _turn = turn;
-            check(&against, given.expose_secret()).0
-        });
-        // The runtime drops blocking work only when it ends.
-        work.await.unwrap_or(Outcome::Busy)
+        let wrong = outcome != PasswordOutcome::Match || self.barred;
+        let missing = if wrong { spend(spent, self.cost) } else { 0 };
+        (outcome, spent.map_or(0, rounds) + missing)
     }
 }
 
@@ -109,19 +73,6 @@ pub(super) fn cost(stored: &str) -> Option<u32> {
         }
         Ok(Scheme::Mysql(_)) | Err(_) => None,
     }
-}
-
-/// Returns the outcome and the work that it took, in rounds of bcrypt.
-fn check(against: &Against, given: &str) -> (Outcome, u32) {
-    let Against { stored, barred, cost: target } = against;
-    let stored = stored.as_ref().map(ExposeSecret::expose_secret);
-    let (outcome, spent) = match stored.map(Scheme::read) {
-        Some(Ok(scheme)) => scheme.compare(given),
-        Some(Err(reason)) => (Outcome::Unusable(reason), None),
-        None => (Outcome::Mismatch, None),
-    };
-    let missing = if outcome != Outcome::Match || *barred { spend(spent, *target) } else { 0 };
-    (outcome, spent.map_or(0, rounds) + missing)
 }
 
 /// Returns the rounds of a bcrypt cost.
@@ -173,7 +124,7 @@ impl<'a> Scheme<'a> {
     }
 
     /// Returns the outcome and the bcrypt cost that it took.
-    pub(super) fn compare(&self, given: &str) -> (Outcome, Option<u32>) {
+    pub(super) fn compare(&self, given: &str) -> (PasswordOutcome, Option<u32>) {
         let by_bcrypt = |given: &str, hash: &str| match bcrypt::verify(given, hash) {
             Ok(matches) => (matches, hash.parse::<HashParts>().ok().map(|parts| parts.get_cost())),
             // Refused without any work: a cost below 4, a zero byte in the password.
@@ -184,7 +135,7 @@ impl<'a> Scheme<'a> {
             Self::Overlay(hash) => by_bcrypt(&mysql_text(given), hash),
             Self::Mysql(hash) => (mysql_hash(given).ct_eq(hash).into(), None),
         };
-        (if matches { Outcome::Match } else { Outcome::Mismatch }, spent)
+        (if matches { PasswordOutcome::Match } else { PasswordOutcome::Mismatch }, spent)
     }
 }
 

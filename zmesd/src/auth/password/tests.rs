@@ -3,54 +3,50 @@ use super::*;
 const PASSWORD: &str = "*2470C0C06DEE42FD1618BB99005ADCA2EC9D1E19";
 const BCRYPT: &str = "$2y$04$zmesdzmesdzmesdzmesdze.TI.Jsg1LanDzRN/YejBoG4./yZrisC";
 
-fn against(stored: Option<&str>) -> Against {
-    Against { stored: stored.map(|stored| stored.to_owned().into()), barred: false, cost: MIN_COST }
+fn stored(hash: Option<&str>) -> StoredPassword {
+    StoredPassword { hash: hash.map(|hash| hash.to_owned().into()), barred: false, cost: MIN_COST }
 }
 
-fn outcome(stored: &str, given: &str) -> Outcome {
-    check(&against(Some(stored)), given).0
-}
-
-fn here() -> IpAddr {
-    "192.0.2.1".parse().unwrap()
+fn outcome(hash: &str, given: &str) -> PasswordOutcome {
+    stored(Some(hash)).check(given)
 }
 
 #[test]
 fn mysqls_own_hash_in_either_case() {
-    assert_eq!(outcome(PASSWORD, "password"), Outcome::Match);
-    assert_eq!(outcome(&PASSWORD.to_lowercase(), "password"), Outcome::Match);
-    assert_eq!(outcome(PASSWORD, "Password"), Outcome::Mismatch);
-    assert_eq!(outcome(PASSWORD, ""), Outcome::Mismatch);
-    assert_eq!(outcome(PASSWORD, PASSWORD), Outcome::Mismatch, "the hash is not the password");
+    assert_eq!(outcome(PASSWORD, "password"), PasswordOutcome::Match);
+    assert_eq!(outcome(&PASSWORD.to_lowercase(), "password"), PasswordOutcome::Match);
+    assert_eq!(outcome(PASSWORD, "Password"), PasswordOutcome::Mismatch);
+    assert_eq!(outcome(PASSWORD, ""), PasswordOutcome::Mismatch);
+    assert_eq!(outcome(PASSWORD, PASSWORD), PasswordOutcome::Mismatch, "the hash is not the password");
 }
 
 #[test]
 fn bcrypt_in_all_its_spellings() {
     for kind in ["$2a$", "$2b$", "$2y$"] {
         let hash = BCRYPT.replacen("$2y$", kind, 1);
-        assert_eq!(outcome(&hash, "password"), Outcome::Match, "{kind}");
-        assert_eq!(outcome(&hash, "passwort"), Outcome::Mismatch, "{kind}");
+        assert_eq!(outcome(&hash, "password"), PasswordOutcome::Match, "{kind}");
+        assert_eq!(outcome(&hash, "passwort"), PasswordOutcome::Mismatch, "{kind}");
     }
     assert_eq!(
         outcome("$2b$04$zmesdzmesdzmesdzmesdzellKfmU7QHlsqUvdOiaxYzRwXhTEmT/.", "pässword"),
-        Outcome::Match
+        PasswordOutcome::Match
     );
 }
 
 #[test]
 fn bcrypt_reads_72_bytes_as_php_does() {
     let hash = "$2b$04$zmesdzmesdzmesdzmesdze8VqwmcrsY.bk22KOHU6QjB9kxGfRp3C";
-    assert_eq!(outcome(hash, &"a".repeat(80)), Outcome::Match);
-    assert_eq!(outcome(hash, &"a".repeat(72)), Outcome::Match);
-    assert_eq!(outcome(hash, &"a".repeat(71)), Outcome::Mismatch);
+    assert_eq!(outcome(hash, &"a".repeat(80)), PasswordOutcome::Match);
+    assert_eq!(outcome(hash, &"a".repeat(72)), PasswordOutcome::Match);
+    assert_eq!(outcome(hash, &"a".repeat(71)), PasswordOutcome::Mismatch);
 }
 
 #[test]
 fn the_overlay_of_zmupdate() {
     let stored = "-ZM-$2a$04$zmesdzmesdzmesdzmesdzeZuy.2SUSE9dHhenr2kx4lOhOU1SjX26";
-    assert_eq!(outcome(stored, "password"), Outcome::Match);
-    assert_eq!(outcome(stored, PASSWORD), Outcome::Mismatch, "the old hash is not the password");
-    assert_eq!(outcome(stored, "other"), Outcome::Mismatch);
+    assert_eq!(outcome(stored, "password"), PasswordOutcome::Match);
+    assert_eq!(outcome(stored, PASSWORD), PasswordOutcome::Mismatch, "the old hash is not the password");
+    assert_eq!(outcome(stored, "other"), PasswordOutcome::Mismatch);
 }
 
 #[test]
@@ -73,8 +69,8 @@ fn what_cannot_be_checked_is_refused_by_name() {
     ];
     for (stored, reason) in table {
         match outcome(stored, stored) {
-            Outcome::Unusable(said) => assert!(said.contains(reason), "{stored}: {said}"),
-            other @ (Outcome::Match | Outcome::Mismatch | Outcome::Busy) => panic!("{stored}: {other:?}"),
+            PasswordOutcome::Unusable(said) => assert!(said.contains(reason), "{stored}: {said}"),
+            other @ (PasswordOutcome::Match | PasswordOutcome::Mismatch) => panic!("{stored}: {other:?}"),
         }
     }
 }
@@ -82,12 +78,12 @@ fn what_cannot_be_checked_is_refused_by_name() {
 #[test]
 fn a_cost_that_bcrypt_does_not_know_is_no_match() {
     let stored = "$2y$03$zmesdzmesdzmesdzmesdze.TI.Jsg1LanDzRN/YejBoG4./yZrisC";
-    assert_eq!(outcome(stored, "password"), Outcome::Mismatch);
+    assert_eq!(outcome(stored, "password"), PasswordOutcome::Mismatch);
 }
 
 #[test]
 fn who_does_not_exist_has_no_password() {
-    assert_eq!(check(&against(None), "").0, Outcome::Mismatch);
+    assert_eq!(stored(None).check(""), PasswordOutcome::Mismatch);
 }
 
 #[test]
@@ -102,8 +98,8 @@ fn the_cost_of_a_hash_is_read_where_it_counts() {
 #[test]
 fn every_wrong_login_is_as_much_work_as_the_highest_cost_here() {
     let cost_6 = bcrypt::hash("password", 6).unwrap();
-    let at_8 = |stored: Option<&str>, barred| Against { barred, cost: 8, ..against(stored) };
-    for (what, against, given) in [
+    let at_8 = |hash: Option<&str>, barred| StoredPassword { barred, cost: 8, ..stored(hash) };
+    for (what, stored, given) in [
         ("no such user", at_8(None, false), "x"),
         ("a wrong password, cost 4", at_8(Some(BCRYPT), false), "x"),
         ("a wrong password, cost 6", at_8(Some(&cost_6), false), "x"),
@@ -119,29 +115,10 @@ fn every_wrong_login_is_as_much_work_as_the_highest_cost_here() {
             "x",
         ),
     ] {
-        assert_eq!(check(&against, given).1, 1 << 8, "{what}");
+        assert_eq!(stored.measured(given).1, 1 << 8, "{what}");
     }
     let right = at_8(Some(&cost_6), false);
-    assert_eq!(check(&right, "password"), (Outcome::Match, 1 << 6), "who is right does not wait");
-}
-
-#[tokio::test(start_paused = true)]
-async fn waiting_for_a_turn_ends() {
-    let passwords = Passwords::with(1);
-    let first = passwords.turn(here()).await;
-    assert!(passwords.turn(here()).await.is_none(), "the only turn is taken");
-    drop(first);
-    assert!(passwords.turn(here()).await.is_some());
-}
-
-#[tokio::test]
-async fn a_turn_is_free_again_after_the_check() {
-    let passwords = Passwords::with(1);
-    for _ in 0..2 {
-        let turn = passwords.turn(here()).await.unwrap();
-        let outcome = Passwords::check(turn, against(Some(BCRYPT)), "password".to_owned().into()).await;
-        assert_eq!(outcome, Outcome::Match);
-    }
+    assert_eq!(right.measured("password"), (PasswordOutcome::Match, 1 << 6), "who is right does not wait");
 }
 
 proptest::proptest! {
