@@ -22,6 +22,7 @@ mod template;
 mod validate;
 mod zmconf;
 
+pub use database::{DatabaseAddress, DatabaseConfig, DatabaseTls, ServerIdentity};
 pub use database_origin::{DatabaseOrigin, ValuePlace};
 pub use diff::ConfigDiff;
 pub use environment::Environment;
@@ -42,7 +43,6 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use ipnet::IpNet;
-use secrecy::SecretString;
 
 use crate::domain::ZmVersion;
 
@@ -133,15 +133,6 @@ pub struct ZoneminderConfig {
     pub catch_up: Duration,
 }
 
-/// How `server-id` and `zm.conf` name this server in a multi-server installation.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum ServerIdentity {
-    /// `Servers.Id`
-    Id(u32),
-    /// `Servers.Name` (`ZM_SERVER_NAME` or `ZM_SERVER_HOST`), looked up in the database.
-    Name(String),
-}
-
 /// `source`: where alarms are looked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Source {
@@ -151,50 +142,6 @@ pub enum Source {
     Shm,
     /// The Events table alone (a ZoneMinder on another machine).
     Db,
-}
-
-/// How to reach ZoneMinder's database.
-#[derive(Debug, Clone)]
-pub struct DatabaseConfig {
-    /// Where it listens.
-    pub address: DatabaseAddress,
-    /// User name.
-    pub user: String,
-    /// Password; may be empty.
-    pub password: SecretString,
-    /// Database name, usually `zm`.
-    pub name: String,
-    /// TLS, if `ZM_DB_SSL_CA_CERT` is set.
-    pub tls: Option<DatabaseTls>,
-    /// Where these values stand.
-    pub origin: DatabaseOrigin,
-}
-
-/// Where the database listens.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum DatabaseAddress {
-    /// The host `localhost` without a port: the usual sockets in turn, then 127.0.0.1:3306, as libmysql does.
-    Default,
-    /// A Unix socket.
-    Socket(PathBuf),
-    /// Host and port.
-    Tcp {
-        /// Name or address.
-        host: String,
-        /// Port, 3306 unless said otherwise.
-        port: u16,
-    },
-}
-
-/// `ZM_DB_SSL_*`
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct DatabaseTls {
-    /// `ZM_DB_SSL_CA_CERT`
-    pub ca: PathBuf,
-    /// `ZM_DB_SSL_CLIENT_CERT` and `ZM_DB_SSL_CLIENT_KEY`
-    pub client: Option<(PathBuf, PathBuf)>,
-    /// Whether the server's name must match its certificate (`ZM_DB_SSL_VERIFY_SERVER_CERT`).
-    pub verify_server: bool,
 }
 
 /// `[server]`: the WebSocket side.

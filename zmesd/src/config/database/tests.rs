@@ -30,11 +30,7 @@ fn hosts_are_what_zoneminder_takes_them_for() {
         assert_eq!(host(text).unwrap(), address, "{text}");
     }
     for wrong in ["::1", "db:port", "db:0", "db:70000", ":3306"] {
-        let complaint = host(wrong).unwrap_err();
-        assert!(
-            complaint.message.contains(wrong) && complaint.hint.unwrap().contains("database-url"),
-            "{wrong}"
-        );
+        assert!(host(wrong).unwrap_err().to_string().contains(wrong), "{wrong}");
     }
 }
 
@@ -54,7 +50,7 @@ fn zm_conf_says_how_to_reach_the_database() {
 fn all_that_is_wrong_in_zm_conf_is_said() {
     let conf = conf("ZM_DB_TYPE=pgsql\nZM_DB_HOST=::1\nZM_DB_SSL_CLIENT_KEY=/k");
     let names: Vec<_> =
-        DatabaseConfig::from_zmconf(&conf).unwrap_err().into_iter().map(|(name, _)| name).collect();
+        DatabaseConfig::from_zmconf(&conf).unwrap_err().iter().map(ConnectionFault::name).collect();
     assert_eq!(names, ["ZM_DB_TYPE", "ZM_DB_HOST", "ZM_DB_USER", "ZM_DB_SSL_CLIENT_KEY"]);
 }
 
@@ -96,7 +92,7 @@ fn urls_are_read() {
             "zm",
         ),
     ] {
-        let config = DatabaseConfig::from_url(url).unwrap_or_else(|complaint| panic!("{url}: {complaint:?}"));
+        let config = DatabaseConfig::from_url(url).unwrap_or_else(|fault| panic!("{url}: {fault:?}"));
         assert_eq!((config.user.as_str(), config.password.expose_secret()), (user, password), "{url}");
         assert_eq!((config.address, config.name.as_str(), config.tls), (address, name, None), "{url}");
     }
@@ -124,8 +120,8 @@ fn wrong_urls_are_refused_without_quoting_them() {
         "mysql://u:hunter2@db/zm?ssl-cert=/c",
         "mysql://u:hunter2@db/zm?ssl-cert=/c&ssl-key=/k",
     ] {
-        let complaint = DatabaseConfig::from_url(url).unwrap_err();
-        assert!(!format!("{complaint:?}").contains("hunter2"), "{complaint:?}");
+        let fault = DatabaseConfig::from_url(url).unwrap_err();
+        assert!(!format!("{fault:?} {fault}").contains("hunter2"), "{fault:?}");
     }
 }
 

@@ -121,6 +121,10 @@ fn problems_in_zm_conf_name_its_line() {
         [("ZM_DB_USER", None), ("ZM_DB_HOST", Some(2)), ("ZM_SERVER_ID", Some(3))],
         "{problems}"
     );
+    assert!(
+        problems.iter().all(|problem| problem.hint.contains("zoneminder.")),
+        "the keys that override them"
+    );
     let conf = "ZM_DB_USER=u\nnonsense\n";
     fs::write(directory.path().join("zm.conf"), conf).unwrap();
     let warnings = loaded(&directory, &format!("zoneminder.config = 'zm.conf'\n{TLS}")).warnings;
