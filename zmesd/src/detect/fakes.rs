@@ -12,7 +12,7 @@ use zmes_shared::{EventId, MonitorId, MonitorState};
 use super::DetectConfig;
 use crate::config::Source;
 use crate::domain::Reading;
-use crate::ports::{Clock, DbError, EventRow, EventStore};
+use crate::ports::{Clock, DatabaseTrouble, DbError, EventRow, EventStore};
 use crate::source::{MonitorSource, ReadError};
 
 pub(super) const ONE: MonitorId = MonitorId(1);
@@ -125,7 +125,7 @@ impl ScriptedStore {
         let mut table = self.table();
         table.statements += 1;
         if table.down {
-            return Err(DbError::Unavailable("down".into()));
+            return Err(DbError::Unavailable(DatabaseTrouble::late("down")));
         }
         let shift = table.shift;
         let mut rows = table.rows.iter().map(|row| EventRow {

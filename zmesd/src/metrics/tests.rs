@@ -23,8 +23,8 @@ use crate::detect::Views;
 use crate::domain::{Alarm, Platform, Token};
 use crate::monitors::{Catalog, CatalogHandle};
 use crate::ports::{
-    BreakerView, CertificateInfo, CertificateSummary, DbHealth, Held, PushBusy, PushCounts, PushSide,
-    Retried, StageLatency, TransportCheck, TransportHealth,
+    BreakerView, CertificateInfo, CertificateSummary, DatabaseTrouble, DbHealth, Held, PushBusy, PushCounts,
+    PushSide, Retried, StageLatency, TransportCheck, TransportHealth,
 };
 use crate::route::{Census, Command, RouterHandle};
 use crate::telemetry::{Counters, Labels, TokenState};
@@ -287,7 +287,7 @@ async fn what_is_not_ready_is_named_with_its_reason() {
     let (status, text) = get("/readyz", &parts).await;
     let expected = "ready\ndatabase: answers\nsources: 1 of 2 monitors can be seen\nlisteners: 1 of 1 ports are served\n";
     assert_eq!((status, text.as_str()), (StatusCode::OK, expected));
-    stage.database.send_replace(DbHealth::Down("no route\nto host".into()));
+    stage.database.send_replace(DbHealth::Down(DatabaseTrouble::late("no route\nto host")));
     stage.reports.send_replace(Arc::new(BTreeMap::from([view(2, false)])));
     drop(serving);
     let (status, text) = get("/readyz", &parts).await;

@@ -76,7 +76,7 @@ impl CatalogHandle {
 
     /// Reads the database again and returns what changed.
     pub async fn refresh(&self) -> Result<Reloaded, DbError> {
-        let late = || DbError::Unavailable(DatabaseTrouble::late("no answer in time".to_owned()));
+        let late = || DbError::Unavailable(DatabaseTrouble::late("no answer in time"));
         let (reply, answer) = oneshot::channel();
         self.refresh.send_timeout(reply, REFRESH_DEADLINE).await.map_err(|_| late())?;
         match tokio::time::timeout(REFRESH_DEADLINE, answer).await {

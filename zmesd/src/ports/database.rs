@@ -87,23 +87,16 @@ pub struct DatabaseTrouble {
 
 impl DatabaseTrouble {
     /// Returns the trouble of a server that did not answer in time.
-    pub fn late(message: String) -> Self {
+    pub fn late(message: impl Into<String>) -> Self {
         let hint =
             "mysqladmin processlist shows what blocks it; is the machine out of memory or disk?".to_owned();
-        Self { fault: DatabaseFault::Unreachable, message, hint }
+        Self { fault: DatabaseFault::Unreachable, message: message.into(), hint }
     }
 }
 
 impl fmt::Display for DatabaseTrouble {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.message)
-    }
-}
-
-#[cfg(test)]
-impl From<&str> for DatabaseTrouble {
-    fn from(message: &str) -> Self {
-        Self { fault: DatabaseFault::Other, message: message.to_owned(), hint: "mend it".to_owned() }
     }
 }
 

@@ -9,7 +9,7 @@ mod zmtrigger;
 
 pub use read_error::ReadError;
 pub use shm::ShmSource;
-pub use trigger::Trigger;
+pub use trigger::LocalTrigger;
 
 use tokio::time::Instant;
 use zmes_shared::MonitorId;

@@ -17,12 +17,12 @@ const WRITE_DEADLINE: Duration = Duration::from_secs(2);
 
 /// Forces and cancels alarms of the monitors of this machine.
 #[derive(Debug, Clone)]
-pub struct Trigger {
+pub struct LocalTrigger {
     path_map: PathBuf,
     path_socks: Option<PathBuf>,
 }
 
-impl Trigger {
+impl LocalTrigger {
     /// Takes the directory of `zm.mmap.N` and, where it is known, that of `zmtrigger.sock`.
     pub fn new(path_map: PathBuf, path_socks: Option<PathBuf>) -> Self {
         Self { path_map, path_socks }
@@ -63,7 +63,7 @@ impl Trigger {
 }
 
 #[async_trait]
-impl AlarmTrigger for Trigger {
+impl AlarmTrigger for LocalTrigger {
     async fn set(&self, monitor: MonitorId, command: TriggerCommand) -> Result<TriggerVia, TriggerError> {
         let command = harmless(command);
         match self.write(monitor, command.clone()).await {

@@ -85,7 +85,7 @@ mod tests {
         let health = Health::new();
         let watch = health.watch();
         assert_eq!(*watch.borrow(), DbHealth::Untried);
-        health.record(Area::Monitors, Some(&DbError::Unavailable("refused".into())));
+        health.record(Area::Monitors, Some(&DbError::Unavailable(DatabaseTrouble::late("refused"))));
         assert_eq!(*watch.borrow(), down("refused"));
         health.record(Area::Events, None);
         assert_eq!(*watch.borrow(), DbHealth::Up);
@@ -95,7 +95,7 @@ mod tests {
     fn what_one_area_may_not_read_stays_visible_while_another_answers() {
         let health = Health::new();
         let watch = health.watch();
-        health.record(Area::Accounts, Some(&DbError::Unexpected("no grant".into())));
+        health.record(Area::Accounts, Some(&DbError::Unexpected(DatabaseTrouble::late("no grant"))));
         health.record(Area::Events, None);
         assert_eq!(*watch.borrow(), down("no grant"));
         health.record(Area::Accounts, None);

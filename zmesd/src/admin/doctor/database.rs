@@ -125,12 +125,13 @@ fn trouble(refreshed: Option<&Result<Reloaded, DbError>>, health: &DbHealth) -> 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::ports::DatabaseTrouble;
 
     #[test]
     fn a_server_that_answers_half_is_red() {
         let reloaded = Ok(Reloaded { monitors: 1, added: 0, removed: 0, users: 1 });
         assert!(trouble(Some(&reloaded), &DbHealth::Up).is_none());
-        let down = DbHealth::Down("no grant".into());
+        let down = DbHealth::Down(DatabaseTrouble::late("no grant"));
         assert!(trouble(Some(&reloaded), &down).is_some_and(|finding| !finding.ok));
         assert!(trouble(None, &DbHealth::Up).is_some_and(|finding| !finding.ok));
     }

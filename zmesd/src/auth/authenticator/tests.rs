@@ -7,6 +7,7 @@ use jsonwebtoken::{EncodingKey, Header, encode};
 use serde_json::json;
 
 use super::*;
+use crate::ports::DatabaseTrouble;
 
 const NOW: i64 = 1_900_000_000;
 
@@ -166,7 +167,10 @@ async fn a_password_in_plain_text_is_refused_by_name() {
 
 #[tokio::test]
 async fn a_database_that_is_away_rejects_nobody() {
-    for outage in [DbError::Unavailable("refused".into()), DbError::Unexpected("no table".into())] {
+    for outage in [
+        DbError::Unavailable(DatabaseTrouble::late("refused")),
+        DbError::Unexpected(DatabaseTrouble::late("no table")),
+    ] {
         let (auth, _) = authenticator(Accounts { outage: Some(outage), ..Accounts::default() }, true);
         let expected = "unavailable the database is not available";
         assert_eq!(word(&auth.verify(password("amy", "password")).await), expected);

@@ -8,8 +8,8 @@ use zmes_shared::{EventId, MonitorId};
 use super::world::World;
 use crate::domain::{MonitorFilter, Platform};
 use crate::ports::{
-    CheckStep, DbError, EventRow, Fault, FaultKind, Held, HeldBy, PushCounts, PushEnding, PushOrder,
-    PushReceipt, Retried, StageLatency, TransportCheck, TransportFailure, TransportHealth,
+    CheckStep, DatabaseTrouble, DbError, EventRow, Fault, FaultKind, Held, HeldBy, PushCounts, PushEnding,
+    PushOrder, PushReceipt, Retried, StageLatency, TransportCheck, TransportFailure, TransportHealth,
 };
 
 async fn ok(world: &World, request: &str) -> Value {
@@ -285,7 +285,7 @@ async fn why_explains_what_was_never_announced() {
     assert!(target["explanation"].as_str().unwrap().starts_with(words), "{why}");
     let error = world.ask(r#"{"type":"why","event":99}"#).await["error"].clone();
     assert_eq!(error["code"], "not_found", "{error}");
-    let broken = DbError::Unavailable("connection refused".into());
+    let broken = DbError::Unavailable(DatabaseTrouble::late("connection refused"));
     *world.outside.events_error.lock().unwrap() = Some(broken);
     let error = world.ask(r#"{"type":"why","event":99}"#).await["error"].clone();
     assert_eq!(error["code"], "unavailable", "{error}");

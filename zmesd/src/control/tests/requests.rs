@@ -8,7 +8,9 @@ use zmes_shared::{MonitorId, MonitorState};
 
 use super::world::{App, World, report};
 use crate::monitors::Catalog;
-use crate::ports::{CertificateProblem, CertificateSummary, DbError, DbHealth, TriggerError};
+use crate::ports::{
+    CertificateProblem, CertificateSummary, DatabaseFault, DatabaseTrouble, DbError, DbHealth, TriggerError,
+};
 use crate::route::{CloseReason, Outgoing, Written};
 
 #[tokio::test]
@@ -16,7 +18,11 @@ async fn status_is_the_pinned_json() {
     let world = World::start().await;
     let _amy = world.app(1, "192.0.2.1:1000", Some("amy")).await;
     let _pending = world.app(2, "192.0.2.2:1000", None).await;
-    world.database.send_replace(DbHealth::Down("connection refused".into()));
+    world.database.send_replace(DbHealth::Down(DatabaseTrouble {
+        fault: DatabaseFault::Other,
+        message: "connection refused".to_owned(),
+        hint: "mend it".to_owned(),
+    }));
     let mut sick = report(2, "Porch", MonitorState::Down);
     sick.healthy = false;
     world.reports.send_modify(|reports| {
@@ -114,7 +120,8 @@ async fn monitors_are_read_again_or_the_cause_is_told() {
     let world = World::start().await;
     let answer = world.ask(r#"{"type":"monitors_reload"}"#).await;
     assert_eq!(answer["ok"], json!({"monitors": 3, "added": 1, "removed": 0, "users": 2}));
-    *world.outside.refresh_error.lock().unwrap() = Some(DbError::Unavailable("connection refused".into()));
+    *world.outside.refresh_error.lock().unwrap() =
+        Some(DbError::Unavailable(DatabaseTrouble::late("connection refused")));
     let answer = world.ask(r#"{"type":"monitors_reload"}"#).await;
     assert_eq!(answer["error"]["code"], "unavailable");
     assert_eq!(answer["error"]["message"], "database not available: connection refused");
@@ -275,7 +282,7 @@ async fn checks_name_what_is_wrong() {
     let mut sick = report(1, "Garage", MonitorState::Down);
     (sick.healthy, sick.reason) = (false, Some("zmc is not running".into()));
     world.reports.send_replace(Arc::new([(MonitorId(1), sick)].into_iter().collect()));
-    world.database.send_replace(DbHealth::Down("access denied".into()));
+    world.database.send_replace(DbHealth::Down(DatabaseTrouble::late("access denied")));
     let problems = vec![CertificateProblem {
         grave: false,
         expires_soon: false,

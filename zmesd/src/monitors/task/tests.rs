@@ -8,7 +8,7 @@ use zmes_shared::MonitorId;
 use super::*;
 use crate::domain::{Monitor, MonitorRights, MonitorSet, Recording};
 use crate::monitors::CatalogHandle;
-use crate::ports::{SystemClock, Zoneminder};
+use crate::ports::{DatabaseTrouble, SystemClock, Zoneminder};
 
 const INTERVAL: Duration = Duration::from_mins(1);
 
@@ -109,7 +109,7 @@ fn user(enabled: bool) -> User {
 }
 
 fn away() -> DbError {
-    DbError::Unavailable("connection refused".into())
+    DbError::Unavailable(DatabaseTrouble::late("connection refused"))
 }
 
 #[tokio::test(start_paused = true)]

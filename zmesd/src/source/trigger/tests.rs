@@ -17,14 +17,14 @@ fn trigger_data(zmc: &Synthetic) -> Vec<u8> {
     std::fs::read(zmc.path()).unwrap()[zmc.layout.trigger()..zmc.layout.needed()].to_vec()
 }
 
-fn sockets(directory: &Path) -> Trigger {
-    Trigger::new(directory.join("map"), Some(directory.to_owned()))
+fn sockets(directory: &Path) -> LocalTrigger {
+    LocalTrigger::new(directory.join("map"), Some(directory.to_owned()))
 }
 
 #[tokio::test]
 async fn an_alarm_is_forced_and_cancelled_in_shared_memory_of_every_layout() {
     let directory = TempDir::new().unwrap();
-    let trigger = Trigger::new(directory.path().to_owned(), None);
+    let trigger = LocalTrigger::new(directory.path().to_owned(), None);
     for layout in layout::Layout::ALL {
         let zmc = Synthetic::start(directory.path(), ONE, layout.size);
         assert_eq!(trigger.set(ONE, on("It's|me", "line\nbreak")).await, Ok(TriggerVia::SharedMemory));
@@ -40,7 +40,7 @@ async fn an_alarm_is_forced_and_cancelled_in_shared_memory_of_every_layout() {
 #[tokio::test]
 async fn long_texts_end_before_their_field_and_at_a_whole_character() {
     let directory = TempDir::new().unwrap();
-    let trigger = Trigger::new(directory.path().to_owned(), None);
+    let trigger = LocalTrigger::new(directory.path().to_owned(), None);
     let zmc = Synthetic::start(directory.path(), ONE, 768);
     trigger.set(ONE, on(&"ü".repeat(40), &"t".repeat(400))).await.unwrap();
     let data = trigger_data(&zmc);
@@ -51,7 +51,7 @@ async fn long_texts_end_before_their_field_and_at_a_whole_character() {
 #[tokio::test]
 async fn memory_that_no_zmc_has_filled_is_not_written() {
     let directory = TempDir::new().unwrap();
-    let trigger = Trigger::new(directory.path().to_owned(), None);
+    let trigger = LocalTrigger::new(directory.path().to_owned(), None);
     assert_eq!(trigger.set(ONE, on("a", "b")).await, Err(TriggerError::NotCaptured(ONE)));
     let zmc = Synthetic::start(directory.path(), ONE, 768);
     zmc.byte(zmc.layout.valid, 0);
