@@ -77,7 +77,7 @@ mod tests {
     use super::*;
 
     fn down(cause: &str) -> DbHealth {
-        DbHealth::Down(cause.into())
+        DbHealth::Down(DatabaseTrouble::late(cause))
     }
 
     #[test]
