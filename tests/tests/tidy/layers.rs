@@ -5,7 +5,7 @@ use std::fmt;
 use crate::tree::File;
 
 /// Rooms from the bottom up. A room may import what has a lower number; of several entries the longest counts.
-const LEVELS: [(&str, u8); 29] = [
+const LEVELS: [(&str, u8); 27] = [
     // words
     ("domain", 0),
     ("config", 1),
@@ -28,8 +28,6 @@ const LEVELS: [(&str, u8); 29] = [
     ("auth", 8),
     ("ws", 8),
     ("control", 9),
-    ("source", 8),
-    ("zmdb", 8),
     ("tls", 8),
     ("metrics", 8),
     ("admin", 8),
@@ -43,9 +41,6 @@ const LEVELS: [(&str, u8); 29] = [
     ("lib", 13),
     ("main", 13),
 ];
-
-/// What is allowed against the order: the trait of sources lies with `source`.
-const EXCEPTIONS: [(&str, &str); 1] = [("detect", "source")];
 
 /// A module of the daemon, as a path of names.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -88,9 +83,8 @@ impl Room {
 /// Says whether `room`, which is at `level`, may import `target`.
 pub(crate) fn may_import(room: &Room, level: u8, target: &Room) -> bool {
     let within = room.top() == target.top();
-    let allowed = EXCEPTIONS.contains(&(room.top(), target.top()));
-    // What is not a room (a macro, an item of the crate's root) is nobody's business.
-    within || allowed || target.level().is_none_or(|below| below < level)
+    // What is not a room (a macro, an item of the crate's root) has no level.
+    within || target.level().is_none_or(|below| below < level)
 }
 
 /// Returns the rooms that the code of `file` names by `crate::`, with the lines; its unit tests may name any.
@@ -157,11 +151,11 @@ mod tests {
         assert!(allowed("zmesd/src/detect/poller.rs", "monitors"));
         assert!(!allowed("zmesd/src/detect/detector.rs", "monitors"), "its core is pure");
         assert!(allowed("zmesd/src/ws/pump.rs", "ws::session"));
-        assert!(allowed("zmesd/src/app/parts.rs", "source"));
+        assert!(allowed("zmesd/src/app/parts.rs", "detect"));
         assert!(!allowed("zmesd/src/domain/alarm.rs", "config"));
         assert!(!allowed("zmesd/src/route/policy.rs", "state"), "pure logic knows no actor");
         assert!(!allowed("zmesd/src/route/router.rs", "ws"));
-        assert!(!allowed("zmesd/src/source/shm.rs", "zmdb"), "edges do not know each other");
+        assert!(!allowed("zmesd/src/auth/limiter.rs", "ws"), "edges do not know each other");
         assert_eq!(Room::of_file("zmesd/src/elsewhere.rs").unwrap().level(), None);
     }
 }

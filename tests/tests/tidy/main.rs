@@ -3,6 +3,7 @@
 //! Each test lists everything that is wrong, with file and line. What a check looks for is written in pieces where
 //! it would otherwise find itself.
 
+mod crates;
 mod layers;
 mod tree;
 
@@ -100,6 +101,16 @@ fn rooms_import_only_what_lies_below_them() -> Result<()> {
     }
     ensure!(seen > 10, "only {seen} imports found: the check does not see");
     none(&findings)
+}
+
+#[test]
+fn crates_depend_only_on_what_the_table_allows() -> Result<()> {
+    let manifests: Vec<File> = files()?
+        .into_iter()
+        .filter(|file| file.base_name() == "Cargo.toml" && !file.name.starts_with("fuzz/"))
+        .collect();
+    ensure!(manifests.len() > 4, "only {} manifests found: the check does not see", manifests.len());
+    none(&manifests.iter().flat_map(crates::findings).collect::<Vec<_>>())
 }
 
 #[test]

@@ -9,15 +9,16 @@ use tokio::time::{Instant, timeout_at};
 use zmes_shared::control::{AlarmTest, ControlError, ErrorCode, Role};
 use zmes_shared::views::{AlarmForced, AlarmTested, PushModeState, TargetDecision};
 use zmes_shared::{MonitorId, SessionId};
+use zmes_zoneminder::{Monitor, TriggerError};
 
 use super::answers::{busy, no_monitor};
 use super::token_names::{Known, Wanted};
 use super::tokens::view;
 use crate::admin::forced::ForcedError;
 use crate::admin::{Admin, AdminParts};
-use crate::domain::{Decision, Monitor, TokenId};
+use crate::domain::{Decision, TokenId};
 use crate::monitors::Catalog;
-use crate::ports::{PushEnding, PushReceipt, TriggerError};
+use crate::ports::{PushEnding, PushReceipt};
 use crate::route::{AlarmTestRequest, Target, TestTarget, Written};
 use crate::state::Outcome;
 

@@ -38,6 +38,7 @@ use tokio_util::task::TaskTracker;
 use zmes_shared::MonitorId;
 use zmes_shared::control::{ControlError, Request, Role, WatchEvent, WatchFilter};
 use zmes_shared::views::MonitorView;
+use zmes_zoneminder::{AlarmTrigger, DatabaseCheck, DbHealth, EventStore};
 
 pub use self::doctor::{Outside, Seen, look_from_outside};
 pub(crate) use self::off_loop::off_loop;
@@ -49,9 +50,7 @@ use self::forced::ForcedAlarms;
 use self::level::TemporaryLevel;
 use crate::detect::Gaps;
 use crate::monitors::CatalogHandle;
-use crate::ports::{
-    AlarmTrigger, CertificateInfo, Clock, ConfigReload, DatabaseCheck, DbHealth, EventStore, PushSide,
-};
+use crate::ports::{CertificateInfo, Clock, ConfigReload, PushSide};
 use crate::route::{RouterHandle, Tap};
 use crate::state::StateHandle;
 use crate::telemetry::Counters;

@@ -4,10 +4,10 @@ use std::sync::Arc;
 
 use zmes_shared::control::{ControlError, ErrorCode};
 use zmes_shared::views::{MonitorCounts, MonitorView, Monitors, Reloaded};
+use zmes_zoneminder::Monitor;
 
 use crate::admin::AdminParts;
 use crate::detect;
-use crate::domain::Monitor;
 
 /// A monitor as the list shows it, and whether alarms of it are meant to be seen.
 pub(super) struct Listed {

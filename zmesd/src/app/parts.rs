@@ -3,14 +3,16 @@
 use std::sync::Arc;
 
 use tokio::sync::watch;
+use zmes_zoneminder::database::ZmDb;
+use zmes_zoneminder::shm::ShmSource;
+use zmes_zoneminder::trigger::LocalTrigger;
+use zmes_zoneminder::{
+    AccountStore, AlarmTrigger, DatabaseCheck, DbHealth, EventStore, MonitorSource, MonitorStore,
+};
 
 use crate::config::Config;
 use crate::demo::Demo;
-use crate::ports::{
-    AccountStore, AlarmTrigger, Clock, DatabaseCheck, DbHealth, EventStore, MonitorStore, SystemClock,
-};
-use crate::source::{LocalTrigger, MonitorSource, shm::ShmSource};
-use crate::zmdb::ZmDb;
+use crate::ports::{Clock, SystemClock};
 
 /// What the daemon needs of the world outside.
 #[derive(Debug)]

@@ -10,16 +10,16 @@ use nix::unistd::geteuid;
 use tokio::sync::{mpsc, watch};
 use tokio::time::Instant;
 use zmes_shared::views::{Doctor, Finding};
+use zmes_zoneminder::shm::{ReadError, ShmSource};
+use zmes_zoneminder::{MonitorSet, MonitorSource};
 
 use super::Parts;
 use crate::admin::{self, Outside, Seen};
 use crate::config::{Config, Loaded, Problem, Problems};
-use crate::domain::MonitorSet;
 use crate::ports::Clock;
 use crate::push::transport::Transports;
 use crate::push::{PushView, PushViewParts};
 use crate::route::PushRules;
-use crate::source::{MonitorSource, ReadError, ShmSource};
 use crate::{state, ws};
 
 /// Where the program is that runs others as another user (util-linux).

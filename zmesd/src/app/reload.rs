@@ -11,6 +11,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
 use zmes_shared::control::{ControlError, ErrorCode};
 use zmes_shared::views::{ConfigReloaded, ConfigShown, ServedCertificate};
+use zmes_zoneminder::database::ZmDb;
 
 use super::config_file::ConfigFile;
 use super::descriptors;
@@ -27,7 +28,6 @@ use crate::telemetry::log::LogHandle;
 use crate::telemetry::{Counters, Reload};
 use crate::tls::{CertStore, TlsWarning};
 use crate::ws::{self, ServerSettings};
-use crate::zmdb::ZmDb;
 
 /// Reloads that may wait; more are told to come again.
 const WAITING: usize = 4;

@@ -11,18 +11,18 @@ use tokio::time::Instant;
 use tracing::{debug, info, warn};
 use zmes_shared::text::bounded;
 use zmes_shared::views::RefusalReason;
+use zmes_zoneminder::password::{MAX_PASSWORD, PasswordOutcome, StoredPassword};
+use zmes_zoneminder::{AccessPass, AccountStore, DbError, MonitorRights, User, access_token};
 
 use super::checks::Passwords;
 use super::costs::Costs;
-use super::jwt;
 use super::limiter::{Fingerprint, Limiter, Standing};
 use super::pace::Pace;
-use super::password::{MAX_PASSWORD, PasswordOutcome, StoredPassword};
 use crate::config::AuthConfig;
-use crate::domain::{AccessPass, Credentials, Login, LoginVerdict, MonitorRights, SHOWN_NAME, User};
+use crate::domain::{Credentials, Login, LoginVerdict, SHOWN_NAME};
 use crate::limits::network;
 use crate::monitors::Catalog;
-use crate::ports::{AccountStore, Clock, DbError, LoginCheck};
+use crate::ports::{Clock, LoginCheck};
 use crate::telemetry::{self, Counters};
 
 /// Longest user name that is looked up; ZoneMinder's have at most 64 characters.
@@ -192,7 +192,7 @@ impl Authenticator {
             Err(error) => return (None, Err(unavailable(&error))),
         };
         let secret = secret.as_ref().map_or("", |secret| secret.expose_secret());
-        let claims = match jwt::read(token.expose_secret(), secret, self.clock.now()) {
+        let claims = match access_token::read(token.expose_secret(), secret, self.clock.now()) {
             Ok(claims) => claims,
             Err(reason) => return (None, Err(rejected(reason, None))),
         };

@@ -4,8 +4,8 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use secrecy::{ExposeSecret, SecretString};
+use zmes_zoneminder::password::{PasswordOutcome, StoredPassword};
 
-use super::password::{PasswordOutcome, StoredPassword};
 use crate::limits::{Bounds, Turn, Turns};
 
 /// Bcrypt checks at the same time: not more than cores, and never all the blocking threads that others need too.

@@ -5,10 +5,7 @@
 mod authenticator;
 mod checks;
 mod costs;
-pub(crate) mod fuzzing;
-mod jwt;
 mod limiter;
 mod pace;
-mod password;
 
 pub use authenticator::Authenticator;

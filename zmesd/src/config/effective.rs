@@ -5,16 +5,14 @@ use std::path::Path;
 use std::time::Duration;
 
 use secrecy::{ExposeSecret, SecretString};
+use zmes_zoneminder::conf::ServerIdentity;
 
 use super::push::{
     ApnsConfig, ApnsEndpoint, ApnsIdentity, FcmConfig, FcmProxyConfig, PushMode, PushProxyConfig,
 };
 use super::section::{toml_list, toml_string};
 use super::size;
-use super::{
-    Config, DatabaseAddress, DatabaseConfig, LogFormat, PushConfig, ServerConfig, ServerIdentity, Source,
-    ZoneminderConfig, duration,
-};
+use super::{Config, LogFormat, PushConfig, ServerConfig, Source, ZoneminderConfig, duration};
 
 /// What is shown in place of a secret.
 const HIDDEN: &str = "[hidden]";
@@ -291,38 +289,5 @@ fn log_format(format: LogFormat) -> &'static str {
         LogFormat::Text => "text",
         LogFormat::Json => "json",
         LogFormat::Journald => "journald",
-    }
-}
-
-impl DatabaseConfig {
-    /// Returns the URL of the database with `password` in the place of its password.
-    fn url(&self, password: &str) -> String {
-        let (host, socket) = match &self.address {
-            DatabaseAddress::Default => ("localhost".to_owned(), None),
-            DatabaseAddress::Socket(path) => {
-                ("localhost".to_owned(), Some(format!("socket={}", path.display())))
-            }
-            DatabaseAddress::Tcp { host, port } if host.contains(':') => (format!("[{host}]:{port}"), None),
-            DatabaseAddress::Tcp { host, port } => (format!("{host}:{port}"), None),
-        };
-        let mut options: Vec<_> = socket.into_iter().collect();
-        if let Some(tls) = &self.tls {
-            options.push(format!("ssl-ca={}", tls.ca.display()));
-            if let Some((certificate, key)) = &tls.client {
-                options.push(format!("ssl-cert={}&ssl-key={}", certificate.display(), key.display()));
-            }
-        }
-        let mark = if options.is_empty() { "" } else { "?" };
-        format!("mysql://{}:{password}@{host}/{}{mark}{}", self.user, self.name, options.join("&"))
-    }
-
-    /// Returns where the database is, without its password: `zm at 127.0.0.1:3306 as zmuser`.
-    pub fn place(&self) -> String {
-        let address = match &self.address {
-            DatabaseAddress::Default => "localhost".to_owned(),
-            DatabaseAddress::Socket(path) => path.display().to_string(),
-            DatabaseAddress::Tcp { host, port } => format!("{host}:{port}"),
-        };
-        format!("{} at {address} as {}", self.name, self.user)
     }
 }

@@ -4,8 +4,6 @@
 //! [`Problem`]; nobody else reads configuration, and nobody else reads the environment.
 
 mod access;
-mod database;
-mod database_origin;
 mod diff;
 pub mod duration;
 mod effective;
@@ -20,10 +18,7 @@ mod section;
 pub mod size;
 mod template;
 mod validate;
-mod zmconf;
 
-pub use database::{DatabaseAddress, DatabaseConfig, DatabaseTls, ServerIdentity};
-pub use database_origin::{DatabaseOrigin, ValuePlace};
 pub use diff::ConfigDiff;
 pub use environment::Environment;
 pub use file::SECTIONS;
@@ -43,8 +38,8 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use ipnet::IpNet;
-
-use crate::domain::ZmVersion;
+use zmes_zoneminder::ZmVersion;
+use zmes_zoneminder::conf::{DatabaseConfig, ServerIdentity};
 
 /// Everything that `zmesd.toml` says, with defaults filled in.
 #[derive(Debug, Clone)]

@@ -29,12 +29,12 @@ pub use push_proxy::PushProxy;
 pub use zoneminder::Simulation;
 
 use crate::config::{
-    AuthConfig, Config, ControlConfig, DatabaseAddress, DatabaseConfig, DatabaseOrigin, LogConfig, LogFormat,
-    MetricsConfig, Origin, PushConfig, PushProxyConfig, ServerConfig, Source, StateConfig, TlsFiles,
-    ZoneminderConfig,
+    AuthConfig, Config, ControlConfig, LogConfig, LogFormat, MetricsConfig, Origin, PushConfig,
+    PushProxyConfig, ServerConfig, Source, StateConfig, TlsFiles, ZoneminderConfig,
 };
 use crate::ports::Clock;
 use certificate::Certificate;
+use zmes_zoneminder::conf::{DatabaseAddress, DatabaseConfig, DatabaseOrigin};
 
 /// The port of the protocol.
 const PORT: u16 = 9000;

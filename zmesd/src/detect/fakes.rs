@@ -8,12 +8,12 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 use tokio::time::Instant;
 use zmes_shared::{EventId, MonitorId, MonitorState};
+use zmes_zoneminder::shm::ReadError;
+use zmes_zoneminder::{DatabaseTrouble, DbError, EventRow, EventStore, MonitorSource, Reading};
 
 use super::DetectConfig;
 use crate::config::Source;
-use crate::domain::Reading;
-use crate::ports::{Clock, DatabaseTrouble, DbError, EventRow, EventStore};
-use crate::source::{MonitorSource, ReadError};
+use crate::ports::Clock;
 
 pub(super) const ONE: MonitorId = MonitorId(1);
 pub(super) const TWO: MonitorId = MonitorId(2);

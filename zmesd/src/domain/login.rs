@@ -4,8 +4,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use secrecy::SecretString;
-
-use super::user::{AccessPass, User};
+use zmes_zoneminder::{AccessPass, User};
 
 /// Characters of a user name that nobody has vouched for, in logs, tables and streams.
 pub const SHOWN_NAME: usize = 64;

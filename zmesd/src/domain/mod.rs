@@ -4,22 +4,12 @@ mod alarm;
 mod decision;
 mod filter;
 mod login;
-mod monitor;
 mod push;
-mod reading;
-mod rights;
-mod user;
-mod zm_version;
 
 pub use alarm::{Alarm, Origin};
 pub use decision::{Decision, SkipReason};
 pub use filter::{FilterProblem, MonitorFilter};
 pub use login::{Credentials, Login, LoginVerdict, SHOWN_NAME};
-pub use monitor::{Monitor, MonitorSet, NotWatched, Recording};
 pub use push::{
     App, DeliveryId, Platform, PushState, PushToken, Revoked, Token, TokenHandle, TokenId, TokenProblem,
 };
-pub use reading::{Reading, Trigger};
-pub use rights::MonitorRights;
-pub use user::{AccessPass, User};
-pub use zm_version::ZmVersion;

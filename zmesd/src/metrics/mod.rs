@@ -4,6 +4,8 @@
 //! shows numbers, never a token, a user or an address. Who scrapes slowly delays nobody: connections are few, each has
 //! a deadline, and what is asked of the router is asked once for all that ask at the same time.
 
+use zmes_zoneminder::DbHealth;
+
 mod answer;
 mod bind;
 mod exposition;
@@ -26,7 +28,7 @@ pub use server::{Switch, serve, switch};
 use crate::detect::Views;
 use crate::domain::Alarm;
 use crate::monitors::CatalogHandle;
-use crate::ports::{CertificateInfo, DbHealth, PushSide};
+use crate::ports::{CertificateInfo, PushSide};
 use crate::route::RouterHandle;
 use crate::telemetry::Counters;
 

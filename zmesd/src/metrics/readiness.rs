@@ -3,9 +3,9 @@
 use std::fmt::Write as _;
 
 use zmes_shared::views::MonitorView;
+use zmes_zoneminder::DbHealth;
 
 use super::Parts;
-use crate::ports::DbHealth;
 use crate::telemetry::{Labels, Part};
 
 /// Longest reason, in characters: it may be what a database said.

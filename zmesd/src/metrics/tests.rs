@@ -14,6 +14,7 @@ use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 use zmes_shared::views::{MonitorView, PushModeState};
 use zmes_shared::{MonitorId, MonitorState};
+use zmes_zoneminder::{DatabaseTrouble, DbHealth};
 
 use super::answer::answer;
 use super::gauges::Asked;
@@ -23,8 +24,8 @@ use crate::detect::Views;
 use crate::domain::{Alarm, Platform, Token};
 use crate::monitors::{Catalog, CatalogHandle};
 use crate::ports::{
-    BreakerView, CertificateInfo, CertificateSummary, DatabaseTrouble, DbHealth, Held, PushBusy, PushCounts,
-    PushSide, Retried, StageLatency, TransportCheck, TransportHealth,
+    BreakerView, CertificateInfo, CertificateSummary, Held, PushBusy, PushCounts, PushSide, Retried,
+    StageLatency, TransportCheck, TransportHealth,
 };
 use crate::route::{Census, Command, RouterHandle};
 use crate::telemetry::{Counters, Labels, TokenState};

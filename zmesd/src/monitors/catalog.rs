@@ -9,9 +9,9 @@ use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::Instant;
 use zmes_shared::MonitorId;
 use zmes_shared::views::Reloaded;
+use zmes_zoneminder::{DatabaseTrouble, DbError, MonitorSet, User, ZmVersion};
 
-use crate::domain::{MonitorSet, SkipReason, User, ZmVersion};
-use crate::ports::{DatabaseTrouble, DbError};
+use crate::domain::SkipReason;
 
 /// How long `monitors reload` may take.
 const REFRESH_DEADLINE: Duration = Duration::from_secs(10);

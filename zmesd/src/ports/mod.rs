@@ -2,28 +2,18 @@
 //!
 //! Actors depend on these; the adapters (`zmdb`, `source`, `demo`) implement them.
 
-mod accounts;
 mod certificate;
 mod clock;
 mod configuration;
-mod database;
-mod events;
 mod login;
 mod push;
 mod push_fault;
 mod push_health;
 mod push_side;
-mod trigger;
-mod zoneminder;
 
-pub use accounts::AccountStore;
 pub use certificate::{CertificateInfo, CertificateProblem, CertificateSummary};
 pub use clock::{Clock, SystemClock};
 pub use configuration::{ConfigExamined, ConfigReload};
-pub use database::{
-    DatabaseCheck, DatabaseFault, DatabaseReport, DatabaseTrouble, ServerShare, ServerShares,
-};
-pub use events::{EventRow, EventStore, Whereabouts};
 pub use login::LoginCheck;
 pub use push::{
     CheckStep, Delivered, Push, PushBatch, PushDelivery, PushEnding, PushError, PushOrder, PushReceipt,
@@ -34,5 +24,3 @@ pub use push_health::{Refusals, TransportFailure, TransportHealth};
 pub use push_side::{
     BreakerView, Held, HeldBy, PushBusy, PushCounts, PushSide, Retried, StageLatency, TransportCheck,
 };
-pub use trigger::{AlarmTrigger, TriggerCommand, TriggerError, TriggerVia};
-pub use zoneminder::{DbError, DbHealth, MonitorStore, Zoneminder};

@@ -10,6 +10,7 @@ use tokio::time::Instant;
 use tokio_tungstenite::tungstenite::Utf8Bytes;
 use tracing::{debug, info};
 use zmes_shared::{EventId, MonitorId, SessionId};
+use zmes_zoneminder::MonitorRights;
 
 use super::decided::Decided;
 use super::handle::{AlarmTestRequest, CloseReason, Outgoing, Target, TestTarget, Tested, Written};
@@ -18,9 +19,7 @@ use super::router::Router;
 use super::sessions::{LoggedIn, Queued, Session};
 use super::tap::{AnnouncedAlarm, TapEvent};
 use super::tokens::{Entry, Tokens};
-use crate::domain::{
-    Alarm, Decision, DeliveryId, MonitorRights, Origin, PushState, SkipReason, Token, TokenId,
-};
+use crate::domain::{Alarm, Decision, DeliveryId, Origin, PushState, SkipReason, Token, TokenId};
 use crate::ports::{PushBatch, PushDelivery, PushOrder, PushReceipt};
 use crate::protocol::{self, AlarmBody};
 use crate::state::{Note, TokenDecision};

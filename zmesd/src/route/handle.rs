@@ -11,13 +11,12 @@ use tokio_tungstenite::tungstenite::Utf8Bytes;
 use zmes_shared::control::ClientFilter;
 use zmes_shared::views::{ClientCounts, ClientView};
 use zmes_shared::{EventId, MonitorId, SessionId};
+use zmes_zoneminder::{AccessPass, MonitorRights, User};
 
 use super::census::Census;
 use super::devices::Left;
 use super::token_handle::TokenCommand;
-use crate::domain::{
-    AccessPass, App, Decision, MonitorFilter, MonitorRights, PushToken, TokenHandle, TokenId, User,
-};
+use crate::domain::{App, Decision, MonitorFilter, PushToken, TokenHandle, TokenId};
 use crate::ports::PushReceipt;
 
 /// How long a caller waits for the router before it hears [`Busy`].

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use tokio::time::Instant;
 use tracing::{debug, info, warn};
 use zmes_shared::SessionId;
+use zmes_zoneminder::{MonitorRights, User};
 
 use super::devices::Left;
 use super::handle::Attach;
@@ -17,7 +18,7 @@ use super::router::Router;
 use super::sessions::{FilterFrom, LoggedIn};
 use super::tap::{TapEvent, TokenChange};
 use super::token_handle::{Registration, RegistrationFault};
-use crate::domain::{App, MonitorFilter, MonitorRights, PushState, PushToken, Revoked, Token, TokenId, User};
+use crate::domain::{App, MonitorFilter, PushState, PushToken, Revoked, Token, TokenId};
 use crate::monitors::Catalog;
 use crate::ports::PushOrder;
 use crate::state::{Device, Note};

@@ -8,10 +8,10 @@ use std::sync::Arc;
 use secrecy::ExposeSecret;
 use tokio::time::Instant;
 use tracing::info;
+use zmes_zoneminder::User;
 
 use super::handle::CloseReason;
 use super::sessions::{LoggedIn, Session};
-use crate::domain::User;
 use crate::monitors::Catalog;
 
 /// What a catalog means for a user who is connected.

@@ -14,6 +14,7 @@ use tracing::{debug, error};
 use zmes_shared::SessionId;
 use zmes_shared::control::{ClientFilter, ClientState};
 use zmes_shared::views::ClientCounts;
+use zmes_zoneminder::{MonitorRights, User};
 
 use super::decided::DecisionRing;
 use super::devices::{Devices, Left};
@@ -25,7 +26,7 @@ use super::sessions::{LoggedIn, Session};
 use super::tap::{SessionChange, Tap, TapEvent};
 use super::tokens::Tokens;
 use crate::config::AuthConfig;
-use crate::domain::{Alarm, DeliveryId, MonitorFilter, MonitorRights, TokenId, User};
+use crate::domain::{Alarm, DeliveryId, MonitorFilter, TokenId};
 use crate::monitors::Catalog;
 use crate::ports::{Clock, PushOrder};
 use crate::state::{Note, Remembered, StateHandle};

@@ -11,10 +11,11 @@ use tokio::time::Instant;
 use zmes_shared::control::ClientState;
 use zmes_shared::views::{ClientView, FilterFrom as Shown};
 use zmes_shared::{MonitorId, SessionId};
+use zmes_zoneminder::{AccessPass, MonitorRights, MonitorSet, User};
 
 use super::handle::{CloseReason, Outgoing, SessionOpening};
 use super::tokens::Tokens;
-use crate::domain::{AccessPass, App, MonitorFilter, MonitorRights, MonitorSet, TokenId, User};
+use crate::domain::{App, MonitorFilter, TokenId};
 use crate::state::Device;
 
 /// One WebSocket connection, as the router knows it.

@@ -14,12 +14,11 @@ use tokio::time::{Instant, timeout};
 use tokio_util::sync::CancellationToken;
 use zmes_shared::control::ClientFilter;
 use zmes_shared::{EventId, MonitorId, SessionId};
+use zmes_zoneminder::{MonitorRights, User};
 
 use super::*;
 use crate::config::{AuthConfig, StateConfig};
-use crate::domain::{
-    Alarm, App, Decision, MonitorFilter, MonitorRights, Origin, PushToken, SkipReason, User,
-};
+use crate::domain::{Alarm, App, Decision, MonitorFilter, Origin, PushToken, SkipReason};
 use crate::monitors::Catalog;
 use crate::ports::{Clock, PushOrder, SystemClock};
 use crate::state::{State, StateHandle};

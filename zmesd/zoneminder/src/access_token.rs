@@ -8,16 +8,16 @@ use jiff::Timestamp;
 use jsonwebtoken::{Algorithm, DecodingKey, Validation, decode};
 use serde::Deserialize;
 
-use crate::domain::AccessPass;
+use crate::AccessPass;
 
 /// Longest token that is looked at; ZoneMinder's have about 200 bytes.
-pub(super) const MAX_TOKEN: usize = 4096;
+pub const MAX_TOKEN: usize = 4096;
 
 /// What a token says. All of it is there in a token of ZoneMinder's.
 #[derive(Debug, Deserialize)]
-pub(super) struct Claims {
+pub struct Claims {
     /// The user's name.
-    pub(super) user: String,
+    pub user: String,
     iss: String,
     #[serde(rename = "type")]
     kind: String,
@@ -28,7 +28,7 @@ pub(super) struct Claims {
 }
 
 /// Checks everything that can be checked without knowing the user; the error is the reason for the log.
-pub(super) fn read(token: &str, secret: &str, now: Timestamp) -> Result<Claims, &'static str> {
+pub fn read(token: &str, secret: &str, now: Timestamp) -> Result<Claims, &'static str> {
     if secret.is_empty() {
         return Err("ZM_AUTH_HASH_SECRET is empty, so anybody could sign tokens");
     }
@@ -58,7 +58,7 @@ pub(super) fn read(token: &str, secret: &str, now: Timestamp) -> Result<Claims, 
 
 impl Claims {
     /// Returns what the token is worth. One that claims to be good beyond the end of time is good until then.
-    pub(super) fn pass(&self) -> AccessPass {
+    pub fn pass(&self) -> AccessPass {
         let expires_at = Timestamp::from_second(self.exp).unwrap_or(Timestamp::MAX);
         AccessPass { issued_at: self.iat, expires_at }
     }
@@ -106,7 +106,7 @@ mod tests {
     fn a_token_of_zoneminders_own_making() {
         // HS256 over {"iss":"ZoneMinder","iat":1899999940,"exp":1900000060,"user":"amy","type":"access"} as PHP
         // writes it, made with another implementation.
-        let token = include_str!("jwt/access.txt").trim();
+        let token = include_str!("access_token/access.txt").trim();
         assert_eq!(read(token, SECRET, Timestamp::from_second(NOW).unwrap()).unwrap().user, "amy");
     }
 

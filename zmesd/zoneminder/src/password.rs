@@ -9,7 +9,7 @@ use sha1::{Digest, Sha1};
 use subtle::ConstantTimeEq;
 
 /// Longest password that is looked at. Bcrypt takes 72 bytes; this only keeps nonsense away from SHA-1.
-pub(super) const MAX_PASSWORD: usize = 4096;
+pub const MAX_PASSWORD: usize = 4096;
 
 /// Highest bcrypt cost that is taken, about 3 s of one core. A hash with cost 31 would keep it busy for two days.
 const MAX_COST: u32 = 15;
@@ -18,14 +18,14 @@ const MAX_COST: u32 = 15;
 const MIN_COST: u32 = 4;
 
 /// ZoneMinder's own cost, for installations in which no user has a bcrypt hash.
-pub(super) const USUAL_COST: u32 = 10;
+pub const USUAL_COST: u32 = 10;
 
 /// What `zmupdate.pl` puts before a bcrypt hash that it made of an old `*HEX` hash.
 const OVERLAY: &str = "-ZM-";
 
 /// The result of a check.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum PasswordOutcome {
+pub enum PasswordOutcome {
     /// It is the password.
     Match,
     /// It is not.
@@ -36,18 +36,18 @@ pub(super) enum PasswordOutcome {
 
 /// What a password is compared with.
 #[derive(Debug, Clone)]
-pub(super) struct StoredPassword {
+pub struct StoredPassword {
     /// The row's `Password`; `None`: there is no such user.
-    pub(super) hash: Option<SecretString>,
+    pub hash: Option<SecretString>,
     /// The user may not log in even with the right password: it must take as long as a wrong one.
-    pub(super) barred: bool,
+    pub barred: bool,
     /// The bcrypt cost that every wrong login amounts to.
-    pub(super) cost: u32,
+    pub cost: u32,
 }
 
 impl StoredPassword {
     /// Checks a password. Takes as long as bcrypt takes, up to 3 s: not for the event loop.
-    pub(super) fn check(&self, given: &str) -> PasswordOutcome {
+    pub fn check(&self, given: &str) -> PasswordOutcome {
         self.measured(given).0
     }
 
@@ -66,7 +66,7 @@ impl StoredPassword {
 }
 
 /// Returns the bcrypt cost of what is stored, if it is bcrypt that can be checked.
-pub(super) fn cost(stored: &str) -> Option<u32> {
+pub fn cost(stored: &str) -> Option<u32> {
     match Scheme::read(stored) {
         Ok(Scheme::Bcrypt(hash) | Scheme::Overlay(hash)) => {
             hash.parse::<HashParts>().ok().map(|parts| parts.get_cost()).filter(|cost| *cost >= MIN_COST)
@@ -94,7 +94,7 @@ fn spend(spent: Option<u32>, target: u32) -> u32 {
 }
 
 /// The formats of `Users.Password`.
-pub(super) enum Scheme<'a> {
+pub(crate) enum Scheme<'a> {
     /// `$2a$`, `$2b$`, `$2y$`: what ZoneMinder writes since 1.34.
     Bcrypt(&'a str),
     /// `-ZM-` and a bcrypt hash of the `*HEX` form: an old hash made stronger without knowing the password.
@@ -104,7 +104,7 @@ pub(super) enum Scheme<'a> {
 }
 
 impl<'a> Scheme<'a> {
-    pub(super) fn read(stored: &'a str) -> Result<Self, &'static str> {
+    pub(crate) fn read(stored: &'a str) -> Result<Self, &'static str> {
         if let Some(rest) = stored.strip_prefix(OVERLAY) {
             return bcrypt_hash(rest).map(Self::Overlay);
         }
@@ -124,7 +124,7 @@ impl<'a> Scheme<'a> {
     }
 
     /// Returns the outcome and the bcrypt cost that it took.
-    pub(super) fn compare(&self, given: &str) -> (PasswordOutcome, Option<u32>) {
+    pub(crate) fn compare(&self, given: &str) -> (PasswordOutcome, Option<u32>) {
         let by_bcrypt = |given: &str, hash: &str| match bcrypt::verify(given, hash) {
             Ok(matches) => (matches, hash.parse::<HashParts>().ok().map(|parts| parts.get_cost())),
             // Refused without any work: a cost below 4, a zero byte in the password.

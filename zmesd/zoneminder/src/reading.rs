@@ -5,7 +5,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use zmes_shared::MonitorState;
 
-use super::Recording;
+use crate::Recording;
 
 /// What a monitor's shared memory said at one moment, decoded and made harmless.
 #[derive(Debug, Clone, PartialEq, Eq)]

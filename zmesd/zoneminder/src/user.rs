@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use secrecy::{ExposeSecret, SecretString};
 
-use super::MonitorRights;
+use crate::MonitorRights;
 
 /// A row of `Users` with its rights worked out.
 #[derive(Debug, Clone)]

@@ -5,18 +5,18 @@
 mod mariadb;
 
 #[cfg(test)]
-#[path = "zmdb/content.rs"]
-mod content;
+#[path = "database/content.rs"]
+mod database_content;
 
 #[cfg(test)]
-#[path = "zmdb/outages.rs"]
-mod outages;
+#[path = "database/outages.rs"]
+mod database_outages;
 
 /// The tables, by version.
 #[cfg(test)]
 mod fixtures {
-    pub(crate) const V1_28: &str = include_str!("../../tests/fixtures/zm/1.28.sql");
-    pub(crate) const V1_34: &str = include_str!("../../tests/fixtures/zm/1.34.sql");
-    pub(crate) const V1_36: &str = include_str!("../../tests/fixtures/zm/1.36.sql");
-    pub(crate) const V1_38: &str = include_str!("../../tests/fixtures/zm/1.38.sql");
+    pub(crate) const V1_28: &str = include_str!("../../../tests/fixtures/zm/1.28.sql");
+    pub(crate) const V1_34: &str = include_str!("../../../tests/fixtures/zm/1.34.sql");
+    pub(crate) const V1_36: &str = include_str!("../../../tests/fixtures/zm/1.36.sql");
+    pub(crate) const V1_38: &str = include_str!("../../../tests/fixtures/zm/1.38.sql");
 }

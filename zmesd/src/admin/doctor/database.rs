@@ -4,12 +4,13 @@ use std::time::Duration;
 
 use tokio::time::{Instant, timeout};
 use zmes_shared::views::{Finding, Perf, Reloaded};
+use zmes_zoneminder::{DatabaseReport, DbError, DbHealth};
 
 use super::measure::{Outcome, took};
 use super::monitors;
 use crate::admin::AdminParts;
 use crate::config::{Config, ConfigDiff};
-use crate::ports::{ConfigExamined, DatabaseReport, DbError, DbHealth};
+use crate::ports::ConfigExamined;
 
 /// How long monitors, users and rights may take to be read anew.
 const REFRESH: Duration = Duration::from_secs(10);
@@ -125,7 +126,7 @@ fn trouble(refreshed: Option<&Result<Reloaded, DbError>>, health: &DbHealth) -> 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ports::DatabaseTrouble;
+    use zmes_zoneminder::DatabaseTrouble;
 
     #[test]
     fn a_server_that_answers_half_is_red() {

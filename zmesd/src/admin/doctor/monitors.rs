@@ -4,13 +4,13 @@ use std::collections::BTreeMap;
 
 use zmes_shared::views::{Finding, MonitorTrouble, MonitorView};
 use zmes_shared::{EventId, MonitorId};
+use zmes_zoneminder::DatabaseReport;
 
 use super::super::monitors::{Listed, join};
 use super::capturing::Capturing;
 use super::measure::{Outcome, failures, number};
 use crate::admin::AdminParts;
 use crate::config::Source;
-use crate::ports::DatabaseReport;
 
 pub(super) const SWITCH_ON: &str =
     "switch detection on in ZoneMinder (Function or Capturing of a monitor), then: zmesctl monitors reload";
@@ -233,7 +233,7 @@ mod tests {
     use zmes_shared::views::Severity;
 
     use super::*;
-    use crate::ports::{ServerShare, ServerShares};
+    use zmes_zoneminder::{ServerShare, ServerShares};
 
     fn view(
         source: &str,

@@ -6,11 +6,12 @@ use jiff::{SignedDuration, Timestamp};
 use tokio::task::yield_now;
 use zmes_shared::MonitorId;
 use zmes_shared::views::Finding;
+use zmes_zoneminder::Monitor;
 
 use super::moment::moment;
 use super::phone::vain;
 use super::scene::{Scene, Trouble, some};
-use crate::domain::{Monitor, PushState, Token};
+use crate::domain::{PushState, Token};
 use crate::state::TokenRow;
 
 /// A failure that is older was perhaps that of a way which is open again.

@@ -6,13 +6,14 @@ use jiff::Timestamp;
 use zmes_shared::MonitorId;
 use zmes_shared::control::{ClientFilter, ClientState, ControlError, ErrorCode, Role};
 use zmes_shared::views::ClientView;
+use zmes_zoneminder::{Monitor, NotWatched};
 
 use super::super::token_names::{Known, Wanted, echoed};
 use super::monitors::SWITCH_ON;
 use crate::admin::AdminParts;
 use crate::admin::answers::busy;
 use crate::config::Config;
-use crate::domain::{Monitor, NotWatched, PushState, Token};
+use crate::domain::{PushState, Token};
 use crate::monitors::Catalog;
 use crate::state::TokenRow;
 

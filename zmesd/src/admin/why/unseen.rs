@@ -6,11 +6,11 @@ use jiff::{SignedDuration, Timestamp, Unit};
 use zmes_shared::control::{ControlError, ErrorCode};
 use zmes_shared::views::{Why, WhyTarget};
 use zmes_shared::{EventId, MonitorId};
+use zmes_zoneminder::{DbError, EventRow, EventStore, Whereabouts};
 
 use crate::admin::AdminParts;
 use crate::admin::answers::unreadable;
 use crate::domain::{PushState, Token};
-use crate::ports::{DbError, EventRow, EventStore, Whereabouts};
 
 /// How long the database may take; less than what `zmesctl` waits for the whole.
 const ASKED: Duration = Duration::from_secs(3);

@@ -5,9 +5,9 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 use jsonwebtoken::{EncodingKey, Header, encode};
 use serde_json::json;
+use zmes_zoneminder::DatabaseTrouble;
 
 use super::*;
-use crate::ports::DatabaseTrouble;
 
 const NOW: i64 = 1_900_000_000;
 

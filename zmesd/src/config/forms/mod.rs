@@ -9,12 +9,12 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use secrecy::SecretString;
+use zmes_zoneminder::ZmVersion;
 
 use super::duration;
 use super::problem::quotable;
 use super::section::{Complaint, Form, Literal};
 use super::size;
-use crate::domain::ZmVersion;
 
 /// Longest text, in bytes; what is longer is no name, no path and no URL.
 const TEXT_MAX: usize = 4096;

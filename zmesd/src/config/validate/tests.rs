@@ -2,9 +2,10 @@ use std::fs;
 
 use secrecy::ExposeSecret;
 use tempfile::TempDir;
+use zmes_zoneminder::conf::{DatabaseAddress, ServerIdentity};
 
 use super::*;
-use crate::config::{ApnsIdentity, DatabaseAddress, ServerIdentity};
+use crate::config::ApnsIdentity;
 
 fn read(directory: &TempDir, text: &str) -> Result<Loaded, Problems> {
     let environment = Environment { user: "zmesd".into(), system: true, ..Environment::default() };

@@ -5,14 +5,15 @@ use std::path::{Path, PathBuf};
 
 use secrecy::ExposeSecret;
 use zmes_files::FileError;
+use zmes_zoneminder::conf::{
+    ConnectionFault, Continuation, DatabaseConfig, PAIR_HINT, ServerIdentity, ValuePlace, ZmConf, ZmValue,
+};
 
 use super::{Checker, Reported};
 use crate::config::access::{unread, zoneminder_remedy};
-use crate::config::database::{ConnectionFault, PAIR_HINT};
 use crate::config::file::ZoneminderSection;
 use crate::config::problem::{Problem, quotable};
-use crate::config::zmconf::{Continuation, ZmConf, ZmValue};
-use crate::config::{DatabaseConfig, ServerIdentity, Source, ValuePlace, ZoneminderConfig};
+use crate::config::{Source, ZoneminderConfig};
 
 /// Where ZoneMinder maps its memory when nobody says otherwise.
 const PATH_MAP: &str = "/dev/shm";

@@ -5,11 +5,12 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 use zmes_shared::{MonitorId, MonitorState};
+use zmes_zoneminder::{DatabaseFault, DatabaseTrouble, DbError, MonitorRights, User};
 
 use super::world::{World, report};
 use crate::config::{ConfigDiff, Problem};
-use crate::domain::{MonitorFilter, MonitorRights, Platform, User};
-use crate::ports::{CheckStep, ConfigExamined, DatabaseFault, DatabaseTrouble, DbError, TransportCheck};
+use crate::domain::{MonitorFilter, Platform};
+use crate::ports::{CheckStep, ConfigExamined, TransportCheck};
 
 const TOKEN: &str = "cXyz:APA91bHPRgkFLJu6sg";
 

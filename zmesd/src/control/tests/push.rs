@@ -4,12 +4,13 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 use zmes_shared::{EventId, MonitorId};
+use zmes_zoneminder::{DatabaseTrouble, DbError, EventRow};
 
 use super::world::World;
 use crate::domain::{MonitorFilter, Platform};
 use crate::ports::{
-    CheckStep, DatabaseTrouble, DbError, EventRow, Fault, FaultKind, Held, HeldBy, PushCounts, PushEnding,
-    PushOrder, PushReceipt, Retried, StageLatency, TransportCheck, TransportFailure, TransportHealth,
+    CheckStep, Fault, FaultKind, Held, HeldBy, PushCounts, PushEnding, PushOrder, PushReceipt, Retried,
+    StageLatency, TransportCheck, TransportFailure, TransportHealth,
 };
 
 async fn ok(world: &World, request: &str) -> Value {

@@ -5,12 +5,11 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 use zmes_shared::{MonitorId, MonitorState};
+use zmes_zoneminder::{DatabaseFault, DatabaseTrouble, DbError, DbHealth, TriggerError};
 
 use super::world::{App, World, report};
 use crate::monitors::Catalog;
-use crate::ports::{
-    CertificateProblem, CertificateSummary, DatabaseFault, DatabaseTrouble, DbError, DbHealth, TriggerError,
-};
+use crate::ports::{CertificateProblem, CertificateSummary};
 use crate::route::{CloseReason, Outgoing, Written};
 
 #[tokio::test]

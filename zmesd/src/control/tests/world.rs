@@ -16,6 +16,11 @@ use tokio_util::task::TaskTracker;
 use zmes_shared::control::{ControlError, ErrorCode};
 use zmes_shared::views::{ConfigReloaded, ConfigShown, MonitorView, PushModeState, Reloaded};
 use zmes_shared::{EventId, MonitorId, MonitorState, SessionId};
+use zmes_zoneminder::{
+    AlarmTrigger, DatabaseCheck, DatabaseReport, DbError, DbHealth, EventRow, EventStore, Monitor,
+    MonitorRights, MonitorSet, NotWatched, Recording, TriggerCommand, TriggerError, TriggerVia, User,
+    ZmVersion,
+};
 
 pub(super) use super::peer::Peer;
 use crate::admin::{AdminParts, MonitorReports};
@@ -23,16 +28,11 @@ use crate::config::{AuthConfig, Config, Environment, Loaded, StateConfig};
 use crate::control::{ControlListener, serve};
 use crate::detect::Gaps;
 use crate::domain::App as DeviceApp;
-use crate::domain::{
-    Alarm, Monitor, MonitorFilter, MonitorRights, MonitorSet, NotWatched, Origin, Platform, PushState,
-    PushToken, Recording, User, ZmVersion,
-};
+use crate::domain::{Alarm, MonitorFilter, Origin, Platform, PushState, PushToken};
 use crate::monitors::{Catalog, CatalogHandle, Refresh};
 use crate::ports::{
-    AlarmTrigger, BreakerView, CertificateInfo, CertificateSummary, Clock, ConfigExamined, ConfigReload,
-    DatabaseCheck, DatabaseReport, DbError, DbHealth, EventRow, EventStore, Held, PushCounts, PushOrder,
-    Retried, StageLatency, SystemClock, TransportCheck, TransportHealth, TriggerCommand, TriggerError,
-    TriggerVia,
+    BreakerView, CertificateInfo, CertificateSummary, Clock, ConfigExamined, ConfigReload, Held, PushCounts,
+    PushOrder, Retried, StageLatency, SystemClock, TransportCheck, TransportHealth,
 };
 use crate::route::{
     Attach, CloseReason, Outgoing, PushRules, Registration, Router, RouterHandle, RouterParts,

@@ -1,7 +1,7 @@
 use super::super::fakes::{ONE, ScriptedStore, TWO, config};
 use super::*;
-use crate::ports::DatabaseTrouble;
 use zmes_shared::MonitorId;
+use zmes_zoneminder::DatabaseTrouble;
 
 struct Bench {
     store: ScriptedStore,

@@ -9,11 +9,10 @@ use std::sync::Arc;
 
 use tokio_tungstenite::tungstenite::Utf8Bytes;
 use zmes_shared::control::Since;
+use zmes_zoneminder::{AccessPass, User};
 
 use super::End;
-use crate::domain::{
-    AccessPass, App, Login, LoginVerdict, MonitorFilter, Platform, PushState, PushToken, User,
-};
+use crate::domain::{App, Login, LoginVerdict, MonitorFilter, Platform, PushState, PushToken};
 use crate::protocol::{
     AuthFrame, Body, Category, FilterFault, FilterStatement, Identity, Incoming, PushFrame, Reply,
     SinceFault, TokenFault, TokenFrame, parse,

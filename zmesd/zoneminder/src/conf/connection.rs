@@ -8,8 +8,8 @@ use std::path::PathBuf;
 use secrecy::SecretString;
 use zmes_shared::text::quotable;
 
-use super::database_origin::{DatabaseOrigin, ValuePlace};
-use super::zmconf::ZmConf;
+use super::origin::{DatabaseOrigin, ValuePlace};
+use super::zm_conf::ZmConf;
 
 /// MySQL's port.
 const PORT: u16 = 3306;
@@ -155,7 +155,7 @@ impl UrlFault {
 
 impl DatabaseConfig {
     /// Takes `ZM_DB_*`; gives all that is wrong with them.
-    pub(super) fn from_zmconf(conf: &ZmConf) -> Result<Self, Vec<ConnectionFault>> {
+    pub fn from_zmconf(conf: &ZmConf) -> Result<Self, Vec<ConnectionFault>> {
         let mut faults = Vec::new();
         if let Some(kind) = conf.text("ZM_DB_TYPE").filter(|kind| !matches!(*kind, "mysql" | "mariadb")) {
             faults.push(ConnectionFault::UnsupportedType(kind.to_owned()));
@@ -186,7 +186,7 @@ impl DatabaseConfig {
     }
 
     /// Reads `mysql://user:password@host:port/name?socket=/path&ssl-ca=/path&ssl-cert=/path&ssl-key=/path`.
-    pub(super) fn from_url(url: &str) -> Result<Self, UrlFault> {
+    pub fn from_url(url: &str) -> Result<Self, UrlFault> {
         let rest = url.strip_prefix("mysql://").or_else(|| url.strip_prefix("mariadb://"));
         let rest = rest.ok_or(UrlFault::Scheme)?;
         let (rest, query) = rest.split_once('?').unwrap_or((rest, ""));
@@ -212,8 +212,39 @@ impl DatabaseConfig {
     }
 
     /// Notes where the URL stands that it was read from.
-    pub(super) fn stated_at(self, place: ValuePlace) -> Self {
+    pub fn stated_at(self, place: ValuePlace) -> Self {
         Self { origin: DatabaseOrigin::of_url(place), ..self }
+    }
+
+    /// Returns the URL of the database with `password` in the place of its password.
+    pub fn url(&self, password: &str) -> String {
+        let (host, socket) = match &self.address {
+            DatabaseAddress::Default => ("localhost".to_owned(), None),
+            DatabaseAddress::Socket(path) => {
+                ("localhost".to_owned(), Some(format!("socket={}", path.display())))
+            }
+            DatabaseAddress::Tcp { host, port } if host.contains(':') => (format!("[{host}]:{port}"), None),
+            DatabaseAddress::Tcp { host, port } => (format!("{host}:{port}"), None),
+        };
+        let mut options: Vec<_> = socket.into_iter().collect();
+        if let Some(tls) = &self.tls {
+            options.push(format!("ssl-ca={}", tls.ca.display()));
+            if let Some((certificate, key)) = &tls.client {
+                options.push(format!("ssl-cert={}&ssl-key={}", certificate.display(), key.display()));
+            }
+        }
+        let mark = if options.is_empty() { "" } else { "?" };
+        format!("mysql://{}:{password}@{host}/{}{mark}{}", self.user, self.name, options.join("&"))
+    }
+
+    /// Returns where the database is, without its password: `zm at 127.0.0.1:3306 as zmuser`.
+    pub fn place(&self) -> String {
+        let address = match &self.address {
+            DatabaseAddress::Default => "localhost".to_owned(),
+            DatabaseAddress::Socket(path) => path.display().to_string(),
+            DatabaseAddress::Tcp { host, port } => format!("{host}:{port}"),
+        };
+        format!("{} at {address} as {}", self.name, self.user)
     }
 
     /// Says that the server is on another machine and that nothing proves who answers there, with what to add.

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::path::PathBuf;
 
-use super::zmconf::ZmConf;
+use super::zm_conf::ZmConf;
 
 /// The names of `zm.conf` that lead to the database, and to the server's row in it.
 const NAMES: [&str; 10] = [

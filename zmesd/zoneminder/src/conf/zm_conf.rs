@@ -14,7 +14,7 @@ use std::path::{Path, PathBuf};
 
 use zmes_files::{FileError, read_bounded, without_bom};
 
-use crate::domain::ZmVersion;
+use crate::ZmVersion;
 
 /// Largest file, in bytes; real ones are a few KiB.
 const FILE_MAX: u64 = 1024 * 1024;
@@ -26,7 +26,7 @@ const CONTINUES_SINCE: ZmVersion = ZmVersion(1, 39, 22);
 
 /// What a `\` at the end of a line means.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Continuation {
+pub enum Continuation {
     /// Part of the value: ZoneMinder before 1.39.22.
     Never,
     /// The value continues in the next line: ZoneMinder 1.39.22 and later.
@@ -39,7 +39,7 @@ pub(super) enum Continuation {
 
 impl Continuation {
     /// Returns what holds for a version of ZoneMinder; `None`: not known.
-    pub(super) fn of(version: Option<ZmVersion>) -> Self {
+    pub fn of(version: Option<ZmVersion>) -> Self {
         match version {
             None => Self::Guess,
             Some(version) if version >= CONTINUES_SINCE => Self::Always,
@@ -65,21 +65,27 @@ fn is_setting(line: &[u8]) -> bool {
 
 /// What ZoneMinder's files say. Its values do not appear in `Debug`: one of them is the database's password.
 #[derive(Default)]
-pub(super) struct ZmConf {
+pub struct ZmConf {
     path: PathBuf,
     values: BTreeMap<String, ZmValue>,
     ignored: Vec<(PathBuf, usize)>,
 }
 
-/// A value and where it stands.
+/// A value and where it stands. The value does not appear in `Debug`.
 #[derive(Clone)]
-pub(super) struct ZmValue {
+pub struct ZmValue {
     /// The value, without blanks and quotes around it; bytes that are not UTF-8 replaced.
-    pub(super) text: String,
+    pub text: String,
     /// Its file.
-    pub(super) file: PathBuf,
+    pub file: PathBuf,
     /// Its line, from 1.
-    pub(super) line: usize,
+    pub line: usize,
+}
+
+impl fmt::Debug for ZmValue {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ZmValue").field("file", &self.file).field("line", &self.line).finish_non_exhaustive()
+    }
 }
 
 impl fmt::Debug for ZmConf {
@@ -91,7 +97,7 @@ impl fmt::Debug for ZmConf {
 impl ZmConf {
     /// Reads `path` and `conf.d/*.conf` beside it. One file that cannot be read fails all, with its path: without it
     /// the values would be others than ZoneMinder's.
-    pub(super) fn load(path: &Path, continuation: Continuation) -> Result<Self, (PathBuf, FileError)> {
+    pub fn load(path: &Path, continuation: Continuation) -> Result<Self, (PathBuf, FileError)> {
         let mut conf = Self { path: path.to_owned(), ..Self::default() };
         let beside = path.parent().unwrap_or(Path::new("")).join("conf.d");
         conf.add_file(path, continuation)?;
@@ -108,7 +114,7 @@ impl ZmConf {
     }
 
     /// Takes the content of one file.
-    pub(super) fn add(&mut self, content: &[u8], file: &Path, continuation: Continuation) {
+    pub fn add(&mut self, content: &[u8], file: &Path, continuation: Continuation) {
         for (line, text) in logical_lines(content, continuation) {
             let Some(equals) = text.iter().position(|byte| *byte == b'=') else {
                 self.ignored.push((file.to_owned(), line));
@@ -122,27 +128,27 @@ impl ZmConf {
     }
 
     /// Returns the path of `zm.conf`.
-    pub(super) fn path(&self) -> &Path {
+    pub fn path(&self) -> &Path {
         &self.path
     }
 
     /// Returns a value; an empty one is as good as none, as ZoneMinder has it.
-    pub(super) fn value(&self, name: &str) -> Option<&ZmValue> {
+    pub fn value(&self, name: &str) -> Option<&ZmValue> {
         self.values.get(name).filter(|value| !value.text.is_empty())
     }
 
     /// Returns the text of a value.
-    pub(super) fn text(&self, name: &str) -> Option<&str> {
+    pub fn text(&self, name: &str) -> Option<&str> {
         self.value(name).map(|value| value.text.as_str())
     }
 
     /// Iterates over all values by name, empty ones too.
-    pub(super) fn values(&self) -> impl Iterator<Item = (&String, &ZmValue)> {
+    pub fn values(&self) -> impl Iterator<Item = (&String, &ZmValue)> {
         self.values.iter()
     }
 
     /// Iterates over the lines that are neither a comment nor `NAME = VALUE`. ZoneMinder warns of them too.
-    pub(super) fn ignored(&self) -> impl Iterator<Item = &(PathBuf, usize)> {
+    pub fn ignored(&self) -> impl Iterator<Item = &(PathBuf, usize)> {
         self.ignored.iter()
     }
 }

@@ -14,7 +14,7 @@ use zmes_shared::{EventId, MonitorId};
 use super::cells::{Cells, Odd, readable};
 use super::explain::Fault;
 use super::schema::Schema;
-use crate::ports::EventRow;
+use crate::EventRow;
 
 /// Open events of one monitor that are looked at. One is usual; crashes leave others open for ever.
 const MAX_OPEN: u32 = 8;

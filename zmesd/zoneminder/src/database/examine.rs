@@ -10,8 +10,8 @@ use super::cells::{Cells, readable};
 use super::explain::Fault;
 use super::schema::Schema;
 use super::{monitors, settings};
-use crate::config::ServerIdentity;
-use crate::ports::DatabaseReport;
+use crate::DatabaseReport;
+use crate::conf::ServerIdentity;
 
 /// Whole seconds, whatever zone the server is in.
 const SERVER: &str = "SELECT VERSION() AS `Server`, UNIX_TIMESTAMP() AS `Clock`";

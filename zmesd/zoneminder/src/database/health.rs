@@ -4,7 +4,7 @@ use std::sync::{Mutex, PoisonError};
 
 use tokio::sync::watch;
 
-use crate::ports::{DatabaseTrouble, DbError, DbHealth};
+use crate::{DatabaseTrouble, DbError, DbHealth};
 
 /// What a question was about. An account that may read events but not users gets answers and refusals in turn; both
 /// are kept apart so that the one does not hide the other.

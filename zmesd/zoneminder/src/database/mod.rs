@@ -33,9 +33,9 @@ use self::explain::Fault;
 use self::health::{Area, Health};
 use self::pool::Pool;
 use self::schema::Schema;
-use crate::config::{DatabaseConfig, ServerIdentity};
-use crate::domain::User;
-use crate::ports::{
+use crate::User;
+use crate::conf::{DatabaseConfig, ServerIdentity};
+use crate::{
     AccountStore, DatabaseCheck, DatabaseReport, DatabaseTrouble, DbError, DbHealth, EventRow, EventStore,
     MonitorStore, Whereabouts, Zoneminder,
 };

@@ -10,9 +10,9 @@ use super::cells::{Cells, Odd, readable};
 use super::explain::Fault;
 use super::schema::Schema;
 use super::settings::Settings;
-use crate::config::ServerIdentity;
-use crate::domain::{Monitor, MonitorSet, NotWatched, Recording};
-use crate::ports::{ServerShare, ServerShares, Whereabouts};
+use crate::conf::ServerIdentity;
+use crate::{Monitor, MonitorSet, NotWatched, Recording};
+use crate::{ServerShare, ServerShares, Whereabouts};
 
 const COLUMNS: [&str; 9] =
     ["Id", "Name", "Type", "ServerId", "Function", "Capturing", "Recording", "Deleted", "EventCloseMode"];

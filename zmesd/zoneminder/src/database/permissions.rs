@@ -11,7 +11,7 @@ use super::cells::Cells;
 use super::explain::Fault;
 use super::rights::{Grants, Groups, Permission, resolve};
 use super::schema::Schema;
-use crate::domain::MonitorRights;
+use crate::MonitorRights;
 
 /// `Users.Id` or `User_Roles.Id`.
 type OwnerId = u32;

@@ -4,7 +4,7 @@ use std::fmt;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-use crate::config::{DatabaseAddress, DatabaseConfig};
+use crate::conf::{DatabaseAddress, DatabaseConfig};
 
 /// Where distributions put the socket that `localhost` means: Debian, its older name, Red Hat, SUSE, upstream.
 const SOCKETS: [&str; 5] = [

@@ -13,7 +13,7 @@ use tokio::sync::{Semaphore, SemaphorePermit};
 use super::connect::Connector;
 use super::explain::Fault;
 use super::place::Place;
-use crate::config::DatabaseConfig;
+use crate::conf::DatabaseConfig;
 
 /// Connections at the same time. ZoneMinder itself uses one or two per monitor of the server's usual 151; logins are
 /// short and queue here rather than there.

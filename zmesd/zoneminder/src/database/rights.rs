@@ -11,7 +11,7 @@ use std::sync::Arc;
 
 use zmes_shared::MonitorId;
 
-use crate::domain::MonitorRights;
+use crate::MonitorRights;
 
 /// `Groups.Id`.
 pub(super) type GroupId = u32;

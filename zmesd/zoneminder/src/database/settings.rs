@@ -10,7 +10,7 @@ use tracing::warn;
 use super::cells::readable;
 use super::explain::Fault;
 use super::schema::Schema;
-use crate::domain::ZmVersion;
+use crate::ZmVersion;
 
 /// ZoneMinder's own default of `ZM_WATCH_MAX_DELAY`.
 const WATCH_MAX_DELAY: Duration = Duration::from_secs(45);

@@ -9,7 +9,7 @@ use super::explain::Fault;
 use super::permissions::{General, Permissions, allows};
 use super::rights;
 use super::schema::Schema;
-use crate::domain::{MonitorRights, User};
+use crate::{MonitorRights, User};
 
 const COLUMNS: [&str; 11] = [
     "Id",

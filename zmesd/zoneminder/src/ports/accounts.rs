@@ -3,8 +3,8 @@
 use async_trait::async_trait;
 use secrecy::SecretString;
 
-use super::DbError;
-use crate::domain::User;
+use crate::DbError;
+use crate::User;
 
 /// ZoneMinder's users. Each call is bounded in time by the implementation.
 #[async_trait]

@@ -7,8 +7,8 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 use zmes_shared::{EventId, MonitorId};
 
-use super::DbError;
-use crate::domain::ZmVersion;
+use crate::DbError;
+use crate::ZmVersion;
 
 /// What the database says of itself.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

@@ -5,7 +5,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use zmes_shared::{EventId, MonitorId};
 
-use super::DbError;
+use crate::DbError;
 
 /// A row of `Events`.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 
-use super::DatabaseTrouble;
-use crate::domain::{MonitorSet, ZmVersion};
+use crate::DatabaseTrouble;
+use crate::{MonitorSet, ZmVersion};
 
 /// Why a question to ZoneMinder's database has no answer.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

@@ -1,20 +1,10 @@
-//! Where readings come from: ZoneMinder's shared memory, and the ways to force an alarm.
-//!
-//! Knows layouts, files and sockets; must not know what an alarm is (that is `detect`).
-
-mod read_error;
-pub mod shm;
-mod trigger;
-mod zmtrigger;
-
-pub use read_error::ReadError;
-pub use shm::ShmSource;
-pub use trigger::LocalTrigger;
+//! Where readings come from.
 
 use tokio::time::Instant;
 use zmes_shared::MonitorId;
 
-use crate::domain::{Reading, ZmVersion};
+use crate::shm::ReadError;
+use crate::{Reading, ZmVersion};
 
 /// Looks at monitors, one at a time. Synchronous and quick: it is asked for each monitor at each poll.
 pub trait MonitorSource: Send + std::fmt::Debug {

@@ -11,8 +11,8 @@ use zmes_shared::MonitorState;
 use zmes_shared::text::is_hidden_in_name;
 
 use super::layout::{CAUSE_LEN, LastEvent, Layout, Numbering, TRIGGER_SIZE, trigger};
-use crate::domain::{Reading, Recording, Trigger};
-use crate::source::ReadError;
+use crate::shm::ReadError;
+use crate::{Reading, Recording, Trigger};
 
 /// What the bytes alone do not say.
 #[derive(Debug, Clone)]

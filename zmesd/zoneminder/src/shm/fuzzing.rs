@@ -4,11 +4,11 @@ use std::sync::Arc;
 
 use super::decode::{Context, decode, usable};
 use super::layout::{CAUSE_LEN, Layout, MAX_READ, Numbering, TRIGGER_SIZE, trigger};
-use crate::domain::Reading;
+use crate::Reading;
 
 /// The first byte chooses a header that is written over the memory after it, so that most inputs get further than to
 /// the size; one choice leaves the memory as it is.
-pub(crate) fn shared_memory(bytes: &[u8]) {
+pub fn shared_memory(bytes: &[u8]) {
     let Some((choice, memory)) = bytes.split_first() else { return };
     let mut memory = memory.get(..memory.len().min(MAX_READ)).unwrap_or_default().to_vec();
     if let Some(layout) = Layout::ALL.get(usize::from(*choice) % (Layout::ALL.len() + 1)) {

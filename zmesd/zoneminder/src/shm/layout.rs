@@ -3,7 +3,7 @@
 //! Offsets are those of the C structures (`zm_monitor.h`) under natural alignment, as on every 64-bit Linux and on
 //! 32-bit ARM, MIPS and PowerPC. On i386 eight-byte numbers are aligned to four, so that some paddings are missing.
 
-use crate::domain::ZmVersion;
+use crate::ZmVersion;
 
 /// `sizeof(TriggerData)`, in every version.
 pub const TRIGGER_SIZE: u32 = 560;

@@ -7,10 +7,12 @@ mod file;
 pub(crate) mod fuzzing;
 pub mod layout;
 mod ownership;
+mod read_error;
 #[cfg(test)]
 mod synthetic;
-pub(super) mod trigger;
+pub(crate) mod trigger;
 
+pub use read_error::{Denied, Ownership, ReadError};
 #[cfg(test)]
 pub(crate) use synthetic::Synthetic;
 
@@ -27,8 +29,8 @@ use zmes_shared::MonitorId;
 use self::decode::{Context, decode};
 use self::file::ShmFile;
 use self::layout::{MAX_READ, Numbering};
-use super::{MonitorSource, ReadError};
-use crate::domain::{Reading, ZmVersion};
+use crate::MonitorSource;
+use crate::{Reading, ZmVersion};
 
 /// The layout that was used both before and after the states were renumbered.
 const AMBIGUOUS: u32 = 760;

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use nix::unistd::{Gid, Group, Uid, User};
 
-use crate::source::read_error::{Denied, Ownership};
+use crate::shm::{Denied, Ownership};
 
 /// Describes a file that may not be opened.
 pub(super) fn denied(path: &Path) -> Denied {

@@ -8,11 +8,11 @@ use super::decode::usable;
 use super::file::{open_regular, read_fully};
 use super::layout::{MAX_READ, trigger};
 use super::ownership;
-use crate::ports::TriggerCommand;
+use crate::TriggerCommand;
 
 /// Why the memory was not written.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
-pub(in crate::source) enum WriteError {
+pub(crate) enum WriteError {
     /// No `zmc` has filled the memory.
     #[error("shared memory is not there or not valid")]
     NotCaptured,
@@ -25,7 +25,7 @@ pub(in crate::source) enum WriteError {
 }
 
 /// Writes a command; the state comes last, because it is what `zmc` acts on.
-pub(in crate::source) fn write(path: &Path, command: &TriggerCommand) -> Result<(), WriteError> {
+pub(crate) fn write(path: &Path, command: &TriggerCommand) -> Result<(), WriteError> {
     let file = open_regular(path, true).map_err(|error| refused(path, &error))?;
     let failed = |error: io::Error| WriteError::Failed(format!("{}: {error}", path.display()));
     let mut buffer = [0; MAX_READ];
@@ -69,6 +69,6 @@ fn padded<const N: usize>(text: &str) -> [u8; N] {
 }
 
 /// Returns the beginning of a text, at most `length` bytes of whole characters.
-pub(in crate::source) fn bounded(text: &str, length: usize) -> &str {
+pub(crate) fn bounded(text: &str, length: usize) -> &str {
     text.get(..text.floor_char_boundary(length)).unwrap_or_default()
 }

@@ -1,5 +1,7 @@
 //! The alarm trigger: into shared memory where that may be written, else through `zmtrigger.pl`.
 
+mod zmtrigger;
+
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -7,10 +9,9 @@ use async_trait::async_trait;
 use tokio::time::timeout;
 use zmes_shared::MonitorId;
 
-use super::shm::trigger::{WriteError, bounded, write};
-use super::shm::{layout, path_of};
-use super::zmtrigger;
-use crate::ports::{AlarmTrigger, TriggerCommand, TriggerError, TriggerVia};
+use crate::shm::trigger::{WriteError, bounded, write};
+use crate::shm::{layout, path_of};
+use crate::{AlarmTrigger, TriggerCommand, TriggerError, TriggerVia};
 
 /// Writing takes microseconds on a tmpfs; a `ZM_PATH_MAP` on something slower must not hold anybody.
 const WRITE_DEADLINE: Duration = Duration::from_secs(2);

@@ -5,7 +5,7 @@ use std::path::Path;
 use tempfile::TempDir;
 
 use super::*;
-use crate::source::shm::Synthetic;
+use crate::shm::Synthetic;
 
 const ONE: MonitorId = MonitorId(1);
 

@@ -9,7 +9,7 @@ use tokio::net::UnixStream;
 use tokio::time::timeout;
 use zmes_shared::MonitorId;
 
-use crate::ports::TriggerCommand;
+use crate::TriggerCommand;
 
 /// Name of the socket in `ZM_PATH_SOCKS`.
 pub(super) const SOCKET_NAME: &str = "zmtrigger.sock";

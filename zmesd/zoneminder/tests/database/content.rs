@@ -6,10 +6,12 @@ use std::time::Duration;
 
 use secrecy::ExposeSecret;
 use zmes_shared::{EventId, MonitorId};
-use zmesd::config::ServerIdentity;
-use zmesd::domain::{Monitor, MonitorRights, NotWatched, Recording, User, ZmVersion};
-use zmesd::ports::{AccountStore, DbError, DbHealth, EventRow, EventStore, MonitorStore, Zoneminder};
-use zmesd::zmdb::ZmDb;
+use zmes_zoneminder::conf::ServerIdentity;
+use zmes_zoneminder::database::ZmDb;
+use zmes_zoneminder::{
+    AccountStore, DbError, DbHealth, EventRow, EventStore, Monitor, MonitorRights, MonitorStore, NotWatched,
+    Recording, User, ZmVersion, Zoneminder,
+};
 
 use crate::fixtures::{V1_28, V1_34, V1_36, V1_38};
 use crate::mariadb::MariaDb;

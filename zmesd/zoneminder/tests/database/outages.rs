@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use sqlx::Executor;
 use zmes_shared::EventId;
-use zmesd::config::{DatabaseAddress, DatabaseConfig};
-use zmesd::ports::{AccountStore, DbError, DbHealth, EventStore, MonitorStore};
-use zmesd::zmdb::ZmDb;
+use zmes_zoneminder::conf::{DatabaseAddress, DatabaseConfig};
+use zmes_zoneminder::database::ZmDb;
+use zmes_zoneminder::{AccountStore, DbError, DbHealth, EventStore, MonitorStore};
 
 use crate::fixtures::V1_36;
 use crate::mariadb::{MariaDb, PASSWORD, USER};

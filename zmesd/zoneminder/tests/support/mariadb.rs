@@ -10,7 +10,7 @@ use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
 use sqlx::mysql::MySqlConnectOptions;
 use sqlx::{AssertSqlSafe, ConnectOptions, MySqlConnection};
 use tempfile::TempDir;
-use zmesd::config::{DatabaseAddress, DatabaseConfig, DatabaseOrigin, DatabaseTls};
+use zmes_zoneminder::conf::{DatabaseAddress, DatabaseConfig, DatabaseOrigin, DatabaseTls};
 
 /// The account that tests log in with unless they say otherwise; it may read everything and write nothing.
 pub(crate) const USER: &str = "zmuser";

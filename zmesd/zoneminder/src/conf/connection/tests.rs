@@ -1,7 +1,7 @@
 use proptest::prelude::*;
 use secrecy::ExposeSecret;
 
-use super::super::zmconf::Continuation;
+use super::super::zm_conf::Continuation;
 use super::*;
 
 fn conf(lines: &str) -> ZmConf {

@@ -21,8 +21,8 @@ use sqlx::mysql::MySqlDatabaseError;
 use tokio::net::{TcpStream, UnixStream};
 
 use self::packets::{Greeting, PLUGIN, Reply, Stream};
-use crate::config::DatabaseConfig;
-use crate::zmdb::place::Place;
+use crate::conf::DatabaseConfig;
+use crate::database::place::Place;
 
 /// Asks for the server's RSA key.
 const KEY_REQUEST: u8 = 0x02;

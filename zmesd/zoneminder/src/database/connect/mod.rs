@@ -20,7 +20,7 @@ use tracing::{info, warn};
 use self::tls_files::TlsTexts;
 use super::explain::{Fault, TlsFault};
 use super::place::Place;
-use crate::config::DatabaseConfig;
+use crate::conf::DatabaseConfig;
 
 /// Said to each new session, one by one, because no server knows them all: an old or a different one refuses some,
 /// which is fine. The limits are the server's half of [`super::DEADLINE`]: a statement that nobody waits for any more

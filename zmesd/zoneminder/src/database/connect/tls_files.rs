@@ -6,9 +6,9 @@ use sqlx::mysql::{MySqlConnectOptions, MySqlSslMode};
 use tokio::task::spawn_blocking;
 use zmes_files::pemfile::{self, PemError};
 
-use crate::config::{DatabaseConfig, DatabaseTls};
-use crate::zmdb::explain::Fault;
-use crate::zmdb::place::Place;
+use crate::conf::{DatabaseConfig, DatabaseTls};
+use crate::database::explain::Fault;
+use crate::database::place::Place;
 
 /// What the files hold, as PEM.
 pub(super) struct TlsTexts {

@@ -15,8 +15,8 @@ use zmes_files::pemfile::PemError;
 
 use super::cells::{Odd, clean};
 use super::place::Place;
-use crate::config::{DatabaseAddress, DatabaseConfig};
-use crate::ports::{DatabaseFault, DatabaseTrouble, DbError};
+use crate::conf::{DatabaseAddress, DatabaseConfig};
+use crate::{DatabaseFault, DatabaseTrouble, DbError};
 
 /// Longest text of a server that is repeated.
 const SERVER_TEXT: usize = 200;

@@ -1,8 +1,8 @@
 //! The refusals of a server that an operator meets, by MySQL's error numbers, which MariaDB shares.
 
 use super::{SERVER_TEXT, clean, correct, trouble};
-use crate::config::{DatabaseAddress, DatabaseConfig};
-use crate::ports::{DatabaseFault, DbError};
+use crate::conf::{DatabaseAddress, DatabaseConfig};
+use crate::{DatabaseFault, DbError};
 
 /// Puts a refusal into words.
 pub(super) fn explain(number: u16, text: &str, database: &DatabaseConfig) -> DbError {

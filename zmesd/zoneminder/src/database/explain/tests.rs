@@ -6,7 +6,7 @@ use std::sync::Arc;
 use rustls::OtherError;
 
 use super::*;
-use crate::config::DatabaseOrigin;
+use crate::conf::DatabaseOrigin;
 
 fn database(address: DatabaseAddress) -> DatabaseConfig {
     DatabaseConfig {

@@ -7,16 +7,16 @@ use rustls::{AlertDescription, CertificateError, PeerIncompatible};
 use rustls_pki_types::UnixTime;
 
 use super::{DatabaseFault, DatabaseTrouble, trouble};
-use crate::config::DatabaseConfig;
-use crate::zmdb::cells::clean;
-use crate::zmdb::place::Place;
+use crate::conf::DatabaseConfig;
+use crate::database::cells::clean;
+use crate::database::place::Place;
 
 /// Longest text of a library that is repeated.
 const TEXT: usize = 120;
 
 /// Why there is no TLS.
 #[derive(Debug, Clone, PartialEq)]
-pub(in crate::zmdb) enum TlsFault {
+pub(in crate::database) enum TlsFault {
     /// What rustls says.
     Rustls(rustls::Error),
     /// The server does not offer it.
@@ -33,7 +33,7 @@ impl TlsFault {
         clippy::wildcard_enum_match_arm,
         reason = "the driver's and the standard library's lists, not ours"
     )]
-    pub(in crate::zmdb) fn of(error: &sqlx::Error) -> Option<Self> {
+    pub(in crate::database) fn of(error: &sqlx::Error) -> Option<Self> {
         use io::ErrorKind;
         match error {
             sqlx::Error::Io(error) => {
@@ -83,7 +83,7 @@ impl TlsFault {
     }
 
     /// Says what is wrong.
-    pub(in crate::zmdb) fn sentence(&self) -> String {
+    pub(in crate::database) fn sentence(&self) -> String {
         match self {
             Self::Rustls(error) => rustls_sentence(error),
             Self::NotOffered => "the database server offers no TLS".to_owned(),

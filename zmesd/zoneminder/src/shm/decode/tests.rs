@@ -3,7 +3,7 @@ use serde_json::Value;
 use zmes_shared::MonitorId;
 
 use super::*;
-use crate::source::shm::Synthetic;
+use crate::shm::Synthetic;
 
 const FIXTURES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../tests/fixtures/shm");
 
