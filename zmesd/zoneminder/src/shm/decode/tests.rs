@@ -5,7 +5,7 @@ use zmes_shared::MonitorId;
 use super::*;
 use crate::shm::Synthetic;
 
-const FIXTURES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../tests/fixtures/shm");
+const FIXTURES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/shm");
 
 fn context() -> Context {
     Context { numbering: Numbering::FromUnknown, generation: 7, cause: Arc::default() }
