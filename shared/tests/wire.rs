@@ -235,7 +235,7 @@ fn every_request_of_the_source_is_in_the_list() {
 fn a_newer_minor_version_is_understood_and_a_newer_major_one_is_not() {
     let newest = fixtures().into_iter().filter(|(name, _)| name.starts_with("hello-"));
     let newest = newest.filter_map(|(_, line)| line["hello"]["protocol"]["minor"].as_u64()).max();
-    assert_eq!(newest, Some(PROTOCOL.minor.into()), "hello-minor_N.json is there for the newest N");
+    assert_eq!(newest, Some(PROTOCOL.minor.into()), "the recorded greetings are of this version");
     let hello = json!({"hello": {"protocol": {"major": PROTOCOL.major, "minor": PROTOCOL.minor + 98, "patch": 3},
         "daemon": "9.4.2", "role": "operator", "features": ["x"]}, "motd": "hi"});
     let hello: Hello = serde_json::from_value(hello).unwrap();

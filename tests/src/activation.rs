@@ -1,4 +1,4 @@
-//! What systemd does with a `.socket` unit: sockets that somebody else has opened, and the daemon inherits.
+//! What systemd does with a `.socket` unit: sockets that another process opened, and the daemon inherits.
 
 use std::os::fd::{AsFd, RawFd};
 use std::process::Command;
@@ -36,7 +36,7 @@ impl Handover {
         self.command_saying(command, self.sockets.len())
     }
 
-    /// The same, but says that there were so many.
+    /// The same, but announces another number of sockets.
     pub fn command_saying(&self, command: &Command, count: usize) -> Command {
         let place =
             |(number, (copy, _)): (usize, &(RawFd, String))| format!("exec {}<&{copy}-;", FIRST + number);

@@ -1,7 +1,7 @@
 //! Finds the two programs that cargo built, and refuses stale ones.
 //!
 //! Cargo builds the binaries of a package for that package's own integration tests only. `tests/run` therefore
-//! builds them first; somebody who runs one test by hand is told to do so, instead of testing yesterday's daemon.
+//! builds them first; a test that is run by hand says so, instead of testing yesterday's daemon.
 
 use std::env;
 use std::fs;

@@ -26,7 +26,7 @@ pub struct Lab {
 impl Lab {
     /// Brings the lab up in `directory` and waits until every camera has a picture.
     ///
-    /// Returns `None` for somebody who cannot (it takes root) and is not the continuous integration.
+    /// Returns `None` without root, unless `CI` is set.
     pub async fn up(directory: &Path) -> Result<Option<Self>> {
         Self::up_at(directory, BASE_PORT, 3).await
     }

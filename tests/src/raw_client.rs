@@ -57,7 +57,7 @@ impl HalfOpen {
         Self::connect(endpoint).await?.upgrade().await
     }
 
-    /// The same with room for little to arrive, so that a peer notices soon that nobody reads.
+    /// The same with room for little to arrive, so that a peer soon notices that it does not read.
     pub async fn upgraded_narrow(endpoint: &Endpoint) -> Result<Self> {
         let socket = TcpSocket::new_v4()?;
         socket.set_recv_buffer_size(NARROW)?;

@@ -5,7 +5,7 @@ use std::process::Command;
 use anyhow::{Context, Result, ensure};
 use nix::unistd::{Gid, Group, Uid, User};
 
-/// Users and groups that vanish when this is dropped. Their names begin so that nobody has them already.
+/// Users and groups that vanish when this is dropped. Their names have a prefix that no real user has.
 #[derive(Debug, Default)]
 pub struct SystemUsers {
     users: Vec<String>,

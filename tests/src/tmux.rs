@@ -38,7 +38,7 @@ impl Tmux {
         Command::new("tmux").arg("-V").output().is_ok_and(|output| output.status.success())
     }
 
-    /// Starts a terminal with so many columns that runs these shell commands one after the other, in a directory of the
+    /// Starts a terminal with `columns` columns that runs these shell commands one after the other, in a directory of the
     /// test's own. `environment` is shell: `export TERM=dumb`.
     pub fn run(
         directory: &Path,

@@ -208,7 +208,7 @@ impl EventRow {
         self.cause("Continuous")
     }
 
-    /// It began so many seconds ago.
+    /// It began this many seconds ago.
     #[must_use]
     pub fn aged(mut self, seconds: u32) -> Self {
         self.age = seconds;

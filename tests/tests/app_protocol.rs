@@ -300,7 +300,7 @@ async fn missed_alarms_come_again_on_request() -> Result<()> {
     app.filter("2", "0").await?;
     replay(&mut app, "10").await?;
     expect_replayed(&mut app, &[(11, 2)], "false").await?;
-    // Since a time; of what was before the record began nobody can say that nothing is missing.
+    // Since a time; before the record began, nothing can rule out a gap.
     app.filter("", "").await?;
     replay(&mut app, "2001-01-01T00:00:00Z").await?;
     expect_replayed(&mut app, &[(10, 1), (11, 2), (12, 1)], "true").await?;

@@ -141,13 +141,13 @@ async fn zoneminder_s_own_tokens_are_credentials() -> Result<()> {
 
     let of = Claims::of("amy");
     let refused = [
-        ("signed by somebody else", access_token(of, "another secret")?),
+        ("signed with another secret", access_token(of, "another secret")?),
         ("expired", access_token(Claims { issued: -50, expires: -10, ..of }, World::AUTH_SECRET)?),
         ("a refresh token", access_token(Claims { kind: "refresh", ..of }, World::AUTH_SECRET)?),
         ("revoked", access_token(Claims { issued: -200, ..of }, World::AUTH_SECRET)?),
         ("of a disabled user", access_token(Claims::of("gone"), World::AUTH_SECRET)?),
         ("of a user without the API", access_token(Claims::of("noapi"), World::AUTH_SECRET)?),
-        ("of nobody", access_token(Claims::of("nobody"), World::AUTH_SECRET)?),
+        ("of an unknown user", access_token(Claims::of("nobody"), World::AUTH_SECRET)?),
         ("unsigned", unsigned(&fresh)),
         ("no token", "x.y.z".to_owned()),
     ];
@@ -212,7 +212,7 @@ async fn guessing_passwords_is_slowed_and_others_still_get_in() -> Result<()> {
     let status = world.status().await?;
     ensure!(status["clients"]["rejected"].as_u64() > Some(0), "{status}");
     // No ban of an address: another user of the same house gets in, if perhaps a little later, and members stay.
-    wait_until("somebody else gets in", async || Ok(world.admin().await.ok())).await?;
+    wait_until("another user gets in", async || Ok(world.admin().await.ok())).await?;
     world.alarm(1, 5).await?;
     member.expect_alarm(5, 1).await?;
     Ok(())

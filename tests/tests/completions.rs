@@ -1,5 +1,5 @@
 //! Completions in the real shells: what bash, zsh and fish offer at a press of TAB, with a daemon that has tokens,
-//! clients and users, some of which are out to run something.
+//! clients and users, some of which try to run a command.
 
 use std::ffi::OsString;
 use std::fs;

@@ -114,7 +114,7 @@ async fn clients_are_listed_filtered_and_disconnected() -> Result<()> {
     ctl.run(&["clients", "disconnect", &id, "--yes"]).await?.expect_code(0)?;
     ensure!(matches!(amy.next().await?, zmes_tests::Incoming::Closed(_)));
     expect_error(&ctl, &["clients", "disconnect", &id, "--yes"], 4).await?;
-    // Without a terminal nobody can be asked.
+    // Without a terminal there is no confirmation.
     let other = of(&["--state", "authenticated"]).await?[0]["id"].to_string();
     let refused = ctl.run(&["clients", "disconnect", &other]).await?;
     ensure!(refused.code != 0 && refused.stderr.contains("--yes"), "{refused:#?}");
@@ -223,7 +223,7 @@ async fn a_reader_that_has_enough_is_no_error() -> Result<()> {
     ensure!(watch.next().await?.is_some());
     watch.close_pipe();
     let mut event = 100;
-    wait_until("zmesctl notices that nobody reads", async || {
+    wait_until("zmesctl notices that its output is closed", async || {
         event += 1;
         world.insert_event(EventRow::new(event, 1)).await?;
         world.alarm_without_row(1, event).await?;
@@ -288,7 +288,7 @@ async fn log_level_reload_and_config_do_what_they_say() -> Result<()> {
 #[tokio::test]
 async fn an_observer_may_look_and_nothing_else() -> Result<()> {
     if !nix::unistd::Uid::effective().is_root() {
-        return skipped("to become somebody else takes root");
+        return skipped("becoming another user needs root");
     }
     let world = street().await?;
     let ctl = world.ctl();
@@ -315,7 +315,7 @@ async fn an_observer_may_look_and_nothing_else() -> Result<()> {
 #[tokio::test]
 async fn members_of_the_admin_group_are_admins() -> Result<()> {
     if !nix::unistd::Uid::effective().is_root() {
-        return skipped("to become somebody else takes root");
+        return skipped("becoming another user needs root");
     }
     let member = nix::unistd::User::from_name("daemon")?.context("no user `daemon`")?;
     let world =

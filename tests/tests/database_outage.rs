@@ -1,4 +1,4 @@
-//! ZoneMinder's database goes away and comes back; alarms go on, nobody is told that his password is wrong.
+//! ZoneMinder's database goes away and comes back; alarms are still announced, and no user is told that the password is wrong.
 
 use anyhow::{Result, ensure};
 use zmes_tests::{EventRow, World};
@@ -36,7 +36,7 @@ async fn alarms_flow_while_the_database_is_down() -> Result<()> {
 }
 
 #[tokio::test]
-async fn a_frozen_database_delays_nobody() -> Result<()> {
+async fn a_frozen_database_delays_no_client() -> Result<()> {
     let world = World::new().monitor(1, "Front").start().await?;
     let mut app = world.admin().await?;
     world.database.freeze().await?;

@@ -13,7 +13,7 @@ const NG_AUTH: &str = r#"{"event":"auth","data":{"user":"admin","password":"admi
 const NG_FILTER: &str = r#"{"event":"control","data":{"type":"filter","monlist":"1","intlist":"0"}}"#;
 const NG_BADGE: &str = r#"{"event":"push","data":{"type":"badge","badge":3}}"#;
 const NG_TOKEN: &str = r#"{"event":"push","data":{"type":"token","token":"TOKEN","platform":"android","monlist":"LIST","intlist":"INT","state":"enabled","profile":"Home"}}"#;
-/// zmNinja 1.8: the push token in every message, the lists empty until somebody has saved its settings.
+/// zmNinja 1.8: the push token in every message, the lists empty until its settings are saved.
 const ZM_AUTH: &str = r#"{"event":"auth","data":{"user":"USER","password":"PASS","monlist":"","intlist":"","appversion":"1.8.001"},"token":"TOKEN"}"#;
 const ZM_TOKEN: &str = r#"{"event":"push","data":{"type":"token","platform":"android","token":"TOKEN","state":"enabled","appversion":"1.8.001"},"token":"TOKEN"}"#;
 const ZM_FILTER: &str = r#"{"event":"control","data":{"type":"filter","monlist":"2,3","intlist":"0,0","token":"TOKEN","appversion":"1.8.001"},"token":"TOKEN"}"#;
@@ -33,7 +33,7 @@ async fn zmninja(world: &World, user: &str, token: &str) -> Result<AppClient> {
     Ok(app)
 }
 
-/// Waits until the daemon knows that so many apps are connected.
+/// Waits until the daemon has `count` connected apps.
 async fn connected(world: &World, count: u64) -> Result<Value> {
     let clients = |status: &Value| status["clients"]["total"] == count;
     world.wait_status("the clients that are connected", clients).await?;

@@ -251,7 +251,7 @@ async fn exit_codes_say_whose_fault_it_is() -> Result<()> {
     let (code, out, _) = run(&world, &["--help"])?;
     ensure!(code == Some(0) && out.contains("check-config"), "{code:?}: {out}");
     if nix::unistd::Uid::effective().is_root() {
-        // A privileged port, or a directory of somebody else: not permitted.
+        // A privileged port, or a directory of another user: not permitted.
         let copy = world.path("zmesd");
         fs::copy(zmesd_binary()?, &copy)?;
         fs::set_permissions(&world.certificate.key, std::os::unix::fs::PermissionsExt::from_mode(0o644))?;

@@ -71,7 +71,7 @@ async fn the_pipeline_shows_alarms_as_they_are_announced() -> Result<()> {
     let mut shell = command.spawn()?;
     let group = Pid::from_raw(i32::try_from(shell.id().context("it has ended")?)?);
     let mut lines = BufReader::new(shell.stdout.take().context("no pipe")?).lines();
-    // Alarms until it listens: when that is, nobody says.
+    // Alarms until it listens: there is no sign of when that is.
     let mut event = 500;
     let shown = wait_until("an alarm is shown", async || {
         event += 1;

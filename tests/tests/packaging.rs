@@ -285,7 +285,7 @@ fn zm_conf_decides_which_group_it_is() -> Result<()> {
     ensure!(system.web_group("show")? == "nginx");
     system.file("etc/zm/conf.d/10-site.conf", "zm_web_group=cameras\n")?;
     ensure!(system.web_group("show")? == "cameras");
-    // root's own group, one that does not exist, and what is no name at all are nobody's web server.
+    // root's group, a group that does not exist, and an invalid name do not belong to a web server.
     for value in ["root", "nobody-has-this", "$(touch x)", "a b"] {
         system.file("etc/zm/conf.d/10-site.conf", &format!("ZM_WEB_GROUP={value}\n"))?;
         let found = system.web_group("show")?;

@@ -151,7 +151,7 @@ async fn users_without_the_right_get_badauth() -> Result<()> {
 }
 
 #[tokio::test]
-async fn nobody_gets_alarms_before_he_authenticates() -> Result<()> {
+async fn no_client_gets_alarms_before_it_authenticates() -> Result<()> {
     let world = World::new().monitor(1, "Front").start().await?;
     let mut witness = world.admin().await?;
     let mut stranger = world.app().await?;

@@ -160,7 +160,7 @@ async fn what_check_config_finds_a_start_finds_too() -> Result<()> {
     Ok(())
 }
 
-/// Writes other values for what `[push]` has; returns the keys that a reload puts in force, and those that it cannot.
+/// Writes other values for what `[push]` has; returns the keys that a reload applies, and those that it cannot.
 fn change_everything(
     world: &mut World,
     other: &PushProxy,
@@ -218,7 +218,7 @@ async fn a_reload_puts_the_transports_in_force_and_names_what_waits_for_a_restar
         people.stdout.contains("needs a restart") && people.stdout.contains("push.retry-for"),
         "{people:#?}"
     );
-    // It is in force: the other proxy gets what is sent.
+    // It is applied: the other proxy gets what is sent.
     let token = "reload:APA91bHPRgkF-moves";
     let mut phone = world.phone("ios", token).await?;
     world.alarm(1, 5).await?;
@@ -226,7 +226,7 @@ async fn a_reload_puts_the_transports_in_force_and_names_what_waits_for_a_restar
     let pushes = other.wait_pushes_to(token, 1).await?;
     ensure!(pushes[0].json()["sound"] == "other.caf" && proxy.push_count() == 0, "{pushes:?}");
 
-    // A transport that is switched off, and one whose key cannot be read any more: nothing of that is in force.
+    // A transport that is switched off, and one whose key cannot be read any more: nothing of that is applied.
     world.settings.set("push.proxy", "enabled", "false");
     world.settings.set_path("push.fcm", "service-account", &world.path("absent.json"));
     world.write_settings()?;

@@ -22,7 +22,7 @@ const MONITORS: [u32; 2] = [1, 2];
 const FIRST: u64 = 1000;
 /// Between two alarms.
 const PACE: Duration = Duration::from_millis(60);
-/// What the provider took so long before a kill was not on its way any more: it has been written down long since.
+/// A push that the provider accepted this long before a kill must have been recorded by then.
 const UNDER_WAY: Duration = Duration::from_secs(1);
 
 /// What the cameras do, whatever the daemon does.

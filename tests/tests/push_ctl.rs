@@ -198,7 +198,7 @@ async fn tokens_go_from_a_file_through_two_daemons_and_stay_the_same() -> Result
     ensure!(refused["error"]["message"].as_str().is_some_and(|text| text.contains("tokens.txt, line 1")));
     ensure!(fs::read_to_string(&file)? == "{\"tokens\": {\"x\" 7}}" && registered(&world).await? == before);
     fs::write(&file, text)?;
-    run(&world, &format!("{import} --user nobody-we-know"), 4).await?;
+    run(&world, &format!("{import} --user no-such-user"), 4).await?;
     ensure!(registered(&world).await? == before);
     proxy.ensure_no_violations()
 }

@@ -304,7 +304,7 @@ async fn what_is_refused_stores_nothing() -> Result<()> {
 }
 
 #[tokio::test]
-async fn push_that_is_off_says_so_and_asks_nobody() -> Result<()> {
+async fn push_that_is_off_says_so_and_asks_no_provider() -> Result<()> {
     let proxy = PushProxy::start().await?;
     let world = two_cameras(&proxy).setting("push", "enabled", "false").start().await?;
     let off = json!({"event": "push", "type": "", "status": "Fail", "reason": "PUSHDISABLED"});

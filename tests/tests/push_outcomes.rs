@@ -136,7 +136,7 @@ async fn fcm_tells_dead_tokens_bad_messages_and_bad_moments_apart() -> Result<()
 }
 
 #[tokio::test]
-async fn a_bearer_that_has_ended_is_renewed_and_costs_nobody_a_push() -> Result<()> {
+async fn a_bearer_that_has_ended_is_renewed_and_loses_no_push() -> Result<()> {
     let fcm = Fcm::start().await?;
     let world = garage().with_fcm(&fcm).start().await?;
     let token = "fcm:APA91b-bearer";
@@ -223,7 +223,7 @@ async fn apns_tells_dead_tokens_bad_messages_and_bad_moments_apart() -> Result<(
 }
 
 #[tokio::test]
-async fn a_provider_token_that_apple_calls_expired_costs_nobody_a_push() -> Result<()> {
+async fn a_provider_token_that_apple_calls_expired_loses_no_push() -> Result<()> {
     let apns = Apns::with_key().await?;
     let world = garage().with_apns(&apns).start().await?;
     let token = "00000000000000000000000000000000000000000000000000000000000000c3";

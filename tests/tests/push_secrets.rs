@@ -152,7 +152,7 @@ async fn a_push_proxy_that_refuses_hangs_or_is_a_stranger_draws_out_no_secret() 
     said.ask_all(&world, &handle, 6).await?;
     said.stop(&mut world).await?;
 
-    // A proxy whose certificate nobody has signed that the daemon trusts.
+    // A proxy whose certificate is not signed by an authority that the daemon trusts.
     let stranger = Authority::new()?;
     world.settings.set_path("push.proxy", "ca-certificate", &stranger.ca());
     world.write_settings()?;

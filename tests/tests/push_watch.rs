@@ -147,7 +147,7 @@ async fn watching_one_token_shows_its_decisions_and_deliveries() -> Result<()> {
 #[tokio::test]
 async fn an_observer_sees_tokens_and_changes_nothing() -> Result<()> {
     if !nix::unistd::Uid::effective().is_root() {
-        return skipped("to become somebody else takes root");
+        return skipped("becoming another user needs root");
     }
     let proxy = PushProxy::start().await?;
     let world = garage(&proxy).start().await?;

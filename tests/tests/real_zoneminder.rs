@@ -329,7 +329,7 @@ async fn a_forced_alarm_rings_two_phones(site: &mut Site, proxy: &PushProxy) -> 
     proxy.ensure_no_violations()
 }
 
-/// Waits for so many pushes to a phone, and returns the last one.
+/// Waits for `count` pushes to a phone, and returns the last one.
 async fn pushed(proxy: &PushProxy, token: &str, count: usize) -> Result<Value> {
     wait_until(&format!("{count} pushes to {token}"), async || {
         let pushes = proxy.pushes_to(token);

@@ -11,7 +11,7 @@ async fn expect_late(app: &mut AppClient, event: u64, monitor: u32) -> Result<Va
     Ok(frame)
 }
 
-/// Waits until the record has so many alarms after `since`. What is on disk is not told again after a crash.
+/// Waits until the record has `count` alarms after `since`: alarms on disk are not announced again after a crash.
 async fn recorded(app: &mut AppClient, since: &str, count: &str) -> Result<()> {
     wait_until(&format!("{count} alarms after {since} are on disk"), async || {
         app.send(&json!({"event": "control", "data": {"type": "replay", "since": since}})).await?;
@@ -25,7 +25,7 @@ async fn recorded(app: &mut AppClient, since: &str, count: &str) -> Result<()> {
     .await
 }
 
-/// Waits until the daemon (and with it its record) has been there for so long: what began before it is not its own.
+/// Waits until the daemon has run for this long: alarms that began before its start are not in its record.
 async fn aged(world: &World, milliseconds: u64) -> Result<()> {
     let old = |status: &Value| status["uptime_ms"].as_u64() >= Some(milliseconds);
     world.wait_status("old enough", old).await.map(drop)
@@ -86,7 +86,7 @@ async fn what_polling_saw_is_not_told_again_and_sections_are_nothing() -> Result
 }
 
 #[tokio::test]
-async fn an_alarm_inside_an_old_section_that_nobody_saw_is_found() -> Result<()> {
+async fn an_alarm_inside_an_old_section_that_was_not_seen_is_found() -> Result<()> {
     let world = World::new().monitor(1, "Front").start().await?;
     world.wait_comparing().await?;
     let mut app = world.admin().await?;

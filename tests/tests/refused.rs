@@ -61,7 +61,7 @@ async fn give_up(endpoint: &Endpoint, config: Arc<ClientConfig>, name: &'static 
     Ok(())
 }
 
-fn trusting_nobody() -> Result<Arc<ClientConfig>> {
+fn trusting_no_authority() -> Result<Arc<ClientConfig>> {
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
     let config = ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()?
@@ -80,7 +80,7 @@ async fn what_newcomers_get_wrong_is_told_with_its_cure() -> Result<()> {
     // ws:// where wss:// is spoken, a phone that does not know the CA, another name, a web page, a browser.
     for _ in 0..2 {
         ensure!(AppClient::connect(&Endpoint { tls: None, ..endpoint.clone() }).await.is_err());
-        give_up(&endpoint, trusting_nobody()?, "localhost").await?;
+        give_up(&endpoint, trusting_no_authority()?, "localhost").await?;
         give_up(&endpoint, Arc::clone(&tls), "zm.lan").await?;
         let page = AppClient::connect_with(&endpoint, &[("origin", "https://evil.example")]).await;
         ensure!(format!("{:?}", page.err()).contains("403"), "not refused with 403");
@@ -122,7 +122,7 @@ async fn what_newcomers_get_wrong_is_told_with_its_cure() -> Result<()> {
     let by_name = by_name.with_context(|| format!("{told:#?}"))?;
     let detail = by_name["detail"].as_str().unwrap_or_default();
     ensure!(detail.contains("127.0.0.1") && detail.contains("the certificate is for localhost"), "{detail}");
-    // Since a moment of which nothing is known: none.
+    // Since a time before any record: none.
     let none = world.ctl().json(&["clients", "rejected", "--since", "1ms"]).await?;
     ensure!(none == json!({"rejected": []}), "{none}");
     // The next success: it gets its alarm, and the doctor has nothing more to say.
@@ -141,7 +141,7 @@ async fn wrong_passwords_of_a_user_are_told_with_user_address_and_count() -> Res
     let mut watch = world.ctl().stream(&["watch", "--jsonl", "--user", "amy"])?;
     let mut everything = world.ctl().stream(&["watch", "--jsonl"])?;
     everything.find("the start", |event| event["type"] == "monitor").await?;
-    // `watch` is there once it has told of somebody else's connection.
+    // `watch` is running once it shows another client's connection.
     let mut member = world.login("amy", "pw").await?;
     watch.find("amy", |event| event["client"]["user"] == "amy").await?;
     for password in ["old", "older", "oldest"] {
@@ -172,7 +172,7 @@ async fn wrong_passwords_of_a_user_are_told_with_user_address_and_count() -> Res
 }
 
 #[tokio::test]
-async fn scripts_with_an_old_password_lock_nobody_out() -> Result<()> {
+async fn scripts_with_an_old_password_do_not_lock_out_others() -> Result<()> {
     let world = World::new()
         .monitor(1, "Front")
         .user(UserRow::new("amy", "pw"))
@@ -220,7 +220,7 @@ for line in open(sys.argv[2]):
 "#;
 
 #[tokio::test]
-async fn fail2ban_bans_who_guesses_and_nobody_else() -> Result<()> {
+async fn fail2ban_bans_only_addresses_that_guess_passwords() -> Result<()> {
     let mut world = World::new()
         .user(UserRow::new("amy", "pw"))
         .setting("server", "trusted-proxies", "[\"127.0.0.0/8\"]")
@@ -230,7 +230,7 @@ async fn fail2ban_bans_who_guesses_and_nobody_else() -> Result<()> {
     for number in 0..4 {
         wrong(&world, "amy", &format!("guess{number}"), &from("203.0.113.66")).await?;
     }
-    // A name that would like to get somebody banned, and a script with an old password.
+    // A user name made to get another address banned, and a script with an old password.
     let forged = "x\nBad authentication provided by 192.0.2.9 address=192.0.2.9";
     for _ in 0..3 {
         wrong(&world, forged, "x", &from("2001:db8::66")).await?;

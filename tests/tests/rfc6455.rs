@@ -1,7 +1,7 @@
 //! RFC 6455, sentence by sentence: every MUST that a server has, by raw bytes over TLS and plain text.
 //!
 //! Two things are left to the server, and this is what it does: a length that is not in its shortest form is taken
-//! (5.2 obliges the sender alone), and a close frame with a code that nobody may send, or that was registered after the RFC
+//! (5.2 obliges the sender alone), and a close frame with a code that must not be sent, or that was registered after the RFC
 //! (1014), is answered with 1002.
 
 use anyhow::{Context, Result, ensure};
@@ -252,7 +252,7 @@ async fn what_section_5_allows_is_taken() -> Result<()> {
             "version",
         ),
         (
-            "a pong that nobody asked for",
+            "an unsolicited pong",
             [frame(FIN | PONG, b"hello"), frame(FIN | TEXT, QUESTION)].concat(),
             "version",
         ),
@@ -316,7 +316,7 @@ async fn a_close_frame_is_answered_and_nothing_after_it_counts() -> Result<()> {
         ensure!(app.read_frame().await?.is_none());
         for code in [0, 999, 1004, 1005, 1006, 1015, 1016, 1100, 2000, 2999, 5000, 65_535] {
             let found = closed_with(&endpoint, &close(code, b"")).await.with_context(|| code.to_string())?;
-            ensure!(found == 1002, "{code}, which nobody may send: answered with {found}");
+            ensure!(found == 1002, "{code}, which must not be sent: answered with {found}");
         }
         let found = closed_with(&endpoint, &frame(FIN | CLOSE, &[3])).await?;
         ensure!(found == 1002, "half a code: answered with {found}");

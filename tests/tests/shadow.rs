@@ -14,7 +14,7 @@ fn garage(proxy: &PushProxy) -> WorldBuilder {
     world.setting("push", "mode", "\"shadow\"")
 }
 
-/// Puts a mode in force by a reload, as at the cut-over.
+/// Applies a mode by a reload, as when switching over.
 async fn switch(world: &mut World, mode: &str) -> Result<Value> {
     world.settings.set_text("push", "mode", mode);
     world.write_settings()?;

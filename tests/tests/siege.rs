@@ -1,4 +1,4 @@
-//! Who is not logged in keeps nobody out: a right login succeeds during each attack and after it, at the first try.
+//! Clients without a login lock out no other: a correct login succeeds during each attack and after it, on the first attempt.
 
 use anyhow::{Context, Result, ensure};
 use serde_json::json;
@@ -52,7 +52,7 @@ async fn anonymous_sessions_take_no_seats() -> Result<()> {
         }
     }
     let mut member = login(&endpoint, HOME, "amy", "password").await?;
-    // One more of an address that has its share puts its own oldest out, and nobody else.
+    // One more connection of an address at its limit closes its own oldest one, and no other.
     let mut newest = from(&endpoint, "203.0.113.1").await?;
     anonymous[0].expect_close(1013).await?;
     newest.authenticate("bob", "password").await?;
@@ -70,7 +70,7 @@ async fn anonymous_sessions_take_no_seats() -> Result<()> {
 }
 
 #[tokio::test]
-async fn silent_connections_by_the_hundred_keep_nobody_waiting() -> Result<()> {
+async fn silent_connections_by_the_hundred_delay_no_other_client() -> Result<()> {
     let mut world = town().setting("server", "max-clients-per-address", "50").start().await?;
     let endpoint = world.endpoint().await?;
     // 127.0.0.66 is no proxy: it counts by itself.
@@ -131,7 +131,7 @@ async fn wrong_logins_side_by_side_refuse_no_right_one() -> Result<()> {
 }
 
 #[tokio::test]
-async fn wrong_logins_from_elsewhere_lock_nobody_out_at_home() -> Result<()> {
+async fn wrong_logins_from_elsewhere_do_not_lock_out_clients_at_home() -> Result<()> {
     let world = town().start().await?;
     let endpoint = world.endpoint().await?;
     drop(login(&endpoint, HOME, "amy", "password").await?);

@@ -1,4 +1,4 @@
-//! Clients that stall, hang up or send garbage, none of them logged in: nobody else notices.
+//! Clients that stall, hang up or send garbage, none of them logged in: other clients do not notice.
 
 use std::time::Duration;
 
@@ -74,7 +74,7 @@ fn frame_of_8192() -> Vec<u8> {
 }
 
 #[tokio::test]
-async fn a_client_that_stalls_before_tls_is_done_delays_nobody() -> Result<()> {
+async fn a_client_that_stalls_before_tls_is_done_delays_no_other() -> Result<()> {
     let mut street = Street::new(World::new()).await?;
     let hello = street.hello()?;
     let endpoint = street.endpoint.clone();
@@ -97,7 +97,7 @@ async fn a_client_that_stalls_before_tls_is_done_delays_nobody() -> Result<()> {
 }
 
 #[tokio::test]
-async fn a_client_that_stalls_before_it_logs_in_delays_nobody() -> Result<()> {
+async fn a_client_that_stalls_before_it_logs_in_delays_no_other() -> Result<()> {
     let mut street = Street::new(World::new()).await?;
     let endpoint = street.endpoint.clone();
     let request = HalfOpen::request();
@@ -143,7 +143,7 @@ async fn a_frame_of_exactly_8192_bytes_is_answered() -> Result<()> {
 }
 
 #[tokio::test]
-async fn a_client_that_never_reads_delays_nobody_and_is_dropped() -> Result<()> {
+async fn a_client_that_never_reads_delays_no_other_and_is_dropped() -> Result<()> {
     let mut street = Street::new(World::new()).await?;
     let mut deaf = HalfOpen::upgraded(&street.endpoint).await?;
     let question = HalfOpen::text_frame(br#"{"event":"control","data":{"type":"version"}}"#);
@@ -205,7 +205,7 @@ async fn stalled_clients_are_dropped_at_their_deadline() -> Result<()> {
 }
 
 #[tokio::test]
-async fn hanging_up_at_any_point_harms_nobody() -> Result<()> {
+async fn hanging_up_at_any_point_harms_no_other_client() -> Result<()> {
     let mut street = Street::new(World::new()).await?;
     let endpoint = street.endpoint.clone();
     let hello = street.hello()?;

@@ -56,7 +56,7 @@ async fn a_pair_that_cannot_serve_stops_the_start_and_is_named() -> Result<()> {
 #[tokio::test]
 async fn a_key_that_may_not_be_read_is_a_matter_of_permission() -> Result<()> {
     if !nix::unistd::Uid::effective().is_root() {
-        // For somebody else the same is shown by his own file without the right to read.
+        // Without root, a file without read permission shows the same.
         return Ok(());
     }
     let world = World::new().prepare().await?;

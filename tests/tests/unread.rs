@@ -64,7 +64,7 @@ async fn ask_and_never_read(endpoint: &Endpoint) -> Result<HalfOpen> {
 }
 
 #[tokio::test]
-async fn replays_that_nobody_reads_are_bounded_and_others_get_theirs() -> Result<()> {
+async fn unread_replays_are_bounded_and_other_clients_get_theirs() -> Result<()> {
     let builder = World::new().monitor(1, "Front").setting("auth", "enabled", "false");
     let mut world = builder.setting("server", "plaintext", "true").start().await?;
     world.daemon()?.end(Signal::SIGTERM).await?;

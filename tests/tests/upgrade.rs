@@ -26,7 +26,7 @@ fn sqlite(database: &Path, script: &str) -> Result<Value> {
     Ok(serde_json::from_slice(&output.stdout).unwrap_or_default())
 }
 
-/// Lays down the file of version 1, with so many alarms more than it has.
+/// Creates the file of version 1, with this many additional alarms.
 fn lay_down(world: &World, more_alarms: u32) -> Result<()> {
     let path = file(world);
     fs::create_dir_all(path.parent().context("no directory")?)?;
@@ -228,7 +228,7 @@ async fn a_disk_too_full_for_the_copy_stops_the_upgrade_and_changes_nothing() ->
 #[tokio::test]
 async fn a_state_file_that_is_read_only_is_a_matter_of_permissions() -> Result<()> {
     if !nix::unistd::Uid::effective().is_root() {
-        return skipped("to become somebody else takes root");
+        return skipped("becoming another user needs root");
     }
     let world = World::new().monitor(1, "Garage").prepare().await?;
     lay_down(&world, 0)?;

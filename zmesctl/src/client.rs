@@ -34,16 +34,6 @@ pub struct Client {
     /// Until when the first request must be done: connecting and greeting are part of it.
     first: Option<Instant>,
     last_id: u64,
-    daemon: Greeted,
-}
-
-/// Who has greeted.
-#[derive(Debug)]
-struct Greeted {
-    /// Its own version.
-    version: String,
-    /// Its minor version of the protocol.
-    minor: u32,
 }
 
 /// What a stream says next.
@@ -73,12 +63,11 @@ impl Client {
             let mut stream = BufReader::new(open(socket).await?);
             let hello =
                 read_frame(&mut stream, MAX_REQUEST).await.map_err(broken)?.ok_or(CliError::Closed)?;
-            let daemon = check(&hello)?;
-            Ok((stream, daemon))
+            check(&hello)?;
+            Ok(stream)
         };
-        let (stream, daemon) =
-            timeout_at(deadline, greeted).await.map_err(|_| CliError::Timeout { limit })??;
-        Ok(Self { stream, limit, first: Some(deadline), last_id: 0, daemon })
+        let stream = timeout_at(deadline, greeted).await.map_err(|_| CliError::Timeout { limit })??;
+        Ok(Self { stream, limit, first: Some(deadline), last_id: 0 })
     }
 
     /// Asks, and returns the answer.
@@ -108,9 +97,6 @@ impl Client {
     }
 
     async fn send(&mut self, request: Request) -> Result<(), CliError> {
-        if request.minor() > self.daemon.minor {
-            return Err(CliError::Daemon(ControlError::unsupported(&self.daemon.version)));
-        }
         self.last_id += 1;
         let frame = ClientFrame { id: self.last_id, request };
         write_frame(self.stream.get_mut(), &frame).await.map_err(broken)
@@ -165,7 +151,7 @@ fn group_of(socket: &Path) -> Option<String> {
 
 /// Judges the daemon's first line. Another major version may greet differently: only what every version has is
 /// read before the versions are compared.
-fn check(line: &Value) -> Result<Greeted, CliError> {
+fn check(line: &Value) -> Result<(), CliError> {
     if let Some(error) = line.get("error") {
         let error = ControlError::deserialize(error)
             .map_err(|error| CliError::BadAnswer { detail: error.to_string() })?;
@@ -181,9 +167,8 @@ fn check(line: &Value) -> Result<Greeted, CliError> {
             hello.get("daemon").and_then(Value::as_str).unwrap_or("of an unknown version").to_owned();
         return Err(CliError::Version { daemon, theirs });
     }
-    let Hello { hello } =
-        Hello::deserialize(line).map_err(|error| CliError::BadAnswer { detail: error.to_string() })?;
-    Ok(Greeted { version: hello.daemon, minor: theirs.minor })
+    Hello::deserialize(line).map_err(|error| CliError::BadAnswer { detail: error.to_string() })?;
+    Ok(())
 }
 
 /// Reads frames until one answers request `id`. A frame without id is the daemon's word on a line that it could

@@ -8,6 +8,7 @@
 
 mod import;
 
+pub(crate) use import::new_file;
 pub use import::{ImportArgs, import_config};
 
 use std::ffi::OsString;

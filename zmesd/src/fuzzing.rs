@@ -14,9 +14,9 @@ pub const TARGETS: &[(&str, Target)] = &[
     ("proxy-header", crate::ws::fuzzing::proxy_header),
     ("control-lines", crate::control::fuzzing::lines),
     ("shared-memory", zmes_zoneminder::fuzzing::shared_memory),
-    ("old-configuration", crate::import::fuzzing::old_configuration),
+    ("old-configuration", |bytes| zmes_legacy::fuzzing::old_configuration(bytes, crate::cli::new_file())),
     ("zm-conf", zmes_zoneminder::fuzzing::zm_conf),
     ("zmesd-toml", crate::config::fuzzing::zmesd_toml),
-    ("provider-answers", crate::push::transport::fuzzing::provider_answers),
+    ("provider-answers", zmes_providers::fuzzing::provider_answers),
     ("credentials", zmes_zoneminder::fuzzing::credentials),
 ];

@@ -16,7 +16,6 @@ pub mod detect;
 pub mod domain;
 #[doc(hidden)]
 pub mod fuzzing;
-pub mod import;
 pub mod lifecycle;
 pub mod limits;
 pub mod metrics;

@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::tokens::{TokenFilter, TokenImport, TransportKind};
+use super::tokens::{TokenFilter, TokenImport, TokenSelection, TransportKind, strict_filter};
 use crate::{EventId, MonitorId, SessionId};
 
 /// How long `alarm force` keeps an alarm when nobody says how long, in milliseconds.
@@ -22,7 +22,7 @@ pub enum Request {
         /// The connection, as `clients list` names it.
         client: SessionId,
     },
-    /// Returns [`crate::views::Rejected`]. Since 1.3.
+    /// Returns [`crate::views::Rejected`].
     ClientsRejected {
         /// Only what was refused in this many milliseconds before now; absent: since the daemon started.
         #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -91,37 +91,26 @@ pub enum Request {
     },
     /// Takes tokens out; they can be restored for a while. Returns [`crate::views::TokensChanged`].
     TokensRevoke {
-        /// The tokens, in any form that names them; at most 1,000.
-        tokens: Vec<String>,
-        /// All that match instead; none of them is named then.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        select: Option<TokenFilter>,
+        /// Which tokens.
+        tokens: TokenSelection,
         /// Only say what would happen.
-        #[serde(default)]
+        #[serde(default, skip_serializing_if = "is_false")]
         dry_run: bool,
     },
     /// Revokes tokens, revoked ones among them, so that their apps cannot register them again.
-    /// Returns [`crate::views::TokensChanged`]. Since 1.3.
+    /// Returns [`crate::views::TokensChanged`].
     TokensBlock {
-        /// The tokens, in any form that names them; at most 1,000.
-        #[serde(default, skip_serializing_if = "Vec::is_empty")]
-        tokens: Vec<String>,
-        /// All that match instead; none of them is named then.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        select: Option<TokenFilter>,
+        /// Which tokens.
+        tokens: TokenSelection,
         /// Only say what would happen.
         #[serde(default, skip_serializing_if = "is_false")]
         dry_run: bool,
     },
     /// Lets apps register blocked tokens again; these stay revoked until they do, or are restored.
-    /// Returns [`crate::views::TokensChanged`]. Since 1.3.
+    /// Returns [`crate::views::TokensChanged`].
     TokensUnblock {
-        /// The tokens, in any form that names them; at most 1,000.
-        #[serde(default, skip_serializing_if = "Vec::is_empty")]
-        tokens: Vec<String>,
-        /// All that match instead; none of them is named then.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        select: Option<TokenFilter>,
+        /// Which tokens.
+        tokens: TokenSelection,
         /// Only say what would happen.
         #[serde(default, skip_serializing_if = "is_false")]
         dry_run: bool,
@@ -133,15 +122,8 @@ pub enum Request {
     },
     /// Silences tokens. Returns [`crate::views::TokensChanged`].
     TokensMute {
-        /// The token, in any form that names it; empty: the next two say which.
-        #[serde(default, skip_serializing_if = "String::is_empty")]
-        token: String,
-        /// Several tokens.
-        #[serde(default, skip_serializing_if = "Vec::is_empty")]
-        tokens: Vec<String>,
-        /// All that match.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        select: Option<TokenFilter>,
+        /// Which tokens.
+        tokens: TokenSelection,
         /// Only say what would happen.
         #[serde(default, skip_serializing_if = "is_false")]
         dry_run: bool,
@@ -151,15 +133,8 @@ pub enum Request {
     },
     /// Takes silences back. Returns [`crate::views::TokensChanged`].
     TokensUnmute {
-        /// The token, in any form that names it; empty: the next two say which.
-        #[serde(default, skip_serializing_if = "String::is_empty")]
-        token: String,
-        /// Several tokens.
-        #[serde(default, skip_serializing_if = "Vec::is_empty")]
-        tokens: Vec<String>,
-        /// All that match.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        select: Option<TokenFilter>,
+        /// Which tokens.
+        tokens: TokenSelection,
         /// Only say what would happen.
         #[serde(default, skip_serializing_if = "is_false")]
         dry_run: bool,
@@ -168,11 +143,11 @@ pub enum Request {
     TokensPrune {
         /// Nothing heard for so many milliseconds.
         stale_ms: u64,
-        /// Of these only such as match.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
+        /// Of these only the ones that match.
+        #[serde(default, deserialize_with = "strict_filter", skip_serializing_if = "Option::is_none")]
         select: Option<TokenFilter>,
         /// Only say what would happen.
-        #[serde(default)]
+        #[serde(default, skip_serializing_if = "is_false")]
         dry_run: bool,
     },
     /// Takes tokens from a file. Returns [`crate::views::TokensImported`].
@@ -185,17 +160,13 @@ pub enum Request {
     },
     /// Sets the numbers on the apps' icons. Returns [`crate::views::TokensChanged`].
     BadgesReset {
-        /// The tokens, in any form that names them.
-        #[serde(default)]
-        tokens: Vec<String>,
-        /// All of them instead.
-        #[serde(default)]
-        all: bool,
-        /// To this number.
+        /// Which tokens.
+        tokens: TokenSelection,
+        /// The number.
         #[serde(default)]
         to: u32,
         /// Only say what would happen.
-        #[serde(default)]
+        #[serde(default, skip_serializing_if = "is_false")]
         dry_run: bool,
     },
     /// Goes to the providers as far as possible without sending anything. Returns [`crate::views::PushCheck`].
@@ -207,7 +178,7 @@ pub enum Request {
     /// Returns [`crate::views::PushQueue`].
     PushQueue,
     /// Ends the rest of transports that have failed, and sends what waits for them. Returns [`crate::views::PushRetried`].
-    /// Since 1.3.
+    ///
     PushRetry {
         /// Only this kind of transport.
         #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -222,7 +193,7 @@ pub enum Request {
         token: Option<String>,
     },
     /// Walks over the installation, or follows one alarm for one phone or user. Returns [`crate::views::Doctor`].
-    /// Since 1.2.
+    ///
     Doctor {
         /// A user of ZoneMinder, or a token in any form that names it; absent: the installation.
         #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -248,22 +219,6 @@ pub enum Access {
 }
 
 impl Request {
-    /// Returns the minor version of the protocol from which on a daemon may be asked this. 0: an older one refuses by
-    /// itself what it does not know; more: it would pass over a member that narrows the request, and do more than was meant.
-    pub fn minor(&self) -> u32 {
-        let narrowed = matches!(
-            self,
-            Self::TokensRevoke { select: Some(_), .. }
-                | Self::TokensPrune { select: Some(_), .. }
-                | Self::TokensMute { select: Some(_), .. }
-                | Self::TokensUnmute { select: Some(_), .. }
-                | Self::TokensMute { dry_run: true, .. }
-                | Self::TokensUnmute { dry_run: true, .. }
-                | Self::TokensList(TokenFilter { monitor: Some(_), .. })
-        );
-        if narrowed { 2 } else { 0 }
-    }
-
     /// Says whether the answer needs requests to the providers of pushes.
     pub fn asks_providers(&self) -> bool {
         matches!(

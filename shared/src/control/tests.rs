@@ -55,7 +55,7 @@ fn what_reveals_or_changes_wants_an_admin() {
         r#"{"type":"tokens_log","token":"1a2b"}"#,
         r#"{"type":"tokens_revoke","tokens":["1a2b"],"dry_run":true}"#,
         r#"{"type":"tokens_prune","stale_ms":1,"dry_run":true}"#,
-        r#"{"type":"badges_reset","all":true,"dry_run":true}"#,
+        r#"{"type":"badges_reset","tokens":{},"dry_run":true}"#,
         r#"{"type":"push_check"}"#,
         r#"{"type":"push_queue"}"#,
         r#"{"type":"why","event":7}"#,
@@ -69,11 +69,11 @@ fn what_reveals_or_changes_wants_an_admin() {
         r#"{"type":"tokens_export"}"#,
         r#"{"type":"tokens_revoke","tokens":["1a2b"]}"#,
         r#"{"type":"tokens_restore","token":"1a2b"}"#,
-        r#"{"type":"tokens_mute","token":"1a2b"}"#,
-        r#"{"type":"tokens_unmute","token":"1a2b"}"#,
+        r#"{"type":"tokens_mute","tokens":["1a2b"]}"#,
+        r#"{"type":"tokens_unmute","tokens":["1a2b"]}"#,
         r#"{"type":"tokens_prune","stale_ms":1}"#,
         r#"{"type":"tokens_import","tokens":[]}"#,
-        r#"{"type":"badges_reset","all":true}"#,
+        r#"{"type":"badges_reset","tokens":{}}"#,
         r#"{"type":"push_retry"}"#,
         r#"{"type":"push_retry","transport":"fcm"}"#,
     ] {
@@ -95,4 +95,25 @@ fn no_token_is_seen_where_a_request_or_an_answer_is_printed_for_debugging() {
     let view: crate::views::TokenView = serde_json::from_value(view).unwrap();
     assert_eq!(view.token.as_deref(), Some(secret));
     assert!(!format!("{view:?}").contains(secret));
+}
+
+#[test]
+fn a_selection_of_tokens_names_them_or_is_a_filter_without_unknown_members() {
+    let read = |tokens: &str| {
+        serde_json::from_str::<Request>(&format!(r#"{{"type":"tokens_revoke","tokens":{tokens}}}"#))
+    };
+    let revoke = |tokens| Request::TokensRevoke { tokens, dry_run: false };
+    assert_eq!(read(r#"["1a2b"]"#).unwrap(), revoke(TokenSelection::Named(vec!["1a2b".to_owned()])));
+    assert_eq!(read("{}").unwrap(), revoke(TokenSelection::Matching(TokenFilter::default())));
+    let amys = TokenFilter { user: Some("amy".to_owned()), ..TokenFilter::default() };
+    let matching = revoke(TokenSelection::Matching(amys));
+    assert_eq!(read(r#"{"user":"amy"}"#).unwrap(), matching);
+    let written = serde_json::to_string(&matching).unwrap();
+    assert_eq!(serde_json::from_str::<Request>(&written).unwrap(), matching);
+    for wrong in [r#"{"usr":"amy"}"#, r#"{"user":"amy","weekday":"sunday"}"#, "null", r#""1a2b""#] {
+        assert!(read(wrong).is_err(), "{wrong}");
+    }
+    let prune = r#"{"type":"tokens_prune","stale_ms":1,"select":{"usr":"amy"}}"#;
+    assert!(serde_json::from_str::<Request>(prune).is_err());
+    assert!(serde_json::from_str::<Request>(r#"{"type":"tokens_revoke"}"#).is_err());
 }

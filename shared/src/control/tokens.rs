@@ -1,8 +1,10 @@
 //! What can be asked of the push side: which tokens, which transports, and tokens as files have them.
 
+use std::collections::BTreeMap;
 use std::fmt;
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
+use serde_json::Value;
 
 use crate::MonitorId;
 
@@ -33,6 +35,52 @@ pub struct TokenFilter {
     /// Where the last page ended (`next` of the answer).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub after: Option<u64>,
+}
+
+/// Which tokens a request changes: an array names them, an object is a [`TokenFilter`] that they match (`{}`: all).
+///
+/// A filter with a member that this version does not know is refused: without it more tokens would match.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(untagged, try_from = "Value")]
+pub enum TokenSelection {
+    /// Tokens in any form that names them; at most 1,000.
+    Named(Vec<String>),
+    /// All that match.
+    Matching(TokenFilter),
+}
+
+impl TryFrom<Value> for TokenSelection {
+    type Error = serde_json::Error;
+
+    fn try_from(value: Value) -> Result<Self, Self::Error> {
+        if value.is_array() {
+            return Ok(Self::Named(Vec::deserialize(value)?));
+        }
+        Ok(Self::Matching(StrictFilter::deserialize(value)?.known()?))
+    }
+}
+
+/// A filter, and the members that it does not have.
+#[derive(Deserialize)]
+struct StrictFilter {
+    #[serde(flatten)]
+    filter: TokenFilter,
+    #[serde(flatten)]
+    others: BTreeMap<String, Value>,
+}
+
+impl StrictFilter {
+    fn known<E: serde::de::Error>(self) -> Result<TokenFilter, E> {
+        match self.others.keys().next() {
+            Some(name) => Err(E::custom(format_args!("unknown member `{name}` of a filter of tokens"))),
+            None => Ok(self.filter),
+        }
+    }
+}
+
+/// Reads a filter that narrows what a request changes.
+pub(super) fn strict_filter<'de, D: Deserializer<'de>>(from: D) -> Result<Option<TokenFilter>, D::Error> {
+    Option::<StrictFilter>::deserialize(from)?.map(StrictFilter::known).transpose()
 }
 
 /// How a token stands.

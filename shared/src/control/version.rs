@@ -3,13 +3,12 @@
 use serde::{Deserialize, Serialize};
 
 /// Version of the control protocol that this crate speaks.
-pub const PROTOCOL: Protocol = Protocol { major: 1, minor: 3 };
+pub const PROTOCOL: Protocol = Protocol { major: 1, minor: 0 };
 
-/// A version of the control protocol. Same major: compatible; the minor only says what else there is.
+/// A version of the control protocol. Peers of the same major version understand each other.
 ///
-/// What grows with the minor: requests (an older daemon answers `unsupported`), members (whoever does not know one passes
-/// over it), values of enumerations (read as `unknown`). A member that narrows what a request does would make an older
-/// daemon do more than was meant: such requests are not sent to it ([`super::Request::minor`]).
+/// What grows with the minor: requests (an older daemon answers `unsupported`), members (a reader ignores those that it
+/// does not know), values of enumerations (read as `unknown`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Protocol {
     /// Incompatible between values.

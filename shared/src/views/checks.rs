@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::sentence::SentencePart;
 use super::severity::Severity;
 
 /// The outcome of a check.
@@ -13,6 +14,9 @@ pub struct Check {
     pub check: String,
     /// One sentence.
     pub detail: String,
+    /// The same in pieces, where it holds times: a reader can show them in its own zone.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub parts: Vec<SentencePart>,
     /// What to do, where it does not hold.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub hint: Option<String>,
@@ -36,6 +40,9 @@ pub struct CheckPart {
     pub check: String,
     /// One sentence.
     pub detail: String,
+    /// The same in pieces, where it holds times: a reader can show them in its own zone.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub parts: Vec<SentencePart>,
     /// What to do, where it does not hold.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub hint: Option<String>,

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::sentence::{Sentence, SentencePart};
 use super::severity::Severity;
 
 /// What a walk over the installation, or after one alarm for one phone, has found.
@@ -24,6 +25,9 @@ pub struct Finding {
     pub severity: Severity,
     /// One sentence. Never a secret.
     pub detail: String,
+    /// The same in pieces, where it holds times: a reader can show them in its own zone.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub parts: Vec<SentencePart>,
     /// What to do about it, mostly a command; `null` where there is nothing to do.
     pub hint: Option<String>,
     /// Whom it is about, where a user's phones and sessions are looked at: `token 1a2b3c4d`, `client 4`.
@@ -40,18 +44,23 @@ impl Doctor {
 
 impl Finding {
     /// Returns a finding that is as it should be.
-    pub fn good(step: impl Into<String>, detail: impl Into<String>) -> Self {
+    pub fn good(step: impl Into<String>, detail: impl Into<Sentence>) -> Self {
         Self::new(step, Severity::Ok, detail, None)
     }
 
     /// Returns a finding that an admin should know of.
-    pub fn warning(step: impl Into<String>, detail: impl Into<String>, hint: impl Into<String>) -> Self {
+    pub fn warning(step: impl Into<String>, detail: impl Into<Sentence>, hint: impl Into<String>) -> Self {
         Self::new(step, Severity::Warning, detail, Some(hint.into()))
     }
 
     /// Returns a red finding.
-    pub fn error(step: impl Into<String>, detail: impl Into<String>, hint: impl Into<String>) -> Self {
+    pub fn error(step: impl Into<String>, detail: impl Into<Sentence>, hint: impl Into<String>) -> Self {
         Self::new(step, Severity::Error, detail, Some(hint.into()))
+    }
+
+    /// Returns what was found, with typed times.
+    pub fn sentence(&self) -> Sentence {
+        Sentence::of(&self.detail, &self.parts)
     }
 
     /// Says whom it is about.
@@ -63,10 +72,11 @@ impl Finding {
     fn new(
         step: impl Into<String>,
         severity: Severity,
-        detail: impl Into<String>,
+        detail: impl Into<Sentence>,
         hint: Option<String>,
     ) -> Self {
-        let (step, detail) = (step.into(), detail.into());
-        Self { step, ok: severity != Severity::Error, severity, detail, hint, about: None }
+        let (detail, parts) = detail.into().split();
+        let ok = severity != Severity::Error;
+        Self { step: step.into(), ok, severity, detail, parts, hint, about: None }
     }
 }

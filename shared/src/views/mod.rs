@@ -20,7 +20,7 @@ pub use checks::{Check, CheckPart, Perf};
 pub use clients::{ClientView, Clients, FilterFrom};
 pub use config::{ConfigReloaded, ConfigShown, LogLevel, ServedCertificate};
 pub use doctor::{Doctor, Finding};
-pub use monitors::{MonitorTrouble, MonitorView, Monitors, Reloaded};
+pub use monitors::{MonitorView, Monitors, Reloaded};
 pub use push::{
     CheckStep, Deliveries, DeliveryView, FailedAttempt, HeldView, Latency, PushCheck, PushQueue, PushRetried,
     RetriedTransport, StageLatency, TransportCheck, TransportView,
@@ -36,6 +36,8 @@ pub use tokens::{
     TokensImported,
 };
 pub use why::{Why, WhyAlarm, WhyTarget};
+
+pub use crate::sentence::{Sentence, SentencePart};
 
 use serde::{Deserialize, Serialize};
 

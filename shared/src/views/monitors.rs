@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::words::{MonitorTrouble, StateSource};
 use crate::{EventId, MonitorId, MonitorState};
 
 /// The monitors of this server.
@@ -18,57 +19,24 @@ pub struct MonitorView {
     pub id: MonitorId,
     /// `Monitors.Name`.
     pub name: String,
-    /// Where its state comes from: `shm`, `db`, or `none` where it is not watched.
-    pub source: String,
+    /// Where its state comes from.
+    pub source: StateSource,
     /// What it is doing.
     pub state: MonitorState,
-    /// The event opened last; `null` where none was since its `zmc` started.
+    /// The event opened last; `null` where there was none since its `zmc` started.
     pub last_event_id: Option<EventId>,
     /// `sizeof(SharedData)` of its ZoneMinder; `null` where it is not known.
     pub layout: Option<u32>,
-    /// Whether alarms of this monitor would be seen.
+    /// Whether alarms of this monitor are seen.
     pub healthy: bool,
-    /// Why not, or what is special; `null` where there is nothing to say.
+    /// Why not, or what is special, as a sentence; `null` where there is nothing to say.
     pub reason: Option<String>,
-    /// The same for programs; absent where there is nothing to say, and from daemons that do not tell.
+    /// The same for scripts; absent where there is nothing to say.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub trouble: Option<MonitorTrouble>,
-    /// The command that mends it, where the daemon knows it.
+    /// What to do about it, mostly a command; absent where there is nothing to do.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub hint: Option<String>,
-}
-
-/// What is special about a monitor.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum MonitorTrouble {
-    /// ZoneMinder does not have it look for motion, or not at all.
-    SwitchedOff,
-    /// The daemon has not looked at it yet.
-    NotLookedAt,
-    /// There is no shared memory of it.
-    NoMemory,
-    /// Its `zmc` is starting, or has stopped.
-    NotCaptured,
-    /// Its `zmc` gives no sign of life.
-    Frozen,
-    /// Its `zmc` runs, but the camera delivers no picture.
-    NoPicture,
-    /// More alarms a minute than `zoneminder.alarm-limit`: the last of the others alone is announced.
-    Flapping,
-    /// A version of ZoneMinder that the daemon does not know: alarms come late, from the database.
-    UnknownLayout,
-    /// Its shared memory holds what no `zmc` writes.
-    Damaged,
-    /// The daemon may not read its shared memory.
-    Permission,
-    /// The system fails to read it.
-    Io,
-    /// It is followed in the database, which does not answer.
-    Database,
-    /// Worth knowing, but no alarm is missed. Also what a newer daemon adds.
-    #[serde(other)]
-    Remark,
 }
 
 /// The answer to `monitors reload`.

@@ -4,6 +4,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::doctor::Finding;
+use crate::sentence::SentencePart;
 
 /// How the daemon is.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -50,6 +51,9 @@ pub struct Status {
     /// saved of it. Absent once that file was moved away.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub state_damage: Option<String>,
+    /// The same in pieces: a reader can show the time in its own zone.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub state_damage_parts: Vec<SentencePart>,
     /// The worst of what `doctor` finds, by the last look at each part; absent where all is as it should be.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub worst: Option<Finding>,

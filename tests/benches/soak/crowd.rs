@@ -9,7 +9,7 @@ use tokio::time::timeout;
 use tokio_tungstenite::tungstenite::Message;
 use zmes_tests::{AppClient, Certificate, Ctl, Endpoint, Incoming, World};
 
-/// Apps that come in a round, half of which leave without a word.
+/// Apps that connect in a round; half of them disconnect without a close frame.
 const APPS: usize = 6;
 /// How long a watcher waits for its first line.
 const PATIENCE: Duration = Duration::from_secs(2);
@@ -50,7 +50,7 @@ impl Crowd {
         self.administer(round).await
     }
 
-    /// Each visitor has an address of its own, so that wrong passwords lock out nobody else.
+    /// Each visitor has an address of its own, so that wrong passwords do not lock out others.
     async fn connect(&self, round: usize, number: usize, certificate: &Certificate) -> Result<AppClient> {
         let tls = Some(certificate.client(rustls::ALL_VERSIONS)?);
         let from = format!("198.51.{}.{}", round % 250, number + 1);

@@ -32,7 +32,7 @@ struct Phone {
 }
 
 impl Ledger {
-    /// Connects and registers so many phones.
+    /// Connects and registers `count` phones.
     pub(crate) async fn open(world: &World, count: usize) -> Result<Self> {
         let (mut phones, mut readers) = (Vec::new(), JoinSet::new());
         for number in 0..count {

@@ -54,7 +54,7 @@ impl Crowd {
             last = last.max(arrival);
         }
         ensure!(self.apps.try_join_next().is_none(), "an app was disconnected");
-        last.context("nobody is there")
+        last.context("no app is connected")
     }
 
     /// Says how many they are.

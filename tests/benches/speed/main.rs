@@ -7,7 +7,7 @@
 //! ```
 //!
 //! Prints a table for people and then one line of JSON. Nothing here fails because of a number: a busy machine is
-//! not a defect. The targets stand beside the values, for whoever reads them.
+//! not a defect. The targets are printed beside the values.
 
 mod crowd;
 mod fanout;

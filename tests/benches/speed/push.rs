@@ -45,7 +45,7 @@ async fn scene(fcm: &Fcm, tokens: usize) -> Result<Scene> {
     Ok(scene)
 }
 
-/// Registers so many phones, as `tokens.txt` of an old event server has them.
+/// Registers `count` phones, as `tokens.txt` of an old event server has them.
 async fn import(world: &World, count: usize) -> Result<()> {
     let record = json!({"platform": "android", "pushstate": "enabled", "monlist": "", "intlist": "",
         "appversion": "1.8.001"});
@@ -61,7 +61,7 @@ fn token(number: usize) -> String {
     format!("{number:022}:APA91b{}", "HPRgkFLJu6sgQ8kQz0ytrewq".repeat(5))
 }
 
-/// Waits until so many pushes have arrived since `before`, and returns them.
+/// Waits until `count` pushes have arrived since `before`, and returns them.
 async fn pushes(fcm: &Fcm, before: usize, count: usize) -> Result<Vec<Arrival>> {
     let start = Instant::now();
     loop {

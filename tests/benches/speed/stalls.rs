@@ -14,7 +14,7 @@ use crate::scene::{Scene, milliseconds};
 const BENCH: &str = "stalls";
 const MONITORS: u32 = 8;
 const STALLED: usize = 50;
-/// Stalled clients are replaced after so many samples: the daemon's deadlines end most of them after 10 s.
+/// Stalled clients are replaced after this many samples: the daemon's deadlines close most of them after 10 s.
 const BATCH: usize = 100;
 
 /// A client that went so far and no further; held so that it stays connected.

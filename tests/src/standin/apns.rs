@@ -22,7 +22,7 @@ use crate::wall_clock::epoch_seconds;
 const MAX_MESSAGE: usize = 4096;
 /// Longest `apns-collapse-id`, in bytes.
 const MAX_COLLAPSE_ID: usize = 64;
-/// A provider token is good for so long, in seconds.
+/// How long a provider token is valid, in seconds.
 const TOKEN_AGE: i64 = 3600;
 /// How far the clocks of two machines may differ, in seconds.
 const SKEW: i64 = 60;
@@ -158,7 +158,7 @@ impl Contract for ApnsContract {
             Answer::new(200, "").header("apns-id", &id)
         };
         let refused = found.is_some();
-        // Nobody has that token: somebody looks whether the credentials are good.
+        // No device has this token: the request checks the credentials.
         let route = if token.as_deref().is_some_and(is_nobody) { Route::Probe } else { Route::Push };
         Verdict { route, token, violations: checks.findings(), answer, refused }
     }

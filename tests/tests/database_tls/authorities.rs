@@ -25,7 +25,7 @@ pub(crate) enum Kind {
     Expired,
     /// For another host.
     OtherName,
-    /// Issued by nobody that is known.
+    /// Issued by an unknown authority.
     OtherIssuer,
 }
 

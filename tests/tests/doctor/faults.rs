@@ -63,7 +63,7 @@ async fn a_wrong_database_password() -> Result<()> {
     ensure!(hint.contains("ZM_DB_PASS") && hint.contains("systemctl restart zmesd"), "{hint}");
     let people = world.run(&["doctor"]).await?.expect_code(1)?.stdout;
     ensure!(!people.contains("planted"), "{people}");
-    // Corrected, but not in force yet.
+    // Corrected, but not reloaded yet.
     fs::write(&conf, right)?;
     ails(&world, "", "database", "access denied", "by now: systemctl restart zmesd").await?;
     world.kill_daemon().await?;

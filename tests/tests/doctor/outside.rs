@@ -54,7 +54,7 @@ async fn a_configuration_that_is_wrong() -> Result<()> {
 }
 
 #[tokio::test]
-async fn a_port_that_somebody_else_has() -> Result<()> {
+async fn a_port_that_another_process_has() -> Result<()> {
     let taken = TcpListener::bind("127.0.0.1:0")?;
     let address = taken.local_addr()?;
     let world = quiet_world()

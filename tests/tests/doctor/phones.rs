@@ -36,7 +36,7 @@ async fn a_token_that_its_provider_calls_dead() -> Result<()> {
     obey(&world, &hint).await?;
     is_well(&world, "").await?;
     is_well(&world, &handle).await?;
-    // Taken out knowingly is no fault of the house, only a reason why this phone is silent.
+    // A token that an admin revoked is not a fault of the installation, only the reason why this phone is silent.
     world.run(&["tokens", "revoke", &handle, "--yes"]).await?.expect_code(0)?;
     is_well(&world, "").await?;
     ails(&world, &handle, "token", "revoked by an admin at ", &restore).await?;
@@ -171,7 +171,7 @@ async fn a_provider_that_refuses_pushes_though_it_answers_checks() -> Result<()>
 #[tokio::test]
 async fn who_is_not_there_is_not_found() -> Result<()> {
     let world = open(quiet_world().monitor(1, "Garage")).await?;
-    for line in ["nobody-we-know", "00000000", "admin --monitor 99"] {
+    for line in ["no-such-user", "00000000", "admin --monitor 99"] {
         let answer = doctor(&world, line, 4).await?;
         ensure!(answer["error"]["code"] == "not_found", "{answer}");
     }

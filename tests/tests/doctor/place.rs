@@ -90,7 +90,7 @@ fn as_nobody(program: &Path) -> Command {
 fn powerless() -> Result<bool> {
     let root = Uid::effective().is_root();
     if !root {
-        skipped("to run the daemon as somebody else needs root")?;
+        skipped("running the daemon as another user needs root")?;
     }
     Ok(!root)
 }

@@ -134,7 +134,7 @@ async fn only_the_right_phones_go() -> Result<()> {
     // What is gone can be brought back.
     let revoked = stage.world.ctl().json(&["tokens", "list", "--state", "revoked"]).await?;
     ensure!(revoked["tokens"].as_array().map(Vec::len) == Some(2), "{revoked}");
-    // A provider that is away in that night takes nobody's phone out.
+    // A provider that is away that night causes no token to be revoked.
     stage.proxy.always_on(Route::Push, Behaviour::status(503, "away"));
     stage.direct("garage-alarms").await?;
     let (code, ..) = as_cron(&stage, &command).await?;
@@ -152,7 +152,7 @@ async fn what_cannot_be_done_is_worth_a_mail() -> Result<()> {
     ensure!(code == 3 && stdout.is_empty(), "{code}\n{stdout}");
     ensure!(stderr.contains("error:") && stderr.contains("hint:"), "{stderr}");
     ensure!(!stderr.contains('\u{1b}'), "colours in a mail: {stderr}");
-    // Without jq, it says so and takes nobody out by mistake.
+    // Without jq, it says so and revokes nothing.
     stage.direct("started").await?;
     let missing = command.replace(INSTALLED, "zmes-token-cleanup");
     let only = stage.place("only");

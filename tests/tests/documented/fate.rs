@@ -75,7 +75,7 @@ pub(crate) enum Fate {
     NotRun(&'static str),
 }
 
-/// Decides about a command line; fails where the programs do not know its words, or where nobody knows the program.
+/// Decides about a command line; fails if the programs do not know its words, or the program is unknown.
 pub(crate) fn of(line: &str) -> Result<Fate> {
     let mut commands = shell::commands(line)?;
     for simple in &mut commands {

@@ -209,14 +209,14 @@ impl Stage {
                 self.world.alarm(2, 32912).await?;
                 self.concluded(32912).await
             }
-            other => bail!("nobody knows the direction `{other}` (documented/stage.rs)"),
+            other => bail!("unknown direction `{other}` (documented/stage.rs)"),
         }
     }
 
     /// Lets happen what a line in parentheses tells: `Garage alarms: event 32912`.
     pub(crate) async fn happen(&self, what: &str) -> Result<()> {
         let (who, event) =
-            what.split_once(" alarms: event ").with_context(|| format!("nobody knows `{what}`"))?;
+            what.split_once(" alarms: event ").with_context(|| format!("unknown direction `{what}`"))?;
         let monitor = MONITORS.iter().find(|(_, name)| *name == who).with_context(|| format!("no {who}"))?.0;
         self.world.alarm(monitor, event.parse()?).await
     }

@@ -227,6 +227,8 @@ impl Contract {
             "Timestamp" => ("time".to_owned(), false),
             "Value" => ("any JSON".to_owned(), false),
             "Since" => ("number of an event, or time".to_owned(), false),
+            "SentencePart" => ("string or {\"time\": time}".to_owned(), false),
+            "TokenSelection" => ("array of string, or TokenFilter".to_owned(), false),
             // The words of an enum stand here, too; objects have a section of their own.
             _ => match self.enumeration(&name) {
                 Some(words) => {

@@ -81,7 +81,7 @@ fn page(name: &str) -> Result<String> {
                 ],
             )
         }
-        other => anyhow::bail!("nobody knows how {other} is made"),
+        other => anyhow::bail!("no generator for {other}"),
     }
 }
 

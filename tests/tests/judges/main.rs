@@ -1,4 +1,4 @@
-//! Clients and proxies that nobody here wrote, as Debian packages them: they judge who is let in, and as whom.
+//! Clients and proxies of others, as Debian packages them: they judge which clients get in, and with which address.
 //!
 //! A judge (`tests/judges/*`) is a small app on one WebSocket library, with that library's own headers. It is called
 //! `JUDGE URL CA LAST [SOURCE]`, logs in and says `in`. At each alarm it says `alarm EVENT`, sends a filter and a ping,

@@ -155,7 +155,7 @@ fn nginx(module: &str, section: &str, settings: &str, part: &str) -> String {
     )
 }
 
-/// Returns a port that nobody has at this moment.
+/// Returns a port that is free at this moment.
 fn free_port() -> Result<u16> {
     Ok(TcpListener::bind("127.0.0.1:0")?.local_addr()?.port())
 }

@@ -5,7 +5,7 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use zmes_tests::{World, within};
 
 #[tokio::test]
-async fn scrapers_that_stall_lock_nobody_out() -> Result<()> {
+async fn scrapers_that_stall_do_not_lock_out_others() -> Result<()> {
     let mut world = World::new().monitor(1, "Garage").prepare().await?;
     let place = world.observe()?;
     world.start_daemon().await?;

@@ -126,7 +126,7 @@ async fn a_reload_moves_it_switches_it_off_and_on_and_keeps_it_where_the_new_pla
 }
 
 async fn gone(place: &MetricsPlace) -> Result<()> {
-    wait_until("nobody serves metrics there", async || Ok(place.open().await.is_err().then_some(()))).await
+    wait_until("no metrics are served there", async || Ok(place.open().await.is_err().then_some(()))).await
 }
 
 #[tokio::test]
@@ -135,7 +135,7 @@ async fn the_socket_of_a_killed_daemon_is_taken_over_and_that_of_a_stopped_one_i
     let place = world.observe()?;
     world.start_daemon().await?;
     world.kill_daemon().await?;
-    ensure!(world.path("metrics.sock").exists(), "nobody could tidy up");
+    ensure!(world.path("metrics.sock").exists(), "nothing could remove it");
     world.start_daemon().await?;
     ensure!(place.get("/healthz").await?.status == 200);
     world.daemon()?.end(nix::sys::signal::Signal::SIGTERM).await?;

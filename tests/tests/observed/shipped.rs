@@ -1,5 +1,5 @@
 //! What is shipped beside the daemon, against the metrics that a running daemon serves: the alert rules, the dashboard,
-//! the manual page. A name or a label that does not exist would never fire, and nobody would notice.
+//! the manual page. A name or a label that does not exist would never fire, and go unnoticed.
 
 use std::collections::BTreeSet;
 use std::fmt::Write as _;

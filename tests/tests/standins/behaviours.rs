@@ -172,7 +172,7 @@ async fn a_closed_door_refuses_and_opens_again_on_the_same_port() -> Result<()> 
     ensure_taken_on(&client, &function, 1).await?;
     for round in 2..4 {
         function.refuse().await?;
-        wait_until("the client sees that nobody listens", async || {
+        wait_until("the client sees that the port is closed", async || {
             let error = failed(push(&client, &function, "a")).await?;
             Ok(error.is_connect().then_some(()))
         })

@@ -9,7 +9,6 @@ const LEVELS: [(&str, u8); 27] = [
     // words
     ("domain", 0),
     ("config", 1),
-    ("import", 2),
     ("limits", 1),
     // seams
     ("ports", 2),
@@ -29,7 +28,7 @@ const LEVELS: [(&str, u8); 27] = [
     ("ws", 8),
     ("control", 9),
     ("tls", 8),
-    ("metrics", 8),
+    ("metrics", 9),
     ("admin", 8),
     // the root
     ("demo", 10),

@@ -5,6 +5,7 @@
 
 mod crates;
 mod layers;
+mod prose;
 mod tree;
 
 use std::fs;
@@ -111,6 +112,16 @@ fn crates_depend_only_on_what_the_table_allows() -> Result<()> {
         .collect();
     ensure!(manifests.len() > 4, "only {} manifests found: the check does not see", manifests.len());
     none(&manifests.iter().flat_map(crates::findings).collect::<Vec<_>>())
+}
+
+#[test]
+fn nothing_that_answers_admins_looks_for_words_in_a_sentence() -> Result<()> {
+    let mut findings = Vec::new();
+    for file in sources()? {
+        let searches = prose::searches(&file);
+        findings.extend(searches.into_iter().map(|(line, what)| format!("{}:{line}: `{what}`", file.name)));
+    }
+    none(&findings)
 }
 
 #[test]

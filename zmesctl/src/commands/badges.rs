@@ -1,10 +1,10 @@
 //! `zmesctl badges reset`.
 
 use clap::{Args, Subcommand};
-use zmes_shared::control::Request;
+use zmes_shared::control::{Request, TokenFilter, TokenSelection};
 
 use super::ask::Consent;
-use super::tokens::change::{Change, Wanted, apply};
+use super::tokens::change::{Change, apply};
 use crate::context::Context;
 use crate::error::CliError;
 use crate::exit::Exit;
@@ -44,13 +44,13 @@ pub struct ResetArgs {
 
 pub(super) async fn run(command: Command, context: &mut Context) -> Result<Exit, CliError> {
     let Command::Reset(ResetArgs { tokens, all, to, consent }) = command;
-    let request = move |tokens: Vec<String>, dry_run| Request::BadgesReset { tokens, all, to, dry_run };
+    let request = move |tokens, dry_run| Request::BadgesReset { tokens, to, dry_run };
     if all {
         let change = Change {
             what: "resetting all badges",
             instead: "zmesctl badges reset --all --yes".to_owned(),
             question: "Reset their badges?",
-            wanted: Wanted::Chosen,
+            tokens: TokenSelection::Matching(TokenFilter::default()),
             request: &request,
         };
         return apply(change, consent, context).await;
@@ -61,7 +61,7 @@ pub(super) async fn run(command: Command, context: &mut Context) -> Result<Exit,
         what: "resetting badges",
         instead: String::new(),
         question: "Reset their badges?",
-        wanted: Wanted::Named(tokens),
+        tokens: TokenSelection::Named(tokens),
         request: &request,
     };
     apply(change, consent, context).await

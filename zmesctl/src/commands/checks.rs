@@ -7,7 +7,7 @@ use std::time::Duration;
 use clap::Args;
 use serde_json::Value;
 use zmes_shared::control::{CheckKind, Request};
-use zmes_shared::views::{Check, Perf, Severity};
+use zmes_shared::views::{Check, Perf, Sentence, Severity};
 
 use crate::context::Context;
 use crate::error::CliError;
@@ -124,14 +124,14 @@ impl View for Judged {
 impl View for Check {
     fn human(&self, out: &mut Out) -> io::Result<()> {
         let verdict = verdict(severity(self.ok, self.severity), out);
-        let detail = told(&self.detail, self.hint.as_deref(), out);
+        let detail = told(&Sentence::of(&self.detail, &self.parts), self.hint.as_deref(), out);
         let perf =
             if self.perf.is_empty() { String::new() } else { format!(" | {}", performance(&self.perf)) };
         let perf = out.paint(Tone::Faint, &perf);
         out.line(&format!("{SERVICE} {verdict} - {}: {detail}{perf}", clean(&self.check)))?;
         for part in &self.checks {
             let verdict = self::verdict(severity(part.ok, part.severity), out);
-            let detail = told(&part.detail, part.hint.as_deref(), out);
+            let detail = told(&Sentence::of(&part.detail, &part.parts), part.hint.as_deref(), out);
             out.line(&format!("  {verdict} {}: {detail}", clean(&part.check)))?;
         }
         Ok(())
@@ -159,8 +159,8 @@ fn verdict(severity: Severity, out: &Out) -> String {
     }
 }
 
-fn told(detail: &str, hint: Option<&str>, out: &Out) -> String {
-    let detail = time::local(detail, &out.look().zone);
+fn told(detail: &Sentence, hint: Option<&str>, out: &Out) -> String {
+    let detail = time::told(detail, &out.look().zone);
     let hint = hint.map_or_else(String::new, |hint| format!(" ({hint})"));
     unbarred(&format!("{detail}{hint}"))
 }

@@ -75,6 +75,7 @@ fn hint(lower: &str, monitors: &[MonitorView]) -> String {
 #[cfg(test)]
 mod tests {
     use zmes_shared::MonitorState;
+    use zmes_shared::words::StateSource;
 
     use super::*;
 
@@ -82,7 +83,7 @@ mod tests {
         let monitor = |id, name: &str| MonitorView {
             id: MonitorId(id),
             name: name.to_owned(),
-            source: "shm".to_owned(),
+            source: StateSource::SharedMemory,
             state: MonitorState::Idle,
             last_event_id: None,
             layout: None,

@@ -4,7 +4,7 @@ use std::io;
 use std::time::Duration;
 
 use zmes_shared::control::Request;
-use zmes_shared::views::{DatabaseState, Finding, FindingCounts, PushModeState, Status};
+use zmes_shared::views::{DatabaseState, Finding, FindingCounts, PushModeState, Sentence, Status};
 
 use crate::context::Context;
 use crate::error::CliError;
@@ -36,7 +36,9 @@ impl View for Status {
         };
         facts.add("alarms", format!("{} announced{reconciled}", self.events.seen));
         if let Some(damage) = &self.state_damage {
-            facts.add("state", out.paint(Tone::Warning, &clean(damage)));
+            let damage = Sentence::of(damage, &self.state_damage_parts);
+            let damage = time::told(&damage, &out.look().zone);
+            facts.add("state", out.paint(Tone::Warning, &clean(&damage)));
         }
         if let Some(error) = &self.state_error {
             let error = format!("cannot be written: {}", clean(error));
@@ -61,7 +63,7 @@ fn trouble(status: &Status, worst: &Finding, out: &Out) -> String {
         more => format!("; and {more} others: zmesctl doctor"),
     };
     let tone = if worst.ok { Tone::Warning } else { Tone::Bad };
-    let detail = time::local(&worst.detail, &out.look().zone);
+    let detail = time::told(&worst.sentence(), &out.look().zone);
     out.paint(tone, &format!("{}: {}{others}", clean(&worst.step), clean(&detail)))
 }
 

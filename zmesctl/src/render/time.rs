@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
+use zmes_shared::views::Sentence;
 
 const MINUTE: u64 = 60;
 const HOUR: u64 = 60 * MINUTE;
@@ -46,6 +47,11 @@ pub fn clock(now: Timestamp, at: Timestamp, zone: &TimeZone) -> String {
 /// Returns date and time: "2026-11-02 10:00:00".
 pub fn date(at: Timestamp, zone: &TimeZone) -> String {
     at.to_zoned(zone.clone()).strftime("%Y-%m-%d %H:%M:%S").to_string()
+}
+
+/// Returns a sentence with its times as people here read them.
+pub fn told(sentence: &Sentence, zone: &TimeZone) -> String {
+    sentence.render(|at| date(at, zone))
 }
 
 /// Returns a text of the daemon's with its times, which are universal, as people here read them.

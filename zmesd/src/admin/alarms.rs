@@ -12,11 +12,11 @@ use zmes_shared::{MonitorId, SessionId};
 use zmes_zoneminder::{Monitor, TriggerError};
 
 use super::answers::{busy, no_monitor};
-use super::token_names::{Known, Wanted};
+use super::token_names::{TokenNames, TokenScope};
 use super::tokens::view;
 use crate::admin::forced::ForcedError;
-use crate::admin::{Admin, AdminParts};
-use crate::domain::{Decision, TokenId};
+use crate::admin::{Admin, AdminParts, conditions};
+use crate::domain::{Decision, Monitor, TokenId};
 use crate::monitors::Catalog;
 use crate::ports::{PushEnding, PushReceipt};
 use crate::route::{AlarmTestRequest, Target, TestTarget, Written};
@@ -50,7 +50,7 @@ pub(super) async fn test(
     test: AlarmTest,
 ) -> Result<AlarmTested, ControlError> {
     let token = match &test.token {
-        Some(name) => Some(Known::load(&parts.state, asker).await?.find(name, Wanted::Live)?.token.id),
+        Some(name) => Some(TokenNames::load(&parts.state, asker).await?.find(name, TokenScope::Live)?.token.id),
         None => None,
     };
     let monitor = tested_monitor(&parts.catalog.now(), test.monitor)?;
@@ -139,7 +139,7 @@ fn tested_monitor(catalog: &Catalog, wanted: Option<MonitorId>) -> Result<Arc<Mo
 fn forcible(catalog: &Catalog, monitor: MonitorId) -> Result<(), ControlError> {
     let found = catalog.monitors.find(monitor).ok_or_else(|| no_monitor(monitor, &catalog.monitors))?;
     found.watched.map_err(|reason| {
-        let message = format!("monitor {monitor} is not watched: {}", reason.as_str());
+        let message = format!("monitor {monitor} is not watched: {}", conditions::switched_off(reason));
         ControlError::new(ErrorCode::NotFound, message)
             .with_hint("change its function in ZoneMinder's console")
     })
@@ -200,7 +200,7 @@ async fn last_errors(
     if open.is_empty() {
         return HashMap::new();
     }
-    let Ok(known) = Known::load(&parts.state, Role::Observer).await else { return HashMap::new() };
+    let Ok(known) = TokenNames::load(&parts.state, Role::Observer).await else { return HashMap::new() };
     open.into_iter().filter_map(|id| Some((id, known.row(id)?.last_error.clone()?))).collect()
 }
 

@@ -9,7 +9,6 @@ use zmes_shared::control::{ControlError, ErrorCode, Request, Role};
 use zmes_zoneminder::MonitorSet;
 
 use super::off_loop::off_loop;
-use super::tokens::change::Meant;
 use super::{
     Admin, alarms, badges, check, clients, config, doctor, latency, log, monitors, push, reload, status,
     tokens, why,
@@ -56,26 +55,22 @@ pub(super) async fn answer(admin: &Admin, asker: Role, request: Request) -> Resu
             json(tokens::show(parts, asker, &token, reveal).await?).await
         }
         Request::TokensLog { token, limit } => json(tokens::log(parts, asker, &token, limit).await?).await,
-        Request::TokensRevoke { tokens, select, dry_run } => {
-            let meant = Meant::of(String::new(), tokens, select)?;
-            json(tokens::change::revoke(parts, asker, meant, dry_run).await?).await
+        Request::TokensRevoke { tokens, dry_run } => {
+            json(tokens::change::revoke(parts, asker, tokens, dry_run).await?).await
         }
-        Request::TokensBlock { tokens, select, dry_run } => {
-            let meant = Meant::of(String::new(), tokens, select)?;
-            json(tokens::block::block(parts, asker, meant, dry_run).await?).await
+        Request::TokensBlock { tokens, dry_run } => {
+            json(tokens::block::block(parts, asker, tokens, dry_run).await?).await
         }
-        Request::TokensUnblock { tokens, select, dry_run } => {
-            let meant = Meant::of(String::new(), tokens, select)?;
-            json(tokens::block::unblock(parts, asker, meant, dry_run).await?).await
+        Request::TokensUnblock { tokens, dry_run } => {
+            json(tokens::block::unblock(parts, asker, tokens, dry_run).await?).await
         }
         Request::TokensRestore { token } => json(tokens::change::restore(parts, asker, &token).await?).await,
-        Request::TokensMute { token, tokens, select, dry_run, for_ms } => {
-            let (meant, lasting) = (Meant::of(token, tokens, select)?, for_ms.map(Duration::from_millis));
-            json(tokens::change::mute(parts, asker, meant, lasting, dry_run).await?).await
+        Request::TokensMute { tokens, dry_run, for_ms } => {
+            let lasting = for_ms.map(Duration::from_millis);
+            json(tokens::change::mute(parts, asker, tokens, lasting, dry_run).await?).await
         }
-        Request::TokensUnmute { token, tokens, select, dry_run } => {
-            json(tokens::change::unmute(parts, asker, Meant::of(token, tokens, select)?, dry_run).await?)
-                .await
+        Request::TokensUnmute { tokens, dry_run } => {
+            json(tokens::change::unmute(parts, asker, tokens, dry_run).await?).await
         }
         Request::TokensPrune { stale_ms, select, dry_run } => {
             json(tokens::change::prune(parts, asker, Duration::from_millis(stale_ms), select, dry_run).await?)
@@ -83,8 +78,8 @@ pub(super) async fn answer(admin: &Admin, asker: Role, request: Request) -> Resu
         }
         Request::TokensImport(import) => json(tokens::transfer::import(parts, import).await?).await,
         Request::TokensExport { after } => json(tokens::transfer::export(parts, after).await?).await,
-        Request::BadgesReset { tokens, all, to, dry_run } => {
-            json(badges::reset(parts, asker, tokens, all, to, dry_run).await?).await
+        Request::BadgesReset { tokens, to, dry_run } => {
+            json(badges::reset(parts, asker, tokens, to, dry_run).await?).await
         }
         // A stream is the session's own business; whoever asks here has no stream to write to.
         Request::Watch(_) | Request::Unknown => Err(unsupported()),

@@ -5,7 +5,7 @@
 use std::time::Duration;
 
 use zmes_shared::control::{CheckKind, ControlError};
-use zmes_shared::views::{Check, CheckPart, Finding, Severity};
+use zmes_shared::views::{Check, CheckPart, Finding, Sentence, Severity};
 
 use super::doctor::{Board, Outcome, Part, Survey};
 use crate::admin::AdminParts;
@@ -47,8 +47,8 @@ pub(super) async fn run(
     };
     let wanted = CHECKS.iter().find(|(known, _)| *known == name).map_or(&[][..], |(_, wanted)| wanted);
     let survey = look(parts, board, wanted, within).await;
-    let CheckPart { ok, check, detail, hint, severity, perf } = judge(name, wanted, &survey);
-    Ok(Check { ok, check, detail, hint, severity, perf, checks: Vec::new() })
+    let CheckPart { ok, check, detail, parts, hint, severity, perf } = judge(name, wanted, &survey);
+    Ok(Check { ok, check, detail, parts, hint, severity, perf, checks: Vec::new() })
 }
 
 async fn look(parts: &AdminParts, board: &Board, wanted: &[Part], within: Option<Duration>) -> Survey {
@@ -63,16 +63,18 @@ async fn look(parts: &AdminParts, board: &Board, wanted: &[Part], within: Option
 fn all(survey: &Survey) -> Check {
     let checks: Vec<_> = CHECKS.iter().map(|(name, wanted)| judge(name, wanted, survey)).collect();
     let failed: Vec<_> = checks.iter().filter(|part| !part.ok).collect();
-    let detail = if failed.is_empty() {
-        format!("all {} checks hold", checks.len())
+    let (detail, parts) = if failed.is_empty() {
+        (format!("all {} checks hold", checks.len()), Vec::new())
     } else {
-        let failed = failed.iter().map(|part| format!("{}: {}", part.check, part.detail));
-        failed.collect::<Vec<_>>().join("; ")
+        let told = |part: &&CheckPart| {
+            Sentence::from(format!("{}: ", part.check)).join(Sentence::of(&part.detail, &part.parts))
+        };
+        joined(failed.iter().map(told)).split()
     };
     let severity = checks.iter().filter_map(|part| part.severity).max();
     let hint = survey.worst().and_then(|worst| worst.hint.clone());
     let perf = checks.iter().flat_map(|part| part.perf.iter().cloned()).collect();
-    Check { ok: failed.is_empty(), check: "all".to_owned(), detail, hint, severity, perf, checks }
+    Check { ok: failed.is_empty(), check: "all".to_owned(), detail, parts, hint, severity, perf, checks }
 }
 
 /// Makes one line of all that was found about some parts: the worst, or what is as it should be.
@@ -82,24 +84,28 @@ fn judge(name: &str, wanted: &[Part], survey: &Survey) -> CheckPart {
     let findings: Vec<&Finding> = outcomes.iter().flat_map(|outcome| &outcome.findings).collect();
     let severity = findings.iter().map(|finding| finding.severity).max().unwrap_or(Severity::Ok);
     let worst: Vec<_> = findings.iter().filter(|finding| finding.severity == severity).collect();
-    let (detail, hint) = match worst.as_slice() {
+    let (sentence, hint) = match worst.as_slice() {
         [first, others @ ..] if severity > Severity::Ok => {
             let others = match others.len() {
                 0 => String::new(),
                 1 => "; and 1 other".to_owned(),
                 more => format!("; and {more} others"),
             };
-            (format!("{}: {}{others}", first.step, first.detail), first.hint.clone())
+            let told = Sentence::from(format!("{}: ", first.step)).join(first.sentence()).text(others);
+            (told, first.hint.clone())
         }
-        [] => ("nothing is wrong".to_owned(), None),
-        good => {
-            let told = good.iter().take(TOLD).map(|finding| finding.detail.as_str());
-            (told.collect::<Vec<_>>().join("; "), None)
-        }
+        [] => ("nothing is wrong".into(), None),
+        good => (joined(good.iter().take(TOLD).map(|finding| finding.sentence())), None),
     };
+    let (detail, parts) = sentence.split();
     let perf = outcomes.iter().flat_map(|outcome| outcome.perf.iter().cloned()).collect();
     let check = name.to_owned();
-    CheckPart { ok: severity == Severity::Ok, check, detail, hint, severity: Some(severity), perf }
+    CheckPart { ok: severity == Severity::Ok, check, detail, parts, hint, severity: Some(severity), perf }
+}
+
+/// Joins sentences with semicolons.
+fn joined(sentences: impl Iterator<Item = Sentence>) -> Sentence {
+    sentences.reduce(|all, next| all.text("; ").join(next)).unwrap_or_default()
 }
 
 #[cfg(test)]

@@ -8,6 +8,7 @@ mod answers;
 mod badges;
 mod check;
 mod clients;
+pub(crate) mod conditions;
 mod config;
 mod doctor;
 mod forced;
@@ -25,7 +26,6 @@ mod tokens;
 mod watch;
 mod why;
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -35,10 +35,7 @@ use tokio::sync::watch::Receiver;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
-use zmes_shared::MonitorId;
 use zmes_shared::control::{ControlError, Request, Role, WatchEvent, WatchFilter};
-use zmes_shared::views::MonitorView;
-use zmes_zoneminder::{AlarmTrigger, DatabaseCheck, DbHealth, EventStore};
 
 pub use self::doctor::{Outside, Seen, look_from_outside};
 pub(crate) use self::off_loop::off_loop;
@@ -48,7 +45,7 @@ pub use self::watch::Watcher;
 use self::doctor::Board;
 use self::forced::ForcedAlarms;
 use self::level::TemporaryLevel;
-use crate::detect::Gaps;
+use crate::detect::{Gaps, MonitorReports};
 use crate::monitors::CatalogHandle;
 use crate::ports::{CertificateInfo, Clock, ConfigReload, PushSide};
 use crate::route::{RouterHandle, Tap};
@@ -58,9 +55,6 @@ use crate::telemetry::log::LogHandle;
 
 /// Error of a request that comes too late, and the reason with which streams end.
 pub const STOPPING: &str = "the daemon is stopping";
-
-/// What the poller last saw, per monitor that it polls.
-pub type MonitorReports = Arc<BTreeMap<MonitorId, MonitorView>>;
 
 /// What the requests are answered from.
 #[derive(Debug)]

@@ -3,21 +3,23 @@
 use std::sync::Arc;
 
 use zmes_shared::control::{ControlError, ErrorCode};
-use zmes_shared::views::{MonitorCounts, MonitorView, Monitors, Reloaded};
-use zmes_zoneminder::Monitor;
+use zmes_shared::views::{MonitorCounts, Monitors, Reloaded};
 
+use super::conditions;
 use crate::admin::AdminParts;
-use crate::detect;
+use crate::detect::MonitorReport;
+use crate::domain::Monitor;
 
-/// A monitor as the list shows it, and whether alarms of it are meant to be seen.
-pub(super) struct Listed {
-    pub(super) view: MonitorView,
+/// A monitor of the catalog with the poller's report on it.
+pub(super) struct ListedMonitor {
+    pub(super) report: MonitorReport,
+    /// ZoneMinder is set up so that it can alarm.
     pub(super) watched: bool,
 }
 
 /// Returns the monitors.
 pub(super) fn list(parts: &AdminParts) -> Monitors {
-    Monitors { monitors: join(parts).into_iter().map(|listed| listed.view).collect() }
+    Monitors { monitors: join(parts).iter().map(|listed| conditions::view(&listed.report)).collect() }
 }
 
 /// Reads monitors, users and rights again.
@@ -32,19 +34,20 @@ pub(super) async fn reload(parts: &AdminParts) -> Result<Reloaded, ControlError>
 pub(super) fn counts(parts: &AdminParts) -> MonitorCounts {
     let listed = join(parts);
     let (healthy, stale): (Vec<_>, Vec<_>) =
-        listed.iter().filter(|listed| listed.watched).partition(|listed| listed.view.healthy);
+        listed.iter().filter(|listed| listed.watched).partition(|listed| listed.report.healthy());
     MonitorCounts { total: listed.len() as u64, watched: healthy.len() as u64, stale: stale.len() as u64 }
 }
 
 /// Joins what the database says of the monitors with what the poller sees of them, ordered by id.
-pub(super) fn join(parts: &AdminParts) -> Vec<Listed> {
+pub(super) fn join(parts: &AdminParts) -> Vec<ListedMonitor> {
     let reports = parts.reports.borrow().clone();
     let catalog = parts.catalog.now();
     // The list decides: the poller follows it a moment later, and may still see a monitor that is gone.
     let listed = |monitor: &Arc<Monitor>| {
-        let mut view = reports.get(&monitor.id).cloned().unwrap_or_else(|| detect::unseen(monitor));
-        monitor.name.as_ref().clone_into(&mut view.name);
-        Listed { view, watched: monitor.watched.is_ok() }
+        let seen = reports.get(&monitor.id).cloned();
+        let report = seen.unwrap_or_else(|| MonitorReport::unpolled(monitor));
+        let report = MonitorReport { name: Arc::clone(&monitor.name), ..report };
+        ListedMonitor { report, watched: monitor.watched.is_ok() }
     };
     catalog.monitors.iter().map(listed).collect()
 }

@@ -8,7 +8,7 @@ use zmes_shared::views::{
 };
 
 use super::answers::unreadable;
-use super::token_names::Known;
+use super::token_names::TokenNames;
 use super::tokens::view;
 use crate::admin::AdminParts;
 use crate::domain::Token;
@@ -45,7 +45,7 @@ fn checked(check: ports::TransportCheck) -> TransportCheck {
         ok: step.ok,
         ms: view::millis(step.took),
         detail: step.detail,
-        fault: step.fault.map(|kind| kind.as_str().to_owned()),
+        fault: step.fault.map(|kind| kind.word().to_owned()),
     });
     TransportCheck {
         transport: check.transport,
@@ -59,7 +59,7 @@ fn checked(check: ports::TransportCheck) -> TransportCheck {
 /// Returns what waits to be sent.
 pub(super) async fn queue(parts: &AdminParts) -> Result<PushQueue, ControlError> {
     let rows = parts.state.deliveries_queued(SHOWN).await.map_err(|error| unreadable(&error))?;
-    let known = Known::load(&parts.state, Role::Observer).await?;
+    let known = TokenNames::load(&parts.state, Role::Observer).await?;
     let handle = |id| known.row(id).map(|row| known.handle(&row.token));
     let now = parts.clock.now();
     let transports = parts.push.health().into_iter().map(|health| transport(health, now));
@@ -84,7 +84,7 @@ fn transport(health: TransportHealth, now: Timestamp) -> TransportView {
         retry_at: health.rest(now).and(health.rests_until),
         last_error: failure.map(|failure| failure.fault.to_string()),
         in_flight: health.in_flight,
-        fault: failure.map(|failure| failure.fault.kind.as_str().to_owned()),
+        fault: failure.map(|failure| failure.fault.kind.word().to_owned()),
         status: failure.and_then(|failure| failure.fault.status),
         failing_since: failure.map(|failure| failure.since),
         failures: failure.map_or(0, |failure| failure.count),

@@ -1,8 +1,7 @@
 //! `status`
 
 use zmes_shared::control::ControlError;
-use zmes_shared::views::{DatabaseState, EventCounts, PushCounts, Status};
-use zmes_zoneminder::DbHealth;
+use zmes_shared::views::{DatabaseState, EventCounts, PushCounts, Sentence, Status};
 
 use super::answers::busy;
 use super::doctor::{Board, glance};
@@ -11,7 +10,7 @@ use crate::admin::AdminParts;
 use crate::state;
 
 /// Returns what became of a damaged state file.
-async fn damage(parts: &AdminParts) -> Option<String> {
+async fn damage(parts: &AdminParts) -> Option<Sentence> {
     let (directory, now) = (parts.configuration.running().state.directory.clone(), parts.clock.now());
     let found = tokio::task::spawn_blocking(move || state::set_aside_lately(&directory, now));
     Some(found.await.ok()?.first()?.sentence())
@@ -21,7 +20,7 @@ async fn damage(parts: &AdminParts) -> Option<String> {
 pub(super) async fn show(parts: &AdminParts, board: &Board) -> Result<Status, ControlError> {
     let clients = parts.router.count().await.map_err(busy)?;
     let tokens = parts.router.token_counts().await.map_err(busy)?;
-    let state_damage = damage(parts).await;
+    let (state_damage, state_damage_parts) = damage(parts).await.map(Sentence::split).unzip();
     glance(parts, board).await;
     let pushes = parts.push.counts();
     let (database, database_error) = match &*parts.database.borrow() {
@@ -58,5 +57,6 @@ pub(super) async fn show(parts: &AdminParts, board: &Board) -> Result<Status, Co
         worst: board.worst(),
         findings: Some(board.counts()),
         state_damage,
+        state_damage_parts: state_damage_parts.unwrap_or_default(),
     })
 }

@@ -4,11 +4,12 @@ use std::cmp::Ordering;
 use std::collections::HashMap;
 use std::sync::OnceLock;
 
+use zmes_providers::PushToken;
 use zmes_shared::control::{ControlError, ErrorCode, Role};
 
 use super::answers::unreadable;
 use super::off_loop::off_loop;
-use crate::domain::{PushToken, Token, TokenId};
+use crate::domain::{Token, TokenId};
 use crate::state::{StateHandle, TokenRow};
 
 /// Characters of the end of a token that name it.
@@ -24,7 +25,7 @@ const NAMES: usize = 1000;
 
 /// Which tokens a command is about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Wanted {
+pub(super) enum TokenScope {
     /// All that are in the state.
     Any,
     /// Those that are not revoked.
@@ -37,7 +38,7 @@ pub(super) enum Wanted {
     NotBlocked,
 }
 
-impl Wanted {
+impl TokenScope {
     /// Says whether a token is one of them.
     pub(super) fn includes(self, token: &Token) -> bool {
         match self {
@@ -62,7 +63,7 @@ pub(super) fn bounded(names: &[String]) -> Result<(), ControlError> {
 
 /// The tokens of the state, and what each of them is called.
 #[derive(Debug)]
-pub(super) struct Known {
+pub(super) struct TokenNames {
     pub(super) rows: Vec<TokenRow>,
     /// Who asks: the end of a token names it for admins alone. An observer who tried one end after the other would
     /// otherwise be told the token.
@@ -72,11 +73,11 @@ pub(super) struct Known {
     digits: Vec<(String, usize)>,
     /// The places of the tokens that end so; made when an end is asked for.
     tails: OnceLock<HashMap<String, Vec<usize>>>,
-    /// Which tokens there are, for each [`Wanted`]; made when a name means none.
+    /// Which tokens there are, for each [`TokenScope`]; made when a name means none.
     hints: [OnceLock<String>; 5],
 }
 
-impl Known {
+impl TokenNames {
     /// Reads them. Twenty thousand take some 100 ms of work, which no thread of the runtime does.
     pub(super) async fn load(state: &StateHandle, asker: Role) -> Result<Self, ControlError> {
         let rows = state.tokens().await.map_err(|error| unreadable(&error))?;
@@ -118,14 +119,14 @@ impl Known {
     }
 
     /// Returns the one token that `name` means.
-    pub(super) fn find(&self, name: &str, wanted: Wanted) -> Result<&TokenRow, ControlError> {
+    pub(super) fn find(&self, name: &str, scope: TokenScope) -> Result<&TokenRow, ControlError> {
         let name = name.trim();
         let found: Vec<_> = self.named(name).filter_map(|place| self.rows.get(place)).collect();
-        let fitting: Vec<_> = found.iter().copied().filter(|row| wanted.includes(&row.token)).collect();
+        let fitting: Vec<_> = found.iter().copied().filter(|row| scope.includes(&row.token)).collect();
         match (fitting.as_slice(), found.as_slice()) {
             ([row], _) => Ok(row),
-            ([], []) => Err(self.unknown(name, wanted)),
-            ([], [row, ..]) => Err(self.other_state(row, wanted)),
+            ([], []) => Err(self.unknown(name, scope)),
+            ([], [row, ..]) => Err(self.other_state(row, scope)),
             (several, _) => Err(self.ambiguous(name, several)),
         }
     }
@@ -164,18 +165,18 @@ impl Known {
         }
     }
 
-    fn unknown(&self, name: &str, wanted: Wanted) -> ControlError {
+    fn unknown(&self, name: &str, scope: TokenScope) -> ControlError {
         let error = ControlError::new(ErrorCode::NotFound, format!("no token is called {}", repeated(name)));
-        let hint = self.hints.get(wanted as usize).map(|hint| hint.get_or_init(|| self.hint(wanted)));
+        let hint = self.hints.get(scope as usize).map(|hint| hint.get_or_init(|| self.hint(scope)));
         error.with_hint(hint.cloned().unwrap_or_default())
     }
 
     /// Says which tokens there are. It is the same for each of a thousand names that mean none.
-    fn hint(&self, wanted: Wanted) -> String {
-        let candidates: Vec<_> = self.rows.iter().filter(|row| wanted.includes(&row.token)).collect();
-        match (candidates.len(), wanted) {
-            (0, Wanted::Revoked) => "no token is revoked".to_owned(),
-            (0, Wanted::Blocked) => "no token is blocked".to_owned(),
+    fn hint(&self, scope: TokenScope) -> String {
+        let candidates: Vec<_> = self.rows.iter().filter(|row| scope.includes(&row.token)).collect();
+        match (candidates.len(), scope) {
+            (0, TokenScope::Revoked) => "no token is revoked".to_owned(),
+            (0, TokenScope::Blocked) => "no token is blocked".to_owned(),
             (0, _) => "no app has registered a token for pushes".to_owned(),
             (1..=LISTED, _) => format!("there are: {}", self.listed(&candidates)),
             (many, _) => format!("there are {many}: zmesctl tokens list"),
@@ -190,13 +191,13 @@ impl Known {
             .with_hint(format!("one of: {}{more}", self.listed(shown)))
     }
 
-    fn other_state(&self, row: &TokenRow, wanted: Wanted) -> ControlError {
+    fn other_state(&self, row: &TokenRow, scope: TokenScope) -> ControlError {
         let handle = self.handle(&row.token);
         let conflict = |message: String| ControlError::new(ErrorCode::Conflict, message);
         match &row.token.revoked {
             Some(revoked) if revoked.blocked => conflict(format!("token {handle} is blocked"))
                 .with_hint(format!("zmesctl tokens unblock {handle} lets its app register it again")),
-            _ if wanted == Wanted::Blocked => conflict(format!("token {handle} is not blocked")),
+            _ if scope == TokenScope::Blocked => conflict(format!("token {handle} is not blocked")),
             Some(revoked) => conflict(format!("token {handle} is revoked ({})", revoked.reason))
                 .with_hint(format!("zmesctl tokens restore {handle} brings it back")),
             None => conflict(format!("token {handle} is not revoked")),
@@ -236,9 +237,10 @@ pub(super) fn echoed(name: &str) -> String {
 #[cfg(test)]
 mod tests {
     use jiff::Timestamp;
+    use zmes_providers::{Platform, PushToken};
 
     use super::*;
-    use crate::domain::{Platform, PushToken, Revoked};
+    use crate::domain::Revoked;
 
     fn row(id: i64, secret: &str, revoked: bool) -> TokenRow {
         let (token, at) = (PushToken::parse(secret).unwrap(), Timestamp::UNIX_EPOCH);
@@ -248,42 +250,42 @@ mod tests {
     }
 
     /// abc: ba7816bf…; def: cb8379ac…; the third begins like the first: b…
-    fn known() -> Known {
+    fn known() -> TokenNames {
         known_to(Role::Admin)
     }
 
-    fn known_to(role: Role) -> Known {
+    fn known_to(role: Role) -> TokenNames {
         let rows = vec![row(1, "abc", false), row(4, "cXyz:APA91bHPRgkFLJu6sg", false), row(9, "def", true)];
-        Known::of(rows, role)
+        TokenNames::of(rows, role)
     }
 
-    fn found(name: &str, wanted: Wanted) -> Result<i64, ErrorCode> {
-        known().find(name, wanted).map(|row| row.token.id.0).map_err(|error| error.code)
+    fn found(name: &str, scope: TokenScope) -> Result<i64, ErrorCode> {
+        known().find(name, scope).map(|row| row.token.id.0).map_err(|error| error.code)
     }
 
     #[test]
     fn a_token_is_found_by_a_prefix_or_by_its_end() {
         for name in ["ba7816bf", "BA7816BF", "ba", " ba7816bf8f01cfea414140de5dae2223 "] {
-            assert_eq!(found(name, Wanted::Live), Ok(1), "{name}");
+            assert_eq!(found(name, TokenScope::Live), Ok(1), "{name}");
         }
         for name in ["RgkFLJu6sg", "cXyz:APA91bHPRgkFLJu6sg"] {
-            assert_eq!(found(name, Wanted::Live), Ok(4), "{name}");
+            assert_eq!(found(name, TokenScope::Live), Ok(4), "{name}");
         }
         for name in ["gkFLJu6sg", "PRgkFLJu6sg", "bHPRgkFLJu6sg", "Xyz:APA91bHPRgkFLJu6sg", "RGKFLJU6SG"] {
-            assert_eq!(found(name, Wanted::Live), Err(ErrorCode::NotFound), "{name}");
+            assert_eq!(found(name, TokenScope::Live), Err(ErrorCode::NotFound), "{name}");
         }
-        assert_eq!(found("", Wanted::Any), Err(ErrorCode::NotFound));
-        assert_eq!(found("bb", Wanted::Any), Err(ErrorCode::NotFound));
+        assert_eq!(found("", TokenScope::Any), Err(ErrorCode::NotFound));
+        assert_eq!(found("bb", TokenScope::Any), Err(ErrorCode::NotFound));
     }
 
     #[test]
     fn an_observer_learns_nothing_by_guessing_how_a_token_ends() {
         let known = known_to(Role::Observer);
         let handle = known.rows[1].token.handle.to_string();
-        assert_eq!(known.find(&handle, Wanted::Live).unwrap().token.id.0, 4);
+        assert_eq!(known.find(&handle, TokenScope::Live).unwrap().token.id.0, 4);
         for name in ["RgkFLJu6sg", "cXyz:APA91bHPRgkFLJu6sg"] {
-            let guessed = known.find(name, Wanted::Any).unwrap_err();
-            let wrong = known.find(&name.replace('R', "S"), Wanted::Any).unwrap_err();
+            let guessed = known.find(name, TokenScope::Any).unwrap_err();
+            let wrong = known.find(&name.replace('R', "S"), TokenScope::Any).unwrap_err();
             assert_eq!(guessed, wrong, "{name}");
         }
     }
@@ -293,10 +295,10 @@ mod tests {
         let rows: Vec<_> =
             (0..20_000).map(|id| row(id, &format!("token-number-{id:08}-end"), false)).collect();
         let names: Vec<String> = (0..1000).map(|id| format!("{:06}-end", id * 19)).collect();
-        let known = Known::of(rows, Role::Admin);
+        let known = TokenNames::of(rows, Role::Admin);
         for (name, id) in names.iter().zip(0..) {
-            assert_eq!(known.find(name, Wanted::Live).unwrap().token.id.0, id * 19);
-            assert!(known.find("fffffffffffffff", Wanted::Live).is_err());
+            assert_eq!(known.find(name, TokenScope::Live).unwrap().token.id.0, id * 19);
+            assert!(known.find("fffffffffffffff", TokenScope::Live).is_err());
         }
         bounded(&names).unwrap();
         assert_eq!(bounded(&vec![String::new(); 1001]).unwrap_err().code, ErrorCode::TooLarge);
@@ -304,21 +306,21 @@ mod tests {
 
     #[test]
     fn a_token_in_the_wrong_state_is_a_conflict() {
-        assert_eq!(found("cb8379ac", Wanted::Any), Ok(9));
-        assert_eq!(found("cb8379ac", Wanted::Revoked), Ok(9));
-        assert_eq!(found("cb8379ac", Wanted::Live), Err(ErrorCode::Conflict));
-        assert_eq!(found("ba7816bf", Wanted::Revoked), Err(ErrorCode::Conflict));
+        assert_eq!(found("cb8379ac", TokenScope::Any), Ok(9));
+        assert_eq!(found("cb8379ac", TokenScope::Revoked), Ok(9));
+        assert_eq!(found("cb8379ac", TokenScope::Live), Err(ErrorCode::Conflict));
+        assert_eq!(found("ba7816bf", TokenScope::Revoked), Err(ErrorCode::Conflict));
     }
 
     #[test]
     fn what_is_not_one_token_lists_the_candidates() {
         let known =
-            Known::of((0..40).map(|id| row(id, &format!("token-{id}"), false)).collect(), Role::Admin);
+            TokenNames::of((0..40).map(|id| row(id, &format!("token-{id}"), false)).collect(), Role::Admin);
         let first = known.rows[0].token.handle.digits();
-        let error = known.find(&first[..1], Wanted::Live).unwrap_err();
+        let error = known.find(&first[..1], TokenScope::Live).unwrap_err();
         assert_eq!(error.code, ErrorCode::NotFound);
         assert!(error.hint.unwrap().contains(&first[..8]), "{}", error.message);
-        let error = self::known().find("ffff", Wanted::Live).unwrap_err();
+        let error = self::known().find("ffff", TokenScope::Live).unwrap_err();
         let other = self::known().rows[1].token.handle.to_string();
         assert_eq!(error.message, "no token is called ffff");
         assert_eq!(error.hint, Some(format!("there are: ba7816bf, {other}")));
@@ -329,7 +331,7 @@ mod tests {
         let known = known();
         assert_eq!(known.handle(&known.rows[0].token), "ba7816bf");
         // Two rows of the same secret stand for two handles that are the same up to the last digit.
-        let known = Known::of(vec![row(1, "abc", false), row(2, "abc", true)], Role::Admin);
+        let known = TokenNames::of(vec![row(1, "abc", false), row(2, "abc", true)], Role::Admin);
         assert_eq!(known.handle(&known.rows[0].token).len(), 64);
     }
 
@@ -339,7 +341,7 @@ mod tests {
         for name in ["1a2b3c4d5e", "1a2b3c4d5e6f7081", "RgkFLJu6sg", "cXyz:APA91bHPRgkFLJu6sg"] {
             assert_eq!(repeated(name), format!("… ({} characters)", name.len()));
         }
-        let error = known().find("not-a-token-of-anybody", Wanted::Any).unwrap_err();
+        let error = known().find("not-a-token-of-anybody", TokenScope::Any).unwrap_err();
         assert_eq!(error.message, "no token is called … (22 characters)");
     }
 }

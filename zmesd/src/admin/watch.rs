@@ -15,13 +15,15 @@ use zmes_shared::control::{
     ClientFilter, ControlError, ErrorCode, Role, Since, WatchEvent, WatchFilter, WatchKind, WatchType,
 };
 use zmes_shared::views::MonitorView;
+use zmes_shared::words::StateSource;
 
 use self::replay::{AlarmKey, Replay, Told, key};
 use self::wishes::Wishes;
 use super::answers::{busy, no_monitor, unreadable};
-use super::token_names::{Known, Wanted};
-use super::{lines, monitors};
-use crate::admin::{AdminParts, MonitorReports};
+use super::token_names::{TokenNames, TokenScope};
+use super::{conditions, lines, monitors};
+use crate::admin::AdminParts;
+use crate::detect::{MonitorReport, MonitorReports};
 use crate::ports::Clock;
 use crate::route::{AnnouncedAlarm, PushOutcome, TapEvent, TapReceiver};
 use crate::state::DeliveryRow;
@@ -62,12 +64,12 @@ impl Watcher {
         let named = filter.token.is_some() || filter.user.is_some();
         // Whoever only wants to see what happens can do so while the disk cannot be read.
         let known = if named || filter.since.is_some() {
-            Some(Known::load(&parts.state, asker).await?)
+            Some(TokenNames::load(&parts.state, asker).await?)
         } else {
             None
         };
         let token = match (&filter.token, &known) {
-            (Some(name), Some(known)) => Some(known.find(name, Wanted::Any)?.token.id),
+            (Some(name), Some(known)) => Some(known.find(name, TokenScope::Any)?.token.id),
             (_, _) => None,
         };
         let catalog = parts.catalog.now();
@@ -115,7 +117,7 @@ impl Watcher {
     async fn record(
         &mut self,
         parts: &AdminParts,
-        known: &Known,
+        known: &TokenNames,
         since: Since,
     ) -> Result<Vec<WatchEvent>, ControlError> {
         let read = timeout(RECORD_DEADLINE, replay::read(&parts.state, known, since, &self.wishes));
@@ -197,8 +199,9 @@ impl Watcher {
     fn changes(&mut self) -> Vec<WatchEvent> {
         let now = Arc::clone(&self.reports.borrow_and_update());
         let before = std::mem::replace(&mut self.seen, Arc::clone(&now));
-        let changed = now.values().filter(|view| before.get(&view.id) != Some(*view)).cloned();
-        let gone = before.values().filter(|view| !now.contains_key(&view.id)).map(gone);
+        let changed = now.values().filter(|report| before.get(&report.id) != Some(*report));
+        let gone = before.values().filter(|report| !now.contains_key(&report.id)).map(gone);
+        let changed = changed.map(conditions::view);
         let at = self.clock.now();
         let wanted = |view: &MonitorView| self.wishes.state_of(view.id);
         changed.chain(gone).filter(wanted).map(|view| lines::monitor(at, "changed", view)).collect()
@@ -208,7 +211,7 @@ impl Watcher {
     async fn present(
         &mut self,
         parts: &AdminParts,
-        known: Option<&Known>,
+        known: Option<&TokenNames>,
     ) -> Result<Vec<WatchEvent>, ControlError> {
         let at = parts.clock.now();
         let monitors = monitors::list(parts).monitors.into_iter();
@@ -230,19 +233,19 @@ impl Watcher {
     }
 
     /// What waits to be sent. A disk that does not say keeps nobody from watching the rest: then something is missing.
-    async fn queued(&self, parts: &AdminParts, known: Option<&Known>) -> Vec<WatchEvent> {
+    async fn queued(&self, parts: &AdminParts, known: Option<&TokenNames>) -> Vec<WatchEvent> {
         let read = async {
             let rows = parts.state.deliveries_queued(QUEUED).await.ok()?;
             match known {
                 _ if rows.is_empty() => Some(Vec::new()),
                 Some(known) => Some(self.queued_of(&rows, known)),
-                None => Some(self.queued_of(&rows, &Known::load(&parts.state, Role::Observer).await.ok()?)),
+                None => Some(self.queued_of(&rows, &TokenNames::load(&parts.state, Role::Observer).await.ok()?)),
             }
         };
         timeout(RECORD_DEADLINE, read).await.ok().flatten().unwrap_or_else(|| vec![self.lagged(0)])
     }
 
-    fn queued_of(&self, rows: &[DeliveryRow], known: &Known) -> Vec<WatchEvent> {
+    fn queued_of(&self, rows: &[DeliveryRow], known: &TokenNames) -> Vec<WatchEvent> {
         let named = rows.iter().filter_map(|row| Some((row, &known.row(row.token)?.token)));
         let wanted =
             named.filter(|(row, token)| self.wishes.alarms_of(row.monitor) && self.wishes.token(token));
@@ -255,12 +258,14 @@ impl Watcher {
 }
 
 /// A monitor that is not looked at any more.
-fn gone(view: &MonitorView) -> MonitorView {
+fn gone(report: &MonitorReport) -> MonitorView {
     MonitorView {
         state: MonitorState::Unknown,
-        source: "none".to_owned(),
+        source: StateSource::Nowhere,
         healthy: false,
         reason: Some("no longer watched".to_owned()),
-        ..view.clone()
+        trouble: None,
+        hint: None,
+        ..conditions::view(report)
     }
 }

@@ -14,7 +14,7 @@ use zmes_shared::{EventId, MonitorId, SessionId};
 use super::answers::{busy, unreadable};
 use super::off_loop::off_loop;
 use super::push::held;
-use super::token_names::{Known, Wanted};
+use super::token_names::{TokenNames, TokenScope};
 use super::tokens::view;
 use crate::admin::AdminParts;
 use crate::domain::{Decision, MonitorFilter, Origin, Token, TokenId};
@@ -34,7 +34,7 @@ struct Evidence {
     alarms: Vec<RecordedAlarm>,
     sessions: Vec<SessionDecision>,
     deliveries: Vec<DeliveryRow>,
-    known: Known,
+    known: TokenNames,
     users: HashMap<SessionId, Option<String>>,
 }
 
@@ -45,8 +45,8 @@ pub(super) async fn explain(
     event: EventId,
     token: Option<&str>,
 ) -> Result<Why, ControlError> {
-    let known = Known::load(&parts.state, asker).await?;
-    let only = token.map(|name| known.find(name, Wanted::Any).map(|row| row.token.id)).transpose()?;
+    let known = TokenNames::load(&parts.state, asker).await?;
+    let only = token.map(|name| known.find(name, TokenScope::Any).map(|row| row.token.id)).transpose()?;
     let evidence = gather(parts, event, known).await?;
     if evidence.is_empty() {
         let token = only.and_then(|id| evidence.known.row(id)).map(|row| &row.token);
@@ -78,7 +78,7 @@ fn told(evidence: Evidence, push: &dyn PushSide, only: Option<TokenId>, started_
     }
 }
 
-async fn gather(parts: &AdminParts, event: EventId, known: Known) -> Result<Evidence, ControlError> {
+async fn gather(parts: &AdminParts, event: EventId, known: TokenNames) -> Result<Evidence, ControlError> {
     let state = &parts.state;
     let alarms = state.alarms_of_event(event, ALARMS).await.map_err(|error| unreadable(&error))?;
     let deliveries =

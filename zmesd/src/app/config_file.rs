@@ -3,9 +3,10 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use crate::config::{Config, Environment, Loaded, Looks, Problems, PushPart};
-use crate::ports::Clock;
-use crate::push::transport;
+use zmes_providers::PushPart;
+
+use crate::config::{Config, Environment, Loaded, Looks, Problems};
+use crate::ports::{Clock, wall_clock};
 use crate::tls;
 
 /// Where the configuration comes from, each time it is read.
@@ -43,6 +44,6 @@ impl ConfigFile {
 pub(super) fn with_looks<T>(clock: &Arc<dyn Clock>, check: impl FnOnce(Looks<'_>) -> T) -> T {
     let now = clock.now();
     let pair = |certificate: Option<&Path>, key: Option<&Path>| tls::findings(certificate, key, now);
-    let push = |part: &PushPart<'_>| transport::findings(part, clock);
+    let push = |part: &PushPart<'_>| zmes_providers::findings(part, &wall_clock(clock));
     check(Looks { pair: &pair, push: &push })
 }

@@ -9,15 +9,17 @@ use std::sync::Arc;
 use nix::unistd::geteuid;
 use tokio::sync::{mpsc, watch};
 use tokio::time::Instant;
+use zmes_providers::Transports;
 use zmes_shared::views::{Doctor, Finding};
 use zmes_zoneminder::shm::{ReadError, ShmSource};
 use zmes_zoneminder::{MonitorSet, MonitorSource};
 
 use super::Parts;
+use crate::admin::conditions::read_cure;
 use crate::admin::{self, Outside, Seen};
 use crate::config::{Config, Loaded, Problem, Problems};
-use crate::ports::Clock;
-use crate::push::transport::Transports;
+use crate::domain::MonitorSet;
+use crate::ports::{Clock, wall_clock};
 use crate::push::{PushView, PushViewParts};
 use crate::route::PushRules;
 use crate::{state, ws};
@@ -65,7 +67,7 @@ fn ask(config: &Config, clock: &Arc<dyn Clock>) -> Seen {
     let seen = runtime.block_on(async {
         let parts = Parts::production(config);
         // What is wrong with its files is told with the configuration.
-        let transports = Transports::build(&config.push, Arc::clone(clock)).unwrap_or_default();
+        let transports = Transports::build(&config.push.providers(), wall_clock(clock)).unwrap_or_default();
         let push = PushView::new(PushViewParts {
             transports: watch::channel(Arc::new(transports)).1,
             // Nobody is there to be commanded.
@@ -96,7 +98,7 @@ fn memory(config: &Config, monitors: &MonitorSet) -> Vec<Finding> {
         all += 1;
         match source.read(monitor.id, Instant::now()) {
             Err(error @ ReadError::Permission(_)) => {
-                let hint = error.cure().unwrap_or_default();
+                let hint = read_cure(monitor.id, &error);
                 let detail = format!("{}: {error}", monitor.name);
                 findings.push(Finding::error(format!("monitor {}", monitor.id), detail, hint));
             }

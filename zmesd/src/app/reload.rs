@@ -9,6 +9,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
+use zmes_providers::Transports;
 use zmes_shared::control::{ControlError, ErrorCode};
 use zmes_shared::views::{ConfigReloaded, ConfigShown, ServedCertificate};
 use zmes_zoneminder::database::ZmDb;
@@ -20,9 +21,8 @@ use crate::detect::DetectConfig;
 use crate::metrics;
 use crate::monitors::CatalogHandle;
 use crate::ports::{
-    CertificateInfo, CertificateProblem, CertificateSummary, Clock, ConfigExamined, ConfigReload,
+    CertificateInfo, CertificateProblem, CertificateSummary, Clock, ConfigExamined, ConfigReload, wall_clock,
 };
-use crate::push::transport::Transports;
 use crate::route::PushRules;
 use crate::telemetry::log::LogHandle;
 use crate::telemetry::{Counters, Reload};
@@ -169,8 +169,8 @@ impl Reloader {
         if !self.current.load().push.enabled {
             return Ok(Transports::default());
         }
-        let clock = Arc::clone(&self.hot.clock);
-        let built = tokio::task::block_in_place(|| old.rebuild(&new.push, clock));
+        let clock = wall_clock(&self.hot.clock);
+        let built = tokio::task::block_in_place(|| old.rebuild(&new.push.providers(), clock));
         built.map_err(|problem| {
             let cause =
                 std::error::Error::source(&problem).map(|cause| format!(": {cause}")).unwrap_or_default();

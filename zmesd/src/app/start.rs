@@ -8,6 +8,7 @@ use tokio::sync::watch;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tracing::{error, warn};
+use zmes_providers::Transports;
 
 use super::config_file::ConfigFile;
 use super::inherited::Inherited;
@@ -25,8 +26,7 @@ use crate::detect::{self, DetectParts, Detection, Gaps, Record};
 use crate::lifecycle::{Lifecycle, Vitals};
 use crate::metrics;
 use crate::monitors::CatalogTask;
-use crate::ports::{CertificateInfo, Clock, PushSide};
-use crate::push::transport::Transports;
+use crate::ports::{CertificateInfo, Clock, PushSide, wall_clock};
 use crate::push::{Dispatcher, DispatcherParts, PushStatus, PushView, PushViewParts};
 use crate::route::{Router, RouterParts, Tap};
 use crate::state::{Remembered, State};
@@ -159,7 +159,7 @@ impl Conductor {
             clock: clock(),
             counters: Arc::clone(&common.counters),
             alarms: channels.alarms.0,
-            views: channels.reports.0,
+            monitor_reports: channels.reports.0,
             gaps: gaps.clone(),
         });
         spawn_detection(&mut self.front, detection, soft);
@@ -380,7 +380,8 @@ fn transports(config: &Config, clock: &Arc<dyn Clock>) -> Result<Arc<Transports>
         return Ok(Arc::default());
     }
     // It reads files, of which some may lie on a disk that sleeps.
-    let built = tokio::task::block_in_place(|| Transports::build(&config.push, Arc::clone(clock)));
+    let built =
+        tokio::task::block_in_place(|| Transports::build(&config.push.providers(), wall_clock(clock)));
     Ok(Arc::new(built?))
 }
 

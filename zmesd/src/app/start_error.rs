@@ -3,10 +3,11 @@
 use std::error::Error;
 use std::io;
 
+use zmes_providers::TransportProblem;
+
 use super::exit::Exit;
 use super::inherited::InheritError;
 use crate::metrics;
-use crate::push::transport::TransportProblem;
 use crate::{control, state, tls, ws};
 
 /// Why the daemon does not start.

@@ -5,14 +5,12 @@ use std::time::Duration;
 
 use tokio::sync::{mpsc, watch};
 
-use crate::admin::MonitorReports;
 use crate::config::{AuthConfig, Config};
-use crate::detect::DetectConfig;
+use crate::detect::{DetectConfig, MonitorReports};
 use crate::domain::Alarm;
 use crate::monitors::{Catalog, CatalogHandle, Refresh};
-use crate::ports::PushOrder;
 use crate::push::PushCommand;
-use crate::route::{Command, PushRules, RouterHandle};
+use crate::route::{Command, OrderReceiver, OrderSender, PushRules, RouterHandle, push_orders};
 
 /// Alarms from poller and reconciler to the router. Full: the poller waits, and what it misses meanwhile the
 /// reconciler finds in the Events table.
@@ -34,7 +32,7 @@ pub(super) struct Channels {
     pub(super) alarms: (mpsc::Sender<Alarm>, mpsc::Receiver<Alarm>),
     pub(super) commands: mpsc::Receiver<Command>,
     pub(super) router: RouterHandle,
-    pub(super) pushes: (mpsc::Sender<PushOrder>, mpsc::Receiver<PushOrder>),
+    pub(super) pushes: (OrderSender, OrderReceiver),
     pub(super) push_commands: (mpsc::Sender<PushCommand>, mpsc::Receiver<PushCommand>),
     pub(super) refreshes: mpsc::Receiver<Refresh>,
     pub(super) catalog: CatalogHandle,
@@ -57,7 +55,7 @@ impl Channels {
             alarms: mpsc::channel(ALARMS),
             commands,
             router: RouterHandle::new(commands_tx),
-            pushes: mpsc::channel(PUSHES),
+            pushes: push_orders(PUSHES),
             push_commands: mpsc::channel(PUSH_COMMANDS),
             refreshes,
             catalog: CatalogHandle::new(refreshes_tx, catalog),

@@ -4,10 +4,11 @@ use std::fmt::{Display, Write};
 use std::path::PathBuf;
 
 use clap::Args;
+use zmes_legacy::disk::{self, FileProblem, FileProblemKind};
+use zmes_legacy::{Audience, Collection, NewFile, Objection, Proposal, ReportView};
 
 use super::{EXIT_CONFIG, EXIT_USAGE, Report};
-use crate::import::disk::{self, Kind, Trouble};
-use crate::import::{Collection, Shown, View};
+use crate::config::{self, Literal, SECTIONS};
 
 /// `EX_UNAVAILABLE` of sysexits.h.
 const EXIT_UNAVAILABLE: u8 = 69;
@@ -70,24 +71,46 @@ fn run(args: &ImportArgs) -> Result<Report, (u8, String)> {
             }
         }
     }
-    let written = collection.written();
+    let written = collection.convert(new_file());
     let secrets = written.secrets();
-    let mut view = View {
+    let mut view = ReportView {
         output: args.output.clone(),
         secrets: secrets.iter().map(|secret| secret.name.clone().into()).collect(),
     };
     let Some(output) = &args.output else {
-        let stdout = written.toml(Shown::Everybody);
+        let stdout = written.toml(Audience::Terminal);
         return Ok(Report { code: 0, stdout, stderr: told(args, &written.report, &view) });
     };
-    disk::publish(output, &written.toml(Shown::File), &secrets, args.force, &read)
+    disk::publish(output, &written.toml(Audience::File), &secrets, args.force, &read)
         .map_err(|trouble| (code_of(&trouble), problem(&trouble, &trouble.hint)))?;
     view.secrets = disk::secret_paths(output, &secrets);
     Ok(Report { code: 0, stdout: told(args, &written.report, &view), stderr: String::new() })
 }
 
+/// Returns what an import needs to know of `zmesd.toml`.
+pub(crate) fn new_file() -> NewFile {
+    NewFile { defaults: config::default_file(), check }
+}
+
+/// Checks a value as the daemon does when it reads the file.
+fn check(table: &str, key: &str, value: Proposal<'_>) -> Result<(), Objection> {
+    let section = SECTIONS.iter().find(|section| section.path == table);
+    let Some(key) = section.and_then(|section| section.keys.iter().find(|known| known.name == key)) else {
+        return Ok(());
+    };
+    let checked = match value {
+        Proposal::Flag(flag) => key.form.check(Literal::Flag(flag)),
+        Proposal::Text(text) => key.form.check(Literal::Text(text)),
+        Proposal::List(texts) => {
+            let texts: Vec<_> = texts.iter().map(String::as_str).collect();
+            key.form.check(Literal::List(&texts))
+        }
+    };
+    checked.map_err(|complaint| Objection { message: complaint.message, hint: complaint.hint })
+}
+
 /// Returns the report in the form that was asked for.
-fn told(args: &ImportArgs, report: &crate::import::Report, view: &View) -> String {
+fn told(args: &ImportArgs, report: &zmes_legacy::ImportReport, view: &ReportView) -> String {
     if args.json { format!("{:#}\n", report.json(view)) } else { report.human(view) }
 }
 
@@ -98,11 +121,11 @@ fn problem(what: &impl Display, hint: &str) -> String {
     text
 }
 
-fn code_of(trouble: &Trouble) -> u8 {
+fn code_of(trouble: &FileProblem) -> u8 {
     match trouble.kind {
-        Kind::Missing | Kind::Exists => EXIT_USAGE,
-        Kind::Permission => EXIT_PERMISSION,
-        Kind::Unfit => EXIT_CONFIG,
-        Kind::Disk => EXIT_UNAVAILABLE,
+        FileProblemKind::Missing | FileProblemKind::Exists => EXIT_USAGE,
+        FileProblemKind::Permission => EXIT_PERMISSION,
+        FileProblemKind::Unfit => EXIT_CONFIG,
+        FileProblemKind::Disk => EXIT_UNAVAILABLE,
     }
 }

@@ -5,11 +5,9 @@ use std::path::Path;
 use std::time::Duration;
 
 use secrecy::{ExposeSecret, SecretString};
-use zmes_zoneminder::conf::ServerIdentity;
+use zmes_providers::{ApnsConfig, ApnsEndpoint, ApnsIdentity, FcmConfig, FcmProxyConfig, PushProxyConfig};
 
-use super::push::{
-    ApnsConfig, ApnsEndpoint, ApnsIdentity, FcmConfig, FcmProxyConfig, PushMode, PushProxyConfig,
-};
+use super::push::PushMode;
 use super::section::{toml_list, toml_string};
 use super::size;
 use super::{Config, LogFormat, PushConfig, ServerConfig, Source, ZoneminderConfig, duration};

@@ -23,14 +23,10 @@ pub use diff::ConfigDiff;
 pub use environment::Environment;
 pub use file::SECTIONS;
 pub use problem::{Problem, Problems};
-pub use push::{
-    ApnsConfig, ApnsEndpoint, ApnsIdentity, FcmConfig, FcmProxyConfig, PushConfig, PushMode, PushProxyConfig,
-};
+pub use push::{PushConfig, PushMode};
 pub use section::{AnyForm, Complaint, Form, Key, Literal, Reload, Section};
-pub use template::{Fill, TablePlace, default_file, filled_file};
-pub use validate::{
-    Loaded, Looks, PairCheck, PairFinding, PairPart, PairWeight, PushCheck, PushFinding, PushPart,
-};
+pub use template::default_file;
+pub use validate::{Loaded, Looks, PairCheck, PairFinding, PairPart, PairWeight, PushCheck};
 
 use std::fmt;
 use std::net::SocketAddr;

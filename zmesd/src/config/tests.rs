@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use proptest::prelude::*;
 use secrecy::ExposeSecret;
 use tempfile::TempDir;
-use zmes_zoneminder::conf::DatabaseAddress;
+use zmes_providers::{ApnsEndpoint, ApnsIdentity};
 
 use super::*;
 

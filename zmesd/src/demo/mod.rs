@@ -28,9 +28,11 @@ pub use directory::Directory;
 pub use push_proxy::PushProxy;
 pub use zoneminder::Simulation;
 
+use zmes_providers::PushProxyConfig;
+
 use crate::config::{
-    AuthConfig, Config, ControlConfig, LogConfig, LogFormat, MetricsConfig, Origin, PushConfig,
-    PushProxyConfig, ServerConfig, Source, StateConfig, TlsFiles, ZoneminderConfig,
+    AuthConfig, Config, ControlConfig, DatabaseAddress, DatabaseConfig, DatabaseOrigin, LogConfig, LogFormat,
+    MetricsConfig, Origin, PushConfig, ServerConfig, Source, StateConfig, TlsFiles, ZoneminderConfig,
 };
 use crate::ports::Clock;
 use certificate::Certificate;

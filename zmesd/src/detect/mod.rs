@@ -16,6 +16,7 @@ use zmes_zoneminder::{EventStore, MonitorSource};
 
 mod alarm_limit;
 mod announced;
+mod condition;
 mod config;
 mod detector;
 mod events;
@@ -33,13 +34,13 @@ mod unidentified;
 mod window;
 
 pub use alarm_limit::{Gap, Gaps};
+pub use condition::{Condition, MonitorReport};
 pub use config::DetectConfig;
 pub use detector::{Detector, Found, Step};
 pub use lookup::{Answer, Lookup, Question};
-pub use poller::{Poller, PollerParts, Views};
+pub use poller::{MonitorReports, Poller, PollerParts};
 pub use reconciler::{Reconciler, Report};
 pub use record::Record;
-pub use track::unseen;
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -82,8 +83,8 @@ pub struct DetectParts {
     pub counters: Arc<Counters>,
     /// Where alarms go.
     pub alarms: mpsc::Sender<Alarm>,
-    /// Where each monitor's condition is shown.
-    pub views: watch::Sender<Views>,
+    /// Where each monitor's condition is reported.
+    pub monitor_reports: watch::Sender<MonitorReports>,
     /// Where alarms are told that were too many.
     pub gaps: Gaps,
 }
@@ -122,7 +123,7 @@ pub fn build(parts: DetectParts) -> Detection {
             clock: parts.clock,
             counters: parts.counters,
             alarms: parts.alarms,
-            views: parts.views,
+            monitor_reports: parts.monitor_reports,
             gaps: parts.gaps,
             reports: report_rx,
             questions: question_tx,

@@ -9,15 +9,15 @@ use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, Interval, MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
 use tracing::{info, trace};
-use zmes_shared::views::MonitorView;
 use zmes_shared::{EventId, MonitorId};
 use zmes_zoneminder::{EventRow, MonitorSource};
 
 use super::DetectConfig;
 use super::alarm_limit::Gaps;
+use super::condition::MonitorReport;
 use super::lookup::{Answer, Question};
 use super::reconciler::Report;
-use super::track::{Looked, Round, Rules, Track, unseen};
+use super::track::{Looked, Round, Rules, Track};
 use crate::config::Source;
 use crate::domain::Alarm;
 use crate::monitors::Catalog;
@@ -34,8 +34,8 @@ const STANDSTILL: Duration = Duration::from_secs(5);
 /// Rows kept of monitors that the catalog does not know (yet): it may not have been read, or the monitor is new.
 const UNCLAIMED: usize = 1000;
 
-/// Each monitor as it is shown, by id.
-pub type Views = Arc<BTreeMap<MonitorId, MonitorView>>;
+/// What was seen of each monitor last, by id.
+pub type MonitorReports = Arc<BTreeMap<MonitorId, MonitorReport>>;
 
 /// What the poller is made of.
 #[derive(Debug)]
@@ -56,8 +56,8 @@ pub struct PollerParts {
     pub counters: Arc<Counters>,
     /// Where alarms go.
     pub alarms: mpsc::Sender<Alarm>,
-    /// Where each monitor's condition is shown; written only when it has changed.
-    pub views: watch::Sender<Views>,
+    /// Where each monitor's condition is reported; written only when it has changed.
+    pub monitor_reports: watch::Sender<MonitorReports>,
     /// Where alarms are told that were too many.
     pub gaps: Gaps,
     /// What the reconciler tells.
@@ -79,7 +79,7 @@ pub struct Poller {
     tracks: BTreeMap<MonitorId, Track>,
     /// Rows of monitors that the catalog does not know yet; each catalog is their last chance.
     unclaimed: VecDeque<(EventRow, Instant)>,
-    /// The views are not what was published last.
+    /// The reports are not those that were published last.
     changed: bool,
 }
 
@@ -214,7 +214,7 @@ impl Poller {
                 }
             }
             Report::Database(reachable) => {
-                self.rules.database = reachable.err().map(|error| Arc::from(error.to_string()));
+                self.rules.database = reachable.err().map(Arc::new);
             }
         }
         Ok(())
@@ -286,13 +286,13 @@ impl Poller {
 
     fn publish(&self) {
         let catalog = self.parts.catalog.borrow();
-        let views = catalog.monitors.iter().map(|monitor| {
-            let view = self.tracks.get(&monitor.id).map_or_else(|| unseen(monitor), Track::view);
-            (monitor.id, view)
+        let reports = catalog.monitors.iter().map(|monitor| {
+            let polled = self.tracks.get(&monitor.id).map(Track::report);
+            (monitor.id, polled.unwrap_or_else(|| MonitorReport::unpolled(monitor)))
         });
-        let views = Arc::new(views.collect());
+        let reports = Arc::new(reports.collect());
         drop(catalog);
-        self.parts.views.send_replace(views);
+        self.parts.monitor_reports.send_replace(reports);
     }
 }
 

@@ -10,7 +10,7 @@ use jiff::Timestamp;
 use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
-use zmes_shared::views::MonitorView;
+use zmes_shared::words::{MonitorCondition, StateSource};
 use zmes_shared::{EventId, MonitorState};
 
 use MonitorState::{Alarm as Alarmed, Down, Idle, Unknown};
@@ -30,7 +30,7 @@ struct World {
     catalog: watch::Sender<Arc<Catalog>>,
     config: watch::Sender<DetectConfig>,
     alarms: mpsc::Receiver<Alarm>,
-    views: watch::Receiver<Views>,
+    reports: watch::Receiver<MonitorReports>,
     counters: Arc<Counters>,
     stop: CancellationToken,
     tasks: TaskTracker,
@@ -72,7 +72,7 @@ impl World {
         let (catalog, catalog_rx) = watch::channel(catalog(monitors));
         let (config, config_rx) = watch::channel(settings);
         let (alarm_tx, alarms) = mpsc::channel(1024);
-        let (view_tx, views) = watch::channel(Views::default());
+        let (monitor_reports, reports) = watch::channel(MonitorReports::default());
         let counters = Arc::new(Counters::default());
         let detection = build(DetectParts {
             source,
@@ -88,7 +88,7 @@ impl World {
             clock: Arc::new(clock),
             counters: Arc::clone(&counters),
             alarms: alarm_tx,
-            views: view_tx,
+            monitor_reports,
             gaps: Gaps::default(),
         });
         let (stop, tasks) = (CancellationToken::new(), TaskTracker::new());
@@ -101,7 +101,7 @@ impl World {
             catalog,
             config,
             alarms,
-            views,
+            reports,
             counters,
             stop,
             tasks,
@@ -129,11 +129,11 @@ impl World {
         assert!(alarm.is_err(), "{alarm:?}");
     }
 
-    async fn view(&mut self, id: MonitorId, expected: impl Fn(&MonitorView) -> bool) -> MonitorView {
-        let found = self.views.wait_for(|views| views.get(&id).is_some_and(&expected));
-        let views = timeout(Duration::from_secs(200), found).await;
-        let views: BTreeMap<_, _> = (**views.expect("such a view").unwrap()).clone();
-        views[&id].clone()
+    async fn report(&mut self, id: MonitorId, expected: impl Fn(&MonitorReport) -> bool) -> MonitorReport {
+        let found = self.reports.wait_for(|reports| reports.get(&id).is_some_and(&expected));
+        let reports = timeout(Duration::from_secs(200), found).await;
+        let reports: BTreeMap<_, _> = (**reports.expect("such a report").unwrap()).clone();
+        reports[&id].clone()
     }
 }
 
@@ -262,9 +262,9 @@ async fn a_killed_zmc_is_down_and_its_frozen_alarm_is_none() {
     let mut killed = reading(768, Idle, 7, "");
     killed.heartbeat = heartbeat;
     world.source.show(ONE, Ok(killed));
-    let view = world.view(ONE, |view| view.state == Down).await;
-    let reason = view.reason.unwrap();
-    assert!(!view.healthy && reason.starts_with("zmc's last sign of life is 4"), "{reason}");
+    let report = world.report(ONE, |report| report.state == Down).await;
+    let Condition::Frozen { age } = report.condition else { panic!("{report:?}") };
+    assert!((40..50).contains(&age.as_secs()), "{age:?}");
     let mut frozen = reading(768, Alarmed, 8, "");
     frozen.heartbeat = heartbeat;
     world.source.show(ONE, Ok(frozen.clone()));
@@ -274,40 +274,42 @@ async fn a_killed_zmc_is_down_and_its_frozen_alarm_is_none() {
     frozen.heartbeat = Timestamp::from_second(1_795_000_200).ok();
     world.source.show(ONE, Ok(frozen));
     assert_eq!(world.alarm().await.event, Some(EventId(8)));
-    assert!(world.view(ONE, |view| view.healthy).await.reason.is_none());
+    assert_eq!(world.report(ONE, MonitorReport::healthy).await.condition, Condition::Captured);
 }
 
 #[tokio::test(start_paused = true)]
-async fn each_condition_of_a_monitor_is_a_sentence() {
+async fn each_condition_of_a_monitor_is_reported() {
     let mut unwatched = monitor(TWO, "Porch", Recording::Never);
     unwatched.watched = Err(NotWatched::NoDetection);
     let mut world = World::new(vec![monitor(ONE, "Front", Recording::OnAlarm), unwatched], &[]);
-    let view = world.view(ONE, |view| view.state == Down).await;
-    assert_eq!(view.reason.as_deref(), Some("no zm.mmap.1 in /dev/shm: zmc is not running"));
-    let none = world.view(TWO, |_| true).await;
-    assert_eq!((none.source.as_str(), none.healthy), ("none", false));
+    let report = world.report(ONE, |report| report.state == Down).await;
+    let (name, directory) = ("zm.mmap.1".into(), "/dev/shm".into());
+    assert_eq!(report.condition, Condition::Unreadable(ReadError::NotThere { name, directory }));
+    let none = world.report(TWO, |_| true).await;
+    assert_eq!((none.source(), none.healthy()), (StateSource::Nowhere, false));
 
-    for (error, state, source, healthy, reason) in [
-        (ReadError::Starting, Down, "shm", false, "zmc is starting"),
-        (ReadError::Stopped, Down, "shm", false, "zmc has stopped"),
+    for (error, state, source, healthy, condition) in [
+        (ReadError::Starting, Down, StateSource::SharedMemory, false, MonitorCondition::Starting),
+        (ReadError::Stopped, Down, StateSource::SharedMemory, false, MonitorCondition::Stopped),
         (
             ReadError::UnknownLayout { size: 880 },
             Unknown,
-            "db",
+            StateSource::Database,
             true,
-            "unknown shared-memory layout (size 880); falling back to the database",
+            MonitorCondition::UnknownLayout,
         ),
     ] {
         world.source.show(ONE, Err(error));
-        let view = world.view(ONE, |view| view.reason.as_deref() == Some(reason)).await;
-        assert_eq!((view.state, view.source.as_str(), view.healthy), (state, source, healthy), "{reason}");
+        let report = world.report(ONE, |report| report.condition.word() == condition).await;
+        let seen = (report.state, report.source(), report.healthy());
+        assert_eq!(seen, (state, source, healthy), "{condition}");
     }
     let mut dark = reading(768, Idle, 0, "");
     dark.signal = false;
     world.source.show(ONE, Ok(dark));
-    let view = world.view(ONE, |view| view.state == Idle).await;
-    assert_eq!((view.healthy, view.layout, view.last_event_id), (true, Some(768), None));
-    assert_eq!(view.reason.as_deref(), Some("zmc runs, but the camera delivers no picture"));
+    let report = world.report(ONE, |report| report.state == Idle).await;
+    assert_eq!((report.healthy(), report.layout, report.last_event), (true, Some(768), None));
+    assert_eq!(report.condition, Condition::NoPicture);
 }
 
 #[tokio::test(start_paused = true)]
@@ -318,10 +320,14 @@ async fn a_monitor_of_an_unknown_layout_alarms_from_the_database_and_is_not_late
     world.store.open(8, ONE, "Motion:Door");
     let alarm = world.alarm().await;
     assert_eq!((alarm.event, &*alarm.cause, alarm.late()), (Some(EventId(8)), "Motion:Door", false));
-    assert_eq!(world.view(ONE, |view| view.last_event_id.is_some()).await.last_event_id, Some(EventId(8)));
+    let report = world.report(ONE, |report| report.last_event.is_some()).await;
+    assert_eq!(report.last_event, Some(EventId(8)));
     world.store.set_down(true);
-    let view = world.view(ONE, |view| !view.healthy).await;
-    assert!(view.reason.unwrap().ends_with("; database not available: down"));
+    let report = world.report(ONE, |report| !report.healthy()).await;
+    let Condition::Database { layout: Some(880), trouble: Some(error) } = report.condition else {
+        panic!("{report:?}")
+    };
+    assert_eq!(error.to_string(), "database not available: down");
 }
 
 #[tokio::test(start_paused = true)]
@@ -340,20 +346,21 @@ async fn the_source_can_be_the_database_or_shared_memory_alone() {
     let mut world = World::with(monitors(), &[], settings, ScriptedStore::default());
     world.source.show(ONE, Err(ReadError::UnknownLayout { size: 880 }));
     world.store.open(9, ONE, "Motion");
-    let view = world.view(ONE, |view| view.reason.is_some()).await;
-    assert_eq!((view.source.as_str(), view.healthy), ("shm", false));
+    let report =
+        world.report(ONE, |report| report.condition.word() == MonitorCondition::UnknownLayout).await;
+    assert_eq!((report.source(), report.healthy()), (StateSource::SharedMemory, false));
     world.silence().await;
     assert_eq!(world.store.statements(), 0);
 }
 
 #[tokio::test(start_paused = true)]
-async fn views_are_published_on_change_alone() {
+async fn reports_are_published_on_change_alone() {
     let mut world = World::idle(768, Recording::OnAlarm, 7).await;
-    world.view(ONE, |view| view.state == Idle).await;
+    world.report(ONE, |report| report.state == Idle).await;
     let polls = world.counters.polls.value();
-    world.views.mark_unchanged();
+    world.reports.mark_unchanged();
     sleep(Duration::from_secs(10)).await;
-    assert!(!world.views.has_changed().unwrap());
+    assert!(!world.reports.has_changed().unwrap());
     assert!(world.counters.polls.value() - polls >= 400);
 }
 
@@ -365,13 +372,13 @@ async fn monitors_come_and_go_and_what_is_known_of_the_others_stays() {
     world.source.show(TWO, Ok(reading(768, Idle, 3, "")));
     let both = vec![monitor(ONE, "Door", Recording::OnAlarm), monitor(TWO, "Yard", Recording::OnAlarm)];
     world.catalog.send_replace(catalog(both));
-    assert_eq!(world.view(TWO, |view| view.state == Idle).await.name, "Yard");
-    assert_eq!(world.views.borrow()[&ONE].name, "Door");
+    assert_eq!(world.report(TWO, |report| report.state == Idle).await.name.as_ref(), "Yard");
+    assert_eq!(world.reports.borrow()[&ONE].name.as_ref(), "Door");
     world.source.show(TWO, Ok(reading(768, Alarmed, 4, "")));
     assert_eq!(world.alarm().await.monitor, TWO, "and not the alarm of the other again");
     world.catalog.send_replace(catalog(vec![monitor(TWO, "Yard", Recording::OnAlarm)]));
     sleep(Duration::from_secs(1)).await;
-    assert!(!world.views.borrow().contains_key(&ONE));
+    assert!(!world.reports.borrow().contains_key(&ONE));
 }
 
 #[tokio::test(start_paused = true)]

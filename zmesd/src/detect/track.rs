@@ -6,21 +6,22 @@ use std::time::Duration;
 use jiff::Timestamp;
 use tokio::time::Instant;
 use tracing::{debug, info, warn};
-use zmes_shared::views::{MonitorTrouble, MonitorView};
+use zmes_shared::words::MonitorCondition;
 use zmes_shared::{EventId, MonitorState};
 use zmes_zoneminder::shm::ReadError;
 use zmes_zoneminder::{EventRow, Monitor, MonitorSource, Reading};
 
 use super::DetectConfig;
 use super::alarm_limit::{AlarmLimit, Gaps};
+use super::condition::{Condition, MonitorReport};
 use super::detector::{Detector, Found, Step};
 use super::events::{MOTION, cause_of_reading, event_id};
 use super::pulse::Pulse;
 use super::uncaused::Uncaused;
 use crate::config::Source;
-use crate::domain::Alarm;
-use crate::ports::Clock;
-use crate::telemetry::ShmError;
+use crate::domain::{Alarm, Monitor, Reading};
+use crate::ports::{Clock, DbError, EventRow};
+use crate::source::{MonitorSource, ReadError};
 
 /// By what all looks are judged.
 #[derive(Debug)]
@@ -29,7 +30,7 @@ pub(super) struct Rules {
     /// `ZM_WATCH_MAX_DELAY`
     pub(super) max_delay: Duration,
     /// Why the database does not answer, if so.
-    pub(super) database: Option<Arc<str>>,
+    pub(super) database: Option<Arc<DbError>>,
     /// Where alarms are told that were too many.
     pub(super) gaps: Gaps,
 }
@@ -55,34 +56,6 @@ impl<'a> Round<'a> {
     }
 }
 
-/// Whether a monitor's alarms would be seen, and if not, why.
-#[derive(Debug, Clone, PartialEq, Eq)]
-enum Condition {
-    NotLookedAt,
-    Fine,
-    NoSignal,
-    Remarkable(&'static str),
-    /// More alarms than that a minute.
-    Flapping(u32),
-    Unreadable(ReadError),
-    /// With the age of the last sign of life when that was found.
-    Frozen(Duration),
-    /// The Events table is its source, because of a layout of that size or because the settings say so.
-    Database {
-        layout: Option<u32>,
-        trouble: Option<Arc<str>>,
-    },
-}
-
-/// What is shown of a monitor besides its name.
-#[derive(Debug, Clone, PartialEq, Eq)]
-struct Shown {
-    state: MonitorState,
-    last_event: Option<EventId>,
-    layout: Option<u32>,
-    condition: Condition,
-}
-
 /// What a look brought.
 #[derive(Debug, Default)]
 pub(super) struct Looked {
@@ -92,7 +65,7 @@ pub(super) struct Looked {
     /// What is shown has changed.
     pub(super) changed: bool,
     /// Why the shared memory showed nothing.
-    pub(super) error: Option<ShmError>,
+    pub(super) error: Option<MonitorCondition>,
 }
 
 #[derive(Debug)]
@@ -103,7 +76,7 @@ pub(super) struct Track {
     cause: Arc<str>,
     uncaused: Uncaused,
     limit: AlarmLimit,
-    shown: Shown,
+    report: MonitorReport,
 }
 
 impl Track {
@@ -113,12 +86,8 @@ impl Track {
         cursor: Option<(EventId, Option<Instant>)>,
         unidentified: Vec<Instant>,
     ) -> Self {
-        let shown = Shown {
-            state: MonitorState::Unknown,
-            last_event: None,
-            layout: None,
-            condition: Condition::NotLookedAt,
-        };
+        let condition = Condition::NotLookedAt;
+        let report = MonitorReport { condition, ..MonitorReport::unpolled(&monitor) };
         Self {
             monitor,
             detector: Detector::new(cursor, unidentified),
@@ -126,17 +95,18 @@ impl Track {
             cause: Arc::default(),
             uncaused: Uncaused::default(),
             limit: AlarmLimit::default(),
-            shown,
+            report,
         }
     }
 
     pub(super) fn describe(&mut self, monitor: &Arc<Monitor>) {
         self.monitor = Arc::clone(monitor);
+        self.report.name = Arc::clone(&monitor.name);
     }
 
     /// Looks at the monitor once.
     pub(super) fn look(&mut self, source: &mut dyn MonitorSource, round: &Round<'_>) -> Looked {
-        let (step, shown) = if round.rules.config.source == Source::Db {
+        let (step, report) = if round.rules.config.source == Source::Db {
             (Step::default(), self.in_database(None, round))
         } else {
             match source.read(self.monitor.id, round.now) {
@@ -144,8 +114,8 @@ impl Track {
                 Err(error) => self.on_error(error, round),
             }
         };
-        let error = shown.condition.error();
-        let changed = self.show(shown);
+        let error = report.condition.memory_error();
+        let changed = self.show(report);
         Looked { changed, error, ..self.alarms(step, round) }
     }
 
@@ -163,7 +133,7 @@ impl Track {
         self.detector.reconcile(row, round.now);
         let mut looked = self.alarms(Step::default(), round);
         if !self.polled() {
-            looked.changed = self.show(Shown { last_event: Some(row.id), ..self.shown.clone() });
+            looked.changed = self.show(MonitorReport { last_event: Some(row.id), ..self.report.clone() });
         }
         looked
     }
@@ -173,7 +143,7 @@ impl Track {
     }
 
     fn polled(&self) -> bool {
-        !matches!(self.shown.condition, Condition::Database { .. })
+        !matches!(self.report.condition, Condition::Database { .. })
     }
 
     fn on_reading(
@@ -181,18 +151,13 @@ impl Track {
         reading: &Reading,
         source: &mut dyn MonitorSource,
         round: &Round<'_>,
-    ) -> (Step, Shown) {
-        let shown = |state, condition| Shown {
-            state,
-            last_event: event_id(reading.last_event),
-            layout: Some(reading.layout),
-            condition,
-        };
+    ) -> (Step, MonitorReport) {
         if let Some(age) = self.pulse.too_old(reading.heartbeat, round.now, round.wall, round.rules.max_delay)
         {
             // A zmc that was killed in alarm leaves it standing for ever.
             let step = self.detector.miss(false, round.now, &round.rules.config);
-            return (step, shown(MonitorState::Down, self.frozen(age)));
+            let condition = Condition::Frozen { age: self.frozen_age(age) };
+            return (step, self.seen(reading, MonitorState::Down, condition));
         }
         let step = self.detector.observe(&self.monitor, reading, round.now, &round.rules.config);
         self.cause = cause_of_reading(reading);
@@ -203,26 +168,42 @@ impl Track {
         {
             self.cause = cause_of_reading(&second);
         }
-        let condition = match source.remark(self.monitor.id) {
-            Some(remark) => Condition::Remarkable(remark),
-            None if self.limit.is_flapping() => Condition::Flapping(round.rules.config.alarm_limit),
-            None if reading.signal => Condition::Fine,
-            None => Condition::NoSignal,
+        let condition = match source.other_numbering(self.monitor.id) {
+            Some(numbering) => Condition::Numbering(numbering),
+            None if self.limit.is_flapping() => {
+                Condition::Flapping { limit: round.rules.config.alarm_limit }
+            }
+            None if reading.signal => Condition::Captured,
+            None => Condition::NoPicture,
         };
-        (step, shown(reading.state, condition))
+        (step, self.seen(reading, reading.state, condition))
     }
 
-    /// Returns the condition of a frozen `zmc`; its age is only told anew each minute.
-    fn frozen(&self, age: Duration) -> Condition {
-        if let Condition::Frozen(before) = self.shown.condition
-            && before.as_secs() / 60 == age.as_secs() / 60
-        {
-            return Condition::Frozen(before);
+    fn seen(&self, reading: &Reading, state: MonitorState, condition: Condition) -> MonitorReport {
+        let (last_event, layout) = (event_id(reading.last_event), Some(reading.layout));
+        self.reported(state, last_event, layout, condition)
+    }
+
+    fn reported(
+        &self,
+        state: MonitorState,
+        last_event: Option<EventId>,
+        layout: Option<u32>,
+        condition: Condition,
+    ) -> MonitorReport {
+        let (id, name) = (self.monitor.id, Arc::clone(&self.monitor.name));
+        MonitorReport { id, name, state, last_event, layout, condition }
+    }
+
+    /// Returns the age that is reported of a frozen `zmc`: it changes once a minute.
+    fn frozen_age(&self, age: Duration) -> Duration {
+        match self.report.condition {
+            Condition::Frozen { age: before } if before.as_secs() / 60 == age.as_secs() / 60 => before,
+            _ => age,
         }
-        Condition::Frozen(age)
     }
 
-    fn on_error(&mut self, error: ReadError, round: &Round<'_>) -> (Step, Shown) {
+    fn on_error(&mut self, error: ReadError, round: &Round<'_>) -> (Step, MonitorReport) {
         let step = self.detector.miss(error.zmc_is_away(), round.now, &round.rules.config);
         if let ReadError::UnknownLayout { size } = error
             && round.rules.config.source == Source::Auto
@@ -231,17 +212,13 @@ impl Track {
         }
         let away = error.zmc_is_away();
         let state = if away { MonitorState::Down } else { MonitorState::Unknown };
-        let last_event = self.shown.last_event.filter(|_| !away);
-        (step, Shown { state, last_event, layout: None, condition: Condition::Unreadable(error) })
+        let last_event = self.report.last_event.filter(|_| !away);
+        (step, self.reported(state, last_event, None, Condition::Unreadable(error)))
     }
 
-    fn in_database(&self, layout: Option<u32>, round: &Round<'_>) -> Shown {
-        Shown {
-            state: MonitorState::Unknown,
-            last_event: self.shown.last_event,
-            layout,
-            condition: Condition::Database { layout, trouble: round.rules.database.clone() },
-        }
+    fn in_database(&self, layout: Option<u32>, round: &Round<'_>) -> MonitorReport {
+        let condition = Condition::Database { layout, trouble: round.rules.database.clone() };
+        self.reported(MonitorState::Unknown, self.report.last_event, layout, condition)
     }
 
     /// Makes alarms of what was found and of what polling has missed.
@@ -290,167 +267,48 @@ impl Track {
         held.into_iter().chain(admitted).collect()
     }
 
-    fn show(&mut self, shown: Shown) -> bool {
-        if self.shown == shown {
+    fn show(&mut self, report: MonitorReport) -> bool {
+        if self.report == report {
             return false;
         }
-        if self.shown.condition != shown.condition {
-            self.log(&shown.condition);
+        if self.report.condition != report.condition {
+            self.log(&report.condition);
         }
-        self.shown = shown;
+        self.report = report;
         true
     }
 
     fn log(&self, condition: &Condition) {
-        let (monitor, name) = (self.monitor.id, &*self.monitor.name);
-        match (condition, condition.reason()) {
+        let (monitor, name, word) = (self.monitor.id, &*self.monitor.name, condition.word());
+        match condition {
             // Each restart of a zmc passes through these.
-            (Condition::Unreadable(error), Some(reason)) if error.zmc_is_away() => {
-                info!(%monitor, name, reason, "monitor is not captured");
+            Condition::Unreadable(error) if error.zmc_is_away() => {
+                info!(%monitor, name, condition = %word, %error, "monitor is not captured");
             }
-            (Condition::Fine, _) => info!(%monitor, name, "monitor is captured"),
-            (Condition::Database { layout: None, .. } | Condition::NotLookedAt, _) => {
-                debug!(%monitor, name, "monitor is followed in the Events table");
+            Condition::Unreadable(error) => {
+                warn!(%monitor, name, condition = %word, %error, "monitor unhealthy");
             }
-            (_, reason) => warn!(%monitor, name, reason, "monitor needs a look"),
-        }
-    }
-
-    pub(super) fn view(&self) -> MonitorView {
-        MonitorView {
-            id: self.monitor.id,
-            name: self.monitor.name.to_string(),
-            source: if self.polled() { "shm" } else { "db" }.to_owned(),
-            state: self.shown.state,
-            last_event_id: self.shown.last_event,
-            layout: self.shown.layout,
-            healthy: self.shown.condition.healthy(),
-            reason: self.shown.condition.reason(),
-            trouble: self.shown.condition.trouble(),
-            hint: self.shown.condition.hint(),
-        }
-    }
-}
-
-fn kind(error: &ReadError) -> ShmError {
-    match error {
-        ReadError::NotThere { .. } => ShmError::NotThere,
-        ReadError::Starting => ShmError::Starting,
-        ReadError::Stopped => ShmError::Stopped,
-        ReadError::UnknownLayout { .. } => ShmError::UnknownLayout,
-        ReadError::HalfInitialised { .. } => ShmError::HalfInitialised,
-        ReadError::Short { .. } => ShmError::Short,
-        ReadError::Implausible { .. } => ShmError::Implausible,
-        ReadError::Permission(_) => ShmError::Permission,
-        ReadError::Io { .. } => ShmError::Io,
-    }
-}
-
-/// Returns what is shown of a monitor that is not followed, or not yet.
-pub fn unseen(monitor: &Monitor) -> MonitorView {
-    let reason = monitor.watched.err().map_or("not looked at yet", |reason| reason.as_str());
-    let off = monitor.watched.is_err();
-    MonitorView {
-        id: monitor.id,
-        name: monitor.name.to_string(),
-        source: "none".to_owned(),
-        state: MonitorState::Unknown,
-        last_event_id: None,
-        layout: None,
-        healthy: false,
-        reason: Some(reason.to_owned()),
-        trouble: Some(if off { MonitorTrouble::SwitchedOff } else { MonitorTrouble::NotLookedAt }),
-        hint: None,
-    }
-}
-
-impl Condition {
-    /// Returns what is counted: a look at the shared memory that showed nothing.
-    fn error(&self) -> Option<ShmError> {
-        match self {
-            Self::Unreadable(error) => Some(kind(error)),
-            Self::Frozen(_) => Some(ShmError::Frozen),
-            Self::Database { layout: Some(_), .. } => Some(ShmError::UnknownLayout),
-            Self::NotLookedAt
-            | Self::Fine
-            | Self::NoSignal
-            | Self::Remarkable(_)
-            | Self::Flapping(_)
-            | Self::Database { layout: None, .. } => None,
-        }
-    }
-
-    fn healthy(&self) -> bool {
-        match self {
-            Self::Fine
-            | Self::NoSignal
-            | Self::Remarkable(_)
-            | Self::Flapping(_)
-            | Self::Database { trouble: None, .. } => true,
-            Self::NotLookedAt
-            | Self::Unreadable(_)
-            | Self::Frozen(_)
-            | Self::Database { trouble: Some(_), .. } => false,
-        }
-    }
-
-    fn trouble(&self) -> Option<MonitorTrouble> {
-        match self {
-            Self::Fine | Self::Database { layout: None, trouble: None } => None,
-            Self::NotLookedAt => Some(MonitorTrouble::NotLookedAt),
-            Self::NoSignal => Some(MonitorTrouble::NoPicture),
-            Self::Remarkable(_) => Some(MonitorTrouble::Remark),
-            Self::Flapping(_) => Some(MonitorTrouble::Flapping),
-            Self::Frozen(_) => Some(MonitorTrouble::Frozen),
-            Self::Database { trouble: Some(_), .. } => Some(MonitorTrouble::Database),
-            Self::Database { layout: Some(_), .. } => Some(MonitorTrouble::UnknownLayout),
-            Self::Unreadable(error) => Some(match error {
-                ReadError::NotThere { .. } => MonitorTrouble::NoMemory,
-                ReadError::Starting | ReadError::Stopped => MonitorTrouble::NotCaptured,
-                ReadError::UnknownLayout { .. } => MonitorTrouble::UnknownLayout,
-                ReadError::HalfInitialised { .. }
-                | ReadError::Short { .. }
-                | ReadError::Implausible { .. } => MonitorTrouble::Damaged,
-                ReadError::Permission(_) => MonitorTrouble::Permission,
-                ReadError::Io { .. } => MonitorTrouble::Io,
-            }),
-        }
-    }
-
-    fn hint(&self) -> Option<String> {
-        match self {
-            Self::Unreadable(error) => error.cure(),
-            Self::Fine
-            | Self::NotLookedAt
-            | Self::NoSignal
-            | Self::Remarkable(_)
-            | Self::Flapping(_)
-            | Self::Frozen(_)
-            | Self::Database { .. } => None,
-        }
-    }
-
-    fn reason(&self) -> Option<String> {
-        match self {
-            Self::NotLookedAt => Some("not looked at yet".to_owned()),
-            Self::Fine => None,
-            Self::NoSignal => Some("zmc runs, but the camera delivers no picture".to_owned()),
-            Self::Remarkable(remark) => Some((*remark).to_owned()),
-            Self::Flapping(limit) => Some(format!(
-                "its alarms flap: more than {limit} a minute; only the last of the others is announced"
-            )),
-            Self::Unreadable(error) => Some(error.to_string()),
-            Self::Frozen(age) => {
-                Some(format!("zmc's last sign of life is {} s old: it was killed or hangs", age.as_secs()))
+            Condition::Frozen { age } => {
+                warn!(%monitor, name, condition = %word, age_s = age.as_secs(), "monitor unhealthy");
             }
-            Self::Database { layout, trouble } => {
-                let why = layout.map(|size| {
-                    format!("unknown shared-memory layout (size {size}); falling back to the database")
-                });
-                let trouble = trouble.as_deref().map(str::to_owned);
-                let parts: Vec<String> = why.into_iter().chain(trouble).collect();
-                (!parts.is_empty()).then(|| parts.join("; "))
+            Condition::Database { layout, trouble: Some(error) } => {
+                warn!(%monitor, name, condition = %word, layout, %error, "monitor unhealthy");
+            }
+            Condition::Database { layout: Some(layout), trouble: None } => {
+                warn!(%monitor, name, condition = %word, layout, "unknown shared-memory layout: using the Events table");
+            }
+            Condition::Captured => info!(%monitor, name, "monitor is captured"),
+            Condition::Database { layout: None, trouble: None } => {
+                debug!(%monitor, name, "using the Events table");
+            }
+            Condition::NotWatched(_) | Condition::NotLookedAt => {}
+            Condition::NoPicture | Condition::Numbering(_) | Condition::Flapping { .. } => {
+                warn!(%monitor, name, condition = %word, "monitor is captured, with a remark");
             }
         }
+    }
+
+    pub(super) fn report(&self) -> MonitorReport {
+        self.report.clone()
     }
 }

@@ -10,6 +10,9 @@ pub use alarm::{Alarm, Origin};
 pub use decision::{Decision, SkipReason};
 pub use filter::{FilterProblem, MonitorFilter};
 pub use login::{Credentials, Login, LoginVerdict, SHOWN_NAME};
-pub use push::{
-    App, DeliveryId, Platform, PushState, PushToken, Revoked, Token, TokenHandle, TokenId, TokenProblem,
-};
+pub use monitor::{Monitor, MonitorSet, NotWatched, Recording};
+pub use push::{DeliveryId, PushState, Revoked, Token, TokenId};
+pub use reading::{Reading, Trigger};
+pub use rights::MonitorRights;
+pub use user::{AccessPass, User};
+pub use zm_version::ZmVersion;

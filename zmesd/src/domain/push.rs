@@ -4,15 +4,9 @@ use std::fmt;
 use std::sync::Arc;
 
 use jiff::Timestamp;
-use sha2::{Digest, Sha256};
-use zmes_shared::text::is_hidden;
+use zmes_providers::{App, Destination, Platform, PushToken, TokenHandle};
 
 use super::MonitorFilter;
-
-/// Longest token that is taken, in bytes. FCM's have 150 to 200, APNs' 64; nobody promises a limit.
-const MAX_TOKEN: usize = 4096;
-/// Hexadecimal digits of a handle that people see; more are taken where two tokens share them.
-const HANDLE_DIGITS: usize = 8;
 
 /// The number of a token in the state file; never used again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -25,122 +19,6 @@ pub struct DeliveryId(pub i64);
 impl fmt::Display for TokenId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.fmt(f)
-    }
-}
-
-/// A device's push token, as FCM or APNs issued it. Whoever has it can send to the phone, so it prints as its handle:
-/// no character of it reaches a log. Only transports, the state, and what reveals tokens to admins call
-/// [`PushToken::expose`].
-#[derive(Clone, PartialEq, Eq, Hash)]
-pub struct PushToken(Arc<str>);
-
-/// Why a text is no push token.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum TokenProblem {
-    /// There is nothing.
-    #[error("the token is empty")]
-    Empty,
-    /// More than 4096 bytes.
-    #[error("the token is longer than {MAX_TOKEN} bytes")]
-    TooLong,
-    /// White space or control characters: no provider issues such.
-    #[error("the token contains white space or control characters")]
-    Characters,
-}
-
-impl PushToken {
-    /// Takes what an app or a file calls a token.
-    pub fn parse(text: &str) -> Result<Self, TokenProblem> {
-        let text = text.trim();
-        if text.is_empty() {
-            return Err(TokenProblem::Empty);
-        }
-        if text.len() > MAX_TOKEN {
-            return Err(TokenProblem::TooLong);
-        }
-        if text.chars().any(|character| is_hidden(character) || character.is_whitespace()) {
-            return Err(TokenProblem::Characters);
-        }
-        Ok(Self(text.into()))
-    }
-
-    /// Returns the token itself: for providers, for the state file, and for admins who ask for it; for nobody else.
-    pub fn expose(&self) -> &str {
-        &self.0
-    }
-
-    /// Returns the name by which admins call it.
-    pub fn handle(&self) -> TokenHandle {
-        TokenHandle(Sha256::digest(self.0.as_bytes()).into())
-    }
-
-    /// Returns its last characters, so many of them; `None`: it is not longer than that.
-    pub fn end(&self, characters: usize) -> Option<&str> {
-        let (at, _) = self.0.char_indices().rev().nth(characters.checked_sub(1)?)?;
-        if at == 0 { None } else { self.0.get(at..) }
-    }
-
-    /// Says whether it looks like APNs' own: 64 hexadecimal digits.
-    pub fn is_apns(&self) -> bool {
-        self.0.len() == 64 && self.0.bytes().all(|byte| byte.is_ascii_hexdigit())
-    }
-}
-
-impl fmt::Display for PushToken {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.handle().fmt(f)
-    }
-}
-
-impl fmt::Debug for PushToken {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "PushToken({self})")
-    }
-}
-
-/// SHA-256 of a token: names it without giving it away. Prints as its first 8 hexadecimal digits.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct TokenHandle([u8; 32]);
-
-impl TokenHandle {
-    /// Returns all 64 digits, of which any unique prefix names the token.
-    pub fn digits(&self) -> String {
-        let digit = |half: u8| char::from_digit(half.into(), 16).unwrap_or_default();
-        self.0.iter().flat_map(|byte| [digit(byte >> 4), digit(byte & 0xF)]).collect()
-    }
-}
-
-impl fmt::Display for TokenHandle {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.iter().take(HANDLE_DIGITS / 2).try_for_each(|byte| write!(f, "{byte:02x}"))
-    }
-}
-
-/// What kind of phone.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Platform {
-    /// `ios`
-    Ios,
-    /// `android`
-    Android,
-}
-
-impl Platform {
-    /// Returns the apps' word.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Ios => "ios",
-            Self::Android => "android",
-        }
-    }
-
-    /// Reads the apps' word, in any case.
-    pub fn parse(text: &str) -> Option<Self> {
-        match text.trim().to_ascii_lowercase().as_str() {
-            "ios" => Some(Self::Ios),
-            "android" => Some(Self::Android),
-            _ => None,
-        }
     }
 }
 
@@ -165,37 +43,6 @@ impl PushState {
     /// Reads the apps' word; whatever is not `disabled` means enabled, as it always has.
     pub fn parse(text: &str) -> Self {
         if text.trim().eq_ignore_ascii_case("disabled") { Self::Disabled } else { Self::Enabled }
-    }
-}
-
-/// Which app registered a token, as far as its messages tell: its tokens belong to that app's Firebase project.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum App {
-    /// zmNinja: a `token` at the top of every message.
-    ZmNinja,
-    /// zmNinjaNg: a `category` in `auth`, or a `profile`.
-    ZmNinjaNg,
-    /// Neither can be told, as for tokens from a file.
-    Unknown,
-}
-
-impl App {
-    /// Returns the word for the state file and for JSON; it is also what a `[[push.fcm.proxy]]` may be called.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::ZmNinja => "zmninja",
-            Self::ZmNinjaNg => "zmninjang",
-            Self::Unknown => "",
-        }
-    }
-
-    /// Reads the word of [`App::as_str`].
-    pub fn parse(text: &str) -> Self {
-        match text {
-            "zmninja" => Self::ZmNinja,
-            "zmninjang" => Self::ZmNinjaNg,
-            _ => Self::Unknown,
-        }
     }
 }
 
@@ -283,6 +130,12 @@ impl Token {
         }
     }
 
+    /// Returns what decides which transport takes it.
+    pub fn destination(&self) -> Destination<'_> {
+        let (token, platform, app) = (&self.token, self.platform, self.app);
+        Destination { token, platform, app, proven: self.transport.as_deref() }
+    }
+
     /// Says whether an admin has blocked it.
     pub fn blocked(&self) -> bool {
         self.revoked.as_ref().is_some_and(|revoked| revoked.blocked)
@@ -297,29 +150,6 @@ impl Token {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn no_character_of_a_token_is_printed() {
-        let token = PushToken::parse(" cXyz:APA91bHPRgkFLJu6sg ").unwrap();
-        assert_eq!(token.to_string(), token.handle().to_string());
-        assert_eq!(format!("{token:?}"), format!("PushToken({})", token.handle()));
-        assert_eq!(token.expose(), "cXyz:APA91bHPRgkFLJu6sg");
-    }
-
-    #[test]
-    fn a_handle_is_the_start_of_the_hash() {
-        let handle = PushToken::parse("abc").unwrap().handle();
-        assert_eq!(handle.to_string(), "ba7816bf");
-        assert_eq!(handle.digits().len(), 64);
-    }
-
-    #[test]
-    fn what_cannot_be_a_token_is_refused_with_a_reason() {
-        assert_eq!(PushToken::parse(" "), Err(TokenProblem::Empty));
-        assert_eq!(PushToken::parse("a\nb"), Err(TokenProblem::Characters));
-        assert_eq!(PushToken::parse("a\u{200b}b"), Err(TokenProblem::Characters));
-        assert_eq!(PushToken::parse(&"x".repeat(4097)), Err(TokenProblem::TooLong));
-    }
 
     #[test]
     fn whatever_is_not_disabled_is_enabled() {

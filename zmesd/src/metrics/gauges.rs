@@ -5,14 +5,15 @@ use std::time::Duration;
 
 use tokio::sync::Mutex;
 use tokio::time::{Instant, timeout};
+use zmes_providers::Platform;
 use zmes_shared::MonitorState;
+use zmes_shared::words::StateSource;
 
 use super::names::{self, Metric};
 use super::{Parts, health, readiness};
-use crate::domain::Platform;
 use crate::route::Census;
 use crate::telemetry::{
-    Connection, FindingSeverity, LabelPairs, Labels, MonitorSource, TokenState, Transport,
+    Connection, FindingSeverity, LabelPairs, Labels, TokenState, Transport,
 };
 
 /// How long the router may take to answer.
@@ -99,16 +100,12 @@ fn findings(parts: &Parts) -> Gauge {
 
 fn monitors(parts: &Parts) -> [Gauge; 2] {
     let reports = Arc::clone(&parts.reports.borrow());
-    let mut series = tally::<(MonitorSource, MonitorState)>();
+    let mut series = tally::<(StateSource, MonitorState)>();
     let mut stale = 0;
-    for view in reports.values() {
-        let source = match view.source.as_str() {
-            "shm" => MonitorSource::Shm,
-            "db" => MonitorSource::Db,
-            _ => MonitorSource::None,
-        };
-        stale += u64::from(source != MonitorSource::None && !view.healthy);
-        add(&mut series, (source, view.state), 1);
+    for report in reports.values() {
+        let source = report.source();
+        stale += u64::from(source != StateSource::Nowhere && !report.healthy());
+        add(&mut series, (source, report.state), 1);
     }
     [gauge(&names::MONITORS, series), one(&names::MONITORS_STALE, stale)]
 }

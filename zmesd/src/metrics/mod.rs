@@ -25,7 +25,7 @@ use tokio::sync::{mpsc, watch};
 pub use bind::{BindError, Bound};
 pub use server::{Switch, serve, switch};
 
-use crate::detect::Views;
+use crate::detect::MonitorReports;
 use crate::domain::Alarm;
 use crate::monitors::CatalogHandle;
 use crate::ports::{CertificateInfo, PushSide};
@@ -44,7 +44,7 @@ pub struct Parts {
     /// Whether the database has been read.
     pub catalog: CatalogHandle,
     /// What the poller sees.
-    pub reports: watch::Receiver<Views>,
+    pub reports: watch::Receiver<MonitorReports>,
     /// How the database answered last.
     pub database: watch::Receiver<DbHealth>,
     /// Why the state cannot be written, if so.

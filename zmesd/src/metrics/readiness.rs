@@ -2,10 +2,12 @@
 
 use std::fmt::Write as _;
 
-use zmes_shared::views::MonitorView;
-use zmes_zoneminder::DbHealth;
+use zmes_shared::words::StateSource;
 
 use super::Parts;
+use crate::admin::conditions;
+use crate::detect::MonitorReport;
+use crate::ports::DbHealth;
 use crate::telemetry::{Labels, Part};
 
 /// Longest reason, in characters: it may be what a database said.
@@ -47,12 +49,14 @@ fn sources(parts: &Parts) -> (bool, String) {
         return (false, "the monitors are not known yet".to_owned());
     }
     let reports = parts.reports.borrow().clone();
-    let looked_at: Vec<&MonitorView> = reports.values().filter(|view| view.source != "none").collect();
-    let (seen, total) = (looked_at.iter().filter(|view| view.healthy).count(), looked_at.len());
-    match looked_at.first() {
+    let polled: Vec<&MonitorReport> =
+        reports.values().filter(|report| report.source() != StateSource::Nowhere).collect();
+    let (seen, total) = (polled.iter().filter(|report| report.healthy()).count(), polled.len());
+    match polled.first() {
         None => (true, "no monitor is to be watched".to_owned()),
         Some(first) if seen == 0 => {
-            let (id, name, reason) = (first.id, &first.name, first.reason.as_deref().unwrap_or("not alive"));
+            let (id, name) = (first.id, &first.name);
+            let reason = conditions::sentence(&first.condition).unwrap_or_default();
             (false, format!("none of {total} monitors can be seen; monitor {id} ({name}): {reason}"))
         }
         Some(_) => (true, format!("{seen} of {total} monitors can be seen")),

@@ -12,7 +12,8 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
-use zmes_shared::views::{MonitorView, PushModeState};
+use zmes_providers::Platform;
+use zmes_shared::views::PushModeState;
 use zmes_shared::{MonitorId, MonitorState};
 use zmes_zoneminder::{DatabaseTrouble, DbHealth};
 
@@ -20,14 +21,15 @@ use super::answer::answer;
 use super::gauges::Asked;
 use super::{Bound, Parts, serve, switch};
 use crate::config::{MetricsConfig, MetricsListen};
-use crate::detect::Views;
-use crate::domain::{Alarm, Platform, Token};
+use crate::detect::{Condition, MonitorReport, MonitorReports};
+use crate::domain::{Alarm, Token};
 use crate::monitors::{Catalog, CatalogHandle};
 use crate::ports::{
     BreakerView, CertificateInfo, CertificateSummary, Held, PushBusy, PushCounts, PushSide, Retried,
     StageLatency, TransportCheck, TransportHealth,
 };
 use crate::route::{Census, Command, RouterHandle};
+use crate::source::ReadError;
 use crate::telemetry::{Counters, Labels, TokenState};
 
 /// A push side with one transport that rests.
@@ -100,25 +102,22 @@ struct Stage {
     commands: Option<mpsc::Receiver<Command>>,
     database: watch::Sender<DbHealth>,
     trouble: watch::Sender<Option<String>>,
-    reports: watch::Sender<Views>,
+    reports: watch::Sender<MonitorReports>,
     _catalog: watch::Sender<Arc<Catalog>>,
     alarms: mpsc::Sender<Alarm>,
 }
 
-fn view(id: u32, healthy: bool) -> (MonitorId, MonitorView) {
-    let view = MonitorView {
+fn monitor_report(id: u32, healthy: bool) -> (MonitorId, MonitorReport) {
+    let stopped = Condition::Unreadable(ReadError::Stopped);
+    let report = MonitorReport {
         id: MonitorId(id),
-        name: format!("Camera\n{id}"),
-        source: "shm".to_owned(),
+        name: format!("Camera\n{id}").into(),
         state: if healthy { MonitorState::Alarm } else { MonitorState::Down },
-        last_event_id: None,
+        last_event: None,
         layout: None,
-        healthy,
-        reason: (!healthy).then(|| "zmc has stopped".to_owned()),
-        trouble: None,
-        hint: None,
+        condition: if healthy { Condition::Captured } else { stopped },
     };
-    (view.id, view)
+    (report.id, report)
 }
 
 fn stage() -> (Stage, Parts) {
@@ -127,7 +126,7 @@ fn stage() -> (Stage, Parts) {
     let (alarms, _) = mpsc::channel(16);
     let (database, database_rx) = watch::channel(DbHealth::Up);
     let (trouble, trouble_rx) = watch::channel(None);
-    let (reports, reports_rx) = watch::channel(Arc::new(BTreeMap::from([view(1, true), view(2, false)])));
+    let (reports, reports_rx) = watch::channel(Arc::new(BTreeMap::from([monitor_report(1, true), monitor_report(2, false)])));
     let catalog = Catalog { loaded_at: Some(Timestamp::UNIX_EPOCH), ..Catalog::default() };
     let (catalog_tx, catalog_rx) = watch::channel(Arc::new(catalog));
     let parts = Parts {
@@ -289,7 +288,7 @@ async fn what_is_not_ready_is_named_with_its_reason() {
     let expected = "ready\ndatabase: answers\nsources: 1 of 2 monitors can be seen\nlisteners: 1 of 1 ports are served\n";
     assert_eq!((status, text.as_str()), (StatusCode::OK, expected));
     stage.database.send_replace(DbHealth::Down(DatabaseTrouble::late("no route\nto host")));
-    stage.reports.send_replace(Arc::new(BTreeMap::from([view(2, false)])));
+    stage.reports.send_replace(Arc::new(BTreeMap::from([monitor_report(2, false)])));
     drop(serving);
     let (status, text) = get("/readyz", &parts).await;
     assert_eq!(status, StatusCode::SERVICE_UNAVAILABLE);

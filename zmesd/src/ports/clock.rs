@@ -1,6 +1,9 @@
 //! Wall time as a parameter.
 
+use std::sync::Arc;
+
 use jiff::Timestamp;
+use zmes_providers::WallClock;
 
 /// The wall clock. The monotonic one is [`tokio::time`].
 pub trait Clock: Send + Sync + std::fmt::Debug {
@@ -17,4 +20,10 @@ impl Clock for SystemClock {
     fn now(&self) -> Timestamp {
         Timestamp::now()
     }
+}
+
+/// Returns the clock in the form that transports take.
+pub fn wall_clock(clock: &Arc<dyn Clock>) -> WallClock {
+    let clock = Arc::clone(clock);
+    WallClock::new(move || clock.now())
 }

@@ -7,19 +7,16 @@ mod clock;
 mod configuration;
 mod login;
 mod push;
-mod push_fault;
+mod push_cure;
 mod push_health;
 mod push_side;
 
 pub use certificate::{CertificateInfo, CertificateProblem, CertificateSummary};
-pub use clock::{Clock, SystemClock};
+pub use clock::{Clock, SystemClock, wall_clock};
 pub use configuration::{ConfigExamined, ConfigReload};
 pub use login::LoginCheck;
-pub use push::{
-    CheckStep, Delivered, Push, PushBatch, PushDelivery, PushEnding, PushError, PushOrder, PushReceipt,
-    PushTransport, PushedAlarm,
-};
-pub use push_fault::{Fault, FaultKind, Mender};
+pub use push::{PushBatch, PushDelivery, PushEnding, PushOrder, PushReceipt};
+pub use push_cure::cure;
 pub use push_health::{Refusals, TransportFailure, TransportHealth};
 pub use push_side::{
     BreakerView, Held, HeldBy, PushBusy, PushCounts, PushSide, Retried, StageLatency, TransportCheck,

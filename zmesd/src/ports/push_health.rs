@@ -4,8 +4,9 @@
 use std::time::Duration;
 
 use jiff::Timestamp;
+use zmes_providers::Fault;
 
-use super::push_fault::Fault;
+use super::push_cure::cure;
 
 /// How one transport does.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -69,6 +70,6 @@ impl TransportHealth {
 
     /// Returns what to do about the failure, if there is one.
     pub fn cure(&self) -> Option<String> {
-        self.failure.as_ref().map(|failure| failure.fault.kind.cure(&self.transport, &self.target))
+        self.failure.as_ref().map(|failure| cure(failure.fault.kind, &self.transport, &self.target))
     }
 }

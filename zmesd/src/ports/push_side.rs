@@ -4,9 +4,10 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use jiff::Timestamp;
+use zmes_providers::CheckStep;
 use zmes_shared::views::PushModeState;
 
-use super::{CheckStep, TransportHealth};
+use super::TransportHealth;
 use crate::domain::Token;
 
 /// How far one transport comes without sending anything.

@@ -11,7 +11,8 @@ use zmes_shared::control::Since;
 
 use super::echo::bounded;
 use super::push::{self, PushFrame};
-use crate::domain::{App, Credentials, FilterProblem, MonitorFilter, PushToken};
+use crate::domain::{Credentials, FilterProblem, MonitorFilter};
+use zmes_providers::{App, PushToken};
 
 /// The list that means "as it was".
 const KEEP: &str = "-1";

@@ -1,10 +1,11 @@
 //! `push/token` and `push/badge`, and which app and token a frame tells of.
 
 use serde_json::{Map, Value};
+use zmes_providers::{App, Platform, PushToken, TokenProblem};
 
 use super::echo::{bounded, bounded_to};
 use super::incoming::{FilterFault, Malformed, list, statement, text};
-use crate::domain::{App, MonitorFilter, Platform, PushState, PushToken, TokenProblem};
+use crate::domain::{MonitorFilter, PushState};
 
 /// Longest `profile` that is kept, in characters: as long as the apps let people make it.
 const LONGEST_PROFILE: usize = 128;

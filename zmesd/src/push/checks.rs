@@ -7,8 +7,11 @@ use std::time::Duration;
 
 use tokio::sync::Mutex;
 use tokio::time::{Instant, timeout};
+use tracing::{info, warn};
+use zmes_providers::{CheckStep, PushTransport};
+use zmes_shared::words::FaultKind;
 
-use crate::ports::{CheckStep, FaultKind, PushTransport, TransportCheck};
+use crate::ports::TransportCheck;
 
 /// How long the check of one transport may take; its steps have deadlines of their own.
 const DEADLINE: Duration = Duration::from_secs(30);
@@ -18,13 +21,13 @@ const FRESH: Duration = Duration::from_secs(10);
 /// The last check of each transport.
 #[derive(Debug, Default)]
 pub(super) struct Checks {
-    slots: StdMutex<HashMap<String, Place>>,
+    slots: StdMutex<HashMap<String, SlotOf>>,
     /// What begun earlier does not count.
     not_before: StdMutex<Option<Instant>>,
 }
 
-/// Of which transport a slot is: a name may stand for another one after a reload.
-type Place = (Weak<dyn PushTransport>, Arc<Slot>);
+/// A transport and its slot: after a reload, another transport may have the name.
+type SlotOf = (Weak<dyn PushTransport>, Arc<Slot>);
 
 /// The last check of one transport; whoever holds the lock makes the next one.
 #[derive(Debug, Default)]
@@ -74,6 +77,19 @@ impl Slot {
         let began = Instant::now();
         let check = check(transport).await;
         last.insert(Last { began, check }).check.clone()
+    }
+}
+
+/// Checks a transport, and logs whether it can be reached.
+pub(super) async fn log_check(transport: Arc<dyn PushTransport>) {
+    let steps = transport.check().await;
+    let (name, target) = (transport.name(), transport.target());
+    let kind = if name == "proxy" { "PushProxy" } else { "Push transport" };
+    match steps.iter().find(|step| !step.ok) {
+        None => info!(transport = name, "{kind} {target} is reachable."),
+        Some(CheckStep { name: step, detail, .. }) => {
+            warn!(transport = name, step, "{kind} {target} is NOT reachable: {detail}");
+        }
     }
 }
 

@@ -1,51 +1,43 @@
-//! The dispatcher's task: what waits goes out, in order for each phone, and what came of it is written down.
+//! The dispatcher's task: it receives, asks the [`Queue`] what to do, hands pushes to transports, and reports.
 
-use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
-use jiff::Timestamp;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until, timeout};
 use tokio_util::sync::CancellationToken;
-use tracing::{debug, info, warn};
-use zmes_shared::MonitorId;
+use tracing::{debug, error, info, warn};
 
-use super::backlog::Backlog;
-use super::choice::gate_of;
-use super::gate::Gate;
-use super::intake::Page;
-use super::lanes::{Job, Lanes};
+use super::checks;
+use super::clearance::{Clearance, EXPIRED};
+use super::gates::Gates;
+use super::outcome::OutcomeReporter;
+use super::queue::{Delay, Job, LaneStep, LaneTurn, MEMORY, Queue, QueueLimits, WINDOW};
 use super::registrations::Registrations;
-use super::shipment::Shipped;
+use super::shipment::{Answer, Shipment, Shipped};
+use super::side::PushCommand;
 use super::status::PushStatus;
-use super::storm::WINDOW;
-use super::transport::Transports;
-use super::unsaved::Unsaved;
-use super::ways::PushCommand;
 use crate::config::{AuthConfig, PushConfig};
-use crate::domain::{DeliveryId, TokenId};
+use crate::domain::{DeliveryId, Token, TokenId};
 use crate::monitors::Catalog;
-use crate::ports::{Clock, PushOrder};
-use crate::route::{PushRules, RouterHandle, Tap};
-use crate::state::{Committed, StateHandle};
-use crate::telemetry::{Counters, Latencies};
+use crate::ports::{Clock, HeldBy, PushOrder, Retried};
+use crate::route::{OrderReceiver, PushRules, RouterHandle, Tap};
+use crate::state::{Attempt, Committed, Note, Outcome, PushPage, StateError, StateHandle};
+use crate::telemetry::{Counters, Latencies, Transport};
+use zmes_providers::PushError;
+use zmes_providers::Transports;
 
-/// Jobs in memory; what exceeds it stays on the disk until there is room.
-pub(super) const MEMORY: usize = 20_000;
-/// Notes about outcomes that may be on their way to the disk before nothing new is concluded.
-const UNWRITTEN: usize = 1_024;
-/// How long a push waits for its alarm to be on the disk.
-pub(super) const PATIENCE: Duration = Duration::from_secs(3);
+/// Deliveries that are read from the disk at a time.
+const PAGE: u32 = 1000;
+/// Room in the state's queue that is left for the router.
+const ROOM: usize = 2_048;
 /// How often what has expired is looked for.
 const SWEEP: Duration = Duration::from_secs(5);
-/// After so long without a turn, though each sweep is one, the dispatcher is taken to stand still.
+/// Without a turn for this long, though each sweep is one, the dispatcher counts as hanging.
 const STANDSTILL: Duration = Duration::from_secs(30);
-/// How often transports are looked at, though nobody asks.
-const LOOK: Duration = Duration::from_hours(1);
-/// Pause after the disk could not be read.
-pub(super) const RELOAD_PAUSE: Duration = Duration::from_secs(2);
+/// How often transports are checked without being asked to.
+const CHECK: Duration = Duration::from_hours(1);
 /// How long pushes under way may take when the daemon ends.
 const DRAIN: Duration = Duration::from_millis(1_500);
 /// Orders that are taken at a time.
@@ -55,7 +47,7 @@ const ORDERS: usize = 64;
 #[derive(Debug)]
 pub struct DispatcherParts {
     /// What the router wants.
-    pub orders: mpsc::Receiver<PushOrder>,
+    pub orders: OrderReceiver,
     /// The ways to phones; a reload replaces those that have changed.
     pub transports: watch::Receiver<Arc<Transports>>,
     /// What admins want.
@@ -76,7 +68,7 @@ pub struct DispatcherParts {
     pub router: RouterHandle,
     /// Who watches.
     pub tap: Tap,
-    /// Numbers since the start: among them orders that the router could not hand over.
+    /// Numbers since the start.
     pub counters: Arc<Counters>,
     /// How things are, for others.
     pub status: Arc<PushStatus>,
@@ -97,109 +89,109 @@ impl DispatcherParts {
     pub const MINUTE: Duration = WINDOW;
 }
 
+/// Some of what waits on the disk.
+#[derive(Debug)]
+struct BacklogPage {
+    /// Everything that was noted before was on the disk when it was read.
+    settled: bool,
+    read: Result<PushPage, StateError>,
+}
+
 /// The dispatcher.
 ///
-/// Owns: the jobs in memory, the breakers, the pushes under way. Receives: orders of the router, what the disk holds.
-/// Sends: pushes, notes to the state, deaths of tokens to the router. Ends: when told to; what is not sent then is on
-/// the disk.
+/// Owns: the queue, the gates with their breakers, the pushes under way. Receives: orders of the router, what the disk
+/// holds. Sends: pushes, notes to the state, deaths of tokens to the router. Ends: when told to; what is not sent then
+/// is on the disk.
 #[derive(Debug)]
 pub struct Dispatcher {
-    pub(super) parts: DispatcherParts,
-    /// The ways to phones as the gates know them.
-    pub(super) transports: Arc<Transports>,
-    pub(super) lanes: Lanes,
-    pub(super) gates: Vec<Gate>,
-    /// Counts the gates.
-    pub(super) gate_ids: u64,
-    /// Deliveries that are not on the disk yet.
-    pub(super) fresh: VecDeque<Job>,
-    pub(super) backlog: Backlog,
-    /// The last delivery that a page had.
-    pub(super) paged: DeliveryId,
-    pub(super) pages: JoinSet<Page>,
-    pub(super) reload_at: Option<Instant>,
-    /// Deliveries in memory or under way.
-    pub(super) outstanding: HashSet<DeliveryId>,
-    /// Those that came out while a page was being read, which may still have them.
-    pub(super) finished: HashSet<DeliveryId>,
-    /// Orders that the router could not hand over, as far as it is known here.
-    pub(super) deferred: u64,
-    pub(super) sending: JoinSet<Shipped>,
-    pub(super) registrations: Registrations,
-    /// What was given up, of which the router has not heard yet.
-    pub(super) untold: Vec<(TokenId, MonitorId, Timestamp)>,
-    /// Looks at transports, burials of tokens, and what was given up.
+    queue: Queue,
+    gates: Gates,
+    clearance: Clearance,
+    reporter: OutcomeReporter,
+    registrations: Registrations,
+    orders: OrderReceiver,
+    commands: mpsc::Receiver<PushCommand>,
+    transports: watch::Receiver<Arc<Transports>>,
+    rules: watch::Receiver<PushRules>,
+    committed: watch::Receiver<Committed>,
+    trouble: watch::Receiver<Option<String>>,
+    state: StateHandle,
+    router: RouterHandle,
+    sending: JoinSet<Shipped>,
+    pages: JoinSet<BacklogPage>,
+    /// Checks of transports, and messages to the router.
     errands: JoinSet<()>,
-    /// Deliveries up to these are not sent any more, with the moment when that was said.
-    pub(super) withdrawn: HashMap<TokenId, (DeliveryId, Instant)>,
-    /// Outcomes that are not on the disk.
-    pub(super) unsaved: Unsaved,
-    /// The disk could not be written when it was looked at last.
-    pub(super) troubled: bool,
-    /// Tokens that belong to another transport than the one that would come first.
-    pub(super) remembered: HashMap<TokenId, Arc<str>>,
 }
 
 impl Dispatcher {
     /// Puts the dispatcher together.
     pub fn new(parts: DispatcherParts) -> Self {
-        let transports = Arc::clone(&*parts.transports.borrow());
-        let gates: Vec<_> =
-            (1..).zip(transports.all()).map(|(id, way)| Gate::new(id, Arc::clone(way))).collect();
+        let gates = Gates::new(Arc::clone(&*parts.transports.borrow()));
+        let PushConfig { storm_limit, retry_for, .. } = parts.config;
+        let limits = QueueLimits { memory: MEMORY, storm_limit, storm_window: parts.storm_window, retry_for };
+        let clearance = Clearance {
+            catalog: parts.catalog,
+            auth: parts.auth,
+            rules: parts.rules.clone(),
+            last_delivery: parts.last_delivery,
+            retry_for,
+            clock: Arc::clone(&parts.clock),
+        };
         Self {
-            // One lane more: for tokens that no transport takes.
-            lanes: Lanes::new(gates.len() + 1, parts.storm_window),
-            gate_ids: gates.len() as u64,
+            queue: Queue::new(limits, parts.last_delivery, gates.places()),
             gates,
-            transports,
-            fresh: VecDeque::new(),
-            backlog: Backlog::at_start(parts.last_delivery),
-            paged: DeliveryId::default(),
-            pages: JoinSet::new(),
-            reload_at: None,
-            outstanding: HashSet::new(),
-            finished: HashSet::new(),
-            deferred: 0,
-            sending: JoinSet::new(),
+            clearance,
+            reporter: OutcomeReporter::new(
+                parts.tap,
+                parts.counters,
+                parts.status,
+                parts.latencies,
+                parts.clock,
+            ),
             registrations: Registrations::default(),
-            untold: Vec::new(),
+            orders: parts.orders,
+            commands: parts.commands,
+            transports: parts.transports,
+            rules: parts.rules,
+            committed: parts.committed,
+            trouble: parts.trouble,
+            state: parts.state,
+            router: parts.router,
+            sending: JoinSet::new(),
+            pages: JoinSet::new(),
             errands: JoinSet::new(),
-            withdrawn: HashMap::new(),
-            unsaved: Unsaved::default(),
-            troubled: false,
-            remembered: HashMap::new(),
-            parts,
         }
     }
 
     /// Runs until `stop`.
     pub async fn run(mut self, stop: CancellationToken) {
-        let (mut sweep, mut look) = (interval(SWEEP), interval(LOOK));
+        let (mut sweep, mut check) = (interval(SWEEP), interval(CHECK));
         sweep.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        look.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        check.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut orders = Vec::with_capacity(ORDERS);
         self.on_rules(false);
         while !stop.is_cancelled() {
             let due = self.proceed();
-            self.parts.counters.beats.dispatcher.back_within(STANDSTILL);
+            self.reporter.counters.beats.dispatcher.back_within(STANDSTILL);
             tokio::select! {
                 biased;
                 Some(Ok(shipped)) = self.sending.join_next() => self.on_shipped(shipped),
                 Some(Ok(page)) = self.pages.join_next() => self.on_page(page),
                 () = self.registrations.one_ended() => {}
                 Some(_) = self.errands.join_next() => {}
-                taken = self.parts.orders.recv_many(&mut orders, ORDERS) => {
+                taken = self.orders.orders.recv_many(&mut orders, ORDERS) => {
                     if taken == 0 { break }
-                    orders.drain(..).for_each(|order| self.on_order(order));
+                    self.on_orders(&mut orders);
                 }
-                Ok(()) = self.parts.committed.changed() => {}
-                Ok(()) = self.parts.trouble.changed() => {}
-                Ok(()) = self.parts.rules.changed() => self.on_rules(true),
-                Ok(()) = self.parts.transports.changed() => self.on_transports(),
-                Some(command) = self.parts.commands.recv() => self.on_command(command),
+                Ok(()) = self.orders.dropped.changed() => self.queue.read_again(),
+                Ok(()) = self.committed.changed() => {}
+                Ok(()) = self.trouble.changed() => {}
+                Ok(()) = self.rules.changed() => self.on_rules(true),
+                Ok(()) = self.transports.changed() => self.on_transports(),
+                Some(command) = self.commands.recv() => self.on_command(command),
                 () = sleep_until(due.unwrap_or_else(Instant::now)), if due.is_some() => {}
                 _ = sweep.tick() => self.sweep(),
-                _ = look.tick() => self.look(),
+                _ = check.tick() => self.check_transports(),
                 () = stop.cancelled() => break,
             }
         }
@@ -210,85 +202,114 @@ impl Dispatcher {
     fn proceed(&mut self) -> Option<Instant> {
         let now = Instant::now();
         self.save();
-        self.unsaved.written(self.parts.committed.borrow().attempts);
-        self.tell_untold();
-        self.release(now);
+        self.read_disk_state();
+        self.tell_given_up();
+        if self.queue.release(now, |token| self.gates.place_of(token)) {
+            error!("state file cannot be written: pushes that are only there are sent once it can be");
+        }
         self.read_backlog(now);
-        let (transports, remembered) = (&self.transports, &self.remembered);
-        self.lanes.advance(now, |token| gate_of(transports, remembered, token));
-        for gate in 0..=self.gates.len() {
-            self.ship_all(gate, now);
+        for place in 0..self.gates.places() {
+            self.ship_all(place, now);
         }
         // What was concluded without being sent (shadow, expired, rights) would wait for whatever happens next.
         self.save();
-        let rests = self.gates.iter().enumerate().filter(|(gate, _)| self.lanes.waits_at(*gate));
-        // A rest that is over has been used, or something else is in the way, whose end is heard of.
-        let rests = rests.filter_map(|(_, gate)| gate.breaker.rests_until()).filter(|until| *until > now);
-        // One that is due and was not used waits for room, or for outcomes to be written: both are heard of.
-        let reload = self.reload_at.filter(|at| *at > now);
-        let release = self.fresh.front().map(|job| job.alarm.detected + PATIENCE);
-        rests.chain(self.lanes.next_due()).chain(reload).chain(release).min()
+        self.reporter.status.set_queued(self.queue.queued());
+        let rest = self.gates.next_rest_ends(now, |place| self.queue.waits_at(place));
+        rest.into_iter().chain(self.queue.next_due(now)).min()
     }
 
     /// Hands outcomes over to the state.
-    pub(super) fn save(&mut self) {
-        self.unsaved.close();
-        self.unsaved.hand_over(&self.parts.state);
+    fn save(&mut self) {
+        let state = &self.state;
+        self.queue.hand_over(|attempts| {
+            if state.room() <= ROOM {
+                return Err(attempts);
+            }
+            match state.try_note(Note::Attempts(attempts)) {
+                Err(Note::Attempts(attempts)) => Err(attempts),
+                Ok(()) | Err(_) => Ok(()),
+            }
+        });
+    }
+
+    fn read_disk_state(&mut self) {
+        let writable = self.trouble.borrow_and_update().is_none();
+        self.queue.on_disk(*self.committed.borrow_and_update(), writable);
     }
 
     /// Tells the router of what was given up: an interval counts from what was sent.
-    fn tell_untold(&mut self) {
-        if self.untold.is_empty() {
+    fn tell_given_up(&mut self) {
+        let given_up = self.reporter.take_given_up();
+        if given_up.is_empty() {
             return;
         }
-        let (router, untold) = (self.parts.router.clone(), std::mem::take(&mut self.untold));
+        let router = self.router.clone();
         self.errands.spawn(async move {
-            if router.untold(untold).await.is_err() {
-                debug!("the router is busy: intervals count from pushes that were given up");
+            if router.untold(given_up).await.is_err() {
+                debug!("router busy: intervals count from pushes that were given up");
             }
         });
     }
 
-    /// Says whether one more push may go through a gate. What has come out keeps its place until its outcome is on the
-    /// disk: after a crash only so much is repeated. While the disk cannot be written at all, phones ring nevertheless.
-    pub(super) fn may_ship(&self, gate: usize, now: Instant) -> bool {
-        let writable = self.parts.trouble.borrow().is_none();
-        let held_up = writable && self.unsaved.notes() >= UNWRITTEN;
-        let has_room = |gate: &Gate| {
-            let unwritten = if writable { self.unsaved.of_gate(gate.id) } else { 0 };
-            gate.has_room(now, unwritten)
-        };
-        !held_up && self.gates.get(gate).is_none_or(has_room)
-    }
+    // What comes in.
 
-    /// Returns how much is in memory: deliveries, and outcomes for which the state has no room.
-    pub(super) fn in_memory(&self) -> usize {
-        self.outstanding.len() + self.unsaved.outcomes()
-    }
-
-    pub(super) fn has_room(&self) -> bool {
-        self.in_memory() < MEMORY / 2
-    }
-
-    /// Has the router lay a dead token to rest; it then withdraws what still waits.
-    pub(super) fn bury(&mut self, token: TokenId, reason: String) {
-        self.parts.counters.dead_tokens.increment();
-        let router = self.parts.router.clone();
-        self.errands.spawn(async move {
-            if router.token_dead(token, reason).await.is_err() {
-                // The next push to it will find it dead again.
-                warn!("the router is busy: a dead token stays");
+    fn on_orders(&mut self, orders: &mut Vec<PushOrder>) {
+        // What was dropped is older than what came after it: it must be read before that is sent.
+        if self.orders.take_dropped() {
+            self.queue.read_again();
+        }
+        self.read_disk_state();
+        for order in orders.drain(..) {
+            let place_of = |token: &Token| self.gates.place_of(token);
+            match order {
+                PushOrder::Alarm(batch) => {
+                    let left = self.queue.accept(batch, place_of);
+                    if left > 0 {
+                        debug!(deliveries = left, "deliveries left to the state file until there is room");
+                    }
+                }
+                PushOrder::Register(token) => self.on_register(&token),
+                PushOrder::Withdraw(token, last) => {
+                    self.queue.withdraw(token, last, Instant::now(), place_of);
+                }
             }
+        }
+    }
+
+    fn on_register(&mut self, token: &Arc<Token>) {
+        if self.clearance.in_shadow() {
+            return;
+        }
+        if let Some(transport) = self.gates.candidates(token).into_iter().next() {
+            self.registrations.add(transport, token);
+        }
+    }
+
+    fn read_backlog(&mut self, now: Instant) {
+        let Some(after) = self.queue.next_page(now) else { return };
+        let state = self.state.clone();
+        self.pages.spawn(async move {
+            // What was noted before this moment must be in the page, or not be queued in it any more.
+            let settled = state.settle().await;
+            BacklogPage { settled, read: state.pushes_after(after, PAGE).await }
         });
     }
 
-    /// Says whether pushes are decided and logged, but not sent.
-    pub(super) fn in_shadow(&self) -> bool {
-        self.parts.rules.borrow().shadow
+    fn on_page(&mut self, page: BacklogPage) {
+        self.read_disk_state();
+        match page.read {
+            Ok(read) => {
+                self.queue.page(read, page.settled, Instant::now(), |token| self.gates.place_of(token));
+            }
+            Err(problem) => {
+                warn!(error = &problem as &dyn std::error::Error, "cannot read waiting pushes");
+                self.queue.page_failed(Instant::now());
+            }
+        }
     }
 
     fn on_rules(&mut self, changed: bool) {
-        let PushRules { enabled, shadow, .. } = *self.parts.rules.borrow_and_update();
+        let PushRules { enabled, shadow, .. } = *self.rules.borrow_and_update();
         match (enabled, shadow) {
             (true, true) => warn!("push.mode is shadow: pushes are decided and logged, none is sent"),
             (true, false) if changed => info!("push.mode is live: pushes are sent"),
@@ -296,41 +317,189 @@ impl Dispatcher {
         }
     }
 
-    fn sweep(&mut self) {
-        let now = self.parts.clock.now();
-        for job in self.lanes.expire(now, self.parts.config.retry_for) {
-            self.conclude_expired(&job);
+    /// Takes the transports of a new configuration. What waited because the old one failed is sent now.
+    fn on_transports(&mut self) {
+        let changes = self.gates.replace(Arc::clone(&*self.transports.borrow_and_update()));
+        for name in &changes.removed {
+            self.reporter.status.forget(name);
         }
-        let instant = Instant::now();
-        self.lanes.forget_idle(instant);
-        self.parts.status.forget_held(now);
-        let retry_for = self.parts.config.retry_for;
-        self.withdrawn.retain(|_, (_, at)| instant.duration_since(*at) <= retry_for);
+        for transport in changes.replaced.iter().filter_map(|place| self.gates.transport_at(*place)) {
+            self.reporter.status.forget(transport.name());
+            info!(
+                transport = transport.name(),
+                target = transport.target(),
+                "transport replaced by the reload"
+            );
+        }
+        let place_of = |token: &Token| self.gates.place_of(token);
+        self.queue.regate(self.gates.places(), place_of);
+        let now = Instant::now();
+        for place in changes.replaced {
+            self.queue.hurry(now, place, place_of);
+        }
     }
 
-    /// Looks whether the providers can be reached, and says so.
-    fn look(&mut self) {
-        if self.in_shadow() {
+    fn on_command(&mut self, command: PushCommand) {
+        let PushCommand::Retry { only, reply } = command;
+        let now = Instant::now();
+        let mut retried = Vec::new();
+        for (place, transport, rest) in self.gates.end_rests(only.as_deref(), now) {
+            if rest.is_some() {
+                info!(transport, rest = ?rest, "rest ended by an admin");
+                self.reporter.status.rest_ended(&transport, self.reporter.clock.now());
+            }
+            let place_of = |token: &Token| self.gates.place_of(token);
+            self.queue.hurry(now, place, place_of);
+            let waiting = self.queue.waiting_for(place, place_of) as u64;
+            retried.push(Retried { transport, rest, waiting });
+        }
+        // The asker may be gone.
+        reply.send(retried).ok();
+    }
+
+    // What goes out.
+
+    /// Sends what may go out at a place.
+    fn ship_all(&mut self, place: usize, now: Instant) {
+        while !self.queue.held_up() && self.gates.has_room(place, now, |gate| self.queue.unwritten(gate)) {
+            let (gates, clearance) = (&self.gates, &self.clearance);
+            let refusal = |job: &_| clearance.refusal(job, gates);
+            let Some(turn) = self.queue.next(place, now, |token| gates.place_of(token), refusal) else {
+                return;
+            };
+            let LaneTurn { token, refused, step } = turn;
+            self.reporter.status.release(token);
+            for (job, outcome) in refused {
+                self.conclude(&job, outcome);
+            }
+            match step {
+                LaneStep::Send { jobs, digest } => {
+                    let Some(first) = jobs.first() else { continue };
+                    let ways = self.gates.ways(&first.token, place, now);
+                    let shipment = Shipment { token, digest, gate: self.gates.id_at(place), ways, jobs };
+                    if let Some(transport) = self.gates.went_out(place, now) {
+                        self.reporter.status.went_out(transport);
+                    }
+                    let wall = self.reporter.clock.now();
+                    self.sending.spawn(shipment.send(self.clearance.retry_for, wall));
+                }
+                LaneStep::Wait(until) => {
+                    let reason = format!("push.storm-limit is {}", self.queue.storm_limit());
+                    let wait = until.saturating_duration_since(now);
+                    self.reporter.hold(token, HeldBy::Storm, wait, reason);
+                }
+                LaneStep::Nothing => {}
+            }
+        }
+    }
+
+    /// Ends a job for a reason that is not a provider's.
+    fn conclude(&mut self, job: &Job, outcome: Outcome) {
+        let attempt = self.reporter.not_sent(job, outcome, &self.gates);
+        self.queue.conclude(attempt);
+    }
+
+    /// Takes what has come out.
+    fn on_shipped(&mut self, shipped: Shipped) {
+        let Shipped { shipment: Shipment { token, mut jobs, digest, gate, .. }, answers } = shipped;
+        let now = Instant::now();
+        if let Some(transport) = self.gates.came_out(gate) {
+            self.reporter.status.came_out(transport);
+        }
+        for answer in answers.iter().filter(|answer| answer.asked) {
+            self.judge(answer, now);
+        }
+        let mut attempts: Vec<Attempt> = Vec::with_capacity(jobs.len());
+        let mut delay = None;
+        for (number, answer) in answers.iter().enumerate() {
+            let (last, elsewhere) = (number + 1 == answers.len(), number > 0);
+            jobs.iter_mut().for_each(|job| job.attempts += 1);
+            attempts.append(&mut self.reporter.answered(&jobs, answer, last, elsewhere));
+            match &answer.result {
+                Ok(_) if elsewhere => self.gates.remember(token, Arc::clone(&answer.transport)),
+                Err(PushError::Dead(reason)) if last => self.token_dead(token, reason.clone()),
+                Err(_) if last && !answer.is_final() => delay = Some(self.delay(token, &jobs, answer, now)),
+                Ok(_) | Err(_) => {}
+            }
+            if digest && answer.result.is_ok() {
+                self.queue.digest_taken(token);
+            }
+        }
+        let retry = delay.map(|delay| {
+            jobs.iter_mut().for_each(|job| job.receipts = None);
+            (jobs, delay)
+        });
+        self.queue.came_out(token, gate, attempts, retry, |token| self.gates.place_of(token));
+    }
+
+    /// Returns how a phone waits for the next attempt, and tells others.
+    fn delay(&self, token: TokenId, jobs: &[Job], answer: &Answer, now: Instant) -> Delay {
+        let attempts = jobs.iter().map(|job| job.attempts).max().unwrap_or(1);
+        let wait = answer.wait(attempts);
+        let phone = matches!(answer.result, Err(PushError::Phone { .. }));
+        let reason = answer.result.as_ref().err().map(ToString::to_string).unwrap_or_default();
+        self.reporter.hold(token, if phone { HeldBy::Phone } else { HeldBy::Retry }, wait, reason);
+        Delay { until: now + wait, for_the_transport: !phone }
+    }
+
+    /// Tells a transport's breaker of an answer.
+    fn judge(&mut self, answer: &Answer, now: Instant) {
+        let counters = &self.reporter.counters;
+        counters.timings.record_push(Transport::of(&answer.transport), answer.took);
+        // The successor of a transport that was replaced meanwhile learns nothing from it.
+        let Some((place, gate)) = self.gates.find(answer.gate) else { return };
+        let (status, at) = (&self.reporter.status, self.reporter.clock.now());
+        let transport = &*answer.transport;
+        if let Err(PushError::Transport(fault)) = &answer.result {
+            let rest = gate.failed(now, fault.retry_after);
+            if let Some(rest) = rest {
+                let (error, kind) = (fault.to_string(), fault.kind.word());
+                warn!(transport, error, kind, rest = ?rest, "transport failed; pushes wait");
+            }
+            status.broke(transport, at, fault, rest.and_then(|rest| at.checked_add(rest).ok()));
             return;
         }
-        for transport in self.transports.all() {
-            let transport = Arc::clone(transport);
-            self.errands.spawn(async move {
-                let steps = transport.check().await;
-                let (name, target) = (transport.name(), transport.target());
-                let kind = if name == "proxy" { "PushProxy" } else { "Push transport" };
-                match steps.iter().find(|step| !step.ok) {
-                    None => info!(transport = name, "{kind} {target} is reachable."),
-                    Some(step) => {
-                        warn!(
-                            transport = name,
-                            step = step.name,
-                            "{kind} {target} is NOT reachable: {}",
-                            step.detail
-                        );
-                    }
-                }
-            });
+        let works_again = gate.answered();
+        match &answer.result {
+            Ok(_) => status.accepted(transport, at),
+            Err(PushError::Message(detail)) => status.refused(transport, at, detail),
+            Err(_) => status.answered(transport),
+        }
+        if works_again {
+            info!(transport, "the transport works again");
+            self.queue.hurry(now, place, |token| self.gates.place_of(token));
+        }
+    }
+
+    /// Has the router revoke a token that its provider calls dead; the router then withdraws what still waits.
+    fn token_dead(&mut self, token: TokenId, reason: String) {
+        self.reporter.counters.dead_tokens.increment();
+        let router = self.router.clone();
+        self.errands.spawn(async move {
+            if router.token_dead(token, reason).await.is_err() {
+                warn!("router busy: could not revoke a token that its provider calls dead; the next push retries");
+            }
+        });
+    }
+
+    // From time to time.
+
+    fn sweep(&mut self) {
+        let now = self.reporter.clock.now();
+        for job in self.queue.expire(now) {
+            self.conclude(&job, Outcome::Failed(EXPIRED.to_owned()));
+        }
+        self.queue.sweep(Instant::now());
+        self.reporter.status.forget_held(now);
+    }
+
+    /// Checks whether the providers can be reached, and logs it.
+    fn check_transports(&mut self) {
+        if self.clearance.in_shadow() {
+            return;
+        }
+        for transport in self.gates.transports() {
+            self.errands.spawn(checks::log_check(Arc::clone(transport)));
         }
     }
 
@@ -347,9 +516,8 @@ impl Dispatcher {
             }
             self.save();
         }
-        self.unsaved.close();
-        while let Some(note) = self.unsaved.next() {
-            if !self.parts.state.keep(note, deadline).await {
+        while let Some(attempts) = self.queue.next_unsaved() {
+            if !self.state.keep(Note::Attempts(attempts), deadline).await {
                 break;
             }
         }

@@ -8,10 +8,11 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 use tokio::sync::Notify;
 use tokio::time::Instant;
+use zmes_providers::{CheckStep, Delivered, Platform, Push, PushError, PushToken, PushTransport};
 use zmes_shared::{EventId, MonitorId};
 
-use crate::domain::{Alarm, Origin, Platform, PushToken, Token, TokenId};
-use crate::ports::{CheckStep, Clock, Delivered, Push, PushError, PushTransport, SystemClock};
+use crate::domain::{Alarm, Origin, Token, TokenId};
+use crate::ports::{Clock, SystemClock};
 
 /// A transport that answers what it is told to, and accepts what it is not told about.
 #[derive(Debug)]

@@ -1,35 +1,25 @@
 //! Pushes to phones: what waits, what is on its way, and what came of it.
 //!
 //! The router decides who is told and writes that down; the [`Dispatcher`] sends it, in order for each phone, through
-//! the transports. What is not sent is on the disk and goes out after the next start.
-//! [`transport`] knows the providers: how to reach them, how to prove who we are, what their answers mean. What a
-//! message says is decided in `payload`, which is pure.
+//! the transports of [`zmes_providers`]. What is not sent is on the disk and goes out after the next start.
 
-mod backlog;
 mod breaker;
 mod checks;
-mod choice;
+mod clearance;
 mod dispatcher;
 #[cfg(test)]
 mod fakes;
-mod gate;
-mod intake;
-mod lanes;
+mod gates;
 mod outcome;
-mod payload;
+mod queue;
 mod registrations;
 mod retry;
 mod shipment;
 mod side;
 mod status;
-mod storm;
 #[cfg(test)]
 mod tests;
-pub mod transport;
-mod unsaved;
-mod ways;
 
 pub use dispatcher::{Dispatcher, DispatcherParts};
-pub use side::{PushView, PushViewParts};
+pub use side::{PushCommand, PushView, PushViewParts};
 pub use status::PushStatus;
-pub use ways::PushCommand;

@@ -1,244 +1,125 @@
-//! What becomes of pushes that have come out: written down, tried again, or given up.
+//! What others hear of a push that has come out, or ended without being sent: the delivery log, counters, watchers, who
+//! waits for it.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use tokio::time::Instant;
-use tracing::{debug, info, warn};
+use tracing::{debug, info};
+use zmes_shared::MonitorId;
 
-use super::choice::gate_of;
-use super::dispatcher::Dispatcher;
-use super::lanes::{Delay, Job};
-use super::retry;
-use super::shipment::{Answer, Shipped};
+use super::clearance::EXPIRED;
+use super::gates::Gates;
+use super::queue::Job;
+use super::shipment::Answer;
+use super::status::PushStatus;
 use crate::domain::TokenId;
-use crate::ports::{Delivered, HeldBy, PushEnding, PushError, PushReceipt};
-use crate::route::PushOutcome;
+use crate::ports::{Clock, Held, HeldBy, PushEnding, PushReceipt};
+use crate::route::{PushOutcome, Tap};
 use crate::state::{Attempt, Outcome};
-use crate::telemetry::{Pushed, Stage, Transport};
+use crate::telemetry::{Counters, Latencies, Pushed, Stage, Transport};
 
-/// What a delivery that comes too late is marked with.
-const EXPIRED: &str = "expired";
-/// What is marked where no transport takes the token.
-const NO_TRANSPORT: &str = "no transport takes this token";
+/// A push that was given up: its token, and the monitor and time of its alarm.
+pub(super) type GivenUp = (TokenId, MonitorId, Timestamp);
 
-impl Dispatcher {
-    /// Returns why a job is not sent (any more), if so.
-    pub(super) fn refusal(&self, job: &Job) -> Option<Outcome> {
-        if job.expired(self.parts.clock.now(), self.parts.config.retry_for) {
-            return Some(Outcome::Failed(EXPIRED.to_owned()));
-        }
-        if let Some(reason) = self.forbidden(job) {
-            return Some(Outcome::Skipped(reason.as_str()));
-        }
-        if self.in_shadow() {
-            return Some(Outcome::Shadow { latency: self.latency(job) });
-        }
-        if self.candidates(&job.token).is_empty() {
-            return Some(Outcome::Failed(NO_TRANSPORT.to_owned()));
-        }
-        None
+/// Tells others what became of pushes.
+#[derive(Debug)]
+pub(super) struct OutcomeReporter {
+    pub(super) tap: Tap,
+    pub(super) counters: Arc<Counters>,
+    pub(super) status: Arc<PushStatus>,
+    pub(super) latencies: Arc<Latencies>,
+    pub(super) clock: Arc<dyn Clock>,
+    /// What was given up, of which the router has not heard yet.
+    given_up: Vec<GivenUp>,
+}
+
+impl OutcomeReporter {
+    pub(super) fn new(
+        tap: Tap,
+        counters: Arc<Counters>,
+        status: Arc<PushStatus>,
+        latencies: Arc<Latencies>,
+        clock: Arc<dyn Clock>,
+    ) -> Self {
+        Self { tap, counters, status, latencies, clock, given_up: Vec::new() }
     }
 
-    /// Gives up what has expired.
-    pub(super) fn conclude_expired(&mut self, job: &Job) {
-        self.conclude(job, Outcome::Failed(EXPIRED.to_owned()));
+    /// Returns what was given up since this was asked last: an interval counts from what was sent.
+    pub(super) fn take_given_up(&mut self) -> Vec<GivenUp> {
+        std::mem::take(&mut self.given_up)
     }
 
-    /// Ends a job for a reason that is not a provider's.
-    pub(super) fn conclude(&mut self, job: &Job, outcome: Outcome) {
+    /// Tells why a phone has to wait.
+    pub(super) fn hold(&self, id: TokenId, by: HeldBy, wait: Duration, reason: String) {
+        let until = self.clock.now().checked_add(wait).ok();
+        self.status.hold(id, Held { by, until, reason });
+    }
+
+    /// Tells of a job that ended without being sent, for a reason that is not a provider's.
+    pub(super) fn not_sent(&mut self, job: &Job, outcome: Outcome, gates: &Gates) -> Attempt {
         let mut transport = "".into();
         if let Outcome::Shadow { latency } = outcome {
-            self.parts.latencies.record(Stage::Shadow, latency);
+            self.latencies.record(Stage::Shadow, latency);
             // The way that it would have taken.
-            transport = self.candidates(&job.token).first().map_or(transport, |first| first.name().into());
+            transport = gates.candidates(&job.token).first().map_or(transport, |first| first.name().into());
         }
-        self.note(job, transport, Duration::ZERO, outcome);
+        self.note(job, transport, Duration::ZERO, outcome)
     }
 
-    /// Takes what has come out.
-    pub(super) fn on_shipped(&mut self, shipped: Shipped) {
-        let Shipped { shipment, answers } = shipped;
-        self.unsaved.close();
-        let (id, now) = (shipment.token, Instant::now());
-        if let Some(gate) = self.gates.iter_mut().find(|gate| Some(gate.id) == shipment.gate) {
-            gate.came_out();
-            self.parts.status.came_out(gate.name());
-        }
-        for answer in answers.iter().filter(|answer| answer.asked) {
-            self.judge(answer, now);
-        }
-        let asked = answers.len();
-        let mut delay = None;
-        for (number, answer) in answers.into_iter().enumerate() {
-            let last = number + 1 == asked;
-            let mut jobs = shipment.jobs.clone();
-            for job in &mut jobs {
-                job.attempts += u32::try_from(number + 1).unwrap_or(1);
-            }
-            let retried = self.take_answer(&answer, &jobs, shipment.digest, last, number > 0);
-            if let Some(wait) = retried {
-                for job in &mut jobs {
-                    job.receipts = None;
-                }
-                self.lanes.put_back(jobs);
-                delay = Some(self.delayed(id, &answer, now, wait));
-            }
-        }
-        self.unsaved.close_push(shipment.gate);
-        self.back(id, delay);
-    }
-
-    /// Returns how a phone waits for the next attempt, and tells others.
-    fn delayed(&self, id: TokenId, answer: &Answer, now: Instant, wait: Duration) -> Delay {
-        let phone = matches!(answer.result, Err(PushError::Phone { .. }));
-        let reason = answer.result.as_ref().err().map(ToString::to_string).unwrap_or_default();
-        self.hold(id, if phone { HeldBy::Phone } else { HeldBy::Retry }, wait, reason);
-        Delay { until: now + wait, for_the_transport: !phone }
-    }
-
-    /// Writes down what one transport has answered; returns how long to wait where the jobs are to be tried again.
-    fn take_answer(
+    /// Tells what a transport has answered to a push of these jobs. `last`: no other transport was asked after it;
+    /// `elsewhere`: others were asked before.
+    pub(super) fn answered(
         &mut self,
-        answer: &Answer,
         jobs: &[Job],
-        digest: bool,
+        answer: &Answer,
         last: bool,
         elsewhere: bool,
-    ) -> Option<Duration> {
+    ) -> Vec<Attempt> {
         let Answer { transport, result, took, .. } = answer;
-        let token = jobs.first().map(|job| Arc::clone(&job.token))?;
-        match result {
+        let Some(token) = jobs.first().map(|job| &job.token.token) else { return Vec::new() };
+        let error = match result {
             Ok(delivered) => {
-                if elsewhere {
-                    self.remembered.insert(token.id, Arc::clone(transport));
-                }
-                if digest {
-                    self.lanes.guard(token.id, Instant::now()).cleared();
-                }
-                self.delivered(jobs, transport, *took, delivered, elsewhere);
-                None
+                let reason = if jobs.len() > 1 { "digest" } else { "" };
+                self.latencies.record(Stage::Provider, *took);
+                let sent = |job: &Job| {
+                    let latency = self.latency(job);
+                    self.latencies.record(Stage::Pushed, latency);
+                    self.counters.timings.alarm_to_push.record(latency);
+                    let provider_id = delivered.provider_id.clone();
+                    let outcome = Outcome::Sent { provider_id, latency, reason, remember: elsewhere };
+                    self.note(job, Arc::clone(transport), *took, outcome)
+                };
+                return jobs.iter().map(sent).collect();
             }
-            Err(error) if !last => {
-                debug!(token = %token.token, %transport, %error, "asking the next transport");
-                for job in jobs {
-                    self.note(job, Arc::clone(transport), *took, Outcome::Retry(error.to_string()));
-                }
-                None
-            }
-            // The transport rests by itself: this phone's newer alarms must not wait for longer than that.
-            Err(PushError::Transport(_)) => self.retry(jobs, answer, None),
-            Err(PushError::Phone { retry_after, .. }) => {
-                let retry_after = *retry_after;
-                self.retry(jobs, answer, retry_after)
-            }
-            Err(error @ (PushError::Dead(_) | PushError::WrongApp(_) | PushError::Message(_))) => {
-                info!(token = %token.token, %transport, %error, "push given up");
-                for job in jobs {
-                    self.note(job, Arc::clone(transport), *took, Outcome::Failed(error.to_string()));
-                }
-                if let PushError::Dead(reason) = error {
-                    self.bury(token.id, reason.clone());
-                }
-                None
-            }
-        }
-    }
-
-    fn delivered(
-        &mut self,
-        jobs: &[Job],
-        transport: &Arc<str>,
-        took: Duration,
-        delivered: &Delivered,
-        remember: bool,
-    ) {
-        let reason = if jobs.len() > 1 { "digest" } else { "" };
-        self.parts.latencies.record(Stage::Provider, took);
-        for job in jobs {
-            let latency = self.latency(job);
-            self.parts.latencies.record(Stage::Pushed, latency);
-            self.parts.counters.timings.alarm_to_push.record(latency);
-            let provider_id = delivered.provider_id.clone();
-            self.note(
-                job,
-                Arc::clone(transport),
-                took,
-                Outcome::Sent { provider_id, latency, reason, remember },
-            );
-        }
-    }
-
-    fn retry(&mut self, jobs: &[Job], answer: &Answer, retry_after: Option<Duration>) -> Option<Duration> {
-        let Err(error) = &answer.result else { return None };
-        let attempts = jobs.iter().map(|job| job.attempts).max()?;
-        for job in jobs {
-            self.note(job, Arc::clone(&answer.transport), answer.took, Outcome::Retry(error.to_string()));
-        }
-        Some(retry::wait(attempts, retry_after, fastrand::f64()))
-    }
-
-    /// Tells a transport's breaker of an answer.
-    fn judge(&mut self, answer: &Answer, now: Instant) {
-        self.parts.counters.timings.record_push(Transport::of(&answer.transport), answer.took);
-        // Of a transport that was replaced meanwhile nothing is to be learnt for its successor.
-        let Some(place) = self.gates.iter().position(|gate| Some(gate.id) == answer.gate) else { return };
-        let Some(gate) = self.gates.get_mut(place) else { return };
-        let (status, at) = (&self.parts.status, self.parts.clock.now());
-        let fault = match &answer.result {
-            Err(PushError::Transport(fault)) => fault,
-            Ok(_)
-            | Err(
-                PushError::Dead(_) | PushError::WrongApp(_) | PushError::Message(_) | PushError::Phone { .. },
-            ) => {
-                let works_again = gate.breaker.answered();
-                match &answer.result {
-                    Ok(_) => status.accepted(gate.name(), at),
-                    Err(PushError::Message(detail)) => status.refused(gate.name(), at, detail),
-                    Err(_) => status.answered(gate.name()),
-                }
-                if works_again {
-                    info!(transport = gate.name(), "the transport works again");
-                    let (transports, remembered) = (&self.transports, &self.remembered);
-                    self.lanes.hurry(now, place, |token| gate_of(transports, remembered, token));
-                }
-                return;
-            }
+            Err(error) => error,
         };
-        let rest = gate.breaker.failed(now, fault.retry_after, fastrand::f64());
-        if let Some(rest) = rest {
-            let (error, kind) = (fault.to_string(), fault.kind.as_str());
-            warn!(transport = gate.name(), error, kind, rest = ?rest, "transport failed; pushes wait");
+        let given_up = last && answer.is_final();
+        if given_up {
+            info!(%token, %transport, %error, "push given up");
+        } else if !last {
+            debug!(%token, %transport, %error, "asking the next transport");
         }
-        let until = rest.and_then(|rest| at.checked_add(rest).ok());
-        status.broke(gate.name(), at, fault, until);
+        let outcome = if given_up { Outcome::Failed } else { Outcome::Retry };
+        let failed = |job| self.note(job, Arc::clone(transport), *took, outcome(error.to_string()));
+        jobs.iter().map(failed).collect()
     }
 
-    fn note(&mut self, job: &Job, transport: Arc<str>, took: Duration, outcome: Outcome) {
-        if !matches!(outcome, Outcome::Retry(_)) {
-            self.finish(job.id);
-        }
-        let status = &self.parts.status;
+    fn note(&mut self, job: &Job, transport: Arc<str>, took: Duration, outcome: Outcome) -> Attempt {
         match &outcome {
-            Outcome::Sent { .. } => {
-                status.sent();
-                status.went();
-            }
+            Outcome::Sent { .. } => self.status.sent(),
             Outcome::Failed(_) => {
-                status.gave_up();
-                status.went();
-                self.untold.push((job.token.id, job.alarm.monitor, job.alarm.at));
+                self.status.gave_up();
+                self.given_up.push((job.token.id, job.alarm.monitor, job.alarm.at));
             }
-            Outcome::Skipped(_) | Outcome::Shadow { .. } => status.went(),
-            Outcome::Retry(_) => {}
+            Outcome::Skipped(_) | Outcome::Shadow { .. } | Outcome::Retry(_) => {}
         }
-        self.parts.counters.pushes.count((Transport::of(&transport), counted(&outcome)));
+        self.counters.pushes.count((Transport::of(&transport), counted(&outcome)));
         report(job, &transport, &outcome);
         // The same moment for both: a watcher knows by it what it has read in the log already.
-        let at = self.parts.clock.now();
+        let at = self.clock.now();
         self.tell(job, at, &outcome);
-        let attempt = Attempt {
+        Attempt {
             delivery: job.id,
             token: job.token.id,
             at,
@@ -246,13 +127,12 @@ impl Dispatcher {
             attempts: job.attempts,
             took,
             outcome,
-        };
-        self.unsaved.add(attempt);
+        }
     }
 
     /// Tells those who watch.
     fn tell(&self, job: &Job, at: Timestamp, outcome: &Outcome) {
-        self.parts.tap.delivery(|| {
+        self.tap.delivery(|| {
             let (word, detail) = match outcome {
                 Outcome::Sent { provider_id, .. } => ("sent", provider_id.clone()),
                 Outcome::Retry(answer) => ("retry", Some(answer.clone())),
@@ -273,7 +153,7 @@ impl Dispatcher {
 
     /// From the alarm's detection until now, by the wall clock: it may have been before a restart.
     fn latency(&self, job: &Job) -> Duration {
-        Duration::try_from(self.parts.clock.now().duration_since(job.alarm.at)).unwrap_or_default()
+        Duration::try_from(self.clock.now().duration_since(job.alarm.at)).unwrap_or_default()
     }
 }
 

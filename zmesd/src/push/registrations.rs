@@ -5,10 +5,10 @@ use std::sync::Arc;
 
 use tokio::task::JoinSet;
 use tracing::{debug, info, warn};
+use zmes_providers::{PushError, PushTransport};
 
 use super::retry;
 use crate::domain::Token;
-use crate::ports::{PushError, PushTransport};
 
 /// Registrations under way at the same time.
 const AT_ONCE: usize = 4;

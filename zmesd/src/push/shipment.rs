@@ -5,10 +5,12 @@ use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 use tokio::time::{Instant, timeout};
+use zmes_providers::{Delivered, Fault, Push, PushError, PushTransport, PushedAlarm};
+use zmes_shared::words::FaultKind;
 
-use super::lanes::Job;
+use super::queue::Job;
+use super::retry;
 use crate::domain::{Origin, TokenId};
-use crate::ports::{Delivered, Fault, FaultKind, Push, PushError, PushTransport, PushedAlarm};
 
 /// Transports have deadlines of their own; this one is for a transport that forgets its.
 const DEADLINE: Duration = Duration::from_secs(20);
@@ -60,6 +62,26 @@ pub(super) struct Answer {
     pub(super) took: Duration,
     /// It was asked; false: it would have been its turn, but it rests.
     pub(super) asked: bool,
+}
+
+impl Answer {
+    /// Says whether another attempt through this transport would be answered alike.
+    pub(super) fn is_final(&self) -> bool {
+        match &self.result {
+            Err(PushError::Dead(_) | PushError::WrongApp(_) | PushError::Message(_)) | Ok(_) => true,
+            Err(PushError::Transport(_) | PushError::Phone { .. }) => false,
+        }
+    }
+
+    /// Returns how long to wait for the next attempt, after `attempts`.
+    pub(super) fn wait(&self, attempts: u32) -> Duration {
+        let retry_after = match &self.result {
+            Err(PushError::Phone { retry_after, .. }) => *retry_after,
+            // The transport rests by itself: this phone's newer alarms must not wait for longer than that.
+            Ok(_) | Err(_) => None,
+        };
+        retry::wait(attempts, retry_after, fastrand::f64())
+    }
 }
 
 impl Shipment {

@@ -7,22 +7,33 @@ use async_trait::async_trait;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinSet;
 use tokio::time::timeout;
+use zmes_providers::{PushTransport, Transports};
 use zmes_shared::views::PushModeState;
 
 use super::checks::Checks;
 use super::status::PushStatus;
-use super::transport::Transports;
-use super::ways::PushCommand;
 use crate::domain::Token;
 use crate::ports::{
-    BreakerView, Clock, Held, HeldBy, PushBusy, PushCounts, PushSide, PushTransport, Retried, StageLatency,
-    TransportCheck, TransportHealth,
+    BreakerView, Clock, Held, HeldBy, PushBusy, PushCounts, PushSide, Retried, StageLatency, TransportCheck,
+    TransportHealth,
 };
 use crate::route::PushRules;
 use crate::telemetry::Latencies;
 
 /// How long the dispatcher may take to answer: it never waits for anything itself.
 const PATIENCE: Duration = Duration::from_secs(2);
+
+/// What an admin wants of the dispatcher.
+#[derive(Debug)]
+pub enum PushCommand {
+    /// End the rest of transports, and send what waits for them.
+    Retry {
+        /// Only those of that kind: `proxy`, `fcm`, `apns`.
+        only: Option<String>,
+        /// Each of them, and how long it would have rested.
+        reply: oneshot::Sender<Vec<Retried>>,
+    },
+}
 
 /// What the view looks at.
 #[derive(Debug, Clone)]
@@ -93,7 +104,7 @@ impl PushSide for PushView {
         if let Some(held) = self.parts.status.held(token.id, now) {
             return Some(held);
         }
-        let way = self.transports().candidates(token).into_iter().next()?;
+        let way = self.transports().candidates(&token.destination()).into_iter().next()?;
         let health = self.parts.status.health().remove(way.name())?;
         let reason = health.failure.as_ref().map(|failure| failure.fault.to_string()).unwrap_or_default();
         let until = health.rest(now).and(health.rests_until);
@@ -141,7 +152,7 @@ impl PushSide for PushView {
     }
 
     fn ways(&self, token: &Token) -> Vec<String> {
-        let candidates = self.transports().candidates(token);
+        let candidates = self.transports().candidates(&token.destination());
         candidates.iter().map(|transport| transport.name().to_owned()).collect()
     }
 

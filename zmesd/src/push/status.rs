@@ -1,18 +1,19 @@
 //! What others see of the push side: counters, and how each transport does by what came of its pushes.
 
 use std::collections::{BTreeMap, HashMap};
-use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 use jiff::Timestamp;
+use zmes_providers::Fault;
 
 use crate::domain::TokenId;
-use crate::ports::{Fault, Held, Refusals, TransportFailure, TransportHealth};
+use crate::ports::{Held, Refusals, TransportFailure, TransportHealth};
 
 /// Counters and gauges of the push side since the start, shared by reference.
 #[derive(Debug, Default)]
 pub struct PushStatus {
-    outstanding: AtomicI64,
+    queued: AtomicU64,
     delivered: AtomicU64,
     failed: AtomicU64,
     transports: Mutex<BTreeMap<String, TransportHealth>>,
@@ -23,7 +24,7 @@ pub struct PushStatus {
 impl PushStatus {
     /// Returns how many deliveries are not made yet.
     pub fn queued(&self) -> u64 {
-        self.outstanding.load(Ordering::Relaxed).max(0).cast_unsigned()
+        self.queued.load(Ordering::Relaxed)
     }
 
     /// Returns how many pushes providers have taken.
@@ -41,12 +42,8 @@ impl PushStatus {
         self.transports.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    pub(super) fn came(&self, deliveries: usize) {
-        self.outstanding.fetch_add(i64::try_from(deliveries).unwrap_or(i64::MAX), Ordering::Relaxed);
-    }
-
-    pub(super) fn went(&self) {
-        self.outstanding.fetch_sub(1, Ordering::Relaxed);
+    pub(super) fn set_queued(&self, deliveries: usize) {
+        self.queued.store(deliveries as u64, Ordering::Relaxed);
     }
 
     pub(super) fn sent(&self) {
@@ -153,8 +150,9 @@ impl PushStatus {
 
 #[cfg(test)]
 mod tests {
+    use zmes_shared::words::FaultKind;
+
     use super::*;
-    use crate::ports::FaultKind;
 
     fn at(second: i64) -> Timestamp {
         Timestamp::from_second(second).unwrap()

@@ -9,13 +9,15 @@ use std::time::Duration;
 use jiff::Timestamp;
 use tokio::sync::mpsc;
 use tokio::time::Instant;
+use zmes_providers::{Fault, Platform, PushError, PushToken};
+use zmes_shared::words::FaultKind;
 
 use self::world::{Plan, World, until};
 use super::fakes::{alarm, token};
 use crate::config::{PushConfig, PushMode};
-use crate::domain::{DeliveryId, Origin, Platform, PushToken, Token, TokenId};
+use crate::domain::{DeliveryId, Origin, Token, TokenId};
 use crate::monitors::Catalog;
-use crate::ports::{Fault, FaultKind, PushEnding, PushError, PushOrder};
+use crate::ports::{PushEnding, PushOrder};
 use crate::state::{DeliveryRow, Note};
 
 fn unreachable() -> PushError {
@@ -437,7 +439,7 @@ async fn a_push_under_way_that_fails_is_not_tried_again_once_its_token_was_revok
     transport.sent(1).await;
     assert!(world.state.note(Note::Withdrawn(TokenId(1), "revoked")));
     world.orders.try_send(PushOrder::Withdraw(TokenId(1), DeliveryId(1))).unwrap();
-    until(async || world.orders.capacity() == world.orders.max_capacity()).await;
+    until(async || world.orders.is_empty()).await;
     drop(hold);
     until(async || world.status.queued() == 0).await;
     world.announce(&alarm(2, 1));

@@ -4,11 +4,12 @@
 //! script once asked for. Of the others a filter is remembered only where nothing has to be guessed: the app did not
 //! close the connection itself, that was a moment ago, and there is only one filter that could be meant.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap};
 
 use jiff::{SignedDuration, Timestamp};
 use zmes_shared::{MonitorId, SessionId};
 
+use super::sent_times::SentTimes;
 use crate::domain::MonitorFilter;
 use crate::state::{Device, DeviceNote, LastFilter, Remembered};
 
@@ -32,20 +33,20 @@ pub enum Left {
 #[derive(Debug, Default)]
 pub(super) struct Devices {
     connected: HashMap<Device, Vec<(SessionId, MonitorFilter)>>,
-    known: HashMap<Device, Known>,
+    known: HashMap<Device, KnownDevice>,
     /// What is not on the disk as it is here.
     changed: BTreeSet<Device>,
 }
 
 #[derive(Debug, Default)]
-struct Known {
+struct KnownDevice {
     last: Option<LastFilter>,
-    sent: BTreeMap<MonitorId, Timestamp>,
+    sent: SentTimes,
     /// When it was last heard of.
     seen: Timestamp,
 }
 
-impl Known {
+impl KnownDevice {
     fn is_empty(&self) -> bool {
         self.last.is_none() && self.sent.is_empty()
     }
@@ -64,7 +65,7 @@ impl Devices {
         }
         for ((device, monitor), at) in remembered.sent {
             if device.is_told_apart() {
-                devices.entry(&device, at).sent.insert(monitor, at);
+                devices.entry(&device, at).sent.note(monitor, at);
             }
         }
         devices
@@ -77,9 +78,9 @@ impl Devices {
         device: &Device,
         session: SessionId,
         now: Timestamp,
-    ) -> (Option<MonitorFilter>, BTreeMap<MonitorId, Timestamp>) {
+    ) -> (Option<MonitorFilter>, SentTimes) {
         if !device.is_told_apart() {
-            return (None, BTreeMap::new());
+            return (None, SentTimes::default());
         }
         let sessions = self.connected.entry(device.clone()).or_default();
         let alone = sessions.iter().all(|(other, _)| *other == session);
@@ -147,7 +148,7 @@ impl Devices {
         }
         self.changed.insert(device.clone());
         self.entry(device, now).last = last;
-        if self.known.get(device).is_some_and(Known::is_empty) {
+        if self.known.get(device).is_some_and(KnownDevice::is_empty) {
             self.known.remove(device);
         }
     }
@@ -157,7 +158,7 @@ impl Devices {
         if !device.is_told_apart() {
             return false;
         }
-        self.entry(device, at).sent.insert(monitor, at);
+        self.entry(device, at).sent.note(monitor, at);
         true
     }
 
@@ -181,7 +182,7 @@ impl Devices {
         self.changed.extend(devices);
     }
 
-    fn entry(&mut self, device: &Device, now: Timestamp) -> &mut Known {
+    fn entry(&mut self, device: &Device, now: Timestamp) -> &mut KnownDevice {
         if self.known.len() >= MAX_DEVICES && !self.known.contains_key(device) {
             self.evict();
         }
@@ -208,8 +209,9 @@ fn is_over(last: &LastFilter, now: Timestamp) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use zmes_providers::App;
+
     use super::*;
-    use crate::domain::App;
 
     const ALL: MonitorFilter = MonitorFilter::All;
 
@@ -255,7 +257,7 @@ mod tests {
         let mut devices = Devices::default();
         visit(&mut devices, &device(""), 1, &only("1"), Left::Broken);
         assert!(!devices.set_sent(&device(""), MonitorId(1), at(0)));
-        assert_eq!(devices.join(&device(""), SessionId(2), at(1)), (None, BTreeMap::new()));
+        assert_eq!(devices.join(&device(""), SessionId(2), at(1)), (None, SentTimes::default()));
         assert!(!devices.has_changes());
     }
 

@@ -8,6 +8,7 @@ use jiff::Timestamp;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::Instant;
 use tokio_tungstenite::tungstenite::Utf8Bytes;
+use zmes_providers::{App, PushToken, TokenHandle};
 use zmes_shared::control::ClientFilter;
 use zmes_shared::views::{ClientCounts, ClientView};
 use zmes_shared::{EventId, MonitorId, SessionId};
@@ -16,7 +17,7 @@ use zmes_zoneminder::{AccessPass, MonitorRights, User};
 use super::census::Census;
 use super::devices::Left;
 use super::token_handle::TokenCommand;
-use crate::domain::{App, Decision, MonitorFilter, PushToken, TokenHandle, TokenId};
+use crate::domain::{AccessPass, Decision, MonitorFilter, MonitorRights, TokenId, User};
 use crate::ports::PushReceipt;
 
 /// How long a caller waits for the router before it hears [`Busy`].
@@ -82,17 +83,13 @@ pub struct SessionOpening {
     pub kick: oneshot::Sender<CloseReason>,
 }
 
-/// A session that has authenticated.
+/// A login that has succeeded.
 #[derive(Debug)]
-pub struct Attach {
-    /// Which.
-    pub id: SessionId,
+pub struct NewLogin {
     /// As whom.
     pub user: Arc<User>,
-    /// The access token by which it came in; `None`: a password.
+    /// The access token by which the app logged in; `None`: a password.
     pub pass: Option<AccessPass>,
-    /// When its credentials began to be looked at: the user was read from the database after that.
-    pub asked_at: Instant,
     /// The app's version as it told in `auth`, cleaned and bounded.
     pub app: Option<String>,
     /// The filter that `auth` carried; `None`: no statement.
@@ -101,13 +98,6 @@ pub struct Attach {
     pub kind: App,
     /// The push token that zmNinja names in every message; it counts where this user has registered it.
     pub hint: Option<PushToken>,
-}
-
-/// The answer to [`Attach`].
-#[derive(Debug, Clone)]
-pub struct Attached {
-    /// The filter in force.
-    pub filter: MonitorFilter,
 }
 
 /// What a session may see: for replays, which the session writes itself.
@@ -182,8 +172,9 @@ pub struct ClientPage {
 pub enum Command {
     /// A connection is open.
     Open(SessionOpening),
-    /// It has authenticated (perhaps again).
-    Attach(Attach, oneshot::Sender<Attached>),
+    /// It has authenticated (perhaps again), by credentials that were checked from that moment on: the user was read from
+    /// the database later.
+    Attach(SessionId, Instant, NewLogin, oneshot::Sender<()>),
     /// It wants another filter; with the token that its app names, if it does.
     SetFilter(SessionId, MonitorFilter, Option<PushToken>, oneshot::Sender<()>),
     /// It is gone: why, how, and with which login that failed, if one did.
@@ -226,8 +217,8 @@ impl RouterHandle {
     }
 
     /// Makes a connection an authenticated session.
-    pub async fn attach(&self, attach: Attach) -> Result<Attached, Busy> {
-        self.call(|reply| Command::Attach(attach, reply)).await
+    pub async fn attach(&self, session: SessionId, asked_at: Instant, login: NewLogin) -> Result<(), Busy> {
+        self.call(|reply| Command::Attach(session, asked_at, login, reply)).await
     }
 
     /// Replaces a session's filter; when this returns, the next alarm is decided by it.

@@ -3,10 +3,11 @@
 use std::collections::HashMap;
 
 use jiff::Timestamp;
+use zmes_providers::{App, PushToken};
 
 use super::token_handle::{TokenImport, TokenImported};
 use super::tokens::Tokens;
-use crate::domain::{App, PushToken, Token, TokenId};
+use crate::domain::{Token, TokenId};
 
 /// What an import comes to.
 #[derive(Debug, Default)]

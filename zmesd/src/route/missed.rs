@@ -29,7 +29,7 @@ const MAX_TURN: usize = 2000;
 #[derive(Debug)]
 pub(super) struct Missed {
     until: Instant,
-    alarms: VecDeque<Found>,
+    alarms: VecDeque<MissedAlarm>,
     /// Those that have logged in, oldest first: when they are told, who, and the number of the first alarm that they were
     /// there for.
     waiting: VecDeque<(Instant, SessionId, u64)>,
@@ -37,7 +37,7 @@ pub(super) struct Missed {
 }
 
 #[derive(Debug)]
-struct Found {
+struct MissedAlarm {
     number: u64,
     alarm: Arc<Alarm>,
     told: Vec<(SessionId, Decision)>,
@@ -61,7 +61,7 @@ impl Missed {
         if self.alarms.len() >= MAX_ALARMS {
             self.decisions -= self.alarms.pop_front().map_or(0, |oldest| oldest.told.len());
         }
-        self.alarms.push_back(Found { number, alarm: Arc::clone(alarm), told: Vec::new() });
+        self.alarms.push_back(MissedAlarm { number, alarm: Arc::clone(alarm), told: Vec::new() });
     }
 
     /// A session has logged in; `next` is the number of the next alarm, for which it is there.

@@ -12,13 +12,13 @@ const LOGGED_EVERY: Duration = Duration::from_mins(1);
 
 /// When something was last told of a token.
 #[derive(Debug, Default)]
-pub(super) struct Pace {
+pub(super) struct TokenPace {
     registered: Option<Instant>,
     logged: Option<Instant>,
     unlogged: u64,
 }
 
-impl Pace {
+impl TokenPace {
     /// Says whether the provider may be told now; if so, it is.
     pub(super) fn may_register(&mut self, now: Instant) -> bool {
         take(&mut self.registered, REGISTERED_EVERY, now)
@@ -48,7 +48,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn what_is_left_out_is_counted() {
-        let mut pace = Pace::default();
+        let mut pace = TokenPace::default();
         let now = Instant::now();
         assert_eq!(pace.may_log(now), Some(0));
         assert_eq!((pace.may_log(now), pace.may_log(now + Duration::from_secs(59))), (None, None));

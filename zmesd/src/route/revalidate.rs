@@ -7,42 +7,29 @@ use std::sync::Arc;
 
 use secrecy::ExposeSecret;
 use tokio::time::Instant;
-use tracing::info;
-use zmes_zoneminder::User;
 
-use super::handle::CloseReason;
-use super::sessions::{LoggedIn, Session};
+use super::sessions::SessionLogin;
+use crate::domain::User;
 use crate::monitors::Catalog;
 
 /// What a catalog means for a user who is connected.
 #[derive(Debug)]
-enum Standing {
-    /// Still welcome, with these rights.
+pub(super) enum Standing {
+    /// The login knows more than the catalog: the next one decides.
+    Unchanged,
+    /// Still allowed, with these rights.
     Renewed(Arc<User>),
     /// No longer: deleted, disabled, with another password, or by an access token that was revoked.
     Revoked(&'static str),
 }
 
-/// Renews a session's rights by the catalog or ends it, unless its login was looked at after the catalog was read. A
-/// login of before `enforced_since`, when no credentials were asked for, proves nothing.
-pub(super) fn renew(session: &mut Session, catalog: &Catalog, enforced_since: Instant) {
-    let Some(login) = &mut session.login else { return };
+/// Compares a login with the catalog, unless its credentials were checked after the catalog was read. A login of before
+/// `enforced_since`, when no credentials were asked for, proves nothing.
+pub(super) fn standing(login: &SessionLogin, catalog: &Catalog, enforced_since: Instant) -> Standing {
     let knows_more = catalog.read_at.is_none_or(|read_at| read_at < login.asked_at);
     if knows_more && login.asked_at >= enforced_since {
-        // What the catalog does not know yet, its next reading brings.
-        return;
+        return Standing::Unchanged;
     }
-    match standing(login, catalog) {
-        Standing::Renewed(user) => login.user = user,
-        Standing::Revoked(reason) => {
-            info!(client = %session.id, user = login.user.name, reason, "closing the session");
-            session.end(CloseReason::UserRevoked);
-        }
-    }
-}
-
-/// Looks a connected user up in a catalog.
-fn standing(login: &LoggedIn, catalog: &Catalog) -> Standing {
     let user = &login.user;
     let Some(now) = catalog.users.get(&user.name) else { return Standing::Revoked("the user was deleted") };
     if let Some(reason) = now.barred() {

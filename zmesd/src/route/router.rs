@@ -1,36 +1,42 @@
 //! The router's task.
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::ops::Bound;
+mod alarms;
+mod apps;
+mod token_admin;
+mod upkeep;
+
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use jiff::Timestamp;
-use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, MissedTickBehavior};
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, error};
 use zmes_shared::SessionId;
-use zmes_shared::control::{ClientFilter, ClientState};
+use zmes_shared::control::ClientFilter;
 use zmes_shared::views::ClientCounts;
 use zmes_zoneminder::{MonitorRights, User};
 
+use super::attachments::Attachments;
+use super::census::Census;
 use super::decided::DecisionRing;
 use super::devices::{Devices, Left};
-use super::handle::{Attached, ClientPage, CloseReason, Command, SessionOpening, Tried, Visibility};
+use super::handle::{ClientPage, CloseReason, Command, SessionOpening, Tried, Visibility};
 use super::missed::Missed;
-use super::revalidate::renew;
+use super::orders::OrderSender;
+use super::owners::Owners;
 use super::rules::PushRules;
-use super::sessions::{LoggedIn, Session};
-use super::tap::{SessionChange, Tap, TapEvent};
+use super::sessions::{Session, Sessions};
+use super::tap::{SessionChange, Tap, TapEvent, TokenChange};
 use super::tokens::Tokens;
 use crate::config::AuthConfig;
-use crate::domain::{Alarm, DeliveryId, MonitorFilter, TokenId};
+use crate::domain::{Alarm, DeliveryId, MonitorFilter, MonitorRights, Token, TokenId};
 use crate::monitors::Catalog;
 use crate::ports::{Clock, PushOrder};
 use crate::state::{Note, Remembered, StateHandle};
 use crate::telemetry::{Counters, Latencies};
+use zmes_providers::TokenHandle;
 
 /// How often is done what is done by the clock.
 const UPKEEP_EVERY: Duration = Duration::from_millis(500);
@@ -55,7 +61,7 @@ pub struct RouterParts {
     /// Grows when a new state file has taken the place of one that was damaged or lost.
     pub renewed: watch::Receiver<u64>,
     /// Where pushes are sent from. Full: the push side finds on the disk what it was not told.
-    pub pushes: mpsc::Sender<PushOrder>,
+    pub pushes: OrderSender,
     /// `[push]`, which may change between live and shadow.
     pub push: watch::Receiver<PushRules>,
     /// Who watches.
@@ -75,33 +81,27 @@ pub struct RouterParts {
 /// without waiting. Ends: when it is told to, after poller and sessions have ended.
 #[derive(Debug)]
 pub struct Router {
-    pub(super) parts: RouterParts,
+    parts: RouterParts,
     /// What holds of `[push]`.
-    pub(super) push: PushRules,
-    pub(super) sessions: BTreeMap<SessionId, Session>,
-    pub(super) devices: Devices,
-    pub(super) tokens: Tokens,
+    push: PushRules,
+    sessions: Sessions,
+    tokens: Tokens,
+    attachments: Attachments,
+    devices: Devices,
+    owners: Owners,
     /// What was decided about the last alarms.
-    pub(super) ring: DecisionRing,
-    /// Owners of tokens whose login was looked at after the catalog was read, with that moment.
-    pub(super) fresh_users: BTreeMap<String, (Arc<User>, Instant)>,
-    pub(super) last_delivery: DeliveryId,
-    /// What could not be withdrawn yet, because the push side's queue was full: up to which delivery.
-    pub(super) withdrawals: BTreeMap<TokenId, DeliveryId>,
-    /// Tokens whose note found the state's queue full.
-    pub(super) unkept: BTreeSet<TokenId>,
-    /// Tokens of which the provider was told a moment ago, and is to be told again.
-    pub(super) unregistered: BTreeSet<TokenId>,
-    /// When the access tokens of sessions expire.
-    pub(super) passes: BTreeSet<(Timestamp, SessionId)>,
+    ring: DecisionRing,
     /// What is told to those who log in right after the start.
-    pub(super) missed: Missed,
-    pub(super) alarms: u64,
-    pub(super) tests: u64,
-    /// Somebody was refused one more token, and the log has it.
-    pub(super) told_of_too_many: bool,
+    missed: Missed,
+    last_delivery: DeliveryId,
+    /// What could not be withdrawn yet, because the push side's queue was full: up to which delivery.
+    withdrawals: BTreeMap<TokenId, DeliveryId>,
+    alarms: u64,
+    tests: u64,
+    /// A user was refused one more token, and the log has it.
+    told_of_too_many: bool,
     /// Who logged in before may not have been asked for credentials.
-    pub(super) enforced_since: Instant,
+    enforced_since: Instant,
 }
 
 impl Router {
@@ -114,18 +114,16 @@ impl Router {
         let now = Instant::now();
         Self {
             push,
-            tokens: Tokens::restore(tokens, sent),
+            tokens: Tokens::remembered(tokens, sent),
             last_delivery: remembered.last_delivery,
             devices: Devices::restore(remembered, parts.clock.now()),
             parts,
-            sessions: BTreeMap::new(),
+            sessions: Sessions::default(),
+            attachments: Attachments::default(),
+            owners: Owners::default(),
             ring: DecisionRing::default(),
-            fresh_users: BTreeMap::new(),
-            withdrawals: BTreeMap::new(),
-            unkept: BTreeSet::new(),
-            unregistered: BTreeSet::new(),
-            passes: BTreeSet::new(),
             missed: Missed::new(now),
+            withdrawals: BTreeMap::new(),
             alarms: 0,
             tests: 0,
             told_of_too_many: false,
@@ -155,7 +153,7 @@ impl Router {
                 () = stop.cancelled() => break,
             }
         }
-        self.keep_unkept();
+        self.keep_unwritten();
         self.keep_devices();
     }
 
@@ -163,9 +161,9 @@ impl Router {
         // A reply that nobody waits for any more is no error: the caller has given up.
         match command {
             Command::Open(opening) => self.on_open(opening),
-            Command::Attach(attach, reply) => {
-                if let Some(filter) = self.on_attach(attach) {
-                    reply.send(Attached { filter }).ok();
+            Command::Attach(session, asked_at, login, reply) => {
+                if self.on_login(session, asked_at, login) {
+                    reply.send(()).ok();
                 }
             }
             Command::SetFilter(session, filter, hint, reply) => {
@@ -182,8 +180,7 @@ impl Router {
             Command::Count(reply) => drop(reply.send(self.count())),
             Command::Census(reply) => drop(reply.send(self.census())),
             Command::Disconnect(session, reply) => {
-                let known = self.sessions.get_mut(&session);
-                reply.send(known.map(|session| session.end(CloseReason::Disconnected)).is_some()).ok();
+                reply.send(self.sessions.end(session, CloseReason::Disconnected)).ok();
             }
             Command::Test(request, reply) => drop(reply.send(self.on_test(request))),
             Command::Token(command) => self.on_token_command(command),
@@ -192,31 +189,32 @@ impl Router {
     }
 
     fn on_open(&mut self, opening: SessionOpening) {
-        let session = Session::open(opening);
-        self.tell(&session, "connected", None, None);
-        self.sessions.insert(session.id, session);
+        let session = self.sessions.open(opening);
+        self.tell_session(session, "connected");
     }
 
     fn on_close(&mut self, id: SessionId, reason: &'static str, left: Left, tried: Option<Tried>) {
-        self.forget_pass(id);
-        if let Some(session) = self.sessions.remove(&id) {
-            self.forget(id, session.login.as_ref(), left);
-            self.tell(&session, "closed", Some(reason), tried);
+        let token = self.token_handle(id);
+        self.forget(id, left);
+        if let Some(session) = self.sessions.close(id) {
+            self.tell(&session, token, "closed", Some(reason), tried);
         }
     }
 
     fn on_catalog(&mut self) {
-        if !self.parts.auth.borrow_and_update().enabled {
-            return;
+        if self.parts.auth.borrow_and_update().enabled {
+            let catalog = self.parts.catalog.borrow_and_update();
+            self.owners.on_catalog(&catalog);
+            self.sessions.renew_all(&catalog, self.enforced_since);
         }
-        let catalog = Arc::clone(&self.parts.catalog.borrow_and_update());
-        // Whose login was looked at after the catalog was read is not in it yet, perhaps.
-        self.fresh_users.retain(|_, (_, asked_at)| catalog.read_at.is_none_or(|read_at| read_at < *asked_at));
-        self.sessions.values_mut().for_each(|session| renew(session, &catalog, self.enforced_since));
+    }
+
+    fn auth_enabled(&self) -> bool {
+        self.parts.auth.borrow().enabled
     }
 
     fn visibility(&self, id: SessionId) -> Visibility {
-        match self.sessions.get(&id).and_then(|session| session.login.as_ref()) {
+        match self.sessions.login(id) {
             Some(login) => Visibility { rights: login.user.rights.clone(), filter: login.filter.clone() },
             None => Visibility { rights: MonitorRights::none(), filter: MonitorFilter::All },
         }
@@ -224,61 +222,67 @@ impl Router {
 
     fn list(&self, filter: &ClientFilter, after: Option<SessionId>) -> ClientPage {
         let catalog = self.parts.catalog.borrow();
-        let from = after.map_or(Bound::Unbounded, Bound::Excluded);
-        let wanted = |session: &&Session| filter.state.is_none_or(|state| state == state_of(session));
-        let page: Vec<_> =
-            self.sessions.range((from, Bound::Unbounded)).take(CLIENTS).map(|(_, session)| session).collect();
-        let next = page.last().filter(|_| page.len() == CLIENTS).map(|session| session.id);
-        let wanted = page.into_iter().filter(wanted);
-        ClientPage {
-            clients: wanted.map(|session| session.view(&catalog.monitors, &self.tokens)).collect(),
-            next,
-        }
+        let page: Vec<_> = self.sessions.after(after).take(CLIENTS).collect();
+        let next = page.last().filter(|_| page.len() == CLIENTS).map(|session| session.id());
+        let matching =
+            page.into_iter().filter(|session| filter.state.is_none_or(|state| state == session.state()));
+        let view = |session: &Session| session.view(&catalog.monitors, self.token_handle(session.id()));
+        ClientPage { clients: matching.map(view).collect(), next }
     }
 
     fn count(&self) -> ClientCounts {
-        let authenticated = self.sessions.values().filter(|session| session.login.is_some()).count();
         ClientCounts {
             total: self.sessions.len() as u64,
-            authenticated: authenticated as u64,
+            authenticated: self.sessions.authenticated() as u64,
             dropped_slow: self.parts.counters.slow_sessions.value(),
             rejected: self.parts.counters.rejected.value(),
+        }
+    }
+
+    fn census(&self) -> Census {
+        let authenticated = self.sessions.authenticated();
+        Census {
+            pending: (self.sessions.len() - authenticated) as u64,
+            authenticated: authenticated as u64,
+            tokens: self.tokens.census(self.parts.clock.now()),
+        }
+    }
+
+    /// Returns the token that a session is attached to.
+    fn token_handle(&self, session: SessionId) -> Option<TokenHandle> {
+        self.tokens.get(self.attachments.token_of(session)?).map(|entry| entry.token().handle)
+    }
+
+    /// Tells watchers of a session that has changed.
+    fn tell_session(&self, id: SessionId, change: &'static str) {
+        if let Some(session) = self.sessions.get(id) {
+            self.tell(session, self.token_handle(id), change, None, None);
         }
     }
 
     fn tell(
         &self,
         session: &Session,
+        token: Option<TokenHandle>,
         change: &'static str,
         reason: Option<&'static str>,
         tried: Option<Tried>,
     ) {
         let at = self.parts.clock.now();
         self.parts.tap.send_with(|| {
-            let client = session.view(&self.parts.catalog.borrow().monitors, &self.tokens);
+            let client = session.view(&self.parts.catalog.borrow().monitors, token);
             TapEvent::Session(Arc::new(SessionChange { at, change, reason, tried, client }))
         });
     }
 
-    /// Tells those who watch of a session that has changed.
-    pub(super) fn tell_session(&self, id: SessionId, change: &'static str) {
-        if let Some(session) = self.sessions.get(&id) {
-            self.tell(session, change, None, None);
-        }
-    }
-
-    /// Returns a session that has authenticated.
-    pub(super) fn login(&self, id: SessionId) -> Option<&LoggedIn> {
-        self.sessions.get(&id)?.login.as_ref()
-    }
-
-    /// Returns a session that has authenticated, to change it.
-    pub(super) fn login_mut(&mut self, id: SessionId) -> Option<&mut LoggedIn> {
-        self.sessions.get_mut(&id)?.login.as_mut()
+    /// Tells watchers of a token that has changed.
+    fn tell_token(&self, change: &'static str, token: &Arc<Token>) {
+        let at = self.parts.clock.now();
+        self.parts.tap.send_with(|| TapEvent::Token(TokenChange { at, change, token: Arc::clone(token) }));
     }
 
     /// Hands something over to the push side, without waiting.
-    pub(super) fn order(&mut self, order: PushOrder) {
+    fn order(&mut self, order: PushOrder) {
         if !self.push.enabled {
             return;
         }
@@ -289,9 +293,7 @@ impl Router {
             }
             self.withdrawals.remove(&token);
         }
-        if let Err(TrySendError::Full(order) | TrySendError::Closed(order)) =
-            self.parts.pushes.try_send(order)
-        {
+        if let Err(order) = self.parts.pushes.try_send(order) {
             if let PushOrder::Withdraw(token, last) = order {
                 self.withdrawals.insert(token, last);
             }
@@ -301,17 +303,17 @@ impl Router {
     }
 
     /// Has nothing more sent to a token of what was decided until now.
-    pub(super) fn withdraw(&mut self, token: TokenId) {
+    fn withdraw(&mut self, token: TokenId) {
         self.order(PushOrder::Withdraw(token, self.last_delivery));
     }
 
     /// Has something kept, without waiting.
-    pub(super) fn note(&self, note: Note) {
+    fn note(&self, note: Note) {
         self.try_note(note);
     }
 
     /// Has something kept, without waiting; false: there is no room.
-    pub(super) fn try_note(&self, note: Note) -> bool {
+    fn try_note(&self, note: Note) -> bool {
         if self.parts.state.note(note) {
             return true;
         }
@@ -322,8 +324,4 @@ impl Router {
         self.parts.counters.lost_notes.increment();
         false
     }
-}
-
-fn state_of(session: &Session) -> ClientState {
-    if session.login.is_some() { ClientState::Authenticated } else { ClientState::Pending }
 }

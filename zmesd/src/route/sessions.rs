@@ -1,191 +1,189 @@
 //! The session table: who is connected, as whom, with which filter.
 
-use std::collections::BTreeMap;
-use std::net::SocketAddr;
+mod session;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Bound;
 use std::sync::Arc;
 
 use jiff::Timestamp;
-use tokio::sync::mpsc::error::TrySendError;
-use tokio::sync::{mpsc, oneshot};
 use tokio::time::Instant;
-use zmes_shared::control::ClientState;
-use zmes_shared::views::{ClientView, FilterFrom as Shown};
-use zmes_shared::{MonitorId, SessionId};
-use zmes_zoneminder::{AccessPass, MonitorRights, MonitorSet, User};
+use tracing::info;
+use zmes_shared::SessionId;
 
-use super::handle::{CloseReason, Outgoing, SessionOpening};
-use super::tokens::Tokens;
-use crate::domain::{App, MonitorFilter, TokenId};
+use super::handle::{CloseReason, SessionOpening};
+use super::revalidate::{Standing, standing};
+use crate::domain::{AccessPass, MonitorFilter, User};
+use crate::monitors::Catalog;
 use crate::state::Device;
 
-/// One WebSocket connection, as the router knows it.
-#[derive(Debug)]
-pub(super) struct Session {
-    pub(super) id: SessionId,
-    pub(super) address: SocketAddr,
-    connected_at: Timestamp,
-    outbox: mpsc::Sender<Outgoing>,
-    /// Taken when the session is told to end; from then on it gets nothing.
-    kick: Option<oneshot::Sender<CloseReason>>,
-    pub(super) login: Option<LoggedIn>,
-    sent: u64,
+pub(super) use session::{FilterOrigin, Session, SessionLogin};
+
+/// The sessions, and when their access tokens expire: for each session that logged in by one, one entry.
+#[derive(Debug, Default)]
+pub(super) struct Sessions {
+    by_id: BTreeMap<SessionId, Session>,
+    passes: BTreeSet<(Timestamp, SessionId)>,
 }
 
-/// What authentication adds to a session.
-#[derive(Debug)]
-pub(super) struct LoggedIn {
-    pub(super) user: Arc<User>,
-    pub(super) app: Option<String>,
-    /// Its user was read from the database later than this.
-    pub(super) asked_at: Instant,
-    /// Which app it seems to be.
-    pub(super) kind: App,
-    pub(super) device: Device,
-    pub(super) filter: MonitorFilter,
-    /// Who stated that filter.
-    pub(super) filter_from: FilterFrom,
-    /// It came in by an access token, and must leave with it.
-    pub(super) pass: Option<AccessPass>,
-    /// The token that the session is attached to.
-    pub(super) token: Option<TokenId>,
-    /// The number on the app's icon, for the token that it registers next.
-    pub(super) badge: Option<u32>,
-    pub(super) last_sent: BTreeMap<MonitorId, Timestamp>,
-}
-
-/// Where a session's filter comes from.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum FilterFrom {
-    /// `auth` or `control/filter` of this session.
-    Statement,
-    /// `push/token` of this session: a later one may take it back.
-    Registration,
-    /// The token that the session is, or was, attached to.
-    Token,
-    /// The session before, which broke.
-    Reconnect,
-    /// Nothing: all monitors.
-    Nothing,
-}
-
-impl FilterFrom {
-    /// Says whether the app has stated it in this session.
-    pub(super) fn is_stated(self) -> bool {
-        matches!(self, Self::Statement | Self::Registration)
+impl Sessions {
+    pub(super) fn open(&mut self, opening: SessionOpening) -> SessionId {
+        let session = Session::open(opening);
+        let id = session.id();
+        self.by_id.insert(id, session);
+        id
     }
 
-    fn shown(self) -> Shown {
-        match self {
-            Self::Statement | Self::Registration => Shown::Stated,
-            Self::Token => Shown::Token,
-            Self::Reconnect => Shown::Reconnect,
-            Self::Nothing => Shown::Default,
-        }
-    }
-}
-
-/// What became of an attempt to put a frame into an outbox.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Queued {
-    /// It is there.
-    Yes,
-    /// The outbox is full: the app does not read.
-    Full,
-    /// The session is ending.
-    Gone,
-}
-
-impl Session {
-    pub(super) fn open(opening: SessionOpening) -> Self {
-        Self {
-            id: opening.id,
-            address: opening.address,
-            connected_at: opening.connected_at,
-            outbox: opening.outbox,
-            kick: Some(opening.kick),
-            login: None,
-            sent: 0,
-        }
+    pub(super) fn close(&mut self, id: SessionId) -> Option<Session> {
+        let session = self.by_id.remove(&id)?;
+        self.forget_pass(session.expires_at(), id);
+        Some(session)
     }
 
-    /// Queues a frame without waiting.
-    pub(super) fn queue(&mut self, frame: Outgoing) -> Queued {
-        if self.kick.is_none() {
-            return Queued::Gone;
-        }
-        match self.outbox.try_send(frame) {
-            Ok(()) => {
-                self.sent += 1;
-                Queued::Yes
-            }
-            Err(TrySendError::Full(_)) => Queued::Full,
-            Err(TrySendError::Closed(_)) => Queued::Gone,
-        }
+    pub(super) fn get(&self, id: SessionId) -> Option<&Session> {
+        self.by_id.get(&id)
     }
 
-    /// Tells the session to end at once; a second call does nothing.
-    pub(super) fn end(&mut self, reason: CloseReason) {
-        if let Some(kick) = self.kick.take() {
-            // An error only says that the session is ending already.
-            kick.send(reason).ok();
-        }
+    /// Returns a session to send it something; its login can only be changed by this table.
+    pub(super) fn get_mut(&mut self, id: SessionId) -> Option<&mut Session> {
+        self.by_id.get_mut(&id)
     }
 
-    /// Returns when the access token expires by which it came in.
-    pub(super) fn pass_expires_at(&self) -> Option<Timestamp> {
-        Some(self.login.as_ref()?.pass?.expires_at)
+    pub(super) fn login(&self, id: SessionId) -> Option<&SessionLogin> {
+        self.get(id)?.login.as_ref()
     }
 
-    /// Returns the session as `clients list` and `watch` show it.
-    pub(super) fn view(&self, monitors: &MonitorSet, tokens: &Tokens) -> ClientView {
-        let login = self.login.as_ref();
-        let entry = login.and_then(|login| tokens.get(login.token?));
-        ClientView {
-            id: self.id,
-            address: self.address.to_string(),
-            user: login.map(|login| login.user.name.clone()),
-            state: if login.is_some() { ClientState::Authenticated } else { ClientState::Pending },
-            app: login.and_then(|login| login.app.clone()),
-            connected_at: self.connected_at,
-            monitors: login.map_or(Some(Vec::new()), |login| login.visible(monitors)),
-            filter_from: login.map(|login| login.filter_from.shown()),
-            token: entry.map(|entry| entry.token().handle.to_string()),
-            queued: (self.outbox.max_capacity() - self.outbox.capacity()) as u64,
-            sent: self.sent,
-        }
+    pub(super) fn len(&self) -> usize {
+        self.by_id.len()
     }
-}
 
-impl LoggedIn {
-    /// Somebody who has just come in, of whom nothing is known yet.
-    pub(super) fn new(
+    pub(super) fn authenticated(&self) -> usize {
+        self.by_id.values().filter(|session| session.login.is_some()).count()
+    }
+
+    /// Returns all sessions by ascending id.
+    pub(super) fn all(&self) -> impl Iterator<Item = &Session> {
+        self.by_id.values()
+    }
+
+    /// Returns the sessions after that id, by ascending id.
+    pub(super) fn after(&self, id: Option<SessionId>) -> impl Iterator<Item = &Session> {
+        let from = id.map_or(Bound::Unbounded, Bound::Excluded);
+        self.by_id.range((from, Bound::Unbounded)).map(|(_, session)| session)
+    }
+
+    /// Gives a session this login in place of the one it had.
+    pub(super) fn log_in(&mut self, id: SessionId, login: SessionLogin) {
+        let Some(session) = self.by_id.get_mut(&id) else { return };
+        let before = session.expires_at();
+        session.login = Some(login);
+        let after = session.expires_at();
+        self.forget_pass(before, id);
+        self.passes.extend(after.map(|expires_at| (expires_at, id)));
+    }
+
+    /// The same app has logged in again: what it stated stays.
+    pub(super) fn log_in_again(
+        &mut self,
+        id: SessionId,
         user: Arc<User>,
         pass: Option<AccessPass>,
         asked_at: Instant,
-        app: Option<String>,
-        device: Device,
-    ) -> Self {
-        Self {
-            user,
-            app,
-            asked_at,
-            kind: device.kind,
-            device,
-            filter: MonitorFilter::All,
-            filter_from: FilterFrom::Nothing,
-            pass,
-            token: None,
-            badge: None,
-            last_sent: BTreeMap::new(),
+    ) {
+        if let Some(login) = self.by_id.get_mut(&id).and_then(|session| session.login.take()) {
+            self.log_in(id, SessionLogin { user, pass, asked_at, ..login });
         }
     }
 
-    /// Returns the monitors that both filter and rights let through; `None`: all, also those to come.
-    fn visible(&self, monitors: &MonitorSet) -> Option<Vec<MonitorId>> {
-        if self.filter == MonitorFilter::All && self.user.rights == MonitorRights::All {
-            return None;
+    /// Replaces a session's filter; returns the device that the session belongs to.
+    pub(super) fn set_filter(
+        &mut self,
+        id: SessionId,
+        filter: MonitorFilter,
+        origin: FilterOrigin,
+    ) -> Option<Device> {
+        let login = self.login_mut(id)?;
+        (login.filter, login.filter_origin) = (filter, origin);
+        Some(login.device.clone())
+    }
+
+    /// Gives a session that is attached to a token the token's filter; returns the device that the session belongs to.
+    pub(super) fn take_filter(&mut self, id: SessionId, filter: MonitorFilter) -> Option<Device> {
+        let stated = self.login(id).map(|login| login.filter_origin).filter(|origin| origin.is_stated());
+        self.set_filter(id, filter, stated.unwrap_or(FilterOrigin::Token))
+    }
+
+    /// Another session has taken this one's token over. What it once stated must not come back over what the token's
+    /// app states now.
+    pub(super) fn lose_token(&mut self, id: SessionId) {
+        if let Some(login) = self.login_mut(id) {
+            login.filter_origin = FilterOrigin::Token;
         }
-        let wanted = |id: MonitorId| self.user.rights.allow(id) && self.filter.interval(id).is_some();
-        Some(monitors.iter().map(|monitor| monitor.id).filter(|&id| wanted(id)).collect())
+    }
+
+    pub(super) fn set_badge(&mut self, id: SessionId, badge: u32) {
+        if let Some(login) = self.login_mut(id) {
+            login.badge = Some(badge);
+        }
+    }
+
+    pub(super) fn take_badge(&mut self, id: SessionId) -> Option<u32> {
+        self.login_mut(id)?.badge.take()
+    }
+
+    /// Tells a session to end; false: there is no session of that id.
+    pub(super) fn end(&mut self, id: SessionId, reason: CloseReason) -> bool {
+        self.by_id.get_mut(&id).map(|session| session.end(reason)).is_some()
+    }
+
+    /// Tells the sessions to end whose access token has expired.
+    pub(super) fn end_expired(&mut self, now: Timestamp) {
+        while let Some(&(expires_at, id)) = self.passes.first()
+            && expires_at <= now
+        {
+            self.passes.remove(&(expires_at, id));
+            info!(client = %id, reason = "the access token has expired", "closing the session");
+            self.end(id, CloseReason::PassExpired);
+        }
+    }
+
+    /// Says whether any session ends with an access token.
+    pub(super) fn any_expire(&self) -> bool {
+        !self.passes.is_empty()
+    }
+
+    /// Renews all sessions' rights by the catalog, or tells sessions to end.
+    pub(super) fn renew_all(&mut self, catalog: &Catalog, enforced_since: Instant) {
+        self.by_id.values_mut().for_each(|session| renew(session, catalog, enforced_since));
+    }
+
+    /// Renews a session's rights by the catalog, or tells it to end.
+    pub(super) fn renew(&mut self, id: SessionId, catalog: &Catalog, enforced_since: Instant) {
+        if let Some(session) = self.by_id.get_mut(&id) {
+            renew(session, catalog, enforced_since);
+        }
+    }
+
+    fn forget_pass(&mut self, expires_at: Option<Timestamp>, id: SessionId) {
+        if let Some(expires_at) = expires_at {
+            self.passes.remove(&(expires_at, id));
+        }
+    }
+
+    fn login_mut(&mut self, id: SessionId) -> Option<&mut SessionLogin> {
+        self.by_id.get_mut(&id)?.login.as_mut()
+    }
+}
+
+fn renew(session: &mut Session, catalog: &Catalog, enforced_since: Instant) {
+    let id = session.id();
+    let Some(login) = &mut session.login else { return };
+    match standing(login, catalog, enforced_since) {
+        Standing::Unchanged => {}
+        Standing::Renewed(user) => login.user = user,
+        Standing::Revoked(reason) => {
+            info!(client = %id, user = login.user.name, reason, "closing the session");
+            session.end(CloseReason::UserRevoked);
+        }
     }
 }

@@ -12,13 +12,14 @@ use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, timeout};
 use tokio_util::sync::CancellationToken;
+use zmes_providers::{App, PushToken};
 use zmes_shared::control::ClientFilter;
 use zmes_shared::{EventId, MonitorId, SessionId};
 use zmes_zoneminder::{MonitorRights, User};
 
 use super::*;
 use crate::config::{AuthConfig, StateConfig};
-use crate::domain::{Alarm, App, Decision, MonitorFilter, Origin, PushToken, SkipReason};
+use crate::domain::{Alarm, Decision, MonitorFilter, MonitorRights, Origin, SkipReason, User};
 use crate::monitors::Catalog;
 use crate::ports::{Clock, PushOrder, SystemClock};
 use crate::state::{State, StateHandle};
@@ -104,7 +105,7 @@ impl World {
             timeout: Duration::from_secs(20),
             enforce_monitor_permissions: true,
         });
-        let (pushes_tx, pushes) = mpsc::channel(1024);
+        let (pushes_tx, OrderReceiver { orders: pushes, .. }) = push_orders(1024);
         let (stop, tap) = (CancellationToken::new(), Tap::default());
         let router = Router::new(RouterParts {
             alarms: alarms_rx,
@@ -171,8 +172,8 @@ impl World {
         let client = self.connect(8).await;
         let (id, user, app) = (client.id, Arc::new(user.clone()), app.map(str::to_owned));
         let asked_at = Instant::now();
-        let attach = Attach { id, user, pass: None, asked_at, app, filter: None, kind, hint: None };
-        self.router.attach(attach).await.unwrap();
+        let login = NewLogin { user, pass: None, app, filter: None, kind, hint: None };
+        self.router.attach(id, asked_at, login).await.unwrap();
         client
     }
 
@@ -192,8 +193,8 @@ impl World {
     ) {
         let (id, user, app) = (client.id, Arc::new(user), Some("1.8.001".into()));
         let hint = hint.map(|hint| PushToken::parse(hint).unwrap());
-        let attach = Attach { id, user, pass: None, asked_at, app, filter, kind: App::Unknown, hint };
-        self.router.attach(attach).await.unwrap();
+        let login = NewLogin { user, pass: None, app, filter, kind: App::Unknown, hint };
+        self.router.attach(id, asked_at, login).await.unwrap();
     }
 
     /// Announces and waits until the router has dealt with it.

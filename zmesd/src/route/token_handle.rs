@@ -9,43 +9,12 @@ use zmes_shared::views::TokenCounts;
 use zmes_shared::{EventId, MonitorId, SessionId};
 
 use super::handle::{Busy, Command, RouterHandle};
-use crate::domain::{App, Decision, MonitorFilter, Platform, PushState, PushToken, TokenId};
+use super::registration::{Registration, RegistrationFault};
+use crate::domain::{Decision, MonitorFilter, PushState, TokenId};
+use zmes_providers::{App, Platform, PushToken};
 
 /// Tokens that are changed in one turn of the router.
 const TURN: usize = 250;
-
-/// `push/token`: an app tells its token, and how it wants to be told.
-#[derive(Debug, Clone)]
-pub struct Registration {
-    /// The session that says so; its user becomes the owner.
-    pub session: SessionId,
-    /// The token.
-    pub token: PushToken,
-    /// What kind of phone.
-    pub platform: Platform,
-    /// Whether it wants pushes.
-    pub state: PushState,
-    /// The lists; `None`: no statement (the socket's stated filter, else the stored one of the same owner, else all).
-    /// All monitors counts only where no filter was stated in this session.
-    pub filter: Option<MonitorFilter>,
-    /// Which app, as far as this message tells.
-    pub kind: App,
-    /// The app's version; `None`: as it told in `auth`, else as it was.
-    pub app_version: Option<String>,
-    /// The app's name for this server; `None`: as it was.
-    pub profile: Option<String>,
-}
-
-/// Why a token is not taken.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum RegistrationFault {
-    /// The user, or everybody together, has registered more than is sensible.
-    #[error("too many tokens")]
-    TooMany,
-    /// An admin has blocked the token.
-    #[error("the token is blocked")]
-    Blocked,
-}
 
 /// A token from a file.
 #[derive(Debug, Clone)]
@@ -102,7 +71,7 @@ pub struct SessionDecision {
 #[derive(Debug)]
 pub enum TokenCommand {
     /// An app tells its token.
-    Register(Registration, oneshot::Sender<Result<(), RegistrationFault>>),
+    Register(SessionId, Registration, oneshot::Sender<Result<(), RegistrationFault>>),
     /// An app sets the number on its icon, with the token that it names, if it does.
     Badge(SessionId, u32, Option<PushToken>, oneshot::Sender<()>),
     /// Tokens are gone, and why; those that were not before.
@@ -131,8 +100,12 @@ pub enum TokenCommand {
 
 impl RouterHandle {
     /// Registers a token for the user of a session, and attaches the session to it.
-    pub async fn register(&self, registration: Registration) -> Result<Result<(), RegistrationFault>, Busy> {
-        self.ask(|reply| TokenCommand::Register(registration, reply)).await
+    pub async fn register(
+        &self,
+        session: SessionId,
+        registration: Registration,
+    ) -> Result<Result<(), RegistrationFault>, Busy> {
+        self.ask(|reply| TokenCommand::Register(session, registration, reply)).await
     }
 
     /// Sets the number on the icon of a session's app; where it has no token yet, its next one gets it.

@@ -1,14 +1,19 @@
 //! The token table: every registered device, the revoked ones among them.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
+use tokio::time::Instant;
+use zmes_shared::MonitorId;
 use zmes_shared::views::TokenCounts;
-use zmes_shared::{MonitorId, SessionId};
 
-use super::pace::Pace;
-use crate::domain::{PushState, PushToken, Token, TokenId};
+use super::pace::TokenPace;
+use super::registration::{Registration, RegistrationOutcome};
+use super::sent_times::SentTimes;
+use crate::domain::{PushState, Revoked, Token, TokenId};
+use crate::telemetry::{Labels, TokenState};
+use zmes_providers::{Platform, PushToken};
 
 /// Live tokens in all: more can only come from an app that invents them.
 const MAX_LIVE: usize = 20_000;
@@ -24,35 +29,36 @@ const SEEN_EVERY: SignedDuration = SignedDuration::from_secs(5);
 /// The tokens.
 #[derive(Debug, Default)]
 pub(super) struct Tokens {
-    by_id: BTreeMap<TokenId, Entry>,
+    by_id: BTreeMap<TokenId, TokenEntry>,
     by_token: HashMap<PushToken, TokenId>,
     last: i64,
+    /// Those whose last change found no room on its way to the disk.
+    unwritten: BTreeSet<TokenId>,
+    /// Those whose provider heard of them a moment ago, and has to hear of a later change.
+    unregistered: BTreeSet<TokenId>,
 }
 
 /// One token, with what changes too often to be part of the shared one.
 #[derive(Debug)]
-pub(super) struct Entry {
+pub(super) struct TokenEntry {
     /// Its badge may be older than `badge`.
     token: Arc<Token>,
     badge: u32,
     /// When it was last told of a monitor, where an interval is kept.
-    pub(super) sent: BTreeMap<MonitorId, Timestamp>,
-    /// The session that is attached to it.
-    pub(super) session: Option<SessionId>,
-    /// How often is told what changes of it.
-    pub(super) pace: Pace,
+    sent: SentTimes,
+    pace: TokenPace,
 }
 
 impl Tokens {
     /// Takes over what the daemon before had written down.
-    pub(super) fn restore(tokens: Vec<Token>, sent: HashMap<(TokenId, MonitorId), Timestamp>) -> Self {
+    pub(super) fn remembered(tokens: Vec<Token>, sent: HashMap<(TokenId, MonitorId), Timestamp>) -> Self {
         let mut table = Self::default();
         for token in tokens {
             table.insert(token);
         }
         for ((token, monitor), at) in sent {
             if let Some(entry) = table.by_id.get_mut(&token) {
-                entry.sent.insert(monitor, at);
+                entry.sent.note(monitor, at);
             }
         }
         table
@@ -69,37 +75,22 @@ impl Tokens {
         self.by_token.insert(token.token.clone(), token.id);
         match self.by_id.get_mut(&token.id) {
             Some(entry) => entry.replace(token),
-            None => drop(self.by_id.insert(token.id, Entry::new(token))),
+            None => drop(self.by_id.insert(token.id, TokenEntry::new(token))),
         }
     }
 
     /// Finds a token, revoked or not.
-    pub(super) fn find(&self, token: &PushToken) -> Option<&Entry> {
+    pub(super) fn find(&self, token: &PushToken) -> Option<&TokenEntry> {
         self.by_id.get(self.by_token.get(token)?)
     }
 
     /// Returns a token, revoked or not.
-    pub(super) fn get(&self, id: TokenId) -> Option<&Entry> {
+    pub(super) fn get(&self, id: TokenId) -> Option<&TokenEntry> {
         self.by_id.get(&id)
     }
 
-    /// Returns a token, revoked or not, to change it.
-    pub(super) fn get_mut(&mut self, id: TokenId) -> Option<&mut Entry> {
-        self.by_id.get_mut(&id)
-    }
-
-    /// Returns a token that is not revoked, to change it.
-    pub(super) fn live_mut(&mut self, id: TokenId) -> Option<&mut Entry> {
-        self.get_mut(id).filter(|entry| entry.is_live())
-    }
-
-    /// Returns all tokens, the revoked ones among them, by ascending id.
-    pub(super) fn all(&self) -> impl Iterator<Item = &Entry> {
-        self.by_id.values()
-    }
-
     /// Returns the tokens that are not revoked, by ascending id.
-    pub(super) fn live(&self) -> impl Iterator<Item = &Entry> {
+    pub(super) fn live(&self) -> impl Iterator<Item = &TokenEntry> {
         self.by_id.values().filter(|entry| entry.is_live())
     }
 
@@ -119,21 +110,172 @@ impl Tokens {
         live && known
     }
 
+    /// Makes a token what its app registers, whatever it was before; it comes back with its id if it was revoked.
+    pub(super) fn register(
+        &mut self,
+        registration: &Registration,
+        owner: &str,
+        badge: Option<u32>,
+        now: Instant,
+        wall: Timestamp,
+    ) -> RegistrationOutcome {
+        let before = self.find(&registration.token).map(|entry| Arc::clone(entry.token()));
+        let id = before.as_ref().map_or_else(|| self.next_id(), |before| before.id);
+        let first = || TokenEntry::new(registration.first(id, owner, wall));
+        self.last = self.last.max(id.0);
+        self.by_token.entry(registration.token.clone()).or_insert(id);
+        let entry = self.by_id.entry(id).or_insert_with(first);
+        let anew = before.as_deref().is_some_and(|before| Registration::begins_anew(before, owner));
+        let changed = entry.change(|token| registration.apply(owner, badge, anew, token)).is_some();
+        let seen = entry.see(wall).is_some();
+        let token = entry.snapshot();
+        let is_new = before.as_deref().is_none_or(|before| before.revoked.is_some());
+        let write = is_new || changed || seen;
+        let log = if is_new || changed { entry.pace.may_log(now) } else { None };
+        let for_provider = write && token.state == PushState::Enabled;
+        let register_now = for_provider && (entry.pace.may_register(now) || is_new);
+        let forgotten = if anew { std::mem::take(&mut entry.sent) } else { SentTimes::default() };
+        if register_now {
+            self.unregistered.remove(&id);
+        } else if for_provider {
+            self.unregistered.insert(id);
+        }
+        let withdrawn = before.as_deref().and_then(|before| registration.withdraws(before, owner));
+        RegistrationOutcome {
+            created: before.is_none(),
+            change: (is_new || changed).then_some(if is_new { "registered" } else { "changed" }),
+            token,
+            write,
+            log,
+            register_now,
+            forgotten,
+            withdrawn,
+        }
+    }
+
+    /// Changes a token; returns it as it is to be written down, if anything has changed.
+    pub(super) fn change(&mut self, id: TokenId, change: impl FnOnce(&mut Token)) -> Option<Arc<Token>> {
+        self.by_id.get_mut(&id)?.change(change)
+    }
+
+    /// Revokes a live token.
+    pub(super) fn revoke(&mut self, id: TokenId, at: Timestamp, reason: &str) -> Option<Arc<Token>> {
+        let entry = self.by_id.get_mut(&id).filter(|entry| entry.is_live())?;
+        let revoked = Revoked { at, reason: reason.to_owned(), blocked: false };
+        entry.change(|token| token.revoked = Some(revoked))
+    }
+
+    /// Blocks a revoked token, so that its app cannot register it again, or lets its app do so.
+    pub(super) fn set_blocked(&mut self, id: TokenId, blocked: bool) -> Option<Arc<Token>> {
+        self.change(id, |token| {
+            if let Some(revoked) = &mut token.revoked {
+                revoked.blocked = blocked;
+            }
+        })
+    }
+
+    /// Takes a revocation back; `None`: there is none, or the token is blocked.
+    pub(super) fn restore(&mut self, id: TokenId) -> Option<Arc<Token>> {
+        let entry = self.by_id.get_mut(&id).filter(|entry| !entry.is_live() && !entry.token.blocked())?;
+        entry.change(|token| token.revoked = None)
+    }
+
+    /// Notes that the app was there; returns the token where that is worth a write.
+    pub(super) fn see(&mut self, id: TokenId, now: Timestamp) -> Option<Arc<Token>> {
+        self.by_id.get_mut(&id)?.see(now)
+    }
+
+    /// Returns the number for the icon of a token's app with the next push, and counts that push if it `counts`.
+    pub(super) fn next_badge(&mut self, id: TokenId, counts: bool) -> u32 {
+        let Some(entry) = self.by_id.get_mut(&id) else { return 0 };
+        entry.badge = entry.badge.saturating_add(u32::from(counts));
+        entry.badge
+    }
+
+    pub(super) fn note_sent(&mut self, id: TokenId, monitor: MonitorId, at: Timestamp) {
+        if let Some(entry) = self.by_id.get_mut(&id) {
+            entry.sent.note(monitor, at);
+        }
+    }
+
+    /// Takes back that a token was told of a monitor's alarm of that time; false: another one was the last.
+    pub(super) fn undo_sent(&mut self, id: TokenId, monitor: MonitorId, at: Timestamp) -> bool {
+        self.by_id.get_mut(&id).is_some_and(|entry| entry.sent.undo(monitor, at))
+    }
+
+    /// Returns how many log lines about a token were left out before this one; `None`: this one is left out, too.
+    pub(super) fn may_log(&mut self, id: TokenId, now: Instant) -> Option<u64> {
+        self.by_id.get_mut(&id)?.pace.may_log(now)
+    }
+
+    /// Returns the tokens of whose changes their providers may hear now.
+    pub(super) fn due_registrations(&mut self, now: Instant) -> Vec<Arc<Token>> {
+        let mut due = Vec::new();
+        self.unregistered.retain(|id| {
+            let entry = self.by_id.get_mut(id).filter(|entry| entry.is_live());
+            let Some(entry) = entry else { return false };
+            let may = entry.pace.may_register(now);
+            if may {
+                due.push(entry.snapshot());
+            }
+            !may
+        });
+        due
+    }
+
+    /// Notes that these could not be written down.
+    pub(super) fn not_written(&mut self, ids: impl IntoIterator<Item = TokenId>) {
+        self.unwritten.extend(ids);
+    }
+
+    /// Notes that all have to be written down again.
+    pub(super) fn none_written(&mut self) {
+        self.unwritten.extend(self.by_id.keys());
+    }
+
+    /// Returns, as they are now, the tokens that could not be written down; [`Self::not_written`] where they still cannot.
+    pub(super) fn take_unwritten(&mut self) -> Vec<Arc<Token>> {
+        let ids = std::mem::take(&mut self.unwritten);
+        ids.iter().filter_map(|id| self.by_id.get_mut(id).map(TokenEntry::snapshot)).collect()
+    }
+
+    /// Says whether something has to be told later, to the disk or to a provider.
+    pub(super) fn any_waiting(&self) -> bool {
+        !self.unwritten.is_empty() || !self.unregistered.is_empty()
+    }
+
+    /// Counts the tokens of every platform and state.
+    pub(super) fn census(&self, now: Timestamp) -> Vec<((Platform, TokenState), u64)> {
+        let mut counts: Vec<_> = <(Platform, TokenState)>::all().into_iter().map(|kind| (kind, 0)).collect();
+        for entry in self.by_id.values() {
+            let token = &entry.token;
+            let state = match token.state {
+                _ if token.revoked.is_some() => TokenState::Revoked,
+                _ if token.muted(now) => TokenState::Muted,
+                PushState::Enabled => TokenState::Enabled,
+                PushState::Disabled => TokenState::Disabled,
+            };
+            let kind = (token.platform, state);
+            counts.iter_mut().filter(|(known, _)| *known == kind).for_each(|(_, number)| *number += 1);
+        }
+        counts
+    }
+
     /// Counts the live ones, and those that get pushes.
     pub(super) fn counts(&self, now: Timestamp) -> TokenCounts {
-        let enabled = |entry: &&Entry| entry.token.state == PushState::Enabled && !entry.token.muted(now);
+        let enabled =
+            |entry: &&TokenEntry| entry.token.state == PushState::Enabled && !entry.token.muted(now);
         TokenCounts { total: self.live().count() as u64, enabled: self.live().filter(enabled).count() as u64 }
     }
 }
 
-impl Entry {
+impl TokenEntry {
     fn new(token: Token) -> Self {
         Self {
             badge: token.badge,
             token: Arc::new(token),
-            sent: BTreeMap::new(),
-            session: None,
-            pace: Pace::default(),
+            sent: SentTimes::default(),
+            pace: TokenPace::default(),
         }
     }
 
@@ -152,26 +294,20 @@ impl Entry {
         self.token.revoked.is_none()
     }
 
-    /// Returns the number on the app's icon.
-    pub(super) fn badge(&self) -> u32 {
-        self.badge
-    }
-
-    /// Counts one more push on the app's icon.
-    pub(super) fn count(&mut self) {
-        self.badge = self.badge.saturating_add(1);
+    /// Returns when it was last told of each monitor.
+    pub(super) fn sent(&self) -> &SentTimes {
+        &self.sent
     }
 
     /// Returns the token with everything up to date, to be written down.
-    pub(super) fn snapshot(&mut self) -> Arc<Token> {
+    fn snapshot(&mut self) -> Arc<Token> {
         if self.token.badge != self.badge {
             Arc::make_mut(&mut self.token).badge = self.badge;
         }
         Arc::clone(&self.token)
     }
 
-    /// Changes the token; returns it as it is to be written down, if anything has changed at all.
-    pub(super) fn change(&mut self, change: impl FnOnce(&mut Token)) -> Option<Arc<Token>> {
+    fn change(&mut self, change: impl FnOnce(&mut Token)) -> Option<Arc<Token>> {
         let before = self.snapshot();
         let mut token = Token::clone(&before);
         change(&mut token);
@@ -182,8 +318,7 @@ impl Entry {
         Some(Arc::clone(&self.token))
     }
 
-    /// Notes that the app was there; returns the token where that is worth a write.
-    pub(super) fn see(&mut self, now: Timestamp) -> Option<Arc<Token>> {
+    fn see(&mut self, now: Timestamp) -> Option<Arc<Token>> {
         let before = self.token.last_seen_at;
         let seen_lately = now >= before && now.duration_since(before) < SEEN_EVERY;
         if seen_lately { None } else { self.change(|token| token.last_seen_at = now) }

@@ -9,6 +9,7 @@ use sqlx::SqlitePool;
 use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::Instant;
+use zmes_providers::App;
 use zmes_shared::control::Since;
 use zmes_shared::{EventId, MonitorId};
 
@@ -17,7 +18,7 @@ use super::file;
 use super::note::Note;
 use super::open_error::{OpenError, primary_code};
 use super::tokens::{self, TokenRow};
-use crate::domain::{App, DeliveryId, MonitorFilter, Token, TokenId};
+use crate::domain::{DeliveryId, MonitorFilter, Token, TokenId};
 
 /// How long a reader waits for the notes before it.
 const BARRIER_DEADLINE: Duration = Duration::from_secs(1);

@@ -6,11 +6,12 @@ use jiff::{SignedDuration, Timestamp};
 use sqlx::sqlite::SqliteRow;
 use sqlx::{Row, SqlitePool};
 use tracing::warn;
+use zmes_providers::App;
 use zmes_shared::{EventId, MonitorId};
 
 use super::handle::{Cursor, Device, LastFilter, Remembered};
 use super::{deliveries, tokens};
-use crate::domain::{App, MonitorFilter};
+use crate::domain::MonitorFilter;
 
 /// How far back announced events are read: longer than any sensible `catch-up`.
 const ANNOUNCED_SINCE: SignedDuration = SignedDuration::from_hours(48);

@@ -13,6 +13,7 @@ use jiff::{SignedDuration, Timestamp};
 use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{ConnectOptions, Connection, SqliteConnection};
 use tracing::{error, info, warn};
+use zmes_shared::views::Sentence;
 
 use super::open_error::{OpenError, primary_code};
 use super::salvage::{self, Salvaged};
@@ -52,11 +53,10 @@ pub struct SetAside {
 
 impl SetAside {
     /// Says what happened, in one sentence.
-    pub fn sentence(&self) -> String {
+    pub fn sentence(&self) -> Sentence {
         let Self { path, at, saved } = self;
-        // As log and journal have it: to the second.
-        let at = at.strftime("%Y-%m-%d %H:%M:%S UTC");
-        format!("the state file was damaged on {at} and set aside as {}: {saved}", path.display())
+        let aside = format!(" and set aside as {}: {saved}", path.display());
+        Sentence::from("the state file was damaged on ").time(*at).text(aside)
     }
 
     /// Says what to do about it.

@@ -7,14 +7,14 @@ use sqlx::Connection;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
+use zmes_providers::{App, Platform, PushToken};
 use zmes_shared::control::Since;
 use zmes_shared::{EventId, MonitorId};
 
 use super::{Device, DeviceNote, LastFilter, Note, OpenError, State, TokenDecision};
 use crate::config::StateConfig;
 use crate::domain::{
-    Alarm, App, Decision, DeliveryId, MonitorFilter, Origin, Platform, PushState, PushToken, Revoked,
-    SkipReason, Token, TokenId,
+    Alarm, Decision, DeliveryId, MonitorFilter, Origin, PushState, Revoked, SkipReason, Token, TokenId,
 };
 use crate::ports::{Clock, SystemClock};
 

@@ -8,10 +8,11 @@ use jiff::Timestamp;
 use sqlx::sqlite::SqliteRow;
 use sqlx::{Row, Sqlite, SqliteConnection, SqlitePool, Transaction};
 use tracing::warn;
+use zmes_providers::{App, Platform, PushToken};
 use zmes_shared::MonitorId;
 
 use super::remembered::{optional_time, tell_left_out, time, understood};
-use crate::domain::{App, MonitorFilter, Platform, PushState, PushToken, Revoked, Token, TokenId};
+use crate::domain::{MonitorFilter, PushState, Revoked, Token, TokenId};
 
 /// The columns that make a [`Token`], in the order in which [`token`] reads them.
 pub(super) const COLUMNS: &str = "t.id, t.token, t.platform, t.push_state, t.user_name, t.app, t.app_version, \

@@ -4,9 +4,10 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use jiff::Timestamp;
 use zmes_shared::views::RefusalReason;
+use zmes_shared::words::MonitorCondition;
 
 use super::beats::Beats;
-use super::labels::{Frame, Login, Phase, Pushed, Reload, ShmError, TargetKind, Transport};
+use super::labels::{Frame, Login, Phase, Pushed, Reload, TargetKind, Transport};
 use super::refusals::{Refusal, Refusals};
 use super::tally::Tally;
 use super::timings::Timings;
@@ -120,7 +121,7 @@ pub struct Counters {
     /// Deliveries and attempts.
     pub pushes: Tally<(Transport, Pushed)>,
     /// Looks at monitors that showed nothing.
-    pub shm_errors: Tally<ShmError>,
+    pub shm_errors: Tally<MonitorCondition>,
     /// Reloads of the configuration.
     pub reloads: Tally<Reload>,
     /// Connections that are no session yet.

@@ -1,9 +1,11 @@
 //! The labels of what is counted. Their words are a contract with dashboards and alert rules: none is renamed.
 
+use zmes_providers::Platform;
 use zmes_shared::MonitorState;
+use zmes_shared::words::{MonitorCondition, StateSource};
 
 use super::tally::{LabelPairs, Labels, label};
-use crate::domain::{Decision, Origin, Platform, SkipReason};
+use crate::domain::{Decision, Origin, SkipReason};
 
 label! {
     /// Which end of an alarm. Only beginnings are announced.
@@ -71,29 +73,25 @@ label! {
     }
 }
 
-label! {
-    /// Why a look at a monitor's shared memory showed nothing.
-    ShmError = "kind" {
-        /// There is no file: `zmc` does not run.
-        NotThere = "not_there",
-        /// `zmc` has not filled it yet.
-        Starting = "starting",
-        /// `zmc` has let go of it.
-        Stopped = "stopped",
-        /// A layout that is not known.
-        UnknownLayout = "unknown_layout",
-        /// The trigger part is not there yet.
-        HalfInitialised = "half_initialised",
-        /// The file is too short.
-        Short = "short",
-        /// A field holds what no `zmc` writes.
-        Implausible = "implausible",
-        /// The daemon may not read it.
-        Permission = "permission",
-        /// Anything else that the system says.
-        Io = "io",
-        /// No sign of life of `zmc` for too long.
-        Frozen = "frozen",
+/// Why a poll of a monitor's shared memory showed nothing.
+impl Labels for MonitorCondition {
+    fn all() -> Vec<Self> {
+        vec![
+            Self::NotThere,
+            Self::Starting,
+            Self::Stopped,
+            Self::UnknownLayout,
+            Self::HalfInitialised,
+            Self::Short,
+            Self::Implausible,
+            Self::Permission,
+            Self::Io,
+            Self::Frozen,
+        ]
+    }
+
+    fn labels(self) -> LabelPairs {
+        vec![("kind", self.word())]
     }
 }
 
@@ -143,15 +141,14 @@ label! {
     }
 }
 
-label! {
-    /// Where a monitor's alarms are looked for.
-    MonitorSource = "source" {
-        /// In the shared memory.
-        Shm = "shm",
-        /// In the Events table.
-        Db = "db",
-        /// Nowhere.
-        None = "none",
+/// Where a monitor's alarms are looked for.
+impl Labels for StateSource {
+    fn all() -> Vec<Self> {
+        Self::ALL.to_vec()
+    }
+
+    fn labels(self) -> LabelPairs {
+        vec![("source", self.word())]
     }
 }
 
@@ -332,7 +329,7 @@ mod tests {
         distinct::<Decision>(12);
         distinct::<Frame>(7);
         distinct::<(Transport, Pushed)>(24);
-        distinct::<ShmError>(10);
+        distinct::<MonitorCondition>(10);
         distinct::<(TargetKind, Decision)>(24);
         distinct::<Loop>(5);
     }

@@ -13,7 +13,7 @@ mod timings;
 pub use beats::{Beat, Beats};
 pub use counters::{Counter, Counters, Findings, Inside, Level};
 pub use labels::{
-    Connection, FindingSeverity, Frame, Login, Loop, MonitorSource, Part, Phase, Pushed, Reload, ShmError,
+    Connection, FindingSeverity, Frame, Login, Loop, Part, Phase, Pushed, Reload,
     TargetKind, TokenState, Transport,
 };
 pub use latencies::{Latencies, Stage};

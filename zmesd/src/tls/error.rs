@@ -72,14 +72,19 @@ impl TlsError {
     }
 }
 
+/// Returns a date: the message is read by people and programs alike, and no zone changes it by more than a day.
+fn date(at: Timestamp) -> String {
+    at.strftime("%Y-%m-%d").to_string()
+}
+
 /// What apps may complain about.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum TlsWarning {
     /// Its time is over.
-    #[error("the certificate expired on {0}")]
+    #[error("the certificate expired on {}", date(*.0))]
     Expired(Timestamp),
     /// Its time is over soon.
-    #[error("the certificate expires on {at}, in {days} days")]
+    #[error("the certificate expires on {}, in {days} days", date(*at))]
     ExpiresSoon {
         /// When.
         at: Timestamp,
@@ -87,7 +92,7 @@ pub enum TlsWarning {
         days: i64,
     },
     /// Its time has not come.
-    #[error("the certificate is not valid before {0}")]
+    #[error("the certificate is not valid before {}", date(*.0))]
     NotYetValid(Timestamp),
     /// It has no subject alternative name.
     #[error("the certificate names its host only in the subject (`{0}`): apps look at subjectAltName alone")]

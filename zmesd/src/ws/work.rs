@@ -13,11 +13,11 @@ use zmes_shared::control::Since;
 
 use super::context::Context;
 use super::replay::{self, Page, Rest};
-use super::session::{Admitted, Registering};
-use crate::domain::{Login, LoginVerdict, MonitorFilter, PushToken};
+use crate::domain::{Login, LoginVerdict, MonitorFilter};
 use crate::protocol::{FilterStatement, TokenFault};
-use crate::route::{Attach, Busy, Registration, RegistrationFault, RouterHandle};
+use crate::route::{Busy, NewLogin, Registration, RegistrationFault, RouterHandle};
 use crate::telemetry;
+use zmes_providers::PushToken;
 
 /// Time for a verdict. Hundreds of phones may log in at once, each with some 50 ms of bcrypt.
 const VERDICT_DEADLINE: Duration = Duration::from_secs(15);
@@ -66,15 +66,10 @@ pub(super) fn verify(context: Arc<Context>, session: SessionId, login: Box<Login
 pub(super) fn attach(
     context: Arc<Context>,
     session: SessionId,
-    admitted: Box<Admitted>,
+    login: Box<NewLogin>,
     asked_at: Instant,
 ) -> Work {
-    Box::pin(async move {
-        let Admitted { user, pass, app, filter, kind, hint } = *admitted;
-        let attach = Attach { id: session, user, pass, asked_at, app, filter, kind, hint };
-        let attached = context.parts.router.attach(attach).await;
-        taken(attached.map(drop))
-    })
+    Box::pin(async move { taken(context.parts.router.attach(session, asked_at, *login).await) })
 }
 
 /// Replaces the session's filter.
@@ -88,12 +83,9 @@ pub(super) fn set_filter(
 }
 
 /// Registers a push token.
-pub(super) fn register(context: Arc<Context>, session: SessionId, registering: Box<Registering>) -> Work {
+pub(super) fn register(context: Arc<Context>, session: SessionId, registration: Box<Registration>) -> Work {
     Box::pin(async move {
-        let Registering { token, platform, state, filter, kind, app_version, profile } = *registering;
-        let registration =
-            Registration { session, token, platform, state, filter, kind, app_version, profile };
-        match context.parts.router.register(registration).await {
+        match context.parts.router.register(session, *registration).await {
             Ok(Ok(())) => Worked::Done,
             Ok(Err(RegistrationFault::TooMany)) => Worked::NotRegistered(TokenFault::TooManyTokens),
             Ok(Err(RegistrationFault::Blocked)) => Worked::NotRegistered(TokenFault::Blocked),

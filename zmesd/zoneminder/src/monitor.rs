@@ -42,17 +42,6 @@ pub enum NotWatched {
     WebSite,
 }
 
-impl NotWatched {
-    /// Returns the reason as a person should read it.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::NotCapturing => "not captured (Function or Capturing is None)",
-            Self::NoDetection => "only viewed (Function is Monitor): it never alarms",
-            Self::WebSite => "a web site, not a camera",
-        }
-    }
-}
-
 /// The monitors of this server, by id.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct MonitorSet {

@@ -126,12 +126,13 @@ impl View for Examined {
 
 /// Writes one step: mark, name and sentence, and below it what to do.
 fn show(finding: &Finding, width: usize, unicode: bool, out: &mut Out) -> io::Result<()> {
-    let Finding { step, severity, detail, hint, .. } = finding;
+    let Finding { step, severity, hint, .. } = finding;
+    let detail = time::told(&finding.sentence(), &out.look().zone);
     let (mark, tone) = mark(*severity, unicode);
     let mark_width = if unicode { 1 } else { 4 };
     let indent = mark_width + 1 + width + 2;
     let head = out.paint(tone, &format!("{mark:mark_width$} {:width$}", clean(step)));
-    out.hanging(&format!("{head}  {}", clean(&time::local(detail, &out.look().zone))), indent)?;
+    out.hanging(&format!("{head}  {}", clean(&detail)), indent)?;
     match hint {
         // One line, whatever its length: it is to be copied.
         Some(hint) if *severity != Severity::Ok => {
@@ -171,7 +172,7 @@ fn verdict(findings: &[Finding], out: &Out) -> String {
         2 => "; 1 more follows, perhaps from that".to_owned(),
         more => format!("; {} more follow, perhaps from that", more - 1),
     };
-    let detail = time::local(&first.detail, &out.look().zone);
+    let detail = time::told(&first.sentence(), &out.look().zone);
     out.paint(Tone::Bad, &format!("Red: {about}{}: {}{others}", clean(&first.step), clean(&detail)))
 }
 

@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use std::fmt::Write;
 use std::io;
 
-use zmes_shared::control::{ControlError, ErrorCode, Request};
+use zmes_shared::control::{ControlError, ErrorCode, Request, TokenSelection};
 use zmes_shared::views::{TokenFailure, TokenView, TokensChanged};
 
 use super::list;
@@ -33,29 +33,19 @@ pub(in crate::commands) struct Change<'c> {
     /// The question.
     pub(in crate::commands) question: &'static str,
     /// Which tokens.
-    pub(in crate::commands) wanted: Wanted,
+    pub(in crate::commands) tokens: TokenSelection,
     /// Makes the request for these tokens; dry where the flag says so.
-    pub(in crate::commands) request: &'c dyn Fn(Vec<String>, bool) -> Request,
+    pub(in crate::commands) request: &'c dyn Fn(TokenSelection, bool) -> Request,
 }
 
-/// Which tokens.
-pub(in crate::commands) enum Wanted {
-    /// These.
-    Named(Vec<String>),
-    /// The daemon knows.
-    Chosen,
-}
-
-impl Wanted {
-    /// Returns the command line that needs no question.
-    pub(super) fn instead(&self, command: &str) -> String {
-        let Self::Named(tokens) = self else { return HINT_CONSENT.to_owned() };
-        let named = tokens.join(" ");
-        if tokens.iter().any(|token| token.starts_with('-')) {
-            return format!("zmesctl tokens {command} --yes -- {named}");
-        }
-        format!("zmesctl tokens {command} {named} --yes")
+/// Returns the command line that needs no question.
+pub(super) fn instead(tokens: &TokenSelection, command: &str) -> String {
+    let TokenSelection::Named(tokens) = tokens else { return HINT_CONSENT.to_owned() };
+    let named = tokens.join(" ");
+    if tokens.iter().any(|token| token.starts_with('-')) {
+        return format!("zmesctl tokens {command} --yes -- {named}");
     }
+    format!("zmesctl tokens {command} {named} --yes")
 }
 
 /// Takes revocations back, one by one: each has its own answer.
@@ -88,9 +78,9 @@ pub(in crate::commands) async fn apply(
     context: &mut Context,
 ) -> Result<Exit, CliError> {
     consent.check(context, change.what, &change.instead)?;
-    let batches = match &change.wanted {
-        Wanted::Named(tokens) => batches(tokens),
-        Wanted::Chosen => vec![Vec::new()],
+    let batches = match &change.tokens {
+        TokenSelection::Named(tokens) => batches(tokens).into_iter().map(TokenSelection::Named).collect(),
+        matching @ TokenSelection::Matching(_) => vec![matching.clone()],
     };
     let mut daemon = context.connect().await?;
     if consent.dry_run {
@@ -131,7 +121,7 @@ fn batches(tokens: &[String]) -> Vec<Vec<String>> {
 async fn request_all(
     daemon: &mut Client,
     change: &Change<'_>,
-    batches: &[Vec<String>],
+    batches: &[TokenSelection],
     dry_run: bool,
 ) -> Result<TokensChanged, CliError> {
     let mut all: Option<TokensChanged> = None;
@@ -152,9 +142,10 @@ async fn request_all(
                 } else {
                     ControlError::new(ErrorCode::Unavailable, error.to_string())
                 };
-                let failures =
-                    batch.iter().map(|token| TokenFailure { token: token.clone(), error: error.clone() });
-                all.failed.extend(failures);
+                // A filter is one batch, so what fails after another one is named.
+                let TokenSelection::Named(names) = batch else { continue };
+                let failed = names.iter().map(|token| TokenFailure { token: token.clone(), error: error.clone() });
+                all.failed.extend(failed);
             }
         }
     }

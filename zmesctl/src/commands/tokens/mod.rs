@@ -9,7 +9,7 @@ mod selection;
 use std::time::Duration;
 
 use clap::{Args, Subcommand};
-use zmes_shared::control::{Request, TokenFilter};
+use zmes_shared::control::{Request, TokenFilter, TokenSelection};
 use zmes_shared::views::{Deliveries, TokenShown};
 
 use super::ask::Consent;
@@ -17,7 +17,7 @@ use crate::context::Context;
 use crate::error::CliError;
 use crate::exit::Exit;
 use crate::values;
-use change::{Change, Wanted, apply};
+use change::{Change, apply};
 use selection::{HINT_CONSENT, Selection, Verb, Which};
 
 const PRUNING: &str = "pruning";
@@ -253,14 +253,14 @@ pub(super) async fn run(command: Command, context: &mut Context) -> Result<Exit,
 async fn revoke(arguments: RevokeArgs, context: &mut Context) -> Result<Exit, CliError> {
     let RevokeArgs { which, consent } = arguments;
     let verb = Verb { what: "revoking", command: "revoke", question: "Revoke?" };
-    let request = |tokens, select, dry_run| Request::TokensRevoke { tokens, select, dry_run };
+    let request = |tokens, dry_run| Request::TokensRevoke { tokens, dry_run };
     change_chosen(verb, which, consent, context, &request).await
 }
 
 async fn block(arguments: BlockArgs, context: &mut Context) -> Result<Exit, CliError> {
     let BlockArgs { which, consent } = arguments;
     let verb = Verb { what: "blocking", command: "block", question: "Block?" };
-    let request = |tokens, select, dry_run| Request::TokensBlock { tokens, select, dry_run };
+    let request = |tokens, dry_run| Request::TokensBlock { tokens, dry_run };
     change_chosen(verb, which, consent, context, &request).await
 }
 
@@ -269,7 +269,7 @@ async fn unblock(arguments: UnblockArgs, context: &mut Context) -> Result<Exit, 
     let verb = Verb { what: "unblocking", command: "unblock", question: "Unblock?" };
     // Whoever names a phone means it, and block undoes it: only a selection is asked about.
     let consent = Consent { yes: consent.yes || which.names_all(), ..consent };
-    let request = |tokens, select, dry_run| Request::TokensUnblock { tokens, select, dry_run };
+    let request = |tokens, dry_run| Request::TokensUnblock { tokens, dry_run };
     change_chosen(verb, which, consent, context, &request).await
 }
 
@@ -279,10 +279,7 @@ async fn mute(arguments: MuteArgs, context: &mut Context) -> Result<Exit, CliErr
     // Whoever names a phone means it, and unmute undoes it: only a selection wants a look first.
     let consent = Consent { yes: consent.yes || which.names_all(), ..consent };
     let for_ms = lasting.map(values::milliseconds);
-    let request = |tokens, select, dry_run| {
-        let (token, tokens) = one_or_many(tokens);
-        Request::TokensMute { token, tokens, select, dry_run, for_ms }
-    };
+    let request = |tokens, dry_run| Request::TokensMute { tokens, dry_run, for_ms };
     change_chosen(verb, which, consent, context, &request).await
 }
 
@@ -290,42 +287,22 @@ async fn unmute(arguments: UnmuteArgs, context: &mut Context) -> Result<Exit, Cl
     let UnmuteArgs { which, consent } = arguments;
     let verb = Verb { what: "unmuting", command: "unmute", question: "Unmute?" };
     let consent = Consent { yes: consent.yes || which.names_all(), ..consent };
-    let request = |tokens, select, dry_run| {
-        let (token, tokens) = one_or_many(tokens);
-        Request::TokensUnmute { token, tokens, select, dry_run }
-    };
+    let request = |tokens, dry_run| Request::TokensUnmute { tokens, dry_run };
     change_chosen(verb, which, consent, context, &request).await
 }
 
-/// Changes the tokens that are named or selected. `request` makes the request of names, selection and whether it is dry.
+/// Changes the tokens that are named or selected. `request` makes the request for them; dry where the flag says so.
 async fn change_chosen(
     verb: Verb,
     which: Which,
     consent: Consent,
     context: &mut Context,
-    request: &dyn Fn(Vec<String>, Option<TokenFilter>, bool) -> Request,
+    request: &dyn Fn(TokenSelection, bool) -> Request,
 ) -> Result<Exit, CliError> {
-    let (wanted, select) = which.choose(verb, consent, context).await?;
-    let change = Change {
-        what: verb.what,
-        instead: wanted.instead(verb.command),
-        question: verb.question,
-        wanted,
-        request: &|tokens, dry_run| request(tokens, select.clone(), dry_run),
-    };
+    let tokens = which.choose(verb, consent, context).await?;
+    let instead = change::instead(&tokens, verb.command);
+    let change = Change { what: verb.what, instead, question: verb.question, tokens, request };
     apply(change, consent, context).await
-}
-
-/// Returns the one token, or several, as requests have them.
-fn one_or_many(mut tokens: Vec<String>) -> (String, Vec<String>) {
-    match tokens.pop() {
-        Some(one) if tokens.is_empty() => (one, tokens),
-        Some(last) => {
-            tokens.push(last);
-            (String::new(), tokens)
-        }
-        None => (String::new(), tokens),
-    }
 }
 
 async fn prune(arguments: PruneArgs, context: &mut Context) -> Result<Exit, CliError> {
@@ -337,7 +314,8 @@ async fn prune(arguments: PruneArgs, context: &mut Context) -> Result<Exit, CliE
         what: PRUNING,
         instead: HINT_CONSENT.to_owned(),
         question: "Revoke?",
-        wanted: Wanted::Chosen,
+        // The request says by itself which.
+        tokens: TokenSelection::Matching(TokenFilter::default()),
         request: &|_, dry_run| Request::TokensPrune { stale_ms, select: select.clone(), dry_run },
     };
     apply(change, consent, context).await

@@ -3,9 +3,8 @@
 use std::time::Duration;
 
 use clap::Args;
-use zmes_shared::control::{PlatformKind, TokenFilter, TokenState};
+use zmes_shared::control::{PlatformKind, TokenFilter, TokenSelection, TokenState};
 
-use super::change::Wanted;
 use crate::commands::ask::Consent;
 use crate::commands::named;
 use crate::context::Context;
@@ -75,15 +74,15 @@ impl Which {
         verb: Verb,
         consent: Consent,
         context: &Context,
-    ) -> Result<(Wanted, Option<TokenFilter>), CliError> {
+    ) -> Result<TokenSelection, CliError> {
         let Self { tokens, all, selection, stale } = self;
         let selected = !selection.is_empty() || stale.is_some();
         match (tokens.is_empty(), all, selected) {
-            (false, false, false) => Ok((Wanted::Named(tokens), None)),
-            (true, true, false) => Ok((Wanted::Chosen, Some(TokenFilter::default()))),
+            (false, false, false) => Ok(TokenSelection::Named(tokens)),
+            (true, true, false) => Ok(TokenSelection::Matching(TokenFilter::default())),
             (true, false, true) => {
                 consent.check(context, verb.what, HINT_CONSENT)?;
-                Ok((Wanted::Chosen, Some(selection.filter(stale, context).await?)))
+                Ok(TokenSelection::Matching(selection.filter(stale, context).await?))
             }
             (true, false, false) => Err(CliError::Usage {
                 message: format!("{} wants to know which tokens", verb.what),

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use std::fs;
 
 use zmes_shared::MonitorId;
-use zmes_shared::views::MonitorTrouble;
+use zmes_shared::words::MonitorCondition;
 
 use super::super::monitors::join;
 use crate::admin::AdminParts;
@@ -23,7 +23,7 @@ impl Capturing {
     pub(super) async fn look(parts: &AdminParts) -> Self {
         let missing = join(parts)
             .iter()
-            .any(|listed| listed.watched && listed.view.trouble == Some(MonitorTrouble::NoMemory));
+            .any(|listed| listed.watched && listed.report.condition.word() == MonitorCondition::NotThere);
         if !missing {
             return Self::default();
         }

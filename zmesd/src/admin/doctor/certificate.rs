@@ -2,11 +2,10 @@
 
 use std::time::Duration;
 
-use zmes_shared::views::{Finding, Perf};
+use zmes_shared::views::{Finding, Perf, Sentence};
 
 use super::configuration::is_of_pair;
 use super::measure::{Outcome, signed};
-use super::moment::moment;
 use crate::admin::AdminParts;
 use crate::ports::{CertificateProblem, CertificateSummary, ConfigExamined};
 
@@ -43,8 +42,8 @@ fn judge(certificate: &CertificateSummary, seconds: i64, within: Option<Duration
     let mut findings: Vec<_> = red.collect();
     if findings.is_empty() {
         let names = if sans.is_empty() { String::new() } else { format!(" for {}", sans.join(", ")) };
-        let detail = format!("{subject}{names} is valid until {}, {days} days more", moment(*not_after));
-        findings.push(Finding::good(STEP, detail));
+        let detail = Sentence::from(format!("{subject}{names} is valid until ")).time(*not_after);
+        findings.push(Finding::good(STEP, detail.text(format!(", for {days} more days"))));
     }
     let warning = |problem: &CertificateProblem| {
         Finding::warning(STEP, format!("{subject}: {}", problem.message), problem.hint.as_str())
@@ -52,8 +51,9 @@ fn judge(certificate: &CertificateSummary, seconds: i64, within: Option<Duration
     if grave.is_empty()
         && within.is_some_and(|within| seconds < i64::try_from(within.as_secs()).unwrap_or(i64::MAX))
     {
-        let detail =
-            format!("{subject} is valid until {}, {days} days more: less than asked for", moment(*not_after));
+        let detail = Sentence::from(format!("{subject} is valid until "))
+            .time(*not_after)
+            .text(format!(", for {days} more days: less than --within asks for"));
         findings.push(Finding::warning(STEP, detail, "renew the certificate, then: zmesctl reload"));
     }
     findings.extend(slight.into_iter().map(warning));

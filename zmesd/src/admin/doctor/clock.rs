@@ -3,9 +3,8 @@
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
-use zmes_shared::views::Finding;
+use zmes_shared::views::{Finding, Sentence};
 
-use super::moment::moment;
 use crate::admin::AdminParts;
 
 /// Before 2026-01-01, in seconds since 1970, nobody ran this program.
@@ -28,8 +27,9 @@ fn judge(
     running: Duration,
 ) -> Vec<Finding> {
     if now.as_second() < EARLIEST {
-        let detail =
-            format!("it is {}, says this machine: certificates and providers refuse that", moment(now));
+        let detail = Sentence::from("this machine's clock says ")
+            .time(now)
+            .text(": certificates and providers do not work with that");
         return vec![Finding::error(STEP, detail, "timedatectl set-ntp true")];
     }
     let running = SignedDuration::try_from(running).unwrap_or(SignedDuration::MAX);
@@ -48,7 +48,7 @@ fn judge(
     }
     if findings.is_empty() {
         let agree = if drift.is_some() { ", and the database agrees" } else { "" };
-        findings.push(Finding::good(STEP, format!("it is {}{agree}", moment(now))));
+        findings.push(Finding::good(STEP, Sentence::from("it is ").time(now).text(agree)));
     }
     findings
 }

@@ -45,9 +45,9 @@ pub(super) fn is_of_pair(problem: &Problem) -> bool {
 }
 
 fn fatal(problem: &Problem) -> Finding {
-    let Finding { step, detail, hint, .. } = problem.finding();
-    let detail = format!("{detail}; zmesd would not start again, nor reload");
-    Finding::error(step, detail, hint.unwrap_or_default())
+    let finding = problem.finding();
+    let detail = finding.sentence().text("; zmesd would not start again, nor reload");
+    Finding::error(finding.step, detail, finding.hint.unwrap_or_default())
 }
 
 fn changed(file: &str, diff: &ConfigDiff) -> Vec<Finding> {

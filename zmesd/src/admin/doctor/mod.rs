@@ -13,7 +13,6 @@ mod database;
 mod handshake;
 mod keeper;
 mod measure;
-mod moment;
 mod monitors;
 mod outside;
 mod part;

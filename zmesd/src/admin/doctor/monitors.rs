@@ -2,18 +2,19 @@
 
 use std::collections::BTreeMap;
 
-use zmes_shared::views::{Finding, MonitorTrouble, MonitorView};
+use zmes_shared::views::{Finding, Severity};
+use zmes_shared::words::{MonitorCondition, StateSource};
 use zmes_shared::{EventId, MonitorId};
 use zmes_zoneminder::DatabaseReport;
 
-use super::super::monitors::{Listed, join};
 use super::capturing::Capturing;
 use super::measure::{Outcome, failures, number};
-use crate::admin::AdminParts;
-use crate::config::Source;
+use crate::admin::conditions::SWITCH_ON;
+use crate::admin::monitors::{ListedMonitor, join};
+use crate::admin::{AdminParts, conditions};
+use crate::detect::MonitorReport;
+use crate::ports::DatabaseReport;
 
-pub(super) const SWITCH_ON: &str =
-    "switch detection on in ZoneMinder (Function or Capturing of a monitor), then: zmesctl monitors reload";
 /// Monitors that are told one by one.
 const TOLD: usize = 20;
 
@@ -21,7 +22,7 @@ const TOLD: usize = 20;
 pub(super) fn look(parts: &AdminParts, report: Option<&DatabaseReport>, capturing: &Capturing) -> Outcome {
     let listed = join(parts);
     let watched = listed.iter().filter(|listed| listed.watched);
-    let sick = watched.clone().filter(|listed| !listed.view.healthy).count();
+    let sick = watched.clone().filter(|listed| !listed.report.healthy()).count();
     let perf = vec![number("monitors", watched.count() as u64), failures("monitors_failed", sick as u64)];
     Outcome::new(findings(parts, &listed, report, capturing), perf)
 }
@@ -29,22 +30,24 @@ pub(super) fn look(parts: &AdminParts, report: Option<&DatabaseReport>, capturin
 /// Says whether only the database can tell why: the monitors are another server's, or their memory lies elsewhere.
 pub(super) fn need_the_database(parts: &AdminParts) -> bool {
     let listed = join(parts);
-    let missing = |listed: &Listed| listed.watched && listed.view.trouble == Some(MonitorTrouble::NoMemory);
+    let missing = |listed: &ListedMonitor| {
+        listed.watched && listed.report.condition.word() == MonitorCondition::NotThere
+    };
     listed.is_empty() || listed.iter().any(missing)
 }
 
 fn findings(
     parts: &AdminParts,
-    listed: &[Listed],
+    listed: &[ListedMonitor],
     report: Option<&DatabaseReport>,
     capturing: &Capturing,
 ) -> Vec<Finding> {
-    let source = parts.configuration.running().zoneminder.source;
-    let watched: Vec<_> = listed.iter().filter(|listed| listed.watched).map(|listed| &listed.view).collect();
+    let watched: Vec<_> =
+        listed.iter().filter(|listed| listed.watched).map(|listed| &listed.report).collect();
     if watched.is_empty() {
         return vec![nothing(listed, parts.catalog.now().loaded_at.is_some(), report)];
     }
-    let mut findings: Vec<_> = watched.iter().filter_map(|view| one(view, source, capturing)).collect();
+    let mut findings: Vec<_> = watched.iter().filter_map(|report| one(report, capturing)).collect();
     let sick = findings.iter().filter(|finding| !finding.ok).count();
     // The worst first: it may be what the rest follows from.
     findings.sort_by_key(|finding| finding.ok);
@@ -61,90 +64,38 @@ fn findings(
 }
 
 /// Says what is wrong with one monitor, if anything is.
-pub(super) fn one(view: &MonitorView, source: Source, capturing: &Capturing) -> Option<Finding> {
-    let step = format!("monitor {}", view.id);
-    let told = |reason: &str| format!("{}: {reason}", view.name);
-    if let Some(layout) = unknown_layout(view, source) {
-        let detail = told(&format!(
-            "unknown layout of the shared memory (size {layout}): alarms come late, from the database"
-        ));
-        let hint = "update zmesd to a version that knows this ZoneMinder; zoneminder.source = \"db\" says that it is \
-                    meant so";
-        return Some(Finding::error(step, detail, hint));
+pub(super) fn one(report: &MonitorReport, capturing: &Capturing) -> Option<Finding> {
+    let MonitorReport { id, name, condition, .. } = report;
+    let step = format!("monitor {id}");
+    if condition.word() == MonitorCondition::NotThere && capturing.of(*id) {
+        return Some(elsewhere_mapped(report, capturing));
     }
-    if view.trouble == Some(MonitorTrouble::NoMemory) && capturing.of(view.id) {
-        let conf = capturing.zm_conf();
-        let detail = told(&format!(
-            "zmc runs for it, but its memory zm.mmap.{} is not in {}, where ZM_PATH_MAP or zoneminder.path-map says",
-            view.id,
-            capturing.path_map()
-        ));
-        let hint = format!(
-            "grep -rs ZM_PATH_MAP {conf} {}; ls /dev/shm/zm.mmap.* shows where it is; correct the value, \
-             then: systemctl restart zmesd",
-            conf.trim_end_matches("zm.conf").to_owned() + "conf.d"
-        );
-        return Some(Finding::error(step, detail, hint));
-    }
-    match (&view.reason, view.healthy) {
-        (None, true) => None,
-        (Some(reason), true) => Some(Finding::warning(step, told(reason), remark_hint(view))),
-        (reason, false) => {
-            let reason = reason.as_deref().unwrap_or("not alive");
-            Some(Finding::error(step, told(reason), hint(view)))
-        }
-    }
+    let detail = format!("{name}: {}", conditions::sentence(condition)?);
+    let hint = conditions::cure(*id, condition).unwrap_or_default();
+    Some(match conditions::severity(condition) {
+        Severity::Ok => Finding::good(step, detail),
+        Severity::Warning => Finding::warning(step, detail, hint),
+        Severity::Error => Finding::error(step, detail, hint),
+    })
 }
 
-/// Returns the size of the memory that nobody understands, where the database has to stand in for it.
-fn unknown_layout(view: &MonitorView, source: Source) -> Option<u32> {
-    view.layout.filter(|_| view.source == "db" && source == Source::Auto)
+/// Says that a `zmc` runs, but its memory is not where the daemon looks for it.
+fn elsewhere_mapped(report: &MonitorReport, capturing: &Capturing) -> Finding {
+    let MonitorReport { id, name, .. } = report;
+    let conf = capturing.zm_conf();
+    let detail = format!(
+        "{name}: zmc runs for it, but its memory zm.mmap.{id} is not in {}, where ZM_PATH_MAP or zoneminder.path-map says",
+        capturing.path_map()
+    );
+    let hint = format!(
+        "grep -rs ZM_PATH_MAP {conf} {}; ls /dev/shm/zm.mmap.* shows where it is; correct the value, \
+         then: systemctl restart zmesd",
+        conf.trim_end_matches("zm.conf").to_owned() + "conf.d"
+    );
+    Finding::error(format!("monitor {id}"), detail, hint)
 }
 
-/// Names the command that mends it.
-fn hint(view: &MonitorView) -> String {
-    if let Some(hint) = &view.hint {
-        return hint.clone();
-    }
-    match view.trouble {
-        Some(MonitorTrouble::Database) => "zmesctl check db".to_owned(),
-        Some(MonitorTrouble::UnknownLayout) => {
-            "update zmesd; until then: zoneminder.source = \"auto\", then systemctl restart zmesd".to_owned()
-        }
-        Some(MonitorTrouble::Io | MonitorTrouble::Permission) => {
-            "journalctl -u zmesd -n 50; dmesg | tail".to_owned()
-        }
-        Some(MonitorTrouble::NotLookedAt) => "zmesctl check ping; it is looked at within seconds".to_owned(),
-        Some(MonitorTrouble::SwitchedOff) => SWITCH_ON.to_owned(),
-        Some(
-            MonitorTrouble::NoMemory
-            | MonitorTrouble::NotCaptured
-            | MonitorTrouble::Frozen
-            | MonitorTrouble::NoPicture
-            | MonitorTrouble::Damaged
-            | MonitorTrouble::Flapping
-            | MonitorTrouble::Remark,
-        )
-        | None => format!(
-            "zmdc.pl restart zmc -m {}  (as the user of ZoneMinder); then its log: is the camera there?",
-            view.id
-        ),
-    }
-}
-
-fn remark_hint(view: &MonitorView) -> String {
-    match view.trouble {
-        Some(MonitorTrouble::NoPicture) => {
-            format!("is the camera on, and its address right? ZoneMinder's log of zmc -m {}", view.id)
-        }
-        Some(MonitorTrouble::Flapping) => {
-            "zones, sensitivity or the signal of the camera; zoneminder.alarm-limit says how many are announced".to_owned()
-        }
-        Some(_) | None => "zmesctl monitors list; zoneminder.version tells what is ambiguous".to_owned(),
-    }
-}
-
-fn nothing(listed: &[Listed], known: bool, report: Option<&DatabaseReport>) -> Finding {
+fn nothing(listed: &[ListedMonitor], known: bool, report: Option<&DatabaseReport>) -> Finding {
     if !known {
         let detail = "no monitor is known yet: the database has not answered since the start";
         return Finding::error("monitors", detail, "zmesctl check db");
@@ -192,7 +143,7 @@ fn elsewhere(report: Option<&DatabaseReport>) -> Option<Finding> {
     Some(Finding::error("monitors", detail, hint))
 }
 
-fn summary(alive: usize, listed: &[Listed]) -> Finding {
+fn summary(alive: usize, listed: &[ListedMonitor]) -> Finding {
     let others = match listed.iter().filter(|listed| !listed.watched).count() {
         0 => String::new(),
         others => format!("; {others} cannot alarm, as set in ZoneMinder"),
@@ -205,20 +156,21 @@ fn summary(alive: usize, listed: &[Listed]) -> Finding {
 /// that has just begun may be in one of them alone, so only what the table has ahead counts, and as a warning.
 pub(super) fn strange(parts: &AdminParts, newest: &BTreeMap<MonitorId, EventId>) -> Option<Finding> {
     let listed = join(parts);
-    let watched: Vec<_> = listed.iter().filter(|listed| listed.watched).map(|listed| &listed.view).collect();
+    let watched: Vec<_> =
+        listed.iter().filter(|listed| listed.watched).map(|listed| &listed.report).collect();
     ahead(&watched, newest)
 }
 
-fn ahead(watched: &[&MonitorView], newest: &BTreeMap<MonitorId, EventId>) -> Option<Finding> {
-    let is_ahead = |view: &&&MonitorView| {
-        view.healthy
-            && view.source == "shm"
-            && matches!((view.last_event_id, newest.get(&view.id)), (Some(seen), Some(&newest)) if newest < seen)
+fn ahead(watched: &[&MonitorReport], newest: &BTreeMap<MonitorId, EventId>) -> Option<Finding> {
+    let is_ahead = |report: &&&MonitorReport| {
+        report.healthy()
+            && report.source() == StateSource::SharedMemory
+            && matches!((report.last_event, newest.get(&report.id)), (Some(seen), Some(&newest)) if newest < seen)
     };
-    let views: Vec<_> = watched.iter().filter(is_ahead).collect();
-    let first = views.first()?;
-    let (seen, newest) = (first.last_event_id?, newest.get(&first.id)?);
-    let others = if views.len() > 1 { format!(", and {} others", views.len() - 1) } else { String::new() };
+    let reports: Vec<_> = watched.iter().filter(is_ahead).collect();
+    let first = reports.first()?;
+    let (seen, newest) = (first.last_event?, newest.get(&first.id)?);
+    let others = if reports.len() > 1 { format!(", and {} others", reports.len() - 1) } else { String::new() };
     let detail = format!(
         "monitor {} ({}) has opened event {seen}, but the newest of it in the database is {newest}{others}: deleted, or is \
          the memory that of another ZoneMinder?",
@@ -229,49 +181,42 @@ fn ahead(watched: &[&MonitorView], newest: &BTreeMap<MonitorId, EventId>) -> Opt
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use zmes_shared::MonitorState;
-    use zmes_shared::views::Severity;
 
     use super::*;
-    use zmes_zoneminder::{ServerShare, ServerShares};
+    use crate::detect::Condition;
+    use crate::ports::{DbError, ServerShare, ServerShares};
+    use crate::source::{Denied, Ownership, ReadError};
 
-    fn view(
-        source: &str,
-        healthy: bool,
-        trouble: Option<MonitorTrouble>,
-        layout: Option<u32>,
-    ) -> MonitorView {
-        MonitorView {
-            id: MonitorId(3),
-            name: "Porch".to_owned(),
-            source: source.to_owned(),
-            state: MonitorState::Idle,
-            last_event_id: Some(EventId(9)),
-            layout,
-            healthy,
-            reason: trouble.map(|trouble| format!("{trouble:?}")),
-            trouble,
-            hint: (trouble == Some(MonitorTrouble::Permission))
-                .then(|| "usermod -aG www-data zmesd".to_owned()),
-        }
+    fn report(condition: Condition) -> MonitorReport {
+        let (name, state) = ("Porch".into(), MonitorState::Idle);
+        let last_event = Some(EventId(9));
+        MonitorReport { id: MonitorId(3), name, state, last_event, layout: None, condition }
     }
 
-    fn told(view: &MonitorView, source: Source) -> Option<Finding> {
-        one(view, source, &Capturing::default())
+    fn told(condition: Condition) -> Option<Finding> {
+        one(&report(condition), &Capturing::default())
     }
 
     #[test]
     fn each_trouble_names_its_command() {
-        use MonitorTrouble::{Database, NotCaptured, Permission, UnknownLayout};
+        let denied = Denied {
+            path: "/dev/shm/zm.mmap.3".into(),
+            ownership: Some(Ownership { mode: 0o640, user: "www-data".into(), group: "www-data".into() }),
+            own_user: "zmesd".into(),
+        };
+        let down = Some(Arc::new(DbError::Unavailable("down".into())));
         let table = [
-            (view("shm", false, Some(NotCaptured), None), "zmdc.pl restart zmc -m 3"),
-            (view("shm", false, Some(Permission), None), "usermod -aG www-data zmesd"),
-            (view("db", true, Some(UnknownLayout), Some(881)), "update zmesd"),
-            (view("shm", false, Some(UnknownLayout), None), "update zmesd"),
-            (view("db", false, Some(Database), None), "zmesctl check db"),
+            (Condition::Unreadable(ReadError::Stopped), "zmdc.pl restart zmc -m 3"),
+            (Condition::Unreadable(ReadError::Permission(denied)), "usermod -aG www-data zmesd"),
+            (Condition::Database { layout: Some(881), trouble: None }, "update zmesd"),
+            (Condition::Unreadable(ReadError::UnknownLayout { size: 881 }), "update zmesd"),
+            (Condition::Database { layout: None, trouble: down }, "zmesctl check db"),
         ];
-        for (view, words) in table {
-            let finding = told(&view, Source::Auto).unwrap();
+        for (condition, words) in table {
+            let finding = told(condition).unwrap();
             assert_eq!(finding.severity, Severity::Error, "{finding:?}");
             assert_eq!(finding.step, "monitor 3");
             assert!(finding.hint.as_deref().is_some_and(|hint| hint.starts_with(words)), "{finding:?}");
@@ -280,18 +225,20 @@ mod tests {
 
     #[test]
     fn what_is_meant_so_is_no_trouble() {
-        assert_eq!(told(&view("db", true, None, None), Source::Db), None);
-        assert_eq!(told(&view("shm", true, None, Some(872)), Source::Auto), None);
-        let blind = view("shm", true, Some(MonitorTrouble::NoPicture), Some(872));
-        assert_eq!(told(&blind, Source::Auto).map(|finding| finding.severity), Some(Severity::Warning));
+        assert_eq!(told(Condition::Database { layout: None, trouble: None }), None);
+        assert_eq!(told(Condition::Captured), None);
+        assert_eq!(told(Condition::NoPicture).map(|finding| finding.severity), Some(Severity::Warning));
     }
 
     #[test]
     fn memory_that_lies_elsewhere_is_not_a_zmc_that_has_stopped() {
-        let gone = view("shm", false, Some(MonitorTrouble::NoMemory), None);
-        assert!(told(&gone, Source::Auto).unwrap().hint.unwrap().starts_with("zmdc.pl restart zmc -m 3"));
+        let gone = || {
+            let (name, directory) = ("zm.mmap.3".into(), "/mnt/zm".into());
+            Condition::Unreadable(ReadError::NotThere { name, directory })
+        };
+        assert!(told(gone()).unwrap().hint.unwrap().starts_with("zmdc.pl restart zmc -m 3"));
         let elsewhere = Capturing::with([MonitorId(3)], "/mnt/zm", "/etc/zm/zm.conf");
-        let finding = one(&gone, Source::Auto, &elsewhere).unwrap();
+        let finding = one(&report(gone()), &elsewhere).unwrap();
         assert!(
             finding.detail.starts_with("Porch: zmc runs for it, but its memory zm.mmap.3 is not in /mnt/zm"),
             "{finding:?}"
@@ -320,7 +267,7 @@ mod tests {
 
     #[test]
     fn memory_that_is_ahead_of_the_database_is_strange() {
-        let view = view("shm", true, None, Some(872));
+        let view = report(Condition::Captured);
         let newest = |id| BTreeMap::from([(MonitorId(3), EventId(id))]);
         assert!(ahead(&[&view], &newest(8)).is_some());
         assert!(ahead(&[&view], &newest(9)).is_none());

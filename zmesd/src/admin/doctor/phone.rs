@@ -2,17 +2,18 @@
 
 use std::time::Duration;
 
+use zmes_providers::App;
 use zmes_shared::MonitorId;
-use zmes_shared::views::Finding;
+use zmes_shared::views::{Finding, Sentence};
 
 use super::capturing::Capturing;
-use super::moment::moment;
-use super::monitors::{SWITCH_ON, one};
+use super::monitors::one;
 use super::push::Look;
 use super::registrations::owner;
 use super::scene::{Scene, Trouble, some};
+use crate::admin::conditions::{self, SWITCH_ON};
 use crate::admin::monitors::join;
-use crate::domain::{App, MonitorFilter, PushState, Revoked, SkipReason, Token};
+use crate::domain::{MonitorFilter, PushState, Revoked, SkipReason, Token};
 use crate::state::{DeliveryRow, TokenRow};
 
 /// Deliveries that are looked at.
@@ -49,32 +50,27 @@ fn known(scene: &Scene<'_>, token: &Token) -> Finding {
     let handle = scene.call(token);
     if let Some(revoked) = &token.revoked {
         let Revoked { at, reason, blocked } = revoked;
-        let at = moment(*at);
-        let (detail, hint) = match reason.as_str() {
+        let restore = format!("zmesctl tokens restore {handle}");
+        let (before, after, hint) = match reason.as_str() {
             _ if *blocked => {
-                (format!("blocked by an admin at {at}"), format!("zmesctl tokens unblock {handle}"))
+                ("blocked by an admin at ", String::new(), format!("zmesctl tokens unblock {handle}"))
             }
-            Revoked::ADMIN => {
-                (format!("revoked by an admin at {at}"), format!("zmesctl tokens restore {handle}"))
+            Revoked::ADMIN => ("revoked by an admin at ", String::new(), restore),
+            Revoked::PRUNED => {
+                ("revoked by `tokens prune` at ", ": its app had not been seen".to_owned(), restore)
             }
-            Revoked::PRUNED => (
-                format!("revoked by `tokens prune` at {at}: its app was not heard of"),
-                format!("zmesctl tokens restore {handle}"),
-            ),
             _ => (
-                format!("revoked at {at} because its provider said: {reason}"),
-                format!(
-                    "open the app on that phone; if the provider was wrong: zmesctl tokens restore {handle}"
-                ),
+                "revoked at ",
+                format!(" because its provider said: {reason}"),
+                format!("open the app on that phone; if the provider was wrong: {restore}"),
             ),
         };
-        return Finding::error("token", detail, hint);
+        return Finding::error("token", Sentence::from(before).time(*at).text(after), hint);
     }
     let app = if token.app == App::Unknown { String::new() } else { format!(" with {}", token.app.as_str()) };
     let platform = token.platform.as_str();
-    let detail =
-        format!("an {platform} phone of {}{app}, last heard of {}", owner(token), moment(token.last_seen_at));
-    Finding::good("token", detail)
+    let detail = format!("an {platform} phone of {}{app}, last seen ", owner(token));
+    Finding::good("token", Sentence::from(detail).time(token.last_seen_at))
 }
 
 fn enabled(token: &Token) -> Finding {
@@ -89,12 +85,14 @@ fn enabled(token: &Token) -> Finding {
 
 fn mute(scene: &Scene<'_>, token: &Token) -> Finding {
     if !token.muted(scene.now) {
-        return Finding::good("mute", "no admin has silenced it");
+        return Finding::good("mute", "not muted");
     }
-    let until = token.mute_until.filter(|&until| until != jiff::Timestamp::MAX);
-    let until = until.map_or_else(String::new, |until| format!(" until {}", moment(until)));
-    let hint = format!("zmesctl tokens unmute {}", scene.call(token));
-    Finding::error("mute", format!("an admin has silenced it{until}"), hint)
+    let detail = Sentence::from("muted by an admin");
+    let detail = match token.mute_until.filter(|&until| until != jiff::Timestamp::MAX) {
+        Some(until) => detail.text(" until ").time(until),
+        None => detail,
+    };
+    Finding::error("mute", detail, format!("zmesctl tokens unmute {}", scene.call(token)))
 }
 
 fn owned(scene: &Scene<'_>, token: &Token) -> Finding {
@@ -186,21 +184,20 @@ fn interval(scene: &Scene<'_>, token: &Token, wanted: Option<MonitorId>) -> Find
 /// Says that the monitor that is asked for cannot alarm, as set in ZoneMinder: nothing else matters then.
 pub(super) fn switched_off(scene: &Scene<'_>, wanted: Option<MonitorId>) -> Option<Finding> {
     let monitor = scene.catalog.monitors.find(wanted?)?;
-    let reason = monitor.watched.err()?.as_str();
+    let reason = conditions::switched_off(monitor.watched.err()?);
     let detail = format!("{} ({}) cannot alarm, as set in ZoneMinder: {reason}", monitor.id, monitor.name);
     Some(Finding::error("monitor", detail, SWITCH_ON))
 }
 
 /// The cameras that it would hear of, as far as something is wrong with them.
 async fn cameras(scene: &Scene<'_>, token: &Token, wanted: Option<MonitorId>) -> Vec<Finding> {
-    let source = scene.config.zoneminder.source;
     let concerned = |id| wanted.is_none_or(|wanted| wanted == id) && scene.hears(token, id);
     let listed = join(scene.parts);
     let watched: Vec<_> =
-        listed.iter().filter(|listed| listed.watched && concerned(listed.view.id)).collect();
+        listed.iter().filter(|listed| listed.watched && concerned(listed.report.id)).collect();
     let capturing = Capturing::look(scene.parts).await;
     let mut findings: Vec<_> =
-        watched.iter().filter_map(|listed| one(&listed.view, source, &capturing)).collect();
+        watched.iter().filter_map(|listed| one(&listed.report, &capturing)).collect();
     if findings.is_empty() && !watched.is_empty() {
         let alive = match watched.len() {
             1 => "the one that it hears of is alive".to_owned(),
@@ -231,8 +228,12 @@ async fn history(scene: &Scene<'_>, row: &TokenRow) -> Vec<Finding> {
 fn last_answer(row: &TokenRow, deliveries: &[DeliveryRow], handle: &str) -> Finding {
     let step = "last answer";
     if let Some(error) = row.last_error.as_deref().filter(|_| row.failures > 0) {
-        let at = row.last_error_at.map_or_else(String::new, |at| format!(" {}", moment(at)));
-        let detail = format!("the last {} attempts failed, the last one{at}: {error}", row.failures);
+        let detail = Sentence::from(format!("the last {} attempts failed", row.failures));
+        let detail = match row.last_error_at {
+            Some(at) => detail.text(", the last one at ").time(at),
+            None => detail,
+        };
+        let detail = detail.text(format!(": {error}"));
         let hint = format!("zmesctl tokens log {handle}; to try: zmesctl alarm test --token {handle} --wait");
         return Finding::error(step, detail, hint);
     }
@@ -244,7 +245,7 @@ fn last_answer(row: &TokenRow, deliveries: &[DeliveryRow], handle: &str) -> Find
     let by = sent.map_or("a provider", |sent| sent.transport.as_str());
     let id = sent.and_then(|sent| sent.provider_id.as_deref());
     let id = id.map_or_else(String::new, |id| format!(" as {id}"));
-    Finding::good(step, format!("{by} took the last push {}{id}", moment(at)))
+    Finding::good(step, Sentence::from(format!("{by} took the last push at ")).time(at).text(id))
 }
 
 /// Says why the last alarm was not for it. What a list or rights leave out is left out on purpose.

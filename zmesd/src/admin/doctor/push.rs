@@ -4,13 +4,14 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use tokio::time::{Instant, timeout};
-use zmes_shared::views::{Finding, Perf};
+use zmes_providers::CheckStep;
+use zmes_shared::views::{Finding, Perf, Sentence};
+use zmes_shared::words::{FaultKind, Mender};
 
 use super::measure::{Outcome, failures, number, took};
-use super::moment::moment;
 use crate::admin::AdminParts;
 use crate::config::{Config, PushMode};
-use crate::ports::{CheckStep, FaultKind, Mender, Refusals, TransportCheck, TransportHealth};
+use crate::ports::{Refusals, TransportCheck, TransportHealth, cure};
 
 pub(super) const STEP: &str = "push";
 /// Failures in a row that are more than a bad moment.
@@ -86,7 +87,8 @@ impl Look {
             return vec![Finding::error(STEP, detail, hint)];
         };
         // Red here: it is why this phone does not ring.
-        let red = |finding: Finding| Finding::error(STEP, finding.detail, finding.hint.unwrap_or_default());
+        let red =
+            |finding: Finding| Finding::error(STEP, finding.sentence(), finding.hint.unwrap_or_default());
         let mut findings: Vec<_> = shadow(&config).map(red).into_iter().collect();
         let health = parts.push.health();
         for check in checks.iter().filter(|check| check.transport == *name) {
@@ -145,7 +147,7 @@ fn hint(transport: &str, target: &str, failed: &CheckStep) -> String {
         "credentials" => FaultKind::Credentials,
         _ => FaultKind::BadAnswer,
     });
-    kind.cure(transport, target)
+    cure(kind, transport, target)
 }
 
 /// Says what pushes have met with where the check went well: it sends nothing, and so it does not see everything.
@@ -161,40 +163,39 @@ fn ailing(health: &TransportHealth, now: Timestamp) -> Option<Finding> {
         let rest = health
             .rest(now)
             .map_or_else(String::new, |rest| format!("; it rests for {} s more", rest.as_secs().max(1)));
-        let times = if failure.count == 1 {
-            "the last push failed".to_owned()
-        } else {
-            format!("{} attempts failed in a row since {}", failure.count, moment(failure.since))
+        let detail = Sentence::from(format!("{}: ", health.target));
+        let detail = match failure.count {
+            1 => detail.text("the last push failed"),
+            count => detail.text(format!("{count} attempts failed in a row since ")).time(failure.since),
         };
-        let detail = format!("{}: {times}: {}{rest}", health.target, failure.fault);
-        let cure = failure.fault.kind.cure(&health.transport, &health.target);
+        let detail = detail.text(format!(": {}{rest}", failure.fault));
+        let remedy = cure(failure.fault.kind, &health.transport, &health.target);
         let lasting = failure.count >= LASTING
             || health.held_back()
             || failure.fault.kind.mender() == Mender::Configuration;
         return Some(if lasting {
-            Finding::error(step, detail, cure)
+            Finding::error(step, detail, remedy)
         } else {
-            Finding::warning(step, detail, cure)
+            Finding::warning(step, detail, remedy)
         });
     }
     let Refusals { count, since, detail } = health.refusals.as_ref()?;
     if *count < LASTING {
         return None;
     }
-    let detail = format!(
-        "{}: it refused the last {count} messages, since {}: {detail}",
-        health.target,
-        moment(*since)
-    );
+    let detail = Sentence::from(format!("{}: it refused the last {count} messages, since ", health.target))
+        .time(*since)
+        .text(format!(": {detail}"));
     Some(Finding::error(step, detail, "zmesctl tokens list --failing shows the phones; zmesctl push check"))
 }
 
 #[cfg(test)]
 mod tests {
+    use zmes_providers::Fault;
     use zmes_shared::views::Severity;
 
     use super::*;
-    use crate::ports::{Fault, TransportFailure};
+    use crate::ports::TransportFailure;
 
     fn check(failed: Option<(&'static str, &str)>) -> TransportCheck {
         let step = |name, ok, detail: &str| CheckStep {

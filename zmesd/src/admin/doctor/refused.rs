@@ -4,9 +4,8 @@
 
 use std::net::IpAddr;
 
-use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
-use zmes_shared::views::{Finding, RefusalReason};
+use zmes_shared::views::{Finding, RefusalReason, Sentence};
 
 use crate::admin::AdminParts;
 use crate::telemetry::RefusedEntry;
@@ -20,21 +19,21 @@ const TOLD: usize = 5;
 /// Says who was refused lately, and how that is mended.
 pub(super) fn findings(parts: &AdminParts) -> Vec<Finding> {
     let names = parts.certificate.summary().map_or_else(Vec::new, |summary| summary.sans);
-    judge(&recent(parts), &names, &TimeZone::system())
+    judge(&recent(parts), &names)
 }
 
 /// Says which logins of a user failed lately.
 pub(super) fn logins(parts: &AdminParts, user: &str) -> Vec<Finding> {
-    judge_logins(&recent(parts), user, &TimeZone::system())
+    judge_logins(&recent(parts), user)
 }
 
 fn recent(parts: &AdminParts) -> Vec<RefusedEntry> {
     parts.counters.refusals.entries(parts.clock.now().checked_sub(RECENT).ok())
 }
 
-fn judge(entries: &[RefusedEntry], names: &[String], zone: &TimeZone) -> Vec<Finding> {
+fn judge(entries: &[RefusedEntry], names: &[String]) -> Vec<Finding> {
     let open: Vec<_> = entries.iter().filter(|entry| !entry.mended && counts(entry)).collect();
-    let mut findings: Vec<_> = open.iter().take(TOLD).map(|entry| finding(entry, names, zone)).collect();
+    let mut findings: Vec<_> = open.iter().take(TOLD).map(|entry| finding(entry, names)).collect();
     if open.len() > TOLD {
         let detail = format!("{} more addresses or users were refused", open.len() - TOLD);
         findings.push(Finding::warning(STEP, detail, "zmesctl clients rejected --since 24h"));
@@ -80,14 +79,14 @@ fn is_near(address: IpAddr) -> bool {
     }
 }
 
-fn finding(entry: &RefusedEntry, names: &[String], zone: &TimeZone) -> Finding {
+fn finding(entry: &RefusedEntry, names: &[String]) -> Finding {
     let rejection = &entry.rejection;
     let (address, reason) = (&rejection.address, rejection.reason);
     let asked = rejection.detail.as_deref();
     let what = what(reason, asked, names);
     let user = rejection.user.as_ref().map_or_else(String::new, |user| format!(" as {user}"));
-    let detail = format!("{} from {address}{user}: {what}", often(rejection.count, rejection.last_at, zone));
-    Finding::warning(STEP, detail, cure(entry))
+    let often = often(rejection.count, rejection.last_at);
+    Finding::warning(STEP, often.text(format!(" from {address}{user}: {what}")), cure(entry))
 }
 
 fn what(reason: RefusalReason, detail: Option<&str>, names: &[String]) -> String {
@@ -147,7 +146,7 @@ fn cure(entry: &RefusedEntry) -> String {
     }
 }
 
-fn judge_logins(entries: &[RefusedEntry], user: &str, zone: &TimeZone) -> Vec<Finding> {
+fn judge_logins(entries: &[RefusedEntry], user: &str) -> Vec<Finding> {
     let of_user = |entry: &&RefusedEntry| {
         let named = entry.rejection.user.as_deref();
         named.is_some_and(|name| name.eq_ignore_ascii_case(user))
@@ -159,8 +158,9 @@ fn judge_logins(entries: &[RefusedEntry], user: &str, zone: &TimeZone) -> Vec<Fi
         .map(|entry| {
             let rejection = &entry.rejection;
             let reason = rejection.detail.as_deref().unwrap_or("wrong credentials");
-            let often = often(rejection.count, rejection.last_at, zone);
-            let detail = format!("login as {user} refused {often} from {}: {reason}", rejection.address);
+            let detail = Sentence::from(format!("login as {user} refused "))
+                .join(often(rejection.count, rejection.last_at))
+                .text(format!(" from {}: {reason}", rejection.address));
             Finding::warning("logins", detail, rejection.reason.hint())
                 .about(format!("address {}", rejection.address))
         })
@@ -168,12 +168,12 @@ fn judge_logins(entries: &[RefusedEntry], user: &str, zone: &TimeZone) -> Vec<Fi
 }
 
 /// Returns "3 times, last at 2026-11-29 22:28:25,".
-fn often(count: u64, last_at: Timestamp, zone: &TimeZone) -> String {
-    let at = last_at.to_zoned(zone.clone()).strftime("%Y-%m-%d %H:%M:%S");
-    match count {
-        1 => format!("once, at {at},"),
-        more => format!("{more} times, last at {at},"),
-    }
+fn often(count: u64, last_at: Timestamp) -> Sentence {
+    let before = match count {
+        1 => "once, at ".to_owned(),
+        more => format!("{more} times, last at "),
+    };
+    Sentence::from(before).time(last_at).text(",")
 }
 
 fn listed(names: &[String]) -> String {
@@ -206,7 +206,7 @@ mod tests {
     }
 
     fn told(table: &Refusals) -> Vec<Finding> {
-        judge(&table.entries(None), &["zm.example.org".to_owned()], &TimeZone::UTC)
+        judge(&table.entries(None), &["zm.example.org".to_owned()])
     }
 
     #[test]
@@ -220,7 +220,7 @@ mod tests {
         assert_eq!(findings[0].severity, Severity::Warning);
         assert_eq!(
             findings[0].detail,
-            "3 times, last at 1970-01-01 00:00:00, from 192.0.2.31: gave up after seeing the certificate; it asked for \
+            "3 times, last at 1970-01-01T00:00:00Z, from 192.0.2.31: gave up after seeing the certificate; it asked for \
              zm.lan, the certificate is for zm.example.org"
         );
         table.welcomed("192.0.2.31".parse().unwrap(), Some("amy"));
@@ -258,13 +258,13 @@ mod tests {
         for (from, user) in [("192.0.2.1", "amy"), ("192.0.2.1", "Amy"), ("192.0.2.2", "bob")] {
             refused(&table, from, RefusalReason::BadCredentials, Some(user), Some("wrong password"));
         }
-        let findings = judge_logins(&table.entries(None), "bob", &TimeZone::UTC);
+        let findings = judge_logins(&table.entries(None), "bob");
         assert_eq!(findings.len(), 1);
         assert_eq!(
             findings[0].detail,
-            "login as bob refused once, at 1970-01-01 00:00:00, from 192.0.2.2: wrong password"
+            "login as bob refused once, at 1970-01-01T00:00:00Z, from 192.0.2.2: wrong password"
         );
-        assert_eq!(judge_logins(&table.entries(None), "amy", &TimeZone::UTC).len(), 2, "in any case");
+        assert_eq!(judge_logins(&table.entries(None), "amy").len(), 2, "in any case");
     }
 
     #[test]

@@ -5,10 +5,8 @@ use std::collections::BTreeMap;
 use jiff::{SignedDuration, Timestamp};
 use tokio::task::yield_now;
 use zmes_shared::MonitorId;
-use zmes_shared::views::Finding;
-use zmes_zoneminder::Monitor;
+use zmes_shared::views::{Finding, Sentence};
 
-use super::moment::moment;
 use super::phone::vain;
 use super::scene::{Scene, Trouble, some};
 use crate::domain::{PushState, Token};
@@ -87,28 +85,22 @@ fn buried(scene: &Scene<'_>) -> Vec<Finding> {
         let last = seen.entry((&row.token.user, row.token.platform.as_str())).or_insert(Timestamp::MIN);
         *last = row.token.last_seen_at.max(*last);
     }
-    let lost = |row: &&TokenRow| {
-        let dead = row.token.revoked.as_ref().filter(|revoked| !revoked.by_person() && !revoked.blocked);
-        let next = seen.get(&(row.token.user.as_str(), row.token.platform.as_str()));
-        dead.is_some_and(|revoked| next.is_none_or(|&next| next < revoked.at))
-    };
-    let finding = |row: &TokenRow| {
-        let handle = scene.call(&row.token);
-        let (at, reason) = row
-            .token
-            .revoked
-            .as_ref()
-            .map(|revoked| (moment(revoked.at), revoked.reason.as_str()))
-            .unwrap_or_default();
-        let detail = format!(
-            "token {handle} of {} was laid to rest {at}, and the phone has no other: {reason}",
-            owner(&row.token)
-        );
+    let lost = |row: &TokenRow| {
+        let token = &row.token;
+        let dead = token.revoked.as_ref().filter(|revoked| !revoked.by_person() && !revoked.blocked)?;
+        let next = seen.get(&(token.user.as_str(), token.platform.as_str()));
+        if next.is_some_and(|&next| next >= dead.at) {
+            return None;
+        }
+        let handle = scene.call(token);
+        let detail = Sentence::from(format!("token {handle} of {} was revoked at ", owner(token)))
+            .time(dead.at)
+            .text(format!(" and the phone has registered no other: its provider said {}", dead.reason));
         let hint =
             format!("open the app on that phone; if the provider was wrong: zmesctl tokens restore {handle}");
-        Finding::error("token", detail, hint)
+        Some(Finding::error("token", detail, hint))
     };
-    scene.known.rows.iter().filter(lost).take(TOLD).map(finding).collect()
+    scene.known.rows.iter().filter_map(lost).take(TOLD).collect()
 }
 
 fn failing(scene: &Scene<'_>) -> Option<Finding> {
@@ -164,8 +156,9 @@ fn lists(scene: &Scene<'_>) -> Vec<Finding> {
     let allowed = enabled.filter(|row| scene.barred(&row.token.user).is_none());
     let named = |row: &TokenRow| {
         let finding = vain(scene, &row.token)?;
-        let detail = format!("token {} of {}: {}", scene.call(&row.token), owner(&row.token), finding.detail);
-        Some(Finding { detail, ..finding })
+        let token = format!("token {} of {}: ", scene.call(&row.token), owner(&row.token));
+        let detail = Sentence::from(token).join(finding.sentence());
+        Some(Finding::error(finding.step, detail, finding.hint.unwrap_or_default()))
     };
     allowed.filter_map(named).take(TOLD).collect()
 }

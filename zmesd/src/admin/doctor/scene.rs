@@ -8,12 +8,12 @@ use zmes_shared::control::{ClientFilter, ClientState, ControlError, ErrorCode, R
 use zmes_shared::views::ClientView;
 use zmes_zoneminder::{Monitor, NotWatched};
 
-use super::super::token_names::{Known, Wanted, echoed};
-use super::monitors::SWITCH_ON;
-use crate::admin::AdminParts;
+use super::super::token_names::{TokenNames, TokenScope, echoed};
 use crate::admin::answers::busy;
+use crate::admin::conditions::SWITCH_ON;
+use crate::admin::{AdminParts, conditions};
 use crate::config::Config;
-use crate::domain::{PushState, Token};
+use crate::domain::{Monitor, PushState, Token};
 use crate::monitors::Catalog;
 use crate::state::TokenRow;
 
@@ -26,7 +26,7 @@ pub(super) struct Scene<'a> {
     pub(super) parts: &'a AdminParts,
     pub(super) config: Arc<Config>,
     pub(super) catalog: Arc<Catalog>,
-    pub(super) known: Known,
+    pub(super) known: TokenNames,
     pub(super) clients: Vec<ClientView>,
     pub(super) now: Timestamp,
 }
@@ -50,7 +50,7 @@ pub(super) struct Trouble {
 impl<'a> Scene<'a> {
     /// Reads it.
     pub(super) async fn load(parts: &'a AdminParts, asker: Role) -> Result<Self, ControlError> {
-        let known = Known::load(&parts.state, asker).await?;
+        let known = TokenNames::load(&parts.state, asker).await?;
         let clients = parts.router.list(ClientFilter::default()).await.map_err(busy)?;
         let (config, catalog, now) = (parts.configuration.running(), parts.catalog.now(), parts.clock.now());
         Ok(Self { parts, config, catalog, known, clients, now })
@@ -67,7 +67,7 @@ impl<'a> Scene<'a> {
         {
             return Ok(Target::User(name.to_owned()));
         }
-        self.known.find(name, Wanted::Any).map(Target::Token).map_err(|error| {
+        self.known.find(name, TokenScope::Any).map(Target::Token).map_err(|error| {
             if self.known.names_any(name) {
                 // Ambiguous: it says so.
                 return error;
@@ -157,7 +157,7 @@ impl<'a> Scene<'a> {
             return None;
         }
         let names: Vec<_> = off.iter().map(|monitor| format!("{} ({})", monitor.id, monitor.name)).collect();
-        let reason = first.watched.err().map_or("not watched", NotWatched::as_str);
+        let reason = first.watched.err().map_or("not watched", conditions::switched_off);
         let detail =
             format!("of the monitors that {whom} may see none can alarm: {}: {reason}", some(&names));
         Some(Trouble { detail, hint: SWITCH_ON.to_owned() })

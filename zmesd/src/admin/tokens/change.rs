@@ -4,14 +4,14 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
-use zmes_shared::control::{ControlError, ErrorCode, Role, TokenFilter};
+use zmes_shared::control::{ControlError, ErrorCode, Role, TokenFilter, TokenSelection};
 use zmes_shared::views::{TokenFailure, TokensChanged};
 
 use super::{fits, settled, understood, view};
 use crate::admin::AdminParts;
 use crate::admin::answers::busy;
 use crate::admin::off_loop::off_loop;
-use crate::admin::token_names::{Known, Wanted, bounded, echoed, repeated};
+use crate::admin::token_names::{TokenNames, TokenScope, bounded, echoed, repeated};
 use crate::domain::{Revoked, TokenId};
 
 /// Tokens that an answer lists at most.
@@ -26,10 +26,10 @@ pub(in crate::admin) struct Chosen {
 
 impl Chosen {
     /// Finds the tokens that several names mean.
-    pub(in crate::admin) fn find(known: &Known, names: &[String], wanted: Wanted) -> Self {
+    pub(in crate::admin) fn find(known: &TokenNames, names: &[String], scope: TokenScope) -> Self {
         let mut chosen = Self::default();
         for name in names {
-            match known.find(name, wanted) {
+            match known.find(name, scope) {
                 Ok(row) => drop(chosen.ids.insert(row.token.id)),
                 Err(error) => chosen.failed.push(TokenFailure { token: echoed(name), error }),
             }
@@ -38,70 +38,38 @@ impl Chosen {
     }
 }
 
-/// Which tokens a change is about, as it was asked for.
-#[derive(Debug)]
-pub(in crate::admin) enum Meant {
-    /// One, and whoever asks wants to hear at once that it is not there.
-    One(String),
-    /// Some.
-    Some(Vec<String>),
-    /// Those that match.
-    Matching(Box<TokenFilter>),
-}
-
-impl Meant {
-    /// Brings together what a request may say.
-    pub(in crate::admin) fn of(
-        token: String,
-        tokens: Vec<String>,
-        select: Option<TokenFilter>,
-    ) -> Result<Self, ControlError> {
-        let wrong = |message: &str| ControlError::new(ErrorCode::BadRequest, message);
-        match (token.is_empty(), tokens.is_empty(), select) {
-            (false, true, None) => Ok(Self::One(token)),
-            (true, false, None) => {
-                bounded(&tokens)?;
-                Ok(Self::Some(tokens))
-            }
-            (true, true, Some(filter)) => {
-                understood(&filter)?;
-                Ok(Self::Matching(Box::new(filter)))
-            }
-            (true, true, None) => Err(wrong("no token is named")),
-            (_, _, _) => Err(wrong("either one token, or several, or a selection")),
+/// Finds the tokens of a selection, off the loop: there may be very many.
+pub(in crate::admin) async fn choose(
+    parts: &AdminParts,
+    asker: Role,
+    selection: TokenSelection,
+    scope: TokenScope,
+) -> Result<(TokenNames, Chosen), ControlError> {
+    match &selection {
+        TokenSelection::Named(names) if names.is_empty() => {
+            return Err(ControlError::new(ErrorCode::BadRequest, "no token is named"));
         }
+        TokenSelection::Named(names) => bounded(names)?,
+        TokenSelection::Matching(filter) => understood(filter)?,
     }
-
-    /// Finds the tokens that are meant, off the loop: there may be very many.
-    pub(super) async fn choose(
-        self,
-        parts: &AdminParts,
-        asker: Role,
-        wanted: Wanted,
-    ) -> Result<(Known, Chosen), ControlError> {
-        let (known, now) = (Known::load(&parts.state, asker).await?, parts.clock.now());
-        off_loop(move || {
-            let chosen = match self {
-                Self::One(name) => {
-                    let ids = BTreeSet::from([known.find(&name, wanted)?.token.id]);
-                    Chosen { ids, failed: Vec::new() }
-                }
-                Self::Some(names) => Chosen::find(&known, &names, wanted),
-                Self::Matching(filter) => {
-                    Chosen { ids: matching(&known, &filter, wanted, now), failed: Vec::new() }
-                }
-            };
-            Ok((known, chosen))
-        })
-        .await?
-    }
+    let (known, now) = (TokenNames::load(&parts.state, asker).await?, parts.clock.now());
+    off_loop(move || {
+        let chosen = match selection {
+            TokenSelection::Named(names) => Chosen::find(&known, &names, scope),
+            TokenSelection::Matching(filter) => {
+                Chosen { ids: matching(&known, &filter, scope, now), failed: Vec::new() }
+            }
+        };
+        (known, chosen)
+    })
+    .await
 }
 
 /// Returns the tokens that match, of those that are wanted.
-fn matching(known: &Known, filter: &TokenFilter, wanted: Wanted, now: Timestamp) -> BTreeSet<TokenId> {
+fn matching(known: &TokenNames, filter: &TokenFilter, scope: TokenScope, now: Timestamp) -> BTreeSet<TokenId> {
     // A selection that names no state means all that the command can be about.
     let any = TokenFilter { state: None, ..filter.clone() };
-    let candidates = known.rows.iter().filter(|row| wanted.includes(&row.token));
+    let candidates = known.rows.iter().filter(|row| scope.includes(&row.token));
     let chosen = candidates.filter(|row| {
         let view = view::token(row, String::new(), now, false);
         filter.state.is_none_or(|state| view.state == state) && fits(&any, row, &view, now)
@@ -113,10 +81,10 @@ fn matching(known: &Known, filter: &TokenFilter, wanted: Wanted, now: Timestamp)
 pub(in crate::admin) async fn revoke(
     parts: &AdminParts,
     asker: Role,
-    meant: Meant,
+    tokens: TokenSelection,
     dry_run: bool,
 ) -> Result<TokensChanged, ControlError> {
-    let (known, Chosen { ids, failed }) = meant.choose(parts, asker, Wanted::Live).await?;
+    let (known, Chosen { ids, failed }) = choose(parts, asker, tokens, TokenScope::Live).await?;
     let changed = gone(parts, known, ids.into_iter().collect(), Revoked::ADMIN, dry_run).await?;
     Ok(TokensChanged { failed, ..changed })
 }
@@ -130,15 +98,14 @@ pub(in crate::admin) async fn prune(
     dry_run: bool,
 ) -> Result<TokensChanged, ControlError> {
     let filter = TokenFilter { stale_ms: Some(view::millis(stale)), ..select.unwrap_or_default() };
-    understood(&filter)?;
-    let meant = Meant::Matching(Box::new(filter));
-    let (known, Chosen { ids, .. }) = meant.choose(parts, asker, Wanted::Live).await?;
+    let tokens = TokenSelection::Matching(filter);
+    let (known, Chosen { ids, .. }) = choose(parts, asker, tokens, TokenScope::Live).await?;
     gone(parts, known, ids.into_iter().collect(), Revoked::PRUNED, dry_run).await
 }
 
 async fn gone(
     parts: &AdminParts,
-    known: Known,
+    known: TokenNames,
     ids: Vec<TokenId>,
     reason: &str,
     dry_run: bool,
@@ -156,22 +123,20 @@ pub(in crate::admin) async fn restore(
     asker: Role,
     name: &str,
 ) -> Result<TokensChanged, ControlError> {
-    let (_, chosen) = Meant::One(name.to_owned()).choose(parts, asker, Wanted::Revoked).await?;
-    for &id in &chosen.ids {
-        if !parts.router.restore(id).await.map_err(busy)? {
-            // It came back, was blocked, or was forgotten, a moment ago.
-            let message = format!("token {} is not revoked any more", repeated(name));
-            return Err(ControlError::new(ErrorCode::Conflict, message));
-        }
+    let id = TokenNames::load(&parts.state, asker).await?.find(name, TokenScope::Revoked)?.token.id;
+    if !parts.router.restore(id).await.map_err(busy)? {
+        // It came back, was blocked, or was forgotten, a moment ago.
+        let message = format!("token {} is not revoked any more", repeated(name));
+        return Err(ControlError::new(ErrorCode::Conflict, message));
     }
-    done(parts, "restored", chosen.ids.into_iter().collect()).await
+    done(parts, "restored", vec![id]).await
 }
 
 /// Silences tokens for a while, or until they are unmuted.
 pub(in crate::admin) async fn mute(
     parts: &AdminParts,
     asker: Role,
-    meant: Meant,
+    tokens: TokenSelection,
     lasting: Option<Duration>,
     dry_run: bool,
 ) -> Result<TokensChanged, ControlError> {
@@ -179,28 +144,28 @@ pub(in crate::admin) async fn mute(
         let lasting = SignedDuration::try_from(lasting).unwrap_or(SignedDuration::MAX);
         parts.clock.now().saturating_add(lasting).unwrap_or(Timestamp::MAX)
     });
-    set_mute(parts, asker, meant, Some(until), dry_run).await
+    set_mute(parts, asker, tokens, Some(until), dry_run).await
 }
 
 /// Takes silences back.
 pub(in crate::admin) async fn unmute(
     parts: &AdminParts,
     asker: Role,
-    meant: Meant,
+    tokens: TokenSelection,
     dry_run: bool,
 ) -> Result<TokensChanged, ControlError> {
-    set_mute(parts, asker, meant, None, dry_run).await
+    set_mute(parts, asker, tokens, None, dry_run).await
 }
 
 async fn set_mute(
     parts: &AdminParts,
     asker: Role,
-    meant: Meant,
+    tokens: TokenSelection,
     until: Option<Timestamp>,
     dry_run: bool,
 ) -> Result<TokensChanged, ControlError> {
     let change = if until.is_some() { "muted" } else { "unmuted" };
-    let (known, Chosen { ids, mut failed }) = meant.choose(parts, asker, Wanted::Live).await?;
+    let (known, Chosen { ids, mut failed }) = choose(parts, asker, tokens, TokenScope::Live).await?;
     if dry_run || ids.is_empty() {
         let ids: Vec<_> = ids.into_iter().collect();
         return Ok(TokensChanged { failed, ..changed(parts, known, change, ids, dry_run).await? });
@@ -225,14 +190,14 @@ pub(in crate::admin) async fn done(
     ids: Vec<TokenId>,
 ) -> Result<TokensChanged, ControlError> {
     settled(parts).await?;
-    let known = Known::load(&parts.state, Role::Observer).await?;
+    let known = TokenNames::load(&parts.state, Role::Observer).await?;
     changed(parts, known, change, ids, false).await
 }
 
 /// Shows tokens that were, or would be, changed.
 pub(in crate::admin) async fn changed(
     parts: &AdminParts,
-    known: Known,
+    known: TokenNames,
     change: &'static str,
     ids: Vec<TokenId>,
     dry_run: bool,

@@ -14,7 +14,7 @@ use zmes_shared::views::{Deliveries, TokenShown, TokenView, Tokens};
 use super::answers::unreadable;
 use super::clients::matches;
 use super::off_loop::off_loop;
-use super::token_names::{Known, Wanted};
+use super::token_names::{TokenNames, TokenScope};
 use crate::admin::AdminParts;
 use crate::state::{DeliveryRow, TokenRow};
 
@@ -32,11 +32,11 @@ pub(super) async fn list(
     filter: TokenFilter,
 ) -> Result<Tokens, ControlError> {
     understood(&filter)?;
-    let (known, now) = (Known::load(&parts.state, asker).await?, parts.clock.now());
+    let (known, now) = (TokenNames::load(&parts.state, asker).await?, parts.clock.now());
     off_loop(move || page(&known, &filter, now)).await
 }
 
-fn page(known: &Known, filter: &TokenFilter, now: Timestamp) -> Tokens {
+fn page(known: &TokenNames, filter: &TokenFilter, now: Timestamp) -> Tokens {
     let mut page = Tokens::default();
     for row in known.rows.iter().filter(|row| is_after(row, filter.after)) {
         let view = view::token(row, known.handle(&row.token), now, filter.reveal);
@@ -91,8 +91,8 @@ pub(super) async fn show(
     name: &str,
     reveal: bool,
 ) -> Result<TokenShown, ControlError> {
-    let known = Known::load(&parts.state, asker).await?;
-    let row = known.find(name, Wanted::Any)?;
+    let known = TokenNames::load(&parts.state, asker).await?;
+    let row = known.find(name, TokenScope::Any)?;
     let recent = deliveries(parts, row, RECENT).await?;
     let token = view::token(row, known.handle(&row.token), parts.clock.now(), reveal);
     Ok(TokenShown { token, recent: recent.iter().map(|row| view::delivery(row, None)).collect() })
@@ -106,9 +106,9 @@ pub(super) async fn log(
     limit: Option<u32>,
 ) -> Result<Deliveries, ControlError> {
     let (usual, most) = LOG;
-    let known = Known::load(&parts.state, asker).await?;
+    let known = TokenNames::load(&parts.state, asker).await?;
     let rows =
-        deliveries(parts, known.find(name, Wanted::Any)?, limit.unwrap_or(usual).clamp(1, most)).await?;
+        deliveries(parts, known.find(name, TokenScope::Any)?, limit.unwrap_or(usual).clamp(1, most)).await?;
     off_loop(move || Deliveries { deliveries: rows.iter().map(|row| view::delivery(row, None)).collect() })
         .await
 }

@@ -1,14 +1,15 @@
 //! `tokens import` and `tokens export`.
 
-use zmes_shared::control::{ControlError, ErrorCode, Role, TokenImport as Wanted, TokenRecord};
-use zmes_shared::views::{ImportOutcome, TokenImported as Told, TokensExported, TokensImported};
+use zmes_providers::{App, Platform, PushToken};
+use zmes_shared::control::{ControlError, ErrorCode, Role, TokenImport as ImportRequest, TokenRecord};
+use zmes_shared::views::{ImportOutcome, TokenImported as ImportedView, TokensExported, TokensImported};
 
 use super::{is_after, settled};
 use crate::admin::AdminParts;
 use crate::admin::answers::busy;
 use crate::admin::off_loop::off_loop;
-use crate::admin::token_names::Known;
-use crate::domain::{App, MonitorFilter, Platform, PushState, PushToken};
+use crate::admin::token_names::TokenNames;
+use crate::domain::{MonitorFilter, PushState};
 use crate::route::{TokenImport, TokenImported};
 
 /// Longest text that is kept of the app's version and profile, in characters.
@@ -19,9 +20,9 @@ const PAGE: usize = 500;
 /// Takes tokens from a file, or says what would become of them.
 pub(in crate::admin) async fn import(
     parts: &AdminParts,
-    wanted: Wanted,
+    request: ImportRequest,
 ) -> Result<TokensImported, ControlError> {
-    let Wanted { tokens: records, user, dry_run } = wanted;
+    let ImportRequest { tokens: records, user, dry_run } = request;
     owner(parts, &user)?;
     let parsed: Vec<Result<TokenImport, String>> =
         records.iter().map(|record| parse(record, &user)).collect();
@@ -79,7 +80,7 @@ fn name(text: &str) -> String {
     zmes_shared::text::stripped(text.trim(), MAX_NAME)
 }
 
-fn told(handle: String, outcome: TokenImported) -> Told {
+fn told(handle: String, outcome: TokenImported) -> ImportedView {
     let (outcome, reason) = match outcome {
         TokenImported::New(_) => (ImportOutcome::Added, None),
         TokenImported::Changed(_) => (ImportOutcome::Changed, None),
@@ -89,11 +90,11 @@ fn told(handle: String, outcome: TokenImported) -> Told {
         }
         TokenImported::Refused(reason) => return refused(Some(handle), reason),
     };
-    Told { handle: Some(handle), outcome, reason: reason.map(str::to_owned) }
+    ImportedView { handle: Some(handle), outcome, reason: reason.map(str::to_owned) }
 }
 
-fn refused(handle: Option<String>, reason: &str) -> Told {
-    Told { handle, outcome: ImportOutcome::Refused, reason: Some(reason.to_owned()) }
+fn refused(handle: Option<String>, reason: &str) -> ImportedView {
+    ImportedView { handle, outcome: ImportOutcome::Refused, reason: Some(reason.to_owned()) }
 }
 
 /// Returns one page of the live tokens, secrets and all.
@@ -101,11 +102,11 @@ pub(in crate::admin) async fn export(
     parts: &AdminParts,
     after: Option<u64>,
 ) -> Result<TokensExported, ControlError> {
-    let known = Known::load(&parts.state, Role::Observer).await?;
+    let known = TokenNames::load(&parts.state, Role::Observer).await?;
     off_loop(move || page(&known, after)).await
 }
 
-fn page(known: &Known, after: Option<u64>) -> TokensExported {
+fn page(known: &TokenNames, after: Option<u64>) -> TokensExported {
     let live = known.rows.iter().filter(|row| row.token.revoked.is_none() && is_after(row, after));
     let rows: Vec<_> = live.take(PAGE).map(|row| &row.token).collect();
     let next = rows.last().filter(|_| rows.len() == PAGE).map(|token| token.id.0.cast_unsigned());

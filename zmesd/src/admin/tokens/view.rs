@@ -3,10 +3,11 @@
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
+use zmes_providers::{App, Platform};
 use zmes_shared::control::{PlatformKind, TokenState};
 use zmes_shared::views::{DeliveryView, FailedAttempt, TokenView};
 
-use crate::domain::{App, MonitorFilter, Platform, PushState, Token};
+use crate::domain::{MonitorFilter, PushState, Token};
 use crate::state::{DeliveryRow, TokenRow};
 
 /// Returns a token as `tokens list` shows it; the secret only where it is to be revealed.

@@ -9,7 +9,7 @@ use zmes_shared::{EventId, MonitorId};
 
 use super::wishes::Wishes;
 use crate::admin::lines;
-use crate::admin::token_names::Known;
+use crate::admin::token_names::TokenNames;
 use crate::domain::{Alarm, TokenId};
 use crate::route::PushOutcome;
 use crate::state::{DeliveryRow, RecordedAlarm, StateError, StateHandle};
@@ -101,7 +101,7 @@ const TURN: usize = 256;
 /// Reads what happened after `since`.
 pub(super) async fn read(
     state: &StateHandle,
-    known: &Known,
+    known: &TokenNames,
     since: Since,
     wishes: &Wishes,
 ) -> Result<Replay, StateError> {

@@ -8,8 +8,8 @@ use zmes_shared::views::{Why, WhyTarget};
 use zmes_shared::{EventId, MonitorId};
 use zmes_zoneminder::{DbError, EventRow, EventStore, Whereabouts};
 
-use crate::admin::AdminParts;
 use crate::admin::answers::unreadable;
+use crate::admin::{AdminParts, conditions};
 use crate::domain::{PushState, Token};
 
 /// How long the database may take; less than what `zmesctl` waits for the whole.
@@ -106,7 +106,7 @@ async fn reason(parts: &AdminParts, row: &EventRow) -> Result<String, ControlErr
         return Ok(elsewhere(parts, monitor).await);
     };
     if let Err(reason) = found.watched {
-        return Ok(format!("monitor {monitor} ({}) is not watched: {}", found.name, reason.as_str()));
+        return Ok(format!("monitor {monitor} ({}) is not watched: {}", found.name, conditions::switched_off(reason)));
     }
     if let Some(gap) = parts.gaps.find(monitor, row.id) {
         return Ok(format!(
@@ -167,7 +167,7 @@ async fn elsewhere(parts: &AdminParts, monitor: MonitorId) -> String {
 /// A monitor that cannot be read now could not be read then, perhaps.
 fn unhealthy(parts: &AdminParts, monitor: MonitorId) -> Option<String> {
     let reports = parts.reports.borrow();
-    let view = reports.get(&monitor).filter(|view| !view.healthy)?;
-    let reason = view.reason.as_deref().unwrap_or("not alive");
+    let report = reports.get(&monitor).filter(|report| !report.healthy())?;
+    let reason = conditions::sentence(&report.condition)?;
     Some(format!("monitor {monitor} cannot be read: {reason}; the Events table is still looked through"))
 }

@@ -4,11 +4,11 @@ use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 
 use ipnet::IpNet;
+use zmes_providers::ApnsEndpoint;
 
 use super::bounded;
 use crate::config::MetricsListen;
 use crate::config::problem::quotable;
-use crate::config::push::ApnsEndpoint;
 use crate::config::section::{Complaint, Form, Literal};
 
 /// More addresses than that are a mistake.

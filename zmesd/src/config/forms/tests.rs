@@ -1,5 +1,6 @@
+use zmes_providers::ApnsEndpoint;
+
 use super::*;
-use crate::config::push::ApnsEndpoint;
 
 fn complaint<F: Form<Value: std::fmt::Debug>>(form: &F, literal: Literal<'_>) -> String {
     form.read(literal).unwrap_err().message

@@ -2,13 +2,11 @@
 //! for a check brings somebody who knows them.
 
 use std::fmt;
-use std::path::Path;
 
-use secrecy::SecretString;
+use zmes_providers::{PushFinding, PushPart};
 
 use super::{Checker, PairCheck};
 use crate::config::problem::Place;
-use crate::config::push::PushConfig;
 
 /// Those who look into files.
 #[derive(Clone, Copy)]
@@ -27,51 +25,6 @@ impl fmt::Debug for Looks<'_> {
 
 /// Looks into a part of `[push]`; returns all that is wrong with it.
 pub type PushCheck<'a> = &'a dyn Fn(&PushPart<'_>) -> Vec<PushFinding>;
-
-/// A part of `[push]` that only whoever sends can judge.
-#[derive(Debug, Clone, Copy)]
-pub enum PushPart<'a> {
-    /// Where to send.
-    Url {
-        /// Which key says so.
-        key: &'static str,
-        /// Its value.
-        text: &'a str,
-    },
-    /// `ca-certificate` of a transport.
-    Root {
-        /// Which key names it.
-        key: &'static str,
-        /// The file.
-        path: &'a Path,
-    },
-    /// `push.fcm.service-account`
-    ServiceAccount(&'a Path),
-    /// `push.apns.key`, where it signs.
-    SigningKey(&'a Path),
-    /// `push.apns.certificate` with what belongs to it.
-    Identity {
-        /// PEM or .p12.
-        certificate: &'a Path,
-        /// PEM.
-        key: Option<&'a Path>,
-        /// Of a .p12.
-        password: Option<&'a SecretString>,
-    },
-    /// Everything together, where nothing is wrong with any part.
-    Whole(&'a PushConfig),
-}
-
-/// What is wrong with a part of `[push]`. A start would fail for it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct PushFinding {
-    /// Which key is to blame; `None`: no single one.
-    pub key: Option<&'static str>,
-    /// What is wrong. Never a secret.
-    pub message: String,
-    /// What to do about it.
-    pub hint: String,
-}
 
 impl Checker<'_> {
     /// Has a part of `[push]` looked into, if somebody does. The first of `places` takes what no other one is blamed

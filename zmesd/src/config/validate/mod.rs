@@ -7,7 +7,7 @@ mod pair;
 mod push;
 mod zoneminder;
 
-pub use looks::{Looks, PushCheck, PushFinding, PushPart};
+pub use looks::{Looks, PushCheck};
 pub use pair::{PairCheck, PairFinding, PairPart, PairWeight};
 
 use std::net::SocketAddr;

@@ -3,12 +3,13 @@
 use std::path::PathBuf;
 
 use secrecy::SecretString;
-
-use super::{Checker, PushPart, Reported};
-use crate::config::file::{ApnsSection, FcmProxySection, FcmSection, File, PushProxySection};
-use crate::config::push::{
-    ApnsConfig, ApnsEndpoint, ApnsIdentity, FcmConfig, FcmProxyConfig, PushConfig, PushProxyConfig,
+use zmes_providers::{
+    ApnsConfig, ApnsEndpoint, ApnsIdentity, FcmConfig, FcmProxyConfig, PushPart, PushProxyConfig,
 };
+
+use super::{Checker, Reported};
+use crate::config::file::{ApnsSection, FcmProxySection, FcmSection, File, PushProxySection};
+use crate::config::push::PushConfig;
 use crate::config::section::Setting;
 
 /// Length of Apple's ids of keys and teams.
@@ -38,7 +39,7 @@ impl Checker<'_> {
             apns: apns?,
         };
         if self.problems.len() == before {
-            self.look(&PushPart::Whole(&config), &[&section.enabled.place]);
+            self.look(&PushPart::Whole(&config.providers()), &[&section.enabled.place]);
         }
         Ok(config)
     }

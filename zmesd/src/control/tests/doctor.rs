@@ -4,13 +4,14 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use serde_json::{Value, json};
+use zmes_providers::{CheckStep, Platform};
 use zmes_shared::{MonitorId, MonitorState};
 use zmes_zoneminder::{DatabaseFault, DatabaseTrouble, DbError, MonitorRights, User};
 
-use super::world::{World, report};
+use super::world::{World, report, stopped};
 use crate::config::{ConfigDiff, Problem};
-use crate::domain::{MonitorFilter, Platform};
-use crate::ports::{CheckStep, ConfigExamined, TransportCheck};
+use crate::domain::{MonitorFilter, MonitorRights, User};
+use crate::ports::{ConfigExamined, DatabaseFault, DatabaseTrouble, DbError, TransportCheck};
 
 const TOKEN: &str = "cXyz:APA91bHPRgkFLJu6sg";
 
@@ -110,8 +111,7 @@ async fn a_part_that_is_sick_hides_no_other() {
     });
     *world.outside.database.lock().unwrap() = Some(Err(refused));
     *world.outside.checks.lock().unwrap() = vec![way(false)];
-    let mut sick = report(2, "Porch", MonitorState::Down);
-    (sick.healthy, sick.reason) = (false, Some("zmc has stopped".into()));
+    let sick = stopped(2, "Porch");
     world.reports.send_modify(|reports| {
         Arc::make_mut(reports).insert(MonitorId(2), sick);
     });
@@ -162,7 +162,7 @@ async fn one_alarm_is_followed_to_one_phone() {
     assert!(about.iter().all(|finding| finding["ok"] == true), "{good}");
     assert_eq!(about[0]["about"], format!("token {handle}"));
 
-    world.ask(&format!(r#"{{"type":"tokens_mute","token":"{handle}"}}"#)).await;
+    world.ask(&format!(r#"{{"type":"tokens_mute","tokens":["{handle}"]}}"#)).await;
     let mute = step(&ask().await, "mute");
     assert_eq!(
         (&mute["ok"], &mute["hint"]),
@@ -297,8 +297,7 @@ async fn who_wants_one_camera_alone_is_not_told_of_the_others() {
 #[tokio::test]
 async fn status_and_check_name_what_doctor_names() {
     let world = World::start().await;
-    let mut sick = report(2, "Porch", MonitorState::Down);
-    (sick.healthy, sick.reason) = (false, Some("zmc has stopped".into()));
+    let sick = stopped(2, "Porch");
     world.reports.send_modify(|reports| {
         Arc::make_mut(reports).insert(MonitorId(2), sick);
     });

@@ -3,14 +3,16 @@
 use std::time::Duration;
 
 use serde_json::{Value, json};
+use zmes_providers::{CheckStep, Fault, Platform};
+use zmes_shared::words::FaultKind;
 use zmes_shared::{EventId, MonitorId};
 use zmes_zoneminder::{DatabaseTrouble, DbError, EventRow};
 
 use super::world::World;
-use crate::domain::{MonitorFilter, Platform};
+use crate::domain::MonitorFilter;
 use crate::ports::{
-    CheckStep, Fault, FaultKind, Held, HeldBy, PushCounts, PushEnding, PushOrder, PushReceipt, Retried,
-    StageLatency, TransportCheck, TransportFailure, TransportHealth,
+    DbError, EventRow, Held, HeldBy, PushCounts, PushEnding, PushOrder, PushReceipt, Retried, StageLatency,
+    TransportCheck, TransportFailure, TransportHealth,
 };
 
 async fn ok(world: &World, request: &str) -> Value {

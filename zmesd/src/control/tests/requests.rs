@@ -4,10 +4,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use zmes_shared::{MonitorId, MonitorState};
+use zmes_shared::MonitorId;
 use zmes_zoneminder::{DatabaseFault, DatabaseTrouble, DbError, DbHealth, TriggerError};
 
-use super::world::{App, World, report};
+use super::world::{App, World, stopped};
 use crate::monitors::Catalog;
 use crate::ports::{CertificateProblem, CertificateSummary};
 use crate::route::{CloseReason, Outgoing, Written};
@@ -22,8 +22,7 @@ async fn status_is_the_pinned_json() {
         message: "connection refused".to_owned(),
         hint: "mend it".to_owned(),
     }));
-    let mut sick = report(2, "Porch", MonitorState::Down);
-    sick.healthy = false;
+    let sick = stopped(2, "Porch");
     world.reports.send_modify(|reports| {
         Arc::make_mut(reports).insert(MonitorId(2), sick);
     });
@@ -278,8 +277,7 @@ async fn checks_hold_while_everything_moves() {
 #[tokio::test]
 async fn checks_name_what_is_wrong() {
     let world = World::start().await;
-    let mut sick = report(1, "Garage", MonitorState::Down);
-    (sick.healthy, sick.reason) = (false, Some("zmc is not running".into()));
+    let sick = stopped(1, "Garage");
     world.reports.send_replace(Arc::new([(MonitorId(1), sick)].into_iter().collect()));
     world.database.send_replace(DbHealth::Down(DatabaseTrouble::late("access denied")));
     let problems = vec![CertificateProblem {

@@ -203,9 +203,9 @@ async fn an_observer_is_told_nothing_about_how_a_token_ends() {
     let world = World::start().await;
     drop(world.app(1, "192.0.2.1:1000", Some("amy")).await);
     let secret = "cXyz:APA91bHPRgkFLJu6sg";
-    world.token(1, secret, crate::domain::Platform::Ios, crate::domain::MonitorFilter::All).await;
+    world.token(1, secret, zmes_providers::Platform::Ios, crate::domain::MonitorFilter::All).await;
     open_to_all(&world);
-    let handle = crate::domain::PushToken::parse(secret).unwrap().handle();
+    let handle = zmes_providers::PushToken::parse(secret).unwrap().handle();
     let mut requests: Vec<_> = ["RgkFLJu6sg", "SgkFLJu6sg", secret]
         .iter()
         .flat_map(|name| {

@@ -6,11 +6,12 @@ use std::time::Duration;
 use jiff::Timestamp;
 use serde_json::json;
 use tokio::time::Instant;
+use zmes_providers::{App, Platform, PushToken};
 use zmes_shared::control::Since;
 use zmes_shared::{EventId, MonitorId, MonitorState, SessionId};
 
 use super::world::{World, report};
-use crate::domain::{Alarm, App, Origin, Platform, PushState, PushToken, Token, TokenId};
+use crate::domain::{Alarm, Origin, PushState, Token, TokenId};
 use crate::route::{PushOutcome, Registration};
 
 /// An alarm found at that time (ms).
@@ -106,7 +107,6 @@ async fn one_token_alone_can_be_watched() {
     let world = World::start().await;
     let _app = world.app(4, "192.0.2.1:1000", Some("amy")).await;
     let registration = |token: &str| Registration {
-        session: SessionId(4),
         token: PushToken::parse(token).unwrap(),
         platform: Platform::Ios,
         state: PushState::Enabled,
@@ -115,8 +115,8 @@ async fn one_token_alone_can_be_watched() {
         app_version: Some("1.8.001".to_owned()),
         profile: None,
     };
-    world.router.register(registration("abc")).await.unwrap().unwrap();
-    world.router.register(registration("def")).await.unwrap().unwrap();
+    world.router.register(SessionId(4), registration("abc")).await.unwrap().unwrap();
+    world.router.register(SessionId(4), registration("def")).await.unwrap().unwrap();
     let mut peer = world.peer().await;
     peer.send(r#"{"id":1,"request":{"type":"watch","token":"ba7816bf"}}"#).await;
     let present = peer.read().await["item"].clone();

@@ -2,9 +2,10 @@
 
 use jiff::Timestamp;
 use serde_json::{Value, json};
+use zmes_providers::Platform;
 
 use super::world::World;
-use crate::domain::{DeliveryId, MonitorFilter, Platform, TokenId};
+use crate::domain::{DeliveryId, MonitorFilter, TokenId};
 use crate::ports::{Clock, SystemClock};
 use crate::state::{Attempt, Note, Outcome};
 
@@ -42,7 +43,7 @@ async fn handles(world: &World, request: &str) -> Vec<String> {
 }
 
 fn handle(secret: &str) -> String {
-    crate::domain::PushToken::parse(secret).unwrap().handle().to_string()
+    zmes_providers::PushToken::parse(secret).unwrap().handle().to_string()
 }
 
 #[tokio::test]
@@ -86,7 +87,7 @@ async fn a_token_is_shown_whole_only_where_it_is_to_be_revealed() {
 async fn lists_can_be_narrowed() {
     let world = two_phones().await;
     let (amys, bobs) = (handle(ABC), handle(LONG));
-    ok(&world, &format!(r#"{{"type":"tokens_mute","token":"{bobs}"}}"#)).await;
+    ok(&world, &format!(r#"{{"type":"tokens_mute","tokens":["{bobs}"]}}"#)).await;
     for (request, expected) in [
         (r#"{"type":"tokens_list","platform":"ios"}"#, vec![&amys]),
         (r#"{"type":"tokens_list","user":"b*"}"#, vec![&bobs]),
@@ -127,7 +128,7 @@ async fn revoking_tells_each_failure_and_can_be_undone() {
 
     let again = ok(&world, r#"{"type":"tokens_revoke","tokens":["ba7816bf"]}"#).await;
     assert_eq!((&again["count"], &again["failed"][0]["code"]), (&json!(0), &json!("conflict")));
-    let muted = error(&world, r#"{"type":"tokens_mute","token":"ba7816bf"}"#).await;
+    let muted = error(&world, r#"{"type":"tokens_mute","tokens":["ba7816bf"]}"#).await;
     assert_eq!(muted["hint"], "zmesctl tokens restore ba7816bf brings it back");
 
     let restored = ok(&world, r#"{"type":"tokens_restore","token":"ba7816bf"}"#).await;
@@ -149,8 +150,6 @@ async fn a_token_that_is_not_there_is_not_found() {
         r#"{"type":"tokens_show","token":"ffff"}"#,
         r#"{"type":"tokens_log","token":"ffff"}"#,
         r#"{"type":"tokens_restore","token":"ffff"}"#,
-        r#"{"type":"tokens_mute","token":"ffff"}"#,
-        r#"{"type":"tokens_unmute","token":"ffff"}"#,
         r#"{"type":"alarm_test","token":"ffff"}"#,
         r#"{"type":"why","event":1,"token":"ffff"}"#,
     ] {
@@ -161,6 +160,17 @@ async fn a_token_that_is_not_there_is_not_found() {
         );
         assert!(error["hint"].is_string(), "{request}: {error}");
     }
+    for request in [
+        r#"{"type":"tokens_mute","tokens":["ffff"]}"#,
+        r#"{"type":"tokens_unmute","tokens":["ffff"]}"#,
+        r#"{"type":"badges_reset","tokens":["ffff"]}"#,
+    ] {
+        let failure = ok(&world, request).await["failed"][0].clone();
+        assert_eq!(
+            (&failure["code"], &failure["message"]),
+            (&json!("not_found"), &json!("no token is called ffff"))
+        );
+    }
     let error = error(&world, r#"{"type":"tokens_revoke","tokens":[]}"#).await;
     assert_eq!(error["code"], "bad_request");
 }
@@ -170,13 +180,13 @@ async fn a_token_is_muted_for_a_while_or_until_it_is_unmuted() {
     let world = two_phones().await;
     let before = SystemClock.now();
     let muted =
-        ok(&world, r#"{"type":"tokens_mute","token":"ba78","for_ms":3600000}"#).await["tokens"][0].clone();
+        ok(&world, r#"{"type":"tokens_mute","tokens":["ba78"],"for_ms":3600000}"#).await["tokens"][0].clone();
     let until: Timestamp = muted["mute_until"].as_str().unwrap().parse().unwrap();
     assert_eq!(muted["state"], "muted");
     assert!((3590..3700).contains(&until.duration_since(before).as_secs()), "{muted}");
-    let forever = ok(&world, r#"{"type":"tokens_mute","token":"ba78"}"#).await["tokens"][0].clone();
+    let forever = ok(&world, r#"{"type":"tokens_mute","tokens":["ba78"]}"#).await["tokens"][0].clone();
     assert_eq!((&forever["state"], forever.get("mute_until")), (&json!("muted"), None));
-    let unmuted = ok(&world, r#"{"type":"tokens_unmute","token":"ba78"}"#).await;
+    let unmuted = ok(&world, r#"{"type":"tokens_unmute","tokens":["ba78"]}"#).await;
     assert_eq!((&unmuted["change"], &unmuted["tokens"][0]["state"]), (&json!("unmuted"), &json!("enabled")));
 }
 
@@ -198,11 +208,11 @@ async fn badges_are_set_for_some_or_for_all() {
     let world = two_phones().await;
     let one = ok(&world, r#"{"type":"badges_reset","tokens":["ba78"],"to":5}"#).await;
     assert_eq!((&one["change"], &one["tokens"][0]["badge"]), (&json!("badge_reset"), &json!(5)));
-    let dry = ok(&world, r#"{"type":"badges_reset","all":true,"dry_run":true}"#).await;
+    let dry = ok(&world, r#"{"type":"badges_reset","tokens":{},"dry_run":true}"#).await;
     assert_eq!((&dry["count"], &dry["tokens"][0]["badge"]), (&json!(2), &json!(5)));
-    let all = ok(&world, r#"{"type":"badges_reset","all":true}"#).await;
+    let all = ok(&world, r#"{"type":"badges_reset","tokens":{}}"#).await;
     assert_eq!((&all["count"], &all["tokens"][0]["badge"]), (&json!(2), &json!(0)));
-    for wrong in [r#"{"type":"badges_reset"}"#, r#"{"type":"badges_reset","all":true,"tokens":["ba78"]}"#] {
+    for wrong in [r#"{"type":"badges_reset"}"#, r#"{"type":"badges_reset","tokens":[]}"#] {
         assert_eq!(error(&world, wrong).await["code"], "bad_request");
     }
 }
@@ -337,7 +347,7 @@ async fn blocking_is_told_apart_from_revoking() {
     let record = r#"{"token":"abc","platform":"ios"}"#;
     let import = ok(&world, &format!(r#"{{"type":"tokens_import","tokens":[{record}]}}"#)).await;
     assert_eq!(import["tokens"][0]["reason"], "it is blocked: tokens unblock lets it be used again");
-    let selected = ok(&world, r#"{"type":"tokens_unblock","tokens":[],"select":{"user":"a*"}}"#).await;
+    let selected = ok(&world, r#"{"type":"tokens_unblock","tokens":{"user":"a*"}}"#).await;
     assert_eq!((&selected["count"], &selected["tokens"][0]["state"]), (&json!(1), &json!("revoked")));
     let none = ok(&world, r#"{"type":"tokens_unblock","tokens":["ba7816bf"]}"#).await;
     assert_eq!(none["failed"][0]["message"], "token ba7816bf is not blocked");
@@ -351,7 +361,7 @@ async fn a_thousand_names_among_twenty_thousand_tokens_are_answered_and_more_are
     let world = two_phones().await;
     let now = SystemClock.now();
     let token = |id: i64| {
-        let secret = crate::domain::PushToken::parse(&format!("token-number-{id:08}-tail")).unwrap();
+        let secret = zmes_providers::PushToken::parse(&format!("token-number-{id:08}-tail")).unwrap();
         std::sync::Arc::new(crate::domain::Token::new(TokenId(id), secret, Platform::Android, now))
     };
     assert!(world.state.note(Note::Tokens((100..20_100).map(token).collect())));
@@ -376,7 +386,7 @@ async fn a_thousand_names_among_twenty_thousand_tokens_are_answered_and_more_are
         assert_eq!(refused["code"], "too_large", "{refused}");
         let tail = ok(&world, r#"{"type":"tokens_show","token":"20099-tail"}"#).await;
         assert_eq!(tail["handle"], token(20_099).handle.to_string());
-        let all = ok(&world, r#"{"type":"tokens_revoke","tokens":[],"select":{},"dry_run":true}"#).await;
+        let all = ok(&world, r#"{"type":"tokens_revoke","tokens":{},"dry_run":true}"#).await;
         assert_eq!(all["count"], 20_002);
     };
     tokio::select! {

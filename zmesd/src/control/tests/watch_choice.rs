@@ -6,10 +6,11 @@ use std::time::Duration;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 use tokio::time::Instant;
+use zmes_providers::{Platform, PushToken};
 use zmes_shared::{EventId, MonitorId};
 
 use super::world::{Peer, World};
-use crate::domain::{Alarm, DeliveryId, MonitorFilter, Origin, Platform, PushToken, Token, TokenId};
+use crate::domain::{Alarm, DeliveryId, MonitorFilter, Origin, Token, TokenId};
 use crate::ports::{Clock, SystemClock};
 use crate::route::PushOutcome;
 use crate::state::{Attempt, Note, Outcome};

@@ -13,8 +13,9 @@ use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
+use zmes_providers::{App as DeviceApp, Platform, PushToken};
 use zmes_shared::control::{ControlError, ErrorCode};
-use zmes_shared::views::{ConfigReloaded, ConfigShown, MonitorView, PushModeState, Reloaded};
+use zmes_shared::views::{ConfigReloaded, ConfigShown, PushModeState, Reloaded};
 use zmes_shared::{EventId, MonitorId, MonitorState, SessionId};
 use zmes_zoneminder::{
     AlarmTrigger, DatabaseCheck, DatabaseReport, DbError, DbHealth, EventRow, EventStore, Monitor,
@@ -23,21 +24,24 @@ use zmes_zoneminder::{
 };
 
 pub(super) use super::peer::Peer;
-use crate::admin::{AdminParts, MonitorReports};
+use crate::admin::AdminParts;
 use crate::config::{AuthConfig, Config, Environment, Loaded, StateConfig};
 use crate::control::{ControlListener, serve};
-use crate::detect::Gaps;
-use crate::domain::App as DeviceApp;
-use crate::domain::{Alarm, MonitorFilter, Origin, Platform, PushState, PushToken};
+use crate::detect::{Condition, Gaps, MonitorReport, MonitorReports};
+use crate::domain::{
+    Alarm, Monitor, MonitorFilter, MonitorRights, MonitorSet, NotWatched, Origin, PushState, Recording, User,
+    ZmVersion,
+};
 use crate::monitors::{Catalog, CatalogHandle, Refresh};
 use crate::ports::{
     BreakerView, CertificateInfo, CertificateSummary, Clock, ConfigExamined, ConfigReload, Held, PushCounts,
     PushOrder, Retried, StageLatency, SystemClock, TransportCheck, TransportHealth,
 };
 use crate::route::{
-    Attach, CloseReason, Outgoing, PushRules, Registration, Router, RouterHandle, RouterParts,
-    SessionOpening, Tap,
+    CloseReason, NewLogin, Outgoing, PushRules, Registration, Router, RouterHandle, RouterParts,
+    SessionOpening, Tap, push_orders,
 };
+use crate::source::ReadError;
 use crate::state::{State, StateHandle};
 use crate::telemetry::Counters;
 use crate::telemetry::log::LogHandle;
@@ -179,19 +183,21 @@ pub(super) fn monitor(id: u32, name: &str, watched: Result<(), NotWatched>) -> M
     Monitor { id: MonitorId(id), name: name.into(), recording, alarm_opens_event: false, watched }
 }
 
-pub(super) fn report(id: u32, name: &str, state: MonitorState) -> MonitorView {
-    MonitorView {
+pub(super) fn report(id: u32, name: &str, state: MonitorState) -> MonitorReport {
+    MonitorReport {
         id: MonitorId(id),
-        name: name.to_owned(),
-        source: "shm".to_owned(),
+        name: name.into(),
         state,
-        last_event_id: None,
+        last_event: None,
         layout: Some(872),
-        healthy: true,
-        reason: None,
-        trouble: None,
-        hint: None,
+        condition: Condition::Captured,
     }
+}
+
+/// A monitor whose `zmc` has stopped.
+pub(super) fn stopped(id: u32, name: &str) -> MonitorReport {
+    let condition = Condition::Unreadable(ReadError::Stopped);
+    MonitorReport { condition, ..report(id, name, MonitorState::Down) }
 }
 
 /// Three monitors: Garage and Porch are watched, Attic is only viewed.
@@ -242,7 +248,7 @@ impl Core {
         let (commands, commands_rx) = mpsc::channel(64);
         let (alarms, alarms_rx) = mpsc::channel(64);
         let (tap, counters) = (Tap::default(), Arc::<Counters>::default());
-        let (pushes, orders) = mpsc::channel(1024);
+        let (pushes, orders) = push_orders(1024);
         let push = PushRules { enabled: true, interval_default: Duration::ZERO, shadow: false };
         let router = Router::new(RouterParts {
             alarms: alarms_rx,
@@ -267,7 +273,7 @@ impl Core {
         tasks.spawn(router.run(stop.clone()));
         tasks.spawn(state.writer.run(stop.clone()));
         let (router, state, trouble) = (RouterHandle::new(commands), state.handle, state.trouble);
-        Self { router, alarms, state, orders, trouble, tap, counters }
+        Self { router, alarms, state, orders: orders.orders, trouble, tap, counters }
     }
 }
 
@@ -365,17 +371,15 @@ impl World {
         let opening = SessionOpening { id, address, connected_at, outbox: outbox_tx, kick };
         self.router.open(opening).await.unwrap();
         if let Some(name) = user {
-            let attach = Attach {
-                id,
+            let login = NewLogin {
                 user: user_named(name),
                 pass: None,
-                asked_at: Instant::now(),
                 app: None,
                 filter: Some(MonitorFilter::All),
                 kind: DeviceApp::Unknown,
                 hint: None,
             };
-            self.router.attach(attach).await.unwrap();
+            self.router.attach(id, Instant::now(), login).await.unwrap();
         }
         App { id, outbox, kicked }
     }
@@ -383,7 +387,6 @@ impl World {
     /// Registers a token for the user of a session.
     pub(super) async fn token(&self, session: u64, token: &str, platform: Platform, filter: MonitorFilter) {
         let registration = Registration {
-            session: SessionId(session),
             token: PushToken::parse(token).unwrap(),
             platform,
             state: PushState::Enabled,
@@ -392,7 +395,7 @@ impl World {
             app_version: Some("1.8.001".to_owned()),
             profile: None,
         };
-        self.router.register(registration).await.unwrap().unwrap();
+        self.router.register(SessionId(session), registration).await.unwrap().unwrap();
     }
 
     pub(super) async fn alarm(&self, monitor: u32, event: u64) {

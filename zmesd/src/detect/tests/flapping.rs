@@ -16,12 +16,9 @@ async fn memory_that_flaps_is_bounded_told_and_got_over() {
         world.show(768, Idle, event);
         sleep(Duration::from_millis(21)).await;
     }
-    let shown = world.view(ONE, |view| view.reason.is_some()).await;
-    assert!(shown.healthy, "{shown:?}");
-    assert_eq!(
-        shown.reason.as_deref(),
-        Some("its alarms flap: more than 60 a minute; only the last of the others is announced")
-    );
+    let report = world.report(ONE, |report| report.condition != Condition::Captured).await;
+    assert!(report.healthy(), "{report:?}");
+    assert_eq!(report.condition, Condition::Flapping { limit: 60 });
     let mut announced = Vec::new();
     while let Ok(alarm) = world.alarms.try_recv() {
         announced.extend(alarm.event);
@@ -31,7 +28,7 @@ async fn memory_that_flaps_is_bounded_told_and_got_over() {
     // What was held back last is told at the end of the minute.
     let last = timeout(Duration::from_mins(2), world.alarms.recv()).await.expect("an alarm").unwrap();
     assert_eq!(last.event, Some(EventId(2007)));
-    world.view(ONE, |view| view.reason.is_none()).await;
+    world.report(ONE, |report| report.condition == Condition::Captured).await;
     world.show(768, Alarmed, 3000);
     assert_eq!(world.alarm().await.event, Some(EventId(3000)), "and then as ever");
 }

@@ -5,14 +5,15 @@ use std::time::Duration;
 
 use jiff::SignedDuration;
 use tokio::sync::oneshot;
+use zmes_providers::{Fault, PushError, Transports};
+use zmes_shared::words::FaultKind;
 
 use super::unreachable;
 use super::world::{Plan, World, until};
 use crate::domain::TokenId;
-use crate::ports::{Clock, Fault, FaultKind, Held, HeldBy, PushError, Retried, SystemClock};
+use crate::ports::{Clock, Held, HeldBy, Retried, SystemClock};
 use crate::push::PushCommand;
 use crate::push::fakes::{FakeTransport, alarm};
-use crate::push::transport::Transports;
 
 /// A provider that wants a day of peace after one push.
 fn busy_for_a_day() -> PushError {

@@ -11,16 +11,16 @@ use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use zmes_providers::{Platform, PushTransport, Transports};
 use zmes_shared::paths::STATE_FILE;
 
 use crate::config::{AuthConfig, PushConfig, StateConfig};
-use crate::domain::{Alarm, Decision, DeliveryId, Platform, Token, TokenId};
+use crate::domain::{Alarm, Decision, DeliveryId, Token, TokenId};
 use crate::monitors::Catalog;
-use crate::ports::{Clock, PushBatch, PushDelivery, PushOrder, PushReceipt, PushTransport, SystemClock};
+use crate::ports::{Clock, PushBatch, PushDelivery, PushOrder, PushReceipt, SystemClock};
 use crate::push::fakes::{FakeTransport, token};
-use crate::push::transport::Transports;
 use crate::push::{Dispatcher, DispatcherParts, PushCommand, PushStatus};
-use crate::route::{Command, PushRules, RouterHandle, Tap, TokenCommand};
+use crate::route::{Command, OrderSender, PushRules, RouterHandle, Tap, TokenCommand, push_orders};
 use crate::state::{DeliveryRow, Note, State, StateHandle, TokenDecision};
 use crate::telemetry::Counters;
 
@@ -43,7 +43,7 @@ pub(super) struct World {
     /// What it was told was given up.
     pub(super) untold: Arc<Mutex<Vec<TokenId>>>,
     pub(super) tokens: Vec<Arc<Token>>,
-    pub(super) orders: mpsc::Sender<PushOrder>,
+    pub(super) orders: OrderSender,
     next: i64,
     stop: CancellationToken,
     store: CancellationToken,
@@ -82,7 +82,7 @@ impl World {
         let state = State::open(&state_config(directory.path()), Arc::clone(&clock)).await.unwrap();
         let transports: Vec<_> = plan.names.iter().map(|name| FakeTransport::new(name)).collect();
         let all = transports.iter().map(|fake| Arc::clone(fake) as Arc<dyn PushTransport>).collect();
-        let (orders, orders_rx) = mpsc::channel(1024);
+        let (orders, orders_rx) = push_orders(1024);
         let (ways, ways_rx) = watch::channel(Arc::new(Transports::of(all)));
         let (push_commands, push_commands_rx) = mpsc::channel(8);
         let (commands, commands_rx) = mpsc::channel(64);
@@ -154,7 +154,7 @@ impl World {
     /// Announces an alarm that the router cannot hand over.
     pub(super) fn announce_unheard(&mut self, alarm: &Arc<Alarm>) {
         self.decide(alarm);
-        self.counters.deferred_pushes.increment();
+        self.orders.report_dropped();
     }
 
     /// The same, with somebody who waits for the outcome.

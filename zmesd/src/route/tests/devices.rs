@@ -352,17 +352,9 @@ impl World {
     async fn enter_by_token(&mut self, user: &User, pass: AccessPass) -> Client {
         let client = self.connect(8).await;
         let (id, user, asked_at) = (client.id, Arc::new(user.clone()), Instant::now());
-        let attach = Attach {
-            pass: Some(pass),
-            id,
-            user,
-            asked_at,
-            app: None,
-            filter: None,
-            kind: App::Unknown,
-            hint: None,
-        };
-        self.router.attach(attach).await.unwrap();
+        let login =
+            NewLogin { pass: Some(pass), user, app: None, filter: None, kind: App::Unknown, hint: None };
+        self.router.attach(id, asked_at, login).await.unwrap();
         client
     }
 }

@@ -1,9 +1,10 @@
 //! Tokens: how apps register them, and what is pushed to them.
 
 use serde_json::json;
+use zmes_providers::Platform;
 
 use super::*;
-use crate::domain::{Platform, PushState, Token, TokenId};
+use crate::domain::{PushState, Token, TokenId};
 use crate::ports::PushBatch;
 
 impl World {
@@ -14,7 +15,6 @@ impl World {
         change: impl FnOnce(&mut Registration),
     ) -> Result<(), RegistrationFault> {
         let mut registration = Registration {
-            session: client.id,
             token: PushToken::parse(token).unwrap(),
             platform: Platform::Android,
             state: PushState::Enabled,
@@ -24,7 +24,7 @@ impl World {
             profile: None,
         };
         change(&mut registration);
-        self.router.register(registration).await.unwrap()
+        self.router.register(client.id, registration).await.unwrap()
     }
 
     /// Returns the tokens as they are on the disk.

@@ -2,9 +2,10 @@
 
 use sqlx::ConnectOptions;
 use sqlx::sqlite::SqliteConnectOptions;
+use zmes_providers::Platform;
 
 use super::*;
-use crate::domain::{DeliveryId, Platform, PushState, TokenId};
+use crate::domain::{DeliveryId, PushState, TokenId};
 use crate::state::Note;
 
 fn import(token: &str, monlist: &str) -> TokenImport {

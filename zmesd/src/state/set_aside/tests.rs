@@ -6,12 +6,13 @@ use sqlx::AssertSqlSafe;
 use tempfile::TempDir;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
+use zmes_providers::{Platform, PushToken};
 use zmes_shared::paths::STATE_FILE;
 use zmes_shared::{EventId, MonitorId};
 
 use super::*;
 use crate::config::StateConfig;
-use crate::domain::{Alarm, Decision, DeliveryId, Origin, Platform, PushToken, SkipReason, Token, TokenId};
+use crate::domain::{Alarm, Decision, DeliveryId, Origin, SkipReason, Token, TokenId};
 use crate::ports::{Clock, SystemClock};
 use crate::state::{Note, State, TokenDecision};
 

@@ -6,12 +6,13 @@ use std::time::Duration;
 use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{ConnectOptions, Connection, SqlStr};
 use tempfile::TempDir;
+use zmes_providers::App;
 use zmes_shared::paths::STATE_FILE;
 use zmes_shared::{EventId, MonitorId};
 
 use super::*;
 use crate::config::StateConfig;
-use crate::domain::{App, MonitorFilter};
+use crate::domain::MonitorFilter;
 use crate::ports::SystemClock;
 use crate::state::{Device, Fault, LastFilter, State};
 

@@ -3,10 +3,11 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use tokio::time::Instant;
+use zmes_providers::{App, Platform, PushToken};
 use zmes_shared::{EventId, MonitorId};
 
 use super::*;
-use crate::domain::{Alarm, App, Decision, MonitorFilter, Origin, Platform, PushToken, Token};
+use crate::domain::{Alarm, Decision, MonitorFilter, Origin, Token};
 use crate::state::{Attempt, DeviceNote, LastFilter, Outcome, TokenDecision};
 
 /// An alarm of which no phone is told.

@@ -12,11 +12,13 @@ use zmes_shared::control::Since;
 use zmes_zoneminder::{AccessPass, User};
 
 use super::End;
-use crate::domain::{App, Login, LoginVerdict, MonitorFilter, Platform, PushState, PushToken};
+use crate::domain::{AccessPass, Login, LoginVerdict, MonitorFilter, User};
 use crate::protocol::{
     AuthFrame, Body, Category, FilterFault, FilterStatement, Identity, Incoming, PushFrame, Reply,
     SinceFault, TokenFault, TokenFrame, parse,
 };
+use crate::route::{NewLogin, Registration};
+use zmes_providers::{App, PushToken};
 
 /// What happens to a session.
 #[derive(Debug)]
@@ -41,53 +43,17 @@ pub(super) enum Output {
     /// Have these credentials looked at and feed the verdict in.
     Verify(Box<Login>),
     /// Tell the router who this is.
-    Attach(Box<Admitted>),
+    Attach(Box<NewLogin>),
     /// Tell the router what is wanted, and which token the app names.
     SetFilter(FilterStatement, Option<PushToken>),
     /// Tell the router the app's push token.
-    Register(Box<Registering>),
+    Register(Box<Registration>),
     /// Tell the router the number on the app's icon, and which token the app names.
     Badge(u32, Option<PushToken>),
     /// Send what was missed.
     Replay(Since),
     /// End the session.
     End(End),
-}
-
-/// Somebody who may come in.
-#[derive(Debug)]
-pub(super) struct Admitted {
-    /// As whom.
-    pub(super) user: Arc<User>,
-    /// The access token by which it came in, if it did.
-    pub(super) pass: Option<AccessPass>,
-    /// The app's version.
-    pub(super) app: Option<String>,
-    /// The filter that `auth` carried, if it did.
-    pub(super) filter: Option<MonitorFilter>,
-    /// Which app it seems to be.
-    pub(super) kind: App,
-    /// The push token that the app names.
-    pub(super) hint: Option<PushToken>,
-}
-
-/// A push token that is to be registered.
-#[derive(Debug)]
-pub(super) struct Registering {
-    /// The token.
-    pub(super) token: PushToken,
-    /// What kind of phone.
-    pub(super) platform: Platform,
-    /// Whether it wants pushes.
-    pub(super) state: PushState,
-    /// The lists, if they say something.
-    pub(super) filter: Option<MonitorFilter>,
-    /// Which app it seems to be.
-    pub(super) kind: App,
-    /// The app's version.
-    pub(super) app_version: Option<String>,
-    /// The app's own name for this server.
-    pub(super) profile: Option<String>,
 }
 
 /// The session of one app.
@@ -216,7 +182,7 @@ impl Session {
             Err(fault) => (None, Some(fault)),
         };
         let mut outputs = vec![
-            Output::Attach(Box::new(Admitted { user, pass, app, filter, kind, hint })),
+            Output::Attach(Box::new(NewLogin { user, pass, app, filter, kind, hint })),
             Output::Reply(Reply::AuthSuccess(&self.identity).to_frame()),
         ];
         outputs.extend(fault.map(|fault| Output::Reply(Reply::FilterFault(fault).to_frame())));
@@ -243,7 +209,7 @@ fn register(token: TokenFrame, kind: App) -> Vec<Output> {
         Ok(filter) => (filter, None),
         Err(fault) => (None, Some(Reply::TokenFault(TokenFault::Filter(fault)).to_frame())),
     };
-    let token = Registering { token, platform, state, filter, kind, app_version, profile };
+    let token = Registration { token, platform, state, filter, kind, app_version, profile };
     std::iter::once(Output::Register(Box::new(token))).chain(fault.map(Output::Reply)).collect()
 }
 

@@ -22,7 +22,7 @@ use crate::config::TlsFiles;
 use crate::domain::{Credentials, Login, LoginVerdict, MonitorFilter};
 use crate::ports::{CertificateInfo, CertificateSummary, LoginCheck, SystemClock};
 use crate::route::{
-    Attached, Command, Outgoing, RegistrationFault, RouterHandle, SessionOpening, TokenCommand, Visibility,
+    Command, Outgoing, RegistrationFault, RouterHandle, SessionOpening, TokenCommand, Visibility,
 };
 use crate::state::{RecordedAlarm, ReplaySpan, StateError};
 use crate::telemetry::Counters;
@@ -166,11 +166,10 @@ async fn route(mut commands: mpsc::Receiver<Command>, heard: mpsc::Sender<Heard>
                 sessions.lock().unwrap().insert(opening.id, opening);
                 Heard::Opened(address)
             }
-            Command::Attach(attach, reply) => {
-                let filter = attach.filter.clone().unwrap_or_default();
-                filters.insert(attach.id, filter.clone());
-                reply.send(Attached { filter }).ok();
-                Heard::Attached { user: attach.user.name.clone(), app: attach.app, filter: attach.filter }
+            Command::Attach(id, _, login, reply) => {
+                filters.insert(id, login.filter.clone().unwrap_or_default());
+                reply.send(()).ok();
+                Heard::Attached { user: login.user.name.clone(), app: login.app, filter: login.filter }
             }
             Command::SetFilter(id, filter, _, reply) => {
                 filters.insert(id, filter.clone());
@@ -186,7 +185,7 @@ async fn route(mut commands: mpsc::Receiver<Command>, heard: mpsc::Sender<Heard>
                 reply.send(Visibility { rights: MonitorRights::All, filter }).ok();
                 continue;
             }
-            Command::Token(TokenCommand::Register(registration, reply)) => {
+            Command::Token(TokenCommand::Register(_, registration, reply)) => {
                 let full = registration.token.expose() == "one-too-many";
                 reply.send(if full { Err(RegistrationFault::TooMany) } else { Ok(()) }).ok();
                 Heard::Registered(registration.token.expose().to_owned())

@@ -4,6 +4,7 @@ use tokio::time::Instant;
 use zmes_shared::MonitorId;
 
 use crate::shm::ReadError;
+use crate::shm::layout::Numbering;
 use crate::{Reading, ZmVersion};
 
 /// Looks at monitors, one at a time. Synchronous and quick: it is asked for each monitor at each poll.
@@ -17,8 +18,8 @@ pub trait MonitorSource: Send + std::fmt::Debug {
     /// Lets go of what is kept open for a monitor that is not asked for any more.
     fn forget(&mut self, _monitor: MonitorId) {}
 
-    /// Returns what an admin should know of a monitor that can be read, if there is such a thing.
-    fn remark(&self, _monitor: MonitorId) -> Option<&'static str> {
+    /// Returns how the states of a monitor are numbered, where that is not what the version suggests.
+    fn other_numbering(&self, _monitor: MonitorId) -> Option<Numbering> {
         None
     }
 }

@@ -38,11 +38,6 @@ const AMBIGUOUS: u32 = 760;
 /// So often must a state that only one numbering knows be seen in a row, to rule out a torn read.
 const WITNESSES: u8 = 2;
 
-const COUNTED_FROM_IDLE: &str =
-    "state 0 is seen: this is ZoneMinder 1.36.15 or older, whatever the configured or detected version says";
-const COUNTED_FROM_UNKNOWN: &str =
-    "state 5 is seen: this is ZoneMinder 1.36.16 or newer, whatever the configured or detected version says";
-
 /// Returns the path of a monitor's shared memory.
 pub fn path_of(directory: &Path, monitor: MonitorId) -> PathBuf {
     directory.join(format!("zm.mmap.{monitor}"))
@@ -104,12 +99,8 @@ impl MonitorSource for ShmSource {
         self.slots.remove(&monitor);
     }
 
-    fn remark(&self, monitor: MonitorId) -> Option<&'static str> {
-        let observed = self.slots.get(&monitor)?.observed.filter(|observed| *observed != self.assumed)?;
-        Some(match observed {
-            Numbering::FromIdle => COUNTED_FROM_IDLE,
-            Numbering::FromUnknown => COUNTED_FROM_UNKNOWN,
-        })
+    fn other_numbering(&self, monitor: MonitorId) -> Option<Numbering> {
+        self.slots.get(&monitor)?.observed.filter(|observed| *observed != self.assumed)
     }
 }
 

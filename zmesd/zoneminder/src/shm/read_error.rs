@@ -106,39 +106,7 @@ impl fmt::Display for Denied {
     }
 }
 
-impl Denied {
-    /// Returns the command that lets the daemon read it.
-    pub fn cure(&self) -> String {
-        let restart = "systemctl restart zmesd";
-        match &self.ownership {
-            Some(ownership) if ownership.mode & 0o040 != 0 => {
-                format!("usermod -aG {} {} && {restart}", ownership.group, self.own_user)
-            }
-            // Up to ZoneMinder 1.32 the file is 0600: no group helps.
-            Some(Ownership { user, .. }) => {
-                format!("systemctl edit zmesd: User={user} below [Service]; then: {restart}")
-            }
-            None => format!("namei -l {} shows which directory zmesd may not enter", self.path),
-        }
-    }
-}
-
 impl ReadError {
-    /// Returns the command that mends it, where there is one.
-    pub fn cure(&self) -> Option<String> {
-        match self {
-            Self::Permission(denied) => Some(denied.cure()),
-            Self::NotThere { .. }
-            | Self::Starting
-            | Self::Stopped
-            | Self::UnknownLayout { .. }
-            | Self::HalfInitialised { .. }
-            | Self::Short { .. }
-            | Self::Implausible { .. }
-            | Self::Io { .. } => None,
-        }
-    }
-
     /// Says that no `zmc` serves the monitor: there is nothing to see, and a new one will start from nothing.
     pub fn zmc_is_away(&self) -> bool {
         match self {

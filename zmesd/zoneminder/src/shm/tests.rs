@@ -173,7 +173,7 @@ fn layout_760_takes_the_numbering_of_the_version() {
         world.source.assume_version(version);
         world.zmc(760).number(3);
         assert_eq!(world.read().unwrap().state, expected, "{version:?}");
-        assert_eq!(world.source.remark(ONE), None);
+        assert_eq!(world.source.other_numbering(ONE), None);
     }
 }
 
@@ -186,7 +186,7 @@ fn layout_760_is_corrected_by_what_is_seen_and_says_so() {
     assert_eq!(world.read().unwrap().state, MonitorState::Idle, "new zmc never write 0");
     zmc.number(2);
     assert_eq!(world.read().unwrap().state, MonitorState::Alarm);
-    assert_eq!(world.source.remark(ONE), Some(COUNTED_FROM_IDLE));
+    assert_eq!(world.source.other_numbering(ONE), Some(Numbering::FromIdle));
 
     let mut world = World::new();
     world.source.assume_version(Some(ZmVersion(1, 36, 10)));
@@ -196,7 +196,7 @@ fn layout_760_is_corrected_by_what_is_seen_and_says_so() {
     assert_eq!(world.read().unwrap().state, MonitorState::Tape, "old zmc never write 5");
     zmc.number(3);
     assert_eq!(world.read().unwrap().state, MonitorState::Alarm);
-    assert_eq!(world.source.remark(ONE), Some(COUNTED_FROM_UNKNOWN));
+    assert_eq!(world.source.other_numbering(ONE), Some(Numbering::FromUnknown));
 }
 
 #[test]
@@ -210,11 +210,11 @@ fn one_torn_look_does_not_renumber_and_a_new_zmc_starts_anew() {
     zmc.number(0);
     world.read().unwrap();
     world.read().unwrap();
-    assert!(world.source.remark(ONE).is_some());
+    assert!(world.source.other_numbering(ONE).is_some());
     zmc.stop();
     world.zmc(760).number(3);
     assert_eq!(world.read().unwrap().state, MonitorState::Alarm);
-    assert_eq!(world.source.remark(ONE), None);
+    assert_eq!(world.source.other_numbering(ONE), None);
 }
 
 #[test]

@@ -1,0 +1,114 @@
+//! The `zmesd.toml` that comes into being: values by key, each checked as the daemon will check it, each with where it
+//! came from.
+
+use secrecy::{ExposeSecret, SecretString};
+
+use super::template::{NewFile, Objection, Proposal};
+
+/// A value.
+#[derive(Debug, Clone)]
+pub(super) enum NewValue {
+    Flag(bool),
+    Text(String),
+    /// A text that may hold credentials: it goes into the file, but is not shown.
+    Private(SecretString),
+    List(Vec<String>),
+    /// A secret: it goes into a file of its own.
+    Secret(SecretString),
+}
+
+impl NewValue {
+    /// Returns it as TOML, for people; `None` where it may be a secret.
+    pub(super) fn shown(&self) -> Option<String> {
+        match self {
+            Self::Flag(_) | Self::Text(_) | Self::List(_) => Some(self.toml()),
+            Self::Private(_) | Self::Secret(_) => None,
+        }
+    }
+
+    /// Returns it as TOML.
+    pub(super) fn toml(&self) -> String {
+        self.propose(|proposal| proposal.to_string())
+    }
+
+    fn propose<T>(&self, use_it: impl FnOnce(Proposal<'_>) -> T) -> T {
+        match self {
+            Self::Flag(flag) => use_it(Proposal::Flag(*flag)),
+            Self::Text(text) => use_it(Proposal::Text(text)),
+            Self::Private(text) | Self::Secret(text) => use_it(Proposal::Text(text.expose_secret())),
+            Self::List(texts) => use_it(Proposal::List(texts)),
+        }
+    }
+}
+
+/// A key of `zmesd.toml` that has a value.
+#[derive(Debug, Clone)]
+pub(super) struct NewSetting {
+    /// The dotted name of its section.
+    pub(super) table: &'static str,
+    pub(super) key: &'static str,
+    pub(super) value: NewValue,
+    /// Where it came from, a line each.
+    pub(super) from: Vec<String>,
+}
+
+/// A file with a secret.
+#[derive(Debug, Clone)]
+pub struct SecretFile {
+    /// Its name below the directory of `zmesd.toml`: `secrets/push-proxy-app-key`.
+    pub name: String,
+    /// What it holds.
+    pub content: SecretString,
+}
+
+/// What is known of the new configuration so far.
+#[derive(Debug)]
+pub(super) struct Draft {
+    file: NewFile,
+    settings: Vec<NewSetting>,
+}
+
+impl Draft {
+    pub(super) fn new(file: NewFile) -> Self {
+        Self { file, settings: Vec::new() }
+    }
+
+    /// Gives a key its value, if the daemon takes it.
+    pub(super) fn set(
+        &mut self,
+        table: &'static str,
+        key: &'static str,
+        value: NewValue,
+        from: Vec<String>,
+    ) -> Result<(), Objection> {
+        value.propose(|proposal| self.file.check(table, key, proposal))?;
+        self.settings.push(NewSetting { table, key, value, from });
+        Ok(())
+    }
+
+    /// Returns the file that it is a draft of.
+    pub(super) fn file(&self) -> &NewFile {
+        &self.file
+    }
+
+    /// Returns everything that has a value.
+    pub(super) fn settings(&self) -> &[NewSetting] {
+        &self.settings
+    }
+
+    /// Returns the files of the secrets.
+    pub(super) fn secrets(&self) -> Vec<SecretFile> {
+        let secret = |setting: &NewSetting| match &setting.value {
+            NewValue::Secret(content) => {
+                Some(SecretFile { name: secret_name(setting), content: content.clone() })
+            }
+            NewValue::Flag(_) | NewValue::Text(_) | NewValue::Private(_) | NewValue::List(_) => None,
+        };
+        self.settings.iter().filter_map(secret).collect()
+    }
+}
+
+/// Returns the name of the file that holds a secret.
+pub(super) fn secret_name(setting: &NewSetting) -> String {
+    format!("secrets/{}-{}", setting.table.replace('.', "-"), setting.key)
+}

@@ -1,0 +1,176 @@
+//! The picture of a push: its URL, the frame that it names, and the user and password that the old server appended.
+
+use std::fmt::Write;
+
+use secrecy::SecretString;
+
+use super::draft::NewValue;
+use super::report::Fate;
+use super::takeover::Takeover;
+
+/// Frames that only object detection makes; the second is a choice that it left to the old server.
+const DETECTED: [&str; 2] = ["objdetect", "BESTMATCH"];
+/// The frame that every event has.
+const SNAPSHOT: &str = "snapshot";
+/// Marks of a user or a password in a URL.
+const CREDENTIALS: [&str; 5] = ["username=", "user=", "password=", "pass=", "token="];
+
+const HINT: &str = "give push.picture-url in zmesd.toml, with the name under which phones reach ZoneMinder's web page: \
+                    https://zm.example.org/zm/index.php?view=image&eid=EVENTID&fid=snapshot";
+
+/// Takes over the picture.
+pub(super) fn take(taking: &mut Takeover<'_>) {
+    let included = taking.flag("customize", "include_picture");
+    let on = matches!(included, Some((true, _)));
+    let keys = ["picture_url", "picture_portal_username", "picture_portal_password"];
+    if !on {
+        taking.idle(included.as_ref().map(|(_, got)| got), "it was off");
+        for entry in keys.iter().filter_map(|key| taking.old.latest("customize", key)) {
+            taking.say(entry, Fate::Idle { why: "pushes had no picture (include_picture)".to_owned() });
+        }
+        return;
+    }
+    let [url, user, password] = keys.map(|key| taking.get("customize", key));
+    let switch = included.map(|(_, got)| got);
+    let url = match url {
+        Some(url) if !url.value.word().is_empty() => url,
+        empty => {
+            if let Some(got) = &switch {
+                let hint = "give push.picture-url in zmesd.toml";
+                taking.open(got.entry, "there is no picture_url to include", hint);
+            }
+            taking.idle(empty.as_ref(), "it is empty");
+            for got in [&user, &password] {
+                taking.idle(got.as_ref(), "there is no picture_url that it would go with");
+            }
+            return;
+        }
+    };
+    let word = url.value.word();
+    if let Some(why) = unusable(word) {
+        taking.open(url.entry, why, HINT);
+        for got in [&switch, &user, &password] {
+            taking.idle(got.as_ref(), "picture_url could not be taken over");
+        }
+        return;
+    }
+    let (mut address, rewritten) = with_snapshot(word);
+    let mut from = vec![url.entry];
+    from.extend(switch.as_ref().map(|got| got.entry));
+    for (name, got) in [("username", &user), ("password", &password)] {
+        if let Some(got) = got.as_ref().filter(|got| !got.value.text().is_empty()) {
+            let joint = if address.contains('?') { '&' } else { '?' };
+            let _ = write!(address, "{joint}{name}={}", encoded(got.value.text()));
+            from.push(got.entry);
+        } else {
+            taking.idle(got.as_ref(), "it is empty");
+        }
+    }
+    let told = credentials(&address);
+    let value = if url.value.secret || told {
+        NewValue::Private(SecretString::from(address.as_str()))
+    } else {
+        NewValue::Text(address)
+    };
+    let taken = taking.take(&from, "push", "picture-url", value);
+    if taken && rewritten {
+        let why = "zmesd runs no object detection, so the frame of the picture is now `snapshot`";
+        taking.open(
+            url.entry,
+            why,
+            "push.picture-url takes `objdetect` again where ZoneMinder itself runs detection",
+        );
+    }
+    if taken && told {
+        let why = "the picture's URL holds a user or a password, and every provider on the way to the phone reads it, as before";
+        taking.open(url.entry, why, "a token of a ZoneMinder user who may only view, in push.picture-url");
+    }
+}
+
+/// Returns the URL with a frame that exists without object detection; says whether that changed it.
+fn with_snapshot(url: &str) -> (String, bool) {
+    let mut changed = url.to_owned();
+    for frame in DETECTED {
+        while let Some(at) = changed.find(frame) {
+            let rest = changed.get(at + frame.len()..).unwrap_or_default();
+            // `objdetect_jpg`, `objdetect_gif`, `objdetect_mp4`
+            let kind = rest
+                .strip_prefix('_')
+                .map_or(0, |kind| 1 + kind.bytes().take_while(u8::is_ascii_alphanumeric).count());
+            changed.replace_range(at..at + frame.len() + kind, SNAPSHOT);
+        }
+    }
+    let differs = changed != url;
+    (changed, differs)
+}
+
+/// Returns why a value cannot be the URL of pictures.
+fn unusable(url: &str) -> Option<String> {
+    if let Some(placeholder) = placeholder(url) {
+        return Some(format!("`{placeholder}` is the example's placeholder, so pushes had no picture"));
+    }
+    let absolute = url.starts_with("https://") || url.starts_with("http://");
+    (!absolute || url.contains(char::is_whitespace))
+        .then(|| "not a URL that starts with https:// or http://".to_owned())
+}
+
+/// Returns what stands in angle brackets: the old server's file came with `https://<your domain>/zm/…`, to be filled in.
+fn placeholder(url: &str) -> Option<&str> {
+    let start = url.find('<')?;
+    let length = url.get(start..)?.find('>')?;
+    let found = url.get(start..=start + length)?;
+    let plain = |character: char| character.is_ascii_alphanumeric() || " -_.<>".contains(character);
+    (found.len() <= 40 && found.chars().all(plain)).then_some(found)
+}
+
+fn credentials(url: &str) -> bool {
+    let lower = url.to_ascii_lowercase();
+    CREDENTIALS.iter().any(|name| lower.contains(&format!("?{name}")) || lower.contains(&format!("&{name}")))
+}
+
+/// Encodes a text for a query (RFC 3986 section 2.3).
+fn encoded(text: &str) -> String {
+    let mut encoded = String::with_capacity(text.len());
+    for byte in text.bytes() {
+        if byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~') {
+            encoded.push(char::from(byte));
+        } else {
+            // Writing to a String cannot fail, here and above.
+            let _ = write!(encoded, "%{byte:02X}");
+        }
+    }
+    encoded
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn frames_of_detection_become_the_snapshot() {
+        for (url, expected) in [
+            (
+                "https://a/?eid=EVENTID&fid=objdetect&width=600",
+                "https://a/?eid=EVENTID&fid=snapshot&width=600",
+            ),
+            ("https://a/?fid=objdetect_mp4", "https://a/?fid=snapshot"),
+            ("https://a/?fid=BESTMATCH", "https://a/?fid=snapshot"),
+        ] {
+            assert_eq!(with_snapshot(url), (expected.to_owned(), true), "{url}");
+        }
+        assert_eq!(with_snapshot("https://a/?fid=alarm"), ("https://a/?fid=alarm".to_owned(), false));
+    }
+
+    #[test]
+    fn the_placeholder_of_the_example_is_known_and_nothing_else_is_quoted() {
+        assert_eq!(placeholder("https://<your domain>/zm/index.php"), Some("<your domain>"));
+        assert_eq!(placeholder("https://<portal>/zm"), Some("<portal>"));
+        assert_eq!(placeholder("https://zm.example.org/?pass=a<b"), None);
+        assert_eq!(placeholder("https://zm.example.org/?pass=<p4$$w0rd!>"), None, "it may be a password");
+    }
+
+    #[test]
+    fn passwords_survive_a_url() {
+        assert_eq!(encoded("p&ss wörd#1"), "p%26ss%20w%C3%B6rd%231");
+    }
+}

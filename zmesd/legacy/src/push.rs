@@ -1,0 +1,238 @@
+//! The ways to phones: PushProxy and APNs of scripts, FCM of files.
+
+use super::collection::{Generation, ResolvedValue};
+use super::draft::NewValue;
+use super::names::SCRIPT;
+use super::report::Fate;
+use super::takeover::{OldValue, Takeover};
+
+/// Hosts of the public PushProxy of zmNinja, which is gone.
+const PUBLIC_PROXIES: [&str; 2] = ["185.124.74.36", "pliablepixels.ddns.net"];
+/// Where the cloud functions are that the old servers themselves named where the file did not.
+const FUNCTION_OF_6: &str = "https://us-central1-zoneminder-ninja.cloudfunctions.net/send_push";
+const FUNCTION_OF_7: &str = "https://us-central1-zmng-b7af6.cloudfunctions.net/send_push";
+/// A piece of the URL of a function, and the app that it sends for by its name in `push.fcm.proxy`.
+const APPS: [(&str, &str); 3] =
+    [("zoneminder-ninja", "zmninja"), ("ninja-1105", "zmninja"), ("zmng-b7af6", "zmninjang")];
+const OFF: &str = "it belongs to what was switched off";
+const LEGACY: &str = "Google has switched that interface of FCM off in 2024";
+
+/// Takes over everything about pushes.
+pub(super) fn take(taking: &mut Takeover<'_>) {
+    token_file(taking);
+    let proxy = push_proxy(taking);
+    apns(taking, proxy);
+    legacy(taking);
+    fcm(taking);
+}
+
+fn token_file(taking: &mut Takeover<'_>) {
+    let usual = match taking.old.generation {
+        Some(Generation::Script) => "/etc/private/tokens.txt",
+        Some(Generation::Ini | Generation::Yaml) | None => "/var/lib/zmeventnotification/push/tokens.txt",
+    };
+    let got = taking.get("fcm", "token_file");
+    let named = got.as_ref().map(|got| got.value.word().to_owned()).filter(|word| !word.is_empty());
+    if let Some(got) = &got {
+        let why = "tokens move by a command of their own: see below".to_owned();
+        taking.say(got.entry, Fate::Needless { why });
+    }
+    if taking.old.tokens.is_empty() {
+        let path = named.unwrap_or_else(|| usual.to_owned());
+        taking.next.push(format!("once zmesd runs: `zmesctl tokens import {path}`"));
+    }
+}
+
+/// Takes over the PushProxy of 0.93; says whether it was in use.
+fn push_proxy(taking: &mut Takeover<'_>) -> bool {
+    let used = taking.flag(SCRIPT, "usePushProxy");
+    let [url, name, key, sound] =
+        ["pushProxyURL", "PUSHPROXY_APP_NAME", "PUSHPROXY_APP_ID", "useCustomNotificationSound"]
+            .map(|key| taking.get(SCRIPT, key));
+    let section = "push.proxy";
+    let Some((true, switch)) = used else {
+        for got in [&url, &name, &key, &sound] {
+            taking.idle(got.as_ref(), "the PushProxy was not used");
+        }
+        taking.idle(used.as_ref().map(|(_, got)| got), "it was off");
+        return false;
+    };
+    let public = url.as_ref().filter(|got| PUBLIC_PROXIES.iter().any(|host| got.value.word().contains(host)));
+    if let Some(got) = public.cloned() {
+        let why = "this is the public PushProxy of zmNinja, which answers no more";
+        taking.open(
+            got.entry,
+            why,
+            "another PushProxy, or push.proxy.enabled = false and FCM; it would take every token",
+        );
+    }
+    let mut whole = true;
+    whole &= url.is_some_and(|got| taking.take_word(&got, section, "url"));
+    whole &= name.is_some_and(|got| taking.take_word(&got, section, "app-name"));
+    whole &= key.is_some_and(|got| taking.take_secret(&got, section, "app-key"));
+    if let Some(got) = sound {
+        let custom = super::values::flag(got.value.word()).unwrap_or(true);
+        let sound = if custom { "blop.caf" } else { "" };
+        taking.take(&[got.entry], section, "sound", NewValue::Text(sound.to_owned()));
+    }
+    if whole {
+        taking.take(&[switch.entry], section, "enabled", NewValue::Flag(true));
+        taking.notes.push(
+            "the certificate of the PushProxy is verified, which the old server did not do: where it is not signed by \
+             a public authority, name its root in push.proxy.ca-certificate"
+                .to_owned(),
+        );
+    } else {
+        let why = "a PushProxy needs a URL, the name of the app and its key, and not all of them could be taken over";
+        taking.open(switch.entry, why, "fill in [push.proxy] in zmesd.toml, and enabled = true");
+    }
+    true
+}
+
+/// Takes over pushes straight to Apple.
+fn apns(taking: &mut Takeover<'_>, proxy: bool) {
+    let used = taking.flag(SCRIPT, "usePushAPNSDirect");
+    let sandbox = taking.flag(SCRIPT, "isSandbox");
+    let (certificate, key) = (taking.get(SCRIPT, "APNS_CERT_FILE"), taking.get(SCRIPT, "APNS_KEY_FILE"));
+    let section = "push.apns";
+    let Some((true, switch)) = used.clone().filter(|_| !proxy) else {
+        let why = "pushes did not go straight to Apple";
+        for got in [certificate.as_ref(), key.as_ref(), sandbox.as_ref().map(|(_, got)| got)] {
+            taking.idle(got, why);
+        }
+        let why = if proxy { "the PushProxy took its place" } else { "it was off" };
+        taking.idle(used.as_ref().map(|(_, got)| got), why);
+        return;
+    };
+    let mut whole = true;
+    whole &= certificate.is_some_and(|got| taking.take_word(&got, section, "certificate"));
+    whole &= key.is_some_and(|got| taking.take_word(&got, section, "key"));
+    if let Some((sandbox, got)) = sandbox {
+        let endpoint = if sandbox { "sandbox" } else { "production" };
+        taking.take(&[got.entry], section, "endpoint", NewValue::Text(endpoint.to_owned()));
+    }
+    if whole {
+        taking.take(&[switch.entry], section, "enabled", NewValue::Flag(true));
+    }
+    let why = "Apple has closed the interface of that time; zmesd uses today's, with the same certificate if it is valid";
+    taking.open(
+        switch.entry,
+        why,
+        "push.apns.topic must be the bundle id of the app that the certificate is for",
+    );
+}
+
+/// Says of the old interface of FCM that it is gone.
+fn legacy(taking: &mut Takeover<'_>) {
+    if let Some((new, got)) = taking.flag("fcm", "use_fcmv1") {
+        let fate = if new {
+            Fate::Needless { why: "zmesd uses nothing else".to_owned() }
+        } else {
+            Fate::Missing { why: LEGACY.to_owned(), instead: "zmesd uses the new one".to_owned() }
+        };
+        taking.say(got.entry, fate);
+    }
+    // Its value is of no use to anybody, so nobody misses the secret that it may refer to.
+    if let Some(entry) = taking.old.latest("fcm", "api_key") {
+        let instead = "push.fcm.service-account of an app of your own, or a [[push.fcm.proxy]]".to_owned();
+        taking.say(entry, Fate::Missing { why: LEGACY.to_owned(), instead });
+    }
+}
+
+fn fcm(taking: &mut Takeover<'_>) {
+    let enabled = taking.flag("fcm", "enable");
+    let [account, url, key] =
+        ["fcm_service_account_file", "fcm_v1_url", "fcm_v1_key"].map(|key| taking.get("fcm", key));
+    let section = "push.fcm";
+    if let Some((false, switch)) = &enabled {
+        taking.take(&[switch.entry], section, "enabled", NewValue::Flag(false));
+        for got in [&account, &url, &key] {
+            taking.idle(got.as_ref(), OFF);
+        }
+        return;
+    }
+    if taking.old.generation == Some(Generation::Script) && enabled.is_none() {
+        // Before 0.95 there was no FCM.
+        return;
+    }
+    let account = account.filter(|got| !is_empty(taking, got));
+    let by_account = account.is_some_and(|got| taking.take_word(&got, section, "service-account"));
+    let by_function = if by_account || url.is_some() || key.is_some() || taking.old.shipped.is_empty() {
+        function(taking, url, key)
+    } else {
+        shipped_function(taking)
+    };
+    let switch = enabled.as_ref().map(|(_, got)| got);
+    if by_account || by_function {
+        let from: Vec<_> = switch.iter().map(|got| got.entry).collect();
+        taking.take(&from, section, "enabled", NewValue::Flag(true));
+        return;
+    }
+    let why = "FCM was on, but the file names no way to send: the old server used a URL and a key in its own script";
+    let hint = "name that script, too: `zmesd import-config FILE.ini /usr/bin/zmeventnotification.pl` (7: \
+                Constants.pm); or push.fcm.service-account of an app of your own";
+    match switch {
+        Some(got) => taking.open(got.entry, why, hint),
+        None => taking.say_of("[fcm]", Fate::Open { why: why.to_owned(), hint: hint.to_owned() }),
+    }
+}
+
+/// Takes over URL and key that stand in the admin's own script; says whether they could be taken.
+fn shipped_function(taking: &mut Takeover<'_>) -> bool {
+    let of = |key: &str| taking.old.shipped.iter().rev().find(|entry| entry.key == key);
+    let (Some(url), Some(key)) = (of("fcm_v1_url"), of("fcm_v1_key")) else { return false };
+    let got = |entry| OldValue { entry, value: ResolvedValue::plain(entry) };
+    let (url, key) = (got(url), got(key));
+    if !function(taking, Some(url), Some(key.clone())) {
+        return false;
+    }
+    let why =
+        "the old server's authors shipped this key with their script and can withdraw it; it is not yours";
+    let hint = "pushes go on as before; on your own: push.fcm.service-account of an app of your own";
+    taking.open(key.entry, why, hint);
+    true
+}
+
+/// Takes over the cloud function; says whether there is one to send with.
+fn function(taking: &mut Takeover<'_>, url: Option<OldValue<'_>>, key: Option<OldValue<'_>>) -> bool {
+    let url = url.filter(|got| !is_empty(taking, got));
+    let key = key.filter(|got| !is_empty(taking, got));
+    let section = "push.fcm.proxy";
+    let usual = if taking.old.generation == Some(Generation::Yaml) { FUNCTION_OF_7 } else { FUNCTION_OF_6 };
+    let entry = match (&url, &key) {
+        (Some(got), _) => {
+            if !taking.take_word(got, section, "url") {
+                taking.idle(key.as_ref(), "it belongs to a URL that could not be taken over");
+                return false;
+            }
+            got.entry
+        }
+        (None, Some(got)) => {
+            taking.take(&[got.entry], section, "url", NewValue::Text(usual.to_owned()));
+            let why = "the key has no URL beside it, so the old server's own was taken";
+            taking.open(got.entry, why, "look at the url of [[push.fcm.proxy]]");
+            got.entry
+        }
+        (None, None) => return false,
+    };
+    let place = url.as_ref().map_or(usual, |got| got.value.word());
+    let app = APPS.iter().find(|(piece, _)| place.contains(piece)).map_or("own", |(_, app)| app);
+    taking.take(&[entry], section, "name", NewValue::Text(app.to_owned()));
+    if let Some(got) = &key {
+        taking.take_secret(got, section, "key");
+    } else {
+        let why = "the URL has no key beside it: the old server used one in its own script";
+        let hint = "put it into [[push.fcm.proxy]], or leave it out if the function asks for none";
+        taking.open(entry, why, hint);
+    }
+    true
+}
+
+/// Says whether a value is empty, and notes it.
+fn is_empty(taking: &mut Takeover<'_>, got: &OldValue<'_>) -> bool {
+    let empty = got.value.text().is_empty();
+    if empty {
+        taking.say(got.entry, Fate::Idle { why: "it is empty".to_owned() });
+    }
+    empty
+}

@@ -1,0 +1,73 @@
+//! Bytes of an old file as characters: whatever editor, system or decade it comes from.
+
+use std::borrow::Cow;
+
+/// DecodedText of a file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct DecodedText {
+    /// The characters; lines end with `\n`.
+    pub(super) text: String,
+    /// It was no UTF-8 and has been read as Latin-1.
+    pub(super) latin: bool,
+}
+
+/// Why bytes are no text.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum TextProblem {
+    /// UTF-16, as some editors of Windows write it.
+    Utf16,
+    /// Zero bytes in it.
+    Binary,
+}
+
+/// Makes text of bytes.
+pub(super) fn decode(bytes: &[u8]) -> Result<DecodedText, TextProblem> {
+    if bytes.starts_with(&[0xff, 0xfe]) || bytes.starts_with(&[0xfe, 0xff]) {
+        return Err(TextProblem::Utf16);
+    }
+    if bytes.contains(&0) {
+        return Err(TextProblem::Binary);
+    }
+    let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
+    let (text, latin) = match std::str::from_utf8(bytes) {
+        Ok(text) => (Cow::Borrowed(text), false),
+        // Each byte of Latin-1 is the character of that number.
+        Err(_) => (Cow::Owned(bytes.iter().map(|&byte| char::from(byte)).collect()), true),
+    };
+    let text =
+        if text.contains('\r') { text.replace("\r\n", "\n").replace('\r', "\n") } else { text.into_owned() };
+    Ok(DecodedText { text, latin })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn plain(bytes: &[u8]) -> String {
+        decode(bytes).unwrap().text
+    }
+
+    #[test]
+    fn lines_of_every_system_end_alike() {
+        assert_eq!(plain(b"a\r\nb\rc\nd"), "a\nb\nc\nd");
+        assert_eq!(plain(b"\xef\xbb\xbf[general]\r\n"), "[general]\n");
+    }
+
+    #[test]
+    fn latin_1_is_read_and_told() {
+        assert_eq!(
+            decode(b"name = K\xfcche").unwrap(),
+            DecodedText { text: "name = Küche".to_owned(), latin: true }
+        );
+        assert_eq!(
+            decode("Küche".as_bytes()).unwrap(),
+            DecodedText { text: "Küche".to_owned(), latin: false }
+        );
+    }
+
+    #[test]
+    fn what_is_no_text_is_refused() {
+        assert_eq!(decode(b"\xff\xfe[\0g\0"), Err(TextProblem::Utf16));
+        assert_eq!(decode(b"\x7fELF\0"), Err(TextProblem::Binary));
+    }
+}

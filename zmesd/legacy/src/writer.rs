@@ -1,0 +1,68 @@
+//! The new `zmesd.toml`: the commented default file with the imported values in their places, each under a comment
+//! that says where it came from.
+
+use super::draft::{Draft, NewSetting, NewValue, SecretFile, secret_name};
+use super::report::ImportReport;
+use super::template::{Fill, NewFile};
+
+const HEAD: &str = "\
+# The configuration of zmesd, the event notification server for ZoneMinder.
+#
+# Imported from an older event server: a comment `from FILE:LINE` stands above each value that came from there. All
+# other keys stand here with their defaults: change what you need, leave out what you do not.
+# Durations are written 20ms, 5s, 10m, 1h, 60d. Relative paths are looked up in $CREDENTIALS_DIRECTORY, then beside
+# this file. `zmesd check-config` says all that is wrong; `zmesctl reload` puts most changes in force.
+";
+
+/// Who will see the text.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Audience {
+    /// Only who may read the file.
+    File,
+    /// Whoever looks at the terminal: what may hold a password is left out.
+    Terminal,
+}
+
+/// What an import comes to.
+#[derive(Debug)]
+pub struct Conversion {
+    draft: Draft,
+    /// What became of every line.
+    pub report: ImportReport,
+}
+
+impl Conversion {
+    pub(super) fn new(draft: Draft, report: ImportReport) -> Self {
+        Self { draft, report }
+    }
+
+    /// Returns the text of `zmesd.toml`.
+    pub fn toml(&self, shown: Audience) -> String {
+        let file = self.draft.file();
+        let fills: Vec<_> = self.draft.settings().iter().map(|setting| fill(setting, shown, file)).collect();
+        file.filled(HEAD, &fills)
+    }
+
+    /// Returns the files of the secrets.
+    pub fn secrets(&self) -> Vec<SecretFile> {
+        self.draft.secrets()
+    }
+}
+
+fn fill(setting: &NewSetting, shown: Audience, file: &NewFile) -> Fill {
+    let mut comments: Vec<_> = setting.from.iter().map(|from| format!("from {from}")).collect();
+    let line = match (&setting.value, shown) {
+        (NewValue::Secret(_), _) => {
+            format!("{}-file = {}", setting.key, NewValue::Text(secret_name(setting)).toml())
+        }
+        (NewValue::Private(_), Audience::Terminal) => {
+            comments.push("not shown, as it may hold a password: --output writes it".to_owned());
+            format!("{} = {}", setting.key, file.default_of(setting.table, setting.key).unwrap_or("\"\""))
+        }
+        (NewValue::Private(_), Audience::File)
+        | (NewValue::Flag(_) | NewValue::Text(_) | NewValue::List(_), _) => {
+            format!("{} = {}", setting.key, setting.value.toml())
+        }
+    };
+    Fill { table: setting.table, key: setting.key, comments, line }
+}

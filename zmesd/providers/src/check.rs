@@ -1,0 +1,117 @@
+//! The steps of a check, each timed; the first that fails is the last.
+
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use reqwest::Url;
+use rustls_pki_types::{CertificateDer, ServerName};
+use tokio::net::{TcpStream, lookup_host};
+use tokio::time::{Instant, timeout};
+use tokio_rustls::TlsConnector;
+use x509_parser::prelude::{FromDer, X509Certificate};
+use zmes_shared::words::FaultKind;
+
+use super::cause::Cause;
+use super::http::Http;
+use crate::push::CheckStep;
+
+const SECONDS_A_DAY: i64 = 24 * 60 * 60;
+
+/// The steps so far.
+#[derive(Debug, Default)]
+pub(super) struct Steps(Vec<CheckStep>);
+
+impl Steps {
+    pub(super) fn into_steps(self) -> Vec<CheckStep> {
+        self.0
+    }
+
+    /// Takes one step: what comes out with what was found, or why it failed. `None`: it is over.
+    pub(super) async fn step<T>(
+        &mut self,
+        name: &'static str,
+        limit: Duration,
+        step: impl Future<Output = Result<(T, String), Cause>>,
+    ) -> Option<T> {
+        let begun = Instant::now();
+        let outcome = timeout(limit, step)
+            .await
+            .unwrap_or_else(|_| Err(Cause::new(FaultKind::Timeout, "no answer in time")));
+        let (value, detail, fault) = match outcome {
+            Ok((value, detail)) => (Some(value), detail, None),
+            Err(Cause { kind, text }) => (None, text, Some(kind)),
+        };
+        self.0.push(CheckStep { name, ok: value.is_some(), took: begun.elapsed(), detail, fault });
+        value
+    }
+
+    /// Goes as far as a connection, and TLS where the URL says https. `None`: it failed.
+    pub(super) async fn connect(&mut self, http: &Http, url: &Url) -> Option<()> {
+        let limit = http.timing().connect;
+        let host = url.host_str().unwrap_or_default().trim_matches(['[', ']']).to_owned();
+        let port = url.port_or_known_default().unwrap_or_default();
+        let addresses = self.step("dns", limit, resolve(&host, port)).await?;
+        let stream = self.step("tcp", limit, open(&addresses)).await?;
+        if url.scheme() == "https" {
+            let shown = self.step("tls", limit, secure(http, &host, stream));
+            shown.await?;
+        }
+        Some(())
+    }
+}
+
+async fn resolve(host: &str, port: u16) -> Result<(Vec<SocketAddr>, String), Cause> {
+    let found = lookup_host((host, port)).await;
+    let found: Vec<_> = found.map_err(|error| Cause::new(FaultKind::Dns, Cause::of(&error).text))?.collect();
+    if found.is_empty() {
+        return Err(Cause::new(FaultKind::Dns, format!("{host} has no address")));
+    }
+    let shown = found.iter().map(|address| address.ip().to_string()).collect::<Vec<_>>().join(", ");
+    Ok((found, shown))
+}
+
+async fn open(addresses: &[SocketAddr]) -> Result<(TcpStream, String), Cause> {
+    let mut failed = Cause::new(FaultKind::Dns, "no address");
+    for address in addresses {
+        match TcpStream::connect(address).await {
+            Ok(stream) => return Ok((stream, address.to_string())),
+            Err(error) => {
+                let Cause { kind, text } = Cause::of(&error);
+                failed = Cause::new(kind, format!("{address}: {text}"));
+            }
+        }
+    }
+    Err(failed)
+}
+
+async fn secure(http: &Http, host: &str, stream: TcpStream) -> Result<((), String), Cause> {
+    let name = ServerName::try_from(host.to_owned())
+        .map_err(|_| Cause::new(FaultKind::Tls, format!("{host} is no name for TLS")))?;
+    let connector = TlsConnector::from(Arc::clone(http.tls()));
+    let connected: io::Result<_> = connector.connect(name, stream).await;
+    let connection = connected.map_err(|error| Cause::of(&error))?;
+    let (_, session) = connection.get_ref();
+    let version = session.protocol_version().and_then(|version| version.as_str()).unwrap_or("TLS");
+    let chain = session.peer_certificates().unwrap_or_default();
+    Ok(((), format!("{version}, {}", describe(chain, http.clock().now()))))
+}
+
+/// `CN=zm.example.org < CN=R11,O=Let's Encrypt, 62 days left`
+fn describe(chain: &[CertificateDer<'_>], now: Timestamp) -> String {
+    let parsed: Vec<_> = chain
+        .iter()
+        .filter_map(|der| X509Certificate::from_der(der).ok().map(|(_, parsed)| parsed))
+        .collect();
+    let Some(own) = parsed.first() else { return "no certificate".to_owned() };
+    let mut names: Vec<_> = parsed.iter().map(|certificate| certificate.subject().to_string()).collect();
+    if let Some(last) = parsed.last().filter(|last| last.subject().as_raw() != last.issuer().as_raw()) {
+        names.push(last.issuer().to_string());
+    }
+    let left = own.validity().not_after.timestamp().saturating_sub(now.as_second());
+    let left = left.div_euclid(SECONDS_A_DAY);
+    let names: Vec<_> = names.iter().map(|name| super::answer::quote(name, None, &[])).collect();
+    format!("{}, {left} days left", names.join(" < "))
+}

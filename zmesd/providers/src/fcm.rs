@@ -1,0 +1,132 @@
+//! FCM HTTP v1 with a service account: Google, without anybody between.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use reqwest::Url;
+use reqwest::header::CONTENT_TYPE;
+use secrecy::ExposeSecret;
+use serde::Deserialize;
+use tokio::time::Instant;
+
+use super::answer::{Answer, delivered};
+use super::cause::Cause;
+use super::check::Steps;
+use super::fcm_error::judge;
+use super::fcm_oauth::{Bearer, GoogleAccount};
+use super::http::{self, Http, Setup, Versions};
+use super::problem::TransportProblem;
+use super::transports::{Common, JSON};
+use crate::payload;
+use crate::push::{CheckStep, Delivered, Push, PushError, PushTransport};
+use crate::settings::FcmConfig;
+
+/// Google's own.
+const ENDPOINT: &str = "https://fcm.googleapis.com";
+
+/// FCM, directly.
+#[derive(Debug)]
+pub(super) struct Fcm {
+    common: Arc<Common>,
+    account: GoogleAccount,
+    http: Http,
+    send: Url,
+}
+
+/// What it answers when all went well.
+#[derive(Debug, Deserialize)]
+struct Success {
+    name: String,
+}
+
+impl Fcm {
+    pub(super) fn new(
+        config: &FcmConfig,
+        account: &Path,
+        common: Arc<Common>,
+    ) -> Result<Self, TransportProblem> {
+        let root = config.ca_certificate.as_deref();
+        let base = http::url("push.fcm.endpoint", config.endpoint.as_deref().unwrap_or(ENDPOINT))?;
+        let account = GoogleAccount::load(account, root, common.timing, common.clock.clone())?;
+        let send = http::below(&base, &format!("v1/projects/{}/messages:send", account.project));
+        let http = Http::new(Setup {
+            base,
+            root: root.map(|path| ("push.fcm.ca-certificate", path)),
+            identity: None,
+            versions: Versions::Any,
+            timing: common.timing,
+            clock: common.clock.clone(),
+        })?;
+        Ok(Self { common, account, http, send })
+    }
+
+    async fn post(&self, body: &str, bearer: &Bearer, deadline: Instant) -> Result<Answer, PushError> {
+        let request = |client: &reqwest::Client| {
+            let request = client.post(self.send.clone()).header(CONTENT_TYPE, JSON);
+            request.bearer_auth(bearer.token.expose_secret()).body(body.to_owned())
+        };
+        self.http.call(deadline, request).await
+    }
+}
+
+#[async_trait]
+impl PushTransport for Fcm {
+    fn name(&self) -> &'static str {
+        "fcm"
+    }
+
+    fn target(&self) -> String {
+        self.http.target()
+    }
+
+    async fn send(&self, push: &Push) -> Result<Delivered, PushError> {
+        let body = payload::fcm::body(self.common.message(push)?);
+        let deadline = self.http.deadline();
+        let mut bearer = self.account.bearer(deadline, None).await?;
+        let mut again = true;
+        loop {
+            let answer = self.post(&body, &bearer, deadline).await?;
+            if answer.status.is_success()
+                && let Ok(Success { name }) = serde_json::from_str(&answer.body)
+                && !name.is_empty()
+            {
+                return Ok(delivered(&name, &push.token));
+            }
+            let refusal = judge(&answer, &push.token, bearer.token.expose_secret());
+            if !refusal.unauthenticated || !std::mem::take(&mut again) {
+                return Err(refusal.into_error());
+            }
+            bearer = self.account.bearer(deadline, Some(&bearer)).await?;
+        }
+    }
+
+    async fn check(&self) -> Vec<CheckStep> {
+        let mut steps = Steps::default();
+        if steps.connect(&self.http, self.http.base()).await.is_none() {
+            return steps.into_steps();
+        }
+        let reach = async {
+            let base = self.http.base().clone();
+            let answer = self.http.call(self.http.deadline(), |client| client.get(base)).await;
+            let answer = answer.map_err(|error| Cause::from(&error))?;
+            // There is nothing at its root: any answer means that it is there.
+            let line = answer.status_line();
+            if answer.status.is_server_error() {
+                Err(Cause::from(&answer.by_status(line)))
+            } else {
+                Ok(((), line))
+            }
+        };
+        if steps.step("http", self.common.timing.total, reach).await.is_none() {
+            return steps.into_steps();
+        }
+        let credentials = async {
+            let bearer = self.account.bearer(self.http.deadline(), None).await;
+            bearer.map_err(|error| Cause::from(&error))?;
+            Ok(((), format!("{} gave a token for {}", self.account.target(), self.account.project)))
+        };
+        steps.step("credentials", self.account.limit(), credentials).await;
+        steps.into_steps()
+    }
+}

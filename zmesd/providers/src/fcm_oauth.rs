@@ -1,0 +1,320 @@
+//! The service account: proves to Google who we are, and gets the token that sending needs.
+//!
+//! One token serves all pushes until shortly before its end. It is fetched once, however many wait for it; an
+//! attempt that failed while others waited has failed for them too.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::{SignedDuration, Timestamp};
+use jsonwebtoken::{Algorithm, EncodingKey, Header, encode};
+use reqwest::Url;
+use reqwest::header::CONTENT_TYPE;
+use secrecy::SecretString;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use tokio::sync::Mutex;
+use tokio::time::{Instant, timeout_at};
+use zmes_files::without_bom;
+use zmes_shared::words::FaultKind;
+
+use super::answer::Answer;
+use super::files;
+use super::http::{self, Http, Setup, Timing, Versions};
+use super::problem::TransportProblem;
+use crate::clock::WallClock;
+use crate::fault::Fault;
+use crate::push::PushError;
+
+const KEY: &str = "push.fcm.service-account";
+const SCOPE: &str = "https://www.googleapis.com/auth/firebase.messaging";
+/// How long a request for a token is good for; Google takes no more.
+const ASSERTION_SECONDS: i64 = 3600;
+/// So long before its end a token is not used any more: a push may take that long on its way.
+const MARGIN: SignedDuration = SignedDuration::from_secs(60);
+/// Tokens without a word about their end.
+const USUAL_SECONDS: i64 = 3600;
+/// No token is taken to live shorter than that.
+const LEAST_SECONDS: i64 = 120;
+/// No token is taken to live longer than that.
+const MOST_SECONDS: i64 = 24 * 3600;
+
+/// Google's JSON file, as far as we need it.
+#[derive(Deserialize)]
+struct AccountFile {
+    project_id: String,
+    client_email: String,
+    private_key: String,
+    #[serde(default)]
+    private_key_id: Option<String>,
+    token_uri: String,
+}
+
+/// Google's JSON file, checked.
+pub(super) struct Account {
+    file: AccountFile,
+    key: EncodingKey,
+    base: Url,
+}
+
+impl Account {
+    /// Reads Google's file. Not for the event loop.
+    pub(super) fn read(path: &Path) -> Result<Self, TransportProblem> {
+        let problem = |detail: String| TransportProblem::Account { path: path.to_owned(), detail };
+        let text = files::read(KEY, path)?;
+        let file: AccountFile =
+            serde_json::from_slice(without_bom(&text)).map_err(|error| problem(explain(&error)))?;
+        let project_fits = |character: char| character.is_ascii_alphanumeric() || "-:.".contains(character);
+        if file.project_id.is_empty() || !file.project_id.chars().all(project_fits) {
+            return Err(problem("`project_id` is no id of a project".to_owned()));
+        }
+        let key = EncodingKey::from_rsa_pem(file.private_key.as_bytes())
+            .map_err(|_| problem("`private_key` is no RSA key in PEM form".to_owned()))?;
+        let base = Url::parse(&file.token_uri).ok().filter(|url| url.scheme() == "https");
+        let base = base.ok_or_else(|| problem("`token_uri` is no https URL".to_owned()))?;
+        Ok(Self { file, key, base })
+    }
+}
+
+/// A token for sending.
+#[derive(Debug)]
+pub(super) struct Bearer {
+    pub(super) token: SecretString,
+    until: Timestamp,
+    /// Counts the tokens, so that a refused one is told from its successor.
+    number: u64,
+}
+
+/// Who we are for Google.
+pub(super) struct GoogleAccount {
+    pub(super) project: String,
+    email: String,
+    key: EncodingKey,
+    key_id: Option<String>,
+    http: Http,
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+struct State {
+    bearer: Option<Arc<Bearer>>,
+    fetched: u64,
+    failed: Option<(Instant, PushError)>,
+}
+
+#[derive(Serialize)]
+struct Claims<'a> {
+    iss: &'a str,
+    scope: &'a str,
+    aud: &'a str,
+    iat: i64,
+    exp: i64,
+}
+
+#[derive(Deserialize)]
+struct Granted {
+    access_token: String,
+    #[serde(default)]
+    expires_in: Option<Value>,
+}
+
+impl std::fmt::Debug for GoogleAccount {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("GoogleAccount").field("project", &self.project).finish_non_exhaustive()
+    }
+}
+
+impl GoogleAccount {
+    /// Reads Google's file. Not for the event loop.
+    pub(super) fn load(
+        path: &Path,
+        root: Option<&Path>,
+        timing: Timing,
+        clock: WallClock,
+    ) -> Result<Self, TransportProblem> {
+        let Account { file, key, base } = Account::read(path)?;
+        let http = Http::new(Setup {
+            base,
+            root: root.map(|path| ("push.fcm.ca-certificate", path)),
+            identity: None,
+            versions: Versions::Any,
+            timing,
+            clock,
+        })?;
+        let state = Mutex::default();
+        let (project, email) = (file.project_id, file.client_email);
+        Ok(Self { project, email, key, key_id: file.private_key_id, http, state })
+    }
+
+    /// Returns a token that is good, and is not `refused`.
+    pub(super) async fn bearer(
+        &self,
+        deadline: Instant,
+        refused: Option<&Bearer>,
+    ) -> Result<Arc<Bearer>, PushError> {
+        let asked = Instant::now();
+        let Ok(mut state) = timeout_at(deadline, self.state.lock()).await else {
+            let detail = format!("{}: no answer in time", self.http.target());
+            return Err(PushError::Transport(Fault::unanswered(FaultKind::Timeout, detail)));
+        };
+        let now = self.http.clock().now();
+        let good = |bearer: &&Arc<Bearer>| {
+            now < bearer.until && refused.is_none_or(|refused| refused.number != bearer.number)
+        };
+        if let Some(bearer) = state.bearer.as_ref().filter(good) {
+            return Ok(Arc::clone(bearer));
+        }
+        if let Some((_, error)) = state.failed.as_ref().filter(|(at, _)| *at >= asked) {
+            return Err(error.clone());
+        }
+        match self.fetch(deadline, now).await {
+            Ok((token, until)) => {
+                state.fetched += 1;
+                let bearer = Arc::new(Bearer { token, until, number: state.fetched });
+                state.bearer = Some(Arc::clone(&bearer));
+                state.failed = None;
+                Ok(bearer)
+            }
+            Err(error) => {
+                state.bearer = None;
+                state.failed = Some((Instant::now(), error.clone()));
+                Err(error)
+            }
+        }
+    }
+
+    async fn fetch(&self, deadline: Instant, now: Timestamp) -> Result<(SecretString, Timestamp), PushError> {
+        let assertion = self.assertion(now)?;
+        let body =
+            format!("grant_type=urn%3Aietf%3Aparams%3Aoauth%3Agrant-type%3Ajwt-bearer&assertion={assertion}");
+        let request = |client: &reqwest::Client| {
+            let request = client.post(self.http.base().clone());
+            request.header(CONTENT_TYPE, "application/x-www-form-urlencoded").body(body)
+        };
+        let answer = self.http.call(deadline, request).await?;
+        if !answer.status.is_success() {
+            return Err(refusal(&answer, &assertion));
+        }
+        let granted = serde_json::from_str::<Granted>(&answer.body).ok();
+        let Some(granted) = granted.filter(|granted| !granted.access_token.is_empty()) else {
+            let error = answer.unexpected("Google's OAuth token", None, &[&assertion]);
+            return Err(prefixed(error, &self.http.target()));
+        };
+        let lifetime = lifetime(granted.expires_in.as_ref());
+        let until = now.saturating_add(lifetime - MARGIN).unwrap_or(now);
+        Ok((granted.access_token.into(), until))
+    }
+
+    fn assertion(&self, now: Timestamp) -> Result<String, PushError> {
+        let mut header = Header::new(Algorithm::RS256);
+        header.kid.clone_from(&self.key_id);
+        let iat = now.as_second();
+        let claims = Claims {
+            iss: &self.email,
+            scope: SCOPE,
+            aud: self.http.base().as_str(),
+            iat,
+            exp: iat + ASSERTION_SECONDS,
+        };
+        encode(&header, &claims, &self.key).map_err(|_| {
+            let detail = "the service account's key cannot sign";
+            PushError::Transport(Fault::unanswered(FaultKind::Credentials, detail))
+        })
+    }
+
+    /// How long fetching a token may take.
+    pub(super) fn limit(&self) -> Duration {
+        self.http.timing().total
+    }
+
+    pub(super) fn target(&self) -> String {
+        http::target(self.http.base())
+    }
+}
+
+/// Serde's own words may quote the file, which holds a key.
+fn explain(error: &serde_json::Error) -> String {
+    let said = error.to_string();
+    if let Some(field) = said.strip_prefix("missing field `").and_then(|rest| rest.split('`').next()) {
+        return format!("it has no `{field}`");
+    }
+    format!("it is not the JSON that Google hands out (line {})", error.line())
+}
+
+/// Returns how long a token is taken for good, whatever the server says of it: not so short that each push would ask for
+/// one (a token that has ended is replaced once FCM refuses it), and not for ever.
+fn lifetime(said: Option<&Value>) -> SignedDuration {
+    let number = |value: &Value| value.as_i64().or_else(|| value.as_str()?.trim().parse().ok());
+    let seconds = said.and_then(number).unwrap_or(USUAL_SECONDS);
+    SignedDuration::from_secs(seconds.clamp(LEAST_SECONDS, MOST_SECONDS))
+}
+
+fn refusal(answer: &Answer, assertion: &str) -> PushError {
+    let said = format!("{}: {}", answer.status, answer.said(None, &[assertion]));
+    let detail = format!("no OAuth token: {said}");
+    match answer.by_status(detail) {
+        // 400 is how OAuth says that it does not believe us; the message is not concerned. What it believes depends on
+        // the clock (Google: "Token must be a short-lived token (60 minutes) and in a reasonable timeframe").
+        PushError::Message(detail) => match answer.skew() {
+            Some(skew) => answer.fault(FaultKind::Clock, format!("{detail} ({skew})")),
+            None => answer.fault(FaultKind::Credentials, detail),
+        },
+        error @ (PushError::Dead(_)
+        | PushError::WrongApp(_)
+        | PushError::Phone { .. }
+        | PushError::Transport(_)) => error,
+    }
+}
+
+/// Says where it went wrong, where that is not where pushes go.
+fn prefixed(error: PushError, target: &str) -> PushError {
+    match error {
+        PushError::Transport(fault) => {
+            PushError::Transport(Fault { detail: format!("{target}: {}", fault.detail), ..fault })
+        }
+        error @ (PushError::Dead(_)
+        | PushError::WrongApp(_)
+        | PushError::Phone { .. }
+        | PushError::Message(_)) => error,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fakes::{answer, answer_with, kind};
+
+    #[test]
+    fn what_a_server_says_of_a_tokens_life_is_bounded() {
+        let seconds = |said: &str| lifetime(serde_json::from_str::<Value>(said).ok().as_ref()).as_secs();
+        for (said, wanted) in [
+            ("3599", 3599),
+            ("\"3599\"", 3599),
+            ("0", 120),
+            ("-1", 120),
+            ("9223372036854775807", 86_400),
+            ("1e300", 3600),
+            ("null", 3600),
+            ("\"soon\"", 3600),
+        ] {
+            assert_eq!(seconds(said), wanted, "{said}");
+        }
+        assert_eq!(lifetime(None).as_secs(), 3600);
+    }
+
+    #[test]
+    fn a_refused_signature_names_the_clock_where_that_is_the_cause() {
+        let body = r#"{"error":"invalid_grant","error_description":"Invalid JWT: Token must be a short-lived token"}"#;
+        let refused = |headers: &[(&str, &str)]| refusal(&answer_with(400, headers, body), "assertion");
+        assert_eq!(kind(&Err::<(), _>(refused(&[]))), "credentials");
+        let skewed = refused(&[("date", "Sun, 06 Nov 1994 10:49:07 GMT")]);
+        assert!(skewed.to_string().ends_with("(this machine's clock is 120 min slow)"), "{skewed}");
+        assert_eq!(kind(&Err::<(), _>(skewed)), "clock");
+        let page = refusal(&answer(404, "<html><title>Not here</title>"), "assertion");
+        assert_eq!(
+            page.to_string(),
+            "we were refused: no OAuth token: 404 Not Found: a web page (\"Not here\")"
+        );
+    }
+}

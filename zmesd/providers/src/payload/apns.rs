@@ -1,0 +1,48 @@
+//! The payload for APNs itself.
+
+use a2::request::notification::NotificationOptions;
+use a2::request::payload::Payload;
+use a2::{DefaultNotificationBuilder, NotificationBuilder};
+use serde_json::Value;
+
+use super::{MAX_BODY, Message};
+
+/// A payload with what goes into headers.
+#[derive(Debug)]
+pub(crate) struct ApnsMessage {
+    /// The JSON.
+    pub(crate) body: String,
+    /// `apns-collapse-id`
+    pub(crate) collapse_id: Option<String>,
+    /// `apns-expiration`, seconds since 1970.
+    pub(crate) expiration: u64,
+}
+
+/// Returns the payload of a push.
+pub(crate) fn message(message: Message<'_>) -> ApnsMessage {
+    let expiration = u64::try_from(message.push.expires_at.as_second()).unwrap_or_default();
+    let collapse_id = message.replaces();
+    ApnsMessage { body: message.fit(MAX_BODY, json), collapse_id, expiration }
+}
+
+fn json(message: &Message<'_>) -> Value {
+    let push = message.push;
+    let mut builder = DefaultNotificationBuilder::new()
+        .title(message.title.as_str())
+        .body(message.body.as_str())
+        .badge(push.badge)
+        .sound("default")
+        .thread_id("zmninja_alarm");
+    if !push.profile.is_empty() {
+        builder = builder.subtitle(push.profile.as_str());
+    }
+    let mut payload: Payload<'_> = builder.build("", NotificationOptions::default());
+    // The builder writes a zero where there is nothing to change.
+    payload.aps.mutable_content = message.picture.is_some().then_some(1);
+    payload.data = message.data().into_iter().map(|(key, value)| (key.into(), value)).collect();
+    if let Some(picture) = &message.picture {
+        payload.data.insert("image_url".into(), picture.as_str().into());
+    }
+    // Strings and numbers alone: there is nothing in it that JSON could not say.
+    serde_json::to_value(&payload).unwrap_or_default()
+}

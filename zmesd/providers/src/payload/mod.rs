@@ -1,0 +1,166 @@
+//! What a push says: the words that all providers share, and one file with the JSON of each. Pure: a push, the time
+//! and the time zone in, a body out.
+//!
+//! Titles keep the form `<Monitor> Alarm…`, from which the apps read the monitor's name; ids are strings, as the apps
+//! expect. Where a body is larger than the provider takes, its words are cut, never its ids.
+
+pub(super) mod apns;
+pub(super) mod fcm;
+pub(super) mod fcm_proxy;
+pub(super) mod proxy;
+
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
+use serde_json::{Map, Value};
+
+use crate::push::{Push, PushedAlarm};
+use crate::token::App;
+
+/// Largest message that FCM and APNs take, in bytes, without the token.
+const MAX_BODY: usize = 4096;
+/// How the event servers have always written times.
+const TIME_FORMAT: &str = "%I:%M %p, %d-%b";
+/// What `picture-url` has in place of the event.
+const EVENT_MARK: &str = "EVENTID";
+/// So many monitors are named in a title.
+const MAX_NAMES: usize = 3;
+/// Texts shorter than that are not cut.
+const SHORTEST: usize = 16;
+
+/// A push with its words.
+#[derive(Debug, Clone)]
+pub(super) struct Message<'a> {
+    push: &'a Push,
+    newest: &'a PushedAlarm,
+    title: String,
+    body: String,
+    cause: String,
+    picture: Option<String>,
+    /// Seconds for which it is worth showing.
+    ttl: u64,
+}
+
+impl<'a> Message<'a> {
+    /// Puts a push into words; `None` if there is no alarm in it. `picture_url` has `EVENTID` for the event.
+    pub(super) fn new(
+        push: &'a Push,
+        now: Timestamp,
+        zone: &TimeZone,
+        picture_url: Option<&str>,
+    ) -> Option<Self> {
+        let newest = push.alarms.last()?;
+        let cause = cause(newest);
+        let told = newest.at.to_zoned(zone.clone()).strftime(TIME_FORMAT).to_string();
+        let body = match count(push) {
+            None => format!("{cause} at {told}"),
+            Some(count) => format!("{}, the last: {cause} at {told}", more_alarms(count)),
+        };
+        // The event of a test is made up.
+        let event = newest.event.filter(|_| !newest.test);
+        let picture = event.and_then(|event| Some(picture_url?.replace(EVENT_MARK, &event.to_string())));
+        let left = push.expires_at.as_second().saturating_sub(now.as_second());
+        let ttl = u64::try_from(left).unwrap_or_default();
+        Some(Self { push, newest, title: title(push, newest), body, cause, picture, ttl })
+    }
+
+    /// Returns the name under which a repetition replaces what is on the screen already: at least once is what we
+    /// promise, once is what people want to see.
+    fn replaces(&self) -> Option<String> {
+        let event = self.newest.event?;
+        Some(format!("zmes-{}-{event}", self.newest.monitor))
+    }
+
+    /// Returns the channel of the app on Android; the app's own default where the app is not known.
+    fn channel(&self) -> Option<&'static str> {
+        match self.push.app {
+            App::ZmNinja => Some("zmninja"),
+            App::ZmNinjaNg => Some("zmninja-ng"),
+            App::Unknown => None,
+        }
+    }
+
+    /// Returns what the app itself reads: strings alone.
+    fn data(&self) -> Map<String, Value> {
+        let mut data = Map::new();
+        data.insert("mid".to_owned(), self.newest.monitor.to_string().into());
+        if let Some(event) = self.newest.event {
+            data.insert("eid".to_owned(), event.to_string().into());
+        }
+        data.insert("monitorName".to_owned(), self.newest.monitor_name.as_ref().into());
+        data.insert("cause".to_owned(), self.cause.as_str().into());
+        data.insert("notification_foreground".to_owned(), "true".into());
+        if !self.push.profile.is_empty() {
+            data.insert("profile".to_owned(), self.push.profile.as_str().into());
+        }
+        data
+    }
+
+    /// Returns the text for Android, which has no line of its own for the name of the server.
+    fn body_with_profile(&self) -> String {
+        let profile = &self.push.profile;
+        if profile.is_empty() { self.body.clone() } else { format!("{} — {profile}", self.body) }
+    }
+
+    /// Returns the JSON, its words cut until it has no more than `limit` bytes.
+    fn fit(mut self, limit: usize, json: impl Fn(&Self) -> Value) -> String {
+        loop {
+            let text = json(&self).to_string();
+            let over = text.len().saturating_sub(limit);
+            if over == 0 || !self.shorten(over) {
+                return text;
+            }
+        }
+    }
+
+    /// Cuts the longest of the words by so many bytes; says whether there was anything to cut.
+    fn shorten(&mut self, by: usize) -> bool {
+        let words = [&mut self.body, &mut self.cause, &mut self.title];
+        let Some(longest) = words.into_iter().max_by_key(|text| text.len()) else { return false };
+        if longest.len() <= SHORTEST {
+            return false;
+        }
+        cut(longest, longest.len().saturating_sub(by + '…'.len_utf8()));
+        true
+    }
+}
+
+/// Shortens a text to so many bytes and an ellipsis.
+fn cut(text: &mut String, to: usize) {
+    text.truncate(text.floor_char_boundary(to));
+    text.push('…');
+}
+
+/// Returns how many alarms a push stands for, if it is more than one.
+fn count(push: &Push) -> Option<u32> {
+    let several = || u32::try_from(push.alarms.len()).ok().filter(|count| *count > 1);
+    push.digest.or_else(several)
+}
+
+fn more_alarms(count: u32) -> String {
+    if count == 1 { "1 more alarm".to_owned() } else { format!("{count} more alarms") }
+}
+
+fn title(push: &Push, newest: &PushedAlarm) -> String {
+    let mut names = Vec::<&str>::new();
+    for alarm in push.alarms.iter().rev() {
+        if !names.contains(&alarm.monitor_name.as_ref()) {
+            names.push(&alarm.monitor_name);
+        }
+    }
+    let more = if names.len() > MAX_NAMES { ", …" } else { "" };
+    names.truncate(MAX_NAMES);
+    let test = if newest.test { " (test)" } else { "" };
+    format!("{}{more} Alarm{test}", names.join(", "))
+}
+
+/// Returns why, never empty; of a test, with the word.
+fn cause(alarm: &PushedAlarm) -> String {
+    let cause = if alarm.cause.is_empty() { "Alarm" } else { alarm.cause.as_ref() };
+    if alarm.test && !cause.to_lowercase().contains("test") {
+        return format!("Test: {cause}");
+    }
+    cause.to_owned()
+}
+
+#[cfg(test)]
+mod tests;

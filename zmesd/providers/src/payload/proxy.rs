@@ -1,0 +1,77 @@
+//! The bodies for a PushProxy in the style of AirNotifier, as the event server 0.93 wrote them.
+
+use std::path::Path;
+
+use serde_json::{Value, json};
+
+use super::{MAX_BODY, Message, more_alarms};
+use crate::push::{Push, PushedAlarm};
+use crate::token::{Platform, PushToken};
+
+/// Returns the body of `POST /api/v2/tokens`.
+pub(crate) fn registration(token: &PushToken, platform: Platform) -> String {
+    json!({ "device": platform.as_str(), "token": token.expose(), "channel": "default" }).to_string()
+}
+
+/// Returns the body of `POST /api/v2/push`. An empty `sound` means the phone's own for iOS, none for Android.
+pub(crate) fn body(mut message: Message<'_>, sound: &str) -> String {
+    let limit = MAX_BODY + message.push.token.expose().len();
+    message.body = alert(message.push);
+    message.fit(limit, |message| json(message, sound))
+}
+
+fn json(message: &Message<'_>, sound: &str) -> Value {
+    let push = message.push;
+    let mut body = json!({
+        "device": push.platform.as_str(),
+        "token": push.token.expose(),
+        "alert": message.body,
+    });
+    let monitors = json!({ "mid": monitors(&push.alarms) });
+    match push.platform {
+        Platform::Ios => {
+            body["sound"] = if sound.is_empty() { "true" } else { sound }.into();
+            body["custom"] = monitors;
+            body["badge"] = push.badge.into();
+        }
+        Platform::Android => {
+            // A resource of the app, which has no extension there.
+            if let Some(name) = Path::new(sound).file_stem().and_then(|stem| stem.to_str()) {
+                body["sound"] = name.into();
+            }
+            body["extra"] = monitors;
+        }
+    }
+    body
+}
+
+/// `Alarms: Garage (32910),Front (32911)`; of a digest, `12 more alarms, the last: …`.
+fn alert(push: &Push) -> String {
+    let alarms: Vec<_> = push.alarms.iter().map(alarm).collect();
+    let alarms = alarms.join(",");
+    match push.digest {
+        None => format!("Alarms: {alarms}"),
+        Some(count) => format!("{}, the last: {alarms}", more_alarms(count)),
+    }
+}
+
+fn alarm(alarm: &PushedAlarm) -> String {
+    let name = &alarm.monitor_name;
+    match (alarm.event, alarm.test) {
+        (Some(event), false) => format!("{name} ({event})"),
+        (Some(event), true) => format!("{name} ({event}, test)"),
+        (None, true) => format!("{name} (test)"),
+        (None, false) => name.to_string(),
+    }
+}
+
+/// Returns the monitors, each once: `1,5`.
+fn monitors(alarms: &[PushedAlarm]) -> String {
+    let mut ids = Vec::new();
+    for alarm in alarms {
+        if !ids.contains(&alarm.monitor) {
+            ids.push(alarm.monitor);
+        }
+    }
+    ids.iter().map(ToString::to_string).collect::<Vec<_>>().join(",")
+}

@@ -1,0 +1,205 @@
+//! Bodies as literal JSON: what providers and apps have always been sent.
+
+use std::sync::Arc;
+
+use serde_json::{Value, json};
+
+use super::*;
+use crate::token::{Platform, PushToken};
+
+fn alarm(event: Option<u64>, monitor: u32, name: &str, cause: &str) -> PushedAlarm {
+    PushedAlarm {
+        event: event.map(zmes_shared::EventId),
+        monitor: zmes_shared::MonitorId(monitor),
+        monitor_name: name.into(),
+        cause: cause.into(),
+        at: "2026-11-25T15:12:00Z".parse().unwrap(),
+        test: false,
+    }
+}
+
+fn push(platform: Platform, app: App) -> Push {
+    Push {
+        token: PushToken::parse("cXyz:APA91bHPRgkFLJu6sg").unwrap(),
+        platform,
+        app,
+        app_version: "1.8.001".to_owned(),
+        profile: String::new(),
+        alarms: vec![alarm(Some(32910), 1, "Garage", "Motion: All")],
+        digest: None,
+        badge: 3,
+        expires_at: "2026-11-25T15:22:00Z".parse().unwrap(),
+    }
+}
+
+/// As of one minute after the alarm, in New York.
+fn message<'a>(push: &'a Push, picture: Option<&str>) -> Message<'a> {
+    let zone = TimeZone::get("America/New_York").unwrap();
+    Message::new(push, "2026-11-25T15:13:00Z".parse().unwrap(), &zone, picture).unwrap()
+}
+
+fn parsed(text: &str) -> Value {
+    serde_json::from_str(text).unwrap()
+}
+
+const PICTURE: &str = "https://zm/?eid=EVENTID";
+
+#[test]
+fn a_push_proxy_gets_the_json_of_0_93() {
+    let ios = push(Platform::Ios, App::ZmNinja);
+    assert_eq!(
+        parsed(&proxy::body(message(&ios, Some(PICTURE)), "blop.caf")),
+        json!({"device":"ios","token":"cXyz:APA91bHPRgkFLJu6sg","alert":"Alarms: Garage (32910)",
+            "sound":"blop.caf","custom":{"mid":"1"},"badge":3})
+    );
+    let mut android = push(Platform::Android, App::ZmNinja);
+    android.alarms.push(alarm(Some(32911), 5, "Front", ""));
+    android.alarms.push(alarm(Some(32912), 5, "Front", ""));
+    assert_eq!(
+        parsed(&proxy::body(message(&android, None), "blop.caf")),
+        json!({"device":"android","token":"cXyz:APA91bHPRgkFLJu6sg",
+            "alert":"Alarms: Garage (32910),Front (32911),Front (32912)","sound":"blop","extra":{"mid":"1,5"}})
+    );
+    assert_eq!(parsed(&proxy::body(message(&ios, None), ""))["sound"], "true");
+    assert_eq!(parsed(&proxy::body(message(&android, None), ""))["sound"], Value::Null);
+    assert_eq!(
+        parsed(&proxy::registration(&ios.token, Platform::Ios)),
+        json!({"device":"ios","token":"cXyz:APA91bHPRgkFLJu6sg","channel":"default"})
+    );
+}
+
+#[test]
+fn android_through_fcm() {
+    let mut push = push(Platform::Android, App::ZmNinjaNg);
+    push.profile = "Home".to_owned();
+    assert_eq!(
+        parsed(&fcm::body(message(&push, Some(PICTURE)))),
+        json!({"message":{
+            "token":"cXyz:APA91bHPRgkFLJu6sg",
+            "notification":{"title":"Garage Alarm","body":"Motion: All at 10:12 AM, 25-Nov — Home",
+                "image":"https://zm/?eid=32910"},
+            "data":{"mid":"1","eid":"32910","monitorName":"Garage","cause":"Motion: All",
+                "notification_foreground":"true","profile":"Home"},
+            "android":{"priority":"high","ttl":"540s","notification":{"icon":"ic_stat_notification",
+                "sound":"default","channel_id":"zmninja-ng","tag":"zmes-1-32910"}}}})
+    );
+}
+
+#[test]
+fn ios_through_fcm() {
+    let push = push(Platform::Ios, App::ZmNinja);
+    assert_eq!(
+        parsed(&fcm::body(message(&push, Some(PICTURE)))),
+        json!({"message":{
+            "token":"cXyz:APA91bHPRgkFLJu6sg",
+            "notification":{"title":"Garage Alarm","body":"Motion: All at 10:12 AM, 25-Nov"},
+            "data":{"mid":"1","eid":"32910","monitorName":"Garage","cause":"Motion: All",
+                "notification_foreground":"true"},
+            "apns":{"payload":{"aps":{"alert":{"title":"Garage Alarm","body":"Motion: All at 10:12 AM, 25-Nov"},
+                    "badge":3,"sound":"default","thread-id":"zmninja_alarm","mutable-content":1}},
+                "headers":{"apns-priority":"10","apns-push-type":"alert","apns-expiration":"1795620120",
+                    "apns-collapse-id":"zmes-1-32910"},
+                "fcm_options":{"image":"https://zm/?eid=32910"}}}})
+    );
+    let without = parsed(&fcm::body(message(&push, None)));
+    assert_eq!(without["message"]["apns"]["fcm_options"], Value::Null);
+    assert_eq!(without["message"]["apns"]["payload"]["aps"]["mutable-content"], Value::Null);
+}
+
+#[test]
+fn a_function_gets_the_json_of_es_7() {
+    let android = push(Platform::Android, App::ZmNinja);
+    assert_eq!(
+        parsed(&fcm_proxy::body(message(&android, Some(PICTURE)))),
+        json!({"token":"cXyz:APA91bHPRgkFLJu6sg","title":"Garage Alarm","body":"Motion: All at 10:12 AM, 25-Nov",
+            "sound":"default","badge":3,"log_message_id":"NONE",
+            "data":{"mid":"1","eid":"32910","notification_foreground":"true","monitorName":"Garage",
+                "cause":"Motion: All"},
+            "android":{"icon":"ic_stat_notification","priority":"high","ttl":540,"tag":"zmes-1-32910",
+                "channel":"zmninja"},
+            "image_url":"https://zm/?eid=32910"})
+    );
+    let mut ios = push(Platform::Ios, App::ZmNinjaNg);
+    ios.profile = "Home".to_owned();
+    let body = parsed(&fcm_proxy::body(message(&ios, None)));
+    assert_eq!(
+        body["ios"],
+        json!({"thread_id":"zmninja_alarm","subtitle":"Home","headers":{"apns-priority":"10",
+            "apns-push-type":"alert","apns-collapse-id":"zmes-1-32910"}})
+    );
+    assert_eq!((&body["android"], &body["image_url"]), (&Value::Null, &Value::Null));
+    let unknown = push(Platform::Android, App::Unknown);
+    assert_eq!(parsed(&fcm_proxy::body(message(&unknown, None)))["android"]["channel"], Value::Null);
+}
+
+#[test]
+fn apns_gets_aps_and_what_the_app_reads() {
+    let push = push(Platform::Ios, App::ZmNinja);
+    let sent = apns::message(message(&push, Some(PICTURE)));
+    assert_eq!(
+        parsed(&sent.body),
+        json!({"aps":{"alert":{"title":"Garage Alarm","body":"Motion: All at 10:12 AM, 25-Nov"},"badge":3,
+                "sound":"default","thread-id":"zmninja_alarm","mutable-content":1},
+            "mid":"1","eid":"32910","monitorName":"Garage","cause":"Motion: All","notification_foreground":"true",
+            "image_url":"https://zm/?eid=32910"})
+    );
+    assert_eq!((sent.collapse_id.as_deref(), sent.expiration), (Some("zmes-1-32910"), 1_795_620_120));
+    let plain = parsed(&apns::message(message(&push, None)).body);
+    assert_eq!((&plain["aps"]["mutable-content"], &plain["image_url"]), (&Value::Null, &Value::Null));
+}
+
+#[test]
+fn a_test_says_so_in_every_language() {
+    let mut push = push(Platform::Android, App::ZmNinja);
+    push.alarms = vec![PushedAlarm { test: true, ..alarm(None, 1, "Garage", "Forced") }];
+    let body = parsed(&fcm::body(message(&push, Some(PICTURE))));
+    assert_eq!(body["message"]["notification"]["title"], "Garage Alarm (test)");
+    assert_eq!(body["message"]["notification"]["body"], "Test: Forced at 10:12 AM, 25-Nov");
+    assert_eq!(body["message"]["data"]["cause"], "Test: Forced");
+    assert_eq!(body["message"]["data"]["eid"], Value::Null, "no event, and no null where strings are wanted");
+    assert!(body["message"]["data"].as_object().is_some_and(|data| !data.contains_key("eid")));
+    assert_eq!(body["message"]["notification"]["image"], Value::Null);
+    assert_eq!(parsed(&proxy::body(message(&push, None), ""))["alert"], "Alarms: Garage (test)");
+}
+
+#[test]
+fn a_digest_says_how_many() {
+    let mut push = push(Platform::Android, App::ZmNinja);
+    push.alarms.push(alarm(Some(32911), 5, "Front", ""));
+    push.digest = Some(12);
+    let body = parsed(&fcm::body(message(&push, None)));
+    assert_eq!(body["message"]["notification"]["title"], "Front, Garage Alarm");
+    assert_eq!(
+        body["message"]["notification"]["body"],
+        "12 more alarms, the last: Alarm at 10:12 AM, 25-Nov"
+    );
+    assert_eq!(
+        (&body["message"]["data"]["mid"], &body["message"]["data"]["eid"]),
+        (&"5".into(), &"32911".into())
+    );
+    assert_eq!(
+        parsed(&proxy::body(message(&push, None), ""))["alert"],
+        "12 more alarms, the last: Garage (32910),Front (32911)"
+    );
+}
+
+#[test]
+fn what_is_too_long_loses_words_and_no_ids() {
+    for character in ["x", "\"", "ü", "\u{1}"] {
+        let mut push = push(Platform::Ios, App::ZmNinja);
+        push.profile = "Home".to_owned();
+        let long: Arc<str> = character.repeat(5000).into();
+        push.alarms = vec![alarm(Some(u64::MAX), u32::MAX, "Garage", &long); 300];
+        let token = push.token.expose().len();
+        let sent = apns::message(message(&push, Some(PICTURE))).body;
+        let bodies =
+            [fcm::body(message(&push, Some(PICTURE))), fcm_proxy::body(message(&push, Some(PICTURE))), sent];
+        for body in bodies {
+            assert!(body.len() <= 4096 + token, "{}", body.len());
+            assert!(body.contains("\"eid\":\"18446744073709551615\""), "{body}");
+            assert!(body.contains("\"mid\":\"4294967295\"") && body.contains('…'), "{body}");
+        }
+        let body = proxy::body(message(&push, None), "blop.caf");
+        assert!(body.len() <= 4096 + token && parsed(&body)["custom"]["mid"] == "4294967295", "{body}");
+    }
+}

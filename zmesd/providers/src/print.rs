@@ -1,0 +1,117 @@
+//! What a transport is made of, as hashes: so that a reload replaces exactly those that have changed, and notices files
+//! that have other contents under the same name (a renewed key, a root that was installed on this machine).
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use rustls::RootCertStore;
+use secrecy::{ExposeSecret, SecretString};
+use sha2::{Digest, Sha256};
+
+use super::files;
+use crate::settings::{ApnsConfig, ApnsEndpoint, ApnsIdentity, FcmConfig, FcmProxyConfig, PushProxyConfig};
+
+/// The hashes of what a transport is made of, by its key in the configuration; the empty key is this machine's roots.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Print(BTreeMap<&'static str, [u8; 32]>);
+
+impl Print {
+    fn new(machine: &Machine) -> Self {
+        Self(BTreeMap::from([("", machine.0)]))
+    }
+
+    /// Returns the keys whose values, or whose files' contents, differ.
+    pub(super) fn changes<'a>(&'a self, other: &'a Self) -> impl Iterator<Item = &'static str> + 'a {
+        let keys = self.0.keys().chain(other.0.keys().filter(|key| !self.0.contains_key(*key)));
+        keys.copied().filter(|key| !key.is_empty() && self.0.get(key) != other.0.get(key))
+    }
+
+    fn text(mut self, key: &'static str, text: &str) -> Self {
+        self.0.insert(key, Sha256::digest(text).into());
+        self
+    }
+
+    fn secret(self, key: &'static str, secret: Option<&SecretString>) -> Self {
+        self.text(key, secret.map_or("", ExposeSecret::expose_secret))
+    }
+
+    /// Adds a file by its name and by what it holds. One that cannot be read is a fault for whoever builds with it.
+    fn file(mut self, key: &'static str, path: Option<&Path>) -> Self {
+        let mut hash = Sha256::new();
+        if let Some(path) = path {
+            hash.update(path.as_os_str().as_encoded_bytes());
+            hash.update([0]);
+            hash.update(files::read(key, path).unwrap_or_default());
+        }
+        self.0.insert(key, hash.finalize().into());
+        self
+    }
+
+    pub(super) fn proxy(config: &PushProxyConfig, machine: &Machine) -> Self {
+        Self::new(machine)
+            .text("push.proxy.url", &config.url)
+            .text("push.proxy.app-name", &config.app_name)
+            .secret("push.proxy.app-key", Some(&config.app_key))
+            .text("push.proxy.sound", &config.sound)
+            .file("push.proxy.ca-certificate", config.ca_certificate.as_deref())
+    }
+
+    pub(super) fn fcm(config: &FcmConfig, picture: Option<&SecretString>, machine: &Machine) -> Self {
+        Self::new(machine)
+            .file("push.fcm.service-account", config.service_account.as_deref())
+            .text("push.fcm.endpoint", config.endpoint.as_deref().unwrap_or_default())
+            .file("push.fcm.ca-certificate", config.ca_certificate.as_deref())
+            .secret("push.picture-url", picture)
+    }
+
+    pub(super) fn function(
+        config: &FcmProxyConfig,
+        root: Option<&Path>,
+        picture: Option<&SecretString>,
+        machine: &Machine,
+    ) -> Self {
+        Self::new(machine)
+            .text("push.fcm.proxy.url", &config.url)
+            .secret("push.fcm.proxy.key", config.key.as_ref())
+            .file("push.fcm.ca-certificate", root)
+            .secret("push.picture-url", picture)
+    }
+
+    pub(super) fn apns(config: &ApnsConfig, picture: Option<&SecretString>, machine: &Machine) -> Self {
+        let print = Self::new(machine);
+        let print = match &config.identity {
+            ApnsIdentity::Token { key, key_id, team_id } => print
+                .file("push.apns.key", Some(key))
+                .text("push.apns.key-id", key_id)
+                .text("push.apns.team-id", team_id),
+            ApnsIdentity::Certificate { certificate, key, password } => print
+                .file("push.apns.certificate", Some(certificate))
+                .file("push.apns.key", key.as_deref())
+                .secret("push.apns.certificate-password", password.as_ref()),
+        };
+        let endpoint = match &config.endpoint {
+            ApnsEndpoint::Production => "production",
+            ApnsEndpoint::Sandbox => "sandbox",
+            ApnsEndpoint::Other(url) => url,
+        };
+        print
+            .text("push.apns.topic", &config.topic)
+            .text("push.apns.endpoint", endpoint)
+            .file("push.apns.ca-certificate", config.ca_certificate.as_deref())
+            .secret("push.picture-url", picture)
+    }
+}
+
+/// Hash of the authorities that this machine trusts.
+pub(super) struct Machine([u8; 32]);
+
+impl Machine {
+    pub(super) fn new(roots: &RootCertStore) -> Self {
+        let mut hash = Sha256::new();
+        for root in &roots.roots {
+            hash.update(&root.subject);
+            hash.update(&root.subject_public_key_info);
+        }
+        Self(hash.finalize().into())
+    }
+}

@@ -1,0 +1,166 @@
+//! The PushProxy, in the style of AirNotifier: what the event server 0.93 sent through.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use reqwest::header::CONTENT_TYPE;
+use reqwest::{Client, RequestBuilder, StatusCode, Url};
+use secrecy::{ExposeSecret, SecretString};
+use tokio::time::Instant;
+
+use super::answer::Answer;
+use super::cause::Cause;
+use super::check::Steps;
+use super::http::{self, Http, Setup, Versions};
+use super::problem::TransportProblem;
+use super::reading::Content;
+use super::transports::{Common, JSON};
+use super::words::{error_of, refusal};
+use crate::payload;
+use crate::push::{CheckStep, Delivered, Push, PushError, PushTransport};
+use crate::settings::PushProxyConfig;
+use crate::token::{Platform, PushToken};
+
+/// The PushProxy.
+#[derive(Debug)]
+pub(super) struct Proxy {
+    common: Arc<Common>,
+    http: Http,
+    push: Url,
+    tokens: Url,
+    app_name: String,
+    app_key: SecretString,
+    sound: String,
+}
+
+impl Proxy {
+    pub(super) fn new(config: &PushProxyConfig, common: Arc<Common>) -> Result<Self, TransportProblem> {
+        let base = http::url("push.proxy.url", &config.url)?;
+        let root = config.ca_certificate.as_deref().map(|path| ("push.proxy.ca-certificate", path));
+        let (push, tokens) = (http::below(&base, "api/v2/push"), http::below(&base, "api/v2/tokens"));
+        let http = Http::new(Setup {
+            base,
+            root,
+            identity: None,
+            versions: Versions::Any,
+            timing: common.timing,
+            clock: common.clock.clone(),
+        })?;
+        let (app_name, app_key) = (config.app_name.clone(), config.app_key.clone());
+        Ok(Self { common, http, push, tokens, app_name, app_key, sound: config.sound.clone() })
+    }
+
+    async fn post(&self, url: &Url, body: String, deadline: Instant) -> Result<Answer, PushError> {
+        self.http.call(deadline, |client| self.request(client, url).body(body)).await
+    }
+
+    fn request(&self, client: &Client, url: &Url) -> RequestBuilder {
+        self.with_key(client.post(url.clone()).header(CONTENT_TYPE, JSON))
+    }
+
+    fn with_key(&self, request: RequestBuilder) -> RequestBuilder {
+        let request = request.header("X-AN-APP-NAME", self.app_name.as_str());
+        http::secret(request, "X-AN-APP-KEY", self.app_key.expose_secret())
+    }
+
+    fn judge(
+        &self,
+        answer: &Answer,
+        token: &PushToken,
+        took: fn(&Answer) -> bool,
+    ) -> Result<Delivered, PushError> {
+        let secrets = [self.app_key.expose_secret()];
+        if took(answer) {
+            return Ok(Delivered::default());
+        }
+        if answer.status.is_success() {
+            return Err(answer.unexpected("what a PushProxy answers (202, or JSON)", Some(token), &secrets));
+        }
+        Err(refusal(answer, format!("{}: {}", answer.status, answer.said(Some(token), &secrets))))
+    }
+
+    /// Asks as a push does, for nothing: who answers there must not be a web server for something else, and must not
+    /// refuse the key. AirNotifier looks at the key and then says 405; others may not know the path by GET.
+    async fn probe(&self) -> Result<((), String), Cause> {
+        let request = |client: &Client| self.with_key(client.get(self.push.clone()));
+        let answer =
+            self.http.call(self.http.deadline(), request).await.map_err(|error| Cause::from(&error))?;
+        let secrets = [self.app_key.expose_secret()];
+        let said = answer.said(None, &secrets);
+        if answer.status.is_success() && answer.is_page() {
+            return Err(Cause::from(&answer.unexpected("what a PushProxy answers", None, &secrets)));
+        }
+        if answer.status.is_success() || matches!(answer.status.as_u16(), 404 | 405) {
+            return Ok(((), format!("not refused ({})", answer.status)));
+        }
+        match refusal(&answer, format!("{}: {said}", answer.status)) {
+            error @ PushError::Transport(_) => Err(Cause::from(&error)),
+            PushError::Dead(_) | PushError::WrongApp(_) | PushError::Message(_) | PushError::Phone { .. } => {
+                Ok(((), format!("not refused ({})", answer.status)))
+            }
+        }
+    }
+}
+
+/// AirNotifier answers 202 and nothing else; others in its style say something in JSON that is no error.
+fn took_push(answer: &Answer) -> bool {
+    match answer.content() {
+        Content::Json(json) => answer.status.is_success() && json.is_object() && error_of(&json).is_none(),
+        Content::Nothing | Content::Text => answer.status == StatusCode::ACCEPTED,
+        Content::Page(_) | Content::Compressed | Content::TooLong => false,
+    }
+}
+
+/// AirNotifier answers 200 and nothing else.
+fn took_registration(answer: &Answer) -> bool {
+    match answer.content() {
+        Content::Json(json) => answer.status.is_success() && error_of(&json).is_none(),
+        Content::Nothing | Content::Text => answer.status.is_success(),
+        Content::Page(_) | Content::Compressed | Content::TooLong => false,
+    }
+}
+
+#[async_trait]
+impl PushTransport for Proxy {
+    fn name(&self) -> &'static str {
+        "proxy"
+    }
+
+    fn target(&self) -> String {
+        self.http.target()
+    }
+
+    async fn send(&self, push: &Push) -> Result<Delivered, PushError> {
+        let body = payload::proxy::body(self.common.message(push)?, &self.sound);
+        let answer = self.post(&self.push, body, self.http.deadline()).await?;
+        self.judge(&answer, &push.token, took_push)
+    }
+
+    async fn register(&self, token: &PushToken, platform: Platform) -> Result<(), PushError> {
+        let body = payload::proxy::registration(token, platform);
+        let answer = self.post(&self.tokens, body, self.http.deadline()).await?;
+        self.judge(&answer, token, took_registration).map(|_| ())
+    }
+
+    async fn check(&self) -> Vec<CheckStep> {
+        let mut steps = Steps::default();
+        if steps.connect(&self.http, self.http.base()).await.is_none() {
+            return steps.into_steps();
+        }
+        let reach = async {
+            let base = self.http.base().clone();
+            let answer = self.http.call(self.http.deadline(), |client| client.get(base)).await;
+            let answer = answer.map_err(|error| Cause::from(&error))?;
+            let line = answer.status_line();
+            if answer.status.is_success() {
+                Ok(((), line))
+            } else {
+                Err(Cause::from(&answer.by_status(line)))
+            }
+        };
+        if steps.step("http", self.common.timing.total, reach).await.is_some() {
+            steps.step("credentials", self.common.timing.total, self.probe()).await;
+        }
+        steps.into_steps()
+    }
+}

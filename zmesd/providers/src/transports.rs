@@ -1,0 +1,218 @@
+//! The ways to phones, and which of them a token takes.
+//!
+//! Nothing here remembers a push: retries are the caller's.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use jiff::tz::TimeZone;
+use secrecy::{ExposeSecret, SecretString};
+
+use crate::apns::Apns;
+use crate::clock::WallClock;
+use crate::fcm::Fcm;
+use crate::fcm_proxy::FcmProxy;
+use crate::http::{self, Timing};
+use crate::payload::Message;
+use crate::print::{Machine, Print};
+use crate::problem::TransportProblem;
+use crate::proxy::Proxy;
+use crate::push::{Push, PushError, PushTransport};
+use crate::settings::ProviderSettings;
+use crate::token::{Destination, Platform};
+
+/// `Content-Type` of everything but OAuth.
+pub(crate) const JSON: &str = "application/json";
+
+/// What all transports share.
+#[derive(Debug)]
+pub(crate) struct Common {
+    pub(crate) clock: WallClock,
+    zone: TimeZone,
+    picture_url: Option<SecretString>,
+    pub(crate) timing: Timing,
+}
+
+impl Common {
+    /// Puts a push into words.
+    pub(crate) fn message<'a>(&self, push: &'a Push) -> Result<Message<'a>, PushError> {
+        let picture_url = self.picture_url.as_ref().map(ExposeSecret::expose_secret);
+        Message::new(push, self.clock.now(), &self.zone, picture_url)
+            .ok_or_else(|| PushError::Message("there is no alarm in it".to_owned()))
+    }
+}
+
+/// The transports that are configured.
+#[derive(Debug, Default)]
+pub struct Transports {
+    proxy: Option<Built>,
+    apns: Option<Built>,
+    /// The service account, then the functions in the order of the file.
+    fcm: Vec<FcmWay>,
+}
+
+/// A transport and what it was made of.
+#[derive(Debug, Clone)]
+struct Built {
+    transport: Arc<dyn PushTransport>,
+    /// `None`: a test's.
+    print: Option<Print>,
+}
+
+/// A way through FCM.
+#[derive(Debug)]
+struct FcmWay {
+    /// The app that a function sends for, as [`App::as_str`](crate::App::as_str) writes it; `None`: the service account.
+    app: Option<String>,
+    built: Built,
+}
+
+impl Transports {
+    /// Builds what the settings ask for. Reads files: not for the event loop.
+    pub fn build(settings: &ProviderSettings, clock: WallClock) -> Result<Self, TransportProblem> {
+        Self::build_with(settings, clock, Timing::default())
+    }
+
+    /// Builds it with other deadlines.
+    pub fn build_with(
+        settings: &ProviderSettings,
+        clock: WallClock,
+        timing: Timing,
+    ) -> Result<Self, TransportProblem> {
+        Self::default().rebuild_with(settings, clock, timing)
+    }
+
+    /// Builds what other settings ask for, and takes over what has not changed, files included. All or nothing.
+    pub fn rebuild(&self, settings: &ProviderSettings, clock: WallClock) -> Result<Self, TransportProblem> {
+        self.rebuild_with(settings, clock, Timing::default())
+    }
+
+    fn rebuild_with(
+        &self,
+        settings: &ProviderSettings,
+        clock: WallClock,
+        timing: Timing,
+    ) -> Result<Self, TransportProblem> {
+        let machine = Machine::new(&http::machine_roots());
+        let picture = settings.picture_url.as_ref();
+        let picture_url = picture.cloned();
+        let common = &Arc::new(Common { clock, zone: TimeZone::system(), picture_url, timing });
+        let mut built = Self::default();
+        if let Some(config) = &settings.proxy {
+            let print = Print::proxy(config, &machine);
+            let make = || Ok(Arc::new(Proxy::new(config, Arc::clone(common))?) as Arc<dyn PushTransport>);
+            built.proxy = Some(self.take_over("proxy", print, make)?);
+        }
+        if let Some(config) = &settings.apns {
+            let print = Print::apns(config, picture, &machine);
+            let make = || Ok(Arc::new(Apns::new(config, Arc::clone(common))?) as Arc<dyn PushTransport>);
+            built.apns = Some(self.take_over("apns", print, make)?);
+        }
+        if let Some(config) = &settings.fcm {
+            if let Some(account) = &config.service_account {
+                let print = Print::fcm(config, picture, &machine);
+                let make = || Ok(Arc::new(Fcm::new(config, account, Arc::clone(common))?) as _);
+                built.fcm.push(FcmWay { app: None, built: self.take_over("fcm", print, make)? });
+            }
+            for proxy in &config.proxies {
+                let root = config.ca_certificate.as_deref();
+                let print = Print::function(proxy, root, picture, &machine);
+                let make = || Ok(Arc::new(FcmProxy::new(proxy, root, Arc::clone(common))?) as _);
+                let way = self.take_over(&format!("fcm:{}", proxy.name), print, make)?;
+                built.fcm.push(FcmWay { app: Some(app_word(&proxy.name)), built: way });
+            }
+        }
+        Ok(built)
+    }
+
+    /// Returns the transport of that name if it is made of the same, else a new one.
+    fn take_over(
+        &self,
+        name: &str,
+        print: Print,
+        make: impl FnOnce() -> Result<Arc<dyn PushTransport>, TransportProblem>,
+    ) -> Result<Built, TransportProblem> {
+        let same = |built: &&Built| built.transport.name() == name && built.print.as_ref() == Some(&print);
+        match self.built().find(same) {
+            Some(built) => Ok(built.clone()),
+            None => Ok(Built { transport: make()?, print: Some(print) }),
+        }
+    }
+
+    fn built(&self) -> impl Iterator<Item = &Built> {
+        self.proxy.iter().chain(self.fcm.iter().map(|way| &way.built)).chain(&self.apns)
+    }
+
+    /// Returns the keys whose values or files differ in transports that both have.
+    pub fn changes(&self, other: &Self) -> BTreeSet<&'static str> {
+        let pairs = self.built().filter_map(|ours| {
+            let twin = other.built().find(|theirs| theirs.transport.name() == ours.transport.name());
+            twin.and_then(|theirs| Some((ours.print.as_ref()?, theirs.print.as_ref()?)))
+        });
+        pairs.flat_map(|(ours, theirs)| ours.changes(theirs).collect::<Vec<_>>()).collect()
+    }
+
+    /// Returns all of them, as `push check` lists them.
+    pub fn all(&self) -> impl Iterator<Item = &Arc<dyn PushTransport>> {
+        self.built().map(|built| &built.transport)
+    }
+
+    /// Returns the place among [`Self::all`] of the transport that a token takes first; how many there are, if none
+    /// takes it.
+    pub fn index_for(&self, destination: &Destination<'_>) -> usize {
+        let first = self.candidates(destination).into_iter().next();
+        let all = || self.all().map(|transport| transport.name());
+        first.and_then(|first| all().position(|name| name == first.name())).unwrap_or_else(|| all().count())
+    }
+
+    /// Takes transports as they are, by their names.
+    pub fn of(transports: Vec<Arc<dyn PushTransport>>) -> Self {
+        let mut built = Self::default();
+        for transport in transports {
+            let name = transport.name().to_owned();
+            let way = Built { transport, print: None };
+            match name.as_str() {
+                "proxy" => built.proxy = Some(way),
+                "apns" => built.apns = Some(way),
+                name => {
+                    let app = name.strip_prefix("fcm:").map(app_word);
+                    built.fcm.push(FcmWay { app, built: way });
+                }
+            }
+        }
+        built
+    }
+
+    /// Says whether there is none at all.
+    pub fn is_empty(&self) -> bool {
+        self.all().next().is_none()
+    }
+
+    /// Returns the transports for a token, the first one first; after [`PushError::WrongApp`] the next one is worth
+    /// a try. Empty: there is no way to it.
+    pub fn candidates(&self, destination: &Destination<'_>) -> Vec<Arc<dyn PushTransport>> {
+        if let Some(proxy) = &self.proxy {
+            return vec![Arc::clone(&proxy.transport)];
+        }
+        if let Some(apns) = &self.apns
+            && destination.platform == Platform::Ios
+            && destination.token.is_apns()
+        {
+            return vec![Arc::clone(&apns.transport)];
+        }
+        let remembered = |way: &FcmWay| destination.proven == Some(way.built.transport.name());
+        let hinted = |way: &FcmWay| way.app.as_deref().is_some_and(|app| app == destination.app.as_str());
+        let mut ways: Vec<_> = self.fcm.iter().collect();
+        // Stable: what is equal stays in the order of the file.
+        ways.sort_by_key(|way| (!remembered(way), way.app.is_some(), !hinted(way)));
+        ways.into_iter().map(|way| Arc::clone(&way.built.transport)).collect()
+    }
+}
+
+/// Returns how `App` writes an app that the configuration names: `zmninja-ng` is `zmninjang`.
+fn app_word(name: &str) -> String {
+    name.chars().filter(char::is_ascii_alphanumeric).collect::<String>().to_ascii_lowercase()
+}
+
+#[cfg(test)]
+mod tests;

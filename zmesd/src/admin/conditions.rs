@@ -1,0 +1,256 @@
+//! What a monitor's condition means for people: a sentence, how severe it is, and what to do about it.
+//!
+//! `monitors list`, `doctor`, `check`, `status`, `why`, `watch` and `/readyz` all take their words from here.
+
+use zmes_shared::MonitorId;
+use zmes_shared::views::{MonitorView, Severity};
+
+use crate::detect::{Condition, MonitorReport};
+use crate::domain::NotWatched;
+use crate::source::{Denied, Numbering, Ownership, ReadError};
+
+/// How a monitor is made one that alarms.
+pub(super) const SWITCH_ON: &str =
+    "switch detection on in ZoneMinder (Function or Capturing of a monitor), then: zmesctl monitors reload";
+
+/// Returns a report as `monitors list` shows it.
+pub(super) fn view(report: &MonitorReport) -> MonitorView {
+    let MonitorReport { id, name, state, last_event, layout, condition } = report;
+    MonitorView {
+        id: *id,
+        name: name.to_string(),
+        source: report.source(),
+        state: *state,
+        last_event_id: *last_event,
+        layout: *layout,
+        healthy: condition.healthy(),
+        reason: sentence(condition),
+        trouble: condition.word().trouble(),
+        hint: cure(*id, condition),
+    }
+}
+
+/// Returns what there is to say of a condition.
+pub(crate) fn sentence(condition: &Condition) -> Option<String> {
+    match condition {
+        Condition::Captured | Condition::Database { layout: None, trouble: None } => None,
+        Condition::NotWatched(reason) => Some(switched_off(*reason).to_owned()),
+        Condition::NotLookedAt => Some("not polled yet".to_owned()),
+        Condition::NoPicture => Some("zmc runs, but the camera delivers no picture".to_owned()),
+        Condition::Numbering(numbering) => Some(numbered(*numbering).to_owned()),
+        Condition::Flapping { limit } => {
+            Some(format!("more than {limit} alarms a minute: of the excess only the last is announced"))
+        }
+        Condition::Unreadable(error) => Some(error.to_string()),
+        Condition::Frozen { age } => {
+            Some(format!("zmc's last sign of life is {} s old: it was killed or hangs", age.as_secs()))
+        }
+        Condition::Database { layout: Some(size), trouble: None } => Some(fallback(*size)),
+        Condition::Database { layout: None, trouble: Some(error) } => Some(error.to_string()),
+        Condition::Database { layout: Some(size), trouble: Some(error) } => {
+            Some(format!("{}; {error}", fallback(*size)))
+        }
+    }
+}
+
+/// Returns why ZoneMinder lets a monitor raise no alarms.
+pub(super) fn switched_off(reason: NotWatched) -> &'static str {
+    match reason {
+        NotWatched::NotCapturing => "not captured (Function or Capturing is None)",
+        NotWatched::NoDetection => "only viewed (Function is Monitor): it never alarms",
+        NotWatched::WebSite => "a web site, not a camera",
+    }
+}
+
+fn numbered(numbering: Numbering) -> &'static str {
+    match numbering {
+        Numbering::FromIdle => {
+            "state 0 is seen: this is ZoneMinder 1.36.15 or older, not the version that is configured or detected"
+        }
+        Numbering::FromUnknown => {
+            "state 5 is seen: this is ZoneMinder 1.36.16 or newer, not the version that is configured or detected"
+        }
+    }
+}
+
+fn fallback(size: u32) -> String {
+    format!("unknown shared-memory layout (size {size}); falling back to the database")
+}
+
+/// Returns how severe a condition is of a monitor whose alarms are to be seen.
+pub(super) fn severity(condition: &Condition) -> Severity {
+    match condition {
+        Condition::Captured | Condition::Database { layout: None, trouble: None } => Severity::Ok,
+        Condition::NoPicture | Condition::Numbering(_) | Condition::Flapping { .. } => Severity::Warning,
+        // Alarms come from the database, but late.
+        Condition::Database { layout: Some(_), .. }
+        | Condition::Database { trouble: Some(_), .. }
+        | Condition::NotWatched(_)
+        | Condition::NotLookedAt
+        | Condition::Unreadable(_)
+        | Condition::Frozen { .. } => Severity::Error,
+    }
+}
+
+/// Returns what to do about a condition: mostly a command.
+pub(super) fn cure(id: MonitorId, condition: &Condition) -> Option<String> {
+    match condition {
+        Condition::Captured
+        | Condition::Database { layout: None, trouble: None }
+        // That is how an admin has set it up.
+        | Condition::NotWatched(_) => None,
+        Condition::NotLookedAt => Some("zmesctl check ping shows whether the poller runs".to_owned()),
+        Condition::NoPicture => {
+            Some(format!("is the camera on, and its address right? see ZoneMinder's log of zmc -m {id}"))
+        }
+        Condition::Numbering(_) => {
+            Some("set zoneminder.version in zmesd.toml, then: systemctl restart zmesd".to_owned())
+        }
+        Condition::Flapping { .. } => Some(
+            "check zones, sensitivity and the camera's signal; zoneminder.alarm-limit sets the limit"
+                .to_owned(),
+        ),
+        Condition::Frozen { .. } => Some(restart(id)),
+        Condition::Database { trouble: Some(_), .. } => Some("zmesctl check db".to_owned()),
+        Condition::Database { layout: Some(_), trouble: None } => Some(
+            "update zmesd to a version that knows this ZoneMinder; to stay with the database without this error, \
+             set zoneminder.source = \"db\""
+                .to_owned(),
+        ),
+        Condition::Unreadable(error) => Some(read_cure(id, error)),
+    }
+}
+
+/// Returns what to do where the shared memory cannot be read.
+pub(crate) fn read_cure(id: MonitorId, error: &ReadError) -> String {
+    match error {
+        ReadError::Permission(denied) => permission_cure(denied),
+        ReadError::UnknownLayout { .. } => {
+            "update zmesd; until then: zoneminder.source = \"auto\", then: systemctl restart zmesd".to_owned()
+        }
+        ReadError::Io { .. } => "journalctl -u zmesd -n 50; dmesg | tail".to_owned(),
+        ReadError::NotThere { .. }
+        | ReadError::Starting
+        | ReadError::Stopped
+        | ReadError::HalfInitialised { .. }
+        | ReadError::Short { .. }
+        | ReadError::Implausible { .. } => restart(id),
+    }
+}
+
+fn restart(id: MonitorId) -> String {
+    format!("zmdc.pl restart zmc -m {id}  (as ZoneMinder's user); then see its log: does the camera answer?")
+}
+
+/// Returns the command that lets zmesd read the memory.
+fn permission_cure(denied: &Denied) -> String {
+    let restart = "systemctl restart zmesd";
+    match &denied.ownership {
+        Some(ownership) if ownership.mode & 0o040 != 0 => {
+            format!("usermod -aG {} {} && {restart}", ownership.group, denied.own_user)
+        }
+        // Up to ZoneMinder 1.32 the file is 0600: no group helps.
+        Some(Ownership { user, .. }) => {
+            format!("systemctl edit zmesd: User={user} below [Service]; then: {restart}")
+        }
+        None => format!("namei -l {} shows which directory zmesd may not enter", denied.path),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+    use std::sync::Arc;
+    use std::time::Duration;
+
+    use super::*;
+    use crate::ports::DbError;
+
+    fn denied(mode: Option<u32>) -> ReadError {
+        let ownership = mode.map(|mode| Ownership { mode, user: "www-data".into(), group: "zm".into() });
+        ReadError::Permission(Denied {
+            path: "/dev/shm/zm.mmap.3".into(),
+            ownership,
+            own_user: "zmesd".into(),
+        })
+    }
+
+    fn unreadable() -> Vec<Condition> {
+        let errors = [
+            ReadError::NotThere { name: "zm.mmap.3".into(), directory: "/dev/shm".into() },
+            ReadError::Starting,
+            ReadError::Stopped,
+            ReadError::UnknownLayout { size: 880 },
+            ReadError::HalfInitialised { found: 7 },
+            ReadError::Short { found: 4, needed: 1328 },
+            ReadError::Implausible { field: "state", value: 9 },
+            denied(Some(0o640)),
+            ReadError::Io { path: "/dev/shm/zm.mmap.3".into(), detail: "input/output error".into() },
+        ];
+        errors.map(Condition::Unreadable).into()
+    }
+
+    fn all() -> Vec<Condition> {
+        let error = || Some(Arc::new(DbError::Unavailable("down".into())));
+        let off = [NotWatched::NotCapturing, NotWatched::NoDetection, NotWatched::WebSite];
+        let mut all = unreadable();
+        all.extend(off.map(Condition::NotWatched));
+        all.extend([
+            Condition::NotLookedAt,
+            Condition::NoPicture,
+            Condition::Numbering(Numbering::FromIdle),
+            Condition::Numbering(Numbering::FromUnknown),
+            Condition::Flapping { limit: 60 },
+            Condition::Frozen { age: Duration::from_secs(46) },
+            Condition::Database { layout: Some(880), trouble: None },
+            Condition::Database { layout: Some(880), trouble: error() },
+            Condition::Database { layout: None, trouble: error() },
+        ]);
+        all
+    }
+
+    #[test]
+    fn each_condition_has_a_sentence_of_its_own() {
+        let all = all();
+        let sentences: BTreeSet<_> = all.iter().filter_map(sentence).collect();
+        assert_eq!(sentences.len(), all.len(), "{sentences:?}");
+        for healthy in [Condition::Captured, Condition::Database { layout: None, trouble: None }] {
+            assert_eq!((sentence(&healthy), cure(MonitorId(3), &healthy)), (None, None));
+            assert_eq!(severity(&healthy), Severity::Ok);
+        }
+    }
+
+    #[test]
+    fn sentences_name_sizes_ages_and_causes() {
+        let told = |condition: &Condition| sentence(condition).unwrap();
+        assert_eq!(told(&unreadable()[0]), "no zm.mmap.3 in /dev/shm: zmc is not running");
+        assert_eq!(
+            told(&Condition::Frozen { age: Duration::from_secs(46) }),
+            "zmc's last sign of life is 46 s old: it was killed or hangs"
+        );
+        let error = Some(Arc::new(DbError::Unavailable("down".into())));
+        assert_eq!(
+            told(&Condition::Database { layout: Some(880), trouble: error }),
+            "unknown shared-memory layout (size 880); falling back to the database; database not available: down"
+        );
+    }
+
+    #[test]
+    fn what_stops_alarms_is_red_and_has_a_cure() {
+        for condition in all() {
+            let (severity, cure) = (severity(&condition), cure(MonitorId(3), &condition));
+            assert!(severity > Severity::Ok, "{condition:?}");
+            assert!(condition.healthy() || severity == Severity::Error, "{condition:?}");
+            let set_up_so = matches!(condition, Condition::NotWatched(_));
+            assert_eq!(cure.is_none(), set_up_so, "{condition:?}");
+        }
+    }
+
+    #[test]
+    fn a_file_that_zmesd_may_not_read_names_the_command_for_its_mode() {
+        let cure = |mode| read_cure(MonitorId(3), &denied(mode));
+        assert_eq!(cure(Some(0o640)), "usermod -aG zm zmesd && systemctl restart zmesd");
+        assert!(cure(Some(0o600)).starts_with("systemctl edit zmesd: User=www-data below [Service]"));
+        assert!(cure(None).starts_with("namei -l /dev/shm/zm.mmap.3"));
+    }
+}

@@ -1,0 +1,148 @@
+//! What the poller knows of a monitor, as facts: `admin` makes sentences of them.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use zmes_shared::words::{MonitorCondition, StateSource};
+use zmes_shared::{EventId, MonitorId, MonitorState};
+
+use crate::domain::{Monitor, NotWatched};
+use crate::ports::DbError;
+use crate::source::{Numbering, ReadError};
+
+/// What was seen of a monitor last.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MonitorReport {
+    pub id: MonitorId,
+    pub name: Arc<str>,
+    pub state: MonitorState,
+    pub last_event: Option<EventId>,
+    /// `sizeof(SharedData)`, where it is known.
+    pub layout: Option<u32>,
+    pub condition: Condition,
+}
+
+/// Whether the alarms of a monitor are seen; if not, or if there is something to know, why.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Condition {
+    /// ZoneMinder is set up so that it never alarms.
+    NotWatched(NotWatched),
+    NotLookedAt,
+    Captured,
+    NoPicture,
+    /// Its states are numbered like this, which is not what ZoneMinder's version suggests.
+    Numbering(Numbering),
+    /// It had more than `limit` alarms in a minute.
+    Flapping {
+        limit: u32,
+    },
+    Unreadable(ReadError),
+    /// `zmc` has given no sign of life; its last one was this old when that was found.
+    Frozen {
+        age: Duration,
+    },
+    /// The Events table is its source: the layout of its memory is unknown, or the settings say so.
+    Database {
+        layout: Option<u32>,
+        trouble: Option<Arc<DbError>>,
+    },
+}
+
+impl MonitorReport {
+    /// Returns the report on a monitor that is not polled, or not yet.
+    pub fn unpolled(monitor: &Monitor) -> Self {
+        Self {
+            id: monitor.id,
+            name: Arc::clone(&monitor.name),
+            state: MonitorState::Unknown,
+            last_event: None,
+            layout: None,
+            condition: monitor.watched.err().map_or(Condition::NotLookedAt, Condition::NotWatched),
+        }
+    }
+
+    /// Says whether alarms of this monitor are seen.
+    pub fn healthy(&self) -> bool {
+        self.condition.healthy()
+    }
+
+    /// Returns where its state comes from.
+    pub fn source(&self) -> StateSource {
+        match self.condition {
+            Condition::NotWatched(_) | Condition::NotLookedAt => StateSource::Nowhere,
+            Condition::Database { .. } => StateSource::Database,
+            Condition::Captured
+            | Condition::NoPicture
+            | Condition::Numbering(_)
+            | Condition::Flapping { .. }
+            | Condition::Unreadable(_)
+            | Condition::Frozen { .. } => StateSource::SharedMemory,
+        }
+    }
+}
+
+impl Condition {
+    /// Returns its word.
+    pub fn word(&self) -> MonitorCondition {
+        match self {
+            Self::NotWatched(NotWatched::NotCapturing) => MonitorCondition::NotCapturing,
+            Self::NotWatched(NotWatched::NoDetection) => MonitorCondition::NoDetection,
+            Self::NotWatched(NotWatched::WebSite) => MonitorCondition::WebSite,
+            Self::NotLookedAt => MonitorCondition::NotLookedAt,
+            Self::Captured => MonitorCondition::Captured,
+            Self::NoPicture => MonitorCondition::NoPicture,
+            Self::Numbering(_) => MonitorCondition::Numbering,
+            Self::Flapping { .. } => MonitorCondition::Flapping,
+            Self::Frozen { .. } => MonitorCondition::Frozen,
+            Self::Database { trouble: Some(_), .. } => MonitorCondition::DatabaseAway,
+            Self::Database { layout: Some(_), trouble: None } => MonitorCondition::UnknownLayout,
+            Self::Database { layout: None, trouble: None } => MonitorCondition::EventsTable,
+            Self::Unreadable(error) => unreadable(error),
+        }
+    }
+
+    /// Says whether alarms are seen.
+    pub fn healthy(&self) -> bool {
+        match self {
+            Self::Captured
+            | Self::NoPicture
+            | Self::Numbering(_)
+            | Self::Flapping { .. }
+            | Self::Database { trouble: None, .. } => true,
+            Self::NotWatched(_)
+            | Self::NotLookedAt
+            | Self::Unreadable(_)
+            | Self::Frozen { .. }
+            | Self::Database { trouble: Some(_), .. } => false,
+        }
+    }
+
+    /// Returns what is counted: a poll of the shared memory that showed nothing.
+    pub(super) fn memory_error(&self) -> Option<MonitorCondition> {
+        match self {
+            Self::Unreadable(_) | Self::Frozen { .. } => Some(self.word()),
+            Self::Database { layout: Some(_), .. } => Some(MonitorCondition::UnknownLayout),
+            Self::NotWatched(_)
+            | Self::NotLookedAt
+            | Self::Captured
+            | Self::NoPicture
+            | Self::Numbering(_)
+            | Self::Flapping { .. }
+            | Self::Database { layout: None, .. } => None,
+        }
+    }
+}
+
+fn unreadable(error: &ReadError) -> MonitorCondition {
+    match error {
+        ReadError::NotThere { .. } => MonitorCondition::NotThere,
+        ReadError::Starting => MonitorCondition::Starting,
+        ReadError::Stopped => MonitorCondition::Stopped,
+        ReadError::UnknownLayout { .. } => MonitorCondition::UnknownLayout,
+        ReadError::HalfInitialised { .. } => MonitorCondition::HalfInitialised,
+        ReadError::Short { .. } => MonitorCondition::Short,
+        ReadError::Implausible { .. } => MonitorCondition::Implausible,
+        ReadError::Permission(_) => MonitorCondition::Permission,
+        ReadError::Io { .. } => MonitorCondition::Io,
+    }
+}

@@ -1,0 +1,76 @@
+//! Whether a push may still be sent at the moment when its turn has come.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::watch;
+
+use super::gates::Gates;
+use super::queue::Job;
+use crate::config::AuthConfig;
+use crate::domain::{DeliveryId, SkipReason};
+use crate::monitors::Catalog;
+use crate::ports::Clock;
+use crate::route::PushRules;
+use crate::state::Outcome;
+
+/// What is marked where an alarm is older than `push.retry-for`.
+pub(super) const EXPIRED: &str = "expired";
+/// What is marked where no transport takes the token.
+const NO_TRANSPORT: &str = "no transport takes this token";
+
+/// What decides whether a push may be sent.
+#[derive(Debug)]
+pub(super) struct Clearance {
+    /// Rights hold at the moment of sending.
+    pub(super) catalog: watch::Receiver<Arc<Catalog>>,
+    /// While authentication is off, everybody may see all.
+    pub(super) auth: watch::Receiver<AuthConfig>,
+    /// Whether anything is sent at all.
+    pub(super) rules: watch::Receiver<PushRules>,
+    /// The last delivery of the daemon before.
+    pub(super) last_delivery: DeliveryId,
+    /// `push.retry-for`
+    pub(super) retry_for: Duration,
+    pub(super) clock: Arc<dyn Clock>,
+}
+
+impl Clearance {
+    /// Returns why a job is not sent (any more), if so.
+    pub(super) fn refusal(&self, job: &Job, gates: &Gates) -> Option<Outcome> {
+        if job.expired(self.clock.now(), self.retry_for) {
+            return Some(Outcome::Failed(EXPIRED.to_owned()));
+        }
+        if let Some(reason) = self.forbidden(job) {
+            return Some(Outcome::Skipped(reason.as_str()));
+        }
+        if self.in_shadow() {
+            let latency = Duration::try_from(self.clock.now().duration_since(job.alarm.at));
+            return Some(Outcome::Shadow { latency: latency.unwrap_or_default() });
+        }
+        if gates.candidates(&job.token).is_empty() {
+            return Some(Outcome::Failed(NO_TRANSPORT.to_owned()));
+        }
+        None
+    }
+
+    /// Says whether pushes are decided and logged, but not sent.
+    pub(super) fn in_shadow(&self) -> bool {
+        self.rules.borrow().shadow
+    }
+
+    /// Returns why a user may not hear of a monitor any more, if so.
+    fn forbidden(&self, job: &Job) -> Option<SkipReason> {
+        if !self.auth.borrow().enabled || job.token.user.is_empty() {
+            return None;
+        }
+        let catalog = self.catalog.borrow();
+        // What was decided holds until the database has been read again: the router knew at least as much.
+        let ours = job.id > self.last_delivery;
+        let read_since = catalog.read_at.is_some_and(|read_at| read_at > job.alarm.detected);
+        if catalog.loaded_at.is_none() || (ours && !read_since) {
+            return None;
+        }
+        catalog.may_hear(&job.token.user, job.alarm.monitor).err()
+    }
+}

@@ -1,0 +1,200 @@
+//! The transports as the dispatcher sees them: which one each token takes, and whether it may be used now.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use super::breaker::Breaker;
+use super::shipment::Way;
+use crate::domain::{Token, TokenId};
+use zmes_providers::{Destination, PushTransport, Transports};
+
+/// Pushes under way at the same time through one transport. HTTP/2 servers allow 100 streams or more; beyond that a
+/// push would only wait elsewhere.
+const IN_FLIGHT: usize = 100;
+
+/// One transport with its breaker, and how many pushes are under way.
+#[derive(Debug)]
+pub(super) struct Gate {
+    /// Tells it from its predecessors: pushes that go out through a transport may come out after it was replaced.
+    id: u64,
+    transport: Arc<dyn PushTransport>,
+    breaker: Breaker,
+    in_flight: usize,
+}
+
+impl Gate {
+    fn new(id: u64, transport: Arc<dyn PushTransport>) -> Self {
+        Self { id, transport, breaker: Breaker::new(), in_flight: 0 }
+    }
+
+    /// Says whether it is the gate of that very transport.
+    fn leads_to(&self, transport: &Arc<dyn PushTransport>) -> bool {
+        std::ptr::addr_eq(Arc::as_ptr(&self.transport), Arc::as_ptr(transport))
+    }
+
+    /// Returns the transport's name.
+    pub(super) fn name(&self) -> &str {
+        self.transport.name()
+    }
+
+    /// The provider has answered, even if it refused the push. Returns whether the transport had failed before.
+    pub(super) fn answered(&mut self) -> bool {
+        self.breaker.answered()
+    }
+
+    /// The transport has failed. Returns how long it rests from now on, if it just began to.
+    pub(super) fn failed(&mut self, now: Instant, retry_after: Option<Duration>) -> Option<Duration> {
+        self.breaker.failed(now, retry_after, fastrand::f64())
+    }
+}
+
+/// What a reload has changed.
+#[derive(Debug, Default)]
+pub(super) struct GateChanges {
+    /// Places whose transport is another one now.
+    pub(super) replaced: Vec<usize>,
+    /// Names of transports that are gone.
+    pub(super) removed: Vec<String>,
+}
+
+/// All gates, in the order of [`Transports::all`].
+#[derive(Debug)]
+pub(super) struct Gates {
+    transports: Arc<Transports>,
+    gates: Vec<Gate>,
+    /// The id of the newest gate.
+    last_id: u64,
+    /// Tokens that belong to another transport than the one that would come first.
+    remembered: HashMap<TokenId, Arc<str>>,
+}
+
+impl Gates {
+    pub(super) fn new(transports: Arc<Transports>) -> Self {
+        let gates: Vec<_> =
+            (1..).zip(transports.all()).map(|(id, transport)| Gate::new(id, Arc::clone(transport))).collect();
+        Self { last_id: gates.len() as u64, gates, transports, remembered: HashMap::new() }
+    }
+
+    /// Returns how many places there are; the last one is for tokens that no transport takes.
+    pub(super) fn places(&self) -> usize {
+        self.gates.len() + 1
+    }
+
+    /// Returns the place of the gate that a token takes first.
+    pub(super) fn place_of(&self, token: &Token) -> usize {
+        self.transports.index_for(&self.destination(token))
+    }
+
+    /// Returns the transports for a token, the best first.
+    pub(super) fn candidates(&self, token: &Token) -> Vec<Arc<dyn PushTransport>> {
+        self.transports.candidates(&self.destination(token))
+    }
+
+    /// Returns all transports.
+    pub(super) fn transports(&self) -> impl Iterator<Item = &Arc<dyn PushTransport>> {
+        self.transports.all()
+    }
+
+    /// A token has proved to belong to this transport.
+    pub(super) fn remember(&mut self, token: TokenId, transport: Arc<str>) {
+        self.remembered.insert(token, transport);
+    }
+
+    /// Returns where a token leads, by the transport that has proved to be its own since it was handed over.
+    fn destination<'a>(&'a self, token: &'a Token) -> Destination<'a> {
+        let own = token.destination();
+        Destination { proven: self.remembered.get(&token.id).map(AsRef::as_ref).or(own.proven), ..own }
+    }
+
+    /// Returns the ways to a phone, the best first, with which of them rest; the one at `place`, whose turn it is, does
+    /// not.
+    pub(super) fn ways(&self, token: &Token, place: usize, now: Instant) -> Vec<Way> {
+        let own = self.id_at(place);
+        let way = |transport: Arc<dyn PushTransport>| {
+            let gate = self.gates.iter().find(|gate| gate.leads_to(&transport));
+            let rests = gate.is_some_and(|gate| Some(gate.id) != own && !gate.breaker.admits(now));
+            Way { gate: gate.map(|gate| gate.id), rests, transport }
+        };
+        self.candidates(token).into_iter().map(way).collect()
+    }
+
+    /// Returns the id of the gate at a place.
+    pub(super) fn id_at(&self, place: usize) -> Option<u64> {
+        self.gates.get(place).map(|gate| gate.id)
+    }
+
+    /// Says whether one more push may go out at a place; `unwritten` says how many have come out of a gate and are not
+    /// on the disk.
+    pub(super) fn has_room(&self, place: usize, now: Instant, unwritten: impl Fn(u64) -> usize) -> bool {
+        self.gates
+            .get(place)
+            .is_none_or(|gate| gate.in_flight + unwritten(gate.id) < IN_FLIGHT && gate.breaker.admits(now))
+    }
+
+    /// A push goes out at a place. Returns the transport's name.
+    pub(super) fn went_out(&mut self, place: usize, now: Instant) -> Option<&str> {
+        let gate = self.gates.get_mut(place)?;
+        gate.in_flight += 1;
+        gate.breaker.sending(now);
+        Some(gate.name())
+    }
+
+    /// A push has come out of a gate. Returns the transport's name, unless a reload has replaced it.
+    pub(super) fn came_out(&mut self, id: Option<u64>) -> Option<&str> {
+        let (_, gate) = self.find(id)?;
+        gate.in_flight = gate.in_flight.saturating_sub(1);
+        Some(gate.name())
+    }
+
+    /// Returns a gate and its place, unless a reload has replaced it.
+    pub(super) fn find(&mut self, id: Option<u64>) -> Option<(usize, &mut Gate)> {
+        self.gates.iter_mut().enumerate().find(|(_, gate)| Some(gate.id) == id)
+    }
+
+    /// Ends the rests of transports, of that kind where one is named. Returns the place of each, its name, and how long it
+    /// would still have rested.
+    pub(super) fn end_rests(
+        &mut self,
+        only: Option<&str>,
+        now: Instant,
+    ) -> Vec<(usize, String, Option<Duration>)> {
+        let wanted = |gate: &Gate| only.is_none_or(|only| gate.name().split(':').next() == Some(only));
+        let gates = self.gates.iter_mut().enumerate().filter(|(_, gate)| wanted(gate));
+        gates.map(|(place, gate)| (place, gate.name().to_owned(), gate.breaker.end_rest(now))).collect()
+    }
+
+    /// Returns when the first rest ends that keeps something waiting.
+    pub(super) fn next_rest_ends(&self, now: Instant, waits_at: impl Fn(usize) -> bool) -> Option<Instant> {
+        let waited_for = self.gates.iter().enumerate().filter(|(place, _)| waits_at(*place));
+        // A rest that is over has been used, or something else is in the way, whose end is heard of.
+        waited_for.filter_map(|(_, gate)| gate.breaker.rests_until()).filter(|until| *until > now).min()
+    }
+
+    /// Takes the transports of a new configuration. What has not changed keeps its gate with its breaker. Pushes under
+    /// way finish with the transport that they have.
+    pub(super) fn replace(&mut self, transports: Arc<Transports>) -> GateChanges {
+        let mut before = std::mem::take(&mut self.gates);
+        let mut changes = GateChanges::default();
+        for (place, transport) in transports.all().enumerate() {
+            if let Some(kept) = before.iter().position(|gate| gate.leads_to(transport)) {
+                self.gates.push(before.swap_remove(kept));
+                continue;
+            }
+            self.last_id += 1;
+            self.gates.push(Gate::new(self.last_id, Arc::clone(transport)));
+            changes.replaced.push(place);
+        }
+        self.transports = transports;
+        let removed = before.iter().filter(|old| !self.gates.iter().any(|gate| gate.name() == old.name()));
+        changes.removed = removed.map(|gate| gate.name().to_owned()).collect();
+        changes
+    }
+
+    /// Returns the transport at a place.
+    pub(super) fn transport_at(&self, place: usize) -> Option<&Arc<dyn PushTransport>> {
+        self.gates.get(place).map(|gate| &gate.transport)
+    }
+}

@@ -1,0 +1,239 @@
+//! What waits to be sent, in memory: one lane a token, so that each phone hears of alarms in their order.
+//!
+//! Pure: time is passed in. A lane is in exactly one place: at a gate (its head may go as soon as the transport has
+//! room), delayed (its head may go at a certain time), or out (its head is being sent).
+
+use std::collections::{BTreeSet, HashMap, VecDeque};
+use std::time::Duration;
+
+use jiff::Timestamp;
+use tokio::time::Instant;
+
+use super::job::Job;
+use super::storm::StormGuard;
+use crate::domain::{Token, TokenId};
+
+/// Where a lane is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum LanePosition {
+    Gate(usize),
+    Delayed(Delay),
+    Out,
+}
+
+/// How long a lane waits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::push) struct Delay {
+    pub(in crate::push) until: Instant,
+    /// It only waits because the transport failed: it goes as soon as that works again.
+    pub(in crate::push) for_the_transport: bool,
+}
+
+#[derive(Debug)]
+struct Lane {
+    queue: VecDeque<Job>,
+    position: LanePosition,
+}
+
+/// All lanes.
+#[derive(Debug)]
+pub(super) struct Lanes {
+    by_token: HashMap<TokenId, Lane>,
+    /// Lanes that may go, by gate, in the order in which they came.
+    gates: Vec<VecDeque<TokenId>>,
+    delayed: BTreeSet<(Instant, TokenId)>,
+    guards: HashMap<TokenId, StormGuard>,
+    /// The time within which a guard counts.
+    window: Duration,
+}
+
+impl Lanes {
+    /// Returns empty lanes before so many gates.
+    pub(super) fn new(gates: usize, window: Duration) -> Self {
+        Self {
+            by_token: HashMap::new(),
+            gates: vec![VecDeque::new(); gates],
+            delayed: BTreeSet::new(),
+            guards: HashMap::new(),
+            window,
+        }
+    }
+
+    /// Returns how many jobs wait; those that are out are not counted.
+    #[cfg(test)]
+    pub(super) fn len(&self) -> usize {
+        self.by_token.values().map(|lane| lane.queue.len()).sum()
+    }
+
+    /// Says whether any lane waits at a gate.
+    pub(super) fn waits_at(&self, gate: usize) -> bool {
+        self.gates.get(gate).is_some_and(|queue| !queue.is_empty())
+    }
+
+    /// Appends a job to its token's lane, whose gate is `gate`.
+    pub(super) fn push(&mut self, job: Job, gate: usize) {
+        let id = job.token.id;
+        let lane = self.by_token.entry(id).or_insert_with(|| {
+            self.gates.get_mut(gate).into_iter().for_each(|queue| queue.push_back(id));
+            Lane { queue: VecDeque::new(), position: LanePosition::Gate(gate) }
+        });
+        lane.queue.push_back(job);
+    }
+
+    /// Returns when the next delayed lane may go.
+    pub(super) fn next_due(&self) -> Option<Instant> {
+        self.delayed.first().map(|(due, _)| *due)
+    }
+
+    /// Puts lanes whose time has come before their gates.
+    pub(super) fn advance(&mut self, now: Instant, gate_of: impl Fn(&Token) -> usize) {
+        while let Some(&(due, id)) = self.delayed.first().filter(|(due, _)| *due <= now) {
+            self.delayed.remove(&(due, id));
+            let Some(lane) = self.by_token.get_mut(&id) else { continue };
+            let Some(gate) = lane.queue.front().map(|job| gate_of(&job.token)) else { continue };
+            lane.position = LanePosition::Gate(gate);
+            self.gates.get_mut(gate).into_iter().for_each(|queue| queue.push_back(id));
+        }
+    }
+
+    /// Lets lanes go now that wait because their transport failed, where `gate` is theirs.
+    pub(super) fn hurry(&mut self, now: Instant, gate: usize, gate_of: impl Fn(&Token) -> usize) {
+        let theirs = |id: &TokenId| {
+            let lane = self.by_token.get(id)?;
+            let LanePosition::Delayed(delay) = lane.position else { return None };
+            let own = delay.for_the_transport && gate_of(&lane.queue.front()?.token) == gate;
+            own.then_some((delay, *id))
+        };
+        let hurried: Vec<_> = self.delayed.iter().filter_map(|(_, id)| theirs(id)).collect();
+        for (delay, id) in hurried {
+            let sooner = Delay { until: delay.until.min(now), ..delay };
+            self.delayed.remove(&(delay.until, id));
+            self.delayed.insert((sooner.until, id));
+            self.by_token.entry(id).and_modify(|lane| lane.position = LanePosition::Delayed(sooner));
+        }
+    }
+
+    /// Puts lanes before so many gates, because the gates are others now.
+    pub(super) fn regate(&mut self, gates: usize, gate_of: impl Fn(&Token) -> usize) {
+        let waiting: Vec<_> = std::mem::take(&mut self.gates).into_iter().flatten().collect();
+        self.gates = vec![VecDeque::new(); gates];
+        for id in waiting {
+            let Some(lane) = self.by_token.get_mut(&id) else { continue };
+            let Some(gate) = lane.queue.front().map(|job| gate_of(&job.token)) else { continue };
+            lane.position = LanePosition::Gate(gate);
+            self.gates.get_mut(gate).into_iter().for_each(|queue| queue.push_back(id));
+        }
+    }
+
+    /// Returns how many jobs wait whose gate is that one.
+    pub(super) fn waiting_for(&self, gate: usize, gate_of: impl Fn(&Token) -> usize) -> usize {
+        let lanes = self.by_token.values();
+        let theirs = lanes.filter(|lane| lane.queue.front().is_some_and(|job| gate_of(&job.token) == gate));
+        theirs.map(|lane| lane.queue.len()).sum()
+    }
+
+    /// Returns the next lane at a gate, which is out from now on. The caller takes jobs from it and then says
+    /// [`Self::back`].
+    pub(super) fn next(&mut self, gate: usize) -> Option<TokenId> {
+        let id = self.gates.get_mut(gate)?.pop_front()?;
+        let lane = self.by_token.get_mut(&id)?;
+        lane.position = LanePosition::Out;
+        Some(id)
+    }
+
+    /// Takes the head of a lane that is out.
+    pub(super) fn take(&mut self, id: TokenId) -> Option<Job> {
+        self.by_token.get_mut(&id)?.queue.pop_front()
+    }
+
+    /// Puts jobs back to the head of their lane, in their order.
+    pub(super) fn put_back(&mut self, jobs: Vec<Job>) {
+        for job in jobs.into_iter().rev() {
+            let lane = self
+                .by_token
+                .entry(job.token.id)
+                .or_insert_with(|| Lane { queue: VecDeque::new(), position: LanePosition::Out });
+            lane.queue.push_front(job);
+        }
+    }
+
+    /// Ends the way of a lane that was out: it goes again at once, or at a later time; an empty one vanishes.
+    pub(super) fn back(&mut self, id: TokenId, delay: Option<Delay>, gate_of: impl Fn(&Token) -> usize) {
+        let Some(lane) = self.by_token.get_mut(&id) else { return };
+        let Some(head) = lane.queue.front() else {
+            self.by_token.remove(&id);
+            return;
+        };
+        if let Some(delay) = delay {
+            lane.position = LanePosition::Delayed(delay);
+            self.delayed.insert((delay.until, id));
+            return;
+        }
+        let gate = gate_of(&head.token);
+        lane.position = LanePosition::Gate(gate);
+        self.gates.get_mut(gate).into_iter().for_each(|queue| queue.push_back(id));
+    }
+
+    /// Removes what waits for a token.
+    pub(super) fn withdraw(&mut self, id: TokenId) -> Vec<Job> {
+        let Some(lane) = self.by_token.get_mut(&id) else { return Vec::new() };
+        let jobs: Vec<_> = lane.queue.drain(..).collect();
+        // One that is out vanishes when it is back.
+        if lane.position != LanePosition::Out {
+            self.remove(id);
+        }
+        jobs
+    }
+
+    /// Removes what is not worth sending any more, from the heads of all lanes.
+    pub(super) fn expire(&mut self, now: Timestamp, retry_for: Duration) -> Vec<Job> {
+        let (mut gone, mut emptied) = (Vec::new(), Vec::new());
+        for (id, lane) in &mut self.by_token {
+            let before = gone.len();
+            while lane.queue.front().is_some_and(|job| job.expired(now, retry_for)) {
+                gone.extend(lane.queue.pop_front());
+            }
+            if lane.queue.is_empty() && gone.len() > before && lane.position != LanePosition::Out {
+                emptied.push(*id);
+            }
+        }
+        for id in emptied {
+            self.remove(id);
+        }
+        gone
+    }
+
+    /// Takes a lane out of its place, and away.
+    fn remove(&mut self, id: TokenId) {
+        match self.by_token.remove(&id).map(|lane| lane.position) {
+            Some(LanePosition::Gate(gate)) => {
+                self.gates.get_mut(gate).into_iter().for_each(|queue| queue.retain(|other| *other != id));
+            }
+            Some(LanePosition::Delayed(delay)) => {
+                self.delayed.remove(&(delay.until, id));
+            }
+            Some(LanePosition::Out) | None => {}
+        }
+    }
+
+    /// Returns the guard of a token, which begins to count with `now` if there was none.
+    pub(super) fn guard(&mut self, id: TokenId, now: Instant) -> &mut StormGuard {
+        let window = self.window;
+        self.guards.entry(id).or_insert_with(|| StormGuard::new(now, window))
+    }
+
+    /// A token's digest was taken by its provider.
+    pub(super) fn cleared(&mut self, id: TokenId) {
+        if let Some(guard) = self.guards.get_mut(&id) {
+            guard.cleared();
+        }
+    }
+
+    /// Forgets guards that would let anything pass.
+    pub(super) fn forget_idle(&mut self, now: Instant) {
+        self.guards.retain(|_, guard| !guard.idle(now));
+    }
+}
+
+#[cfg(test)]
+mod tests;

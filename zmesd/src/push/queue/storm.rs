@@ -1,0 +1,92 @@
+//! The storm guard: so many pushes a minute for one token, and what exceeds that becomes one digest.
+
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+/// The time within which pushes are counted; it begins with its first push.
+pub(in crate::push) const WINDOW: Duration = Duration::from_mins(1);
+
+/// What one token was sent lately.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct StormGuard {
+    began: Instant,
+    window: Duration,
+    sent: u32,
+    /// More came than may go out: what has piled up goes out as one.
+    piled_up: bool,
+}
+
+/// What to do with a token's next push.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Turn {
+    /// Send it.
+    Single,
+    /// Send everything that waits for the token as one.
+    Digest,
+    /// Not before then.
+    Wait(Instant),
+}
+
+impl StormGuard {
+    /// Begins to count.
+    pub(super) fn new(now: Instant, window: Duration) -> Self {
+        Self { began: now, window, sent: 0, piled_up: false }
+    }
+
+    /// Says what to do with the next push, at most `limit` of which go out in a minute.
+    pub(super) fn turn(&mut self, now: Instant, limit: u32) -> Turn {
+        if now.duration_since(self.began) >= self.window {
+            *self = Self { piled_up: self.piled_up, ..Self::new(now, self.window) };
+        }
+        if self.sent >= limit {
+            self.piled_up = true;
+            return Turn::Wait(self.began + self.window);
+        }
+        if self.piled_up { Turn::Digest } else { Turn::Single }
+    }
+
+    /// Says what to do with a push that has failed before: it was counted then.
+    pub(super) fn again(&self) -> Turn {
+        if self.piled_up { Turn::Digest } else { Turn::Single }
+    }
+
+    /// One push is on its way.
+    pub(super) fn count(&mut self) {
+        self.sent = self.sent.saturating_add(1);
+    }
+
+    /// What had piled up was taken by the provider.
+    pub(super) fn cleared(&mut self) {
+        self.piled_up = false;
+    }
+
+    /// Says that nothing is known that could not be forgotten.
+    pub(super) fn idle(&self, now: Instant) -> bool {
+        !self.piled_up && now.duration_since(self.began) >= self.window
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn what_exceeds_the_limit_waits_for_the_end_of_the_minute_and_goes_out_as_one() {
+        let start = Instant::now();
+        let at = |seconds| start + Duration::from_secs(seconds);
+        let mut guard = StormGuard::new(start, WINDOW);
+        for second in 0..3 {
+            assert_eq!(guard.turn(at(second), 3), Turn::Single);
+            guard.count();
+        }
+        assert_eq!(guard.turn(at(3), 3), Turn::Wait(at(60)));
+        assert_eq!(guard.turn(at(59), 3), Turn::Wait(at(60)));
+        assert_eq!(guard.turn(at(60), 3), Turn::Digest);
+        guard.count();
+        assert_eq!(guard.turn(at(61), 3), Turn::Digest, "until the provider has taken it");
+        guard.cleared();
+        assert_eq!(guard.turn(at(62), 3), Turn::Single);
+        assert!(!guard.idle(at(119)) && guard.idle(at(120)));
+    }
+}

@@ -1,0 +1,330 @@
+//! One alarm: decided for each session and each token, sockets first.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use tokio::sync::mpsc;
+use tokio::time::Instant;
+use tokio_tungstenite::tungstenite::Utf8Bytes;
+use tracing::{debug, info};
+use zmes_shared::{EventId, SessionId};
+
+use super::Router;
+use crate::domain::{
+    Alarm, Decision, DeliveryId, MonitorRights, Origin, PushState, SkipReason, Token, TokenId,
+};
+use crate::ports::{PushBatch, PushDelivery, PushOrder, PushReceipt};
+use crate::protocol::{self, AlarmBody};
+use crate::route::decided::Decided;
+use crate::route::handle::{AlarmTestRequest, Target, TestTarget, Tested, Written};
+use crate::route::policy::{self, Receiver, TokenReceiver};
+use crate::route::sessions::Session;
+use crate::route::tap::{AnnouncedAlarm, TapEvent};
+use crate::route::tokens::TokenEntry;
+use crate::state::{Note, TokenDecision};
+use crate::telemetry::{Phase, Stage, TargetKind};
+
+/// Where the ids of test alarms begin: far beyond any real event, and still exact in a JavaScript number.
+const TEST_EVENTS_FROM: u64 = 9_000_000_000_000;
+/// What a test alarm gives as its cause, so that nobody takes it for a real one.
+const TEST_CAUSE: &str = "Test alarm by zmesctl";
+
+/// The frames of an alarm, each made once.
+struct AlarmFrames {
+    plain: Utf8Bytes,
+    supplementary: Utf8Bytes,
+}
+
+/// How an alarm is handed on.
+#[derive(Default)]
+struct AlarmRound {
+    /// A test: intervals and badges do not count.
+    test: bool,
+    /// Decide, but do nothing.
+    dry_run: bool,
+    /// It was announced before: what a token was told of it does not stand in its session's way.
+    latecomer: bool,
+    receipts: Option<mpsc::Sender<Written>>,
+    push_receipts: Option<mpsc::Sender<PushReceipt>>,
+}
+
+/// What was decided for a token.
+struct TokenVerdict {
+    token: Arc<Token>,
+    decision: Decision,
+    /// The number for the app's icon, where it is sent.
+    badge: u32,
+}
+
+impl Router {
+    /// Announces an alarm to all.
+    pub(super) fn on_alarm(&mut self, alarm: Alarm) {
+        self.alarms += 1;
+        self.parts.counters.alarms.increment();
+        self.parts.counters.alarms_by.count((Phase::Start, alarm.origin));
+        if alarm.late() {
+            self.parts.counters.reconciled.increment();
+        }
+        info!(monitor = %alarm.monitor, "Broadcasting new events to all {} websocket clients", self.sessions.len());
+        let (alarm, round) = (Arc::new(alarm), AlarmRound::default());
+        let ids: Vec<SessionId> = self.sessions.all().map(Session::id).collect();
+        let (sessions, copied) = self.tell_sessions(&alarm, &round, &ids);
+        self.parts.latencies.record(Stage::Decided, alarm.detected.elapsed());
+        let verdicts = self.decide_tokens(&alarm, &round, None);
+        self.remember_sent(&alarm, &verdicts, &copied);
+        let (decisions, deliveries) = self.deliveries(&verdicts);
+        self.remember(&alarm, sessions, &verdicts);
+        self.missed.keep(self.alarms, &alarm, Instant::now());
+        let recorded = self.try_note(Note::Announced(Arc::clone(&alarm), decisions));
+        self.push(PushBatch { alarm, deliveries, recorded, receipts: None });
+    }
+
+    /// Announces a synthetic alarm, or says who would get it.
+    pub(super) fn on_test(&mut self, request: AlarmTestRequest) -> Tested {
+        self.alarms += 1;
+        self.tests += 1;
+        let event = EventId(TEST_EVENTS_FROM + self.tests);
+        let alarm = Arc::new(Alarm {
+            monitor: request.monitor,
+            monitor_name: request.monitor_name,
+            event: Some(event),
+            cause: TEST_CAUSE.into(),
+            at: self.parts.clock.now(),
+            detected: Instant::now(),
+            origin: Origin::Test,
+        });
+        let AlarmTestRequest { dry_run, receipts, only, token, push_receipts, .. } = request;
+        let round = AlarmRound { test: true, dry_run, latecomer: false, receipts, push_receipts };
+        let (meant, others) = self.sessions_meant(&only, token.is_some());
+        let (mut sessions, _) = self.tell_sessions(&alarm, &round, &meant);
+        sessions.extend(others.into_iter().map(|id| (id, Decision::Skip(SkipReason::OtherTarget))));
+        sessions.sort_unstable_by_key(|(id, _)| *id);
+        let verdicts = if only.is_empty() { self.decide_tokens(&alarm, &round, token) } else { Vec::new() };
+        let session = |&(id, decision): &_| TestTarget { target: Target::Session(id), decision };
+        let told = |verdict: &TokenVerdict| TestTarget {
+            target: Target::Token(verdict.token.id, verdict.token.handle),
+            decision: verdict.decision,
+        };
+        let targets = sessions.iter().map(session).chain(verdicts.iter().map(told)).collect();
+        if !round.dry_run {
+            self.parts.counters.alarms_by.count((Phase::Start, Origin::Test));
+            let (decisions, deliveries) = self.deliveries(&verdicts);
+            self.remember(&alarm, sessions, &verdicts);
+            let recorded = self.try_note(Note::Tested(Arc::clone(&alarm), decisions));
+            self.push(PushBatch { alarm, deliveries, recorded, receipts: round.push_receipts });
+        }
+        Tested { alarm: self.alarms, event, targets }
+    }
+
+    /// Returns the authenticated sessions that a test is for, and those that it is not for. A test for a token is
+    /// for no session, and names none.
+    fn sessions_meant(&self, only: &[SessionId], for_token: bool) -> (Vec<SessionId>, Vec<SessionId>) {
+        if for_token {
+            return (Vec::new(), Vec::new());
+        }
+        let logged_in = self.sessions.all().filter(|session| session.login().is_some());
+        logged_in.map(Session::id).partition(|id| only.is_empty() || only.contains(id))
+    }
+
+    /// Decides for these sessions and queues the frame for those that get it. Returns the decisions, and the tokens
+    /// whose session got its copy.
+    fn tell_sessions(
+        &mut self,
+        alarm: &Alarm,
+        round: &AlarmRound,
+        ids: &[SessionId],
+    ) -> (Vec<(SessionId, Decision)>, BTreeSet<TokenId>) {
+        let frames = AlarmFrames::of(alarm);
+        let mut decisions = Vec::with_capacity(ids.len());
+        let (mut sent, mut copied) = (BTreeSet::new(), BTreeSet::new());
+        let push = self.push;
+        for id in ids {
+            let Some(session) = self.sessions.get_mut(*id) else { continue };
+            let token = self.attachments.token_of(*id);
+            let entry = token.and_then(|token| self.tokens.get(token));
+            let supplementary = push.enabled && entry.is_some_and(wants_pushes);
+            let default = if supplementary { push.interval_default } else { Duration::ZERO };
+            let mut decision = decide(session, entry, default, alarm, round);
+            if decision == Decision::Send && !round.dry_run {
+                let frame = if supplementary { &frames.supplementary } else { &frames.plain };
+                decision = session.deliver(frame, round.receipts.as_ref());
+            }
+            if decision == Decision::Send && !round.test {
+                copied.extend(token);
+                if let Some(device) = session.note_sent(alarm.monitor, alarm.at)
+                    && self.devices.set_sent(device, alarm.monitor, alarm.at)
+                {
+                    sent.insert(device.clone());
+                }
+            }
+            decisions.push((*id, decision));
+        }
+        if !sent.is_empty() {
+            self.note(Note::Sent(sent, alarm.monitor, alarm.at));
+        }
+        (decisions, copied)
+    }
+
+    /// Tells sessions of an alarm that was announced before they were there.
+    pub(super) fn tell_latecomers(&mut self, alarm: &Alarm, ids: &[SessionId]) -> Vec<(SessionId, Decision)> {
+        let round = AlarmRound { latecomer: true, ..AlarmRound::default() };
+        let (decisions, _) = self.tell_sessions(alarm, &round, ids);
+        let decided = decisions.iter().map(|(_, decision)| (TargetKind::Session, *decision));
+        self.parts.counters.decisions.count_all(decided);
+        decisions
+    }
+
+    /// Decides for the live tokens, or for one of them; while push is off there is nothing to decide, and a test
+    /// says so.
+    fn decide_tokens(
+        &mut self,
+        alarm: &Alarm,
+        round: &AlarmRound,
+        only: Option<TokenId>,
+    ) -> Vec<TokenVerdict> {
+        if !self.push.enabled && !round.test {
+            return Vec::new();
+        }
+        let meant = |entry: &&TokenEntry| only.is_none_or(|only| only == entry.token().id);
+        let verdict = |entry: &TokenEntry| {
+            let decision = if self.push.enabled {
+                self.decide_token(entry, alarm, round)
+            } else {
+                Decision::Skip(SkipReason::PushOff)
+            };
+            (Arc::clone(entry.token()), decision)
+        };
+        let decided: Vec<_> = self.tokens.live().filter(meant).map(verdict).collect();
+        // A number that the phone never shows must not grow: it would jump with the first push that is sent.
+        let counts = !round.test && !self.push.shadow;
+        let with_badge = |(token, decision): (Arc<Token>, Decision)| {
+            let sends = decision == Decision::Send;
+            let badge = if sends { self.tokens.next_badge(token.id, counts) } else { 0 };
+            TokenVerdict { token, decision, badge }
+        };
+        decided.into_iter().map(with_badge).collect()
+    }
+
+    fn decide_token(&self, entry: &TokenEntry, alarm: &Alarm, round: &AlarmRound) -> Decision {
+        let token = entry.token();
+        let last_sent = entry.sent().last(alarm.monitor).filter(|_| !round.test);
+        let catalog = self.parts.catalog.borrow();
+        let owner = self.owners.rights(&token.user, self.auth_enabled(), &catalog);
+        let receiver = TokenReceiver {
+            owner,
+            state: token.state,
+            muted: token.muted(alarm.at),
+            filter: &token.filter,
+            interval_default: self.push.interval_default,
+            last_sent,
+        };
+        policy::decide_token(alarm.monitor, alarm.at, receiver)
+    }
+
+    /// Remembers when tokens were told of the monitor, by a push or over their session's socket, where they ask for
+    /// an interval: it is one for both.
+    fn remember_sent(&mut self, alarm: &Alarm, verdicts: &[TokenVerdict], copied: &BTreeSet<TokenId>) {
+        let default = self.push.interval_default;
+        let wants_interval = |token: &Token| {
+            let interval = policy::interval(&token.filter, default, alarm.monitor);
+            interval.is_some_and(|interval| !interval.is_zero())
+        };
+        let pushed = verdicts.iter().filter(|verdict| verdict.decision == Decision::Send);
+        // Mostly there is no interval, and then this costs ten thousand tokens next to nothing.
+        let pushed = pushed.filter(|verdict| wants_interval(&verdict.token)).map(|verdict| verdict.token.id);
+        let told: BTreeSet<TokenId> = pushed.chain(copied.iter().copied()).collect();
+        let mut kept = Vec::new();
+        for id in told {
+            if self.tokens.get(id).is_some_and(|entry| wants_interval(entry.token())) {
+                self.tokens.note_sent(id, alarm.monitor, alarm.at);
+                kept.push(id);
+            }
+        }
+        if !kept.is_empty() {
+            self.note(Note::TokenSent(kept, alarm.monitor, alarm.at));
+        }
+    }
+
+    /// Numbers what was decided for tokens.
+    fn deliveries(&mut self, verdicts: &[TokenVerdict]) -> (Arc<[TokenDecision]>, Vec<PushDelivery>) {
+        let mut deliveries = Vec::new();
+        let mut number = |verdict: &TokenVerdict| {
+            self.last_delivery = DeliveryId(self.last_delivery.0 + 1);
+            let (id, badge, token) = (self.last_delivery, verdict.badge, verdict.token.id);
+            if verdict.decision == Decision::Send {
+                deliveries.push(PushDelivery { id, token: Arc::clone(&verdict.token), badge });
+            }
+            TokenDecision { id, token, decision: verdict.decision, badge }
+        };
+        (verdicts.iter().map(&mut number).collect(), deliveries)
+    }
+
+    fn push(&mut self, batch: PushBatch) {
+        if !batch.deliveries.is_empty() {
+            self.order(PushOrder::Alarm(batch));
+        }
+    }
+
+    /// Keeps what was decided for `why`, and tells those who watch.
+    fn remember(
+        &mut self,
+        alarm: &Arc<Alarm>,
+        sessions: Vec<(SessionId, Decision)>,
+        verdicts: &[TokenVerdict],
+    ) {
+        let (number, targets) = (self.alarms, sessions.len() + verdicts.len());
+        let sessions_decided = sessions.iter().map(|(_, decision)| (TargetKind::Session, *decision));
+        let tokens_decided = verdicts.iter().map(|verdict| (TargetKind::Token, verdict.decision));
+        self.parts.counters.decisions.count_all(sessions_decided.chain(tokens_decided));
+        debug!(alarm = number, monitor = %alarm.monitor, targets, "decided");
+        let watched = self.parts.tap.watched();
+        let token = |verdict: &TokenVerdict| (Arc::clone(&verdict.token), verdict.decision);
+        let tokens = verdicts.iter().filter(|_| watched).map(token).collect();
+        let (alarm, sessions) = (Arc::clone(alarm), sessions.into());
+        let decided = Arc::new(Decided { number, alarm: Arc::clone(&alarm), sessions, tokens });
+        let decisions = Arc::downgrade(&decided);
+        self.ring.push(decided);
+        self.parts.tap.send_with(|| TapEvent::Alarm(AnnouncedAlarm { number, alarm, decided: decisions }));
+    }
+}
+
+impl AlarmFrames {
+    fn of(alarm: &Alarm) -> Self {
+        let frame = |supplementary| {
+            protocol::alarm(&AlarmBody {
+                event: alarm.event,
+                monitor: alarm.monitor,
+                monitor_name: &alarm.monitor_name,
+                cause: &alarm.cause,
+                late: alarm.late(),
+                replayed: false,
+                supplementary,
+            })
+        };
+        Self { plain: frame(false), supplementary: frame(true) }
+    }
+}
+
+/// Says whether a session of that token gets copies of pushes: an admin's mute does not change that.
+fn wants_pushes(entry: &TokenEntry) -> bool {
+    entry.is_live() && entry.token().state == PushState::Enabled
+}
+
+/// Decides for a session; that of a token is measured by what the token was told last.
+fn decide(
+    session: &Session,
+    entry: Option<&TokenEntry>,
+    interval_default: Duration,
+    alarm: &Alarm,
+    round: &AlarmRound,
+) -> Decision {
+    let Some(login) = session.login() else { return Decision::Skip(SkipReason::Pending) };
+    let told = entry.map_or(&login.sent, TokenEntry::sent);
+    let same = |at: &Timestamp| round.latecomer && *at == alarm.at;
+    let last_sent = told.last(alarm.monitor).filter(|at| !round.test && !same(at));
+    let rights: &MonitorRights = &login.user.rights;
+    let receiver = Receiver { rights, filter: &login.filter, interval_default, last_sent };
+    policy::decide(alarm.monitor, alarm.at, receiver)
+}

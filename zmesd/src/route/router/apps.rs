@@ -1,0 +1,254 @@
+//! What apps ask for: who logs in, which token is registered, which session is attached to it, which filter holds.
+//!
+//! A session that is attached to a live token has the token's filter: both are changed together. A second session takes
+//! a token over, and the first goes on without one.
+
+use std::sync::Arc;
+
+use tokio::time::Instant;
+use tracing::{debug, info, warn};
+use zmes_shared::SessionId;
+
+use super::Router;
+use crate::domain::{MonitorFilter, Token, TokenId};
+use crate::ports::PushOrder;
+use crate::route::devices::Left;
+use crate::route::handle::NewLogin;
+use crate::route::owners::Owners;
+use crate::route::registration::{Registration, RegistrationFault, RegistrationOutcome, known};
+use crate::route::sessions::{FilterOrigin, SessionLogin};
+use crate::state::{Device, Note};
+use zmes_providers::PushToken;
+
+/// Characters of a list that the log shows.
+const SHOWN_LIST: usize = 200;
+
+impl Router {
+    /// `push/token`: the user of the session becomes the token's owner, and the session is attached to it.
+    ///
+    /// A token that was revoked comes back with its id: its app has just proved that it lives. One that an admin has
+    /// blocked does not. What an app says very often is told to provider and log less often ([`crate::route::pace`]).
+    pub(super) fn on_register(
+        &mut self,
+        session: SessionId,
+        registration: Registration,
+    ) -> Result<(), RegistrationFault> {
+        if !self.push.enabled {
+            return Ok(());
+        }
+        let Some(login) = self.sessions.login(session) else { return Ok(()) };
+        let (user, asked_at, origin) = (Arc::clone(&login.user), login.asked_at, login.filter_origin);
+        let owner = Owners::name(&user, self.auth_enabled());
+        self.refuse_blocked(&registration.token)?;
+        self.make_room(&registration.token, &owner)?;
+        // Empty lists are how zmNinjaNg says "all monitors". It says so even where it has just stated a filter.
+        let stated =
+            |filter: &&MonitorFilter| **filter != MonitorFilter::All || origin != FilterOrigin::Statement;
+        if let Some(filter) = registration.filter.as_ref().filter(stated).cloned() {
+            self.state_filter(session, filter, FilterOrigin::Registration);
+        }
+        let Some(login) = self.sessions.login(session) else { return Ok(()) };
+        let registration = registration.completed(login);
+        let badge = self.sessions.take_badge(session);
+        if self.auth_enabled() {
+            self.owners.remember(user, asked_at, &self.parts.catalog.borrow());
+        }
+        let (now, wall) = (Instant::now(), self.parts.clock.now());
+        let outcome = self.tokens.register(&registration, &owner, badge, now, wall);
+        let id = outcome.token.id;
+        self.carry_out(outcome);
+        self.attach_token(session, id);
+        Ok(())
+    }
+
+    /// Refuses a token that an admin has blocked: its app changes nothing by registering it.
+    fn refuse_blocked(&mut self, token: &PushToken) -> Result<(), RegistrationFault> {
+        let Some(entry) = self.tokens.find(token).filter(|entry| entry.token().blocked()) else {
+            return Ok(());
+        };
+        let token = Arc::clone(entry.token());
+        if let Some(left_out) = self.tokens.may_log(token.id, Instant::now()) {
+            info!(handle = %token.handle, user = token.user, left_out, "not registered: an admin has blocked this token");
+        }
+        Err(RegistrationFault::Blocked)
+    }
+
+    /// Refuses a token that would be one too many; a live one of this owner is known already.
+    fn make_room(&mut self, token: &PushToken, owner: &str) -> Result<(), RegistrationFault> {
+        let entry = self.tokens.find(token);
+        let is_theirs = entry.is_some_and(|entry| entry.is_live() && entry.token().user == owner);
+        if is_theirs || self.tokens.has_room_for(owner, token) {
+            return Ok(());
+        }
+        if std::mem::replace(&mut self.told_of_too_many, true) {
+            debug!(user = owner, handle = %token, "too many tokens");
+        } else {
+            warn!(user = owner, handle = %token, "not taking the token: too many are registered (zmesctl tokens prune)");
+        }
+        Err(RegistrationFault::TooMany)
+    }
+
+    /// Tells log, watchers, disk and push side what a registration has changed.
+    fn carry_out(&mut self, outcome: RegistrationOutcome) {
+        let RegistrationOutcome { token, created, change, write, log, register_now, forgotten, withdrawn } =
+            outcome;
+        let id = token.id;
+        self.told_of_too_many &= !created;
+        if let Some(left_out) = log {
+            info!(user = token.user, left_out, "Storing token {}", stored(&token));
+        }
+        if let Some(change) = change {
+            self.tell_token(change, &token);
+        }
+        if write {
+            self.keep_token(&token);
+        }
+        if !forgotten.is_empty() {
+            let forgotten = forgotten.into_iter().map(|(monitor, at)| (id, monitor, at));
+            self.note(Note::TokenUntold(forgotten.collect()));
+        }
+        if let Some(reason) = withdrawn {
+            self.note(Note::Withdrawn(id, reason));
+            self.withdraw(id);
+        }
+        if register_now {
+            self.order(PushOrder::Register(token));
+        }
+    }
+
+    /// Attaches a session to a token, takes it from the session that had it, and gives the session its filter.
+    fn attach_token(&mut self, session: SessionId, id: TokenId) {
+        let Some(filter) = self.tokens.get(id).map(|entry| entry.token().filter.clone()) else { return };
+        let Some(device) = self.sessions.take_filter(session, filter.clone()) else { return };
+        self.devices.state(&device, session, filter, self.parts.clock.now());
+        let had = self.attachments.attach(session, id);
+        if let Some(had) = had {
+            debug!(client = ?had, by = %session, "another session has taken the token over");
+            self.sessions.lose_token(had);
+        }
+        had.into_iter().chain([session]).for_each(|changed| self.tell_session(changed, "token"));
+    }
+
+    /// Attaches a session to the token that its app names, if its user has registered that.
+    fn on_hint(&mut self, session: SessionId, hint: Option<&PushToken>) {
+        let Some(login) = self.sessions.login(session) else { return };
+        let owner = Owners::name(&login.user, self.auth_enabled());
+        let stated = login.stated_filter().cloned();
+        let entry = hint.and_then(|hint| self.tokens.find(hint));
+        let Some(entry) = entry.filter(|entry| entry.is_live() && entry.token().user == owner) else {
+            return;
+        };
+        let id = entry.token().id;
+        if let Some(token) = self.tokens.see(id, self.parts.clock.now()) {
+            self.keep_token(&token);
+        }
+        if self.attachments.token_of(session) == Some(id) {
+            return;
+        }
+        if let Some(filter) = stated {
+            self.change_token(id, |token| token.filter = filter);
+        }
+        self.attach_token(session, id);
+        if let Some(badge) = self.sessions.take_badge(session) {
+            self.change_token(id, |token| token.badge = badge);
+        }
+    }
+
+    /// `control/filter`: it holds for the session, and for its token.
+    pub(super) fn on_filter(&mut self, session: SessionId, filter: MonitorFilter, hint: Option<&PushToken>) {
+        self.on_hint(session, hint);
+        self.state_filter(session, filter.clone(), FilterOrigin::Statement);
+        if let Some(id) = self.attachments.token_of(session)
+            && let Some(token) = self.change_token(id, |token| token.filter = filter)
+            && let Some(left_out) = self.tokens.may_log(id, Instant::now())
+        {
+            // The seed's spelling.
+            info!(user = token.user, left_out, "Contrl: Storing token {}", stored(&token));
+        }
+        self.tell_session(session, "filter");
+    }
+
+    /// `push/badge`: for the session's token, else for the one that it registers next.
+    pub(super) fn on_badge(&mut self, session: SessionId, badge: u32, hint: Option<&PushToken>) {
+        self.on_hint(session, hint);
+        match self.attachments.token_of(session) {
+            Some(token) => drop(self.change_token(token, |token| token.badge = badge)),
+            None => self.sessions.set_badge(session, badge),
+        }
+    }
+
+    /// An app has authenticated; false: its session is gone.
+    pub(super) fn on_login(&mut self, id: SessionId, asked_at: Instant, login: NewLogin) -> bool {
+        let NewLogin { user, pass, app, filter, kind, hint } = login;
+        let Some(session) = self.sessions.get(id) else { return false };
+        let before = session.login();
+        let is_first = before.is_none();
+        let kind = before.map_or(kind, |before| known(kind, before.device.kind));
+        let device = Device { user: user.name.clone(), kind, app: app.unwrap_or_default() };
+        if before.is_some_and(|before| before.device == device) {
+            self.sessions.log_in_again(id, user, pass, asked_at);
+        } else {
+            self.forget(id, Left::ByApp);
+            let login = self.newcomer(id, SessionLogin::new(user, pass, asked_at, device));
+            self.sessions.log_in(id, login);
+        }
+        if self.auth_enabled() {
+            self.sessions.renew(id, &self.parts.catalog.borrow(), self.enforced_since);
+        }
+        if let Some(filter) = filter {
+            self.state_filter(id, filter.clone(), FilterOrigin::Statement);
+            if let Some(token) = self.attachments.token_of(id) {
+                self.change_token(token, |token| token.filter = filter);
+            }
+        }
+        self.tell_session(id, "authenticated");
+        self.on_hint(id, hint.as_ref());
+        if is_first {
+            self.missed.welcome(id, self.alarms + 1, Instant::now());
+        }
+        true
+    }
+
+    /// Gives an app that has just logged in what is remembered of its last session, if nothing has to be guessed.
+    fn newcomer(&mut self, id: SessionId, login: SessionLogin) -> SessionLogin {
+        let (filter, sent) = self.devices.join(&login.device, id, self.parts.clock.now());
+        match filter {
+            Some(filter) => SessionLogin { filter, filter_origin: FilterOrigin::Reconnect, sent, ..login },
+            None => SessionLogin { sent, ..login },
+        }
+    }
+
+    /// Forgets who a session was; the session itself may go on as another user or app.
+    pub(super) fn forget(&mut self, id: SessionId, left: Left) {
+        self.attachments.detach_session(id);
+        if let Some(login) = self.sessions.login(id) {
+            self.devices.leave(&login.device, id, left, self.parts.clock.now());
+        }
+    }
+
+    /// Remembers what a session has stated, for itself and for its device.
+    fn state_filter(&mut self, session: SessionId, filter: MonitorFilter, origin: FilterOrigin) {
+        if let Some(device) = self.sessions.set_filter(session, filter.clone(), origin) {
+            self.devices.state(&device, session, filter, self.parts.clock.now());
+        }
+    }
+
+    /// Changes a token that is attached; writes it down and returns it if that changes anything.
+    fn change_token(&mut self, id: TokenId, change: impl FnOnce(&mut Token)) -> Option<Arc<Token>> {
+        let token = self.tokens.change(id, change)?;
+        self.tell_token("changed", &token);
+        self.keep_token(&token);
+        Some(token)
+    }
+}
+
+/// Returns a token in the words of the seed's log.
+fn stored(token: &Token) -> String {
+    let (monlist, intlist) = token.filter.lists();
+    let (monlist, intlist, state) = (brief(&monlist), brief(&intlist), token.state.as_str());
+    format!("{},monlist:{monlist},intlist:{intlist},pushstate:{state}", token.token)
+}
+
+fn brief(list: &str) -> &str {
+    list.get(..list.floor_char_boundary(SHOWN_LIST)).unwrap_or_default()
+}

@@ -1,0 +1,98 @@
+//! What the router does by the clock: it tries again what found no room, tells providers of tokens that change too
+//! often, ends sessions with their access tokens, and tells latecomers what they missed.
+
+use std::sync::Arc;
+
+use tokio::time::Instant;
+
+use super::Router;
+use crate::domain::{Token, TokenId};
+use crate::ports::PushOrder;
+use crate::state::Note;
+
+impl Router {
+    /// Says whether there is anything to be done by the clock.
+    pub(super) fn has_upkeep(&self) -> bool {
+        self.tokens.any_waiting()
+            || !self.withdrawals.is_empty()
+            || self.sessions.any_expire()
+            || self.devices.has_changes()
+            || self.missed.due().is_some()
+    }
+
+    pub(super) fn upkeep(&mut self) {
+        let now = Instant::now();
+        self.keep_unwritten();
+        self.keep_devices();
+        self.withdraw_later();
+        for token in self.tokens.due_registrations(now) {
+            self.order(PushOrder::Register(token));
+        }
+        self.sessions.end_expired(self.parts.clock.now());
+        self.tell_missed(now);
+    }
+
+    /// Writes down what is remembered of devices: one note for all of them, because thousands may leave at once.
+    pub(super) fn keep_devices(&mut self) {
+        if !self.devices.has_changes() {
+            return;
+        }
+        if let Err(Note::Devices(notes)) =
+            self.parts.state.try_note(Note::Devices(self.devices.take_changes()))
+        {
+            self.devices.put_back(notes.into_iter().map(|note| note.device));
+        }
+    }
+
+    /// Writes tokens down with one note: the queue has room for alarms, not for every token there is.
+    pub(super) fn note_all(&mut self, tokens: Vec<Arc<Token>>) {
+        let ids: Vec<TokenId> = tokens.iter().map(|token| token.id).collect();
+        if !tokens.is_empty() && !self.try_note(Note::Tokens(tokens)) {
+            self.tokens.not_written(ids);
+        }
+    }
+
+    /// Writes a token down. Where there is no room it is done later: what an app has registered must not live in memory
+    /// alone.
+    pub(super) fn keep_token(&mut self, token: &Arc<Token>) {
+        if !self.try_note(Note::Token(Arc::clone(token))) {
+            self.tokens.not_written([token.id]);
+        }
+    }
+
+    /// Writes all tokens down: the state file that had them was damaged or lost, and a new one has what could be saved.
+    pub(super) fn keep_all(&mut self) {
+        self.tokens.none_written();
+        self.keep_unwritten();
+    }
+
+    /// Writes down, as they are now, the tokens for which there was no room.
+    pub(super) fn keep_unwritten(&mut self) {
+        let tokens = self.tokens.take_unwritten();
+        if tokens.is_empty() {
+            return;
+        }
+        if let Err(Note::Tokens(tokens)) = self.parts.state.try_note(Note::Tokens(tokens)) {
+            self.tokens.not_written(tokens.iter().map(|token| token.id));
+        }
+    }
+
+    /// Withdraws what could not be withdrawn at once: a phone that was blocked must not ring until the next alarm comes.
+    fn withdraw_later(&mut self) {
+        // The first takes all others along.
+        if let Some((token, last)) = self.withdrawals.pop_first() {
+            self.order(PushOrder::Withdraw(token, last));
+        }
+    }
+
+    /// Tells those who have logged in of what was missed while the daemon was down.
+    fn tell_missed(&mut self, now: Instant) {
+        if self.missed.due().is_none_or(|due| due > now) {
+            return;
+        }
+        for (number, alarm, sessions) in self.missed.take(now) {
+            let decisions = self.tell_latecomers(&alarm, &sessions);
+            self.missed.remember(number, decisions);
+        }
+    }
+}
