@@ -22,6 +22,7 @@
 #![warn(missing_docs)]
 
 pub mod control;
+pub mod duration;
 mod ids;
 pub mod paths;
 mod sentence;

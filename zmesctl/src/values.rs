@@ -4,22 +4,18 @@ use std::net::IpAddr;
 use std::str::FromStr;
 use std::time::Duration;
 
-use jiff::{SignedDuration, Span, SpanRelativeTo, Timestamp};
+use jiff::{SignedDuration, Timestamp};
 use zmes_shared::control::Since;
-use zmes_shared::{EventId, MonitorId};
+use zmes_shared::{EventId, MonitorId, duration};
 
 /// Characters of the end of a token that name it.
 const TAIL: usize = 10;
 /// Longest text that names a token; longer than any token.
 const MAX_SELECTION: usize = 4096;
 
-/// Reads `20ms`, `5s`, `10m`, `1h`, `14d`, `1h30m`; more than nothing.
+/// Reads a duration that is not zero.
 pub(crate) fn duration(text: &str) -> Result<Duration, String> {
-    let wrong = || "a duration is written 20ms, 5s, 10m, 1h or 14d".to_owned();
-    let span: Span = text.trim().parse().map_err(|_| wrong())?;
-    let signed = span.to_duration(SpanRelativeTo::days_are_24_hours()).map_err(|_| wrong())?;
-    let duration = Duration::try_from(signed).map_err(|_| wrong())?;
-    if duration.is_zero() { Err("must be more than nothing".to_owned()) } else { Ok(duration) }
+    duration::parse_positive(text).map_err(|error| error.to_string())
 }
 
 /// How long `alarm force` may keep an alarm: 1 s to 1 h.

@@ -18,8 +18,9 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clap::{Args, CommandFactory, Parser, Subcommand};
+use zmes_shared::duration;
 
-use crate::config::{self, Config, Environment, Loaded, Looks, duration};
+use crate::config::{self, Config, Environment, Loaded, Looks};
 use crate::demo::{DEFAULT_MONITORS, MAX_MONITORS};
 
 /// Exit code of a command line that is wrong (`EX_USAGE` of sysexits.h).
@@ -223,7 +224,7 @@ fn every(text: &str) -> Result<Duration, String> {
     if EVERY.contains(&every) {
         return Ok(every);
     }
-    Err(format!("it must be from {} to {}", duration::format(*EVERY.start()), duration::format(*EVERY.end())))
+    Err(format!("must be from {} to {}", duration::format(*EVERY.start()), duration::format(*EVERY.end())))
 }
 
 #[cfg(test)]

@@ -14,7 +14,9 @@ pub use request::{
     ALARM_FOR_DEFAULT_MS, Access, AlarmTest, CheckKind, ClientFilter, ClientState, Request, Since,
     WatchFilter, WatchType,
 };
-pub use tokens::{PlatformKind, TokenFilter, TokenImport, TokenRecord, TokenSelection, TokenState, TransportKind};
+pub use tokens::{
+    PlatformKind, TokenFilter, TokenImport, TokenRecord, TokenSelection, TokenState, TransportKind,
+};
 pub use version::{Hello, PROTOCOL, Protocol, Role};
 
 use serde::{Deserialize, Serialize};

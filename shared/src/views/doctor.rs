@@ -2,8 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::sentence::{Sentence, SentencePart};
 use super::severity::Severity;
+use crate::sentence::{Sentence, SentencePart};
 
 /// What a walk over the installation, or after one alarm for one phone, has found.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -4,6 +4,8 @@
 //! it would otherwise find itself.
 
 mod crates;
+mod functions;
+mod keys;
 mod layers;
 mod prose;
 mod tree;

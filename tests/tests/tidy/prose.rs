@@ -13,8 +13,18 @@ const SENTENCES: [&str; 8] =
     ["detail", "message", "reason", "hint", "explanation", "error", "sentence", "refusal"];
 /// Ways to look for words.
 const SEARCHES: [&str; 12] = [
-    "starts_with", "ends_with", "contains", "find", "rfind", "split", "rsplit", "split_once",
-    "rsplit_once", "strip_prefix", "strip_suffix", "matches",
+    "starts_with",
+    "ends_with",
+    "contains",
+    "find",
+    "rfind",
+    "split",
+    "rsplit",
+    "split_once",
+    "rsplit_once",
+    "strip_prefix",
+    "strip_suffix",
+    "matches",
 ];
 /// What makes text of a value, or another form of it: the name before it counts.
 const FORMS: [&str; 8] =

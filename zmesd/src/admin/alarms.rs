@@ -16,7 +16,7 @@ use super::token_names::{TokenNames, TokenScope};
 use super::tokens::view;
 use crate::admin::forced::ForcedError;
 use crate::admin::{Admin, AdminParts, conditions};
-use crate::domain::{Decision, Monitor, TokenId};
+use crate::domain::{Decision, TokenId};
 use crate::monitors::Catalog;
 use crate::ports::{PushEnding, PushReceipt};
 use crate::route::{AlarmTestRequest, Target, TestTarget, Written};
@@ -50,7 +50,9 @@ pub(super) async fn test(
     test: AlarmTest,
 ) -> Result<AlarmTested, ControlError> {
     let token = match &test.token {
-        Some(name) => Some(TokenNames::load(&parts.state, asker).await?.find(name, TokenScope::Live)?.token.id),
+        Some(name) => {
+            Some(TokenNames::load(&parts.state, asker).await?.find(name, TokenScope::Live)?.token.id)
+        }
         None => None,
     };
     let monitor = tested_monitor(&parts.catalog.now(), test.monitor)?;

@@ -4,10 +4,11 @@
 
 use zmes_shared::MonitorId;
 use zmes_shared::views::{MonitorView, Severity};
+use zmes_zoneminder::NotWatched;
+use zmes_zoneminder::shm::layout::Numbering;
+use zmes_zoneminder::shm::{Denied, Ownership, ReadError};
 
 use crate::detect::{Condition, MonitorReport};
-use crate::domain::NotWatched;
-use crate::source::{Denied, Numbering, Ownership, ReadError};
 
 /// How a monitor is made one that alarms.
 pub(super) const SWITCH_ON: &str =
@@ -164,7 +165,7 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::ports::DbError;
+    use zmes_zoneminder::DbError;
 
     fn denied(mode: Option<u32>) -> ReadError {
         let ownership = mode.map(|mode| Ownership { mode, user: "www-data".into(), group: "zm".into() });

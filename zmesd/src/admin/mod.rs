@@ -36,6 +36,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use zmes_shared::control::{ControlError, Request, Role, WatchEvent, WatchFilter};
+use zmes_zoneminder::{AlarmTrigger, DatabaseCheck, DbHealth, EventStore};
 
 pub use self::doctor::{Outside, Seen, look_from_outside};
 pub(crate) use self::off_loop::off_loop;

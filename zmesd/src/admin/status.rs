@@ -2,6 +2,7 @@
 
 use zmes_shared::control::ControlError;
 use zmes_shared::views::{DatabaseState, EventCounts, PushCounts, Sentence, Status};
+use zmes_zoneminder::DbHealth;
 
 use super::answers::busy;
 use super::doctor::{Board, glance};

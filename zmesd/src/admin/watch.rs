@@ -239,7 +239,9 @@ impl Watcher {
             match known {
                 _ if rows.is_empty() => Some(Vec::new()),
                 Some(known) => Some(self.queued_of(&rows, known)),
-                None => Some(self.queued_of(&rows, &TokenNames::load(&parts.state, Role::Observer).await.ok()?)),
+                None => {
+                    Some(self.queued_of(&rows, &TokenNames::load(&parts.state, Role::Observer).await.ok()?))
+                }
             }
         };
         timeout(RECORD_DEADLINE, read).await.ok().flatten().unwrap_or_else(|| vec![self.lagged(0)])

@@ -63,7 +63,7 @@ fn check_config(arguments: &CheckArgs) -> Report {
         return with_looks(&clock, |looks| cli::check_config(&arguments.config, &environment, looks));
     }
     let path = environment.config_file(arguments.config.config.as_deref());
-    let file = ConfigFile { path, environment, log_level: None };
+    let file = ConfigFile { path, environment };
     let loaded = file.examine(&clock);
     let code = if loaded.is_ok() { 0 } else { cli::EXIT_CONFIG };
     let other = rehearsal::other_user(&loaded).filter(|_| arguments.rehearse);
@@ -82,9 +82,9 @@ fn run(arguments: &RunArgs, journal_stream: Option<&str>, listen: &ListenVariabl
         Err(problem) => return refuse(&problem.into()),
     };
     let bootstrap = log::bootstrap(arguments.log_level.as_deref());
-    let environment = Environment::of_process();
+    let environment = Environment { log_level: arguments.log_level.clone(), ..Environment::of_process() };
     let path = environment.config_file(arguments.config.config.as_deref());
-    let file = ConfigFile { path, environment, log_level: arguments.log_level.clone() };
+    let file = ConfigFile { path, environment };
     let config = match file.load() {
         Ok(config) => config,
         Err(problems) => {

@@ -1,4 +1,4 @@
-//! The configuration file, with what the command line says about it.
+//! The configuration file, each time it is read.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -16,27 +16,17 @@ pub(super) struct ConfigFile {
     pub(super) path: PathBuf,
     /// The environment at the start.
     pub(super) environment: Environment,
-    /// `--log-level`, which wins over the file.
-    pub(super) log_level: Option<String>,
 }
 
 impl ConfigFile {
     /// Reads and checks it.
     pub(super) fn load(&self) -> Result<Config, Problems> {
-        let mut config = Config::load(&self.path, &self.environment)?;
-        if let Some(level) = &self.log_level {
-            config.log.level.clone_from(level);
-        }
-        Ok(config)
+        Config::load(&self.path, &self.environment)
     }
 
     /// Reads and checks it, with a look into the certificates and keys that it names. Reads many files.
     pub(super) fn examine(&self, clock: &Arc<dyn Clock>) -> Result<Loaded, Problems> {
-        let mut loaded = with_looks(clock, |looks| Loaded::read_with(&self.path, &self.environment, looks))?;
-        if let Some(level) = &self.log_level {
-            loaded.config.log.level.clone_from(level);
-        }
-        Ok(loaded)
+        with_looks(clock, |looks| Loaded::read_with(&self.path, &self.environment, looks))
     }
 }
 

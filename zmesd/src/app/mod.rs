@@ -11,6 +11,7 @@ mod reload;
 mod start;
 mod start_error;
 mod supervise;
+mod tasks;
 mod wiring;
 
 use std::time::Duration;

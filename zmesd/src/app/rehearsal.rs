@@ -18,7 +18,6 @@ use super::Parts;
 use crate::admin::conditions::read_cure;
 use crate::admin::{self, Outside, Seen};
 use crate::config::{Config, Loaded, Problem, Problems};
-use crate::domain::MonitorSet;
 use crate::ports::{Clock, wall_clock};
 use crate::push::{PushView, PushViewParts};
 use crate::route::PushRules;

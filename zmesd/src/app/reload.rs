@@ -16,7 +16,11 @@ use zmes_zoneminder::database::ZmDb;
 
 use super::config_file::ConfigFile;
 use super::descriptors;
-use crate::config::{AuthConfig, Config, Loaded, TlsFiles};
+use super::wiring::SettingSenders;
+use crate::config::{
+    self, Config, ConfigDiff, ControlConfig, Loaded, LogConfig, ServerConfig, SettingChange, SettingsArea,
+    TlsFiles, ZoneminderConfig,
+};
 use crate::detect::DetectConfig;
 use crate::metrics;
 use crate::monitors::CatalogHandle;
@@ -44,12 +48,8 @@ pub(super) struct Hot {
     pub(super) log: LogHandle,
     pub(super) certificates: Option<Arc<CertStore>>,
     pub(super) websocket: Arc<ws::Context>,
-    pub(super) auth: watch::Sender<AuthConfig>,
     pub(super) permissions: Option<Arc<ZmDb>>,
-    pub(super) detect: watch::Sender<DetectConfig>,
-    pub(super) catalog_interval: watch::Sender<Duration>,
-    pub(super) admin_group: watch::Sender<String>,
-    pub(super) push_rules: watch::Sender<PushRules>,
+    pub(super) senders: SettingSenders,
     pub(super) transports: watch::Sender<Arc<Transports>>,
     pub(super) catalog: CatalogHandle,
     pub(super) metrics: metrics::Switch,
@@ -133,80 +133,48 @@ impl Reloader {
         };
         let load = || file.load().map_err(|problems| invalid(problems.to_string()));
         let new = tokio::task::block_in_place(load)?;
-        // What can still fail comes first, and then nothing must have changed.
-        let metrics = self.hot.metrics.prepare(&self.current.load().metrics, &new.metrics);
+        let old = self.current.load_full();
+        // What can fail comes first: up to here nothing has changed.
+        let metrics = self.hot.metrics.prepare(&old.metrics, &new.metrics);
         let metrics = metrics.map_err(|problem| unavailable(&problem))?;
-        let transports = self.transports(&new)?;
+        let transports = self.transports(&old, &new)?;
         let certificate = match (&self.hot.certificates, &new.server.tls) {
             (Some(store), Some(files)) => replace_pair(store, files, &*self.hot.clock)?,
             (_, _) => None,
         };
-        let mut diff = self.current.load().diff(&new);
-        let now = in_force(&self.current.load(), new);
-        self.apply(&now);
+        let (diff, now) = (old.diff(&new), old.following(&new));
+        for area in diff.hot_areas() {
+            self.hot.apply(area, &old, &now);
+        }
         metrics.make();
+        let mut applied = diff.hot();
         for key in self.hot.transports.borrow().changes(&transports) {
             // A file with other contents under the same name.
-            if !names(&diff.hot, key) {
-                diff.hot.push(key.to_owned());
+            if !names(&applied, key) {
+                applied.push(key.to_owned());
             }
         }
         self.hot.transports.send_replace(Arc::new(transports));
         self.current.store(Arc::new(now));
         // Rights are read anew, whether or not the file has changed anything about them.
         self.hot.catalog.nudge();
-        info!(applied = ?diff.hot, needs_restart = ?diff.needs_restart, "configuration reloaded");
-        if let Some(served) = &certificate {
-            info!(subject = served.subject, not_after = %served.not_after, "another certificate is now served");
-        }
-        Ok(ConfigReloaded { applied: diff.hot, needs_restart: diff.needs_restart, certificate })
+        tell(&diff, &applied, certificate.as_ref());
+        Ok(ConfigReloaded { applied, needs_restart: diff.needs_restart(), certificate })
     }
 
     /// Builds the ways to phones that the new configuration asks for; those that have not changed are kept.
-    fn transports(&self, new: &Config) -> Result<Transports, ControlError> {
-        let old = Arc::clone(&*self.hot.transports.borrow());
+    fn transports(&self, old: &Config, new: &Config) -> Result<Transports, ControlError> {
         // Whether there is a push side at all is settled at the start.
-        if !self.current.load().push.enabled {
+        if !old.push.enabled {
             return Ok(Transports::default());
         }
-        let clock = wall_clock(&self.hot.clock);
-        let built = tokio::task::block_in_place(|| old.rebuild(&new.push.providers(), clock));
+        let (running, clock) = (Arc::clone(&*self.hot.transports.borrow()), wall_clock(&self.hot.clock));
+        let built = tokio::task::block_in_place(|| running.rebuild(&new.push.providers(), clock));
         built.map_err(|problem| {
             let cause =
                 std::error::Error::source(&problem).map(|cause| format!(": {cause}")).unwrap_or_default();
             invalid(format!("{problem}{cause}")).with_hint(problem.hint())
         })
-    }
-
-    /// Puts in force what can be; setting a value that is in force already changes nothing.
-    fn apply(&self, new: &Config) {
-        let hot = &self.hot;
-        if hot.log.level() != new.log.level
-            && self.current.load().log.level != new.log.level
-            && let Err(problem) = hot.log.set(&new.log.level)
-        {
-            warn!(error = %problem, "the log level stays as it was");
-        }
-        if self.current.load().server.max_clients != new.server.max_clients {
-            descriptors::warn_if_short(new.server.max_clients);
-        }
-        hot.websocket.reconfigure(ServerSettings::new(new));
-        hot.auth.send_if_modified(|now| std::mem::replace(now, new.auth) != new.auth);
-        if let Some(database) = &hot.permissions {
-            database.enforce_permissions(new.auth.enforce_monitor_permissions);
-        }
-        let detect = DetectConfig {
-            // What a running poller cannot change: see `needs_restart`.
-            source: hot.detect.borrow().source,
-            version: hot.detect.borrow().version,
-            ..DetectConfig::from(&new.zoneminder)
-        };
-        hot.detect.send_if_modified(|now| std::mem::replace(now, detect) != detect);
-        let interval = new.zoneminder.monitor_reload_interval;
-        hot.catalog_interval.send_if_modified(|now| std::mem::replace(now, interval) != interval);
-        hot.admin_group.send_replace(new.control.admin_group.clone());
-        let rules = PushRules::new(&new.push);
-        hot.push_rules.send_if_modified(|now| std::mem::replace(now, rules) != rules);
     }
 
     fn renew_certificate(&self) {
@@ -228,31 +196,80 @@ impl Reloader {
     }
 }
 
-/// Returns the configuration that holds now: what needs a restart stays as it was, and is listed again next time.
-fn in_force(old: &Config, new: Config) -> Config {
-    let mut now = old.clone();
-    now.zoneminder.poll_interval = new.zoneminder.poll_interval;
-    now.zoneminder.monitor_reload_interval = new.zoneminder.monitor_reload_interval;
-    now.zoneminder.reconcile_interval = new.zoneminder.reconcile_interval;
-    now.zoneminder.realarm_interval = new.zoneminder.realarm_interval;
-    now.server.advertised_version = new.server.advertised_version;
-    now.server.max_clients = new.server.max_clients;
-    now.server.max_clients_per_address = new.server.max_clients_per_address;
-    now.server.trusted_proxies = new.server.trusted_proxies;
-    now.server.allowed_origins = new.server.allowed_origins;
-    if now.server.tls.is_some() && new.server.tls.is_some() {
-        now.server.tls = new.server.tls;
+impl Hot {
+    /// Applies what has changed in one area of the settings.
+    fn apply(&self, area: SettingsArea, old: &Config, now: &Config) {
+        match area {
+            SettingsArea::Zoneminder => self.zoneminder(&now.zoneminder),
+            SettingsArea::Server => self.server(&old.server, now),
+            SettingsArea::Auth => self.auth(now),
+            SettingsArea::Push => self.push(now),
+            SettingsArea::Control => self.control(&now.control),
+            SettingsArea::Log => self.log(&now.log),
+            // The reload itself moves the socket of the metrics, which can fail; nothing of [state] is hot.
+            SettingsArea::Metrics | SettingsArea::State => {}
+        }
     }
-    now.auth = new.auth;
-    now.push.mode = new.push.mode;
-    now.push.picture_url = new.push.picture_url;
-    now.push.proxy = new.push.proxy;
-    now.push.fcm = new.push.fcm;
-    now.push.apns = new.push.apns;
-    now.control.admin_group = new.control.admin_group;
-    now.metrics = new.metrics;
-    now.log.level = new.log.level;
-    now
+
+    fn zoneminder(&self, zoneminder: &ZoneminderConfig) {
+        set(&self.senders.detect, DetectConfig::from(zoneminder));
+        set(&self.senders.catalog_interval, zoneminder.monitor_reload_interval);
+    }
+
+    fn server(&self, old: &ServerConfig, now: &Config) {
+        if old.max_clients != now.server.max_clients {
+            descriptors::warn_if_short(now.server.max_clients);
+        }
+        self.websocket.reconfigure(ServerSettings::new(now));
+    }
+
+    fn auth(&self, now: &Config) {
+        set(&self.senders.auth, now.auth);
+        self.websocket.reconfigure(ServerSettings::new(now));
+        if let Some(database) = &self.permissions {
+            database.enforce_permissions(now.auth.enforce_monitor_permissions);
+        }
+    }
+
+    /// The transports are the reload's, as building them can fail.
+    fn push(&self, now: &Config) {
+        set(&self.senders.push_rules, PushRules::new(&now.push));
+        self.websocket.reconfigure(ServerSettings::new(now));
+    }
+
+    fn control(&self, control: &ControlConfig) {
+        set(&self.senders.admin_group, control.admin_group.clone());
+    }
+
+    fn log(&self, log: &LogConfig) {
+        if self.log.level() != log.level
+            && let Err(problem) = self.log.set(&log.level)
+        {
+            warn!(error = %problem, "cannot change the log level");
+        }
+    }
+}
+
+/// Sends a value to those who follow it, if it is another.
+fn set<T: PartialEq>(sender: &watch::Sender<T>, value: T) {
+    sender.send_if_modified(|now| {
+        let changed = *now != value;
+        *now = value;
+        changed
+    });
+}
+
+/// Logs what a reload has changed.
+fn tell(diff: &ConfigDiff, applied: &[String], certificate: Option<&ServedCertificate>) {
+    let hot = diff.changes.iter().filter(|change| change.reload == config::Reload::Hot);
+    for SettingChange { key, old, new, .. } in hot {
+        let (old, new) = (old.as_deref().unwrap_or("none"), new.as_deref().unwrap_or("none"));
+        info!(key, old, new, "setting changed");
+    }
+    info!(?applied, needs_restart = ?diff.needs_restart(), "configuration reloaded");
+    if let Some(served) = certificate {
+        info!(subject = served.subject, not_after = %served.not_after, "another certificate is now served");
+    }
 }
 
 /// Says whether a list of dotted keys has that one; those of blocks stand there with their index.
@@ -355,41 +372,5 @@ impl CertificateInfo for InUse {
             problems: pair.warnings_at(self.clock.now()).iter().map(problem).collect(),
             objections: pair.objections.clone(),
         })
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use std::path::Path;
-
-    use super::*;
-    use crate::config::Environment;
-
-    fn config(keys: &str) -> Config {
-        let text = keys.replace("DATABASE", "database-url = \"mysql://zm:zm@localhost/zm\"");
-        match Loaded::from_text(&text, Path::new("zmesd.toml"), &Environment::default()) {
-            Ok(loaded) => loaded.config,
-            Err(problems) => panic!("{problems}"),
-        }
-    }
-
-    /// The keys that the table calls hot, and what is carried over here, must be the same.
-    #[test]
-    fn what_holds_after_a_reload_differs_only_in_what_needs_a_restart() {
-        let old = config("[zoneminder]\nDATABASE\n[server]\nplaintext = true\n");
-        let new = config(
-            "[zoneminder]\nDATABASE\npoll-interval = \"30ms\"\nmonitor-reload-interval = \"61s\"\n\
-             reconcile-interval = \"3s\"\nrealarm-interval = \"61s\"\ncatch-up = \"11m\"\n\
-             [server]\nplaintext = true\nlisten = [\"127.0.0.1:9001\"]\nadvertised-version = \"7.0.1\"\n\
-             max-clients = 19\nmax-clients-per-address = 9\ntrusted-proxies = [\"10.0.0.0/8\"]\n\
-             allowed-origins = [\"https://zm.example.org\"]\n\
-             [auth]\nenabled = false\ntimeout = \"21s\"\nenforce-monitor-permissions = false\n\
-             [control]\nadmin-group = \"adm\"\n[metrics]\nlisten = \"127.0.0.1:9090\"\n[log]\nlevel = \"debug\"\n",
-        );
-        let wanted = old.diff(&new);
-        assert_eq!(wanted.needs_restart, ["server.listen", "zoneminder.catch-up"]);
-        assert_eq!(wanted.hot.len(), 15, "{:?}", wanted.hot);
-        let left = in_force(&old, new.clone()).diff(&new);
-        assert_eq!((left.hot, left.needs_restart), (Vec::new(), wanted.needs_restart));
     }
 }

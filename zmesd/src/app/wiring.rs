@@ -26,47 +26,106 @@ const PUSH_COMMANDS: usize = 8;
 /// SIGHUPs that wait: one stands for all.
 const HANGUPS: usize = 1;
 
-/// Both ends of every channel that more than one room knows.
+/// Every channel that more than one room knows: what anybody may clone, and the ends of each task.
 #[derive(Debug)]
 pub(super) struct Channels {
-    pub(super) alarms: (mpsc::Sender<Alarm>, mpsc::Receiver<Alarm>),
-    pub(super) commands: mpsc::Receiver<Command>,
+    pub(super) handles: Handles,
+    pub(super) catalog: CatalogEnds,
+    pub(super) detection: DetectionEnds,
+    pub(super) router: RouterEnds,
+    pub(super) push: PushEnds,
+    pub(super) settings: SettingSenders,
+    pub(super) hangups: mpsc::Receiver<()>,
+    pub(super) admin_group: watch::Receiver<String>,
+    pub(super) push_commands: mpsc::Sender<PushCommand>,
+}
+
+/// The ends that any task may have a copy of.
+#[derive(Debug, Clone)]
+pub(super) struct Handles {
     pub(super) router: RouterHandle,
-    pub(super) pushes: (OrderSender, OrderReceiver),
-    pub(super) push_commands: (mpsc::Sender<PushCommand>, mpsc::Receiver<PushCommand>),
-    pub(super) refreshes: mpsc::Receiver<Refresh>,
     pub(super) catalog: CatalogHandle,
-    pub(super) catalog_tx: watch::Sender<Arc<Catalog>>,
-    pub(super) hangups: (mpsc::Sender<()>, mpsc::Receiver<()>),
-    pub(super) reports: (watch::Sender<MonitorReports>, watch::Receiver<MonitorReports>),
-    pub(super) detect: (watch::Sender<DetectConfig>, watch::Receiver<DetectConfig>),
-    pub(super) catalog_interval: (watch::Sender<Duration>, watch::Receiver<Duration>),
-    pub(super) auth: (watch::Sender<AuthConfig>, watch::Receiver<AuthConfig>),
-    pub(super) admin_group: (watch::Sender<String>, watch::Receiver<String>),
-    pub(super) push_rules: (watch::Sender<PushRules>, watch::Receiver<PushRules>),
+    pub(super) auth: watch::Receiver<AuthConfig>,
+    pub(super) push_rules: watch::Receiver<PushRules>,
+    pub(super) reports: watch::Receiver<MonitorReports>,
+    pub(super) hangups: mpsc::Sender<()>,
+}
+
+#[derive(Debug)]
+pub(super) struct CatalogEnds {
+    pub(super) interval: watch::Receiver<Duration>,
+    pub(super) refreshes: mpsc::Receiver<Refresh>,
+    pub(super) catalog: watch::Sender<Arc<Catalog>>,
+}
+
+#[derive(Debug)]
+pub(super) struct DetectionEnds {
+    pub(super) config: watch::Receiver<DetectConfig>,
+    pub(super) alarms: mpsc::Sender<Alarm>,
+    pub(super) reports: watch::Sender<MonitorReports>,
+}
+
+#[derive(Debug)]
+pub(super) struct RouterEnds {
+    pub(super) alarms: mpsc::Receiver<Alarm>,
+    pub(super) commands: mpsc::Receiver<Command>,
+    pub(super) orders: OrderSender,
+}
+
+#[derive(Debug)]
+pub(super) struct PushEnds {
+    pub(super) orders: OrderReceiver,
+    pub(super) commands: mpsc::Receiver<PushCommand>,
+}
+
+/// Where a reload sends settings to those who follow them.
+#[derive(Debug)]
+pub(super) struct SettingSenders {
+    pub(super) detect: watch::Sender<DetectConfig>,
+    pub(super) catalog_interval: watch::Sender<Duration>,
+    pub(super) auth: watch::Sender<AuthConfig>,
+    pub(super) admin_group: watch::Sender<String>,
+    pub(super) push_rules: watch::Sender<PushRules>,
 }
 
 impl Channels {
     pub(super) fn new(config: &Config) -> Self {
+        let (alarms_tx, alarms) = mpsc::channel(ALARMS);
         let (commands_tx, commands) = mpsc::channel(COMMANDS);
+        let (orders_tx, orders) = push_orders(PUSHES);
         let (refreshes_tx, refreshes) = mpsc::channel(REFRESHES);
+        let (push_commands_tx, push_commands) = mpsc::channel(PUSH_COMMANDS);
+        let (hangups_tx, hangups) = mpsc::channel(HANGUPS);
         let (catalog_tx, catalog) = watch::channel(Arc::default());
+        let (reports_tx, reports) = watch::channel(MonitorReports::default());
+        let (detect_tx, detect) = watch::channel(DetectConfig::from(&config.zoneminder));
+        let (interval_tx, interval) = watch::channel(config.zoneminder.monitor_reload_interval);
+        let (auth_tx, auth) = watch::channel(config.auth);
+        let (admin_group_tx, admin_group) = watch::channel(config.control.admin_group.clone());
+        let (push_rules_tx, push_rules) = watch::channel(PushRules::new(&config.push));
         Self {
-            alarms: mpsc::channel(ALARMS),
-            commands,
-            router: RouterHandle::new(commands_tx),
-            pushes: push_orders(PUSHES),
-            push_commands: mpsc::channel(PUSH_COMMANDS),
-            refreshes,
-            catalog: CatalogHandle::new(refreshes_tx, catalog),
-            catalog_tx,
-            hangups: mpsc::channel(HANGUPS),
-            reports: watch::channel(MonitorReports::default()),
-            detect: watch::channel(DetectConfig::from(&config.zoneminder)),
-            catalog_interval: watch::channel(config.zoneminder.monitor_reload_interval),
-            auth: watch::channel(config.auth),
-            admin_group: watch::channel(config.control.admin_group.clone()),
-            push_rules: watch::channel(PushRules::new(&config.push)),
+            handles: Handles {
+                router: RouterHandle::new(commands_tx),
+                catalog: CatalogHandle::new(refreshes_tx, catalog),
+                auth,
+                push_rules,
+                reports,
+                hangups: hangups_tx,
+            },
+            catalog: CatalogEnds { interval, refreshes, catalog: catalog_tx },
+            detection: DetectionEnds { config: detect, alarms: alarms_tx, reports: reports_tx },
+            router: RouterEnds { alarms, commands, orders: orders_tx },
+            push: PushEnds { orders, commands: push_commands },
+            settings: SettingSenders {
+                detect: detect_tx,
+                catalog_interval: interval_tx,
+                auth: auth_tx,
+                admin_group: admin_group_tx,
+                push_rules: push_rules_tx,
+            },
+            hangups,
+            admin_group,
+            push_commands: push_commands_tx,
         }
     }
 }

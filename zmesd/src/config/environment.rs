@@ -28,6 +28,8 @@ pub struct Environment {
     pub system: bool,
     /// The user that the process runs as, for messages.
     pub user: String,
+    /// `--log-level`, which wins over the file.
+    pub log_level: Option<String>,
 }
 
 impl Environment {
@@ -53,6 +55,7 @@ impl Environment {
             user_state: user.as_ref().and_then(BaseDirs::state_dir).map(Path::to_owned),
             user_runtime: user.as_ref().and_then(BaseDirs::runtime_dir).map(Path::to_owned),
             user: User::from_uid(uid).ok().flatten().map_or_else(|| uid.to_string(), |user| user.name),
+            log_level: None,
         }
     }
 

@@ -3,26 +3,31 @@
 //! The doc comments here are what the default file and the manual say. A value is checked by itself; what depends on
 //! other keys or on files is `validate`'s.
 
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use toml::de::DeTable;
+use zmes_providers::{ApnsConfig, FcmConfig, PushProxyConfig};
+use zmes_zoneminder::conf::{DatabaseConfig, ServerIdentity};
 
 use super::forms::{
     AppVersion, Choice, Flag, Gateway, Listeners, LogDirectives, MetricsAddress, Networks, Number, Origins,
-    PathName, Secret, Size, Span, WebUrl, Words, ZoneminderVersion,
+    PathName, PictureUrl, Secret, Size, Span, WebUrl, Words, ZoneminderVersion,
 };
 use super::problem::Problems;
 use super::push::PushMode;
 use super::reader::Reader;
-use super::section::{Form, Key, Literal, Reload, Section, Setting, section};
-use super::{LogFormat, Source};
+use super::section::{Form, Key, Literal, Reload, Section, Setting, SettingsArea, section};
+use super::settings::{Resolved, Settings};
+use super::shown::Shown;
+use super::{LogFormat, Source, TlsFiles};
 
 const DAY: Duration = Duration::from_hours(24);
 const YEARS: Duration = Duration::from_hours(24 * 3660);
 
 section! {
     /// Where ZoneMinder is, and how closely to look at it.
-    ZoneminderSection = "zoneminder" once {
+    ZoneminderSection: Zoneminder = "zoneminder" once {
         /// ZoneMinder's own configuration. It and conf.d/*.conf beside it say how to reach the database (ZM_DB_*),
         /// where the shared memory is (ZM_PATH_MAP) and which server this is (ZM_SERVER_*). Where the default does not
         /// exist, those of other distributions are looked for: /etc/zoneminder, /usr/local/etc/zm, /etc.
@@ -33,7 +38,20 @@ section! {
         /// Directory of the zm.mmap.N files; overrides ZM_PATH_MAP.
         "path-map" path_map: PathName = PathName, Literal::Text(""), Restart;
         /// Which server this is where ZoneMinder runs on several; 0: what zm.conf says, else all monitors.
-        "server-id" server_id: Number = Number { min: 0, max: u32::MAX }, Literal::Number(0), Restart;
+        "server-id" server_id: Number<u32> = Number { min: 0, max: u32::MAX }, Literal::Number(0), Restart;
+    }
+    /// `[zoneminder]`: where ZoneMinder is and how closely to look.
+    #[derive(Debug, Clone)]
+    ZoneminderConfig {
+        /// How to reach the database, from `database-url` or `zm.conf`.
+        database: DatabaseConfig,
+        /// Directory of `zm.mmap.N`, from `path-map`, `ZM_PATH_MAP` or `/dev/shm`.
+        path_map: PathBuf,
+        /// Directory of ZoneMinder's sockets (`ZM_PATH_SOCKS`), for `zmtrigger.sock`.
+        path_socks: Option<PathBuf>,
+        /// The server whose monitors are ours, from `server-id` or `zm.conf`; `None`: all monitors.
+        server: Option<ServerIdentity>,
+    } {
         /// ZoneMinder's version. Only needed where the shared memory is ambiguous and the database does not tell.
         "version" version: ZoneminderVersion = ZoneminderVersion, Literal::Text("auto"), Restart;
         /// Where alarms are looked for: "shm" the shared memory, "db" the Events table (a ZoneMinder on another
@@ -54,7 +72,7 @@ section! {
             Span { min: Duration::ZERO, max: DAY }, Literal::Text("60s"), Hot;
         /// Alarms of one monitor that are announced within a minute; 0: all. Of what exceeds it only the last is announced,
         /// at the end of the minute: shared memory that flaps must not ring phones all night.
-        "alarm-limit" alarm_limit: Number = Number { min: 0, max: 1_000_000 }, Literal::Number(60), Hot;
+        "alarm-limit" alarm_limit: Number<u32> = Number { min: 0, max: 1_000_000 }, Literal::Number(60), Hot;
         /// An alarm that is already running when the daemon starts is announced once if it is younger.
         "startup-grace" startup_grace: Span =
             Span { min: Duration::ZERO, max: Duration::from_hours(1) }, Literal::Text("10s"), Restart;
@@ -66,7 +84,12 @@ section! {
 
 section! {
     /// The side of the apps.
-    ServerSection = "server" once {
+    ServerSection: Server = "server" once {}
+    #[derive(Debug, Clone)]
+    ServerConfig {
+        /// The certificate and key, or `None` where `plaintext = true`.
+        tls: Option<TlsFiles>,
+    } {
         /// Addresses. One socket on [::] serves IPv6 and IPv4.
         "listen" listen: Listeners = Listeners, Literal::List(&["[::]:9000"]), Restart;
         /// Serve ws:// instead of wss://. Passwords then travel in the clear: only behind a proxy that does TLS.
@@ -74,9 +97,9 @@ section! {
         /// The protocol level that apps compare with; the daemon's own version goes beside it.
         "advertised-version" advertised_version: AppVersion = AppVersion, Literal::Text("7.0.0"), Hot;
         /// Apps connected at the same time.
-        "max-clients" max_clients: Number = Number { min: 1, max: 1_000_000 }, Literal::Number(20_000), Hot;
+        "max-clients" max_clients: Number<usize> = Number { min: 1, max: 1_000_000 }, Literal::Number(20_000), Hot;
         /// The same for one address (IPv6: one /64). Families and proxies share one.
-        "max-clients-per-address" max_clients_per_address: Number =
+        "max-clients-per-address" max_clients_per_address: Number<usize> =
             Number { min: 1, max: 1_000_000 }, Literal::Number(500), Hot;
         /// Networks of reverse proxies whose X-Forwarded-* or PROXY headers are believed: ["127.0.0.1", "::1"].
         "trusted-proxies" trusted_proxies: Networks = Networks, Literal::List(&[]), Hot;
@@ -87,7 +110,7 @@ section! {
 
 section! {
     /// The certificate for wss://. Both files are read again on reload.
-    TlsSection = "server.tls" once {
+    TlsSection: Server = "server.tls" once {
         /// PEM: the server's certificate first, then those between it and the root.
         "certificate" certificate: PathName = PathName, Literal::Text("/etc/zmesd/tls/cert.pem"), Hot;
         /// PEM: its private key, without a passphrase. A relative path is looked up in $CREDENTIALS_DIRECTORY first.
@@ -97,7 +120,9 @@ section! {
 
 section! {
     /// Who gets alarms: users of ZoneMinder.
-    AuthSection = "auth" once {
+    AuthSection: Auth = "auth" once {}
+    #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+    AuthConfig {} {
         /// Ask for credentials. false: everybody who connects sees everything.
         "enabled" enabled: Flag = Flag, Literal::Flag(true), Hot;
         /// Time for credentials after the connection is open.
@@ -111,7 +136,16 @@ section! {
 section! {
     /// Push to phones. Which way a token takes: push.proxy, when enabled, takes every token; otherwise iOS tokens of
     /// 64 hexadecimal digits go to APNs if enabled, and all others to FCM.
-    PushSection = "push" once {
+    PushSection: Push = "push" once {}
+    #[derive(Debug, Clone)]
+    PushConfig {
+        /// `[push.proxy]`, where it is enabled.
+        proxy: Option<PushProxyConfig>,
+        /// `[push.fcm]`, where it is enabled.
+        fcm: Option<FcmConfig>,
+        /// `[push.apns]`, where it is enabled.
+        apns: Option<ApnsConfig>,
+    } {
         /// Take tokens and send to them.
         "enabled" enabled: Flag = Flag, Literal::Flag(true), Restart;
         /// Shortest time between two pushes of one monitor to one token that asks for no interval itself.
@@ -124,16 +158,16 @@ section! {
         "mode" mode: Choice<PushMode> = Choice(&[("live", PushMode::Live), ("shadow", PushMode::Shadow)]),
             Literal::Text("live"), Hot;
         /// Pushes a minute for one token; what exceeds it becomes one digest.
-        "storm-limit" storm_limit: Number = Number { min: 1, max: 100_000 }, Literal::Number(30), Restart;
+        "storm-limit" storm_limit: Number<u32> = Number { min: 1, max: 100_000 }, Literal::Number(30), Restart;
         /// Picture that the phone shows: "https://zm.example.org/zm/?view=image&eid=EVENTID&fid=snapshot", where
         /// EVENTID stands for the event. Providers read the URL: no password in it. Empty: no pictures.
-        "picture-url" picture_url: Words = Words, Literal::Text(""), Hot;
+        "picture-url" picture_url: PictureUrl = PictureUrl, Literal::Text(""), Hot;
     }
 }
 
 section! {
     /// A PushProxy in the style of AirNotifier.
-    PushProxySection = "push.proxy" once {
+    PushProxySection: Push = "push.proxy" once {
         /// Use it, for every token.
         "enabled" enabled: Flag = Flag, Literal::Flag(false), Hot;
         /// Where it is: "https://push.example.org:8801".
@@ -151,7 +185,7 @@ section! {
 
 section! {
     /// Google's Firebase Cloud Messaging: Android, and iOS tokens that FCM made.
-    FcmSection = "push.fcm" once {
+    FcmSection: Push = "push.fcm" once {
         /// Use it.
         "enabled" enabled: Flag = Flag, Literal::Flag(false), Hot;
         /// The service account's JSON file: sends through HTTP v1, without anybody between.
@@ -166,7 +200,7 @@ section! {
 section! {
     /// Cloud functions of the event server 6 and 7, which send on behalf of an app: one block for each app. An
     /// entry without a URL is left out.
-    FcmProxySection = "push.fcm.proxy" many {
+    FcmProxySection: Push = "push.fcm.proxy" many {
         /// Name of the app.
         "name" name: Words = Words, Literal::Text("zmninja"), Hot;
         /// Where the function is.
@@ -178,7 +212,7 @@ section! {
 
 section! {
     /// Apple's push service without anybody between, for an app of your own.
-    ApnsSection = "push.apns" once {
+    ApnsSection: Push = "push.apns" once {
         /// Use it.
         "enabled" enabled: Flag = Flag, Literal::Flag(false), Hot;
         /// The signing key (.p8), with key-id and team-id; or the private key (PEM) that belongs to `certificate`.
@@ -202,9 +236,15 @@ section! {
 
 section! {
     /// What the daemon itself keeps.
-    StateSection = "state" once {
+    StateSection: State = "state" once {
         /// Directory of zmesd.db. Empty: /var/lib/zmesd, or $XDG_STATE_HOME/zmesd when run by a user.
         "directory" directory: PathName = PathName, Literal::Text(""), Restart;
+    }
+    #[derive(Debug, Clone, PartialEq, Eq)]
+    StateConfig {
+        /// Directory of `zmesd.db`.
+        directory: PathBuf,
+    } {
         /// How long the delivery log is kept.
         "keep-deliveries" keep_deliveries: Span =
             Span { min: Duration::ZERO, max: YEARS }, Literal::Text("14d"), Restart;
@@ -222,9 +262,15 @@ section! {
 
 section! {
     /// The socket of zmesctl.
-    ControlSection = "control" once {
+    ControlSection: Control = "control" once {
         /// Its path. Empty: /run/zmesd/control.sock, or $XDG_RUNTIME_DIR/zmesd/control.sock when run by a user.
         "socket" socket: PathName = PathName, Literal::Text(""), Restart;
+    }
+    #[derive(Debug, Clone, PartialEq, Eq)]
+    ControlConfig {
+        /// Path of the socket.
+        socket: PathBuf,
+    } {
         /// Members of this group may change things, as root may; others who can open the socket may only look.
         "admin-group" admin_group: Words = Words, Literal::Text("zmesd"), Hot;
     }
@@ -232,7 +278,9 @@ section! {
 
 section! {
     /// Numbers for Prometheus.
-    MetricsSection = "metrics" once {
+    MetricsSection: Metrics = "metrics" once {}
+    #[derive(Debug, Clone, Default, PartialEq, Eq)]
+    MetricsConfig {} {
         /// Address of /metrics, /healthz and /readyz, on this machine alone: "127.0.0.1:9090", or a Unix socket:
         /// "unix:/run/zmesd/metrics.sock". Empty: none.
         "listen" listen: MetricsAddress = MetricsAddress, Literal::Text(""), Hot;
@@ -241,7 +289,9 @@ section! {
 
 section! {
     /// The daemon's log.
-    LogSection = "log" once {
+    LogSection: Log = "log" once {}
+    #[derive(Debug, Clone, PartialEq, Eq)]
+    LogConfig {} {
         /// "error", "warn", "info", "debug" or "trace"; or by module: "info,zmesd::ws=debug".
         "level" level: LogDirectives = LogDirectives, Literal::Text("info"), Hot;
         /// "auto": the journal under systemd, else text on standard error.
@@ -256,19 +306,19 @@ section! {
 
 /// All sections in the order of the default file.
 pub const SECTIONS: &[Section] = &[
-    ZoneminderSection::SECTION,
-    ServerSection::SECTION,
-    TlsSection::SECTION,
-    AuthSection::SECTION,
-    PushSection::SECTION,
-    PushProxySection::SECTION,
-    FcmSection::SECTION,
-    FcmProxySection::SECTION,
-    ApnsSection::SECTION,
-    StateSection::SECTION,
-    ControlSection::SECTION,
-    MetricsSection::SECTION,
-    LogSection::SECTION,
+    *ZoneminderSection::SECTION,
+    *ServerSection::SECTION,
+    *TlsSection::SECTION,
+    *AuthSection::SECTION,
+    *PushSection::SECTION,
+    *PushProxySection::SECTION,
+    *FcmSection::SECTION,
+    *FcmProxySection::SECTION,
+    *ApnsSection::SECTION,
+    *StateSection::SECTION,
+    *ControlSection::SECTION,
+    *MetricsSection::SECTION,
+    *LogSection::SECTION,
 ];
 
 /// What a `zmesd.toml` says, each value checked by itself, the absent ones filled in.
@@ -289,6 +339,15 @@ pub(super) struct File {
     pub(super) control: ControlSection,
     pub(super) metrics: MetricsSection,
     pub(super) log: LogSection,
+}
+
+impl Default for PushConfig {
+    /// Push without a transport: what a file that does not mention `[push]` means.
+    fn default() -> Self {
+        let mut problems = Problems::new(Path::new(""));
+        let mut reader = Reader::new("", &[], &mut problems);
+        PushSection::read(&mut reader, None, PushSection::SECTION.path).config(None, None, None)
+    }
 }
 
 impl File {
@@ -315,5 +374,36 @@ impl File {
             metrics: MetricsSection::once(r, root),
             log: LogSection::once(r, root),
         }
+    }
+    /// Returns the values in use. What does not count is left out: the certificate without TLS, all but `enabled` of a
+    /// transport that is not enabled, functions without a URL.
+    pub(super) fn settings(&self, resolved: &Resolved) -> Settings {
+        let mut settings = Settings::default();
+        let mut add = |section, values: Vec<Shown>| settings.add(section, None, values);
+        let transport = |enabled: &Setting<bool>, values: Vec<Shown>| {
+            let counting = if enabled.value { values.len() } else { 1 };
+            values.into_iter().take(counting).collect()
+        };
+        add(ZoneminderSection::SECTION, self.zoneminder.values(resolved));
+        add(ServerSection::SECTION, self.server.values(resolved));
+        if !self.server.plaintext.value {
+            add(TlsSection::SECTION, self.tls.values(resolved));
+        }
+        add(AuthSection::SECTION, self.auth.values(resolved));
+        add(PushSection::SECTION, self.push.values(resolved));
+        let proxy = self.push_proxy.values(resolved);
+        add(PushProxySection::SECTION, transport(&self.push_proxy.enabled, proxy));
+        add(FcmSection::SECTION, transport(&self.fcm.enabled, self.fcm.values(resolved)));
+        let functions = self.fcm_proxies.iter().filter(|function| function.url.value.is_some());
+        for (index, function) in functions.enumerate().filter(|_| self.fcm.enabled.value) {
+            settings.add(FcmProxySection::SECTION, Some(index), function.values(resolved));
+        }
+        let mut add = |section, values: Vec<Shown>| settings.add(section, None, values);
+        add(ApnsSection::SECTION, transport(&self.apns.enabled, self.apns.values(resolved)));
+        add(StateSection::SECTION, self.state.values(resolved));
+        add(ControlSection::SECTION, self.control.values(resolved));
+        add(MetricsSection::SECTION, self.metrics.values(resolved));
+        add(LogSection::SECTION, self.log.values(resolved));
+        settings
     }
 }

@@ -5,8 +5,6 @@
 
 mod access;
 mod diff;
-pub mod duration;
-mod effective;
 mod environment;
 mod file;
 mod forms;
@@ -15,27 +13,31 @@ mod problem;
 mod push;
 mod reader;
 mod section;
+mod settings;
+mod shown;
 pub mod size;
 mod template;
 mod validate;
 
-pub use diff::ConfigDiff;
+pub use diff::{ConfigDiff, SettingChange};
 pub use environment::Environment;
-pub use file::SECTIONS;
+pub use file::{
+    AuthConfig, ControlConfig, LogConfig, MetricsConfig, PushConfig, SECTIONS, ServerConfig, StateConfig,
+    ZoneminderConfig,
+};
 pub use problem::{Problem, Problems};
-pub use push::{PushConfig, PushMode};
-pub use section::{AnyForm, Complaint, Form, Key, Literal, Reload, Section};
+pub use push::PushMode;
+pub use section::{AnyForm, Complaint, Form, Key, Literal, Reload, Section, SettingsArea};
+pub use shown::Shown;
+pub(crate) use shown::toml_string;
 pub use template::default_file;
 pub use validate::{Loaded, Looks, PairCheck, PairFinding, PairPart, PairWeight, PushCheck};
 
 use std::fmt;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
-use ipnet::IpNet;
-use zmes_zoneminder::ZmVersion;
-use zmes_zoneminder::conf::{DatabaseConfig, ServerIdentity};
+use settings::Settings;
 
 /// Everything that `zmesd.toml` says, with defaults filled in.
 #[derive(Debug, Clone)]
@@ -58,6 +60,8 @@ pub struct Config {
     pub log: LogConfig,
     /// Which files said so.
     pub origin: Origin,
+    /// The same values as text, key by key.
+    settings: Settings,
 }
 
 impl Config {
@@ -66,14 +70,35 @@ impl Config {
         Loaded::read(path, environment).map(|loaded| loaded.config)
     }
 
-    /// Returns the values in force as TOML, secrets hidden.
+    /// Returns the values in use as TOML, secrets hidden.
     pub fn show(&self) -> String {
-        effective::show(self)
+        self.settings.toml()
     }
 
-    /// Returns which keys differ in `new`, and what it takes to put them in force.
+    /// Returns which keys differ in `new`, and what it takes to apply them.
     pub fn diff(&self, new: &Self) -> ConfigDiff {
-        ConfigDiff::between(self, new)
+        self.settings.diff(&new.settings)
+    }
+
+    /// Returns what is in use once `new` was loaded. What needs a restart stays, and is listed again next time.
+    #[must_use]
+    pub fn following(&self, new: &Self) -> Self {
+        let mut now = self.clone();
+        now.zoneminder.take_hot(&new.zoneminder);
+        now.server.take_hot(&new.server);
+        // Sockets with and without TLS are not the same: that needs a restart.
+        if now.server.tls.is_some() && new.server.tls.is_some() {
+            now.server.tls.clone_from(&new.server.tls);
+        }
+        now.auth.take_hot(&new.auth);
+        now.push.take_hot(&new.push);
+        now.push.take_transports(&new.push);
+        now.state.take_hot(&new.state);
+        now.control.take_hot(&new.control);
+        now.metrics.take_hot(&new.metrics);
+        now.log.take_hot(&new.log);
+        now.settings = self.settings.following(&new.settings);
+        now
     }
 }
 
@@ -93,37 +118,6 @@ pub struct Origin {
     pub database_by_url: bool,
 }
 
-/// `[zoneminder]`: where ZoneMinder is and how closely to look.
-#[derive(Debug, Clone)]
-pub struct ZoneminderConfig {
-    /// How to reach the database, from `database-url` or `zm.conf`.
-    pub database: DatabaseConfig,
-    /// Directory of `zm.mmap.N`, from `path-map`, `ZM_PATH_MAP` or `/dev/shm`.
-    pub path_map: PathBuf,
-    /// Directory of ZoneMinder's sockets (`ZM_PATH_SOCKS`), for `zmtrigger.sock`.
-    pub path_socks: Option<PathBuf>,
-    /// The server whose monitors are ours; `None`: all monitors.
-    pub server: Option<ServerIdentity>,
-    /// Only needed where the layout of the shared memory is ambiguous; `None`: ask the database.
-    pub version: Option<ZmVersion>,
-    /// `source`
-    pub source: Source,
-    /// `poll-interval`, at least 1 ms.
-    pub poll_interval: Duration,
-    /// `monitor-reload-interval`
-    pub monitor_reload_interval: Duration,
-    /// `reconcile-interval`
-    pub reconcile_interval: Duration,
-    /// `realarm-interval`; zero: each alarm.
-    pub realarm_interval: Duration,
-    /// `alarm-limit`: alarms of one monitor within a minute; 0: all.
-    pub alarm_limit: u32,
-    /// `startup-grace`
-    pub startup_grace: Duration,
-    /// `catch-up`
-    pub catch_up: Duration,
-}
-
 /// `source`: where alarms are looked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Source {
@@ -135,25 +129,6 @@ pub enum Source {
     Db,
 }
 
-/// `[server]`: the WebSocket side.
-#[derive(Debug, Clone)]
-pub struct ServerConfig {
-    /// `listen`; never empty.
-    pub listen: Vec<SocketAddr>,
-    /// The certificate and key, or `None` where `plaintext = true`.
-    pub tls: Option<TlsFiles>,
-    /// `advertised-version`
-    pub advertised_version: String,
-    /// `max-clients`
-    pub max_clients: usize,
-    /// `max-clients-per-address`
-    pub max_clients_per_address: usize,
-    /// `trusted-proxies`
-    pub trusted_proxies: Vec<IpNet>,
-    /// `allowed-origins`, lower case.
-    pub allowed_origins: Vec<String>,
-}
-
 /// `[server.tls]`
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TlsFiles {
@@ -161,48 +136,6 @@ pub struct TlsFiles {
     pub certificate: PathBuf,
     /// PEM: PKCS#8, PKCS#1 or SEC1.
     pub key: PathBuf,
-}
-
-/// `[auth]`
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct AuthConfig {
-    /// `enabled`; false: any credentials are taken, and everybody sees everything.
-    pub enabled: bool,
-    /// `timeout`: time for credentials after the connection is open.
-    pub timeout: Duration,
-    /// `enforce-monitor-permissions`
-    pub enforce_monitor_permissions: bool,
-}
-
-/// `[state]`
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct StateConfig {
-    /// Directory of `zmesd.db`.
-    pub directory: PathBuf,
-    /// `keep-deliveries`: how long the delivery log is kept.
-    pub keep_deliveries: Duration,
-    /// `keep-tombstones`: how long revoked tokens can be restored.
-    pub keep_tombstones: Duration,
-    /// `keep-events`: how long alarms can be replayed.
-    pub keep_events: Duration,
-    /// `max-size`: bytes of the file beyond which the oldest is dropped.
-    pub max_size: u64,
-}
-
-/// `[control]`
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ControlConfig {
-    /// Path of the socket.
-    pub socket: PathBuf,
-    /// Members of this Unix group are admins.
-    pub admin_group: String,
-}
-
-/// `[metrics]`
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct MetricsConfig {
-    /// `listen`; `None`: no metrics.
-    pub listen: Option<MetricsListen>,
 }
 
 /// Where metrics are served: never beyond this machine, because nobody is asked who they are.
@@ -221,15 +154,6 @@ impl fmt::Display for MetricsListen {
             Self::Socket(path) => write!(f, "unix:{}", path.display()),
         }
     }
-}
-
-/// `[log]`
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct LogConfig {
-    /// `level`: `error` … `trace`, or directives such as `zmesd::ws=debug`.
-    pub level: String,
-    /// `format`
-    pub format: LogFormat,
 }
 
 /// `format` of the log.

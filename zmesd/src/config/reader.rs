@@ -11,7 +11,7 @@ use toml::de::{DeTable, DeValue};
 use super::file::SECTIONS;
 use super::forms::{PathName, nearest};
 use super::problem::{Place, Problems, quotable};
-use super::section::{Complaint, Form, Literal, Section, Setting};
+use super::section::{Complaint, Form, Literal, Section};
 
 /// Reads one document.
 pub(super) struct Reader<'d> {
@@ -75,23 +75,23 @@ impl<'d> Reader<'d> {
         numbered.collect()
     }
 
-    /// Returns the value of a key, or its default where the file does not say it or says it wrongly.
-    pub(super) fn setting<F: Form>(
+    /// Returns the value of a key with its place, or its default where the file does not say it or says it wrongly.
+    pub(super) fn value<F: Form>(
         &mut self,
         table: Option<&DeTable<'_>>,
         path: &str,
         name: &str,
         form: &F,
         default: Literal<'static>,
-    ) -> Setting<F::Value> {
+    ) -> (F::Value, Place) {
         if F::BY_FILE
-            && let Some(setting) = self.by_file(table, path, name, form)
+            && let Some(named) = self.by_file(table, path, name, form)
         {
-            return setting;
+            return named;
         }
         let key = format!("{path}.{name}");
         let Some((spelt, value)) = table.and_then(|table| find(table, name)) else {
-            return Setting { value: default_of(form, default), place: Place { key, line: None } };
+            return (default_of(form, default), Place { key, line: None });
         };
         let place = Place { key, line: Some(self.line(spelt.span().start)) };
         let value = read(form, value.get_ref()).unwrap_or_else(|complaint| {
@@ -101,7 +101,7 @@ impl<'d> Reader<'d> {
             self.complain(&place, complaint.message, hint);
             default_of(form, default)
         });
-        Setting { value, place }
+        (value, place)
     }
 
     /// Returns what `…-file` says of a key, if it says anything.
@@ -111,7 +111,7 @@ impl<'d> Reader<'d> {
         path: &str,
         name: &str,
         form: &F,
-    ) -> Option<Setting<F::Value>> {
+    ) -> Option<(F::Value, Place)> {
         let companion = format!("{name}-file");
         let (spelt, value) = find(table?, &companion)?;
         let place = Place { key: format!("{path}.{companion}"), line: Some(self.line(spelt.span().start)) };
@@ -129,7 +129,7 @@ impl<'d> Reader<'d> {
             let message = format!("`{name}` and `{companion}` are both given");
             self.complain(&place, message, "remove one of the two".to_owned());
         }
-        form.by_file(file).map(|value| Setting { value, place })
+        form.by_file(file).map(|value| (value, place))
     }
 
     /// Finds keys and tables that nobody knows, at every level.

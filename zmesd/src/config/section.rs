@@ -4,10 +4,11 @@
 //! [`section!`] declares a section once: a struct that mirrors it with typed values, and the [`Section`] that
 //! describes it. It knows nothing of what the keys mean.
 
-use std::fmt::{self, Write};
+use std::fmt;
 use std::path::PathBuf;
 
 use super::problem::Place;
+use super::shown::{Shown, toml_list, toml_string};
 
 /// A value as TOML has it, before it is known what it should be; also how defaults are written down.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -50,31 +51,6 @@ impl fmt::Display for Literal<'_> {
     }
 }
 
-/// Writes a text as a TOML string on one line.
-pub(super) fn toml_string(text: &str) -> String {
-    let mut quoted = String::with_capacity(text.len() + 2);
-    quoted.push('"');
-    for character in text.chars() {
-        match character {
-            '"' => quoted.push_str("\\\""),
-            '\\' => quoted.push_str("\\\\"),
-            character if character.is_control() => {
-                // Writing to a String cannot fail.
-                let _ = write!(quoted, "\\u{:04X}", u32::from(character));
-            }
-            character => quoted.push(character),
-        }
-    }
-    quoted.push('"');
-    quoted
-}
-
-/// Writes texts as a TOML array of strings.
-pub(super) fn toml_list<T: AsRef<str>>(texts: &[T]) -> String {
-    let quoted: Vec<_> = texts.iter().map(|text| toml_string(text.as_ref())).collect();
-    format!("[{}]", quoted.join(", "))
-}
-
 /// Why a value is refused.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Complaint {
@@ -110,6 +86,9 @@ pub trait Form: fmt::Debug + Sync {
 
     /// Says what is taken: "a duration from 1ms to 10s".
     fn describe(&self) -> String;
+
+    /// Writes a value as text, secrets hidden.
+    fn show(&self, value: &Self::Value) -> Shown;
 
     /// Returns the value that stands for "in that file", where [`Self::BY_FILE`] holds.
     fn by_file(&self, _file: PathBuf) -> Option<Self::Value> {
@@ -148,6 +127,20 @@ impl<F: Form> AnyForm for F {
     }
 }
 
+/// A part of the daemon that follows settings of its own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[expect(missing_docs, reason = "each is called as its table in the file")]
+pub enum SettingsArea {
+    Zoneminder,
+    Server,
+    Auth,
+    Push,
+    State,
+    Control,
+    Metrics,
+    Log,
+}
+
 /// When a changed value takes effect.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Reload {
@@ -177,6 +170,8 @@ pub struct Key {
 pub struct Section {
     /// Its dotted name: `push.proxy`.
     pub path: &'static str,
+    /// Which part of the daemon it is about.
+    pub area: SettingsArea,
     /// Whether it may stand several times, as `[[path]]`.
     pub repeated: bool,
     /// What it is about, one line each.
@@ -186,6 +181,12 @@ pub struct Section {
 }
 
 impl Section {
+    /// Returns the line above its keys: `[path]`, or `[[path]]` where it may stand several times.
+    pub fn heading(&self) -> String {
+        let path = self.path;
+        if self.repeated { format!("[[{path}]]") } else { format!("[{path}]") }
+    }
+
     /// Says whether this is the name of one of its keys, or the `…-file` of one.
     pub(super) fn takes(&self, name: &str) -> bool {
         self.keys.iter().any(|key| {
@@ -208,21 +209,35 @@ impl Section {
 pub(super) struct Setting<T> {
     /// The value.
     pub(super) value: T,
+    /// The dotted key as the table has it, without an index.
+    pub(super) key: &'static str,
     /// Where it stands.
     pub(super) place: Place,
 }
 
-/// Declares one section: the mirror struct with a [`Setting`] for each key, its `read`, and its `SECTION`.
+/// Declares one section of the file, and what the daemon uses of it.
+///
+/// The first block has the keys that the check turns into something else, the last one those that are used as they are
+/// read. Between them stands the struct that the daemon uses, with what the check makes; a section all of whose keys
+/// become something else has none.
 ///
 /// ```text
 /// section! {
 ///     /// What the section is about.
-///     AuthSection = "auth" once {
+///     StateSection: State = "state" once {
 ///         /// What the key does.
-///         "timeout" timeout: Span = Span { min, max }, Literal::Text("20s"), Hot;
+///         "directory" directory: PathName = PathName, Literal::Text(""), Restart;
+///     }
+///     #[derive(Debug)]
+///     StateConfig { directory: PathBuf, } {
+///         /// What the key does.
+///         "keep-events" keep_events: Span = Span { min, max }, Literal::Text("24h"), Restart;
 ///     }
 /// }
 /// ```
+///
+/// It makes the mirror struct with a [`Setting`] for each key, its `SECTION`, how it is read, and its values in use; and
+/// the struct for the daemon, how it is made, and which of its values a reload takes over.
 macro_rules! section {
     (@repeated once) => { false };
     (@repeated many) => { true };
@@ -239,9 +254,11 @@ macro_rules! section {
             tables.into_iter().map(|(table, path)| Self::read(reader, Some(table), &path)).collect()
         }
     };
+    (@take Hot $now:ident $new:ident $field:ident) => { $now.$field.clone_from(&$new.$field) };
+    (@take Restart $now:ident $new:ident $field:ident) => {};
     (
         $(#[doc = $about:literal])+
-        $name:ident = $path:literal $times:ident {
+        $name:ident: $area:ident = $path:literal $times:ident {
             $(
                 $(#[doc = $doc:literal])+
                 $key:literal $field:ident: $form:ty = $take:expr, $default:expr, $reload:ident;
@@ -256,8 +273,9 @@ macro_rules! section {
         }
 
         impl $name {
-            const SECTION: Section = Section {
+            const SECTION: &'static Section = &Section {
                 path: $path,
+                area: SettingsArea::$area,
                 repeated: section!(@repeated $times),
                 about: &[$($about),+],
                 keys: &[$(
@@ -275,7 +293,69 @@ macro_rules! section {
 
             /// Reads the section; `path` is its name with the index where it is one of several.
             fn read(reader: &mut Reader<'_>, table: Option<&DeTable<'_>>, path: &str) -> Self {
-                Self { $($field: reader.setting::<$form>(table, path, $key, &$take, $default),)+ }
+                Self { $(
+                    $field: {
+                        let (value, place) = reader.value::<$form>(table, path, $key, &$take, $default);
+                        Setting { value, place, key: concat!($path, ".", $key) }
+                    },
+                )+ }
+            }
+
+            /// Returns its values in use, in the order of its keys.
+            fn values(&self, resolved: &Resolved) -> Vec<Shown> {
+                let resolved = |place| resolved.get(place);
+                vec![$(
+                    resolved(&self.$field.place).unwrap_or_else(|| Form::show(&$take, &self.$field.value)),
+                )+]
+            }
+        }
+    };
+    (
+        $(#[doc = $about:literal])+
+        $name:ident: $area:ident = $path:literal $times:ident {
+            $(
+                $(#[doc = $made_doc:literal])+
+                $made_key:literal $made_field:ident: $made_form:ty = $made_take:expr, $made_default:expr, $made_reload:ident;
+            )*
+        }
+        $(#[$meta:meta])*
+        $config:ident { $($(#[$part_meta:meta])* $part:ident: $part_type:ty,)* } {
+            $(
+                $(#[doc = $doc:literal])+
+                $key:literal $field:ident: $form:ty = $take:expr, $default:expr, $reload:ident;
+            )+
+        }
+    ) => {
+        section! {
+            $(#[doc = $about])+
+            $name: $area = $path $times {
+                $($(#[doc = $made_doc])+
+                $made_key $made_field: $made_form = $made_take, $made_default, $made_reload;)*
+                $($(#[doc = $doc])+ $key $field: $form = $take, $default, $reload;)+
+            }
+        }
+
+        #[doc = concat!("`[", $path, "]`")]
+        $(#[$meta])*
+        #[expect(private_interfaces, reason = "the values are public, the forms that read them are the table's own")]
+        pub struct $config {
+            $($(#[$part_meta])* pub $part: $part_type,)*
+            $(#[doc = concat!("`", $key, "`")] pub $field: <$form as Form>::Value,)+
+        }
+
+        impl $name {
+            /// Returns what the daemon uses of it, with what the check has made.
+            pub(super) fn config(&self, $($part: $part_type),*) -> $config {
+                $config { $($part,)* $($field: Clone::clone(&self.$field.value),)+ }
+            }
+        }
+
+        impl $config {
+            /// Takes over what a reload applies.
+            pub(super) fn take_hot(&mut self, new: &Self) {
+                let (now, new) = (self, new);
+                let _ = (&now, new);
+                $(section!(@take $reload now new $field);)+
             }
         }
     };

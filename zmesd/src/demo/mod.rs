@@ -20,23 +20,15 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use secrecy::SecretString;
-
 pub use client::Client;
 pub use database::Database;
 pub use directory::Directory;
 pub use push_proxy::PushProxy;
 pub use zoneminder::Simulation;
 
-use zmes_providers::PushProxyConfig;
-
-use crate::config::{
-    AuthConfig, Config, ControlConfig, DatabaseAddress, DatabaseConfig, DatabaseOrigin, LogConfig, LogFormat,
-    MetricsConfig, Origin, PushConfig, ServerConfig, Source, StateConfig, TlsFiles, ZoneminderConfig,
-};
+use crate::config::{Config, Environment, Loaded, Problems, TlsFiles, toml_string};
 use crate::ports::Clock;
 use certificate::Certificate;
-use zmes_zoneminder::conf::{DatabaseAddress, DatabaseConfig, DatabaseOrigin};
 
 /// The port of the protocol.
 const PORT: u16 = 9000;
@@ -98,6 +90,9 @@ pub enum DemoError {
     /// The app's TLS cannot be set up.
     #[error("cannot set up TLS for the demo's own app")]
     Tls(#[from] rustls::Error),
+    /// The configuration does not hold: the directory's path is too long, for one.
+    #[error("cannot run in this directory\n{0}")]
+    Configuration(Problems),
     /// The password cannot be hashed.
     #[error("cannot hash the password")]
     Password(#[from] bcrypt::BcryptError),
@@ -107,7 +102,7 @@ impl DemoError {
     /// Says whether the command line is at fault, not the machine.
     pub fn is_usage(&self) -> bool {
         match self {
-            Self::Monitors(_) | Self::Every(_) | Self::NotEmpty(_) => true,
+            Self::Monitors(_) | Self::Every(_) | Self::NotEmpty(_) | Self::Configuration(_) => true,
             Self::Listen(..)
             | Self::Write { .. }
             | Self::Certificate(_)
@@ -161,7 +156,6 @@ impl Demo {
         let simulation = Simulation::start(&map, Arc::clone(&database), options.every, Arc::clone(clock))
             .map_err(DemoError::writing(&map))?;
         let (push_proxy, rings) = PushProxy::bind(&certificate)?;
-        let push = push_config(push_proxy.url()?, certificate.files.certificate.clone());
         let client = Client {
             address: listen,
             tls: certificate.client()?,
@@ -169,82 +163,39 @@ impl Demo {
             clock: Arc::clone(clock),
             rings,
         };
-        let config = Config {
-            zoneminder: zoneminder_config(map),
-            server: server_config(listen, certificate.files),
-            auth: AuthConfig {
-                enabled: true,
-                timeout: Duration::from_secs(20),
-                enforce_monitor_permissions: true,
-            },
-            push,
-            state: StateConfig {
-                directory: directory.subdirectory("state")?,
-                keep_deliveries: Duration::from_hours(14 * 24),
-                keep_tombstones: Duration::from_hours(30 * 24),
-                keep_events: Duration::from_hours(24),
-                max_size: 256 << 20,
-            },
-            control: ControlConfig {
-                socket: directory.path().join("control.sock"),
-                admin_group: "zmesd".to_owned(),
-            },
-            metrics: MetricsConfig::default(),
-            log: LogConfig { level: "warn".to_owned(), format: LogFormat::Text },
-            origin: Origin { file: "zmesd demo".into(), ..Origin::default() },
-        };
+        let text = configuration(&directory, listen, &certificate.files, &push_proxy.url()?)?;
+        let loaded = Loaded::from_text(&text, Path::new("zmesd demo"), &Environment::default());
+        let config = loaded.map_err(DemoError::Configuration)?.config;
         let introduction = introduction(options, &directory, listen, &config.control.socket, zmesctl);
         Ok(Self { config, database, simulation, client, push_proxy, directory, introduction })
     }
 }
 
-fn zoneminder_config(path_map: PathBuf) -> ZoneminderConfig {
-    ZoneminderConfig {
-        // Never connected to: the ports to the database are `Database`.
-        database: DatabaseConfig {
-            address: DatabaseAddress::Default,
-            user: String::new(),
-            password: SecretString::default(),
-            name: String::new(),
-            tls: None,
-            origin: DatabaseOrigin::default(),
-        },
-        path_map,
-        path_socks: None,
-        server: None,
-        version: None,
-        source: Source::Auto,
-        poll_interval: Duration::from_millis(20),
-        monitor_reload_interval: Duration::from_mins(1),
-        reconcile_interval: Duration::from_secs(2),
-        realarm_interval: Duration::from_mins(1),
-        alarm_limit: 60,
-        startup_grace: Duration::from_secs(10),
-        catch_up: Duration::from_mins(10),
-    }
-}
-
-fn server_config(listen: SocketAddr, tls: TlsFiles) -> ServerConfig {
-    ServerConfig {
-        listen: vec![listen],
-        tls: Some(tls),
-        advertised_version: "7.0.0".to_owned(),
-        max_clients: 20_000,
-        max_clients_per_address: 500,
-        trusted_proxies: Vec::new(),
-        allowed_origins: Vec::new(),
-    }
-}
-
-fn push_config(url: String, certificate: PathBuf) -> PushConfig {
-    let proxy = PushProxyConfig {
-        url,
-        app_name: push_proxy::APP_NAME.to_owned(),
-        app_key: SecretString::from(push_proxy::APP_KEY),
-        sound: "blop.caf".to_owned(),
-        ca_certificate: Some(certificate),
-    };
-    PushConfig { proxy: Some(proxy), ..PushConfig::default() }
+/// Returns a `zmesd.toml` for the demo. Its database is never connected to: the ports to the database are [`Database`].
+fn configuration(
+    directory: &Directory,
+    listen: SocketAddr,
+    tls: &TlsFiles,
+    push_proxy: &str,
+) -> Result<String, DemoError> {
+    let path = |path: &Path| toml_string(&path.to_string_lossy());
+    Ok(format!(
+        "[zoneminder]\nconfig = \"\"\ndatabase-url = \"mysql://demo@localhost/zm\"\npath-map = {map}\n\
+         [server]\nlisten = [\"{listen}\"]\n\
+         [server.tls]\ncertificate = {certificate}\nkey = {key}\n\
+         [push.proxy]\nenabled = true\nurl = \"{push_proxy}\"\napp-name = \"{name}\"\napp-key = \"{app_key}\"\n\
+         ca-certificate = {certificate}\n\
+         [state]\ndirectory = {state}\n\
+         [control]\nsocket = {socket}\n\
+         [log]\nlevel = \"warn\"\nformat = \"text\"\n",
+        map = path(&directory.path().join("shm")),
+        certificate = path(&tls.certificate),
+        key = path(&tls.key),
+        name = push_proxy::APP_NAME,
+        app_key = push_proxy::APP_KEY,
+        state = path(&directory.subdirectory("state")?),
+        socket = path(&directory.path().join("control.sock")),
+    ))
 }
 
 /// Returns where to listen: what was asked for, or the protocol's port on the loopback, or a free one there.

@@ -346,8 +346,7 @@ async fn the_source_can_be_the_database_or_shared_memory_alone() {
     let mut world = World::with(monitors(), &[], settings, ScriptedStore::default());
     world.source.show(ONE, Err(ReadError::UnknownLayout { size: 880 }));
     world.store.open(9, ONE, "Motion");
-    let report =
-        world.report(ONE, |report| report.condition.word() == MonitorCondition::UnknownLayout).await;
+    let report = world.report(ONE, |report| report.condition.word() == MonitorCondition::UnknownLayout).await;
     assert_eq!((report.source(), report.healthy()), (StateSource::SharedMemory, false));
     world.silence().await;
     assert_eq!(world.store.statements(), 0);

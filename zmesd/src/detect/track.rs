@@ -9,7 +9,7 @@ use tracing::{debug, info, warn};
 use zmes_shared::words::MonitorCondition;
 use zmes_shared::{EventId, MonitorState};
 use zmes_zoneminder::shm::ReadError;
-use zmes_zoneminder::{EventRow, Monitor, MonitorSource, Reading};
+use zmes_zoneminder::{DbError, EventRow, Monitor, MonitorSource, Reading};
 
 use super::DetectConfig;
 use super::alarm_limit::{AlarmLimit, Gaps};
@@ -19,9 +19,8 @@ use super::events::{MOTION, cause_of_reading, event_id};
 use super::pulse::Pulse;
 use super::uncaused::Uncaused;
 use crate::config::Source;
-use crate::domain::{Alarm, Monitor, Reading};
-use crate::ports::{Clock, DbError, EventRow};
-use crate::source::{MonitorSource, ReadError};
+use crate::domain::Alarm;
+use crate::ports::Clock;
 
 /// By what all looks are judged.
 #[derive(Debug)]
@@ -170,9 +169,7 @@ impl Track {
         }
         let condition = match source.other_numbering(self.monitor.id) {
             Some(numbering) => Condition::Numbering(numbering),
-            None if self.limit.is_flapping() => {
-                Condition::Flapping { limit: round.rules.config.alarm_limit }
-            }
+            None if self.limit.is_flapping() => Condition::Flapping { limit: round.rules.config.alarm_limit },
             None if reading.signal => Condition::Captured,
             None => Condition::NoPicture,
         };

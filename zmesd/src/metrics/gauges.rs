@@ -12,9 +12,7 @@ use zmes_shared::words::StateSource;
 use super::names::{self, Metric};
 use super::{Parts, health, readiness};
 use crate::route::Census;
-use crate::telemetry::{
-    Connection, FindingSeverity, LabelPairs, Labels, TokenState, Transport,
-};
+use crate::telemetry::{Connection, FindingSeverity, LabelPairs, Labels, TokenState, Transport};
 
 /// How long the router may take to answer.
 const ROUTER_DEADLINE: Duration = Duration::from_secs(1);

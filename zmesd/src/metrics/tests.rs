@@ -15,6 +15,7 @@ use tokio_util::sync::CancellationToken;
 use zmes_providers::Platform;
 use zmes_shared::views::PushModeState;
 use zmes_shared::{MonitorId, MonitorState};
+use zmes_zoneminder::shm::ReadError;
 use zmes_zoneminder::{DatabaseTrouble, DbHealth};
 
 use super::answer::answer;
@@ -29,7 +30,6 @@ use crate::ports::{
     StageLatency, TransportCheck, TransportHealth,
 };
 use crate::route::{Census, Command, RouterHandle};
-use crate::source::ReadError;
 use crate::telemetry::{Counters, Labels, TokenState};
 
 /// A push side with one transport that rests.
@@ -126,7 +126,8 @@ fn stage() -> (Stage, Parts) {
     let (alarms, _) = mpsc::channel(16);
     let (database, database_rx) = watch::channel(DbHealth::Up);
     let (trouble, trouble_rx) = watch::channel(None);
-    let (reports, reports_rx) = watch::channel(Arc::new(BTreeMap::from([monitor_report(1, true), monitor_report(2, false)])));
+    let (reports, reports_rx) =
+        watch::channel(Arc::new(BTreeMap::from([monitor_report(1, true), monitor_report(2, false)])));
     let catalog = Catalog { loaded_at: Some(Timestamp::UNIX_EPOCH), ..Catalog::default() };
     let (catalog_tx, catalog_rx) = watch::channel(Arc::new(catalog));
     let parts = Parts {

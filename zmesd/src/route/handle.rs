@@ -17,7 +17,7 @@ use zmes_zoneminder::{AccessPass, MonitorRights, User};
 use super::census::Census;
 use super::devices::Left;
 use super::token_handle::TokenCommand;
-use crate::domain::{AccessPass, Decision, MonitorFilter, MonitorRights, TokenId, User};
+use crate::domain::{Decision, MonitorFilter, TokenId};
 use crate::ports::PushReceipt;
 
 /// How long a caller waits for the router before it hears [`Busy`].

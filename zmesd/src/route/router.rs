@@ -16,7 +16,6 @@ use tracing::{debug, error};
 use zmes_shared::SessionId;
 use zmes_shared::control::ClientFilter;
 use zmes_shared::views::ClientCounts;
-use zmes_zoneminder::{MonitorRights, User};
 
 use super::attachments::Attachments;
 use super::census::Census;
@@ -31,12 +30,13 @@ use super::sessions::{Session, Sessions};
 use super::tap::{SessionChange, Tap, TapEvent, TokenChange};
 use super::tokens::Tokens;
 use crate::config::AuthConfig;
-use crate::domain::{Alarm, DeliveryId, MonitorFilter, MonitorRights, Token, TokenId};
+use crate::domain::{Alarm, DeliveryId, MonitorFilter, Token, TokenId};
 use crate::monitors::Catalog;
 use crate::ports::{Clock, PushOrder};
 use crate::state::{Note, Remembered, StateHandle};
 use crate::telemetry::{Counters, Latencies};
 use zmes_providers::TokenHandle;
+use zmes_zoneminder::MonitorRights;
 
 /// How often is done what is done by the clock.
 const UPKEEP_EVERY: Duration = Duration::from_millis(500);

@@ -19,7 +19,7 @@ use zmes_zoneminder::{MonitorRights, User};
 
 use super::*;
 use crate::config::{AuthConfig, StateConfig};
-use crate::domain::{Alarm, Decision, MonitorFilter, MonitorRights, Origin, SkipReason, User};
+use crate::domain::{Alarm, Decision, MonitorFilter, Origin, SkipReason};
 use crate::monitors::Catalog;
 use crate::ports::{Clock, PushOrder, SystemClock};
 use crate::state::{State, StateHandle};

@@ -13,8 +13,8 @@ mod timings;
 pub use beats::{Beat, Beats};
 pub use counters::{Counter, Counters, Findings, Inside, Level};
 pub use labels::{
-    Connection, FindingSeverity, Frame, Login, Loop, Part, Phase, Pushed, Reload,
-    TargetKind, TokenState, Transport,
+    Connection, FindingSeverity, Frame, Login, Loop, Part, Phase, Pushed, Reload, TargetKind, TokenState,
+    Transport,
 };
 pub use latencies::{Latencies, Stage};
 pub use refusals::{Refusal, Refusals, RefusedEntry};

@@ -144,7 +144,8 @@ async fn request_all(
                 };
                 // A filter is one batch, so what fails after another one is named.
                 let TokenSelection::Named(names) = batch else { continue };
-                let failed = names.iter().map(|token| TokenFailure { token: token.clone(), error: error.clone() });
+                let failed =
+                    names.iter().map(|token| TokenFailure { token: token.clone(), error: error.clone() });
                 all.failed.extend(failed);
             }
         }

@@ -52,7 +52,8 @@ fn fatal(problem: &Problem) -> Finding {
 
 fn changed(file: &str, diff: &ConfigDiff) -> Vec<Finding> {
     let mut findings = Vec::new();
-    for (keys, command) in [(&diff.needs_restart, "systemctl restart zmesd"), (&diff.hot, "zmesctl reload")] {
+    for (keys, command) in [(diff.needs_restart(), "systemctl restart zmesd"), (diff.hot(), "zmesctl reload")]
+    {
         if !keys.is_empty() {
             let detail = format!("{file} was changed and is not in force yet: {}", keys.join(", "));
             findings.push(Finding::warning("configuration", detail, command));
@@ -77,9 +78,15 @@ mod tests {
     use crate::config::{Environment, Loaded};
 
     fn running() -> Config {
-        let text = "[zoneminder]\nconfig = \"\"\ndatabase-url = \"mysql://zm:zm@localhost/zm\"\n[server]\nplaintext = true\n\
-                    listen = [\"127.0.0.1:9000\"]\n";
-        Loaded::from_text(text, Path::new("/etc/zmesd/zmesd.toml"), &Environment::default()).unwrap().config
+        listening(9000)
+    }
+
+    fn listening(port: u16) -> Config {
+        let text = format!(
+            "zoneminder = {{ config = '', database-url = 'mysql://zm:zm@localhost/zm' }}\n\
+             server = {{ plaintext = true, listen = ['127.0.0.1:{port}'], max-clients = {port} }}\n"
+        );
+        Loaded::from_text(&text, Path::new("/etc/zmesd/zmesd.toml"), &Environment::default()).unwrap().config
     }
 
     fn problem(key: &str, grave: bool) -> Problem {
@@ -103,7 +110,7 @@ mod tests {
 
     #[test]
     fn what_is_not_in_force_names_the_command_that_puts_it_in_force() {
-        let diff = ConfigDiff { hot: vec!["log.level".into()], needs_restart: vec!["server.listen".into()] };
+        let diff = running().diff(&listening(9001));
         let examined = ConfigExamined { diff, ..ConfigExamined::default() };
         let findings = findings(&Ok(Some(examined)), &running());
         let hints: Vec<_> = findings.iter().filter_map(|finding| finding.hint.as_deref()).collect();

@@ -104,7 +104,7 @@ impl Look {
 /// Says whether the file leads to another database than the one in force: by itself, or by `zm.conf`.
 fn names_another(diff: &ConfigDiff) -> bool {
     let ways = ["zoneminder.database-url", "zoneminder.config"];
-    diff.needs_restart.iter().any(|key| ways.contains(&key.as_str()))
+    diff.needs_restart().iter().any(|key| ways.contains(&key.as_str()))
 }
 
 /// Says why the server answers, but not all that is asked.

@@ -13,7 +13,6 @@ use crate::admin::conditions::SWITCH_ON;
 use crate::admin::monitors::{ListedMonitor, join};
 use crate::admin::{AdminParts, conditions};
 use crate::detect::MonitorReport;
-use crate::ports::DatabaseReport;
 
 /// Monitors that are told one by one.
 const TOLD: usize = 20;
@@ -170,7 +169,8 @@ fn ahead(watched: &[&MonitorReport], newest: &BTreeMap<MonitorId, EventId>) -> O
     let reports: Vec<_> = watched.iter().filter(is_ahead).collect();
     let first = reports.first()?;
     let (seen, newest) = (first.last_event?, newest.get(&first.id)?);
-    let others = if reports.len() > 1 { format!(", and {} others", reports.len() - 1) } else { String::new() };
+    let others =
+        if reports.len() > 1 { format!(", and {} others", reports.len() - 1) } else { String::new() };
     let detail = format!(
         "monitor {} ({}) has opened event {seen}, but the newest of it in the database is {newest}{others}: deleted, or is \
          the memory that of another ZoneMinder?",
@@ -187,8 +187,8 @@ mod tests {
 
     use super::*;
     use crate::detect::Condition;
-    use crate::ports::{DbError, ServerShare, ServerShares};
-    use crate::source::{Denied, Ownership, ReadError};
+    use zmes_zoneminder::shm::{Denied, Ownership, ReadError};
+    use zmes_zoneminder::{DbError, ServerShare, ServerShares};
 
     fn report(condition: Condition) -> MonitorReport {
         let (name, state) = ("Porch".into(), MonitorState::Idle);

@@ -196,8 +196,7 @@ async fn cameras(scene: &Scene<'_>, token: &Token, wanted: Option<MonitorId>) ->
     let watched: Vec<_> =
         listed.iter().filter(|listed| listed.watched && concerned(listed.report.id)).collect();
     let capturing = Capturing::look(scene.parts).await;
-    let mut findings: Vec<_> =
-        watched.iter().filter_map(|listed| one(&listed.report, &capturing)).collect();
+    let mut findings: Vec<_> = watched.iter().filter_map(|listed| one(&listed.report, &capturing)).collect();
     if findings.is_empty() && !watched.is_empty() {
         let alive = match watched.len() {
             1 => "the one that it hears of is alive".to_owned(),

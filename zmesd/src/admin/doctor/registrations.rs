@@ -6,6 +6,7 @@ use jiff::{SignedDuration, Timestamp};
 use tokio::task::yield_now;
 use zmes_shared::MonitorId;
 use zmes_shared::views::{Finding, Sentence};
+use zmes_zoneminder::Monitor;
 
 use super::phone::vain;
 use super::scene::{Scene, Trouble, some};

@@ -66,7 +66,12 @@ pub(in crate::admin) async fn choose(
 }
 
 /// Returns the tokens that match, of those that are wanted.
-fn matching(known: &TokenNames, filter: &TokenFilter, scope: TokenScope, now: Timestamp) -> BTreeSet<TokenId> {
+fn matching(
+    known: &TokenNames,
+    filter: &TokenFilter,
+    scope: TokenScope,
+    now: Timestamp,
+) -> BTreeSet<TokenId> {
     // A selection that names no state means all that the command can be about.
     let any = TokenFilter { state: None, ..filter.clone() };
     let candidates = known.rows.iter().filter(|row| scope.includes(&row.token));

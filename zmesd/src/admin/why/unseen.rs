@@ -106,7 +106,11 @@ async fn reason(parts: &AdminParts, row: &EventRow) -> Result<String, ControlErr
         return Ok(elsewhere(parts, monitor).await);
     };
     if let Err(reason) = found.watched {
-        return Ok(format!("monitor {monitor} ({}) is not watched: {}", found.name, conditions::switched_off(reason)));
+        return Ok(format!(
+            "monitor {monitor} ({}) is not watched: {}",
+            found.name,
+            conditions::switched_off(reason)
+        ));
     }
     if let Some(gap) = parts.gaps.find(monitor, row.id) {
         return Ok(format!(

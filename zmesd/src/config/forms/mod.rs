@@ -3,17 +3,19 @@
 mod network;
 
 pub(super) use network::SOCKET_PATH_MAX;
-pub(super) use network::{Gateway, Listeners, MetricsAddress, Networks, Origins, WebUrl};
+pub(super) use network::{Gateway, Listeners, MetricsAddress, Networks, Origins, PictureUrl, WebUrl};
 
+use std::fmt::{Debug, Display};
 use std::path::PathBuf;
 use std::time::Duration;
 
 use secrecy::SecretString;
+use zmes_shared::duration;
 use zmes_zoneminder::ZmVersion;
 
-use super::duration;
 use super::problem::quotable;
 use super::section::{Complaint, Form, Literal};
+use super::shown::{HIDDEN, Shown};
 use super::size;
 
 /// Longest text, in bytes; what is longer is no name, no path and no URL.
@@ -39,6 +41,10 @@ impl Form for Flag {
         }
     }
 
+    fn show(&self, value: &Self::Value) -> Shown {
+        Shown::toml(value)
+    }
+
     fn describe(&self) -> String {
         "true or false".to_owned()
     }
@@ -46,22 +52,24 @@ impl Form for Flag {
 
 /// A whole number in a range.
 #[derive(Debug)]
-pub(super) struct Number {
-    /// Least.
-    pub(super) min: u32,
-    /// Greatest.
-    pub(super) max: u32,
+pub(super) struct Number<T> {
+    pub(super) min: T,
+    pub(super) max: T,
 }
 
-impl Form for Number {
-    type Value = u32;
+impl<T: TryFrom<i64> + Copy + PartialOrd + Display + Debug + Sync> Form for Number<T> {
+    type Value = T;
 
-    fn read(&self, literal: Literal<'_>) -> Result<u32, Complaint> {
+    fn read(&self, literal: Literal<'_>) -> Result<T, Complaint> {
         let Literal::Number(number) = literal else { return Err(self.mismatch(literal)) };
-        let fitting = u32::try_from(number).ok().filter(|number| (self.min..=self.max).contains(number));
+        let fitting = T::try_from(number).ok().filter(|number| (self.min..=self.max).contains(number));
         fitting.ok_or_else(|| {
             Complaint::new(format!("{number} is out of range: it must be from {} to {}", self.min, self.max))
         })
+    }
+
+    fn show(&self, value: &Self::Value) -> Shown {
+        Shown::toml(value)
     }
 
     fn describe(&self) -> String {
@@ -90,12 +98,17 @@ impl Form for Span {
             }
             Literal::Flag(_) | Literal::List(_) | Literal::Other(_) => return Err(self.mismatch(literal)),
         };
-        let span = duration::parse(text).map_err(|error| Complaint::new(error.to_string()))?;
+        let span = duration::parse(text)
+            .map_err(|error| Complaint::new(format!("`{}` is {error}", quotable(text))))?;
         if (self.min..=self.max).contains(&span) {
             return Ok(span);
         }
         let (min, max) = (duration::format(self.min), duration::format(self.max));
         Err(Complaint::new(format!("{} is out of range: it must be from {min} to {max}", quotable(text))))
+    }
+
+    fn show(&self, value: &Self::Value) -> Shown {
+        Shown::text(&duration::format(*value))
     }
 
     fn describe(&self) -> String {
@@ -132,6 +145,10 @@ impl Form for Size {
         Err(Complaint::new(format!("{} is out of range: it must be from {min} to {max}", quotable(text))))
     }
 
+    fn show(&self, value: &Self::Value) -> Shown {
+        Shown::text(&size::format(*value))
+    }
+
     fn describe(&self) -> String {
         format!("a size from {} to {}", size::format(self.min), size::format(self.max))
     }
@@ -147,6 +164,10 @@ impl Form for Words {
     fn read(&self, literal: Literal<'_>) -> Result<String, Complaint> {
         let Literal::Text(text) = literal else { return Err(self.mismatch(literal)) };
         bounded(text).map(str::to_owned)
+    }
+
+    fn show(&self, value: &Self::Value) -> Shown {
+        Shown::text(value)
     }
 
     fn describe(&self) -> String {
@@ -169,6 +190,10 @@ impl Form for PathName {
             return Err(Complaint::new(format!("`{}` starts with `~`", quotable(text))).hint(hint));
         }
         Ok(Some(text).filter(|text| !text.is_empty()).map(PathBuf::from))
+    }
+
+    fn show(&self, value: &Self::Value) -> Shown {
+        Shown::path(value.as_deref())
     }
 
     fn describe(&self) -> String {
@@ -206,6 +231,15 @@ impl Form for Secret {
         }
     }
 
+    fn show(&self, value: &Self::Value) -> Shown {
+        match value {
+            SecretSource::Unset => Shown::secret(None),
+            SecretSource::Inline(secret) => Shown::secret(Some(secret)),
+            // Not read: what it belongs to is not enabled.
+            SecretSource::File(_) => Shown::text(HIDDEN),
+        }
+    }
+
     fn describe(&self) -> String {
         "a string".to_owned()
     }
@@ -219,7 +253,7 @@ impl Form for Secret {
 #[derive(Debug)]
 pub(super) struct Choice<T: 'static>(pub(super) &'static [(&'static str, T)]);
 
-impl<T: std::fmt::Debug + Copy + Sync> Form for Choice<T> {
+impl<T: Debug + Copy + PartialEq + Sync> Form for Choice<T> {
     type Value = T;
 
     fn read(&self, literal: Literal<'_>) -> Result<T, Complaint> {
@@ -229,6 +263,11 @@ impl<T: std::fmt::Debug + Copy + Sync> Form for Choice<T> {
         }
         let meant = nearest(text, self.0.iter().map(|(word, _)| *word));
         Err(Complaint::new(format!("must be {}, but is `{}`{meant}", Form::describe(self), quotable(text))))
+    }
+
+    fn show(&self, value: &Self::Value) -> Shown {
+        let word = self.0.iter().find(|(_, known)| known == value).map(|(word, _)| *word);
+        Shown::text(word.unwrap_or_default())
     }
 
     fn describe(&self) -> String {
@@ -256,6 +295,10 @@ impl Form for ZoneminderVersion {
         }
     }
 
+    fn show(&self, value: &Self::Value) -> Shown {
+        value.map_or_else(|| Shown::text("auto"), |version| Shown::text(&version.to_string()))
+    }
+
     fn describe(&self) -> String {
         "\"auto\" or a version such as \"1.36.33\"".to_owned()
     }
@@ -279,6 +322,10 @@ impl Form for AppVersion {
         }
     }
 
+    fn show(&self, value: &Self::Value) -> Shown {
+        Shown::text(value)
+    }
+
     fn describe(&self) -> String {
         "a version of at least \"6.0\", such as \"7.0.0\"".to_owned()
     }
@@ -294,6 +341,10 @@ impl Form for LogDirectives {
     fn read(&self, literal: Literal<'_>) -> Result<String, Complaint> {
         let Literal::Text(text) = literal else { return Err(self.mismatch(literal)) };
         check_log_level(text).map(|()| text.to_owned())
+    }
+
+    fn show(&self, value: &Self::Value) -> Shown {
+        Shown::text(value)
     }
 
     fn describe(&self) -> String {

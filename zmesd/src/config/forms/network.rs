@@ -4,12 +4,14 @@ use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 
 use ipnet::IpNet;
+use secrecy::{ExposeSecret, SecretString};
 use zmes_providers::ApnsEndpoint;
 
 use super::bounded;
 use crate::config::MetricsListen;
 use crate::config::problem::quotable;
 use crate::config::section::{Complaint, Form, Literal};
+use crate::config::shown::{HIDDEN, Shown};
 
 /// More addresses than that are a mistake.
 const LISTENERS_MAX: usize = 64;
@@ -56,6 +58,10 @@ impl Form for Listeners {
         Ok(addresses)
     }
 
+    fn show(&self, value: &Self::Value) -> Shown {
+        Shown::list(value)
+    }
+
     fn describe(&self) -> String {
         "a list of addresses such as [\"[::]:9000\"]".to_owned()
     }
@@ -89,6 +95,11 @@ impl Form for MetricsAddress {
             return Err(Complaint::new(format!("{address} can be reached from other machines")).hint(hint));
         }
         Ok(Some(MetricsListen::Port(address)))
+    }
+
+    fn show(&self, value: &Self::Value) -> Shown {
+        let listen = value.as_ref().map(ToString::to_string);
+        Shown::text(&listen.unwrap_or_default())
     }
 
     fn describe(&self) -> String {
@@ -128,6 +139,10 @@ impl Form for Networks {
         texts.iter().map(network).collect()
     }
 
+    fn show(&self, value: &Self::Value) -> Shown {
+        Shown::list(value)
+    }
+
     fn describe(&self) -> String {
         "a list of networks such as [\"10.0.0.0/8\"]".to_owned()
     }
@@ -143,6 +158,10 @@ impl Form for Origins {
     fn read(&self, literal: Literal<'_>) -> Result<Self::Value, Complaint> {
         let Literal::List(texts) = literal else { return Err(self.mismatch(literal)) };
         texts.iter().map(|text| origin(text)).collect()
+    }
+
+    fn show(&self, value: &Self::Value) -> Shown {
+        Shown::list(value)
     }
 
     fn describe(&self) -> String {
@@ -188,8 +207,43 @@ impl Form for WebUrl {
         }
     }
 
+    fn show(&self, value: &Self::Value) -> Shown {
+        Shown::text(value.as_deref().unwrap_or_default())
+    }
+
     fn describe(&self) -> String {
         "a URL such as \"https://push.example.org:8801\"".to_owned()
+    }
+}
+
+/// Where a phone finds a picture, with `EVENTID` in the place of the event; `None` where the text is empty. Never quoted,
+/// and shown without its query: it may hold a password.
+#[derive(Debug)]
+pub(in crate::config) struct PictureUrl;
+
+impl Form for PictureUrl {
+    type Value = Option<SecretString>;
+
+    fn read(&self, literal: Literal<'_>) -> Result<Self::Value, Complaint> {
+        let Literal::Text(text) = literal else { return Err(self.mismatch(literal)) };
+        let url = bounded(text)?.trim();
+        let scheme = ["https://", "http://"].iter().any(|scheme| url.starts_with(scheme));
+        if !url.is_empty() && (!scheme || url.contains(char::is_whitespace)) {
+            return Err(Complaint::new("is not a URL that starts with https:// or http://")
+                .hint("write it as a phone would open it, EVENTID standing for the event"));
+        }
+        Ok(Some(url).filter(|url| !url.is_empty()).map(SecretString::from))
+    }
+
+    fn show(&self, value: &Self::Value) -> Shown {
+        let Some(url) = value.as_ref().map(ExposeSecret::expose_secret) else { return Shown::text("") };
+        let shown =
+            url.split_once('?').map_or_else(|| url.to_owned(), |(front, _)| format!("{front}?{HIDDEN}"));
+        Shown::text(&shown).exactly(url)
+    }
+
+    fn describe(&self) -> String {
+        "a URL with EVENTID in it".to_owned()
     }
 }
 
@@ -237,6 +291,14 @@ impl Form for Gateway {
                 Err(self.mismatch(literal))
             }
         }
+    }
+
+    fn show(&self, value: &Self::Value) -> Shown {
+        Shown::text(match value {
+            ApnsEndpoint::Production => "production",
+            ApnsEndpoint::Sandbox => "sandbox",
+            ApnsEndpoint::Other(url) => url,
+        })
     }
 
     fn describe(&self) -> String {

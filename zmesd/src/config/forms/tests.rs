@@ -2,7 +2,7 @@ use zmes_providers::ApnsEndpoint;
 
 use super::*;
 
-fn complaint<F: Form<Value: std::fmt::Debug>>(form: &F, literal: Literal<'_>) -> String {
+fn complaint<F: Form<Value: Debug>>(form: &F, literal: Literal<'_>) -> String {
     form.read(literal).unwrap_err().message
 }
 

@@ -23,9 +23,10 @@ use super::file::{ControlSection, File, ServerSection, StateSection, TlsSection}
 use super::forms::{SOCKET_PATH_MAX, SecretSource};
 use super::problem::{Place, Problem, Problems};
 use super::section::Setting;
+use super::settings::Resolved;
+use super::shown::Shown;
 use super::{
-    AuthConfig, Config, ControlConfig, LogConfig, MetricsConfig, MetricsListen, Origin, ServerConfig,
-    StateConfig, TlsFiles,
+    Config, ControlConfig, MetricsConfig, MetricsListen, Origin, ServerConfig, StateConfig, TlsFiles,
 };
 
 /// Largest `zmesd.toml`, in bytes; the default file is a tenth of it.
@@ -91,12 +92,16 @@ impl Loaded {
         looks: Option<Looks<'_>>,
     ) -> Result<Self, Problems> {
         let mut problems = Problems::new(path);
-        let file = File::read(text, &mut problems);
+        let mut file = File::read(text, &mut problems);
         if !file.whole {
             return Err(problems.sorted());
         }
+        if let Some(level) = &environment.log_level {
+            file.log.level.value.clone_from(level);
+        }
         let (pair, push_look) = (looks.map(|looks| looks.pair), looks.map(|looks| looks.push));
-        let mut checker = Checker { path, environment, pair, push_look, problems, warnings: Vec::new() };
+        let (warnings, resolved) = (Vec::new(), Resolved::default());
+        let mut checker = Checker { path, environment, pair, push_look, problems, warnings, resolved };
         match checker.config(&file) {
             Ok(config) if checker.problems.is_empty() => Ok(Self { config, warnings: checker.warnings }),
             Ok(_) | Err(Reported) => Err(checker.problems.sorted()),
@@ -118,6 +123,7 @@ struct Checker<'a> {
     push_look: Option<PushCheck<'a>>,
     problems: Problems,
     warnings: Vec<Problem>,
+    resolved: Resolved,
 }
 
 impl Checker<'_> {
@@ -134,22 +140,19 @@ impl Checker<'_> {
         let (zoneminder, zm_conf) = zoneminder?;
         Ok(Config {
             server: server?,
-            auth: AuthConfig {
-                enabled: file.auth.enabled.value,
-                timeout: file.auth.timeout.value,
-                enforce_monitor_permissions: file.auth.enforce_monitor_permissions.value,
-            },
+            auth: file.auth.config(),
             push: push?,
             state: state?,
             control: control?,
             metrics: metrics?,
-            log: LogConfig { level: file.log.level.value.clone(), format: file.log.format.value },
+            log: file.log.config(),
             origin: Origin {
                 file: self.path.to_owned(),
                 zm_conf,
                 database_by_url: !matches!(file.zoneminder.database_url.value, SecretSource::Unset),
             },
             zoneminder,
+            settings: file.settings(&self.resolved),
         })
     }
 
@@ -160,27 +163,14 @@ impl Checker<'_> {
             self.warn(&server.plaintext.place, "true, and listening beyond this machine", hint);
         }
         let tls = if plaintext { None } else { Some(self.tls(tls)?) };
-        Ok(ServerConfig {
-            listen: server.listen.value.clone(),
-            tls,
-            advertised_version: server.advertised_version.value.clone(),
-            max_clients: count(server.max_clients.value),
-            max_clients_per_address: count(server.max_clients_per_address.value),
-            trusted_proxies: server.trusted_proxies.value.clone(),
-            allowed_origins: server.allowed_origins.value.clone(),
-        })
+        Ok(server.config(tls))
     }
 
     fn state(&mut self, state: &StateSection) -> Result<StateConfig, Reported> {
         let directory =
             self.absolute(&state.directory)?.unwrap_or_else(|| self.environment.state_directory());
-        Ok(StateConfig {
-            directory,
-            keep_deliveries: state.keep_deliveries.value,
-            keep_tombstones: state.keep_tombstones.value,
-            keep_events: state.keep_events.value,
-            max_size: state.max_size.value,
-        })
+        self.resolved.set_path(&state.directory.place, &directory);
+        Ok(state.config(directory))
     }
 
     fn control(&mut self, control: &ControlSection) -> Result<ControlConfig, Reported> {
@@ -207,12 +197,13 @@ impl Checker<'_> {
                 format!("the system takes {SOCKET_PATH_MAX} bytes: choose a shorter path"),
             ));
         }
-        Ok(ControlConfig { socket, admin_group: group.value.clone() })
+        self.resolved.set_path(&control.socket.place, &socket);
+        Ok(control.config(socket))
     }
 
     /// Metrics have a place of their own: apps and admins are asked who they are, and those who scrape are not.
     fn metrics(&mut self, file: &File) -> Result<MetricsConfig, Reported> {
-        let Setting { value: listen, place } = &file.metrics.listen;
+        let Setting { value: listen, place, .. } = &file.metrics.listen;
         let taken = match listen {
             Some(MetricsListen::Port(address)) if address.port() != 0 => {
                 let same = |app: &SocketAddr| {
@@ -231,7 +222,7 @@ impl Checker<'_> {
             Some(problem) => {
                 Err(self.problem(place, problem, "metrics need a place of their own: \"127.0.0.1:9090\""))
             }
-            None => Ok(MetricsConfig { listen: listen.clone() }),
+            None => Ok(file.metrics.config()),
         }
     }
 
@@ -254,7 +245,10 @@ impl Checker<'_> {
         let Some(named) = &setting.value else { return Ok(None) };
         let path = self.environment.resolve(named, self.path);
         match readable(&path) {
-            Ok(()) => Ok(Some(path)),
+            Ok(()) => {
+                self.resolved.set_path(&setting.place, &path);
+                Ok(Some(path))
+            }
             Err(error) => {
                 let message = unread(&path, &error, &self.environment.user);
                 let hint = remedy(&path, &error, self.environment, absent);
@@ -289,11 +283,13 @@ impl Checker<'_> {
             let hint = remedy(&path, &error, self.environment, absent);
             self.problem(&setting.place, message, hint)
         })?;
-        one_line(&content).map(Some).map_err(|(found, hint)| {
+        let secret = one_line(&content).map_err(|(found, hint)| {
             let file = path.display();
             let hint = hint.replace("FILE", &file.to_string());
             self.problem(&setting.place, format!("{file} holds no secret on one line: {found}"), hint)
-        })
+        })?;
+        self.resolved.set(&setting.place, Shown::secret(Some(&secret)));
+        Ok(Some(secret))
     }
 
     /// Puts a problem on the list, unless the same key is there already: what follows from a wrong value is no news.
@@ -333,10 +329,6 @@ fn one_line(content: &[u8]) -> Result<SecretString, (&'static str, &'static str)
 /// Says whether somebody on another machine can connect.
 fn exposed(listen: &[SocketAddr]) -> bool {
     listen.iter().any(|address| !address.ip().to_canonical().is_loopback())
-}
-
-fn count(number: u32) -> usize {
-    usize::try_from(number).unwrap_or(usize::MAX)
 }
 
 #[cfg(test)]

@@ -2,15 +2,17 @@
 
 use std::path::PathBuf;
 
-use secrecy::SecretString;
+use secrecy::{ExposeSecret, SecretString};
 use zmes_providers::{
     ApnsConfig, ApnsEndpoint, ApnsIdentity, FcmConfig, FcmProxyConfig, PushPart, PushProxyConfig,
 };
 
 use super::{Checker, Reported};
+use crate::config::PushConfig;
 use crate::config::file::{ApnsSection, FcmProxySection, FcmSection, File, PushProxySection};
-use crate::config::push::PushConfig;
+use crate::config::problem::Place;
 use crate::config::section::Setting;
+use crate::config::shown::Shown;
 
 /// Length of Apple's ids of keys and teams.
 const APPLE_ID_LENGTH: usize = 10;
@@ -23,41 +25,19 @@ impl Checker<'_> {
             self.push_look = None;
         }
         let before = self.problems.len();
-        let picture_url = self.picture_url(&section.picture_url);
+        self.warn_of_picture_url(&section.picture_url);
         let proxy = file.push_proxy.enabled.value.then(|| self.push_proxy(&file.push_proxy)).transpose();
         let fcm = file.fcm.enabled.value.then(|| self.fcm(&file.fcm, &file.fcm_proxies)).transpose();
         let apns = file.apns.enabled.value.then(|| self.apns(&file.apns)).transpose();
-        let config = PushConfig {
-            enabled: section.enabled.value,
-            interval_default: section.interval_default.value,
-            retry_for: section.retry_for.value,
-            mode: section.mode.value,
-            storm_limit: section.storm_limit.value,
-            picture_url: picture_url?,
-            proxy: proxy?,
-            fcm: fcm?,
-            apns: apns?,
-        };
+        let config = section.config(proxy?, fcm?, apns?);
         if self.problems.len() == before {
             self.look(&PushPart::Whole(&config.providers()), &[&section.enabled.place]);
         }
         Ok(config)
     }
 
-    fn picture_url(&mut self, setting: &Setting<String>) -> Result<Option<SecretString>, Reported> {
-        let url = setting.value.trim();
-        if url.is_empty() {
-            return Ok(None);
-        }
-        let scheme = ["https://", "http://"].iter().any(|scheme| url.starts_with(scheme));
-        if !scheme || url.chars().any(|character| character.is_whitespace() || character.is_control()) {
-            let hint = "write it as a phone would open it, EVENTID standing for the event";
-            return Err(self.problem(
-                &setting.place,
-                "is not a URL that starts with https:// or http://",
-                hint,
-            ));
-        }
+    fn warn_of_picture_url(&mut self, setting: &Setting<Option<SecretString>>) {
+        let Some(url) = setting.value.as_ref().map(ExposeSecret::expose_secret) else { return };
         if !url.contains("EVENTID") {
             let hint = "EVENTID stands for the event: without it each push shows the same picture";
             self.warn(&setting.place, "does not contain EVENTID", hint);
@@ -70,16 +50,14 @@ impl Checker<'_> {
                 "every provider on the way to the phone reads it: use a token of a user who may only view";
             self.warn(&setting.place, "holds a user or a password", hint);
         }
-        Ok(Some(SecretString::from(url)))
     }
 
     fn push_proxy(&mut self, section: &PushProxySection) -> Result<PushProxyConfig, Reported> {
         let url = self.stated(section.url.value.clone(), &section.url);
         let app_name = self.word(&section.app_name);
         let app_key = self.secret(&section.app_key).and_then(|key| self.stated(key, &section.app_key));
-        let ca_certificate =
-            self.root("push.proxy.ca-certificate", &section.ca_certificate, "the proxy's root certificate");
-        self.url("push.proxy.url", section.url.value.as_deref(), &section.url);
+        let ca_certificate = self.root(&section.ca_certificate, "the proxy's root certificate");
+        self.url(section.url.value.as_deref(), &section.url);
         if section.url.value.as_ref().is_some_and(|url| url.starts_with("http://")) {
             let hint = "the app's key and what the cameras see travel in the clear: write https://";
             self.warn(&section.url.place, "is not https", hint);
@@ -101,14 +79,13 @@ impl Checker<'_> {
         if let Ok(Some(path)) = &service_account {
             self.look(&PushPart::ServiceAccount(path), &[&section.service_account.place]);
         }
-        let ca_certificate =
-            self.root("push.fcm.ca-certificate", &section.ca_certificate, "the root certificate");
-        self.url("push.fcm.endpoint", section.endpoint.value.as_deref(), &section.endpoint);
+        let ca_certificate = self.root(&section.ca_certificate, "the root certificate");
+        self.url(section.endpoint.value.as_deref(), &section.endpoint);
         let (mut known, mut complete) = (Vec::<FcmProxyConfig>::new(), Ok(()));
         for proxy in proxies {
             // The default file has such an entry, to be filled in.
             let Some(url) = proxy.url.value.clone() else { continue };
-            self.url("push.fcm.proxy.url", Some(&url), &proxy.url);
+            self.url(Some(&url), &proxy.url);
             let (Ok(name), Ok(key)) = (self.word(&proxy.name), self.secret(&proxy.key)) else {
                 complete = Err(Reported);
                 continue;
@@ -134,10 +111,9 @@ impl Checker<'_> {
 
     fn apns(&mut self, section: &ApnsSection) -> Result<ApnsConfig, Reported> {
         let (identity, topic) = (self.apns_identity(section), self.word(&section.topic));
-        let ca_certificate =
-            self.root("push.apns.ca-certificate", &section.ca_certificate, "the gateway's root certificate");
+        let ca_certificate = self.root(&section.ca_certificate, "the gateway's root certificate");
         if let ApnsEndpoint::Other(url) = &section.endpoint.value {
-            self.url("push.apns.endpoint", Some(url), &section.endpoint);
+            self.url(Some(url), &section.endpoint);
         }
         Ok(ApnsConfig {
             identity: identity?,
@@ -158,8 +134,11 @@ impl Checker<'_> {
                 password: password.as_ref(),
             };
             self.look(&part, &[&section.certificate.place, &section.key.place]);
+            self.unused(&section.key_id.place);
+            self.unused(&section.team_id.place);
             return Ok(ApnsIdentity::Certificate { certificate, key: key_file, password });
         }
+        self.unused(&section.certificate_password.place);
         let key = key.and_then(|key| self.stated(key, &section.key));
         if let Ok(path) = &key {
             self.look(&PushPart::SigningKey(path), &[&section.key.place]);
@@ -169,23 +148,23 @@ impl Checker<'_> {
     }
 
     /// Returns the path of a root certificate, if one is named; `what`: "the proxy's root certificate".
-    fn root(
-        &mut self,
-        key: &'static str,
-        setting: &Setting<Option<PathBuf>>,
-        what: &str,
-    ) -> Result<Option<PathBuf>, Reported> {
+    fn root(&mut self, setting: &Setting<Option<PathBuf>>, what: &str) -> Result<Option<PathBuf>, Reported> {
         let path = self.file(setting, &format!("name a PEM file with {what}"))?;
         if let Some(path) = &path {
-            self.look(&PushPart::Root { key, path }, &[&setting.place]);
+            self.look(&PushPart::Root { key: setting.key, path }, &[&setting.place]);
         }
         Ok(path)
     }
 
-    fn url<T>(&mut self, key: &'static str, text: Option<&str>, setting: &Setting<T>) {
+    fn url<T>(&mut self, text: Option<&str>, setting: &Setting<T>) {
         if let Some(text) = text {
-            self.look(&PushPart::Url { key, text }, &[&setting.place]);
+            self.look(&PushPart::Url { key: setting.key, text }, &[&setting.place]);
         }
+    }
+
+    /// Notes that a value counts no more than an empty one, because another way is used.
+    fn unused(&mut self, place: &Place) {
+        self.resolved.set(place, Shown::text(""));
     }
 
     fn apple_id(&mut self, setting: &Setting<String>) -> Result<String, Reported> {
@@ -205,8 +184,7 @@ impl Checker<'_> {
 
     /// Returns a value that must be there because its transport is enabled.
     fn stated<T, S>(&mut self, value: Option<T>, setting: &Setting<S>) -> Result<T, Reported> {
-        let transport = setting.place.key.rsplit_once('.').map_or("", |(section, _)| section);
-        let transport = transport.split('[').next().unwrap_or_default();
+        let transport = setting.key.rsplit_once('.').map_or("", |(section, _)| section);
         value.ok_or_else(|| {
             self.problem(&setting.place, "is empty", format!("give it, or do not enable {transport}"))
         })

@@ -3,9 +3,9 @@ use std::fs;
 use secrecy::ExposeSecret;
 use tempfile::TempDir;
 use zmes_providers::ApnsIdentity;
+use zmes_zoneminder::conf::{DatabaseAddress, ServerIdentity};
 
 use super::*;
-use crate::config::{DatabaseAddress, ServerIdentity};
 
 fn read(directory: &TempDir, text: &str) -> Result<Loaded, Problems> {
     let environment = Environment { user: "zmesd".into(), system: true, ..Environment::default() };

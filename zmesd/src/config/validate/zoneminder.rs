@@ -13,6 +13,7 @@ use super::{Checker, Reported};
 use crate::config::access::{unread, zoneminder_remedy};
 use crate::config::file::ZoneminderSection;
 use crate::config::problem::{Problem, quotable};
+use crate::config::shown::{HIDDEN, Shown, toml_string};
 use crate::config::{Source, ZoneminderConfig};
 
 /// Where ZoneMinder maps its memory when nobody says otherwise.
@@ -56,22 +57,33 @@ impl Checker<'_> {
             0 => self.server_of(conf.as_ref()),
             id => Ok(Some(ServerIdentity::Id(id))),
         };
-        let config = ZoneminderConfig {
-            database: database?,
-            path_map,
-            path_socks: text("ZM_PATH_SOCKS"),
-            server: server?,
-            version: section.version.value,
-            source: section.source.value,
-            poll_interval: section.poll_interval.value,
-            monitor_reload_interval: section.monitor_reload_interval.value,
-            reconcile_interval: section.reconcile_interval.value,
-            realarm_interval: section.realarm_interval.value,
-            alarm_limit: section.alarm_limit.value,
-            startup_grace: section.startup_grace.value,
-            catch_up: section.catch_up.value,
-        };
-        Ok((config, conf.and(path)))
+        let (database, server, path_socks) = (database?, server?, text("ZM_PATH_SOCKS"));
+        let zm_conf = conf.and(path);
+        self.resolved.set_path(&section.path_map.place, &path_map);
+        if let Some(server) = &server {
+            self.resolved.set(&section.server_id.place, shown_server(server));
+        }
+        self.show_database(section, &database, zm_conf.as_deref(), path_socks.as_deref());
+        Ok((section.config(database, path_map, path_socks, server), zm_conf))
+    }
+
+    /// Notes the database as the URL that names it, whichever file that comes from. What else is taken from `zm.conf`
+    /// counts as its value.
+    fn show_database(
+        &mut self,
+        section: &ZoneminderSection,
+        database: &DatabaseConfig,
+        zm_conf: Option<&Path>,
+        path_socks: Option<&Path>,
+    ) {
+        let exact = database.url(database.password.expose_secret());
+        let by_url = database.origin.is_url();
+        let (by_conf, by_url) = if by_url { (String::new(), exact) } else { (exact, String::new()) };
+        let url = Shown::text(&database.url(HIDDEN)).exactly(&by_url);
+        self.resolved.set(&section.database_url.place, url);
+        let path = Shown::path(zm_conf);
+        let exact = format!("{} {path_socks:?} {by_conf}", path.toml);
+        self.resolved.set(&section.config.place, path.exactly(&exact));
     }
 
     /// Reads `zm.conf`. Where the database is known without it, it may be missing.
@@ -204,6 +216,13 @@ fn connection_hint(fault: &ConnectionFault) -> &'static str {
         }
         ConnectionFault::MissingUser => "ZoneMinder needs it too; or give zoneminder.database-url",
         ConnectionFault::CertificateWithoutKey | ConnectionFault::KeyWithoutCertificate => PAIR_HINT,
+    }
+}
+
+fn shown_server(server: &ServerIdentity) -> Shown {
+    match server {
+        ServerIdentity::Id(id) => Shown::toml(id),
+        ServerIdentity::Name(name) => Shown::toml(format_args!("0  # {}, by zm.conf", toml_string(name))),
     }
 }
 

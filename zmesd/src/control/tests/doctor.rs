@@ -10,8 +10,8 @@ use zmes_zoneminder::{DatabaseFault, DatabaseTrouble, DbError, MonitorRights, Us
 
 use super::world::{World, report, stopped};
 use crate::config::{ConfigDiff, Problem};
-use crate::domain::{MonitorFilter, MonitorRights, User};
-use crate::ports::{ConfigExamined, DatabaseFault, DatabaseTrouble, DbError, TransportCheck};
+use crate::domain::MonitorFilter;
+use crate::ports::{ConfigExamined, TransportCheck};
 
 const TOKEN: &str = "cXyz:APA91bHPRgkFLJu6sg";
 

@@ -11,8 +11,8 @@ use zmes_zoneminder::{DatabaseTrouble, DbError, EventRow};
 use super::world::World;
 use crate::domain::MonitorFilter;
 use crate::ports::{
-    DbError, EventRow, Held, HeldBy, PushCounts, PushEnding, PushOrder, PushReceipt, Retried, StageLatency,
-    TransportCheck, TransportFailure, TransportHealth,
+    Held, HeldBy, PushCounts, PushEnding, PushOrder, PushReceipt, Retried, StageLatency, TransportCheck,
+    TransportFailure, TransportHealth,
 };
 
 async fn ok(world: &World, request: &str) -> Value {

@@ -9,16 +9,16 @@ use std::sync::Arc;
 
 use tokio_tungstenite::tungstenite::Utf8Bytes;
 use zmes_shared::control::Since;
-use zmes_zoneminder::{AccessPass, User};
 
 use super::End;
-use crate::domain::{AccessPass, Login, LoginVerdict, MonitorFilter, User};
+use crate::domain::{Login, LoginVerdict, MonitorFilter};
 use crate::protocol::{
     AuthFrame, Body, Category, FilterFault, FilterStatement, Identity, Incoming, PushFrame, Reply,
     SinceFault, TokenFault, TokenFrame, parse,
 };
 use crate::route::{NewLogin, Registration};
 use zmes_providers::{App, PushToken};
+use zmes_zoneminder::{AccessPass, User};
 
 /// What happens to a session.
 #[derive(Debug)]

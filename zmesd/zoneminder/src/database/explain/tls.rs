@@ -264,5 +264,6 @@ fn bare(name: &str) -> &str {
 
 fn moment(time: UnixTime) -> String {
     let seconds = i64::try_from(time.as_secs()).unwrap_or(i64::MAX);
-    Timestamp::from_second(seconds).map_or_else(|_| "a time far away".to_owned(), |time| time.strftime("%Y-%m-%d").to_string())
+    Timestamp::from_second(seconds)
+        .map_or_else(|_| "a time far away".to_owned(), |time| time.strftime("%Y-%m-%d").to_string())
 }

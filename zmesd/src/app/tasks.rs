@@ -1,0 +1,283 @@
+//! The long-lived tasks: what each is made of, and the order in which they begin.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use tokio::sync::{mpsc, watch};
+use tracing::error;
+use zmes_providers::Transports;
+use zmes_zoneminder::{EventStore, MonitorSource};
+
+use super::Conductor;
+use super::config_file::ConfigFile;
+use super::parts::Parts;
+use super::reload::{Hot, Reloader};
+use super::start::{Common, Opened};
+use super::wiring::{CatalogEnds, Channels, DetectionEnds, Handles, PushEnds, RouterEnds};
+use crate::admin::AdminParts;
+use crate::config::{Config, PushConfig};
+use crate::control;
+use crate::detect::{self, DetectParts, Gaps, Record};
+use crate::domain::DeliveryId;
+use crate::metrics;
+use crate::monitors::CatalogTask;
+use crate::ports::{Clock, PushSide};
+use crate::push::{Dispatcher, DispatcherParts, PushCommand, PushStatus, PushView, PushViewParts};
+use crate::route::{Router, RouterParts};
+use crate::state::{Committed, Remembered, StateHandle};
+use crate::telemetry::log::LogHandle;
+use crate::ws::Listener;
+
+/// An event begins with the pictures of before its alarm: so much earlier than the record it may have begun and still
+/// be of its time.
+const BEGAN_BEFORE: Duration = Duration::from_mins(1);
+
+/// All that the tasks are made of.
+#[derive(Debug)]
+pub(super) struct Assembly {
+    pub(super) config: Config,
+    pub(super) file: Option<ConfigFile>,
+    pub(super) parts: Parts,
+    pub(super) log: LogHandle,
+    pub(super) channels: Channels,
+    pub(super) opened: Opened,
+    pub(super) common: Common,
+}
+
+/// What most tasks have a copy of.
+#[derive(Debug)]
+struct Shared {
+    common: Common,
+    handles: Handles,
+    state: StateHandle,
+    state_trouble: watch::Receiver<Option<String>>,
+}
+
+/// Where detection finds events, and what of them is known.
+#[derive(Debug)]
+struct DetectionStart {
+    source: Box<dyn MonitorSource>,
+    events: Arc<dyn EventStore>,
+    record: Record,
+}
+
+/// What the dispatcher has for itself.
+#[derive(Debug)]
+struct PushStart<'a> {
+    ends: PushEnds,
+    committed: watch::Receiver<Committed>,
+    transports: watch::Receiver<Arc<Transports>>,
+    config: &'a PushConfig,
+}
+
+impl Shared {
+    fn clock(&self) -> Arc<dyn Clock> {
+        Arc::clone(&self.common.clock)
+    }
+}
+
+impl Conductor {
+    /// Starts all tasks.
+    pub(super) fn run_tasks(&mut self, assembly: Assembly) {
+        let Assembly { config, file, parts, log, channels, opened, common } = assembly;
+        let Opened { certificates, certificate, listeners, state, .. } = opened;
+        let (handles, poll_interval) = (channels.handles, config.zoneminder.poll_interval);
+        let shared = Shared { common, handles, state: state.handle, state_trouble: state.trouble };
+        let soft = self.tokens.soft.clone();
+        let wanted = listeners.len();
+        let listening = self.listen(listeners, certificates.is_some());
+        let catalog = catalog(channels.catalog, &parts, &shared);
+        self.front.spawn("catalog", catalog.run(soft.clone()));
+        let record = record(&state.remembered, config.state.keep_events, shared.common.started_at);
+        let (alarms, events) = (channels.detection.alarms.downgrade(), Arc::clone(&parts.events));
+        let start = DetectionStart { source: parts.source, events, record };
+        let gaps = self.run_detection(channels.detection, start, &state.remembered, &shared);
+        let (ways, transports) = watch::channel(opened.transports);
+        let side =
+            PushStart { ends: channels.push, committed: state.committed, transports, config: &config.push };
+        let push = self.run_push(side, channels.push_commands, state.remembered.last_delivery, &shared);
+        let router = router(channels.router, state.remembered, state.renewed, &shared);
+        self.core.spawn("router", router.run(self.tokens.router.clone()));
+        let writer = state.writer.counting(Arc::clone(&shared.common.counters));
+        self.store.spawn("state", writer.run(self.tokens.store.clone()));
+        let (switch, moves) = metrics::switch();
+        let hot = Hot {
+            log: log.clone(),
+            certificates,
+            websocket: opened.websocket,
+            permissions: parts.permissions,
+            senders: channels.settings,
+            transports: ways,
+            catalog: shared.handles.catalog.clone(),
+            metrics: switch,
+            counters: Arc::clone(&shared.common.counters),
+            clock: shared.clock(),
+        };
+        let (reloader, configuration) = Reloader::new(config, file, hot, channels.hangups);
+        self.front.spawn("reloader", reloader.run(soft.clone()));
+        let observed = metrics::Parts {
+            counters: Arc::clone(&shared.common.counters),
+            router: shared.handles.router.clone(),
+            alarms,
+            catalog: shared.handles.catalog.clone(),
+            reports: shared.handles.reports.clone(),
+            database: parts.database.clone(),
+            state_trouble: shared.state_trouble.clone(),
+            push: Arc::clone(&push),
+            certificate: Arc::clone(&certificate),
+            listeners: wanted,
+            started_at: shared.common.started_at,
+        };
+        self.front.spawn("metrics", metrics::serve(opened.metrics, moves, observed, soft.clone()));
+        let admin = AdminParts {
+            router: shared.handles.router,
+            catalog: shared.handles.catalog,
+            state: shared.state,
+            state_trouble: shared.state_trouble,
+            tap: shared.common.tap,
+            reports: shared.handles.reports,
+            gaps,
+            database: parts.database,
+            events: parts.events,
+            push,
+            zoneminder: parts.check,
+            trigger: parts.trigger,
+            log,
+            counters: shared.common.counters,
+            clock: shared.common.clock,
+            configuration: Arc::new(configuration),
+            certificate,
+            listening: watch::channel(listening).1,
+            handed: opened.handed,
+            started_at: shared.common.started_at,
+            started: shared.common.started,
+            poll_interval,
+            draining: soft,
+            stop: self.tokens.control.clone(),
+        };
+        self.control.spawn("control", control::serve(opened.control, admin, channels.admin_group));
+    }
+
+    /// Starts poller, reconciler and lookup. Returns where they tell of alarms that were too many.
+    fn run_detection(
+        &mut self,
+        ends: DetectionEnds,
+        start: DetectionStart,
+        remembered: &Remembered,
+        shared: &Shared,
+    ) -> Gaps {
+        let gaps = Gaps::default();
+        let detection = detect::build(DetectParts {
+            source: start.source,
+            store: start.events,
+            catalog: shared.handles.catalog.watch(),
+            config: ends.config,
+            cursors: remembered.cursors.clone(),
+            unidentified: remembered.unidentified.clone(),
+            record: start.record,
+            clock: shared.clock(),
+            counters: Arc::clone(&shared.common.counters),
+            alarms: ends.alarms,
+            monitor_reports: ends.reports,
+            gaps: gaps.clone(),
+        });
+        let soft = &self.tokens.soft;
+        self.front.spawn("poller", detection.poller.run(soft.clone()));
+        self.front.spawn("reconciler", detection.reconciler.run(soft.clone()));
+        self.front.spawn("lookup", detection.lookup.run(soft.clone()));
+        gaps
+    }
+
+    /// Starts the dispatcher. Returns what others may ask of it.
+    fn run_push(
+        &mut self,
+        start: PushStart<'_>,
+        commands: mpsc::Sender<PushCommand>,
+        last_delivery: DeliveryId,
+        shared: &Shared,
+    ) -> Arc<dyn PushSide> {
+        let PushStart { ends, committed, transports, config } = start;
+        let status = Arc::<PushStatus>::default();
+        let dispatcher = Dispatcher::new(DispatcherParts {
+            orders: ends.orders,
+            transports: transports.clone(),
+            commands: ends.commands,
+            state: shared.state.clone(),
+            committed,
+            trouble: shared.state_trouble.clone(),
+            last_delivery,
+            catalog: shared.handles.catalog.watch(),
+            auth: shared.handles.auth.clone(),
+            router: shared.handles.router.clone(),
+            tap: shared.common.tap.clone(),
+            counters: Arc::clone(&shared.common.counters),
+            status: Arc::clone(&status),
+            latencies: Arc::clone(&shared.common.latencies),
+            config: config.clone(),
+            rules: shared.handles.push_rules.clone(),
+            storm_window: DispatcherParts::MINUTE,
+            clock: shared.clock(),
+        });
+        self.push.spawn("dispatcher", dispatcher.run(self.tokens.push.clone()));
+        Arc::new(PushView::new(PushViewParts {
+            transports,
+            commands,
+            status,
+            latencies: Arc::clone(&shared.common.latencies),
+            rules: shared.handles.push_rules.clone(),
+            clock: shared.clock(),
+        }))
+    }
+
+    /// Starts the listeners and returns their addresses as apps write them.
+    fn listen(&mut self, listeners: Vec<Listener>, tls: bool) -> Vec<String> {
+        let scheme = if tls { "wss" } else { "ws" };
+        let mut listening = Vec::with_capacity(listeners.len());
+        for listener in listeners {
+            listening.push(format!("{scheme}://{}", listener.local_addr()));
+            let (stop, sessions) = (self.tokens.soft.clone(), self.sessions.clone());
+            self.front.spawn("listener", async move {
+                if let Err(problem) = listener.run(stop, sessions).await {
+                    error!(error = &problem as &dyn std::error::Error, "a listening socket is broken");
+                }
+            });
+        }
+        listening
+    }
+}
+
+fn catalog(ends: CatalogEnds, parts: &Parts, shared: &Shared) -> CatalogTask {
+    let (monitors, accounts) = (Arc::clone(&parts.monitors), Arc::clone(&parts.accounts));
+    CatalogTask::new(monitors, accounts, ends.interval, shared.clock(), ends.refreshes, ends.catalog)
+}
+
+fn router(
+    ends: RouterEnds,
+    remembered: Remembered,
+    renewed: watch::Receiver<u64>,
+    shared: &Shared,
+) -> Router {
+    Router::new(RouterParts {
+        alarms: ends.alarms,
+        commands: ends.commands,
+        catalog: shared.handles.catalog.watch(),
+        auth: shared.handles.auth.clone(),
+        state: shared.state.clone(),
+        remembered,
+        renewed,
+        pushes: ends.orders,
+        push: shared.handles.push_rules.clone(),
+        tap: shared.common.tap.clone(),
+        counters: Arc::clone(&shared.common.counters),
+        latencies: Arc::clone(&shared.common.latencies),
+        clock: shared.clock(),
+    })
+}
+
+/// Returns what detection may rely on of the record: nothing older than what is kept of it.
+fn record(remembered: &Remembered, keep_events: Duration, now: Timestamp) -> Record {
+    let age = remembered.since.map(|since| Duration::try_from(now.duration_since(since)).unwrap_or_default());
+    let reaches_back = age.map_or(Duration::ZERO, |age| age.saturating_add(BEGAN_BEFORE).min(keep_events));
+    Record::new(reaches_back, remembered.announced.clone())
+}
