@@ -4,6 +4,8 @@
 //! Each word is written here once. Code matches on the variants; [`word`](SkipReason::word) and
 //! [`parse`](SkipReason::parse) are for what leaves and enters the process: JSON, SQL columns and metric labels.
 
+use serde::{Deserialize, Serialize};
+
 /// Declares a closed set of words. A word of a newer version is read as `Unknown`.
 macro_rules! words {
     ($(#[$doc:meta])* $name:ident { $($(#[$variant_doc:meta])* $variant:ident = $word:literal,)+ }) => {
@@ -41,7 +43,7 @@ macro_rules! words {
 
         impl std::fmt::Display for $name {
             fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-                f.write_str(self.word())
+                f.pad(self.word())
             }
         }
     };
@@ -50,16 +52,42 @@ macro_rules! words {
 // ---- what is decided about an alarm, for one client or one token
 
 words! {
-    /// What was decided about an alarm for a client or a token, and what became of it.
-    Decision {
+    /// What a decision is about.
+    TargetKind {
+        /// A connected app; people call it a client.
+        Session = "session",
+        /// A registered phone.
+        Token = "token",
+    }
+}
+
+words! {
+    /// What was decided about an alarm for a client or a token, and how far it is: the member `decision`.
+    DeliveryState {
         /// It is still to be sent, or is tried again.
         Queued = "queued",
         /// It was sent to the app, or the provider accepted it.
         Sent = "sent",
         /// It was not sent, for a [`SkipReason`].
         Skipped = "skipped",
-        /// It was given up: the provider refused it, or no transport takes the token.
+        /// It was given up: the provider refused it, or for a [`GiveUp`] of the daemon.
         Failed = "failed",
+    }
+}
+
+words! {
+    /// What happens to a push, as `watch` reports it: the member `outcome`.
+    DeliveryOutcome {
+        /// It waits to be sent.
+        Queued = "queued",
+        /// The provider accepted it.
+        Sent = "sent",
+        /// An attempt failed; it is tried again.
+        Retry = "retry",
+        /// It was given up.
+        Failed = "failed",
+        /// It is not sent any more.
+        Skipped = "skipped",
     }
 }
 
@@ -92,22 +120,143 @@ words! {
         Shadow = "shadow",
         /// The token was revoked before the push was sent.
         Revoked = "revoked",
-        /// The push was older than `push.retry-for` before it could be sent.
-        Expired = "expired",
         /// The token was registered by another user before the push was sent.
         AnotherUser = "another user",
+        /// Nothing is recorded for the token; only `why` says so.
+        NotDecided = "not decided",
+        /// The event was never announced; only `why` says so.
+        NotAnnounced = "not announced",
+    }
+}
+
+words! {
+    /// Why the daemon gave up a push that no provider refused.
+    GiveUp {
+        /// The push was older than `push.retry-for`.
+        Expired = "expired",
+        /// No transport that is configured takes the token.
+        NoTransport = "no transport takes this token",
+    }
+}
+
+words! {
+    /// What delays a push that waits to be sent.
+    HeldBy {
+        /// The transport pauses after failures, or because its provider asked for it.
+        Transport = "transport",
+        /// The provider asked for a pause for this phone.
+        Phone = "phone",
+        /// The pause before the next attempt.
+        Retry = "retry",
+        /// `push.storm-limit` is reached.
+        Storm = "storm",
     }
 }
 
 words! {
     /// How an alarm was found.
     Origin {
-        /// In shared memory.
+        /// In shared memory, or as a new row where the database is the monitor's source.
         Poll = "poll",
-        /// In the Events table, after the fact.
+        /// In the Events table, after the fact: announced as late.
         Reconciled = "reconciled",
         /// `zmesctl alarm test`.
         Test = "test",
+    }
+}
+
+impl SkipReason {
+    /// Returns the word of the metric label `decision`: dashboards rely on it. JSON has [`Self::word`].
+    pub fn label(self) -> &'static str {
+        match self {
+            Self::OtherTarget => "other_target",
+            Self::Pending => "pending",
+            Self::PushOff => "push_off",
+            Self::AnotherUser => "another_user",
+            Self::NotDecided => "not_decided",
+            Self::NotAnnounced => "not_announced",
+            Self::Rights
+            | Self::Filter
+            | Self::Interval
+            | Self::Slow
+            | Self::Ending
+            | Self::User
+            | Self::Disabled
+            | Self::Muted
+            | Self::Shadow
+            | Self::Revoked
+            | Self::Unknown => self.word(),
+        }
+    }
+}
+
+/// Why a decision is as it is: the member `reason`, one text in JSON and in the state file.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(from = "String", into = "String")]
+pub enum Reason {
+    /// It was sent, or nothing stands against it yet.
+    #[default]
+    None,
+    /// It was sent in one message with others (`push.storm-limit`).
+    Digest,
+    /// It was skipped.
+    Skip(SkipReason),
+    /// The daemon gave it up.
+    GaveUp(GiveUp),
+    /// What the provider answered, or another text for people.
+    Text(String),
+}
+
+impl Reason {
+    const DIGEST: &'static str = "digest";
+
+    /// Reads the text of [`Self::as_str`].
+    pub fn parse(text: &str) -> Self {
+        match (text, SkipReason::parse(text), GiveUp::parse(text)) {
+            ("", _, _) => Self::None,
+            (Self::DIGEST, _, _) => Self::Digest,
+            (_, SkipReason::Unknown, GiveUp::Unknown) => Self::Text(text.to_owned()),
+            (_, SkipReason::Unknown, reason) => Self::GaveUp(reason),
+            (_, reason, _) => Self::Skip(reason),
+        }
+    }
+
+    /// Returns the text; empty where there is no reason.
+    pub fn as_str(&self) -> &str {
+        match self {
+            Self::None => "",
+            Self::Digest => Self::DIGEST,
+            Self::Skip(reason) => reason.word(),
+            Self::GaveUp(reason) => reason.word(),
+            Self::Text(text) => text,
+        }
+    }
+}
+
+impl std::fmt::Display for Reason {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.pad(self.as_str())
+    }
+}
+
+impl From<SkipReason> for Reason {
+    fn from(reason: SkipReason) -> Self {
+        Self::Skip(reason)
+    }
+}
+
+impl From<String> for Reason {
+    fn from(text: String) -> Self {
+        Self::parse(&text)
+    }
+}
+
+impl From<Reason> for String {
+    fn from(reason: Reason) -> Self {
+        match reason {
+            Reason::Text(text) => text,
+            Reason::None | Reason::Digest | Reason::Skip(_) | Reason::GaveUp(_) => reason.as_str().to_owned(),
+        }
     }
 }
 
@@ -339,5 +488,66 @@ words! {
         Provider = "provider",
         /// It passes without anyone's help.
         Time = "time",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn round_trips<W: Copy + PartialEq + std::fmt::Debug + Serialize + for<'a> Deserialize<'a>>(
+        all: &[W],
+        word: fn(W) -> &'static str,
+        parse: fn(&str) -> W,
+    ) {
+        for &one in all {
+            assert_eq!(parse(word(one)), one);
+            let json = serde_json::to_string(&one).unwrap();
+            assert_eq!(json, format!("\"{}\"", word(one)));
+            assert_eq!(serde_json::from_str::<W>(&json).unwrap(), one);
+        }
+        assert_eq!(word(parse("of a newer version")), "unknown");
+    }
+
+    #[test]
+    fn every_word_is_read_as_it_is_written() {
+        round_trips(TargetKind::ALL, TargetKind::word, TargetKind::parse);
+        round_trips(DeliveryState::ALL, DeliveryState::word, DeliveryState::parse);
+        round_trips(DeliveryOutcome::ALL, DeliveryOutcome::word, DeliveryOutcome::parse);
+        round_trips(SkipReason::ALL, SkipReason::word, SkipReason::parse);
+        round_trips(GiveUp::ALL, GiveUp::word, GiveUp::parse);
+        round_trips(HeldBy::ALL, HeldBy::word, HeldBy::parse);
+        round_trips(Origin::ALL, Origin::word, Origin::parse);
+    }
+
+    #[test]
+    fn the_json_of_a_word_of_a_newer_version_is_read() {
+        assert_eq!(serde_json::from_str::<SkipReason>("\"snoozed\"").unwrap(), SkipReason::Unknown);
+    }
+
+    #[test]
+    fn a_reason_is_one_text() {
+        for (text, reason) in [
+            ("", Reason::None),
+            ("digest", Reason::Digest),
+            ("not authenticated", Reason::Skip(SkipReason::Pending)),
+            ("another user", Reason::Skip(SkipReason::AnotherUser)),
+            ("expired", Reason::GaveUp(GiveUp::Expired)),
+            ("no transport takes this token", Reason::GaveUp(GiveUp::NoTransport)),
+            ("unknown", Reason::Text("unknown".to_owned())),
+            ("429 TooManyRequests", Reason::Text("429 TooManyRequests".to_owned())),
+        ] {
+            assert_eq!(Reason::parse(text), reason);
+            assert_eq!(reason.as_str(), text);
+            assert_eq!(serde_json::to_value(&reason).unwrap(), text);
+            assert_eq!(serde_json::from_value::<Reason>(text.into()).unwrap(), reason);
+        }
+    }
+
+    #[test]
+    fn the_labels_of_metrics_keep_their_words() {
+        let labels = [SkipReason::OtherTarget, SkipReason::Pending, SkipReason::PushOff, SkipReason::Rights];
+        assert_eq!(labels.map(SkipReason::label), ["other_target", "pending", "push_off", "rights"]);
+        assert!(SkipReason::ALL.iter().all(|reason| !reason.label().contains(' ')));
     }
 }

@@ -126,7 +126,7 @@ impl Street {
         // As readline calls it: the command, the word, the word before.
         let script = format!(
             ". '{}'; COMP_WORDS=({}); COMP_CWORD=$((${{#COMP_WORDS[@]}} - 1)); \
-             compopt() {{ :; }}; _zmesctl_tidy zmesctl \"${{COMP_WORDS[COMP_CWORD]}}\" \"${{COMP_WORDS[COMP_CWORD - 1]}}\"; \
+             compopt() {{ :; }}; _zmesctl zmesctl \"${{COMP_WORDS[COMP_CWORD]}}\" \"${{COMP_WORDS[COMP_CWORD - 1]}}\"; \
              printf '%s\\n' \"${{COMPREPLY[@]}}\"",
             completions()?.join("zmesctl.bash").display(),
             quoted.join(" ")

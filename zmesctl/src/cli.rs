@@ -3,17 +3,18 @@
 //! Each command's own arguments live with the command; here is only its name.
 
 use std::ffi::OsString;
-use std::path::PathBuf;
-use std::time::Duration;
 
 use clap::error::ErrorKind;
-use clap::{ArgAction, Args, CommandFactory, Parser, Subcommand, ValueEnum};
+use clap::{CommandFactory, Parser, Subcommand};
 
 use crate::commands::{
-    alarms, badges, checks, clients, completions, config, doctor, log, monitors, push, tokens, watch, why,
+    alarms, badges, checks, clients, completions, config, doctor, latency, log, monitors, push, reload,
+    status, tokens, watch, why,
 };
-use crate::render::Format;
-use crate::values;
+use crate::context::Context;
+use crate::error::CliError;
+use crate::exit::Exit;
+use crate::options::Global;
 
 const AFTER: &str = "\
 Examples:
@@ -48,85 +49,33 @@ pub struct Cli {
     pub global: Global,
     /// What to do.
     #[command(subcommand)]
-    pub command: Command,
-}
-
-/// Options that stand before or after the command.
-#[derive(Debug, Clone, Args)]
-#[command(next_help_heading = "Global options")]
-pub struct Global {
-    /// Control socket of zmesd
-    #[arg(long, global = true, value_name = "PATH")]
-    pub socket: Option<PathBuf>,
-    /// Print one JSON document
-    #[arg(long, global = true)]
-    pub json: bool,
-    /// Print one JSON object a line (lists and streams)
-    #[arg(long, global = true)]
-    pub jsonl: bool,
-    /// How long a request may take [default: 5s]
-    #[arg(long, global = true, value_name = "DURATION", value_parser = values::duration)]
-    pub timeout: Option<Duration>,
-    /// Use colours
-    #[arg(
-        long,
-        global = true,
-        value_name = "WHEN",
-        value_enum,
-        default_value_t,
-        hide_possible_values = false
-    )]
-    pub color: ColorChoice,
-    /// Print nothing where all is well; of lists the bare ids and handles, one a line
-    #[arg(short, long, global = true, action = ArgAction::SetTrue)]
-    pub quiet: bool,
-}
-
-impl Global {
-    /// Returns who reads the output.
-    pub fn format(&self) -> Format {
-        match (self.json, self.jsonl) {
-            (false, false) => Format::Human,
-            (true, _) => Format::Json,
-            (false, true) => Format::Jsonl,
-        }
-    }
-}
-
-/// When to use colours; `auto`: on a terminal, unless `$NO_COLOR` is set.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
-pub enum ColorChoice {
-    // No doc comments: clap would spread the help of every command over twice the lines to print them.
-    #[default]
-    Auto,
-    Always,
-    Never,
+    pub command: TopCommand,
 }
 
 /// The commands.
 #[derive(Debug, Subcommand)]
-pub enum Command {
+pub enum TopCommand {
     /// Show how zmesd is: monitors, clients, events, database
     #[command(after_help = "Examples:\n  zmesctl status\n  zmesctl status --json | jq .monitors.stale")]
     Status,
     /// List or disconnect the apps that are connected
     #[command(subcommand)]
-    Clients(clients::Command),
+    Clients(clients::ClientsCommand),
     /// List the phones that are registered for pushes; silence, revoke, restore, import them
     #[command(subcommand)]
-    Tokens(tokens::Command),
+    Tokens(tokens::TokensCommand),
     /// Set the numbers on the apps' icons
     #[command(subcommand)]
-    Badges(badges::Command),
+    Badges(badges::BadgesCommand),
     /// List the monitors, or read them from ZoneMinder again
     #[command(subcommand)]
-    Monitors(monitors::Command),
+    Monitors(monitors::MonitorsCommand),
     /// Send a test alarm, or make ZoneMinder itself record
     #[command(subcommand)]
-    Alarm(alarms::Command),
+    Alarm(alarms::AlarmCommand),
     /// Check the ways to phones, or show what waits to be sent
     #[command(subcommand)]
-    Push(push::Command),
+    Push(push::PushCommand),
     /// Follow what happens: alarms, decisions, clients, monitors
     Watch(watch::WatchArgs),
     /// Explain what was decided about an event, for each client and token
@@ -142,15 +91,37 @@ pub enum Command {
     Latency,
     /// Change the log level of the running daemon
     #[command(subcommand)]
-    Log(log::Command),
+    Log(log::LogCommand),
     /// Read the configuration again and apply it
     #[command(after_help = "Example:\n  zmesctl reload    the same as: systemctl reload zmesd")]
     Reload,
     /// Check, print or show the configuration
     #[command(subcommand)]
-    Config(config::Command),
+    Config(config::ConfigCommand),
     /// Print the completions for a shell
     Completions(completions::CompletionsArgs),
+}
+
+/// Runs one command.
+pub async fn run(command: TopCommand, context: &mut Context) -> Result<Exit, CliError> {
+    match command {
+        TopCommand::Status => status::run(context).await,
+        TopCommand::Clients(command) => clients::run(command, context).await,
+        TopCommand::Tokens(command) => tokens::run(command, context).await,
+        TopCommand::Badges(command) => badges::run(command, context).await,
+        TopCommand::Monitors(command) => monitors::run(command, context).await,
+        TopCommand::Alarm(command) => alarms::run(command, context).await,
+        TopCommand::Push(command) => push::run(command, context).await,
+        TopCommand::Watch(arguments) => watch::run(arguments, context).await,
+        TopCommand::Why(arguments) => why::run(arguments, context).await,
+        TopCommand::Check(arguments) => checks::run(arguments, context).await,
+        TopCommand::Doctor(arguments) => doctor::run(arguments, context).await,
+        TopCommand::Latency => latency::run(context).await,
+        TopCommand::Log(command) => log::run(command, context).await,
+        TopCommand::Reload => reload::run(context).await,
+        TopCommand::Config(command) => config::run(command, context).await,
+        TopCommand::Completions(arguments) => completions::run(&arguments, context),
+    }
 }
 
 /// Parses a command line.

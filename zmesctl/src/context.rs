@@ -7,20 +7,18 @@ use std::time::Duration;
 
 use directories::BaseDirs;
 use serde::de::DeserializeOwned;
+use zmes_shared::client::{ControlClient, TIMEOUT};
 use zmes_shared::control::Request;
 use zmes_shared::paths::{SYSTEM_SOCKET, USER_SOCKET};
 
-use crate::cli::{ColorChoice, Global};
-use crate::client::Client;
 use crate::environment::Environment;
 use crate::error::CliError;
 use crate::exit::Exit;
-use crate::render::{Format, Look, Out, Terminal, Tone, View, clean, paint, terminal_width, wrap};
+use crate::options::{ColorChoice, Format, Global};
+use crate::render::{Out, OutputStyle, Terminal, Tone, View, clean, paint, terminal_width, wrap};
 
 /// Where remarks go on: below their text, as in `hint: …`.
 const REMARK: usize = 6;
-/// How long a request may take when nobody says otherwise.
-const TIMEOUT: Duration = Duration::from_secs(5);
 
 /// One run.
 #[derive(Debug)]
@@ -44,7 +42,7 @@ impl Context {
             ColorChoice::Never => false,
             ColorChoice::Auto => terminal && !environment.plain,
         };
-        let look = Look {
+        let look = OutputStyle {
             format: global.format(),
             quiet: global.quiet,
             color: color(environment.terminals.stdout),
@@ -68,7 +66,7 @@ impl Context {
     }
 
     /// Connects to the daemon; each request may take as long as `--timeout` says.
-    pub async fn connect(&self) -> Result<Client, CliError> {
+    pub async fn connect(&self) -> Result<ControlClient, CliError> {
         self.connect_with(TIMEOUT).await
     }
 
@@ -138,17 +136,18 @@ impl Context {
     }
 
     /// Connects for what takes its time: `limit` holds where the command line does not say otherwise.
-    pub async fn connect_for(&self, limit: Duration) -> Result<Client, CliError> {
+    pub async fn connect_for(&self, limit: Duration) -> Result<ControlClient, CliError> {
         self.connect_with(limit).await
     }
 
-    async fn connect_with(&self, limit: Duration) -> Result<Client, CliError> {
-        Client::connect(&self.socket, self.timeout.unwrap_or(limit)).await
+    async fn connect_with(&self, limit: Duration) -> Result<ControlClient, CliError> {
+        let limit = self.timeout.unwrap_or(limit);
+        Ok(ControlClient::connect_within(&self.socket, limit).await?)
     }
 }
 
 /// Returns the control socket: as told, else the user's where there is one, else the system's.
-fn socket(told: Option<PathBuf>, environment: &Environment) -> PathBuf {
+pub(crate) fn socket(told: Option<PathBuf>, environment: &Environment) -> PathBuf {
     told.or_else(|| environment.socket.clone())
         .or_else(user_socket)
         .unwrap_or_else(|| PathBuf::from(SYSTEM_SOCKET))

@@ -2,14 +2,15 @@
 
 use std::borrow::Cow;
 use std::io;
-use std::path::PathBuf;
-use std::time::Duration;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
 
+use nix::unistd::{Gid, Group};
 use serde::Serialize;
-use zmes_shared::control::{ControlError, ErrorCode, PROTOCOL, Protocol};
+use zmes_shared::client::ClientError;
+use zmes_shared::control::{ControlError, ErrorCode, PROTOCOL};
 
 use crate::exit::Exit;
-use crate::render::time;
 
 const HINT_STATUS: &str = "systemctl status zmesd";
 /// The group of the packages, where the socket does not tell another one.
@@ -19,14 +20,9 @@ const HINT_RESTART: &str = "restart zmesd after the upgrade: systemctl restart z
 /// Why a command failed.
 #[derive(Debug, thiserror::Error)]
 pub enum CliError {
-    /// Nobody listens at the socket.
-    #[error("cannot reach zmesd at {}", socket.display())]
-    Unreachable {
-        /// The socket.
-        socket: PathBuf,
-        /// What the operating system says.
-        source: io::Error,
-    },
+    /// The daemon did not answer, or not in a way that is understood.
+    #[error("{}", message_of_client(.0))]
+    Client(ClientError),
     /// The operating system does not let us open the socket.
     #[error("not permitted to open zmesd's control socket {}", socket.display())]
     Denied {
@@ -37,37 +33,11 @@ pub enum CliError {
         /// What the operating system says.
         source: io::Error,
     },
-    /// The connection broke in the middle.
-    #[error("the connection to zmesd broke")]
-    Broken(#[source] io::Error),
-    /// The daemon closed the connection without an answer.
-    #[error("zmesd closed the connection before it answered")]
-    Closed,
     /// The daemon ended a stream.
     #[error("zmesd ended the stream")]
     Ended {
         /// The daemon's reason.
         reason: String,
-    },
-    /// No answer in time.
-    #[error("zmesd did not answer within {}", time::span(*limit))]
-    Timeout {
-        /// What was allowed.
-        limit: Duration,
-    },
-    /// The daemon speaks another major version of the control protocol.
-    #[error("zmesd and zmesctl speak different versions of the control protocol")]
-    Version {
-        /// The daemon's own version.
-        daemon: String,
-        /// The daemon's version of the protocol.
-        theirs: Protocol,
-    },
-    /// What came from the socket is not what `zmesd` would send.
-    #[error("the answer is not understood")]
-    BadAnswer {
-        /// What is wrong with it.
-        detail: String,
     },
     /// The daemon said no.
     #[error("{}", .0.message)]
@@ -137,12 +107,9 @@ impl CliError {
     /// Returns the exit code.
     pub fn exit(&self) -> Exit {
         match self {
-            Self::Unreachable { .. } | Self::Broken(_) | Self::Closed | Self::Ended { .. } => {
-                Exit::Unreachable
-            }
+            Self::Client(error) => exit_of_client(error),
+            Self::Ended { .. } => Exit::Unreachable,
             Self::Denied { .. } => Exit::Forbidden,
-            Self::Timeout { .. } => Exit::Timeout,
-            Self::Version { .. } | Self::BadAnswer { .. } => Exit::Version,
             Self::Daemon(error) => exit_of(error.code),
             Self::Usage { .. } => Exit::Usage,
             Self::NoSuchClient { .. } | Self::NoSuchMonitor { .. } => Exit::NotFound,
@@ -158,26 +125,14 @@ impl CliError {
     /// Returns what lies behind it, in one sentence.
     pub fn cause(&self) -> Option<String> {
         match self {
-            Self::Unreachable { source, .. }
-            | Self::Denied { source, .. }
+            Self::Client(error) => cause_of_client(error),
+            Self::Denied { source, .. }
             | Self::File { source, .. }
-            | Self::Broken(source)
             | Self::Output(source)
             | Self::Terminal(source) => Some(plain(source)),
             Self::Zmesd { source, .. } => source.as_ref().map(plain),
             Self::Ended { reason } => Some(reason.clone()),
-            Self::Version { daemon, theirs } => Some(format!(
-                "zmesd {daemon} speaks {}.{}, zmesctl {} speaks {}.{}",
-                theirs.major,
-                theirs.minor,
-                env!("CARGO_PKG_VERSION"),
-                PROTOCOL.major,
-                PROTOCOL.minor
-            )),
-            Self::BadAnswer { detail } => Some(detail.clone()),
-            Self::Closed
-            | Self::Timeout { .. }
-            | Self::Daemon(_)
+            Self::Daemon(_)
             | Self::Usage { .. }
             | Self::Declined
             | Self::Unparsable { .. }
@@ -192,11 +147,9 @@ impl CliError {
             Self::Daemon(error) => return error.hint.as_deref().or(hint_of(error.code)).map(Cow::Borrowed),
             Self::Denied { group: Some(group), .. } => return Some(Cow::Owned(join(group))),
             Self::Usage { hint, .. } | Self::NoSuchMonitor { hint, .. } => hint,
-            Self::Unreachable { .. } | Self::Broken(_) | Self::Closed | Self::Ended { .. } => HINT_STATUS,
+            Self::Client(error) => hint_of_client(error),
+            Self::Ended { .. } => HINT_STATUS,
             Self::Denied { group: None, .. } => return Some(Cow::Owned(join(GROUP))),
-            Self::Timeout { .. } => "it may be busy: allow more with --timeout 30s",
-            Self::Version { .. } => HINT_RESTART,
-            Self::BadAnswer { .. } => "is this the socket of zmesd, and of the same version as zmesctl?",
             Self::NoSuchClient { .. } => "zmesctl clients list",
             Self::Zmesd { .. } => "install zmesd beside zmesctl, or put its directory into PATH",
             Self::Unparsable { .. } => "nothing was imported, and the file is as it was",
@@ -222,10 +175,9 @@ impl CliError {
     fn code(&self) -> Code {
         Code::Own(match self {
             Self::Daemon(error) => return Code::Daemon(error.code),
-            Self::Unreachable { .. } | Self::Broken(_) | Self::Closed | Self::Ended { .. } => "unreachable",
+            Self::Client(error) => code_of_client(error),
+            Self::Ended { .. } => "unreachable",
             Self::Denied { .. } => "forbidden",
-            Self::Timeout { .. } => "timeout",
-            Self::Version { .. } | Self::BadAnswer { .. } => "version",
             Self::Usage { .. } => "usage",
             Self::Declined => "declined",
             Self::NoSuchClient { .. } | Self::NoSuchMonitor { .. } => "not_found",
@@ -233,6 +185,92 @@ impl CliError {
             Self::Zmesd { .. } => "unavailable",
             Self::Output(_) | Self::Terminal(_) => "output",
         })
+    }
+}
+
+impl From<ClientError> for CliError {
+    fn from(error: ClientError) -> Self {
+        match error {
+            ClientError::Denied { socket, source } => {
+                let group = group_of(&socket);
+                Self::Denied { socket, group, source }
+            }
+            ClientError::Refused(error) => Self::Daemon(error),
+            other => Self::Client(other),
+        }
+    }
+}
+
+/// Returns the group that may open a socket: its own, or where that cannot be seen that of its directory; never root's.
+fn group_of(socket: &Path) -> Option<String> {
+    let seen = std::fs::metadata(socket).ok();
+    let seen = seen.or_else(|| std::fs::metadata(socket.parent()?).ok())?;
+    let group = Some(seen.gid()).filter(|&gid| gid != 0)?;
+    Group::from_gid(Gid::from_raw(group)).ok().flatten().map(|group| group.name)
+}
+
+fn message_of_client(error: &ClientError) -> String {
+    match error {
+        ClientError::Version { .. } => {
+            "zmesd and zmesctl speak different versions of the control protocol".to_owned()
+        }
+        ClientError::Unreachable { .. }
+        | ClientError::Denied { .. }
+        | ClientError::Broken(_)
+        | ClientError::Closed
+        | ClientError::Timeout { .. }
+        | ClientError::BadAnswer { .. }
+        | ClientError::Refused(_) => error.to_string(),
+    }
+}
+
+fn exit_of_client(error: &ClientError) -> Exit {
+    match error {
+        ClientError::Unreachable { .. } | ClientError::Broken(_) | ClientError::Closed => Exit::Unreachable,
+        ClientError::Denied { .. } => Exit::Forbidden,
+        ClientError::Timeout { .. } => Exit::Timeout,
+        ClientError::Version { .. } | ClientError::BadAnswer { .. } => Exit::Version,
+        ClientError::Refused(error) => exit_of(error.code),
+    }
+}
+
+fn cause_of_client(error: &ClientError) -> Option<String> {
+    match error {
+        ClientError::Unreachable { source, .. }
+        | ClientError::Denied { source, .. }
+        | ClientError::Broken(source) => Some(plain(source)),
+        ClientError::Version { daemon, theirs } => Some(format!(
+            "zmesd {daemon} speaks {}.{}, zmesctl {} speaks {}.{}",
+            theirs.major,
+            theirs.minor,
+            env!("CARGO_PKG_VERSION"),
+            PROTOCOL.major,
+            PROTOCOL.minor
+        )),
+        ClientError::BadAnswer { detail } => Some(detail.clone()),
+        ClientError::Closed | ClientError::Timeout { .. } | ClientError::Refused(_) => None,
+    }
+}
+
+fn hint_of_client(error: &ClientError) -> &'static str {
+    match error {
+        ClientError::Unreachable { .. }
+        | ClientError::Denied { .. }
+        | ClientError::Broken(_)
+        | ClientError::Closed
+        | ClientError::Refused(_) => HINT_STATUS,
+        ClientError::Timeout { .. } => "it may be busy: allow more with --timeout 30s",
+        ClientError::Version { .. } => HINT_RESTART,
+        ClientError::BadAnswer { .. } => "is this the socket of zmesd, and of the same version as zmesctl?",
+    }
+}
+
+fn code_of_client(error: &ClientError) -> &'static str {
+    match error {
+        ClientError::Unreachable { .. } | ClientError::Broken(_) | ClientError::Closed => "unreachable",
+        ClientError::Denied { .. } | ClientError::Refused(_) => "forbidden",
+        ClientError::Timeout { .. } => "timeout",
+        ClientError::Version { .. } | ClientError::BadAnswer { .. } => "version",
     }
 }
 

@@ -1,14 +1,13 @@
 //! `zmesctl`, the administration tool of `zmesd`.
 //!
-//! One command line is one run: parse ([`cli`]), ask the daemon ([`client`]), show the answer ([`render`]), return
+//! One command line is one run: parse ([`cli`]), ask the daemon ([`zmes_shared::client`]), show the answer ([`render`]), return
 //! an [`exit::Exit`]. A command is one file in [`commands`]: its arguments, what it asks, and how people see the
-//! answer. What programs see (`--json`) is the serde form of the views in `zmes_shared`. [`completion`] is what shells get
-//! while a command is being typed.
+//! answer. What programs see (`--json`) is the serde form of the views in `zmes_shared`. [`completion`] answers
+//! shells while a command is being typed.
 
 pub mod cli;
-pub mod client;
 pub mod commands;
-pub mod completion;
+mod completion;
 pub mod context;
 pub mod environment;
 pub mod error;
@@ -16,9 +15,12 @@ pub mod exit;
 #[doc(hidden)]
 pub mod fuzzing;
 mod import;
+pub mod options;
 pub mod render;
+pub mod shells;
 mod usage;
 mod values;
+mod words;
 mod zmesd;
 
 use std::ffi::OsString;
@@ -29,11 +31,14 @@ use exit::Exit;
 
 /// Runs one command line and says how it ended. Everything is printed when this returns.
 pub async fn run(arguments: Vec<OsString>, environment: Environment) -> Exit {
+    if completion::answer(&arguments, &environment).await.is_some() {
+        return Exit::Done;
+    }
     let cli = match cli::parse(&arguments) {
         Ok(cli) => cli,
         Err(error) => return usage::report(&error, &arguments, &environment),
     };
     let mut context = Context::new(cli.global, environment);
-    let outcome = commands::run(cli.command, &mut context).await;
+    let outcome = cli::run(cli.command, &mut context).await;
     context.finish(outcome)
 }

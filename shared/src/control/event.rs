@@ -4,7 +4,9 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::request::WatchType;
+use super::tokens::{PlatformKind, TokenState};
 use crate::views::{ClientView, MonitorView};
+use crate::words::{DeliveryOutcome, DeliveryState, Origin, Reason, TargetKind};
 use crate::{EventId, MonitorId, SessionId};
 
 /// One line of `watch`: `{"at":…,"type":"alarm|decision|delivery|session|token|monitor|lagged",…}`.
@@ -34,7 +36,7 @@ pub enum WatchKind {
         /// Why, in ZoneMinder's words.
         cause: String,
         /// How it was found: `poll`, `reconciled`, `test`.
-        origin: String,
+        origin: Origin,
         /// Found after the fact.
         late: bool,
     },
@@ -47,7 +49,7 @@ pub enum WatchKind {
         /// Which monitor.
         monitor_id: MonitorId,
         /// `session` or `token`.
-        target: String,
+        target: TargetKind,
         /// Client id or token handle.
         id: String,
         /// What was decided.
@@ -65,12 +67,12 @@ pub enum WatchKind {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         monitor_id: Option<MonitorId>,
         /// `session` or `token`.
-        target: String,
+        target: TargetKind,
         /// Client id or token handle.
         id: String,
         /// `sent` or `failed`; `retry`: it failed and is tried again; `skipped`: it is not tried any more; `queued`
         /// (state at the start of the stream): it waits to be sent.
-        outcome: String,
+        outcome: DeliveryOutcome,
         /// Why it failed, or what the provider said.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         detail: Option<String>,
@@ -125,10 +127,10 @@ pub enum WatchKind {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Decided {
     /// `sent`, `skipped` or `failed`.
-    pub decision: String,
+    pub decision: DeliveryState,
     /// Why: `filter`, `rights`, `interval`, …; empty when sent.
     #[serde(default)]
-    pub reason: String,
+    pub reason: Reason,
 }
 
 /// A push token, as `watch` shows it.
@@ -136,10 +138,10 @@ pub struct Decided {
 pub struct WatchedToken {
     /// Its handle.
     pub handle: String,
-    /// `ios` or `android`.
-    pub platform: String,
+    /// Which kind of phone.
+    pub platform: PlatformKind,
     /// `enabled`, `disabled` or `muted`.
-    pub state: String,
+    pub state: TokenState,
     /// The ZoneMinder user who registered it; `null`: nobody, it was imported.
     pub user: Option<String>,
     /// Which app and version, as far as it told; empty if it did not.

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::words::{DeliveryState, Reason, TargetKind};
 use crate::{EventId, MonitorId};
 
 /// The answer to `alarm test`.
@@ -22,13 +23,13 @@ pub struct AlarmTested {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TargetDecision {
     /// `session` or `token`.
-    pub kind: String,
+    pub kind: TargetKind,
     /// Client id or token handle.
     pub id: String,
     /// `sent`, `skipped` or `failed`.
-    pub decision: String,
+    pub decision: DeliveryState,
     /// Why: `filter`, `rights`, `slow`, …; empty when sent.
-    pub reason: String,
+    pub reason: Reason,
     /// With `--wait`: from the start of the alarm until the frame was written, or the provider had answered; else
     /// `null`.
     pub latency_ms: Option<u64>,

@@ -35,7 +35,7 @@ pub use tokens::{
     ImportOutcome, TokenFailure, TokenImported, TokenShown, TokenView, Tokens, TokensChanged, TokensExported,
     TokensImported,
 };
-pub use why::{Why, WhyAlarm, WhyTarget};
+pub use why::{Why, WhyAlarm, WhyTarget, WhyTimes};
 
 pub use crate::sentence::{Sentence, SentencePart};
 

@@ -3,6 +3,7 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use crate::words::{DeliveryState, HeldBy, Origin, Reason};
 use crate::{EventId, MonitorId};
 
 /// Deliveries.
@@ -28,12 +29,11 @@ pub struct DeliveryView {
     #[serde(default)]
     pub monitor: String,
     /// How the alarm was found: `poll`, `reconciled`, `test`.
-    #[serde(default)]
-    pub origin: String,
+    pub origin: Origin,
     /// `queued`, `sent`, `skipped` or `failed`.
-    pub decision: String,
+    pub decision: DeliveryState,
     /// Why: `filter`, `rights`, …, or the provider's words; empty when sent.
-    pub reason: String,
+    pub reason: Reason,
     /// By which transport; `null` while none was asked.
     pub transport: Option<String>,
     /// How often it was tried.
@@ -55,7 +55,7 @@ pub struct DeliveryView {
 pub struct HeldView {
     /// `transport`: it rests after failures, or because its provider asked for it; `phone`: the provider asked for a
     /// pause for this phone; `retry`: the pause before the next attempt; `storm`: `push.storm-limit` is reached.
-    pub by: String,
+    pub by: HeldBy,
     /// Until when; absent: until the next push shows whether the transport works again.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub until: Option<Timestamp>,

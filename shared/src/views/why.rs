@@ -4,6 +4,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::HeldView;
+use crate::words::{DeliveryState, Reason, TargetKind};
 use crate::{EventId, MonitorId};
 
 /// What was decided about one event.
@@ -17,8 +18,11 @@ pub struct Why {
     pub monitor: Option<String>,
     /// Whether apps were told of it at all.
     pub announced: bool,
-    /// The whole in one sentence: when it was announced, or why it was not.
+    /// One sentence: that it was announced, or why it was not.
     pub explanation: String,
+    /// The times that belong to the explanation.
+    #[serde(default, skip_serializing_if = "WhyTimes::is_empty")]
+    pub times: WhyTimes,
     /// The alarms of the event; a long one may have several.
     pub alarms: Vec<WhyAlarm>,
     /// What was decided for each client and each token.
@@ -26,6 +30,36 @@ pub struct Why {
     /// What to know beside it: what is not remembered any more.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub notes: Vec<String>,
+}
+
+/// Times that explain an event; each is absent where it explains nothing.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WhyTimes {
+    /// When the event was first announced.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub announced_at: Option<Timestamp>,
+    /// When the event began.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub began_at: Option<Timestamp>,
+    /// When zmesd first ran here: it announces nothing that is older.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub first_run_at: Option<Timestamp>,
+    /// When the daemon started.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub started_at: Option<Timestamp>,
+    /// When the monitor began to have more alarms than `zoneminder.alarm-limit`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub limited_from: Option<Timestamp>,
+    /// When the last alarm above `zoneminder.alarm-limit` was.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub limited_to: Option<Timestamp>,
+}
+
+impl WhyTimes {
+    /// Says whether there are none.
+    pub fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
 }
 
 /// One alarm of the event.
@@ -43,7 +77,7 @@ pub struct WhyAlarm {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct WhyTarget {
     /// `session` or `token`.
-    pub kind: String,
+    pub kind: TargetKind,
     /// Client id or token handle.
     pub id: String,
     /// Whose it is, where that is known.
@@ -51,11 +85,14 @@ pub struct WhyTarget {
     /// When.
     pub at: Timestamp,
     /// `sent`, `skipped`, `failed`, or `queued`.
-    pub decision: String,
+    pub decision: DeliveryState,
     /// Why: `filter`, `rights`, …, or the provider's words; empty when sent.
-    pub reason: String,
-    /// The same as a sentence, with what to do about it.
+    pub reason: Reason,
+    /// The decision and its reason as a sentence, with what to do about it.
     pub explanation: String,
+    /// When the token was registered or revoked, where the explanation is about that.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub since: Option<Timestamp>,
     /// For tokens: by which transport.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub transport: Option<String>,

@@ -54,7 +54,12 @@ impl fmt::Display for Room {
 impl Room {
     /// Returns the room of a file below `zmesd/src`; `None` for other files, and for files of tests.
     pub(crate) fn of_file(name: &str) -> Option<Self> {
-        let path = name.strip_prefix("zmesd/src/")?.strip_suffix(".rs")?;
+        Self::below("zmesd/src/", name)
+    }
+
+    /// Returns the module of a file below `directory`; `None` for other files, and for files of tests.
+    pub(crate) fn below(directory: &str, name: &str) -> Option<Self> {
+        let path = name.strip_prefix(directory)?.strip_suffix(".rs")?;
         let mut names: Vec<String> = path.split('/').map(ToOwned::to_owned).collect();
         if names.iter().any(|name| name == "tests") {
             return None;

@@ -8,7 +8,9 @@ mod functions;
 mod keys;
 mod layers;
 mod prose;
+mod tool;
 mod tree;
+mod words;
 
 use std::fs;
 
@@ -114,6 +116,12 @@ fn crates_depend_only_on_what_the_table_allows() -> Result<()> {
         .collect();
     ensure!(manifests.len() > 4, "only {} manifests found: the check does not see", manifests.len());
     none(&manifests.iter().flat_map(crates::findings).collect::<Vec<_>>())
+}
+
+#[test]
+fn modules_of_zmesctl_import_only_what_lies_below_them() -> Result<()> {
+    let findings: Vec<_> = sources()?.iter().flat_map(tool::wrong_imports).collect();
+    none(&findings)
 }
 
 #[test]

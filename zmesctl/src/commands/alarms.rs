@@ -6,14 +6,16 @@ use std::time::Duration;
 use clap::{Args, Subcommand};
 use zmes_shared::control::{AlarmTest, Request};
 use zmes_shared::views::{AlarmForced, AlarmTested, TargetDecision};
+use zmes_shared::words::DeliveryState;
 
-use super::deliveries::milliseconds;
-use super::named;
+use crate::commands::named;
 use crate::context::Context;
 use crate::error::CliError;
 use crate::exit::Exit;
-use crate::render::{Cell, Column, Format, Out, Table, Tone, View, clean, time};
+use crate::options::Format;
+use crate::render::{Cell, Column, Out, Table, Tone, View, clean, time};
 use crate::values::{self, MonitorArg};
+use crate::words;
 
 /// How long `test --wait` may take when `--timeout` does not say: the slowest target decides.
 const WAIT_TIMEOUT: Duration = Duration::from_secs(30);
@@ -21,18 +23,13 @@ const WAIT_TIMEOUT: Duration = Duration::from_secs(30);
 /// How long people wait without being told for what.
 const PATIENCE: Duration = Duration::from_secs(1);
 
-// The decisions that an answer tells apart.
-const DECISION_SENT: &str = "sent";
-const DECISION_SKIPPED: &str = "skipped";
-const DECISION_FAILED: &str = "failed";
-
 /// `alarm …`
 #[derive(Debug, Subcommand)]
 #[command(
     disable_help_subcommand = true,
     after_help = "Examples:\n  zmesctl alarm test --wait\n  zmesctl alarm force --monitor 1 --for 10s"
 )]
-pub enum Command {
+pub enum AlarmCommand {
     /// Send a test alarm to the apps; ZoneMinder knows nothing of it
     Test(TestArgs),
     /// Make ZoneMinder itself record; the alarm takes the normal way
@@ -92,9 +89,9 @@ pub struct CancelArgs {
     monitor: MonitorArg,
 }
 
-pub(super) async fn run(command: Command, context: &mut Context) -> Result<Exit, CliError> {
+pub(crate) async fn run(command: AlarmCommand, context: &mut Context) -> Result<Exit, CliError> {
     match command {
-        Command::Test(TestArgs { monitor, token, dry_run, wait }) => {
+        AlarmCommand::Test(TestArgs { monitor, token, dry_run, wait }) => {
             let monitor = named::monitor(monitor, context).await?;
             let request = Request::AlarmTest(AlarmTest { monitor, token, dry_run, wait });
             if wait {
@@ -103,11 +100,11 @@ pub(super) async fn run(command: Command, context: &mut Context) -> Result<Exit,
                 context.ask::<AlarmTested>(request).await
             }
         }
-        Command::Force(ForceArgs { monitor, lasting }) => {
+        AlarmCommand::Force(ForceArgs { monitor, lasting }) => {
             let (monitor, for_ms) = (named::one(monitor, context).await?, values::milliseconds(lasting));
             context.ask::<AlarmForced>(Request::AlarmForce { monitor, for_ms }).await
         }
-        Command::Cancel(CancelArgs { monitor }) => {
+        AlarmCommand::Cancel(CancelArgs { monitor }) => {
             let monitor = named::one(monitor, context).await?;
             context.ask::<AlarmForced>(Request::AlarmCancel { monitor }).await
         }
@@ -122,7 +119,7 @@ async fn wait_for_all(request: Request, context: &mut Context) -> Result<Exit, C
         let shared: &Context = context;
         let tested = async {
             let mut daemon = shared.connect_for(WAIT_TIMEOUT).await?;
-            daemon.request::<AlarmTested>(request).await
+            Ok::<_, CliError>(daemon.request::<AlarmTested>(request).await?)
         };
         tokio::pin!(tested);
         tokio::select! {
@@ -151,10 +148,11 @@ impl View for AlarmTested {
             return out
                 .line(&format!("{subject}: for nobody, no app is connected and no token is registered"));
         }
-        let count = |decision: &str| self.targets.iter().filter(|target| target.decision == decision).count();
-        let counts = [DECISION_SENT, DECISION_SKIPPED, DECISION_FAILED].map(|word| (count(word), word));
+        let count = |state| self.targets.iter().filter(|target| target.decision == state).count();
+        let states = [DeliveryState::Sent, DeliveryState::Skipped, DeliveryState::Failed];
+        let counts = states.map(|state| (count(state), state));
         let counts =
-            counts.iter().filter(|(count, _)| *count > 0).map(|(count, word)| format!("{count} {word}"));
+            counts.iter().filter(|(count, _)| *count > 0).map(|(count, state)| format!("{count} {state}"));
         out.line(&format!("{subject}: {}", counts.collect::<Vec<_>>().join(", ")))?;
         let mut table = Table::new(&[
             Column::new("TARGET"),
@@ -172,8 +170,8 @@ impl View for AlarmTested {
     }
 
     fn exit(&self) -> Exit {
-        let any = |decision: &str| self.targets.iter().any(|target| target.decision == decision);
-        match (any(DECISION_FAILED), any(DECISION_SENT)) {
+        let any = |state| self.targets.iter().any(|target| target.decision == state);
+        match (any(DeliveryState::Failed), any(DeliveryState::Sent)) {
             (false, _) => Exit::Done,
             (true, true) => Exit::Partial,
             (true, false) => Exit::Negative,
@@ -183,28 +181,14 @@ impl View for AlarmTested {
 
 fn row(target: &TargetDecision) -> [Cell; 7] {
     [
-        Cell::new(word(&target.kind)),
+        Cell::new(words::target(target.kind)),
         Cell::new(&target.id),
-        Cell::new(&target.decision).tone(verdict(&target.decision)),
-        Cell::maybe(target.latency_ms.map(milliseconds).as_ref()),
+        Cell::new(&target.decision).tone(Tone::of_decision(target.decision)),
+        Cell::maybe(target.latency_ms.map(time::milliseconds).as_ref()),
         Cell::maybe(target.transport.as_ref()),
         Cell::new(&target.reason),
         Cell::maybe(target.provider_id.as_ref()),
     ]
-}
-
-/// Returns the tone of a decision or an outcome.
-pub(super) fn verdict(decision: &str) -> Tone {
-    match decision {
-        DECISION_SENT => Tone::Good,
-        DECISION_FAILED => Tone::Bad,
-        _ => Tone::Faint,
-    }
-}
-
-/// Returns the word for a kind of target: what the protocol calls a session people know as a client.
-pub(super) fn word(kind: &str) -> &str {
-    if kind == "session" { "client" } else { kind }
 }
 
 impl View for AlarmForced {

@@ -3,8 +3,8 @@
 use clap::{Args, Subcommand};
 use zmes_shared::control::{Request, TokenFilter, TokenSelection};
 
-use super::ask::Consent;
-use super::tokens::change::{Change, apply};
+use crate::commands::ask::Consent;
+use crate::commands::tokens::change::{Change, apply};
 use crate::context::Context;
 use crate::error::CliError;
 use crate::exit::Exit;
@@ -13,7 +13,7 @@ use crate::values;
 /// `badges …`
 #[derive(Debug, Subcommand)]
 #[command(disable_help_subcommand = true, after_help = "Example:\n  zmesctl badges reset 1a2b3c4d")]
-pub enum Command {
+pub enum BadgesCommand {
     /// Set the number on the icon of an app to 0, or to another one
     Reset(ResetArgs),
 }
@@ -42,8 +42,8 @@ pub struct ResetArgs {
     consent: Consent,
 }
 
-pub(super) async fn run(command: Command, context: &mut Context) -> Result<Exit, CliError> {
-    let Command::Reset(ResetArgs { tokens, all, to, consent }) = command;
+pub(crate) async fn run(command: BadgesCommand, context: &mut Context) -> Result<Exit, CliError> {
+    let BadgesCommand::Reset(ResetArgs { tokens, all, to, consent }) = command;
     let request = move |tokens, dry_run| Request::BadgesReset { tokens, to, dry_run };
     if all {
         let change = Change {

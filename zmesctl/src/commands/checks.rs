@@ -12,7 +12,8 @@ use zmes_shared::views::{Check, Perf, Sentence, Severity};
 use crate::context::Context;
 use crate::error::CliError;
 use crate::exit::Exit;
-use crate::render::{Format, Out, Tone, View, clean, time};
+use crate::options::Format;
+use crate::render::{Out, Tone, View, clean, time};
 use crate::values;
 
 /// How long a check of providers, or of a whole file, may take when `--timeout` does not say.
@@ -46,7 +47,7 @@ pub struct CheckArgs {
     nagios: bool,
 }
 
-pub(super) async fn run(arguments: CheckArgs, context: &mut Context) -> Result<Exit, CliError> {
+pub(crate) async fn run(arguments: CheckArgs, context: &mut Context) -> Result<Exit, CliError> {
     let CheckArgs { check, within, nagios } = arguments;
     match ask(check, within, context).await {
         Ok(check) => context.show(&Judged { check, nagios }),
@@ -63,11 +64,11 @@ async fn ask(check: CheckKind, within: Option<Duration>, context: &Context) -> R
     }
     let request = Request::Check { check, within_ms: within.map(values::milliseconds) };
     if check == CheckKind::Ping {
-        return context.connect().await?.request(request).await;
+        return Ok(context.connect().await?.request(request).await?);
     }
     // All others may ask somebody else: providers, the database, a disk. A daemon that hangs is known soon.
     drop(context.connect().await?);
-    context.connect_for(SLOW_TIMEOUT).await?.request(request).await
+    Ok(context.connect_for(SLOW_TIMEOUT).await?.request(request).await?)
 }
 
 /// Tells a monitoring system that nothing is known: it reads the standard output alone.

@@ -7,15 +7,15 @@ use std::io;
 
 use clap::{Args, Subcommand};
 use serde_json::Value;
-use zmes_shared::MonitorId;
 use zmes_shared::control::{ClientFilter, ClientState, Request};
-use zmes_shared::views::{ClientView, Clients, FilterFrom};
+use zmes_shared::views::{Clients, FilterFrom};
 
 use crate::context::Context;
 use crate::error::CliError;
 use crate::exit::Exit;
-use crate::render::{Cell, Column, Out, Table, Tone, View, clean};
+use crate::render::{Cell, Column, Out, Table, Tone, View};
 use crate::values;
+use crate::words;
 
 /// `clients …`
 #[derive(Debug, Subcommand)]
@@ -23,7 +23,7 @@ use crate::values;
     disable_help_subcommand = true,
     after_help = "Examples:\n  zmesctl clients list --state pending\n  zmesctl clients rejected --since 1h\n  zmesctl clients disconnect 4"
 )]
-pub enum Command {
+pub enum ClientsCommand {
     /// List the apps that are connected
     List(ListArgs),
     /// List the clients that were refused, and why
@@ -68,20 +68,14 @@ impl ListArgs {
     }
 }
 
-pub(super) async fn run(command: Command, context: &mut Context) -> Result<Exit, CliError> {
+pub(crate) async fn run(command: ClientsCommand, context: &mut Context) -> Result<Exit, CliError> {
     match command {
-        Command::List(arguments) => context.ask::<Clients>(Request::ClientsList(arguments.filter())).await,
-        Command::Rejected(arguments) => rejected::run(arguments, context).await,
-        Command::Disconnect(arguments) => disconnect::run(arguments, context).await,
+        ClientsCommand::List(arguments) => {
+            context.ask::<Clients>(Request::ClientsList(arguments.filter())).await
+        }
+        ClientsCommand::Rejected(arguments) => rejected::run(arguments, context).await,
+        ClientsCommand::Disconnect(arguments) => disconnect::run(arguments, context).await,
     }
-}
-
-/// Returns a client in a few clean words: "4 (admin, zmNinja 1.4, 192.0.2.7:50432)".
-pub(super) fn described(client: &ClientView) -> String {
-    let user = client.user.as_deref().unwrap_or("not authenticated");
-    let parts: Vec<_> =
-        [Some(user), client.app.as_deref(), Some(&client.address)].into_iter().flatten().collect();
-    format!("{} ({})", client.id, clean(&parts.join(", ")))
 }
 
 impl View for Clients {
@@ -110,7 +104,7 @@ impl View for Clients {
                 Cell::new(&client.address),
                 Cell::maybe(client.app.as_ref()),
                 Cell::new(&out.ago(client.connected_at)),
-                Cell::new(&client.monitors.as_deref().map_or_else(|| "all".to_owned(), ranges)),
+                Cell::new(&client.monitors.as_deref().map_or_else(|| "all".to_owned(), words::ranges)),
                 Cell::maybe(client.filter_from.map(FilterFrom::as_str).as_ref()),
                 Cell::maybe(client.token.as_ref()),
                 Cell::new(&client.queued),
@@ -133,36 +127,5 @@ fn state(state: ClientState) -> Cell {
     match state {
         ClientState::Pending => Cell::new("pending").tone(Tone::Warning),
         ClientState::Authenticated => Cell::new("authenticated"),
-    }
-}
-
-/// Writes ids shortly: `1-5,8`; "none" where there are none.
-pub(super) fn ranges(monitors: &[MonitorId]) -> String {
-    let mut ids: Vec<u32> = monitors.iter().map(|monitor| monitor.0).collect();
-    ids.sort_unstable();
-    ids.dedup();
-    let runs: Vec<String> = ids
-        .chunk_by(|left, right| left.checked_add(1) == Some(*right))
-        .filter_map(|run| Some((run.first()?, run.last()?, run.len())))
-        .map(|(first, last, count)| match count {
-            1 => first.to_string(),
-            2 => format!("{first},{last}"),
-            _ => format!("{first}-{last}"),
-        })
-        .collect();
-    if runs.is_empty() { "none".to_owned() } else { runs.join(",") }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn monitor_lists_are_short() {
-        let ranges = |ids: &[u32]| ranges(&ids.iter().copied().map(MonitorId).collect::<Vec<_>>());
-        assert_eq!(ranges(&[3, 1, 2, 8, 5, 4]), "1-5,8");
-        assert_eq!(ranges(&[1, 2, 9]), "1,2,9");
-        assert_eq!(ranges(&[u32::MAX]), "4294967295");
-        assert_eq!(ranges(&[]), "none");
     }
 }

@@ -29,9 +29,9 @@ const EX_NOPERM: i32 = 77;
     disable_help_subcommand = true,
     after_help = "Examples:\n  zmesctl config check && zmesctl reload\n  zmesctl config show"
 )]
-pub enum Command {
+pub enum ConfigCommand {
     /// Check a configuration file: all problems at once; works without the daemon
-    Check(CheckArgs),
+    Check(ConfigCheckArgs),
     /// Print the default configuration with its comments; works without the daemon
     #[command(after_help = "Example:\n  zmesctl config default > /etc/zmesd/zmesd.toml")]
     Default,
@@ -46,16 +46,16 @@ pub enum Command {
 Examples:
   zmesctl config check
   zmesctl config check ./zmesd.toml")]
-pub struct CheckArgs {
+pub struct ConfigCheckArgs {
     /// The file [default: where zmesd would look]
     file: Option<PathBuf>,
 }
 
-pub(super) async fn run(command: Command, context: &mut Context) -> Result<Exit, CliError> {
+pub(crate) async fn run(command: ConfigCommand, context: &mut Context) -> Result<Exit, CliError> {
     match command {
-        Command::Check(CheckArgs { file }) => check(file.as_deref(), context),
-        Command::Default => default(context),
-        Command::Show => context.ask::<ConfigShown>(Request::ConfigShow).await,
+        ConfigCommand::Check(ConfigCheckArgs { file }) => check(file.as_deref(), context),
+        ConfigCommand::Default => default(context),
+        ConfigCommand::Show => context.ask::<ConfigShown>(Request::ConfigShow).await,
     }
 }
 

@@ -6,8 +6,8 @@ use std::time::Duration;
 use jiff::Timestamp;
 use serde_json::Value;
 use zmes_shared::views::{Deliveries, DeliveryView, FailedAttempt, HeldView};
+use zmes_shared::words::{HeldBy, Origin};
 
-use super::alarms::verdict;
 use crate::render::{Cell, Column, Out, Table, Tone, View, time};
 
 impl View for Deliveries {
@@ -25,7 +25,7 @@ impl View for Deliveries {
 }
 
 /// Returns deliveries, each with its failed attempts below it.
-pub(super) fn table(deliveries: &[DeliveryView], out: &Out) -> Table {
+pub(crate) fn table(deliveries: &[DeliveryView], out: &Out) -> Table {
     let mut table = Table::new(&[
         Column::new("TIME"),
         Column::new("TOKEN"),
@@ -48,21 +48,21 @@ pub(super) fn table(deliveries: &[DeliveryView], out: &Out) -> Table {
 }
 
 fn row(delivery: &DeliveryView, out: &Out) -> [Cell; 10] {
-    let late = match delivery.origin.as_str() {
-        "test" => " (test)",
-        "reconciled" => " (late)",
-        _ => "",
+    let late = match delivery.origin {
+        Origin::Test => " (test)",
+        Origin::Reconciled => " (late)",
+        Origin::Poll | Origin::Unknown => "",
     };
     [
         Cell::new(&time::clock(out.look().now, delivery.at, &out.look().zone)),
         Cell::maybe(delivery.token.as_ref()),
         Cell::maybe(delivery.event_id.as_ref()),
         Cell::new(&format!("{} {}{late}", delivery.monitor_id, delivery.monitor)),
-        Cell::new(&delivery.decision).tone(verdict(&delivery.decision)),
+        Cell::new(&delivery.decision).tone(Tone::of_decision(delivery.decision)),
         Cell::maybe(delivery.transport.as_ref()),
         // One is what everybody expects.
         Cell::maybe((delivery.attempts > 1).then_some(&delivery.attempts)),
-        Cell::maybe(delivery.latency_ms.map(milliseconds).as_ref()),
+        Cell::maybe(delivery.latency_ms.map(time::milliseconds).as_ref()),
         Cell::new(&reason(delivery, out)),
         Cell::maybe(delivery.provider_id.as_ref()),
     ]
@@ -70,24 +70,24 @@ fn row(delivery: &DeliveryView, out: &Out) -> [Cell; 10] {
 
 /// Returns why, and for what waits: until when.
 fn reason(delivery: &DeliveryView, out: &Out) -> String {
-    let Some(held) = &delivery.held else { return delivery.reason.clone() };
+    let Some(held) = &delivery.held else { return delivery.reason.to_string() };
     format!("{}: {}", waits(held, out.look().now), held.reason)
 }
 
 /// `the transport rests for 27 s more`
-pub(super) fn waits(held: &HeldView, now: Timestamp) -> String {
+pub(crate) fn waits(held: &HeldView, now: Timestamp) -> String {
     let left = held.until.and_then(|until| Duration::try_from(until.duration_since(now)).ok());
     let left = left.filter(|left| !left.is_zero()).map(|left| time::span(left.max(Duration::from_secs(1))));
-    let what = match held.by.as_str() {
-        "transport" => "the transport rests",
-        "phone" => "the provider wants a pause for this phone",
-        "storm" => "the limit for one phone is reached",
-        _ => "tried again",
+    let what = match held.by {
+        HeldBy::Transport => "the transport rests",
+        HeldBy::Phone => "the provider wants a pause for this phone",
+        HeldBy::Storm => "the limit for one phone is reached",
+        HeldBy::Retry | HeldBy::Unknown => "tried again",
     };
-    match (held.by.as_str(), left) {
-        ("retry", Some(left)) => format!("{what} in {left}"),
-        ("retry", None) => format!("{what} now"),
-        ("transport", None) => {
+    match (held.by, left) {
+        (HeldBy::Retry, Some(left)) => format!("{what} in {left}"),
+        (HeldBy::Retry, None) => format!("{what} now"),
+        (HeldBy::Transport, None) => {
             "the transport has failed; the next push shows whether it works again".to_owned()
         }
         (_, Some(left)) => format!("{what} for {left} more"),
@@ -102,12 +102,7 @@ fn attempt(failure: &FailedAttempt, out: &Out) -> [Cell; 10] {
     *first = Cell::new(&time::clock(out.look().now, *at, &out.look().zone)).tone(Tone::Faint);
     *decision = Cell::new("  attempt").tone(Tone::Faint);
     *by = Cell::new(transport).tone(Tone::Faint);
-    *latency = Cell::new(&milliseconds(*took_ms)).tone(Tone::Faint);
+    *latency = Cell::new(&time::milliseconds(*took_ms)).tone(Tone::Faint);
     *reason = Cell::new(answer).tone(Tone::Faint);
     cells
-}
-
-/// Returns a latency: "112 ms", "4 s".
-pub(super) fn milliseconds(ms: u64) -> String {
-    if ms < 10_000 { format!("{ms} ms") } else { time::span(Duration::from_millis(ms)) }
 }

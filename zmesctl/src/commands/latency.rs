@@ -11,7 +11,7 @@ use crate::error::CliError;
 use crate::exit::Exit;
 use crate::render::{Cell, Column, Out, Table, View};
 
-pub(super) async fn run(context: &mut Context) -> Result<Exit, CliError> {
+pub(crate) async fn run(context: &mut Context) -> Result<Exit, CliError> {
     context.ask::<Latency>(Request::Latency).await
 }
 

@@ -20,7 +20,7 @@ const MISTYPED: usize = 2;
 /// `log …`
 #[derive(Debug, Subcommand)]
 #[command(disable_help_subcommand = true, after_help = "Example:\n  zmesctl log level debug --for 10m")]
-pub enum Command {
+pub enum LogCommand {
     /// Show the log level, or change it
     Level(LevelArgs),
 }
@@ -43,8 +43,8 @@ pub struct LevelArgs {
     lasting: Option<Duration>,
 }
 
-pub(super) async fn run(command: Command, context: &mut Context) -> Result<Exit, CliError> {
-    let Command::Level(LevelArgs { level, lasting }) = command;
+pub(crate) async fn run(command: LogCommand, context: &mut Context) -> Result<Exit, CliError> {
+    let LogCommand::Level(LevelArgs { level, lasting }) = command;
     let level = level.unwrap_or_default();
     refuse_mistyped(&level)?;
     let for_ms = lasting.map(values::milliseconds);

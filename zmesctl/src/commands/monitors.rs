@@ -19,7 +19,7 @@ use crate::render::{Cell, Column, Out, Table, Tone, View};
     disable_help_subcommand = true,
     after_help = "Examples:\n  zmesctl monitors list\n  zmesctl monitors reload"
 )]
-pub enum Command {
+pub enum MonitorsCommand {
     /// List the monitors: what they do, and whether their alarms would be seen
     #[command(after_help = "\
 Examples:
@@ -33,10 +33,10 @@ Example:
     Reload,
 }
 
-pub(super) async fn run(command: Command, context: &mut Context) -> Result<Exit, CliError> {
+pub(crate) async fn run(command: MonitorsCommand, context: &mut Context) -> Result<Exit, CliError> {
     match command {
-        Command::List => context.ask::<Monitors>(Request::MonitorsList).await,
-        Command::Reload => context.ask::<Reloaded>(Request::MonitorsReload).await,
+        MonitorsCommand::List => context.ask::<Monitors>(Request::MonitorsList).await,
+        MonitorsCommand::Reload => context.ask::<Reloaded>(Request::MonitorsReload).await,
     }
 }
 

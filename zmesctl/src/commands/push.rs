@@ -8,7 +8,7 @@ use serde_json::Value;
 use zmes_shared::control::{Request, TransportKind};
 use zmes_shared::views::{CheckStep, PushCheck, PushQueue, PushRetried, RetriedTransport, TransportView};
 
-use super::deliveries::{milliseconds, table};
+use crate::commands::deliveries::table;
 use crate::context::Context;
 use crate::error::CliError;
 use crate::exit::Exit;
@@ -26,9 +26,9 @@ const DETAIL: usize = 14;
     disable_help_subcommand = true,
     after_help = "Examples:\n  zmesctl push check\n  zmesctl push queue\n  zmesctl push retry proxy"
 )]
-pub enum Command {
+pub enum PushCommand {
     /// Go to each provider as far as possible without sending anything
-    Check(CheckArgs),
+    Check(PushCheckArgs),
     /// Show what waits to be sent, and how the ways to phones are
     #[command(after_help = "Examples:\n  zmesctl push queue\n  zmesctl push queue --json | jq .queued")]
     Queue,
@@ -45,7 +45,7 @@ Examples:
   zmesctl push check --json | jq '.checks[] | select(.ok | not)'
 
 Exit codes: 0 every step went well, 1 one did not.")]
-pub struct CheckArgs {
+pub struct PushCheckArgs {
     /// Only this one
     #[arg(value_enum, value_name = "TRANSPORT")]
     transport: Option<TransportKind>,
@@ -67,13 +67,13 @@ pub struct RetryArgs {
     transport: Option<TransportKind>,
 }
 
-pub(super) async fn run(command: Command, context: &mut Context) -> Result<Exit, CliError> {
+pub(crate) async fn run(command: PushCommand, context: &mut Context) -> Result<Exit, CliError> {
     match command {
-        Command::Check(CheckArgs { transport }) => {
+        PushCommand::Check(PushCheckArgs { transport }) => {
             context.ask_within::<PushCheck>(Request::PushCheck { transport }, CHECK_TIMEOUT).await
         }
-        Command::Queue => context.ask::<PushQueue>(Request::PushQueue).await,
-        Command::Retry(RetryArgs { transport }) => {
+        PushCommand::Queue => context.ask::<PushQueue>(Request::PushQueue).await,
+        PushCommand::Retry(RetryArgs { transport }) => {
             context.ask::<PushRetried>(Request::PushRetry { transport }).await
         }
     }
@@ -86,7 +86,7 @@ impl View for PushCheck {
         }
         for check in &self.checks {
             let verdict = if check.ok { out.paint(Tone::Good, "OK") } else { out.paint(Tone::Bad, "FAIL") };
-            let age = check.age_ms.map(|ms| format!(", checked {} ago", milliseconds(ms)));
+            let age = check.age_ms.map(|ms| format!(", checked {} ago", time::milliseconds(ms)));
             let age = age.unwrap_or_default();
             out.line(&format!("{verdict} {} ({}){age}", clean(&check.transport), clean(&check.target)))?;
             let width = check.steps.iter().map(|step| columns(&clean(&step.name))).max().unwrap_or(0);
@@ -110,7 +110,7 @@ impl View for PushCheck {
 fn line(step: &CheckStep, width: usize) -> String {
     let CheckStep { name, ok, ms, detail, .. } = step;
     let failed = if *ok { "" } else { "failed: " };
-    format!("  {:width$}  {:>8}  {failed}{}", clean(name), milliseconds(*ms), clean(detail))
+    format!("  {:width$}  {:>8}  {failed}{}", clean(name), time::milliseconds(*ms), clean(detail))
 }
 
 impl View for PushQueue {

@@ -11,7 +11,7 @@ use crate::error::CliError;
 use crate::exit::Exit;
 use crate::render::{Facts, Out, Tone, View, clean, time};
 
-pub(super) async fn run(context: &mut Context) -> Result<Exit, CliError> {
+pub(crate) async fn run(context: &mut Context) -> Result<Exit, CliError> {
     context.ask::<Status>(Request::Status).await
 }
 

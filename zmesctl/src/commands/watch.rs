@@ -6,25 +6,24 @@ use std::num::NonZeroU64;
 use std::time::Duration;
 
 use clap::Args;
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use serde_json::Value;
 use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
 use tokio::signal::unix::{SignalKind, signal};
-use zmes_shared::control::{ClientState, Request, WatchEvent, WatchFilter, WatchKind, WatchType};
+use zmes_shared::client::{WatchItem, WatchStream};
+use zmes_shared::control::{ClientState, WatchEvent, WatchFilter, WatchKind, WatchType};
 use zmes_shared::views::MonitorView;
+use zmes_shared::words::{DeliveryOutcome, Origin};
 use zmes_shared::{EventId, MonitorId};
 
-use super::alarms::{verdict, word};
-use super::clients::described;
-use super::deliveries::milliseconds;
-use super::named;
-use crate::client::{Items, Next};
+use crate::commands::named;
 use crate::context::Context;
 use crate::error::CliError;
 use crate::exit::Exit;
 use crate::render::{Out, Tone, View, clean, columns, time};
 use crate::values::{self, MonitorArg, SinceArg};
+use crate::words;
 
 /// Width of the word at the start of a line.
 const LABEL: usize = 8;
@@ -32,8 +31,6 @@ const LABEL: usize = 8;
 const GAPS: usize = 4;
 /// The change of what is not one: the state of things at the start of the stream.
 const PRESENT: &str = "present";
-/// The outcome of what has none yet.
-const QUEUED: &str = "queued";
 
 /// What to watch, and for how long.
 #[derive(Debug, Args)]
@@ -71,14 +68,14 @@ pub struct WatchArgs {
     duration: Option<Duration>,
 }
 
-pub(super) async fn run(arguments: WatchArgs, context: &mut Context) -> Result<Exit, CliError> {
+pub(crate) async fn run(arguments: WatchArgs, context: &mut Context) -> Result<Exit, CliError> {
     let WatchArgs { monitor, token, user, types, since, count, duration } = arguments;
     let since = since.map(|since| since.resolve(context.environment.now));
     let monitor = named::monitor(monitor, context).await?;
     let daemon = context.connect().await?;
     let mut interrupt = signal(SignalKind::interrupt()).map_err(CliError::Terminal)?;
     let filter = WatchFilter { monitor, token, user, types, since };
-    let items = daemon.stream(Request::Watch(filter)).await?;
+    let items = daemon.watch(filter).await?;
     let unread = Unread::of_stdout();
     let over = async {
         match duration {
@@ -115,12 +112,13 @@ impl Unread {
 }
 
 /// Shows what comes, until enough has come or the daemon ends it.
-async fn follow(mut items: Items, count: Option<NonZeroU64>, out: &mut Out) -> Result<Exit, CliError> {
+async fn follow(mut items: WatchStream, count: Option<NonZeroU64>, out: &mut Out) -> Result<Exit, CliError> {
     let mut left = count.map(NonZeroU64::get);
     loop {
         let event = match items.next().await? {
-            Next::Item(value) => Seen::read(value)?,
-            Next::End { reason } => return Err(CliError::Ended { reason }),
+            WatchItem::Event(event) => WatchLine::Known(event),
+            WatchItem::Newer(value) => WatchLine::Newer(value),
+            WatchItem::End { reason } => return Err(CliError::Ended { reason }),
         };
         out.item(&event).map_err(CliError::Output)?;
         left = left.map(|left| left - 1);
@@ -133,20 +131,12 @@ async fn follow(mut items: Items, count: Option<NonZeroU64>, out: &mut Out) -> R
 /// One event, with the JSON that it came in: what a newer daemon says reaches programs whole.
 #[derive(Debug, Serialize)]
 #[serde(untagged)]
-enum Seen {
+enum WatchLine {
     Known(Box<WatchEvent>),
     Newer(Value),
 }
 
-impl Seen {
-    fn read(value: Value) -> Result<Self, CliError> {
-        let event = WatchEvent::deserialize(&value);
-        let event = event.map_err(|error| CliError::BadAnswer { detail: error.to_string() })?;
-        Ok(if event.kind == WatchKind::Unknown { Self::Newer(value) } else { Self::Known(Box::new(event)) })
-    }
-}
-
-impl View for Seen {
+impl View for WatchLine {
     fn human(&self, out: &mut Out) -> io::Result<()> {
         // What is not understood says nothing to people; `--json` has it.
         let Self::Known(event) = self else { return Ok(()) };
@@ -165,27 +155,31 @@ fn told(kind: &WatchKind) -> (&'static str, Tone, String) {
     match kind {
         WatchKind::Alarm { alarm, event_id, monitor_id, monitor, cause, origin, late } => {
             let event = event_id.map_or_else(|| "no event".to_owned(), |id| format!("event {id}"));
-            let origin = if origin == "poll" { String::new() } else { format!(" [{origin}]") };
+            let origin = if *origin == Origin::Poll { String::new() } else { format!(" [{origin}]") };
             let late = if *late { " [late]" } else { "" };
             let number = if *alarm > 0 { format!("#{alarm} ") } else { String::new() };
             let text = format!("{number}monitor {monitor_id} {monitor}, {event}: {cause}{origin}{late}");
             ("ALARM", Tone::Strong, text)
         }
         WatchKind::Decision { alarm, event_id, monitor_id, target, id, decided } => {
-            let reason = bracketed(&decided.reason);
+            let reason = bracketed(decided.reason.as_str());
             let about = about(*alarm, *event_id, Some(*monitor_id));
-            let text = format!("{about}{} {id}: {}{reason}", word(target), decided.decision);
-            ("decision", verdict(&decided.decision), text)
+            let text = format!("{about}{} {id}: {}{reason}", words::target(*target), decided.decision);
+            ("decision", Tone::of_decision(decided.decision), text)
         }
         WatchKind::Delivery { alarm, event_id, monitor_id, target, id, outcome, detail, latency_ms } => {
             let detail = detail.as_deref().map_or_else(String::new, bracketed);
             let about = about(*alarm, *event_id, *monitor_id);
-            let outcome_told = match outcome.as_str() {
-                QUEUED => "waits to be sent".to_owned(),
-                other => format!("{other} after {}", milliseconds(*latency_ms)),
+            let outcome_told = match outcome {
+                DeliveryOutcome::Queued => "waits to be sent".to_owned(),
+                DeliveryOutcome::Sent
+                | DeliveryOutcome::Retry
+                | DeliveryOutcome::Failed
+                | DeliveryOutcome::Skipped
+                | DeliveryOutcome::Unknown => format!("{outcome} after {}", time::milliseconds(*latency_ms)),
             };
-            let text = format!("{about}{} {id}: {outcome_told}{detail}", word(target));
-            ("delivery", verdict(outcome), text)
+            let text = format!("{about}{} {id}: {outcome_told}{detail}", words::target(*target));
+            ("delivery", tone(*outcome), text)
         }
         WatchKind::Session { change, reason, client, tried, count } => {
             let reason = reason.as_deref().map_or_else(String::new, bracketed);
@@ -196,14 +190,17 @@ fn told(kind: &WatchKind) -> (&'static str, Tone, String) {
             // What is there at the start shows how far it has come.
             let state = if client.state == ClientState::Pending { "pending" } else { "authenticated" };
             let change = if change == PRESENT { state } else { change };
-            ("client", Tone::Plain, format!("{}: {change}{reason}{tried}", described(client)))
+            ("client", Tone::Plain, format!("{}: {change}{reason}{tried}", words::client(client)))
         }
         WatchKind::Token { change, reason, token } => {
             let reason = reason.as_deref().map_or_else(String::new, bracketed);
             let user = token.user.as_deref().unwrap_or("nobody");
             let text = format!(
                 "{} of {user}, {} {}, {}: {change}{reason}",
-                token.handle, token.platform, token.app, token.state
+                token.handle,
+                token.platform.as_str(),
+                token.app,
+                token.state.as_str()
             );
             ("token", Tone::Plain, text)
         }
@@ -226,6 +223,17 @@ fn about(alarm: u64, event: Option<EventId>, monitor: Option<MonitorId>) -> Stri
         (0, Some(event), _) => format!("event {event} "),
         (0, None, Some(monitor)) => format!("monitor {monitor} "),
         (0, None, None) => String::new(),
+    }
+}
+
+fn tone(outcome: DeliveryOutcome) -> Tone {
+    match outcome {
+        DeliveryOutcome::Sent => Tone::Good,
+        DeliveryOutcome::Failed => Tone::Bad,
+        DeliveryOutcome::Queued
+        | DeliveryOutcome::Retry
+        | DeliveryOutcome::Skipped
+        | DeliveryOutcome::Unknown => Tone::Faint,
     }
 }
 

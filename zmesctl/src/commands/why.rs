@@ -8,15 +8,15 @@ use jiff::tz::TimeZone;
 use serde_json::Value;
 use zmes_shared::EventId;
 use zmes_shared::control::Request;
-use zmes_shared::views::{Why, WhyTarget};
+use zmes_shared::views::{Why, WhyTarget, WhyTimes};
 
-use super::alarms::{verdict, word};
-use super::deliveries::{milliseconds, waits};
+use crate::commands::deliveries::waits;
 use crate::context::Context;
 use crate::error::CliError;
 use crate::exit::Exit;
 use crate::render::{Cell, Column, Out, Table, Tone, View, clean, time};
 use crate::values;
+use crate::words;
 
 /// Which event.
 #[derive(Debug, Args)]
@@ -37,7 +37,7 @@ pub struct WhyArgs {
     token: Option<String>,
 }
 
-pub(super) async fn run(arguments: WhyArgs, context: &mut Context) -> Result<Exit, CliError> {
+pub(crate) async fn run(arguments: WhyArgs, context: &mut Context) -> Result<Exit, CliError> {
     let WhyArgs { event, token } = arguments;
     context.ask::<Why>(Request::Why { event, token }).await
 }
@@ -52,14 +52,17 @@ impl View for Why {
         let title = out.paint(Tone::Strong, &format!("Event {}{monitor}", self.event_id));
         out.line(&format!("{title}:"))?;
         let zone = out.look().zone.clone();
-        out.line(&format!("  {}", clean(&time::local(&self.explanation, &zone))))?;
+        out.line(&format!("  {}", clean(&self.explanation)))?;
+        for (what, at) in times(self) {
+            out.line(&format!("  {what} {} ({})", time::date(at, &zone), out.ago(at)))?;
+        }
         for alarm in &self.alarms {
             let (at, ago) = (time::date(alarm.at, &zone), out.ago(alarm.at));
             let late = if alarm.late { ", found late in the database" } else { "" };
             out.line(&format!("  alarm at {at} ({ago}){late}: {}", clean(&alarm.cause)))?;
         }
         for note in &self.notes {
-            let note = out.paint(Tone::Faint, &clean(&time::local(note, &zone)));
+            let note = out.paint(Tone::Faint, &clean(note));
             out.line(&format!("  {note}"))?;
         }
         if !self.targets.is_empty() {
@@ -75,6 +78,22 @@ impl View for Why {
     fn elements(&self) -> serde_json::Result<Vec<Value>> {
         self.targets.iter().map(serde_json::to_value).collect()
     }
+}
+
+/// Returns the times of an explanation; that of the announcement stands with its alarms, where they are known.
+fn times(why: &Why) -> impl Iterator<Item = (&'static str, Timestamp)> {
+    let WhyTimes { announced_at, began_at, first_run_at, started_at, limited_from, limited_to } = why.times;
+    let announced_at = announced_at.filter(|_| why.alarms.is_empty());
+    [
+        ("announced at", announced_at),
+        ("began at", began_at),
+        ("zmesd first ran here at", first_run_at),
+        ("zmesd started at", started_at),
+        ("limited from", limited_from),
+        ("limited until", limited_to),
+    ]
+    .into_iter()
+    .filter_map(|(what, at)| Some((what, at?)))
 }
 
 fn table(why: &Why, out: &Out) -> Table {
@@ -98,13 +117,14 @@ fn table(why: &Why, out: &Out) -> Table {
 
 fn row(target: &WhyTarget, day: Timestamp, now: Timestamp, zone: &TimeZone) -> [Cell; 7] {
     let held = target.held.as_ref().map_or_else(String::new, |held| format!("; {}", waits(held, now)));
+    let since = target.since.map_or_else(String::new, |since| format!(" ({})", time::date(since, zone)));
     [
         Cell::new(&time::clock(day, target.at, zone)),
-        Cell::new(word(&target.kind)),
+        Cell::new(words::target(target.kind)),
         Cell::new(&target.id),
         Cell::maybe(target.user.as_ref()),
-        Cell::new(&target.decision).tone(verdict(&target.decision)),
-        Cell::maybe(target.latency_ms.map(milliseconds).as_ref()),
-        Cell::new(&time::local(&format!("{}{held}", target.explanation), zone)),
+        Cell::new(&target.decision).tone(Tone::of_decision(target.decision)),
+        Cell::maybe(target.latency_ms.map(time::milliseconds).as_ref()),
+        Cell::new(&format!("{}{since}{held}", target.explanation)),
     ]
 }

@@ -1,33 +1,25 @@
-//! The values that only the daemon knows, for a shell that asks while somebody types.
-//!
-//! Whatever goes wrong, nothing is printed: an error in the middle of a command line helps nobody. The exit code tells.
+//! The values that only the daemon knows: handles of tokens, numbers of clients and monitors, names of users.
 
 use std::collections::HashSet;
-use std::ffi::OsString;
-use std::os::unix::ffi::OsStrExt;
-use std::path::PathBuf;
+use std::path::Path;
 use std::time::Duration;
 
-use clap::{Arg, ValueEnum};
+use clap::Arg;
+use zmes_shared::client::{ClientError, ControlClient};
 use zmes_shared::control::{ClientFilter, Request, TokenFilter, TokenState};
 use zmes_shared::views::{ClientView, Clients, MonitorView, Monitors, TokenView, Tokens};
 
-use crate::client::Client;
-use crate::context::Context;
-use crate::error::CliError;
-use crate::exit::Exit;
+use super::Candidate;
 use crate::render::clean;
 
-/// How long the daemon may take, all questions together: somebody waits with a finger on the key.
+/// How long the daemon may take, all questions together: the shell waits for the answer.
 const LIMIT: Duration = Duration::from_millis(800);
-/// More candidates than that help nobody.
+/// Largest number of values.
 const MAX: usize = 1000;
-/// Longest description, in characters: it shares a line with the value.
-const DESCRIPTION: usize = 60;
 
-/// What the daemon is asked for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum Live {
+/// A kind of value that the daemon knows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Live {
     /// Handles of tokens that are not revoked.
     Tokens,
     /// Handles of tokens that can be restored.
@@ -47,6 +39,22 @@ pub enum Live {
 }
 
 impl Live {
+    const ALL: [Self; 8] = [
+        Self::Tokens,
+        Self::RevokedTokens,
+        Self::BlockedTokens,
+        Self::MutedTokens,
+        Self::Clients,
+        Self::Monitors,
+        Self::Users,
+        Self::TokensOrUsers,
+    ];
+
+    /// Reads a kind as `Debug` prints it.
+    pub(super) fn parse(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|live| format!("{live:?}") == name)
+    }
+
     /// Returns what belongs in the place of an argument, as the name of its value says; `path`: the commands that
     /// lead to it, without the program.
     pub(super) fn of(path: &[&str], arg: &Arg) -> Option<Self> {
@@ -71,71 +79,25 @@ impl Live {
         }
         (path == ["clients", "disconnect"] && arg.is_positional()).then_some(Self::Clients)
     }
-
-    /// Returns the word for `--candidates`.
-    pub(crate) fn word(self) -> &'static str {
-        match self {
-            Self::Tokens => "tokens",
-            Self::RevokedTokens => "revoked-tokens",
-            Self::BlockedTokens => "blocked-tokens",
-            Self::MutedTokens => "muted-tokens",
-            Self::Clients => "clients",
-            Self::Monitors => "monitors",
-            Self::Users => "users",
-            Self::TokensOrUsers => "tokens-or-users",
-        }
-    }
 }
 
-/// One value that could be typed, and what it stands for.
-#[derive(Debug, PartialEq, Eq)]
-struct Candidate {
-    value: String,
-    description: String,
-}
-
-/// Prints the candidates, one a line: value, tab, description. `words`: the command line so far, without the program
-/// and the word that is being typed.
-pub async fn candidates(live: Live, words: &[OsString], context: &mut Context) -> Result<Exit, CliError> {
-    let Some(socket) = socket(words, context) else { return Ok(Exit::Done) };
+/// Returns the values that the daemon has; those that arrived, where it is away, refuses or is too slow.
+pub(super) async fn values(live: Live, socket: &Path) -> Vec<Candidate> {
     let mut found = Vec::new();
     let asked = async {
-        let mut daemon = Client::connect(&socket, LIMIT).await?;
+        let mut daemon = ControlClient::connect_within(socket, LIMIT).await?;
         gather(live, &mut daemon, &mut found).await
     };
-    let exit = match tokio::time::timeout(LIMIT, asked).await {
-        Ok(Ok(())) => Exit::Done,
-        Ok(Err(error)) => error.exit(),
-        Err(_) => Exit::Timeout,
-    };
-    let mut told: HashSet<&[u8]> = words.iter().map(|word| word.as_bytes()).collect();
-    for Candidate { value, description } in &found {
-        // What stands there already is not wanted twice.
-        if !value.is_empty() && told.insert(value.as_bytes()) {
-            context.out.line(&format!("{value}\t{description}")).map_err(CliError::Output)?;
-        }
-    }
-    Ok(exit)
+    // An error in the middle of a command line helps nothing: the shell offers what there is.
+    tokio::time::timeout(LIMIT, asked).await.ok();
+    found
 }
 
-/// Returns the socket that the command line will use; `None`: that is not known before the shell has expanded it.
-fn socket(words: &[OsString], context: &Context) -> Option<PathBuf> {
-    let mut words = words.iter().map(|word| word.as_bytes()).take_while(|word| *word != b"--");
-    let mut said = None;
-    while let Some(word) = words.next() {
-        if word == b"--socket" {
-            // bash takes `--socket=PATH` apart at the sign.
-            said = words.next().and_then(|value| if value == b"=" { words.next() } else { Some(value) });
-        } else if let Some(value) = word.strip_prefix(b"--socket=") {
-            said = Some(value);
-        }
-    }
-    let Some(said) = said else { return Some(context.socket().to_owned()) };
-    let plain = |byte: &u8| byte.is_ascii_alphanumeric() || b"/._-+@:,".contains(byte) || !byte.is_ascii();
-    said.iter().all(plain).then(|| PathBuf::from(std::ffi::OsStr::from_bytes(said)))
-}
-
-async fn gather(live: Live, daemon: &mut Client, found: &mut Vec<Candidate>) -> Result<(), CliError> {
+async fn gather(
+    live: Live,
+    daemon: &mut ControlClient,
+    found: &mut Vec<Candidate>,
+) -> Result<(), ClientError> {
     match live {
         Live::Tokens => tokens(None, daemon, found, token).await,
         Live::RevokedTokens => tokens(Some(TokenState::Revoked), daemon, found, token).await,
@@ -162,17 +124,17 @@ async fn gather(live: Live, daemon: &mut Client, found: &mut Vec<Candidate>) -> 
 /// Asks page by page, so that what came in time is kept.
 async fn tokens(
     state: Option<TokenState>,
-    daemon: &mut Client,
+    daemon: &mut ControlClient,
     found: &mut Vec<Candidate>,
     show: impl Fn(&TokenView) -> Candidate,
-) -> Result<(), CliError> {
+) -> Result<(), ClientError> {
     let mut after = None;
     while found.len() < MAX {
         let filter = TokenFilter { state, after, ..TokenFilter::default() };
         let Tokens { tokens, next } = daemon.request(Request::TokensList(filter)).await?;
         found.extend(tokens.iter().take(MAX - found.len()).map(&show));
         match next {
-            // A page that does not get on would be asked for for ever.
+            // A page that does not advance would be requested forever.
             Some(next) if after.is_none_or(|before| before < next) => after = Some(next),
             Some(_) | None => break,
         }
@@ -181,23 +143,17 @@ async fn tokens(
 }
 
 /// Gathers who has an app connected, then who has a token.
-async fn users(daemon: &mut Client, found: &mut Vec<Candidate>) -> Result<(), CliError> {
+async fn users(daemon: &mut ControlClient, found: &mut Vec<Candidate>) -> Result<(), ClientError> {
     let Clients { clients } = daemon.request(Request::ClientsList(ClientFilter::default())).await?;
     let mut seen = HashSet::new();
     for client in &clients {
         let name = client.user.as_deref().unwrap_or_default();
         if is_plain(name) && seen.insert(name.to_owned()) && found.len() < MAX {
-            found.push(Candidate {
-                value: name.to_owned(),
-                description: "user with an app connected".to_owned(),
-            });
+            found.push(Candidate::new(name.to_owned(), "user with an app connected"));
         }
     }
     let mut owned = Vec::new();
-    let name_of = |token: &TokenView| Candidate {
-        value: token.user.clone(),
-        description: "user with a token".to_owned(),
-    };
+    let name_of = |token: &TokenView| Candidate::new(token.user.clone(), "user with a token");
     let asked = tokens(None, daemon, &mut owned, name_of).await;
     owned.retain(|user| is_plain(&user.value) && seen.insert(user.value.clone()));
     found.extend(owned);
@@ -219,7 +175,7 @@ fn token(token: &TokenView) -> Candidate {
         }
     };
     let parts = [Some(user), Some(token.platform.as_str()), token.app.as_deref(), state];
-    Candidate { value: handle(&token.handle), description: described(parts) }
+    Candidate::new(handle(&token.handle), &described(parts))
 }
 
 /// Returns a handle as it is: hexadecimal digits and nothing else, whoever answers.
@@ -230,41 +186,21 @@ fn handle(text: &str) -> String {
 fn client(client: &ClientView) -> Candidate {
     let user = client.user.as_deref().unwrap_or("not authenticated");
     let parts = [Some(user), client.app.as_deref(), Some(&client.address), None];
-    Candidate { value: client.id.to_string(), description: described(parts) }
+    Candidate::new(client.id.to_string(), &described(parts))
 }
 
 fn monitor(monitor: &MonitorView) -> Candidate {
     let health = if monitor.healthy { None } else { Some("not healthy") };
-    Candidate {
-        value: monitor.id.to_string(),
-        description: described([Some(&monitor.name), health, None, None]),
-    }
+    Candidate::new(monitor.id.to_string(), &described([Some(&monitor.name), health, None, None]))
 }
 
-/// Returns a description on one line, without anything that a terminal obeys.
 fn described(parts: [Option<&str>; 4]) -> String {
-    let whole = parts.into_iter().flatten().collect::<Vec<_>>().join(", ");
-    let whole = clean(&whole);
-    if whole.chars().count() <= DESCRIPTION {
-        return whole.into_owned();
-    }
-    whole.chars().take(DESCRIPTION - 3).chain("...".chars()).collect()
+    parts.into_iter().flatten().collect::<Vec<_>>().join(", ")
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn descriptions_are_one_harmless_line() {
-        let hostile = "a\u{1b}]0;x\u{7}\tb\nc\u{202e}";
-        assert_eq!(
-            described([Some(hostile), None, Some("d"), None]),
-            "a\\u{1b}]0;x\\u{7}\\tb\\nc\\u{202e}, d"
-        );
-        let long = described([Some(&"x".repeat(200)), None, None, None]);
-        assert_eq!((long.len(), long.ends_with("...")), (60, true));
-    }
 
     #[test]
     fn names_that_cannot_be_typed_are_left_out() {

@@ -1,120 +1,159 @@
-//! Completions for shells: scripts made from the grammar, and the values that only the daemon knows.
+//! What shells are told while a command line is being typed.
 //!
-//! `clap_complete` writes what can be said beforehand: commands, options, fixed values. Where an argument names
-//! something that the daemon knows ([`Live`]), the script asks `zmesctl completions --candidates KIND`, which answers
-//! within a second or not at all. What comes back was said by cameras, phones and users: the scripts print it, compare
-//! it and quote it, and never expand or evaluate it.
+//! A script in `completions/` runs `zmesctl __complete SHELL WORD...` with the words up to the cursor. The engine of
+//! `clap_complete` knows commands, options and fixed values from the grammar; where an argument names something that the
+//! daemon knows ([`Live`]), the daemon is asked, with a short deadline. Whatever fails, nothing is printed.
 
-mod bash;
-mod fish;
 mod live;
-mod zsh;
 
-use clap::{Arg, Command, CommandFactory, ValueEnum, ValueHint};
+use std::collections::HashSet;
+use std::ffi::{OsStr, OsString};
+use std::io::Write;
+use std::os::unix::ffi::OsStrExt;
+use std::path::PathBuf;
 
-pub use live::{Live, candidates};
+use clap::{Arg, Command, CommandFactory, ValueHint};
+use clap_complete::CompletionCandidate;
+use clap_complete::engine::{ArgValueCompleter, complete};
 
 use crate::cli::Cli;
+use crate::context;
+use crate::environment::Environment;
+use crate::render::clean;
+use live::Live;
 
-/// The name of the program, and of the functions in the scripts.
-const PROGRAM: &str = "zmesctl";
+/// What the scripts say in place of a command.
+const COMMAND: &str = "__complete";
+/// Longest description, in characters: it shares a line with the value.
+const DESCRIPTION: usize = 60;
+/// Stands for the values of a kind, until the daemon has been asked.
+const LIVE: &str = "live:";
+/// Stands for file names, which the shell completes by itself.
+const FILES: &str = "files";
 
-/// The shells that there are completions for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum Shell {
-    // No doc comments: clap would spread the help over twice the lines to print them.
-    Bash,
-    Zsh,
-    Fish,
+/// One value that could be typed, and what it stands for.
+#[derive(Debug, PartialEq, Eq)]
+struct Candidate {
+    value: String,
+    description: String,
 }
 
-/// Returns the completions for a shell.
-pub fn script(shell: Shell) -> String {
-    let grammar = grammar();
-    let places = places(&grammar);
-    match shell {
-        Shell::Bash => bash::script(&grammar, &places),
-        Shell::Zsh => zsh::script(&grammar),
-        Shell::Fish => fish::script(&grammar, &places),
+impl Candidate {
+    /// Returns a candidate whose description is one short line without anything that a terminal obeys.
+    fn new(value: String, description: &str) -> Self {
+        let line = clean(description);
+        let description = if line.chars().count() <= DESCRIPTION {
+            line.into_owned()
+        } else {
+            line.chars().take(DESCRIPTION - 3).chain("...".chars()).collect()
+        };
+        Self { value, description }
     }
 }
 
-/// Returns the grammar, with `help COMMAND` and inherited options in place, and no file names offered where none
-/// belong.
-fn grammar() -> Command {
-    // What is hidden is the scripts' own: nobody is offered it, and the generators would.
-    let mut grammar = Cli::command().mut_subcommand("completions", |command| {
-        let shown = command.get_arguments().filter(|arg| !arg.is_hide_set()).cloned();
-        Command::new("completions").about(command.get_about().cloned().unwrap_or_default()).args(shown)
-    });
-    grammar.set_bin_name(PROGRAM);
-    grammar.build();
-    without_files(grammar)
+/// Answers a script; `None`: the arguments are a command line of a person.
+pub(crate) async fn answer(arguments: &[OsString], environment: &Environment) -> Option<()> {
+    let [_, command, shell, words @ ..] = arguments else { return None };
+    if command != COMMAND {
+        return None;
+    }
+    let mut lines = String::new();
+    for Candidate { value, description } in candidates(&joined(shell, words), environment).await {
+        lines.extend([value.as_str(), "\t", description.as_str(), "\n"]);
+    }
+    // The shell may have given up waiting.
+    std::io::stdout().lock().write_all(lines.as_bytes()).ok();
+    Some(())
 }
 
-/// Marks every argument that is not a path as such.
-fn without_files(command: Command) -> Command {
-    command
-        .mut_args(|arg| {
-            let unknown = arg.get_value_hint() == ValueHint::Unknown;
-            let free = takes_value(&arg) && possible(&arg).is_empty();
-            if unknown && free { arg.value_hint(ValueHint::Other) } else { arg }
-        })
-        .mut_subcommands(without_files)
-}
-
-/// A place on the command line where a value can stand.
-#[derive(Debug)]
-struct Place<'g> {
-    /// The commands that lead there, without the program: `tokens`, `show`.
-    path: Vec<&'g str>,
-    /// The argument.
-    arg: &'g Arg,
-    /// What the daemon knows about it.
-    live: Option<Live>,
-}
-
-/// Returns every place of the grammar where a value can stand, but for those that people are not shown.
-fn places(grammar: &Command) -> Vec<Place<'_>> {
-    fn walk<'g>(command: &'g Command, path: &[&'g str], places: &mut Vec<Place<'g>>) {
-        let shown = |arg: &&Arg| takes_value(arg) && !arg.is_hide_set();
-        places.extend(command.get_arguments().filter(shown).map(|arg| Place {
-            path: path.to_vec(),
-            arg,
-            live: Live::of(path, arg),
-        }));
-        for command in command.get_subcommands() {
-            walk(command, &[path, &[command.get_name()]].concat(), places);
+/// Returns what could be typed in place of the last of `words`.
+async fn candidates(words: &[OsString], environment: &Environment) -> Vec<Candidate> {
+    let Some((current, before)) = words.split_last() else { return Vec::new() };
+    let Ok(offered) = complete(&mut grammar(), words.to_vec(), before.len(), None) else { return Vec::new() };
+    let (mut found, mut values) = (Vec::new(), Vec::new());
+    for candidate in offered {
+        let value = candidate.get_value().to_string_lossy().into_owned();
+        let kind = candidate.get_id().and_then(|id| id.strip_prefix(LIVE)).and_then(Live::parse);
+        if let Some(live) = kind {
+            let Some(socket) = socket(before, environment) else { continue };
+            // What stands before the value: `--token=`.
+            let prefixed = live::values(live, &socket)
+                .await
+                .into_iter()
+                .map(|found| Candidate { value: value.clone() + &found.value, ..found });
+            values.extend(prefixed);
+        } else if candidate.get_id().is_some_and(|id| id == FILES) {
+            found.push(Candidate::new(String::new(), ""));
+        } else if !value.starts_with('-') || current.as_bytes().starts_with(b"-") {
+            let help = candidate.get_help().map(ToString::to_string).unwrap_or_default();
+            let help = help.lines().next().unwrap_or_default();
+            found.push(Candidate::new(value, help.split(" [default").next().unwrap_or_default()));
         }
     }
-    let mut places = Vec::new();
-    walk(grammar, &[], &mut places);
-    places
+    // Not twice what is on the line already.
+    let mut told: HashSet<Vec<u8>> = before.iter().map(|word| word.as_bytes().to_owned()).collect();
+    values
+        .retain(|found: &Candidate| !found.value.is_empty() && told.insert(found.value.clone().into_bytes()));
+    found.extend(values);
+    found
 }
 
-impl Place<'_> {
-    /// Returns the spellings of an option: `-m`, `--monitor`; none for what stands by itself.
-    fn spellings(&self) -> Vec<String> {
-        let short = self.arg.get_short().map(|short| format!("-{short}"));
-        short.into_iter().chain(self.arg.get_long().map(|long| format!("--{long}"))).collect()
+/// Returns the words as the engine reads them: bash takes `--token=1a2b` apart at the sign.
+fn joined(shell: &OsStr, words: &[OsString]) -> Vec<OsString> {
+    if shell != "bash" {
+        return words.to_vec();
     }
+    let mut joined: Vec<OsString> = Vec::with_capacity(words.len());
+    for (position, word) in words.iter().enumerate() {
+        let option = joined.last().is_some_and(|before| before.as_bytes().starts_with(b"--"));
+        match (word == "=" && option, position + 1 == words.len()) {
+            (true, true) => joined.push(OsString::new()),
+            (true, false) => {}
+            (false, _) => joined.push(word.clone()),
+        }
+    }
+    joined
 }
 
-fn takes_value(arg: &Arg) -> bool {
-    arg.get_action().takes_values()
+/// Returns the control socket that the command line will use; `None`: only the shell can expand it.
+fn socket(words: &[OsString], environment: &Environment) -> Option<PathBuf> {
+    let mut words = words.iter().map(|word| word.as_bytes()).take_while(|word| *word != b"--");
+    let mut said = None;
+    while let Some(word) = words.next() {
+        if word == b"--socket" {
+            said = words.next();
+        } else if let Some(value) = word.strip_prefix(b"--socket=") {
+            said = Some(value);
+        }
+    }
+    let Some(said) = said else { return Some(context::socket(None, environment)) };
+    let plain = |byte: &u8| byte.is_ascii_alphanumeric() || b"/._-+@:,".contains(byte) || !byte.is_ascii();
+    said.iter().all(plain).then(|| PathBuf::from(OsStr::from_bytes(said)))
 }
 
-/// Returns the fixed values of an argument.
-fn possible(arg: &Arg) -> Vec<String> {
-    let values = arg.get_possible_values();
-    values.iter().filter(|value| !value.is_hide_set()).map(|value| value.get_name().to_owned()).collect()
+/// Returns the grammar, with a mark for the engine on each argument whose values it does not have.
+fn grammar() -> Command {
+    marked(Cli::command(), &[])
 }
 
-/// Returns what `clap_complete` writes for a shell.
-fn generated(shell: clap_complete::Shell, grammar: &Command) -> String {
-    let mut script = Vec::new();
-    clap_complete::generate(shell, &mut grammar.clone(), PROGRAM, &mut script);
-    String::from_utf8_lossy(&script).into_owned()
+fn marked(command: Command, path: &[String]) -> Command {
+    let names: Vec<&str> = path.iter().map(String::as_str).collect();
+    let mark = |arg: Arg| {
+        let id = match (Live::of(&names, &arg), arg.get_value_hint()) {
+            (Some(live), _) => format!("{LIVE}{live:?}"),
+            (None, ValueHint::AnyPath | ValueHint::FilePath) if arg.get_action().takes_values() => {
+                FILES.to_owned()
+            }
+            (None, _) => return arg,
+        };
+        arg.add(ArgValueCompleter::new(move |_: &OsStr| {
+            vec![CompletionCandidate::new("").id(Some(id.clone()))]
+        }))
+    };
+    command.mut_args(mark).mut_subcommands(|command| {
+        let path = [path, &[command.get_name().to_owned()]].concat();
+        marked(command, &path)
+    })
 }
 
 #[cfg(test)]
@@ -122,65 +161,70 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_the_daemon_knows_is_offered_wherever_it_is_asked_for() {
-        let grammar = grammar();
-        let places = places(&grammar);
-        let live = |line: &str| {
-            let mut found = places.iter().filter(|place| {
-                let arg = place.spellings().pop().unwrap_or_else(|| place.arg.get_id().to_string());
-                [place.path.join(" "), arg].join(" ") == line
-            });
-            found.next().unwrap_or_else(|| panic!("no `{line}`")).live
-        };
-        let table = [
-            ("tokens show token", Live::Tokens),
-            ("tokens log token", Live::Tokens),
-            ("tokens revoke tokens", Live::Tokens),
-            ("tokens block tokens", Live::Tokens),
-            ("tokens unblock tokens", Live::BlockedTokens),
-            ("tokens restore tokens", Live::RevokedTokens),
-            ("tokens mute tokens", Live::Tokens),
-            ("tokens unmute tokens", Live::MutedTokens),
-            ("badges reset tokens", Live::Tokens),
-            ("alarm test --token", Live::Tokens),
-            ("alarm test --monitor", Live::Monitors),
-            ("alarm force --monitor", Live::Monitors),
-            ("watch --token", Live::Tokens),
-            ("watch --monitor", Live::Monitors),
-            ("why --token", Live::Tokens),
-            ("clients list --user", Live::Users),
-            ("tokens list --user", Live::Users),
-            ("tokens import --user", Live::Users),
-            ("clients disconnect ids", Live::Clients),
-        ];
-        for (line, expected) in table {
-            assert_eq!(live(line), Some(expected), "{line}");
-        }
-        assert_eq!(live("tokens list --stale"), None);
-        assert_eq!(live("why event"), None);
+    fn descriptions_are_one_harmless_line() {
+        let hostile = "a\u{1b}]0;x\u{7}\tb\nc\u{202e}";
+        assert_eq!(
+            Candidate::new(String::new(), &format!("{hostile}, d")).description,
+            "a\\u{1b}]0;x\\u{7}\\tb\\nc\\u{202e}, d"
+        );
+        let long = Candidate::new(String::new(), &"x".repeat(200)).description;
+        assert_eq!((long.len(), long.ends_with("...")), (60, true));
+    }
+
+    /// Returns the marks that stand for values behind `line`.
+    fn marks(line: &str) -> Vec<String> {
+        let words: Vec<OsString> = format!("zmesctl {line} ").split(' ').map(OsString::from).collect();
+        let last = words.len() - 1;
+        let offered = complete(&mut grammar(), words, last, None).unwrap();
+        let ids = offered.iter().filter_map(CompletionCandidate::get_id);
+        ids.filter(|id| id.starts_with(LIVE) || *id == FILES).cloned().collect()
     }
 
     #[test]
-    fn what_is_hidden_is_not_offered() {
-        fn walk(command: &Command, path: &str) {
-            let hidden: Vec<_> =
-                command.get_arguments().filter(|arg| arg.is_hide_set()).map(Arg::get_id).collect();
-            assert!(hidden.is_empty(), "{path}: take {hidden:?} out of the grammar of the scripts");
-            for command in command.get_subcommands() {
-                walk(command, &format!("{path} {}", command.get_name()));
-            }
+    fn what_the_daemon_knows_is_offered_wherever_it_is_asked_for() {
+        for (line, expected) in [
+            ("tokens show", "live:Tokens"),
+            ("tokens log", "live:Tokens"),
+            ("tokens revoke", "live:Tokens"),
+            ("tokens revoke 1a2b3c4d", "live:Tokens"),
+            ("tokens block", "live:Tokens"),
+            ("tokens unblock", "live:BlockedTokens"),
+            ("tokens restore", "live:RevokedTokens"),
+            ("tokens mute", "live:Tokens"),
+            ("tokens unmute", "live:MutedTokens"),
+            ("badges reset", "live:Tokens"),
+            ("alarm test --token", "live:Tokens"),
+            ("alarm test --monitor", "live:Monitors"),
+            ("alarm force -m", "live:Monitors"),
+            ("watch --token", "live:Tokens"),
+            ("watch --monitor", "live:Monitors"),
+            ("why 1 --token", "live:Tokens"),
+            ("clients list --user", "live:Users"),
+            ("tokens list --user", "live:Users"),
+            ("tokens import --user", "live:Users"),
+            ("clients disconnect", "live:Clients"),
+            ("doctor", "live:TokensOrUsers"),
+            ("tokens import", FILES),
+            ("config check", FILES),
+            ("status --socket", FILES),
+        ] {
+            assert_eq!(marks(line), [expected], "{line}");
         }
-        walk(&grammar(), PROGRAM);
+        assert_eq!(marks("tokens list --stale"), Vec::<String>::new());
+        assert_eq!(marks("why"), Vec::<String>::new());
     }
 
     #[test]
     fn every_argument_that_names_a_token_a_monitor_or_a_user_is_completed() {
-        let grammar = grammar();
-        for place in places(&grammar) {
-            let names = place.arg.get_value_names().unwrap_or_default();
-            let outside =
-                names.iter().any(|name| name.split('|').any(|name| ["T", "USER", "MONITOR"].contains(&name)));
-            assert!(!outside || place.live.is_some(), "{place:?}");
+        fn walk(command: &Command) {
+            for arg in command.get_arguments() {
+                let names = arg.get_value_names().unwrap_or_default();
+                let mut names = names.iter().flat_map(|name| name.split('|'));
+                let outside = names.any(|name| ["T", "USER", "MONITOR"].contains(&name));
+                assert!(!outside || arg.get::<ArgValueCompleter>().is_some(), "{arg:?}");
+            }
+            command.get_subcommands().for_each(walk);
         }
+        walk(&grammar());
     }
 }

@@ -3,18 +3,18 @@
 //! A token may contain colons, so fields are counted from the right. Older lines have fewer: `token`,
 //! `token:monlist`, `token:monlist:platform`, `token:monlist:intlist:platform`.
 
-use super::{Entry, Place, Raw, Refusal, shown};
+use super::{EntryRefusal, FileEntry, FilePlace, Raw, shown};
 
 /// Reads all lines; blank ones stand for nothing.
-pub(super) fn parse(text: &[u8]) -> Vec<Entry> {
+pub(super) fn parse(text: &[u8]) -> Vec<FileEntry> {
     let lines = text.split(|&byte| byte == b'\n').enumerate();
-    lines.filter_map(|(index, line)| entry(Place::Line(index + 1), line)).collect()
+    lines.filter_map(|(index, line)| entry(FilePlace::Line(index + 1), line)).collect()
 }
 
-fn entry(place: Place, line: &[u8]) -> Option<Entry> {
+fn entry(place: FilePlace, line: &[u8]) -> Option<FileEntry> {
     let Ok(line) = std::str::from_utf8(line) else {
-        let content = Err(Refusal::Damaged("not UTF-8".to_owned()));
-        return Some(Entry { place, shown: "…".to_owned(), content });
+        let content = Err(EntryRefusal::Damaged("not UTF-8".to_owned()));
+        return Some(FileEntry { place, shown: "…".to_owned(), content });
     };
     // A carriage return of Windows is white space, too.
     let line = line.trim();
@@ -25,11 +25,11 @@ fn entry(place: Place, line: &[u8]) -> Option<Entry> {
     let (raw, token) = split(&fields);
     let raw = Raw { token: &token, ..raw };
     if token.trim().is_empty() {
-        let content = Err(Refusal::Useless("no token in it".to_owned()));
-        return Some(Entry { place, shown: shown(""), content });
+        let content = Err(EntryRefusal::Useless("no token in it".to_owned()));
+        return Some(FileEntry { place, shown: shown(""), content });
     }
     let mut entry = raw.judge(place);
-    if let (Err(Refusal::Damaged(reason)), true) = (&mut entry.content, is_shifted(&fields)) {
+    if let (Err(EntryRefusal::Damaged(reason)), true) = (&mut entry.content, is_shifted(&fields)) {
         "an early 0.93 took a colon of the token for the end of it, and lost the platform".clone_into(reason);
     }
     Some(entry)

@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use super::{FileFormat, Place, parse};
+use super::{FileFormat, FilePlace, parse};
 
 /// No token twice, none that the daemon would refuse for its size, nothing without a place, and no token is shown.
 pub(crate) fn token_files(bytes: &[u8]) {
@@ -19,7 +19,7 @@ pub(crate) fn token_files(bytes: &[u8]) {
     assert!(parsed.entries.len() <= bytes.len(), "more tokens than bytes");
     let mut seen = HashSet::new();
     for entry in &parsed.entries {
-        if let Place::Line(line) = entry.place {
+        if let FilePlace::Line(line) = entry.place {
             assert!((1..=lines).contains(&line), "line {line} of {lines}");
         }
         let Ok(record) = &entry.content else { continue };

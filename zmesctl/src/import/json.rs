@@ -9,10 +9,10 @@ use std::fmt;
 use serde::de::{DeserializeSeed, Deserializer, Error, IgnoredAny, MapAccess, Visitor};
 use serde_json::{Map, Value};
 
-use super::{Entry, Place, Raw, Refusal, Unparsable, shown};
+use super::{EntryRefusal, FileEntry, FilePlace, Raw, Unparsable, shown};
 
 /// Reads the file.
-pub(super) fn parse(text: &[u8]) -> Result<Vec<Entry>, Unparsable> {
+pub(super) fn parse(text: &[u8]) -> Result<Vec<FileEntry>, Unparsable> {
     let mut found = Found::default();
     let mut reader = serde_json::Deserializer::from_slice(text);
     let read = File(&mut found).deserialize(&mut reader).and_then(|()| reader.end());
@@ -23,9 +23,9 @@ pub(super) fn parse(text: &[u8]) -> Result<Vec<Entry>, Unparsable> {
         Err(error) if error.is_eof() && found.tokens => {
             let reason =
                 format!("the file was cut off here (line {}, column {})", error.line(), error.column());
-            let place = Place::Entry(found.entries.len() + 1);
-            let content = Err(Refusal::Damaged(reason));
-            found.entries.push(Entry { place, shown: "…".to_owned(), content });
+            let place = FilePlace::Entry(found.entries.len() + 1);
+            let content = Err(EntryRefusal::Damaged(reason));
+            found.entries.push(FileEntry { place, shown: "…".to_owned(), content });
             Ok(found.entries)
         }
         Err(error) => Err(unparsable(error.line(), error.column(), plain(&error))),
@@ -53,7 +53,7 @@ struct Found {
     tokens: bool,
     /// There is something else.
     others: bool,
-    entries: Vec<Entry>,
+    entries: Vec<FileEntry>,
 }
 
 /// The file: an object whose member `tokens` counts.
@@ -109,7 +109,7 @@ impl<'de> Visitor<'de> for Tokens<'_> {
         self.0.tokens = true;
         while let Some(token) = map.next_key::<String>()? {
             let value = map.next_value::<Value>()?;
-            let place = Place::Entry(self.0.entries.len() + 1);
+            let place = FilePlace::Entry(self.0.entries.len() + 1);
             self.0.entries.push(entry(place, &token, &value));
         }
         Ok(())
@@ -125,20 +125,20 @@ impl<'de> Visitor<'de> for Tokens<'_> {
     }
 }
 
-fn entry(place: Place, token: &str, value: &Value) -> Entry {
-    let not = |reason: Refusal| Entry { place, shown: shown(token), content: Err(reason) };
+fn entry(place: FilePlace, token: &str, value: &Value) -> FileEntry {
+    let not = |reason: EntryRefusal| FileEntry { place, shown: shown(token), content: Err(reason) };
     if token.trim().is_empty() {
-        return not(Refusal::Useless("no token in it".to_owned()));
+        return not(EntryRefusal::Useless("no token in it".to_owned()));
     }
     let Some(members) = value.as_object() else {
-        return not(Refusal::Damaged("not an object".to_owned()));
+        return not(EntryRefusal::Damaged("not an object".to_owned()));
     };
     let member = |name: &str| text(members, name);
     let names = ["monlist", "intlist", "platform", "pushstate", "appversion", "profile"];
     let [monlist, intlist, platform, pushstate, appversion, profile] = names.map(member);
     if [&monlist, &intlist, &platform, &pushstate].iter().all(|text| text.is_empty()) {
         // A server that had deleted the token wrote its counter back.
-        return not(Refusal::Useless("nothing is left of it but a counter".to_owned()));
+        return not(EntryRefusal::Useless("nothing is left of it but a counter".to_owned()));
     }
     Raw {
         token,

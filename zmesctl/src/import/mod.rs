@@ -1,7 +1,7 @@
 //! Token files of older event servers: bytes in, records and reasons out. No I/O, no daemon.
 //!
 //! `tokens.txt` was lines with colons until 5.x (five layouts, see [`colon`]) and JSON from 6.0 on (see [`json`]).
-//! Whatever is in a file comes out as an [`Entry`], taken or not: nothing is lost on the way. What cannot be told
+//! Whatever is in a file comes out as a [`FileEntry`], taken or not: nothing is lost on the way. What cannot be told
 //! apart at all is an [`Unparsable`] file, of which nothing is taken.
 
 mod colon;
@@ -27,11 +27,11 @@ const SHOWN: usize = 6;
 
 /// What a file holds.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Parsed {
+pub(crate) struct TokenFile {
     /// How it is written.
     pub(crate) format: FileFormat,
     /// Everything that stands for a token, in the order of the file.
-    pub(crate) entries: Vec<Entry>,
+    pub(crate) entries: Vec<FileEntry>,
 }
 
 /// How a file is written.
@@ -58,25 +58,25 @@ impl FileFormat {
 
 /// One token in a file.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Entry {
+pub(crate) struct FileEntry {
     /// Where it stands.
-    pub(crate) place: Place,
+    pub(crate) place: FilePlace,
     /// The end of the token, for people; the whole is in the record alone.
     pub(crate) shown: String,
     /// What it says, or why it cannot be taken.
-    pub(crate) content: Result<TokenRecord, Refusal>,
+    pub(crate) content: Result<TokenRecord, EntryRefusal>,
 }
 
 /// Where an entry stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Place {
+pub(crate) enum FilePlace {
     /// In this line, from 1.
     Line(usize),
     /// The how-manieth of the tokens in a JSON file, from 1.
     Entry(usize),
 }
 
-impl fmt::Display for Place {
+impl fmt::Display for FilePlace {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Line(line) => write!(f, "line {line}"),
@@ -87,7 +87,7 @@ impl fmt::Display for Place {
 
 /// Why an entry is not taken.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Refusal {
+pub(crate) enum EntryRefusal {
     /// It is of no use to anybody: nothing is lost without it.
     Useless(String),
     /// It is damaged.
@@ -106,16 +106,16 @@ pub(crate) struct Unparsable {
 }
 
 /// Reads a file of any age.
-pub(crate) fn parse(bytes: &[u8]) -> Result<Parsed, Unparsable> {
+pub(crate) fn parse(bytes: &[u8]) -> Result<TokenFile, Unparsable> {
     if bytes.starts_with(&[0xff, 0xfe]) || bytes.starts_with(&[0xfe, 0xff]) {
         let detail = "the file is UTF-16: save it as UTF-8".to_owned();
         return Err(Unparsable { line: 1, column: 1, detail });
     }
     let text = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
     let mut parsed = match text.iter().find(|byte| !byte.is_ascii_whitespace()) {
-        None => Parsed { format: FileFormat::Empty, entries: Vec::new() },
-        Some(b'{' | b'[') => Parsed { format: FileFormat::Json, entries: json::parse(text)? },
-        Some(_) => Parsed { format: FileFormat::Colon, entries: colon::parse(text) },
+        None => TokenFile { format: FileFormat::Empty, entries: Vec::new() },
+        Some(b'{' | b'[') => TokenFile { format: FileFormat::Json, entries: json::parse(text)? },
+        Some(_) => TokenFile { format: FileFormat::Colon, entries: colon::parse(text) },
     };
     let mut last = HashMap::new();
     for (index, entry) in parsed.entries.iter().enumerate() {
@@ -126,7 +126,7 @@ pub(crate) fn parse(bytes: &[u8]) -> Result<Parsed, Unparsable> {
     for (index, entry) in parsed.entries.iter_mut().enumerate() {
         let winner = entry.content.as_ref().ok().and_then(|record| last.get(&record.token));
         if let Some((_, place)) = winner.filter(|(winner, _)| *winner != index) {
-            entry.content = Err(Refusal::Useless(format!("{place} says it again, and counts")));
+            entry.content = Err(EntryRefusal::Useless(format!("{place} says it again, and counts")));
         }
     }
     Ok(parsed)
@@ -146,9 +146,9 @@ struct Raw<'a> {
 
 impl Raw<'_> {
     /// Makes an entry of it.
-    fn judge(&self, place: Place) -> Entry {
-        let content = self.record().map_err(Refusal::Damaged);
-        Entry { place, shown: shown(self.token), content }
+    fn judge(&self, place: FilePlace) -> FileEntry {
+        let content = self.record().map_err(EntryRefusal::Damaged);
+        FileEntry { place, shown: shown(self.token), content }
     }
 
     fn record(&self) -> Result<TokenRecord, String> {

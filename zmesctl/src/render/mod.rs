@@ -22,6 +22,7 @@ pub use style::{Tone, paint};
 pub use table::{Cell, Column, Facts, Table, Terminal, terminal_width};
 
 use crate::exit::Exit;
+use crate::options::Format;
 
 /// How far to the right a line goes on.
 const HANG: usize = 2;
@@ -53,20 +54,9 @@ pub trait View: Serialize {
     }
 }
 
-/// Who reads the output.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Format {
-    /// A person.
-    Human,
-    /// A program that wants one document.
-    Json,
-    /// A program that wants one object a line.
-    Jsonl,
-}
-
 /// What is decided once about the output.
 #[derive(Debug, Clone)]
-pub struct Look {
+pub struct OutputStyle {
     /// Who reads it.
     pub format: Format,
     /// Print nothing where all is well.
@@ -84,7 +74,7 @@ pub struct Look {
 /// The output of one run, buffered.
 pub struct Out {
     sink: Box<dyn Write>,
-    look: Look,
+    look: OutputStyle,
 }
 
 impl fmt::Debug for Out {
@@ -95,12 +85,12 @@ impl fmt::Debug for Out {
 
 impl Out {
     /// Returns an output that writes to `sink`.
-    pub fn new(sink: Box<dyn Write>, look: Look) -> Self {
+    pub fn new(sink: Box<dyn Write>, look: OutputStyle) -> Self {
         Self { sink, look }
     }
 
     /// Returns an output that writes to the standard output.
-    pub fn to_stdout(look: Look) -> Self {
+    pub fn to_stdout(look: OutputStyle) -> Self {
         Self::new(Box::new(BufWriter::new(io::stdout().lock())), look)
     }
 
@@ -110,7 +100,7 @@ impl Out {
     }
 
     /// Returns what was decided about it.
-    pub fn look(&self) -> &Look {
+    pub fn look(&self) -> &OutputStyle {
         &self.look
     }
 

@@ -1,5 +1,7 @@
 //! The few tones of the output, and what they are on a terminal.
 
+use zmes_shared::words::DeliveryState;
+
 /// What a piece of text wants to say beside its words. Never the only carrier of a meaning.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Tone {
@@ -16,6 +18,17 @@ pub enum Tone {
     Warning,
     /// Not as it should be.
     Bad,
+}
+
+impl Tone {
+    /// Returns the tone of what was decided about an alarm.
+    pub fn of_decision(decision: DeliveryState) -> Self {
+        match decision {
+            DeliveryState::Sent => Self::Good,
+            DeliveryState::Failed => Self::Bad,
+            DeliveryState::Queued | DeliveryState::Skipped | DeliveryState::Unknown => Self::Faint,
+        }
+    }
 }
 
 /// Returns `text` in a tone where colours are on. `text` must be clean.

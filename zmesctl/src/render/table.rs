@@ -8,7 +8,7 @@ use std::fmt::Write;
 use comfy_table::presets::NOTHING;
 use comfy_table::{Attribute, CellAlignment, Color, ContentArrangement};
 
-use super::{Look, Tone, clean, columns, cut, paint, wrap};
+use super::{OutputStyle, Tone, clean, columns, cut, paint, wrap};
 
 /// Spaces between columns.
 const GAP: u16 = 2;
@@ -120,7 +120,7 @@ impl Table {
     }
 
     /// Returns the table as text, without the newline at its end.
-    pub fn render(&self, look: &Look) -> String {
+    pub fn render(&self, look: &OutputStyle) -> String {
         let mut shown: Vec<usize> =
             (0..self.columns.len()).filter(|&index| self.has_content(index)).collect();
         let mut left_out = Vec::new();
@@ -197,9 +197,9 @@ impl Table {
     }
 
     /// Draws the columns, in these widths; without widths as wide as they are.
-    fn build(&self, shown: &[usize], widths: &[usize], look: &Look) -> comfy_table::Table {
+    fn build(&self, shown: &[usize], widths: &[usize], look: &OutputStyle) -> comfy_table::Table {
         let mut table = comfy_table::Table::new();
-        // Width and colours are decided by `Look` alone.
+        // Width and colours are decided by `OutputStyle` alone.
         table.load_style(NOTHING).force_no_tty().set_content_arrangement(ContentArrangement::Disabled);
         if look.color {
             table.enforce_styling().style_text_only();
@@ -319,12 +319,12 @@ mod tests {
     use jiff::Timestamp;
     use jiff::tz::TimeZone;
 
-    use super::super::Format;
     use super::*;
+    use crate::options::Format;
 
-    fn look(width: Option<u16>, color: bool) -> Look {
+    fn look(width: Option<u16>, color: bool) -> OutputStyle {
         let (now, zone) = (Timestamp::UNIX_EPOCH, TimeZone::UTC);
-        Look { format: Format::Human, quiet: false, color, width, now, zone }
+        OutputStyle { format: Format::Human, quiet: false, color, width, now, zone }
     }
 
     fn sample() -> Table {

@@ -37,6 +37,11 @@ pub fn span(duration: Duration) -> String {
     if small == 0 { coarse(large) } else { format!("{} {}", coarse(large), coarse(small)) }
 }
 
+/// Returns a latency: "112 ms", "4 s".
+pub fn milliseconds(ms: u64) -> String {
+    if ms < 10_000 { format!("{ms} ms") } else { span(Duration::from_millis(ms)) }
+}
+
 /// Returns the time of day with milliseconds, and the date too where it is not that of `now`.
 pub fn clock(now: Timestamp, at: Timestamp, zone: &TimeZone) -> String {
     let at = at.to_zoned(zone.clone());

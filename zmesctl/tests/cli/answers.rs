@@ -222,7 +222,7 @@ pub(crate) const COMMANDS: [(&str, &str, &str, &str, i32); 58] = [
         "proxy: it did not rest; 0 pushes wait",
         0,
     ),
-    ("why 32910", "request-why", "reply-why", "an admin has silenced this token", 0),
+    ("why 32910", "request-why", "reply-why", "an admin muted this token", 0),
     ("why 32910 --token 1a2b3c4d", "request-why-token", "reply-why-unseen", "is not watched", 0),
     ("latency", "request-latency", "reply-latency", "4.10 s", 0),
     ("doctor", "request-doctor", "reply-doctor", "Red: push proxy: push.example.org:8801: tcp", 1),
@@ -265,7 +265,7 @@ pub(crate) const COMMANDS: [(&str, &str, &str, &str, i32); 58] = [
         "why 32000 --token 1a2b3c4d",
         "request-why-unseen",
         "reply-why-notes",
-        "zmesd was started 2026-11-02 10:00:00",
+        "zmesd started at 2026-11-02 10:00:00",
         0,
     ),
 ];

@@ -7,6 +7,7 @@ use std::path::Path;
 use std::process::Command;
 
 use serde_json::json;
+use zmes_shared::control::PROTOCOL;
 
 use crate::fake::{Answer, FakeDaemon, HELLO, Run, fixture, zmesctl};
 
@@ -112,9 +113,11 @@ fn another_version_of_the_protocol() {
     let hello =
         r#"{"hello":{"protocol":{"major":2,"minor":4},"daemon":"3.1.0","role":{"may":["everything"]}}}"#;
     let daemon = FakeDaemon::start(hello, |_| Answer::Silence);
+    let ours = format!("{}.{}", PROTOCOL.major, PROTOCOL.minor);
+    let cause = format!("cause: zmesd 3.1.0 speaks 2.4, zmesctl {} speaks {ours}", env!("CARGO_PKG_VERSION"));
     let lines = [
         "error: zmesd and zmesctl speak different versions",
-        "cause: zmesd 3.1.0 speaks 2.4, zmesctl 0.1.0 speaks 1.3",
+        cause.as_str(),
         "hint: restart zmesd after the upgrade",
     ];
     assert_fails(daemon.command("status"), 8, "version", lines);

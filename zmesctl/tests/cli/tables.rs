@@ -11,7 +11,8 @@ use zmes_shared::views::{
     AlarmForced, AlarmTested, Check, Clients, ConfigReloaded, Deliveries, Latency, Monitors, PushCheck,
     PushQueue, Rejected, Status, TokenShown, Tokens, TokensChanged, Why,
 };
-use zmesctl::render::{Format, Look, Out, View};
+use zmesctl::options::Format;
+use zmesctl::render::{Out, OutputStyle, View};
 
 use crate::fake::member;
 
@@ -31,7 +32,7 @@ impl Write for Paper {
 fn drawn<V: View + DeserializeOwned>(reply: &str, width: Option<u16>, color: bool) -> String {
     let view: V = serde_json::from_value(member(reply, "ok")).unwrap();
     let now = "2026-11-02T10:00:05Z".parse().unwrap();
-    let look = Look { format: Format::Human, quiet: false, color, width, now, zone: TimeZone::UTC };
+    let look = OutputStyle { format: Format::Human, quiet: false, color, width, now, zone: TimeZone::UTC };
     let paper = Paper::default();
     Out::new(Box::new(paper.clone()), look).show(&view).unwrap();
     String::from_utf8(paper.0.take()).unwrap()

@@ -8,6 +8,7 @@ use tokio::sync::mpsc;
 use tokio::time::{Instant, timeout_at};
 use zmes_shared::control::{AlarmTest, ControlError, ErrorCode, Role};
 use zmes_shared::views::{AlarmForced, AlarmTested, PushModeState, TargetDecision};
+use zmes_shared::words::{DeliveryState, Reason, TargetKind};
 use zmes_shared::{MonitorId, SessionId};
 use zmes_zoneminder::{Monitor, TriggerError};
 
@@ -16,11 +17,10 @@ use super::token_names::{TokenNames, TokenScope};
 use super::tokens::view;
 use crate::admin::forced::ForcedError;
 use crate::admin::{Admin, AdminParts, conditions};
-use crate::domain::{Decision, TokenId};
+use crate::domain::{Decision, SkipReason, TokenId};
 use crate::monitors::Catalog;
 use crate::ports::{PushEnding, PushReceipt};
 use crate::route::{AlarmTestRequest, Target, TestTarget, Written};
-use crate::state::Outcome;
 
 /// How long `--wait` waits for the last frame to be written.
 const WAIT: Duration = Duration::from_secs(5);
@@ -208,11 +208,11 @@ async fn last_errors(
 
 /// Shows what was decided for a target, and what came of it where that was waited for; in shadow mode nothing does.
 fn decided(target: &TestTarget, receipts: Option<&Receipts>, shadow: bool) -> TargetDecision {
-    let view = |kind: &str, id: String| TargetDecision {
-        kind: kind.to_owned(),
+    let view = |kind: TargetKind, id: String| TargetDecision {
+        kind,
         id,
-        decision: target.decision.as_str().to_owned(),
-        reason: target.decision.reason().to_owned(),
+        decision: target.decision.state(),
+        reason: target.decision.reason(),
         latency_ms: None,
         transport: None,
         provider_id: None,
@@ -220,19 +220,19 @@ fn decided(target: &TestTarget, receipts: Option<&Receipts>, shadow: bool) -> Ta
     let sent = target.decision == Decision::Send;
     match (target.target, receipts) {
         (Target::Session(session), Some(receipts)) if sent => {
-            written(view("session", session.to_string()), receipts.written.get(&session))
+            written(view(TargetKind::Session, session.to_string()), receipts.written.get(&session))
         }
         (Target::Token(token, handle), Some(receipts)) if sent => {
             let last_error = receipts.last_errors.get(&token);
-            pushed(view("token", handle.to_string()), receipts.pushed.get(&token), last_error)
+            pushed(view(TargetKind::Token, handle.to_string()), receipts.pushed.get(&token), last_error)
         }
         (Target::Token(_, handle), None) if sent && shadow => TargetDecision {
-            decision: "skipped".to_owned(),
-            reason: Outcome::SHADOW.to_owned(),
-            ..view("token", handle.to_string())
+            decision: DeliveryState::Skipped,
+            reason: SkipReason::Shadow.into(),
+            ..view(TargetKind::Token, handle.to_string())
         },
-        (Target::Session(session), _) => view("session", session.to_string()),
-        (Target::Token(_, handle), _) => view("token", handle.to_string()),
+        (Target::Session(session), _) => view(TargetKind::Session, session.to_string()),
+        (Target::Token(_, handle), _) => view(TargetKind::Token, handle.to_string()),
     }
 }
 
@@ -263,8 +263,8 @@ fn pushed(
     match &receipt.ending {
         PushEnding::Sent(provider_id) => TargetDecision { provider_id: provider_id.clone(), ..target },
         PushEnding::Skipped(reason) => TargetDecision {
-            decision: "skipped".to_owned(),
-            reason: (*reason).to_owned(),
+            decision: DeliveryState::Skipped,
+            reason: Reason::Skip(*reason),
             latency_ms: None,
             ..target
         },
@@ -273,7 +273,7 @@ fn pushed(
 }
 
 fn failed(target: TargetDecision, reason: &str) -> TargetDecision {
-    TargetDecision { decision: "failed".to_owned(), reason: reason.to_owned(), ..target }
+    TargetDecision { decision: DeliveryState::Failed, reason: reason.to_owned().into(), ..target }
 }
 
 #[cfg(test)]
@@ -283,17 +283,17 @@ mod tests {
     #[test]
     fn a_test_behind_pushes_that_fail_says_why_they_do() {
         let target = TargetDecision {
-            kind: "token".to_owned(),
+            kind: TargetKind::Token,
             id: "1a2b3c4d".to_owned(),
-            decision: "sent".to_owned(),
-            reason: String::new(),
+            decision: DeliveryState::Sent,
+            reason: Reason::None,
             latency_ms: None,
             transport: None,
             provider_id: None,
         };
         let waits = pushed(target.clone(), None, Some(&"401 Unauthorized".to_owned()));
-        assert_eq!(waits.decision, "failed");
-        assert!(waits.reason.contains("(it last said: 401 Unauthorized)"), "{}", waits.reason);
-        assert!(pushed(target, None, None).reason.starts_with("no answer of its provider yet: "));
+        assert_eq!(waits.decision, DeliveryState::Failed);
+        assert!(waits.reason.as_str().contains("(it last said: 401 Unauthorized)"), "{}", waits.reason);
+        assert!(pushed(target, None, None).reason.as_str().starts_with("no answer of its provider yet: "));
     }
 }

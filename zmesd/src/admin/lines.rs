@@ -1,11 +1,12 @@
 //! What happens, as the lines that `watch` streams.
 
 use jiff::Timestamp;
-use zmes_shared::control::{Decided, WatchEvent, WatchKind, WatchedToken};
+use zmes_shared::control::{Decided, TokenState, WatchEvent, WatchKind, WatchedToken};
 use zmes_shared::views::{ClientView, MonitorView};
+use zmes_shared::words::{DeliveryOutcome, DeliveryState, Reason, TargetKind};
 
-use super::tokens::view::millis;
-use crate::domain::{Alarm, Decision, Origin, Token};
+use super::tokens::view::{millis, platform, told};
+use crate::domain::{Alarm, Decision, Origin, PushState, Token};
 use crate::route::{PushOutcome, SessionChange};
 use crate::state::{DeliveryRow, RecordedAlarm};
 
@@ -17,7 +18,7 @@ pub(super) fn alarm(number: u64, alarm: &Alarm) -> WatchEvent {
         monitor_id: alarm.monitor,
         monitor: alarm.monitor_name.to_string(),
         cause: alarm.cause.to_string(),
-        origin: alarm.origin.as_str().to_owned(),
+        origin: alarm.origin,
         late: alarm.late(),
     };
     WatchEvent { at: alarm.at, kind }
@@ -25,14 +26,14 @@ pub(super) fn alarm(number: u64, alarm: &Alarm) -> WatchEvent {
 
 /// An alarm as it was announced; its number was that of an earlier daemon perhaps, and is not kept.
 pub(super) fn recorded(alarm: RecordedAlarm) -> WatchEvent {
-    let origin = if alarm.late { "reconciled" } else { "poll" };
+    let origin = if alarm.late { Origin::Reconciled } else { Origin::Poll };
     let kind = WatchKind::Alarm {
         alarm: 0,
         event_id: alarm.event,
         monitor_id: alarm.monitor,
         monitor: alarm.monitor_name,
         cause: alarm.cause,
-        origin: origin.to_owned(),
+        origin,
         late: alarm.late,
     };
     WatchEvent { at: alarm.at, kind }
@@ -42,16 +43,16 @@ pub(super) fn recorded(alarm: RecordedAlarm) -> WatchEvent {
 pub(super) fn decision(
     number: u64,
     alarm: &Alarm,
-    target: &str,
+    target: TargetKind,
     id: String,
     decision: Decision,
 ) -> WatchEvent {
-    let decided = Decided { decision: decision.as_str().to_owned(), reason: decision.reason().to_owned() };
+    let decided = Decided { decision: decision.state(), reason: decision.reason() };
     let kind = WatchKind::Decision {
         alarm: number,
         event_id: alarm.event,
         monitor_id: alarm.monitor,
-        target: target.to_owned(),
+        target,
         id,
         decided,
     };
@@ -66,7 +67,7 @@ pub(super) fn recorded_with(row: &DeliveryRow) -> WatchEvent {
         monitor_id: row.monitor,
         monitor: row.monitor_name.clone(),
         cause: row.cause.clone(),
-        origin: row.origin.as_str().to_owned(),
+        origin: row.origin,
         late: row.origin == Origin::Reconciled,
     };
     WatchEvent { at: row.at, kind }
@@ -74,17 +75,17 @@ pub(super) fn recorded_with(row: &DeliveryRow) -> WatchEvent {
 
 /// What was decided for a token, as the log has it.
 pub(super) fn decided(row: &DeliveryRow, token: &str) -> WatchEvent {
-    let decided = if row.decision == "skipped" {
-        Decided { decision: row.decision.clone(), reason: row.reason.clone() }
+    let decided = if row.decision == DeliveryState::Skipped {
+        Decided { decision: row.decision, reason: row.reason.clone() }
     } else {
         // Whatever came of it: it was to be sent.
-        Decided { decision: Decision::Send.as_str().to_owned(), reason: String::new() }
+        Decided { decision: DeliveryState::Sent, reason: Reason::None }
     };
     let kind = WatchKind::Decision {
         alarm: 0,
         event_id: row.event,
         monitor_id: row.monitor,
-        target: "token".to_owned(),
+        target: TargetKind::Token,
         id: token.to_owned(),
         decided,
     };
@@ -95,7 +96,7 @@ pub(super) fn decided(row: &DeliveryRow, token: &str) -> WatchEvent {
 pub(super) fn outcome(
     row: &DeliveryRow,
     token: &str,
-    outcome: &str,
+    outcome: DeliveryOutcome,
     at: Timestamp,
     detail: Option<String>,
 ) -> WatchEvent {
@@ -104,9 +105,9 @@ pub(super) fn outcome(
         alarm: 0,
         event_id: row.event,
         monitor_id: Some(row.monitor),
-        target: "token".to_owned(),
+        target: TargetKind::Token,
         id: token.to_owned(),
-        outcome: outcome.to_owned(),
+        outcome,
         detail,
         latency_ms: millis(latency),
     };
@@ -115,7 +116,7 @@ pub(super) fn outcome(
 
 /// A push that waits to be sent.
 pub(super) fn queued(row: &DeliveryRow, token: &str) -> WatchEvent {
-    outcome(row, token, "queued", row.at, Some(row.reason.clone()).filter(|reason| !reason.is_empty()))
+    outcome(row, token, DeliveryOutcome::Queued, row.at, told(row.reason.as_str()))
 }
 
 /// What became of a push.
@@ -124,9 +125,9 @@ pub(super) fn delivery(number: u64, outcome: &PushOutcome) -> WatchEvent {
         alarm: number,
         event_id: outcome.alarm.event,
         monitor_id: Some(outcome.alarm.monitor),
-        target: "token".to_owned(),
+        target: TargetKind::Token,
         id: outcome.token.handle.to_string(),
-        outcome: outcome.outcome.to_owned(),
+        outcome: outcome.outcome,
         detail: outcome.detail.clone(),
         latency_ms: millis(outcome.latency),
     };
@@ -150,12 +151,16 @@ pub(super) fn present(at: Timestamp, client: ClientView) -> WatchEvent {
 
 /// A token that is there, or has changed.
 pub(super) fn token(at: Timestamp, change: &str, token: &Token) -> WatchEvent {
-    let state = if token.muted(at) { "muted" } else { token.state.as_str() };
+    let state = match token.state {
+        _ if token.muted(at) => TokenState::Muted,
+        PushState::Enabled => TokenState::Enabled,
+        PushState::Disabled => TokenState::Disabled,
+    };
     let words = [token.app.as_str(), &token.app_version];
     let watched = WatchedToken {
         handle: token.handle.to_string(),
-        platform: token.platform.as_str().to_owned(),
-        state: state.to_owned(),
+        platform: platform(token.platform),
+        state,
         user: Some(token.user.clone()).filter(|user| !user.is_empty()),
         app: words.iter().copied().filter(|word| !word.is_empty()).collect::<Vec<_>>().join(" "),
     };

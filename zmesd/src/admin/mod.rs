@@ -25,6 +25,7 @@ mod token_names;
 mod tokens;
 mod watch;
 mod why;
+mod words;
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -97,7 +97,7 @@ fn transport(health: TransportHealth, now: Timestamp) -> TransportView {
 /// Returns what holds back the pushes to a phone.
 pub(super) fn held(push: &dyn PushSide, token: &Token) -> Option<HeldView> {
     let held = push.held(token)?;
-    Some(HeldView { by: held.by.as_str().to_owned(), until: held.until, reason: held.reason })
+    Some(HeldView { by: held.by, until: held.until, reason: held.reason })
 }
 
 /// Ends the rest of transports, and lets what waits for them go.

@@ -15,7 +15,7 @@ use zmes_shared::control::{
     ClientFilter, ControlError, ErrorCode, Role, Since, WatchEvent, WatchFilter, WatchKind, WatchType,
 };
 use zmes_shared::views::MonitorView;
-use zmes_shared::words::StateSource;
+use zmes_shared::words::{StateSource, TargetKind};
 
 use self::replay::{AlarmKey, Replay, Told, key};
 use self::wishes::Wishes;
@@ -171,13 +171,18 @@ impl Watcher {
             return wanted;
         };
         let clients = decided.sessions.iter().filter(|(id, _)| self.wishes.decided_for(*id));
-        wanted.extend(
-            clients
-                .map(|(id, decision)| lines::decision(*number, alarm, "session", id.to_string(), *decision)),
-        );
+        wanted.extend(clients.map(|(id, decision)| {
+            lines::decision(*number, alarm, TargetKind::Session, id.to_string(), *decision)
+        }));
         for (token, decision) in decided.tokens.iter().filter(|(token, _)| self.wishes.token(token)) {
             if !self.told.decision(alarm, token.id) {
-                wanted.push(lines::decision(*number, alarm, "token", token.handle.to_string(), *decision));
+                wanted.push(lines::decision(
+                    *number,
+                    alarm,
+                    TargetKind::Token,
+                    token.handle.to_string(),
+                    *decision,
+                ));
             }
         }
         wanted

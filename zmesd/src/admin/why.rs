@@ -4,11 +4,11 @@ mod unseen;
 
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::time::Duration;
 
 use jiff::Timestamp;
 use zmes_shared::control::{ClientFilter, ControlError, Role};
-use zmes_shared::views::{HeldView, Why, WhyAlarm, WhyTarget};
+use zmes_shared::views::{HeldView, Why, WhyAlarm, WhyTarget, WhyTimes};
+use zmes_shared::words::{DeliveryState, TargetKind};
 use zmes_shared::{EventId, MonitorId, SessionId};
 
 use super::answers::{busy, unreadable};
@@ -16,11 +16,12 @@ use super::off_loop::off_loop;
 use super::push::held;
 use super::token_names::{TokenNames, TokenScope};
 use super::tokens::view;
+use super::words;
 use crate::admin::AdminParts;
-use crate::domain::{Decision, MonitorFilter, Origin, Token, TokenId};
+use crate::domain::{Origin, SkipReason, Token, TokenId};
 use crate::ports::PushSide;
 use crate::route::SessionDecision;
-use crate::state::{DeliveryRow, Outcome, RecordedAlarm, TokenRow};
+use crate::state::{DeliveryRow, RecordedAlarm, TokenRow};
 
 /// Alarms of one event that are told at most: a long one may have many.
 const ALARMS: u32 = 100;
@@ -61,10 +62,14 @@ pub(super) async fn explain(
 fn told(evidence: Evidence, push: &dyn PushSide, only: Option<TokenId>, started_at: Timestamp) -> Why {
     let (monitor_id, monitor) = evidence.monitor();
     let mut targets = evidence.tokens(only, |token| held(push, token));
+    let mut times = WhyTimes { announced_at: evidence.announced_at(), ..WhyTimes::default() };
     let mut notes = Vec::new();
     if only.is_none() {
         targets.splice(0..0, evidence.clients(monitor_id));
-        notes.extend(evidence.forgotten_clients(started_at));
+        if let Some((note, started_at)) = evidence.forgotten_clients(started_at) {
+            notes.push(note);
+            times.started_at = started_at;
+        }
     }
     Why {
         event_id: evidence.event,
@@ -72,6 +77,7 @@ fn told(evidence: Evidence, push: &dyn PushSide, only: Option<TokenId>, started_
         monitor,
         announced: true,
         explanation: evidence.explanation(),
+        times,
         alarms: evidence.alarms.into_iter().map(alarm).collect(),
         targets,
         notes,
@@ -111,37 +117,36 @@ impl Evidence {
 
     fn explanation(&self) -> String {
         match (self.alarms.as_slice(), self.deliveries.first()) {
-            ([], Some(delivery)) if delivery.origin == Origin::Test => {
-                format!("a test alarm of {}", delivery.at)
-            }
-            ([], Some(delivery)) => {
-                format!("announced {}; the alarm itself is no longer in the record", delivery.at)
-            }
-            ([], None) => {
-                let at =
-                    self.sessions.first().map_or_else(String::new, |decision| format!(" of {}", decision.at));
-                format!("a test alarm{at}, or one that is not in the record")
-            }
+            ([], Some(delivery)) if delivery.origin == Origin::Test => "a test alarm".to_owned(),
+            ([], Some(_)) => "announced; the alarm itself is no longer in the record".to_owned(),
+            ([], None) => "a test alarm, or one that is no longer in the record".to_owned(),
             ([alarm], _) if alarm.late => {
-                format!("announced late, {}: polling could not see it, the Events table had it", alarm.at)
+                "announced late: polling did not see it, the Events table had it".to_owned()
             }
-            ([alarm], _) => format!("announced {}", alarm.at),
-            ([alarm, .., last], _) => {
-                format!("announced {} times, from {} to {}", self.alarms.len(), alarm.at, last.at)
-            }
+            ([_], _) => "announced once".to_owned(),
+            ([_, _, ..], _) => format!("announced {} times", self.alarms.len()),
         }
     }
 
-    /// What was decided for clients is kept in memory alone.
-    fn forgotten_clients(&self, started_at: Timestamp) -> Option<String> {
+    fn announced_at(&self) -> Option<Timestamp> {
+        let alarm = self.alarms.first().map(|alarm| alarm.at);
+        let delivery = self.deliveries.first().map(|delivery| delivery.at);
+        alarm.or(delivery).or(self.sessions.first().map(|decision| decision.at))
+    }
+
+    /// Decisions for clients are kept in memory only.
+    fn forgotten_clients(&self, started_at: Timestamp) -> Option<(String, Option<Timestamp>)> {
         let last = self.alarms.last().map(|alarm| alarm.at).or(self.deliveries.last().map(|last| last.at))?;
         if !self.sessions.is_empty() {
             return None;
         }
         Some(if last < started_at {
-            format!("zmesd was started {started_at}, later: what was decided for clients is not remembered")
+            (
+                "decisions for clients are not known: zmesd has been restarted since".to_owned(),
+                Some(started_at),
+            )
         } else {
-            "no client was connected, or so much has come since that it is not remembered".to_owned()
+            ("no client was connected, or too many alarms have come since: only the last decisions for clients are kept".to_owned(), None)
         })
     }
 
@@ -150,13 +155,14 @@ impl Evidence {
             let user = self.users.get(&decided.session);
             let left = if user.is_some() { "" } else { "; it has left since" };
             WhyTarget {
-                kind: "session".to_owned(),
+                kind: TargetKind::Session,
                 id: decided.session.to_string(),
                 user: user.cloned().flatten(),
                 at: decided.at,
-                decision: decided.decision.as_str().to_owned(),
-                reason: decided.decision.reason().to_owned(),
-                explanation: format!("{}{left}", for_client(decided.decision, monitor)),
+                decision: decided.decision.state(),
+                reason: decided.decision.reason(),
+                explanation: format!("{}{left}", words::for_client(decided.decision, monitor)),
+                since: None,
                 transport: None,
                 attempts: None,
                 latency_ms: None,
@@ -170,7 +176,7 @@ impl Evidence {
     fn tokens(&self, only: Option<TokenId>, held: impl Fn(&Token) -> Option<HeldView>) -> Vec<WhyTarget> {
         let deliveries = self.deliveries.iter().filter(|row| only.is_none_or(|only| only == row.token));
         let told = |delivery: &DeliveryRow| {
-            let waits = self.known.row(delivery.token).filter(|_| delivery.decision == "queued");
+            let waits = self.known.row(delivery.token).filter(|_| delivery.decision == DeliveryState::Queued);
             WhyTarget { held: waits.and_then(|row| held(&row.token)), ..self.token(delivery) }
         };
         let mut targets: Vec<_> = deliveries.map(told).collect();
@@ -183,12 +189,13 @@ impl Evidence {
         let row = self.known.row(delivery.token);
         let handle = row.map_or_else(|| "forgotten".to_owned(), |row| self.known.handle(&row.token));
         WhyTarget {
-            kind: "token".to_owned(),
+            kind: TargetKind::Token,
             user: row.map(|row| row.token.user.clone()),
             at: delivery.at,
-            decision: delivery.decision.clone(),
+            decision: delivery.decision,
             reason: delivery.reason.clone(),
-            explanation: for_token(delivery, row, &handle),
+            explanation: words::for_token(delivery, row, &handle),
+            since: None,
             transport: view::told(&delivery.transport),
             attempts: Some(delivery.attempts),
             latency_ms: delivery.latency.map(view::millis),
@@ -202,96 +209,27 @@ impl Evidence {
     fn undecided(&self, row: &TokenRow) -> Option<WhyTarget> {
         let at = self.alarms.first().map(|alarm| alarm.at).or(self.sessions.first().map(|first| first.at))?;
         let token = &row.token;
-        let explanation = match &token.revoked {
-            _ if token.created_at > at => format!("it was registered only later, {}", token.created_at),
-            Some(revoked) if revoked.at <= at => format!("it was revoked then ({})", revoked.reason),
-            Some(_) | None => format!(
-                "nothing is recorded for it about event {}: was push.enabled false, or is it too long ago?",
-                self.event
-            ),
+        let (explanation, since) = match &token.revoked {
+            _ if token.created_at > at => ("it was registered only later".to_owned(), Some(token.created_at)),
+            Some(revoked) if revoked.at <= at => {
+                (format!("it was revoked at the time ({})", revoked.reason), Some(revoked.at))
+            }
+            Some(_) | None => (words::undecided(SkipReason::NotDecided), None),
         };
         Some(WhyTarget {
-            kind: "token".to_owned(),
+            kind: TargetKind::Token,
             id: self.known.handle(token),
             user: Some(token.user.clone()),
             at,
-            decision: "skipped".to_owned(),
-            reason: "not decided".to_owned(),
+            decision: DeliveryState::Skipped,
+            reason: SkipReason::NotDecided.into(),
             explanation,
+            since,
             transport: None,
             attempts: None,
             latency_ms: None,
             provider_id: None,
             held: None,
         })
-    }
-}
-
-fn for_client(decision: Decision, monitor: Option<MonitorId>) -> String {
-    let monitor = monitor.map_or_else(|| "the monitor".to_owned(), |id| format!("monitor {id}"));
-    match decision {
-        Decision::Send => "it went to the app over its WebSocket".to_owned(),
-        Decision::Skip(reason) => match reason.as_str() {
-            "rights" => format!("ZoneMinder does not let its user see {monitor}"),
-            "filter" => format!("{monitor} is not in the list that its app has set"),
-            "interval" => format!("the interval that its app wants for {monitor} was not over"),
-            "not authenticated" => "the app had not logged in".to_owned(),
-            "slow" => "the app did not read what came before, and was dropped".to_owned(),
-            "ending" => "the app was just being disconnected".to_owned(),
-            "other target" => "the test was for somebody else".to_owned(),
-            other => other.to_owned(),
-        },
-    }
-}
-
-fn for_token(delivery: &DeliveryRow, row: Option<&TokenRow>, handle: &str) -> String {
-    let DeliveryRow { decision, reason, transport, attempts, latency, monitor, .. } = delivery;
-    let tried = if *attempts > 1 { format!(", at the {attempts}. attempt") } else { String::new() };
-    match (decision.as_str(), reason.as_str()) {
-        ("sent", reason) => {
-            let after = latency
-                .map_or_else(String::new, |after| format!(", {} ms after the alarm", after.as_millis()));
-            let digest = if reason.is_empty() { "" } else { ", as part of a digest (push.storm-limit)" };
-            format!("{transport} took it{after}{tried}{digest}")
-        }
-        ("queued", "") => "it waits to be sent: zmesctl push queue".to_owned(),
-        ("queued", reason) => format!("it is tried again; last time: {reason}"),
-        ("failed", reason) => format!("given up{tried}: {reason}"),
-        ("skipped", Outcome::SHADOW) => shadow(transport, *latency),
-        (_, reason) => skipped(reason, *monitor, row, handle),
-    }
-}
-
-fn shadow(transport: &str, latency: Option<Duration>) -> String {
-    let way = if transport.is_empty() {
-        "no transport takes this token".to_owned()
-    } else {
-        format!("{transport} would have got it")
-    };
-    let after =
-        latency.map_or_else(String::new, |after| format!(" {} ms after the alarm", after.as_millis()));
-    format!("push.mode is shadow: it was decided, not sent; {way}{after}")
-}
-
-fn skipped(reason: &str, monitor: MonitorId, row: Option<&TokenRow>, handle: &str) -> String {
-    let user = row.map_or("its user", |row| row.token.user.as_str());
-    match reason {
-        "rights" => format!("ZoneMinder does not let {user} see monitor {monitor}"),
-        "user" => format!("{user} is not a user of ZoneMinder, is disabled, or may see no events"),
-        "filter" => {
-            let now = match row.map(|row| &row.token.filter) {
-                Some(MonitorFilter::Only(only)) if !only.contains_key(&monitor) => "",
-                Some(_) | None => " then; now it is",
-            };
-            format!("monitor {monitor} is not in the list that its app has set{now}")
-        }
-        "interval" => format!("the interval that its app wants for monitor {monitor} was not over"),
-        "disabled" => "its app wants no pushes (state is disabled)".to_owned(),
-        "muted" => format!("an admin has silenced this token: zmesctl tokens unmute {handle}"),
-        "revoked" => format!("the token was revoked before it was sent: zmesctl tokens restore {handle}"),
-        "expired" => "it could not be sent before it was too old (push.retry-for)".to_owned(),
-        "push is off" => "push.enabled is false".to_owned(),
-        "other target" => "the test was for somebody else".to_owned(),
-        other => other.to_owned(),
     }
 }

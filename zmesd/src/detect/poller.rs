@@ -263,7 +263,7 @@ impl Poller {
     }
 
     async fn send(&mut self, alarm: Alarm) -> Result<(), Ended> {
-        let (name, origin) = (&alarm.monitor_name, alarm.origin.as_str());
+        let (name, origin) = (&alarm.monitor_name, alarm.origin.word());
         if let Some(event) = alarm.event {
             info!(monitor = %alarm.monitor, origin, "New event {event} reported for {name}");
         } else {

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 use tokio::time::Instant;
+use zmes_shared::words::Origin;
 use zmes_shared::{EventId, MonitorId};
 
 /// A monitor saw something, and this is announced once to everybody who may know.
@@ -23,37 +24,6 @@ pub struct Alarm {
     pub detected: Instant,
     /// How it was found.
     pub origin: Origin,
-}
-
-/// How an alarm was found.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Origin {
-    /// Seen in shared memory, or as a new row where the database is the monitor's source.
-    Poll,
-    /// Found in the Events table after polling could not see it: announced as late.
-    Reconciled,
-    /// Made by `zmesctl alarm test`.
-    Test,
-}
-
-impl Origin {
-    /// Returns the word for logs, `watch` and metrics.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Poll => "poll",
-            Self::Reconciled => "reconciled",
-            Self::Test => "test",
-        }
-    }
-
-    /// Reads the word of [`Origin::as_str`].
-    pub fn parse(text: &str) -> Self {
-        match text {
-            "reconciled" => Self::Reconciled,
-            "test" => Self::Test,
-            _ => Self::Poll,
-        }
-    }
 }
 
 impl Alarm {

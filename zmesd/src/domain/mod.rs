@@ -6,8 +6,9 @@ mod filter;
 mod login;
 mod push;
 
-pub use alarm::{Alarm, Origin};
-pub use decision::{Decision, SkipReason};
+pub use alarm::Alarm;
+pub use decision::Decision;
 pub use filter::{FilterProblem, MonitorFilter};
 pub use login::{Credentials, Login, LoginVerdict, SHOWN_NAME};
 pub use push::{DeliveryId, PushState, Revoked, Token, TokenId};
+pub use zmes_shared::words::{Origin, SkipReason};

@@ -1,6 +1,6 @@
 //! The seams at the border of the process: traits, their plain data and their errors, nothing else.
 //!
-//! Actors depend on these; the adapters (`zmdb`, `source`, `demo`) implement them.
+//! Actors depend on these; the adapters (edges and `demo`) implement them.
 
 mod certificate;
 mod clock;
@@ -19,5 +19,6 @@ pub use push::{PushBatch, PushDelivery, PushEnding, PushOrder, PushReceipt};
 pub use push_cure::cure;
 pub use push_health::{Refusals, TransportFailure, TransportHealth};
 pub use push_side::{
-    BreakerView, Held, HeldBy, PushBusy, PushCounts, PushSide, Retried, StageLatency, TransportCheck,
+    BreakerView, Held, PushBusy, PushCounts, PushSide, Retried, StageLatency, TransportCheck,
 };
+pub use zmes_shared::words::HeldBy;

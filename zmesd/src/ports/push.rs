@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use tokio::sync::mpsc;
 
-use crate::domain::{Alarm, DeliveryId, Token, TokenId};
+use crate::domain::{Alarm, DeliveryId, SkipReason, Token, TokenId};
 
 /// What the router orders of the push side. Never waited for: when the queue is full, what was ordered is found on
 /// the disk.
@@ -62,7 +62,7 @@ pub enum PushEnding {
     /// The provider took it, perhaps under an id of its own.
     Sent(Option<String>),
     /// No provider was asked, for this reason.
-    Skipped(&'static str),
+    Skipped(SkipReason),
     /// It was not taken, for this reason.
     Failed(String),
 }

@@ -6,6 +6,7 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 use zmes_providers::CheckStep;
 use zmes_shared::views::PushModeState;
+use zmes_shared::words::HeldBy;
 
 use super::TransportHealth;
 use crate::domain::Token;
@@ -60,31 +61,6 @@ pub struct Held {
     pub until: Option<Timestamp>,
     /// The provider's last words, or the limit.
     pub reason: String,
-}
-
-/// What holds pushes back.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum HeldBy {
-    /// The transport rests after failures, or because its provider asked for it.
-    Transport,
-    /// The provider asked for a pause for this phone alone.
-    Phone,
-    /// The pause before the next attempt.
-    Retry,
-    /// `push.storm-limit`
-    Storm,
-}
-
-impl HeldBy {
-    /// Returns the word for machines.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Transport => "transport",
-            Self::Phone => "phone",
-            Self::Retry => "retry",
-            Self::Storm => "storm",
-        }
-    }
 }
 
 /// A transport whose rest was to be ended.

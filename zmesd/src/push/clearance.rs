@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::watch;
+use zmes_shared::words::GiveUp;
 
 use super::gates::Gates;
 use super::queue::Job;
@@ -13,11 +14,6 @@ use crate::monitors::Catalog;
 use crate::ports::Clock;
 use crate::route::PushRules;
 use crate::state::Outcome;
-
-/// What is marked where an alarm is older than `push.retry-for`.
-pub(super) const EXPIRED: &str = "expired";
-/// What is marked where no transport takes the token.
-const NO_TRANSPORT: &str = "no transport takes this token";
 
 /// What decides whether a push may be sent.
 #[derive(Debug)]
@@ -39,17 +35,17 @@ impl Clearance {
     /// Returns why a job is not sent (any more), if so.
     pub(super) fn refusal(&self, job: &Job, gates: &Gates) -> Option<Outcome> {
         if job.expired(self.clock.now(), self.retry_for) {
-            return Some(Outcome::Failed(EXPIRED.to_owned()));
+            return Some(Outcome::GaveUp(GiveUp::Expired));
         }
         if let Some(reason) = self.forbidden(job) {
-            return Some(Outcome::Skipped(reason.as_str()));
+            return Some(Outcome::Skipped(reason));
         }
         if self.in_shadow() {
             let latency = Duration::try_from(self.clock.now().duration_since(job.alarm.at));
             return Some(Outcome::Shadow { latency: latency.unwrap_or_default() });
         }
         if gates.candidates(&job.token).is_empty() {
-            return Some(Outcome::Failed(NO_TRANSPORT.to_owned()));
+            return Some(Outcome::GaveUp(GiveUp::NoTransport));
         }
         None
     }

@@ -10,7 +10,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::{debug, error, info, warn};
 
 use super::checks;
-use super::clearance::{Clearance, EXPIRED};
+use super::clearance::Clearance;
 use super::gates::Gates;
 use super::outcome::OutcomeReporter;
 use super::queue::{Delay, Job, LaneStep, LaneTurn, MEMORY, Queue, QueueLimits, WINDOW};
@@ -27,6 +27,7 @@ use crate::state::{Attempt, Committed, Note, Outcome, PushPage, StateError, Stat
 use crate::telemetry::{Counters, Latencies, Transport};
 use zmes_providers::PushError;
 use zmes_providers::Transports;
+use zmes_shared::words::GiveUp;
 
 /// Deliveries that are read from the disk at a time.
 const PAGE: u32 = 1000;
@@ -487,7 +488,7 @@ impl Dispatcher {
     fn sweep(&mut self) {
         let now = self.reporter.clock.now();
         for job in self.queue.expire(now) {
-            self.conclude(&job, Outcome::Failed(EXPIRED.to_owned()));
+            self.conclude(&job, Outcome::GaveUp(GiveUp::Expired));
         }
         self.queue.sweep(Instant::now());
         self.reporter.status.forget_held(now);

@@ -7,13 +7,13 @@ use std::time::Duration;
 use jiff::Timestamp;
 use tracing::{debug, info};
 use zmes_shared::MonitorId;
+use zmes_shared::words::GiveUp;
 
-use super::clearance::EXPIRED;
 use super::gates::Gates;
 use super::queue::Job;
 use super::shipment::Answer;
 use super::status::PushStatus;
-use crate::domain::TokenId;
+use crate::domain::{SkipReason, TokenId};
 use crate::ports::{Clock, Held, HeldBy, PushEnding, PushReceipt};
 use crate::route::{PushOutcome, Tap};
 use crate::state::{Attempt, Outcome};
@@ -80,14 +80,14 @@ impl OutcomeReporter {
         let Some(token) = jobs.first().map(|job| &job.token.token) else { return Vec::new() };
         let error = match result {
             Ok(delivered) => {
-                let reason = if jobs.len() > 1 { "digest" } else { "" };
+                let digest = jobs.len() > 1;
                 self.latencies.record(Stage::Provider, *took);
                 let sent = |job: &Job| {
                     let latency = self.latency(job);
                     self.latencies.record(Stage::Pushed, latency);
                     self.counters.timings.alarm_to_push.record(latency);
                     let provider_id = delivered.provider_id.clone();
-                    let outcome = Outcome::Sent { provider_id, latency, reason, remember: elsewhere };
+                    let outcome = Outcome::Sent { provider_id, latency, digest, remember: elsewhere };
                     self.note(job, Arc::clone(transport), *took, outcome)
                 };
                 return jobs.iter().map(sent).collect();
@@ -108,7 +108,7 @@ impl OutcomeReporter {
     fn note(&mut self, job: &Job, transport: Arc<str>, took: Duration, outcome: Outcome) -> Attempt {
         match &outcome {
             Outcome::Sent { .. } => self.status.sent(),
-            Outcome::Failed(_) => {
+            Outcome::Failed(_) | Outcome::GaveUp(_) => {
                 self.status.gave_up();
                 self.given_up.push((job.token.id, job.alarm.monitor, job.alarm.at));
             }
@@ -133,18 +133,19 @@ impl OutcomeReporter {
     /// Tells those who watch.
     fn tell(&self, job: &Job, at: Timestamp, outcome: &Outcome) {
         self.tap.delivery(|| {
-            let (word, detail) = match outcome {
-                Outcome::Sent { provider_id, .. } => ("sent", provider_id.clone()),
-                Outcome::Retry(answer) => ("retry", Some(answer.clone())),
-                Outcome::Failed(answer) => ("failed", Some(answer.clone())),
-                Outcome::Skipped(reason) => ("skipped", Some((*reason).to_owned())),
-                Outcome::Shadow { .. } => ("skipped", Some(Outcome::SHADOW.to_owned())),
+            let detail = match outcome {
+                Outcome::Sent { provider_id, .. } => provider_id.clone(),
+                Outcome::Retry(_)
+                | Outcome::Failed(_)
+                | Outcome::GaveUp(_)
+                | Outcome::Skipped(_)
+                | Outcome::Shadow { .. } => Some(outcome.reason().into()),
             };
             PushOutcome {
                 at,
                 alarm: Arc::clone(&job.alarm),
                 token: Arc::clone(&job.token),
-                outcome: word,
+                outcome: outcome.step(),
                 detail,
                 latency: self.latency(job),
             }
@@ -162,8 +163,8 @@ fn counted(outcome: &Outcome) -> Pushed {
     match outcome {
         Outcome::Sent { .. } => Pushed::Sent,
         Outcome::Retry(_) => Pushed::Retry,
-        Outcome::Failed(reason) if reason == EXPIRED => Pushed::Expired,
-        Outcome::Failed(_) => Pushed::Failed,
+        Outcome::GaveUp(GiveUp::Expired) => Pushed::Expired,
+        Outcome::Failed(_) | Outcome::GaveUp(_) => Pushed::Failed,
         Outcome::Shadow { .. } => Pushed::Shadow,
         Outcome::Skipped(_) => Pushed::Skipped,
     }
@@ -176,8 +177,9 @@ fn report(job: &Job, transport: &Arc<str>, outcome: &Outcome) {
         Outcome::Sent { provider_id, .. } => PushEnding::Sent(provider_id.clone()),
         Outcome::Retry(answer) => PushEnding::Failed(format!("{answer} (it will be tried again)")),
         Outcome::Failed(answer) => PushEnding::Failed(answer.clone()),
-        Outcome::Skipped(reason) => PushEnding::Skipped(reason),
-        Outcome::Shadow { .. } => PushEnding::Skipped(Outcome::SHADOW),
+        Outcome::GaveUp(reason) => PushEnding::Failed(reason.word().to_owned()),
+        Outcome::Skipped(reason) => PushEnding::Skipped(*reason),
+        Outcome::Shadow { .. } => PushEnding::Skipped(SkipReason::Shadow),
     };
     let latency = job.alarm.detected.elapsed();
     let receipt = PushReceipt { token: job.token.id, transport: Arc::clone(transport), ending, latency };

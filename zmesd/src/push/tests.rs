@@ -15,7 +15,7 @@ use zmes_shared::words::FaultKind;
 use self::world::{Plan, World, until};
 use super::fakes::{alarm, token};
 use crate::config::{PushConfig, PushMode};
-use crate::domain::{DeliveryId, Origin, Token, TokenId};
+use crate::domain::{DeliveryId, Origin, SkipReason, Token, TokenId};
 use crate::monitors::Catalog;
 use crate::ports::{PushEnding, PushOrder};
 use crate::state::{DeliveryRow, Note};
@@ -36,10 +36,7 @@ async fn a_push_goes_out_once_and_its_story_can_be_read() {
     world.announce(&alarm(32910, 1));
     let rows = world.settled(1).await;
     assert_eq!(rows.len(), 1);
-    assert_eq!(
-        (rows[0].decision.as_str(), rows[0].transport.as_str(), rows[0].attempts),
-        ("sent", "proxy", 1)
-    );
+    assert_eq!((rows[0].decision.word(), rows[0].transport.as_str(), rows[0].attempts), ("sent", "proxy", 1));
     assert_eq!(rows[0].provider_id.as_deref(), Some("message-1"));
     assert_eq!(rows[0].event.map(|event| event.0), Some(32910));
     assert!(rows[0].latency.is_some());
@@ -61,7 +58,7 @@ async fn what_fails_is_tried_again_in_order() {
     }
     let rows = world.settled(1).await;
     assert_eq!(
-        rows.iter().map(|row| (row.decision.as_str(), row.attempts)).collect::<Vec<_>>(),
+        rows.iter().map(|row| (row.decision.word(), row.attempts)).collect::<Vec<_>>(),
         [("sent", 2), ("sent", 1), ("sent", 1)]
     );
     assert_eq!(rows[0].failures[0].answer, "connection refused");
@@ -84,8 +81,8 @@ async fn a_dead_token_is_buried_and_what_is_no_fault_of_its_own_keeps_it() {
         world.announce(&alarm(event, 1));
     }
     let rows = world.settled(1).await;
-    assert!(rows.iter().all(|row| row.decision == "failed" && row.attempts == 1), "{rows:?}");
-    assert!(rows[2].reason.contains("UNREGISTERED"), "{}", rows[2].reason);
+    assert!(rows.iter().all(|row| row.decision.word() == "failed" && row.attempts == 1), "{rows:?}");
+    assert!(rows[2].reason.as_str().contains("UNREGISTERED"), "{}", rows[2].reason);
     until(async || !world.dead.lock().unwrap().is_empty()).await;
     assert_eq!(*world.dead.lock().unwrap(), [(TokenId(1), "UNREGISTERED".to_owned())]);
     assert_eq!(world.state.tokens().await.unwrap()[0].failures, 3);
@@ -99,7 +96,7 @@ async fn a_token_of_another_app_is_sent_through_the_next_proxy_and_that_is_remem
     world.transports[0].always(Some(PushError::WrongApp("SenderId mismatch".to_owned())));
     world.announce(&alarm(1, 1));
     let rows = world.settled(1).await;
-    assert_eq!((rows[0].decision.as_str(), rows[0].transport.as_str()), ("sent", "fcm:two"));
+    assert_eq!((rows[0].decision.word(), rows[0].transport.as_str()), ("sent", "fcm:two"));
     assert_eq!(rows[0].failures.len(), 1, "what the first one said is kept");
     world.announce(&alarm(2, 1));
     world.settled(1).await;
@@ -130,8 +127,8 @@ async fn a_storm_becomes_a_digest_with_the_count() {
     let sent = world.transports[0].sent(3).await;
     let told: Vec<_> = sent.iter().map(|push| (push.digest, push.alarms.len(), push.badge)).collect();
     assert_eq!(told, [(None, 1, 1), (None, 1, 2), (Some(8), 5, 10)]);
-    assert!(rows.iter().all(|row| row.decision == "sent"), "{rows:?}");
-    assert_eq!(rows.iter().filter(|row| row.reason == "digest").count(), 8);
+    assert!(rows.iter().all(|row| row.decision.word() == "sent"), "{rows:?}");
+    assert_eq!(rows.iter().filter(|row| row.reason.as_str() == "digest").count(), 8);
     world.end().await;
 }
 
@@ -145,7 +142,7 @@ async fn what_a_daemon_left_behind_goes_out_at_the_next_start() {
     let world = World::start_in(directory, Plan { tokens: 0, ..Plan::default() }).await;
     assert_eq!(world.transports[0].sent(3).await.len(), 3);
     let rows = world.settled(2).await;
-    assert_eq!((rows[0].decision.as_str(), rows[0].attempts), ("sent", 2));
+    assert_eq!((rows[0].decision.word(), rows[0].attempts), ("sent", 2));
     world.end().await;
 }
 
@@ -157,7 +154,7 @@ async fn what_is_too_old_is_marked_expired_and_not_sent() {
     world.announce(&old);
     let rows = world.settled(1).await;
     assert_eq!(
-        (rows[0].decision.as_str(), rows[0].reason.as_str(), rows[0].attempts),
+        (rows[0].decision.word(), rows[0].reason.as_str(), rows[0].attempts),
         ("failed", "expired", 0)
     );
     assert_eq!(world.transports[0].count(), 0);
@@ -173,7 +170,7 @@ async fn rights_that_were_taken_away_hold_for_what_still_waits() {
     world.catalog.send_replace(Arc::new(Catalog { loaded_at, read_at, ..Catalog::default() }));
     world.announce(&alarm);
     let rows = world.settled(1).await;
-    assert_eq!((rows[0].decision.as_str(), rows[0].reason.as_str()), ("skipped", "user"));
+    assert_eq!((rows[0].decision.word(), rows[0].reason.as_str()), ("skipped", "user"));
     assert_eq!(world.transports[0].count(), 0);
     world.end().await;
 }
@@ -185,7 +182,7 @@ async fn in_shadow_mode_everything_is_decided_and_nothing_is_sent() {
     world.announce(&alarm(1, 1));
     world.orders.try_send(PushOrder::Register(Arc::clone(&world.tokens[0]))).unwrap();
     let rows = world.settled(1).await;
-    assert_eq!((rows[0].decision.as_str(), rows[0].reason.as_str()), ("skipped", "shadow"));
+    assert_eq!((rows[0].decision.word(), rows[0].reason.as_str()), ("skipped", "shadow"));
     assert_eq!((world.transports[0].count(), world.transports[0].registered()), (0, Vec::<PushToken>::new()));
     world.end().await;
 }
@@ -228,7 +225,7 @@ async fn a_push_that_is_passed_on_leaves_a_proxy_alone_that_rests() {
     assert!(!asked.iter().any(|push| push.token.expose() == "secret-11"), "it was asked although it rests");
     world.transports[1].always(None);
     let rows = world.settled(11).await;
-    assert_eq!((rows[0].decision.as_str(), rows[0].transport.as_str()), ("sent", "fcm:two"));
+    assert_eq!((rows[0].decision.word(), rows[0].transport.as_str()), ("sent", "fcm:two"));
     world.end().await;
 }
 
@@ -245,7 +242,7 @@ async fn a_provider_that_asks_for_a_pause_gets_it_from_every_phone() {
     world.tokens = vec![Arc::clone(&all[1])];
     world.announce(&alarm(2, 1));
     let rows = world.settled(2).await;
-    assert_eq!((rows[0].decision.as_str(), rows[0].attempts), ("sent", 1));
+    assert_eq!((rows[0].decision.word(), rows[0].attempts), ("sent", 1));
     world.settled(1).await;
     world.end().await;
 }
@@ -334,7 +331,7 @@ async fn more_than_the_memory_holds_waits_on_the_disk_and_goes_out_in_order() {
     }
     until(async || world.status.queued() == 0 && world.status.delivered() == 30_000).await;
     let rows = world.settled(2_000).await;
-    assert!(rows.iter().all(|row| row.decision == "sent" && row.attempts == 1));
+    assert!(rows.iter().all(|row| row.decision.word() == "sent" && row.attempts == 1));
     let sent = world.transports[0].sent(30_000).await;
     let of_one: Vec<_> = sent
         .iter()
@@ -354,7 +351,7 @@ async fn a_disk_that_cannot_be_written_silences_no_phone() {
     assert_eq!(sent[0].alarms[0].event.unwrap().0, 1);
     until(async || world.status.delivered() == 1).await;
     world.unblock_disk().await;
-    assert_eq!(world.settled(1).await[0].decision, "sent", "written down once it can be");
+    assert_eq!(world.settled(1).await[0].decision.word(), "sent", "written down once it can be");
     assert_eq!(world.transports[0].count(), 1);
     world.end().await;
 }
@@ -371,7 +368,7 @@ async fn no_outcome_is_lost_in_a_storm() {
     until(async || world.status.delivered() == 15_000).await;
     for token in [1, 50, 100] {
         let rows = world.settled(token).await;
-        assert_eq!((rows.len(), rows.iter().filter(|row| row.decision == "sent").count()), (150, 150));
+        assert_eq!((rows.len(), rows.iter().filter(|row| row.decision.word() == "sent").count()), (150, 150));
     }
     assert_eq!(world.transports[0].count(), 300, "two and a digest each, nothing repeated");
     world.end().await;
@@ -393,7 +390,7 @@ async fn a_push_keeps_its_place_until_its_outcome_is_on_the_disk() {
     // But a disk that cannot be written at all silences no phone.
     until(async || world.status.delivered() == 300).await;
     world.unblock_disk().await;
-    assert_eq!(world.settled(300).await[0].decision, "sent");
+    assert_eq!(world.settled(300).await[0].decision.word(), "sent");
     assert_eq!(transport.count(), 300);
     world.end().await;
 }
@@ -409,7 +406,7 @@ async fn an_alarm_that_the_router_could_not_hand_over_is_found_on_the_disk_and_s
     world.announce(&alarm(3, 1));
     drop(hold);
     let rows = world.settled(2).await;
-    assert!(rows.iter().all(|row| row.decision == "sent" && row.attempts == 1), "{rows:?}");
+    assert!(rows.iter().all(|row| row.decision.word() == "sent" && row.attempts == 1), "{rows:?}");
     assert_eq!((rows.len(), transport.count()), (3, 9));
     world.end().await;
 }
@@ -437,16 +434,16 @@ async fn a_push_under_way_that_fails_is_not_tried_again_once_its_token_was_revok
     let hold = transport.hold.lock().await;
     world.announce(&alarm(1, 1));
     transport.sent(1).await;
-    assert!(world.state.note(Note::Withdrawn(TokenId(1), "revoked")));
+    assert!(world.state.note(Note::Withdrawn(TokenId(1), SkipReason::Revoked)));
     world.orders.try_send(PushOrder::Withdraw(TokenId(1), DeliveryId(1))).unwrap();
     until(async || world.orders.is_empty()).await;
     drop(hold);
     until(async || world.status.queued() == 0).await;
     world.announce(&alarm(2, 1));
     let rows = world.settled(1).await;
-    assert_eq!((rows[0].decision.as_str(), rows[0].failures.len()), ("skipped", 1), "{rows:?}");
+    assert_eq!((rows[0].decision.word(), rows[0].failures.len()), ("skipped", 1), "{rows:?}");
     assert_eq!(
-        (rows[1].decision.as_str(), transport.count()),
+        (rows[1].decision.word(), transport.count()),
         ("sent", 2),
         "what came later is its own matter"
     );
@@ -461,7 +458,7 @@ async fn what_was_decided_holds_until_the_database_has_been_read_again() {
     let (loaded_at, read_at) = (Some(Timestamp::UNIX_EPOCH), Some(Instant::now()));
     world.catalog.send_replace(Arc::new(Catalog { loaded_at, read_at, ..Catalog::default() }));
     world.announce(&alarm(1, 1));
-    assert_eq!(world.settled(1).await[0].decision, "sent");
+    assert_eq!(world.settled(1).await[0].decision.word(), "sent");
     world.end().await;
 }
 

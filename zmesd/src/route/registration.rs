@@ -6,7 +6,7 @@ use jiff::Timestamp;
 
 use super::sent_times::SentTimes;
 use super::sessions::SessionLogin;
-use crate::domain::{MonitorFilter, PushState, Revoked, Token, TokenId};
+use crate::domain::{MonitorFilter, PushState, Revoked, SkipReason, Token, TokenId};
 use zmes_providers::{App, Platform, PushToken};
 
 /// What an app asks for when it tells its token. A member that the message does not have is `None` (or `Unknown`).
@@ -58,7 +58,7 @@ pub(super) struct RegistrationOutcome {
     /// What it was told of before does not count any more.
     pub(super) forgotten: SentTimes,
     /// Why what still waits for it is not to be sent.
-    pub(super) withdrawn: Option<&'static str>,
+    pub(super) withdrawn: Option<SkipReason>,
 }
 
 impl Registration {
@@ -108,12 +108,12 @@ impl Registration {
     }
 
     /// Says why what still waits for the token is not to be sent any more, if so.
-    pub(super) fn withdraws(&self, before: &Token, owner: &str) -> Option<&'static str> {
+    pub(super) fn withdraws(&self, before: &Token, owner: &str) -> Option<SkipReason> {
         if before.state == PushState::Enabled && self.state == PushState::Disabled {
-            return Some("disabled");
+            return Some(SkipReason::Disabled);
         }
         // What was decided by the rights of one user must not reach another; a token without an owner had none.
-        is_anothers(before, owner).then_some("another user")
+        is_anothers(before, owner).then_some(SkipReason::AnotherUser)
     }
 }
 

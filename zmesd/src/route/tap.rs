@@ -6,6 +6,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use tokio::sync::broadcast;
 use zmes_shared::views::ClientView;
+use zmes_shared::words::DeliveryOutcome;
 
 use super::decided::Decided;
 use super::handle::Tried;
@@ -78,8 +79,7 @@ pub struct PushOutcome {
     pub alarm: Arc<Alarm>,
     /// For which token.
     pub token: Arc<Token>,
-    /// `sent`, `failed`, `retry` or `skipped`.
-    pub outcome: &'static str,
+    pub outcome: DeliveryOutcome,
     /// Why it failed, or what the provider said; bounded, without any secret.
     pub detail: Option<String>,
     /// From the alarm's detection to now.

@@ -3,14 +3,12 @@
 use jiff::Timestamp;
 use sqlx::{Connection, Sqlite, SqliteConnection, Transaction};
 use zmes_shared::MonitorId;
+use zmes_shared::words::SkipReason;
 
 use super::handle::{Device, DeviceNote};
 use super::note::Note;
 use super::{deliveries, signed, tokens};
 use crate::domain::{Alarm, Origin};
-
-/// Why what still waits for a revoked token is not sent.
-const REVOKED: &str = "revoked";
 
 /// Writes a group in one transaction.
 pub(super) async fn group(connection: &mut SqliteConnection, group: &[Note]) -> Result<(), sqlx::Error> {
@@ -29,7 +27,7 @@ pub(super) async fn group(connection: &mut SqliteConnection, group: &[Note]) -> 
                 for token in many {
                     tokens::keep(&mut transaction, token).await?;
                     if token.revoked.is_some() {
-                        deliveries::withdraw(&mut transaction, token.id, REVOKED).await?;
+                        deliveries::withdraw(&mut transaction, token.id, SkipReason::Revoked).await?;
                     }
                 }
             }
@@ -43,7 +41,7 @@ pub(super) async fn group(connection: &mut SqliteConnection, group: &[Note]) -> 
                 }
             }
             Note::Withdrawn(token, reason) => {
-                deliveries::withdraw(&mut transaction, *token, reason).await?;
+                deliveries::withdraw(&mut transaction, *token, *reason).await?;
             }
             Note::Barrier(_) => {}
             Note::Devices(devices) => {

@@ -8,6 +8,7 @@ use jiff::Timestamp;
 use sqlx::sqlite::SqliteRow;
 use sqlx::{Connection, QueryBuilder, Row, Sqlite, SqliteConnection, SqlitePool, Transaction};
 use zmes_shared::control::Since;
+use zmes_shared::words::{DeliveryState, Reason, SkipReason};
 use zmes_shared::{EventId, MonitorId};
 
 use super::note::{Attempt, Outcome, TokenDecision};
@@ -17,8 +18,6 @@ use crate::domain::{Alarm, Decision, DeliveryId, Origin, Token, TokenId};
 
 /// Rows that one statement inserts: a statement costs more than a row.
 const ROWS: usize = 200;
-/// The decision of what is still to be sent.
-const QUEUED: &str = "queued";
 
 /// One alarm for one token, with all that is known of it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -39,10 +38,9 @@ pub struct DeliveryRow {
     pub cause: String,
     /// How the alarm was found.
     pub origin: Origin,
-    /// `queued`, `sent`, `skipped` or `failed`.
-    pub decision: String,
-    /// Why; for `queued` the last failure.
-    pub reason: String,
+    pub decision: DeliveryState,
+    /// Why; for what is queued the last failure.
+    pub reason: Reason,
     /// By which transport; empty while none was asked.
     pub transport: String,
     /// How often it was tried.
@@ -111,7 +109,7 @@ pub(super) async fn decide(
     .bind(alarm.monitor.0)
     .bind(&*alarm.monitor_name)
     .bind(&*alarm.cause)
-    .bind(alarm.origin.as_str())
+    .bind(alarm.origin.word())
     .execute(&mut **transaction)
     .await?
     .last_insert_rowid();
@@ -120,11 +118,11 @@ pub(super) async fn decide(
             QueryBuilder::new("INSERT INTO deliveries (id, alarm, token_id, decision, reason, badge) ");
         query.push_values(rows, |mut row, decided| {
             let (decision, reason) = match decided.decision {
-                Decision::Send => (QUEUED, ""),
-                Decision::Skip(reason) => ("skipped", reason.as_str()),
+                Decision::Send => (DeliveryState::Queued, Reason::None),
+                Decision::Skip(reason) => (DeliveryState::Skipped, Reason::Skip(reason)),
             };
             row.push_bind(decided.id.0).push_bind(number).push_bind(decided.token.0);
-            row.push_bind(decision).push_bind(reason).push_bind(decided.badge);
+            row.push_bind(decision.word()).push_bind(String::from(reason)).push_bind(decided.badge);
         });
         query.build().execute(&mut **transaction).await?;
     }
@@ -141,22 +139,18 @@ pub(super) async fn attempted(
     transaction: &mut Transaction<'_, Sqlite>,
     attempt: &Attempt,
 ) -> Result<(), sqlx::Error> {
-    let (decision, reason, provider_id, latency) = match &attempt.outcome {
-        Outcome::Sent { provider_id, latency, reason, .. } => {
-            ("sent", *reason, provider_id.as_deref(), Some(millis(*latency)))
-        }
-        Outcome::Retry(answer) => (QUEUED, answer.as_str(), None, None),
-        Outcome::Failed(answer) => ("failed", answer.as_str(), None, None),
-        Outcome::Skipped(reason) => ("skipped", *reason, None, None),
-        Outcome::Shadow { latency } => ("skipped", Outcome::SHADOW, None, Some(millis(*latency))),
+    let (provider_id, latency) = match &attempt.outcome {
+        Outcome::Sent { provider_id, latency, .. } => (provider_id.as_deref(), Some(millis(*latency))),
+        Outcome::Shadow { latency } => (None, Some(millis(*latency))),
+        Outcome::Retry(_) | Outcome::Failed(_) | Outcome::GaveUp(_) | Outcome::Skipped(_) => (None, None),
     };
     sqlx::query(
         // What was withdrawn meanwhile is not queued again.
         "UPDATE deliveries SET decision = ?1, reason = ?2, transport = ?3, attempts = ?4, latency_ms = ?5, \
          provider_id = ?6 WHERE id = ?7 AND (?1 <> 'queued' OR decision = 'queued')",
     )
-    .bind(decision)
-    .bind(reason)
+    .bind(attempt.outcome.state().word())
+    .bind(String::from(attempt.outcome.reason()))
     .bind(&*attempt.transport)
     .bind(attempt.attempts)
     .bind(latency)
@@ -170,7 +164,11 @@ pub(super) async fn attempted(
         Outcome::Retry(answer) | Outcome::Failed(answer) if !attempt.transport.is_empty() => {
             failed(transaction, attempt, answer).await
         }
-        Outcome::Retry(_) | Outcome::Failed(_) | Outcome::Skipped(_) | Outcome::Shadow { .. } => Ok(()),
+        Outcome::Retry(_)
+        | Outcome::Failed(_)
+        | Outcome::GaveUp(_)
+        | Outcome::Skipped(_)
+        | Outcome::Shadow { .. } => Ok(()),
     }
 }
 
@@ -219,15 +217,14 @@ async fn failed(
 pub(super) async fn withdraw(
     transaction: &mut Transaction<'_, Sqlite>,
     token: TokenId,
-    reason: &str,
+    reason: SkipReason,
 ) -> Result<(), sqlx::Error> {
-    sqlx::query(
-        "UPDATE deliveries SET decision = 'skipped', reason = ? WHERE token_id = ? AND decision = 'queued'",
-    )
-    .bind(reason)
-    .bind(token.0)
-    .execute(&mut **transaction)
-    .await?;
+    sqlx::query("UPDATE deliveries SET decision = ?, reason = ? WHERE token_id = ? AND decision = 'queued'")
+        .bind(DeliveryState::Skipped.word())
+        .bind(reason.word())
+        .bind(token.0)
+        .execute(&mut **transaction)
+        .await?;
     Ok(())
 }
 
@@ -392,8 +389,8 @@ fn delivery(row: &SqliteRow) -> Result<DeliveryRow, sqlx::Error> {
         monitor_name: row.try_get(5)?,
         cause: row.try_get(6)?,
         origin: Origin::parse(row.try_get(7)?),
-        decision: row.try_get(8)?,
-        reason: row.try_get(9)?,
+        decision: DeliveryState::parse(row.try_get(8)?),
+        reason: Reason::parse(row.try_get(9)?),
         transport: row.try_get(10)?,
         attempts: row.try_get(11)?,
         latency: row.try_get::<Option<i64>, _>(12)?.map(duration),

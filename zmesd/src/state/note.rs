@@ -7,6 +7,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use tokio::sync::oneshot;
 use zmes_shared::MonitorId;
+use zmes_shared::words::{DeliveryOutcome, DeliveryState, GiveUp, Reason, SkipReason};
 
 use super::handle::{Device, DeviceNote};
 use crate::domain::{Alarm, Decision, DeliveryId, Token, TokenId};
@@ -35,7 +36,7 @@ pub enum Note {
     /// What became of attempts to send: those of one push, which are written together.
     Attempts(Vec<Attempt>),
     /// What still waits for a token is not sent, for that reason.
-    Withdrawn(TokenId, &'static str),
+    Withdrawn(TokenId, SkipReason),
     /// Nothing to be kept: is answered once all notes before it are.
     Barrier(oneshot::Sender<()>),
 }
@@ -81,8 +82,8 @@ pub enum Outcome {
         provider_id: Option<String>,
         /// From the alarm's detection to the provider's answer.
         latency: Duration,
-        /// `digest` where it went out together with others, else empty.
-        reason: &'static str,
+        /// It went out in one message with others.
+        digest: bool,
         /// The token belongs to this transport, not to the one that would come first.
         remember: bool,
     },
@@ -90,8 +91,10 @@ pub enum Outcome {
     Retry(String),
     /// It did not, and nothing more is tried.
     Failed(String),
-    /// Nothing is tried (any more), for a reason of our own: `rights`.
-    Skipped(&'static str),
+    /// Nothing more is tried, though no provider refused it.
+    GaveUp(GiveUp),
+    /// It is not sent (any more).
+    Skipped(SkipReason),
     /// Nothing is sent in shadow mode; it would have been now.
     Shadow {
         /// From the alarm's detection until it would have been sent.
@@ -100,6 +103,35 @@ pub enum Outcome {
 }
 
 impl Outcome {
-    /// The reason that the log gives in shadow mode.
-    pub const SHADOW: &'static str = "shadow";
+    /// Returns the decision that the delivery log has afterwards.
+    pub fn state(&self) -> DeliveryState {
+        match self {
+            Self::Sent { .. } => DeliveryState::Sent,
+            Self::Retry(_) => DeliveryState::Queued,
+            Self::Failed(_) | Self::GaveUp(_) => DeliveryState::Failed,
+            Self::Skipped(_) | Self::Shadow { .. } => DeliveryState::Skipped,
+        }
+    }
+
+    /// Returns what `watch` calls it.
+    pub fn step(&self) -> DeliveryOutcome {
+        match self {
+            Self::Sent { .. } => DeliveryOutcome::Sent,
+            Self::Retry(_) => DeliveryOutcome::Retry,
+            Self::Failed(_) | Self::GaveUp(_) => DeliveryOutcome::Failed,
+            Self::Skipped(_) | Self::Shadow { .. } => DeliveryOutcome::Skipped,
+        }
+    }
+
+    /// Returns the reason that the delivery log has afterwards.
+    pub fn reason(&self) -> Reason {
+        match self {
+            Self::Sent { digest: true, .. } => Reason::Digest,
+            Self::Sent { .. } => Reason::None,
+            Self::Retry(answer) | Self::Failed(answer) => Reason::Text(answer.clone()),
+            Self::GaveUp(reason) => Reason::GaveUp(*reason),
+            Self::Skipped(reason) => Reason::Skip(*reason),
+            Self::Shadow { .. } => Reason::Skip(SkipReason::Shadow),
+        }
+    }
 }

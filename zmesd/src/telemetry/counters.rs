@@ -7,11 +7,12 @@ use zmes_shared::views::RefusalReason;
 use zmes_shared::words::MonitorCondition;
 
 use super::beats::Beats;
-use super::labels::{Frame, Login, Phase, Pushed, Reload, TargetKind, Transport};
+use super::labels::{Frame, Login, Phase, Pushed, Reload, Transport};
 use super::refusals::{Refusal, Refusals};
 use super::tally::Tally;
 use super::timings::Timings;
 use crate::domain::{Decision, Origin};
+use zmes_shared::words::TargetKind;
 
 /// A number that only grows.
 #[derive(Debug, Default)]

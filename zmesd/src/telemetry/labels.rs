@@ -2,7 +2,8 @@
 
 use zmes_providers::Platform;
 use zmes_shared::MonitorState;
-use zmes_shared::words::{MonitorCondition, StateSource};
+use zmes_shared::control::TokenState;
+use zmes_shared::words::{DeliveryOutcome, GiveUp, MonitorCondition, StateSource, TargetKind};
 
 use super::tally::{LabelPairs, Labels, label};
 use crate::domain::{Decision, Origin, SkipReason};
@@ -12,16 +13,6 @@ label! {
     Phase = "phase" {
         /// A monitor saw something.
         Start = "start",
-    }
-}
-
-label! {
-    /// What an alarm was decided for.
-    TargetKind = "target" {
-        /// A connected app.
-        Session = "session",
-        /// A registered device.
-        Token = "token",
     }
 }
 
@@ -55,22 +46,16 @@ label! {
     }
 }
 
-label! {
-    /// What became of a delivery, or of one attempt at it.
-    Pushed = "outcome" {
-        /// Its provider has taken it.
-        Sent = "sent",
-        /// An attempt failed; it is tried again.
-        Retry = "retry",
-        /// Given up: refused for good, or no transport takes the token.
-        Failed = "failed",
-        /// Given up: too old.
-        Expired = "expired",
-        /// Not sent any more: rights, mute or state of the token have changed meanwhile.
-        Skipped = "skipped",
-        /// Shadow mode: decided, not sent.
-        Shadow = "shadow",
-    }
+/// What became of a delivery, or of one attempt at it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Pushed {
+    Sent,
+    Retry,
+    Failed,
+    /// Given up: older than `push.retry-for`.
+    Expired,
+    Skipped,
+    Shadow,
 }
 
 /// Why a poll of a monitor's shared memory showed nothing.
@@ -112,20 +97,6 @@ label! {
         Error = "error",
         /// It works, but not for all or not for long.
         Warning = "warning",
-    }
-}
-
-label! {
-    /// How a token is.
-    TokenState = "state" {
-        /// Gets pushes.
-        Enabled = "enabled",
-        /// Its app wants none.
-        Disabled = "disabled",
-        /// An admin has silenced it.
-        Muted = "muted",
-        /// It is gone, and can be restored.
-        Revoked = "revoked",
     }
 }
 
@@ -251,11 +222,50 @@ impl Labels for MonitorState {
 
 impl Labels for Origin {
     fn all() -> Vec<Self> {
-        vec![Self::Poll, Self::Reconciled, Self::Test]
+        Self::ALL.to_vec()
     }
 
     fn labels(self) -> LabelPairs {
-        vec![("origin", self.as_str())]
+        vec![("origin", self.word())]
+    }
+}
+
+/// What is blocked counts as revoked.
+impl Labels for TokenState {
+    fn all() -> Vec<Self> {
+        vec![Self::Enabled, Self::Disabled, Self::Muted, Self::Revoked]
+    }
+
+    fn labels(self) -> LabelPairs {
+        vec![("state", self.as_str())]
+    }
+}
+
+impl Labels for TargetKind {
+    fn all() -> Vec<Self> {
+        Self::ALL.to_vec()
+    }
+
+    fn labels(self) -> LabelPairs {
+        vec![("target", self.word())]
+    }
+}
+
+impl Labels for Pushed {
+    fn all() -> Vec<Self> {
+        vec![Self::Sent, Self::Retry, Self::Failed, Self::Expired, Self::Skipped, Self::Shadow]
+    }
+
+    fn labels(self) -> LabelPairs {
+        let word = match self {
+            Self::Sent => DeliveryOutcome::Sent.word(),
+            Self::Retry => DeliveryOutcome::Retry.word(),
+            Self::Failed => DeliveryOutcome::Failed.word(),
+            Self::Expired => GiveUp::Expired.word(),
+            Self::Skipped => DeliveryOutcome::Skipped.word(),
+            Self::Shadow => SkipReason::Shadow.label(),
+        };
+        vec![("outcome", word)]
     }
 }
 
@@ -269,7 +279,7 @@ impl Labels for Platform {
     }
 }
 
-/// Sent, or why not.
+/// Sent, or why not: the reasons that the router has.
 impl Labels for Decision {
     fn all() -> Vec<Self> {
         let reasons = [
@@ -290,18 +300,8 @@ impl Labels for Decision {
 
     fn labels(self) -> LabelPairs {
         let word = match self {
-            Self::Send => "sent",
-            Self::Skip(SkipReason::Rights) => "rights",
-            Self::Skip(SkipReason::Filter) => "filter",
-            Self::Skip(SkipReason::Interval) => "interval",
-            Self::Skip(SkipReason::OtherTarget) => "other_target",
-            Self::Skip(SkipReason::Pending) => "pending",
-            Self::Skip(SkipReason::Slow) => "slow",
-            Self::Skip(SkipReason::Ending) => "ending",
-            Self::Skip(SkipReason::User) => "user",
-            Self::Skip(SkipReason::Disabled) => "disabled",
-            Self::Skip(SkipReason::Muted) => "muted",
-            Self::Skip(SkipReason::PushOff) => "push_off",
+            Self::Send => self.state().word(),
+            Self::Skip(reason) => reason.label(),
         };
         vec![("decision", word)]
     }

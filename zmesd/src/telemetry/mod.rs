@@ -12,11 +12,10 @@ mod timings;
 
 pub use beats::{Beat, Beats};
 pub use counters::{Counter, Counters, Findings, Inside, Level};
-pub use labels::{
-    Connection, FindingSeverity, Frame, Login, Loop, Part, Phase, Pushed, Reload, TargetKind, TokenState,
-    Transport,
-};
+pub use labels::{Connection, FindingSeverity, Frame, Login, Loop, Part, Phase, Pushed, Reload, Transport};
 pub use latencies::{Latencies, Stage};
 pub use refusals::{Refusal, Refusals, RefusedEntry};
 pub use tally::{LabelPairs, Labels, Tally};
 pub use timings::{Timing, Timings};
+pub use zmes_shared::control::TokenState;
+pub use zmes_shared::words::TargetKind;

@@ -5,16 +5,17 @@ use std::io;
 use clap::Args;
 use serde::Serialize;
 use zmes_shared::SessionId;
+use zmes_shared::client::{ClientError, ControlClient};
 use zmes_shared::control::{ClientFilter, ControlError, ErrorCode, Request};
 use zmes_shared::views::{ClientView, Clients, Done};
 
-use super::{ListArgs, described};
-use crate::client::Client;
+use super::ListArgs;
 use crate::commands::ask::{Consent, confirmed};
 use crate::context::Context;
 use crate::error::CliError;
 use crate::exit::Exit;
 use crate::render::{Out, Tone, View, clean};
+use crate::words;
 
 /// Clients that a question shows.
 const SHOWN: usize = 20;
@@ -74,7 +75,7 @@ async fn one(id: SessionId, consent: Consent, context: &mut Context) -> Result<E
     if !consent.yes {
         let client = find(id, &mut daemon).await?;
         let connected = context.out.ago(client.connected_at);
-        let about = format!("client {}, connected {connected}", described(&client));
+        let about = format!("client {}, connected {connected}", words::client(&client));
         if !confirmed(context, &about, "Disconnect it?")? {
             return Err(CliError::Declined);
         }
@@ -83,7 +84,7 @@ async fn one(id: SessionId, consent: Consent, context: &mut Context) -> Result<E
     context.show(&done)
 }
 
-async fn find(id: SessionId, daemon: &mut Client) -> Result<ClientView, CliError> {
+async fn find(id: SessionId, daemon: &mut ControlClient) -> Result<ClientView, CliError> {
     let all: Clients = daemon.request(Request::ClientsList(ClientFilter::default())).await?;
     all.clients.into_iter().find(|client| client.id == id).ok_or(CliError::NoSuchClient { id })
 }
@@ -101,9 +102,9 @@ async fn many(
     let list: Clients = daemon.request(Request::ClientsList(filter)).await?;
     let is_meant = |client: &ClientView| ids.is_empty() || ids.contains(&client.id);
     let (meant, _): (Vec<_>, Vec<_>) = list.clients.into_iter().partition(is_meant);
-    let mut answer = Outcome { dry_run: consent.dry_run, ..Outcome::default() };
+    let mut answer = DisconnectReport { dry_run: consent.dry_run, ..DisconnectReport::default() };
     let gone = ids.into_iter().filter(|id| !meant.iter().any(|client| client.id == *id));
-    answer.failed.extend(gone.map(|id| Failure { id, error: no_client(id) }));
+    answer.failed.extend(gone.map(|id| DisconnectFailure { id, error: no_client(id) }));
     if consent.dry_run {
         answer.disconnected = meant;
         return context.show(&answer);
@@ -114,12 +115,14 @@ async fn many(
     for client in meant {
         match daemon.request::<Done>(Request::ClientsDisconnect { client: client.id }).await {
             Ok(_) => answer.disconnected.push(client),
-            Err(CliError::Daemon(error)) => answer.failed.push(Failure { id: client.id, error }),
-            Err(error) if answer.disconnected.is_empty() => return Err(error),
+            Err(ClientError::Refused(error)) => {
+                answer.failed.push(DisconnectFailure { id: client.id, error })
+            }
+            Err(error) if answer.disconnected.is_empty() => return Err(error.into()),
             // What is done so far is not hidden by a connection that breaks.
             Err(error) => {
                 let error = ControlError::new(ErrorCode::Unavailable, error.to_string());
-                answer.failed.push(Failure { id: client.id, error });
+                answer.failed.push(DisconnectFailure { id: client.id, error });
             }
         }
     }
@@ -133,7 +136,7 @@ fn no_client(id: SessionId) -> ControlError {
 
 /// Says what a question is about.
 fn about(clients: &[ClientView]) -> String {
-    let shown = clients.iter().take(SHOWN).map(|client| format!("client {}", described(client)));
+    let shown = clients.iter().take(SHOWN).map(|client| format!("client {}", words::client(client)));
     let mut lines: Vec<_> = shown.collect();
     let more = clients.len().saturating_sub(SHOWN);
     if more > 0 {
@@ -151,35 +154,35 @@ struct WouldDisconnect {
 
 impl View for WouldDisconnect {
     fn human(&self, out: &mut Out) -> io::Result<()> {
-        out.line(&format!("would disconnect client {}", described(&self.client)))
+        out.line(&format!("would disconnect client {}", words::client(&self.client)))
     }
 }
 
 /// What became of several clients.
 #[derive(Debug, Default, Serialize)]
-struct Outcome {
+struct DisconnectReport {
     dry_run: bool,
     disconnected: Vec<ClientView>,
-    failed: Vec<Failure>,
+    failed: Vec<DisconnectFailure>,
 }
 
 #[derive(Debug, Serialize)]
-struct Failure {
+struct DisconnectFailure {
     id: SessionId,
     #[serde(flatten)]
     error: ControlError,
 }
 
-impl View for Outcome {
+impl View for DisconnectReport {
     fn human(&self, out: &mut Out) -> io::Result<()> {
         let would = if self.dry_run { "would disconnect" } else { "disconnected" };
         if self.disconnected.is_empty() {
             out.line(&format!("{would} nobody"))?;
         }
         for client in &self.disconnected {
-            out.line(&format!("{would} client {}", described(client)))?;
+            out.line(&format!("{would} client {}", words::client(client)))?;
         }
-        for Failure { id, error } in &self.failed {
+        for DisconnectFailure { id, error } in &self.failed {
             let failed = out.paint(Tone::Bad, "failed");
             out.line(&format!("{failed} client {id}: {}", clean(&error.message)))?;
         }
@@ -187,7 +190,7 @@ impl View for Outcome {
     }
 
     fn exit(&self) -> Exit {
-        let not_found = |failure: &Failure| failure.error.code == ErrorCode::NotFound;
+        let not_found = |failure: &DisconnectFailure| failure.error.code == ErrorCode::NotFound;
         match (self.failed.is_empty(), self.disconnected.is_empty()) {
             (true, _) => Exit::Done,
             (false, false) => Exit::Partial,

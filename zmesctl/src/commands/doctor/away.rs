@@ -13,6 +13,7 @@ use std::time::Duration;
 use serde::Serialize;
 use tokio::process::Command;
 use tokio::time::timeout;
+use zmes_shared::client::ClientError;
 use zmes_shared::views::{Doctor, Finding};
 
 use super::Examined;
@@ -65,14 +66,11 @@ impl View for Away {
 /// Says whether an error is one that a look from outside can explain.
 pub(super) fn explains(error: &CliError) -> bool {
     match error {
-        CliError::Unreachable { .. }
-        | CliError::Denied { .. }
-        | CliError::Broken(_)
-        | CliError::Closed
-        | CliError::Timeout { .. } => true,
+        CliError::Client(error) => {
+            !matches!(error, ClientError::Version { .. } | ClientError::BadAnswer { .. })
+        }
+        CliError::Denied { .. } => true,
         CliError::Ended { .. }
-        | CliError::Version { .. }
-        | CliError::BadAnswer { .. }
         | CliError::Daemon(_)
         | CliError::Usage { .. }
         | CliError::Declined
@@ -206,26 +204,27 @@ fn daemon(error: &CliError, service: &Unit, explained: bool) -> Finding {
         "systemctl start zmesd; then: systemctl status zmesd"
     };
     // Which errors come here, `explains` decides.
-    let (detail, hint): (_, Cow<'_, str>) = if let CliError::Unreachable { socket, source } = error {
-        let socket = socket.display();
-        #[expect(clippy::wildcard_enum_match_arm, reason = "the standard library's list, not ours")]
-        let detail = match source.kind() {
-            io::ErrorKind::NotFound => format!("zmesd does not run: there is no socket {socket}"),
-            io::ErrorKind::ConnectionRefused => {
-                format!("zmesd does not run: it has left the socket {socket} behind, killed or crashed")
-            }
-            _ => error.document().error.message,
+    let (detail, hint): (_, Cow<'_, str>) =
+        if let CliError::Client(ClientError::Unreachable { socket, source }) = error {
+            let socket = socket.display();
+            #[expect(clippy::wildcard_enum_match_arm, reason = "the standard library's list, not ours")]
+            let detail = match source.kind() {
+                io::ErrorKind::NotFound => format!("zmesd does not run: there is no socket {socket}"),
+                io::ErrorKind::ConnectionRefused => {
+                    format!("zmesd does not run: it has left the socket {socket} behind, killed or crashed")
+                }
+                _ => error.document().error.message,
+            };
+            (detail, start.into())
+        } else if let CliError::Denied { socket, .. } = error {
+            let detail = format!("you may not open zmesd's control socket {}", socket.display());
+            (detail, error.hint().unwrap_or_default())
+        } else if let CliError::Client(ClientError::Timeout { .. }) = error {
+            let hint = "journalctl -u zmesd -n 30; then: systemctl restart zmesd";
+            (format!("{error}: it hangs, or is stopped"), hint.into())
+        } else {
+            (error.document().error.message, start.into())
         };
-        (detail, start.into())
-    } else if let CliError::Denied { socket, .. } = error {
-        let detail = format!("you may not open zmesd's control socket {}", socket.display());
-        (detail, error.hint().unwrap_or_default())
-    } else if let CliError::Timeout { .. } = error {
-        let hint = "journalctl -u zmesd -n 30; then: systemctl restart zmesd";
-        (format!("{error}: it hangs, or is stopped"), hint.into())
-    } else {
-        (error.document().error.message, start.into())
-    };
     Finding::error("daemon", format!("{detail}{state}"), hint)
 }
 
@@ -252,8 +251,9 @@ mod tests {
 
     #[test]
     fn each_way_of_not_answering_is_told_apart() {
-        let away =
-            |kind: io::ErrorKind| CliError::Unreachable { socket: "/run/s".into(), source: kind.into() };
+        let away = |kind: io::ErrorKind| {
+            CliError::Client(ClientError::Unreachable { socket: "/run/s".into(), source: kind.into() })
+        };
         let table = [
             (away(io::ErrorKind::NotFound), "there is no socket /run/s", "systemctl start zmesd"),
             (
@@ -270,8 +270,8 @@ mod tests {
                 "you may not open",
                 "sudo usermod -aG zmesd $USER",
             ),
-            (CliError::Timeout { limit: DEADLINE }, "it hangs", "journalctl -u zmesd"),
-            (CliError::Closed, "closed the connection", "systemctl start zmesd"),
+            (ClientError::Timeout { limit: DEADLINE }.into(), "it hangs", "journalctl -u zmesd"),
+            (ClientError::Closed.into(), "closed the connection", "systemctl start zmesd"),
         ];
         for (error, detail, hint) in table {
             let finding = daemon(&error, &Unit::default(), false);
@@ -282,7 +282,7 @@ mod tests {
 
     #[test]
     fn what_keeps_it_from_starting_is_mended_first() {
-        let error = CliError::Closed;
+        let error = ClientError::Closed.into();
         let state = Some("failed (Result: exit-code, status 78)".into());
         let service = Unit { state, failed: true, ..Unit::default() };
         let hint = |explained| daemon(&error, &service, explained).hint.unwrap();

@@ -13,7 +13,7 @@ use serde_json::Value;
 use zmes_shared::control::Request;
 use zmes_shared::views::{Doctor, Finding, Severity};
 
-use super::named;
+use crate::commands::named;
 use crate::context::Context;
 use crate::error::CliError;
 use crate::exit::Exit;
@@ -62,7 +62,7 @@ fn name(text: &str) -> Result<String, String> {
     Ok(text.to_owned())
 }
 
-pub(super) async fn run(arguments: DoctorArgs, context: &mut Context) -> Result<Exit, CliError> {
+pub(crate) async fn run(arguments: DoctorArgs, context: &mut Context) -> Result<Exit, CliError> {
     let DoctorArgs { target, monitor, config } = arguments;
     let unicode = context.environment.unicode;
     let error = match ask(target, monitor, context).await {
@@ -84,7 +84,7 @@ async fn ask(
     // A daemon that hangs is known soon; only one that has greeted gets the time that the parts take.
     drop(context.connect().await?);
     let monitor = named::monitor(monitor, context).await?;
-    context.connect_for(TIMEOUT).await?.request(Request::Doctor { target, monitor }).await
+    Ok(context.connect_for(TIMEOUT).await?.request(Request::Doctor { target, monitor }).await?)
 }
 
 /// What was found, as it is shown.

@@ -5,12 +5,12 @@ use std::collections::HashSet;
 use std::fmt::Write;
 use std::io;
 
+use zmes_shared::client::{ClientError, ControlClient};
 use zmes_shared::control::{ControlError, ErrorCode, Request, TokenSelection};
 use zmes_shared::views::{TokenFailure, TokenView, TokensChanged};
 
 use super::list;
 use super::selection::HINT_CONSENT;
-use crate::client::Client;
 use crate::commands::ask::{Consent, confirmed};
 use crate::context::Context;
 use crate::error::CliError;
@@ -25,17 +25,17 @@ const BATCH: usize = 24 * 1024;
 const SHOWN: usize = 20;
 
 /// A change of tokens that may want a confirmation.
-pub(in crate::commands) struct Change<'c> {
+pub(crate) struct Change<'c> {
     /// For people: "revoking".
-    pub(in crate::commands) what: &'static str,
+    pub(crate) what: &'static str,
     /// The command line that needs no question.
-    pub(in crate::commands) instead: String,
+    pub(crate) instead: String,
     /// The question.
-    pub(in crate::commands) question: &'static str,
+    pub(crate) question: &'static str,
     /// Which tokens.
-    pub(in crate::commands) tokens: TokenSelection,
+    pub(crate) tokens: TokenSelection,
     /// Makes the request for these tokens; dry where the flag says so.
-    pub(in crate::commands) request: &'c dyn Fn(TokenSelection, bool) -> Request,
+    pub(crate) request: &'c dyn Fn(TokenSelection, bool) -> Request,
 }
 
 /// Returns the command line that needs no question.
@@ -59,9 +59,9 @@ pub(super) async fn restore(tokens: Vec<String>, context: &mut Context) -> Resul
                 all.tokens.extend(answer.tokens);
                 all.failed.extend(answer.failed);
             }
-            Err(CliError::Daemon(error)) => all.failed.push(TokenFailure { token, error }),
+            Err(ClientError::Refused(error)) => all.failed.push(TokenFailure { token, error }),
             // What is done so far is not hidden by a connection that breaks.
-            Err(error) if all.count == 0 => return Err(error),
+            Err(error) if all.count == 0 => return Err(error.into()),
             Err(error) => {
                 let error = ControlError::new(ErrorCode::Unavailable, error.to_string());
                 all.failed.push(TokenFailure { token, error });
@@ -72,7 +72,7 @@ pub(super) async fn restore(tokens: Vec<String>, context: &mut Context) -> Resul
 }
 
 /// Asks the person where needed, then the daemon.
-pub(in crate::commands) async fn apply(
+pub(crate) async fn apply(
     change: Change<'_>,
     consent: Consent,
     context: &mut Context,
@@ -119,7 +119,7 @@ fn batches(tokens: &[String]) -> Vec<Vec<String>> {
 }
 
 async fn request_all(
-    daemon: &mut Client,
+    daemon: &mut ControlClient,
     change: &Change<'_>,
     batches: &[TokenSelection],
     dry_run: bool,
@@ -135,9 +135,9 @@ async fn request_all(
                 all.failed.extend(answer.failed);
             }
             // Nothing is done yet, so nothing else is to be told.
-            (Err(error), None) => return Err(error),
+            (Err(error), None) => return Err(error.into()),
             (Err(error), Some(all)) => {
-                let error = if let CliError::Daemon(error) = error {
+                let error = if let ClientError::Refused(error) = error {
                     error
                 } else {
                     ControlError::new(ErrorCode::Unavailable, error.to_string())

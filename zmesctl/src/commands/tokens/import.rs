@@ -7,14 +7,14 @@ use std::time::Duration;
 use clap::Args;
 use serde::Serialize;
 use serde_json::Value;
+use zmes_shared::client::{ClientError, ControlClient};
 use zmes_shared::control::{MAX_REQUEST, Request, TokenImport, TokenRecord};
 use zmes_shared::views::{ImportOutcome, TokensImported};
 
-use crate::client::Client;
 use crate::context::Context;
 use crate::error::CliError;
 use crate::exit::Exit;
-use crate::import::{self, Entry, Parsed, Refusal};
+use crate::import::{self, EntryRefusal, FileEntry, TokenFile};
 use crate::render::{Cell, Column, Out, Table, Tone, View, clean};
 
 /// Longest file that is read, in bytes: 100,000 tokens.
@@ -41,7 +41,7 @@ the app comes and says whose it is; --user says it now.
 Exit codes: 0 all were taken, 7 some, 1 none.")]
 pub struct ImportArgs {
     /// A tokens.txt of any event server before zmesd; `-` reads the standard input
-    #[arg(value_name = "FILE")]
+    #[arg(value_name = "FILE", value_hint = clap::ValueHint::FilePath)]
     file: String,
     /// The ZoneMinder user whose rights hold for them [default: nobody, all rights]
     #[arg(long, value_name = "USER", default_value = "", hide_default_value = true)]
@@ -58,8 +58,8 @@ pub(super) async fn run(arguments: ImportArgs, context: &mut Context) -> Result<
         let import::Unparsable { line, column, detail } = error;
         CliError::Unparsable { file: file.clone(), line, column, detail }
     })?;
-    let Parsed { format, entries } = parsed;
-    let mut rows: Vec<Row> = entries.iter().map(Row::of).collect();
+    let TokenFile { format, entries } = parsed;
+    let mut rows: Vec<ImportRow> = entries.iter().map(ImportRow::of).collect();
     let records: Vec<(usize, TokenRecord)> = (0..)
         .zip(entries)
         .filter_map(|(index, entry)| entry.content.ok().map(|record| (index, record)))
@@ -68,7 +68,7 @@ pub(super) async fn run(arguments: ImportArgs, context: &mut Context) -> Result<
         let mut daemon = context.connect_for(TIMEOUT).await?;
         send(&mut daemon, records, &user, dry_run, &mut rows).await?;
     }
-    context.show(&Report::new(file, format.as_str(), dry_run, rows))
+    context.show(&ImportReport::new(file, format.as_str(), dry_run, rows))
 }
 
 fn read(file: &str) -> io::Result<Vec<u8>> {
@@ -83,11 +83,11 @@ fn read(file: &str) -> io::Result<Vec<u8>> {
 
 /// Sends all records. What cannot be sent after some were is told as refused: those are done.
 async fn send(
-    daemon: &mut Client,
+    daemon: &mut ControlClient,
     records: Vec<(usize, TokenRecord)>,
     user: &str,
     dry_run: bool,
-    rows: &mut [Row],
+    rows: &mut [ImportRow],
 ) -> Result<(), CliError> {
     let mut failed: Option<String> = None;
     for (position, batch) in batches(records).into_iter().enumerate() {
@@ -117,9 +117,9 @@ async fn send(
             }
             Ok(_) => {
                 let detail = "not as many outcomes as tokens".to_owned();
-                return Err(CliError::BadAnswer { detail });
+                return Err(ClientError::BadAnswer { detail }.into());
             }
-            Err(error) if position == 0 => return Err(error),
+            Err(error) if position == 0 => return Err(error.into()),
             Err(error) => {
                 let reason = format!("not sent: {error}");
                 refuse(&reason);
@@ -152,7 +152,7 @@ fn batches(records: Vec<(usize, TokenRecord)>) -> Vec<Vec<(usize, TokenRecord)>>
 
 /// What became of a file.
 #[derive(Debug, Serialize)]
-struct Report {
+struct ImportReport {
     file: String,
     format: &'static str,
     dry_run: bool,
@@ -161,12 +161,12 @@ struct Report {
     unchanged: usize,
     skipped: usize,
     refused: usize,
-    tokens: Vec<Row>,
+    tokens: Vec<ImportRow>,
 }
 
 /// What became of one token.
 #[derive(Debug, Serialize)]
-struct Row {
+struct ImportRow {
     /// Where it stands: "line 3".
     place: String,
     handle: Option<String>,
@@ -178,12 +178,12 @@ struct Row {
     reason: Option<String>,
 }
 
-impl Row {
-    fn of(entry: &Entry) -> Self {
+impl ImportRow {
+    fn of(entry: &FileEntry) -> Self {
         let (outcome, reason) = match &entry.content {
             Ok(_) => (ImportOutcome::Refused, None),
-            Err(Refusal::Useless(reason)) => (ImportOutcome::Skipped, Some(reason.clone())),
-            Err(Refusal::Damaged(reason)) => (ImportOutcome::Refused, Some(reason.clone())),
+            Err(EntryRefusal::Useless(reason)) => (ImportOutcome::Skipped, Some(reason.clone())),
+            Err(EntryRefusal::Damaged(reason)) => (ImportOutcome::Refused, Some(reason.clone())),
         };
         let record = entry.content.as_ref().ok();
         let monitors = |record: &TokenRecord| match record.monlist.as_str() {
@@ -202,8 +202,8 @@ impl Row {
     }
 }
 
-impl Report {
-    fn new(file: String, format: &'static str, dry_run: bool, tokens: Vec<Row>) -> Self {
+impl ImportReport {
+    fn new(file: String, format: &'static str, dry_run: bool, tokens: Vec<ImportRow>) -> Self {
         let count = |outcome| tokens.iter().filter(|row| row.outcome == outcome).count();
         Self {
             file,
@@ -219,7 +219,7 @@ impl Report {
     }
 }
 
-impl View for Report {
+impl View for ImportReport {
     fn human(&self, out: &mut Out) -> io::Result<()> {
         let file = if self.file == "-" { "the standard input".into() } else { clean(&self.file) };
         if self.tokens.is_empty() {

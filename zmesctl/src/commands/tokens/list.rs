@@ -7,12 +7,12 @@ use serde_json::Value;
 use zmes_shared::control::{Request, TokenFilter, TokenState};
 use zmes_shared::views::{TokenShown, TokenView, Tokens};
 
-use crate::commands::clients::ranges;
 use crate::commands::deliveries;
 use crate::context::Context;
 use crate::error::CliError;
 use crate::exit::Exit;
 use crate::render::{Cell, Column, Facts, Out, Table, Tone, View, clean, time};
+use crate::words;
 
 /// Asks page by page and shows all of them as one list.
 pub(super) async fn run(filter: TokenFilter, context: &mut Context) -> Result<Exit, CliError> {
@@ -128,7 +128,7 @@ fn app(token: &TokenView) -> Option<String> {
 }
 
 fn monitors(token: &TokenView) -> String {
-    token.monitors.as_deref().map_or_else(|| "all".to_owned(), ranges)
+    token.monitors.as_deref().map_or_else(|| "all".to_owned(), words::ranges)
 }
 
 /// Returns the intervals of the monitors that have one: "3: 1 min, 8: 10 min".

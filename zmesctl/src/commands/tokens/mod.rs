@@ -1,6 +1,6 @@
 //! `zmesctl tokens …`: the phones that are registered for pushes.
 
-pub(super) mod change;
+pub(crate) mod change;
 pub mod export;
 pub mod import;
 mod list;
@@ -12,15 +12,49 @@ use clap::{Args, Subcommand};
 use zmes_shared::control::{Request, TokenFilter, TokenSelection};
 use zmes_shared::views::{Deliveries, TokenShown};
 
-use super::ask::Consent;
+use crate::commands::ask::Consent;
 use crate::context::Context;
 use crate::error::CliError;
 use crate::exit::Exit;
 use crate::values;
 use change::{Change, apply};
-use selection::{HINT_CONSENT, Selection, Verb, Which};
+use selection::{HINT_CONSENT, TokenArgs, TokenCriteria, Verb};
 
 const PRUNING: &str = "pruning";
+
+const REVOKE: &str = "\
+Examples:
+  zmesctl tokens revoke 1a2b3c4d            asks first
+  zmesctl tokens revoke 1a2b 9f00 --yes     in a script
+  zmesctl tokens revoke --user bob          all phones of one user
+  zmesctl tokens revoke -- -Xk3bQ9_aZ       its end begins with a dash
+
+Opening the app registers the phone again: use `zmesctl tokens block` for a
+stolen phone. To keep a user out, disable the user in ZoneMinder.";
+
+const BLOCK: &str = "\
+Examples:
+  zmesctl tokens block 1a2b3c4d             asks first
+  zmesctl tokens block 1a2b 9f00 --yes      in a script
+  zmesctl tokens block --user bob           all phones of one user
+  zmesctl tokens list --state blocked
+
+A blocked phone gets no pushes, and its app cannot register the token again,
+whoever logs in on it. While it knows a password it can still log in and hear
+of alarms over its connection: change that password in ZoneMinder.";
+
+const UNBLOCK: &str = "\
+Examples:
+  zmesctl tokens unblock 1a2b3c4d
+  zmesctl tokens unblock --user bob --yes
+
+The phone stays revoked until its app is opened, or until
+`zmesctl tokens restore 1a2b3c4d`.";
+
+const UNMUTE: &str = "\
+Examples:
+  zmesctl tokens unmute 1a2b3c4d
+  zmesctl tokens unmute --state muted --yes";
 
 /// `tokens …`
 #[derive(Debug, Subcommand)]
@@ -35,7 +69,7 @@ Examples:
 A token is named by its handle (8 digits) or any unique prefix of it. Admins can
 also use the last 10 characters of the token itself."
 )]
-pub enum Command {
+pub enum TokensCommand {
     /// List the registered phones
     List(ListArgs),
     /// Show all about one phone, and what was lately sent to it
@@ -43,17 +77,21 @@ pub enum Command {
     /// Show what was decided and done for one phone, newest first
     Log(LogArgs),
     /// Revoke phones; `restore` undoes it, and so does opening the app
-    Revoke(RevokeArgs),
+    #[command(after_help = REVOKE)]
+    Revoke(ChangeArgs),
     /// Revoke phones that must not come back, such as stolen ones
-    Block(BlockArgs),
+    #[command(after_help = BLOCK)]
+    Block(ChangeArgs),
     /// Let the apps of blocked phones register again
-    Unblock(UnblockArgs),
+    #[command(after_help = UNBLOCK)]
+    Unblock(ChangeArgs),
     /// Take revocations back
     Restore(RestoreArgs),
     /// Send nothing to phones for a while
     Mute(MuteArgs),
     /// Send to muted phones again
-    Unmute(UnmuteArgs),
+    #[command(after_help = UNMUTE)]
+    Unmute(ChangeArgs),
     /// Take out the phones of which nothing was heard for a while
     Prune(PruneArgs),
     /// Take tokens from the tokens.txt of an older event server
@@ -74,7 +112,7 @@ Examples:
   zmesctl tokens list --jsonl | jq -r 'select(.failures > 3) | .handle'")]
 pub struct ListArgs {
     #[command(flatten)]
-    selection: Selection,
+    selection: TokenCriteria,
     /// Only tokens not seen for at least this long
     #[arg(long, value_name = "DURATION", value_parser = values::duration)]
     stale: Option<Duration>,
@@ -110,55 +148,11 @@ pub struct LogArgs {
     limit: Option<u32>,
 }
 
-/// Which phones to take out.
+/// Which phones to change.
 #[derive(Debug, Args)]
-#[command(after_help = "\
-Examples:
-  zmesctl tokens revoke 1a2b3c4d            asks first
-  zmesctl tokens revoke 1a2b 9f00 --yes     in a script
-  zmesctl tokens revoke --user bob          all phones of one user
-  zmesctl tokens revoke -- -Xk3bQ9_aZ       its end begins with a dash
-
-Opening the app registers the phone again: use `zmesctl tokens block` for a
-stolen phone. To keep a user out, disable the user in ZoneMinder.")]
-pub struct RevokeArgs {
+pub struct ChangeArgs {
     #[command(flatten)]
-    which: Which,
-    #[command(flatten)]
-    consent: Consent,
-}
-
-/// Which phones to block.
-#[derive(Debug, Args)]
-#[command(after_help = "\
-Examples:
-  zmesctl tokens block 1a2b3c4d             asks first
-  zmesctl tokens block 1a2b 9f00 --yes      in a script
-  zmesctl tokens block --user bob           all phones of one user
-  zmesctl tokens list --state blocked
-
-A blocked phone gets no pushes, and its app cannot register the token again,
-whoever logs in on it. While it knows a password it can still log in and hear
-of alarms over its connection: change that password in ZoneMinder.")]
-pub struct BlockArgs {
-    #[command(flatten)]
-    which: Which,
-    #[command(flatten)]
-    consent: Consent,
-}
-
-/// Which phones to let in again.
-#[derive(Debug, Args)]
-#[command(after_help = "\
-Examples:
-  zmesctl tokens unblock 1a2b3c4d
-  zmesctl tokens unblock --user bob --yes
-
-The phone stays revoked until its app is opened, or until
-`zmesctl tokens restore 1a2b3c4d`.")]
-pub struct UnblockArgs {
-    #[command(flatten)]
-    which: Which,
+    selection: TokenArgs,
     #[command(flatten)]
     consent: Consent,
 }
@@ -186,25 +180,10 @@ Examples:
   zmesctl tokens mute --user 'a*' --for 8h --yes")]
 pub struct MuteArgs {
     #[command(flatten)]
-    which: Which,
+    change: ChangeArgs,
     /// Send to them again after this time [default: when they are unmuted]
     #[arg(long = "for", value_name = "DURATION", value_parser = values::duration)]
     lasting: Option<Duration>,
-    #[command(flatten)]
-    consent: Consent,
-}
-
-/// Which phones to send to again.
-#[derive(Debug, Args)]
-#[command(after_help = "\
-Examples:
-  zmesctl tokens unmute 1a2b3c4d
-  zmesctl tokens unmute --state muted --yes")]
-pub struct UnmuteArgs {
-    #[command(flatten)]
-    which: Which,
-    #[command(flatten)]
-    consent: Consent,
 }
 
 /// What is old enough to go.
@@ -221,85 +200,73 @@ pub struct PruneArgs {
     #[arg(long, value_name = "DURATION", value_parser = values::duration)]
     stale: Duration,
     #[command(flatten)]
-    selection: Selection,
+    selection: TokenCriteria,
     #[command(flatten)]
     consent: Consent,
 }
 
-pub(super) async fn run(command: Command, context: &mut Context) -> Result<Exit, CliError> {
+pub(crate) async fn run(command: TokensCommand, context: &mut Context) -> Result<Exit, CliError> {
     match command {
-        Command::List(ListArgs { selection, stale, reveal }) => {
+        TokensCommand::List(ListArgs { selection, stale, reveal }) => {
             let filter = TokenFilter { reveal, ..selection.filter(stale, context).await? };
             list::run(filter, context).await
         }
-        Command::Show(ShowArgs { token, reveal }) => {
+        TokensCommand::Show(ShowArgs { token, reveal }) => {
             context.ask::<TokenShown>(Request::TokensShow { token, reveal }).await
         }
-        Command::Log(LogArgs { token, limit }) => {
+        TokensCommand::Log(LogArgs { token, limit }) => {
             context.ask::<Deliveries>(Request::TokensLog { token, limit }).await
         }
-        Command::Revoke(arguments) => revoke(arguments, context).await,
-        Command::Block(arguments) => block(arguments, context).await,
-        Command::Unblock(arguments) => unblock(arguments, context).await,
-        Command::Restore(RestoreArgs { tokens }) => change::restore(tokens, context).await,
-        Command::Mute(arguments) => mute(arguments, context).await,
-        Command::Unmute(arguments) => unmute(arguments, context).await,
-        Command::Prune(arguments) => prune(arguments, context).await,
-        Command::Import(arguments) => import::run(arguments, context).await,
-        Command::Export(arguments) => export::run(arguments, context).await,
+        TokensCommand::Revoke(arguments) => {
+            let verb = Verb { what: "revoking", command: "revoke", question: "Revoke?" };
+            let request = |tokens, dry_run| Request::TokensRevoke { tokens, dry_run };
+            change(verb, arguments, context, &request).await
+        }
+        TokensCommand::Block(arguments) => {
+            let verb = Verb { what: "blocking", command: "block", question: "Block?" };
+            let request = |tokens, dry_run| Request::TokensBlock { tokens, dry_run };
+            change(verb, arguments, context, &request).await
+        }
+        TokensCommand::Unblock(arguments) => {
+            let verb = Verb { what: "unblocking", command: "unblock", question: "Unblock?" };
+            let request = |tokens, dry_run| Request::TokensUnblock { tokens, dry_run };
+            change(verb, arguments.named_is_meant(), context, &request).await
+        }
+        TokensCommand::Restore(RestoreArgs { tokens }) => change::restore(tokens, context).await,
+        TokensCommand::Mute(MuteArgs { change: arguments, lasting }) => {
+            let verb = Verb { what: "muting", command: "mute", question: "Mute?" };
+            let for_ms = lasting.map(values::milliseconds);
+            let request = |tokens, dry_run| Request::TokensMute { tokens, dry_run, for_ms };
+            change(verb, arguments.named_is_meant(), context, &request).await
+        }
+        TokensCommand::Unmute(arguments) => {
+            let verb = Verb { what: "unmuting", command: "unmute", question: "Unmute?" };
+            let request = |tokens, dry_run| Request::TokensUnmute { tokens, dry_run };
+            change(verb, arguments.named_is_meant(), context, &request).await
+        }
+        TokensCommand::Prune(arguments) => prune(arguments, context).await,
+        TokensCommand::Import(arguments) => import::run(arguments, context).await,
+        TokensCommand::Export(arguments) => export::run(arguments, context).await,
     }
 }
 
-async fn revoke(arguments: RevokeArgs, context: &mut Context) -> Result<Exit, CliError> {
-    let RevokeArgs { which, consent } = arguments;
-    let verb = Verb { what: "revoking", command: "revoke", question: "Revoke?" };
-    let request = |tokens, dry_run| Request::TokensRevoke { tokens, dry_run };
-    change_chosen(verb, which, consent, context, &request).await
-}
-
-async fn block(arguments: BlockArgs, context: &mut Context) -> Result<Exit, CliError> {
-    let BlockArgs { which, consent } = arguments;
-    let verb = Verb { what: "blocking", command: "block", question: "Block?" };
-    let request = |tokens, dry_run| Request::TokensBlock { tokens, dry_run };
-    change_chosen(verb, which, consent, context, &request).await
-}
-
-async fn unblock(arguments: UnblockArgs, context: &mut Context) -> Result<Exit, CliError> {
-    let UnblockArgs { which, consent } = arguments;
-    let verb = Verb { what: "unblocking", command: "unblock", question: "Unblock?" };
-    // Whoever names a phone means it, and block undoes it: only a selection is asked about.
-    let consent = Consent { yes: consent.yes || which.names_all(), ..consent };
-    let request = |tokens, dry_run| Request::TokensUnblock { tokens, dry_run };
-    change_chosen(verb, which, consent, context, &request).await
-}
-
-async fn mute(arguments: MuteArgs, context: &mut Context) -> Result<Exit, CliError> {
-    let MuteArgs { which, lasting, consent } = arguments;
-    let verb = Verb { what: "muting", command: "mute", question: "Mute?" };
-    // Whoever names a phone means it, and unmute undoes it: only a selection wants a look first.
-    let consent = Consent { yes: consent.yes || which.names_all(), ..consent };
-    let for_ms = lasting.map(values::milliseconds);
-    let request = |tokens, dry_run| Request::TokensMute { tokens, dry_run, for_ms };
-    change_chosen(verb, which, consent, context, &request).await
-}
-
-async fn unmute(arguments: UnmuteArgs, context: &mut Context) -> Result<Exit, CliError> {
-    let UnmuteArgs { which, consent } = arguments;
-    let verb = Verb { what: "unmuting", command: "unmute", question: "Unmute?" };
-    let consent = Consent { yes: consent.yes || which.names_all(), ..consent };
-    let request = |tokens, dry_run| Request::TokensUnmute { tokens, dry_run };
-    change_chosen(verb, which, consent, context, &request).await
+impl ChangeArgs {
+    /// Asks only about a selection: naming a token is deliberate, and the change can be undone.
+    fn named_is_meant(mut self) -> Self {
+        self.consent.yes |= self.selection.names_all();
+        self
+    }
 }
 
 /// Changes the tokens that are named or selected. `request` makes the request for them; dry where the flag says so.
-async fn change_chosen(
+async fn change(
     verb: Verb,
-    which: Which,
-    consent: Consent,
+    arguments: ChangeArgs,
     context: &mut Context,
     request: &dyn Fn(TokenSelection, bool) -> Request,
 ) -> Result<Exit, CliError> {
-    let tokens = which.choose(verb, consent, context).await?;
+    let ChangeArgs { selection, consent } = arguments;
+    let tokens = selection.choose(verb, consent, context).await?;
     let instead = change::instead(&tokens, verb.command);
     let change = Change { what: verb.what, instead, question: verb.question, tokens, request };
     apply(change, consent, context).await

@@ -16,7 +16,7 @@ pub(super) const HINT_CONSENT: &str = "add --yes, or --dry-run to see what would
 
 /// Options that choose tokens; several of them must all hold.
 #[derive(Debug, Clone, Default, Args)]
-pub(super) struct Selection {
+pub(super) struct TokenCriteria {
     /// Only phones of this kind
     #[arg(long, value_enum, value_name = "ios|android", hide_possible_values = true)]
     platform: Option<PlatformKind>,
@@ -47,7 +47,7 @@ pub(super) struct Verb {
 
 /// Tokens by name, by what they have in common, or all.
 #[derive(Debug, Args)]
-pub(super) struct Which {
+pub(super) struct TokenArgs {
     /// Handles, unique prefixes of them, or the last 10 characters of tokens
     // A list that took what begins with a dash would take every option behind it, too.
     #[arg(value_name = "T", value_parser = values::token)]
@@ -56,13 +56,13 @@ pub(super) struct Which {
     #[arg(long)]
     all: bool,
     #[command(flatten)]
-    selection: Selection,
+    selection: TokenCriteria,
     /// Only tokens not seen for at least this long
     #[arg(long, value_name = "DURATION", value_parser = values::duration)]
     stale: Option<Duration>,
 }
 
-impl Which {
+impl TokenArgs {
     /// Says whether each token is named.
     pub(super) fn names_all(&self) -> bool {
         !self.tokens.is_empty()
@@ -97,7 +97,7 @@ impl Which {
     }
 }
 
-impl Selection {
+impl TokenCriteria {
     /// Says whether nothing is said.
     pub(super) fn is_empty(&self) -> bool {
         let Self { platform, user, state, failing, monitor } = self;

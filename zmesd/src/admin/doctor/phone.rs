@@ -5,6 +5,7 @@ use std::time::Duration;
 use zmes_providers::App;
 use zmes_shared::MonitorId;
 use zmes_shared::views::{Finding, Sentence};
+use zmes_shared::words::{DeliveryState, Reason};
 
 use super::capturing::Capturing;
 use super::monitors::one;
@@ -215,7 +216,7 @@ async fn history(scene: &Scene<'_>, row: &TokenRow) -> Vec<Finding> {
         Err(error) => return vec![Finding::error("last answer", error.to_string(), "zmesctl check store")],
     };
     let mut findings = vec![last_answer(row, &deliveries, &handle)];
-    let queued = deliveries.iter().filter(|delivery| delivery.decision == "queued").count();
+    let queued = deliveries.iter().filter(|delivery| delivery.decision == DeliveryState::Queued).count();
     if queued > 0 {
         let detail = format!("{queued} pushes wait to be sent");
         findings.push(Finding::warning("queue", detail, "zmesctl push queue"));
@@ -236,7 +237,7 @@ fn last_answer(row: &TokenRow, deliveries: &[DeliveryRow], handle: &str) -> Find
         let hint = format!("zmesctl tokens log {handle}; to try: zmesctl alarm test --token {handle} --wait");
         return Finding::error(step, detail, hint);
     }
-    let sent = deliveries.iter().find(|delivery| delivery.decision == "sent");
+    let sent = deliveries.iter().find(|delivery| delivery.decision == DeliveryState::Sent);
     let Some(at) = row.last_notified_at else {
         let hint = format!("zmesctl alarm test --token {handle} --wait");
         return Finding::warning(step, "no provider has taken a push for it yet", hint);
@@ -249,10 +250,9 @@ fn last_answer(row: &TokenRow, deliveries: &[DeliveryRow], handle: &str) -> Find
 
 /// Says why the last alarm was not for it. What a list or rights leave out is left out on purpose.
 fn last_skip(deliveries: &[DeliveryRow], handle: &str) -> Option<Finding> {
-    let last = deliveries.first().filter(|delivery| delivery.decision == "skipped")?;
+    let last = deliveries.first().filter(|delivery| delivery.decision == DeliveryState::Skipped)?;
     let event = last.event?;
-    let meant = [SkipReason::Rights, SkipReason::Filter].map(SkipReason::as_str);
-    if meant.contains(&last.reason.as_str()) {
+    if matches!(last.reason, Reason::Skip(SkipReason::Rights | SkipReason::Filter)) {
         return None;
     }
     let detail =

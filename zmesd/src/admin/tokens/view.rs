@@ -63,7 +63,7 @@ pub(in crate::admin) fn is_stale(token: &Token, now: Timestamp, age: Duration) -
     now.duration_since(token.last_seen_at) >= age
 }
 
-fn platform(platform: Platform) -> PlatformKind {
+pub(in crate::admin) fn platform(platform: Platform) -> PlatformKind {
     match platform {
         Platform::Ios => PlatformKind::Ios,
         Platform::Android => PlatformKind::Android,
@@ -84,8 +84,8 @@ pub(in crate::admin) fn delivery(row: &DeliveryRow, token: Option<String>) -> De
         event_id: row.event,
         monitor_id: row.monitor,
         monitor: row.monitor_name.clone(),
-        origin: row.origin.as_str().to_owned(),
-        decision: row.decision.clone(),
+        origin: row.origin,
+        decision: row.decision,
         reason: row.reason.clone(),
         transport: told(&row.transport),
         attempts: row.attempts,

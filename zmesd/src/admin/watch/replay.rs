@@ -5,6 +5,7 @@ use std::collections::{HashMap, HashSet};
 
 use jiff::{SignedDuration, Timestamp};
 use zmes_shared::control::{Since, WatchEvent};
+use zmes_shared::words::{DeliveryOutcome, DeliveryState};
 use zmes_shared::{EventId, MonitorId};
 
 use super::wishes::Wishes;
@@ -18,11 +19,6 @@ use crate::state::{DeliveryRow, RecordedAlarm, StateError, StateHandle};
 const ALARMS: u32 = 10_000;
 /// Decisions about tokens that it gets at most; the newest win.
 const DELIVERIES: u32 = 20_000;
-// What becomes of a delivery, in the words of the log and of the stream.
-const RETRY: &str = "retry";
-const SENT: &str = "sent";
-const FAILED: &str = "failed";
-const SKIPPED: &str = "skipped";
 
 /// What an alarm is known by.
 pub(super) type AlarmKey = (MonitorId, Option<EventId>, i64);
@@ -46,7 +42,7 @@ enum Line {
     Alarm(AlarmKey),
     Decision(AlarmKey, TokenId),
     /// Of attempts that failed there may be several, of all else one.
-    Outcome(AlarmKey, TokenId, String, Option<i64>),
+    Outcome(AlarmKey, TokenId, DeliveryOutcome, Option<i64>),
 }
 
 /// What was told from the record and may come again, each as often as it was told.
@@ -79,8 +75,8 @@ impl Told {
 
     /// Says whether an outcome was told.
     pub(super) fn outcome(&mut self, outcome: &PushOutcome) -> bool {
-        let at = (outcome.outcome == RETRY).then(|| outcome.at.as_millisecond());
-        self.take(&Line::Outcome(key(&outcome.alarm), outcome.token.id, outcome.outcome.to_owned(), at))
+        let at = (outcome.outcome == DeliveryOutcome::Retry).then(|| outcome.at.as_millisecond());
+        self.take(&Line::Outcome(key(&outcome.alarm), outcome.token.id, outcome.outcome, at))
     }
 }
 
@@ -150,26 +146,29 @@ impl Replay {
         self.told.add(Line::Decision(key_of_row(row), row.token));
         self.events.push(lines::decided(row, token));
         // The last failure is that of which it was given up, if it is the reason for that.
-        let given_up =
-            row.decision == FAILED && row.failures.last().is_some_and(|last| last.answer == row.reason);
+        let given_up = row.decision == DeliveryState::Failed
+            && row.failures.last().is_some_and(|last| last.answer == row.reason.as_str());
         let retried = row.failures.len() - usize::from(given_up);
         for attempt in row.failures.iter().take(retried) {
-            self.outcome(row, token, RETRY, attempt.at, Some(attempt.answer.clone()));
+            self.outcome(row, token, DeliveryOutcome::Retry, attempt.at, Some(attempt.answer.clone()));
         }
         let last_at = row.failures.last().map_or(row.at, |last| last.at);
-        match row.decision.as_str() {
-            SENT => {
+        let reason = || Some(row.reason.to_string());
+        match row.decision {
+            DeliveryState::Sent => {
                 let after = SignedDuration::try_from(row.latency.unwrap_or_default()).unwrap_or_default();
                 let at = row.at.saturating_add(after).unwrap_or(row.at);
-                self.outcome(row, token, SENT, at, row.provider_id.clone());
+                self.outcome(row, token, DeliveryOutcome::Sent, at, row.provider_id.clone());
             }
-            FAILED => self.outcome(row, token, FAILED, last_at, Some(row.reason.clone())),
+            DeliveryState::Failed => self.outcome(row, token, DeliveryOutcome::Failed, last_at, reason()),
             // It was to be sent, and was not any more: what was never tried was perhaps never to be sent.
-            SKIPPED if row.attempts > 0 => {
-                self.outcome(row, token, SKIPPED, last_at, Some(row.reason.clone()));
+            DeliveryState::Skipped if row.attempts > 0 => {
+                self.outcome(row, token, DeliveryOutcome::Skipped, last_at, reason());
             }
-            SKIPPED => self.told.add(Line::Outcome(key_of_row(row), row.token, SKIPPED.to_owned(), None)),
-            _ => {}
+            DeliveryState::Skipped => {
+                self.told.add(Line::Outcome(key_of_row(row), row.token, DeliveryOutcome::Skipped, None));
+            }
+            DeliveryState::Queued | DeliveryState::Unknown => {}
         }
     }
 
@@ -177,12 +176,12 @@ impl Replay {
         &mut self,
         row: &DeliveryRow,
         token: &str,
-        outcome: &str,
+        outcome: DeliveryOutcome,
         at: Timestamp,
         detail: Option<String>,
     ) {
-        let when = (outcome == RETRY).then(|| at.as_millisecond());
-        self.told.add(Line::Outcome(key_of_row(row), row.token, outcome.to_owned(), when));
+        let when = (outcome == DeliveryOutcome::Retry).then(|| at.as_millisecond());
+        self.told.add(Line::Outcome(key_of_row(row), row.token, outcome, when));
         self.events.push(lines::outcome(row, token, outcome, at, detail));
     }
 }

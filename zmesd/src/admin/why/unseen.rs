@@ -4,12 +4,13 @@ use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp, Unit};
 use zmes_shared::control::{ControlError, ErrorCode};
-use zmes_shared::views::{Why, WhyTarget};
+use zmes_shared::views::{Why, WhyTarget, WhyTimes};
+use zmes_shared::words::{DeliveryState, SkipReason, TargetKind};
 use zmes_shared::{EventId, MonitorId};
 use zmes_zoneminder::{DbError, EventRow, EventStore, Whereabouts};
 
 use crate::admin::answers::unreadable;
-use crate::admin::{AdminParts, conditions};
+use crate::admin::{AdminParts, conditions, words};
 use crate::domain::{PushState, Token};
 
 /// How long the database may take; less than what `zmesctl` waits for the whole.
@@ -31,12 +32,14 @@ pub(super) async fn explain(
     let catalog = parts.catalog.now();
     let monitor = catalog.monitors.find(row.monitor).map(|monitor| monitor.name.to_string());
     let targets = token.map(|(handle, token)| target(parts, &row, handle, token));
+    let (explanation, times) = reason(parts, &row).await?;
     Ok(Why {
         event_id: event,
         monitor_id: Some(row.monitor),
         monitor,
         announced: false,
-        explanation: reason(parts, &row).await?,
+        explanation,
+        times,
         alarms: Vec::new(),
         targets: targets.into_iter().collect(),
         notes: Vec::new(),
@@ -47,27 +50,31 @@ pub(super) async fn explain(
 fn target(parts: &AdminParts, row: &EventRow, handle: String, token: &Token) -> WhyTarget {
     let (now, began) = (parts.clock.now(), began(parts, row));
     let monitor = row.monitor;
+    let mut since = None;
     let otherwise = if token.created_at > began {
-        format!("; besides, the token was registered only {}", token.created_at)
+        since = Some(token.created_at);
+        "; besides, the token was registered only later".to_owned()
     } else if let Some(revoked) = &token.revoked {
+        since = Some(revoked.at);
         format!("; besides, the token is revoked ({})", revoked.reason)
     } else if token.filter.interval(monitor).is_none() {
-        format!("; besides, monitor {monitor} is not in the list that its app has set")
+        format!("; besides, monitor {monitor} is not in the app's list")
     } else if token.muted(now) {
         format!("; besides, the token is muted: zmesctl tokens unmute {handle}")
     } else if token.state == PushState::Disabled {
-        "; besides, its app wants no pushes (state is disabled)".to_owned()
+        "; besides, the app asked for no pushes (its state is disabled)".to_owned()
     } else {
         String::new()
     };
     WhyTarget {
-        kind: "token".to_owned(),
+        kind: TargetKind::Token,
         id: handle,
         user: Some(token.user.clone()),
         at: began,
-        decision: "skipped".to_owned(),
-        reason: "not announced".to_owned(),
-        explanation: format!("nobody was told of the event{otherwise}"),
+        decision: DeliveryState::Skipped,
+        reason: SkipReason::NotAnnounced.into(),
+        explanation: format!("{}{otherwise}", words::undecided(SkipReason::NotAnnounced)),
+        since,
         transport: None,
         attempts: None,
         latency_ms: None,
@@ -98,53 +105,55 @@ fn unknown(event: EventId, why: &str) -> ControlError {
     ControlError::new(ErrorCode::Unavailable, message).with_hint("zmesctl check db")
 }
 
-/// Finds the reason, the most certain one first.
-async fn reason(parts: &AdminParts, row: &EventRow) -> Result<String, ControlError> {
+/// Finds the reason, the most certain one first, with the times that belong to it.
+async fn reason(parts: &AdminParts, row: &EventRow) -> Result<(String, WhyTimes), ControlError> {
     let monitor = row.monitor;
     let catalog = parts.catalog.now();
+    let mut times = WhyTimes::default();
     let Some(found) = catalog.monitors.find(monitor) else {
-        return Ok(elsewhere(parts, monitor).await);
+        return Ok((elsewhere(parts, monitor).await, times));
     };
     if let Err(reason) = found.watched {
-        return Ok(format!(
-            "monitor {monitor} ({}) is not watched: {}",
-            found.name,
-            conditions::switched_off(reason)
-        ));
+        let reason = conditions::switched_off(reason);
+        return Ok((format!("monitor {monitor} ({}) is not watched: {reason}", found.name), times));
     }
     if let Some(gap) = parts.gaps.find(monitor, row.id) {
-        return Ok(format!(
-            "its alarms flapped: monitor {monitor} ({}) had {} more than zoneminder.alarm-limit allows, from {} to {}; of \
-             these only the last of each minute was announced",
-            found.name, gap.alarms, gap.from, gap.to
-        ));
+        (times.limited_from, times.limited_to) = (Some(gap.from), Some(gap.to));
+        let reason = format!(
+            "its alarms flapped: monitor {monitor} ({}) had {} more than zoneminder.alarm-limit allows; of these only \
+             the last of each minute was announced",
+            found.name, gap.alarms
+        );
+        return Ok((reason, times));
     }
-    let began = began(parts, row);
     if row.alarm_frames == 0 {
         let so_far = if row.open { " so far" } else { "" };
-        return Ok(format!("ZoneMinder recorded it without an alarm{so_far}: it has no alarm frames"));
+        let reason = format!("ZoneMinder recorded it without an alarm{so_far}: it has no alarm frames");
+        return Ok((reason, times));
     }
+    let began = began(parts, row);
+    times.began_at = Some(began);
     let first = parts.state.record_began().await.map_err(|error| unreadable(&error))?;
     if began < first {
-        return Ok(format!("it began {began}, before zmesd ran here for the first time ({first})"));
+        times.first_run_at = Some(first);
+        return Ok(("it began before zmesd ran here for the first time".to_owned(), times));
     }
     if !parts.state.reaches_back_to(began).await.map_err(|error| unreadable(&error))? {
-        return Ok(format!(
-            "it began {began}, and the record does not reach back so far (state.keep-events)"
-        ));
+        let reason = "it began before the oldest alarm that is still recorded (state.keep-events)";
+        return Ok((reason.to_owned(), times));
     }
     if began < parts.started_at {
-        return Ok(format!(
-            "it began {began}, before zmesd started ({}), and was older than zoneminder.catch-up then",
-            parts.started_at
-        ));
+        times.started_at = Some(parts.started_at);
+        let reason = "it began before zmesd started, and was older than zoneminder.catch-up then";
+        return Ok((reason.to_owned(), times));
     }
-    Ok(unhealthy(parts, monitor).unwrap_or_else(|| {
+    let reason = unhealthy(parts, monitor).unwrap_or_else(|| {
         format!(
-            "it began {began} and was not announced, though monitor {monitor} is watched: \
-             perhaps another alarm of it was announced just before (zoneminder.realarm-interval)"
+            "it was not announced, though monitor {monitor} is watched: perhaps another alarm of it was announced \
+             just before (zoneminder.realarm-interval)"
         )
-    }))
+    });
+    Ok((reason, times))
 }
 
 /// A monitor that this server does not have.

@@ -215,7 +215,7 @@ async fn why_tells_of_every_client_and_token() {
         (&json!(true), &json!(1), &json!("Garage"))
     );
     let at = &why["alarms"][0]["at"];
-    assert_eq!(why["explanation"], format!("announced {}", at.as_str().unwrap()));
+    assert_eq!((&why["explanation"], &why["times"]["announced_at"]), (&json!("announced once"), at));
     assert_eq!(why["alarms"], json!([{"at": at, "cause": "Motion", "late": false}]));
     let targets = why["targets"].as_array().unwrap();
     let find = |id: &str| targets.iter().find(|target| target["id"] == id).unwrap_or_else(|| panic!("{why}"));
@@ -227,9 +227,9 @@ async fn why_tells_of_every_client_and_token() {
     );
     let muted = find("ba7816bf");
     assert_eq!((&muted["decision"], &muted["reason"]), (&json!("skipped"), &json!("muted")));
-    assert_eq!(muted["explanation"], "an admin has silenced this token: zmesctl tokens unmute ba7816bf");
+    assert_eq!(muted["explanation"], "an admin muted this token: zmesctl tokens unmute ba7816bf");
     let filtered = find("cb8379ac");
-    assert_eq!(filtered["explanation"], "monitor 1 is not in the list that its app has set");
+    assert_eq!(filtered["explanation"], "monitor 1 is not in the app's list");
     let one = ok(&world, r#"{"type":"why","event":100,"token":"cb83"}"#).await;
     assert_eq!(one["targets"], json!([filtered]));
 }
@@ -246,7 +246,8 @@ async fn why_says_so_when_a_token_came_later() {
     let why = ok(&world, r#"{"type":"why","event":100,"token":"ba78"}"#).await;
     let target = &why["targets"][0];
     assert_eq!((&target["decision"], &target["reason"]), (&json!("skipped"), &json!("not decided")));
-    assert!(target["explanation"].as_str().unwrap().starts_with("it was registered only later"), "{why}");
+    assert_eq!(target["explanation"], "it was registered only later");
+    assert!(target["since"].is_string(), "{why}");
 }
 
 #[tokio::test]
@@ -272,19 +273,20 @@ async fn why_explains_what_was_never_announced() {
         (50, "monitor 3 (Attic) is not watched: "),
         (51, "monitor 9 is not one of this server's"),
         (52, "ZoneMinder recorded it without an alarm"),
-        (53, "before zmesd ran here for the first time ("),
+        (53, "it began before zmesd ran here for the first time"),
         (54, "zoneminder.realarm-interval"),
     ] {
         let why = ok(&world, &format!(r#"{{"type":"why","event":{event}}}"#)).await;
         assert_eq!((&why["announced"], &why["targets"]), (&json!(false), &json!([])));
         assert!(why["explanation"].as_str().unwrap().contains(words), "{event}: {why}");
+        assert_eq!(why["times"]["first_run_at"].is_string(), event == 53, "{why}");
     }
     let _amy = world.app(1, "192.0.2.1:1000", Some("amy")).await;
     world.token(1, "abc", Platform::Ios, MonitorFilter::parse("2", "0").unwrap()).await;
     let why = ok(&world, r#"{"type":"why","event":52,"token":"ba78"}"#).await;
     let target = &why["targets"][0];
     assert_eq!((&target["decision"], &target["reason"]), (&json!("skipped"), &json!("not announced")));
-    let words = "nobody was told of the event; besides, ";
+    let words = "the event was not announced to any app; besides, ";
     assert!(target["explanation"].as_str().unwrap().starts_with(words), "{why}");
     let error = world.ask(r#"{"type":"why","event":99}"#).await["error"].clone();
     assert_eq!(error["code"], "not_found", "{error}");

@@ -35,7 +35,7 @@ fn delivery(alarm: Alarm, detail: Option<String>) -> PushOutcome {
         at: Timestamp::UNIX_EPOCH,
         alarm: Arc::new(alarm),
         token: Arc::new(token),
-        outcome: "sent",
+        outcome: zmes_shared::words::DeliveryOutcome::Sent,
         detail,
         latency: Duration::from_millis(3),
     }

@@ -307,7 +307,7 @@ async fn the_log_of_a_token_tells_the_story() {
     let failing = ok(&world, r#"{"type":"tokens_list","failing":true}"#).await["tokens"][0].clone();
     assert_eq!((&failing["failures"], &failing["last_error"]), (&json!(1), &json!("503: later")));
     let latency = std::time::Duration::from_millis(112);
-    let sent = Outcome::Sent { provider_id: Some("m-1".to_owned()), latency, reason: "", remember: false };
+    let sent = Outcome::Sent { provider_id: Some("m-1".to_owned()), latency, digest: false, remember: false };
     assert!(world.state.note(attempt(2, sent)));
     let shown = ok(&world, r#"{"type":"tokens_show","token":"ba78"}"#).await;
     assert_eq!(

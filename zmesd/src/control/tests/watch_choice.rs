@@ -7,6 +7,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 use tokio::time::Instant;
 use zmes_providers::{Platform, PushToken};
+use zmes_shared::words::DeliveryOutcome;
 use zmes_shared::{EventId, MonitorId};
 
 use super::world::{Peer, World};
@@ -128,7 +129,7 @@ fn attempt(at: Timestamp, attempts: u32, outcome: Outcome) -> Note {
     }])
 }
 
-fn told(alarm: &Arc<Alarm>, at: Timestamp, outcome: &'static str) -> PushOutcome {
+fn told(alarm: &Arc<Alarm>, at: Timestamp, outcome: DeliveryOutcome) -> PushOutcome {
     let secret = PushToken::parse(ABC).unwrap();
     let token = Token::new(TokenId(1), secret, Platform::Ios, Timestamp::UNIX_EPOCH);
     let latency = Duration::from_millis(3);
@@ -148,7 +149,7 @@ async fn the_record_tells_of_tokens_too_and_nothing_comes_twice() {
     let after = |ms| at + SignedDuration::from_millis(ms);
     let latency = Duration::from_millis(70);
     world.state.note(attempt(after(20), 1, Outcome::Retry("503: busy".to_owned())));
-    let sent = Outcome::Sent { provider_id: Some("m-1".to_owned()), latency, reason: "", remember: false };
+    let sent = Outcome::Sent { provider_id: Some("m-1".to_owned()), latency, digest: false, remember: false };
     world.state.note(attempt(after(70), 2, sent));
     let request = r#"{"type":"watch","since":99,"types":["alarm","decision","delivery"]}"#;
     let mut peer = watch(&world, request).await;
@@ -163,11 +164,11 @@ async fn the_record_tells_of_tokens_too_and_nothing_comes_twice() {
     assert!(replayed.iter().all(|item| item["alarm"] == 0), "{replayed:?}");
 
     // All of it comes again, as it does where it is both in the record and in the tap; then something new.
-    world.tap.delivery(|| told(&first, after(20), "retry"));
-    world.tap.delivery(|| told(&first, after(70), "sent"));
+    world.tap.delivery(|| told(&first, after(20), DeliveryOutcome::Retry));
+    world.tap.delivery(|| told(&first, after(70), DeliveryOutcome::Sent));
     world.alarms.send((*first).clone()).await.unwrap();
     world.router.ping().await.unwrap();
-    world.tap.delivery(|| told(&first, after(90), "retry"));
+    world.tap.delivery(|| told(&first, after(90), DeliveryOutcome::Retry));
     let live = items(&mut peer, 2).await;
     // What was decided for clients is in no record.
     assert_eq!(

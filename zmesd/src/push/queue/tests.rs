@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 
 use super::*;
 use crate::domain::Alarm;
+use crate::domain::SkipReason;
 use crate::push::fakes::{alarm, token};
 use zmes_providers::Platform;
 
@@ -112,7 +113,7 @@ fn attempt(job: &Job, outcome: Outcome) -> Attempt {
 }
 
 fn sent() -> Outcome {
-    Outcome::Sent { provider_id: None, latency: Duration::ZERO, reason: "", remember: false }
+    Outcome::Sent { provider_id: None, latency: Duration::ZERO, digest: false, remember: false }
 }
 
 fn committed(last: i64, attempts: u64) -> Committed {
@@ -279,7 +280,7 @@ fn a_refused_job_stays_until_it_is_concluded_and_the_next_one_takes_its_turn() {
     queue.accept(batch(1, &[7, 7]), here);
     queue.on_disk(committed(2, 0), true);
     queue.release(now, here);
-    let refusal = |job: &Job| (job.id == DeliveryId(1)).then_some(Outcome::Skipped("rights"));
+    let refusal = |job: &Job| (job.id == DeliveryId(1)).then_some(Outcome::Skipped(SkipReason::Rights));
     let LaneTurn { refused, step, .. } = queue.next(0, now, here, refusal).unwrap();
     assert_eq!((refused.len(), queue.queued()), (1, 2));
     for (job, outcome) in refused {

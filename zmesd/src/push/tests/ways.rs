@@ -52,7 +52,7 @@ async fn a_day_of_retry_after_holds_no_phone_for_longer_than_the_transport_rests
     let retried = retry(&world, None).await;
     assert!(retried[0].rest.is_some() && retried[0].waiting >= 1, "{retried:?}");
     let rows = world.settled(1).await;
-    assert!(rows.iter().all(|row| row.decision == "sent"), "{rows:?}");
+    assert!(rows.iter().all(|row| row.decision.word() == "sent"), "{rows:?}");
     assert_eq!(rows.iter().map(|row| row.attempts).collect::<Vec<_>>(), [2, 1]);
     assert!(rests().is_none() && world.status.health()["proxy"].last_success.is_some());
     world.end().await;
@@ -76,7 +76,7 @@ async fn a_pause_for_one_phone_is_bounded_told_and_no_other_phones_business() {
     assert!(last.unwrap().duration_since(SystemClock.now()) <= SignedDuration::from_secs(150), "{last:?}");
     world.tokens = vec![Arc::clone(&all[1])];
     world.announce(&alarm(2, 1));
-    until(async || world.deliveries(2).await.first().is_some_and(|row| row.decision == "sent")).await;
+    until(async || world.deliveries(2).await.first().is_some_and(|row| row.decision.word() == "sent")).await;
     assert_eq!(world.status.held(TokenId(2), SystemClock.now()), None);
     assert!(!world.status.health()["proxy"].fails(), "it says nothing of the transport");
     // Nobody ends that by `push retry`: the provider has asked for it.
@@ -114,7 +114,7 @@ async fn a_reload_replaces_what_has_changed_and_what_waited_goes_out_at_once() {
     let ways = [Arc::clone(&mended), Arc::clone(&world.transports[1])];
     world.ways.send_replace(Arc::new(Transports::of(ways.into_iter().map(|way| way as _).collect())));
     let rows = world.settled(1).await;
-    assert_eq!((rows[0].decision.as_str(), mended.count()), ("sent", 3));
+    assert_eq!((rows[0].decision.word(), mended.count()), ("sent", 3));
     let health = world.status.health().remove("proxy").unwrap();
     assert!(!health.fails() && health.rests_until.is_none() && health.in_flight == 0, "{health:?}");
     world.end().await;
@@ -135,7 +135,7 @@ async fn pushes_under_way_finish_with_the_transport_that_they_have() {
     old.always(Some(unreachable()));
     drop(hold);
     let rows = world.settled(1).await;
-    assert!(rows.iter().all(|row| row.decision == "sent"), "{rows:?}");
+    assert!(rows.iter().all(|row| row.decision.word() == "sent"), "{rows:?}");
     assert_eq!((old.count(), new.count()), (1, 2), "what the old one refused is tried again by the new one");
     assert_eq!(rows[0].failures.len(), 1);
     assert!(!world.status.health()["proxy"].fails(), "the old one's failure is not the new one's");
@@ -150,12 +150,12 @@ async fn transports_that_are_taken_away_and_come_back() {
     world.announce(&alarm(1, 1));
     let rows = world.settled(1).await;
     assert_eq!(
-        (rows[0].decision.as_str(), rows[0].reason.as_str()),
+        (rows[0].decision.word(), rows[0].reason.as_str()),
         ("failed", "no transport takes this token")
     );
     world.ways.send_replace(Arc::new(Transports::of(vec![Arc::clone(&world.transports[0]) as _])));
     until(async || !retry(&world, None).await.is_empty()).await;
     world.announce(&alarm(2, 1));
-    assert_eq!(world.settled(1).await[1].decision, "sent");
+    assert_eq!(world.settled(1).await[1].decision.word(), "sent");
     world.end().await;
 }

@@ -134,7 +134,7 @@ impl Router {
             self.keep_token(&token);
             if until.is_some() {
                 // Silence holds for what waits, too.
-                self.note(Note::Withdrawn(id, SkipReason::Muted.as_str()));
+                self.note(Note::Withdrawn(id, SkipReason::Muted));
                 self.withdraw(id);
             }
         }

@@ -122,7 +122,7 @@ async fn a_disabled_token_gets_plain_alarms_over_its_socket() {
     assert_eq!(client.told(), [plain("10")]);
     assert!(world.pushed().is_empty());
     let deliveries = world.state.deliveries_of_token(TokenId(1), 10).await.unwrap();
-    assert_eq!((deliveries[0].decision.as_str(), deliveries[0].reason.as_str()), ("skipped", "disabled"));
+    assert_eq!((deliveries[0].decision.word(), deliveries[0].reason.as_str()), ("skipped", "disabled"));
 }
 
 #[tokio::test]

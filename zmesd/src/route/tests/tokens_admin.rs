@@ -247,7 +247,7 @@ async fn what_waits_for_the_old_owner_is_withdrawn() {
     world.register(&second, "T", |_| {}).await.unwrap();
     assert!(matches!(world.orders().as_slice(), [PushOrder::Withdraw(..)]), "its provider knows it already");
     let rows = world.state.deliveries_of_token(TokenId(1), 10).await.unwrap();
-    assert_eq!(rows[0].reason, "another user");
+    assert_eq!(rows[0].reason.as_str(), "another user");
 }
 
 #[tokio::test]
@@ -271,20 +271,20 @@ async fn a_test_goes_to_one_token_or_to_all_and_counts_for_nothing() {
     let decisions = |tested: Tested| {
         let each = tested.targets.into_iter();
         each.map(|target| match target.target {
-            Target::Session(id) => (format!("session {id}"), target.decision.reason()),
-            Target::Token(id, _) => (format!("token {id}"), target.decision.reason()),
+            Target::Session(id) => (format!("session {id}"), String::from(target.decision.reason())),
+            Target::Token(id, _) => (format!("token {id}"), target.decision.reason().into()),
         })
         .collect::<Vec<_>>()
     };
-    let all =
-        [("session 1", ""), ("token 1", ""), ("token 2", "filter")].map(|(who, why)| (who.to_owned(), why));
+    let all = [("session 1", ""), ("token 1", ""), ("token 2", "filter")]
+        .map(|(who, why)| (who.to_owned(), why.to_owned()));
     assert_eq!(decisions(world.router.test(request(true, None)).await.unwrap()), all);
     assert!(world.orders().is_empty(), "a dry run orders nothing");
     let tested = world.router.test(request(false, None)).await.unwrap();
     assert_eq!(world.pushed(), [(tested.event.0, "T".to_owned(), 1)], "the badge as it is");
     assert_eq!(decisions(tested), all);
     let one = world.router.test(request(false, Some(TokenId(2)))).await.unwrap();
-    assert_eq!(decisions(one), [("token 2".to_owned(), "filter")]);
+    assert_eq!(decisions(one), [("token 2".to_owned(), "filter".to_owned())]);
     let nobody = world.router.test(request(false, Some(TokenId(9)))).await.unwrap();
     assert!(decisions(nobody).is_empty());
     let rows = world.state.deliveries_of_token(TokenId(1), 10).await.unwrap();

@@ -7,7 +7,7 @@ use zmes_providers::{App, Platform, PushToken};
 use zmes_shared::{EventId, MonitorId};
 
 use super::*;
-use crate::domain::{Alarm, Decision, MonitorFilter, Origin, Token};
+use crate::domain::{Alarm, Decision, MonitorFilter, Origin, SkipReason, Token};
 use crate::state::{Attempt, DeviceNote, LastFilter, Outcome, TokenDecision};
 
 /// An alarm of which no phone is told.
@@ -46,7 +46,7 @@ fn sent(deliveries: std::ops::RangeInclusive<i64>) -> Note {
         transport: "proxy".into(),
         attempts: 1,
         took: Duration::ZERO,
-        outcome: Outcome::Skipped("rights"),
+        outcome: Outcome::Skipped(SkipReason::Rights),
     };
     Note::Attempts(deliveries.map(attempt).collect())
 }

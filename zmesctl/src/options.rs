@@ -1,0 +1,71 @@
+//! The options of every command: where the daemon is, and who reads the output.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{ArgAction, Args, ValueEnum};
+
+use crate::values;
+
+/// Options that stand before or after the command.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Global options")]
+pub struct Global {
+    /// Control socket of zmesd
+    #[arg(long, global = true, value_name = "PATH")]
+    pub socket: Option<PathBuf>,
+    /// Print one JSON document
+    #[arg(long, global = true)]
+    pub json: bool,
+    /// Print one JSON object a line (lists and streams)
+    #[arg(long, global = true)]
+    pub jsonl: bool,
+    /// How long a request may take [default: 5s]
+    #[arg(long, global = true, value_name = "DURATION", value_parser = values::duration)]
+    pub timeout: Option<Duration>,
+    /// Use colours
+    #[arg(
+        long,
+        global = true,
+        value_name = "WHEN",
+        value_enum,
+        default_value_t,
+        hide_possible_values = false
+    )]
+    pub color: ColorChoice,
+    /// Print nothing where all is well; of lists the bare ids and handles, one a line
+    #[arg(short, long, global = true, action = ArgAction::SetTrue)]
+    pub quiet: bool,
+}
+
+impl Global {
+    /// Returns who reads the output.
+    pub fn format(&self) -> Format {
+        match (self.json, self.jsonl) {
+            (false, false) => Format::Human,
+            (true, _) => Format::Json,
+            (false, true) => Format::Jsonl,
+        }
+    }
+}
+
+/// When to use colours; `auto`: on a terminal, unless `$NO_COLOR` is set.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
+pub enum ColorChoice {
+    // No doc comments: clap would spread the help of every command over twice the lines to print them.
+    #[default]
+    Auto,
+    Always,
+    Never,
+}
+
+/// Who reads the output.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Format {
+    /// A person.
+    Human,
+    /// A program that wants one document.
+    Json,
+    /// A program that wants one object a line.
+    Jsonl,
+}
