@@ -42,8 +42,8 @@ complete -c zmesd -n "__fish_zmesd_using_subcommand check-config" -l rehearse -d
 complete -c zmesd -n "__fish_zmesd_using_subcommand check-config" -s h -l help -d 'Print help'
 complete -c zmesd -n "__fish_zmesd_using_subcommand default-config" -s h -l help -d 'Print help'
 complete -c zmesd -n "__fish_zmesd_using_subcommand import-config" -l output -d 'Write the new configuration here, and its secrets into files in the directory `secrets` beside it' -r -F
-complete -c zmesd -n "__fish_zmesd_using_subcommand import-config" -l force -d 'Overwrite files that are there already; never one of those that are imported'
-complete -c zmesd -n "__fish_zmesd_using_subcommand import-config" -l json -d 'The report as one JSON document'
+complete -c zmesd -n "__fish_zmesd_using_subcommand import-config" -l force -d 'Overwrite existing files, except those that are imported'
+complete -c zmesd -n "__fish_zmesd_using_subcommand import-config" -l json -d 'Print the report as one JSON document'
 complete -c zmesd -n "__fish_zmesd_using_subcommand import-config" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c zmesd -n "__fish_zmesd_using_subcommand demo" -l listen -d 'Address of the WebSocket server; port 0: a free one [default: 127.0.0.1:9000, or a free port]' -r
 complete -c zmesd -n "__fish_zmesd_using_subcommand demo" -l monitors -d 'How many cameras to simulate' -r

@@ -56,8 +56,8 @@ _arguments "${_arguments_options[@]}" : \
 (import-config)
 _arguments "${_arguments_options[@]}" : \
 '--output=[Write the new configuration here, and its secrets into files in the directory \`secrets\` beside it]:FILE:_files' \
-'--force[Overwrite files that are there already; never one of those that are imported]' \
-'--json[The report as one JSON document]' \
+'--force[Overwrite existing files, except those that are imported]' \
+'--json[Print the report as one JSON document]' \
 '-h[Print help (see more with '\''--help'\'')]' \
 '--help[Print help (see more with '\''--help'\'')]' \
 '*::files -- The old files, in any order\: zmeventnotification.pl (0.93 to 0.98), zmeventnotification.ini (1.0 to 6.1) or zmeventnotification.yml (7), with their secrets and es_rules:_files' \

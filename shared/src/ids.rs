@@ -1,4 +1,4 @@
-//! Ids as newtypes, so that a monitor is never taken for an event.
+//! Ids as newtypes, so that the compiler tells monitors from events.
 
 use std::fmt;
 use std::str::FromStr;
@@ -19,6 +19,7 @@ macro_rules! id {
     ($(#[$doc:meta])* $name:ident($inner:ty), $what:literal) => {
         $(#[$doc])*
         #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+        #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
         #[serde(transparent)]
         pub struct $name(pub $inner);
 

@@ -4,12 +4,12 @@
 //!
 //! 1. The client connects to the daemon's Unix socket (`/run/zmesd/control.sock`).
 //! 2. The daemon greets with one line: `{"hello":{"protocol":{"major":1,"minor":0},"daemon":"0.1.0","role":"admin"}}`.
-//!    The client compares the major number ([`control::version`]) and goes on or gives up.
+//!    The client compares the major number ([`control::version`]).
 //! 3. Each request is one line, at most [`control::MAX_REQUEST`] bytes: `{"id":1,"request":{"type":"status"}}`.
-//! 4. The daemon answers with the same id, when the work is done: `{"id":1,"ok":{…}}`, or
+//! 4. When the work is done, the daemon answers with the same id: `{"id":1,"ok":{…}}`, or
 //!    `{"id":1,"error":{"code":"not_found","message":"…","hint":"…"}}`.
-//!    A long list comes in pages: `next` is there where more follows, and goes into the next request as `after`.
-//! 5. A stream (`watch`) sends `{"id":1,"item":{…}}` as often as needed and ends with `{"id":1,"end":{"reason":"…"}}`.
+//!    A long list comes in pages: if there is a `next`, send it as `after` in the next request.
+//! 5. A stream (`watch`) sends any number of `{"id":1,"item":{…}}` and ends with `{"id":1,"end":{"reason":"…"}}`.
 //!
 //! Try it by hand: `socat - UNIX-CONNECT:/run/zmesd/control.sock`.
 //!
@@ -27,6 +27,8 @@ pub mod control;
 pub mod duration;
 mod ids;
 pub mod paths;
+#[cfg(feature = "schema")]
+pub mod schema;
 mod sentence;
 pub mod text;
 pub mod views;

@@ -1,4 +1,4 @@
-//! Where things lie when nobody says otherwise.
+//! Default paths.
 
 /// The daemon's configuration on a system install.
 pub const SYSTEM_CONFIG: &str = "/etc/zmesd/zmesd.toml";

@@ -11,6 +11,7 @@ pub struct Sentence(Vec<SentencePart>);
 
 /// A piece of a sentence: text, or `{"time":"…"}`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(untagged)]
 pub enum SentencePart {
     /// A time, which people see in their own zone.
@@ -66,7 +67,7 @@ impl Sentence {
     }
 
     /// Returns it as views have it: the whole as text, and the parts where there are times among them.
-    pub fn split(self) -> (String, Vec<SentencePart>) {
+    pub fn into_parts(self) -> (String, Vec<SentencePart>) {
         let detail = self.to_string();
         let timed = self.0.iter().any(|part| matches!(part, SentencePart::Time { .. }));
         (detail, if timed { self.0 } else { Vec::new() })
@@ -113,13 +114,13 @@ mod tests {
 
     #[test]
     fn parts_are_there_only_where_there_are_times() {
-        let (detail, parts) = since().split();
+        let (detail, parts) = since().into_parts();
         assert_eq!(
             serde_json::to_string(&parts).unwrap(),
             r#"["it has failed since ",{"time":"2026-11-02T09:00:00Z"},": no route"]"#
         );
         assert_eq!(Sentence::of(&detail, &parts), since());
-        assert_eq!(Sentence::from("done").split(), ("done".to_owned(), Vec::new()));
+        assert_eq!(Sentence::from("done").into_parts(), ("done".to_owned(), Vec::new()));
         assert_eq!(Sentence::of("done", &[]), Sentence::from("done"));
     }
 
@@ -130,6 +131,6 @@ mod tests {
             joined.to_string(),
             "push: it has failed since 2026-11-02T09:00:00Z: no route; and 1 other"
         );
-        assert_eq!(joined.split().1.len(), 3);
+        assert_eq!(joined.into_parts().1.len(), 3);
     }
 }

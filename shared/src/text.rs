@@ -1,15 +1,15 @@
-//! What texts from outside may not contain where people read them: in logs, in tables, on terminals.
+//! Characters that texts from outside cannot contain in logs, tables and terminals.
 //!
-//! Names of cameras and users, versions of apps, causes and words of providers come from whoever may edit a monitor, log
-//! in or answer. One set of characters for all of them, so that no place lets through what another takes out.
+//! Names of cameras and users, versions of apps, causes and answers of providers can be chosen by others. One set of
+//! characters is replaced in all of them.
 
 use std::borrow::Cow;
 use std::fmt::Write;
 
-/// What stands in the place of a character that was taken out.
+/// Replaces a hidden character.
 pub const REPLACEMENT: char = char::REPLACEMENT_CHARACTER;
 
-/// Says whether a character does something else than show itself: it moves the cursor or ends a line (control characters,
+/// Says whether a character is not simply visible: it moves the cursor or ends a line (control characters,
 /// U+2028, U+2029), turns the direction of what follows (U+061C, U+200E, U+200F, U+202A to U+202E, U+2066 to U+2069), or
 /// cannot be seen, so that two texts look alike which are not (U+180E, U+200B to U+200D, U+2060 to U+2065, U+206A to
 /// U+206F, U+FEFF, U+FFF9 to U+FFFB, the tags U+E0000 to U+E007F).

@@ -13,6 +13,7 @@ macro_rules! words {
         #[derive(
             Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize,
         )]
+        #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
         pub enum $name {
             $($(#[$variant_doc])* #[serde(rename = $word)] $variant,)+
             /// A word that this version does not know.
@@ -48,6 +49,10 @@ macro_rules! words {
         }
     };
 }
+
+mod conditions;
+
+pub use conditions::{MonitorCondition, MonitorTrouble, StateSource};
 
 // ---- what is decided about an alarm, for one client or one token
 
@@ -192,6 +197,7 @@ impl SkipReason {
 
 /// Why a decision is as it is: the member `reason`, one text in JSON and in the state file.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(from = "String", into = "String")]
 pub enum Reason {
     /// It was sent, or nothing stands against it yet.
@@ -256,121 +262,6 @@ impl From<Reason> for String {
         match reason {
             Reason::Text(text) => text,
             Reason::None | Reason::Digest | Reason::Skip(_) | Reason::GaveUp(_) => reason.as_str().to_owned(),
-        }
-    }
-}
-
-// ---- conditions of monitors
-
-words! {
-    /// Whether the alarms of a monitor are seen; if not, or if there is something to know, why.
-    MonitorCondition {
-        /// Its alarms are seen.
-        Captured = "captured",
-        /// `Function` or `Capturing` is `None` in ZoneMinder.
-        NotCapturing = "not_capturing",
-        /// `Function` is `Monitor` in ZoneMinder: it is shown, but never alarms.
-        NoDetection = "no_detection",
-        /// `Type` is `WebSite` in ZoneMinder.
-        WebSite = "web_site",
-        /// The daemon has not polled it yet.
-        NotLookedAt = "not_looked_at",
-        /// There is no shared memory: `zmc` does not run, or writes elsewhere.
-        NotThere = "not_there",
-        /// `zmc` has not filled the shared memory yet.
-        Starting = "starting",
-        /// `zmc` has marked the shared memory as invalid and ended.
-        Stopped = "stopped",
-        /// The shared memory has a layout that this version of zmesd does not know.
-        UnknownLayout = "unknown_layout",
-        /// The trigger part of the shared memory is not there yet.
-        HalfInitialised = "half_initialised",
-        /// The file of the shared memory is too short.
-        Short = "short",
-        /// A field of the shared memory holds a value that `zmc` never writes.
-        Implausible = "implausible",
-        /// The operating system does not let zmesd read the shared memory.
-        Permission = "permission",
-        /// Reading the shared memory failed in another way.
-        Io = "io",
-        /// `zmc` has given no sign of life for longer than `ZM_WATCH_MAX_DELAY`.
-        Frozen = "frozen",
-        /// `zmc` runs, but the camera delivers no picture.
-        NoPicture = "no_picture",
-        /// More alarms a minute than `zoneminder.alarm-limit`: only the last of the others is announced.
-        Flapping = "flapping",
-        /// Its states are numbered as another version of ZoneMinder numbers them.
-        Numbering = "numbering",
-        /// It is followed in the Events table, as configured.
-        EventsTable = "events_table",
-        /// It is followed in the Events table, and the database does not answer.
-        DatabaseAway = "database_away",
-    }
-}
-
-words! {
-    /// The conditions of monitors in groups, as `monitors list` has them for scripts.
-    MonitorTrouble {
-        /// ZoneMinder is set up so that the monitor never alarms.
-        SwitchedOff = "switched_off",
-        /// The daemon has not polled it yet.
-        NotLookedAt = "not_looked_at",
-        /// There is no shared memory of it.
-        NoMemory = "no_memory",
-        /// Its `zmc` is starting, or has stopped.
-        NotCaptured = "not_captured",
-        /// Its `zmc` gives no sign of life.
-        Frozen = "frozen",
-        /// Its `zmc` runs, but the camera delivers no picture.
-        NoPicture = "no_picture",
-        /// More alarms a minute than `zoneminder.alarm-limit`: only the last of the others is announced.
-        Flapping = "flapping",
-        /// A version of ZoneMinder that the daemon does not know: alarms come late, from the database.
-        UnknownLayout = "unknown_layout",
-        /// Its shared memory holds values that `zmc` never writes.
-        Damaged = "damaged",
-        /// The daemon may not read its shared memory.
-        Permission = "permission",
-        /// Reading its shared memory fails.
-        Io = "io",
-        /// It is followed in the database, which does not answer.
-        Database = "database",
-        /// Worth knowing, but no alarm is missed.
-        Remark = "remark",
-    }
-}
-
-words! {
-    /// Where the state of a monitor comes from.
-    StateSource {
-        /// Shared memory.
-        SharedMemory = "shm",
-        /// The Events table.
-        Database = "db",
-        /// Nowhere: it is not watched, or not polled yet.
-        Nowhere = "none",
-    }
-}
-
-impl MonitorCondition {
-    /// Returns the group of a condition; `None` where there is nothing to say.
-    pub fn trouble(self) -> Option<MonitorTrouble> {
-        match self {
-            Self::Captured | Self::EventsTable => None,
-            Self::NotCapturing | Self::NoDetection | Self::WebSite => Some(MonitorTrouble::SwitchedOff),
-            Self::NotLookedAt => Some(MonitorTrouble::NotLookedAt),
-            Self::NotThere => Some(MonitorTrouble::NoMemory),
-            Self::Starting | Self::Stopped => Some(MonitorTrouble::NotCaptured),
-            Self::UnknownLayout => Some(MonitorTrouble::UnknownLayout),
-            Self::HalfInitialised | Self::Short | Self::Implausible => Some(MonitorTrouble::Damaged),
-            Self::Permission => Some(MonitorTrouble::Permission),
-            Self::Io => Some(MonitorTrouble::Io),
-            Self::Frozen => Some(MonitorTrouble::Frozen),
-            Self::NoPicture => Some(MonitorTrouble::NoPicture),
-            Self::Flapping => Some(MonitorTrouble::Flapping),
-            Self::Numbering => Some(MonitorTrouble::Remark),
-            Self::DatabaseAway => Some(MonitorTrouble::Database),
-            Self::Unknown => Some(MonitorTrouble::Unknown),
         }
     }
 }
@@ -492,62 +383,4 @@ words! {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn round_trips<W: Copy + PartialEq + std::fmt::Debug + Serialize + for<'a> Deserialize<'a>>(
-        all: &[W],
-        word: fn(W) -> &'static str,
-        parse: fn(&str) -> W,
-    ) {
-        for &one in all {
-            assert_eq!(parse(word(one)), one);
-            let json = serde_json::to_string(&one).unwrap();
-            assert_eq!(json, format!("\"{}\"", word(one)));
-            assert_eq!(serde_json::from_str::<W>(&json).unwrap(), one);
-        }
-        assert_eq!(word(parse("of a newer version")), "unknown");
-    }
-
-    #[test]
-    fn every_word_is_read_as_it_is_written() {
-        round_trips(TargetKind::ALL, TargetKind::word, TargetKind::parse);
-        round_trips(DeliveryState::ALL, DeliveryState::word, DeliveryState::parse);
-        round_trips(DeliveryOutcome::ALL, DeliveryOutcome::word, DeliveryOutcome::parse);
-        round_trips(SkipReason::ALL, SkipReason::word, SkipReason::parse);
-        round_trips(GiveUp::ALL, GiveUp::word, GiveUp::parse);
-        round_trips(HeldBy::ALL, HeldBy::word, HeldBy::parse);
-        round_trips(Origin::ALL, Origin::word, Origin::parse);
-    }
-
-    #[test]
-    fn the_json_of_a_word_of_a_newer_version_is_read() {
-        assert_eq!(serde_json::from_str::<SkipReason>("\"snoozed\"").unwrap(), SkipReason::Unknown);
-    }
-
-    #[test]
-    fn a_reason_is_one_text() {
-        for (text, reason) in [
-            ("", Reason::None),
-            ("digest", Reason::Digest),
-            ("not authenticated", Reason::Skip(SkipReason::Pending)),
-            ("another user", Reason::Skip(SkipReason::AnotherUser)),
-            ("expired", Reason::GaveUp(GiveUp::Expired)),
-            ("no transport takes this token", Reason::GaveUp(GiveUp::NoTransport)),
-            ("unknown", Reason::Text("unknown".to_owned())),
-            ("429 TooManyRequests", Reason::Text("429 TooManyRequests".to_owned())),
-        ] {
-            assert_eq!(Reason::parse(text), reason);
-            assert_eq!(reason.as_str(), text);
-            assert_eq!(serde_json::to_value(&reason).unwrap(), text);
-            assert_eq!(serde_json::from_value::<Reason>(text.into()).unwrap(), reason);
-        }
-    }
-
-    #[test]
-    fn the_labels_of_metrics_keep_their_words() {
-        let labels = [SkipReason::OtherTarget, SkipReason::Pending, SkipReason::PushOff, SkipReason::Rights];
-        assert_eq!(labels.map(SkipReason::label), ["other_target", "pending", "push_off", "rights"]);
-        assert!(SkipReason::ALL.iter().all(|reason| !reason.label().contains(' ')));
-    }
-}
+mod tests;

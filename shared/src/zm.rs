@@ -8,22 +8,23 @@ use serde::{Deserialize, Serialize};
 ///
 /// The numbers behind the words differ by version; only the daemon's layout table knows them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 #[non_exhaustive]
 pub enum MonitorState {
-    /// Nothing is going on. From ZoneMinder 1.37 on also during continuous recording.
+    /// No motion. Since ZoneMinder 1.37 also during continuous recording.
     Idle,
-    /// Motion, but not yet enough frames of it.
+    /// Motion, but in too few frames so far.
     Prealarm,
-    /// Motion, or forced.
+    /// Motion, or a forced alarm.
     Alarm,
     /// The motion has ended, the event has not.
     Alert,
     /// Continuous recording without an alarm (up to ZoneMinder 1.36).
     Tape,
-    /// No capture daemon (`zmc`) serves this monitor: the word is ours.
+    /// No capture daemon (`zmc`) runs for this monitor. ZoneMinder has no such state.
     Down,
-    /// Not known (yet), or a word of a newer daemon.
+    /// Unknown so far, or a word of a newer daemon.
     #[serde(other)]
     Unknown,
 }

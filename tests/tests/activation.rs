@@ -66,7 +66,7 @@ async fn who_connects_before_the_daemon_is_up_is_served_once_it_is() -> Result<(
     ensure!(status["handed_over"] == json!(["control", "app"]), "{status}");
     ensure!(status["listening"] == json!([format!("wss://{}", unit.endpoint.address)]), "{status}");
     let people = world.run(&["status"]).await?.expect_code(0)?;
-    ensure!(people.stdout.contains("sockets of systemd"), "{people:?}");
+    ensure!(people.stdout.contains("sockets from systemd"), "{people:?}");
 
     // What it did not open it neither changes nor removes.
     let socket = world.ctl().socket().to_owned();

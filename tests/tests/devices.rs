@@ -215,7 +215,7 @@ async fn a_stolen_phone_is_blocked_and_cannot_come_back() -> Result<()> {
     let handle = world.handle(token).await?;
     // Revoked alone, it comes back as soon as its app is opened.
     let revoked = world.run(&["tokens", "revoke", &handle, "--yes"]).await?.expect_code(0)?.stdout;
-    ensure!(revoked.contains("or by opening the app; zmesctl tokens block lasts"), "{revoked}");
+    ensure!(revoked.contains("opening the app undoes it; zmesctl tokens block is permanent"), "{revoked}");
     let doctor = world.run(&["doctor", &handle]).await?.stdout;
     ensure!(doctor.contains("revoked by an admin at"), "{doctor}");
     ensure!(doctor.contains(&format!("zmesctl tokens restore {handle}")), "{doctor}");

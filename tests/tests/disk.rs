@@ -208,8 +208,9 @@ async fn of_a_camera_that_flaps_each_alarm_is_accounted_for() -> Result<()> {
     })
     .await?;
     ensure!(proxy.push_count() == 6, "{:?}", told(&proxy)?);
-    let flaps =
-        |view: &Value| view["reason"].as_str().is_some_and(|reason| reason.contains("more than 5 a minute"));
+    let flaps = |view: &Value| {
+        view["reason"].as_str().is_some_and(|reason| reason.contains("more than 5 alarms a minute"))
+    };
     world.wait_monitor(1, "flapping", flaps).await?;
     let why: Value = world.ctl().json(&["why", "4007"]).await?;
     let explanation = why["explanation"].as_str().unwrap_or_default();

@@ -202,7 +202,7 @@ async fn secrets_and_accounts_are_taken_whatever_editor_wrote_them() -> Result<(
     desk.walk("push.proxy", "app-key-file", "secret", &files)?;
     let account = desk.path("account.json");
     rewrite(&account, &desk.path("bom.json"), |json| format!("\u{feff}{json}\r\n"))?;
-    let files = [("bom.json", Taken), ("secret", Refused("is no service account", "Google"))];
+    let files = [("bom.json", Taken), ("secret", Refused("is not a service account", "Google"))];
     desk.walk("push.fcm", "service-account", "account.json", &files)?;
     let conf = desk.path("zm.conf");
     rewrite(&conf, &desk.path("bom.conf"), |text| format!("\u{feff}{}", text.replace('\n', "\r\n")))?;

@@ -152,7 +152,7 @@ fn nothing_is_overwritten_without_force() -> Result<()> {
     fs::write(path.join("new.toml"), "mine\n")?;
     let refused = import(path, &["zmeventnotification.pl", "--output", "new.toml"])?;
     let said = text(&refused.stderr);
-    ensure!(refused.status.code() == Some(64) && said.contains("new.toml: is there already"), "{said}");
+    ensure!(refused.status.code() == Some(64) && said.contains("new.toml: exists already"), "{said}");
     ensure!(said.contains("hint: ") && said.contains("--force"), "{said}");
     ensure!(fs::read_to_string(path.join("new.toml"))? == "mine\n" && !path.join("secrets").exists());
     // A secret that is in the way stops all of it, too.

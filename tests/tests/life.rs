@@ -312,7 +312,7 @@ async fn a_daemon_that_ran_out_of_descriptors_lets_apps_in_when_there_are_some_a
         crowd.push(zmes_tests::tcp(endpoint.address).await?);
     }
     zmes_tests::wait_until("the daemon has no room", async || {
-        Ok(world.daemon()?.log().contains("no room for another connection").then_some(()))
+        Ok(world.daemon()?.log().contains("cannot accept connections").then_some(()))
     })
     .await?;
     world.daemon()?.ensure_running()?;

@@ -78,7 +78,7 @@ async fn every_file_of_push_that_is_wrong_is_told_at_once() -> Result<()> {
         ("auth.timeout", ""),
         ("push.proxy.app-key-file", "absent"),
         ("push.proxy.ca-certificate", "no-root.pem holds no certificate in PEM form"),
-        ("push.fcm.service-account", "account.json is no service account: it has no `token_uri`"),
+        ("push.fcm.service-account", "account.json is not a service account: it has no `token_uri`"),
         ("push.fcm.ca-certificate", "bad-root.pem cannot be read"),
         ("push.fcm.proxy[0].name", "is empty"),
         ("push.fcm.proxy[1].url", "is not a URL"),

@@ -70,7 +70,7 @@ async fn a_test_to_one_token_says_what_its_provider_answers() -> Result<()> {
     let reason = reason.and_then(|target| target["reason"].as_str()).unwrap_or_default();
     ensure!(reason.contains("401") && reason.contains("Invalid application"), "{part}");
     let table = world.run(&["alarm", "test", "--dry-run", "--token", &handle]).await?.expect_code(0)?;
-    ensure!(table.stdout.contains("Nothing was sent") && table.stdout.contains(&handle), "{table:#?}");
+    ensure!(table.stdout.contains("nothing was sent") && table.stdout.contains(&handle), "{table:#?}");
     let unknown = run(&world, "alarm test --token 00000000 --wait", 4).await?;
     ensure!(unknown["error"]["code"] == "not_found", "{unknown}");
     // 401 is ours to mend: the token stays.

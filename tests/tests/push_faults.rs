@@ -86,7 +86,7 @@ async fn certificates_names_and_doors_that_are_wrong_and_then_right() -> Result<
     let handle = world.handle(TOKEN).await?;
     let mut event = 10;
     for (shown, fault, hint) in [
-        (Some(Shown::Expired), "certificate_expired", "only whoever runs 127.0.0.1 can renew it"),
+        (Some(Shown::Expired), "certificate_expired", "only the operator of 127.0.0.1 can renew it"),
         (Some(Shown::OtherName), "certificate_name", "push.proxy.url"),
         (Some(Shown::Strangers), "unknown_authority", "push.proxy.ca-certificate"),
         (None, "refused", "nc -vz 127.0.0.1"),

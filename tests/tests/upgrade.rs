@@ -173,8 +173,8 @@ async fn a_file_of_a_newer_zmesd_is_refused_by_name_and_the_way_back_works() -> 
     let said = refused(&world, 78)?;
     let back = format!("mv {0}.before-9 {0}", file(&world).display());
     for part in [
-        "has tables of version 9, which zmesd 4.5.0 brought",
-        "reads them up to version 3",
+        "has tables of version 9, made by zmesd 4.5.0",
+        "supports up to version 3",
         "install zmesd 4.5.0 again",
         &back,
     ] {

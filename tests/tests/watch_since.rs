@@ -165,7 +165,7 @@ async fn what_waits_is_part_of_the_state_and_one_user_can_be_chosen() -> Result<
     let expected = json!({"outcome": "queued", "id": handle, "event_id": 100, "monitor_id": 1});
     ensure!(includes(&queued, &expected), "{queued}");
     let people = world.run(&["watch", "--type", "delivery", "--count", "1"]).await?.expect_code(0)?;
-    ensure!(people.stdout.contains(&format!("event 100 token {handle}: waits to be sent")), "{people:#?}");
+    ensure!(people.stdout.contains(&format!("event 100 token {handle}: queued")), "{people:#?}");
 
     let mut bobs = world.ctl().stream(&["watch", "--jsonl", "--user", "b*", "--type", "session,decision"])?;
     let mut bob = world.login("bob", "pw").await?;

@@ -1,6 +1,4 @@
-//! The command line: global options, the list of commands, and what stands around their help.
-//!
-//! Each command's own arguments live with the command; here is only its name.
+//! The command line: the list of commands, and which function runs each. A command's arguments live with the command.
 
 use std::ffi::OsString;
 
@@ -18,36 +16,34 @@ use crate::options::Global;
 
 const AFTER: &str = "\
 Examples:
-  zmesctl status                     how the daemon is
-  zmesctl alarm test --wait          does an alarm reach everybody?
-  zmesctl watch                      what is happening now
-  zmesctl doctor                     what is wrong, and how to mend it
-  zmesctl why 32910                  who was told of this event, who not, and why
-  zmesctl clients list --json        for scripts
-  zmesctl tokens list --failing -q   the handles alone
+  zmesctl status                     show the state of the daemon
+  zmesctl alarm test --wait          send a test alarm to every app
+  zmesctl watch                      follow what happens
+  zmesctl doctor                     find out what is wrong and how to fix it
+  zmesctl why 32910                  explain who was notified of an event
+  zmesctl clients list --json        print JSON for scripts
+  zmesctl tokens list --failing -q   print only the handles
 
 Exit codes:
-  0  done, or the check holds        5  not permitted
-  1  no, or the check does not hold  6  time-out
-  2  usage                           7  done in part
-  3  zmesd is not reachable          8  zmesd speaks another version
+  0  success, or the check passed    5  not permitted
+  1  failure, or the check failed    6  timeout
+  2  wrong command line              7  partial success
+  3  zmesd cannot be reached         8  zmesd speaks another version
   4  no such client, monitor, event,
-     token
+     or token
 
-Control socket, the first that is there:
+Control socket, the first one that is given or exists:
   --socket, $ZMESCTL_SOCKET, $XDG_RUNTIME_DIR/zmesd/control.sock,
   /run/zmesd/control.sock
 
 Manual: zmesctl(1), zmesd(8), zmesd.toml(5), zmes-control(7)";
 
-/// Administration of zmesd, the event notification server for ZoneMinder
+/// Administer zmesd, the event notification server for ZoneMinder
 #[derive(Debug, Parser)]
 #[command(name = "zmesctl", version, after_help = AFTER, max_term_width = 100)]
 pub struct Cli {
-    /// What holds for every command.
     #[command(flatten)]
     pub global: Global,
-    /// What to do.
     #[command(subcommand)]
     pub command: TopCommand,
 }
@@ -55,50 +51,52 @@ pub struct Cli {
 /// The commands.
 #[derive(Debug, Subcommand)]
 pub enum TopCommand {
-    /// Show how zmesd is: monitors, clients, events, database
+    /// Show the state of zmesd: monitors, clients, push, database
     #[command(after_help = "Examples:\n  zmesctl status\n  zmesctl status --json | jq .monitors.stale")]
     Status,
-    /// List or disconnect the apps that are connected
+    /// List or disconnect connected apps
     #[command(subcommand)]
     Clients(clients::ClientsCommand),
-    /// List the phones that are registered for pushes; silence, revoke, restore, import them
+    /// List, mute, revoke, restore or import registered phones
     #[command(subcommand)]
     Tokens(tokens::TokensCommand),
-    /// Set the numbers on the apps' icons
+    /// Set the badge numbers on app icons
     #[command(subcommand)]
     Badges(badges::BadgesCommand),
-    /// List the monitors, or read them from ZoneMinder again
+    /// List monitors, or read them again from ZoneMinder
     #[command(subcommand)]
     Monitors(monitors::MonitorsCommand),
-    /// Send a test alarm, or make ZoneMinder itself record
+    /// Send a test alarm, or force an alarm in ZoneMinder
     #[command(subcommand)]
     Alarm(alarms::AlarmCommand),
-    /// Check the ways to phones, or show what waits to be sent
+    /// Check the push providers, or show queued pushes
     #[command(subcommand)]
     Push(push::PushCommand),
-    /// Follow what happens: alarms, decisions, clients, monitors
+    /// Follow alarms, decisions, deliveries, clients and monitors
     Watch(watch::WatchArgs),
-    /// Explain what was decided about an event, for each client and token
+    /// Explain what was decided about an event for each client and token
     Why(why::WhyArgs),
-    /// Find out why a phone does not ring: the whole way, step by step, with the command that mends it
+    /// Find out why a phone does not ring, and how to fix it
     Doctor(doctor::DoctorArgs),
-    /// Check one thing, for monitoring systems: one line with performance data, exit 0 or 1
+    /// Run a check for a monitoring system
     Check(checks::CheckArgs),
-    /// Show how long alarms take from stage to stage
+    /// Show how long each stage of an alarm takes
     #[command(
         after_help = "Examples:\n  zmesctl latency\n  zmesctl latency --json | jq '.stages[] | select(.p99_ms > 100)'"
     )]
     Latency,
-    /// Change the log level of the running daemon
+    /// Show or change the log level of the running daemon
     #[command(subcommand)]
     Log(log::LogCommand),
-    /// Read the configuration again and apply it
-    #[command(after_help = "Example:\n  zmesctl reload    the same as: systemctl reload zmesd")]
+    /// Reload the configuration
+    #[command(
+        after_help = "Examples:\n  zmesctl reload                            same as: systemctl reload zmesd\n  zmesctl config check && zmesctl reload"
+    )]
     Reload,
     /// Check, print or show the configuration
     #[command(subcommand)]
     Config(config::ConfigCommand),
-    /// Print the completions for a shell
+    /// Print the completion script for a shell
     Completions(completions::CompletionsArgs),
 }
 

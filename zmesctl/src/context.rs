@@ -1,4 +1,4 @@
-//! What every command works with: the way to the daemon, the output, the surroundings.
+//! What every command uses: the connection to the daemon, the output, the environment.
 
 use std::io::Write;
 use std::os::unix::fs::FileTypeExt;
@@ -17,7 +17,7 @@ use crate::exit::Exit;
 use crate::options::{ColorChoice, Format, Global};
 use crate::render::{Out, OutputStyle, Terminal, Tone, View, clean, paint, terminal_width, wrap};
 
-/// Where remarks go on: below their text, as in `hint: …`.
+/// Indent of continued messages, as after `hint: `.
 const REMARK: usize = 6;
 
 /// One run.
@@ -25,7 +25,7 @@ const REMARK: usize = 6;
 pub struct Context {
     /// The output.
     pub out: Out,
-    /// The surroundings.
+    /// The environment.
     pub environment: Environment,
     socket: PathBuf,
     timeout: Option<Duration>,
@@ -35,7 +35,7 @@ pub struct Context {
 }
 
 impl Context {
-    /// Brings the global options and the surroundings together.
+    /// Combines the global options and the environment.
     pub fn new(global: Global, environment: Environment) -> Self {
         let color = |terminal: bool| match global.color {
             ColorChoice::Always => true,
@@ -78,7 +78,7 @@ impl Context {
         self.ask_within::<V>(request, TIMEOUT).await
     }
 
-    /// Asks what takes its time: `limit` holds where the command line does not say otherwise.
+    /// Asks with another time limit, unless `--timeout` is given.
     pub async fn ask_within<V>(&mut self, request: Request, limit: Duration) -> Result<Exit, CliError>
     where
         V: View + DeserializeOwned,
@@ -93,7 +93,7 @@ impl Context {
         Ok(view.exit())
     }
 
-    /// Writes to the error output, where nobody reads it as the answer.
+    /// Writes a labelled message to the error output.
     pub fn remark(&self, label: &str, text: &str) {
         let tone = if label == "error" { Tone::Bad } else { Tone::Strong };
         let label = paint(self.color_errors, tone, &format!("{label}:"));
@@ -107,11 +107,11 @@ impl Context {
     /// Writes a clean line to the error output; on a terminal it goes on below where it is too long.
     pub fn to_errors(&self, line: &str) {
         let width = self.errors_width.map_or(usize::MAX, usize::from);
-        // Nothing is left to tell it to when the error output is gone.
+        // If the error output is gone, there is nothing left to write to.
         writeln!(std::io::stderr().lock(), "{}", wrap(line, width, REMARK)).ok();
     }
 
-    /// Ends the run: what is buffered goes out, an error is told to people and programs.
+    /// Ends the run: flushes the output and reports an error.
     pub fn finish(mut self, outcome: Result<Exit, CliError>) -> Exit {
         let flushed = self.out.flush().map_err(CliError::Output);
         let error = match outcome.and_then(|exit| flushed.map(|()| exit)) {
@@ -135,7 +135,7 @@ impl Context {
         error.exit()
     }
 
-    /// Connects for what takes its time: `limit` holds where the command line does not say otherwise.
+    /// Connects with another time limit, unless `--timeout` is given.
     pub async fn connect_for(&self, limit: Duration) -> Result<ControlClient, CliError> {
         self.connect_with(limit).await
     }

@@ -1,4 +1,4 @@
-//! What the process inherits: variables, terminals, the time. Read here alone, so that everything else can be tested.
+//! What the process inherits: variables, terminals, the time. Only read here, so that everything else can be tested.
 
 use std::ffi::OsString;
 use std::io::IsTerminal;
@@ -51,7 +51,7 @@ pub struct Terminals {
 }
 
 impl Terminals {
-    /// Says whether somebody can be asked: questions go to the error output.
+    /// Says whether a confirmation is possible: it is asked on the error output.
     pub fn interactive(self) -> bool {
         self.stdin && self.stderr
     }

@@ -1,4 +1,4 @@
-//! Why a command did not do what it was asked for: `error:`, `cause:` and `hint:` for people, a code for programs.
+//! Errors: `error:`, `cause:` and `hint:` for people, a code for programs.
 
 use std::borrow::Cow;
 use std::io;
@@ -20,7 +20,7 @@ const HINT_RESTART: &str = "restart zmesd after the upgrade: systemctl restart z
 /// Why a command failed.
 #[derive(Debug, thiserror::Error)]
 pub enum CliError {
-    /// The daemon did not answer, or not in a way that is understood.
+    /// The daemon did not answer, or its answer is not understood.
     #[error("{}", message_of_client(.0))]
     Client(ClientError),
     /// The operating system does not let us open the socket.
@@ -39,10 +39,10 @@ pub enum CliError {
         /// The daemon's reason.
         reason: String,
     },
-    /// The daemon said no.
+    /// The daemon refused the request.
     #[error("{}", .0.message)]
     Daemon(ControlError),
-    /// The command line can be parsed, but makes no sense here.
+    /// The command line can be parsed, but is not valid.
     #[error("{message}")]
     Usage {
         /// What is wrong.
@@ -50,17 +50,17 @@ pub enum CliError {
         /// What to type instead.
         hint: String,
     },
-    /// A question was answered with no.
-    #[error("not confirmed, nothing was changed")]
+    /// The confirmation was answered with no.
+    #[error("not confirmed; nothing was changed")]
     Declined,
     /// A client that the daemon does not have.
-    #[error("there is no client {id}")]
+    #[error("no client {id}")]
     NoSuchClient {
         /// What was asked for.
         id: zmes_shared::SessionId,
     },
     /// A monitor that the daemon does not have.
-    #[error("no monitor is called {name}")]
+    #[error("no monitor is named {name}")]
     NoSuchMonitor {
         /// What was asked for.
         name: String,
@@ -122,7 +122,7 @@ impl CliError {
         }
     }
 
-    /// Returns what lies behind it, in one sentence.
+    /// Returns the cause, in one sentence.
     pub fn cause(&self) -> Option<String> {
         match self {
             Self::Client(error) => cause_of_client(error),
@@ -150,13 +150,13 @@ impl CliError {
             Self::Client(error) => hint_of_client(error),
             Self::Ended { .. } => HINT_STATUS,
             Self::Denied { group: None, .. } => return Some(Cow::Owned(join(GROUP))),
-            Self::NoSuchClient { .. } => "zmesctl clients list",
-            Self::Zmesd { .. } => "install zmesd beside zmesctl, or put its directory into PATH",
-            Self::Unparsable { .. } => "nothing was imported, and the file is as it was",
-            Self::Declined => "answer y to go on; in scripts --yes says it at once",
-            Self::File { .. } => "is the name right, and may you read it? ls -l shows it",
-            Self::Output(_) => "is the disk full, or the file not yours to write?",
-            Self::Terminal(_) => "in scripts say --yes instead of answering",
+            Self::NoSuchClient { .. } => "zmesctl clients list shows the ids",
+            Self::Zmesd { .. } => "install zmesd beside zmesctl, or add its directory to PATH",
+            Self::Unparsable { .. } => "fix the file and import it again; nothing was imported",
+            Self::Declined => "answer y to continue; in scripts, use --yes",
+            Self::File { .. } => "check its name and its permissions with ls -l",
+            Self::Output(_) => "check the free space with df, and that you can write the file",
+            Self::Terminal(_) => "in scripts, use --yes",
         };
         Some(Cow::Borrowed(fixed))
     }
@@ -196,7 +196,12 @@ impl From<ClientError> for CliError {
                 Self::Denied { socket, group, source }
             }
             ClientError::Refused(error) => Self::Daemon(error),
-            other => Self::Client(other),
+            ClientError::Unreachable { .. }
+            | ClientError::Broken(_)
+            | ClientError::Closed
+            | ClientError::Timeout { .. }
+            | ClientError::Version { .. }
+            | ClientError::BadAnswer { .. } => Self::Client(error),
         }
     }
 }
@@ -259,9 +264,11 @@ fn hint_of_client(error: &ClientError) -> &'static str {
         | ClientError::Broken(_)
         | ClientError::Closed
         | ClientError::Refused(_) => HINT_STATUS,
-        ClientError::Timeout { .. } => "it may be busy: allow more with --timeout 30s",
+        ClientError::Timeout { .. } => "if zmesd is busy, allow more time with --timeout 30s",
         ClientError::Version { .. } => HINT_RESTART,
-        ClientError::BadAnswer { .. } => "is this the socket of zmesd, and of the same version as zmesctl?",
+        ClientError::BadAnswer { .. } => {
+            "check that this is the socket of zmesd, and that zmesctl has the same version"
+        }
     }
 }
 
@@ -274,30 +281,30 @@ fn code_of_client(error: &ClientError) -> &'static str {
     }
 }
 
-/// Returns what to do about an error of the daemon that says nothing of it itself.
+/// Returns the hint for an error of the daemon without a hint of its own.
 fn hint_of(code: ErrorCode) -> Option<&'static str> {
     match code {
         ErrorCode::Forbidden => Some("sudo usermod -aG zmesd $USER  (then log in again), or use sudo"),
         ErrorCode::Unsupported => Some(HINT_RESTART),
-        ErrorCode::Busy | ErrorCode::Timeout => Some("try again; zmesctl check ping tells whether it moves"),
-        ErrorCode::ConfigInvalid => Some("zmesctl config check shows every problem"),
-        ErrorCode::Unavailable => Some("zmesctl check all tells what does not work"),
-        ErrorCode::Internal => Some("journalctl -u zmesd may tell more"),
-        ErrorCode::NotFound => {
-            Some("the lists show what is there: zmesctl tokens list, clients list, monitors list")
+        ErrorCode::Busy | ErrorCode::Timeout => {
+            Some("try again; zmesctl check ping shows whether zmesd responds")
         }
-        ErrorCode::TooLarge => Some("ask for less at once"),
-        // These say all there is to say, or the daemon is of another time.
+        ErrorCode::ConfigInvalid => Some("zmesctl config check shows every problem"),
+        ErrorCode::Unavailable => Some("zmesctl check all shows what does not work"),
+        ErrorCode::Internal => Some("journalctl -u zmesd shows the log"),
+        ErrorCode::NotFound => Some("see zmesctl tokens list, clients list or monitors list"),
+        ErrorCode::TooLarge => Some("send less in one request"),
+        // Their messages say it all, or come from a newer daemon.
         ErrorCode::BadRequest | ErrorCode::Conflict | ErrorCode::Unknown => None,
     }
 }
 
-/// Returns how one becomes a member of a group.
+/// Returns the command that adds the user to a group.
 fn join(group: &str) -> String {
     format!("sudo usermod -aG {group} $USER  (then log in again)")
 }
 
-/// What the daemon's codes mean to the shell.
+/// Returns the exit code of a code of the daemon.
 fn exit_of(code: ErrorCode) -> Exit {
     match code {
         ErrorCode::NotFound => Exit::NotFound,
@@ -315,7 +322,7 @@ fn exit_of(code: ErrorCode) -> Exit {
     }
 }
 
-/// Returns the operating system's sentence as we write ours: lower case, without "(os error 2)".
+/// Returns an error of the operating system in lower case, without "(os error 2)".
 fn plain(error: &io::Error) -> String {
     let text = error.to_string();
     let text = text.split(" (os error").next().unwrap_or_default();

@@ -1,4 +1,4 @@
-//! How a run ended, as the exit codes that scripts rely on.
+//! The exit codes, which scripts rely on.
 
 use std::process::ExitCode;
 
@@ -6,32 +6,32 @@ use std::process::ExitCode;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(u8)]
 pub enum Exit {
-    /// Done, or the check holds.
+    /// Success, or the check passed.
     Done = 0,
-    /// The daemon said no, or the check does not hold.
+    /// The daemon refused, or the check failed.
     Negative = 1,
-    /// The command line is wrong.
+    /// Wrong command line.
     Usage = 2,
-    /// No daemon answers.
+    /// `zmesd` cannot be reached.
     Unreachable = 3,
     /// No such token, client, monitor or event.
     NotFound = 4,
     /// Not permitted.
     Forbidden = 5,
-    /// It took longer than allowed.
+    /// Timeout.
     Timeout = 6,
-    /// Done in part.
+    /// Partial success.
     Partial = 7,
     /// `zmesd` and `zmesctl` speak different versions.
     Version = 8,
 }
 
 impl Exit {
-    /// What plugins of monitoring systems return for a warning.
+    /// A warning of a monitoring plugin.
     pub const PLUGIN_WARNING: Self = Self::Negative;
-    /// What they return for what is critical.
+    /// A critical result of a monitoring plugin.
     pub const PLUGIN_CRITICAL: Self = Self::Usage;
-    /// What they return when they cannot tell.
+    /// An unknown result of a monitoring plugin.
     pub const PLUGIN_UNKNOWN: Self = Self::Unreachable;
 }
 

@@ -7,7 +7,7 @@ use clap::{ArgAction, Args, ValueEnum};
 
 use crate::values;
 
-/// Options that stand before or after the command.
+/// Options that can stand before or after the command.
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Global options")]
 pub struct Global {
@@ -17,13 +17,13 @@ pub struct Global {
     /// Print one JSON document
     #[arg(long, global = true)]
     pub json: bool,
-    /// Print one JSON object a line (lists and streams)
+    /// Print one JSON object per line (lists and streams)
     #[arg(long, global = true)]
     pub jsonl: bool,
-    /// How long a request may take [default: 5s]
+    /// Time limit of each request [default: 5s]
     #[arg(long, global = true, value_name = "DURATION", value_parser = values::duration)]
     pub timeout: Option<Duration>,
-    /// Use colours
+    /// When to use colours
     #[arg(
         long,
         global = true,
@@ -33,7 +33,7 @@ pub struct Global {
         hide_possible_values = false
     )]
     pub color: ColorChoice,
-    /// Print nothing where all is well; of lists the bare ids and handles, one a line
+    /// Print nothing on success; print only the ids or handles of lists
     #[arg(short, long, global = true, action = ArgAction::SetTrue)]
     pub quiet: bool,
 }
@@ -64,8 +64,8 @@ pub enum ColorChoice {
 pub enum Format {
     /// A person.
     Human,
-    /// A program that wants one document.
+    /// A program that reads one document.
     Json,
-    /// A program that wants one object a line.
+    /// A program that reads one object per line.
     Jsonl,
 }

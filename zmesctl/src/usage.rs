@@ -1,4 +1,4 @@
-//! What clap says about a command line that it does not take, in our words and in JSON.
+//! Errors of clap as `error:`, `hint:` and JSON.
 
 use std::ffi::OsString;
 use std::io::Write;
@@ -16,18 +16,18 @@ const HANG: usize = 6;
 /// Prints help, version or error, and returns the exit code.
 pub(crate) fn report(error: &clap::Error, arguments: &[OsString], environment: &Environment) -> Exit {
     if !error.use_stderr() {
-        // Help or version. A reader that has gone away has seen enough.
+        // Help or version. The reader may be gone already.
         error.print().ok();
         return Exit::Done;
     }
     if error.kind() == ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand {
         error.print().ok();
-        tell_programs(arguments, "a command is missing".to_owned(), None);
+        tell_programs(arguments, "no command given".to_owned(), None);
         return Exit::Usage;
     }
     let text = error.render().to_string();
     let mut lines = text.lines().map(str::trim);
-    // What is wrong may take several lines: the missing arguments, the possible values.
+    // The message can have several lines: missing arguments, possible values.
     let message = lines.by_ref().take_while(|line| !line.is_empty()).collect::<Vec<_>>().join(" ");
     let message = message.trim_start_matches("error: ").to_owned();
     let (tips, rest): (Vec<_>, Vec<_>) =
@@ -35,7 +35,7 @@ pub(crate) fn report(error: &clap::Error, arguments: &[OsString], environment: &
     let hint = tips.first().map(|tip| tip.trim_start_matches("tip: ").to_owned());
 
     if arguments.iter().any(|argument| argument == "--nagios") {
-        // A monitoring system reads the standard output alone, and takes 2 for a finding.
+        // A monitoring system reads only the standard output, and takes 2 for a finding.
         writeln!(std::io::stdout().lock(), "ZMESD UNKNOWN - {}", clean(&message).replace('|', "/")).ok();
         return Exit::PLUGIN_UNKNOWN;
     }
@@ -56,7 +56,7 @@ pub(crate) fn report(error: &clap::Error, arguments: &[OsString], environment: &
     Exit::Usage
 }
 
-/// Prints the error object where the command line, which could not be parsed, seems to ask for JSON.
+/// Prints the error object if the command line, which could not be parsed, contains `--json`.
 fn tell_programs(arguments: &[OsString], message: String, hint: Option<String>) {
     let mut options = arguments.iter().take_while(|argument| *argument != "--");
     if !options.any(|argument| argument == "--json" || argument == "--jsonl") {

@@ -36,7 +36,9 @@ pub(crate) fn token(text: &str) -> Result<String, String> {
     // No handle begins with a dash: what does is the end of a token, or a mistyped option.
     let option = text.starts_with('-') && text.len() < TAIL;
     if text.is_empty() || option || text.len() > MAX_SELECTION || !text.chars().all(plain) {
-        return Err("8 digits as `tokens list` shows them, or the last 10 characters of a token".to_owned());
+        return Err(
+            "expected a handle as shown by `tokens list`, or the last 10 characters of a token".to_owned()
+        );
     }
     Ok(text.to_owned())
 }
@@ -57,8 +59,10 @@ impl FromStr for MonitorArg {
         let text = text.trim();
         match text.parse() {
             Ok(id) => Ok(Self::Id(id)),
-            Err(_) if text.is_empty() => Err("an id or a name, as `monitors list` shows them".to_owned()),
-            // Nobody calls a camera so; it is a number that is none.
+            Err(_) if text.is_empty() => {
+                Err("expected an id or a name as shown by `monitors list`".to_owned())
+            }
+            // A number that is out of range, not the name of a camera.
             Err(_) if text.bytes().all(|byte| byte.is_ascii_digit() || byte == b'-') => {
                 Err("not an id: ids are numbers up to 4294967295".to_owned())
             }
@@ -70,7 +74,8 @@ impl FromStr for MonitorArg {
 /// Reads an address or a network in CIDR notation; the daemon gets it as it was typed.
 pub(crate) fn network(text: &str) -> Result<String, String> {
     let (address, prefix) = text.split_once('/').map_or((text, None), |(a, p)| (a, Some(p)));
-    let address: IpAddr = address.parse().map_err(|_| "not an address such as 192.0.2.7 or 2001:db8::/32")?;
+    let address: IpAddr =
+        address.parse().map_err(|_| "expected an address or network such as 192.0.2.7 or 2001:db8::/32")?;
     let longest = if address.is_ipv4() { 32 } else { 128 };
     match prefix.map(u8::from_str) {
         None => Ok(text.to_owned()),
@@ -91,7 +96,7 @@ pub(crate) enum SinceArg {
     Event(EventId),
     /// After this time.
     Time(Timestamp),
-    /// So long ago.
+    /// This long ago.
     Ago(Duration),
 }
 
@@ -106,9 +111,9 @@ impl FromStr for SinceArg {
         if let Ok(time) = text.parse() {
             return Ok(Self::Time(time));
         }
-        duration(text)
-            .map(Self::Ago)
-            .map_err(|_| "an event id, a time such as 2026-11-02T10:00:00Z, or how long ago: 10m".to_owned())
+        duration(text).map(Self::Ago).map_err(|_| {
+            "expected an event id, a time such as 2026-11-02T10:00:00Z, or an age such as 10m".to_owned()
+        })
     }
 }
 

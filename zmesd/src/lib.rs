@@ -1,9 +1,8 @@
 //! The daemon `zmesd`: an alarm in ZoneMinder reaches every app that may see it, within a blink.
 //!
 //! ARCHITECTURE.md shows the house; the rooms are, from the bottom up:
-//! words ([`domain`], [`config`], and [`import`], which makes a configuration of an older server's) and seams
-//! ([`ports`]); pure logic ([`detect`], [`route`]'s policy, sessions of [`ws`]); actors ([`route`], [`monitors`],
-//! [`state`], the poller); edges ([`ws`], [`admin`] behind [`control`], [`metrics`], [`source`], [`zmdb`]); and the root ([`app`]) that wires them.
+//! words ([`domain`], [`config`]) and seams ([`ports`]); pure logic ([`detect`], [`route`]'s policy, sessions of [`ws`]); actors ([`route`], [`monitors`],
+//! [`state`], the poller); edges ([`ws`], [`admin`] behind [`control`], [`metrics`]); and the root ([`app`]) that wires them.
 
 pub mod admin;
 pub mod app;
@@ -24,6 +23,7 @@ pub mod ports;
 pub mod protocol;
 pub mod push;
 pub mod route;
+pub mod sockets;
 pub mod state;
 pub mod telemetry;
 pub mod tls;

@@ -4,13 +4,13 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use tokio::io::{AsyncBufRead, AsyncBufReadExt, AsyncWrite, AsyncWriteExt};
 
-/// Why a line could not be carried.
+/// Why a line could not be read or written.
 #[derive(Debug, thiserror::Error)]
 pub enum CodecError {
     /// The stream failed.
     #[error("control stream")]
     Io(#[from] std::io::Error),
-    /// The line is longer than allowed; the rest of the stream is not usable.
+    /// The line is too long; the rest of the stream is unusable.
     #[error("line longer than {limit} bytes")]
     TooLong {
         /// The limit, in bytes.

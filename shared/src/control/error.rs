@@ -2,8 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
-/// Why a request was not done.
+/// Why a request failed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[error("{message}")]
 pub struct ControlError {
     /// For programs; `zmesctl` derives its exit code from it.
@@ -37,9 +38,10 @@ impl ControlError {
 
 /// Classes of errors.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum ErrorCode {
-    /// The request is not what its type asks for.
+    /// The request is malformed.
     BadRequest,
     /// The line was longer than [`super::MAX_REQUEST`].
     TooLarge,
@@ -49,15 +51,15 @@ pub enum ErrorCode {
     Forbidden,
     /// No such client, monitor, event or token.
     NotFound,
-    /// The state of things does not allow it now.
+    /// The current state does not allow it.
     Conflict,
-    /// The daemon has too much to do; try again.
+    /// The daemon is busy; try again.
     Busy,
     /// It took longer than allowed.
     Timeout,
     /// The configuration file has problems; the message lists them.
     ConfigInvalid,
-    /// Something that the request needs (the database, a monitor's memory) is not there.
+    /// Something that the request needs (the database, the memory of a monitor) is not available.
     Unavailable,
     /// A defect of the daemon.
     Internal,

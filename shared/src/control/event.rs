@@ -11,6 +11,7 @@ use crate::{EventId, MonitorId, SessionId};
 
 /// One line of `watch`: `{"at":…,"type":"alarm|decision|delivery|session|token|monitor|lagged",…}`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct WatchEvent {
     /// When it happened.
     pub at: Timestamp,
@@ -19,8 +20,9 @@ pub struct WatchEvent {
     pub kind: WatchKind,
 }
 
-/// What happened.
+/// The types of lines.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(tag = "type", rename_all = "snake_case")]
 pub enum WatchKind {
     /// An alarm was announced.
@@ -37,7 +39,7 @@ pub enum WatchKind {
         cause: String,
         /// How it was found: `poll`, `reconciled`, `test`.
         origin: Origin,
-        /// Found after the fact.
+        /// It was found after the fact, in the Events table.
         late: bool,
     },
     /// What was decided for one target of an alarm.
@@ -56,7 +58,7 @@ pub enum WatchKind {
         #[serde(flatten)]
         decided: Decided,
     },
-    /// What became of a push or of a frame.
+    /// A push made progress.
     Delivery {
         /// The alarm's number; 0: the alarm came before this stream.
         alarm: u64,
@@ -70,7 +72,7 @@ pub enum WatchKind {
         target: TargetKind,
         /// Client id or token handle.
         id: String,
-        /// `sent` or `failed`; `retry`: it failed and is tried again; `skipped`: it is not tried any more; `queued`
+        /// `sent` or `failed`; `retry`: it failed and is tried again; `skipped`: it is not sent any more; `queued`
         /// (state at the start of the stream): it waits to be sent.
         outcome: DeliveryOutcome,
         /// Why it failed, or what the provider said.
@@ -79,7 +81,7 @@ pub enum WatchKind {
         /// From the alarm's detection to the outcome.
         latency_ms: u64,
     },
-    /// A client connected, authenticated, changed its filter or left.
+    /// A client connected, logged in, changed its filter or disconnected.
     Session {
         /// `present` (state at the start of the stream), `connected`, `authenticated`, `filter`, `token`, `closed`.
         change: String,
@@ -91,7 +93,7 @@ pub enum WatchKind {
         /// Closed for wrong credentials: the user name that it sent, cleaned and cut.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         tried: Option<String>,
-        /// Closed for wrong credentials: how often this address has sent wrong ones for this user.
+        /// Closed for wrong credentials: how many times this address has sent wrong ones for this user.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         count: Option<u64>,
     },
@@ -113,18 +115,19 @@ pub enum WatchKind {
         /// The monitor.
         monitor: MonitorView,
     },
-    /// This watcher was too slow; so many lines are missing here.
+    /// This watcher was too slow: lines are missing here.
     Lagged {
-        /// How many (batches of lines where they came in batches); 0: nobody knows.
+        /// How many lines or batches of lines; 0: unknown.
         missed: u64,
     },
-    /// Something of a newer daemon.
+    /// A line of a newer daemon.
     #[serde(other)]
     Unknown,
 }
 
 /// A decision about one target.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Decided {
     /// `sent`, `skipped` or `failed`.
     pub decision: DeliveryState,
@@ -135,6 +138,7 @@ pub struct Decided {
 
 /// A push token, as `watch` shows it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct WatchedToken {
     /// Its handle.
     pub handle: String,
@@ -142,14 +146,14 @@ pub struct WatchedToken {
     pub platform: PlatformKind,
     /// `enabled`, `disabled` or `muted`.
     pub state: TokenState,
-    /// The ZoneMinder user who registered it; `null`: nobody, it was imported.
+    /// The ZoneMinder user who registered it; `null`: it was imported.
     pub user: Option<String>,
-    /// Which app and version, as far as it told; empty if it did not.
+    /// App and version; empty if the app did not send them.
     pub app: String,
 }
 
 impl WatchKind {
-    /// Returns the monitor that this is about, if it is about one.
+    /// Returns the monitor of this line, if it has one.
     pub fn monitor_id(&self) -> Option<MonitorId> {
         match self {
             Self::Alarm { monitor_id, .. } | Self::Decision { monitor_id, .. } => Some(*monitor_id),
@@ -159,7 +163,7 @@ impl WatchKind {
         }
     }
 
-    /// Returns the type by which streams are filtered; `None`: it comes whatever is asked for.
+    /// Returns the type by which streams are filtered; `None`: it is always sent.
     pub fn filtered_as(&self) -> Option<WatchType> {
         Some(match self {
             Self::Alarm { .. } => WatchType::Alarm,
@@ -172,7 +176,7 @@ impl WatchKind {
         })
     }
 
-    /// Returns the client that this is about, if it is about one.
+    /// Returns the client of this line, if it has one.
     pub fn session_id(&self) -> Option<SessionId> {
         match self {
             Self::Session { client, .. } => Some(client.id),

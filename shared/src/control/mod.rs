@@ -29,30 +29,33 @@ pub const MAX_REPLY: usize = 16 * 1024 * 1024;
 
 /// What the client sends: one request under an id that the answer repeats.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct ClientFrame {
     /// Chosen by the client, repeated by the daemon.
     pub id: u64,
-    /// What is wanted.
+    /// The request.
     pub request: Request,
 }
 
-/// What the daemon sends after its greeting. Exactly one of `ok`, `error`, `item` and `end` is there.
+/// What the daemon sends after its greeting, with exactly one of `ok`, `error`, `item` and `end`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct ServerFrame {
-    /// The id of the request; `null` where the request could not be read far enough to know it.
+    /// The id of the request; `null` if the request could not be parsed.
     pub id: Option<u64>,
-    /// What it says.
+    /// The content.
     #[serde(flatten)]
     pub body: ServerBody,
 }
 
 /// The content of a [`ServerFrame`].
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum ServerBody {
-    /// Done; the value is one of [`crate::views`].
+    /// The request succeeded; the value is one of [`crate::views`].
     Ok(Value),
-    /// Not done, and why.
+    /// The request failed.
     Error(ControlError),
     /// One element of a stream.
     Item(Value),
@@ -62,6 +65,7 @@ pub enum ServerBody {
 
 /// Why a stream has ended.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct StreamEnd {
     /// For people: "the daemon is stopping".
     pub reason: String,

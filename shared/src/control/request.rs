@@ -6,11 +6,12 @@ use serde::{Deserialize, Serialize};
 use super::tokens::{TokenFilter, TokenImport, TokenSelection, TransportKind, strict_filter};
 use crate::{EventId, MonitorId, SessionId};
 
-/// How long `alarm force` keeps an alarm when nobody says how long, in milliseconds.
+/// How long `alarm force` lasts by default, in milliseconds.
 pub const ALARM_FOR_DEFAULT_MS: u64 = 10_000;
 
 /// One request, `{"type":"…",…}`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(tag = "type", rename_all = "snake_case")]
 pub enum Request {
     /// Returns [`crate::views::Status`].
@@ -32,41 +33,41 @@ pub enum Request {
     MonitorsList,
     /// Reads monitors, users and rights from ZoneMinder's database again. Returns [`crate::views::Reloaded`].
     MonitorsReload,
-    /// Announces a synthetic alarm through the whole pipeline. Returns [`crate::views::AlarmTested`].
+    /// Announces a synthetic alarm, as if it came from ZoneMinder. Returns [`crate::views::AlarmTested`].
     AlarmTest(AlarmTest),
     /// Makes ZoneMinder itself record. Returns [`crate::views::AlarmForced`].
     AlarmForce {
         /// Which monitor.
         monitor: MonitorId,
-        /// After how many milliseconds the daemon cancels it by itself (1 s to 1 h).
+        /// The daemon cancels it after this many milliseconds (1 s to 1 h).
         for_ms: u64,
     },
-    /// Takes a forced alarm back. Returns [`crate::views::AlarmForced`].
+    /// Cancels a forced alarm. Returns [`crate::views::AlarmForced`].
     AlarmCancel {
         /// Which monitor.
         monitor: MonitorId,
     },
-    /// A stream of [`super::WatchEvent`]: the state of things first, then what changes.
+    /// A stream of [`super::WatchEvent`]: the current state, then each change.
     Watch(WatchFilter),
     /// Returns [`crate::views::Check`].
     Check {
-        /// What to look at.
+        /// What to check.
         check: CheckKind,
-        /// For `tls` and `all`: the certificate must be valid for at least this many milliseconds more; absent: a third of its
-        /// own life, 30 days at most.
+        /// For `tls` and `all`: the certificate must stay valid for at least this many milliseconds; absent: a third of its
+        /// lifetime, at most 30 days.
         #[serde(default)]
         within_ms: Option<u64>,
     },
-    /// Changes the log level, or says which one is in force. Returns [`crate::views::LogLevel`].
+    /// Changes or shows the log level. Returns [`crate::views::LogLevel`].
     LogLevel {
-        /// `error`, `warn`, `info`, `debug`, `trace`, or directives such as `zmesd::ws=debug`; absent: nothing is changed.
+        /// `error`, `warn`, `info`, `debug`, `trace`, or directives such as `zmesd::ws=debug`; absent: the level does not change.
         #[serde(default, skip_serializing_if = "String::is_empty")]
         level: String,
-        /// After how many milliseconds the configured level comes back.
+        /// The configured level returns after this many milliseconds; absent: it does not.
         #[serde(default)]
         for_ms: Option<u64>,
     },
-    /// Reads the configuration again and applies it. Returns [`crate::views::ConfigReloaded`].
+    /// Reads and applies the configuration again. Returns [`crate::views::ConfigReloaded`].
     Reload,
     /// Returns [`crate::views::ConfigShown`].
     ConfigShow,
@@ -77,7 +78,7 @@ pub enum Request {
         /// The token, in any form that names it: its handle, a unique prefix of all 64 digits; for admins also its last
         /// 10 characters.
         token: String,
-        /// The token itself, too.
+        /// Also return the token itself; for admins.
         #[serde(default)]
         reveal: bool,
     },
@@ -85,72 +86,72 @@ pub enum Request {
     TokensLog {
         /// The token, in any form that names it.
         token: String,
-        /// At most so many; absent: 100.
+        /// Maximum number of deliveries; absent: 100.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         limit: Option<u32>,
     },
-    /// Takes tokens out; they can be restored for a while. Returns [`crate::views::TokensChanged`].
+    /// Revokes tokens; they can be restored for 30 days. Returns [`crate::views::TokensChanged`].
     TokensRevoke {
         /// Which tokens.
         tokens: TokenSelection,
-        /// Only say what would happen.
+        /// Report what would happen, change nothing.
         #[serde(default, skip_serializing_if = "is_false")]
         dry_run: bool,
     },
-    /// Revokes tokens, revoked ones among them, so that their apps cannot register them again.
+    /// Revokes tokens, also those that are revoked already, and prevents their apps from registering them again.
     /// Returns [`crate::views::TokensChanged`].
     TokensBlock {
         /// Which tokens.
         tokens: TokenSelection,
-        /// Only say what would happen.
+        /// Report what would happen, change nothing.
         #[serde(default, skip_serializing_if = "is_false")]
         dry_run: bool,
     },
-    /// Lets apps register blocked tokens again; these stay revoked until they do, or are restored.
+    /// Allows apps to register blocked tokens again; these stay revoked until then, or until they are restored.
     /// Returns [`crate::views::TokensChanged`].
     TokensUnblock {
         /// Which tokens.
         tokens: TokenSelection,
-        /// Only say what would happen.
+        /// Report what would happen, change nothing.
         #[serde(default, skip_serializing_if = "is_false")]
         dry_run: bool,
     },
-    /// Takes a revocation back. Returns [`crate::views::TokensChanged`].
+    /// Restores a revoked token. Returns [`crate::views::TokensChanged`].
     TokensRestore {
         /// The token, in any form that names it.
         token: String,
     },
-    /// Silences tokens. Returns [`crate::views::TokensChanged`].
+    /// Mutes tokens: pushes to them are skipped. Returns [`crate::views::TokensChanged`].
     TokensMute {
         /// Which tokens.
         tokens: TokenSelection,
-        /// Only say what would happen.
+        /// Report what would happen, change nothing.
         #[serde(default, skip_serializing_if = "is_false")]
         dry_run: bool,
-        /// For so many milliseconds; absent: until it is unmuted.
+        /// For this many milliseconds; absent: until unmuted.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         for_ms: Option<u64>,
     },
-    /// Takes silences back. Returns [`crate::views::TokensChanged`].
+    /// Unmutes tokens. Returns [`crate::views::TokensChanged`].
     TokensUnmute {
         /// Which tokens.
         tokens: TokenSelection,
-        /// Only say what would happen.
+        /// Report what would happen, change nothing.
         #[serde(default, skip_serializing_if = "is_false")]
         dry_run: bool,
     },
-    /// Revokes the tokens of which nothing was heard for a while. Returns [`crate::views::TokensChanged`].
+    /// Revokes tokens whose app has not been seen for a while. Returns [`crate::views::TokensChanged`].
     TokensPrune {
-        /// Nothing heard for so many milliseconds.
+        /// Not seen for at least this many milliseconds.
         stale_ms: u64,
         /// Of these only the ones that match.
         #[serde(default, deserialize_with = "strict_filter", skip_serializing_if = "Option::is_none")]
         select: Option<TokenFilter>,
-        /// Only say what would happen.
+        /// Report what would happen, change nothing.
         #[serde(default, skip_serializing_if = "is_false")]
         dry_run: bool,
     },
-    /// Takes tokens from a file. Returns [`crate::views::TokensImported`].
+    /// Imports tokens from a file. Returns [`crate::views::TokensImported`].
     TokensImport(TokenImport),
     /// Returns [`crate::views::TokensExported`], in pages.
     TokensExport {
@@ -158,18 +159,18 @@ pub enum Request {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         after: Option<u64>,
     },
-    /// Sets the numbers on the apps' icons. Returns [`crate::views::TokensChanged`].
+    /// Sets the badges, the numbers on the apps' icons. Returns [`crate::views::TokensChanged`].
     BadgesReset {
         /// Which tokens.
         tokens: TokenSelection,
         /// The number.
         #[serde(default)]
         to: u32,
-        /// Only say what would happen.
+        /// Report what would happen, change nothing.
         #[serde(default, skip_serializing_if = "is_false")]
         dry_run: bool,
     },
-    /// Goes to the providers as far as possible without sending anything. Returns [`crate::views::PushCheck`].
+    /// Checks the providers as far as possible without sending a push. Returns [`crate::views::PushCheck`].
     PushCheck {
         /// Only this kind of transport.
         #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -177,7 +178,7 @@ pub enum Request {
     },
     /// Returns [`crate::views::PushQueue`].
     PushQueue,
-    /// Ends the rest of transports that have failed, and sends what waits for them. Returns [`crate::views::PushRetried`].
+    /// Ends the pause of transports that have failed, and sends what waits for them. Returns [`crate::views::PushRetried`].
     ///
     PushRetry {
         /// Only this kind of transport.
@@ -192,19 +193,19 @@ pub enum Request {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         token: Option<String>,
     },
-    /// Walks over the installation, or follows one alarm for one phone or user. Returns [`crate::views::Doctor`].
+    /// Examines the installation, or follows one alarm to one phone or user. Returns [`crate::views::Doctor`].
     ///
     Doctor {
         /// A user of ZoneMinder, or a token in any form that names it; absent: the installation.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         target: Option<String>,
-        /// Whose alarm to follow; absent: of any monitor.
+        /// The monitor whose alarm is followed; absent: any monitor.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         monitor: Option<MonitorId>,
     },
     /// Returns [`crate::views::Latency`].
     Latency,
-    /// A request of a newer client: answered with `unsupported`.
+    /// A request of a newer client; it is answered with `unsupported`.
     #[serde(other)]
     Unknown,
 }
@@ -212,9 +213,9 @@ pub enum Request {
 /// What a request needs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Access {
-    /// Looks only.
+    /// It reads only.
     Read,
-    /// Changes something, or reveals what only an admin should see.
+    /// It changes something, or reveals a secret.
     Admin,
 }
 
@@ -271,24 +272,25 @@ impl Request {
     }
 }
 
-/// What is not said where it is not so.
+/// Leaves `false` out of the JSON.
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands out references")]
 fn is_false(flag: &bool) -> bool {
     !flag
 }
 
-/// What needs an admin only where it changes or reveals something.
+/// Returns the access of a request that needs an admin only if it changes or reveals something.
 fn changing(does: bool) -> Access {
     if does { Access::Admin } else { Access::Read }
 }
 
-/// Which clients to list. What is absent does not restrict.
+/// Which clients to list; an absent member does not restrict.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct ClientFilter {
     /// ZoneMinder user name; `*` stands for any run of characters.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub user: Option<String>,
-    /// How far the client has come.
+    /// Whether the client has logged in.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub state: Option<ClientState>,
     /// An address or a network in CIDR notation.
@@ -296,37 +298,40 @@ pub struct ClientFilter {
     pub address: Option<String>,
 }
 
-/// How far a client has come.
+/// Whether a client has logged in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 #[cfg_attr(feature = "clap", derive(clap::ValueEnum))]
 pub enum ClientState {
-    /// Connected, not (yet) authenticated.
+    /// Connected, but not logged in.
     Pending,
-    /// Authenticated: it gets alarms.
+    /// Logged in: it receives alarms.
     #[serde(other)]
     Authenticated,
 }
 
 /// A synthetic alarm.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct AlarmTest {
-    /// Which monitor it pretends to come from; absent: the first that is watched.
+    /// The monitor that it seems to come from; absent: the first that is watched.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub monitor: Option<MonitorId>,
-    /// Only to this token (handle); absent: to everybody.
+    /// Only to this token (handle); absent: to all clients and tokens.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub token: Option<String>,
-    /// Say who would get it, send nothing.
+    /// Report who would receive it, send nothing.
     #[serde(default)]
     pub dry_run: bool,
-    /// Answer when every target has it (or has failed), not when it is queued.
+    /// Answer when every target has received it or failed, not when it is queued.
     #[serde(default)]
     pub wait: bool,
 }
 
-/// What to watch. What is absent does not restrict.
+/// What to watch; an absent member does not restrict.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct WatchFilter {
     /// Only this monitor.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -337,29 +342,30 @@ pub struct WatchFilter {
     /// Only clients, tokens and decisions of this ZoneMinder user; `*` stands for any run of characters.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub user: Option<String>,
-    /// Only lines of these types; empty: of all. `lagged` always comes.
+    /// Only lines of these types; empty: all types. `lagged` is always sent.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub types: Vec<WatchType>,
-    /// What happened since then comes first, from the record: alarms, what was decided for tokens, what became of it.
+    /// Start with the recorded alarms, decisions for tokens and deliveries after this point.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub since: Option<Since>,
 }
 
 /// A type of line of `watch`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 #[cfg_attr(feature = "clap", derive(clap::ValueEnum))]
 pub enum WatchType {
     /// Alarms that were announced.
     Alarm,
-    /// What was decided for each client and token.
+    /// The decision for each client and token.
     Decision,
-    /// What became of pushes.
+    /// Results of pushes.
     Delivery,
-    /// Clients that come, change and leave.
+    /// Clients that connect, change and disconnect.
     #[cfg_attr(feature = "clap", value(alias = "client"))]
     Session,
-    /// Tokens that come, change and go.
+    /// Tokens that are registered, changed or revoked.
     Token,
     /// Monitors whose state or health changes.
     Monitor,
@@ -371,6 +377,7 @@ pub enum WatchType {
 
 /// A point in the record of alarms.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(untagged)]
 pub enum Since {
     /// After this event.
@@ -379,24 +386,25 @@ pub enum Since {
     Time(Timestamp),
 }
 
-/// What `check` looks at.
+/// What `check` examines.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 #[cfg_attr(feature = "clap", derive(clap::ValueEnum))]
 pub enum CheckKind {
-    /// The daemon answers, and its poller and router move.
+    /// The daemon answers, and its poller and router work.
     Ping,
-    /// Every watched monitor's shared memory is alive.
+    /// The shared memory of every watched monitor is alive.
     Shm,
     /// ZoneMinder's database answers.
     Db,
-    /// The certificate is valid, and for long enough.
+    /// The certificate is valid for long enough.
     Tls,
-    /// Every provider of pushes can be reached and accepts us.
+    /// Every push provider can be reached and accepts the credentials.
     Push,
-    /// The daemon's own state can be read and written.
+    /// The state file can be read and written.
     Store,
-    /// All of them.
+    /// All of these checks.
     All,
     /// A check of a newer client.
     #[serde(other)]

@@ -1,4 +1,4 @@
-//! What can be asked of the push side: which tokens, which transports, and tokens as files have them.
+//! Tokens and transports in requests.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -8,8 +8,9 @@ use serde_json::Value;
 
 use crate::MonitorId;
 
-/// Which tokens to list. What is absent does not restrict.
+/// Which tokens to list; an absent member does not restrict.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct TokenFilter {
     /// What kind of phone.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -17,19 +18,19 @@ pub struct TokenFilter {
     /// ZoneMinder user name; `*` stands for any run of characters.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub user: Option<String>,
-    /// How it stands; absent: all that are not revoked.
+    /// Its state; absent: all that are not revoked.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub state: Option<TokenState>,
-    /// Only those of which nothing was heard for so many milliseconds.
+    /// Only tokens not seen for at least this many milliseconds.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stale_ms: Option<u64>,
-    /// Only those whose last attempt failed.
+    /// Only tokens whose last push failed.
     #[serde(default)]
     pub failing: bool,
-    /// Only those that want to hear of this monitor.
+    /// Only tokens that want alarms of this monitor.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub monitor: Option<MonitorId>,
-    /// The tokens themselves, too.
+    /// Also return the tokens themselves; for admins.
     #[serde(default)]
     pub reveal: bool,
     /// Where the last page ended (`next` of the answer).
@@ -41,6 +42,7 @@ pub struct TokenFilter {
 ///
 /// A filter with a member that this version does not know is refused: without it more tokens would match.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(untagged, try_from = "Value")]
 pub enum TokenSelection {
     /// Tokens in any form that names them; at most 1,000.
@@ -83,20 +85,21 @@ pub(super) fn strict_filter<'de, D: Deserializer<'de>>(from: D) -> Result<Option
     Option::<StrictFilter>::deserialize(from)?.map(StrictFilter::known).transpose()
 }
 
-/// How a token stands.
+/// The state of a token.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 #[cfg_attr(feature = "clap", derive(clap::ValueEnum))]
 pub enum TokenState {
-    /// It gets pushes.
+    /// It receives pushes.
     Enabled,
-    /// Its app wants no pushes.
+    /// Its app has switched pushes off.
     Disabled,
-    /// An admin has silenced it.
+    /// An admin muted it.
     Muted,
-    /// It is gone, and can be restored.
+    /// It was revoked, and can be restored.
     Revoked,
-    /// It is gone, and its app cannot register it again until an admin unblocks it.
+    /// It was revoked, and its app cannot register it again until an admin unblocks it.
     Blocked,
     /// A state of a newer daemon.
     #[serde(other)]
@@ -120,12 +123,13 @@ impl TokenState {
 
 /// What kind of phone.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 #[cfg_attr(feature = "clap", derive(clap::ValueEnum))]
 pub enum PlatformKind {
     /// iPhones and iPads.
     Ios,
-    /// Everything with Android.
+    /// Android devices.
     Android,
     /// A platform of a newer daemon.
     #[serde(other)]
@@ -144,16 +148,17 @@ impl PlatformKind {
     }
 }
 
-/// A kind of way to phones.
+/// A kind of transport.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 #[cfg_attr(feature = "clap", derive(clap::ValueEnum))]
 pub enum TransportKind {
-    /// A PushProxy in the style of AirNotifier.
+    /// A PushProxy (AirNotifier).
     Proxy,
-    /// Firebase, directly or through function proxies.
+    /// Firebase Cloud Messaging, directly or through a function proxy.
     Fcm,
-    /// Apple, directly.
+    /// Apple's push service (APNs).
     Apns,
     /// A transport of a newer client.
     #[serde(other)]
@@ -162,7 +167,7 @@ pub enum TransportKind {
 }
 
 impl TransportKind {
-    /// Returns the word for the daemon and for people.
+    /// Returns the word for JSON and for people.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Proxy => "proxy",
@@ -175,10 +180,11 @@ impl TransportKind {
 
 /// Tokens from a file.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct TokenImport {
     /// The tokens; as many as fit into a request.
     pub tokens: Vec<TokenRecord>,
-    /// The ZoneMinder user whose rights hold for them; empty: nobody's, somebody who may see everything vouches.
+    /// The ZoneMinder user whose rights apply to them; empty: no user, they may see all monitors.
     #[serde(default)]
     pub user: String,
     /// Only say what would happen.
@@ -186,15 +192,16 @@ pub struct TokenImport {
     pub dry_run: bool,
 }
 
-/// One token as `tokens.txt` has it, which is also what an export gives back. Prints without the token.
+/// One token as `tokens.txt` and exports have it. `Debug` hides the token.
 #[derive(Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct TokenRecord {
     /// The token itself.
     pub token: String,
-    /// Monitor ids with commas between; empty: all.
+    /// Monitor ids, separated by commas; empty: all.
     #[serde(default)]
     pub monlist: String,
-    /// Seconds with commas between, one for each monitor.
+    /// Seconds, separated by commas, one for each monitor.
     #[serde(default)]
     pub intlist: String,
     /// `ios` or `android`.
@@ -202,7 +209,7 @@ pub struct TokenRecord {
     /// `enabled` or `disabled`.
     #[serde(default)]
     pub pushstate: String,
-    /// The app's version; empty: not known.
+    /// The app's version; empty: unknown.
     #[serde(default)]
     pub appversion: String,
     /// The app's own name for this server; empty: none.

@@ -10,6 +10,7 @@ pub const PROTOCOL: Protocol = Protocol { major: 1, minor: 0 };
 /// What grows with the minor: requests (an older daemon answers `unsupported`), members (a reader ignores those that it
 /// does not know), values of enumerations (read as `unknown`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Protocol {
     /// Incompatible between values.
     pub major: u32,
@@ -18,7 +19,7 @@ pub struct Protocol {
 }
 
 impl Protocol {
-    /// Says whether a peer of that version is understood.
+    /// Says whether a peer of that version is compatible.
     pub fn understands(self, peer: Self) -> bool {
         self.major == peer.major
     }
@@ -26,30 +27,33 @@ impl Protocol {
 
 /// What a peer of the control socket may do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum Role {
     /// May change things: root, the daemon's own user, members of the admin group.
     Admin,
-    /// May only look.
+    /// May only read.
     #[serde(other)]
     Observer,
 }
 
-/// The first line of the daemon.
+/// The first line that the daemon sends.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Hello {
     /// Its content; the wrapping makes the line recognisable.
     pub hello: Greeting,
 }
 
-/// Who answers, in which version, and what the peer may do.
+/// Versions of the daemon, and the role of the peer.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Greeting {
     /// The daemon's version of the protocol.
     pub protocol: Protocol,
     /// The daemon's own version, "0.1.0".
     pub daemon: String,
-    /// The role that the peer's credentials gave it.
+    /// The role that the peer has by its Unix credentials.
     pub role: Role,
 }
 

@@ -7,20 +7,22 @@ use crate::{EventId, MonitorId};
 
 /// The answer to `alarm test`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct AlarmTested {
     /// The synthetic event id that the alarm carried.
     pub event_id: EventId,
-    /// The monitor that it pretended to come from.
+    /// The monitor that it seemed to come from.
     pub monitor_id: MonitorId,
-    /// Nothing was sent.
+    /// Whether nothing was sent.
     #[serde(default)]
     pub dry_run: bool,
-    /// What was decided for each target.
+    /// The decision for each target.
     pub targets: Vec<TargetDecision>,
 }
 
-/// What became of an alarm for one target.
+/// The result of an alarm for one target.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct TargetDecision {
     /// `session` or `token`.
     pub kind: TargetKind,
@@ -30,10 +32,9 @@ pub struct TargetDecision {
     pub decision: DeliveryState,
     /// Why: `filter`, `rights`, `slow`, …; empty when sent.
     pub reason: Reason,
-    /// With `--wait`: from the start of the alarm until the frame was written, or the provider had answered; else
-    /// `null`.
+    /// With `--wait`: from the alarm until the frame was written or the provider answered; else `null`.
     pub latency_ms: Option<u64>,
-    /// For tokens, with `--wait`: by which transport.
+    /// For tokens, with `--wait`: the transport.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub transport: Option<String>,
     /// For tokens, with `--wait`: the provider's id of the message.
@@ -43,13 +44,14 @@ pub struct TargetDecision {
 
 /// The answer to `alarm force` and `alarm cancel`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct AlarmForced {
     /// Which monitor.
     pub monitor_id: MonitorId,
     /// `on` or `cancelled`.
     pub trigger: String,
-    /// How ZoneMinder was told: `shm` or `zmtrigger`.
+    /// How ZoneMinder was triggered: `shm` or `zmtrigger`.
     pub via: String,
-    /// When the daemon takes it back by itself; `null` after `cancel`.
+    /// The daemon cancels it after this many milliseconds; `null` after `cancel`.
     pub for_ms: Option<u64>,
 }

@@ -5,10 +5,11 @@ use serde::{Deserialize, Serialize};
 use super::severity::Severity;
 use crate::sentence::SentencePart;
 
-/// The outcome of a check.
+/// The result of a check.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Check {
-    /// Whether it holds.
+    /// Whether the check passed.
     pub ok: bool,
     /// Which: `ping`, `shm`, `db`, `tls`, `push`, `store`, `all`.
     pub check: String,
@@ -17,24 +18,25 @@ pub struct Check {
     /// The same in pieces, where it holds times: a reader can show them in its own zone.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub parts: Vec<SentencePart>,
-    /// What to do, where it does not hold.
+    /// What to do if it failed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub hint: Option<String>,
-    /// How bad it is; absent from daemons that do not tell: as bad as can be, where it does not hold.
+    /// How severe a failure is; absent: an error.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub severity: Option<Severity>,
     /// What was measured.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub perf: Vec<Perf>,
-    /// For `all`: the single checks.
+    /// For `all`: each check.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub checks: Vec<CheckPart>,
 }
 
 /// One check within `all`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct CheckPart {
-    /// Whether it holds.
+    /// Whether the check passed.
     pub ok: bool,
     /// Which.
     pub check: String,
@@ -43,10 +45,10 @@ pub struct CheckPart {
     /// The same in pieces, where it holds times: a reader can show them in its own zone.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub parts: Vec<SentencePart>,
-    /// What to do, where it does not hold.
+    /// What to do if it failed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub hint: Option<String>,
-    /// How bad it is.
+    /// How severe a failure is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub severity: Option<Severity>,
     /// What was measured.
@@ -54,8 +56,9 @@ pub struct CheckPart {
     pub perf: Vec<Perf>,
 }
 
-/// One measured value, as monitoring systems draw it.
+/// One measured value, as monitoring systems plot it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Perf {
     /// Its name: `tls_days`.
     pub label: String,
@@ -64,10 +67,10 @@ pub struct Perf {
     /// `ms`, `B`, or empty: a number.
     #[serde(default)]
     pub unit: String,
-    /// Which values are a warning, as a range of the plugins' conventions: `14:` is below 14, `0` is above 0.
+    /// The warning threshold, as a range of the Nagios plugin guidelines: `14:` warns below 14, `0` above 0.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub warning: Option<String>,
-    /// Which are critical.
+    /// The critical threshold.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub critical: Option<String>,
 }

@@ -6,17 +6,18 @@ use serde::{Deserialize, Serialize};
 use crate::control::ClientState;
 use crate::{MonitorId, SessionId};
 
-/// Where the filter of a connected app comes from.
+/// The source of the filter of a connected app.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum FilterFrom {
-    /// The app stated it on this connection.
+    /// The app sent it on this connection.
     Stated,
-    /// It is the filter of the app's push token.
+    /// The app's push token has it.
     Token,
-    /// The app's last connection had it; that broke less than 10 minutes before this one.
+    /// The app's previous connection had it, which broke less than 10 minutes earlier.
     Reconnect,
-    /// Nothing was stated and nothing is remembered: all monitors.
+    /// The app sent none, and none is stored: all monitors.
     Default,
     /// A source of a newer daemon.
     #[serde(other)]
@@ -36,8 +37,9 @@ impl FilterFrom {
     }
 }
 
-/// The apps that are connected.
+/// Connected apps.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Clients {
     /// Ordered by id.
     pub clients: Vec<ClientView>,
@@ -45,27 +47,28 @@ pub struct Clients {
 
 /// One connected app.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct ClientView {
     /// Its number, for `clients disconnect`.
     pub id: SessionId,
-    /// Address and port of the app (behind a trusted proxy: what the proxy says).
+    /// Address and port of the app (behind a trusted proxy: as the proxy reports it).
     pub address: String,
     /// ZoneMinder user; `null` before authentication.
     pub user: Option<String>,
-    /// How far it has come.
+    /// Whether it has logged in.
     pub state: ClientState,
-    /// The app's own version, as it told; `null` if it did not.
+    /// The app's version; `null` if the app did not send it.
     pub app: Option<String>,
     /// When it connected.
     pub connected_at: Timestamp,
-    /// The monitors that it gets (its filter and its user's rights); `null`: all.
+    /// The monitors whose alarms it receives (by its filter and its user's rights); `null`: all.
     pub monitors: Option<Vec<MonitorId>>,
-    /// Where its filter comes from; absent: it has not authenticated, or an older daemon answers.
+    /// The source of its filter; absent before the login.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub filter_from: Option<FilterFrom>,
     /// Handle of the push token that it registered.
     pub token: Option<String>,
-    /// Frames that wait to be written.
+    /// Frames waiting to be written.
     pub queued: u64,
     /// Alarms sent.
     pub sent: u64,

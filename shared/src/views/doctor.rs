@@ -5,55 +5,57 @@ use serde::{Deserialize, Serialize};
 use super::severity::Severity;
 use crate::sentence::{Sentence, SentencePart};
 
-/// What a walk over the installation, or after one alarm for one phone, has found.
+/// What `doctor` found, for the installation or for one alarm on its way to one phone.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Doctor {
-    /// Whether nothing is red: no finding is an error.
+    /// Whether no finding is an error.
     pub ok: bool,
-    /// In the order in which things break; the first that is not `ok` explains those after it.
+    /// In the order of dependence: the first that is not `ok` explains those after it.
     pub findings: Vec<Finding>,
 }
 
-/// What one step has found.
+/// A finding of one step.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Finding {
-    /// Which step: `configuration`, `database`, `monitor 3`, `push proxy`, `filter`. There may be several of one step.
+    /// The step: `configuration`, `database`, `monitor 3`, `push proxy`, `filter`. A step may have several findings.
     pub step: String,
-    /// Whether it stops no alarm: false for errors alone.
+    /// False for errors only.
     pub ok: bool,
-    /// How grave it is.
+    /// How severe it is.
     pub severity: Severity,
-    /// One sentence. Never a secret.
+    /// One sentence, without secrets.
     pub detail: String,
     /// The same in pieces, where it holds times: a reader can show them in its own zone.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub parts: Vec<SentencePart>,
-    /// What to do about it, mostly a command; `null` where there is nothing to do.
+    /// What to do about it, often a command; `null` if nothing is to be done.
     pub hint: Option<String>,
-    /// Whom it is about, where a user's phones and sessions are looked at: `token 1a2b3c4d`, `client 4`.
+    /// The phone or client that it is about, for `doctor USER`: `token 1a2b3c4d`, `client 4`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub about: Option<String>,
 }
 
 impl Doctor {
-    /// Puts findings together.
+    /// Collects findings.
     pub fn new(findings: Vec<Finding>) -> Self {
         Self { ok: findings.iter().all(|finding| finding.ok), findings }
     }
 }
 
 impl Finding {
-    /// Returns a finding that is as it should be.
+    /// Returns a finding without a problem.
     pub fn good(step: impl Into<String>, detail: impl Into<Sentence>) -> Self {
         Self::new(step, Severity::Ok, detail, None)
     }
 
-    /// Returns a finding that an admin should know of.
+    /// Returns a warning.
     pub fn warning(step: impl Into<String>, detail: impl Into<Sentence>, hint: impl Into<String>) -> Self {
         Self::new(step, Severity::Warning, detail, Some(hint.into()))
     }
 
-    /// Returns a red finding.
+    /// Returns an error.
     pub fn error(step: impl Into<String>, detail: impl Into<Sentence>, hint: impl Into<String>) -> Self {
         Self::new(step, Severity::Error, detail, Some(hint.into()))
     }
@@ -63,7 +65,7 @@ impl Finding {
         Sentence::of(&self.detail, &self.parts)
     }
 
-    /// Says whom it is about.
+    /// Sets the phone or client that it is about.
     #[must_use]
     pub fn about(self, whom: impl Into<String>) -> Self {
         Self { about: Some(whom.into()), ..self }
@@ -75,7 +77,7 @@ impl Finding {
         detail: impl Into<Sentence>,
         hint: Option<String>,
     ) -> Self {
-        let (detail, parts) = detail.into().split();
+        let (detail, parts) = detail.into().into_parts();
         let ok = severity != Severity::Error;
         Self { step: step.into(), ok, severity, detail, parts, hint, about: None }
     }

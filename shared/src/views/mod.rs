@@ -1,6 +1,6 @@
 //! The data behind each answer, which is also what `zmesctl --json` prints.
 //!
-//! Members are only ever added. Times are RFC 3339, durations milliseconds, ids numbers.
+//! Members are added, never renamed or removed. Times are RFC 3339, durations milliseconds, ids numbers.
 
 mod alarms;
 mod checks;
@@ -41,8 +41,9 @@ pub use crate::sentence::{Sentence, SentencePart};
 
 use serde::{Deserialize, Serialize};
 
-/// The answer to what has nothing to report but that it is done.
+/// The answer to requests that have no data of their own.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Done {
     /// One sentence for people: "client 4 disconnected".
     pub done: String,

@@ -7,6 +7,7 @@ use crate::{EventId, MonitorId, MonitorState};
 
 /// The monitors of this server.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Monitors {
     /// Ordered by id.
     pub monitors: Vec<MonitorView>,
@@ -14,6 +15,7 @@ pub struct Monitors {
 
 /// One monitor as the daemon sees it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct MonitorView {
     /// `Monitors.Id`.
     pub id: MonitorId,
@@ -25,7 +27,7 @@ pub struct MonitorView {
     pub state: MonitorState,
     /// The event opened last; `null` where there was none since its `zmc` started.
     pub last_event_id: Option<EventId>,
-    /// `sizeof(SharedData)` of its ZoneMinder; `null` where it is not known.
+    /// `sizeof(SharedData)` of its ZoneMinder; `null` if unknown.
     pub layout: Option<u32>,
     /// Whether alarms of this monitor are seen.
     pub healthy: bool,
@@ -41,6 +43,7 @@ pub struct MonitorView {
 
 /// The answer to `monitors reload`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Reloaded {
     /// Monitors of this server.
     pub monitors: u64,

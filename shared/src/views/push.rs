@@ -8,6 +8,7 @@ use crate::{EventId, MonitorId};
 
 /// Deliveries.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Deliveries {
     /// Newest first.
     pub deliveries: Vec<DeliveryView>,
@@ -15,6 +16,7 @@ pub struct Deliveries {
 
 /// One alarm for one token.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct DeliveryView {
     /// When the alarm was found.
     pub at: Timestamp,
@@ -25,7 +27,7 @@ pub struct DeliveryView {
     pub event_id: Option<EventId>,
     /// Which monitor.
     pub monitor_id: MonitorId,
-    /// Its name then.
+    /// Its name at the time.
     #[serde(default)]
     pub monitor: String,
     /// How the alarm was found: `poll`, `reconciled`, `test`.
@@ -34,9 +36,9 @@ pub struct DeliveryView {
     pub decision: DeliveryState,
     /// Why: `filter`, `rights`, …, or the provider's words; empty when sent.
     pub reason: Reason,
-    /// By which transport; `null` while none was asked.
+    /// The transport; `null` while none was used.
     pub transport: Option<String>,
-    /// How often it was tried.
+    /// The number of attempts.
     pub attempts: u32,
     /// From the alarm's detection to the provider's answer.
     pub latency_ms: Option<u64>,
@@ -45,32 +47,34 @@ pub struct DeliveryView {
     /// The attempts that failed, oldest first.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub failures: Vec<FailedAttempt>,
-    /// While it is queued: what holds it back, if anything does.
+    /// While it is queued: what delays it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub held: Option<HeldView>,
 }
 
-/// What holds a push back.
+/// What delays a push.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct HeldView {
-    /// `transport`: it rests after failures, or because its provider asked for it; `phone`: the provider asked for a
+    /// `transport`: it pauses after failures, or because its provider asked for it; `phone`: the provider asked for a
     /// pause for this phone; `retry`: the pause before the next attempt; `storm`: `push.storm-limit` is reached.
     pub by: HeldBy,
     /// Until when; absent: until the next push shows whether the transport works again.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub until: Option<Timestamp>,
-    /// The provider's last words, or the limit.
+    /// The provider's last answer, or the limit.
     pub reason: String,
 }
 
 /// An attempt that failed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct FailedAttempt {
     /// When.
     pub at: Timestamp,
     /// By which transport.
     pub transport: String,
-    /// What the provider answered, or why it did not.
+    /// The provider's answer, or why there was none.
     pub answer: String,
     /// How long it took.
     pub took_ms: u64,
@@ -78,91 +82,95 @@ pub struct FailedAttempt {
 
 /// The answer to `push check`.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct PushCheck {
     /// One for each transport.
     pub checks: Vec<TransportCheck>,
 }
 
-/// How far one transport comes.
+/// The check of one transport.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct TransportCheck {
     /// Which: `proxy`, `fcm`, `fcm:zmninja`, `apns`.
     pub transport: String,
-    /// Where it sends to.
+    /// Host and port that it sends to.
     pub target: String,
-    /// Whether every step went well.
+    /// Whether every step succeeded.
     pub ok: bool,
-    /// What was done, in order; ends at the first step that fails.
+    /// The steps, in order, up to the first that fails.
     pub steps: Vec<CheckStep>,
-    /// How old the result is, in milliseconds; absent: it was made for this request. Providers are asked at most once
-    /// in ten seconds for those who are no admins.
+    /// The age of the result, in milliseconds; absent: it is new. Observers cause at most one check in ten seconds.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub age_ms: Option<u64>,
 }
 
 /// One step of a check.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct CheckStep {
     /// `dns`, `tcp`, `tls`, `http`, `credentials`.
     pub name: String,
-    /// Whether it went well.
+    /// Whether it succeeded.
     pub ok: bool,
     /// How long it took.
     pub ms: u64,
     /// What was found.
     pub detail: String,
-    /// Where it failed: the kind of fault, as [`TransportView::fault`] has it.
+    /// If it failed: the kind of fault, as in [`TransportView::fault`].
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub fault: Option<String>,
 }
 
 /// The answer to `push queue`.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct PushQueue {
-    /// How many pushes wait.
+    /// The number of pushes that wait.
     pub queued: u64,
-    /// The transports and how they are.
+    /// The transports.
     pub transports: Vec<TransportView>,
-    /// What waits, oldest first; at most 100 of them.
+    /// Pushes that wait, oldest first; at most 100.
     pub deliveries: Vec<DeliveryView>,
 }
 
-/// A transport and how it is.
+/// The state of a transport.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct TransportView {
     /// Which.
     pub transport: String,
-    /// It has failed so often that nothing is sent for a while.
+    /// Whether it pauses after repeated failures.
     pub open: bool,
-    /// When it is tried again.
+    /// When the pause ends.
     pub retry_at: Option<Timestamp>,
     /// Why the last attempt failed.
     pub last_error: Option<String>,
-    /// Pushes that are on their way.
+    /// Pushes that are being sent.
     pub in_flight: u64,
-    /// Where it fails: what kind of fault. `dns`, `refused`, `no_route`, `timeout`, `closed`, `certificate_expired`,
+    /// While it fails: the kind of fault. `dns`, `refused`, `no_route`, `timeout`, `closed`, `certificate_expired`,
     /// `certificate_name`, `unknown_authority`, `bad_certificate`, `own_certificate`, `tls`, `web_page`, `redirect`,
     /// `bad_answer`, `credentials`, `not_found`, `clock`, `limited`, `provider` or `resting`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub fault: Option<String>,
-    /// Where it fails: the provider's last HTTP status, if it answered.
+    /// While it fails: the provider's last HTTP status, if it answered.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub status: Option<u16>,
-    /// Where it fails: since when.
+    /// While it fails: since when.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub failing_since: Option<Timestamp>,
-    /// How many pushes have failed in a row.
+    /// Consecutive failures.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub failures: u64,
-    /// When the provider last took a push; absent: not since the start.
+    /// When the provider last accepted a push; absent: not since the start.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_success_at: Option<Timestamp>,
-    /// Where it fails: what to do about it.
+    /// While it fails: what to do about it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub hint: Option<String>,
 }
 
-/// What is not said where nothing is to be counted.
+/// Leaves 0 out of the JSON.
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands out references")]
 fn is_zero(number: &u64) -> bool {
     *number == 0
@@ -170,22 +178,24 @@ fn is_zero(number: &u64) -> bool {
 
 /// The answer to `push retry`.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct PushRetried {
-    /// The transports that were asked for.
+    /// The selected transports.
     pub transports: Vec<RetriedTransport>,
 }
 
-/// A transport whose rest was ended.
+/// A transport whose pause was ended.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct RetriedTransport {
     /// Which.
     pub transport: String,
-    /// Whether it rested.
+    /// Whether it paused.
     pub rested: bool,
-    /// How much longer it would have rested, in milliseconds.
+    /// The rest of its pause, in milliseconds.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rest_ms: Option<u64>,
-    /// Pushes that wait for it.
+    /// Pushes waiting for it.
     pub waiting: u64,
     /// Why the last push failed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -194,23 +204,25 @@ pub struct RetriedTransport {
 
 /// The answer to `latency`.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Latency {
     /// In the order in which an alarm passes them.
     pub stages: Vec<StageLatency>,
 }
 
-/// How long one stage takes; milliseconds with fractions.
+/// The latency of one stage, in milliseconds with fractions.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct StageLatency {
     /// Which.
     pub stage: String,
-    /// How often it was measured since the start.
+    /// Measurements since the start.
     pub count: u64,
-    /// Half of them took at most so long.
+    /// 50 % took at most this long.
     pub p50_ms: f64,
-    /// 9 of 10.
+    /// 90 % took at most this long.
     pub p90_ms: f64,
-    /// 99 of 100.
+    /// 99 % took at most this long.
     pub p99_ms: f64,
     /// The longest.
     pub max_ms: f64,

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 
 /// The clients that were refused.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Rejected {
     /// Most recent first. The daemon keeps a bounded number of entries since its start and drops the oldest.
     pub rejected: Vec<Rejection>,
@@ -12,6 +13,7 @@ pub struct Rejected {
 
 /// Refusals of one address for one reason (and one user, where a user was named).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Rejection {
     /// The client's address without its port (behind a trusted proxy: what the proxy says). IPv6 clients of one /64
     /// network share an entry, which shows the last address.
@@ -37,6 +39,7 @@ pub struct Rejection {
 
 /// Why a client was refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum RefusalReason {
     /// A web page of another origin wanted to connect (HTTP 403).

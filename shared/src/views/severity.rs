@@ -1,16 +1,17 @@
-//! How grave a finding is, of a check or of the doctor.
+//! How severe a finding of `check` or `doctor` is.
 
 use serde::{Deserialize, Serialize};
 
-/// How grave a finding is, the least first. What a later version adds counts as an error.
+/// How severe a finding is, in ascending order. Unknown words of a later version count as errors.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum Severity {
-    /// As it should be.
+    /// No problem.
     Ok,
-    /// It works, but not for all, not for long, or an admin should know.
+    /// It works, but not for everyone or not for long.
     Warning,
-    /// It does not work: alarms do not arrive, or will not. Red.
+    /// It does not work: alarms do not arrive, or soon will not.
     #[serde(other)]
     Error,
 }

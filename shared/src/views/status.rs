@@ -6,8 +6,9 @@ use serde::{Deserialize, Serialize};
 use super::doctor::Finding;
 use crate::sentence::SentencePart;
 
-/// How the daemon is.
+/// The state of the daemon.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Status {
     /// The daemon's version.
     pub version: String,
@@ -15,7 +16,7 @@ pub struct Status {
     pub pid: u32,
     /// When it started.
     pub started_at: Timestamp,
-    /// Since how long it runs.
+    /// Its uptime in milliseconds.
     pub uptime_ms: u64,
     /// Monitors.
     pub monitors: MonitorCounts,
@@ -32,40 +33,41 @@ pub struct Status {
     /// Why the database is down; absent while it is up.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub database_error: Option<String>,
-    /// ZoneMinder's version, where the database told it.
+    /// ZoneMinder's version, if the database has it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub zoneminder: Option<String>,
     /// Addresses on which apps are served: `wss://[::]:9000`.
     #[serde(default)]
     pub listening: Vec<String>,
-    /// Which sockets systemd has opened and handed over: `control`, and an `app` for each address.
+    /// The sockets that systemd opened (socket activation): `control`, and an `app` for each address.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub handed_over: Vec<String>,
-    /// The daemon is draining and will end.
+    /// Whether the daemon is shutting down.
     #[serde(default)]
     pub stopping: bool,
-    /// Whether the daemon's own state can be written; else why not.
+    /// Why the state file cannot be written; absent if it can.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub state_error: Option<String>,
-    /// The daemon's own state was damaged within the last seven days and set aside: when, where it is, and what was
-    /// saved of it. Absent once that file was moved away.
+    /// A damaged state file was replaced within the last seven days: when, where the old file is, and what was recovered.
+    /// Absent once the old file was removed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub state_damage: Option<String>,
     /// The same in pieces: a reader can show the time in its own zone.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub state_damage_parts: Vec<SentencePart>,
-    /// The worst of what `doctor` finds, by the last look at each part; absent where all is as it should be.
+    /// The most severe finding of `doctor`, by the latest result of each part; absent if there is no problem.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub worst: Option<Finding>,
-    /// How many findings there are that are not as they should be; absent from daemons that do not tell.
+    /// The number of problems that `doctor` finds.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub findings: Option<FindingCounts>,
 }
 
-/// How many findings of `doctor` are not as they should be.
+/// The number of problems that `doctor` finds.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct FindingCounts {
-    /// Red.
+    /// Errors.
     pub errors: u64,
     /// Warnings.
     pub warnings: u64,
@@ -73,23 +75,25 @@ pub struct FindingCounts {
 
 /// How many monitors there are.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct MonitorCounts {
     /// In ZoneMinder's database, on this server.
     pub total: u64,
-    /// Read by the daemon: their state is known.
+    /// Watched, with a known state.
     pub watched: u64,
-    /// Should be read but cannot be; `monitors list` says why.
+    /// Watched, but unreadable; `monitors list` says why.
     pub stale: u64,
 }
 
 /// How many apps are connected.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct ClientCounts {
     /// All.
     pub total: u64,
-    /// Those that get alarms.
+    /// Logged in: they receive alarms.
     pub authenticated: u64,
-    /// Dropped since the start because they did not read.
+    /// Disconnected since the start because they did not read.
     #[serde(default)]
     pub dropped_slow: u64,
     /// Refused since the start, by a limit or for a wrong password.
@@ -99,15 +103,17 @@ pub struct ClientCounts {
 
 /// How many push tokens there are.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct TokenCounts {
     /// All that are not revoked.
     pub total: u64,
-    /// Those that get pushes.
+    /// Those that receive pushes.
     pub enabled: u64,
 }
 
-/// What became of pushes since the start.
+/// Results of pushes since the start.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct PushCounts {
     /// Waiting to be sent.
     pub queued: u64,
@@ -115,42 +121,45 @@ pub struct PushCounts {
     pub delivered: u64,
     /// Given up.
     pub failed: u64,
-    /// Whether pushes are sent at all; absent: the daemon does not say.
+    /// Whether pushes are sent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub mode: Option<PushModeState>,
 }
 
 /// Whether pushes are sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum PushModeState {
-    /// They are.
+    /// Pushes are sent.
     Live,
-    /// They are decided and logged, but not sent: another server rings the phones.
+    /// Pushes are decided and logged, but not sent, while another server sends them.
     Shadow,
-    /// Push is off, or there is no way to phones.
+    /// Push is switched off, or no transport is configured.
     Off,
     /// A mode of a newer daemon.
     #[serde(other)]
     Unknown,
 }
 
-/// What was seen since the start.
+/// Alarms since the start.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct EventCounts {
     /// Alarms announced.
     pub seen: u64,
-    /// Of these: found in the Events table because polling could not see them.
+    /// Of these: found late, in the Events table.
     pub reconciled: u64,
 }
 
 /// Whether ZoneMinder's database answers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum DatabaseState {
     /// The last statement was answered.
     Ok,
-    /// It was not, or there was none yet.
+    /// The last statement failed, or none was sent yet.
     #[serde(other)]
     Down,
 }

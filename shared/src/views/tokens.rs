@@ -11,26 +11,28 @@ use crate::control::{ControlError, PlatformKind, TokenRecord, TokenState};
 
 /// The registered devices.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Tokens {
     /// In the order in which they were registered.
     pub tokens: Vec<TokenView>,
-    /// Where the next page begins; absent: this is the last.
+    /// Where the next page begins; absent on the last page.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub next: Option<u64>,
 }
 
-/// One registered device. Prints without the token itself.
+/// One registered device. `Debug` hides the token.
 #[derive(Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct TokenView {
     /// Its name: 8 hexadecimal digits of the token's SHA-256, more where two tokens share them.
     pub handle: String,
     /// What kind of phone.
     pub platform: PlatformKind,
-    /// How it stands.
+    /// Its state.
     pub state: TokenState,
-    /// The ZoneMinder user whose rights hold for it; empty: an admin has imported it.
+    /// The ZoneMinder user whose rights apply to it; empty: it was imported.
     pub user: String,
-    /// Which app, where its messages tell: `zmninja`, `zmninjang`.
+    /// The app, if known: `zmninja`, `zmninjang`.
     pub app: Option<String>,
     /// Its version.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -38,17 +40,17 @@ pub struct TokenView {
     /// The app's own name for this server.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub profile: Option<String>,
-    /// The monitors that it wants to hear of; `null`: all.
+    /// The monitors whose alarms it wants; `null`: all.
     pub monitors: Option<Vec<MonitorId>>,
-    /// The least time between two alarms of each of `monitors`, in milliseconds; `null` as `monitors` is.
+    /// The minimum interval between two alarms of each of `monitors`, in milliseconds; `null` if `monitors` is.
     pub intervals: Option<Vec<u64>>,
-    /// The number on the app's icon.
+    /// The badge: the number on the app's icon.
     pub badge: u32,
-    /// When it was registered first.
+    /// When it was first registered.
     pub created_at: Timestamp,
-    /// When its app last said anything about it.
+    /// When its app was last seen.
     pub last_seen_at: Timestamp,
-    /// When a provider last took a push for it.
+    /// When a provider last accepted a push for it.
     pub last_delivered_at: Option<Timestamp>,
     /// Why the last attempt failed; `null` once one has succeeded.
     pub last_error: Option<String>,
@@ -57,19 +59,19 @@ pub struct TokenView {
     pub last_error_at: Option<Timestamp>,
     /// Attempts that have failed since the last success.
     pub failures: u32,
-    /// Until when it is silenced; absent: it is not, or until it is unmuted (see `state`).
+    /// When the mute ends; absent: it is not muted, or until unmuted (see `state`).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub mute_until: Option<Timestamp>,
-    /// Since when it is gone.
+    /// When it was revoked.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub revoked_at: Option<Timestamp>,
-    /// By whom or why: `admin`, `prune`, or the provider's word.
+    /// Why it was revoked: `admin`, `prune`, or the provider's answer.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub revoked_reason: Option<String>,
-    /// The transport that last took it, where another had refused it.
+    /// The transport that last accepted it, if another refused it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub transport: Option<String>,
-    /// The token itself, where an admin wants it revealed.
+    /// The token itself, if an admin asked to reveal it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub token: Option<String>,
 }
@@ -85,78 +87,84 @@ impl fmt::Debug for TokenView {
     }
 }
 
-/// One registered device and what was lately sent to it.
+/// One registered device with its latest deliveries.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct TokenShown {
     /// The device.
     #[serde(flatten)]
     pub token: TokenView,
-    /// Its newest deliveries, newest first.
+    /// Its latest deliveries, newest first.
     pub recent: Vec<DeliveryView>,
 }
 
-/// What became of a change of tokens.
+/// The result of a change of tokens.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct TokensChanged {
     /// `revoked`, `blocked`, `unblocked`, `restored`, `muted`, `unmuted`, `badge_reset`.
     pub change: String,
-    /// Nothing was changed.
+    /// Whether nothing was changed.
     #[serde(default)]
     pub dry_run: bool,
-    /// How many were (would be) changed.
+    /// The number of tokens that were, or would be, changed.
     pub count: u64,
-    /// Those, as they are now; at most 10,000 of them.
+    /// These tokens, after the change; at most 10,000.
     pub tokens: Vec<TokenView>,
-    /// What was asked for and could not be done.
+    /// Tokens that could not be changed.
     #[serde(default)]
     pub failed: Vec<TokenFailure>,
 }
 
-/// One token of several for which something could not be done.
+/// A token that could not be changed.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct TokenFailure {
-    /// As it was asked for.
+    /// Its name in the request.
     pub token: String,
     /// Why not.
     #[serde(flatten)]
     pub error: ControlError,
 }
 
-/// What became of tokens from a file.
+/// The result of an import.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct TokensImported {
-    /// Nothing was changed.
+    /// Whether nothing was changed.
     #[serde(default)]
     pub dry_run: bool,
-    /// One for each token that was sent, in that order.
+    /// One for each token of the request, in the same order.
     pub tokens: Vec<TokenImported>,
 }
 
-/// What became of one token from a file.
+/// The result for one imported token.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct TokenImported {
-    /// Its name, where it is a token at all.
+    /// Its handle, if it is a token.
     pub handle: Option<String>,
-    /// What was done.
+    /// The result.
     pub outcome: ImportOutcome,
-    /// Why it was not taken, or what there is to know.
+    /// Why it was refused, or a remark.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
 }
 
-/// What was done with a token from a file.
+/// The result for an imported token.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum ImportOutcome {
     /// It is new.
     Added,
-    /// It was there, and is now as the file says.
+    /// It existed, and was changed to what the file has.
     Changed,
-    /// It was there as the file says, or better: nothing was done.
+    /// It existed with the same or newer data: not changed.
     Unchanged,
-    /// The file has it, but it is no use: a later line counts, or nothing is known but a counter.
+    /// Not imported: a later line of the file has the same token, or the entry has no data but a counter.
     Skipped,
-    /// It cannot be taken.
+    /// It was refused.
     #[serde(other)]
     Refused,
 }
@@ -174,12 +182,13 @@ impl ImportOutcome {
     }
 }
 
-/// Tokens as files have them.
+/// Exported tokens.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct TokensExported {
     /// In the order in which they were registered.
     pub tokens: Vec<TokenRecord>,
-    /// Where the next page begins; absent: this is the last.
+    /// Where the next page begins; absent on the last page.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub next: Option<u64>,
 }

@@ -9,14 +9,15 @@ use crate::{EventId, MonitorId};
 
 /// What was decided about one event.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Why {
     /// Which event.
     pub event_id: EventId,
-    /// Its monitor, where it is known.
+    /// Its monitor, if known.
     pub monitor_id: Option<MonitorId>,
     /// The monitor's name.
     pub monitor: Option<String>,
-    /// Whether apps were told of it at all.
+    /// Whether it was announced.
     pub announced: bool,
     /// One sentence: that it was announced, or why it was not.
     pub explanation: String,
@@ -25,15 +26,16 @@ pub struct Why {
     pub times: WhyTimes,
     /// The alarms of the event; a long one may have several.
     pub alarms: Vec<WhyAlarm>,
-    /// What was decided for each client and each token.
+    /// The decision for each client and each token.
     pub targets: Vec<WhyTarget>,
-    /// What to know beside it: what is not remembered any more.
+    /// What is no longer known.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub notes: Vec<String>,
 }
 
 /// Times that explain an event; each is absent where it explains nothing.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct WhyTimes {
     /// When the event was first announced.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -64,23 +66,25 @@ impl WhyTimes {
 
 /// One alarm of the event.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct WhyAlarm {
-    /// When it was found.
+    /// When it was detected.
     pub at: Timestamp,
     /// Why, in ZoneMinder's words.
     pub cause: String,
-    /// It was found after the fact.
+    /// Whether it was found after the fact, in the Events table.
     pub late: bool,
 }
 
 /// What was decided for one client or token.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct WhyTarget {
     /// `session` or `token`.
     pub kind: TargetKind,
     /// Client id or token handle.
     pub id: String,
-    /// Whose it is, where that is known.
+    /// Its ZoneMinder user, if known.
     pub user: Option<String>,
     /// When.
     pub at: Timestamp,
@@ -93,10 +97,10 @@ pub struct WhyTarget {
     /// When the token was registered or revoked, where the explanation is about that.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub since: Option<Timestamp>,
-    /// For tokens: by which transport.
+    /// For tokens: the transport.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub transport: Option<String>,
-    /// For tokens: how often it was tried.
+    /// For tokens: the number of attempts.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub attempts: Option<u32>,
     /// From the alarm's detection to the provider's answer.
@@ -105,7 +109,7 @@ pub struct WhyTarget {
     /// The provider's id of the message.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub provider_id: Option<String>,
-    /// While it is queued: what holds it back, if anything does.
+    /// While it is queued: what delays it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub held: Option<HeldView>,
 }

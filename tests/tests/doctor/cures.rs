@@ -124,7 +124,7 @@ async fn a_user_without_the_right_is_told_of_the_right() -> Result<()> {
 async fn a_password_in_plain_text_is_no_wrong_password() -> Result<()> {
     let world = open(quiet_world().monitor(1, "Garage").user(UserRow::new("amy", "pw"))).await?;
     world.database.sql("UPDATE Users SET Password='pw' WHERE Username='amy'").await?;
-    ails(&world, "amy", "user", "as no hash that is known", "set the password again in ZoneMinder").await?;
+    ails(&world, "amy", "user", "in an unknown format", "set the password again in ZoneMinder").await?;
     let answer = doctor(&world, "amy", 1).await?;
     ensure!(!answer.to_string().contains("'pw'"), "{answer}");
     ensure!(first_red(&answer)?.0 == "user", "{answer:#}");

@@ -40,7 +40,7 @@ async fn in_a_healthy_house_nothing_is_red() -> Result<()> {
     ensure!(port.as_str().is_some_and(|text| text.contains("TLSv1_3, WebSocket")), "{port}");
 
     let people = world.run(&["doctor"]).await?.expect_code(0)?;
-    ensure!(people.stdout.ends_with("Nothing is red.\n") && people.stderr.is_empty(), "{people:#?}");
+    ensure!(people.stdout.ends_with("No errors found.\n") && people.stderr.is_empty(), "{people:#?}");
     ensure!(world.run(&["doctor", "-q"]).await?.expect_code(0)?.stdout.is_empty());
     let lines = world.run(&["doctor", "--jsonl"]).await?.expect_code(0)?.stdout;
     ensure!(lines.lines().count() == findings.len(), "{lines}");
@@ -132,8 +132,7 @@ async fn a_monitor_whose_layout_is_unknown() -> Result<()> {
     world.shm(1)?.poke(&881_u32.to_le_bytes(), 0)?;
     world.wait_monitor(1, "followed in the database", |monitor| monitor["source"] == "db").await?;
     let hint =
-        ails(&world, "", "monitor 1", "unknown layout of the shared memory (size 881)", "update zmesd")
-            .await?;
+        ails(&world, "", "monitor 1", "unknown shared-memory layout (size 881)", "update zmesd").await?;
     ensure!(hint.contains("zoneminder.source = \"db\""), "{hint}");
     world.shm(1)?.start()?;
     world.wait_monitor(1, "understood", |monitor| monitor["source"] == "shm").await?;

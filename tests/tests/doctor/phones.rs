@@ -28,9 +28,9 @@ async fn a_token_that_its_provider_calls_dead() -> Result<()> {
     let handle = world.handle(PHONE).await?;
     fcm.messages.always_token(PHONE, Fcm::unregistered());
     world.alarm(1, 5).await?;
-    world.wait_token(PHONE, "laid to rest", |token| token["state"] == "revoked").await?;
+    world.wait_token(PHONE, "revoked", |token| token["state"] == "revoked").await?;
     let restore = format!("zmesctl tokens restore {handle}");
-    ails(&world, "", "token", "was laid to rest", &restore).await?;
+    ails(&world, "", "token", " was revoked at ", &restore).await?;
     let hint =
         ails(&world, &handle, "token", "because its provider said: 404 UNREGISTERED", &restore).await?;
     obey(&world, &hint).await?;
@@ -50,7 +50,7 @@ async fn a_dead_token_of_a_phone_that_has_a_new_one() -> Result<()> {
     let _app = phone(&world, PHONE, "", "").await?;
     fcm.messages.always_token(PHONE, Fcm::unregistered());
     world.alarm(1, 5).await?;
-    world.wait_token(PHONE, "laid to rest", |token| token["state"] == "revoked").await?;
+    world.wait_token(PHONE, "revoked", |token| token["state"] == "revoked").await?;
     let _reinstalled = phone(&world, "fcm:APA91b-after-the-app-was-installed-anew", "", "").await?;
     is_well(&world, "").await?;
     Ok(())
@@ -92,11 +92,11 @@ async fn a_list_without_the_monitor() -> Result<()> {
     let warned = warned.with_context(|| format!("no warning: {walk:#}"))?;
     ensure!(warned["severity"] == "warning", "{warned}");
     let detail = warned["detail"].as_str().unwrap_or_default();
-    ensure!(detail.contains("monitor 2 (Yard) is in nobody's list"), "{detail}");
+    ensure!(detail.contains("monitor 2 (Yard) is in no app's list"), "{detail}");
     let asked = is_well(&world, &handle).await?;
     ensure!(worried(&asked).is_empty(), "{asked:#}");
     ails(&world, &format!("{handle} --monitor 2"), "filter", "monitor 2 is not in its list", &show).await?;
-    ails(&world, "admin --monitor 2", "client", "hears of monitors 1", "tick the monitor").await?;
+    ails(&world, "admin --monitor 2", "client", "gets alarms of monitors 1", "tick the monitor").await?;
     is_well(&world, &format!("{handle} --monitor 1")).await?;
     // Ticked in the app, which then says so.
     app.send(&json!({"event": "push", "data": {"type": "token", "platform": "android", "token": PHONE,
@@ -115,19 +115,21 @@ async fn a_phone_that_was_silenced_or_switched_off() -> Result<()> {
     let mut app = phone(&world, PHONE, "", "").await?;
     let handle = world.handle(PHONE).await?;
     world.run(&["tokens", "mute", &handle, "--for", "1h"]).await?.expect_code(0)?;
-    let hint =
-        ails(&world, &handle, "mute", "an admin has silenced it until", "zmesctl tokens unmute").await?;
+    let hint = ails(&world, &handle, "mute", "muted by an admin until", "zmesctl tokens unmute").await?;
     obey(&world, &hint).await?;
     is_well(&world, &handle).await?;
     app.send(&json!({"event": "push", "data": {"type": "token", "platform": "android", "token": PHONE,
         "state": "disabled"}}))
         .await?;
     app.sync().await?;
-    ails(&world, &handle, "state", "switched pushes off", "in the app").await?;
+    ails(&world, &handle, "state", "pushes are switched off in its app", "in the app").await?;
     let people = world.run(&["doctor", &handle]).await?.expect_code(1)?.stdout;
     ensure!(people.contains(&format!("token {handle}:\n")), "{people}");
     ensure!(
-        people.lines().last().is_some_and(|line| line.starts_with(&format!("Red: token {handle}: state:")))
+        people
+            .lines()
+            .last()
+            .is_some_and(|line| line.starts_with(&format!("First error: token {handle}: state:")))
     );
     Ok(())
 }
@@ -139,7 +141,7 @@ async fn a_provider_that_refuses_pushes_though_it_answers_checks() -> Result<()>
     let _app = phone(&world, PHONE, "", "").await?;
     let (handle, mut event) = (world.handle(PHONE).await?, 5);
     for (behaviour, words, cure) in [
-        (PushProxy::wrong_app_key(), "we were refused: ", "push.proxy.app-key"),
+        (PushProxy::wrong_app_key(), "the provider refused us: ", "push.proxy.app-key"),
         (Behaviour::status(404, "no such page"), "404", "push.proxy.url"),
     ] {
         let failed = world.token(PHONE).await?.context("no token")?["failures"].as_u64();

@@ -37,7 +37,7 @@ impl Contract {
             for file in
                 files.iter().filter(|file| file.extension().is_some_and(|extension| extension == "rs"))
             {
-                let parsed = syn::parse_file(&fs::read_to_string(file)?)
+                let parsed = syn::parse_file(&without_macro(&fs::read_to_string(file)?))
                     .with_context(|| file.display().to_string())?;
                 items.extend(parsed.items.into_iter().map(|item| (directory.to_owned(), item)));
             }
@@ -132,7 +132,7 @@ impl Contract {
             let plain = words.variants.iter().all(|variant| variant.fields.is_empty());
             // Access is for the daemon alone, and error codes have a section of their own.
             let said = plain && !["Access", "ErrorCode"].contains(&name.as_str());
-            if said && (!directory.is_empty() || name == "MonitorState") {
+            if said && (!directory.is_empty() || self.is_member(&name)) {
                 roff.line("SS", &[&name]);
                 for variant in self.variants(&name)? {
                     roff.tagged(&bold(&wire(variant, &words.attrs)), &doc(&variant.attrs));
@@ -149,6 +149,23 @@ impl Contract {
             variant.ident == "Unknown" && doc(&variant.attrs).contains("of a newer ")
         };
         Ok(found.variants.iter().filter(|variant| !newer(variant) || name == "MonitorState").collect())
+    }
+
+    /// Says whether members of requests, answers or events are of this type.
+    fn is_member(&self, name: &str) -> bool {
+        for (_, item) in self.items.iter().filter(|(directory, _)| !directory.is_empty()) {
+            let fields: Vec<&syn::Field> = match item {
+                Item::Struct(found) => found.fields.iter().collect(),
+                Item::Enum(found) => found.variants.iter().flat_map(|variant| &variant.fields).collect(),
+                _ => Vec::new(),
+            };
+            for field in fields {
+                if leaf(&field.ty).is_ok_and(|found| found == name) {
+                    return true;
+                }
+            }
+        }
+        false
     }
 
     fn enumeration(&self, name: &str) -> Option<&syn::ItemEnum> {
@@ -220,7 +237,7 @@ impl Contract {
             "Option" => (inner()?.0, true),
             "Box" => inner()?,
             "Vec" => (format!("array of {}", inner()?.0), false),
-            "String" => ("string".to_owned(), false),
+            "String" | "Reason" => ("string".to_owned(), false),
             "bool" => ("boolean".to_owned(), false),
             "u8" | "u16" | "u32" | "u64" | "i32" | "i64" | "usize" | "f64" | "MonitorId" | "EventId"
             | "SessionId" => ("number".to_owned(), false),
@@ -261,6 +278,24 @@ impl Contract {
         }
         bail!("no Request::access in shared/src")
     }
+}
+
+/// Returns the source with each `words! { Name { Variant = "word", } }` as the enum that it declares.
+fn without_macro(source: &str) -> String {
+    let (mut plain, mut within) = (String::with_capacity(source.len()), false);
+    for line in source.lines() {
+        let trimmed = line.trim();
+        let variant = trimmed.strip_suffix("\",").and_then(|line| line.split_once(" = \""));
+        match (within, variant, trimmed.strip_suffix(" {")) {
+            (false, _, _) if line == "words! {" => within = true,
+            (true, _, _) if line == "}" => within = false,
+            (true, Some((name, word)), _) => plain.extend(["#[serde(rename = \"", word, "\")]\n", name, ","]),
+            (true, None, Some(name)) => plain.extend(["pub enum ", name, " {"]),
+            _ => plain += line,
+        }
+        plain.push('\n');
+    }
+    plain
 }
 
 /// Returns the names of the variants of a pattern.
@@ -404,6 +439,15 @@ pub(crate) fn exit_codes(file: &Path) -> Result<String> {
     }
     ensure!(!roff.source().is_empty(), "no exit codes in {}", file.display());
     Ok(roff.source().to_owned())
+}
+
+#[test]
+fn a_macro_of_words_is_an_enum() {
+    let source = "words! {\n    /// Who.\n    Who {\n        /// A.\n        Amy = \"amy b\",\n    }\n}\n";
+    let plain =
+        "\n    /// Who.\npub enum Who {\n        /// A.\n#[serde(rename = \"amy b\")]\nAmy,\n    }\n\n";
+    assert_eq!(without_macro(source), plain);
+    assert_eq!(without_macro("fn f() {\n}\n"), "fn f() {\n}\n");
 }
 
 #[test]

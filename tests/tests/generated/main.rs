@@ -92,6 +92,12 @@ fn the_manual_is_that_of_its_sources() -> Result<()> {
     Ok(())
 }
 
+#[test]
+fn the_schema_of_the_control_protocol_is_that_of_its_types() -> Result<()> {
+    let schema = serde_json::to_string_pretty(&zmes_shared::schema::control())?;
+    compare("shared/control.schema.json", &format!("{schema}\n"))
+}
+
 /// Those of `zmesctl` are written by hand: they ask `zmesctl` itself.
 #[test]
 fn the_completions_of_zmesd_are_those_of_its_grammar() -> Result<()> {

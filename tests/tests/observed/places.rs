@@ -86,7 +86,7 @@ async fn a_port_that_is_taken_ends_the_start_with_a_hint() -> Result<()> {
     world.write_settings()?;
     let (code, text) = run(&world, &["run"])?;
     ensure!(code == Some(69), "{code:?} {text}");
-    ensure!(text.contains(&format!("zmesd: cannot serve metrics on {address}: ")), "{text}");
+    ensure!(text.contains(&format!("zmesd: cannot bind {address}: ")), "{text}");
     ensure!(text.contains("hint: `ss -ltnp"), "{text}");
     Ok(())
 }
@@ -110,7 +110,7 @@ async fn a_reload_moves_it_switches_it_off_and_on_and_keeps_it_where_the_new_pla
     let refused = reload(&mut world, &taken.local_addr()?.to_string(), 1).await?;
     ensure!(refused["error"]["code"] == "unavailable", "{refused}");
     let message = refused["error"]["message"].as_str().unwrap_or_default();
-    ensure!(message.starts_with("cannot serve metrics on 127.0.0.1:"), "{refused}");
+    ensure!(message.starts_with("cannot bind 127.0.0.1:"), "{refused}");
     port.metrics().await?.ensure(&[("zmesd_config_reloads_total{result=\"refused\"}", 1.0)])?;
     let path = world.path("metrics.sock");
     reload(&mut world, &format!("unix:{}", path.display()), 0).await?;

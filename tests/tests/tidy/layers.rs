@@ -5,11 +5,12 @@ use std::fmt;
 use crate::tree::File;
 
 /// Rooms from the bottom up. A room may import what has a lower number; of several entries the longest counts.
-const LEVELS: [(&str, u8); 26] = [
+const LEVELS: [(&str, u8); 27] = [
     // words
     ("domain", 0),
     ("config", 1),
     ("limits", 1),
+    ("sockets", 1),
     // seams
     ("ports", 2),
     ("telemetry", 3),

@@ -73,8 +73,9 @@ fn is_of_chain(c: char) -> bool {
 
 /// Says whether the last name of `finding.detail.as_str()` is that of a sentence.
 fn names_a_sentence(chain: &str) -> bool {
-    let names = chain.split('.').map(|name| name.trim_end_matches(['(', ')', '?']).trim_start_matches('('));
-    let last = names.filter(|name| !name.is_empty() && !FORMS.contains(name)).next_back();
+    let mut names =
+        chain.split('.').map(|name| name.trim_end_matches(['(', ')', '?']).trim_start_matches('('));
+    let last = names.rfind(|name| !name.is_empty() && !FORMS.contains(name));
     last.is_some_and(|name| SENTENCES.contains(&name))
 }
 

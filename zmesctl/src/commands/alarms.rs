@@ -20,7 +20,7 @@ use crate::words;
 /// How long `test --wait` may take when `--timeout` does not say: the slowest target decides.
 const WAIT_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// How long people wait without being told for what.
+/// After this long, people are told what the command waits for.
 const PATIENCE: Duration = Duration::from_secs(1);
 
 /// `alarm …`
@@ -30,11 +30,11 @@ const PATIENCE: Duration = Duration::from_secs(1);
     after_help = "Examples:\n  zmesctl alarm test --wait\n  zmesctl alarm force --monitor 1 --for 10s"
 )]
 pub enum AlarmCommand {
-    /// Send a test alarm to the apps; ZoneMinder knows nothing of it
+    /// Send a test alarm to the apps, without ZoneMinder
     Test(TestArgs),
-    /// Make ZoneMinder itself record; the alarm takes the normal way
+    /// Force an alarm in ZoneMinder, which records an event
     Force(ForceArgs),
-    /// Take a forced alarm back
+    /// Cancel a forced alarm
     Cancel(CancelArgs),
 }
 
@@ -42,23 +42,22 @@ pub enum AlarmCommand {
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
-  zmesctl alarm test --dry-run            who would get it, who not, and why
-  zmesctl alarm test --monitor 3 --wait   does it arrive, and how fast?
-  zmesctl alarm test --token 1a2b3c4d --wait   what does its provider answer?
+  zmesctl alarm test --dry-run                 show who would get it, and why
+  zmesctl alarm test --monitor 3 --wait        show whether it arrives, and when
+  zmesctl alarm test --token 1a2b3c4d --wait   show what the provider answers
 
-Exit codes: 0 all that should get it did (or nobody should), 7 some failed,
-1 all failed.")]
+Exit codes: 0 no delivery failed, 7 some failed, 1 all failed.")]
 pub struct TestArgs {
-    /// Pretend that this monitor alarms [default: the first that is watched]
+    /// Monitor that the test alarm names [default: the first one watched]
     #[arg(short, long, value_name = "ID|NAME")]
     monitor: Option<MonitorArg>,
-    /// Only to this token: its handle, or its last 10 characters
-    #[arg(long, value_name = "T", value_parser = values::token, allow_hyphen_values = true)]
+    /// Only this token: its handle, or its last 10 characters
+    #[arg(long, value_name = "TOKEN", value_parser = values::token, allow_hyphen_values = true)]
     token: Option<String>,
-    /// Say who would get it, send nothing
+    /// Show who would get it; send nothing
     #[arg(short = 'n', long)]
     dry_run: bool,
-    /// Wait until every target has it, and show how long that took
+    /// Wait for all deliveries, and show how long each took
     #[arg(short, long)]
     wait: bool,
 }
@@ -70,21 +69,24 @@ Examples:
   zmesctl alarm force --monitor 1
   zmesctl alarm force --monitor 1 --for 1m
 
-zmesd needs to write ZoneMinder's shared memory for this, or zmtrigger.pl running.")]
+zmesd needs write access to ZoneMinder's shared memory for this, or a running
+zmtrigger.pl.")]
 pub struct ForceArgs {
-    /// The monitor that shall record
+    /// Monitor to force
     #[arg(short, long, value_name = "ID|NAME")]
     monitor: MonitorArg,
-    /// Cancel it by itself after this time (1s to 1h)
+    /// Duration of the alarm, 1s to 1h
     #[arg(long = "for", value_name = "DURATION", value_parser = values::alarm_duration, default_value = "10s")]
     lasting: Duration,
 }
 
 /// Which monitor to release.
 #[derive(Debug, Args)]
-#[command(after_help = "Example:\n  zmesctl alarm cancel --monitor 1")]
+#[command(
+    after_help = "Examples:\n  zmesctl alarm cancel --monitor 1\n  zmesctl alarm cancel --monitor Garage"
+)]
 pub struct CancelArgs {
-    /// The monitor whose forced alarm ends
+    /// Monitor whose forced alarm is cancelled
     #[arg(short, long, value_name = "ID|NAME")]
     monitor: MonitorArg,
 }
@@ -111,7 +113,7 @@ pub(crate) async fn run(command: AlarmCommand, context: &mut Context) -> Result<
     }
 }
 
-/// Asks, and says that it waits as soon as that takes longer than people wait without a word.
+/// Asks; if the answer takes longer than [`PATIENCE`], says what it waits for.
 async fn wait_for_all(request: Request, context: &mut Context) -> Result<Exit, CliError> {
     let told = context.environment.terminals.stderr && context.out.format() == Format::Human;
     let quiet = context.out.look().quiet;
@@ -128,7 +130,7 @@ async fn wait_for_all(request: Request, context: &mut Context) -> Result<Exit, C
             () = tokio::time::sleep(PATIENCE) => {
                 if told && !quiet {
                     let limit = time::span(WAIT_TIMEOUT);
-                    shared.to_errors(&format!("waiting for the answers of apps and providers, at most {limit} …"));
+                    shared.to_errors(&format!("waiting for apps and providers, at most {limit} …"));
                 }
                 tested.await
             }
@@ -140,13 +142,12 @@ async fn wait_for_all(request: Request, context: &mut Context) -> Result<Exit, C
 impl View for AlarmTested {
     fn human(&self, out: &mut Out) -> io::Result<()> {
         let subject = if self.dry_run {
-            format!("Nothing was sent. An alarm of monitor {} would be", self.monitor_id)
+            format!("Dry run, nothing was sent: an alarm of monitor {}", self.monitor_id)
         } else {
             format!("Test alarm {} of monitor {}", self.event_id, self.monitor_id)
         };
         if self.targets.is_empty() {
-            return out
-                .line(&format!("{subject}: for nobody, no app is connected and no token is registered"));
+            return out.line(&format!("{subject}: no app is connected and no token is registered"));
         }
         let count = |state| self.targets.iter().filter(|target| target.decision == state).count();
         let states = [DeliveryState::Sent, DeliveryState::Skipped, DeliveryState::Failed];

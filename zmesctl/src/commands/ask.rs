@@ -1,4 +1,4 @@
-//! The question before something is lost, and what scripts have to say instead of answering it.
+//! The confirmation before a destructive change, and the options that replace it in scripts.
 
 use std::io::{self, Write};
 
@@ -10,29 +10,29 @@ use crate::error::CliError;
 /// `--yes` and `--dry-run`.
 #[derive(Debug, Clone, Copy, Args)]
 pub struct Consent {
-    /// Do not ask
+    /// No confirmation: for scripts
     #[arg(short, long)]
     pub yes: bool,
-    /// Only say what would happen
+    /// Show what would change; change nothing
     #[arg(short = 'n', long)]
     pub dry_run: bool,
 }
 
 impl Consent {
-    /// Fails where a confirmation is needed and nobody can be asked. `what`: "revoking 3 tokens"; `command`: the
-    /// command line that needs no question.
+    /// Fails if a confirmation is needed but there is no terminal. `what`: "revoking 3 tokens"; `command`: the command
+    /// line that needs no confirmation.
     pub(super) fn check(self, context: &Context, what: &str, command: &str) -> Result<(), CliError> {
         if self.yes || self.dry_run || context.environment.terminals.interactive() {
             return Ok(());
         }
         Err(CliError::Usage {
-            message: format!("{what} wants a confirmation, and nobody can be asked"),
+            message: format!("{what} needs a confirmation, but stdin is not a terminal"),
             hint: command.to_owned(),
         })
     }
 }
 
-/// Shows what it is about and asks on the terminal; anything but yes is no. Both texts must be clean.
+/// Shows what will change and asks on the terminal; anything but yes is no. Both texts must be clean.
 pub(super) fn confirmed(context: &Context, about: &str, question: &str) -> Result<bool, CliError> {
     let mut answer = String::new();
     let mut stderr = io::stderr();

@@ -12,9 +12,12 @@ use crate::values;
 
 /// `badges …`
 #[derive(Debug, Subcommand)]
-#[command(disable_help_subcommand = true, after_help = "Example:\n  zmesctl badges reset 1a2b3c4d")]
+#[command(
+    disable_help_subcommand = true,
+    after_help = "Examples:\n  zmesctl badges reset 1a2b3c4d\n  zmesctl badges reset --all --yes"
+)]
 pub enum BadgesCommand {
-    /// Set the number on the icon of an app to 0, or to another one
+    /// Set the badge of an app icon to 0 or another number
     Reset(ResetArgs),
 }
 
@@ -23,19 +26,19 @@ pub enum BadgesCommand {
 #[command(after_help = "\
 Examples:
   zmesctl badges reset 1a2b3c4d
-  zmesctl badges reset --all --yes      in a script
+  zmesctl badges reset --all --yes      without confirmation, for scripts
   zmesctl badges reset 1a2b3c4d --to 5
 
-The app shows the new number with its next push.")]
+The icon shows the new number with the next push.")]
 pub struct ResetArgs {
     /// Handles, unique prefixes of them, or the last 10 characters of tokens
     // A list that took what begins with a dash would take every option behind it, too.
-    #[arg(value_name = "T", value_parser = values::token, required_unless_present = "all")]
+    #[arg(value_name = "TOKEN", value_parser = values::token, required_unless_present = "all")]
     tokens: Vec<String>,
     /// All tokens
     #[arg(long, conflicts_with = "tokens")]
     all: bool,
-    /// The number
+    /// Number to show
     #[arg(long, value_name = "N", default_value_t = 0)]
     to: u32,
     #[command(flatten)]
@@ -55,7 +58,7 @@ pub(crate) async fn run(command: BadgesCommand, context: &mut Context) -> Result
         };
         return apply(change, consent, context).await;
     }
-    // A few badges that were named are quickly set back: nobody is asked.
+    // Named badges are easily set back, so this does not ask.
     let consent = Consent { yes: true, ..consent };
     let change = Change {
         what: "resetting badges",

@@ -18,31 +18,30 @@ use crate::values;
 
 /// How long a check of providers, or of a whole file, may take when `--timeout` does not say.
 const SLOW_TIMEOUT: Duration = Duration::from_secs(30);
-/// What plugins say first.
+/// First word of a plugin's output.
 const SERVICE: &str = "ZMESD";
-/// What they say when they do not know.
+/// What plugins print when they cannot tell.
 const UNKNOWN: &str = "UNKNOWN";
 
 /// What to check.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
-  zmesctl check all -q || mail -s 'zmesd is not well' root
-  zmesctl check tls --within 14d    fails when the certificate ends within 14 days
-  zmesctl check all --nagios        as a plugin of Nagios, Icinga, …
+  zmesctl check all -q || mail -s 'zmesd check failed' root
+  zmesctl check tls --within 14d    fail if the certificate expires in 14 days
+  zmesctl check all --nagios        exit codes of a Nagios or Icinga plugin
 
-The first line is that of the plugins of Nagios and Icinga, with performance data
-behind the bar. Exit codes: 0 the check holds, 1 it does not, 3 zmesd is not
-reachable. With --nagios: 0 ok, 1 warning (it works for some, or not for long), 2
-critical, 3 unknown (zmesd is not reachable, or did not answer).")]
+The first line has the format of Nagios plugins, with performance data after the
+bar. Exit codes: 0 passed, 1 failed, 3 zmesd cannot be reached. With --nagios:
+0 ok, 1 warning, 2 critical, 3 unknown (no answer from zmesd).")]
 pub struct CheckArgs {
-    /// What to look at
+    /// Check to run
     #[arg(value_enum, value_name = "CHECK")]
     check: CheckKind,
-    /// For tls and all: the certificate must be valid for at least this much longer [default: a third of its own life, 30 days at most]
+    /// With tls and all: least remaining validity of the certificate [default: a third of its lifetime, at most 30d]
     #[arg(long, value_name = "DURATION", value_parser = values::duration)]
     within: Option<Duration>,
-    /// Exit as plugins do: 0 ok, 1 warning, 2 critical, 3 unknown
+    /// Exit codes of monitoring plugins: 0 ok, 1 warning, 2 critical, 3 unknown
     #[arg(long)]
     nagios: bool,
 }
@@ -58,7 +57,7 @@ pub(crate) async fn run(arguments: CheckArgs, context: &mut Context) -> Result<E
 async fn ask(check: CheckKind, within: Option<Duration>, context: &Context) -> Result<Check, CliError> {
     if within.is_some() && !matches!(check, CheckKind::Tls | CheckKind::All) {
         return Err(CliError::Usage {
-            message: "--within is about the certificate: it goes with tls and all".to_owned(),
+            message: "--within only works with the checks tls and all".to_owned(),
             hint: "zmesctl check tls --within 14d".to_owned(),
         });
     }
@@ -66,12 +65,12 @@ async fn ask(check: CheckKind, within: Option<Duration>, context: &Context) -> R
     if check == CheckKind::Ping {
         return Ok(context.connect().await?.request(request).await?);
     }
-    // All others may ask somebody else: providers, the database, a disk. A daemon that hangs is known soon.
+    // The other checks may ask providers, the database or a disk. A daemon that hangs is detected soon.
     drop(context.connect().await?);
     Ok(context.connect_for(SLOW_TIMEOUT).await?.request(request).await?)
 }
 
-/// Tells a monitoring system that nothing is known: it reads the standard output alone.
+/// Prints UNKNOWN for a monitoring system, which reads only the standard output.
 fn unknown(error: CliError, nagios: bool, context: &mut Context) -> Result<Exit, CliError> {
     if !nagios && matches!(error, CliError::Usage { .. }) {
         return Err(error);
@@ -92,7 +91,7 @@ fn unknown(error: CliError, nagios: bool, context: &mut Context) -> Result<Exit,
     Ok(Exit::PLUGIN_UNKNOWN)
 }
 
-/// What zmesd found, and how the run ends.
+/// The result of a check, and which exit codes are used.
 #[derive(Debug, serde::Serialize)]
 struct Judged {
     #[serde(flatten)]
@@ -143,7 +142,7 @@ impl View for Check {
     }
 }
 
-/// A daemon that does not say how bad it is means the worst.
+/// A failed check without a severity is an error.
 fn severity(ok: bool, told: Option<Severity>) -> Severity {
     match (ok, told) {
         (true, _) => Severity::Ok,

@@ -24,11 +24,11 @@ use crate::words;
     after_help = "Examples:\n  zmesctl clients list --state pending\n  zmesctl clients rejected --since 1h\n  zmesctl clients disconnect 4"
 )]
 pub enum ClientsCommand {
-    /// List the apps that are connected
+    /// List connected apps
     List(ListArgs),
-    /// List the clients that were refused, and why
+    /// List refused clients with the reasons
     Rejected(rejected::RejectedArgs),
-    /// Close the connections of apps
+    /// Disconnect apps
     Disconnect(disconnect::DisconnectArgs),
 }
 
@@ -38,25 +38,25 @@ pub enum ClientsCommand {
 Examples:
   zmesctl clients list
   zmesctl clients list --user 'a*' --address 192.0.2.0/24
-  zmesctl clients list --state pending -q    their ids alone, one a line
+  zmesctl clients list --state pending -q    only the ids
   zmesctl clients list --jsonl | jq -r .address
 
-FILTER says where a client's list of monitors comes from: stated by the app on
-this connection, the token's, the one before a reconnect, or default (all).")]
+FILTER shows where the list of monitors comes from: the app sent it on this
+connection, the token has it, it was kept over a reconnect, or default (all).")]
 pub struct ListArgs {
-    /// Only this ZoneMinder user; `*` stands for any characters
+    /// Only clients of this ZoneMinder user; `*` matches any characters
     #[arg(long, value_name = "USER")]
     user: Option<String>,
-    /// Only clients that have come so far
+    /// Only clients in this state
     #[arg(long, value_enum, value_name = "pending|authenticated", hide_possible_values = true)]
     state: Option<ClientState>,
-    /// Only this address or network
+    /// Only clients from this address or network
     #[arg(long, value_name = "CIDR", value_parser = values::network)]
     address: Option<String>,
 }
 
 impl ListArgs {
-    /// Says whether nothing is said.
+    /// Says whether no option is given.
     fn is_empty(&self) -> bool {
         let Self { user, state, address } = self;
         user.is_none() && state.is_none() && address.is_none()
@@ -81,7 +81,7 @@ pub(crate) async fn run(command: ClientsCommand, context: &mut Context) -> Resul
 impl View for Clients {
     fn human(&self, out: &mut Out) -> io::Result<()> {
         if self.clients.is_empty() {
-            return out.line("No such client is connected.");
+            return out.line("No matching clients.");
         }
         let mut table = Table::new(&[
             Column::new("ID").right(),

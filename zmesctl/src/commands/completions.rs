@@ -20,9 +20,9 @@ Examples:
   zmesctl completions fish > ~/.config/fish/completions/zmesctl.fish
 
 The packages install these scripts. A script runs zmesctl, which asks the daemon
-for handles of tokens, numbers of clients and monitors, and names of users.")]
+for the handles of tokens, the ids of clients and monitors, and user names.")]
 pub struct CompletionsArgs {
-    /// The shell
+    /// Shell to print the script for
     #[arg(value_enum)]
     shell: Shell,
 }

@@ -30,13 +30,17 @@ const EX_NOPERM: i32 = 77;
     after_help = "Examples:\n  zmesctl config check && zmesctl reload\n  zmesctl config show"
 )]
 pub enum ConfigCommand {
-    /// Check a configuration file: all problems at once; works without the daemon
+    /// Check a configuration file, without the daemon
     Check(ConfigCheckArgs),
-    /// Print the default configuration with its comments; works without the daemon
-    #[command(after_help = "Example:\n  zmesctl config default > /etc/zmesd/zmesd.toml")]
+    /// Print the default configuration file, without the daemon
+    #[command(
+        after_help = "Examples:\n  zmesctl config default > /etc/zmesd/zmesd.toml\n  zmesctl config default | less"
+    )]
     Default,
-    /// Show the values that the running daemon uses, secrets hidden
-    #[command(after_help = "Example:\n  zmesctl config show")]
+    /// Show the configuration that the running daemon uses
+    #[command(
+        after_help = "Examples:\n  zmesctl config show\n  zmesctl config show | grep -A9 push\n\nSecrets are not shown."
+    )]
     Show,
 }
 
@@ -47,7 +51,7 @@ Examples:
   zmesctl config check
   zmesctl config check ./zmesd.toml")]
 pub struct ConfigCheckArgs {
-    /// The file [default: where zmesd would look]
+    /// File to check [default: the one that zmesd would read]
     file: Option<PathBuf>,
 }
 
@@ -88,7 +92,7 @@ fn default(context: &mut Context) -> Result<Exit, CliError> {
 /// Runs `zmesd`, and returns its path too.
 fn execute(environment: &Environment, arguments: &[&OsStr]) -> Result<(PathBuf, Output), CliError> {
     let zmesd = zmesd::find(environment).ok_or_else(|| CliError::Zmesd {
-        what: "zmesd is neither beside zmesctl nor in PATH".to_owned(),
+        what: "cannot find the program zmesd beside zmesctl or in PATH".to_owned(),
         source: None,
     })?;
     let output = Process::new(&zmesd).args(arguments).output().map_err(|source| CliError::Zmesd {
@@ -153,7 +157,7 @@ impl View for DefaultConfig {
 
 impl View for ConfigShown {
     fn human(&self, out: &mut Out) -> io::Result<()> {
-        let title = format!("# {}, as it is in force; secrets are hidden", clean(&self.file));
+        let title = format!("# {}, as the running daemon uses it; secrets are hidden", clean(&self.file));
         let title = out.paint(Tone::Faint, &title);
         out.raw(&title)?;
         lines(&self.toml, out)
@@ -165,6 +169,6 @@ impl View for ConfigShown {
 }
 
 fn lines(text: &str, out: &mut Out) -> io::Result<()> {
-    // A file's text: it may be copied, and is never broken.
+    // The text of a file: it is not wrapped, so that it can be copied.
     text.lines().try_for_each(|line| out.raw(&clean(line)))
 }

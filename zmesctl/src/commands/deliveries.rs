@@ -13,7 +13,7 @@ use crate::render::{Cell, Column, Out, Table, Tone, View, time};
 impl View for Deliveries {
     fn human(&self, out: &mut Out) -> io::Result<()> {
         if self.deliveries.is_empty() {
-            return out.line("Nothing was decided for this token yet.");
+            return out.line("No decisions for this token yet.");
         }
         let table = table(&self.deliveries, out);
         out.table(&table)
@@ -60,7 +60,7 @@ fn row(delivery: &DeliveryView, out: &Out) -> [Cell; 10] {
         Cell::new(&format!("{} {}{late}", delivery.monitor_id, delivery.monitor)),
         Cell::new(&delivery.decision).tone(Tone::of_decision(delivery.decision)),
         Cell::maybe(delivery.transport.as_ref()),
-        // One is what everybody expects.
+        // One attempt is the normal case.
         Cell::maybe((delivery.attempts > 1).then_some(&delivery.attempts)),
         Cell::maybe(delivery.latency_ms.map(time::milliseconds).as_ref()),
         Cell::new(&reason(delivery, out)),
@@ -68,21 +68,21 @@ fn row(delivery: &DeliveryView, out: &Out) -> [Cell; 10] {
     ]
 }
 
-/// Returns why, and for what waits: until when.
+/// Returns the reason; for a queued push also how long it waits.
 fn reason(delivery: &DeliveryView, out: &Out) -> String {
     let Some(held) = &delivery.held else { return delivery.reason.to_string() };
     format!("{}: {}", waits(held, out.look().now), held.reason)
 }
 
-/// `the transport rests for 27 s more`
+/// `the transport is paused for another 27 s`
 pub(crate) fn waits(held: &HeldView, now: Timestamp) -> String {
     let left = held.until.and_then(|until| Duration::try_from(until.duration_since(now)).ok());
     let left = left.filter(|left| !left.is_zero()).map(|left| time::span(left.max(Duration::from_secs(1))));
     let what = match held.by {
-        HeldBy::Transport => "the transport rests",
-        HeldBy::Phone => "the provider wants a pause for this phone",
-        HeldBy::Storm => "the limit for one phone is reached",
-        HeldBy::Retry | HeldBy::Unknown => "tried again",
+        HeldBy::Transport => "the transport is paused",
+        HeldBy::Phone => "the provider asked for a pause for this phone",
+        HeldBy::Storm => "the rate limit of this phone is reached",
+        HeldBy::Retry | HeldBy::Unknown => "retried",
     };
     match (held.by, left) {
         (HeldBy::Retry, Some(left)) => format!("{what} in {left}"),
@@ -90,7 +90,7 @@ pub(crate) fn waits(held: &HeldView, now: Timestamp) -> String {
         (HeldBy::Transport, None) => {
             "the transport has failed; the next push shows whether it works again".to_owned()
         }
-        (_, Some(left)) => format!("{what} for {left} more"),
+        (_, Some(left)) => format!("{what} for another {left}"),
         (_, None) => what.to_owned(),
     }
 }

@@ -18,7 +18,7 @@ pub(crate) async fn run(context: &mut Context) -> Result<Exit, CliError> {
 impl View for Latency {
     fn human(&self, out: &mut Out) -> io::Result<()> {
         if self.stages.iter().all(|stage| stage.count == 0) {
-            return out.line("Nothing was measured yet: no push was sent since zmesd started.");
+            return out.line("No measurements yet: zmesd has sent no push since it started.");
         }
         let mut table = Table::new(&[
             Column::new("STAGE").wraps(),

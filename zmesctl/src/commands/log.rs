@@ -14,14 +14,17 @@ use crate::render::{Out, View, clean, time};
 use crate::values;
 
 const LEVELS: [&str; 5] = ["error", "warn", "info", "debug", "trace"];
-/// Slips of the keyboard that a word may be away from a level.
+/// Edits between a mistyped word and the level that was meant.
 const MISTYPED: usize = 2;
 
 /// `log …`
 #[derive(Debug, Subcommand)]
-#[command(disable_help_subcommand = true, after_help = "Example:\n  zmesctl log level debug --for 10m")]
+#[command(
+    disable_help_subcommand = true,
+    after_help = "Examples:\n  zmesctl log level\n  zmesctl log level debug --for 10m"
+)]
 pub enum LogCommand {
-    /// Show the log level, or change it
+    /// Show or change the log level
     Level(LevelArgs),
 }
 
@@ -29,16 +32,14 @@ pub enum LogCommand {
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
-  zmesctl log level                       which one is in force
+  zmesctl log level                       show the current level
   zmesctl log level debug --for 10m
   zmesctl log level zmesd::ws=trace
   zmesctl log level info")]
 pub struct LevelArgs {
-    #[arg(
-        help = "error, warn, info, debug, trace, or directives such as zmesd::ws=debug [default: show it]"
-    )]
+    #[arg(help = "error, warn, info, debug, trace, or directives such as zmesd::ws=debug")]
     level: Option<String>,
-    /// Go back to the configured level after this time
+    /// Duration of the change; then the configured level returns
     #[arg(long = "for", value_name = "DURATION", value_parser = values::duration, requires = "level")]
     lasting: Option<Duration>,
 }
@@ -51,7 +52,7 @@ pub(crate) async fn run(command: LogCommand, context: &mut Context) -> Result<Ex
     context.ask::<LogLevel>(Request::LogLevel { level, for_ms }).await
 }
 
-/// A single word may be the target of a directive, but one that is nearly a level is a mistyped level.
+/// A single word can be the target of a directive, but one that is almost a level is a mistyped level.
 fn refuse_mistyped(level: &str) -> Result<(), CliError> {
     let lower = level.trim().to_lowercase();
     let meant = LEVELS
@@ -59,8 +60,8 @@ fn refuse_mistyped(level: &str) -> Result<(), CliError> {
         .find(|known| *known != lower && strsim::damerau_levenshtein(known, &lower) <= MISTYPED);
     match meant {
         Some(meant) if !LEVELS.contains(&lower.as_str()) => Err(CliError::Usage {
-            message: format!("{} is no log level", clean(level)),
-            hint: format!("did you mean {meant}? There are: {}", LEVELS.join(", ")),
+            message: format!("unknown log level {}", clean(level)),
+            hint: format!("did you mean {meant}? The levels are {}", LEVELS.join(", ")),
         }),
         Some(_) | None => Ok(()),
     }
@@ -74,7 +75,7 @@ impl View for LogLevel {
         let lasting = self
             .for_ms
             .map_or_else(String::new, |ms| format!(" for {}", time::span(Duration::from_millis(ms))));
-        out.line(&format!("log level {}{lasting}, before: {}", clean(&self.level), clean(&self.before)))
+        out.line(&format!("log level {}{lasting} (was {})", clean(&self.level), clean(&self.before)))
     }
 }
 

@@ -20,16 +20,19 @@ use crate::render::{Cell, Column, Out, Table, Tone, View};
     after_help = "Examples:\n  zmesctl monitors list\n  zmesctl monitors reload"
 )]
 pub enum MonitorsCommand {
-    /// List the monitors: what they do, and whether their alarms would be seen
+    /// List monitors with their states and problems
     #[command(after_help = "\
 Examples:
   zmesctl monitors list
   zmesctl monitors list --jsonl | jq 'select(.healthy | not) | .name'")]
     List,
-    /// Read monitors, users and rights from ZoneMinder's database again
+    /// Reload monitors, users and rights from ZoneMinder
     #[command(after_help = "\
-Example:
-  zmesctl monitors reload    now, not at the next zoneminder.monitor-reload-interval")]
+Examples:
+  zmesctl monitors reload
+  zmesctl monitors reload && zmesctl monitors list
+
+zmesd also does this by itself every zoneminder.monitor-reload-interval.")]
     Reload,
 }
 
@@ -43,7 +46,7 @@ pub(crate) async fn run(command: MonitorsCommand, context: &mut Context) -> Resu
 impl View for Monitors {
     fn human(&self, out: &mut Out) -> io::Result<()> {
         if self.monitors.is_empty() {
-            return out.line("ZoneMinder has no monitor on this server.");
+            return out.line("ZoneMinder has no monitors on this server.");
         }
         let mut table = Table::new(&[
             Column::new("ID").right(),
@@ -81,7 +84,7 @@ fn healthy(monitor: &MonitorView) -> Cell {
     if monitor.healthy { Cell::new("yes").tone(Tone::Good) } else { Cell::new("no").tone(Tone::Bad) }
 }
 
-/// Returns what people call a state: nobody has had tapes in cameras for long.
+/// Returns what people call a state: ZoneMinder's own word for recording is "tape".
 fn doing(state: MonitorState) -> &'static str {
     if state == MonitorState::Tape { "recording" } else { state.as_str() }
 }

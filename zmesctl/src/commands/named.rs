@@ -9,7 +9,7 @@ use crate::error::CliError;
 use crate::render::clean;
 use crate::values::MonitorArg;
 
-/// How much a name must be like another one to be proposed (1: the same).
+/// Similarity from which a name is proposed (1: the same).
 const ALIKE: f64 = 0.75;
 /// Names that an error proposes at most.
 const PROPOSED: usize = 3;
@@ -47,7 +47,10 @@ fn find(name: &str, monitors: &[MonitorView]) -> Result<MonitorId, CliError> {
         [] => Err(unknown(name, hint(&lower, monitors))),
         several => {
             let ids: Vec<_> = several.iter().map(|monitor| monitor.id.to_string()).collect();
-            Err(unknown(name, format!("several are: take the id, one of {}", ids.join(", "))))
+            Err(unknown(
+                name,
+                format!("several monitors have this name: use the id, one of {}", ids.join(", ")),
+            ))
         }
     }
 }
@@ -67,7 +70,7 @@ fn hint(lower: &str, monitors: &[MonitorView]) -> String {
         close.iter().take(PROPOSED).map(|(_, monitor)| format!("{} ({})", clean(&monitor.name), monitor.id));
     let names: Vec<_> = names.collect();
     if names.is_empty() {
-        return "zmesctl monitors list shows all".to_owned();
+        return "zmesctl monitors list shows the names".to_owned();
     }
     format!("did you mean {}?", names.join(" or "))
 }
@@ -108,7 +111,7 @@ mod tests {
         assert_eq!(found("garage"), Ok(MonitorId(1)));
         assert_eq!(found("gate"), Ok(MonitorId(4)));
         assert_eq!(found("Garge"), Err("did you mean Garage (1) or Garden (2) or Gate (3)?".to_owned()));
-        assert_eq!(found("Yard"), Err("several are: take the id, one of 5, 6".to_owned()));
-        assert_eq!(found("Kitchen"), Err("zmesctl monitors list shows all".to_owned()));
+        assert_eq!(found("Yard"), Err("several monitors have this name: use the id, one of 5, 6".to_owned()));
+        assert_eq!(found("Kitchen"), Err("zmesctl monitors list shows the names".to_owned()));
     }
 }

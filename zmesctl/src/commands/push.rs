@@ -17,7 +17,7 @@ use crate::render::{Out, Table, Tone, View, clean, columns, time};
 /// How long a check may take when `--timeout` does not say: each step has a deadline of its own.
 const CHECK_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// Where the detail of a step begins, behind its name.
+/// Column of a step's detail, after its name.
 const DETAIL: usize = 14;
 
 /// `push …`
@@ -27,12 +27,12 @@ const DETAIL: usize = 14;
     after_help = "Examples:\n  zmesctl push check\n  zmesctl push queue\n  zmesctl push retry proxy"
 )]
 pub enum PushCommand {
-    /// Go to each provider as far as possible without sending anything
+    /// Check each push provider without sending anything
     Check(PushCheckArgs),
-    /// Show what waits to be sent, and how the ways to phones are
+    /// Show queued pushes and the state of each transport
     #[command(after_help = "Examples:\n  zmesctl push queue\n  zmesctl push queue --json | jq .queued")]
     Queue,
-    /// End the rest of a transport that has failed, and send what waits
+    /// Retry a failed transport now, and send what is queued
     Retry(RetryArgs),
 }
 
@@ -44,9 +44,9 @@ Examples:
   zmesctl push check fcm
   zmesctl push check --json | jq '.checks[] | select(.ok | not)'
 
-Exit codes: 0 every step went well, 1 one did not.")]
+Exit codes: 0 all steps succeeded, 1 a step failed.")]
 pub struct PushCheckArgs {
-    /// Only this one
+    /// Only this transport
     #[arg(value_enum, value_name = "TRANSPORT")]
     transport: Option<TransportKind>,
 }
@@ -58,11 +58,11 @@ Examples:
   zmesctl push retry
   zmesctl push retry fcm
 
-A transport that fails rests for up to a minute, so that a provider that is away
-is not asked by every push. Use this once the provider works again: the next push
-is sent at once, and if it is taken, all others follow.")]
+zmesd pauses a failed transport for up to a minute. If you know that the
+provider works again, this ends the pause: the next push is sent at once, and if
+it succeeds, the others follow.")]
 pub struct RetryArgs {
-    /// Only this one
+    /// Only this transport
     #[arg(value_enum, value_name = "TRANSPORT")]
     transport: Option<TransportKind>,
 }
@@ -82,7 +82,7 @@ pub(crate) async fn run(command: PushCommand, context: &mut Context) -> Result<E
 impl View for PushCheck {
     fn human(&self, out: &mut Out) -> io::Result<()> {
         if self.checks.is_empty() {
-            return out.line("No way to phones is configured: see [push] in zmesd.toml.");
+            return out.line("No push transport is configured: see [push] in zmesd.toml.");
         }
         for check in &self.checks {
             let verdict = if check.ok { out.paint(Tone::Good, "OK") } else { out.paint(Tone::Bad, "FAIL") };
@@ -116,9 +116,9 @@ fn line(step: &CheckStep, width: usize) -> String {
 impl View for PushQueue {
     fn human(&self, out: &mut Out) -> io::Result<()> {
         match self.queued {
-            0 => out.line("No push waits to be sent.")?,
-            1 => out.line("1 push waits to be sent.")?,
-            many => out.line(&format!("{many} pushes wait to be sent."))?,
+            0 => out.line("No push is queued.")?,
+            1 => out.line("1 push is queued.")?,
+            many => out.line(&format!("{many} pushes are queued."))?,
         }
         for transport in &self.transports {
             let line = state(transport, out);
@@ -147,21 +147,21 @@ fn state(transport: &TransportView, out: &Out) -> String {
     } = transport;
     let name = clean(name);
     let Some(error) = last_error.as_deref().map(clean) else {
-        return format!("{name}: {in_flight} on their way");
+        return format!("{name}: {in_flight} being sent");
     };
     let since = match failing_since {
         Some(since) if *failures > 1 => format!(" ({failures} failures since {})", out.ago(*since)),
         _ => String::new(),
     };
     if !open {
-        return format!("{name}: {in_flight} on their way; its last failure: {error}{since}");
+        return format!("{name}: {in_flight} being sent; last failure: {error}{since}");
     }
     let now = out.look().now;
     let left = retry_at.and_then(|at| Duration::try_from(at.duration_since(now)).ok());
-    // A rest that is over has not been used yet: a time in the past would tell nobody anything.
+    // A pause that is over is shown as such, not as a time in the past.
     let rest = left.filter(|left| !left.is_zero()).map_or_else(
-        || "held back; the next push shows whether it works again".to_owned(),
-        |left| format!("held back for {} more", time::span(left.max(Duration::from_secs(1)))),
+        || "paused; the next push shows whether it works again".to_owned(),
+        |left| format!("paused for another {}", time::span(left.max(Duration::from_secs(1)))),
     );
     out.paint(Tone::Bad, &format!("{name}: {rest}: {error}{since}"))
 }
@@ -169,7 +169,7 @@ fn state(transport: &TransportView, out: &Out) -> String {
 impl View for PushRetried {
     fn human(&self, out: &mut Out) -> io::Result<()> {
         if self.transports.is_empty() {
-            return out.line("No way to phones is configured: see [push] in zmesd.toml.");
+            return out.line("No push transport is configured: see [push] in zmesd.toml.");
         }
         for transport in &self.transports {
             out.hanging(&retried(transport), 2)?;
@@ -185,22 +185,23 @@ impl View for PushRetried {
 fn retried(transport: &RetriedTransport) -> String {
     let RetriedTransport { transport: name, rested, rest_ms, waiting, last_error } = transport;
     let name = clean(name);
-    let pushes = if *waiting == 1 { "1 push waits".to_owned() } else { format!("{waiting} pushes wait") };
+    let pushes =
+        if *waiting == 1 { "1 push is queued".to_owned() } else { format!("{waiting} pushes are queued") };
     if !rested {
-        return format!("{name}: it did not rest; {pushes}");
+        return format!("{name}: it was not paused; {pushes}");
     }
     let error =
-        last_error.as_deref().map_or_else(String::new, |error| format!("; it last said: {}", clean(error)));
+        last_error.as_deref().map_or_else(String::new, |error| format!("; last failure: {}", clean(error)));
     let left = Duration::from_millis(rest_ms.unwrap_or_default());
     let rest = if left.is_zero() {
-        "its rest was over".to_owned()
+        "its pause was over".to_owned()
     } else {
-        format!("ended a rest of {} more", time::span(left))
+        format!("ended a pause of another {}", time::span(left))
     };
     let next = if *waiting == 0 {
         "the next push is sent at once".to_owned()
     } else {
-        format!("{pushes}: the first is sent now, the others follow if it is taken")
+        format!("{pushes}: the first is sent now, the others follow if it succeeds")
     };
     format!("{name}: {rest}; {next}{error}")
 }
@@ -227,15 +228,15 @@ mod tests {
             last_error: rest_ms.map(|_| "503 Service Unavailable".to_owned()),
         };
         for (transport, said) in [
-            (transport(None, 1), "proxy: it did not rest; 1 push waits"),
+            (transport(None, 1), "proxy: it was not paused; 1 push is queued"),
             (
                 transport(Some(27_400), 3),
-                "proxy: ended a rest of 27 s more; 3 pushes wait: the first is sent now, the others follow if it is taken; \
-                 it last said: 503 Service Unavailable",
+                "proxy: ended a pause of another 27 s; 3 pushes are queued: the first is sent now, the others follow if it \
+                 succeeds; last failure: 503 Service Unavailable",
             ),
             (
                 transport(Some(0), 0),
-                "proxy: its rest was over; the next push is sent at once; it last said: 503 Service Unavailable",
+                "proxy: its pause was over; the next push is sent at once; last failure: 503 Service Unavailable",
             ),
         ] {
             assert_eq!(retried(&transport), said);

@@ -20,8 +20,11 @@ impl View for Status {
         out.line(&title(self, out))?;
         let mut facts = Facts::default();
         if !self.listening.is_empty() {
-            let from =
-                if self.handed_over.iter().any(|name| name == "app") { " (sockets of systemd)" } else { "" };
+            let from = if self.handed_over.iter().any(|name| name == "app") {
+                " (sockets from systemd)"
+            } else {
+                ""
+            };
             facts.add("listening", format!("{}{from}", clean(&self.listening.join(", "))));
         }
         facts.add("ZoneMinder", zoneminder(self, out));
@@ -32,7 +35,7 @@ impl View for Status {
         facts.add("push", alarming(push, self.push.failed, "failed", out) + &mode(self, out));
         let reconciled = match self.events.reconciled {
             0 => String::new(),
-            late => format!(", {late} of them found late in the database"),
+            late => format!(", {late} of them found later in the database"),
         };
         facts.add("alarms", format!("{} announced{reconciled}", self.events.seen));
         if let Some(damage) = &self.state_damage {
@@ -107,23 +110,23 @@ fn clients(status: &Status, out: &Out) -> String {
         .map(|(count, what)| format!("{count} {what}"))
         .collect();
     if !parts.is_empty() {
-        let remark = format!(" (so far {})", parts.join(", "));
+        let remark = format!(" (since the start: {})", parts.join(", "));
         text += &out.paint(Tone::Faint, &remark);
     }
     text
 }
 
-/// Says that nothing is sent, where that is so.
+/// Returns the push mode, unless pushes are sent.
 fn mode(status: &Status, out: &Out) -> String {
     let (tone, text) = match status.push.mode {
-        Some(PushModeState::Shadow) => (Tone::Warning, "shadow: decided and logged, nothing is sent"),
+        Some(PushModeState::Shadow) => (Tone::Warning, "shadow: pushes are decided and logged, but not sent"),
         Some(PushModeState::Off) => (Tone::Faint, "off"),
         Some(PushModeState::Live | PushModeState::Unknown) | None => return String::new(),
     };
     format!(" ({})", out.paint(tone, text))
 }
 
-/// Adds a count that should be 0, where it is not.
+/// Adds a count that should be 0, if it is not.
 fn alarming(text: String, count: u64, what: &str, out: &Out) -> String {
     if count == 0 { text } else { format!("{text}, {}", out.paint(Tone::Bad, &format!("{count} {what}"))) }
 }

@@ -1,4 +1,4 @@
-//! `zmesctl watch`: the state of things, then what changes.
+//! `zmesctl watch`: the current state, then each change.
 
 use std::future::pending;
 use std::io;
@@ -41,30 +41,30 @@ Examples:
   zmesctl watch --user bob --type decision,delivery
   zmesctl watch --jsonl --duration 1m | jq .type
 
-First comes how things are, then (with --since) what is on record, then what
-happens. What was decided for clients is on no record. Ctrl-C and a closed pipe
-end it with exit 0, the daemon's end with exit 3.")]
+Prints the current state, with --since the recorded past, then each change as it
+happens. Decisions for clients are not recorded. Ctrl-C and a closed pipe end it
+with exit code 0, a stopping daemon with 3.")]
 pub struct WatchArgs {
     /// Only this monitor
     #[arg(short, long, value_name = "ID|NAME")]
     monitor: Option<MonitorArg>,
     /// Only this token: its handle, or its last 10 characters
-    #[arg(long, value_name = "T", value_parser = values::token, allow_hyphen_values = true)]
+    #[arg(long, value_name = "TOKEN", value_parser = values::token, allow_hyphen_values = true)]
     token: Option<String>,
-    /// Only clients and tokens of this ZoneMinder user; `*` stands for any characters
+    /// Only clients and tokens of this ZoneMinder user; `*` matches any characters
     #[arg(long, value_name = "USER")]
     user: Option<String>,
-    /// Only lines of these types (client is another word for session)
+    /// Only lines of these types (client is an alias of session)
     #[arg(long = "type", value_enum, value_name = "TYPE", value_delimiter = ',')]
     types: Vec<WatchType>,
-    /// The past first: after this event, this time, or so long ago (10m)
+    /// Start of the recorded past: an event id, a time, or an age such as 10m
     #[arg(long)]
     since: Option<SinceArg>,
-    /// End after this many events, the state at the start included
+    /// Number of lines after which to stop, including the current state
     #[arg(long, value_name = "N")]
     count: Option<NonZeroU64>,
-    /// End after this time
-    #[arg(long, value_parser = values::duration)]
+    /// Time after which to stop
+    #[arg(long, value_name = "DURATION", value_parser = values::duration)]
     duration: Option<Duration>,
 }
 
@@ -92,11 +92,11 @@ pub(crate) async fn run(arguments: WatchArgs, context: &mut Context) -> Result<E
     }
 }
 
-/// Tells when nobody reads the output any more, also while there is nothing to write.
+/// Detects that the reader of the output is gone, also while there is nothing to write.
 struct Unread(Option<AsyncFd<io::Stdout>>);
 
 impl Unread {
-    /// Looks at the standard output, where it can be looked at: a file is never closed.
+    /// Watches the standard output, if that is possible: a file is never closed.
     #[expect(deprecated, reason = "what replaces it is unsafe, and the standard output is never closed here")]
     fn of_stdout() -> Self {
         Self(AsyncFd::with_interest(io::stdout(), Interest::ERROR).ok())
@@ -128,7 +128,7 @@ async fn follow(mut items: WatchStream, count: Option<NonZeroU64>, out: &mut Out
     }
 }
 
-/// One event, with the JSON that it came in: what a newer daemon says reaches programs whole.
+/// One event. That of a newer daemon reaches programs as it was sent.
 #[derive(Debug, Serialize)]
 #[serde(untagged)]
 enum WatchLine {
@@ -138,12 +138,12 @@ enum WatchLine {
 
 impl View for WatchLine {
     fn human(&self, out: &mut Out) -> io::Result<()> {
-        // What is not understood says nothing to people; `--json` has it.
+        // People cannot read what zmesctl does not understand; `--json` has it.
         let Self::Known(event) = self else { return Ok(()) };
         let (label, tone, text) = told(&event.kind);
         let at = out.paint(Tone::Faint, &time::clock(out.look().now, event.at, &out.look().zone));
         let label = out.paint(tone, &format!("{label:LABEL$}"));
-        // The texts hold names and causes: here they become harmless, all in one place.
+        // The texts contain names and causes from outside.
         let line = format!("{at}  {label}  {}", clean(&text));
         let indent = columns(&at) + LABEL + GAPS;
         out.hanging(&line, indent)
@@ -171,7 +171,7 @@ fn told(kind: &WatchKind) -> (&'static str, Tone, String) {
             let detail = detail.as_deref().map_or_else(String::new, bracketed);
             let about = about(*alarm, *event_id, *monitor_id);
             let outcome_told = match outcome {
-                DeliveryOutcome::Queued => "waits to be sent".to_owned(),
+                DeliveryOutcome::Queued => outcome.to_string(),
                 DeliveryOutcome::Sent
                 | DeliveryOutcome::Retry
                 | DeliveryOutcome::Failed
@@ -194,7 +194,7 @@ fn told(kind: &WatchKind) -> (&'static str, Tone, String) {
         }
         WatchKind::Token { change, reason, token } => {
             let reason = reason.as_deref().map_or_else(String::new, bracketed);
-            let user = token.user.as_deref().unwrap_or("nobody");
+            let user = token.user.as_deref().unwrap_or("no user");
             let text = format!(
                 "{} of {user}, {} {}, {}: {change}{reason}",
                 token.handle,
@@ -205,12 +205,12 @@ fn told(kind: &WatchKind) -> (&'static str, Tone, String) {
             ("token", Tone::Plain, text)
         }
         WatchKind::Monitor { monitor, .. } => ("monitor", health(monitor), monitor_text(monitor)),
-        // 0: nobody can say how many, because the record does not reach back to where it was asked to begin.
+        // 0: the number is not known, because the record does not reach back to the start that was asked for.
         WatchKind::Lagged { missed: 0 } => {
-            ("lagged", Tone::Bad, "what was before is not on record, or not all of it".to_owned())
+            ("lagged", Tone::Bad, "earlier events are not recorded, or not all of them".to_owned())
         }
         WatchKind::Lagged { missed } => {
-            ("lagged", Tone::Bad, format!("{missed} events are missing here: too slow to read them"))
+            ("lagged", Tone::Bad, format!("{missed} events are missing here: zmesctl read too slowly"))
         }
         WatchKind::Unknown => ("?", Tone::Faint, String::new()),
     }

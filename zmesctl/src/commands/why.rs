@@ -1,4 +1,4 @@
-//! `zmesctl why EVENT`: the question that everybody asks, answered for each client and token.
+//! `zmesctl why EVENT`: what was decided about an event for each client and token.
 
 use std::io;
 
@@ -26,14 +26,14 @@ Examples:
   zmesctl why 32910 --token 1a2b3c4d
   zmesctl why 32910 --json | jq '.targets[] | select(.decision != \"sent\")'
 
-Tokens are remembered as long as state.keep-deliveries says, clients until many
-more events have come.")]
+Decisions for tokens are kept for state.keep-deliveries, those for clients until
+many later events have pushed them out.")]
 pub struct WhyArgs {
-    /// ZoneMinder's event id
+    /// Event id in ZoneMinder
     #[arg(value_name = "EVENT")]
     event: EventId,
     /// Only this token: its handle, or its last 10 characters
-    #[arg(long, value_name = "T", value_parser = values::token, allow_hyphen_values = true)]
+    #[arg(long, value_name = "TOKEN", value_parser = values::token, allow_hyphen_values = true)]
     token: Option<String>,
 }
 
@@ -58,7 +58,7 @@ impl View for Why {
         }
         for alarm in &self.alarms {
             let (at, ago) = (time::date(alarm.at, &zone), out.ago(alarm.at));
-            let late = if alarm.late { ", found late in the database" } else { "" };
+            let late = if alarm.late { ", found later in the database" } else { "" };
             out.line(&format!("  alarm at {at} ({ago}){late}: {}", clean(&alarm.cause)))?;
         }
         for note in &self.notes {
@@ -68,9 +68,7 @@ impl View for Why {
         if !self.targets.is_empty() {
             out.table(&table(self, out))?;
         } else if self.announced && self.notes.is_empty() {
-            out.line(
-                "Nobody was concerned: no app was connected and no token was registered, or it is forgotten.",
-            )?;
+            out.line("No client or token was involved, or the decisions are no longer kept.")?;
         }
         Ok(())
     }

@@ -61,7 +61,7 @@ impl Live {
         let words: Vec<&str> =
             arg.get_value_names().unwrap_or_default().iter().flat_map(|name| name.split('|')).collect();
         let named = |name: &str| words.contains(&name);
-        match (named("T"), named("USER")) {
+        match (named("TOKEN"), named("USER")) {
             (true, true) => return Some(Self::TokensOrUsers),
             (true, false) => {
                 return Some(match path {
@@ -178,7 +178,7 @@ fn token(token: &TokenView) -> Candidate {
     Candidate::new(handle(&token.handle), &described(parts))
 }
 
-/// Returns a handle as it is: hexadecimal digits and nothing else, whoever answers.
+/// Returns the hexadecimal digits of a handle: the answer may come from anything.
 fn handle(text: &str) -> String {
     text.chars().filter(char::is_ascii_hexdigit).collect()
 }

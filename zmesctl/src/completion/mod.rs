@@ -220,7 +220,7 @@ mod tests {
             for arg in command.get_arguments() {
                 let names = arg.get_value_names().unwrap_or_default();
                 let mut names = names.iter().flat_map(|name| name.split('|'));
-                let outside = names.any(|name| ["T", "USER", "MONITOR"].contains(&name));
+                let outside = names.any(|name| ["TOKEN", "USER", "MONITOR"].contains(&name));
                 assert!(!outside || arg.get::<ArgValueCompleter>().is_some(), "{arg:?}");
             }
             command.get_subcommands().for_each(walk);

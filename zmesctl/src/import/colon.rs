@@ -25,17 +25,18 @@ fn entry(place: FilePlace, line: &[u8]) -> Option<FileEntry> {
     let (raw, token) = split(&fields);
     let raw = Raw { token: &token, ..raw };
     if token.trim().is_empty() {
-        let content = Err(EntryRefusal::Useless("no token in it".to_owned()));
+        let content = Err(EntryRefusal::Useless("no token".to_owned()));
         return Some(FileEntry { place, shown: shown(""), content });
     }
     let mut entry = raw.judge(place);
     if let (Err(EntryRefusal::Damaged(reason)), true) = (&mut entry.content, is_shifted(&fields)) {
-        "an early 0.93 took a colon of the token for the end of it, and lost the platform".clone_into(reason);
+        "damaged by an early event server 0.93, which cut the token at a colon and lost the platform"
+            .clone_into(reason);
     }
     Some(entry)
 }
 
-/// Finds out which field is which; returns the token apart, since it may be put together again.
+/// Finds out which field is which; the token is returned apart, since its pieces may have to be joined.
 fn split<'a>(fields: &[&'a str]) -> (Raw<'a>, String) {
     let last = fields.len().saturating_sub(1);
     // The platform is the last field or the one before it, where the push state follows.

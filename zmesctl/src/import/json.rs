@@ -13,13 +13,13 @@ use super::{EntryRefusal, FileEntry, FilePlace, Raw, Unparsable, shown};
 
 /// Reads the file.
 pub(super) fn parse(text: &[u8]) -> Result<Vec<FileEntry>, Unparsable> {
-    let mut found = Found::default();
+    let mut found = TokenList::default();
     let mut reader = serde_json::Deserializer::from_slice(text);
-    let read = File(&mut found).deserialize(&mut reader).and_then(|()| reader.end());
+    let read = FileSeed(&mut found).deserialize(&mut reader).and_then(|()| reader.end());
     match read {
         // `{}` is what a server from 6.0 on leaves where no phone has registered.
         Ok(()) if found.tokens || !found.others => Ok(found.entries),
-        Ok(()) => Err(unparsable(1, 1, "no \"tokens\" in it: not a token file".to_owned())),
+        Ok(()) => Err(unparsable(1, 1, "not a token file: no \"tokens\"".to_owned())),
         Err(error) if error.is_eof() && found.tokens => {
             let reason =
                 format!("the file was cut off here (line {}, column {})", error.line(), error.column());
@@ -48,7 +48,7 @@ fn plain(error: &serde_json::Error) -> String {
 }
 
 #[derive(Default)]
-struct Found {
+struct TokenList {
     /// There is a list of tokens, and it was begun.
     tokens: bool,
     /// There is something else.
@@ -57,9 +57,9 @@ struct Found {
 }
 
 /// The file: an object whose member `tokens` counts.
-struct File<'f>(&'f mut Found);
+struct FileSeed<'f>(&'f mut TokenList);
 
-impl<'de> DeserializeSeed<'de> for File<'_> {
+impl<'de> DeserializeSeed<'de> for FileSeed<'_> {
     type Value = ();
 
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
@@ -67,7 +67,7 @@ impl<'de> DeserializeSeed<'de> for File<'_> {
     }
 }
 
-impl<'de> Visitor<'de> for File<'_> {
+impl<'de> Visitor<'de> for FileSeed<'_> {
     type Value = ();
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -88,7 +88,7 @@ impl<'de> Visitor<'de> for File<'_> {
 }
 
 /// The list of tokens: kept one by one, so that those before a cut are there.
-struct Tokens<'f>(&'f mut Found);
+struct Tokens<'f>(&'f mut TokenList);
 
 impl<'de> DeserializeSeed<'de> for Tokens<'_> {
     type Value = ();
@@ -128,7 +128,7 @@ impl<'de> Visitor<'de> for Tokens<'_> {
 fn entry(place: FilePlace, token: &str, value: &Value) -> FileEntry {
     let not = |reason: EntryRefusal| FileEntry { place, shown: shown(token), content: Err(reason) };
     if token.trim().is_empty() {
-        return not(EntryRefusal::Useless("no token in it".to_owned()));
+        return not(EntryRefusal::Useless("no token".to_owned()));
     }
     let Some(members) = value.as_object() else {
         return not(EntryRefusal::Damaged("not an object".to_owned()));
@@ -138,7 +138,7 @@ fn entry(place: FilePlace, token: &str, value: &Value) -> FileEntry {
     let [monlist, intlist, platform, pushstate, appversion, profile] = names.map(member);
     if [&monlist, &intlist, &platform, &pushstate].iter().all(|text| text.is_empty()) {
         // A server that had deleted the token wrote its counter back.
-        return not(EntryRefusal::Useless("nothing is left of it but a counter".to_owned()));
+        return not(EntryRefusal::Useless("only a counter, without the data of a phone".to_owned()));
     }
     Raw {
         token,

@@ -1,8 +1,8 @@
 //! Token files of older event servers: bytes in, records and reasons out. No I/O, no daemon.
 //!
 //! `tokens.txt` was lines with colons until 5.x (five layouts, see [`colon`]) and JSON from 6.0 on (see [`json`]).
-//! Whatever is in a file comes out as a [`FileEntry`], taken or not: nothing is lost on the way. What cannot be told
-//! apart at all is an [`Unparsable`] file, of which nothing is taken.
+//! Each token in a file becomes a [`FileEntry`], imported or refused with a reason. An [`Unparsable`] file is refused as a
+//! whole.
 
 mod colon;
 pub(crate) mod fuzzing;
@@ -16,11 +16,11 @@ use std::fmt;
 use zmes_shared::control::TokenRecord;
 use zmes_shared::text::is_hidden;
 
-/// Longest token that is taken, in bytes, as the daemon has it.
+/// Longest token that is imported, in bytes; the daemon has the same limit.
 const MAX_TOKEN: usize = 4096;
-/// Longest list of monitors or intervals, in bytes: more than any ZoneMinder has.
+/// Longest list of monitors or intervals, in bytes: more than any ZoneMinder needs.
 const MAX_LIST: usize = 16 * 1024;
-/// Characters of the app's version and profile that are taken.
+/// Characters of the app's version and profile that are kept.
 const MAX_NAME: usize = 128;
 /// Characters of a token that people see.
 const SHOWN: usize = 6;
@@ -63,7 +63,7 @@ pub(crate) struct FileEntry {
     pub(crate) place: FilePlace,
     /// The end of the token, for people; the whole is in the record alone.
     pub(crate) shown: String,
-    /// What it says, or why it cannot be taken.
+    /// The record, or why it cannot be imported.
     pub(crate) content: Result<TokenRecord, EntryRefusal>,
 }
 
@@ -72,7 +72,7 @@ pub(crate) struct FileEntry {
 pub(crate) enum FilePlace {
     /// In this line, from 1.
     Line(usize),
-    /// The how-manieth of the tokens in a JSON file, from 1.
+    /// Number of the token in a JSON file, from 1.
     Entry(usize),
 }
 
@@ -85,16 +85,16 @@ impl fmt::Display for FilePlace {
     }
 }
 
-/// Why an entry is not taken.
+/// Why an entry is not imported.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum EntryRefusal {
-    /// It is of no use to anybody: nothing is lost without it.
+    /// It has no data that could be imported.
     Useless(String),
     /// It is damaged.
     Damaged(String),
 }
 
-/// Why nothing at all is taken from a file.
+/// Why a file is refused as a whole.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Unparsable {
     /// The line, from 1.
@@ -126,7 +126,7 @@ pub(crate) fn parse(bytes: &[u8]) -> Result<TokenFile, Unparsable> {
     for (index, entry) in parsed.entries.iter_mut().enumerate() {
         let winner = entry.content.as_ref().ok().and_then(|record| last.get(&record.token));
         if let Some((_, place)) = winner.filter(|(winner, _)| *winner != index) {
-            entry.content = Err(EntryRefusal::Useless(format!("{place} says it again, and counts")));
+            entry.content = Err(EntryRefusal::Useless(format!("replaced by {place}")));
         }
     }
     Ok(parsed)
@@ -165,7 +165,7 @@ impl Raw<'_> {
         let platform = match self.platform.trim().to_ascii_lowercase().as_str() {
             "ios" => "ios",
             "android" => "android",
-            // The oldest files know no platform: they are from when there was none but iOS.
+            // The oldest files have no platform: at that time there was only iOS.
             "" if is_apns(token) => "ios",
             "" => return Err("no platform: neither ios nor android".to_owned()),
             _ => return Err("the platform is neither ios nor android".to_owned()),
@@ -186,7 +186,7 @@ impl Raw<'_> {
     }
 }
 
-/// A list that says nothing is empty.
+/// Reads a list; `-1` stands for an empty one.
 fn list(text: &str) -> String {
     let text = text.trim();
     if text == "-1" { String::new() } else { text.to_owned() }

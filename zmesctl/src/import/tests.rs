@@ -66,7 +66,7 @@ fn lines_without_a_platform_are_taken_where_they_can_only_be_apples() {
 
 #[test]
 fn a_line_that_an_early_server_damaged_is_named_not_guessed() {
-    let reason = "damaged: an early 0.93 took a colon of the token for the end of it, and lost the platform";
+    let reason = "damaged: damaged by an early event server 0.93, which cut the token at a colon and lost the platform";
     assert_eq!(one("a:b:1,2:0,0:enabled"), reason);
 }
 
@@ -82,17 +82,14 @@ fn windows_files_and_blank_lines_are_the_same_file() {
 #[test]
 fn the_later_line_wins() {
     let entries = all("one:1:0:ios:enabled\ntwo:::ios:\none:2:60:ios:disabled");
-    assert_eq!(
-        entries,
-        ["useless: line 3 says it again, and counts", "two|||ios|enabled", "one|2|60|ios|disabled"]
-    );
+    assert_eq!(entries, ["useless: replaced by line 3", "two|||ios|enabled", "one|2|60|ios|disabled"]);
     let entries = all(r#"{"tokens":{"a":{"platform":"ios"},"a":{"platform":"android"}}}"#);
-    assert_eq!(entries, ["useless: token 2 says it again, and counts", "a|||android|enabled"]);
+    assert_eq!(entries, ["useless: replaced by token 2", "a|||android|enabled"]);
 }
 
 #[test]
 fn lines_without_a_token_and_bytes_that_are_no_text_are_named() {
-    assert_eq!(one(":1:0:ios:enabled"), "useless: no token in it");
+    assert_eq!(one(":1:0:ios:enabled"), "useless: no token");
     assert_eq!(one("a b:1:0:ios:enabled"), "damaged: the token contains white space or control characters");
     let long = format!("{}:1:0:ios:enabled", "x".repeat(4097));
     assert_eq!(one(&long), "damaged: the token is longer than 4096 bytes");
@@ -117,13 +114,16 @@ fn json_members_of_any_shape_are_read_or_named() {
     assert_eq!(one(r#"{"platform":"ios","monlist":null,"intlist":"-1"}"#), "tok|||ios|enabled");
     assert_eq!(one(r#"{"platform":"ios","monlist":[1,"2"],"intlist":0}"#), "tok|1,2|0|ios|enabled");
     assert_eq!(one(r#"{"platform":"ios","monlist":7,"pushstate":"disabled"}"#), "tok|7||ios|disabled");
-    assert_eq!(one(r#"{"invocations":{"count":12,"at":3}}"#), "useless: nothing is left of it but a counter");
+    assert_eq!(
+        one(r#"{"invocations":{"count":12,"at":3}}"#),
+        "useless: only a counter, without the data of a phone"
+    );
     assert_eq!(
         one(r#"{"monlist":"1","pushstate":"enabled"}"#),
         "damaged: no platform: neither ios nor android"
     );
     assert_eq!(one("7"), "damaged: not an object");
-    assert_eq!(all(r#"{"tokens":{"":{"platform":"ios"}}}"#), ["useless: no token in it"]);
+    assert_eq!(all(r#"{"tokens":{"":{"platform":"ios"}}}"#), ["useless: no token"]);
 }
 
 #[test]
@@ -157,7 +157,7 @@ fn a_file_that_is_none_is_named_with_line_and_column() {
     for (text, line, column, detail) in [
         ("{\"tokens\":{\"a\":{\"platform\":\"ios\"}},\n \"b\" 7}", 2, 6, "not valid JSON"),
         ("{\"tokens\":7}", 1, 11, "not the JSON of a token file: {\"tokens\":{…}}"),
-        ("{\"clients\":{}}", 1, 1, "no \"tokens\" in it: not a token file"),
+        ("{\"clients\":{}}", 1, 1, "not a token file: no \"tokens\""),
         ("[1]", 1, 1, "not the JSON of a token file: {\"tokens\":{…}}"),
         ("{\"tok", 1, 5, "the file was cut off before its first token"),
         ("{\"tokens\":{}} {", 1, 15, "not valid JSON"),

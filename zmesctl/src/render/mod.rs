@@ -59,7 +59,7 @@ pub trait View: Serialize {
 pub struct OutputStyle {
     /// Who reads it.
     pub format: Format,
-    /// Print nothing where all is well.
+    /// Print nothing on success.
     pub quiet: bool,
     /// Use colours.
     pub color: bool,
@@ -111,7 +111,7 @@ impl Out {
                 (Some(names), Format::Human) => {
                     return names.iter().try_for_each(|name| self.raw(&clean(name)));
                 }
-                // Whoever asks for a list as JSON wants the list.
+                // A list as JSON is printed as it is.
                 (Some(_), Format::Json | Format::Jsonl) => {}
                 (None, _) => return Ok(()),
             }
@@ -135,7 +135,7 @@ impl Out {
         self.flush()
     }
 
-    /// Writes one value as one line of JSON, whoever reads it.
+    /// Writes one value as one line of JSON, in any format.
     pub fn document(&mut self, value: &impl Serialize) -> io::Result<()> {
         self.json(&serde_json::to_string(value)?)
     }

@@ -35,7 +35,7 @@ fn candidates_are_values_with_descriptions() {
 #[test]
 fn commands_and_fixed_values_need_no_daemon() {
     let run = Run::of(&mut zmesctl("__complete fish zmesctl tokens li"));
-    assert_eq!(lines(&run), [("list", "List the registered phones")]);
+    assert_eq!(lines(&run), [("list", "List registered phones")]);
     let run = Run::of(&mut zmesctl("__complete fish zmesctl push check f"));
     assert_eq!(lines(&run).iter().map(|(value, _)| *value).collect::<Vec<_>>(), ["fcm"]);
     let run = Run::of(&mut zmesctl("__complete fish zmesctl tokens list --sta"));

@@ -99,7 +99,7 @@ fn zmesd_is_found_in_path_but_never_in_the_current_directory() {
     place_zmesd(&trap, "echo trapped");
     let run = installed.run("config check", ".:trap::");
     assert_eq!((run.code, run.stdout.as_str()), (Some(1), ""));
-    let expected = "error: zmesd is neither beside zmesctl nor in PATH\n\
-                    hint: install zmesd beside zmesctl, or put its directory into PATH\n";
+    let expected = "error: cannot find the program zmesd beside zmesctl or in PATH\n\
+                    hint: install zmesd beside zmesctl, or add its directory to PATH\n";
     assert_eq!(run.stderr, expected);
 }

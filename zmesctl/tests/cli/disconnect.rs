@@ -20,7 +20,7 @@ fn a_script_has_to_say_yes() {
     let daemon = daemon();
     let run = daemon.run("clients disconnect 4");
     assert_eq!(run.code, Some(2));
-    let expected = "error: disconnecting client 4 wants a confirmation, and nobody can be asked\n\
+    let expected = "error: disconnecting client 4 needs a confirmation, but stdin is not a terminal\n\
                     hint: zmesctl clients disconnect 4 --yes\n";
     assert_eq!(run.stderr, expected);
     assert_eq!(asked(&daemon), [] as [Value; 0]);
@@ -44,7 +44,7 @@ fn a_client_that_is_not_there_is_exit_4() {
     let run = daemon().run("clients disconnect 99 --dry-run --json");
     assert_eq!(run.code, Some(4));
     let error =
-        json!({"code": "not_found", "message": "there is no client 99", "hint": "zmesctl clients list"});
+        json!({"code": "not_found", "message": "no client 99", "hint": "zmesctl clients list shows the ids"});
     assert_eq!(run.json(), json!({"error": error}));
     let run = FakeDaemon::answering("error-not_found").run("clients disconnect 99 --yes");
     assert_eq!(run.code, Some(4));

@@ -18,7 +18,7 @@ WARN certificate    the certificate expires on 2026-11-11 10:00:00, in 9 days
                     hint: renew it; a changed file is picked up by `zmesctl reload`
 FAIL push proxy     push.example.org:8801: tcp: connection refused
                     hint: curl -v https://push.example.org:8801/
-Red: push proxy: push.example.org:8801: tcp: connection refused
+First error: push proxy: push.example.org:8801: tcp: connection refused
 ";
 
 const IN_UNICODE: &str = "\
@@ -27,7 +27,7 @@ const IN_UNICODE: &str = "\
                  → renew it; a changed file is picked up by `zmesctl reload`
 ✗ push proxy     push.example.org:8801: tcp: connection refused
                  → curl -v https://push.example.org:8801/
-Red: push proxy: push.example.org:8801: tcp: connection refused
+First error: push proxy: push.example.org:8801: tcp: connection refused
 ";
 
 fn printed(daemon: &FakeDaemon, arguments: &str, locale: &str, terminal: &str) -> String {
@@ -152,7 +152,7 @@ fn what_keeps_the_daemon_from_starting_is_the_first_red_step() {
         return;
     }
     assert_eq!(steps(&document), [("certificate".to_owned(), false), ("daemon".to_owned(), false)]);
-    assert_eq!(daemon["hint"], "mend what is red above, then: systemctl restart zmesd");
+    assert_eq!(daemon["hint"], "fix the errors above, then: systemctl restart zmesd");
     assert_eq!(
         machine.called(),
         format!("check-config --json --rehearse --config {}", machine.path("a.toml"))
@@ -160,8 +160,7 @@ fn what_keeps_the_daemon_from_starting_is_the_first_red_step() {
     let run = machine.run("doctor");
     assert_eq!((run.code, run.stderr.as_str()), (Some(3), ""));
     assert!(run.stdout.starts_with("FAIL certificate"), "{run:?}");
-    let last =
-        "Red: certificate: key.pem: permission denied for user zmesd; 1 more follows, perhaps from that\n";
+    let last = "First error: certificate: key.pem: permission denied for user zmesd; 1 more error may follow from it\n";
     assert!(run.stdout.ends_with(last), "{run:?}");
 }
 
@@ -175,7 +174,7 @@ fn a_daemon_that_was_only_stopped_is_started() {
     // Killed, it leaves its socket behind.
     drop(UnixListener::bind(machine.path("control.sock")).unwrap());
     let detail = machine.run("doctor --json").json()["findings"][1]["detail"].to_string();
-    assert!(detail.contains("has left the socket"), "{detail}");
+    assert!(detail.contains("left the socket"), "{detail}");
     // One line each for programs that want lines.
     assert_eq!(machine.run("doctor --jsonl").jsonl().len(), 2);
 }

@@ -128,11 +128,16 @@ fn another_version_of_the_protocol() {
 fn what_is_not_zmesd() {
     for hello in [r#"{"jsonrpc":"2.0"}"#, "220 mail.example.org ESMTP", "[]"] {
         let daemon = FakeDaemon::start(hello, |_| Answer::Silence);
-        let lines = ["error: the answer is not understood", "cause: ", "hint: is this the socket of zmesd"];
+        let lines = [
+            "error: the answer is not understood",
+            "cause: ",
+            "hint: check that this is the socket of zmesd",
+        ];
         assert_fails(daemon.command("status"), 8, "version", lines);
     }
     let daemon = FakeDaemon::saying(r#"{"ok":{"version":7}}"#);
-    let lines = ["error: the answer is not understood", "cause: ", "hint: is this the socket of zmesd"];
+    let lines =
+        ["error: the answer is not understood", "cause: ", "hint: check that this is the socket of zmesd"];
     assert_fails(daemon.command("status"), 8, "version", lines);
     let daemon = FakeDaemon::answering("item-alarm");
     assert_eq!(daemon.run("status").code, Some(8));
@@ -142,7 +147,7 @@ fn what_is_not_zmesd() {
 
 #[test]
 fn a_daemon_that_does_not_answer_in_time() {
-    let lines = ["error: zmesd did not answer within 50 ms", "", "hint: it may be busy"];
+    let lines = ["error: zmesd did not answer within 50 ms", "", "hint: if zmesd is busy"];
     let mute = FakeDaemon::start("", |_| Answer::Silence);
     assert_fails(mute.command("status --timeout 50ms"), 6, "timeout", lines);
     assert_fails(mute.command("watch --timeout 50ms"), 6, "timeout", lines);
@@ -220,7 +225,7 @@ fn a_wrong_command_line() {
         ("alarm force", "zmesctl --help"),
         ("alarm force --monitor 99999999999", "zmesctl --help"),
         ("alarm force --monitor 1 --for 2h", "zmesctl --help"),
-        ("clients disconnect", "zmesctl clients disconnect ID, or --user, --state, --address, or --all"),
+        ("clients disconnect", "name them, select with --user, --state or --address, or use --all"),
         ("clients list --address garden", "zmesctl --help"),
         ("status --timeout 5", "zmesctl --help"),
         ("status --color pink", "zmesctl --help"),
@@ -292,7 +297,7 @@ fn a_full_disk_is_an_error() {
     let run = Run::of(FakeDaemon::answering("reply-status").command("status").stdout(full));
     assert_eq!(run.code, Some(1));
     let expected = "error: cannot write the output\ncause: no space left on device\n\
-                    hint: is the disk full, or the file not yours to write?\n";
+                    hint: check the free space with df, and that you can write the file\n";
     assert_eq!(run.stderr, expected);
 }
 

@@ -48,7 +48,7 @@ fn what_can_be_taken_is_sent_and_the_rest_is_told() {
     assert_eq!((run.code, run.stderr.as_str()), (Some(7), ""), "{run:?}");
     assert!(run.stdout.starts_with("2 added, 1 skipped, 1 refused (from "), "{run:?}");
     assert!(run.stdout.contains("the platform is neither ios nor android"), "{run:?}");
-    assert!(run.stdout.contains("line 4 says it again, and counts"), "{run:?}");
+    assert!(run.stdout.contains("replaced by line 4"), "{run:?}");
     let record = |token: &str, monlist: &str, intlist: &str, platform: &str, pushstate: &str| {
         json!({"token": token, "monlist": monlist, "intlist": intlist, "platform": platform,
             "pushstate": pushstate, "appversion": "", "profile": ""})
@@ -80,7 +80,7 @@ fn json_and_windows_files_are_taken() {
     let run = import(&daemon(), text, "");
     assert_eq!(run.code, Some(0), "{run:?}");
     assert!(run.stdout.starts_with("1 added, 1 skipped"), "{run:?}");
-    assert!(run.stdout.contains("nothing is left of it but a counter"), "{run:?}");
+    assert!(run.stdout.contains("only a counter, without the data of a phone"), "{run:?}");
 }
 
 #[test]
@@ -98,7 +98,7 @@ fn the_exit_code_says_how_much_was_taken() {
     }
     let daemon = daemon();
     let run = import(&daemon, "\n", "");
-    assert!(run.stdout.starts_with("No token is in "), "{run:?}");
+    assert!(run.stdout.starts_with("No tokens in "), "{run:?}");
     assert_eq!(daemon.requests(), [] as [Value; 0], "nobody is asked for nothing");
 }
 
@@ -108,7 +108,7 @@ fn a_file_that_cannot_be_parsed_is_named_and_left_alone() {
     let run = import(&daemon, "{\"tokens\":{\"a\":{\"platform\":\"ios\"}},\n \"b\" 7}", "");
     let file = daemon.directory.path().join("tokens.txt");
     let expected = format!(
-        "error: {}, line 2, column 6: not valid JSON\nhint: nothing was imported, and the file is as it was\n",
+        "error: {}, line 2, column 6: not valid JSON\nhint: fix the file and import it again; nothing was imported\n",
         file.display()
     );
     assert_eq!((run.code, run.stderr, run.stdout.as_str()), (Some(1), expected, ""));
@@ -127,7 +127,7 @@ fn a_dash_reads_the_standard_input() {
     child.stdin.take().unwrap().write_all(b"one:1:0:ios:enabled").unwrap();
     let run = Run::from(child.wait_with_output().unwrap());
     assert_eq!((run.code, run.stderr.as_str()), (Some(0), ""));
-    assert!(run.stdout.starts_with("1 added (from the standard input)\n"), "{run:?}");
+    assert!(run.stdout.starts_with("1 added (from standard input)\n"), "{run:?}");
 }
 
 #[test]
@@ -161,6 +161,7 @@ fn what_could_not_be_sent_after_some_were_is_told() {
     assert_eq!(report["tokens"][200]["reason"], "not sent: the router is busy");
     // Where nothing was done, there is one error instead.
     let run = import(&daemon, "stop:1:0:ios:enabled", "");
-    let expected = "error: the router is busy\nhint: try again; zmesctl check ping tells whether it moves\n";
+    let expected =
+        "error: the router is busy\nhint: try again; zmesctl check ping shows whether zmesd responds\n";
     assert_eq!((run.code, run.stderr.as_str()), (Some(1), expected));
 }

@@ -8,7 +8,11 @@ use crate::fake::{FakeDaemon, Run, zmesctl};
 fn help_lists_the_exit_codes_and_ends_well() {
     let run = Run::of(&mut zmesctl("--help"));
     assert_eq!((run.code, run.stderr.as_str()), (Some(0), ""));
-    assert!(run.stdout.contains("Exit codes:") && run.stdout.contains("7  done in part"), "{}", run.stdout);
+    assert!(
+        run.stdout.contains("Exit codes:") && run.stdout.contains("7  partial success"),
+        "{}",
+        run.stdout
+    );
     assert!(run.stdout.lines().all(|line| line.chars().count() <= 100), "{}", run.stdout);
     for command in ["status", "clients disconnect", "alarm test", "watch", "check", "config check"] {
         let run = Run::of(&mut zmesctl(&format!("{command} --help")));

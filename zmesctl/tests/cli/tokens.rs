@@ -23,12 +23,13 @@ fn a_script_has_to_say_yes_before_tokens_go() {
     for (line, what, hint) in [
         ("tokens revoke 1a2b 9f", "revoking", "zmesctl tokens revoke 1a2b 9f --yes"),
         ("tokens revoke -- -Xk3bQ9_aZ 9f", "revoking", "zmesctl tokens revoke --yes -- -Xk3bQ9_aZ 9f"),
-        ("tokens prune --stale 60d", "pruning", "add --yes, or --dry-run to see what would happen"),
+        ("tokens prune --stale 60d", "pruning", "add --yes, or use --dry-run to see what would change"),
         ("badges reset --all", "resetting all badges", "zmesctl badges reset --all --yes"),
     ] {
         let daemon = daemon();
         let run = daemon.run(line);
-        let expected = format!("error: {what} wants a confirmation, and nobody can be asked\nhint: {hint}\n");
+        let expected =
+            format!("error: {what} needs a confirmation, but stdin is not a terminal\nhint: {hint}\n");
         assert_eq!((run.code, run.stderr), (Some(2), expected), "{line}");
         assert_eq!(daemon.requests(), [] as [Value; 0]);
     }

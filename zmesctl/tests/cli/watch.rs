@@ -47,7 +47,7 @@ fn people_read_one_line_for_each_event() {
 2026-11-02 10:00:07.892  delivery  #12 token 1a2b3c4d: failed after 380 ms (the proxy answered 502)
 2026-11-02 10:00:12.000  client    18 (not authenticated, 198.51.100.23:4711): closed (authentication timeout)
 2026-11-02 10:00:30.000  monitor   4 Porch: down, source none (its zmc has ended)
-2026-11-02 10:00:40.000  lagged    7 events are missing here: too slow to read them
+2026-11-02 10:00:40.000  lagged    7 events are missing here: zmesctl read too slowly
 ";
     assert_eq!(run.stdout, expected);
 }

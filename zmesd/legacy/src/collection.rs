@@ -1,4 +1,4 @@
-//! Files that belong together: a configuration with its secrets and its rules, as one list of entries.
+//! A configuration with its secrets and its rules, as one list of entries.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -13,7 +13,7 @@ use super::values;
 use super::yaml::{self, YamlNode};
 use super::{ImportRefusal, MAX_NAME, MAX_SETTINGS, MAX_VALUE, OldFile, ini, script};
 
-/// Which servers a configuration is of.
+/// The versions of the event server that a configuration is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Generation {
     /// Up to 0.98.
@@ -33,23 +33,20 @@ pub struct ReferencedFile {
     pub candidates: Vec<PathBuf>,
 }
 
-/// A file that has been read.
 #[derive(Debug)]
 pub(super) struct InputFile {
     pub(super) path: PathBuf,
     /// What it is, for people.
     pub(super) what: &'static str,
-    /// It was read as Latin-1.
     pub(super) latin: bool,
 }
 
-/// A secret of a file of secrets.
 struct NamedSecret {
     name: String,
     value: String,
 }
 
-/// Everything that the files say.
+/// The settings of all files.
 #[derive(Default)]
 pub struct Collection {
     pub(super) files: Vec<InputFile>,
@@ -62,9 +59,9 @@ pub struct Collection {
     pub(super) rules: Vec<(Arc<str>, YamlNode)>,
     /// URL and key of the cloud function that a later script holds as its defaults.
     pub(super) shipped: Vec<OldEntry>,
-    /// Token files that were among the files.
+    /// Token files among the input.
     pub(super) tokens: Vec<PathBuf>,
-    /// What was referred to and not found.
+    /// Files that the configuration refers to and that were not found.
     pub(super) absent: Vec<ReferencedFile>,
     secrets: Vec<NamedSecret>,
     secrets_read: bool,
@@ -76,33 +73,30 @@ impl std::fmt::Debug for Collection {
     }
 }
 
-/// A value with the secrets and the other values that it refers to filled in.
+/// A value with its references to secrets and other values resolved.
 #[derive(Clone)]
 pub(super) struct ResolvedValue {
     raw: String,
-    /// It is a secret.
     pub(super) secret: bool,
 }
 
 impl ResolvedValue {
-    /// Returns what an entry says, which refers to nothing.
+    /// Returns the value of an entry that refers to nothing.
     pub(super) fn plain(entry: &OldEntry) -> Self {
         Self { raw: entry.value.clone(), secret: false }
     }
 
-    /// Returns it as one word.
     pub(super) fn word(&self) -> &str {
         values::word(&self.raw)
     }
 
-    /// Returns it as any text.
     pub(super) fn text(&self) -> &str {
         values::text(&self.raw)
     }
 }
 
 impl Collection {
-    /// Reads the files that were named; says of all of them what is wrong.
+    /// Reads the files; returns every problem.
     pub fn of(sources: &[OldFile]) -> Result<Self, Vec<ImportRefusal>> {
         let mut collection = Self::default();
         let refused: Vec<_> = sources.iter().filter_map(|source| collection.add(source).err()).collect();
@@ -133,7 +127,7 @@ impl Collection {
             Ok(decoded) => decoded,
             Err(TextProblem::Utf16) => return refuse(None, "is UTF-16".to_owned(), "save it as UTF-8"),
             Err(TextProblem::Binary) => {
-                return refuse(None, "is no text".to_owned(), "is it the right file?");
+                return refuse(None, "is not text".to_owned(), "is it the right file?");
             }
         };
         let format = match format::detect(&decoded.text) {
@@ -143,14 +137,14 @@ impl Collection {
                 return refuse(
                     Some(error.line),
                     message,
-                    "mend that line; the old server cannot read it either",
+                    "correct that line; the old server cannot read it either",
                 );
             }
             Err(UnusableFile::Other { what, hint }) => return refuse(None, format!("is {what}"), hint),
         };
         if format.is_configuration() && self.generation.is_some() {
             let message = "is a second configuration".to_owned();
-            return refuse(None, message, "give one configuration, with its secrets and its rules");
+            return refuse(None, message, "pass one configuration, with its secrets and its rules");
         }
         if format.is_configuration() {
             self.configuration.clone_from(path);
@@ -201,7 +195,7 @@ impl Collection {
         }
     }
 
-    /// Keeps what a reader found; what stands under `[secrets]` is set apart.
+    /// Stores what a reader found; settings of `[secrets]` are stored apart.
     fn keep(
         &mut self,
         found: FileContent,
@@ -211,14 +205,11 @@ impl Collection {
         let place = |line| FileLine { file: Arc::clone(file), line };
         self.unread.extend(found.unread.into_iter().map(|unread| (place(unread.line), unread.why)));
         if let Some(first) = found.settings.get(MAX_SETTINGS) {
-            self.unread.push((
-                place(first.line),
-                "more settings than a configuration has: none from here on is read",
-            ));
+            self.unread.push((place(first.line), "too many settings: the file is not read any further"));
         }
         for setting in found.settings.into_iter().take(MAX_SETTINGS) {
             if setting.value.len() > MAX_VALUE {
-                self.unread.push((place(setting.line), "a value that is longer than any should be"));
+                self.unread.push((place(setting.line), "the value is longer than 4096 bytes"));
                 continue;
             }
             let (section, key, shown) = named(&setting);
@@ -231,7 +222,7 @@ impl Collection {
         }
     }
 
-    /// Returns the name of a file for people: without directories, where that tells it from the others.
+    /// Returns the name of a file for people: without directories, unless another file has the same name.
     fn name_of(&self, path: &Path) -> Arc<str> {
         let twin = self.files.iter().any(|file| file.path.file_name() == path.file_name());
         let name =
@@ -250,20 +241,20 @@ impl Collection {
             line: None,
             message: format!("is {what}: there is no configuration among the files"),
             hint: match (first, self.tokens.first()) {
-                (_, Some(path)) => format!("`zmesctl tokens import {}` takes it", path.display()),
+                (_, Some(path)) => format!("import it with `zmesctl tokens import {}`", path.display()),
                 (Some(first), None) if first.what == FileFormat::LaterScript.as_str() => {
                     let script = first.path.display();
                     format!("zmesd import-config /etc/zm/zmeventnotification.ini {script}")
                 }
                 (Some(_), None) => {
-                    "name the configuration, too: zmeventnotification.pl, .ini or .yml".to_owned()
+                    "pass the configuration too: zmeventnotification.pl, .ini or .yml".to_owned()
                 }
-                (None, None) => "name a file".to_owned(),
+                (None, None) => "pass a file".to_owned(),
             },
         }
     }
 
-    /// Returns what the configuration refers to and nobody has named.
+    /// Returns the files that the configuration refers to and that were not passed.
     pub fn wanted(&self) -> Vec<ReferencedFile> {
         let mut wanted = Vec::new();
         if !self.secrets_read && self.secrets.is_empty() {
@@ -284,12 +275,12 @@ impl Collection {
         wanted
     }
 
-    /// Notes that nobody has a file.
+    /// Records that a file was not found.
     pub fn miss(&mut self, wanted: ReferencedFile) {
         self.absent.push(wanted);
     }
 
-    /// Returns where a file may be: as named, else beside the configuration under the same name.
+    /// Returns where a file may be: at the path in the configuration, else beside the configuration under that name.
     fn candidates(&self, named: Option<&str>, usual: &str) -> Vec<PathBuf> {
         let beside = self.configuration.parent().unwrap_or(Path::new(""));
         let named = Path::new(named.unwrap_or(usual));
@@ -306,12 +297,12 @@ impl Collection {
         Some(resolved.word().to_owned()).filter(|word| !word.is_empty())
     }
 
-    /// Returns the entry of that name; the last one counts.
+    /// Returns the entry of that name; the last value counts.
     pub(super) fn latest(&self, section: &str, key: &str) -> Option<&OldEntry> {
         self.entries.iter().rev().find(|entry| entry.is(section, key))
     }
 
-    /// Returns what an entry says, or why that cannot be told.
+    /// Returns the value of an entry, or why it cannot be resolved.
     pub(super) fn resolve(&self, entry: &OldEntry) -> Result<ResolvedValue, String> {
         let text = values::text(&entry.value);
         let Some(name) = text.strip_prefix('!') else {
@@ -329,7 +320,7 @@ impl Collection {
         }
     }
 
-    /// Puts other values in place of `{{key}}` and `${key}`; leaves what nobody knows.
+    /// Replaces `{{key}}` and `${key}` with the values of those keys; unknown keys stay.
     fn filled(&self, entry: &OldEntry) -> String {
         let mut filled = String::with_capacity(entry.value.len());
         let mut rest = entry.value.as_str();
@@ -361,7 +352,7 @@ impl Collection {
     }
 }
 
-/// Returns where the next `{{` or `${` is, how long it is, and what ends it.
+/// Returns position and length of the next `{{` or `${`, and what ends it.
 fn next_mark(text: &str) -> Option<(usize, usize, &'static str)> {
     let marks = [("{{", "}}"), ("${", "}")];
     let found = marks.into_iter().filter_map(|(open, close)| Some((text.find(open)?, open.len(), close)));

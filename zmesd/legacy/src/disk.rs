@@ -1,4 +1,4 @@
-//! Reads old files, and puts the new ones in their places: all of them or none, readable for the daemon's group alone.
+//! Reads old files and writes the new ones: all or none, readable only for the owner and the daemon's group.
 
 use std::fs::{self, DirBuilder, File, Permissions};
 use std::io::{self, Write};
@@ -19,13 +19,13 @@ const DIRECTORY_MODE: u32 = 0o750;
 /// The group that the daemon runs as where a package has installed it.
 const GROUP: &str = "zmesd";
 
-/// Why a file is not read or not written.
+/// Why a file was not read or not written.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{}: {message}", .path.display())]
 pub struct FileProblem {
     /// Which file.
     pub path: PathBuf,
-    /// What kind of trouble.
+    /// What kind of problem.
     pub kind: FileProblemKind,
     /// What is wrong.
     pub message: String,
@@ -33,18 +33,18 @@ pub struct FileProblem {
     pub hint: String,
 }
 
-/// Kinds of trouble.
+/// Kinds of problems with files.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum FileProblemKind {
-    /// It is not there.
+    /// It does not exist.
     Missing,
-    /// It is there, and must not be overwritten.
+    /// It exists and must not be overwritten.
     Exists,
-    /// It is not permitted.
+    /// Permission denied.
     Permission,
-    /// It is not what it should be.
+    /// It is not a regular file, or too large.
     Unfit,
-    /// The disk is full, or worse.
+    /// The disk is full, or another I/O error.
     Disk,
 }
 
@@ -55,16 +55,16 @@ pub fn read(path: &Path) -> Result<OldFile, FileProblem> {
         Err(error) => error,
     };
     let (kind, hint) = match &error {
-        FileError::Missing => (FileProblemKind::Missing, "look at the path"),
+        FileError::Missing => (FileProblemKind::Missing, "check the path"),
         FileError::Denied => (FileProblemKind::Permission, "run it as root"),
-        FileError::Irregular => (FileProblemKind::Unfit, "name the files one by one"),
+        FileError::Irregular => (FileProblemKind::Unfit, "pass the files one by one"),
         FileError::TooLarge(_) => (FileProblemKind::Unfit, "is it the right file?"),
-        FileError::Other(_) => (FileProblemKind::Disk, "look at the file system"),
+        FileError::Other(_) => (FileProblemKind::Disk, "check the file system"),
     };
     Err(FileProblem { path: path.to_owned(), kind, message: error.to_string(), hint: hint.to_owned() })
 }
 
-/// Says where the secrets of a `zmesd.toml` go.
+/// Returns the paths of the secrets of a `zmesd.toml`.
 pub fn secret_paths(output: &Path, secrets: &[SecretFile]) -> Vec<PathBuf> {
     let directory = output.parent().unwrap_or(Path::new(""));
     secrets.iter().map(|secret| directory.join(&secret.name)).collect()
@@ -79,7 +79,7 @@ pub fn publish(
     force: bool,
     sources: &[PathBuf],
 ) -> Result<(), FileProblem> {
-    // Where the output is a link, it stays one.
+    // A symbolic link stays one.
     let output = fs::canonicalize(output).unwrap_or_else(|_| output.to_owned());
     let directory = output.parent().filter(|parent| !parent.as_os_str().is_empty());
     if let Some(error) = directory.and_then(|directory| fs::metadata(directory).err()) {
@@ -92,16 +92,13 @@ pub fn publish(
     }
     let there: Vec<_> = targets().filter(|path| path.symlink_metadata().is_ok()).collect();
     if let (Some(first), false) = (there.first(), force) {
-        let others = if there.len() > 1 {
-            format!(", and {} more that would be", there.len() - 1)
-        } else {
-            String::new()
-        };
+        let others =
+            if there.len() > 1 { format!(", as do {} other files", there.len() - 1) } else { String::new() };
         return Err(FileProblem {
             path: PathBuf::clone(first),
             kind: FileProblemKind::Exists,
-            message: format!("is there already{others}"),
-            hint: "another --output, or --force to overwrite it; nothing has been written".to_owned(),
+            message: format!("exists already{others}"),
+            hint: "use another --output, or --force to overwrite; nothing has been written".to_owned(),
         });
     }
     let mut undo = Undo::default();
@@ -117,22 +114,22 @@ fn refuse_source(target: &Path, sources: &[PathBuf]) -> Result<(), FileProblem> 
         Some(source) => Err(FileProblem {
             path: source.clone(),
             kind: FileProblemKind::Exists,
-            message: "is read for the import and must stay, so that one can go back".to_owned(),
-            hint: "another --output".to_owned(),
+            message: "is one of the imported files, which are never overwritten".to_owned(),
+            hint: "use another --output".to_owned(),
         }),
     }
 }
 
-/// What is done so far, and how to undo it.
+/// The steps done so far, to undo them.
 #[derive(Default)]
 struct Undo {
     directory: Option<PathBuf>,
-    /// What was put in place, with the name under which its predecessor is kept.
+    /// Files moved to their paths, each with the name under which the previous file is kept.
     placed: Vec<(PathBuf, Option<PathBuf>)>,
 }
 
 impl Undo {
-    /// Undoes everything, or forgets how to. What fails now has no remedy.
+    /// Undoes everything after a failure, else removes the previous files. Errors here are ignored.
     fn finish(self, failed: bool) {
         for (path, before) in self.placed.iter().rev() {
             match (failed, before) {
@@ -185,7 +182,7 @@ fn make_directory(directory: &Path, group: Option<u32>, undo: &mut Undo) -> Resu
     }
 }
 
-/// Writes a file beside its place.
+/// Writes a temporary file in the directory of `path`.
 fn prepare(path: &Path, content: &[u8], group: Option<u32>) -> Result<NamedTempFile, FileProblem> {
     let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let write = || -> io::Result<NamedTempFile> {
@@ -199,7 +196,7 @@ fn prepare(path: &Path, content: &[u8], group: Option<u32>) -> Result<NamedTempF
     write().map_err(|error| failed(path, &error))
 }
 
-/// Puts a written file in its place.
+/// Moves a temporary file to its path.
 fn place(file: NamedTempFile, path: &Path, force: bool, undo: &mut Undo) -> Result<(), FileProblem> {
     let mut before = None;
     if force && path.symlink_metadata().is_ok() {
@@ -222,7 +219,7 @@ fn place(file: NamedTempFile, path: &Path, force: bool, undo: &mut Undo) -> Resu
     }
 }
 
-/// Returns the group that shall read the files: that of a predecessor or of the directory, unless it is root's, else the
+/// Returns the group that may read the files: that of the previous file or of the directory, unless it is root's, else the
 /// daemon's own.
 fn group_for(output: &Path) -> Option<u32> {
     let of = |path: &Path| path.metadata().ok().map(|metadata| metadata.gid()).filter(|gid| *gid != 0);
@@ -230,7 +227,7 @@ fn group_for(output: &Path) -> Option<u32> {
     of(output).or_else(|| output.parent().and_then(of)).or_else(daemon)
 }
 
-/// Gives a file to a group. Who may not keeps it for themselves, which is no worse than before.
+/// Sets the group of a file. Without the permission to do so the file keeps its group.
 fn give(file: &File, group: Option<u32>) {
     drop(fchown(file, None, group));
 }
@@ -239,20 +236,26 @@ fn failed(path: &Path, error: &io::Error) -> FileProblem {
     use io::ErrorKind::{AlreadyExists, NotADirectory, NotFound, PermissionDenied, ReadOnlyFilesystem};
     let is = |kinds: &[io::ErrorKind]| kinds.contains(&error.kind());
     let (kind, hint) = if is(&[NotFound, NotADirectory]) {
-        (FileProblemKind::Missing, "make the directory first")
+        (FileProblemKind::Missing, "create the directory first")
     } else if is(&[PermissionDenied, ReadOnlyFilesystem]) {
         (FileProblemKind::Permission, "run it as root")
     } else if is(&[AlreadyExists]) {
-        (FileProblemKind::Exists, "somebody has just made it")
+        (FileProblemKind::Exists, "another process has just created it")
     } else {
         (FileProblemKind::Disk, "is the disk full?")
     };
     FileProblem {
         path: path.to_owned(),
         kind,
-        message: format!("cannot be written: {error}"),
+        message: format!("cannot be written: {}", without_number(error)),
         hint: format!("{hint}; nothing has been written"),
     }
+}
+
+/// Returns the error's words without ` (os error 13)`.
+fn without_number(error: &io::Error) -> String {
+    let said = error.to_string();
+    said.split(" (os error").next().unwrap_or_default().to_owned()
 }
 
 #[cfg(test)]

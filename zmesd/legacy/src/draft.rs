@@ -1,11 +1,10 @@
-//! The `zmesd.toml` that comes into being: values by key, each checked as the daemon will check it, each with where it
+//! The values of the new `zmesd.toml` by key, each checked as the daemon checks it, each with the lines that it
 //! came from.
 
 use secrecy::{ExposeSecret, SecretString};
 
 use super::template::{NewFile, Objection, Proposal};
 
-/// A value.
 #[derive(Debug, Clone)]
 pub(super) enum NewValue {
     Flag(bool),
@@ -26,7 +25,6 @@ impl NewValue {
         }
     }
 
-    /// Returns it as TOML.
     pub(super) fn toml(&self) -> String {
         self.propose(|proposal| proposal.to_string())
     }
@@ -48,7 +46,7 @@ pub(super) struct NewSetting {
     pub(super) table: &'static str,
     pub(super) key: &'static str,
     pub(super) value: NewValue,
-    /// Where it came from, a line each.
+    /// The old lines that it comes from.
     pub(super) from: Vec<String>,
 }
 
@@ -61,7 +59,6 @@ pub struct SecretFile {
     pub content: SecretString,
 }
 
-/// What is known of the new configuration so far.
 #[derive(Debug)]
 pub(super) struct Draft {
     file: NewFile,
@@ -73,7 +70,7 @@ impl Draft {
         Self { file, settings: Vec::new() }
     }
 
-    /// Gives a key its value, if the daemon takes it.
+    /// Sets a key, if the daemon accepts the value.
     pub(super) fn set(
         &mut self,
         table: &'static str,
@@ -86,17 +83,14 @@ impl Draft {
         Ok(())
     }
 
-    /// Returns the file that it is a draft of.
     pub(super) fn file(&self) -> &NewFile {
         &self.file
     }
 
-    /// Returns everything that has a value.
     pub(super) fn settings(&self) -> &[NewSetting] {
         &self.settings
     }
 
-    /// Returns the files of the secrets.
     pub(super) fn secrets(&self) -> Vec<SecretFile> {
         let secret = |setting: &NewSetting| match &setting.value {
             NewValue::Secret(content) => {

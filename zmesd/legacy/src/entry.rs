@@ -1,14 +1,14 @@
-//! One setting of an old configuration, whatever its file looks like.
+//! One setting of an old configuration, independent of the format of its file.
 
 use std::fmt;
 use std::sync::Arc;
 
-/// Where something stands.
+/// A line of an old file.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct FileLine {
     /// The file's name without directories.
     pub(super) file: Arc<str>,
-    /// The line, from 1.
+    /// From 1.
     pub(super) line: usize,
 }
 
@@ -18,23 +18,20 @@ impl fmt::Display for FileLine {
     }
 }
 
-/// One setting.
 #[derive(Clone, PartialEq, Eq)]
 pub(super) struct OldEntry {
-    /// Section, as the latest server calls it; [`super::names::SCRIPT`] where a script says what no file has a name for.
+    /// Section, as the latest server calls it; [`super::names::SCRIPT`] for settings that only scripts have.
     pub(super) section: String,
     /// Key, as the latest server calls it.
     pub(super) key: String,
-    /// Both as the file spells them, for people.
+    /// Section and key as the file spells them, for people.
     pub(super) shown: String,
-    /// The value as it stands there: with quotes, marks of secrets, comments behind it. May be a secret.
+    /// The value as the file has it: with quotes, marks of secrets, a comment behind it. May be a secret.
     pub(super) value: String,
-    /// Where.
     pub(super) place: FileLine,
 }
 
 impl OldEntry {
-    /// Says whether it has this name.
     pub(super) fn is(&self, section: &str, key: &str) -> bool {
         self.section == section && self.key == key
     }
@@ -49,21 +46,19 @@ impl fmt::Debug for OldEntry {
     }
 }
 
-/// A line that says nothing that can be understood.
+/// A line that is not understood.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct UnreadLine {
-    /// Its number, from 1.
+    /// From 1.
     pub(super) line: usize,
-    /// Why. Never a piece of the file.
+    /// Why. Never quotes the file.
     pub(super) why: &'static str,
 }
 
 /// What a reader found in a file.
 #[derive(Debug, Default)]
 pub(super) struct FileContent {
-    /// Section, key, value, line: as the file has them.
     pub(super) settings: Vec<RawSetting>,
-    /// What is not understood.
     pub(super) unread: Vec<UnreadLine>,
 }
 
@@ -74,7 +69,6 @@ pub(super) struct RawSetting {
     pub(super) section: String,
     /// Its key, or the name of a variable without `$`.
     pub(super) key: String,
-    /// As it stands there.
     pub(super) value: String,
     /// Line of the key, from 1.
     pub(super) line: usize,

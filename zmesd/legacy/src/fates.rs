@@ -2,18 +2,18 @@
 
 use super::names::SCRIPT;
 
-/// What becomes of a setting that zmesd has no key for.
+/// The fate of a setting that zmesd has no key for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Judgement {
-    /// It is taken over, or read for another one: [`super::takeover`] says what became of it.
+    /// It is taken over, or read together with another one: [`super::takeover`] reports it.
     Read,
-    /// zmesd does so by itself.
+    /// zmesd does this without a setting.
     Needless(&'static str),
-    /// zmesd does not do so: why, and what to do instead.
+    /// zmesd does not do this: why, and what to do instead.
     Missing(&'static str, &'static str),
-    /// zmesd does it in one way, and only the looks of a push change.
+    /// zmesd does this in one way; only the look of a push changes.
     Trifle(&'static str),
-    /// What zmesd always does; another value has no counterpart.
+    /// zmesd always does this; other values have no counterpart.
     Always(&'static str, &'static Judgement),
     /// A switch: nothing is lost where it is off.
     Switch(&'static Judgement),
@@ -22,45 +22,45 @@ pub(super) enum Judgement {
 use Judgement::{Always, Missing, Needless, Read, Switch, Trifle};
 
 const ESCONTROL: Judgement = Missing(
-    "zmesctl takes the place of the escontrol interface",
-    "`zmesctl tokens mute`, `zmesctl reload`; who may use it: control.admin-group",
+    "zmesctl replaces the escontrol interface",
+    "use `zmesctl tokens mute` and `zmesctl reload`; control.admin-group says who may",
 );
 const SCRIPTS: Judgement = Missing(
-    "zmesd sends pushes itself and starts no programs",
-    "a service of your own can read `zmesctl watch --jsonl` and call the script",
+    "zmesd sends pushes itself and does not start programs",
+    "write a service that reads `zmesctl watch --jsonl` and calls the script",
 );
 const MQTT: Judgement = Missing(
-    "zmesd speaks no MQTT",
-    "a service of your own: `zmesctl watch --jsonl | mosquitto_pub -l -t zoneminder`",
+    "zmesd does not speak MQTT",
+    "run `zmesctl watch --jsonl | mosquitto_pub -l -t zoneminder` as a service",
 );
 const HOOKS: Judgement = Missing(
-    "zmesd runs no hooks: an alarm goes out at once, whatever detection says later",
-    "ZoneMinder's own EventStartCommand (since 1.37) or a filter runs the detection",
+    "zmesd does not run hooks: it sends an alarm at once and does not wait for object detection",
+    "run the detection from ZoneMinder's EventStartCommand (since 1.37) or from a filter",
 );
 const ENDS: Judgement = Missing(
-    "zmesd tells when an alarm begins, not when it ends",
+    "zmesd announces when an alarm begins, not when it ends",
     "`zmesctl watch --jsonl` shows what happens to each monitor",
 );
 const STARTS: Judgement = Missing(
-    "zmesd always tells when an alarm begins",
-    "a phone is silenced with `zmesctl tokens mute`, or in its app",
+    "zmesd always announces when an alarm begins",
+    "mute the phone with `zmesctl tokens mute`, or turn pushes off in its app",
 );
 const SKIPPED: Judgement = Missing(
     "zmesd watches every monitor",
-    "who must not hear of a monitor: take it out of the user's rights in ZoneMinder, or out of the app's own list",
+    "remove the monitor from the user's rights in ZoneMinder, or from the list in the app",
 );
 const REPLACED: Judgement =
-    Trifle("each alarm stays on the phone's screen; only a repetition of the same one takes its place");
+    Trifle("each alarm stays on the phone's screen; only a repeated push for the same alarm replaces it");
 const TAGGED: Judgement = Trifle(
-    "the event's id goes to the app with each alarm, but is not in a push's title (a PushProxy's text has it)",
+    "the title of a push does not contain the event id; the app gets it with each alarm (the text through a PushProxy has it)",
 );
-const NAMED: Judgement = Trifle("the text of a push by a PushProxy always names the event");
-const DATE: Judgement = Trifle("the time in a push is always written like 03:13 PM, 27-Nov");
-const PRIORITY: Judgement = Trifle("pushes always go out with high priority");
-const TTL: Judgement = Trifle("a push lives as long as it is worth sending: push.retry-for");
-const AUTHOR: Judgement = Needless("it helped the author of the old server to find mistakes");
+const NAMED: Judgement = Trifle("the text of a push through a PushProxy always contains the event id");
+const DATE: Judgement = Trifle("the time in a push always has the form 03:13 PM, 27-Nov");
+const PRIORITY: Judgement = Trifle("pushes always have high priority");
+const TTL: Judgement = Trifle("a push expires after push.retry-for");
+const AUTHOR: Judgement = Needless("it was for debugging the old server");
 
-/// A key that is longer is not like any other.
+/// Longer keys are not compared with known ones.
 const LONGEST: usize = 64;
 
 /// What becomes of each setting, by section and key.
@@ -69,7 +69,7 @@ const FATES: &[(&str, &str, Judgement)] = &[
     (
         "general",
         "base_data_path",
-        Needless("other values refer to it; zmesd keeps its own state in state.directory"),
+        Needless("only other values used it; zmesd keeps its state in state.directory"),
     ),
     ("general", "use_escontrol_interface", Switch(&ESCONTROL)),
     ("general", "escontrol_interface_file", ESCONTROL),
@@ -95,7 +95,7 @@ const FATES: &[(&str, &str, Judgement)] = &[
     ("fcm", "fcm_android_ttl", TTL),
     ("fcm", "fcm_log_raw_message", AUTHOR),
     ("fcm", "fcm_log_message_id", AUTHOR),
-    ("fcm", "include_profile_in_push", Needless("the profile of a token always goes with its pushes")),
+    ("fcm", "include_profile_in_push", Needless("pushes always contain the profile of the token")),
     ("mqtt", "enable", Switch(&MQTT)),
     ("mqtt", "server", MQTT),
     ("mqtt", "topic", MQTT),
@@ -120,10 +120,10 @@ const FATES: &[(&str, &str, Judgement)] = &[
     (
         "customize",
         "event_check_interval",
-        Needless("zmesd looks at the shared memory every 20 ms; see zoneminder.poll-interval"),
+        Needless("zmesd reads the shared memory every 20 ms; see zoneminder.poll-interval"),
     ),
     ("customize", "monitor_reload_interval", Read),
-    ("customize", "read_alarm_cause", Needless("the cause always goes with an alarm")),
+    ("customize", "read_alarm_cause", Needless("alarms always contain the cause")),
     ("customize", "tag_alarm_event_id", Switch(&TAGGED)),
     ("customize", "use_custom_notification_sound", Needless("the old server has not used it since 0.95")),
     ("customize", "include_picture", Read),
@@ -160,15 +160,19 @@ const FATES: &[(&str, &str, Judgement)] = &[
     (SCRIPT, "isSandbox", Read),
     (SCRIPT, "APNS_CERT_FILE", Read),
     (SCRIPT, "APNS_KEY_FILE", Read),
-    (SCRIPT, "APNS_FEEDBACK_CHECK_INTERVAL", Needless("Apple says at each push whether a token is dead")),
+    (
+        SCRIPT,
+        "APNS_FEEDBACK_CHECK_INTERVAL",
+        Needless("Apple reports dead tokens in its answer to each push"),
+    ),
     (
         SCRIPT,
         "PUSH_CHECK_REACH_INTERVAL",
-        Needless("zmesd notices by itself; `zmesctl push check proxy` asks at any time"),
+        Needless("zmesd notices failures itself; `zmesctl push check proxy` checks at any time"),
     ),
 ];
 
-/// Sections and keys that count only where a switch is on, with that switch.
+/// Sections and keys that have an effect only while a switch is on, with that switch.
 const SWITCHES: &[(&str, &str, (&str, &str))] = &[
     ("mqtt", "", ("mqtt", "enable")),
     ("hook", "", ("customize", "use_hooks")),

@@ -1,4 +1,4 @@
-//! What a file is, told by its content: names lie after years of upgrades.
+//! Recognizes a file by its content; after years of upgrades, names of files are not reliable.
 
 use super::script;
 use super::yaml::{self, NotYaml, YamlNode};
@@ -9,19 +9,16 @@ const SECTIONS: [&str; 9] = ["general", "network", "auth", "push", "fcm", "mqtt"
 /// Sections that only the configuration of the object detection has, and keys of its YAML.
 const DETECTION: [&str; 8] = ["ml", "animation", "remote", "object", "face", "alpr", "yolo", "monitors"];
 
-/// A file that has been understood.
 pub(super) enum FileFormat {
-    /// Perl, settings and all.
+    /// Perl with the settings in it.
     Script,
-    /// Perl of a server that has its settings elsewhere.
+    /// Perl of a server that has its settings in another file.
     LaterScript,
     /// The INI of 1.0 to 6.1.
     Ini,
-    /// Secrets of that time.
     IniSecrets,
     /// The YAML of 7.
     Yaml(YamlNode),
-    /// Secrets of that time.
     YamlSecrets(YamlNode),
     /// `es_rules`.
     Rules(YamlNode),
@@ -61,7 +58,7 @@ impl FileFormat {
     }
 }
 
-/// Why a file is not one of ours.
+/// Why a file is not a file of the event server.
 pub(super) enum UnusableFile {
     /// It looks like YAML but is broken.
     Broken(NotYaml),
@@ -74,19 +71,18 @@ pub(super) enum UnusableFile {
     },
 }
 
-/// Says whether the bytes are the state of the escontrol interface, which is no text.
+/// Says whether the bytes are the state of the escontrol interface, which is not text.
 pub(super) fn is_control_state(bytes: &[u8]) -> bool {
     bytes.starts_with(b"pst0")
 }
 
-/// Finds out what a text is.
 pub(super) fn detect(text: &str) -> Result<FileFormat, UnusableFile> {
     let first = text.trim_start();
     if first.is_empty() {
         return Err(UnusableFile::Other { what: "empty", hint: "is it the right file?" });
     }
     if first.starts_with('{') {
-        // What a server from 6.0 on leaves where no phone has registered.
+        // Servers from 6.0 on write this while no phone has registered.
         let empty = first.trim_end().strip_prefix('{').and_then(|rest| rest.strip_suffix('}'));
         return if empty.is_some_and(|inner| inner.trim().is_empty()) {
             Ok(FileFormat::Tokens)
@@ -103,7 +99,7 @@ pub(super) fn detect(text: &str) -> Result<FileFormat, UnusableFile> {
     if is_zm_conf(text) {
         return Err(UnusableFile::Other {
             what: "ZoneMinder's own configuration (zm.conf), not the event server's",
-            hint: "give zmeventnotification.ini (often in /etc/zm); zmesd reads zm.conf itself (zoneminder.config)",
+            hint: "pass zmeventnotification.ini (often in /etc/zm); zmesd reads zm.conf itself (zoneminder.config)",
         });
     }
     if let Some(format) = sections(text) {
@@ -123,27 +119,27 @@ fn perl(text: &str) -> Result<FileFormat, UnusableFile> {
     }
     let found = script::read(text, |name| names::of_script(name).is_some());
     if found.settings.is_empty() && found.unread.is_empty() {
-        let hint = "give the zmeventnotification.pl that has been edited";
+        let hint = "pass the zmeventnotification.pl that was edited";
         return Err(UnusableFile::Other { what: "a Perl script without the event server's settings", hint });
     }
     Ok(FileFormat::Script)
 }
 
-/// Says whether every line, of which there is one at least, is a token with its lists.
+/// Says whether the text has lines and each is a token with its lists.
 fn is_tokens(text: &str) -> bool {
     let lines = || text.lines().map(str::trim).filter(|line| !line.is_empty());
     let fields = |line: &str| line.rsplit(':').take(2).any(|field| matches!(field, "ios" | "android"));
     lines().next().is_some() && lines().all(|line| !line.contains(' ') && fields(line))
 }
 
-/// Says whether every line that says something gives a `ZM_` name a value, as ZoneMinder's zm.conf and conf.d do.
+/// Says whether every line but comments sets a `ZM_` name, as ZoneMinder's zm.conf and conf.d do.
 fn is_zm_conf(text: &str) -> bool {
     let mut lines = text.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#'));
     let first = lines.next().is_some_and(|line| line.starts_with("ZM_"));
     first && lines.all(|line| !line.starts_with('[') && line.contains('='))
 }
 
-/// Judges a file by its `[sections]`; `None` where it has none.
+/// Recognizes a file by its `[sections]`; `None` if it has none.
 fn sections(text: &str) -> Option<Result<FileFormat, UnusableFile>> {
     let names: Vec<_> = text.lines().filter_map(ini::header).map(str::to_ascii_lowercase).collect();
     let has = |wanted: &[&str]| names.iter().any(|name| wanted.contains(&name.as_str()));
@@ -198,14 +194,14 @@ fn yaml_of(text: &str) -> Result<FileFormat, UnusableFile> {
 fn detection() -> UnusableFile {
     UnusableFile::Other {
         what: "the configuration of the object detection, not of the event server",
-        hint: "give zmeventnotification.ini or zmeventnotification.yml; zmesd runs no hooks",
+        hint: "pass zmeventnotification.ini or zmeventnotification.yml; zmesd does not run hooks",
     }
 }
 
 fn unknown() -> UnusableFile {
     UnusableFile::Other {
         what: "not a file of the event server",
-        hint: "zmeventnotification.pl (up to 0.98), .ini (1.0 to 6.1) and .yml (7), their secrets and es_rules are read",
+        hint: "zmesd reads zmeventnotification.pl (up to 0.98), .ini (1.0 to 6.1) and .yml (7), their secrets and es_rules",
     }
 }
 

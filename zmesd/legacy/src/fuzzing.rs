@@ -2,16 +2,16 @@
 
 use super::{Audience, Collection, NewFile, OldFile, ReportView};
 
-/// Divides an input into the files that are given together.
+/// Separates the files of one input.
 const NEXT_FILE: &[u8] = b"\n%%%%\n";
-/// More files than belong together; the rest of an input is not looked at.
+/// More files than one configuration has; the rest of an input is ignored.
 const MOST_FILES: usize = 3;
 /// The new file is the default one with values of the old, each written with its escapes and its comment.
 const GROWTH: usize = 16;
 /// Longest new file and report of an empty configuration, in bytes.
 const LEAST: usize = 64 * 1024;
 
-/// A configuration and what belongs to it: each entry is told of, and what comes out is whole.
+/// Reads a configuration with its files: each entry must be in the report, and the output must be valid TOML.
 pub fn old_configuration(bytes: &[u8], file: NewFile) {
     let sources: Vec<OldFile> = files(bytes)
         .into_iter()

@@ -7,10 +7,9 @@
 use super::MAX_VALUE;
 use super::entry::{FileContent, RawSetting, UnreadLine};
 
-/// A here-document of more lines is none.
+/// Longest here-document, in lines.
 const MAX_HERE_LINES: usize = 200;
 
-/// Reads a file.
 pub(super) fn read(text: &str) -> FileContent {
     let mut found = FileContent::default();
     let mut section: Option<String> = None;
@@ -42,7 +41,7 @@ pub(super) fn read(text: &str) -> FileContent {
             match gather(&mut lines, word) {
                 Ok(value) => value,
                 Err(rest) => {
-                    found.unread.push(UnreadLine { line: number, why: "a here-document that never ends" });
+                    found.unread.push(UnreadLine { line: number, why: "a here-document without an end" });
                     lines = rest;
                     continue;
                 }
@@ -76,7 +75,7 @@ fn here_document(value: &str) -> Option<&str> {
     plain.then_some(word)
 }
 
-/// Takes lines up to `word`; gives the lines back where it never comes.
+/// Takes lines up to `word`; gives the lines back if it does not come.
 fn gather<'t, L>(lines: &mut L, word: &str) -> Result<String, L>
 where
     L: Iterator<Item = (usize, &'t str)> + Clone,
@@ -95,7 +94,7 @@ where
     Err(before)
 }
 
-/// Joins a value with the lines that its `\` goes on to.
+/// Joins a value that ends with `\` with the lines that follow.
 fn continued<'t>(lines: &mut impl Iterator<Item = (usize, &'t str)>, value: &str) -> String {
     let mut whole = value.to_owned();
     while let Some(so_far) = whole.strip_suffix('\\').filter(|so_far| so_far.len() <= MAX_VALUE) {
@@ -142,7 +141,7 @@ mod tests {
     fn a_here_document_without_end_takes_nothing_with_it() {
         let text = "[a]\nk=<<EOT\nl = 3\n";
         assert_eq!(settings(text), ["3 a.l=3"]);
-        assert_eq!(unread(text), ["2 a here-document that never ends"]);
+        assert_eq!(unread(text), ["2 a here-document without an end"]);
     }
 
     #[test]

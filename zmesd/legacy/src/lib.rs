@@ -1,6 +1,6 @@
 //! Converts the configuration of ZoneMinder's older event servers (`zmeventnotification.pl`, `.ini`, `.yml`; versions 0.93
 //! to 7) to a `zmesd.toml`. Input: bytes of files. Output: the new file, files for its secrets, and a report that names
-//! every line of the old files that says something.
+//! every line of the old files except comments.
 //!
 //! This crate does not know the keys of `zmesd.toml`. The caller hands in the commented default file and a check of
 //! values ([`NewFile`]).
@@ -67,22 +67,22 @@ pub use writer::{Audience, Conversion};
 
 use std::path::PathBuf;
 
-/// Largest file that is read, in bytes; the largest that anybody has seen has 40 KiB.
+/// Largest file that is read, in bytes; real ones have up to 40 KiB.
 pub const MAX_FILE: u64 = 4 * 1024 * 1024;
 
 /// Longest value that is read, in bytes: no key of zmesd takes more.
 const MAX_VALUE: usize = 4096;
-/// So many settings are read of one file; all servers together had not two hundred.
+/// Most settings that are read from one file; all servers together had fewer than 200.
 const MAX_SETTINGS: usize = 5000;
 /// Longest name of another value in `{{name}}`, in bytes.
 const MAX_NAME: usize = 64;
 
-/// A file as it was found.
+/// A file of the old server.
 #[derive(Clone)]
 pub struct OldFile {
-    /// Where.
+    /// Its path.
     pub path: PathBuf,
-    /// What is in it. May hold secrets.
+    /// Its content. May contain secrets.
     pub bytes: Vec<u8>,
 }
 
@@ -92,15 +92,15 @@ impl std::fmt::Debug for OldFile {
     }
 }
 
-/// Why nothing at all is imported.
+/// Why a file cannot be imported.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{}{}: {message}", .path.display(), .line.map(|line| format!(":{line}")).unwrap_or_default())]
 pub struct ImportRefusal {
-    /// In which file.
+    /// The file.
     pub path: PathBuf,
-    /// In which line, from 1, where one is to blame.
+    /// The line, from 1, if the problem is in one line.
     pub line: Option<usize>,
-    /// What is wrong. Never a piece of the file: it could be a secret.
+    /// What is wrong. Never quotes the file, which may contain secrets.
     pub message: String,
     /// What to do about it.
     pub hint: String,

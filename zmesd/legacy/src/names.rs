@@ -1,10 +1,10 @@
 //! What old servers called a setting, and what the latest one calls it.
 
-/// The section of what only a script says.
+/// The section of settings that only scripts have.
 pub(super) const SCRIPT: &str = "script";
 
-/// The constants and variables of scripts up to 0.98, with the section and key of later files; those without one are
-/// of their own kind.
+/// The constants and variables of scripts up to 0.98, with the section and key of later files; [`SCRIPT`] for those
+/// without one.
 const OF_SCRIPTS: &[(&str, &str, &str)] = &[
     ("EVENT_NOTIFICATION_PORT", "network", "port"),
     ("useSecure", "ssl", "enable"),
@@ -41,7 +41,7 @@ const OF_SCRIPTS: &[(&str, &str, &str)] = &[
 /// A section and a key.
 type Name = (&'static str, &'static str);
 
-/// Keys of files that were called or kept otherwise, with what they are now.
+/// Keys that were renamed or moved, with their current names.
 const RENAMED: &[(Name, Name)] = &[
     // until 0.98.4
     (("auth", "enabled"), ("auth", "enable")),
@@ -78,7 +78,7 @@ pub(super) fn of_script(name: &str) -> Option<Name> {
     OF_SCRIPTS.iter().find(|(old, ..)| *old == name).map(|(_, section, key)| (*section, *key))
 }
 
-/// Returns section and key of today for those of a file, in lower case.
+/// Returns the current section and key for those of a file, in lower case.
 pub(super) fn of_file(section: &str, key: &str) -> (String, String) {
     let (section, key) = (section.to_ascii_lowercase(), key.to_ascii_lowercase());
     let renamed =

@@ -8,17 +8,16 @@ use super::draft::NewValue;
 use super::report::Fate;
 use super::takeover::Takeover;
 
-/// Frames that only object detection makes; the second is a choice that it left to the old server.
+/// Frames that only object detection makes; `BESTMATCH` let the old server choose one.
 const DETECTED: [&str; 2] = ["objdetect", "BESTMATCH"];
 /// The frame that every event has.
 const SNAPSHOT: &str = "snapshot";
 /// Marks of a user or a password in a URL.
 const CREDENTIALS: [&str; 5] = ["username=", "user=", "password=", "pass=", "token="];
 
-const HINT: &str = "give push.picture-url in zmesd.toml, with the name under which phones reach ZoneMinder's web page: \
+const HINT: &str = "set push.picture-url in zmesd.toml, with the address at which phones reach ZoneMinder's web page: \
                     https://zm.example.org/zm/index.php?view=image&eid=EVENTID&fid=snapshot";
 
-/// Takes over the picture.
 pub(super) fn take(taking: &mut Takeover<'_>) {
     let included = taking.flag("customize", "include_picture");
     let on = matches!(included, Some((true, _)));
@@ -26,7 +25,8 @@ pub(super) fn take(taking: &mut Takeover<'_>) {
     if !on {
         taking.idle(included.as_ref().map(|(_, got)| got), "it was off");
         for entry in keys.iter().filter_map(|key| taking.old.latest("customize", key)) {
-            taking.say(entry, Fate::Idle { why: "pushes had no picture (include_picture)".to_owned() });
+            taking
+                .say(entry, Fate::Idle { why: "pushes had no picture (include_picture was off)".to_owned() });
         }
         return;
     }
@@ -36,12 +36,12 @@ pub(super) fn take(taking: &mut Takeover<'_>) {
         Some(url) if !url.value.word().is_empty() => url,
         empty => {
             if let Some(got) = &switch {
-                let hint = "give push.picture-url in zmesd.toml";
-                taking.open(got.entry, "there is no picture_url to include", hint);
+                let hint = "set push.picture-url in zmesd.toml";
+                taking.open(got.entry, "picture_url is missing", hint);
             }
             taking.idle(empty.as_ref(), "it is empty");
             for got in [&user, &password] {
-                taking.idle(got.as_ref(), "there is no picture_url that it would go with");
+                taking.idle(got.as_ref(), "picture_url is missing");
             }
             return;
         }
@@ -74,20 +74,20 @@ pub(super) fn take(taking: &mut Takeover<'_>) {
     };
     let taken = taking.take(&from, "push", "picture-url", value);
     if taken && rewritten {
-        let why = "zmesd runs no object detection, so the frame of the picture is now `snapshot`";
+        let why = "zmesd does not run object detection, so the picture is now the frame `snapshot`";
         taking.open(
             url.entry,
             why,
-            "push.picture-url takes `objdetect` again where ZoneMinder itself runs detection",
+            "if ZoneMinder itself runs detection, write `objdetect` in push.picture-url again",
         );
     }
     if taken && told {
-        let why = "the picture's URL holds a user or a password, and every provider on the way to the phone reads it, as before";
-        taking.open(url.entry, why, "a token of a ZoneMinder user who may only view, in push.picture-url");
+        let why = "the picture's URL contains a user or a password, which every provider on the way to the phone can read, as before";
+        taking.open(url.entry, why, "use a token of a ZoneMinder user who may only view in push.picture-url");
     }
 }
 
-/// Returns the URL with a frame that exists without object detection; says whether that changed it.
+/// Replaces frames that only object detection makes; says whether there were any.
 fn with_snapshot(url: &str) -> (String, bool) {
     let mut changed = url.to_owned();
     for frame in DETECTED {

@@ -1,4 +1,4 @@
-//! The ways to phones: PushProxy and APNs of scripts, FCM of files.
+//! Settings of push providers: PushProxy and APNs of scripts, FCM of files.
 
 use super::collection::{Generation, ResolvedValue};
 use super::draft::NewValue;
@@ -6,18 +6,17 @@ use super::names::SCRIPT;
 use super::report::Fate;
 use super::takeover::{OldValue, Takeover};
 
-/// Hosts of the public PushProxy of zmNinja, which is gone.
+/// Hosts of zmNinja's public PushProxy, which no longer exists.
 const PUBLIC_PROXIES: [&str; 2] = ["185.124.74.36", "pliablepixels.ddns.net"];
-/// Where the cloud functions are that the old servers themselves named where the file did not.
+/// The cloud functions that the old servers used by default.
 const FUNCTION_OF_6: &str = "https://us-central1-zoneminder-ninja.cloudfunctions.net/send_push";
 const FUNCTION_OF_7: &str = "https://us-central1-zmng-b7af6.cloudfunctions.net/send_push";
-/// A piece of the URL of a function, and the app that it sends for by its name in `push.fcm.proxy`.
+/// A part of the URL of a function, and the app that it sends for, as `push.fcm.proxy` names it.
 const APPS: [(&str, &str); 3] =
     [("zoneminder-ninja", "zmninja"), ("ninja-1105", "zmninja"), ("zmng-b7af6", "zmninjang")];
-const OFF: &str = "it belongs to what was switched off";
-const LEGACY: &str = "Google has switched that interface of FCM off in 2024";
+const OFF: &str = "it belongs to a feature that was off";
+const LEGACY: &str = "Google shut down this FCM API in 2024";
 
-/// Takes over everything about pushes.
 pub(super) fn take(taking: &mut Takeover<'_>) {
     token_file(taking);
     let proxy = push_proxy(taking);
@@ -34,7 +33,7 @@ fn token_file(taking: &mut Takeover<'_>) {
     let got = taking.get("fcm", "token_file");
     let named = got.as_ref().map(|got| got.value.word().to_owned()).filter(|word| !word.is_empty());
     if let Some(got) = &got {
-        let why = "tokens move by a command of their own: see below".to_owned();
+        let why = "a separate command imports the tokens: see below".to_owned();
         taking.say(got.entry, Fate::Needless { why });
     }
     if taking.old.tokens.is_empty() {
@@ -59,11 +58,11 @@ fn push_proxy(taking: &mut Takeover<'_>) -> bool {
     };
     let public = url.as_ref().filter(|got| PUBLIC_PROXIES.iter().any(|host| got.value.word().contains(host)));
     if let Some(got) = public.cloned() {
-        let why = "this is the public PushProxy of zmNinja, which answers no more";
+        let why = "this is zmNinja's public PushProxy, which no longer answers";
         taking.open(
             got.entry,
             why,
-            "another PushProxy, or push.proxy.enabled = false and FCM; it would take every token",
+            "use another PushProxy, or set push.proxy.enabled = false and use FCM: a PushProxy takes every token",
         );
     }
     let mut whole = true;
@@ -78,29 +77,29 @@ fn push_proxy(taking: &mut Takeover<'_>) -> bool {
     if whole {
         taking.take(&[switch.entry], section, "enabled", NewValue::Flag(true));
         taking.notes.push(
-            "the certificate of the PushProxy is verified, which the old server did not do: where it is not signed by \
-             a public authority, name its root in push.proxy.ca-certificate"
+            "zmesd verifies the PushProxy's certificate, which the old server did not: if no public authority signed \
+             it, name its root in push.proxy.ca-certificate"
                 .to_owned(),
         );
     } else {
-        let why = "a PushProxy needs a URL, the name of the app and its key, and not all of them could be taken over";
-        taking.open(switch.entry, why, "fill in [push.proxy] in zmesd.toml, and enabled = true");
+        let why = "a PushProxy needs a URL, the app's name and its key; not all of them could be taken over";
+        taking.open(switch.entry, why, "complete [push.proxy] in zmesd.toml and set enabled = true");
     }
     true
 }
 
-/// Takes over pushes straight to Apple.
+/// Takes over pushes directly to Apple.
 fn apns(taking: &mut Takeover<'_>, proxy: bool) {
     let used = taking.flag(SCRIPT, "usePushAPNSDirect");
     let sandbox = taking.flag(SCRIPT, "isSandbox");
     let (certificate, key) = (taking.get(SCRIPT, "APNS_CERT_FILE"), taking.get(SCRIPT, "APNS_KEY_FILE"));
     let section = "push.apns";
     let Some((true, switch)) = used.clone().filter(|_| !proxy) else {
-        let why = "pushes did not go straight to Apple";
+        let why = "pushes were not sent directly to Apple";
         for got in [certificate.as_ref(), key.as_ref(), sandbox.as_ref().map(|(_, got)| got)] {
             taking.idle(got, why);
         }
-        let why = if proxy { "the PushProxy took its place" } else { "it was off" };
+        let why = if proxy { "the PushProxy was used instead" } else { "it was off" };
         taking.idle(used.as_ref().map(|(_, got)| got), why);
         return;
     };
@@ -114,27 +113,28 @@ fn apns(taking: &mut Takeover<'_>, proxy: bool) {
     if whole {
         taking.take(&[switch.entry], section, "enabled", NewValue::Flag(true));
     }
-    let why = "Apple has closed the interface of that time; zmesd uses today's, with the same certificate if it is valid";
+    let why = "Apple shut down the API that the old server used; zmesd uses the current one, with the same certificate if it is valid";
     taking.open(
         switch.entry,
         why,
-        "push.apns.topic must be the bundle id of the app that the certificate is for",
+        "set push.apns.topic to the bundle id of the app that the certificate is for",
     );
 }
 
-/// Says of the old interface of FCM that it is gone.
+/// Reports settings of the old FCM API.
 fn legacy(taking: &mut Takeover<'_>) {
     if let Some((new, got)) = taking.flag("fcm", "use_fcmv1") {
         let fate = if new {
-            Fate::Needless { why: "zmesd uses nothing else".to_owned() }
+            Fate::Needless { why: "zmesd always uses it".to_owned() }
         } else {
-            Fate::Missing { why: LEGACY.to_owned(), instead: "zmesd uses the new one".to_owned() }
+            Fate::Missing { why: LEGACY.to_owned(), instead: "zmesd uses FCM HTTP v1".to_owned() }
         };
         taking.say(got.entry, fate);
     }
-    // Its value is of no use to anybody, so nobody misses the secret that it may refer to.
+    // The value is useless, so a missing secret is not reported.
     if let Some(entry) = taking.old.latest("fcm", "api_key") {
-        let instead = "push.fcm.service-account of an app of your own, or a [[push.fcm.proxy]]".to_owned();
+        let instead =
+            "set push.fcm.service-account, with an app of your own, or add a [[push.fcm.proxy]]".to_owned();
         taking.say(entry, Fate::Missing { why: LEGACY.to_owned(), instead });
     }
 }
@@ -168,16 +168,16 @@ fn fcm(taking: &mut Takeover<'_>) {
         taking.take(&from, section, "enabled", NewValue::Flag(true));
         return;
     }
-    let why = "FCM was on, but the file names no way to send: the old server used a URL and a key in its own script";
-    let hint = "name that script, too: `zmesd import-config FILE.ini /usr/bin/zmeventnotification.pl` (7: \
-                Constants.pm); or push.fcm.service-account of an app of your own";
+    let why = "FCM was on, but the file has no URL and no service account: the old server used a URL and a key from its own script";
+    let hint = "pass that script too: `zmesd import-config FILE.ini /usr/bin/zmeventnotification.pl` (version 7: \
+                Constants.pm); or set push.fcm.service-account, with an app of your own";
     match switch {
         Some(got) => taking.open(got.entry, why, hint),
         None => taking.say_of("[fcm]", Fate::Open { why: why.to_owned(), hint: hint.to_owned() }),
     }
 }
 
-/// Takes over URL and key that stand in the admin's own script; says whether they could be taken.
+/// Takes over URL and key of the admin's own script; says whether it could.
 fn shipped_function(taking: &mut Takeover<'_>) -> bool {
     let of = |key: &str| taking.old.shipped.iter().rev().find(|entry| entry.key == key);
     let (Some(url), Some(key)) = (of("fcm_v1_url"), of("fcm_v1_key")) else { return false };
@@ -188,12 +188,13 @@ fn shipped_function(taking: &mut Takeover<'_>) -> bool {
     }
     let why =
         "the old server's authors shipped this key with their script and can withdraw it; it is not yours";
-    let hint = "pushes go on as before; on your own: push.fcm.service-account of an app of your own";
+    let hint =
+        "pushes work as before; without that key, set push.fcm.service-account, with an app of your own";
     taking.open(key.entry, why, hint);
     true
 }
 
-/// Takes over the cloud function; says whether there is one to send with.
+/// Takes over the cloud function; says whether there is one.
 fn function(taking: &mut Takeover<'_>, url: Option<OldValue<'_>>, key: Option<OldValue<'_>>) -> bool {
     let url = url.filter(|got| !is_empty(taking, got));
     let key = key.filter(|got| !is_empty(taking, got));
@@ -209,8 +210,8 @@ fn function(taking: &mut Takeover<'_>, url: Option<OldValue<'_>>, key: Option<Ol
         }
         (None, Some(got)) => {
             taking.take(&[got.entry], section, "url", NewValue::Text(usual.to_owned()));
-            let why = "the key has no URL beside it, so the old server's own was taken";
-            taking.open(got.entry, why, "look at the url of [[push.fcm.proxy]]");
+            let why = "the file has a key without a URL, so the old server's default URL is used";
+            taking.open(got.entry, why, "check url in [[push.fcm.proxy]]");
             got.entry
         }
         (None, None) => return false,
@@ -221,14 +222,14 @@ fn function(taking: &mut Takeover<'_>, url: Option<OldValue<'_>>, key: Option<Ol
     if let Some(got) = &key {
         taking.take_secret(got, section, "key");
     } else {
-        let why = "the URL has no key beside it: the old server used one in its own script";
-        let hint = "put it into [[push.fcm.proxy]], or leave it out if the function asks for none";
+        let why = "the file has a URL without a key: the old server used one from its own script";
+        let hint = "add key to [[push.fcm.proxy]], unless the function needs none";
         taking.open(entry, why, hint);
     }
     true
 }
 
-/// Says whether a value is empty, and notes it.
+/// Says whether a value is empty, and reports it.
 fn is_empty(taking: &mut Takeover<'_>, got: &OldValue<'_>) -> bool {
     let empty = got.value.text().is_empty();
     if empty {

@@ -1,5 +1,5 @@
-//! What became of every line of the old configuration, for people and for scripts. It never holds a secret: values are
-//! shown only where they were taken over and are none.
+//! What became of every line of the old configuration, for people and for scripts. It never contains a secret: values
+//! are shown only if they were taken over and are not secret.
 
 use std::collections::BTreeSet;
 use std::fmt::Write;
@@ -10,57 +10,46 @@ use serde_json::{Value, json};
 
 use super::entry::FileLine;
 
-/// So many places of one reason are named.
+/// Most lines that are listed for one reason.
 const PLACES_MAX: usize = 40;
 
 /// What became of one setting.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Fate {
-    /// It stands in the new file.
+    /// It is in the new file.
     Taken {
-        /// The key there.
         key: String,
-        /// The value there; `None` where it is not for everybody.
+        /// `None`: it may be a secret.
         value: Option<String>,
     },
-    /// It is not needed.
     Needless {
-        /// Why.
         why: String,
     },
-    /// It had no effect before.
     Idle {
-        /// Why.
         why: String,
     },
     /// There is no counterpart, and something is lost.
     Missing {
-        /// Why.
         why: String,
         /// What to do instead; may be empty.
         instead: String,
     },
-    /// There is no counterpart, but only the looks of a push change.
+    /// There is no counterpart, but only the look of a push changes.
     Trifle {
-        /// Why.
         why: String,
     },
-    /// A person has to look at it.
+    /// A person has to decide.
     Open {
-        /// Why.
         why: String,
-        /// What to do.
         hint: String,
     },
-    /// It is not understood.
     Unread {
-        /// Why.
         why: String,
     },
 }
 
 impl Fate {
-    /// Returns where it comes in the report, with the heading there and the name in JSON.
+    /// Returns its index in [`CHAPTERS`].
     fn chapter(&self) -> usize {
         match self {
             Self::Open { .. } => 0,
@@ -74,9 +63,9 @@ impl Fate {
     }
 }
 
-/// The chapters of the report: heading, name in JSON.
+/// The chapters of the report in order: heading, name in JSON.
 const CHAPTERS: [(&str, &str); 7] = [
-    ("To be decided by you", "decide"),
+    ("For you to decide", "decide"),
     ("Not understood, and left out", "unread"),
     ("You lose", "no_counterpart"),
     ("Taken over", "taken"),
@@ -88,27 +77,24 @@ const CHAPTERS: [(&str, &str); 7] = [
 /// One line of the report.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Finding {
-    /// Where; `None`: nowhere, the old server's default held.
+    /// `None`: the old file does not set it; the old server used its default.
     pub(super) place: Option<FileLine>,
     /// The setting as the old file spells it.
     pub(super) old: String,
-    /// What became of it.
     pub(super) fate: Fate,
 }
 
-/// What there is to say about an import.
+/// The report of an import.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ImportReport {
-    /// Each file with what it is.
     pub(super) files: Vec<(PathBuf, String)>,
     pub(super) findings: Vec<Finding>,
-    /// What zmesd does otherwise, whatever the old file says.
+    /// Differences that do not depend on the old file.
     pub(super) notes: Vec<String>,
-    /// What to do next.
     pub(super) next: Vec<String>,
 }
 
-/// Where the import went, for the report.
+/// Where the result was written, for the report.
 #[derive(Debug, Clone, Default, Serialize)]
 pub struct ReportView {
     /// The `zmesd.toml`; `None`: nothing was written.
@@ -149,7 +135,7 @@ impl ImportReport {
         text
     }
 
-    /// Returns how much a chapter holds: what is lost is counted by its reasons, because thirty settings of the hooks
+    /// Returns the count of a chapter. Losses are counted by reason, because thirty settings of the hooks
     /// are one loss.
     fn count(&self, number: usize) -> String {
         let findings = self.findings.iter().filter(|finding| finding.fate.chapter() == number);
@@ -168,16 +154,15 @@ impl ImportReport {
         }
     }
 
-    /// Returns what to do next.
     fn steps(&self, view: &ReportView) -> Vec<String> {
         let first = match &view.output {
             Some(output) => format!("`zmesd check-config --config {}`", output.display()),
-            None => "again with --output FILE: nothing has been written yet".to_owned(),
+            None => "run it again with --output FILE: nothing has been written yet".to_owned(),
         };
         std::iter::once(first).chain(self.next.iter().cloned()).collect()
     }
 
-    /// Returns the lines of a chapter; those of one reason stand together.
+    /// Returns the lines of a chapter, grouped by reason.
     fn chapter(&self, number: usize) -> Vec<String> {
         let findings: Vec<_> =
             self.findings.iter().filter(|finding| finding.fate.chapter() == number).collect();
@@ -254,7 +239,7 @@ fn finding_json(finding: &Finding) -> Value {
     object
 }
 
-/// Names places, a line each where there are several.
+/// Lists places, one per line.
 fn listed(places: &[String]) -> String {
     let mut shown: Vec<_> = places.iter().take(PLACES_MAX).map(|place| place.trim_end().to_owned()).collect();
     if places.len() > PLACES_MAX {

@@ -1,20 +1,20 @@
-//! `es_rules`: times and causes in which the old server kept silent about a monitor. zmesd has no such thing, so each
-//! rule is told, in words.
+//! `es_rules`: times and causes for which the old server did not announce a monitor. zmesd cannot do this, so the report
+//! lists each rule in words.
 
 use super::entry::FileLine;
 use super::report::{Fate, Finding};
 use super::takeover::Takeover;
 use super::yaml::{NodeContent, YamlNode};
 
-/// Longest piece of a rule that is repeated, in characters.
+/// Longest part of a rule that the report quotes, in characters.
 const SHOWN: usize = 60;
 
-/// Tells every rule.
+/// Reports every rule.
 pub(super) fn take(taking: &mut Takeover<'_>) {
     if let Some(entry) = taking.old.latest("customize", "es_rules")
         && taking.old.absent.iter().all(|wanted| wanted.what != "rules")
     {
-        taking.say(entry, Fate::Needless { why: "the rules have been read: see each of them".to_owned() });
+        taking.say(entry, Fate::Needless { why: "the rules were read; each of them is listed".to_owned() });
     }
     for (file, root) in &taking.old.rules {
         let monitors = root.get("notifications").and_then(|notifications| notifications.get("monitors"));
@@ -36,16 +36,16 @@ pub(super) fn take(taking: &mut Takeover<'_>) {
 fn fate(rule: &YamlNode) -> Fate {
     match text(rule, "action") {
         "mute" => Fate::Missing {
-            why: "zmesd knows no times at which a monitor is not told of".to_owned(),
+            why: "zmesd cannot mute a monitor at certain times".to_owned(),
             instead:
-                "a timer that calls `zmesctl tokens mute T --for 8h`, or a ZoneMinder run state in which the \
+                "use a timer that runs `zmesctl tokens mute T --for 8h`, or a ZoneMinder run state in which the \
                       monitor does not detect"
                     .to_owned(),
         },
         "critical_notify" => {
-            Fate::Needless { why: "nothing ever made a difference of it: every alarm is told".to_owned() }
+            Fate::Needless { why: "it never had an effect: every alarm is announced".to_owned() }
         }
-        _ => Fate::Needless { why: "the old server knew no such action and told every alarm".to_owned() },
+        _ => Fate::Needless { why: "the old server did not know this action and announced every alarm".to_owned() },
     }
 }
 

@@ -1,7 +1,7 @@
 //! Scripts of the event server up to 0.98, whose settings are constants and variables in the script itself.
 //!
-//! Two shapes are read, as people edited them: `use constant NAME=>VALUE;` (also `use constant { … };`) and
-//! `my $name = VALUE;`. Whatever else Perl can do to a value is not read but named.
+//! Two forms are read: `use constant NAME=>VALUE;` (also `use constant { … };`) and
+//! `my $name = VALUE;`. Values that Perl computes are reported, not read.
 
 use std::collections::BTreeSet;
 
@@ -10,7 +10,7 @@ use super::entry::{FileContent, RawSetting, UnreadLine};
 /// Longest statement, in bytes, that can be a setting.
 const MAX_STATEMENT: usize = 2048;
 
-/// Reads the settings that `known` knows; a script is full of other constants and variables.
+/// Reads the settings that `known` accepts; a script has many other constants and variables.
 pub(super) fn read(text: &str, known: impl Fn(&str) -> bool) -> FileContent {
     let mut reader = ScriptReader { found: FileContent::default(), seen: BTreeSet::new(), known };
     let (mut offset, mut pod) = (0, false);
@@ -47,7 +47,6 @@ pub(super) fn function_of(text: &str) -> Vec<RawSetting> {
     (1..).zip(text.lines()).filter_map(of_line).collect()
 }
 
-/// The way through a script.
 struct ScriptReader<K> {
     found: FileContent,
     /// The first declaration counts: later ones are local to a piece of code.
@@ -56,7 +55,7 @@ struct ScriptReader<K> {
 }
 
 impl<K: Fn(&str) -> bool> ScriptReader<K> {
-    /// Looks at what begins on a line.
+    /// Reads the statement that begins on a line.
     fn statement(&mut self, text: &str, line: usize) {
         if let Some(constant) = after(text, "use constant") {
             match constant.strip_prefix('{') {
@@ -118,7 +117,7 @@ fn is_word(character: char) -> bool {
     character.is_ascii_alphanumeric() || character == '_'
 }
 
-/// Returns what stands before `end`, outside of quotes and comments.
+/// Returns what comes before `end`, outside of quotes and comments.
 fn before(text: &str, end: char) -> Option<&str> {
     let (mut quote, mut escaped, mut comment) = (None, false, false);
     for (at, character) in text.char_indices().take_while(|(at, _)| *at < MAX_STATEMENT) {
@@ -142,7 +141,7 @@ fn before(text: &str, end: char) -> Option<&str> {
     None
 }
 
-/// Returns what a literal of Perl says: a number, a product of numbers, a text in quotes, `undef`.
+/// Returns the value of a Perl literal: a number, a product of numbers, a quoted string, `undef`.
 fn literal(value: &str) -> Option<String> {
     let value = value.trim();
     if value == "undef" {
@@ -171,7 +170,7 @@ fn literal(value: &str) -> Option<String> {
     Some(if value.contains(['*', '_']) { product.to_string() } else { value.to_owned() })
 }
 
-/// Says whether the text has such a quote in it that is not escaped.
+/// Says whether the text contains an unescaped `quote`.
 fn unescaped(text: &str, quote: char) -> bool {
     let mut escaped = false;
     text.chars().any(|character| {
@@ -181,7 +180,7 @@ fn unescaped(text: &str, quote: char) -> bool {
     })
 }
 
-/// Returns a text in double quotes; `None` where Perl would put a variable into it.
+/// Returns a string in double quotes; `None` if Perl would insert a variable.
 fn interpolated(text: &str) -> Option<String> {
     let mut read = String::with_capacity(text.len());
     let mut characters = text.chars();

@@ -1,6 +1,6 @@
-//! What zmesd has a key for moves over; of everything else it is said why it does not.
+//! Takes over settings that zmesd has a key for, and reports why it does not take over the rest.
 //!
-//! Each entry that counts is named in at least one finding: nothing vanishes without a word.
+//! Each entry is in at least one finding.
 
 use secrecy::SecretString;
 
@@ -16,14 +16,13 @@ use super::values;
 use super::writer::Conversion;
 use super::{picture, push, rules};
 
-/// Ports and addresses where nothing is said of one of the two.
+/// The port if the file sets only an address.
 const DEFAULT_PORT: u16 = 9000;
-/// `monitor_reload_interval` as every server from 0.93 on came with it, in seconds: nobody chose it.
+/// Default of `monitor_reload_interval` in every server from 0.93 on, in seconds: not a choice of the admin.
 const OLD_RELOAD_INTERVAL: u64 = 300;
-/// Debug messages of old servers up to this level say what zmesd says at `info`.
+/// Up to this debug level, old servers logged what zmesd logs at `info`.
 const USUAL_DEBUG_LEVEL: u64 = 5;
 
-/// The takeover under way.
 pub(super) struct Takeover<'c> {
     pub(super) old: &'c Collection,
     draft: Draft,
@@ -32,7 +31,7 @@ pub(super) struct Takeover<'c> {
     pub(super) notes: Vec<String>,
 }
 
-/// An entry with what it says.
+/// An entry with its resolved value.
 #[derive(Clone)]
 pub(super) struct OldValue<'c> {
     pub(super) entry: &'c OldEntry,
@@ -63,47 +62,45 @@ impl Collection {
 }
 
 impl<'c> Takeover<'c> {
-    /// Notes what became of an entry.
+    /// Reports the fate of an entry.
     pub(super) fn say(&mut self, entry: &OldEntry, fate: Fate) {
         self.findings.push(Finding { place: Some(entry.place.clone()), old: entry.shown.clone(), fate });
     }
 
-    /// Notes a finding of any kind.
     pub(super) fn find(&mut self, finding: Finding) {
         self.findings.push(finding);
     }
 
-    /// Notes something that no line says.
+    /// Reports something that is not in a line.
     pub(super) fn say_of(&mut self, old: impl Into<String>, fate: Fate) {
         self.findings.push(Finding { place: None, old: old.into(), fate });
     }
 
-    /// Notes that a person has to look at an entry.
+    /// Reports an entry that a person has to decide about.
     pub(super) fn open(&mut self, entry: &OldEntry, why: impl Into<String>, hint: impl Into<String>) {
         self.say(entry, Fate::Open { why: why.into(), hint: hint.into() });
     }
 
-    /// Notes that an entry had no effect before.
+    /// Reports an entry that had no effect.
     pub(super) fn idle(&mut self, got: Option<&OldValue<'_>>, why: &str) {
         if let Some(got) = got {
             self.say(got.entry, Fate::Idle { why: why.to_owned() });
         }
     }
 
-    /// Returns an entry with its value. Where it refers to what nobody has, that is noted, and it counts for nothing.
+    /// Returns an entry with its value. An entry that cannot be resolved is reported and ignored.
     pub(super) fn get(&mut self, section: &str, key: &str) -> Option<OldValue<'c>> {
         let entry = self.old.latest(section, key)?;
         match self.old.resolve(entry) {
             Ok(value) => Some(OldValue { entry, value }),
             Err(why) => {
-                let hint = "give the file of secrets too, or write the value into zmesd.toml yourself";
+                let hint = "pass the file of secrets too, or write the value into zmesd.toml yourself";
                 self.open(entry, why, hint);
                 None
             }
         }
     }
 
-    /// Returns a switch.
     pub(super) fn flag(&mut self, section: &str, key: &str) -> Option<(bool, OldValue<'c>)> {
         let got = self.get(section, key)?;
         match values::flag(got.value.word()) {
@@ -116,14 +113,14 @@ impl<'c> Takeover<'c> {
                 self.open(
                     got.entry,
                     "neither yes nor no",
-                    "the default stands in zmesd.toml: change it there",
+                    "zmesd.toml has the default: change it there if needed",
                 );
                 None
             }
         }
     }
 
-    /// Gives a key of `zmesd.toml` a value that comes from these entries; says whether it was taken.
+    /// Sets a key of `zmesd.toml` from these entries; says whether the value was accepted.
     pub(super) fn take(
         &mut self,
         from: &[&OldEntry],
@@ -142,14 +139,13 @@ impl<'c> Takeover<'c> {
                 true
             }
             Err(complaint) => {
-                // A complaint quotes the value, which is not for everybody where it may be a secret.
+                // An objection quotes the value, which may be a secret.
                 let why = if shown.is_some() {
-                    format!("zmesd does not take it for {named}: {}", complaint.message)
+                    format!("{named} does not accept it: {}", complaint.message)
                 } else {
-                    format!("zmesd does not take its value for {named}")
+                    format!("{named} does not accept its value")
                 };
-                let hint =
-                    complaint.hint.unwrap_or_else(|| format!("the default of {named} stands in zmesd.toml"));
+                let hint = complaint.hint.unwrap_or_else(|| format!("zmesd.toml has the default of {named}"));
                 for entry in from {
                     self.open(entry, why.clone(), hint.clone());
                 }
@@ -158,25 +154,25 @@ impl<'c> Takeover<'c> {
         }
     }
 
-    /// Takes over a path or another word; says whether it was taken.
+    /// Takes over a path or another word; says whether it was accepted.
     pub(super) fn take_word(&mut self, got: &OldValue<'_>, table: &'static str, key: &'static str) -> bool {
         let word = got.value.word();
         if word.is_empty() {
-            self.open(got.entry, "it is empty", format!("give {table}.{key} in zmesd.toml"));
+            self.open(got.entry, "it is empty", format!("set {table}.{key} in zmesd.toml"));
             return false;
         }
         if ["{{", "${"].iter().any(|mark| word.contains(mark)) {
-            let why = "it refers to another value, which the file does not have";
-            self.open(got.entry, why, format!("mend {table}.{key} in zmesd.toml"));
+            let why = "it refers to a value that the file does not have";
+            self.open(got.entry, why, format!("correct {table}.{key} in zmesd.toml"));
         }
         self.take(&[got.entry], table, key, NewValue::Text(word.to_owned()))
     }
 
-    /// Takes over a secret; says whether it was taken.
+    /// Takes over a secret; says whether it was accepted.
     pub(super) fn take_secret(&mut self, got: &OldValue<'_>, table: &'static str, key: &'static str) -> bool {
         let text = got.value.text();
         if text.is_empty() {
-            self.open(got.entry, "it is empty", format!("give {table}.{key} in zmesd.toml"));
+            self.open(got.entry, "it is empty", format!("set {table}.{key} in zmesd.toml"));
             return false;
         }
         self.take(&[got.entry], table, key, NewValue::Secret(SecretString::from(text)))
@@ -190,12 +186,12 @@ impl<'c> Takeover<'c> {
                 self.take(&[got.entry], table, new, NewValue::Text(format!("{seconds}s")));
             }
             None => {
-                self.open(got.entry, "not a number of seconds", format!("give {table}.{new} in zmesd.toml"))
+                self.open(got.entry, "not a number of seconds", format!("set {table}.{new} in zmesd.toml"));
             }
         }
     }
 
-    /// Says of the files what is to be said of them as a whole.
+    /// Reports what concerns files as a whole.
     fn files(&mut self) {
         for (place, why) in &self.old.unread {
             let fate = Fate::Unread { why: (*why).to_owned() };
@@ -204,9 +200,9 @@ impl<'c> Takeover<'c> {
         for ReferencedFile { what, candidates } in &self.old.absent {
             let places: Vec<_> = candidates.iter().map(|path| path.display().to_string()).collect();
             let key = if *what == "secrets" { ("general", "secrets") } else { ("customize", "es_rules") };
-            let why = format!("the file of {what} could not be read: looked for {}", places.join(", "));
+            let why = format!("cannot read the file of {what}: looked for {}", places.join(", "));
             let hint = format!(
-                "name it on the command line, too (are you root?); without it, its {what} are missing"
+                "pass it on the command line too, as root if needed; without it, its {what} are missing"
             );
             match self.old.latest(key.0, key.1) {
                 Some(entry) => self.open(entry, why, hint),
@@ -216,18 +212,18 @@ impl<'c> Takeover<'c> {
         if self.old.absent.iter().all(|wanted| wanted.what != "secrets")
             && let Some(entry) = self.old.latest("general", "secrets")
         {
-            self.say(entry, Fate::Needless { why: "the secrets have been read".to_owned() });
+            self.say(entry, Fate::Needless { why: "the secrets were read".to_owned() });
         }
         for file in &self.old.files {
             if file.latin {
                 let name = file.path.display();
                 self.notes.push(format!(
-                    "{name} is not UTF-8 and was read as Latin-1: look at its special characters"
+                    "{name} is not UTF-8 and was read as Latin-1: check its special characters"
                 ));
             }
             if file.what == FileFormat::ControlState.as_str() {
-                let why = "what was muted over the escontrol interface is not read".to_owned();
-                let instead = "`zmesctl tokens mute` silences a phone".to_owned();
+                let why = "mutes of the escontrol interface are not imported".to_owned();
+                let instead = "mute phones with `zmesctl tokens mute`".to_owned();
                 self.say_of(file.path.display().to_string(), Fate::Missing { why, instead });
             }
         }
@@ -257,10 +253,12 @@ impl<'c> Takeover<'c> {
             }
         }
         if !missing.is_empty() {
-            let why =
-                format!("{} is not named, without which the old server did not start", missing.join(" and "));
-            let hint =
-                "give it in zmesd.toml, or server.plaintext = true behind a proxy that does TLS".to_owned();
+            let why = format!(
+                "the file does not set {}, without which the old server did not start",
+                missing.join(" and ")
+            );
+            let hint = "set it in zmesd.toml, or server.plaintext = true behind a proxy that terminates TLS"
+                .to_owned();
             self.say_of("[ssl]", Fate::Open { why, hint });
         }
         false
@@ -281,7 +279,7 @@ impl<'c> Takeover<'c> {
             (&address, place.is_none(), "not an IP address"),
         ] {
             if let Some(got) = got.as_ref().filter(|_| missing) {
-                self.open(got.entry, what, "give server.listen in zmesd.toml: [\"192.0.2.7:9000\"]");
+                self.open(got.entry, what, "set server.listen in zmesd.toml: [\"192.0.2.7:9000\"]");
             }
         }
         let good = [port.filter(|_| number.is_some()), address.clone().filter(|_| place.is_some())];
@@ -296,11 +294,11 @@ impl<'c> Takeover<'c> {
         if let Some(address) = address.filter(|_| plaintext && !place.is_unspecified()) {
             let everywhere = values::listener(values::EVERY_IPV4, number);
             let why =
-                "without TLS the old server did not obey it and listened on every IPv4 address; zmesd obeys";
+                "without TLS the old server ignored it and listened on every IPv4 address; zmesd uses it";
             self.open(
                 address.entry,
                 why,
-                format!("server.listen = [\"{everywhere}\"] if apps come by other addresses"),
+                format!("server.listen = [\"{everywhere}\"] if apps connect to other addresses"),
             );
         }
     }
@@ -311,14 +309,14 @@ impl<'c> Takeover<'c> {
         for (enabled, got) in [enabled, open_to_all].into_iter().flatten() {
             self.take(&[got.entry], "auth", "enabled", NewValue::Flag(enabled));
             if !enabled {
-                let why = "everybody who connects sees the alarms of every monitor, as before";
-                self.open(got.entry, why, "auth.enabled = true, unless that is what you want");
+                let why = "every client gets the alarms of every monitor, as before";
+                self.open(got.entry, why, "set auth.enabled = true unless you want that");
             }
         }
         self.take_seconds("auth", "timeout", "auth", "timeout");
         self.notes.push(
-            "users hear only of monitors that ZoneMinder lets them see; the old server told everybody of all. \
-             auth.enforce-monitor-permissions = false is the old way"
+            "users get only alarms of monitors that ZoneMinder lets them see; the old server sent all alarms to \
+             everyone, as auth.enforce-monitor-permissions = false does"
                 .to_owned(),
         );
     }
@@ -327,7 +325,7 @@ impl<'c> Takeover<'c> {
         let section = "zoneminder";
         match self.get("customize", "monitor_reload_interval") {
             Some(got) if values::seconds(got.value.word()) == Some(OLD_RELOAD_INTERVAL) => {
-                let why = "300 s was the old server's own default; zmesd's is 60 s, so that new cameras are watched sooner";
+                let why = "300 s was the old server's default; zmesd's is 60 s, so that it notices new cameras sooner";
                 self.say(got.entry, Fate::Needless { why: why.to_owned() });
             }
             None => {}
@@ -341,35 +339,34 @@ impl<'c> Takeover<'c> {
                 self.take(&[got.entry], "log", "level", NewValue::Text("debug".to_owned()));
             }
             Ok(_) => {
-                let why =
-                    "log.level = \"info\" says what matters; `zmesctl log level debug --for 10m` says more";
+                let why = "log.level = \"info\" is enough; for more, use `zmesctl log level debug --for 10m`";
                 self.say(got.entry, Fate::Needless { why: why.to_owned() });
             }
-            Err(_) => self.open(got.entry, "not a level of debugging", "see log.level in zmesd.toml"),
+            Err(_) => self.open(got.entry, "not a debug level", "see log.level in zmesd.toml"),
         }
     }
 
-    /// Says what becomes of entries that no other function knows.
+    /// Reports the entries that no other function handles.
     fn everything_else(&mut self) {
         for entry in &self.old.entries {
             let counts = self.old.latest(&entry.section, &entry.key).filter(|latest| *latest != entry);
             if let Some(latest) = counts {
                 let why =
-                    format!("{} says it again ({}), and the last one counts", latest.shown, latest.place);
+                    format!("{} is set again ({}), and the last value counts", latest.shown, latest.place);
                 self.say(entry, Fate::Idle { why });
                 continue;
             }
             let Some(judgement) = fates::of(&entry.section, &entry.key) else {
                 let near = fates::nearest(&entry.section, &entry.key);
                 let meant = near.map(|near| format!("; did you mean {near}?")).unwrap_or_default();
-                let why = format!("no event server has such a key{meant}");
+                let why = format!("no event server had this key{meant}");
                 self.say(entry, Fate::Unread { why });
                 continue;
             };
             let gated = fates::switch_of(&entry.section, &entry.key);
             let fate = match gated.filter(|switch| !self.is_on(*switch)) {
                 Some(_) if judgement != Judgement::Read => {
-                    Some(Fate::Idle { why: "it belongs to what was switched off".to_owned() })
+                    Some(Fate::Idle { why: "it belongs to a feature that was off".to_owned() })
                 }
                 Some(_) | None => judged(judgement, values::word(&entry.value)),
             };
@@ -379,7 +376,7 @@ impl<'c> Takeover<'c> {
         }
     }
 
-    /// Says whether a switch was on. Hooks had none at first: nothing said means on.
+    /// Says whether a switch was on. Hooks had no switch at first, so they default to on.
     fn is_on(&self, (section, key): (&str, &str)) -> bool {
         let default = key == "use_hooks";
         self.old.latest(section, key).map_or(default, |entry| values::flag(&entry.value).unwrap_or(default))
@@ -387,8 +384,8 @@ impl<'c> Takeover<'c> {
 
     fn finish(mut self) -> Conversion {
         self.next.push(
-            "while the old server runs, its port is taken: stop it first, or let zmesd listen on another port with \
-             push.mode = \"shadow\", which decides and logs but sends nothing"
+            "stop the old server first, because it holds the port; or let zmesd listen on another port with push.mode \
+             = \"shadow\", which decides and logs but does not send"
                 .to_owned(),
         );
         let files = self.old.files.iter().map(|file| (file.path.clone(), file.what.to_owned())).collect();
@@ -397,7 +394,7 @@ impl<'c> Takeover<'c> {
     }
 }
 
-/// Returns what a judgement comes to for a value; `None` where somebody else has said it.
+/// Returns the fate of a value; `None` if another function reports it.
 fn judged(judgement: Judgement, value: &str) -> Option<Fate> {
     match judgement {
         Judgement::Read => None,
@@ -413,7 +410,7 @@ fn judged(judgement: Judgement, value: &str) -> Option<Fate> {
             let same = value.eq_ignore_ascii_case(always)
                 || (values::flag(always).is_some() && values::flag(always) == values::flag(value));
             if same {
-                Some(Fate::Needless { why: "zmesd always does so".to_owned() })
+                Some(Fate::Needless { why: "zmesd always does this".to_owned() })
             } else {
                 judged(*otherwise, value)
             }

@@ -1,4 +1,4 @@
-//! The file that is to be written, as its owner knows it: the commented default file, and what each key takes.
+//! What the import has to know about the new file: the commented default file, and a check of values.
 
 use std::fmt;
 
@@ -7,7 +7,7 @@ use std::fmt;
 pub struct NewFile {
     /// The commented default file: comments first, then sections with each key on one line, `key = default`.
     pub defaults: String,
-    /// Says whether a key (section, key, value) takes a value.
+    /// Says whether a key accepts a value (section, key, value).
     pub check: fn(&str, &str, Proposal<'_>) -> Result<(), Objection>,
 }
 
@@ -50,7 +50,7 @@ pub struct Objection {
     pub hint: Option<String>,
 }
 
-/// What stands in the file instead of a default.
+/// A value in place of a default.
 #[derive(Debug, Clone)]
 pub(super) struct Fill {
     pub(super) table: &'static str,
@@ -80,7 +80,7 @@ impl NewFile {
         self.lines().find(here).and_then(|line| Some(line.text.split_once(" = ")?.1))
     }
 
-    /// Returns the file under another head, with these values.
+    /// Returns the file with another head and these values.
     pub(super) fn filled(&self, head: &str, fills: &[Fill]) -> String {
         let mut text = head.to_owned();
         for DefaultLine { text: line, table, key } in self.lines() {

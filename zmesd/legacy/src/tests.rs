@@ -58,7 +58,7 @@ fn a_key_is_found_under_the_name_of_every_generation() {
         let text = format!("{TLS}[{section}]\n{key} = 5\n");
         let written = written(&[("es.ini", &text)]);
         assert!(
-            fates(&written, &format!("[{section}] {key}"))[0].starts_with("needless zmesd looks"),
+            fates(&written, &format!("[{section}] {key}"))[0].starts_with("needless zmesd reads"),
             "{key}"
         );
     }
@@ -72,7 +72,7 @@ fn the_last_of_two_counts_and_the_first_is_told() {
     assert_eq!(line(&written, "server", "listen"), "listen = [\"[::]:2\"]");
     let fates = fates(&written, "[network] port");
     assert_eq!(fates.len(), 2);
-    assert!(fates.iter().any(|fate| fate.contains("the last one counts")), "{fates:?}");
+    assert!(fates.iter().any(|fate| fate.contains("the last value counts")), "{fates:?}");
 }
 
 #[test]
@@ -80,10 +80,7 @@ fn a_value_that_zmesd_does_not_take_is_left_to_a_person() {
     let written = written(&[("es.ini", &format!("{TLS}[auth]\ntimeout = 5000\n"))]);
     assert_eq!(line(&written, "auth", "timeout"), "timeout = \"20s\"");
     let fates = fates(&written, "[auth] timeout");
-    assert!(
-        fates[0].starts_with("open zmesd does not take it for auth.timeout: 5000s is out of range"),
-        "{fates:?}"
-    );
+    assert!(fates[0].starts_with("open auth.timeout does not accept it: 5000s is out of range"), "{fates:?}");
 }
 
 #[test]
@@ -96,7 +93,7 @@ fn a_secret_that_is_not_there_is_told_and_never_quoted() {
     let mut collection = collection;
     collection.miss(wanted[0].clone());
     let all = collection.convert(new_file());
-    assert!(fates(&all, "[general] secrets")[0].starts_with("open the file of secrets could not be read"));
+    assert!(fates(&all, "[general] secrets")[0].starts_with("open cannot read the file of secrets"));
     assert!(fates(&all, "[ssl] cert")[0].contains("the file of secrets was not found"));
 
     let two =
@@ -128,11 +125,13 @@ fn the_password_of_the_picture_goes_where_it_went_but_is_not_shown() {
     );
     let shown = written.toml(Audience::Terminal);
     assert!(
-        shown.contains("\n# not shown, as it may hold a password: --output writes it\npicture-url = \"\"\n"),
+        shown.contains(
+            "\n# not shown because it may contain a password; --output writes it\npicture-url = \"\"\n"
+        ),
         "{shown}"
     );
     let report = written.report.human(&ReportView::default());
-    assert!(!report.contains("planted") && report.contains("holds a user or a password"), "{report}");
+    assert!(!report.contains("planted") && report.contains("contains a user or a password"), "{report}");
 }
 
 #[test]
@@ -153,7 +152,7 @@ fn url_and_key_of_a_stock_6_1_come_from_the_admins_own_script() {
     let ini = format!("{TLS}[fcm]\nenable = yes\nuse_fcmv1 = yes\n");
     let without = written(&[("es.ini", &ini)]);
     let fates_without = fates(&without, "[fcm] enable");
-    assert!(fates_without[0].contains("a URL and a key in its own script"), "{fates_without:?}");
+    assert!(fates_without[0].contains("a URL and a key from its own script"), "{fates_without:?}");
     assert!(without.report.human(&ReportView::default()).contains("/usr/bin/zmeventnotification.pl"));
 
     let with = written(&[("es.ini", &ini), ("zmeventnotification.pl", SCRIPT_OF_6)]);
@@ -229,7 +228,7 @@ fn tokens_and_state_among_the_files_are_told_what_to_do_with() {
     let written = Collection::of(&sources).unwrap().convert(new_file());
     let report = written.report.human(&ReportView::default());
     assert!(report.contains("`zmesctl tokens import t.txt`"), "{report}");
-    assert_eq!(fates(&written, "c.dat"), ["missing what was muted over the escontrol interface is not read"]);
+    assert_eq!(fates(&written, "c.dat"), ["missing mutes of the escontrol interface are not imported"]);
 }
 
 #[test]

@@ -1,17 +1,17 @@
-//! Bytes of an old file as characters: whatever editor, system or decade it comes from.
+//! Decodes the bytes of an old file: UTF-8 or Latin-1, any kind of line ends.
 
 use std::borrow::Cow;
 
-/// DecodedText of a file.
+/// The text of a file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct DecodedText {
-    /// The characters; lines end with `\n`.
+    /// Lines end with `\n`.
     pub(super) text: String,
-    /// It was no UTF-8 and has been read as Latin-1.
+    /// It was not UTF-8 and was read as Latin-1.
     pub(super) latin: bool,
 }
 
-/// Why bytes are no text.
+/// Why bytes are not text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum TextProblem {
     /// UTF-16, as some editors of Windows write it.
@@ -20,7 +20,6 @@ pub(super) enum TextProblem {
     Binary,
 }
 
-/// Makes text of bytes.
 pub(super) fn decode(bytes: &[u8]) -> Result<DecodedText, TextProblem> {
     if bytes.starts_with(&[0xff, 0xfe]) || bytes.starts_with(&[0xfe, 0xff]) {
         return Err(TextProblem::Utf16);

@@ -1,9 +1,9 @@
-//! What people write as a value: quotes, comments behind it, and a dozen ways to say yes.
+//! Parses values as people write them: quotes, comments behind them, a dozen spellings of yes.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
-/// Returns a value that is one word (a number, a switch, a path, a URL): without quotes, and without a comment behind
-/// it, which the old server would have taken for a part of it.
+/// Returns a value that is one word (a number, a switch, a path, a URL), without quotes and without the comment behind
+/// it, which the old server took as a part of it.
 pub(super) fn word(value: &str) -> &str {
     let value = value.trim();
     if let Some(quoted) = in_quotes(value) {
@@ -18,13 +18,13 @@ pub(super) fn word(value: &str) -> &str {
     in_quotes(value).unwrap_or(value).trim()
 }
 
-/// Returns a value that may be anything (a password): without the quotes around the whole of it.
+/// Returns a value that may be any text (a password), without the quotes around it.
 pub(super) fn text(value: &str) -> &str {
     let value = value.trim();
     in_quotes(value).unwrap_or(value)
 }
 
-/// Returns what stands in quotes; a comment may follow them.
+/// Returns the content of quotes; a comment may follow them.
 fn in_quotes(value: &str) -> Option<&str> {
     let quote = value.chars().next().filter(|first| matches!(first, '"' | '\''))?;
     let (inner, rest) = value.get(1..)?.split_once(quote)?;
@@ -41,7 +41,7 @@ pub(super) fn flag(value: &str) -> Option<bool> {
     }
 }
 
-/// Reads a number of seconds; some wrote the unit.
+/// Reads a number of seconds, with or without the unit.
 pub(super) fn seconds(value: &str) -> Option<u64> {
     let word = word(value);
     let number = word.trim_end_matches(|character: char| character.is_ascii_alphabetic());
@@ -50,7 +50,7 @@ pub(super) fn seconds(value: &str) -> Option<u64> {
     number.trim_end().parse().ok().filter(|_| known)
 }
 
-/// Reads an address of this machine; `*` and nothing are all of them.
+/// Reads an address of this machine; `*` and an empty value mean all.
 pub(super) fn address(value: &str) -> Option<IpAddr> {
     let word = word(value);
     if matches!(word, "" | "*") {

@@ -1,5 +1,5 @@
-//! The new `zmesd.toml`: the commented default file with the imported values in their places, each under a comment
-//! that says where it came from.
+//! The new `zmesd.toml`: the commented default file with the imported values, each below a comment that names the
+//! old lines.
 
 use super::draft::{Draft, NewSetting, NewValue, SecretFile, secret_name};
 use super::report::ImportReport;
@@ -8,22 +8,22 @@ use super::template::{Fill, NewFile};
 const HEAD: &str = "\
 # The configuration of zmesd, the event notification server for ZoneMinder.
 #
-# Imported from an older event server: a comment `from FILE:LINE` stands above each value that came from there. All
-# other keys stand here with their defaults: change what you need, leave out what you do not.
+# Imported from an older event server: each value from there has a comment `from FILE:LINE` above it. All other keys
+# have their defaults: change what you need, leave out the rest.
 # Durations are written 20ms, 5s, 10m, 1h, 60d. Relative paths are looked up in $CREDENTIALS_DIRECTORY, then beside
 # this file. `zmesd check-config` says all that is wrong; `zmesctl reload` puts most changes in force.
 ";
 
-/// Who will see the text.
+/// Who can read the text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Audience {
-    /// Only who may read the file.
+    /// Readers of the file.
     File,
-    /// Whoever looks at the terminal: what may hold a password is left out.
+    /// Readers of the terminal: values that may contain a password are left out.
     Terminal,
 }
 
-/// What an import comes to.
+/// The result of an import.
 #[derive(Debug)]
 pub struct Conversion {
     draft: Draft,
@@ -56,7 +56,7 @@ fn fill(setting: &NewSetting, shown: Audience, file: &NewFile) -> Fill {
             format!("{}-file = {}", setting.key, NewValue::Text(secret_name(setting)).toml())
         }
         (NewValue::Private(_), Audience::Terminal) => {
-            comments.push("not shown, as it may hold a password: --output writes it".to_owned());
+            comments.push("not shown because it may contain a password; --output writes it".to_owned());
             format!("{} = {}", setting.key, file.default_of(setting.table, setting.key).unwrap_or("\"\""))
         }
         (NewValue::Private(_), Audience::File)

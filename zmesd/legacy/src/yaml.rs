@@ -1,7 +1,7 @@
 //! The YAML files of the event server 7, and `es_rules` in YAML and JSON, which YAML contains.
 //!
-//! The tree keeps lines and does not guess types: `yes`, `9000` and `0123` are the texts that stand there. A value such
-//! as `!ZM_PASSWORD` without quotes, for YAML a tag without a value, is the text that people mean by it.
+//! The tree keeps lines and does not guess types: `yes`, `9000` and `0123` stay text. An unquoted value such
+//! as `!ZM_PASSWORD`, for YAML a tag without a value, is read as text.
 
 use std::borrow::Cow;
 use std::collections::HashMap;
@@ -10,24 +10,20 @@ use saphyr_parser::{Event, Parser, ScalarStyle, Tag};
 
 use super::entry::{FileContent, RawSetting, UnreadLine};
 
-/// Deeper than that is no configuration.
+/// Deepest nesting that is read.
 const MAX_DEPTH: usize = 64;
 
-/// What stands in one place.
 #[derive(Clone, PartialEq, Eq)]
 pub(super) struct YamlNode {
     /// Line where it begins, from 1.
     pub(super) line: usize,
-    /// What it is.
     pub(super) content: NodeContent,
 }
 
-/// What a node is.
 #[derive(Clone, PartialEq, Eq)]
 pub(super) enum NodeContent {
     /// A text; empty for nothing and `null`.
     Scalar(String),
-    /// A list.
     List(Vec<YamlNode>),
     /// A map; each key with its line, in the order of the file.
     Map(Vec<(String, usize, YamlNode)>),
@@ -58,7 +54,7 @@ impl YamlNode {
     }
 }
 
-/// Why a text is no YAML.
+/// Why a text is not YAML.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct NotYaml {
     /// The line, from 1.
@@ -70,7 +66,7 @@ pub(super) struct NotYaml {
 /// Reads the first document of a text.
 pub(super) fn parse(text: &str) -> Result<YamlNode, NotYaml> {
     let mut builder = Builder::default();
-    // What is missing at the end is missed behind the last line, and a bare carriage return is a line to YAML alone.
+    // The parser reports a missing end behind the last line, and only YAML ends lines at a bare carriage return.
     let last = text.lines().count().max(1);
     for event in Parser::new_from_str(text) {
         let (event, span) = event.map_err(|error| NotYaml {
@@ -116,20 +112,20 @@ pub(super) fn read(root: &YamlNode) -> FileContent {
 
 const REFERENCE: &str = "a reference (*name) to a whole block: write it out";
 
-/// Returns what a key says; a list as a list with commas.
+/// Returns the value of a key; a list with commas.
 fn value(node: &YamlNode) -> Result<String, &'static str> {
     match &node.content {
         NodeContent::Scalar(text) => Ok(text.clone()),
         NodeContent::List(nodes) => {
             let texts: Option<Vec<_>> = nodes.iter().map(YamlNode::text).collect();
-            texts.map(|texts| texts.join(",")).ok_or("a list of more than texts")
+            texts.map(|texts| texts.join(",")).ok_or("a list of something other than strings")
         }
-        NodeContent::Map(_) => Err("keys deeper than the event server ever had"),
+        NodeContent::Map(_) => Err("nested deeper than any setting of the event server"),
         NodeContent::Alias => Err(REFERENCE),
     }
 }
 
-/// A list or map that is not whole yet.
+/// A list or map whose end was not read yet.
 struct OpenNode {
     line: usize,
     /// A map, with the key that waits for its value.
@@ -195,13 +191,12 @@ impl Builder {
         };
         match open.key.take() {
             Some((key, line)) => map.push((key, line, node)),
-            // A key that is no text has no name that anybody looks for.
+            // A key that is not text matches no known name.
             None => open.key = Some((node.text().unwrap_or_default().to_owned(), node.line)),
         }
     }
 }
 
-/// Returns the text of a scalar as people mean it.
 fn scalar(text: Cow<'_, str>, style: ScalarStyle, tag: Option<&Tag>) -> String {
     if let Some(tag) = tag.filter(|tag| !tag.is_yaml_core_schema() && text.is_empty()) {
         return format!("!{}", tag.suffix);
@@ -254,7 +249,7 @@ mod tests {
 
     #[test]
     fn what_is_missing_at_the_end_is_named_in_a_line_that_exists() {
-        // FileContent by the fuzzer: line 3 of a file of two.
+        // Found by the fuzzer: line 3 of a file of two.
         for text in ["general: {secrets: x", "general: {secrets: #\n# secret", "a: b\rc: d: e", "a: [b\r\n"] {
             let broken = parse(text).err().unwrap();
             assert!(broken.line <= text.lines().count(), "{text:?}: line {}", broken.line);

@@ -1,4 +1,4 @@
-//! What providers answer: bounded, without secrets, and judged by status where their words say nothing.
+//! Answers of providers: bounded, without secrets, and judged by status if their words decide nothing.
 
 use std::time::Duration;
 
@@ -13,47 +13,45 @@ use crate::fault::Fault;
 use crate::push::{Delivered, PushError};
 use crate::token::PushToken;
 
-/// So many characters of an answer get into errors and logs.
+/// Longest quote of an answer in errors and logs, in characters.
 const MAX_QUOTE: usize = 300;
-/// Event servers name tokens by so many of their last characters.
+/// Event servers call tokens by this many of their last characters.
 const TAIL: usize = 10;
-/// What a provider asks for counts up to here; breaker and lanes have smaller limits of their own.
+/// Longest wait that a provider can ask for.
 pub(super) const MAX_WAIT: Duration = Duration::from_mins(10);
-/// What a provider that says "too many" without saying for how long means.
+/// Wait after "too many requests" without `Retry-After`.
 const TOO_MANY: Duration = Duration::from_mins(1);
-/// Signed requests of a clock that is off by more than that are refused (Google: 5 min, Apple: an hour), in seconds.
+/// Largest clock difference for signed requests, in seconds (Google: 5 min, Apple: an hour).
 const MAX_SKEW: i64 = 5 * 60;
-/// What begins like a JWT and is at least so long is one, in bytes.
+/// Shortest text that is taken for a JWT if it begins like one, in bytes.
 const LEAST_JWT: usize = 30;
 
-/// An answer of a provider.
 #[derive(Debug)]
-pub(super) struct Answer {
+pub(super) struct ProviderAnswer {
     pub(super) status: StatusCode,
     pub(super) headers: HeaderMap,
     /// At most 64 KiB of it.
     pub(super) body: String,
-    /// The body was not longer than that.
+    /// The body was not longer.
     pub(super) whole: bool,
     pub(super) version: Version,
-    /// When it came.
+    /// When it arrived.
     pub(super) at: Timestamp,
 }
 
-impl Answer {
-    /// Returns a header as text.
+impl ProviderAnswer {
     pub(super) fn header(&self, name: &str) -> Option<&str> {
         self.headers.get(name)?.to_str().ok()
     }
 
-    /// Returns the status line as people know it.
+    /// Returns the status line: `HTTP/2 200 OK`.
     pub(super) fn status_line(&self) -> String {
         let version =
             if self.version == Version::HTTP_2 { "HTTP/2".to_owned() } else { format!("{:?}", self.version) };
         format!("{version} {}", self.status)
     }
 
-    /// Returns how long the provider wants to be left alone.
+    /// Returns how long the provider asks to wait.
     pub(super) fn retry_after(&self) -> Option<Duration> {
         let asked = self.headers.get(RETRY_AFTER).and_then(|value| value.to_str().ok());
         let asked = asked.and_then(|text| retry_after(text, self.sent_at()));
@@ -66,19 +64,19 @@ impl Answer {
         PushError::Transport(Fault { kind, status, detail, retry_after })
     }
 
-    /// Returns what is true of any answer of this status that is no success, whatever it says.
+    /// Returns what an unsuccessful status alone means, whatever the body says.
     pub(super) fn by_status(&self, detail: String) -> PushError {
         let kind = match self.status.as_u16() {
-            // Nobody who speaks for the provider has read the message where a page comes back.
+            // A web page means that the provider itself did not read the message.
             400 | 422 if self.is_page() => FaultKind::WebPage,
             400 | 413 | 422 => return PushError::Message(detail),
             429 => FaultKind::Limited,
             404 | 405 | 410 => FaultKind::NotFound,
-            // RFC 6585 6: a captive portal wants a login.
+            // RFC 6585 6: a captive portal asks for a login.
             511 => FaultKind::WebPage,
             408 | 425 | 500.. => FaultKind::Provider,
             300..400 => {
-                // Its path may repeat ours, and in that of APNs is the token; in that of a function a key.
+                // The path is left out: it may repeat ours, which contains the token (APNs) or a key (functions).
                 let place = self.header("location").and_then(|place| Url::parse(place).ok());
                 let origin = place.map(|place| quote(&place.origin().ascii_serialization(), None, &[]));
                 let detail =
@@ -91,7 +89,7 @@ impl Answer {
         self.fault(kind, detail)
     }
 
-    /// Returns that the clocks differ too much for signed requests, if so: the cause behind a refused signature.
+    /// Says that the clocks differ too much for signed requests, if they do: the cause of a refused signature.
     pub(super) fn skew(&self) -> Option<String> {
         let theirs = self.date()?;
         let seconds = self.at.as_second().saturating_sub(theirs.as_second());
@@ -100,7 +98,7 @@ impl Answer {
             .then(|| format!("this machine's clock is {} min {way}", seconds.abs() / 60))
     }
 
-    /// Returns when the provider sent this by its own clock; by ours, where it does not say.
+    /// Returns when the provider sent this by its own clock, or by ours if it does not say.
     fn sent_at(&self) -> Timestamp {
         self.date().unwrap_or(self.at)
     }
@@ -110,12 +108,12 @@ impl Answer {
     }
 }
 
-/// Reads `Retry-After`: seconds, or a date, compared with the provider's own clock. Zero and what lies in the past ask
-/// for nothing.
+/// Reads `Retry-After`: seconds, or a date, compared with the provider's own clock. Zero and dates in the past are
+/// ignored.
 fn retry_after(text: &str, now: Timestamp) -> Option<Duration> {
     let text = text.trim();
     let seconds = if !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit()) {
-        // More digits than fit are more than is granted anyway.
+        // A number that does not fit is bounded below anyway.
         text.parse().unwrap_or(u64::MAX)
     } else {
         let until = DateTimeParser::new().parse_timestamp(text).ok()?;
@@ -148,12 +146,12 @@ pub(super) fn quote(text: &str, token: Option<&PushToken>, secrets: &[&str]) -> 
     }
 }
 
-/// Returns that a push was taken, with the provider's id of the message where it tells one.
+/// Returns a delivery with the provider's message id, if there is one.
 pub(super) fn delivered(id: &str, token: &PushToken) -> Delivered {
     Delivered { provider_id: Some(quote(id, Some(token), &[])).filter(|id| !id.is_empty()) }
 }
 
-/// Takes out what looks secret wherever it comes from: user and query of a URL (pictures are asked for with
+/// Removes what looks secret: user and query of a URL (URLs of pictures may contain
 /// credentials), and signed tokens.
 fn censored(text: &str) -> String {
     let between = |character: char| {

@@ -11,15 +11,15 @@ use serde::Deserialize;
 use tokio::time::Instant;
 use zmes_shared::words::FaultKind;
 
-use super::answer::{Answer, delivered, quote};
-use super::apns_token::{ProviderToken, Signed};
-use super::cause::Cause;
+use super::answer::{ProviderAnswer, delivered, quote};
+use super::apns_token::{ProviderToken, SignedToken};
+use super::cause::ConnectCause;
 use super::check::Steps;
 use super::files;
-use super::http::{self, Http, Setup, Versions};
+use super::http::{self, Http, HttpSetup, Versions};
 use super::problem::TransportProblem;
-use super::reading::Content;
-use super::transports::{Common, JSON};
+use super::reading::BodyContent;
+use super::transports::{JSON, TransportContext};
 use crate::payload::apns::{ApnsMessage, message};
 use crate::push::{CheckStep, Delivered, Push, PushError, PushTransport};
 use crate::settings::{ApnsConfig, ApnsEndpoint, ApnsIdentity};
@@ -27,28 +27,26 @@ use crate::token::PushToken;
 
 const PRODUCTION: &str = "https://api.push.apple.com";
 const SANDBOX: &str = "https://api.sandbox.push.apple.com";
-/// No device has that token: a check learns from the answer whether Apple knows us.
+/// A token that no device has: the answer to it tells a check whether Apple accepts our credentials.
 const NOBODY: &str = "0000000000000000000000000000000000000000000000000000000000000000";
 
-/// APNs, directly.
 #[derive(Debug)]
 pub(super) struct Apns {
-    common: Arc<Common>,
+    common: Arc<TransportContext>,
     http: Http,
     topic: String,
-    /// `None`: the certificate in TLS says who we are.
+    /// `None`: the client certificate identifies us.
     signer: Option<ProviderToken>,
 }
 
-/// What it answers when something went wrong.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
-struct Refused {
+struct ApnsError {
     reason: String,
 }
 
 impl Apns {
-    pub(super) fn new(config: &ApnsConfig, common: Arc<Common>) -> Result<Self, TransportProblem> {
+    pub(super) fn new(config: &ApnsConfig, common: Arc<TransportContext>) -> Result<Self, TransportProblem> {
         let (signer, identity) = match &config.identity {
             ApnsIdentity::Token { key, key_id, team_id } => {
                 (Some(ProviderToken::load(key, key_id, team_id, common.clock.clone())?), None)
@@ -63,7 +61,7 @@ impl Apns {
             ApnsEndpoint::Sandbox => SANDBOX,
             ApnsEndpoint::Other(url) => url,
         };
-        let http = Http::new(Setup {
+        let http = Http::new(HttpSetup {
             base: http::url("push.apns.endpoint", endpoint)?,
             root: config.ca_certificate.as_deref().map(|path| ("push.apns.ca-certificate", path)),
             identity,
@@ -74,8 +72,13 @@ impl Apns {
         Ok(Self { common, http, topic: config.topic.clone(), signer })
     }
 
-    /// Sends; a provider token that Apple calls expired is renewed once.
-    async fn post(&self, token: &str, sent: &ApnsMessage, deadline: Instant) -> Result<Answer, PushError> {
+    /// Sends; renews the provider token once if Apple calls it expired.
+    async fn post(
+        &self,
+        token: &str,
+        sent: &ApnsMessage,
+        deadline: Instant,
+    ) -> Result<ProviderAnswer, PushError> {
         let mut signed = self.signed(None)?;
         let mut again = true;
         loop {
@@ -89,7 +92,7 @@ impl Apns {
         }
     }
 
-    fn signed(&self, refused: Option<&Signed>) -> Result<Option<Arc<Signed>>, PushError> {
+    fn signed(&self, refused: Option<&SignedToken>) -> Result<Option<Arc<SignedToken>>, PushError> {
         self.signer.as_ref().map(|signer| signer.current(refused)).transpose()
     }
 
@@ -98,7 +101,7 @@ impl Apns {
         client: &Client,
         token: &str,
         sent: &ApnsMessage,
-        signed: Option<&Signed>,
+        signed: Option<&SignedToken>,
     ) -> RequestBuilder {
         let options = NotificationOptions {
             apns_id: None,
@@ -130,15 +133,15 @@ impl Apns {
     }
 }
 
-fn reason(answer: &Answer) -> String {
-    serde_json::from_str::<Refused>(&answer.body).unwrap_or_default().reason
+fn reason(answer: &ProviderAnswer) -> String {
+    serde_json::from_str::<ApnsError>(&answer.body).unwrap_or_default().reason
 }
 
-/// Reads an answer: the status counts first, for Apple adds reasons as it likes.
-pub(super) fn judge(answer: &Answer, token: &PushToken) -> Result<Delivered, PushError> {
+/// Reads an answer: the status counts first, because Apple adds new reasons at any time.
+pub(super) fn judge(answer: &ProviderAnswer, token: &PushToken) -> Result<Delivered, PushError> {
     // "For a successful request, the body of the response is empty" (Apple: Handling notification responses from APNs).
     if answer.status == StatusCode::OK
-        && answer.content() == Content::Nothing
+        && answer.content() == BodyContent::Nothing
         && let Some(id) = answer.header("apns-id")
     {
         return Ok(delivered(id, token));
@@ -150,7 +153,7 @@ pub(super) fn judge(answer: &Answer, token: &PushToken) -> Result<Delivered, Pus
     let said = if reason.is_empty() { answer.said(Some(token), &[]) } else { reason.clone() };
     let detail = quote(&format!("{} {said}", answer.status.as_u16()), Some(token), &[]);
     Err(match (answer.status.as_u16(), reason.as_str()) {
-        // Without a reason it is not Apple that says Gone.
+        // Apple always gives a reason; without one, another server said Gone.
         (410, "") => answer.by_status(detail),
         (410, _) | (400, "BadDeviceToken" | "DeviceTokenNotForTopic") => PushError::Dead(detail),
         (400, "BadTopic" | "MissingTopic" | "TopicDisallowed") => {
@@ -178,9 +181,9 @@ impl PushTransport for Apns {
 
     async fn send(&self, push: &Push) -> Result<Delivered, PushError> {
         let token = push.token.expose();
-        // It becomes a part of the path.
+        // It becomes part of the path.
         if !token.bytes().all(|byte| byte.is_ascii_hexdigit()) {
-            return Err(PushError::Message("the token is none of APNs' own".to_owned()));
+            return Err(PushError::Message("it is not an APNs token".to_owned()));
         }
         let sent = message(self.common.message(push)?);
         let answer = self.post(token, &sent, self.http.deadline()).await?;
@@ -196,10 +199,10 @@ impl PushTransport for Apns {
             let body = r#"{"aps":{"alert":"zmesd"}}"#.to_owned();
             let sent = ApnsMessage { body, collapse_id: None, expiration: 0 };
             let answer = self.post(NOBODY, &sent, self.http.deadline()).await;
-            let answer = answer.map_err(|error| Cause::from(&error))?;
+            let answer = answer.map_err(|error| ConnectCause::from(&error))?;
             let line = answer.status_line();
             if answer.status.is_server_error() {
-                Err(Cause::from(&answer.by_status(line)))
+                Err(ConnectCause::from(&answer.by_status(line)))
             } else {
                 Ok((answer, line))
             }
@@ -210,16 +213,16 @@ impl PushTransport for Apns {
         let known = async {
             let reason = reason(&answer);
             match reason.as_str() {
-                // Apple looks at who we are first, and at the device then.
+                // Apple checks credentials first, then the device.
                 "BadDeviceToken" | "DeviceTokenNotForTopic" | "Unregistered" => {
-                    Ok(((), format!("accepted; {reason} for a device that does not exist, as it should be")))
+                    Ok(((), format!("accepted; {reason} for a device that does not exist, as expected")))
                 }
                 _ if answer.status.is_success() => {
-                    Err(Cause::from(&answer.unexpected("APNs' reason", None, &[])))
+                    Err(ConnectCause::from(&answer.unexpected("APNs' reason", None, &[])))
                 }
                 _ => {
                     let said = format!("{} {}", answer.status.as_u16(), answer.said(None, &[]));
-                    Err(Cause::from(&answer.by_status(said)))
+                    Err(ConnectCause::from(&answer.by_status(said)))
                 }
             }
         };

@@ -1,6 +1,6 @@
 //! APNs' provider token: signed with the .p8 key, one for all pushes, renewed neither too often nor too late.
 //!
-//! Apple takes a token for an hour, and objects to a new one more often than every 20 minutes.
+//! Apple accepts a token for an hour and refuses new ones more often than every 20 minutes.
 
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -22,38 +22,34 @@ use crate::fault::Fault;
 use crate::push::PushError;
 
 const KEY: &str = "push.apns.key";
-/// A token of that age is replaced.
 const RENEW_AFTER: SignedDuration = SignedDuration::from_mins(40);
-/// Apple's least time between two tokens.
 const NOT_BEFORE: Duration = Duration::from_mins(20);
 
-/// A signed token.
 #[derive(Debug)]
-pub(super) struct Signed {
+pub(super) struct SignedToken {
     pub(super) token: SecretString,
     issued: Timestamp,
     number: u64,
 }
 
-/// Signs provider tokens.
 pub(super) struct ProviderToken {
     key: EncodingKey,
     key_id: String,
     team_id: String,
     clock: WallClock,
-    state: Mutex<State>,
+    state: Mutex<SignerState>,
 }
 
 #[derive(Default)]
-struct State {
-    signed: Option<Arc<Signed>>,
+struct SignerState {
+    signed: Option<Arc<SignedToken>>,
     count: u64,
-    /// When one was last replaced because Apple would not have it.
+    /// When a token was last replaced because Apple refused it.
     forced: Option<Instant>,
 }
 
 #[derive(Serialize)]
-struct Claims<'a> {
+struct SignerClaims<'a> {
     iss: &'a str,
     iat: i64,
 }
@@ -66,7 +62,7 @@ impl std::fmt::Debug for ProviderToken {
 }
 
 impl ProviderToken {
-    /// Reads the signing key. Not for the event loop.
+    /// Reads the signing key. Blocks.
     pub(super) fn load(
         path: &Path,
         key_id: &str,
@@ -88,10 +84,10 @@ impl ProviderToken {
                     key.secret_sec1_der(),
                 );
                 let pkcs8 = pair.ok().and_then(|pair| pair.to_pkcs8v1().ok());
-                let pkcs8 = pkcs8.ok_or_else(|| unusable("it is no ECDSA key of the curve P-256"))?;
+                let pkcs8 = pkcs8.ok_or_else(|| unusable("it is not an ECDSA key of the curve P-256"))?;
                 EncodingKey::from_ec_der(pkcs8.as_ref())
             }
-            _ => return Err(unusable("it is no ECDSA key of the curve P-256")),
+            _ => return Err(unusable("it is not an ECDSA key of the curve P-256")),
         };
         let signer = Self {
             key,
@@ -100,22 +96,24 @@ impl ProviderToken {
             clock,
             state: Mutex::default(),
         };
-        // A key of another curve is found now and not with the first alarm.
-        signer.sign(signer.clock.now(), 0).map_err(|_| unusable("it is no ECDSA key of the curve P-256"))?;
+        // Finds a key of another curve now and not at the first alarm.
+        signer
+            .sign(signer.clock.now(), 0)
+            .map_err(|_| unusable("it is not an ECDSA key of the curve P-256"))?;
         Ok(signer)
     }
 
-    /// Returns the token in use; a new one where that is old, or is the one that was refused.
-    pub(super) fn current(&self, refused: Option<&Signed>) -> Result<Arc<Signed>, PushError> {
+    /// Returns the current token, or a new one if that is old or is the one that was refused.
+    pub(super) fn current(&self, refused: Option<&SignedToken>) -> Result<Arc<SignedToken>, PushError> {
         let now = self.clock.now();
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         let forced = refused.is_some_and(|refused| {
             state.signed.as_ref().is_some_and(|signed| signed.number == refused.number)
                 && state.forced.is_none_or(|last| last.elapsed() >= NOT_BEFORE)
         });
-        let age = |signed: &Arc<Signed>| now.duration_since(signed.issued);
-        // A negative age: the clock was set back, and Apple takes no token from the future.
-        let good = |signed: &&Arc<Signed>| (SignedDuration::ZERO..RENEW_AFTER).contains(&age(signed));
+        let age = |signed: &Arc<SignedToken>| now.duration_since(signed.issued);
+        // A negative age means that the clock was set back; Apple refuses tokens from the future.
+        let good = |signed: &&Arc<SignedToken>| (SignedDuration::ZERO..RENEW_AFTER).contains(&age(signed));
         if let Some(signed) = state.signed.as_ref().filter(good).filter(|_| !forced) {
             return Ok(Arc::clone(signed));
         }
@@ -128,15 +126,15 @@ impl ProviderToken {
         Ok(signed)
     }
 
-    fn sign(&self, now: Timestamp, number: u64) -> Result<Signed, PushError> {
+    fn sign(&self, now: Timestamp, number: u64) -> Result<SignedToken, PushError> {
         let mut header = Header::new(Algorithm::ES256);
         header.kid = Some(self.key_id.clone());
-        let claims = Claims { iss: &self.team_id, iat: now.as_second() };
+        let claims = SignerClaims { iss: &self.team_id, iat: now.as_second() };
         let token = encode(&header, &claims, &self.key).map_err(|_| {
             let detail = "the APNs key cannot sign";
             PushError::Transport(Fault::unanswered(FaultKind::Credentials, detail))
         })?;
-        Ok(Signed { token: token.into(), issued: now, number })
+        Ok(SignedToken { token: token.into(), issued: now, number })
     }
 }
 

@@ -1,4 +1,4 @@
-//! Why a provider cannot be reached, as a person reads it.
+//! Why a provider cannot be reached, in words for people.
 
 use std::error::Error;
 use std::io;
@@ -11,20 +11,18 @@ use crate::push::PushError;
 
 const SECONDS_A_DAY: u64 = 24 * 60 * 60;
 
-/// Why a provider cannot be reached.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Cause {
+pub(super) struct ConnectCause {
     pub(super) kind: FaultKind,
-    /// As a person reads it.
     pub(super) text: String,
 }
 
-impl Cause {
+impl ConnectCause {
     pub(super) fn new(kind: FaultKind, text: impl Into<String>) -> Self {
         Self { kind, text: text.into() }
     }
 
-    /// Returns the cause that lies at the bottom of an error.
+    /// Returns the innermost cause of an error.
     pub(super) fn of(error: &(dyn Error + 'static)) -> Self {
         let mut current = Some(error);
         let mut last = String::new();
@@ -34,7 +32,7 @@ impl Cause {
                 return if resolving { Self { kind: FaultKind::Dns, ..said } } else { said };
             }
             last = error.to_string();
-            // hyper-util's and the standard library's words; neither has a type of its own for it.
+            // Texts of hyper-util and the standard library, which have no type for it.
             resolving |= last.starts_with("dns error") || last.starts_with("failed to lookup address");
             current = error.source();
         }
@@ -47,7 +45,7 @@ impl Cause {
     }
 }
 
-impl From<&PushError> for Cause {
+impl From<&PushError> for ConnectCause {
     fn from(error: &PushError) -> Self {
         let kind = match error {
             PushError::Transport(fault) => fault.kind,
@@ -59,49 +57,50 @@ impl From<&PushError> for Cause {
     }
 }
 
-/// Returns the words for the cause that lies at the bottom of an error.
 pub(super) fn cause(error: &(dyn Error + 'static)) -> String {
-    Cause::of(error).text
+    ConnectCause::of(error).text
 }
 
-/// HTTP/2 keeps of an error beneath it nothing but its text.
-fn retold(text: &str) -> Option<Cause> {
+/// HTTP/2 keeps only the text of an inner error.
+fn retold(text: &str) -> Option<ConnectCause> {
     let (_, alert) = text.split_once("received fatal alert: ")?;
     Some(match alert {
         "CertificateRequired" => alert_cause(AlertDescription::CertificateRequired),
         "UnknownCA" | "BadCertificate" | "CertificateExpired" | "CertificateRevoked"
-        | "CertificateUnknown" => {
-            Cause::new(FaultKind::OwnCertificate, format!("the server refused our certificate ({alert})"))
-        }
-        alert => Cause::new(FaultKind::Tls, format!("the server ended TLS ({alert})")),
+        | "CertificateUnknown" => ConnectCause::new(
+            FaultKind::OwnCertificate,
+            format!("the server refused our client certificate ({alert})"),
+        ),
+        alert => ConnectCause::new(FaultKind::Tls, format!("the server aborted TLS ({alert})")),
     })
 }
 
-fn known(error: &(dyn Error + 'static)) -> Option<Cause> {
+fn known(error: &(dyn Error + 'static)) -> Option<ConnectCause> {
     if let Some(tls) = error.downcast_ref::<rustls::Error>() {
         return Some(tls_cause(tls));
     }
     let io = error.downcast_ref::<io::Error>()?;
-    // The source of such an error is what comes after the inner one.
+    // `source` of such an error skips the inner one.
     if let Some(inner) = io.get_ref() {
-        return Some(Cause::of(inner));
+        return Some(ConnectCause::of(inner));
     }
     #[expect(clippy::wildcard_enum_match_arm, reason = "a foreign, non-exhaustive enum")]
     let (kind, said) = match io.kind() {
         io::ErrorKind::ConnectionRefused => (FaultKind::Refused, "connection refused"),
-        io::ErrorKind::ConnectionReset => (FaultKind::Closed, "the connection was reset"),
-        io::ErrorKind::ConnectionAborted => (FaultKind::Closed, "the connection was cut"),
-        io::ErrorKind::HostUnreachable => (FaultKind::NoRoute, "no route to the host"),
-        io::ErrorKind::NetworkUnreachable => (FaultKind::NoRoute, "the network cannot be reached"),
+        io::ErrorKind::ConnectionReset => (FaultKind::Closed, "connection reset"),
+        io::ErrorKind::ConnectionAborted => (FaultKind::Closed, "connection aborted"),
+        io::ErrorKind::HostUnreachable => (FaultKind::NoRoute, "no route to host"),
+        io::ErrorKind::NetworkUnreachable => (FaultKind::NoRoute, "network unreachable"),
         io::ErrorKind::TimedOut => (FaultKind::Timeout, "no answer in time"),
-        io::ErrorKind::UnexpectedEof => (FaultKind::Closed, "the connection was closed in the middle"),
+        io::ErrorKind::UnexpectedEof => {
+            (FaultKind::Closed, "the connection was closed before the answer was complete")
+        }
         _ => return None,
     };
-    Some(Cause::new(kind, said))
+    Some(ConnectCause::new(kind, said))
 }
 
-/// Returns what is wrong with TLS.
-fn tls_cause(error: &rustls::Error) -> Cause {
+fn tls_cause(error: &rustls::Error) -> ConnectCause {
     #[expect(
         clippy::wildcard_enum_match_arm,
         reason = "a foreign, non-exhaustive enum: it has words of its own"
@@ -110,13 +109,13 @@ fn tls_cause(error: &rustls::Error) -> Cause {
         rustls::Error::InvalidCertificate(problem) => certificate_cause(problem),
         rustls::Error::AlertReceived(alert) => alert_cause(*alert),
         rustls::Error::InvalidMessage(_) => {
-            Cause::new(FaultKind::Tls, "what answers there does not speak TLS")
+            ConnectCause::new(FaultKind::Tls, "the server does not speak TLS")
         }
-        error => Cause::new(FaultKind::Tls, format!("TLS: {error}")),
+        error => ConnectCause::new(FaultKind::Tls, format!("TLS: {error}")),
     }
 }
 
-fn certificate_cause(problem: &CertificateError) -> Cause {
+fn certificate_cause(problem: &CertificateError) -> ConnectCause {
     use FaultKind::{BadCertificate, CertificateExpired, CertificateName, Clock, UnknownAuthority};
     #[expect(
         clippy::wildcard_enum_match_arm,
@@ -151,11 +150,11 @@ fn certificate_cause(problem: &CertificateError) -> Cause {
         }
         problem => (BadCertificate, format!("certificate refused: {problem}")),
     };
-    Cause::new(kind, text)
+    ConnectCause::new(kind, text)
 }
 
-/// Returns the names of a certificate as rustls tells them (`DnsName("zm.example.org")`), without its words; the first
-/// few, for there may be hundreds.
+/// Returns the names of a certificate without rustls' types (`DnsName("zm.example.org")`): the first
+/// few, because there may be hundreds.
 fn names(presented: &[String]) -> String {
     const SHOWN: usize = 5;
     let plain = |name: &String| {
@@ -164,18 +163,18 @@ fn names(presented: &[String]) -> String {
     };
     let shown = presented.iter().take(SHOWN).map(plain).collect::<Vec<_>>().join(", ");
     match presented.len() {
-        0 => "no name at all".to_owned(),
+        0 => "no name".to_owned(),
         many if many > SHOWN => format!("{shown} and {} more", many - SHOWN),
         _ => shown,
     }
 }
 
-fn alert_cause(alert: AlertDescription) -> Cause {
+fn alert_cause(alert: AlertDescription) -> ConnectCause {
     use FaultKind::{OwnCertificate, Tls};
     #[expect(clippy::wildcard_enum_match_arm, reason = "a foreign, non-exhaustive enum")]
     let (kind, text) = match alert {
         AlertDescription::CertificateRequired => {
-            (OwnCertificate, "the server asks for a certificate of ours".to_owned())
+            (OwnCertificate, "the server requires a client certificate".to_owned())
         }
         AlertDescription::BadCertificate
         | AlertDescription::CertificateExpired
@@ -183,14 +182,14 @@ fn alert_cause(alert: AlertDescription) -> Cause {
         | AlertDescription::CertificateUnknown
         | AlertDescription::UnsupportedCertificate
         | AlertDescription::UnknownCA => {
-            (OwnCertificate, format!("the server refused our certificate ({alert:?})"))
+            (OwnCertificate, format!("the server refused our client certificate ({alert:?})"))
         }
         AlertDescription::NoApplicationProtocol => {
-            (Tls, "the server does not speak the HTTP we need".to_owned())
+            (Tls, "the server does not support the HTTP version that is needed".to_owned())
         }
-        alert => (Tls, format!("the server ended TLS ({alert:?})")),
+        alert => (Tls, format!("the server aborted TLS ({alert:?})")),
     };
-    Cause::new(kind, text)
+    ConnectCause::new(kind, text)
 }
 
 fn days(later: UnixTime, earlier: UnixTime) -> String {
@@ -213,14 +212,14 @@ mod tests {
         assert_eq!(cause(&io::Error::from(io::ErrorKind::ConnectionRefused)), "connection refused");
         assert_eq!(cause(&io::Error::other("strange")), "strange");
         let retold = io::Error::other("received fatal alert: CertificateRequired");
-        assert_eq!(cause(&retold), "the server asks for a certificate of ours");
+        assert_eq!(cause(&retold), "the server requires a client certificate");
     }
 
     #[test]
     fn a_name_without_an_address_is_told_from_a_broken_connection() {
         let lookup = "failed to lookup address information: Name or service not known";
-        assert_eq!(Cause::of(&io::Error::other(lookup)), Cause::new(FaultKind::Dns, lookup));
-        assert_eq!(Cause::of(&io::Error::other("broken pipe")).kind, FaultKind::Closed);
+        assert_eq!(ConnectCause::of(&io::Error::other(lookup)), ConnectCause::new(FaultKind::Dns, lookup));
+        assert_eq!(ConnectCause::of(&io::Error::other("broken pipe")).kind, FaultKind::Closed);
     }
 
     #[test]
@@ -228,7 +227,7 @@ mod tests {
         let at = |days: u64| UnixTime::since_unix_epoch(std::time::Duration::from_secs(days * SECONDS_A_DAY));
         let expired = |time, not_after| {
             let problem = CertificateError::ExpiredContext { time: at(time), not_after: at(not_after) };
-            let Cause { kind, text } = tls_cause(&rustls::Error::InvalidCertificate(problem));
+            let ConnectCause { kind, text } = tls_cause(&rustls::Error::InvalidCertificate(problem));
             assert_eq!(kind, FaultKind::CertificateExpired);
             text
         };
@@ -246,6 +245,6 @@ mod tests {
             "zm.example.org, 192.0.2.1"
         );
         assert_eq!(shown(&["a", "b", "c", "d", "e", "f", "g"]), "a, b, c, d, e and 2 more");
-        assert_eq!(shown(&[]), "no name at all");
+        assert_eq!(shown(&[]), "no name");
     }
 }

@@ -14,13 +14,12 @@ use tokio_rustls::TlsConnector;
 use x509_parser::prelude::{FromDer, X509Certificate};
 use zmes_shared::words::FaultKind;
 
-use super::cause::Cause;
+use super::cause::ConnectCause;
 use super::http::Http;
 use crate::push::CheckStep;
 
 const SECONDS_A_DAY: i64 = 24 * 60 * 60;
 
-/// The steps so far.
 #[derive(Debug, Default)]
 pub(super) struct Steps(Vec<CheckStep>);
 
@@ -29,26 +28,26 @@ impl Steps {
         self.0
     }
 
-    /// Takes one step: what comes out with what was found, or why it failed. `None`: it is over.
+    /// Runs one step, and records its detail or why it failed. `None`: it failed.
     pub(super) async fn step<T>(
         &mut self,
         name: &'static str,
         limit: Duration,
-        step: impl Future<Output = Result<(T, String), Cause>>,
+        step: impl Future<Output = Result<(T, String), ConnectCause>>,
     ) -> Option<T> {
         let begun = Instant::now();
         let outcome = timeout(limit, step)
             .await
-            .unwrap_or_else(|_| Err(Cause::new(FaultKind::Timeout, "no answer in time")));
+            .unwrap_or_else(|_| Err(ConnectCause::new(FaultKind::Timeout, "no answer in time")));
         let (value, detail, fault) = match outcome {
             Ok((value, detail)) => (Some(value), detail, None),
-            Err(Cause { kind, text }) => (None, text, Some(kind)),
+            Err(ConnectCause { kind, text }) => (None, text, Some(kind)),
         };
         self.0.push(CheckStep { name, ok: value.is_some(), took: begun.elapsed(), detail, fault });
         value
     }
 
-    /// Goes as far as a connection, and TLS where the URL says https. `None`: it failed.
+    /// Connects, with TLS if the URL is https. `None`: it failed.
     pub(super) async fn connect(&mut self, http: &Http, url: &Url) -> Option<()> {
         let limit = http.timing().connect;
         let host = url.host_str().unwrap_or_default().trim_matches(['[', ']']).to_owned();
@@ -63,36 +62,38 @@ impl Steps {
     }
 }
 
-async fn resolve(host: &str, port: u16) -> Result<(Vec<SocketAddr>, String), Cause> {
+async fn resolve(host: &str, port: u16) -> Result<(Vec<SocketAddr>, String), ConnectCause> {
     let found = lookup_host((host, port)).await;
-    let found: Vec<_> = found.map_err(|error| Cause::new(FaultKind::Dns, Cause::of(&error).text))?.collect();
+    let found: Vec<_> =
+        found.map_err(|error| ConnectCause::new(FaultKind::Dns, ConnectCause::of(&error).text))?.collect();
     if found.is_empty() {
-        return Err(Cause::new(FaultKind::Dns, format!("{host} has no address")));
+        return Err(ConnectCause::new(FaultKind::Dns, format!("{host} has no address")));
     }
     let shown = found.iter().map(|address| address.ip().to_string()).collect::<Vec<_>>().join(", ");
     Ok((found, shown))
 }
 
-async fn open(addresses: &[SocketAddr]) -> Result<(TcpStream, String), Cause> {
-    let mut failed = Cause::new(FaultKind::Dns, "no address");
+async fn open(addresses: &[SocketAddr]) -> Result<(TcpStream, String), ConnectCause> {
+    let mut failed = ConnectCause::new(FaultKind::Dns, "no address");
     for address in addresses {
         match TcpStream::connect(address).await {
             Ok(stream) => return Ok((stream, address.to_string())),
             Err(error) => {
-                let Cause { kind, text } = Cause::of(&error);
-                failed = Cause::new(kind, format!("{address}: {text}"));
+                let ConnectCause { kind, text } = ConnectCause::of(&error);
+                failed = ConnectCause::new(kind, format!("{address}: {text}"));
             }
         }
     }
     Err(failed)
 }
 
-async fn secure(http: &Http, host: &str, stream: TcpStream) -> Result<((), String), Cause> {
-    let name = ServerName::try_from(host.to_owned())
-        .map_err(|_| Cause::new(FaultKind::Tls, format!("{host} is no name for TLS")))?;
+async fn secure(http: &Http, host: &str, stream: TcpStream) -> Result<((), String), ConnectCause> {
+    let name = ServerName::try_from(host.to_owned()).map_err(|_| {
+        ConnectCause::new(FaultKind::Tls, format!("{host} is not a valid server name for TLS"))
+    })?;
     let connector = TlsConnector::from(Arc::clone(http.tls()));
     let connected: io::Result<_> = connector.connect(name, stream).await;
-    let connection = connected.map_err(|error| Cause::of(&error))?;
+    let connection = connected.map_err(|error| ConnectCause::of(&error))?;
     let (_, session) = connection.get_ref();
     let version = session.protocol_version().and_then(|version| version.as_str()).unwrap_or("TLS");
     let chain = session.peer_certificates().unwrap_or_default();

@@ -3,20 +3,20 @@
 use reqwest::header::{HeaderMap, HeaderName};
 use reqwest::{StatusCode, Version};
 
-use super::answer::Answer;
+use super::answer::ProviderAnswer;
 use crate::push::PushError;
 
 /// An answer over HTTP/2, come on 1994-11-06T08:49:07Z.
-pub(super) fn answer(status: u16, body: &str) -> Answer {
+pub(super) fn answer(status: u16, body: &str) -> ProviderAnswer {
     answer_with(status, &[], body)
 }
 
 /// The same, with headers.
-pub(super) fn answer_with(status: u16, headers: &[(&str, &str)], body: &str) -> Answer {
+pub(super) fn answer_with(status: u16, headers: &[(&str, &str)], body: &str) -> ProviderAnswer {
     let header = |(name, value): &(&str, &str)| {
         (HeaderName::from_bytes(name.as_bytes()).unwrap(), value.parse().unwrap())
     };
-    Answer {
+    ProviderAnswer {
         status: StatusCode::from_u16(status).unwrap(),
         version: Version::HTTP_2,
         headers: headers.iter().map(header).collect::<HeaderMap>(),

@@ -1,20 +1,20 @@
-//! What is wrong between zmesd and a provider: the kind, and the provider's words.
+//! Faults of a transport: their kind and the provider's words.
 
 use std::fmt;
 use std::time::Duration;
 
 use zmes_shared::words::FaultKind;
 
-/// A fault of a transport: not of the token, and not of the message.
+/// A fault of a transport, not of the token or the message.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Fault {
     /// What kind of fault.
     pub kind: FaultKind,
-    /// HTTP status, where the provider answered at all.
+    /// HTTP status, if the provider answered.
     pub status: Option<u16>,
-    /// What happened: one line, bounded, without secrets. The provider's words, where it said anything.
+    /// What happened: one line, bounded, without secrets; the provider's words, if there are any.
     pub detail: String,
-    /// How long the provider asks to be left alone. Only a wish: the breaker has the last word.
+    /// How long the provider asks to wait.
     pub retry_after: Option<Duration>,
 }
 
@@ -28,7 +28,7 @@ impl Fault {
 impl fmt::Display for Fault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if matches!(self.kind, FaultKind::Credentials | FaultKind::NotFound) {
-            return write!(f, "we were refused: {}", self.detail);
+            return write!(f, "the provider refused us: {}", self.detail);
         }
         f.write_str(&self.detail)
     }

@@ -1,4 +1,4 @@
-//! FCM HTTP v1 with a service account: Google, without anybody between.
+//! FCM HTTP v1 with a service account.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -10,33 +10,30 @@ use secrecy::ExposeSecret;
 use serde::Deserialize;
 use tokio::time::Instant;
 
-use super::answer::{Answer, delivered};
-use super::cause::Cause;
+use super::answer::{ProviderAnswer, delivered};
+use super::cause::ConnectCause;
 use super::check::Steps;
 use super::fcm_error::judge;
 use super::fcm_oauth::{Bearer, GoogleAccount};
-use super::http::{self, Http, Setup, Versions};
+use super::http::{self, Http, HttpSetup, Versions};
 use super::problem::TransportProblem;
-use super::transports::{Common, JSON};
+use super::transports::{JSON, TransportContext};
 use crate::payload;
 use crate::push::{CheckStep, Delivered, Push, PushError, PushTransport};
 use crate::settings::FcmConfig;
 
-/// Google's own.
 const ENDPOINT: &str = "https://fcm.googleapis.com";
 
-/// FCM, directly.
 #[derive(Debug)]
 pub(super) struct Fcm {
-    common: Arc<Common>,
+    common: Arc<TransportContext>,
     account: GoogleAccount,
     http: Http,
     send: Url,
 }
 
-/// What it answers when all went well.
 #[derive(Debug, Deserialize)]
-struct Success {
+struct FcmSuccess {
     name: String,
 }
 
@@ -44,13 +41,13 @@ impl Fcm {
     pub(super) fn new(
         config: &FcmConfig,
         account: &Path,
-        common: Arc<Common>,
+        common: Arc<TransportContext>,
     ) -> Result<Self, TransportProblem> {
         let root = config.ca_certificate.as_deref();
         let base = http::url("push.fcm.endpoint", config.endpoint.as_deref().unwrap_or(ENDPOINT))?;
         let account = GoogleAccount::load(account, root, common.timing, common.clock.clone())?;
         let send = http::below(&base, &format!("v1/projects/{}/messages:send", account.project));
-        let http = Http::new(Setup {
+        let http = Http::new(HttpSetup {
             base,
             root: root.map(|path| ("push.fcm.ca-certificate", path)),
             identity: None,
@@ -61,7 +58,12 @@ impl Fcm {
         Ok(Self { common, account, http, send })
     }
 
-    async fn post(&self, body: &str, bearer: &Bearer, deadline: Instant) -> Result<Answer, PushError> {
+    async fn post(
+        &self,
+        body: &str,
+        bearer: &Bearer,
+        deadline: Instant,
+    ) -> Result<ProviderAnswer, PushError> {
         let request = |client: &reqwest::Client| {
             let request = client.post(self.send.clone()).header(CONTENT_TYPE, JSON);
             request.bearer_auth(bearer.token.expose_secret()).body(body.to_owned())
@@ -88,7 +90,7 @@ impl PushTransport for Fcm {
         loop {
             let answer = self.post(&body, &bearer, deadline).await?;
             if answer.status.is_success()
-                && let Ok(Success { name }) = serde_json::from_str(&answer.body)
+                && let Ok(FcmSuccess { name }) = serde_json::from_str(&answer.body)
                 && !name.is_empty()
             {
                 return Ok(delivered(&name, &push.token));
@@ -109,11 +111,11 @@ impl PushTransport for Fcm {
         let reach = async {
             let base = self.http.base().clone();
             let answer = self.http.call(self.http.deadline(), |client| client.get(base)).await;
-            let answer = answer.map_err(|error| Cause::from(&error))?;
-            // There is nothing at its root: any answer means that it is there.
+            let answer = answer.map_err(|error| ConnectCause::from(&error))?;
+            // There is nothing at its root: any answer but a server error means that it works.
             let line = answer.status_line();
             if answer.status.is_server_error() {
-                Err(Cause::from(&answer.by_status(line)))
+                Err(ConnectCause::from(&answer.by_status(line)))
             } else {
                 Ok(((), line))
             }
@@ -123,8 +125,8 @@ impl PushTransport for Fcm {
         }
         let credentials = async {
             let bearer = self.account.bearer(self.http.deadline(), None).await;
-            bearer.map_err(|error| Cause::from(&error))?;
-            Ok(((), format!("{} gave a token for {}", self.account.target(), self.account.project)))
+            bearer.map_err(|error| ConnectCause::from(&error))?;
+            Ok(((), format!("{} issued a token for {}", self.account.target(), self.account.project)))
         };
         steps.step("credentials", self.account.limit(), credentials).await;
         steps.into_steps()

@@ -1,11 +1,11 @@
-//! What FCM's errors mean for the token, the message, and us.
+//! What FCM's errors mean for the token, the message and the transport.
 
 use std::time::Duration;
 
 use serde::Deserialize;
 use zmes_shared::words::FaultKind;
 
-use super::answer::{Answer, MAX_WAIT, quote};
+use super::answer::{MAX_WAIT, ProviderAnswer, quote};
 use crate::fault::Fault;
 use crate::push::PushError;
 use crate::token::PushToken;
@@ -13,7 +13,7 @@ use crate::token::PushToken;
 /// `{"error": {…}}`
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
-struct Body {
+struct FcmErrorBody {
     error: Details,
 }
 
@@ -44,28 +44,27 @@ struct Violation {
     field: String,
 }
 
-/// An error of FCM, read.
 #[derive(Debug)]
-pub(super) struct Refusal {
+pub(super) struct FcmRefusal {
     error: PushError,
-    /// Our OAuth token is not good (any more); another one may be.
+    /// FCM refused our OAuth token; a new one may be accepted.
     pub(super) unauthenticated: bool,
 }
 
-impl Refusal {
+impl FcmRefusal {
     pub(super) fn into_error(self) -> PushError {
         self.error
     }
 }
 
-/// Reads an answer that is no success: FCM's code counts where the status agrees with it.
-pub(super) fn judge(answer: &Answer, token: &PushToken, bearer: &str) -> Refusal {
-    let error = serde_json::from_str::<Body>(&answer.body).unwrap_or_default().error;
+/// Reads an unsuccessful answer: FCM's code counts if the status agrees with it.
+pub(super) fn judge(answer: &ProviderAnswer, token: &PushToken, bearer: &str) -> FcmRefusal {
+    let error = serde_json::from_str::<FcmErrorBody>(&answer.body).unwrap_or_default().error;
     let codes = || error.parts.iter().map(|part| part.error_code.as_str());
     let code = codes().find(|code| !code.is_empty()).unwrap_or_default();
     if answer.status.is_success() && error.message.is_empty() && code.is_empty() {
         let error = answer.unexpected("FCM's {\"name\": …}", Some(token), &[bearer]);
-        return Refusal { error, unauthenticated: false };
+        return FcmRefusal { error, unauthenticated: false };
     }
     let said =
         if error.message.is_empty() { answer.said(Some(token), &[bearer]) } else { error.message.clone() };
@@ -74,43 +73,43 @@ pub(super) fn judge(answer: &Answer, token: &PushToken, bearer: &str) -> Refusal
     let detail = quote(&format!("{}{word}: {said}", answer.status.as_u16()), Some(token), &[bearer]);
     let status = answer.status.as_u16();
     let unauthenticated = status == 401 && code != "THIRD_PARTY_AUTH_ERROR";
-    // A gateway that is not well, or that does not want us, has not looked at the token.
+    // A gateway that fails or refuses us has not checked the token.
     let of_the_token = matches!(status, 200..300 | 400 | 404 | 410);
     let error = match code {
         "UNREGISTERED" if of_the_token => PushError::Dead(detail),
         "SENDER_ID_MISMATCH" if of_the_token || status == 403 => PushError::WrongApp(detail),
         "INVALID_ARGUMENT" if of_the_token && concerns_token(&error) => PushError::Dead(detail),
         "INVALID_ARGUMENT" if of_the_token => PushError::Message(detail),
-        // The app's project has no key for APNs (or for Web Push): Android does not care.
+        // The app's project has no key for APNs (or Web Push); Android tokens still work.
         "THIRD_PARTY_AUTH_ERROR" => PushError::Phone { detail, retry_after: None },
-        // FCM has two quotas by this name; of one device it says so.
+        // FCM has two quotas with this code; the message names the one per device.
         "QUOTA_EXCEEDED" if error.message.contains("for this device") => {
             PushError::Phone { detail, retry_after: wait(answer, &error) }
         }
         "QUOTA_EXCEEDED" => limited(answer, &error, FaultKind::Limited, detail),
         "UNAVAILABLE" | "INTERNAL" => limited(answer, &error, FaultKind::Provider, detail),
-        // Without FCM's own code, the same errors by Google's general ones.
+        // The same errors without FCM's code, by Google's general ones.
         _ if status == 400 && concerns_token(&error) => PushError::Dead(detail),
         _ if status == 404 && error.message.contains("entity was not found") => PushError::Dead(detail),
         _ => answer.by_status(detail),
     };
-    Refusal { error, unauthenticated }
+    FcmRefusal { error, unauthenticated }
 }
 
-fn limited(answer: &Answer, error: &Details, kind: FaultKind, detail: String) -> PushError {
+fn limited(answer: &ProviderAnswer, error: &Details, kind: FaultKind, detail: String) -> PushError {
     let (status, retry_after) = (Some(answer.status.as_u16()), wait(answer, error));
     PushError::Transport(Fault { kind, status, detail, retry_after })
 }
 
-/// Returns how long FCM asks to wait: by the header, or by Google's `RetryInfo`, whose bound is the header's.
-fn wait(answer: &Answer, error: &Details) -> Option<Duration> {
+/// Returns how long FCM asks to wait, in the header or in Google's `RetryInfo`; both have the same bound.
+fn wait(answer: &ProviderAnswer, error: &Details) -> Option<Duration> {
     let asked = error.parts.iter().find_map(|part| part.retry_delay.strip_suffix('s')?.parse::<f64>().ok());
     let asked = asked.and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
     let asked = asked.filter(|asked| !asked.is_zero()).map(|asked| asked.min(MAX_WAIT));
     asked.max(answer.retry_after())
 }
 
-/// Says whether an invalid argument is the token itself, and nothing but the token.
+/// Says whether the token is the only invalid argument.
 fn concerns_token(error: &Details) -> bool {
     let mut fields = error.parts.iter().flat_map(|part| &part.field_violations).peekable();
     if fields.peek().is_some() {

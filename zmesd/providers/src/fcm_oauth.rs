@@ -1,7 +1,7 @@
-//! The service account: proves to Google who we are, and gets the token that sending needs.
+//! The service account: authenticates to Google and gets the OAuth token for sending.
 //!
-//! One token serves all pushes until shortly before its end. It is fetched once, however many wait for it; an
-//! attempt that failed while others waited has failed for them too.
+//! One token serves all pushes until shortly before it expires. It is fetched once for all that wait for it; an
+//! attempt that fails has failed for all of them.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -19,9 +19,9 @@ use tokio::time::{Instant, timeout_at};
 use zmes_files::without_bom;
 use zmes_shared::words::FaultKind;
 
-use super::answer::Answer;
+use super::answer::ProviderAnswer;
 use super::files;
-use super::http::{self, Http, Setup, Timing, Versions};
+use super::http::{self, Http, HttpSetup, Timing, Versions};
 use super::problem::TransportProblem;
 use crate::clock::WallClock;
 use crate::fault::Fault;
@@ -29,18 +29,16 @@ use crate::push::PushError;
 
 const KEY: &str = "push.fcm.service-account";
 const SCOPE: &str = "https://www.googleapis.com/auth/firebase.messaging";
-/// How long a request for a token is good for; Google takes no more.
+/// Lifetime of a request for a token; Google accepts no longer one.
 const ASSERTION_SECONDS: i64 = 3600;
-/// So long before its end a token is not used any more: a push may take that long on its way.
+/// A token is not used within this time before it expires, because a push may take that long.
 const MARGIN: SignedDuration = SignedDuration::from_secs(60);
-/// Tokens without a word about their end.
+/// Lifetime of tokens without `expires_in`.
 const USUAL_SECONDS: i64 = 3600;
-/// No token is taken to live shorter than that.
 const LEAST_SECONDS: i64 = 120;
-/// No token is taken to live longer than that.
 const MOST_SECONDS: i64 = 24 * 3600;
 
-/// Google's JSON file, as far as we need it.
+/// Google's JSON file: the members that we need.
 #[derive(Deserialize)]
 struct AccountFile {
     project_id: String,
@@ -52,14 +50,14 @@ struct AccountFile {
 }
 
 /// Google's JSON file, checked.
-pub(super) struct Account {
+pub(super) struct CheckedAccount {
     file: AccountFile,
     key: EncodingKey,
     base: Url,
 }
 
-impl Account {
-    /// Reads Google's file. Not for the event loop.
+impl CheckedAccount {
+    /// Reads Google's file. Blocks.
     pub(super) fn read(path: &Path) -> Result<Self, TransportProblem> {
         let problem = |detail: String| TransportProblem::Account { path: path.to_owned(), detail };
         let text = files::read(KEY, path)?;
@@ -67,44 +65,42 @@ impl Account {
             serde_json::from_slice(without_bom(&text)).map_err(|error| problem(explain(&error)))?;
         let project_fits = |character: char| character.is_ascii_alphanumeric() || "-:.".contains(character);
         if file.project_id.is_empty() || !file.project_id.chars().all(project_fits) {
-            return Err(problem("`project_id` is no id of a project".to_owned()));
+            return Err(problem("`project_id` is not the id of a project".to_owned()));
         }
         let key = EncodingKey::from_rsa_pem(file.private_key.as_bytes())
-            .map_err(|_| problem("`private_key` is no RSA key in PEM form".to_owned()))?;
+            .map_err(|_| problem("`private_key` is not an RSA key in PEM form".to_owned()))?;
         let base = Url::parse(&file.token_uri).ok().filter(|url| url.scheme() == "https");
-        let base = base.ok_or_else(|| problem("`token_uri` is no https URL".to_owned()))?;
+        let base = base.ok_or_else(|| problem("`token_uri` is not an https URL".to_owned()))?;
         Ok(Self { file, key, base })
     }
 }
 
-/// A token for sending.
 #[derive(Debug)]
 pub(super) struct Bearer {
     pub(super) token: SecretString,
     until: Timestamp,
-    /// Counts the tokens, so that a refused one is told from its successor.
+    /// Distinguishes a refused token from its successor.
     number: u64,
 }
 
-/// Who we are for Google.
 pub(super) struct GoogleAccount {
     pub(super) project: String,
     email: String,
     key: EncodingKey,
     key_id: Option<String>,
     http: Http,
-    state: Mutex<State>,
+    state: Mutex<OauthState>,
 }
 
 #[derive(Default)]
-struct State {
+struct OauthState {
     bearer: Option<Arc<Bearer>>,
     fetched: u64,
     failed: Option<(Instant, PushError)>,
 }
 
 #[derive(Serialize)]
-struct Claims<'a> {
+struct OauthClaims<'a> {
     iss: &'a str,
     scope: &'a str,
     aud: &'a str,
@@ -113,7 +109,7 @@ struct Claims<'a> {
 }
 
 #[derive(Deserialize)]
-struct Granted {
+struct OauthGrant {
     access_token: String,
     #[serde(default)]
     expires_in: Option<Value>,
@@ -126,15 +122,15 @@ impl std::fmt::Debug for GoogleAccount {
 }
 
 impl GoogleAccount {
-    /// Reads Google's file. Not for the event loop.
+    /// Reads Google's file. Blocks.
     pub(super) fn load(
         path: &Path,
         root: Option<&Path>,
         timing: Timing,
         clock: WallClock,
     ) -> Result<Self, TransportProblem> {
-        let Account { file, key, base } = Account::read(path)?;
-        let http = Http::new(Setup {
+        let CheckedAccount { file, key, base } = CheckedAccount::read(path)?;
+        let http = Http::new(HttpSetup {
             base,
             root: root.map(|path| ("push.fcm.ca-certificate", path)),
             identity: None,
@@ -147,7 +143,7 @@ impl GoogleAccount {
         Ok(Self { project, email, key, key_id: file.private_key_id, http, state })
     }
 
-    /// Returns a token that is good, and is not `refused`.
+    /// Returns a valid token other than `refused`.
     pub(super) async fn bearer(
         &self,
         deadline: Instant,
@@ -196,7 +192,7 @@ impl GoogleAccount {
         if !answer.status.is_success() {
             return Err(refusal(&answer, &assertion));
         }
-        let granted = serde_json::from_str::<Granted>(&answer.body).ok();
+        let granted = serde_json::from_str::<OauthGrant>(&answer.body).ok();
         let Some(granted) = granted.filter(|granted| !granted.access_token.is_empty()) else {
             let error = answer.unexpected("Google's OAuth token", None, &[&assertion]);
             return Err(prefixed(error, &self.http.target()));
@@ -210,7 +206,7 @@ impl GoogleAccount {
         let mut header = Header::new(Algorithm::RS256);
         header.kid.clone_from(&self.key_id);
         let iat = now.as_second();
-        let claims = Claims {
+        let claims = OauthClaims {
             iss: &self.email,
             scope: SCOPE,
             aud: self.http.base().as_str(),
@@ -223,7 +219,6 @@ impl GoogleAccount {
         })
     }
 
-    /// How long fetching a token may take.
     pub(super) fn limit(&self) -> Duration {
         self.http.timing().total
     }
@@ -233,28 +228,28 @@ impl GoogleAccount {
     }
 }
 
-/// Serde's own words may quote the file, which holds a key.
+/// Serde's text may quote the file, which contains a key.
 fn explain(error: &serde_json::Error) -> String {
     let said = error.to_string();
     if let Some(field) = said.strip_prefix("missing field `").and_then(|rest| rest.split('`').next()) {
         return format!("it has no `{field}`");
     }
-    format!("it is not the JSON that Google hands out (line {})", error.line())
+    format!("it is not Google's JSON (line {})", error.line())
 }
 
-/// Returns how long a token is taken for good, whatever the server says of it: not so short that each push would ask for
-/// one (a token that has ended is replaced once FCM refuses it), and not for ever.
+/// Returns how long a token is used. Bounded on both sides: an `expires_in` of 0 must not cause a request per push (FCM
+/// refuses an expired token, and it is replaced then).
 fn lifetime(said: Option<&Value>) -> SignedDuration {
     let number = |value: &Value| value.as_i64().or_else(|| value.as_str()?.trim().parse().ok());
     let seconds = said.and_then(number).unwrap_or(USUAL_SECONDS);
     SignedDuration::from_secs(seconds.clamp(LEAST_SECONDS, MOST_SECONDS))
 }
 
-fn refusal(answer: &Answer, assertion: &str) -> PushError {
+fn refusal(answer: &ProviderAnswer, assertion: &str) -> PushError {
     let said = format!("{}: {}", answer.status, answer.said(None, &[assertion]));
     let detail = format!("no OAuth token: {said}");
     match answer.by_status(detail) {
-        // 400 is how OAuth says that it does not believe us; the message is not concerned. What it believes depends on
+        // OAuth answers 400 to credentials that it does not accept; the message is not concerned. That may be due to
         // the clock (Google: "Token must be a short-lived token (60 minutes) and in a reasonable timeframe").
         PushError::Message(detail) => match answer.skew() {
             Some(skew) => answer.fault(FaultKind::Clock, format!("{detail} ({skew})")),
@@ -267,7 +262,7 @@ fn refusal(answer: &Answer, assertion: &str) -> PushError {
     }
 }
 
-/// Says where it went wrong, where that is not where pushes go.
+/// Names the host, because it is not the one that pushes go to.
 fn prefixed(error: PushError, target: &str) -> PushError {
     match error {
         PushError::Transport(fault) => {
@@ -314,7 +309,7 @@ mod tests {
         let page = refusal(&answer(404, "<html><title>Not here</title>"), "assertion");
         assert_eq!(
             page.to_string(),
-            "we were refused: no OAuth token: 404 Not Found: a web page (\"Not here\")"
+            "the provider refused us: no OAuth token: 404 Not Found: a web page (\"Not here\")"
         );
     }
 }

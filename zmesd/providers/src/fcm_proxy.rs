@@ -8,25 +8,24 @@ use reqwest::header::CONTENT_TYPE;
 use secrecy::{ExposeSecret, SecretString};
 use tokio::time::Instant;
 
-use super::answer::{Answer, delivered};
-use super::cause::Cause;
+use super::answer::{ProviderAnswer, delivered};
+use super::cause::ConnectCause;
 use super::check::Steps;
-use super::http::{self, Http, Setup, Versions};
+use super::http::{self, Http, HttpSetup, Versions};
 use super::problem::TransportProblem;
-use super::reading::Content;
-use super::transports::{Common, JSON};
+use super::reading::BodyContent;
+use super::transports::{JSON, TransportContext};
 use super::words::refusal;
 use crate::payload;
 use crate::push::{CheckStep, Delivered, Push, PushError, PushTransport};
 use crate::settings::FcmProxyConfig;
 
-/// What such a function says to a request without a token; nothing is sent then.
+/// A function's answer to a request without a token; it sends nothing.
 const NO_TOKEN: &str = "No Token Found";
 
-/// One function.
 #[derive(Debug)]
 pub(super) struct FcmProxy {
-    common: Arc<Common>,
+    common: Arc<TransportContext>,
     name: String,
     http: Http,
     key: Option<SecretString>,
@@ -36,9 +35,9 @@ impl FcmProxy {
     pub(super) fn new(
         config: &FcmProxyConfig,
         root: Option<&Path>,
-        common: Arc<Common>,
+        common: Arc<TransportContext>,
     ) -> Result<Self, TransportProblem> {
-        let http = Http::new(Setup {
+        let http = Http::new(HttpSetup {
             base: http::url("push.fcm.proxy.url", &config.url)?,
             root: root.map(|path| ("push.fcm.ca-certificate", path)),
             identity: None,
@@ -49,11 +48,11 @@ impl FcmProxy {
         Ok(Self { common, name: format!("fcm:{}", config.name), http, key: config.key.clone() })
     }
 
-    async fn post(&self, body: String, deadline: Instant) -> Result<Answer, PushError> {
+    async fn post(&self, body: String, deadline: Instant) -> Result<ProviderAnswer, PushError> {
         let request = |client: &reqwest::Client| {
             let request = client.post(self.http.base().clone()).header(CONTENT_TYPE, JSON).body(body);
             match &self.key {
-                // As it is, without "Bearer": that is how the functions want it.
+                // The functions want the key without "Bearer".
                 Some(key) => http::secret(request, "authorization", key.expose_secret()),
                 None => request,
             }
@@ -65,15 +64,15 @@ impl FcmProxy {
         self.key.as_ref().map_or("", ExposeSecret::expose_secret)
     }
 
-    fn said(&self, answer: &Answer, push: Option<&Push>) -> String {
+    fn said(&self, answer: &ProviderAnswer, push: Option<&Push>) -> String {
         format!("{}: {}", answer.status, answer.said(push.map(|push| &push.token), &[self.key()]))
     }
 
-    fn judge(&self, answer: &Answer, push: &Push) -> Result<Delivered, PushError> {
+    fn judge(&self, answer: &ProviderAnswer, push: &Push) -> Result<Delivered, PushError> {
         if !answer.status.is_success() {
             return Err(refusal(answer, self.said(answer, Some(push))));
         }
-        if let Content::Json(json) = answer.content()
+        if let BodyContent::Json(json) = answer.content()
             && let Some(id) = json.get("Success")
         {
             return Ok(delivered(id.as_str().unwrap_or_default(), &push.token));
@@ -81,15 +80,16 @@ impl FcmProxy {
         Err(answer.unexpected("the function's {\"Success\": …}", Some(&push.token), &[self.key()]))
     }
 
-    /// Reads the answer to a request without a token: nothing is sent by it, and who answers there shows himself.
-    fn recognize(&self, answer: &Answer) -> Result<((), String), Cause> {
+    /// Reads the answer to a request without a token, which sends nothing and shows what kind of server answers.
+    fn recognize(&self, answer: &ProviderAnswer) -> Result<((), String), ConnectCause> {
         let said = self.said(answer, None);
         match (answer.status.as_u16(), answer.content()) {
-            (200..=299, Content::Nothing | Content::Page(_) | Content::Compressed | Content::TooLong) => {
-                Err(Cause::from(&answer.unexpected("the function's JSON", None, &[self.key()])))
-            }
-            (_, Content::Page(_)) | (300..=399 | 401 | 403..=405, _) => {
-                Err(Cause::from(&answer.by_status(said)))
+            (
+                200..=299,
+                BodyContent::Nothing | BodyContent::Page(_) | BodyContent::Compressed | BodyContent::TooLong,
+            ) => Err(ConnectCause::from(&answer.unexpected("the function's JSON", None, &[self.key()]))),
+            (_, BodyContent::Page(_)) | (300..=399 | 401 | 403..=405, _) => {
+                Err(ConnectCause::from(&answer.by_status(said)))
             }
             _ if answer.body.contains(NO_TOKEN) => {
                 Ok(((), "the key is accepted; nothing was sent".to_owned()))
@@ -122,10 +122,11 @@ impl PushTransport for FcmProxy {
         }
         let reach = async {
             let body = r#"{"data":{}}"#.to_owned();
-            let answer = self.post(body, self.http.deadline()).await.map_err(|error| Cause::from(&error))?;
+            let answer =
+                self.post(body, self.http.deadline()).await.map_err(|error| ConnectCause::from(&error))?;
             let line = answer.status_line();
             if answer.status.is_server_error() {
-                Err(Cause::from(&answer.by_status(line)))
+                Err(ConnectCause::from(&answer.by_status(line)))
             } else {
                 Ok((answer, line))
             }

@@ -1,4 +1,4 @@
-//! Reading what transports are given as files: PEM, .p12, JSON. Bounded, and every failure names the key.
+//! Reads the files of transports: PEM, .p12, JSON. Bounded; every error names the key of `zmesd.toml`.
 
 use std::path::Path;
 
@@ -9,18 +9,15 @@ use zmes_files::pemfile::{self, FileContent, PemError};
 use super::problem::TransportProblem;
 
 const CERTIFICATE: &str = "push.apns.certificate";
-/// Of a certificate in PEM form.
 pub(super) const KEY: &str = "push.apns.key";
 
-/// A certificate with those between it and its root, and its key.
-pub(super) type Identity = (Vec<CertificateDer<'static>>, PrivateKeyDer<'static>);
+/// A certificate chain and its key.
+pub(super) type ClientIdentity = (Vec<CertificateDer<'static>>, PrivateKeyDer<'static>);
 
-/// Reads a file that a key of the configuration names.
 pub(super) fn read(key: &'static str, path: &Path) -> Result<Vec<u8>, TransportProblem> {
     pemfile::read(path).map_err(|problem| TransportProblem::File { key, problem })
 }
 
-/// Reads the certificates of a file; at least one.
 pub(super) fn certificates(
     key: &'static str,
     path: &Path,
@@ -28,7 +25,6 @@ pub(super) fn certificates(
     pemfile::certificates(path).map_err(|problem| TransportProblem::File { key, problem })
 }
 
-/// Reads the private key of a file.
 pub(super) fn private_key(
     key: &'static str,
     path: &Path,
@@ -36,12 +32,12 @@ pub(super) fn private_key(
     pemfile::private_key(path).map_err(|problem| TransportProblem::File { key, problem })
 }
 
-/// Reads the certificate that proves to APNs who we are: PEM with the key beside it or in it, or .p12.
+/// Reads the client certificate for APNs: PEM with the key in it or in another file, or .p12.
 pub(super) fn identity(
     certificate: &Path,
     key: Option<&Path>,
     password: &str,
-) -> Result<Identity, TransportProblem> {
+) -> Result<ClientIdentity, TransportProblem> {
     let bytes = read(CERTIFICATE, certificate)?;
     let problem = |problem| TransportProblem::File { key: CERTIFICATE, problem };
     let chain = match pemfile::certificates_in(certificate, &bytes) {
@@ -57,16 +53,16 @@ pub(super) fn identity(
     Ok((chain, key))
 }
 
-fn keystore(path: &Path, bytes: &[u8], password: &str) -> Result<Identity, TransportProblem> {
+fn keystore(path: &Path, bytes: &[u8], password: &str) -> Result<ClientIdentity, TransportProblem> {
     let problem = |detail: String| TransportProblem::Keystore { path: path.to_owned(), detail };
     let store = KeyStore::from_pkcs12(bytes, password).map_err(|error| problem(error.to_string()))?;
     let Some((_, found)) = store.private_key_chain() else {
-        return Err(problem("it holds no private key with its certificate".to_owned()));
+        return Err(problem("it contains no private key with its certificate".to_owned()));
     };
     let chain: Vec<_> =
         found.chain().iter().map(|certificate| CertificateDer::from(certificate.as_der().to_vec())).collect();
     if chain.is_empty() {
-        return Err(problem("it holds no certificate for its private key".to_owned()));
+        return Err(problem("it contains no certificate for its private key".to_owned()));
     }
     Ok((chain, PrivatePkcs8KeyDer::from(found.key().to_vec()).into()))
 }

@@ -1,4 +1,4 @@
-//! What `check-config` says of the files of `[push]`: everything at once, each with the key to blame.
+//! Checks parts of the settings: every problem at once, each with its key.
 
 use std::error::Error;
 use std::path::Path;
@@ -7,7 +7,7 @@ use rustls::RootCertStore;
 use secrecy::{ExposeSecret, SecretString};
 
 use super::apns_token::ProviderToken;
-use super::fcm_oauth::Account;
+use super::fcm_oauth::CheckedAccount;
 use super::http::Versions;
 use super::problem::TransportProblem;
 use super::{files, http};
@@ -15,12 +15,12 @@ use crate::clock::WallClock;
 use crate::settings::{PushFinding, PushPart};
 use crate::transports::Transports;
 
-/// Returns what is wrong with a part of the configuration. Reads files.
+/// Returns what is wrong with a part of the settings. Reads files, so it blocks.
 pub fn findings(part: &PushPart<'_>, clock: &WallClock) -> Vec<PushFinding> {
     let problems = match *part {
         PushPart::Url { key, text } => problem(http::url(key, text)),
         PushPart::Root { key, path } => problem(http::trust(&mut RootCertStore::empty(), key, path)),
-        PushPart::ServiceAccount(path) => problem(Account::read(path)),
+        PushPart::ServiceAccount(path) => problem(CheckedAccount::read(path)),
         PushPart::SigningKey(path) => problem(ProviderToken::load(path, "", "", clock.clone())),
         PushPart::Identity { certificate, key, password } => identity(certificate, key, password),
         PushPart::Whole(settings) => problem(Transports::build(settings, clock.clone())),
@@ -28,7 +28,7 @@ pub fn findings(part: &PushPart<'_>, clock: &WallClock) -> Vec<PushFinding> {
     problems.iter().map(finding).collect()
 }
 
-/// A certificate and its key may both be wrong, or wrong for each other.
+/// A certificate and its key may both be wrong, or not belong together.
 fn identity(
     certificate: &Path,
     key: Option<&Path>,
@@ -52,7 +52,7 @@ fn problem<T>(outcome: Result<T, TransportProblem>) -> Vec<TransportProblem> {
 fn finding(problem: &TransportProblem) -> PushFinding {
     let key = problem.key();
     let text = problem.to_string();
-    // The key stands before the message anyway.
+    // The caller shows the key before the message.
     let text = key.and_then(|key| text.strip_prefix(key)?.strip_prefix(": ")).unwrap_or(&text);
     let cause = problem.source().map(|cause| format!(": {cause}")).unwrap_or_default();
     PushFinding { key, message: format!("{text}{cause}"), hint: problem.hint() }

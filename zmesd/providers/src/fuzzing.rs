@@ -6,19 +6,19 @@ use jiff::Timestamp;
 use reqwest::header::{HeaderMap, HeaderValue, RETRY_AFTER};
 use reqwest::{StatusCode, Version};
 
-use super::answer::Answer;
-use super::reading::Content;
+use super::answer::ProviderAnswer;
+use super::reading::BodyContent;
 use super::words::refusal;
 use super::{apns, fcm_error};
 use crate::push::PushError;
 use crate::token::PushToken;
 
-/// The token that was pushed to: the byte 1 in an answer stands for it, and 2 for what we had to prove.
+/// The token of the push: byte 1 in an answer stands for it, byte 2 for our credentials.
 const TOKEN: &str = "cXyz:APA91bHPRgkFLJu6sgQ9vKfU3eYwD7";
 const SECRET: &str = "ya29.planted-bearer-4f1d";
-/// Longest text that is made of an answer, in characters.
+/// Longest text of an error, in characters.
 const LONGEST: usize = 400;
-/// No provider silences a phone for longer.
+/// Longest wait that an answer may cause.
 const LONGEST_WAIT: Duration = Duration::from_hours(24);
 
 /// Two bytes of status, a line with `Retry-After`, then the body.
@@ -35,26 +35,33 @@ pub fn provider_answers(bytes: &[u8]) {
         let error = fcm_error::judge(&answer, &token, SECRET).into_error();
         check(&answer, &error, of_the_token);
         assert!(!error.to_string().contains(SECRET), "the bearer in {error}");
-        // A proxy that fails may still pass on, as JSON, what the provider has told it.
-        let told = answer.status.is_server_error() && matches!(answer.content(), Content::Json(_));
+        // A failing proxy may pass on, as JSON, what the provider told it.
+        let told = answer.status.is_server_error() && matches!(answer.content(), BodyContent::Json(_));
         check(&answer, &refusal(&answer, answer.said(Some(&token), &[SECRET])), of_the_token || told);
     }
-    // Its bearers are JWTs, which no text of an answer may hold.
+    // Its bearers are JWTs, which no error may contain.
     if let Err(error) = apns::judge(&answer, &token) {
         check(&answer, &error, of_the_token);
     }
 }
 
-fn answer(status: u16, wait: &[u8], body: String) -> Option<Answer> {
+fn answer(status: u16, wait: &[u8], body: String) -> Option<ProviderAnswer> {
     let mut headers = HeaderMap::new();
     if let Ok(wait) = HeaderValue::from_bytes(wait) {
         headers.insert(RETRY_AFTER, wait);
     }
     let status = StatusCode::from_u16(100 + status % 500).ok()?;
-    Some(Answer { status, headers, body, whole: true, version: Version::HTTP_2, at: Timestamp::UNIX_EPOCH })
+    Some(ProviderAnswer {
+        status,
+        headers,
+        body,
+        whole: true,
+        version: Version::HTTP_2,
+        at: Timestamp::UNIX_EPOCH,
+    })
 }
 
-fn check(answer: &Answer, error: &PushError, may_be_dead: bool) {
+fn check(answer: &ProviderAnswer, error: &PushError, may_be_dead: bool) {
     let said = error.to_string();
     assert!(said.chars().count() <= LONGEST, "{} characters", said.chars().count());
     assert!(!said.contains(TOKEN), "the token in {said}");
@@ -66,9 +73,9 @@ fn check(answer: &Answer, error: &PushError, may_be_dead: bool) {
     );
 }
 
-/// Says whether an answer of this status may be about the token: others say that the provider does not want us, is not
-/// well, or was never reached, whatever a body that was copied from elsewhere says.
-fn is_of_the_token(answer: &Answer) -> bool {
+/// Says whether an answer of this status may be about the token. Other statuses mean that the provider refused us,
+/// failed, or was not reached, whatever the body says.
+fn is_of_the_token(answer: &ProviderAnswer) -> bool {
     let status = answer.status.as_u16();
     status < 500 && ![401, 403, 407, 408, 429].contains(&status)
 }

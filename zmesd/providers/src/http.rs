@@ -1,7 +1,7 @@
-//! The client for one provider: TLS set up once, deadlines, bounded answers, and a fresh connection after one that
-//! went silent.
+//! The client for one provider: TLS set up once, deadlines, bounded answers, and a new connection after one that
+//! stopped answering.
 //!
-//! TLS is ours and not the client's, so that a check speaks exactly as a push does, and no process-wide default is
+//! TLS is set up here and not by the client, so that a check uses the same TLS as a push, and no process-wide default is
 //! needed.
 
 use std::path::Path;
@@ -17,24 +17,24 @@ use rustls::{ClientConfig, RootCertStore};
 use tokio::time::{Instant, timeout_at};
 use zmes_shared::words::FaultKind;
 
-use super::answer::Answer;
-use super::cause::{Cause, cause};
-use super::files::{self, Identity};
+use super::answer::ProviderAnswer;
+use super::cause::{ConnectCause, cause};
+use super::files::{self, ClientIdentity};
 use super::problem::TransportProblem;
 use crate::clock::WallClock;
 use crate::fault::Fault;
 use crate::push::PushError;
 
-/// So much of an answer is read, in bytes.
+/// Longest body that is read, in bytes.
 const MAX_ANSWER: usize = 64 * 1024;
 const AGENT: &str = concat!("zmesd/", env!("CARGO_PKG_VERSION"));
 
-/// How long things may take.
+/// Deadlines.
 #[derive(Debug, Clone, Copy)]
 pub struct Timing {
-    /// A push as a whole: connection, token of ours, request, answer.
+    /// For a whole push: connection, OAuth token, request, answer.
     pub total: Duration,
-    /// TCP and TLS.
+    /// For TCP and TLS.
     pub connect: Duration,
     /// Between two PINGs on an HTTP/2 connection, idle or not.
     pub ping_every: Duration,
@@ -53,24 +53,22 @@ impl Default for Timing {
     }
 }
 
-/// Which HTTP a provider speaks.
+/// Which versions of HTTP a provider supports.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Versions {
-    /// As the TLS handshake settles it.
+    /// Negotiated in the TLS handshake.
     Any,
-    /// HTTP/2 alone: all requests share one connection from the first on.
+    /// Only HTTP/2: all requests share one connection from the first on.
     Http2,
 }
 
-/// What a client is made of.
 #[derive(Debug)]
-pub(super) struct Setup<'a> {
-    /// Where it sends to.
+pub(super) struct HttpSetup<'a> {
     pub(super) base: Url,
-    /// One more root to trust, with the key that names it.
+    /// One more trusted root, with its key in `zmesd.toml`.
     pub(super) root: Option<(&'static str, &'a Path)>,
-    /// Who we are, where TLS has to prove it.
-    pub(super) identity: Option<Identity>,
+    /// The client certificate, if the provider needs one.
+    pub(super) identity: Option<ClientIdentity>,
     pub(super) versions: Versions,
     pub(super) timing: Timing,
     pub(super) clock: WallClock,
@@ -88,8 +86,8 @@ pub(super) struct Http {
 }
 
 impl Http {
-    /// Sets a client up. Reads files: not for the event loop.
-    pub(super) fn new(setup: Setup<'_>) -> Result<Self, TransportProblem> {
+    /// Sets up a client. Reads files, so it blocks.
+    pub(super) fn new(setup: HttpSetup<'_>) -> Result<Self, TransportProblem> {
         let tls = tls(roots(setup.root)?, setup.identity, setup.versions)?;
         let client = client(&tls, setup.versions, setup.timing)?;
         Ok(Self {
@@ -118,32 +116,33 @@ impl Http {
         &self.clock
     }
 
-    /// Returns where it sends to: host and port.
+    /// Returns host and port.
     pub(super) fn target(&self) -> String {
         target(&self.base)
     }
 
-    /// Returns when a push that begins now has to be over.
+    /// Returns the deadline of a push that begins now.
     pub(super) fn deadline(&self) -> Instant {
         Instant::now() + self.timing.total
     }
 
-    /// Sends a request and reads the answer, whatever its status.
+    /// Sends a request and reads the answer of any status.
     pub(super) async fn call(
         &self,
         deadline: Instant,
         request: impl FnOnce(&Client) -> RequestBuilder,
-    ) -> Result<Answer, PushError> {
+    ) -> Result<ProviderAnswer, PushError> {
         let client = self.client.load_full();
         let exchange = async { read(request(&client).send().await?).await };
         let (kind, failed) = match timeout_at(deadline, exchange).await {
             Ok(Ok((head, body))) => return Ok(self.answer(head, &body)),
-            Ok(Err(error)) if error.is_builder() => {
-                (FaultKind::Credentials, format!("a key or a name cannot be sent: {}", cause(&error)))
-            }
+            Ok(Err(error)) if error.is_builder() => (
+                FaultKind::Credentials,
+                format!("a key or a name contains characters that cannot be sent: {}", cause(&error)),
+            ),
             Ok(Err(error)) if error.is_timeout() => (FaultKind::Timeout, "no connection in time".to_owned()),
-            // A URL may hold the token.
-            Ok(Err(error)) => Cause::of(&error.without_url()).into_parts(),
+            // A URL may contain the token.
+            Ok(Err(error)) => ConnectCause::of(&error.without_url()).into_parts(),
             Err(_) => {
                 self.distrust(&client);
                 (FaultKind::Timeout, "no answer in time".to_owned())
@@ -152,8 +151,8 @@ impl Http {
         Err(PushError::Transport(Fault::unanswered(kind, format!("{}: {failed}", self.target()))))
     }
 
-    fn answer(&self, head: Head, body: &[u8]) -> Answer {
-        Answer {
+    fn answer(&self, head: AnswerHead, body: &[u8]) -> ProviderAnswer {
+        ProviderAnswer {
             status: head.status,
             version: head.version,
             headers: head.headers,
@@ -163,8 +162,8 @@ impl Http {
         }
     }
 
-    /// Lets the next request open a new connection: an HTTP/2 connection that somebody on the way has forgotten
-    /// takes requests and answers none, until a PING finds out. Requests that are under way keep theirs.
+    /// Makes the next request open a new connection: an HTTP/2 connection that a NAT or firewall on the way dropped
+    /// accepts requests and answers none until a PING times out. Requests in flight keep theirs.
     fn distrust(&self, used: &Arc<Client>) {
         if !Arc::ptr_eq(&self.client.load(), used) {
             return;
@@ -175,15 +174,14 @@ impl Http {
     }
 }
 
-/// What comes before the body.
-struct Head {
+struct AnswerHead {
     status: reqwest::StatusCode,
     version: Version,
     headers: reqwest::header::HeaderMap,
 }
 
-/// Reads one byte more than counts, so that what is longer is told.
-async fn read(mut response: Response) -> Result<(Head, Vec<u8>), reqwest::Error> {
+/// Reads one byte more than `MAX_ANSWER`, to recognize longer bodies.
+async fn read(mut response: Response) -> Result<(AnswerHead, Vec<u8>), reqwest::Error> {
     let mut body = Vec::new();
     while body.len() <= MAX_ANSWER
         && let Some(chunk) = response.chunk().await?
@@ -192,33 +190,32 @@ async fn read(mut response: Response) -> Result<(Head, Vec<u8>), reqwest::Error>
         body.extend_from_slice(chunk.get(..room).unwrap_or(&chunk));
     }
     let (status, version) = (response.status(), response.version());
-    let head = Head { status, version, headers: std::mem::take(response.headers_mut()) };
+    let head = AnswerHead { status, version, headers: std::mem::take(response.headers_mut()) };
     Ok((head, body))
 }
 
-/// Adds a header that is printed nowhere, and that HTTP/2 compresses with nothing else.
+/// Adds a header that is not printed, and that HTTP/2 never puts into its compression table.
 pub(super) fn secret(request: RequestBuilder, name: &'static str, text: &str) -> RequestBuilder {
     match HeaderValue::from_str(text) {
         Ok(mut value) => {
             value.set_sensitive(true);
             request.header(name, value)
         }
-        // The builder complains in its own time.
+        // The builder reports it when the request is sent.
         Err(_) => request.header(name, text),
     }
 }
 
-/// Returns host and port of a URL.
 pub(super) fn target(url: &Url) -> String {
     let host = url.host_str().unwrap_or_default();
     format!("{host}:{}", url.port_or_known_default().unwrap_or_default())
 }
 
-/// Reads a URL that a key of the configuration holds; a path in it is kept.
+/// Parses the URL of a key; keeps its path.
 pub(super) fn url(key: &'static str, text: &str) -> Result<Url, TransportProblem> {
     let url = Url::parse(text).map_err(|error| TransportProblem::Url { key, detail: error.to_string() })?;
     if url.host_str().is_none() || !["https", "http"].contains(&url.scheme()) {
-        return Err(TransportProblem::Url { key, detail: "no https:// with a host".to_owned() });
+        return Err(TransportProblem::Url { key, detail: "not an https:// URL with a host".to_owned() });
     }
     Ok(url)
 }
@@ -235,7 +232,7 @@ fn client(tls: &ClientConfig, versions: Versions, timing: Timing) -> Result<Clie
     let builder = Client::builder()
         .tls_backend_preconfigured(tls.clone())
         .user_agent(AGENT)
-        // What a check shows is what happens: no detours by environment variables.
+        // A push must go where the check goes: no proxies from environment variables.
         .no_proxy()
         .redirect(Policy::none())
         .connect_timeout(timing.connect)
@@ -250,10 +247,9 @@ fn client(tls: &ClientConfig, versions: Versions, timing: Timing) -> Result<Clie
     builder.build().map_err(|error| TransportProblem::Client(cause(&error)))
 }
 
-/// Returns TLS for a client.
 pub(super) fn tls(
     roots: RootCertStore,
-    identity: Option<Identity>,
+    identity: Option<ClientIdentity>,
     versions: Versions,
 ) -> Result<ClientConfig, TransportProblem> {
     let builder = ClientConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
@@ -273,7 +269,7 @@ pub(super) fn tls(
     Ok(config)
 }
 
-/// Returns whom this machine trusts (`SSL_CERT_FILE` counts), and one more.
+/// Returns the roots of this machine (`SSL_CERT_FILE` counts) and one more.
 fn roots(extra: Option<(&'static str, &Path)>) -> Result<RootCertStore, TransportProblem> {
     let mut roots = RootCertStore::empty();
     let system = rustls_native_certs::load_native_certs();
@@ -288,14 +284,14 @@ fn roots(extra: Option<(&'static str, &Path)>) -> Result<RootCertStore, Transpor
     Ok(roots)
 }
 
-/// Returns whom this machine trusts.
+/// Returns the roots of this machine.
 pub(super) fn machine_roots() -> RootCertStore {
     let mut roots = RootCertStore::empty();
     roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
     roots
 }
 
-/// Trusts the certificates of a file, too.
+/// Adds the certificates of a file to the roots.
 pub(super) fn trust(
     roots: &mut RootCertStore,
     key: &'static str,

@@ -33,7 +33,7 @@
 //! |---|---|
 //! | what is sent, what came of it | [`Push`], [`PushError`], [`PushTransport`] (`push`), [`Fault`], `token` |
 //! | which transport takes a token | [`Transports`] (`transports`), [`Destination`] |
-//! | where to send and with which secrets | `settings`; files in `files`, what is wrong with them in `problem`, [`findings`] |
+//! | where to send and with which secrets | `settings`; files in `files`, what is wrong with them in `problem`, [`findings()`] |
 //! | the JSON of each provider | `payload`, which is pure |
 //! | the requests of each provider | `proxy`, `fcm` with `fcm_oauth`, `fcm_proxy`, `apns` with `apns_token` |
 //! | what an answer means | `answer` (status, headers), `reading` (body), `words` (proxies), `fcm_error`; `cause` (no answer) |

@@ -1,5 +1,5 @@
-//! What a transport is made of, as hashes: so that a reload replaces exactly those that have changed, and notices files
-//! that have other contents under the same name (a renewed key, a root that was installed on this machine).
+//! Hashes of what a transport is made of, so that a reload replaces only transports that changed, and notices files
+//! with new contents under the same name (a renewed key, a root that was installed on this machine).
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -11,16 +11,16 @@ use sha2::{Digest, Sha256};
 use super::files;
 use crate::settings::{ApnsConfig, ApnsEndpoint, ApnsIdentity, FcmConfig, FcmProxyConfig, PushProxyConfig};
 
-/// The hashes of what a transport is made of, by its key in the configuration; the empty key is this machine's roots.
+/// Hashes by key of the configuration; the empty key is this machine's roots.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Print(BTreeMap<&'static str, [u8; 32]>);
 
 impl Print {
-    fn new(machine: &Machine) -> Self {
+    fn new(machine: &MachineRoots) -> Self {
         Self(BTreeMap::from([("", machine.0)]))
     }
 
-    /// Returns the keys whose values, or whose files' contents, differ.
+    /// Returns the keys whose values or files differ.
     pub(super) fn changes<'a>(&'a self, other: &'a Self) -> impl Iterator<Item = &'static str> + 'a {
         let keys = self.0.keys().chain(other.0.keys().filter(|key| !self.0.contains_key(*key)));
         keys.copied().filter(|key| !key.is_empty() && self.0.get(key) != other.0.get(key))
@@ -35,7 +35,7 @@ impl Print {
         self.text(key, secret.map_or("", ExposeSecret::expose_secret))
     }
 
-    /// Adds a file by its name and by what it holds. One that cannot be read is a fault for whoever builds with it.
+    /// Adds the name and the content of a file. A file that cannot be read fails when the transport is built.
     fn file(mut self, key: &'static str, path: Option<&Path>) -> Self {
         let mut hash = Sha256::new();
         if let Some(path) = path {
@@ -47,7 +47,7 @@ impl Print {
         self
     }
 
-    pub(super) fn proxy(config: &PushProxyConfig, machine: &Machine) -> Self {
+    pub(super) fn proxy(config: &PushProxyConfig, machine: &MachineRoots) -> Self {
         Self::new(machine)
             .text("push.proxy.url", &config.url)
             .text("push.proxy.app-name", &config.app_name)
@@ -56,7 +56,7 @@ impl Print {
             .file("push.proxy.ca-certificate", config.ca_certificate.as_deref())
     }
 
-    pub(super) fn fcm(config: &FcmConfig, picture: Option<&SecretString>, machine: &Machine) -> Self {
+    pub(super) fn fcm(config: &FcmConfig, picture: Option<&SecretString>, machine: &MachineRoots) -> Self {
         Self::new(machine)
             .file("push.fcm.service-account", config.service_account.as_deref())
             .text("push.fcm.endpoint", config.endpoint.as_deref().unwrap_or_default())
@@ -68,7 +68,7 @@ impl Print {
         config: &FcmProxyConfig,
         root: Option<&Path>,
         picture: Option<&SecretString>,
-        machine: &Machine,
+        machine: &MachineRoots,
     ) -> Self {
         Self::new(machine)
             .text("push.fcm.proxy.url", &config.url)
@@ -77,7 +77,7 @@ impl Print {
             .secret("push.picture-url", picture)
     }
 
-    pub(super) fn apns(config: &ApnsConfig, picture: Option<&SecretString>, machine: &Machine) -> Self {
+    pub(super) fn apns(config: &ApnsConfig, picture: Option<&SecretString>, machine: &MachineRoots) -> Self {
         let print = Self::new(machine);
         let print = match &config.identity {
             ApnsIdentity::Token { key, key_id, team_id } => print
@@ -102,10 +102,9 @@ impl Print {
     }
 }
 
-/// Hash of the authorities that this machine trusts.
-pub(super) struct Machine([u8; 32]);
+pub(super) struct MachineRoots([u8; 32]);
 
-impl Machine {
+impl MachineRoots {
     pub(super) fn new(roots: &RootCertStore) -> Self {
         let mut hash = Sha256::new();
         for root in &roots.roots {

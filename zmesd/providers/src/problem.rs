@@ -1,4 +1,4 @@
-//! What can be wrong with the files of a transport, each as a sentence and with what to do about it.
+//! Why a transport cannot be built, with a hint for each problem.
 
 use std::path::PathBuf;
 
@@ -10,23 +10,23 @@ pub enum TransportProblem {
     /// A file cannot be read, or holds no certificate or key.
     #[error("{key}: {}", problem.told())]
     File {
-        /// The key that names it.
+        /// Its key in `zmesd.toml`.
         key: &'static str,
-        /// What is wrong with it.
+        /// What is wrong.
         problem: PemError,
     },
     /// A certificate or key is damaged, or of a kind that cannot be used.
     #[error("{key}: {path} cannot be used: {detail}")]
     Unusable {
-        /// The key that names it.
+        /// Its key in `zmesd.toml`.
         key: &'static str,
         /// Which file.
         path: PathBuf,
         /// What is wrong.
         detail: String,
     },
-    /// The file is no service account of Google's.
-    #[error("push.fcm.service-account: {path} is no service account: {detail}")]
+    /// The file is not a Google service account.
+    #[error("push.fcm.service-account: {path} is not a service account: {detail}")]
     Account {
         /// Which file.
         path: PathBuf,
@@ -41,10 +41,10 @@ pub enum TransportProblem {
         /// What is wrong.
         detail: String,
     },
-    /// The certificate and its key do not do together.
+    /// The certificate and its key do not belong together.
     #[error("push.apns.certificate: the certificate and its key cannot be used: {0}")]
     Identity(String),
-    /// A URL that is none.
+    /// Not a URL.
     #[error("{key}: is not a URL: {detail}")]
     Url {
         /// Which key.
@@ -52,10 +52,10 @@ pub enum TransportProblem {
         /// What is wrong.
         detail: String,
     },
-    /// The machine trusts nobody.
+    /// No certificate authorities are installed.
     #[error("no certificate authorities are installed on this machine{detail}")]
     NoRoots {
-        /// What went wrong on the way, if anything.
+        /// Why they could not be read, if known.
         detail: String,
     },
     /// The client cannot be set up.
@@ -64,7 +64,7 @@ pub enum TransportProblem {
 }
 
 impl TransportProblem {
-    /// Returns the key of the configuration that is to blame; `None`: no single one.
+    /// Returns the key of the configuration that is wrong; `None`: no single one.
     pub fn key(&self) -> Option<&'static str> {
         match self {
             Self::File { key, .. } | Self::Unusable { key, .. } | Self::Url { key, .. } => Some(key),
@@ -80,28 +80,28 @@ impl TransportProblem {
             Self::File { problem: PemError::Holds { found, .. }, key }
                 if *key == "push.apns.key" && !matches!(found, FileContent::Pkcs12 | FileContent::Certificate) =>
             {
-                "name the .p8 file of Apple's developer site (\"BEGIN PRIVATE KEY\"); with a certificate, the key \
-                 that belongs to it"
+                "set it to the .p8 file from Apple's developer site (\"BEGIN PRIVATE KEY\"), or to the key of the \
+                 certificate"
                     .to_owned()
             }
             Self::File { problem, .. } => problem.hint(),
-            Self::Unusable { .. } => "the file is damaged, or not what this key wants: copy it again".to_owned(),
+            Self::Unusable { .. } => "the file is damaged or of the wrong kind: copy it again".to_owned(),
             Self::Account { .. } => {
                 "in Google's console: project settings, service accounts, \"generate new private key\"".to_owned()
             }
             Self::Keystore { .. } => {
-                "give push.apns.certificate-password, or leave it out if the file has none".to_owned()
+                "set push.apns.certificate-password, or remove it if the file has no password".to_owned()
             }
             Self::Identity(_) => {
-                "the key must be that of this certificate: compare `openssl x509 -noout -pubkey` of the one with \
-                 `openssl pkey -pubout` of the other"
+                "the key must belong to this certificate: `openssl x509 -noout -pubkey -in CERTIFICATE` and \
+                 `openssl pkey -pubout -in KEY` must print the same"
                     .to_owned()
             }
             Self::Url { .. } => "write it as https://host:port".to_owned(),
             Self::NoRoots { .. } => {
                 "install the package ca-certificates, or set SSL_CERT_FILE in the service".to_owned()
             }
-            Self::Client(_) => "this is a defect of the build".to_owned(),
+            Self::Client(_) => "this is a bug in the build".to_owned(),
         }
     }
 }

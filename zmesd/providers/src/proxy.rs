@@ -8,23 +8,22 @@ use reqwest::{Client, RequestBuilder, StatusCode, Url};
 use secrecy::{ExposeSecret, SecretString};
 use tokio::time::Instant;
 
-use super::answer::Answer;
-use super::cause::Cause;
+use super::answer::ProviderAnswer;
+use super::cause::ConnectCause;
 use super::check::Steps;
-use super::http::{self, Http, Setup, Versions};
+use super::http::{self, Http, HttpSetup, Versions};
 use super::problem::TransportProblem;
-use super::reading::Content;
-use super::transports::{Common, JSON};
+use super::reading::BodyContent;
+use super::transports::{JSON, TransportContext};
 use super::words::{error_of, refusal};
 use crate::payload;
 use crate::push::{CheckStep, Delivered, Push, PushError, PushTransport};
 use crate::settings::PushProxyConfig;
 use crate::token::{Platform, PushToken};
 
-/// The PushProxy.
 #[derive(Debug)]
 pub(super) struct Proxy {
-    common: Arc<Common>,
+    common: Arc<TransportContext>,
     http: Http,
     push: Url,
     tokens: Url,
@@ -34,11 +33,14 @@ pub(super) struct Proxy {
 }
 
 impl Proxy {
-    pub(super) fn new(config: &PushProxyConfig, common: Arc<Common>) -> Result<Self, TransportProblem> {
+    pub(super) fn new(
+        config: &PushProxyConfig,
+        common: Arc<TransportContext>,
+    ) -> Result<Self, TransportProblem> {
         let base = http::url("push.proxy.url", &config.url)?;
         let root = config.ca_certificate.as_deref().map(|path| ("push.proxy.ca-certificate", path));
         let (push, tokens) = (http::below(&base, "api/v2/push"), http::below(&base, "api/v2/tokens"));
-        let http = Http::new(Setup {
+        let http = Http::new(HttpSetup {
             base,
             root,
             identity: None,
@@ -50,7 +52,7 @@ impl Proxy {
         Ok(Self { common, http, push, tokens, app_name, app_key, sound: config.sound.clone() })
     }
 
-    async fn post(&self, url: &Url, body: String, deadline: Instant) -> Result<Answer, PushError> {
+    async fn post(&self, url: &Url, body: String, deadline: Instant) -> Result<ProviderAnswer, PushError> {
         self.http.call(deadline, |client| self.request(client, url).body(body)).await
     }
 
@@ -65,9 +67,9 @@ impl Proxy {
 
     fn judge(
         &self,
-        answer: &Answer,
+        answer: &ProviderAnswer,
         token: &PushToken,
-        took: fn(&Answer) -> bool,
+        took: fn(&ProviderAnswer) -> bool,
     ) -> Result<Delivered, PushError> {
         let secrets = [self.app_key.expose_secret()];
         if took(answer) {
@@ -79,22 +81,25 @@ impl Proxy {
         Err(refusal(answer, format!("{}: {}", answer.status, answer.said(Some(token), &secrets))))
     }
 
-    /// Asks as a push does, for nothing: who answers there must not be a web server for something else, and must not
-    /// refuse the key. AirNotifier looks at the key and then says 405; others may not know the path by GET.
-    async fn probe(&self) -> Result<((), String), Cause> {
+    /// Sends a GET to the path of pushes: the server must not be an ordinary web server and must not
+    /// refuse the key. AirNotifier checks the key, then answers 405; others may not know GET on this path.
+    async fn probe(&self) -> Result<((), String), ConnectCause> {
         let request = |client: &Client| self.with_key(client.get(self.push.clone()));
-        let answer =
-            self.http.call(self.http.deadline(), request).await.map_err(|error| Cause::from(&error))?;
+        let answer = self
+            .http
+            .call(self.http.deadline(), request)
+            .await
+            .map_err(|error| ConnectCause::from(&error))?;
         let secrets = [self.app_key.expose_secret()];
         let said = answer.said(None, &secrets);
         if answer.status.is_success() && answer.is_page() {
-            return Err(Cause::from(&answer.unexpected("what a PushProxy answers", None, &secrets)));
+            return Err(ConnectCause::from(&answer.unexpected("what a PushProxy answers", None, &secrets)));
         }
         if answer.status.is_success() || matches!(answer.status.as_u16(), 404 | 405) {
             return Ok(((), format!("not refused ({})", answer.status)));
         }
         match refusal(&answer, format!("{}: {said}", answer.status)) {
-            error @ PushError::Transport(_) => Err(Cause::from(&error)),
+            error @ PushError::Transport(_) => Err(ConnectCause::from(&error)),
             PushError::Dead(_) | PushError::WrongApp(_) | PushError::Message(_) | PushError::Phone { .. } => {
                 Ok(((), format!("not refused ({})", answer.status)))
             }
@@ -102,21 +107,23 @@ impl Proxy {
     }
 }
 
-/// AirNotifier answers 202 and nothing else; others in its style say something in JSON that is no error.
-fn took_push(answer: &Answer) -> bool {
+/// AirNotifier answers 202 without a body; others in its style answer JSON without an error.
+fn took_push(answer: &ProviderAnswer) -> bool {
     match answer.content() {
-        Content::Json(json) => answer.status.is_success() && json.is_object() && error_of(&json).is_none(),
-        Content::Nothing | Content::Text => answer.status == StatusCode::ACCEPTED,
-        Content::Page(_) | Content::Compressed | Content::TooLong => false,
+        BodyContent::Json(json) => {
+            answer.status.is_success() && json.is_object() && error_of(&json).is_none()
+        }
+        BodyContent::Nothing | BodyContent::Text => answer.status == StatusCode::ACCEPTED,
+        BodyContent::Page(_) | BodyContent::Compressed | BodyContent::TooLong => false,
     }
 }
 
-/// AirNotifier answers 200 and nothing else.
-fn took_registration(answer: &Answer) -> bool {
+/// AirNotifier answers 200 without a body.
+fn took_registration(answer: &ProviderAnswer) -> bool {
     match answer.content() {
-        Content::Json(json) => answer.status.is_success() && error_of(&json).is_none(),
-        Content::Nothing | Content::Text => answer.status.is_success(),
-        Content::Page(_) | Content::Compressed | Content::TooLong => false,
+        BodyContent::Json(json) => answer.status.is_success() && error_of(&json).is_none(),
+        BodyContent::Nothing | BodyContent::Text => answer.status.is_success(),
+        BodyContent::Page(_) | BodyContent::Compressed | BodyContent::TooLong => false,
     }
 }
 
@@ -150,12 +157,12 @@ impl PushTransport for Proxy {
         let reach = async {
             let base = self.http.base().clone();
             let answer = self.http.call(self.http.deadline(), |client| client.get(base)).await;
-            let answer = answer.map_err(|error| Cause::from(&error))?;
+            let answer = answer.map_err(|error| ConnectCause::from(&error))?;
             let line = answer.status_line();
             if answer.status.is_success() {
                 Ok(((), line))
             } else {
-                Err(Cause::from(&answer.by_status(line)))
+                Err(ConnectCause::from(&answer.by_status(line)))
             }
         };
         if steps.step("http", self.common.timing.total, reach).await.is_some() {

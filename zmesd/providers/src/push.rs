@@ -24,14 +24,14 @@ pub struct Push {
     pub app_version: String,
     /// The app's own name for this server; empty if it has none.
     pub profile: String,
-    /// What it tells of, oldest first, never empty. All of it the token's user may see.
+    /// The alarms, oldest first, never empty. The token's user may see all of them.
     pub alarms: Vec<PushedAlarm>,
-    /// So many alarms are told of at once, because each of them alone would have been too much; the last ones are in
+    /// A digest of this many alarms, which would have been too many single pushes; the last ones are in
     /// `alarms`. `None`: one push for one alarm.
     pub digest: Option<u32>,
     /// The number for the app's icon.
     pub badge: u32,
-    /// After that it is not worth showing any more.
+    /// It is not worth showing after this time.
     pub expires_at: Timestamp,
 }
 
@@ -44,44 +44,44 @@ pub struct PushedAlarm {
     pub monitor: MonitorId,
     /// Its name.
     pub monitor_name: Arc<str>,
-    /// Why, in ZoneMinder's words; may be empty.
+    /// ZoneMinder's cause; may be empty.
     pub cause: Arc<str>,
-    /// When it was found.
+    /// When it was detected.
     pub at: Timestamp,
-    /// It is a test, and must say so.
+    /// It is a test, and the push says so.
     pub test: bool,
 }
 
-/// The provider has taken a push.
+/// The provider accepted a push.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Delivered {
-    /// The provider's own id of the message, where it tells one.
+    /// The provider's message id, if it gives one.
     pub provider_id: Option<String>,
 }
 
-/// Why a push was not taken. Details are the provider's words, bounded, without control characters and without any
-/// secret (a provider may repeat the token).
+/// Why a push was not accepted. Details are the provider's words, bounded, without control characters and without
+/// secrets (a provider may repeat the token).
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum PushError {
-    /// The provider knows the token no more: it is not tried again, and an admin can restore it.
+    /// The provider no longer knows the token.
     #[error("the token is dead: {0}")]
     Dead(String),
-    /// The token belongs to another app (FCM's sender mismatch). The token itself is kept.
+    /// The token belongs to another app (FCM's sender mismatch): another transport may accept it.
     #[error("the token belongs to another app: {0}")]
     WrongApp(String),
-    /// This message is not to the provider's liking, and would not be the next time either.
+    /// The provider refused this message and would refuse it again.
     #[error("the message was refused: {0}")]
     Message(String),
-    /// This phone cannot be told now; that says nothing of the transport.
+    /// This phone cannot be reached now; the transport works.
     #[error("{detail}")]
     Phone {
         /// What the provider said.
         detail: String,
-        /// Not before so long, says the provider.
+        /// How long the provider asks to wait.
         retry_after: Option<Duration>,
     },
-    /// The transport fails: its provider cannot be reached, does not answer as it should, or does not accept us.
-    /// Nothing is wrong with the token and the message, and it may work later.
+    /// The transport fails: its provider cannot be reached, answers something else, or refuses us.
+    /// The token and the message may be fine, and it may work later.
     #[error("{0}")]
     Transport(Fault),
 }
@@ -91,33 +91,33 @@ pub enum PushError {
 pub struct CheckStep {
     /// `dns`, `tcp`, `tls`, `http`, `credentials`.
     pub name: &'static str,
-    /// Whether it went well.
+    /// Whether it succeeded.
     pub ok: bool,
     /// How long it took.
     pub took: Duration,
     /// What was found: an address, the certificate's chain and days left, a status line.
     pub detail: String,
-    /// Where it failed: what kind of fault that is.
+    /// The kind of fault, if it failed.
     pub fault: Option<FaultKind>,
 }
 
-/// A way to phones.
+/// A way to phones through one provider.
 #[async_trait]
 pub trait PushTransport: Send + Sync + std::fmt::Debug {
-    /// Returns its name, as logs, the delivery log and `push check` show it: `proxy`, `fcm`, `fcm:zmninja`, `apns`.
+    /// Returns its name: `proxy`, `fcm`, `fcm:zmninja`, `apns`.
     fn name(&self) -> &str;
 
-    /// Returns where it sends to: host and port.
+    /// Returns the host and port that it sends to.
     fn target(&self) -> String;
 
-    /// Sends. Bounded in time by the implementation (10 s).
+    /// Sends within a deadline of its own (10 s).
     async fn send(&self, push: &Push) -> Result<Delivered, PushError>;
 
-    /// Tells the provider of a device that has just registered, where it wants to know (the PushProxy does).
+    /// Announces a new device to the provider, if the provider needs that (the PushProxy does).
     async fn register(&self, _token: &PushToken, _platform: Platform) -> Result<(), PushError> {
         Ok(())
     }
 
-    /// Goes as far as possible without sending anything, and times each step. Ends at the first step that fails.
+    /// Goes as far as possible without sending a push, and times each step. Ends at the first step that fails.
     async fn check(&self) -> Vec<CheckStep>;
 }

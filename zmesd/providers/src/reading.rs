@@ -1,87 +1,86 @@
-//! What an answer is: JSON, nothing, a web page where none is due, or something else that no provider sends.
+//! What a body contains: JSON, nothing, a web page, or something else that no provider sends.
 //!
-//! The same reader serves the sender and `push check`.
+//! Pushes and checks use the same reader.
 
 use reqwest::header::{CONTENT_ENCODING, CONTENT_TYPE};
 use serde_json::Value;
 use zmes_shared::words::FaultKind;
 
-use super::answer::{Answer, quote};
+use super::answer::{ProviderAnswer, quote};
 use crate::push::PushError;
 use crate::token::PushToken;
 
-/// So many characters of a page's title get into errors and logs.
+/// Longest part of a page's title in errors and logs, in characters.
 const MAX_TITLE: usize = 120;
-/// What compressed bodies begin with, whatever their headers say (RFC 1952 2.3.1). The body was read as UTF-8, in which
+/// The begin of gzip bodies, whatever their headers say (RFC 1952 2.3.1). The body was read as UTF-8, in which
 /// the second byte (0x8b) is replaced.
 const GZIP: &str = "\u{1f}\u{fffd}";
 
-/// What a body holds.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) enum Content {
+pub(super) enum BodyContent {
     Nothing,
     Json(Value),
-    /// A web page, with its title as it stands there.
+    /// A web page, with its title.
     Page(Option<String>),
-    /// It is compressed, which nobody asked for.
+    /// Compressed, although the request did not allow it.
     Compressed,
-    /// Longer than what is read.
     TooLong,
-    /// None of these.
     Text,
 }
 
-impl Answer {
-    /// Returns what the body holds.
-    pub(super) fn content(&self) -> Content {
+impl ProviderAnswer {
+    pub(super) fn content(&self) -> BodyContent {
         let body = self.body.trim_start_matches('\u{feff}').trim();
         let encoding = self.headers.get(CONTENT_ENCODING).and_then(|value| value.to_str().ok());
         let encoded = encoding.is_some_and(|encoding| !encoding.trim().eq_ignore_ascii_case("identity"));
         if body.starts_with(GZIP) || (encoded && !body.is_empty()) {
-            return Content::Compressed;
+            return BodyContent::Compressed;
         }
         if body.is_empty() {
-            return Content::Nothing;
+            return BodyContent::Nothing;
         }
-        // PHP calls everything text/html: what is JSON is JSON.
+        // PHP labels everything text/html, so JSON is recognized by its content.
         if self.whole
             && let Ok(json) = serde_json::from_str(body)
         {
-            return Content::Json(json);
+            return BodyContent::Json(json);
         }
         let kind = self.headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
         let kind = kind.to_ascii_lowercase();
         if body.starts_with('<') || kind.starts_with("text/html") || kind.starts_with("application/xhtml") {
-            return Content::Page(title(body));
+            return BodyContent::Page(title(body));
         }
-        if self.whole { Content::Text } else { Content::TooLong }
+        if self.whole { BodyContent::Text } else { BodyContent::TooLong }
     }
 
-    /// Returns what the provider said, for people: its words without secrets, or what came instead of words.
+    /// Returns what the provider said, for people, without secrets.
     pub(super) fn said(&self, token: Option<&PushToken>, secrets: &[&str]) -> String {
         match self.content() {
-            Content::Nothing => "an empty answer".to_owned(),
-            Content::Page(title) => page(title.as_deref(), token, secrets),
-            Content::Compressed => "a compressed answer, which zmesd did not ask for".to_owned(),
-            Content::TooLong => format!("an answer of over 64 KiB: {}", quote(&self.body, token, secrets)),
-            Content::Json(_) | Content::Text => quote(&self.body, token, secrets),
+            BodyContent::Nothing => "an empty answer".to_owned(),
+            BodyContent::Page(title) => page(title.as_deref(), token, secrets),
+            BodyContent::Compressed => "a compressed answer, which zmesd did not ask for".to_owned(),
+            BodyContent::TooLong => {
+                format!("an answer of over 64 KiB: {}", quote(&self.body, token, secrets))
+            }
+            BodyContent::Json(_) | BodyContent::Text => quote(&self.body, token, secrets),
         }
     }
 
-    /// Returns the fault of an answer whose status says success, but which is not `due`: "FCM's JSON".
+    /// Returns the fault of an answer with a successful status that is not `due`: "FCM's JSON".
     pub(super) fn unexpected(&self, due: &str, token: Option<&PushToken>, secrets: &[&str]) -> PushError {
         let kind = match self.content() {
-            Content::Page(_) => FaultKind::WebPage,
-            Content::Nothing | Content::Json(_) | Content::Compressed | Content::TooLong | Content::Text => {
-                FaultKind::BadAnswer
-            }
+            BodyContent::Page(_) => FaultKind::WebPage,
+            BodyContent::Nothing
+            | BodyContent::Json(_)
+            | BodyContent::Compressed
+            | BodyContent::TooLong
+            | BodyContent::Text => FaultKind::BadAnswer,
         };
         self.fault(kind, format!("{}: {} instead of {due}", self.status, self.said(token, secrets)))
     }
 
-    /// Says whether a web page came.
     pub(super) fn is_page(&self) -> bool {
-        matches!(self.content(), Content::Page(_))
+        matches!(self.content(), BodyContent::Page(_))
     }
 }
 
@@ -100,7 +99,7 @@ fn page(title: Option<&str>, token: Option<&PushToken>, secrets: &[&str]) -> Str
 
 /// Returns the text of a page's title.
 fn title(body: &str) -> Option<String> {
-    // Keeps the length, so that what is found there is found in the body.
+    // ASCII lower case keeps the length, so positions are valid in the body.
     let lower = body.to_ascii_lowercase();
     let open = lower.find("<title")?;
     let start = open + lower.get(open..)?.find('>')? + 1;
@@ -155,7 +154,7 @@ mod tests {
         assert_eq!(said(&[("content-encoding", "identity")], "{}"), "{}");
         let mut endless = answer_with(200, &[], &format!("{{\"name\":\"{}", "x".repeat(1000)));
         endless.whole = false;
-        assert_eq!(endless.content(), Content::TooLong);
+        assert_eq!(endless.content(), BodyContent::TooLong);
         assert!(endless.said(None, &[]).starts_with("an answer of over 64 KiB: {\"name\":\"xxx"));
     }
 

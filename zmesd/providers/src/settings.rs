@@ -34,7 +34,7 @@ pub struct PushProxyConfig {
     pub ca_certificate: Option<PathBuf>,
 }
 
-/// `[push.fcm]`; at least one of the two ways is there.
+/// `[push.fcm]`: a service account, functions, or both.
 #[derive(Debug, Clone)]
 pub struct FcmConfig {
     /// `service-account`: Google's JSON file, for HTTP v1.
@@ -54,14 +54,14 @@ pub struct FcmProxyConfig {
     pub name: String,
     /// `url`
     pub url: String,
-    /// `key`; `None` where the function asks for none.
+    /// `key`; `None` if the function needs none.
     pub key: Option<SecretString>,
 }
 
 /// `[push.apns]`
 #[derive(Debug, Clone)]
 pub struct ApnsConfig {
-    /// How to prove who we are.
+    /// Our credentials.
     pub identity: ApnsIdentity,
     /// `topic`: the app's bundle id.
     pub topic: String,
@@ -71,7 +71,7 @@ pub struct ApnsConfig {
     pub ca_certificate: Option<PathBuf>,
 }
 
-/// How to prove to APNs who we are.
+/// Credentials for APNs.
 #[derive(Debug, Clone)]
 pub enum ApnsIdentity {
     /// `key` (.p8), `key-id` and `team-id`.
@@ -110,23 +110,23 @@ pub enum ApnsEndpoint {
 pub enum PushPart<'a> {
     /// Where to send.
     Url {
-        /// Which key says so.
+        /// Its key.
         key: &'static str,
         /// Its value.
         text: &'a str,
     },
     /// `ca-certificate` of a transport.
     Root {
-        /// Which key names it.
+        /// Its key.
         key: &'static str,
         /// The file.
         path: &'a Path,
     },
     /// `push.fcm.service-account`
     ServiceAccount(&'a Path),
-    /// `push.apns.key`, where it signs.
+    /// `push.apns.key`, if it is a signing key.
     SigningKey(&'a Path),
-    /// `push.apns.certificate` with what belongs to it.
+    /// `push.apns.certificate` with its key.
     Identity {
         /// PEM or .p12.
         certificate: &'a Path,
@@ -135,16 +135,16 @@ pub enum PushPart<'a> {
         /// Of a .p12.
         password: Option<&'a SecretString>,
     },
-    /// Everything together, where nothing is wrong with any part.
+    /// Everything together, if no part has a problem.
     Whole(&'a ProviderSettings),
 }
 
-/// What is wrong with a part of `[push]`. A start would fail for it.
+/// What is wrong with a part of `[push]`. The transport cannot be built.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PushFinding {
-    /// Which key is to blame; `None`: no single one.
+    /// The key that is wrong; `None`: no single one.
     pub key: Option<&'static str>,
-    /// What is wrong. Never a secret.
+    /// What is wrong. Never contains a secret.
     pub message: String,
     /// What to do about it.
     pub hint: String,

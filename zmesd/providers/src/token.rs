@@ -1,4 +1,4 @@
-//! What addresses a phone: its push token, its kind and its app.
+//! The address of a phone: its push token, platform and app.
 
 use std::fmt;
 use std::sync::Arc;
@@ -6,33 +6,33 @@ use std::sync::Arc;
 use sha2::{Digest, Sha256};
 use zmes_shared::text::is_hidden;
 
-/// Longest token that is taken, in bytes. FCM's have 150 to 200, APNs' 64; nobody promises a limit.
+/// Longest token, in bytes. FCM's have 150 to 200, APNs' 64; no provider documents a limit.
 const MAX_TOKEN: usize = 4096;
-/// Hexadecimal digits of a handle that people see; more are taken where two tokens share them.
+/// Hexadecimal digits of a handle that people see.
 const HANDLE_DIGITS: usize = 8;
 
-/// A device's push token, as FCM or APNs issued it. Whoever has it can send to the phone, so it prints as its handle:
-/// no character of it reaches a log. Only transports, the state, and what reveals tokens to admins call
+/// A device's push token, as FCM or APNs issued it. It allows sending to the phone, so it prints as its handle:
+/// no character of it reaches a log. Only transports, the state, and commands that reveal tokens call
 /// [`PushToken::expose`].
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub struct PushToken(Arc<str>);
 
-/// Why a text is no push token.
+/// Why a text is not a push token.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum TokenProblem {
-    /// There is nothing.
+    /// It is empty.
     #[error("the token is empty")]
     Empty,
     /// More than 4096 bytes.
     #[error("the token is longer than {MAX_TOKEN} bytes")]
     TooLong,
-    /// White space or control characters: no provider issues such.
+    /// White space or control characters, which no provider uses.
     #[error("the token contains white space or control characters")]
     Characters,
 }
 
 impl PushToken {
-    /// Takes what an app or a file calls a token.
+    /// Checks a token of an app or a file.
     pub fn parse(text: &str) -> Result<Self, TokenProblem> {
         let text = text.trim();
         if text.is_empty() {
@@ -47,7 +47,7 @@ impl PushToken {
         Ok(Self(text.into()))
     }
 
-    /// Returns the token itself: for providers, for the state file, and for admins who ask for it; for nobody else.
+    /// Returns the token itself: only for providers, the state file, and admins who ask for it.
     pub fn expose(&self) -> &str {
         &self.0
     }
@@ -57,7 +57,7 @@ impl PushToken {
         TokenHandle(Sha256::digest(self.0.as_bytes()).into())
     }
 
-    /// Returns its last characters, so many of them; `None`: it is not longer than that.
+    /// Returns its last characters; `None`: it is not longer.
     pub fn end(&self, characters: usize) -> Option<&str> {
         let (at, _) = self.0.char_indices().rev().nth(characters.checked_sub(1)?)?;
         if at == 0 { None } else { self.0.get(at..) }
@@ -81,7 +81,7 @@ impl fmt::Debug for PushToken {
     }
 }
 
-/// SHA-256 of a token: names it without giving it away. Prints as its first 8 hexadecimal digits.
+/// SHA-256 of a token: names it without revealing it. Prints as its first 8 hexadecimal digits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct TokenHandle([u8; 32]);
 
@@ -127,19 +127,19 @@ impl Platform {
     }
 }
 
-/// Which app registered a token, as far as its messages tell: its tokens belong to that app's Firebase project.
+/// The app that registered a token, recognized by its messages. Its tokens belong to that app's Firebase project.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum App {
     /// zmNinja: a `token` at the top of every message.
     ZmNinja,
     /// zmNinjaNg: a `category` in `auth`, or a `profile`.
     ZmNinjaNg,
-    /// Neither can be told, as for tokens from a file.
+    /// Unknown, as for tokens from a file.
     Unknown,
 }
 
 impl App {
-    /// Returns the word for the state file and for JSON; it is also what a `[[push.fcm.proxy]]` may be called.
+    /// Returns the word for the state file and JSON, which is also a name for a `[[push.fcm.proxy]]`.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::ZmNinja => "zmninja",
@@ -167,7 +167,7 @@ pub struct Destination<'a> {
     pub platform: Platform,
     /// Which app registered it.
     pub app: App,
-    /// The transport that last took it, where another one refused it as belonging to another app.
+    /// The transport that last accepted it, if another one refused it as belonging to another app.
     pub proven: Option<&'a str>,
 }
 

@@ -1,6 +1,6 @@
-//! The ways to phones, and which of them a token takes.
+//! The configured transports, and which of them takes a token.
 //!
-//! Nothing here remembers a push: retries are the caller's.
+//! No push is remembered here: retries are the caller's.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -14,7 +14,7 @@ use crate::fcm::Fcm;
 use crate::fcm_proxy::FcmProxy;
 use crate::http::{self, Timing};
 use crate::payload::Message;
-use crate::print::{Machine, Print};
+use crate::print::{MachineRoots, Print};
 use crate::problem::TransportProblem;
 use crate::proxy::Proxy;
 use crate::push::{Push, PushError, PushTransport};
@@ -26,54 +26,51 @@ pub(crate) const JSON: &str = "application/json";
 
 /// What all transports share.
 #[derive(Debug)]
-pub(crate) struct Common {
+pub(crate) struct TransportContext {
     pub(crate) clock: WallClock,
     zone: TimeZone,
     picture_url: Option<SecretString>,
     pub(crate) timing: Timing,
 }
 
-impl Common {
-    /// Puts a push into words.
+impl TransportContext {
     pub(crate) fn message<'a>(&self, push: &'a Push) -> Result<Message<'a>, PushError> {
         let picture_url = self.picture_url.as_ref().map(ExposeSecret::expose_secret);
         Message::new(push, self.clock.now(), &self.zone, picture_url)
-            .ok_or_else(|| PushError::Message("there is no alarm in it".to_owned()))
+            .ok_or_else(|| PushError::Message("the push contains no alarm".to_owned()))
     }
 }
 
 /// The transports that are configured.
 #[derive(Debug, Default)]
 pub struct Transports {
-    proxy: Option<Built>,
-    apns: Option<Built>,
+    proxy: Option<BuiltTransport>,
+    apns: Option<BuiltTransport>,
     /// The service account, then the functions in the order of the file.
     fcm: Vec<FcmWay>,
 }
 
-/// A transport and what it was made of.
 #[derive(Debug, Clone)]
-struct Built {
+struct BuiltTransport {
     transport: Arc<dyn PushTransport>,
-    /// `None`: a test's.
+    /// `None`: made by the caller.
     print: Option<Print>,
 }
 
-/// A way through FCM.
 #[derive(Debug)]
 struct FcmWay {
     /// The app that a function sends for, as [`App::as_str`](crate::App::as_str) writes it; `None`: the service account.
     app: Option<String>,
-    built: Built,
+    built: BuiltTransport,
 }
 
 impl Transports {
-    /// Builds what the settings ask for. Reads files: not for the event loop.
+    /// Builds the transports of these settings. Reads files, so it blocks.
     pub fn build(settings: &ProviderSettings, clock: WallClock) -> Result<Self, TransportProblem> {
         Self::build_with(settings, clock, Timing::default())
     }
 
-    /// Builds it with other deadlines.
+    /// Builds them with other deadlines.
     pub fn build_with(
         settings: &ProviderSettings,
         clock: WallClock,
@@ -82,7 +79,7 @@ impl Transports {
         Self::default().rebuild_with(settings, clock, timing)
     }
 
-    /// Builds what other settings ask for, and takes over what has not changed, files included. All or nothing.
+    /// Builds the transports of new settings; keeps those whose values and files are the same. All or nothing.
     pub fn rebuild(&self, settings: &ProviderSettings, clock: WallClock) -> Result<Self, TransportProblem> {
         self.rebuild_with(settings, clock, Timing::default())
     }
@@ -93,10 +90,10 @@ impl Transports {
         clock: WallClock,
         timing: Timing,
     ) -> Result<Self, TransportProblem> {
-        let machine = Machine::new(&http::machine_roots());
+        let machine = MachineRoots::new(&http::machine_roots());
         let picture = settings.picture_url.as_ref();
         let picture_url = picture.cloned();
-        let common = &Arc::new(Common { clock, zone: TimeZone::system(), picture_url, timing });
+        let common = &Arc::new(TransportContext { clock, zone: TimeZone::system(), picture_url, timing });
         let mut built = Self::default();
         if let Some(config) = &settings.proxy {
             let print = Print::proxy(config, &machine);
@@ -125,21 +122,22 @@ impl Transports {
         Ok(built)
     }
 
-    /// Returns the transport of that name if it is made of the same, else a new one.
+    /// Returns the transport of that name if nothing about it changed, else a new one.
     fn take_over(
         &self,
         name: &str,
         print: Print,
         make: impl FnOnce() -> Result<Arc<dyn PushTransport>, TransportProblem>,
-    ) -> Result<Built, TransportProblem> {
-        let same = |built: &&Built| built.transport.name() == name && built.print.as_ref() == Some(&print);
+    ) -> Result<BuiltTransport, TransportProblem> {
+        let same =
+            |built: &&BuiltTransport| built.transport.name() == name && built.print.as_ref() == Some(&print);
         match self.built().find(same) {
             Some(built) => Ok(built.clone()),
-            None => Ok(Built { transport: make()?, print: Some(print) }),
+            None => Ok(BuiltTransport { transport: make()?, print: Some(print) }),
         }
     }
 
-    fn built(&self) -> impl Iterator<Item = &Built> {
+    fn built(&self) -> impl Iterator<Item = &BuiltTransport> {
         self.proxy.iter().chain(self.fcm.iter().map(|way| &way.built)).chain(&self.apns)
     }
 
@@ -152,12 +150,12 @@ impl Transports {
         pairs.flat_map(|(ours, theirs)| ours.changes(theirs).collect::<Vec<_>>()).collect()
     }
 
-    /// Returns all of them, as `push check` lists them.
+    /// Returns all of them in a fixed order.
     pub fn all(&self) -> impl Iterator<Item = &Arc<dyn PushTransport>> {
         self.built().map(|built| &built.transport)
     }
 
-    /// Returns the place among [`Self::all`] of the transport that a token takes first; how many there are, if none
+    /// Returns the index in [`Self::all`] of the first transport for a token; their number, if no transport
     /// takes it.
     pub fn index_for(&self, destination: &Destination<'_>) -> usize {
         let first = self.candidates(destination).into_iter().next();
@@ -165,12 +163,12 @@ impl Transports {
         first.and_then(|first| all().position(|name| name == first.name())).unwrap_or_else(|| all().count())
     }
 
-    /// Takes transports as they are, by their names.
+    /// Takes transports that the caller made; their names decide which tokens they take.
     pub fn of(transports: Vec<Arc<dyn PushTransport>>) -> Self {
         let mut built = Self::default();
         for transport in transports {
             let name = transport.name().to_owned();
-            let way = Built { transport, print: None };
+            let way = BuiltTransport { transport, print: None };
             match name.as_str() {
                 "proxy" => built.proxy = Some(way),
                 "apns" => built.apns = Some(way),
@@ -188,8 +186,8 @@ impl Transports {
         self.all().next().is_none()
     }
 
-    /// Returns the transports for a token, the first one first; after [`PushError::WrongApp`] the next one is worth
-    /// a try. Empty: there is no way to it.
+    /// Returns the transports for a token, the best first; after [`PushError::WrongApp`] the next one is worth
+    /// a try. Empty: no transport takes it.
     pub fn candidates(&self, destination: &Destination<'_>) -> Vec<Arc<dyn PushTransport>> {
         if let Some(proxy) = &self.proxy {
             return vec![Arc::clone(&proxy.transport)];
@@ -203,13 +201,13 @@ impl Transports {
         let remembered = |way: &FcmWay| destination.proven == Some(way.built.transport.name());
         let hinted = |way: &FcmWay| way.app.as_deref().is_some_and(|app| app == destination.app.as_str());
         let mut ways: Vec<_> = self.fcm.iter().collect();
-        // Stable: what is equal stays in the order of the file.
+        // The sort is stable: equal ones stay in the order of the file.
         ways.sort_by_key(|way| (!remembered(way), way.app.is_some(), !hinted(way)));
         ways.into_iter().map(|way| Arc::clone(&way.built.transport)).collect()
     }
 }
 
-/// Returns how `App` writes an app that the configuration names: `zmninja-ng` is `zmninjang`.
+/// Returns the word of `App` for a name in the configuration: `zmninja-ng` is `zmninjang`.
 fn app_word(name: &str) -> String {
     name.chars().filter(char::is_ascii_alphanumeric).collect::<String>().to_ascii_lowercase()
 }

@@ -1,72 +1,71 @@
-//! What the words of a proxy mean. Proxies stand between zmesd and the provider and pass on its verdict as text: the
+//! What the words of a proxy mean. Proxies stand between zmesd and the provider and pass on its answer as text: the
 //! published function turns every exception of Google's library into a 400 (`examples/send_push.py` of the event server),
 //! AirNotifier says "Invalid access key" with the same status as "Invalid device type" (`api/__init__.py`).
 
 use serde_json::Value;
 use zmes_shared::words::FaultKind;
 
-use super::answer::Answer;
-use super::reading::Content;
+use super::answer::ProviderAnswer;
+use super::reading::BodyContent;
 use crate::push::PushError;
 
-/// What a text says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Verdict {
+enum ProxyVerdict {
     Dead,
     WrongApp,
-    /// This phone cannot be told now.
+    /// This phone cannot be reached now.
     Phone,
-    /// This message, and no other.
+    /// Only this message.
     Message,
     Fault(FaultKind),
 }
 
-/// Texts in lower case, the first that is found decides. Those of Google are what `firebase_admin` puts into its
+/// Texts in lower case; the first that is found decides. Those of Google are what `firebase_admin` puts into its
 /// exceptions: FCM's own messages, and its words for a connection that failed.
-const VERDICTS: [(&str, Verdict); 36] = [
-    ("unregistered", Verdict::Dead),
-    ("notregistered", Verdict::Dead),
-    ("registration-token-not-registered", Verdict::Dead),
-    ("requested entity was not found", Verdict::Dead),
-    ("not a valid fcm registration token", Verdict::Dead),
-    ("invalidregistration", Verdict::Dead),
-    ("invalid-registration-token", Verdict::Dead),
-    ("baddevicetoken", Verdict::Dead),
-    ("senderid mismatch", Verdict::WrongApp),
-    ("sender_id_mismatch", Verdict::WrongApp),
-    ("mismatched-credential", Verdict::WrongApp),
-    ("mismatchsenderid", Verdict::WrongApp),
-    ("message rate exceeded for this device", Verdict::Phone),
-    ("device-message-rate-exceeded", Verdict::Phone),
+const VERDICTS: [(&str, ProxyVerdict); 36] = [
+    ("unregistered", ProxyVerdict::Dead),
+    ("notregistered", ProxyVerdict::Dead),
+    ("registration-token-not-registered", ProxyVerdict::Dead),
+    ("requested entity was not found", ProxyVerdict::Dead),
+    ("not a valid fcm registration token", ProxyVerdict::Dead),
+    ("invalidregistration", ProxyVerdict::Dead),
+    ("invalid-registration-token", ProxyVerdict::Dead),
+    ("baddevicetoken", ProxyVerdict::Dead),
+    ("senderid mismatch", ProxyVerdict::WrongApp),
+    ("sender_id_mismatch", ProxyVerdict::WrongApp),
+    ("mismatched-credential", ProxyVerdict::WrongApp),
+    ("mismatchsenderid", ProxyVerdict::WrongApp),
+    ("message rate exceeded for this device", ProxyVerdict::Phone),
+    ("device-message-rate-exceeded", ProxyVerdict::Phone),
     // The function's Firebase project has no key for APNs: Android phones still ring.
-    ("auth error from apns", Verdict::Phone),
-    ("third_party_auth_error", Verdict::Phone),
+    ("auth error from apns", ProxyVerdict::Phone),
+    ("third_party_auth_error", ProxyVerdict::Phone),
     // AirNotifier does not say whether the token, the message or its own connection was to blame.
-    ("error response from apns", Verdict::Phone),
-    ("quota", Verdict::Fault(FaultKind::Limited)),
-    ("resource_exhausted", Verdict::Fault(FaultKind::Limited)),
-    ("resource has been exhausted", Verdict::Fault(FaultKind::Limited)),
-    ("rate exceeded", Verdict::Fault(FaultKind::Limited)),
-    ("too many requests", Verdict::Fault(FaultKind::Limited)),
-    ("unavailable", Verdict::Fault(FaultKind::Provider)),
-    ("internal error", Verdict::Fault(FaultKind::Provider)),
-    ("internal server error", Verdict::Fault(FaultKind::Provider)),
-    ("unexpected http response with status", Verdict::Fault(FaultKind::Provider)),
-    ("timed out while making an api call", Verdict::Fault(FaultKind::Provider)),
-    ("failed to establish a connection", Verdict::Fault(FaultKind::Provider)),
-    ("unknown error while making a remote service call", Verdict::Fault(FaultKind::Provider)),
-    // The function itself is not known to Google any more: only its owner can mend that.
-    ("request had invalid authentication credentials", Verdict::Fault(FaultKind::Provider)),
-    ("permission 'cloudmessaging.messages.create' denied", Verdict::Fault(FaultKind::Provider)),
-    ("invalid access key", Verdict::Fault(FaultKind::Credentials)),
-    ("invalid application", Verdict::Fault(FaultKind::Credentials)),
-    ("app key is required", Verdict::Fault(FaultKind::Credentials)),
-    ("app name is required", Verdict::Fault(FaultKind::Credentials)),
-    ("you have no permission", Verdict::Fault(FaultKind::Credentials)),
+    ("error response from apns", ProxyVerdict::Phone),
+    ("quota", ProxyVerdict::Fault(FaultKind::Limited)),
+    ("resource_exhausted", ProxyVerdict::Fault(FaultKind::Limited)),
+    ("resource has been exhausted", ProxyVerdict::Fault(FaultKind::Limited)),
+    ("rate exceeded", ProxyVerdict::Fault(FaultKind::Limited)),
+    ("too many requests", ProxyVerdict::Fault(FaultKind::Limited)),
+    ("unavailable", ProxyVerdict::Fault(FaultKind::Provider)),
+    ("internal error", ProxyVerdict::Fault(FaultKind::Provider)),
+    ("internal server error", ProxyVerdict::Fault(FaultKind::Provider)),
+    ("unexpected http response with status", ProxyVerdict::Fault(FaultKind::Provider)),
+    ("timed out while making an api call", ProxyVerdict::Fault(FaultKind::Provider)),
+    ("failed to establish a connection", ProxyVerdict::Fault(FaultKind::Provider)),
+    ("unknown error while making a remote service call", ProxyVerdict::Fault(FaultKind::Provider)),
+    // Google no longer accepts the function itself: only its operator can fix that.
+    ("request had invalid authentication credentials", ProxyVerdict::Fault(FaultKind::Provider)),
+    ("permission 'cloudmessaging.messages.create' denied", ProxyVerdict::Fault(FaultKind::Provider)),
+    ("invalid access key", ProxyVerdict::Fault(FaultKind::Credentials)),
+    ("invalid application", ProxyVerdict::Fault(FaultKind::Credentials)),
+    ("app key is required", ProxyVerdict::Fault(FaultKind::Credentials)),
+    ("app name is required", ProxyVerdict::Fault(FaultKind::Credentials)),
+    ("you have no permission", ProxyVerdict::Fault(FaultKind::Credentials)),
 ];
 
-/// Reads the refusal of a proxy: its words first, where its status lets them count, and then the status.
-pub(super) fn refusal(answer: &Answer, detail: String) -> PushError {
+/// Reads the refusal of a proxy: its words first, if its status allows that, then the status.
+pub(super) fn refusal(answer: &ProviderAnswer, detail: String) -> PushError {
     let content = answer.content();
     let Some(said) = words(&content, &answer.body) else { return answer.by_status(detail) };
     let said = said.to_lowercase();
@@ -74,34 +73,35 @@ pub(super) fn refusal(answer: &Answer, detail: String) -> PushError {
     let verdict = match answer.status.as_u16() {
         // AirNotifier passes on FCM's status and nothing else. 404 is a token that FCM does not know, or a project:
         // not clear enough for the token, and nothing to change here.
-        400 | 404 if said.contains("error response from fcm") => Some(Verdict::Message),
-        401 | 403 if said.contains("error response from fcm") => Some(Verdict::Fault(FaultKind::Provider)),
-        // Whoever does not want us has not looked at the token.
+        400 | 404 if said.contains("error response from fcm") => Some(ProxyVerdict::Message),
+        401 | 403 if said.contains("error response from fcm") => {
+            Some(ProxyVerdict::Fault(FaultKind::Provider))
+        }
+        // A server that refuses us has not checked the token.
         401 | 403 | 407 | 408 | 429 => None,
-        // A proxy that is not well itself may say what it likes of a token; what it says in JSON it has been told.
-        500.. if !matches!(content, Content::Json(_)) => None,
+        // A failing proxy may say anything about a token as text; as JSON it passes on what it was told.
+        500.. if !matches!(content, BodyContent::Json(_)) => None,
         _ => verdict,
     };
     match verdict {
-        Some(Verdict::Dead) => PushError::Dead(detail),
-        Some(Verdict::WrongApp) => PushError::WrongApp(detail),
-        Some(Verdict::Phone) => PushError::Phone { detail, retry_after: answer.retry_after() },
-        Some(Verdict::Message) => PushError::Message(detail),
-        Some(Verdict::Fault(kind)) => answer.fault(kind, detail),
+        Some(ProxyVerdict::Dead) => PushError::Dead(detail),
+        Some(ProxyVerdict::WrongApp) => PushError::WrongApp(detail),
+        Some(ProxyVerdict::Phone) => PushError::Phone { detail, retry_after: answer.retry_after() },
+        Some(ProxyVerdict::Message) => PushError::Message(detail),
+        Some(ProxyVerdict::Fault(kind)) => answer.fault(kind, detail),
         None => answer.by_status(detail),
     }
 }
 
-/// Returns the words that count: those of an error in JSON, or a bare text. A page's words are nobody's verdict.
-fn words(content: &Content, body: &str) -> Option<String> {
+/// Returns the words that count: those of an error in JSON, or a bare text. Words of a web page do not count.
+fn words(content: &BodyContent, body: &str) -> Option<String> {
     match content {
-        Content::Json(json) => Some(error_of(json).map_or_else(|| json.to_string(), ToOwned::to_owned)),
-        Content::Text => Some(body.to_owned()),
-        Content::Nothing | Content::Page(_) | Content::Compressed | Content::TooLong => None,
+        BodyContent::Json(json) => Some(error_of(json).map_or_else(|| json.to_string(), ToOwned::to_owned)),
+        BodyContent::Text => Some(body.to_owned()),
+        BodyContent::Nothing | BodyContent::Page(_) | BodyContent::Compressed | BodyContent::TooLong => None,
     }
 }
 
-/// Returns the error that an object tells.
 pub(super) fn error_of(json: &Value) -> Option<&str> {
     let error = json.get("Error").or_else(|| json.get("error"))?;
     error.as_str().or_else(|| error.get("message")?.as_str())

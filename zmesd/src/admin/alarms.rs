@@ -20,30 +20,30 @@ use crate::admin::{Admin, AdminParts, conditions};
 use crate::domain::{Decision, SkipReason, TokenId};
 use crate::monitors::Catalog;
 use crate::ports::{PushEnding, PushReceipt};
-use crate::route::{AlarmTestRequest, Target, TestTarget, Written};
+use crate::route::{AlarmTarget, AlarmTestRequest, TestTarget, WriteReport};
 
 /// How long `--wait` waits for the last frame to be written.
 const WAIT: Duration = Duration::from_secs(5);
-/// How long `--wait` waits for the last provider to answer; less than what `zmesctl` waits for the whole.
+/// How long `--wait` waits for the last provider; shorter than the deadline of `zmesctl`.
 const WAIT_PUSH: Duration = Duration::from_secs(25);
-/// Receipts beyond the clients and tokens that were counted: some may come in between.
+/// Receipts for clients and tokens that are added after the count.
 const RECEIPTS_SLACK: usize = 64;
 /// The shortest and the longest time that an alarm is forced for, in milliseconds.
 const FORCED_MS: std::ops::RangeInclusive<u64> = 1_000..=3_600_000;
 
-/// The milliseconds after which a frame was written; `None`: the client was gone first.
+/// The milliseconds after which a frame was written; `None`: the client disconnected first.
 type WrittenAfter = Option<u64>;
 
-/// What became of frames and pushes.
+/// Results of frames and pushes.
 #[derive(Debug, Default)]
 struct Receipts {
     written: HashMap<SessionId, WrittenAfter>,
     pushed: HashMap<TokenId, PushReceipt>,
-    /// What providers last said of those tokens whose push is not concluded.
+    /// The last errors of tokens whose push is not finished.
     last_errors: HashMap<TokenId, String>,
 }
 
-/// Announces a synthetic alarm, or says who would get it.
+/// Announces a test alarm, or returns who would receive it.
 pub(super) async fn test(
     parts: &AdminParts,
     asker: Role,
@@ -94,7 +94,7 @@ fn bound(receivers: u64) -> usize {
     usize::try_from(receivers).unwrap_or_default().saturating_add(RECEIPTS_SLACK)
 }
 
-/// Makes ZoneMinder itself record.
+/// Forces an alarm in ZoneMinder.
 pub(super) async fn force(
     admin: &Admin,
     monitor: MonitorId,
@@ -110,9 +110,9 @@ pub(super) async fn force(
     Ok(AlarmForced { monitor_id: monitor, trigger, via, for_ms: Some(for_ms) })
 }
 
-/// Takes a forced alarm back.
+/// Cancels a forced alarm.
 pub(super) async fn cancel(admin: &Admin, monitor: MonitorId) -> Result<AlarmForced, ControlError> {
-    // One that is no longer watched may still be forced.
+    // An alarm of a monitor that is no longer watched can still be cancelled.
     let catalog = admin.parts.catalog.now();
     catalog.monitors.find(monitor).ok_or_else(|| no_monitor(monitor, &catalog.monitors))?;
     let via = admin.forced.cancel(monitor).await.map_err(refused)?;
@@ -120,7 +120,7 @@ pub(super) async fn cancel(admin: &Admin, monitor: MonitorId) -> Result<AlarmFor
     Ok(AlarmForced { monitor_id: monitor, trigger, via, for_ms: None })
 }
 
-/// Returns the monitor that a test pretends to come from: the wanted one, else the first that is watched.
+/// Returns the monitor of a test alarm: the requested one, else the first that is watched.
 fn tested_monitor(catalog: &Catalog, wanted: Option<MonitorId>) -> Result<Arc<Monitor>, ControlError> {
     let monitors = &catalog.monitors;
     if let Some(id) = wanted {
@@ -150,7 +150,7 @@ fn forcible(catalog: &Catalog, monitor: MonitorId) -> Result<(), ControlError> {
 fn refused(error: ForcedError) -> ControlError {
     match error {
         ForcedError::Trigger(TriggerError::NotPermitted(detail)) => {
-            ControlError::new(ErrorCode::Forbidden, format!("zmesd may not force alarms: {detail}")).with_hint(
+            ControlError::new(ErrorCode::Forbidden, format!("zmesd cannot force alarms: {detail}")).with_hint(
                 "start zmtrigger.pl in ZoneMinder (OPT_TRIGGERS), or give zmesd write access to the shared memory",
             )
         }
@@ -166,8 +166,11 @@ fn refused(error: ForcedError) -> ControlError {
     }
 }
 
-/// Collects receipts until all have come (every frame is gone, and its sender with it) or the time is over.
-async fn collect(written: &mut mpsc::Receiver<Written>, start: Instant) -> HashMap<SessionId, WrittenAfter> {
+/// Collects receipts until all have arrived (every sender is dropped) or the deadline has passed.
+async fn collect(
+    written: &mut mpsc::Receiver<WriteReport>,
+    start: Instant,
+) -> HashMap<SessionId, WrittenAfter> {
     let mut receipts = HashMap::new();
     while let Ok(Some(receipt)) = timeout_at(start + WAIT, written.recv()).await {
         let latency = u64::try_from(start.elapsed().as_millis()).unwrap_or(u64::MAX);
@@ -176,7 +179,7 @@ async fn collect(written: &mut mpsc::Receiver<Written>, start: Instant) -> HashM
     receipts
 }
 
-/// Collects what providers answered, until nothing more is tried or the time is over.
+/// Collects the results of pushes until all have arrived or the deadline has passed.
 async fn collect_pushes(
     pushed: &mut mpsc::Receiver<PushReceipt>,
     start: Instant,
@@ -188,15 +191,15 @@ async fn collect_pushes(
     receipts
 }
 
-/// Finds out why pushes wait: a token's pushes keep their order, so a test comes after those that are tried again.
+/// Returns why pushes wait: a token's pushes stay in order, so a test waits for those that are tried again.
 async fn last_errors(
     parts: &AdminParts,
     targets: &[TestTarget],
     pushed: &HashMap<TokenId, PushReceipt>,
 ) -> HashMap<TokenId, String> {
     let tokens = targets.iter().filter_map(|target| match target.target {
-        Target::Token(token, _) if target.decision == Decision::Send => Some(token),
-        Target::Token(..) | Target::Session(_) => None,
+        AlarmTarget::Token(token, _) if target.decision == Decision::Send => Some(token),
+        AlarmTarget::Token(..) | AlarmTarget::Session(_) => None,
     });
     let open: Vec<TokenId> = tokens.filter(|token| !pushed.contains_key(token)).collect();
     if open.is_empty() {
@@ -206,7 +209,7 @@ async fn last_errors(
     open.into_iter().filter_map(|id| Some((id, known.row(id)?.last_error.clone()?))).collect()
 }
 
-/// Shows what was decided for a target, and what came of it where that was waited for; in shadow mode nothing does.
+/// Returns the decision for a target, and with `--wait` its result.
 fn decided(target: &TestTarget, receipts: Option<&Receipts>, shadow: bool) -> TargetDecision {
     let view = |kind: TargetKind, id: String| TargetDecision {
         kind,
@@ -219,27 +222,27 @@ fn decided(target: &TestTarget, receipts: Option<&Receipts>, shadow: bool) -> Ta
     };
     let sent = target.decision == Decision::Send;
     match (target.target, receipts) {
-        (Target::Session(session), Some(receipts)) if sent => {
+        (AlarmTarget::Session(session), Some(receipts)) if sent => {
             written(view(TargetKind::Session, session.to_string()), receipts.written.get(&session))
         }
-        (Target::Token(token, handle), Some(receipts)) if sent => {
+        (AlarmTarget::Token(token, handle), Some(receipts)) if sent => {
             let last_error = receipts.last_errors.get(&token);
             pushed(view(TargetKind::Token, handle.to_string()), receipts.pushed.get(&token), last_error)
         }
-        (Target::Token(_, handle), None) if sent && shadow => TargetDecision {
+        (AlarmTarget::Token(_, handle), None) if sent && shadow => TargetDecision {
             decision: DeliveryState::Skipped,
             reason: SkipReason::Shadow.into(),
             ..view(TargetKind::Token, handle.to_string())
         },
-        (Target::Session(session), _) => view(TargetKind::Session, session.to_string()),
-        (Target::Token(_, handle), _) => view(TargetKind::Token, handle.to_string()),
+        (AlarmTarget::Session(session), _) => view(TargetKind::Session, session.to_string()),
+        (AlarmTarget::Token(_, handle), _) => view(TargetKind::Token, handle.to_string()),
     }
 }
 
 fn written(target: TargetDecision, receipt: Option<&WrittenAfter>) -> TargetDecision {
     match receipt {
         Some(&Some(latency)) => TargetDecision { latency_ms: Some(latency), ..target },
-        Some(&None) => failed(target, "the client left first"),
+        Some(&None) => failed(target, "the client disconnected first"),
         None => failed(target, "not written in time"),
     }
 }
@@ -251,8 +254,7 @@ fn pushed(
 ) -> TargetDecision {
     let Some(receipt) = receipt else {
         let last = last_error.map_or_else(String::new, |error| format!(" (it last said: {error})"));
-        let reason =
-            format!("no answer of its provider yet{last}: zmesctl tokens log shows what becomes of it");
+        let reason = format!("no answer from its provider yet{last}: zmesctl tokens log shows the result");
         return failed(target, &reason);
     };
     let target = TargetDecision {
@@ -294,6 +296,6 @@ mod tests {
         let waits = pushed(target.clone(), None, Some(&"401 Unauthorized".to_owned()));
         assert_eq!(waits.decision, DeliveryState::Failed);
         assert!(waits.reason.as_str().contains("(it last said: 401 Unauthorized)"), "{}", waits.reason);
-        assert!(pushed(target, None, None).reason.as_str().starts_with("no answer of its provider yet: "));
+        assert!(pushed(target, None, None).reason.as_str().starts_with("no answer from its provider yet: "));
     }
 }

@@ -19,7 +19,7 @@ use crate::state::StateError;
 /// Monitors that an error lists at most.
 const LISTED: usize = 20;
 
-/// Does what is asked and returns the view that answers it. The caller has checked that the peer may ask.
+/// Handles a request and returns the view that answers it. The caller has checked the role.
 pub(super) async fn answer(admin: &Admin, asker: Role, request: Request) -> Result<Value, ControlError> {
     let parts = &admin.parts;
     match request {
@@ -81,7 +81,7 @@ pub(super) async fn answer(admin: &Admin, asker: Role, request: Request) -> Resu
         Request::BadgesReset { tokens, to, dry_run } => {
             json(badges::reset(parts, asker, tokens, to, dry_run).await?).await
         }
-        // A stream is the session's own business; whoever asks here has no stream to write to.
+        // Streams are opened by `Admin::watch`.
         Request::Watch(_) | Request::Unknown => Err(unsupported()),
     }
 }
@@ -97,14 +97,14 @@ pub(super) fn unsupported() -> ControlError {
 
 pub(super) fn busy(error: Busy) -> ControlError {
     ControlError::new(ErrorCode::Busy, error.to_string())
-        .with_hint("try again; zmesctl check ping tells whether it moves")
+        .with_hint("try again; zmesctl check ping shows whether the router responds")
 }
 
 /// Says why the state cannot be read.
 pub(super) fn unreadable(error: &StateError) -> ControlError {
     let cause = std::error::Error::source(error).map(ToString::to_string).unwrap_or_default();
     ControlError::new(ErrorCode::Unavailable, format!("cannot read the {error}: {cause}"))
-        .with_hint("zmesctl check store tells more")
+        .with_hint("see zmesctl check store")
 }
 
 /// Says that a monitor is not known, and which are.

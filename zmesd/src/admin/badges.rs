@@ -5,7 +5,7 @@ use zmes_shared::views::TokensChanged;
 
 use super::answers::busy;
 use super::token_names::TokenScope;
-use super::tokens::change::{Chosen, changed, choose, done};
+use super::tokens::change::{TokenChoice, changed, choose, done};
 use crate::admin::AdminParts;
 
 /// What the answer says of the change.
@@ -19,7 +19,7 @@ pub(super) async fn reset(
     to: u32,
     dry_run: bool,
 ) -> Result<TokensChanged, ControlError> {
-    let (known, Chosen { ids, failed }) = choose(parts, asker, tokens, TokenScope::Live).await?;
+    let (known, TokenChoice { ids, failed }) = choose(parts, asker, tokens, TokenScope::Live).await?;
     let ids: Vec<_> = ids.into_iter().collect();
     let changed = if dry_run || ids.is_empty() {
         changed(parts, known, CHANGE, ids, dry_run).await?

@@ -1,16 +1,16 @@
 //! `check`: the findings of `doctor`, judged for a monitoring system.
 //!
-//! A check is a part of the walk, or some parts of it, so what is red there is critical here.
+//! A check is one part of the survey or some parts, so what is red in `doctor` is critical here.
 
 use std::time::Duration;
 
 use zmes_shared::control::{CheckKind, ControlError};
 use zmes_shared::views::{Check, CheckPart, Finding, Sentence, Severity};
 
-use super::doctor::{Board, Outcome, Part, Survey};
+use super::doctor::{Board, Part, PartOutcome, Survey};
 use crate::admin::AdminParts;
 
-/// Details of what is as it should be that are told.
+/// Maximum number of details of a check that passed.
 const TOLD: usize = 3;
 
 /// The checks, in the order in which `all` shows them.
@@ -27,7 +27,7 @@ const CHECKS: [(&str, &[Part]); 10] = [
     ("clock", &[Part::Clock]),
 ];
 
-/// Looks at what is asked for.
+/// Runs a check.
 pub(super) async fn run(
     parts: &AdminParts,
     board: &Board,
@@ -53,7 +53,7 @@ pub(super) async fn run(
 
 async fn look(parts: &AdminParts, board: &Board, wanted: &[Part], within: Option<Duration>) -> Survey {
     let survey = Survey::of(parts, wanted, within).await;
-    // A time that one caller has named says nothing to others.
+    // With a time of the caller, the findings are not those that others would get.
     if within.is_none() {
         board.keep(&survey);
     }
@@ -64,12 +64,12 @@ fn all(survey: &Survey) -> Check {
     let checks: Vec<_> = CHECKS.iter().map(|(name, wanted)| judge(name, wanted, survey)).collect();
     let failed: Vec<_> = checks.iter().filter(|part| !part.ok).collect();
     let (detail, parts) = if failed.is_empty() {
-        (format!("all {} checks hold", checks.len()), Vec::new())
+        (format!("all {} checks passed", checks.len()), Vec::new())
     } else {
         let told = |part: &&CheckPart| {
             Sentence::from(format!("{}: ", part.check)).join(Sentence::of(&part.detail, &part.parts))
         };
-        joined(failed.iter().map(told)).split()
+        joined(failed.iter().map(told)).into_parts()
     };
     let severity = checks.iter().filter_map(|part| part.severity).max();
     let hint = survey.worst().and_then(|worst| worst.hint.clone());
@@ -77,9 +77,9 @@ fn all(survey: &Survey) -> Check {
     Check { ok: failed.is_empty(), check: "all".to_owned(), detail, parts, hint, severity, perf, checks }
 }
 
-/// Makes one line of all that was found about some parts: the worst, or what is as it should be.
+/// Makes one line of the findings of some parts: the worst, or what is good.
 fn judge(name: &str, wanted: &[Part], survey: &Survey) -> CheckPart {
-    let outcomes: Vec<&Outcome> =
+    let outcomes: Vec<&PartOutcome> =
         survey.outcomes().filter(|(part, _)| wanted.contains(part)).map(|(_, outcome)| outcome).collect();
     let findings: Vec<&Finding> = outcomes.iter().flat_map(|outcome| &outcome.findings).collect();
     let severity = findings.iter().map(|finding| finding.severity).max().unwrap_or(Severity::Ok);
@@ -94,10 +94,10 @@ fn judge(name: &str, wanted: &[Part], survey: &Survey) -> CheckPart {
             let told = Sentence::from(format!("{}: ", first.step)).join(first.sentence()).text(others);
             (told, first.hint.clone())
         }
-        [] => ("nothing is wrong".into(), None),
+        [] => ("no findings".into(), None),
         good => (joined(good.iter().take(TOLD).map(|finding| finding.sentence())), None),
     };
-    let (detail, parts) = sentence.split();
+    let (detail, parts) = sentence.into_parts();
     let perf = outcomes.iter().flat_map(|outcome| outcome.perf.iter().cloned()).collect();
     let check = name.to_owned();
     CheckPart { ok: severity == Severity::Ok, check, detail, parts, hint, severity: Some(severity), perf }

@@ -25,7 +25,7 @@ pub(super) async fn list(parts: &AdminParts, filter: ClientFilter) -> Result<Cli
 
 /// Returns who was refused, in the last `since`.
 pub(super) fn rejected(parts: &AdminParts, since: Option<Duration>) -> Rejected {
-    // Longer ago than time goes back: since the start.
+    // Longer than the clock reaches back: since the start.
     let since = since.and_then(|since| parts.clock.now().checked_sub(since).ok());
     let entries = parts.counters.refusals.entries(since);
     Rejected { rejected: entries.into_iter().map(|entry| entry.rejection).collect() }
@@ -61,7 +61,7 @@ fn is_user(client: &ClientView, pattern: &str) -> bool {
     client.user.as_deref().is_some_and(|user| matches(pattern, user))
 }
 
-/// Compares with a pattern in which `*` stands for any run of characters, also an empty one.
+/// Matches a pattern in which `*` stands for any number of characters.
 ///
 /// Linear in the text for any pattern: each part between stars is taken at its first place, and a pattern that is longer
 /// than the text with a star around each of its characters is not tried. An observer may send 60,000 stars.

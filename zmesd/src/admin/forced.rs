@@ -1,4 +1,4 @@
-//! Alarms that an admin forces, and their end, which nobody may forget: a camera would record for ever.
+//! Alarms that an admin forces, and their end: without one a camera would record for ever.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -14,13 +14,13 @@ use zmes_zoneminder::{AlarmTrigger, TriggerCommand, TriggerError, TriggerVia};
 
 /// Requests that may wait for the keeper: as many as there are control sessions.
 const COMMANDS: usize = 16;
-/// How long ZoneMinder may take to hear of one trigger.
+/// How long one trigger may take.
 const TRIGGER_DEADLINE: Duration = Duration::from_secs(5);
 /// How long a request waits for its turn and its trigger.
 const COMMAND_DEADLINE: Duration = Duration::from_secs(10);
 /// Pause before a cancel that failed is tried again.
 const RETRY: Duration = Duration::from_secs(5);
-/// After so many failed cancels (one minute) it is given up, and the log says so.
+/// Maximum number of attempts to cancel (one minute); then it is given up and logged.
 const TRIES: u32 = 12;
 /// Score of a forced alarm; `zmtrigger` scripts use the same, and any above zero makes ZoneMinder record.
 const SCORE: u32 = 255;
@@ -32,29 +32,29 @@ const TEXT: &str = "zmesctl alarm force";
 /// Why an alarm was not forced or not cancelled.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum ForcedError {
-    /// ZoneMinder could not be told.
+    /// The trigger failed.
     #[error(transparent)]
     Trigger(#[from] TriggerError),
     /// ZoneMinder did not take it in time.
     #[error("the trigger did not get through in time")]
     Late,
-    /// The daemon is about to end and forces nothing any more.
+    /// The daemon is shutting down.
     #[error("the daemon is stopping")]
     Stopping,
 }
 
-type Reply = oneshot::Sender<Result<TriggerVia, ForcedError>>;
+type ForceReply = oneshot::Sender<Result<TriggerVia, ForcedError>>;
 
 #[derive(Debug)]
-enum Command {
-    Force(MonitorId, Duration, Reply),
-    Cancel(MonitorId, Reply),
+enum ForceCommand {
+    Force(MonitorId, Duration, ForceReply),
+    Cancel(MonitorId, ForceReply),
 }
 
-/// The way to the keeper.
+/// Handle of the keeper.
 #[derive(Debug)]
 pub(super) struct ForcedAlarms {
-    commands: mpsc::Sender<Command>,
+    commands: mpsc::Sender<ForceCommand>,
 }
 
 /// The task that ends forced alarms.
@@ -64,13 +64,13 @@ pub(super) struct ForcedAlarms {
 #[derive(Debug)]
 pub(super) struct ForcedKeeper {
     trigger: Arc<dyn AlarmTrigger>,
-    commands: mpsc::Receiver<Command>,
+    commands: mpsc::Receiver<ForceCommand>,
     draining: CancellationToken,
-    forced: BTreeMap<MonitorId, Due>,
+    forced: BTreeMap<MonitorId, ForceExpiry>,
 }
 
 #[derive(Debug, Clone, Copy)]
-struct Due {
+struct ForceExpiry {
     at: Instant,
     tries: u32,
 }
@@ -85,15 +85,18 @@ impl ForcedAlarms {
 
     /// Forces an alarm that ends after `lasts`, or makes one that is forced already end then.
     pub(super) async fn force(&self, monitor: MonitorId, lasts: Duration) -> Result<TriggerVia, ForcedError> {
-        self.call(|reply| Command::Force(monitor, lasts, reply)).await
+        self.call(|reply| ForceCommand::Force(monitor, lasts, reply)).await
     }
 
-    /// Takes an alarm back, also one that somebody else has forced.
+    /// Cancels an alarm, also one that zmesd has not forced.
     pub(super) async fn cancel(&self, monitor: MonitorId) -> Result<TriggerVia, ForcedError> {
-        self.call(|reply| Command::Cancel(monitor, reply)).await
+        self.call(|reply| ForceCommand::Cancel(monitor, reply)).await
     }
 
-    async fn call(&self, command: impl FnOnce(Reply) -> Command) -> Result<TriggerVia, ForcedError> {
+    async fn call(
+        &self,
+        command: impl FnOnce(ForceReply) -> ForceCommand,
+    ) -> Result<TriggerVia, ForcedError> {
         let (reply, answer) = oneshot::channel();
         let asked = async {
             self.commands.send(command(reply)).await.map_err(|_| ForcedError::Stopping)?;
@@ -118,19 +121,19 @@ impl ForcedKeeper {
         self.cancel_all().await;
     }
 
-    async fn on_command(&mut self, command: Command) {
-        // A reply that nobody waits for any more is no error: what was done is kept all the same.
+    async fn on_command(&mut self, command: ForceCommand) {
+        // The caller may have timed out; what was done stays.
         match command {
-            Command::Force(monitor, lasts, reply) => {
+            ForceCommand::Force(monitor, lasts, reply) => {
                 let on = TriggerCommand::On { score: SCORE, cause: CAUSE.to_owned(), text: TEXT.to_owned() };
                 let told = self.tell(monitor, on).await;
                 // A trigger that came late may still have come: it is taken back like one that did.
                 if matches!(told, Ok(_) | Err(ForcedError::Late)) {
-                    self.forced.insert(monitor, Due { at: Instant::now() + lasts, tries: 0 });
+                    self.forced.insert(monitor, ForceExpiry { at: Instant::now() + lasts, tries: 0 });
                 }
                 reply.send(told).ok();
             }
-            Command::Cancel(monitor, reply) => {
+            ForceCommand::Cancel(monitor, reply) => {
                 let told = self.tell(monitor, TriggerCommand::Cancel).await;
                 if told.is_ok() {
                     self.forced.remove(&monitor);
@@ -169,7 +172,7 @@ impl ForcedKeeper {
             Some(error) => {
                 let error = &error as &dyn std::error::Error;
                 warn!(%monitor, error, "cannot end a forced alarm yet");
-                self.forced.insert(monitor, Due { at: Instant::now() + RETRY, tries });
+                self.forced.insert(monitor, ForceExpiry { at: Instant::now() + RETRY, tries });
             }
         }
     }

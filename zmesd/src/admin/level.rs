@@ -70,11 +70,11 @@ impl LevelKeeper {
 
     fn expire(&self, change: u64) {
         match self.log.expire(change) {
-            Ok(Some(level)) => info!(level, "the temporary log level has ended"),
+            Ok(Some(level)) => info!(level, "temporary log level ended"),
             Ok(None) => {}
             Err(error) => {
                 let error = &error as &dyn std::error::Error;
-                warn!(error, "cannot end the temporary log level");
+                warn!(error, "cannot restore the log level");
             }
         }
     }

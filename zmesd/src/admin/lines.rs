@@ -1,4 +1,4 @@
-//! What happens, as the lines that `watch` streams.
+//! The lines of `watch`.
 
 use jiff::Timestamp;
 use zmes_shared::control::{Decided, TokenState, WatchEvent, WatchKind, WatchedToken};
@@ -10,7 +10,7 @@ use crate::domain::{Alarm, Decision, Origin, PushState, Token};
 use crate::route::{PushOutcome, SessionChange};
 use crate::state::{DeliveryRow, RecordedAlarm};
 
-/// An alarm that was handed on.
+/// An announced alarm.
 pub(super) fn alarm(number: u64, alarm: &Alarm) -> WatchEvent {
     let kind = WatchKind::Alarm {
         alarm: number,
@@ -24,7 +24,7 @@ pub(super) fn alarm(number: u64, alarm: &Alarm) -> WatchEvent {
     WatchEvent { at: alarm.at, kind }
 }
 
-/// An alarm as it was announced; its number was that of an earlier daemon perhaps, and is not kept.
+/// An alarm from the record, which has no numbers.
 pub(super) fn recorded(alarm: RecordedAlarm) -> WatchEvent {
     let origin = if alarm.late { Origin::Reconciled } else { Origin::Poll };
     let kind = WatchKind::Alarm {
@@ -59,7 +59,7 @@ pub(super) fn decision(
     WatchEvent { at: alarm.at, kind }
 }
 
-/// An alarm of which only the log of deliveries tells.
+/// An alarm that only the delivery log has.
 pub(super) fn recorded_with(row: &DeliveryRow) -> WatchEvent {
     let kind = WatchKind::Alarm {
         alarm: 0,
@@ -78,7 +78,7 @@ pub(super) fn decided(row: &DeliveryRow, token: &str) -> WatchEvent {
     let decided = if row.decision == DeliveryState::Skipped {
         Decided { decision: row.decision, reason: row.reason.clone() }
     } else {
-        // Whatever came of it: it was to be sent.
+        // The decision was to send it; its outcome has a line of its own.
         Decided { decision: DeliveryState::Sent, reason: Reason::None }
     };
     let kind = WatchKind::Decision {
@@ -92,7 +92,7 @@ pub(super) fn decided(row: &DeliveryRow, token: &str) -> WatchEvent {
     WatchEvent { at: row.at, kind }
 }
 
-/// What became of a push, as the log has it.
+/// The outcome of a push from the delivery log.
 pub(super) fn outcome(
     row: &DeliveryRow,
     token: &str,
@@ -119,7 +119,7 @@ pub(super) fn queued(row: &DeliveryRow, token: &str) -> WatchEvent {
     outcome(row, token, DeliveryOutcome::Queued, row.at, told(row.reason.as_str()))
 }
 
-/// What became of a push.
+/// The outcome of a push.
 pub(super) fn delivery(number: u64, outcome: &PushOutcome) -> WatchEvent {
     let kind = WatchKind::Delivery {
         alarm: number,

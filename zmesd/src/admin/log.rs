@@ -11,7 +11,7 @@ use crate::telemetry::log::LogError;
 /// The shortest and the longest temporary change, in milliseconds: one second and one week.
 const TEMPORARY_MS: std::ops::RangeInclusive<u64> = 1_000..=7 * 24 * 3_600_000;
 
-/// Changes the log level, for a while or for good; without a level, says which one is in force.
+/// Changes the log level, temporarily or permanently; without a level, returns the current one.
 pub(super) fn level(admin: &Admin, level: &str, for_ms: Option<u64>) -> Result<LogLevel, ControlError> {
     if level.is_empty() {
         let level = admin.parts.log.level();

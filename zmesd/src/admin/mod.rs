@@ -1,4 +1,4 @@
-//! What admins ask, and what they are told: one file for each subject of requests.
+//! Answers the requests of admins: one file for each subject.
 //!
 //! Answers come from the handles in [`AdminParts`]. This room knows no sockets: [`crate::control`] reads the requests,
 //! checks the role and writes the answers.
@@ -39,7 +39,7 @@ use tokio_util::task::TaskTracker;
 use zmes_shared::control::{ControlError, Request, Role, WatchEvent, WatchFilter};
 use zmes_zoneminder::{AlarmTrigger, DatabaseCheck, DbHealth, EventStore};
 
-pub use self::doctor::{Outside, Seen, look_from_outside};
+pub use self::doctor::{OutsideFindings, OutsideParts, look_from_outside};
 pub(crate) use self::off_loop::off_loop;
 pub(crate) use self::token_names::repeated;
 pub use self::watch::Watcher;
@@ -91,7 +91,7 @@ pub struct AdminParts {
     pub counters: Arc<Counters>,
     /// Wall time.
     pub clock: Arc<dyn Clock>,
-    /// The configuration in force.
+    /// The configuration in use.
     pub configuration: Arc<dyn ConfigReload>,
     /// The certificate in use.
     pub certificate: Arc<dyn CertificateInfo>,
@@ -133,10 +133,10 @@ impl Admin {
         admin
     }
 
-    /// Does what is asked and returns the view that answers it, as JSON. The caller has checked the role.
+    /// Handles a request and returns the view that answers it, as JSON. The caller has checked the role.
     pub async fn answer(&self, asker: Role, request: Request) -> Result<Value, ControlError> {
         if asker == Role::Admin && request.asks_providers() {
-            // An admin who mended something wants to see it; observers are served from the last seconds.
+            // An admin may just have fixed something; observers get an answer that is up to 10 s old.
             self.parts.push.check_anew();
         }
         answers::answer(self, asker, request).await

@@ -26,7 +26,7 @@ pub(super) fn list(parts: &AdminParts) -> Monitors {
 pub(super) async fn reload(parts: &AdminParts) -> Result<Reloaded, ControlError> {
     parts.catalog.refresh().await.map_err(|error| {
         ControlError::new(ErrorCode::Unavailable, error.to_string())
-            .with_hint("the last good lists stay in force; zmesctl check db")
+            .with_hint("zmesd keeps the monitors and users it knows; zmesctl check db")
     })
 }
 

@@ -21,7 +21,7 @@ async fn damage(parts: &AdminParts) -> Option<Sentence> {
 pub(super) async fn show(parts: &AdminParts, board: &Board) -> Result<Status, ControlError> {
     let clients = parts.router.count().await.map_err(busy)?;
     let tokens = parts.router.token_counts().await.map_err(busy)?;
-    let (state_damage, state_damage_parts) = damage(parts).await.map(Sentence::split).unzip();
+    let (state_damage, state_damage_parts) = damage(parts).await.map(Sentence::into_parts).unzip();
     glance(parts, board).await;
     let pushes = parts.push.counts();
     let (database, database_error) = match &*parts.database.borrow() {

@@ -65,13 +65,13 @@ pub(super) fn bounded(names: &[String]) -> Result<(), ControlError> {
 #[derive(Debug)]
 pub(super) struct TokenNames {
     pub(super) rows: Vec<TokenRow>,
-    /// Who asks: the end of a token names it for admins alone. An observer who tried one end after the other would
-    /// otherwise be told the token.
+    /// The role of the peer: only admins may name a token by its end. An observer could otherwise guess the token
+    /// character by character.
     asker: Role,
     handles: HashMap<TokenId, String>,
-    /// All 64 digits of each token with its place among the rows, ordered.
+    /// All 64 digits of each token with the index of its row, ordered.
     digits: Vec<(String, usize)>,
-    /// The places of the tokens that end so; made when an end is asked for.
+    /// The indices of the tokens by their end; made on the first search for an end.
     tails: OnceLock<HashMap<String, Vec<usize>>>,
     /// Which tokens there are, for each [`TokenScope`]; made when a name means none.
     hints: [OnceLock<String>; 5],
@@ -84,7 +84,7 @@ impl TokenNames {
         off_loop(move || Self::of(rows, asker)).await
     }
 
-    /// Calls each token by as many digits as tell it from all others, and at least by 8.
+    /// Gives each token the shortest unique prefix of its digits, at least 8.
     fn of(rows: Vec<TokenRow>, asker: Role) -> Self {
         let numbered = rows.iter().enumerate();
         let mut digits: Vec<_> = numbered.map(|(place, row)| (row.token.handle.digits(), place)).collect();
@@ -136,8 +136,8 @@ impl TokenNames {
         self.named(name.trim()).next().is_some()
     }
 
-    /// Returns the places of the tokens that a name means: those whose handle begins so, and for admins those that end so
-    /// or are so.
+    /// Returns the indices of the tokens that a name matches: by the prefix of the handle, and for admins by the end of the
+    /// token or the whole token.
     fn named(&self, name: &str) -> impl Iterator<Item = usize> {
         let prefix = name.to_ascii_lowercase();
         let from = self.digits.partition_point(|(digits, _)| *digits < prefix);
@@ -156,7 +156,7 @@ impl TokenNames {
                 tails.get(name).cloned().unwrap_or_default()
             }
             Ordering::Greater => {
-                // Somebody has pasted the token itself.
+                // Perhaps the whole token.
                 let Ok(token) = PushToken::parse(name) else { return Vec::new() };
                 let digits = token.handle().digits();
                 let place = self.digits.binary_search_by(|(known, _)| known.cmp(&digits)).ok();
@@ -209,7 +209,7 @@ impl TokenNames {
     }
 }
 
-/// Returns where the tokens are that end so, for every end of the length of a name.
+/// Returns the indices of the tokens by their last characters.
 fn tails(rows: &[TokenRow]) -> HashMap<String, Vec<usize>> {
     let mut tails: HashMap<String, Vec<usize>> = HashMap::new();
     for (place, row) in rows.iter().enumerate() {
@@ -220,8 +220,8 @@ fn tails(rows: &[TokenRow]) -> HashMap<String, Vec<usize>> {
     tails
 }
 
-/// What somebody has typed as a token, so that it can be repeated in errors, which the log has, too: the digits that lists
-/// show, and of anything else only its length. It may be a token, or the end of one.
+/// Returns the name of a token as errors and the log may have it: the digits that lists show, of anything else only the
+/// length, because it may be a token or the end of one.
 pub(crate) fn repeated(name: &str) -> String {
     if name.len() <= DIGITS && name.bytes().all(|byte| byte.is_ascii_hexdigit()) {
         return name.to_owned();
@@ -229,7 +229,7 @@ pub(crate) fn repeated(name: &str) -> String {
     format!("… ({} characters)", name.chars().count())
 }
 
-/// The same for the answer to who has typed it, which is not logged: only what is as long as a token is hidden.
+/// The same for the answer to the peer, which is not logged: hides only what is as long as a token.
 pub(super) fn echoed(name: &str) -> String {
     if name.chars().count() <= ECHOED { name.to_owned() } else { repeated(name) }
 }

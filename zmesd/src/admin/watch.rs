@@ -1,4 +1,4 @@
-//! `watch`: how things are, what the record holds, then what happens.
+//! `watch`: the current state, the record since a point, then live events.
 
 mod replay;
 mod wishes;
@@ -31,9 +31,9 @@ use crate::telemetry::Counters;
 
 /// How long the record may take.
 const RECORD_DEADLINE: Duration = Duration::from_secs(5);
-/// Alarms whose deliveries are still recognised as theirs.
+/// Alarms whose number is kept for their deliveries.
 const REMEMBERED: usize = 1024;
-/// Pushes that wait to be sent of which a watcher is told at the start; `push queue` counts them all.
+/// Maximum number of queued pushes in the initial state; `push queue` counts all.
 const QUEUED: u32 = 1000;
 
 /// What one peer watches.
@@ -45,7 +45,7 @@ pub struct Watcher {
     wishes: Wishes,
     /// The last alarms with their numbers, newest first: a delivery does not know the number.
     alarms: VecDeque<(u64, AlarmKey)>,
-    /// What was sent from the record and may come again from the tap.
+    /// Lines from the record that may come again from the tap.
     told: Told,
     counters: Arc<Counters>,
     clock: Arc<dyn Clock>,
@@ -54,7 +54,7 @@ pub struct Watcher {
 impl Watcher {
     /// Begins to watch; returns the watcher and what it begins with.
     ///
-    /// It listens before it looks: what happens meanwhile is in the record, in the tap, or in both, never in neither.
+    /// It subscribes to the tap before it reads the record, so that no event is missed between the two.
     pub(crate) async fn open(
         parts: &AdminParts,
         asker: Role,
@@ -62,7 +62,7 @@ impl Watcher {
     ) -> Result<(Self, Vec<WatchEvent>), ControlError> {
         let live = parts.tap.subscribe();
         let named = filter.token.is_some() || filter.user.is_some();
-        // Whoever only wants to see what happens can do so while the disk cannot be read.
+        // Live events need no disk.
         let known = if named || filter.since.is_some() {
             Some(TokenNames::load(&parts.state, asker).await?)
         } else {
@@ -124,11 +124,11 @@ impl Watcher {
         let Ok(read) = read.await else {
             let message = "cannot read the record: the disk does not answer";
             return Err(ControlError::new(ErrorCode::Unavailable, message)
-                .with_hint("zmesctl check store tells more"));
+                .with_hint("zmesctl check store shows more"));
         };
         let Replay { events, gap, told } = read.map_err(|error| unreadable(&error))?;
         self.told = told;
-        // Zero: something is missing, and nobody knows how much.
+        // Zero: an unknown number of lines is missing.
         let mut all: Vec<_> = gap.then(|| self.lagged(0)).into_iter().collect();
         all.extend(events);
         Ok(all)
@@ -165,7 +165,7 @@ impl Watcher {
         if !self.wishes.includes(WatchType::Decision) {
             return wanted;
         }
-        // Too many alarms have come since: what was decided is not remembered any more.
+        // Too many alarms since: the decisions were dropped.
         let Some(decided) = decided.upgrade() else {
             wanted.push(self.lagged(1));
             return wanted;
@@ -195,7 +195,7 @@ impl Watcher {
         {
             return None;
         }
-        // One of before this watcher, or of before the daemon's start, has no number here.
+        // Alarms from before this watcher have no number here.
         let known = self.alarms.iter().find(|(_, known)| *known == key(&outcome.alarm));
         Some(lines::delivery(known.map_or(0, |(number, _)| *number), outcome))
     }
@@ -212,7 +212,7 @@ impl Watcher {
         changed.chain(gone).filter(wanted).map(|view| lines::monitor(at, "changed", view)).collect()
     }
 
-    /// How things are: the monitors, the clients, the tokens where some are named, and what waits to be sent.
+    /// Returns the initial state: monitors, clients, tokens if any are named, and queued pushes.
     async fn present(
         &mut self,
         parts: &AdminParts,
@@ -222,7 +222,7 @@ impl Watcher {
         let monitors = monitors::list(parts).monitors.into_iter();
         let monitors = monitors.filter(|view| self.wishes.state_of(view.id));
         let mut events: Vec<_> = monitors.map(|view| lines::monitor(at, "present", view)).collect();
-        if let Some(known) = known.filter(|_| self.wishes.names_somebody()) {
+        if let Some(known) = known.filter(|_| self.wishes.names_owner()) {
             let tokens = known.rows.iter().map(|row| &row.token);
             let tokens = tokens.filter(|token| self.wishes.present(token));
             events.extend(tokens.map(|token| lines::token(at, "present", token)));
@@ -237,7 +237,7 @@ impl Watcher {
         Ok(events)
     }
 
-    /// What waits to be sent. A disk that does not say keeps nobody from watching the rest: then something is missing.
+    /// Returns the queued pushes; a `lagged` line if the disk does not answer.
     async fn queued(&self, parts: &AdminParts, known: Option<&TokenNames>) -> Vec<WatchEvent> {
         let read = async {
             let rows = parts.state.deliveries_queued(QUEUED).await.ok()?;
@@ -264,7 +264,7 @@ impl Watcher {
     }
 }
 
-/// A monitor that is not looked at any more.
+/// A monitor that is no longer watched.
 fn gone(report: &MonitorReport) -> MonitorView {
     MonitorView {
         state: MonitorState::Unknown,

@@ -23,9 +23,9 @@ use crate::ports::PushSide;
 use crate::route::SessionDecision;
 use crate::state::{DeliveryRow, RecordedAlarm, TokenRow};
 
-/// Alarms of one event that are told at most: a long one may have many.
+/// Maximum number of alarms of one event in the answer.
 const ALARMS: u32 = 100;
-/// Deliveries of one event that are told at most.
+/// Maximum number of deliveries of one event in the answer.
 const DELIVERIES: u32 = 20_000;
 
 /// What is known of an event.
@@ -39,7 +39,7 @@ struct Evidence {
     users: HashMap<SessionId, Option<String>>,
 }
 
-/// Explains an event; only for one token where one is named.
+/// Explains an event, for one token if one is named.
 pub(super) async fn explain(
     parts: &AdminParts,
     asker: Role,
@@ -58,7 +58,7 @@ pub(super) async fn explain(
     off_loop(move || told(evidence, &*push, only, started_at)).await
 }
 
-/// Says what became of an alarm, for each client and token or for one token.
+/// Returns the decisions for each client and token, or for one token.
 fn told(evidence: Evidence, push: &dyn PushSide, only: Option<TokenId>, started_at: Timestamp) -> Why {
     let (monitor_id, monitor) = evidence.monitor();
     let mut targets = evidence.tokens(only, |token| held(push, token));
@@ -111,7 +111,7 @@ impl Evidence {
         if let Some(delivery) = self.deliveries.first() {
             return (Some(delivery.monitor), Some(delivery.monitor_name.clone()));
         }
-        // The router remembers the decisions alone; a test without tokens is nowhere else.
+        // Test alarms without tokens are only in the router's memory, without their monitor.
         (None, None)
     }
 
@@ -153,7 +153,7 @@ impl Evidence {
     fn clients(&self, monitor: Option<MonitorId>) -> Vec<WhyTarget> {
         let target = |decided: &SessionDecision| {
             let user = self.users.get(&decided.session);
-            let left = if user.is_some() { "" } else { "; it has left since" };
+            let left = if user.is_some() { "" } else { "; it has disconnected since" };
             WhyTarget {
                 kind: TargetKind::Session,
                 id: decided.session.to_string(),

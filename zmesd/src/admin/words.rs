@@ -81,11 +81,11 @@ fn after(latency: Option<Duration>, before: &str) -> String {
 
 fn shadow(transport: &str, latency: Option<Duration>) -> String {
     let way = if transport.is_empty() {
-        gave_up(GiveUp::NoTransport).to_owned()
+        GiveUp::NoTransport.word().to_owned()
     } else {
-        format!("{transport} would have got it")
+        format!("{transport} would have got it{}", after(latency, " "))
     };
-    format!("push.mode is shadow: it was decided, not sent; {way}{}", after(latency, " "))
+    format!("push.mode is shadow: it was decided, not sent; {way}")
 }
 
 fn gave_up(reason: GiveUp) -> &'static str {

@@ -1,4 +1,4 @@
-//! What `zmesctl doctor` asks where no daemon answers: would a start succeed, and if not, why?
+//! What `zmesctl doctor` asks if no daemon answers: would a start succeed, and if not, why?
 
 use std::io;
 use std::os::unix::fs::MetadataExt;
@@ -16,7 +16,7 @@ use zmes_zoneminder::{MonitorSet, MonitorSource};
 
 use super::Parts;
 use crate::admin::conditions::read_cure;
-use crate::admin::{self, Outside, Seen};
+use crate::admin::{self, OutsideFindings, OutsideParts};
 use crate::config::{Config, Loaded, Problem, Problems};
 use crate::ports::{Clock, wall_clock};
 use crate::push::{PushView, PushViewParts};
@@ -26,7 +26,7 @@ use crate::{state, ws};
 /// Where the program is that runs others as another user (util-linux).
 const RUNUSER: [&str; 3] = ["/usr/sbin/runuser", "/sbin/runuser", "/usr/bin/runuser"];
 
-/// Says what is wrong with the configuration; where `rehearse` is wanted, also with what else a start needs.
+/// Checks the configuration; with `rehearse`, also what else a start needs.
 pub(super) fn findings(
     path: &Path,
     loaded: &Result<Loaded, Problems>,
@@ -39,7 +39,7 @@ pub(super) fn findings(
     };
     let place = config.zoneminder.database.place();
     let mut findings =
-        vec![Finding::good("configuration", format!("{} holds; database {place}", path.display()))];
+        vec![Finding::good("configuration", format!("{} is valid; database {place}", path.display()))];
     findings.extend(warnings.iter().map(Problem::finding));
     if rehearse {
         let seen = ask(config, clock);
@@ -53,30 +53,30 @@ pub(super) fn findings(
     findings
 }
 
-/// Asks database and providers, with a runtime of its own: nothing else runs in this process.
-fn ask(config: &Config, clock: &Arc<dyn Clock>) -> Seen {
+/// Checks database and providers, with a runtime of its own: nothing else runs in this process.
+fn ask(config: &Config, clock: &Arc<dyn Clock>) -> OutsideFindings {
     let runtime = match tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => {
-            let detail = format!("database and providers cannot be asked: {error}");
+            let detail = format!("cannot check the database and the providers: {error}");
             let database = vec![Finding::warning("database", detail, "ulimit -a")];
-            return Seen { database, push: Vec::new(), monitors: MonitorSet::default() };
+            return OutsideFindings { database, push: Vec::new(), monitors: MonitorSet::default() };
         }
     };
     let seen = runtime.block_on(async {
         let parts = Parts::production(config);
-        // What is wrong with its files is told with the configuration.
+        // What is wrong with its files is reported with the configuration.
         let transports = Transports::build(&config.push.providers(), wall_clock(clock)).unwrap_or_default();
         let push = PushView::new(PushViewParts {
             transports: watch::channel(Arc::new(transports)).1,
-            // Nobody is there to be commanded.
+            // There is no dispatcher.
             commands: mpsc::channel(1).0,
             status: Arc::default(),
-            latencies: Arc::default(),
+            counters: Arc::default(),
             rules: watch::channel(PushRules::new(&config.push)).1,
             clock: Arc::clone(clock),
         });
-        let outside = Outside {
+        let outside = OutsideParts {
             zoneminder: &*parts.check,
             monitors: &*parts.monitors,
             accounts: &*parts.accounts,
@@ -88,7 +88,7 @@ fn ask(config: &Config, clock: &Arc<dyn Clock>) -> Seen {
     seen
 }
 
-/// Says whether this user may read the cameras' memory. That a `zmc` does not run keeps no daemon from starting.
+/// Checks whether this user may read the shared memory. A `zmc` that does not run keeps no daemon from starting.
 fn memory(config: &Config, monitors: &MonitorSet) -> Vec<Finding> {
     let mut source = ShmSource::new(config.zoneminder.path_map.clone());
     let mut findings = Vec::new();
@@ -106,24 +106,24 @@ fn memory(config: &Config, monitors: &MonitorSet) -> Vec<Finding> {
         }
     }
     if all > 0 && findings.is_empty() {
-        let detail = format!("the memory of {read} of {all} monitors is there and can be read");
+        let detail = format!("the shared memory of {read} of {all} monitors is readable");
         findings.push(Finding::good("monitors", detail));
     }
     findings
 }
 
-/// Says that the certificate can be served, where nothing was said of it.
+/// Returns that the certificate can be served, if it has no warning.
 fn certificate(config: &Config, warnings: &[Problem]) -> Option<Finding> {
     let files = config.server.tls.as_ref()?;
-    let told = warnings.iter().any(|warning| warning.key.starts_with("server.tls."));
+    let told = warnings.iter().any(Problem::concerns_certificate);
     (!told).then(|| {
         let detail = format!("{} and its key can be served", files.certificate.display());
         Finding::good("certificate", detail)
     })
 }
 
-/// Returns whom the daemon runs as, where that is not this user: whose the state's directory is. Root may read every
-/// key, and the daemon may not.
+/// Returns the user of the daemon, the owner of the state's directory, if that is not this user. Root may read every key,
+/// the daemon may not.
 pub(super) fn other_user(loaded: &Result<Loaded, Problems>) -> Option<String> {
     let config = &loaded.as_ref().ok()?.config;
     let owner = std::fs::metadata(&config.state.directory).ok()?.uid();
@@ -133,7 +133,7 @@ pub(super) fn other_user(loaded: &Result<Loaded, Problems>) -> Option<String> {
     nix::unistd::User::from_uid(owner.into()).ok().flatten().map(|user| user.name)
 }
 
-/// Has the same looked at as another user; `None`: that is not possible here.
+/// Runs the same check as another user; `None`: not possible here.
 pub(super) fn as_user(user: &str, path: &Path) -> Option<Vec<u8>> {
     let program = std::env::current_exe().ok()?;
     let runuser = RUNUSER.iter().map(Path::new).find(|program| program.exists())?;
@@ -147,27 +147,24 @@ fn place_of_state(config: &Config) -> Finding {
     let directory = &config.state.directory;
     let place = directory.display();
     match state::try_write(directory) {
-        Ok(()) => Finding::good("state", format!("{place} can be written")),
+        Ok(()) => Finding::good("state", format!("{place} is writable")),
         // A start makes it.
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
             Finding::good("state", format!("{place} is not there yet"))
         }
         Err(error) => {
-            let detail = format!("nothing can be written to {place}: {error}");
+            let detail = format!("cannot write to {place}: {error}");
             Finding::error("state", detail, state::write_hint(directory, &error))
         }
     }
 }
 
-/// Opens the addresses as a start would, and lets them go again.
+/// Opens the addresses as a start would, and closes them.
 fn addresses(config: &Config) -> Finding {
     let listed = config.server.listen.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
     match ws::bind(&config.server.listen) {
         Ok(_) => Finding::good("port", format!("{listed}: free")),
-        Err(error) => {
-            let detail = format!("{error}: {}", error.source);
-            Finding::error("port", detail, error.hint().unwrap_or_else(|| "see server.listen".to_owned()))
-        }
+        Err(error) => Finding::error("port", error.to_string(), error.hint()),
     }
 }
 

@@ -28,6 +28,7 @@ use crate::ports::{
     CertificateInfo, CertificateProblem, CertificateSummary, Clock, ConfigExamined, ConfigReload, wall_clock,
 };
 use crate::route::PushRules;
+use crate::sockets::BindError;
 use crate::telemetry::log::LogHandle;
 use crate::telemetry::{Counters, Reload};
 use crate::tls::{CertStore, TlsWarning};
@@ -47,7 +48,7 @@ type Answer = oneshot::Sender<Result<ConfigReloaded, ControlError>>;
 pub(super) struct Hot {
     pub(super) log: LogHandle,
     pub(super) certificates: Option<Arc<CertStore>>,
-    pub(super) websocket: Arc<ws::Context>,
+    pub(super) websocket: Arc<ws::WsContext>,
     pub(super) permissions: Option<Arc<ZmDb>>,
     pub(super) senders: SettingSenders,
     pub(super) transports: watch::Sender<Arc<Transports>>,
@@ -306,9 +307,8 @@ fn invalid(message: String) -> ControlError {
     ControlError::new(ErrorCode::ConfigInvalid, message)
 }
 
-fn unavailable(problem: &metrics::BindError) -> ControlError {
-    let message = format!("{problem}: {}", problem.source);
-    ControlError::new(ErrorCode::Unavailable, message).with_hint(problem.hint())
+fn unavailable(problem: &BindError) -> ControlError {
+    ControlError::new(ErrorCode::Unavailable, problem.to_string()).with_hint(problem.hint())
 }
 
 #[async_trait]

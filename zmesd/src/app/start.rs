@@ -23,8 +23,8 @@ use crate::metrics;
 use crate::ports::{CertificateInfo, Clock, wall_clock};
 use crate::route::Tap;
 use crate::state::State;
+use crate::telemetry::Counters;
 use crate::telemetry::log::LogHandle;
-use crate::telemetry::{Counters, Latencies};
 use crate::tls::{self, CertStore};
 use crate::ws::{self, Listener, ServerSettings};
 
@@ -50,7 +50,7 @@ pub(super) struct Opened {
     pub(super) listeners: Vec<Listener>,
     pub(super) metrics: Option<metrics::Bound>,
     pub(super) certificate: Arc<dyn CertificateInfo>,
-    pub(super) websocket: Arc<ws::Context>,
+    pub(super) websocket: Arc<ws::WsContext>,
     pub(super) transports: Arc<Transports>,
     pub(super) state: State,
 }
@@ -59,7 +59,6 @@ pub(super) struct Opened {
 #[derive(Debug)]
 pub(super) struct Common {
     pub(super) counters: Arc<Counters>,
-    pub(super) latencies: Arc<Latencies>,
     pub(super) tap: Tap,
     pub(super) clock: Arc<dyn Clock>,
     pub(super) started_at: Timestamp,
@@ -73,7 +72,6 @@ impl App {
         let clock = Arc::clone(&parts.clock);
         let common = Common {
             counters: Arc::default(),
-            latencies: Arc::default(),
             tap: Tap::default(),
             started_at: clock.now(),
             started: Instant::now(),
@@ -109,7 +107,7 @@ impl Opened {
                 what: "serve the control socket handed over",
                 source,
             })?,
-            None => ControlListener::bind(&config.control.socket, &config.control.admin_group).await?,
+            None => ControlListener::bind(&config.control.socket, &config.control.admin_group)?,
         };
         let certificates = certificates(config, common.started_at)?;
         let transports = transports(config, &common.clock)?;
@@ -128,8 +126,8 @@ impl Opened {
         );
         let certificate: Arc<dyn CertificateInfo> =
             Arc::new(InUse { store: certificates.clone(), clock: Arc::clone(&common.clock) });
-        let websocket = ws::Context::new(
-            ws::Parts {
+        let websocket = ws::WsContext::new(
+            ws::WsParts {
                 router: channels.handles.router.clone(),
                 login: Arc::new(login),
                 record: Arc::new(state.handle.clone()),

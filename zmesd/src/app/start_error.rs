@@ -7,8 +7,8 @@ use zmes_providers::TransportProblem;
 
 use super::exit::Exit;
 use super::inherited::InheritError;
-use crate::metrics;
-use crate::{control, state, tls, ws};
+use crate::sockets::BindError;
+use crate::{state, tls};
 
 /// Why the daemon does not start.
 #[derive(Debug, thiserror::Error)]
@@ -22,15 +22,9 @@ pub enum StartError {
     /// The state file cannot be used.
     #[error(transparent)]
     State(#[from] state::OpenError),
-    /// A port cannot be opened.
+    /// A port or a Unix socket cannot be served.
     #[error(transparent)]
-    Listen(#[from] ws::BindError),
-    /// The control socket cannot be served.
-    #[error(transparent)]
-    Control(#[from] control::BindError),
-    /// Metrics cannot be served.
-    #[error(transparent)]
-    Metrics(#[from] metrics::BindError),
+    Bind(#[from] BindError),
     /// A socket that was handed over cannot be served.
     #[error(transparent)]
     Inherit(#[from] InheritError),
@@ -56,12 +50,8 @@ impl StartError {
                 // SQLite does not say why it cannot open a file; it is hardly ever anything else.
                 state::Fault::Permission => Exit::Permission,
             },
-            Self::Listen(problem) if problem.source.kind() == io::ErrorKind::PermissionDenied => {
-                Exit::Permission
-            }
-            Self::Control(problem) if problem.is_permission() => Exit::Permission,
-            Self::Metrics(problem) if problem.is_permission() => Exit::Permission,
-            Self::Listen(_) | Self::Control(_) | Self::Metrics(_) => Exit::Unavailable,
+            Self::Bind(problem) if problem.is_permission() => Exit::Permission,
+            Self::Bind(_) => Exit::Unavailable,
             Self::System { .. } => Exit::Internal,
         }
     }
@@ -72,9 +62,7 @@ impl StartError {
             Self::Tls(problem) => Some(problem.hint()),
             Self::Push(problem) => Some(problem.hint()),
             Self::State(problem) => Some(problem.hint()),
-            Self::Listen(problem) => problem.hint(),
-            Self::Control(problem) => Some(problem.hint()),
-            Self::Metrics(problem) => Some(problem.hint()),
+            Self::Bind(problem) => Some(problem.hint()),
             Self::Inherit(_) => Some(InheritError::HINT.to_owned()),
             Self::System { .. } => None,
         }

@@ -79,6 +79,7 @@ impl Shared {
 
 impl Conductor {
     /// Starts all tasks.
+    #[expect(clippy::too_many_lines, reason = "one list of rooms, each with what is moved into it")]
     pub(super) fn run_tasks(&mut self, assembly: Assembly) {
         let Assembly { config, file, parts, log, channels, opened, common } = assembly;
         let Opened { certificates, certificate, listeners, state, .. } = opened;
@@ -213,7 +214,6 @@ impl Conductor {
             tap: shared.common.tap.clone(),
             counters: Arc::clone(&shared.common.counters),
             status: Arc::clone(&status),
-            latencies: Arc::clone(&shared.common.latencies),
             config: config.clone(),
             rules: shared.handles.push_rules.clone(),
             storm_window: DispatcherParts::MINUTE,
@@ -221,10 +221,10 @@ impl Conductor {
         });
         self.push.spawn("dispatcher", dispatcher.run(self.tokens.push.clone()));
         Arc::new(PushView::new(PushViewParts {
+            counters: Arc::clone(&shared.common.counters),
             transports,
             commands,
             status,
-            latencies: Arc::clone(&shared.common.latencies),
             rules: shared.handles.push_rules.clone(),
             clock: shared.clock(),
         }))
@@ -270,7 +270,6 @@ fn router(
         push: shared.handles.push_rules.clone(),
         tap: shared.common.tap.clone(),
         counters: Arc::clone(&shared.common.counters),
-        latencies: Arc::clone(&shared.common.latencies),
         clock: shared.clock(),
     })
 }

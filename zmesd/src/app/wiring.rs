@@ -10,7 +10,7 @@ use crate::detect::{DetectConfig, MonitorReports};
 use crate::domain::Alarm;
 use crate::monitors::{Catalog, CatalogHandle, Refresh};
 use crate::push::PushCommand;
-use crate::route::{Command, OrderReceiver, OrderSender, PushRules, RouterHandle, push_orders};
+use crate::route::{OrderReceiver, OrderSender, PushRules, RouterCommand, RouterHandle, push_orders};
 
 /// Alarms from poller and reconciler to the router. Full: the poller waits, and what it misses meanwhile the
 /// reconciler finds in the Events table.
@@ -68,7 +68,7 @@ pub(super) struct DetectionEnds {
 #[derive(Debug)]
 pub(super) struct RouterEnds {
     pub(super) alarms: mpsc::Receiver<Alarm>,
-    pub(super) commands: mpsc::Receiver<Command>,
+    pub(super) commands: mpsc::Receiver<RouterCommand>,
     pub(super) orders: OrderSender,
 }
 

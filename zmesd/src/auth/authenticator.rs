@@ -1,4 +1,4 @@
-//! The one who decides about a login.
+//! Decides about logins.
 
 use std::collections::HashSet;
 use std::net::IpAddr;
@@ -11,13 +11,13 @@ use tokio::time::Instant;
 use tracing::{debug, info, warn};
 use zmes_shared::text::bounded;
 use zmes_shared::views::RefusalReason;
-use zmes_zoneminder::password::{MAX_PASSWORD, PasswordOutcome, StoredPassword};
+use zmes_zoneminder::password::{Against, MAX_PASSWORD, Outcome, PasswordOutcome, Passwords, StoredPassword};
 use zmes_zoneminder::{AccessPass, AccountStore, DbError, MonitorRights, User, access_token};
 
 use super::checks::Passwords;
 use super::costs::Costs;
 use super::limiter::{Fingerprint, Limiter, Standing};
-use super::pace::Pace;
+use super::pace::LoginPace;
 use crate::config::AuthConfig;
 use crate::domain::{Credentials, Login, LoginVerdict, SHOWN_NAME};
 use crate::limits::network;
@@ -25,13 +25,13 @@ use crate::monitors::Catalog;
 use crate::ports::{Clock, LoginCheck};
 use crate::telemetry::{self, Counters};
 
-/// Longest user name that is looked up; ZoneMinder's have at most 64 characters.
+/// Longest user name that is checked; ZoneMinder's have at most 64 characters.
 const MAX_NAME: usize = 256;
 
-/// Users of whose unusable password the operator was told; more than that get it at debug level only.
+/// Users whose unusable password is logged; further ones are not.
 const MAX_TOLD: usize = 1024;
 
-/// What is said when the database is away; an app that hears `BADAUTH` instead might never come again.
+/// The reason while the database is unreachable; an app that is answered `BADAUTH` instead might never reconnect.
 const NO_DATABASE: &str = "the database is not available";
 
 /// Checks credentials against ZoneMinder's users as they are now; shared by all sessions.
@@ -47,15 +47,15 @@ pub struct Authenticator {
     limiter: Limiter,
     passwords: Passwords,
     costs: Costs,
-    pace: Pace,
+    pace: LoginPace,
     told: Mutex<HashSet<String>>,
 }
 
-/// What the log and the table of refusals are told of a login.
+/// A login for the log and the table of refusals.
 #[derive(Debug)]
 struct Attempt {
     address: IpAddr,
-    /// As the app sent it, fit to be shown; of a token only once its signature holds.
+    /// As the app sent it, bounded and cleaned; of a token only once its signature is verified.
     user: Option<String>,
 }
 
@@ -77,7 +77,7 @@ impl Authenticator {
             limiter: Limiter::new(),
             passwords: Passwords::new(),
             costs: Costs::new(catalog),
-            pace: Pace::new(),
+            pace: LoginPace::new(),
             told: Mutex::default(),
         }
     }
@@ -87,7 +87,7 @@ impl Authenticator {
         let Login { credentials, address } = login;
         let address = address.to_canonical();
         if !self.config.borrow().enabled {
-            let user = anybody(&credentials);
+            let user = unchecked_user(&credentials);
             return LoginVerdict::Accepted(Arc::new(user));
         }
         match credentials {
@@ -95,10 +95,10 @@ impl Authenticator {
                 let begun = Instant::now();
                 let outcome = self.by_password(address, &user, password).await;
                 match &outcome {
-                    Err(Refusal::Locked | Refusal::Rejected { looked: false, .. }) => {
+                    Err(LoginRefusal::Locked | LoginRefusal::Rejected { hashed: false, .. }) => {
                         self.pace.keep(begun).await;
                     }
-                    Ok(_) | Err(Refusal::Unavailable(_)) => {}
+                    Ok(_) | Err(LoginRefusal::Unavailable(_)) => {}
                     Err(_) => self.pace.took(begun.elapsed()),
                 }
                 let attempt = Attempt { address, user: Some(bounded(&user, SHOWN_NAME)) };
@@ -124,15 +124,15 @@ impl Authenticator {
         address: IpAddr,
         name: &str,
         password: SecretString,
-    ) -> Result<User, Refusal> {
+    ) -> Result<User, LoginRefusal> {
         if name.len() > MAX_NAME || password.expose_secret().len() > MAX_PASSWORD {
-            // Neither is worth remembering, and the network alone pays.
+            // Not worth remembering; counted for the network alone.
             self.limiter.failed(address, None, None, "");
-            return Err(Refusal::again("user name or password too long"));
+            return Err(LoginRefusal::again("user name or password too long"));
         }
         let mut standing = self.limiter.standing(address, Some(name));
         if standing == Standing::Locked {
-            return Err(Refusal::Locked);
+            return Err(LoginRefusal::Locked);
         }
         let user = self.accounts.find(name).await.map_err(|error| unavailable(&error))?;
         let credential = self.limiter.password(name, &password, user.as_ref());
@@ -140,14 +140,14 @@ impl Authenticator {
             && let Some(reason) = self.limiter.known(address, credential)
         {
             self.limiter.failed(address, Some(name), Some(credential), reason);
-            return Err(Refusal::again(reason));
+            return Err(LoginRefusal::again(reason));
         }
-        let busy = || Refusal::Unavailable("too many logins at once");
+        let busy = || LoginRefusal::Unavailable("too many logins at once");
         let turn = self.passwords.turn(network(address)).await.ok_or_else(busy)?;
-        // Those who waited beside this one may have failed meanwhile.
+        // Logins that waited with this one may have failed meanwhile.
         standing = self.limiter.standing(address, Some(name));
         if standing == Standing::Locked {
-            return Err(Refusal::Locked);
+            return Err(LoginRefusal::Locked);
         }
         let stored = StoredPassword {
             hash: user.as_ref().map(|user| user.password.clone()),
@@ -175,14 +175,14 @@ impl Authenticator {
         Err(self.failed(address, Some(name), credential, reason, standing))
     }
 
-    /// Decides by a token of ZoneMinder's; returns its user as well, where its signature holds.
+    /// Decides by an access token; returns its user, too, if its signature is valid.
     async fn by_token(
         &self,
         address: IpAddr,
         token: &SecretString,
-    ) -> (Option<String>, Result<(User, AccessPass), Refusal>) {
+    ) -> (Option<String>, Result<(User, AccessPass), LoginRefusal>) {
         if self.limiter.standing(address, None) == Standing::Locked {
-            return (None, Err(Refusal::Throttled));
+            return (None, Err(LoginRefusal::Throttled));
         }
         let credential = self.limiter.token(token);
         let rejected =
@@ -214,7 +214,7 @@ impl Authenticator {
         (Some(claims.user), outcome)
     }
 
-    /// Takes note of a wrong credential.
+    /// Records a wrong credential.
     fn failed(
         &self,
         address: IpAddr,
@@ -222,23 +222,23 @@ impl Authenticator {
         credential: Fingerprint,
         reason: &'static str,
         standing: Standing,
-    ) -> Refusal {
+    ) -> LoginRefusal {
         let new = self.limiter.failed(address, user, Some(credential), reason);
         match standing {
-            Standing::Familiar => Refusal::Throttled,
-            Standing::Open | Standing::Locked => Refusal::Rejected { reason, new, looked: true },
+            Standing::Familiar => LoginRefusal::Throttled,
+            Standing::Open | Standing::Locked => LoginRefusal::Rejected { reason, new, hashed: true },
         }
     }
 
     /// Turns the outcome into a verdict, in the log and in the table of refusals.
-    fn conclude(&self, attempt: &Attempt, outcome: Result<User, Refusal>) -> LoginVerdict {
+    fn conclude(&self, attempt: &Attempt, outcome: Result<User, LoginRefusal>) -> LoginVerdict {
         let Attempt { address, user } = attempt;
         match outcome {
             Ok(user) => {
                 self.counters.refusals.welcomed(*address, Some(&user.name));
                 LoginVerdict::Accepted(Arc::new(user))
             }
-            Err(Refusal::Rejected { reason, new, .. }) => {
+            Err(LoginRefusal::Rejected { reason, new, .. }) => {
                 // The line that fail2ban reads (docs/security.md): one for each guess, none for the same one again.
                 if new {
                     info!(%address, ?user, reason, "Bad authentication provided by {address}");
@@ -248,12 +248,12 @@ impl Authenticator {
                 self.refuse(attempt, RefusalReason::BadCredentials, reason);
                 LoginVerdict::Rejected(reason)
             }
-            Err(Refusal::Locked | Refusal::Throttled) => {
-                debug!(%address, ?user, "login not looked at: too many wrong ones");
+            Err(LoginRefusal::Locked | LoginRefusal::Throttled) => {
+                debug!(%address, ?user, "login throttled: too many failures");
                 self.refuse(attempt, RefusalReason::Throttled, "too many wrong logins");
                 LoginVerdict::Throttled
             }
-            Err(Refusal::Unavailable(reason)) => {
+            Err(LoginRefusal::Unavailable(reason)) => {
                 debug!(%address, ?user, reason, "login not decided");
                 self.refuse(attempt, RefusalReason::LoginUnavailable, reason);
                 LoginVerdict::Unavailable(reason)
@@ -268,7 +268,7 @@ impl Authenticator {
         self.counters.refuse(refusal, self.clock.now());
     }
 
-    /// Tells the operator once of a password that only the operator can mend.
+    /// Logs once that a user's password cannot be used: only the operator can fix that.
     fn tell(&self, name: &str, reason: &'static str) {
         let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
         if told.len() < MAX_TOLD && told.insert(name.to_owned()) {
@@ -286,31 +286,34 @@ impl LoginCheck for Authenticator {
 
 /// Why a login does not succeed.
 #[derive(Debug)]
-enum Refusal {
-    /// Wrong. `new`: not sent from this network before. `looked`: a password was hashed.
-    Rejected { reason: &'static str, new: bool, looked: bool },
-    /// Not looked at.
+enum LoginRefusal {
+    /// Wrong. `new`: not sent from this network before. `hashed`: a password was hashed.
+    Rejected {
+        reason: &'static str,
+        new: bool,
+        hashed: bool,
+    },
+    /// Not checked.
     Locked,
-    /// Not looked at, or as good as that.
+    /// Not checked, or answered as if it were not.
     Throttled,
-    /// Not decided.
     Unavailable(&'static str),
 }
 
-impl Refusal {
-    /// A credential whose verdict needs no look.
+impl LoginRefusal {
+    /// The refusal of a credential that needs no check.
     fn again(reason: &'static str) -> Self {
-        Self::Rejected { reason, new: false, looked: false }
+        Self::Rejected { reason, new: false, hashed: false }
     }
 }
 
-fn unavailable(error: &DbError) -> Refusal {
-    debug!(%error, "cannot look up the user");
-    Refusal::Unavailable(NO_DATABASE)
+fn unavailable(error: &DbError) -> LoginRefusal {
+    debug!(%error, "user lookup failed");
+    LoginRefusal::Unavailable(NO_DATABASE)
 }
 
-/// Makes the user that everybody is where `auth.enabled` is false.
-fn anybody(credentials: &Credentials) -> User {
+/// Returns the user of a login while `auth.enabled` is false.
+fn unchecked_user(credentials: &Credentials) -> User {
     let name = match credentials {
         Credentials::Password { user, .. } if !user.trim().is_empty() => bounded(user, SHOWN_NAME),
         Credentials::Password { .. } | Credentials::AccessToken(_) => "anonymous".to_owned(),

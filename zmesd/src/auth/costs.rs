@@ -13,7 +13,7 @@ use crate::monitors::Catalog;
 #[derive(Debug)]
 pub(super) struct Costs {
     catalog: watch::Receiver<Arc<Catalog>>,
-    /// The last catalog that was looked at, with its highest cost.
+    /// The last catalog that was read, with its highest cost.
     last: Mutex<Option<(Arc<Catalog>, u32)>>,
 }
 
@@ -68,7 +68,7 @@ mod tests {
     fn the_cost_is_that_of_the_users_and_changes_with_them() {
         let (catalog, costs) = watch::channel(Arc::default());
         let costs = Costs::new(costs);
-        assert_eq!(costs.highest(None), USUAL_COST, "nobody is known yet");
+        assert_eq!(costs.highest(None), USUAL_COST, "no user is known yet");
         let put = |users: Vec<Arc<User>>| {
             let users = users.into_iter().enumerate().map(|(id, user)| (id.to_string(), user)).collect();
             catalog.send_replace(Arc::new(Catalog { users, ..Catalog::default() }));

@@ -1,8 +1,8 @@
-//! Which logins are looked at after wrong ones: token buckets, emptied by failures alone.
+//! Which logins are checked after wrong ones: token buckets, emptied by failures alone.
 //!
 //! A success costs nothing, so any number of phones behind one address may come back at the same time; neither does an
 //! app that never shows credentials, nor the same wrong credential once more (as Dovecot's auth penalty has it): a
-//! script with an old password that tries again every 3 s punishes nobody, itself included. Guesses cost, first of the
+//! script with an old password that tries again every 3 s locks out no client, itself included. Guesses cost, first of the
 //! pair of user and network, then of the network, and of the user over all networks. A user who has logged in from a
 //! network before may go on doing so whatever others at that network, or guessers elsewhere, have used up.
 //!
@@ -30,25 +30,23 @@ const PER_USER: Quota = Quota { burst: 90.0, every: Duration::from_millis(500) }
 
 /// Buckets that are remembered of each kind, some 100 bytes each.
 const MAX_BUCKETS: usize = 10_000;
-/// Networks from which one user has logged in that are remembered, the latest.
+/// Networks from which one user has logged in, the latest.
 const MAX_HOMES: usize = 64;
-/// Users of whom that is remembered.
+/// Users with such networks.
 const MAX_USERS: usize = 10_000;
 /// Networks whose wrong credentials are remembered.
 const MAX_NETWORKS: usize = 4096;
-/// Wrong credentials that are remembered of one network, the latest.
+/// Wrong credentials that are remembered for one network, the latest.
 const MAX_MISTAKES: usize = 32;
-/// For so long after its last use a wrong credential is remembered.
+/// How long a wrong credential is remembered after its last use.
 const REMEMBERED: Duration = Duration::from_hours(24);
 
-/// Whether a login may be looked at.
+/// Whether a login may be checked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Standing {
-    /// It may.
     Open,
     /// Only because this user has logged in from there before: a wrong password must look like [`Standing::Locked`].
     Familiar,
-    /// It may not.
     Locked,
 }
 
@@ -60,11 +58,11 @@ pub(super) struct Fingerprint(u64);
 #[derive(Debug)]
 pub(super) struct Limiter {
     key: RandomState,
-    state: Mutex<State>,
+    state: Mutex<LimiterState>,
 }
 
 #[derive(Debug)]
-struct State {
+struct LimiterState {
     pairs: Buckets<(String, IpAddr)>,
     networks: Buckets<IpAddr>,
     users: Buckets<String>,
@@ -82,7 +80,7 @@ struct Mistake {
 
 impl Limiter {
     pub(super) fn new() -> Self {
-        let state = State {
+        let state = LimiterState {
             pairs: Buckets::new(MAX_BUCKETS),
             networks: Buckets::new(MAX_BUCKETS),
             users: Buckets::new(MAX_BUCKETS),
@@ -92,7 +90,7 @@ impl Limiter {
         Self { key: RandomState::new(), state: Mutex::new(state) }
     }
 
-    /// Says whether a login may be looked at. A token's user is not known before it was checked.
+    /// Says whether a login may be checked. A token's user is not known before.
     pub(super) fn standing(&self, address: IpAddr, user: Option<&str>) -> Standing {
         let (now, network) = (Instant::now(), network(address));
         let state = self.state();
@@ -113,7 +111,7 @@ impl Limiter {
         }
     }
 
-    /// Takes note of a wrong credential; false: it was wrong here before, and costs nothing.
+    /// Records a wrong credential; false: it was wrong at this network before, and costs nothing.
     pub(super) fn failed(
         &self,
         address: IpAddr,
@@ -134,7 +132,7 @@ impl Limiter {
         true
     }
 
-    /// Takes note of a successful login.
+    /// Records a successful login.
     pub(super) fn succeeded(&self, address: IpAddr, user: &str) {
         let (user, network) = (folded(user), network(address));
         let mut state = self.state();
@@ -158,23 +156,23 @@ impl Limiter {
         mistakes.iter().find(same).map(|mistake| mistake.verdict)
     }
 
-    /// Returns what stands for a password and all that its verdict depends on.
+    /// Returns the fingerprint of a password and of all that its verdict depends on.
     pub(super) fn password(&self, name: &str, given: &SecretString, found: Option<&User>) -> Fingerprint {
         let stored = found.map(|user| (user.name.as_str(), user.password.expose_secret(), user.barred()));
         Fingerprint(self.key.hash_one(("password", name, given.expose_secret(), stored)))
     }
 
-    /// Returns what stands for an access token.
+    /// Returns the fingerprint of an access token.
     pub(super) fn token(&self, token: &SecretString) -> Fingerprint {
         Fingerprint(self.key.hash_one(("token", token.expose_secret())))
     }
 
-    fn state(&self) -> MutexGuard<'_, State> {
+    fn state(&self) -> MutexGuard<'_, LimiterState> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl State {
+impl LimiterState {
     /// Remembers a wrong credential; false: it is known already.
     fn learn(
         &mut self,

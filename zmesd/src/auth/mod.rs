@@ -1,4 +1,4 @@
-//! Who may come in: ZoneMinder's own users, by password or by ZoneMinder's access token.
+//! Logins: ZoneMinder's own users, by password or by ZoneMinder's access token.
 //!
 //! [`Authenticator`] decides; it asks the database through a port and knows nothing of sessions or of MySQL.
 

@@ -1,7 +1,7 @@
-//! How long logins take at the moment, for those that are not looked at.
+//! How long checks of logins take at the moment, so that unchecked logins are answered no faster.
 //!
-//! Behind a locked address a user who has logged in from there is still looked at, others are not: answered at once,
-//! these would tell who lives there. And a wrong login that is repeated is answered from memory, as often as somebody
+//! Behind a locked address only users who have logged in from there are still checked. Answering the others at once
+//! would tell which users these are. And a wrong login that is repeated is answered from memory, as often as a client
 //! likes: so many samples would tell whether the database had a row to send. So both wait until a look would have ended.
 
 use std::sync::{Mutex, PoisonError};
@@ -13,14 +13,14 @@ use tokio::time::Instant;
 const REMEMBERED: usize = 16;
 /// What a look takes before there was one.
 const USUAL: Duration = Duration::from_millis(60);
-/// Nobody waits longer.
+/// The longest wait.
 const LONGEST: Duration = Duration::from_secs(4);
 
 /// The last looks.
 #[derive(Debug)]
-pub(super) struct Pace(Mutex<(usize, [Duration; REMEMBERED])>);
+pub(super) struct LoginPace(Mutex<(usize, [Duration; REMEMBERED])>);
 
-impl Pace {
+impl LoginPace {
     pub(super) fn new() -> Self {
         Self(Mutex::new((0, [USUAL; REMEMBERED])))
     }
@@ -50,8 +50,8 @@ mod tests {
     use super::*;
 
     #[tokio::test(start_paused = true)]
-    async fn who_is_not_looked_at_waits_as_long_as_a_look_takes() {
-        let pace = Pace::new();
+    async fn an_unchecked_login_waits_as_long_as_a_check_takes() {
+        let pace = LoginPace::new();
         (0..REMEMBERED).for_each(|_| pace.took(Duration::from_millis(250)));
         let begun = Instant::now();
         tokio::time::advance(Duration::from_millis(7)).await;

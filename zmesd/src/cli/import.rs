@@ -21,9 +21,9 @@ pub struct ImportArgs {
     /// The old files, in any order: zmeventnotification.pl (0.93 to 0.98), zmeventnotification.ini (1.0 to 6.1) or
     /// zmeventnotification.yml (7), with their secrets and es_rules.
     ///
-    /// What a file is, its content tells. Secrets and rules that the configuration names are looked for by
-    /// themselves: where it says, then beside it. The event server 6 and 7 keep a URL and a key for pushes in their
-    /// own script: name it too (/usr/bin/zmeventnotification.pl, or Constants.pm of 7) where the report asks for it.
+    /// The content of a file tells what it is. Secrets and rules that the configuration names are found by
+    /// themselves: at the path that it gives, else beside it. Event servers 6 and 7 have a URL and a key for pushes in
+    /// their own script: pass it too (/usr/bin/zmeventnotification.pl, or Constants.pm of 7) if the report asks for it.
     #[arg(required = true, value_name = "FILE")]
     pub files: Vec<PathBuf>,
     /// Write the new configuration here, and its secrets into files in the directory `secrets` beside it.
@@ -32,10 +32,10 @@ pub struct ImportArgs {
     /// nothing is written: the configuration goes to standard output, the report to standard error.
     #[arg(long, value_name = "FILE")]
     pub output: Option<PathBuf>,
-    /// Overwrite files that are there already; never one of those that are imported.
+    /// Overwrite existing files, except those that are imported.
     #[arg(long, requires = "output")]
     pub force: bool,
-    /// The report as one JSON document.
+    /// Print the report as one JSON document.
     #[arg(long)]
     pub json: bool,
 }

@@ -27,10 +27,15 @@ pub struct Problem {
 }
 
 impl Problem {
+    /// Says whether it is about the certificate of the apps' port or its key.
+    pub fn concerns_certificate(&self) -> bool {
+        matches!(self.key.as_str(), "server.tls.certificate" | "server.tls.key")
+    }
+
     /// Returns it as a finding of `doctor`.
     pub fn finding(&self) -> Finding {
         let step = match self.key.as_str() {
-            "server.tls.certificate" | "server.tls.key" => "certificate",
+            _ if self.concerns_certificate() => "certificate",
             "zoneminder.config" => "zm.conf",
             key if key.starts_with("ZM_") => "zm.conf",
             _ => "configuration",

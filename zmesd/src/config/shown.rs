@@ -18,6 +18,10 @@ pub struct Shown {
 }
 
 impl Shown {
+    #[expect(
+        clippy::needless_pass_by_value,
+        reason = "numbers and fresh texts: a reference at each call says nothing"
+    )]
     pub(super) fn toml(toml: impl ToString) -> Self {
         Self { toml: toml.to_string(), exact: None }
     }

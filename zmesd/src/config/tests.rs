@@ -411,8 +411,16 @@ fn what_is_used_after_a_reload_differs_only_in_what_needs_a_restart() {
     assert_eq!((now.log.level.as_str(), now.log.format), ("debug", old.log.format));
     assert_eq!((now.auth, &now.metrics, &now.state), (new.auth, &new.metrics, &old.state));
     let areas: Vec<_> = all.hot_areas().into_iter().collect();
-    use SettingsArea::{Auth, Control, Log, Metrics, Push, Server, Zoneminder};
-    assert_eq!(areas, [Zoneminder, Server, Auth, Push, Control, Metrics, Log]);
+    let expected = [
+        SettingsArea::Zoneminder,
+        SettingsArea::Server,
+        SettingsArea::Auth,
+        SettingsArea::Push,
+        SettingsArea::Control,
+        SettingsArea::Metrics,
+        SettingsArea::Log,
+    ];
+    assert_eq!(areas, expected);
 }
 
 #[test]

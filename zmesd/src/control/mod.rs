@@ -1,12 +1,12 @@
-//! The control socket: where `zmesctl` asks and the daemon answers, in lines of JSON.
+//! The control socket: requests of `zmesctl` and their answers, as lines of JSON.
 //!
-//! This room knows peers, roles, lines and streams; [`Admin`] answers. Nothing that it waits for may wait for it.
+//! This room knows peers, roles, lines and streams; [`Admin`] answers.
 
-mod crowd;
+mod connections;
 pub(crate) mod fuzzing;
 mod listener;
 mod peer;
-mod places;
+mod permits;
 mod session;
 #[cfg(test)]
 mod tests;
@@ -17,40 +17,41 @@ use std::time::Duration;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
-use tracing::{debug, warn};
+use tracing::debug;
 
-pub use listener::{BindError, ControlListener};
+pub use listener::ControlListener;
 
 use crate::admin::{Admin, AdminParts};
-use crowd::Crowd;
-use places::Places;
-
-/// Pause after a failed accept: out of file descriptors, it would fail again at once.
-const ACCEPT_PAUSE: Duration = Duration::from_millis(200);
+use crate::sockets::AcceptPause;
+use connections::UserConnections;
+use permits::ConnectionLimits;
 
 /// After the stop, how long a peer may take to read its last answer.
 const LAST_ANSWER: Duration = Duration::from_secs(1);
 
 /// What every session shares.
 #[derive(Debug)]
-struct Context {
+struct ControlContext {
     admin: Arc<Admin>,
     /// Members of this Unix group are admins.
     admin_group: watch::Receiver<String>,
-    places: Places,
+    permits: ConnectionLimits,
 }
 
 /// Serves the control socket until `parts.stop`; `admin_group` names the Unix group whose members are admins.
 ///
-/// Owns: the listener, the count of those accepted and the places of those served. Receives: connections. Sends: one
+/// Owns: the listener, the number of connections of each user, and the permits. Receives: connections. Sends: one
 /// session task per connection, and the tasks of [`Admin`]. Ends: on `parts.stop`, after all of them have ended.
 pub async fn serve(listener: ControlListener, parts: AdminParts, admin_group: watch::Receiver<String>) {
     let tracker = TaskTracker::new();
     let stop = parts.stop.clone();
-    let context =
-        Arc::new(Context { admin: Admin::start(parts, &tracker), admin_group, places: Places::new() });
-    let crowd = Crowd::new(nix::unistd::Uid::effective().as_raw());
-    let mut failing = false;
+    let context = Arc::new(ControlContext {
+        admin: Admin::start(parts, &tracker),
+        admin_group,
+        permits: ConnectionLimits::new(),
+    });
+    let connections = UserConnections::new(nix::unistd::Uid::effective().as_raw());
+    let mut pause = AcceptPause::new(&"control socket");
     loop {
         let accepted = tokio::select! {
             biased;
@@ -59,38 +60,32 @@ pub async fn serve(listener: ControlListener, parts: AdminParts, admin_group: wa
         };
         match accepted {
             Ok(stream) => {
-                failing = false;
-                let visitor = stream.peer_cred().ok().and_then(|peer| crowd.enter(peer.uid()));
-                let Some(visitor) = visitor else {
-                    // Whoever has too many already is not even told: that would take a task for each.
-                    debug!("refused a connection at the control socket: its user has too many");
+                pause.accepted();
+                let connection = stream.peer_cred().ok().and_then(|peer| connections.enter(peer.uid()));
+                let Some(connection) = connection else {
+                    // Closed without an answer: an answer would take a task for each.
+                    debug!("control connection refused: its user has too many");
                     continue;
                 };
                 let (context, stop) = (Arc::clone(&context), stop.clone());
                 tracker.spawn(async move {
                     tokio::select! {
                         () = session::run(&context, stream) => {}
-                        () = long_after(&stop) => debug!("a control session was cut off"),
+                        () = long_after(&stop) => debug!("control session aborted"),
                     }
-                    drop(visitor);
+                    drop(connection);
                 });
             }
-            Err(error) => {
-                // Once per row of failures: whoever can connect can also bring them about.
-                if !std::mem::replace(&mut failing, true) {
-                    warn!(error = &error as &dyn std::error::Error, "cannot accept on the control socket");
-                }
-                tokio::time::sleep(ACCEPT_PAUSE).await;
-            }
+            Err(error) => pause.failed(&error).await,
         }
     }
-    // The name is free before the last answers are written: a new daemon need not wait for them.
+    // The socket is removed before the last answers are written, so a new daemon need not wait for them.
     drop(listener);
     tracker.close();
     tracker.wait().await;
 }
 
-/// Returns when sessions have had the time to end by themselves.
+/// Returns when sessions have had time to end by themselves.
 async fn long_after(stop: &CancellationToken) {
     stop.cancelled().await;
     tokio::time::sleep(LAST_ANSWER).await;

@@ -1,4 +1,4 @@
-//! Who is at the other end of the control socket, and what it may do.
+//! The process at the other end of a control connection, and its role.
 
 use std::ffi::CString;
 use std::io;
@@ -57,8 +57,7 @@ impl Peer {
     /// Returns the refusal of a request that needs an admin.
     pub(super) fn forbidden(&self) -> ControlError {
         let user = self.name.clone().unwrap_or_else(|| format!("uid {}", self.uid));
-        let error =
-            ControlError::new(ErrorCode::Forbidden, format!("{user} may look, but not change anything"));
+        let error = ControlError::new(ErrorCode::Forbidden, format!("{user} has read-only access"));
         let name = self.name.as_deref().unwrap_or("USER");
         error.with_hint(format!(
             "sudo usermod -aG {} {name}, then log in again; or use sudo",

@@ -16,7 +16,7 @@ use zmes_shared::control::{
     StreamEnd, WatchEvent, WatchFilter,
 };
 
-use super::Context;
+use super::ControlContext;
 use super::peer::Peer;
 use crate::admin;
 
@@ -26,18 +26,17 @@ const IDLE: Duration = Duration::from_mins(10);
 const REQUEST_DEADLINE: Duration = Duration::from_secs(10);
 /// How long a peer may take to read an answer.
 const WRITE_DEADLINE: Duration = Duration::from_secs(10);
-/// How long a watcher may not read at all: somebody has stopped the terminal to look at a line. What it misses
-/// meanwhile it is told with `lagged`.
+/// How long a watcher may read nothing: a person has paused the terminal. `lagged` tells it how much it missed.
 const STREAM_WRITE_DEADLINE: Duration = Duration::from_mins(10);
 
-/// Bytes of lines that are made and written before others have their turn.
+/// Bytes of lines that are written before other tasks run.
 const CHUNK: usize = 64 * 1024;
 
 /// Longest text of a request or an error in the log, in characters.
 const LOGGED: usize = 300;
 
-/// What came in.
-enum Input {
+/// What the peer sent.
+enum PeerInput {
     Line,
     TooLarge,
     Unfinished,
@@ -45,42 +44,48 @@ enum Input {
 }
 
 /// Says whether the session goes on.
-enum After {
+enum NextStep {
     Continue,
     Close,
 }
 
 /// What a stream does next.
-enum Step {
+enum StreamStep {
     Events(Vec<WatchEvent>),
     End(&'static str),
     PeerGone,
 }
 
-/// Serves one peer until it leaves, is silent for too long, or the control socket ends. First it needs a place.
+/// Serves one peer until it disconnects, is silent for too long, or the control socket closes. Waits for a permit first.
 ///
 /// Owns: the stream. Receives: request lines. Sends: answers. Ends: with the stream, or on `stop`.
-pub(super) async fn run(context: &Context, stream: UnixStream) {
+pub(super) async fn run(context: &ControlContext, stream: UnixStream) {
     let group = context.admin_group.borrow().clone();
     let peer = match Peer::of(&stream, &group).await {
         Ok(peer) => peer,
         Err(error) => {
-            debug!(%error, "cannot tell who is at the control socket");
+            debug!(%error, "cannot read the credentials of a control connection");
             return;
         }
     };
     debug!(uid = peer.uid, pid = peer.pid, role = ?peer.role, "control session");
-    let place = tokio::select! {
+    let permit = tokio::select! {
         biased;
         () = context.admin.stop().cancelled() => return,
-        place = context.places.take(peer.role) => place,
+        permit = context.permits.take(peer.role) => permit,
     };
     let (reader, writer) = stream.into_split();
-    let mut session =
-        Session { context, peer, reader: BufReader::new(reader), writer, line: Vec::new(), refused: false };
-    let served = match place {
-        Ok(_place) => session.serve().await,
-        // In the place of the greeting.
+    let mut session = ControlSession {
+        context,
+        peer,
+        reader: BufReader::new(reader),
+        writer,
+        line: Vec::new(),
+        refused: false,
+    };
+    let served = match permit {
+        Ok(_permit) => session.serve().await,
+        // Instead of the greeting.
         Err(error) => session.refuse(error).await.map(drop),
     };
     if let Err(error) = served {
@@ -88,85 +93,85 @@ pub(super) async fn run(context: &Context, stream: UnixStream) {
     }
 }
 
-struct Session<'a> {
-    context: &'a Context,
+struct ControlSession<'a> {
+    context: &'a ControlContext,
     peer: Peer,
     reader: BufReader<OwnedReadHalf>,
     writer: OwnedWriteHalf,
     line: Vec<u8>,
-    /// A refusal was logged: one line is enough of a peer that tries and tries.
+    /// A refusal was logged: one line per peer is enough.
     refused: bool,
 }
 
-impl Session<'_> {
+impl ControlSession<'_> {
     async fn serve(&mut self) -> Result<(), CodecError> {
         let hello = Hello::new(env!("CARGO_PKG_VERSION").to_owned(), self.peer.role);
         self.write(&hello).await?;
         loop {
             let after = match self.input().await {
-                Input::Line => self.on_line().await?,
-                Input::TooLarge => {
+                PeerInput::Line => self.on_line().await?,
+                PeerInput::TooLarge => {
                     let message = format!("the request is longer than {MAX_REQUEST} bytes");
                     self.refuse(ControlError::new(ErrorCode::TooLarge, message)).await?
                 }
-                Input::Unfinished => {
+                PeerInput::Unfinished => {
                     let seconds = REQUEST_DEADLINE.as_secs();
                     let message = format!("the request was not complete after {seconds} s");
                     self.refuse(ControlError::new(ErrorCode::Timeout, message)).await?
                 }
-                Input::Ended => After::Close,
+                PeerInput::Ended => NextStep::Close,
             };
-            if matches!(after, After::Close) {
+            if matches!(after, NextStep::Close) {
                 return Ok(());
             }
         }
     }
 
-    async fn input(&mut self) -> Input {
+    async fn input(&mut self) -> PeerInput {
         let stop = self.context.admin.stop().clone();
         tokio::select! {
             biased;
-            () = stop.cancelled() => Input::Ended,
+            () = stop.cancelled() => PeerInput::Ended,
             input = self.read() => input,
         }
     }
 
-    async fn read(&mut self) -> Input {
+    async fn read(&mut self) -> PeerInput {
         match timeout(IDLE, self.reader.fill_buf()).await {
             Ok(Ok(begun)) if !begun.is_empty() => {}
-            Ok(Ok(_) | Err(_)) | Err(_) => return Input::Ended,
+            Ok(Ok(_) | Err(_)) | Err(_) => return PeerInput::Ended,
         }
         let line = codec::read_line(&mut self.reader, &mut self.line, MAX_REQUEST);
         match timeout(REQUEST_DEADLINE, line).await {
-            Ok(Ok(true)) => Input::Line,
-            Ok(Err(CodecError::TooLong { .. })) => Input::TooLarge,
-            Ok(Ok(false) | Err(CodecError::Io(_) | CodecError::Json { .. })) => Input::Ended,
-            Err(_) => Input::Unfinished,
+            Ok(Ok(true)) => PeerInput::Line,
+            Ok(Err(CodecError::TooLong { .. })) => PeerInput::TooLarge,
+            Ok(Ok(false) | Err(CodecError::Io(_) | CodecError::Json { .. })) => PeerInput::Ended,
+            Err(_) => PeerInput::Unfinished,
         }
     }
 
-    async fn on_line(&mut self) -> Result<After, CodecError> {
+    async fn on_line(&mut self) -> Result<NextStep, CodecError> {
         let frame: ClientFrame = match serde_json::from_slice(&self.line) {
             Ok(frame) => frame,
             Err(error) => {
                 let error = ControlError::new(ErrorCode::BadRequest, format!("not a request: {error}"))
                     .with_hint(r#"{"id":1,"request":{"type":"status"}}"#);
                 self.reply(known_id(&self.line), ServerBody::Error(error)).await?;
-                return Ok(After::Continue);
+                return Ok(NextStep::Continue);
             }
         };
         let (id, request) = (frame.id, frame.request);
         if request.access() == Access::Admin && self.peer.role != Role::Admin {
             self.note_refusal(&request);
             self.reply(Some(id), ServerBody::Error(self.peer.forbidden())).await?;
-            return Ok(After::Continue);
+            return Ok(NextStep::Continue);
         }
         if let Request::Watch(filter) = request {
             return self.on_watch(id, filter).await;
         }
         let body = self.answer(request).await.map_or_else(ServerBody::Error, ServerBody::Ok);
         self.reply(Some(id), body).await?;
-        Ok(After::Continue)
+        Ok(NextStep::Continue)
     }
 
     async fn answer(&self, request: Request) -> Result<Value, ControlError> {
@@ -180,20 +185,20 @@ impl Session<'_> {
         if let Some(request) = audited {
             let Peer { uid, pid, .. } = self.peer;
             match &result {
-                Ok(_) => info!(uid, pid, request, "done for an admin"),
+                Ok(_) => info!(uid, pid, request, "admin request succeeded"),
                 Err(error) => {
-                    info!(uid, pid, request, error = brief(&error.message), "not done for an admin");
+                    info!(uid, pid, request, error = brief(&error.message), "admin request failed");
                 }
             }
         }
         result
     }
 
-    /// Of observers only a few are worked for at a time: what they ask may be much, and admins must not wait for it.
+    /// Only a few requests of observers run at a time: they may be expensive, and admins must not wait for them.
     async fn in_turn(&self, request: Request) -> Result<Value, ControlError> {
         let _turn = match self.peer.role {
             Role::Admin => None,
-            Role::Observer => self.context.places.turn().await,
+            Role::Observer => self.context.permits.turn().await,
         };
         self.context.admin.answer(self.peer.role, request).await
     }
@@ -201,19 +206,19 @@ impl Session<'_> {
     fn note_refusal(&mut self, request: &Request) {
         let (Peer { uid, pid, .. }, request) = (&self.peer, describe(request));
         if std::mem::replace(&mut self.refused, true) {
-            debug!(uid, pid, request, "refused: not an admin");
+            debug!(uid, pid, request, "request refused: not an admin");
         } else {
-            info!(uid, pid, request, "refused: not an admin");
+            info!(uid, pid, request, "request refused: not an admin");
         }
     }
 
-    /// Streams until the peer leaves, asks for something else, or the daemon is about to end.
-    async fn on_watch(&mut self, id: u64, filter: WatchFilter) -> Result<After, CodecError> {
+    /// Streams until the peer disconnects, sends another request, or the daemon drains.
+    async fn on_watch(&mut self, id: u64, filter: WatchFilter) -> Result<NextStep, CodecError> {
         let (mut watcher, present) = match self.context.admin.watch(self.peer.role, filter).await {
             Ok(opened) => opened,
             Err(error) => {
                 self.reply(Some(id), ServerBody::Error(error)).await?;
-                return Ok(After::Continue);
+                return Ok(NextStep::Continue);
             }
         };
         self.write_items(id, present).await?;
@@ -221,21 +226,21 @@ impl Session<'_> {
         loop {
             let step = tokio::select! {
                 biased;
-                () = draining.cancelled() => Step::End(admin::STOPPING),
+                () = draining.cancelled() => StreamStep::End(admin::STOPPING),
                 more = self.reader.fill_buf() => match more {
-                    Ok(bytes) if !bytes.is_empty() => Step::End("another request has come"),
-                    Ok(_) | Err(_) => Step::PeerGone,
+                    Ok(bytes) if !bytes.is_empty() => StreamStep::End("another request was sent"),
+                    Ok(_) | Err(_) => StreamStep::PeerGone,
                 },
-                events = watcher.next() => Step::Events(events),
+                events = watcher.next() => StreamStep::Events(events),
             };
             match step {
-                Step::Events(events) => self.write_items(id, events).await?,
-                Step::End(reason) => {
+                StreamStep::Events(events) => self.write_items(id, events).await?,
+                StreamStep::End(reason) => {
                     let end = StreamEnd { reason: reason.to_owned() };
                     self.reply(Some(id), ServerBody::End(end)).await?;
-                    return Ok(After::Continue);
+                    return Ok(NextStep::Continue);
                 }
-                Step::PeerGone => return Ok(After::Close),
+                StreamStep::PeerGone => return Ok(NextStep::Close),
             }
         }
     }
@@ -255,7 +260,7 @@ impl Session<'_> {
         self.write_lines(&mut lines).await
     }
 
-    /// Writes what is there, and lets others have their turn: a watcher may begin with very many lines.
+    /// Writes the lines, and lets other tasks run: a stream may begin with very many lines.
     async fn write_lines(&mut self, lines: &mut Vec<u8>) -> Result<(), CodecError> {
         tokio::task::yield_now().await;
         let draining = self.context.admin.draining();
@@ -274,10 +279,10 @@ impl Session<'_> {
         }
     }
 
-    /// Answers what could not even be read; what follows on the stream cannot be told apart from it.
-    async fn refuse(&mut self, error: ControlError) -> Result<After, CodecError> {
+    /// Answers a line that could not be read, and closes: where the next line begins is not known.
+    async fn refuse(&mut self, error: ControlError) -> Result<NextStep, CodecError> {
         self.reply(None, ServerBody::Error(error)).await?;
-        Ok(After::Close)
+        Ok(NextStep::Close)
     }
 
     async fn reply(&mut self, id: Option<u64>, body: ServerBody) -> Result<(), CodecError> {
@@ -320,7 +325,7 @@ fn describe(request: &Request) -> String {
     brief(&value.to_string())
 }
 
-/// Leaves of names of tokens what tells them apart, and of tokens themselves their number.
+/// Shortens names of tokens to what lists show, and replaces tokens by their number.
 fn hide_tokens(value: &mut Value) {
     match value {
         Value::String(name) => *name = admin::repeated(name),
@@ -330,7 +335,7 @@ fn hide_tokens(value: &mut Value) {
     }
 }
 
-/// What a peer has a say in is logged up to a length alone.
+/// Cuts text that a peer influences, for the log.
 fn brief(text: &str) -> String {
     text.chars().take(LOGGED).collect()
 }

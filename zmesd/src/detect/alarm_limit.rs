@@ -2,7 +2,7 @@
 //! alarm costs a row in the state file for every phone.
 //!
 //! Real alarms come a few a minute: an event has a least length, and inside one `realarm-interval` holds. Of what
-//! exceeds the limit the last is announced at the end of the minute, so that nobody misses that something goes on.
+//! exceeds the limit the last is announced at the end of the minute, so that it is seen that alarms go on.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -19,10 +19,9 @@ const WINDOW: Duration = Duration::from_mins(1);
 /// Gaps that are remembered.
 const REMEMBERED: usize = 256;
 
-/// Alarms that were not announced, because there were too many.
+/// Alarms that were not announced because there were too many.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Gap {
-    /// Of which monitor.
     pub monitor: MonitorId,
     /// When the first one came.
     pub from: Timestamp,

@@ -12,25 +12,25 @@ const REMEMBERED: usize = 64;
 /// When the reconciler was first, the poller that comes to the same alarm within this time does not repeat it.
 const SAME_ALARM: Duration = Duration::from_secs(10);
 
-/// Who announced.
+/// Which task announced it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum By {
+pub(super) enum AnnouncedBy {
     Poll,
     Reconciler,
 }
 
 #[derive(Debug, Clone, Copy)]
-struct Entry {
+struct AnnouncedEvent {
     event: EventId,
     /// `None`: longer ago than this machine's clock reaches.
     at: Option<Instant>,
-    by: By,
+    by: AnnouncedBy,
 }
 
 /// The last events of one monitor that were announced.
 #[derive(Debug, Default)]
 pub(super) struct Announced {
-    entries: VecDeque<Entry>,
+    entries: VecDeque<AnnouncedEvent>,
     /// The last id that was seen while polling.
     polled: u64,
 }
@@ -44,18 +44,18 @@ impl Announced {
     pub(super) fn wants(&self, event: EventId, now: Instant, interval: Duration) -> bool {
         let Some(entry) = self.entries.iter().find(|entry| entry.event == event) else { return true };
         let quiet = match entry.by {
-            By::Poll => interval,
-            By::Reconciler => interval.max(SAME_ALARM),
+            AnnouncedBy::Poll => interval,
+            AnnouncedBy::Reconciler => interval.max(SAME_ALARM),
         };
         entry.at.is_none_or(|at| now.saturating_duration_since(at) >= quiet)
     }
 
-    pub(super) fn note(&mut self, event: EventId, at: Option<Instant>, by: By) {
+    pub(super) fn note(&mut self, event: EventId, at: Option<Instant>, by: AnnouncedBy) {
         self.entries.retain(|entry| entry.event != event);
         if self.entries.len() == REMEMBERED {
             self.entries.pop_front();
         }
-        self.entries.push_back(Entry { event, at, by });
+        self.entries.push_back(AnnouncedEvent { event, at, by });
     }
 
     /// Takes note of an id seen while polling. One that is lower than the last means that the database was restored:

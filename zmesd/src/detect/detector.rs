@@ -1,6 +1,6 @@
 //! One monitor's alarms, worked out of readings and rows. Pure: no I/O, no clock, time is passed in.
 //!
-//! ZoneMinder's versions tell of an alarm in different orders. 1.36 opens the event, publishes its id and sets the
+//! ZoneMinder's versions publish an alarm in different orders. 1.36 opens the event, publishes its id and sets the
 //! state last: state and id belong together. Before, and again from 1.37 on, the state comes first and the id when
 //! the database has taken the row; until then the id is that of the event before. And where recording is continuous,
 //! an alarm may lie inside the open event and change no id at all.
@@ -13,7 +13,7 @@ use zmes_shared::EventId;
 use zmes_zoneminder::{EventRow, Monitor, Reading, Recording};
 
 use super::DetectConfig;
-use super::announced::{Announced, By};
+use super::announced::{Announced, AnnouncedBy};
 use super::events::{cause_of_row, event_id, has_alarm};
 use super::settling::{Patience, Settling};
 use super::unidentified::Unidentified;
@@ -29,54 +29,54 @@ const RECHECK: Duration = Duration::from_secs(1);
 
 /// An alarm that was found.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Found {
+pub struct DetectedAlarm {
     /// Its event.
     pub event: Option<EventId>,
     /// How it was found.
     pub origin: Origin,
-    /// Why, where the Events table told; `None`: as shared memory tells.
+    /// The cause from the Events table; `None`: use that of shared memory.
     pub cause: Option<Arc<str>>,
-    /// Why, as a row tells: for where shared memory does not.
+    /// The cause of the row, for where shared memory has none.
     pub row_cause: Option<Arc<str>>,
-    /// Shared memory tells the cause only after the id: it is worth another look.
+    /// Shared memory gets the cause after the id: read it again.
     pub cause_follows: bool,
 }
 
-/// What a look led to.
+/// What an observation led to.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub struct Step {
+pub struct DetectorStep {
     /// Alarms to be announced, in this order.
-    pub found: Vec<Found>,
+    pub found: Vec<DetectedAlarm>,
     /// Ask the database for the monitor's open events, and bring the answer under this number.
     pub ask: Option<u64>,
 }
 
 /// What was seen last of a `zmc`.
 #[derive(Debug, Clone, Copy)]
-struct Seen {
+struct LastReading {
     generation: u64,
     startup_time: i64,
     alarmed: bool,
     last_event: u64,
-    /// `last_event` was another one in the look before.
+    /// `last_event` was another one in the observation before.
     moved: bool,
 }
 
 /// An alarm that is not announced yet.
 #[derive(Debug, Clone, Copy)]
-struct Pending {
+struct PendingAlarm {
     since: Instant,
-    why: Why,
+    why: PendingFor,
     /// `last_event` when the alarm was seen.
     last_event: u64,
-    /// The question that was asked of it.
+    /// The number of the question about it.
     question: u64,
     /// It may lie inside the event `last_event`, which was announced: the database is to be asked in a while.
     recheck: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Why {
+enum PendingFor {
     /// Its id is not there yet: any other than `last_event` is it.
     NewId,
     /// The same, or else it lies inside the event `last_event`, which the database knows.
@@ -88,10 +88,10 @@ enum Why {
 /// One monitor's alarms.
 #[derive(Debug, Default)]
 pub struct Detector {
-    seen: Option<Seen>,
+    seen: Option<LastReading>,
     /// The monitor was seen without a `zmc`: what a `zmc` shows first has begun since.
     was_away: bool,
-    pending: Option<Pending>,
+    pending: Option<PendingAlarm>,
     unidentified: Unidentified,
     announced: Announced,
     settling: Settling,
@@ -99,16 +99,16 @@ pub struct Detector {
     questions: u64,
 }
 
-/// One look with all that it is judged by.
+/// One reading with all that it is judged by.
 #[derive(Clone, Copy)]
-struct Look<'a> {
+struct Observation<'a> {
     monitor: &'a Monitor,
     reading: &'a Reading,
     now: Instant,
     config: &'a DetectConfig,
 }
 
-impl Look<'_> {
+impl Observation<'_> {
     /// Shared memory follows changes at once, the catalog only when it is read again.
     fn recording(&self) -> Recording {
         self.reading.recording.unwrap_or(self.monitor.recording)
@@ -129,21 +129,21 @@ impl Detector {
             ..Self::default()
         };
         if let Some((event, at)) = cursor {
-            detector.announced.note(event, at, By::Poll);
+            detector.announced.note(event, at, AnnouncedBy::Poll);
         }
         detector
     }
 
-    /// Takes a look.
+    /// Judges a reading.
     pub fn observe(
         &mut self,
         monitor: &Monitor,
         reading: &Reading,
         now: Instant,
         config: &DetectConfig,
-    ) -> Step {
-        let mut step = Step::default();
-        let look = Look { monitor, reading, now, config };
+    ) -> DetectorStep {
+        let mut step = DetectorStep::default();
+        let look = Observation { monitor, reading, now, config };
         let before = self.seen.filter(|seen| {
             seen.generation == reading.generation && seen.startup_time == reading.startup_time
         });
@@ -156,7 +156,7 @@ impl Detector {
             None if running => self.rebase(look, &mut step),
             None => self.start(look, &mut step),
         }
-        self.seen = Some(Seen {
+        self.seen = Some(LastReading {
             generation: reading.generation,
             startup_time: reading.startup_time,
             alarmed: reading.state.alarmed(),
@@ -167,9 +167,9 @@ impl Detector {
         step
     }
 
-    /// Takes a look that showed nothing; `zmc_is_away`: because there is no `zmc`.
-    pub fn miss(&mut self, zmc_is_away: bool, now: Instant, config: &DetectConfig) -> Step {
-        let mut step = Step::default();
+    /// Notes a poll that showed nothing; `zmc_is_away`: because there is no `zmc`.
+    pub fn miss(&mut self, zmc_is_away: bool, now: Instant, config: &DetectConfig) -> DetectorStep {
+        let mut step = DetectorStep::default();
         self.was_away |= zmc_is_away;
         self.expire(now, config, &mut step);
         step
@@ -182,25 +182,25 @@ impl Detector {
         open: Option<&[EventRow]>,
         now: Instant,
         config: &DetectConfig,
-    ) -> Step {
-        let mut step = Step::default();
+    ) -> DetectorStep {
+        let mut step = DetectorStep::default();
         let Some(pending) = self.pending.filter(|pending| pending.question == question) else { return step };
         let row = open.and_then(|rows| rows.iter().find(|row| row.id.0 == pending.last_event));
         match (pending.why, row) {
-            (Why::NewIdOrOpenEvent | Why::NewId, Some(row)) => {
+            (PendingFor::NewIdOrOpenEvent | PendingFor::NewId, Some(row)) => {
                 self.pending = None;
                 self.announce(row.id, false, now, config, &mut step);
                 step.tell_cause(row);
             }
             // Not in that event, so in one that is still to come.
-            (Why::NewIdOrOpenEvent, None) if open.is_some() => {
-                self.pending = Some(Pending { why: Why::NewId, ..pending });
+            (PendingFor::NewIdOrOpenEvent, None) if open.is_some() => {
+                self.pending = Some(PendingAlarm { why: PendingFor::NewId, ..pending });
             }
-            (Why::AtStart, row) => {
+            (PendingFor::AtStart, row) => {
                 self.pending = None;
                 match row.filter(|row| row.age < config.startup_grace) {
                     Some(row) if self.identifies(row, now) => {
-                        self.announced.note(row.id, Some(now), By::Poll);
+                        self.announced.note(row.id, Some(now), AnnouncedBy::Poll);
                     }
                     Some(row) => {
                         self.announce(row.id, false, now, config, &mut step);
@@ -209,7 +209,7 @@ impl Detector {
                     None => {}
                 }
             }
-            (Why::NewIdOrOpenEvent | Why::NewId, None) => {}
+            (PendingFor::NewIdOrOpenEvent | PendingFor::NewId, None) => {}
         }
         step
     }
@@ -222,7 +222,7 @@ impl Detector {
     }
 
     /// Returns the alarms of rows that polling has missed for certain. `polled`: the monitor is polled at all.
-    pub fn missed(&mut self, polled: bool, now: Instant, config: &DetectConfig) -> Vec<Found> {
+    pub fn missed(&mut self, polled: bool, now: Instant, config: &DetectConfig) -> Vec<DetectedAlarm> {
         if self.settling.is_empty() {
             return Vec::new();
         }
@@ -236,10 +236,10 @@ impl Detector {
             if self.announced.contains(row.id) {
                 continue;
             }
-            self.announced.note(row.id, Some(now), By::Reconciler);
+            self.announced.note(row.id, Some(now), AnnouncedBy::Reconciler);
             if !self.identifies(&row, first_seen) {
                 let cause = Some(cause_of_row(&row));
-                found.push(Found {
+                found.push(DetectedAlarm {
                     event: Some(row.id),
                     origin,
                     cause,
@@ -258,14 +258,14 @@ impl Detector {
     }
 
     /// Compares with what was seen before of the same `zmc`.
-    fn follow(&mut self, before: Seen, look: Look<'_>, step: &mut Step) {
+    fn follow(&mut self, before: LastReading, look: Observation<'_>, step: &mut DetectorStep) {
         let alarmed = look.reading.state.alarmed();
         let entered = alarmed && !before.alarmed;
         // A new alarm is no longer the one that ran at the start.
-        self.pending = self.pending.filter(|pending| pending.why != Why::AtStart || !entered);
+        self.pending = self.pending.filter(|pending| pending.why != PendingFor::AtStart || !entered);
         if let Some(pending) = self.pending {
             let changed = look.event().filter(|event| event.0 != pending.last_event);
-            if let Some(event) = changed.filter(|_| alarmed || pending.why != Why::AtStart) {
+            if let Some(event) = changed.filter(|_| alarmed || pending.why != PendingFor::AtStart) {
                 self.pending = None;
                 self.announce(event, true, look.now, look.config, step);
             }
@@ -282,17 +282,17 @@ impl Detector {
         let changed = look.event().filter(|event| event.0 != before.last_event);
         let Some(event) = changed.filter(|event| !self.announced.contains(*event)) else { return };
         if self.unidentified.take_last() {
-            self.announced.note(event, Some(look.now), By::Poll);
+            self.announced.note(event, Some(look.now), AnnouncedBy::Poll);
         } else {
             self.announce(event, true, look.now, look.config, step);
         }
     }
 
     /// The state has become ALARM or ALERT.
-    fn enter(&mut self, before: Seen, look: Look<'_>, step: &mut Step) {
+    fn enter(&mut self, before: LastReading, look: Observation<'_>, step: &mut DetectorStep) {
         let reading = look.reading;
         if look.recording() == Recording::Never {
-            step.found.push(Found::polled(None));
+            step.found.push(DetectedAlarm::polled(None));
             return;
         }
         // An id that has just changed belongs to this alarm; in a layout whose releases differ in their order also
@@ -307,13 +307,13 @@ impl Detector {
             && !look.monitor.alarm_opens_event
             && !reading.state_written_last
             && look.event().is_some();
-        self.wait(if inside { Why::NewIdOrOpenEvent } else { Why::NewId }, look, step);
+        self.wait(if inside { PendingFor::NewIdOrOpenEvent } else { PendingFor::NewId }, look, step);
     }
 
-    /// A `zmc` is seen for the first time, but not the monitor: what runs has begun since it was looked at last.
-    fn rebase(&mut self, look: Look<'_>, step: &mut Step) {
+    /// A `zmc` is seen for the first time, but not the monitor: what runs has begun since the last poll.
+    fn rebase(&mut self, look: Observation<'_>, step: &mut DetectorStep) {
         // The alarm that still waited for its id belongs to a zmc that is gone.
-        if let Some(pending) = self.pending.take().filter(|pending| pending.why != Why::AtStart) {
+        if let Some(pending) = self.pending.take().filter(|pending| pending.why != PendingFor::AtStart) {
             self.give_up(pending, step);
         }
         // The new one's ids are none of an alarm before it.
@@ -322,7 +322,7 @@ impl Detector {
             return;
         }
         if look.recording() == Recording::Never {
-            step.found.push(Found::polled(None));
+            step.found.push(DetectedAlarm::polled(None));
             return;
         }
         match look.event() {
@@ -330,58 +330,58 @@ impl Detector {
             Some(event) if look.reading.state_written_last => {
                 self.announce(event, false, look.now, look.config, step);
             }
-            Some(_) => self.wait(Why::NewIdOrOpenEvent, look, step),
-            None => self.wait(Why::NewId, look, step),
+            Some(_) => self.wait(PendingFor::NewIdOrOpenEvent, look, step),
+            None => self.wait(PendingFor::NewId, look, step),
         }
     }
 
-    /// The first look of all: an alarm that runs may be old, and may have been announced by the daemon before.
-    fn start(&mut self, look: Look<'_>, step: &mut Step) {
+    /// The first observation: an alarm that runs may be old, and may have been announced by the daemon before.
+    fn start(&mut self, look: Observation<'_>, step: &mut DetectorStep) {
         let known = |event: EventId| self.cursor.is_some_and(|cursor| event <= cursor);
         if look.reading.state.alarmed() && look.event().is_some_and(|event| !known(event)) {
-            self.wait(Why::AtStart, look, step);
+            self.wait(PendingFor::AtStart, look, step);
         }
     }
 
-    fn wait(&mut self, why: Why, look: Look<'_>, step: &mut Step) {
+    fn wait(&mut self, why: PendingFor, look: Observation<'_>, step: &mut DetectorStep) {
         self.questions += 1;
         let question = self.questions;
         // From 1.37 on an event stays open for its least length (10 s) though the state is IDLE again, and motion
         // in that time opens no other.
-        let recheck = why == Why::NewId
+        let recheck = why == PendingFor::NewId
             && look.reading.recording.is_some()
             && look.event().is_some_and(|event| self.announced.contains(event));
         let last_event = look.reading.last_event;
-        self.pending = Some(Pending { since: look.now, why, last_event, question, recheck });
-        step.ask = (why != Why::NewId).then_some(question);
+        self.pending = Some(PendingAlarm { since: look.now, why, last_event, question, recheck });
+        step.ask = (why != PendingFor::NewId).then_some(question);
     }
 
-    fn expire(&mut self, now: Instant, config: &DetectConfig, step: &mut Step) {
+    fn expire(&mut self, now: Instant, config: &DetectConfig, step: &mut DetectorStep) {
         let Some(pending) = self.pending else { return };
         let waited = now.saturating_duration_since(pending.since);
         if pending.recheck && waited >= RECHECK {
             self.questions += 1;
-            self.pending = Some(Pending { recheck: false, question: self.questions, ..pending });
+            self.pending = Some(PendingAlarm { recheck: false, question: self.questions, ..pending });
             step.ask = Some(self.questions);
             return;
         }
-        if pending.why == Why::NewIdOrOpenEvent && waited >= DATABASE_DEADLINE {
+        if pending.why == PendingFor::NewIdOrOpenEvent && waited >= DATABASE_DEADLINE {
             self.pending = None;
             if let Some(event) = event_id(pending.last_event) {
                 self.announce(event, false, now, config, step);
             }
         } else if waited >= ID_DEADLINE {
             self.pending = None;
-            if pending.why != Why::AtStart {
+            if pending.why != PendingFor::AtStart {
                 self.give_up(pending, step);
             }
         }
     }
 
     /// Announces an alarm without its id; should that still come, it is known to have been announced.
-    fn give_up(&mut self, pending: Pending, step: &mut Step) {
+    fn give_up(&mut self, pending: PendingAlarm, step: &mut DetectorStep) {
         self.unidentified.announced(pending.since);
-        step.found.push(Found::polled(None));
+        step.found.push(DetectedAlarm::polled(None));
     }
 
     fn announce(
@@ -390,11 +390,11 @@ impl Detector {
         cause_follows: bool,
         now: Instant,
         config: &DetectConfig,
-        step: &mut Step,
+        step: &mut DetectorStep,
     ) {
         if self.announced.wants(event, now, config.realarm_interval) {
-            self.announced.note(event, Some(now), By::Poll);
-            step.found.push(Found { cause_follows, ..Found::polled(Some(event)) });
+            self.announced.note(event, Some(now), AnnouncedBy::Poll);
+            step.found.push(DetectedAlarm { cause_follows, ..DetectedAlarm::polled(Some(event)) });
         }
     }
 
@@ -404,8 +404,8 @@ impl Detector {
     }
 }
 
-impl Step {
-    /// Adds what a row tells of the alarm that was just found in it.
+impl DetectorStep {
+    /// Adds the cause of the row in which the alarm was found.
     fn tell_cause(&mut self, row: &EventRow) {
         if let Some(found) = self.found.last_mut().filter(|found| found.event == Some(row.id)) {
             found.row_cause = Some(cause_of_row(row));
@@ -413,7 +413,7 @@ impl Step {
     }
 }
 
-impl Found {
+impl DetectedAlarm {
     fn polled(event: Option<EventId>) -> Self {
         Self { event, origin: Origin::Poll, cause: None, row_cause: None, cause_follows: false }
     }

@@ -8,7 +8,7 @@ use zmes_zoneminder::{EventRow, Reading, Trigger};
 /// The cause of an event (or of a section of one) that was opened without an alarm.
 const CONTINUOUS: &str = "Continuous";
 
-/// What is said of an alarm of which nothing more is known: ZoneMinder's word for nearly all of them.
+/// The cause of an alarm without one: ZoneMinder's word for nearly all alarms.
 pub(super) const MOTION: &str = "Motion";
 
 /// Returns `last_event` as an id; 0 is ZoneMinder's word for none.

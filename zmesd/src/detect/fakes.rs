@@ -59,7 +59,7 @@ struct Stored {
 }
 
 #[derive(Debug, Default)]
-struct Table {
+struct ScriptedTable {
     rows: Vec<Stored>,
     down: bool,
     /// Rows look so much older than they are.
@@ -69,10 +69,10 @@ struct Table {
 
 /// An Events table.
 #[derive(Debug, Clone, Default)]
-pub(super) struct ScriptedStore(Arc<Mutex<Table>>);
+pub(super) struct ScriptedStore(Arc<Mutex<ScriptedTable>>);
 
 impl ScriptedStore {
-    fn table(&self) -> MutexGuard<'_, Table> {
+    fn table(&self) -> MutexGuard<'_, ScriptedTable> {
         self.0.lock().unwrap()
     }
 

@@ -1,4 +1,4 @@
-//! The lookup task: asks the database what only it knows, so that polling need not wait for it.
+//! The lookup task: queries the database, so that polling does not wait for it.
 
 use std::fmt;
 use std::sync::Arc;
@@ -11,28 +11,27 @@ use zmes_zoneminder::{DbError, EventRow, EventStore};
 
 /// Which events of a monitor are open?
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Question {
+pub struct LookupQuestion {
     /// Which monitor.
     pub monitor: MonitorId,
     /// The detector's number of the question, repeated in the answer.
     pub number: u64,
 }
 
-/// The answer to a [`Question`].
+/// The answer to a [`LookupQuestion`].
 #[derive(Debug)]
-pub struct Answer {
-    /// What was asked.
-    pub question: Question,
+pub struct LookupAnswer {
+    pub question: LookupQuestion,
     /// The open events, newest first.
     pub open: Result<Vec<EventRow>, DbError>,
 }
 
-/// Owns nothing. Receives questions, which the poller drops rather than wait; sends answers. Ends when told to, or
+/// Owns nothing. Receives questions, which the poller drops rather than wait; sends answers. Ends when stopped, or
 /// when the poller is gone.
 pub struct Lookup {
     store: Arc<dyn EventStore>,
-    questions: mpsc::Receiver<Question>,
-    answers: mpsc::Sender<Answer>,
+    questions: mpsc::Receiver<LookupQuestion>,
+    answers: mpsc::Sender<LookupAnswer>,
 }
 
 impl fmt::Debug for Lookup {
@@ -45,13 +44,13 @@ impl Lookup {
     /// Joins a store to the poller's questions.
     pub fn new(
         store: Arc<dyn EventStore>,
-        questions: mpsc::Receiver<Question>,
-        answers: mpsc::Sender<Answer>,
+        questions: mpsc::Receiver<LookupQuestion>,
+        answers: mpsc::Sender<LookupAnswer>,
     ) -> Self {
         Self { store, questions, answers }
     }
 
-    /// Answers until told to stop.
+    /// Answers until stopped.
     pub async fn run(mut self, stop: CancellationToken) {
         stop.run_until_cancelled(async {
             while let Some(question) = self.questions.recv().await {
@@ -59,7 +58,7 @@ impl Lookup {
                 if let Err(error) = &open {
                     debug!(monitor = %question.monitor, %error, "cannot ask for open events");
                 }
-                if self.answers.send(Answer { question, open }).await.is_err() {
+                if self.answers.send(LookupAnswer { question, open }).await.is_err() {
                     return;
                 }
             }

@@ -1,6 +1,6 @@
-//! From looks at monitors to alarms: each announced once, with the right event id, none lost.
+//! From readings of monitors to alarms: each announced once, with the right event id, none lost.
 //!
-//! [`Detector`] is the pure core, one for each monitor. Three tasks move it: the [`Poller`] looks at the shared
+//! [`Detector`] is the pure core, one for each monitor. Three tasks move it: the [`Poller`] reads the shared
 //! memory and owns the detectors; the [`Reconciler`] reads the Events table and hands the poller what polling cannot
 //! see; the [`Lookup`] answers the poller's questions to the database, so that polling never waits for it.
 //!
@@ -36,10 +36,10 @@ mod window;
 pub use alarm_limit::{Gap, Gaps};
 pub use condition::{Condition, MonitorReport};
 pub use config::DetectConfig;
-pub use detector::{Detector, Found, Step};
-pub use lookup::{Answer, Lookup, Question};
+pub use detector::{DetectedAlarm, Detector, DetectorStep};
+pub use lookup::{Lookup, LookupAnswer, LookupQuestion};
 pub use poller::{MonitorReports, Poller, PollerParts};
-pub use reconciler::{Reconciler, Report};
+pub use reconciler::{Reconciler, ReconcilerReport};
 pub use record::Record;
 
 use std::collections::HashMap;
@@ -57,10 +57,10 @@ use crate::telemetry::Counters;
 
 /// Reports that the reconciler may be ahead of the poller; full: the reconciler waits.
 const REPORTS: usize = 8;
-/// Questions and answers on their way; full: the poller goes on as if the database were away.
+/// Questions and answers on their way; full: the poller goes on as if the database were down.
 const QUESTIONS: usize = 64;
 
-/// What detection needs from outside.
+/// What detection needs.
 #[derive(Debug)]
 pub struct DetectParts {
     /// Where readings come from.
@@ -85,11 +85,11 @@ pub struct DetectParts {
     pub alarms: mpsc::Sender<Alarm>,
     /// Where each monitor's condition is reported.
     pub monitor_reports: watch::Sender<MonitorReports>,
-    /// Where alarms are told that were too many.
+    /// Alarms beyond the limit are noted here.
     pub gaps: Gaps,
 }
 
-/// The three tasks of detection; each is run until it is told to stop.
+/// The three tasks of detection; each runs until stopped.
 #[derive(Debug)]
 pub struct Detection {
     /// Looks at the monitors and sends alarms.

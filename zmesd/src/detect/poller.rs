@@ -1,4 +1,4 @@
-//! The poller task: looks at every monitor at every tick and sends the alarms.
+//! The poller task: polls every monitor at every tick and sends the alarms.
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::Arc;
@@ -15,9 +15,9 @@ use zmes_zoneminder::{EventRow, MonitorSource};
 use super::DetectConfig;
 use super::alarm_limit::Gaps;
 use super::condition::MonitorReport;
-use super::lookup::{Answer, Question};
-use super::reconciler::Report;
-use super::track::{Looked, Round, Rules, Track};
+use super::lookup::{LookupAnswer, LookupQuestion};
+use super::reconciler::ReconcilerReport;
+use super::track::{PollResult, PollRules, Round, Track};
 use crate::config::Source;
 use crate::domain::Alarm;
 use crate::monitors::Catalog;
@@ -28,7 +28,7 @@ use crate::telemetry::Counters;
 /// ZoneMinder's own default of `ZM_WATCH_MAX_DELAY`, until the catalog has been read.
 const WATCH_MAX_DELAY: Duration = Duration::from_secs(45);
 
-/// After so long without a round, beside some of its intervals, the poller is taken to stand still.
+/// Without a round for this long, and some of its intervals, the poller counts as hanging.
 const STANDSTILL: Duration = Duration::from_secs(5);
 
 /// Rows kept of monitors that the catalog does not know (yet): it may not have been read, or the monitor is new.
@@ -58,24 +58,24 @@ pub struct PollerParts {
     pub alarms: mpsc::Sender<Alarm>,
     /// Where each monitor's condition is reported; written only when it has changed.
     pub monitor_reports: watch::Sender<MonitorReports>,
-    /// Where alarms are told that were too many.
+    /// Alarms beyond the limit are noted here.
     pub gaps: Gaps,
-    /// What the reconciler tells.
-    pub reports: mpsc::Receiver<Report>,
+    /// From the reconciler.
+    pub reports: mpsc::Receiver<ReconcilerReport>,
     /// Questions to the database; never waited for.
-    pub questions: mpsc::Sender<Question>,
+    pub questions: mpsc::Sender<LookupQuestion>,
     /// Their answers.
-    pub answers: mpsc::Receiver<Answer>,
+    pub answers: mpsc::Receiver<LookupAnswer>,
 }
 
 /// Owns the source, the detectors and with them the memory of what was announced. Receives ticks, the catalog, the
 /// settings, reports of the reconciler and answers of the lookup. Sends alarms to the router, awaited: while it is
-/// busy, polling waits, and what is missed meanwhile the reconciler finds. Ends when told to, or when the router is
+/// busy, polling waits, and what is missed meanwhile the reconciler finds. Ends when stopped, or when the router is
 /// gone.
 #[derive(Debug)]
 pub struct Poller {
     parts: PollerParts,
-    rules: Rules,
+    rules: PollRules,
     tracks: BTreeMap<MonitorId, Track>,
     /// Rows of monitors that the catalog does not know yet; each catalog is their last chance.
     unclaimed: VecDeque<(EventRow, Instant)>,
@@ -87,15 +87,15 @@ pub struct Poller {
 struct Ended;
 
 impl Poller {
-    /// Returns a poller that has not looked yet.
+    /// Returns a poller that has not polled yet.
     pub fn new(parts: PollerParts) -> Self {
         let config = *parts.config.borrow();
         let gaps = parts.gaps.clone();
-        let rules = Rules { config, max_delay: WATCH_MAX_DELAY, database: None, gaps };
+        let rules = PollRules { config, max_delay: WATCH_MAX_DELAY, database: None, gaps };
         Self { parts, rules, tracks: BTreeMap::new(), unclaimed: VecDeque::new(), changed: false }
     }
 
-    /// Polls until told to stop.
+    /// Polls until stopped.
     pub async fn run(mut self, stop: CancellationToken) {
         // An alarm that is lost at the end is found by the next daemon: its cursor has not moved.
         stop.run_until_cancelled(self.keep_polling()).await;
@@ -198,22 +198,22 @@ impl Poller {
         self.conclude(news).await
     }
 
-    async fn on_answer(&mut self, answer: &Answer) -> Result<(), Ended> {
-        let Question { monitor, number } = answer.question;
+    async fn on_answer(&mut self, answer: &LookupAnswer) -> Result<(), Ended> {
+        let LookupQuestion { monitor, number } = answer.question;
         let open = answer.open.as_deref().ok();
         let looked = self.one(monitor, |track, round| track.answer(number, open, round));
         self.conclude(looked).await
     }
 
-    async fn on_report(&mut self, report: Report) -> Result<(), Ended> {
+    async fn on_report(&mut self, report: ReconcilerReport) -> Result<(), Ended> {
         match report {
-            Report::Rows(rows) => self.on_rows(rows).await?,
-            Report::Restored(newest) => {
+            ReconcilerReport::Rows(rows) => self.on_rows(rows).await?,
+            ReconcilerReport::Restored(newest) => {
                 for track in self.tracks.values_mut() {
                     track.restored(newest);
                 }
             }
-            Report::Database(reachable) => {
+            ReconcilerReport::Database(reachable) => {
                 self.rules.database = reachable.err().map(Arc::new);
             }
         }
@@ -239,21 +239,24 @@ impl Poller {
     fn one(
         &mut self,
         monitor: MonitorId,
-        look: impl FnOnce(&mut Track, &Round<'_>) -> Looked,
-    ) -> Option<(MonitorId, Looked)> {
+        look: impl FnOnce(&mut Track, &Round<'_>) -> PollResult,
+    ) -> Option<(MonitorId, PollResult)> {
         let round = Round::new(&self.rules, &*self.parts.clock);
         self.tracks.get_mut(&monitor).map(|track| (monitor, look(track, &round)))
     }
 
-    /// Sends the alarms, asks the questions, shows what has changed: in this order, alarms do not wait.
-    async fn conclude(&mut self, news: impl IntoIterator<Item = (MonitorId, Looked)>) -> Result<(), Ended> {
+    /// Sends the alarms, then the questions, then publishes changed reports: alarms must not wait.
+    async fn conclude(
+        &mut self,
+        news: impl IntoIterator<Item = (MonitorId, PollResult)>,
+    ) -> Result<(), Ended> {
         for (monitor, looked) in news {
             self.changed |= looked.changed;
             for alarm in looked.alarms {
                 self.send(alarm).await?;
             }
             if let Some(number) = looked.ask {
-                self.ask(Question { monitor, number }).await?;
+                self.ask(LookupQuestion { monitor, number }).await?;
             }
         }
         if std::mem::take(&mut self.changed) {
@@ -272,8 +275,8 @@ impl Poller {
         self.parts.alarms.send(alarm).await.map_err(|_| Ended)
     }
 
-    /// Asks the database; where that is not possible, the detector goes on without.
-    async fn ask(&mut self, question: Question) -> Result<(), Ended> {
+    /// Sends a question to the lookup; if that is not possible, the detector goes on without an answer.
+    async fn ask(&mut self, question: LookupQuestion) -> Result<(), Ended> {
         if self.rules.config.source != Source::Shm && self.parts.questions.try_send(question).is_ok() {
             return Ok(());
         }

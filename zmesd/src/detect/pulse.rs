@@ -1,11 +1,11 @@
-//! Whether a `zmc` that looks alive is.
+//! Whether a `zmc` still runs, by its heartbeat.
 
 use std::time::Duration;
 
 use jiff::Timestamp;
 use tokio::time::Instant;
 
-/// A wall clock that jumps makes every sign of life look old, until the next one a moment later.
+/// After a jump of the wall clock every heartbeat seems old, until the next one a moment later.
 const JUMP_TOLERANCE: Duration = Duration::from_secs(2);
 
 /// The signs of life of one `zmc`: a killed one leaves its memory as it was, valid and perhaps in alarm.
@@ -18,7 +18,7 @@ pub(super) struct Pulse {
 impl Pulse {
     /// Takes note of a sign of life; returns its age if that is more than `limit`.
     ///
-    /// Both clocks are asked: the wall clock because a `zmc` may have died before the daemon started, the monotonic
+    /// Both clocks are compared: the wall clock because a `zmc` may have died before the daemon started, the monotonic
     /// one because the wall clock may jump in either direction.
     pub(super) fn too_old(
         &mut self,

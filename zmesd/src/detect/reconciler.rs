@@ -17,7 +17,7 @@ use zmes_zoneminder::{DbError, EventRow, EventStore};
 use super::DetectConfig;
 use super::events::has_alarm;
 use super::record::Record;
-use super::window::{Look, Window};
+use super::window::{TableEnd, Window};
 use crate::config::Source;
 use crate::telemetry::Counters;
 
@@ -28,13 +28,13 @@ const PAGES: u32 = 20;
 /// Halvings of the range of ids when the start of catching up is looked for; 64 would do for any table.
 const HALVINGS: u32 = 70;
 
-/// After so long, beside its interval, the reconciler is taken to stand still: catching up asks the database many
+/// Without a round for this long, and its interval, the reconciler counts as hanging: catching up asks the database many
 /// times, and each answer may take its time.
 const STANDSTILL: Duration = Duration::from_mins(2);
 
-/// What the reconciler tells the poller.
+/// From the reconciler to the poller.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Report {
+pub enum ReconcilerReport {
     /// Events with alarms, ordered by id.
     Rows(Vec<EventRow>),
     /// The table now ends at this id, lower than before: the database was restored.
@@ -43,13 +43,13 @@ pub enum Report {
     Database(Result<(), DbError>),
 }
 
-/// Owns the position in the Events table. Receives settings; sends reports to the poller, awaited. Ends when told to,
+/// Owns the position in the Events table. Receives settings; sends reports to the poller, awaited. Ends when stopped,
 /// or when the poller is gone.
 pub struct Reconciler {
     store: Arc<dyn EventStore>,
     config: watch::Receiver<DetectConfig>,
     record: Record,
-    reports: mpsc::Sender<Report>,
+    reports: mpsc::Sender<ReconcilerReport>,
     /// `None` until the database has answered for the first time.
     window: Option<Window>,
     reachable: Option<bool>,
@@ -80,13 +80,13 @@ impl Reconciler {
         store: Arc<dyn EventStore>,
         config: watch::Receiver<DetectConfig>,
         record: Record,
-        reports: mpsc::Sender<Report>,
+        reports: mpsc::Sender<ReconcilerReport>,
         counters: Arc<Counters>,
     ) -> Self {
         Self { store, config, record, reports, window: None, reachable: None, counters }
     }
 
-    /// Compares until told to stop.
+    /// Compares until stopped.
     pub async fn run(mut self, stop: CancellationToken) {
         // A round that is broken off has only not moved on.
         stop.run_until_cancelled(self.keep_comparing()).await;
@@ -130,7 +130,7 @@ impl Reconciler {
             Ok(()) => info!("comparing with the Events table"),
             Err(error) => warn!(%error, "cannot compare with the Events table"),
         }
-        self.reports.send(Report::Database(reachable)).await.map_err(drop)
+        self.reports.send(ReconcilerReport::Database(reachable)).await.map_err(drop)
     }
 
     async fn compare(&mut self, settings: &DetectConfig) -> Result<(), Interruption> {
@@ -140,14 +140,14 @@ impl Reconciler {
             Some(mut window) if newest < window.position() => {
                 info!(%newest, "the Events table ends earlier than before: restored, or its last event deleted");
                 self.record.forget_after(newest);
-                self.tell(Report::Restored(newest.0)).await?;
+                self.tell(ReconcilerReport::Restored(newest.0)).await?;
                 window.truncate(newest);
                 window
             }
             Some(window) => window,
             None => {
                 let position = self.start(newest, settings.catch_up).await?;
-                let mut window = Window::new(position, Look { end: newest, at: now });
+                let mut window = Window::new(position, TableEnd { end: newest, at: now });
                 self.follow_open(&mut window).await?;
                 window
             }
@@ -174,7 +174,7 @@ impl Reconciler {
             let news = window.take(rows, now, reach, &self.record);
             if !news.is_empty() {
                 debug!(rows = news.len(), "events with alarms in the Events table");
-                self.tell(Report::Rows(news)).await?;
+                self.tell(ReconcilerReport::Rows(news)).await?;
             }
             window.advance(now);
             if !full {
@@ -185,7 +185,7 @@ impl Reconciler {
         Ok(())
     }
 
-    async fn tell(&self, report: Report) -> Result<(), Interruption> {
+    async fn tell(&self, report: ReconcilerReport) -> Result<(), Interruption> {
         self.reports.send(report).await.map_err(|_| Interruption::PollerGone)
     }
 
@@ -197,7 +197,7 @@ impl Reconciler {
         let rows = self.store.since(before, &[], PAGE).await?;
         let now = Instant::now();
         for row in rows.iter().filter(|row| row.id <= position && row.open) {
-            // What has an alarm already was announced, or missed longer ago than anybody wants to know.
+            // What has an alarm already was announced, or missed too long ago.
             if !has_alarm(row) && !self.record.contains(row.id) {
                 window.follow(row, now);
             }

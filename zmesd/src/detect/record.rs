@@ -1,4 +1,4 @@
-//! What the daemons before this one have announced, as their record tells.
+//! What the daemons before this one have announced, by their record.
 
 use std::collections::BTreeSet;
 use std::time::Duration;

@@ -1,4 +1,4 @@
-//! Rows that look as if polling had missed them, until it is certain.
+//! Rows that polling may have missed, until it is certain.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -8,7 +8,7 @@ use zmes_shared::EventId;
 use zmes_zoneminder::EventRow;
 
 /// How long polling has the first word on an event that is still open: a row becomes visible before (or while)
-/// ZoneMinder tells of it in shared memory.
+/// ZoneMinder publishes it in shared memory.
 const SETTLE: Duration = Duration::from_millis(1500);
 
 /// Rows kept for one monitor while an alarm of it is being worked out. More than any ZoneMinder makes in that time;

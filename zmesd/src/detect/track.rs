@@ -14,7 +14,7 @@ use zmes_zoneminder::{DbError, EventRow, Monitor, MonitorSource, Reading};
 use super::DetectConfig;
 use super::alarm_limit::{AlarmLimit, Gaps};
 use super::condition::{Condition, MonitorReport};
-use super::detector::{Detector, Found, Step};
+use super::detector::{DetectedAlarm, Detector, DetectorStep};
 use super::events::{MOTION, cause_of_reading, event_id};
 use super::pulse::Pulse;
 use super::uncaused::Uncaused;
@@ -22,46 +22,46 @@ use crate::config::Source;
 use crate::domain::Alarm;
 use crate::ports::Clock;
 
-/// By what all looks are judged.
+/// What all polls are judged by.
 #[derive(Debug)]
-pub(super) struct Rules {
+pub(super) struct PollRules {
     pub(super) config: DetectConfig,
     /// `ZM_WATCH_MAX_DELAY`
     pub(super) max_delay: Duration,
     /// Why the database does not answer, if so.
     pub(super) database: Option<Arc<DbError>>,
-    /// Where alarms are told that were too many.
+    /// Alarms beyond the limit are noted here.
     pub(super) gaps: Gaps,
 }
 
-impl Rules {
+impl PollRules {
     /// Says whether a question to the database is worth the wait.
     fn may_ask(&self) -> bool {
         self.config.source != Source::Shm && self.database.is_none()
     }
 }
 
-/// What all looks of one round have in common.
+/// What all polls of one round have in common.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Round<'a> {
     now: Instant,
     wall: Timestamp,
-    rules: &'a Rules,
+    rules: &'a PollRules,
 }
 
 impl<'a> Round<'a> {
-    pub(super) fn new(rules: &'a Rules, clock: &dyn Clock) -> Self {
+    pub(super) fn new(rules: &'a PollRules, clock: &dyn Clock) -> Self {
         Self { now: Instant::now(), wall: clock.now(), rules }
     }
 }
 
-/// What a look brought.
+/// What a poll led to.
 #[derive(Debug, Default)]
-pub(super) struct Looked {
+pub(super) struct PollResult {
     pub(super) alarms: Vec<Alarm>,
     /// The number of a question to the database.
     pub(super) ask: Option<u64>,
-    /// What is shown has changed.
+    /// The report has changed.
     pub(super) changed: bool,
     /// Why the shared memory showed nothing.
     pub(super) error: Option<MonitorCondition>,
@@ -79,7 +79,7 @@ pub(super) struct Track {
 }
 
 impl Track {
-    /// Returns a monitor that nobody has looked at; the rest is what [`Detector::new`] wants to know.
+    /// Returns a monitor that is not polled yet; the rest is for [`Detector::new`].
     pub(super) fn new(
         monitor: Arc<Monitor>,
         cursor: Option<(EventId, Option<Instant>)>,
@@ -103,10 +103,10 @@ impl Track {
         self.report.name = Arc::clone(&monitor.name);
     }
 
-    /// Looks at the monitor once.
-    pub(super) fn look(&mut self, source: &mut dyn MonitorSource, round: &Round<'_>) -> Looked {
+    /// Polls the monitor once.
+    pub(super) fn look(&mut self, source: &mut dyn MonitorSource, round: &Round<'_>) -> PollResult {
         let (step, report) = if round.rules.config.source == Source::Db {
-            (Step::default(), self.in_database(None, round))
+            (DetectorStep::default(), self.in_database(None, round))
         } else {
             match source.read(self.monitor.id, round.now) {
                 Ok(reading) => self.on_reading(&reading, source, round),
@@ -115,22 +115,22 @@ impl Track {
         };
         let error = report.condition.memory_error();
         let changed = self.show(report);
-        Looked { changed, error, ..self.alarms(step, round) }
+        PollResult { changed, error, ..self.alarms(step, round) }
     }
 
     /// Takes the monitor's open events as the answer to a question.
-    pub(super) fn answer(&mut self, number: u64, open: Option<&[EventRow]>, round: &Round<'_>) -> Looked {
+    pub(super) fn answer(&mut self, number: u64, open: Option<&[EventRow]>, round: &Round<'_>) -> PollResult {
         if let Some(alarm) = self.uncaused.answer(number, open) {
-            return Looked { alarms: self.admitted(vec![alarm], round), ..Looked::default() };
+            return PollResult { alarms: self.admitted(vec![alarm], round), ..PollResult::default() };
         }
         let step = self.detector.answer(number, open, round.now, &round.rules.config);
         self.alarms(step, round)
     }
 
     /// Takes a row of the Events table.
-    pub(super) fn reconcile(&mut self, row: &EventRow, round: &Round<'_>) -> Looked {
+    pub(super) fn reconcile(&mut self, row: &EventRow, round: &Round<'_>) -> PollResult {
         self.detector.reconcile(row, round.now);
-        let mut looked = self.alarms(Step::default(), round);
+        let mut looked = self.alarms(DetectorStep::default(), round);
         if !self.polled() {
             looked.changed = self.show(MonitorReport { last_event: Some(row.id), ..self.report.clone() });
         }
@@ -150,7 +150,7 @@ impl Track {
         reading: &Reading,
         source: &mut dyn MonitorSource,
         round: &Round<'_>,
-    ) -> (Step, MonitorReport) {
+    ) -> (DetectorStep, MonitorReport) {
         if let Some(age) = self.pulse.too_old(reading.heartbeat, round.now, round.wall, round.rules.max_delay)
         {
             // A zmc that was killed in alarm leaves it standing for ever.
@@ -194,13 +194,15 @@ impl Track {
 
     /// Returns the age that is reported of a frozen `zmc`: it changes once a minute.
     fn frozen_age(&self, age: Duration) -> Duration {
-        match self.report.condition {
-            Condition::Frozen { age: before } if before.as_secs() / 60 == age.as_secs() / 60 => before,
-            _ => age,
+        if let Condition::Frozen { age: before } = self.report.condition
+            && before.as_secs() / 60 == age.as_secs() / 60
+        {
+            return before;
         }
+        age
     }
 
-    fn on_error(&mut self, error: ReadError, round: &Round<'_>) -> (Step, MonitorReport) {
+    fn on_error(&mut self, error: ReadError, round: &Round<'_>) -> (DetectorStep, MonitorReport) {
         let step = self.detector.miss(error.zmc_is_away(), round.now, &round.rules.config);
         if let ReadError::UnknownLayout { size } = error
             && round.rules.config.source == Source::Auto
@@ -219,7 +221,7 @@ impl Track {
     }
 
     /// Makes alarms of what was found and of what polling has missed.
-    fn alarms(&mut self, step: Step, round: &Round<'_>) -> Looked {
+    fn alarms(&mut self, step: DetectorStep, round: &Round<'_>) -> PollResult {
         let mut found = step.found;
         found.extend(self.detector.missed(self.polled(), round.now, &round.rules.config));
         let (mut alarms, mut ask) = (Vec::new(), step.ask);
@@ -242,12 +244,12 @@ impl Track {
                 alarms.push(alarm);
             }
         }
-        Looked { alarms: self.admitted(alarms, round), ask, ..Looked::default() }
+        PollResult { alarms: self.admitted(alarms, round), ask, ..PollResult::default() }
     }
 
     /// Returns why it alarms, from where most is known: a row that polling has missed, shared memory, the row that
     /// answered a question.
-    fn cause_of(&self, found: &Found) -> Option<Arc<str>> {
+    fn cause_of(&self, found: &DetectedAlarm) -> Option<Arc<str>> {
         let in_memory = Some(&self.cause).filter(|cause| !cause.trim().is_empty());
         found.cause.as_ref().or(in_memory).or(found.row_cause.as_ref()).map(Arc::clone)
     }
@@ -256,7 +258,7 @@ impl Track {
     fn admitted(&mut self, alarms: Vec<Alarm>, round: &Round<'_>) -> Vec<Alarm> {
         let held = self.limit.due(round.now);
         if let Some(withheld) = self.limit.ended(round.now) {
-            warn!(monitor = %self.monitor.id, name = &*self.monitor.name, withheld, "alarms were too many: only the last of each minute was announced beyond zoneminder.alarm-limit");
+            warn!(monitor = %self.monitor.id, name = &*self.monitor.name, withheld, "alarm limit exceeded: beyond zoneminder.alarm-limit only the last alarm of each minute was announced");
         }
         let limit = round.rules.config.alarm_limit;
         let held = held.map(|alarm| Alarm { detected: round.now, ..alarm });

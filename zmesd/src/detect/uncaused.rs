@@ -1,4 +1,4 @@
-//! An alarm of which shared memory tells no cause: the row of its event is asked, for a moment.
+//! An alarm without a cause in shared memory: it waits a moment for the row of its event.
 //!
 //! Up to 1.30 ZoneMinder has no cause in shared memory at all, and from 1.37 on it writes it after the id.
 

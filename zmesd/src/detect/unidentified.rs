@@ -1,4 +1,4 @@
-//! Alarms that were announced without an id: their events may still turn up, and are then not told again.
+//! Alarms that were announced without an id: their events may still turn up, and are then not announced again.
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -7,10 +7,10 @@ use tokio::time::Instant;
 
 use super::detector::ID_DEADLINE;
 
-/// A row belongs to such an alarm if its event began at most so long before the alarm (pictures of before the alarm are
+/// A row belongs to such an alarm if its event began at most this long before the alarm (pictures of before the alarm are
 /// part of the event) …
 const BEGAN_BEFORE: Duration = Duration::from_mins(1);
-/// … and at most so long after it.
+/// … and at most this long after it.
 const BEGAN_AFTER: Duration = Duration::from_secs(3);
 /// Alarms of one monitor that are remembered; without a database there may be many.
 const REMEMBERED: usize = 64;
@@ -24,7 +24,7 @@ struct Span(Instant, Instant);
 pub(super) struct Unidentified {
     /// The one that may still run, or whose id may still be shown in shared memory.
     last: Option<Span>,
-    /// Those before, also of daemons before: only a row can tell of their events.
+    /// Those before, also of daemons before: only a row can show their events.
     before: VecDeque<Span>,
 }
 

@@ -23,18 +23,18 @@ const WATCHED: usize = 1000;
 /// Open events watched for one monitor. More than one are only open when a `zmc` has crashed.
 const WATCHED_EACH: usize = 2;
 
-/// An event is inserted when it is opened, but begins with pictures of before: at most so long.
+/// An event is inserted when it is opened, but begins with pictures of before: at most this long before.
 const BEGAN_BEFORE: Duration = Duration::from_mins(1);
 
-/// A look at where the table ended.
+/// Where the table ended, and when.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Look {
+pub(super) struct TableEnd {
     pub(super) end: EventId,
     pub(super) at: Instant,
 }
 
 #[derive(Debug)]
-struct Row {
+struct WindowRow {
     monitor: MonitorId,
     first_seen: Instant,
     /// It was old when it was first seen.
@@ -44,20 +44,20 @@ struct Row {
     done: bool,
 }
 
-/// The part of the Events table that is still being looked at.
+/// The part of the Events table that is still read again.
 #[derive(Debug)]
 pub(super) struct Window {
     /// Everything up to here has been read.
     position: EventId,
-    rows: BTreeMap<EventId, Row>,
-    first: Look,
+    rows: BTreeMap<EventId, WindowRow>,
+    first: TableEnd,
     /// When the table was last read to its end.
     whole_at: Option<Instant>,
 }
 
 impl Window {
-    /// Returns a window that begins after `position`; `first` is the look before anything is read.
-    pub(super) fn new(position: EventId, first: Look) -> Self {
+    /// Returns a window that begins after `position`; `first` is the end before anything is read.
+    pub(super) fn new(position: EventId, first: TableEnd) -> Self {
         Self { position, rows: BTreeMap::new(), first, whole_at: None }
     }
 
@@ -73,7 +73,8 @@ impl Window {
 
     /// Follows an open event from before the position.
     pub(super) fn follow(&mut self, row: &EventRow, now: Instant) {
-        let row_of = Row { monitor: row.monitor, first_seen: now, settled: true, open: true, done: false };
+        let row_of =
+            WindowRow { monitor: row.monitor, first_seen: now, settled: true, open: true, done: false };
         self.rows.insert(row.id, row_of);
         self.thin_out();
     }
@@ -97,7 +98,7 @@ impl Window {
         self.rows.range(..=self.position).map(|(id, _)| *id).collect()
     }
 
-    /// Takes rows that were read, and returns those that the detectors must hear of: each once, when it has an alarm.
+    /// Takes rows that were read, and returns those for the detectors: each once, when it has an alarm.
     pub(super) fn take(
         &mut self,
         rows: Vec<EventRow>,
@@ -112,7 +113,7 @@ impl Window {
                 row.age = row.age.min(now.saturating_duration_since(then).saturating_add(BEGAN_BEFORE));
             }
             let alarm = has_alarm(&row);
-            let known = self.rows.entry(row.id).or_insert_with(|| Row {
+            let known = self.rows.entry(row.id).or_insert_with(|| WindowRow {
                 monitor: row.monitor,
                 first_seen: now,
                 settled: row.age >= SETTLED && appeared_after.is_none(),

@@ -7,14 +7,13 @@ use tokio::time::Instant;
 use zmes_shared::words::Origin;
 use zmes_shared::{EventId, MonitorId};
 
-/// A monitor saw something, and this is announced once to everybody who may know.
+/// An alarm of a monitor, announced once to each client and token with the right to see it.
 #[derive(Debug, Clone)]
 pub struct Alarm {
-    /// Which monitor.
     pub monitor: MonitorId,
     /// Its name when the alarm was found.
     pub monitor_name: Arc<str>,
-    /// ZoneMinder's event; `None` where ZoneMinder made none (recording off, INSERT refused).
+    /// ZoneMinder's event; `None` if ZoneMinder made none (recording off, INSERT refused).
     pub event: Option<EventId>,
     /// Why, in ZoneMinder's words; may be empty. Control characters are already replaced.
     pub cause: Arc<str>,
@@ -22,7 +21,6 @@ pub struct Alarm {
     pub at: Timestamp,
     /// The same moment by the monotonic clock, for latencies.
     pub detected: Instant,
-    /// How it was found.
     pub origin: Origin,
 }
 

@@ -5,20 +5,20 @@ use std::time::Duration;
 
 use zmes_shared::MonitorId;
 
-/// Longest list that is taken; ZoneMinder installations with more monitors are not known.
+/// Maximum number of entries; no ZoneMinder installation is known to have more monitors.
 const MAX_ENTRIES: usize = 4096;
 
-/// The monitors an app wants to hear of (`monlist`), and how often at most (`intlist`).
+/// The monitors whose alarms an app wants (`monlist`), and their minimum intervals (`intlist`).
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub enum MonitorFilter {
-    /// All monitors, each time: the filter of an app that said nothing, or `""`.
+    /// All alarms of all monitors: the filter of an app that sent none, or `""`.
     #[default]
     All,
     /// These monitors, each with the least time between two of its alarms.
     Only(BTreeMap<MonitorId, Duration>),
 }
 
-/// Why a filter was not taken.
+/// Why a filter is invalid.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum FilterProblem {
     /// An entry of `monlist` is not a monitor id.
@@ -58,7 +58,7 @@ impl MonitorFilter {
         Ok(Self::Only(only))
     }
 
-    /// Returns the least time between two alarms of that monitor, or `None` if it is not wanted at all.
+    /// Returns the minimum interval of that monitor, or `None` if the filter excludes it.
     pub fn interval(&self, monitor: MonitorId) -> Option<Duration> {
         match self {
             Self::All => Some(Duration::ZERO),

@@ -1,4 +1,4 @@
-//! The words of a login: what an app shows, and what is decided about it.
+//! A login: an app's credentials, and the result.
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -6,25 +6,20 @@ use std::sync::Arc;
 use secrecy::SecretString;
 use zmes_zoneminder::{AccessPass, User};
 
-/// Characters of a user name that nobody has vouched for, in logs, tables and streams.
+/// Maximum characters of an unverified user name in logs, tables and streams.
 pub const SHOWN_NAME: usize = 64;
 
-/// What an app shows at the door.
+/// The credentials of an app.
 #[derive(Debug)]
 pub enum Credentials {
     /// `{"user":…,"password":…}`
-    Password {
-        /// ZoneMinder user name.
-        user: String,
-        /// Its password.
-        password: SecretString,
-    },
+    Password { user: String, password: SecretString },
     /// `{"token":…}`: an access token (JWT) of ZoneMinder's API.
     AccessToken(SecretString),
 }
 
 impl Credentials {
-    /// Returns the user name that was shown; a token's is not known before it was checked.
+    /// Returns the user name; that of an access token is unknown before the check.
     pub fn user(&self) -> Option<&str> {
         match self {
             Self::Password { user, .. } => Some(user),
@@ -36,24 +31,21 @@ impl Credentials {
 /// Credentials and where they came from.
 #[derive(Debug)]
 pub struct Login {
-    /// What was shown.
     pub credentials: Credentials,
-    /// The app's address.
     pub address: IpAddr,
 }
 
-/// The outcome of a login.
+/// The result of a login.
 #[derive(Debug, Clone)]
 pub enum LoginVerdict {
-    /// Come in.
+    /// Accepted.
     Accepted(Arc<User>),
-    /// Come in by an access token, and leave with it.
+    /// Accepted by an access token; the session ends when that expires.
     AcceptedUntil(Arc<User>, AccessPass),
-    /// Wrong, unknown, disabled, expired: the app hears `BADAUTH`, the log the reason.
+    /// Wrong, unknown, disabled or expired: the app gets `BADAUTH`, the log the reason.
     Rejected(&'static str),
-    /// Too many failures from there or for that user lately: closed with 1013, because the credentials may well be
-    /// right.
+    /// Too many failures from that address or for that user: closed with 1013, because the credentials may be right.
     Throttled,
-    /// It cannot be known now (database away, too busy): the app is closed with 1013 and tries again.
+    /// Cannot be decided now (database down, too busy): the app is closed with 1013 and tries again.
     Unavailable(&'static str),
 }

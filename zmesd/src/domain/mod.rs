@@ -1,4 +1,4 @@
-//! The words of the house: plain values that every room uses. No I/O, no tasks, no clocks.
+//! The domain: plain values that every room uses. No I/O, no tasks, no clocks.
 
 mod alarm;
 mod decision;

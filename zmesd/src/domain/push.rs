@@ -40,7 +40,7 @@ impl PushState {
         }
     }
 
-    /// Reads the apps' word; whatever is not `disabled` means enabled, as it always has.
+    /// Reads the apps' word; anything but `disabled` means enabled.
     pub fn parse(text: &str) -> Self {
         if text.trim().eq_ignore_ascii_case("disabled") { Self::Disabled } else { Self::Enabled }
     }
@@ -51,45 +51,36 @@ impl PushState {
 pub struct Token {
     /// Its number in the state file.
     pub id: TokenId,
-    /// What the provider calls it.
     pub token: PushToken,
-    /// What admins call it.
     pub handle: TokenHandle,
-    /// What kind of phone.
     pub platform: Platform,
-    /// Whether it wants pushes.
     pub state: PushState,
-    /// The ZoneMinder user who registered it, whose rights hold for it; empty for imported ones, which somebody who
-    /// may see everything has vouched for.
+    /// The ZoneMinder user who registered it, whose rights apply to it; empty for imported ones, which may see all
+    /// monitors.
     pub user: String,
-    /// Which app.
     pub app: App,
-    /// The app's version; empty if it does not tell.
+    /// Empty if the app does not send it.
     pub app_version: String,
-    /// The app's own name for this server; empty if it has none.
+    /// The app's own name for this server; may be empty.
     pub profile: String,
-    /// Which monitors, and how often at most.
     pub filter: MonitorFilter,
     /// The number on the app's icon (iOS): the next push adds one.
     pub badge: u32,
-    /// When it was registered first.
     pub created_at: Timestamp,
-    /// When its app last said anything about it.
     pub last_seen_at: Timestamp,
-    /// An admin has silenced it until then; [`Timestamp::MAX`]: until it is unmuted.
+    /// An admin muted it until then; [`Timestamp::MAX`]: until it is unmuted.
     pub mute_until: Option<Timestamp>,
-    /// The transport that last took it, where another one refused it as belonging to another app.
+    /// The transport that last accepted it, if another one refused it as a token of another app.
     pub transport: Option<Arc<str>>,
-    /// It is gone, but can be restored for a while.
+    /// Revoked tokens can be restored for a while.
     pub revoked: Option<Revoked>,
 }
 
-/// Why and since when a token is gone.
+/// Why and when a token was revoked.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Revoked {
-    /// Since when.
     pub at: Timestamp,
-    /// By whom or why: [`Revoked::ADMIN`], [`Revoked::PRUNED`], or the provider's word.
+    /// [`Revoked::ADMIN`], [`Revoked::PRUNED`], or the provider's answer.
     pub reason: String,
     /// An admin has blocked it: its app cannot register it again.
     pub blocked: bool,
@@ -101,14 +92,14 @@ impl Revoked {
     /// The reason of `tokens prune`.
     pub const PRUNED: &'static str = "prune";
 
-    /// Says whether a person decided it, and not a provider.
+    /// Says whether an admin revoked it, not a provider.
     pub fn by_person(&self) -> bool {
         matches!(self.reason.as_str(), Self::ADMIN | Self::PRUNED)
     }
 }
 
 impl Token {
-    /// Returns a token that wants every alarm pushed and belongs to nobody.
+    /// Returns a token without an owner that wants all alarms.
     pub fn new(id: TokenId, token: PushToken, platform: Platform, now: Timestamp) -> Self {
         Self {
             id,
@@ -141,7 +132,7 @@ impl Token {
         self.revoked.as_ref().is_some_and(|revoked| revoked.blocked)
     }
 
-    /// Says whether an admin has silenced it.
+    /// Says whether an admin muted it.
     pub fn muted(&self, now: Timestamp) -> bool {
         self.mute_until.is_some_and(|until| now < until)
     }

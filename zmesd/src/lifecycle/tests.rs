@@ -11,13 +11,13 @@ use zmes_shared::views::ClientCounts;
 
 use super::*;
 use crate::monitors::Catalog;
-use crate::route::Command;
+use crate::route::RouterCommand;
 
 /// Set for the child alone: how it behaves.
 const BEHAVIOUR: &str = "ZMESD_TEST_LIFECYCLE";
 
 /// A router that answers, or not.
-async fn router(mut commands: mpsc::Receiver<Command>, answers: bool, stop: CancellationToken) {
+async fn router(mut commands: mpsc::Receiver<RouterCommand>, answers: bool, stop: CancellationToken) {
     let mut kept = Vec::new();
     loop {
         let command = tokio::select! {
@@ -26,9 +26,9 @@ async fn router(mut commands: mpsc::Receiver<Command>, answers: bool, stop: Canc
         };
         if !answers {
             kept.push(command);
-        } else if let Command::Ping(reply) = command {
+        } else if let RouterCommand::Ping(reply) = command {
             reply.send(()).ok();
-        } else if let Command::Count(reply) = command {
+        } else if let RouterCommand::Count(reply) = command {
             reply.send(ClientCounts::default()).ok();
         }
     }

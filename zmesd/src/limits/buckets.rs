@@ -1,4 +1,4 @@
-//! Token buckets by key: filled by time, bounded in number.
+//! Token buckets: filled by time, alone or by key and bounded in number.
 
 use std::borrow::Borrow;
 use std::collections::HashMap;
@@ -16,11 +16,36 @@ pub struct Quota {
     pub every: Duration,
 }
 
-/// What was left at some time. Below zero is debt: what was let in side by side and was charged afterwards.
+/// One bucket: its level at some time. Below zero is debt, from what was allowed in parallel and charged afterwards.
 #[derive(Debug, Clone, Copy)]
-struct Bucket {
+pub struct Bucket {
     left: f64,
     at: Instant,
+}
+
+impl Bucket {
+    /// Returns a full bucket.
+    pub fn full(quota: Quota, now: Instant) -> Self {
+        Self { left: quota.burst, at: now }
+    }
+
+    /// Returns what is left now.
+    pub fn left(&self, quota: Quota, now: Instant) -> f64 {
+        let gained = now.saturating_duration_since(self.at).as_secs_f64() / quota.every.as_secs_f64();
+        (self.left + gained).min(quota.burst)
+    }
+
+    /// Takes out `cost`, into debt where there is not enough; false: there is debt now. Debt is bounded
+    /// by the burst.
+    pub fn charge(&mut self, cost: f64, quota: Quota, now: Instant) -> bool {
+        *self = Self { left: (self.left(quota, now) - cost).max(-quota.burst), at: now };
+        self.left >= 0.0
+    }
+
+    /// Puts something back.
+    pub fn credit(&mut self, amount: f64, quota: Quota) {
+        self.left = (self.left + amount).min(quota.burst);
+    }
 }
 
 /// Buckets of one kind; a key that is not there has a full one.
@@ -31,7 +56,7 @@ pub struct Buckets<K> {
 }
 
 impl<K: Hash + Eq + Clone> Buckets<K> {
-    /// Returns buckets of which at most `limit` are remembered; full ones are forgotten first, then the fullest.
+    /// Returns buckets for at most `limit` keys; full buckets are forgotten first, then the fullest.
     pub fn new(limit: usize) -> Self {
         Self { limit, levels: HashMap::new() }
     }
@@ -42,20 +67,15 @@ impl<K: Hash + Eq + Clone> Buckets<K> {
         K: Borrow<Q>,
         Q: Hash + Eq + ?Sized,
     {
-        self.levels.get(key).is_none_or(|bucket| left(*bucket, quota, now) >= 1.0)
+        self.levels.get(key).is_none_or(|bucket| bucket.left(quota, now) >= 1.0)
     }
 
     /// Takes one out, into debt where there is none.
     pub fn take(&mut self, key: K, quota: Quota, now: Instant) {
-        let left = if let Some(bucket) = self.levels.get(&key) {
-            left(*bucket, quota, now)
-        } else {
+        if !self.levels.contains_key(&key) {
             self.make_room(quota, now);
-            quota.burst
-        };
-        // Debt ends somewhere: twice the burst is enough to pay for.
-        let left = (left - 1.0).max(-quota.burst);
-        self.levels.insert(key, Bucket { left, at: now });
+        }
+        self.levels.entry(key).or_insert_with(|| Bucket::full(quota, now)).charge(1.0, quota, now);
     }
 
     /// Takes one out if there is one; false: there is none, and nothing was taken.
@@ -72,22 +92,17 @@ impl<K: Hash + Eq + Clone> Buckets<K> {
         if self.levels.len() < self.limit {
             return;
         }
-        self.levels.retain(|_, bucket| left(*bucket, quota, now) < quota.burst);
+        self.levels.retain(|_, bucket| bucket.left(quota, now) < quota.burst);
         if self.levels.len() < self.limit {
             return;
         }
         let by_level = |(_, a): &(&K, &Bucket), (_, b): &(&K, &Bucket)| {
-            left(**a, quota, now).total_cmp(&left(**b, quota, now))
+            a.left(quota, now).total_cmp(&b.left(quota, now))
         };
         if let Some(key) = self.levels.iter().max_by(by_level).map(|(key, _)| key.clone()) {
             self.levels.remove(&key);
         }
     }
-}
-
-fn left(bucket: Bucket, quota: Quota, now: Instant) -> f64 {
-    let gained = now.saturating_duration_since(bucket.at).as_secs_f64() / quota.every.as_secs_f64();
-    (bucket.left + gained).min(quota.burst)
 }
 
 #[cfg(test)]
@@ -131,7 +146,7 @@ mod tests {
             buckets.take(key, QUOTA, now);
         }
         assert_eq!(buckets.levels.len(), 3);
-        assert!(!buckets.allows(&1, QUOTA, now), "the guilty one is not forgotten for the others");
+        assert!(!buckets.allows(&1, QUOTA, now), "the emptiest bucket is not forgotten for the others");
         buckets.take(100, QUOTA, now + Duration::from_hours(1));
         assert_eq!(buckets.levels.len(), 1, "full buckets say nothing");
     }

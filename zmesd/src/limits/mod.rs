@@ -1,10 +1,10 @@
-//! What keeps one peer from taking everything: who counts as one ([`network()`]), how fast ([`Buckets`]), and whose turn
-//! it is ([`Turns`]). Knows nothing of apps, logins or sockets.
+//! Limits that keep one peer from using up what all share: which peers count as one ([`network()`]), rates ([`Buckets`]),
+//! and fair turns ([`Turns`]). Knows nothing of apps, logins or sockets.
 
 mod buckets;
 mod network;
 mod turns;
 
-pub use buckets::{Buckets, Quota};
+pub use buckets::{Bucket, Buckets, Quota};
 pub use network::network;
 pub use turns::{Bounds, NoTurn, Turn, Turns};

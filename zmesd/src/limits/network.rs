@@ -1,4 +1,4 @@
-//! Whom an address stands for.
+//! Which addresses count as one peer.
 
 use std::net::{IpAddr, Ipv6Addr};
 

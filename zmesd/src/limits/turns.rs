@@ -1,7 +1,7 @@
-//! Turns at something that only a few may do at a time, given out fairly: round robin over networks, so that whoever
-//! asks a thousand times waits for themselves and not before all others.
+//! Turns at something that only a few may do at a time, round robin over networks: a peer that asks a thousand times
+//! delays only itself.
 //!
-//! Owns the counts and those who wait. A [`Turn`] gives back what it took when it is dropped.
+//! Owns the counts and the queues. A [`Turn`] gives back what it took when it is dropped.
 
 use std::collections::{HashMap, VecDeque};
 use std::net::IpAddr;
@@ -10,22 +10,22 @@ use std::time::Duration;
 
 use tokio::sync::{oneshot, watch};
 
-/// How many may have their turn and wait for it.
+/// Limits on turns and on waiting for them.
 #[derive(Debug, Clone, Copy)]
 pub struct Bounds {
     /// Turns at the same time.
     pub running: usize,
-    /// Of these for one network.
+    /// Turns of one network.
     pub running_per_network: usize,
-    /// Those who wait.
+    /// Waiters.
     pub waiting: usize,
-    /// Of these of one network.
+    /// Waiters of one network.
     pub waiting_per_network: usize,
 }
 
-/// There is no room even to wait.
+/// The queue is full.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("too many wait already")]
+#[error("too many are waiting")]
 pub struct NoTurn;
 
 /// Gives out turns.
@@ -37,16 +37,16 @@ pub struct Turns {
 #[derive(Debug)]
 struct Shared {
     bounds: Bounds,
-    state: Mutex<State>,
-    /// Changes whenever somebody begins to wait.
-    crowd: watch::Sender<u64>,
+    state: Mutex<TurnState>,
+    /// Changes whenever a waiter joins a queue.
+    joined: watch::Sender<u64>,
 }
 
 #[derive(Debug, Default)]
-struct State {
+struct TurnState {
     running: usize,
     running_of: HashMap<IpAddr, usize>,
-    /// Those who wait; no lane is empty.
+    /// Waiters; no lane is empty.
     lanes: HashMap<IpAddr, VecDeque<Waiter>>,
     /// Networks with a lane, the next one first.
     order: VecDeque<IpAddr>,
@@ -63,15 +63,15 @@ struct Waiter {
 impl Turns {
     /// Returns turns with these bounds.
     pub fn new(bounds: Bounds) -> Self {
-        Self { shared: Arc::new(Shared { bounds, state: Mutex::default(), crowd: watch::Sender::new(0) }) }
+        Self { shared: Arc::new(Shared { bounds, state: Mutex::default(), joined: watch::Sender::new(0) }) }
     }
 
-    /// Waits for a turn; the caller sets the deadline. Cancel-safe: whoever gives up leaves the queue.
+    /// Waits for a turn; the caller sets the deadline. Cancel-safe: a waiter that is dropped leaves the queue.
     pub async fn turn(&self, network: IpAddr) -> Result<Turn, NoTurn> {
         let (number, started) = {
             let mut state = self.shared.state();
             let bounds = &self.shared.bounds;
-            // Who waits while there is room waits for their own network's turns.
+            // A queue that waits while there is room waits for its own network's limit.
             if state.may_run(network, bounds) && !state.lanes.contains_key(&network) {
                 state.run(network);
                 return Ok(Turn { shared: Arc::clone(&self.shared), network, counts: true });
@@ -82,13 +82,12 @@ impl Turns {
             }
             state.wait(network)
         };
-        self.shared.crowd.send_modify(|changes| *changes = changes.wrapping_add(1));
-        let _place = Place { shared: &self.shared, network, number };
+        self.shared.joined.send_modify(|changes| *changes = changes.wrapping_add(1));
+        let _queued = QueuedTurn { shared: &self.shared, network, number };
         // The sender stays in the lane until the turn comes.
         started.await.map_err(|_| NoTurn)
     }
 
-    /// Returns how many wait.
     #[cfg(test)]
     fn waiting(&self) -> usize {
         self.shared.state().waiting
@@ -96,13 +95,13 @@ impl Turns {
 }
 
 impl Shared {
-    fn state(&self) -> MutexGuard<'_, State> {
+    fn state(&self) -> MutexGuard<'_, TurnState> {
         // Counts are changed in one go, so a poisoned lock protects intact ones.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Gives every free turn to whoever is next.
-    fn hand_on(self: &Arc<Self>, state: &mut State) {
+    /// Gives every free turn to the next waiter.
+    fn hand_on(self: &Arc<Self>, state: &mut TurnState) {
         while let Some((network, waiter)) = state.next(&self.bounds) {
             state.run(network);
             let turn = Turn { shared: Arc::clone(self), network, counts: true };
@@ -115,7 +114,7 @@ impl Shared {
     }
 }
 
-impl State {
+impl TurnState {
     fn may_run(&self, network: IpAddr, bounds: &Bounds) -> bool {
         let own = self.running_of.get(&network).copied().unwrap_or_default();
         self.running < bounds.running && own < bounds.running_per_network
@@ -148,7 +147,7 @@ impl State {
         (self.last, started)
     }
 
-    /// Takes out the one whose turn is next, if there is room.
+    /// Removes the next waiter, if there is room.
     fn next(&mut self, bounds: &Bounds) -> Option<(IpAddr, Waiter)> {
         for _ in 0..self.order.len() {
             let network = self.order.pop_front()?;
@@ -180,20 +179,20 @@ impl State {
         }
     }
 
-    /// Says whether somebody waits for what a turn of this network holds.
+    /// Says whether a waiter could use the turn of this network.
     fn wants(&self, network: IpAddr, bounds: &Bounds) -> bool {
         self.lanes.contains_key(&network) || (self.waiting > 0 && self.running >= bounds.running)
     }
 }
 
-/// A place in the queue, left when it is dropped.
-struct Place<'a> {
+/// A place in a queue, left when it is dropped.
+struct QueuedTurn<'a> {
     shared: &'a Arc<Shared>,
     network: IpAddr,
     number: u64,
 }
 
-impl Drop for Place<'_> {
+impl Drop for QueuedTurn<'_> {
     fn drop(&mut self) {
         self.shared.state().give_up(self.network, self.number);
     }
@@ -209,13 +208,13 @@ pub struct Turn {
 }
 
 impl Turn {
-    /// Returns when the turn has lasted for `undisturbed` and somebody waits for what it holds.
-    pub async fn crowded_out(&self, undisturbed: Duration) {
-        let mut crowd = self.shared.crowd.subscribe();
+    /// Returns when the turn has lasted for `undisturbed` and a waiter could use it.
+    pub async fn give_way(&self, undisturbed: Duration) {
+        let mut joined = self.shared.joined.subscribe();
         tokio::time::sleep(undisturbed).await;
         while !self.shared.state().wants(self.network, &self.shared.bounds) {
             // The sender lives as long as this turn.
-            if crowd.changed().await.is_err() {
+            if joined.changed().await.is_err() {
                 std::future::pending::<()>().await;
             }
         }
@@ -255,7 +254,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn ninety_who_wait_at_one_address_do_not_come_before_the_one_at_another() {
+    async fn ninety_waiters_of_one_address_do_not_delay_the_one_of_another() {
         let turns = turns(1);
         let running = turns.turn(address("192.0.2.1")).await.unwrap();
         let (told, mut order) = tokio::sync::mpsc::channel(100);
@@ -295,13 +294,13 @@ mod tests {
         until_waiting(&turns, 1).await;
         let other = turns.turn(address("192.0.2.2")).await.unwrap();
         drop(other);
-        assert_eq!(turns.waiting(), 1, "the place of another is not for it");
+        assert_eq!(turns.waiting(), 1, "it does not get another network's turn");
         drop(first);
         assert!(third.await.unwrap());
     }
 
     #[tokio::test]
-    async fn who_gives_up_leaves_no_trace() {
+    async fn a_waiter_that_gives_up_leaves_no_trace() {
         let turns = turns(1);
         let running = turns.turn(address("192.0.2.1")).await.unwrap();
         let waiting = tokio::time::timeout(Duration::from_millis(1), turns.turn(address("192.0.2.2"))).await;
@@ -313,16 +312,16 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn an_old_turn_gives_way_only_when_somebody_waits_for_it() {
+    async fn an_old_turn_gives_way_only_when_a_waiter_could_use_it() {
         let turns = turns(3);
         let old = turns.turn(address("192.0.2.1")).await.unwrap();
         let patience = Duration::from_secs(1);
-        let alone = tokio::time::timeout(Duration::from_mins(1), old.crowded_out(patience)).await;
-        assert!(alone.is_err(), "nobody waits, nobody is disturbed");
+        let alone = tokio::time::timeout(Duration::from_mins(1), old.give_way(patience)).await;
+        assert!(alone.is_err(), "without waiters no turn gives way");
         let _own = turns.turn(address("192.0.2.1")).await.unwrap();
         let newcomer = turns.turn(address("192.0.2.1"));
         let give_way = async {
-            old.crowded_out(patience).await;
+            old.give_way(patience).await;
             drop(old);
         };
         let both = async { tokio::join!(newcomer, give_way).0 };
@@ -330,7 +329,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn nobody_gives_way_to_those_who_wait_for_their_own_network() {
+    async fn no_turn_gives_way_to_waiters_that_wait_for_their_own_network() {
         let turns = turns(4);
         let slow = turns.turn(address("192.0.2.9")).await.unwrap();
         let _a = turns.turn(address("192.0.2.1")).await.unwrap();
@@ -340,7 +339,7 @@ mod tests {
             async move { turns.turn(address("192.0.2.1")).await.is_ok() }
         });
         until_waiting(&turns, 1).await;
-        let disturbed = tokio::time::timeout(Duration::from_mins(1), slow.crowded_out(Duration::ZERO)).await;
+        let disturbed = tokio::time::timeout(Duration::from_mins(1), slow.give_way(Duration::ZERO)).await;
         assert!(disturbed.is_err());
     }
 }

@@ -6,15 +6,19 @@ use hyper::header::{ACCEPT, ALLOW, CACHE_CONTROL, CONTENT_TYPE, HeaderName, Head
 use hyper::{Method, Request, Response, StatusCode};
 
 use super::exposition::{self, Format};
-use super::gauges::{self, Asked};
+use super::gauges::{self, CensusCache};
 use super::{Parts, health, readiness};
 
 const PLAIN: &str = "text/plain; charset=utf-8";
 const PAGES: &str = "zmesd serves /metrics, /healthz and /readyz here\n";
 
-/// Answers a request, whatever its body is: that is not read.
-pub(super) async fn answer<B>(request: &Request<B>, parts: &Parts, asked: &Asked) -> Response<Full<Bytes>> {
-    // The body of an answer to HEAD is left out by the connection.
+/// Answers a request. Its body is not read.
+pub(super) async fn answer<B>(
+    request: &Request<B>,
+    parts: &Parts,
+    asked: &CensusCache,
+) -> Response<Full<Bytes>> {
+    // hyper leaves out the body of an answer to HEAD.
     if !matches!(*request.method(), Method::GET | Method::HEAD) {
         let mut refused = page(StatusCode::METHOD_NOT_ALLOWED, PLAIN, PAGES.to_owned());
         set(&mut refused, ALLOW, "GET, HEAD");
@@ -32,7 +36,7 @@ pub(super) async fn answer<B>(request: &Request<B>, parts: &Parts, asked: &Asked
     }
 }
 
-async fn metrics<B>(request: &Request<B>, parts: &Parts, asked: &Asked) -> Response<Full<Bytes>> {
+async fn metrics<B>(request: &Request<B>, parts: &Parts, asked: &CensusCache) -> Response<Full<Bytes>> {
     let accept = request.headers().get_all(ACCEPT).iter().filter_map(|value| value.to_str().ok());
     let format = Format::wanted(&accept.collect::<Vec<_>>().join(","));
     let gauges = gauges::read(parts, asked).await;

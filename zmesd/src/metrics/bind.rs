@@ -1,82 +1,43 @@
-//! Opening the place where metrics are served.
+//! Opens the port or Unix socket on which metrics are served.
 
 use std::io;
-use std::net::TcpListener as StdTcpListener;
-use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt};
-use std::os::unix::net::{UnixListener as StdUnixListener, UnixStream as StdUnixStream};
-use std::path::{Path, PathBuf};
+use std::os::unix::fs::PermissionsExt;
+use std::os::unix::net::UnixListener as StdUnixListener;
+use std::path::Path;
 
-use nix::errno::Errno;
-use socket2::{Domain, Protocol, Socket, Type};
 use tokio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
 
 use crate::config::MetricsListen;
+use crate::sockets::{self, BindError, BindFault, SocketFile};
+
+/// The key that says where metrics are served.
+pub(super) const KEY: &str = "metrics.listen";
 
 /// Connections that may wait to be accepted.
 const BACKLOG: i32 = 64;
-/// Mode of a Unix socket: its directory says who reaches it.
+/// Mode of a Unix socket: the permissions of its directory decide who can reach it.
 const SOCKET_MODE: u32 = 0o660;
 
-/// Why metrics cannot be served there.
-#[derive(Debug, thiserror::Error)]
-#[error("cannot serve metrics on {listen}")]
-pub struct BindError {
-    /// Where.
-    pub listen: MetricsListen,
-    /// Why.
-    #[source]
-    pub source: io::Error,
-}
-
-impl BindError {
-    /// Says what an admin can do about it.
-    pub fn hint(&self) -> String {
-        let denied = self.is_permission();
-        match &self.listen {
-            MetricsListen::Port(address) if denied => {
-                format!(
-                    "ports below 1024 need CAP_NET_BIND_SERVICE; metrics.listen asks for {}",
-                    address.port()
-                )
-            }
-            MetricsListen::Port(address) => format!(
-                "`ss -ltnp 'sport = :{}'` shows who uses the port; stop it or change metrics.listen",
-                address.port()
-            ),
-            MetricsListen::Socket(path) => format!(
-                "the user of zmesd must be able to write to {}, and nothing else may be in its place; or change \
-                 metrics.listen",
-                path.parent().unwrap_or(path).display()
-            ),
-        }
-    }
-
-    /// Says whether permissions are the cause (exit code 77 rather than 69).
-    pub fn is_permission(&self) -> bool {
-        self.source.kind() == io::ErrorKind::PermissionDenied
-    }
-}
-
-/// An open place.
+/// A bound port or socket.
 #[derive(Debug)]
 pub struct Bound {
-    socket: Listening,
+    socket: MetricsSocket,
     listen: MetricsListen,
 }
 
 #[derive(Debug)]
-enum Listening {
+enum MetricsSocket {
     Port(TcpListener),
     Socket {
         socket: UnixListener,
-        /// Removed with it.
-        _file: OwnFile,
+        /// Removed when it closes.
+        _file: SocketFile,
     },
 }
 
-/// Somebody who asks.
+/// A connection.
 #[derive(Debug)]
-pub(super) enum Peer {
+pub(super) enum MetricsPeer {
     /// Over a port.
     Port(TcpStream),
     /// Over a Unix socket.
@@ -84,88 +45,56 @@ pub(super) enum Peer {
 }
 
 impl Bound {
-    /// Opens it. Needs a runtime.
+    /// Binds it. Needs a runtime.
     pub fn open(listen: &MetricsListen) -> Result<Self, BindError> {
-        let (socket, listen) = match listen {
-            MetricsListen::Port(address) => port(*address).map(|socket| {
-                // Port 0 lets the system choose, and then the log should tell which.
-                let listen = socket.local_addr().map_or(*address, |actual| actual);
-                (Listening::Port(socket), MetricsListen::Port(listen))
-            }),
-            MetricsListen::Socket(path) => unix_socket(path)
-                .map(|(socket, file)| (Listening::Socket { socket, _file: file }, listen.clone())),
-        }
-        .map_err(|source| BindError { listen: listen.clone(), source })?;
+        let socket = listen_on(listen)?;
+        // Port 0: the system chooses, and the log names the port.
+        let listen = match (&socket, listen) {
+            (MetricsSocket::Port(socket), MetricsListen::Port(address)) => {
+                MetricsListen::Port(socket.local_addr().unwrap_or(*address))
+            }
+            _ => listen.clone(),
+        };
         Ok(Self { socket, listen })
     }
 
-    /// Returns where it is.
+    /// Returns the address or path.
     pub fn listen(&self) -> &MetricsListen {
         &self.listen
     }
 
-    /// Waits for the next who asks. Cancel-safe.
-    pub(super) async fn accept(&self) -> io::Result<Peer> {
+    /// Accepts the next connection. Cancel-safe.
+    pub(super) async fn accept(&self) -> io::Result<MetricsPeer> {
         match &self.socket {
-            Listening::Port(socket) => socket.accept().await.map(|(stream, _)| Peer::Port(stream)),
-            Listening::Socket { socket, .. } => socket.accept().await.map(|(stream, _)| Peer::Socket(stream)),
+            MetricsSocket::Port(socket) => socket.accept().await.map(|(stream, _)| MetricsPeer::Port(stream)),
+            MetricsSocket::Socket { socket, .. } => {
+                socket.accept().await.map(|(stream, _)| MetricsPeer::Socket(stream))
+            }
         }
     }
 }
 
-fn port(address: std::net::SocketAddr) -> io::Result<TcpListener> {
-    let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
-    // A restarted daemon must not wait for the connections of the one before to be forgotten.
-    socket.set_reuse_address(true)?;
-    socket.set_nonblocking(true)?;
-    socket.bind(&address.into())?;
-    socket.listen(BACKLOG)?;
-    TcpListener::from_std(StdTcpListener::from(socket))
-}
-
-/// A socket's name in the file system, removed at the end if it is still the one that was made here.
-#[derive(Debug)]
-struct OwnFile {
-    path: PathBuf,
-    made: (u64, u64),
-}
-
-impl Drop for OwnFile {
-    fn drop(&mut self) {
-        if identity(&self.path).is_ok_and(|found| found == self.made) {
-            std::fs::remove_file(&self.path).ok();
+fn listen_on(listen: &MetricsListen) -> Result<MetricsSocket, BindError> {
+    match listen {
+        MetricsListen::Port(address) => {
+            let socket = sockets::bind_port(*address, KEY, BACKLOG)?;
+            let socket = TcpListener::from_std(socket);
+            socket.map(MetricsSocket::Port).map_err(|source| BindError::port(*address, KEY, source))
+        }
+        MetricsListen::Socket(path) => {
+            let refused = |source| BindError::socket(path, KEY, BindFault::Refused(source));
+            let bound = sockets::replacing_stale(path, || StdUnixListener::bind(path));
+            let bound = bound.map_err(|fault| BindError::socket(path, KEY, fault))?;
+            unix_socket(bound, path).map_err(refused)
         }
     }
 }
 
-fn identity(path: &Path) -> io::Result<(u64, u64)> {
-    std::fs::symlink_metadata(path).map(|file| (file.dev(), file.ino()))
-}
-
-fn unix_socket(path: &Path) -> io::Result<(UnixListener, OwnFile)> {
-    let bound = match StdUnixListener::bind(path) {
-        Err(error) if error.kind() == io::ErrorKind::AddrInUse => {
-            remove_stale(path)?;
-            StdUnixListener::bind(path)?
-        }
-        first => first?,
-    };
-    let file = OwnFile { path: path.to_owned(), made: identity(path)? };
+fn unix_socket(bound: StdUnixListener, path: &Path) -> io::Result<MetricsSocket> {
+    let file = SocketFile::new(path)?;
     std::fs::set_permissions(path, std::fs::Permissions::from_mode(SOCKET_MODE))?;
     bound.set_nonblocking(true)?;
-    Ok((UnixListener::from_std(bound)?, file))
-}
-
-/// Removes a socket to which nobody listens any more; anything else is left alone.
-fn remove_stale(path: &Path) -> io::Result<()> {
-    let in_use = || io::Error::from(io::ErrorKind::AddrInUse);
-    if !std::fs::symlink_metadata(path)?.file_type().is_socket() {
-        return Err(in_use());
-    }
-    match StdUnixStream::connect(path) {
-        Err(error) if error.raw_os_error() == Some(Errno::ECONNREFUSED as i32) => std::fs::remove_file(path),
-        Err(_) | Ok(_) => Err(in_use()),
-    }
+    Ok(MetricsSocket::Socket { socket: UnixListener::from_std(bound)?, _file: file })
 }
 
 #[cfg(test)]
@@ -181,7 +110,7 @@ mod tests {
         let living = Bound::open(&listen).unwrap();
         assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o660);
         let refused = Bound::open(&listen).unwrap_err();
-        assert_eq!(refused.source.kind(), io::ErrorKind::AddrInUse);
+        assert!(matches!(refused.fault, BindFault::Answered), "{refused:?}");
         assert!(!refused.is_permission() && refused.hint().contains("metrics.listen"));
         drop(living);
         assert!(!path.exists(), "it is tidied up");
@@ -211,7 +140,7 @@ mod tests {
     async fn a_taken_port_is_named_with_a_hint() {
         let taken = Bound::open(&MetricsListen::Port("127.0.0.1:0".parse().unwrap())).unwrap();
         let error = Bound::open(taken.listen()).unwrap_err();
-        assert!(error.to_string().starts_with("cannot serve metrics on 127.0.0.1:"), "{error}");
+        assert!(error.to_string().starts_with("cannot bind 127.0.0.1:"), "{error}");
         assert!(error.hint().contains("ss -ltnp"), "{}", error.hint());
     }
 }

@@ -5,17 +5,17 @@ use std::sync::Arc;
 
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::text::encode;
-use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric, MetricEncoder};
+use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric, MetricEncoder, NoLabelSet};
 use prometheus_client::metrics::MetricType;
 use prometheus_client::metrics::counter::ConstCounter;
 use prometheus_client::metrics::gauge::ConstGauge;
 use prometheus_client::registry::Registry;
 
 use super::gauges::Gauge;
-use super::names::{self, Kind, Metric};
-use crate::telemetry::{Counter, Counters, Labels, Tally, Timing};
+use super::names::{self, Metric, MetricKind};
+use crate::telemetry::{Counter, Counters, Labels, Tally, Timing, TimingBuckets};
 
-/// In which form the numbers are wanted.
+/// The format of the answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Format {
     /// OpenMetrics 1.0.
@@ -25,7 +25,7 @@ pub(super) enum Format {
 }
 
 impl Format {
-    /// Reads the header `Accept`: the older format only for those who ask for it and not for the newer one.
+    /// Reads the header `Accept`: the older format only where it is named and the newer one is not.
     pub(super) fn wanted(accept: &str) -> Self {
         let older = accept.contains("text/plain") && !accept.contains("application/openmetrics-text");
         if older { Self::Text } else { Self::OpenMetrics }
@@ -40,9 +40,9 @@ impl Format {
     }
 }
 
-/// Everything at one moment.
+/// All numbers at one moment.
 #[derive(Debug)]
-struct Moment {
+struct Exposition {
     counters: Arc<Counters>,
     gauges: Vec<Gauge>,
 }
@@ -54,7 +54,7 @@ pub(super) fn text(
     format: Format,
 ) -> Result<String, fmt::Error> {
     let mut registry = Registry::default();
-    registry.register_collector(Box::new(Moment { counters: Arc::clone(counters), gauges }));
+    registry.register_collector(Box::new(Exposition { counters: Arc::clone(counters), gauges }));
     let mut text = String::with_capacity(32 * 1024);
     encode(&mut text, &registry)?;
     Ok(match format {
@@ -92,7 +92,7 @@ fn older(text: &str) -> String {
     lines.join("\n")
 }
 
-impl Collector for Moment {
+impl Collector for Exposition {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> fmt::Result {
         let to = &mut encoder;
         for Gauge { metric, series } in &self.gauges {
@@ -123,10 +123,10 @@ impl Collector for Moment {
         tally(to, &names::CONFIG_RELOADS, &counters.reloads)?;
         let timings = &counters.timings;
         timing(to, &names::POLL_SECONDS, &timings.poll)?;
-        timing(to, &names::ALARM_TO_PUSH, &timings.alarm_to_push)?;
+        timing(to, &names::ALARM_TO_PUSH, &timings.pushed)?;
         let mut family = describe(to, &names::PUSH_SECONDS)?;
-        for (transport, timing) in timings.push() {
-            timing.histogram().encode(family.encode_family(&transport.labels())?)?;
+        for (transport, timing) in timings.provider() {
+            histogram(family.encode_family(&transport.labels())?, timing)?;
         }
         Ok(())
     }
@@ -137,9 +137,9 @@ fn describe<'a>(
     metric: &'static Metric,
 ) -> Result<MetricEncoder<'a>, fmt::Error> {
     let kind = match metric.kind {
-        Kind::Counter => MetricType::Counter,
-        Kind::Gauge => MetricType::Gauge,
-        Kind::Histogram => MetricType::Histogram,
+        MetricKind::Counter => MetricType::Counter,
+        MetricKind::Gauge => MetricType::Gauge,
+        MetricKind::Histogram => MetricType::Histogram,
     };
     to.encode_descriptor(metric.name, metric.help, None, kind)
 }
@@ -161,7 +161,12 @@ fn tally<L: Labels>(
 }
 
 fn timing(to: &mut DescriptorEncoder<'_>, metric: &'static Metric, timing: &Timing) -> fmt::Result {
-    timing.histogram().encode(describe(to, metric)?)
+    histogram(describe(to, metric)?, timing)
+}
+
+fn histogram(mut to: MetricEncoder<'_>, timing: &Timing) -> fmt::Result {
+    let TimingBuckets { count, sum, buckets } = timing.buckets();
+    to.encode_histogram::<NoLabelSet>(sum, count, &buckets, None)
 }
 
 #[cfg(test)]

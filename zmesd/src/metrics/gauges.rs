@@ -1,4 +1,4 @@
-//! What others own, read at the moment of the question.
+//! Gauges: numbers that other rooms own, read at the moment of a scrape.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,18 +16,18 @@ use crate::telemetry::{Connection, FindingSeverity, LabelPairs, Labels, TokenSta
 
 /// How long the router may take to answer.
 const ROUTER_DEADLINE: Duration = Duration::from_secs(1);
-/// So old an answer of the router is good enough for the next who asks: a hundred scrapers cost it as much as one.
+/// An answer of the router serves all scrapes within this time: a hundred scrapers cost it as much as one.
 const FRESH: Duration = Duration::from_millis(200);
 
-/// The router's last answer; `None`: it did not give one.
-type Answered = (Instant, Option<Arc<Census>>);
+/// When the router was asked last, and its answer, if it gave one.
+type CachedCensus = (Instant, Option<Arc<Census>>);
 
-/// Asks the router, for all at once.
+/// The router's answer, shared by scrapes at the same time.
 #[derive(Debug, Default)]
-pub(super) struct Asked(Mutex<Option<Answered>>);
+pub(super) struct CensusCache(Mutex<Option<CachedCensus>>);
 
-impl Asked {
-    /// Returns what the router has; `None`: it does not move. Who comes while it is being asked gets the same answer.
+impl CensusCache {
+    /// Returns the router's census; `None`: it does not answer. Scrapes that come while it is being asked share the answer.
     pub(super) async fn census(&self, parts: &Parts) -> Option<Arc<Census>> {
         let mut last = self.0.lock().await;
         if let Some((at, census)) = &*last
@@ -50,7 +50,7 @@ pub(super) struct Gauge {
 }
 
 /// Reads all gauges; those of a router that does not answer are missing.
-pub(super) async fn read(parts: &Parts, asked: &Asked) -> Vec<Gauge> {
+pub(super) async fn read(parts: &Parts, asked: &CensusCache) -> Vec<Gauge> {
     let census = asked.census(parts).await;
     let mut gauges = process(parts, census.is_some());
     gauges.extend(monitors(parts));
@@ -87,7 +87,7 @@ fn process(parts: &Parts, router: bool) -> Vec<Gauge> {
     ]
 }
 
-/// What was found last: nobody is asked.
+/// The findings of the last survey; none is made for a scrape.
 fn findings(parts: &Parts) -> Gauge {
     let findings = &parts.counters.findings;
     let mut series = tally::<FindingSeverity>();
@@ -125,7 +125,7 @@ fn pushes(parts: &Parts) -> [Gauge; 3] {
         add(&mut in_flight, kind, signed(breaker.in_flight));
         add(&mut resting, kind, i64::from(breaker.open));
     }
-    // No transport asked, none on its way.
+    // `none` has no pushes under way.
     let real = |series: Vec<(Transport, i64)>| {
         series.into_iter().filter(|(kind, _)| *kind != Transport::None).collect()
     };

@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::Parts;
 use crate::telemetry::{Labels, Loop};
 
-/// Returns each loop, and for how long it has been overdue; `None`: it moves. The router was asked whether it does.
+/// Returns each loop and for how long it has been overdue; `None`: it moves. `router`: it has answered.
 pub(super) fn loops(parts: &Parts, router: bool) -> Vec<(Loop, Option<Duration>)> {
     let beats = &parts.counters.beats;
     let overdue = |which: Loop| match which {

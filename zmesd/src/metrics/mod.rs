@@ -1,8 +1,8 @@
 //! What Prometheus and supervisors see: `/metrics`, `/healthz`, `/readyz`, on the loopback or a Unix socket.
 //!
-//! An edge like the control socket: it reads what others own and changes nothing. Nobody is asked who they are, so it
-//! shows numbers, never a token, a user or an address. Who scrapes slowly delays nobody: connections are few, each has
-//! a deadline, and what is asked of the router is asked once for all that ask at the same time.
+//! An edge like the control socket: it reads what other rooms own and changes nothing. There is no login, so it shows
+//! numbers only, never a token, a user or an address. Slow scrapers delay no other client: connections are few, each has
+//! a deadline, and one question to the router serves all scrapes at the same time.
 
 use zmes_zoneminder::DbHealth;
 
@@ -22,7 +22,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use tokio::sync::{mpsc, watch};
 
-pub use bind::{BindError, Bound};
+pub use bind::Bound;
 pub use server::{Switch, serve, switch};
 
 use crate::detect::MonitorReports;
@@ -32,14 +32,13 @@ use crate::ports::{CertificateInfo, PushSide};
 use crate::route::RouterHandle;
 use crate::telemetry::Counters;
 
-/// What is shown.
+/// What the metrics are read from.
 #[derive(Debug)]
 pub struct Parts {
-    /// What rooms count.
     pub counters: Arc<Counters>,
     /// Sessions and tokens.
     pub router: RouterHandle,
-    /// The alarms that wait for the router. Weak, because the router ends with the last that can send to it.
+    /// The alarms that wait for the router. Weak, because the router ends with its last sender.
     pub alarms: mpsc::WeakSender<Alarm>,
     /// Whether the database has been read.
     pub catalog: CatalogHandle,
@@ -53,7 +52,7 @@ pub struct Parts {
     pub push: Arc<dyn PushSide>,
     /// The certificate in use.
     pub certificate: Arc<dyn CertificateInfo>,
-    /// How many ports for apps there should be.
+    /// How many ports for apps are configured.
     pub listeners: usize,
     /// When the daemon started.
     pub started_at: Timestamp,

@@ -10,10 +10,10 @@ use crate::admin::conditions;
 use crate::detect::MonitorReport;
 use crate::telemetry::{Labels, Part};
 
-/// Longest reason, in characters: it may be what a database said.
+/// Longest reason, in characters: it may be a database's message.
 const REASON_MAX: usize = 300;
 
-/// How one part is.
+/// The state of one part.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct PartReport {
     pub(super) part: Part,
@@ -22,7 +22,7 @@ pub(super) struct PartReport {
     pub(super) detail: String,
 }
 
-/// Looks at all parts.
+/// Checks all parts.
 pub(super) fn parts(parts: &Parts) -> Vec<PartReport> {
     let report = |part: Part| {
         let (ready, detail) = match part {
@@ -43,7 +43,7 @@ fn database(health: &DbHealth) -> (bool, String) {
     }
 }
 
-/// One camera that is off is an alert's business; only where none of them can be seen there is nothing to serve.
+/// One camera that is off is a case for alerts. Not ready is the daemon that sees none of them.
 fn sources(parts: &Parts) -> (bool, String) {
     if parts.catalog.now().loaded_at.is_none() {
         return (false, "the monitors are not known yet".to_owned());
@@ -80,7 +80,7 @@ pub(super) fn report(parts: &[PartReport]) -> (bool, String) {
     (ready, text)
 }
 
-/// Makes a line of it: names of monitors and reasons come from outside.
+/// Makes it one bounded line: names of monitors and reasons come from outside.
 fn one_line(text: &str) -> String {
     zmes_shared::text::bounded(text, REASON_MAX)
 }

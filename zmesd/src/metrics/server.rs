@@ -1,4 +1,4 @@
-//! The task that serves: accepts, answers, and moves to another place when a reload says so.
+//! The task that serves metrics; a reload moves it to another port or socket.
 
 use std::collections::VecDeque;
 use std::convert::Infallible;
@@ -14,51 +14,49 @@ use tokio::sync::mpsc;
 use tokio::task::{AbortHandle, JoinSet};
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
-use tracing::{debug, info, warn};
+use tracing::{debug, info};
 
 use super::Parts;
 use super::answer::answer;
-use super::bind::{BindError, Bound, Peer};
-use super::gauges::Asked;
+use super::bind::{Bound, KEY, MetricsPeer};
+use super::gauges::CensusCache;
 use crate::config::{MetricsConfig, MetricsListen};
+use crate::sockets::{AcceptPause, BindError, BindFault};
 
-/// Connections at a time. One more, and the oldest is cut off: who stalls cannot lock out who asks properly.
+/// Connections at a time. A further one closes the oldest, so that stalled clients cannot lock out others.
 const CONNECTIONS: usize = 16;
 /// Time for the head of a request.
 const HEAD_DEADLINE: Duration = Duration::from_secs(5);
-/// Time for a whole conversation: one request, one answer.
+/// Time for one request and its answer.
 const DEADLINE: Duration = Duration::from_secs(10);
 /// Longest head of a request, in bytes.
 const HEAD_MAX: usize = 16 * 1024;
-/// Pause after a failed accept: out of file descriptors, it would fail again at once.
-const ACCEPT_PAUSE: Duration = Duration::from_millis(200);
-/// Moves that may wait; a reload more is told to come again.
+/// Moves that may wait; a further reload is refused.
 const MOVES: usize = 4;
 
-/// Moves the server to another place.
+/// Moves the server to another port or socket.
 #[derive(Debug)]
 pub struct Switch(mpsc::Sender<Option<Bound>>);
 
-/// A move that is prepared: the new place is open already, the old one still is.
+/// A prepared move: the new socket is bound, and the old one still open.
 #[derive(Debug)]
 pub struct Move<'a>(Option<(mpsc::Permit<'a, Option<Bound>>, Option<Bound>)>);
 
-/// Returns the two ends of what says where to serve.
+/// Returns both ends of the channel that moves the server.
 pub fn switch() -> (Switch, mpsc::Receiver<Option<Bound>>) {
     let (places, moves) = mpsc::channel(MOVES);
     (Switch(places), moves)
 }
 
 impl Switch {
-    /// Opens the place of `new`, where it is another one than that of `old`. Nothing has changed until
-    /// [`Move::make`].
+    /// Binds the socket of `new`, if it differs from that of `old`. Nothing changes until [`Move::make`].
     pub fn prepare(&self, old: &MetricsConfig, new: &MetricsConfig) -> Result<Move<'_>, BindError> {
         if old == new {
             return Ok(Move(None));
         }
         let Some(listen) = new.listen.clone().or_else(|| old.listen.clone()) else { return Ok(Move(None)) };
         let bound = new.listen.as_ref().map(Bound::open).transpose()?;
-        let busy = |_| BindError { listen, source: io::ErrorKind::ResourceBusy.into() };
+        let busy = |_| busy(&listen);
         let permit = self.0.try_reserve().map_err(busy)?;
         Ok(Move(Some((permit, bound))))
     }
@@ -75,17 +73,17 @@ impl Move<'_> {
 
 /// Serves until `stop`.
 ///
-/// Owns: the listening socket, the connections. Receives: connections, moves to another place. Sends: questions to the
-/// router. Ends: when told to; what is being answered then is cut off.
+/// Owns: the listening socket, the connections. Receives: connections, moves. Sends: questions to the router. Ends: when
+/// told to; requests under way are dropped.
 pub async fn serve(
     mut place: Option<Bound>,
     mut moves: mpsc::Receiver<Option<Bound>>,
     parts: Parts,
     stop: CancellationToken,
 ) {
-    let shared = Arc::new((parts, Asked::default()));
+    let shared = Arc::new((parts, CensusCache::default()));
     let mut connections = Connections::default();
-    let mut failing = false;
+    let mut pause = AcceptPause::new(&"metrics");
     announce(place.as_ref());
     loop {
         let accepted = tokio::select! {
@@ -102,22 +100,24 @@ pub async fn serve(
         };
         match accepted {
             Ok(peer) => {
-                failing = false;
+                pause.accepted();
                 connections.receive(peer, &shared);
             }
-            Err(error) => {
-                // Once per row of failures.
-                if !std::mem::replace(&mut failing, true) {
-                    warn!(error = &error as &dyn std::error::Error, "cannot accept connections for metrics");
-                }
-                tokio::time::sleep(ACCEPT_PAUSE).await;
-            }
+            Err(error) => pause.failed(&error).await,
         }
     }
 }
 
-/// Waits for the next who asks; for ever, where metrics are off. Cancel-safe.
-async fn accept(place: Option<&Bound>) -> io::Result<Peer> {
+fn busy(listen: &MetricsListen) -> BindError {
+    let source = io::ErrorKind::ResourceBusy.into();
+    match listen {
+        MetricsListen::Port(address) => BindError::port(*address, KEY, source),
+        MetricsListen::Socket(path) => BindError::socket(path, KEY, BindFault::Refused(source)),
+    }
+}
+
+/// Accepts the next connection; waits for ever while metrics are off. Cancel-safe.
+async fn accept(place: Option<&Bound>) -> io::Result<MetricsPeer> {
     match place {
         Some(bound) => bound.accept().await,
         None => std::future::pending().await,
@@ -132,7 +132,7 @@ fn announce(place: Option<&Bound>) {
     }
 }
 
-/// Those who are being answered, the oldest first.
+/// Open connections, the oldest first.
 #[derive(Debug, Default)]
 struct Connections {
     running: JoinSet<()>,
@@ -140,7 +140,7 @@ struct Connections {
 }
 
 impl Connections {
-    fn receive(&mut self, peer: Peer, shared: &Arc<(Parts, Asked)>) {
+    fn receive(&mut self, peer: MetricsPeer, shared: &Arc<(Parts, CensusCache)>) {
         self.order.retain(|connection| !connection.is_finished());
         if self.order.len() >= CONNECTIONS
             && let Some(oldest) = self.order.pop_front()
@@ -149,14 +149,14 @@ impl Connections {
         }
         let shared = Arc::clone(shared);
         self.order.push_back(match peer {
-            Peer::Port(stream) => self.running.spawn(converse(stream, shared)),
-            Peer::Socket(stream) => self.running.spawn(converse(stream, shared)),
+            MetricsPeer::Port(stream) => self.running.spawn(converse(stream, shared)),
+            MetricsPeer::Socket(stream) => self.running.spawn(converse(stream, shared)),
         });
     }
 }
 
-/// Answers one request. Connections are not kept: a scrape each some seconds needs none.
-async fn converse<S>(stream: S, shared: Arc<(Parts, Asked)>)
+/// Answers one request, then closes: scrapes are seconds apart.
+async fn converse<S>(stream: S, shared: Arc<(Parts, CensusCache)>)
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
@@ -170,6 +170,6 @@ where
         .max_buf_size(HEAD_MAX)
         .keep_alive(false)
         .serve_connection(TokioIo::new(stream), service);
-    // How it ends is the peer's business: who hangs up, stalls or talks nonsense gets no line in the log.
+    // Clients that hang up, stall or send nonsense are not logged.
     timeout(DEADLINE, served).await.ok();
 }

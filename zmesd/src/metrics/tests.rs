@@ -19,7 +19,7 @@ use zmes_zoneminder::shm::ReadError;
 use zmes_zoneminder::{DatabaseTrouble, DbHealth};
 
 use super::answer::answer;
-use super::gauges::Asked;
+use super::gauges::CensusCache;
 use super::{Bound, Parts, serve, switch};
 use crate::config::{MetricsConfig, MetricsListen};
 use crate::detect::{Condition, MonitorReport, MonitorReports};
@@ -29,7 +29,7 @@ use crate::ports::{
     BreakerView, CertificateInfo, CertificateSummary, Held, PushBusy, PushCounts, PushSide, Retried,
     StageLatency, TransportCheck, TransportHealth,
 };
-use crate::route::{Census, Command, RouterHandle};
+use crate::route::{Census, RouterCommand, RouterHandle};
 use crate::telemetry::{Counters, Labels, TokenState};
 
 /// A push side with one transport that rests.
@@ -97,9 +97,9 @@ impl CertificateInfo for Resting {
 }
 
 /// Everything around the pages.
-struct Stage {
+struct MetricsWorld {
     counters: Arc<Counters>,
-    commands: Option<mpsc::Receiver<Command>>,
+    commands: Option<mpsc::Receiver<RouterCommand>>,
     database: watch::Sender<DbHealth>,
     trouble: watch::Sender<Option<String>>,
     reports: watch::Sender<MonitorReports>,
@@ -120,7 +120,7 @@ fn monitor_report(id: u32, healthy: bool) -> (MonitorId, MonitorReport) {
     (report.id, report)
 }
 
-fn stage() -> (Stage, Parts) {
+fn stage() -> (MetricsWorld, Parts) {
     let counters = Arc::<Counters>::default();
     let (commands_tx, commands) = mpsc::channel(8);
     let (alarms, _) = mpsc::channel(16);
@@ -144,16 +144,16 @@ fn stage() -> (Stage, Parts) {
         started_at: Timestamp::from_second(1_700_000_000).unwrap(),
     };
     let commands = Some(commands);
-    (Stage { counters, commands, database, trouble, reports, _catalog: catalog_tx, alarms }, parts)
+    (MetricsWorld { counters, commands, database, trouble, reports, _catalog: catalog_tx, alarms }, parts)
 }
 
-impl Stage {
+impl MetricsWorld {
     /// Has a router answer from now on.
     fn route(&mut self) -> impl Future<Output = ()> + use<> {
         let mut commands = self.commands.take().unwrap();
         async move {
             while let Some(command) = commands.recv().await {
-                let Command::Census(reply) = command else { continue };
+                let RouterCommand::Census(reply) = command else { continue };
                 let mut tokens: Vec<_> =
                     <(Platform, TokenState)>::all().into_iter().map(|kind| (kind, 0)).collect();
                 tokens[0].1 = 3;
@@ -165,14 +165,14 @@ impl Stage {
 
 async fn get(path: &str, parts: &Parts) -> (StatusCode, String) {
     let request = Request::get(path).body(()).unwrap();
-    let response = answer(&request, parts, &Asked::default()).await;
+    let response = answer(&request, parts, &CensusCache::default()).await;
     let status = response.status();
     let body = response.into_body().collect().await.unwrap().to_bytes();
     (status, String::from_utf8(body.to_vec()).unwrap())
 }
 
 /// Asks while the router answers.
-async fn with_router(stage: &mut Stage, path: &str, parts: &Parts) -> (StatusCode, String) {
+async fn with_router(stage: &mut MetricsWorld, path: &str, parts: &Parts) -> (StatusCode, String) {
     tokio::select! {
         answered = get(path, parts) => answered,
         () = stage.route() => panic!("the router ended"),
@@ -233,7 +233,7 @@ async fn a_router_that_hangs_does_not_hang_the_page() {
 #[tokio::test(start_paused = true)]
 async fn a_hundred_scrapers_ask_a_hanging_router_once() {
     let (mut stage, parts) = stage();
-    let (asked, began) = (Asked::default(), tokio::time::Instant::now());
+    let (asked, began) = (CensusCache::default(), tokio::time::Instant::now());
     let census = || async { asked.census(&parts).await.is_some() };
     let answered = futures_util::future::join_all((0..100).map(|_| census())).await;
     assert!(answered.iter().all(|answered| !answered));

@@ -23,9 +23,7 @@ pub struct Catalog {
     pub loaded_at: Option<Timestamp>,
     /// The same moment by the monotonic clock.
     pub read_at: Option<Instant>,
-    /// ZoneMinder's version.
     pub version: Option<ZmVersion>,
-    /// The monitors of this server.
     pub monitors: MonitorSet,
     /// All users by `Username`.
     pub users: BTreeMap<String, Arc<User>>,
@@ -34,7 +32,7 @@ pub struct Catalog {
 }
 
 impl Catalog {
-    /// Says whether a user, who may not even be connected, may hear of a monitor now.
+    /// Says whether a user, connected or not, may receive alarms of a monitor now.
     pub fn may_hear(&self, user: &str, monitor: MonitorId) -> Result<(), SkipReason> {
         let user = self.users.get(user).filter(|user| user.barred().is_none()).ok_or(SkipReason::User)?;
         if user.rights.allow(monitor) { Ok(()) } else { Err(SkipReason::Rights) }
@@ -44,7 +42,7 @@ impl Catalog {
 /// Asks the catalog to read again; the answer comes when the new one is published.
 pub type Refresh = oneshot::Sender<Result<Reloaded, DbError>>;
 
-/// The way to the catalog: cheap to clone.
+/// A handle to the catalog; cheap to clone.
 #[derive(Debug, Clone)]
 pub struct CatalogHandle {
     refresh: mpsc::Sender<Refresh>,
@@ -62,12 +60,12 @@ impl CatalogHandle {
         Arc::clone(&self.catalog.borrow())
     }
 
-    /// Returns a receiver that hears of every new catalog.
+    /// Returns a receiver of every new catalog.
     pub fn watch(&self) -> watch::Receiver<Arc<Catalog>> {
         self.catalog.clone()
     }
 
-    /// Has the database read again soon, without waiting for it.
+    /// Requests a reload without waiting for it.
     pub fn nudge(&self) {
         let (reply, _) = oneshot::channel();
         // Full: it is about to be read again anyway.

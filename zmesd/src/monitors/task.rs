@@ -14,18 +14,17 @@ use zmes_zoneminder::{AccountStore, DbError, MonitorStore, User};
 use super::{Catalog, Refresh};
 use crate::ports::Clock;
 
-/// First pause after a failure; it doubles up to [`LONGEST_PAUSE`]. A database that is just being restarted is back
-/// in seconds.
+/// First pause after a failure; it doubles up to [`LONGEST_PAUSE`]. A restarted database is back within seconds.
 const FIRST_PAUSE: Duration = Duration::from_secs(1);
 
-/// Longest pause while the database is away, so that the daemon is whole again soon after it came back.
+/// Longest pause while the database is down, so that the daemon recovers soon after it.
 const LONGEST_PAUSE: Duration = Duration::from_secs(15);
 
 /// Keeps the catalog in step with ZoneMinder's database.
 ///
 /// Owns the catalog. Receives refreshes, changes of the interval, and the ticks of its own clock. Sends the catalog to
-/// all who watch it, and wakes them only if it differs; while the database fails, the last good one stays. Ends when
-/// `stop` is cancelled, even in the middle of a question.
+/// its receivers, and wakes them only if it differs; while the database fails, the last good one stays. Ends when `stop`
+/// is cancelled, even during a query.
 #[derive(Debug)]
 pub struct CatalogTask {
     monitors: Arc<dyn MonitorStore>,
@@ -34,7 +33,6 @@ pub struct CatalogTask {
     clock: Arc<dyn Clock>,
     refresh_rx: mpsc::Receiver<Refresh>,
     catalog_tx: watch::Sender<Arc<Catalog>>,
-    /// Failures in a row.
     failures: u32,
 }
 
@@ -51,7 +49,7 @@ impl CatalogTask {
         Self { monitors, accounts, interval, clock, refresh_rx, catalog_tx, failures: 0 }
     }
 
-    /// Reads at once, then at each interval and when somebody asks for it, until stopped.
+    /// Reads at once, then at each interval and on request, until stopped.
     pub async fn run(mut self, stop: CancellationToken) {
         info!("Loading monitors");
         let mut waiting: Vec<Refresh> = Vec::new();
@@ -63,7 +61,7 @@ impl CatalogTask {
             };
             let outcome = self.conclude(loaded);
             for refresh in waiting.drain(..) {
-                // Whoever asked may have given up.
+                // The receiver may have timed out.
                 refresh.send(outcome.clone()).ok();
             }
             let read_at = Instant::now();
@@ -85,7 +83,7 @@ impl CatalogTask {
         }
     }
 
-    /// Waits until it is time to read again; returns who asked for it, if somebody did.
+    /// Waits for the next interval or request; returns where to send the answer.
     async fn next(&mut self, read_at: Instant) -> Option<Refresh> {
         loop {
             let at = read_at + self.pause();
@@ -110,13 +108,13 @@ impl CatalogTask {
         }
     }
 
-    /// Publishes what was read, or takes note of the failure.
+    /// Publishes what was read, or counts the failure.
     fn conclude(&mut self, loaded: Result<Catalog, DbError>) -> Result<Reloaded, DbError> {
         let catalog = match loaded {
             Ok(catalog) => catalog,
             Err(error) => {
                 if self.failures == 0 {
-                    warn!(%error, hint = error.trouble().hint, "cannot read ZoneMinder's database; going on with what is known");
+                    warn!(%error, hint = error.trouble().hint, "cannot read ZoneMinder's database; keeping the last known monitors and users");
                 } else {
                     debug!(%error, failures = self.failures, "still cannot read ZoneMinder's database");
                 }
@@ -131,7 +129,7 @@ impl CatalogTask {
         let catalog = Arc::new(catalog);
         let changed = self.catalog_tx.send_if_modified(|known| {
             let changed = !same(known, &catalog);
-            // The time of reading is kept up to date, but nobody needs to wake up for it.
+            // Only the time of reading changed: no receiver is woken.
             *known = Arc::clone(&catalog);
             changed
         });
@@ -173,7 +171,7 @@ fn compare(known: &Catalog, read: &Catalog) -> Reloaded {
     }
 }
 
-/// Says whether two catalogs hold the same; when they were read does not matter, unless one never was.
+/// Says whether two catalogs are equal but for the time of reading; one that was never read differs.
 fn same(a: &Catalog, b: &Catalog) -> bool {
     let Catalog { loaded_at, read_at: _, version, monitors, users, watch_max_delay } = a;
     loaded_at.is_some() == b.loaded_at.is_some()

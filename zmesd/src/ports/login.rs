@@ -1,15 +1,14 @@
-//! Whether an app may come in.
+//! The check of logins.
 
 use async_trait::async_trait;
 
 use crate::domain::{Login, LoginVerdict};
 
-/// Looks at credentials. The implementation bounds how many it looks at in parallel.
+/// Checks credentials. The implementation bounds how many it checks in parallel.
 #[async_trait]
 pub trait LoginCheck: Send + Sync + std::fmt::Debug {
     /// Returns the verdict.
     ///
-    /// The session passes on what the app showed, also where it showed nothing (empty user and password): whether
-    /// that is good enough is decided here, because `auth.enabled = false` takes any credentials.
+    /// The session passes on empty credentials, too: `auth.enabled = false` accepts any.
     async fn verify(&self, login: Login) -> LoginVerdict;
 }

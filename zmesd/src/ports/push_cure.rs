@@ -7,7 +7,7 @@ use zmes_shared::words::FaultKind;
 pub fn cure(kind: FaultKind, transport: &str, target: &str) -> String {
     let (host, port) = target.rsplit_once(':').unwrap_or((target, "443"));
     let host = host.trim_matches(['[', ']']);
-    let place = Place::of(transport);
+    let place = TransportPlace::of(transport);
     let (section, url, root) = (&place.section, &place.url, place.root);
     match kind {
         FaultKind::Dns => {
@@ -16,41 +16,44 @@ pub fn cure(kind: FaultKind, transport: &str, target: &str) -> String {
         FaultKind::Refused => {
             format!("nc -vz {host} {port}; start the provider if it is yours, else correct {url}")
         }
-        FaultKind::NoRoute => format!("ip route get {host}; this machine needs a way to {target}"),
+        FaultKind::NoRoute => format!("ip route get {host}; this machine needs a route to {target}"),
         FaultKind::Timeout | FaultKind::Closed => {
-            format!("nc -vz {host} {port}; let the firewall pass it, or ask whoever runs {host}")
+            format!("nc -vz {host} {port}; allow it in the firewall, or ask the operator of {host}")
         }
-        FaultKind::CertificateExpired => format!(
-            "only whoever runs {host} can renew it; `date` shows whether this machine's clock is right"
-        ),
+        FaultKind::CertificateExpired => {
+            format!("only the operator of {host} can renew it; check this machine's clock with `date`")
+        }
         FaultKind::CertificateName => {
-            format!("write the name that the certificate is for in {url}, then: zmesctl reload")
+            format!("use the name of the certificate in {url}, then: zmesctl reload")
         }
         FaultKind::UnknownAuthority => format!(
-            "if {host} is yours, name its root as {root}, then: zmesctl reload; openssl s_client -connect {target} \
+            "if {host} is yours, set {root} to its root certificate, then: zmesctl reload; openssl s_client -connect {target} \
              -showcerts </dev/null shows who signed it"
         ),
         FaultKind::BadCertificate | FaultKind::Tls => format!(
-            "openssl s_client -connect {target} </dev/null shows what is wrong; only whoever runs {host} can mend it"
+            "openssl s_client -connect {target} </dev/null shows what is wrong; only the operator of {host} can fix it"
         ),
         FaultKind::OwnCertificate => {
             format!("correct certificate and key in {section}, then: zmesctl reload")
         }
         FaultKind::WebPage => format!(
-            "curl -v https://{target}/ shows the page; correct {url}, or log in to the network if it asks for that"
+            "curl -v https://{target}/ shows the page; correct {url}, or log in to the network if the page asks for it"
         ),
-        FaultKind::Redirect => format!("write the address that it points to in {url}, then: zmesctl reload"),
+        FaultKind::Redirect => format!("set {url} to the address that it redirects to, then: zmesctl reload"),
         FaultKind::BadAnswer => {
             format!("curl -v https://{target}/ shows who answers there; correct {url}, then: zmesctl reload")
         }
         FaultKind::Credentials => format!("correct {}, then: zmesctl reload", place.credentials),
         FaultKind::NotFound => format!("correct {url}, then: zmesctl reload"),
-        FaultKind::Clock => "timedatectl shows whether the clock is synchronized; switch that on".to_owned(),
+        FaultKind::Clock => {
+            "timedatectl shows whether the clock is synchronized; timedatectl set-ntp true turns that on"
+                .to_owned()
+        }
         FaultKind::Limited => {
-            "wait: zmesd tries again by itself; fewer pushes, or a larger quota, prevent it".to_owned()
+            "wait: zmesd retries by itself; fewer pushes or a larger quota prevent it".to_owned()
         }
         FaultKind::Provider => format!(
-            "wait, or ask whoever runs {host}; once it is mended, zmesctl push retry {} spares the wait",
+            "wait, or ask the operator of {host}; after the repair, zmesctl push retry {} retries at once",
             place.kind
         ),
         FaultKind::Resting => format!("zmesctl push retry {} ends the rest", place.kind),
@@ -58,7 +61,7 @@ pub fn cure(kind: FaultKind, transport: &str, target: &str) -> String {
     }
 }
 /// Where a transport stands in `zmesd.toml`.
-struct Place {
+struct TransportPlace {
     /// As `push check` and `push retry` name it.
     kind: &'static str,
     section: String,
@@ -67,7 +70,7 @@ struct Place {
     credentials: String,
 }
 
-impl Place {
+impl TransportPlace {
     fn of(transport: &str) -> Self {
         let place = |kind, section: &str, url: &str, root, credentials: &str| Self {
             kind,
@@ -127,7 +130,7 @@ mod tests {
             (FaultKind::WebPage, "fcm:ng", "url in [[push.fcm.proxy]] ng"),
             (FaultKind::UnknownAuthority, "apns", "push.apns.ca-certificate"),
             (FaultKind::Provider, "fcm:ng", "zmesctl push retry fcm "),
-            (FaultKind::CertificateExpired, "proxy", "only whoever runs push.example.org"),
+            (FaultKind::CertificateExpired, "proxy", "only the operator of push.example.org"),
             (FaultKind::Dns, "proxy", "getent hosts push.example.org;"),
             (FaultKind::Refused, "proxy", "nc -vz push.example.org 8801"),
         ] {

@@ -24,7 +24,7 @@ pub struct AlarmBody<'a> {
 }
 
 #[derive(Serialize)]
-struct Frame<'a> {
+struct AlarmFrame<'a> {
     event: &'static str,
     r#type: &'static str,
     status: &'static str,
@@ -34,12 +34,12 @@ struct Frame<'a> {
     late: Option<&'static str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     replayed: Option<&'static str>,
-    events: [Entry<'a>; 1],
+    events: [AlarmEntry<'a>; 1],
 }
 
 #[derive(Serialize)]
 #[serde(rename_all = "PascalCase")]
-struct Entry<'a> {
+struct AlarmEntry<'a> {
     event_id: String,
     monitor_id: String,
     name: &'a str,
@@ -50,14 +50,14 @@ struct Entry<'a> {
 /// Returns the frame of one alarm. Ids are strings, as in the seed; `events` is always an array.
 pub fn alarm(body: &AlarmBody<'_>) -> Utf8Bytes {
     let mark = |set: bool| set.then_some("true");
-    let frame = Frame {
+    let frame = AlarmFrame {
         event: "alarm",
         r#type: "",
         status: "Success",
         supplementary: mark(body.supplementary),
         late: mark(body.late),
         replayed: mark(body.replayed),
-        events: [Entry {
+        events: [AlarmEntry {
             event_id: body.event.map_or_else(String::new, |event| event.to_string()),
             monitor_id: body.monitor.to_string(),
             name: body.monitor_name,

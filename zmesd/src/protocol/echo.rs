@@ -1,15 +1,15 @@
-//! Words of the app that are repeated to it, to logs and to `zmesctl`.
+//! Text of an app that is repeated to it, to logs and to `zmesctl`.
 
 /// Longest word that is repeated, in characters.
 const LONGEST: usize = 64;
 
-/// Returns at most the first 64 characters, what is not seen as itself replaced: what an app sends must not be able to
-/// move a terminal's cursor or to fill a log.
+/// Returns at most the first 64 characters, invisible and control characters replaced: an app must not be able to move a
+/// terminal's cursor or to fill a log.
 pub(super) fn bounded(text: &str) -> String {
     bounded_to(LONGEST, text)
 }
 
-/// Does the same with another length.
+/// Like [`bounded`], with another length.
 pub(super) fn bounded_to(longest: usize, text: &str) -> String {
     zmes_shared::text::bounded(text, longest)
 }

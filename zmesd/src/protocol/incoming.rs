@@ -1,7 +1,7 @@
 //! What apps send.
 //!
-//! Lenient where apps differ (numbers for texts, arrays for lists, keys that nobody knows) and strict about the
-//! shape: what is not an object with an `event` is [`Malformed`]. Decides nothing but what was said.
+//! Lenient where apps differ (numbers for texts, arrays for lists, unknown keys) and strict about the
+//! shape: what is not an object with an `event` is [`Malformed`]. Decides only what was said.
 
 use jiff::Timestamp;
 use secrecy::SecretString;
@@ -24,7 +24,7 @@ pub struct Malformed;
 
 /// One frame of an app.
 #[derive(Debug)]
-pub struct Incoming {
+pub struct IncomingFrame {
     /// Its `event`, bounded and cleaned, as it is repeated in a refusal.
     pub event: String,
     /// Its `data.type`, likewise; empty if it has none.
@@ -34,12 +34,12 @@ pub struct Incoming {
     /// The push token that the app names beside what it says.
     pub hint: Option<PushToken>,
     /// What it says.
-    pub body: Body,
+    pub body: FrameBody,
 }
 
 /// What a frame says.
 #[derive(Debug)]
-pub enum Body {
+pub enum FrameBody {
     /// `auth`
     Auth(Box<AuthFrame>),
     /// `control/filter`
@@ -100,9 +100,9 @@ pub enum FilterFault {
     NoMonitorList,
     /// There is no `intlist`.
     NoIntervalList,
-    /// `monlist` holds what is no monitor id, or too much.
+    /// `monlist` holds something other than monitor ids, or too many.
     BadMonitorList,
-    /// `intlist` holds what is no number of seconds.
+    /// `intlist` holds something other than seconds.
     BadIntervalList,
 }
 
@@ -147,7 +147,7 @@ impl SinceFault {
 }
 
 /// Reads one text frame. `serde_json` bounds the nesting (128), the socket the length (64 KiB).
-pub fn parse(text: &str) -> Result<Incoming, Malformed> {
+pub fn parse(text: &str) -> Result<IncomingFrame, Malformed> {
     let Ok(Value::Object(mut frame)) = serde_json::from_str(text) else { return Err(Malformed) };
     let Some(Value::String(event)) = frame.remove("event") else { return Err(Malformed) };
     let data = match frame.remove("data") {
@@ -161,13 +161,13 @@ pub fn parse(text: &str) -> Result<Incoming, Malformed> {
     let (event_echo, kind) = (bounded(&event), bounded(kind));
     let (app, hint) = (push::app(&frame, data.as_ref()), push::hint(&event, &frame, data.as_ref()));
     let body = match event.as_str() {
-        "auth" => Body::Auth(Box::new(auth(&frame, data.ok_or(Malformed)?)?)),
+        "auth" => FrameBody::Auth(Box::new(auth(&frame, data.ok_or(Malformed)?)?)),
         "control" => control(&kind, data.ok_or(Malformed)?)?,
-        "push" => Body::Push(push::push(&kind, data.unwrap_or_default())?),
-        "escontrol" => Body::Escontrol,
-        _ => Body::Unknown,
+        "push" => FrameBody::Push(push::push(&kind, data.unwrap_or_default())?),
+        "escontrol" => FrameBody::Escontrol,
+        _ => FrameBody::Unknown,
     };
-    Ok(Incoming { event: event_echo, kind, app, hint, body })
+    Ok(IncomingFrame { event: event_echo, kind, app, hint, body })
 }
 
 fn auth(frame: &Map<String, Value>, mut data: Map<String, Value>) -> Result<AuthFrame, Malformed> {
@@ -196,7 +196,7 @@ fn auth(frame: &Map<String, Value>, mut data: Map<String, Value>) -> Result<Auth
     })
 }
 
-/// In `auth`, `""` and `-1` are no statement: zmNinja sends them until somebody has saved its settings.
+/// In `auth`, `""` and `-1` are no statement: zmNinja sends them until its settings are saved.
 pub(super) fn statement(
     monlist: Option<String>,
     intlist: Option<String>,
@@ -212,15 +212,15 @@ pub(super) fn statement(
     }
 }
 
-fn control(kind: &str, mut data: Map<String, Value>) -> Result<Body, Malformed> {
+fn control(kind: &str, mut data: Map<String, Value>) -> Result<FrameBody, Malformed> {
     Ok(match kind {
         "filter" => {
             let (monlist, intlist) = (list(data.remove("monlist"))?, list(data.remove("intlist"))?);
-            Body::Filter(filter(monlist, intlist))
+            FrameBody::Filter(filter(monlist, intlist))
         }
-        "version" => Body::Version,
-        "replay" => Body::Replay(since(data.remove("since"))),
-        _ => Body::OtherControl,
+        "version" => FrameBody::Version,
+        "replay" => FrameBody::Replay(since(data.remove("since"))),
+        _ => FrameBody::OtherControl,
     })
 }
 

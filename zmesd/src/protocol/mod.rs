@@ -10,7 +10,7 @@ mod push;
 
 pub use alarm::{AlarmBody, alarm};
 pub use incoming::{
-    AuthFrame, Body, Category, FilterFault, FilterStatement, Incoming, Malformed, SinceFault, parse,
+    AuthFrame, Category, FilterFault, FilterStatement, FrameBody, IncomingFrame, Malformed, SinceFault, parse,
 };
-pub use outgoing::{Identity, Reply};
+pub use outgoing::{AppReply, ServerIdentity};
 pub use push::{PushFrame, TokenFault, TokenFrame};

@@ -11,7 +11,7 @@ use super::push::TokenFault;
 
 /// Who the server says it is.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Identity {
+pub struct ServerIdentity {
     /// The protocol level that apps compare with: zmNinja asks for at least "6.0".
     pub version: String,
     /// The daemon itself: `zmesd/0.1.0`.
@@ -20,9 +20,8 @@ pub struct Identity {
 
 /// An answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Reply<'a> {
-    /// Come in.
-    AuthSuccess(&'a Identity),
+pub enum AppReply<'a> {
+    AuthSuccess(&'a ServerIdentity),
     /// Wrong credentials.
     BadAuth,
     /// No credentials in time.
@@ -32,7 +31,7 @@ pub enum Reply<'a> {
         /// `auth` or `escontrol`
         event: &'static str,
     },
-    /// Log in first.
+    /// The frame needs a login.
     NotAuthorized {
         /// The refused frame's `event`.
         event: &'a str,
@@ -40,7 +39,7 @@ pub enum Reply<'a> {
         kind: &'a str,
     },
     /// The answer to `control/version`.
-    Version(&'a Identity),
+    Version(&'a ServerIdentity),
     /// The filter stays as it was.
     FilterFault(FilterFault),
     /// The alarms before this one are all that were missed.
@@ -54,7 +53,7 @@ pub enum Reply<'a> {
     SinceFault(SinceFault),
     /// No replay, because the record cannot be read now.
     ReplayUnavailable,
-    /// There is no push.
+    /// Push is off.
     PushDisabled,
     /// A token or a badge is not taken, or not all of it.
     TokenFault(TokenFault),
@@ -71,7 +70,7 @@ pub enum Reply<'a> {
 
 /// Members in the order of the seed's examples; what is `None` is left out.
 #[derive(Serialize, Default)]
-struct Frame<'a> {
+struct ReplyFrame<'a> {
     event: &'a str,
     r#type: &'a str,
     /// The seed's documentation prints the version reply with a colon inside the key; the apps need it without.
@@ -90,7 +89,7 @@ struct Frame<'a> {
     server: Option<&'a str>,
 }
 
-impl<'a> Frame<'a> {
+impl<'a> ReplyFrame<'a> {
     fn success(event: &'a str, kind: &'a str) -> Self {
         Self { event, r#type: kind, status: "Success", ..Self::default() }
     }
@@ -99,36 +98,36 @@ impl<'a> Frame<'a> {
         Self { event, r#type: kind, status: "Fail", reason: Some(reason), ..Self::default() }
     }
 
-    fn introduced(self, identity: &'a Identity) -> Self {
+    fn introduced(self, identity: &'a ServerIdentity) -> Self {
         Self { version: Some(&identity.version), reason: Some(""), server: Some(&identity.server), ..self }
     }
 }
 
-impl Reply<'_> {
+impl AppReply<'_> {
     /// Returns the text frame.
     pub fn to_frame(&self) -> Utf8Bytes {
         let frame = match *self {
-            Self::AuthSuccess(identity) => Frame::success("auth", "").introduced(identity),
-            Self::BadAuth => Frame::fail("auth", "", "BADAUTH"),
-            Self::NoAuth => Frame::fail("auth", "", "NOAUTH"),
-            Self::EscontrolDisabled { event } => Frame::fail(event, "", "ESCONTROLDISABLED"),
-            Self::NotAuthorized { event, kind } => Frame::fail(event, kind, "NOTAUTHORIZED"),
-            Self::Version(identity) => Frame {
+            Self::AuthSuccess(identity) => ReplyFrame::success("auth", "").introduced(identity),
+            Self::BadAuth => ReplyFrame::fail("auth", "", "BADAUTH"),
+            Self::NoAuth => ReplyFrame::fail("auth", "", "NOAUTH"),
+            Self::EscontrolDisabled { event } => ReplyFrame::fail(event, "", "ESCONTROLDISABLED"),
+            Self::NotAuthorized { event, kind } => ReplyFrame::fail(event, kind, "NOTAUTHORIZED"),
+            Self::Version(identity) => ReplyFrame {
                 type_colon: Some("version"),
-                ..Frame::success("control", "version").introduced(identity)
+                ..ReplyFrame::success("control", "version").introduced(identity)
             },
-            Self::FilterFault(fault) => Frame::fail("control", "filter", fault.as_str()),
-            Self::Replayed { count, gap } => Frame {
+            Self::FilterFault(fault) => ReplyFrame::fail("control", "filter", fault.as_str()),
+            Self::Replayed { count, gap } => ReplyFrame {
                 count: Some(count.to_string()),
                 gap: Some(if gap { "true" } else { "false" }),
-                ..Frame::success("control", "replay")
+                ..ReplyFrame::success("control", "replay")
             },
-            Self::SinceFault(fault) => Frame::fail("control", "replay", fault.as_str()),
-            Self::ReplayUnavailable => Frame::fail("control", "replay", "UNAVAILABLE"),
-            Self::TokenFault(fault) => Frame::fail("push", fault.kind(), fault.as_str()),
-            Self::PushDisabled => Frame::fail("push", "", "PUSHDISABLED"),
-            Self::BadJson => Frame::fail("malformed", "", "BADJSON"),
-            Self::NotSupported { event, kind } => Frame::fail(event, kind, "NOTSUPPORTED"),
+            Self::SinceFault(fault) => ReplyFrame::fail("control", "replay", fault.as_str()),
+            Self::ReplayUnavailable => ReplyFrame::fail("control", "replay", "UNAVAILABLE"),
+            Self::TokenFault(fault) => ReplyFrame::fail("push", fault.kind(), fault.as_str()),
+            Self::PushDisabled => ReplyFrame::fail("push", "", "PUSHDISABLED"),
+            Self::BadJson => ReplyFrame::fail("malformed", "", "BADJSON"),
+            Self::NotSupported { event, kind } => ReplyFrame::fail(event, kind, "NOTSUPPORTED"),
         };
         serde_json::to_string(&frame).unwrap_or_default().into()
     }
@@ -138,8 +137,8 @@ impl Reply<'_> {
 mod tests {
     use super::*;
 
-    fn identity() -> Identity {
-        Identity { version: "7.0.0".to_owned(), server: "zmesd/0.1.0".to_owned() }
+    fn identity() -> ServerIdentity {
+        ServerIdentity { version: "7.0.0".to_owned(), server: "zmesd/0.1.0".to_owned() }
     }
 
     #[test]
@@ -147,19 +146,19 @@ mod tests {
         let identity = identity();
         for (reply, text) in [
             (
-                Reply::AuthSuccess(&identity),
+                AppReply::AuthSuccess(&identity),
                 r#"{"event":"auth","type":"","version":"7.0.0","status":"Success","reason":"","server":"zmesd/0.1.0"}"#,
             ),
             (
-                Reply::Version(&identity),
+                AppReply::Version(&identity),
                 r#"{"event":"control","type":"version","type:":"version","version":"7.0.0","status":"Success","reason":"","server":"zmesd/0.1.0"}"#,
             ),
             (
-                Reply::Replayed { count: 3, gap: false },
+                AppReply::Replayed { count: 3, gap: false },
                 r#"{"event":"control","type":"replay","status":"Success","count":"3","gap":"false"}"#,
             ),
             (
-                Reply::Replayed { count: 0, gap: true },
+                AppReply::Replayed { count: 0, gap: true },
                 r#"{"event":"control","type":"replay","status":"Success","count":"0","gap":"true"}"#,
             ),
         ] {
@@ -170,40 +169,40 @@ mod tests {
     #[test]
     fn refusals_are_to_the_letter() {
         for (reply, text) in [
-            (Reply::BadAuth, r#"{"event":"auth","type":"","status":"Fail","reason":"BADAUTH"}"#),
-            (Reply::NoAuth, r#"{"event":"auth","type":"","status":"Fail","reason":"NOAUTH"}"#),
+            (AppReply::BadAuth, r#"{"event":"auth","type":"","status":"Fail","reason":"BADAUTH"}"#),
+            (AppReply::NoAuth, r#"{"event":"auth","type":"","status":"Fail","reason":"NOAUTH"}"#),
             (
-                Reply::EscontrolDisabled { event: "auth" },
+                AppReply::EscontrolDisabled { event: "auth" },
                 r#"{"event":"auth","type":"","status":"Fail","reason":"ESCONTROLDISABLED"}"#,
             ),
             (
-                Reply::NotAuthorized { event: "control", kind: "filter" },
+                AppReply::NotAuthorized { event: "control", kind: "filter" },
                 r#"{"event":"control","type":"filter","status":"Fail","reason":"NOTAUTHORIZED"}"#,
             ),
             (
-                Reply::FilterFault(FilterFault::NoMonitorList),
+                AppReply::FilterFault(FilterFault::NoMonitorList),
                 r#"{"event":"control","type":"filter","status":"Fail","reason":"NOMONITORLIST"}"#,
             ),
             (
-                Reply::SinceFault(SinceFault::Unreadable),
+                AppReply::SinceFault(SinceFault::Unreadable),
                 r#"{"event":"control","type":"replay","status":"Fail","reason":"BADSINCE"}"#,
             ),
             (
-                Reply::ReplayUnavailable,
+                AppReply::ReplayUnavailable,
                 r#"{"event":"control","type":"replay","status":"Fail","reason":"UNAVAILABLE"}"#,
             ),
-            (Reply::PushDisabled, r#"{"event":"push","type":"","status":"Fail","reason":"PUSHDISABLED"}"#),
+            (AppReply::PushDisabled, r#"{"event":"push","type":"","status":"Fail","reason":"PUSHDISABLED"}"#),
             (
-                Reply::TokenFault(TokenFault::MissingPlatform),
+                AppReply::TokenFault(TokenFault::MissingPlatform),
                 r#"{"event":"push","type":"token","status":"Fail","reason":"MISSINGPLATFORM"}"#,
             ),
             (
-                Reply::TokenFault(TokenFault::BadBadge),
+                AppReply::TokenFault(TokenFault::BadBadge),
                 r#"{"event":"push","type":"badge","status":"Fail","reason":"BADBADGE"}"#,
             ),
-            (Reply::BadJson, r#"{"event":"malformed","type":"","status":"Fail","reason":"BADJSON"}"#),
+            (AppReply::BadJson, r#"{"event":"malformed","type":"","status":"Fail","reason":"BADJSON"}"#),
             (
-                Reply::NotSupported { event: "a\"b", kind: "" },
+                AppReply::NotSupported { event: "a\"b", kind: "" },
                 r#"{"event":"a\"b","type":"","status":"Fail","reason":"NOTSUPPORTED"}"#,
             ),
         ] {

@@ -43,17 +43,17 @@ pub struct TokenFrame {
 pub enum TokenFault {
     /// There is no `platform`.
     MissingPlatform,
-    /// `platform` is none that pushes can be sent to.
+    /// Pushes cannot be sent to this `platform`.
     BadPlatform,
-    /// No provider issues such a token.
+    /// Not a token that a provider issues.
     BadToken,
-    /// One more would be too many.
+    /// The limit on tokens is reached.
     TooManyTokens,
     /// An admin has blocked it.
     Blocked,
     /// The token is taken, its lists are not.
     Filter(FilterFault),
-    /// `badge` is no number.
+    /// `badge` is not a number.
     BadBadge,
 }
 

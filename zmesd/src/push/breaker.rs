@@ -1,4 +1,4 @@
-//! The circuit breaker of one transport: a provider that is away is asked now and then, not by every push.
+//! The circuit breaker of one transport: a provider that fails gets one push now and then, not every push.
 
 use std::time::Duration;
 
@@ -13,75 +13,75 @@ const FIRST_REST: Duration = Duration::from_secs(2);
 /// Its longest rest: a provider that is back is noticed within a minute.
 const LONGEST_REST: Duration = Duration::from_mins(1);
 
-/// Says whether a transport may be asked.
+/// Whether pushes may go through a transport.
 #[derive(Debug)]
 pub(super) struct Breaker {
-    state: State,
+    state: BreakerState,
     /// Rests in a row.
     rests: u32,
 }
 
 #[derive(Debug)]
-enum State {
-    /// Asked by everybody; so many failures in a row.
+enum BreakerState {
+    /// All pushes pass; this many have failed in a row.
     Closed(u32),
-    /// Not asked before then.
+    /// None pass before then.
     Open(Instant),
-    /// Asked by one, to see, since then.
+    /// One push was sent as a probe, at that time.
     Probing(Instant),
 }
 
 impl Breaker {
-    /// Returns a breaker that lets everybody through.
+    /// Returns a closed breaker: all pushes pass.
     pub(super) fn new() -> Self {
-        Self { state: State::Closed(0), rests: 0 }
+        Self { state: BreakerState::Closed(0), rests: 0 }
     }
 
     /// Says whether one more may be sent now.
     pub(super) fn admits(&self, now: Instant) -> bool {
         match self.state {
-            State::Closed(_) => true,
-            State::Open(until) => until <= now,
-            // A probe of which nothing is heard must not be the last one.
-            State::Probing(since) => since + LONGEST_REST <= now,
+            BreakerState::Closed(_) => true,
+            BreakerState::Open(until) => until <= now,
+            // A probe that never comes back must not block the transport for ever.
+            BreakerState::Probing(since) => since + LONGEST_REST <= now,
         }
     }
 
-    /// One is on its way; after a rest it is the one probe.
+    /// A push goes out; after a rest it is the probe.
     pub(super) fn sending(&mut self, now: Instant) {
-        if !matches!(self.state, State::Closed(_)) {
-            self.state = State::Probing(now);
+        if !matches!(self.state, BreakerState::Closed(_)) {
+            self.state = BreakerState::Probing(now);
         }
     }
 
-    /// Returns when the transport may be asked again, while it rests.
+    /// Returns when the rest ends, if the transport rests.
     pub(super) fn rests_until(&self) -> Option<Instant> {
         match self.state {
-            State::Open(until) => Some(until),
-            State::Closed(_) | State::Probing(_) => None,
+            BreakerState::Open(until) => Some(until),
+            BreakerState::Closed(_) | BreakerState::Probing(_) => None,
         }
     }
 
     /// Ends a rest: the next push is the probe, and what comes after it waits for its outcome. Returns how long the rest
     /// would still have lasted; `None`: there was none.
     pub(super) fn end_rest(&mut self, now: Instant) -> Option<Duration> {
-        let State::Open(until) = self.state else { return None };
-        self.state = State::Open(now);
+        let BreakerState::Open(until) = self.state else { return None };
+        self.state = BreakerState::Open(now);
         // If it fails again, the first rest is a short one.
         self.rests = 0;
         Some(until.saturating_duration_since(now))
     }
 
-    /// The provider has answered as it should, be it with a refusal of that one push.
+    /// The provider has answered properly, even if it refused that one push.
     ///
-    /// Returns whether it had been away.
+    /// Returns whether the transport had rested before.
     pub(super) fn answered(&mut self) -> bool {
-        let was_away = !matches!(self.state, State::Closed(_));
+        let was_away = !matches!(self.state, BreakerState::Closed(_));
         *self = Self::new();
         was_away
     }
 
-    /// The provider has not, or not as it should. Returns how long it rests from now on, if it just began to.
+    /// The provider did not answer, or not properly. Returns how long the transport rests, if a rest begins now.
     pub(super) fn failed(
         &mut self,
         now: Instant,
@@ -89,18 +89,18 @@ impl Breaker {
         luck: f64,
     ) -> Option<Duration> {
         let failures = match self.state {
-            // Who names a time means everybody, not the one who asked.
-            State::Closed(failures) if failures + 1 < FAILURES && retry_after.is_none() => {
-                self.state = State::Closed(failures + 1);
+            // `Retry-After` is meant for all pushes, not only for this one.
+            BreakerState::Closed(failures) if failures + 1 < FAILURES && retry_after.is_none() => {
+                self.state = BreakerState::Closed(failures + 1);
                 return None;
             }
-            State::Closed(_) | State::Probing(_) => self.rests,
-            // What was under way when the rest began says nothing new.
-            State::Open(_) => return None,
+            BreakerState::Closed(_) | BreakerState::Probing(_) => self.rests,
+            // Pushes that were under way when the rest began do not prolong it.
+            BreakerState::Open(_) => return None,
         };
         let rest = retry::backoff(failures, FIRST_REST, LONGEST_REST, luck);
         let rest = retry_after.map_or(rest, |asked| rest.max(asked.min(LONGEST_REST)));
-        self.state = State::Open(now + rest);
+        self.state = BreakerState::Open(now + rest);
         self.rests += 1;
         Some(rest)
     }

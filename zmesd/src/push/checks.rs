@@ -1,5 +1,5 @@
-//! Checks of the transports for whoever asks: one at a time for each, and for some seconds one for all. 700 requests of
-//! an observer are a handful of requests to the provider.
+//! Checks of the transports: one at a time for each, and one answers all requests of the next seconds. So 700 requests of
+//! an observer become a handful of requests to the provider.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex as StdMutex, PoisonError, Weak};
@@ -15,21 +15,21 @@ use crate::ports::TransportCheck;
 
 /// How long the check of one transport may take; its steps have deadlines of their own.
 const DEADLINE: Duration = Duration::from_secs(30);
-/// How old a check may be that answers those who only look.
+/// How old a check may be to answer another request.
 const FRESH: Duration = Duration::from_secs(10);
 
 /// The last check of each transport.
 #[derive(Debug, Default)]
 pub(super) struct Checks {
     slots: StdMutex<HashMap<String, SlotOf>>,
-    /// What begun earlier does not count.
+    /// Checks that began earlier do not count.
     not_before: StdMutex<Option<Instant>>,
 }
 
 /// A transport and its slot: after a reload, another transport may have the name.
 type SlotOf = (Weak<dyn PushTransport>, Arc<Slot>);
 
-/// The last check of one transport; whoever holds the lock makes the next one.
+/// The last check of one transport. The next one is made under the lock.
 #[derive(Debug, Default)]
 pub(super) struct Slot(Mutex<Option<Last>>);
 
@@ -40,12 +40,12 @@ struct Last {
 }
 
 impl Checks {
-    /// From now on only what begins later counts.
+    /// From now on, only checks that begin later count.
     pub(super) fn anew(&self) {
         *self.not_before.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
     }
 
-    /// Returns since when a check counts for whoever asks now.
+    /// Returns when a check must have begun to answer a request now.
     pub(super) fn since(&self) -> Instant {
         let not_before = *self.not_before.lock().unwrap_or_else(PoisonError::into_inner);
         let now = Instant::now();
@@ -53,7 +53,7 @@ impl Checks {
         not_before.map_or(lately, |at| at.max(lately))
     }
 
-    /// Returns the place for the checks of that very transport: one that a reload has replaced begins anew.
+    /// Returns the slot of that very transport; one that a reload has replaced gets a new slot.
     pub(super) fn slot(&self, transport: &Arc<dyn PushTransport>) -> Arc<Slot> {
         let mut slots = self.slots.lock().unwrap_or_else(PoisonError::into_inner);
         slots.retain(|_, (of, _)| of.strong_count() > 0);

@@ -20,7 +20,7 @@ use crate::state::Outcome;
 pub(super) struct Clearance {
     /// Rights hold at the moment of sending.
     pub(super) catalog: watch::Receiver<Arc<Catalog>>,
-    /// While authentication is off, everybody may see all.
+    /// While authentication is off, all users may see all monitors.
     pub(super) auth: watch::Receiver<AuthConfig>,
     /// Whether anything is sent at all.
     pub(super) rules: watch::Receiver<PushRules>,

@@ -8,32 +8,30 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until, timeout};
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, error, info, warn};
+use zmes_providers::{PushError, Transports};
+use zmes_shared::words::GiveUp;
 
 use super::checks;
 use super::clearance::Clearance;
 use super::gates::Gates;
 use super::outcome::OutcomeReporter;
-use super::queue::{Delay, Job, LaneStep, LaneTurn, MEMORY, Queue, QueueLimits, WINDOW};
+use super::parts::DispatcherParts;
+use super::queue::{Delay, Job, LaneStep, LaneTurn, MEMORY, Queue, QueueLimits};
 use super::registrations::Registrations;
-use super::shipment::{Answer, Shipment, Shipped};
+use super::shipment::{ProviderAnswer, Shipment, Shipped};
 use super::side::PushCommand;
-use super::status::PushStatus;
-use crate::config::{AuthConfig, PushConfig};
-use crate::domain::{DeliveryId, Token, TokenId};
-use crate::monitors::Catalog;
-use crate::ports::{Clock, HeldBy, PushOrder, Retried};
-use crate::route::{OrderReceiver, PushRules, RouterHandle, Tap};
+use crate::config::PushConfig;
+use crate::domain::{Token, TokenId};
+use crate::ports::{HeldBy, PushOrder, Retried};
+use crate::route::{OrderReceiver, PushRules, RouterHandle};
 use crate::state::{Attempt, Committed, Note, Outcome, PushPage, StateError, StateHandle};
-use crate::telemetry::{Counters, Latencies, Transport};
-use zmes_providers::PushError;
-use zmes_providers::Transports;
-use zmes_shared::words::GiveUp;
+use crate::telemetry::Transport;
 
 /// Deliveries that are read from the disk at a time.
 const PAGE: u32 = 1000;
 /// Room in the state's queue that is left for the router.
 const ROOM: usize = 2_048;
-/// How often what has expired is looked for.
+/// How often expired pushes are removed.
 const SWEEP: Duration = Duration::from_secs(5);
 /// Without a turn for this long, though each sweep is one, the dispatcher counts as hanging.
 const STANDSTILL: Duration = Duration::from_secs(30);
@@ -43,52 +41,6 @@ const CHECK: Duration = Duration::from_hours(1);
 const DRAIN: Duration = Duration::from_millis(1_500);
 /// Orders that are taken at a time.
 const ORDERS: usize = 64;
-
-/// What the dispatcher needs.
-#[derive(Debug)]
-pub struct DispatcherParts {
-    /// What the router wants.
-    pub orders: OrderReceiver,
-    /// The ways to phones; a reload replaces those that have changed.
-    pub transports: watch::Receiver<Arc<Transports>>,
-    /// What admins want.
-    pub commands: mpsc::Receiver<PushCommand>,
-    /// The delivery log.
-    pub state: StateHandle,
-    /// What is on the disk.
-    pub committed: watch::Receiver<Committed>,
-    /// Why nothing can be written, if so.
-    pub trouble: watch::Receiver<Option<String>>,
-    /// The last delivery of the daemon before.
-    pub last_delivery: DeliveryId,
-    /// Rights hold at the moment of sending.
-    pub catalog: watch::Receiver<Arc<Catalog>>,
-    /// While authentication is off, everybody may see all.
-    pub auth: watch::Receiver<AuthConfig>,
-    /// Who hears that a token is dead.
-    pub router: RouterHandle,
-    /// Who watches.
-    pub tap: Tap,
-    /// Numbers since the start.
-    pub counters: Arc<Counters>,
-    /// How things are, for others.
-    pub status: Arc<PushStatus>,
-    /// How long things take.
-    pub latencies: Arc<Latencies>,
-    /// `[push]`
-    pub config: PushConfig,
-    /// What of it may change: whether anything is sent.
-    pub rules: watch::Receiver<PushRules>,
-    /// The time within which a token may get `storm-limit` pushes: [`DispatcherParts::MINUTE`], but for tests.
-    pub storm_window: Duration,
-    /// Wall time.
-    pub clock: Arc<dyn Clock>,
-}
-
-impl DispatcherParts {
-    /// The time within which a token may get `storm-limit` pushes.
-    pub const MINUTE: Duration = WINDOW;
-}
 
 /// Some of what waits on the disk.
 #[derive(Debug)]
@@ -142,13 +94,7 @@ impl Dispatcher {
             queue: Queue::new(limits, parts.last_delivery, gates.places()),
             gates,
             clearance,
-            reporter: OutcomeReporter::new(
-                parts.tap,
-                parts.counters,
-                parts.status,
-                parts.latencies,
-                parts.clock,
-            ),
+            reporter: OutcomeReporter::new(parts.tap, parts.counters, parts.status, parts.clock),
             registrations: Registrations::default(),
             orders: parts.orders,
             commands: parts.commands,
@@ -212,7 +158,7 @@ impl Dispatcher {
         for place in 0..self.gates.places() {
             self.ship_all(place, now);
         }
-        // What was concluded without being sent (shadow, expired, rights) would wait for whatever happens next.
+        // Jobs that ended without being sent (shadow, expired, rights) are noted in this turn, too.
         self.save();
         self.reporter.status.set_queued(self.queue.queued());
         let rest = self.gates.next_rest_ends(now, |place| self.queue.waits_at(place));
@@ -238,7 +184,7 @@ impl Dispatcher {
         self.queue.on_disk(*self.committed.borrow_and_update(), writable);
     }
 
-    /// Tells the router of what was given up: an interval counts from what was sent.
+    /// Tells the router what was given up: its intervals count from pushes that were sent.
     fn tell_given_up(&mut self) {
         let given_up = self.reporter.take_given_up();
         if given_up.is_empty() {
@@ -312,13 +258,13 @@ impl Dispatcher {
     fn on_rules(&mut self, changed: bool) {
         let PushRules { enabled, shadow, .. } = *self.rules.borrow_and_update();
         match (enabled, shadow) {
-            (true, true) => warn!("push.mode is shadow: pushes are decided and logged, none is sent"),
+            (true, true) => warn!("push.mode is shadow: pushes are decided and logged, but not sent"),
             (true, false) if changed => info!("push.mode is live: pushes are sent"),
             (_, _) => {}
         }
     }
 
-    /// Takes the transports of a new configuration. What waited because the old one failed is sent now.
+    /// Takes the transports of a new configuration. Pushes that waited because an old one failed are sent now.
     fn on_transports(&mut self) {
         let changes = self.gates.replace(Arc::clone(&*self.transports.borrow_and_update()));
         for name in &changes.removed {
@@ -400,7 +346,7 @@ impl Dispatcher {
         self.queue.conclude(attempt);
     }
 
-    /// Takes what has come out.
+    /// Takes a push that has come out.
     fn on_shipped(&mut self, shipped: Shipped) {
         let Shipped { shipment: Shipment { token, mut jobs, digest, gate, .. }, answers } = shipped;
         let now = Instant::now();
@@ -414,7 +360,9 @@ impl Dispatcher {
         let mut delay = None;
         for (number, answer) in answers.iter().enumerate() {
             let (last, elsewhere) = (number + 1 == answers.len(), number > 0);
-            jobs.iter_mut().for_each(|job| job.attempts += 1);
+            for job in &mut jobs {
+                job.attempts += 1;
+            }
             attempts.append(&mut self.reporter.answered(&jobs, answer, last, elsewhere));
             match &answer.result {
                 Ok(_) if elsewhere => self.gates.remember(token, Arc::clone(&answer.transport)),
@@ -427,14 +375,16 @@ impl Dispatcher {
             }
         }
         let retry = delay.map(|delay| {
-            jobs.iter_mut().for_each(|job| job.receipts = None);
+            for job in &mut jobs {
+                job.receipts = None;
+            }
             (jobs, delay)
         });
         self.queue.came_out(token, gate, attempts, retry, |token| self.gates.place_of(token));
     }
 
     /// Returns how a phone waits for the next attempt, and tells others.
-    fn delay(&self, token: TokenId, jobs: &[Job], answer: &Answer, now: Instant) -> Delay {
+    fn delay(&self, token: TokenId, jobs: &[Job], answer: &ProviderAnswer, now: Instant) -> Delay {
         let attempts = jobs.iter().map(|job| job.attempts).max().unwrap_or(1);
         let wait = answer.wait(attempts);
         let phone = matches!(answer.result, Err(PushError::Phone { .. }));
@@ -444,9 +394,9 @@ impl Dispatcher {
     }
 
     /// Tells a transport's breaker of an answer.
-    fn judge(&mut self, answer: &Answer, now: Instant) {
+    fn judge(&mut self, answer: &ProviderAnswer, now: Instant) {
         let counters = &self.reporter.counters;
-        counters.timings.record_push(Transport::of(&answer.transport), answer.took);
+        counters.timings.record_answer(Transport::of(&answer.transport), answer.took);
         // The successor of a transport that was replaced meanwhile learns nothing from it.
         let Some((place, gate)) = self.gates.find(answer.gate) else { return };
         let (status, at) = (&self.reporter.status, self.reporter.clock.now());
@@ -467,7 +417,7 @@ impl Dispatcher {
             Err(_) => status.answered(transport),
         }
         if works_again {
-            info!(transport, "the transport works again");
+            info!(transport, "transport works again");
             self.queue.hurry(now, place, |token| self.gates.place_of(token));
         }
     }
@@ -525,7 +475,7 @@ impl Dispatcher {
         if !self.sending.is_empty() {
             warn!(
                 pushes = self.sending.len(),
-                "some pushes were under way: they are repeated after the next start"
+                "shutdown timed out: these pushes may be sent again after the next start"
             );
         }
     }

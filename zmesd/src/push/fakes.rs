@@ -14,7 +14,7 @@ use zmes_shared::{EventId, MonitorId};
 use crate::domain::{Alarm, Origin, Token, TokenId};
 use crate::ports::{Clock, SystemClock};
 
-/// A transport that answers what it is told to, and accepts what it is not told about.
+/// A transport with scripted answers; it accepts pushes without one.
 #[derive(Debug)]
 pub(super) struct FakeTransport {
     name: String,
@@ -24,7 +24,7 @@ pub(super) struct FakeTransport {
     arrived: Notify,
     registered: Mutex<Vec<PushToken>>,
     checked: AtomicUsize,
-    /// While this is held, nothing comes out.
+    /// While this is held, no push is answered.
     pub(super) hold: tokio::sync::Mutex<()>,
 }
 
@@ -42,17 +42,17 @@ impl FakeTransport {
         })
     }
 
-    /// Answers the next pushes so.
+    /// Scripts the answers to the next pushes.
     pub(super) fn answer(&self, answers: impl IntoIterator<Item = PushError>) {
         self.answers.lock().unwrap().extend(answers.into_iter().map(Err));
     }
 
-    /// Answers every push so, until told otherwise.
+    /// Answers every push like this; `None` ends that.
     pub(super) fn always(&self, answer: Option<PushError>) {
         *self.always.lock().unwrap() = answer;
     }
 
-    /// Returns what has arrived, once there is that much.
+    /// Returns the pushes that have arrived, once there are at least `count`.
     pub(super) async fn sent(&self, count: usize) -> Vec<Push> {
         loop {
             let arrived = self.arrived.notified();
@@ -113,7 +113,7 @@ impl PushTransport for FakeTransport {
     }
 }
 
-/// Returns a live token of nobody in particular.
+/// Returns a live token without an owner.
 pub(super) fn token(id: i64, text: &str, platform: Platform) -> Token {
     Token::new(TokenId(id), PushToken::parse(text).unwrap(), platform, Timestamp::UNIX_EPOCH)
 }

@@ -5,11 +5,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::time::Instant;
+use zmes_providers::{Destination, PushTransport, Transports};
 
 use super::breaker::Breaker;
 use super::shipment::Way;
 use crate::domain::{Token, TokenId};
-use zmes_providers::{Destination, PushTransport, Transports};
 
 /// Pushes under way at the same time through one transport. HTTP/2 servers allow 100 streams or more; beyond that a
 /// push would only wait elsewhere.
@@ -64,7 +64,7 @@ pub(super) struct GateChanges {
 #[derive(Debug)]
 pub(super) struct Gates {
     transports: Arc<Transports>,
-    gates: Vec<Gate>,
+    by_place: Vec<Gate>,
     /// The id of the newest gate.
     last_id: u64,
     /// Tokens that belong to another transport than the one that would come first.
@@ -75,12 +75,12 @@ impl Gates {
     pub(super) fn new(transports: Arc<Transports>) -> Self {
         let gates: Vec<_> =
             (1..).zip(transports.all()).map(|(id, transport)| Gate::new(id, Arc::clone(transport))).collect();
-        Self { last_id: gates.len() as u64, gates, transports, remembered: HashMap::new() }
+        Self { last_id: gates.len() as u64, by_place: gates, transports, remembered: HashMap::new() }
     }
 
     /// Returns how many places there are; the last one is for tokens that no transport takes.
     pub(super) fn places(&self) -> usize {
-        self.gates.len() + 1
+        self.by_place.len() + 1
     }
 
     /// Returns the place of the gate that a token takes first.
@@ -103,7 +103,7 @@ impl Gates {
         self.remembered.insert(token, transport);
     }
 
-    /// Returns where a token leads, by the transport that has proved to be its own since it was handed over.
+    /// Returns where a token leads, by the transport that it has proved to belong to since it was handed over.
     fn destination<'a>(&'a self, token: &'a Token) -> Destination<'a> {
         let own = token.destination();
         Destination { proven: self.remembered.get(&token.id).map(AsRef::as_ref).or(own.proven), ..own }
@@ -114,7 +114,7 @@ impl Gates {
     pub(super) fn ways(&self, token: &Token, place: usize, now: Instant) -> Vec<Way> {
         let own = self.id_at(place);
         let way = |transport: Arc<dyn PushTransport>| {
-            let gate = self.gates.iter().find(|gate| gate.leads_to(&transport));
+            let gate = self.by_place.iter().find(|gate| gate.leads_to(&transport));
             let rests = gate.is_some_and(|gate| Some(gate.id) != own && !gate.breaker.admits(now));
             Way { gate: gate.map(|gate| gate.id), rests, transport }
         };
@@ -123,20 +123,20 @@ impl Gates {
 
     /// Returns the id of the gate at a place.
     pub(super) fn id_at(&self, place: usize) -> Option<u64> {
-        self.gates.get(place).map(|gate| gate.id)
+        self.by_place.get(place).map(|gate| gate.id)
     }
 
     /// Says whether one more push may go out at a place; `unwritten` says how many have come out of a gate and are not
     /// on the disk.
     pub(super) fn has_room(&self, place: usize, now: Instant, unwritten: impl Fn(u64) -> usize) -> bool {
-        self.gates
+        self.by_place
             .get(place)
             .is_none_or(|gate| gate.in_flight + unwritten(gate.id) < IN_FLIGHT && gate.breaker.admits(now))
     }
 
     /// A push goes out at a place. Returns the transport's name.
     pub(super) fn went_out(&mut self, place: usize, now: Instant) -> Option<&str> {
-        let gate = self.gates.get_mut(place)?;
+        let gate = self.by_place.get_mut(place)?;
         gate.in_flight += 1;
         gate.breaker.sending(now);
         Some(gate.name())
@@ -151,7 +151,7 @@ impl Gates {
 
     /// Returns a gate and its place, unless a reload has replaced it.
     pub(super) fn find(&mut self, id: Option<u64>) -> Option<(usize, &mut Gate)> {
-        self.gates.iter_mut().enumerate().find(|(_, gate)| Some(gate.id) == id)
+        self.by_place.iter_mut().enumerate().find(|(_, gate)| Some(gate.id) == id)
     }
 
     /// Ends the rests of transports, of that kind where one is named. Returns the place of each, its name, and how long it
@@ -162,13 +162,13 @@ impl Gates {
         now: Instant,
     ) -> Vec<(usize, String, Option<Duration>)> {
         let wanted = |gate: &Gate| only.is_none_or(|only| gate.name().split(':').next() == Some(only));
-        let gates = self.gates.iter_mut().enumerate().filter(|(_, gate)| wanted(gate));
+        let gates = self.by_place.iter_mut().enumerate().filter(|(_, gate)| wanted(gate));
         gates.map(|(place, gate)| (place, gate.name().to_owned(), gate.breaker.end_rest(now))).collect()
     }
 
     /// Returns when the first rest ends that keeps something waiting.
     pub(super) fn next_rest_ends(&self, now: Instant, waits_at: impl Fn(usize) -> bool) -> Option<Instant> {
-        let waited_for = self.gates.iter().enumerate().filter(|(place, _)| waits_at(*place));
+        let waited_for = self.by_place.iter().enumerate().filter(|(place, _)| waits_at(*place));
         // A rest that is over has been used, or something else is in the way, whose end is heard of.
         waited_for.filter_map(|(_, gate)| gate.breaker.rests_until()).filter(|until| *until > now).min()
     }
@@ -176,25 +176,25 @@ impl Gates {
     /// Takes the transports of a new configuration. What has not changed keeps its gate with its breaker. Pushes under
     /// way finish with the transport that they have.
     pub(super) fn replace(&mut self, transports: Arc<Transports>) -> GateChanges {
-        let mut before = std::mem::take(&mut self.gates);
+        let mut before = std::mem::take(&mut self.by_place);
         let mut changes = GateChanges::default();
         for (place, transport) in transports.all().enumerate() {
             if let Some(kept) = before.iter().position(|gate| gate.leads_to(transport)) {
-                self.gates.push(before.swap_remove(kept));
+                self.by_place.push(before.swap_remove(kept));
                 continue;
             }
             self.last_id += 1;
-            self.gates.push(Gate::new(self.last_id, Arc::clone(transport)));
+            self.by_place.push(Gate::new(self.last_id, Arc::clone(transport)));
             changes.replaced.push(place);
         }
         self.transports = transports;
-        let removed = before.iter().filter(|old| !self.gates.iter().any(|gate| gate.name() == old.name()));
+        let removed = before.iter().filter(|old| !self.by_place.iter().any(|gate| gate.name() == old.name()));
         changes.removed = removed.map(|gate| gate.name().to_owned()).collect();
         changes
     }
 
     /// Returns the transport at a place.
     pub(super) fn transport_at(&self, place: usize) -> Option<&Arc<dyn PushTransport>> {
-        self.gates.get(place).map(|gate| &gate.transport)
+        self.by_place.get(place).map(|gate| &gate.transport)
     }
 }

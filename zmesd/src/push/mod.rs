@@ -1,6 +1,6 @@
-//! Pushes to phones: what waits, what is on its way, and what came of it.
+//! Pushes to phones: what waits, what is under way, and the outcomes.
 //!
-//! The router decides who is told and writes that down; the [`Dispatcher`] sends it, in order for each phone, through
+//! The router decides who gets an alarm and records that; the [`Dispatcher`] sends it, in order for each phone, through
 //! the transports of [`zmes_providers`]. What is not sent is on the disk and goes out after the next start.
 
 mod breaker;
@@ -11,6 +11,7 @@ mod dispatcher;
 mod fakes;
 mod gates;
 mod outcome;
+mod parts;
 mod queue;
 mod registrations;
 mod retry;
@@ -20,6 +21,7 @@ mod status;
 #[cfg(test)]
 mod tests;
 
-pub use dispatcher::{Dispatcher, DispatcherParts};
+pub use dispatcher::Dispatcher;
+pub use parts::DispatcherParts;
 pub use side::{PushCommand, PushView, PushViewParts};
 pub use status::PushStatus;

@@ -1,5 +1,4 @@
-//! What others hear of a push that has come out, or ended without being sent: the delivery log, counters, watchers, who
-//! waits for it.
+//! Reports outcomes of pushes: to the delivery log, counters, watchers, and `alarm test --wait`.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,26 +10,25 @@ use zmes_shared::words::GiveUp;
 
 use super::gates::Gates;
 use super::queue::Job;
-use super::shipment::Answer;
+use super::shipment::ProviderAnswer;
 use super::status::PushStatus;
 use crate::domain::{SkipReason, TokenId};
 use crate::ports::{Clock, Held, HeldBy, PushEnding, PushReceipt};
 use crate::route::{PushOutcome, Tap};
 use crate::state::{Attempt, Outcome};
-use crate::telemetry::{Counters, Latencies, Pushed, Stage, Transport};
+use crate::telemetry::{Counters, Pushed, Transport};
 
 /// A push that was given up: its token, and the monitor and time of its alarm.
 pub(super) type GivenUp = (TokenId, MonitorId, Timestamp);
 
-/// Tells others what became of pushes.
+/// Reports outcomes of pushes.
 #[derive(Debug)]
 pub(super) struct OutcomeReporter {
     pub(super) tap: Tap,
     pub(super) counters: Arc<Counters>,
     pub(super) status: Arc<PushStatus>,
-    pub(super) latencies: Arc<Latencies>,
     pub(super) clock: Arc<dyn Clock>,
-    /// What was given up, of which the router has not heard yet.
+    /// Pushes that were given up and not reported to the router yet.
     given_up: Vec<GivenUp>,
 }
 
@@ -39,53 +37,50 @@ impl OutcomeReporter {
         tap: Tap,
         counters: Arc<Counters>,
         status: Arc<PushStatus>,
-        latencies: Arc<Latencies>,
         clock: Arc<dyn Clock>,
     ) -> Self {
-        Self { tap, counters, status, latencies, clock, given_up: Vec::new() }
+        Self { tap, counters, status, clock, given_up: Vec::new() }
     }
 
-    /// Returns what was given up since this was asked last: an interval counts from what was sent.
+    /// Returns what was given up since the last call: the router's intervals count from pushes that were sent.
     pub(super) fn take_given_up(&mut self) -> Vec<GivenUp> {
         std::mem::take(&mut self.given_up)
     }
 
-    /// Tells why a phone has to wait.
+    /// Reports why a phone's pushes wait.
     pub(super) fn hold(&self, id: TokenId, by: HeldBy, wait: Duration, reason: String) {
         let until = self.clock.now().checked_add(wait).ok();
         self.status.hold(id, Held { by, until, reason });
     }
 
-    /// Tells of a job that ended without being sent, for a reason that is not a provider's.
+    /// Reports a job that ended without being sent.
     pub(super) fn not_sent(&mut self, job: &Job, outcome: Outcome, gates: &Gates) -> Attempt {
         let mut transport = "".into();
         if let Outcome::Shadow { latency } = outcome {
-            self.latencies.record(Stage::Shadow, latency);
-            // The way that it would have taken.
+            self.counters.timings.shadow.record(latency);
+            // The transport that it would have taken.
             transport = gates.candidates(&job.token).first().map_or(transport, |first| first.name().into());
         }
         self.note(job, transport, Duration::ZERO, outcome)
     }
 
-    /// Tells what a transport has answered to a push of these jobs. `last`: no other transport was asked after it;
-    /// `elsewhere`: others were asked before.
+    /// Reports a transport's answer to a push of these jobs. `last`: no other transport was asked after it; `elsewhere`:
+    /// others were asked before.
     pub(super) fn answered(
         &mut self,
         jobs: &[Job],
-        answer: &Answer,
+        answer: &ProviderAnswer,
         last: bool,
         elsewhere: bool,
     ) -> Vec<Attempt> {
-        let Answer { transport, result, took, .. } = answer;
+        let ProviderAnswer { transport, result, took, .. } = answer;
         let Some(token) = jobs.first().map(|job| &job.token.token) else { return Vec::new() };
         let error = match result {
             Ok(delivered) => {
                 let digest = jobs.len() > 1;
-                self.latencies.record(Stage::Provider, *took);
                 let sent = |job: &Job| {
                     let latency = self.latency(job);
-                    self.latencies.record(Stage::Pushed, latency);
-                    self.counters.timings.alarm_to_push.record(latency);
+                    self.counters.timings.pushed.record(latency);
                     let provider_id = delivered.provider_id.clone();
                     let outcome = Outcome::Sent { provider_id, latency, digest, remember: elsewhere };
                     self.note(job, Arc::clone(transport), *took, outcome)
@@ -130,7 +125,7 @@ impl OutcomeReporter {
         }
     }
 
-    /// Tells those who watch.
+    /// Sends the outcome to watchers.
     fn tell(&self, job: &Job, at: Timestamp, outcome: &Outcome) {
         self.tap.delivery(|| {
             let detail = match outcome {
@@ -170,7 +165,7 @@ fn counted(outcome: &Outcome) -> Pushed {
     }
 }
 
-/// Tells whoever waits for this delivery.
+/// Answers `alarm test --wait`.
 fn report(job: &Job, transport: &Arc<str>, outcome: &Outcome) {
     let Some(receipts) = &job.receipts else { return };
     let ending = match outcome {
@@ -183,6 +178,6 @@ fn report(job: &Job, transport: &Arc<str>, outcome: &Outcome) {
     };
     let latency = job.alarm.detected.elapsed();
     let receipt = PushReceipt { token: job.token.id, transport: Arc::clone(transport), ending, latency };
-    // A closed channel means that nobody waits any more.
+    // A closed channel: the command has ended.
     receipts.try_send(receipt).ok();
 }

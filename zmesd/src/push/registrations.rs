@@ -1,4 +1,4 @@
-//! Telling a provider of devices that have registered (only the PushProxy wants to know).
+//! Registers devices with their provider (only the PushProxy needs that).
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -12,12 +12,11 @@ use crate::domain::Token;
 
 /// Registrations under way at the same time.
 const AT_ONCE: usize = 4;
-/// How often a provider that cannot be reached is told of a token.
+/// Attempts to register a token with a provider that cannot be reached.
 const ATTEMPTS: u32 = 5;
-/// Registrations that wait; phones register again at each start of their app, so what exceeds it comes again.
+/// Registrations that wait. More are dropped: phones register again at each start of their app.
 const WAITING: usize = 1024;
 
-/// The registrations that are still to be made.
 #[derive(Debug, Default)]
 pub(super) struct Registrations {
     waiting: VecDeque<(Arc<dyn PushTransport>, Arc<Token>)>,
@@ -25,17 +24,17 @@ pub(super) struct Registrations {
 }
 
 impl Registrations {
-    /// Tells `transport` of a token, now or when its turn comes.
+    /// Registers a token with `transport`, now or when others have ended.
     pub(super) fn add(&mut self, transport: Arc<dyn PushTransport>, token: &Arc<Token>) {
         if self.waiting.len() >= WAITING {
-            debug!(token = %token.token, "too many registrations wait for the provider");
+            debug!(token = %token.token, "registration dropped: too many wait for the provider");
             return;
         }
         self.waiting.push_back((transport, Arc::clone(token)));
         self.proceed();
     }
 
-    /// Forgets those that wait.
+    /// Drops all registrations.
     pub(super) fn clear(&mut self) {
         self.waiting.clear();
         self.running.abort_all();
@@ -67,7 +66,7 @@ async fn register(transport: Arc<dyn PushTransport>, token: Arc<Token>) {
             }
             Ok(()) => return,
             Err(error @ PushError::Transport(_)) if attempt < ATTEMPTS => {
-                debug!(token = %token.token, %error, "the provider is told of the token again");
+                debug!(token = %token.token, %error, "registration failed; trying again");
                 tokio::time::sleep(retry::wait(attempt, None, fastrand::f64())).await;
             }
             Err(error) => {

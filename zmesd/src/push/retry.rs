@@ -6,19 +6,19 @@ use std::time::Duration;
 const FIRST: Duration = Duration::from_secs(1);
 /// Longest wait between two attempts.
 const LONGEST: Duration = Duration::from_mins(1);
-/// Longest pause that a provider gets for one phone: its newer alarms wait behind the one that was refused.
+/// Longest pause for one phone, whatever its provider asks for: newer alarms wait behind the refused one.
 const LONGEST_PAUSE: Duration = Duration::from_mins(2);
-/// How far chance moves a wait, so that what failed together is not tried together.
+/// Random part of a wait, so that pushes that failed together are not repeated together.
 const JITTER: f64 = 0.25;
 
 /// Returns how long to wait after `attempts` failed ones; `luck` is a random number from 0 to 1.
 pub(super) fn wait(attempts: u32, retry_after: Option<Duration>, luck: f64) -> Duration {
     let wait = backoff(attempts.saturating_sub(1), FIRST, LONGEST, luck);
-    // What the provider asks for holds within reason: a number that it made up must not silence a phone.
+    // A provider's `Retry-After` is capped: a wrong number must not stop a phone's pushes.
     retry_after.map_or(wait, |asked| wait.max(asked.min(LONGEST_PAUSE)))
 }
 
-/// Returns `first`, doubled `doublings` times, at most `longest`, moved by chance by up to a quarter.
+/// Returns `first`, doubled `doublings` times, at most `longest`, plus or minus up to a quarter at random.
 pub(super) fn backoff(doublings: u32, first: Duration, longest: Duration, luck: f64) -> Duration {
     let wait = first.saturating_mul(1 << doublings.min(16)).min(longest);
     wait.mul_f64(1.0 - JITTER + 2.0 * JITTER * luck.clamp(0.0, 1.0))

@@ -1,4 +1,4 @@
-//! One push on its way: from waiting alarms to a message, from transport to transport, to an outcome.
+//! One push under way: the message, the transports that are asked, and their answers.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,20 +12,20 @@ use super::queue::Job;
 use super::retry;
 use crate::domain::{Origin, TokenId};
 
-/// Transports have deadlines of their own; this one is for a transport that forgets its.
+/// Deadline in case a transport does not keep its own.
 const DEADLINE: Duration = Duration::from_secs(20);
-/// Transports that one push may try: the one it belongs to, and others where that says that it does not.
+/// Transports that one push may try: the first one, and others while each says that the token belongs to another app.
 const CANDIDATES: usize = 4;
 /// Alarms that a digest names.
 const NAMED: usize = 5;
 
-/// A push on its way.
+/// A push under way.
 #[derive(Debug)]
 pub(super) struct Shipment {
     pub(super) token: TokenId,
-    /// What it tells of, in order; never empty.
+    /// Its alarms, in order; never empty.
     pub(super) jobs: Vec<Job>,
-    /// It stands for everything that had piled up.
+    /// It stands for everything that waited.
     pub(super) digest: bool,
     /// The gate of the transport whose turn it was.
     pub(super) gate: Option<u64>,
@@ -39,7 +39,7 @@ pub(super) struct Way {
     pub(super) transport: Arc<dyn PushTransport>,
     /// Its gate.
     pub(super) gate: Option<u64>,
-    /// It has failed too often, and is left alone for a while.
+    /// It rests after failures.
     pub(super) rests: bool,
 }
 
@@ -47,25 +47,25 @@ pub(super) struct Way {
 #[derive(Debug)]
 pub(super) struct Shipped {
     pub(super) shipment: Shipment,
-    /// What each transport that was asked has answered, in order.
-    pub(super) answers: Vec<Answer>,
+    /// The answers of the transports, in the order in which they were asked.
+    pub(super) answers: Vec<ProviderAnswer>,
 }
 
 /// What a transport has answered.
 #[derive(Debug)]
-pub(super) struct Answer {
+pub(super) struct ProviderAnswer {
     /// Its name.
     pub(super) transport: Arc<str>,
     /// Its gate.
     pub(super) gate: Option<u64>,
     pub(super) result: Result<Delivered, PushError>,
     pub(super) took: Duration,
-    /// It was asked; false: it would have been its turn, but it rests.
+    /// False: it would have been next, but rests.
     pub(super) asked: bool,
 }
 
-impl Answer {
-    /// Says whether another attempt through this transport would be answered alike.
+impl ProviderAnswer {
+    /// Says whether another attempt would get the same answer.
     pub(super) fn is_final(&self) -> bool {
         match &self.result {
             Err(PushError::Dead(_) | PushError::WrongApp(_) | PushError::Message(_)) | Ok(_) => true,
@@ -105,17 +105,17 @@ impl Shipment {
         })
     }
 
-    /// Sends it; where a transport says that the token belongs to another app, the next one is asked once. If that rests,
-    /// the push waits like those whose turn it is there.
+    /// Sends it. Where a transport says that the token belongs to another app, the next one is asked. If that rests, the push
+    /// waits.
     pub(super) async fn send(self, retry_for: Duration, now: Timestamp) -> Shipped {
         let mut answers = Vec::new();
         let Some(push) = self.push(retry_for, now) else { return Shipped { shipment: self, answers } };
         for Way { transport, gate, rests } in self.ways.iter().take(CANDIDATES) {
             let name: Arc<str> = transport.name().into();
             if *rests {
-                let detail = "it rests, because it has failed before".to_owned();
+                let detail = "it rests after failures".to_owned();
                 let result = Err(PushError::Transport(Fault::unanswered(FaultKind::Resting, detail)));
-                answers.push(Answer {
+                answers.push(ProviderAnswer {
                     transport: name,
                     gate: *gate,
                     result,
@@ -129,7 +129,13 @@ impl Shipment {
                 Err(PushError::Transport(Fault::unanswered(FaultKind::Timeout, "no answer in time")))
             });
             let elsewhere = matches!(result, Err(PushError::WrongApp(_)));
-            answers.push(Answer { transport: name, gate: *gate, result, took: began.elapsed(), asked: true });
+            answers.push(ProviderAnswer {
+                transport: name,
+                gate: *gate,
+                result,
+                took: began.elapsed(),
+                asked: true,
+            });
             if !elsewhere {
                 break;
             }

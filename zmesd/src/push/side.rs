@@ -1,4 +1,4 @@
-//! What the control socket sees of the push side: checks, counts, health, latencies; and what it wants of it.
+//! The push side as admins see it: checks, counts, health, latencies; and their commands to it.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -18,12 +18,12 @@ use crate::ports::{
     TransportHealth,
 };
 use crate::route::PushRules;
-use crate::telemetry::Latencies;
+use crate::telemetry::Counters;
 
-/// How long the dispatcher may take to answer: it never waits for anything itself.
+/// How long the dispatcher may take to answer. It waits for nothing itself.
 const PATIENCE: Duration = Duration::from_secs(2);
 
-/// What an admin wants of the dispatcher.
+/// A command of an admin to the dispatcher.
 #[derive(Debug)]
 pub enum PushCommand {
     /// End the rest of transports, and send what waits for them.
@@ -35,7 +35,7 @@ pub enum PushCommand {
     },
 }
 
-/// What the view looks at.
+/// What the view reads.
 #[derive(Debug, Clone)]
 pub struct PushViewParts {
     /// The ways to phones as they are now.
@@ -45,7 +45,7 @@ pub struct PushViewParts {
     /// What it has counted.
     pub status: Arc<PushStatus>,
     /// How long things take.
-    pub latencies: Arc<Latencies>,
+    pub counters: Arc<Counters>,
     /// Whether pushes are sent.
     pub rules: watch::Receiver<PushRules>,
     /// Wall time.
@@ -60,7 +60,7 @@ pub struct PushView {
 }
 
 impl PushView {
-    /// Looks at what dispatcher and router share.
+    /// Returns a view of what dispatcher and router share.
     pub fn new(parts: PushViewParts) -> Self {
         Self { parts, checks: Checks::default() }
     }
@@ -157,6 +157,6 @@ impl PushSide for PushView {
     }
 
     fn latencies(&self) -> Vec<StageLatency> {
-        self.parts.latencies.report()
+        self.parts.counters.timings.report()
     }
 }

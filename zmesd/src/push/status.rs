@@ -1,4 +1,5 @@
-//! What others see of the push side: counters, and how each transport does by what came of its pushes.
+//! The push side for `status`, `push queue` and the metrics: counters, and the health of each transport by the outcomes of
+//! its pushes.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -17,17 +18,17 @@ pub struct PushStatus {
     delivered: AtomicU64,
     failed: AtomicU64,
     transports: Mutex<BTreeMap<String, TransportHealth>>,
-    /// Phones that wait for something of their own: at most as many as lanes.
+    /// Why phones wait, where the transport is not the reason: at most as many as lanes.
     held: Mutex<HashMap<TokenId, Held>>,
 }
 
 impl PushStatus {
-    /// Returns how many deliveries are not made yet.
+    /// Returns how many deliveries have no outcome yet.
     pub fn queued(&self) -> u64 {
         self.queued.load(Ordering::Relaxed)
     }
 
-    /// Returns how many pushes providers have taken.
+    /// Returns how many pushes providers have accepted.
     pub fn delivered(&self) -> u64 {
         self.delivered.load(Ordering::Relaxed)
     }
@@ -37,7 +38,7 @@ impl PushStatus {
         self.failed.load(Ordering::Relaxed)
     }
 
-    /// Returns how the transports do, by name. Their targets are not known here.
+    /// Returns the health of the transports, by name. Their targets are not known here.
     pub fn health(&self) -> BTreeMap<String, TransportHealth> {
         self.transports.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
@@ -62,7 +63,7 @@ impl PushStatus {
         self.update(transport, |health| health.in_flight = health.in_flight.saturating_sub(1));
     }
 
-    /// The provider has taken a push.
+    /// The provider has accepted a push.
     pub(super) fn accepted(&self, transport: &str, at: Timestamp) {
         self.update(transport, |health| {
             (health.failure, health.rests_until, health.refusals) = (None, None, None);
@@ -70,7 +71,7 @@ impl PushStatus {
         });
     }
 
-    /// The provider has answered as it should, though it did not take the push.
+    /// The provider has answered properly, but did not accept the push.
     pub(super) fn answered(&self, transport: &str) {
         self.update(transport, |health| (health.failure, health.rests_until) = (None, None));
     }
@@ -88,7 +89,7 @@ impl PushStatus {
         });
     }
 
-    /// The transport has failed; where it rests from now on, until when.
+    /// The transport has failed. `rests_until`: a rest began.
     pub(super) fn broke(
         &self,
         transport: &str,
@@ -113,12 +114,12 @@ impl PushStatus {
         self.update(transport, |health| health.rests_until = Some(at));
     }
 
-    /// A transport is gone, or another by the same name.
+    /// A reload has removed or replaced the transport.
     pub(super) fn forget(&self, transport: &str) {
         self.transports.lock().unwrap_or_else(PoisonError::into_inner).remove(transport);
     }
 
-    /// Returns why a phone waits, where that is not the transport.
+    /// Returns why a phone waits, where the transport is not the reason.
     pub(super) fn held(&self, token: TokenId, now: Timestamp) -> Option<Held> {
         let held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
         held.get(&token).filter(|held| held.until.is_some_and(|until| until > now)).cloned()
@@ -132,7 +133,7 @@ impl PushStatus {
         self.held.lock().unwrap_or_else(PoisonError::into_inner).remove(&token);
     }
 
-    /// Forgets what is over: what was withdrawn or has expired is not released by being sent.
+    /// Removes waits that are over: jobs that were withdrawn or expired never release theirs.
     pub(super) fn forget_held(&self, now: Timestamp) {
         let mut held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
         held.retain(|_, held| held.until.is_some_and(|until| until > now));

@@ -12,7 +12,7 @@ use tokio::time::Instant;
 use zmes_providers::{Fault, Platform, PushError, PushToken};
 use zmes_shared::words::FaultKind;
 
-use self::world::{Plan, World, until};
+use self::world::{PushWorld, WorldPlan, until};
 use super::fakes::{alarm, token};
 use crate::config::{PushConfig, PushMode};
 use crate::domain::{DeliveryId, Origin, SkipReason, Token, TokenId};
@@ -32,7 +32,7 @@ fn with(change: impl FnOnce(&mut PushConfig)) -> PushConfig {
 
 #[tokio::test]
 async fn a_push_goes_out_once_and_its_story_can_be_read() {
-    let mut world = World::start(Plan { tokens: 2, ..Plan::default() }).await;
+    let mut world = PushWorld::start(WorldPlan { tokens: 2, ..WorldPlan::default() }).await;
     world.announce(&alarm(32910, 1));
     let rows = world.settled(1).await;
     assert_eq!(rows.len(), 1);
@@ -51,7 +51,7 @@ async fn a_push_goes_out_once_and_its_story_can_be_read() {
 
 #[tokio::test]
 async fn what_fails_is_tried_again_in_order() {
-    let mut world = World::start(Plan::default()).await;
+    let mut world = PushWorld::start(WorldPlan::default()).await;
     world.transports[0].answer([unreachable()]);
     for event in 1..=3 {
         world.announce(&alarm(event, 1));
@@ -70,7 +70,7 @@ async fn what_fails_is_tried_again_in_order() {
 
 #[tokio::test]
 async fn a_dead_token_is_buried_and_what_is_no_fault_of_its_own_keeps_it() {
-    let mut world = World::start(Plan::default()).await;
+    let mut world = PushWorld::start(WorldPlan::default()).await;
     let errors = [
         PushError::Message("payload too large".to_owned()),
         PushError::WrongApp("SenderId mismatch".to_owned()),
@@ -92,7 +92,7 @@ async fn a_dead_token_is_buried_and_what_is_no_fault_of_its_own_keeps_it() {
 #[tokio::test]
 async fn a_token_of_another_app_is_sent_through_the_next_proxy_and_that_is_remembered() {
     let names = vec!["fcm:one", "fcm:two"];
-    let mut world = World::start(Plan { names: names.clone(), ..Plan::default() }).await;
+    let mut world = PushWorld::start(WorldPlan { names: names.clone(), ..WorldPlan::default() }).await;
     world.transports[0].always(Some(PushError::WrongApp("SenderId mismatch".to_owned())));
     world.announce(&alarm(1, 1));
     let rows = world.settled(1).await;
@@ -104,7 +104,8 @@ async fn a_token_of_another_app_is_sent_through_the_next_proxy_and_that_is_remem
     assert_eq!(world.state.tokens().await.unwrap()[0].token.transport.as_deref(), Some("fcm:two"));
     let directory = world.end().await;
     // The next daemon has it from the disk.
-    let mut world = World::start_in(directory, Plan { names, tokens: 0, ..Plan::default() }).await;
+    let mut world =
+        PushWorld::start_in(directory, WorldPlan { names, tokens: 0, ..WorldPlan::default() }).await;
     world.tokens = world.state.tokens().await.unwrap().into_iter().map(|row| Arc::new(row.token)).collect();
     world.announce(&alarm(3, 1));
     world.settled(1).await;
@@ -116,7 +117,7 @@ async fn a_token_of_another_app_is_sent_through_the_next_proxy_and_that_is_remem
 async fn a_storm_becomes_a_digest_with_the_count() {
     let config = with(|config| config.storm_limit = 2);
     let storm_window = Duration::from_secs(2);
-    let mut world = World::start(Plan { config, storm_window, ..Plan::default() }).await;
+    let mut world = PushWorld::start(WorldPlan { config, storm_window, ..WorldPlan::default() }).await;
     for event in 1..=9 {
         world.announce(&alarm(event, 1));
     }
@@ -134,12 +135,12 @@ async fn a_storm_becomes_a_digest_with_the_count() {
 
 #[tokio::test]
 async fn what_a_daemon_left_behind_goes_out_at_the_next_start() {
-    let mut world = World::start(Plan { tokens: 3, ..Plan::default() }).await;
+    let mut world = PushWorld::start(WorldPlan { tokens: 3, ..WorldPlan::default() }).await;
     world.transports[0].always(Some(unreachable()));
     world.announce(&alarm(1, 1));
     world.transports[0].sent(3).await;
     let directory = world.end().await;
-    let world = World::start_in(directory, Plan { tokens: 0, ..Plan::default() }).await;
+    let world = PushWorld::start_in(directory, WorldPlan { tokens: 0, ..WorldPlan::default() }).await;
     assert_eq!(world.transports[0].sent(3).await.len(), 3);
     let rows = world.settled(2).await;
     assert_eq!((rows[0].decision.word(), rows[0].attempts), ("sent", 2));
@@ -148,7 +149,7 @@ async fn what_a_daemon_left_behind_goes_out_at_the_next_start() {
 
 #[tokio::test]
 async fn what_is_too_old_is_marked_expired_and_not_sent() {
-    let mut world = World::start(Plan::default()).await;
+    let mut world = PushWorld::start(WorldPlan::default()).await;
     let mut old = alarm(1, 1);
     Arc::make_mut(&mut old).at -= Duration::from_mins(11);
     world.announce(&old);
@@ -163,7 +164,7 @@ async fn what_is_too_old_is_marked_expired_and_not_sent() {
 
 #[tokio::test]
 async fn rights_that_were_taken_away_hold_for_what_still_waits() {
-    let mut world = World::start(Plan::default()).await;
+    let mut world = PushWorld::start(WorldPlan::default()).await;
     world.tokens = vec![Arc::new(Token { user: "gone".to_owned(), ..(*world.tokens[0]).clone() })];
     let alarm = alarm(1, 1);
     let (loaded_at, read_at) = (Some(Timestamp::UNIX_EPOCH), Some(Instant::now()));
@@ -178,7 +179,7 @@ async fn rights_that_were_taken_away_hold_for_what_still_waits() {
 #[tokio::test]
 async fn in_shadow_mode_everything_is_decided_and_nothing_is_sent() {
     let config = with(|config| config.mode = PushMode::Shadow);
-    let mut world = World::start(Plan { config, ..Plan::default() }).await;
+    let mut world = PushWorld::start(WorldPlan { config, ..WorldPlan::default() }).await;
     world.announce(&alarm(1, 1));
     world.orders.try_send(PushOrder::Register(Arc::clone(&world.tokens[0]))).unwrap();
     let rows = world.settled(1).await;
@@ -189,7 +190,7 @@ async fn in_shadow_mode_everything_is_decided_and_nothing_is_sent() {
 
 #[tokio::test]
 async fn the_router_hears_of_a_push_that_was_given_up_but_not_of_one_that_is_tried_again() {
-    let mut world = World::start(Plan { tokens: 2, ..Plan::default() }).await;
+    let mut world = PushWorld::start(WorldPlan { tokens: 2, ..WorldPlan::default() }).await;
     let both = std::mem::take(&mut world.tokens);
     world.transports[0].answer([unreachable()]);
     world.tokens = vec![Arc::clone(&both[0])];
@@ -207,7 +208,7 @@ async fn the_router_hears_of_a_push_that_was_given_up_but_not_of_one_that_is_tri
 #[tokio::test]
 async fn a_push_that_is_passed_on_leaves_a_proxy_alone_that_rests() {
     let names = vec!["fcm:one", "fcm:two"];
-    let mut world = World::start(Plan { names, tokens: 10, ..Plan::default() }).await;
+    let mut world = PushWorld::start(WorldPlan { names, tokens: 10, ..WorldPlan::default() }).await;
     world.transports[0].always(Some(PushError::WrongApp("SenderId mismatch".to_owned())));
     world.transports[1].always(Some(unreachable()));
     world.announce(&alarm(1, 1));
@@ -231,7 +232,7 @@ async fn a_push_that_is_passed_on_leaves_a_proxy_alone_that_rests() {
 
 #[tokio::test]
 async fn a_provider_that_asks_for_a_pause_gets_it_from_every_phone() {
-    let mut world = World::start(Plan { tokens: 2, ..Plan::default() }).await;
+    let mut world = PushWorld::start(WorldPlan { tokens: 2, ..WorldPlan::default() }).await;
     let retry_after = Some(Duration::from_secs(1));
     let busy = PushError::Transport(Fault { retry_after, ..Fault::unanswered(FaultKind::Limited, "429") });
     world.transports[0].answer([busy]);
@@ -250,7 +251,7 @@ async fn a_provider_that_asks_for_a_pause_gets_it_from_every_phone() {
 #[tokio::test]
 async fn from_shadow_to_live_and_back_what_comes_next_is_sent_or_not() {
     let config = with(|config| config.mode = PushMode::Shadow);
-    let mut world = World::start(Plan { config, ..Plan::default() }).await;
+    let mut world = PushWorld::start(WorldPlan { config, ..WorldPlan::default() }).await;
     let last = |rows: Vec<DeliveryRow>| {
         let last = rows.last().unwrap();
         // With the way that it took or would have taken, and when.
@@ -271,7 +272,7 @@ async fn from_shadow_to_live_and_back_what_comes_next_is_sent_or_not() {
 
 #[tokio::test]
 async fn a_dead_provider_is_not_asked_by_every_push_and_everything_arrives_once_it_is_back() {
-    let mut world = World::start(Plan { tokens: 300, ..Plan::default() }).await;
+    let mut world = PushWorld::start(WorldPlan { tokens: 300, ..WorldPlan::default() }).await;
     world.transports[0].always(Some(unreachable()));
     world.announce(&alarm(1, 1));
     until(async || world.status.health().get("proxy").is_some_and(|gate| gate.rests_until.is_some())).await;
@@ -289,7 +290,7 @@ async fn a_dead_provider_is_not_asked_by_every_push_and_everything_arrives_once_
 
 #[tokio::test]
 async fn who_waits_hears_the_providers_answer_at_the_first_attempt() {
-    let mut world = World::start(Plan::default()).await;
+    let mut world = PushWorld::start(WorldPlan::default()).await;
     world.transports[0].answer([unreachable()]);
     let (receipts, mut heard) = mpsc::channel(8);
     world.announce_with(&alarm(1, 1), Some(receipts));
@@ -304,7 +305,7 @@ async fn who_waits_hears_the_providers_answer_at_the_first_attempt() {
 
 #[tokio::test]
 async fn a_withdrawn_token_gets_nothing_more() {
-    let mut world = World::start(Plan::default()).await;
+    let mut world = PushWorld::start(WorldPlan::default()).await;
     let transport = Arc::clone(&world.transports[0]);
     let hold = transport.hold.lock().await;
     world.announce(&alarm(1, 1));
@@ -320,10 +321,10 @@ async fn a_withdrawn_token_gets_nothing_more() {
 
 #[tokio::test]
 async fn more_than_the_memory_holds_waits_on_the_disk_and_goes_out_in_order() {
-    let mut world = World::start(Plan {
+    let mut world = PushWorld::start(WorldPlan {
         tokens: 2_500,
         config: with(|config| config.storm_limit = 1000),
-        ..Plan::default()
+        ..WorldPlan::default()
     })
     .await;
     for event in 1..=12 {
@@ -344,7 +345,7 @@ async fn more_than_the_memory_holds_waits_on_the_disk_and_goes_out_in_order() {
 
 #[tokio::test]
 async fn a_disk_that_cannot_be_written_silences_no_phone() {
-    let mut world = World::start(Plan::default()).await;
+    let mut world = PushWorld::start(WorldPlan::default()).await;
     world.block_disk().await;
     world.announce(&alarm(1, 1));
     let sent = world.transports[0].sent(1).await;
@@ -361,7 +362,8 @@ async fn a_disk_that_cannot_be_written_silences_no_phone() {
 async fn no_outcome_is_lost_in_a_storm() {
     let config = with(|config| config.storm_limit = 2);
     let storm_window = Duration::from_secs(2);
-    let mut world = World::start(Plan { tokens: 100, config, storm_window, ..Plan::default() }).await;
+    let mut world =
+        PushWorld::start(WorldPlan { tokens: 100, config, storm_window, ..WorldPlan::default() }).await;
     for event in 1..=150 {
         world.announce(&alarm(event, 1));
     }
@@ -376,7 +378,7 @@ async fn no_outcome_is_lost_in_a_storm() {
 
 #[tokio::test]
 async fn a_push_keeps_its_place_until_its_outcome_is_on_the_disk() {
-    let mut world = World::start(Plan { tokens: 300, ..Plan::default() }).await;
+    let mut world = PushWorld::start(WorldPlan { tokens: 300, ..WorldPlan::default() }).await;
     let transport = Arc::clone(&world.transports[0]);
     let hold = transport.hold.lock().await;
     world.announce(&alarm(1, 1));
@@ -397,7 +399,7 @@ async fn a_push_keeps_its_place_until_its_outcome_is_on_the_disk() {
 
 #[tokio::test]
 async fn an_alarm_that_the_router_could_not_hand_over_is_found_on_the_disk_and_sent_once() {
-    let mut world = World::start(Plan { tokens: 3, ..Plan::default() }).await;
+    let mut world = PushWorld::start(WorldPlan { tokens: 3, ..WorldPlan::default() }).await;
     let transport = Arc::clone(&world.transports[0]);
     let hold = transport.hold.lock().await;
     world.announce(&alarm(1, 1));
@@ -413,7 +415,7 @@ async fn an_alarm_that_the_router_could_not_hand_over_is_found_on_the_disk_and_s
 
 #[tokio::test]
 async fn what_the_router_could_not_hand_over_counts_as_queued_while_it_waits() {
-    let mut world = World::start(Plan { tokens: 3, ..Plan::default() }).await;
+    let mut world = PushWorld::start(WorldPlan { tokens: 3, ..WorldPlan::default() }).await;
     let transport = Arc::clone(&world.transports[0]);
     let hold = transport.hold.lock().await;
     world.announce(&alarm(1, 1));
@@ -428,7 +430,7 @@ async fn what_the_router_could_not_hand_over_counts_as_queued_while_it_waits() {
 
 #[tokio::test]
 async fn a_push_under_way_that_fails_is_not_tried_again_once_its_token_was_revoked() {
-    let mut world = World::start(Plan::default()).await;
+    let mut world = PushWorld::start(WorldPlan::default()).await;
     let transport = Arc::clone(&world.transports[0]);
     transport.answer([unreachable()]);
     let hold = transport.hold.lock().await;
@@ -452,7 +454,7 @@ async fn a_push_under_way_that_fails_is_not_tried_again_once_its_token_was_revok
 
 #[tokio::test]
 async fn what_was_decided_holds_until_the_database_has_been_read_again() {
-    let mut world = World::start(Plan::default()).await;
+    let mut world = PushWorld::start(WorldPlan::default()).await;
     world.tokens = vec![Arc::new(Token { user: "new".to_owned(), ..(*world.tokens[0]).clone() })];
     // He logged in after this was read: the router knows him.
     let (loaded_at, read_at) = (Some(Timestamp::UNIX_EPOCH), Some(Instant::now()));
@@ -465,7 +467,7 @@ async fn what_was_decided_holds_until_the_database_has_been_read_again() {
 #[tokio::test]
 async fn one_transport_that_rests_keeps_no_other_from_sending() {
     let names = vec!["fcm", "apns"];
-    let mut world = World::start(Plan { names, tokens: 40, ..Plan::default() }).await;
+    let mut world = PushWorld::start(WorldPlan { names, tokens: 40, ..WorldPlan::default() }).await;
     let apns = "0123456789abcdef".repeat(4);
     world.tokens.push(Arc::new(token(41, &apns, Platform::Ios)));
     world.transports[0].always(Some(unreachable()));

@@ -1,4 +1,4 @@
-//! What was decided about the last alarms, kept for `why` and for watchers: a ring with a bound on its size.
+//! The decisions about the last alarms, for `why` and for watchers: a ring of bounded size.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -8,40 +8,39 @@ use zmes_shared::{EventId, SessionId};
 use super::token_handle::SessionDecision;
 use crate::domain::{Alarm, Decision, Token};
 
-/// Decisions that are remembered, all alarms together; what the last alarm decided always is. 16 bytes each.
+/// Decisions that are kept, all alarms together; those of the last alarm always are. 16 bytes each.
 const MAX_DECISIONS: usize = 250_000;
-/// Alarms that are remembered.
+/// Alarms that are kept.
 const MAX_ALARMS: usize = 1000;
 
-/// What was decided about one alarm.
+/// The decisions about one alarm.
 #[derive(Debug)]
-pub struct Decided {
-    /// The alarm's number since the daemon started.
+pub struct AlarmDecisions {
+    /// The alarm's number, counted since the daemon started.
     pub number: u64,
-    /// The alarm.
     pub alarm: Arc<Alarm>,
     /// For each session, authenticated or not.
     pub sessions: Box<[(SessionId, Decision)]>,
-    /// For each token; empty unless somebody watched, because the state file has them.
+    /// For each token; empty without watchers, because the state file has them.
     pub tokens: Box<[(Arc<Token>, Decision)]>,
 }
 
 /// The last alarms.
 #[derive(Debug, Default)]
 pub(super) struct DecisionRing {
-    alarms: VecDeque<Arc<Decided>>,
+    alarms: VecDeque<Arc<AlarmDecisions>>,
     decisions: usize,
 }
 
-impl Decided {
+impl AlarmDecisions {
     fn len(&self) -> usize {
         self.sessions.len() + self.tokens.len()
     }
 }
 
 impl DecisionRing {
-    /// Remembers an alarm, and forgets the oldest ones where that is too much.
-    pub(super) fn push(&mut self, decided: Arc<Decided>) {
+    /// Adds an alarm, and drops the oldest ones beyond the limits.
+    pub(super) fn push(&mut self, decided: Arc<AlarmDecisions>) {
         self.decisions += decided.len();
         self.alarms.push_back(decided);
         while self.alarms.len() > 1 && (self.alarms.len() > MAX_ALARMS || self.decisions > MAX_DECISIONS) {
@@ -53,7 +52,7 @@ impl DecisionRing {
     /// Returns what was decided for sessions about an event, oldest alarm first.
     pub(super) fn of_event(&self, event: EventId) -> Vec<SessionDecision> {
         let about = self.alarms.iter().filter(|decided| decided.alarm.event == Some(event));
-        let decisions = |decided: &Arc<Decided>| {
+        let decisions = |decided: &Arc<AlarmDecisions>| {
             let (alarm, at) = (decided.number, decided.alarm.at);
             let each = decided.sessions.iter();
             each.map(|&(session, decision)| SessionDecision { alarm, at, session, decision })
@@ -72,7 +71,7 @@ mod tests {
     use super::*;
     use crate::domain::Origin;
 
-    fn decided(number: u64, sessions: u64) -> Arc<Decided> {
+    fn decided(number: u64, sessions: u64) -> Arc<AlarmDecisions> {
         let alarm = Alarm {
             monitor: MonitorId(1),
             monitor_name: "Garage".into(),
@@ -83,7 +82,7 @@ mod tests {
             origin: Origin::Poll,
         };
         let sessions = (0..sessions).map(|id| (SessionId(id), Decision::Send)).collect();
-        Arc::new(Decided { number, alarm: Arc::new(alarm), sessions, tokens: Box::default() })
+        Arc::new(AlarmDecisions { number, alarm: Arc::new(alarm), sessions, tokens: Box::default() })
     }
 
     #[test]

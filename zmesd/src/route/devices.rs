@@ -1,8 +1,9 @@
-//! What is remembered of apps that come back without a token: the filter of a session that broke, and what they got last.
+//! The memory of apps that reconnect without a token: the filter of a session that broke, and the times of their last
+//! alarms.
 //!
-//! Apps that name no version are all alike to us, so nothing is remembered of them: a browser must not inherit what a
-//! script once asked for. Of the others a filter is remembered only where nothing has to be guessed: the app did not
-//! close the connection itself, that was a moment ago, and there is only one filter that could be meant.
+//! Apps that name no version cannot be told apart, so nothing is remembered of them: a browser must not inherit the
+//! filter of a script. Of the others a filter is remembered only where nothing has to be guessed: the app did not close
+//! the connection itself, it broke less than 10 minutes ago, and only one filter is possible.
 
 use std::collections::{BTreeSet, HashMap};
 
@@ -13,17 +14,17 @@ use super::sent_times::SentTimes;
 use crate::domain::MonitorFilter;
 use crate::state::{Device, DeviceNote, LastFilter, Remembered};
 
-/// Most devices that are remembered while they are away; the one that was heard of longest ago makes room.
+/// Devices that are remembered; beyond that the one that was seen longest ago is forgotten.
 const MAX_DEVICES: usize = 4096;
 /// How long the filter of a session that broke is kept for its app. zmNinjaNg tries again after 2 minutes at most.
 const COMES_BACK_WITHIN: SignedDuration = SignedDuration::from_mins(10);
 
-/// How a session has ended, as far as its filter is concerned.
+/// How a session has ended: that decides about its filter.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Left {
+pub enum SessionEnd {
     /// The app closed it (close frame): the next session begins anew.
     ByApp,
-    /// The connection broke, or we closed it: the app comes back and may repeat only its login.
+    /// The connection broke, or zmesd closed it: the app reconnects and may repeat only its login.
     Broken,
     /// The daemon is stopping. What is on the disk already says that the session did not end by itself.
     Stopping,
@@ -34,7 +35,7 @@ pub enum Left {
 pub(super) struct Devices {
     connected: HashMap<Device, Vec<(SessionId, MonitorFilter)>>,
     known: HashMap<Device, KnownDevice>,
-    /// What is not on the disk as it is here.
+    /// Devices whose entry on the disk is out of date.
     changed: BTreeSet<Device>,
 }
 
@@ -42,7 +43,6 @@ pub(super) struct Devices {
 struct KnownDevice {
     last: Option<LastFilter>,
     sent: SentTimes,
-    /// When it was last heard of.
     seen: Timestamp,
 }
 
@@ -111,8 +111,8 @@ impl Devices {
         self.agree(device, now);
     }
 
-    /// A session of that device is gone.
-    pub(super) fn leave(&mut self, device: &Device, session: SessionId, left: Left, now: Timestamp) {
+    /// A session of that device has ended.
+    pub(super) fn leave(&mut self, device: &Device, session: SessionId, left: SessionEnd, now: Timestamp) {
         let Some(sessions) = self.connected.get_mut(device) else { return };
         let Some(at) = sessions.iter().position(|(other, _)| *other == session) else { return };
         let (_, filter) = sessions.swap_remove(at);
@@ -121,10 +121,10 @@ impl Devices {
             self.connected.remove(device);
         }
         match left {
-            Left::Stopping => {}
-            Left::ByApp | Left::Broken if others => self.agree(device, now),
-            Left::ByApp => self.set_last(device, None, now),
-            Left::Broken => {
+            SessionEnd::Stopping => {}
+            SessionEnd::ByApp | SessionEnd::Broken if others => self.agree(device, now),
+            SessionEnd::ByApp => self.set_last(device, None, now),
+            SessionEnd::Broken => {
                 self.set_last(device, Some(LastFilter { filter, broken_at: Some(now) }), now);
             }
         }
@@ -140,7 +140,7 @@ impl Devices {
         self.set_last(device, last, now);
     }
 
-    /// All monitors is what a device has of which nothing is remembered.
+    /// A filter of all monitors is not remembered: a device without a memory has it, too.
     fn set_last(&mut self, device: &Device, last: Option<LastFilter>, now: Timestamp) {
         let last = last.filter(|last| last.filter != MonitorFilter::All);
         if self.known.get(device).and_then(|known| known.last.as_ref()) == last.as_ref() {
@@ -177,7 +177,7 @@ impl Devices {
         std::mem::take(&mut self.changed).into_iter().map(note).collect()
     }
 
-    /// Takes back what could not be written down.
+    /// Marks devices as changed again that could not be written.
     pub(super) fn put_back(&mut self, devices: impl IntoIterator<Item = Device>) {
         self.changed.extend(devices);
     }
@@ -191,8 +191,7 @@ impl Devices {
         known
     }
 
-    /// Forgets the device that was heard of longest ago: an app that invents versions must not keep others from being
-    /// remembered.
+    /// Forgets the device that was seen longest ago: an app that makes up versions must not displace all others.
     fn evict(&mut self) {
         let oldest = self.known.iter().min_by_key(|(_, known)| known.seen).map(|(device, _)| device.clone());
         if let Some(oldest) = oldest {
@@ -228,7 +227,7 @@ mod tests {
     }
 
     /// Logs in, states a filter, and leaves.
-    fn visit(devices: &mut Devices, device: &Device, id: u64, filter: &MonitorFilter, left: Left) {
+    fn visit(devices: &mut Devices, device: &Device, id: u64, filter: &MonitorFilter, left: SessionEnd) {
         devices.join(device, SessionId(id), at(0));
         devices.state(device, SessionId(id), filter.clone(), at(0));
         devices.leave(device, SessionId(id), left, at(0));
@@ -237,10 +236,10 @@ mod tests {
     #[test]
     fn the_filter_of_a_session_that_broke_comes_back_for_ten_minutes() {
         for (left, later, expected) in [
-            (Left::Broken, 0, Some(only("1"))),
-            (Left::Broken, 599, Some(only("1"))),
-            (Left::Broken, 600, None),
-            (Left::ByApp, 1, None),
+            (SessionEnd::Broken, 0, Some(only("1"))),
+            (SessionEnd::Broken, 599, Some(only("1"))),
+            (SessionEnd::Broken, 600, None),
+            (SessionEnd::ByApp, 1, None),
         ] {
             let mut devices = Devices::default();
             visit(&mut devices, &device("1.1.14"), 1, &only("1"), left);
@@ -255,7 +254,7 @@ mod tests {
     #[test]
     fn nothing_is_remembered_of_an_app_that_names_no_version() {
         let mut devices = Devices::default();
-        visit(&mut devices, &device(""), 1, &only("1"), Left::Broken);
+        visit(&mut devices, &device(""), 1, &only("1"), SessionEnd::Broken);
         assert!(!devices.set_sent(&device(""), MonitorId(1), at(0)));
         assert_eq!(devices.join(&device(""), SessionId(2), at(1)), (None, SentTimes::default()));
         assert!(!devices.has_changes());
@@ -264,7 +263,7 @@ mod tests {
     #[test]
     fn another_app_or_user_has_nothing_of_it() {
         let mut devices = Devices::default();
-        visit(&mut devices, &device("1.1.14"), 1, &only("1"), Left::Broken);
+        visit(&mut devices, &device("1.1.14"), 1, &only("1"), SessionEnd::Broken);
         let mine = device("1.1.14");
         for other in [
             Device { user: "bob".to_owned(), ..mine.clone() },
@@ -282,10 +281,10 @@ mod tests {
         let phone = device("1.1.14");
         devices.join(&phone, SessionId(1), at(0));
         devices.state(&phone, SessionId(1), only("2"), at(0));
-        visit(&mut devices, &phone, 2, &only("1"), Left::Broken);
+        visit(&mut devices, &phone, 2, &only("1"), SessionEnd::Broken);
         assert_eq!(devices.join(&phone, SessionId(3), at(1)).0, None);
-        devices.leave(&phone, SessionId(3), Left::ByApp, at(1));
-        devices.leave(&phone, SessionId(1), Left::Broken, at(2));
+        devices.leave(&phone, SessionId(3), SessionEnd::ByApp, at(1));
+        devices.leave(&phone, SessionId(1), SessionEnd::Broken, at(2));
         assert_eq!(devices.join(&phone, SessionId(4), at(3)).0, Some(only("2")), "alone again");
     }
 
@@ -298,7 +297,7 @@ mod tests {
             devices.state(device, SessionId(id), only(filter), at(0));
         }
         for (device, id) in [(&one, 1), (&two, 2), (&two, 3)] {
-            devices.leave(device, SessionId(id), Left::Stopping, at(5));
+            devices.leave(device, SessionId(id), SessionEnd::Stopping, at(5));
         }
         let mut remembered = Remembered::default();
         for DeviceNote { device, last, .. } in devices.take_changes() {
@@ -320,10 +319,10 @@ mod tests {
     }
 
     #[test]
-    fn who_says_all_monitors_leaves_nothing_behind() {
+    fn a_filter_of_all_monitors_is_not_remembered() {
         let mut devices = Devices::default();
-        visit(&mut devices, &device("1"), 1, &only("1"), Left::Broken);
-        visit(&mut devices, &device("1"), 2, &ALL, Left::Broken);
+        visit(&mut devices, &device("1"), 1, &only("1"), SessionEnd::Broken);
+        visit(&mut devices, &device("1"), 2, &ALL, SessionEnd::Broken);
         assert_eq!(devices.join(&device("1"), SessionId(3), at(1)).0, None);
         assert!(devices.known.is_empty());
     }

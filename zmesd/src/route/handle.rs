@@ -15,7 +15,7 @@ use zmes_shared::{EventId, MonitorId, SessionId};
 use zmes_zoneminder::{AccessPass, MonitorRights, User};
 
 use super::census::Census;
-use super::devices::Left;
+use super::devices::SessionEnd;
 use super::token_handle::TokenCommand;
 use crate::domain::{Decision, MonitorFilter, TokenId};
 use crate::ports::PushReceipt;
@@ -34,13 +34,12 @@ pub enum Outgoing {
     /// One text frame, shared by all sessions that get the same JSON.
     Frame(Utf8Bytes),
     /// A frame whose writing is to be reported.
-    Tracked(Box<(Utf8Bytes, mpsc::Sender<Written>)>),
+    Tracked(Box<(Utf8Bytes, mpsc::Sender<WriteReport>)>),
 }
 
 /// The report that a tracked frame was written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Written {
-    /// By which session.
+pub struct WriteReport {
     pub session: SessionId,
     /// False: the session ended first.
     pub written: bool,
@@ -55,46 +54,42 @@ pub enum CloseReason {
     Disconnected,
     /// The user was deleted, disabled, changed the password, or revoked all access tokens: close 1008.
     UserRevoked,
-    /// The access token by which the app came in has expired: close 1008.
+    /// The access token by which the app logged in has expired: close 1008.
     PassExpired,
 }
 
 /// A login that failed.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Tried {
-    /// The user name that the app sent, fit to be shown.
+pub struct FailedLogin {
+    /// The user name that the app sent, bounded and cleaned.
     pub user: String,
-    /// How often wrong credentials for it came from that address.
+    /// How often it failed from that address.
     pub count: u64,
 }
 
 /// A new WebSocket connection, not yet authenticated.
 #[derive(Debug)]
 pub struct SessionOpening {
-    /// Its number, unique since the daemon started.
     pub id: SessionId,
-    /// The app's address (behind a trusted proxy: what the proxy says).
+    /// The app's address (behind a trusted proxy: the one that the proxy tells).
     pub address: SocketAddr,
-    /// When the WebSocket was open.
     pub connected_at: Timestamp,
     /// Its outbox; the router only ever uses `try_send`.
     pub outbox: mpsc::Sender<Outgoing>,
-    /// Ends it at once, even in the middle of a write.
+    /// Ends it at once, even during a write.
     pub kick: oneshot::Sender<CloseReason>,
 }
 
 /// A login that has succeeded.
 #[derive(Debug)]
 pub struct NewLogin {
-    /// As whom.
     pub user: Arc<User>,
     /// The access token by which the app logged in; `None`: a password.
     pub pass: Option<AccessPass>,
-    /// The app's version as it told in `auth`, cleaned and bounded.
+    /// The app's version from `auth`, bounded and cleaned.
     pub app: Option<String>,
     /// The filter that `auth` carried; `None`: no statement.
     pub filter: Option<MonitorFilter>,
-    /// Which app it seems to be.
     pub kind: App,
     /// The push token that zmNinja names in every message; it counts where this user has registered it.
     pub hint: Option<PushToken>,
@@ -105,32 +100,29 @@ pub struct NewLogin {
 pub struct Visibility {
     /// Its user's rights; [`MonitorRights::none`] before authentication.
     pub rights: MonitorRights,
-    /// Its filter.
     pub filter: MonitorFilter,
 }
 
 /// `zmesctl alarm test`.
 #[derive(Debug, Clone)]
 pub struct AlarmTestRequest {
-    /// The monitor that it pretends to come from.
     pub monitor: MonitorId,
-    /// Its name.
     pub monitor_name: Arc<str>,
     /// Decide, but send nothing.
     pub dry_run: bool,
-    /// Where to report written frames; its bound must be at least the number of sessions it should hear of.
-    pub receipts: Option<mpsc::Sender<Written>>,
+    /// Where to report written frames; its bound must be at least the number of sessions.
+    pub receipts: Option<mpsc::Sender<WriteReport>>,
     /// Only for these sessions, and for no token; empty: for all.
     pub only: Vec<SessionId>,
     /// Only for this token, and for no session.
     pub token: Option<TokenId>,
-    /// Where to report what became of pushes; its bound must be at least the number of tokens it should hear of.
+    /// Where to report the outcomes of pushes; its bound must be at least the number of tokens.
     pub push_receipts: Option<mpsc::Sender<PushReceipt>>,
 }
 
 /// Who may get an alarm.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Target {
+pub enum AlarmTarget {
     /// A connected app.
     Session(SessionId),
     /// A registered device.
@@ -140,85 +132,81 @@ pub enum Target {
 /// One target of a test alarm.
 #[derive(Debug, Clone, Copy)]
 pub struct TestTarget {
-    /// Who.
-    pub target: Target,
-    /// What was decided.
+    pub target: AlarmTarget,
     pub decision: Decision,
 }
 
 /// The answer to [`AlarmTestRequest`].
 #[derive(Debug, Clone)]
-pub struct Tested {
+pub struct AlarmTestReport {
     /// The alarm's number, as `watch` shows it.
     pub alarm: u64,
     /// The synthetic event id.
     pub event: EventId,
-    /// Every authenticated session, then every token that is not revoked. Of a test for one token that one alone;
-    /// none: there is no such token.
+    /// Every authenticated session, then every token that is not revoked. Of a test for one token only
+    /// that one; empty: there is no such token.
     pub targets: Vec<TestTarget>,
 }
 
-/// Sessions, as many as the router looks at in one turn.
+/// A page of sessions.
 #[derive(Debug, Clone, Default)]
 pub struct ClientPage {
     /// Those that match, ordered by id.
     pub clients: Vec<ClientView>,
-    /// After which id the next page begins; `None`: this is the last.
+    /// The id after which the next page begins; `None`: this is the last.
     pub next: Option<SessionId>,
 }
 
-/// What the router is asked. Each `reply` is sent when the thing is done.
+/// A command for the router. The reply is sent when it is done.
 #[derive(Debug)]
-pub enum Command {
+pub enum RouterCommand {
     /// A connection is open.
     Open(SessionOpening),
     /// It has authenticated (perhaps again), by credentials that were checked from that moment on: the user was read from
     /// the database later.
     Attach(SessionId, Instant, NewLogin, oneshot::Sender<()>),
-    /// It wants another filter; with the token that its app names, if it does.
+    /// It states a filter, and perhaps names its token.
     SetFilter(SessionId, MonitorFilter, Option<PushToken>, oneshot::Sender<()>),
-    /// It is gone: why, how, and with which login that failed, if one did.
-    Close(SessionId, &'static str, Left, Option<Tried>),
-    /// What it may see.
+    /// It has ended: why, how, and after which failed login.
+    Close(SessionId, &'static str, SessionEnd, Option<FailedLogin>),
+    /// Asks for its rights and filter.
     Visibility(SessionId, oneshot::Sender<Visibility>),
-    /// The same, for a session that asks for what it missed: then that is not told to it unasked.
+    /// The same, for a session that asks for a replay: it is not sent missed alarms unasked.
     Replays(SessionId, oneshot::Sender<Visibility>),
-    /// Who is connected, one page: those after that id.
+    /// Lists sessions: one page, after that id.
     List(ClientFilter, Option<SessionId>, oneshot::Sender<ClientPage>),
-    /// How many are connected.
+    /// Counts sessions.
     Count(oneshot::Sender<ClientCounts>),
-    /// What there is, in numbers.
+    /// Counts sessions and tokens.
     Census(oneshot::Sender<Census>),
-    /// End one; false: there is none of that id.
+    /// Ends a session; false: there is none of that id.
     Disconnect(SessionId, oneshot::Sender<bool>),
-    /// A synthetic alarm.
-    Test(AlarmTestRequest, oneshot::Sender<Tested>),
-    /// Something about push tokens.
+    /// Announces a synthetic alarm.
+    Test(AlarmTestRequest, oneshot::Sender<AlarmTestReport>),
     Token(TokenCommand),
-    /// Prove that the router moves.
+    /// Proves that the router runs.
     Ping(oneshot::Sender<()>),
 }
 
-/// The way to the router: cheap to clone.
+/// Sends commands to the router: cheap to clone.
 #[derive(Debug, Clone)]
 pub struct RouterHandle {
-    commands: mpsc::Sender<Command>,
+    commands: mpsc::Sender<RouterCommand>,
 }
 
 impl RouterHandle {
-    /// Wraps the sending side of the router's command channel.
-    pub fn new(commands: mpsc::Sender<Command>) -> Self {
+    pub fn new(commands: mpsc::Sender<RouterCommand>) -> Self {
         Self { commands }
     }
 
     /// Registers a connection.
     pub async fn open(&self, opening: SessionOpening) -> Result<(), Busy> {
-        self.send(Command::Open(opening)).await
+        self.send(RouterCommand::Open(opening)).await
     }
 
     /// Makes a connection an authenticated session.
     pub async fn attach(&self, session: SessionId, asked_at: Instant, login: NewLogin) -> Result<(), Busy> {
-        self.call(|reply| Command::Attach(session, asked_at, login, reply)).await
+        self.call(|reply| RouterCommand::Attach(session, asked_at, login, reply)).await
     }
 
     /// Replaces a session's filter; when this returns, the next alarm is decided by it.
@@ -228,12 +216,17 @@ impl RouterHandle {
         filter: MonitorFilter,
         hint: Option<PushToken>,
     ) -> Result<(), Busy> {
-        self.call(|reply| Command::SetFilter(session, filter, hint, reply)).await
+        self.call(|reply| RouterCommand::SetFilter(session, filter, hint, reply)).await
     }
 
-    /// Says that a connection is gone, why (for `watch` and the log), and how.
-    pub async fn close(&self, session: SessionId, reason: &'static str, left: Left) -> Result<(), Busy> {
-        self.send(Command::Close(session, reason, left, None)).await
+    /// Closes a session at the router: why (for `watch` and the log), and how it ended.
+    pub async fn close(
+        &self,
+        session: SessionId,
+        reason: &'static str,
+        left: SessionEnd,
+    ) -> Result<(), Busy> {
+        self.send(RouterCommand::Close(session, reason, left, None)).await
     }
 
     /// The same after a login that failed: there is no filter to remember.
@@ -241,27 +234,27 @@ impl RouterHandle {
         &self,
         session: SessionId,
         reason: &'static str,
-        tried: Tried,
+        tried: FailedLogin,
     ) -> Result<(), Busy> {
-        self.send(Command::Close(session, reason, Left::Broken, Some(tried))).await
+        self.send(RouterCommand::Close(session, reason, SessionEnd::Broken, Some(tried))).await
     }
 
     /// Returns what a session may see.
     pub async fn visibility(&self, session: SessionId) -> Result<Visibility, Busy> {
-        self.call(|reply| Command::Visibility(session, reply)).await
+        self.call(|reply| RouterCommand::Visibility(session, reply)).await
     }
 
-    /// Returns what a session may see that asks for what it missed.
+    /// Returns what a session may see that asks for a replay.
     pub async fn replays(&self, session: SessionId) -> Result<Visibility, Busy> {
-        self.call(|reply| Command::Replays(session, reply)).await
+        self.call(|reply| RouterCommand::Replays(session, reply)).await
     }
 
-    /// Returns the sessions that match, ordered by id. The router is asked page by page, so that alarms come between.
+    /// Returns the sessions that match, ordered by id. Read page by page, so that alarms are handled in between.
     pub async fn list(&self, filter: ClientFilter) -> Result<Vec<ClientView>, Busy> {
         let (mut all, mut after) = (Vec::new(), None);
         loop {
             let filter = filter.clone();
-            let page = self.call(|reply| Command::List(filter, after, reply)).await?;
+            let page = self.call(|reply| RouterCommand::List(filter, after, reply)).await?;
             all.extend(page.clients);
             match page.next {
                 Some(next) => after = Some(next),
@@ -272,36 +265,36 @@ impl RouterHandle {
 
     /// Returns how many sessions there are.
     pub async fn count(&self) -> Result<ClientCounts, Busy> {
-        self.call(Command::Count).await
+        self.call(RouterCommand::Count).await
     }
 
-    /// Returns what there is, in numbers.
+    /// Returns the numbers of sessions and tokens.
     pub async fn census(&self) -> Result<Census, Busy> {
-        self.call(Command::Census).await
+        self.call(RouterCommand::Census).await
     }
 
     /// Ends a session; false: there is none of that id.
     pub async fn disconnect(&self, session: SessionId) -> Result<bool, Busy> {
-        self.call(|reply| Command::Disconnect(session, reply)).await
+        self.call(|reply| RouterCommand::Disconnect(session, reply)).await
     }
 
     /// Announces a synthetic alarm.
-    pub async fn test(&self, request: AlarmTestRequest) -> Result<Tested, Busy> {
-        self.call(|reply| Command::Test(request, reply)).await
+    pub async fn test(&self, request: AlarmTestRequest) -> Result<AlarmTestReport, Busy> {
+        self.call(|reply| RouterCommand::Test(request, reply)).await
     }
 
-    /// Returns once the router has come round to it.
+    /// Returns once the router has handled all earlier commands.
     pub async fn ping(&self) -> Result<(), Busy> {
-        self.call(Command::Ping).await
+        self.call(RouterCommand::Ping).await
     }
 
-    pub(super) async fn send(&self, command: Command) -> Result<(), Busy> {
+    pub(super) async fn send(&self, command: RouterCommand) -> Result<(), Busy> {
         self.commands.send_timeout(command, COMMAND_DEADLINE).await.map_err(|_| Busy)
     }
 
     pub(super) async fn call<T>(
         &self,
-        command: impl FnOnce(oneshot::Sender<T>) -> Command,
+        command: impl FnOnce(oneshot::Sender<T>) -> RouterCommand,
     ) -> Result<T, Busy> {
         let (reply, answer) = oneshot::channel();
         self.send(command(reply)).await?;

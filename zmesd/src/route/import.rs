@@ -1,4 +1,4 @@
-//! Tokens from a file: what each of them means beside what is known already.
+//! Tokens from a file, compared with the tokens that are known.
 
 use std::collections::HashMap;
 
@@ -6,24 +6,24 @@ use jiff::Timestamp;
 use zmes_providers::{App, PushToken};
 
 use super::token_handle::{TokenImport, TokenImported};
-use super::tokens::Tokens;
+use super::tokens::TokenTable;
 use crate::domain::{Token, TokenId};
 
-/// What an import comes to.
+/// What an import would change.
 #[derive(Debug, Default)]
-pub(super) struct Plan {
+pub(super) struct ImportPlan {
     /// For each token of the file, in its order.
     pub(super) outcomes: Vec<TokenImported>,
     /// The tokens that are new or change, as they will be.
     pub(super) tokens: Vec<Token>,
 }
 
-/// Says what an import comes to, without doing anything.
+/// Plans an import without changing anything.
 ///
-/// What an app has registered is newer than any file and stays. A revoked token stays revoked: somebody has decided
-/// so, or its provider knows it no more, and a file of before cannot know. So importing twice changes nothing.
-pub(super) fn plan(known: &Tokens, imports: Vec<TokenImport>, now: Timestamp) -> Plan {
-    let mut plan = Plan::default();
+/// What an app has registered is newer than any file and stays. A revoked token stays revoked: an admin decided so,
+/// or its provider no longer knows it, and an older file cannot know. So importing twice changes nothing.
+pub(super) fn plan(known: &TokenTable, imports: Vec<TokenImport>, now: Timestamp) -> ImportPlan {
+    let mut plan = ImportPlan::default();
     // Where a file names a token twice, the second time it is known.
     let mut planned: HashMap<PushToken, usize> = HashMap::new();
     let mut next = known.next_id();

@@ -1,4 +1,4 @@
-//! What was missed while the daemon was down, for apps that come back after the start.
+//! Alarms of the time when the daemon was down, for apps that reconnect after the start.
 //!
 //! The first reconciliation ends milliseconds after the start, before any app is connected again: apps try again after
 //! 2 to 10 s. So what it announces is kept for a minute, and told to each session that logs in meanwhile. A session is told
@@ -16,22 +16,22 @@ use crate::domain::{Alarm, Decision};
 
 /// How long after the start sessions are told.
 const COME_BACK_WITHIN: Duration = Duration::from_mins(1);
-/// How long a session that has logged in may take to state its filter, before it is told.
+/// How long a session may take to state its filter after its login, before it is told.
 const STATES_FILTER_WITHIN: Duration = Duration::from_secs(1);
 /// Alarms that are kept; the newest count.
 const MAX_ALARMS: usize = 256;
 /// Decisions that are kept for `why`; 16 bytes each.
 const MAX_DECISIONS: usize = 100_000;
-/// Alarms that are told in one turn of the router, all sessions together: some milliseconds.
+/// Alarms that are sent in one turn of the router, all sessions together: some milliseconds.
 const MAX_TURN: usize = 2000;
 
-/// The late alarms of the first minute, and who is still to hear of them.
+/// The late alarms of the first minute, and the sessions that are still to be told.
 #[derive(Debug)]
 pub(super) struct Missed {
     until: Instant,
     alarms: VecDeque<MissedAlarm>,
-    /// Those that have logged in, oldest first: when they are told, who, and the number of the first alarm that they were
-    /// there for.
+    /// Sessions that have logged in, oldest first: when they are told, and the number of the first alarm that they got
+    /// themselves.
     waiting: VecDeque<(Instant, SessionId, u64)>,
     decisions: usize,
 }
@@ -53,7 +53,7 @@ impl Missed {
         }
     }
 
-    /// Keeps an alarm that was announced just now.
+    /// Keeps an alarm that was just announced, if it is late.
     pub(super) fn keep(&mut self, number: u64, alarm: &Arc<Alarm>, now: Instant) {
         if !alarm.late() || now >= self.until {
             return;
@@ -64,14 +64,14 @@ impl Missed {
         self.alarms.push_back(MissedAlarm { number, alarm: Arc::clone(alarm), told: Vec::new() });
     }
 
-    /// A session has logged in; `next` is the number of the next alarm, for which it is there.
+    /// A session has logged in; `next` is the number of the next alarm, which it gets itself.
     pub(super) fn welcome(&mut self, session: SessionId, next: u64, now: Instant) {
         if now < self.until && !self.alarms.is_empty() {
             self.waiting.push_back((now + STATES_FILTER_WITHIN, session, next));
         }
     }
 
-    /// A session asks for what it missed: it has the answer, and is not told once more.
+    /// A session asks for a replay: it is not told the same once more.
     pub(super) fn replays(&mut self, session: SessionId) {
         self.waiting.retain(|(_, waiting, _)| *waiting != session);
     }

@@ -1,5 +1,4 @@
-//! The router: who gets which alarm. Its parts: the pure [`policy`], the session table, the devices, the token table,
-//! the tap.
+//! The router: who gets which alarm. [`router`] is its task; the rest are its tables, the pure [`policy`] and the tap.
 
 mod attachments;
 mod census;
@@ -25,11 +24,11 @@ mod token_handle;
 mod tokens;
 
 pub use census::Census;
-pub use decided::Decided;
-pub use devices::Left;
+pub use decided::AlarmDecisions;
+pub use devices::SessionEnd;
 pub use handle::{
-    AlarmTestRequest, Busy, ClientPage, CloseReason, Command, NewLogin, Outgoing, RouterHandle,
-    SessionOpening, Target, TestTarget, Tested, Tried, Visibility, Written,
+    AlarmTarget, AlarmTestReport, AlarmTestRequest, Busy, ClientPage, CloseReason, FailedLogin, NewLogin,
+    Outgoing, RouterCommand, RouterHandle, SessionOpening, TestTarget, Visibility, WriteReport,
 };
 pub use orders::{OrderReceiver, OrderSender, push_orders};
 pub use registration::{Registration, RegistrationFault};

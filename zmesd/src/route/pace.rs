@@ -1,13 +1,13 @@
-//! How often a token's changes are told to its provider and to the log. An app that says something else each time, over
-//! fifty connections, must not become a flood elsewhere. The last word counts, and nothing is lost: it is only told later.
+//! Limits how often a token's changes reach its provider and the log: an app that keeps changing its registration, over
+//! fifty connections, must not flood either. The last change is told later, so nothing is lost.
 
 use std::time::Duration;
 
 use tokio::time::Instant;
 
-/// A provider hears of one token at most so often.
+/// A provider is told of one token at most this often.
 const REGISTERED_EVERY: Duration = Duration::from_secs(30);
-/// The log has a line about one token at most so often.
+/// The log has a line about one token at most this often.
 const LOGGED_EVERY: Duration = Duration::from_mins(1);
 
 /// When something was last told of a token.

@@ -8,7 +8,7 @@ use zmes_zoneminder::MonitorRights;
 
 use crate::domain::{Decision, MonitorFilter, PushState, SkipReason};
 
-/// What is known of a receiver when an alarm is decided.
+/// A receiver at the moment of an alarm.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Receiver<'a> {
     /// Its user's rights.
@@ -21,10 +21,10 @@ pub(super) struct Receiver<'a> {
     pub(super) last_sent: Option<Timestamp>,
 }
 
-/// What is known of a token beside that.
+/// A token at the moment of an alarm.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct TokenReceiver<'a> {
-    /// The rights of its owner at this moment; `None`: there is nobody to vouch for it.
+    /// The rights of its owner at this moment; `None`: the owner does not exist or is barred.
     pub(super) owner: Option<&'a MonitorRights>,
     /// Whether its app wants pushes.
     pub(super) state: PushState,

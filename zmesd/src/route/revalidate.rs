@@ -14,7 +14,7 @@ use crate::monitors::Catalog;
 
 /// What a catalog means for a user who is connected.
 #[derive(Debug)]
-pub(super) enum Standing {
+pub(super) enum CatalogStanding {
     /// The login knows more than the catalog: the next one decides.
     Unchanged,
     /// Still allowed, with these rights.
@@ -25,21 +25,23 @@ pub(super) enum Standing {
 
 /// Compares a login with the catalog, unless its credentials were checked after the catalog was read. A login of before
 /// `enforced_since`, when no credentials were asked for, proves nothing.
-pub(super) fn standing(login: &SessionLogin, catalog: &Catalog, enforced_since: Instant) -> Standing {
+pub(super) fn standing(login: &SessionLogin, catalog: &Catalog, enforced_since: Instant) -> CatalogStanding {
     let knows_more = catalog.read_at.is_none_or(|read_at| read_at < login.asked_at);
     if knows_more && login.asked_at >= enforced_since {
-        return Standing::Unchanged;
+        return CatalogStanding::Unchanged;
     }
     let user = &login.user;
-    let Some(now) = catalog.users.get(&user.name) else { return Standing::Revoked("the user was deleted") };
+    let Some(now) = catalog.users.get(&user.name) else {
+        return CatalogStanding::Revoked("the user was deleted");
+    };
     if let Some(reason) = now.barred() {
-        return Standing::Revoked(reason);
+        return CatalogStanding::Revoked(reason);
     }
     if now.password.expose_secret() != user.password.expose_secret() {
-        return Standing::Revoked("the password was changed");
+        return CatalogStanding::Revoked("the password was changed");
     }
     if login.pass.is_some_and(|pass| pass.revoked_for(now)) {
-        return Standing::Revoked("the user's access tokens were revoked");
+        return CatalogStanding::Revoked("the user's access tokens were revoked");
     }
-    Standing::Renewed(Arc::clone(now))
+    CatalogStanding::Renewed(Arc::clone(now))
 }

@@ -20,57 +20,46 @@ use zmes_shared::views::ClientCounts;
 use super::attachments::Attachments;
 use super::census::Census;
 use super::decided::DecisionRing;
-use super::devices::{Devices, Left};
-use super::handle::{ClientPage, CloseReason, Command, SessionOpening, Tried, Visibility};
+use super::devices::{Devices, SessionEnd};
+use super::handle::{ClientPage, CloseReason, FailedLogin, RouterCommand, SessionOpening, Visibility};
 use super::missed::Missed;
 use super::orders::OrderSender;
 use super::owners::Owners;
 use super::rules::PushRules;
 use super::sessions::{Session, Sessions};
 use super::tap::{SessionChange, Tap, TapEvent, TokenChange};
-use super::tokens::Tokens;
+use super::tokens::TokenTable;
 use crate::config::AuthConfig;
 use crate::domain::{Alarm, DeliveryId, MonitorFilter, Token, TokenId};
 use crate::monitors::Catalog;
 use crate::ports::{Clock, PushOrder};
 use crate::state::{Note, Remembered, StateHandle};
-use crate::telemetry::{Counters, Latencies};
+use crate::telemetry::Counters;
 use zmes_providers::TokenHandle;
 use zmes_zoneminder::MonitorRights;
 
-/// How often is done what is done by the clock.
+/// How often the upkeep runs.
 const UPKEEP_EVERY: Duration = Duration::from_millis(500);
-/// Clients that are looked at in one turn: some 250 µs.
+/// Clients on one page of the list: some 250 µs.
 const CLIENTS: usize = 500;
 
-/// What the router needs.
 #[derive(Debug)]
 pub struct RouterParts {
-    /// Alarms of poller and reconciler.
     pub alarms: mpsc::Receiver<Alarm>,
-    /// Commands of [`super::RouterHandle`]s.
-    pub commands: mpsc::Receiver<Command>,
-    /// Monitors, and users whose rights may change.
+    pub commands: mpsc::Receiver<RouterCommand>,
     pub catalog: watch::Receiver<Arc<Catalog>>,
-    /// `[auth]`: while it is off, nobody's rights come from the catalog.
+    /// `[auth]`: while it is off, rights do not come from the catalog.
     pub auth: watch::Receiver<AuthConfig>,
-    /// Where alarms, filters and intervals are kept.
     pub state: StateHandle,
-    /// What the daemon before had kept.
+    /// What the daemon before had written.
     pub remembered: Remembered,
-    /// Grows when a new state file has taken the place of one that was damaged or lost.
+    /// Grows when a new state file has replaced one that was damaged or lost.
     pub renewed: watch::Receiver<u64>,
-    /// Where pushes are sent from. Full: the push side finds on the disk what it was not told.
+    /// Full: the push side reads from the disk what it was not told.
     pub pushes: OrderSender,
-    /// `[push]`, which may change between live and shadow.
     pub push: watch::Receiver<PushRules>,
-    /// Who watches.
     pub tap: Tap,
-    /// Counters of the daemon.
     pub counters: Arc<Counters>,
-    /// How long things take.
-    pub latencies: Arc<Latencies>,
-    /// Wall time.
     pub clock: Arc<dyn Clock>,
 }
 
@@ -82,30 +71,28 @@ pub struct RouterParts {
 #[derive(Debug)]
 pub struct Router {
     parts: RouterParts,
-    /// What holds of `[push]`.
+    /// The current `[push]`.
     push: PushRules,
     sessions: Sessions,
-    tokens: Tokens,
+    tokens: TokenTable,
     attachments: Attachments,
     devices: Devices,
     owners: Owners,
-    /// What was decided about the last alarms.
     ring: DecisionRing,
-    /// What is told to those who log in right after the start.
+    /// Late alarms for sessions that log in right after the start.
     missed: Missed,
     last_delivery: DeliveryId,
-    /// What could not be withdrawn yet, because the push side's queue was full: up to which delivery.
+    /// Withdrawals that found the push side's queue full: up to which delivery.
     withdrawals: BTreeMap<TokenId, DeliveryId>,
     alarms: u64,
     tests: u64,
     /// A user was refused one more token, and the log has it.
     told_of_too_many: bool,
-    /// Who logged in before may not have been asked for credentials.
+    /// Earlier logins may not have been asked for credentials.
     enforced_since: Instant,
 }
 
 impl Router {
-    /// Puts the router together.
     pub fn new(mut parts: RouterParts) -> Self {
         let mut remembered = std::mem::take(&mut parts.remembered);
         let (tokens, sent) =
@@ -114,7 +101,7 @@ impl Router {
         let now = Instant::now();
         Self {
             push,
-            tokens: Tokens::remembered(tokens, sent),
+            tokens: TokenTable::remembered(tokens, sent),
             last_delivery: remembered.last_delivery,
             devices: Devices::restore(remembered, parts.clock.now()),
             parts,
@@ -133,7 +120,7 @@ impl Router {
 
     /// Runs until `stop`, then handles what is queued already.
     pub async fn run(mut self, stop: CancellationToken) {
-        // One clock for all rounds: a sleep of each round would never end where something happens all the time.
+        // One interval for all rounds: a sleep in each round would never end while events keep coming.
         let mut upkeep = tokio::time::interval(UPKEEP_EVERY);
         upkeep.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
@@ -142,7 +129,7 @@ impl Router {
                 Some(alarm) = self.parts.alarms.recv() => self.on_alarm(alarm),
                 Some(command) = self.parts.commands.recv() => self.on_command(command),
                 Ok(()) = self.parts.catalog.changed() => self.on_catalog(),
-                // Who came in while nobody was asked for credentials is looked at once they count again.
+                // Logins of the time without auth are checked once it is on again.
                 Ok(()) = self.parts.auth.changed() => {
                     self.enforced_since = Instant::now();
                     self.on_catalog();
@@ -157,34 +144,34 @@ impl Router {
         self.keep_devices();
     }
 
-    fn on_command(&mut self, command: Command) {
-        // A reply that nobody waits for any more is no error: the caller has given up.
+    fn on_command(&mut self, command: RouterCommand) {
+        // A reply that cannot be sent is not an error: the caller has given up.
         match command {
-            Command::Open(opening) => self.on_open(opening),
-            Command::Attach(session, asked_at, login, reply) => {
+            RouterCommand::Open(opening) => self.on_open(opening),
+            RouterCommand::Attach(session, asked_at, login, reply) => {
                 if self.on_login(session, asked_at, login) {
                     reply.send(()).ok();
                 }
             }
-            Command::SetFilter(session, filter, hint, reply) => {
+            RouterCommand::SetFilter(session, filter, hint, reply) => {
                 self.on_filter(session, filter, hint.as_ref());
                 reply.send(()).ok();
             }
-            Command::Close(session, reason, left, tried) => self.on_close(session, reason, left, tried),
-            Command::Visibility(session, reply) => drop(reply.send(self.visibility(session))),
-            Command::Replays(session, reply) => {
+            RouterCommand::Close(session, reason, left, tried) => self.on_close(session, reason, left, tried),
+            RouterCommand::Visibility(session, reply) => drop(reply.send(self.visibility(session))),
+            RouterCommand::Replays(session, reply) => {
                 self.missed.replays(session);
                 reply.send(self.visibility(session)).ok();
             }
-            Command::List(filter, after, reply) => drop(reply.send(self.list(&filter, after))),
-            Command::Count(reply) => drop(reply.send(self.count())),
-            Command::Census(reply) => drop(reply.send(self.census())),
-            Command::Disconnect(session, reply) => {
+            RouterCommand::List(filter, after, reply) => drop(reply.send(self.list(&filter, after))),
+            RouterCommand::Count(reply) => drop(reply.send(self.count())),
+            RouterCommand::Census(reply) => drop(reply.send(self.census())),
+            RouterCommand::Disconnect(session, reply) => {
                 reply.send(self.sessions.end(session, CloseReason::Disconnected)).ok();
             }
-            Command::Test(request, reply) => drop(reply.send(self.on_test(request))),
-            Command::Token(command) => self.on_token_command(command),
-            Command::Ping(reply) => drop(reply.send(())),
+            RouterCommand::Test(request, reply) => drop(reply.send(self.on_test(request))),
+            RouterCommand::Token(command) => self.on_token_command(command),
+            RouterCommand::Ping(reply) => drop(reply.send(())),
         }
     }
 
@@ -193,7 +180,13 @@ impl Router {
         self.tell_session(session, "connected");
     }
 
-    fn on_close(&mut self, id: SessionId, reason: &'static str, left: Left, tried: Option<Tried>) {
+    fn on_close(
+        &mut self,
+        id: SessionId,
+        reason: &'static str,
+        left: SessionEnd,
+        tried: Option<FailedLogin>,
+    ) {
         let token = self.token_handle(id);
         self.forget(id, left);
         if let Some(session) = self.sessions.close(id) {
@@ -266,7 +259,7 @@ impl Router {
         token: Option<TokenHandle>,
         change: &'static str,
         reason: Option<&'static str>,
-        tried: Option<Tried>,
+        tried: Option<FailedLogin>,
     ) {
         let at = self.parts.clock.now();
         self.parts.tap.send_with(|| {
@@ -281,12 +274,12 @@ impl Router {
         self.parts.tap.send_with(|| TapEvent::Token(TokenChange { at, change, token: Arc::clone(token) }));
     }
 
-    /// Hands something over to the push side, without waiting.
+    /// Sends an order to the push side, without waiting.
     fn order(&mut self, order: PushOrder) {
         if !self.push.enabled {
             return;
         }
-        // What is withdrawn must not be sent because the queue was full at that moment.
+        // Withdrawn pushes must not be sent because the queue was full at that moment.
         while let Some((&token, &last)) = self.withdrawals.first_key_value() {
             if self.parts.pushes.try_send(PushOrder::Withdraw(token, last)).is_err() {
                 break;
@@ -298,28 +291,28 @@ impl Router {
                 self.withdrawals.insert(token, last);
             }
             self.parts.counters.deferred_pushes.increment();
-            debug!("the push side does not keep up: it finds the rest on the disk");
+            debug!("push queue full: the push side reads the rest from the disk");
         }
     }
 
-    /// Has nothing more sent to a token of what was decided until now.
+    /// Withdraws all pushes to a token that were decided until now.
     fn withdraw(&mut self, token: TokenId) {
         self.order(PushOrder::Withdraw(token, self.last_delivery));
     }
 
-    /// Has something kept, without waiting.
+    /// Sends a note to the state, without waiting.
     fn note(&self, note: Note) {
         self.try_note(note);
     }
 
-    /// Has something kept, without waiting; false: there is no room.
+    /// Sends a note to the state, without waiting; false: its queue is full.
     fn try_note(&self, note: Note) -> bool {
         if self.parts.state.note(note) {
             return true;
         }
         // Once per thousand: the queue is full because the disk is stuck, and the log may lie on the same disk.
         if self.parts.counters.lost_notes.value().is_multiple_of(1000) {
-            error!("the state file does not keep up: alarms are sent, but not recorded");
+            error!("state queue full: alarms are sent, but not recorded");
         }
         self.parts.counters.lost_notes.increment();
         false

@@ -12,7 +12,7 @@ use tracing::info;
 use zmes_shared::SessionId;
 
 use super::handle::{CloseReason, SessionOpening};
-use super::revalidate::{Standing, standing};
+use super::revalidate::{CatalogStanding, standing};
 use crate::domain::MonitorFilter;
 use crate::monitors::Catalog;
 use crate::state::Device;
@@ -91,8 +91,11 @@ impl Sessions {
         pass: Option<AccessPass>,
         asked_at: Instant,
     ) {
-        if let Some(login) = self.by_id.get_mut(&id).and_then(|session| session.login.take()) {
-            self.log_in(id, SessionLogin { user, pass, asked_at, ..login });
+        let Some(session) = self.by_id.get_mut(&id) else { return };
+        let before = session.expires_at();
+        if let Some(login) = session.login.take() {
+            self.forget_pass(before, id);
+            self.log_in(id, SessionLogin { user, asked_at, pass, ..login });
         }
     }
 
@@ -180,11 +183,14 @@ fn renew(session: &mut Session, catalog: &Catalog, enforced_since: Instant) {
     let id = session.id();
     let Some(login) = &mut session.login else { return };
     match standing(login, catalog, enforced_since) {
-        Standing::Unchanged => {}
-        Standing::Renewed(user) => login.user = user,
-        Standing::Revoked(reason) => {
+        CatalogStanding::Unchanged => {}
+        CatalogStanding::Renewed(user) => login.user = user,
+        CatalogStanding::Revoked(reason) => {
             info!(client = %id, user = login.user.name, reason, "closing the session");
             session.end(CloseReason::UserRevoked);
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

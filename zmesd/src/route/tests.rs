@@ -30,7 +30,7 @@ mod tokens_admin;
 
 const PUSH_ON: PushRules = PushRules { enabled: true, interval_default: Duration::ZERO, shadow: false };
 
-struct World {
+struct RouterWorld {
     router: RouterHandle,
     alarms: mpsc::Sender<Alarm>,
     catalog: watch::Sender<Arc<Catalog>>,
@@ -81,7 +81,7 @@ fn alarm_at(monitor: u32, event: u64, at: i64) -> Alarm {
     }
 }
 
-impl World {
+impl RouterWorld {
     async fn start(directory: PathBuf, users: &[User]) -> Self {
         Self::with_rules(directory, users, PUSH_ON).await
     }
@@ -118,7 +118,6 @@ impl World {
             pushes: pushes_tx,
             push: watch::channel(push).1,
             tap: tap.clone(),
-            latencies: Arc::default(),
             counters: Arc::default(),
             clock,
         });
@@ -237,7 +236,7 @@ async fn each_gets_what_filter_and_rights_let_through() {
     let directory = tempfile::tempdir().unwrap();
     let only_1 = MonitorRights::Only(Arc::new([MonitorId(1)].into()));
     let (amy, bob) = (user("amy", MonitorRights::All), user("bob", only_1));
-    let mut world = World::start(directory.path().into(), &[amy.clone(), bob.clone()]).await;
+    let mut world = RouterWorld::start(directory.path().into(), &[amy.clone(), bob.clone()]).await;
     let mut all = world.login(amy.clone(), None).await;
     let mut filtered = world.login(amy, Some(("2", "0"))).await;
     let mut restricted = world.login(bob, None).await;
@@ -255,12 +254,12 @@ async fn an_interval_holds_across_a_reconnect_and_a_restart() {
     let directory = tempfile::tempdir().unwrap();
     let amy = user("amy", MonitorRights::All);
     let users = [amy.clone()];
-    let mut world = World::start(directory.path().into(), &users).await;
+    let mut world = RouterWorld::start(directory.path().into(), &users).await;
     let mut client = world.login(amy.clone(), Some(("1", "60"))).await;
     world.announce(alarm_at(1, 10, T)).await;
     world.announce(alarm_at(1, 11, T + 59)).await;
     assert_eq!(client.events(), ["10"]);
-    world.router.close(client.id, "gone", Left::Broken).await.unwrap();
+    world.router.close(client.id, "gone", SessionEnd::Broken).await.unwrap();
 
     let mut again = world.login(amy.clone(), None).await;
     world.announce(alarm_at(1, 12, T + 59)).await;
@@ -278,7 +277,7 @@ async fn an_interval_holds_across_a_reconnect_and_a_restart() {
 async fn a_second_phone_is_not_silenced_by_the_first() {
     let directory = tempfile::tempdir().unwrap();
     let amy = user("amy", MonitorRights::All);
-    let mut world = World::start(directory.path().into(), std::slice::from_ref(&amy)).await;
+    let mut world = RouterWorld::start(directory.path().into(), std::slice::from_ref(&amy)).await;
     let mut first = world.login(amy.clone(), Some(("1", "60"))).await;
     world.announce(alarm_at(1, 10, T)).await;
     let mut second = world.login(amy, Some(("1", "60"))).await;
@@ -288,10 +287,10 @@ async fn a_second_phone_is_not_silenced_by_the_first() {
 }
 
 #[tokio::test]
-async fn who_does_not_read_is_ended_and_delays_nobody() {
+async fn a_session_that_does_not_read_is_ended_and_delays_no_other() {
     let directory = tempfile::tempdir().unwrap();
     let amy = user("amy", MonitorRights::All);
-    let mut world = World::start(directory.path().into(), std::slice::from_ref(&amy)).await;
+    let mut world = RouterWorld::start(directory.path().into(), std::slice::from_ref(&amy)).await;
     let stuck = world.login(amy.clone(), None).await;
     let mut fine = world.login(amy, None).await;
     for event in 1..=9 {
@@ -306,7 +305,7 @@ async fn a_new_catalog_renews_rights_and_ends_the_sessions_of_the_barred() {
     let directory = tempfile::tempdir().unwrap();
     let names = ["disabled", "deleted", "changed", "narrowed"];
     let users = names.map(|name| user(name, MonitorRights::All));
-    let mut world = World::start(directory.path().into(), &users).await;
+    let mut world = RouterWorld::start(directory.path().into(), &users).await;
     let [disabled, deleted, changed, narrowed] = users;
     let gone = world.login(disabled.clone(), None).await;
     let missing = world.login(deleted, None).await;
@@ -329,7 +328,7 @@ async fn a_new_catalog_renews_rights_and_ends_the_sessions_of_the_barred() {
 async fn rights_that_changed_while_a_login_was_looked_at_count_at_once() {
     let directory = tempfile::tempdir().unwrap();
     let [amy, bob] = ["amy", "bob"].map(|name| user(name, MonitorRights::All));
-    let mut world = World::start(directory.path().into(), &[amy.clone(), bob.clone()]).await;
+    let mut world = RouterWorld::start(directory.path().into(), &[amy.clone(), bob.clone()]).await;
     let (mut narrowed, barred) = (world.connect(8).await, world.connect(8).await);
     let asked_at = Instant::now();
     let next =
@@ -346,7 +345,7 @@ async fn rights_that_changed_while_a_login_was_looked_at_count_at_once() {
 async fn a_catalog_that_was_read_before_a_login_does_not_end_its_session() {
     let directory = tempfile::tempdir().unwrap();
     let amy = user("amy", MonitorRights::none());
-    let mut world = World::start(directory.path().into(), &[]).await;
+    let mut world = RouterWorld::start(directory.path().into(), &[]).await;
     // Both are read, then comes a login with the new password, and only then the router hears of them.
     let [stale, staler] = [catalog(std::slice::from_ref(&amy)), catalog(&[])];
     let changed = User { password: "new".to_owned().into(), rights: MonitorRights::All, ..amy };
@@ -362,9 +361,9 @@ async fn a_catalog_that_was_read_before_a_login_does_not_end_its_session() {
 }
 
 #[tokio::test]
-async fn who_came_in_without_credentials_is_judged_once_they_count_again() {
+async fn a_login_of_the_time_without_auth_is_checked_once_auth_is_on_again() {
     let directory = tempfile::tempdir().unwrap();
-    let mut world = World::start(directory.path().into(), &[]).await;
+    let mut world = RouterWorld::start(directory.path().into(), &[]).await;
     let client = world.login(user("anonymous", MonitorRights::All), None).await;
     world.auth.send_modify(|auth| auth.timeout += Duration::from_secs(1));
     assert_eq!(client.kicked().await, CloseReason::UserRevoked);
@@ -374,7 +373,7 @@ async fn who_came_in_without_credentials_is_judged_once_they_count_again() {
 async fn a_test_alarm_ignores_intervals_but_not_filters_and_a_dry_run_sends_nothing() {
     let directory = tempfile::tempdir().unwrap();
     let amy = user("amy", MonitorRights::All);
-    let mut world = World::start(directory.path().into(), std::slice::from_ref(&amy)).await;
+    let mut world = RouterWorld::start(directory.path().into(), std::slice::from_ref(&amy)).await;
     let mut throttled = world.login(amy.clone(), Some(("1", "3600"))).await;
     let elsewhere = world.login(amy, Some(("2", "0"))).await;
     world.announce(alarm_at(1, 10, T)).await;
@@ -389,11 +388,11 @@ async fn a_test_alarm_ignores_intervals_but_not_filters_and_a_dry_run_sends_noth
         push_receipts: None,
     };
     let dry = world.router.test(request.clone()).await.unwrap();
-    let decisions = |tested: &Tested| {
+    let decisions = |tested: &AlarmTestReport| {
         tested.targets.iter().map(|target| (target.target, target.decision)).collect::<Vec<_>>()
     };
-    let skipped = (Target::Session(elsewhere.id), Decision::Skip(SkipReason::Filter));
-    assert_eq!(decisions(&dry), [(Target::Session(throttled.id), Decision::Send), skipped]);
+    let skipped = (AlarmTarget::Session(elsewhere.id), Decision::Skip(SkipReason::Filter));
+    assert_eq!(decisions(&dry), [(AlarmTarget::Session(throttled.id), Decision::Send), skipped]);
     assert_eq!(throttled.events(), [""; 0]);
     request.dry_run = false;
     let tested = world.router.test(request).await.unwrap();
@@ -405,7 +404,7 @@ async fn a_test_alarm_ignores_intervals_but_not_filters_and_a_dry_run_sends_noth
 async fn clients_are_listed_with_what_they_get() {
     let directory = tempfile::tempdir().unwrap();
     let amy = user("amy", MonitorRights::All);
-    let mut world = World::start(directory.path().into(), std::slice::from_ref(&amy)).await;
+    let mut world = RouterWorld::start(directory.path().into(), std::slice::from_ref(&amy)).await;
     let pending = world.connect(8).await;
     let client = world.login(amy, None).await;
     let listed = world.router.list(ClientFilter::default()).await.unwrap();
@@ -421,7 +420,7 @@ async fn clients_are_listed_with_what_they_get() {
 async fn watchers_see_an_alarm_with_its_decisions() {
     let directory = tempfile::tempdir().unwrap();
     let amy = user("amy", MonitorRights::All);
-    let mut world = World::start(directory.path().into(), std::slice::from_ref(&amy)).await;
+    let mut world = RouterWorld::start(directory.path().into(), std::slice::from_ref(&amy)).await;
     let client = world.login(amy, None).await;
     let mut watcher = world.tap.subscribe();
     world.announce(alarm_at(1, 10, T)).await;
@@ -439,7 +438,7 @@ async fn watchers_see_an_alarm_with_its_decisions() {
 async fn a_watcher_that_stops_reading_holds_no_decisions() {
     let directory = tempfile::tempdir().unwrap();
     let amy = user("amy", MonitorRights::All);
-    let mut world = World::start(directory.path().into(), std::slice::from_ref(&amy)).await;
+    let mut world = RouterWorld::start(directory.path().into(), std::slice::from_ref(&amy)).await;
     let mut client = world.login(amy, None).await;
     let mut watcher = world.tap.subscribe();
     for event in 1..=1001 {

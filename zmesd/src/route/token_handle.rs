@@ -1,14 +1,14 @@
 //! What others may ask of the router about push tokens.
 //!
-//! A command is answered when it holds in memory, and the next alarm is decided by it; who has to know that it is on
-//! the disk, too, calls `StateHandle::settle`.
+//! A command is answered once it holds in memory: the next alarm is decided by it. To wait until it is on the disk, too,
+//! call `StateHandle::settle`.
 
 use jiff::Timestamp;
 use tokio::sync::oneshot;
 use zmes_shared::views::TokenCounts;
 use zmes_shared::{EventId, MonitorId, SessionId};
 
-use super::handle::{Busy, Command, RouterHandle};
+use super::handle::{Busy, RouterCommand, RouterHandle};
 use super::registration::{Registration, RegistrationFault};
 use crate::domain::{Decision, MonitorFilter, PushState, TokenId};
 use zmes_providers::{App, Platform, PushToken};
@@ -19,23 +19,19 @@ const TURN: usize = 250;
 /// A token from a file.
 #[derive(Debug, Clone)]
 pub struct TokenImport {
-    /// The token.
     pub token: PushToken,
-    /// What kind of phone.
     pub platform: Platform,
-    /// Whether it wants pushes.
     pub state: PushState,
-    /// Which monitors, and how often at most.
     pub filter: MonitorFilter,
-    /// Which app; [`App::Unknown`] where the file does not tell.
+    /// Which app; [`App::Unknown`] where the file does not say.
     pub app: App,
-    /// The app's version; empty where the file does not tell.
+    /// The app's version; empty where the file has none.
     pub app_version: String,
-    /// The app's own name for the server; empty where the file does not tell.
+    /// The app's own name for the server; empty where the file has none.
     pub profile: String,
-    /// The number on the app's icon; counts for new tokens alone.
+    /// The number on the app's icon; used for new tokens only.
     pub badge: u32,
-    /// The owner; empty: nobody, and the token gets what everybody gets.
+    /// The owner; empty: none, and the token may get all monitors.
     pub user: String,
 }
 
@@ -163,12 +159,12 @@ impl RouterHandle {
 
     /// Revokes a token that its provider knows no more.
     pub async fn token_dead(&self, token: TokenId, reason: String) -> Result<(), Busy> {
-        self.send(Command::Token(TokenCommand::Dead(token, reason))).await
+        self.send(RouterCommand::Token(TokenCommand::Dead(token, reason))).await
     }
 
     /// Takes back that tokens were told of alarms: an interval counts from what was sent.
     pub async fn untold(&self, untold: Vec<(TokenId, MonitorId, Timestamp)>) -> Result<(), Busy> {
-        self.send(Command::Token(TokenCommand::Untold(untold))).await
+        self.send(RouterCommand::Token(TokenCommand::Untold(untold))).await
     }
 
     /// Returns how many live tokens there are.
@@ -195,6 +191,6 @@ impl RouterHandle {
     }
 
     async fn ask<T>(&self, command: impl FnOnce(oneshot::Sender<T>) -> TokenCommand) -> Result<T, Busy> {
-        self.call(|reply| Command::Token(command(reply))).await
+        self.call(|reply| RouterCommand::Token(command(reply))).await
     }
 }

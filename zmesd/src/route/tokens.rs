@@ -28,7 +28,7 @@ const SEEN_EVERY: SignedDuration = SignedDuration::from_secs(5);
 
 /// The tokens.
 #[derive(Debug, Default)]
-pub(super) struct Tokens {
+pub(super) struct TokenTable {
     by_id: BTreeMap<TokenId, TokenEntry>,
     by_token: HashMap<PushToken, TokenId>,
     last: i64,
@@ -49,7 +49,7 @@ pub(super) struct TokenEntry {
     pace: TokenPace,
 }
 
-impl Tokens {
+impl TokenTable {
     /// Takes over what the daemon before had written down.
     pub(super) fn remembered(tokens: Vec<Token>, sent: HashMap<(TokenId, MonitorId), Timestamp>) -> Self {
         let mut table = Self::default();
@@ -324,3 +324,6 @@ impl TokenEntry {
         if seen_lately { None } else { self.change(|token| token.last_seen_at = now) }
     }
 }
+
+#[cfg(test)]
+mod tests;

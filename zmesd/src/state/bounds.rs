@@ -1,4 +1,4 @@
-//! What keeps the file small: what is too old is dropped, and beyond `max-size` the oldest.
+//! Limits the file: old rows are dropped, and beyond `max-size` the oldest.
 
 use std::time::Duration;
 
@@ -6,9 +6,9 @@ use sqlx::{Connection, SqliteConnection};
 
 use super::{deliveries, tokens};
 
-/// Deliveries (and alarms) that one transaction drops at most: writing waits meanwhile.
+/// Maximum number of deliveries (and alarms) that one transaction drops: writing waits meanwhile.
 const BATCH: i64 = 5_000;
-/// Transactions of one round; what is left then is dropped in the next.
+/// Transactions in one round; the next round drops the rest.
 const BATCHES: u32 = 100;
 /// Alarms younger than this (ms) stay: a restart must know that they were announced (`catch-up`).
 const RECENT: i64 = 60 * 60 * 1000;
@@ -25,11 +25,10 @@ pub(super) struct Keep {
     pub(super) events: Duration,
     pub(super) deliveries: Duration,
     pub(super) tombstones: Duration,
-    /// Bytes of the file.
     pub(super) max_size: u64,
 }
 
-/// Drops what is too old; returns what went.
+/// Drops old rows; returns how many of each kind.
 pub(super) async fn by_age(
     connection: &mut SqliteConnection,
     keep: Keep,
@@ -50,7 +49,7 @@ pub(super) async fn by_age(
 }
 
 /// Drops the oldest deliveries and alarms until nine tenths of `max_size` are used, and returns free pages to the file
-/// system; returns how many rows went. Tokens stay, and what is still to be sent.
+/// system; returns how many rows were dropped. Tokens and queued deliveries stay.
 pub(super) async fn by_size(
     connection: &mut SqliteConnection,
     max_size: u64,

@@ -23,7 +23,7 @@ pub(super) enum Place {
     Same,
     /// Nothing: it was removed, or its directory was.
     Gone,
-    /// Another file: somebody has put a copy there.
+    /// Another file, such as a restored copy.
     Other,
 }
 
@@ -60,20 +60,20 @@ impl WritingConnection {
         self.idle = Some(connection);
     }
 
-    /// Gives the connection up, for whoever still wants to read from it.
+    /// Hands the connection over, to read from it once more.
     pub(super) fn release(&mut self) -> Option<SqliteConnection> {
         self.idle.take()
     }
 
-    /// Says what the path leads to now. SQLite itself does not notice in WAL mode: it would go on writing to a file
-    /// that has no name any more.
+    /// Returns what the path leads to now. In WAL mode SQLite does not notice that its file was removed, and would go on
+    /// writing to it.
     pub(super) async fn place(&self) -> Place {
         let path = self.path.clone();
         let found = tokio::task::spawn_blocking(move || identity(&path)).await;
         match (found, self.identity) {
             (Ok(Err(error)), _) if error.kind() == io::ErrorKind::NotFound => Place::Gone,
             (Ok(Ok(found)), Some(known)) if found != known => Place::Other,
-            // What cannot be looked at cannot be opened either, and that says why.
+            // Opening it fails, too, with the reason.
             (Ok(_) | Err(_), _) => Place::Same,
         }
     }

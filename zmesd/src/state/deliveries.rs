@@ -1,4 +1,4 @@
-//! Deliveries in the state file: what is to be sent, and what became of it.
+//! Deliveries in the state file: pushes to be sent, and their results.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -19,35 +19,25 @@ use crate::domain::{Alarm, Decision, DeliveryId, Origin, Token, TokenId};
 /// Rows that one statement inserts: a statement costs more than a row.
 const ROWS: usize = 200;
 
-/// One alarm for one token, with all that is known of it.
+/// The delivery of one alarm to one token.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DeliveryRow {
-    /// Its number.
     pub id: DeliveryId,
-    /// For which token.
     pub token: TokenId,
-    /// When the alarm was found.
     pub at: Timestamp,
-    /// The event, where there was one.
     pub event: Option<EventId>,
-    /// Which monitor.
     pub monitor: MonitorId,
-    /// Its name then.
     pub monitor_name: String,
-    /// Why.
     pub cause: String,
-    /// How the alarm was found.
     pub origin: Origin,
     pub decision: DeliveryState,
     /// Why; for what is queued the last failure.
     pub reason: Reason,
-    /// By which transport; empty while none was asked.
+    /// Empty while no transport was used.
     pub transport: String,
-    /// How often it was tried.
     pub attempts: u32,
     /// From the alarm's detection to the provider's answer.
     pub latency: Option<Duration>,
-    /// The provider's id of the message.
     pub provider_id: Option<String>,
     /// The attempts that failed, oldest first (only where one token's deliveries are asked for).
     pub failures: Vec<FailedAttempt>,
@@ -56,39 +46,32 @@ pub struct DeliveryRow {
 /// An attempt that failed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FailedAttempt {
-    /// When.
     pub at: Timestamp,
-    /// By which transport.
     pub transport: String,
-    /// What the provider answered, or why it did not.
+    /// The provider's answer, or why there was none.
     pub answer: String,
-    /// How long it took.
     pub took: Duration,
 }
 
 /// A push that is still to be sent.
 #[derive(Debug, Clone)]
 pub struct QueuedPush {
-    /// Its number.
     pub id: DeliveryId,
-    /// For which token.
     pub token: Arc<Token>,
-    /// The alarm. Its monotonic time is that of reading.
+    /// Its monotonic time is the time of reading.
     pub alarm: Arc<Alarm>,
     /// The number for the app's icon.
     pub badge: u32,
-    /// How often it was tried.
     pub attempts: u32,
 }
 
-/// Some of what is still to be sent.
+/// A page of the pushes that are still to be sent.
 #[derive(Debug, Clone)]
 pub struct PushPage {
     /// The pushes, by ascending id.
     pub pushes: Vec<QueuedPush>,
-    /// The last row that was read, which may not have made a push (somebody has edited the file).
+    /// The last row that was read; it may have been skipped as unreadable.
     pub last: Option<DeliveryId>,
-    /// There may be more.
     pub full: bool,
 }
 
@@ -134,7 +117,7 @@ pub(super) async fn decide(
     Ok(())
 }
 
-/// Writes what became of an attempt.
+/// Writes the result of an attempt.
 pub(super) async fn attempted(
     transaction: &mut Transaction<'_, Sqlite>,
     attempt: &Attempt,
@@ -145,7 +128,7 @@ pub(super) async fn attempted(
         Outcome::Retry(_) | Outcome::Failed(_) | Outcome::GaveUp(_) | Outcome::Skipped(_) => (None, None),
     };
     sqlx::query(
-        // What was withdrawn meanwhile is not queued again.
+        // A push that was withdrawn meanwhile is not queued again.
         "UPDATE deliveries SET decision = ?1, reason = ?2, transport = ?3, attempts = ?4, latency_ms = ?5, \
          provider_id = ?6 WHERE id = ?7 AND (?1 <> 'queued' OR decision = 'queued')",
     )
@@ -213,7 +196,7 @@ async fn failed(
     Ok(())
 }
 
-/// Marks what still waits for a token as not to be sent.
+/// Marks queued pushes to a token as skipped.
 pub(super) async fn withdraw(
     transaction: &mut Transaction<'_, Sqlite>,
     token: TokenId,
@@ -228,7 +211,7 @@ pub(super) async fn withdraw(
     Ok(())
 }
 
-/// Forgets the deliveries of alarms before that time (ms).
+/// Deletes the deliveries of alarms before that time (ms).
 pub(super) async fn forget(connection: &mut SqliteConnection, before: i64) -> Result<u64, sqlx::Error> {
     let old = "SELECT number FROM pushed_alarms WHERE at < ?";
     let mut transaction = connection.begin_with("BEGIN IMMEDIATE").await?;
@@ -278,14 +261,14 @@ pub(super) async fn of_event(
     query.fetch_all(pool).await?.iter().map(delivery).collect()
 }
 
-/// Returns what was decided after `since`, oldest first, at most `limit` (the newest win), with the attempts of each; and
-/// whether there was more.
+/// Returns the deliveries after `since` with their attempts, oldest first, at most the newest `limit`; and whether there
+/// were more.
 pub(super) async fn since(
     pool: &SqlitePool,
     since: Since,
     limit: u32,
 ) -> Result<(Vec<DeliveryRow>, bool), sqlx::Error> {
-    // Tests pretend to have events, far above those of ZoneMinder.
+    // Test alarms have event ids far above those of ZoneMinder.
     let (condition, value) = match since {
         Since::Time(at) => ("a.at > ?", at.as_millisecond()),
         Since::Event(event) => (
@@ -351,7 +334,7 @@ pub(super) async fn pushes_after(
         tokens::COLUMNS
     );
     let rows = sqlx::query(sqlx::AssertSqlSafe(query)).bind(after.0).bind(limit).fetch_all(pool).await?;
-    // One row that makes no sense must not keep back all pushes.
+    // An unreadable row must not stop all pushes.
     let pushes: Vec<_> = understood("deliveries", &rows, push);
     let pushes = pushes.into_iter().flatten().collect();
     let last = rows.last().map(|row| row.try_get(tokens::WIDTH).map(DeliveryId)).transpose()?;

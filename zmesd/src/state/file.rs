@@ -36,24 +36,22 @@ const READERS: u32 = 2;
 /// The opened state, before its writer runs.
 #[derive(Debug)]
 pub struct State {
-    /// The way in for others.
+    /// For other rooms.
     pub handle: StateHandle,
-    /// The task that writes.
     pub writer: StateWriter,
-    /// What the daemon before had kept.
+    /// What the previous daemon stored.
     pub remembered: Remembered,
     /// Why nothing can be written now, if so.
     pub trouble: watch::Receiver<Option<String>>,
     /// What is on the disk.
     pub committed: watch::Receiver<Committed>,
-    /// Grows when a new file has taken the place of one that was damaged or lost: what is to be kept must be noted
-    /// again.
+    /// Grows when a damaged or lost file was replaced: everything must be noted again.
     pub renewed: watch::Receiver<u64>,
 }
 
 impl State {
-    /// Opens the file, brings its tables up to date and reads what is remembered. A damaged file is set aside first,
-    /// and what can be read of it is in the new one.
+    /// Opens the file, brings its tables up to date and reads what is remembered. A damaged file is moved away first
+    /// and replaced by a new one with what can be read of it.
     pub async fn open(config: &StateConfig, clock: Arc<dyn Clock>) -> Result<Self, OpenError> {
         let path = config.directory.join(STATE_FILE);
         let (reader, remembered) = open(&path, clock.now()).await?;
@@ -78,7 +76,7 @@ impl State {
     }
 }
 
-/// Opens the file for reading, whatever became of it, and reads what is remembered.
+/// Opens the file for reading and reads what is remembered.
 pub(super) async fn open(path: &Path, now: Timestamp) -> Result<(SqlitePool, Remembered), OpenError> {
     make_directory(path)?;
     set_aside::finish(path).map_err(|error| OpenError::of(path, sqlx::Error::Io(error)))?;
@@ -104,7 +102,7 @@ async fn open_whole(path: &Path, now: Timestamp) -> Result<(SqlitePool, Remember
     match read.await {
         Ok(mut remembered) => {
             remembered.since = remembered.since.filter(|_| !fresh);
-            // Should the file be removed, a reader must not put an empty one in its place: the writer sees to it.
+            // A reader must not create a removed file again: the writer does.
             pool.set_connect_options(options(path));
             Ok((pool, remembered))
         }
@@ -115,7 +113,7 @@ async fn open_whole(path: &Path, now: Timestamp) -> Result<(SqlitePool, Remember
     }
 }
 
-/// Creates the directory of the file for nobody but the daemon's user; an existing one keeps its mode.
+/// Creates the directory of the file with access for the daemon's user only; an existing one keeps its mode.
 pub(super) fn make_directory(file: &Path) -> Result<(), OpenError> {
     use std::os::unix::fs::DirBuilderExt;
     let Some(path) = file.parent() else { return Ok(()) };

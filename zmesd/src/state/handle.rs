@@ -23,19 +23,18 @@ use crate::domain::{DeliveryId, MonitorFilter, Token, TokenId};
 /// How long a reader waits for the notes before it.
 const BARRIER_DEADLINE: Duration = Duration::from_secs(1);
 
-/// One app of one user, as far as it can be told apart without a token.
+/// One app of one user, as far as it can be identified without a token.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Device {
-    /// ZoneMinder user.
     pub user: String,
     /// Which app, by the shape of its messages.
     pub kind: App,
-    /// The app's version, as it tells it in `auth`; empty if it does not.
+    /// The app's version from `auth`; empty if it sends none.
     pub app: String,
 }
 
 impl Device {
-    /// Says whether anything can be remembered of it: scripts that name no version all look alike.
+    /// Says whether it can be identified: scripts that send no version all look alike.
     pub fn is_told_apart(&self) -> bool {
         !self.app.is_empty()
     }
@@ -44,48 +43,44 @@ impl Device {
 /// The filter of an app's last session.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LastFilter {
-    /// The filter.
     pub filter: MonitorFilter,
-    /// When the session broke; `None`: it has not.
+    /// When the session broke; `None`: it is connected.
     pub broken_at: Option<Timestamp>,
 }
 
-/// What is to be kept of one device.
+/// What to store about one device.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DeviceNote {
-    /// Which.
     pub device: Device,
-    /// Its last filter; `None`: nothing is remembered.
+    /// Its last filter; `None`: forget it.
     pub last: Option<LastFilter>,
-    /// Its intervals are forgotten, too.
+    /// Forget its intervals, too.
     pub forget_intervals: bool,
 }
 
-/// How far the alarms of one monitor have been handed on.
+/// The last announced event of one monitor.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Cursor {
     /// The last event that was announced.
     pub event: EventId,
-    /// When.
     pub at: Timestamp,
 }
 
-/// What a new daemon finds of the one before.
+/// What a new daemon reads from the previous one.
 #[derive(Debug, Clone, Default)]
 pub struct Remembered {
-    /// Per monitor.
     pub cursors: HashMap<MonitorId, Cursor>,
-    /// When the record began: what ZoneMinder saw before is none of its business. `None`: with this start.
+    /// When the record began: older events are not announced. `None`: with this start.
     pub since: Option<Timestamp>,
-    /// The events announced lately, so that none is announced twice.
+    /// Recently announced events, so that none is announced twice.
     pub announced: BTreeSet<EventId>,
-    /// When alarms were announced lately without an id, oldest first.
+    /// When alarms without an id were recently announced, oldest first.
     pub unidentified: HashMap<MonitorId, Vec<Timestamp>>,
     /// The last filter of each device; those that were connected when the daemon ended have no time.
     pub filters: HashMap<Device, LastFilter>,
     /// When a device got its last alarm of a monitor, where an interval is to be kept.
     pub sent: HashMap<(Device, MonitorId), Timestamp>,
-    /// The tokens, revoked ones among them.
+    /// The tokens, including revoked ones.
     pub tokens: Vec<Token>,
     /// When a token was last told of a monitor, where an interval is to be kept.
     pub token_sent: HashMap<(TokenId, MonitorId), Timestamp>,
@@ -96,15 +91,10 @@ pub struct Remembered {
 /// An alarm in the record.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RecordedAlarm {
-    /// When it was found.
     pub at: Timestamp,
-    /// The event, where there was one.
     pub event: Option<EventId>,
-    /// Which monitor.
     pub monitor: MonitorId,
-    /// Its name then.
     pub monitor_name: String,
-    /// Why.
     pub cause: String,
     /// It was found after the fact.
     pub late: bool,
@@ -113,20 +103,19 @@ pub struct RecordedAlarm {
 /// Recorded alarms, oldest first.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Replay {
-    /// The alarms.
     pub alarms: Vec<RecordedAlarm>,
-    /// The record does not reach back to the wanted point: there may have been more.
+    /// The record begins later than the requested point: alarms may be missing.
     pub gap: bool,
 }
 
-/// Where the alarms of a replay stand in the record: those with a number above `after`, up to `until`.
+/// The alarms of a replay: those of the record with a number above `after`, up to `until`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ReplaySpan {
     /// The number of the last alarm before it.
     pub after: i64,
-    /// The number of its last alarm. What comes later is no replay.
+    /// The number of its last alarm; later ones are not part of the replay.
     pub until: i64,
-    /// The record does not reach back to the wanted point, or there are more than were asked for.
+    /// The record begins later than the requested point, or there are more alarms than the limit.
     pub gap: bool,
 }
 
@@ -134,25 +123,24 @@ pub struct ReplaySpan {
 #[derive(Debug, thiserror::Error)]
 #[error("state file {path}")]
 pub struct StateError {
-    /// Which file.
     pub path: String,
     /// Why.
     #[source]
     pub source: sqlx::Error,
 }
 
-/// The way to the state: cheap to clone.
+/// A handle to the state; cheap to clone.
 #[derive(Debug, Clone)]
 pub struct StateHandle {
     pub(super) notes: mpsc::Sender<Note>,
     pub(super) reader: watch::Receiver<SqlitePool>,
-    /// What is damaged, for the writer to see to.
+    /// The damage that a reader found, for the writer.
     pub(super) damage: watch::Sender<Option<String>>,
     pub(super) path: Arc<str>,
 }
 
 impl StateHandle {
-    /// Queues a note without waiting; false: the queue is full and the note is not kept.
+    /// Queues a note without waiting; false: the queue is full and the note is dropped.
     ///
     /// A lost [`Note::Announced`] leaves the monitor's cursor behind, so the next start announces the event again.
     pub fn note(&self, note: Note) -> bool {
@@ -164,13 +152,13 @@ impl StateHandle {
         self.notes.try_send(note).map_err(TrySendError::into_inner)
     }
 
-    /// Returns the alarms after `since`, at most `limit`, those included that were announced a moment ago.
+    /// Returns the alarms after `since`, at most `limit`, including those that were just announced.
     pub async fn alarms_since(&self, since: Since, limit: u32) -> Result<Replay, StateError> {
         self.settle().await;
         super::record::alarms_since(&self.reader(), since, limit).await.map_err(|source| self.error(source))
     }
 
-    /// Returns where the alarms after `since` stand, at most `limit`, those included that were announced a moment ago.
+    /// Returns where the alarms after `since` stand, at most `limit`, including those that were just announced.
     pub async fn replay_span(&self, since: Since, limit: u32) -> Result<ReplaySpan, StateError> {
         self.settle().await;
         super::record::span(&self.reader(), since, limit).await.map_err(|source| self.error(source))
@@ -217,7 +205,7 @@ impl StateHandle {
         tokio::time::timeout_at(deadline, self.notes.send(note)).await.is_ok_and(|sent| sent.is_ok())
     }
 
-    /// Returns the tokens with their health, revoked ones among them, ordered by id.
+    /// Returns all tokens with their health, including revoked ones, ordered by id.
     pub async fn tokens(&self) -> Result<Vec<TokenRow>, StateError> {
         self.settle().await;
         tokens::rows(&self.reader()).await.map_err(|source| self.error(source))
@@ -266,7 +254,7 @@ impl StateHandle {
         deliveries::pushes_after(&self.reader(), after, limit).await.map_err(|source| self.error(source))
     }
 
-    /// Looks at the file as `check store` does: reads it whole, and has it written.
+    /// Checks the file for `check store`: reads it completely, and writes to it.
     pub async fn examine(&self) -> Result<StoreReport, StateError> {
         let writable = self.settle().await;
         let report =
@@ -277,10 +265,10 @@ impl StateHandle {
         Ok(report)
     }
 
-    /// Waits until everything noted so far is on the disk; false: it is not, after a second.
+    /// Waits until all earlier notes are on the disk; false: not within a second.
     pub async fn settle(&self) -> bool {
         let (reply, written) = oneshot::channel();
-        // A disk that stands still must not keep back what is on it already.
+        // What is on the disk already can be read while it does not accept writes.
         self.note(Note::Barrier(reply))
             && tokio::time::timeout(BARRIER_DEADLINE, written).await.is_ok_and(|written| written.is_ok())
     }
@@ -298,20 +286,17 @@ impl StateHandle {
 }
 
 impl StoreReport {
-    /// What to do about damage: the writer sees to it.
+    /// What to do about damage: the writer repairs it.
     pub const DAMAGED: &'static str =
-        "zmesd sets it aside and goes on with what can be read of it, within a minute: ask again then";
+        "within a minute zmesd replaces the file, with what can be read of it; then ask again";
 }
 
 /// What `check store` finds.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StoreReport {
-    /// Which file.
     pub path: String,
-    /// Its size in bytes.
     pub bytes: u64,
     /// What SQLite's own check found; empty: nothing is wrong.
     pub damage: Vec<String>,
-    /// Notes reach the disk.
     pub writable: bool,
 }

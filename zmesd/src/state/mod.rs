@@ -1,9 +1,9 @@
 //! What survives a restart: one SQLite file with one writer.
 //!
 //! The file holds the record of alarms, the monitors' cursors, what apps that come back expect to find (their filter
-//! and their intervals), the push tokens, and what was decided and done for each of them. Nothing waits for it: notes are queued
-//! and committed in groups. While the disk cannot be written they wait in memory. A file that is damaged is set aside,
-//! and what can be read of it is in a new one.
+//! and their intervals), the push tokens, and the decision and delivery of each alarm for each of them. Nothing waits for it: notes are queued
+//! and committed in groups. While the disk cannot be written they wait in memory. A damaged file is
+//! moved away and replaced by a new one with what can be read of it.
 
 mod bounds;
 mod commit;

@@ -1,4 +1,4 @@
-//! What is to be kept: the notes of the router and of the push side.
+//! Notes: what the router and the push side want stored.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -12,90 +12,81 @@ use zmes_shared::words::{DeliveryOutcome, DeliveryState, GiveUp, Reason, SkipRea
 use super::handle::{Device, DeviceNote};
 use crate::domain::{Alarm, Decision, DeliveryId, Token, TokenId};
 
-/// Something to be kept.
+/// A change of the state file.
 #[derive(Debug)]
 pub enum Note {
-    /// An alarm was handed on: its record, the monitor's cursor, and what was decided for each token, in one
-    /// transaction.
+    /// An announced alarm: its record, the monitor's cursor, and the decision for each token, in one transaction.
     Announced(Arc<Alarm>, Arc<[TokenDecision]>),
-    /// A test: only what was decided for each token.
+    /// A test alarm: only the decision for each token.
     Tested(Arc<Alarm>, Arc<[TokenDecision]>),
-    /// What is remembered of devices; one note for many, because many connections may break at once.
+    /// Filters and intervals of devices; one note for many, because many connections may break at once.
     Devices(Vec<DeviceNote>),
     /// Devices got an alarm of a monitor for which they want an interval. One note for all of them: the queue has
     /// room for alarms, not for every receiver of each.
     Sent(BTreeSet<Device>, MonitorId, Timestamp),
     /// A token as it is now.
     Token(Arc<Token>),
-    /// Tokens as they are now, many at once; what still waits for those of them that are revoked is not sent.
+    /// Many tokens as they are now; queued pushes to the revoked ones are skipped.
     Tokens(Vec<Arc<Token>>),
-    /// Tokens were told of a monitor for which they want an interval.
+    /// An alarm of a monitor was sent to these tokens, which want an interval for it.
     TokenSent(Vec<TokenId>, MonitorId, Timestamp),
-    /// Tokens were not told after all of what they had been said to be told of: a monitor, at that time.
+    /// Undoes [`Self::TokenSent`]: these pushes were given up, and do not count for the interval.
     TokenUntold(Vec<(TokenId, MonitorId, Timestamp)>),
-    /// What became of attempts to send: those of one push, which are written together.
+    /// The attempts of one push, which are written together.
     Attempts(Vec<Attempt>),
-    /// What still waits for a token is not sent, for that reason.
+    /// Queued pushes to this token are skipped, for this reason.
     Withdrawn(TokenId, SkipReason),
-    /// Nothing to be kept: is answered once all notes before it are.
+    /// Stores nothing; it is answered once all notes before it are stored.
     Barrier(oneshot::Sender<()>),
 }
 
-/// What was decided for one token.
+/// The decision for one token.
 #[derive(Debug, Clone, Copy)]
 pub struct TokenDecision {
-    /// The delivery.
     pub id: DeliveryId,
-    /// Which token.
     pub token: TokenId,
-    /// What was decided.
     pub decision: Decision,
-    /// The number for the app's icon, where it is to be sent.
+    /// The number for the app's icon, if it is sent.
     pub badge: u32,
 }
 
-/// What became of an attempt to send.
+/// An attempt to send a push.
 #[derive(Debug, Clone)]
 pub struct Attempt {
-    /// Which delivery.
     pub delivery: DeliveryId,
-    /// For which token.
     pub token: TokenId,
-    /// When.
     pub at: Timestamp,
-    /// By which transport; empty where none was asked.
+    /// Empty if no transport was used.
     pub transport: Arc<str>,
-    /// So many attempts so far, this one counted.
+    /// Attempts so far, including this one.
     pub attempts: u32,
     /// How long the provider took.
     pub took: Duration,
-    /// What came of it.
     pub outcome: Outcome,
 }
 
-/// What came of an attempt.
+/// The result of an attempt.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Outcome {
-    /// The provider took it.
+    /// The provider accepted it.
     Sent {
-        /// The provider's id of the message.
         provider_id: Option<String>,
         /// From the alarm's detection to the provider's answer.
         latency: Duration,
         /// It went out in one message with others.
         digest: bool,
-        /// The token belongs to this transport, not to the one that would come first.
+        /// The token belongs to this transport, not to the first of its transports.
         remember: bool,
     },
-    /// It did not, and it is tried again.
+    /// It failed, and is tried again.
     Retry(String),
-    /// It did not, and nothing more is tried.
+    /// The provider refused it for good.
     Failed(String),
-    /// Nothing more is tried, though no provider refused it.
+    /// The daemon gave it up.
     GaveUp(GiveUp),
     /// It is not sent (any more).
     Skipped(SkipReason),
-    /// Nothing is sent in shadow mode; it would have been now.
+    /// In shadow mode it would have been sent now.
     Shadow {
         /// From the alarm's detection until it would have been sent.
         latency: Duration,
@@ -103,7 +94,7 @@ pub enum Outcome {
 }
 
 impl Outcome {
-    /// Returns the decision that the delivery log has afterwards.
+    /// Returns the decision for the delivery log.
     pub fn state(&self) -> DeliveryState {
         match self {
             Self::Sent { .. } => DeliveryState::Sent,
@@ -123,7 +114,7 @@ impl Outcome {
         }
     }
 
-    /// Returns the reason that the delivery log has afterwards.
+    /// Returns the reason for the delivery log.
     pub fn reason(&self) -> Reason {
         match self {
             Self::Sent { digest: true, .. } => Reason::Digest,

@@ -22,7 +22,6 @@ pub enum OpenError {
     /// The directory is missing and cannot be made.
     #[error("cannot create the state directory {path}")]
     Directory {
-        /// Which.
         path: PathBuf,
         /// Why.
         #[source]
@@ -30,31 +29,24 @@ pub enum OpenError {
     },
     /// A newer zmesd has written it.
     #[error(
-        "{path} has tables of version {found}, which {by} brought; this zmesd ({}) reads them up to version {reads}",
+        "{path} has tables of version {found}, made by {by}; this zmesd ({}) supports up to version {reads}",
         env!("CARGO_PKG_VERSION")
     )]
     Newer {
-        /// Which file.
         path: PathBuf,
-        /// The version of its tables.
         found: i64,
-        /// Which zmesd reads them.
         by: String,
         /// The version that this one reads.
         reads: i64,
         /// The file as it was before that upgrade, where it is kept.
         copy: Option<PathBuf>,
     },
-    /// It is a database, but somebody else's.
-    #[error("{path} is a database, but not that of zmesd")]
-    Foreign {
-        /// Which file.
-        path: PathBuf,
-    },
+    /// It is a database of another program.
+    #[error("{path} is a database of another program")]
+    Foreign { path: PathBuf },
     /// It is damaged, or no database at all. Nothing was changed.
-    #[error("{path} is damaged, or is no database")]
+    #[error("{path} is damaged, or not a database")]
     Damaged {
-        /// Which file.
         path: PathBuf,
         /// The file as it was before an upgrade, where that is kept.
         copy: Option<PathBuf>,
@@ -65,11 +57,9 @@ pub enum OpenError {
     /// It cannot be copied before its tables are brought up to date. Nothing was changed.
     #[error("cannot copy {path} to {copy} before its tables of version {version} are brought up to date")]
     Copy {
-        /// Which file.
         path: PathBuf,
         /// What the copy would be called.
         copy: PathBuf,
-        /// The version of its tables.
         version: i64,
         /// Why.
         #[source]
@@ -78,7 +68,6 @@ pub enum OpenError {
     /// It cannot be opened.
     #[error("cannot open the state file {path}")]
     Open {
-        /// Which file.
         path: PathBuf,
         /// Why.
         #[source]
@@ -87,7 +76,6 @@ pub enum OpenError {
     /// Its tables cannot be brought up to date.
     #[error("cannot update the tables of {path}")]
     Migrate {
-        /// Which file.
         path: PathBuf,
         /// The file as it was before.
         copy: Option<PathBuf>,
@@ -109,7 +97,7 @@ pub enum Fault {
 }
 
 impl OpenError {
-    /// Sorts what SQLite says of a file.
+    /// Classifies an error of SQLite.
     pub(super) fn of(path: &Path, source: sqlx::Error) -> Self {
         let path = path.to_owned();
         if primary_code(&source).is_some_and(Self::is_damage) {
@@ -119,16 +107,16 @@ impl OpenError {
         Self::Open { path, source }
     }
 
-    /// Says whether a code of SQLite speaks of a damaged file.
+    /// Says whether a code of SQLite means a damaged file.
     pub(super) fn is_damage(code: u32) -> bool {
         [CORRUPT, NOTADB].contains(&code)
     }
 
-    /// Says in plain words what a code of SQLite means while the daemon runs, where that is known.
+    /// Returns what a code of SQLite means while the daemon runs, if it is known.
     pub(super) fn plain(code: u32) -> Option<&'static str> {
         match code {
             BUSY => Some("another process holds the state file's lock"),
-            READONLY => Some("the state file may only be read"),
+            READONLY => Some("the state file is read-only"),
             IOERR => Some("the disk of the state file fails"),
             FULL => Some("the disk of the state file is full"),
             CANTOPEN => Some("the state file cannot be opened"),
@@ -190,15 +178,14 @@ impl OpenError {
     }
 }
 
-const ANEW: &str =
-    "zmesd then begins with an empty one, and phones are registered again when their app is opened";
+const ANEW: &str = "zmesd then starts with an empty one, and phones register again when their app is opened";
 
-/// Says how to move a file away, with what belongs to it.
+/// Returns the instruction to move a file away, with SQLite's files beside it.
 fn aside(path: &Path) -> String {
-    format!("move {0} away ({0}-wal too, if it is there)", path.display())
+    format!("move {0} away ({0}-wal too, if it exists)", path.display())
 }
 
-/// Returns SQLite's primary result code, where it is SQLite that complains.
+/// Returns SQLite's primary result code, if the error is from SQLite.
 pub(super) fn primary_code(problem: &sqlx::Error) -> Option<u32> {
     let code = problem.as_database_error()?.code()?.parse::<u32>().ok()?;
     Some(code & 0xff)
@@ -220,7 +207,7 @@ fn fault_of_io(error: &std::io::Error) -> Fault {
     if error.kind() == std::io::ErrorKind::StorageFull { Fault::Surroundings } else { Fault::Permission }
 }
 
-/// A copy is all about room; what else fails is in the way.
+/// Says whether the disk is full; a copy can fail for other reasons, too.
 fn fault_of_copy(source: &(dyn Error + Send + Sync + 'static)) -> Fault {
     if let Some(error) = source.downcast_ref::<std::io::Error>() {
         return fault_of_io(error);

@@ -1,4 +1,4 @@
-//! What a new daemon reads of the one before.
+//! What a new daemon reads from the previous one.
 
 use std::collections::{BTreeSet, HashMap};
 
@@ -16,7 +16,7 @@ use crate::domain::MonitorFilter;
 /// How far back announced events are read: longer than any sensible `catch-up`.
 const ANNOUNCED_SINCE: SignedDuration = SignedDuration::from_hours(48);
 
-/// Reads what is remembered; a row that cannot be understood is left out.
+/// Reads what is remembered; unreadable rows are skipped.
 pub(super) async fn read(pool: &SqlitePool, now: Timestamp) -> Result<Remembered, sqlx::Error> {
     Ok(Remembered {
         cursors: cursors(pool).await?,
@@ -44,7 +44,7 @@ async fn cursors(pool: &SqlitePool) -> Result<HashMap<MonitorId, Cursor>, sqlx::
     Ok(understood("cursors", &rows, cursor))
 }
 
-/// Reads rows, and leaves out those that make no sense: one of them must not keep the daemon from starting.
+/// Reads rows and skips unreadable ones, so that they do not prevent the start.
 pub(super) fn understood<T, C: FromIterator<T>>(
     table: &'static str,
     rows: &[SqliteRow],
@@ -57,10 +57,10 @@ pub(super) fn understood<T, C: FromIterator<T>>(
     understood
 }
 
-/// Tells how many rows of a table were left out, if any.
+/// Logs how many rows of a table were skipped, if any.
 pub(super) fn tell_left_out(table: &'static str, left_out: usize, all: usize) {
     if left_out > 0 {
-        warn!(table, left_out, all, "rows of the state file make no sense: they are left out");
+        warn!(table, left_out, all, "skipping unreadable rows of the state file");
     }
 }
 
@@ -97,7 +97,7 @@ async fn unidentified(
 async fn filters(pool: &SqlitePool) -> Result<HashMap<Device, LastFilter>, sqlx::Error> {
     let query = "SELECT user_name, kind, app, monlist, intlist, broken_at FROM device_filters";
     let rows = sqlx::query(query).fetch_all(pool).await?;
-    // We wrote it, so it parses; a file that somebody edited costs that device its filter, not the start.
+    // We wrote it, so it parses; in an edited file the device loses its filter.
     let filter = |row: &SqliteRow| {
         let filter = MonitorFilter::parse(row.try_get(3)?, row.try_get(4)?).ok();
         let broken_at = optional_time(row, 5)?;

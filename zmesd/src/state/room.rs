@@ -1,43 +1,42 @@
-//! The place where the state lies: can something be written there, and how much room is left?
+//! The disk of the state: can it be written, and how much space is left?
 
 use std::io::{self, Write};
 use std::path::Path;
 
 use nix::sys::statvfs::statvfs;
 
-/// Bytes that are written to try: more than a file system gives to what it has no room for.
+/// Bytes that a trial write has: more than a full file system accepts.
 const PROBE: usize = 64 * 1024;
 
-/// The room of a file system, in bytes.
+/// The space of a file system, in bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Room {
-    /// What is left for the daemon.
+    /// Available to the daemon.
     pub free: u64,
-    /// All of it.
     pub size: u64,
 }
 
-/// Writes a nameless file, all the way to the disk. Blocks: not for the event loop.
+/// Writes an unnamed file and syncs it. Blocks: not for the event loop.
 pub fn try_write(directory: &Path) -> io::Result<()> {
     let mut file = tempfile::tempfile_in(directory)?;
     file.write_all(&vec![0; PROBE])?;
     file.sync_all()
 }
 
-/// Returns the room, where the system tells it. Blocks: not for the event loop.
+/// Returns the space, if the system reports it. Blocks: not for the event loop.
 pub fn room(directory: &Path) -> Option<Room> {
     let found = statvfs(directory).ok()?;
-    // How wide the numbers are differs from platform to platform.
+    // The width of these numbers differs between platforms.
     let unit = i128::from(found.fragment_size());
     let bytes = |blocks: nix::libc::fsblkcnt_t| u64::try_from(i128::from(blocks) * unit).ok();
     Some(Room { free: bytes(found.blocks_available())?, size: bytes(found.blocks())? })
 }
 
-/// Says what to do where there is no room.
+/// Says what to do about a full disk.
 pub fn room_hint(directory: &Path) -> String {
     let place = directory.display();
     format!(
-        "df -h {place} tells how full it is; journalctl --vacuum-size=100M makes room: zmesd goes on by itself"
+        "df -h {place} shows how full it is; journalctl --vacuum-size=100M frees space; zmesd then resumes by itself"
     )
 }
 
@@ -50,7 +49,9 @@ pub fn write_hint(directory: &Path, error: &io::Error) -> String {
             format!("chown zmesd {place}; in a service: StateDirectory= or ReadWritePaths={place}")
         }
         io::ErrorKind::ReadOnlyFilesystem => {
-            format!("mount -o remount,rw $(findmnt -no TARGET -T {place}); dmesg tells why it became so")
+            format!(
+                "mount -o remount,rw $(findmnt -no TARGET -T {place}); dmesg shows why it became read-only"
+            )
         }
         io::ErrorKind::NotFound => {
             format!("install -d -m 0700 -o zmesd {place}, then: systemctl restart zmesd")

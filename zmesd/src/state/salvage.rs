@@ -1,14 +1,14 @@
 //! What can still be read of a damaged state file, table by table into a new one.
 //!
-//! A damaged page costs the rows on it, not those behind it: where reading fails, the next row id that can be read is
-//! looked for. Each value is read as what SQLite says it is, so a text that is no text costs its row.
+//! A damaged page costs only the rows on it: where reading fails, it goes on at the next readable row id. Each value is
+//! read with the type that SQLite reports, so invalid text costs its row.
 
 use sqlx::sqlite::{SqliteArguments, SqliteRow};
 use sqlx::{Arguments, AssertSqlSafe, Connection, Row, SqliteConnection, TypeInfo, ValueRef};
 
 /// Rows of one query.
 const ROWS: i64 = 500;
-/// Damaged places of one table after which the rest of it is given up.
+/// Damaged positions in one table after which its rest is skipped.
 const LEAPS: u32 = 200;
 /// Row ids are looked for as far ahead as this power of two.
 const FARTHEST: u32 = 40;
@@ -30,7 +30,7 @@ enum Key {
     Columns(&'static str),
 }
 
-/// In the order of their worth.
+/// The most valuable first.
 const TABLES: [Table; 9] = [
     Table { name: "tokens", key: Key::RowId },
     Table { name: "cursors", key: Key::RowId },
@@ -50,13 +50,12 @@ pub(super) struct Salvaged {
     pub(super) tokens: u64,
     /// Rows of `alarms`.
     pub(super) alarms: u64,
-    /// Rows of all tables.
     pub(super) rows: u64,
-    /// Tables of which something could not be read.
+    /// Tables that could not be read completely.
     pub(super) incomplete: Vec<&'static str>,
 }
 
-/// Copies what can be read. An error is one of the new file: it cannot be written.
+/// Copies what can be read; errors come from writing the new file.
 pub(super) async fn copy(
     from: &mut SqliteConnection,
     to: &mut SqliteConnection,
@@ -71,7 +70,7 @@ pub(super) async fn copy(
                 let newest = format!("SELECT MAX(rowid) FROM {}", table.name);
                 let newest =
                     sqlx::query_scalar::<_, Option<i64>>(AssertSqlSafe(newest)).fetch_one(&mut *from);
-                // Where even the newest is not readable: from the beginning, as far as it goes.
+                // If even the newest row is unreadable: from the beginning.
                 let after = newest.await.ok().flatten().map_or(0, |newest| newest.saturating_sub(LOG));
                 copying.by_row_id(from, &mut transaction, after).await?;
             }
@@ -94,8 +93,8 @@ pub(super) async fn copy(
     Ok(salvaged)
 }
 
-/// Has the record begin when it did, so that the next start catches up with what was missed. Where alarms are missing
-/// in it, it begins now: what was announced must not be announced again.
+/// Keeps the begin of the record, so that the next start catches up with missed events. If alarms are missing in it, it
+/// begins now, so that nothing is announced twice.
 async fn keep_beginning(from: &mut SqliteConnection, to: &mut SqliteConnection) -> Result<(), sqlx::Error> {
     let began = "SELECT strftime('%Y-%m-%d %H:%M:%S', MIN(installed_on)) FROM _sqlx_migrations";
     if let Ok(Some(began)) = sqlx::query_scalar::<_, Option<String>>(began).fetch_one(from).await {
@@ -149,7 +148,7 @@ impl Copying {
             let (rows, whole) = read(from, &query, Some(after)).await;
             let (full, before) = (i64::try_from(rows.len()) == Ok(ROWS), after);
             for row in &rows {
-                // A page in the wrong place may count backwards: reading on must get on.
+                // A misplaced page may have lower ids: always move forward.
                 after = after.max(row.try_get(self.width)?);
                 self.insert(row, to).await?;
             }

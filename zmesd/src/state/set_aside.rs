@@ -1,7 +1,7 @@
-//! A damaged state file is set aside, and a new one with what could be saved takes its place.
+//! A damaged state file is moved away, and replaced by a new one with what could be recovered.
 //!
 //! The new file is complete before the old one is moved, and nothing is deleted: the damaged file stays as
-//! `zmesd.db.damaged-<time>`, with a line of text beside it that says what was saved.
+//! `zmesd.db.damaged-<time>`, with a line of text beside it that says what was recovered.
 
 use std::fs::{self, File};
 use std::io::{self, Write};
@@ -19,7 +19,7 @@ use super::open_error::{OpenError, primary_code};
 use super::salvage::{self, Salvaged};
 use super::{file, upgrade};
 
-/// Damaged files that are kept: on a disk that fails again and again they must not fill what is left of it.
+/// Maximum number of damaged files, so that they do not fill a failing disk.
 const KEPT: usize = 5;
 /// `zmesd.db` + this + the time.
 const DAMAGED: &str = ".damaged-";
@@ -37,17 +37,15 @@ const COMPANIONS: [&str; 2] = ["-wal", "-shm"];
 const SHOWN: SignedDuration = SignedDuration::from_hours(7 * 24);
 /// Size of SQLite's header (sqlite.org/fileformat.html, 1.3).
 const HEADER: usize = 100;
-/// Largest file that is copied in order to mend its header, in bytes.
+/// Largest file that is copied to repair its header, in bytes.
 const LARGEST: u64 = 1024 * 1024 * 1024;
 
 /// A damaged file that was set aside.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SetAside {
-    /// Where it is now.
     pub path: PathBuf,
-    /// When it was set aside.
     pub at: Timestamp,
-    /// What was saved of it.
+    /// What was recovered.
     pub saved: String,
 }
 
@@ -68,7 +66,7 @@ impl SetAside {
     }
 }
 
-/// Sets a damaged file aside; a new one with what could be saved is in its place when this returns.
+/// Moves a damaged file away and replaces it by a new one with what could be recovered.
 pub(super) async fn replace(path: &Path, damage: &str, now: Timestamp) -> Result<SetAside, OpenError> {
     let io = |error: io::Error| OpenError::of(path, sqlx::Error::Io(error));
     let new = file::beside(path, NEW);
@@ -88,17 +86,17 @@ pub(super) async fn replace(path: &Path, damage: &str, now: Timestamp) -> Result
         file = %aside.path.display(),
         damage,
         saved = aside.saved,
-        "the state file was damaged: it was set aside, zmesd goes on with a new one"
+        "the state file was damaged: moved away, and replaced by a new one"
     );
     forget_oldest(path);
     Ok(aside)
 }
 
-/// Puts in place what a daemon that was killed in the middle of [`replace`] had made ready.
+/// Completes a [`replace`] during which the daemon was killed.
 pub(super) fn finish(path: &Path) -> io::Result<()> {
     let new = file::beside(path, NEW);
     if path.exists() {
-        // What was being made when the daemon was killed: it is made again, if it is needed.
+        // It was incomplete when the daemon was killed; it is made again if needed.
         return remove_all(&new);
     }
     if !new.exists() || file::beside(&new, "-journal").exists() {
@@ -108,12 +106,11 @@ pub(super) fn finish(path: &Path) -> io::Result<()> {
     fs::rename(&new, path)
 }
 
-/// Makes a new file of what can be read through a connection whose file has lost its name; the connection is taken if
-/// that has succeeded.
+/// Makes a new file from a connection to a removed file; takes the connection if that succeeds.
 pub(super) async fn rescue(lost: &mut Option<SqliteConnection>, path: &Path) -> Result<(), OpenError> {
     let io = |error: io::Error| OpenError::of(path, sqlx::Error::Io(error));
     let new = file::beside(path, NEW);
-    // Without a connection, what a replacement that was broken off has made ready is the best there is.
+    // Without a connection, an interrupted replacement is the best source.
     let (Some(connection), Some(name)) = (lost.as_mut(), new.to_str()) else { return Ok(()) };
     remove_all(&new).map_err(io)?;
     if let Err(problem) = sqlx::query("VACUUM INTO ?").bind(name).execute(connection).await {
@@ -135,7 +132,7 @@ pub(super) async fn rescue(lost: &mut Option<SqliteConnection>, path: &Path) -> 
     Ok(())
 }
 
-/// Returns the damaged files of the last seven days, the newest first. Who moves them away is not told any more.
+/// Returns the damaged files of the last seven days that still exist, newest first.
 pub fn set_aside_lately(directory: &Path, now: Timestamp) -> Vec<SetAside> {
     let path = directory.join(zmes_shared::paths::STATE_FILE);
     let mut found = all(&path);
@@ -159,7 +156,7 @@ async fn make(path: &Path, new: &Path) -> Result<Salvaged, OpenError> {
         saved = salvage::copy(&mut from, &mut to).await.map_err(of)?;
         from.close().await.ok();
     }
-    // Half a table is better than that of before the last upgrade; nothing is not.
+    // An incomplete table is better than one from before the last upgrade, unless it is empty.
     if saved.tokens == 0
         && let Some(copy) = upgrade::newest_copy(path)
         && let Some(mut from) = readable(&copy).await
@@ -229,7 +226,7 @@ fn swap(path: &Path, new: &Path, aside: &SetAside, damage: &str) -> io::Result<(
     fs::rename(path, &aside.path)?;
     fs::rename(new, path)?;
     let report = format!("{}\n{damage}\n", aside.saved);
-    // It only explains: that it cannot be written must not stop anything.
+    // The text only explains; errors are ignored.
     File::create(file::beside(&aside.path, REPORT))
         .and_then(|mut file| file.write_all(report.as_bytes()))
         .ok();
@@ -285,7 +282,7 @@ fn all(path: &Path) -> Vec<(PathBuf, Timestamp)> {
 fn forget_oldest(path: &Path) {
     let found = all(path);
     let surplus = found.len().saturating_sub(KEPT);
-    // The oldest of all is the one that held most: it stays, and those after it go.
+    // The oldest file held most data: keep it, and remove those after it.
     for (old, _) in found.into_iter().skip(1).take(surplus) {
         warn!(file = %old.display(), "removing a damaged state file: {KEPT} are kept");
         remove_all(&old).ok();
@@ -295,7 +292,7 @@ fn forget_oldest(path: &Path) {
 
 async fn close(connection: Option<SqliteConnection>) {
     if let Some(connection) = connection {
-        // What it had to say was said by its last statement.
+        // An error would repeat that of the last statement.
         connection.close().await.ok();
     }
 }

@@ -1,4 +1,4 @@
-//! Writing groups of notes, and a new file where the old one is damaged or gone.
+//! Writes groups of notes, and replaces a file that is damaged or was removed.
 
 use std::path::Path;
 use std::time::Duration;
@@ -19,14 +19,14 @@ use super::waiting::Dropped;
 use super::writer::Committed;
 use super::{commit, file, set_aside};
 
-/// After a new file no other one is made for this long: on a disk that fails they would follow each other.
+/// Minimum time between two new files: on a failing disk one would follow the other.
 const BETWEEN_RENEWALS: Duration = Duration::from_mins(1);
-/// How long readers may take to let go of a file that is replaced.
+/// How long readers may take to close a file that is replaced.
 const READERS_LET_GO: Duration = Duration::from_secs(5);
-/// Groups between two looks at the file's size.
+/// Groups between two checks of the file's size.
 const GROUPS: u32 = 16;
 
-/// Where the writer tells how things are.
+/// Where the writer reports its state.
 #[derive(Debug)]
 pub(super) struct Outlets {
     pub(super) trouble: watch::Sender<Option<String>>,
@@ -38,13 +38,13 @@ impl Outlets {
         self.trouble.borrow().is_some()
     }
 
-    /// Says that nothing can be written, and why; the log has it once.
+    /// Reports why nothing can be written; logged once.
     pub(super) fn fails(&self, sentence: &str) {
         let before = self.trouble.send_replace(Some(sentence.to_owned()));
         if before.is_none() {
             error!(
                 error = sentence,
-                "cannot write the state file: alarms are sent, and wait in memory to be recorded"
+                "cannot write the state file: alarms are still sent, and wait in memory to be recorded"
             );
         }
     }
@@ -57,11 +57,14 @@ impl Outlets {
         info!("the state file can be written again");
         let Dropped { deliveries, notes, .. } = std::mem::take(dropped);
         if deliveries + notes > 0 {
-            warn!(deliveries, notes, "too much waited for the state file: these are not in the log");
+            warn!(
+                deliveries,
+                notes, "dropped what waited for the state file: it is missing in the delivery log"
+            );
         }
     }
 
-    /// Counts outcomes that nobody has to wait for any more.
+    /// Counts outcomes that were written or dropped.
     pub(super) fn settled(&self, outcomes: u64) {
         if outcomes > 0 {
             self.committed.send_modify(|committed| committed.attempts += outcomes);
@@ -72,11 +75,11 @@ impl Outlets {
 /// Why a new file is made.
 #[derive(Debug)]
 enum Cause {
-    /// The old one is damaged, as SQLite says.
+    /// SQLite reports damage.
     Damaged(String),
-    /// It has no name any more.
+    /// The file was removed.
     Gone,
-    /// Another one was put in its place.
+    /// The file was replaced by another one.
     Replaced,
 }
 
@@ -133,7 +136,7 @@ impl Store {
         Ok(())
     }
 
-    /// Sees to it that the file is there, whole, and that its log is not too long.
+    /// Ensures that the file exists, is not damaged, and that SQLite's log is not too long.
     pub(super) async fn look(&mut self, now: Timestamp) -> Result<(), Trouble> {
         match self.connection.place().await {
             Place::Same => {}
@@ -142,7 +145,7 @@ impl Store {
                 self.renew(Cause::Gone, now).await?;
             }
             Place::Other => {
-                warn!(file = %self.connection.path().display(), "another state file was put in place: going on with it");
+                warn!(file = %self.connection.path().display(), "the state file was replaced by another one: using it");
                 self.renew(Cause::Replaced, now).await?;
             }
         }
@@ -168,9 +171,9 @@ impl Store {
             Ok::<_, sqlx::Error>(gone)
         };
         match pruned.await {
-            Ok(gone) => debug!(?gone, "dropped what is old from the state file"),
+            Ok(gone) => debug!(?gone, "removed old rows from the state file"),
             Err(problem) => {
-                error!(error = problem.to_string(), "cannot drop what is old from the state file");
+                error!(error = problem.to_string(), "cannot remove old rows from the state file");
             }
         }
         self.bound(now).await;
@@ -210,7 +213,7 @@ impl Store {
         }
     }
 
-    /// Sorts a failure: a damaged file is replaced, and the group is then tried again.
+    /// Handles a failure: replaces a damaged file; the group is then tried again.
     async fn failed(&mut self, problem: sqlx::Error, now: Timestamp) -> Result<(), Trouble> {
         if primary_code(&problem).is_some_and(OpenError::is_damage) && self.may_renew() {
             self.renew(Cause::Damaged(problem.to_string()), now).await?;
@@ -222,7 +225,7 @@ impl Store {
         self.renewed_at.is_none_or(|at| at.elapsed() >= BETWEEN_RENEWALS)
     }
 
-    /// Returns what SQLite finds damaged: what a reader has met may have been of a file that is gone.
+    /// Returns the damage that SQLite finds: a reader may have found it in a file that was replaced.
     async fn damage(&mut self) -> Option<String> {
         let mut connection = self.connection.take().await.ok()?;
         let found = sqlx::query_scalar::<_, String>("PRAGMA quick_check(1)").fetch_one(&mut connection).await;
@@ -238,16 +241,16 @@ impl Store {
         }
     }
 
-    /// Has a new file take the place of one that is damaged or gone.
+    /// Replaces a file that is damaged or was removed.
     async fn renew(&mut self, cause: Cause, now: Timestamp) -> Result<(), Trouble> {
         let path = self.connection.path().to_owned();
         let reader = self.reader.borrow().clone();
         let mut old = match self.connection.release() {
             Some(connection) => Some(connection),
-            // It still reads a file that has lost its name.
+            // It still reads the removed file.
             None => reader.acquire().await.ok().map(PoolConnection::detach),
         };
-        // Whoever closes the old file last removes its log by name: that must not be the new one's.
+        // The last connection to the old file removes its log by name; the new file must not have one yet.
         timeout(READERS_LET_GO, reader.close()).await.ok();
         match cause {
             Cause::Damaged(damage) => {
@@ -259,7 +262,7 @@ impl Store {
                     Ok(()) => set_aside::rescue(&mut old, &path).await,
                     Err(problem) => Err(problem),
                 };
-                // What has failed is tried again with it: the file can be read nowhere else.
+                // Keep this connection: only it can still read the file.
                 if let Some(old) = old {
                     self.connection.put_back(old);
                 }
@@ -275,7 +278,7 @@ impl Store {
         Ok(())
     }
 
-    /// Ends: everything that can be written is.
+    /// Closes the connection after a last checkpoint.
     pub(super) async fn close(mut self) {
         close(self.connection.release()).await;
         let reader = self.reader.borrow().clone();
@@ -285,7 +288,7 @@ impl Store {
 
 async fn close(connection: Option<SqliteConnection>) {
     if let Some(connection) = connection {
-        // What it had to say was said by its last statement.
+        // An error would repeat that of the last statement.
         connection.close().await.ok();
     }
 }

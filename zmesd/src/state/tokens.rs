@@ -21,22 +21,19 @@ pub(super) const COLUMNS: &str = "t.id, t.token, t.platform, t.push_state, t.use
 /// How many they are.
 pub(super) const WIDTH: usize = 18;
 
-/// How [`Timestamp::MAX`] is written: the last whole second, because its milliseconds cannot be read again.
+/// [`Timestamp::MAX`] in the file: its last whole second, because its milliseconds cannot be read back.
 const FOREVER: i64 = 253_402_207_200_000;
 
 /// Rows that are read in one turn of the runtime's thread: less than a millisecond.
 const TURN: usize = 64;
 
-/// A token with what pushes to it have shown.
+/// A token with the results of its pushes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TokenRow {
-    /// The token.
     pub token: Token,
-    /// When a provider last took a push for it.
     pub last_notified_at: Option<Timestamp>,
     /// Why the last attempt failed; `None` once one has succeeded.
     pub last_error: Option<String>,
-    /// When that was.
     pub last_error_at: Option<Timestamp>,
     /// Attempts that have failed since the last success.
     pub failures: u32,
@@ -87,7 +84,7 @@ pub(super) async fn all(pool: &SqlitePool) -> Result<Vec<Token>, sqlx::Error> {
         }
     }
     if left_out > 0 {
-        warn!(left_out, "tokens in the state file make no sense: they are left out");
+        warn!(left_out, "skipping unreadable tokens of the state file");
     }
     Ok(tokens)
 }
@@ -99,7 +96,7 @@ pub(super) async fn sent(pool: &SqlitePool) -> Result<HashMap<(TokenId, MonitorI
     Ok(understood("token_sent", &rows, one))
 }
 
-/// Reads a token whose columns begin at `first`; `None`: somebody has edited the file, and it is none.
+/// Reads a token whose columns begin at `first`; `None`: it is invalid, for example because the file was edited.
 pub(super) fn token(row: &SqliteRow, first: usize) -> Result<Option<Token>, sqlx::Error> {
     let text = |column: usize| row.try_get::<&str, _>(first + column);
     let Ok(secret) = PushToken::parse(text(1)?) else { return Ok(None) };
@@ -115,7 +112,7 @@ pub(super) fn token(row: &SqliteRow, first: usize) -> Result<Option<Token>, sqlx
         app: App::parse(text(5)?),
         app_version: text(6)?.to_owned(),
         profile: text(7)?.to_owned(),
-        // We wrote it, so it parses; a file that somebody edited costs the token its filter, not the alarms.
+        // We wrote it, so it parses; in an edited file the token loses its filter, not its alarms.
         filter: MonitorFilter::parse(text(8)?, text(9)?).unwrap_or_default(),
         badge: row.try_get(first + 10)?,
         created_at: time(row, first + 11)?,
@@ -132,14 +129,14 @@ pub(super) fn token(row: &SqliteRow, first: usize) -> Result<Option<Token>, sqlx
     }))
 }
 
-/// Writes a token as it is now; what pushes have shown stays, unless it has come back from the dead.
+/// Writes a token as it is now; results of pushes stay, unless it was registered again after being revoked.
 pub(super) async fn keep(
     transaction: &mut Transaction<'_, Sqlite>,
     token: &Token,
 ) -> Result<(), sqlx::Error> {
     let (monitors, intervals) = token.filter.lists();
-    // What the router knows counts: a file that was damaged or put back may have this token under another id, or another
-    // token under this one.
+    // The router's ids are right: a file that was damaged or restored may have this token under another id, or another
+    // token under this id.
     sqlx::query("DELETE FROM tokens WHERE token = ? AND id <> ?")
         .bind(token.token.expose())
         .bind(token.id.0)
@@ -195,7 +192,7 @@ pub(super) async fn keep_sent(
     Ok(())
 }
 
-/// Takes back that tokens were told of monitors at those times; a later time stays.
+/// Removes when tokens were sent alarms of monitors at those times; later times stay.
 pub(super) async fn forget_sent(
     transaction: &mut Transaction<'_, Sqlite>,
     untold: &[(TokenId, MonitorId, Timestamp)],
@@ -211,8 +208,7 @@ pub(super) async fn forget_sent(
     Ok(())
 }
 
-/// Forgets tokens that were revoked before that time (ms), for good. A blocked one stays: a stolen phone does not come
-/// back because it was patient.
+/// Deletes tokens that were revoked before that time (ms). Blocked ones stay, so that a stolen phone stays blocked.
 pub(super) async fn forget_revoked(
     connection: &mut SqliteConnection,
     before: i64,

@@ -1,4 +1,4 @@
-//! Why the state file is not written at the moment.
+//! Why the state file cannot be written at the moment.
 
 use std::path::Path;
 
@@ -10,16 +10,16 @@ pub(super) const LOG_LIMIT: u64 = 64 * 1024 * 1024;
 /// Why a group of notes was not written.
 #[derive(Debug)]
 pub(super) enum Trouble {
-    /// SQLite refuses.
+    /// SQLite returned an error.
     Refused(sqlx::Error),
-    /// The log has reached its limit, and another process keeps it from being emptied.
+    /// SQLite's log has reached its limit, and another process prevents a checkpoint.
     Log,
-    /// A new file cannot be made in place of one that is damaged or gone.
+    /// A damaged or removed file cannot be replaced.
     Lost(OpenError),
 }
 
 impl Trouble {
-    /// Says it in one line.
+    /// Returns it as one line.
     pub(super) fn sentence(&self, path: &Path) -> String {
         match self {
             Self::Refused(problem) => refused(problem),

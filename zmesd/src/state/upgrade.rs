@@ -1,5 +1,4 @@
-//! What becomes of a state file of another age: looked at before anything is changed, copied before its tables are
-//! brought up to date, refused where a newer zmesd has written it.
+//! State files of other versions: an older file is copied and then upgraded, a newer one is refused.
 //!
 //! A step is one transaction together with its entry in SQLite's list of steps, so a crash leaves the file as it was
 //! before a step or as it is after it.
@@ -35,18 +34,17 @@ const COPIES: usize = 3;
 /// A copy that is not complete yet.
 const UNFINISHED: &str = "part";
 
-/// What a state file says of itself.
+/// The version of a state file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Found {
-    /// The version of its tables.
     pub(super) version: i64,
-    /// Which zmesd brought that version: "zmesd 0.2.0", as far as the file tells.
+    /// The zmesd that introduced that version, if the file has it: "zmesd 0.2.0".
     pub(super) by: String,
 }
 
-/// Looks at a state file without changing it; `None`: there is none yet, or nothing in it.
+/// Examines a state file without changing it; `None`: there is none, or it is empty.
 ///
-/// What a newer zmesd has written, what is damaged and what is no state file at all is an error.
+/// A file of a newer zmesd, a damaged file, and a file of another program are errors.
 pub(super) async fn look(path: &Path) -> Result<Option<Found>, OpenError> {
     let Some(found) = read(path).await? else { return Ok(None) };
     if found.version <= NEWEST {
@@ -56,7 +54,7 @@ pub(super) async fn look(path: &Path) -> Result<Option<Found>, OpenError> {
     Err(OpenError::Newer { path: path.to_owned(), found: found.version, by: found.by, reads: NEWEST, copy })
 }
 
-/// Returns the copy that a zmesd can read whose newest version is `reads`: that of the upgrade that went beyond it.
+/// Returns the copy that a zmesd with the newest version `reads` can read.
 async fn copy_for(path: &Path, reads: i64) -> Option<PathBuf> {
     let mut copies = copies(path);
     copies.sort_unstable();
@@ -65,7 +63,7 @@ async fn copy_for(path: &Path, reads: i64) -> Option<PathBuf> {
     (found.version <= reads).then_some(copy)
 }
 
-/// Returns the newest copy, for whoever has nothing better left.
+/// Returns the newest copy, as a last resort.
 pub(super) fn newest_copy(path: &Path) -> Option<PathBuf> {
     copies(path).into_iter().max().map(|(_, copy)| copy)
 }
@@ -81,7 +79,7 @@ async fn read(path: &Path) -> Result<Option<Found>, OpenError> {
     let options = SqliteConnectOptions::new().filename(path).read_only(true).busy_timeout(super::file::BUSY);
     let mut file = options.connect().await.map_err(of)?;
     let found = found(&mut file).await;
-    // It has changed nothing; that it cannot say goodbye changes nothing either.
+    // The connection was read-only; an error when closing it does not matter.
     file.close().await.ok();
     match found.map_err(of)? {
         Content::Nothing => Ok(None),
@@ -100,7 +98,7 @@ enum Content {
 async fn found(file: &mut SqliteConnection) -> Result<Content, sqlx::Error> {
     let tables = sqlx::query_scalar::<_, String>("SELECT name FROM sqlite_schema WHERE type = 'table'");
     let tables = tables.fetch_all(&mut *file).await?;
-    // Ours are without; who sets it says that the file belongs to another program (sqlite.org/pragma.html).
+    // Ours have none; another program's file may have one (sqlite.org/pragma.html).
     let application: i64 = sqlx::query_scalar("PRAGMA application_id").fetch_one(&mut *file).await?;
     if application != 0 {
         return Ok(Content::Foreign);
@@ -116,7 +114,7 @@ async fn found(file: &mut SqliteConnection) -> Result<Content, sqlx::Error> {
     Ok(Content::Ours(Found { version, by: by.unwrap_or("a newer zmesd").to_owned() }))
 }
 
-/// Brings the tables up to date; what they were before is kept beside the file.
+/// Upgrades the tables; a copy of the file is kept beside it.
 pub(super) async fn upgrade(pool: &SqlitePool, path: &Path, found: Option<&Found>) -> Result<(), OpenError> {
     let older = found.filter(|found| found.version < NEWEST);
     let copy = match older {
@@ -130,7 +128,7 @@ pub(super) async fn upgrade(pool: &SqlitePool, path: &Path, found: Option<&Found
     })?;
     if let (Some(found), Some(copy)) = (older, copy) {
         let (from, to) = (found.version, NEWEST);
-        info!(from, to, copy = %copy.display(), "the state file was brought up to date, what it was before is kept");
+        info!(from, to, copy = %copy.display(), "state file upgraded; the previous one is kept as a copy");
         forget_copies(path);
     }
     Ok(())
@@ -158,7 +156,7 @@ async fn keep_copy(pool: &SqlitePool, path: &Path, version: i64) -> Result<PathB
     match made {
         Ok(()) => Ok(copy),
         Err(source) => {
-            // Half a copy only takes room on a disk that is full, perhaps.
+            // An incomplete copy only takes space.
             fs::remove_file(&unfinished).ok();
             let source = match source.downcast::<sqlx::Error>() {
                 Ok(problem) if primary_code(&problem).is_some_and(OpenError::is_damage) => {
@@ -181,7 +179,7 @@ async fn copied(
         Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error.into()),
         Ok(()) | Err(_) => {}
     }
-    // It holds what the file holds, so no more people may read it. SQLite takes an empty file for a new one.
+    // The copy has the same mode as the file. SQLite treats an empty file as a new one.
     let mode = fs::metadata(path)?.permissions().mode() & 0o777;
     drop(OpenOptions::new().write(true).create_new(true).mode(mode).open(unfinished)?);
     let name = unfinished.to_str().ok_or("its name is not UTF-8")?;
@@ -196,7 +194,7 @@ fn finish(unfinished: &Path, copy: &Path) -> io::Result<()> {
     copy.parent().map_or(Ok(()), |directory| File::open(directory)?.sync_all())
 }
 
-/// Keeps the newest copies alone. Those of a newer zmesd are not counted, and not touched.
+/// Removes all but the newest copies; those of a newer zmesd are ignored.
 fn forget_copies(path: &Path) {
     let mut own: Vec<_> = copies(path).into_iter().filter(|(version, _)| *version <= NEWEST).collect();
     own.sort_unstable();
@@ -204,7 +202,9 @@ fn forget_copies(path: &Path) {
     for (_, copy) in own.into_iter().take(old) {
         match fs::remove_file(&copy) {
             Ok(()) => info!(copy = %copy.display(), "an old copy of the state file was removed"),
-            Err(error) => warn!(copy = %copy.display(), %error, "an old copy of the state file stays"),
+            Err(error) => {
+                warn!(copy = %copy.display(), %error, "cannot remove an old copy of the state file");
+            }
         }
     }
 }

@@ -1,7 +1,7 @@
-//! Notes that wait for the disk, in their order.
+//! Notes that wait for the disk, in order.
 //!
-//! While the disk works they only pass through. While it cannot be written they stay, up to a bound; then the log of
-//! deliveries is dropped first and the record of alarms next, the oldest first. Tokens and filters stay: of each only
+//! While the disk cannot be written they stay, up to a limit; beyond it the delivery log is dropped first and the record
+//! of alarms next, oldest first. Tokens and filters stay: of each only
 //! the newest state counts, so they cannot grow beyond what the router itself holds.
 
 use std::collections::{BTreeSet, HashSet, VecDeque};
@@ -10,11 +10,11 @@ use super::handle::Device;
 use super::note::Note;
 use crate::domain::{DeliveryId, TokenId};
 
-/// Rows that the notes may stand for, together. At 200 bytes each this is 20 MB.
+/// Maximum number of rows that all notes write. At 200 bytes each this is 20 MB.
 const BOUND: usize = 100_000;
-/// What is left after notes were dropped, so that not every note drops another one.
+/// Rows that remain after notes were dropped, so that not every further note drops another one.
 const LEFT: usize = BOUND / 4 * 3;
-/// Notes that one transaction takes at most: one flush of the disk serves all of them.
+/// Maximum number of notes in one transaction: they share one flush of the disk.
 pub(super) const GROUP: usize = 256;
 /// Rows after which a transaction takes no further note.
 const ROWS: usize = 4096;
@@ -74,7 +74,7 @@ impl Waiting {
         group
     }
 
-    /// Puts back what could not be written.
+    /// Returns notes that could not be written.
     pub(super) fn put_back(&mut self, group: Vec<Note>) {
         for note in group.into_iter().rev() {
             self.rows += rows(&note);
@@ -82,7 +82,7 @@ impl Waiting {
         }
     }
 
-    /// Makes room: what newer notes replace, then the log, then whatever is oldest.
+    /// Drops notes: those that newer ones replace, then the delivery log, then the oldest.
     pub(super) fn shrink(&mut self) -> Dropped {
         let (mut dropped, left) = (Dropped::default(), self.bound.min(LEFT));
         self.keep_newest();
@@ -95,11 +95,11 @@ impl Waiting {
         dropped
     }
 
-    /// Keeps the newest state alone of each token and each filter, and no barrier for which nobody waits.
+    /// Keeps only the newest state of each token and filter, and drops barriers without a receiver.
     fn keep_newest(&mut self) {
         let (mut tokens, mut devices) = (HashSet::<TokenId>::new(), HashSet::<Device>::new());
         let mut kept = VecDeque::with_capacity(self.notes.len());
-        // The newer one stays where it is: a badge that was counted between the two must not win over it.
+        // The newer one keeps its position: a badge that was counted between the two must not replace it.
         while let Some(mut note) = self.notes.pop_back() {
             let stays = match &mut note {
                 Note::Token(token) => tokens.insert(token.id),
@@ -175,7 +175,7 @@ impl Waiting {
     }
 }
 
-/// Returns how many rows a note stands for, at least one.
+/// Returns how many rows a note writes, at least one.
 fn rows(note: &Note) -> usize {
     match note {
         Note::Announced(_, decisions) | Note::Tested(_, decisions) => 1 + decisions.len(),

@@ -21,12 +21,12 @@ use crate::telemetry::Counters;
 const RETRY: Duration = Duration::from_secs(1);
 /// How often old alarms are dropped from the record.
 const PRUNE: Duration = Duration::from_hours(1);
-/// After this long a disk that has not answered is taken to be one that cannot be written.
+/// A disk that does not answer for this long counts as unwritable.
 const STUCK: Duration = Duration::from_secs(10);
 
-/// How often it says that it moves, and looks whether the file is still there, though there is nothing to write.
+/// How often an idle writer reports its sign of life and checks that the file still exists.
 const TURN: Duration = Duration::from_secs(5);
-/// After so long it is taken to stand still: a slow card may take seconds for one group.
+/// A writer without a sign of life for this long counts as stuck: a slow card may take seconds for one group.
 const STANDSTILL: Duration = Duration::from_mins(1);
 /// The same while it drops what is old.
 const PRUNING: Duration = Duration::from_mins(10);
@@ -53,21 +53,20 @@ struct Intake {
     waiting: Waiting,
     /// What was dropped since the disk could not be written.
     dropped: Dropped,
-    /// Nobody can note anything any more.
+    /// All senders are closed.
     closed: bool,
 }
 
 /// What is on the disk.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Committed {
-    /// The last delivery.
     pub last: DeliveryId,
-    /// So many [`Note::Attempts`] since the start.
+    /// Number of [`Note::Attempts`] since the start.
     pub attempts: u64,
 }
 
 impl Intake {
-    /// Takes some notes; false: there will be none any more.
+    /// Takes some notes; false: all senders are closed.
     async fn receive(&mut self) -> bool {
         let mut taken = Vec::with_capacity(GROUP);
         self.closed = self.notes.recv_many(&mut taken, GROUP).await == 0;
@@ -81,14 +80,14 @@ impl Intake {
         !self.closed && !self.waiting.is_full()
     }
 
-    /// Makes room for what comes while the disk cannot be written.
+    /// Limits what waits while the disk cannot be written.
     fn make_room(&mut self, outlets: &Outlets) {
         if !self.waiting.is_full() || !outlets.is_troubled() {
             return;
         }
         let Dropped { deliveries, notes, outcomes } = self.waiting.shrink();
         if self.dropped == Dropped::default() && deliveries + notes > 0 {
-            error!("too much waits for the state file: the oldest deliveries will not be in the log");
+            error!("too much waits for the state file: dropping the oldest deliveries from the log");
         }
         self.dropped.deliveries += deliveries;
         self.dropped.notes += notes;
@@ -96,7 +95,7 @@ impl Intake {
     }
 }
 
-/// Says whether a failure is the note's own fault, and not the disk's: then trying again does not help.
+/// Says whether the note caused the failure, not the disk: then it is not tried again.
 fn is_of_one_note(trouble: &Trouble) -> bool {
     let Trouble::Refused(problem) = trouble else { return false };
     problem.as_database_error().is_some_and(|error| {
@@ -132,7 +131,7 @@ impl StateWriter {
             let waits = !self.intake.waiting.is_empty();
             tokio::select! {
                 biased;
-                // Seldom, and so it keeps nothing back; after the notes it might never have its turn.
+                // It is rare; below the notes it might never run.
                 _ = prune.tick() => {
                     self.moves(PRUNING);
                     let now = self.clock.now();
@@ -144,7 +143,7 @@ impl StateWriter {
                 () = stop.cancelled() => break,
             }
             self.intake.make_room(&self.outlets);
-            // It moves, if in vain: what is wrong is the disk, which `trouble` tells.
+            // The writer works; the disk does not, which `trouble` reports.
             if self.retry_at.is_none_or(|at| at <= Instant::now()) {
                 self.write().await;
             }
@@ -160,17 +159,17 @@ impl StateWriter {
         while !self.intake.waiting.is_empty() && self.write().await {}
         let lost = self.intake.waiting.len();
         if lost > 0 {
-            error!(notes = lost, "the state file could not be completed: these are lost");
+            error!(notes = lost, "the state file could not be completed: notes lost");
         }
         self.store.close().await;
     }
 
-    /// Says that it will be back within that time.
+    /// Announces the next sign of life within that time.
     fn moves(&self, within: Duration) {
         self.counters.beats.state_writer.back_within(within);
     }
 
-    /// Looks whether the file is still there.
+    /// Checks that the file still exists.
     async fn look(&mut self) {
         let now = self.clock.now();
         match meanwhile(self.store.look(now), &mut self.intake, &self.outlets).await {
@@ -185,7 +184,7 @@ impl StateWriter {
         self.retry_at = Some(Instant::now() + RETRY);
     }
 
-    /// Writes a group in one transaction; on failure says so, and keeps it. Returns whether it was written.
+    /// Writes a group in one transaction and returns whether it was written; a failed group is logged and kept.
     async fn write(&mut self) -> bool {
         let group = self.intake.waiting.take();
         if group.is_empty() {
@@ -208,7 +207,7 @@ impl StateWriter {
         }
     }
 
-    /// Writes note by note, and drops what cannot be written: one of them must not keep back all others for ever.
+    /// Writes note by note and drops those that cannot be written, so that they do not stop all others.
     async fn write_singly(&mut self, group: Vec<Note>) -> bool {
         let mut group = group.into_iter();
         while let Some(note) = group.next() {
@@ -217,7 +216,7 @@ impl StateWriter {
                 Ok(()) => {}
                 Err(trouble) if is_of_one_note(&trouble) => {
                     let error = trouble.sentence(self.store.path());
-                    error!(error, "the state file does not take this: it is not kept");
+                    error!(error, "cannot store a note in the state file: dropping it");
                 }
                 Err(trouble) => {
                     self.intake.waiting.put_back(one.into_iter().chain(group).collect());
@@ -234,13 +233,13 @@ impl StateWriter {
         self.retry_at = None;
         let something = group.iter().any(|note| !matches!(note, Note::Barrier(_)));
         self.settle(group);
-        // Barriers alone prove nothing about the disk.
+        // Barriers do not write.
         if something {
             self.outlets.works(&mut self.intake.dropped);
         }
     }
 
-    /// Says that these notes are on the disk, to whoever waits for that.
+    /// Reports that these notes are on the disk.
     fn settle(&self, group: Vec<Note>) {
         let attempts = group.iter().filter(|note| matches!(note, Note::Attempts(_))).count() as u64;
         let last = group.into_iter().filter_map(settled).max();
@@ -254,8 +253,7 @@ impl StateWriter {
     }
 }
 
-/// Takes notes while the disk works, so that one which stands still does not fill the queue, and says so if it takes
-/// too long.
+/// Takes notes while the disk works, so that a stuck disk does not fill the queue; reports a disk that takes too long.
 async fn meanwhile<T>(work: impl Future<Output = T>, intake: &mut Intake, outlets: &Outlets) -> T {
     let (mut work, began) = (pin!(work), Instant::now());
     let mut turn = ticker(TURN);
@@ -288,7 +286,7 @@ fn settled(note: Note) -> Option<DeliveryId> {
             decisions.last().map(|decided| decided.id)
         }
         Note::Barrier(reply) => {
-            // Whoever waits may have given up.
+            // The receiver may have timed out.
             reply.send(()).ok();
             None
         }

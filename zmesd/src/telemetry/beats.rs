@@ -1,18 +1,18 @@
-//! Whether the daemon's loops move: each says at every turn when it will be back at the latest.
+//! Signs of life of the daemon's loops: at every turn, each promises when its next turn begins at the latest.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use tokio::time::Instant;
 
-/// How long a loop may take until its first turn: at the start, the state file may have to be read.
+/// How long a loop may take until its first turn: at the start, it may have to read the state file.
 const FIRST: Duration = Duration::from_mins(1);
 
 /// The sign of life of one loop.
 #[derive(Debug)]
 pub struct Beat {
     began: Instant,
-    /// Milliseconds after `began` by which the loop wants to be back.
+    /// When the next turn begins at the latest, in milliseconds after `began`.
     due: AtomicU64,
 }
 
@@ -23,7 +23,7 @@ impl Default for Beat {
 }
 
 impl Beat {
-    /// Says that the loop moves, and will be back within that time.
+    /// Reports a turn; the next one begins within that time.
     pub fn back_within(&self, time: Duration) {
         self.due.store(millis(self.began.elapsed().saturating_add(time)), Ordering::Relaxed);
     }

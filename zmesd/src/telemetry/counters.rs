@@ -24,7 +24,7 @@ impl Counter {
         self.add(1);
     }
 
-    /// Adds so many.
+    /// Adds `number`.
     pub fn add(&self, number: u64) {
         self.0.fetch_add(number, Ordering::Relaxed);
     }
@@ -35,7 +35,7 @@ impl Counter {
     }
 }
 
-/// How many there are of something now.
+/// A number that goes up and down.
 #[derive(Debug, Default)]
 pub struct Level(AtomicU64);
 
@@ -88,7 +88,7 @@ impl Findings {
     }
 }
 
-/// All numbers of the daemon. Writing one is an atomic addition: nobody who counts ever waits for who reads.
+/// All numbers of the daemon. Counting is an atomic addition, and never waits for a reader.
 #[derive(Debug, Default)]
 pub struct Counters {
     /// Alarms announced, tests not counted.
@@ -99,13 +99,13 @@ pub struct Counters {
     pub slow_sessions: Counter,
     /// Connections refused by a limit, handshakes that failed, logins that were rejected.
     pub rejected: Counter,
-    /// Who that was and why, with the numbers by reason.
+    /// Clients that were refused, with the numbers by reason.
     pub refusals: Refusals,
-    /// Rounds of the poller: `check ping` looks whether it moves.
+    /// Rounds of the poller: `check ping` compares them.
     pub polls: Counter,
     /// Notes that the state could not take.
     pub lost_notes: Counter,
-    /// Orders that the push side had no room for: it finds them on the disk.
+    /// Orders that the push side had no room for.
     pub deferred_pushes: Counter,
     /// Tokens that a provider has called dead.
     pub dead_tokens: Counter,
@@ -129,11 +129,11 @@ pub struct Counters {
     pub handshakes: Level,
     /// Listening sockets that are being served.
     pub listeners: Level,
-    /// What `doctor` would say.
+    /// Findings of `doctor`.
     pub findings: Findings,
     /// How long things take.
     pub timings: Timings,
-    /// Which loops move.
+    /// Signs of life of the loops.
     pub beats: Beats,
 }
 

@@ -9,9 +9,9 @@ use super::tally::{LabelPairs, Labels, label};
 use crate::domain::{Decision, Origin, SkipReason};
 
 label! {
-    /// Which end of an alarm. Only beginnings are announced.
+    /// Start or end of an alarm; only starts are announced.
     Phase = "phase" {
-        /// A monitor saw something.
+        /// The alarm began.
         Start = "start",
     }
 }
@@ -19,11 +19,11 @@ label! {
 label! {
     /// How a login ended.
     Login = "result" {
-        /// Come in.
+        /// Logged in.
         Accepted = "accepted",
         /// Wrong, unknown, disabled, expired.
         Rejected = "rejected",
-        /// Not looked at, after too many failures.
+        /// Not checked, after too many failures.
         Throttled = "throttled",
         /// Not decided: the database is away, or there are too many logins at once.
         Unavailable = "unavailable",
@@ -33,7 +33,7 @@ label! {
 }
 
 label! {
-    /// Which kind of transport.
+    /// The kind of a transport.
     Transport = "transport" {
         /// The PushProxy.
         Proxy = "proxy",
@@ -83,9 +83,9 @@ impl Labels for MonitorCondition {
 label! {
     /// How a reload ended.
     Reload = "result" {
-        /// The file is in force, but for what needs a restart.
+        /// Applied, except for keys that need a restart.
         Ok = "ok",
-        /// Something is wrong with it: nothing has changed.
+        /// The file has errors: nothing has changed.
         Refused = "refused",
     }
 }
@@ -93,9 +93,9 @@ label! {
 label! {
     /// How grave a finding of `zmesctl doctor` is.
     FindingSeverity = "severity" {
-        /// Red: alarms do not arrive, or will not.
+        /// Alarms do not arrive, or will not.
         Error = "error",
-        /// It works, but not for all or not for long.
+        /// Alarms arrive, but not for all users or not for long.
         Warning = "warning",
     }
 }
@@ -112,7 +112,7 @@ label! {
     }
 }
 
-/// Where a monitor's alarms are looked for.
+/// How alarms of a monitor are found.
 impl Labels for StateSource {
     fn all() -> Vec<Self> {
         Self::ALL.to_vec()

@@ -1,10 +1,9 @@
-//! What the daemon tells of itself: the log, counters and latencies since the start, signs of life of its loops.
+//! What the daemon tells of itself: the log, counters and timings since the start, signs of life of its loops.
 //! `metrics` serves them to Prometheus.
 
 mod beats;
 mod counters;
 mod labels;
-mod latencies;
 pub mod log;
 mod refusals;
 mod tally;
@@ -13,9 +12,8 @@ mod timings;
 pub use beats::{Beat, Beats};
 pub use counters::{Counter, Counters, Findings, Inside, Level};
 pub use labels::{Connection, FindingSeverity, Frame, Login, Loop, Part, Phase, Pushed, Reload, Transport};
-pub use latencies::{Latencies, Stage};
 pub use refusals::{Refusal, Refusals, RefusedEntry};
 pub use tally::{LabelPairs, Labels, Tally};
-pub use timings::{Timing, Timings};
+pub use timings::{Timing, TimingBuckets, Timings};
 pub use zmes_shared::control::TokenState;
 pub use zmes_shared::words::TargetKind;

@@ -1,8 +1,8 @@
-//! Who was refused at the apps' port, why and how often: one bounded table that `clients rejected`, `doctor`, the log
-//! and the metrics are told from.
+//! Clients that were refused at the apps' port, why and how often: one bounded table behind `clients rejected`, `doctor`,
+//! the log and the metrics.
 //!
 //! Everything in a refusal is chosen by the peer, so each part of the table has a bound: entries in all, user names of
-//! one network, warnings an hour. IPv6 peers count by their /64, which one customer has whole.
+//! one network, warnings an hour. IPv6 peers count by their /64, which belongs to one customer.
 
 use std::collections::{BTreeMap, HashMap};
 use std::net::IpAddr;
@@ -16,9 +16,9 @@ use zmes_shared::views::{RefusalReason, Rejection};
 use super::tally::{LabelPairs, Labels, Tally};
 use crate::limits::network;
 
-/// Entries that are kept, some 200 bytes each; the one whose last refusal is oldest goes first.
+/// Entries that are kept, some 200 bytes each. The one whose last refusal is oldest is dropped first.
 const MAX_ENTRIES: usize = 2048;
-/// User names of one network and reason that have entries of their own; those after them share one without a name.
+/// User names of one network and reason that have entries of their own. Further ones share an entry without a name.
 const MAX_NAMES: usize = 16;
 /// One warning for each network and reason in this time.
 const QUIET: SignedDuration = SignedDuration::from_hours(1);
@@ -30,23 +30,23 @@ const MAX_DETAIL: usize = 120;
 /// One refusal.
 #[derive(Debug, Clone)]
 pub struct Refusal {
-    /// The client's address, the one that its proxy names.
+    /// The client's address, as its proxy names it.
     pub address: IpAddr,
     /// Why.
     pub reason: RefusalReason,
-    /// The user name, fit to be shown.
+    /// The user name, without control characters.
     pub user: Option<String>,
-    /// What is special about it; cleaned and cut here.
+    /// A detail; cleaned and cut here.
     pub detail: Option<String>,
 }
 
 impl Refusal {
-    /// Returns a refusal of which nothing more is known.
+    /// Returns a refusal without user and detail.
     pub fn new(address: IpAddr, reason: RefusalReason) -> Self {
         Self { address, reason, user: None, detail: None }
     }
 
-    /// Says what is special about it.
+    /// Adds a detail.
     #[must_use]
     pub fn detail(self, detail: Option<String>) -> Self {
         Self { detail, ..self }
@@ -60,38 +60,38 @@ pub struct RefusedEntry {
     pub rejection: Rejection,
     /// The client's network (a whole /64 of IPv6).
     pub network: IpAddr,
-    /// A client of that address got further after the last refusal.
+    /// A client of that network got in after the last refusal.
     pub mended: bool,
 }
 
 /// The table.
 #[derive(Debug, Default)]
 pub struct Refusals {
-    table: Mutex<Table>,
+    table: Mutex<RefusalTable>,
     by_reason: Tally<RefusalReason>,
 }
 
 #[derive(Debug, Default)]
-struct Table {
-    entries: HashMap<Key, Row>,
+struct RefusalTable {
+    entries: HashMap<RefusalKey, RefusalRow>,
     /// Keys by the number of their last refusal: the first is the oldest.
-    order: BTreeMap<u64, Key>,
+    order: BTreeMap<u64, RefusalKey>,
     last: u64,
     /// When each was last warned of, within [`QUIET`].
     warned: HashMap<(IpAddr, RefusalReason), Timestamp>,
-    /// The log has heard that there are too many to be told.
+    /// When the log was told that further refusals are not logged.
     flooded_at: Option<Timestamp>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-struct Key {
+struct RefusalKey {
     network: IpAddr,
     reason: RefusalReason,
     user: Option<String>,
 }
 
 #[derive(Debug)]
-struct Row {
+struct RefusalRow {
     number: u64,
     address: IpAddr,
     count: u64,
@@ -101,19 +101,19 @@ struct Row {
     mended: bool,
 }
 
-/// What the log is told of a refusal.
+/// How a refusal is logged.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Telling {
-    /// The first of its kind for a while.
+enum LogChoice {
+    /// The first of its kind for an hour.
     Warn,
-    /// Too many kinds at once: a last warning for this hour.
+    /// Too many kinds at once: the last warning of this hour.
     Flood,
-    /// Nothing new.
+    /// At level debug.
     Quiet,
 }
 
 impl Refusals {
-    /// Notes a refusal and tells the log; returns how many of its kind there were.
+    /// Records a refusal and logs it. Returns how many of its kind there were.
     pub fn record(&self, refusal: Refusal, now: Timestamp) -> u64 {
         let Refusal { address, reason, user, detail } = refusal;
         self.by_reason.count(reason);
@@ -125,23 +125,23 @@ impl Refusals {
         let (word, hint) = (reason.as_str(), reason.hint());
         let (user, detail) = (user.as_deref().unwrap_or_default(), detail.as_deref().unwrap_or_default());
         match telling {
-            Telling::Warn => {
+            LogChoice::Warn => {
                 warn!(%address, reason = word, user, detail, count, hint, "client refused: {address}");
             }
-            Telling::Flood => {
+            LogChoice::Flood => {
                 warn!(
                     hint = "zmesctl clients rejected",
-                    "clients of many addresses are refused; for an hour no more of them are logged"
+                    "clients from many addresses refused; further ones are not logged for an hour"
                 );
             }
-            Telling::Quiet => {
+            LogChoice::Quiet => {
                 debug!(%address, reason = word, user, detail, count, "client refused: {address}");
             }
         }
         count
     }
 
-    /// Notes that a client got in, with this user where it has logged in: what its address was refused for is mended.
+    /// A client got in, with this user if it has logged in: earlier refusals of its network count as mended.
     pub fn welcomed(&self, address: IpAddr, user: Option<&str>) {
         let network = network(address);
         let mut table = self.table();
@@ -154,7 +154,7 @@ impl Refusals {
         }
     }
 
-    /// Returns what was refused since then, the most recent first.
+    /// Returns refusals since then, the most recent first.
     pub fn entries(&self, since: Option<Timestamp>) -> Vec<RefusedEntry> {
         let table = self.table();
         let newest_first = table.order.values().rev();
@@ -179,7 +179,7 @@ impl Refusals {
 
     /// Returns how often an address was refused for this reason as this user.
     pub fn count(&self, address: IpAddr, reason: RefusalReason, user: Option<&str>) -> u64 {
-        let key = Key { network: network(address), reason, user: user.map(ToOwned::to_owned) };
+        let key = RefusalKey { network: network(address), reason, user: user.map(ToOwned::to_owned) };
         self.table().entries.get(&key).map_or(0, |row| row.count)
     }
 
@@ -188,12 +188,12 @@ impl Refusals {
         &self.by_reason
     }
 
-    fn table(&self) -> MutexGuard<'_, Table> {
+    fn table(&self) -> MutexGuard<'_, RefusalTable> {
         self.table.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl Table {
+impl RefusalTable {
     fn note(
         &mut self,
         address: IpAddr,
@@ -202,7 +202,7 @@ impl Table {
         detail: Option<String>,
         now: Timestamp,
     ) -> u64 {
-        let mut key = Key { network: network(address), reason, user };
+        let mut key = RefusalKey { network: network(address), reason, user };
         if key.user.is_some() && !self.entries.contains_key(&key) && self.names(&key) >= MAX_NAMES {
             key.user = None;
         }
@@ -211,7 +211,7 @@ impl Table {
         if let Some(row) = self.entries.get_mut(&key) {
             self.order.remove(&row.number);
             self.order.insert(number, key);
-            *row = Row {
+            *row = RefusalRow {
                 number,
                 address,
                 count: row.count + 1,
@@ -228,38 +228,39 @@ impl Table {
             self.entries.remove(&oldest);
         }
         self.order.insert(number, key.clone());
-        let row = Row { number, address, count: 1, first_at: now, last_at: now, detail, mended: false };
+        let row =
+            RefusalRow { number, address, count: 1, first_at: now, last_at: now, detail, mended: false };
         self.entries.insert(key, row);
         1
     }
 
-    fn names(&self, key: &Key) -> usize {
-        let same = |other: &&Key| other.network == key.network && other.reason == key.reason;
+    fn names(&self, key: &RefusalKey) -> usize {
+        let same = |other: &&RefusalKey| other.network == key.network && other.reason == key.reason;
         self.entries.keys().filter(same).count()
     }
 
-    fn telling(&mut self, address: IpAddr, reason: RefusalReason, now: Timestamp) -> Telling {
-        // What the database is away for is told where the database is.
+    fn telling(&mut self, address: IpAddr, reason: RefusalReason, now: Timestamp) -> LogChoice {
+        // The outage of the database is logged elsewhere.
         if reason == RefusalReason::LoginUnavailable {
-            return Telling::Quiet;
+            return LogChoice::Quiet;
         }
         let fresh = |at: &Timestamp| now.duration_since(*at).abs() < QUIET;
         let kind = (network(address), reason);
         if self.warned.get(&kind).is_some_and(fresh) {
-            return Telling::Quiet;
+            return LogChoice::Quiet;
         }
         if self.warned.len() >= MAX_WARNINGS {
             self.warned.retain(|_, at| fresh(at));
         }
         if self.warned.len() < MAX_WARNINGS {
             self.warned.insert(kind, now);
-            return Telling::Warn;
+            return LogChoice::Warn;
         }
         if self.flooded_at.as_ref().is_some_and(fresh) {
-            return Telling::Quiet;
+            return LogChoice::Quiet;
         }
         self.flooded_at = Some(now);
-        Telling::Flood
+        LogChoice::Flood
     }
 }
 
@@ -338,29 +339,29 @@ mod tests {
 
     #[test]
     fn one_warning_an_hour_for_each_address_and_reason() {
-        let mut table = Table::default();
+        let mut table = RefusalTable::default();
         let (one, other) = ("192.0.2.1".parse().unwrap(), "192.0.2.2".parse().unwrap());
         let minutes = |minutes| AT + SignedDuration::from_mins(minutes);
-        assert_eq!(table.telling(one, RefusalReason::Origin, minutes(0)), Telling::Warn);
-        assert_eq!(table.telling(one, RefusalReason::Origin, minutes(59)), Telling::Quiet);
-        assert_eq!(table.telling(one, RefusalReason::NotWebsocket, minutes(59)), Telling::Warn);
-        assert_eq!(table.telling(other, RefusalReason::Origin, minutes(59)), Telling::Warn);
-        assert_eq!(table.telling(one, RefusalReason::Origin, minutes(61)), Telling::Warn);
+        assert_eq!(table.telling(one, RefusalReason::Origin, minutes(0)), LogChoice::Warn);
+        assert_eq!(table.telling(one, RefusalReason::Origin, minutes(59)), LogChoice::Quiet);
+        assert_eq!(table.telling(one, RefusalReason::NotWebsocket, minutes(59)), LogChoice::Warn);
+        assert_eq!(table.telling(other, RefusalReason::Origin, minutes(59)), LogChoice::Warn);
+        assert_eq!(table.telling(one, RefusalReason::Origin, minutes(61)), LogChoice::Warn);
     }
 
     #[test]
     fn a_flood_of_addresses_does_not_flood_the_log() {
-        let mut table = Table::default();
+        let mut table = RefusalTable::default();
         let mut told = Vec::new();
         for number in 0..1000 {
             let address = IpAddr::from(std::net::Ipv4Addr::from_bits(0x0a00_0000 + number));
             told.push(table.telling(address, RefusalReason::TlsGivenUp, AT));
         }
-        assert_eq!(told.iter().filter(|telling| **telling == Telling::Warn).count(), MAX_WARNINGS);
-        assert_eq!(told.iter().filter(|telling| **telling == Telling::Flood).count(), 1);
+        assert_eq!(told.iter().filter(|telling| **telling == LogChoice::Warn).count(), MAX_WARNINGS);
+        assert_eq!(told.iter().filter(|telling| **telling == LogChoice::Flood).count(), 1);
         let later = AT + SignedDuration::from_hours(2);
         let next = table.telling("192.0.2.1".parse().unwrap(), RefusalReason::TlsGivenUp, later);
-        assert_eq!(next, Telling::Warn, "an hour later it is told again");
+        assert_eq!(next, LogChoice::Warn, "an hour later it is told again");
     }
 
     #[test]

@@ -53,9 +53,9 @@ impl<L: Labels> Tally<L> {
         self.add(labels, 1);
     }
 
-    /// Adds so many: one addition, whatever the number.
+    /// Adds `number`.
     pub fn add(&self, labels: L, number: u64) {
-        // A dozen at most, so looking beats hashing. A test holds that none is missing.
+        // A dozen at most: faster than hashing.
         if let Some((_, counter)) = self.series.iter().find(|(known, _)| *known == labels) {
             counter.add(number);
         }

@@ -9,7 +9,7 @@ use x509_parser::public_key::PublicKey;
 
 use crate::ports::CertificateProblem;
 
-/// A certificate may be valid for so many days, whoever has issued it.
+/// Longest validity of a certificate, in days, whatever its issuer.
 const LONGEST_DAYS: i64 = 825;
 /// And for so many if a CA has issued it that comes with the system.
 const LONGEST_PUBLIC_DAYS: i64 = 398;

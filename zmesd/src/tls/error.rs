@@ -95,7 +95,7 @@ pub enum TlsWarning {
     #[error("the certificate is not valid before {}", date(*.0))]
     NotYetValid(Timestamp),
     /// It has no subject alternative name.
-    #[error("the certificate names its host only in the subject (`{0}`): apps look at subjectAltName alone")]
+    #[error("the certificate names its host only in the subject (`{0}`), but apps check only subjectAltName")]
     NoNames(String),
     /// It is of the first version of X.509, which knows no extensions.
     #[error(
@@ -132,7 +132,7 @@ impl TlsWarning {
         }
     }
 
-    /// Says whether an app that looks at certificates at all does not connect, whatever its user has told it to trust.
+    /// Says whether apps that check certificates refuse this one, whatever their users trust.
     pub fn is_grave(&self) -> bool {
         match self {
             Self::Expired(_) | Self::NotYetValid(_) | Self::NoNames(_) | Self::Version1 => true,

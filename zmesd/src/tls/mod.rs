@@ -1,6 +1,6 @@
 //! TLS of the WebSocket side: the certificate and its key, looked at before they are used, replaced while serving.
 //!
-//! Owns the pair in force. What makes TLS impossible is a [`TlsError`] (the daemon does not start, a reload changes
+//! Owns the current pair. What makes TLS impossible is a [`TlsError`] (the daemon does not start, a reload changes
 //! nothing); what only makes apps complain is a [`TlsWarning`] (it is served all the same: zmNinja takes any
 //! certificate unless told otherwise, and an expired one is better than no alarms).
 
@@ -28,31 +28,30 @@ use rustls::sign::CertifiedKey;
 
 use crate::config::TlsFiles;
 
-/// The certificate in force. New connections get the new one, those that are open live on with theirs.
+/// The current certificate. New connections get a new one at once, open ones keep theirs.
 #[derive(Debug)]
 pub struct CertStore {
     pair: ArcSwap<LoadedPair>,
 }
 
 impl CertStore {
-    /// Puts a pair in force.
+    /// Serves this pair from now on.
     pub fn new(pair: LoadedPair) -> Arc<Self> {
         Arc::new(Self { pair: ArcSwap::from_pointee(pair) })
     }
 
-    /// Returns the pair in force.
     pub fn current(&self) -> Arc<LoadedPair> {
         self.pair.load_full()
     }
 
-    /// Loads a pair and puts it in force; an error leaves everything as it was. Reads files: not for the event loop.
+    /// Loads a pair and serves it; an error changes nothing. Reads files: not for the event loop.
     pub fn reload(&self, files: &TlsFiles, now: Timestamp) -> Result<Arc<LoadedPair>, TlsError> {
         let pair = Arc::new(load(files, now)?);
         self.pair.store(Arc::clone(&pair));
         Ok(pair)
     }
 
-    /// Says whether the files of the pair in force have changed since they were loaded (or cannot be looked at).
+    /// Says whether the files of the current pair have changed since they were loaded (or cannot be read).
     pub fn changed_on_disk(&self) -> bool {
         self.pair.load().changed_on_disk()
     }

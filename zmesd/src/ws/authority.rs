@@ -4,7 +4,7 @@ use std::net::{IpAddr, Ipv6Addr};
 
 /// A server's name or address with its port, in one spelling.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Authority {
+pub(super) struct HostAuthority {
     host: Host,
     /// `None`: a default port. Which one depends on the scheme, and schemes are not compared: behind a proxy that ends
     /// TLS we do not know the one that the client used, and libraries say `http` over TLS.
@@ -18,7 +18,7 @@ enum Host {
     Address(IpAddr),
 }
 
-impl Authority {
+impl HostAuthority {
     /// Ports that clients leave out: of `http` and `ws`, of `https` and `wss`.
     const DEFAULT_PORTS: [u16; 2] = [80, 443];
 
@@ -56,10 +56,7 @@ impl Host {
 }
 
 /// Reads what follows the host: nothing, `:`, or `:` and digits (RFC 3986 3.2.3).
-#[expect(
-    clippy::option_option,
-    reason = "the outer one says that it is no port, the inner one that there is none"
-)]
+#[expect(clippy::option_option, reason = "outer: whether it is a valid port; inner: whether there is one")]
 fn port_of(rest: &str) -> Option<Option<u16>> {
     if rest.is_empty() {
         return Some(None);
@@ -88,7 +85,7 @@ mod tests {
             ("[::ffff:192.0.2.1]:9000", "192.0.2.1:9000"),
             (" nvr\t", "NVR"),
         ] {
-            let (first, second) = (Authority::parse(one), Authority::parse(other));
+            let (first, second) = (HostAuthority::parse(one), HostAuthority::parse(other));
             assert!(first.is_some(), "{one}");
             assert_eq!(first, second, "{one} and {other}");
         }
@@ -118,7 +115,7 @@ mod tests {
             "fe80::1%eth0",
             "[zm]",
         ] {
-            assert_eq!(Authority::parse(text), None, "{text:?}");
+            assert_eq!(HostAuthority::parse(text), None, "{text:?}");
         }
     }
 }

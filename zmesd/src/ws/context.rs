@@ -7,61 +7,55 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use arc_swap::ArcSwap;
 use zmes_shared::SessionId;
 
-use super::admission::Admission;
+use super::connection_limits::ConnectionLimits;
 use super::replay::AlarmRecord;
 use super::settings::ServerSettings;
 use crate::ports::{CertificateInfo, Clock, LoginCheck};
 use crate::route::RouterHandle;
 use crate::telemetry::Counters;
 
-/// What the WebSocket side needs of others.
+/// What the WebSocket side needs of other rooms.
 #[derive(Debug, Clone)]
-pub struct Parts {
-    /// Who gets which alarm.
+pub struct WsParts {
     pub router: RouterHandle,
-    /// Who may come in.
     pub login: Arc<dyn LoginCheck>,
-    /// What was missed.
+    /// Serves replays.
     pub record: Arc<dyn AlarmRecord>,
-    /// The certificate that apps are shown.
     pub certificate: Arc<dyn CertificateInfo>,
-    /// What is counted.
     pub counters: Arc<Counters>,
-    /// The wall clock.
     pub clock: Arc<dyn Clock>,
 }
 
-/// What all connections share: the parts, the settings in force, the count of who is here.
+/// What all connections share: the parts, the current settings, the connection limits.
 #[derive(Debug)]
-pub struct Context {
-    pub(super) parts: Parts,
-    pub(super) admission: Arc<Admission>,
+pub struct WsContext {
+    pub(super) parts: WsParts,
+    pub(super) limits: Arc<ConnectionLimits>,
     settings: ArcSwap<ServerSettings>,
     last_session: AtomicU64,
 }
 
-impl Context {
+impl WsContext {
     /// Joins parts and settings.
-    pub fn new(parts: Parts, settings: ServerSettings) -> Arc<Self> {
+    pub fn new(parts: WsParts, settings: ServerSettings) -> Arc<Self> {
         Arc::new(Self {
             parts,
-            admission: Arc::default(),
+            limits: Arc::default(),
             settings: ArcSwap::from_pointee(settings),
             last_session: AtomicU64::new(0),
         })
     }
 
-    /// Puts other settings in force for connections that come from now on.
+    /// Sets the settings for new connections.
     pub fn reconfigure(&self, settings: ServerSettings) {
         self.settings.store(Arc::new(settings));
     }
 
-    /// Returns the settings in force.
     pub(super) fn settings(&self) -> Arc<ServerSettings> {
         self.settings.load_full()
     }
 
-    /// Returns a number that no session had before.
+    /// Returns an unused session id.
     pub(super) fn next_session(&self) -> SessionId {
         SessionId(self.last_session.fetch_add(1, Ordering::Relaxed) + 1)
     }

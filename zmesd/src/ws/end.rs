@@ -3,8 +3,8 @@
 use tokio_tungstenite::tungstenite::error::{CapacityError, Error, ProtocolError};
 use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 
-use super::admission::Full;
-use crate::route::{CloseReason, Left};
+use super::connection_limits::LimitReached;
+use crate::route::{CloseReason, SessionEnd};
 
 /// Why a session ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -17,11 +17,11 @@ pub(super) enum End {
     NoAuth,
     /// Wrong credentials.
     BadAuth,
-    /// It had not logged in, and others needed its place.
+    /// It had not logged in, and a newer connection took its slot.
     Evicted,
-    /// Logged in, but there is no seat for it.
-    Full(Full),
-    /// Credentials could not be looked at.
+    /// Logged in, but a connection limit is reached.
+    Full(LimitReached),
+    /// Credentials could not be checked.
     LoginUnavailable,
     /// The router did not answer.
     Busy,
@@ -48,7 +48,7 @@ pub(super) enum End {
 }
 
 impl End {
-    /// Returns what to tell the app; `None`: nothing, it closed the session itself or is gone.
+    /// Returns the close code for the app; `None`: it closed the session itself, or the connection is lost.
     pub(super) fn close_code(self) -> Option<CloseCode> {
         Some(match self {
             Self::ByApp | Self::Lost => return None,
@@ -69,11 +69,11 @@ impl End {
         })
     }
 
-    /// Returns what the router makes of the app's filter: only a close frame of the app is meant to be the end of it.
-    pub(super) fn left(self) -> Left {
+    /// Returns what becomes of the app's filter: only a close frame of the app means that it is not wanted any more.
+    pub(super) fn left(self) -> SessionEnd {
         match self {
-            Self::ByApp => Left::ByApp,
-            Self::Stopping => Left::Stopping,
+            Self::ByApp => SessionEnd::ByApp,
+            Self::Stopping => SessionEnd::Stopping,
             Self::Lost
             | Self::NoAuth
             | Self::BadAuth
@@ -89,11 +89,11 @@ impl End {
             | Self::NotUtf8
             | Self::TooBig
             | Self::Evicted
-            | Self::Full(_) => Left::Broken,
+            | Self::Full(_) => SessionEnd::Broken,
         }
     }
 
-    /// Returns the words for the log, for `watch` and for the close frame (at most 123 bytes).
+    /// Returns the text for the log, for `watch` and for the close frame (at most 123 bytes).
     pub(super) fn as_str(self) -> &'static str {
         match self {
             Self::ByApp => "closed by the app",
@@ -102,8 +102,10 @@ impl End {
             Self::BadAuth => "bad authentication",
             Self::LoginUnavailable => "login not possible now",
             Self::Evicted => "no login yet, and others wait",
-            Self::Full(Full::House) => "max-clients reached",
-            Self::Full(Full::Address | Full::Rate | Full::Pending) => "max-clients-per-address reached",
+            Self::Full(LimitReached::MaxClients) => "max-clients reached",
+            Self::Full(LimitReached::MaxClientsPerAddress | LimitReached::Rate | LimitReached::Pending) => {
+                "max-clients-per-address reached"
+            }
             Self::Busy => "server is busy",
             Self::Slow => "does not read",
             Self::Disconnected => "disconnected by an admin",

@@ -1,6 +1,6 @@
 //! A connection's own task until its session begins: PROXY header, TLS, HTTP upgrade, each under a deadline.
 //!
-//! Owns the socket and its place among the handshakes. Ends by handing the WebSocket to a [`Pump`] in a task of its
+//! Owns the socket and its turn at the handshakes. Ends by handing the WebSocket to a [`Pump`] in a task of its
 //! own: this task's future is ten times as big, and nothing of it should outlive the handshake.
 
 use std::net::{IpAddr, SocketAddr};
@@ -20,18 +20,18 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::debug;
 
-use super::admission::{Eviction, Seat, UNDISTURBED};
-use super::context::Context;
+use super::connection_limits::{ConnectionSlot, Eviction, UNDISTURBED};
+use super::context::WsContext;
 use super::meter::Metered;
 use super::proxy;
 use super::pump::Pump;
-use super::refusal::{Failure, Stage, covers};
+use super::refusal::{HandshakeFailure, TlsStage, covers};
 use super::settings::ServerSettings;
 use super::upgrade::{UpgradeError, upgrade};
 use crate::route::Busy;
 use crate::telemetry::Refusal;
 
-/// Time for a place among the handshakes.
+/// Time to wait for a turn at the handshakes.
 const TURN_DEADLINE: Duration = Duration::from_secs(5);
 /// Time for the PROXY header and for TLS, each.
 const TLS_DEADLINE: Duration = Duration::from_secs(5);
@@ -46,7 +46,7 @@ const TLS_BUFFER: usize = 16 * 1024;
 const UNSENT: u32 = 64 * 1024;
 /// The first byte of a TLS connection: a record of the type handshake (RFC 8446 5.1).
 const TLS_HANDSHAKE: u8 = 0x16;
-/// What plain HTTP hears on the port that speaks TLS.
+/// The answer to plain HTTP on a TLS port.
 const USE_TLS: &[u8] = b"HTTP/1.1 400 Bad Request\r\n\
     Connection: close\r\n\
     Content-Type: text/plain; charset=utf-8\r\n\
@@ -54,61 +54,60 @@ const USE_TLS: &[u8] = b"HTTP/1.1 400 Bad Request\r\n\
     \r\n\
     This port speaks TLS: use wss://.\n";
 
-/// Somebody at the door.
-pub(super) struct Arrival {
-    /// What all share.
-    pub(super) context: Arc<Context>,
-    /// The settings when it came.
+/// A connection that was just accepted.
+pub(super) struct NewConnection {
+    pub(super) context: Arc<WsContext>,
     pub(super) settings: Arc<ServerSettings>,
-    /// How TLS is spoken, if it is.
+    /// `None`: without TLS.
     pub(super) tls: Option<Arc<ServerConfig>>,
-    /// Its place in the house.
-    pub(super) seat: Seat,
-    /// Tells when it has to give that up.
+    pub(super) slot: ConnectionSlot,
+    /// Tells when it has to close for another connection.
     pub(super) eviction: Eviction,
-    /// Ends it.
     pub(super) stop: CancellationToken,
-    /// Where its session will live.
+    /// Runs its session.
     pub(super) tracker: TaskTracker,
 }
 
-/// Somebody who has come through.
+/// A WebSocket after all handshakes.
 #[expect(clippy::large_enum_variant, reason = "it is taken apart at once")]
-enum Shaken {
-    /// With TLS.
+enum OpenSocket {
     Secure(WebSocketStream<Metered<TlsStream<TcpStream>>>),
-    /// Without.
     Plain(WebSocketStream<Metered<TcpStream>>),
 }
 
-impl Arrival {
-    /// Leads somebody in, or not.
+impl NewConnection {
+    /// Runs the handshakes, then starts the session or records why there is none.
     pub(super) async fn receive(self, tcp: TcpStream, peer: SocketAddr) {
-        let Self { context, settings, tls, mut seat, mut eviction, stop, tracker } = self;
+        let Self { context, settings, tls, mut slot, mut eviction, stop, tracker } = self;
         let counters = Arc::clone(&context.parts.counters);
         let _inside = counters.handshakes.enter();
-        let mut door = Door { context: &context, settings: &settings, client: peer, seat: &mut seat };
+        let mut handshake =
+            Handshake { context: &context, settings: &settings, client: peer, slot: &mut slot };
         let outcome = tokio::select! {
             biased;
             () = stop.cancelled() => return,
-            () = eviction.told() => Err(Failure::Crowded),
-            outcome = door.lead_in(tcp, tls) => outcome,
+            () = eviction.told() => Err(HandshakeFailure::Displaced),
+            outcome = handshake.run(tcp, tls) => outcome,
         };
-        let client = door.client;
+        let client = handshake.client;
         match outcome {
-            Ok(Shaken::Secure(websocket)) => {
-                Hall { context, settings, stop, tracker }.begin(websocket, client, seat, eviction).await;
+            Ok(OpenSocket::Secure(websocket)) => {
+                SessionStart { context, settings, stop, tracker }
+                    .start(websocket, client, slot, eviction)
+                    .await;
             }
-            Ok(Shaken::Plain(websocket)) => {
-                Hall { context, settings, stop, tracker }.begin(websocket, client, seat, eviction).await;
+            Ok(OpenSocket::Plain(websocket)) => {
+                SessionStart { context, settings, stop, tracker }
+                    .start(websocket, client, slot, eviction)
+                    .await;
             }
             Err(failure) => refuse(&context, client.ip(), &failure),
         }
     }
 }
 
-/// Notes why somebody does not come in.
-pub(super) fn refuse(context: &Context, address: IpAddr, failure: &Failure) {
+/// Records why a connection gets no session.
+pub(super) fn refuse(context: &WsContext, address: IpAddr, failure: &HandshakeFailure) {
     let names = || context.parts.certificate.summary().map_or_else(Vec::new, |summary| summary.sans);
     let Some((reason, detail)) = failure.reason(|name| covers(&names(), name)) else {
         debug!(%address, reason = %failure, "a connection ended before its session began");
@@ -119,45 +118,45 @@ pub(super) fn refuse(context: &Context, address: IpAddr, failure: &Failure) {
     context.parts.counters.refuse(refusal, context.parts.clock.now());
 }
 
-/// What the handshakes need to know and find out.
-struct Door<'a> {
-    context: &'a Context,
+/// What the handshakes need, and what they find out.
+struct Handshake<'a> {
+    context: &'a WsContext,
     settings: &'a ServerSettings,
     /// The client's address, as far as it is known.
     client: SocketAddr,
-    seat: &'a mut Seat,
+    slot: &'a mut ConnectionSlot,
 }
 
-impl Door<'_> {
-    /// Waits until the client says something, then for a turn: those who are silent hold up nobody, not even others at
-    /// their own address.
-    async fn lead_in(
+impl Handshake<'_> {
+    /// Waits for the first byte, then for a turn: silent connections delay no others, not even at their own address.
+    async fn run(
         &mut self,
         mut tcp: TcpStream,
         tls: Option<Arc<ServerConfig>>,
-    ) -> Result<Shaken, Failure> {
+    ) -> Result<OpenSocket, HandshakeFailure> {
         // Frames are small and must not wait for each other. A socket that refuses is about to break anyway.
         tcp.set_nodelay(true).ok();
         SockRef::from(&tcp).set_tcp_notsent_lowat(UNSENT).ok();
         if self.settings.trusts(self.client.ip()) {
             let header = timeout(TLS_DEADLINE, proxy::read_header(&mut tcp)).await;
-            if let Some(proxied) = header.map_err(|_| Failure::Timeout("PROXY header"))?? {
+            if let Some(proxied) = header.map_err(|_| HandshakeFailure::Timeout("PROXY header"))?? {
                 self.client = proxied;
             }
             if !self.settings.trusts(self.client.ip()) {
-                self.seat.claim(self.client.ip(), self.settings)?;
+                self.slot.claim(self.client.ip(), self.settings)?;
             }
         }
         let first = timeout(TLS_DEADLINE, first_byte(&tcp)).await;
-        let first = first.map_err(|_| Failure::Timeout("the first byte"))?.ok_or(Failure::Left)?;
-        self.seat.pass(self.settings)?;
+        let first =
+            first.map_err(|_| HandshakeFailure::Timeout("the first byte"))?.ok_or(HandshakeFailure::Left)?;
+        self.slot.pass(self.settings)?;
         let known = !self.settings.trusts(self.client.ip());
-        let turn = self.context.admission.handshake(self.client, known);
-        let turn = timeout(TURN_DEADLINE, turn).await.map_err(|_| Failure::Crowded)??;
+        let turn = self.context.limits.handshake(self.client, known);
+        let turn = timeout(TURN_DEADLINE, turn).await.map_err(|_| HandshakeFailure::Displaced)??;
         tokio::select! {
             biased;
-            // It takes long, and others wait.
-            () = turn.crowded_out(UNDISTURBED) => Err(Failure::Crowded),
+            // It takes long, and other connections wait.
+            () = turn.give_way(UNDISTURBED) => Err(HandshakeFailure::Displaced),
             outcome = self.shake(tcp, tls, first) => outcome,
         }
     }
@@ -167,19 +166,19 @@ impl Door<'_> {
         mut tcp: TcpStream,
         tls: Option<Arc<ServerConfig>>,
         first: u8,
-    ) -> Result<Shaken, Failure> {
+    ) -> Result<OpenSocket, HandshakeFailure> {
         match tls {
-            None if first == TLS_HANDSHAKE => Err(Failure::Encrypted),
-            None => Ok(Shaken::Plain(self.upgrade(tcp, None).await?)),
+            None if first == TLS_HANDSHAKE => Err(HandshakeFailure::Encrypted),
+            None => Ok(OpenSocket::Plain(self.upgrade(tcp, None).await?)),
             Some(_) if first.is_ascii_uppercase() => {
                 tcp.write_all(USE_TLS).await.ok();
                 tcp.shutdown().await.ok();
-                Err(Failure::Plain)
+                Err(HandshakeFailure::Plain)
             }
             Some(tls) => {
                 let shaken = timeout(TLS_DEADLINE, secure(tcp, tls)).await;
-                let (stream, asked) = shaken.map_err(|_| Failure::Timeout("TLS"))??;
-                Ok(Shaken::Secure(self.upgrade(stream, asked).await?))
+                let (stream, asked) = shaken.map_err(|_| HandshakeFailure::Timeout("TLS"))??;
+                Ok(OpenSocket::Secure(self.upgrade(stream, asked).await?))
             }
         }
     }
@@ -188,22 +187,22 @@ impl Door<'_> {
         &mut self,
         stream: S,
         asked: Option<String>,
-    ) -> Result<WebSocketStream<Metered<S>>, Failure>
+    ) -> Result<WebSocketStream<Metered<S>>, HandshakeFailure>
     where
         S: AsyncRead + AsyncWrite + Unpin,
     {
         let peer = self.client;
-        let upgraded = upgrade(stream, peer, self.settings, self.seat, &mut self.client);
+        let upgraded = upgrade(stream, peer, self.settings, self.slot, &mut self.client);
         let upgraded = timeout(UPGRADE_DEADLINE, upgraded).await;
-        match upgraded.map_err(|_| Failure::Timeout("HTTP request"))? {
+        match upgraded.map_err(|_| HandshakeFailure::Timeout("HTTP request"))? {
             Ok(websocket) => Ok(websocket),
-            Err(UpgradeError::Silent) => Err(Failure::Silent(asked)),
-            Err(error) => Err(Failure::Upgrade(error)),
+            Err(UpgradeError::Silent) => Err(HandshakeFailure::Silent(asked)),
+            Err(error) => Err(HandshakeFailure::Upgrade(error)),
         }
     }
 }
 
-/// Looks at what comes first; `None`: nothing does.
+/// Peeks at the first byte; `None`: the client hung up without one.
 async fn first_byte(tcp: &TcpStream) -> Option<u8> {
     let mut first = [0];
     match tcp.peek(&mut first).await {
@@ -216,38 +215,38 @@ async fn first_byte(tcp: &TcpStream) -> Option<u8> {
 async fn secure(
     tcp: TcpStream,
     tls: Arc<ServerConfig>,
-) -> Result<(TlsStream<TcpStream>, Option<String>), Failure> {
+) -> Result<(TlsStream<TcpStream>, Option<String>), HandshakeFailure> {
     let hello = LazyConfigAcceptor::new(Acceptor::default(), tcp).await;
-    let hello = hello.map_err(|error| Failure::Tls { stage: Stage::Hello, error })?;
+    let hello = hello.map_err(|error| HandshakeFailure::Tls { stage: TlsStage::Hello, error })?;
     let asked = hello.client_hello().server_name().map(ToOwned::to_owned);
     let accept = hello.into_stream_with(tls, |connection| connection.set_buffer_limit(Some(TLS_BUFFER)));
     match accept.await {
         Ok(stream) => Ok((stream, asked)),
-        Err(error) => Err(Failure::Tls { stage: Stage::Shown(asked), error }),
+        Err(error) => Err(HandshakeFailure::Tls { stage: TlsStage::Shown(asked), error }),
     }
 }
 
-/// Where a session will live.
-struct Hall {
-    context: Arc<Context>,
+/// What a session needs to start.
+struct SessionStart {
+    context: Arc<WsContext>,
     settings: Arc<ServerSettings>,
     stop: CancellationToken,
     tracker: TaskTracker,
 }
 
-impl Hall {
-    async fn begin<S>(
+impl SessionStart {
+    async fn start<S>(
         self,
         websocket: WebSocketStream<Metered<S>>,
         client: SocketAddr,
-        seat: Seat,
+        slot: ConnectionSlot,
         eviction: Eviction,
     ) where
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
         let router = self.context.parts.router.clone();
-        let place = (seat, eviction);
-        let (pump, opening, kick) = Pump::new(websocket, client, place, self.context, self.settings);
+        let slot = (slot, eviction);
+        let (pump, opening, kick) = Pump::new(websocket, client, slot, self.context, self.settings);
         match router.open(opening).await {
             Ok(()) => self.tracker.spawn(pump.run(kick, self.stop)),
             Err(Busy) => self.tracker.spawn(pump.refuse()),

@@ -1,4 +1,4 @@
-//! Whether the app is still there: pings when it is silent, a deadline for any sign of life.
+//! Detects dead connections: a ping when the app is silent, then a deadline for any frame.
 
 use std::time::Duration;
 
@@ -12,54 +12,52 @@ const PATIENCE: Duration = Duration::from_secs(20);
 /// The keepalive of one session.
 #[derive(Debug)]
 pub(super) struct Keepalive {
-    state: State,
+    state: KeepaliveState,
 }
 
 #[derive(Debug, Clone, Copy)]
-enum State {
+enum KeepaliveState {
     ToPing { at: Instant },
     ForPong { until: Instant },
 }
 
-/// What is due.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Due {
     /// Nothing yet.
     Nothing,
     /// A ping.
     Ping,
-    /// The end: the app is gone.
+    /// The app did not answer: end the session.
     Gone,
 }
 
 impl Keepalive {
-    /// Starts with an app that was heard now.
     pub(super) fn new(now: Instant) -> Self {
-        Self { state: State::ToPing { at: now + IDLE } }
+        Self { state: KeepaliveState::ToPing { at: now + IDLE } }
     }
 
     /// Notes a sign of life.
     pub(super) fn heard(&mut self, now: Instant) {
-        self.state = State::ToPing { at: now + IDLE };
+        self.state = KeepaliveState::ToPing { at: now + IDLE };
     }
 
-    /// Returns when to look again.
+    /// Returns when [`Self::due`] has to be called next.
     pub(super) fn deadline(&self) -> Instant {
         match self.state {
-            State::ToPing { at } => at,
-            State::ForPong { until } => until,
+            KeepaliveState::ToPing { at } => at,
+            KeepaliveState::ForPong { until } => until,
         }
     }
 
     /// Returns what is due now; a ping that is due counts as sent.
     pub(super) fn due(&mut self, now: Instant) -> Due {
         match self.state {
-            State::ToPing { at } if at <= now => {
-                self.state = State::ForPong { until: now + PATIENCE };
+            KeepaliveState::ToPing { at } if at <= now => {
+                self.state = KeepaliveState::ForPong { until: now + PATIENCE };
                 Due::Ping
             }
-            State::ForPong { until } if until <= now => Due::Gone,
-            State::ToPing { .. } | State::ForPong { .. } => Due::Nothing,
+            KeepaliveState::ForPong { until } if until <= now => Due::Gone,
+            KeepaliveState::ToPing { .. } | KeepaliveState::ForPong { .. } => Due::Nothing,
         }
     }
 }

@@ -6,21 +6,20 @@
 use std::io;
 use std::net::{SocketAddr, TcpListener as StdTcpListener};
 use std::sync::Arc;
-use std::time::Duration;
 
-use nix::errno::Errno;
 use rustls::ServerConfig;
 use tokio::net::{TcpListener, TcpStream};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
-use tracing::{debug, error, info};
+use tracing::{debug, info};
 
-use super::context::{Context, canonical};
-use super::handshake::{Arrival, refuse};
-use super::refusal::Failure;
+use super::context::{WsContext, canonical};
+use super::handshake::{NewConnection, refuse};
+use super::refusal::HandshakeFailure;
+use crate::sockets::{self, AcceptPause, BindError};
 
-/// Pause after the system had no room for another connection.
-const OUT_OF_ROOM_PAUSE: Duration = Duration::from_millis(200);
+/// Connections that may wait to be accepted: thousands of phones come back at once after an outage.
+const BACKLOG: i32 = 4096;
 
 /// The listening socket is broken.
 #[derive(Debug, thiserror::Error)]
@@ -39,18 +38,12 @@ pub struct Listener {
     socket: TcpListener,
     address: SocketAddr,
     tls: Option<Arc<ServerConfig>>,
-    context: Arc<Context>,
+    context: Arc<WsContext>,
 }
 
-/// What to do about an error of `accept`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Verdict {
-    /// That connection is gone, the next one may be fine.
-    Ignore,
-    /// The system has no room now.
-    Pause,
-    /// The socket is broken.
-    Fatal,
+/// Opens all addresses of `server.listen`, or none.
+pub fn bind(addresses: &[SocketAddr]) -> Result<Vec<StdTcpListener>, BindError> {
+    sockets::bind_all(addresses, "server.listen", BACKLOG)
 }
 
 impl Listener {
@@ -58,7 +51,7 @@ impl Listener {
     pub fn new(
         socket: StdTcpListener,
         tls: Option<Arc<ServerConfig>>,
-        context: Arc<Context>,
+        context: Arc<WsContext>,
     ) -> io::Result<Self> {
         socket.set_nonblocking(true)?;
         let socket = TcpListener::from_std(socket)?;
@@ -76,7 +69,7 @@ impl Listener {
         self.announce();
         let counters = Arc::clone(&self.context.parts.counters);
         let _serving = counters.listeners.enter();
-        let mut suffering = false;
+        let mut pause = AcceptPause::new(&self.address);
         loop {
             let accepted = tokio::select! {
                 biased;
@@ -85,41 +78,33 @@ impl Listener {
             };
             match accepted {
                 Ok((tcp, peer)) => {
-                    if std::mem::take(&mut suffering) {
-                        info!(address = %self.address, "accepting connections again");
-                    }
+                    pause.accepted();
                     self.receive(tcp, canonical(peer), &stop, &tracker);
                 }
-                Err(source) => match classify(&source) {
-                    Verdict::Ignore => {
-                        debug!(error = %source, "a connection was gone before it was accepted");
-                    }
-                    Verdict::Pause => {
-                        self.note_suffering(&mut suffering, &source);
-                        tokio::time::sleep(OUT_OF_ROOM_PAUSE).await;
-                    }
-                    Verdict::Fatal => return Err(AcceptError { address: self.address, source }),
-                },
+                Err(source) if sockets::is_broken(&source) => {
+                    return Err(AcceptError { address: self.address, source });
+                }
+                Err(source) => pause.failed(&source).await,
             }
         }
     }
 
     fn receive(&self, tcp: TcpStream, peer: SocketAddr, stop: &CancellationToken, tracker: &TaskTracker) {
         let settings = self.context.settings();
-        let admission = &self.context.admission;
-        // A proxy's own address says nothing about the client; it is counted when the true one is known.
+        let limits = &self.context.limits;
+        // A proxy's own address says nothing about the client, which is counted once its address is known.
         let known = !settings.trusts(peer.ip());
-        let (seat, eviction) = match admission.seat(peer.ip(), known, &settings) {
-            Ok(seated) => seated,
-            Err(full) => return refuse(&self.context, peer.ip(), &Failure::Full(full)),
+        let (slot, eviction) = match limits.slot(peer.ip(), known, &settings) {
+            Ok(taken) => taken,
+            Err(full) => return refuse(&self.context, peer.ip(), &HandshakeFailure::Full(full)),
         };
-        let connections = admission.taken();
+        let connections = limits.taken();
         debug!(address = %peer, connections, "got a websocket connection from {} ({connections}) active connections", peer.ip());
-        let arrival = Arrival {
+        let arrival = NewConnection {
             context: Arc::clone(&self.context),
             settings,
             tls: self.tls.clone(),
-            seat,
+            slot,
             eviction,
             stop: stop.clone(),
             tracker: tracker.clone(),
@@ -135,56 +120,5 @@ impl Listener {
         }
         let port = self.address.port();
         info!(address = %self.address, "Web Socket Event Server listening on port {port}");
-    }
-
-    fn note_suffering(&self, suffering: &mut bool, source: &io::Error) {
-        if !std::mem::replace(suffering, true) {
-            error!(
-                address = %self.address,
-                error = source as &dyn std::error::Error,
-                "no room for another connection; raise LimitNOFILE= of the service or lower server.max-clients"
-            );
-        }
-    }
-}
-
-/// Sorts the errors of `accept(2)`: Linux also hands over errors that the new connection already had.
-fn classify(error: &io::Error) -> Verdict {
-    let Some(code) = error.raw_os_error() else { return Verdict::Fatal };
-    #[expect(
-        clippy::wildcard_enum_match_arm,
-        reason = "errno has 130 values; what is not named is a broken socket"
-    )]
-    match Errno::from_raw(code) {
-        Errno::EMFILE | Errno::ENFILE | Errno::ENOMEM | Errno::ENOBUFS => Verdict::Pause,
-        Errno::ECONNABORTED
-        | Errno::ECONNRESET
-        | Errno::EINTR
-        | Errno::EAGAIN
-        | Errno::EPERM
-        | Errno::EPROTO
-        | Errno::ETIMEDOUT
-        | Errno::ENOPROTOOPT
-        | Errno::EOPNOTSUPP
-        | Errno::ENETDOWN
-        | Errno::ENETUNREACH
-        | Errno::EHOSTDOWN
-        | Errno::EHOSTUNREACH
-        | Errno::ENONET => Verdict::Ignore,
-        _ => Verdict::Fatal,
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn errors_of_accept_are_told_apart() {
-        let verdict = |errno: Errno| classify(&io::Error::from_raw_os_error(errno as i32));
-        assert_eq!(verdict(Errno::EMFILE), Verdict::Pause);
-        assert_eq!(verdict(Errno::ECONNABORTED), Verdict::Ignore);
-        assert_eq!(verdict(Errno::EHOSTUNREACH), Verdict::Ignore);
-        assert_eq!(verdict(Errno::EBADF), Verdict::Fatal);
     }
 }

@@ -14,7 +14,7 @@ use super::upgrade::MAX_MESSAGE;
 /// Bytes that may be read for one message: the longest one in pieces of a few bytes, with a header each.
 const ALLOWANCE: usize = 2 * MAX_MESSAGE;
 
-/// A byte stream that cannot be read any more once too much has come without a message.
+/// A byte stream that fails once too much was read without a message.
 pub(super) struct Metered<S> {
     stream: S,
     left: usize,
@@ -26,12 +26,12 @@ impl<S> Metered<S> {
         Self { stream, left: ALLOWANCE }
     }
 
-    /// A message has come: the next one begins.
+    /// A message is complete: the next one begins.
     pub(super) fn renew(&mut self) {
         self.left = ALLOWANCE;
     }
 
-    /// Counts no more: what still comes is thrown away under a deadline.
+    /// Ends the limit: what still comes is dropped, under a deadline.
     pub(super) fn lift(&mut self) {
         self.left = usize::MAX;
     }

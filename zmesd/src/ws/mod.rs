@@ -1,17 +1,16 @@
-//! The WebSocket side: apps come in, prove who they are, and get their alarms.
+//! The WebSocket side: apps connect, log in, and get their alarms.
 //!
 //! Each [`Listener`] is one task. Each connection is one small task of its own from the first byte: the handshakes
 //! (PROXY header, TLS, HTTP upgrade) under deadlines, then the [`pump`] that carries frames between the socket, the
-//! sans-IO [`session`], the router's outbox and the login check. A silent, slow or broken peer holds up nobody else.
+//! sans-IO [`session`], the router's outbox and the login check. A silent, slow or broken peer delays no other.
 //!
-//! Knows the router, the login check and the record by their handles alone; decides nothing about alarms.
+//! Uses the router, the login check and the record through their handles only; decides nothing about alarms.
 
-mod admission;
 mod authority;
-mod bind;
+mod close;
+mod connection_limits;
 mod context;
 mod end;
-mod farewell;
 pub(crate) mod fuzzing;
 mod handshake;
 mod keepalive;
@@ -31,10 +30,9 @@ mod socket;
 mod upgrade;
 mod work;
 
-pub use admission::MAX_PENDING;
-pub use bind::{BindError, bind};
-pub use context::{Context, Parts};
-pub use listener::{AcceptError, Listener};
+pub use connection_limits::MAX_PENDING;
+pub use context::{WsContext, WsParts};
+pub use listener::{AcceptError, Listener, bind};
 pub use replay::AlarmRecord;
 pub use settings::ServerSettings;
 

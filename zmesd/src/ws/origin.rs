@@ -1,15 +1,14 @@
 //! Which web pages may connect.
 //!
 //! A browser says in `Origin` which page opens the connection, and no page can change that. Some libraries of native
-//! apps say it too, and name the server itself: `SocketRocket` (zmNinja on iOS), Python's `websocket-client`. So a page
-//! of this server's own name is welcome: `host[:port]` of `Origin` equals that of `Host`, whatever the scheme.
+//! apps send it too, and name the server itself: `SocketRocket` (zmNinja on iOS), Python's `websocket-client`. So a page
+//! of this server's own name is allowed: `host[:port]` of `Origin` equals that of `Host`, whatever the scheme.
 //!
-//! What the rule protects: a page of another site, open in the browser of somebody who can reach this server, cannot
-//! talk to it. What it does not stop is DNS rebinding: a page whose own name is made to point here sends an `Origin` and a
+//! What the rule protects: a page of another site, open in a browser that can reach this server, cannot talk to it. What it does not stop is DNS rebinding: a page whose own name is made to point here sends an `Origin` and a
 //! `Host` that are equal. That is stopped by TLS (no certificate for that name) and by authentication: credentials
 //! travel inside the protocol, never in cookies, so that page has none. The rule is a second lock, not the first.
 
-use super::authority::Authority;
+use super::authority::HostAuthority;
 
 /// Origins of apps that are web pages inside: the shells of zmNinja (Cordova) and zmNinjaNg (Capacitor, Tauri).
 /// No page on the web can have one of these.
@@ -27,15 +26,15 @@ const APP_SHELLS: [&str; 8] = [
 const SCHEMES: [&str; 4] = ["https", "http", "wss", "ws"];
 
 /// Says whether a page of this origin may connect. `allowed` is in lower case; `own` is how the client names us.
-pub(super) fn welcome(origin: &str, allowed: &[String], own: &[Authority]) -> bool {
+pub(super) fn is_allowed(origin: &str, allowed: &[String], own: &[HostAuthority]) -> bool {
     let origin = origin.trim().trim_end_matches('/').to_ascii_lowercase();
     let same = |listed: &str| listed.trim_end_matches('/') == origin;
     APP_SHELLS.into_iter().any(same) || allowed.iter().any(|listed| same(listed)) || is_own(&origin, own)
 }
 
-fn is_own(origin: &str, own: &[Authority]) -> bool {
+fn is_own(origin: &str, own: &[HostAuthority]) -> bool {
     let Some((scheme, authority)) = origin.split_once("://") else { return false };
-    SCHEMES.contains(&scheme) && Authority::parse(authority).is_some_and(|page| own.contains(&page))
+    SCHEMES.contains(&scheme) && HostAuthority::parse(authority).is_some_and(|page| own.contains(&page))
 }
 
 #[cfg(test)]
@@ -43,21 +42,21 @@ mod tests {
     use super::*;
 
     #[test]
-    fn listed_pages_and_app_shells_are_welcome() {
+    fn listed_pages_and_app_shells_are_is_allowed() {
         let allowed = ["https://zm.example.org".to_owned()];
-        assert!(welcome("https://zm.example.org", &allowed, &[]));
-        assert!(welcome("HTTPS://ZM.Example.org/", &allowed, &[]));
-        assert!(welcome("capacitor://localhost", &[], &[]));
-        assert!(welcome("file://", &[], &[]));
+        assert!(is_allowed("https://zm.example.org", &allowed, &[]));
+        assert!(is_allowed("HTTPS://ZM.Example.org/", &allowed, &[]));
+        assert!(is_allowed("capacitor://localhost", &[], &[]));
+        assert!(is_allowed("file://", &[], &[]));
         for stranger in
             ["https://evil.example", "http://zm.example.org", "https://zm.example.org.evil", "null", ""]
         {
-            assert!(!welcome(stranger, &allowed, &[]), "{stranger}");
+            assert!(!is_allowed(stranger, &allowed, &[]), "{stranger}");
         }
     }
 
     #[test]
-    fn an_origin_that_is_the_host_is_welcome() {
+    fn an_origin_that_is_the_host_is_allowed() {
         for (who, host, origin) in [
             ("SocketRocket", "zm.example.org:9000", "https://zm.example.org:9000"),
             ("SocketRocket, default port", "zm.example.org:443", "https://zm.example.org"),
@@ -74,7 +73,10 @@ mod tests {
             ("a fully qualified name", "zm.example.org.:9000", "https://zm.example.org:9000"),
             ("the URL's own scheme", "zm.lan:9000", "wss://zm.lan:9000"),
         ] {
-            assert!(welcome(origin, &[], &[Authority::parse(host).unwrap()]), "{who}: {host} {origin}");
+            assert!(
+                is_allowed(origin, &[], &[HostAuthority::parse(host).unwrap()]),
+                "{who}: {host} {origin}"
+            );
         }
     }
 
@@ -97,7 +99,7 @@ mod tests {
             ("null", "https://"),
             ("[::1]:9000", "https://[::2]:9000"),
         ] {
-            assert!(!welcome(origin, &[], &[Authority::parse(host).unwrap()]), "{host} {origin}");
+            assert!(!is_allowed(origin, &[], &[HostAuthority::parse(host).unwrap()]), "{host} {origin}");
         }
     }
 }

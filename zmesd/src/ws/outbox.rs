@@ -4,20 +4,20 @@ use tokio::sync::mpsc;
 use tokio_tungstenite::tungstenite::Utf8Bytes;
 use zmes_shared::SessionId;
 
-use crate::route::{Outgoing, Written};
+use crate::route::{Outgoing, WriteReport};
 
-/// Frames that may wait for an app. A client that lets more than that pile up is dropped and comes back.
+/// Frames that may wait for an app. A client with more than that is closed, and reconnects.
 ///
 /// Enough for an alarm of every monitor of a large site within one poll, or for a page of missed events, before the
-/// session has had its turn: a healthy app must never be taken for a slow one. Room is only allocated for what waits,
-/// and a frame is shared by all sessions; who does not read meets the write deadline long before.
+/// session has had its turn: a healthy app must never be taken for a slow one. Memory is only allocated for waiting frames,
+/// and a frame is shared by all sessions; an app that does not read meets the write deadline long before.
 pub(super) const OUTBOX_BOUND: usize = 1024;
 
 /// Reports whether a frame was written. Dropped without [`Receipt::written`], it reports that it was not.
 #[derive(Debug)]
 pub(super) struct Receipt {
     session: SessionId,
-    reports: mpsc::Sender<Written>,
+    reports: mpsc::Sender<WriteReport>,
     written: bool,
 }
 
@@ -30,8 +30,8 @@ impl Receipt {
 
 impl Drop for Receipt {
     fn drop(&mut self) {
-        // A full or closed channel means that nobody counts any more.
-        self.reports.try_send(Written { session: self.session, written: self.written }).ok();
+        // A full or closed channel: the count is not wanted any more.
+        self.reports.try_send(WriteReport { session: self.session, written: self.written }).ok();
     }
 }
 
@@ -48,12 +48,12 @@ impl Outbox {
         Self { session, frames }
     }
 
-    /// Returns the next frame; `None` when the router has let go of the session. Cancel-safe.
+    /// Returns the next frame; `None` once the router has dropped the session. Cancel-safe.
     pub(super) async fn next(&mut self) -> Option<(Utf8Bytes, Option<Receipt>)> {
         self.frames.recv().await.map(|outgoing| open(self.session, outgoing))
     }
 
-    /// Takes no more frames, and reports those that are left as not written.
+    /// Accepts no more frames, and reports waiting ones as not written.
     pub(super) fn close(&mut self) {
         self.frames.close();
         while let Ok(outgoing) = self.frames.try_recv() {
@@ -94,7 +94,7 @@ mod tests {
         let (_, receipt) = outbox.next().await.unwrap();
         receipt.unwrap().written();
         drop(outbox);
-        assert_eq!(reported.recv().await, Some(Written { session: SessionId(3), written: true }));
-        assert_eq!(reported.recv().await, Some(Written { session: SessionId(3), written: false }));
+        assert_eq!(reported.recv().await, Some(WriteReport { session: SessionId(3), written: true }));
+        assert_eq!(reported.recv().await, Some(WriteReport { session: SessionId(3), written: false }));
     }
 }

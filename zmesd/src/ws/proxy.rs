@@ -1,4 +1,4 @@
-//! For whom a trusted proxy speaks: the PROXY header before the first byte, `X-Forwarded-For` in the request.
+//! The client's address behind a trusted proxy: the PROXY header before the first byte, `X-Forwarded-For` in the request.
 
 use std::net::{IpAddr, SocketAddr};
 
@@ -29,7 +29,7 @@ pub(super) enum ProxyError {
 
 /// Reads the PROXY header (version 1 or 2), if there is one, and not a byte beyond it.
 ///
-/// Returns the client's address; `None` where there is no header, or the proxy speaks for itself (health checks).
+/// Returns the client's address; `None` without a header, or where the proxy connects for itself (health checks).
 pub(super) async fn read_header(tcp: &mut TcpStream) -> Result<Option<SocketAddr>, ProxyError> {
     let mut first = [0];
     if tcp.peek(&mut first).await? == 0 {
@@ -84,7 +84,7 @@ async fn read_binary<R: AsyncRead + Unpin>(reader: &mut R) -> Result<Vec<u8>, Pr
 }
 
 /// Returns the right-most address of `X-Forwarded-For` that is not itself a trusted proxy: everything left of it is
-/// the client's own invention. `peer` where it says nothing usable or the peer is not trusted.
+/// unverified. Returns `peer` where the header is unusable or the peer is not trusted.
 pub(super) fn forwarded<'a>(
     headers: impl DoubleEndedIterator<Item = &'a str>,
     peer: SocketAddr,

@@ -1,9 +1,9 @@
 //! The life of one session: the only place that waits for several things at once.
 //!
-//! Owns the WebSocket, the [`Session`], the outbox. Receives: frames of the app, frames of the router, the kick, the
+//! Owns the WebSocket, the [`AppSession`], the outbox. Receives: frames of the app, frames of the router, the kick, the
 //! stop token, time, and the outcome of the one task that may be under way (login check, a question to the router, a
-//! replay). Sends: frames, commands to the router. Ends: when the app or the router or the daemon wants it, or a
-//! deadline has passed; it then says goodbye and tells the router.
+//! replay). Sends: frames, commands to the router. Ends: when app, router or daemon say so, or a
+//! deadline has passed; it then closes the WebSocket and tells the router.
 //!
 //! While a task is under way or outputs of the session wait, no frame is read: so frames are handled in order, and
 //! what an app sends too fast waits in its own socket.
@@ -26,69 +26,67 @@ use zmes_shared::text::bounded;
 use zmes_zoneminder::User;
 
 use super::End;
-use super::admission::{Eviction, Seat};
-use super::context::Context;
+use super::connection_limits::{ConnectionSlot, Eviction};
+use super::context::WsContext;
 use super::keepalive::{Due, Keepalive};
 use super::meter::Metered;
 use super::outbox::{OUTBOX_BOUND, Outbox, Receipt};
-use super::rate::{FRAME_COST, LOGIN_COST, TokenBucket};
-use super::replay::Page;
-use super::session::{Input, Output, Session};
+use super::rate::{FRAME_COST, FrameRate, LOGIN_COST};
+use super::replay::ReplayPage;
+use super::session::{AppSession, Input, Output};
 use super::settings::ServerSettings;
 use super::socket::{SocketEvent, event};
-use super::work::{self, Work, Worked};
+use super::work::{self, Work, WorkOutcome};
 use crate::domain::{LoginVerdict, SHOWN_NAME};
 use crate::route::{CloseReason, SessionOpening};
 use crate::telemetry::{Frame, Login};
 
 /// Time for one frame to leave.
 const WRITE_DEADLINE: Duration = Duration::from_secs(10);
-/// Time for what is left of a conversation that one side has ended.
+/// Time to close, and to read what an app sent before it closed.
 pub(super) const CLOSE_DEADLINE: Duration = Duration::from_secs(3);
 
 /// One session with its socket.
 pub(super) struct Pump<S> {
     pub(super) websocket: WebSocketStream<Metered<S>>,
-    pub(super) context: Arc<Context>,
+    pub(super) context: Arc<WsContext>,
     pub(super) id: SessionId,
     pub(super) address: SocketAddr,
     pub(super) user: Option<Arc<User>>,
     pub(super) outbox: Outbox,
-    /// As whom the app last tried to log in, fit to be shown.
+    /// The user name of the last login, bounded and cleaned.
     pub(super) tried_user: Option<String>,
-    /// The app does not hear us any more. What it said before still counts.
-    pub(super) deaf: bool,
-    session: Session,
-    /// What the session still wants done, in order.
+    /// Nothing is written any more; what the app sent before still counts.
+    pub(super) write_closed: bool,
+    session: AppSession,
+    /// Outputs of the session that are not carried out yet.
     agenda: std::vec::IntoIter<Output>,
-    /// What is being done.
     work: Option<Work>,
     /// Missed alarms that are being sent, a page at a time.
-    replay: Page,
-    /// Since when a frame is trying to leave.
+    replay: ReplayPage,
+    /// Since when a frame is being written.
     writing_since: Option<Instant>,
-    /// Who wants to know whether it did.
+    /// To report that it was written.
     receipt: Option<Receipt>,
     credentials_due: Instant,
-    /// When its credentials began to be looked at.
+    /// When the check of its credentials began.
     asked_at: Instant,
-    /// When to stop reading an app that does not hear us, and what to call that.
+    /// When to stop reading after writing has ended, and how the session ends then.
     closing: Option<(Instant, End)>,
     keepalive: Keepalive,
-    bucket: TokenBucket,
+    rate: FrameRate,
     settings: Arc<ServerSettings>,
-    /// Given back when the socket is closed.
-    seat: Seat,
+    slot: ConnectionSlot,
     eviction: Eviction,
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Pump<S> {
-    /// Returns the pump, what the router has to know of it, and the ear for its kick.
+    /// Returns the pump, the message that opens its session at the router, and the receiver of its kick.
     pub(super) fn new(
         websocket: WebSocketStream<Metered<S>>,
         address: SocketAddr,
-        (seat, eviction): (Seat, Eviction),
-        context: Arc<Context>,
+        (slot, eviction): (ConnectionSlot, Eviction),
+        context: Arc<WsContext>,
         settings: Arc<ServerSettings>,
     ) -> (Self, SessionOpening, oneshot::Receiver<CloseReason>) {
         let (outbox_tx, outbox_rx) = mpsc::channel(OUTBOX_BOUND);
@@ -104,20 +102,20 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Pump<S> {
             user: None,
             outbox: Outbox::new(id, outbox_rx),
             tried_user: None,
-            deaf: false,
-            session: Session::new(address.ip(), Arc::clone(&settings.identity), settings.push),
+            write_closed: false,
+            session: AppSession::new(address.ip(), Arc::clone(&settings.identity), settings.push),
             agenda: Vec::new().into_iter(),
             work: None,
-            replay: Page::default(),
+            replay: ReplayPage::default(),
             writing_since: None,
             receipt: None,
             credentials_due: now + settings.auth_timeout,
             asked_at: now,
             closing: None,
             keepalive: Keepalive::new(now),
-            bucket: TokenBucket::new(now),
+            rate: FrameRate::new(now),
             settings,
-            seat,
+            slot,
             eviction,
         };
         (pump, opening, kick_rx)
@@ -133,7 +131,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Pump<S> {
         Box::pin(self.leave(end)).await;
     }
 
-    /// Ends a session that the router has no time for before it has begun.
+    /// Ends a session that the router was too busy to open.
     pub(super) async fn refuse(mut self) {
         self.leave(End::Busy).await;
     }
@@ -153,7 +151,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Pump<S> {
             let replaying = !writing && self.replay.frames.len() > 0;
             let end = tokio::select! {
                 biased;
-                // A router that lets go of a session without a word has ended.
+                // A kick that is dropped says that the router has ended.
                 reason = &mut kick => Some(reason.map_or(End::Stopping, End::from)),
                 () = self.eviction.told() => Some(End::Evicted),
                 event = event(&mut self.websocket, writing, reading) => self.on_socket(event),
@@ -169,7 +167,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Pump<S> {
         }
     }
 
-    /// Carries out what the session wants, as far as it goes without waiting.
+    /// Carries out outputs of the session until one has to be waited for.
     fn proceed(&mut self) -> Option<End> {
         while self.writing_since.is_none() && self.work.is_none() {
             if self.replay.frames.len() == 0
@@ -193,15 +191,15 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Pump<S> {
         let context = Arc::clone(&self.context);
         match output {
             Output::Reply(frame) => return self.write(Frame::ReplyOut, Message::Text(frame), None),
-            Output::Verify(_) if !self.bucket.take(LOGIN_COST, Instant::now()) => return Some(End::Rate),
+            Output::Verify(_) if !self.rate.take(LOGIN_COST, Instant::now()) => return Some(End::Rate),
             Output::Verify(login) => {
                 self.asked_at = Instant::now();
                 self.tried_user = login.credentials.user().map(|user| bounded(user, SHOWN_NAME));
-                self.seat.verifying(true);
+                self.slot.verifying(true);
                 self.work = Some(work::verify(context, self.id, login));
             }
             Output::Attach(admitted) => {
-                if let Err(full) = self.seat.promote(&self.settings) {
+                if let Err(full) = self.slot.promote(&self.settings) {
                     return Some(End::Full(full));
                 }
                 self.tried_user = None;
@@ -219,7 +217,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Pump<S> {
         None
     }
 
-    /// Says whether the next frame of the app may be looked at: not before the last one is dealt with.
+    /// Says whether the next frame of the app may be read: not before the last one is handled.
     fn may_read(&self) -> bool {
         self.work.is_none() && self.agenda.len() == 0 && self.replay.is_done()
     }
@@ -232,7 +230,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Pump<S> {
                 None
             }
             SocketEvent::Flushed(Err(_)) => {
-                self.go_deaf(End::Lost);
+                self.stop_writing(End::Lost);
                 None
             }
             SocketEvent::Frame(Some(Ok(message))) => self.on_message(message),
@@ -251,7 +249,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Pump<S> {
         let now = Instant::now();
         self.keepalive.heard(now);
         self.websocket.get_mut().renew();
-        if !self.bucket.take(FRAME_COST, now) {
+        if !self.rate.take(FRAME_COST, now) {
             return Some(End::Rate);
         }
         let kind = match &message {
@@ -266,41 +264,41 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Pump<S> {
             Message::Binary(_) => self.put(Input::Binary),
             // The WebSocket answers by itself with the next read.
             Message::Close(_) => {
-                self.go_deaf(End::ByApp);
-                // It may have hung up before we had read so far: what it said counts, not that we could not answer.
+                self.stop_writing(End::ByApp);
+                // It may have closed the connection before this was read: its close frame counts, not the failed write.
                 self.closing = self.closing.map(|(due, _)| (due, End::ByApp));
             }
-            // The WebSocket has made a pong of it. Under the write deadline: who sends pings and reads nothing could
-            // let pongs pile up for ever, since each ping is a sign of life.
+            // The WebSocket answers with a pong. Under the write deadline: an app that pings and never reads could pile
+            // up pongs for ever, since each ping is a sign of life.
             Message::Ping(_) => self.flush(None),
             Message::Pong(_) | Message::Frame(_) => {}
         }
         None
     }
 
-    fn on_worked(&mut self, worked: Worked) -> Option<End> {
+    fn on_worked(&mut self, worked: WorkOutcome) -> Option<End> {
         self.work = None;
         match worked {
-            Worked::Verdict(verdict) => {
-                // Who may come in is put out no more: the seat of a member is next.
+            WorkOutcome::Verdict(verdict) => {
+                // A login that succeeded is not evicted any more: its slot is promoted next.
                 if !matches!(verdict, LoginVerdict::Accepted(_) | LoginVerdict::AcceptedUntil(..)) {
-                    self.seat.verifying(false);
+                    self.slot.verifying(false);
                 }
                 self.put(Input::Verdict(verdict));
             }
-            Worked::Done => {}
-            Worked::NotRegistered(fault) => self.put(Input::NotRegistered(fault)),
-            Worked::Busy => return Some(End::Busy),
-            Worked::Replay(page) => self.replay = page,
+            WorkOutcome::Done => {}
+            WorkOutcome::NotRegistered(fault) => self.put(Input::NotRegistered(fault)),
+            WorkOutcome::Busy => return Some(End::Busy),
+            WorkOutcome::Replay(page) => self.replay = page,
         }
         None
     }
 
     fn replay_next(&mut self) -> Option<End> {
         let frame = self.replay.frames.next()?;
-        // The last one says that it was the last one.
+        // The last frame is the result of the replay.
         let kind = if self.replay.is_done() { Frame::ReplyOut } else { Frame::AlarmOut };
-        self.bucket.credit();
+        self.rate.credit();
         self.write(kind, Message::Text(frame), None)
     }
 
@@ -316,8 +314,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Pump<S> {
             self.put(Input::AuthTimeout);
         }
         if !self.may_read() || self.writing_since.is_some() {
-            // We are not listening, or a ping would be stuck behind a frame whose own deadline runs: silence means
-            // nothing then.
+            // Nothing is read now, or a ping would wait behind a frame with a deadline of its own: silence means nothing.
             self.keepalive.heard(now);
         }
         match self.keepalive.due(now) {
@@ -339,28 +336,28 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Pump<S> {
         self.agenda = self.agenda.by_ref().chain(outputs).collect::<Vec<_>>().into_iter();
     }
 
-    /// Writes an alarm. What the app sends in answer to it is no flood.
+    /// Writes an alarm. An app may answer each with a frame, which is credited.
     fn alarm(&mut self, frame: Utf8Bytes, receipt: Option<Receipt>) -> Option<End> {
-        self.bucket.credit();
+        self.rate.credit();
         self.write(Frame::AlarmOut, Message::Text(frame), receipt)
     }
 
-    /// Begins to write a frame; at most times it is through at once.
+    /// Begins to write a frame; mostly it is written at once.
     fn write(&mut self, kind: Frame, message: Message, receipt: Option<Receipt>) -> Option<End> {
-        if self.deaf {
+        if self.write_closed {
             return None;
         }
         self.context.parts.counters.frames.count(kind);
         match self.websocket.start_send_unpin(message) {
             Ok(()) => self.flush(receipt),
-            Err(_) => self.go_deaf(End::Lost),
+            Err(_) => self.stop_writing(End::Lost),
         }
         None
     }
 
-    /// Pushes what was written towards the app; what does not leave at once has a deadline from now on.
+    /// Flushes; what cannot be written at once has a deadline from now on.
     fn flush(&mut self, receipt: Option<Receipt>) {
-        if self.deaf || self.writing_since.is_some() {
+        if self.write_closed || self.writing_since.is_some() {
             return;
         }
         match self.websocket.flush().now_or_never() {
@@ -369,13 +366,13 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Pump<S> {
                 self.writing_since = Some(Instant::now());
                 self.receipt = receipt;
             }
-            Some(Err(_)) => self.go_deaf(End::Lost),
+            Some(Err(_)) => self.stop_writing(End::Lost),
         }
     }
 
-    /// Stops writing. An app that sends a few frames and hangs up still has them looked at.
-    fn go_deaf(&mut self, end: End) {
-        self.deaf = true;
+    /// Stops writing. What an app sent before it closed the connection is still handled.
+    fn stop_writing(&mut self, end: End) {
+        self.write_closed = true;
         self.writing_since = None;
         self.receipt = None;
         self.closing.get_or_insert((Instant::now() + CLOSE_DEADLINE, end));
@@ -389,7 +386,7 @@ fn note_written(receipt: Option<Receipt>) {
 }
 
 /// Waits for the work under way, for ever if there is none.
-async fn outcome(work: &mut Option<Work>) -> Worked {
+async fn outcome(work: &mut Option<Work>) -> WorkOutcome {
     match work {
         Some(work) => work.await,
         None => std::future::pending().await,

@@ -7,49 +7,49 @@ use tokio_tungstenite::tungstenite::Error as WsError;
 use zmes_shared::views::RefusalReason;
 
 use super::End;
-use super::admission::Full;
+use super::connection_limits::LimitReached;
 use super::proxy::ProxyError;
 use super::upgrade::UpgradeError;
 use crate::limits::NoTurn;
 
-/// How far TLS came before it failed.
+/// How far TLS got before it failed.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Stage {
+pub(super) enum TlsStage {
     /// Before the client's first message was read.
     Hello,
-    /// After that: the client was sent the certificate. The name that it asked for, if it named one.
+    /// After that: the client was sent the certificate. Holds the server name that it asked for.
     Shown(Option<String>),
 }
 
 /// Why there is no session.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum Failure {
+pub(super) enum HandshakeFailure {
     #[error(transparent)]
     Proxy(#[from] ProxyError),
     #[error(transparent)]
-    Full(#[from] Full),
-    #[error("plain text where TLS is spoken")]
+    Full(#[from] LimitReached),
+    #[error("plain text on a TLS port")]
     Plain,
-    #[error("TLS where plain text is spoken")]
+    #[error("TLS on a plain-text port")]
     Encrypted,
-    #[error("no TLS: {error}")]
-    Tls { stage: Stage, error: io::Error },
+    #[error("TLS failed: {error}")]
+    Tls { stage: TlsStage, error: io::Error },
     #[error(transparent)]
     Upgrade(UpgradeError),
-    #[error("hung up after TLS, having asked for {0:?}")]
+    #[error("closed after TLS; server name {}", .0.as_deref().unwrap_or("not sent"))]
     Silent(Option<String>),
-    #[error("nothing heard in time: {0}")]
+    #[error("timed out waiting for: {0}")]
     Timeout(&'static str),
-    #[error("gave its place to another")]
-    Crowded,
+    #[error("displaced by another connection")]
+    Displaced,
     #[error(transparent)]
     NoTurn(#[from] NoTurn),
-    #[error("it left without a word")]
+    #[error("closed without sending a byte")]
     Left,
 }
 
-impl Failure {
-    /// Returns why the client was refused, and what is special about it; `None`: it was not, it just left.
+impl HandshakeFailure {
+    /// Returns why the client was refused, with a detail; `None`: it was not, it closed the connection.
     ///
     /// `covers` says whether the certificate is for a name.
     #[expect(clippy::wildcard_enum_match_arm, reason = "a foreign enum")]
@@ -67,15 +67,15 @@ impl Failure {
                 Some((RefusalReason::BadRequest, Some(error.to_string())))
             }
             Self::Upgrade(UpgradeError::Broken(error)) => match error.as_ref() {
-                WsError::Io(error) if alert(error).is_some() => tls(&Stage::Shown(None), error, covers),
-                // It hung up in the middle of its request.
+                WsError::Io(error) if alert(error).is_some() => tls(&TlsStage::Shown(None), error, covers),
+                // It closed the connection in the middle of its request.
                 WsError::Io(_) => None,
                 error => Some((RefusalReason::BadRequest, Some(error.to_string()))),
             },
-            // Also what a port check does; one that asks for a name that the certificate does not have is an app.
+            // A port check also closes here; a client that asks for a name which the certificate lacks is an app.
             Self::Silent(Some(name)) if !covers(name) => Some((RefusalReason::WrongName, Some(name.clone()))),
             Self::Timeout(what) => Some((RefusalReason::HandshakeTimeout, Some((*what).to_owned()))),
-            Self::Crowded | Self::NoTurn(NoTurn) => plain(RefusalReason::Evicted),
+            Self::Displaced | Self::NoTurn(NoTurn) => plain(RefusalReason::Evicted),
             Self::Proxy(ProxyError::Io(_))
             | Self::Upgrade(UpgradeError::Silent)
             | Self::Silent(_)
@@ -94,16 +94,16 @@ fn alert(error: &io::Error) -> Option<AlertDescription> {
 
 #[expect(clippy::wildcard_enum_match_arm, reason = "foreign enums with dozens of values")]
 fn tls(
-    stage: &Stage,
+    stage: &TlsStage,
     error: &io::Error,
     covers: impl Fn(&str) -> bool,
 ) -> Option<(RefusalReason, Option<String>)> {
     let asked = match stage {
-        Stage::Hello => None,
-        Stage::Shown(name) => name.clone(),
+        TlsStage::Hello => None,
+        TlsStage::Shown(name) => name.clone(),
     };
     let wrong_name = asked.as_deref().is_some_and(|name| !covers(name));
-    // An alert that fits several causes: where the name is wrong, that is one for sure.
+    // The alert fits several causes; a wrong name is a certain one.
     let given_up = |reason| if wrong_name { RefusalReason::WrongName } else { reason };
     let inner = error.get_ref().and_then(|inner| inner.downcast_ref::<TlsError>());
     let reason = match (inner, stage) {
@@ -121,11 +121,11 @@ fn tls(
             _ => given_up(RefusalReason::TlsGivenUp),
         },
         (Some(TlsError::PeerIncompatible(_)), _) => RefusalReason::TlsVersion,
-        (Some(_), Stage::Hello) => RefusalReason::BadRequest,
-        (Some(_), Stage::Shown(_)) => RefusalReason::TlsFailed,
-        // It hung up before it said anything that can be called TLS.
-        (None, Stage::Hello) => return None,
-        (None, Stage::Shown(_)) => given_up(RefusalReason::TlsGivenUp),
+        (Some(_), TlsStage::Hello) => RefusalReason::BadRequest,
+        (Some(_), TlsStage::Shown(_)) => RefusalReason::TlsFailed,
+        // It closed the connection before it sent anything of TLS.
+        (None, TlsStage::Hello) => return None,
+        (None, TlsStage::Shown(_)) => given_up(RefusalReason::TlsGivenUp),
     };
     let detail = match (asked, inner) {
         (Some(name), _) => Some(name),
@@ -136,8 +136,8 @@ fn tls(
 }
 
 impl End {
-    /// Returns why a session that had not logged in was ended, where it is a refusal and nobody has noted it yet: what
-    /// came of credentials the login check knows better.
+    /// Returns the refusal that ended a session before its login; `None` where it is none, or where the login check has
+    /// recorded it already.
     pub(super) fn refusal(self) -> Option<RefusalReason> {
         match self {
             Self::NoAuth => Some(RefusalReason::AuthTimeout),
@@ -180,14 +180,14 @@ mod tests {
 
     const NAMES: [&str; 2] = ["zm.example.org", "*.home.arpa"];
 
-    fn of(failure: &Failure) -> Option<(&'static str, Option<String>)> {
+    fn of(failure: &HandshakeFailure) -> Option<(&'static str, Option<String>)> {
         let names = NAMES.map(str::to_owned);
         let (reason, detail) = failure.reason(|name| covers(&names, name))?;
         Some((reason.as_str(), detail))
     }
 
-    fn gave_up(asked: Option<&str>, error: io::Error) -> Failure {
-        Failure::Tls { stage: Stage::Shown(asked.map(str::to_owned)), error }
+    fn gave_up(asked: Option<&str>, error: io::Error) -> HandshakeFailure {
+        HandshakeFailure::Tls { stage: TlsStage::Shown(asked.map(str::to_owned)), error }
     }
 
     fn alerted(alert: AlertDescription) -> io::Error {
@@ -218,17 +218,17 @@ mod tests {
         assert_eq!(of(&gave_up(Some("zm.lan"), bad)), Some(("wrong_name", asked.clone())));
         let unknown = alerted(AlertDescription::UnknownCA);
         assert_eq!(of(&gave_up(Some("zm.lan"), unknown)), Some(("untrusted_certificate", asked.clone())));
-        assert_eq!(of(&Failure::Silent(asked.clone())), Some(("wrong_name", asked)));
+        assert_eq!(of(&HandshakeFailure::Silent(asked.clone())), Some(("wrong_name", asked)));
         assert_eq!(of(&gave_up(None, eof())), Some(("tls_given_up", None)));
     }
 
     #[test]
-    fn who_just_leaves_was_not_refused() {
+    fn a_client_that_closes_was_not_refused() {
         let eof = io::Error::from(io::ErrorKind::UnexpectedEof);
-        assert_eq!(of(&Failure::Tls { stage: Stage::Hello, error: eof }), None);
-        assert_eq!(of(&Failure::Silent(Some("cam.home.arpa".to_owned()))), None, "a port check");
-        assert_eq!(of(&Failure::Silent(None)), None);
-        assert_eq!(of(&Failure::Left), None);
+        assert_eq!(of(&HandshakeFailure::Tls { stage: TlsStage::Hello, error: eof }), None);
+        assert_eq!(of(&HandshakeFailure::Silent(Some("cam.home.arpa".to_owned()))), None, "a port check");
+        assert_eq!(of(&HandshakeFailure::Silent(None)), None);
+        assert_eq!(of(&HandshakeFailure::Left), None);
     }
 
     #[test]

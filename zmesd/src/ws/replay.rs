@@ -1,4 +1,4 @@
-//! Missed alarms again, for an app that asks.
+//! Replays missed alarms to an app that asks.
 
 use std::time::Duration;
 
@@ -7,7 +7,7 @@ use tokio_tungstenite::tungstenite::Utf8Bytes;
 use zmes_shared::SessionId;
 use zmes_shared::control::Since;
 
-use crate::protocol::{AlarmBody, Reply, alarm};
+use crate::protocol::{AlarmBody, AppReply, alarm};
 use crate::route::{RouterHandle, Visibility};
 use crate::state::{RecordedAlarm, ReplaySpan, StateError, StateHandle};
 
@@ -44,7 +44,7 @@ impl AlarmRecord for StateHandle {
 
 /// A replay that is under way, between two pages.
 #[derive(Debug)]
-pub(super) struct Rest {
+pub(super) struct ReplayRest {
     span: ReplaySpan,
     /// Alarms told so far.
     told: usize,
@@ -52,19 +52,18 @@ pub(super) struct Rest {
 
 /// The frames that come next, and what comes after them. The last page ends with the result.
 #[derive(Debug, Default)]
-pub(super) struct Page {
+pub(super) struct ReplayPage {
     pub(super) frames: std::vec::IntoIter<Utf8Bytes>,
-    pub(super) rest: Option<Rest>,
+    pub(super) rest: Option<ReplayRest>,
 }
 
-impl Page {
-    /// Says whether nothing is left of the replay.
+impl ReplayPage {
     pub(super) fn is_done(&self) -> bool {
         self.frames.len() == 0 && self.rest.is_none()
     }
 
     fn unavailable() -> Self {
-        Self { frames: vec![Reply::ReplayUnavailable.to_frame()].into_iter(), rest: None }
+        Self { frames: vec![AppReply::ReplayUnavailable.to_frame()].into_iter(), rest: None }
     }
 }
 
@@ -74,33 +73,33 @@ pub(super) async fn begin(
     router: &RouterHandle,
     session: SessionId,
     since: Since,
-) -> Page {
-    // The router hears of it first: what the session asks for here is not told to it as missed, too.
+) -> ReplayPage {
+    // The router is told first, so that it does not send the same alarms as missed, too.
     if router.replays(session).await.is_err() {
-        return Page::unavailable();
+        return ReplayPage::unavailable();
     }
     match in_time(session, record.span(since, LIMIT)).await {
-        Some(span) => go_on(record, router, session, Rest { span, told: 0 }).await,
-        None => Page::unavailable(),
+        Some(span) => go_on(record, router, session, ReplayRest { span, told: 0 }).await,
+        None => ReplayPage::unavailable(),
     }
 }
 
 /// Returns the next page of a replay.
 ///
-/// What the session may see is asked for each time, not remembered: rights may have changed meanwhile.
+/// The session's visibility is read for each page: rights may have changed meanwhile.
 pub(super) async fn go_on(
     record: &dyn AlarmRecord,
     router: &RouterHandle,
     session: SessionId,
-    mut rest: Rest,
-) -> Page {
+    mut rest: ReplayRest,
+) -> ReplayPage {
     loop {
-        let Ok(visibility) = router.visibility(session).await else { return Page::unavailable() };
+        let Ok(visibility) = router.visibility(session).await else { return ReplayPage::unavailable() };
         let Some(alarms) = in_time(session, record.page(rest.span, PAGE)).await else {
-            return Page::unavailable();
+            return ReplayPage::unavailable();
         };
         let page = cut(&alarms, &visibility, &rest);
-        // A page in which nothing was for this session is no page.
+        // Skip a page without any frame for this session.
         match page.rest {
             Some(next) if page.frames.len() == 0 => rest = next,
             Some(_) | None => return page,
@@ -108,24 +107,24 @@ pub(super) async fn go_on(
     }
 }
 
-/// Returns what the record says, if it says it in time.
+/// Returns the record's answer, if it comes in time.
 async fn in_time<T>(session: SessionId, question: impl Future<Output = Result<T, StateError>>) -> Option<T> {
     match tokio::time::timeout(DEADLINE, question).await {
         Ok(Ok(answer)) => Some(answer),
         Ok(Err(error)) => {
-            tracing::debug!(%session, error = &error as &dyn std::error::Error, "cannot replay alarms");
+            tracing::debug!(%session, error = &error as &dyn std::error::Error, "replay failed");
             None
         }
         Err(_) => {
-            tracing::debug!(%session, "the record of alarms did not answer in time");
+            tracing::debug!(%session, "replay timed out");
             None
         }
     }
 }
 
 /// Makes a page of alarms: those that the session may see and wants, as many as fit.
-fn cut(alarms: &[(i64, RecordedAlarm)], visibility: &Visibility, rest: &Rest) -> Page {
-    let Rest { mut span, told } = *rest;
+fn cut(alarms: &[(i64, RecordedAlarm)], visibility: &Visibility, rest: &ReplayRest) -> ReplayPage {
+    let ReplayRest { mut span, told } = *rest;
     let (mut frames, mut bytes) = (Vec::new(), 0);
     for (number, recorded) in alarms {
         if bytes >= PAGE_BYTES {
@@ -142,9 +141,9 @@ fn cut(alarms: &[(i64, RecordedAlarm)], visibility: &Visibility, rest: &Rest) ->
     let told = told + frames.len();
     let whole = alarms.is_empty() || span.after >= span.until;
     if whole {
-        frames.push(Reply::Replayed { count: told, gap: span.gap }.to_frame());
+        frames.push(AppReply::Replayed { count: told, gap: span.gap }.to_frame());
     }
-    Page { frames: frames.into_iter(), rest: (!whole).then_some(Rest { span, told }) }
+    ReplayPage { frames: frames.into_iter(), rest: (!whole).then_some(ReplayRest { span, told }) }
 }
 
 fn frame(recorded: &RecordedAlarm) -> Utf8Bytes {
@@ -181,8 +180,8 @@ mod tests {
         (event.cast_signed(), alarm)
     }
 
-    fn rest(until: i64) -> Rest {
-        Rest { span: ReplaySpan { after: 0, until, gap: false }, told: 0 }
+    fn rest(until: i64) -> ReplayRest {
+        ReplayRest { span: ReplaySpan { after: 0, until, gap: false }, told: 0 }
     }
 
     #[test]

@@ -14,7 +14,7 @@ use tokio_tungstenite::tungstenite::http::header::{
     CONNECTION, HOST, HeaderName, SEC_WEBSOCKET_KEY, SEC_WEBSOCKET_VERSION, UPGRADE,
 };
 
-use super::authority::Authority;
+use super::authority::HostAuthority;
 use super::upgrade::UpgradeError;
 
 /// Longest request in bytes, with all its headers: a browser may send all cookies of ZoneMinder's host.
@@ -67,10 +67,10 @@ fn unreadable(error: &Error) -> UpgradeError {
 
 /// Returns how the client names this server: the target where it is a whole URL (RFC 9112 3.2.2), else `Host`.
 ///
-/// `None`: by a name that is none, which is nobody's origin.
-pub(super) fn authority(request: &Request) -> Option<Authority> {
-    let target = request.uri().authority().map(|authority| Authority::parse(authority.as_str()));
-    target.unwrap_or_else(|| Authority::parse(request.headers().get(HOST)?.to_str().ok()?))
+/// `None`: the name is not valid, and no origin equals it.
+pub(super) fn authority(request: &Request) -> Option<HostAuthority> {
+    let target = request.uri().authority().map(|authority| HostAuthority::parse(authority.as_str()));
+    target.unwrap_or_else(|| HostAuthority::parse(request.headers().get(HOST)?.to_str().ok()?))
 }
 
 /// Returns the answer that grants an upgrade, or why there is none.
@@ -220,7 +220,7 @@ mod tests {
         ] {
             let text = format!("GET {line} HTTP/1.1\r\nHost: {host}\r\n\r\n");
             let request = read(&mut text.as_bytes()).await.unwrap();
-            assert_eq!(authority(&request), Authority::parse(own), "{line}");
+            assert_eq!(authority(&request), HostAuthority::parse(own), "{line}");
         }
     }
 }

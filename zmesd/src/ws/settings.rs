@@ -7,19 +7,17 @@ use std::time::Duration;
 use ipnet::IpNet;
 
 use crate::config::Config;
-use crate::protocol::Identity;
+use crate::protocol::ServerIdentity;
 use crate::route::PushRules;
 
-/// What the WebSocket side is configured to do. Connections keep the settings that they began with.
+/// The settings of the WebSocket side. Connections keep those that they began with.
 #[derive(Debug, Clone)]
 pub struct ServerSettings {
-    /// What apps are told about the server.
-    pub identity: Arc<Identity>,
-    /// Clients that are logged in.
+    pub identity: Arc<ServerIdentity>,
     pub max_clients: usize,
     /// Connections of one address (IPv6: of one /64, which is what one home has).
     pub max_clients_per_address: usize,
-    /// Proxies that may say for whom they speak.
+    /// Proxies that may tell a client's address.
     pub trusted_proxies: Vec<IpNet>,
     /// Browser origins that may connect, lower case.
     pub allowed_origins: Vec<String>,
@@ -34,7 +32,7 @@ impl ServerSettings {
     pub fn new(config: &Config) -> Self {
         let server = &config.server;
         Self {
-            identity: Arc::new(Identity {
+            identity: Arc::new(ServerIdentity {
                 version: server.advertised_version.clone(),
                 server: concat!("zmesd/", env!("CARGO_PKG_VERSION")).to_owned(),
             }),
@@ -47,7 +45,7 @@ impl ServerSettings {
         }
     }
 
-    /// Says whether this address is a proxy whose word counts.
+    /// Says whether this is the address of a trusted proxy.
     pub(super) fn trusts(&self, address: IpAddr) -> bool {
         self.trusted_proxies.iter().any(|network| network.contains(&address))
     }

@@ -1,4 +1,4 @@
-//! From HTTP to WebSocket: who really asks, whether the page may, whether there is room.
+//! From HTTP to WebSocket: the client's address, the page's origin, the connection limits.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -11,8 +11,8 @@ use tokio_tungstenite::tungstenite::handshake::server::{Request, write_response}
 use tokio_tungstenite::tungstenite::http::StatusCode;
 use tokio_tungstenite::tungstenite::protocol::{Role, WebSocketConfig};
 
-use super::admission::{Full, Seat};
-use super::authority::Authority;
+use super::authority::HostAuthority;
+use super::connection_limits::{ConnectionSlot, LimitReached};
 use super::meter::Metered;
 use super::settings::ServerSettings;
 use super::{origin, proxy, request};
@@ -23,22 +23,22 @@ pub(super) const MAX_MESSAGE: usize = 64 * 1024;
 const READ_BUFFER: usize = 1024;
 /// Bytes that may wait in a session's write buffer: one replayed frame never comes near.
 const MAX_WRITE_BUFFER: usize = 256 * 1024;
-/// Time for a peer that was refused to hang up: a socket that is closed while something in it is unread resets the
+/// Time for a refused peer to close: a socket that is closed while something in it is unread resets the
 /// connection, and the peer might never see the answer.
 const LINGER: Duration = Duration::from_secs(1);
-/// Bytes of such a peer that are thrown away.
+/// Bytes of such a peer that are read and dropped.
 const SCRAP: u64 = 64 * 1024;
 
 /// Why there is no WebSocket.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum UpgradeError {
     /// A valid request of a web page that may not connect; the peer was told 403.
-    #[error("refused: origin {0:?}")]
+    #[error("origin not allowed: {0:?}")]
     Origin(String),
-    /// There is no room; the peer was told 429.
-    #[error("refused: {0:?}")]
-    Full(Full),
-    /// The peer hung up without a byte of a request.
+    /// A connection limit is reached; the peer was told 429.
+    #[error("refused: {0}")]
+    Full(LimitReached),
+    /// The peer closed the connection without a byte of a request.
     #[error("no request")]
     Silent,
     /// HTTP, but no upgrade, or to another version; the peer was told 426.
@@ -56,7 +56,7 @@ pub(super) enum UpgradeError {
 }
 
 impl UpgradeError {
-    /// Returns the whole answer; `None`: there is nobody to hear it.
+    /// Returns the whole answer; `None`: the peer has closed the connection.
     fn answer(&self) -> Option<String> {
         let (status, headers, body) = match self {
             Self::Origin(_) => (StatusCode::FORBIDDEN, "", String::new()),
@@ -95,30 +95,31 @@ pub(super) async fn upgrade<S>(
     mut stream: S,
     peer: SocketAddr,
     settings: &ServerSettings,
-    seat: &mut Seat,
+    slot: &mut ConnectionSlot,
     client: &mut SocketAddr,
 ) -> Result<WebSocketStream<Metered<S>>, UpgradeError>
 where
     S: AsyncRead + AsyncWrite + Unpin,
 {
     *client = peer;
-    match shake_hands(&mut stream, settings, seat, client).await {
+    match shake_hands(&mut stream, settings, slot, client).await {
         Ok(()) => {
             let stream = Metered::new(stream);
             Ok(WebSocketStream::from_raw_socket(stream, Role::Server, Some(frame_limits())).await)
         }
         Err(refusal) => {
-            turn_away(stream, &refusal).await;
+            refuse(stream, &refusal).await;
             Err(refusal)
         }
     }
 }
 
-/// Reads the request and grants it; `client` is the peer, and then whom a trusted proxy speaks for. Path and sub-protocols do not matter: old servers took any and answered none.
+/// Reads the request and grants it; `client` is the peer, then the client that a trusted proxy names. Path and
+/// sub-protocols do not matter: old servers took any and answered none.
 async fn shake_hands<S>(
     stream: &mut S,
     settings: &ServerSettings,
-    seat: &mut Seat,
+    slot: &mut ConnectionSlot,
     client: &mut SocketAddr,
 ) -> Result<(), UpgradeError>
 where
@@ -128,14 +129,14 @@ where
     let response = request::grant(&mut request)?;
     let peer = *client;
     *client = proxy::forwarded(texts(&request, "x-forwarded-for"), peer, settings);
-    let stranger = texts(&request, "origin").find(|page| {
+    let foreign = texts(&request, "origin").find(|page| {
         let own = own_names(&request, peer, settings);
-        !origin::welcome(page, &settings.allowed_origins, &own)
+        !origin::is_allowed(page, &settings.allowed_origins, &own)
     });
-    if let Some(page) = stranger {
+    if let Some(page) = foreign {
         return Err(UpgradeError::Origin(page.to_owned()));
     }
-    seat.claim(client.ip(), settings).map_err(UpgradeError::Full)?;
+    slot.claim(client.ip(), settings).map_err(UpgradeError::Full)?;
     let mut answer = Vec::new();
     let written = write_response(&mut answer, &response);
     written.map_err(|error| UpgradeError::Broken(Box::new(error)))?;
@@ -146,10 +147,11 @@ where
     answered.await.map_err(|error| UpgradeError::Broken(Box::new(error.into())))
 }
 
-/// Returns how the client names this server. A trusted proxy may call it otherwise, and then says how the client did.
-fn own_names(request: &Request, peer: SocketAddr, settings: &ServerSettings) -> Vec<Authority> {
+/// Returns how the client names this server. A trusted proxy may name it differently, and then forwards the client's
+/// name.
+fn own_names(request: &Request, peer: SocketAddr, settings: &ServerSettings) -> Vec<HostAuthority> {
     let forwarded = texts(request, "x-forwarded-host").filter(|_| settings.trusts(peer.ip()));
-    let forwarded = forwarded.flat_map(|names| names.split(',')).filter_map(Authority::parse);
+    let forwarded = forwarded.flat_map(|names| names.split(',')).filter_map(HostAuthority::parse);
     request::authority(request).into_iter().chain(forwarded).collect()
 }
 
@@ -157,15 +159,15 @@ fn texts<'a>(request: &'a Request, name: &'static str) -> impl DoubleEndedIterat
     request.headers().get_all(name).into_iter().map(|value| value.to_str().unwrap_or_default())
 }
 
-/// Tells the peer why, and waits a moment until it has heard it.
-async fn turn_away<S: AsyncRead + AsyncWrite + Unpin>(mut stream: S, refusal: &UpgradeError) {
-    let farewell = async {
+/// Tells the peer why, and waits a moment until it has read that.
+async fn refuse<S: AsyncRead + AsyncWrite + Unpin>(mut stream: S, refusal: &UpgradeError) {
+    let answered = async {
         if let Some(answer) = refusal.answer() {
             stream.write_all(answer.as_bytes()).await?;
         }
         stream.shutdown().await?;
         tokio::io::copy(&mut stream.take(SCRAP), &mut tokio::io::sink()).await
     };
-    // Whoever does not take the answer has gone.
-    timeout(LINGER, farewell).await.ok();
+    // A peer that does not read the answer has left.
+    timeout(LINGER, answered).await.ok();
 }

@@ -1,4 +1,4 @@
-//! What a session has others do, one thing at a time: each a boxed future with a deadline, so that an idle session
+//! What a session asks of other tasks, one thing at a time: each a boxed future with a deadline, so that an idle session
 //! does not carry its size.
 
 use std::collections::BTreeMap;
@@ -11,37 +11,37 @@ use tracing::{debug, info};
 use zmes_shared::SessionId;
 use zmes_shared::control::Since;
 
-use super::context::Context;
-use super::replay::{self, Page, Rest};
+use super::context::WsContext;
+use super::replay::{self, ReplayPage, ReplayRest};
 use crate::domain::{Login, LoginVerdict, MonitorFilter};
 use crate::protocol::{FilterStatement, TokenFault};
 use crate::route::{Busy, NewLogin, Registration, RegistrationFault, RouterHandle};
 use crate::telemetry;
 use zmes_providers::PushToken;
 
-/// Time for a verdict. Hundreds of phones may log in at once, each with some 50 ms of bcrypt.
+/// Time for a verdict: hundreds of phones may log in at once, each with some 50 ms of bcrypt.
 const VERDICT_DEADLINE: Duration = Duration::from_secs(15);
 
 /// Work under way.
-pub(super) type Work = Pin<Box<dyn Future<Output = Worked> + Send>>;
+pub(super) type Work = Pin<Box<dyn Future<Output = WorkOutcome> + Send>>;
 
-/// What came of it.
+/// The result.
 #[derive(Debug)]
-pub(super) enum Worked {
-    /// The credentials have been looked at.
+pub(super) enum WorkOutcome {
+    /// The credentials were checked.
     Verdict(LoginVerdict),
-    /// The router has taken it.
+    /// The router has done it.
     Done,
     /// The router has not taken the token.
     NotRegistered(TokenFault),
     /// The router did not answer.
     Busy,
-    /// These frames are to be sent, and then the rest is to be asked for.
-    Replay(Page),
+    /// Send these frames, then ask for the rest.
+    Replay(ReplayPage),
 }
 
-/// Has credentials looked at.
-pub(super) fn verify(context: Arc<Context>, session: SessionId, login: Box<Login>) -> Work {
+/// Checks credentials.
+pub(super) fn verify(context: Arc<WsContext>, session: SessionId, login: Box<Login>) -> Work {
     Box::pin(async move {
         let address = login.address;
         let verdict = tokio::time::timeout(VERDICT_DEADLINE, context.parts.login.verify(*login)).await;
@@ -54,17 +54,17 @@ pub(super) fn verify(context: Arc<Context>, session: SessionId, login: Box<Login
             // The login check logs and counts these: it knows the user and limits how many there can be.
             LoginVerdict::Rejected(reason) => debug!(%session, %address, reason, "login rejected"),
             LoginVerdict::Throttled => {
-                debug!(%session, %address, "too many failed logins, not looked at");
+                debug!(%session, %address, "login throttled");
             }
             LoginVerdict::Unavailable(reason) => debug!(%session, %address, reason, "login not possible now"),
         }
-        Worked::Verdict(verdict)
+        WorkOutcome::Verdict(verdict)
     })
 }
 
-/// Makes the session one that gets alarms.
+/// Makes the session an authenticated one, which gets alarms.
 pub(super) fn attach(
-    context: Arc<Context>,
+    context: Arc<WsContext>,
     session: SessionId,
     login: Box<NewLogin>,
     asked_at: Instant,
@@ -74,7 +74,7 @@ pub(super) fn attach(
 
 /// Replaces the session's filter.
 pub(super) fn set_filter(
-    context: Arc<Context>,
+    context: Arc<WsContext>,
     session: SessionId,
     statement: FilterStatement,
     hint: Option<PushToken>,
@@ -83,35 +83,40 @@ pub(super) fn set_filter(
 }
 
 /// Registers a push token.
-pub(super) fn register(context: Arc<Context>, session: SessionId, registration: Box<Registration>) -> Work {
+pub(super) fn register(context: Arc<WsContext>, session: SessionId, registration: Box<Registration>) -> Work {
     Box::pin(async move {
         match context.parts.router.register(session, *registration).await {
-            Ok(Ok(())) => Worked::Done,
-            Ok(Err(RegistrationFault::TooMany)) => Worked::NotRegistered(TokenFault::TooManyTokens),
-            Ok(Err(RegistrationFault::Blocked)) => Worked::NotRegistered(TokenFault::Blocked),
-            Err(Busy) => Worked::Busy,
+            Ok(Ok(())) => WorkOutcome::Done,
+            Ok(Err(RegistrationFault::TooMany)) => WorkOutcome::NotRegistered(TokenFault::TooManyTokens),
+            Ok(Err(RegistrationFault::Blocked)) => WorkOutcome::NotRegistered(TokenFault::Blocked),
+            Err(Busy) => WorkOutcome::Busy,
         }
     })
 }
 
 /// Sets the number on the app's icon.
-pub(super) fn badge(context: Arc<Context>, session: SessionId, badge: u32, hint: Option<PushToken>) -> Work {
+pub(super) fn badge(
+    context: Arc<WsContext>,
+    session: SessionId,
+    badge: u32,
+    hint: Option<PushToken>,
+) -> Work {
     Box::pin(async move { taken(context.parts.router.set_badge(session, badge, hint).await) })
 }
 
 /// Collects the first of what the session missed.
-pub(super) fn replay(context: Arc<Context>, session: SessionId, since: Since) -> Work {
+pub(super) fn replay(context: Arc<WsContext>, session: SessionId, since: Since) -> Work {
     Box::pin(async move {
         let parts = &context.parts;
-        Worked::Replay(replay::begin(parts.record.as_ref(), &parts.router, session, since).await)
+        WorkOutcome::Replay(replay::begin(parts.record.as_ref(), &parts.router, session, since).await)
     })
 }
 
 /// Collects more of what the session missed.
-pub(super) fn replay_on(context: Arc<Context>, session: SessionId, rest: Rest) -> Work {
+pub(super) fn replay_on(context: Arc<WsContext>, session: SessionId, rest: ReplayRest) -> Work {
     Box::pin(async move {
         let parts = &context.parts;
-        Worked::Replay(replay::go_on(parts.record.as_ref(), &parts.router, session, rest).await)
+        WorkOutcome::Replay(replay::go_on(parts.record.as_ref(), &parts.router, session, rest).await)
     })
 }
 
@@ -150,10 +155,10 @@ fn keep_intervals(wanted: MonitorFilter, previous: &MonitorFilter) -> MonitorFil
     }
 }
 
-fn taken(result: Result<(), Busy>) -> Worked {
+fn taken(result: Result<(), Busy>) -> WorkOutcome {
     match result {
-        Ok(()) => Worked::Done,
-        Err(Busy) => Worked::Busy,
+        Ok(()) => WorkOutcome::Done,
+        Err(Busy) => WorkOutcome::Busy,
     }
 }
 

@@ -15,7 +15,7 @@ pub use crate::shm::fuzzing::shared_memory;
 
 /// No input knows it, so that none can be signed with it.
 const SECRET: &str = "planted-Zq7-5b20-signing-secret";
-/// Seconds since 1970 at which tokens are looked at.
+/// Seconds since 1970 at which tokens are checked.
 const NOW: i64 = 1_900_000_000;
 /// A password that no stored hash is of.
 const WRONG: &str = "planted-Zq7-e41c-password";

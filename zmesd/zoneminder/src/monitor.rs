@@ -12,11 +12,10 @@ pub struct Monitor {
     pub id: MonitorId,
     /// `Monitors.Name`, control characters replaced, at most 64 characters up to 1.36.
     pub name: Arc<str>,
-    /// When ZoneMinder records.
     pub recording: Recording,
     /// An alarm closes the continuous event and opens one of its own (`EventCloseMode` is `alarm`).
     pub alarm_opens_event: bool,
-    /// Whether alarms can come from it at all, and if not, why.
+    /// Whether it can have alarms, else why not.
     pub watched: Result<(), NotWatched>,
 }
 
@@ -36,7 +35,7 @@ pub enum Recording {
 pub enum NotWatched {
     /// `Function` is `None`, or `Capturing` is `None`.
     NotCapturing,
-    /// `Function` is `Monitor`: it is only looked at.
+    /// `Function` is `Monitor`: it is only viewed.
     NoDetection,
     /// `Type` is `WebSite`.
     WebSite,
@@ -59,7 +58,7 @@ impl MonitorSet {
         self.monitors.values()
     }
 
-    /// Iterates over those from which alarms can come, ordered by id.
+    /// Iterates over those that can have alarms, ordered by id.
     pub fn watched(&self) -> impl Iterator<Item = &Arc<Monitor>> {
         self.iter().filter(|monitor| monitor.watched.is_ok())
     }

@@ -1,4 +1,4 @@
-//! One look at one monitor.
+//! One reading of one monitor.
 
 use std::sync::Arc;
 
@@ -7,7 +7,7 @@ use zmes_shared::MonitorState;
 
 use crate::Recording;
 
-/// What a monitor's shared memory said at one moment, decoded and made harmless.
+/// The content of a monitor's shared memory at one moment, decoded and without control characters.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Reading {
     /// `SharedData.state`, translated from the numbering of the layout.
@@ -32,7 +32,7 @@ pub struct Reading {
     pub state_written_last: bool,
     /// Whether the layout's releases differ in that order (600: 1.32.3 to 1.34.26), so that only time can tell.
     pub order_unknown: bool,
-    /// Grows when the file was opened again (new inode): what was remembered of the old one is void.
+    /// Grows when the file was opened again (new inode): what is known of the old one is void.
     pub generation: u64,
 }
 

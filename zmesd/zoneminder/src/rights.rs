@@ -10,14 +10,14 @@ use zmes_shared::MonitorId;
 pub enum MonitorRights {
     /// All, also those that are added later.
     All,
-    /// These alone; an empty set is nothing at all.
+    /// Only these; an empty set means none.
     Only(Arc<BTreeSet<MonitorId>>),
     /// All but these, also those that are added later.
     Except(Arc<BTreeSet<MonitorId>>),
 }
 
 impl MonitorRights {
-    /// The rights of somebody who may see nothing.
+    /// Returns the rights of a user who may see no monitor.
     pub fn none() -> Self {
         Self::Only(Arc::default())
     }

@@ -1,4 +1,4 @@
-//! A ZoneMinder user as far as the daemon cares.
+//! ZoneMinder users.
 
 use jiff::Timestamp;
 use secrecy::{ExposeSecret, SecretString};
@@ -21,16 +21,14 @@ pub struct User {
     pub may_see_events: bool,
     /// `Users.TokenMinExpiry`: access tokens issued before (seconds since 1970) are revoked; 0: none are.
     pub token_min_expiry: i64,
-    /// Which monitors.
     pub rights: MonitorRights,
 }
 
-/// What a login by one of ZoneMinder's access tokens is worth: it ends with the token.
+/// The validity of a login by access token.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct AccessPass {
     /// When the token was issued, in seconds since 1970: compared with [`User::token_min_expiry`].
     pub issued_at: i64,
-    /// When it expires.
     pub expires_at: Timestamp,
 }
 
@@ -42,7 +40,7 @@ impl AccessPass {
 }
 
 impl User {
-    /// Says whether the password is stored as none of ZoneMinder's hashes (`$2…`, `-ZM-…`, `*` and 40 digits): then no
+    /// Says whether the password is stored in none of ZoneMinder's formats (`$2…`, `-ZM-…`, `*` and 40 digits): then no
     /// login can succeed, and only setting it again helps.
     pub fn has_plain_password(&self) -> bool {
         let stored = self.password.expose_secret();

@@ -13,7 +13,7 @@ impl fmt::Display for ZmVersion {
     }
 }
 
-/// Says that a text is no version of ZoneMinder.
+/// The text is not a version of ZoneMinder.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("`{0}` is not a ZoneMinder version such as 1.36.33")]
 pub struct InvalidVersion(String);
@@ -21,7 +21,7 @@ pub struct InvalidVersion(String);
 impl FromStr for ZmVersion {
     type Err = InvalidVersion;
 
-    /// Takes "1.36.33" and what packagers append ("1.36.33+dfsg1", "1.38.0~20260101").
+    /// Accepts "1.36.33" and suffixes of packagers ("1.36.33+dfsg1", "1.38.0~20260101").
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let invalid = || InvalidVersion(text.to_owned());
         let core = text.trim().split(['+', '~', '-']).next().unwrap_or_default();

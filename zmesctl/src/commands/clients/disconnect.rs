@@ -24,15 +24,15 @@ const SHOWN: usize = 20;
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
-  zmesctl clients disconnect 4                    asks first
-  zmesctl clients disconnect 4 17 --yes           in a script
+  zmesctl clients disconnect 4                    asks for confirmation
+  zmesctl clients disconnect 4 17 --yes           for scripts
   zmesctl clients disconnect --user bob --dry-run
   zmesctl clients disconnect --state pending --address 198.51.100.0/24
 
-Most apps connect again by themselves. To keep a user out, disable the user in
+Most apps reconnect automatically. To lock a user out, disable the user in
 ZoneMinder.")]
 pub struct DisconnectArgs {
-    /// The clients, as `clients list` numbers them
+    /// Ids of the clients, as shown by `clients list`
     #[arg(value_name = "ID")]
     ids: Vec<SessionId>,
     /// All clients
@@ -50,15 +50,15 @@ pub(super) async fn run(arguments: DisconnectArgs, context: &mut Context) -> Res
     match (ids.as_slice(), all, selected) {
         ([id], false, false) => one(*id, consent, context).await,
         ([], false, false) => Err(CliError::Usage {
-            message: "disconnecting wants to know which clients".to_owned(),
-            hint: "zmesctl clients disconnect ID, or --user, --state, --address, or --all".to_owned(),
+            message: "no clients given".to_owned(),
+            hint: "name them, select with --user, --state or --address, or use --all".to_owned(),
         }),
         ([_, ..], false, false) => many(ids, ClientFilter::default(), consent, context).await,
         ([], true, false) | ([], false, true) => many(ids, selection.filter(), consent, context).await,
         (_, _, _) => Err(CliError::Usage {
-            message: "clients are numbered, or selected, or all of them: not several of these at once"
+            message: "clients can be named, selected or all of them, but only one of these at a time"
                 .to_owned(),
-            hint: "zmesctl clients disconnect --help shows how".to_owned(),
+            hint: "zmesctl clients disconnect --help shows examples".to_owned(),
         }),
     }
 }
@@ -96,7 +96,7 @@ async fn many(
     consent: Consent,
     context: &mut Context,
 ) -> Result<Exit, CliError> {
-    consent.check(context, "disconnecting clients", "add --yes, or --dry-run to see who it would be")?;
+    consent.check(context, "disconnecting clients", "add --yes, or use --dry-run to see which clients")?;
     // One connection for all requests: ids mean nothing to another daemon.
     let mut daemon = context.connect().await?;
     let list: Clients = daemon.request(Request::ClientsList(filter)).await?;
@@ -116,10 +116,10 @@ async fn many(
         match daemon.request::<Done>(Request::ClientsDisconnect { client: client.id }).await {
             Ok(_) => answer.disconnected.push(client),
             Err(ClientError::Refused(error)) => {
-                answer.failed.push(DisconnectFailure { id: client.id, error })
+                answer.failed.push(DisconnectFailure { id: client.id, error });
             }
             Err(error) if answer.disconnected.is_empty() => return Err(error.into()),
-            // What is done so far is not hidden by a connection that breaks.
+            // A broken connection must not hide what was done before.
             Err(error) => {
                 let error = ControlError::new(ErrorCode::Unavailable, error.to_string());
                 answer.failed.push(DisconnectFailure { id: client.id, error });
@@ -177,7 +177,7 @@ impl View for DisconnectReport {
     fn human(&self, out: &mut Out) -> io::Result<()> {
         let would = if self.dry_run { "would disconnect" } else { "disconnected" };
         if self.disconnected.is_empty() {
-            out.line(&format!("{would} nobody"))?;
+            out.line(&format!("{would} no client"))?;
         }
         for client in &self.disconnected {
             out.line(&format!("{would} client {}", words::client(client)))?;

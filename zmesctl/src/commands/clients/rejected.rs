@@ -21,12 +21,12 @@ use crate::values;
 Examples:
   zmesctl clients rejected
   zmesctl clients rejected --since 1h
-  zmesctl clients rejected -q                  their addresses alone, one a line
+  zmesctl clients rejected -q                  only the addresses
   zmesctl clients rejected --jsonl | jq -r 'select(.reason == \"bad_credentials\") | .user'
 
-The daemon counts since its start and drops the oldest entries.")]
+The list begins when the daemon starts, and is bounded: the oldest entries go first.")]
 pub struct RejectedArgs {
-    /// Only what was refused in this time
+    /// Only clients refused within this time
     #[arg(long, value_name = "DURATION", value_parser = values::duration)]
     since: Option<Duration>,
 }

@@ -1,7 +1,7 @@
-//! What can be found out where no daemon answers: why its socket does not, what systemd says of it, and what a start
-//! would stumble over, which `zmesd` itself tells.
+//! What can be found out if no daemon answers: why its socket does not, what systemd says, and whether `zmesd` could
+//! start with its configuration.
 //!
-//! The configuration is looked at as the user that the service runs as: root may read every key, and the daemon may not.
+//! The configuration is checked as the user of the service: root can read every key, the daemon cannot.
 
 use std::borrow::Cow;
 use std::ffi::OsString;
@@ -23,12 +23,12 @@ use crate::exit::Exit;
 use crate::render::{Out, View};
 use crate::zmesd;
 
-/// How long each program may take that is asked.
+/// Time limit of each program that is run.
 const DEADLINE: Duration = Duration::from_secs(40);
 /// What systemd is asked about the service.
 const PROPERTIES: &str = "--property=LoadState,ActiveState,SubState,Result,ExecMainStatus,User,ExecStart";
 
-/// What was found, and the error that every other command would have ended with.
+/// The findings, and the error with which every other command would have ended.
 #[derive(Debug)]
 pub(super) struct Away {
     pub(super) examined: Examined,
@@ -63,7 +63,7 @@ impl View for Away {
     }
 }
 
-/// Says whether an error is one that a look from outside can explain.
+/// Says whether this room can explain an error.
 pub(super) fn explains(error: &CliError) -> bool {
     match error {
         CliError::Client(error) => {
@@ -84,10 +84,10 @@ pub(super) fn explains(error: &CliError) -> bool {
     }
 }
 
-/// Looks from outside. The configuration comes first: where it is red, the daemon cannot run.
+/// Examines from outside. The configuration comes first: with errors in it, the daemon cannot run.
 pub(super) async fn look(error: &CliError, config: Option<&Path>, environment: &Environment) -> Doctor {
     if let CliError::Denied { .. } = error {
-        // It may well run, and all that is looked at would be looked at as the wrong user.
+        // It may well run, and everything would be checked as the wrong user.
         return Doctor::new(vec![daemon(error, &Unit::default(), false)]);
     }
     let service = Unit::ask(environment).await;
@@ -103,9 +103,9 @@ struct Unit {
     /// `active (running)`, `failed (Result: exit-code, status 78)`; `None`: no systemd, or it knows no such unit.
     state: Option<String>,
     failed: bool,
-    /// Whom it runs as; `None`: not known.
+    /// The user that it runs as; `None`: not known.
     user: Option<String>,
-    /// The configuration that it is started with, where its command line says so.
+    /// The configuration file in its command line.
     config: Option<PathBuf>,
 }
 
@@ -145,10 +145,11 @@ impl Unit {
     }
 }
 
-/// Has `zmesd` look at what a start needs, as the user of the service.
+/// Lets `zmesd` check what it needs to start, as the user of the service.
 async fn rehearse(config: Option<&Path>, service: &Unit, environment: &Environment) -> Vec<Finding> {
     let Some(program) = zmesd::find(environment) else {
-        let detail = "zmesd is neither beside zmesctl nor in PATH: the configuration cannot be looked at";
+        let detail =
+            "cannot check the configuration: the program zmesd is neither beside zmesctl nor in PATH";
         return vec![Finding::warning("configuration", detail, "apt install zmesd")];
     };
     let mut arguments: Vec<OsString> = ["check-config", "--json", "--rehearse"].map(OsString::from).into();
@@ -158,7 +159,7 @@ async fn rehearse(config: Option<&Path>, service: &Unit, environment: &Environme
     let other = service.user.as_deref().filter(|&user| user != "root");
     let outcome = match (other, environment.user) {
         (Some(user), User::Other) => {
-            let detail = format!("the service runs as {user}: what it may read can only be tried by root");
+            let detail = format!("the service runs as {user}: only root can check what it can read");
             return vec![Finding::warning("configuration", detail, "sudo zmesctl doctor")];
         }
         (Some(user), User::Root) => match zmesd::find_in_path(environment, "runuser") {
@@ -193,13 +194,13 @@ async fn execute(program: &Path, arguments: &[OsString]) -> io::Result<Output> {
     timeout(DEADLINE, command.output()).await.map_err(|_| io::Error::from(io::ErrorKind::TimedOut))?
 }
 
-/// Says why the socket does not answer.
+/// Returns why the socket does not answer.
 fn daemon(error: &CliError, service: &Unit, explained: bool) -> Finding {
     let state = service.state.as_deref().map_or_else(String::new, |state| format!("; systemd: {state}"));
     let start = if explained {
-        "mend what is red above, then: systemctl restart zmesd"
+        "fix the errors above, then: systemctl restart zmesd"
     } else if service.failed {
-        "journalctl -u zmesd -n 30 says why it ended; then: systemctl restart zmesd"
+        "journalctl -u zmesd -n 30 shows why it ended; then: systemctl restart zmesd"
     } else {
         "systemctl start zmesd; then: systemctl status zmesd"
     };
@@ -209,19 +210,21 @@ fn daemon(error: &CliError, service: &Unit, explained: bool) -> Finding {
             let socket = socket.display();
             #[expect(clippy::wildcard_enum_match_arm, reason = "the standard library's list, not ours")]
             let detail = match source.kind() {
-                io::ErrorKind::NotFound => format!("zmesd does not run: there is no socket {socket}"),
+                io::ErrorKind::NotFound => format!("zmesd is not running: there is no socket {socket}"),
                 io::ErrorKind::ConnectionRefused => {
-                    format!("zmesd does not run: it has left the socket {socket} behind, killed or crashed")
+                    format!(
+                        "zmesd does not run: it was killed or crashed, and left the socket {socket} behind"
+                    )
                 }
                 _ => error.document().error.message,
             };
             (detail, start.into())
         } else if let CliError::Denied { socket, .. } = error {
-            let detail = format!("you may not open zmesd's control socket {}", socket.display());
+            let detail = format!("not permitted to open zmesd's control socket {}", socket.display());
             (detail, error.hint().unwrap_or_default())
         } else if let CliError::Client(ClientError::Timeout { .. }) = error {
             let hint = "journalctl -u zmesd -n 30; then: systemctl restart zmesd";
-            (format!("{error}: it hangs, or is stopped"), hint.into())
+            (format!("{error}: it hangs or is suspended"), hint.into())
         } else {
             (error.document().error.message, start.into())
         };
@@ -267,7 +270,7 @@ mod tests {
                     group: Some("zmesd".to_owned()),
                     source: io::ErrorKind::PermissionDenied.into(),
                 },
-                "you may not open",
+                "not permitted to open",
                 "sudo usermod -aG zmesd $USER",
             ),
             (ClientError::Timeout { limit: DEADLINE }.into(), "it hangs", "journalctl -u zmesd"),
@@ -286,7 +289,7 @@ mod tests {
         let state = Some("failed (Result: exit-code, status 78)".into());
         let service = Unit { state, failed: true, ..Unit::default() };
         let hint = |explained| daemon(&error, &service, explained).hint.unwrap();
-        assert!(hint(true).starts_with("mend what is red above"));
+        assert!(hint(true).starts_with("fix the errors above"));
         assert!(hint(false).starts_with("journalctl"));
         assert!(
             daemon(&error, &service, false)

@@ -1,6 +1,6 @@
-//! `zmesctl doctor [T|USER]`: why did the phone not ring, and which command mends it?
+//! `zmesctl doctor [TOKEN|USER]`: why did the phone not ring, and which command mends it?
 //!
-//! The daemon looks; where none answers, what can be found out without it is, by [`away`].
+//! The daemon checks; if none answers, [`away`] finds out what it can without it.
 
 mod away;
 
@@ -32,23 +32,23 @@ const LONGEST: usize = 4096;
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
-  zmesctl doctor                     the whole installation, in the order in which things break
-  zmesctl doctor 1a2b3c4d            one alarm on its way to that phone
-  zmesctl doctor amy --monitor 3     an alarm of monitor 3, to all phones and apps of amy
+  zmesctl doctor                     check the whole installation
+  zmesctl doctor 1a2b3c4d            follow one alarm to this phone
+  zmesctl doctor amy --monitor 3     follow an alarm of monitor 3 to this user
   zmesctl doctor --json | jq '.findings[] | select(.ok | not)'
 
-It changes nothing. Where zmesd does not run, it looks at what keeps it from starting.
+Changes nothing. If zmesd does not run, shows what keeps it from starting.
 
-Exit codes: 0 nothing is red, 1 something is, 3 zmesd is not reachable, 4 no such token, user or
-monitor, 5 not permitted to open the socket.")]
+Exit codes: 0 no error found, 1 errors found, 3 zmesd cannot be reached, 4 no
+such token, user or monitor, 5 not permitted to open the socket.")]
 pub struct DoctorArgs {
-    /// A token (its handle, or its last 10 characters) or a user of ZoneMinder [default: the installation]
-    #[arg(value_name = "T|USER", value_parser = name, allow_hyphen_values = true)]
+    /// Token (handle, or last 10 characters) or ZoneMinder user [default: the installation]
+    #[arg(value_name = "TOKEN|USER", value_parser = name, allow_hyphen_values = true)]
     target: Option<String>,
-    /// Follow an alarm of this monitor
+    /// Monitor whose alarm to follow
     #[arg(short, long, value_name = "ID|NAME", requires = "target")]
     monitor: Option<MonitorArg>,
-    /// Configuration to look at where zmesd does not run [default: where zmesd would look]
+    /// Configuration to check if zmesd does not run [default: the one that zmesd would read]
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
 }
@@ -57,7 +57,7 @@ fn name(text: &str) -> Result<String, String> {
     let text = text.trim();
     let option = text.starts_with("--") || text.starts_with('-') && text.len() < 3;
     if text.is_empty() || option || text.len() > LONGEST || text.contains(char::is_control) {
-        return Err("a user's name, or 8 digits as `tokens list` shows them".to_owned());
+        return Err("expected a user name, or a handle as shown by `tokens list`".to_owned());
     }
     Ok(text.to_owned())
 }
@@ -81,7 +81,7 @@ async fn ask(
     monitor: Option<MonitorArg>,
     context: &Context,
 ) -> Result<Doctor, CliError> {
-    // A daemon that hangs is known soon; only one that has greeted gets the time that the parts take.
+    // Detects a daemon that hangs early: only one that has sent its greeting gets the time that the parts take.
     drop(context.connect().await?);
     let monitor = named::monitor(monitor, context).await?;
     Ok(context.connect_for(TIMEOUT).await?.request(Request::Doctor { target, monitor }).await?)
@@ -124,7 +124,7 @@ impl View for Examined {
     }
 }
 
-/// Writes one step: mark, name and sentence, and below it what to do.
+/// Writes one finding: mark, step and sentence, and below it what to do.
 fn show(finding: &Finding, width: usize, unicode: bool, out: &mut Out) -> io::Result<()> {
     let Finding { step, severity, hint, .. } = finding;
     let detail = time::told(&finding.sentence(), &out.look().zone);
@@ -154,7 +154,7 @@ fn mark(severity: Severity, unicode: bool) -> (&'static str, Tone) {
     }
 }
 
-/// Says it all in one line: the first that is red, which the rest may follow from.
+/// Sums it up in one line: the first error, from which the others may follow.
 fn verdict(findings: &[Finding], out: &Out) -> String {
     let red: Vec<_> = findings.iter().filter(|finding| !finding.ok).collect();
     let warnings = findings.iter().filter(|finding| finding.severity == Severity::Warning).count();
@@ -164,16 +164,16 @@ fn verdict(findings: &[Finding], out: &Out) -> String {
             1 => ", 1 warning".to_owned(),
             many => format!(", {many} warnings"),
         };
-        return out.paint(Tone::Good, &format!("Nothing is red{warnings}."));
+        return out.paint(Tone::Good, &format!("No errors found{warnings}."));
     };
     let about = first.about.as_deref().map_or_else(String::new, |about| format!("{}: ", clean(about)));
     let others = match red.len() {
         1 => String::new(),
-        2 => "; 1 more follows, perhaps from that".to_owned(),
-        more => format!("; {} more follow, perhaps from that", more - 1),
+        2 => "; 1 more error may follow from it".to_owned(),
+        more => format!("; {} more errors may follow from it", more - 1),
     };
     let detail = time::told(&first.sentence(), &out.look().zone);
-    out.paint(Tone::Bad, &format!("Red: {about}{}: {}{others}", clean(&first.step), clean(&detail)))
+    out.paint(Tone::Bad, &format!("First error: {about}{}: {}{others}", clean(&first.step), clean(&detail)))
 }
 
 #[cfg(test)]

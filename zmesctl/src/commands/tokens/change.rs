@@ -1,5 +1,4 @@
-//! Changes of tokens: asked for in batches that fit into a request, confirmed where something is lost, and told
-//! with each failure.
+//! Changes of tokens: in batches that fit into a request, with a confirmation if the change is destructive.
 
 use std::collections::HashSet;
 use std::fmt::Write;
@@ -17,18 +16,18 @@ use crate::error::CliError;
 use crate::exit::Exit;
 use crate::render::{Out, Tone, View, clean, time};
 
-/// Names that go into one request: the daemon takes no more.
+/// Largest number of names in one request.
 const NAMES: usize = 1000;
 /// Bytes of names that go into one request; a request has at most 64 KiB, and JSON may double them.
 const BATCH: usize = 24 * 1024;
-/// Tokens that a question shows.
+/// Tokens that a confirmation shows.
 const SHOWN: usize = 20;
 
-/// A change of tokens that may want a confirmation.
+/// A change of tokens that may need a confirmation.
 pub(crate) struct Change<'c> {
     /// For people: "revoking".
     pub(crate) what: &'static str,
-    /// The command line that needs no question.
+    /// The command line that needs no confirmation.
     pub(crate) instead: String,
     /// The question.
     pub(crate) question: &'static str,
@@ -38,7 +37,7 @@ pub(crate) struct Change<'c> {
     pub(crate) request: &'c dyn Fn(TokenSelection, bool) -> Request,
 }
 
-/// Returns the command line that needs no question.
+/// Returns the command line that needs no confirmation.
 pub(super) fn instead(tokens: &TokenSelection, command: &str) -> String {
     let TokenSelection::Named(tokens) = tokens else { return HINT_CONSENT.to_owned() };
     let named = tokens.join(" ");
@@ -48,7 +47,7 @@ pub(super) fn instead(tokens: &TokenSelection, command: &str) -> String {
     format!("zmesctl tokens {command} {named} --yes")
 }
 
-/// Takes revocations back, one by one: each has its own answer.
+/// Restores tokens one by one: each has its own answer.
 pub(super) async fn restore(tokens: Vec<String>, context: &mut Context) -> Result<Exit, CliError> {
     let mut daemon = context.connect().await?;
     let mut all = TokensChanged { change: "restored".to_owned(), ..TokensChanged::default() };
@@ -60,7 +59,7 @@ pub(super) async fn restore(tokens: Vec<String>, context: &mut Context) -> Resul
                 all.failed.extend(answer.failed);
             }
             Err(ClientError::Refused(error)) => all.failed.push(TokenFailure { token, error }),
-            // What is done so far is not hidden by a connection that breaks.
+            // A broken connection must not hide what was done before.
             Err(error) if all.count == 0 => return Err(error.into()),
             Err(error) => {
                 let error = ControlError::new(ErrorCode::Unavailable, error.to_string());
@@ -71,7 +70,7 @@ pub(super) async fn restore(tokens: Vec<String>, context: &mut Context) -> Resul
     show(all, context)
 }
 
-/// Asks the person where needed, then the daemon.
+/// Asks for confirmation if needed, then sends the change.
 pub(crate) async fn apply(
     change: Change<'_>,
     consent: Consent,
@@ -100,7 +99,7 @@ pub(crate) async fn apply(
     show(changed, context)
 }
 
-/// Splits names so that each request fits; what is named twice is asked for once.
+/// Splits names so that each request fits; duplicates are dropped.
 fn batches(tokens: &[String]) -> Vec<Vec<String>> {
     let mut batches = vec![Vec::new()];
     let (mut size, mut count, mut seen) = (0, 0, HashSet::new());
@@ -134,7 +133,7 @@ async fn request_all(
                 all.tokens.extend(answer.tokens);
                 all.failed.extend(answer.failed);
             }
-            // Nothing is done yet, so nothing else is to be told.
+            // Nothing was changed yet, so there is nothing else to report.
             (Err(error), None) => return Err(error.into()),
             (Err(error), Some(all)) => {
                 let error = if let ClientError::Refused(error) = error {
@@ -153,7 +152,7 @@ async fn request_all(
     Ok(all.unwrap_or_default())
 }
 
-/// Shows what became of it. One token that could not be changed is an error like any other.
+/// Shows the result. A single token that could not be changed is an error.
 fn show(mut changed: TokensChanged, context: &mut Context) -> Result<Exit, CliError> {
     if changed.count == 0
         && changed.failed.len() == 1
@@ -164,7 +163,7 @@ fn show(mut changed: TokensChanged, context: &mut Context) -> Result<Exit, CliEr
     context.show(&changed)
 }
 
-/// Says what a question is about.
+/// Says what is to be confirmed.
 fn about(preview: &TokensChanged, out: &Out) -> String {
     let shown = preview.tokens.get(..SHOWN).unwrap_or(&preview.tokens);
     let mut text = format!("{}:\n{}", counted(preview.count), list::brief(shown).render(out.look()));
@@ -219,13 +218,13 @@ impl View for TokensChanged {
     }
 }
 
-/// Says what was done, for one token or many.
+/// Says what was done.
 fn sentence(changed: &TokensChanged, out: &Out) -> String {
     let first = changed.tokens.first();
     let done = match changed.change.as_str() {
         "muted" => match first.and_then(|token| token.mute_until) {
             Some(until) => format!("muted until {}", time::date(until, &out.look().zone)),
-            None => "muted until it is unmuted".to_owned(),
+            None => "muted until zmesctl tokens unmute".to_owned(),
         },
         "badge_reset" => match first {
             Some(token) if !changed.dry_run => format!("badge set to {}", token.badge),
@@ -239,14 +238,14 @@ fn sentence(changed: &TokensChanged, out: &Out) -> String {
         (_, true) => format!("would be {done}"),
         (_, false) if changed.change == "revoked" => {
             format!(
-                "{done} (undone by zmesctl tokens restore, or by opening the app; zmesctl tokens block lasts)"
+                "{done} (zmesctl tokens restore or opening the app undoes it; zmesctl tokens block is permanent)"
             )
         }
         (_, false) if changed.change == "blocked" => {
-            format!("{done}; its app cannot register it again (zmesctl tokens unblock undoes it)")
+            format!("{done}; the app cannot register it again (zmesctl tokens unblock undoes it)")
         }
         (_, false) if changed.change == "unblocked" => {
-            format!("{done}; still revoked until its app is opened (or: zmesctl tokens restore)")
+            format!("{done}; it stays revoked until its app is opened, or until zmesctl tokens restore")
         }
         (_, false) => done,
     }

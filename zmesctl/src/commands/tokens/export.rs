@@ -18,10 +18,10 @@ Examples:
   zmesctl tokens export > tokens.txt
   zmesctl tokens export --format colon > tokens.txt    for servers before 6.0
 
-Keep the file as safe as passwords: whoever has a token can send to the phone.
-Who registered a token is not in these files.")]
+Protect the file like passwords: anyone who has a token can send to the phone.
+The format does not contain the users who registered the tokens.")]
 pub struct ExportArgs {
-    /// json for event servers from 6.0 on, colon for older ones
+    /// File format: json for event servers from 6.0 on, colon for older ones
     #[arg(long, value_enum, value_name = "FORMAT", default_value_t = ExportFormat::Json)]
     format: ExportFormat,
 }

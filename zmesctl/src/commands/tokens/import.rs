@@ -1,4 +1,4 @@
-//! `zmesctl tokens import`: reads a file, sends it in batches, and tells of each token what became of it.
+//! `zmesctl tokens import`: reads a file, sends it in batches, and reports the result for each token.
 
 use std::fs::File;
 use std::io::{self, Read};
@@ -34,19 +34,19 @@ Examples:
   zmesctl tokens import /etc/private/tokens.txt
   ssh old cat tokens.txt | zmesctl tokens import -
 
-The file itself is never changed, and importing it twice changes nothing. Tokens
-get all monitors that their lists name, with nobody's rights to limit them, until
-the app comes and says whose it is; --user says it now.
+The file is not changed, and importing it again has no effect. A token gets all
+monitors in its list, without the limits of a user, until its app logs in; use
+--user to assign a user now.
 
-Exit codes: 0 all were taken, 7 some, 1 none.")]
+Exit codes: 0 all imported, 7 some, 1 none.")]
 pub struct ImportArgs {
-    /// A tokens.txt of any event server before zmesd; `-` reads the standard input
+    /// A tokens.txt of any event server before zmesd; `-` reads standard input
     #[arg(value_name = "FILE", value_hint = clap::ValueHint::FilePath)]
     file: String,
-    /// The ZoneMinder user whose rights hold for them [default: nobody, all rights]
+    /// ZoneMinder user whose rights limit the tokens [default: none, no limits]
     #[arg(long, value_name = "USER", default_value = "", hide_default_value = true)]
     user: String,
-    /// Only say what would be taken
+    /// Show what would be imported; change nothing
     #[arg(short = 'n', long)]
     dry_run: bool,
 }
@@ -81,7 +81,7 @@ fn read(file: &str) -> io::Result<Vec<u8>> {
     Ok(bytes)
 }
 
-/// Sends all records. What cannot be sent after some were is told as refused: those are done.
+/// Sends all records. If a batch fails after others succeeded, the rest is reported as refused.
 async fn send(
     daemon: &mut ControlClient,
     records: Vec<(usize, TokenRecord)>,
@@ -221,9 +221,9 @@ impl ImportReport {
 
 impl View for ImportReport {
     fn human(&self, out: &mut Out) -> io::Result<()> {
-        let file = if self.file == "-" { "the standard input".into() } else { clean(&self.file) };
+        let file = if self.file == "-" { "standard input".into() } else { clean(&self.file) };
         if self.tokens.is_empty() {
-            return out.line(&format!("No token is in {file}."));
+            return out.line(&format!("No tokens in {file}."));
         }
         let counts = [
             (self.added, "added"),
@@ -234,7 +234,7 @@ impl View for ImportReport {
         ];
         let counts =
             counts.iter().filter(|(count, _)| *count > 0).map(|(count, word)| format!("{count} {word}"));
-        let would = if self.dry_run { "Nothing was changed. It would be: " } else { "" };
+        let would = if self.dry_run { "Dry run, nothing was changed: " } else { "" };
         out.line(&format!("{would}{} (from {file})", counts.collect::<Vec<_>>().join(", ")))?;
         let mut table = Table::new(&[
             Column::new("PLACE"),

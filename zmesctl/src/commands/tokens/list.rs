@@ -22,7 +22,7 @@ pub(super) async fn run(filter: TokenFilter, context: &mut Context) -> Result<Ex
         let request = Request::TokensList(TokenFilter { after, ..filter.clone() });
         let page: Tokens = daemon.request(request).await?;
         all.tokens.extend(page.tokens);
-        // A page that does not get on would be asked for for ever.
+        // A page that does not advance would be requested forever.
         match page.next {
             Some(next) if after.is_none_or(|before| before < next) => after = Some(next),
             Some(_) | None => return context.show(&all),
@@ -33,7 +33,7 @@ pub(super) async fn run(filter: TokenFilter, context: &mut Context) -> Result<Ex
 impl View for Tokens {
     fn human(&self, out: &mut Out) -> io::Result<()> {
         if self.tokens.is_empty() {
-            return out.line("No such token is registered.");
+            return out.line("No matching tokens.");
         }
         let mut table = Table::new(&[
             Column::new("TOKEN"),
@@ -47,7 +47,7 @@ impl View for Tokens {
             Column::new("SEEN").spare(2),
             Column::new("DELIVERED").spare(3),
             Column::new("FAILURES").right().spare(7),
-            // Why a phone does not ring is worth more than what it is.
+            // The reason why a phone does not ring matters more than its app.
             Column::new("LAST ERROR").wraps().spare(1),
             Column::new("REVOKED").wraps(),
             Column::new("SECRET").wraps(),
@@ -86,7 +86,7 @@ fn row(token: &TokenView, out: &Out) -> [Cell; 14] {
     ]
 }
 
-/// Returns the table by which tokens are recognised: in questions, and after changes.
+/// Returns a short table of tokens, for confirmations and results.
 pub(super) fn brief(tokens: &[TokenView]) -> Table {
     let mut table = Table::new(&[
         Column::new("TOKEN"),
@@ -103,7 +103,7 @@ pub(super) fn brief(tokens: &[TokenView]) -> Table {
             Cell::new(token.platform.as_str()),
             state(token.state),
             Cell::maybe(app(token).as_ref()),
-            // Dates, not ages: this may be a log of what a cron job has thrown out.
+            // Dates, not ages: this may be the log of a cron job.
             Cell::new(&token.last_seen_at.strftime("%Y-%m-%d").to_string()),
         ]);
     }
@@ -150,14 +150,14 @@ impl View for TokenShown {
         let token = &self.token;
         let title = out.paint(Tone::Strong, &format!("Token {}", clean(&token.handle)));
         let owner = match token.user.as_str() {
-            "" => "imported, with all rights".to_owned(),
+            "" => "imported, all monitors".to_owned(),
             user => format!("of {}", clean(user)),
         };
         out.line(&format!("{title} ({}, {owner})", token.platform.as_str()))?;
         let facts = facts(token, out);
         out.facts(&facts)?;
         if self.recent.is_empty() {
-            return out.line("Nothing was decided for it yet.");
+            return out.line("No decisions for this token yet.");
         }
         out.line("")?;
         let table = deliveries::table(&self.recent, out);
@@ -170,7 +170,7 @@ fn facts(token: &TokenView, out: &Out) -> Facts {
     let when = |at| format!("{} ({})", out.ago(at), time::date(at, &out.look().zone));
     let state = match (token.state, token.mute_until) {
         (TokenState::Muted, Some(until)) => format!("muted until {}", time::date(until, &out.look().zone)),
-        (TokenState::Muted, None) => "muted until it is unmuted".to_owned(),
+        (TokenState::Muted, None) => "muted until zmesctl tokens unmute".to_owned(),
         (state, _) => state.as_str().to_owned(),
     };
     facts.add("state", state);

@@ -24,31 +24,32 @@ const PRUNING: &str = "pruning";
 
 const REVOKE: &str = "\
 Examples:
-  zmesctl tokens revoke 1a2b3c4d            asks first
-  zmesctl tokens revoke 1a2b 9f00 --yes     in a script
+  zmesctl tokens revoke 1a2b3c4d            asks for confirmation
+  zmesctl tokens revoke 1a2b 9f00 --yes     for scripts
   zmesctl tokens revoke --user bob          all phones of one user
-  zmesctl tokens revoke -- -Xk3bQ9_aZ       its end begins with a dash
+  zmesctl tokens revoke -- -Xk3bQ9_aZ       a token that ends with -Xk3bQ9_aZ
 
-Opening the app registers the phone again: use `zmesctl tokens block` for a
-stolen phone. To keep a user out, disable the user in ZoneMinder.";
+Opening the app registers the phone again; `zmesctl tokens restore` does, too.
+Use `zmesctl tokens block` for a stolen phone. To lock a user out, disable the
+user in ZoneMinder.";
 
 const BLOCK: &str = "\
 Examples:
-  zmesctl tokens block 1a2b3c4d             asks first
-  zmesctl tokens block 1a2b 9f00 --yes      in a script
+  zmesctl tokens block 1a2b3c4d             asks for confirmation
+  zmesctl tokens block 1a2b 9f00 --yes      for scripts
   zmesctl tokens block --user bob           all phones of one user
   zmesctl tokens list --state blocked
 
 A blocked phone gets no pushes, and its app cannot register the token again,
-whoever logs in on it. While it knows a password it can still log in and hear
-of alarms over its connection: change that password in ZoneMinder.";
+whichever user logs in. An app that knows a password can still log in and get
+alarms while it is connected: change that password in ZoneMinder.";
 
 const UNBLOCK: &str = "\
 Examples:
   zmesctl tokens unblock 1a2b3c4d
   zmesctl tokens unblock --user bob --yes
 
-The phone stays revoked until its app is opened, or until
+The phone stays revoked until its app is opened, or until you run
 `zmesctl tokens restore 1a2b3c4d`.";
 
 const UNMUTE: &str = "\
@@ -66,37 +67,37 @@ Examples:
   zmesctl tokens log 1a2b3c4d
   zmesctl tokens prune --stale 60d --dry-run
 
-A token is named by its handle (8 digits) or any unique prefix of it. Admins can
+Name a token by its handle (8 digits) or any unique prefix of it. Admins can
 also use the last 10 characters of the token itself."
 )]
 pub enum TokensCommand {
-    /// List the registered phones
+    /// List registered phones
     List(ListArgs),
-    /// Show all about one phone, and what was lately sent to it
+    /// Show one phone and its latest pushes
     Show(ShowArgs),
-    /// Show what was decided and done for one phone, newest first
+    /// Show the decisions and pushes for one phone, newest first
     Log(LogArgs),
-    /// Revoke phones; `restore` undoes it, and so does opening the app
+    /// Revoke phones, until their apps register them again
     #[command(after_help = REVOKE)]
     Revoke(ChangeArgs),
-    /// Revoke phones that must not come back, such as stolen ones
+    /// Revoke phones permanently, such as stolen ones
     #[command(after_help = BLOCK)]
     Block(ChangeArgs),
-    /// Let the apps of blocked phones register again
+    /// Allow blocked phones to register again
     #[command(after_help = UNBLOCK)]
     Unblock(ChangeArgs),
-    /// Take revocations back
+    /// Restore revoked phones
     Restore(RestoreArgs),
-    /// Send nothing to phones for a while
+    /// Stop sending to phones for some time
     Mute(MuteArgs),
-    /// Send to muted phones again
+    /// Resume sending to muted phones
     #[command(after_help = UNMUTE)]
     Unmute(ChangeArgs),
-    /// Take out the phones of which nothing was heard for a while
+    /// Revoke phones that were not seen for some time
     Prune(PruneArgs),
-    /// Take tokens from the tokens.txt of an older event server
+    /// Import the tokens.txt of an older event server
     Import(import::ImportArgs),
-    /// Print the tokens as a tokens.txt, to go back or to keep
+    /// Export all tokens in the format of tokens.txt
     Export(export::ExportArgs),
 }
 
@@ -106,9 +107,8 @@ pub enum TokensCommand {
 Examples:
   zmesctl tokens list
   zmesctl tokens list --platform ios --stale 60d
-  zmesctl tokens list --failing -q           their handles alone, one a line
-  zmesctl tokens list --state revoked        what `restore` can bring back
-  zmesctl tokens list --state blocked        what `unblock` can let in again
+  zmesctl tokens list --failing -q           only the handles
+  zmesctl tokens list --state revoked        tokens for `tokens restore`
   zmesctl tokens list --jsonl | jq -r 'select(.failures > 3) | .handle'")]
 pub struct ListArgs {
     #[command(flatten)]
@@ -116,7 +116,7 @@ pub struct ListArgs {
     /// Only tokens not seen for at least this long
     #[arg(long, value_name = "DURATION", value_parser = values::duration)]
     stale: Option<Duration>,
-    /// Print the tokens themselves: whoever has one can send to the phone
+    /// The tokens themselves: anyone who has one can send to the phone
     #[arg(long)]
     reveal: bool,
 }
@@ -125,10 +125,10 @@ pub struct ListArgs {
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:\n  zmesctl tokens show 1a2b3c4d\n  zmesctl tokens show 1a2b3c4d --reveal")]
 pub struct ShowArgs {
-    /// Its handle, or the last 10 characters of the token
-    #[arg(value_name = "T", value_parser = values::token, allow_hyphen_values = true)]
+    /// Handle, or the last 10 characters of the token
+    #[arg(value_name = "TOKEN", value_parser = values::token, allow_hyphen_values = true)]
     token: String,
-    /// Print the token itself: whoever has it can send to the phone
+    /// The token itself: anyone who has it can send to the phone
     #[arg(long)]
     reveal: bool,
 }
@@ -140,10 +140,10 @@ Examples:
   zmesctl tokens log 1a2b3c4d
   zmesctl tokens log 1a2b3c4d --limit 1000 --jsonl | jq -r .decision | sort | uniq -c")]
 pub struct LogArgs {
-    /// Its handle, or the last 10 characters of the token
-    #[arg(value_name = "T", value_parser = values::token, allow_hyphen_values = true)]
+    /// Handle, or the last 10 characters of the token
+    #[arg(value_name = "TOKEN", value_parser = values::token, allow_hyphen_values = true)]
     token: String,
-    /// At most so many [default: 100]
+    /// Maximum number of entries [default: 100]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=10_000))]
     limit: Option<u32>,
 }
@@ -165,9 +165,9 @@ Examples:
   zmesctl tokens restore 1a2b3c4d
   zmesctl tokens list --state revoked -q | xargs zmesctl tokens restore")]
 pub struct RestoreArgs {
-    /// Handles, unique prefixes of them, or the last 10 characters of tokens
-    // As with revoke: a list that took dashes would take options, too.
-    #[arg(value_name = "T", value_parser = values::token, required = true)]
+    /// Handles, unique prefixes of handles, or the last 10 characters of tokens
+    // No dashes, as with revoke: the list would take options, too.
+    #[arg(value_name = "TOKEN", value_parser = values::token, required = true)]
     tokens: Vec<String>,
 }
 
@@ -176,12 +176,12 @@ pub struct RestoreArgs {
 #[command(after_help = "\
 Examples:
   zmesctl tokens mute 1a2b3c4d --for 1h
-  zmesctl tokens mute 1a2b3c4d              until `zmesctl tokens unmute 1a2b3c4d`
+  zmesctl tokens mute 1a2b3c4d              until `zmesctl tokens unmute`
   zmesctl tokens mute --user 'a*' --for 8h --yes")]
 pub struct MuteArgs {
     #[command(flatten)]
     change: ChangeArgs,
-    /// Send to them again after this time [default: when they are unmuted]
+    /// Duration of the mute [default: until `tokens unmute`]
     #[arg(long = "for", value_name = "DURATION", value_parser = values::duration)]
     lasting: Option<Duration>,
 }
@@ -190,13 +190,13 @@ pub struct MuteArgs {
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
-  zmesctl tokens prune --stale 60d --dry-run    what would go
-  zmesctl tokens prune --stale 60d --yes        in a cron job
+  zmesctl tokens prune --stale 60d --dry-run    show which would be revoked
+  zmesctl tokens prune --stale 60d --yes        for a cron job
   zmesctl tokens prune --stale 60d --platform ios --failing
 
-`zmesctl tokens restore` brings them back, as long as state.keep-tombstones says.")]
+`zmesctl tokens restore` restores them within state.keep-tombstones.")]
 pub struct PruneArgs {
-    /// Nothing was heard of the app for so long
+    /// Time for which a token was not seen
     #[arg(long, value_name = "DURATION", value_parser = values::duration)]
     stale: Duration,
     #[command(flatten)]

@@ -1,4 +1,4 @@
-//! Which tokens a command is about, where they are not named: what lists show is what changes change.
+//! Options that select tokens: the same for lists and for changes.
 
 use std::time::Duration;
 
@@ -11,30 +11,30 @@ use crate::context::Context;
 use crate::error::CliError;
 use crate::values::{self, MonitorArg};
 
-/// What to type where nobody can be asked.
-pub(super) const HINT_CONSENT: &str = "add --yes, or --dry-run to see what would happen";
+/// What to type without a terminal.
+pub(super) const HINT_CONSENT: &str = "add --yes, or use --dry-run to see what would change";
 
 /// Options that choose tokens; several of them must all hold.
 #[derive(Debug, Clone, Default, Args)]
 pub(super) struct TokenCriteria {
-    /// Only phones of this kind
+    /// Only phones of this platform
     #[arg(long, value_enum, value_name = "ios|android", hide_possible_values = true)]
     platform: Option<PlatformKind>,
-    /// Only this ZoneMinder user; `*` stands for any characters
+    /// Only tokens of this ZoneMinder user; `*` matches any characters
     #[arg(long, value_name = "USER")]
     user: Option<String>,
     /// Only tokens in this state [default: all but revoked and blocked]
     #[arg(long, value_enum, value_name = "STATE")]
     state: Option<TokenState>,
-    /// Only those whose last push failed
+    /// Only tokens whose last push failed
     #[arg(long)]
     failing: bool,
-    /// Only those that want to hear of this monitor
+    /// Only tokens that get alarms of this monitor
     #[arg(long, value_name = "ID|NAME")]
     monitor: Option<MonitorArg>,
 }
 
-/// What is to be done, in words.
+/// The change, in words.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Verb {
     /// "revoking"
@@ -45,12 +45,12 @@ pub(super) struct Verb {
     pub(super) question: &'static str,
 }
 
-/// Tokens by name, by what they have in common, or all.
+/// Tokens by name, by options, or all of them.
 #[derive(Debug, Args)]
 pub(super) struct TokenArgs {
-    /// Handles, unique prefixes of them, or the last 10 characters of tokens
+    /// Handles, unique prefixes of handles, or the last 10 characters of tokens
     // A list that took what begins with a dash would take every option behind it, too.
-    #[arg(value_name = "T", value_parser = values::token)]
+    #[arg(value_name = "TOKEN", value_parser = values::token)]
     tokens: Vec<String>,
     /// All tokens
     #[arg(long)]
@@ -68,7 +68,7 @@ impl TokenArgs {
         !self.tokens.is_empty()
     }
 
-    /// Returns which tokens are meant, once it is sure that somebody says yes; exactly one way of naming them is taken.
+    /// Returns the tokens, if a confirmation is possible or not needed. Names, options and `--all` exclude each other.
     pub(super) async fn choose(
         self,
         verb: Verb,
@@ -85,20 +85,20 @@ impl TokenArgs {
                 Ok(TokenSelection::Matching(selection.filter(stale, context).await?))
             }
             (true, false, false) => Err(CliError::Usage {
-                message: format!("{} wants to know which tokens", verb.what),
-                hint: format!("zmesctl tokens {} T, or --user, --platform, …, or --all", verb.command),
+                message: "no tokens given".to_owned(),
+                hint: "name them, select with --user, --platform, …, or use --all".to_owned(),
             }),
             (_, _, _) => Err(CliError::Usage {
-                message: "tokens are named, or selected, or all of them: not several of these at once"
+                message: "tokens can be named, selected or all of them, but only one of these at a time"
                     .to_owned(),
-                hint: format!("zmesctl tokens {} --help shows how", verb.command),
+                hint: format!("zmesctl tokens {} --help shows examples", verb.command),
             }),
         }
     }
 }
 
 impl TokenCriteria {
-    /// Says whether nothing is said.
+    /// Says whether no option is given.
     pub(super) fn is_empty(&self) -> bool {
         let Self { platform, user, state, failing, monitor } = self;
         platform.is_none() && user.is_none() && state.is_none() && !failing && monitor.is_none()

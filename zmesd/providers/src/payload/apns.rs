@@ -7,10 +7,9 @@ use serde_json::Value;
 
 use super::{MAX_BODY, Message};
 
-/// A payload with what goes into headers.
+/// A payload and its headers.
 #[derive(Debug)]
 pub(crate) struct ApnsMessage {
-    /// The JSON.
     pub(crate) body: String,
     /// `apns-collapse-id`
     pub(crate) collapse_id: Option<String>,
@@ -37,12 +36,12 @@ fn json(message: &Message<'_>) -> Value {
         builder = builder.subtitle(push.profile.as_str());
     }
     let mut payload: Payload<'_> = builder.build("", NotificationOptions::default());
-    // The builder writes a zero where there is nothing to change.
+    // The builder writes a zero if there is nothing to change.
     payload.aps.mutable_content = message.picture.is_some().then_some(1);
     payload.data = message.data().into_iter().map(|(key, value)| (key.into(), value)).collect();
     if let Some(picture) = &message.picture {
         payload.data.insert("image_url".into(), picture.as_str().into());
     }
-    // Strings and numbers alone: there is nothing in it that JSON could not say.
+    // Only strings and numbers, which JSON can always represent.
     serde_json::to_value(&payload).unwrap_or_default()
 }

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use super::{MAX_BODY, Message};
 use crate::token::Platform;
 
-/// Returns the body of the one request that such a function knows.
+/// Returns the body of the only request that such a function has.
 pub(crate) fn body(message: Message<'_>) -> String {
     let limit = MAX_BODY + message.push.token.expose().len();
     message.fit(limit, json)

@@ -1,8 +1,8 @@
-//! What a push says: the words that all providers share, and one file with the JSON of each. Pure: a push, the time
+//! The text of a push, which all providers share, and one file with the JSON of each. Pure: a push, the time
 //! and the time zone in, a body out.
 //!
 //! Titles keep the form `<Monitor> Alarm…`, from which the apps read the monitor's name; ids are strings, as the apps
-//! expect. Where a body is larger than the provider takes, its words are cut, never its ids.
+//! expect. If a body is larger than the provider accepts, its texts are cut, never its ids.
 
 pub(super) mod apns;
 pub(super) mod fcm;
@@ -16,18 +16,18 @@ use serde_json::{Map, Value};
 use crate::push::{Push, PushedAlarm};
 use crate::token::App;
 
-/// Largest message that FCM and APNs take, in bytes, without the token.
+/// Largest message that FCM and APNs accept, in bytes, without the token.
 const MAX_BODY: usize = 4096;
 /// How the event servers have always written times.
 const TIME_FORMAT: &str = "%I:%M %p, %d-%b";
-/// What `picture-url` has in place of the event.
+/// Stands for the event in `picture-url`.
 const EVENT_MARK: &str = "EVENTID";
-/// So many monitors are named in a title.
+/// Most monitors that a title names.
 const MAX_NAMES: usize = 3;
 /// Texts shorter than that are not cut.
 const SHORTEST: usize = 16;
 
-/// A push with its words.
+/// A push with its texts.
 #[derive(Debug, Clone)]
 pub(super) struct Message<'a> {
     push: &'a Push,
@@ -36,12 +36,12 @@ pub(super) struct Message<'a> {
     body: String,
     cause: String,
     picture: Option<String>,
-    /// Seconds for which it is worth showing.
+    /// Seconds until it expires.
     ttl: u64,
 }
 
 impl<'a> Message<'a> {
-    /// Puts a push into words; `None` if there is no alarm in it. `picture_url` has `EVENTID` for the event.
+    /// Writes the texts of a push; `None` if the push contains no alarm.
     pub(super) fn new(
         push: &'a Push,
         now: Timestamp,
@@ -55,7 +55,7 @@ impl<'a> Message<'a> {
             None => format!("{cause} at {told}"),
             Some(count) => format!("{}, the last: {cause} at {told}", more_alarms(count)),
         };
-        // The event of a test is made up.
+        // A test has no real event.
         let event = newest.event.filter(|_| !newest.test);
         let picture = event.and_then(|event| Some(picture_url?.replace(EVENT_MARK, &event.to_string())));
         let left = push.expires_at.as_second().saturating_sub(now.as_second());
@@ -63,14 +63,14 @@ impl<'a> Message<'a> {
         Some(Self { push, newest, title: title(push, newest), body, cause, picture, ttl })
     }
 
-    /// Returns the name under which a repetition replaces what is on the screen already: at least once is what we
-    /// promise, once is what people want to see.
+    /// Returns the name under which a repeated push replaces the first on the screen: delivery is at least once, and
+    /// people want to see it once.
     fn replaces(&self) -> Option<String> {
         let event = self.newest.event?;
         Some(format!("zmes-{}-{event}", self.newest.monitor))
     }
 
-    /// Returns the channel of the app on Android; the app's own default where the app is not known.
+    /// Returns the app's channel on Android; `None`: the app's default, because the app is not known.
     fn channel(&self) -> Option<&'static str> {
         match self.push.app {
             App::ZmNinja => Some("zmninja"),
@@ -79,7 +79,7 @@ impl<'a> Message<'a> {
         }
     }
 
-    /// Returns what the app itself reads: strings alone.
+    /// Returns the data for the app itself: only strings.
     fn data(&self) -> Map<String, Value> {
         let mut data = Map::new();
         data.insert("mid".to_owned(), self.newest.monitor.to_string().into());
@@ -95,13 +95,13 @@ impl<'a> Message<'a> {
         data
     }
 
-    /// Returns the text for Android, which has no line of its own for the name of the server.
+    /// Returns the text for Android, which has no separate line for the name of the server.
     fn body_with_profile(&self) -> String {
         let profile = &self.push.profile;
         if profile.is_empty() { self.body.clone() } else { format!("{} — {profile}", self.body) }
     }
 
-    /// Returns the JSON, its words cut until it has no more than `limit` bytes.
+    /// Returns the JSON, its texts cut until it has at most `limit` bytes.
     fn fit(mut self, limit: usize, json: impl Fn(&Self) -> Value) -> String {
         loop {
             let text = json(&self).to_string();
@@ -112,7 +112,7 @@ impl<'a> Message<'a> {
         }
     }
 
-    /// Cuts the longest of the words by so many bytes; says whether there was anything to cut.
+    /// Shortens the longest text by `by` bytes; says whether it could.
     fn shorten(&mut self, by: usize) -> bool {
         let words = [&mut self.body, &mut self.cause, &mut self.title];
         let Some(longest) = words.into_iter().max_by_key(|text| text.len()) else { return false };
@@ -124,7 +124,7 @@ impl<'a> Message<'a> {
     }
 }
 
-/// Shortens a text to so many bytes and an ellipsis.
+/// Shortens a text to `to` bytes and an ellipsis.
 fn cut(text: &mut String, to: usize) {
     text.truncate(text.floor_char_boundary(to));
     text.push('…');
@@ -153,7 +153,7 @@ fn title(push: &Push, newest: &PushedAlarm) -> String {
     format!("{}{more} Alarm{test}", names.join(", "))
 }
 
-/// Returns why, never empty; of a test, with the word.
+/// Returns the cause, never empty; says "test" for a test.
 fn cause(alarm: &PushedAlarm) -> String {
     let cause = if alarm.cause.is_empty() { "Alarm" } else { alarm.cause.as_ref() };
     if alarm.test && !cause.to_lowercase().contains("test") {

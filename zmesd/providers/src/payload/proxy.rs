@@ -35,7 +35,7 @@ fn json(message: &Message<'_>, sound: &str) -> Value {
             body["badge"] = push.badge.into();
         }
         Platform::Android => {
-            // A resource of the app, which has no extension there.
+            // A resource of the app, which has no extension on Android.
             if let Some(name) = Path::new(sound).file_stem().and_then(|stem| stem.to_str()) {
                 body["sound"] = name.into();
             }

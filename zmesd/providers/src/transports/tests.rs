@@ -131,13 +131,16 @@ fn files_that_are_not_what_they_should_be_are_named_with_their_key() {
         let path = file("account.json", text);
         problem(&ProviderSettings { fcm: Some(fcm(Some(&path), &[])), ..ProviderSettings::default() })
     };
-    assert!(account("{").contains("it is not the JSON that Google hands out (line 1)"));
+    assert!(account("{").contains("it is not Google's JSON (line 1)"));
     let text = r#"{"project_id":"p","client_email":"e","private_key":"hunter2","token_uri":"https://h/"}"#;
     let said = account(text);
-    assert!(said.contains("account.json is no service account: `private_key` is no RSA key"), "{said}");
+    assert!(
+        said.contains("account.json is not a service account: `private_key` is not an RSA key"),
+        "{said}"
+    );
     assert!(!said.contains("hunter2"));
     assert!(account(&text.replace("token_uri", "x")).contains("it has no `token_uri`"));
-    assert!(account(&text.replace("\"p\"", "\"a/b\"")).contains("`project_id` is no id"));
+    assert!(account(&text.replace("\"p\"", "\"a/b\"")).contains("`project_id` is not the id"));
     let key = |path| {
         let identity =
             ApnsIdentity::Token { key: path, key_id: "ABCDE12345".into(), team_id: "FGHIJ67890".into() };
@@ -150,7 +153,7 @@ fn files_that_are_not_what_they_should_be_are_named_with_their_key() {
     );
     let broken = "-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n";
     assert!(
-        key(file("b.p8", broken)).ends_with("b.p8 cannot be used: it is no ECDSA key of the curve P-256")
+        key(file("b.p8", broken)).ends_with("b.p8 cannot be used: it is not an ECDSA key of the curve P-256")
     );
     let root = ProviderSettings {
         fcm: Some(FcmConfig { ca_certificate: Some(file("ca.pem", "x")), ..fcm(None, &["a"]) }),

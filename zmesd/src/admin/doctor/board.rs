@@ -1,4 +1,4 @@
-//! What was found last: `status` and the metrics tell it without looking at providers and files again.
+//! The last findings: `status` and the metrics show them without asking providers or reading files again.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -9,67 +9,67 @@ use super::part::Part;
 use super::survey::{self, Survey};
 use crate::telemetry::Counters;
 
-/// The last findings of each part. Written by every look at a part, whoever asked for it.
+/// The last findings of each part. Every check of a part is written here.
 #[derive(Debug)]
 pub(in crate::admin) struct Board {
-    parts: Mutex<BTreeMap<Part, Known>>,
+    parts: Mutex<BTreeMap<Part, PartFindings>>,
     counters: Arc<Counters>,
 }
 
-/// What is known of one part.
+/// The last findings of one part.
 #[derive(Debug, Default)]
-struct Known {
+struct PartFindings {
     findings: Vec<Finding>,
-    /// A whole look has found it, not a glance.
+    /// Found by a complete check, not by a glance.
     whole: bool,
 }
 
 impl Board {
-    /// Nothing has been looked at yet. How many findings there are goes to `counters`.
+    /// Returns an empty board. The number of findings goes to `counters`.
     pub(in crate::admin) fn new(counters: Arc<Counters>) -> Self {
         Self { parts: Mutex::default(), counters }
     }
 
-    /// Takes over what a whole look has found.
+    /// Stores the findings of a complete check.
     pub(in crate::admin) fn keep(&self, survey: &Survey) {
         self.change(|parts| {
             for (part, outcome) in survey.outcomes() {
-                parts.insert(part, Known { findings: outcome.findings.clone(), whole: true });
+                parts.insert(part, PartFindings { findings: outcome.findings.clone(), whole: true });
             }
         });
     }
 
-    /// Takes over what a glance has found. It sees less than a whole look, so it cannot clear what that has found, nor
-    /// does it know better words; what glances have found, the next one clears.
+    /// Stores the findings of a glance. It sees less than a complete check, so it neither clears nor replaces what that has
+    /// found; what a glance has found, the next one clears.
     pub(super) fn add(&self, part: Part, findings: Vec<Finding>) {
         self.change(|parts| {
             let known = parts.entry(part).or_default();
             if !known.whole || severity(&known.findings) < severity(&findings) {
-                *known = Known { findings, whole: false };
+                *known = PartFindings { findings, whole: false };
             }
         });
     }
 
-    /// Takes over what a glance has found that sees all of its part. Where it finds the same as before, the words of a
-    /// whole look stay: they know more of the cause.
+    /// Stores the findings of a glance that sees all of its part. Where it finds the same as before, the sentences of a
+    /// complete check stay: they know more of the cause.
     pub(super) fn replace(&self, part: Part, findings: Vec<Finding>) {
         let kind = |finding: &Finding| (finding.step.clone(), finding.severity);
         self.change(|parts| {
             let known = parts.entry(part).or_default();
             if !known.findings.iter().map(kind).eq(findings.iter().map(kind)) {
-                *known = Known { findings, whole: false };
+                *known = PartFindings { findings, whole: false };
             }
         });
     }
 
-    /// Returns the parts about which something was found.
+    /// Returns the parts with a warning or an error.
     pub(super) fn troubled(&self) -> Vec<Part> {
         let parts = self.parts.lock().unwrap_or_else(PoisonError::into_inner);
         let troubled = parts.iter().filter(|(_, known)| severity(&known.findings) > Severity::Ok);
         troubled.map(|(&part, _)| part).collect()
     }
 
-    /// Returns the worst finding, the first of its severity; `None` where all is as it should be.
+    /// Returns the worst finding, the first of its severity; `None` if there is no warning or error.
     pub(in crate::admin) fn worst(&self) -> Option<Finding> {
         let parts = self.parts.lock().unwrap_or_else(PoisonError::into_inner);
         survey::worst(parts.values().flat_map(|known| &known.findings)).cloned()
@@ -80,7 +80,7 @@ impl Board {
         count(&self.parts.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
-    fn change(&self, change: impl FnOnce(&mut BTreeMap<Part, Known>)) {
+    fn change(&self, change: impl FnOnce(&mut BTreeMap<Part, PartFindings>)) {
         let mut parts = self.parts.lock().unwrap_or_else(PoisonError::into_inner);
         change(&mut parts);
         let FindingCounts { errors, warnings } = count(&parts);
@@ -92,7 +92,7 @@ fn severity(findings: &[Finding]) -> Severity {
     findings.iter().map(|finding| finding.severity).max().unwrap_or(Severity::Ok)
 }
 
-fn count(parts: &BTreeMap<Part, Known>) -> FindingCounts {
+fn count(parts: &BTreeMap<Part, PartFindings>) -> FindingCounts {
     let all = || parts.values().flat_map(|known| &known.findings);
     let of = |severity| all().filter(|finding| finding.severity == severity).count() as u64;
     FindingCounts { errors: of(Severity::Error), warnings: of(Severity::Warning) }

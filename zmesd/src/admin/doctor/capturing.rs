@@ -1,5 +1,4 @@
-//! Which monitors a `zmc` runs for, whether or not its memory is where the daemon looks: a wrong `ZM_PATH_MAP` must
-//! not be told as a `zmc` that has stopped.
+//! For which monitors a `zmc` runs: a wrong `ZM_PATH_MAP` must not be reported as a `zmc` that has stopped.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -10,7 +9,7 @@ use zmes_shared::words::MonitorCondition;
 use super::super::monitors::join;
 use crate::admin::AdminParts;
 
-/// What the table of processes says, and the database.
+/// The monitors of running `zmc` processes, by the table of processes and the database.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Capturing {
     monitors: BTreeSet<MonitorId>,
@@ -19,7 +18,7 @@ pub(super) struct Capturing {
 }
 
 impl Capturing {
-    /// Looks at the processes, where the memory of a watched monitor is missing; else there is nothing to ask.
+    /// Reads the processes if the memory of a watched monitor is missing.
     pub(super) async fn look(parts: &AdminParts) -> Self {
         let missing = join(parts)
             .iter()
@@ -37,7 +36,7 @@ impl Capturing {
         }
     }
 
-    /// Adds those that the database reports: a hardened service does not see the processes of others.
+    /// Adds the monitors that the database reports: a hardened service cannot see other processes.
     pub(super) fn and(mut self, connected: &BTreeSet<MonitorId>) -> Self {
         self.monitors.extend(connected);
         self
@@ -48,7 +47,7 @@ impl Capturing {
         self.monitors.contains(&monitor)
     }
 
-    /// Returns where the daemon looks for the memory.
+    /// Returns where the daemon expects the memory.
     pub(super) fn path_map(&self) -> &str {
         &self.path_map
     }
@@ -64,7 +63,7 @@ impl Capturing {
     }
 }
 
-/// Reads all command lines that may be read; a process that ends meanwhile is none.
+/// Reads all readable command lines.
 fn running() -> BTreeSet<MonitorId> {
     let Ok(processes) = fs::read_dir("/proc") else { return BTreeSet::new() };
     let lines = processes.flatten().filter_map(|process| fs::read(process.path().join("cmdline")).ok());

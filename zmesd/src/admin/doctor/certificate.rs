@@ -4,21 +4,20 @@ use std::time::Duration;
 
 use zmes_shared::views::{Finding, Perf, Sentence};
 
-use super::configuration::is_of_pair;
-use super::measure::{Outcome, signed};
+use super::measure::{PartOutcome, signed};
 use crate::admin::AdminParts;
 use crate::ports::{CertificateProblem, CertificateSummary, ConfigExamined};
 
 const STEP: &str = "certificate";
 const DAY: i64 = 24 * 60 * 60;
 
-/// Says what is wrong with it. `examined` knows the file on the disk, which may be another by now. `within`: it must be
-/// valid for this much longer, whatever its own life would suggest.
+/// Judges it. `examined`: the file on the disk, which may be another one by now. `within`: how much longer it must be
+/// valid, instead of a part of its own lifetime.
 pub(super) fn look(
     parts: &AdminParts,
     examined: Option<&ConfigExamined>,
     within: Option<Duration>,
-) -> Outcome {
+) -> PartOutcome {
     let Some(certificate) = parts.certificate.summary() else {
         return vec![Finding::good(STEP, "apps are served without TLS, as configured")].into();
     };
@@ -27,13 +26,13 @@ pub(super) fn look(
     findings.extend(examined.into_iter().flat_map(|examined| on_disk(&certificate, examined)));
     let warning = within.map(|within| format!("{}:", within.as_secs().div_ceil(DAY.unsigned_abs())));
     let days = signed("tls_days", seconds.div_euclid(DAY));
-    Outcome::new(findings, vec![Perf { warning, critical: Some("0:".to_owned()), ..days }])
+    PartOutcome::new(findings, vec![Perf { warning, critical: Some("0:".to_owned()), ..days }])
 }
 
 fn judge(certificate: &CertificateSummary, seconds: i64, within: Option<Duration>) -> Vec<Finding> {
     let CertificateSummary { subject, sans, not_after, problems, objections } = certificate;
     let days = seconds.div_euclid(DAY);
-    // Who names a time means that one, and not a part of the certificate's own life.
+    // A time that was asked for replaces the limit that follows from the certificate's lifetime.
     let problems = problems.iter().filter(|problem| within.is_none() || !problem.expires_soon);
     let (grave, slight): (Vec<_>, Vec<_>) = problems.partition(|problem| problem.grave);
     let red = grave.iter().map(|problem| {
@@ -61,12 +60,13 @@ fn judge(certificate: &CertificateSummary, seconds: i64, within: Option<Duration
     findings
 }
 
-/// Says what is wrong with the file alone: it will be served from the next reload on.
+/// Returns what is wrong only with the file on the disk: the next reload would serve it.
 fn on_disk(certificate: &CertificateSummary, examined: &ConfigExamined) -> Vec<Finding> {
     let known = |message: &str| certificate.problems.iter().any(|problem| problem.message == message);
-    let new = examined.warnings.iter().filter(|warning| is_of_pair(warning) && !known(&warning.message));
+    let new =
+        examined.warnings.iter().filter(|warning| warning.concerns_certificate() && !known(&warning.message));
     let finding = |problem: &crate::config::Problem| {
-        let detail = format!("{}: the next one, on the disk: {}", problem.key, problem.message);
+        let detail = format!("{}: on the disk, not served yet: {}", problem.key, problem.message);
         if problem.grave {
             Finding::error(STEP, detail, problem.hint.as_str())
         } else {
@@ -117,7 +117,7 @@ mod tests {
     }
 
     #[test]
-    fn who_names_a_time_means_that_time() {
+    fn a_time_that_is_asked_for_is_the_limit() {
         let mut certificate = certificate(vec![CertificateProblem {
             expires_soon: true,
             ..problem(false, "the certificate expires on 2030-01-01T00:00:00Z, in 13 days")
@@ -147,6 +147,6 @@ mod tests {
         let warnings = vec![warning("is a CA", false), warning("expired", true)];
         let findings = on_disk(&served, &ConfigExamined { warnings, ..ConfigExamined::default() });
         assert_eq!(findings.len(), 1);
-        assert_eq!(findings[0].detail, "server.tls.certificate: the next one, on the disk: expired");
+        assert_eq!(findings[0].detail, "server.tls.certificate: on the disk, not served yet: expired");
     }
 }

@@ -7,15 +7,15 @@ use zmes_shared::views::{Finding, Sentence};
 
 use crate::admin::AdminParts;
 
-/// Before 2026-01-01, in seconds since 1970, nobody ran this program.
+/// 2026-01-01, in seconds since 1970: no clock that works is earlier.
 const EARLIEST: i64 = 1_767_225_600;
-/// By so much the wall clock may have been put right since the start.
+/// The wall clock may have been corrected by this many seconds since the start.
 const JUMP: u64 = 60;
-/// By so much the database's clock may differ; a reading is some hundred milliseconds old.
+/// The database's clock may differ by this many seconds; a reading is some hundred milliseconds old.
 const DRIFT: u64 = 10;
 const STEP: &str = "clock";
 
-/// Says whether the clocks can be right. `database` is that of the server.
+/// Judges the clocks. `database` is that of the server.
 pub(super) fn findings(parts: &AdminParts, database: Option<Timestamp>) -> Vec<Finding> {
     judge(parts.clock.now(), database, parts.started_at, parts.started.elapsed())
 }
@@ -36,7 +36,8 @@ fn judge(
     let jump = now.duration_since(started_at).saturating_sub(running).as_secs();
     let mut findings = Vec::new();
     if jump.unsigned_abs() > JUMP {
-        let detail = format!("the clock was set by {jump} s since zmesd started, or the machine has slept");
+        let detail =
+            format!("the clock has jumped by {jump} s since zmesd started, or the machine was suspended");
         let hint = "timedatectl; events of that time may be announced late, or not at all";
         findings.push(Finding::warning(STEP, detail, hint));
     }
@@ -75,14 +76,14 @@ mod tests {
         assert_eq!(
             told,
             [
-                "the clock was set by -1800 s since zmesd started, or the machine has slept",
+                "the clock has jumped by -1800 s since zmesd started, or the machine was suspended",
                 "the database's clock is 3600 s behind"
             ]
         );
     }
 
     #[test]
-    fn a_machine_without_a_battery_wakes_up_in_1970() {
+    fn a_machine_without_a_battery_starts_in_1970() {
         let now = Timestamp::UNIX_EPOCH;
         let findings = judge(now, None, now, Duration::ZERO);
         assert!(findings.len() == 1 && !findings[0].ok, "{findings:?}");

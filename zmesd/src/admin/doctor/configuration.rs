@@ -1,4 +1,4 @@
-//! The configuration on the disk: would a start take it, and is it what is in force?
+//! The configuration on the disk: is it valid, and is it in use?
 
 use tokio::time::error::Elapsed;
 use zmes_shared::views::Finding;
@@ -7,15 +7,15 @@ use super::survey::CONFIGURATION;
 use crate::config::{Config, ConfigDiff, Problem};
 use crate::ports::ConfigExamined;
 
-/// Problems that are told; `zmesctl config check` tells all.
+/// Maximum number of findings; `zmesctl config check` lists all problems.
 const TOLD: usize = 10;
 
-/// Says what is wrong with the file, what is not in force, and how `zm.conf` is.
+/// Returns what is wrong with the file, which of its keys are not applied, and whether `zm.conf` was read.
 pub(super) fn findings(examined: &Result<Option<ConfigExamined>, Elapsed>, running: &Config) -> Vec<Finding> {
     let file = running.origin.file.display();
     let examined = match examined {
         Ok(Some(examined)) => examined,
-        Ok(None) => return vec![Finding::good("configuration", "there is no file: the demo needs none")],
+        Ok(None) => return vec![Finding::good("configuration", "no file: the demo has built-in settings")],
         Err(_) => {
             let detail = format!("{file} could not be read within {} s", CONFIGURATION.as_secs());
             return vec![Finding::error("configuration", detail, format!("ls -l {file}"))];
@@ -24,14 +24,14 @@ pub(super) fn findings(examined: &Result<Option<ConfigExamined>, Elapsed>, runni
     let ConfigExamined { problems, warnings, diff } = examined;
     let mut findings: Vec<_> = problems.iter().take(TOLD).map(fatal).collect();
     if problems.len() > TOLD {
-        let detail = format!("{file} has {} problems more", problems.len() - TOLD);
+        let detail = format!("{} more problems in {file}", problems.len() - TOLD);
         findings.push(Finding::error("configuration", detail, "zmesctl config check"));
     }
-    // What is said of the certificate belongs to its own step.
-    findings.extend(warnings.iter().filter(|warning| !is_of_pair(warning)).map(Problem::finding));
+    // The certificate has a step of its own.
+    findings.extend(warnings.iter().filter(|warning| !warning.concerns_certificate()).map(Problem::finding));
     findings.extend(changed(&file.to_string(), diff));
     if findings.is_empty() {
-        findings.push(Finding::good("configuration", format!("{file} holds, and is in force")));
+        findings.push(Finding::good("configuration", format!("{file} is valid and in use")));
     }
     if findings.iter().all(|finding| finding.step != "zm.conf") {
         findings.extend(zm_conf(running));
@@ -39,14 +39,9 @@ pub(super) fn findings(examined: &Result<Option<ConfigExamined>, Elapsed>, runni
     findings
 }
 
-/// Says whether it is about the certificate or its key.
-pub(super) fn is_of_pair(problem: &Problem) -> bool {
-    problem.key.starts_with("server.tls.")
-}
-
 fn fatal(problem: &Problem) -> Finding {
     let finding = problem.finding();
-    let detail = finding.sentence().text("; zmesd would not start again, nor reload");
+    let detail = finding.sentence().text("; zmesd cannot reload or start again with it");
     Finding::error(finding.step, detail, finding.hint.unwrap_or_default())
 }
 
@@ -55,7 +50,8 @@ fn changed(file: &str, diff: &ConfigDiff) -> Vec<Finding> {
     for (keys, command) in [(diff.needs_restart(), "systemctl restart zmesd"), (diff.hot(), "zmesctl reload")]
     {
         if !keys.is_empty() {
-            let detail = format!("{file} was changed and is not in force yet: {}", keys.join(", "));
+            let detail =
+                format!("{file} has changed, but these keys are not applied yet: {}", keys.join(", "));
             findings.push(Finding::warning("configuration", detail, command));
         }
     }
@@ -64,7 +60,8 @@ fn changed(file: &str, diff: &ConfigDiff) -> Vec<Finding> {
 
 fn zm_conf(running: &Config) -> Option<Finding> {
     let file = running.origin.zm_conf.as_ref()?.display();
-    let database = if running.origin.database_by_url { "; the database is that of database-url" } else { "" };
+    let database =
+        if running.origin.database_by_url { "; the database comes from zoneminder.database-url" } else { "" };
     Some(Finding::good("zm.conf", format!("{file} can be read{database}")))
 }
 
@@ -100,16 +97,16 @@ mod tests {
     }
 
     #[test]
-    fn a_file_that_would_not_be_taken_is_red_at_its_line() {
+    fn an_invalid_file_is_red_at_its_line() {
         let problems = vec![problem("server.tls.key", true)];
         let told = told(ConfigExamined { problems, ..ConfigExamined::default() });
         let detail =
-            "/etc/zmesd/zmesd.toml:7: server.tls.key: is odd; zmesd would not start again, nor reload";
+            "/etc/zmesd/zmesd.toml:7: server.tls.key: is odd; zmesd cannot reload or start again with it";
         assert_eq!(told[0], ("certificate".to_owned(), Severity::Error, detail.to_owned()));
     }
 
     #[test]
-    fn what_is_not_in_force_names_the_command_that_puts_it_in_force() {
+    fn a_key_that_is_not_applied_names_the_command_that_applies_it() {
         let diff = running().diff(&listening(9001));
         let examined = ConfigExamined { diff, ..ConfigExamined::default() };
         let findings = findings(&Ok(Some(examined)), &running());
@@ -127,8 +124,8 @@ mod tests {
     }
 
     #[test]
-    fn a_file_that_holds_says_so() {
+    fn a_valid_file_says_so() {
         let told = told(ConfigExamined::default());
-        assert_eq!(told[0].2, "/etc/zmesd/zmesd.toml holds, and is in force");
+        assert_eq!(told[0].2, "/etc/zmesd/zmesd.toml is valid and in use");
     }
 }

@@ -1,4 +1,4 @@
-//! ZoneMinder's database: is it reached, does it let us in, does it tell what is needed?
+//! ZoneMinder's database: can it be reached, does it accept the login, does it answer the queries?
 
 use std::time::Duration;
 
@@ -6,7 +6,7 @@ use tokio::time::{Instant, timeout};
 use zmes_shared::views::{Finding, Perf, Reloaded};
 use zmes_zoneminder::{DatabaseReport, DbError, DbHealth};
 
-use super::measure::{Outcome, took};
+use super::measure::{PartOutcome, took};
 use super::monitors;
 use crate::admin::AdminParts;
 use crate::config::{Config, ConfigDiff};
@@ -16,27 +16,27 @@ use crate::ports::ConfigExamined;
 const REFRESH: Duration = Duration::from_secs(10);
 const STEP: &str = "database";
 
-/// What a look at the database has brought.
+/// What the database answered.
 #[derive(Debug)]
-pub(super) struct Look {
+pub(super) struct DatabaseProbe {
     pub(super) examined: Result<DatabaseReport, DbError>,
-    /// `None`: not asked, or not in time.
+    /// `None`: not read, or not in time.
     pub(super) refreshed: Option<Result<Reloaded, DbError>>,
     pub(super) took: Perf,
 }
 
-/// Asks the server, and has monitors, users and rights read anew: what is said of them afterwards is fresh.
-pub(super) async fn look(parts: &AdminParts) -> Look {
+/// Examines the server, and reads monitors, users and rights again: later steps judge fresh data.
+pub(super) async fn look(parts: &AdminParts) -> DatabaseProbe {
     let began = Instant::now();
     let examined = parts.zoneminder.examine().await;
     let refreshed = match examined {
         Ok(_) => timeout(REFRESH, parts.catalog.refresh()).await.ok(),
         Err(_) => None,
     };
-    Look { examined, refreshed, took: took("db", began) }
+    DatabaseProbe { examined, refreshed, took: took("db", began) }
 }
 
-/// Says what the daemon's own questions have met with last, without asking another one.
+/// Returns why the daemon's last query failed, if it did; sends no query.
 pub(super) fn glance(parts: &AdminParts) -> Vec<Finding> {
     match &*parts.database.borrow() {
         DbHealth::Down(reason) => {
@@ -47,18 +47,18 @@ pub(super) fn glance(parts: &AdminParts) -> Vec<Finding> {
     }
 }
 
-impl Look {
+impl DatabaseProbe {
     /// Returns what the server said of itself.
     pub(super) fn report(&self) -> Option<&DatabaseReport> {
         self.examined.as_ref().ok()
     }
 
-    /// Says how the database is, and whether the cameras' memory is of the same ZoneMinder. `examined` tells whether the
+    /// Judges the database, and whether the shared memory belongs to the same ZoneMinder. `examined` tells whether the
     /// file names another database by now.
-    pub(super) fn outcome(&self, parts: &AdminParts, examined: Option<&ConfigExamined>) -> Outcome {
+    pub(super) fn outcome(&self, parts: &AdminParts, examined: Option<&ConfigExamined>) -> PartOutcome {
         let mut findings = self.findings(parts, examined);
         findings.extend(self.report().and_then(|report| monitors::strange(parts, &report.newest)));
-        Outcome::new(findings, vec![self.took.clone()])
+        PartOutcome::new(findings, vec![self.took.clone()])
     }
 
     fn findings(&self, parts: &AdminParts, examined: Option<&ConfigExamined>) -> Vec<Finding> {
@@ -67,13 +67,13 @@ impl Look {
         self.judge(&parts.configuration.running(), &health, changed)
     }
 
-    /// Says how the database is. `changed`: the file names another one by now.
+    /// Judges the database. `changed`: the file names another one by now.
     pub(super) fn judge(&self, config: &Config, health: &DbHealth, changed: bool) -> Vec<Finding> {
         let report = match &self.examined {
             Ok(report) => report,
             Err(error) => {
                 let hint = if changed {
-                    "the configuration names another way by now: systemctl restart zmesd".to_owned()
+                    "the configuration has changed by now: systemctl restart zmesd".to_owned()
                 } else {
                     error.trouble().hint.clone()
                 };
@@ -83,7 +83,7 @@ impl Look {
         let mut findings = vec![self.answered(report, config)];
         findings.extend(trouble(self.refreshed.as_ref(), health));
         if report.zoneminder.is_none() {
-            let hint = "zmupdate.pl brings it up to date; or set zoneminder.version";
+            let hint = "run zmupdate.pl, or set zoneminder.version";
             findings.push(Finding::warning(STEP, "the database does not tell ZoneMinder's version", hint));
         }
         findings
@@ -101,13 +101,13 @@ impl Look {
     }
 }
 
-/// Says whether the file leads to another database than the one in force: by itself, or by `zm.conf`.
+/// Says whether the file names another database than the one in use: by itself, or by `zm.conf`.
 fn names_another(diff: &ConfigDiff) -> bool {
     let ways = ["zoneminder.database-url", "zoneminder.config"];
     diff.needs_restart().iter().any(|key| ways.contains(&key.as_str()))
 }
 
-/// Says why the server answers, but not all that is asked.
+/// Returns why the server answers, but some queries fail.
 fn trouble(refreshed: Option<&Result<Reloaded, DbError>>, health: &DbHealth) -> Option<Finding> {
     match (refreshed, health) {
         (None, _) => {
@@ -116,7 +116,7 @@ fn trouble(refreshed: Option<&Result<Reloaded, DbError>>, health: &DbHealth) -> 
         }
         (Some(Err(error)), _) => Some(Finding::error(STEP, error.to_string(), error.trouble().hint.as_str())),
         (Some(Ok(_)), DbHealth::Down(reason)) => {
-            let detail = format!("not all questions are answered: {reason}");
+            let detail = format!("some queries fail: {reason}");
             Some(Finding::error(STEP, detail, reason.hint.as_str()))
         }
         (Some(Ok(_)), DbHealth::Up | DbHealth::Untried) => None,

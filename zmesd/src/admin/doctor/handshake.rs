@@ -1,4 +1,4 @@
-//! The own port, from inside: TLS and the WebSocket handshake as an app makes them.
+//! The port for apps, from inside: TLS and the WebSocket handshake as an app does them.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
@@ -20,22 +20,22 @@ use crate::admin::AdminParts;
 
 /// How long the handshakes of one address may take: an app gives up after about as long.
 const DEADLINE: Duration = Duration::from_secs(5);
-/// How long to wait for the other side of the farewell.
-const FAREWELL: Duration = Duration::from_millis(200);
+/// How long to wait for the close frame of the other side.
+const CLOSING: Duration = Duration::from_millis(200);
 /// Addresses that are tried.
 const TRIED: usize = 4;
 const STEP: &str = "port";
 
-/// Why an app would not get in.
+/// Why an app cannot connect.
 #[derive(Debug, thiserror::Error)]
-enum Refusal {
-    #[error("{0} is no address")]
+enum HandshakeFailure {
+    #[error("{0} is not an address")]
     Address(String),
     #[error("cannot connect: {0}")]
     Connect(std::io::Error),
-    #[error("no TLS: {0}")]
+    #[error("TLS failed: {0}")]
     Tls(String),
-    #[error("no WebSocket: {0}")]
+    #[error("WebSocket failed: {0}")]
     WebSocket(tungstenite::Error),
     #[error("no answer within {} s", DEADLINE.as_secs())]
     Timeout,
@@ -45,60 +45,62 @@ enum Refusal {
 pub(super) async fn look(parts: &AdminParts) -> Vec<Finding> {
     let listening = parts.listening.borrow().clone();
     if listening.is_empty() {
-        let detail = "apps are served nowhere";
+        let detail = "no port for apps is open";
         return vec![Finding::error(STEP, detail, "journalctl -u zmesd; see server.listen")];
     }
-    let tries = listening.iter().take(TRIED).map(|url| knock(url));
+    let tries = listening.iter().take(TRIED).map(|url| try_port(url));
     futures_util::future::join_all(tries).await
 }
 
-async fn knock(url: &str) -> Finding {
+async fn try_port(url: &str) -> Finding {
     let begun = Instant::now();
-    match timeout(DEADLINE, enter(url)).await.unwrap_or(Err(Refusal::Timeout)) {
+    match timeout(DEADLINE, enter(url)).await.unwrap_or(Err(HandshakeFailure::Timeout)) {
         Ok(words) => {
             let took = begun.elapsed().as_millis();
-            Finding::good(STEP, format!("{url} lets apps in ({words}, {took} ms)"))
+            Finding::good(STEP, format!("{url} accepts apps ({words}, {took} ms)"))
         }
         Err(refusal) => {
             let hint = match &refusal {
-                Refusal::WebSocket(tungstenite::Error::Http(answer)) if answer.status().as_u16() == 503 => {
+                HandshakeFailure::WebSocket(tungstenite::Error::Http(answer))
+                    if answer.status().as_u16() == 503 =>
+                {
                     "too many apps? zmesctl clients list; see server.max-clients"
                 }
-                Refusal::Address(_)
-                | Refusal::Connect(_)
-                | Refusal::Tls(_)
-                | Refusal::WebSocket(_)
-                | Refusal::Timeout => "journalctl -u zmesd -n 50, then: systemctl restart zmesd",
+                HandshakeFailure::Address(_)
+                | HandshakeFailure::Connect(_)
+                | HandshakeFailure::Tls(_)
+                | HandshakeFailure::WebSocket(_)
+                | HandshakeFailure::Timeout => "journalctl -u zmesd -n 50, then: systemctl restart zmesd",
             };
-            Finding::error(STEP, format!("{url} lets nobody in: {refusal}"), hint)
+            Finding::error(STEP, format!("{url} does not accept apps: {refusal}"), hint)
         }
     }
 }
 
-async fn enter(url: &str) -> Result<String, Refusal> {
-    let wrong = || Refusal::Address(url.to_owned());
+async fn enter(url: &str) -> Result<String, HandshakeFailure> {
+    let wrong = || HandshakeFailure::Address(url.to_owned());
     let (scheme, address) = url.split_once("://").ok_or_else(wrong)?;
     let address: SocketAddr = address.parse().map_err(|_| wrong())?;
-    let tcp = TcpStream::connect(reachable(address)).await.map_err(Refusal::Connect)?;
+    let tcp = TcpStream::connect(reachable(address)).await.map_err(HandshakeFailure::Connect)?;
     if scheme == "ws" {
         upgrade(tcp).await?;
         return Ok("WebSocket without TLS".to_owned());
     }
-    let config = client().map_err(|error| Refusal::Tls(error.to_string()))?;
+    let config = client().map_err(|error| HandshakeFailure::Tls(error.to_string()))?;
     let name = ServerName::from(address.ip());
     let connected = TlsConnector::from(Arc::new(config)).connect(name, tcp).await;
-    let stream = connected.map_err(|error| Refusal::Tls(error.to_string()))?;
+    let stream = connected.map_err(|error| HandshakeFailure::Tls(error.to_string()))?;
     let version = stream.get_ref().1.protocol_version().and_then(|version| version.as_str());
     let words = format!("{}, WebSocket", version.unwrap_or("TLS"));
     upgrade(stream).await?;
     Ok(words)
 }
 
-/// Makes the WebSocket handshake, and leaves again.
-async fn upgrade<S: AsyncRead + AsyncWrite + Unpin>(stream: S) -> Result<(), Refusal> {
+/// Does the WebSocket handshake, and closes the connection.
+async fn upgrade<S: AsyncRead + AsyncWrite + Unpin>(stream: S) -> Result<(), HandshakeFailure> {
     let handshake = Box::pin(client_async("ws://localhost/", stream)).await;
-    let (mut socket, _) = handshake.map_err(Refusal::WebSocket)?;
-    timeout(FAREWELL, socket.close(None)).await.ok();
+    let (mut socket, _) = handshake.map_err(HandshakeFailure::WebSocket)?;
+    timeout(CLOSING, socket.close(None)).await.ok();
     Ok(())
 }
 
@@ -114,17 +116,17 @@ fn reachable(address: SocketAddr) -> SocketAddr {
 
 fn client() -> Result<ClientConfig, rustls::Error> {
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-    let anybody = Arc::new(Anybody(Arc::clone(&provider)));
+    let verifier = Arc::new(AnyCertificate(Arc::clone(&provider)));
     let builder = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions()?;
-    Ok(builder.dangerous().with_custom_certificate_verifier(anybody).with_no_client_auth())
+    Ok(builder.dangerous().with_custom_certificate_verifier(verifier).with_no_client_auth())
 }
 
-/// Takes any certificate: nothing is said on this connection, whose other end is this process. Who may trust the
-/// certificate is judged elsewhere. That its key is there is still checked.
+/// Accepts any certificate: the other end is this process, and nothing is sent. Another step judges the certificate;
+/// that the server has its key is still checked.
 #[derive(Debug)]
-struct Anybody(Arc<CryptoProvider>);
+struct AnyCertificate(Arc<CryptoProvider>);
 
-impl ServerCertVerifier for Anybody {
+impl ServerCertVerifier for AnyCertificate {
     fn verify_server_cert(
         &self,
         _end_entity: &CertificateDer<'_>,
@@ -170,7 +172,7 @@ mod tests {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         drop(listener);
-        let finding = knock(&format!("wss://{address}")).await;
+        let finding = try_port(&format!("wss://{address}")).await;
         assert!(!finding.ok && finding.detail.contains("cannot connect"), "{finding:?}");
     }
 
@@ -178,7 +180,7 @@ mod tests {
     async fn a_port_that_says_nothing_is_red_in_time() {
         // Accepted by the kernel, and never served.
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let finding = knock(&format!("ws://{}", listener.local_addr().unwrap())).await;
+        let finding = try_port(&format!("ws://{}", listener.local_addr().unwrap())).await;
         assert!(finding.detail.ends_with("no answer within 5 s"), "{finding:?}");
     }
 

@@ -1,4 +1,4 @@
-//! Looks at the installation by itself, so that `status` and the metrics name a trouble that nobody has asked about.
+//! Checks the installation regularly, so that `status` and the metrics report troubles without being asked for them.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,18 +12,18 @@ use super::survey::Survey;
 use super::{certificate, database, monitors, push, refused, store};
 use crate::admin::AdminParts;
 
-/// How often what the daemon knows anyway is judged, and what was in trouble is looked at again.
+/// How often the cheap parts are judged, and the parts with a finding are checked again.
 const EVERY: Duration = Duration::from_secs(30);
-/// How often all is looked at: files are read, and each provider is asked once.
+/// How often everything is checked: files are read, and each provider is asked once.
 const WHOLE: Duration = Duration::from_mins(15);
-/// The first whole look, when phones and apps have come back after a start.
+/// The first complete check, when phones and apps have come back after a start.
 const FIRST: Duration = Duration::from_mins(2);
-/// A look that takes longer is given up; the next one begins anew.
+/// A check that takes longer is cancelled.
 const LONGEST: Duration = Duration::from_mins(1);
-/// What costs neither a question to others nor the reading of a file.
+/// Parts that need no query to others and no file.
 const CHEAP: [Part; 2] = [Part::Daemon, Part::Clock];
 
-/// Looks again and again. Owns: nothing. Writes to: the board. Ends: never; the caller ends it with the daemon.
+/// Checks until it is cancelled. Owns: nothing. Writes to: the board. Ends: never; the caller ends it with the daemon.
 pub(in crate::admin) async fn keep(parts: &AdminParts, board: &Arc<Board>) {
     let mut whole_at = Instant::now() + FIRST;
     loop {
@@ -45,7 +45,7 @@ pub(in crate::admin) async fn keep(parts: &AdminParts, board: &Arc<Board>) {
     }
 }
 
-/// Judges what the daemon knows without asking anybody: it is done for every `status`.
+/// Judges what the daemon knows by itself: done for every `status`.
 pub(in crate::admin) async fn glance(parts: &AdminParts, board: &Board) {
     let capturing = Capturing::look(parts).await;
     board.replace(Part::Monitors, monitors::look(parts, None, &capturing).findings);

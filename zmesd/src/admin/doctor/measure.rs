@@ -1,23 +1,23 @@
-//! What a look has measured, as monitoring systems draw it.
+//! What a check has measured, as monitoring systems draw it.
 
 use tokio::time::Instant;
 use zmes_shared::views::{Finding, Perf};
 
-/// What a look at one part has found and measured.
+/// What the check of one part has found and measured.
 #[derive(Debug, Clone, Default)]
-pub(in crate::admin) struct Outcome {
+pub(in crate::admin) struct PartOutcome {
     pub(in crate::admin) findings: Vec<Finding>,
     pub(in crate::admin) perf: Vec<Perf>,
 }
 
-impl Outcome {
+impl PartOutcome {
     /// Joins both.
     pub(super) fn new(findings: Vec<Finding>, perf: Vec<Perf>) -> Self {
         Self { findings, perf }
     }
 }
 
-impl From<Vec<Finding>> for Outcome {
+impl From<Vec<Finding>> for PartOutcome {
     fn from(findings: Vec<Finding>) -> Self {
         Self { findings, perf: Vec::new() }
     }

@@ -1,7 +1,7 @@
-//! `doctor`: a walk over the installation in the order in which things break, or after one alarm for one phone.
+//! `doctor`: checks the installation in the order in which things break, or follows one alarm to one phone.
 //!
-//! The walk is a [`Survey`] of all [`Part`]s; `check` judges the same survey, and what was found last is kept on the
-//! [`Board`], from which `status` and the metrics tell it.
+//! It is a [`Survey`] of all [`Part`]s; `check` judges the same survey, and the [`Board`] keeps the last findings for
+//! `status` and the metrics.
 
 mod board;
 mod capturing;
@@ -31,15 +31,15 @@ use zmes_shared::views::{Doctor, Finding};
 
 pub(in crate::admin) use board::Board;
 pub(in crate::admin) use keeper::{glance, keep};
-pub(super) use measure::Outcome;
-pub use outside::{Outside, Seen, look as look_from_outside};
+pub(super) use measure::PartOutcome;
+pub use outside::{OutsideFindings, OutsideParts, look as look_from_outside};
 pub(super) use part::Part;
 pub(super) use survey::Survey;
 
 use crate::admin::AdminParts;
-use scene::{Scene, Target};
+use scene::{DoctorTarget, Snapshot};
 
-/// Walks over the installation; follows one alarm where a token or a user is named.
+/// Checks the installation, or follows one alarm to a token or a user.
 pub(super) async fn examine(
     parts: &AdminParts,
     board: &Board,
@@ -71,14 +71,14 @@ async fn follow(
 ) -> Result<Vec<Finding>, ControlError> {
     let (daemon, database, push) =
         tokio::join!(daemon::look(parts), database::look(parts), push::look(parts, survey::PROVIDERS));
-    let scene = Scene::load(parts, asker).await?;
+    let scene = Snapshot::load(parts, asker).await?;
     let target = scene.target(name)?;
-    // Where the database is away, rights and monitors are those of before.
+    // If the database is down, rights and monitors are the last known ones.
     let general = daemon.findings.into_iter().chain(database.outcome(parts, None).findings);
     let mut findings: Vec<_> = general.filter(|finding| !finding.ok).collect();
     findings.extend(match target {
-        Target::Token(row) => phone::findings(&scene, row, monitor, &push).await,
-        Target::User(name) => {
+        DoctorTarget::Token(row) => phone::findings(&scene, row, monitor, &push).await,
+        DoctorTarget::User(name) => {
             let mut findings = user::findings(&scene, &name, monitor, &push).await;
             findings.extend(refused::logins(parts, &name));
             findings

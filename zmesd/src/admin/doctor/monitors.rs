@@ -1,4 +1,4 @@
-//! Each monitor: is its shared memory there, understood, alive, and of the ZoneMinder that the database is of?
+//! Each monitor: is its shared memory there, known, updated, and of the same ZoneMinder as the database?
 
 use std::collections::BTreeMap;
 
@@ -8,25 +8,29 @@ use zmes_shared::{EventId, MonitorId};
 use zmes_zoneminder::DatabaseReport;
 
 use super::capturing::Capturing;
-use super::measure::{Outcome, failures, number};
+use super::measure::{PartOutcome, failures, number};
 use crate::admin::conditions::SWITCH_ON;
 use crate::admin::monitors::{ListedMonitor, join};
 use crate::admin::{AdminParts, conditions};
 use crate::detect::MonitorReport;
 
-/// Monitors that are told one by one.
+/// Maximum number of monitors with a finding of their own.
 const TOLD: usize = 20;
 
-/// Says how the monitors are. `report` is what the database says, where it was asked.
-pub(super) fn look(parts: &AdminParts, report: Option<&DatabaseReport>, capturing: &Capturing) -> Outcome {
+/// Judges the monitors. `report`: what the database answered, if it was asked.
+pub(super) fn look(
+    parts: &AdminParts,
+    report: Option<&DatabaseReport>,
+    capturing: &Capturing,
+) -> PartOutcome {
     let listed = join(parts);
     let watched = listed.iter().filter(|listed| listed.watched);
     let sick = watched.clone().filter(|listed| !listed.report.healthy()).count();
     let perf = vec![number("monitors", watched.count() as u64), failures("monitors_failed", sick as u64)];
-    Outcome::new(findings(parts, &listed, report, capturing), perf)
+    PartOutcome::new(findings(parts, &listed, report, capturing), perf)
 }
 
-/// Says whether only the database can tell why: the monitors are another server's, or their memory lies elsewhere.
+/// Says whether the database has to explain it: the monitors are another server's, or their memory is elsewhere.
 pub(super) fn need_the_database(parts: &AdminParts) -> bool {
     let listed = join(parts);
     let missing = |listed: &ListedMonitor| {
@@ -48,12 +52,12 @@ fn findings(
     }
     let mut findings: Vec<_> = watched.iter().filter_map(|report| one(report, capturing)).collect();
     let sick = findings.iter().filter(|finding| !finding.ok).count();
-    // The worst first: it may be what the rest follows from.
+    // The worst first: the others may follow from it.
     findings.sort_by_key(|finding| finding.ok);
     if findings.len() > TOLD {
         let more = findings.len() - TOLD;
         findings.truncate(TOLD);
-        let list = format!("and {more} monitors more");
+        let list = format!("and {more} more monitors");
         findings.push(Finding::warning("monitors", list, "zmesctl monitors list"));
     }
     if sick < watched.len() {
@@ -78,7 +82,7 @@ pub(super) fn one(report: &MonitorReport, capturing: &Capturing) -> Option<Findi
     })
 }
 
-/// Says that a `zmc` runs, but its memory is not where the daemon looks for it.
+/// Returns that a `zmc` runs, but its memory is not where the daemon expects it.
 fn elsewhere_mapped(report: &MonitorReport, capturing: &Capturing) -> Finding {
     let MonitorReport { id, name, .. } = report;
     let conf = capturing.zm_conf();
@@ -96,7 +100,7 @@ fn elsewhere_mapped(report: &MonitorReport, capturing: &Capturing) -> Finding {
 
 fn nothing(listed: &[ListedMonitor], known: bool, report: Option<&DatabaseReport>) -> Finding {
     if !known {
-        let detail = "no monitor is known yet: the database has not answered since the start";
+        let detail = "no monitors are known: the database has not answered since zmesd started";
         return Finding::error("monitors", detail, "zmesctl check db");
     }
     if let Some(finding) = elsewhere(report).filter(|_| listed.is_empty()) {
@@ -134,8 +138,8 @@ fn elsewhere(report: Option<&DatabaseReport>) -> Option<Finding> {
     let first = servers.others.first()?;
     let detail = format!("{}; this is {}", shares.join(", "), called(servers.own, &servers.name));
     let hint = format!(
-        "if this machine is {}: set ZM_SERVER_ID in zm.conf, or zoneminder.server-id = {}, then: systemctl restart zmesd; \
-         else run zmesd there, too",
+        "if this machine is {}, set ZM_SERVER_ID in zm.conf, or zoneminder.server-id = {}, then: systemctl restart zmesd; \
+         else run zmesd on that machine as well",
         called(first.id, &first.name),
         first.id
     );
@@ -145,10 +149,12 @@ fn elsewhere(report: Option<&DatabaseReport>) -> Option<Finding> {
 fn summary(alive: usize, listed: &[ListedMonitor]) -> Finding {
     let others = match listed.iter().filter(|listed| !listed.watched).count() {
         0 => String::new(),
-        others => format!("; {others} cannot alarm, as set in ZoneMinder"),
+        others => {
+            format!("; {others} {} not watched, as set in ZoneMinder", if others == 1 { "is" } else { "are" })
+        }
     };
     let watched = listed.iter().filter(|listed| listed.watched).count();
-    Finding::good("monitors", format!("{alive} of {watched} that are watched are alive{others}"))
+    Finding::good("monitors", format!("{alive} of {watched} watched monitors are alive{others}"))
 }
 
 /// Finds memory that does not belong to the database: what `zmc` opened last must be what the table has last. An event
@@ -172,8 +178,8 @@ fn ahead(watched: &[&MonitorReport], newest: &BTreeMap<MonitorId, EventId>) -> O
     let others =
         if reports.len() > 1 { format!(", and {} others", reports.len() - 1) } else { String::new() };
     let detail = format!(
-        "monitor {} ({}) has opened event {seen}, but the newest of it in the database is {newest}{others}: deleted, or is \
-         the memory that of another ZoneMinder?",
+        "monitor {} ({}) has opened event {seen}, but its newest event in the database is {newest}{others}: was it deleted, \
+         or does the shared memory belong to another ZoneMinder?",
         first.id, first.name
     );
     Some(Finding::warning("monitors", detail, "compare ZM_PATH_MAP and ZM_DB_NAME in zm.conf"))

@@ -1,4 +1,4 @@
-//! Database and providers where no daemon runs, judged by the same rules as in a walk.
+//! Database and providers if no daemon runs, judged by the same rules as in `doctor`.
 
 use std::time::Duration;
 
@@ -14,9 +14,9 @@ use crate::ports::PushSide;
 /// How long the providers may take: `zmesctl` waits for it.
 const PROVIDERS: Duration = Duration::from_secs(10);
 
-/// What a daemon would ask.
+/// What a daemon would query.
 #[derive(Debug)]
-pub struct Outside<'a> {
+pub struct OutsideParts<'a> {
     /// The database itself.
     pub zoneminder: &'a dyn DatabaseCheck,
     /// Its monitors.
@@ -27,9 +27,9 @@ pub struct Outside<'a> {
     pub push: &'a dyn PushSide,
 }
 
-/// What was found, and the monitors that there are; none where the database does not tell them.
+/// The findings, and the monitors of this server; none if the database did not answer.
 #[derive(Debug)]
-pub struct Seen {
+pub struct OutsideFindings {
     /// About the database.
     pub database: Vec<Finding>,
     /// About the providers.
@@ -38,14 +38,14 @@ pub struct Seen {
     pub monitors: MonitorSet,
 }
 
-/// Asks database and providers, side by side.
-pub async fn look(config: &Config, outside: Outside<'_>) -> Seen {
+/// Checks database and providers in parallel.
+pub async fn look(config: &Config, outside: OutsideParts<'_>) -> OutsideFindings {
     let ((database, monitors), push) =
         tokio::join!(ask_database(config, &outside), ask_providers(config, outside.push));
-    Seen { database, push, monitors }
+    OutsideFindings { database, push, monitors }
 }
 
-async fn ask_database(config: &Config, outside: &Outside<'_>) -> (Vec<Finding>, MonitorSet) {
+async fn ask_database(config: &Config, outside: &OutsideParts<'_>) -> (Vec<Finding>, MonitorSet) {
     let began = Instant::now();
     let examined = outside.zoneminder.examine().await;
     let mut monitors = MonitorSet::default();
@@ -60,7 +60,7 @@ async fn ask_database(config: &Config, outside: &Outside<'_>) -> (Vec<Finding>, 
         }
         Err(_) => None,
     };
-    let look = database::Look { examined, refreshed, took: took("db", began) };
+    let look = database::DatabaseProbe { examined, refreshed, took: took("db", began) };
     (look.judge(config, &DbHealth::Up, false), monitors)
 }
 
@@ -70,7 +70,7 @@ async fn ask_providers(config: &Config, side: &dyn PushSide) -> Vec<Finding> {
     }
     match timeout(PROVIDERS, side.check(None)).await {
         Ok(checks) if checks.is_empty() => {
-            vec![Finding::good(push::STEP, "no way to phones is configured")]
+            vec![Finding::good(push::STEP, "no push transport is configured")]
         }
         Ok(checks) => checks.iter().map(push::way).collect(),
         Err(_) => {

@@ -1,6 +1,6 @@
 //! The parts of an installation, in the order in which things break.
 
-/// What is looked at as one. `check` has a name for a part or for some of them; `doctor` walks over all.
+/// A part of the installation. `check` names one or some of them; `doctor` checks all.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(in crate::admin) enum Part {
     /// Router and poller.
@@ -23,7 +23,7 @@ pub(in crate::admin) enum Part {
     State,
     /// The providers of pushes.
     Push,
-    /// Phones and apps: what they want, and what their owners may see.
+    /// Phones and apps: their lists and the rights of their owners.
     Tokens,
 }
 

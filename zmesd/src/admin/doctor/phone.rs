@@ -9,25 +9,25 @@ use zmes_shared::words::{DeliveryState, Reason};
 
 use super::capturing::Capturing;
 use super::monitors::one;
-use super::push::Look;
+use super::push::ProviderProbe;
 use super::registrations::owner;
-use super::scene::{Scene, Trouble, some};
+use super::scene::{Obstacle, Snapshot, some};
 use crate::admin::conditions::{self, SWITCH_ON};
 use crate::admin::monitors::join;
 use crate::domain::{MonitorFilter, PushState, Revoked, SkipReason, Token};
 use crate::state::{DeliveryRow, TokenRow};
 
-/// Deliveries that are looked at.
+/// Number of last deliveries that are judged.
 const RECENT: u32 = 50;
-/// An interval that makes people think that nothing comes.
+/// An interval this long looks as if no alarms came.
 const LONG: Duration = Duration::from_hours(1);
 
 /// Follows an alarm of `wanted`, or of any monitor.
 pub(super) async fn findings(
-    scene: &Scene<'_>,
+    scene: &Snapshot<'_>,
     row: &TokenRow,
     wanted: Option<MonitorId>,
-    push: &Look,
+    push: &ProviderProbe,
 ) -> Vec<Finding> {
     let token = &row.token;
     let about = format!("token {}", scene.call(token));
@@ -47,7 +47,7 @@ pub(super) async fn findings(
     findings.into_iter().map(|finding| finding.about(about.as_str())).collect()
 }
 
-fn known(scene: &Scene<'_>, token: &Token) -> Finding {
+fn known(scene: &Snapshot<'_>, token: &Token) -> Finding {
     let handle = scene.call(token);
     if let Some(revoked) = &token.revoked {
         let Revoked { at, reason, blocked } = revoked;
@@ -78,13 +78,13 @@ fn enabled(token: &Token) -> Finding {
     match token.state {
         PushState::Enabled => Finding::good("state", "its app wants pushes"),
         PushState::Disabled => {
-            let detail = "its app has switched pushes off (state is disabled)";
+            let detail = "pushes are switched off in its app (state is disabled)";
             Finding::error("state", detail, "switch them on in the app: settings of its event server")
         }
     }
 }
 
-fn mute(scene: &Scene<'_>, token: &Token) -> Finding {
+fn mute(scene: &Snapshot<'_>, token: &Token) -> Finding {
     if !token.muted(scene.now) {
         return Finding::good("mute", "not muted");
     }
@@ -96,15 +96,15 @@ fn mute(scene: &Scene<'_>, token: &Token) -> Finding {
     Finding::error("mute", detail, format!("zmesctl tokens unmute {}", scene.call(token)))
 }
 
-fn owned(scene: &Scene<'_>, token: &Token) -> Finding {
+fn owned(scene: &Snapshot<'_>, token: &Token) -> Finding {
     match scene.barred(&token.user) {
-        Some(Trouble { detail, hint }) => Finding::error("owner", detail, hint),
-        None => Finding::good("owner", format!("{} may be told", owner(token))),
+        Some(Obstacle { detail, hint }) => Finding::error("owner", detail, hint),
+        None => Finding::good("owner", format!("{} may get alarms", owner(token))),
     }
 }
 
-fn rights(scene: &Scene<'_>, token: &Token, wanted: Option<MonitorId>) -> Finding {
-    if let Some(Trouble { detail, hint }) = scene.unseen(&token.user, wanted) {
+fn rights(scene: &Snapshot<'_>, token: &Token, wanted: Option<MonitorId>) -> Finding {
+    if let Some(Obstacle { detail, hint }) = scene.unseen(&token.user, wanted) {
         return Finding::error("rights", detail, hint);
     }
     let all = scene.watched().count();
@@ -112,24 +112,25 @@ fn rights(scene: &Scene<'_>, token: &Token, wanted: Option<MonitorId>) -> Findin
     Finding::good("rights", format!("{} may see {seen} of {all} monitors", owner(token)))
 }
 
-/// A list without the monitor that is asked for is red, and so is one of which nothing can ring: without any monitor
-/// that can alarm, or without any that its owner may see. What else is left out, somebody has left out.
-fn filter(scene: &Scene<'_>, token: &Token, wanted: Option<MonitorId>) -> Finding {
+/// A list without the monitor that was asked for is red, and so is a list of which no monitor can ring: none that can
+/// alarm, or none that its owner may see. Other monitors are left out on purpose.
+fn filter(scene: &Snapshot<'_>, token: &Token, wanted: Option<MonitorId>) -> Finding {
     let MonitorFilter::Only(only) = &token.filter else {
-        return Finding::good("filter", "it wants all monitors");
+        return Finding::good("filter", "it gets alarms of all monitors");
     };
     let listed = some(&only.keys().map(ToString::to_string).collect::<Vec<_>>());
     let hint = format!(
         "tick it in the app, in the monitors of its event server settings; zmesctl tokens show {} shows the list",
         scene.call(token)
     );
-    let red =
-        |what: String| Finding::error("filter", format!("{what}: its app has set {listed}"), hint.as_str());
-    // Where rights stand in the way, no list helps.
+    let red = |what: String| {
+        Finding::error("filter", format!("{what}: its app has chosen {listed}"), hint.as_str())
+    };
+    // Without rights, the list does not matter.
     if let Some(id) = wanted.filter(|id| !only.contains_key(id) && scene.may_hear(&token.user, *id)) {
         return red(format!("monitor {id} is not in its list"));
     }
-    if let Some(finding) = vain(scene, token) {
+    if let Some(finding) = chosen_in_vain(scene, token) {
         return finding;
     }
     if !scene.watched().any(|monitor| only.contains_key(&monitor.id)) {
@@ -141,14 +142,14 @@ fn filter(scene: &Scene<'_>, token: &Token, wanted: Option<MonitorId>) -> Findin
         .map(|monitor| format!("{} ({})", monitor.id, monitor.name))
         .collect();
     if missing.is_empty() {
-        Finding::good("filter", format!("it wants {listed}: all that it may"))
+        Finding::good("filter", format!("it gets alarms of {listed}: all that its owner may see"))
     } else {
-        Finding::good("filter", format!("it wants {listed}, and not {}", some(&missing)))
+        Finding::good("filter", format!("it gets alarms of {listed}, not of {}", some(&missing)))
     }
 }
 
-/// Says that a phone wants only monitors that its owner may not see, if so: it can never ring.
-pub(super) fn vain(scene: &Scene<'_>, token: &Token) -> Option<Finding> {
+/// Returns that a phone has chosen only monitors that its owner may not see, if so: it can never ring.
+pub(super) fn chosen_in_vain(scene: &Snapshot<'_>, token: &Token) -> Option<Finding> {
     let MonitorFilter::Only(only) = &token.filter else { return None };
     let mut known = only.keys().filter(|&&id| scene.catalog.monitors.find(id).is_some()).peekable();
     known.peek()?;
@@ -157,15 +158,16 @@ pub(super) fn vain(scene: &Scene<'_>, token: &Token) -> Option<Finding> {
     }
     let listed = some(&only.keys().map(ToString::to_string).collect::<Vec<_>>());
     let whom = owner(token);
-    let detail =
-        format!("its app has set {listed}, and ZoneMinder lets {whom} see none of them: it can never ring");
+    let detail = format!(
+        "its app has chosen {listed}, but ZoneMinder lets {whom} see none of them: it can never ring"
+    );
     let hint = format!(
         "tick others in the app, or allow them: ZoneMinder > Options > Users > {whom}, then: zmesctl monitors reload"
     );
     Some(Finding::error("filter", detail, hint))
 }
 
-fn interval(scene: &Scene<'_>, token: &Token, wanted: Option<MonitorId>) -> Finding {
+fn interval(scene: &Snapshot<'_>, token: &Token, wanted: Option<MonitorId>) -> Finding {
     let longest = match (&token.filter, wanted) {
         (MonitorFilter::All, _) => Some(scene.config.push.interval_default),
         (MonitorFilter::Only(_), Some(id)) => token.filter.interval(id),
@@ -173,25 +175,29 @@ fn interval(scene: &Scene<'_>, token: &Token, wanted: Option<MonitorId>) -> Find
     };
     let longest = longest.unwrap_or_default();
     if longest.is_zero() {
-        return Finding::good("interval", "each alarm is pushed");
+        return Finding::good("interval", "every alarm is pushed");
     }
-    let detail = format!("of one monitor it wants one alarm in {} s at most", longest.as_secs());
+    let detail = format!("at most one alarm per monitor in {} s", longest.as_secs());
     if longest < LONG {
         return Finding::good("interval", detail);
     }
-    Finding::warning("interval", detail, "its app has set that; push.interval-default, where it has set none")
+    Finding::warning(
+        "interval",
+        detail,
+        "its app sets the interval; without one, push.interval-default applies",
+    )
 }
 
-/// Says that the monitor that is asked for cannot alarm, as set in ZoneMinder: nothing else matters then.
-pub(super) fn switched_off(scene: &Scene<'_>, wanted: Option<MonitorId>) -> Option<Finding> {
+/// Returns that the monitor that was asked for cannot alarm, as set in ZoneMinder: nothing else matters then.
+pub(super) fn switched_off(scene: &Snapshot<'_>, wanted: Option<MonitorId>) -> Option<Finding> {
     let monitor = scene.catalog.monitors.find(wanted?)?;
     let reason = conditions::switched_off(monitor.watched.err()?);
     let detail = format!("{} ({}) cannot alarm, as set in ZoneMinder: {reason}", monitor.id, monitor.name);
     Some(Finding::error("monitor", detail, SWITCH_ON))
 }
 
-/// The cameras that it would hear of, as far as something is wrong with them.
-async fn cameras(scene: &Scene<'_>, token: &Token, wanted: Option<MonitorId>) -> Vec<Finding> {
+/// Judges the monitors whose alarms it gets.
+async fn cameras(scene: &Snapshot<'_>, token: &Token, wanted: Option<MonitorId>) -> Vec<Finding> {
     let concerned = |id| wanted.is_none_or(|wanted| wanted == id) && scene.hears(token, id);
     let listed = join(scene.parts);
     let watched: Vec<_> =
@@ -200,16 +206,16 @@ async fn cameras(scene: &Scene<'_>, token: &Token, wanted: Option<MonitorId>) ->
     let mut findings: Vec<_> = watched.iter().filter_map(|listed| one(&listed.report, &capturing)).collect();
     if findings.is_empty() && !watched.is_empty() {
         let alive = match watched.len() {
-            1 => "the one that it hears of is alive".to_owned(),
-            many => format!("all {many} that it hears of are alive"),
+            1 => "its monitor is alive".to_owned(),
+            many => format!("all its {many} monitors are alive"),
         };
         findings.push(Finding::good("monitors", alive));
     }
     findings
 }
 
-/// What became of the last alarms.
-async fn history(scene: &Scene<'_>, row: &TokenRow) -> Vec<Finding> {
+/// Judges its last deliveries.
+async fn history(scene: &Snapshot<'_>, row: &TokenRow) -> Vec<Finding> {
     let handle = scene.call(&row.token);
     let deliveries = match scene.parts.state.deliveries_of_token(row.token.id, RECENT).await {
         Ok(deliveries) => deliveries,
@@ -218,7 +224,7 @@ async fn history(scene: &Scene<'_>, row: &TokenRow) -> Vec<Finding> {
     let mut findings = vec![last_answer(row, &deliveries, &handle)];
     let queued = deliveries.iter().filter(|delivery| delivery.decision == DeliveryState::Queued).count();
     if queued > 0 {
-        let detail = format!("{queued} pushes wait to be sent");
+        let detail = format!("{queued} pushes are queued");
         findings.push(Finding::warning("queue", detail, "zmesctl push queue"));
     }
     findings.extend(last_skip(&deliveries, &handle));
@@ -255,7 +261,9 @@ fn last_skip(deliveries: &[DeliveryRow], handle: &str) -> Option<Finding> {
     if matches!(last.reason, Reason::Skip(SkipReason::Rights | SkipReason::Filter)) {
         return None;
     }
-    let detail =
-        format!("the last alarm, event {event} of monitor {}, was not for it: {}", last.monitor, last.reason);
+    let detail = format!(
+        "the last alarm, event {event} of monitor {}, was not sent to it: {}",
+        last.monitor, last.reason
+    );
     Some(Finding::warning("last alarm", detail, format!("zmesctl why {event} --token {handle}")))
 }

@@ -1,4 +1,4 @@
-//! The ways to phones: each provider, step by step as `push check` goes, and whether a way rests.
+//! The push transports: each provider, step by step as in `push check`, and whether a transport rests.
 
 use std::time::Duration;
 
@@ -8,32 +8,32 @@ use zmes_providers::CheckStep;
 use zmes_shared::views::{Finding, Perf, Sentence};
 use zmes_shared::words::{FaultKind, Mender};
 
-use super::measure::{Outcome, failures, number, took};
+use super::measure::{PartOutcome, failures, number, took};
 use crate::admin::AdminParts;
 use crate::config::{Config, PushMode};
 use crate::ports::{Refusals, TransportCheck, TransportHealth, cure};
 
 pub(super) const STEP: &str = "push";
-/// Failures in a row that are more than a bad moment.
+/// This many failures in a row are an error, fewer are a warning.
 const LASTING: u64 = 3;
 
-/// How far each transport comes.
+/// What the providers answered.
 #[derive(Debug)]
-pub(super) struct Look {
-    /// `None`: they did not answer in time.
+pub(super) struct ProviderProbe {
+    /// `None`: not in time.
     checks: Option<Vec<TransportCheck>>,
     limit: Duration,
     took: Perf,
 }
 
-/// Goes to every provider as far as possible without sending anything.
-pub(super) async fn look(parts: &AdminParts, limit: Duration) -> Look {
+/// Checks every provider, without sending a push.
+pub(super) async fn look(parts: &AdminParts, limit: Duration) -> ProviderProbe {
     let began = Instant::now();
     let checks = timeout(limit, parts.push.check(None)).await.ok();
-    Look { checks, limit, took: took("push", began) }
+    ProviderProbe { checks, limit, took: took("push", began) }
 }
 
-/// Says what the pushes themselves have met with, without asking a provider; `waiting` phones want pushes.
+/// Judges the last pushes, without asking a provider; `waiting` phones are registered.
 pub(super) fn glance(parts: &AdminParts, waiting: usize) -> Vec<Finding> {
     let (config, now, health) = (parts.configuration.running(), parts.clock.now(), parts.push.health());
     if waiting > 0
@@ -44,9 +44,9 @@ pub(super) fn glance(parts: &AdminParts, waiting: usize) -> Vec<Finding> {
     shadow(&config).into_iter().chain(health.iter().filter_map(|health| ailing(health, now))).collect()
 }
 
-impl Look {
-    /// Says how all ways are; `waiting` phones want pushes.
-    pub(super) fn outcome(&self, parts: &AdminParts, waiting: usize) -> Outcome {
+impl ProviderProbe {
+    /// Judges all transports; `waiting` phones are registered.
+    pub(super) fn outcome(&self, parts: &AdminParts, waiting: usize) -> PartOutcome {
         let findings = self.findings(parts, waiting);
         let mut perf = vec![self.took.clone()];
         if let Some(checks) = &self.checks {
@@ -55,7 +55,7 @@ impl Look {
             perf.push(failures("push_failed", failed as u64));
         }
         perf.push(number("push_queued", parts.push.counts().queued));
-        Outcome::new(findings, perf)
+        PartOutcome::new(findings, perf)
     }
 
     fn findings(&self, parts: &AdminParts, waiting: usize) -> Vec<Finding> {
@@ -73,7 +73,7 @@ impl Look {
         findings
     }
 
-    /// Says how the way is that one token takes, the first of `names`.
+    /// Judges the transport that one token uses: the first of `names`.
     pub(super) fn for_token(&self, parts: &AdminParts, names: &[String]) -> Vec<Finding> {
         let config = parts.configuration.running();
         let Some(checks) = &self.checks else { return vec![self.late()] };
@@ -81,7 +81,7 @@ impl Look {
             return vec![finding];
         }
         let Some(name) = names.first() else {
-            let detail = "no configured way takes this kind of token";
+            let detail = "no configured transport takes this kind of token";
             let hint = "see [push.fcm] and [push.apns] in zmesd.toml: an iOS token of 64 hexadecimal digits needs \
                         APNs, all others FCM";
             return vec![Finding::error(STEP, detail, hint)];
@@ -104,26 +104,30 @@ impl Look {
     }
 }
 
-/// Says that nothing is pushed at all, if so: red where somebody waits for it.
+/// Returns that nothing is pushed at all, if so: red if phones are registered.
 fn off(config: &Config, wayless: bool, waiting: usize) -> Option<Finding> {
     let (detail, hint) = if !config.push.enabled {
         ("push.enabled is false", "set push.enabled = true in zmesd.toml, then: systemctl restart zmesd")
     } else if wayless {
-        ("no way to phones is configured", "see [push] in zmesd.toml, then: zmesctl reload")
+        ("no push transport is configured", "see [push] in zmesd.toml, then: zmesctl reload")
     } else {
         return None;
     };
     if waiting == 0 {
-        return Some(Finding::good(STEP, format!("{detail}, and no phone waits for pushes")));
+        return Some(Finding::good(STEP, format!("{detail}, and no phone is registered for pushes")));
     }
-    let phones = if waiting == 1 { "1 phone waits".to_owned() } else { format!("{waiting} phones wait") };
+    let phones = if waiting == 1 {
+        "1 phone is registered".to_owned()
+    } else {
+        format!("{waiting} phones are registered")
+    };
     Some(Finding::error(STEP, format!("{detail}, but {phones} for pushes"), hint))
 }
 
 fn shadow(config: &Config) -> Option<Finding> {
     let detail = "push.mode is shadow: pushes are decided and logged, not sent";
     let hint = "set push.mode = \"live\" in zmesd.toml, then: zmesctl reload";
-    // Somebody has meant it so; no phone rings through this server all the same.
+    // Set on purpose, but no phone rings through this server.
     (config.push.mode == PushMode::Shadow).then(|| Finding::warning(STEP, detail, hint))
 }
 
@@ -138,7 +142,7 @@ pub(super) fn way(check: &TransportCheck) -> Finding {
     Finding::good(step, format!("{target} answers ({names})"))
 }
 
-/// Names the command that mends it, or that shows what is to be mended.
+/// Returns the command that fixes it, or that shows what to fix.
 fn hint(transport: &str, target: &str, failed: &CheckStep) -> String {
     let kind = failed.fault.unwrap_or(match failed.name {
         "dns" => FaultKind::Dns,
@@ -150,13 +154,13 @@ fn hint(transport: &str, target: &str, failed: &CheckStep) -> String {
     cure(kind, transport, target)
 }
 
-/// Says what pushes have met with where the check went well: it sends nothing, and so it does not see everything.
+/// Judges the last pushes of a transport whose check went well: the check sends nothing, and so does not see everything.
 fn beyond(check: &TransportCheck, health: &[TransportHealth], now: Timestamp) -> Option<Finding> {
     let own = health.iter().find(|health| health.transport == check.transport)?;
     if check.ok { ailing(own, now) } else { None }
 }
 
-/// Says that pushes themselves fail, since when, why, and what to do.
+/// Returns that pushes fail: since when, why, and what to do.
 fn ailing(health: &TransportHealth, now: Timestamp) -> Option<Finding> {
     let step = format!("push {}", health.transport);
     if let Some(failure) = &health.failure {
@@ -247,7 +251,7 @@ mod tests {
         for (kind, status, cure) in [
             (FaultKind::Credentials, 401, "correct push.proxy.app-key"),
             (FaultKind::NotFound, 404, "correct push.proxy.url"),
-            (FaultKind::Provider, 500, "wait, or ask whoever runs push.example.org"),
+            (FaultKind::Provider, 500, "wait, or ask the operator of push.example.org"),
         ] {
             let finding = beyond(&check(None), &[failing(kind, status, 7)], now).unwrap();
             assert_eq!((finding.ok, finding.step.as_str()), (false, "push proxy"));

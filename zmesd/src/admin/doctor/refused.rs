@@ -1,6 +1,6 @@
-//! Clients that were refused at the apps' port and have not got in since: mostly why a new app does not connect.
+//! Clients that were refused at the port for apps and have not connected since: often why a new app does not connect.
 //!
-//! Says nothing where nobody was. Warnings, never red: anybody can knock at a port that the net can reach.
+//! No finding if there are none. Warnings, never red: anyone can connect to a port that the network can reach.
 
 use std::net::IpAddr;
 
@@ -11,18 +11,18 @@ use crate::admin::AdminParts;
 use crate::telemetry::RefusedEntry;
 
 const STEP: &str = "clients refused";
-/// Refusals that are older say nothing about today.
+/// Older refusals are ignored.
 const RECENT: SignedDuration = SignedDuration::from_hours(24);
-/// Findings at most; `zmesctl clients rejected` has all.
+/// Maximum number of findings; `zmesctl clients rejected` lists all.
 const TOLD: usize = 5;
 
-/// Says who was refused lately, and how that is mended.
+/// Returns who was refused lately, why, and what to do.
 pub(super) fn findings(parts: &AdminParts) -> Vec<Finding> {
     let names = parts.certificate.summary().map_or_else(Vec::new, |summary| summary.sans);
     judge(&recent(parts), &names)
 }
 
-/// Says which logins of a user failed lately.
+/// Returns which logins of a user failed lately.
 pub(super) fn logins(parts: &AdminParts, user: &str) -> Vec<Finding> {
     judge_logins(&recent(parts), user)
 }
@@ -41,9 +41,9 @@ fn judge(entries: &[RefusedEntry], names: &[String]) -> Vec<Finding> {
     findings
 }
 
-/// The step `database` tells of a database that is away; a client that is put off tells of another that is wrong. And a
-/// port that the internet reaches is scanned all day: what scanners do counts only where it comes from nearby, or
-/// `check all` would warn for ever.
+/// Leaves out what other findings report: a database that is down, the wrong logins before a throttled one. A port that
+/// the internet reaches is scanned all day, so what scanners do counts only from a private network: else `check all`
+/// would always warn.
 fn counts(entry: &RefusedEntry) -> bool {
     match entry.rejection.reason {
         RefusalReason::LoginUnavailable | RefusalReason::Throttled => false,
@@ -105,9 +105,9 @@ fn what(reason: RefusalReason, detail: Option<&str>, names: &[String]) -> String
             format!("the web page {} may not connect", detail.unwrap_or("of its browser"))
         }
         RefusalReason::NotWebsocket => "an HTTP request without a WebSocket upgrade".to_owned(),
-        RefusalReason::PlainOnTls => "speaks plain ws:// where TLS is spoken".to_owned(),
-        RefusalReason::TlsOnPlain => "speaks TLS where plain ws:// is spoken".to_owned(),
-        RefusalReason::TlsVersion => "speaks no TLS version or cipher of this server".to_owned(),
+        RefusalReason::PlainOnTls => "speaks plain ws:// to a TLS port".to_owned(),
+        RefusalReason::TlsOnPlain => "speaks TLS to a plain ws:// port".to_owned(),
+        RefusalReason::TlsVersion => "supports no TLS version or cipher of this server".to_owned(),
         RefusalReason::AuthTimeout => "sent no user name and password in time".to_owned(),
         RefusalReason::BadCredentials => detail.unwrap_or("wrong user name or password").to_owned(),
         RefusalReason::BadRequest

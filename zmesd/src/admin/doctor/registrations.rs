@@ -1,4 +1,4 @@
-//! All phones at once: tokens that fail, owners who may hear nothing, monitors that nobody hears of.
+//! All phones at once: tokens that fail, owners without rights, monitors that are in no list.
 
 use std::collections::BTreeMap;
 
@@ -8,37 +8,37 @@ use zmes_shared::MonitorId;
 use zmes_shared::views::{Finding, Sentence};
 use zmes_zoneminder::Monitor;
 
-use super::phone::vain;
-use super::scene::{Scene, Trouble, some};
+use super::phone::chosen_in_vain;
+use super::scene::{Obstacle, Snapshot, some};
 use crate::domain::{PushState, Token};
 use crate::state::TokenRow;
 
-/// A failure that is older was perhaps that of a way which is open again.
+/// An older failure may be that of a transport that works again.
 const RECENT: SignedDuration = SignedDuration::from_hours(24);
-/// So many failures in a row are more than a bad moment.
+/// This many failures in a row are an error.
 const FAILURES: u32 = 3;
-/// Users who are told one by one.
+/// Maximum number of findings of one kind.
 const TOLD: usize = 10;
 
-/// Says how the phones are, and whether each monitor has somebody who hears of it.
-pub(super) async fn findings(scene: &Scene<'_>) -> Vec<Finding> {
+/// Judges the phones, and whether each monitor is in the list of a phone or app.
+pub(super) async fn findings(scene: &Snapshot<'_>) -> Vec<Finding> {
     let mut findings = vec![summary(scene)];
     findings.extend(owners(scene));
-    findings.extend(buried(scene));
+    findings.extend(lost(scene));
     findings.extend(failing(scene));
     findings.extend(lists(scene));
     let mut unheard = Vec::new();
     for monitor in scene.watched() {
-        // With many phones each monitor takes milliseconds: others get their turn in between.
+        // With many phones each monitor takes milliseconds: other tasks run in between.
         yield_now().await;
         unheard.extend(Some(monitor).filter(|monitor| is_unheard(scene, monitor)));
     }
-    findings.extend(nobody(scene, unheard.iter().map(|monitor| &***monitor)));
+    findings.extend(unlisted(scene, unheard.iter().map(|monitor| &***monitor)));
     findings.extend(slow(scene));
     findings
 }
 
-fn summary(scene: &Scene<'_>) -> Finding {
+fn summary(scene: &Snapshot<'_>) -> Finding {
     let (mut all, mut muted, mut disabled) = (0, 0, 0);
     for row in scene.live() {
         all += 1;
@@ -47,7 +47,7 @@ fn summary(scene: &Scene<'_>) -> Finding {
     }
     let connected = scene.listening().count();
     if all == 0 && connected == 0 {
-        // Nothing is broken, and the first app mends it.
+        // A new installation is no error.
         let detail =
             "no phone is registered, and no app is connected yet: open the app, switch its event server on";
         return Finding::good("tokens", detail);
@@ -64,29 +64,29 @@ fn summary(scene: &Scene<'_>) -> Finding {
     Finding::good("tokens", detail)
 }
 
-/// Phones whose owner may hear nothing.
-fn owners(scene: &Scene<'_>) -> Vec<Finding> {
-    let mut barred: BTreeMap<&str, (Trouble, Vec<String>)> = BTreeMap::new();
+/// Phones whose owner may get no alarms.
+fn owners(scene: &Snapshot<'_>) -> Vec<Finding> {
+    let mut barred: BTreeMap<&str, (Obstacle, Vec<String>)> = BTreeMap::new();
     for row in scene.live().filter(|row| row.token.state == PushState::Enabled) {
         let Some(trouble) = scene.barred(&row.token.user) else { continue };
         let (_, tokens) = barred.entry(&row.token.user).or_insert((trouble, Vec::new()));
         tokens.push(scene.call(&row.token));
     }
-    let finding = |(Trouble { detail, hint }, tokens): (Trouble, Vec<String>)| {
+    let finding = |(Obstacle { detail, hint }, tokens): (Obstacle, Vec<String>)| {
         Finding::error("owner", format!("{detail}; owner of {}", some(&tokens)), hint)
     };
     barred.into_values().take(TOLD).map(finding).collect()
 }
 
-/// Phones that a provider has given up, and that have not come back under another token.
-fn buried(scene: &Scene<'_>) -> Vec<Finding> {
-    // When a phone of that user and kind was heard of last: it seems to be the same phone's next token.
+/// Phones whose provider reported the token dead, and that have not registered another one.
+fn lost(scene: &Snapshot<'_>) -> Vec<Finding> {
+    // When a phone of that user and platform was last seen: probably the same phone with its next token.
     let mut seen: BTreeMap<(&str, &str), Timestamp> = BTreeMap::new();
     for row in scene.live() {
         let last = seen.entry((&row.token.user, row.token.platform.as_str())).or_insert(Timestamp::MIN);
         *last = row.token.last_seen_at.max(*last);
     }
-    let lost = |row: &TokenRow| {
+    let finding = |row: &TokenRow| {
         let token = &row.token;
         let dead = token.revoked.as_ref().filter(|revoked| !revoked.by_person() && !revoked.blocked)?;
         let next = seen.get(&(token.user.as_str(), token.platform.as_str()));
@@ -101,10 +101,10 @@ fn buried(scene: &Scene<'_>) -> Vec<Finding> {
             format!("open the app on that phone; if the provider was wrong: zmesctl tokens restore {handle}");
         Some(Finding::error("token", detail, hint))
     };
-    scene.known.rows.iter().filter_map(lost).take(TOLD).collect()
+    scene.known.rows.iter().filter_map(finding).take(TOLD).collect()
 }
 
-fn failing(scene: &Scene<'_>) -> Option<Finding> {
+fn failing(scene: &Snapshot<'_>) -> Option<Finding> {
     let failing: Vec<_> = scene.live().filter(|row| row.failures > 0).collect();
     let worst = failing.iter().max_by_key(|row| (row.failures >= FAILURES, row.last_error_at))?;
     let recent = worst.last_error_at.is_some_and(|at| scene.now.duration_since(at) < RECENT);
@@ -121,17 +121,16 @@ fn failing(scene: &Scene<'_>) -> Option<Finding> {
     })
 }
 
-/// Says whether there are people to hear of alarms, but none hears of that monitor.
-fn is_unheard(scene: &Scene<'_>, monitor: &Monitor) -> bool {
+/// Says whether there are phones or apps, but none that gets alarms of that monitor.
+fn is_unheard(scene: &Snapshot<'_>, monitor: &Monitor) -> bool {
     let app =
         |monitors: &Option<Vec<MonitorId>>| monitors.as_ref().is_none_or(|list| list.contains(&monitor.id));
-    let anybody = scene.live().next().is_some() || scene.listening().next().is_some();
-    anybody
-        && !scene.live().any(|row| scene.hears(&row.token, monitor.id))
+    let any = scene.live().next().is_some() || scene.listening().next().is_some();
+    any && !scene.live().any(|row| scene.hears(&row.token, monitor.id))
         && !scene.listening().any(|client| app(&client.monitors))
 }
 
-fn nobody<'m>(scene: &Scene<'_>, unheard: impl Iterator<Item = &'m Monitor>) -> Option<Finding> {
+fn unlisted<'m>(scene: &Snapshot<'_>, unheard: impl Iterator<Item = &'m Monitor>) -> Option<Finding> {
     let names: Vec<_> = unheard.map(|monitor| format!("{} ({})", monitor.id, monitor.name)).collect();
     let first = names.first()?;
     let subject = if names.len() == 1 {
@@ -139,24 +138,23 @@ fn nobody<'m>(scene: &Scene<'_>, unheard: impl Iterator<Item = &'m Monitor>) -> 
     } else {
         format!("monitors {} are", some(&names))
     };
-    let detail = format!("{subject} in nobody's list: no phone rings for it, and no app hears of it");
+    let detail = format!("{subject} in no app's list: no phone rings for it, and no app shows its alarms");
     let who = scene.live().next().map_or_else(
         || "zmesctl clients list".to_owned(),
         |row| format!("zmesctl tokens show {}", scene.call(&row.token)),
     );
-    let hint = format!(
-        "tick it in the app, in the monitors of its event server settings; {who} shows a list as it is"
-    );
-    // Somebody may have meant it so: it is red where that monitor is asked for.
+    let hint =
+        format!("tick it in the app, in the monitors of its event server settings; {who} shows a list");
+    // It may be intended: it is red only where that monitor is asked for.
     Some(Finding::warning("filter", detail, hint))
 }
 
-/// Phones that can never ring, because their owners may see none of the monitors that they want.
-fn lists(scene: &Scene<'_>) -> Vec<Finding> {
+/// Phones that can never ring, because their owners may see none of the chosen monitors.
+fn lists(scene: &Snapshot<'_>) -> Vec<Finding> {
     let enabled = scene.live().filter(|row| row.token.state == PushState::Enabled);
     let allowed = enabled.filter(|row| scene.barred(&row.token.user).is_none());
     let named = |row: &TokenRow| {
-        let finding = vain(scene, &row.token)?;
+        let finding = chosen_in_vain(scene, &row.token)?;
         let token = format!("token {} of {}: ", scene.call(&row.token), owner(&row.token));
         let detail = Sentence::from(token).join(finding.sentence());
         Some(Finding::error(finding.step, detail, finding.hint.unwrap_or_default()))
@@ -164,7 +162,7 @@ fn lists(scene: &Scene<'_>) -> Vec<Finding> {
     allowed.filter_map(named).take(TOLD).collect()
 }
 
-fn slow(scene: &Scene<'_>) -> Option<Finding> {
+fn slow(scene: &Snapshot<'_>) -> Option<Finding> {
     let slow: Vec<_> = scene.listening().filter(|client| client.queued > 100).collect();
     let first = slow.first()?;
     let detail = format!("client {} does not read: {} alarms wait for it", first.id, first.queued);
@@ -173,5 +171,5 @@ fn slow(scene: &Scene<'_>) -> Option<Finding> {
 
 /// Returns whose a token is, in words.
 pub(super) fn owner(token: &Token) -> &str {
-    if token.user.is_empty() { "nobody (it was imported)" } else { &token.user }
+    if token.user.is_empty() { "no user (imported)" } else { &token.user }
 }

@@ -1,4 +1,4 @@
-//! What the questions about phones and users are answered from, read once.
+//! What the findings about phones and users are made from, read once.
 
 use std::sync::Arc;
 
@@ -17,12 +17,12 @@ use crate::domain::{PushState, Token};
 use crate::monitors::Catalog;
 use crate::state::TokenRow;
 
-/// Slips of the keyboard by which a name may differ from a user's.
+/// Maximum number of typos in a user name that is suggested.
 const SLIPS: usize = 2;
 
-/// The daemon's knowledge at one moment.
+/// Configuration, catalog, tokens and clients at one moment.
 #[derive(Debug)]
-pub(super) struct Scene<'a> {
+pub(super) struct Snapshot<'a> {
     pub(super) parts: &'a AdminParts,
     pub(super) config: Arc<Config>,
     pub(super) catalog: Arc<Catalog>,
@@ -31,23 +31,23 @@ pub(super) struct Scene<'a> {
     pub(super) now: Timestamp,
 }
 
-/// Whose alarm is followed.
+/// What an alarm is followed to.
 #[derive(Debug)]
-pub(super) enum Target<'a> {
+pub(super) enum DoctorTarget<'a> {
     /// One phone.
     Token(&'a TokenRow),
     /// All that belongs to a user.
     User(String),
 }
 
-/// Something that is wrong, and the command that mends it.
+/// Something that keeps a user from getting alarms, and the command that fixes it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Trouble {
+pub(super) struct Obstacle {
     pub(super) detail: String,
     pub(super) hint: String,
 }
 
-impl<'a> Scene<'a> {
+impl<'a> Snapshot<'a> {
     /// Reads it.
     pub(super) async fn load(parts: &'a AdminParts, asker: Role) -> Result<Self, ControlError> {
         let known = TokenNames::load(&parts.state, asker).await?;
@@ -56,8 +56,8 @@ impl<'a> Scene<'a> {
         Ok(Self { parts, config, catalog, known, clients, now })
     }
 
-    /// Returns whom `name` means: a user before a token, because handles may be cut short to look like one.
-    pub(super) fn target(&self, name: &str) -> Result<Target<'_>, ControlError> {
+    /// Returns what `name` means: a user rather than a token, because the prefix of a handle may look like a user name.
+    pub(super) fn target(&self, name: &str) -> Result<DoctorTarget<'_>, ControlError> {
         let name = name.trim();
         let is_owner = |row: &TokenRow| !row.token.user.is_empty() && row.token.user == name;
         let is_connected = |client: &ClientView| client.user.as_deref() == Some(name);
@@ -65,15 +65,15 @@ impl<'a> Scene<'a> {
             || self.known.rows.iter().any(is_owner)
             || self.clients.iter().any(is_connected)
         {
-            return Ok(Target::User(name.to_owned()));
+            return Ok(DoctorTarget::User(name.to_owned()));
         }
-        self.known.find(name, TokenScope::Any).map(Target::Token).map_err(|error| {
+        self.known.find(name, TokenScope::Any).map(DoctorTarget::Token).map_err(|error| {
             if self.known.names_any(name) {
                 // Ambiguous: it says so.
                 return error;
             }
             let message = format!("no token and no user is called {}", echoed(name));
-            let hint = match self.meant(name) {
+            let hint = match self.similar(name) {
                 Some(user) => format!("did you mean {user}? zmesctl doctor {user}"),
                 None => error.hint.unwrap_or_else(|| "zmesctl tokens list".to_owned()),
             };
@@ -81,15 +81,15 @@ impl<'a> Scene<'a> {
         })
     }
 
-    /// Returns the user whose name is nearly that one: other letters' case, or a slip of the keyboard.
-    fn meant(&self, name: &str) -> Option<&str> {
+    /// Returns the user whose name is similar: in another case, or with a typo.
+    fn similar(&self, name: &str) -> Option<&str> {
         let typed = name.to_lowercase();
         let owners = self.known.rows.iter().map(|row| row.token.user.as_str());
         let connected = self.clients.iter().filter_map(|client| client.user.as_deref());
         let users = self.catalog.users.keys().map(String::as_str).chain(owners).chain(connected);
         let distance = |user: &str| strsim::damerau_levenshtein(&user.to_lowercase(), &typed);
-        // Names are typed by anybody, at any length, and comparing takes their product. The distance is never less than
-        // the difference in length.
+        // Comparing takes the product of the lengths, and the argument may have any length. The distance is never less
+        // than the difference in length.
         let length = typed.chars().count();
         let close = |user: &&str| !user.is_empty() && user.chars().count().abs_diff(length) <= SLIPS;
         let near = users.filter(close).map(|user| (distance(user), user));
@@ -103,7 +103,7 @@ impl<'a> Scene<'a> {
         self.known.rows.iter().filter(|row| row.token.revoked.is_none())
     }
 
-    /// Returns how many phones want pushes.
+    /// Returns how many phones have pushes switched on.
     pub(super) fn waiting(&self) -> usize {
         self.live().filter(|row| row.token.state == PushState::Enabled).count()
     }
@@ -118,20 +118,20 @@ impl<'a> Scene<'a> {
         self.catalog.monitors.watched()
     }
 
-    /// Says whether the owner of a token may hear of a monitor.
+    /// Says whether a user may get alarms of a monitor.
     pub(super) fn may_hear(&self, user: &str, monitor: MonitorId) -> bool {
         self.is_free(user) || self.catalog.may_hear(user, monitor).is_ok()
     }
 
-    /// Says whether alarms of a monitor would be pushed to a token, as far as lists and rights are concerned.
+    /// Says whether list and rights of a token let alarms of a monitor through.
     pub(super) fn hears(&self, token: &Token, monitor: MonitorId) -> bool {
         token.state == PushState::Enabled
             && token.filter.interval(monitor).is_some()
             && self.may_hear(&token.user, monitor)
     }
 
-    /// Says why a user can hear of no alarm, as far as rights are concerned: of that monitor, or of any.
-    pub(super) fn unseen(&self, user: &str, wanted: Option<MonitorId>) -> Option<Trouble> {
+    /// Returns why the rights of a user let no alarm through: none of that monitor, or none at all.
+    pub(super) fn unseen(&self, user: &str, wanted: Option<MonitorId>) -> Option<Obstacle> {
         let whom = if user.is_empty() { "its owner" } else { user };
         let may = |id| self.may_hear(user, id);
         let hint = format!(
@@ -141,7 +141,7 @@ impl<'a> Scene<'a> {
         if let Some(id) = wanted.filter(|&id| !may(id)) {
             let name = self.catalog.monitors.find(id).map_or("", |monitor| &*monitor.name);
             let detail = format!("ZoneMinder does not let {whom} see monitor {id} ({name})");
-            return Some(Trouble { detail, hint });
+            return Some(Obstacle { detail, hint });
         }
         let all = self.catalog.monitors.len();
         if all == 0 || self.watched().any(|monitor| may(monitor.id)) {
@@ -150,34 +150,34 @@ impl<'a> Scene<'a> {
         let off: Vec<_> = self.catalog.monitors.iter().filter(|monitor| may(monitor.id)).collect();
         let Some(first) = off.first() else {
             let detail = format!("ZoneMinder does not let {whom} see any of {all} monitors");
-            return Some(Trouble { detail, hint });
+            return Some(Obstacle { detail, hint });
         };
         if wanted.is_some() {
-            // The monitor that is asked for is told by itself.
+            // The monitor that was asked for has a finding of its own.
             return None;
         }
         let names: Vec<_> = off.iter().map(|monitor| format!("{} ({})", monitor.id, monitor.name)).collect();
         let reason = first.watched.err().map_or("not watched", conditions::switched_off);
         let detail =
-            format!("of the monitors that {whom} may see none can alarm: {}: {reason}", some(&names));
-        Some(Trouble { detail, hint: SWITCH_ON.to_owned() })
+            format!("none of the monitors that {whom} may see can alarm: {}: {reason}", some(&names));
+        Some(Obstacle { detail, hint: SWITCH_ON.to_owned() })
     }
 
-    /// Returns what a token is called, as findings name it.
+    /// Returns the handle of a token, as findings name it.
     pub(super) fn call(&self, token: &Token) -> String {
         self.known.handle(token)
     }
 
-    /// Says why nobody of that name may be told anything, if so.
-    pub(super) fn barred(&self, user: &str) -> Option<Trouble> {
+    /// Returns why a user may get no alarms, if so.
+    pub(super) fn barred(&self, user: &str) -> Option<Obstacle> {
         if self.is_free(user) {
             return None;
         }
         let Some(found) = self.catalog.users.get(user) else {
             let detail = format!("{user} is not a user of ZoneMinder");
             let hint =
-                "make the user in ZoneMinder (Options > Users), then: zmesctl monitors reload".to_owned();
-            return Some(Trouble { detail, hint });
+                "add the user in ZoneMinder (Options > Users), then: zmesctl monitors reload".to_owned();
+            return Some(Obstacle { detail, hint });
         };
         let reason = found.barred()?;
         let (column, value) = if !found.enabled {
@@ -188,11 +188,11 @@ impl<'a> Scene<'a> {
             ("Events", "'View'")
         };
         let detail = format!("ZoneMinder does not let {user} in: {reason}");
-        Some(Trouble { detail, hint: self.update(user, column, value) })
+        Some(Obstacle { detail, hint: self.update(user, column, value) })
     }
 
-    /// Says whether nobody is asked what this user may see: logins are not checked, an admin has imported the token, or
-    /// the database has told nothing yet.
+    /// Says whether rights do not apply: logins are not checked, the token was imported without a user, or the database
+    /// has not answered yet.
     fn is_free(&self, user: &str) -> bool {
         !self.config.auth.enabled || user.is_empty() || self.catalog.loaded_at.is_none()
     }

@@ -1,4 +1,4 @@
-//! The state: can it be read and written, is it whole, is there room?
+//! The state file: is it readable, writable and intact, and has its disk room?
 
 use std::io;
 use std::path::Path;
@@ -6,18 +6,18 @@ use std::path::Path;
 use tokio::time::Instant;
 use zmes_shared::views::Finding;
 
-use super::measure::{Outcome, bytes, took};
+use super::measure::{PartOutcome, bytes, took};
 use crate::admin::AdminParts;
 use crate::state::{self, Room, SetAside, StateError, StoreReport};
 
-/// With less room than this a disk is as good as full, in bytes.
+/// Less free space than this is a warning, in bytes.
 const LOW: u64 = 64 * 1024 * 1024;
-/// Where the disk is a small one by nature, it is this part of it.
+/// On a small disk, less than this part of it.
 const LOW_PART: u64 = 10;
 const STEP: &str = "state";
 
-/// Reads the file whole, writes beside it, and looks at the room that is left.
-pub(super) async fn look(parts: &AdminParts) -> Outcome {
+/// Reads the whole file, writes a file beside it, and reads the free space.
+pub(super) async fn look(parts: &AdminParts) -> PartOutcome {
     let began = Instant::now();
     let directory = parts.configuration.running().state.directory.clone();
     let (probe, now) = (directory.clone(), parts.clock.now());
@@ -26,20 +26,21 @@ pub(super) async fn look(parts: &AdminParts) -> Outcome {
     let aside = tokio::task::spawn_blocking(move || state::set_aside_lately(&place, now)).await;
     let (examined, written) = tokio::join!(parts.state.examine(), written);
     let trouble = parts.state_trouble.borrow().clone();
-    let (written, room) = written.unwrap_or_else(|_| (Err(io::Error::other("the try was given up")), None));
+    let (written, room) =
+        written.unwrap_or_else(|_| (Err(io::Error::other("the check was cancelled")), None));
     let mut perf = vec![took("store", began)];
     perf.extend(examined.as_ref().ok().map(|report| bytes("store_size", report.bytes)));
     let mut findings = judge(&directory, examined, written, room, trouble.as_deref());
     findings.extend(damaged(&aside.unwrap_or_default()));
-    Outcome::new(findings, perf)
+    PartOutcome::new(findings, perf)
 }
 
-/// Says what became of a damaged state file.
+/// Returns what happened to a damaged state file.
 fn damaged(aside: &[SetAside]) -> impl Iterator<Item = Finding> {
     aside.iter().map(|aside| Finding::warning(STEP, aside.sentence(), aside.hint()))
 }
 
-/// Says why the writer cannot write, if so; nothing is read.
+/// Returns why the writer cannot write, if so; reads nothing.
 pub(super) fn glance(parts: &AdminParts) -> Vec<Finding> {
     let trouble = parts.state_trouble.borrow().clone();
     let directory = &parts.configuration.running().state.directory;
@@ -65,7 +66,7 @@ fn judge(
     let place = directory.display();
     let full = state::room_hint(directory);
     if let Err(error) = written {
-        let detail = format!("nothing can be written to {place}: {error}");
+        let detail = format!("cannot write to {place}: {error}");
         return vec![Finding::error(STEP, detail, state::write_hint(directory, &error))];
     }
     if let Some(trouble) = trouble {
@@ -88,13 +89,11 @@ fn judge(
         return vec![Finding::error(
             STEP,
             detail,
-            "iostat -x 1 5 (package sysstat) tells what keeps it busy",
+            "iostat -x 1 5 (package sysstat) shows what keeps it busy",
         )];
     }
-    let mut findings = vec![Finding::good(
-        STEP,
-        format!("{path} is whole and can be written ({} KiB)", bytes.div_ceil(1024)),
-    )];
+    let mut findings =
+        vec![Finding::good(STEP, format!("{path} is intact and writable ({} KiB)", bytes.div_ceil(1024)))];
     if let Some(Room { free, .. }) = room.filter(is_low) {
         let detail = format!("only {} MiB are left in {place}", free / (1024 * 1024));
         findings.push(Finding::warning("disk", detail, full));

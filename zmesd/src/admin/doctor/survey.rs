@@ -1,7 +1,7 @@
-//! The one look at an installation that `doctor`, `check`, `status` and the metrics share.
+//! The check of an installation that `doctor`, `check`, `status` and the metrics share.
 //!
-//! Each part has a deadline of its own and reports what it has found as [`Finding`]s; the parts that wait for others
-//! run side by side, so the whole takes as long as the slowest of them ([`PROVIDERS`]) and one that hangs hides nothing.
+//! Each part has a deadline of its own and reports [`Finding`]s. Parts that wait for others run in parallel, so the
+//! whole takes as long as the slowest of them ([`PROVIDERS`]), and a part that hangs hides no other.
 
 use std::time::Duration;
 
@@ -11,9 +11,9 @@ use zmes_shared::control::Role;
 use zmes_shared::views::{Finding, Severity};
 
 use super::capturing::Capturing;
-use super::measure::Outcome;
+use super::measure::PartOutcome;
 use super::part::Part;
-use super::scene::Scene;
+use super::scene::Snapshot;
 use super::{
     certificate, clock, configuration, daemon, database, handshake, monitors, push, refused, registrations,
     store,
@@ -27,17 +27,17 @@ pub(super) const PROVIDERS: Duration = Duration::from_secs(20);
 pub(super) const CONFIGURATION: Duration = Duration::from_secs(10);
 /// How long the state file may take to be read whole, and a file beside it to be written.
 const STORE: Duration = Duration::from_secs(15);
-/// How long the own port may take for its handshakes.
+/// How long the handshakes with the port for apps may take.
 const HANDSHAKES: Duration = Duration::from_secs(10);
 
 /// What was found, part by part.
 #[derive(Debug)]
-pub(in crate::admin) struct Survey(Vec<(Part, Outcome)>);
+pub(in crate::admin) struct Survey(Vec<(Part, PartOutcome)>);
 
 impl Survey {
-    /// Looks at these parts. The certificate must be valid for `within`, where that is asked for.
+    /// Checks these parts. The certificate must be valid for `within`, if that is given.
     pub(in crate::admin) async fn of(parts: &AdminParts, wanted: &[Part], within: Option<Duration>) -> Self {
-        let looks = Looks::take(parts, wanted).await;
+        let looks = Probes::take(parts, wanted).await;
         Self(wanted.iter().map(|&part| (part, looks.outcome(parts, part, within))).collect())
     }
 
@@ -46,8 +46,8 @@ impl Survey {
         Self(vec![(part, findings.into())])
     }
 
-    /// Returns the parts that were looked at, in the order in which they were asked for.
-    pub(in crate::admin) fn outcomes(&self) -> impl Iterator<Item = (Part, &Outcome)> {
+    /// Returns the checked parts, in the order in which they were asked for.
+    pub(in crate::admin) fn outcomes(&self) -> impl Iterator<Item = (Part, &PartOutcome)> {
         self.0.iter().map(|(part, outcome)| (*part, outcome))
     }
 
@@ -62,29 +62,29 @@ impl Survey {
     }
 }
 
-/// What has to be waited for. `None`: nobody asked for a part that needs it.
-struct Looks {
-    daemon: Option<Outcome>,
+/// The answers of others. `None`: no checked part needs it.
+struct Probes {
+    daemon: Option<PartOutcome>,
     configuration: Option<Result<Option<ConfigExamined>, Elapsed>>,
-    database: Option<database::Look>,
+    database: Option<database::DatabaseProbe>,
     port: Option<Vec<Finding>>,
-    store: Option<Outcome>,
-    push: Option<push::Look>,
+    store: Option<PartOutcome>,
+    push: Option<push::ProviderProbe>,
     capturing: Capturing,
-    phones: Option<Phones>,
+    phones: Option<PhoneFindings>,
 }
 
 /// What was found about phones and apps.
 #[derive(Debug)]
-struct Phones {
-    /// How many phones want pushes.
+struct PhoneFindings {
+    /// How many phones are registered for pushes.
     waiting: usize,
     findings: Vec<Finding>,
 }
 
-impl Phones {
+impl PhoneFindings {
     async fn look(parts: &AdminParts) -> Self {
-        match Scene::load(parts, Role::Observer).await {
+        match Snapshot::load(parts, Role::Observer).await {
             Ok(scene) => Self { waiting: scene.waiting(), findings: registrations::findings(&scene).await },
             Err(error) => {
                 let hint = error.hint.unwrap_or_default();
@@ -94,7 +94,7 @@ impl Phones {
     }
 }
 
-impl Looks {
+impl Probes {
     async fn take(parts: &AdminParts, wanted: &[Part]) -> Self {
         let any = |needing: &[Part]| needing.iter().any(|part| wanted.contains(part));
         let asks_database =
@@ -108,27 +108,27 @@ impl Looks {
             when(any(&[Part::State]), within("state", STORE, store::look(parts))),
             when(any(&[Part::Push]), push::look(parts, PROVIDERS)),
         );
-        // Rights are those that the database had a moment ago.
-        let phones = when(any(&[Part::Push, Part::Tokens]), Phones::look(parts)).await;
+        // The rights have just been read from the database.
+        let phones = when(any(&[Part::Push, Part::Tokens]), PhoneFindings::look(parts)).await;
         let mut capturing = when(any(&[Part::Monitors]), Capturing::look(parts)).await.unwrap_or_default();
-        if let Some(report) = database.as_ref().and_then(database::Look::report) {
+        if let Some(report) = database.as_ref().and_then(database::DatabaseProbe::report) {
             capturing = capturing.and(&report.connected);
         }
         Self { daemon, configuration, database, port, store, push, capturing, phones }
     }
 
-    fn outcome(&self, parts: &AdminParts, part: Part, within: Option<Duration>) -> Outcome {
+    fn outcome(&self, parts: &AdminParts, part: Part, within: Option<Duration>) -> PartOutcome {
         let examined = self.examined();
-        let report = self.database.as_ref().and_then(database::Look::report);
+        let report = self.database.as_ref().and_then(database::DatabaseProbe::report);
         match part {
             Part::Daemon => self.daemon.clone().unwrap_or_default(),
             Part::Configuration => match &self.configuration {
                 Some(examined) => configuration::findings(examined, &parts.configuration.running()).into(),
-                None => Outcome::default(),
+                None => PartOutcome::default(),
             },
             Part::Database => match &self.database {
                 Some(look) => look.outcome(parts, examined),
-                None => Outcome::default(),
+                None => PartOutcome::default(),
             },
             Part::Monitors => monitors::look(parts, report, &self.capturing),
             Part::Port => self.port.clone().unwrap_or_default().into(),
@@ -138,7 +138,7 @@ impl Looks {
             Part::State => self.store.clone().unwrap_or_default(),
             Part::Push => match (&self.push, &self.phones) {
                 (Some(look), Some(phones)) => look.outcome(parts, phones.waiting),
-                (None, _) | (_, None) => Outcome::default(),
+                (None, _) | (_, None) => PartOutcome::default(),
             },
             Part::Tokens => {
                 self.phones.as_ref().map(|phones| phones.findings.clone()).unwrap_or_default().into()

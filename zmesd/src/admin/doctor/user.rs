@@ -1,21 +1,21 @@
-//! One user: may they be told, are they connected, and what of each of their phones?
+//! One user: their rights, their connected apps, and each of their phones.
 
 use zmes_shared::MonitorId;
 use zmes_shared::views::{ClientView, Finding};
 
 use super::phone;
-use super::push::Look;
-use super::scene::{Scene, Trouble, some};
+use super::push::ProviderProbe;
+use super::scene::{Obstacle, Snapshot, some};
 
-/// Phones that are followed one by one; a family shares one login.
+/// Maximum number of phones that are checked one by one; a family shares one login.
 const PHONES: usize = 20;
 
 /// Follows an alarm of `wanted`, or of any monitor, to all that belongs to a user.
 pub(super) async fn findings(
-    scene: &Scene<'_>,
+    scene: &Snapshot<'_>,
     user: &str,
     wanted: Option<MonitorId>,
-    push: &Look,
+    push: &ProviderProbe,
 ) -> Vec<Finding> {
     let mut findings: Vec<_> = phone::switched_off(scene, wanted).into_iter().collect();
     findings.push(account(scene, user, wanted));
@@ -25,7 +25,7 @@ pub(super) async fn findings(
     if sessions.is_empty() && rows.is_empty() {
         findings.push(nothing(scene, user));
     } else if sessions.is_empty() {
-        findings.push(Finding::good("clients", "no app is connected: alarms come as pushes alone"));
+        findings.push(Finding::good("clients", "no app is connected: alarms come only as pushes"));
     } else if rows.is_empty() {
         let hint = "switch pushes on in the app; alarms come only while it is open";
         findings.push(Finding::warning(
@@ -38,25 +38,25 @@ pub(super) async fn findings(
         findings.extend(phone::findings(scene, row, wanted, push).await);
     }
     if rows.len() > PHONES {
-        let detail = format!("{} phones more are not looked at", rows.len() - PHONES);
+        let detail = format!("{} more phones were not checked", rows.len() - PHONES);
         let hint = format!("zmesctl tokens list --user {user}, then: zmesctl doctor HANDLE");
         findings.push(Finding::warning("tokens", detail, hint));
     }
     findings
 }
 
-fn account(scene: &Scene<'_>, user: &str, wanted: Option<MonitorId>) -> Finding {
-    if let Some(Trouble { detail, hint }) = scene.barred(user) {
+fn account(scene: &Snapshot<'_>, user: &str, wanted: Option<MonitorId>) -> Finding {
+    if let Some(Obstacle { detail, hint }) = scene.barred(user) {
         return Finding::error("user", detail, hint);
     }
-    if let Some(Trouble { detail, hint }) = scene.unseen(user, wanted) {
+    if let Some(Obstacle { detail, hint }) = scene.unseen(user, wanted) {
         return Finding::error("user", detail, hint);
     }
     if scene.config.auth.enabled
         && scene.catalog.users.get(user).is_some_and(|user| user.has_plain_password())
     {
         let detail =
-            format!("ZoneMinder stores the password of {user} as no hash that is known: no app can log in");
+            format!("ZoneMinder stores the password of {user} in an unknown format: no app can log in");
         let hint =
             "set the password again in ZoneMinder (Options > Users); logging in there does not change it";
         return Finding::error("user", detail, hint);
@@ -66,7 +66,7 @@ fn account(scene: &Scene<'_>, user: &str, wanted: Option<MonitorId>) -> Finding 
     Finding::good("user", format!("ZoneMinder lets {user} see {seen} of {all} monitors"))
 }
 
-fn session(scene: &Scene<'_>, client: &ClientView, wanted: Option<MonitorId>) -> Finding {
+fn session(scene: &Snapshot<'_>, client: &ClientView, wanted: Option<MonitorId>) -> Finding {
     let ClientView { id, address, app, monitors, sent, queued, .. } = client;
     let app = app.as_ref().map_or_else(String::new, |app| format!(" ({app})"));
     let heard = monitors.as_ref().map_or_else(
@@ -76,20 +76,21 @@ fn session(scene: &Scene<'_>, client: &ClientView, wanted: Option<MonitorId>) ->
             list => format!("monitors {}", some(&list.iter().map(ToString::to_string).collect::<Vec<_>>())),
         },
     );
-    let detail =
-        format!("connected from {address}{app}, hears of {heard}; alarms sent: {sent}, waiting: {queued}");
+    let detail = format!(
+        "connected from {address}{app}, gets alarms of {heard}; alarms sent: {sent}, waiting: {queued}"
+    );
     let user = client.user.as_deref().unwrap_or_default();
-    // Where rights stand in the way, no list helps.
+    // Without rights, the list does not matter.
     let wanted = wanted.filter(|&wanted| scene.may_hear(user, wanted));
-    let deaf = monitors
+    let unlisted = monitors
         .as_ref()
         .is_some_and(|list| list.is_empty() || wanted.is_some_and(|wanted| !list.contains(&wanted)));
-    let vain = monitors.as_ref().is_some_and(|list| {
+    let in_vain = monitors.as_ref().is_some_and(|list| {
         let mut known = list.iter().filter(|&&id| scene.catalog.monitors.find(id).is_some()).peekable();
         known.peek().is_some() && known.all(|&id| !scene.may_hear(user, id))
     });
-    let finding = if deaf || vain {
-        let hint = if vain {
+    let finding = if unlisted || in_vain {
+        let hint = if in_vain {
             "its list holds only monitors that the user may not see: tick others in the app"
         } else {
             "tick the monitor in the app, in the settings of its event server"
@@ -101,7 +102,7 @@ fn session(scene: &Scene<'_>, client: &ClientView, wanted: Option<MonitorId>) ->
     finding.about(format!("client {id}"))
 }
 
-fn nothing(scene: &Scene<'_>, user: &str) -> Finding {
+fn nothing(scene: &Snapshot<'_>, user: &str) -> Finding {
     let gone: Vec<_> = scene.known.rows.iter().filter(|row| row.token.user == user).collect();
     let detail = format!("no app of {user} is connected, and no phone is registered");
     let Some(row) = gone.first() else {
@@ -110,6 +111,6 @@ fn nothing(scene: &Scene<'_>, user: &str) -> Finding {
     };
     let handle = scene.call(&row.token);
     let reason = row.token.revoked.as_ref().map_or("", |revoked| &revoked.reason);
-    let detail = format!("{detail}; token {handle} is gone ({reason})");
+    let detail = format!("{detail}; token {handle} was revoked ({reason})");
     Finding::error("tokens", detail, format!("zmesctl tokens restore {handle}"))
 }

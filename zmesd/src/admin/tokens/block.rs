@@ -1,9 +1,9 @@
-//! `tokens block` and `tokens unblock`: what a stolen phone says changes nothing.
+//! `tokens block` and `tokens unblock`: a blocked token cannot be registered again by its app.
 
 use zmes_shared::control::{ControlError, Role, TokenSelection};
 use zmes_shared::views::TokensChanged;
 
-use super::change::{Chosen, changed, choose, done};
+use super::change::{TokenChoice, changed, choose, done};
 use crate::admin::AdminParts;
 use crate::admin::answers::busy;
 use crate::admin::token_names::TokenScope;
@@ -38,7 +38,7 @@ async fn set(
 ) -> Result<TokensChanged, ControlError> {
     let (change, scope) =
         if blocked { ("blocked", scope_to_block(&tokens)) } else { ("unblocked", TokenScope::Blocked) };
-    let (known, Chosen { ids, failed }) = choose(parts, asker, tokens, scope).await?;
+    let (known, TokenChoice { ids, failed }) = choose(parts, asker, tokens, scope).await?;
     let ids: Vec<TokenId> = ids.into_iter().collect();
     let changed = if dry_run || ids.is_empty() {
         changed(parts, known, change, ids, dry_run).await?
@@ -50,8 +50,7 @@ async fn set(
     Ok(TokensChanged { failed, ..changed })
 }
 
-/// A selection is about phones in use, as that of `revoke` is, unless it asks for revoked ones; a phone that is named may
-/// be revoked already.
+/// Without a state, a filter matches tokens that are not revoked, as in `revoke`; a named token may be revoked already.
 fn scope_to_block(tokens: &TokenSelection) -> TokenScope {
     match tokens {
         TokenSelection::Matching(filter) if filter.state.is_none() => TokenScope::Live,

@@ -17,14 +17,14 @@ use crate::domain::{Revoked, TokenId};
 /// Tokens that an answer lists at most.
 const LISTED: usize = 10_000;
 
-/// The tokens that were meant, and those names that mean none.
+/// The tokens of a selection, and the names that match none.
 #[derive(Debug, Default)]
-pub(in crate::admin) struct Chosen {
+pub(in crate::admin) struct TokenChoice {
     pub(in crate::admin) ids: BTreeSet<TokenId>,
     pub(in crate::admin) failed: Vec<TokenFailure>,
 }
 
-impl Chosen {
+impl TokenChoice {
     /// Finds the tokens that several names mean.
     pub(in crate::admin) fn find(known: &TokenNames, names: &[String], scope: TokenScope) -> Self {
         let mut chosen = Self::default();
@@ -44,7 +44,7 @@ pub(in crate::admin) async fn choose(
     asker: Role,
     selection: TokenSelection,
     scope: TokenScope,
-) -> Result<(TokenNames, Chosen), ControlError> {
+) -> Result<(TokenNames, TokenChoice), ControlError> {
     match &selection {
         TokenSelection::Named(names) if names.is_empty() => {
             return Err(ControlError::new(ErrorCode::BadRequest, "no token is named"));
@@ -55,9 +55,9 @@ pub(in crate::admin) async fn choose(
     let (known, now) = (TokenNames::load(&parts.state, asker).await?, parts.clock.now());
     off_loop(move || {
         let chosen = match selection {
-            TokenSelection::Named(names) => Chosen::find(&known, &names, scope),
+            TokenSelection::Named(names) => TokenChoice::find(&known, &names, scope),
             TokenSelection::Matching(filter) => {
-                Chosen { ids: matching(&known, &filter, scope, now), failed: Vec::new() }
+                TokenChoice { ids: matching(&known, &filter, scope, now), failed: Vec::new() }
             }
         };
         (known, chosen)
@@ -65,14 +65,14 @@ pub(in crate::admin) async fn choose(
     .await
 }
 
-/// Returns the tokens that match, of those that are wanted.
+/// Returns the tokens of `scope` that match.
 fn matching(
     known: &TokenNames,
     filter: &TokenFilter,
     scope: TokenScope,
     now: Timestamp,
 ) -> BTreeSet<TokenId> {
-    // A selection that names no state means all that the command can be about.
+    // A filter without a state matches all tokens of the scope.
     let any = TokenFilter { state: None, ..filter.clone() };
     let candidates = known.rows.iter().filter(|row| scope.includes(&row.token));
     let chosen = candidates.filter(|row| {
@@ -82,19 +82,19 @@ fn matching(
     chosen.map(|row| row.token.id).collect()
 }
 
-/// Takes tokens out.
+/// Revokes tokens.
 pub(in crate::admin) async fn revoke(
     parts: &AdminParts,
     asker: Role,
     tokens: TokenSelection,
     dry_run: bool,
 ) -> Result<TokensChanged, ControlError> {
-    let (known, Chosen { ids, failed }) = choose(parts, asker, tokens, TokenScope::Live).await?;
+    let (known, TokenChoice { ids, failed }) = choose(parts, asker, tokens, TokenScope::Live).await?;
     let changed = gone(parts, known, ids.into_iter().collect(), Revoked::ADMIN, dry_run).await?;
     Ok(TokensChanged { failed, ..changed })
 }
 
-/// Takes out the tokens of which nothing was heard for a while, or of these only such as match.
+/// Revokes the tokens that were not seen for at least `stale`, or those of them that match.
 pub(in crate::admin) async fn prune(
     parts: &AdminParts,
     asker: Role,
@@ -104,7 +104,7 @@ pub(in crate::admin) async fn prune(
 ) -> Result<TokensChanged, ControlError> {
     let filter = TokenFilter { stale_ms: Some(view::millis(stale)), ..select.unwrap_or_default() };
     let tokens = TokenSelection::Matching(filter);
-    let (known, Chosen { ids, .. }) = choose(parts, asker, tokens, TokenScope::Live).await?;
+    let (known, TokenChoice { ids, .. }) = choose(parts, asker, tokens, TokenScope::Live).await?;
     gone(parts, known, ids.into_iter().collect(), Revoked::PRUNED, dry_run).await
 }
 
@@ -122,7 +122,7 @@ async fn gone(
     done(parts, "revoked", gone).await
 }
 
-/// Takes a revocation back.
+/// Undoes a revocation.
 pub(in crate::admin) async fn restore(
     parts: &AdminParts,
     asker: Role,
@@ -130,14 +130,14 @@ pub(in crate::admin) async fn restore(
 ) -> Result<TokensChanged, ControlError> {
     let id = TokenNames::load(&parts.state, asker).await?.find(name, TokenScope::Revoked)?.token.id;
     if !parts.router.restore(id).await.map_err(busy)? {
-        // It came back, was blocked, or was forgotten, a moment ago.
+        // It was registered again, blocked, or deleted a moment ago.
         let message = format!("token {} is not revoked any more", repeated(name));
         return Err(ControlError::new(ErrorCode::Conflict, message));
     }
     done(parts, "restored", vec![id]).await
 }
 
-/// Silences tokens for a while, or until they are unmuted.
+/// Mutes tokens for a while, or until they are unmuted.
 pub(in crate::admin) async fn mute(
     parts: &AdminParts,
     asker: Role,
@@ -152,7 +152,7 @@ pub(in crate::admin) async fn mute(
     set_mute(parts, asker, tokens, Some(until), dry_run).await
 }
 
-/// Takes silences back.
+/// Unmutes tokens.
 pub(in crate::admin) async fn unmute(
     parts: &AdminParts,
     asker: Role,
@@ -170,7 +170,7 @@ async fn set_mute(
     dry_run: bool,
 ) -> Result<TokensChanged, ControlError> {
     let change = if until.is_some() { "muted" } else { "unmuted" };
-    let (known, Chosen { ids, mut failed }) = choose(parts, asker, tokens, TokenScope::Live).await?;
+    let (known, TokenChoice { ids, mut failed }) = choose(parts, asker, tokens, TokenScope::Live).await?;
     if dry_run || ids.is_empty() {
         let ids: Vec<_> = ids.into_iter().collect();
         return Ok(TokensChanged { failed, ..changed(parts, known, change, ids, dry_run).await? });

@@ -22,7 +22,7 @@ use crate::state::{DeliveryRow, TokenRow};
 const PAGE: usize = 5000;
 /// Deliveries that `show` brings along.
 const RECENT: u32 = 10;
-/// Deliveries that `log` shows when nobody says how many, and at most.
+/// Deliveries that `log` shows by default, and at most.
 const LOG: (u32, u32) = (100, 10_000);
 
 /// Returns one page of the tokens that match.
@@ -53,7 +53,7 @@ fn page(known: &TokenNames, filter: &TokenFilter, now: Timestamp) -> Tokens {
     page
 }
 
-/// Refuses what a newer client asks for.
+/// Refuses words of a newer client.
 fn understood(filter: &TokenFilter) -> Result<(), ControlError> {
     if filter.state == Some(TokenState::Unknown) || filter.platform == Some(PlatformKind::Unknown) {
         return Err(crate::admin::answers::unsupported());
@@ -61,7 +61,7 @@ fn understood(filter: &TokenFilter) -> Result<(), ControlError> {
     Ok(())
 }
 
-/// What is revoked or blocked is shown only where it is asked for.
+/// Revoked and blocked tokens are listed only if the filter names that state.
 fn is_wanted(filter: &TokenFilter, row: &TokenRow, view: &TokenView, now: Timestamp) -> bool {
     let in_state = match filter.state {
         Some(state) => view.state == state,
@@ -70,7 +70,7 @@ fn is_wanted(filter: &TokenFilter, row: &TokenRow, view: &TokenView, now: Timest
     in_state && fits(filter, row, view, now)
 }
 
-/// Says whether a token is what a filter asks for, whatever its state.
+/// Says whether a token matches a filter, whatever its state.
 fn fits(filter: &TokenFilter, row: &TokenRow, view: &TokenView, now: Timestamp) -> bool {
     let TokenFilter { platform, user, state: _, stale_ms, failing, monitor, reveal: _, after: _ } = filter;
     platform.is_none_or(|platform| view.platform == platform)
@@ -126,6 +126,6 @@ pub(super) async fn settled(parts: &AdminParts) -> Result<(), ControlError> {
     if parts.state.settle().await {
         return Ok(());
     }
-    let message = "the change holds, but is not on the disk yet: a restart now would undo it";
-    Err(ControlError::new(ErrorCode::Unavailable, message).with_hint("zmesctl check store tells why"))
+    let message = "the change is applied, but not on the disk yet: a restart now would undo it";
+    Err(ControlError::new(ErrorCode::Unavailable, message).with_hint("zmesctl check store shows why"))
 }

@@ -37,14 +37,14 @@ pub(in crate::admin) async fn import(
     let told = parsed.into_iter().map(|parsed| match parsed {
         Ok(_) => match taken.next() {
             Some((handle, outcome)) => told(handle, outcome),
-            None => refused(None, "nothing is known of it"),
+            None => refused(None, "no result"),
         },
         Err(reason) => refused(None, &reason),
     });
     Ok(TokensImported { dry_run, tokens: told.collect() })
 }
 
-/// Checks the user whose rights shall hold; nobody's hold for nobody.
+/// Checks that the user exists; without a user there are no rights to check.
 fn owner(parts: &AdminParts, user: &str) -> Result<(), ControlError> {
     let catalog = parts.catalog.now();
     if user.is_empty() || catalog.users.contains_key(user) {
@@ -55,7 +55,7 @@ fn owner(parts: &AdminParts, user: &str) -> Result<(), ControlError> {
         return Err(error.with_hint("the database has not answered yet: zmesctl check db"));
     }
     let error = ControlError::new(ErrorCode::NotFound, format!("ZoneMinder has no user {user}"));
-    Err(error.with_hint("user names are case-sensitive; without --user the tokens are nobody's"))
+    Err(error.with_hint("user names are case-sensitive; without --user the tokens belong to no user"))
 }
 
 fn parse(record: &TokenRecord, user: &str) -> Result<TokenImport, String> {
@@ -86,7 +86,7 @@ fn told(handle: String, outcome: TokenImported) -> ImportedView {
         TokenImported::Changed(_) => (ImportOutcome::Changed, None),
         TokenImported::Unchanged(_) => (ImportOutcome::Unchanged, None),
         TokenImported::Kept(_) => {
-            (ImportOutcome::Unchanged, Some("its app has registered it, which is newer than any file"))
+            (ImportOutcome::Unchanged, Some("its app has registered it, and that is newer than the file"))
         }
         TokenImported::Refused(reason) => return refused(Some(handle), reason),
     };

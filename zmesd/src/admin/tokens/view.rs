@@ -45,7 +45,7 @@ pub(in crate::admin) fn token(row: &TokenRow, handle: String, now: Timestamp, re
     }
 }
 
-/// Returns how a token stands. What an admin has decided is told before what its app has.
+/// Returns the state of a token. What an admin has set comes before what its app has set.
 pub(in crate::admin) fn state(token: &Token, now: Timestamp) -> TokenState {
     if token.revoked.is_some() {
         return if token.blocked() { TokenState::Blocked } else { TokenState::Revoked };
@@ -57,7 +57,7 @@ pub(in crate::admin) fn state(token: &Token, now: Timestamp) -> TokenState {
     }
 }
 
-/// Says whether nothing was heard of a token's app for so long.
+/// Says whether a token was not seen for at least `age`.
 pub(in crate::admin) fn is_stale(token: &Token, now: Timestamp, age: Duration) -> bool {
     let age = SignedDuration::try_from(age).unwrap_or(SignedDuration::MAX);
     now.duration_since(token.last_seen_at) >= age

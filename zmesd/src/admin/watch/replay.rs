@@ -1,5 +1,5 @@
-//! What the record holds since some moment, as the lines that a watcher would have seen; and which of them may come
-//! again from the tap, because they happened while the record was being read.
+//! The record since a point, as lines of `watch`; and which of them may come again from the tap, because they happened
+//! while the record was being read.
 
 use std::collections::{HashMap, HashSet};
 
@@ -15,15 +15,15 @@ use crate::domain::{Alarm, TokenId};
 use crate::route::PushOutcome;
 use crate::state::{DeliveryRow, RecordedAlarm, StateError, StateHandle};
 
-/// Alarms of the record that a watcher gets at most; the newest win.
+/// Maximum number of alarms from the record; the newest.
 const ALARMS: u32 = 10_000;
-/// Decisions about tokens that it gets at most; the newest win.
+/// Maximum number of decisions for tokens; the newest.
 const DELIVERIES: u32 = 20_000;
 
-/// What an alarm is known by.
+/// What identifies an alarm.
 pub(super) type AlarmKey = (MonitorId, Option<EventId>, i64);
 
-/// Returns what an alarm is known by.
+/// Returns what identifies an alarm.
 pub(super) fn key(alarm: &Alarm) -> AlarmKey {
     (alarm.monitor, alarm.event, alarm.at.as_millisecond())
 }
@@ -36,16 +36,16 @@ fn key_of_row(row: &DeliveryRow) -> AlarmKey {
     (row.monitor, row.event, row.at.as_millisecond())
 }
 
-/// Something that was told from the record.
+/// A line from the record.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 enum Line {
     Alarm(AlarmKey),
     Decision(AlarmKey, TokenId),
-    /// Of attempts that failed there may be several, of all else one.
+    /// The time tells failed attempts apart; of other outcomes there is one.
     Outcome(AlarmKey, TokenId, DeliveryOutcome, Option<i64>),
 }
 
-/// What was told from the record and may come again, each as often as it was told.
+/// Lines from the record that may come again, each with its count.
 #[derive(Debug, Default)]
 pub(super) struct Told(HashMap<Line, u32>);
 
@@ -87,11 +87,10 @@ pub(super) struct Replay {
     pub(super) events: Vec<WatchEvent>,
     /// There was more that is not on record.
     pub(super) gap: bool,
-    /// What may come again.
     pub(super) told: Told,
 }
 
-/// Rows between which others have their turn: an observer's question must not hold a thread of the runtime.
+/// Rows after which the task yields: an observer's request must not block a thread of the runtime.
 const TURN: usize = 256;
 
 /// Reads what happened after `since`.
@@ -112,8 +111,8 @@ pub(super) async fn read(
     }
     let wanted = |row: &&DeliveryRow| {
         let token = known.row(row.token).map(|known| &known.token);
-        // A token that is forgotten is nobody's any more.
-        let token = token.map_or(!wishes.names_somebody(), |token| wishes.token(token));
+        // A deleted token has no user.
+        let token = token.map_or(!wishes.names_owner(), |token| wishes.token(token));
         token && wishes.alarms_of(row.monitor)
     };
     let rows: Vec<_> = rows.iter().filter(wanted).collect();
@@ -121,7 +120,7 @@ pub(super) async fn read(
         if index.is_multiple_of(TURN) {
             tokio::task::yield_now().await;
         }
-        // Tests are not in the record of alarms, older alarms not any more, and that of this moment not yet.
+        // The record of alarms lacks test alarms, dropped ones, and the latest.
         if seen.insert(key_of_row(row)) {
             replay.told.add(Line::Alarm(key_of_row(row)));
             replay.events.push(lines::recorded_with(row));
@@ -135,7 +134,7 @@ pub(super) async fn read(
         replay.decision(row, &handle.unwrap_or_else(|| "forgotten".to_owned()));
     }
     replay.events.retain(|event| wishes.shows(event));
-    // What happened in the same moment stays in this order: alarm, decision, outcome.
+    // A stable sort: at the same time alarm, decision, outcome.
     replay.events.sort_by_key(|event| event.at);
     Ok(replay)
 }
@@ -145,7 +144,7 @@ impl Replay {
     fn decision(&mut self, row: &DeliveryRow, token: &str) {
         self.told.add(Line::Decision(key_of_row(row), row.token));
         self.events.push(lines::decided(row, token));
-        // The last failure is that of which it was given up, if it is the reason for that.
+        // The last failure is not a retry if the push was given up for it.
         let given_up = row.decision == DeliveryState::Failed
             && row.failures.last().is_some_and(|last| last.answer == row.reason.as_str());
         let retried = row.failures.len() - usize::from(given_up);
@@ -161,7 +160,7 @@ impl Replay {
                 self.outcome(row, token, DeliveryOutcome::Sent, at, row.provider_id.clone());
             }
             DeliveryState::Failed => self.outcome(row, token, DeliveryOutcome::Failed, last_at, reason()),
-            // It was to be sent, and was not any more: what was never tried was perhaps never to be sent.
+            // A push that was tried was withdrawn; one that was never tried may have been skipped at once.
             DeliveryState::Skipped if row.attempts > 0 => {
                 self.outcome(row, token, DeliveryOutcome::Skipped, last_at, reason());
             }

@@ -1,4 +1,4 @@
-//! What one peer wants to see of all that happens.
+//! The filters of one `watch`.
 
 use std::collections::HashMap;
 
@@ -17,7 +17,7 @@ pub(super) struct Wishes {
     token: Option<TokenId>,
     user: Option<String>,
     types: Vec<WatchType>,
-    /// Whose each client is, kept only where a user is asked for: decisions know the client alone.
+    /// The user of each client, kept only for a filter by user: decisions have the client only.
     users: HashMap<SessionId, String>,
 }
 
@@ -51,7 +51,7 @@ impl Wishes {
         self.monitor.is_none_or(|only| only == monitor)
     }
 
-    /// Says whether changes of that monitor are wanted: who watches a token or a user does not care.
+    /// Says whether changes of that monitor are wanted: not when watching a token or a user.
     pub(super) fn state_of(&self, monitor: MonitorId) -> bool {
         match self.monitor {
             Some(only) => only == monitor,
@@ -64,7 +64,7 @@ impl Wishes {
         self.token.is_none_or(|only| only == token.id) && self.user_is(Some(&token.user))
     }
 
-    /// Says whether that token is shown at the start: one that is revoked only where it is named.
+    /// Says whether that token is part of the initial state; a revoked one only if it is named.
     pub(super) fn present(&self, token: &Token) -> bool {
         self.token(token) && (token.revoked.is_none() || self.token.is_some())
     }
@@ -72,11 +72,11 @@ impl Wishes {
     /// Says whether changes of that token are wanted: watching a monitor says nothing about tokens, unless one is named,
     /// too.
     pub(super) fn changes_of(&self, token: &Token) -> bool {
-        (self.monitor.is_none() || self.names_somebody()) && self.token(token)
+        (self.monitor.is_none() || self.names_owner()) && self.token(token)
     }
 
-    /// Says whether tokens are shown at the start: all of them may be very many.
-    pub(super) fn names_somebody(&self) -> bool {
+    /// Says whether the initial state has tokens: without a filter they may be very many.
+    pub(super) fn names_owner(&self) -> bool {
         self.token.is_some() || self.user.is_some()
     }
 

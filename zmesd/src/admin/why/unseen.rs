@@ -1,4 +1,4 @@
-//! Why an event was never announced: before the start, too old, not watched, no alarm in it, or no event at all.
+//! Why an event was never announced: too old, not watched, without an alarm, or unknown to ZoneMinder.
 
 use std::time::Duration;
 
@@ -13,11 +13,11 @@ use crate::admin::answers::unreadable;
 use crate::admin::{AdminParts, conditions, words};
 use crate::domain::{PushState, Token};
 
-/// How long the database may take; less than what `zmesctl` waits for the whole.
+/// Deadline of the database; shorter than that of `zmesctl`.
 const ASKED: Duration = Duration::from_secs(3);
 
-/// Explains why nothing is known of an event, and for one token, where it is named, what would have become of it; an
-/// event that ZoneMinder does not have is an error.
+/// Explains why an event was not announced, and why the named token would not have received it anyway. An event that
+/// ZoneMinder does not have is an error.
 pub(super) async fn explain(
     parts: &AdminParts,
     event: EventId,
@@ -46,7 +46,7 @@ pub(super) async fn explain(
     })
 }
 
-/// What was (not) done for a token.
+/// Returns the answer for a token.
 fn target(parts: &AdminParts, row: &EventRow, handle: String, token: &Token) -> WhyTarget {
     let (now, began) = (parts.clock.now(), began(parts, row));
     let monitor = row.monitor;
@@ -97,7 +97,7 @@ async fn find(events: &dyn EventStore, event: EventId) -> Result<Option<EventRow
 
 fn no_event(event: EventId) -> ControlError {
     ControlError::new(ErrorCode::NotFound, format!("no event {event}: neither zmesd nor ZoneMinder knows it"))
-        .with_hint("it was deleted and forgotten, is not there yet, or the number is wrong")
+        .with_hint("it was deleted long ago, does not exist yet, or the number is wrong")
 }
 
 fn unknown(event: EventId, why: &str) -> ControlError {
@@ -177,10 +177,12 @@ async fn elsewhere(parts: &AdminParts, monitor: MonitorId) -> String {
     }
 }
 
-/// A monitor that cannot be read now could not be read then, perhaps.
+/// A monitor that is unreadable now may have been unreadable at the time.
 fn unhealthy(parts: &AdminParts, monitor: MonitorId) -> Option<String> {
     let reports = parts.reports.borrow();
     let report = reports.get(&monitor).filter(|report| !report.healthy())?;
     let reason = conditions::sentence(&report.condition)?;
-    Some(format!("monitor {monitor} cannot be read: {reason}; the Events table is still looked through"))
+    Some(format!(
+        "monitor {monitor} cannot be read: {reason}; its alarms are still found late, in the Events table"
+    ))
 }

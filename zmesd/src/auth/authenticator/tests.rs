@@ -166,7 +166,7 @@ async fn a_password_in_plain_text_is_refused_by_name() {
 }
 
 #[tokio::test]
-async fn a_database_that_is_away_rejects_nobody() {
+async fn an_unreachable_database_rejects_no_login() {
     for outage in [
         DbError::Unavailable(DatabaseTrouble::late("refused")),
         DbError::Unexpected(DatabaseTrouble::late("no table")),
@@ -212,7 +212,7 @@ async fn success_and_outage_cost_nothing_and_failure_does() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_script_with_an_old_password_locks_nobody_out() {
+async fn a_script_with_an_old_password_locks_out_no_client() {
     let (auth, accounts) = authenticator(
         Accounts {
             users: vec![user("amy", HASH), User { enabled: false, ..user("gone", HASH) }],

@@ -68,7 +68,7 @@ async fn guesses_from_many_addresses_lock_no_user_out_at_home() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn guesses_of_a_neighbour_lock_nobody_out_who_lives_there() {
+async fn guesses_at_an_address_do_not_lock_out_users_who_logged_in_there() {
     let limiter = Limiter::new();
     limiter.succeeded(address("192.0.2.1"), "amy");
     for user in 0..10 {

@@ -87,7 +87,7 @@ async fn the_walk_goes_in_the_order_in_which_things_break() {
         assert_eq!(finding["hint"].is_null(), severity == "ok", "{finding}");
     }
     assert_eq!(answer["ok"]["ok"], false, "its poller does not move");
-    assert_eq!(step(&answer, "configuration")["detail"], "there is no file: the demo needs none");
+    assert_eq!(step(&answer, "configuration")["detail"], "no file: the demo has built-in settings");
 }
 
 #[tokio::test]
@@ -119,15 +119,15 @@ async fn a_part_that_is_sick_hides_no_other() {
     let configuration = step(&answer, "configuration");
     assert_eq!(
         configuration["detail"],
-        "/etc/zmesd/zmesd.toml:14: push.intervall: unknown key, did you mean `interval-default`?; zmesd would not start \
-         again, nor reload"
+        "/etc/zmesd/zmesd.toml:14: push.intervall: unknown key, did you mean `interval-default`?; zmesd cannot \
+         reload or start again with it"
     );
     assert_eq!(configuration["hint"], "remove it");
     assert_eq!(step(&answer, "database")["hint"], "correct ZM_DB_PASS in /etc/zm/zm.conf:7");
     assert_eq!(step(&answer, "monitor 2")["detail"], "Porch: zmc has stopped");
     assert_eq!(
         step(&answer, "monitors")["detail"],
-        "1 of 2 that are watched are alive; 1 cannot alarm, as set in ZoneMinder"
+        "1 of 2 watched monitors are alive; 1 is not watched, as set in ZoneMinder"
     );
     assert_eq!(
         step(&answer, "push proxy")["detail"],
@@ -243,7 +243,7 @@ async fn rights_come_before_lists() {
     restrict(&world, &[2]);
     let answer = world.ask(r#"{"type":"doctor","target":"amy","monitor":1}"#).await;
     let told = troubles(&answer);
-    assert_eq!(told[0].1, "the poller does not move");
+    assert_eq!(told[0].1, "the poller does not respond");
     assert_eq!(told[1].0, "user");
     assert_eq!(told[1].1, "ZoneMinder does not let amy see monitor 1 (Garage)");
     assert!(told[1].2.starts_with("ZoneMinder > Options > Users > amy:"), "{told:?}");
@@ -254,7 +254,7 @@ async fn rights_come_before_lists() {
 async fn a_camera_that_zoneminder_has_switched_off_is_told_as_that() {
     let world = world_with_a_phone(MonitorFilter::All).await;
     restrict(&world, &[3]);
-    let expected = "of the monitors that amy may see none can alarm: 3 (Attic): only viewed (Function is Monitor): it \
+    let expected = "none of the monitors that amy may see can alarm: 3 (Attic): only viewed (Function is Monitor): it \
                     never alarms";
     let told = troubles(&world.ask(r#"{"type":"doctor","target":"amy"}"#).await);
     assert_eq!((told[1].0.as_str(), told[1].1.as_str()), ("user", expected));
@@ -274,7 +274,7 @@ async fn a_list_outside_of_the_rights_can_never_ring() {
     assert_eq!(walk["severity"], "error", "{walk}");
     let detail = walk["detail"].as_str().unwrap();
     assert!(
-        detail.ends_with("its app has set 2, and ZoneMinder lets amy see none of them: it can never ring"),
+        detail.ends_with("its app has chosen 2, but ZoneMinder lets amy see none of them: it can never ring"),
         "{detail}"
     );
     let user = troubles(&world.ask(r#"{"type":"doctor","target":"amy"}"#).await);

@@ -64,7 +64,11 @@ async fn check_push_is_one_line() {
     let push = || async { ok(&world, r#"{"type":"check","check":"push"}"#).await };
     let detail = async || push().await["detail"].as_str().unwrap().to_owned();
     assert_eq!(push().await["ok"], true);
-    assert!(detail().await.starts_with("no way to phones is configured, and no phone waits for pushes; "));
+    assert!(
+        detail()
+            .await
+            .starts_with("no push transport is configured, and no phone is registered for pushes; ")
+    );
     *world.outside.checks.lock().unwrap() = vec![check("proxy", true)];
     assert!(detail().await.starts_with("push.example.org:443 answers (dns, tcp); "), "{}", detail().await);
     *world.outside.checks.lock().unwrap() = vec![check("proxy", true), check("apns", false)];
@@ -84,7 +88,7 @@ async fn check_store_reads_and_writes_the_state() {
     *world.outside.toml.lock().unwrap() = format!("[state]\ndirectory = \"{}\"\n", directory.display());
     let store = ok(&world, r#"{"type":"check","check":"store"}"#).await;
     assert_eq!(store["ok"], true, "{store}");
-    assert!(store["detail"].as_str().unwrap().contains("zmesd.db is whole and can be written ("), "{store}");
+    assert!(store["detail"].as_str().unwrap().contains("zmesd.db is intact and writable ("), "{store}");
 }
 
 #[tokio::test]
@@ -120,7 +124,7 @@ async fn the_queue_and_the_counts_are_the_push_sides() {
     let queue = ok(&world, r#"{"type":"push_queue"}"#).await;
     assert_eq!(queue["queued"], 7);
     let transport = json!({"transport": "proxy", "open": true, "retry_at": "2130-01-01T00:00:00Z",
-        "last_error": "we were refused: 404 Not Found", "in_flight": 2, "fault": "not_found", "status": 404,
+        "last_error": "the provider refused us: 404 Not Found", "in_flight": 2, "fault": "not_found", "status": 404,
         "failing_since": "2026-01-02T00:00:00Z", "failures": 61, "last_success_at": "2026-01-01T00:00:00Z",
         "hint": "correct push.proxy.url, then: zmesctl reload"});
     assert_eq!(queue["transports"][0], transport);

@@ -10,7 +10,7 @@ use zmes_zoneminder::{DatabaseFault, DatabaseTrouble, DbError, DbHealth, Trigger
 use super::world::{App, World, stopped};
 use crate::monitors::Catalog;
 use crate::ports::{CertificateProblem, CertificateSummary};
-use crate::route::{CloseReason, Outgoing, Written};
+use crate::route::{CloseReason, Outgoing, WriteReport};
 
 #[tokio::test]
 async fn status_is_the_pinned_json() {
@@ -128,7 +128,7 @@ async fn monitors_are_read_again_or_the_cause_is_told() {
 /// Writes the next frame of an app, or hangs up instead, as its session would.
 async fn write(app: &mut App, written: bool) {
     let Some(Outgoing::Tracked(tracked)) = app.outbox.recv().await else { panic!("no tracked frame") };
-    tracked.1.send(Written { session: app.id, written }).await.unwrap();
+    tracked.1.send(WriteReport { session: app.id, written }).await.unwrap();
 }
 
 #[tokio::test]
@@ -156,7 +156,7 @@ async fn a_test_alarm_waits_until_every_frame_is_written_or_has_failed() {
     let failed = json!("failed");
     assert_eq!(
         failures,
-        [(&failed, &json!("the client left first")), (&failed, &json!("not written in time"))]
+        [(&failed, &json!("the client disconnected first")), (&failed, &json!("not written in time"))]
     );
     assert!(targets[1]["latency_ms"].is_null());
 }
@@ -254,8 +254,8 @@ async fn checks_hold_while_everything_moves() {
     };
     let asked = async {
         for (check, detail) in [
-            ("ping", "router and poller move"),
-            ("shm", "2 of 2 that are watched are alive; 1 cannot alarm, as set in ZoneMinder"),
+            ("ping", "router and poller respond"),
+            ("shm", "2 of 2 watched monitors are alive; 1 is not watched, as set in ZoneMinder"),
             ("tls", "apps are served without TLS, as configured"),
         ] {
             let answer = world.ask(&format!(r#"{{"type":"check","check":"{check}"}}"#)).await;
@@ -301,9 +301,9 @@ async fn checks_name_what_is_wrong() {
     assert_eq!(
         details.take(4).map(|part| &part["detail"]).collect::<Vec<_>>(),
         [
-            "daemon: the poller does not move",
-            "monitor 1: Garage: zmc is not running; and 1 other",
-            "database: not all questions are answered: access denied",
+            "daemon: the poller does not respond",
+            "monitor 1: Garage: zmc has stopped; and 1 other",
+            "database: some queries fail: access denied",
             "certificate: CN=zm: the certificate is a CA",
         ]
     );

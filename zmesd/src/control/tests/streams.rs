@@ -256,7 +256,7 @@ async fn another_request_ends_the_stream_and_is_answered() {
     peer.send(r#"{"id":1,"request":{"type":"watch","monitor":1}}"#).await;
     peer.item("monitor").await;
     peer.send(r#"{"id":2,"request":{"type":"status"}}"#).await;
-    assert_eq!(peer.read().await, json!({"id": 1, "end": {"reason": "another request has come"}}));
+    assert_eq!(peer.read().await, json!({"id": 1, "end": {"reason": "another request was sent"}}));
     assert_eq!(peer.read().await["id"], 2);
 }
 

@@ -263,7 +263,6 @@ impl Core {
             pushes,
             push: watch::channel(push).1,
             tap: tap.clone(),
-            latencies: Arc::default(),
             counters: Arc::clone(&counters),
             clock,
         });
@@ -317,7 +316,7 @@ impl World {
             draining: draining.clone(),
             stop: stop.clone(),
         };
-        let listener = ControlListener::bind(&socket, "").await.unwrap();
+        let listener = ControlListener::bind(&socket, "").unwrap();
         tasks.spawn(serve(listener, parts, admin_group_rx));
         tasks.close();
         Self {

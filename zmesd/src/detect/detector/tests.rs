@@ -114,7 +114,7 @@ impl Bench {
     }
 }
 
-fn ids(found: &[Found]) -> Vec<u64> {
+fn ids(found: &[DetectedAlarm]) -> Vec<u64> {
     found.iter().map(|found| found.event.map_or(0, |event| event.0)).collect()
 }
 
@@ -330,7 +330,7 @@ fn an_answer_to_an_older_question_is_not_taken() {
     bench.look(Idle, 9);
     bench.look(Alarm, 9);
     let late = bench.detector.answer(first, Some(&[row(9, "", 0, 1, true)]), bench.now, &bench.config);
-    assert_eq!(late, Step::default());
+    assert_eq!(late, DetectorStep::default());
     assert_eq!(bench.answer(Some(&[(9, 1)])), [9]);
 }
 

@@ -6,7 +6,7 @@ use zmes_zoneminder::DatabaseTrouble;
 struct Bench {
     store: ScriptedStore,
     reconciler: Reconciler,
-    reports: mpsc::Receiver<Report>,
+    reports: mpsc::Receiver<ReconcilerReport>,
     config: watch::Sender<DetectConfig>,
 }
 
@@ -31,7 +31,7 @@ impl Bench {
         Self { store, reconciler, reports, config }
     }
 
-    async fn reports(&mut self) -> Vec<Report> {
+    async fn reports(&mut self) -> Vec<ReconcilerReport> {
         self.reconciler.round().await.unwrap();
         std::iter::from_fn(|| self.reports.try_recv().ok()).collect()
     }
@@ -39,8 +39,8 @@ impl Bench {
     /// Returns the ids that one round reports.
     async fn ids(&mut self) -> Vec<u64> {
         let rows = self.reports().await.into_iter().filter_map(|report| match report {
-            Report::Rows(rows) => Some(rows),
-            Report::Restored(_) | Report::Database(_) => None,
+            ReconcilerReport::Rows(rows) => Some(rows),
+            ReconcilerReport::Restored(_) | ReconcilerReport::Database(_) => None,
         });
         rows.flatten().map(|row| row.id.0).collect()
     }
@@ -215,7 +215,7 @@ async fn a_restored_database_is_followed_from_its_end() {
     bench.ids().await;
     bench.store.delete_after(0);
     bench.store.past(100, ONE, 2 * MINUTE);
-    assert_eq!(bench.reports().await, [Report::Restored(100)]);
+    assert_eq!(bench.reports().await, [ReconcilerReport::Restored(100)]);
     bench.store.past(101, ONE, Duration::ZERO);
     assert_eq!(bench.ids().await, [101]);
 }
@@ -223,17 +223,17 @@ async fn a_restored_database_is_followed_from_its_end() {
 #[tokio::test(start_paused = true)]
 async fn a_database_that_goes_away_is_told_once_and_nothing_is_skipped() {
     let mut bench = Bench::first();
-    assert_eq!(bench.reports().await, [Report::Database(Ok(()))]);
+    assert_eq!(bench.reports().await, [ReconcilerReport::Database(Ok(()))]);
     bench.store.set_down(true);
     let down = DbError::Unavailable(DatabaseTrouble::late("down"));
-    assert_eq!(bench.reports().await, [Report::Database(Err(down))]);
+    assert_eq!(bench.reports().await, [ReconcilerReport::Database(Err(down))]);
     bench.store.past(1, ONE, Duration::ZERO);
     pass(9 * MINUTE).await;
     assert_eq!(bench.reports().await, []);
     bench.store.set_down(false);
     let reports = bench.reports().await;
-    assert!(matches!(&reports[0], Report::Rows(rows) if rows[0].id == EventId(1)), "{reports:?}");
-    assert_eq!(reports[1..], [Report::Database(Ok(()))]);
+    assert!(matches!(&reports[0], ReconcilerReport::Rows(rows) if rows[0].id == EventId(1)), "{reports:?}");
+    assert_eq!(reports[1..], [ReconcilerReport::Database(Ok(()))]);
     // What is found after a longer outage is no news any more.
     bench.store.set_down(true);
     bench.reports().await;

@@ -6,12 +6,12 @@ use zmes_shared::MonitorId;
 
 use super::*;
 
-fn body(text: &str) -> Body {
+fn body(text: &str) -> FrameBody {
     parse(text).unwrap().body
 }
 
 fn auth_of(text: &str) -> AuthFrame {
-    let Body::Auth(auth) = body(text) else { panic!("{text}") };
+    let FrameBody::Auth(auth) = body(text) else { panic!("{text}") };
     *auth
 }
 
@@ -23,7 +23,7 @@ fn password_of(auth: &AuthFrame) -> (&str, &str) {
 }
 
 fn filter_of(text: &str) -> Result<FilterStatement, FilterFault> {
-    let Body::Filter(filter) = body(text) else { panic!("{text}") };
+    let FrameBody::Filter(filter) = body(text) else { panic!("{text}") };
     filter
 }
 
@@ -170,7 +170,7 @@ fn minus_one_in_a_filter_keeps_what_was() {
 fn since_is_an_event_or_a_time() {
     let of = |since: &str| {
         let text = format!(r#"{{"event":"control","data":{{"type":"replay"{since}}}}}"#);
-        let Body::Replay(since) = body(&text) else { panic!("{text}") };
+        let FrameBody::Replay(since) = body(&text) else { panic!("{text}") };
         since
     };
     assert_eq!(of(r#","since":"32910""#), Ok(Since::Event(EventId(32910))));
@@ -190,7 +190,7 @@ fn what_is_repeated_is_bounded_and_clean() {
     let long = "x".repeat(1000);
     let frame = parse(&format!(r#"{{"event":"{long}","data":{{"type":"a\u001b[2J"}}}}"#)).unwrap();
     assert_eq!((frame.event.len(), frame.kind.as_str()), (64, "a\u{fffd}[2J"));
-    assert!(matches!(frame.body, Body::Unknown));
+    assert!(matches!(frame.body, FrameBody::Unknown));
 }
 
 #[test]

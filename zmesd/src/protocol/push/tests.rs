@@ -3,14 +3,14 @@
 use zmes_shared::MonitorId;
 
 use super::*;
-use crate::protocol::{Body, Incoming, parse};
+use crate::protocol::{FrameBody, IncomingFrame, parse};
 
-fn frame(text: &str) -> Incoming {
+fn frame(text: &str) -> IncomingFrame {
     parse(text).unwrap()
 }
 
 fn push_of(text: &str) -> PushFrame {
-    let Body::Push(push) = frame(text).body else { panic!("{text}") };
+    let FrameBody::Push(push) = frame(text).body else { panic!("{text}") };
     push
 }
 

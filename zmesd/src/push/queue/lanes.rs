@@ -1,6 +1,6 @@
-//! What waits to be sent, in memory: one lane a token, so that each phone hears of alarms in their order.
+//! What waits to be sent, in memory: one lane for each token, so that each phone gets its alarms in order.
 //!
-//! Pure: time is passed in. A lane is in exactly one place: at a gate (its head may go as soon as the transport has
+//! Pure: time is passed in. A lane has exactly one position: at a gate (its head may go as soon as the transport has
 //! room), delayed (its head may go at a certain time), or out (its head is being sent).
 
 use std::collections::{BTreeSet, HashMap, VecDeque};
@@ -13,7 +13,6 @@ use super::job::Job;
 use super::storm::StormGuard;
 use crate::domain::{Token, TokenId};
 
-/// Where a lane is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum LanePosition {
     Gate(usize),
@@ -25,7 +24,7 @@ enum LanePosition {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::push) struct Delay {
     pub(in crate::push) until: Instant,
-    /// It only waits because the transport failed: it goes as soon as that works again.
+    /// It only waits because the transport failed, and goes as soon as that works again.
     pub(in crate::push) for_the_transport: bool,
 }
 
@@ -35,7 +34,6 @@ struct Lane {
     position: LanePosition,
 }
 
-/// All lanes.
 #[derive(Debug)]
 pub(super) struct Lanes {
     by_token: HashMap<TokenId, Lane>,
@@ -48,7 +46,7 @@ pub(super) struct Lanes {
 }
 
 impl Lanes {
-    /// Returns empty lanes before so many gates.
+    /// Returns empty lanes for this many gates.
     pub(super) fn new(gates: usize, window: Duration) -> Self {
         Self {
             by_token: HashMap::new(),
@@ -85,7 +83,7 @@ impl Lanes {
         self.delayed.first().map(|(due, _)| *due)
     }
 
-    /// Puts lanes whose time has come before their gates.
+    /// Moves lanes that are due to their gates.
     pub(super) fn advance(&mut self, now: Instant, gate_of: impl Fn(&Token) -> usize) {
         while let Some(&(due, id)) = self.delayed.first().filter(|(due, _)| *due <= now) {
             self.delayed.remove(&(due, id));
@@ -96,7 +94,7 @@ impl Lanes {
         }
     }
 
-    /// Lets lanes go now that wait because their transport failed, where `gate` is theirs.
+    /// Makes the lanes of `gate` due that only wait because their transport failed.
     pub(super) fn hurry(&mut self, now: Instant, gate: usize, gate_of: impl Fn(&Token) -> usize) {
         let theirs = |id: &TokenId| {
             let lane = self.by_token.get(id)?;
@@ -113,7 +111,7 @@ impl Lanes {
         }
     }
 
-    /// Puts lanes before so many gates, because the gates are others now.
+    /// Assigns lanes anew, because there are `gates` other gates now.
     pub(super) fn regate(&mut self, gates: usize, gate_of: impl Fn(&Token) -> usize) {
         let waiting: Vec<_> = std::mem::take(&mut self.gates).into_iter().flatten().collect();
         self.gates = vec![VecDeque::new(); gates];
@@ -125,14 +123,14 @@ impl Lanes {
         }
     }
 
-    /// Returns how many jobs wait whose gate is that one.
+    /// Returns how many jobs wait for a gate.
     pub(super) fn waiting_for(&self, gate: usize, gate_of: impl Fn(&Token) -> usize) -> usize {
         let lanes = self.by_token.values();
         let theirs = lanes.filter(|lane| lane.queue.front().is_some_and(|job| gate_of(&job.token) == gate));
         theirs.map(|lane| lane.queue.len()).sum()
     }
 
-    /// Returns the next lane at a gate, which is out from now on. The caller takes jobs from it and then says
+    /// Returns the next lane at a gate, which is out from now on. The caller takes jobs from it and then calls
     /// [`Self::back`].
     pub(super) fn next(&mut self, gate: usize) -> Option<TokenId> {
         let id = self.gates.get_mut(gate)?.pop_front()?;
@@ -157,7 +155,7 @@ impl Lanes {
         }
     }
 
-    /// Ends the way of a lane that was out: it goes again at once, or at a later time; an empty one vanishes.
+    /// Returns a lane that was out: to its gate, or delayed. An empty one is removed.
     pub(super) fn back(&mut self, id: TokenId, delay: Option<Delay>, gate_of: impl Fn(&Token) -> usize) {
         let Some(lane) = self.by_token.get_mut(&id) else { return };
         let Some(head) = lane.queue.front() else {
@@ -178,14 +176,14 @@ impl Lanes {
     pub(super) fn withdraw(&mut self, id: TokenId) -> Vec<Job> {
         let Some(lane) = self.by_token.get_mut(&id) else { return Vec::new() };
         let jobs: Vec<_> = lane.queue.drain(..).collect();
-        // One that is out vanishes when it is back.
+        // One that is out is removed when it is back.
         if lane.position != LanePosition::Out {
             self.remove(id);
         }
         jobs
     }
 
-    /// Removes what is not worth sending any more, from the heads of all lanes.
+    /// Removes expired jobs from the heads of all lanes.
     pub(super) fn expire(&mut self, now: Timestamp, retry_for: Duration) -> Vec<Job> {
         let (mut gone, mut emptied) = (Vec::new(), Vec::new());
         for (id, lane) in &mut self.by_token {
@@ -203,7 +201,7 @@ impl Lanes {
         gone
     }
 
-    /// Takes a lane out of its place, and away.
+    /// Removes a lane wherever it is.
     fn remove(&mut self, id: TokenId) {
         match self.by_token.remove(&id).map(|lane| lane.position) {
             Some(LanePosition::Gate(gate)) => {
@@ -216,7 +214,7 @@ impl Lanes {
         }
     }
 
-    /// Returns the guard of a token, which begins to count with `now` if there was none.
+    /// Returns the guard of a token; a new one counts from `now`.
     pub(super) fn guard(&mut self, id: TokenId, now: Instant) -> &mut StormGuard {
         let window = self.window;
         self.guards.entry(id).or_insert_with(|| StormGuard::new(now, window))
@@ -229,7 +227,7 @@ impl Lanes {
         }
     }
 
-    /// Forgets guards that would let anything pass.
+    /// Removes guards that hold nothing back.
     pub(super) fn forget_idle(&mut self, now: Instant) {
         self.guards.retain(|_, guard| !guard.idle(now));
     }

@@ -1,4 +1,4 @@
-//! The storm guard: so many pushes a minute for one token, and what exceeds that becomes one digest.
+//! The storm guard: at most `push.storm-limit` pushes a minute for one token; what exceeds that becomes one digest.
 
 use std::time::Duration;
 
@@ -7,13 +7,13 @@ use tokio::time::Instant;
 /// The time within which pushes are counted; it begins with its first push.
 pub(in crate::push) const WINDOW: Duration = Duration::from_mins(1);
 
-/// What one token was sent lately.
+/// What was sent to one token in the current window.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct StormGuard {
     began: Instant,
     window: Duration,
     sent: u32,
-    /// More came than may go out: what has piled up goes out as one.
+    /// The limit was reached: what waits goes out as one digest.
     piled_up: bool,
 }
 
@@ -22,19 +22,18 @@ pub(super) struct StormGuard {
 pub(super) enum Turn {
     /// Send it.
     Single,
-    /// Send everything that waits for the token as one.
+    /// Send everything that waits for the token as one digest.
     Digest,
     /// Not before then.
     Wait(Instant),
 }
 
 impl StormGuard {
-    /// Begins to count.
     pub(super) fn new(now: Instant, window: Duration) -> Self {
         Self { began: now, window, sent: 0, piled_up: false }
     }
 
-    /// Says what to do with the next push, at most `limit` of which go out in a minute.
+    /// Says what to do with the next push, of which at most `limit` go out in a window.
     pub(super) fn turn(&mut self, now: Instant, limit: u32) -> Turn {
         if now.duration_since(self.began) >= self.window {
             *self = Self { piled_up: self.piled_up, ..Self::new(now, self.window) };
@@ -56,12 +55,12 @@ impl StormGuard {
         self.sent = self.sent.saturating_add(1);
     }
 
-    /// What had piled up was taken by the provider.
+    /// The provider took the digest.
     pub(super) fn cleared(&mut self) {
         self.piled_up = false;
     }
 
-    /// Says that nothing is known that could not be forgotten.
+    /// Says whether the guard holds nothing back and can be removed.
     pub(super) fn idle(&self, now: Instant) -> bool {
         !self.piled_up && now.duration_since(self.began) >= self.window
     }

@@ -4,11 +4,11 @@ mod properties;
 
 use std::collections::BTreeMap;
 
-use super::*;
-use crate::domain::Alarm;
-use crate::domain::SkipReason;
-use crate::push::fakes::{alarm, token};
 use zmes_providers::Platform;
+
+use super::*;
+use crate::domain::{Alarm, SkipReason};
+use crate::push::fakes::{alarm, token};
 
 const LIMITS: QueueLimits =
     QueueLimits { memory: 8, storm_limit: 1000, storm_window: WINDOW, retry_for: Duration::from_mins(10) };
@@ -177,7 +177,9 @@ fn what_exceeds_the_memory_is_left_to_the_disk_and_counts_until_its_page_has_bee
     queue.withdraw(TokenId(2), DeliveryId(11), now, here);
     let page = |ids: &[(i64, i64)]| {
         let mut disk = DiskModel::default();
-        ids.iter().for_each(|(id, token)| disk.note_announced(&batch(*id, &[*token])));
+        for (id, token) in ids {
+            disk.note_announced(&batch(*id, &[*token]));
+        }
         disk.commit(ids.len());
         disk.page(DeliveryId(0), 1000)
     };

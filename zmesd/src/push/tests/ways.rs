@@ -9,7 +9,7 @@ use zmes_providers::{Fault, PushError, Transports};
 use zmes_shared::words::FaultKind;
 
 use super::unreachable;
-use super::world::{Plan, World, until};
+use super::world::{PushWorld, WorldPlan, until};
 use crate::domain::TokenId;
 use crate::ports::{Clock, Held, HeldBy, Retried, SystemClock};
 use crate::push::PushCommand;
@@ -24,7 +24,7 @@ fn busy_for_a_day() -> PushError {
     })
 }
 
-async fn retry(world: &World, only: Option<&str>) -> Vec<Retried> {
+async fn retry(world: &PushWorld, only: Option<&str>) -> Vec<Retried> {
     let (reply, answer) = oneshot::channel();
     let only = only.map(ToOwned::to_owned);
     world.push_commands.send(PushCommand::Retry { only, reply }).await.unwrap();
@@ -33,7 +33,7 @@ async fn retry(world: &World, only: Option<&str>) -> Vec<Retried> {
 
 #[tokio::test]
 async fn a_day_of_retry_after_holds_no_phone_for_longer_than_the_transport_rests() {
-    let mut world = World::start(Plan { tokens: 2, ..Plan::default() }).await;
+    let mut world = PushWorld::start(WorldPlan { tokens: 2, ..WorldPlan::default() }).await;
     world.transports[0].answer([busy_for_a_day()]);
     let all = std::mem::take(&mut world.tokens);
     world.tokens = vec![Arc::clone(&all[0])];
@@ -60,7 +60,7 @@ async fn a_day_of_retry_after_holds_no_phone_for_longer_than_the_transport_rests
 
 #[tokio::test]
 async fn a_pause_for_one_phone_is_bounded_told_and_no_other_phones_business() {
-    let mut world = World::start(Plan { tokens: 2, ..Plan::default() }).await;
+    let mut world = PushWorld::start(WorldPlan { tokens: 2, ..WorldPlan::default() }).await;
     let all = std::mem::take(&mut world.tokens);
     world.transports[0].answer([PushError::Phone {
         detail: "429 TooManyRequests".to_owned(),
@@ -88,7 +88,7 @@ async fn a_pause_for_one_phone_is_bounded_told_and_no_other_phones_business() {
 #[tokio::test]
 async fn retry_names_what_rested_and_only_what_was_asked_for() {
     let names = vec!["fcm:one", "fcm:two", "apns"];
-    let mut world = World::start(Plan { names, ..Plan::default() }).await;
+    let mut world = PushWorld::start(WorldPlan { names, ..WorldPlan::default() }).await;
     world.transports[0].answer([busy_for_a_day()]);
     world.announce(&alarm(1, 1));
     until(async || world.status.health().contains_key("fcm:one")).await;
@@ -106,7 +106,7 @@ async fn retry_names_what_rested_and_only_what_was_asked_for() {
 #[tokio::test]
 async fn a_reload_replaces_what_has_changed_and_what_waited_goes_out_at_once() {
     let names = vec!["proxy", "apns"];
-    let mut world = World::start(Plan { names, tokens: 3, ..Plan::default() }).await;
+    let mut world = PushWorld::start(WorldPlan { names, tokens: 3, ..WorldPlan::default() }).await;
     world.transports[0].always(Some(busy_for_a_day()));
     world.announce(&alarm(1, 1));
     until(async || world.status.health().get("proxy").is_some_and(|proxy| proxy.rests_until.is_some())).await;
@@ -122,7 +122,7 @@ async fn a_reload_replaces_what_has_changed_and_what_waited_goes_out_at_once() {
 
 #[tokio::test]
 async fn pushes_under_way_finish_with_the_transport_that_they_have() {
-    let mut world = World::start(Plan::default()).await;
+    let mut world = PushWorld::start(WorldPlan::default()).await;
     let old = Arc::clone(&world.transports[0]);
     let hold = old.hold.lock().await;
     world.announce(&alarm(1, 1));
@@ -144,7 +144,7 @@ async fn pushes_under_way_finish_with_the_transport_that_they_have() {
 
 #[tokio::test]
 async fn transports_that_are_taken_away_and_come_back() {
-    let mut world = World::start(Plan::default()).await;
+    let mut world = PushWorld::start(WorldPlan::default()).await;
     world.ways.send_replace(Arc::default());
     until(async || retry(&world, None).await.is_empty()).await;
     world.announce(&alarm(1, 1));

@@ -20,18 +20,16 @@ use crate::monitors::Catalog;
 use crate::ports::{Clock, PushBatch, PushDelivery, PushOrder, PushReceipt, SystemClock};
 use crate::push::fakes::{FakeTransport, token};
 use crate::push::{Dispatcher, DispatcherParts, PushCommand, PushStatus};
-use crate::route::{Command, OrderSender, PushRules, RouterHandle, Tap, TokenCommand, push_orders};
+use crate::route::{OrderSender, PushRules, RouterCommand, RouterHandle, Tap, TokenCommand, push_orders};
 use crate::state::{DeliveryRow, Note, State, StateHandle, TokenDecision};
-use crate::telemetry::Counters;
 
 /// How long a condition may take to come true.
 const PATIENCE: Duration = Duration::from_secs(20);
 
-pub(super) struct World {
+pub(super) struct PushWorld {
     pub(super) transports: Vec<Arc<FakeTransport>>,
     pub(super) state: StateHandle,
     pub(super) status: Arc<PushStatus>,
-    pub(super) counters: Arc<Counters>,
     pub(super) catalog: watch::Sender<Arc<Catalog>>,
     /// `[push]`, to be changed between live and shadow.
     pub(super) rules: watch::Sender<PushRules>,
@@ -53,14 +51,14 @@ pub(super) struct World {
 }
 
 /// What a world is made of.
-pub(super) struct Plan {
+pub(super) struct WorldPlan {
     pub(super) names: Vec<&'static str>,
     pub(super) tokens: i64,
     pub(super) config: PushConfig,
     pub(super) storm_window: Duration,
 }
 
-impl Default for Plan {
+impl Default for WorldPlan {
     fn default() -> Self {
         Self {
             names: vec!["proxy"],
@@ -71,13 +69,13 @@ impl Default for Plan {
     }
 }
 
-impl World {
-    pub(super) async fn start(plan: Plan) -> Self {
+impl PushWorld {
+    pub(super) async fn start(plan: WorldPlan) -> Self {
         Self::start_in(tempfile::tempdir().unwrap(), plan).await
     }
 
     /// Starts on what another world has left.
-    pub(super) async fn start_in(directory: TempDir, plan: Plan) -> Self {
+    pub(super) async fn start_in(directory: TempDir, plan: WorldPlan) -> Self {
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let state = State::open(&state_config(directory.path()), Arc::clone(&clock)).await.unwrap();
         let transports: Vec<_> = plan.names.iter().map(|name| FakeTransport::new(name)).collect();
@@ -88,7 +86,7 @@ impl World {
         let (commands, commands_rx) = mpsc::channel(64);
         let (catalog, catalog_rx) = watch::channel(Arc::default());
         let auth = AuthConfig { enabled: true, timeout: PATIENCE, enforce_monitor_permissions: true };
-        let (counters, status) = (Arc::<Counters>::default(), Arc::<PushStatus>::default());
+        let status = Arc::<PushStatus>::default();
         let (rules, rules_rx) = watch::channel(PushRules { enabled: true, ..PushRules::new(&plan.config) });
         let dispatcher = Dispatcher::new(DispatcherParts {
             orders: orders_rx,
@@ -102,9 +100,8 @@ impl World {
             auth: watch::channel(auth).1,
             router: RouterHandle::new(commands),
             tap: Tap::default(),
-            counters: Arc::clone(&counters),
+            counters: Arc::default(),
             status: Arc::clone(&status),
-            latencies: Arc::default(),
             rules: rules_rx,
             config: plan.config,
             storm_window: plan.storm_window,
@@ -128,7 +125,6 @@ impl World {
             transports,
             state: state.handle,
             status,
-            counters,
             catalog,
             rules,
             ways,
@@ -235,14 +231,14 @@ pub(super) async fn until(condition: impl AsyncFn() -> bool) {
 }
 
 async fn listen(
-    mut commands: mpsc::Receiver<Command>,
+    mut commands: mpsc::Receiver<RouterCommand>,
     dead: Arc<Mutex<Vec<(TokenId, String)>>>,
     untold: Arc<Mutex<Vec<TokenId>>>,
 ) {
     while let Some(command) = commands.recv().await {
-        if let Command::Token(TokenCommand::Dead(token, reason)) = command {
+        if let RouterCommand::Token(TokenCommand::Dead(token, reason)) = command {
             dead.lock().unwrap().push((token, reason));
-        } else if let Command::Token(TokenCommand::Untold(many)) = command {
+        } else if let RouterCommand::Token(TokenCommand::Untold(many)) = command {
             untold.lock().unwrap().extend(many.into_iter().map(|(token, _, _)| token));
         }
     }

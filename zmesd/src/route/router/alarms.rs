@@ -16,18 +16,18 @@ use super::Router;
 use crate::domain::{Alarm, Decision, DeliveryId, Origin, PushState, SkipReason, Token, TokenId};
 use crate::ports::{PushBatch, PushDelivery, PushOrder, PushReceipt};
 use crate::protocol::{self, AlarmBody};
-use crate::route::decided::Decided;
-use crate::route::handle::{AlarmTestRequest, Target, TestTarget, Tested, Written};
+use crate::route::decided::AlarmDecisions;
+use crate::route::handle::{AlarmTarget, AlarmTestReport, AlarmTestRequest, TestTarget, WriteReport};
 use crate::route::policy::{self, Receiver, TokenReceiver};
 use crate::route::sessions::Session;
 use crate::route::tap::{AnnouncedAlarm, TapEvent};
 use crate::route::tokens::TokenEntry;
 use crate::state::{Note, TokenDecision};
-use crate::telemetry::{Phase, Stage, TargetKind};
+use crate::telemetry::{Phase, TargetKind};
 
 /// Where the ids of test alarms begin: far beyond any real event, and still exact in a JavaScript number.
 const TEST_EVENTS_FROM: u64 = 9_000_000_000_000;
-/// What a test alarm gives as its cause, so that nobody takes it for a real one.
+/// The cause of a test alarm, so that it is not taken for a real one.
 const TEST_CAUSE: &str = "Test alarm by zmesctl";
 
 /// The frames of an alarm, each made once.
@@ -36,20 +36,20 @@ struct AlarmFrames {
     supplementary: Utf8Bytes,
 }
 
-/// How an alarm is handed on.
+/// How an alarm is announced.
 #[derive(Default)]
 struct AlarmRound {
     /// A test: intervals and badges do not count.
     test: bool,
     /// Decide, but do nothing.
     dry_run: bool,
-    /// It was announced before: what a token was told of it does not stand in its session's way.
+    /// It was announced before: that a token was told of it does not count for its session.
     latecomer: bool,
-    receipts: Option<mpsc::Sender<Written>>,
+    receipts: Option<mpsc::Sender<WriteReport>>,
     push_receipts: Option<mpsc::Sender<PushReceipt>>,
 }
 
-/// What was decided for a token.
+/// The decision for a token.
 struct TokenVerdict {
     token: Arc<Token>,
     decision: Decision,
@@ -58,7 +58,6 @@ struct TokenVerdict {
 }
 
 impl Router {
-    /// Announces an alarm to all.
     pub(super) fn on_alarm(&mut self, alarm: Alarm) {
         self.alarms += 1;
         self.parts.counters.alarms.increment();
@@ -70,7 +69,7 @@ impl Router {
         let (alarm, round) = (Arc::new(alarm), AlarmRound::default());
         let ids: Vec<SessionId> = self.sessions.all().map(Session::id).collect();
         let (sessions, copied) = self.tell_sessions(&alarm, &round, &ids);
-        self.parts.latencies.record(Stage::Decided, alarm.detected.elapsed());
+        self.parts.counters.timings.decided.record(alarm.detected.elapsed());
         let verdicts = self.decide_tokens(&alarm, &round, None);
         self.remember_sent(&alarm, &verdicts, &copied);
         let (decisions, deliveries) = self.deliveries(&verdicts);
@@ -81,7 +80,7 @@ impl Router {
     }
 
     /// Announces a synthetic alarm, or says who would get it.
-    pub(super) fn on_test(&mut self, request: AlarmTestRequest) -> Tested {
+    pub(super) fn on_test(&mut self, request: AlarmTestRequest) -> AlarmTestReport {
         self.alarms += 1;
         self.tests += 1;
         let event = EventId(TEST_EVENTS_FROM + self.tests);
@@ -96,14 +95,14 @@ impl Router {
         });
         let AlarmTestRequest { dry_run, receipts, only, token, push_receipts, .. } = request;
         let round = AlarmRound { test: true, dry_run, latecomer: false, receipts, push_receipts };
-        let (meant, others) = self.sessions_meant(&only, token.is_some());
+        let (meant, others) = self.test_sessions(&only, token.is_some());
         let (mut sessions, _) = self.tell_sessions(&alarm, &round, &meant);
         sessions.extend(others.into_iter().map(|id| (id, Decision::Skip(SkipReason::OtherTarget))));
         sessions.sort_unstable_by_key(|(id, _)| *id);
         let verdicts = if only.is_empty() { self.decide_tokens(&alarm, &round, token) } else { Vec::new() };
-        let session = |&(id, decision): &_| TestTarget { target: Target::Session(id), decision };
+        let session = |&(id, decision): &_| TestTarget { target: AlarmTarget::Session(id), decision };
         let told = |verdict: &TokenVerdict| TestTarget {
-            target: Target::Token(verdict.token.id, verdict.token.handle),
+            target: AlarmTarget::Token(verdict.token.id, verdict.token.handle),
             decision: verdict.decision,
         };
         let targets = sessions.iter().map(session).chain(verdicts.iter().map(told)).collect();
@@ -114,12 +113,12 @@ impl Router {
             let recorded = self.try_note(Note::Tested(Arc::clone(&alarm), decisions));
             self.push(PushBatch { alarm, deliveries, recorded, receipts: round.push_receipts });
         }
-        Tested { alarm: self.alarms, event, targets }
+        AlarmTestReport { alarm: self.alarms, event, targets }
     }
 
-    /// Returns the authenticated sessions that a test is for, and those that it is not for. A test for a token is
-    /// for no session, and names none.
-    fn sessions_meant(&self, only: &[SessionId], for_token: bool) -> (Vec<SessionId>, Vec<SessionId>) {
+    /// Returns the authenticated sessions that a test is for, and the others. A test for a token is for no session, and
+    /// names none.
+    fn test_sessions(&self, only: &[SessionId], for_token: bool) -> (Vec<SessionId>, Vec<SessionId>) {
         if for_token {
             return (Vec::new(), Vec::new());
         }
@@ -175,8 +174,7 @@ impl Router {
         decisions
     }
 
-    /// Decides for the live tokens, or for one of them; while push is off there is nothing to decide, and a test
-    /// says so.
+    /// Decides for the live tokens, or for one of them. While push is off nothing is decided, and a test says so.
     fn decide_tokens(
         &mut self,
         alarm: &Alarm,
@@ -196,7 +194,7 @@ impl Router {
             (Arc::clone(entry.token()), decision)
         };
         let decided: Vec<_> = self.tokens.live().filter(meant).map(verdict).collect();
-        // A number that the phone never shows must not grow: it would jump with the first push that is sent.
+        // A badge that the phone is not sent must not grow: it would jump with the first push that is sent.
         let counts = !round.test && !self.push.shadow;
         let with_badge = |(token, decision): (Arc<Token>, Decision)| {
             let sends = decision == Decision::Send;
@@ -231,7 +229,7 @@ impl Router {
             interval.is_some_and(|interval| !interval.is_zero())
         };
         let pushed = verdicts.iter().filter(|verdict| verdict.decision == Decision::Send);
-        // Mostly there is no interval, and then this costs ten thousand tokens next to nothing.
+        // Mostly there is no interval; then this is cheap, also for ten thousand tokens.
         let pushed = pushed.filter(|verdict| wants_interval(&verdict.token)).map(|verdict| verdict.token.id);
         let told: BTreeSet<TokenId> = pushed.chain(copied.iter().copied()).collect();
         let mut kept = Vec::new();
@@ -266,7 +264,7 @@ impl Router {
         }
     }
 
-    /// Keeps what was decided for `why`, and tells those who watch.
+    /// Keeps the decisions for `why`, and tells watchers.
     fn remember(
         &mut self,
         alarm: &Arc<Alarm>,
@@ -282,7 +280,7 @@ impl Router {
         let token = |verdict: &TokenVerdict| (Arc::clone(&verdict.token), verdict.decision);
         let tokens = verdicts.iter().filter(|_| watched).map(token).collect();
         let (alarm, sessions) = (Arc::clone(alarm), sessions.into());
-        let decided = Arc::new(Decided { number, alarm: Arc::clone(&alarm), sessions, tokens });
+        let decided = Arc::new(AlarmDecisions { number, alarm: Arc::clone(&alarm), sessions, tokens });
         let decisions = Arc::downgrade(&decided);
         self.ring.push(decided);
         self.parts.tap.send_with(|| TapEvent::Alarm(AnnouncedAlarm { number, alarm, decided: decisions }));

@@ -12,7 +12,7 @@ use zmes_shared::SessionId;
 use super::Router;
 use crate::domain::{MonitorFilter, Token, TokenId};
 use crate::ports::PushOrder;
-use crate::route::devices::Left;
+use crate::route::devices::SessionEnd;
 use crate::route::handle::NewLogin;
 use crate::route::owners::Owners;
 use crate::route::registration::{Registration, RegistrationFault, RegistrationOutcome, known};
@@ -188,7 +188,7 @@ impl Router {
         if before.is_some_and(|before| before.device == device) {
             self.sessions.log_in_again(id, user, pass, asked_at);
         } else {
-            self.forget(id, Left::ByApp);
+            self.forget(id, SessionEnd::ByApp);
             let login = self.newcomer(id, SessionLogin::new(user, pass, asked_at, device));
             self.sessions.log_in(id, login);
         }
@@ -219,7 +219,7 @@ impl Router {
     }
 
     /// Forgets who a session was; the session itself may go on as another user or app.
-    pub(super) fn forget(&mut self, id: SessionId, left: Left) {
+    pub(super) fn forget(&mut self, id: SessionId, left: SessionEnd) {
         self.attachments.detach_session(id);
         if let Some(login) = self.sessions.login(id) {
             self.devices.leave(&login.device, id, left, self.parts.clock.now());

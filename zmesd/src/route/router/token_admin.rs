@@ -15,12 +15,12 @@ use crate::route::token_handle::{SessionDecision, TokenCommand, TokenImport, Tok
 use crate::route::tokens::TokenEntry;
 use crate::state::Note;
 
-/// Characters of a reason that are kept: it may be a provider's text.
+/// Longest reason, in characters: it may be a provider's text.
 const MAX_REASON: usize = 200;
 
 impl Router {
     pub(super) fn on_token_command(&mut self, command: TokenCommand) {
-        // A reply that nobody waits for any more is no error: the caller has given up.
+        // A reply that cannot be sent is not an error: the caller has given up.
         match command {
             TokenCommand::Register(session, registration, reply) => {
                 reply.send(self.on_register(session, registration)).ok();
@@ -133,7 +133,7 @@ impl Router {
             self.tell_token(change, &token);
             self.keep_token(&token);
             if until.is_some() {
-                // Silence holds for what waits, too.
+                // The mute holds for pushes that wait, too.
                 self.note(Note::Withdrawn(id, SkipReason::Muted));
                 self.withdraw(id);
             }

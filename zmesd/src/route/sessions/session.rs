@@ -13,7 +13,7 @@ use zmes_shared::views::{ClientView, FilterFrom as ShownOrigin};
 use zmes_shared::{MonitorId, SessionId};
 
 use crate::domain::{Decision, MonitorFilter, SkipReason};
-use crate::route::handle::{CloseReason, Outgoing, SessionOpening, Written};
+use crate::route::handle::{CloseReason, Outgoing, SessionOpening, WriteReport};
 use crate::route::sent_times::SentTimes;
 use crate::state::Device;
 use zmes_providers::TokenHandle;
@@ -109,7 +109,7 @@ impl Session {
     pub(in crate::route) fn deliver(
         &mut self,
         frame: &Utf8Bytes,
-        receipts: Option<&mpsc::Sender<Written>>,
+        receipts: Option<&mpsc::Sender<WriteReport>>,
     ) -> Decision {
         if self.kick.is_none() {
             return Decision::Skip(SkipReason::Ending);

@@ -10,12 +10,12 @@ fn only(monlist: &str, intlist: &str) -> MonitorFilter {
     MonitorFilter::parse(monlist, intlist).unwrap()
 }
 
-impl World {
+impl RouterWorld {
     async fn state(&self, client: &Client, monlist: &str) {
         self.router.set_filter(client.id, only(monlist, ""), None).await.unwrap();
     }
 
-    async fn leave(&self, client: Client, left: Left) {
+    async fn leave(&self, client: Client, left: SessionEnd) {
         self.router.close(client.id, "gone", left).await.unwrap();
     }
 
@@ -36,19 +36,19 @@ fn is(monlist: &str, from: FilterFrom) -> (String, FilterFrom) {
 async fn zmninjang_on_a_desktop_says_all_monitors_by_saying_nothing() {
     let directory = tempfile::tempdir().unwrap();
     let amy = user("amy", MonitorRights::All);
-    let mut world = World::start(directory.path().into(), std::slice::from_ref(&amy)).await;
+    let mut world = RouterWorld::start(directory.path().into(), std::slice::from_ref(&amy)).await;
     let client = world.enter(&amy, App::ZmNinjaNg, Some("1.1.14")).await;
     world.state(&client, "1").await;
     assert_eq!(world.filter_of(&client).await, is("1", FilterFrom::Stated));
     // Its connection breaks: it repeats its login alone, and means what it had.
-    world.leave(client, Left::Broken).await;
+    world.leave(client, SessionEnd::Broken).await;
     let mut client = world.enter(&amy, App::ZmNinjaNg, Some("1.1.14")).await;
     assert_eq!(world.filter_of(&client).await, is("1", FilterFrom::Reconnect));
     world.announce(alarm_at(2, 10, T)).await;
     world.announce(alarm_at(1, 11, T)).await;
     assert_eq!(client.events(), ["11"]);
     // Somebody chooses all monitors: it closes, connects, and states no filter.
-    world.leave(client, Left::ByApp).await;
+    world.leave(client, SessionEnd::ByApp).await;
     let mut client = world.enter(&amy, App::ZmNinjaNg, Some("1.1.14")).await;
     assert_eq!(world.filter_of(&client).await, is("", FilterFrom::Default));
     world.announce(alarm_at(2, 12, T)).await;
@@ -60,14 +60,14 @@ async fn a_restart_is_a_break_and_what_the_app_closed_does_not_come_back_after_i
     let directory = tempfile::tempdir().unwrap();
     let (amy, bob) = (user("amy", MonitorRights::All), user("bob", MonitorRights::All));
     let users = [amy.clone(), bob.clone()];
-    let mut world = World::start(directory.path().into(), &users).await;
+    let mut world = RouterWorld::start(directory.path().into(), &users).await;
     let (open, closed) = (
         world.enter(&amy, App::ZmNinjaNg, Some("1")).await,
         world.enter(&bob, App::ZmNinjaNg, Some("1")).await,
     );
     world.state(&open, "1").await;
     world.state(&closed, "2").await;
-    world.leave(closed, Left::ByApp).await;
+    world.leave(closed, SessionEnd::ByApp).await;
     let mut world = world.restart(&users).await;
     let open = world.enter(&amy, App::ZmNinjaNg, Some("1")).await;
     let closed = world.enter(&bob, App::ZmNinjaNg, Some("1")).await;
@@ -80,18 +80,18 @@ async fn a_script_without_a_version_leaves_nothing_to_the_next() {
     let directory = tempfile::tempdir().unwrap();
     let amy = user("amy", MonitorRights::All);
     let users = [amy.clone()];
-    let mut world = World::start(directory.path().into(), &users).await;
+    let mut world = RouterWorld::start(directory.path().into(), &users).await;
     let pyzm = world.enter(&amy, App::Unknown, None).await;
     world.router.set_filter(pyzm.id, only("2", "3600"), None).await.unwrap();
     world.announce(alarm_at(2, 10, T)).await;
-    world.leave(pyzm, Left::Broken).await;
+    world.leave(pyzm, SessionEnd::Broken).await;
     let mut node = world.enter(&amy, App::Unknown, None).await;
     assert_eq!(world.filter_of(&node).await, is("", FilterFrom::Default));
     world.announce(alarm_at(1, 11, T)).await;
     world.router.set_filter(node.id, only("2", "3600"), None).await.unwrap();
     world.announce(alarm_at(2, 12, T)).await;
     assert_eq!(node.events(), ["11", "12"], "neither filter nor interval is inherited");
-    world.leave(node, Left::Broken).await;
+    world.leave(node, SessionEnd::Broken).await;
     let mut world = world.restart(&users).await;
     let mut browser = world.enter(&amy, App::Unknown, None).await;
     world.announce(alarm_at(1, 13, T)).await;
@@ -102,12 +102,12 @@ async fn a_script_without_a_version_leaves_nothing_to_the_next() {
 async fn while_another_session_of_the_device_is_connected_nothing_is_guessed() {
     let directory = tempfile::tempdir().unwrap();
     let amy = user("amy", MonitorRights::All);
-    let mut world = World::start(directory.path().into(), std::slice::from_ref(&amy)).await;
+    let mut world = RouterWorld::start(directory.path().into(), std::slice::from_ref(&amy)).await;
     let laptop = world.enter(&amy, App::ZmNinjaNg, Some("1")).await;
     world.state(&laptop, "1").await;
     let desktop = world.enter(&amy, App::ZmNinjaNg, Some("1")).await;
     world.state(&desktop, "2").await;
-    world.leave(laptop, Left::Broken).await;
+    world.leave(laptop, SessionEnd::Broken).await;
     let laptop = world.enter(&amy, App::ZmNinjaNg, Some("1")).await;
     assert_eq!(world.filter_of(&laptop).await, is("", FilterFrom::Default));
 }
@@ -117,11 +117,11 @@ async fn with_a_token_its_filter_counts_and_without_one_the_last_of_the_app() {
     let directory = tempfile::tempdir().unwrap();
     let amy = user("amy", MonitorRights::All);
     let users = [amy.clone()];
-    let mut world = World::start(directory.path().into(), &users).await;
+    let mut world = RouterWorld::start(directory.path().into(), &users).await;
     for (token, monitors) in [("T", "1"), ("U", "2")] {
         let client = world.login(amy.clone(), None).await;
         world.register(&client, token, |token| token.filter = Some(only(monitors, "0"))).await.unwrap();
-        world.leave(client, Left::ByApp).await;
+        world.leave(client, SessionEnd::ByApp).await;
     }
     let mut world = world.restart(&users).await;
     for (hint, filter) in [
@@ -141,7 +141,7 @@ async fn with_a_token_its_filter_counts_and_without_one_the_last_of_the_app() {
     let mut world = world.restart(&users).await;
     let client = world.connect(8).await;
     world.attach(&client, amy.clone(), None, Some("T")).await;
-    world.leave(client, Left::Broken).await;
+    world.leave(client, SessionEnd::Broken).await;
     let client = world.connect(8).await;
     world.attach(&client, amy, None, None).await;
     assert_eq!(world.filter_of(&client).await, is("1", FilterFrom::Reconnect));
@@ -152,7 +152,7 @@ async fn with_a_token_its_filter_counts_and_without_one_the_last_of_the_app() {
 async fn empty_lists_in_a_token_message_are_all_monitors_unless_a_filter_was_stated() {
     let directory = tempfile::tempdir().unwrap();
     let amy = user("amy", MonitorRights::All);
-    let mut world = World::start(directory.path().into(), std::slice::from_ref(&amy)).await;
+    let mut world = RouterWorld::start(directory.path().into(), std::slice::from_ref(&amy)).await;
     let all = |token: &mut Registration| token.filter = Some(MonitorFilter::All);
     let client = world.enter(&amy, App::ZmNinjaNg, Some("1")).await;
     world.register(&client, "T", |token| token.filter = Some(only("2,3", "0,60"))).await.unwrap();
@@ -160,7 +160,7 @@ async fn empty_lists_in_a_token_message_are_all_monitors_unless_a_filter_was_sta
     world.register(&client, "T", all).await.unwrap();
     assert_eq!(world.stored().await[0].filter, MonitorFilter::All, "the rows were switched off meanwhile");
     world.register(&client, "T", |token| token.filter = Some(only("2,3", "0,60"))).await.unwrap();
-    world.leave(client, Left::ByApp).await;
+    world.leave(client, SessionEnd::ByApp).await;
     let client = world.enter(&amy, App::ZmNinjaNg, Some("1")).await;
     world.register(&client, "T", all).await.unwrap();
     assert_eq!(world.stored().await[0].filter, MonitorFilter::All);
@@ -170,7 +170,7 @@ async fn empty_lists_in_a_token_message_are_all_monitors_unless_a_filter_was_sta
     world.state(&client, "2").await;
     world.register(&client, "T", all).await.unwrap();
     assert_eq!(world.stored().await[0].filter.lists().0, "2");
-    world.leave(client, Left::ByApp).await;
+    world.leave(client, SessionEnd::ByApp).await;
     let client = world.enter(&amy, App::ZmNinjaNg, Some("1")).await;
     world.register(&client, "T", all).await.unwrap();
     world.state(&client, "2").await;
@@ -183,7 +183,7 @@ async fn a_token_that_changes_its_owner_drops_lists_and_intervals_that_are_not_s
     let amy = user("amy", MonitorRights::All);
     let guest = user("guest", MonitorRights::Only(Arc::new([MonitorId(1)].into())));
     let users = [amy.clone(), guest.clone()];
-    let mut world = World::start(directory.path().into(), &users).await;
+    let mut world = RouterWorld::start(directory.path().into(), &users).await;
     let home = world.enter(&amy, App::ZmNinja, Some("1.8.001")).await;
     world.register(&home, "T", |token| token.filter = Some(only("2,3", "0,0"))).await.unwrap();
     let office = world.enter(&guest, App::ZmNinja, Some("1.8.001")).await;
@@ -205,16 +205,16 @@ async fn a_token_that_changes_its_owner_drops_lists_and_intervals_that_are_not_s
 async fn a_token_that_comes_back_after_revoke_has_no_lists() {
     let directory = tempfile::tempdir().unwrap();
     let amy = user("amy", MonitorRights::All);
-    let mut world = World::start(directory.path().into(), std::slice::from_ref(&amy)).await;
+    let mut world = RouterWorld::start(directory.path().into(), std::slice::from_ref(&amy)).await;
     for (reason, lists) in [("admin", ""), ("prune", ""), ("UNREGISTERED", "2")] {
         let client = world.enter(&amy, App::ZmNinja, Some("1")).await;
         world.register(&client, "T", |token| token.filter = Some(only("2", "0"))).await.unwrap();
-        world.leave(client, Left::ByApp).await;
+        world.leave(client, SessionEnd::ByApp).await;
         world.router.revoke(vec![TokenId(1)], reason.to_owned()).await.unwrap();
         let client = world.enter(&amy, App::ZmNinja, Some("1")).await;
         world.register(&client, "T", |_| {}).await.unwrap();
         assert_eq!(world.stored().await[0].filter.lists().0, lists, "{reason}");
-        world.leave(client, Left::ByApp).await;
+        world.leave(client, SessionEnd::ByApp).await;
     }
 }
 
@@ -223,7 +223,7 @@ async fn a_blocked_token_stays_out_over_a_restart_until_it_is_unblocked() {
     let directory = tempfile::tempdir().unwrap();
     let amy = user("amy", MonitorRights::All);
     let users = [amy.clone()];
-    let mut world = World::start(directory.path().into(), &users).await;
+    let mut world = RouterWorld::start(directory.path().into(), &users).await;
     let mut client = world.login(amy.clone(), None).await;
     world.register(&client, "T", |token| token.filter = Some(only("1", "0"))).await.unwrap();
     let id = TokenId(1);
@@ -257,7 +257,7 @@ async fn a_blocked_token_stays_out_over_a_restart_until_it_is_unblocked() {
 async fn a_revoked_token_can_be_blocked_and_a_blocked_one_is_never_forgotten() {
     let directory = tempfile::tempdir().unwrap();
     let amy = user("amy", MonitorRights::All);
-    let mut world = World::start(directory.path().into(), std::slice::from_ref(&amy)).await;
+    let mut world = RouterWorld::start(directory.path().into(), std::slice::from_ref(&amy)).await;
     let client = world.login(amy, None).await;
     world.register(&client, "T", |_| {}).await.unwrap();
     world.router.revoke(vec![TokenId(1)], "UNREGISTERED".to_owned()).await.unwrap();
@@ -292,7 +292,7 @@ async fn what_was_missed_while_the_daemon_was_down_is_told_to_those_who_come_bac
     let directory = tempfile::tempdir().unwrap();
     let amy = user("amy", MonitorRights::All);
     let guest = user("guest", MonitorRights::Only(Arc::new([MonitorId(1)].into())));
-    let mut world = World::start(directory.path().into(), &[amy.clone(), guest.clone()]).await;
+    let mut world = RouterWorld::start(directory.path().into(), &[amy.clone(), guest.clone()]).await;
     let mut early = world.enter(&amy, App::Unknown, None).await;
     for alarm in [late(1, 10), late(2, 11), late(3, 12)] {
         world.announce(alarm).await;
@@ -334,7 +334,7 @@ async fn an_app_whose_token_was_pushed_to_hears_of_the_missed_alarm_over_its_soc
     let directory = tempfile::tempdir().unwrap();
     let amy = user("amy", MonitorRights::All);
     let users = [amy.clone()];
-    let mut world = World::start(directory.path().into(), &users).await;
+    let mut world = RouterWorld::start(directory.path().into(), &users).await;
     let client = world.login(amy.clone(), None).await;
     world.register(&client, "T", |token| token.filter = Some(only("1", "60"))).await.unwrap();
     let mut world = world.restart(&users).await;
@@ -348,7 +348,7 @@ async fn an_app_whose_token_was_pushed_to_hears_of_the_missed_alarm_over_its_soc
     assert_eq!(client.events(), ["12"], "the interval counts from it");
 }
 
-impl World {
+impl RouterWorld {
     async fn enter_by_token(&mut self, user: &User, pass: AccessPass) -> Client {
         let client = self.connect(8).await;
         let (id, user, asked_at) = (client.id, Arc::new(user.clone()), Instant::now());
@@ -363,7 +363,7 @@ impl World {
 async fn a_session_ends_with_its_access_token_and_others_go_on() {
     let directory = tempfile::tempdir().unwrap();
     let amy = user("amy", MonitorRights::All);
-    let mut world = World::start(directory.path().into(), std::slice::from_ref(&amy)).await;
+    let mut world = RouterWorld::start(directory.path().into(), std::slice::from_ref(&amy)).await;
     // Long enough for one of them to log in anew meanwhile.
     let soon = AccessPass { issued_at: 100, expires_at: SystemClock.now() + Duration::from_secs(3) };
     let late = AccessPass { issued_at: 100, expires_at: Timestamp::MAX };
@@ -380,7 +380,7 @@ async fn a_session_ends_with_its_access_token_and_others_go_on() {
 async fn revoke_all_tokens_ends_sessions_by_access_token_at_the_next_reading_and_no_others() {
     let directory = tempfile::tempdir().unwrap();
     let amy = user("amy", MonitorRights::All);
-    let mut world = World::start(directory.path().into(), std::slice::from_ref(&amy)).await;
+    let mut world = RouterWorld::start(directory.path().into(), std::slice::from_ref(&amy)).await;
     let pass = |issued_at| AccessPass { issued_at, expires_at: Timestamp::MAX };
     let old = world.enter_by_token(&amy, pass(99)).await;
     let mut new = world.enter_by_token(&amy, pass(100)).await;
@@ -395,7 +395,7 @@ async fn revoke_all_tokens_ends_sessions_by_access_token_at_the_next_reading_and
 async fn an_app_that_registers_without_end_is_one_line_a_minute() {
     let directory = tempfile::tempdir().unwrap();
     let amy = user("amy", MonitorRights::All);
-    let mut world = World::start(directory.path().into(), std::slice::from_ref(&amy)).await;
+    let mut world = RouterWorld::start(directory.path().into(), std::slice::from_ref(&amy)).await;
     let mut clients = Vec::new();
     for _ in 0..5 {
         clients.push(world.login(amy.clone(), None).await);
@@ -413,7 +413,7 @@ async fn an_app_that_registers_without_end_is_one_line_a_minute() {
 async fn many_clients_are_listed_page_by_page() {
     let directory = tempfile::tempdir().unwrap();
     let amy = user("amy", MonitorRights::All);
-    let mut world = World::start(directory.path().into(), std::slice::from_ref(&amy)).await;
+    let mut world = RouterWorld::start(directory.path().into(), std::slice::from_ref(&amy)).await;
     let mut clients = Vec::new();
     for _ in 0..1001 {
         clients.push(world.connect(1).await);

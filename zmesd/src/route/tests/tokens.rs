@@ -7,7 +7,7 @@ use super::*;
 use crate::domain::{PushState, Token, TokenId};
 use crate::ports::PushBatch;
 
-impl World {
+impl RouterWorld {
     pub(super) async fn register(
         &self,
         client: &Client,
@@ -92,7 +92,7 @@ fn only(monlist: &str, intlist: &str) -> MonitorFilter {
 async fn a_token_gets_a_push_and_its_socket_a_supplementary_copy() {
     let directory = tempfile::tempdir().unwrap();
     let amy = user("amy", MonitorRights::All);
-    let mut world = World::start(directory.path().into(), std::slice::from_ref(&amy)).await;
+    let mut world = RouterWorld::start(directory.path().into(), std::slice::from_ref(&amy)).await;
     let mut client = world.login(amy.clone(), None).await;
     let mut other = world.login(amy, None).await;
     world.register(&client, "T", |_| {}).await.unwrap();
@@ -112,7 +112,7 @@ async fn a_token_gets_a_push_and_its_socket_a_supplementary_copy() {
 async fn a_disabled_token_gets_plain_alarms_over_its_socket() {
     let directory = tempfile::tempdir().unwrap();
     let amy = user("amy", MonitorRights::All);
-    let mut world = World::start(directory.path().into(), std::slice::from_ref(&amy)).await;
+    let mut world = RouterWorld::start(directory.path().into(), std::slice::from_ref(&amy)).await;
     let mut client = world.login(amy, None).await;
     world.register(&client, "T", |_| {}).await.unwrap();
     world.orders();
@@ -130,12 +130,12 @@ async fn while_push_is_off_nothing_is_registered_and_all_alarms_are_plain() {
     let directory = tempfile::tempdir().unwrap();
     let amy = user("amy", MonitorRights::All);
     let users = std::slice::from_ref(&amy);
-    let mut world = World::start(directory.path().into(), users).await;
+    let mut world = RouterWorld::start(directory.path().into(), users).await;
     let client = world.login(amy.clone(), None).await;
     world.register(&client, "T", |_| {}).await.unwrap();
     world.stop_all().await;
     let off = PushRules { enabled: false, ..PUSH_ON };
-    let mut world = World::with_rules(directory.path().into(), users, off).await;
+    let mut world = RouterWorld::with_rules(directory.path().into(), users, off).await;
     let mut client = world.connect(8).await;
     world.attach(&client, amy, None, Some("T")).await;
     world.register(&client, "U", |_| {}).await.unwrap();
@@ -151,7 +151,8 @@ async fn a_badge_does_not_grow_while_nothing_is_sent_but_intervals_hold() {
     let directory = tempfile::tempdir().unwrap();
     let amy = user("amy", MonitorRights::All);
     let shadow = PushRules { shadow: true, ..PUSH_ON };
-    let mut world = World::with_rules(directory.path().into(), std::slice::from_ref(&amy), shadow).await;
+    let mut world =
+        RouterWorld::with_rules(directory.path().into(), std::slice::from_ref(&amy), shadow).await;
     let client = world.login(amy, None).await;
     world.register(&client, "T", |token| token.filter = Some(only("1", "60"))).await.unwrap();
     for (event, at) in [(10, T), (11, T + 30), (12, T + 60)] {
@@ -167,7 +168,7 @@ async fn a_badge_does_not_grow_while_nothing_is_sent_but_intervals_hold() {
 async fn every_order_of_the_apps_ends_in_the_same_stored_state() {
     let directory = tempfile::tempdir().unwrap();
     let amy = user("amy", MonitorRights::All);
-    let mut world = World::start(directory.path().into(), std::slice::from_ref(&amy)).await;
+    let mut world = RouterWorld::start(directory.path().into(), std::slice::from_ref(&amy)).await;
     let orders = [
         "aA", "aCA", "aCBA", "aBCA", "aAC", "aABC", "aACB", "nCA", "nCBA", "nBCA", "nAC", "nABC", "nACB",
         "nNCA", "nAN", "nNA", "nC1N", "nN1C", "n1NC", "nCN1", "aAA", "aAtA", "nCAtA", "nCAtC", "nCAnAtA",
@@ -217,7 +218,7 @@ async fn a_registration_without_lists_keeps_those_of_its_owner_and_a_new_one_get
     let directory = tempfile::tempdir().unwrap();
     let amy = user("amy", MonitorRights::All);
     let users = [amy.clone()];
-    let mut world = World::start(directory.path().into(), &users).await;
+    let mut world = RouterWorld::start(directory.path().into(), &users).await;
     let client = world.login(amy.clone(), None).await;
     world.register(&client, "T", |token| token.filter = Some(only("2", "30"))).await.unwrap();
     let mut world = world.restart(&users).await;
@@ -232,10 +233,10 @@ async fn a_registration_without_lists_keeps_those_of_its_owner_and_a_new_one_get
 }
 
 #[tokio::test]
-async fn who_registers_again_and_again_is_not_told_to_the_provider_as_often() {
+async fn repeated_registrations_reach_the_provider_less_often() {
     let directory = tempfile::tempdir().unwrap();
     let amy = user("amy", MonitorRights::All);
-    let mut world = World::start(directory.path().into(), std::slice::from_ref(&amy)).await;
+    let mut world = RouterWorld::start(directory.path().into(), std::slice::from_ref(&amy)).await;
     let client = world.login(amy, None).await;
     for _ in 0..5 {
         world.register(&client, "T", |_| {}).await.unwrap();
@@ -260,7 +261,7 @@ async fn who_registers_again_and_again_is_not_told_to_the_provider_as_often() {
 async fn a_second_session_takes_the_token_over_and_there_is_one_push() {
     let directory = tempfile::tempdir().unwrap();
     let amy = user("amy", MonitorRights::All);
-    let mut world = World::start(directory.path().into(), std::slice::from_ref(&amy)).await;
+    let mut world = RouterWorld::start(directory.path().into(), std::slice::from_ref(&amy)).await;
     let mut first = world.login(amy.clone(), Some(("1", "0"))).await;
     world.register(&first, "T", |_| {}).await.unwrap();
     let mut second = world.login(amy, None).await;
@@ -273,8 +274,8 @@ async fn a_second_session_takes_the_token_over_and_there_is_one_push() {
     // What the first still says by habit takes the token back, but not its old filter.
     world.router.set_badge(first.id, 0, Some(PushToken::parse("T").unwrap())).await.unwrap();
     assert_eq!(lists(&world.stored().await[0]).0, "1,2");
-    world.router.close(second.id, "gone", Left::Broken).await.unwrap();
-    world.router.close(first.id, "gone", Left::Broken).await.unwrap();
+    world.router.close(second.id, "gone", SessionEnd::Broken).await.unwrap();
+    world.router.close(first.id, "gone", SessionEnd::Broken).await.unwrap();
     world.announce(alarm_at(1, 12, T)).await;
     assert_eq!(world.pushed(), pushes(&[(12, "T", 1)]), "no socket, still a push");
 }
@@ -284,7 +285,7 @@ async fn an_interval_is_one_for_push_and_socket_and_survives_a_restart() {
     let directory = tempfile::tempdir().unwrap();
     let amy = user("amy", MonitorRights::All);
     let users = [amy.clone()];
-    let mut world = World::start(directory.path().into(), &users).await;
+    let mut world = RouterWorld::start(directory.path().into(), &users).await;
     let mut client = world.login(amy.clone(), Some(("1,2", "60,0"))).await;
     world.register(&client, "T", |_| {}).await.unwrap();
     for (event, at) in [(10, T), (11, T + 59)] {
@@ -292,7 +293,7 @@ async fn an_interval_is_one_for_push_and_socket_and_survives_a_restart() {
     }
     assert_eq!((client.events(), world.pushed()), (vec!["10".to_owned()], pushes(&[(10, "T", 1)])));
     // A reconnect changes nothing about it, nor does a restart, nor a session that is there only then.
-    world.router.close(client.id, "gone", Left::Broken).await.unwrap();
+    world.router.close(client.id, "gone", SessionEnd::Broken).await.unwrap();
     let mut world = world.restart(&users).await;
     world.announce(alarm_at(1, 12, T + 59)).await;
     let mut client = world.connect(8).await;
@@ -310,7 +311,7 @@ async fn the_default_interval_holds_for_pushes_and_their_copies_alone() {
     let directory = tempfile::tempdir().unwrap();
     let amy = user("amy", MonitorRights::All);
     let rules = PushRules { interval_default: Duration::from_mins(1), ..PUSH_ON };
-    let mut world = World::with_rules(directory.path().into(), std::slice::from_ref(&amy), rules).await;
+    let mut world = RouterWorld::with_rules(directory.path().into(), std::slice::from_ref(&amy), rules).await;
     let mut client = world.login(amy.clone(), None).await;
     world.register(&client, "T", |_| {}).await.unwrap();
     let mut plain_app = world.login(user("bob", MonitorRights::All), None).await;
@@ -327,7 +328,7 @@ async fn rights_are_those_of_the_moment() {
     let directory = tempfile::tempdir().unwrap();
     let only_1 = MonitorRights::Only(Arc::new([MonitorId(1)].into()));
     let amy = user("amy", only_1);
-    let mut world = World::start(directory.path().into(), std::slice::from_ref(&amy)).await;
+    let mut world = RouterWorld::start(directory.path().into(), std::slice::from_ref(&amy)).await;
     let client = world.login(amy.clone(), None).await;
     world.register(&client, "T", |_| {}).await.unwrap();
     world.announce(alarm_at(1, 10, T)).await;
@@ -347,9 +348,9 @@ async fn rights_are_those_of_the_moment() {
 }
 
 #[tokio::test]
-async fn who_is_newer_than_the_catalog_is_pushed_to_at_once() {
+async fn a_user_newer_than_the_catalog_gets_pushes_at_once() {
     let directory = tempfile::tempdir().unwrap();
-    let mut world = World::start(directory.path().into(), &[]).await;
+    let mut world = RouterWorld::start(directory.path().into(), &[]).await;
     let client = world.login(user("new", MonitorRights::All), None).await;
     world.register(&client, "T", |_| {}).await.unwrap();
     world.announce(alarm_at(1, 10, T)).await;
@@ -357,9 +358,9 @@ async fn who_is_newer_than_the_catalog_is_pushed_to_at_once() {
 }
 
 #[tokio::test]
-async fn while_nobody_is_asked_for_credentials_everybody_may_see_all() {
+async fn while_auth_is_off_all_users_may_see_all_monitors() {
     let directory = tempfile::tempdir().unwrap();
-    let mut world = World::start(directory.path().into(), &[]).await;
+    let mut world = RouterWorld::start(directory.path().into(), &[]).await;
     world.auth.send_modify(|auth| auth.enabled = false);
     let client = world.login(user("anonymous", MonitorRights::All), None).await;
     world.register(&client, "T", |_| {}).await.unwrap();
@@ -375,7 +376,7 @@ async fn a_badge_is_kept_until_there_is_a_token_and_survives_a_restart() {
     let directory = tempfile::tempdir().unwrap();
     let amy = user("amy", MonitorRights::All);
     let users = [amy.clone()];
-    let mut world = World::start(directory.path().into(), &users).await;
+    let mut world = RouterWorld::start(directory.path().into(), &users).await;
     let client = world.login(amy.clone(), None).await;
     world.router.set_badge(client.id, 7, None).await.unwrap();
     world.register(&client, "T", |_| {}).await.unwrap();
@@ -396,7 +397,7 @@ async fn a_badge_is_kept_until_there_is_a_token_and_survives_a_restart() {
 async fn what_changes_nothing_is_not_written() {
     let directory = tempfile::tempdir().unwrap();
     let amy = user("amy", MonitorRights::All);
-    let mut world = World::start(directory.path().into(), std::slice::from_ref(&amy)).await;
+    let mut world = RouterWorld::start(directory.path().into(), std::slice::from_ref(&amy)).await;
     let client = world.login(amy.clone(), None).await;
     let mut watcher = world.tap.subscribe();
     let mut changes = || {
@@ -422,7 +423,7 @@ async fn what_changes_nothing_is_not_written() {
 async fn an_app_that_invents_tokens_is_refused_and_no_other_user_suffers() {
     let directory = tempfile::tempdir().unwrap();
     let (amy, bob) = (user("amy", MonitorRights::All), user("bob", MonitorRights::All));
-    let mut world = World::start(directory.path().into(), &[amy.clone(), bob.clone()]).await;
+    let mut world = RouterWorld::start(directory.path().into(), &[amy.clone(), bob.clone()]).await;
     let client = world.login(amy, None).await;
     for number in 0..100 {
         world.register(&client, &format!("T{number}"), |_| {}).await.unwrap();

@@ -22,9 +22,9 @@ fn import(token: &str, monlist: &str) -> TokenImport {
     }
 }
 
-async fn start(directory: &tempfile::TempDir) -> (World, User) {
+async fn start(directory: &tempfile::TempDir) -> (RouterWorld, User) {
     let amy = user("amy", MonitorRights::All);
-    (World::start(directory.path().into(), std::slice::from_ref(&amy)).await, amy)
+    (RouterWorld::start(directory.path().into(), std::slice::from_ref(&amy)).await, amy)
 }
 
 #[tokio::test]
@@ -72,14 +72,15 @@ async fn an_interval_does_not_count_from_a_push_that_was_given_up() {
     let filter = || Some(MonitorFilter::parse("1", "60").unwrap());
     world.register(&client, "T", |token| token.filter = filter()).await.unwrap();
     // With its app away, nobody was told of the first alarm.
-    world.router.close(client.id, "left", Left::Broken).await.unwrap();
+    world.router.close(client.id, "left", SessionEnd::Broken).await.unwrap();
     world.announce(alarm_at(1, 10, T)).await;
     world.announce(alarm_at(1, 11, T + 10)).await;
     let at = |second: i64| Timestamp::from_second(second).unwrap();
     world.router.untold(vec![(TokenId(1), MonitorId(1), at(T))]).await.unwrap();
     world.router.ping().await.unwrap();
     world.announce(alarm_at(1, 12, T + 20)).await;
-    let events = |world: &mut World| world.pushed().into_iter().map(|(event, ..)| event).collect::<Vec<_>>();
+    let events =
+        |world: &mut RouterWorld| world.pushed().into_iter().map(|(event, ..)| event).collect::<Vec<_>>();
     assert_eq!(events(&mut world), [10, 12]);
     // Nor after a restart, and what was told later counts.
     world
@@ -268,11 +269,11 @@ async fn a_test_goes_to_one_token_or_to_all_and_counts_for_nothing() {
         token,
         push_receipts: None,
     };
-    let decisions = |tested: Tested| {
+    let decisions = |tested: AlarmTestReport| {
         let each = tested.targets.into_iter();
         each.map(|target| match target.target {
-            Target::Session(id) => (format!("session {id}"), String::from(target.decision.reason())),
-            Target::Token(id, _) => (format!("token {id}"), target.decision.reason().into()),
+            AlarmTarget::Session(id) => (format!("session {id}"), String::from(target.decision.reason())),
+            AlarmTarget::Token(id, _) => (format!("token {id}"), target.decision.reason().into()),
         })
         .collect::<Vec<_>>()
     };
@@ -310,7 +311,7 @@ async fn deliveries_count_on_after_a_restart() {
 }
 
 #[tokio::test]
-async fn who_logs_in_as_somebody_else_has_the_token_no_more() {
+async fn a_session_that_logs_in_as_another_user_loses_its_token() {
     let directory = tempfile::tempdir().unwrap();
     let (mut world, amy) = start(&directory).await;
     let mut client = world.login(amy, None).await;

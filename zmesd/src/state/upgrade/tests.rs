@@ -165,7 +165,7 @@ async fn a_newer_file_names_the_zmesd_that_reads_it_and_the_way_back() {
     assert_eq!(problem.fault(), Fault::File);
     let said = format!("{problem}");
     let expected = format!(
-        "has tables of version 5, which zmesd 0.7.0 brought; this zmesd ({}) reads them up to version 3",
+        "has tables of version 5, made by zmesd 0.7.0; this zmesd ({}) supports up to version 3",
         env!("CARGO_PKG_VERSION")
     );
     assert!(said.contains(&expected), "{said}");
@@ -177,7 +177,7 @@ async fn a_newer_file_names_the_zmesd_that_reads_it_and_the_way_back() {
     let place = Place::new();
     written_by(&place, 999, "later").await;
     let problem = place.refused().await;
-    assert!(problem.to_string().contains("which a newer zmesd brought"), "{problem}");
+    assert!(problem.to_string().contains("made by a newer zmesd"), "{problem}");
     assert!(problem.hint().starts_with("install a newer zmesd again; or move"), "{}", problem.hint());
 }
 

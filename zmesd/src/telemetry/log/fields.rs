@@ -1,8 +1,8 @@
-//! The fields of a log line as text, made harmless.
+//! The fields of a log line as text, with control characters escaped.
 //!
 //! Camera names, user names and app versions come from outside. A line feed in one of them would begin a forged log
-//! line, an escape sequence would command the terminal of whoever reads it. The formatter of the library lets both
-//! through in fields that are displayed, so this one escapes every character that is not seen as itself, wherever it comes from.
+//! line, an escape sequence would control the reader's terminal. The library's formatter lets both through in fields that are
+//! displayed, so this one escapes every character that is not printable, wherever it comes from.
 
 use std::error::Error;
 use std::fmt::{self, Debug, Write};
@@ -39,7 +39,7 @@ impl Line<'_> {
     }
 
     fn write(&mut self, name: &str, value: fmt::Arguments<'_>) -> fmt::Result {
-        // What the `log` bridge adds is already part of the line's head.
+        // The fields of the `log` bridge are already in the line's head.
         if name.starts_with("log.") {
             return Ok(());
         }

@@ -1,4 +1,4 @@
-//! Entries in systemd's journal: the whole line as the message, and each field once more by its own name.
+//! Entries in systemd's journal: the whole line as the message, and each field by its own name as well.
 //!
 //! The message alone is what `journalctl` shows, so an error must be in it; the fields are what it filters by
 //! (`journalctl ZMESD_MONITOR=3`). The protocol is the native one of systemd-journald: one datagram per entry, one
@@ -27,10 +27,10 @@ const IDENTIFIER: &str = "zmesd";
 const PREFIX: &str = "ZMESD_";
 /// What is sent of an entry that is too long for a datagram, in bytes.
 const CUT: usize = 48 * 1024;
-/// How long an entry may wait for a journal that does not read; then it is lost, and the daemon goes on.
+/// How long an entry waits for a journal that does not read. After that it is dropped.
 const PATIENCE: Duration = Duration::from_millis(200);
 
-/// The way to the journal.
+/// A socket to the journal.
 #[derive(Debug, Clone)]
 pub(super) struct Journal {
     socket: Arc<UnixDatagram>,
@@ -38,9 +38,9 @@ pub(super) struct Journal {
 }
 
 impl Journal {
-    /// Finds the journal, and fails where none listens.
+    /// Opens the journal; fails where none listens.
     ///
-    /// The socket stays unconnected: a connection would not survive a journald that makes its own anew.
+    /// The socket stays unconnected: a connection would break when journald restarts.
     pub(super) fn connect(path: &Path) -> io::Result<Self> {
         UnixDatagram::unbound()?.connect(path)?;
         let socket = UnixDatagram::unbound()?;
@@ -87,9 +87,9 @@ impl io::Write for Journal {
 
 /// Formats an event as an entry of the journal.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Entry;
+pub(super) struct JournalEntry;
 
-impl<S> FormatEvent<S, HarmlessFields> for Entry
+impl<S> FormatEvent<S, HarmlessFields> for JournalEntry
 where
     S: Subscriber + for<'span> LookupSpan<'span>,
 {

@@ -1,6 +1,6 @@
 //! Log lines as JSON objects, one a line, for collectors.
 //!
-//! The library's own JSON leaves out what has caused an error, which is the part that helps.
+//! The library's own JSON leaves out the causes of an error.
 
 use std::error::Error;
 use std::fmt::{self, Debug};

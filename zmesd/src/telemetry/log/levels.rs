@@ -4,14 +4,14 @@ use tracing_subscriber::filter::{LevelFilter, Targets};
 
 use crate::config;
 
-/// Crates that the bare level word is about; all others stay at [`OTHERS`].
+/// Crates that a bare level applies to; all others stay at [`OTHERS`].
 const OURS: [&str; 2] = ["zmesd", "zmes_shared"];
-/// Libraries tell of trouble alone: their debug output is long and no admin's business.
+/// Libraries log warnings only: their debug output is long and does not help admins.
 const OTHERS: LevelFilter = LevelFilter::WARN;
-/// In force where only directives are given.
+/// Used where only directives are given.
 const DEFAULT: LevelFilter = LevelFilter::INFO;
 
-/// Says that a text is neither a level nor a list of directives.
+/// The text is neither a level nor a list of directives.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
 pub struct InvalidLevel(String);
@@ -26,7 +26,7 @@ impl InvalidLevel {
 /// Turns the text of `log.level` into a filter.
 ///
 /// A bare word sets the level of the daemon's own crates, `module=level` that of a module; they may be mixed,
-/// separated by commas. What is valid the configuration decides, in one place for the file and for `zmesctl`.
+/// separated by commas. The configuration validates it, for the file and for `zmesctl` alike.
 pub fn parse(text: &str) -> Result<Targets, InvalidLevel> {
     config::check_log_level(text).map_err(InvalidLevel)?;
     let level = |word: &str| word.parse().unwrap_or(DEFAULT);

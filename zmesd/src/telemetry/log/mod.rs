@@ -1,7 +1,6 @@
 //! The log: where it goes, how it looks, and its level, which can change while the daemon runs.
 //!
-//! It knows nothing of who changes the level or for how long. Standard error is the only stream: files and rotation
-//! are the business of whoever starts the daemon.
+//! Standard error is the only stream: files and rotation are left to the service manager.
 
 mod fields;
 mod journal;
@@ -30,7 +29,7 @@ pub use levels::{InvalidLevel, parse};
 
 use crate::config::{LogConfig, LogFormat};
 use fields::HarmlessFields;
-use journal::{Entry, Journal};
+use journal::{Journal, JournalEntry};
 use json::JsonLine;
 
 /// The level before the configuration is read.
@@ -42,7 +41,7 @@ type Output = Box<dyn Layer<Layered<Filter, Registry>> + Send + Sync>;
 /// Why the log cannot be set up or changed.
 #[derive(Debug, thiserror::Error)]
 pub enum LogError {
-    /// The level is none.
+    /// The level is invalid.
     #[error(transparent)]
     Level(#[from] InvalidLevel),
     /// `format = "journald"`, but no journal is there.
@@ -62,7 +61,7 @@ pub struct Bootstrap {
     _installed: DefaultGuard,
 }
 
-/// Logs to standard error until [`Bootstrap::replace_with`]; a `level` that is none is ignored until then.
+/// Logs to standard error until [`Bootstrap::replace_with`]; an invalid `level` is ignored until then.
 pub fn bootstrap(level: Option<&str>) -> Bootstrap {
     let wanted = level.and_then(|level| parse(level).ok());
     let filter = wanted.or_else(|| parse(BOOTSTRAP_LEVEL).ok()).unwrap_or_default();
@@ -75,7 +74,7 @@ impl Bootstrap {
     /// Installs the configured log for the whole process.
     ///
     /// `journal_stream` is the environment variable `JOURNAL_STREAM`, by which systemd says that standard error is
-    /// the journal. Crates that log through the `log` facade stay below the level that is in force now.
+    /// the journal. Crates that log through the `log` facade stay at the level of this moment.
     pub fn replace_with(
         self,
         config: &LogConfig,
@@ -102,7 +101,7 @@ fn output(format: LogFormat, journal_stream: Option<&str>) -> Result<Output, Log
     Ok(output)
 }
 
-/// Says why the process ends, to whoever started it; where nobody can hear that, to the journal.
+/// Writes why the process ends to standard error, or to the journal where standard error leads nowhere.
 pub fn complain(text: &str) {
     writeln!(io::stderr(), "{text}").ok();
     if is_deaf(&io::stderr())
@@ -147,12 +146,12 @@ where
     S: Subscriber + for<'span> LookupSpan<'span>,
 {
     let layer = tracing_subscriber::fmt::layer().fmt_fields(HarmlessFields).with_ansi(false);
-    layer.event_format(Entry).with_writer(journal)
+    layer.event_format(JournalEntry).with_writer(journal)
 }
 
 /// Says whether standard error is the stream that systemd connected to the journal.
 ///
-/// The variable alone proves nothing: it is inherited by what the daemon's user starts with a redirected stream.
+/// The variable alone proves nothing: child processes inherit it, even with a redirected stream.
 fn is_journal(journal_stream: Option<&str>) -> bool {
     let Some((device, inode)) = journal_stream.and_then(|stream| stream.split_once(':')) else {
         return false;
@@ -161,8 +160,8 @@ fn is_journal(journal_stream: Option<&str>) -> bool {
     device.parse() == Ok(stderr.st_dev) && inode.parse() == Ok(stderr.st_ino)
 }
 
-/// Says whether what is written there is heard by nobody: it leads to `/dev/null`, or is open for reading alone, which
-/// is what ZoneMinder's zmdc leaves the daemons that it starts.
+/// Says whether what is written there is lost: it leads to `/dev/null`, or is open for reading only, which is what
+/// ZoneMinder's zmdc leaves to the daemons that it starts.
 fn is_deaf(stream: &impl AsFd) -> bool {
     let Ok(flags) = fcntl(stream, FcntlArg::F_GETFL) else { return true };
     let reads_only = OFlag::from_bits_truncate(flags) & OFlag::O_ACCMODE == OFlag::O_RDONLY;
@@ -178,18 +177,18 @@ pub struct LogHandle {
 
 #[derive(Debug)]
 struct Level {
-    /// What holds until somebody changes it.
+    /// The lasting level.
     lasting: String,
-    /// What is in force now.
+    /// The current level.
     now: String,
-    /// Grows with each change, so that an expiry can tell whether it is still meant.
+    /// Grows with each change, so that an expiry knows whether a later change has replaced its own.
     change: u64,
 }
 
 /// A change of the level.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LevelChange {
-    /// The level that was in force.
+    /// The level before.
     pub before: String,
     /// Identifies the change for [`LogHandle::expire`].
     pub number: u64,
@@ -203,23 +202,23 @@ impl LogHandle {
         Ok((layer, Self { filter, level: Arc::new(Mutex::new(level)) }))
     }
 
-    /// Returns the level in force, as it was given.
+    /// Returns the current level, as it was given.
     pub fn level(&self) -> String {
         self.lock().now.clone()
     }
 
-    /// Changes the level for good (until the next change).
+    /// Changes the lasting level.
     pub fn set(&self, level: &str) -> Result<LevelChange, LogError> {
         self.apply(level, true)
     }
 
-    /// Changes the level until [`Self::expire`] brings the last lasting one back.
+    /// Changes the level until [`Self::expire`] restores the lasting one.
     pub fn set_for_now(&self, level: &str) -> Result<LevelChange, LogError> {
         self.apply(level, false)
     }
 
-    /// Ends the temporary change of that number and returns the level that holds again; `None`: a later change has
-    /// taken its place, and nothing happens.
+    /// Ends the temporary change of that number and returns the restored level. `None`: a later change has replaced it, and
+    /// nothing happens.
     pub fn expire(&self, number: u64) -> Result<Option<String>, LogError> {
         let mut level = self.lock();
         if level.change != number {
@@ -239,7 +238,7 @@ impl LogHandle {
         Ok(LevelChange { before, number: level.change })
     }
 
-    /// Puts another filter in force and returns the level before.
+    /// Replaces the filter and returns the level before.
     fn change(&self, level: &mut Level, text: &str) -> Result<String, LogError> {
         self.filter.reload(parse(text)?)?;
         level.change += 1;

@@ -7,8 +7,8 @@ use serde_json::Value;
 use zmes_zoneminder::{MonitorRights, User};
 
 use crate::domain::{LoginVerdict, MonitorFilter};
-use crate::protocol::{FilterStatement, Identity};
-use crate::ws::session::{Input, Output, Session};
+use crate::protocol::{FilterStatement, ServerIdentity};
+use crate::ws::session::{AppSession, Input, Output};
 
 /// More frames than a dialogue needs; the rest of an input is not looked at.
 const MOST_FRAMES: usize = 64;
@@ -20,9 +20,9 @@ const PLANTED: &str = "planted-Zq7-9f3a1c-password";
 /// The first byte decides how logins end and whether push is on; the lines after it are frames.
 pub(crate) fn app_frames(bytes: &[u8]) {
     let Some((choice, lines)) = bytes.split_first() else { return };
-    let identity = Identity { version: "7.0.0".to_owned(), server: "zmesd/0.0.0".to_owned() };
+    let identity = ServerIdentity { version: "7.0.0".to_owned(), server: "zmesd/0.0.0".to_owned() };
     let address = std::net::IpAddr::from([192, 0, 2, 7]);
-    let mut session = Session::new(address, Arc::new(identity), choice & 1 == 1);
+    let mut session = AppSession::new(address, Arc::new(identity), choice & 1 == 1);
     let mut ended = false;
     for line in lines.split(|byte| *byte == b'\n').take(MOST_FRAMES) {
         let planted = std::str::from_utf8(line).ok().map(plant);
@@ -37,7 +37,7 @@ pub(crate) fn app_frames(bytes: &[u8]) {
     step(&mut session, Input::AuthTimeout, &mut ended);
 }
 
-fn step(session: &mut Session, input: Input<'_>, ended: &mut bool) -> Vec<Output> {
+fn step(session: &mut AppSession, input: Input<'_>, ended: &mut bool) -> Vec<Output> {
     let outputs = session.step(input);
     assert!(!*ended || outputs.is_empty(), "something is done after the end: {outputs:?}");
     for output in &outputs {

@@ -14,8 +14,8 @@ use tokio::time::timeout;
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::protocol::Role;
 
-use crate::protocol::Identity;
-use crate::ws::admission::Admission;
+use crate::protocol::ServerIdentity;
+use crate::ws::connection_limits::ConnectionLimits;
 use crate::ws::proxy;
 use crate::ws::settings::ServerSettings;
 use crate::ws::upgrade::{MAX_MESSAGE, UpgradeError, frame_limits, upgrade};
@@ -34,12 +34,12 @@ thread_local! {
 }
 
 /// A peer that has sent everything and hung up.
-struct Peer<'a> {
+struct ScriptedPeer<'a> {
     sent: &'a [u8],
     answered: Vec<u8>,
 }
 
-impl AsyncRead for Peer<'_> {
+impl AsyncRead for ScriptedPeer<'_> {
     fn poll_read(
         mut self: Pin<&mut Self>,
         _: &mut Context<'_>,
@@ -52,7 +52,7 @@ impl AsyncRead for Peer<'_> {
     }
 }
 
-impl AsyncWrite for Peer<'_> {
+impl AsyncWrite for ScriptedPeer<'_> {
     fn poll_write(mut self: Pin<&mut Self>, _: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         self.answered.extend_from_slice(bytes);
         Poll::Ready(Ok(bytes.len()))
@@ -83,11 +83,11 @@ pub(crate) fn http_upgrade(bytes: &[u8]) {
 /// Returns the address of a client that was let in.
 fn handshake(request: &[u8], from: SocketAddr) -> Option<SocketAddr> {
     let settings = settings();
-    let admission = Arc::new(Admission::default());
-    let (mut seat, _eviction) = admission.seat(from.ip(), !settings.trusts(from.ip()), &settings).ok()?;
+    let limits = Arc::new(ConnectionLimits::default());
+    let (mut slot, _eviction) = limits.slot(from.ip(), !settings.trusts(from.ip()), &settings).ok()?;
     let mut client = from;
-    let mut peer = Peer { sent: request, answered: Vec::new() };
-    let upgraded = upgrade(&mut peer, from, &settings, &mut seat, &mut client);
+    let mut peer = ScriptedPeer { sent: request, answered: Vec::new() };
+    let upgraded = upgrade(&mut peer, from, &settings, &mut slot, &mut client);
     let outcome = RUNTIME.with(|runtime| {
         runtime.as_ref().map(|runtime| runtime.block_on(async { timeout(LONGEST, upgraded).await }))
     })?;
@@ -108,7 +108,7 @@ fn handshake(request: &[u8], from: SocketAddr) -> Option<SocketAddr> {
 
 /// Frames of a client after the handshake: messages keep the limit, and an end is an end.
 fn frames(sent: &[u8]) {
-    let peer = Peer { sent, answered: Vec::new() };
+    let peer = ScriptedPeer { sent, answered: Vec::new() };
     let limits = Some(frame_limits());
     let Some(mut socket) = WebSocketStream::from_raw_socket(peer, Role::Server, limits).now_or_never() else {
         return;
@@ -139,7 +139,7 @@ pub(crate) fn proxy_header(bytes: &[u8]) {
 
 fn settings() -> ServerSettings {
     ServerSettings {
-        identity: Arc::new(Identity { version: "7.0.0".to_owned(), server: "zmesd/0.0.0".to_owned() }),
+        identity: Arc::new(ServerIdentity { version: "7.0.0".to_owned(), server: "zmesd/0.0.0".to_owned() }),
         max_clients: 10,
         max_clients_per_address: 10,
         trusted_proxies: "10.0.0.0/8".parse().into_iter().collect(),

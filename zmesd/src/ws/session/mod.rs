@@ -1,8 +1,8 @@
 //! The conversation with one app, without sockets, clocks or tasks: [`Input`] in, [`Output`]s back.
 //!
-//! Owns how far the app has come (anonymous → verifying → logged in). The [`pump`](super::pump) carries outputs out
-//! in their order and feeds in nothing that the app sent while one of them is under way: so frames are handled in
-//! order, and what follows `auth` waits for its verdict.
+//! Owns the state of the login (anonymous → verifying → logged in). The [`pump`](super::pump) carries outputs out in
+//! order and feeds in no frame while one of them is under way: frames are handled in order, and what follows `auth`
+//! waits for its verdict.
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -13,8 +13,8 @@ use zmes_shared::control::Since;
 use super::End;
 use crate::domain::{Login, LoginVerdict, MonitorFilter};
 use crate::protocol::{
-    AuthFrame, Body, Category, FilterFault, FilterStatement, Identity, Incoming, PushFrame, Reply,
-    SinceFault, TokenFault, TokenFrame, parse,
+    AppReply, AuthFrame, Category, FilterFault, FilterStatement, FrameBody, IncomingFrame, PushFrame,
+    ServerIdentity, SinceFault, TokenFault, TokenFrame, parse,
 };
 use crate::route::{NewLogin, Registration};
 use zmes_providers::{App, PushToken};
@@ -40,11 +40,11 @@ pub(super) enum Input<'a> {
 pub(super) enum Output {
     /// Send this frame.
     Reply(Utf8Bytes),
-    /// Have these credentials looked at and feed the verdict in.
+    /// Check these credentials and feed the verdict in.
     Verify(Box<Login>),
     /// Tell the router who this is.
     Attach(Box<NewLogin>),
-    /// Tell the router what is wanted, and which token the app names.
+    /// Tell the router the filter, and which token the app names.
     SetFilter(FilterStatement, Option<PushToken>),
     /// Tell the router the app's push token.
     Register(Box<Registration>),
@@ -58,29 +58,26 @@ pub(super) enum Output {
 
 /// The session of one app.
 #[derive(Debug)]
-pub(super) struct Session {
+pub(super) struct AppSession {
     address: IpAddr,
-    identity: Arc<Identity>,
+    identity: Arc<ServerIdentity>,
     /// Tokens and badges are taken.
     push: bool,
-    state: State,
+    state: SessionState,
 }
 
 #[derive(Debug)]
-enum State {
-    /// Has shown no credentials yet.
+enum SessionState {
     Anonymous,
-    /// Has shown some, the verdict is pending.
-    Verifying(Box<Pending>),
-    /// Is in.
+    Verifying(Box<AuthExtras>),
     LoggedIn,
-    /// Was told to go: what it still sends means nothing.
+    /// Has been told to close: what it still sends is ignored.
     Ended,
 }
 
 /// What `auth` said beside the credentials, until the verdict is there.
 #[derive(Debug)]
-struct Pending {
+struct AuthExtras {
     app: Option<String>,
     kind: App,
     hint: Option<PushToken>,
@@ -88,126 +85,125 @@ struct Pending {
     since: Option<Result<Since, SinceFault>>,
 }
 
-impl Session {
+impl AppSession {
     /// Returns the session of an app that has just connected.
-    pub(super) fn new(address: IpAddr, identity: Arc<Identity>, push: bool) -> Self {
-        Self { address, identity, push, state: State::Anonymous }
+    pub(super) fn new(address: IpAddr, identity: Arc<ServerIdentity>, push: bool) -> Self {
+        Self { address, identity, push, state: SessionState::Anonymous }
     }
 
-    /// Says whether the time for credentials is running: not while the daemon itself is slow with the verdict.
+    /// Says whether the time limit for credentials runs: it does not while the daemon checks them.
     pub(super) fn awaits_credentials(&self) -> bool {
-        matches!(self.state, State::Anonymous)
+        matches!(self.state, SessionState::Anonymous)
     }
 
-    /// Says whether the app is in.
     pub(super) fn logged_in(&self) -> bool {
-        matches!(self.state, State::LoggedIn)
+        matches!(self.state, SessionState::LoggedIn)
     }
 
     /// Takes an input and returns what is to be done.
     pub(super) fn step(&mut self, input: Input<'_>) -> Vec<Output> {
-        if matches!(self.state, State::Ended) {
+        if matches!(self.state, SessionState::Ended) {
             return Vec::new();
         }
         match input {
             Input::Text(text) => match parse(text) {
                 Ok(frame) => self.on_frame(frame),
-                Err(_) => reply(&Reply::BadJson),
+                Err(_) => reply(&AppReply::BadJson),
             },
-            Input::Binary => reply(&Reply::BadJson),
+            Input::Binary => reply(&AppReply::BadJson),
             Input::Verdict(verdict) => self.on_verdict(verdict),
-            Input::NotRegistered(fault) => reply(&Reply::TokenFault(fault)),
-            Input::AuthTimeout if self.awaits_credentials() => self.end(Some(&Reply::NoAuth), End::NoAuth),
+            Input::NotRegistered(fault) => reply(&AppReply::TokenFault(fault)),
+            Input::AuthTimeout if self.awaits_credentials() => self.end(Some(&AppReply::NoAuth), End::NoAuth),
             Input::AuthTimeout => Vec::new(),
         }
     }
 
-    fn on_frame(&mut self, frame: Incoming) -> Vec<Output> {
-        let Incoming { event, kind, app, hint, body } = frame;
+    fn on_frame(&mut self, frame: IncomingFrame) -> Vec<Output> {
+        let IncomingFrame { event, kind, app, hint, body } = frame;
         let stranger = !self.logged_in();
         match body {
-            Body::Auth(auth) => self.on_auth(*auth, app, hint),
-            Body::Version => reply(&Reply::Version(&self.identity)),
-            _ if stranger => reply(&Reply::NotAuthorized { event: &event, kind: &kind }),
-            Body::Filter(Ok(FilterStatement::Keep)) => Vec::new(),
-            Body::Filter(Ok(statement)) => vec![Output::SetFilter(statement, hint)],
-            Body::Filter(Err(fault)) => reply(&Reply::FilterFault(fault)),
-            Body::Replay(since) => replay(since),
-            Body::Push(_) if !self.push => reply(&Reply::PushDisabled),
-            Body::Push(PushFrame::Token(Ok(token))) => {
+            FrameBody::Auth(auth) => self.on_auth(*auth, app, hint),
+            FrameBody::Version => reply(&AppReply::Version(&self.identity)),
+            _ if stranger => reply(&AppReply::NotAuthorized { event: &event, kind: &kind }),
+            FrameBody::Filter(Ok(FilterStatement::Keep)) => Vec::new(),
+            FrameBody::Filter(Ok(statement)) => vec![Output::SetFilter(statement, hint)],
+            FrameBody::Filter(Err(fault)) => reply(&AppReply::FilterFault(fault)),
+            FrameBody::Replay(since) => replay(since),
+            FrameBody::Push(_) if !self.push => reply(&AppReply::PushDisabled),
+            FrameBody::Push(PushFrame::Token(Ok(token))) => {
                 token.map_or_else(Vec::new, |token| register(*token, app))
             }
-            Body::Push(PushFrame::Badge(Ok(badge))) => vec![Output::Badge(badge, hint)],
-            Body::Push(PushFrame::Token(Err(fault)) | PushFrame::Badge(Err(fault))) => {
-                reply(&Reply::TokenFault(fault))
+            FrameBody::Push(PushFrame::Badge(Ok(badge))) => vec![Output::Badge(badge, hint)],
+            FrameBody::Push(PushFrame::Token(Err(fault)) | PushFrame::Badge(Err(fault))) => {
+                reply(&AppReply::TokenFault(fault))
             }
-            Body::OtherControl | Body::Push(PushFrame::Other) => {
-                reply(&Reply::NotSupported { event: &event, kind: &kind })
+            FrameBody::OtherControl | FrameBody::Push(PushFrame::Other) => {
+                reply(&AppReply::NotSupported { event: &event, kind: &kind })
             }
-            Body::Escontrol => reply(&Reply::EscontrolDisabled { event: "escontrol" }),
-            Body::Unknown => reply(&Reply::NotSupported { event: &event, kind: "" }),
+            FrameBody::Escontrol => reply(&AppReply::EscontrolDisabled { event: "escontrol" }),
+            FrameBody::Unknown => reply(&AppReply::NotSupported { event: &event, kind: "" }),
         }
     }
 
     fn on_auth(&mut self, auth: AuthFrame, kind: App, hint: Option<PushToken>) -> Vec<Output> {
         let AuthFrame { category, credentials, app, filter, since } = auth;
         if category == Category::Escontrol {
-            return reply(&Reply::EscontrolDisabled { event: "auth" });
+            return reply(&AppReply::EscontrolDisabled { event: "auth" });
         }
-        self.state = State::Verifying(Box::new(Pending { app, kind, hint, filter, since }));
+        self.state = SessionState::Verifying(Box::new(AuthExtras { app, kind, hint, filter, since }));
         vec![Output::Verify(Box::new(Login { credentials, address: self.address }))]
     }
 
     fn on_verdict(&mut self, verdict: LoginVerdict) -> Vec<Output> {
-        let State::Verifying(pending) = std::mem::replace(&mut self.state, State::Ended) else {
-            // Nobody asked: only a defect of the pump could bring us here, and the door stays closed.
+        let SessionState::Verifying(pending) = std::mem::replace(&mut self.state, SessionState::Ended) else {
+            // No check was asked for: only a defect of the pump leads here, and the login is refused.
             return vec![Output::End(End::LoginUnavailable)];
         };
         match verdict {
             LoginVerdict::Accepted(user) => self.welcome(user, None, *pending),
             LoginVerdict::AcceptedUntil(user, pass) => self.welcome(user, Some(pass), *pending),
-            LoginVerdict::Rejected(_) => self.end(Some(&Reply::BadAuth), End::BadAuth),
-            // Apps take BADAUTH for final and never come back; a database that is away is not final, nor is what
-            // somebody else at the same address or under the same name has done.
+            LoginVerdict::Rejected(_) => self.end(Some(&AppReply::BadAuth), End::BadAuth),
+            // Apps take BADAUTH for final and never reconnect. An unreachable database is not final, nor are the failures
+            // of other clients at the same address or with the same user name.
             LoginVerdict::Throttled | LoginVerdict::Unavailable(_) => self.end(None, End::LoginUnavailable),
         }
     }
 
-    /// The router hears of the app before the app hears "Success": from then on it misses no alarm.
-    fn welcome(&mut self, user: Arc<User>, pass: Option<AccessPass>, pending: Pending) -> Vec<Output> {
-        self.state = State::LoggedIn;
-        let Pending { app, kind, hint, filter, since } = pending;
+    /// The router is told before the app gets "Success", so that the app misses no alarm after it.
+    fn welcome(&mut self, user: Arc<User>, pass: Option<AccessPass>, pending: AuthExtras) -> Vec<Output> {
+        self.state = SessionState::LoggedIn;
+        let AuthExtras { app, kind, hint, filter, since } = pending;
         let (filter, fault) = match filter {
             Ok(filter) => (filter, None),
             Err(fault) => (None, Some(fault)),
         };
         let mut outputs = vec![
             Output::Attach(Box::new(NewLogin { user, pass, app, filter, kind, hint })),
-            Output::Reply(Reply::AuthSuccess(&self.identity).to_frame()),
+            Output::Reply(AppReply::AuthSuccess(&self.identity).to_frame()),
         ];
-        outputs.extend(fault.map(|fault| Output::Reply(Reply::FilterFault(fault).to_frame())));
+        outputs.extend(fault.map(|fault| Output::Reply(AppReply::FilterFault(fault).to_frame())));
         outputs.extend(since.map(replay).unwrap_or_default());
         outputs
     }
 
-    fn end(&mut self, last_words: Option<&Reply<'_>>, end: End) -> Vec<Output> {
-        self.state = State::Ended;
-        let mut outputs = last_words.map(reply).unwrap_or_default();
+    fn end(&mut self, answer: Option<&AppReply<'_>>, end: End) -> Vec<Output> {
+        self.state = SessionState::Ended;
+        let mut outputs = answer.map(reply).unwrap_or_default();
         outputs.push(Output::End(end));
         outputs
     }
 }
 
-fn reply(reply: &Reply<'_>) -> Vec<Output> {
+fn reply(reply: &AppReply<'_>) -> Vec<Output> {
     vec![Output::Reply(reply.to_frame())]
 }
 
-/// A list that cannot be read keeps no phone from being told: it is named, and says nothing.
+/// A list that cannot be parsed does not prevent the registration: the app gets an error, and the list is ignored.
 fn register(token: TokenFrame, kind: App) -> Vec<Output> {
     let TokenFrame { token, platform, state, filter, app_version, profile } = token;
     let (filter, fault) = match filter {
         Ok(filter) => (filter, None),
-        Err(fault) => (None, Some(Reply::TokenFault(TokenFault::Filter(fault)).to_frame())),
+        Err(fault) => (None, Some(AppReply::TokenFault(TokenFault::Filter(fault)).to_frame())),
     };
     let token = Registration { token, platform, state, filter, kind, app_version, profile };
     std::iter::once(Output::Register(Box::new(token))).chain(fault.map(Output::Reply)).collect()
@@ -216,7 +212,7 @@ fn register(token: TokenFrame, kind: App) -> Vec<Output> {
 fn replay(since: Result<Since, SinceFault>) -> Vec<Output> {
     match since {
         Ok(since) => vec![Output::Replay(since)],
-        Err(fault) => reply(&Reply::SinceFault(fault)),
+        Err(fault) => reply(&AppReply::SinceFault(fault)),
     }
 }
 

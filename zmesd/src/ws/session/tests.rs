@@ -10,14 +10,14 @@ use crate::domain::Credentials;
 
 const AUTH: &str = r#"{"event":"auth","data":{"user":"amy","password":"secret"}}"#;
 
-fn session() -> Session {
-    let identity = Identity { version: "7.0.0".to_owned(), server: "zmesd/0.1.0".to_owned() };
-    Session::new("192.0.2.7".parse().unwrap(), Arc::new(identity), false)
+fn session() -> AppSession {
+    let identity = ServerIdentity { version: "7.0.0".to_owned(), server: "zmesd/0.1.0".to_owned() };
+    AppSession::new("192.0.2.7".parse().unwrap(), Arc::new(identity), false)
 }
 
 /// The session of an app that is in, while push is on.
-fn with_push() -> Session {
-    Session { push: true, ..logged_in() }
+fn with_push() -> AppSession {
+    AppSession { push: true, ..logged_in() }
 }
 
 fn amy() -> LoginVerdict {
@@ -32,7 +32,7 @@ fn amy() -> LoginVerdict {
     }))
 }
 
-fn logged_in() -> Session {
+fn logged_in() -> AppSession {
     let mut session = session();
     session.step(Input::Text(AUTH));
     session.step(Input::Verdict(amy()));
@@ -75,7 +75,7 @@ fn wanted(outputs: &[Output]) -> Vec<Value> {
     outputs.iter().map(one).collect()
 }
 
-fn say(session: &mut Session, text: &str) -> Vec<Value> {
+fn say(session: &mut AppSession, text: &str) -> Vec<Value> {
     wanted(&session.step(Input::Text(text)))
 }
 
@@ -323,12 +323,12 @@ fn what_cannot_be_taken_of_a_token_is_named() {
 
 #[test]
 fn before_auth_a_token_is_refused_while_push_is_on_too() {
-    let mut session = Session { push: true, ..session() };
+    let mut session = AppSession { push: true, ..session() };
     assert_eq!(say(&mut session, TOKEN), [fail("push", "token", "NOTAUTHORIZED")]);
 }
 
 #[test]
-fn who_logs_in_is_attached_with_the_token_that_the_app_names() {
+fn a_login_is_attached_to_the_token_that_the_app_names() {
     let mut session = session();
     say(&mut session, r#"{"event":"auth","data":{"user":"amy","password":"s"},"token":"fcm:a"}"#);
     let outputs = session.step(Input::Verdict(amy()));

@@ -15,7 +15,7 @@ use tokio_tungstenite::tungstenite::handshake::client::Request;
 use tokio_tungstenite::tungstenite::{Error, Message};
 use tokio_tungstenite::{WebSocketStream, client_async};
 
-use super::world::{PATIENCE, World};
+use super::world::{PATIENCE, WsWorld};
 
 pub(super) trait Stream: AsyncRead + AsyncWrite + Unpin + Send {}
 impl<S: AsyncRead + AsyncWrite + Unpin + Send> Stream for S {}
@@ -29,7 +29,7 @@ pub(super) const VERSION: &str = r#"{"event":"control","data":{"type":"version"}
 
 /// Both versions of TLS, or one of them.
 pub(super) fn client_config(
-    world: &World,
+    world: &WsWorld,
     versions: &[&'static SupportedProtocolVersion],
 ) -> Arc<ClientConfig> {
     let mut roots = RootCertStore::empty();
@@ -40,7 +40,7 @@ pub(super) fn client_config(
 }
 
 /// Opens a TLS connection.
-pub(super) async fn tls(world: &World, config: Arc<ClientConfig>) -> std::io::Result<TlsStream<TcpStream>> {
+pub(super) async fn tls(world: &WsWorld, config: Arc<ClientConfig>) -> std::io::Result<TlsStream<TcpStream>> {
     let tcp = TcpStream::connect(world.address).await.unwrap();
     let name = "localhost".try_into().unwrap();
     timeout(PATIENCE, TlsConnector::from(config).connect(name, tcp)).await.unwrap()
@@ -57,12 +57,12 @@ pub(super) fn request(headers: &[(&'static str, &'static str)]) -> Request {
 
 impl App {
     /// Connects as apps do.
-    pub(super) async fn connect(world: &World) -> Self {
+    pub(super) async fn connect(world: &WsWorld) -> Self {
         Self::try_connect(world, request(&[])).await.unwrap()
     }
 
     /// Connects with another request.
-    pub(super) async fn try_connect(world: &World, request: Request) -> Result<Self, Error> {
+    pub(super) async fn try_connect(world: &WsWorld, request: Request) -> Result<Self, Error> {
         let stream: Box<dyn Stream> = if world.root.is_some() {
             let config = client_config(world, rustls::ALL_VERSIONS);
             Box::new(tls(world, config).await.map_err(Error::Io)?)
@@ -79,7 +79,7 @@ impl App {
     }
 
     /// Connects and logs in.
-    pub(super) async fn logged_in(world: &World) -> Self {
+    pub(super) async fn logged_in(world: &WsWorld) -> Self {
         let mut app = Self::connect(world).await;
         app.say(AUTH).await;
         assert_eq!(app.json().await["status"], "Success");

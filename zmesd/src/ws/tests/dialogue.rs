@@ -9,9 +9,9 @@ use zmes_shared::SessionId;
 
 use super::app::{AUTH, App, VERSION};
 use super::settings;
-use super::world::{Heard, PATIENCE, World};
+use super::world::{Heard, PATIENCE, WsWorld};
 use crate::domain::MonitorFilter;
-use crate::route::{CloseReason, Outgoing, Written};
+use crate::route::{CloseReason, Outgoing, WriteReport};
 use crate::ws::ServerSettings;
 
 fn amy(filter: Option<MonitorFilter>) -> Heard {
@@ -20,7 +20,7 @@ fn amy(filter: Option<MonitorFilter>) -> Heard {
 
 #[tokio::test]
 async fn pipelined_auth_and_filter_are_handled_in_order() {
-    let mut world = World::secure(settings());
+    let mut world = WsWorld::secure(settings());
     let mut app = App::connect(&world).await;
     app.say(AUTH).await;
     app.say(r#"{"event":"push","data":{"type":"token","platform":"ios","token":"T","state":"enabled"}}"#)
@@ -43,7 +43,7 @@ async fn pipelined_auth_and_filter_are_handled_in_order() {
 
 #[tokio::test]
 async fn pipelined_auth_and_token_register_without_a_word() {
-    let mut world = World::secure(ServerSettings { push: true, ..settings() });
+    let mut world = WsWorld::secure(ServerSettings { push: true, ..settings() });
     let mut app = App::connect(&world).await;
     let token = |token: &str| {
         format!(
@@ -72,7 +72,7 @@ async fn pipelined_auth_and_token_register_without_a_word() {
 
 #[tokio::test]
 async fn what_follows_auth_waits_for_its_verdict() {
-    let world = World::secure(settings());
+    let world = WsWorld::secure(settings());
     let mut app = App::connect(&world).await;
     app.say(r#"{"event":"auth","data":{"user":"slow","password":"secret"}}"#).await;
     app.say(r#"{"event":"control","data":{"type":"filter","intlist":"0"}}"#).await;
@@ -83,7 +83,7 @@ async fn what_follows_auth_waits_for_its_verdict() {
 
 #[tokio::test]
 async fn wrong_credentials_are_badauth_and_close_1008() {
-    let mut world = World::secure(settings());
+    let mut world = WsWorld::secure(settings());
     for auth in [
         r#"{"event":"auth","data":{"user":"amy","password":"wrong"}}"#,
         r#"{"event":"auth","data":{"user":"","password":""}}"#,
@@ -100,7 +100,7 @@ async fn wrong_credentials_are_badauth_and_close_1008() {
 
 #[tokio::test]
 async fn no_credentials_in_time_are_noauth_and_close_1008() {
-    let world = World::secure(ServerSettings { auth_timeout: Duration::from_millis(50), ..settings() });
+    let world = WsWorld::secure(ServerSettings { auth_timeout: Duration::from_millis(50), ..settings() });
     let mut app = App::connect(&world).await;
     assert_eq!(app.json().await, json!({"event": "auth", "type": "", "status": "Fail", "reason": "NOAUTH"}));
     assert_eq!(app.closed().await.0, 1008);
@@ -108,7 +108,7 @@ async fn no_credentials_in_time_are_noauth_and_close_1008() {
 
 #[tokio::test]
 async fn a_database_that_is_away_is_close_1013_without_badauth() {
-    let world = World::secure(settings());
+    let world = WsWorld::secure(settings());
     let mut app = App::connect(&world).await;
     app.say(r#"{"event":"auth","data":{"user":"down","password":"secret"}}"#).await;
     assert_eq!(app.closed().await, (1013, "login not possible now".to_owned()));
@@ -116,7 +116,7 @@ async fn a_database_that_is_away_is_close_1013_without_badauth() {
 
 #[tokio::test]
 async fn auth_again_is_attached_and_answered_again() {
-    let mut world = World::secure(settings());
+    let mut world = WsWorld::secure(settings());
     let mut app = App::logged_in(&world).await;
     app.say(r#"{"event":"auth","data":{"user":"amy","password":"secret","monlist":"3","intlist":"0"}}"#)
         .await;
@@ -128,7 +128,7 @@ async fn auth_again_is_attached_and_answered_again() {
 
 #[tokio::test]
 async fn a_replay_comes_oldest_first_and_ends_with_its_count() {
-    let world = World::secure(settings());
+    let world = WsWorld::secure(settings());
     let mut app = App::connect(&world).await;
     app.say(r#"{"event":"auth","data":{"user":"amy","password":"secret","since":"6","monlist":"2"}}"#).await;
     assert_eq!(app.json().await["event"], "auth");
@@ -146,7 +146,7 @@ async fn a_replay_comes_oldest_first_and_ends_with_its_count() {
 
 #[tokio::test]
 async fn intervals_are_kept_by_minus_one() {
-    let mut world = World::secure(settings());
+    let mut world = WsWorld::secure(settings());
     let mut app = App::logged_in(&world).await;
     app.say(r#"{"event":"control","data":{"type":"filter","monlist":"1,2","intlist":"60,30"}}"#).await;
     app.say(r#"{"event":"control","data":{"type":"filter","monlist":"2,3","intlist":"-1"}}"#).await;
@@ -161,14 +161,14 @@ async fn intervals_are_kept_by_minus_one() {
 
 #[tokio::test]
 async fn frames_of_the_router_reach_the_app_and_are_reported() {
-    let mut world = World::secure(settings());
+    let mut world = WsWorld::secure(settings());
     let mut app = App::logged_in(&world).await;
     let (reports, mut reported) = mpsc::channel(4);
     assert!(world.send(1, Outgoing::Frame(Utf8Bytes::from_static(r#"{"n":1}"#))));
     let tracked = |text: &'static str| Outgoing::Tracked(Box::new((text.into(), reports.clone())));
     assert!(world.send(1, tracked(r#"{"n":2}"#)));
     assert_eq!((app.json().await, app.json().await), (json!({"n": 1}), json!({"n": 2})));
-    assert_eq!(reported.recv().await, Some(Written { session: SessionId(1), written: true }));
+    assert_eq!(reported.recv().await, Some(WriteReport { session: SessionId(1), written: true }));
 
     let kicked = world.take(1);
     kicked.kick.send(CloseReason::Disconnected).unwrap();
@@ -179,7 +179,7 @@ async fn frames_of_the_router_reach_the_app_and_are_reported() {
 
 #[tokio::test]
 async fn a_reader_that_does_not_read_is_kicked_in_the_middle_of_a_write() {
-    let mut world = World::secure(settings());
+    let mut world = WsWorld::secure(settings());
     let mut app = App::logged_in(&world).await;
     let (reports, mut reported) = mpsc::channel(1024);
     let big: Utf8Bytes = "x".repeat(200_000).into();
@@ -201,7 +201,7 @@ async fn a_reader_that_does_not_read_is_kicked_in_the_middle_of_a_write() {
 
 #[tokio::test]
 async fn the_other_reasons_have_their_codes() {
-    let mut world = World::secure(settings());
+    let mut world = WsWorld::secure(settings());
     let mut revoked = App::logged_in(&world).await;
     world.take(1).kick.send(CloseReason::UserRevoked).unwrap();
     assert_eq!(revoked.closed().await.0, 1008);
@@ -214,12 +214,12 @@ async fn the_other_reasons_have_their_codes() {
     assert_eq!(anonymous.closed().await.0, 1001);
     assert!(bystander.next().await.is_none() && anonymous.next().await.is_none());
     tokio::time::timeout(PATIENCE, world.tracker.wait()).await.expect("all tasks end");
-    assert_eq!(world.context.admission.taken(), 0);
+    assert_eq!(world.context.limits.taken(), 0);
 }
 
 #[tokio::test]
 async fn frames_before_a_close_are_looked_at() {
-    let mut world = World::secure(settings());
+    let mut world = WsWorld::secure(settings());
     let mut app = App::connect(&world).await;
     app.say(r#"{"event":"auth","data":{"user":"slow","password":"secret"}}"#).await;
     app.say(r#"{"event":"control","data":{"type":"filter","monlist":"5","intlist":"0"}}"#).await;
@@ -234,7 +234,7 @@ async fn frames_before_a_close_are_looked_at() {
 #[tokio::test]
 async fn pings_are_answered() {
     use futures_util::SinkExt;
-    let world = World::secure(settings());
+    let world = WsWorld::secure(settings());
     let mut app = App::connect(&world).await;
     app.websocket.send(Message::Ping(Bytes::from_static(b"hello"))).await.unwrap();
     assert_eq!(app.next().await.unwrap().unwrap(), Message::Pong(Bytes::from_static(b"hello")));
@@ -242,10 +242,10 @@ async fn pings_are_answered() {
 
 #[tokio::test]
 async fn settings_that_change_hold_for_new_connections() {
-    let world = World::secure(settings());
+    let world = WsWorld::secure(settings());
     let mut old = App::connect(&world).await;
     let mut changed = settings();
-    changed.identity = std::sync::Arc::new(crate::protocol::Identity {
+    changed.identity = std::sync::Arc::new(crate::protocol::ServerIdentity {
         version: "8.0".to_owned(),
         server: "zmesd/0.1.0".to_owned(),
     });

@@ -8,7 +8,7 @@ use tokio_tungstenite::tungstenite::{Bytes, Message};
 
 use super::app::{App, VERSION, client_config, tls};
 use super::settings;
-use super::world::{PATIENCE, World};
+use super::world::{PATIENCE, WsWorld};
 
 const REQUEST: &str = "GET / HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
 
@@ -26,7 +26,7 @@ async fn still_well(app: &mut App) {
 
 #[tokio::test]
 async fn what_breaks_the_protocol_is_closed_with_its_code() {
-    let world = World::secure(settings());
+    let world = WsWorld::secure(settings());
     let mut bystander = App::logged_in(&world).await;
     let unmasked = [0x81, 0x02, b'h', b'i'];
     let too_long = [0x81, 0xff, 0, 0, 0, 0, 0, 1, 0, 1, 0, 0, 0, 0];
@@ -50,7 +50,7 @@ async fn what_breaks_the_protocol_is_closed_with_its_code() {
 
 #[tokio::test]
 async fn the_limit_of_64_kib_is_exact_and_counts_fragments_together() {
-    let world = World::secure(settings());
+    let world = WsWorld::secure(settings());
     let mut app = App::logged_in(&world).await;
     app.say(&"x".repeat(65_536)).await;
     assert_eq!(app.reason().await, "BADJSON");
@@ -69,7 +69,7 @@ async fn the_limit_of_64_kib_is_exact_and_counts_fragments_together() {
 
 #[tokio::test]
 async fn what_is_only_nonsense_is_answered() {
-    let world = World::secure(settings());
+    let world = WsWorld::secure(settings());
     let mut app = App::logged_in(&world).await;
     app.websocket.send(Message::Binary(Bytes::from_static(b"{}"))).await.unwrap();
     assert_eq!(app.reason().await, "BADJSON");
@@ -87,7 +87,7 @@ async fn what_is_only_nonsense_is_answered() {
 
 #[tokio::test]
 async fn a_flood_is_closed_with_1008() {
-    let mut world = World::secure(settings());
+    let mut world = WsWorld::secure(settings());
     let mut app = App::connect(&world).await;
     for _ in 0..200 {
         if app.websocket.send(Message::text(VERSION)).await.is_err() {
@@ -99,7 +99,7 @@ async fn a_flood_is_closed_with_1008() {
 
 #[tokio::test]
 async fn endless_empty_fragments_are_a_flood() {
-    let mut world = World::secure(settings());
+    let mut world = WsWorld::secure(settings());
     let mut bystander = App::logged_in(&world).await;
     let mut app = App::connect(&world).await;
     app.raw(&frame(0x01, b"")).await;
@@ -118,7 +118,7 @@ async fn endless_empty_fragments_are_a_flood() {
 
 #[tokio::test]
 async fn a_long_text_in_many_small_pieces_is_no_flood() {
-    let world = World::secure(settings());
+    let world = WsWorld::secure(settings());
     let mut app = App::logged_in(&world).await;
     for _ in 0..3 {
         app.raw(&frame(0x01, b" ")).await;
@@ -129,8 +129,8 @@ async fn a_long_text_in_many_small_pieces_is_no_flood() {
 }
 
 #[tokio::test]
-async fn stalls_and_hang_ups_delay_nobody() {
-    let world = World::secure(settings());
+async fn stalls_and_closed_connections_delay_no_other() {
+    let world = WsWorld::secure(settings());
     let mut bystander = App::logged_in(&world).await;
     let hello = [0x16, 3, 1, 2, 0, 1, 0, 1, 0xfc, 3, 3];
     let mut stalled = Vec::new();
@@ -168,7 +168,7 @@ async fn stalls_and_hang_ups_delay_nobody() {
 
 #[tokio::test]
 async fn a_stalled_handshake_is_given_up() {
-    let world = World::secure(settings());
+    let world = WsWorld::secure(settings());
     let mut silent = TcpStream::connect(world.address).await.unwrap();
     let mut byte = [0];
     let read = timeout(PATIENCE, silent.read(&mut byte)).await.expect("the server hangs up");
@@ -178,7 +178,7 @@ async fn a_stalled_handshake_is_given_up() {
 
 #[tokio::test]
 async fn a_browser_that_strays_in_is_told() {
-    let world = World::plain(settings());
+    let world = WsWorld::plain(settings());
     for request in [
         "GET / HTTP/1.1\r\nHost: x\r\n\r\n",
         "POST / HTTP/1.1\r\nHost: x\r\n\r\n",

@@ -10,10 +10,10 @@ use zmes_shared::views::RefusalReason;
 
 use super::app::{AUTH, App, client_config, request, tls};
 use super::settings;
-use super::world::{Heard, PATIENCE, World};
+use super::world::{Heard, PATIENCE, WsWorld};
 use crate::ws::ServerSettings;
 
-async fn status(world: &World, headers: &[(&'static str, &'static str)]) -> u16 {
+async fn status(world: &WsWorld, headers: &[(&'static str, &'static str)]) -> u16 {
     match App::try_connect(world, request(headers)).await {
         Ok(_) => 101,
         Err(Error::Http(response)) => response.status().as_u16(),
@@ -26,24 +26,24 @@ fn behind_proxies() -> ServerSettings {
 }
 
 /// Returns what was refused, the last first.
-fn refused(world: &World) -> Vec<(RefusalReason, Option<String>)> {
+fn refused(world: &WsWorld) -> Vec<(RefusalReason, Option<String>)> {
     let entries = world.counters.refusals.entries(None).into_iter();
     entries.map(|entry| (entry.rejection.reason, entry.rejection.detail)).collect()
 }
 
-async fn free(world: &World) {
+async fn free(world: &WsWorld) {
     timeout(PATIENCE, async {
-        while world.context.admission.taken() > 0 {
+        while world.context.limits.taken() > 0 {
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
     })
     .await
-    .expect("seats are given back");
+    .expect("slots are given back");
 }
 
 #[tokio::test]
 async fn one_address_cannot_take_all_seats() {
-    let world = World::secure(ServerSettings { max_clients_per_address: 2, ..settings() });
+    let world = WsWorld::secure(ServerSettings { max_clients_per_address: 2, ..settings() });
     let (_first, second) = (App::logged_in(&world).await, App::logged_in(&world).await);
     assert!(App::try_connect(&world, request(&[])).await.is_err());
     assert_eq!(refused(&world), [(RefusalReason::MaxClientsPerAddress, None)]);
@@ -55,8 +55,8 @@ async fn one_address_cannot_take_all_seats() {
 }
 
 #[tokio::test]
-async fn who_does_not_log_in_makes_room_for_the_next_of_that_address() {
-    let mut world = World::secure(ServerSettings { max_clients_per_address: 2, ..settings() });
+async fn a_connection_without_a_login_is_evicted_for_the_next_of_that_address() {
+    let mut world = WsWorld::secure(ServerSettings { max_clients_per_address: 2, ..settings() });
     let mut silent = App::connect(&world).await;
     let _second = App::connect(&world).await;
     let mut third = App::connect(&world).await;
@@ -69,7 +69,7 @@ async fn who_does_not_log_in_makes_room_for_the_next_of_that_address() {
 
 #[tokio::test]
 async fn a_login_for_which_there_is_no_seat_is_told_to_come_again() {
-    let world = World::secure(ServerSettings { max_clients: 1, ..settings() });
+    let world = WsWorld::secure(ServerSettings { max_clients: 1, ..settings() });
     let (mut first, mut second) = (App::connect(&world).await, App::connect(&world).await);
     first.say(AUTH).await;
     assert_eq!(first.json().await["status"], "Success");
@@ -77,7 +77,7 @@ async fn a_login_for_which_there_is_no_seat_is_told_to_come_again() {
     assert_eq!(second.closed().await, (1013, "max-clients reached".to_owned()));
     drop(first);
     timeout(PATIENCE, async {
-        while world.context.admission.taken() > 0 {
+        while world.context.limits.taken() > 0 {
             tokio::task::yield_now().await;
         }
     })
@@ -88,7 +88,7 @@ async fn a_login_for_which_there_is_no_seat_is_told_to_come_again() {
 
 #[tokio::test]
 async fn every_refusal_at_the_port_has_its_reason() {
-    let world = World::secure(settings());
+    let world = WsWorld::secure(settings());
     let mut plain = TcpStream::connect(world.address).await.unwrap();
     plain.write_all(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n").await.unwrap();
     let mut answer = String::new();
@@ -134,7 +134,7 @@ async fn every_refusal_at_the_port_has_its_reason() {
 
 #[tokio::test]
 async fn tls_where_none_is_spoken_has_its_reason() {
-    let world = World::plain(settings());
+    let world = WsWorld::plain(settings());
     let mut tcp = TcpStream::connect(world.address).await.unwrap();
     tcp.write_all(&[0x16, 3, 1, 2, 0, 1, 0, 1, 0xfc, 3, 3]).await.unwrap();
     let mut byte = [0];
@@ -144,7 +144,7 @@ async fn tls_where_none_is_spoken_has_its_reason() {
 
 #[tokio::test]
 async fn the_house_is_full_at_max_clients() {
-    let world = World::plain(ServerSettings { max_clients: 1, ..settings() });
+    let world = WsWorld::plain(ServerSettings { max_clients: 1, ..settings() });
     let mut app = App::logged_in(&world).await;
     let mut refused = TcpStream::connect(world.address).await.unwrap();
     let mut byte = [0];
@@ -159,7 +159,7 @@ async fn the_house_is_full_at_max_clients() {
 #[tokio::test]
 async fn a_web_page_must_be_listed() {
     let allowed = vec!["https://zm.example.org".to_owned()];
-    let world = World::secure(ServerSettings { allowed_origins: allowed, ..settings() });
+    let world = WsWorld::secure(ServerSettings { allowed_origins: allowed, ..settings() });
     assert_eq!(status(&world, &[]).await, 101, "native apps send none");
     assert_eq!(status(&world, &[("origin", "https://ZM.example.org")]).await, 101);
     assert_eq!(status(&world, &[("origin", "https://evil.example")]).await, 403);
@@ -172,7 +172,7 @@ async fn a_web_page_must_be_listed() {
 
 #[tokio::test]
 async fn any_path_is_served_and_sub_protocols_are_ignored() {
-    let world = World::plain(settings());
+    let world = WsWorld::plain(settings());
     let mut tcp = TcpStream::connect(world.address).await.unwrap();
     let request = "GET /any/path?x=1 HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
         Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\
@@ -190,7 +190,7 @@ async fn any_path_is_served_and_sub_protocols_are_ignored() {
 async fn x_forwarded_for_counts_from_trusted_proxies_alone() {
     let headers: &[(&str, &str)] = &[("x-forwarded-for", "1.1.1.1, 203.0.113.9")];
     for (settings, client) in [(settings(), "127.0.0.1"), (behind_proxies(), "203.0.113.9")] {
-        let mut world = World::secure(settings);
+        let mut world = WsWorld::secure(settings);
         let _app = App::try_connect(&world, request(headers)).await.unwrap();
         assert_eq!(world.heard().await, Heard::Opened(client.to_owned()));
     }
@@ -198,7 +198,7 @@ async fn x_forwarded_for_counts_from_trusted_proxies_alone() {
 
 #[tokio::test]
 async fn clients_behind_a_proxy_have_limits_of_their_own() {
-    let world = World::secure(ServerSettings { max_clients_per_address: 1, ..behind_proxies() });
+    let world = WsWorld::secure(ServerSettings { max_clients_per_address: 1, ..behind_proxies() });
     let from = |client| request(&[("x-forwarded-for", client)]);
     let mut first = App::try_connect(&world, from("203.0.113.1")).await.unwrap();
     first.say(AUTH).await;
@@ -212,14 +212,14 @@ async fn the_proxy_header_is_read_from_trusted_proxies_alone() {
     let v1 = b"PROXY TCP4 203.0.113.9 192.0.2.1 4711 9000\r\n".to_vec();
     let v2 = b"\r\n\r\n\0\r\nQUIT\n\x21\x11\x00\x0c\xcb\x00\x71\x09\xc0\x00\x02\x01\x12\x67\x23\x28".to_vec();
     for header in [&v1, &v2] {
-        let mut world = World::plain(behind_proxies());
+        let mut world = WsWorld::plain(behind_proxies());
         let mut tcp = TcpStream::connect(world.address).await.unwrap();
         tcp.write_all(header).await.unwrap();
         App::upgrade(Box::new(tcp), request(&[])).await.unwrap();
         assert_eq!(world.heard().await, Heard::Opened("203.0.113.9".to_owned()));
     }
     for (settings, header) in [(settings(), &v1), (behind_proxies(), &b"PROXY nonsense\r\n".to_vec())] {
-        let world = World::plain(settings);
+        let world = WsWorld::plain(settings);
         let mut tcp = TcpStream::connect(world.address).await.unwrap();
         tcp.write_all(header).await.unwrap();
         App::upgrade(Box::new(tcp), request(&[])).await.err().expect("no upgrade");

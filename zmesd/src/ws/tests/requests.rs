@@ -5,7 +5,7 @@ use tokio::net::TcpStream;
 use tokio::time::timeout;
 
 use super::settings;
-use super::world::{PATIENCE, World};
+use super::world::{PATIENCE, WsWorld};
 use crate::ws::ServerSettings;
 
 /// `SocketRocket` (zmNinja on iOS): `SRHTTPConnectMessage.m` and `SRURLOrigin`.
@@ -30,7 +30,7 @@ const BEHIND_NGINX: &str = "GET / HTTP/1.1\r\nUpgrade: websocket\r\nConnection: 
     Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n";
 
 /// Sends bytes and returns all that comes until the end of the headers, or of the connection.
-async fn answer(world: &World, request: &[u8]) -> String {
+async fn answer(world: &WsWorld, request: &[u8]) -> String {
     let mut tcp = TcpStream::connect(world.address).await.unwrap();
     tcp.write_all(request).await.unwrap();
     let mut answer = Vec::new();
@@ -43,13 +43,13 @@ async fn answer(world: &World, request: &[u8]) -> String {
     String::from_utf8(answer).unwrap()
 }
 
-async fn status(world: &World, request: &str) -> String {
+async fn status(world: &WsWorld, request: &str) -> String {
     answer(world, request.as_bytes()).await.chars().skip("HTTP/1.1 ".len()).take(3).collect()
 }
 
 #[tokio::test]
 async fn clients_that_send_the_servers_own_origin_are_let_in() {
-    let world = World::plain(settings());
+    let world = WsWorld::plain(settings());
     for (who, request) in
         [("SocketRocket", SOCKET_ROCKET), ("websocket-client", WEBSOCKET_CLIENT), ("Firefox", FIREFOX)]
     {
@@ -61,9 +61,9 @@ async fn clients_that_send_the_servers_own_origin_are_let_in() {
 
 #[tokio::test]
 async fn x_forwarded_host_counts_from_trusted_proxies_alone() {
-    assert_eq!(status(&World::plain(settings()), BEHIND_NGINX).await, "403");
+    assert_eq!(status(&WsWorld::plain(settings()), BEHIND_NGINX).await, "403");
     let trusted = vec!["127.0.0.0/8".parse().unwrap()];
-    let world = World::plain(ServerSettings { trusted_proxies: trusted, ..settings() });
+    let world = WsWorld::plain(ServerSettings { trusted_proxies: trusted, ..settings() });
     assert_eq!(status(&world, BEHIND_NGINX).await, "101");
     let chain = BEHIND_NGINX.replace("Host: zm.example.org\r", "Host: edge.example, zm.example.org\r");
     assert_eq!(status(&world, &chain).await, "101");
@@ -72,7 +72,7 @@ async fn x_forwarded_host_counts_from_trusted_proxies_alone() {
 
 #[tokio::test]
 async fn each_refusal_has_its_status_and_its_words() {
-    let world = World::plain(settings());
+    let world = WsWorld::plain(settings());
     let wrong_version = SOCKET_ROCKET.replace("Version: 13", "Version: 8");
     let told = answer(&world, wrong_version.as_bytes()).await;
     assert!(told.starts_with("HTTP/1.1 426 Upgrade Required\r\n"), "{told}");
@@ -103,7 +103,7 @@ async fn each_refusal_has_its_status_and_its_words() {
 
 #[tokio::test]
 async fn a_request_that_is_too_long_is_told_so() {
-    let world = World::plain(settings());
+    let world = WsWorld::plain(settings());
     let cookies = SOCKET_ROCKET.replace("Host: ", &format!("Cookie: {}\r\nHost: ", "x".repeat(30_000)));
     assert_eq!(status(&world, &cookies).await, "101", "all cookies of a host");
     let many = SOCKET_ROCKET.replace("Host: ", &format!("{}Host: ", "A: b\r\n".repeat(200)));
@@ -112,7 +112,7 @@ async fn a_request_that_is_too_long_is_told_so() {
 
 #[tokio::test]
 async fn an_answer_reaches_a_peer_that_is_still_sending() {
-    let world = World::plain(settings());
+    let world = WsWorld::plain(settings());
     let request =
         format!("POST /s/1 HTTP/1.1\r\nHost: zm\r\nContent-Length: 20000\r\n\r\n{}", "x".repeat(20_000));
     let mut tcp = TcpStream::connect(world.address).await.unwrap();

@@ -19,7 +19,7 @@ use crate::route::{CloseReason, Outgoing, SessionOpening};
 use crate::ws::meter::Metered;
 use crate::ws::pump::Pump;
 use crate::ws::upgrade::frame_limits;
-use crate::ws::{Context, ServerSettings};
+use crate::ws::{ServerSettings, WsContext};
 
 struct Pipe {
     app: WebSocketStream<DuplexStream>,
@@ -40,9 +40,9 @@ struct Resting {
 async fn rest_on(stream: DuplexStream, auth_timeout: Duration) -> Resting {
     let settings = ServerSettings { auth_timeout, ..settings() };
     let (parts, _, login, heard) = parts();
-    let context = Context::new(parts, settings.clone());
+    let context = WsContext::new(parts, settings.clone());
     let address: std::net::SocketAddr = "192.0.2.7:4711".parse().unwrap();
-    let place = context.admission.seat(address.ip(), true, &settings).unwrap();
+    let place = context.limits.slot(address.ip(), true, &settings).unwrap();
     let stream = Metered::new(stream);
     let websocket = WebSocketStream::from_raw_socket(stream, Role::Server, Some(frame_limits())).await;
     let (pump, opening, kick) = Pump::new(websocket, address, place, context, Arc::new(settings));

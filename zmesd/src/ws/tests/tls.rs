@@ -4,11 +4,11 @@ use rustls::version::{TLS12, TLS13};
 
 use super::app::{App, Stream, VERSION, client_config, request, tls};
 use super::settings;
-use super::world::{World, write_pair};
+use super::world::{WsWorld, write_pair};
 
 #[tokio::test]
 async fn both_versions_of_tls_are_spoken() {
-    let world = World::secure(settings());
+    let world = WsWorld::secure(settings());
     for version in [&TLS12, &TLS13] {
         let stream = tls(&world, client_config(&world, &[version])).await.unwrap();
         assert_eq!(stream.get_ref().1.protocol_version(), Some(version.version));
@@ -20,7 +20,7 @@ async fn both_versions_of_tls_are_spoken() {
 
 #[tokio::test]
 async fn a_new_certificate_is_for_new_connections() {
-    let mut world = World::secure(settings());
+    let mut world = WsWorld::secure(settings());
     let mut old = App::logged_in(&world).await;
     let directory = tempfile::tempdir().unwrap();
     let (files, certificate) = write_pair(&directory, "second");

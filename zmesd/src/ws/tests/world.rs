@@ -17,12 +17,12 @@ use zmes_shared::control::Since;
 use zmes_shared::{EventId, MonitorId, SessionId};
 use zmes_zoneminder::{MonitorRights, User};
 
-use super::super::{AlarmRecord, Context, Listener, Parts, ServerSettings, bind};
+use super::super::{AlarmRecord, Listener, ServerSettings, WsContext, WsParts, bind};
 use crate::config::TlsFiles;
 use crate::domain::{Credentials, Login, LoginVerdict, MonitorFilter};
 use crate::ports::{CertificateInfo, CertificateSummary, LoginCheck, SystemClock};
 use crate::route::{
-    Command, Outgoing, RegistrationFault, RouterHandle, SessionOpening, TokenCommand, Visibility,
+    Outgoing, RegistrationFault, RouterCommand, RouterHandle, SessionOpening, TokenCommand, Visibility,
 };
 use crate::state::{RecordedAlarm, ReplaySpan, StateError};
 use crate::telemetry::Counters;
@@ -43,11 +43,11 @@ pub(super) enum Heard {
 }
 
 /// A served port.
-pub(super) struct World {
+pub(super) struct WsWorld {
     pub(super) address: SocketAddr,
     pub(super) stop: CancellationToken,
     pub(super) tracker: TaskTracker,
-    pub(super) context: Arc<Context>,
+    pub(super) context: Arc<WsContext>,
     pub(super) counters: Arc<Counters>,
     pub(super) login: Arc<ScriptedLogin>,
     pub(super) store: Option<Arc<CertStore>>,
@@ -59,7 +59,7 @@ pub(super) struct World {
 
 pub(super) type Sessions = Arc<Mutex<HashMap<SessionId, SessionOpening>>>;
 
-impl World {
+impl WsWorld {
     /// Serves WSS.
     pub(super) fn secure(settings: ServerSettings) -> Self {
         Self::start(settings, true)
@@ -74,7 +74,7 @@ impl World {
         let directory = tempfile::tempdir().unwrap();
         let (parts, sessions, login, heard) = parts();
         let counters = Arc::clone(&parts.counters);
-        let context = Context::new(parts, settings);
+        let context = WsContext::new(parts, settings);
         let (mut tls, mut store, mut root) = (None, None, None);
         if secure {
             let (pair, certificate) = write_pair(&directory, "first");
@@ -141,66 +141,66 @@ pub(super) fn write_pair(directory: &tempfile::TempDir, name: &str) -> (TlsFiles
 }
 
 /// Returns the parts, with the far ends that tests hold.
-pub(super) fn parts() -> (Parts, Sessions, Arc<ScriptedLogin>, mpsc::Receiver<Heard>) {
+pub(super) fn parts() -> (WsParts, Sessions, Arc<ScriptedLogin>, mpsc::Receiver<Heard>) {
     let (commands_tx, commands) = mpsc::channel(64);
     let (heard_tx, heard) = mpsc::channel(1024);
     let (sessions, login) = (Sessions::default(), Arc::new(ScriptedLogin::default()));
     TaskTracker::new().spawn(route(commands, heard_tx, Arc::clone(&sessions)));
-    let parts = Parts {
+    let parts = WsParts {
         router: RouterHandle::new(commands_tx),
         login: Arc::<ScriptedLogin>::clone(&login),
         record: Arc::new(ScriptedRecord),
-        certificate: Arc::new(Shown),
+        certificate: Arc::new(FixedCertificate),
         counters: Arc::default(),
         clock: Arc::new(SystemClock),
     };
     (parts, sessions, login, heard)
 }
 
-async fn route(mut commands: mpsc::Receiver<Command>, heard: mpsc::Sender<Heard>, sessions: Sessions) {
+async fn route(mut commands: mpsc::Receiver<RouterCommand>, heard: mpsc::Sender<Heard>, sessions: Sessions) {
     let mut filters: HashMap<SessionId, MonitorFilter> = HashMap::new();
     while let Some(command) = commands.recv().await {
         let word = match command {
-            Command::Open(opening) => {
+            RouterCommand::Open(opening) => {
                 let address = opening.address.ip().to_string();
                 sessions.lock().unwrap().insert(opening.id, opening);
                 Heard::Opened(address)
             }
-            Command::Attach(id, _, login, reply) => {
+            RouterCommand::Attach(id, _, login, reply) => {
                 filters.insert(id, login.filter.clone().unwrap_or_default());
                 reply.send(()).ok();
                 Heard::Attached { user: login.user.name.clone(), app: login.app, filter: login.filter }
             }
-            Command::SetFilter(id, filter, _, reply) => {
+            RouterCommand::SetFilter(id, filter, _, reply) => {
                 filters.insert(id, filter.clone());
                 reply.send(()).ok();
                 Heard::Filter(filter)
             }
-            Command::Close(id, reason, ..) => {
+            RouterCommand::Close(id, reason, ..) => {
                 sessions.lock().unwrap().remove(&id);
                 Heard::Closed(reason)
             }
-            Command::Visibility(id, reply) | Command::Replays(id, reply) => {
+            RouterCommand::Visibility(id, reply) | RouterCommand::Replays(id, reply) => {
                 let filter = filters.get(&id).cloned().unwrap_or_default();
                 reply.send(Visibility { rights: MonitorRights::All, filter }).ok();
                 continue;
             }
-            Command::Token(TokenCommand::Register(_, registration, reply)) => {
+            RouterCommand::Token(TokenCommand::Register(_, registration, reply)) => {
                 let full = registration.token.expose() == "one-too-many";
                 reply.send(if full { Err(RegistrationFault::TooMany) } else { Ok(()) }).ok();
                 Heard::Registered(registration.token.expose().to_owned())
             }
-            Command::Token(TokenCommand::Badge(_, badge, hint, reply)) => {
+            RouterCommand::Token(TokenCommand::Badge(_, badge, hint, reply)) => {
                 reply.send(()).ok();
                 Heard::Badge(badge, hint.map(|hint| hint.expose().to_owned()))
             }
-            Command::Token(_)
-            | Command::List(..)
-            | Command::Count(_)
-            | Command::Census(_)
-            | Command::Disconnect(..)
-            | Command::Test(..)
-            | Command::Ping(_) => panic!("sessions do not ask the router for this"),
+            RouterCommand::Token(_)
+            | RouterCommand::List(..)
+            | RouterCommand::Count(_)
+            | RouterCommand::Census(_)
+            | RouterCommand::Disconnect(..)
+            | RouterCommand::Test(..)
+            | RouterCommand::Ping(_) => panic!("sessions do not ask the router for this"),
         };
         heard.send(word).await.ok();
     }
@@ -242,9 +242,9 @@ impl LoginCheck for ScriptedLogin {
 
 /// The certificate of these tests.
 #[derive(Debug)]
-struct Shown;
+struct FixedCertificate;
 
-impl CertificateInfo for Shown {
+impl CertificateInfo for FixedCertificate {
     fn summary(&self) -> Option<CertificateSummary> {
         Some(CertificateSummary {
             subject: "CN=first".to_owned(),

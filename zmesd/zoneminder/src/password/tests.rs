@@ -82,7 +82,7 @@ fn a_cost_that_bcrypt_does_not_know_is_no_match() {
 }
 
 #[test]
-fn who_does_not_exist_has_no_password() {
+fn an_unknown_user_has_no_password() {
     assert_eq!(stored(None).check(""), PasswordOutcome::Mismatch);
 }
 

@@ -1,9 +1,10 @@
 use std::sync::Arc;
 
+use zmes_providers::Platform;
+
 use super::*;
 use crate::domain::DeliveryId;
 use crate::push::fakes::{alarm, token};
-use zmes_providers::Platform;
 
 fn job(id: i64, of: i64) -> Job {
     Job {

@@ -61,7 +61,7 @@ fn event() -> impl Strategy<Value = Event> {
 
 /// A dispatcher without tasks: the queue, the disk, and pushes under way.
 #[derive(Debug)]
-struct World {
+struct QueueWorld {
     queue: Queue,
     disk: DiskModel,
     now: Instant,
@@ -76,7 +76,7 @@ struct World {
     withdrawn: BTreeMap<TokenId, DeliveryId>,
 }
 
-impl World {
+impl QueueWorld {
     fn new() -> Self {
         let limits = QueueLimits { storm_limit: 3, ..LIMITS };
         Self {
@@ -95,7 +95,7 @@ impl World {
         match event {
             Event::Announce { tokens, dropped } => {
                 let batch = batch(self.last + 1, &tokens);
-                self.last += tokens.len() as i64;
+                self.last += i64::try_from(tokens.len()).unwrap();
                 self.disk.note_announced(&batch);
                 if dropped {
                     self.queue.read_again();
@@ -164,7 +164,9 @@ impl World {
             AnswerModel::Failed => Outcome::Failed(String::new()),
         };
         let attempts = jobs.iter().map(|job| attempt(job, outcome())).collect();
-        jobs.iter_mut().for_each(|job| job.attempts += 1);
+        for job in &mut jobs {
+            job.attempts += 1;
+        }
         if digest && matches!(answer, AnswerModel::Sent) {
             self.queue.digest_taken(token);
         }
@@ -238,7 +240,7 @@ impl World {
 proptest! {
     #[test]
     fn nothing_is_lost_and_nothing_is_sent_twice_or_out_of_order(events in prop::collection::vec(event(), 1..120)) {
-        let mut world = World::new();
+        let mut world = QueueWorld::new();
         for event in events {
             world.on(event);
             world.check_bounds();

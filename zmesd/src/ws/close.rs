@@ -1,4 +1,4 @@
-//! The end of a session: what the app is told, what the router is told, what the log says.
+//! Closing a session: the close frame, the router, the log.
 
 use futures_util::StreamExt;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
@@ -9,10 +9,10 @@ use zmes_shared::views::RefusalReason;
 
 use super::End;
 use super::pump::{CLOSE_DEADLINE, Pump};
-use crate::route::Tried;
+use crate::route::FailedLogin;
 use crate::telemetry::Refusal;
 
-/// How often the router is told; each try waits up to 2 s for it.
+/// Attempts to tell the router; each waits up to 2 s.
 const TRIES: usize = 5;
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Pump<S> {
@@ -36,17 +36,17 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Pump<S> {
                     return;
                 }
             }
-            debug!(session = %id, "the router was not told that a session has ended");
+            debug!(session = %id, "router busy: it was not told that a session ended");
         };
-        let goodbye = async { timeout(CLOSE_DEADLINE, self.say_goodbye(end)).await.ok() };
-        tokio::join!(tell_router, goodbye);
+        let closed = async { timeout(CLOSE_DEADLINE, self.close_socket(end)).await.ok() };
+        tokio::join!(tell_router, closed);
     }
 
-    /// Sends the close frame and waits until the app has hung up: a socket that is closed while something in it is
-    /// unread resets the connection, and the app would never see the frame.
-    async fn say_goodbye(&mut self, end: End) {
+    /// Sends the close frame and waits until the app closes the connection: closing a socket with unread bytes resets
+    /// it, and the app would never see the frame.
+    async fn close_socket(&mut self, end: End) {
         self.websocket.get_mut().lift();
-        if let Some(code) = end.close_code().filter(|_| !self.deaf) {
+        if let Some(code) = end.close_code().filter(|_| !self.write_closed) {
             let frame = CloseFrame { code, reason: end.as_str().into() };
             if self.websocket.close(Some(frame)).await.is_ok() {
                 while let Some(Ok(_)) = self.websocket.next().await {}
@@ -58,7 +58,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Pump<S> {
         while matches!(stream.read(&mut scrap).await, Ok(1..)) {}
     }
 
-    /// Notes why a session that has not logged in was ended.
+    /// Records why a session without a login was ended.
     fn note_refusal(&self, end: End) {
         if self.user.is_none()
             && let Some(reason) = end.refusal()
@@ -70,19 +70,19 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Pump<S> {
         }
     }
 
-    /// Returns as whom the app tried to log in, and how often that failed from there.
-    fn tried(&self) -> Option<Tried> {
+    /// Returns the user name of the login that failed, and how often it failed from that address.
+    fn tried(&self) -> Option<FailedLogin> {
         let user = self.tried_user.clone()?;
         let refusals = &self.context.parts.counters.refusals;
         let count = refusals.count(self.address.ip(), RefusalReason::BadCredentials, Some(&user));
-        Some(Tried { user, count })
+        Some(FailedLogin { user, count })
     }
 
     fn log(&self, end: End) {
         let (session, reason, address) = (self.id, end.as_str(), self.address.ip());
         let Some(user) = &self.user else {
             if end == End::NoAuth {
-                // Each costs its peer a connection for the whole time-out, which bounds how many there can be.
+                // Each costs the peer a connection for the whole timeout, which bounds the number of these lines.
                 info!(%session, %address, "Rejecting {address} - authentication timeout");
             } else {
                 debug!(%session, %address, reason, "session ended before authentication");

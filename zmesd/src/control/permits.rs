@@ -1,4 +1,4 @@
-//! The places of the control socket: who can only look must not keep out who has to act.
+//! How many control connections are served at a time: observers must not keep admins out.
 
 use std::sync::Arc;
 
@@ -7,28 +7,28 @@ use zmes_shared::control::{ControlError, ErrorCode, Role};
 
 /// Peers that are served at a time. Admins are few; the next one waits.
 const SESSIONS: usize = 16;
-/// Of these, so many may be observers: the rest is for admins alone.
+/// Maximum number of observers among them: the rest is for admins.
 const OBSERVERS: usize = 12;
 
-/// Requests of observers that are worked on at a time; the others wait.
+/// Requests of observers that run at a time; the others wait.
 const TURNS: usize = 2;
 
-/// Who is served at this time.
+/// The permits that are free.
 #[derive(Debug)]
-pub(super) struct Places {
+pub(super) struct ConnectionLimits {
     all: Arc<Semaphore>,
     observers: Arc<Semaphore>,
     turns: Semaphore,
 }
 
-/// The place of one peer, free again when dropped.
+/// The permit of one peer, returned when dropped.
 #[derive(Debug)]
-pub(super) struct Place {
+pub(super) struct ConnectionPermit {
     _one: OwnedSemaphorePermit,
     _observer: Option<OwnedSemaphorePermit>,
 }
 
-impl Places {
+impl ConnectionLimits {
     pub(super) fn new() -> Self {
         Self {
             all: Arc::new(Semaphore::new(SESSIONS)),
@@ -37,24 +37,24 @@ impl Places {
         }
     }
 
-    /// Waits until an observer's request may be worked on; given back when dropped.
+    /// Waits until an observer's request may run; returned when dropped.
     pub(super) async fn turn(&self) -> Option<SemaphorePermit<'_>> {
         // It is never closed.
         self.turns.acquire().await.ok()
     }
 
-    /// Returns a place. An admin waits for one; an observer is told when there is none.
-    pub(super) async fn take(&self, role: Role) -> Result<Place, ControlError> {
+    /// Returns a permit. An admin waits for one; an observer gets an error if there is none.
+    pub(super) async fn take(&self, role: Role) -> Result<ConnectionPermit, ControlError> {
         let all = Arc::clone(&self.all);
         match role {
             Role::Admin => {
                 let one = all.acquire_owned().await.map_err(|_closed| full())?;
-                Ok(Place { _one: one, _observer: None })
+                Ok(ConnectionPermit { _one: one, _observer: None })
             }
             Role::Observer => {
                 let observer = Arc::clone(&self.observers).try_acquire_owned().map_err(|_none| full())?;
                 let one = all.try_acquire_owned().map_err(|_none| full())?;
-                Ok(Place { _one: one, _observer: Some(observer) })
+                Ok(ConnectionPermit { _one: one, _observer: Some(observer) })
             }
         }
     }
@@ -71,21 +71,21 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn observers_leave_places_for_admins_but_not_the_other_way_round() {
-        let places = Places::new();
+    async fn observers_leave_permits_for_admins_but_not_the_other_way_round() {
+        let permits = ConnectionLimits::new();
         let mut taken = Vec::new();
         for _ in 0..OBSERVERS {
-            taken.push(places.take(Role::Observer).await.unwrap());
+            taken.push(permits.take(Role::Observer).await.unwrap());
         }
-        assert_eq!(places.take(Role::Observer).await.unwrap_err().code, ErrorCode::Busy);
+        assert_eq!(permits.take(Role::Observer).await.unwrap_err().code, ErrorCode::Busy);
         for _ in OBSERVERS..SESSIONS {
-            taken.push(places.take(Role::Admin).await.unwrap());
+            taken.push(permits.take(Role::Admin).await.unwrap());
         }
-        // An observer leaves, an admin takes the place: now the house is full of admins and observers.
+        // An admin takes the permit of an observer: now all are taken.
         taken.remove(0);
-        taken.push(places.take(Role::Admin).await.unwrap());
-        assert_eq!(places.take(Role::Observer).await.unwrap_err().code, ErrorCode::Busy);
+        taken.push(permits.take(Role::Admin).await.unwrap());
+        assert_eq!(permits.take(Role::Observer).await.unwrap_err().code, ErrorCode::Busy);
         taken.clear();
-        places.take(Role::Observer).await.unwrap();
+        permits.take(Role::Observer).await.unwrap();
     }
 }

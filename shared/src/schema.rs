@@ -1,0 +1,96 @@
+//! The JSON schema of the control protocol; `shared/control.schema.json` is made from it.
+
+use schemars::JsonSchema;
+use schemars::generate::{SchemaGenerator, SchemaSettings};
+use serde_json::{Value, json};
+
+use crate::control::{ClientFrame, Hello, ServerFrame, WatchEvent};
+use crate::views::{
+    AlarmForced, AlarmTested, Check, Clients, ConfigReloaded, ConfigShown, Deliveries, Doctor, Done, Latency,
+    LogLevel, Monitors, PushCheck, PushQueue, PushRetried, Rejected, Reloaded, Status, TokenShown, Tokens,
+    TokensChanged, TokensExported, TokensImported, Why,
+};
+
+/// Returns the schema: a line of either side, `requests` as the daemon reads them, `answers` as it writes them.
+pub fn control() -> Value {
+    let mut requests = generator(SchemaSettings::draft2020_12().for_deserialize(), "/requests");
+    name::<ClientFrame>(&mut requests);
+    let mut answers = generator(SchemaSettings::draft2020_12().for_serialize(), "/answers");
+    for name in [
+        name::<Hello>,
+        name::<ServerFrame>,
+        name::<WatchEvent>,
+        name::<AlarmForced>,
+        name::<AlarmTested>,
+        name::<Check>,
+        name::<Clients>,
+        name::<ConfigReloaded>,
+        name::<ConfigShown>,
+        name::<Deliveries>,
+        name::<Doctor>,
+        name::<Done>,
+        name::<Latency>,
+        name::<LogLevel>,
+        name::<Monitors>,
+        name::<PushCheck>,
+        name::<PushQueue>,
+        name::<PushRetried>,
+        name::<Rejected>,
+        name::<Reloaded>,
+        name::<Status>,
+        name::<TokenShown>,
+        name::<Tokens>,
+        name::<TokensChanged>,
+        name::<TokensExported>,
+        name::<TokensImported>,
+        name::<Why>,
+    ] {
+        name(&mut answers);
+    }
+    json!({
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": "Control protocol of zmesd: one line of a client or of the daemon",
+        "anyOf": [
+            { "$ref": "#/requests/ClientFrame" },
+            { "$ref": "#/answers/Hello" },
+            { "$ref": "#/answers/ServerFrame" },
+        ],
+        "requests": requests.take_definitions(true),
+        "answers": answers.take_definitions(true),
+    })
+}
+
+fn generator(mut settings: SchemaSettings, path: &'static str) -> SchemaGenerator {
+    settings.definitions_path = path.into();
+    settings.into_generator()
+}
+
+/// Adds a type to the definitions.
+fn name<T: JsonSchema>(generator: &mut SchemaGenerator) {
+    generator.subschema_for::<T>();
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_reference_leads_to_a_definition() {
+        fn walk(value: &Value, whole: &Value) {
+            match value {
+                Value::Object(members) => {
+                    if let Some(path) = members.get("$ref").and_then(Value::as_str) {
+                        assert!(whole.pointer(path.trim_start_matches('#')).is_some(), "{path}");
+                    }
+                    members.values().for_each(|value| walk(value, whole));
+                }
+                Value::Array(elements) => elements.iter().for_each(|value| walk(value, whole)),
+                Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
+            }
+        }
+        let schema = control();
+        walk(&schema, &schema);
+        assert!(schema["answers"]["Status"]["properties"]["monitors"].is_object(), "{schema:#}");
+        assert!(schema["requests"]["Request"]["oneOf"].is_array(), "{schema:#}");
+    }
+}

@@ -1,0 +1,117 @@
+//! What follows a failed accept: a pause, and one line in the log for each row of failures.
+
+use std::io;
+use std::time::Duration;
+
+use nix::errno::Errno;
+use tracing::{debug, error, info};
+
+/// How long the next accept waits: out of file descriptors, it would fail again at once.
+const PAUSE: Duration = Duration::from_millis(200);
+
+/// The failures of one listening socket.
+#[derive(Debug)]
+pub struct AcceptPause {
+    socket: String,
+    failing: bool,
+}
+
+impl AcceptPause {
+    /// Begins without a failure; `socket` names it in the log.
+    pub fn new(socket: &impl ToString) -> Self {
+        Self { socket: socket.to_string(), failing: false }
+    }
+
+    /// Notes that a connection was accepted.
+    pub fn accepted(&mut self) {
+        if std::mem::take(&mut self.failing) {
+            info!(socket = self.socket, "accepting connections again");
+        }
+    }
+
+    /// Waits as long as a failure asks for. Only the first of a row is logged: whoever can connect can cause them.
+    pub async fn failed(&mut self, failure: &io::Error) {
+        let fault = accept_fault(failure);
+        if fault == AcceptFault::Connection {
+            debug!(socket = self.socket, error = %failure, "a connection was gone before it was accepted");
+            return;
+        }
+        if !std::mem::replace(&mut self.failing, true) {
+            let hint = (fault == AcceptFault::Room)
+                .then_some("raise LimitNOFILE= of the service, or lower server.max-clients");
+            let error = failure as &dyn std::error::Error;
+            error!(socket = self.socket, error, hint, "cannot accept connections");
+        }
+        tokio::time::sleep(PAUSE).await;
+    }
+}
+
+/// What an error of `accept(2)` is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum AcceptFault {
+    /// That connection is gone, the next one may be fine.
+    Connection,
+    /// The system has no room for another connection now.
+    Room,
+    /// The socket is broken.
+    Socket,
+}
+
+/// Says whether the socket itself is broken: no later accept can succeed.
+pub fn is_broken(failure: &io::Error) -> bool {
+    accept_fault(failure) == AcceptFault::Socket
+}
+
+/// Sorts the errors of `accept(2)`: Linux also hands over errors that the new connection already had.
+fn accept_fault(failure: &io::Error) -> AcceptFault {
+    let Some(code) = failure.raw_os_error() else { return AcceptFault::Socket };
+    #[expect(
+        clippy::wildcard_enum_match_arm,
+        reason = "errno has 130 values; what is not named is a broken socket"
+    )]
+    match Errno::from_raw(code) {
+        Errno::EMFILE | Errno::ENFILE | Errno::ENOMEM | Errno::ENOBUFS => AcceptFault::Room,
+        Errno::ECONNABORTED
+        | Errno::ECONNRESET
+        | Errno::EINTR
+        | Errno::EAGAIN
+        | Errno::EPERM
+        | Errno::EPROTO
+        | Errno::ETIMEDOUT
+        | Errno::ENOPROTOOPT
+        | Errno::EOPNOTSUPP
+        | Errno::ENETDOWN
+        | Errno::ENETUNREACH
+        | Errno::EHOSTDOWN
+        | Errno::EHOSTUNREACH
+        | Errno::ENONET => AcceptFault::Connection,
+        _ => AcceptFault::Socket,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn errors_of_accept_are_told_apart() {
+        let fault = |errno: Errno| accept_fault(&io::Error::from_raw_os_error(errno as i32));
+        assert_eq!(fault(Errno::EMFILE), AcceptFault::Room);
+        assert_eq!(fault(Errno::ECONNABORTED), AcceptFault::Connection);
+        assert_eq!(fault(Errno::EHOSTUNREACH), AcceptFault::Connection);
+        assert_eq!(fault(Errno::EBADF), AcceptFault::Socket);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_full_system_pauses_and_a_lost_connection_does_not() {
+        let mut pause = AcceptPause::new(&"here");
+        let begun = tokio::time::Instant::now();
+        pause.failed(&io::Error::from_raw_os_error(Errno::ECONNABORTED as i32)).await;
+        assert_eq!(begun.elapsed(), Duration::ZERO);
+        pause.failed(&io::Error::from_raw_os_error(Errno::EMFILE as i32)).await;
+        assert_eq!(begun.elapsed(), PAUSE);
+        assert!(pause.failing);
+        pause.accepted();
+        assert!(!pause.failing);
+    }
+}

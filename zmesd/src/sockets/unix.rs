@@ -1,0 +1,76 @@
+//! What may be in the place of a Unix socket: one that a dead process has left is replaced, anything else is left alone.
+
+use std::fs;
+use std::io;
+use std::os::unix::fs::{FileTypeExt, MetadataExt};
+use std::path::{Path, PathBuf};
+
+use socket2::{Domain, SockAddr, Socket, Type};
+
+use super::bind_error::BindFault;
+
+/// Binds a Unix socket; one that is in the way is removed first if no process listens to it.
+pub fn replacing_stale<T>(path: &Path, bind: impl Fn() -> io::Result<T>) -> Result<T, BindFault> {
+    let bound = match bind() {
+        Err(error) if error.kind() == io::ErrorKind::AddrInUse => {
+            remove_stale(path)?;
+            bind()
+        }
+        first => first,
+    };
+    bound.map_err(BindFault::Refused)
+}
+
+fn remove_stale(path: &Path) -> Result<(), BindFault> {
+    let failed = |what| move |source| BindFault::Preparation { what, path: path.to_owned(), source };
+    match fs::symlink_metadata(path) {
+        Ok(metadata) if metadata.file_type().is_socket() => {}
+        Ok(_) => return Err(BindFault::NotASocket),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        Err(source) => return Err(failed("read the metadata of")(source)),
+    }
+    match connect(path) {
+        // A full queue is a listener's as well, if a slow one's.
+        Err(error) if error.kind() == io::ErrorKind::WouldBlock => Err(BindFault::Answered),
+        Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => {
+            fs::remove_file(path).map_err(failed("remove the stale socket"))
+        }
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        Err(source) => Err(failed("connect to")(source)),
+        Ok(_) => Err(BindFault::Answered),
+    }
+}
+
+/// Connects without waiting: the kernel answers for a listener at once.
+fn connect(path: &Path) -> io::Result<Socket> {
+    let socket = Socket::new(Domain::UNIX, Type::STREAM, None)?;
+    socket.set_nonblocking(true)?;
+    socket.connect(&SockAddr::unix(path)?)?;
+    Ok(socket)
+}
+
+/// A socket's name in the file system, removed at the end if it is still the one that was made here.
+#[derive(Debug)]
+pub struct SocketFile {
+    path: PathBuf,
+    made: (u64, u64),
+}
+
+impl SocketFile {
+    /// Takes the name of a socket that was bound just now.
+    pub fn new(path: &Path) -> io::Result<Self> {
+        Ok(Self { path: path.to_owned(), made: inode(path)? })
+    }
+}
+
+impl Drop for SocketFile {
+    fn drop(&mut self) {
+        if inode(&self.path).is_ok_and(|found| found == self.made) {
+            fs::remove_file(&self.path).ok();
+        }
+    }
+}
+
+fn inode(path: &Path) -> io::Result<(u64, u64)> {
+    fs::symlink_metadata(path).map(|file| (file.dev(), file.ino()))
+}

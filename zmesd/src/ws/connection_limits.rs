@@ -1,0 +1,472 @@
+//! Limits on connections: those that are logged in, those that are not yet, handshakes, and new connections a second.
+//!
+//! Connections without a login are counted apart, so that they take no slot from those that are logged in. When there
+//! are too many, the oldest of the network that has most is closed. Limits go by [`network`]: IPv6 by /64.
+//!
+//! Owns the counts. A [`ConnectionSlot`] and a [`Turn`] give back what they took when they are dropped.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::net::{IpAddr, Ipv6Addr, SocketAddr};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::oneshot;
+use tokio::time::Instant;
+use zmes_shared::views::RefusalReason;
+
+use super::settings::ServerSettings;
+use crate::limits::{Bounds, Buckets, NoTurn, Quota, Turn, Turns, network};
+
+/// Connections that have not logged in, whatever `max-clients` is.
+pub const MAX_PENDING: usize = 1024;
+/// Handshakes at once. A TLS handshake is about a millisecond of CPU, so more in parallel make none faster.
+const HANDSHAKES: usize = 256;
+/// Handshakes at once of one network: a client that opens hundreds of slow connections delays only its own.
+const HANDSHAKES_OF_ONE: usize = 64;
+/// A handshake is not displaced before this, even while others wait for its turn.
+pub(super) const UNDISTURBED: Duration = Duration::from_secs(1);
+/// A network may open `max-clients-per-address` connections at once, and then all of them again in this time.
+const RATE_PERIOD: Duration = Duration::from_secs(10);
+/// Where few clients of an address are allowed, its apps may still reconnect a few times.
+const MIN_BURST: f64 = 20.0;
+/// Networks whose rate is remembered, some 60 bytes each.
+const MAX_RATES: usize = 10_000;
+
+/// Why a connection is refused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub(super) enum LimitReached {
+    /// `server.max-clients` are logged in.
+    #[error("max-clients reached")]
+    MaxClients,
+    /// `server.max-clients-per-address` of that network are connected.
+    #[error("max-clients-per-address reached")]
+    MaxClientsPerAddress,
+    /// New connections come too fast from that network.
+    #[error("too many new connections")]
+    Rate,
+    /// All connections without a login are having their credentials checked.
+    #[error("too many logins in progress")]
+    Pending,
+}
+
+impl LimitReached {
+    /// Returns the word for `clients rejected`.
+    pub(super) fn reason(self) -> RefusalReason {
+        match self {
+            Self::MaxClients => RefusalReason::MaxClients,
+            Self::MaxClientsPerAddress => RefusalReason::MaxClientsPerAddress,
+            Self::Rate => RefusalReason::ConnectionRate,
+            Self::Pending => RefusalReason::Evicted,
+        }
+    }
+}
+
+/// The counts.
+#[derive(Debug)]
+pub(super) struct ConnectionLimits {
+    slots: Mutex<SlotTable>,
+    rates: Mutex<Buckets<IpAddr>>,
+    handshakes: Turns,
+}
+
+#[derive(Debug, Default)]
+struct SlotTable {
+    members: usize,
+    members_of: HashMap<IpAddr, usize>,
+    /// Connections without a login, the oldest first.
+    pending: BTreeMap<u64, PendingSlot>,
+    pending_of: HashMap<IpAddr, BTreeSet<u64>>,
+    last: u64,
+}
+
+#[derive(Debug)]
+struct PendingSlot {
+    network: IpAddr,
+    /// Its credentials are being checked: the daemon is slow then, not the client.
+    verifying: bool,
+    evict: oneshot::Sender<()>,
+}
+
+impl Default for ConnectionLimits {
+    fn default() -> Self {
+        let bounds = Bounds {
+            running: HANDSHAKES,
+            running_per_network: HANDSHAKES_OF_ONE,
+            waiting: MAX_PENDING,
+            waiting_per_network: MAX_PENDING,
+        };
+        Self {
+            slots: Mutex::default(),
+            rates: Mutex::new(Buckets::new(MAX_RATES)),
+            handshakes: Turns::new(bounds),
+        }
+    }
+}
+
+impl ConnectionLimits {
+    /// Takes a slot among the connections without a login; the [`Eviction`] tells when it has to close.
+    ///
+    /// `known`: the address is the client's own, and not that of a proxy that has not told the client's address yet.
+    pub(super) fn slot(
+        self: &Arc<Self>,
+        address: IpAddr,
+        known: bool,
+        settings: &ServerSettings,
+    ) -> Result<(ConnectionSlot, Eviction), LimitReached> {
+        let network = network(address);
+        let mut slots = self.slots();
+        if slots.members >= settings.max_clients {
+            return Err(LimitReached::MaxClients);
+        }
+        if known {
+            slots.check(network, settings)?;
+        }
+        if slots.pending.len() >= MAX_PENDING && !slots.evict_one() {
+            return Err(LimitReached::Pending);
+        }
+        let (evict, evicted) = oneshot::channel();
+        slots.last += 1;
+        let number = slots.last;
+        slots.pending.insert(number, PendingSlot { network, verifying: false, evict });
+        slots.pending_of.entry(network).or_default().insert(number);
+        let slot =
+            ConnectionSlot { limits: Arc::clone(self), number, network, known, passed: false, member: false };
+        Ok((slot, Eviction(Some(evicted))))
+    }
+
+    /// Returns how many connections there are.
+    pub(super) fn taken(&self) -> usize {
+        let slots = self.slots();
+        slots.members + slots.pending.len()
+    }
+
+    /// Waits for a turn at the handshakes; the caller sets the deadline.
+    ///
+    /// `known`: as for [`ConnectionLimits::slot`]. Each connection of a proxy counts as a peer of its own until the proxy has
+    /// told the client's address: the share of one network is too small for all clients behind it.
+    pub(super) async fn handshake(&self, peer: SocketAddr, known: bool) -> Result<Turn, NoTurn> {
+        let lane = if known { network(peer.ip()) } else { lane_of_one(peer.port()) };
+        self.handshakes.turn(lane).await
+    }
+
+    /// Counts a new connection of a network.
+    fn pass(&self, network: IpAddr, settings: &ServerSettings) -> Result<(), LimitReached> {
+        let most = u32::try_from(settings.max_clients_per_address.max(1)).unwrap_or(u32::MAX);
+        let quota = Quota { burst: f64::from(most).max(MIN_BURST), every: RATE_PERIOD / most };
+        let mut rates = self.rates.lock().unwrap_or_else(PoisonError::into_inner);
+        if rates.try_take(network, quota, Instant::now()) { Ok(()) } else { Err(LimitReached::Rate) }
+    }
+
+    fn slots(&self) -> MutexGuard<'_, SlotTable> {
+        // Counting cannot be left half done, so a poisoned lock protects intact counts.
+        self.slots.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Returns an address that no peer has: of the prefix that is never routed (RFC 6666).
+fn lane_of_one(port: u16) -> IpAddr {
+    IpAddr::V6(Ipv6Addr::new(0x100, 0, 0, 0, 0, 0, 0, port))
+}
+
+impl SlotTable {
+    /// Checks the limit of a network; makes room by evicting one of its own connections.
+    fn check(&mut self, network: IpAddr, settings: &ServerSettings) -> Result<(), LimitReached> {
+        if self.members_of.get(&network).copied().unwrap_or_default() >= settings.max_clients_per_address {
+            return Err(LimitReached::MaxClientsPerAddress);
+        }
+        let own = self.pending_of.get(&network).map_or(0, BTreeSet::len);
+        if own >= settings.max_clients_per_address && !self.evict_of(network) {
+            return Err(LimitReached::MaxClientsPerAddress);
+        }
+        Ok(())
+    }
+
+    /// Evicts the oldest of the network that has most; false: the credentials of all are being checked.
+    fn evict_one(&mut self) -> bool {
+        let idle = |numbers: &BTreeSet<u64>| {
+            let pending = numbers.iter().filter_map(|number| self.pending.get(number));
+            pending.filter(|pending| !pending.verifying).count()
+        };
+        let counted = self.pending_of.iter().map(|(network, numbers)| {
+            // Of two with as many, the one whose oldest is older.
+            (idle(numbers), numbers.first().map(|number| std::cmp::Reverse(*number)), *network)
+        });
+        let most = counted.filter(|(idle, ..)| *idle > 0).max();
+        most.is_some_and(|(.., network)| self.evict_of(network))
+    }
+
+    fn evict_of(&mut self, network: IpAddr) -> bool {
+        let numbers = self.pending_of.get(&network).into_iter().flatten();
+        let idle = |number: &&u64| self.pending.get(number).is_some_and(|pending| !pending.verifying);
+        let Some(oldest) = numbers.copied().find(|number| idle(&number)) else { return false };
+        if let Some(pending) = self.leave(oldest) {
+            // An error only says that it is closing already.
+            pending.evict.send(()).ok();
+        }
+        true
+    }
+
+    fn leave(&mut self, number: u64) -> Option<PendingSlot> {
+        let pending = self.pending.remove(&number)?;
+        if let Some(numbers) = self.pending_of.get_mut(&pending.network) {
+            numbers.remove(&number);
+            if numbers.is_empty() {
+                self.pending_of.remove(&pending.network);
+            }
+        }
+        Some(pending)
+    }
+}
+
+/// A counted connection.
+#[derive(Debug)]
+pub(super) struct ConnectionSlot {
+    limits: Arc<ConnectionLimits>,
+    number: u64,
+    network: IpAddr,
+    /// The network is the client's own.
+    known: bool,
+    passed: bool,
+    member: bool,
+}
+
+impl ConnectionSlot {
+    /// Counts the connection for the client's own address, once a proxy has told it.
+    pub(super) fn claim(&mut self, address: IpAddr, settings: &ServerSettings) -> Result<(), LimitReached> {
+        if self.known {
+            return Ok(());
+        }
+        let network = network(address);
+        let mut slots = self.limits.slots();
+        slots.check(network, settings)?;
+        // `None`: it was evicted a moment ago.
+        if let Some(pending) = slots.leave(self.number) {
+            slots.pending.insert(self.number, PendingSlot { network, ..pending });
+            slots.pending_of.entry(network).or_default().insert(self.number);
+        }
+        drop(slots);
+        (self.network, self.known) = (network, true);
+        self.pass(settings)
+    }
+
+    /// Counts it among the new connections of its network, once it has sent something: silent connections use up
+    /// nothing that others at their address need.
+    pub(super) fn pass(&mut self, settings: &ServerSettings) -> Result<(), LimitReached> {
+        if self.known && !std::mem::replace(&mut self.passed, true) {
+            return self.limits.pass(self.network, settings);
+        }
+        Ok(())
+    }
+
+    /// Says whether its credentials are being checked: it is not evicted meanwhile.
+    pub(super) fn verifying(&mut self, verifying: bool) {
+        if !self.member
+            && let Some(pending) = self.limits.slots().pending.get_mut(&self.number)
+        {
+            pending.verifying = verifying;
+        }
+    }
+
+    /// Takes a slot among the connections that are logged in.
+    pub(super) fn promote(&mut self, settings: &ServerSettings) -> Result<(), LimitReached> {
+        if self.member {
+            return Ok(());
+        }
+        let mut slots = self.limits.slots();
+        if slots.members >= settings.max_clients {
+            return Err(LimitReached::MaxClients);
+        }
+        let own = slots.members_of.entry(self.network).or_default();
+        if *own >= settings.max_clients_per_address {
+            return Err(LimitReached::MaxClientsPerAddress);
+        }
+        *own += 1;
+        slots.members += 1;
+        slots.leave(self.number);
+        drop(slots);
+        self.member = true;
+        Ok(())
+    }
+}
+
+impl Drop for ConnectionSlot {
+    fn drop(&mut self) {
+        let mut slots = self.limits.slots();
+        if !self.member {
+            slots.leave(self.number);
+            return;
+        }
+        slots.members = slots.members.saturating_sub(1);
+        if let Some(own) = slots.members_of.get_mut(&self.network) {
+            *own = own.saturating_sub(1);
+            if *own == 0 {
+                slots.members_of.remove(&self.network);
+            }
+        }
+    }
+}
+
+/// Tells a connection that it has to close for another one.
+#[derive(Debug)]
+pub(super) struct Eviction(Option<oneshot::Receiver<()>>);
+
+impl Eviction {
+    /// Returns when the connection has to close for another one; never once it is logged in. Cancel-safe.
+    pub(super) async fn told(&mut self) {
+        let told = match &mut self.0 {
+            Some(evicted) => evicted.await.is_ok(),
+            None => false,
+        };
+        if !told {
+            // The sender is dropped at the login: no eviction will come.
+            self.0 = None;
+            std::future::pending::<()>().await;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ws::tests::settings;
+
+    fn address(text: &str) -> IpAddr {
+        text.parse().unwrap()
+    }
+
+    fn member(
+        limits: &Arc<ConnectionLimits>,
+        from: &str,
+        settings: &ServerSettings,
+    ) -> Result<ConnectionSlot, LimitReached> {
+        let (mut slot, _) = limits.slot(address(from), true, settings)?;
+        slot.promote(settings).map(|()| slot)
+    }
+
+    #[test]
+    fn slots_are_counted_and_given_back() {
+        let limits = Arc::<ConnectionLimits>::default();
+        let settings = ServerSettings { max_clients: 2, ..settings() };
+        let first = member(&limits, "192.0.2.1", &settings).unwrap();
+        let _second = member(&limits, "192.0.2.2", &settings).unwrap();
+        assert_eq!(member(&limits, "192.0.2.3", &settings).unwrap_err(), LimitReached::MaxClients);
+        drop(first);
+        assert_eq!(limits.taken(), 1);
+        member(&limits, "192.0.2.3", &settings).unwrap();
+    }
+
+    #[test]
+    fn a_network_shares_its_share() {
+        let limits = Arc::<ConnectionLimits>::default();
+        let settings = ServerSettings { max_clients_per_address: 1, ..settings() };
+        let slot = member(&limits, "2001:db8::1", &settings).unwrap();
+        assert_eq!(
+            member(&limits, "2001:db8::2", &settings).unwrap_err(),
+            LimitReached::MaxClientsPerAddress,
+            "the same /64"
+        );
+        let _neighbour = member(&limits, "2001:db8:0:1::1", &settings).unwrap();
+        let _v4 = member(&limits, "192.0.2.1", &settings).unwrap();
+        let _other = member(&limits, "192.0.2.2", &settings).unwrap();
+        drop(slot);
+        member(&limits, "2001:db8::2", &settings).unwrap();
+        assert_eq!(limits.slots().members_of.len(), 3, "networks without clients are forgotten");
+        assert!(limits.slots().pending_of.is_empty());
+    }
+
+    #[tokio::test]
+    async fn connections_without_a_login_take_no_slot_of_those_with_one() {
+        let limits = Arc::<ConnectionLimits>::default();
+        let settings = ServerSettings { max_clients: 3, ..settings() };
+        let anonymous: Vec<_> =
+            (0..200).map(|_| limits.slot(address("192.0.2.1"), true, &settings).unwrap()).collect();
+        member(&limits, "192.0.2.2", &settings).unwrap();
+        drop(anonymous);
+        assert_eq!(limits.taken(), 0);
+    }
+
+    #[tokio::test]
+    async fn room_is_made_by_the_network_that_has_most_and_its_oldest_first() {
+        let limits = Arc::<ConnectionLimits>::default();
+        let settings = ServerSettings { max_clients_per_address: 5000, ..settings() };
+        let slot = |from: &str| limits.slot(address(from), true, &settings).unwrap();
+        let (mut old_slot, mut old) = slot("192.0.2.9");
+        let (verifying, mut checked) = slot("192.0.2.1");
+        let mut verifying = verifying;
+        verifying.verifying(true);
+        let (_oldest, mut oldest) = slot("192.0.2.1");
+        let _others: Vec<_> = (3..MAX_PENDING).map(|_| slot("192.0.2.1")).collect();
+        let newcomer = slot("192.0.2.3");
+        assert!(oldest.0.as_mut().unwrap().try_recv().is_ok(), "the oldest of the network that has most");
+        assert!(checked.0.as_mut().unwrap().try_recv().is_err(), "not while its login is checked");
+        assert!(old.0.as_mut().unwrap().try_recv().is_err(), "not the one that is alone, though older");
+        old_slot.promote(&settings).unwrap();
+        let never = tokio::time::timeout(Duration::from_millis(5), old.told()).await;
+        assert!(never.is_err(), "a connection that is logged in is not evicted");
+        drop(newcomer);
+    }
+
+    #[tokio::test]
+    async fn an_address_has_no_more_pending_connections_than_clients_and_renews_its_own() {
+        let limits = Arc::<ConnectionLimits>::default();
+        let settings = ServerSettings { max_clients_per_address: 2, ..settings() };
+        let slot = || limits.slot(address("192.0.2.1"), true, &settings).unwrap();
+        let (_first, mut first) = slot();
+        let _second = slot();
+        let _third = slot();
+        first.told().await;
+        assert_eq!(limits.taken(), 2);
+    }
+
+    #[tokio::test]
+    async fn while_all_logins_are_being_checked_a_newcomer_is_refused() {
+        let limits = Arc::<ConnectionLimits>::default();
+        let settings = ServerSettings { max_clients_per_address: 1, ..settings() };
+        let (mut first, _eviction) = limits.slot(address("192.0.2.1"), true, &settings).unwrap();
+        first.verifying(true);
+        let refused = limits.slot(address("192.0.2.1"), true, &settings);
+        assert_eq!(refused.unwrap_err(), LimitReached::MaxClientsPerAddress);
+        first.verifying(false);
+        limits.slot(address("192.0.2.1"), true, &settings).unwrap();
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn one_address_opens_only_so_many_connections_a_second() {
+        let limits = Arc::<ConnectionLimits>::default();
+        let settings = settings();
+        let open = |from: &str| {
+            let (mut slot, _) = limits.slot(address(from), true, &settings)?;
+            slot.pass(&settings)?;
+            // What was counted once is not counted again.
+            slot.pass(&settings)
+        };
+        let opened = |from: &str| (0..1000).filter(|_| open(from).is_ok()).count();
+        for _ in 0..1000 {
+            drop(limits.slot(address("192.0.2.1"), true, &settings).unwrap());
+        }
+        assert_eq!(opened("192.0.2.1"), 500, "those that said nothing do not count");
+        assert_eq!(open("192.0.2.1").unwrap_err(), LimitReached::Rate);
+        assert_eq!(opened("192.0.2.2"), 500, "others are not concerned");
+        tokio::time::advance(Duration::from_secs(1)).await;
+        assert_eq!(opened("192.0.2.1"), 50);
+    }
+
+    #[tokio::test]
+    async fn a_proxy_is_counted_by_those_for_whom_it_speaks() {
+        let limits = Arc::<ConnectionLimits>::default();
+        let settings = ServerSettings { max_clients_per_address: 1, ..settings() };
+        let claim = |client: &str| {
+            let (mut slot, _) = limits.slot(address("10.0.0.1"), false, &settings).unwrap();
+            slot.claim(address(client), &settings).unwrap();
+            slot.promote(&settings).map(|()| slot)
+        };
+        let _first = claim("203.0.113.1").unwrap();
+        let _second = claim("203.0.113.2").unwrap();
+        assert!(limits.slots().members_of.contains_key(&address("203.0.113.1")));
+        let (mut third, _) = limits.slot(address("10.0.0.1"), false, &settings).unwrap();
+        assert_eq!(
+            third.claim(address("203.0.113.1"), &settings).unwrap_err(),
+            LimitReached::MaxClientsPerAddress
+        );
+    }
+}
