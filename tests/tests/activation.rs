@@ -158,23 +158,19 @@ async fn what_cannot_be_served_is_named_with_its_place() -> Result<()> {
     let nothing = File::open("/dev/null")?;
     let one = |socket: &dyn std::os::fd::AsFd, name: &str| Handover::new().pass(&socket.as_fd(), name);
     for (handover, count, part) in [
-        (one(&datagrams, "app")?, 1, "file descriptor 3 (`app`), which was handed over, is no TCP socket"),
-        (
-            one(&datagrams, "")?,
-            1,
-            "file descriptor 3, which was handed over, is neither a TCP nor a Unix stream socket",
-        ),
+        (one(&datagrams, "app")?, 1, "inherited file descriptor 3 (`app`) is not a TCP socket"),
+        (one(&datagrams, "")?, 1, "inherited file descriptor 3 is neither a TCP nor a Unix stream socket"),
         (one(&nothing, "zmesd.socket")?, 1, "is neither a TCP nor a Unix stream socket"),
         (one(&connected, "app")?, 1, "does not listen"),
-        (one(&unit.app, "control")?, 1, "is no Unix stream socket"),
-        (one(&unit.control, "app")?, 1, "is no TCP socket"),
-        (one(&unit.app, "http")?, 1, "(`http`), which was handed over, has a name that zmesd does not know"),
+        (one(&unit.app, "control")?, 1, "is not a Unix stream socket"),
+        (one(&unit.control, "app")?, 1, "is not a TCP socket"),
+        (one(&unit.app, "http")?, 1, "(`http`) has a name that zmesd does not know"),
         (
             one(&unit.control, "control")?.pass(&second, "control")?,
             2,
-            "file descriptor 4 (`control`), which was handed over, is a second control socket",
+            "inherited file descriptor 4 (`control`) is a second control socket",
         ),
-        (one(&unit.app, "app")?, 2, "file descriptor 4, which was handed over, is neither"),
+        (one(&unit.app, "app")?, 2, "inherited file descriptor 4 is neither"),
         (one(&unit.app, "app")?, 1_000_000_000, "LISTEN_FDS is `1000000000`"),
     ] {
         let output = handover.command_saying(&daemon(&world)?, count).output()?;

@@ -1,7 +1,7 @@
-//! The command line of `zmesd`, and the commands that no daemon is needed for: `check-config`, `default-config` and
+//! The command line of `zmesd`, and the commands that need no daemon: `check-config`, `default-config` and
 //! `import-config`.
 //!
-//! It prints nothing and ends nothing: `main` does both with what it gets from here. ZoneMinder's `zmdc.pl` starts
+//! Nothing here prints or exits: `main` does both. ZoneMinder's `zmdc.pl` starts
 //! the daemon as `zmeventnotification.pl` without arguments; that is `zmesd run` like any call without arguments.
 
 #![expect(clippy::doc_markdown, reason = "the texts go as they are onto a terminal")]
@@ -34,13 +34,13 @@ const EVERY: std::ops::RangeInclusive<Duration> = Duration::from_millis(100)..=D
 const IMPORT_EXAMPLES: &str = "\
 Examples:
   zmesd import-config /etc/zm/zmeventnotification.ini
-      shows what would become of it, and writes nothing
+      shows the result and writes nothing
   zmesd import-config /etc/zm/zmeventnotification.ini --output /etc/zmesd/zmesd.toml --force
-      does it, over the configuration that the package has brought
+      writes it in place of the configuration from the package
   zmesd import-config zmeventnotification.yml secrets.yml es_rules.yml --output zmesd.toml --json
       reports as JSON, for scripts
 
-Exit codes: 0 done, 64 no such file, or one that is there already, 69 disk full, 77 permission, 78 not understood.";
+Exit codes: 0 success, 64 file not found or already exists, 69 disk full, 77 permission denied, 78 not understood.";
 
 /// What is to be done.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -56,7 +56,7 @@ pub struct Cli {
     bin_name = "zmesd",
     version,
     disable_help_subcommand = true,
-    after_help = "Exit codes: 0 done, 64 usage, 69 port or socket taken, 70 internal, 77 permission, 78 configuration."
+    after_help = "Exit codes: 0 success, 64 usage, 69 address in use, 70 internal error, 77 permission denied, 78 configuration."
 )]
 struct Arguments {
     #[command(subcommand)]
@@ -68,28 +68,28 @@ struct Arguments {
 /// The commands of `zmesd`.
 #[derive(Debug, Clone, PartialEq, Eq, Subcommand)]
 pub enum Command {
-    /// Serve in the foreground; log to standard error or the journal (the default).
+    /// Run the daemon in the foreground (the default command).
     Run(RunArgs),
-    /// Say all that is wrong with the configuration, each with file, line, key and a hint; exit 0 or 78.
+    /// Check the configuration; list all mistakes with line and hint.
     CheckConfig(CheckArgs),
     /// Print the commented default configuration.
     DefaultConfig,
-    /// Make a zmesd.toml of an older event server's configuration, with a report of what became of each line.
+    /// Convert the configuration of an older event server, with a report.
     ///
-    /// The configuration that is written is complete: every key with its default, and above each value that was taken
-    /// over a comment that says where it came from. Passwords and keys go into files of their own, readable for owner
-    /// and group alone; the report names no secret. The old files stay as they are. Phones are taken over by a command
-    /// of their own, once the daemon runs: zmesctl tokens import.
+    /// The new zmesd.toml is complete: it has every key with its default, and a comment above each imported value that
+    /// says where it came from. Passwords and keys are written to separate files that only owner and group can read;
+    /// the report contains no secrets. The old files are not changed. To import phones, run `zmesctl tokens import`
+    /// once the daemon runs.
     #[command(after_help = IMPORT_EXAMPLES)]
     ImportConfig(ImportArgs),
-    /// Run the real daemon on a simulated ZoneMinder, with a client that prints each alarm as it arrives.
+    /// Run the daemon on a simulated ZoneMinder, with a client.
     Demo(DemoArgs),
 }
 
 /// Which configuration.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Args)]
 pub struct ConfigArgs {
-    /// The configuration [default: $ZMESD_CONFIG, the user's own if it exists, /etc/zmesd/zmesd.toml].
+    /// Configuration file [default: $ZMESD_CONFIG, else the user's own, else /etc/zmesd/zmesd.toml].
     #[arg(long, value_name = "FILE")]
     pub config: Option<PathBuf>,
 }
@@ -100,10 +100,10 @@ pub struct CheckArgs {
     /// Which configuration.
     #[command(flatten)]
     pub config: ConfigArgs,
-    /// Print the findings as one JSON document, in the form of zmesctl doctor.
+    /// Print the findings as JSON, in the format of zmesctl doctor.
     #[arg(long)]
     pub json: bool,
-    /// Look also at what else a start needs: a place for the state, addresses that are free.
+    /// Also check what else a start needs: state directory, free addresses, database, providers.
     #[arg(long, requires = "json")]
     pub rehearse: bool,
 }
@@ -114,7 +114,7 @@ pub struct RunArgs {
     /// Which configuration.
     #[command(flatten)]
     pub config: ConfigArgs,
-    /// The level of the log, in place of log.level: error, warn, info, debug, trace, or "info,zmesd::ws=debug".
+    /// Log level, in place of log.level: error, warn, info, debug, trace, or "info,zmesd::ws=debug".
     #[arg(long, value_name = "LEVEL", value_parser = log_level)]
     pub log_level: Option<String>,
 }
@@ -122,16 +122,16 @@ pub struct RunArgs {
 /// How to demonstrate.
 #[derive(Debug, Clone, PartialEq, Eq, Args)]
 pub struct DemoArgs {
-    /// Address of the WebSocket server; port 0: a free one [default: 127.0.0.1:9000, or a free port].
+    /// Address of the WebSocket server; port 0 means any free port [default: 127.0.0.1:9000, or a free port].
     #[arg(long, value_name = "ADDR")]
     pub listen: Option<SocketAddr>,
-    /// How many cameras to simulate.
+    /// Number of cameras to simulate.
     #[arg(long, value_name = "N", default_value_t = DEFAULT_MONITORS, value_parser = clap::value_parser!(u32).range(1..=i64::from(MAX_MONITORS)))]
     pub monitors: u32,
-    /// How often one of them sees something.
+    /// Time between two alarms.
     #[arg(long, value_name = "DURATION", default_value = "5s", value_parser = every)]
     pub every: Duration,
-    /// Keep all files in this directory instead of removing them at the end.
+    /// Directory for all files, kept at the end [default: a temporary one that is removed].
     #[arg(long, value_name = "DIR")]
     pub keep: Option<PathBuf>,
 }
@@ -150,14 +150,14 @@ pub fn parse(args: impl Iterator<Item = OsString>) -> Result<Cli, clap::Error> {
         (Command::CheckConfig(own), config, None) => own.config.config = own.config.config.take().or(config),
         (_, _, level) => {
             let option = if level.is_some() { "--log-level" } else { "--config" };
-            let message = format!("{option} does not go with this command\n");
+            let message = format!("{option} cannot be used with this command\n");
             return Err(Arguments::command().error(clap::error::ErrorKind::ArgumentConflict, message));
         }
     }
     Ok(Cli { command })
 }
 
-/// Returns the exit code of what [`parse`] refused: help and version are no mistakes.
+/// Returns the exit code for what [`parse`] refused; help and version are not errors.
 pub fn exit_code(error: &clap::Error) -> u8 {
     if error.use_stderr() { EXIT_USAGE } else { 0 }
 }

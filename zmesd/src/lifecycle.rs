@@ -1,4 +1,4 @@
-//! The life of the process: signals, the two steps of stopping, and what systemd is told.
+//! The life of the process: signals, the two steps of a shutdown, notifications to systemd.
 //!
 //! It knows nothing of what the tasks do; it only tells them when to end and waits until they have.
 
@@ -17,7 +17,8 @@ use zmes_zoneminder::DbHealth;
 use crate::monitors::CatalogHandle;
 use crate::route::RouterHandle;
 
-/// How long a graceful stop may take: with what follows less than the 10 s after which ZoneMinder's zmdc kills.
+/// How long a graceful shutdown may take; together with `HARD_DEADLINE` less than the 10 s after which ZoneMinder's zmdc
+/// kills.
 const SOFT_DEADLINE: Duration = Duration::from_secs(8);
 /// How long tasks get to notice that they have to end at once.
 const HARD_DEADLINE: Duration = Duration::from_secs(1);
@@ -37,19 +38,19 @@ pub struct Vitals {
     pub database: watch::Receiver<DbHealth>,
 }
 
-/// What began the end.
+/// Why the daemon stops.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum StopCause {
     /// SIGTERM or SIGINT.
     Signal(&'static str),
-    /// Somebody in the process cancelled the soft token.
+    /// A task cancelled the soft token.
     Asked,
 }
 
 /// How the process ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Ended {
-    /// What began it.
+    /// Why.
     pub cause: StopCause,
     /// Every task ended by itself; false: a second signal or the deadline cut them short.
     pub in_time: bool,
@@ -122,7 +123,7 @@ impl Lifecycle {
         if !in_time {
             self.hard.cancel();
             if tokio::time::timeout(HARD_DEADLINE, self.tracker.wait()).await.is_err() {
-                warn!(tasks = self.tracker.len(), "some tasks did not end");
+                warn!(tasks = self.tracker.len(), "tasks are still running at exit");
             }
         }
         Ended { cause, in_time }
@@ -137,7 +138,7 @@ impl Lifecycle {
                 Some(()) = self.interrupt.recv() => return StopCause::Signal("SIGINT"),
                 () = self.soft.cancelled() => return StopCause::Asked,
                 Some(()) = self.hangup.recv() => {
-                    info!("SIGHUP: reading the configuration again");
+                    info!("SIGHUP received; reloading the configuration");
                     // Full: a reload that has not begun yet will see the same file.
                     reload.try_send(()).ok();
                 }
@@ -153,7 +154,7 @@ impl Lifecycle {
             Some(()) = self.interrupt.recv() => false,
             () = self.hard.cancelled() => false,
             () = tokio::time::sleep(SOFT_DEADLINE) => {
-                warn!(tasks = self.tracker.len(), "the daemon does not end by itself, ending it");
+                warn!(tasks = self.tracker.len(), "shutdown timed out; aborting tasks");
                 false
             }
         }
@@ -170,7 +171,7 @@ async fn pulse(vitals: &Vitals) -> std::convert::Infallible {
             _ = watchdog.tick(), if beat.is_some() => {
                 match vitals.router.ping().await {
                     Ok(()) => tell(&[NotifyState::Watchdog]),
-                    Err(error) => warn!(%error, "the watchdog is not fed"),
+                    Err(error) => warn!(%error, "router does not answer; systemd watchdog not notified"),
                 }
             }
             _ = status.tick() => {
@@ -204,7 +205,7 @@ async fn status_line(vitals: &Vitals) -> Option<String> {
 /// Tells systemd, if it is there.
 fn tell(state: &[NotifyState<'_>]) {
     if let Err(error) = sd_notify::notify(state) {
-        debug!(%error, "cannot tell systemd");
+        debug!(%error, "cannot notify systemd");
     }
 }
 

@@ -90,7 +90,7 @@ pub enum Request {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         limit: Option<u32>,
     },
-    /// Revokes tokens; they can be restored for 30 days. Returns [`crate::views::TokensChanged`].
+    /// Revokes tokens; they can be restored for `state.keep-tombstones`. Returns [`crate::views::TokensChanged`].
     TokensRevoke {
         /// Which tokens.
         tokens: TokenSelection,

@@ -39,10 +39,10 @@ fn write_key(roff: &mut Roff, section: &Section, key: &Key, examples: &[Example]
     roff.line("br", &[]);
     let mut what = format!("Takes {}", key.form.describe());
     if key.form.by_file() {
-        what = format!("{what}; `{by_file}` takes the path of a file that holds it alone");
+        what = format!("{what}; `{by_file}` takes the path of a file that holds only this value");
     }
     let when = match key.reload {
-        Reload::Hot => "Changes are taken on reload.",
+        Reload::Hot => "A reload applies changes.",
         Reload::Restart => "Changes need a restart.",
     };
     roff.text(&format!("{what}. {when}"));

@@ -51,7 +51,10 @@ async fn only_this_machine_may_be_served() -> Result<()> {
     world.settings.set_text("metrics", "listen", "127.0.0.1:9000");
     world.write_settings()?;
     let (code, text) = run(&world, &["check-config"])?;
-    ensure!(code == Some(78) && text.contains("metrics.listen: has the port of server.listen"), "{text}");
+    ensure!(
+        code == Some(78) && text.contains("metrics.listen: uses the same port as server.listen"),
+        "{text}"
+    );
     for good in ["127.0.0.1:9090", "[::1]:9090", "unix:/run/zmesd/metrics.sock", ""] {
         world.settings.set_text("metrics", "listen", good);
         world.write_settings()?;

@@ -10,8 +10,8 @@ const HEAD: &str = "\
 #
 # Imported from an older event server: each value from there has a comment `from FILE:LINE` above it. All other keys
 # have their defaults: change what you need, leave out the rest.
-# Durations are written 20ms, 5s, 10m, 1h, 60d. Relative paths are looked up in $CREDENTIALS_DIRECTORY, then beside
-# this file. `zmesd check-config` says all that is wrong; `zmesctl reload` puts most changes in force.
+# Durations are written 20ms, 5s, 10m, 1h30m, 60d. Relative paths are looked up in $CREDENTIALS_DIRECTORY, then beside
+# this file. `zmesd check-config` lists all mistakes; `zmesctl reload` applies most changes.
 ";
 
 /// Who can read the text.

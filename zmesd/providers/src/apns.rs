@@ -14,7 +14,7 @@ use zmes_shared::words::FaultKind;
 use super::answer::{ProviderAnswer, delivered, quote};
 use super::apns_token::{ProviderToken, SignedToken};
 use super::cause::ConnectCause;
-use super::check::Steps;
+use super::check::{Steps, is_no_server_error};
 use super::files;
 use super::http::{self, Http, HttpSetup, Versions};
 use super::problem::TransportProblem;
@@ -192,22 +192,12 @@ impl PushTransport for Apns {
 
     async fn check(&self) -> Vec<CheckStep> {
         let mut steps = Steps::default();
-        if steps.connect(&self.http, self.http.base()).await.is_none() {
-            return steps.into_steps();
-        }
-        let reach = async {
+        let probe = async {
             let body = r#"{"aps":{"alert":"zmesd"}}"#.to_owned();
             let sent = ApnsMessage { body, collapse_id: None, expiration: 0 };
-            let answer = self.post(NOBODY, &sent, self.http.deadline()).await;
-            let answer = answer.map_err(|error| ConnectCause::from(&error))?;
-            let line = answer.status_line();
-            if answer.status.is_server_error() {
-                Err(ConnectCause::from(&answer.by_status(line)))
-            } else {
-                Ok((answer, line))
-            }
+            self.post(NOBODY, &sent, self.http.deadline()).await
         };
-        let Some(answer) = steps.step("http", self.common.timing.total, reach).await else {
+        let Some(answer) = steps.reach(&self.http, probe, is_no_server_error).await else {
             return steps.into_steps();
         };
         let known = async {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use reqwest::Url;
+use reqwest::{StatusCode, Url};
 use rustls_pki_types::{CertificateDer, ServerName};
 use tokio::net::{TcpStream, lookup_host};
 use tokio::time::{Instant, timeout};
@@ -14,9 +14,10 @@ use tokio_rustls::TlsConnector;
 use x509_parser::prelude::{FromDer, X509Certificate};
 use zmes_shared::words::FaultKind;
 
+use super::answer::ProviderAnswer;
 use super::cause::ConnectCause;
 use super::http::Http;
-use crate::push::CheckStep;
+use crate::push::{CheckStep, PushError};
 
 const SECONDS_A_DAY: i64 = 24 * 60 * 60;
 
@@ -60,6 +61,32 @@ impl Steps {
         }
         Some(())
     }
+
+    /// Connects to the transport's own address and waits for the answer to `request`, which begins after that.
+    /// `works` says which status is a success; others fail the step. `None`: a step failed.
+    pub(super) async fn reach(
+        &mut self,
+        http: &Http,
+        request: impl Future<Output = Result<ProviderAnswer, PushError>>,
+        works: fn(StatusCode) -> bool,
+    ) -> Option<ProviderAnswer> {
+        self.connect(http, http.base()).await?;
+        let answered = async {
+            let answer = request.await.map_err(|error| ConnectCause::from(&error))?;
+            let line = answer.status_line();
+            if works(answer.status) {
+                Ok((answer, line))
+            } else {
+                Err(ConnectCause::from(&answer.by_status(line)))
+            }
+        };
+        self.step("http", http.timing().total, answered).await
+    }
+}
+
+/// A server that answers at all works, whatever it thinks of the request: for addresses where nothing is to be found.
+pub(super) fn is_no_server_error(status: StatusCode) -> bool {
+    !status.is_server_error()
 }
 
 async fn resolve(host: &str, port: u16) -> Result<(Vec<SocketAddr>, String), ConnectCause> {

@@ -12,7 +12,7 @@ use tokio::time::Instant;
 
 use super::answer::{ProviderAnswer, delivered};
 use super::cause::ConnectCause;
-use super::check::Steps;
+use super::check::{Steps, is_no_server_error};
 use super::fcm_error::judge;
 use super::fcm_oauth::{Bearer, GoogleAccount};
 use super::http::{self, Http, HttpSetup, Versions};
@@ -105,22 +105,12 @@ impl PushTransport for Fcm {
 
     async fn check(&self) -> Vec<CheckStep> {
         let mut steps = Steps::default();
-        if steps.connect(&self.http, self.http.base()).await.is_none() {
-            return steps.into_steps();
-        }
-        let reach = async {
+        // There is nothing at its root: any answer but a server error means that it works.
+        let root = async {
             let base = self.http.base().clone();
-            let answer = self.http.call(self.http.deadline(), |client| client.get(base)).await;
-            let answer = answer.map_err(|error| ConnectCause::from(&error))?;
-            // There is nothing at its root: any answer but a server error means that it works.
-            let line = answer.status_line();
-            if answer.status.is_server_error() {
-                Err(ConnectCause::from(&answer.by_status(line)))
-            } else {
-                Ok(((), line))
-            }
+            self.http.call(self.http.deadline(), |client| client.get(base)).await
         };
-        if steps.step("http", self.common.timing.total, reach).await.is_none() {
+        if steps.reach(&self.http, root, is_no_server_error).await.is_none() {
             return steps.into_steps();
         }
         let credentials = async {

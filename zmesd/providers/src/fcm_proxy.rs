@@ -10,7 +10,7 @@ use tokio::time::Instant;
 
 use super::answer::{ProviderAnswer, delivered};
 use super::cause::ConnectCause;
-use super::check::Steps;
+use super::check::{Steps, is_no_server_error};
 use super::http::{self, Http, HttpSetup, Versions};
 use super::problem::TransportProblem;
 use super::reading::BodyContent;
@@ -117,21 +117,8 @@ impl PushTransport for FcmProxy {
 
     async fn check(&self) -> Vec<CheckStep> {
         let mut steps = Steps::default();
-        if steps.connect(&self.http, self.http.base()).await.is_none() {
-            return steps.into_steps();
-        }
-        let reach = async {
-            let body = r#"{"data":{}}"#.to_owned();
-            let answer =
-                self.post(body, self.http.deadline()).await.map_err(|error| ConnectCause::from(&error))?;
-            let line = answer.status_line();
-            if answer.status.is_server_error() {
-                Err(ConnectCause::from(&answer.by_status(line)))
-            } else {
-                Ok((answer, line))
-            }
-        };
-        if let Some(answer) = steps.step("http", self.common.timing.total, reach).await {
+        let probe = async { self.post(r#"{"data":{}}"#.to_owned(), self.http.deadline()).await };
+        if let Some(answer) = steps.reach(&self.http, probe, is_no_server_error).await {
             steps.step("credentials", self.common.timing.total, async { self.recognize(&answer) }).await;
         }
         steps.into_steps()

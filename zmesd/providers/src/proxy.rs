@@ -151,21 +151,11 @@ impl PushTransport for Proxy {
 
     async fn check(&self) -> Vec<CheckStep> {
         let mut steps = Steps::default();
-        if steps.connect(&self.http, self.http.base()).await.is_none() {
-            return steps.into_steps();
-        }
-        let reach = async {
+        let root = async {
             let base = self.http.base().clone();
-            let answer = self.http.call(self.http.deadline(), |client| client.get(base)).await;
-            let answer = answer.map_err(|error| ConnectCause::from(&error))?;
-            let line = answer.status_line();
-            if answer.status.is_success() {
-                Ok(((), line))
-            } else {
-                Err(ConnectCause::from(&answer.by_status(line)))
-            }
+            self.http.call(self.http.deadline(), |client| client.get(base)).await
         };
-        if steps.step("http", self.common.timing.total, reach).await.is_some() {
+        if steps.reach(&self.http, root, |status| status.is_success()).await.is_some() {
             steps.step("credentials", self.common.timing.total, self.probe()).await;
         }
         steps.into_steps()

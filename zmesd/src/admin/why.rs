@@ -216,20 +216,32 @@ impl Evidence {
             }
             Some(_) | None => (words::undecided(SkipReason::NotDecided), None),
         };
-        Some(WhyTarget {
-            kind: TargetKind::Token,
-            id: self.known.handle(token),
-            user: Some(token.user.clone()),
-            at,
-            decision: DeliveryState::Skipped,
-            reason: SkipReason::NotDecided.into(),
-            explanation,
-            since,
-            transport: None,
-            attempts: None,
-            latency_ms: None,
-            provider_id: None,
-            held: None,
-        })
+        let target = skipped(self.known.handle(token), token, at, SkipReason::NotDecided, explanation);
+        Some(WhyTarget { since, ..target })
+    }
+}
+
+/// A token for which nothing was decided about an event.
+fn skipped(
+    handle: String,
+    token: &Token,
+    at: Timestamp,
+    reason: SkipReason,
+    explanation: String,
+) -> WhyTarget {
+    WhyTarget {
+        kind: TargetKind::Token,
+        id: handle,
+        user: Some(token.user.clone()),
+        at,
+        decision: DeliveryState::Skipped,
+        reason: reason.into(),
+        explanation,
+        since: None,
+        transport: None,
+        attempts: None,
+        latency_ms: None,
+        provider_id: None,
+        held: None,
     }
 }

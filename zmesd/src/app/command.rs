@@ -48,7 +48,7 @@ pub fn main(
     }
 }
 
-/// Prints a report; a reader that has gone is no mistake of ours.
+/// Prints a report. A closed pipe is not an error.
 fn say(report: &Report) -> ExitCode {
     io::stdout().write_all(report.stdout.as_bytes()).ok();
     io::stderr().write_all(report.stderr.as_bytes()).ok();
@@ -125,7 +125,7 @@ fn refuse(problem: &StartError) -> Exit {
 
 fn install() -> Result<Lifecycle, Exit> {
     Lifecycle::install()
-        .map_err(|source| refuse(&StartError::System { what: "take over the signals", source }))
+        .map_err(|source| refuse(&StartError::System { what: "install signal handlers", source }))
 }
 
 fn demo(arguments: &DemoArgs, journal_stream: Option<&str>) -> Exit {
@@ -176,13 +176,13 @@ async fn serve_demo(demo: Demo, clock: Arc<dyn Clock>, log: LogHandle) -> Exit {
     let ends_all = soft.clone();
     tracker.spawn(async move {
         if let Err(problem) = simulation.run(ends_all.clone()).await {
-            log::complain(&format!("zmesd: the simulation ended: {problem}"));
+            log::complain(&format!("zmesd: simulation failed: {problem}"));
         }
         ends_all.cancel();
     });
     tracker.spawn(on_error(push_proxy.run(soft.clone())));
     tracker.spawn(async move {
-        // An error says that nobody reads its lines any more: then the demo is over.
+        // An error means that standard output is closed: then the demo ends.
         client.run(&mut io::stdout(), soft.clone()).await.ok();
         soft.cancel();
     });
@@ -193,10 +193,10 @@ async fn serve_demo(demo: Demo, clock: Arc<dyn Clock>, log: LogHandle) -> Exit {
     exit
 }
 
-/// Says what ended the stand-in for the PushProxy, if something did: the demo goes on without it.
+/// Logs why the simulated PushProxy failed; the demo continues without it.
 async fn on_error(serving: impl Future<Output = io::Result<()>>) {
     if let Err(problem) = serving.await {
-        log::complain(&format!("zmesd: the stand-in for the PushProxy ended: {problem}"));
+        log::complain(&format!("zmesd: simulated PushProxy failed: {problem}"));
     }
 }
 
@@ -205,7 +205,7 @@ fn on_runtime(serve: impl Future<Output = Exit>) -> Exit {
     match runtime {
         Ok(runtime) => {
             let exit = runtime.block_on(serve);
-            // What did not end in time must not keep the process.
+            // Tasks that are still running must not delay the exit.
             runtime.shutdown_background();
             exit
         }

@@ -1,4 +1,4 @@
-//! How many files the process may have open: each app is one.
+//! The limit of open files: each app needs one.
 
 use nix::sys::resource::{Resource, getrlimit, rlim_t, setrlimit};
 use tracing::{debug, warn};
@@ -16,13 +16,12 @@ pub(super) fn raise_limit() {
     let raised = getrlimit(Resource::RLIMIT_NOFILE).and_then(|(soft, hard)| {
         if soft < hard {
             setrlimit(Resource::RLIMIT_NOFILE, hard, hard)?;
-            debug!(from = soft, to = hard, "raised the limit of open files");
+            debug!(from = soft, to = hard, "raised the open file limit");
         }
         Ok(())
     });
     if let Err(error) = raised {
-        // Then it stays as it is, and what it holds is told below.
-        debug!(%error, "cannot raise the limit of open files");
+        debug!(%error, "cannot raise the open file limit");
     }
 }
 
@@ -34,7 +33,7 @@ pub(super) fn warn_if_short(max_clients: usize) {
             limit = soft,
             needed,
             hint = format!("set LimitNOFILE={needed} in the unit, or lower server.max-clients"),
-            "the limit of open files holds about {} apps, but server.max-clients is {max_clients}",
+            "open file limit allows about {} apps, but server.max-clients is {max_clients}",
             soft.saturating_sub(OTHERS)
         );
     }

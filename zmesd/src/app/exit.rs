@@ -5,13 +5,13 @@ use std::process::ExitCode;
 /// How the daemon ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Exit {
-    /// Told to end, and did.
+    /// Stopped on request.
     Ok,
     /// Wrong command line: 64.
     Usage,
-    /// A port or the control socket is taken: 69.
+    /// A port or the control socket is in use: 69.
     Unavailable,
-    /// A defect: 70.
+    /// A bug: 70.
     Internal,
     /// Something is not permitted: 77.
     Permission,

@@ -1,7 +1,7 @@
-//! Sockets that somebody else has opened for the daemon: systemd's socket activation, as `sd_listen_fds(3)` has it.
+//! Sockets that systemd opened for the daemon (socket activation, `sd_listen_fds(3)`).
 //!
-//! What is handed over is looked at before anything else is done, in the one thread that there is then: a socket of the
-//! wrong kind is a mistake in a unit file, which does not get better by serving half of it.
+//! They are checked before anything else, while there is one thread. A socket of the wrong kind is a mistake in a unit
+//! file, so the daemon does not start.
 
 use std::fmt;
 use std::net::TcpListener;
@@ -16,7 +16,7 @@ use crate::config::Config;
 
 /// The first descriptor that is handed over (`SD_LISTEN_FDS_START`).
 const FIRST: usize = 3;
-/// Sockets that are looked at: more is a number that somebody has mistyped.
+/// Maximum number of sockets; a higher number is a typing error.
 const MOST: usize = 64;
 
 /// The variables by which systemd says that it hands sockets over.
@@ -39,17 +39,17 @@ pub(super) struct Inherited {
     pub(super) apps: Vec<TcpListener>,
 }
 
-/// Why what was handed over cannot be served.
+/// Why an inherited socket cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum InheritError {
     /// `LISTEN_FDS` is not a number of sockets.
-    #[error("LISTEN_FDS is `{value}`: that is no number of sockets, or too many")]
+    #[error("LISTEN_FDS is `{value}`: not a number of sockets, or too many")]
     Count {
         /// Its value.
         value: String,
     },
     /// One of them is not what it should be.
-    #[error("{socket}, which was handed over, {problem}")]
+    #[error("inherited {socket} {problem}")]
     Socket {
         /// Which.
         socket: Handed,
@@ -120,8 +120,8 @@ impl Inherited {
                     }
                     inherited.apps.push(listener);
                 }
-                (_, Purpose::Control) => return Err(problem("is no Unix stream socket")),
-                (_, Purpose::App) => return Err(problem("is no TCP socket")),
+                (_, Purpose::Control) => return Err(problem("is not a Unix stream socket")),
+                (_, Purpose::App) => return Err(problem("is not a TCP socket")),
                 (None, Purpose::ByKind) => return Err(problem("is neither a TCP nor a Unix stream socket")),
             }
         }
@@ -132,18 +132,18 @@ impl Inherited {
     pub(super) fn announce(&self, config: &Config) {
         if !self.apps.is_empty() {
             let addresses: Vec<_> = self.apps.iter().filter_map(|socket| socket.local_addr().ok()).collect();
-            info!(?addresses, "apps are served on sockets that were handed over: server.listen is not used");
+            info!(?addresses, "apps are served on inherited sockets; server.listen is ignored");
         }
         let Some(control) = &self.control else { return };
         let configured = &config.control.socket;
         match path_of(control) {
             Some(path) if same_file(&path, configured) => {
-                info!(path = %path.display(), "the control socket was handed over");
+                info!(path = %path.display(), "control socket inherited");
             }
             path => warn!(
                 path = %path.unwrap_or_default().display(),
                 configured = %configured.display(),
-                "the control socket that was handed over is not where zmesctl looks for it"
+                "inherited control socket is not at the path where zmesctl looks for it"
             ),
         }
     }

@@ -1,4 +1,4 @@
-//! The root: puts the rooms together, starts their tasks and ends them in order. It owns nothing else.
+//! The root: connects the rooms, starts their tasks and ends them in order. It owns nothing else.
 
 mod command;
 mod config_file;
@@ -29,9 +29,10 @@ pub use start_error::StartError;
 use crate::lifecycle::{Lifecycle, Vitals};
 use supervise::Tasks;
 
-/// How long sessions get to say goodbye; the whole stop must stay under the 10 s that ZoneMinder's zmdc grants.
+/// How long sessions may take to close; the whole shutdown must take less than the 10 s after which ZoneMinder's zmdc
+/// kills.
 const SESSIONS_DEADLINE: Duration = Duration::from_secs(4);
-/// How long router, state and control socket get each.
+/// How long router, dispatcher, state and control socket may take each.
 const STEP_DEADLINE: Duration = Duration::from_secs(2);
 
 /// The running daemon.
@@ -64,7 +65,7 @@ impl App {
         let conducted = lifecycle.tracker().spawn(self.conductor.run());
         let ended = lifecycle.run(self.vitals).await;
         if !ended.in_time {
-            warn!("not everything ended in order");
+            warn!("shutdown timed out; tasks were aborted");
             return Exit::Internal;
         }
         match conducted.await {
@@ -111,13 +112,13 @@ impl Conductor {
             name = self.control.first_end() => Some(name),
         };
         if let Some(task) = crashed {
-            error!(task, "a task ended that must not: stopping");
+            error!(task, "task ended unexpectedly; stopping");
             self.tokens.soft.cancel();
         }
         self.front.drain().await;
         self.sessions.close();
         if tokio::time::timeout(SESSIONS_DEADLINE, self.sessions.wait()).await.is_err() {
-            warn!(sessions = self.sessions.len(), "some clients did not end in time");
+            warn!(sessions = self.sessions.len(), "shutdown timed out; closing remaining clients");
         }
         for (token, tasks) in [
             (&self.tokens.router, &mut self.core),
@@ -126,9 +127,9 @@ impl Conductor {
             (&self.tokens.control, &mut self.control),
         ] {
             token.cancel();
-            // A disk that stands still must not keep the control socket, nor the process.
+            // A disk that hangs must not block the control socket or the exit.
             if tokio::time::timeout(STEP_DEADLINE, tasks.drain()).await.is_err() {
-                warn!("a task did not end in time");
+                warn!("shutdown step timed out");
             }
         }
         info!("stopped");

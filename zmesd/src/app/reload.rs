@@ -1,4 +1,4 @@
-//! Reloading: one at a time, all or nothing, with an answer that says what changed.
+//! Reloading: one at a time, all or nothing. The answer lists what changed.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -34,16 +34,16 @@ use crate::telemetry::{Counters, Reload};
 use crate::tls::{CertStore, TlsWarning};
 use crate::ws::{self, ServerSettings};
 
-/// Reloads that may wait; more are told to come again.
+/// Maximum number of waiting reloads; more are refused as busy.
 const WAITING: usize = 4;
 /// How long a caller waits for a reload.
 const DEADLINE: Duration = Duration::from_secs(10);
-/// How often the certificate's files are looked at, so that a renewal counts without a signal.
+/// How often the certificate's files are checked, so that a renewal needs no signal.
 const CERTIFICATE_EVERY: Duration = Duration::from_mins(1);
 
 type Answer = oneshot::Sender<Result<ConfigReloaded, ControlError>>;
 
-/// The settings that others follow while they run.
+/// The running parts that a reload changes.
 #[derive(Debug)]
 pub(super) struct Hot {
     pub(super) log: LogHandle,
@@ -58,7 +58,7 @@ pub(super) struct Hot {
     pub(super) clock: Arc<dyn Clock>,
 }
 
-/// The way to the reloader, and the configuration in force.
+/// Requests reloads, and reads the current configuration.
 #[derive(Debug)]
 pub(super) struct ReloadHandle {
     requests: mpsc::Sender<Answer>,
@@ -67,9 +67,9 @@ pub(super) struct ReloadHandle {
     clock: Arc<dyn Clock>,
 }
 
-/// Reads the configuration again when asked, and puts in force what can be.
+/// Reads the configuration again on request, and applies what needs no restart.
 ///
-/// Owns: the configuration in force. Receives: requests of the control socket, SIGHUPs. Sends: settings, through
+/// Owns: the current configuration. Receives: requests of the control socket, SIGHUPs. Sends: settings, through
 /// watches. Ends: when told to.
 #[derive(Debug)]
 pub(super) struct Reloader {
@@ -108,12 +108,12 @@ impl Reloader {
                 biased;
                 () = stop.cancelled() => break,
                 Some(answer) = self.requests.recv() => {
-                    // Whoever asked may have given up; the reload counts all the same.
+                    // The caller may have timed out; the reload still counts.
                     answer.send(self.reload()).ok();
                 }
                 Some(()) = self.hangups.recv() => {
                     if let Err(problem) = self.reload() {
-                        error!("the configuration stays as it was: {}", problem.message);
+                        error!("reload failed, configuration unchanged: {}", problem.message);
                     }
                 }
                 _ = certificate.tick() => self.renew_certificate(),
@@ -150,22 +150,22 @@ impl Reloader {
         metrics.make();
         let mut applied = diff.hot();
         for key in self.hot.transports.borrow().changes(&transports) {
-            // A file with other contents under the same name.
+            // The contents of a file have changed, not its name.
             if !names(&applied, key) {
                 applied.push(key.to_owned());
             }
         }
         self.hot.transports.send_replace(Arc::new(transports));
         self.current.store(Arc::new(now));
-        // Rights are read anew, whether or not the file has changed anything about them.
+        // A reload always reads monitors, users and rights, too.
         self.hot.catalog.nudge();
         tell(&diff, &applied, certificate.as_ref());
         Ok(ConfigReloaded { applied, needs_restart: diff.needs_restart(), certificate })
     }
 
-    /// Builds the ways to phones that the new configuration asks for; those that have not changed are kept.
+    /// Builds the transports of the new configuration; those that have not changed are kept.
     fn transports(&self, old: &Config, new: &Config) -> Result<Transports, ControlError> {
-        // Whether there is a push side at all is settled at the start.
+        // `push.enabled` needs a restart.
         if !old.push.enabled {
             return Ok(Transports::default());
         }
@@ -188,10 +188,10 @@ impl Reloader {
         match tokio::task::block_in_place(|| store.reload(files, self.hot.clock.now())) {
             Ok(pair) => {
                 let (subject, not_after) = (pair.summary.title(), pair.summary.not_after);
-                info!(subject, %not_after, "the certificate on the disk has changed: new connections get it");
+                info!(subject, %not_after, "certificate renewed; new connections get it");
             }
             Err(problem) => {
-                warn!(error = %problem, hint = problem.hint(), "the certificate on the disk has changed, but cannot be used");
+                warn!(error = %problem, hint = problem.hint(), "certificate files changed, but cannot be used; the old certificate is still served");
             }
         }
     }
@@ -269,11 +269,11 @@ fn tell(diff: &ConfigDiff, applied: &[String], certificate: Option<&ServedCertif
     }
     info!(?applied, needs_restart = ?diff.needs_restart(), "configuration reloaded");
     if let Some(served) = certificate {
-        info!(subject = served.subject, not_after = %served.not_after, "another certificate is now served");
+        info!(subject = served.subject, not_after = %served.not_after, "new certificate is served");
     }
 }
 
-/// Says whether a list of dotted keys has that one; those of blocks stand there with their index.
+/// Says whether a list of dotted keys contains this one; an index in the list is ignored.
 fn names(keys: &[String], key: &str) -> bool {
     let bare = |listed: &str| match (listed.find('['), listed.find(']')) {
         (Some(open), Some(close)) => format!(
@@ -286,7 +286,7 @@ fn names(keys: &[String], key: &str) -> bool {
     keys.iter().any(|listed| bare(listed) == key)
 }
 
-/// Puts the pair on the disk in force; returns the certificate where it is another than before.
+/// Serves the pair on the disk; returns the certificate if it is a new one.
 fn replace_pair(
     store: &CertStore,
     files: &TlsFiles,
@@ -314,13 +314,13 @@ fn unavailable(problem: &BindError) -> ControlError {
 #[async_trait]
 impl ConfigReload for ReloadHandle {
     async fn reload(&self) -> Result<ConfigReloaded, ControlError> {
-        let busy = || ControlError::new(ErrorCode::Busy, "other reloads are waiting");
+        let busy = || ControlError::new(ErrorCode::Busy, "too many reloads are waiting");
         let (reply, answer) = oneshot::channel();
         self.requests.try_send(reply).map_err(|_| busy())?;
         match tokio::time::timeout(DEADLINE, answer).await {
             Ok(Ok(result)) => result,
             Ok(Err(_)) => Err(ControlError::new(ErrorCode::Unavailable, "the daemon is stopping")),
-            Err(_) => Err(ControlError::new(ErrorCode::Timeout, "the reload takes too long")),
+            Err(_) => Err(ControlError::new(ErrorCode::Timeout, "reload timed out")),
         }
     }
 
@@ -331,7 +331,7 @@ impl ConfigReload for ReloadHandle {
     async fn examine(&self) -> Option<ConfigExamined> {
         let file = self.file.clone()?;
         let (current, clock) = (self.running(), Arc::clone(&self.clock));
-        // Whoever asks has a deadline; a disk that stands still keeps this thread, and nothing else.
+        // A disk that hangs blocks only this thread; the caller has a deadline.
         let examined = tokio::task::spawn_blocking(move || match file.examine(&clock) {
             Ok(Loaded { config, warnings }) => {
                 ConfigExamined { problems: Vec::new(), warnings, diff: current.diff(&config) }

@@ -103,10 +103,8 @@ impl Opened {
         inherited.announce(config);
         let handed = inherited.names();
         let control = match inherited.control {
-            Some(socket) => ControlListener::from_fd(socket.into()).map_err(|source| StartError::System {
-                what: "serve the control socket handed over",
-                source,
-            })?,
+            Some(socket) => ControlListener::from_fd(socket.into())
+                .map_err(|source| StartError::System { what: "use the inherited control socket", source })?,
             None => ControlListener::bind(&config.control.socket, &config.control.admin_group)?,
         };
         let certificates = certificates(config, common.started_at)?;
@@ -173,7 +171,7 @@ fn transports(config: &Config, clock: &Arc<dyn Clock>) -> Result<Arc<Transports>
     if !config.push.enabled {
         return Ok(Arc::default());
     }
-    // It reads files, of which some may lie on a disk that sleeps.
+    // It reads files, and a disk may have to spin up.
     let built =
         tokio::task::block_in_place(|| Transports::build(&config.push.providers(), wall_clock(clock)));
     Ok(Arc::new(built?))

@@ -1,4 +1,4 @@
-//! The daemon's long-lived tasks, by name, with somebody who hears of their end.
+//! The daemon's long-lived tasks, by name; the end of one is noticed.
 
 use tokio::task::JoinSet;
 use tracing::{debug, error};
@@ -22,7 +22,7 @@ impl Tasks {
     pub(super) async fn first_end(&mut self) -> &'static str {
         match self.running.join_next().await {
             Some(Ok(name)) => name,
-            // A panic aborts the process, and nobody aborts these tasks.
+            // Not reached: a panic aborts the process, and these tasks are never aborted.
             Some(Err(problem)) => {
                 error!(error = %problem, "a task failed");
                 "unknown"

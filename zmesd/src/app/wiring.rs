@@ -15,18 +15,18 @@ use crate::route::{OrderReceiver, OrderSender, PushRules, RouterCommand, RouterH
 /// Alarms from poller and reconciler to the router. Full: the poller waits, and what it misses meanwhile the
 /// reconciler finds in the Events table.
 const ALARMS: usize = 1024;
-/// Commands to the router. Full: the caller waits up to 2 s and then hears that the router is busy.
+/// Commands to the router. Full: the caller waits up to 2 s, then gets `busy`.
 const COMMANDS: usize = 64;
-/// Orders of the router to the push side. Full: it finds on the disk what it was not told.
+/// Orders of the router to the push side. Full: the push side reads the rest from the disk.
 const PUSHES: usize = 1024;
 /// Requests to read the catalog again. Full: the caller waits.
 const REFRESHES: usize = 8;
-/// Commands of admins to the push side. Full: the caller hears that it is busy.
+/// Commands of admins to the push side. Full: the caller gets `busy`.
 const PUSH_COMMANDS: usize = 8;
 /// SIGHUPs that wait: one stands for all.
 const HANGUPS: usize = 1;
 
-/// Every channel that more than one room knows: what anybody may clone, and the ends of each task.
+/// Every channel between rooms: handles to clone, and the ends that belong to one task.
 #[derive(Debug)]
 pub(super) struct Channels {
     pub(super) handles: Handles,

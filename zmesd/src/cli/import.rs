@@ -21,21 +21,21 @@ pub struct ImportArgs {
     /// The old files, in any order: zmeventnotification.pl (0.93 to 0.98), zmeventnotification.ini (1.0 to 6.1) or
     /// zmeventnotification.yml (7), with their secrets and es_rules.
     ///
-    /// The content of a file tells what it is. Secrets and rules that the configuration names are found by
-    /// themselves: at the path that it gives, else beside it. Event servers 6 and 7 have a URL and a key for pushes in
-    /// their own script: pass it too (/usr/bin/zmeventnotification.pl, or Constants.pm of 7) if the report asks for it.
+    /// The kind of a file is recognized by its content. Secrets and rules that the configuration names are found
+    /// automatically: at their path, or beside the configuration. Event server 6 and 7 have a URL and a key for pushes
+    /// in their own script: name it too (/usr/bin/zmeventnotification.pl, or Constants.pm of 7) if the report asks for it.
     #[arg(required = true, value_name = "FILE")]
     pub files: Vec<PathBuf>,
-    /// Write the new configuration here, and its secrets into files in the directory `secrets` beside it.
+    /// Where to write the new configuration; its secrets go to a directory `secrets` beside it.
     ///
-    /// All files are readable for owner and group alone, and all of them are written or none. Without this option
-    /// nothing is written: the configuration goes to standard output, the report to standard error.
+    /// Only owner and group can read the files, and either all of them are written or none. Without this option nothing
+    /// is written: the configuration goes to standard output, the report to standard error.
     #[arg(long, value_name = "FILE")]
     pub output: Option<PathBuf>,
     /// Overwrite existing files, except those that are imported.
     #[arg(long, requires = "output")]
     pub force: bool,
-    /// Print the report as one JSON document.
+    /// Print the report as JSON.
     #[arg(long)]
     pub json: bool,
 }

@@ -1,4 +1,4 @@
-//! What to do about a file that the configuration names and that cannot be read.
+//! Hints for files that the configuration names and that cannot be read.
 
 use std::fs::Metadata;
 use std::os::unix::fs::MetadataExt;
@@ -31,12 +31,15 @@ pub(super) fn remedy(path: &Path, error: &FileError, environment: &Environment, 
                     environment.user
                 ),
                 Err(_) => {
-                    format!("a directory above is closed to {}: `namei -l {file}` shows it", environment.user)
+                    format!(
+                        "{} cannot enter a directory above it: `namei -l {file}` shows which",
+                        environment.user
+                    )
                 }
             }
         }
         FileError::Irregular | FileError::TooLarge(_) => "is it the right path?".to_owned(),
-        FileError::Other(_) => "look at the file system".to_owned(),
+        FileError::Other(_) => "check the file system and its mount".to_owned(),
     }
 }
 
@@ -48,11 +51,11 @@ pub(super) fn zoneminder_remedy(path: &Path, user: &str) -> String {
         Ok(metadata) if group_reads(&metadata) => join_group(&metadata, user),
         // Debian ships it so: not even ZoneMinder's own user can read it before the admin has done this.
         Ok(_) => format!(
-            "chgrp {group} {file} && chmod 0640 {file} && usermod -aG {group} {user}, then start zmesd again; or give \
+            "chgrp {group} {file} && chmod 0640 {file} && usermod -aG {group} {user}, then restart zmesd; or set \
              zoneminder.database-url"
         ),
         Err(_) => format!(
-            "usermod -aG {group} {user}, then start zmesd again; `namei -l {file}` shows what is closed"
+            "usermod -aG {group} {user}, then restart zmesd; `namei -l {file}` shows which directory denies access"
         ),
     }
 }
@@ -69,7 +72,7 @@ fn join_group(metadata: &Metadata, user: &str) -> String {
         .ok()
         .flatten()
         .map_or_else(|| gid.to_string(), |group| group.name);
-    format!("usermod -aG {group} {user}, then start zmesd again")
+    format!("usermod -aG {group} {user}, then restart zmesd")
 }
 
 /// Returns the group of the web server on this system; Debian's where there is none yet.
@@ -106,7 +109,7 @@ mod tests {
         // Only root can give a file away; where the tests are not root, the rest does not apply.
         fs::set_permissions(&file, Permissions::from_mode(0o640)).unwrap();
         if chown(&file, None, Some(12345)).is_ok() {
-            let open = "usermod -aG 12345 zmesd, then start zmesd again";
+            let open = "usermod -aG 12345 zmesd, then restart zmesd";
             assert_eq!(zoneminder_remedy(&file, "zmesd"), open);
             assert_eq!(remedy(&file, &FileError::Denied, &environment, ""), open);
         }

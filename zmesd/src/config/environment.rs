@@ -24,7 +24,7 @@ pub struct Environment {
     pub user_state: Option<PathBuf>,
     /// `$XDG_RUNTIME_DIR`, usually `/run/user/UID`.
     pub user_runtime: Option<PathBuf>,
-    /// A system install: root, systemd, or whoever owns the state directory of the system.
+    /// A system install: root, systemd, or the owner of the system's state directory.
     pub system: bool,
     /// The user that the process runs as, for messages.
     pub user: String,

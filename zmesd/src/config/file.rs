@@ -26,18 +26,18 @@ const DAY: Duration = Duration::from_hours(24);
 const YEARS: Duration = Duration::from_hours(24 * 3660);
 
 section! {
-    /// Where ZoneMinder is, and how closely to look at it.
+    /// Where ZoneMinder is, and how often its state is read.
     ZoneminderSection: Zoneminder = "zoneminder" once {
-        /// ZoneMinder's own configuration. It and conf.d/*.conf beside it say how to reach the database (ZM_DB_*),
-        /// where the shared memory is (ZM_PATH_MAP) and which server this is (ZM_SERVER_*). Where the default does not
-        /// exist, those of other distributions are looked for: /etc/zoneminder, /usr/local/etc/zm, /etc.
+        /// ZoneMinder's own configuration. This file and conf.d/*.conf beside it say how to reach the database (ZM_DB_*),
+        /// where the shared memory is (ZM_PATH_MAP) and which server this is (ZM_SERVER_*). If the default does not exist,
+        /// the paths of other distributions are tried: /etc/zoneminder, /usr/local/etc/zm, /etc.
         "config" config: PathName = PathName, Literal::Text("/etc/zm/zm.conf"), Restart;
-        /// Another way to the database, which then overrides zm.conf: "mysql://user:password@host/zm", or
+        /// URL of the database, in place of the values in zm.conf: "mysql://user:password@host/zm", or
         /// "mysql://user:password@localhost/zm?socket=/run/mysqld/mysqld.sock". TLS: "?ssl-ca=/path".
         "database-url" database_url: Secret = Secret, Literal::Text(""), Restart;
         /// Directory of the zm.mmap.N files; overrides ZM_PATH_MAP.
         "path-map" path_map: PathName = PathName, Literal::Text(""), Restart;
-        /// Which server this is where ZoneMinder runs on several; 0: what zm.conf says, else all monitors.
+        /// Id of this server if ZoneMinder runs on several; 0: as zm.conf says, else all monitors.
         "server-id" server_id: Number<u32> = Number { min: 0, max: u32::MAX }, Literal::Number(0), Restart;
     }
     /// `[zoneminder]`: where ZoneMinder is and how closely to look.
@@ -52,56 +52,56 @@ section! {
         /// The server whose monitors are ours, from `server-id` or `zm.conf`; `None`: all monitors.
         server: Option<ServerIdentity>,
     } {
-        /// ZoneMinder's version. Only needed where the shared memory is ambiguous and the database does not tell.
+        /// ZoneMinder's version. Only needed if the layout of the shared memory is ambiguous and the database is not available.
         "version" version: ZoneminderVersion = ZoneminderVersion, Literal::Text("auto"), Restart;
-        /// Where alarms are looked for: "shm" the shared memory, "db" the Events table (a ZoneMinder on another
-        /// machine), "auto" the shared memory, and the table for monitors whose memory cannot be understood.
+        /// How alarms are detected: "shm" from the shared memory, "db" from the Events table (ZoneMinder on another
+        /// machine), "auto" from the shared memory, or from the table for monitors whose memory has an unknown layout.
         "source" source: Choice<Source> = Choice(&[("auto", Source::Auto), ("shm", Source::Shm), ("db", Source::Db)]),
             Literal::Text("auto"), Restart;
         /// How often the shared memory is read.
         "poll-interval" poll_interval: Span =
             Span { min: Duration::from_millis(1), max: Duration::from_secs(10) }, Literal::Text("20ms"), Hot;
-        /// How often monitors, users and rights are read again.
+        /// How often monitors, users and their rights are read from the database.
         "monitor-reload-interval" monitor_reload_interval: Span =
             Span { min: Duration::from_secs(1), max: DAY }, Literal::Text("60s"), Hot;
-        /// How often the Events table is compared with what was seen: nothing that polling missed stays unseen.
+        /// How often the Events table is searched for alarms that polling has missed.
         "reconcile-interval" reconcile_interval: Span =
             Span { min: Duration::from_millis(100), max: Duration::from_hours(1) }, Literal::Text("2s"), Hot;
-        /// Inside one long event a new alarm is announced at most this often; "0s": every alarm.
+        /// Within one long event, another alarm is announced at most this often; "0s": every alarm.
         "realarm-interval" realarm_interval: Span =
             Span { min: Duration::ZERO, max: DAY }, Literal::Text("60s"), Hot;
-        /// Alarms of one monitor that are announced within a minute; 0: all. Of what exceeds it only the last is announced,
-        /// at the end of the minute: shared memory that flaps must not ring phones all night.
+        /// Maximum number of alarms per monitor and minute; 0: no limit. Of those beyond it only the last is announced, at
+        /// the end of the minute, so that a faulty camera does not ring phones all night.
         "alarm-limit" alarm_limit: Number<u32> = Number { min: 0, max: 1_000_000 }, Literal::Number(60), Hot;
-        /// An alarm that is already running when the daemon starts is announced once if it is younger.
+        /// An alarm that is in progress when the daemon starts is announced if it began within this time.
         "startup-grace" startup_grace: Span =
             Span { min: Duration::ZERO, max: Duration::from_hours(1) }, Literal::Text("10s"), Restart;
-        /// Events missed while the daemon was down are announced, marked late, if they are younger.
+        /// Events missed while the daemon was down are announced, marked late, if they are not older than this.
         "catch-up" catch_up: Span =
             Span { min: Duration::ZERO, max: Duration::from_hours(24 * 7) }, Literal::Text("10m"), Restart;
     }
 }
 
 section! {
-    /// The side of the apps.
+    /// The WebSocket server for apps.
     ServerSection: Server = "server" once {}
     #[derive(Debug, Clone)]
     ServerConfig {
         /// The certificate and key, or `None` where `plaintext = true`.
         tls: Option<TlsFiles>,
     } {
-        /// Addresses. One socket on [::] serves IPv6 and IPv4.
+        /// Addresses to listen on. [::] accepts IPv6 and IPv4.
         "listen" listen: Listeners = Listeners, Literal::List(&["[::]:9000"]), Restart;
-        /// Serve ws:// instead of wss://. Passwords then travel in the clear: only behind a proxy that does TLS.
+        /// Serve ws:// instead of wss://. Passwords are then sent unencrypted: only use it behind a proxy that does TLS.
         "plaintext" plaintext: Flag = Flag, Literal::Flag(false), Restart;
-        /// The protocol level that apps compare with; the daemon's own version goes beside it.
+        /// The event server version that apps are told; they compare it with the one that they need.
         "advertised-version" advertised_version: AppVersion = AppVersion, Literal::Text("7.0.0"), Hot;
-        /// Apps connected at the same time.
+        /// Maximum number of apps connected at the same time.
         "max-clients" max_clients: Number<usize> = Number { min: 1, max: 1_000_000 }, Literal::Number(20_000), Hot;
-        /// The same for one address (IPv6: one /64). Families and proxies share one.
+        /// The same for one address (IPv6: one /64 network). Apps in one home or behind one proxy share an address.
         "max-clients-per-address" max_clients_per_address: Number<usize> =
             Number { min: 1, max: 1_000_000 }, Literal::Number(500), Hot;
-        /// Networks of reverse proxies whose X-Forwarded-* or PROXY headers are believed: ["127.0.0.1", "::1"].
+        /// Networks of reverse proxies whose X-Forwarded-* or PROXY headers are trusted: ["127.0.0.1", "::1"].
         "trusted-proxies" trusted_proxies: Networks = Networks, Literal::List(&[]), Hot;
         /// Web pages of other sites that may connect: ["https://example.org"]. Pages of this server, and apps, need no entry.
         "allowed-origins" allowed_origins: Origins = Origins, Literal::List(&[]), Hot;
@@ -111,7 +111,7 @@ section! {
 section! {
     /// The certificate for wss://. Both files are read again on reload.
     TlsSection: Server = "server.tls" once {
-        /// PEM: the server's certificate first, then those between it and the root.
+        /// PEM: the server's certificate first, then the intermediate certificates.
         "certificate" certificate: PathName = PathName, Literal::Text("/etc/zmesd/tls/cert.pem"), Hot;
         /// PEM: its private key, without a passphrase. A relative path is looked up in $CREDENTIALS_DIRECTORY first.
         "key" key: PathName = PathName, Literal::Text("/etc/zmesd/tls/key.pem"), Hot;
@@ -119,13 +119,13 @@ section! {
 }
 
 section! {
-    /// Who gets alarms: users of ZoneMinder.
+    /// How apps log in: as users of ZoneMinder.
     AuthSection: Auth = "auth" once {}
     #[derive(Debug, Clone, Copy, PartialEq, Eq)]
     AuthConfig {} {
-        /// Ask for credentials. false: everybody who connects sees everything.
+        /// Require a login. false: every client that connects sees all monitors.
         "enabled" enabled: Flag = Flag, Literal::Flag(true), Hot;
-        /// Time for credentials after the connection is open.
+        /// Time to log in after the connection is open.
         "timeout" timeout: Span =
             Span { min: Duration::from_secs(1), max: Duration::from_mins(10) }, Literal::Text("20s"), Hot;
         /// Send only alarms of monitors whose events the user may see in ZoneMinder.
@@ -134,8 +134,8 @@ section! {
 }
 
 section! {
-    /// Push to phones. Which way a token takes: push.proxy, when enabled, takes every token; otherwise iOS tokens of
-    /// 64 hexadecimal digits go to APNs if enabled, and all others to FCM.
+    /// Push notifications to phones. push.proxy, if enabled, takes every token. Otherwise iOS tokens of 64 hexadecimal
+    /// digits go to APNs, if enabled, and all others to FCM.
     PushSection: Push = "push" once {}
     #[derive(Debug, Clone)]
     PushConfig {
@@ -146,74 +146,74 @@ section! {
         /// `[push.apns]`, where it is enabled.
         apns: Option<ApnsConfig>,
     } {
-        /// Take tokens and send to them.
+        /// Register tokens and send pushes to them.
         "enabled" enabled: Flag = Flag, Literal::Flag(true), Restart;
-        /// Shortest time between two pushes of one monitor to one token that asks for no interval itself.
+        /// Shortest time between two pushes about one monitor, for tokens that set no interval of their own.
         "interval-default" interval_default: Span =
             Span { min: Duration::ZERO, max: DAY }, Literal::Text("0s"), Restart;
-        /// A push older than this is not worth sending.
+        /// How long a push is retried, counted from its alarm.
         "retry-for" retry_for: Span =
             Span { min: Duration::from_secs(1), max: DAY }, Literal::Text("10m"), Restart;
-        /// "shadow": decide and log, send nothing, so that zmesd can run beside an older server that rings the phones.
+        /// "shadow": decide and log, but send nothing, so that zmesd can run beside an older server that sends the pushes.
         "mode" mode: Choice<PushMode> = Choice(&[("live", PushMode::Live), ("shadow", PushMode::Shadow)]),
             Literal::Text("live"), Hot;
-        /// Pushes a minute for one token; what exceeds it becomes one digest.
+        /// Maximum number of pushes per token and minute; those beyond it are sent as one digest.
         "storm-limit" storm_limit: Number<u32> = Number { min: 1, max: 100_000 }, Literal::Number(30), Restart;
-        /// Picture that the phone shows: "https://zm.example.org/zm/?view=image&eid=EVENTID&fid=snapshot", where
-        /// EVENTID stands for the event. Providers read the URL: no password in it. Empty: no pictures.
+        /// URL of the picture that phones show: "https://zm.example.org/zm/?view=image&eid=EVENTID&fid=snapshot".
+        /// EVENTID is replaced by the event's id. Providers can read the URL: put no password into it. Empty: no pictures.
         "picture-url" picture_url: PictureUrl = PictureUrl, Literal::Text(""), Hot;
     }
 }
 
 section! {
-    /// A PushProxy in the style of AirNotifier.
+    /// A PushProxy that speaks the protocol of AirNotifier.
     PushProxySection: Push = "push.proxy" once {
-        /// Use it, for every token.
+        /// Send all pushes through it.
         "enabled" enabled: Flag = Flag, Literal::Flag(false), Hot;
-        /// Where it is: "https://push.example.org:8801".
+        /// Its address: "https://push.example.org:8801".
         "url" url: WebUrl = WebUrl, Literal::Text(""), Hot;
-        /// Name of the app, as the proxy knows it.
+        /// Name of the app as configured in the proxy.
         "app-name" app_name: Words = Words, Literal::Text(""), Hot;
         /// The app's key.
         "app-key" app_key: Secret = Secret, Literal::Text(""), Hot;
-        /// Sound of the message on the phone.
+        /// Sound that phones play.
         "sound" sound: Words = Words, Literal::Text("blop.caf"), Hot;
-        /// One more root certificate to trust, PEM. The proxy's certificate is always verified.
+        /// Additional root certificate to trust, PEM. The proxy's certificate is always verified.
         "ca-certificate" ca_certificate: PathName = PathName, Literal::Text(""), Hot;
     }
 }
 
 section! {
-    /// Google's Firebase Cloud Messaging: Android, and iOS tokens that FCM made.
+    /// Google's Firebase Cloud Messaging: Android, and iOS tokens that FCM issued.
     FcmSection: Push = "push.fcm" once {
-        /// Use it.
+        /// Send through FCM.
         "enabled" enabled: Flag = Flag, Literal::Flag(false), Hot;
-        /// The service account's JSON file: sends through HTTP v1, without anybody between.
+        /// JSON file of the service account, to send directly to Google (HTTP v1).
         "service-account" service_account: PathName = PathName, Literal::Text(""), Hot;
-        /// Where to send with the service account. Empty: Google's own; else a gateway of your own.
+        /// Where pushes with the service account go. Empty: to Google; else the URL of a gateway of your own.
         "endpoint" endpoint: WebUrl = WebUrl, Literal::Text(""), Hot;
-        /// One more root certificate to trust, PEM; for the functions below too.
+        /// Additional root certificate to trust, PEM; also for the functions below.
         "ca-certificate" ca_certificate: PathName = PathName, Literal::Text(""), Hot;
     }
 }
 
 section! {
-    /// Cloud functions of the event server 6 and 7, which send on behalf of an app: one block for each app. An
-    /// entry without a URL is left out.
+    /// Cloud functions that send on behalf of an app, as event server 6 and 7 used them: one block per app. An entry
+    /// without a URL is ignored.
     FcmProxySection: Push = "push.fcm.proxy" many {
         /// Name of the app.
         "name" name: Words = Words, Literal::Text("zmninja"), Hot;
-        /// Where the function is.
+        /// Its address.
         "url" url: WebUrl = WebUrl, Literal::Text(""), Hot;
-        /// The key that it asks for.
+        /// The key that it requires.
         "key" key: Secret = Secret, Literal::Text(""), Hot;
     }
 }
 
 section! {
-    /// Apple's push service without anybody between, for an app of your own.
+    /// Apple's push service, for an app of your own.
     ApnsSection: Push = "push.apns" once {
-        /// Use it.
+        /// Send through APNs.
         "enabled" enabled: Flag = Flag, Literal::Flag(false), Hot;
         /// The signing key (.p8), with key-id and team-id; or the private key (PEM) that belongs to `certificate`.
         "key" key: PathName = PathName, Literal::Text(""), Hot;
@@ -229,15 +229,15 @@ section! {
         "topic" topic: Words = Words, Literal::Text("com.pliablepixels.zmninja"), Hot;
         /// "sandbox" for apps under development; "https://host:port" for a gateway of your own.
         "endpoint" endpoint: Gateway = Gateway, Literal::Text("production"), Hot;
-        /// One more root certificate to trust, PEM: that of the gateway.
+        /// Additional root certificate to trust, PEM: that of the gateway.
         "ca-certificate" ca_certificate: PathName = PathName, Literal::Text(""), Hot;
     }
 }
 
 section! {
-    /// What the daemon itself keeps.
+    /// The daemon's own database.
     StateSection: State = "state" once {
-        /// Directory of zmesd.db. Empty: /var/lib/zmesd, or $XDG_STATE_HOME/zmesd when run by a user.
+        /// Directory of zmesd.db. Empty: /var/lib/zmesd, or $XDG_STATE_HOME/zmesd if a user runs zmesd.
         "directory" directory: PathName = PathName, Literal::Text(""), Restart;
     }
     #[derive(Debug, Clone, PartialEq, Eq)]
@@ -254,16 +254,16 @@ section! {
         /// How long alarms can be replayed.
         "keep-events" keep_events: Span =
             Span { min: Duration::ZERO, max: YEARS }, Literal::Text("24h"), Restart;
-        /// Largest size of zmesd.db: beyond it the oldest deliveries and alarms are dropped, tokens never.
+        /// Maximum size of zmesd.db: beyond it the oldest deliveries and alarms are dropped, tokens never.
         "max-size" max_size: Size =
             Size { min: 16 << 20, max: 1 << 40 }, Literal::Text("256MiB"), Restart;
     }
 }
 
 section! {
-    /// The socket of zmesctl.
+    /// The control socket, which zmesctl connects to.
     ControlSection: Control = "control" once {
-        /// Its path. Empty: /run/zmesd/control.sock, or $XDG_RUNTIME_DIR/zmesd/control.sock when run by a user.
+        /// Its path. Empty: /run/zmesd/control.sock, or $XDG_RUNTIME_DIR/zmesd/control.sock if a user runs zmesd.
         "socket" socket: PathName = PathName, Literal::Text(""), Restart;
     }
     #[derive(Debug, Clone, PartialEq, Eq)]
@@ -271,18 +271,18 @@ section! {
         /// Path of the socket.
         socket: PathBuf,
     } {
-        /// Members of this group may change things, as root may; others who can open the socket may only look.
+        /// Members of this group are admins, as root is. Others who can open the socket can only read.
         "admin-group" admin_group: Words = Words, Literal::Text("zmesd"), Hot;
     }
 }
 
 section! {
-    /// Numbers for Prometheus.
+    /// Metrics for Prometheus.
     MetricsSection: Metrics = "metrics" once {}
     #[derive(Debug, Clone, Default, PartialEq, Eq)]
     MetricsConfig {} {
-        /// Address of /metrics, /healthz and /readyz, on this machine alone: "127.0.0.1:9090", or a Unix socket:
-        /// "unix:/run/zmesd/metrics.sock". Empty: none.
+        /// Address of /metrics, /healthz and /readyz. It must be local: "127.0.0.1:9090", or a Unix socket:
+        /// "unix:/run/zmesd/metrics.sock". Empty: no metrics.
         "listen" listen: MetricsAddress = MetricsAddress, Literal::Text(""), Hot;
     }
 }

@@ -1,7 +1,7 @@
 //! The configuration: typed, complete, immutable. Read once, checked as a whole, shared as an `Arc`.
 //!
 //! `file` mirrors `zmesd.toml` and knows about positions; `validate` turns it into [`Config`] and collects every
-//! [`Problem`]; nobody else reads configuration, and nobody else reads the environment.
+//! [`Problem`]. No other room reads configuration files or the environment.
 
 mod access;
 mod diff;
@@ -118,7 +118,7 @@ pub struct Origin {
     pub database_by_url: bool,
 }
 
-/// `source`: where alarms are looked for.
+/// `source`: how alarms are detected.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Source {
     /// Shared memory, and the database for monitors whose memory is of an unknown layout.
@@ -138,7 +138,7 @@ pub struct TlsFiles {
     pub key: PathBuf,
 }
 
-/// Where metrics are served: never beyond this machine, because nobody is asked who they are.
+/// Where metrics are served: only on this machine, because they need no login.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum MetricsListen {
     /// A port of the loopback.

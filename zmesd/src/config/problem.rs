@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 pub(super) use zmes_shared::text::quotable;
 use zmes_shared::views::Finding;
 
-/// So many problems are printed; a file of another kind altogether would fill the screen otherwise.
+/// Maximum number of problems printed, so that a file of another kind does not fill the screen.
 const SHOWN_MAX: usize = 100;
 
 /// One finding.
@@ -22,7 +22,7 @@ pub struct Problem {
     pub message: String,
     /// What to do about it.
     pub hint: String,
-    /// The daemon does not start with it, or apps do not connect; false: an operator should know before it bites.
+    /// The daemon does not start, or apps do not connect; false: it is only a warning.
     pub grave: bool,
 }
 

@@ -1,6 +1,6 @@
-//! Walks a parsed document by the table of keys: finds what is unknown or of the wrong kind, hands out the rest.
+//! Reads a parsed document by the table of keys, and reports unknown keys and values of the wrong kind.
 //!
-//! Nothing stops it: each finding goes into the list with its line, and a default takes the value's place.
+//! Reading goes on after a problem: it is added to the list with its line, and the default is used.
 
 use std::borrow::Cow;
 use std::collections::BTreeSet;
@@ -17,7 +17,7 @@ use super::section::{Complaint, Form, Literal, Section};
 pub(super) struct Reader<'d> {
     /// Offsets of the line feeds.
     line_ends: Vec<usize>,
-    /// Lines that are no TOML: what the parser made of their values is not worth a second finding.
+    /// Lines that are not TOML: one problem per line is enough.
     broken_lines: BTreeSet<usize>,
     problems: &'d mut Problems,
 }
@@ -29,10 +29,10 @@ impl<'d> Reader<'d> {
         let mut reader = Self { line_ends, broken_lines: BTreeSet::new(), problems };
         for error in errors {
             let line = error.span().map(|span| reader.line(span.start));
-            // One finding a line: what follows on a line that is already broken is mostly an echo.
+            // Further errors on the same line mostly follow from the first.
             if line.is_none_or(|line| reader.broken_lines.insert(line)) {
                 let message = format!("not TOML: {}", quotable(error.message()));
-                let hint = "strings and durations are in quotes; `zmesd default-config` shows the form";
+                let hint = "put strings and durations in quotes; `zmesd default-config` prints every key with an example";
                 reader.problems.push_whole(line, message, hint.to_owned());
             }
         }
@@ -132,7 +132,7 @@ impl<'d> Reader<'d> {
         form.by_file(file).map(|value| (value, place))
     }
 
-    /// Finds keys and tables that nobody knows, at every level.
+    /// Finds unknown keys and tables, at every level.
     pub(super) fn check_names(&mut self, root: &DeTable<'_>) {
         self.check_table(root, "", "");
     }
@@ -184,7 +184,7 @@ impl<'d> Reader<'d> {
         }
     }
 
-    /// Notes a finding, unless its line is no TOML anyway.
+    /// Adds a problem, unless its line is not TOML anyway.
     fn complain(&mut self, place: &Place, message: String, hint: String) {
         if !place.line.is_some_and(|line| self.broken_lines.contains(&line)) {
             self.problems.push_at(place, message, hint);
@@ -242,7 +242,7 @@ fn literal<'t>(value: &'t DeValue<'t>, texts: &'t mut Vec<&'t str>) -> Literal<'
         DeValue::Array(elements) => {
             for element in elements {
                 let Some(text) = element.get_ref().as_str() else {
-                    return Literal::Other("a list with something else than strings");
+                    return Literal::Other("a list whose elements are not all strings");
                 };
                 texts.push(text);
             }

@@ -8,9 +8,9 @@ use super::section::{Key, Section};
 const HEAD: &str = "\
 # The configuration of zmesd, the event notification server for ZoneMinder.
 #
-# Every key stands here with its default: change what you need, leave out what you do not.
-# Durations are written 20ms, 5s, 10m, 1h, 60d. Relative paths are looked up in $CREDENTIALS_DIRECTORY, then beside
-# this file. `zmesd check-config` says all that is wrong; `zmesctl reload` puts most changes in force.
+# Every key is listed with its default: change what you need; you can leave out the rest.
+# Durations are written 20ms, 5s, 10m, 1h30m, 60d. Relative paths are looked up in $CREDENTIALS_DIRECTORY, then beside
+# this file. `zmesd check-config` lists all mistakes; `zmesctl reload` applies most changes.
 ";
 
 /// Returns the commented default file.
@@ -40,7 +40,7 @@ fn write_key(text: &mut String, key: &Key) {
         let _ = writeln!(text, "#{line}");
     }
     if key.form.by_file() {
-        let _ = writeln!(text, "# Or {}-file = \"/path\" of a file that holds it alone.", key.name);
+        let _ = writeln!(text, "# Or {}-file = \"/path\": a file that holds only this value.", key.name);
     }
     let _ = writeln!(text, "{} = {}", key.name, key.default);
 }

@@ -181,7 +181,7 @@ level = 'inof'
             "13:sever:unknown key, did you mean `server`?",
             "17:auth.enabled:must be true or false, but is a string",
             "19:push.fcm.proxy:must be a list of tables, but is a table",
-            "23:log.level:`inof` is not a level of the log, did you mean `info`?",
+            "23:log.level:`inof` is not a log level, did you mean `info`?",
         ]
     );
     let problems = place.read(text).unwrap_err().to_string();
@@ -291,7 +291,7 @@ fn a_secret_from_a_file_that_fails_is_named_but_not_quoted() {
     assert_eq!(
         problems,
         [format!(
-            "8:push.proxy.app-key-file:{} holds no secret on one line: it holds several lines or control characters",
+            "8:push.proxy.app-key-file:{} does not hold a secret on one line: it holds several lines or control characters",
             secret.display()
         )]
     );

@@ -1,4 +1,4 @@
-//! A certificate that nobody else trusts, made for one run of the demo.
+//! A self-signed certificate for one run of the demo.
 
 use std::fmt;
 use std::fs;

@@ -1,7 +1,7 @@
 //! The demo's own app: it logs in over TLS like any other and prints each alarm with its delay.
 //!
 //! Owns: one WebSocket connection, made anew whenever it ends. Receives: alarm frames. Sends: lines for people.
-//! Ends: on its token, or when nobody reads its lines any more. Knows nothing of the daemon but its address.
+//! Ends: on its token, or when its output is closed. Knows nothing of the daemon but its address.
 
 use std::io::{self, Write};
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
@@ -138,7 +138,7 @@ impl Client {
             };
             match frame {
                 Ok(frame) => self.print_alarms(out, &frame, Instant::now())?,
-                // The daemon leaves first when both were told to stop.
+                // The daemon closes first when both stop.
                 Err(_) if stop.is_cancelled() => return Ok(End::Stopped),
                 Err(error) => return Ok(End::Lost(error)),
             }

@@ -1,7 +1,7 @@
 //! One simulated monitor's shared memory, written as ZoneMinder's `zmc` writes it.
 //!
 //! Owns the file and knows where each field lies in the layout of ZoneMinder 1.39.17 and later; does not know when
-//! an alarm happens. Plain positioned writes: the page cache is shared with whoever reads the file.
+//! an alarm happens. Plain positioned writes: the page cache is shared with all readers of the file.
 
 use std::fs::{File, OpenOptions};
 use std::io;
@@ -116,7 +116,7 @@ impl Memory {
         self.put(offset::ALARM_CAUSE, text)
     }
 
-    /// Returns the cause of a forced alarm while somebody wants one (`trigger_state` ON with a score).
+    /// Returns the cause of a forced alarm while one is requested (`trigger_state` ON with a score).
     pub(super) fn forced(&self) -> io::Result<Option<String>> {
         let state = u32::from_ne_bytes(self.take(offset::TRIGGER_STATE)?);
         let score = u32::from_ne_bytes(self.take(offset::TRIGGER_SCORE)?);

@@ -34,11 +34,11 @@ use certificate::Certificate;
 const PORT: u16 = 9000;
 /// Most monitors that are simulated.
 pub const MAX_MONITORS: u32 = 500;
-/// Monitors when nobody says how many.
+/// Default number of monitors.
 pub const DEFAULT_MONITORS: u32 = 4;
-/// Time between two motions when nobody says.
+/// Default time between two alarms.
 pub const DEFAULT_EVERY: Duration = Duration::from_secs(5);
-/// Least time between two motions: that of one picture.
+/// Shortest time between two alarms: that of one picture.
 const MIN_EVERY: Duration = Duration::from_millis(100);
 
 /// What the command line asks for.
@@ -48,9 +48,9 @@ pub struct Options {
     pub listen: Option<SocketAddr>,
     /// How many monitors, 1 to [`MAX_MONITORS`].
     pub monitors: u32,
-    /// How often something moves, at least 100 ms.
+    /// Time between two alarms, at least 100 ms.
     pub every: Duration,
-    /// Where to leave the files; `None`: in a temporary directory that vanishes.
+    /// Where to keep the files; `None`: in a temporary directory that is removed.
     pub keep: Option<PathBuf>,
 }
 
@@ -63,11 +63,11 @@ impl Default for Options {
 /// Why the demo cannot be prepared.
 #[derive(Debug, thiserror::Error)]
 pub enum DemoError {
-    /// Not that many.
-    #[error("{0} monitors cannot be simulated, only 1 to {MAX_MONITORS}")]
+    /// Too many monitors, or none.
+    #[error("cannot simulate {0} monitors: the number must be from 1 to {MAX_MONITORS}")]
     Monitors(u32),
-    /// Not that often.
-    #[error("something can move every 100ms at most, not every {0:?}")]
+    /// Too often.
+    #[error("cannot simulate an alarm every {0:?}: the least is 100ms")]
     Every(Duration),
     /// `--keep` would mix the demo's files with others.
     #[error("{0} is not empty")]
@@ -200,8 +200,8 @@ fn configuration(
 
 /// Returns where to listen: what was asked for, or the protocol's port on the loopback, or a free one there.
 ///
-/// The port is found by trying and is free again when this returns: somebody else may take it before the daemon does,
-/// which the daemon then reports like any taken port.
+/// The port is found by binding it, and is free again on return. If another process takes it first, the daemon reports
+/// that as for any other port.
 fn choose_address(wanted: Option<SocketAddr>) -> Result<SocketAddr, DemoError> {
     let usual = SocketAddr::from((Ipv4Addr::LOCALHOST, PORT));
     let free = match wanted {
@@ -215,7 +215,7 @@ fn choose_address(wanted: Option<SocketAddr>) -> Result<SocketAddr, DemoError> {
         .map_err(|source| DemoError::Listen(free, source))
 }
 
-/// Returns how a person would call `zmesctl` who has just called the daemon from `executable`.
+/// Returns the command for `zmesctl` that fits the way in which the daemon was called.
 pub fn zmesctl_command(executable: Option<&Path>) -> String {
     let system = "zmesctl".to_owned();
     let Some(directory) = executable.and_then(Path::parent) else { return system };
@@ -230,7 +230,7 @@ pub fn zmesctl_command(executable: Option<&Path>) -> String {
     "cargo run -q -p zmesctl --".to_owned()
 }
 
-/// Returns what a newcomer reads first.
+/// Returns what the demo prints first.
 fn introduction(
     options: &Options,
     directory: &Directory,
@@ -241,13 +241,13 @@ fn introduction(
     let mut text = String::new();
     let auth = r#"{"event":"auth","data":{"user":"admin","password":"admin"}}"#;
     let place = directory.path().display();
-    let fate = if directory.is_kept() { "stays" } else { "vanishes at the end" };
+    let fate = if directory.is_kept() { "kept" } else { "removed at the end" };
     let monitors = options.monitors;
     let every = options.every;
     // Writing into a String cannot fail.
     let _ = write!(
         text,
-        "zmesd serves a simulated ZoneMinder: {monitors} monitors, something moves every {every:?}.\n\
+        "zmesd serves a simulated ZoneMinder: {monitors} monitors, an alarm every {every:?}.\n\
          \n\
          \x20 apps       wss://{listen}  user admin, password admin  (the certificate is self-signed)\n\
          \x20 files      {place}  ({fate})\n\
@@ -268,7 +268,7 @@ fn introduction(
     ] {
         let _ = writeln!(text, "  {zmesctl} --socket {} {line}", socket.display());
     }
-    text.push_str("\nCtrl-C ends it.\n");
+    text.push_str("\nPress Ctrl-C to stop.\n");
     text
 }
 

@@ -98,7 +98,7 @@ impl PushProxy {
                 () = stop.cancelled() => return Ok(()),
                 Some(_) = connections.join_next() => {}
                 accepted = listener.accept() => {
-                    // Somebody who hangs up before being accepted is nobody's loss.
+                    // The client closed the connection before it was accepted.
                     let Ok((tcp, _)) = accepted else { continue };
                     let Ok(place) = Arc::clone(&places).try_acquire_owned() else { continue };
                     let (tls, rings) = (tls.clone(), self.rings.clone());
@@ -138,7 +138,7 @@ async fn answer(request: Request<Incoming>, rings: &mpsc::Sender<Ring>) -> Respo
             let Ok(Message { device, alert, badge }) = serde_json::from_slice(&body.to_bytes()) else {
                 return say(StatusCode::BAD_REQUEST);
             };
-            // Full: nobody reads the demo's lines any more.
+            // Full: the demo's output is not read any more.
             rings.try_send(Ring { device, alert, badge, arrived: Instant::now() }).ok();
             say(StatusCode::ACCEPTED)
         }

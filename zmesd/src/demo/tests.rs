@@ -76,7 +76,7 @@ fn the_introduction_names_address_credentials_and_commands_to_paste() {
         format!("wss://{address}  user admin, password admin"),
         format!("zmesctl --socket {socket} status"),
         format!("zmesctl --socket {socket} alarm test --wait"),
-        "4 monitors, something moves every 5s".to_owned(),
+        "4 monitors, an alarm every 5s".to_owned(),
     ] {
         assert!(demo.introduction.contains(&part), "{part}\n{}", demo.introduction);
     }

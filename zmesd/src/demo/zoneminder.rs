@@ -16,11 +16,11 @@ use super::database::Database;
 use super::memory::{Memory, State};
 use crate::ports::Clock;
 
-/// Time between two analysed pictures; a trigger is looked at once for each.
+/// Time between two analysed pictures; triggers are checked once per picture.
 const FRAME: Duration = Duration::from_millis(100);
 /// Pictures a second, for the header.
 const FPS: f64 = 10.0;
-/// How long something moves.
+/// Length of an alarm.
 const MOTION: Duration = Duration::from_secs(1);
 /// From the last alarm frame to the end of the event (`PostEventCount`).
 const ALERT: Duration = Duration::from_millis(1500);

@@ -1,4 +1,4 @@
-//! Changing and showing the configuration in force.
+//! Changing and showing the current configuration.
 
 use std::sync::Arc;
 
@@ -8,29 +8,29 @@ use zmes_shared::views::{ConfigReloaded, ConfigShown};
 
 use crate::config::{Config, ConfigDiff, Problem};
 
-/// The file as it lies on the disk now, against the configuration in force.
+/// The file on the disk, compared with the current configuration.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ConfigExamined {
     /// A start would fail for these.
     pub problems: Vec<Problem>,
     /// It would start with these.
     pub warnings: Vec<Problem>,
-    /// What is not in force yet; empty where there are problems.
+    /// What has changed since it was loaded; empty if there are problems.
     pub diff: ConfigDiff,
 }
 
-/// The configuration in force, as the control socket may touch it.
+/// What the control socket can do with the configuration.
 #[async_trait]
 pub trait ConfigReload: Send + Sync + std::fmt::Debug {
-    /// Reads the file again and applies it, or changes nothing and says why. Returns when it is in force.
+    /// Reads the file again and applies it, or changes nothing and says why. Returns when it is applied.
     async fn reload(&self) -> Result<ConfigReloaded, ControlError>;
 
-    /// Returns the configuration in force.
+    /// Returns the current configuration.
     fn running(&self) -> Arc<Config>;
 
-    /// Looks at the file and what it names as a start would, and changes nothing. `None`: there is no file (the demo).
+    /// Checks the file and what it names as a start would. `None`: there is no file (the demo).
     async fn examine(&self) -> Option<ConfigExamined>;
 
-    /// Returns the values in force, secrets hidden.
+    /// Returns the values in use, secrets hidden.
     fn show(&self) -> ConfigShown;
 }

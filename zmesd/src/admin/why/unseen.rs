@@ -5,10 +5,11 @@ use std::time::Duration;
 use jiff::{SignedDuration, Timestamp, Unit};
 use zmes_shared::control::{ControlError, ErrorCode};
 use zmes_shared::views::{Why, WhyTarget, WhyTimes};
-use zmes_shared::words::{DeliveryState, SkipReason, TargetKind};
+use zmes_shared::words::SkipReason;
 use zmes_shared::{EventId, MonitorId};
 use zmes_zoneminder::{DbError, EventRow, EventStore, Whereabouts};
 
+use super::skipped;
 use crate::admin::answers::unreadable;
 use crate::admin::{AdminParts, conditions, words};
 use crate::domain::{PushState, Token};
@@ -66,21 +67,9 @@ fn target(parts: &AdminParts, row: &EventRow, handle: String, token: &Token) -> 
     } else {
         String::new()
     };
-    WhyTarget {
-        kind: TargetKind::Token,
-        id: handle,
-        user: Some(token.user.clone()),
-        at: began,
-        decision: DeliveryState::Skipped,
-        reason: SkipReason::NotAnnounced.into(),
-        explanation: format!("{}{otherwise}", words::undecided(SkipReason::NotAnnounced)),
-        since,
-        transport: None,
-        attempts: None,
-        latency_ms: None,
-        provider_id: None,
-        held: None,
-    }
+    let reason = SkipReason::NotAnnounced;
+    let explanation = format!("{}{otherwise}", words::undecided(reason));
+    WhyTarget { since, ..skipped(handle, token, began, reason, explanation) }
 }
 
 /// When an event began.

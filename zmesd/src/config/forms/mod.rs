@@ -18,7 +18,7 @@ use super::section::{Complaint, Form, Literal};
 use super::shown::{HIDDEN, Shown};
 use super::size;
 
-/// Longest text, in bytes; what is longer is no name, no path and no URL.
+/// Longest text, in bytes; names, paths and URLs are shorter.
 const TEXT_MAX: usize = 4096;
 
 /// The levels of the log, most severe first.
@@ -34,7 +34,7 @@ impl Form for Flag {
     fn read(&self, literal: Literal<'_>) -> Result<bool, Complaint> {
         match literal {
             Literal::Flag(flag) => Ok(flag),
-            Literal::Text("true" | "false") => Err(self.mismatch(literal).hint("leave the quotes out")),
+            Literal::Text("true" | "false") => Err(self.mismatch(literal).hint("remove the quotes")),
             Literal::Number(_) | Literal::Text(_) | Literal::List(_) | Literal::Other(_) => {
                 Err(self.mismatch(literal))
             }
@@ -154,7 +154,7 @@ impl Form for Size {
     }
 }
 
-/// Any text; empty where nothing is said.
+/// Any text.
 #[derive(Debug)]
 pub(super) struct Words;
 
@@ -186,7 +186,7 @@ impl Form for PathName {
         let Literal::Text(text) = literal else { return Err(self.mismatch(literal)) };
         let text = bounded(text)?;
         if text.starts_with("~/") {
-            let hint = "`~` means something to shells only: write the whole path";
+            let hint = "only shells expand `~`: write the full path";
             return Err(Complaint::new(format!("`{}` starts with `~`", quotable(text))).hint(hint));
         }
         Ok(Some(text).filter(|text| !text.is_empty()).map(PathBuf::from))
@@ -204,7 +204,7 @@ impl Form for PathName {
 /// Where a secret comes from.
 #[derive(Debug, Clone)]
 pub(super) enum SecretSource {
-    /// Nobody says.
+    /// Not set.
     Unset,
     /// From `zmesd.toml` itself.
     Inline(SecretString),
@@ -359,7 +359,7 @@ pub(super) fn check_log_level(text: &str) -> Result<(), Complaint> {
         let (target, level) = directive.rsplit_once('=').map_or((None, directive), |(t, l)| (Some(t), l));
         if !LEVELS.iter().any(|known| known.eq_ignore_ascii_case(level)) {
             let meant = nearest(level, LEVELS);
-            return Err(Complaint::new(format!("`{}` is not a level of the log{meant}", quotable(level))));
+            return Err(Complaint::new(format!("`{}` is not a log level{meant}", quotable(level))));
         }
         let module = |target: &str| {
             !target.is_empty() && target.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | ':'))

@@ -13,7 +13,7 @@ use crate::config::problem::quotable;
 use crate::config::section::{Complaint, Form, Literal};
 use crate::config::shown::{HIDDEN, Shown};
 
-/// More addresses than that are a mistake.
+/// Maximum number of addresses.
 const LISTENERS_MAX: usize = 64;
 /// Longest path of a Unix socket, in bytes: `sockaddr_un.sun_path` less its end.
 pub(in crate::config) const SOCKET_PATH_MAX: usize = 107;
@@ -44,14 +44,14 @@ impl Form for Listeners {
             Literal::Flag(_) | Literal::Number(_) | Literal::Other(_) => return Err(self.mismatch(literal)),
         };
         if texts.is_empty() || texts.len() > LISTENERS_MAX {
-            return Err(Complaint::new(format!("must hold from 1 to {LISTENERS_MAX} addresses")));
+            return Err(Complaint::new(format!("must list from 1 to {LISTENERS_MAX} addresses")));
         }
         let mut addresses = Vec::with_capacity(texts.len());
         for text in texts {
             let address = address(text)?;
             // Port 0 lets the system choose, so two of them do not clash.
             if address.port() != 0 && addresses.contains(&address) {
-                return Err(Complaint::new(format!("{address} is there twice")).hint("remove one"));
+                return Err(Complaint::new(format!("{address} is listed twice")).hint("remove one"));
             }
             addresses.push(address);
         }
@@ -89,8 +89,8 @@ impl Form for MetricsAddress {
         if !address.ip().to_canonical().is_loopback() {
             let port = address.port();
             let hint = format!(
-                "nobody is asked for a password there: write \"127.0.0.1:{port}\", and let a proxy that asks for one \
-                 serve other machines"
+                "metrics need no login: write \"127.0.0.1:{port}\", and serve other machines through a proxy that \
+                 requires one"
             );
             return Err(Complaint::new(format!("{address} can be reached from other machines")).hint(hint));
         }
@@ -110,12 +110,12 @@ impl Form for MetricsAddress {
 /// Reads the path of a Unix socket.
 fn unix_socket(path: &str) -> Result<PathBuf, Complaint> {
     if !path.starts_with('/') {
-        return Err(Complaint::new("does not name a socket by its absolute path")
+        return Err(Complaint::new("is not the absolute path of a socket")
             .hint("write \"unix:/run/zmesd/metrics.sock\""));
     }
     if path.len() > SOCKET_PATH_MAX || path.contains('\0') {
         return Err(Complaint::new("is too long for a socket")
-            .hint(format!("the system takes {SOCKET_PATH_MAX} bytes: choose a shorter path")));
+            .hint(format!("the limit is {SOCKET_PATH_MAX} bytes: choose a shorter path")));
     }
     Ok(PathBuf::from(path))
 }
@@ -173,7 +173,7 @@ impl Form for Origins {
 fn origin(text: &str) -> Result<String, Complaint> {
     let text = bounded(text)?.to_ascii_lowercase();
     if text == "*" {
-        return Err(Complaint::new("`*` would let every web page in").hint("name the origins"));
+        return Err(Complaint::new("`*` would allow every web page").hint("list the origins"));
     }
     let rest = text.split_once("://").filter(|(scheme, _)| is_scheme(scheme)).map(|(_, rest)| rest);
     let plain = |rest: &str| !rest.contains(['/', '?', '#', '@', '*', ' ']);
@@ -181,7 +181,7 @@ fn origin(text: &str) -> Result<String, Complaint> {
         return Ok(text);
     }
     Err(Complaint::new(format!("`{}` is not an origin", quotable(&text)))
-        .hint("write scheme, host and port alone, as browsers send them: \"https://zm.example.org:8443\""))
+        .hint("write only scheme, host and port, as browsers send them: \"https://zm.example.org:8443\""))
 }
 
 /// Says whether this is the scheme of a URL (RFC 3986 section 3.1).
@@ -230,7 +230,7 @@ impl Form for PictureUrl {
         let scheme = ["https://", "http://"].iter().any(|scheme| url.starts_with(scheme));
         if !url.is_empty() && (!scheme || url.contains(char::is_whitespace)) {
             return Err(Complaint::new("is not a URL that starts with https:// or http://")
-                .hint("write it as a phone would open it, EVENTID standing for the event"));
+                .hint("write the URL as a phone opens it, with EVENTID in place of the event's id"));
         }
         Ok(Some(url).filter(|url| !url.is_empty()).map(SecretString::from))
     }
@@ -255,8 +255,8 @@ fn web_url(text: &str, schemes: &[&str]) -> Result<String, Complaint> {
     };
     let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
     if authority.contains('@') {
-        return Err(Complaint::new("holds a user or a password in the URL")
-            .hint("take them out: URLs appear in logs; secrets have keys of their own"));
+        return Err(Complaint::new("contains a user or a password")
+            .hint("remove it: URLs appear in logs; secrets have keys of their own"));
     }
     let (host, port) = match authority.rsplit_once(':').filter(|(_, port)| !port.ends_with(']')) {
         Some((host, port)) => (host, port.parse().ok()),
@@ -264,7 +264,7 @@ fn web_url(text: &str, schemes: &[&str]) -> Result<String, Complaint> {
     };
     let fitting =
         !host.is_empty() && !text.contains(char::is_whitespace) && port.is_some_and(|port: u16| port > 0);
-    if fitting { Ok(text.to_owned()) } else { Err(Complaint::new("is a URL without a proper host and port")) }
+    if fitting { Ok(text.to_owned()) } else { Err(Complaint::new("has no valid host and port")) }
 }
 
 /// `production`, `sandbox`, or the https URL of another gateway that speaks APNs.

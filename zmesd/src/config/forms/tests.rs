@@ -9,7 +9,7 @@ fn complaint<F: Form<Value: Debug>>(form: &F, literal: Literal<'_>) -> String {
 #[test]
 fn a_value_of_another_kind_is_named() {
     assert_eq!(complaint(&Flag, Literal::Number(1)), "must be true or false, but is a number");
-    assert_eq!(Flag.read(Literal::Text("true")).unwrap_err().hint.unwrap(), "leave the quotes out");
+    assert_eq!(Flag.read(Literal::Text("true")).unwrap_err().hint.unwrap(), "remove the quotes");
     let ports = Number { min: 1, max: 9 };
     assert_eq!(complaint(&ports, Literal::Text("1")), "must be a number from 1 to 9, but is a string");
     assert_eq!(complaint(&Words, Literal::Other("a table")), "must be a string, but is a table");
@@ -66,7 +66,7 @@ fn addresses_need_a_port() {
     for (texts, part) in [
         (&["9000"][..], "`9000` is not an address with a port"),
         (&["localhost:9000"], "`localhost:9000` is not an address"),
-        (&["[::]:9000", "[::]:9000"], "[::]:9000 is there twice"),
+        (&["[::]:9000", "[::]:9000"], "[::]:9000 is listed twice"),
         (&[], "from 1 to 64"),
     ] {
         let message = complaint(&Listeners, Literal::List(texts));
@@ -134,7 +134,7 @@ fn a_misspelt_level_is_not_taken_for_a_module() {
     }
     assert_eq!(
         check_log_level("inof").unwrap_err().message,
-        "`inof` is not a level of the log, did you mean `info`?"
+        "`inof` is not a log level, did you mean `info`?"
     );
     for level in ["", "info,", "=info", "a b=info", "zmesd"] {
         assert!(check_log_level(level).is_err(), "{level}");

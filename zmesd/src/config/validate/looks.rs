@@ -27,8 +27,8 @@ impl fmt::Debug for Looks<'_> {
 pub type PushCheck<'a> = &'a dyn Fn(&PushPart<'_>) -> Vec<PushFinding>;
 
 impl Checker<'_> {
-    /// Has a part of `[push]` looked into, if somebody does. The first of `places` takes what no other one is blamed
-    /// for.
+    /// Checks a part of `[push]`, if the caller brings a check. A finding without a key of its own goes to the first of
+    /// `places`.
     pub(super) fn look(&mut self, part: &PushPart<'_>, places: &[&Place]) {
         let Some(look) = self.push_look else { return };
         for PushFinding { key, message, hint } in look(part) {

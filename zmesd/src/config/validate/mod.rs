@@ -1,6 +1,6 @@
 //! From the mirror of the file to [`Config`]: what depends on several keys, on other files or on the system.
 //!
-//! Everything that is wrong is collected; what is merely unwise becomes a warning.
+//! All problems are collected; what works but is unwise is a warning.
 
 mod looks;
 mod pair;
@@ -34,12 +34,12 @@ const CONFIG_MAX: u64 = 256 * 1024;
 /// Largest file with a secret, in bytes.
 const SECRET_MAX: u64 = 64 * 1024;
 
-/// A configuration that holds, and what is unwise about it.
+/// A valid configuration, and warnings about it.
 #[derive(Debug)]
 pub struct Loaded {
     /// The configuration.
     pub config: Config,
-    /// What an operator should know before it bites.
+    /// What may cause trouble.
     pub warnings: Vec<Problem>,
 }
 
@@ -49,7 +49,7 @@ impl Loaded {
         Self::read_file(path, environment, None)
     }
 
-    /// The same, with a look into the certificates and keys that it names.
+    /// The same, and checks the certificates and keys that it names.
     pub fn read_with(path: &Path, environment: &Environment, looks: Looks<'_>) -> Result<Self, Problems> {
         Self::read_file(path, environment, Some(looks))
     }
@@ -117,9 +117,9 @@ struct Reported;
 struct Checker<'a> {
     path: &'a Path,
     environment: &'a Environment,
-    /// Who looks into the certificate, if somebody does.
+    /// Checks the certificate, if the caller brings a check.
     pair: Option<PairCheck<'a>>,
-    /// Who looks into what `[push]` names, if somebody does.
+    /// Checks what `[push]` names, if the caller brings a check.
     push_look: Option<PushCheck<'a>>,
     problems: Problems,
     warnings: Vec<Problem>,
@@ -133,9 +133,8 @@ impl Checker<'_> {
         let (push, state, control) = (self.push(file), self.state(&file.state), self.control(&file.control));
         let metrics = self.metrics(file);
         if !file.auth.enabled.value && exposed(listen) {
-            let hint =
-                "everybody who reaches the port sees every alarm: listen on 127.0.0.1 alone, or enable it";
-            self.warn(&file.auth.enabled.place, "false, and listening beyond this machine", hint);
+            let hint = "every client sees all alarms: enable it, or listen only on 127.0.0.1";
+            self.warn(&file.auth.enabled.place, "false, and other machines can connect", hint);
         }
         let (zoneminder, zm_conf) = zoneminder?;
         Ok(Config {
@@ -159,8 +158,8 @@ impl Checker<'_> {
     fn server(&mut self, server: &ServerSection, tls: &TlsSection) -> Result<ServerConfig, Reported> {
         let plaintext = server.plaintext.value;
         if plaintext && exposed(&server.listen.value) {
-            let hint = "passwords travel in the clear: behind a proxy that does TLS listen on 127.0.0.1 alone, or use TLS";
-            self.warn(&server.plaintext.place, "true, and listening beyond this machine", hint);
+            let hint = "passwords are sent unencrypted: use TLS, or listen only on 127.0.0.1 behind a proxy that does TLS";
+            self.warn(&server.plaintext.place, "true, and other machines can connect", hint);
         }
         let tls = if plaintext { None } else { Some(self.tls(tls)?) };
         Ok(server.config(tls))
@@ -179,12 +178,12 @@ impl Checker<'_> {
             self.problem(
                 &group.place,
                 "is empty",
-                "name a group; one without members leaves root alone as admin",
+                "name a group; if it has no members, only root is an admin",
             );
         } else if matches!(Group::from_name(&group.value), Ok(None)) {
             let name = &group.value;
             let hint = format!(
-                "groupadd --system {name}; until then root and the daemon's own user alone are admins"
+                "groupadd --system {name}; until then only root and the daemon's own user are admins"
             );
             self.warn(&group.place, format!("there is no group `{name}`"), hint);
         }
@@ -194,14 +193,14 @@ impl Checker<'_> {
             return Err(self.problem(
                 &control.socket.place,
                 message,
-                format!("the system takes {SOCKET_PATH_MAX} bytes: choose a shorter path"),
+                format!("the limit is {SOCKET_PATH_MAX} bytes: choose a shorter path"),
             ));
         }
         self.resolved.set_path(&control.socket.place, &socket);
         Ok(control.config(socket))
     }
 
-    /// Metrics have a place of their own: apps and admins are asked who they are, and those who scrape are not.
+    /// Metrics need an address of their own: apps and admins log in, scrapers do not.
     fn metrics(&mut self, file: &File) -> Result<MetricsConfig, Reported> {
         let Setting { value: listen, place, .. } = &file.metrics.listen;
         let taken = match listen {
@@ -210,7 +209,7 @@ impl Checker<'_> {
                     let covers = app.ip().is_unspecified() || app.ip() == address.ip();
                     covers && app.port() == address.port()
                 };
-                file.server.listen.value.iter().any(same).then_some("has the port of server.listen")
+                file.server.listen.value.iter().any(same).then_some("uses the same port as server.listen")
             }
             Some(MetricsListen::Socket(path)) => {
                 let control = &file.control.socket.value;
@@ -220,7 +219,7 @@ impl Checker<'_> {
         };
         match taken {
             Some(problem) => {
-                Err(self.problem(place, problem, "metrics need a place of their own: \"127.0.0.1:9090\""))
+                Err(self.problem(place, problem, "give metrics an address of their own: \"127.0.0.1:9090\""))
             }
             None => Ok(file.metrics.config()),
         }
@@ -286,13 +285,13 @@ impl Checker<'_> {
         let secret = one_line(&content).map_err(|(found, hint)| {
             let file = path.display();
             let hint = hint.replace("FILE", &file.to_string());
-            self.problem(&setting.place, format!("{file} holds no secret on one line: {found}"), hint)
+            self.problem(&setting.place, format!("{file} does not hold a secret on one line: {found}"), hint)
         })?;
         self.resolved.set(&setting.place, Shown::secret(Some(&secret)));
         Ok(Some(secret))
     }
 
-    /// Puts a problem on the list, unless the same key is there already: what follows from a wrong value is no news.
+    /// Adds a problem, unless there is one about the same key: it would follow from the first.
     fn problem(&mut self, place: &Place, message: impl Into<String>, hint: impl Into<String>) -> Reported {
         if !self.problems.concern(&place.key) {
             self.problems.push_at(place, message, hint);
@@ -313,7 +312,7 @@ fn one_line(content: &[u8]) -> Result<SecretString, (&'static str, &'static str)
         return Err(("it is UTF-16 text", "`iconv -f UTF-16 -t UTF-8 FILE` converts it"));
     }
     let text = str::from_utf8(without_bom(content)).map_err(|_| {
-        ("it is not UTF-8 text", "write the secret alone into that file: `printf %s 'SECRET' > FILE`")
+        ("it is not UTF-8 text", "write only the secret into that file: `printf %s 'SECRET' > FILE`")
     })?;
     let text = text.trim_end_matches(['\r', '\n']);
     if text.is_empty() {
@@ -321,12 +320,12 @@ fn one_line(content: &[u8]) -> Result<SecretString, (&'static str, &'static str)
     }
     if text.chars().any(char::is_control) {
         let found = "it holds several lines or control characters";
-        return Err((found, "write the secret alone into that file: `printf %s 'SECRET' > FILE`"));
+        return Err((found, "write only the secret into that file: `printf %s 'SECRET' > FILE`"));
     }
     Ok(SecretString::from(text))
 }
 
-/// Says whether somebody on another machine can connect.
+/// Says whether other machines can connect.
 fn exposed(listen: &[SocketAddr]) -> bool {
     listen.iter().any(|address| !address.ip().to_canonical().is_loopback())
 }

@@ -1,4 +1,4 @@
-//! `[server.tls]`: the files, and what whoever knows certificates says of them.
+//! `[server.tls]`: the files, and what the caller's check of certificates says about them.
 
 use std::path::{Path, PathBuf};
 
@@ -44,8 +44,8 @@ pub enum PairPart {
 
 impl Checker<'_> {
     pub(super) fn tls(&mut self, tls: &TlsSection) -> Result<TlsFiles, Reported> {
-        let absent = "name the certificate and the key of your web server, put a pair there, or say server.plaintext = \
-                      true where a proxy does TLS";
+        let absent = "name the certificate and key of your web server, create a pair there, or set server.plaintext = \
+                      true behind a proxy that does TLS";
         let certificate = self.required_file(&tls.certificate, absent);
         let key = self.required_file(&tls.key, absent);
         self.examine(tls, certificate.as_ref().ok(), key.as_ref().ok());

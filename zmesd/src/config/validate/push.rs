@@ -39,7 +39,7 @@ impl Checker<'_> {
     fn warn_of_picture_url(&mut self, setting: &Setting<Option<SecretString>>) {
         let Some(url) = setting.value.as_ref().map(ExposeSecret::expose_secret) else { return };
         if !url.contains("EVENTID") {
-            let hint = "EVENTID stands for the event: without it each push shows the same picture";
+            let hint = "EVENTID is replaced by the event's id: without it every push shows the same picture";
             self.warn(&setting.place, "does not contain EVENTID", hint);
         }
         let credentials = ["password=", "pass=", "user=", "username="];
@@ -47,8 +47,8 @@ impl Checker<'_> {
         let named = |name: &&str| lower.contains(&format!("?{name}")) || lower.contains(&format!("&{name}"));
         if credentials.iter().any(named) {
             let hint =
-                "every provider on the way to the phone reads it: use a token of a user who may only view";
-            self.warn(&setting.place, "holds a user or a password", hint);
+                "every provider on the way to the phone can read it: use a token of a user who can only view";
+            self.warn(&setting.place, "contains a user or a password", hint);
         }
     }
 
@@ -59,7 +59,7 @@ impl Checker<'_> {
         let ca_certificate = self.root(&section.ca_certificate, "the proxy's root certificate");
         self.url(section.url.value.as_deref(), &section.url);
         if section.url.value.as_ref().is_some_and(|url| url.starts_with("http://")) {
-            let hint = "the app's key and what the cameras see travel in the clear: write https://";
+            let hint = "the app's key and the alarms are sent unencrypted: write https://";
             self.warn(&section.url.place, "is not https", hint);
         }
         Ok(PushProxyConfig {
@@ -91,15 +91,23 @@ impl Checker<'_> {
                 continue;
             };
             if known.iter().any(|other| other.name == name) {
-                self.problem(&proxy.name.place, format!("`{name}` is there twice"), "one entry for each app");
+                self.problem(
+                    &proxy.name.place,
+                    format!("`{name}` is listed twice"),
+                    "write one entry per app",
+                );
             }
             known.push(FcmProxyConfig { name, url, key });
         }
         let service_account = service_account?;
         complete?;
         if service_account.is_none() && known.is_empty() {
-            let hint = "give push.fcm.service-account, or a [[push.fcm.proxy]] with a url";
-            return Err(self.problem(&section.enabled.place, "true, but there is no way to send", hint));
+            let hint = "set push.fcm.service-account, or add a [[push.fcm.proxy]] with a url";
+            return Err(self.problem(
+                &section.enabled.place,
+                "true, but neither a service account nor a function is set",
+                hint,
+            ));
         }
         Ok(FcmConfig {
             service_account,
@@ -124,7 +132,7 @@ impl Checker<'_> {
     }
 
     fn apns_identity(&mut self, section: &ApnsSection) -> Result<ApnsIdentity, Reported> {
-        let absent = "name the file that Apple's developer site gave you";
+        let absent = "name the file from Apple's developer site";
         let (key, certificate) = (self.file(&section.key, absent), self.file(&section.certificate, absent));
         if let Some(certificate) = certificate? {
             let (password, key_file) = (self.secret(&section.certificate_password)?, key?);
@@ -186,7 +194,7 @@ impl Checker<'_> {
     fn stated<T, S>(&mut self, value: Option<T>, setting: &Setting<S>) -> Result<T, Reported> {
         let transport = setting.key.rsplit_once('.').map_or("", |(section, _)| section);
         value.ok_or_else(|| {
-            self.problem(&setting.place, "is empty", format!("give it, or do not enable {transport}"))
+            self.problem(&setting.place, "is empty", format!("set it, or do not enable {transport}"))
         })
     }
 }

@@ -167,7 +167,7 @@ fn a_picture_url_with_a_password_is_a_warning_and_is_not_shown() {
     );
     let loaded = loaded(&with(&[]), &url("https://zm/?view=image&username=u&password=hunter2"));
     let warned: Vec<_> = loaded.warnings.iter().map(|warning| warning.message.as_str()).collect();
-    assert_eq!(warned, ["does not contain EVENTID", "holds a user or a password"]);
+    assert_eq!(warned, ["does not contain EVENTID", "contains a user or a password"]);
     let shown = format!("{} {:?}", loaded.config.show(), loaded.config);
     assert!(shown.contains("https://zm/?") && !shown.contains("hunter2"), "{shown}");
 }
@@ -200,7 +200,7 @@ fn an_enabled_transport_needs_its_values() {
             "push.apns.key-id: is empty",
             "push.apns.key: is empty",
             "push.apns.team-id: is empty",
-            "push.fcm.enabled: true, but there is no way to send",
+            "push.fcm.enabled: true, but neither a service account nor a function is set",
             "push.proxy.app-key: is empty",
             "push.proxy.app-name: is empty",
             "push.proxy.url: is empty",
@@ -212,7 +212,7 @@ fn an_enabled_transport_needs_its_values() {
 fn function_proxies_are_told_apart_by_name() {
     let proxy = "[[push.fcm.proxy]]\nname = 'a'\nurl = 'https://h'\n";
     let text = format!("{BARE}push.fcm.enabled = true\n{proxy}[[push.fcm.proxy]]\n{proxy}");
-    assert_eq!(problems(&with(&[]), &text), ["push.fcm.proxy[2].name: `a` is there twice"]);
+    assert_eq!(problems(&with(&[]), &text), ["push.fcm.proxy[2].name: `a` is listed twice"]);
 }
 
 #[test]

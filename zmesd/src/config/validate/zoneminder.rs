@@ -16,7 +16,7 @@ use crate::config::problem::{Problem, quotable};
 use crate::config::shown::{HIDDEN, Shown, toml_string};
 use crate::config::{Source, ZoneminderConfig};
 
-/// Where ZoneMinder maps its memory when nobody says otherwise.
+/// ZoneMinder's default directory for its shared memory.
 const PATH_MAP: &str = "/dev/shm";
 /// Where `zm.conf` lies: Debian, Ubuntu, Fedora, Red Hat; openSUSE; FreeBSD and builds from source; builds before 1.32.
 const PLACES: [&str; 4] =
@@ -36,7 +36,7 @@ impl Checker<'_> {
             (Ok(Some(url)), _) => self.database_of_url(section, url.expose_secret()),
             (Ok(None), Ok(Some(conf))) => self.database_of(conf),
             (Ok(None), Ok(None)) => {
-                let hint = "name ZoneMinder's zm.conf, or give zoneminder.database-url";
+                let hint = "name ZoneMinder's zm.conf, or set zoneminder.database-url";
                 Err(self.problem(&section.config.place, "is empty", hint))
             }
             (Err(reported), _) | (_, &Err(reported)) => Err(reported),
@@ -50,7 +50,7 @@ impl Checker<'_> {
         let path_map = path_map.unwrap_or_else(|| PathBuf::from(PATH_MAP));
         if section.source.value != Source::Db && !path_map.is_dir() {
             let message = format!("there is no directory {} for the shared memory", path_map.display());
-            let hint = "ZM_PATH_MAP of zm.conf, or zoneminder.path-map, must name it; or is ZoneMinder not started yet?";
+            let hint = "is ZoneMinder running? ZM_PATH_MAP in zm.conf, or zoneminder.path-map, must name its directory";
             self.warn(&section.path_map.place, message, hint);
         }
         let server = match section.server_id.value {
@@ -145,7 +145,7 @@ impl Checker<'_> {
             .map_err(|fault| self.problem(place, fault.to_string(), fault.hint()))
     }
 
-    /// Warns of a database on another machine that nobody verifies.
+    /// Warns about a database on another machine whose certificate is not verified.
     fn warn_unverified(&mut self, section: &ZoneminderSection, database: &DatabaseConfig) {
         let Some((message, hint)) = database.unverified() else { return };
         match database.origin.address().filter(|_| !database.origin.is_url()) {
@@ -240,7 +240,7 @@ fn place_of(said: PathBuf, candidates: &[&str]) -> PathBuf {
 fn elsewhere(path: &Path, candidates: &[&str]) -> String {
     match candidates.iter().find(|candidate| Path::new(candidate) != path && Path::new(candidate).exists()) {
         Some(found) => format!("there is one at {found}: write zoneminder.config = \"{found}\""),
-        None => "is ZoneMinder installed here? Name its zm.conf, or give zoneminder.database-url".to_owned(),
+        None => "is ZoneMinder installed here? Name its zm.conf, or set zoneminder.database-url".to_owned(),
     }
 }
 
