@@ -11,7 +11,7 @@ use tokio::time::Instant;
 use tracing::{debug, info, warn};
 use zmes_shared::text::bounded;
 use zmes_shared::views::RefusalReason;
-use zmes_zoneminder::password::{Against, MAX_PASSWORD, Outcome, PasswordOutcome, Passwords, StoredPassword};
+use zmes_zoneminder::password::{MAX_PASSWORD, PasswordOutcome, StoredPassword};
 use zmes_zoneminder::{AccessPass, AccountStore, DbError, MonitorRights, User, access_token};
 
 use super::checks::Passwords;

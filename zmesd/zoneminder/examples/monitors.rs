@@ -9,7 +9,7 @@ use tokio::time::Instant;
 use zmes_zoneminder::conf::{ConnectionFault, Continuation, DatabaseConfig, ZmConf};
 use zmes_zoneminder::database::ZmDb;
 use zmes_zoneminder::shm::ShmSource;
-use zmes_zoneminder::{DbError, MonitorSource, MonitorStore};
+use zmes_zoneminder::{DbError, MonitorSource, MonitorStore, NotWatched};
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn Error>> {
@@ -25,7 +25,9 @@ async fn main() -> Result<(), Box<dyn Error>> {
             Ok(()) => memory
                 .read(monitor.id, Instant::now())
                 .map_or_else(|error| error.to_string(), |reading| reading.state.to_string()),
-            Err(reason) => reason.as_str().to_owned(),
+            Err(NotWatched::NotCapturing) => "not captured".to_owned(),
+            Err(NotWatched::NoDetection) => "without detection".to_owned(),
+            Err(NotWatched::WebSite) => "a web site".to_owned(),
         };
         println!("{:>4}  {:<24}  {state}", monitor.id, monitor.name);
     }

@@ -12,6 +12,7 @@ pub struct Monitor {
     pub id: MonitorId,
     /// `Monitors.Name`, control characters replaced, at most 64 characters up to 1.36.
     pub name: Arc<str>,
+    /// When its video is recorded.
     pub recording: Recording,
     /// An alarm closes the continuous event and opens one of its own (`EventCloseMode` is `alarm`).
     pub alarm_opens_event: bool,

@@ -21,6 +21,7 @@ pub struct User {
     pub may_see_events: bool,
     /// `Users.TokenMinExpiry`: access tokens issued before (seconds since 1970) are revoked; 0: none are.
     pub token_min_expiry: i64,
+    /// The monitors of which the user may see events.
     pub rights: MonitorRights,
 }
 
@@ -29,6 +30,7 @@ pub struct User {
 pub struct AccessPass {
     /// When the token was issued, in seconds since 1970: compared with [`User::token_min_expiry`].
     pub issued_at: i64,
+    /// When the token, and with it the session, ends.
     pub expires_at: Timestamp,
 }
 

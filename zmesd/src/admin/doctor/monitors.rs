@@ -194,7 +194,7 @@ mod tests {
     use super::*;
     use crate::detect::Condition;
     use zmes_zoneminder::shm::{Denied, Ownership, ReadError};
-    use zmes_zoneminder::{DbError, ServerShare, ServerShares};
+    use zmes_zoneminder::{DatabaseTrouble, DbError, ServerShare, ServerShares};
 
     fn report(condition: Condition) -> MonitorReport {
         let (name, state) = ("Porch".into(), MonitorState::Idle);
@@ -213,7 +213,7 @@ mod tests {
             ownership: Some(Ownership { mode: 0o640, user: "www-data".into(), group: "www-data".into() }),
             own_user: "zmesd".into(),
         };
-        let down = Some(Arc::new(DbError::Unavailable("down".into())));
+        let down = Some(Arc::new(DbError::Unavailable(DatabaseTrouble::late("down"))));
         let table = [
             (Condition::Unreadable(ReadError::Stopped), "zmdc.pl restart zmc -m 3"),
             (Condition::Unreadable(ReadError::Permission(denied)), "usermod -aG www-data zmesd"),
