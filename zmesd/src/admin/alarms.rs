@@ -19,8 +19,8 @@ use crate::admin::forced::ForcedError;
 use crate::admin::{Admin, AdminParts, conditions};
 use crate::domain::{Decision, SkipReason, TokenId};
 use crate::monitors::Catalog;
-use crate::ports::{PushEnding, PushReceipt};
 use crate::route::{AlarmTarget, AlarmTestRequest, TestTarget, WriteReport};
+use crate::route::{PushEnding, PushReceipt};
 
 /// How long `--wait` waits for the last frame to be written.
 const WAIT: Duration = Duration::from_secs(5);

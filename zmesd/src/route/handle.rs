@@ -18,7 +18,7 @@ use super::census::Census;
 use super::devices::SessionEnd;
 use super::token_handle::TokenCommand;
 use crate::domain::{Decision, MonitorFilter, TokenId};
-use crate::ports::PushReceipt;
+use crate::route::PushReceipt;
 
 /// How long a caller waits for the router before it hears [`Busy`].
 const COMMAND_DEADLINE: Duration = Duration::from_secs(2);

@@ -21,7 +21,8 @@ use super::*;
 use crate::config::{AuthConfig, StateConfig};
 use crate::domain::{Alarm, Decision, MonitorFilter, Origin, SkipReason};
 use crate::monitors::Catalog;
-use crate::ports::{Clock, PushOrder, SystemClock};
+use crate::ports::{Clock, SystemClock};
+use crate::route::PushOrder;
 use crate::state::{State, StateHandle};
 
 mod devices;

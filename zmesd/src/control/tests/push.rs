@@ -11,9 +11,10 @@ use zmes_zoneminder::{DatabaseTrouble, DbError, EventRow};
 use super::world::World;
 use crate::domain::MonitorFilter;
 use crate::ports::{
-    Held, HeldBy, PushCounts, PushEnding, PushOrder, PushReceipt, Retried, StageLatency, TransportCheck,
-    TransportFailure, TransportHealth,
+    Held, PushCounts, Retried, StageLatency, TransportCheck, TransportFailure, TransportHealth,
 };
+use crate::route::{PushEnding, PushOrder, PushReceipt};
+use zmes_shared::words::HeldBy;
 
 async fn ok(world: &World, request: &str) -> Value {
     let answer = world.ask(request).await;

@@ -33,8 +33,9 @@ use crate::domain::{Alarm, MonitorFilter, Origin, PushState};
 use crate::monitors::{Catalog, CatalogHandle, Refresh};
 use crate::ports::{
     BreakerView, CertificateInfo, CertificateSummary, Clock, ConfigExamined, ConfigReload, Held, PushCounts,
-    PushOrder, Retried, StageLatency, SystemClock, TransportCheck, TransportHealth,
+    Retried, StageLatency, SystemClock, TransportCheck, TransportHealth,
 };
+use crate::route::PushOrder;
 use crate::route::{
     CloseReason, NewLogin, Outgoing, PushRules, Registration, Router, RouterHandle, RouterParts,
     SessionOpening, Tap, push_orders,

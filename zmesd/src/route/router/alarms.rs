@@ -14,7 +14,6 @@ use zmes_zoneminder::MonitorRights;
 
 use super::Router;
 use crate::domain::{Alarm, Decision, DeliveryId, Origin, PushState, SkipReason, Token, TokenId};
-use crate::ports::{PushBatch, PushDelivery, PushOrder, PushReceipt};
 use crate::protocol::{self, AlarmBody};
 use crate::route::decided::AlarmDecisions;
 use crate::route::handle::{AlarmTarget, AlarmTestReport, AlarmTestRequest, TestTarget, WriteReport};
@@ -22,6 +21,7 @@ use crate::route::policy::{self, Receiver, TokenReceiver};
 use crate::route::sessions::Session;
 use crate::route::tap::{AnnouncedAlarm, TapEvent};
 use crate::route::tokens::TokenEntry;
+use crate::route::{PushBatch, PushDelivery, PushOrder, PushReceipt};
 use crate::state::{Note, TokenDecision};
 use crate::telemetry::{Phase, TargetKind};
 

@@ -4,7 +4,7 @@ use zmes_shared::words::FaultKind;
 
 /// Returns what to do about a fault: a command, or the key to change, for the transport of that name
 /// (`proxy`, `fcm`, `fcm:zmninja`, `apns`) whose target is `host:port`.
-pub fn cure(kind: FaultKind, transport: &str, target: &str) -> String {
+pub fn push_cure(kind: FaultKind, transport: &str, target: &str) -> String {
     let (host, port) = target.rsplit_once(':').unwrap_or((target, "443"));
     let host = host.trim_matches(['[', ']']);
     let place = TransportPlace::of(transport);
@@ -134,7 +134,7 @@ mod tests {
             (FaultKind::Dns, "proxy", "getent hosts push.example.org;"),
             (FaultKind::Refused, "proxy", "nc -vz push.example.org 8801"),
         ] {
-            let cure = cure(kind, transport, "push.example.org:8801");
+            let cure = push_cure(kind, transport, "push.example.org:8801");
             assert!(cure.contains(wanted), "{kind:?} {transport}: {cure}");
         }
     }
