@@ -310,7 +310,7 @@ import pathlib, struct, sys, time
 sys.path.insert(0, "tests/lab")
 sys.dont_write_bytecode = True
 import zmshm
-content = bytearray(pathlib.Path("tests/fixtures/shm/zm1.36.33-nodect-idle-fresh.bin").read_bytes())
+content = bytearray(pathlib.Path("zmesd/zoneminder/tests/fixtures/shm/zm1.36.33-nodect-idle-fresh.bin").read_bytes())
 table = zmshm.TABLE[zmshm.detect(content)]
 now = int(time.time())
 for name, kind, value in (("startup_time", "q", now), ("heartbeat_time", "q", now), ("last_write_time", "q", now),

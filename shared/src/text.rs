@@ -42,6 +42,17 @@ pub fn stripped(text: &str, longest: usize) -> String {
     text.chars().filter(|char| !is_hidden(*char)).take(longest).collect()
 }
 
+/// Returns text from a file so that it can be quoted in a message: at most 60 characters, on one line, no escape
+/// sequences.
+pub fn quotable(text: &str) -> String {
+    const CHARACTERS_MAX: usize = 60;
+    let mut quoted: String = text.chars().take(CHARACTERS_MAX).flat_map(char::escape_debug).collect();
+    if text.chars().nth(CHARACTERS_MAX).is_some() {
+        quoted.push('…');
+    }
+    quoted
+}
+
 /// Returns a JSON text that means the same, and prints without effect on a terminal.
 ///
 /// JSON itself escapes only the characters below U+0020; the others that are hidden, U+009B above all, can stand in strings
@@ -111,5 +122,11 @@ mod tests {
     fn the_length_counts_characters() {
         assert_eq!(bounded("a\u{202e}äb", 3), "a\u{fffd}ä");
         assert_eq!(stripped("a\u{202e}äb\u{e0041}c", 3), "aäb");
+    }
+
+    #[test]
+    fn quoted_text_is_bounded_and_harmless() {
+        assert_eq!(quotable("a\u{1b}[2J\n"), "a\\u{1b}[2J\\n");
+        assert_eq!(quotable(&"x".repeat(1000)).chars().count(), 61);
     }
 }

@@ -13,10 +13,10 @@ pub const TARGETS: &[(&str, Target)] = &[
     ("http-upgrade", crate::ws::fuzzing::http_upgrade),
     ("proxy-header", crate::ws::fuzzing::proxy_header),
     ("control-lines", crate::control::fuzzing::lines),
-    ("shared-memory", crate::source::shm::fuzzing::shared_memory),
+    ("shared-memory", zmes_zoneminder::fuzzing::shared_memory),
     ("old-configuration", |bytes| zmes_legacy::fuzzing::old_configuration(bytes, crate::cli::new_file())),
-    ("zm-conf", crate::config::fuzzing::zm_conf),
+    ("zm-conf", zmes_zoneminder::fuzzing::zm_conf),
     ("zmesd-toml", crate::config::fuzzing::zmesd_toml),
     ("provider-answers", zmes_providers::fuzzing::provider_answers),
-    ("credentials", crate::auth::fuzzing::credentials),
+    ("credentials", zmes_zoneminder::fuzzing::credentials),
 ];

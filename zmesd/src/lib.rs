@@ -2,7 +2,7 @@
 //!
 //! ARCHITECTURE.md shows the house; the rooms are, from the bottom up:
 //! words ([`domain`], [`config`]) and seams ([`ports`]); pure logic ([`detect`], [`route`]'s policy, sessions of [`ws`]); actors ([`route`], [`monitors`],
-//! [`state`], the poller); edges ([`ws`], [`admin`] behind [`control`], [`metrics`], [`source`], [`zmdb`]); and the root ([`app`]) that wires them.
+//! [`state`], the poller); edges ([`ws`], [`admin`] behind [`control`], [`metrics`]); and the root ([`app`]) that wires them.
 
 pub mod admin;
 pub mod app;
@@ -24,9 +24,7 @@ pub mod protocol;
 pub mod push;
 pub mod route;
 pub mod sockets;
-pub mod source;
 pub mod state;
 pub mod telemetry;
 pub mod tls;
 pub mod ws;
-pub mod zmdb;

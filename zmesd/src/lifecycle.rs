@@ -12,9 +12,9 @@ use tokio::time::{Instant, MissedTickBehavior, interval_at};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::{debug, info, warn};
+use zmes_zoneminder::DbHealth;
 
 use crate::monitors::CatalogHandle;
-use crate::ports::DbHealth;
 use crate::route::RouterHandle;
 
 /// How long a graceful shutdown may take; together with `HARD_DEADLINE` less than the 10 s after which ZoneMinder's zmdc

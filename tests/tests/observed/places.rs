@@ -37,7 +37,7 @@ async fn only_this_machine_may_be_served() -> Result<()> {
         ),
         (
             "unix:metrics.sock",
-            "does not name a socket by its absolute path",
+            "is not the absolute path of a socket",
             "write \"unix:/run/zmesd/metrics.sock\"",
         ),
     ] {

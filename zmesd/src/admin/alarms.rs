@@ -10,16 +10,17 @@ use zmes_shared::control::{AlarmTest, ControlError, ErrorCode, Role};
 use zmes_shared::views::{AlarmForced, AlarmTested, PushModeState, TargetDecision};
 use zmes_shared::words::{DeliveryState, Reason, TargetKind};
 use zmes_shared::{MonitorId, SessionId};
+use zmes_zoneminder::{Monitor, TriggerError};
 
 use super::answers::{busy, no_monitor};
 use super::token_names::{TokenNames, TokenScope};
 use super::tokens::view;
 use crate::admin::forced::ForcedError;
 use crate::admin::{Admin, AdminParts, conditions};
-use crate::domain::{Decision, Monitor, SkipReason, TokenId};
+use crate::domain::{Decision, SkipReason, TokenId};
 use crate::monitors::Catalog;
-use crate::ports::{PushEnding, PushReceipt, TriggerError};
 use crate::route::{AlarmTarget, AlarmTestRequest, TestTarget, WriteReport};
+use crate::route::{PushEnding, PushReceipt};
 
 /// How long `--wait` waits for the last frame to be written.
 const WAIT: Duration = Duration::from_secs(5);

@@ -6,13 +6,13 @@ use serde::Serialize;
 use serde_json::Value;
 use zmes_shared::MonitorId;
 use zmes_shared::control::{ControlError, ErrorCode, Request, Role};
+use zmes_zoneminder::MonitorSet;
 
 use super::off_loop::off_loop;
 use super::{
     Admin, alarms, badges, check, clients, config, doctor, latency, log, monitors, push, reload, status,
     tokens, why,
 };
-use crate::domain::MonitorSet;
 use crate::route::Busy;
 use crate::state::StateError;
 

@@ -4,10 +4,11 @@
 
 use zmes_shared::MonitorId;
 use zmes_shared::views::{MonitorView, Severity};
+use zmes_zoneminder::NotWatched;
+use zmes_zoneminder::shm::layout::Numbering;
+use zmes_zoneminder::shm::{Denied, Ownership, ReadError};
 
 use crate::detect::{Condition, MonitorReport};
-use crate::domain::NotWatched;
-use crate::source::{Denied, Numbering, Ownership, ReadError};
 
 /// How a monitor is made one that alarms.
 pub(super) const SWITCH_ON: &str =
@@ -164,7 +165,7 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::ports::DbError;
+    use zmes_zoneminder::{DatabaseTrouble, DbError};
 
     fn denied(mode: Option<u32>) -> ReadError {
         let ownership = mode.map(|mode| Ownership { mode, user: "www-data".into(), group: "zm".into() });
@@ -191,7 +192,7 @@ mod tests {
     }
 
     fn all() -> Vec<Condition> {
-        let error = || Some(Arc::new(DbError::Unavailable("down".into())));
+        let error = || Some(Arc::new(DbError::Unavailable(DatabaseTrouble::late("down"))));
         let off = [NotWatched::NotCapturing, NotWatched::NoDetection, NotWatched::WebSite];
         let mut all = unreadable();
         all.extend(off.map(Condition::NotWatched));
@@ -228,7 +229,7 @@ mod tests {
             told(&Condition::Frozen { age: Duration::from_secs(46) }),
             "zmc's last sign of life is 46 s old: it was killed or hangs"
         );
-        let error = Some(Arc::new(DbError::Unavailable("down".into())));
+        let error = Some(Arc::new(DbError::Unavailable(DatabaseTrouble::late("down"))));
         assert_eq!(
             told(&Condition::Database { layout: Some(880), trouble: error }),
             "unknown shared-memory layout (size 880); falling back to the database; database not available: down"

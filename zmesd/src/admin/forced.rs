@@ -10,8 +10,7 @@ use tokio::time::{Instant, timeout};
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
 use zmes_shared::MonitorId;
-
-use crate::ports::{AlarmTrigger, TriggerCommand, TriggerError, TriggerVia};
+use zmes_zoneminder::{AlarmTrigger, TriggerCommand, TriggerError, TriggerVia};
 
 /// Requests that may wait for the keeper: as many as there are control sessions.
 const COMMANDS: usize = 16;

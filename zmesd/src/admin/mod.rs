@@ -37,6 +37,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use zmes_shared::control::{ControlError, Request, Role, WatchEvent, WatchFilter};
+use zmes_zoneminder::{AlarmTrigger, DatabaseCheck, DbHealth, EventStore};
 
 pub use self::doctor::{OutsideFindings, OutsideParts, look_from_outside};
 pub(crate) use self::off_loop::off_loop;
@@ -48,9 +49,7 @@ use self::forced::ForcedAlarms;
 use self::level::TemporaryLevel;
 use crate::detect::{Gaps, MonitorReports};
 use crate::monitors::CatalogHandle;
-use crate::ports::{
-    AlarmTrigger, CertificateInfo, Clock, ConfigReload, DatabaseCheck, DbHealth, EventStore, PushSide,
-};
+use crate::ports::{CertificateInfo, Clock, ConfigReload, PushSide};
 use crate::route::{RouterHandle, Tap};
 use crate::state::StateHandle;
 use crate::telemetry::Counters;

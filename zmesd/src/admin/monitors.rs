@@ -4,11 +4,11 @@ use std::sync::Arc;
 
 use zmes_shared::control::{ControlError, ErrorCode};
 use zmes_shared::views::{MonitorCounts, Monitors, Reloaded};
+use zmes_zoneminder::Monitor;
 
 use super::conditions;
 use crate::admin::AdminParts;
 use crate::detect::MonitorReport;
-use crate::domain::Monitor;
 
 /// A monitor of the catalog with the poller's report on it.
 pub(super) struct ListedMonitor {

@@ -2,12 +2,12 @@
 
 use zmes_shared::control::ControlError;
 use zmes_shared::views::{DatabaseState, EventCounts, PushCounts, Sentence, Status};
+use zmes_zoneminder::DbHealth;
 
 use super::answers::busy;
 use super::doctor::{Board, glance};
 use super::monitors;
 use crate::admin::AdminParts;
-use crate::ports::DbHealth;
 use crate::state;
 
 /// Returns what became of a damaged state file.

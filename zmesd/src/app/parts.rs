@@ -3,14 +3,16 @@
 use std::sync::Arc;
 
 use tokio::sync::watch;
+use zmes_zoneminder::database::ZmDb;
+use zmes_zoneminder::shm::ShmSource;
+use zmes_zoneminder::trigger::LocalTrigger;
+use zmes_zoneminder::{
+    AccountStore, AlarmTrigger, DatabaseCheck, DbHealth, EventStore, MonitorSource, MonitorStore,
+};
 
 use crate::config::Config;
 use crate::demo::Demo;
-use crate::ports::{
-    AccountStore, AlarmTrigger, Clock, DatabaseCheck, DbHealth, EventStore, MonitorStore, SystemClock,
-};
-use crate::source::{MonitorSource, Trigger, shm::ShmSource};
-use crate::zmdb::ZmDb;
+use crate::ports::{Clock, SystemClock};
 
 /// What the daemon needs of the world outside.
 #[derive(Debug)]
@@ -50,7 +52,7 @@ impl Parts {
             events: Arc::clone(&database) as _,
             check: Arc::clone(&database) as _,
             source: Box::new(ShmSource::new(zoneminder.path_map.clone())),
-            trigger: Arc::new(Trigger::new(zoneminder.path_map.clone(), zoneminder.path_socks.clone())),
+            trigger: Arc::new(LocalTrigger::new(zoneminder.path_map.clone(), zoneminder.path_socks.clone())),
             database: database.health(),
             permissions: Some(database),
             clock: Arc::new(SystemClock),
@@ -66,7 +68,7 @@ impl Parts {
             events: Arc::clone(&demo.database) as _,
             check: Arc::clone(&demo.database) as _,
             source: Box::new(ShmSource::new(map.clone())),
-            trigger: Arc::new(Trigger::new(map.clone(), None)),
+            trigger: Arc::new(LocalTrigger::new(map.clone(), None)),
             database: watch::channel(DbHealth::Up).1,
             permissions: None,
             clock,

@@ -11,16 +11,16 @@ use tokio::sync::{mpsc, watch};
 use tokio::time::Instant;
 use zmes_providers::Transports;
 use zmes_shared::views::{Doctor, Finding};
+use zmes_zoneminder::shm::{ReadError, ShmSource};
+use zmes_zoneminder::{MonitorSet, MonitorSource};
 
 use super::Parts;
 use crate::admin::conditions::read_cure;
 use crate::admin::{self, OutsideFindings, OutsideParts};
 use crate::config::{Config, Loaded, Problem, Problems};
-use crate::domain::MonitorSet;
 use crate::ports::{Clock, wall_clock};
 use crate::push::{PushView, PushViewParts};
 use crate::route::PushRules;
-use crate::source::{MonitorSource, ReadError, ShmSource};
 use crate::{state, ws};
 
 /// Where the program is that runs others as another user (util-linux).

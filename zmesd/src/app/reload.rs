@@ -12,6 +12,7 @@ use tracing::{error, info, warn};
 use zmes_providers::Transports;
 use zmes_shared::control::{ControlError, ErrorCode};
 use zmes_shared::views::{ConfigReloaded, ConfigShown, ServedCertificate};
+use zmes_zoneminder::database::ZmDb;
 
 use super::config_file::ConfigFile;
 use super::descriptors;
@@ -32,7 +33,6 @@ use crate::telemetry::log::LogHandle;
 use crate::telemetry::{Counters, Reload};
 use crate::tls::{CertStore, TlsWarning};
 use crate::ws::{self, ServerSettings};
-use crate::zmdb::ZmDb;
 
 /// Maximum number of waiting reloads; more are refused as busy.
 const WAITING: usize = 4;

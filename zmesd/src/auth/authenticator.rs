@@ -11,17 +11,18 @@ use tokio::time::Instant;
 use tracing::{debug, info, warn};
 use zmes_shared::text::bounded;
 use zmes_shared::views::RefusalReason;
+use zmes_zoneminder::password::{MAX_PASSWORD, PasswordOutcome, StoredPassword};
+use zmes_zoneminder::{AccessPass, AccountStore, DbError, MonitorRights, User, access_token};
 
+use super::checks::Passwords;
 use super::costs::Costs;
-use super::jwt;
 use super::limiter::{Fingerprint, Limiter, Standing};
 use super::pace::LoginPace;
-use super::password::{Against, MAX_PASSWORD, Outcome, Passwords};
 use crate::config::AuthConfig;
-use crate::domain::{AccessPass, Credentials, Login, LoginVerdict, MonitorRights, SHOWN_NAME, User};
+use crate::domain::{Credentials, Login, LoginVerdict, SHOWN_NAME};
 use crate::limits::network;
 use crate::monitors::Catalog;
-use crate::ports::{AccountStore, Clock, DbError, LoginCheck};
+use crate::ports::{Clock, LoginCheck};
 use crate::telemetry::{self, Counters};
 
 /// Longest user name that is checked; ZoneMinder's have at most 64 characters.
@@ -148,27 +149,28 @@ impl Authenticator {
         if standing == Standing::Locked {
             return Err(LoginRefusal::Locked);
         }
-        let against = Against {
-            stored: user.as_ref().map(|user| user.password.clone()),
+        let stored = StoredPassword {
+            hash: user.as_ref().map(|user| user.password.clone()),
             barred: user.as_ref().is_some_and(|user| user.barred().is_some()),
             cost: self.costs.highest(user.as_ref()),
         };
-        let outcome = Passwords::check(turn, against, password).await;
+        let outcome = Passwords::check(turn, stored, password).await.ok_or_else(busy)?;
         let reason = match (outcome, user) {
-            (Outcome::Busy, _) => return Err(busy()),
-            (Outcome::Match, Some(user)) => match user.barred() {
+            (PasswordOutcome::Match, Some(user)) => match user.barred() {
                 None => {
                     self.limiter.succeeded(address, &user.name);
                     return Ok(user);
                 }
                 Some(reason) => reason,
             },
-            (Outcome::Mismatch, Some(_)) => "wrong password",
-            (Outcome::Unusable(reason), Some(user)) => {
+            (PasswordOutcome::Mismatch, Some(_)) => "wrong password",
+            (PasswordOutcome::Unusable(reason), Some(user)) => {
                 self.tell(&user.name, reason);
                 reason
             }
-            (Outcome::Match | Outcome::Mismatch | Outcome::Unusable(_), None) => "unknown user",
+            (PasswordOutcome::Match | PasswordOutcome::Mismatch | PasswordOutcome::Unusable(_), None) => {
+                "unknown user"
+            }
         };
         Err(self.failed(address, Some(name), credential, reason, standing))
     }
@@ -190,7 +192,7 @@ impl Authenticator {
             Err(error) => return (None, Err(unavailable(&error))),
         };
         let secret = secret.as_ref().map_or("", |secret| secret.expose_secret());
-        let claims = match jwt::read(token.expose_secret(), secret, self.clock.now()) {
+        let claims = match access_token::read(token.expose_secret(), secret, self.clock.now()) {
             Ok(claims) => claims,
             Err(reason) => return (None, Err(rejected(reason, None))),
         };

@@ -4,9 +4,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use secrecy::ExposeSecret;
 use tokio::sync::watch;
+use zmes_zoneminder::User;
+use zmes_zoneminder::password::{USUAL_COST, cost};
 
-use super::password::{USUAL_COST, cost};
-use crate::domain::User;
 use crate::monitors::Catalog;
 
 /// Follows the users table.
@@ -46,7 +46,7 @@ impl Costs {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::MonitorRights;
+    use zmes_zoneminder::MonitorRights;
 
     fn user(stored: &str) -> Arc<User> {
         Arc::new(User {

@@ -17,8 +17,8 @@ use std::time::Duration;
 
 use secrecy::{ExposeSecret, SecretString};
 use tokio::time::Instant;
+use zmes_zoneminder::User;
 
-use crate::domain::User;
 use crate::limits::{Buckets, Quota, network};
 
 /// Wrong passwords for one user from one network.

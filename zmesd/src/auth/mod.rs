@@ -3,11 +3,9 @@
 //! [`Authenticator`] decides; it asks the database through a port and knows nothing of sessions or of MySQL.
 
 mod authenticator;
+mod checks;
 mod costs;
-pub(crate) mod fuzzing;
-mod jwt;
 mod limiter;
 mod pace;
-mod password;
 
 pub use authenticator::Authenticator;

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use toml::de::DeTable;
 use zmes_providers::{ApnsConfig, FcmConfig, PushProxyConfig};
+use zmes_zoneminder::conf::{DatabaseConfig, ServerIdentity};
 
 use super::forms::{
     AppVersion, Choice, Flag, Gateway, Listeners, LogDirectives, MetricsAddress, Networks, Number, Origins,
@@ -19,7 +20,7 @@ use super::reader::Reader;
 use super::section::{Form, Key, Literal, Reload, Section, Setting, SettingsArea, section};
 use super::settings::{Resolved, Settings};
 use super::shown::Shown;
-use super::{DatabaseConfig, LogFormat, ServerIdentity, Source, TlsFiles};
+use super::{LogFormat, Source, TlsFiles};
 
 const DAY: Duration = Duration::from_hours(24);
 const YEARS: Duration = Duration::from_hours(24 * 3660);

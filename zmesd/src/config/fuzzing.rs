@@ -1,36 +1,12 @@
-//! `zmesd.toml` and `zm.conf` as targets of the fuzzer: see [`crate::fuzzing`].
+//! `zmesd.toml` as a target of the fuzzer: see [`crate::fuzzing`].
 
 use std::path::Path;
 
 use super::file::File;
 use super::problem::Problems;
-use super::zmconf::{Continuation, ZmConf};
 
 /// Longest message or hint, in bytes: what is quoted of a file is bounded.
 const LONGEST: usize = 2000;
-
-/// ZoneMinder's file: names and values are pieces of it, and their places are in it.
-pub(crate) fn zm_conf(bytes: &[u8]) {
-    for continuation in [Continuation::Never, Continuation::Always, Continuation::Guess] {
-        zm_conf_of(bytes, continuation);
-    }
-}
-
-fn zm_conf_of(bytes: &[u8], continuation: Continuation) {
-    let mut conf = ZmConf::default();
-    conf.add(bytes, Path::new("zm.conf"), continuation);
-    let lines = lines(bytes);
-    let values = conf.values().inspect(|(name, value)| {
-        assert!((1..=lines).contains(&value.line), "{name} in line {} of {lines}", value.line);
-        assert!(!name.contains(['=', '\n']) && !value.text.contains('\n'), "{name:?}");
-    });
-    // A byte that is no UTF-8 becomes three.
-    let kept: usize = values.map(|(name, value)| name.len() + value.text.len()).sum();
-    assert!(kept <= 3 * bytes.len(), "{kept} bytes out of {}", bytes.len());
-    for (_, line) in conf.ignored() {
-        assert!((1..=lines).contains(line), "line {line} of {lines}");
-    }
-}
 
 /// Our own file: every finding is one line with a hint, in a line that exists.
 pub(crate) fn zmesd_toml(bytes: &[u8]) {

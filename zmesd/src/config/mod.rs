@@ -4,8 +4,6 @@
 //! [`Problem`]. No other room reads configuration files or the environment.
 
 mod access;
-mod database;
-mod database_origin;
 mod diff;
 mod environment;
 mod file;
@@ -13,6 +11,7 @@ mod forms;
 pub(crate) mod fuzzing;
 mod problem;
 mod push;
+mod push_cure;
 mod reader;
 mod section;
 mod settings;
@@ -20,9 +19,7 @@ mod shown;
 pub mod size;
 mod template;
 mod validate;
-mod zmconf;
 
-pub use database_origin::{DatabaseOrigin, ValuePlace};
 pub use diff::{ConfigDiff, SettingChange};
 pub use environment::Environment;
 pub use file::{
@@ -31,6 +28,7 @@ pub use file::{
 };
 pub use problem::{Problem, Problems};
 pub use push::PushMode;
+pub use push_cure::push_cure;
 pub use section::{AnyForm, Complaint, Form, Key, Literal, Reload, Section, SettingsArea};
 pub use shown::Shown;
 pub(crate) use shown::toml_string;
@@ -40,8 +38,6 @@ pub use validate::{Loaded, Looks, PairCheck, PairFinding, PairPart, PairWeight, 
 use std::fmt;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-
-use secrecy::SecretString;
 
 use settings::Settings;
 
@@ -124,15 +120,6 @@ pub struct Origin {
     pub database_by_url: bool,
 }
 
-/// How `server-id` and `zm.conf` name this server in a multi-server installation.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum ServerIdentity {
-    /// `Servers.Id`
-    Id(u32),
-    /// `Servers.Name` (`ZM_SERVER_NAME` or `ZM_SERVER_HOST`), looked up in the database.
-    Name(String),
-}
-
 /// `source`: how alarms are detected.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Source {
@@ -142,50 +129,6 @@ pub enum Source {
     Shm,
     /// The Events table alone (a ZoneMinder on another machine).
     Db,
-}
-
-/// How to reach ZoneMinder's database.
-#[derive(Debug, Clone)]
-pub struct DatabaseConfig {
-    /// Where it listens.
-    pub address: DatabaseAddress,
-    /// User name.
-    pub user: String,
-    /// Password; may be empty.
-    pub password: SecretString,
-    /// Database name, usually `zm`.
-    pub name: String,
-    /// TLS, if `ZM_DB_SSL_CA_CERT` is set.
-    pub tls: Option<DatabaseTls>,
-    /// Where these values stand.
-    pub origin: DatabaseOrigin,
-}
-
-/// Where the database listens.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum DatabaseAddress {
-    /// The host `localhost` without a port: the usual sockets in turn, then 127.0.0.1:3306, as libmysql does.
-    Default,
-    /// A Unix socket.
-    Socket(PathBuf),
-    /// Host and port.
-    Tcp {
-        /// Name or address.
-        host: String,
-        /// Port, 3306 unless said otherwise.
-        port: u16,
-    },
-}
-
-/// `ZM_DB_SSL_*`
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct DatabaseTls {
-    /// `ZM_DB_SSL_CA_CERT`
-    pub ca: PathBuf,
-    /// `ZM_DB_SSL_CLIENT_CERT` and `ZM_DB_SSL_CLIENT_KEY`
-    pub client: Option<(PathBuf, PathBuf)>,
-    /// Whether the server's name must match its certificate (`ZM_DB_SSL_VERIFY_SERVER_CERT`).
-    pub verify_server: bool,
 }
 
 /// `[server.tls]`

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::path::{Path, PathBuf};
 
+pub(super) use zmes_shared::text::quotable;
 use zmes_shared::views::Finding;
 
 /// Maximum number of problems printed, so that a file of another kind does not fill the screen.
@@ -165,16 +166,6 @@ impl Place {
     }
 }
 
-/// Returns text from a file so that it can be quoted in a message: bounded, on one line, no escape sequences.
-pub(super) fn quotable(text: &str) -> String {
-    const CHARACTERS_MAX: usize = 60;
-    let mut quoted: String = text.chars().take(CHARACTERS_MAX).flat_map(char::escape_debug).collect();
-    if text.chars().nth(CHARACTERS_MAX).is_some() {
-        quoted.push('…');
-    }
-    quoted
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -217,11 +208,5 @@ mod tests {
             problems.push(problem("a", Some(line), "k"));
         }
         assert!(problems.to_string().ends_with("\n  … and 5 more"));
-    }
-
-    #[test]
-    fn quoted_text_is_bounded_and_harmless() {
-        assert_eq!(quotable("a\u{1b}[2J\n"), "a\\u{1b}[2J\\n");
-        assert_eq!(quotable(&"x".repeat(1000)).chars().count(), 61);
     }
 }

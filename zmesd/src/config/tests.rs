@@ -8,6 +8,7 @@ use proptest::prelude::*;
 use secrecy::ExposeSecret;
 use tempfile::TempDir;
 use zmes_providers::{ApnsEndpoint, ApnsIdentity};
+use zmes_zoneminder::conf::DatabaseAddress;
 
 use super::*;
 

@@ -10,10 +10,9 @@ use async_trait::async_trait;
 use secrecy::SecretString;
 use tokio::time::Instant;
 use zmes_shared::{EventId, MonitorId};
-
-use crate::domain::{Monitor, MonitorRights, MonitorSet, Recording, User, ZmVersion};
-use crate::ports::{
-    AccountStore, DatabaseCheck, DatabaseReport, DbError, EventRow, EventStore, MonitorStore, Zoneminder,
+use zmes_zoneminder::{
+    AccountStore, DatabaseCheck, DatabaseReport, DbError, EventRow, EventStore, Monitor, MonitorRights,
+    MonitorSet, MonitorStore, Recording, User, ZmVersion, Zoneminder,
 };
 
 /// Name and password of the one user.

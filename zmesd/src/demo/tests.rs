@@ -2,9 +2,10 @@
 
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
+use zmes_zoneminder::MonitorStore;
 
 use super::*;
-use crate::ports::{MonitorStore, SystemClock};
+use crate::ports::SystemClock;
 
 fn prepare(options: &Options) -> Result<Demo, DemoError> {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);

@@ -173,7 +173,8 @@ mod tests {
     use tempfile::TempDir;
 
     use super::*;
-    use crate::ports::{EventStore, SystemClock};
+    use crate::ports::SystemClock;
+    use zmes_zoneminder::EventStore;
 
     struct Scene {
         directory: TempDir,

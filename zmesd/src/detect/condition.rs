@@ -5,10 +5,9 @@ use std::time::Duration;
 
 use zmes_shared::words::{MonitorCondition, StateSource};
 use zmes_shared::{EventId, MonitorId, MonitorState};
-
-use crate::domain::{Monitor, NotWatched};
-use crate::ports::DbError;
-use crate::source::{Numbering, ReadError};
+use zmes_zoneminder::shm::ReadError;
+use zmes_zoneminder::shm::layout::Numbering;
+use zmes_zoneminder::{DbError, Monitor, NotWatched};
 
 /// What was seen of a monitor last.
 #[derive(Debug, Clone, PartialEq, Eq)]

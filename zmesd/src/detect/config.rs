@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
+use zmes_zoneminder::ZmVersion;
+
 use crate::config::{Source, ZoneminderConfig};
-use crate::domain::ZmVersion;
 
 /// How closely to look, and what to announce.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

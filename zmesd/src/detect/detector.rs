@@ -10,14 +10,14 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 use zmes_shared::EventId;
+use zmes_zoneminder::{EventRow, Monitor, Reading, Recording};
 
 use super::DetectConfig;
 use super::announced::{Announced, AnnouncedBy};
 use super::events::{cause_of_row, event_id, has_alarm};
 use super::settling::{Patience, Settling};
 use super::unidentified::Unidentified;
-use crate::domain::{Monitor, Origin, Reading, Recording};
-use crate::ports::EventRow;
+use crate::domain::Origin;
 
 /// How long an alarm waits for its event id; then it is announced without.
 pub(super) const ID_DEADLINE: Duration = Duration::from_secs(5);

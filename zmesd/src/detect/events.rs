@@ -3,9 +3,7 @@
 use std::sync::Arc;
 
 use zmes_shared::EventId;
-
-use crate::domain::{Reading, Trigger};
-use crate::ports::EventRow;
+use zmes_zoneminder::{EventRow, Reading, Trigger};
 
 /// The cause of an event (or of a section of one) that was opened without an alarm.
 const CONTINUOUS: &str = "Continuous";

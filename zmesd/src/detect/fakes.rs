@@ -8,12 +8,12 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 use tokio::time::Instant;
 use zmes_shared::{EventId, MonitorId, MonitorState};
+use zmes_zoneminder::shm::ReadError;
+use zmes_zoneminder::{DatabaseTrouble, DbError, EventRow, EventStore, MonitorSource, Reading};
 
 use super::DetectConfig;
 use crate::config::Source;
-use crate::domain::Reading;
-use crate::ports::{Clock, DbError, EventRow, EventStore};
-use crate::source::{MonitorSource, ReadError};
+use crate::ports::Clock;
 
 pub(super) const ONE: MonitorId = MonitorId(1);
 pub(super) const TWO: MonitorId = MonitorId(2);
@@ -125,7 +125,7 @@ impl ScriptedStore {
         let mut table = self.table();
         table.statements += 1;
         if table.down {
-            return Err(DbError::Unavailable("down".into()));
+            return Err(DbError::Unavailable(DatabaseTrouble::late("down")));
         }
         let shift = table.shift;
         let mut rows = table.rows.iter().map(|row| EventRow {

@@ -7,8 +7,7 @@ use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use tracing::debug;
 use zmes_shared::MonitorId;
-
-use crate::ports::{DbError, EventRow, EventStore};
+use zmes_zoneminder::{DbError, EventRow, EventStore};
 
 /// Which events of a monitor are open?
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -12,6 +12,8 @@
 //!                                    Lookup
 //! ```
 
+use zmes_zoneminder::{EventStore, MonitorSource};
+
 mod alarm_limit;
 mod announced;
 mod condition;
@@ -49,8 +51,7 @@ use zmes_shared::MonitorId;
 
 use crate::domain::Alarm;
 use crate::monitors::Catalog;
-use crate::ports::{Clock, EventStore};
-use crate::source::MonitorSource;
+use crate::ports::Clock;
 use crate::state::Cursor;
 use crate::telemetry::Counters;
 

@@ -10,6 +10,7 @@ use tokio::time::{Instant, Interval, MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
 use tracing::{info, trace};
 use zmes_shared::{EventId, MonitorId};
+use zmes_zoneminder::{EventRow, MonitorSource};
 
 use super::DetectConfig;
 use super::alarm_limit::Gaps;
@@ -20,8 +21,7 @@ use super::track::{PollResult, PollRules, Round, Track};
 use crate::config::Source;
 use crate::domain::Alarm;
 use crate::monitors::Catalog;
-use crate::ports::{Clock, EventRow};
-use crate::source::MonitorSource;
+use crate::ports::Clock;
 use crate::state::Cursor;
 use crate::telemetry::Counters;
 

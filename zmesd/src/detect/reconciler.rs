@@ -12,13 +12,13 @@ use tokio::time::{Instant, MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, info, warn};
 use zmes_shared::EventId;
+use zmes_zoneminder::{DbError, EventRow, EventStore};
 
 use super::DetectConfig;
 use super::events::has_alarm;
 use super::record::Record;
 use super::window::{TableEnd, Window};
 use crate::config::Source;
-use crate::ports::{DbError, EventRow, EventStore};
 use crate::telemetry::Counters;
 
 /// Rows read at a time.

@@ -5,8 +5,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 use zmes_shared::EventId;
-
-use crate::ports::EventRow;
+use zmes_zoneminder::EventRow;
 
 /// How long polling has the first word on an event that is still open: a row becomes visible before (or while)
 /// ZoneMinder publishes it in shared memory.

@@ -14,12 +14,14 @@ use zmes_shared::words::{MonitorCondition, StateSource};
 use zmes_shared::{EventId, MonitorState};
 
 use MonitorState::{Alarm as Alarmed, Down, Idle, Unknown};
+use zmes_zoneminder::shm::ReadError;
+use zmes_zoneminder::shm::layout::{Layout, TRIGGER_SIZE};
+use zmes_zoneminder::{Monitor, NotWatched, Recording, Trigger};
 
 use super::fakes::{ONE, ScriptedSource, ScriptedStore, SteadyClock, TWO, config, reading};
 use super::*;
 use crate::config::Source;
-use crate::domain::{Monitor, NotWatched, Origin, Recording, Trigger};
-use crate::source::ReadError;
+use crate::domain::Origin;
 
 /// The running tasks and everything around them.
 struct World {
@@ -438,10 +440,19 @@ async fn all_three_end_when_told_even_while_the_router_is_stuck() {
 #[ignore = "a measurement, not a test"]
 async fn measure_polling_of_fifty_monitors() {
     let directory = tempfile::tempdir_in("/dev/shm").unwrap();
-    let start = |id| crate::source::shm::Synthetic::start(directory.path(), MonitorId(id), 888);
-    let _zmcs: Vec<_> = (1..=50).map(start).collect();
+    let layout = Layout::find(888).unwrap();
+    let mut memory = vec![0; 4096];
+    let mut put = |at: usize, bytes: &[u8]| memory[at..at + bytes.len()].copy_from_slice(bytes);
+    put(0, &layout.size.to_ne_bytes());
+    put(layout.trigger(), &TRIGGER_SIZE.to_ne_bytes());
+    put(layout.state, &1_u32.to_ne_bytes());
+    put(layout.signal, &[1]);
+    put(layout.valid, &[1]);
+    for id in 1..=50 {
+        std::fs::write(directory.path().join(format!("zm.mmap.{id}")), &memory).unwrap();
+    }
     let monitors = (1..=50).map(|id| monitor(MonitorId(id), "Front", Recording::OnAlarm)).collect();
-    let source = Box::new(crate::source::ShmSource::new(directory.path().to_owned()));
+    let source = Box::new(zmes_zoneminder::shm::ShmSource::new(directory.path().to_owned()));
     let world = World::of(monitors, &[], config(), ScriptedStore::default(), source);
     let on_cpu = || -> f64 {
         let schedule = std::fs::read_to_string("/proc/thread-self/schedstat").unwrap();

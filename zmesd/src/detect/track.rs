@@ -8,6 +8,8 @@ use tokio::time::Instant;
 use tracing::{debug, info, warn};
 use zmes_shared::words::MonitorCondition;
 use zmes_shared::{EventId, MonitorState};
+use zmes_zoneminder::shm::ReadError;
+use zmes_zoneminder::{DbError, EventRow, Monitor, MonitorSource, Reading};
 
 use super::DetectConfig;
 use super::alarm_limit::{AlarmLimit, Gaps};
@@ -17,9 +19,8 @@ use super::events::{MOTION, cause_of_reading, event_id};
 use super::pulse::Pulse;
 use super::uncaused::Uncaused;
 use crate::config::Source;
-use crate::domain::{Alarm, Monitor, Reading};
-use crate::ports::{Clock, DbError, EventRow};
-use crate::source::{MonitorSource, ReadError};
+use crate::domain::Alarm;
+use crate::ports::Clock;
 
 /// What all polls are judged by.
 #[derive(Debug)]

@@ -6,10 +6,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::time::Instant;
+use zmes_zoneminder::EventRow;
 
 use super::events::cause_of_row;
 use crate::domain::Alarm;
-use crate::ports::EventRow;
 
 /// How long the database may take; then the alarm is announced as it is.
 const MOMENT: Duration = Duration::from_millis(300);

@@ -9,10 +9,10 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 use zmes_shared::{EventId, MonitorId};
+use zmes_zoneminder::EventRow;
 
 use super::events::has_alarm;
 use super::record::Record;
-use crate::ports::EventRow;
 
 /// How long a row with a lower id may come after one with a higher.
 const OVERLAP: Duration = Duration::from_secs(10);

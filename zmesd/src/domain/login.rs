@@ -4,8 +4,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use secrecy::SecretString;
-
-use super::user::{AccessPass, User};
+use zmes_zoneminder::{AccessPass, User};
 
 /// Maximum characters of an unverified user name in logs, tables and streams.
 pub const SHOWN_NAME: usize = 64;

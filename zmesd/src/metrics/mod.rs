@@ -4,6 +4,8 @@
 //! numbers only, never a token, a user or an address. Slow scrapers delay no other client: connections are few, each has
 //! a deadline, and one question to the router serves all scrapes at the same time.
 
+use zmes_zoneminder::DbHealth;
+
 mod answer;
 mod bind;
 mod exposition;
@@ -26,7 +28,7 @@ pub use server::{Switch, serve, switch};
 use crate::detect::MonitorReports;
 use crate::domain::Alarm;
 use crate::monitors::CatalogHandle;
-use crate::ports::{CertificateInfo, DbHealth, PushSide};
+use crate::ports::{CertificateInfo, PushSide};
 use crate::route::RouterHandle;
 use crate::telemetry::Counters;
 

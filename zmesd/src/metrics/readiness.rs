@@ -3,11 +3,11 @@
 use std::fmt::Write as _;
 
 use zmes_shared::words::StateSource;
+use zmes_zoneminder::DbHealth;
 
 use super::Parts;
 use crate::admin::conditions;
 use crate::detect::MonitorReport;
-use crate::ports::DbHealth;
 use crate::telemetry::{Labels, Part};
 
 /// Longest reason, in characters: it may be a database's message.

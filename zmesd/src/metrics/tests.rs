@@ -15,6 +15,8 @@ use tokio_util::sync::CancellationToken;
 use zmes_providers::Platform;
 use zmes_shared::views::PushModeState;
 use zmes_shared::{MonitorId, MonitorState};
+use zmes_zoneminder::shm::ReadError;
+use zmes_zoneminder::{DatabaseTrouble, DbHealth};
 
 use super::answer::answer;
 use super::gauges::CensusCache;
@@ -24,11 +26,10 @@ use crate::detect::{Condition, MonitorReport, MonitorReports};
 use crate::domain::{Alarm, Token};
 use crate::monitors::{Catalog, CatalogHandle};
 use crate::ports::{
-    BreakerView, CertificateInfo, CertificateSummary, DbHealth, Held, PushBusy, PushCounts, PushSide,
-    Retried, StageLatency, TransportCheck, TransportHealth,
+    BreakerView, CertificateInfo, CertificateSummary, Held, PushBusy, PushCounts, PushSide, Retried,
+    StageLatency, TransportCheck, TransportHealth,
 };
 use crate::route::{Census, RouterCommand, RouterHandle};
-use crate::source::ReadError;
 use crate::telemetry::{Counters, Labels, TokenState};
 
 /// A push side with one transport that rests.
@@ -287,7 +288,7 @@ async fn what_is_not_ready_is_named_with_its_reason() {
     let (status, text) = get("/readyz", &parts).await;
     let expected = "ready\ndatabase: answers\nsources: 1 of 2 monitors can be seen\nlisteners: 1 of 1 ports are served\n";
     assert_eq!((status, text.as_str()), (StatusCode::OK, expected));
-    stage.database.send_replace(DbHealth::Down("no route\nto host".into()));
+    stage.database.send_replace(DbHealth::Down(DatabaseTrouble::late("no route\nto host")));
     stage.reports.send_replace(Arc::new(BTreeMap::from([monitor_report(2, false)])));
     drop(serving);
     let (status, text) = get("/readyz", &parts).await;

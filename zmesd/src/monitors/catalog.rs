@@ -9,9 +9,9 @@ use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::Instant;
 use zmes_shared::MonitorId;
 use zmes_shared::views::Reloaded;
+use zmes_zoneminder::{DatabaseTrouble, DbError, MonitorSet, User, ZmVersion};
 
-use crate::domain::{MonitorSet, SkipReason, User, ZmVersion};
-use crate::ports::{DatabaseTrouble, DbError};
+use crate::domain::SkipReason;
 
 /// How long `monitors reload` may take.
 const REFRESH_DEADLINE: Duration = Duration::from_secs(10);
@@ -74,7 +74,7 @@ impl CatalogHandle {
 
     /// Reads the database again and returns what changed.
     pub async fn refresh(&self) -> Result<Reloaded, DbError> {
-        let late = || DbError::Unavailable(DatabaseTrouble::late("no answer in time".to_owned()));
+        let late = || DbError::Unavailable(DatabaseTrouble::late("no answer in time"));
         let (reply, answer) = oneshot::channel();
         self.refresh.send_timeout(reply, REFRESH_DEADLINE).await.map_err(|_| late())?;
         match tokio::time::timeout(REFRESH_DEADLINE, answer).await {

@@ -9,10 +9,10 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, info, warn};
 use zmes_shared::views::Reloaded;
+use zmes_zoneminder::{AccountStore, DbError, MonitorStore, User};
 
 use super::{Catalog, Refresh};
-use crate::domain::User;
-use crate::ports::{AccountStore, Clock, DbError, MonitorStore};
+use crate::ports::Clock;
 
 /// First pause after a failure; it doubles up to [`LONGEST_PAUSE`]. A restarted database is back within seconds.
 const FIRST_PAUSE: Duration = Duration::from_secs(1);

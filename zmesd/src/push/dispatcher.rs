@@ -22,10 +22,12 @@ use super::shipment::{ProviderAnswer, Shipment, Shipped};
 use super::side::PushCommand;
 use crate::config::PushConfig;
 use crate::domain::{Token, TokenId};
-use crate::ports::{HeldBy, PushOrder, Retried};
+use crate::ports::Retried;
+use crate::route::PushOrder;
 use crate::route::{OrderReceiver, PushRules, RouterHandle};
 use crate::state::{Attempt, Committed, Note, Outcome, PushPage, StateError, StateHandle};
 use crate::telemetry::Transport;
+use zmes_shared::words::HeldBy;
 
 /// Deliveries that are read from the disk at a time.
 const PAGE: u32 = 1000;

@@ -13,10 +13,12 @@ use super::queue::Job;
 use super::shipment::ProviderAnswer;
 use super::status::PushStatus;
 use crate::domain::{SkipReason, TokenId};
-use crate::ports::{Clock, Held, HeldBy, PushEnding, PushReceipt};
+use crate::ports::{Clock, Held};
+use crate::route::{PushEnding, PushReceipt};
 use crate::route::{PushOutcome, Tap};
 use crate::state::{Attempt, Outcome};
 use crate::telemetry::{Counters, Pushed, Transport};
+use zmes_shared::words::HeldBy;
 
 /// A push that was given up: its token, and the monitor and time of its alarm.
 pub(super) type GivenUp = (TokenId, MonitorId, Timestamp);

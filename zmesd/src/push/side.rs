@@ -14,11 +14,12 @@ use super::checks::Checks;
 use super::status::PushStatus;
 use crate::domain::Token;
 use crate::ports::{
-    BreakerView, Clock, Held, HeldBy, PushBusy, PushCounts, PushSide, Retried, StageLatency, TransportCheck,
+    BreakerView, Clock, Held, PushBusy, PushCounts, PushSide, Retried, StageLatency, TransportCheck,
     TransportHealth,
 };
 use crate::route::PushRules;
 use crate::telemetry::Counters;
+use zmes_shared::words::HeldBy;
 
 /// How long the dispatcher may take to answer. It waits for nothing itself.
 const PATIENCE: Duration = Duration::from_secs(2);

@@ -17,7 +17,7 @@ use super::fakes::{alarm, token};
 use crate::config::{PushConfig, PushMode};
 use crate::domain::{DeliveryId, Origin, SkipReason, Token, TokenId};
 use crate::monitors::Catalog;
-use crate::ports::{PushEnding, PushOrder};
+use crate::route::{PushEnding, PushOrder};
 use crate::state::{DeliveryRow, Note};
 
 fn unreachable() -> PushError {

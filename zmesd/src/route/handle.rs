@@ -12,12 +12,13 @@ use zmes_providers::{App, PushToken, TokenHandle};
 use zmes_shared::control::ClientFilter;
 use zmes_shared::views::{ClientCounts, ClientView};
 use zmes_shared::{EventId, MonitorId, SessionId};
+use zmes_zoneminder::{AccessPass, MonitorRights, User};
 
 use super::census::Census;
 use super::devices::SessionEnd;
 use super::token_handle::TokenCommand;
-use crate::domain::{AccessPass, Decision, MonitorFilter, MonitorRights, TokenId, User};
-use crate::ports::PushReceipt;
+use crate::domain::{Decision, MonitorFilter, TokenId};
+use crate::route::PushReceipt;
 
 /// How long a caller waits for the router before it hears [`Busy`].
 const COMMAND_DEADLINE: Duration = Duration::from_secs(2);

@@ -30,7 +30,9 @@ pub use handle::{
     AlarmTarget, AlarmTestReport, AlarmTestRequest, Busy, ClientPage, CloseReason, FailedLogin, NewLogin,
     Outgoing, RouterCommand, RouterHandle, SessionOpening, TestTarget, Visibility, WriteReport,
 };
-pub use orders::{OrderReceiver, OrderSender, push_orders};
+pub use orders::{
+    OrderReceiver, OrderSender, PushBatch, PushDelivery, PushEnding, PushOrder, PushReceipt, push_orders,
+};
 pub use registration::{Registration, RegistrationFault};
 pub use router::{Router, RouterParts};
 pub use rules::PushRules;

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use tokio::time::Instant;
+use zmes_zoneminder::{MonitorRights, User};
 
-use crate::domain::{MonitorRights, User};
 use crate::monitors::Catalog;
 
 /// Suffix for owners of tokens that are registered while auth is off, so that an unauthenticated app cannot claim an

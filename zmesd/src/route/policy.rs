@@ -4,8 +4,9 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use zmes_shared::MonitorId;
+use zmes_zoneminder::MonitorRights;
 
-use crate::domain::{Decision, MonitorFilter, MonitorRights, PushState, SkipReason};
+use crate::domain::{Decision, MonitorFilter, PushState, SkipReason};
 
 /// A receiver at the moment of an alarm.
 #[derive(Debug, Clone, Copy)]

@@ -7,9 +7,9 @@ use std::sync::Arc;
 
 use secrecy::ExposeSecret;
 use tokio::time::Instant;
+use zmes_zoneminder::User;
 
 use super::sessions::SessionLogin;
-use crate::domain::User;
 use crate::monitors::Catalog;
 
 /// What a catalog means for a user who is connected.

@@ -30,12 +30,14 @@ use super::sessions::{Session, Sessions};
 use super::tap::{SessionChange, Tap, TapEvent, TokenChange};
 use super::tokens::TokenTable;
 use crate::config::AuthConfig;
-use crate::domain::{Alarm, DeliveryId, MonitorFilter, MonitorRights, Token, TokenId};
+use crate::domain::{Alarm, DeliveryId, MonitorFilter, Token, TokenId};
 use crate::monitors::Catalog;
-use crate::ports::{Clock, PushOrder};
+use crate::ports::Clock;
+use crate::route::PushOrder;
 use crate::state::{Note, Remembered, StateHandle};
 use crate::telemetry::Counters;
 use zmes_providers::TokenHandle;
+use zmes_zoneminder::MonitorRights;
 
 /// How often the upkeep runs.
 const UPKEEP_EVERY: Duration = Duration::from_millis(500);

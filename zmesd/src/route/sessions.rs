@@ -13,11 +13,12 @@ use zmes_shared::SessionId;
 
 use super::handle::{CloseReason, SessionOpening};
 use super::revalidate::{CatalogStanding, standing};
-use crate::domain::{AccessPass, MonitorFilter, User};
+use crate::domain::MonitorFilter;
 use crate::monitors::Catalog;
 use crate::state::Device;
 
 pub(super) use session::{FilterOrigin, Session, SessionLogin};
+use zmes_zoneminder::{AccessPass, User};
 
 /// The sessions, and when their access tokens expire: for each session that logged in by one, one entry.
 #[derive(Debug, Default)]

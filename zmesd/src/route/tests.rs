@@ -15,12 +15,14 @@ use tokio_util::sync::CancellationToken;
 use zmes_providers::{App, PushToken};
 use zmes_shared::control::ClientFilter;
 use zmes_shared::{EventId, MonitorId, SessionId};
+use zmes_zoneminder::{MonitorRights, User};
 
 use super::*;
 use crate::config::{AuthConfig, StateConfig};
-use crate::domain::{Alarm, Decision, MonitorFilter, MonitorRights, Origin, SkipReason, User};
+use crate::domain::{Alarm, Decision, MonitorFilter, Origin, SkipReason};
 use crate::monitors::Catalog;
-use crate::ports::{Clock, PushOrder, SystemClock};
+use crate::ports::{Clock, SystemClock};
+use crate::route::PushOrder;
 use crate::state::{State, StateHandle};
 
 mod devices;

@@ -23,6 +23,7 @@ use tokio_tungstenite::tungstenite::{Bytes, Message, Utf8Bytes};
 use tokio_util::sync::CancellationToken;
 use zmes_shared::SessionId;
 use zmes_shared::text::bounded;
+use zmes_zoneminder::User;
 
 use super::End;
 use super::connection_limits::{ConnectionSlot, Eviction};
@@ -36,7 +37,7 @@ use super::session::{AppSession, Input, Output};
 use super::settings::ServerSettings;
 use super::socket::{SocketEvent, event};
 use super::work::{self, Work, WorkOutcome};
-use crate::domain::{LoginVerdict, SHOWN_NAME, User};
+use crate::domain::{LoginVerdict, SHOWN_NAME};
 use crate::route::{CloseReason, SessionOpening};
 use crate::telemetry::{Frame, Login};
 

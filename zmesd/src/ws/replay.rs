@@ -165,7 +165,8 @@ mod tests {
     use zmes_shared::{EventId, MonitorId};
 
     use super::*;
-    use crate::domain::{MonitorFilter, MonitorRights};
+    use crate::domain::MonitorFilter;
+    use zmes_zoneminder::MonitorRights;
 
     fn recorded(event: u64, monitor: u32, late: bool) -> (i64, RecordedAlarm) {
         let alarm = RecordedAlarm {

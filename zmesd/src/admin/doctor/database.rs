@@ -4,12 +4,13 @@ use std::time::Duration;
 
 use tokio::time::{Instant, timeout};
 use zmes_shared::views::{Finding, Perf, Reloaded};
+use zmes_zoneminder::{DatabaseReport, DbError, DbHealth};
 
 use super::measure::{PartOutcome, took};
 use super::monitors;
 use crate::admin::AdminParts;
 use crate::config::{Config, ConfigDiff};
-use crate::ports::{ConfigExamined, DatabaseReport, DbError, DbHealth};
+use crate::ports::ConfigExamined;
 
 /// How long monitors, users and rights may take to be read anew.
 const REFRESH: Duration = Duration::from_secs(10);
@@ -125,12 +126,13 @@ fn trouble(refreshed: Option<&Result<Reloaded, DbError>>, health: &DbHealth) -> 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use zmes_zoneminder::DatabaseTrouble;
 
     #[test]
     fn a_server_that_answers_half_is_red() {
         let reloaded = Ok(Reloaded { monitors: 1, added: 0, removed: 0, users: 1 });
         assert!(trouble(Some(&reloaded), &DbHealth::Up).is_none());
-        let down = DbHealth::Down("no grant".into());
+        let down = DbHealth::Down(DatabaseTrouble::late("no grant"));
         assert!(trouble(Some(&reloaded), &down).is_some_and(|finding| !finding.ok));
         assert!(trouble(None, &DbHealth::Up).is_some_and(|finding| !finding.ok));
     }

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use zmes_shared::views::{Finding, Severity};
 use zmes_shared::words::{MonitorCondition, StateSource};
 use zmes_shared::{EventId, MonitorId};
+use zmes_zoneminder::DatabaseReport;
 
 use super::capturing::Capturing;
 use super::measure::{PartOutcome, failures, number};
@@ -12,7 +13,6 @@ use crate::admin::conditions::SWITCH_ON;
 use crate::admin::monitors::{ListedMonitor, join};
 use crate::admin::{AdminParts, conditions};
 use crate::detect::MonitorReport;
-use crate::ports::DatabaseReport;
 
 /// Maximum number of monitors with a finding of their own.
 const TOLD: usize = 20;
@@ -193,8 +193,8 @@ mod tests {
 
     use super::*;
     use crate::detect::Condition;
-    use crate::ports::{DbError, ServerShare, ServerShares};
-    use crate::source::{Denied, Ownership, ReadError};
+    use zmes_zoneminder::shm::{Denied, Ownership, ReadError};
+    use zmes_zoneminder::{DatabaseTrouble, DbError, ServerShare, ServerShares};
 
     fn report(condition: Condition) -> MonitorReport {
         let (name, state) = ("Porch".into(), MonitorState::Idle);
@@ -213,7 +213,7 @@ mod tests {
             ownership: Some(Ownership { mode: 0o640, user: "www-data".into(), group: "www-data".into() }),
             own_user: "zmesd".into(),
         };
-        let down = Some(Arc::new(DbError::Unavailable("down".into())));
+        let down = Some(Arc::new(DbError::Unavailable(DatabaseTrouble::late("down"))));
         let table = [
             (Condition::Unreadable(ReadError::Stopped), "zmdc.pl restart zmc -m 3"),
             (Condition::Unreadable(ReadError::Permission(denied)), "usermod -aG www-data zmesd"),

@@ -4,12 +4,12 @@ use std::time::Duration;
 
 use tokio::time::{Instant, timeout};
 use zmes_shared::views::{Finding, Reloaded};
+use zmes_zoneminder::{AccountStore, DatabaseCheck, DbHealth, MonitorSet, MonitorStore};
 
 use super::measure::took;
 use super::{database, push};
 use crate::config::Config;
-use crate::domain::MonitorSet;
-use crate::ports::{AccountStore, DatabaseCheck, DbHealth, MonitorStore, PushSide};
+use crate::ports::PushSide;
 
 /// How long the providers may take: `zmesctl` waits for it.
 const PROVIDERS: Duration = Duration::from_secs(10);

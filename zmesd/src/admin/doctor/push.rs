@@ -10,8 +10,9 @@ use zmes_shared::words::{FaultKind, Mender};
 
 use super::measure::{PartOutcome, failures, number, took};
 use crate::admin::AdminParts;
+use crate::config::push_cure;
 use crate::config::{Config, PushMode};
-use crate::ports::{Refusals, TransportCheck, TransportHealth, cure};
+use crate::ports::{Refusals, TransportCheck, TransportHealth};
 
 pub(super) const STEP: &str = "push";
 /// This many failures in a row are an error, fewer are a warning.
@@ -151,7 +152,7 @@ fn hint(transport: &str, target: &str, failed: &CheckStep) -> String {
         "credentials" => FaultKind::Credentials,
         _ => FaultKind::BadAnswer,
     });
-    cure(kind, transport, target)
+    push_cure(kind, transport, target)
 }
 
 /// Judges the last pushes of a transport whose check went well: the check sends nothing, and so does not see everything.
@@ -173,7 +174,7 @@ fn ailing(health: &TransportHealth, now: Timestamp) -> Option<Finding> {
             count => detail.text(format!("{count} attempts failed in a row since ")).time(failure.since),
         };
         let detail = detail.text(format!(": {}{rest}", failure.fault));
-        let remedy = cure(failure.fault.kind, &health.transport, &health.target);
+        let remedy = push_cure(failure.fault.kind, &health.transport, &health.target);
         let lasting = failure.count >= LASTING
             || health.held_back()
             || failure.fault.kind.mender() == Mender::Configuration;

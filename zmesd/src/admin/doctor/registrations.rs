@@ -6,10 +6,11 @@ use jiff::{SignedDuration, Timestamp};
 use tokio::task::yield_now;
 use zmes_shared::MonitorId;
 use zmes_shared::views::{Finding, Sentence};
+use zmes_zoneminder::Monitor;
 
 use super::phone::chosen_in_vain;
 use super::scene::{Obstacle, Snapshot, some};
-use crate::domain::{Monitor, PushState, Token};
+use crate::domain::{PushState, Token};
 use crate::state::TokenRow;
 
 /// An older failure may be that of a transport that works again.

@@ -6,13 +6,14 @@ use jiff::Timestamp;
 use zmes_shared::MonitorId;
 use zmes_shared::control::{ClientFilter, ClientState, ControlError, ErrorCode, Role};
 use zmes_shared::views::ClientView;
+use zmes_zoneminder::Monitor;
 
 use super::super::token_names::{TokenNames, TokenScope, echoed};
 use crate::admin::answers::busy;
 use crate::admin::conditions::SWITCH_ON;
 use crate::admin::{AdminParts, conditions};
 use crate::config::Config;
-use crate::domain::{Monitor, PushState, Token};
+use crate::domain::{PushState, Token};
 use crate::monitors::Catalog;
 use crate::state::TokenRow;
 

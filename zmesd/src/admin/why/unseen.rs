@@ -7,12 +7,12 @@ use zmes_shared::control::{ControlError, ErrorCode};
 use zmes_shared::views::{Why, WhyTarget, WhyTimes};
 use zmes_shared::words::SkipReason;
 use zmes_shared::{EventId, MonitorId};
+use zmes_zoneminder::{DbError, EventRow, EventStore, Whereabouts};
 
 use super::skipped;
 use crate::admin::answers::unreadable;
 use crate::admin::{AdminParts, conditions, words};
 use crate::domain::{PushState, Token};
-use crate::ports::{DbError, EventRow, EventStore, Whereabouts};
 
 /// Deadline of the database; shorter than that of `zmesctl`.
 const ASKED: Duration = Duration::from_secs(3);

@@ -5,6 +5,7 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 use jsonwebtoken::{EncodingKey, Header, encode};
 use serde_json::json;
+use zmes_zoneminder::DatabaseTrouble;
 
 use super::*;
 
@@ -166,7 +167,10 @@ async fn a_password_in_plain_text_is_refused_by_name() {
 
 #[tokio::test]
 async fn an_unreachable_database_rejects_no_login() {
-    for outage in [DbError::Unavailable("refused".into()), DbError::Unexpected("no table".into())] {
+    for outage in [
+        DbError::Unavailable(DatabaseTrouble::late("refused")),
+        DbError::Unexpected(DatabaseTrouble::late("no table")),
+    ] {
         let (auth, _) = authenticator(Accounts { outage: Some(outage), ..Accounts::default() }, true);
         let expected = "unavailable the database is not available";
         assert_eq!(word(&auth.verify(password("amy", "password")).await), expected);

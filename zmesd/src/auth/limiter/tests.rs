@@ -114,7 +114,7 @@ async fn a_verdict_is_remembered_only_for_what_it_was_about() {
         api_enabled: true,
         may_see_events: true,
         token_min_expiry: 0,
-        rights: crate::domain::MonitorRights::All,
+        rights: zmes_zoneminder::MonitorRights::All,
     };
     let print = |found: Option<&User>| limiter.password("amy", &"pw".into(), found);
     let (now, changed, barred) = (user("*A", true), user("*B", true), user("*A", false));

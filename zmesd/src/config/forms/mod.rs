@@ -11,12 +11,12 @@ use std::time::Duration;
 
 use secrecy::SecretString;
 use zmes_shared::duration;
+use zmes_zoneminder::ZmVersion;
 
 use super::problem::quotable;
 use super::section::{Complaint, Form, Literal};
 use super::shown::{HIDDEN, Shown};
 use super::size;
-use crate::domain::ZmVersion;
 
 /// Longest text, in bytes; names, paths and URLs are shorter.
 const TEXT_MAX: usize = 4096;

@@ -3,9 +3,9 @@ use std::fs;
 use secrecy::ExposeSecret;
 use tempfile::TempDir;
 use zmes_providers::ApnsIdentity;
+use zmes_zoneminder::conf::{DatabaseAddress, ServerIdentity};
 
 use super::*;
-use crate::config::{DatabaseAddress, ServerIdentity};
 
 fn read(directory: &TempDir, text: &str) -> Result<Loaded, Problems> {
     let environment = Environment { user: "zmesd".into(), system: true, ..Environment::default() };
@@ -121,6 +121,10 @@ fn problems_in_zm_conf_name_its_line() {
         found,
         [("ZM_DB_USER", None), ("ZM_DB_HOST", Some(2)), ("ZM_SERVER_ID", Some(3))],
         "{problems}"
+    );
+    assert!(
+        problems.iter().all(|problem| problem.hint.contains("zoneminder.")),
+        "the keys that override them"
     );
     let conf = "ZM_DB_USER=u\nnonsense\n";
     fs::write(directory.path().join("zm.conf"), conf).unwrap();

@@ -5,14 +5,16 @@ use std::path::{Path, PathBuf};
 
 use secrecy::ExposeSecret;
 use zmes_files::FileError;
+use zmes_zoneminder::conf::{
+    ConnectionFault, Continuation, DatabaseConfig, PAIR_HINT, ServerIdentity, ValuePlace, ZmConf, ZmValue,
+};
 
 use super::{Checker, Reported};
 use crate::config::access::{unread, zoneminder_remedy};
 use crate::config::file::ZoneminderSection;
 use crate::config::problem::{Problem, quotable};
 use crate::config::shown::{HIDDEN, Shown, toml_string};
-use crate::config::zmconf::{Continuation, ZmConf, ZmValue};
-use crate::config::{DatabaseConfig, ServerIdentity, Source, ValuePlace, ZoneminderConfig};
+use crate::config::{Source, ZoneminderConfig};
 
 /// ZoneMinder's default directory for its shared memory.
 const PATH_MAP: &str = "/dev/shm";
@@ -138,12 +140,9 @@ impl Checker<'_> {
     ) -> Result<DatabaseConfig, Reported> {
         let place = &section.database_url.place;
         let stated = ValuePlace { name: place.key.clone(), file: self.path.to_owned(), line: place.line };
-        DatabaseConfig::from_url(url).map(|database| database.stated_at(stated)).map_err(|complaint| {
-            let hint = complaint.hint.as_deref();
-            let hint =
-                hint.unwrap_or("write mysql://user:password@host/zm, with % as %25, @ as %40 and / as %2F");
-            self.problem(place, complaint.message, hint)
-        })
+        DatabaseConfig::from_url(url)
+            .map(|database| database.stated_at(stated))
+            .map_err(|fault| self.problem(place, fault.to_string(), fault.hint()))
     }
 
     /// Warns about a database on another machine whose certificate is not verified.
@@ -164,10 +163,10 @@ impl Checker<'_> {
 
     /// Returns the database of `zm.conf`.
     fn database_of(&mut self, conf: &ZmConf) -> Result<DatabaseConfig, Reported> {
-        DatabaseConfig::from_zmconf(conf).map_err(|complaints| {
-            for (name, complaint) in complaints {
-                let hint = complaint.hint.unwrap_or_else(|| "correct zm.conf".to_owned());
-                self.zm_problem(conf.value(name), name, complaint.message, hint);
+        DatabaseConfig::from_zmconf(conf).map_err(|faults| {
+            for fault in faults {
+                let (name, hint) = (fault.name(), connection_hint(&fault).to_owned());
+                self.zm_problem(conf.value(name), name, fault.to_string(), hint);
             }
             Reported
         })
@@ -205,6 +204,18 @@ impl Checker<'_> {
             grave: true,
         });
         Reported
+    }
+}
+
+/// Says what to do about a value of `zm.conf`, or which key of `zmesd.toml` takes its place.
+fn connection_hint(fault: &ConnectionFault) -> &'static str {
+    match fault {
+        ConnectionFault::UnsupportedType(_) => "ZoneMinder itself runs on mysql alone",
+        ConnectionFault::InvalidHost(_) => {
+            "IPv6 addresses do not work in zm.conf: give zoneminder.database-url, mysql://user:password@[::1]/zm"
+        }
+        ConnectionFault::MissingUser => "ZoneMinder needs it too; or give zoneminder.database-url",
+        ConnectionFault::CertificateWithoutKey | ConnectionFault::KeyWithoutCertificate => PAIR_HINT,
     }
 }
 

@@ -6,11 +6,12 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 use zmes_providers::{CheckStep, Platform};
 use zmes_shared::{MonitorId, MonitorState};
+use zmes_zoneminder::{DatabaseFault, DatabaseTrouble, DbError, MonitorRights, User};
 
 use super::world::{World, report, stopped};
 use crate::config::{ConfigDiff, Problem};
-use crate::domain::{MonitorFilter, MonitorRights, User};
-use crate::ports::{ConfigExamined, DatabaseFault, DatabaseTrouble, DbError, TransportCheck};
+use crate::domain::MonitorFilter;
+use crate::ports::{ConfigExamined, TransportCheck};
 
 const TOKEN: &str = "cXyz:APA91bHPRgkFLJu6sg";
 

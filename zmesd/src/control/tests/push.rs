@@ -6,13 +6,15 @@ use serde_json::{Value, json};
 use zmes_providers::{CheckStep, Fault, Platform};
 use zmes_shared::words::FaultKind;
 use zmes_shared::{EventId, MonitorId};
+use zmes_zoneminder::{DatabaseTrouble, DbError, EventRow};
 
 use super::world::World;
 use crate::domain::MonitorFilter;
 use crate::ports::{
-    DbError, EventRow, Held, HeldBy, PushCounts, PushEnding, PushOrder, PushReceipt, Retried, StageLatency,
-    TransportCheck, TransportFailure, TransportHealth,
+    Held, PushCounts, Retried, StageLatency, TransportCheck, TransportFailure, TransportHealth,
 };
+use crate::route::{PushEnding, PushOrder, PushReceipt};
+use zmes_shared::words::HeldBy;
 
 async fn ok(world: &World, request: &str) -> Value {
     let answer = world.ask(request).await;
@@ -293,7 +295,7 @@ async fn why_explains_what_was_never_announced() {
     assert!(target["explanation"].as_str().unwrap().starts_with(words), "{why}");
     let error = world.ask(r#"{"type":"why","event":99}"#).await["error"].clone();
     assert_eq!(error["code"], "not_found", "{error}");
-    let broken = DbError::Unavailable("connection refused".into());
+    let broken = DbError::Unavailable(DatabaseTrouble::late("connection refused"));
     *world.outside.events_error.lock().unwrap() = Some(broken);
     let error = world.ask(r#"{"type":"why","event":99}"#).await["error"].clone();
     assert_eq!(error["code"], "unavailable", "{error}");

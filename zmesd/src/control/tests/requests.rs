@@ -5,10 +5,11 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 use zmes_shared::MonitorId;
+use zmes_zoneminder::{DatabaseFault, DatabaseTrouble, DbError, DbHealth, TriggerError};
 
 use super::world::{App, World, stopped};
 use crate::monitors::Catalog;
-use crate::ports::{CertificateProblem, CertificateSummary, DbError, DbHealth, TriggerError};
+use crate::ports::{CertificateProblem, CertificateSummary};
 use crate::route::{CloseReason, Outgoing, WriteReport};
 
 #[tokio::test]
@@ -16,7 +17,11 @@ async fn status_is_the_pinned_json() {
     let world = World::start().await;
     let _amy = world.app(1, "192.0.2.1:1000", Some("amy")).await;
     let _pending = world.app(2, "192.0.2.2:1000", None).await;
-    world.database.send_replace(DbHealth::Down("connection refused".into()));
+    world.database.send_replace(DbHealth::Down(DatabaseTrouble {
+        fault: DatabaseFault::Other,
+        message: "connection refused".to_owned(),
+        hint: "mend it".to_owned(),
+    }));
     let sick = stopped(2, "Porch");
     world.reports.send_modify(|reports| {
         Arc::make_mut(reports).insert(MonitorId(2), sick);
@@ -113,7 +118,8 @@ async fn monitors_are_read_again_or_the_cause_is_told() {
     let world = World::start().await;
     let answer = world.ask(r#"{"type":"monitors_reload"}"#).await;
     assert_eq!(answer["ok"], json!({"monitors": 3, "added": 1, "removed": 0, "users": 2}));
-    *world.outside.refresh_error.lock().unwrap() = Some(DbError::Unavailable("connection refused".into()));
+    *world.outside.refresh_error.lock().unwrap() =
+        Some(DbError::Unavailable(DatabaseTrouble::late("connection refused")));
     let answer = world.ask(r#"{"type":"monitors_reload"}"#).await;
     assert_eq!(answer["error"]["code"], "unavailable");
     assert_eq!(answer["error"]["message"], "database not available: connection refused");
@@ -273,7 +279,7 @@ async fn checks_name_what_is_wrong() {
     let world = World::start().await;
     let sick = stopped(1, "Garage");
     world.reports.send_replace(Arc::new([(MonitorId(1), sick)].into_iter().collect()));
-    world.database.send_replace(DbHealth::Down("access denied".into()));
+    world.database.send_replace(DbHealth::Down(DatabaseTrouble::late("access denied")));
     let problems = vec![CertificateProblem {
         grave: false,
         expires_soon: false,
@@ -319,7 +325,7 @@ async fn the_log_level_changes_and_comes_back() {
     let answer = peer.read().await;
     assert_eq!(
         (&answer["error"]["code"], &answer["error"]["message"]),
-        (&json!("bad_request"), &json!("`loud` is not a level of the log"))
+        (&json!("bad_request"), &json!("`loud` is not a log level"))
     );
     peer.send(r#"{"id":3,"request":{"type":"log_level","level":"debug","for_ms":1}}"#).await;
     assert_eq!(peer.read().await["error"]["code"], "bad_request");

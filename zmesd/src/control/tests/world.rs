@@ -17,28 +17,29 @@ use zmes_providers::{App as DeviceApp, Platform, PushToken};
 use zmes_shared::control::{ControlError, ErrorCode};
 use zmes_shared::views::{ConfigReloaded, ConfigShown, PushModeState, Reloaded};
 use zmes_shared::{EventId, MonitorId, MonitorState, SessionId};
+use zmes_zoneminder::shm::ReadError;
+use zmes_zoneminder::{
+    AlarmTrigger, DatabaseCheck, DatabaseReport, DbError, DbHealth, EventRow, EventStore, Monitor,
+    MonitorRights, MonitorSet, NotWatched, Recording, TriggerCommand, TriggerError, TriggerVia, User,
+    ZmVersion,
+};
 
 pub(super) use super::peer::Peer;
 use crate::admin::AdminParts;
 use crate::config::{AuthConfig, Config, Environment, Loaded, StateConfig};
 use crate::control::{ControlListener, serve};
 use crate::detect::{Condition, Gaps, MonitorReport, MonitorReports};
-use crate::domain::{
-    Alarm, Monitor, MonitorFilter, MonitorRights, MonitorSet, NotWatched, Origin, PushState, Recording, User,
-    ZmVersion,
-};
+use crate::domain::{Alarm, MonitorFilter, Origin, PushState};
 use crate::monitors::{Catalog, CatalogHandle, Refresh};
 use crate::ports::{
-    AlarmTrigger, BreakerView, CertificateInfo, CertificateSummary, Clock, ConfigExamined, ConfigReload,
-    DatabaseCheck, DatabaseReport, DbError, DbHealth, EventRow, EventStore, Held, PushCounts, PushOrder,
-    Retried, StageLatency, SystemClock, TransportCheck, TransportHealth, TriggerCommand, TriggerError,
-    TriggerVia,
+    BreakerView, CertificateInfo, CertificateSummary, Clock, ConfigExamined, ConfigReload, Held, PushCounts,
+    Retried, StageLatency, SystemClock, TransportCheck, TransportHealth,
 };
+use crate::route::PushOrder;
 use crate::route::{
     CloseReason, NewLogin, Outgoing, PushRules, Registration, Router, RouterHandle, RouterParts,
     SessionOpening, Tap, push_orders,
 };
-use crate::source::ReadError;
 use crate::state::{State, StateHandle};
 use crate::telemetry::Counters;
 use crate::telemetry::log::LogHandle;

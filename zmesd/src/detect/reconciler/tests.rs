@@ -1,6 +1,7 @@
 use super::super::fakes::{ONE, ScriptedStore, TWO, config};
 use super::*;
 use zmes_shared::MonitorId;
+use zmes_zoneminder::DatabaseTrouble;
 
 struct Bench {
     store: ScriptedStore,
@@ -224,7 +225,7 @@ async fn a_database_that_goes_away_is_told_once_and_nothing_is_skipped() {
     let mut bench = Bench::first();
     assert_eq!(bench.reports().await, [ReconcilerReport::Database(Ok(()))]);
     bench.store.set_down(true);
-    let down = DbError::Unavailable("down".into());
+    let down = DbError::Unavailable(DatabaseTrouble::late("down"));
     assert_eq!(bench.reports().await, [ReconcilerReport::Database(Err(down))]);
     bench.store.past(1, ONE, Duration::ZERO);
     pass(9 * MINUTE).await;

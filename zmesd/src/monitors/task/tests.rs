@@ -4,11 +4,11 @@ use async_trait::async_trait;
 use secrecy::SecretString;
 use tokio::task::JoinHandle;
 use zmes_shared::MonitorId;
+use zmes_zoneminder::{DatabaseTrouble, Monitor, MonitorRights, MonitorSet, Recording, Zoneminder};
 
 use super::*;
-use crate::domain::{Monitor, MonitorRights, MonitorSet, Recording};
 use crate::monitors::CatalogHandle;
-use crate::ports::{SystemClock, Zoneminder};
+use crate::ports::SystemClock;
 
 const INTERVAL: Duration = Duration::from_mins(1);
 
@@ -109,7 +109,7 @@ fn user(enabled: bool) -> User {
 }
 
 fn away() -> DbError {
-    DbError::Unavailable("connection refused".into())
+    DbError::Unavailable(DatabaseTrouble::late("connection refused"))
 }
 
 #[tokio::test(start_paused = true)]

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use tokio::sync::mpsc;
 
 use crate::domain::{Alarm, DeliveryId, Token};
-use crate::ports::PushReceipt;
+use crate::route::PushReceipt;
 
 /// One delivery that is still to be made.
 #[derive(Debug, Clone)]

@@ -30,7 +30,7 @@ use self::storm::Turn;
 pub(super) use self::storm::WINDOW;
 use self::unsaved::Unsaved;
 use crate::domain::{DeliveryId, Origin, Token, TokenId};
-use crate::ports::{PushBatch, PushDelivery};
+use crate::route::{PushBatch, PushDelivery};
 use crate::state::{Attempt, Committed, Outcome, PushPage, QueuedPush};
 
 /// Jobs in memory; what exceeds it stays on the disk until there is room.

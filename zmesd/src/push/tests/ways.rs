@@ -11,9 +11,10 @@ use zmes_shared::words::FaultKind;
 use super::unreachable;
 use super::world::{PushWorld, WorldPlan, until};
 use crate::domain::TokenId;
-use crate::ports::{Clock, Held, HeldBy, Retried, SystemClock};
+use crate::ports::{Clock, Held, Retried, SystemClock};
 use crate::push::PushCommand;
 use crate::push::fakes::{FakeTransport, alarm};
+use zmes_shared::words::HeldBy;
 
 /// A provider that wants a day of peace after one push.
 fn busy_for_a_day() -> PushError {

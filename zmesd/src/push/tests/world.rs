@@ -17,10 +17,11 @@ use zmes_shared::paths::STATE_FILE;
 use crate::config::{AuthConfig, PushConfig, StateConfig};
 use crate::domain::{Alarm, Decision, DeliveryId, Token, TokenId};
 use crate::monitors::Catalog;
-use crate::ports::{Clock, PushBatch, PushDelivery, PushOrder, PushReceipt, SystemClock};
+use crate::ports::{Clock, SystemClock};
 use crate::push::fakes::{FakeTransport, token};
 use crate::push::{Dispatcher, DispatcherParts, PushCommand, PushStatus};
 use crate::route::{OrderSender, PushRules, RouterCommand, RouterHandle, Tap, TokenCommand, push_orders};
+use crate::route::{PushBatch, PushDelivery, PushOrder, PushReceipt};
 use crate::state::{DeliveryRow, Note, State, StateHandle, TokenDecision};
 
 /// How long a condition may take to come true.

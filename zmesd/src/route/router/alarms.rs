@@ -10,12 +10,10 @@ use tokio::time::Instant;
 use tokio_tungstenite::tungstenite::Utf8Bytes;
 use tracing::{debug, info};
 use zmes_shared::{EventId, SessionId};
+use zmes_zoneminder::MonitorRights;
 
 use super::Router;
-use crate::domain::{
-    Alarm, Decision, DeliveryId, MonitorRights, Origin, PushState, SkipReason, Token, TokenId,
-};
-use crate::ports::{PushBatch, PushDelivery, PushOrder, PushReceipt};
+use crate::domain::{Alarm, Decision, DeliveryId, Origin, PushState, SkipReason, Token, TokenId};
 use crate::protocol::{self, AlarmBody};
 use crate::route::decided::AlarmDecisions;
 use crate::route::handle::{AlarmTarget, AlarmTestReport, AlarmTestRequest, TestTarget, WriteReport};
@@ -23,6 +21,7 @@ use crate::route::policy::{self, Receiver, TokenReceiver};
 use crate::route::sessions::Session;
 use crate::route::tap::{AnnouncedAlarm, TapEvent};
 use crate::route::tokens::TokenEntry;
+use crate::route::{PushBatch, PushDelivery, PushOrder, PushReceipt};
 use crate::state::{Note, TokenDecision};
 use crate::telemetry::{Phase, TargetKind};
 

@@ -11,7 +11,7 @@ use zmes_shared::SessionId;
 
 use super::Router;
 use crate::domain::{MonitorFilter, Token, TokenId};
-use crate::ports::PushOrder;
+use crate::route::PushOrder;
 use crate::route::devices::SessionEnd;
 use crate::route::handle::NewLogin;
 use crate::route::owners::Owners;

@@ -9,7 +9,7 @@ use zmes_shared::{EventId, MonitorId};
 
 use super::Router;
 use crate::domain::{Revoked, SkipReason, TokenId};
-use crate::ports::PushOrder;
+use crate::route::PushOrder;
 use crate::route::import::plan;
 use crate::route::token_handle::{SessionDecision, TokenCommand, TokenImport, TokenImported};
 use crate::route::tokens::TokenEntry;

@@ -7,7 +7,7 @@ use tokio::time::Instant;
 
 use super::Router;
 use crate::domain::{Token, TokenId};
-use crate::ports::PushOrder;
+use crate::route::PushOrder;
 use crate::state::Note;
 
 impl Router {

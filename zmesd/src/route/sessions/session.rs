@@ -12,11 +12,12 @@ use zmes_shared::control::ClientState;
 use zmes_shared::views::{ClientView, FilterFrom as ShownOrigin};
 use zmes_shared::{MonitorId, SessionId};
 
-use crate::domain::{AccessPass, Decision, MonitorFilter, MonitorRights, MonitorSet, SkipReason, User};
+use crate::domain::{Decision, MonitorFilter, SkipReason};
 use crate::route::handle::{CloseReason, Outgoing, SessionOpening, WriteReport};
 use crate::route::sent_times::SentTimes;
 use crate::state::Device;
 use zmes_providers::TokenHandle;
+use zmes_zoneminder::{AccessPass, MonitorRights, MonitorSet, User};
 
 /// One WebSocket connection.
 #[derive(Debug)]

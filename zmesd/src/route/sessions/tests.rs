@@ -3,9 +3,10 @@
 use tokio::sync::{mpsc, oneshot};
 use tokio_tungstenite::tungstenite::Utf8Bytes;
 use zmes_providers::App;
+use zmes_zoneminder::MonitorRights;
 
 use super::*;
-use crate::domain::{Decision, MonitorRights, SkipReason};
+use crate::domain::{Decision, SkipReason};
 use crate::route::handle::Outgoing;
 
 struct ConnectedApp {

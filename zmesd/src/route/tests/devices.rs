@@ -2,8 +2,9 @@
 //! missed while the daemon was down; logins that end with their access token.
 
 use super::*;
-use crate::domain::{AccessPass, TokenId};
+use crate::domain::TokenId;
 use zmes_shared::views::FilterFrom;
+use zmes_zoneminder::AccessPass;
 
 fn only(monlist: &str, intlist: &str) -> MonitorFilter {
     MonitorFilter::parse(monlist, intlist).unwrap()

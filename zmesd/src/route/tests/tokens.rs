@@ -5,7 +5,7 @@ use zmes_providers::Platform;
 
 use super::*;
 use crate::domain::{PushState, Token, TokenId};
-use crate::ports::PushBatch;
+use crate::route::PushBatch;
 
 impl RouterWorld {
     pub(super) async fn register(
@@ -44,7 +44,7 @@ impl RouterWorld {
         let mut pushed = Vec::new();
         for batch in self.batches() {
             let event = batch.alarm.event.unwrap().0;
-            let one = |delivery: crate::ports::PushDelivery| {
+            let one = |delivery: PushDelivery| {
                 (event, delivery.token.token.expose().to_owned(), delivery.badge)
             };
             pushed.extend(batch.deliveries.into_iter().map(one));

@@ -4,8 +4,9 @@ use std::sync::Arc;
 
 use secrecy::SecretString;
 use serde_json::Value;
+use zmes_zoneminder::{MonitorRights, User};
 
-use crate::domain::{LoginVerdict, MonitorFilter, MonitorRights, User};
+use crate::domain::{LoginVerdict, MonitorFilter};
 use crate::protocol::{FilterStatement, ServerIdentity};
 use crate::ws::session::{AppSession, Input, Output};
 

@@ -11,13 +11,14 @@ use tokio_tungstenite::tungstenite::Utf8Bytes;
 use zmes_shared::control::Since;
 
 use super::End;
-use crate::domain::{AccessPass, Login, LoginVerdict, MonitorFilter, User};
+use crate::domain::{Login, LoginVerdict, MonitorFilter};
 use crate::protocol::{
     AppReply, AuthFrame, Category, FilterFault, FilterStatement, FrameBody, IncomingFrame, PushFrame,
     ServerIdentity, SinceFault, TokenFault, TokenFrame, parse,
 };
 use crate::route::{NewLogin, Registration};
 use zmes_providers::{App, PushToken};
+use zmes_zoneminder::{AccessPass, User};
 
 /// What happens to a session.
 #[derive(Debug)]

@@ -3,9 +3,10 @@
 use secrecy::SecretString;
 use serde_json::{Value, json};
 use zmes_shared::EventId;
+use zmes_zoneminder::MonitorRights;
 
 use super::*;
-use crate::domain::{Credentials, MonitorRights};
+use crate::domain::Credentials;
 
 const AUTH: &str = r#"{"event":"auth","data":{"user":"amy","password":"secret"}}"#;
 

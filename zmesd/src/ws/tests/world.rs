@@ -15,10 +15,11 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use zmes_shared::control::Since;
 use zmes_shared::{EventId, MonitorId, SessionId};
+use zmes_zoneminder::{MonitorRights, User};
 
 use super::super::{AlarmRecord, Listener, ServerSettings, WsContext, WsParts, bind};
 use crate::config::TlsFiles;
-use crate::domain::{Credentials, Login, LoginVerdict, MonitorFilter, MonitorRights, User};
+use crate::domain::{Credentials, Login, LoginVerdict, MonitorFilter};
 use crate::ports::{CertificateInfo, CertificateSummary, LoginCheck, SystemClock};
 use crate::route::{
     Outgoing, RegistrationFault, RouterCommand, RouterHandle, SessionOpening, TokenCommand, Visibility,

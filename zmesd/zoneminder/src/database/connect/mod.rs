@@ -1,0 +1,207 @@
+//! Making one connection: at which place, with TLS or without, and how the account logs in.
+//!
+//! Where no CA certificate is named, TLS is what nobody asked for: it is tried first (MySQL 8 wants it for the first
+//! login), and where it fails for whatever reason, the connection is made without it, as ZoneMinder makes it. Where a CA
+//! is named, the server is verified and there is no way around that. Over a local socket nothing is verified: nobody can
+//! stand between.
+
+mod first_login;
+mod tls_files;
+
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, PoisonError};
+
+use secrecy::ExposeSecret;
+use sqlx::mysql::{MySqlConnectOptions, MySqlSslMode};
+use sqlx::{ConnectOptions, MySqlConnection};
+use tracing::{info, warn};
+
+use self::tls_files::TlsTexts;
+use super::explain::{Fault, TlsFault};
+use super::place::Place;
+use crate::conf::DatabaseConfig;
+
+/// Said to each new session, one by one, because no server knows them all: an old or a different one refuses some,
+/// which is fine. The limits are the server's half of [`super::DEADLINE`]: a statement that nobody waits for any more
+/// must not wait on for a table that `zmupdate.pl` holds for an hour, and pile up there.
+const SESSION: [&str; 5] = [
+    "SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED",
+    "SET SESSION TRANSACTION READ ONLY",
+    "SET SESSION lock_wait_timeout = 4",
+    "SET SESSION max_statement_time = 5",
+    "SET SESSION max_execution_time = 5000",
+];
+
+/// Makes connections to one database, and remembers what the last ones taught.
+#[derive(Debug)]
+pub(super) struct Connector {
+    database: DatabaseConfig,
+    /// Connect without TLS at once: it failed, and nothing has changed since.
+    plain: AtomicBool,
+    /// Why TLS was given up, as it was told last.
+    told: Mutex<Option<String>>,
+    /// That nobody verifies the server was told.
+    unverified: AtomicBool,
+}
+
+impl Connector {
+    pub(super) fn new(database: DatabaseConfig) -> Self {
+        let (plain, unverified) = (AtomicBool::new(false), AtomicBool::new(false));
+        Self { database, plain, told: Mutex::default(), unverified }
+    }
+
+    /// Returns what the connections lead to.
+    pub(super) fn database(&self) -> &DatabaseConfig {
+        &self.database
+    }
+
+    /// Takes note that a connection broke: the server may be another one now, so TLS is tried again.
+    pub(super) fn failed(&self) {
+        self.plain.store(false, Ordering::Relaxed);
+    }
+
+    /// Tries each place in turn until a server answers, be it with a refusal.
+    pub(super) async fn connect(&self) -> Result<MySqlConnection, Fault> {
+        let texts = TlsTexts::read(&self.database).await?;
+        let mut silent = Vec::new();
+        for place in Place::all(&self.database) {
+            match self.connect_to(&place, texts.as_ref()).await {
+                Ok(mut connection) => {
+                    prepare(&mut connection).await?;
+                    self.tell_unverified();
+                    return Ok(connection);
+                }
+                Err(Fault::Sql(sqlx::Error::Io(error))) => silent.push((place, error)),
+                Err(fault) => {
+                    self.failed();
+                    return Err(fault);
+                }
+            }
+        }
+        self.failed();
+        Err(Fault::Unreachable(silent))
+    }
+
+    async fn connect_to(&self, place: &Place, texts: Option<&TlsTexts>) -> Result<MySqlConnection, Fault> {
+        if let Some(texts) = texts {
+            let opened = self.open(place, Tls::Asked(texts)).await;
+            return opened.map_err(|error| refused(place, error));
+        }
+        if self.plain.load(Ordering::Relaxed) {
+            return Ok(self.open(place, Tls::Never).await?);
+        }
+        let first = match self.open(place, Tls::Offered).await {
+            Ok(connection) => {
+                self.tell_tls_again();
+                return Ok(connection);
+            }
+            Err(error) => error,
+        };
+        let Some(reason) = TlsFault::of(&first) else { return Err(first.into()) };
+        match self.open(place, Tls::Never).await {
+            Ok(connection) => {
+                self.plain.store(true, Ordering::Relaxed);
+                self.tell_plain(place, &reason);
+                Ok(connection)
+            }
+            // It was not about TLS: nobody answers any more.
+            Err(error @ sqlx::Error::Io(_)) => Err(error.into()),
+            Err(error) => Err(Fault::WithoutTls { error, reason }),
+        }
+    }
+
+    /// Opens one connection. A first login that sqlx cannot do is done here, and the server knows the account then.
+    async fn open(&self, place: &Place, tls: Tls<'_>) -> Result<MySqlConnection, sqlx::Error> {
+        let options = self.options(place, tls);
+        let error = match options.connect().await {
+            Ok(connection) => return Ok(connection),
+            Err(error) => error,
+        };
+        if first_login::may_help(&error, place) {
+            match first_login::perform(place, &self.database).await {
+                Ok(()) => return options.connect().await,
+                // What sqlx said is what counts.
+                Err(reason) => tracing::debug!(%place, %reason, "no first login"),
+            }
+        }
+        Err(error)
+    }
+
+    fn options(&self, place: &Place, tls: Tls<'_>) -> MySqlConnectOptions {
+        let mut options = MySqlConnectOptions::new()
+            .username(&self.database.user)
+            .database(&self.database.name)
+            // Without this sqlx sets UTC, and the age of an event, which is stored in local time, is hours off.
+            .timezone(None)
+            .statement_cache_capacity(32)
+            .disable_statement_logging();
+        let password = self.database.password.expose_secret();
+        if !password.is_empty() {
+            // An empty password must be left out: scrambled it is a wrong one.
+            options = options.password(password);
+        }
+        let options = match place {
+            Place::Socket(path) => options.socket(PathBuf::as_path(path)),
+            Place::Tcp(host, port) => options.host(host).port(*port),
+        };
+        match tls {
+            Tls::Never => options.ssl_mode(MySqlSslMode::Disabled),
+            Tls::Offered => options.ssl_mode(MySqlSslMode::Preferred),
+            Tls::Asked(texts) => texts.apply(options, place),
+        }
+    }
+
+    /// Tells once that TLS was given up, and again if the reason is another one.
+    fn tell_plain(&self, place: &Place, reason: &TlsFault) {
+        let reason = reason.sentence();
+        let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
+        if told.as_ref() != Some(&reason) {
+            warn!(%place, %reason, "connected to the database without TLS, which no CA certificate asks for");
+            *told = Some(reason);
+        }
+    }
+
+    fn tell_tls_again(&self) {
+        if self.told.lock().unwrap_or_else(PoisonError::into_inner).take().is_some() {
+            info!("connected to the database with TLS again");
+        }
+    }
+
+    fn tell_unverified(&self) {
+        let Some((message, hint)) = self.database.unverified() else { return };
+        if !self.unverified.swap(true, Ordering::Relaxed) {
+            warn!(hint, "{message}");
+        }
+    }
+}
+
+/// Whether a connection uses TLS.
+#[derive(Debug, Clone, Copy)]
+enum Tls<'t> {
+    /// No.
+    Never,
+    /// Where the server offers it, unverified.
+    Offered,
+    /// Yes, by these files.
+    Asked(&'t TlsTexts),
+}
+
+/// Sorts out what is about TLS, where TLS was asked for.
+fn refused(place: &Place, error: sqlx::Error) -> Fault {
+    match TlsFault::of(&error) {
+        Some(fault) => Fault::Tls { place: place.clone(), fault },
+        None => Fault::Sql(error),
+    }
+}
+
+/// Says [`SESSION`]; a refusal of the server is no fault, a broken connection is.
+async fn prepare(connection: &mut MySqlConnection) -> Result<(), sqlx::Error> {
+    for statement in SESSION {
+        match sqlx::raw_sql(statement).execute(&mut *connection).await {
+            Ok(_) | Err(sqlx::Error::Database(_)) => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(())
+}

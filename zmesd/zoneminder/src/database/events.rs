@@ -1,0 +1,159 @@
+//! The rows of `Events`.
+//!
+//! ZoneMinder stores local time without a zone. Up to 1.36 the server itself writes the start of an event
+//! (`from_unixtime`), so that it can work out the age in the zone in which the start was written. From 1.37 on `zmc`
+//! writes it in the zone of its own process, which the server does not know; but the time of each picture is still
+//! written by the server, and with it how long after the start it was taken. So there the pictures tell.
+
+use std::time::Duration;
+
+use sqlx::mysql::MySqlRow;
+use sqlx::{AssertSqlSafe, MySql, MySqlConnection, QueryBuilder};
+use zmes_shared::{EventId, MonitorId};
+
+use super::cells::{Cells, Odd, readable};
+use super::explain::Fault;
+use super::schema::Schema;
+use crate::EventRow;
+
+/// Open events of one monitor that are looked at. One is usual; crashes leave others open for ever.
+const MAX_OPEN: u32 = 8;
+/// Newest events that are asked for the zone; the very last may have no pictures yet.
+const LATEST: u32 = 20;
+/// What zones differ by, in seconds.
+const ZONE_STEP: i128 = 15 * 60;
+
+/// Returns the highest id.
+pub(super) async fn newest(
+    connection: &mut MySqlConnection,
+    schema: &Schema,
+) -> Result<Option<EventId>, Fault> {
+    schema.require("Events", &["Id"])?;
+    let row = sqlx::query("SELECT MAX(`Id`) AS `Newest` FROM `Events`").fetch_one(connection).await?;
+    let newest = Cells(&row).integer("Newest")?;
+    newest.map(|id| u64::try_from(id).map(EventId).map_err(|_| Odd("Id").into())).transpose()
+}
+
+/// Returns the events after `after`, and those of `also` that exist, ordered by id.
+pub(super) async fn since(
+    connection: &mut MySqlConnection,
+    schema: &Schema,
+    after: EventId,
+    also: &[EventId],
+    limit: u32,
+) -> Result<Vec<EventRow>, Fault> {
+    let mut query = QueryBuilder::<MySql>::new(format!("{} WHERE `Id` > ", select(schema)?));
+    query.push_bind(after.0);
+    if !also.is_empty() {
+        query.push(" OR `Id` IN (");
+        let mut ids = query.separated(", ");
+        for id in also {
+            ids.push_bind(id.0);
+        }
+        query.push(")");
+    }
+    query.push(" ORDER BY `Id` LIMIT ").push_bind(limit);
+    // With a list the text is new each time and not worth a place among the prepared statements.
+    let rows = query.build().persistent(also.is_empty()).fetch_all(&mut *connection).await?;
+    finish(connection, schema, &rows).await
+}
+
+/// Returns the open events of one monitor, newest first.
+pub(super) async fn open(
+    connection: &mut MySqlConnection,
+    schema: &Schema,
+    monitor: MonitorId,
+) -> Result<Vec<EventRow>, Fault> {
+    let sql = format!(
+        "{} WHERE `MonitorId` = ? AND `{}` IS NULL ORDER BY `Id` DESC LIMIT {MAX_OPEN}",
+        select(schema)?,
+        times(schema).1
+    );
+    let rows = sqlx::query(AssertSqlSafe(sql)).bind(monitor.0).fetch_all(&mut *connection).await?;
+    finish(connection, schema, &rows).await
+}
+
+/// The columns of start and end; 1.36 renamed them.
+fn times(schema: &Schema) -> (&'static str, &'static str) {
+    if schema.has("Events", "StartDateTime") {
+        ("StartDateTime", "EndDateTime")
+    } else {
+        ("StartTime", "EndTime")
+    }
+}
+
+/// How old an event is by its own pictures, each of which tells the same; NULL where there is none yet.
+const AGE_BY_PICTURES: &str = "(SELECT CAST(UNIX_TIMESTAMP() AS SIGNED) - CAST(UNIX_TIMESTAMP(`f`.`TimeStamp`) AS SIGNED) \
+     + CAST(`f`.`Delta` AS SIGNED) FROM `Frames` AS `f` WHERE `f`.`EventId` = `Events`.`Id` LIMIT 1)";
+
+/// Says whether the pictures are to be asked: see above.
+fn pictures_tell(schema: &Schema) -> bool {
+    let needed =
+        [("Monitors", "Capturing"), ("Frames", "EventId"), ("Frames", "TimeStamp"), ("Frames", "Delta")];
+    needed.iter().all(|(table, column)| schema.has(table, column))
+}
+
+/// The first line of the notes, as long as a cause may be.
+const FIRST_LINE: &str = "SUBSTRING_INDEX(LEFT(`Notes`, 255), '\n', 1)";
+
+fn select(schema: &Schema) -> Result<String, Fault> {
+    let (start, end) = times(schema);
+    schema.require("Events", &["Id", "MonitorId", "Cause", "AlarmFrames", start, end])?;
+    let by_pictures = if pictures_tell(schema) { AGE_BY_PICTURES } else { "NULL" };
+    let notes = if schema.has("Events", "Notes") { FIRST_LINE } else { "NULL" };
+    Ok(format!(
+        "SELECT `Id`, `MonitorId`, `Cause`, {notes} AS `FirstNote`, `AlarmFrames`, TIMESTAMPDIFF(SECOND, `{start}`, NOW()) AS `Age`, \
+         {by_pictures} AS `AgeByPictures`, `{end}` IS NULL AS `IsOpen` FROM `Events`"
+    ))
+}
+
+/// A row whose age may still have to be put right.
+struct Raw {
+    event: EventRow,
+    /// Seconds since its start as it is written.
+    by_start: Option<i128>,
+    by_pictures: Option<i128>,
+}
+
+async fn finish(
+    connection: &mut MySqlConnection,
+    schema: &Schema,
+    rows: &[MySqlRow],
+) -> Result<Vec<EventRow>, Fault> {
+    let raw = read(rows);
+    let unsure = raw.iter().any(|raw| raw.by_pictures.is_none() && raw.by_start.is_some());
+    let shift = if unsure && pictures_tell(schema) { shift(connection, schema).await? } else { 0 };
+    let aged = raw.into_iter().map(|Raw { mut event, by_start, by_pictures }| {
+        let age = by_pictures.or(by_start.map(|age| age - shift)).unwrap_or_default();
+        event.age = Duration::from_secs(u64::try_from(age.max(0)).unwrap_or(u64::MAX));
+        event
+    });
+    Ok(aged.collect())
+}
+
+/// Returns by how much the zone in which starts are written is behind the server's, in seconds: as the newest events
+/// with pictures have it.
+async fn shift(connection: &mut MySqlConnection, schema: &Schema) -> Result<i128, Fault> {
+    let sql = format!("{} ORDER BY `Id` DESC LIMIT {LATEST}", select(schema)?);
+    let latest = sqlx::query(AssertSqlSafe(sql)).fetch_all(connection).await?;
+    let known = read(&latest).into_iter().find_map(|raw| Some(raw.by_start? - raw.by_pictures?));
+    // Zones differ by quarters of an hour, all else is rounding.
+    Ok(known.map_or(0, |shift| (shift + ZONE_STEP / 2).div_euclid(ZONE_STEP) * ZONE_STEP))
+}
+
+fn read(rows: &[MySqlRow]) -> Vec<Raw> {
+    readable("Events", rows, |cells| {
+        let event = EventRow {
+            id: EventId(cells.id("Id")?),
+            monitor: MonitorId(cells.id("MonitorId")?),
+            cause: cells.shown("Cause")?.unwrap_or_default(),
+            notes: cells.shown("FirstNote")?.unwrap_or_default(),
+            // NULL in an event that has just begun.
+            alarm_frames: u32::try_from(cells.integer("AlarmFrames")?.unwrap_or_default())
+                .map_err(|_| Odd("AlarmFrames"))?,
+            age: Duration::ZERO,
+            open: cells.flag("IsOpen")?,
+        };
+        Ok(Raw { event, by_start: cells.integer("Age")?, by_pictures: cells.integer("AgeByPictures")? })
+    })
+}

@@ -1,0 +1,68 @@
+//! What `doctor` wants to know of the server: its version and clock, what the account may read, the newest events.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use jiff::Timestamp;
+use sqlx::{AssertSqlSafe, MySqlConnection};
+use zmes_shared::{EventId, MonitorId};
+
+use super::cells::{Cells, readable};
+use super::explain::Fault;
+use super::schema::Schema;
+use super::{monitors, settings};
+use crate::DatabaseReport;
+use crate::conf::ServerIdentity;
+
+/// Whole seconds, whatever zone the server is in.
+const SERVER: &str = "SELECT VERSION() AS `Server`, UNIX_TIMESTAMP() AS `Clock`";
+/// By the index on `MonitorId` that every ZoneMinder has, this reads one row a monitor.
+const NEWEST: &str = "SELECT `MonitorId`, MAX(`Id`) AS `Newest` FROM `Events` GROUP BY `MonitorId`";
+/// What nothing works without.
+const NEEDED: [(&str, &[&str]); 4] = [
+    ("Config", &["Name", "Value"]),
+    ("Monitors", &["Id", "Name"]),
+    ("Events", &["Id", "MonitorId", "Cause", "AlarmFrames"]),
+    ("Users", &["Id", "Username", "Password", "Enabled", "Events", "Monitors"]),
+];
+
+/// Reads all of it.
+pub(super) async fn examine(
+    connection: &mut MySqlConnection,
+    schema: &Schema,
+    server: Option<&ServerIdentity>,
+) -> Result<DatabaseReport, Fault> {
+    for (table, columns) in NEEDED {
+        schema.require(table, columns)?;
+    }
+    let row = sqlx::query(SERVER).fetch_one(&mut *connection).await?;
+    let cells = Cells(&row);
+    let clock = cells.integer("Clock")?.and_then(|seconds| i64::try_from(seconds).ok());
+    let rows = sqlx::query(NEWEST).fetch_all(&mut *connection).await?;
+    let newest = readable("Events", &rows, |cells| {
+        Ok((MonitorId(cells.id("MonitorId")?), EventId(cells.id("Newest")?)))
+    });
+    Ok(DatabaseReport {
+        server: cells.shown("Server")?.unwrap_or_default(),
+        clock: clock.and_then(|seconds| Timestamp::from_second(seconds).ok()),
+        newest: newest.into_iter().collect::<BTreeMap<_, _>>(),
+        connected: connected(&mut *connection, schema).await?,
+        servers: monitors::shares(&mut *connection, schema, server).await?,
+        zoneminder: settings::load(connection, schema).await?.version,
+    })
+}
+
+/// Reads what each `zmc` says of itself: it writes `Connected` while it captures, and `NotRunning` when it ends.
+async fn connected(connection: &mut MySqlConnection, schema: &Schema) -> Result<BTreeSet<MonitorId>, Fault> {
+    if !schema.has("Monitor_Status", "Status") {
+        return Ok(BTreeSet::new());
+    }
+    // What a zmc has left behind that was killed is told by the time, where there is one (from 1.36.3x on).
+    let recent = if schema.has("Monitor_Status", "UpdatedOn") {
+        " AND `UpdatedOn` > NOW() - INTERVAL 10 MINUTE"
+    } else {
+        ""
+    };
+    let sql = format!("SELECT `MonitorId` FROM `Monitor_Status` WHERE `Status` = 'Connected'{recent}");
+    let rows = sqlx::query(AssertSqlSafe(sql)).fetch_all(connection).await?;
+    Ok(readable("Monitor_Status", &rows, |cells| Ok(MonitorId(cells.id("MonitorId")?))).into_iter().collect())
+}

@@ -1,0 +1,114 @@
+//! How the database answered last, for `status` and `check db`.
+
+use std::sync::{Mutex, PoisonError};
+
+use tokio::sync::watch;
+
+use crate::{DatabaseTrouble, DbError, DbHealth};
+
+/// What a question was about. An account that may read events but not users gets answers and refusals in turn; both
+/// are kept apart so that the one does not hide the other.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Area {
+    Monitors,
+    Accounts,
+    Events,
+}
+
+/// Owns the health; hears the outcome of every question.
+#[derive(Debug)]
+pub(super) struct Health {
+    troubles: Mutex<Troubles>,
+    health: watch::Sender<DbHealth>,
+}
+
+#[derive(Debug, Default)]
+struct Troubles {
+    /// Why nothing was answered; any answer ends it.
+    unavailable: Option<DatabaseTrouble>,
+    /// Why the questions of an area are answered badly; a good answer in the same area ends it.
+    unexpected: [Option<DatabaseTrouble>; 3],
+}
+
+impl Health {
+    pub(super) fn new() -> Self {
+        Self { troubles: Mutex::default(), health: watch::Sender::new(DbHealth::Untried) }
+    }
+
+    pub(super) fn watch(&self) -> watch::Receiver<DbHealth> {
+        self.health.subscribe()
+    }
+
+    /// Takes note of an outcome and tells those who watch if it changes the picture.
+    pub(super) fn record(&self, area: Area, failure: Option<&DbError>) {
+        let mut troubles = self.troubles.lock().unwrap_or_else(PoisonError::into_inner);
+        troubles.unavailable = None;
+        let [monitors, accounts, events] = &mut troubles.unexpected;
+        let unexpected = match area {
+            Area::Monitors => monitors,
+            Area::Accounts => accounts,
+            Area::Events => events,
+        };
+        match failure {
+            None => *unexpected = None,
+            Some(DbError::Unexpected(cause)) => *unexpected = Some(cause.clone()),
+            Some(DbError::Unavailable(cause)) => troubles.unavailable = Some(cause.clone()),
+        }
+        let now = troubles.summary();
+        self.health.send_if_modified(|health| {
+            let changed = *health != now;
+            *health = now;
+            changed
+        });
+    }
+}
+
+impl Troubles {
+    fn summary(&self) -> DbHealth {
+        match self.unavailable.iter().chain(self.unexpected.iter().flatten()).next() {
+            Some(cause) => DbHealth::Down(cause.clone()),
+            None => DbHealth::Up,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn down(cause: &str) -> DbHealth {
+        DbHealth::Down(DatabaseTrouble::late(cause))
+    }
+
+    #[test]
+    fn any_answer_ends_an_outage() {
+        let health = Health::new();
+        let watch = health.watch();
+        assert_eq!(*watch.borrow(), DbHealth::Untried);
+        health.record(Area::Monitors, Some(&DbError::Unavailable(DatabaseTrouble::late("refused"))));
+        assert_eq!(*watch.borrow(), down("refused"));
+        health.record(Area::Events, None);
+        assert_eq!(*watch.borrow(), DbHealth::Up);
+    }
+
+    #[test]
+    fn what_one_area_may_not_read_stays_visible_while_another_answers() {
+        let health = Health::new();
+        let watch = health.watch();
+        health.record(Area::Accounts, Some(&DbError::Unexpected(DatabaseTrouble::late("no grant"))));
+        health.record(Area::Events, None);
+        assert_eq!(*watch.borrow(), down("no grant"));
+        health.record(Area::Accounts, None);
+        assert_eq!(*watch.borrow(), DbHealth::Up);
+    }
+
+    #[test]
+    fn the_same_outcome_again_wakes_nobody() {
+        let health = Health::new();
+        let mut watch = health.watch();
+        health.record(Area::Events, None);
+        watch.mark_unchanged();
+        health.record(Area::Events, None);
+        assert!(!watch.has_changed().unwrap());
+    }
+}

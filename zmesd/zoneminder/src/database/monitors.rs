@@ -1,0 +1,218 @@
+//! The rows of `Monitors`, in both generations of columns.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use sqlx::{AssertSqlSafe, MySqlConnection};
+use zmes_shared::MonitorId;
+
+use super::cells::{Cells, Odd, readable};
+use super::explain::Fault;
+use super::schema::Schema;
+use super::settings::Settings;
+use crate::conf::ServerIdentity;
+use crate::{Monitor, MonitorSet, NotWatched, Recording};
+use crate::{ServerShare, ServerShares, Whereabouts};
+
+const COLUMNS: [&str; 9] =
+    ["Id", "Name", "Type", "ServerId", "Function", "Capturing", "Recording", "Deleted", "EventCloseMode"];
+
+/// Reads the monitors of that server, or all.
+pub(super) async fn load(
+    connection: &mut MySqlConnection,
+    schema: &Schema,
+    settings: &Settings,
+    server: Option<&ServerIdentity>,
+) -> Result<MonitorSet, Fault> {
+    schema.require("Monitors", &["Id", "Name"])?;
+    let generation = if schema.has("Monitors", "Capturing") {
+        // 1.37 kept `Function`, but nothing reads it any more.
+        schema.require("Monitors", &["Recording"])?;
+        Generation::Capturing
+    } else {
+        schema.require("Monitors", &["Function"])?;
+        Generation::Function
+    };
+    let server = match server {
+        Some(identity) if schema.has("Monitors", "ServerId") => {
+            Some(server_id(connection, schema, identity).await?)
+        }
+        // Before 1.30 there is one server, and all monitors are its own.
+        Some(_) | None => None,
+    };
+    let sql = format!("SELECT {} FROM `Monitors` ORDER BY `Id`", schema.list("Monitors", &COLUMNS));
+    let rows = sqlx::query(AssertSqlSafe(sql)).fetch_all(connection).await?;
+    let monitors = readable("Monitors", &rows, |cells| {
+        if cells.flag("Deleted")? || !serves(server, cells)? {
+            return Ok(None);
+        }
+        read(cells, generation, settings).map(Some)
+    });
+    Ok(monitors.into_iter().flatten().collect())
+}
+
+/// Finds a monitor that is not among those of this server.
+pub(super) async fn whereabouts(
+    connection: &mut MySqlConnection,
+    schema: &Schema,
+    monitor: MonitorId,
+) -> Result<Whereabouts, Fault> {
+    schema.require("Monitors", &["Id", "Name"])?;
+    let columns = schema.list("Monitors", &["Id", "Name", "ServerId", "Deleted"]);
+    let sql = format!("SELECT {columns} FROM `Monitors` WHERE `Id` = ?");
+    let rows = sqlx::query(AssertSqlSafe(sql)).bind(monitor.0).fetch_all(connection).await?;
+    let found = readable("Monitors", &rows, |cells| {
+        let name = name(cells, monitor)?.to_string();
+        if cells.flag("Deleted")? {
+            return Ok(Whereabouts::Deleted { name });
+        }
+        let server = u32::try_from(cells.integer("ServerId")?.unwrap_or_default()).unwrap_or_default();
+        Ok(Whereabouts::There { name, server })
+    });
+    Ok(found.into_iter().next().unwrap_or(Whereabouts::Gone))
+}
+
+/// Counts the monitors of the other servers; `None`: this server takes all monitors, whosever they are.
+pub(super) async fn shares(
+    connection: &mut MySqlConnection,
+    schema: &Schema,
+    server: Option<&ServerIdentity>,
+) -> Result<Option<ServerShares>, Fault> {
+    let Some(identity) = server.filter(|_| schema.has("Monitors", "ServerId")) else { return Ok(None) };
+    let own = server_id(&mut *connection, schema, identity).await?;
+    let mut names = BTreeMap::new();
+    if schema.require("Servers", &["Id", "Name"]).is_ok() {
+        names.extend(servers(&mut *connection).await?);
+    }
+    let columns = schema.list("Monitors", &["ServerId", "Deleted"]);
+    let sql = format!("SELECT {columns} FROM `Monitors`");
+    let rows = sqlx::query(AssertSqlSafe(sql)).fetch_all(connection).await?;
+    let owners = readable("Monitors", &rows, |cells| {
+        let owner = cells.integer("ServerId")?.and_then(|id| u32::try_from(id).ok()).unwrap_or_default();
+        Ok((!cells.flag("Deleted")?).then_some(owner))
+    });
+    let mut counts: BTreeMap<u32, u64> = BTreeMap::new();
+    owners.into_iter().flatten().filter(|&id| id != own).for_each(|id| *counts.entry(id).or_default() += 1);
+    let share = |(id, monitors)| ServerShare { id, name: names.get(&id).cloned(), monitors };
+    let mut others: Vec<_> = counts.into_iter().map(share).collect();
+    others.sort_by_key(|share| std::cmp::Reverse(share.monitors));
+    Ok(Some(ServerShares { own, name: names.get(&own).cloned(), others }))
+}
+
+/// Reads the table `Servers`: ids and names.
+async fn servers(connection: &mut MySqlConnection) -> Result<Vec<(u32, String)>, Fault> {
+    let rows = sqlx::query("SELECT `Id`, `Name` FROM `Servers` ORDER BY `Id`").fetch_all(connection).await?;
+    Ok(readable("Servers", &rows, |cells| {
+        Ok((cells.id::<u32>("Id")?, cells.shown("Name")?.unwrap_or_default()))
+    }))
+}
+
+/// Which columns say what a monitor does.
+#[derive(Debug, Clone, Copy)]
+enum Generation {
+    /// Up to 1.36.
+    Function,
+    /// From 1.37 on.
+    Capturing,
+}
+
+async fn server_id(
+    connection: &mut MySqlConnection,
+    schema: &Schema,
+    identity: &ServerIdentity,
+) -> Result<u32, Fault> {
+    let name = match identity {
+        ServerIdentity::Id(id) => return Ok(*id),
+        ServerIdentity::Name(name) => name,
+    };
+    schema.require("Servers", &["Id", "Name"])?;
+    // The server compares, as it does for ZoneMinder: mostly whatever the case, and without blanks at the end.
+    let sql = "SELECT `Id` FROM `Servers` WHERE `Name` = ? ORDER BY `Id`";
+    let rows = sqlx::query(sql).bind(name).fetch_all(connection).await?;
+    let servers = readable("Servers", &rows, |cells| cells.id::<u32>("Id"));
+    servers.first().copied().ok_or_else(|| Fault::NoServer(name.clone()))
+}
+
+/// Says whether the monitor belongs to the server; any does where no server was asked for.
+fn serves(server: Option<u32>, cells: Cells<'_>) -> Result<bool, Odd> {
+    let Some(server) = server else { return Ok(true) };
+    Ok(cells.integer("ServerId")? == Some(server.into()))
+}
+
+fn read(cells: Cells<'_>, generation: Generation, settings: &Settings) -> Result<Monitor, Odd> {
+    let id = MonitorId(cells.id("Id")?);
+    let word = |column| Ok::<_, Odd>(cells.text(column)?.unwrap_or_default());
+    let (recording, watched) = match generation {
+        Generation::Function => from_function(&word("Function")?)?,
+        Generation::Capturing => from_capturing(&word("Capturing")?, &word("Recording")?)?,
+    };
+    let alarm_opens_event = match word("EventCloseMode")?.as_str() {
+        "" | "system" => settings.alarm_opens_event,
+        mode => mode == "alarm",
+    };
+    Ok(Monitor {
+        id,
+        name: name(cells, id)?,
+        recording,
+        alarm_opens_event,
+        watched: if word("Type")? == "WebSite" { Err(NotWatched::WebSite) } else { watched },
+    })
+}
+
+/// A monitor without a name gets its id as one: an alarm must not be nameless.
+fn name(cells: Cells<'_>, id: MonitorId) -> Result<Arc<str>, Odd> {
+    let name = cells.shown("Name")?.unwrap_or_default();
+    Ok(if name.trim().is_empty() { format!("Monitor {id}").into() } else { name.into() })
+}
+
+/// `Function`. A Record monitor does not look for motion but can be forced, as a Nodect can.
+fn from_function(function: &str) -> Result<(Recording, Result<(), NotWatched>), Odd> {
+    match function {
+        "Modect" | "Nodect" => Ok((Recording::OnAlarm, Ok(()))),
+        "Record" | "Mocord" => Ok((Recording::Always, Ok(()))),
+        "Monitor" => Ok((Recording::Never, Err(NotWatched::NoDetection))),
+        "None" => Ok((Recording::Never, Err(NotWatched::NotCapturing))),
+        _ => Err(Odd("Function")),
+    }
+}
+
+/// `Capturing` and `Recording`. Without recording a monitor still alarms, only without an event.
+fn from_capturing(capturing: &str, recording: &str) -> Result<(Recording, Result<(), NotWatched>), Odd> {
+    let recording = match recording {
+        "None" => Recording::Never,
+        "OnMotion" => Recording::OnAlarm,
+        "Always" => Recording::Always,
+        _ => return Err(Odd("Recording")),
+    };
+    match capturing {
+        "None" => Ok((recording, Err(NotWatched::NotCapturing))),
+        "Ondemand" | "Always" => Ok((recording, Ok(()))),
+        _ => Err(Odd("Capturing")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn functions_up_to_1_36() {
+        let watched = |function, recording| assert_eq!(from_function(function), Ok((recording, Ok(()))));
+        watched("Modect", Recording::OnAlarm);
+        watched("Nodect", Recording::OnAlarm);
+        watched("Record", Recording::Always);
+        watched("Mocord", Recording::Always);
+        assert_eq!(from_function("Monitor").unwrap().1, Err(NotWatched::NoDetection));
+        assert_eq!(from_function("None").unwrap().1, Err(NotWatched::NotCapturing));
+        assert_eq!(from_function("X10"), Err(Odd("Function")));
+    }
+
+    #[test]
+    fn columns_from_1_37_on() {
+        assert_eq!(from_capturing("Always", "OnMotion"), Ok((Recording::OnAlarm, Ok(()))));
+        assert_eq!(from_capturing("Ondemand", "Always"), Ok((Recording::Always, Ok(()))));
+        assert_eq!(from_capturing("Always", "None"), Ok((Recording::Never, Ok(()))));
+        assert_eq!(from_capturing("None", "Always").unwrap().1, Err(NotWatched::NotCapturing));
+        assert_eq!(from_capturing("", "Always"), Err(Odd("Capturing")));
+    }
+}

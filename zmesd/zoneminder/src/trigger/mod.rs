@@ -1,0 +1,96 @@
+//! The alarm trigger: into shared memory where that may be written, else through `zmtrigger.pl`.
+
+mod zmtrigger;
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use tokio::time::timeout;
+use zmes_shared::MonitorId;
+
+use crate::shm::trigger::{WriteError, bounded, write};
+use crate::shm::{layout, path_of};
+use crate::{AlarmTrigger, TriggerCommand, TriggerError, TriggerVia};
+
+/// Writing takes microseconds on a tmpfs; a `ZM_PATH_MAP` on something slower must not hold anybody.
+const WRITE_DEADLINE: Duration = Duration::from_secs(2);
+
+/// Forces and cancels alarms of the monitors of this machine.
+#[derive(Debug, Clone)]
+pub struct LocalTrigger {
+    path_map: PathBuf,
+    path_socks: Option<PathBuf>,
+}
+
+impl LocalTrigger {
+    /// Takes the directory of `zm.mmap.N` and, where it is known, that of `zmtrigger.sock`.
+    pub fn new(path_map: PathBuf, path_socks: Option<PathBuf>) -> Self {
+        Self { path_map, path_socks }
+    }
+
+    async fn write(&self, monitor: MonitorId, command: TriggerCommand) -> Result<(), WriteError> {
+        let path = path_of(&self.path_map, monitor);
+        let task = tokio::task::spawn_blocking(move || write(&path, &command));
+        match timeout(WRITE_DEADLINE, task).await {
+            Ok(Ok(result)) => result,
+            Ok(Err(error)) => Err(WriteError::Failed(error.to_string())),
+            Err(_) => Err(WriteError::Failed("the shared memory could not be written in time".to_owned())),
+        }
+    }
+
+    async fn ask_zmtrigger(
+        &self,
+        monitor: MonitorId,
+        command: &TriggerCommand,
+        denied: &str,
+    ) -> Result<TriggerVia, TriggerError> {
+        let Some(directory) = &self.path_socks else {
+            return Err(TriggerError::NotPermitted(format!(
+                "{denied}, and the place of zmtrigger.sock (ZM_PATH_SOCKS) is not known; run zmesd as the user of zmc"
+            )));
+        };
+        let socket = directory.join(zmtrigger::SOCKET_NAME);
+        match zmtrigger::send(&socket, monitor, command).await {
+            Ok(()) => Ok(TriggerVia::Zmtrigger),
+            Err(zmtrigger::SendError::Away(why)) => Err(TriggerError::NotPermitted(format!(
+                "{denied}, and zmtrigger.pl cannot be reached at {} ({why}); run zmesd as the user of zmc, \
+                 or turn on OPT_TRIGGERS in ZoneMinder",
+                socket.display()
+            ))),
+            Err(zmtrigger::SendError::Failed(detail)) => Err(TriggerError::Failed { monitor, detail }),
+        }
+    }
+}
+
+#[async_trait]
+impl AlarmTrigger for LocalTrigger {
+    async fn set(&self, monitor: MonitorId, command: TriggerCommand) -> Result<TriggerVia, TriggerError> {
+        let command = harmless(command);
+        match self.write(monitor, command.clone()).await {
+            Ok(()) => Ok(TriggerVia::SharedMemory),
+            Err(WriteError::NotCaptured) => Err(TriggerError::NotCaptured(monitor)),
+            Err(WriteError::Denied(denied)) => self.ask_zmtrigger(monitor, &command, &denied).await,
+            Err(WriteError::Failed(detail)) => Err(TriggerError::Failed { monitor, detail }),
+        }
+    }
+}
+
+/// Takes out what ZoneMinder does not escape (`'` breaks its INSERT) and what ends a field or line of zmtrigger.
+fn harmless(command: TriggerCommand) -> TriggerCommand {
+    let clean = |text: &str, length: usize| {
+        let text = text.replace(|c: char| c.is_control() || matches!(c, '\'' | '"' | '|' | '\\'), " ");
+        bounded(&text, length - 1).trim().to_owned()
+    };
+    match command {
+        TriggerCommand::On { score, cause, text } => TriggerCommand::On {
+            score: score.max(1),
+            cause: clean(&cause, layout::trigger::CAUSE_LEN),
+            text: clean(&text, layout::trigger::TEXT_LEN),
+        },
+        TriggerCommand::Cancel => TriggerCommand::Cancel,
+    }
+}
+
+#[cfg(test)]
+mod tests;
