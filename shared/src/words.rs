@@ -119,6 +119,10 @@ words! {
         Disabled = "disabled",
         /// An admin muted the token.
         Muted = "muted",
+        /// The monitor is snoozed for the token.
+        Snoozed = "snoozed",
+        /// A `[[rule]]` mutes the alarm for this client or token.
+        Rule = "rule",
         /// `push.enabled` is false.
         PushOff = "push is off",
         /// `push.mode` is `shadow`.
@@ -170,6 +174,16 @@ words! {
     }
 }
 
+words! {
+    /// By which way a snooze was set.
+    SnoozeOrigin {
+        /// `zmesctl snooze`.
+        Cli = "cli",
+        /// The app, by a `control` message.
+        App = "app",
+    }
+}
+
 impl SkipReason {
     /// Returns the word of the metric label `decision`: dashboards rely on it. JSON has [`Self::word`].
     pub fn label(self) -> &'static str {
@@ -188,6 +202,8 @@ impl SkipReason {
             | Self::User
             | Self::Disabled
             | Self::Muted
+            | Self::Snoozed
+            | Self::Rule
             | Self::Shadow
             | Self::Revoked
             | Self::Unknown => self.word(),

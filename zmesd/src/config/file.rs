@@ -11,8 +11,9 @@ use zmes_providers::{ApnsConfig, FcmConfig, PushProxyConfig};
 use zmes_zoneminder::conf::{DatabaseConfig, ServerIdentity};
 
 use super::forms::{
-    AppVersion, Choice, Flag, Gateway, Listeners, LogDirectives, MetricsAddress, Networks, Number, Origins,
-    PathName, PictureUrl, Secret, Size, Span, WebUrl, Words, ZoneminderVersion,
+    AppVersion, Choice, Entries, Flag, Gateway, Listeners, LogDirectives, MetricsAddress, Networks, Number,
+    Origins, PathName, PictureUrl, RuleName, Secret, Size, Span, WebUrl, Weekdays, Words, ZoneName,
+    ZoneminderVersion,
 };
 use super::problem::Problems;
 use super::push::PushMode;
@@ -21,6 +22,7 @@ use super::section::{Form, Key, Literal, Reload, Section, Setting, SettingsArea,
 use super::settings::{Resolved, Settings};
 use super::shown::Shown;
 use super::{LogFormat, Source, TlsFiles};
+use crate::rules::{Channel, MonitorName, ReceiverName, RuleAction, Window};
 
 const DAY: Duration = Duration::from_hours(24);
 const YEARS: Duration = Duration::from_hours(24 * 3660);
@@ -235,6 +237,40 @@ section! {
 }
 
 section! {
+    /// Which alarms are muted, sent, or urgent: for whom, and when. The first rule whose conditions all hold decides; without
+    /// one, alarms are sent. An empty list is no condition. One block per rule; an entry without a name is ignored.
+    RuleSection: Rule = "rule" many {
+        /// Unique: "night". `zmesctl why` and `zmesctl rules list` show it.
+        "name" name: RuleName = RuleName, Literal::Text(""), Hot;
+        /// Names or ids of monitors: ["Garden", 4].
+        "monitors" monitors: Entries<MonitorName> = Entries::<MonitorName>::NEW, Literal::List(&[]), Hot;
+        /// Users, handles of tokens, "ios" or "android": ["amy", "1a2b95a1"]. A user who is called like one: "user:ios".
+        "receivers" receivers: Entries<ReceiverName> = Entries::<ReceiverName>::NEW, Literal::List(&[]), Hot;
+        /// "push" for phones, "websocket" for connected apps.
+        "channels" channels: Entries<Channel> = Entries::<Channel>::NEW, Literal::List(&["push"]), Hot;
+        /// The days on which a time begins: ["mon", "tue", "wed", "thu", "fri"].
+        "days" days: Weekdays = Weekdays, Literal::List(&[]), Hot;
+        /// Times of the day: ["22:00-06:00"]. The end does not belong to it; a time over midnight belongs to the day on which
+        /// it begins.
+        "between" between: Entries<Window> = Entries::<Window>::NEW, Literal::List(&[]), Hot;
+        /// Time zone of days and times: "Europe/Berlin". Empty: the machine's.
+        "time-zone" time_zone: ZoneName = ZoneName, Literal::Text(""), Hot;
+        /// The cause contains one of these texts: ["person", "car"].
+        "cause-has" cause_has: Entries<String> = Entries::<String>::NEW, Literal::List(&[]), Hot;
+        /// The cause contains none of these texts.
+        "cause-lacks" cause_lacks: Entries<String> = Entries::<String>::NEW, Literal::List(&[]), Hot;
+        /// "mute": not sent. "notify": sent, whatever later rules say. "urgent": sent as urgent, and through a snooze.
+        "action" action: Choice<RuleAction> = Choice(&[
+            ("mute", RuleAction::Mute),
+            ("notify", RuleAction::Notify),
+            ("urgent", RuleAction::Urgent),
+        ]), Literal::Text("mute"), Hot;
+        /// A note for people.
+        "comment" comment: Words = Words, Literal::Text(""), Hot;
+    }
+}
+
+section! {
     /// The daemon's own database.
     StateSection: State = "state" once {
         /// Directory of zmesd.db. Empty: /var/lib/zmesd, or $XDG_STATE_HOME/zmesd if a user runs zmesd.
@@ -315,6 +351,7 @@ pub const SECTIONS: &[Section] = &[
     *FcmSection::SECTION,
     *FcmProxySection::SECTION,
     *ApnsSection::SECTION,
+    *RuleSection::SECTION,
     *StateSection::SECTION,
     *ControlSection::SECTION,
     *MetricsSection::SECTION,
@@ -335,6 +372,7 @@ pub(super) struct File {
     pub(super) fcm: FcmSection,
     pub(super) fcm_proxies: Vec<FcmProxySection>,
     pub(super) apns: ApnsSection,
+    pub(super) rules: Vec<RuleSection>,
     pub(super) state: StateSection,
     pub(super) control: ControlSection,
     pub(super) metrics: MetricsSection,
@@ -369,6 +407,7 @@ impl File {
             fcm: FcmSection::once(r, root),
             fcm_proxies: FcmProxySection::all(r, root),
             apns: ApnsSection::once(r, root),
+            rules: RuleSection::all(r, root),
             state: StateSection::once(r, root),
             control: ControlSection::once(r, root),
             metrics: MetricsSection::once(r, root),
@@ -400,6 +439,10 @@ impl File {
         }
         let mut add = |section, values: Vec<Shown>| settings.add(section, None, values);
         add(ApnsSection::SECTION, transport(&self.apns.enabled, self.apns.values(resolved)));
+        for (index, rule) in self.rules.iter().filter(|rule| rule.is_filled_in()).enumerate() {
+            settings.add(RuleSection::SECTION, Some(index), rule.values(resolved));
+        }
+        let mut add = |section, values: Vec<Shown>| settings.add(section, None, values);
         add(StateSection::SECTION, self.state.values(resolved));
         add(ControlSection::SECTION, self.control.values(resolved));
         add(MetricsSection::SECTION, self.metrics.values(resolved));

@@ -38,8 +38,11 @@ pub use validate::{Loaded, Looks, PairCheck, PairFinding, PairPart, PairWeight, 
 use std::fmt;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use settings::Settings;
+
+use crate::rules::RuleSet;
 
 /// Everything that `zmesd.toml` says, with defaults filled in.
 #[derive(Debug, Clone)]
@@ -52,6 +55,8 @@ pub struct Config {
     pub auth: AuthConfig,
     /// `[push]`
     pub push: PushConfig,
+    /// `[[rule]]`
+    pub rules: Arc<RuleSet>,
     /// `[state]`
     pub state: StateConfig,
     /// `[control]`
@@ -95,6 +100,7 @@ impl Config {
         now.auth.take_hot(&new.auth);
         now.push.take_hot(&new.push);
         now.push.take_transports(&new.push);
+        now.rules = Arc::clone(&new.rules);
         now.state.take_hot(&new.state);
         now.control.take_hot(&new.control);
         now.metrics.take_hot(&new.metrics);

@@ -241,10 +241,19 @@ fn literal<'t>(value: &'t DeValue<'t>, texts: &'t mut Vec<&'t str>) -> Literal<'
         DeValue::Table(_) => Literal::Other("a table"),
         DeValue::Array(elements) => {
             for element in elements {
-                let Some(text) = element.get_ref().as_str() else {
-                    return Literal::Other("a list whose elements are not all strings");
-                };
-                texts.push(text);
+                match element.get_ref() {
+                    DeValue::String(text) => texts.push(text),
+                    // Ids among names.
+                    DeValue::Integer(number) if number.radix() == 10 => texts.push(number.as_str()),
+                    DeValue::Integer(_)
+                    | DeValue::Float(_)
+                    | DeValue::Boolean(_)
+                    | DeValue::Datetime(_)
+                    | DeValue::Array(_)
+                    | DeValue::Table(_) => {
+                        return Literal::Other("a list whose elements are not all strings");
+                    }
+                }
             }
             Literal::List(texts)
         }

@@ -135,6 +135,7 @@ pub enum SettingsArea {
     Server,
     Auth,
     Push,
+    Rule,
     State,
     Control,
     Metrics,

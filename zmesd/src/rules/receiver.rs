@@ -83,3 +83,9 @@ impl std::fmt::Display for ReceiverName {
         }
     }
 }
+
+impl std::fmt::Display for Channel {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.word())
+    }
+}

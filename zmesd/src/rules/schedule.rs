@@ -68,6 +68,10 @@ pub struct InvalidTime;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct TimeOfDay(Time);
 
+impl TimeOfDay {
+    pub const MIDNIGHT: Self = Self(Time::midnight());
+}
+
 impl FromStr for TimeOfDay {
     type Err = InvalidTime;
 
@@ -100,7 +104,7 @@ pub struct Window {
 }
 
 impl Window {
-    const DAY: Self = Self { from: TimeOfDay(Time::midnight()), to: TimeOfDay(Time::midnight()) };
+    const DAY: Self = Self { from: TimeOfDay::MIDNIGHT, to: TimeOfDay::MIDNIGHT };
 
     /// Says whether it covers that time on that date, where it begins on one of `days`.
     fn covers(&self, days: Days, date: Date, time: Time) -> bool {

@@ -1,9 +1,11 @@
 //! The kinds of values that keys take: each checks one value by itself and knows nothing of other keys or of files.
 
 mod network;
+mod rules;
 
 pub(super) use network::SOCKET_PATH_MAX;
 pub(super) use network::{Gateway, Listeners, MetricsAddress, Networks, Origins, PictureUrl, WebUrl};
+pub(super) use rules::{Entries, RuleName, Weekdays, ZoneName};
 
 use std::fmt::{Debug, Display};
 use std::path::PathBuf;

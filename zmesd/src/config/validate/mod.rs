@@ -5,6 +5,7 @@
 mod looks;
 mod pair;
 mod push;
+mod rules;
 mod zoneminder;
 
 pub use looks::{Looks, PushCheck};
@@ -12,6 +13,7 @@ pub use pair::{PairCheck, PairFinding, PairPart, PairWeight};
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use nix::unistd::Group;
 use secrecy::SecretString;
@@ -131,7 +133,7 @@ impl Checker<'_> {
         let listen = &file.server.listen.value;
         let (server, zoneminder) = (self.server(&file.server, &file.tls), self.zoneminder(&file.zoneminder));
         let (push, state, control) = (self.push(file), self.state(&file.state), self.control(&file.control));
-        let metrics = self.metrics(file);
+        let (rules, metrics) = (self.rules(&file.rules), self.metrics(file));
         if !file.auth.enabled.value && exposed(listen) {
             let hint = "every client sees all alarms: enable it, or listen only on 127.0.0.1";
             self.warn(&file.auth.enabled.place, "false, and other machines can connect", hint);
@@ -141,6 +143,7 @@ impl Checker<'_> {
             server: server?,
             auth: file.auth.config(),
             push: push?,
+            rules: Arc::new(rules?),
             state: state?,
             control: control?,
             metrics: metrics?,
