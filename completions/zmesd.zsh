@@ -15,8 +15,8 @@ _zmesd() {
 
     local context curcontext="$curcontext" state line
     _arguments "${_arguments_options[@]}" : \
-'--config=[The configuration \[default\: \$ZMESD_CONFIG, the user'\''s own if it exists, /etc/zmesd/zmesd.toml\]]:FILE:_files' \
-'--log-level=[The level of the log, in place of log.level\: error, warn, info, debug, trace, or "info,zmesd\:\:ws=debug"]:LEVEL:_default' \
+'--config=[Configuration file \[default\: \$ZMESD_CONFIG, else the user'\''s own, else /etc/zmesd/zmesd.toml\]]:FILE:_files' \
+'--log-level=[Log level, in place of log.level\: error, warn, info, debug, trace, or "info,zmesd\:\:ws=debug"]:LEVEL:_default' \
 '-h[Print help]' \
 '--help[Print help]' \
 '-V[Print version]' \
@@ -32,17 +32,17 @@ _zmesd() {
         case $line[1] in
             (run)
 _arguments "${_arguments_options[@]}" : \
-'--config=[The configuration \[default\: \$ZMESD_CONFIG, the user'\''s own if it exists, /etc/zmesd/zmesd.toml\]]:FILE:_files' \
-'--log-level=[The level of the log, in place of log.level\: error, warn, info, debug, trace, or "info,zmesd\:\:ws=debug"]:LEVEL:_default' \
+'--config=[Configuration file \[default\: \$ZMESD_CONFIG, else the user'\''s own, else /etc/zmesd/zmesd.toml\]]:FILE:_files' \
+'--log-level=[Log level, in place of log.level\: error, warn, info, debug, trace, or "info,zmesd\:\:ws=debug"]:LEVEL:_default' \
 '-h[Print help]' \
 '--help[Print help]' \
 && ret=0
 ;;
 (check-config)
 _arguments "${_arguments_options[@]}" : \
-'--config=[The configuration \[default\: \$ZMESD_CONFIG, the user'\''s own if it exists, /etc/zmesd/zmesd.toml\]]:FILE:_files' \
-'--json[Print the findings as one JSON document, in the form of zmesctl doctor]' \
-'--rehearse[Look also at what else a start needs\: a place for the state, addresses that are free]' \
+'--config=[Configuration file \[default\: \$ZMESD_CONFIG, else the user'\''s own, else /etc/zmesd/zmesd.toml\]]:FILE:_files' \
+'--json[Print the findings as JSON, in the format of zmesctl doctor]' \
+'--rehearse[Also check what else a start needs\: state directory, free addresses, database, providers]' \
 '-h[Print help]' \
 '--help[Print help]' \
 && ret=0
@@ -55,9 +55,9 @@ _arguments "${_arguments_options[@]}" : \
 ;;
 (import-config)
 _arguments "${_arguments_options[@]}" : \
-'--output=[Write the new configuration here, and its secrets into files in the directory \`secrets\` beside it]:FILE:_files' \
+'--output=[Where to write the new configuration; its secrets go to a directory \`secrets\` beside it]:FILE:_files' \
 '--force[Overwrite existing files, except those that are imported]' \
-'--json[Print the report as one JSON document]' \
+'--json[Print the report as JSON]' \
 '-h[Print help (see more with '\''--help'\'')]' \
 '--help[Print help (see more with '\''--help'\'')]' \
 '*::files -- The old files, in any order\: zmeventnotification.pl (0.93 to 0.98), zmeventnotification.ini (1.0 to 6.1) or zmeventnotification.yml (7), with their secrets and es_rules:_files' \
@@ -65,10 +65,10 @@ _arguments "${_arguments_options[@]}" : \
 ;;
 (demo)
 _arguments "${_arguments_options[@]}" : \
-'--listen=[Address of the WebSocket server; port 0\: a free one \[default\: 127.0.0.1\:9000, or a free port\]]:ADDR:_default' \
-'--monitors=[How many cameras to simulate]:N:_default' \
-'--every=[How often one of them sees something]:DURATION:_default' \
-'--keep=[Keep all files in this directory instead of removing them at the end]:DIR:_files' \
+'--listen=[Address of the WebSocket server; port 0 means any free port \[default\: 127.0.0.1\:9000, or a free port\]]:ADDR:_default' \
+'--monitors=[Number of cameras to simulate]:N:_default' \
+'--every=[Time between two alarms]:DURATION:_default' \
+'--keep=[Directory for all files, kept at the end \[default\: a temporary one that is removed\]]:DIR:_files' \
 '-h[Print help]' \
 '--help[Print help]' \
 && ret=0
@@ -81,11 +81,11 @@ esac
 (( $+functions[_zmesd_commands] )) ||
 _zmesd_commands() {
     local commands; commands=(
-'run:Serve in the foreground; log to standard error or the journal (the default)' \
-'check-config:Say all that is wrong with the configuration, each with file, line, key and a hint; exit 0 or 78' \
+'run:Run the daemon in the foreground (the default command)' \
+'check-config:Check the configuration; list all mistakes with line and hint' \
 'default-config:Print the commented default configuration' \
-'import-config:Make a zmesd.toml of an older event server'\''s configuration, with a report of what became of each line' \
-'demo:Run the real daemon on a simulated ZoneMinder, with a client that prints each alarm as it arrives' \
+'import-config:Convert the configuration of an older event server, with a report' \
+'demo:Run the daemon on a simulated ZoneMinder, with a client' \
     )
     _describe -t commands 'zmesd commands' commands "$@"
 }

@@ -3,7 +3,7 @@
 //! # The control protocol
 //!
 //! 1. The client connects to the daemon's Unix socket (`/run/zmesd/control.sock`).
-//! 2. The daemon greets with one line: `{"hello":{"protocol":{"major":1,"minor":0},"daemon":"0.1.0","role":"admin"}}`.
+//! 2. The daemon greets with one line: `{"hello":{"protocol":{"major":1,"minor":0},"daemon":"0.2.0","role":"admin"}}`.
 //!    The client compares the major number ([`control::version`]).
 //! 3. Each request is one line, at most [`control::MAX_REQUEST`] bytes: `{"id":1,"request":{"type":"status"}}`.
 //! 4. When the work is done, the daemon answers with the same id: `{"id":1,"ok":{…}}`, or

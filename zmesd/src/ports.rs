@@ -13,7 +13,7 @@ use zmes_shared::control::ControlError;
 use zmes_shared::views::{ConfigReloaded, ConfigShown, PushModeState};
 use zmes_shared::words::HeldBy;
 
-use crate::config::{Config, ConfigDiff, Problem, push_cure};
+use crate::config::{Config, ConfigDiff, Problem};
 use crate::domain::{Login, LoginVerdict, Token};
 
 /// The wall clock. The monotonic one is [`tokio::time`].
@@ -167,11 +167,6 @@ impl TransportHealth {
     pub fn rest(&self, now: Timestamp) -> Option<Duration> {
         let left = Duration::try_from(self.rests_until?.duration_since(now)).ok()?;
         (!left.is_zero()).then_some(left)
-    }
-
-    /// Returns what to do about the failure, if there is one.
-    pub fn cure(&self) -> Option<String> {
-        self.failure.as_ref().map(|failure| push_cure(failure.fault.kind, &self.transport, &self.target))
     }
 }
 

@@ -39,10 +39,10 @@ fn an_unknown_request_is_not_a_broken_one() {
 
 #[test]
 fn the_greeting_is_the_pinned_json() {
-    let hello = Hello::new("0.1.0".into(), Role::Observer);
+    let hello = Hello::new("0.2.0".into(), Role::Observer);
     assert_eq!(
         serde_json::to_value(&hello).unwrap(),
-        json!({"hello": {"protocol": {"major": PROTOCOL.major, "minor": PROTOCOL.minor}, "daemon": "0.1.0", "role": "observer"}})
+        json!({"hello": {"protocol": {"major": PROTOCOL.major, "minor": PROTOCOL.minor}, "daemon": "0.2.0", "role": "observer"}})
     );
 }
 

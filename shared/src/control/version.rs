@@ -51,7 +51,7 @@ pub struct Hello {
 pub struct Greeting {
     /// The daemon's version of the protocol.
     pub protocol: Protocol,
-    /// The daemon's own version, "0.1.0".
+    /// The daemon's own version, "0.2.0".
     pub daemon: String,
     /// The role that the peer has by its Unix credentials.
     pub role: Role,

@@ -7,9 +7,11 @@ mod crates;
 mod functions;
 mod keys;
 mod layers;
+mod names;
 mod prose;
 mod tool;
 mod tree;
+mod walks;
 mod words;
 
 use std::fs;
@@ -85,6 +87,23 @@ fn no_type_has_an_empty_name() -> Result<()> {
         }
     }
     none(&findings)
+}
+
+#[test]
+fn no_type_has_a_name_that_many_types_have() -> Result<()> {
+    let defined = names::defined(&sources()?);
+    ensure!(defined.len() > 300, "only {} types found: the check does not see", defined.len());
+    let often = defined.iter().filter(|(_, places)| places.len() > names::AT_MOST);
+    none(&often.map(|(name, places)| format!("{name}: {}", places.join(" "))).collect::<Vec<_>>())
+}
+
+#[test]
+fn each_station_of_the_walks_through_the_house_is_there() -> Result<()> {
+    let architecture =
+        fs::read_to_string(repository()?.join("ARCHITECTURE.md")).context("ARCHITECTURE.md")?;
+    let walks = walks::walks(&architecture);
+    ensure!(walks.len() == 4, "{} walks found", walks.len());
+    none(&walks::findings(&walks, &files()?))
 }
 
 #[test]

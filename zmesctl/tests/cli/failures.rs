@@ -311,7 +311,7 @@ fn hostile_names_do_not_reach_the_terminal() {
     let poisoned = [
         ("clients list", "reply-clients_list", ["admin", "zmNinja 1.6.008", "192.0.2.7:50432"]),
         ("monitors list", "reply-monitors_list", ["Front", "Garage", "zmc does not write"]),
-        ("status", "reply-status-degraded", ["connection refused", "no space left", "0.1.0"]),
+        ("status", "reply-status-degraded", ["connection refused", "no space left", "0.2.0"]),
         ("alarm test", "reply-alarm_test", ["the proxy answered 502", "filter", "1a2b3c4d"]),
         ("check all", "reply-check", ["the certificate ends", "renew it", "poller and router"]),
         ("doctor", "reply-doctor", ["8801: tcp", "in force", "renew it"]),

@@ -11,7 +11,7 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 pub(crate) const HELLO: &str =
-    r#"{"hello":{"protocol":{"major":1,"minor":7},"daemon":"0.1.0","role":"admin","more":1}}"#;
+    r#"{"hello":{"protocol":{"major":1,"minor":7},"daemon":"0.2.0","role":"admin","more":1}}"#;
 
 /// What the fake daemon does with a request.
 pub(crate) enum Answer {

@@ -41,7 +41,7 @@ fn an_older_daemon_does_what_it_knows_and_the_rest_is_said_clearly() {
         refused += 1;
         // "zmesd and zmesctl speak different versions", and the error says which one to renew.
         assert_eq!((run.code, run.stdout.as_str()), (Some(8), ""), "{line}: {run:?}");
-        let said = "error: zmesd 0.1.0 does not know this request\n\
+        let said = "error: zmesd 0.2.0 does not know this request\n\
                     hint: update zmesd, or use the zmesctl that came with it\n";
         assert_eq!(run.stderr, said, "{line}");
         let document = daemon.run(&format!("{line} --json")).json();

@@ -19,6 +19,7 @@ mod log;
 mod monitors;
 mod off_loop;
 mod push;
+mod push_cure;
 mod reload;
 mod status;
 mod token_names;

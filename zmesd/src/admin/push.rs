@@ -11,6 +11,7 @@ use super::answers::unreadable;
 use super::token_names::TokenNames;
 use super::tokens::view;
 use crate::admin::AdminParts;
+use crate::admin::push_cure::push_cure;
 use crate::domain::Token;
 use crate::ports::{self, PushBusy, PushSide, TransportHealth};
 use crate::state::DeliveryRow;
@@ -76,7 +77,10 @@ pub(super) async fn queue(parts: &AdminParts) -> Result<PushQueue, ControlError>
 }
 
 fn transport(health: TransportHealth, now: Timestamp) -> TransportView {
-    let hint = health.cure();
+    let hint = health
+        .failure
+        .as_ref()
+        .map(|failure| push_cure(failure.fault.kind, &health.transport, &health.target));
     let failure = health.failure.as_ref();
     TransportView {
         open: health.rests_until.is_some(),

@@ -11,7 +11,6 @@ mod forms;
 pub(crate) mod fuzzing;
 mod problem;
 mod push;
-mod push_cure;
 mod reader;
 mod section;
 mod settings;
@@ -28,7 +27,6 @@ pub use file::{
 };
 pub use problem::{Problem, Problems};
 pub use push::PushMode;
-pub use push_cure::push_cure;
 pub use section::{AnyForm, Complaint, Form, Key, Literal, Reload, Section, SettingsArea};
 pub use shown::Shown;
 pub(crate) use shown::toml_string;

@@ -14,7 +14,7 @@ use super::push::TokenFault;
 pub struct ServerIdentity {
     /// The protocol level that apps compare with: zmNinja asks for at least "6.0".
     pub version: String,
-    /// The daemon itself: `zmesd/0.1.0`.
+    /// The daemon itself: `zmesd/0.2.0`.
     pub server: String,
 }
 
@@ -138,7 +138,7 @@ mod tests {
     use super::*;
 
     fn identity() -> ServerIdentity {
-        ServerIdentity { version: "7.0.0".to_owned(), server: "zmesd/0.1.0".to_owned() }
+        ServerIdentity { version: "7.0.0".to_owned(), server: "zmesd/0.2.0".to_owned() }
     }
 
     #[test]
@@ -147,11 +147,11 @@ mod tests {
         for (reply, text) in [
             (
                 AppReply::AuthSuccess(&identity),
-                r#"{"event":"auth","type":"","version":"7.0.0","status":"Success","reason":"","server":"zmesd/0.1.0"}"#,
+                r#"{"event":"auth","type":"","version":"7.0.0","status":"Success","reason":"","server":"zmesd/0.2.0"}"#,
             ),
             (
                 AppReply::Version(&identity),
-                r#"{"event":"control","type":"version","type:":"version","version":"7.0.0","status":"Success","reason":"","server":"zmesd/0.1.0"}"#,
+                r#"{"event":"control","type":"version","type:":"version","version":"7.0.0","status":"Success","reason":"","server":"zmesd/0.2.0"}"#,
             ),
             (
                 AppReply::Replayed { count: 3, gap: false },

@@ -10,7 +10,7 @@ use zmes_shared::words::{FaultKind, Mender};
 
 use super::measure::{PartOutcome, failures, number, took};
 use crate::admin::AdminParts;
-use crate::config::push_cure;
+use crate::admin::push_cure::push_cure;
 use crate::config::{Config, PushMode};
 use crate::ports::{Refusals, TransportCheck, TransportHealth};
 

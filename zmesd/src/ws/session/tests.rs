@@ -11,7 +11,7 @@ use crate::domain::Credentials;
 const AUTH: &str = r#"{"event":"auth","data":{"user":"amy","password":"secret"}}"#;
 
 fn session() -> AppSession {
-    let identity = ServerIdentity { version: "7.0.0".to_owned(), server: "zmesd/0.1.0".to_owned() };
+    let identity = ServerIdentity { version: "7.0.0".to_owned(), server: "zmesd/0.2.0".to_owned() };
     AppSession::new("192.0.2.7".parse().unwrap(), Arc::new(identity), false)
 }
 
@@ -80,7 +80,7 @@ fn say(session: &mut AppSession, text: &str) -> Vec<Value> {
 }
 
 fn success() -> Value {
-    json!({"event": "auth", "type": "", "version": "7.0.0", "status": "Success", "reason": "", "server": "zmesd/0.1.0"})
+    json!({"event": "auth", "type": "", "version": "7.0.0", "status": "Success", "reason": "", "server": "zmesd/0.2.0"})
 }
 
 fn fail(event: &str, kind: &str, reason: &str) -> Value {
@@ -110,7 +110,7 @@ fn before_auth_everything_else_is_refused_and_changes_nothing() {
 fn the_version_is_told_to_everybody_with_both_spellings_of_type() {
     let text = r#"{"event":"control","data":{"type":"version"}}"#;
     let told = json!({"event": "control", "type": "version", "type:": "version", "version": "7.0.0",
-        "status": "Success", "reason": "", "server": "zmesd/0.1.0"});
+        "status": "Success", "reason": "", "server": "zmesd/0.2.0"});
     assert_eq!(say(&mut session(), text), std::slice::from_ref(&told));
     assert_eq!(say(&mut logged_in(), text), [told]);
 }

@@ -29,7 +29,7 @@ async fn pipelined_auth_and_filter_are_handled_in_order() {
     app.say(VERSION).await;
     assert_eq!(
         app.json().await,
-        json!({"event": "auth", "type": "", "version": "7.0.0", "status": "Success", "reason": "", "server": "zmesd/0.1.0"})
+        json!({"event": "auth", "type": "", "version": "7.0.0", "status": "Success", "reason": "", "server": "zmesd/0.2.0"})
     );
     assert_eq!(
         app.json().await,
@@ -247,7 +247,7 @@ async fn settings_that_change_hold_for_new_connections() {
     let mut changed = settings();
     changed.identity = std::sync::Arc::new(crate::protocol::ServerIdentity {
         version: "8.0".to_owned(),
-        server: "zmesd/0.1.0".to_owned(),
+        server: "zmesd/0.2.0".to_owned(),
     });
     world.context.reconfigure(changed);
     let mut new = App::connect(&world).await;

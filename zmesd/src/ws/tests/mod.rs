@@ -18,7 +18,7 @@ use crate::protocol::ServerIdentity;
 /// Settings as the defaults are, for tests to change.
 pub(super) fn settings() -> ServerSettings {
     ServerSettings {
-        identity: Arc::new(ServerIdentity { version: "7.0.0".to_owned(), server: "zmesd/0.1.0".to_owned() }),
+        identity: Arc::new(ServerIdentity { version: "7.0.0".to_owned(), server: "zmesd/0.2.0".to_owned() }),
         max_clients: 20_000,
         max_clients_per_address: 500,
         trusted_proxies: Vec::new(),

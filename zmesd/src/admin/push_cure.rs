@@ -4,7 +4,7 @@ use zmes_shared::words::FaultKind;
 
 /// Returns what to do about a fault: a command, or the key to change, for the transport of that name
 /// (`proxy`, `fcm`, `fcm:zmninja`, `apns`) whose target is `host:port`.
-pub fn push_cure(kind: FaultKind, transport: &str, target: &str) -> String {
+pub(super) fn push_cure(kind: FaultKind, transport: &str, target: &str) -> String {
     let (host, port) = target.rsplit_once(':').unwrap_or((target, "443"));
     let host = host.trim_matches(['[', ']']);
     let place = TransportPlace::of(transport);
