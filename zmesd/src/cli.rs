@@ -23,9 +23,7 @@ use zmes_shared::duration;
 use crate::config::{self, Config, Environment, Loaded, Looks};
 use crate::demo::{DEFAULT_MONITORS, MAX_MONITORS};
 
-/// Exit code of a command line that is wrong (`EX_USAGE` of sysexits.h).
 pub const EXIT_USAGE: u8 = 64;
-/// Exit code of a configuration that does not hold (`EX_CONFIG` of sysexits.h).
 pub const EXIT_CONFIG: u8 = 78;
 
 /// Shortest and longest time between two alarms of the demo.
@@ -42,10 +40,8 @@ Examples:
 
 Exit codes: 0 success, 64 file not found or already exists, 69 disk full, 77 permission denied, 78 not understood.";
 
-/// What is to be done.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Cli {
-    /// The command; `run` where none is named.
     pub command: Command,
 }
 
@@ -136,7 +132,6 @@ pub struct DemoArgs {
     pub keep: Option<PathBuf>,
 }
 
-/// Reads the arguments of the process, its name first.
 pub fn parse(args: impl Iterator<Item = OsString>) -> Result<Cli, clap::Error> {
     let Arguments { command, run } = Arguments::try_parse_from(args)?;
     let Some(mut command) = command else { return Ok(Cli { command: Command::Run(run) }) };
@@ -162,19 +157,14 @@ pub fn exit_code(error: &clap::Error) -> u8 {
     if error.use_stderr() { EXIT_USAGE } else { 0 }
 }
 
-/// Returns the description of the command line, for the manual and completions.
 pub fn description() -> clap::Command {
     Arguments::command()
 }
 
-/// What a command has to say.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Report {
-    /// Exit code.
     pub code: u8,
-    /// For standard output.
     pub stdout: String,
-    /// For standard error.
     pub stderr: String,
 }
 
@@ -199,7 +189,6 @@ pub fn default_config() -> Report {
     Report { stdout: config::default_file(), ..Report::default() }
 }
 
-/// Says on one line what the configuration leads to.
 fn summary(path: &Path, config: &Config) -> String {
     let zoneminder = &config.zoneminder;
     let addresses: Vec<_> = config.server.listen.iter().map(ToString::to_string).collect();

@@ -19,7 +19,6 @@ use crate::state::StateError;
 /// Monitors that an error lists at most.
 const LISTED: usize = 20;
 
-/// Handles a request and returns the view that answers it. The caller has checked the role.
 pub(super) async fn answer(admin: &Admin, asker: Role, request: Request) -> Result<Value, ControlError> {
     let parts = &admin.parts;
     match request {
@@ -100,7 +99,6 @@ pub(super) fn busy(error: Busy) -> ControlError {
         .with_hint("try again; zmesctl check ping shows whether the router responds")
 }
 
-/// Says why the state cannot be read.
 pub(super) fn unreadable(error: &StateError) -> ControlError {
     let cause = std::error::Error::source(error).map(ToString::to_string).unwrap_or_default();
     ControlError::new(ErrorCode::Unavailable, format!("cannot read the {error}: {cause}"))

@@ -8,7 +8,6 @@ use super::token_names::TokenScope;
 use super::tokens::change::{TokenChoice, changed, choose, done};
 use crate::admin::AdminParts;
 
-/// What the answer says of the change.
 const CHANGE: &str = "badge_reset";
 
 /// Sets the numbers on the icons of apps.

@@ -6,7 +6,6 @@ use zmes_shared::views::{Latency, StageLatency};
 
 use crate::admin::AdminParts;
 
-/// Returns how long each stage takes.
 pub(super) fn show(parts: &AdminParts) -> Latency {
     let stages = parts.push.latencies().into_iter().map(|stage| StageLatency {
         stage: stage.stage,

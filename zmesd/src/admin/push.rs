@@ -15,7 +15,6 @@ use crate::domain::Token;
 use crate::ports::{self, PushBusy, PushSide, TransportHealth};
 use crate::state::DeliveryRow;
 
-/// Deliveries that the queue shows.
 const SHOWN: u32 = 100;
 
 /// Goes to the providers as far as possible without sending anything.
@@ -56,7 +55,6 @@ fn checked(check: ports::TransportCheck) -> TransportCheck {
     }
 }
 
-/// Returns what waits to be sent.
 pub(super) async fn queue(parts: &AdminParts) -> Result<PushQueue, ControlError> {
     let rows = parts.state.deliveries_queued(SHOWN).await.map_err(|error| unreadable(&error))?;
     let known = TokenNames::load(&parts.state, Role::Observer).await?;
@@ -94,7 +92,6 @@ fn transport(health: TransportHealth, now: Timestamp) -> TransportView {
     }
 }
 
-/// Returns what holds back the pushes to a phone.
 pub(super) fn held(push: &dyn PushSide, token: &Token) -> Option<HeldView> {
     let held = push.held(token)?;
     Some(HeldView { by: held.by, until: held.until, reason: held.reason })

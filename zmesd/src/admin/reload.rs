@@ -6,7 +6,6 @@ use zmes_shared::views::ConfigReloaded;
 use super::STOPPING;
 use crate::admin::AdminParts;
 
-/// Reads the configuration again and applies it.
 pub(super) async fn reload(parts: &AdminParts) -> Result<ConfigReloaded, ControlError> {
     // What is being taken down must not be built up again meanwhile.
     if parts.draining.is_cancelled() {

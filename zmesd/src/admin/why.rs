@@ -23,12 +23,9 @@ use crate::ports::PushSide;
 use crate::route::SessionDecision;
 use crate::state::{DeliveryRow, RecordedAlarm, TokenRow};
 
-/// Maximum number of alarms of one event in the answer.
 const ALARMS: u32 = 100;
-/// Maximum number of deliveries of one event in the answer.
 const DELIVERIES: u32 = 20_000;
 
-/// What is known of an event.
 #[derive(Debug)]
 struct Evidence {
     event: EventId,
@@ -39,7 +36,6 @@ struct Evidence {
     users: HashMap<SessionId, Option<String>>,
 }
 
-/// Explains an event, for one token if one is named.
 pub(super) async fn explain(
     parts: &AdminParts,
     asker: Role,

@@ -106,7 +106,6 @@ fn run(arguments: &RunArgs, journal_stream: Option<&str>, listen: &ListenVariabl
     on_runtime(serve(start))
 }
 
-/// Starts the daemon and serves until it is told to stop.
 async fn serve(start: Start) -> Exit {
     let lifecycle = match install() {
         Ok(lifecycle) => lifecycle,

@@ -35,14 +35,12 @@ const SESSIONS_DEADLINE: Duration = Duration::from_secs(4);
 /// How long router, dispatcher, state and control socket may take each.
 const STEP_DEADLINE: Duration = Duration::from_secs(2);
 
-/// The running daemon.
 #[derive(Debug)]
 struct App {
     conductor: Conductor,
     vitals: Vitals,
 }
 
-/// One token for each step of the end.
 #[derive(Debug)]
 struct Tokens {
     soft: CancellationToken,
@@ -60,7 +58,6 @@ impl Tokens {
 }
 
 impl App {
-    /// Serves until told to stop, then ends everything in order.
     async fn run(self, lifecycle: Lifecycle) -> Exit {
         let conducted = lifecycle.tracker().spawn(self.conductor.run());
         let ended = lifecycle.run(self.vitals).await;
@@ -80,11 +77,8 @@ impl App {
 struct Conductor {
     /// What finds alarms and lets clients in: ends first.
     front: Tasks,
-    /// The router.
     core: Tasks,
-    /// The dispatcher of pushes.
     push: Tasks,
-    /// The state's writer.
     store: Tasks,
     /// The control socket: answers until the end.
     control: Tasks,

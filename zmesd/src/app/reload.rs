@@ -34,9 +34,7 @@ use crate::telemetry::{Counters, Reload};
 use crate::tls::{CertStore, TlsWarning};
 use crate::ws::{self, ServerSettings};
 
-/// Maximum number of waiting reloads; more are refused as busy.
 const WAITING: usize = 4;
-/// How long a caller waits for a reload.
 const DEADLINE: Duration = Duration::from_secs(10);
 /// How often the certificate's files are checked, so that a renewal needs no signal.
 const CERTIFICATE_EVERY: Duration = Duration::from_mins(1);
@@ -99,7 +97,6 @@ impl Reloader {
         (Self { file, hot, current, requests, hangups }, handle)
     }
 
-    /// Runs until `stop`.
     pub(super) async fn run(mut self, stop: CancellationToken) {
         let mut certificate = tokio::time::interval(CERTIFICATE_EVERY);
         certificate.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -198,7 +195,6 @@ impl Reloader {
 }
 
 impl Hot {
-    /// Applies what has changed in one area of the settings.
     fn apply(&self, area: SettingsArea, old: &Config, now: &Config) {
         match area {
             SettingsArea::Zoneminder => self.zoneminder(&now.zoneminder),
@@ -260,7 +256,6 @@ fn set<T: PartialEq>(sender: &watch::Sender<T>, value: T) {
     });
 }
 
-/// Logs what a reload has changed.
 fn tell(diff: &ConfigDiff, applied: &[String], certificate: Option<&ServedCertificate>) {
     let hot = diff.changes.iter().filter(|change| change.reload == config::Reload::Hot);
     for SettingChange { key, old, new, .. } in hot {

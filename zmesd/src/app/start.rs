@@ -28,7 +28,6 @@ use crate::telemetry::log::LogHandle;
 use crate::tls::{self, CertStore};
 use crate::ws::{self, Listener, ServerSettings};
 
-/// What the daemon is started with.
 #[derive(Debug)]
 pub(super) struct Start {
     pub(super) config: Config,
@@ -36,16 +35,13 @@ pub(super) struct Start {
     pub(super) file: Option<ConfigFile>,
     pub(super) parts: Parts,
     pub(super) log: LogHandle,
-    /// Sockets that were open before.
     pub(super) inherited: Inherited,
 }
 
-/// What can fail, opened and bound.
 #[derive(Debug)]
 pub(super) struct Opened {
     pub(super) certificates: Option<Arc<CertStore>>,
     pub(super) control: ControlListener,
-    /// Which sockets were handed over.
     pub(super) handed: Vec<String>,
     pub(super) listeners: Vec<Listener>,
     pub(super) metrics: Option<metrics::Bound>,
@@ -55,7 +51,6 @@ pub(super) struct Opened {
     pub(super) state: State,
 }
 
-/// What every room shares.
 #[derive(Debug)]
 pub(super) struct Common {
     pub(super) counters: Arc<Counters>,

@@ -13,27 +13,19 @@ use crate::{state, tls};
 /// Why the daemon does not start.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
-    /// The certificate or its key cannot be used.
     #[error(transparent)]
     Tls(#[from] tls::TlsError),
-    /// A transport of pushes cannot be set up.
     #[error(transparent)]
     Push(#[from] TransportProblem),
-    /// The state file cannot be used.
     #[error(transparent)]
     State(#[from] state::OpenError),
-    /// A port or a Unix socket cannot be served.
     #[error(transparent)]
     Bind(#[from] BindError),
-    /// A socket that was handed over cannot be served.
     #[error(transparent)]
     Inherit(#[from] InheritError),
-    /// The operating system refuses something.
     #[error("cannot {what}")]
     System {
-        /// What was tried.
         what: &'static str,
-        /// Why not.
         #[source]
         source: io::Error,
     },
@@ -56,7 +48,6 @@ impl StartError {
         }
     }
 
-    /// Says what an admin can do about it.
     pub fn hint(&self) -> Option<String> {
         match self {
             Self::Tls(problem) => Some(problem.hint()),

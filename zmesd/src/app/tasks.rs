@@ -33,7 +33,6 @@ use crate::ws::Listener;
 /// be of its time.
 const BEGAN_BEFORE: Duration = Duration::from_mins(1);
 
-/// All that the tasks are made of.
 #[derive(Debug)]
 pub(super) struct Assembly {
     pub(super) config: Config,
@@ -78,7 +77,6 @@ impl Shared {
 }
 
 impl Conductor {
-    /// Starts all tasks.
     #[expect(clippy::too_many_lines, reason = "one list of rooms, each with what is moved into it")]
     pub(super) fn run_tasks(&mut self, assembly: Assembly) {
         let Assembly { config, file, parts, log, channels, opened, common } = assembly;

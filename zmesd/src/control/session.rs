@@ -22,9 +22,7 @@ use crate::admin;
 
 /// How long a peer may be silent between requests.
 const IDLE: Duration = Duration::from_mins(10);
-/// How long a request may take from its first byte to its line feed.
 const REQUEST_DEADLINE: Duration = Duration::from_secs(10);
-/// How long a peer may take to read an answer.
 const WRITE_DEADLINE: Duration = Duration::from_secs(10);
 /// How long a watcher may read nothing: a person has paused the terminal. `lagged` tells it how much it missed.
 const STREAM_WRITE_DEADLINE: Duration = Duration::from_mins(10);
@@ -35,7 +33,6 @@ const CHUNK: usize = 64 * 1024;
 /// Longest text of a request or an error in the log, in characters.
 const LOGGED: usize = 300;
 
-/// What the peer sent.
 enum PeerInput {
     Line,
     TooLarge,
@@ -43,13 +40,11 @@ enum PeerInput {
     Ended,
 }
 
-/// Says whether the session goes on.
 enum NextStep {
     Continue,
     Close,
 }
 
-/// What a stream does next.
 enum StreamStep {
     Events(Vec<WatchEvent>),
     End(&'static str),

@@ -28,18 +28,14 @@ use super::database::{ADMIN, Database};
 use super::push_proxy::Ring;
 use crate::ports::Clock;
 
-/// Time from the first packet to the answer to `auth`.
 const LOGIN_DEADLINE: Duration = Duration::from_secs(10);
-/// Time for the last words of a connection.
 const CLOSE_DEADLINE: Duration = Duration::from_secs(1);
 /// The push token of its phone; no provider has issued it.
 const PHONE: &str = "demo-phone-of-nobody";
-/// Pause before another try.
 const RETRY: Duration = Duration::from_secs(1);
 
 type Socket = WebSocketStream<TlsStream<TcpStream>>;
 
-/// The app.
 #[derive(Debug)]
 pub struct Client {
     pub(super) address: SocketAddr,
@@ -67,13 +63,11 @@ enum ClientError {
     Closed(String),
 }
 
-/// Why the app stops for good.
 enum End {
     Stopped,
     Lost(ClientError),
 }
 
-/// What the app understands of a frame.
 #[derive(Debug, Deserialize)]
 struct Frame {
     event: String,
@@ -187,7 +181,6 @@ impl Client {
         Ok(())
     }
 
-    /// Prints what the phone shows.
     fn print_ring(&self, out: &mut (dyn Write + Send), ring: &Ring) -> io::Result<()> {
         let Ring { device, alert, badge, arrived } = ring;
         let event = alert.rsplit_once('(').and_then(|(_, rest)| rest.split(')').next()?.parse().ok());
@@ -204,7 +197,6 @@ impl Client {
         format!("{:.1} ms after ZoneMinder's ALARM", delay.as_secs_f64() * 1000.0)
     }
 
-    /// Prints one line with the local time.
     fn say(&self, out: &mut (dyn Write + Send), line: &str) -> io::Result<()> {
         let time = self.clock.now().to_zoned(TimeZone::system());
         writeln!(out, "{}  {line}", time.strftime("%H:%M:%S%.3f"))?;
@@ -242,7 +234,6 @@ fn reachable(listen: SocketAddr) -> SocketAddr {
     SocketAddr::new(loopback, listen.port())
 }
 
-/// Returns an error with its causes in one line.
 fn chain(error: &dyn std::error::Error) -> String {
     let causes = std::iter::successors(error.source(), |cause| cause.source());
     causes.fold(error.to_string(), |line, cause| format!("{line}: {cause}"))

@@ -15,7 +15,6 @@ use zmes_zoneminder::{
     MonitorSet, MonitorStore, Recording, User, ZmVersion, Zoneminder,
 };
 
-/// Name and password of the one user.
 pub(super) const ADMIN: &str = "admin";
 /// The version that the shared memory's layout belongs to.
 const VERSION: ZmVersion = ZmVersion(1, 39, 22);
@@ -32,7 +31,6 @@ const BCRYPT_COST: u32 = 4;
 const NAMES: [&str; 8] =
     ["Front Door", "Garage", "Driveway", "Garden", "Back Door", "Porch", "Workshop", "Gate"];
 
-/// An event as the simulation knows it.
 #[derive(Debug)]
 struct Event {
     id: EventId,
@@ -67,12 +65,10 @@ impl Database {
         Ok(Self { monitors: (1..=monitors).map(monitor).collect(), admin, events: Mutex::default() })
     }
 
-    /// Returns the monitors.
     pub(super) fn monitors(&self) -> &MonitorSet {
         &self.monitors
     }
 
-    /// Inserts an open event and returns its id.
     pub(super) fn open(&self, monitor: MonitorId, cause: &str, alarmed: Instant) -> EventId {
         let mut events = self.events();
         let id = EventId(events.back().map_or(1, |last| last.id.0 + 1));
@@ -90,14 +86,12 @@ impl Database {
         id
     }
 
-    /// Counts one more alarm frame.
     pub(super) fn count_alarm_frame(&self, event: EventId) {
         if let Some(event) = self.events().iter_mut().find(|row| row.id == event) {
             event.alarm_frames += 1;
         }
     }
 
-    /// Ends an event.
     pub(super) fn close(&self, event: EventId) {
         if let Some(event) = self.events().iter_mut().find(|row| row.id == event) {
             event.open = false;
@@ -115,7 +109,6 @@ impl Database {
     }
 }
 
-/// Returns the monitor of that number: a camera that records on motion.
 fn monitor(number: u32) -> Monitor {
     let index = usize::try_from(number).unwrap_or(usize::MAX).saturating_sub(1);
     let name = NAMES.get(index).map_or_else(|| format!("Camera {number}"), |name| (*name).to_owned());

@@ -35,7 +35,6 @@ impl Directory {
         Ok(Self(Place::Kept(keep)))
     }
 
-    /// Returns its path.
     pub fn path(&self) -> &Path {
         match &self.0 {
             Place::Temporary(directory) => directory.path(),
@@ -43,7 +42,6 @@ impl Directory {
         }
     }
 
-    /// Says whether it stays.
     pub fn is_kept(&self) -> bool {
         matches!(self.0, Place::Kept(_))
     }
@@ -59,7 +57,6 @@ impl Directory {
         }
     }
 
-    /// Makes a directory in it.
     pub(super) fn subdirectory(&self, name: &str) -> Result<PathBuf, DemoError> {
         let path = self.path().join(name);
         DirBuilder::new().mode(0o700).create(&path).map_err(DemoError::writing(&path))?;

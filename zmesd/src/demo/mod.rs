@@ -32,23 +32,17 @@ use certificate::Certificate;
 
 /// The port of the protocol.
 const PORT: u16 = 9000;
-/// Most monitors that are simulated.
 pub const MAX_MONITORS: u32 = 500;
-/// Default number of monitors.
 pub const DEFAULT_MONITORS: u32 = 4;
-/// Default time between two alarms.
 pub const DEFAULT_EVERY: Duration = Duration::from_secs(5);
-/// Shortest time between two alarms: that of one picture.
 const MIN_EVERY: Duration = Duration::from_millis(100);
 
-/// What the command line asks for.
 #[derive(Debug, Clone)]
 pub struct Options {
     /// Where apps are served; `None`: 127.0.0.1:9000, or another port there if that one is taken.
     pub listen: Option<SocketAddr>,
     /// How many monitors, 1 to [`MAX_MONITORS`].
     pub monitors: u32,
-    /// Time between two alarms, at least 100 ms.
     pub every: Duration,
     /// Where to keep the files; `None`: in a temporary directory that is removed.
     pub keep: Option<PathBuf>,
@@ -60,40 +54,30 @@ impl Default for Options {
     }
 }
 
-/// Why the demo cannot be prepared.
 #[derive(Debug, thiserror::Error)]
 pub enum DemoError {
-    /// Too many monitors, or none.
     #[error("cannot simulate {0} monitors: the number must be from 1 to {MAX_MONITORS}")]
     Monitors(u32),
-    /// Too often.
     #[error("cannot simulate an alarm every {0:?}: the least is 100ms")]
     Every(Duration),
     /// `--keep` would mix the demo's files with others.
     #[error("{0} is not empty")]
     NotEmpty(PathBuf),
-    /// No port is free.
     #[error("no free port on {0}")]
     Listen(SocketAddr, #[source] io::Error),
-    /// A file or directory cannot be written.
     #[error("cannot write {path}")]
     Write {
-        /// Which.
         path: PathBuf,
-        /// Why.
         #[source]
         source: io::Error,
     },
-    /// The certificate cannot be made.
     #[error("cannot make a certificate")]
     Certificate(#[from] rcgen::Error),
-    /// The app's TLS cannot be set up.
     #[error("cannot set up TLS for the demo's own app")]
     Tls(#[from] rustls::Error),
     /// The configuration does not hold: the directory's path is too long, for one.
     #[error("cannot run in this directory\n{0}")]
     Configuration(Problems),
-    /// The password cannot be hashed.
     #[error("cannot hash the password")]
     Password(#[from] bcrypt::BcryptError),
 }
@@ -121,7 +105,6 @@ impl DemoError {
 /// All parts of a demo, ready to be composed with the daemon.
 #[derive(Debug)]
 pub struct Demo {
-    /// What the daemon is started with.
     pub config: Config,
     /// ZoneMinder's database, for the ports `MonitorStore`, `AccountStore` and `EventStore`.
     pub database: Arc<Database>,
@@ -131,7 +114,6 @@ pub struct Demo {
     pub client: Client,
     /// What takes the daemon's pushes; to be run beside the daemon.
     pub push_proxy: PushProxy,
-    /// Where everything lies; to be kept until the daemon has ended.
     pub directory: Directory,
     /// What to tell the user before anything happens.
     pub introduction: String,
@@ -230,7 +212,6 @@ pub fn zmesctl_command(executable: Option<&Path>) -> String {
     "cargo run -q -p zmesctl --".to_owned()
 }
 
-/// Returns what the demo prints first.
 fn introduction(
     options: &Options,
     directory: &Directory,

@@ -10,7 +10,6 @@ use tokio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
 use crate::config::MetricsListen;
 use crate::sockets::{self, BindError, BindFault, SocketFile};
 
-/// The key that says where metrics are served.
 pub(super) const KEY: &str = "metrics.listen";
 
 /// Connections that may wait to be accepted.
@@ -18,7 +17,6 @@ const BACKLOG: i32 = 64;
 /// Mode of a Unix socket: the permissions of its directory decide who can reach it.
 const SOCKET_MODE: u32 = 0o660;
 
-/// A bound port or socket.
 #[derive(Debug)]
 pub struct Bound {
     socket: MetricsSocket,
@@ -35,12 +33,9 @@ enum MetricsSocket {
     },
 }
 
-/// A connection.
 #[derive(Debug)]
 pub(super) enum MetricsPeer {
-    /// Over a port.
     Port(TcpStream),
-    /// Over a Unix socket.
     Socket(UnixStream),
 }
 
@@ -58,7 +53,6 @@ impl Bound {
         Ok(Self { socket, listen })
     }
 
-    /// Returns the address or path.
     pub fn listen(&self) -> &MetricsListen {
         &self.listen
     }

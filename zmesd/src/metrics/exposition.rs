@@ -15,7 +15,6 @@ use super::gauges::Gauge;
 use super::names::{self, Metric, MetricKind};
 use crate::telemetry::{Counter, Counters, Labels, Tally, Timing, TimingBuckets};
 
-/// The format of the answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Format {
     /// OpenMetrics 1.0.
@@ -31,7 +30,6 @@ impl Format {
         if older { Self::Text } else { Self::OpenMetrics }
     }
 
-    /// Returns the header `Content-Type`.
     pub(super) fn content_type(self) -> &'static str {
         match self {
             Self::OpenMetrics => "application/openmetrics-text; version=1.0.0; charset=utf-8",
@@ -40,14 +38,12 @@ impl Format {
     }
 }
 
-/// All numbers at one moment.
 #[derive(Debug)]
 struct Exposition {
     counters: Arc<Counters>,
     gauges: Vec<Gauge>,
 }
 
-/// Writes the text.
 pub(super) fn text(
     counters: &Arc<Counters>,
     gauges: Vec<Gauge>,

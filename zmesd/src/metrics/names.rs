@@ -1,7 +1,6 @@
 //! The names of all metrics. They are a contract with dashboards and alert rules; a test compares them with
 //! `docs/observe.md`.
 
-/// What kind of number a metric is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum MetricKind {
     /// It only grows; its samples end in `_total`.
@@ -12,13 +11,11 @@ pub(super) enum MetricKind {
     Histogram,
 }
 
-/// One metric.
 #[derive(Debug)]
 pub(super) struct Metric {
     /// Its name; that of a counter without `_total`.
     pub(super) name: &'static str,
     pub(super) kind: MetricKind,
-    /// One sentence.
     pub(super) help: &'static str,
 }
 

@@ -13,16 +13,13 @@ use crate::telemetry::{Labels, Part};
 /// Longest reason, in characters: it may be a database's message.
 const REASON_MAX: usize = 300;
 
-/// The state of one part.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct PartReport {
     pub(super) part: Part,
     pub(super) ready: bool,
-    /// A sentence about it.
     pub(super) detail: String,
 }
 
-/// Checks all parts.
 pub(super) fn parts(parts: &Parts) -> Vec<PartReport> {
     let report = |part: Part| {
         let (ready, detail) = match part {

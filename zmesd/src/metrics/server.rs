@@ -27,14 +27,12 @@ use crate::sockets::{AcceptPause, BindError, BindFault};
 const CONNECTIONS: usize = 16;
 /// Time for the head of a request.
 const HEAD_DEADLINE: Duration = Duration::from_secs(5);
-/// Time for one request and its answer.
 const DEADLINE: Duration = Duration::from_secs(10);
 /// Longest head of a request, in bytes.
 const HEAD_MAX: usize = 16 * 1024;
 /// Moves that may wait; a further reload is refused.
 const MOVES: usize = 4;
 
-/// Moves the server to another port or socket.
 #[derive(Debug)]
 pub struct Switch(mpsc::Sender<Option<Bound>>);
 
@@ -63,7 +61,6 @@ impl Switch {
 }
 
 impl Move<'_> {
-    /// Makes the move.
     pub fn make(self) {
         if let Some((permit, bound)) = self.0 {
             permit.send(bound);
@@ -132,7 +129,6 @@ fn announce(place: Option<&Bound>) {
     }
 }
 
-/// Open connections, the oldest first.
 #[derive(Debug, Default)]
 struct Connections {
     running: JoinSet<()>,

@@ -11,15 +11,12 @@ use crate::domain::{Decision, Origin, SkipReason};
 label! {
     /// Start or end of an alarm; only starts are announced.
     Phase = "phase" {
-        /// The alarm began.
         Start = "start",
     }
 }
 
 label! {
-    /// How a login ended.
     Login = "result" {
-        /// Logged in.
         Accepted = "accepted",
         /// Wrong, unknown, disabled, expired.
         Rejected = "rejected",
@@ -35,11 +32,9 @@ label! {
 label! {
     /// The kind of a transport.
     Transport = "transport" {
-        /// The PushProxy.
         Proxy = "proxy",
         /// FCM, directly or through a function proxy.
         Fcm = "fcm",
-        /// APNs.
         Apns = "apns",
         /// No transport was asked.
         None = "none",
@@ -58,7 +53,6 @@ pub enum Pushed {
     Shadow,
 }
 
-/// Why a poll of a monitor's shared memory showed nothing.
 impl Labels for MonitorCondition {
     fn all() -> Vec<Self> {
         vec![
@@ -81,7 +75,6 @@ impl Labels for MonitorCondition {
 }
 
 label! {
-    /// How a reload ended.
     Reload = "result" {
         /// Applied, except for keys that need a restart.
         Ok = "ok",
@@ -91,7 +84,6 @@ label! {
 }
 
 label! {
-    /// How grave a finding of `zmesctl doctor` is.
     FindingSeverity = "severity" {
         /// Alarms do not arrive, or will not.
         Error = "error",
@@ -112,7 +104,6 @@ label! {
     }
 }
 
-/// How alarms of a monitor are found.
 impl Labels for StateSource {
     fn all() -> Vec<Self> {
         Self::ALL.to_vec()
@@ -126,11 +117,8 @@ impl Labels for StateSource {
 label! {
     /// What must be there for the daemon to do its work.
     Part = "part" {
-        /// ZoneMinder's database.
         Database = "database",
-        /// The monitors.
         Sources = "sources",
-        /// The ports for apps.
         Listeners = "listeners",
     }
 }
@@ -138,15 +126,11 @@ label! {
 label! {
     /// A loop of the daemon that must keep moving.
     Loop = "loop" {
-        /// Looks at the shared memory.
         Poller = "poller",
         /// Compares with the Events table.
         Reconciler = "reconciler",
-        /// Decides who gets which alarm.
         Router = "router",
-        /// Sends pushes.
         Dispatcher = "dispatcher",
-        /// Writes the state file.
         StateWriter = "state_writer",
     }
 }
@@ -154,19 +138,13 @@ label! {
 /// A WebSocket frame; the app's and ours are counted apart.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Frame {
-    /// Text or binary of an app.
     MessageIn,
-    /// Ping of an app.
     PingIn,
-    /// Pong of an app.
     PongIn,
-    /// Close frame of an app.
     CloseIn,
     /// An alarm, replayed ones among them.
     AlarmOut,
-    /// An answer.
     ReplyOut,
-    /// Our ping.
     PingOut,
 }
 

@@ -19,7 +19,6 @@ pub trait Labels: Copy + PartialEq + Send + Sync + fmt::Debug + 'static {
     fn labels(self) -> LabelPairs;
 }
 
-/// Two sets of labels that vary independently.
 impl<A: Labels, B: Labels> Labels for (A, B) {
     fn all() -> Vec<Self> {
         A::all()
@@ -48,12 +47,10 @@ impl<L: Labels> Default for Tally<L> {
 }
 
 impl<L: Labels> Tally<L> {
-    /// Adds one.
     pub fn count(&self, labels: L) {
         self.add(labels, 1);
     }
 
-    /// Adds `number`.
     pub fn add(&self, labels: L, number: u64) {
         // A dozen at most: faster than hashing.
         if let Some((_, counter)) = self.series.iter().find(|(known, _)| *known == labels) {
@@ -76,12 +73,10 @@ impl<L: Labels> Tally<L> {
         }
     }
 
-    /// Returns what was counted for these.
     pub fn value(&self, labels: L) -> u64 {
         self.series.iter().find(|(known, _)| *known == labels).map_or(0, |(_, counter)| counter.value())
     }
 
-    /// Returns all series with their numbers.
     pub fn values(&self) -> Vec<(LabelPairs, u64)> {
         self.series.iter().map(|(labels, counter)| (labels.labels(), counter.value())).collect()
     }

@@ -20,7 +20,6 @@ const ANSWER: [f64; 9] = [0.005, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0];
 /// Bounds from an alarm to the provider's answer; `push.retry-for` is 10 minutes.
 const WAY: [f64; 12] = [0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 15.0, 60.0, 300.0, 600.0];
 
-/// A histogram of durations.
 #[derive(Debug)]
 pub struct Timing {
     measured: Mutex<Measurements>,
@@ -56,7 +55,6 @@ impl Timing {
         Self { measured: Mutex::new(Measurements { histogram, sum: Duration::ZERO }), bounds }
     }
 
-    /// Adds a measurement.
     pub fn record(&self, took: Duration) {
         let mut measured = self.measured.lock().unwrap_or_else(PoisonError::into_inner);
         measured.histogram.saturating_record(micros(took));
@@ -88,10 +86,8 @@ fn micros(duration: Duration) -> u64 {
     u64::try_from(duration.as_micros()).unwrap_or(u64::MAX)
 }
 
-/// The histograms.
 #[derive(Debug)]
 pub struct Timings {
-    /// One round of the poller.
     pub poll: Timing,
     /// From an alarm's detection until every app's frame is queued.
     pub decided: Timing,
@@ -117,14 +113,12 @@ impl Default for Timings {
 }
 
 impl Timings {
-    /// Adds what a provider took to answer.
     pub fn record_answer(&self, transport: Transport, took: Duration) {
         if let Some((_, timing)) = self.provider.iter().find(|(known, _)| *known == transport) {
             timing.record(took);
         }
     }
 
-    /// Returns what providers take to answer, for each kind of transport.
     pub fn provider(&self) -> &[(Transport, Timing)] {
         &self.provider
     }

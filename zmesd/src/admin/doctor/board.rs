@@ -16,7 +16,6 @@ pub(in crate::admin) struct Board {
     counters: Arc<Counters>,
 }
 
-/// The last findings of one part.
 #[derive(Debug, Default)]
 struct PartFindings {
     findings: Vec<Finding>,
@@ -25,12 +24,10 @@ struct PartFindings {
 }
 
 impl Board {
-    /// Returns an empty board. The number of findings goes to `counters`.
     pub(in crate::admin) fn new(counters: Arc<Counters>) -> Self {
         Self { parts: Mutex::default(), counters }
     }
 
-    /// Stores the findings of a complete check.
     pub(in crate::admin) fn keep(&self, survey: &Survey) {
         self.change(|parts| {
             for (part, outcome) in survey.outcomes() {
@@ -62,7 +59,6 @@ impl Board {
         });
     }
 
-    /// Returns the parts with a warning or an error.
     pub(super) fn troubled(&self) -> Vec<Part> {
         let parts = self.parts.lock().unwrap_or_else(PoisonError::into_inner);
         let troubled = parts.iter().filter(|(_, known)| severity(&known.findings) > Severity::Ok);
@@ -75,7 +71,6 @@ impl Board {
         survey::worst(parts.values().flat_map(|known| &known.findings)).cloned()
     }
 
-    /// Returns how many there are.
     pub(in crate::admin) fn counts(&self) -> FindingCounts {
         count(&self.parts.lock().unwrap_or_else(PoisonError::into_inner))
     }

@@ -42,17 +42,14 @@ impl Capturing {
         self
     }
 
-    /// Says whether a `zmc` runs for that monitor.
     pub(super) fn of(&self, monitor: MonitorId) -> bool {
         self.monitors.contains(&monitor)
     }
 
-    /// Returns where the daemon expects the memory.
     pub(super) fn path_map(&self) -> &str {
         &self.path_map
     }
 
-    /// Returns the file that says so.
     pub(super) fn zm_conf(&self) -> &str {
         &self.zm_conf
     }
@@ -63,7 +60,6 @@ impl Capturing {
     }
 }
 
-/// Reads all readable command lines.
 fn running() -> BTreeSet<MonitorId> {
     let Ok(processes) = fs::read_dir("/proc") else { return BTreeSet::new() };
     let lines = processes.flatten().filter_map(|process| fs::read(process.path().join("cmdline")).ok());

@@ -66,7 +66,6 @@ fn findings(
     findings
 }
 
-/// Says what is wrong with one monitor, if anything is.
 pub(super) fn one(report: &MonitorReport, capturing: &Capturing) -> Option<Finding> {
     let MonitorReport { id, name, condition, .. } = report;
     let step = format!("monitor {id}");

@@ -25,7 +25,6 @@ pub(in crate::admin) struct TokenChoice {
 }
 
 impl TokenChoice {
-    /// Finds the tokens that several names mean.
     pub(in crate::admin) fn find(known: &TokenNames, names: &[String], scope: TokenScope) -> Self {
         let mut chosen = Self::default();
         for name in names {
@@ -82,7 +81,6 @@ fn matching(
     chosen.map(|row| row.token.id).collect()
 }
 
-/// Revokes tokens.
 pub(in crate::admin) async fn revoke(
     parts: &AdminParts,
     asker: Role,
@@ -152,7 +150,6 @@ pub(in crate::admin) async fn mute(
     set_mute(parts, asker, tokens, Some(until), dry_run).await
 }
 
-/// Unmutes tokens.
 pub(in crate::admin) async fn unmute(
     parts: &AdminParts,
     asker: Role,
