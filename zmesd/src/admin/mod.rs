@@ -5,21 +5,17 @@
 
 mod alarms;
 mod answers;
-mod badges;
 mod check;
 mod clients;
 pub(crate) mod conditions;
-mod config;
 mod doctor;
 mod forced;
-mod latency;
 mod level;
 mod lines;
 mod log;
 mod monitors;
 mod off_loop;
 mod push;
-mod reload;
 mod status;
 mod token_names;
 mod tokens;

@@ -13,8 +13,8 @@ use crate::admin::AdminParts;
 #[derive(Debug, Clone, Default)]
 pub(super) struct Capturing {
     monitors: BTreeSet<MonitorId>,
-    path_map: String,
-    zm_conf: String,
+    pub(super) path_map: String,
+    pub(super) zm_conf: String,
 }
 
 impl Capturing {
@@ -44,14 +44,6 @@ impl Capturing {
 
     pub(super) fn of(&self, monitor: MonitorId) -> bool {
         self.monitors.contains(&monitor)
-    }
-
-    pub(super) fn path_map(&self) -> &str {
-        &self.path_map
-    }
-
-    pub(super) fn zm_conf(&self) -> &str {
-        &self.zm_conf
     }
 
     #[cfg(test)]

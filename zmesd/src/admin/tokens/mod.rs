@@ -1,6 +1,5 @@
 //! `tokens …`: what is registered, what became of it, and what admins change.
 
-pub(super) mod block;
 pub(super) mod change;
 pub(super) mod transfer;
 pub(super) mod view;
