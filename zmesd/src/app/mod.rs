@@ -41,20 +41,14 @@ struct App {
     vitals: Vitals,
 }
 
-#[derive(Debug)]
-struct Tokens {
+/// One token for each step of the end.
+#[derive(Debug, Default)]
+struct StopTokens {
     soft: CancellationToken,
     router: CancellationToken,
     push: CancellationToken,
     store: CancellationToken,
     control: CancellationToken,
-}
-
-impl Tokens {
-    fn new(soft: CancellationToken) -> Self {
-        let later = CancellationToken::new;
-        Self { soft, router: later(), push: later(), store: later(), control: later() }
-    }
 }
 
 impl App {
@@ -73,7 +67,7 @@ impl App {
 }
 
 /// Ends the tasks in the order in which they depend on each other: who sends first, who receives last.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 struct Conductor {
     /// What finds alarms and lets clients in: ends first.
     front: Tasks,
@@ -83,14 +77,13 @@ struct Conductor {
     /// The control socket: answers until the end.
     control: Tasks,
     sessions: TaskTracker,
-    tokens: Tokens,
+    tokens: StopTokens,
 }
 
 impl Conductor {
     fn new(soft: CancellationToken) -> Self {
-        let none = Tasks::default;
-        let (front, core, push, store, control) = (none(), none(), none(), none(), none());
-        Self { front, core, push, store, control, sessions: TaskTracker::new(), tokens: Tokens::new(soft) }
+        let tokens = StopTokens { soft, ..StopTokens::default() };
+        Self { tokens, ..Self::default() }
     }
 
     /// Returns the name of the task that ended without being told to, if that is why.

@@ -12,7 +12,6 @@ use super::inherited::Inherited;
 use super::parts::Parts;
 use super::reload::InUse;
 use super::start_error::StartError;
-use super::tasks::Assembly;
 use super::wiring::Channels;
 use super::{App, Conductor};
 use crate::auth::Authenticator;
@@ -62,8 +61,9 @@ pub(super) struct Common {
 
 impl App {
     /// Opens the state, binds the sockets and starts the tasks.
-    pub(super) async fn start(start: Start, lifecycle: &Lifecycle) -> Result<Self, StartError> {
-        let Start { config, file, parts, log, inherited } = start;
+    pub(super) async fn start(mut start: Start, lifecycle: &Lifecycle) -> Result<Self, StartError> {
+        let inherited = std::mem::take(&mut start.inherited);
+        let Start { config, parts, .. } = &start;
         let clock = Arc::clone(&parts.clock);
         let common = Common {
             counters: Arc::default(),
@@ -72,8 +72,8 @@ impl App {
             started: Instant::now(),
             clock,
         };
-        let channels = Channels::new(&config);
-        let opened = Opened::open(&config, &parts, &channels, &common, inherited).await?;
+        let channels = Channels::new(config);
+        let opened = Opened::open(config, parts, &channels, &common, inherited).await?;
         let vitals = Vitals {
             reload: channels.handles.hangups.clone(),
             router: channels.handles.router.clone(),
@@ -81,7 +81,7 @@ impl App {
             database: parts.database.clone(),
         };
         let mut conductor = Conductor::new(lifecycle.soft());
-        conductor.run_tasks(Assembly { config, file, parts, log, channels, opened, common });
+        conductor.run_tasks(start, channels, opened, common);
         Ok(Self { conductor, vitals })
     }
 }

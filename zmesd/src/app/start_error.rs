@@ -1,6 +1,5 @@
 //! Why the daemon does not start, with what to do and how to exit.
 
-use std::error::Error;
 use std::io;
 
 use zmes_providers::TransportProblem;
@@ -8,6 +7,7 @@ use zmes_providers::TransportProblem;
 use super::exit::Exit;
 use super::inherited::InheritError;
 use crate::sockets::BindError;
+use crate::telemetry::log::Chain;
 use crate::{state, tls};
 
 /// Why the daemon does not start.
@@ -61,13 +61,7 @@ impl StartError {
 
     /// Returns the error with its causes and its hint, as a person should read it.
     pub fn report(&self) -> String {
-        let mut text = format!("zmesd: {self}");
-        let mut cause = self.source();
-        while let Some(problem) = cause {
-            text.push_str(": ");
-            text.push_str(&problem.to_string());
-            cause = problem.source();
-        }
+        let mut text = format!("zmesd: {}", Chain(self));
         if let Some(hint) = self.hint() {
             text.push_str("\n       hint: ");
             text.push_str(&hint);

@@ -6,6 +6,7 @@ use std::os::unix::net::UnixListener as StdUnixListener;
 use std::path::Path;
 
 use tokio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
+use tokio_util::either::Either;
 
 use crate::config::MetricsListen;
 use crate::sockets::{self, BindError, BindFault, SocketFile};
@@ -33,11 +34,8 @@ enum MetricsSocket {
     },
 }
 
-#[derive(Debug)]
-pub(super) enum MetricsPeer {
-    Port(TcpStream),
-    Socket(UnixStream),
-}
+/// A connection over a port or a Unix socket.
+pub(super) type MetricsPeer = Either<TcpStream, UnixStream>;
 
 impl Bound {
     /// Binds it. Needs a runtime.
@@ -60,9 +58,9 @@ impl Bound {
     /// Accepts the next connection. Cancel-safe.
     pub(super) async fn accept(&self) -> io::Result<MetricsPeer> {
         match &self.socket {
-            MetricsSocket::Port(socket) => socket.accept().await.map(|(stream, _)| MetricsPeer::Port(stream)),
+            MetricsSocket::Port(socket) => socket.accept().await.map(|(stream, _)| Either::Left(stream)),
             MetricsSocket::Socket { socket, .. } => {
-                socket.accept().await.map(|(stream, _)| MetricsPeer::Socket(stream))
+                socket.accept().await.map(|(stream, _)| Either::Right(stream))
             }
         }
     }

@@ -6,13 +6,12 @@ use std::sync::Arc;
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::text::encode;
 use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric, MetricEncoder, NoLabelSet};
-use prometheus_client::metrics::MetricType;
 use prometheus_client::metrics::counter::ConstCounter;
 use prometheus_client::metrics::gauge::ConstGauge;
 use prometheus_client::registry::Registry;
 
 use super::gauges::Gauge;
-use super::names::{self, Metric, MetricKind};
+use super::names::{self, Metric};
 use crate::telemetry::{Counter, Counters, Labels, Tally, Timing, TimingBuckets};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -132,12 +131,7 @@ fn describe<'a>(
     to: &'a mut DescriptorEncoder<'_>,
     metric: &'static Metric,
 ) -> Result<MetricEncoder<'a>, fmt::Error> {
-    let kind = match metric.kind {
-        MetricKind::Counter => MetricType::Counter,
-        MetricKind::Gauge => MetricType::Gauge,
-        MetricKind::Histogram => MetricType::Histogram,
-    };
-    to.encode_descriptor(metric.name, metric.help, None, kind)
+    to.encode_descriptor(metric.name, metric.help, None, metric.kind)
 }
 
 fn counter(to: &mut DescriptorEncoder<'_>, metric: &'static Metric, counter: &Counter) -> fmt::Result {

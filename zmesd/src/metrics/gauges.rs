@@ -88,8 +88,8 @@ fn process(parts: &Parts, router: bool) -> Vec<Gauge> {
 fn findings(parts: &Parts) -> Gauge {
     let findings = &parts.counters.findings;
     let mut series = tally::<FindingSeverity>();
-    add(&mut series, FindingSeverity::Error, signed(findings.errors()));
-    add(&mut series, FindingSeverity::Warning, signed(findings.warnings()));
+    add(&mut series, FindingSeverity::Error, signed(findings.errors.value()));
+    add(&mut series, FindingSeverity::Warning, signed(findings.warnings.value()));
     gauge(&names::FINDINGS, series)
 }
 

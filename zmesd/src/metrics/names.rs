@@ -1,27 +1,19 @@
 //! The names of all metrics. They are a contract with dashboards and alert rules; a test compares them with
 //! `docs/observe.md`.
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum MetricKind {
-    /// It only grows; its samples end in `_total`.
-    Counter,
-    /// It goes up and down.
-    Gauge,
-    /// Durations in seconds.
-    Histogram,
-}
+use prometheus_client::metrics::MetricType;
 
 #[derive(Debug)]
 pub(super) struct Metric {
     /// Its name; that of a counter without `_total`.
     pub(super) name: &'static str,
-    pub(super) kind: MetricKind,
+    pub(super) kind: MetricType,
     pub(super) help: &'static str,
 }
 
 macro_rules! metrics {
     ($($name:ident: $kind:ident $text:literal = $help:literal;)+) => {
-        $(pub(super) const $name: Metric = Metric { name: $text, kind: MetricKind::$kind, help: $help };)+
+        $(pub(super) const $name: Metric = Metric { name: $text, kind: MetricType::$kind, help: $help };)+
     };
 }
 

@@ -70,9 +70,8 @@ pub(super) fn report(parts: &[PartReport]) -> (bool, String) {
     let ready = parts.iter().all(|part| part.ready);
     let mut text = if ready { "ready\n".to_owned() } else { "not ready\n".to_owned() };
     for PartReport { part, ready, detail } in parts {
-        let word = part.labels().first().map_or("", |(_, word)| *word);
         // Writing to a String cannot fail.
-        let _ = writeln!(text, "{word}: {}{detail}", if *ready { "" } else { "NOT READY: " });
+        let _ = writeln!(text, "{}: {}{detail}", part.word(), if *ready { "" } else { "NOT READY: " });
     }
     (ready, text)
 }

@@ -46,6 +46,10 @@ impl Level {
     pub fn value(&self) -> u64 {
         self.0.load(Ordering::Relaxed)
     }
+
+    pub fn set(&self, number: u64) {
+        self.0.store(number, Ordering::Relaxed);
+    }
 }
 
 /// One that is counted by a [`Level`].
@@ -62,23 +66,8 @@ impl Drop for Inside<'_> {
 /// How many findings there are, by what was looked at last.
 #[derive(Debug, Default)]
 pub struct Findings {
-    errors: AtomicU64,
-    warnings: AtomicU64,
-}
-
-impl Findings {
-    pub fn set(&self, errors: u64, warnings: u64) {
-        self.errors.store(errors, Ordering::Relaxed);
-        self.warnings.store(warnings, Ordering::Relaxed);
-    }
-
-    pub fn errors(&self) -> u64 {
-        self.errors.load(Ordering::Relaxed)
-    }
-
-    pub fn warnings(&self) -> u64 {
-        self.warnings.load(Ordering::Relaxed)
-    }
+    pub errors: Level,
+    pub warnings: Level,
 }
 
 /// All numbers of the daemon. Counting is an atomic addition, and never waits for a reader.

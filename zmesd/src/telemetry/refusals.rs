@@ -13,7 +13,7 @@ use tracing::{debug, warn};
 use zmes_shared::text::bounded;
 use zmes_shared::views::{RefusalReason, Rejection};
 
-use super::tally::{LabelPairs, Labels, Tally};
+use super::tally::Tally;
 use crate::limits::network;
 
 /// Entries that are kept, some 200 bytes each. The one whose last refusal is oldest is dropped first.
@@ -255,16 +255,6 @@ impl RefusalTable {
         }
         self.flooded_at = Some(now);
         LogChoice::Flood
-    }
-}
-
-impl Labels for RefusalReason {
-    fn all() -> Vec<Self> {
-        Self::ALL.to_vec()
-    }
-
-    fn labels(self) -> LabelPairs {
-        vec![("reason", self.as_str())]
     }
 }
 

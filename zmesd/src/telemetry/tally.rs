@@ -91,19 +91,32 @@ macro_rules! label {
             $($(#[$about])* $variant,)+
         }
 
-        impl $crate::telemetry::Labels for $name {
-            fn all() -> Vec<Self> {
-                vec![$(Self::$variant,)+]
-            }
-
-            fn labels(self) -> $crate::telemetry::LabelPairs {
-                vec![($label, match self { $(Self::$variant => $word,)+ })]
+        impl $name {
+            pub(crate) fn word(self) -> &'static str {
+                match self { $(Self::$variant => $word,)+ }
             }
         }
+
+        labels! { $name: $label = [$(Self::$variant,)+], word; }
     };
 }
 
-pub(super) use label;
+/// Makes types one label each: its name, all values that are shown, and the method that returns the word of a value.
+macro_rules! labels {
+    ($($name:ty: $label:literal = $all:expr, $word:ident;)+) => {$(
+        impl $crate::telemetry::Labels for $name {
+            fn all() -> Vec<Self> {
+                $all.to_vec()
+            }
+
+            fn labels(self) -> $crate::telemetry::LabelPairs {
+                vec![($label, self.$word())]
+            }
+        }
+    )+};
+}
+
+pub(super) use {label, labels};
 
 #[cfg(test)]
 mod tests {

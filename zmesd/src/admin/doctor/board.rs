@@ -79,7 +79,8 @@ impl Board {
         let mut parts = self.parts.lock().unwrap_or_else(PoisonError::into_inner);
         change(&mut parts);
         let FindingCounts { errors, warnings } = count(&parts);
-        self.counters.findings.set(errors, warnings);
+        self.counters.findings.errors.set(errors);
+        self.counters.findings.warnings.set(warnings);
     }
 }
 
@@ -122,7 +123,7 @@ mod tests {
         assert_eq!(board.troubled(), [Part::Clock, Part::Push]);
         board.keep(&whole(fine("push proxy")));
         assert_eq!(told(&board), (Some("clock".to_owned()), 0, 1));
-        assert_eq!((counters.findings.errors(), counters.findings.warnings()), (0, 1));
+        assert_eq!((counters.findings.errors.value(), counters.findings.warnings.value()), (0, 1));
     }
 
     #[test]

@@ -28,6 +28,7 @@ use tracing_subscriber::{Layer, Registry, reload};
 pub use levels::{InvalidLevel, parse};
 
 use crate::config::{LogConfig, LogFormat};
+pub(crate) use fields::Chain;
 use fields::HarmlessFields;
 use journal::{Journal, JournalEntry};
 use json::JsonLine;
