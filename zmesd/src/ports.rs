@@ -11,7 +11,7 @@ use jiff::Timestamp;
 use zmes_providers::{CheckStep, Fault, WallClock};
 use zmes_shared::control::ControlError;
 use zmes_shared::views::{ConfigReloaded, ConfigShown, PushModeState};
-use zmes_shared::words::HeldBy;
+pub use zmes_shared::views::{HeldView as Held, StageLatency};
 
 use crate::config::{Config, ConfigDiff, Problem};
 use crate::domain::{Login, LoginVerdict, Token};
@@ -211,17 +211,6 @@ pub struct BreakerView {
     pub in_flight: u64,
 }
 
-/// Why the next push to a phone waits.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Held {
-    /// What holds it back.
-    pub by: HeldBy,
-    /// Until when, if that is known and still to come.
-    pub until: Option<Timestamp>,
-    /// The provider's last words, or the limit.
-    pub reason: String,
-}
-
 /// A transport whose rest was to be ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Retried {
@@ -237,23 +226,6 @@ pub struct Retried {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("the push side does not answer")]
 pub struct PushBusy;
-
-/// How long one stage takes, since the start.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct StageLatency {
-    /// Which.
-    pub stage: String,
-    /// How often it was measured.
-    pub count: u64,
-    /// Half of them took at most so long.
-    pub p50: Duration,
-    /// 9 of 10.
-    pub p90: Duration,
-    /// 99 of 100.
-    pub p99: Duration,
-    /// The longest.
-    pub max: Duration,
-}
 
 /// The push side as admins see it.
 #[async_trait]

@@ -34,12 +34,10 @@ const FORCED_MS: std::ops::RangeInclusive<u64> = 1_000..=3_600_000;
 /// The milliseconds after which a frame was written; `None`: the client disconnected first.
 type WrittenAfter = Option<u64>;
 
-/// Results of frames and pushes.
 #[derive(Debug, Default)]
 struct Receipts {
     written: HashMap<SessionId, WrittenAfter>,
     pushed: HashMap<TokenId, PushReceipt>,
-    /// The last errors of tokens whose push is not finished.
     last_errors: HashMap<TokenId, String>,
 }
 
@@ -94,7 +92,6 @@ fn bound(receivers: u64) -> usize {
     usize::try_from(receivers).unwrap_or_default().saturating_add(RECEIPTS_SLACK)
 }
 
-/// Forces an alarm in ZoneMinder.
 pub(super) async fn force(
     admin: &Admin,
     monitor: MonitorId,
@@ -110,7 +107,6 @@ pub(super) async fn force(
     Ok(AlarmForced { monitor_id: monitor, trigger, via, for_ms: Some(for_ms) })
 }
 
-/// Cancels a forced alarm.
 pub(super) async fn cancel(admin: &Admin, monitor: MonitorId) -> Result<AlarmForced, ControlError> {
     // An alarm of a monitor that is no longer watched can still be cancelled.
     let catalog = admin.parts.catalog.now();
@@ -137,7 +133,6 @@ fn tested_monitor(catalog: &Catalog, wanted: Option<MonitorId>) -> Result<Arc<Mo
     Err(error.with_hint("zmesctl monitors list says why; or name one with --monitor"))
 }
 
-/// Says whether an alarm of that monitor can be forced at all.
 fn forcible(catalog: &Catalog, monitor: MonitorId) -> Result<(), ControlError> {
     let found = catalog.monitors.find(monitor).ok_or_else(|| no_monitor(monitor, &catalog.monitors))?;
     found.watched.map_err(|reason| {
@@ -166,7 +161,6 @@ fn refused(error: ForcedError) -> ControlError {
     }
 }
 
-/// Collects receipts until all have arrived (every sender is dropped) or the deadline has passed.
 async fn collect(
     written: &mut mpsc::Receiver<WriteReport>,
     start: Instant,
@@ -179,7 +173,6 @@ async fn collect(
     receipts
 }
 
-/// Collects the results of pushes until all have arrived or the deadline has passed.
 async fn collect_pushes(
     pushed: &mut mpsc::Receiver<PushReceipt>,
     start: Instant,

@@ -11,7 +11,6 @@ use zmes_shared::views::{ClientView, Clients, Done, Rejected};
 use super::answers::busy;
 use crate::admin::AdminParts;
 
-/// Returns the clients that match.
 pub(super) async fn list(parts: &AdminParts, filter: ClientFilter) -> Result<Clients, ControlError> {
     let network = filter.address.as_deref().map(network).transpose()?;
     let user = filter.user.clone();
@@ -31,7 +30,6 @@ pub(super) fn rejected(parts: &AdminParts, since: Option<Duration>) -> Rejected 
     Rejected { rejected: entries.into_iter().map(|entry| entry.rejection).collect() }
 }
 
-/// Ends one client's connection.
 pub(super) async fn disconnect(parts: &AdminParts, client: SessionId) -> Result<Done, ControlError> {
     if parts.router.disconnect(client).await.map_err(busy)? {
         return Ok(Done { done: format!("client {client} disconnected") });
@@ -40,7 +38,6 @@ pub(super) async fn disconnect(parts: &AdminParts, client: SessionId) -> Result<
     Err(error.with_hint("zmesctl clients list shows who is connected"))
 }
 
-/// Reads an address or a network.
 fn network(text: &str) -> Result<IpNet, ControlError> {
     let text = text.trim();
     let address = text.parse::<IpAddr>().map(|address| IpNet::from(address.to_canonical()));

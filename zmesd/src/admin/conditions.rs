@@ -14,7 +14,6 @@ use crate::detect::{Condition, MonitorReport};
 pub(super) const SWITCH_ON: &str =
     "switch detection on in ZoneMinder (Function or Capturing of a monitor), then: zmesctl monitors reload";
 
-/// Returns a report as `monitors list` shows it.
 pub(super) fn view(report: &MonitorReport) -> MonitorView {
     let MonitorReport { id, name, state, last_event, layout, condition } = report;
     MonitorView {
@@ -31,7 +30,6 @@ pub(super) fn view(report: &MonitorReport) -> MonitorView {
     }
 }
 
-/// Returns what there is to say of a condition.
 pub(crate) fn sentence(condition: &Condition) -> Option<String> {
     match condition {
         Condition::Captured | Condition::Database { layout: None, trouble: None } => None,
@@ -122,7 +120,6 @@ pub(super) fn cure(id: MonitorId, condition: &Condition) -> Option<String> {
     }
 }
 
-/// Returns what to do where the shared memory cannot be read.
 pub(crate) fn read_cure(id: MonitorId, error: &ReadError) -> String {
     match error {
         ReadError::Permission(denied) => permission_cure(denied),
@@ -143,7 +140,6 @@ fn restart(id: MonitorId) -> String {
     format!("zmdc.pl restart zmc -m {id}  (as ZoneMinder's user); then see its log: does the camera answer?")
 }
 
-/// Returns the command that lets zmesd read the memory.
 fn permission_cure(denied: &Denied) -> String {
     let restart = "systemctl restart zmesd";
     match &denied.ownership {

@@ -14,7 +14,6 @@ use zmes_zoneminder::{AlarmTrigger, TriggerCommand, TriggerError, TriggerVia};
 
 /// Requests that may wait for the keeper: as many as there are control sessions.
 const COMMANDS: usize = 16;
-/// How long one trigger may take.
 const TRIGGER_DEADLINE: Duration = Duration::from_secs(5);
 /// How long a request waits for its turn and its trigger.
 const COMMAND_DEADLINE: Duration = Duration::from_secs(10);
@@ -29,16 +28,12 @@ const CAUSE: &str = "Forced by zmesctl";
 /// Becomes part of the event's notes.
 const TEXT: &str = "zmesctl alarm force";
 
-/// Why an alarm was not forced or not cancelled.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum ForcedError {
-    /// The trigger failed.
     #[error(transparent)]
     Trigger(#[from] TriggerError),
-    /// ZoneMinder did not take it in time.
     #[error("the trigger did not get through in time")]
     Late,
-    /// The daemon is shutting down.
     #[error("the daemon is stopping")]
     Stopping,
 }
@@ -51,7 +46,6 @@ enum ForceCommand {
     Cancel(MonitorId, ForceReply),
 }
 
-/// Handle of the keeper.
 #[derive(Debug)]
 pub(super) struct ForcedAlarms {
     commands: mpsc::Sender<ForceCommand>,
@@ -76,7 +70,6 @@ struct ForceExpiry {
 }
 
 impl ForcedAlarms {
-    /// Returns the two ends.
     pub(super) fn new(trigger: Arc<dyn AlarmTrigger>, draining: CancellationToken) -> (Self, ForcedKeeper) {
         let (commands_tx, commands) = mpsc::channel(COMMANDS);
         let keeper = ForcedKeeper { trigger, commands, draining, forced: BTreeMap::new() };
@@ -107,7 +100,6 @@ impl ForcedAlarms {
 }
 
 impl ForcedKeeper {
-    /// Runs until its token.
     pub(super) async fn run(mut self) {
         loop {
             let next = self.next_due();

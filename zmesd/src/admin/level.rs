@@ -9,7 +9,6 @@ use tracing::{info, warn};
 
 use crate::telemetry::log::{LevelChange, LogError, LogHandle};
 
-/// When which change is to end.
 #[derive(Debug, Clone, Copy)]
 struct Expiry {
     at: Instant,
@@ -35,7 +34,6 @@ pub(super) struct LevelKeeper {
 }
 
 impl TemporaryLevel {
-    /// Returns the two ends.
     pub(super) fn new(log: LogHandle, stop: CancellationToken) -> (Self, LevelKeeper) {
         let (expiry_tx, expiry) = watch::channel(None);
         (Self { log: log.clone(), expiry: expiry_tx }, LevelKeeper { log, expiry, stop })
@@ -52,7 +50,6 @@ impl TemporaryLevel {
 }
 
 impl LevelKeeper {
-    /// Runs until its token.
     pub(super) async fn run(mut self) {
         let mut next = None;
         loop {

@@ -10,7 +10,6 @@ use crate::domain::{Alarm, Decision, Origin, PushState, Token};
 use crate::route::{PushOutcome, SessionChange};
 use crate::state::{DeliveryRow, RecordedAlarm};
 
-/// An announced alarm.
 pub(super) fn alarm(number: u64, alarm: &Alarm) -> WatchEvent {
     let kind = WatchKind::Alarm {
         alarm: number,
@@ -119,7 +118,6 @@ pub(super) fn queued(row: &DeliveryRow, token: &str) -> WatchEvent {
     outcome(row, token, DeliveryOutcome::Queued, row.at, told(row.reason.as_str()))
 }
 
-/// The outcome of a push.
 pub(super) fn delivery(number: u64, outcome: &PushOutcome) -> WatchEvent {
     let kind = WatchKind::Delivery {
         alarm: number,
@@ -134,7 +132,6 @@ pub(super) fn delivery(number: u64, outcome: &PushOutcome) -> WatchEvent {
     WatchEvent { at: outcome.at, kind }
 }
 
-/// A client that has changed.
 pub(super) fn session(changed: &SessionChange) -> WatchEvent {
     let SessionChange { at, change, reason, tried, client } = changed;
     let (change, reason) = ((*change).to_owned(), reason.map(str::to_owned));
@@ -142,14 +139,12 @@ pub(super) fn session(changed: &SessionChange) -> WatchEvent {
     WatchEvent { at: *at, kind: WatchKind::Session { change, reason, client: client.clone(), tried, count } }
 }
 
-/// A client that is there.
 pub(super) fn present(at: Timestamp, client: ClientView) -> WatchEvent {
     let kind =
         WatchKind::Session { change: "present".to_owned(), reason: None, client, tried: None, count: None };
     WatchEvent { at, kind }
 }
 
-/// A token that is there, or has changed.
 pub(super) fn token(at: Timestamp, change: &str, token: &Token) -> WatchEvent {
     let state = match token.state {
         _ if token.muted(at) => TokenState::Muted,
@@ -168,7 +163,6 @@ pub(super) fn token(at: Timestamp, change: &str, token: &Token) -> WatchEvent {
     WatchEvent { at, kind: WatchKind::Token { change: change.to_owned(), reason, token: watched } }
 }
 
-/// A monitor that is there, or has changed.
 pub(super) fn monitor(at: Timestamp, change: &str, monitor: MonitorView) -> WatchEvent {
     WatchEvent { at, kind: WatchKind::Monitor { change: change.to_owned(), monitor } }
 }

@@ -5,14 +5,11 @@
 
 mod alarms;
 mod answers;
-mod badges;
 mod check;
 mod clients;
 pub(crate) mod conditions;
-mod config;
 mod doctor;
 mod forced;
-mod latency;
 mod level;
 mod lines;
 mod log;
@@ -20,7 +17,6 @@ mod monitors;
 mod off_loop;
 mod push;
 mod push_cure;
-mod reload;
 mod status;
 mod token_names;
 mod tokens;
@@ -62,39 +58,26 @@ pub const STOPPING: &str = "the daemon is stopping";
 /// What the requests are answered from.
 #[derive(Debug)]
 pub struct AdminParts {
-    /// Sessions and alarms.
     pub router: RouterHandle,
-    /// Monitors and users.
     pub catalog: CatalogHandle,
-    /// The record of alarms.
     pub state: StateHandle,
     /// Why the state cannot be written, if so.
     pub state_trouble: Receiver<Option<String>>,
-    /// What happens now.
     pub tap: Tap,
-    /// What the poller sees.
     pub reports: Receiver<MonitorReports>,
     /// Alarms that were not announced, because there were too many.
     pub gaps: Gaps,
-    /// How the database answered last.
     pub database: Receiver<DbHealth>,
     /// ZoneMinder's Events table: what `why` asks about events that were not announced.
     pub events: Arc<dyn EventStore>,
-    /// ZoneMinder's database itself.
     pub zoneminder: Arc<dyn DatabaseCheck>,
-    /// The ways to phones.
     pub push: Arc<dyn PushSide>,
     /// Makes ZoneMinder itself record.
     pub trigger: Arc<dyn AlarmTrigger>,
-    /// The log's level.
     pub log: LogHandle,
-    /// Counters of the daemon.
     pub counters: Arc<Counters>,
-    /// Wall time.
     pub clock: Arc<dyn Clock>,
-    /// The configuration in use.
     pub configuration: Arc<dyn ConfigReload>,
-    /// The certificate in use.
     pub certificate: Arc<dyn CertificateInfo>,
     /// Where apps are served: `wss://[::]:9000`.
     pub listening: Receiver<Vec<String>>,
@@ -143,7 +126,6 @@ impl Admin {
         answers::answer(self, asker, request).await
     }
 
-    /// Opens a stream; returns it with what it begins with.
     pub async fn watch(
         &self,
         asker: Role,
@@ -162,7 +144,6 @@ impl Admin {
         &self.parts.stop
     }
 
-    /// Surveys the installation again and again, until the daemon drains.
     async fn survey(self: Arc<Self>) {
         let survey = doctor::keep(&self.parts, &self.board);
         self.parts.draining.run_until_cancelled(survey).await;

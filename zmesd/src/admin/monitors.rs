@@ -17,12 +17,10 @@ pub(super) struct ListedMonitor {
     pub(super) watched: bool,
 }
 
-/// Returns the monitors.
 pub(super) fn list(parts: &AdminParts) -> Monitors {
     Monitors { monitors: join(parts).iter().map(|listed| conditions::view(&listed.report)).collect() }
 }
 
-/// Reads monitors, users and rights again.
 pub(super) async fn reload(parts: &AdminParts) -> Result<Reloaded, ControlError> {
     parts.catalog.refresh().await.map_err(|error| {
         ControlError::new(ErrorCode::Unavailable, error.to_string())

@@ -10,14 +10,12 @@ use super::monitors;
 use crate::admin::AdminParts;
 use crate::state;
 
-/// Returns what became of a damaged state file.
 async fn damage(parts: &AdminParts) -> Option<Sentence> {
     let (directory, now) = (parts.configuration.running().state.directory.clone(), parts.clock.now());
     let found = tokio::task::spawn_blocking(move || state::set_aside_lately(&directory, now));
     Some(found.await.ok()?.first()?.sentence())
 }
 
-/// Returns how the daemon is.
 pub(super) async fn show(parts: &AdminParts, board: &Board) -> Result<Status, ControlError> {
     let clients = parts.router.count().await.map_err(busy)?;
     let tokens = parts.router.token_counts().await.map_err(busy)?;

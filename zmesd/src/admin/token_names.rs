@@ -23,12 +23,10 @@ const ECHOED: usize = 20;
 /// Names that one request may have.
 const NAMES: usize = 1000;
 
-/// Which tokens a command is about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum TokenScope {
     /// All that are in the state.
     Any,
-    /// Those that are not revoked.
     Live,
     /// Those that are, but not blocked.
     Revoked,
@@ -39,7 +37,6 @@ pub(super) enum TokenScope {
 }
 
 impl TokenScope {
-    /// Says whether a token is one of them.
     pub(super) fn includes(self, token: &Token) -> bool {
         match self {
             Self::Any => true,
@@ -51,7 +48,6 @@ impl TokenScope {
     }
 }
 
-/// Refuses more names than one request may have.
 pub(super) fn bounded(names: &[String]) -> Result<(), ControlError> {
     if names.len() <= NAMES {
         return Ok(());
@@ -107,12 +103,10 @@ impl TokenNames {
         Self { rows, asker, handles, digits, tails: OnceLock::new(), hints: Default::default() }
     }
 
-    /// Returns what a token is called.
     pub(super) fn handle(&self, token: &Token) -> String {
         self.handles.get(&token.id).cloned().unwrap_or_else(|| token.handle.to_string())
     }
 
-    /// Returns the token of that id.
     pub(super) fn row(&self, id: TokenId) -> Option<&TokenRow> {
         // They are ordered by id.
         self.rows.binary_search_by_key(&id, |row| row.token.id).ok().and_then(|index| self.rows.get(index))

@@ -29,14 +29,12 @@ use crate::route::{AnnouncedAlarm, PushOutcome, TapEvent, TapReceiver};
 use crate::state::DeliveryRow;
 use crate::telemetry::Counters;
 
-/// How long the record may take.
 const RECORD_DEADLINE: Duration = Duration::from_secs(5);
 /// Alarms whose number is kept for their deliveries.
 const REMEMBERED: usize = 1024;
 /// Maximum number of queued pushes in the initial state; `push queue` counts all.
 const QUEUED: u32 = 1000;
 
-/// What one peer watches.
 #[derive(Debug)]
 pub struct Watcher {
     live: TapReceiver,
@@ -200,7 +198,6 @@ impl Watcher {
         Some(lines::delivery(known.map_or(0, |(number, _)| *number), outcome))
     }
 
-    /// Compares the new reports with the last ones.
     fn changes(&mut self) -> Vec<WatchEvent> {
         let now = Arc::clone(&self.reports.borrow_and_update());
         let before = std::mem::replace(&mut self.seen, Arc::clone(&now));

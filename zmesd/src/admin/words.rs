@@ -22,7 +22,6 @@ struct Subject<'a> {
     listed_now: bool,
 }
 
-/// Explains what was decided for a client.
 pub(super) fn for_client(decision: Decision, monitor: Option<MonitorId>) -> String {
     match decision {
         Decision::Send => "it went to the app over its WebSocket".to_owned(),

@@ -9,17 +9,13 @@ use crate::config::{Config, Environment, Loaded, Looks, Problems};
 use crate::ports::{Clock, wall_clock};
 use crate::tls;
 
-/// Where the configuration comes from, each time it is read.
 #[derive(Debug, Clone)]
 pub(super) struct ConfigFile {
-    /// The file.
     pub(super) path: PathBuf,
-    /// The environment at the start.
     pub(super) environment: Environment,
 }
 
 impl ConfigFile {
-    /// Reads and checks it.
     pub(super) fn load(&self) -> Result<Config, Problems> {
         Config::load(&self.path, &self.environment)
     }

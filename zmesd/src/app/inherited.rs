@@ -14,7 +14,6 @@ use tracing::{info, warn};
 
 use crate::config::Config;
 
-/// The first descriptor that is handed over (`SD_LISTEN_FDS_START`).
 const FIRST: usize = 3;
 /// Maximum number of sockets; a higher number is a typing error.
 const MOST: usize = 64;
@@ -30,32 +29,18 @@ pub struct ListenVariables {
     pub names: Option<String>,
 }
 
-/// What was handed over.
 #[derive(Debug, Default)]
 pub(super) struct Inherited {
-    /// The control socket.
     pub(super) control: Option<UnixListener>,
-    /// Where apps connect.
     pub(super) apps: Vec<TcpListener>,
 }
 
-/// Why an inherited socket cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum InheritError {
-    /// `LISTEN_FDS` is not a number of sockets.
     #[error("LISTEN_FDS is `{value}`: not a number of sockets, or too many")]
-    Count {
-        /// Its value.
-        value: String,
-    },
-    /// One of them is not what it should be.
+    Count { value: String },
     #[error("inherited {socket} {problem}")]
-    Socket {
-        /// Which.
-        socket: Handed,
-        /// What is wrong with it.
-        problem: &'static str,
-    },
+    Socket { socket: Handed, problem: &'static str },
 }
 
 /// One socket as messages call it: file descriptor 4 (`app`).
@@ -78,7 +63,6 @@ impl InheritError {
          path) or app (ListenStream= with ports), or not given at all";
 }
 
-/// What a socket is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Purpose {
     Control,
@@ -87,7 +71,6 @@ enum Purpose {
     ByKind,
 }
 
-/// A socket of a kind that can be served.
 enum Socket {
     Unix(UnixListener),
     Tcp(TcpListener),

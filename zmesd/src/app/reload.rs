@@ -17,10 +17,7 @@ use zmes_zoneminder::database::ZmDb;
 use super::config_file::ConfigFile;
 use super::descriptors;
 use super::wiring::SettingSenders;
-use crate::config::{
-    self, Config, ConfigDiff, ControlConfig, Loaded, LogConfig, ServerConfig, SettingChange, SettingsArea,
-    TlsFiles, ZoneminderConfig,
-};
+use crate::config::{self, Config, ConfigDiff, Loaded, SettingChange, SettingsArea, TlsFiles};
 use crate::detect::DetectConfig;
 use crate::metrics;
 use crate::monitors::CatalogHandle;
@@ -34,9 +31,7 @@ use crate::telemetry::{Counters, Reload};
 use crate::tls::{CertStore, TlsWarning};
 use crate::ws::{self, ServerSettings};
 
-/// Maximum number of waiting reloads; more are refused as busy.
 const WAITING: usize = 4;
-/// How long a caller waits for a reload.
 const DEADLINE: Duration = Duration::from_secs(10);
 /// How often the certificate's files are checked, so that a renewal needs no signal.
 const CERTIFICATE_EVERY: Duration = Duration::from_mins(1);
@@ -99,7 +94,6 @@ impl Reloader {
         (Self { file, hot, current, requests, hangups }, handle)
     }
 
-    /// Runs until `stop`.
     pub(super) async fn run(mut self, stop: CancellationToken) {
         let mut certificate = tokio::time::interval(CERTIFICATE_EVERY);
         certificate.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -198,55 +192,41 @@ impl Reloader {
 }
 
 impl Hot {
-    /// Applies what has changed in one area of the settings.
     fn apply(&self, area: SettingsArea, old: &Config, now: &Config) {
+        let apps = || self.websocket.reconfigure(ServerSettings::new(now));
         match area {
-            SettingsArea::Zoneminder => self.zoneminder(&now.zoneminder),
-            SettingsArea::Server => self.server(&old.server, now),
-            SettingsArea::Auth => self.auth(now),
-            SettingsArea::Push => self.push(now),
-            SettingsArea::Control => self.control(&now.control),
-            SettingsArea::Log => self.log(&now.log),
+            SettingsArea::Zoneminder => {
+                set(&self.senders.detect, DetectConfig::from(&now.zoneminder));
+                set(&self.senders.catalog_interval, now.zoneminder.monitor_reload_interval);
+            }
+            SettingsArea::Server => {
+                if old.server.max_clients != now.server.max_clients {
+                    descriptors::warn_if_short(now.server.max_clients);
+                }
+                apps();
+            }
+            SettingsArea::Auth => {
+                set(&self.senders.auth, now.auth);
+                apps();
+                if let Some(database) = &self.permissions {
+                    database.enforce_permissions(now.auth.enforce_monitor_permissions);
+                }
+            }
+            // The transports are the reload's, as building them can fail.
+            SettingsArea::Push => {
+                set(&self.senders.push_rules, PushRules::new(&now.push));
+                apps();
+            }
+            SettingsArea::Control => set(&self.senders.admin_group, now.control.admin_group.clone()),
+            SettingsArea::Log => {
+                if self.log.level() != now.log.level
+                    && let Err(problem) = self.log.set(&now.log.level)
+                {
+                    warn!(error = %problem, "cannot change the log level");
+                }
+            }
             // The reload itself moves the socket of the metrics, which can fail; nothing of [state] is hot.
             SettingsArea::Metrics | SettingsArea::State => {}
-        }
-    }
-
-    fn zoneminder(&self, zoneminder: &ZoneminderConfig) {
-        set(&self.senders.detect, DetectConfig::from(zoneminder));
-        set(&self.senders.catalog_interval, zoneminder.monitor_reload_interval);
-    }
-
-    fn server(&self, old: &ServerConfig, now: &Config) {
-        if old.max_clients != now.server.max_clients {
-            descriptors::warn_if_short(now.server.max_clients);
-        }
-        self.websocket.reconfigure(ServerSettings::new(now));
-    }
-
-    fn auth(&self, now: &Config) {
-        set(&self.senders.auth, now.auth);
-        self.websocket.reconfigure(ServerSettings::new(now));
-        if let Some(database) = &self.permissions {
-            database.enforce_permissions(now.auth.enforce_monitor_permissions);
-        }
-    }
-
-    /// The transports are the reload's, as building them can fail.
-    fn push(&self, now: &Config) {
-        set(&self.senders.push_rules, PushRules::new(&now.push));
-        self.websocket.reconfigure(ServerSettings::new(now));
-    }
-
-    fn control(&self, control: &ControlConfig) {
-        set(&self.senders.admin_group, control.admin_group.clone());
-    }
-
-    fn log(&self, log: &LogConfig) {
-        if self.log.level() != log.level
-            && let Err(problem) = self.log.set(&log.level)
-        {
-            warn!(error = %problem, "cannot change the log level");
         }
     }
 }
@@ -260,7 +240,6 @@ fn set<T: PartialEq>(sender: &watch::Sender<T>, value: T) {
     });
 }
 
-/// Logs what a reload has changed.
 fn tell(diff: &ConfigDiff, applied: &[String], certificate: Option<&ServedCertificate>) {
     let hot = diff.changes.iter().filter(|change| change.reload == config::Reload::Hot);
     for SettingChange { key, old, new, .. } in hot {

@@ -37,7 +37,6 @@ pub(super) struct Channels {
     pub(super) settings: SettingSenders,
     pub(super) hangups: mpsc::Receiver<()>,
     pub(super) admin_group: watch::Receiver<String>,
-    pub(super) push_commands: mpsc::Sender<PushCommand>,
 }
 
 /// The ends that any task may have a copy of.
@@ -76,6 +75,8 @@ pub(super) struct RouterEnds {
 pub(super) struct PushEnds {
     pub(super) orders: OrderReceiver,
     pub(super) commands: mpsc::Receiver<PushCommand>,
+    /// For those who ask the dispatcher.
+    pub(super) questions: mpsc::Sender<PushCommand>,
 }
 
 /// Where a reload sends settings to those who follow them.
@@ -115,7 +116,7 @@ impl Channels {
             catalog: CatalogEnds { interval, refreshes, catalog: catalog_tx },
             detection: DetectionEnds { config: detect, alarms: alarms_tx, reports: reports_tx },
             router: RouterEnds { alarms, commands, orders: orders_tx },
-            push: PushEnds { orders, commands: push_commands },
+            push: PushEnds { orders, commands: push_commands, questions: push_commands_tx },
             settings: SettingSenders {
                 detect: detect_tx,
                 catalog_interval: interval_tx,
@@ -125,7 +126,6 @@ impl Channels {
             },
             hangups,
             admin_group,
-            push_commands: push_commands_tx,
         }
     }
 }

@@ -29,7 +29,6 @@ use permits::ConnectionLimits;
 /// After the stop, how long a peer may take to read its last answer.
 const LAST_ANSWER: Duration = Duration::from_secs(1);
 
-/// What every session shares.
 #[derive(Debug)]
 struct ControlContext {
     admin: Arc<Admin>,

@@ -20,7 +20,6 @@ use crate::ports::Clock;
 const FRAME: Duration = Duration::from_millis(100);
 /// Pictures a second, for the header.
 const FPS: f64 = 10.0;
-/// Length of an alarm.
 const MOTION: Duration = Duration::from_secs(1);
 /// From the last alarm frame to the end of the event (`PostEventCount`).
 const ALERT: Duration = Duration::from_millis(1500);
@@ -31,14 +30,12 @@ const FIRST: Duration = Duration::from_secs(2);
 /// Cause of an alarm by motion, with the zone, as 1.37 and later writes it.
 const MOTION_CAUSE: &str = "Motion:All";
 
-/// All cameras.
 #[derive(Debug)]
 pub struct Simulation {
     cameras: Vec<Camera>,
     database: Arc<Database>,
     clock: Arc<dyn Clock>,
     every: Duration,
-    /// Pictures since the start.
     images: u32,
     /// The camera that sees something next.
     next: usize,
@@ -120,7 +117,6 @@ impl Simulation {
 }
 
 impl Camera {
-    /// Moves the state machine by one picture.
     async fn step(&mut self, database: &Database) -> io::Result<()> {
         let now = Instant::now();
         let cause = match self.memory.forced()? {

@@ -6,16 +6,14 @@ use std::sync::Arc;
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::text::encode;
 use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric, MetricEncoder, NoLabelSet};
-use prometheus_client::metrics::MetricType;
 use prometheus_client::metrics::counter::ConstCounter;
 use prometheus_client::metrics::gauge::ConstGauge;
 use prometheus_client::registry::Registry;
 
 use super::gauges::Gauge;
-use super::names::{self, Metric, MetricKind};
+use super::names::{self, Metric};
 use crate::telemetry::{Counter, Counters, Labels, Tally, Timing, TimingBuckets};
 
-/// The format of the answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Format {
     /// OpenMetrics 1.0.
@@ -31,7 +29,6 @@ impl Format {
         if older { Self::Text } else { Self::OpenMetrics }
     }
 
-    /// Returns the header `Content-Type`.
     pub(super) fn content_type(self) -> &'static str {
         match self {
             Self::OpenMetrics => "application/openmetrics-text; version=1.0.0; charset=utf-8",
@@ -40,14 +37,12 @@ impl Format {
     }
 }
 
-/// All numbers at one moment.
 #[derive(Debug)]
 struct Exposition {
     counters: Arc<Counters>,
     gauges: Vec<Gauge>,
 }
 
-/// Writes the text.
 pub(super) fn text(
     counters: &Arc<Counters>,
     gauges: Vec<Gauge>,
@@ -136,12 +131,7 @@ fn describe<'a>(
     to: &'a mut DescriptorEncoder<'_>,
     metric: &'static Metric,
 ) -> Result<MetricEncoder<'a>, fmt::Error> {
-    let kind = match metric.kind {
-        MetricKind::Counter => MetricType::Counter,
-        MetricKind::Gauge => MetricType::Gauge,
-        MetricKind::Histogram => MetricType::Histogram,
-    };
-    to.encode_descriptor(metric.name, metric.help, None, kind)
+    to.encode_descriptor(metric.name, metric.help, None, metric.kind)
 }
 
 fn counter(to: &mut DescriptorEncoder<'_>, metric: &'static Metric, counter: &Counter) -> fmt::Result {

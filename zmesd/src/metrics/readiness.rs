@@ -13,16 +13,13 @@ use crate::telemetry::{Labels, Part};
 /// Longest reason, in characters: it may be a database's message.
 const REASON_MAX: usize = 300;
 
-/// The state of one part.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct PartReport {
     pub(super) part: Part,
     pub(super) ready: bool,
-    /// A sentence about it.
     pub(super) detail: String,
 }
 
-/// Checks all parts.
 pub(super) fn parts(parts: &Parts) -> Vec<PartReport> {
     let report = |part: Part| {
         let (ready, detail) = match part {
@@ -73,9 +70,8 @@ pub(super) fn report(parts: &[PartReport]) -> (bool, String) {
     let ready = parts.iter().all(|part| part.ready);
     let mut text = if ready { "ready\n".to_owned() } else { "not ready\n".to_owned() };
     for PartReport { part, ready, detail } in parts {
-        let word = part.labels().first().map_or("", |(_, word)| *word);
         // Writing to a String cannot fail.
-        let _ = writeln!(text, "{word}: {}{detail}", if *ready { "" } else { "NOT READY: " });
+        let _ = writeln!(text, "{}: {}{detail}", part.word(), if *ready { "" } else { "NOT READY: " });
     }
     (ready, text)
 }

@@ -13,7 +13,7 @@ use tracing::{debug, warn};
 use zmes_shared::text::bounded;
 use zmes_shared::views::{RefusalReason, Rejection};
 
-use super::tally::{LabelPairs, Labels, Tally};
+use super::tally::Tally;
 use crate::limits::network;
 
 /// Entries that are kept, some 200 bytes each. The one whose last refusal is oldest is dropped first.
@@ -27,12 +27,10 @@ const MAX_WARNINGS: usize = 100;
 /// What is kept of a detail, in characters.
 const MAX_DETAIL: usize = 120;
 
-/// One refusal.
 #[derive(Debug, Clone)]
 pub struct Refusal {
     /// The client's address, as its proxy names it.
     pub address: IpAddr,
-    /// Why.
     pub reason: RefusalReason,
     /// The user name, without control characters.
     pub user: Option<String>,
@@ -56,7 +54,6 @@ impl Refusal {
 /// An entry of the table, and whether its client has got in since.
 #[derive(Debug, Clone)]
 pub struct RefusedEntry {
-    /// What is shown.
     pub rejection: Rejection,
     /// The client's network (a whole /64 of IPv6).
     pub network: IpAddr,
@@ -64,7 +61,6 @@ pub struct RefusedEntry {
     pub mended: bool,
 }
 
-/// The table.
 #[derive(Debug, Default)]
 pub struct Refusals {
     table: Mutex<RefusalTable>,
@@ -113,7 +109,6 @@ enum LogChoice {
 }
 
 impl Refusals {
-    /// Records a refusal and logs it. Returns how many of its kind there were.
     pub fn record(&self, refusal: Refusal, now: Timestamp) -> u64 {
         let Refusal { address, reason, user, detail } = refusal;
         self.by_reason.count(reason);
@@ -183,7 +178,6 @@ impl Refusals {
         self.table().entries.get(&key).map_or(0, |row| row.count)
     }
 
-    /// Returns the numbers by reason.
     pub fn by_reason(&self) -> &Tally<RefusalReason> {
         &self.by_reason
     }
@@ -261,16 +255,6 @@ impl RefusalTable {
         }
         self.flooded_at = Some(now);
         LogChoice::Flood
-    }
-}
-
-impl Labels for RefusalReason {
-    fn all() -> Vec<Self> {
-        Self::ALL.to_vec()
-    }
-
-    fn labels(self) -> LabelPairs {
-        vec![("reason", self.as_str())]
     }
 }
 

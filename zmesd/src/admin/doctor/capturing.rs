@@ -13,8 +13,8 @@ use crate::admin::AdminParts;
 #[derive(Debug, Clone, Default)]
 pub(super) struct Capturing {
     monitors: BTreeSet<MonitorId>,
-    path_map: String,
-    zm_conf: String,
+    pub(super) path_map: String,
+    pub(super) zm_conf: String,
 }
 
 impl Capturing {
@@ -42,19 +42,8 @@ impl Capturing {
         self
     }
 
-    /// Says whether a `zmc` runs for that monitor.
     pub(super) fn of(&self, monitor: MonitorId) -> bool {
         self.monitors.contains(&monitor)
-    }
-
-    /// Returns where the daemon expects the memory.
-    pub(super) fn path_map(&self) -> &str {
-        &self.path_map
-    }
-
-    /// Returns the file that says so.
-    pub(super) fn zm_conf(&self) -> &str {
-        &self.zm_conf
     }
 
     #[cfg(test)]
@@ -63,7 +52,6 @@ impl Capturing {
     }
 }
 
-/// Reads all readable command lines.
 fn running() -> BTreeSet<MonitorId> {
     let Ok(processes) = fs::read_dir("/proc") else { return BTreeSet::new() };
     let lines = processes.flatten().filter_map(|process| fs::read(process.path().join("cmdline")).ok());

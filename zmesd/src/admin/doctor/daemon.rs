@@ -17,7 +17,6 @@ const LOOK: Duration = Duration::from_millis(10);
 const STEP: &str = "daemon";
 const HINT: &str = "journalctl -u zmesd -n 50; then: systemctl restart zmesd";
 
-/// Asks the router, and waits for the poller's next round.
 pub(super) async fn look(parts: &AdminParts) -> PartOutcome {
     let asked = Instant::now();
     if parts.router.ping().await.is_err() {

@@ -26,7 +26,6 @@ const CLOSING: Duration = Duration::from_millis(200);
 const TRIED: usize = 4;
 const STEP: &str = "port";
 
-/// Why an app cannot connect.
 #[derive(Debug, thiserror::Error)]
 enum HandshakeFailure {
     #[error("{0} is not an address")]
@@ -41,7 +40,6 @@ enum HandshakeFailure {
     Timeout,
 }
 
-/// Connects to each address on which apps are served.
 pub(super) async fn look(parts: &AdminParts) -> Vec<Finding> {
     let listening = parts.listening.borrow().clone();
     if listening.is_empty() {
@@ -96,7 +94,6 @@ async fn enter(url: &str) -> Result<String, HandshakeFailure> {
     Ok(words)
 }
 
-/// Does the WebSocket handshake, and closes the connection.
 async fn upgrade<S: AsyncRead + AsyncWrite + Unpin>(stream: S) -> Result<(), HandshakeFailure> {
     let handshake = Box::pin(client_async("ws://localhost/", stream)).await;
     let (mut socket, _) = handshake.map_err(HandshakeFailure::WebSocket)?;

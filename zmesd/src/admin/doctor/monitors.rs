@@ -66,7 +66,6 @@ fn findings(
     findings
 }
 
-/// Says what is wrong with one monitor, if anything is.
 pub(super) fn one(report: &MonitorReport, capturing: &Capturing) -> Option<Finding> {
     let MonitorReport { id, name, condition, .. } = report;
     let step = format!("monitor {id}");
@@ -85,10 +84,9 @@ pub(super) fn one(report: &MonitorReport, capturing: &Capturing) -> Option<Findi
 /// Returns that a `zmc` runs, but its memory is not where the daemon expects it.
 fn elsewhere_mapped(report: &MonitorReport, capturing: &Capturing) -> Finding {
     let MonitorReport { id, name, .. } = report;
-    let conf = capturing.zm_conf();
+    let Capturing { path_map, zm_conf: conf, .. } = capturing;
     let detail = format!(
-        "{name}: zmc runs for it, but its memory zm.mmap.{id} is not in {}, where ZM_PATH_MAP or zoneminder.path-map says",
-        capturing.path_map()
+        "{name}: zmc runs for it, but its memory zm.mmap.{id} is not in {path_map}, where ZM_PATH_MAP or zoneminder.path-map says"
     );
     let hint = format!(
         "grep -rs ZM_PATH_MAP {conf} {}; ls /dev/shm/zm.mmap.* shows where it is; correct the value, \

@@ -17,7 +17,6 @@ use crate::admin::monitors::join;
 use crate::domain::{MonitorFilter, PushState, Revoked, SkipReason, Token};
 use crate::state::{DeliveryRow, TokenRow};
 
-/// Number of last deliveries that are judged.
 const RECENT: u32 = 50;
 /// An interval this long looks as if no alarms came.
 const LONG: Duration = Duration::from_hours(1);
@@ -196,7 +195,6 @@ pub(super) fn switched_off(scene: &Snapshot<'_>, wanted: Option<MonitorId>) -> O
     Some(Finding::error("monitor", detail, SWITCH_ON))
 }
 
-/// Judges the monitors whose alarms it gets.
 async fn cameras(scene: &Snapshot<'_>, token: &Token, wanted: Option<MonitorId>) -> Vec<Finding> {
     let concerned = |id| wanted.is_none_or(|wanted| wanted == id) && scene.hears(token, id);
     let listed = join(scene.parts);
@@ -214,7 +212,6 @@ async fn cameras(scene: &Snapshot<'_>, token: &Token, wanted: Option<MonitorId>)
     findings
 }
 
-/// Judges its last deliveries.
 async fn history(scene: &Snapshot<'_>, row: &TokenRow) -> Vec<Finding> {
     let handle = scene.call(&row.token);
     let deliveries = match scene.parts.state.deliveries_of_token(row.token.id, RECENT).await {

@@ -18,7 +18,6 @@ pub(super) const STEP: &str = "push";
 /// This many failures in a row are an error, fewer are a warning.
 const LASTING: u64 = 3;
 
-/// What the providers answered.
 #[derive(Debug)]
 pub(super) struct ProviderProbe {
     /// `None`: not in time.
@@ -27,7 +26,6 @@ pub(super) struct ProviderProbe {
     took: Perf,
 }
 
-/// Checks every provider, without sending a push.
 pub(super) async fn look(parts: &AdminParts, limit: Duration) -> ProviderProbe {
     let began = Instant::now();
     let checks = timeout(limit, parts.push.check(None)).await.ok();
@@ -143,7 +141,6 @@ pub(super) fn way(check: &TransportCheck) -> Finding {
     Finding::good(step, format!("{target} answers ({names})"))
 }
 
-/// Returns the command that fixes it, or that shows what to fix.
 fn hint(transport: &str, target: &str, failed: &CheckStep) -> String {
     let kind = failed.fault.unwrap_or(match failed.name {
         "dns" => FaultKind::Dns,

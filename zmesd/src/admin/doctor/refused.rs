@@ -11,7 +11,6 @@ use crate::admin::AdminParts;
 use crate::telemetry::RefusedEntry;
 
 const STEP: &str = "clients refused";
-/// Older refusals are ignored.
 const RECENT: SignedDuration = SignedDuration::from_hours(24);
 /// Maximum number of findings; `zmesctl clients rejected` lists all.
 const TOLD: usize = 5;
@@ -22,7 +21,6 @@ pub(super) fn findings(parts: &AdminParts) -> Vec<Finding> {
     judge(&recent(parts), &names)
 }
 
-/// Returns which logins of a user failed lately.
 pub(super) fn logins(parts: &AdminParts, user: &str) -> Vec<Finding> {
     judge_logins(&recent(parts), user)
 }

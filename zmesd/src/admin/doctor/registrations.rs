@@ -17,10 +17,8 @@ use crate::state::TokenRow;
 const RECENT: SignedDuration = SignedDuration::from_hours(24);
 /// This many failures in a row are an error.
 const FAILURES: u32 = 3;
-/// Maximum number of findings of one kind.
 const TOLD: usize = 10;
 
-/// Judges the phones, and whether each monitor is in the list of a phone or app.
 pub(super) async fn findings(scene: &Snapshot<'_>) -> Vec<Finding> {
     let mut findings = vec![summary(scene)];
     findings.extend(owners(scene));

@@ -35,7 +35,6 @@ pub(super) async fn look(parts: &AdminParts) -> PartOutcome {
     PartOutcome::new(findings, perf)
 }
 
-/// Returns what happened to a damaged state file.
 fn damaged(aside: &[SetAside]) -> impl Iterator<Item = Finding> {
     aside.iter().map(|aside| Finding::warning(STEP, aside.sentence(), aside.hint()))
 }

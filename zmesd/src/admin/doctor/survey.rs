@@ -30,7 +30,6 @@ const STORE: Duration = Duration::from_secs(15);
 /// How long the handshakes with the port for apps may take.
 const HANDSHAKES: Duration = Duration::from_secs(10);
 
-/// What was found, part by part.
 #[derive(Debug)]
 pub(in crate::admin) struct Survey(Vec<(Part, PartOutcome)>);
 
@@ -51,12 +50,10 @@ impl Survey {
         self.0.iter().map(|(part, outcome)| (*part, outcome))
     }
 
-    /// Returns the worst finding, the first of its severity; `None` where all is as it should be.
     pub(in crate::admin) fn worst(&self) -> Option<&Finding> {
         worst(self.0.iter().flat_map(|(_, outcome)| &outcome.findings))
     }
 
-    /// Returns all findings in order.
     pub(super) fn into_findings(self) -> Vec<Finding> {
         self.0.into_iter().flat_map(|(_, outcome)| outcome.findings).collect()
     }
@@ -74,10 +71,8 @@ struct Probes {
     phones: Option<PhoneFindings>,
 }
 
-/// What was found about phones and apps.
 #[derive(Debug)]
 struct PhoneFindings {
-    /// How many phones are registered for pushes.
     waiting: usize,
     findings: Vec<Finding>,
 }

@@ -1,6 +1,5 @@
 //! `tokens …`: what is registered, what became of it, and what admins change.
 
-pub(super) mod block;
 pub(super) mod change;
 pub(super) mod transfer;
 pub(super) mod view;
@@ -84,7 +83,6 @@ fn is_after(row: &TokenRow, after: Option<u64>) -> bool {
     after.is_none_or(|after| row.token.id.0.cast_unsigned() > after)
 }
 
-/// Returns all about one token.
 pub(super) async fn show(
     parts: &AdminParts,
     asker: Role,
@@ -98,7 +96,6 @@ pub(super) async fn show(
     Ok(TokenShown { token, recent: recent.iter().map(|row| view::delivery(row, None)).collect() })
 }
 
-/// Returns what was decided and done for one token.
 pub(super) async fn log(
     parts: &AdminParts,
     asker: Role,

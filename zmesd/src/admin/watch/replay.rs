@@ -15,15 +15,12 @@ use crate::domain::{Alarm, TokenId};
 use crate::route::PushOutcome;
 use crate::state::{DeliveryRow, RecordedAlarm, StateError, StateHandle};
 
-/// Maximum number of alarms from the record; the newest.
 const ALARMS: u32 = 10_000;
-/// Maximum number of decisions for tokens; the newest.
 const DELIVERIES: u32 = 20_000;
 
 /// What identifies an alarm.
 pub(super) type AlarmKey = (MonitorId, Option<EventId>, i64);
 
-/// Returns what identifies an alarm.
 pub(super) fn key(alarm: &Alarm) -> AlarmKey {
     (alarm.monitor, alarm.event, alarm.at.as_millisecond())
 }
@@ -36,7 +33,6 @@ fn key_of_row(row: &DeliveryRow) -> AlarmKey {
     (row.monitor, row.event, row.at.as_millisecond())
 }
 
-/// A line from the record.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 enum Line {
     Alarm(AlarmKey),
@@ -63,24 +59,20 @@ impl Told {
         true
     }
 
-    /// Says whether an alarm was told; once for each time that it was.
     pub(super) fn alarm(&mut self, alarm: &Alarm) -> bool {
         self.take(&Line::Alarm(key(alarm)))
     }
 
-    /// Says whether the decision for a token was told.
     pub(super) fn decision(&mut self, alarm: &Alarm, token: TokenId) -> bool {
         self.take(&Line::Decision(key(alarm), token))
     }
 
-    /// Says whether an outcome was told.
     pub(super) fn outcome(&mut self, outcome: &PushOutcome) -> bool {
         let at = (outcome.outcome == DeliveryOutcome::Retry).then(|| outcome.at.as_millisecond());
         self.take(&Line::Outcome(key(&outcome.alarm), outcome.token.id, outcome.outcome, at))
     }
 }
 
-/// What the record holds.
 #[derive(Debug, Default)]
 pub(super) struct Replay {
     /// The lines, in the order in which it happened.

@@ -22,7 +22,6 @@ pub(super) struct Wishes {
 }
 
 impl Wishes {
-    /// Reads what was asked for; `token` is the one that the filter names.
     pub(super) fn of(filter: &WatchFilter, token: Option<TokenId>) -> Result<Self, ControlError> {
         if filter.types.contains(&WatchType::Unknown) {
             return Err(unsupported());
@@ -41,7 +40,6 @@ impl Wishes {
         self.types.is_empty() || event.kind.filtered_as().is_none_or(|kind| self.types.contains(&kind))
     }
 
-    /// Says whether that type is wanted.
     pub(super) fn includes(&self, kind: WatchType) -> bool {
         self.types.is_empty() || self.types.contains(&kind)
     }
@@ -59,7 +57,6 @@ impl Wishes {
         }
     }
 
-    /// Says whether what is decided for that token is wanted.
     pub(super) fn token(&self, token: &Token) -> bool {
         self.token.is_none_or(|only| only == token.id) && self.user_is(Some(&token.user))
     }

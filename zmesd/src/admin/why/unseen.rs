@@ -47,7 +47,6 @@ pub(super) async fn explain(
     })
 }
 
-/// Returns the answer for a token.
 fn target(parts: &AdminParts, row: &EventRow, handle: String, token: &Token) -> WhyTarget {
     let (now, began) = (parts.clock.now(), began(parts, row));
     let monitor = row.monitor;
@@ -72,7 +71,6 @@ fn target(parts: &AdminParts, row: &EventRow, handle: String, token: &Token) -> 
     WhyTarget { since, ..skipped(handle, token, began, reason, explanation) }
 }
 
-/// When an event began.
 fn began(parts: &AdminParts, row: &EventRow) -> Timestamp {
     let age = SignedDuration::try_from(row.age).unwrap_or(SignedDuration::MAX);
     let began = parts.clock.now().saturating_sub(age).unwrap_or(parts.started_at);

@@ -148,18 +148,10 @@ async fn the_queue_and_the_counts_are_the_push_sides() {
 }
 
 #[tokio::test]
-async fn latencies_are_milliseconds_with_fractions() {
+async fn latencies_are_told_by_stage() {
     let world = World::start().await;
-    let micros = Duration::from_micros;
     let (stage, count) = ("answered".to_owned(), 9);
-    let latency = StageLatency {
-        stage,
-        count,
-        p50: micros(120),
-        p90: micros(1250),
-        p99: micros(99_999),
-        max: micros(4_100_000),
-    };
+    let latency = StageLatency { stage, count, p50_ms: 0.12, p90_ms: 1.25, p99_ms: 99.999, max_ms: 4100.0 };
     *world.outside.latencies.lock().unwrap() = vec![latency];
     let expected = json!({"stage": "answered", "count": 9, "p50_ms": 0.12, "p90_ms": 1.25, "p99_ms": 99.999, "max_ms": 4100.0});
     assert_eq!(ok(&world, r#"{"type":"latency"}"#).await, json!({"stages": [expected]}));

@@ -19,7 +19,6 @@ use tracing_subscriber::registry::{LookupSpan, Scope};
 
 use super::fields::{Chain, Escaping, HarmlessFields};
 
-/// Where journald listens.
 pub(super) const SOCKET: &str = "/run/systemd/journal/socket";
 /// Tags the entries, whatever name the daemon was started under.
 const IDENTIFIER: &str = "zmesd";
@@ -30,7 +29,6 @@ const CUT: usize = 48 * 1024;
 /// How long an entry waits for a journal that does not read. After that it is dropped.
 const PATIENCE: Duration = Duration::from_millis(200);
 
-/// A socket to the journal.
 #[derive(Debug, Clone)]
 pub(super) struct Journal {
     socket: Arc<UnixDatagram>,
@@ -85,7 +83,6 @@ impl io::Write for Journal {
     }
 }
 
-/// Formats an event as an entry of the journal.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct JournalEntry;
 

@@ -11,7 +11,6 @@ const OTHERS: LevelFilter = LevelFilter::WARN;
 /// Used where only directives are given.
 const DEFAULT: LevelFilter = LevelFilter::INFO;
 
-/// The text is neither a level nor a list of directives.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
 pub struct InvalidLevel(String);

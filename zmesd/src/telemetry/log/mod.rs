@@ -28,29 +28,25 @@ use tracing_subscriber::{Layer, Registry, reload};
 pub use levels::{InvalidLevel, parse};
 
 use crate::config::{LogConfig, LogFormat};
+pub(crate) use fields::Chain;
 use fields::HarmlessFields;
 use journal::{Journal, JournalEntry};
 use json::JsonLine;
 
-/// The level before the configuration is read.
 const BOOTSTRAP_LEVEL: &str = "info";
 
 type Filter = reload::Layer<Targets, Registry>;
 type Output = Box<dyn Layer<Layered<Filter, Registry>> + Send + Sync>;
 
-/// Why the log cannot be set up or changed.
 #[derive(Debug, thiserror::Error)]
 pub enum LogError {
-    /// The level is invalid.
     #[error(transparent)]
     Level(#[from] InvalidLevel),
     /// `format = "journald"`, but no journal is there.
     #[error("cannot reach the journal")]
     Journal(#[source] io::Error),
-    /// The log was set up before.
     #[error("the log is set up already")]
     Twice(#[from] TryInitError),
-    /// The log whose level is to change is gone.
     #[error("the log cannot be changed any more")]
     Gone(#[from] reload::Error),
 }
@@ -122,7 +118,6 @@ where
     text(io::stderr().is_terminal(), io::stderr)
 }
 
-/// Lines for people.
 fn text<S, W>(colour: bool, writer: W) -> impl Layer<S> + Send + Sync
 where
     S: Subscriber + for<'span> LookupSpan<'span>,
@@ -131,7 +126,6 @@ where
     tracing_subscriber::fmt::layer().fmt_fields(HarmlessFields).with_ansi(colour).with_writer(writer)
 }
 
-/// Lines for collectors.
 fn json<S, W>(writer: W) -> impl Layer<S> + Send + Sync
 where
     S: Subscriber + for<'span> LookupSpan<'span>,
@@ -140,7 +134,6 @@ where
     tracing_subscriber::fmt::layer().json().event_format(JsonLine).with_writer(writer)
 }
 
-/// Entries of the journal.
 fn journal<S>(journal: Journal) -> impl Layer<S> + Send + Sync
 where
     S: Subscriber + for<'span> LookupSpan<'span>,
@@ -177,18 +170,14 @@ pub struct LogHandle {
 
 #[derive(Debug)]
 struct Level {
-    /// The lasting level.
     lasting: String,
-    /// The current level.
     now: String,
     /// Grows with each change, so that an expiry knows whether a later change has replaced its own.
     change: u64,
 }
 
-/// A change of the level.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LevelChange {
-    /// The level before.
     pub before: String,
     /// Identifies the change for [`LogHandle::expire`].
     pub number: u64,
@@ -202,12 +191,10 @@ impl LogHandle {
         Ok((layer, Self { filter, level: Arc::new(Mutex::new(level)) }))
     }
 
-    /// Returns the current level, as it was given.
     pub fn level(&self) -> String {
         self.lock().now.clone()
     }
 
-    /// Changes the lasting level.
     pub fn set(&self, level: &str) -> Result<LevelChange, LogError> {
         self.apply(level, true)
     }
@@ -238,7 +225,6 @@ impl LogHandle {
         Ok(LevelChange { before, number: level.change })
     }
 
-    /// Replaces the filter and returns the level before.
     fn change(&self, level: &mut Level, text: &str) -> Result<String, LogError> {
         self.filter.reload(parse(text)?)?;
         level.change += 1;
