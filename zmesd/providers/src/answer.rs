@@ -35,7 +35,6 @@ pub(super) struct ProviderAnswer {
     /// The body was not longer.
     pub(super) whole: bool,
     pub(super) version: Version,
-    /// When it arrived.
     pub(super) at: Timestamp,
 }
 
@@ -51,7 +50,6 @@ impl ProviderAnswer {
         format!("{version} {}", self.status)
     }
 
-    /// Returns how long the provider asks to wait.
     pub(super) fn retry_after(&self) -> Option<Duration> {
         let asked = self.headers.get(RETRY_AFTER).and_then(|value| value.to_str().ok());
         let asked = asked.and_then(|text| retry_after(text, self.sent_at()));

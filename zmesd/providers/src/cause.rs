@@ -22,7 +22,6 @@ impl ConnectCause {
         Self { kind, text: text.into() }
     }
 
-    /// Returns the innermost cause of an error.
     pub(super) fn of(error: &(dyn Error + 'static)) -> Self {
         let mut current = Some(error);
         let mut last = String::new();

@@ -49,7 +49,6 @@ struct AccountFile {
     token_uri: String,
 }
 
-/// Google's JSON file, checked.
 pub(super) struct CheckedAccount {
     file: AccountFile,
     key: EncodingKey,
@@ -122,7 +121,6 @@ impl std::fmt::Debug for GoogleAccount {
 }
 
 impl GoogleAccount {
-    /// Reads Google's file. Blocks.
     pub(super) fn load(
         path: &Path,
         root: Option<&Path>,

@@ -53,7 +53,6 @@ impl Default for Timing {
     }
 }
 
-/// Which versions of HTTP a provider supports.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Versions {
     /// Negotiated in the TLS handshake.
@@ -67,14 +66,12 @@ pub(super) struct HttpSetup<'a> {
     pub(super) base: Url,
     /// One more trusted root, with its key in `zmesd.toml`.
     pub(super) root: Option<(&'static str, &'a Path)>,
-    /// The client certificate, if the provider needs one.
     pub(super) identity: Option<ClientIdentity>,
     pub(super) versions: Versions,
     pub(super) timing: Timing,
     pub(super) clock: WallClock,
 }
 
-/// The client for one provider.
 #[derive(Debug)]
 pub(super) struct Http {
     base: Url,
@@ -116,17 +113,14 @@ impl Http {
         &self.clock
     }
 
-    /// Returns host and port.
     pub(super) fn target(&self) -> String {
         target(&self.base)
     }
 
-    /// Returns the deadline of a push that begins now.
     pub(super) fn deadline(&self) -> Instant {
         Instant::now() + self.timing.total
     }
 
-    /// Sends a request and reads the answer of any status.
     pub(super) async fn call(
         &self,
         deadline: Instant,

@@ -97,7 +97,6 @@ fn page(title: Option<&str>, token: Option<&PushToken>, secrets: &[&str]) -> Str
     }
 }
 
-/// Returns the text of a page's title.
 fn title(body: &str) -> Option<String> {
     // ASCII lower case keeps the length, so positions are valid in the body.
     let lower = body.to_ascii_lowercase();

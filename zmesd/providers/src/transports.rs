@@ -24,7 +24,6 @@ use crate::token::{Destination, Platform};
 /// `Content-Type` of everything but OAuth.
 pub(crate) const JSON: &str = "application/json";
 
-/// What all transports share.
 #[derive(Debug)]
 pub(crate) struct TransportContext {
     pub(crate) clock: WallClock,

@@ -10,25 +10,18 @@ use std::time::Duration;
 
 use tokio::sync::{oneshot, watch};
 
-/// Limits on turns and on waiting for them.
 #[derive(Debug, Clone, Copy)]
 pub struct Bounds {
-    /// Turns at the same time.
     pub running: usize,
-    /// Turns of one network.
     pub running_per_network: usize,
-    /// Waiters.
     pub waiting: usize,
-    /// Waiters of one network.
     pub waiting_per_network: usize,
 }
 
-/// The queue is full.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("too many are waiting")]
 pub struct NoTurn;
 
-/// Gives out turns.
 #[derive(Debug)]
 pub struct Turns {
     shared: Arc<Shared>,
@@ -61,7 +54,6 @@ struct Waiter {
 }
 
 impl Turns {
-    /// Returns turns with these bounds.
     pub fn new(bounds: Bounds) -> Self {
         Self { shared: Arc::new(Shared { bounds, state: Mutex::default(), joined: watch::Sender::new(0) }) }
     }
@@ -100,7 +92,6 @@ impl Shared {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Gives every free turn to the next waiter.
     fn hand_on(self: &Arc<Self>, state: &mut TurnState) {
         while let Some((network, waiter)) = state.next(&self.bounds) {
             state.run(network);
@@ -198,7 +189,6 @@ impl Drop for QueuedTurn<'_> {
     }
 }
 
-/// The right to do it now.
 #[derive(Debug)]
 pub struct Turn {
     shared: Arc<Shared>,

@@ -17,30 +17,24 @@ use zmes_providers::{App, PushToken};
 /// The list that means "as it was".
 const KEEP: &str = "-1";
 
-/// The frame is not a JSON object of the expected shape.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("not a JSON object of the expected shape")]
 pub struct Malformed;
 
-/// One frame of an app.
 #[derive(Debug)]
 pub struct IncomingFrame {
     /// Its `event`, bounded and cleaned, as it is repeated in a refusal.
     pub event: String,
     /// Its `data.type`, likewise; empty if it has none.
     pub kind: String,
-    /// Which app it seems to be of.
     pub app: App,
     /// The push token that the app names beside what it says.
     pub hint: Option<PushToken>,
-    /// What it says.
     pub body: FrameBody,
 }
 
-/// What a frame says.
 #[derive(Debug)]
 pub enum FrameBody {
-    /// `auth`
     Auth(Box<AuthFrame>),
     /// `control/filter`
     Filter(Result<FilterStatement, FilterFault>),
@@ -48,20 +42,16 @@ pub enum FrameBody {
     Version,
     /// `control/replay`
     Replay(Result<Since, SinceFault>),
-    /// Any other `control`.
     OtherControl,
     /// `push/*`: tokens and badges.
     Push(PushFrame),
     /// `escontrol`: remote administration of later event servers, which has its own socket here.
     Escontrol,
-    /// An event that this server does not know.
     Unknown,
 }
 
-/// `auth`
 #[derive(Debug)]
 pub struct AuthFrame {
-    /// What the app wants to be.
     pub category: Category,
     /// What it shows; an empty user and password where it shows nothing.
     pub credentials: Credentials,
@@ -82,7 +72,6 @@ pub enum Category {
     Escontrol,
 }
 
-/// What `control/filter` asks for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum FilterStatement {
     /// `monlist` is `-1`: as it was.
@@ -93,12 +82,9 @@ pub enum FilterStatement {
     KeepIntervals(MonitorFilter),
 }
 
-/// Why a filter is not taken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum FilterFault {
-    /// There is no `monlist`.
     NoMonitorList,
-    /// There is no `intlist`.
     NoIntervalList,
     /// `monlist` holds something other than monitor ids, or too many.
     BadMonitorList,
@@ -127,17 +113,14 @@ impl From<FilterProblem> for FilterFault {
     }
 }
 
-/// Why a replay is not given.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum SinceFault {
-    /// There is no `since`.
     Missing,
     /// It is neither an event id nor an RFC 3339 time.
     Unreadable,
 }
 
 impl SinceFault {
-    /// Returns the word of the protocol.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Missing => "NOSINCE",

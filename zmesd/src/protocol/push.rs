@@ -10,23 +10,18 @@ use crate::domain::{MonitorFilter, PushState};
 /// Longest `profile` that is kept, in characters: as long as the apps let people make it.
 const LONGEST_PROFILE: usize = 128;
 
-/// `push`
 #[derive(Debug)]
 pub enum PushFrame {
     /// `push/token`; `Ok(None)`: without a token, which says nothing.
     Token(Result<Option<Box<TokenFrame>>, TokenFault>),
-    /// `push/badge`
     Badge(Result<u32, TokenFault>),
-    /// Any other `push`.
     Other,
 }
 
 /// `push/token` with a token.
 #[derive(Debug)]
 pub struct TokenFrame {
-    /// The token.
     pub token: PushToken,
-    /// What kind of phone.
     pub platform: Platform,
     /// `state`; enabled where it is missing.
     pub state: PushState,
@@ -38,22 +33,17 @@ pub struct TokenFrame {
     pub profile: Option<String>,
 }
 
-/// Why a token or a badge is not taken, or not all of it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum TokenFault {
-    /// There is no `platform`.
     MissingPlatform,
     /// Pushes cannot be sent to this `platform`.
     BadPlatform,
     /// Not a token that a provider issues.
     BadToken,
-    /// The limit on tokens is reached.
     TooManyTokens,
-    /// An admin has blocked it.
     Blocked,
     /// The token is taken, its lists are not.
     Filter(FilterFault),
-    /// `badge` is not a number.
     BadBadge,
 }
 
@@ -85,7 +75,6 @@ impl TokenFault {
     }
 }
 
-/// Reads `data` of a `push`.
 pub(super) fn push(kind: &str, mut data: Map<String, Value>) -> Result<PushFrame, Malformed> {
     Ok(match kind {
         "token" => PushFrame::Token(token(data)?),
@@ -138,7 +127,6 @@ fn badge(text: Option<String>) -> Result<u32, TokenFault> {
     Ok(number as u32)
 }
 
-/// Returns `appversion`, bounded and cleaned.
 pub(super) fn app_version(data: &Map<String, Value>) -> Option<String> {
     data.get("appversion").and_then(Value::as_str).filter(|version| !version.is_empty()).map(bounded)
 }

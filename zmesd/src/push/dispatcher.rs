@@ -44,7 +44,6 @@ const DRAIN: Duration = Duration::from_millis(1_500);
 /// Orders that are taken at a time.
 const ORDERS: usize = 64;
 
-/// Some of what waits on the disk.
 #[derive(Debug)]
 struct BacklogPage {
     /// Everything that was noted before was on the disk when it was read.
@@ -79,7 +78,6 @@ pub struct Dispatcher {
 }
 
 impl Dispatcher {
-    /// Puts the dispatcher together.
     pub fn new(parts: DispatcherParts) -> Self {
         let gates = Gates::new(Arc::clone(&*parts.transports.borrow()));
         let PushConfig { storm_limit, retry_for, .. } = parts.config;
@@ -112,7 +110,6 @@ impl Dispatcher {
         }
     }
 
-    /// Runs until `stop`.
     pub async fn run(mut self, stop: CancellationToken) {
         let (mut sweep, mut check) = (interval(SWEEP), interval(CHECK));
         sweep.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -167,7 +164,6 @@ impl Dispatcher {
         rest.into_iter().chain(self.queue.next_due(now)).min()
     }
 
-    /// Hands outcomes over to the state.
     fn save(&mut self) {
         let state = &self.state;
         self.queue.hand_over(|attempts| {
@@ -308,7 +304,6 @@ impl Dispatcher {
 
     // What goes out.
 
-    /// Sends what may go out at a place.
     fn ship_all(&mut self, place: usize, now: Instant) {
         while !self.queue.held_up() && self.gates.has_room(place, now, |gate| self.queue.unwritten(gate)) {
             let (gates, clearance) = (&self.gates, &self.clearance);
@@ -348,7 +343,6 @@ impl Dispatcher {
         self.queue.conclude(attempt);
     }
 
-    /// Takes a push that has come out.
     fn on_shipped(&mut self, shipped: Shipped) {
         let Shipped { shipment: Shipment { token, mut jobs, digest, gate, .. }, answers } = shipped;
         let now = Instant::now();
@@ -395,7 +389,6 @@ impl Dispatcher {
         Delay { until: now + wait, for_the_transport: !phone }
     }
 
-    /// Tells a transport's breaker of an answer.
     fn judge(&mut self, answer: &ProviderAnswer, now: Instant) {
         let counters = &self.reporter.counters;
         counters.timings.record_answer(Transport::of(&answer.transport), answer.took);
@@ -446,7 +439,6 @@ impl Dispatcher {
         self.reporter.status.forget_held(now);
     }
 
-    /// Checks whether the providers can be reached, and logs it.
     fn check_transports(&mut self) {
         if self.clearance.in_shadow() {
             return;

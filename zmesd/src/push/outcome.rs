@@ -23,14 +23,12 @@ use zmes_shared::words::HeldBy;
 /// A push that was given up: its token, and the monitor and time of its alarm.
 pub(super) type GivenUp = (TokenId, MonitorId, Timestamp);
 
-/// Reports outcomes of pushes.
 #[derive(Debug)]
 pub(super) struct OutcomeReporter {
     pub(super) tap: Tap,
     pub(super) counters: Arc<Counters>,
     pub(super) status: Arc<PushStatus>,
     pub(super) clock: Arc<dyn Clock>,
-    /// Pushes that were given up and not reported to the router yet.
     given_up: Vec<GivenUp>,
 }
 
@@ -44,18 +42,15 @@ impl OutcomeReporter {
         Self { tap, counters, status, clock, given_up: Vec::new() }
     }
 
-    /// Returns what was given up since the last call: the router's intervals count from pushes that were sent.
     pub(super) fn take_given_up(&mut self) -> Vec<GivenUp> {
         std::mem::take(&mut self.given_up)
     }
 
-    /// Reports why a phone's pushes wait.
     pub(super) fn hold(&self, id: TokenId, by: HeldBy, wait: Duration, reason: String) {
         let until = self.clock.now().checked_add(wait).ok();
         self.status.hold(id, Held { by, until, reason });
     }
 
-    /// Reports a job that ended without being sent.
     pub(super) fn not_sent(&mut self, job: &Job, outcome: Outcome, gates: &Gates) -> Attempt {
         let mut transport = "".into();
         if let Outcome::Shadow { latency } = outcome {
@@ -127,7 +122,6 @@ impl OutcomeReporter {
         }
     }
 
-    /// Sends the outcome to watchers.
     fn tell(&self, job: &Job, at: Timestamp, outcome: &Outcome) {
         self.tap.delivery(|| {
             let detail = match outcome {
@@ -155,7 +149,6 @@ impl OutcomeReporter {
     }
 }
 
-/// Returns what an outcome counts as.
 fn counted(outcome: &Outcome) -> Pushed {
     match outcome {
         Outcome::Sent { .. } => Pushed::Sent,

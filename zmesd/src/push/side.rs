@@ -24,36 +24,26 @@ use zmes_shared::words::HeldBy;
 /// How long the dispatcher may take to answer. It waits for nothing itself.
 const PATIENCE: Duration = Duration::from_secs(2);
 
-/// A command of an admin to the dispatcher.
 #[derive(Debug)]
 pub enum PushCommand {
     /// End the rest of transports, and send what waits for them.
     Retry {
         /// Only those of that kind: `proxy`, `fcm`, `apns`.
         only: Option<String>,
-        /// Each of them, and how long it would have rested.
         reply: oneshot::Sender<Vec<Retried>>,
     },
 }
 
-/// What the view reads.
 #[derive(Debug, Clone)]
 pub struct PushViewParts {
-    /// The ways to phones as they are now.
     pub transports: watch::Receiver<Arc<Transports>>,
-    /// The dispatcher.
     pub commands: mpsc::Sender<PushCommand>,
-    /// What it has counted.
     pub status: Arc<PushStatus>,
-    /// How long things take.
     pub counters: Arc<Counters>,
-    /// Whether pushes are sent.
     pub rules: watch::Receiver<PushRules>,
-    /// Wall time.
     pub clock: Arc<dyn Clock>,
 }
 
-/// The push side as admins see it.
 #[derive(Debug)]
 pub struct PushView {
     parts: PushViewParts,
@@ -61,7 +51,6 @@ pub struct PushView {
 }
 
 impl PushView {
-    /// Returns a view of what dispatcher and router share.
     pub fn new(parts: PushViewParts) -> Self {
         Self { parts, checks: Checks::default() }
     }

@@ -11,7 +11,6 @@ use zmes_providers::Fault;
 use crate::domain::TokenId;
 use crate::ports::{Held, Refusals, TransportFailure, TransportHealth};
 
-/// Counters and gauges of the push side since the start, shared by reference.
 #[derive(Debug, Default)]
 pub struct PushStatus {
     queued: AtomicU64,
@@ -28,12 +27,10 @@ impl PushStatus {
         self.queued.load(Ordering::Relaxed)
     }
 
-    /// Returns how many pushes providers have accepted.
     pub fn delivered(&self) -> u64 {
         self.delivered.load(Ordering::Relaxed)
     }
 
-    /// Returns how many deliveries were given up.
     pub fn failed(&self) -> u64 {
         self.failed.load(Ordering::Relaxed)
     }
@@ -63,7 +60,6 @@ impl PushStatus {
         self.update(transport, |health| health.in_flight = health.in_flight.saturating_sub(1));
     }
 
-    /// The provider has accepted a push.
     pub(super) fn accepted(&self, transport: &str, at: Timestamp) {
         self.update(transport, |health| {
             (health.failure, health.rests_until, health.refusals) = (None, None, None);
@@ -76,7 +72,6 @@ impl PushStatus {
         self.update(transport, |health| (health.failure, health.rests_until) = (None, None));
     }
 
-    /// The provider has refused a message.
     pub(super) fn refused(&self, transport: &str, at: Timestamp, detail: &str) {
         self.answered(transport);
         self.update(transport, |health| {
@@ -114,12 +109,10 @@ impl PushStatus {
         self.update(transport, |health| health.rests_until = Some(at));
     }
 
-    /// A reload has removed or replaced the transport.
     pub(super) fn forget(&self, transport: &str) {
         self.transports.lock().unwrap_or_else(PoisonError::into_inner).remove(transport);
     }
 
-    /// Returns why a phone waits, where the transport is not the reason.
     pub(super) fn held(&self, token: TokenId, now: Timestamp) -> Option<Held> {
         let held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
         held.get(&token).filter(|held| held.until.is_some_and(|until| until > now)).cloned()

@@ -10,13 +10,10 @@ use crate::domain::{Alarm, Decision, Token};
 
 /// Decisions that are kept, all alarms together; those of the last alarm always are. 16 bytes each.
 const MAX_DECISIONS: usize = 250_000;
-/// Alarms that are kept.
 const MAX_ALARMS: usize = 1000;
 
-/// The decisions about one alarm.
 #[derive(Debug)]
 pub struct AlarmDecisions {
-    /// The alarm's number, counted since the daemon started.
     pub number: u64,
     pub alarm: Arc<Alarm>,
     /// For each session, authenticated or not.
@@ -25,7 +22,6 @@ pub struct AlarmDecisions {
     pub tokens: Box<[(Arc<Token>, Decision)]>,
 }
 
-/// The last alarms.
 #[derive(Debug, Default)]
 pub(super) struct DecisionRing {
     alarms: VecDeque<Arc<AlarmDecisions>>,
@@ -39,7 +35,6 @@ impl AlarmDecisions {
 }
 
 impl DecisionRing {
-    /// Adds an alarm, and drops the oldest ones beyond the limits.
     pub(super) fn push(&mut self, decided: Arc<AlarmDecisions>) {
         self.decisions += decided.len();
         self.alarms.push_back(decided);

@@ -8,12 +8,9 @@ use zmes_zoneminder::MonitorRights;
 
 use crate::domain::{Decision, MonitorFilter, PushState, SkipReason};
 
-/// A receiver at the moment of an alarm.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Receiver<'a> {
-    /// Its user's rights.
     pub(super) rights: &'a MonitorRights,
-    /// What it asked for.
     pub(super) filter: &'a MonitorFilter,
     /// The interval where the filter names none at all.
     pub(super) interval_default: Duration,
@@ -21,20 +18,14 @@ pub(super) struct Receiver<'a> {
     pub(super) last_sent: Option<Timestamp>,
 }
 
-/// A token at the moment of an alarm.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct TokenReceiver<'a> {
     /// The rights of its owner at this moment; `None`: the owner does not exist or is barred.
     pub(super) owner: Option<&'a MonitorRights>,
-    /// Whether its app wants pushes.
     pub(super) state: PushState,
-    /// An admin has silenced it.
     pub(super) muted: bool,
-    /// What it asked for.
     pub(super) filter: &'a MonitorFilter,
-    /// The interval where the filter names none at all.
     pub(super) interval_default: Duration,
-    /// When it was last told of this monitor; `None` exempts from the interval.
     pub(super) last_sent: Option<Timestamp>,
 }
 

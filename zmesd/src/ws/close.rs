@@ -16,7 +16,6 @@ use crate::telemetry::Refusal;
 const TRIES: usize = 5;
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Pump<S> {
-    /// Ends the session.
     pub(super) async fn leave(&mut self, end: End) {
         if end == End::Slow {
             self.context.parts.counters.slow_sessions.increment();
@@ -58,7 +57,6 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Pump<S> {
         while matches!(stream.read(&mut scrap).await, Ok(1..)) {}
     }
 
-    /// Records why a session without a login was ended.
     fn note_refusal(&self, end: End) {
         if self.user.is_none()
             && let Some(reason) = end.refusal()

@@ -6,16 +6,12 @@ use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 use super::connection_limits::LimitReached;
 use crate::route::{CloseReason, SessionEnd};
 
-/// Why a session ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum End {
-    /// The app closed it.
     ByApp,
-    /// The connection broke.
     Lost,
     /// No credentials in time.
     NoAuth,
-    /// Wrong credentials.
     BadAuth,
     /// It had not logged in, and a newer connection took its slot.
     Evicted,
@@ -31,9 +27,7 @@ pub(super) enum End {
     Disconnected,
     /// The user was deleted, disabled, changed the password, or revoked all access tokens.
     UserRevoked,
-    /// The access token by which the app came in has expired.
     PassExpired,
-    /// The daemon is stopping.
     Stopping,
     /// No sign of life within the deadline after a ping.
     NoPong,
@@ -41,9 +35,7 @@ pub(super) enum End {
     Rate,
     /// Not WebSocket.
     Protocol,
-    /// A text frame that is not UTF-8.
     NotUtf8,
-    /// A message over the limit.
     TooBig,
 }
 

@@ -9,7 +9,6 @@ const IDLE: Duration = Duration::from_secs(20);
 /// Time for any frame after a ping.
 const PATIENCE: Duration = Duration::from_secs(20);
 
-/// The keepalive of one session.
 #[derive(Debug)]
 pub(super) struct Keepalive {
     state: KeepaliveState,
@@ -23,9 +22,7 @@ enum KeepaliveState {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Due {
-    /// Nothing yet.
     Nothing,
-    /// A ping.
     Ping,
     /// The app did not answer: end the session.
     Gone,
@@ -36,12 +33,10 @@ impl Keepalive {
         Self { state: KeepaliveState::ToPing { at: now + IDLE } }
     }
 
-    /// Notes a sign of life.
     pub(super) fn heard(&mut self, now: Instant) {
         self.state = KeepaliveState::ToPing { at: now + IDLE };
     }
 
-    /// Returns when [`Self::due`] has to be called next.
     pub(super) fn deadline(&self) -> Instant {
         match self.state {
             KeepaliveState::ToPing { at } => at,

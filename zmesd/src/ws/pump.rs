@@ -46,7 +46,6 @@ const WRITE_DEADLINE: Duration = Duration::from_secs(10);
 /// Time to close, and to read what an app sent before it closed.
 pub(super) const CLOSE_DEADLINE: Duration = Duration::from_secs(3);
 
-/// One session with its socket.
 pub(super) struct Pump<S> {
     pub(super) websocket: WebSocketStream<Metered<S>>,
     pub(super) context: Arc<WsContext>,
@@ -62,14 +61,12 @@ pub(super) struct Pump<S> {
     /// Outputs of the session that are not carried out yet.
     agenda: std::vec::IntoIter<Output>,
     work: Option<Work>,
-    /// Missed alarms that are being sent, a page at a time.
     replay: ReplayPage,
     /// Since when a frame is being written.
     writing_since: Option<Instant>,
     /// To report that it was written.
     receipt: Option<Receipt>,
     credentials_due: Instant,
-    /// When the check of its credentials began.
     asked_at: Instant,
     /// When to stop reading after writing has ended, and how the session ends then.
     closing: Option<(Instant, End)>,
@@ -121,7 +118,6 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Pump<S> {
         (pump, opening, kick_rx)
     }
 
-    /// Runs the session to its end.
     pub(super) async fn run(mut self, kick: oneshot::Receiver<CloseReason>, stop: CancellationToken) {
         // The WebSocket still holds a waker of the handshake's task, and that keeps the whole task in memory.
         // Flushing, though there is nothing to flush, replaces it: 4 KiB less for each idle session.

@@ -21,7 +21,6 @@ pub(super) enum TlsStage {
     Shown(Option<String>),
 }
 
-/// Why there is no session.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum HandshakeFailure {
     #[error(transparent)]

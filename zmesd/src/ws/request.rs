@@ -73,7 +73,6 @@ pub(super) fn authority(request: &Request) -> Option<HostAuthority> {
     target.unwrap_or_else(|| HostAuthority::parse(request.headers().get(HOST)?.to_str().ok()?))
 }
 
-/// Returns the answer that grants an upgrade, or why there is none.
 pub(super) fn grant(request: &mut Request) -> Result<Response, UpgradeError> {
     if !lists(request, &UPGRADE, "websocket") || !lists(request, &CONNECTION, "upgrade") {
         return Err(UpgradeError::NotWebSocket);

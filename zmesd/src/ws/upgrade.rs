@@ -29,7 +29,6 @@ const LINGER: Duration = Duration::from_secs(1);
 /// Bytes of such a peer that are read and dropped.
 const SCRAP: u64 = 64 * 1024;
 
-/// Why there is no WebSocket.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum UpgradeError {
     /// A valid request of a web page that may not connect; the peer was told 403.
@@ -50,7 +49,6 @@ pub(super) enum UpgradeError {
     /// More than any client sends; the peer was told 431.
     #[error("request too long")]
     TooLong,
-    /// The connection broke.
     #[error("no HTTP request: {0}")]
     Broken(#[source] Box<Error>),
 }
@@ -80,7 +78,6 @@ impl UpgradeError {
     }
 }
 
-/// Returns how frames are read and written.
 pub(super) fn frame_limits() -> WebSocketConfig {
     WebSocketConfig::default()
         .read_buffer_size(READ_BUFFER)

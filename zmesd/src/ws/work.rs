@@ -22,25 +22,19 @@ use zmes_providers::PushToken;
 /// Time for a verdict: hundreds of phones may log in at once, each with some 50 ms of bcrypt.
 const VERDICT_DEADLINE: Duration = Duration::from_secs(15);
 
-/// Work under way.
 pub(super) type Work = Pin<Box<dyn Future<Output = WorkOutcome> + Send>>;
 
-/// The result.
 #[derive(Debug)]
 pub(super) enum WorkOutcome {
-    /// The credentials were checked.
     Verdict(LoginVerdict),
     /// The router has done it.
     Done,
-    /// The router has not taken the token.
     NotRegistered(TokenFault),
-    /// The router did not answer.
     Busy,
     /// Send these frames, then ask for the rest.
     Replay(ReplayPage),
 }
 
-/// Checks credentials.
 pub(super) fn verify(context: Arc<WsContext>, session: SessionId, login: Box<Login>) -> Work {
     Box::pin(async move {
         let address = login.address;
@@ -62,7 +56,6 @@ pub(super) fn verify(context: Arc<WsContext>, session: SessionId, login: Box<Log
     })
 }
 
-/// Makes the session an authenticated one, which gets alarms.
 pub(super) fn attach(
     context: Arc<WsContext>,
     session: SessionId,
@@ -72,7 +65,6 @@ pub(super) fn attach(
     Box::pin(async move { taken(context.parts.router.attach(session, asked_at, *login).await) })
 }
 
-/// Replaces the session's filter.
 pub(super) fn set_filter(
     context: Arc<WsContext>,
     session: SessionId,
@@ -82,7 +74,6 @@ pub(super) fn set_filter(
     Box::pin(async move { taken(change_filter(&context.parts.router, session, statement, hint).await) })
 }
 
-/// Registers a push token.
 pub(super) fn register(context: Arc<WsContext>, session: SessionId, registration: Box<Registration>) -> Work {
     Box::pin(async move {
         match context.parts.router.register(session, *registration).await {
@@ -94,7 +85,6 @@ pub(super) fn register(context: Arc<WsContext>, session: SessionId, registration
     })
 }
 
-/// Sets the number on the app's icon.
 pub(super) fn badge(
     context: Arc<WsContext>,
     session: SessionId,

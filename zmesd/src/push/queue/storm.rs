@@ -7,7 +7,6 @@ use tokio::time::Instant;
 /// The time within which pushes are counted; it begins with its first push.
 pub(in crate::push) const WINDOW: Duration = Duration::from_mins(1);
 
-/// What was sent to one token in the current window.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct StormGuard {
     began: Instant,
@@ -17,10 +16,8 @@ pub(super) struct StormGuard {
     piled_up: bool,
 }
 
-/// What to do with a token's next push.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Turn {
-    /// Send it.
     Single,
     /// Send everything that waits for the token as one digest.
     Digest,
@@ -50,12 +47,10 @@ impl StormGuard {
         if self.piled_up { Turn::Digest } else { Turn::Single }
     }
 
-    /// One push is on its way.
     pub(super) fn count(&mut self) {
         self.sent = self.sent.saturating_add(1);
     }
 
-    /// The provider took the digest.
     pub(super) fn cleared(&mut self) {
         self.piled_up = false;
     }

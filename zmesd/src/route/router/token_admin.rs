@@ -49,7 +49,6 @@ impl Router {
         decisions
     }
 
-    /// Revokes the live ones among these and returns them.
     fn revoke(&mut self, ids: Vec<TokenId>, reason: &str) -> Vec<TokenId> {
         let reason = zmes_shared::text::stripped(reason, MAX_REASON);
         let at = self.parts.clock.now();
