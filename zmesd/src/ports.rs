@@ -10,7 +10,7 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 use zmes_providers::{CheckStep, Fault, WallClock};
 use zmes_shared::control::ControlError;
-use zmes_shared::views::{ConfigReloaded, ConfigShown, PushModeState};
+use zmes_shared::views::{ConfigReloaded, ConfigShown, PushCounts, PushModeState};
 use zmes_shared::words::HeldBy;
 
 use crate::config::{Config, ConfigDiff, Problem, push_cure};
@@ -166,27 +166,6 @@ pub struct TransportCheck {
     pub steps: Vec<CheckStep>,
 }
 
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct PushCounts {
-    pub queued: u64,
-    pub delivered: u64,
-    pub failed: u64,
-}
-
-/// A transport and whether it is held back.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct BreakerView {
-    /// Which.
-    pub transport: String,
-    /// It has failed so often that nothing is sent for a while.
-    pub open: bool,
-    /// When it is tried again.
-    pub retry_at: Option<Timestamp>,
-    /// Why the last attempt failed; `None` once one has succeeded.
-    pub last_error: Option<String>,
-    pub in_flight: u64,
-}
-
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Held {
     pub by: HeldBy,
@@ -240,8 +219,6 @@ pub trait PushSide: Send + Sync + std::fmt::Debug {
     fn counts(&self) -> PushCounts;
 
     fn health(&self) -> Vec<TransportHealth>;
-
-    fn breakers(&self) -> Vec<BreakerView>;
 
     /// Returns the names of the transports that a token takes, the first one first; empty: there is no way to it.
     fn ways(&self, token: &Token) -> Vec<String>;

@@ -188,7 +188,7 @@ fn without_jwt(word: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::fakes::{answer, answer_with, kind};
+    use crate::tests::{answer, answer_with, kind};
 
     fn wait(text: &str) -> Option<u64> {
         answer_with(503, &[("retry-after", text)], "").retry_after().map(|wait| wait.as_secs())

@@ -224,7 +224,7 @@ impl PushTransport for Apns {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::fakes::{answer_with, kind};
+    use crate::tests::{answer_with, kind};
 
     fn judged(status: u16, headers: &[(&str, &str)], body: &str) -> &'static str {
         kind(&judge(

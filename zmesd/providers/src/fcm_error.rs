@@ -121,7 +121,7 @@ fn concerns_token(error: &Details) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::fakes::{answer, answer_with, kind};
+    use crate::tests::{answer, answer_with, kind};
 
     fn judged(status: u16, body: &str) -> (&'static str, bool) {
         let token = PushToken::parse("cXyz:APA91bHPRgkFLJu6sg").unwrap();

@@ -276,7 +276,7 @@ fn prefixed(error: PushError, target: &str) -> PushError {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::fakes::{answer, answer_with, kind};
+    use crate::tests::{answer, answer_with, kind};
 
     #[test]
     fn what_a_server_says_of_a_tokens_life_is_bounded() {

@@ -112,7 +112,7 @@ fn title(body: &str) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::fakes::answer_with;
+    use crate::tests::answer_with;
 
     fn said(headers: &[(&str, &str)], body: &str) -> String {
         answer_with(200, headers, body).said(None, &[])

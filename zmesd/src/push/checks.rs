@@ -107,7 +107,7 @@ async fn check(transport: &dyn PushTransport) -> TransportCheck {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::push::fakes::FakeTransport;
+    use crate::push::tests::fakes::FakeTransport;
 
     #[tokio::test(start_paused = true)]
     async fn seven_hundred_who_ask_are_one_request() {

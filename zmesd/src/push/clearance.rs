@@ -1,33 +1,18 @@
 //! Whether a push may still be sent at the moment when its turn has come.
 
-use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::watch;
 use zmes_shared::words::GiveUp;
 
 use super::gates::Gates;
+use super::parts::DispatcherParts;
 use super::queue::Job;
-use crate::config::AuthConfig;
-use crate::domain::{DeliveryId, SkipReason};
-use crate::monitors::Catalog;
-use crate::ports::Clock;
-use crate::route::PushRules;
+use crate::domain::SkipReason;
 use crate::state::Outcome;
 
-#[derive(Debug)]
-pub(super) struct Clearance {
-    pub(super) catalog: watch::Receiver<Arc<Catalog>>,
-    pub(super) auth: watch::Receiver<AuthConfig>,
-    pub(super) rules: watch::Receiver<PushRules>,
-    pub(super) last_delivery: DeliveryId,
-    pub(super) retry_for: Duration,
-    pub(super) clock: Arc<dyn Clock>,
-}
-
-impl Clearance {
+impl DispatcherParts {
     pub(super) fn refusal(&self, job: &Job, gates: &Gates) -> Option<Outcome> {
-        if job.expired(self.clock.now(), self.retry_for) {
+        if job.expired(self.clock.now(), self.config.retry_for) {
             return Some(Outcome::GaveUp(GiveUp::Expired));
         }
         if let Some(reason) = self.forbidden(job) {

@@ -20,7 +20,7 @@ pub(super) struct Gate {
     /// Tells it from its predecessors: pushes that go out through a transport may come out after it was replaced.
     id: u64,
     transport: Arc<dyn PushTransport>,
-    breaker: Breaker,
+    pub(super) breaker: Breaker,
     in_flight: usize,
 }
 
@@ -35,16 +35,6 @@ impl Gate {
 
     pub(super) fn name(&self) -> &str {
         self.transport.name()
-    }
-
-    /// The provider has answered, even if it refused the push. Returns whether the transport had failed before.
-    pub(super) fn answered(&mut self) -> bool {
-        self.breaker.answered()
-    }
-
-    /// The transport has failed. Returns how long it rests from now on, if it just began to.
-    pub(super) fn failed(&mut self, now: Instant, retry_after: Option<Duration>) -> Option<Duration> {
-        self.breaker.failed(now, retry_after, fastrand::f64())
     }
 }
 

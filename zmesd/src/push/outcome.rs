@@ -6,19 +6,18 @@ use std::time::Duration;
 use jiff::Timestamp;
 use tracing::{debug, info};
 use zmes_shared::MonitorId;
-use zmes_shared::words::GiveUp;
+use zmes_shared::words::{GiveUp, HeldBy};
 
 use super::gates::Gates;
+use super::parts::DispatcherParts;
 use super::queue::Job;
 use super::shipment::ProviderAnswer;
 use super::status::PushStatus;
 use crate::domain::{SkipReason, TokenId};
 use crate::ports::{Clock, Held};
-use crate::route::{PushEnding, PushReceipt};
-use crate::route::{PushOutcome, Tap};
+use crate::route::{PushEnding, PushOutcome, PushReceipt, Tap};
 use crate::state::{Attempt, Outcome};
 use crate::telemetry::{Counters, Pushed, Transport};
-use zmes_shared::words::HeldBy;
 
 /// A push that was given up: its token, and the monitor and time of its alarm.
 pub(super) type GivenUp = (TokenId, MonitorId, Timestamp);
@@ -33,13 +32,14 @@ pub(super) struct OutcomeReporter {
 }
 
 impl OutcomeReporter {
-    pub(super) fn new(
-        tap: Tap,
-        counters: Arc<Counters>,
-        status: Arc<PushStatus>,
-        clock: Arc<dyn Clock>,
-    ) -> Self {
-        Self { tap, counters, status, clock, given_up: Vec::new() }
+    pub(super) fn new(parts: &DispatcherParts) -> Self {
+        Self {
+            tap: parts.tap.clone(),
+            counters: Arc::clone(&parts.counters),
+            status: Arc::clone(&parts.status),
+            clock: Arc::clone(&parts.clock),
+            given_up: Vec::new(),
+        }
     }
 
     pub(super) fn take_given_up(&mut self) -> Vec<GivenUp> {
@@ -124,13 +124,10 @@ impl OutcomeReporter {
 
     fn tell(&self, job: &Job, at: Timestamp, outcome: &Outcome) {
         self.tap.delivery(|| {
-            let detail = match outcome {
-                Outcome::Sent { provider_id, .. } => provider_id.clone(),
-                Outcome::Retry(_)
-                | Outcome::Failed(_)
-                | Outcome::GaveUp(_)
-                | Outcome::Skipped(_)
-                | Outcome::Shadow { .. } => Some(outcome.reason().into()),
+            let detail = if let Outcome::Sent { provider_id, .. } = outcome {
+                provider_id.clone()
+            } else {
+                Some(outcome.reason().into())
             };
             PushOutcome {
                 at,

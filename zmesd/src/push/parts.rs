@@ -6,7 +6,6 @@ use std::time::Duration;
 use tokio::sync::{mpsc, watch};
 use zmes_providers::Transports;
 
-use super::queue::WINDOW;
 use super::side::PushCommand;
 use super::status::PushStatus;
 use crate::config::{AuthConfig, PushConfig};
@@ -39,12 +38,7 @@ pub struct DispatcherParts {
     pub status: Arc<PushStatus>,
     pub config: PushConfig,
     pub rules: watch::Receiver<PushRules>,
-    /// The time within which a token gets at most `storm-limit` pushes: [`DispatcherParts::MINUTE`], except in tests.
+    /// The time within which a token gets at most `storm-limit` pushes: [`super::STORM_WINDOW`], except in tests.
     pub storm_window: Duration,
     pub clock: Arc<dyn Clock>,
-}
-
-impl DispatcherParts {
-    /// The time within which a token gets at most `storm-limit` pushes.
-    pub const MINUTE: Duration = WINDOW;
 }

@@ -100,30 +100,21 @@ impl Shipment {
         let mut answers = Vec::new();
         let Some(push) = self.push(retry_for, now) else { return Shipped { shipment: self, answers } };
         for Way { transport, gate, rests } in self.ways.iter().take(CANDIDATES) {
-            let name: Arc<str> = transport.name().into();
-            if *rests {
-                let detail = "it rests after failures".to_owned();
-                let result = Err(PushError::Transport(Fault::unanswered(FaultKind::Resting, detail)));
-                answers.push(ProviderAnswer {
-                    transport: name,
-                    gate: *gate,
-                    result,
-                    took: Duration::ZERO,
-                    asked: false,
-                });
-                break;
-            }
             let began = Instant::now();
-            let result = timeout(DEADLINE, transport.send(&push)).await.unwrap_or_else(|_| {
-                Err(PushError::Transport(Fault::unanswered(FaultKind::Timeout, "no answer in time")))
-            });
+            let unanswered = |kind, detail: &str| Err(PushError::Transport(Fault::unanswered(kind, detail)));
+            let result = if *rests {
+                unanswered(FaultKind::Resting, "it rests after failures")
+            } else {
+                let answer = timeout(DEADLINE, transport.send(&push)).await;
+                answer.unwrap_or_else(|_| unanswered(FaultKind::Timeout, "no answer in time"))
+            };
             let elsewhere = matches!(result, Err(PushError::WrongApp(_)));
             answers.push(ProviderAnswer {
-                transport: name,
+                transport: transport.name().into(),
                 gate: *gate,
                 result,
                 took: began.elapsed(),
-                asked: true,
+                asked: !rests,
             });
             if !elsewhere {
                 break;

@@ -81,10 +81,7 @@ impl Lanes {
     pub(super) fn advance(&mut self, now: Instant, gate_of: impl Fn(&Token) -> usize) {
         while let Some(&(due, id)) = self.delayed.first().filter(|(due, _)| *due <= now) {
             self.delayed.remove(&(due, id));
-            let Some(lane) = self.by_token.get_mut(&id) else { continue };
-            let Some(gate) = lane.queue.front().map(|job| gate_of(&job.token)) else { continue };
-            lane.position = LanePosition::Gate(gate);
-            self.gates.get_mut(gate).into_iter().for_each(|queue| queue.push_back(id));
+            self.to_gate(id, &gate_of);
         }
     }
 
@@ -110,11 +107,16 @@ impl Lanes {
         let waiting: Vec<_> = std::mem::take(&mut self.gates).into_iter().flatten().collect();
         self.gates = vec![VecDeque::new(); gates];
         for id in waiting {
-            let Some(lane) = self.by_token.get_mut(&id) else { continue };
-            let Some(gate) = lane.queue.front().map(|job| gate_of(&job.token)) else { continue };
-            lane.position = LanePosition::Gate(gate);
-            self.gates.get_mut(gate).into_iter().for_each(|queue| queue.push_back(id));
+            self.to_gate(id, &gate_of);
         }
+    }
+
+    /// Moves a lane to the gate of its head.
+    fn to_gate(&mut self, id: TokenId, gate_of: &impl Fn(&Token) -> usize) {
+        let Some(lane) = self.by_token.get_mut(&id) else { return };
+        let Some(gate) = lane.queue.front().map(|job| gate_of(&job.token)) else { return };
+        lane.position = LanePosition::Gate(gate);
+        self.gates.get_mut(gate).into_iter().for_each(|queue| queue.push_back(id));
     }
 
     pub(super) fn waiting_for(&self, gate: usize, gate_of: impl Fn(&Token) -> usize) -> usize {
@@ -150,18 +152,14 @@ impl Lanes {
     /// Returns a lane that was out: to its gate, or delayed. An empty one is removed.
     pub(super) fn back(&mut self, id: TokenId, delay: Option<Delay>, gate_of: impl Fn(&Token) -> usize) {
         let Some(lane) = self.by_token.get_mut(&id) else { return };
-        let Some(head) = lane.queue.front() else {
+        if lane.queue.is_empty() {
             self.by_token.remove(&id);
-            return;
-        };
-        if let Some(delay) = delay {
+        } else if let Some(delay) = delay {
             lane.position = LanePosition::Delayed(delay);
             self.delayed.insert((delay.until, id));
-            return;
+        } else {
+            self.to_gate(id, &gate_of);
         }
-        let gate = gate_of(&head.token);
-        lane.position = LanePosition::Gate(gate);
-        self.gates.get_mut(gate).into_iter().for_each(|queue| queue.push_back(id));
     }
 
     pub(super) fn withdraw(&mut self, id: TokenId) -> Vec<Job> {

@@ -26,8 +26,8 @@ use self::backlog::Backlog;
 pub(super) use self::job::Job;
 pub(super) use self::lanes::Delay;
 use self::lanes::Lanes;
+pub use self::storm::STORM_WINDOW;
 use self::storm::Turn;
-pub(super) use self::storm::WINDOW;
 use self::unsaved::Unsaved;
 use crate::domain::{DeliveryId, Origin, Token, TokenId};
 use crate::route::{PushBatch, PushDelivery};
@@ -47,7 +47,7 @@ pub(super) struct QueueLimits {
     /// Jobs in memory: [`MEMORY`], except in tests.
     pub(super) memory: usize,
     pub(super) storm_limit: u32,
-    /// The time within which that limit counts: [`WINDOW`], except in tests.
+    /// The time within which that limit counts: [`STORM_WINDOW`], except in tests.
     pub(super) storm_window: Duration,
     pub(super) retry_for: Duration,
 }
