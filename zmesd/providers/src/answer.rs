@@ -87,8 +87,16 @@ impl ProviderAnswer {
         self.fault(kind, detail)
     }
 
+    /// Returns what it means that our signature was refused: the clocks differ too much, or the credentials are wrong.
+    pub(super) fn signature_refused(&self, detail: String) -> PushError {
+        match self.skew() {
+            Some(skew) => self.fault(FaultKind::Clock, format!("{detail} ({skew})")),
+            None => self.fault(FaultKind::Credentials, detail),
+        }
+    }
+
     /// Says that the clocks differ too much for signed requests, if they do: the cause of a refused signature.
-    pub(super) fn skew(&self) -> Option<String> {
+    fn skew(&self) -> Option<String> {
         let theirs = self.date()?;
         let seconds = self.at.as_second().saturating_sub(theirs.as_second());
         let way = if seconds > 0 { "fast" } else { "slow" };

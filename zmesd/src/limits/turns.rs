@@ -10,6 +10,8 @@ use std::time::Duration;
 
 use tokio::sync::{oneshot, watch};
 
+use super::network::count_down;
+
 #[derive(Debug, Clone, Copy)]
 pub struct Bounds {
     pub running: usize,
@@ -118,12 +120,7 @@ impl TurnState {
 
     fn stop(&mut self, network: IpAddr) {
         self.running = self.running.saturating_sub(1);
-        if let Some(own) = self.running_of.get_mut(&network) {
-            *own = own.saturating_sub(1);
-            if *own == 0 {
-                self.running_of.remove(&network);
-            }
-        }
+        count_down(&mut self.running_of, network);
     }
 
     fn wait(&mut self, network: IpAddr) -> (u64, oneshot::Receiver<Turn>) {

@@ -8,14 +8,17 @@ use secrecy::SecretString;
 use serde_json::{Map, Value};
 use zmes_shared::EventId;
 use zmes_shared::control::Since;
+use zmes_shared::text::bounded;
 
-use super::echo::bounded;
 use super::push::{self, PushFrame};
 use crate::domain::{Credentials, FilterProblem, MonitorFilter};
 use zmes_providers::{App, PushToken};
 
 /// The list that means "as it was".
 const KEEP: &str = "-1";
+/// Longest word of an app that is repeated to it, to logs and to `zmesctl`, in characters. Invisible and control characters
+/// are replaced: an app must not be able to move a terminal's cursor or to fill a log.
+pub(super) const LONGEST_WORD: usize = 64;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("not a JSON object of the expected shape")]
@@ -141,7 +144,7 @@ pub fn parse(text: &str) -> Result<IncomingFrame, Malformed> {
         }
     };
     let kind = data.as_ref().and_then(|data| data.get("type")).and_then(Value::as_str).unwrap_or_default();
-    let (event_echo, kind) = (bounded(&event), bounded(kind));
+    let (event_echo, kind) = (bounded(&event, LONGEST_WORD), bounded(kind, LONGEST_WORD));
     let (app, hint) = (push::app(&frame, data.as_ref()), push::hint(&event, &frame, data.as_ref()));
     let body = match event.as_str() {
         "auth" => FrameBody::Auth(Box::new(auth(&frame, data.ok_or(Malformed)?)?)),

@@ -2,9 +2,9 @@
 
 use serde_json::{Map, Value};
 use zmes_providers::{App, Platform, PushToken, TokenProblem};
+use zmes_shared::text::bounded;
 
-use super::echo::{bounded, bounded_to};
-use super::incoming::{FilterFault, Malformed, list, statement, text};
+use super::incoming::{FilterFault, LONGEST_WORD, Malformed, list, statement, text};
 use crate::domain::{MonitorFilter, PushState};
 
 /// Longest `profile` that is kept, in characters: as long as the apps let people make it.
@@ -88,10 +88,8 @@ fn token(mut data: Map<String, Value>) -> Result<Result<Option<Box<TokenFrame>>,
     let token = text(data.remove("token"))?.unwrap_or_default();
     let state = PushState::parse(&text(data.remove("state"))?.unwrap_or_default());
     let filter = lists(list(data.remove("monlist"))?, list(data.remove("intlist"))?);
-    let word = |key: &str, longest: usize| {
-        data.get(key).and_then(Value::as_str).map(|word| bounded_to(longest, word))
-    };
-    let profile = word("profile", LONGEST_PROFILE);
+    let profile = data.get("profile").and_then(Value::as_str);
+    let profile = profile.map(|profile| bounded(profile, LONGEST_PROFILE));
     let app_version = app_version(&data);
     // Perl's idea of nothing, which the seed went by.
     if matches!(platform.trim(), "" | "0") {
@@ -128,7 +126,8 @@ fn badge(text: Option<String>) -> Result<u32, TokenFault> {
 }
 
 pub(super) fn app_version(data: &Map<String, Value>) -> Option<String> {
-    data.get("appversion").and_then(Value::as_str).filter(|version| !version.is_empty()).map(bounded)
+    let version = data.get("appversion").and_then(Value::as_str).filter(|version| !version.is_empty());
+    version.map(|version| bounded(version, LONGEST_WORD))
 }
 
 /// Tells the app by the shape of its frame: zmNinja puts its push token beside `event` (on desktops an empty one),

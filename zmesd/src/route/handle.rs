@@ -8,17 +8,17 @@ use jiff::Timestamp;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::Instant;
 use tokio_tungstenite::tungstenite::Utf8Bytes;
-use zmes_providers::{App, PushToken, TokenHandle};
+use zmes_providers::{App, Platform, PushToken, TokenHandle};
 use zmes_shared::control::ClientFilter;
 use zmes_shared::views::{ClientCounts, ClientView};
 use zmes_shared::{EventId, MonitorId, SessionId};
 use zmes_zoneminder::{AccessPass, MonitorRights, User};
 
-use super::census::Census;
 use super::devices::SessionEnd;
 use super::token_handle::TokenCommand;
 use crate::domain::{Decision, MonitorFilter, TokenId};
 use crate::route::PushReceipt;
+use crate::telemetry::TokenState;
 
 /// How long a caller waits for the router before it hears [`Busy`].
 const COMMAND_DEADLINE: Duration = Duration::from_secs(2);
@@ -144,6 +144,15 @@ pub struct ClientPage {
     pub next: Option<SessionId>,
 }
 
+/// Sessions and tokens in numbers, for `/metrics`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Census {
+    /// Sessions that have not authenticated.
+    pub pending: u64,
+    pub authenticated: u64,
+    pub tokens: Vec<((Platform, TokenState), u64)>,
+}
+
 /// A command for the router: what it does is said at the method of [`RouterHandle`] that sends it.
 #[derive(Debug)]
 pub enum RouterCommand {
@@ -152,7 +161,6 @@ pub enum RouterCommand {
     /// the database later.
     Attach(SessionId, Instant, NewLogin, oneshot::Sender<()>),
     SetFilter(SessionId, MonitorFilter, Option<PushToken>, oneshot::Sender<()>),
-    /// It has ended: why, how, and after which failed login.
     Close(SessionId, &'static str, SessionEnd, Option<FailedLogin>),
     Visibility(SessionId, oneshot::Sender<Visibility>),
     /// The same, for a session that asks for a replay: it is not sent missed alarms unasked.
@@ -195,23 +203,15 @@ impl RouterHandle {
         self.call(|reply| RouterCommand::SetFilter(session, filter, hint, reply)).await
     }
 
+    /// Ends a session: why (for `watch` and the log), how, and after which failed login.
     pub async fn close(
         &self,
         session: SessionId,
         reason: &'static str,
         left: SessionEnd,
+        tried: Option<FailedLogin>,
     ) -> Result<(), Busy> {
-        self.send(RouterCommand::Close(session, reason, left, None)).await
-    }
-
-    /// The same after a login that failed: there is no filter to remember.
-    pub async fn close_tried(
-        &self,
-        session: SessionId,
-        reason: &'static str,
-        tried: FailedLogin,
-    ) -> Result<(), Busy> {
-        self.send(RouterCommand::Close(session, reason, SessionEnd::Broken, Some(tried))).await
+        self.send(RouterCommand::Close(session, reason, left, tried)).await
     }
 
     pub async fn visibility(&self, session: SessionId) -> Result<Visibility, Busy> {

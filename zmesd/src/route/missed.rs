@@ -107,14 +107,6 @@ impl Missed {
 
     pub(super) fn of_event(&self, event: EventId) -> impl Iterator<Item = SessionDecision> {
         let about = self.alarms.iter().filter(move |found| found.alarm.event == Some(event));
-        about.flat_map(|found| {
-            let (alarm, at) = (found.number, found.alarm.at);
-            found.told.iter().map(move |&(session, decision)| SessionDecision {
-                alarm,
-                at,
-                session,
-                decision,
-            })
-        })
+        about.flat_map(|found| SessionDecision::each(found.number, &found.alarm, &found.told))
     }
 }

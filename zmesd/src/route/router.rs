@@ -18,10 +18,11 @@ use zmes_shared::control::ClientFilter;
 use zmes_shared::views::ClientCounts;
 
 use super::attachments::Attachments;
-use super::census::Census;
 use super::decided::DecisionRing;
 use super::devices::{Devices, SessionEnd};
-use super::handle::{ClientPage, CloseReason, FailedLogin, RouterCommand, SessionOpening, Visibility};
+use super::handle::{
+    Census, ClientPage, CloseReason, FailedLogin, RouterCommand, SessionOpening, Visibility,
+};
 use super::missed::Missed;
 use super::orders::OrderSender;
 use super::owners::Owners;

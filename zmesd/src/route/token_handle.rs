@@ -10,7 +10,7 @@ use zmes_shared::{EventId, MonitorId, SessionId};
 
 use super::handle::{Busy, RouterCommand, RouterHandle};
 use super::registration::{Registration, RegistrationFault};
-use crate::domain::{Decision, MonitorFilter, PushState, TokenId};
+use crate::domain::{Alarm, Decision, MonitorFilter, PushState, TokenId};
 use zmes_providers::{App, Platform, PushToken};
 
 /// Tokens that are changed in one turn of the router.
@@ -55,6 +55,17 @@ pub struct SessionDecision {
     pub at: Timestamp,
     pub session: SessionId,
     pub decision: Decision,
+}
+
+impl SessionDecision {
+    pub(super) fn each(
+        number: u64,
+        about: &Alarm,
+        decisions: &[(SessionId, Decision)],
+    ) -> impl Iterator<Item = Self> {
+        let at = about.at;
+        decisions.iter().map(move |&(session, decision)| Self { alarm: number, at, session, decision })
+    }
 }
 
 /// What the router is asked about tokens, each by a method of [`RouterHandle`].

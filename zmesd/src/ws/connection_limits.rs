@@ -15,7 +15,7 @@ use tokio::time::Instant;
 use zmes_shared::views::RefusalReason;
 
 use super::settings::ServerSettings;
-use crate::limits::{Bounds, Buckets, NoTurn, Quota, Turn, Turns, network};
+use crate::limits::{Bounds, Buckets, NoTurn, Quota, Turn, Turns, count_down, network};
 
 /// Connections that have not logged in, whatever `max-clients` is.
 pub const MAX_PENDING: usize = 1024;
@@ -291,12 +291,7 @@ impl Drop for ConnectionSlot {
             return;
         }
         slots.members = slots.members.saturating_sub(1);
-        if let Some(own) = slots.members_of.get_mut(&self.network) {
-            *own = own.saturating_sub(1);
-            if *own == 0 {
-                slots.members_of.remove(&self.network);
-            }
-        }
+        count_down(&mut slots.members_of, self.network);
     }
 }
 

@@ -184,7 +184,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Pump<S> {
     }
 
     fn carry_out(&mut self, output: Output) -> Option<End> {
-        let context = Arc::clone(&self.context);
+        let (id, context) = (self.id, Arc::clone(&self.context));
+        let router = context.parts.router.clone();
         match output {
             Output::Reply(frame) => return self.write(Frame::ReplyOut, Message::Text(frame), None),
             Output::Verify(_) if !self.rate.take(LOGIN_COST, Instant::now()) => return Some(End::Rate),
@@ -192,7 +193,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Pump<S> {
                 self.asked_at = Instant::now();
                 self.tried_user = login.credentials.user().map(|user| bounded(user, SHOWN_NAME));
                 self.slot.verifying(true);
-                self.work = Some(work::verify(context, self.id, login));
+                self.work = Some(work::verify(context, id, login));
             }
             Output::Attach(admitted) => {
                 if let Err(full) = self.slot.promote(&self.settings) {
@@ -200,14 +201,17 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Pump<S> {
                 }
                 self.tried_user = None;
                 self.user = Some(Arc::clone(&admitted.user));
-                self.work = Some(work::attach(context, self.id, admitted, self.asked_at));
+                let asked_at = self.asked_at;
+                self.work = Some(work::done(async move { router.attach(id, asked_at, *admitted).await }));
             }
             Output::SetFilter(statement, hint) => {
-                self.work = Some(work::set_filter(context, self.id, statement, hint));
+                self.work = Some(work::done(work::change_filter(router, id, statement, hint)));
             }
-            Output::Register(token) => self.work = Some(work::register(context, self.id, token)),
-            Output::Badge(badge, hint) => self.work = Some(work::badge(context, self.id, badge, hint)),
-            Output::Replay(since) => self.work = Some(work::replay(context, self.id, since)),
+            Output::Register(token) => self.work = Some(work::register(router, id, token)),
+            Output::Badge(badge, hint) => {
+                self.work = Some(work::done(async move { router.set_badge(id, badge, hint).await }));
+            }
+            Output::Replay(since) => self.work = Some(work::replay(context, id, since)),
             Output::End(end) => return Some(end),
         }
         None

@@ -53,6 +53,12 @@ pub(super) enum UpgradeError {
     Broken(#[source] Box<Error>),
 }
 
+impl From<Error> for UpgradeError {
+    fn from(error: Error) -> Self {
+        Self::Broken(Box::new(error))
+    }
+}
+
 impl UpgradeError {
     /// Returns the whole answer; `None`: the peer has closed the connection.
     fn answer(&self) -> Option<String> {
@@ -135,13 +141,12 @@ where
     }
     slot.claim(client.ip(), settings).map_err(UpgradeError::Full)?;
     let mut answer = Vec::new();
-    let written = write_response(&mut answer, &response);
-    written.map_err(|error| UpgradeError::Broken(Box::new(error)))?;
+    write_response(&mut answer, &response)?;
     let answered = async {
         stream.write_all(&answer).await?;
         stream.flush().await
     };
-    answered.await.map_err(|error| UpgradeError::Broken(Box::new(error.into())))
+    answered.await.map_err(|error| Error::from(error).into())
 }
 
 /// Returns how the client names this server. A trusted proxy may name it differently, and then forwards the client's

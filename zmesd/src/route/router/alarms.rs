@@ -17,7 +17,7 @@ use crate::domain::{Alarm, Decision, DeliveryId, Origin, PushState, SkipReason, 
 use crate::protocol::{self, AlarmBody};
 use crate::route::decided::AlarmDecisions;
 use crate::route::handle::{AlarmTarget, AlarmTestReport, AlarmTestRequest, TestTarget, WriteReport};
-use crate::route::policy::{self, Receiver, TokenReceiver};
+use crate::route::policy::{self, Receiver};
 use crate::route::sessions::Session;
 use crate::route::tap::{AnnouncedAlarm, TapEvent};
 use crate::route::tokens::TokenEntry;
@@ -203,15 +203,8 @@ impl Router {
         let last_sent = entry.sent().last(alarm.monitor).filter(|_| !round.test);
         let catalog = self.parts.catalog.borrow();
         let owner = self.owners.rights(&token.user, self.auth_enabled(), &catalog);
-        let receiver = TokenReceiver {
-            owner,
-            state: token.state,
-            muted: token.muted(alarm.at),
-            filter: &token.filter,
-            interval_default: self.push.interval_default,
-            last_sent,
-        };
-        policy::decide_token(alarm.monitor, alarm.at, receiver)
+        let default = self.push.interval_default;
+        policy::decide_token(alarm.monitor, alarm.at, token, owner, default, last_sent)
     }
 
     /// Remembers when tokens were told of the monitor, by a push or over their session's socket, where they ask for

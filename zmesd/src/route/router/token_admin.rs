@@ -44,9 +44,7 @@ impl Router {
     }
 
     fn decisions_about(&self, event: EventId) -> Vec<SessionDecision> {
-        let mut decisions = self.ring.of_event(event);
-        decisions.extend(self.missed.of_event(event));
-        decisions
+        self.ring.of_event(event).chain(self.missed.of_event(event)).collect()
     }
 
     fn revoke(&mut self, ids: Vec<TokenId>, reason: &str) -> Vec<TokenId> {
