@@ -35,7 +35,6 @@ pub(super) struct ProviderAnswer {
     /// The body was not longer.
     pub(super) whole: bool,
     pub(super) version: Version,
-    /// When it arrived.
     pub(super) at: Timestamp,
 }
 
@@ -51,7 +50,6 @@ impl ProviderAnswer {
         format!("{version} {}", self.status)
     }
 
-    /// Returns how long the provider asks to wait.
     pub(super) fn retry_after(&self) -> Option<Duration> {
         let asked = self.headers.get(RETRY_AFTER).and_then(|value| value.to_str().ok());
         let asked = asked.and_then(|text| retry_after(text, self.sent_at()));
@@ -89,8 +87,16 @@ impl ProviderAnswer {
         self.fault(kind, detail)
     }
 
+    /// Returns what it means that our signature was refused: the clocks differ too much, or the credentials are wrong.
+    pub(super) fn signature_refused(&self, detail: String) -> PushError {
+        match self.skew() {
+            Some(skew) => self.fault(FaultKind::Clock, format!("{detail} ({skew})")),
+            None => self.fault(FaultKind::Credentials, detail),
+        }
+    }
+
     /// Says that the clocks differ too much for signed requests, if they do: the cause of a refused signature.
-    pub(super) fn skew(&self) -> Option<String> {
+    fn skew(&self) -> Option<String> {
         let theirs = self.date()?;
         let seconds = self.at.as_second().saturating_sub(theirs.as_second());
         let way = if seconds > 0 { "fast" } else { "slow" };
@@ -190,7 +196,7 @@ fn without_jwt(word: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::fakes::{answer, answer_with, kind};
+    use crate::tests::{answer, answer_with, kind};
 
     fn wait(text: &str) -> Option<u64> {
         answer_with(503, &[("retry-after", text)], "").retry_after().map(|wait| wait.as_secs())

@@ -22,7 +22,6 @@ impl ConnectCause {
         Self { kind, text: text.into() }
     }
 
-    /// Returns the innermost cause of an error.
     pub(super) fn of(error: &(dyn Error + 'static)) -> Self {
         let mut current = Some(error);
         let mut last = String::new();
@@ -39,20 +38,11 @@ impl ConnectCause {
         let kind = if resolving { FaultKind::Dns } else { FaultKind::Closed };
         retold(&last).unwrap_or(Self { kind, text: last })
     }
-
-    pub(super) fn into_parts(self) -> (FaultKind, String) {
-        (self.kind, self.text)
-    }
 }
 
-impl From<&PushError> for ConnectCause {
-    fn from(error: &PushError) -> Self {
-        let kind = match error {
-            PushError::Transport(fault) => fault.kind,
-            PushError::Dead(_) | PushError::WrongApp(_) | PushError::Message(_) | PushError::Phone { .. } => {
-                FaultKind::BadAnswer
-            }
-        };
+impl From<PushError> for ConnectCause {
+    fn from(error: PushError) -> Self {
+        let kind = if let PushError::Transport(fault) = &error { fault.kind } else { FaultKind::BadAnswer };
         Self::new(kind, error.to_string())
     }
 }

@@ -72,12 +72,12 @@ impl Steps {
     ) -> Option<ProviderAnswer> {
         self.connect(http, http.base()).await?;
         let answered = async {
-            let answer = request.await.map_err(|error| ConnectCause::from(&error))?;
+            let answer = request.await?;
             let line = answer.status_line();
             if works(answer.status) {
                 Ok((answer, line))
             } else {
-                Err(ConnectCause::from(&answer.by_status(line)))
+                Err(ConnectCause::from(answer.by_status(line)))
             }
         };
         self.step("http", http.timing().total, answered).await

@@ -11,11 +11,10 @@ use serde::Deserialize;
 use tokio::time::Instant;
 
 use super::answer::{ProviderAnswer, delivered};
-use super::cause::ConnectCause;
 use super::check::{Steps, is_no_server_error};
 use super::fcm_error::judge;
 use super::fcm_oauth::{Bearer, GoogleAccount};
-use super::http::{self, Http, HttpSetup, Versions};
+use super::http::{self, Http};
 use super::problem::TransportProblem;
 use super::transports::{JSON, TransportContext};
 use crate::payload;
@@ -45,16 +44,10 @@ impl Fcm {
     ) -> Result<Self, TransportProblem> {
         let root = config.ca_certificate.as_deref();
         let base = http::url("push.fcm.endpoint", config.endpoint.as_deref().unwrap_or(ENDPOINT))?;
-        let account = GoogleAccount::load(account, root, common.timing, common.clock.clone())?;
+        let root = root.map(|path| ("push.fcm.ca-certificate", path));
+        let account = GoogleAccount::load(account, root, &common)?;
         let send = http::below(&base, &format!("v1/projects/{}/messages:send", account.project));
-        let http = Http::new(HttpSetup {
-            base,
-            root: root.map(|path| ("push.fcm.ca-certificate", path)),
-            identity: None,
-            versions: Versions::Any,
-            timing: common.timing,
-            clock: common.clock.clone(),
-        })?;
+        let http = Http::new(base, root, &common)?;
         Ok(Self { common, account, http, send })
     }
 
@@ -97,7 +90,7 @@ impl PushTransport for Fcm {
             }
             let refusal = judge(&answer, &push.token, bearer.token.expose_secret());
             if !refusal.unauthenticated || !std::mem::take(&mut again) {
-                return Err(refusal.into_error());
+                return Err(refusal.error);
             }
             bearer = self.account.bearer(deadline, Some(&bearer)).await?;
         }
@@ -114,8 +107,7 @@ impl PushTransport for Fcm {
             return steps.into_steps();
         }
         let credentials = async {
-            let bearer = self.account.bearer(self.http.deadline(), None).await;
-            bearer.map_err(|error| ConnectCause::from(&error))?;
+            self.account.bearer(self.http.deadline(), None).await?;
             Ok(((), format!("{} issued a token for {}", self.account.target(), self.account.project)))
         };
         steps.step("credentials", self.account.limit(), credentials).await;

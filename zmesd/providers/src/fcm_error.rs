@@ -27,14 +27,11 @@ struct Details {
 }
 
 #[derive(Debug, Default, Deserialize)]
-#[serde(default)]
+#[serde(default, rename_all = "camelCase")]
 struct Detail {
-    #[serde(rename = "errorCode")]
     error_code: String,
-    #[serde(rename = "fieldViolations")]
     field_violations: Vec<Violation>,
     /// Of `google.rpc.RetryInfo`: `30s`, `3.5s`.
-    #[serde(rename = "retryDelay")]
     retry_delay: String,
 }
 
@@ -46,15 +43,9 @@ struct Violation {
 
 #[derive(Debug)]
 pub(super) struct FcmRefusal {
-    error: PushError,
+    pub(super) error: PushError,
     /// FCM refused our OAuth token; a new one may be accepted.
     pub(super) unauthenticated: bool,
-}
-
-impl FcmRefusal {
-    pub(super) fn into_error(self) -> PushError {
-        self.error
-    }
 }
 
 /// Reads an unsuccessful answer: FCM's code counts if the status agrees with it.
@@ -121,13 +112,13 @@ fn concerns_token(error: &Details) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::fakes::{answer, answer_with, kind};
+    use crate::tests::{answer, answer_with, kind};
 
     fn judged(status: u16, body: &str) -> (&'static str, bool) {
         let token = PushToken::parse("cXyz:APA91bHPRgkFLJu6sg").unwrap();
         let refusal = judge(&answer(status, body), &token, "ya29.bearer");
         let unauthenticated = refusal.unauthenticated;
-        let error = refusal.into_error();
+        let error = refusal.error;
         let text = error.to_string();
         assert!(!text.contains("APA91b") && !text.contains("ya29"), "{text}");
         (kind(&Err::<(), _>(error)), unauthenticated)
@@ -231,8 +222,7 @@ mod tests {
             );
             let headers: Vec<_> = header.map(|value| ("retry-after", value)).into_iter().collect();
             let token = PushToken::parse("cXyz").unwrap();
-            let PushError::Transport(fault) =
-                judge(&answer_with(503, &headers, &body), &token, "").into_error()
+            let PushError::Transport(fault) = judge(&answer_with(503, &headers, &body), &token, "").error
             else {
                 panic!("{body}")
             };

@@ -21,9 +21,9 @@ use zmes_shared::words::FaultKind;
 
 use super::answer::ProviderAnswer;
 use super::files;
-use super::http::{self, Http, HttpSetup, Timing, Versions};
+use super::http::{self, Http};
 use super::problem::TransportProblem;
-use crate::clock::WallClock;
+use super::transports::TransportContext;
 use crate::fault::Fault;
 use crate::push::PushError;
 
@@ -49,7 +49,6 @@ struct AccountFile {
     token_uri: String,
 }
 
-/// Google's JSON file, checked.
 pub(super) struct CheckedAccount {
     file: AccountFile,
     key: EncodingKey,
@@ -122,22 +121,13 @@ impl std::fmt::Debug for GoogleAccount {
 }
 
 impl GoogleAccount {
-    /// Reads Google's file. Blocks.
     pub(super) fn load(
         path: &Path,
-        root: Option<&Path>,
-        timing: Timing,
-        clock: WallClock,
+        root: Option<(&'static str, &Path)>,
+        common: &TransportContext,
     ) -> Result<Self, TransportProblem> {
         let CheckedAccount { file, key, base } = CheckedAccount::read(path)?;
-        let http = Http::new(HttpSetup {
-            base,
-            root: root.map(|path| ("push.fcm.ca-certificate", path)),
-            identity: None,
-            versions: Versions::Any,
-            timing,
-            clock,
-        })?;
+        let http = Http::new(base, root, common)?;
         let state = Mutex::default();
         let (project, email) = (file.project_id, file.client_email);
         Ok(Self { project, email, key, key_id: file.private_key_id, http, state })
@@ -248,37 +238,23 @@ fn lifetime(said: Option<&Value>) -> SignedDuration {
 fn refusal(answer: &ProviderAnswer, assertion: &str) -> PushError {
     let said = format!("{}: {}", answer.status, answer.said(None, &[assertion]));
     let detail = format!("no OAuth token: {said}");
-    match answer.by_status(detail) {
-        // OAuth answers 400 to credentials that it does not accept; the message is not concerned. That may be due to
-        // the clock (Google: "Token must be a short-lived token (60 minutes) and in a reasonable timeframe").
-        PushError::Message(detail) => match answer.skew() {
-            Some(skew) => answer.fault(FaultKind::Clock, format!("{detail} ({skew})")),
-            None => answer.fault(FaultKind::Credentials, detail),
-        },
-        error @ (PushError::Dead(_)
-        | PushError::WrongApp(_)
-        | PushError::Phone { .. }
-        | PushError::Transport(_)) => error,
-    }
+    let error = answer.by_status(detail);
+    // OAuth answers 400 to credentials that it does not accept; the message is not concerned. That may be due to
+    // the clock (Google: "Token must be a short-lived token (60 minutes) and in a reasonable timeframe").
+    let PushError::Message(detail) = error else { return error };
+    answer.signature_refused(detail)
 }
 
 /// Names the host, because it is not the one that pushes go to.
 fn prefixed(error: PushError, target: &str) -> PushError {
-    match error {
-        PushError::Transport(fault) => {
-            PushError::Transport(Fault { detail: format!("{target}: {}", fault.detail), ..fault })
-        }
-        error @ (PushError::Dead(_)
-        | PushError::WrongApp(_)
-        | PushError::Phone { .. }
-        | PushError::Message(_)) => error,
-    }
+    let PushError::Transport(fault) = error else { return error };
+    PushError::Transport(Fault { detail: format!("{target}: {}", fault.detail), ..fault })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::fakes::{answer, answer_with, kind};
+    use crate::tests::{answer, answer_with, kind};
 
     #[test]
     fn what_a_server_says_of_a_tokens_life_is_bounded() {

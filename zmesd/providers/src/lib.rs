@@ -60,8 +60,6 @@ mod apns_token;
 mod cause;
 mod check;
 mod clock;
-#[cfg(test)]
-mod fakes;
 mod fault;
 mod fcm;
 mod fcm_error;
@@ -79,6 +77,8 @@ mod proxy;
 mod push;
 mod reading;
 mod settings;
+#[cfg(test)]
+mod tests;
 mod token;
 mod transports;
 mod words;

@@ -105,6 +105,16 @@ pub enum ApnsEndpoint {
     Other(String),
 }
 
+impl ApnsEndpoint {
+    pub(crate) fn url(&self) -> &str {
+        match self {
+            Self::Production => "https://api.push.apple.com",
+            Self::Sandbox => "https://api.sandbox.push.apple.com",
+            Self::Other(url) => url,
+        }
+    }
+}
+
 /// A part of the settings that can be checked alone.
 #[derive(Debug, Clone, Copy)]
 pub enum PushPart<'a> {

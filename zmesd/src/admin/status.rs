@@ -1,7 +1,7 @@
 //! `status`
 
 use zmes_shared::control::ControlError;
-use zmes_shared::views::{DatabaseState, EventCounts, PushCounts, Sentence, Status};
+use zmes_shared::views::{DatabaseState, EventCounts, Sentence, Status};
 use zmes_zoneminder::DbHealth;
 
 use super::answers::busy;
@@ -21,7 +21,6 @@ pub(super) async fn show(parts: &AdminParts, board: &Board) -> Result<Status, Co
     let tokens = parts.router.token_counts().await.map_err(busy)?;
     let (state_damage, state_damage_parts) = damage(parts).await.map(Sentence::into_parts).unzip();
     glance(parts, board).await;
-    let pushes = parts.push.counts();
     let (database, database_error) = match &*parts.database.borrow() {
         DbHealth::Up => (DatabaseState::Ok, None),
         DbHealth::Down(reason) => (DatabaseState::Down, Some(reason.to_string())),
@@ -36,12 +35,7 @@ pub(super) async fn show(parts: &AdminParts, board: &Board) -> Result<Status, Co
         monitors: monitors::counts(parts),
         clients,
         tokens,
-        push: PushCounts {
-            queued: pushes.queued,
-            delivered: pushes.delivered,
-            failed: pushes.failed,
-            mode: Some(parts.push.mode()),
-        },
+        push: parts.push.counts(),
         events: EventCounts {
             seen: parts.counters.alarms.value(),
             reconciled: parts.counters.reconciled.value(),

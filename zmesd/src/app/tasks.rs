@@ -22,7 +22,9 @@ use crate::domain::DeliveryId;
 use crate::metrics;
 use crate::monitors::CatalogTask;
 use crate::ports::{Clock, PushSide};
-use crate::push::{Dispatcher, DispatcherParts, PushStatus, PushView, PushViewParts};
+use crate::push::{
+    Dispatcher, DispatcherParts, PushCommand, PushStatus, PushView, PushViewParts, STORM_WINDOW,
+};
 use crate::route::{Router, RouterParts};
 use crate::state::{Committed, Remembered, StateHandle};
 use crate::ws::Listener;
@@ -186,7 +188,7 @@ impl Conductor {
             status: Arc::clone(&status),
             config: config.clone(),
             rules: shared.handles.push_rules.clone(),
-            storm_window: DispatcherParts::MINUTE,
+            storm_window: STORM_WINDOW,
             clock: shared.clock(),
         });
         self.push.spawn("dispatcher", dispatcher.run(self.tokens.push.clone()));

@@ -18,16 +18,12 @@ pub enum MonitorFilter {
     Only(BTreeMap<MonitorId, Duration>),
 }
 
-/// Why a filter is invalid.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum FilterProblem {
-    /// An entry of `monlist` is not a monitor id.
     #[error("monlist: `{0}` is not a monitor id")]
     Monitor(String),
-    /// An entry of `intlist` is not a number of seconds.
     #[error("intlist: `{0}` is not a number of seconds")]
     Interval(String),
-    /// Too many entries.
     #[error("more than {MAX_ENTRIES} entries")]
     TooLong,
 }

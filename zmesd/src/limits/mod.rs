@@ -6,5 +6,5 @@ mod network;
 mod turns;
 
 pub use buckets::{Bucket, Buckets, Quota};
-pub use network::network;
+pub use network::{count_down, network};
 pub use turns::{Bounds, NoTurn, Turn, Turns};

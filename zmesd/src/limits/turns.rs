@@ -10,25 +10,20 @@ use std::time::Duration;
 
 use tokio::sync::{oneshot, watch};
 
-/// Limits on turns and on waiting for them.
+use super::network::count_down;
+
 #[derive(Debug, Clone, Copy)]
 pub struct Bounds {
-    /// Turns at the same time.
     pub running: usize,
-    /// Turns of one network.
     pub running_per_network: usize,
-    /// Waiters.
     pub waiting: usize,
-    /// Waiters of one network.
     pub waiting_per_network: usize,
 }
 
-/// The queue is full.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("too many are waiting")]
 pub struct NoTurn;
 
-/// Gives out turns.
 #[derive(Debug)]
 pub struct Turns {
     shared: Arc<Shared>,
@@ -61,7 +56,6 @@ struct Waiter {
 }
 
 impl Turns {
-    /// Returns turns with these bounds.
     pub fn new(bounds: Bounds) -> Self {
         Self { shared: Arc::new(Shared { bounds, state: Mutex::default(), joined: watch::Sender::new(0) }) }
     }
@@ -100,7 +94,6 @@ impl Shared {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Gives every free turn to the next waiter.
     fn hand_on(self: &Arc<Self>, state: &mut TurnState) {
         while let Some((network, waiter)) = state.next(&self.bounds) {
             state.run(network);
@@ -127,12 +120,7 @@ impl TurnState {
 
     fn stop(&mut self, network: IpAddr) {
         self.running = self.running.saturating_sub(1);
-        if let Some(own) = self.running_of.get_mut(&network) {
-            *own = own.saturating_sub(1);
-            if *own == 0 {
-                self.running_of.remove(&network);
-            }
-        }
+        count_down(&mut self.running_of, network);
     }
 
     fn wait(&mut self, network: IpAddr) -> (u64, oneshot::Receiver<Turn>) {
@@ -198,7 +186,6 @@ impl Drop for QueuedTurn<'_> {
     }
 }
 
-/// The right to do it now.
 #[derive(Debug)]
 pub struct Turn {
     shared: Arc<Shared>,

@@ -117,10 +117,10 @@ fn clients_and_tokens(parts: &Parts, census: &Census) -> [Gauge; 2] {
 
 fn pushes(parts: &Parts) -> [Gauge; 3] {
     let (mut in_flight, mut resting) = (tally::<Transport>(), tally::<Transport>());
-    for breaker in parts.push.breakers() {
-        let kind = Transport::of(&breaker.transport);
-        add(&mut in_flight, kind, signed(breaker.in_flight));
-        add(&mut resting, kind, i64::from(breaker.open));
+    for health in parts.push.health() {
+        let kind = Transport::of(&health.transport);
+        add(&mut in_flight, kind, signed(health.in_flight));
+        add(&mut resting, kind, i64::from(health.held_back()));
     }
     // `none` has no pushes under way.
     let real = |series: Vec<(Transport, i64)>| {

@@ -8,39 +8,36 @@ use secrecy::SecretString;
 use serde_json::{Map, Value};
 use zmes_shared::EventId;
 use zmes_shared::control::Since;
+use zmes_shared::text::bounded;
 
-use super::echo::bounded;
 use super::push::{self, PushFrame};
 use crate::domain::{Credentials, FilterProblem, MonitorFilter};
 use zmes_providers::{App, PushToken};
 
 /// The list that means "as it was".
 const KEEP: &str = "-1";
+/// Longest word of an app that is repeated to it, to logs and to `zmesctl`, in characters. Invisible and control characters
+/// are replaced: an app must not be able to move a terminal's cursor or to fill a log.
+pub(super) const LONGEST_WORD: usize = 64;
 
-/// The frame is not a JSON object of the expected shape.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("not a JSON object of the expected shape")]
 pub struct Malformed;
 
-/// One frame of an app.
 #[derive(Debug)]
 pub struct IncomingFrame {
     /// Its `event`, bounded and cleaned, as it is repeated in a refusal.
     pub event: String,
     /// Its `data.type`, likewise; empty if it has none.
     pub kind: String,
-    /// Which app it seems to be of.
     pub app: App,
     /// The push token that the app names beside what it says.
     pub hint: Option<PushToken>,
-    /// What it says.
     pub body: FrameBody,
 }
 
-/// What a frame says.
 #[derive(Debug)]
 pub enum FrameBody {
-    /// `auth`
     Auth(Box<AuthFrame>),
     /// `control/filter`
     Filter(Result<FilterStatement, FilterFault>),
@@ -48,20 +45,16 @@ pub enum FrameBody {
     Version,
     /// `control/replay`
     Replay(Result<Since, SinceFault>),
-    /// Any other `control`.
     OtherControl,
     /// `push/*`: tokens and badges.
     Push(PushFrame),
     /// `escontrol`: remote administration of later event servers, which has its own socket here.
     Escontrol,
-    /// An event that this server does not know.
     Unknown,
 }
 
-/// `auth`
 #[derive(Debug)]
 pub struct AuthFrame {
-    /// What the app wants to be.
     pub category: Category,
     /// What it shows; an empty user and password where it shows nothing.
     pub credentials: Credentials,
@@ -82,7 +75,6 @@ pub enum Category {
     Escontrol,
 }
 
-/// What `control/filter` asks for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum FilterStatement {
     /// `monlist` is `-1`: as it was.
@@ -93,12 +85,9 @@ pub enum FilterStatement {
     KeepIntervals(MonitorFilter),
 }
 
-/// Why a filter is not taken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum FilterFault {
-    /// There is no `monlist`.
     NoMonitorList,
-    /// There is no `intlist`.
     NoIntervalList,
     /// `monlist` holds something other than monitor ids, or too many.
     BadMonitorList,
@@ -127,17 +116,14 @@ impl From<FilterProblem> for FilterFault {
     }
 }
 
-/// Why a replay is not given.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum SinceFault {
-    /// There is no `since`.
     Missing,
     /// It is neither an event id nor an RFC 3339 time.
     Unreadable,
 }
 
 impl SinceFault {
-    /// Returns the word of the protocol.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Missing => "NOSINCE",
@@ -158,7 +144,7 @@ pub fn parse(text: &str) -> Result<IncomingFrame, Malformed> {
         }
     };
     let kind = data.as_ref().and_then(|data| data.get("type")).and_then(Value::as_str).unwrap_or_default();
-    let (event_echo, kind) = (bounded(&event), bounded(kind));
+    let (event_echo, kind) = (bounded(&event, LONGEST_WORD), bounded(kind, LONGEST_WORD));
     let (app, hint) = (push::app(&frame, data.as_ref()), push::hint(&event, &frame, data.as_ref()));
     let body = match event.as_str() {
         "auth" => FrameBody::Auth(Box::new(auth(&frame, data.ok_or(Malformed)?)?)),

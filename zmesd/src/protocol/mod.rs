@@ -3,7 +3,6 @@
 //! Pure: no sockets, no state. The words are those of the apps (`monlist`, `intlist`, `EventId`).
 
 mod alarm;
-mod echo;
 mod incoming;
 mod outgoing;
 mod push;

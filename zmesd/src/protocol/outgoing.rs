@@ -9,7 +9,6 @@ use tokio_tungstenite::tungstenite::Utf8Bytes;
 use super::incoming::{FilterFault, SinceFault};
 use super::push::TokenFault;
 
-/// Who the server says it is.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ServerIdentity {
     /// The protocol level that apps compare with: zmNinja asks for at least "6.0".
@@ -18,33 +17,25 @@ pub struct ServerIdentity {
     pub server: String,
 }
 
-/// An answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum AppReply<'a> {
     AuthSuccess(&'a ServerIdentity),
-    /// Wrong credentials.
     BadAuth,
-    /// No credentials in time.
     NoAuth,
     /// Remote administration by WebSocket does not exist here; in answer to `auth` or to `escontrol`.
     EscontrolDisabled {
         /// `auth` or `escontrol`
         event: &'static str,
     },
-    /// The frame needs a login.
     NotAuthorized {
-        /// The refused frame's `event`.
         event: &'a str,
-        /// Its `type`.
         kind: &'a str,
     },
-    /// The answer to `control/version`.
     Version(&'a ServerIdentity),
     /// The filter stays as it was.
     FilterFault(FilterFault),
     /// The alarms before this one are all that were missed.
     Replayed {
-        /// How many.
         count: usize,
         /// There may have been more.
         gap: bool,
@@ -53,15 +44,12 @@ pub enum AppReply<'a> {
     SinceFault(SinceFault),
     /// No replay, because the record cannot be read now.
     ReplayUnavailable,
-    /// Push is off.
     PushDisabled,
     /// A token or a badge is not taken, or not all of it.
     TokenFault(TokenFault),
-    /// The frame is not JSON of the expected shape.
     BadJson,
     /// The event, or the type of a `control`, is not known.
     NotSupported {
-        /// The frame's `event`.
         event: &'a str,
         /// `type` of a `control`, else empty.
         kind: &'a str,
@@ -104,7 +92,6 @@ impl<'a> ReplyFrame<'a> {
 }
 
 impl AppReply<'_> {
-    /// Returns the text frame.
     pub fn to_frame(&self) -> Utf8Bytes {
         let frame = match *self {
             Self::AuthSuccess(identity) => ReplyFrame::success("auth", "").introduced(identity),

@@ -2,31 +2,26 @@
 
 use serde_json::{Map, Value};
 use zmes_providers::{App, Platform, PushToken, TokenProblem};
+use zmes_shared::text::bounded;
 
-use super::echo::{bounded, bounded_to};
-use super::incoming::{FilterFault, Malformed, list, statement, text};
+use super::incoming::{FilterFault, LONGEST_WORD, Malformed, list, statement, text};
 use crate::domain::{MonitorFilter, PushState};
 
 /// Longest `profile` that is kept, in characters: as long as the apps let people make it.
 const LONGEST_PROFILE: usize = 128;
 
-/// `push`
 #[derive(Debug)]
 pub enum PushFrame {
     /// `push/token`; `Ok(None)`: without a token, which says nothing.
     Token(Result<Option<Box<TokenFrame>>, TokenFault>),
-    /// `push/badge`
     Badge(Result<u32, TokenFault>),
-    /// Any other `push`.
     Other,
 }
 
 /// `push/token` with a token.
 #[derive(Debug)]
 pub struct TokenFrame {
-    /// The token.
     pub token: PushToken,
-    /// What kind of phone.
     pub platform: Platform,
     /// `state`; enabled where it is missing.
     pub state: PushState,
@@ -38,22 +33,17 @@ pub struct TokenFrame {
     pub profile: Option<String>,
 }
 
-/// Why a token or a badge is not taken, or not all of it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum TokenFault {
-    /// There is no `platform`.
     MissingPlatform,
     /// Pushes cannot be sent to this `platform`.
     BadPlatform,
     /// Not a token that a provider issues.
     BadToken,
-    /// The limit on tokens is reached.
     TooManyTokens,
-    /// An admin has blocked it.
     Blocked,
     /// The token is taken, its lists are not.
     Filter(FilterFault),
-    /// `badge` is not a number.
     BadBadge,
 }
 
@@ -85,7 +75,6 @@ impl TokenFault {
     }
 }
 
-/// Reads `data` of a `push`.
 pub(super) fn push(kind: &str, mut data: Map<String, Value>) -> Result<PushFrame, Malformed> {
     Ok(match kind {
         "token" => PushFrame::Token(token(data)?),
@@ -99,10 +88,8 @@ fn token(mut data: Map<String, Value>) -> Result<Result<Option<Box<TokenFrame>>,
     let token = text(data.remove("token"))?.unwrap_or_default();
     let state = PushState::parse(&text(data.remove("state"))?.unwrap_or_default());
     let filter = lists(list(data.remove("monlist"))?, list(data.remove("intlist"))?);
-    let word = |key: &str, longest: usize| {
-        data.get(key).and_then(Value::as_str).map(|word| bounded_to(longest, word))
-    };
-    let profile = word("profile", LONGEST_PROFILE);
+    let profile = data.get("profile").and_then(Value::as_str);
+    let profile = profile.map(|profile| bounded(profile, LONGEST_PROFILE));
     let app_version = app_version(&data);
     // Perl's idea of nothing, which the seed went by.
     if matches!(platform.trim(), "" | "0") {
@@ -138,9 +125,9 @@ fn badge(text: Option<String>) -> Result<u32, TokenFault> {
     Ok(number as u32)
 }
 
-/// Returns `appversion`, bounded and cleaned.
 pub(super) fn app_version(data: &Map<String, Value>) -> Option<String> {
-    data.get("appversion").and_then(Value::as_str).filter(|version| !version.is_empty()).map(bounded)
+    let version = data.get("appversion").and_then(Value::as_str).filter(|version| !version.is_empty());
+    version.map(|version| bounded(version, LONGEST_WORD))
 }
 
 /// Tells the app by the shape of its frame: zmNinja puts its push token beside `event` (on desktops an empty one),

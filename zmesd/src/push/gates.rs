@@ -15,13 +15,12 @@ use crate::domain::{Token, TokenId};
 /// push would only wait elsewhere.
 const IN_FLIGHT: usize = 100;
 
-/// One transport with its breaker, and how many pushes are under way.
 #[derive(Debug)]
 pub(super) struct Gate {
     /// Tells it from its predecessors: pushes that go out through a transport may come out after it was replaced.
     id: u64,
     transport: Arc<dyn PushTransport>,
-    breaker: Breaker,
+    pub(super) breaker: Breaker,
     in_flight: usize,
 }
 
@@ -30,33 +29,18 @@ impl Gate {
         Self { id, transport, breaker: Breaker::new(), in_flight: 0 }
     }
 
-    /// Says whether it is the gate of that very transport.
     fn leads_to(&self, transport: &Arc<dyn PushTransport>) -> bool {
         std::ptr::addr_eq(Arc::as_ptr(&self.transport), Arc::as_ptr(transport))
     }
 
-    /// Returns the transport's name.
     pub(super) fn name(&self) -> &str {
         self.transport.name()
     }
-
-    /// The provider has answered, even if it refused the push. Returns whether the transport had failed before.
-    pub(super) fn answered(&mut self) -> bool {
-        self.breaker.answered()
-    }
-
-    /// The transport has failed. Returns how long it rests from now on, if it just began to.
-    pub(super) fn failed(&mut self, now: Instant, retry_after: Option<Duration>) -> Option<Duration> {
-        self.breaker.failed(now, retry_after, fastrand::f64())
-    }
 }
 
-/// What a reload has changed.
 #[derive(Debug, Default)]
 pub(super) struct GateChanges {
-    /// Places whose transport is another one now.
     pub(super) replaced: Vec<usize>,
-    /// Names of transports that are gone.
     pub(super) removed: Vec<String>,
 }
 
@@ -65,7 +49,6 @@ pub(super) struct GateChanges {
 pub(super) struct Gates {
     transports: Arc<Transports>,
     by_place: Vec<Gate>,
-    /// The id of the newest gate.
     last_id: u64,
     /// Tokens that belong to another transport than the one that would come first.
     remembered: HashMap<TokenId, Arc<str>>,
@@ -83,7 +66,6 @@ impl Gates {
         self.by_place.len() + 1
     }
 
-    /// Returns the place of the gate that a token takes first.
     pub(super) fn place_of(&self, token: &Token) -> usize {
         self.transports.index_for(&self.destination(token))
     }
@@ -93,12 +75,10 @@ impl Gates {
         self.transports.candidates(&self.destination(token))
     }
 
-    /// Returns all transports.
     pub(super) fn transports(&self) -> impl Iterator<Item = &Arc<dyn PushTransport>> {
         self.transports.all()
     }
 
-    /// A token has proved to belong to this transport.
     pub(super) fn remember(&mut self, token: TokenId, transport: Arc<str>) {
         self.remembered.insert(token, transport);
     }
@@ -121,7 +101,6 @@ impl Gates {
         self.candidates(token).into_iter().map(way).collect()
     }
 
-    /// Returns the id of the gate at a place.
     pub(super) fn id_at(&self, place: usize) -> Option<u64> {
         self.by_place.get(place).map(|gate| gate.id)
     }
@@ -134,7 +113,6 @@ impl Gates {
             .is_none_or(|gate| gate.in_flight + unwritten(gate.id) < IN_FLIGHT && gate.breaker.admits(now))
     }
 
-    /// A push goes out at a place. Returns the transport's name.
     pub(super) fn went_out(&mut self, place: usize, now: Instant) -> Option<&str> {
         let gate = self.by_place.get_mut(place)?;
         gate.in_flight += 1;
@@ -193,7 +171,6 @@ impl Gates {
         changes
     }
 
-    /// Returns the transport at a place.
     pub(super) fn transport_at(&self, place: usize) -> Option<&Arc<dyn PushTransport>> {
         self.by_place.get(place).map(|gate| &gate.transport)
     }

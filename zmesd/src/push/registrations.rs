@@ -10,7 +10,6 @@ use zmes_providers::{PushError, PushTransport};
 use super::retry;
 use crate::domain::Token;
 
-/// Registrations under way at the same time.
 const AT_ONCE: usize = 4;
 /// Attempts to register a token with a provider that cannot be reached.
 const ATTEMPTS: u32 = 5;
@@ -34,7 +33,6 @@ impl Registrations {
         self.proceed();
     }
 
-    /// Drops all registrations.
     pub(super) fn clear(&mut self) {
         self.waiting.clear();
         self.running.abort_all();

@@ -19,7 +19,6 @@ const CANDIDATES: usize = 4;
 /// Alarms that a digest names.
 const NAMED: usize = 5;
 
-/// A push under way.
 #[derive(Debug)]
 pub(super) struct Shipment {
     pub(super) token: TokenId,
@@ -33,30 +32,22 @@ pub(super) struct Shipment {
     pub(super) ways: Vec<Way>,
 }
 
-/// A way to a phone.
 #[derive(Debug)]
 pub(super) struct Way {
     pub(super) transport: Arc<dyn PushTransport>,
-    /// Its gate.
     pub(super) gate: Option<u64>,
-    /// It rests after failures.
     pub(super) rests: bool,
 }
 
-/// A push that has come out.
 #[derive(Debug)]
 pub(super) struct Shipped {
     pub(super) shipment: Shipment,
-    /// The answers of the transports, in the order in which they were asked.
     pub(super) answers: Vec<ProviderAnswer>,
 }
 
-/// What a transport has answered.
 #[derive(Debug)]
 pub(super) struct ProviderAnswer {
-    /// Its name.
     pub(super) transport: Arc<str>,
-    /// Its gate.
     pub(super) gate: Option<u64>,
     pub(super) result: Result<Delivered, PushError>,
     pub(super) took: Duration,
@@ -73,7 +64,6 @@ impl ProviderAnswer {
         }
     }
 
-    /// Returns how long to wait for the next attempt, after `attempts`.
     pub(super) fn wait(&self, attempts: u32) -> Duration {
         let retry_after = match &self.result {
             Err(PushError::Phone { retry_after, .. }) => *retry_after,
@@ -85,7 +75,6 @@ impl ProviderAnswer {
 }
 
 impl Shipment {
-    /// Returns the message.
     fn push(&self, retry_for: Duration, now: Timestamp) -> Option<Push> {
         let last = self.jobs.last()?;
         let named = self.jobs.len().min(NAMED);
@@ -111,30 +100,21 @@ impl Shipment {
         let mut answers = Vec::new();
         let Some(push) = self.push(retry_for, now) else { return Shipped { shipment: self, answers } };
         for Way { transport, gate, rests } in self.ways.iter().take(CANDIDATES) {
-            let name: Arc<str> = transport.name().into();
-            if *rests {
-                let detail = "it rests after failures".to_owned();
-                let result = Err(PushError::Transport(Fault::unanswered(FaultKind::Resting, detail)));
-                answers.push(ProviderAnswer {
-                    transport: name,
-                    gate: *gate,
-                    result,
-                    took: Duration::ZERO,
-                    asked: false,
-                });
-                break;
-            }
             let began = Instant::now();
-            let result = timeout(DEADLINE, transport.send(&push)).await.unwrap_or_else(|_| {
-                Err(PushError::Transport(Fault::unanswered(FaultKind::Timeout, "no answer in time")))
-            });
+            let unanswered = |kind, detail: &str| Err(PushError::Transport(Fault::unanswered(kind, detail)));
+            let result = if *rests {
+                unanswered(FaultKind::Resting, "it rests after failures")
+            } else {
+                let answer = timeout(DEADLINE, transport.send(&push)).await;
+                answer.unwrap_or_else(|_| unanswered(FaultKind::Timeout, "no answer in time"))
+            };
             let elsewhere = matches!(result, Err(PushError::WrongApp(_)));
             answers.push(ProviderAnswer {
-                transport: name,
+                transport: transport.name().into(),
                 gate: *gate,
                 result,
                 took: began.elapsed(),
-                asked: true,
+                asked: !rests,
             });
             if !elsewhere {
                 break;

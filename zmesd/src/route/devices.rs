@@ -30,7 +30,6 @@ pub enum SessionEnd {
     Stopping,
 }
 
-/// The devices that are connected, and those that were.
 #[derive(Debug, Default)]
 pub(super) struct Devices {
     connected: HashMap<Device, Vec<(SessionId, MonitorFilter)>>,
@@ -111,7 +110,6 @@ impl Devices {
         self.agree(device, now);
     }
 
-    /// A session of that device has ended.
     pub(super) fn leave(&mut self, device: &Device, session: SessionId, left: SessionEnd, now: Timestamp) {
         let Some(sessions) = self.connected.get_mut(device) else { return };
         let Some(at) = sessions.iter().position(|(other, _)| *other == session) else { return };
@@ -162,7 +160,6 @@ impl Devices {
         true
     }
 
-    /// Says whether something is to be written down.
     pub(super) fn has_changes(&self) -> bool {
         !self.changed.is_empty()
     }
@@ -177,7 +174,6 @@ impl Devices {
         std::mem::take(&mut self.changed).into_iter().map(note).collect()
     }
 
-    /// Marks devices as changed again that could not be written.
     pub(super) fn put_back(&mut self, devices: impl IntoIterator<Item = Device>) {
         self.changed.extend(devices);
     }

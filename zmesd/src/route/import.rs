@@ -9,7 +9,6 @@ use super::token_handle::{TokenImport, TokenImported};
 use super::tokens::TokenTable;
 use crate::domain::{Token, TokenId};
 
-/// What an import would change.
 #[derive(Debug, Default)]
 pub(super) struct ImportPlan {
     /// For each token of the file, in its order.

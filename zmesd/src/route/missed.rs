@@ -53,7 +53,6 @@ impl Missed {
         }
     }
 
-    /// Keeps an alarm that was just announced, if it is late.
     pub(super) fn keep(&mut self, number: u64, alarm: &Arc<Alarm>, now: Instant) {
         if !alarm.late() || now >= self.until {
             return;
@@ -76,7 +75,6 @@ impl Missed {
         self.waiting.retain(|(_, waiting, _)| *waiting != session);
     }
 
-    /// Returns when the next session is to be told.
     pub(super) fn due(&self) -> Option<Instant> {
         self.waiting.front().map(|(due, _, _)| *due)
     }
@@ -99,7 +97,6 @@ impl Missed {
         turn
     }
 
-    /// Remembers what was decided, for `why`.
     pub(super) fn remember(&mut self, number: u64, decisions: Vec<(SessionId, Decision)>) {
         let room = MAX_DECISIONS.saturating_sub(self.decisions);
         if let Some(found) = self.alarms.iter_mut().find(|found| found.number == number) {
@@ -108,17 +105,8 @@ impl Missed {
         }
     }
 
-    /// Returns what was decided for sessions that came later about an event.
     pub(super) fn of_event(&self, event: EventId) -> impl Iterator<Item = SessionDecision> {
         let about = self.alarms.iter().filter(move |found| found.alarm.event == Some(event));
-        about.flat_map(|found| {
-            let (alarm, at) = (found.number, found.alarm.at);
-            found.told.iter().map(move |&(session, decision)| SessionDecision {
-                alarm,
-                at,
-                session,
-                decision,
-            })
-        })
+        about.flat_map(|found| SessionDecision::each(found.number, &found.alarm, &found.told))
     }
 }

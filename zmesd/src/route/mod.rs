@@ -1,7 +1,6 @@
 //! The router: who gets which alarm. [`router`] is its task; the rest are its tables, the pure [`policy`] and the tap.
 
 mod attachments;
-mod census;
 mod decided;
 mod devices;
 mod handle;
@@ -23,12 +22,11 @@ mod tests;
 mod token_handle;
 mod tokens;
 
-pub use census::Census;
 pub use decided::AlarmDecisions;
 pub use devices::SessionEnd;
 pub use handle::{
-    AlarmTarget, AlarmTestReport, AlarmTestRequest, Busy, ClientPage, CloseReason, FailedLogin, NewLogin,
-    Outgoing, RouterCommand, RouterHandle, SessionOpening, TestTarget, Visibility, WriteReport,
+    AlarmTarget, AlarmTestReport, AlarmTestRequest, Busy, Census, ClientPage, CloseReason, FailedLogin,
+    NewLogin, Outgoing, RouterCommand, RouterHandle, SessionOpening, TestTarget, Visibility, WriteReport,
 };
 pub use orders::{
     OrderReceiver, OrderSender, PushBatch, PushDelivery, PushEnding, PushOrder, PushReceipt, push_orders,

@@ -6,35 +6,15 @@ use jiff::Timestamp;
 use zmes_shared::MonitorId;
 use zmes_zoneminder::MonitorRights;
 
-use crate::domain::{Decision, MonitorFilter, PushState, SkipReason};
+use crate::domain::{Decision, MonitorFilter, PushState, SkipReason, Token};
 
-/// A receiver at the moment of an alarm.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Receiver<'a> {
-    /// Its user's rights.
     pub(super) rights: &'a MonitorRights,
-    /// What it asked for.
     pub(super) filter: &'a MonitorFilter,
     /// The interval where the filter names none at all.
     pub(super) interval_default: Duration,
     /// When it got its last alarm of this monitor; `None` exempts from the interval.
-    pub(super) last_sent: Option<Timestamp>,
-}
-
-/// A token at the moment of an alarm.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct TokenReceiver<'a> {
-    /// The rights of its owner at this moment; `None`: the owner does not exist or is barred.
-    pub(super) owner: Option<&'a MonitorRights>,
-    /// Whether its app wants pushes.
-    pub(super) state: PushState,
-    /// An admin has silenced it.
-    pub(super) muted: bool,
-    /// What it asked for.
-    pub(super) filter: &'a MonitorFilter,
-    /// The interval where the filter names none at all.
-    pub(super) interval_default: Duration,
-    /// When it was last told of this monitor; `None` exempts from the interval.
     pub(super) last_sent: Option<Timestamp>,
 }
 
@@ -58,17 +38,24 @@ pub(super) fn decide(monitor: MonitorId, now: Timestamp, receiver: Receiver<'_>)
 
 /// Decides whether an alarm of `monitor` is pushed to a token at the time `now`.
 ///
-/// What only people can change comes first (the owner, `state`, mute), then what depends on the alarm.
-pub(super) fn decide_token(monitor: MonitorId, now: Timestamp, token: TokenReceiver<'_>) -> Decision {
-    let TokenReceiver { owner, state, muted, filter, interval_default, last_sent } = token;
+/// What only people can change comes first (the owner, `state`, mute), then what depends on the alarm. `owner`: the
+/// rights of the token's owner at this moment; `None`: the owner does not exist or is barred.
+pub(super) fn decide_token(
+    monitor: MonitorId,
+    now: Timestamp,
+    token: &Token,
+    owner: Option<&MonitorRights>,
+    interval_default: Duration,
+    last_sent: Option<Timestamp>,
+) -> Decision {
     let Some(rights) = owner else { return Decision::Skip(SkipReason::User) };
-    if state == PushState::Disabled {
+    if token.state == PushState::Disabled {
         return Decision::Skip(SkipReason::Disabled);
     }
-    if muted {
+    if token.muted(now) {
         return Decision::Skip(SkipReason::Muted);
     }
-    decide(monitor, now, Receiver { rights, filter, interval_default, last_sent })
+    decide(monitor, now, Receiver { rights, filter: &token.filter, interval_default, last_sent })
 }
 
 /// Returns the least time between two alarms of that monitor, or `None` if it is not wanted at all. A filter that
@@ -89,7 +76,10 @@ mod tests {
     use std::collections::BTreeSet;
     use std::sync::Arc;
 
+    use zmes_providers::{Platform, PushToken};
+
     use super::*;
+    use crate::domain::TokenId;
 
     const NOW: i64 = 1_800_000_000;
 
@@ -134,43 +124,35 @@ mod tests {
         }
     }
 
-    /// A token that gets an alarm of monitor 5.
-    fn token(filter: &MonitorFilter) -> TokenReceiver<'_> {
-        TokenReceiver {
-            owner: Some(&MonitorRights::All),
-            state: PushState::Enabled,
-            muted: false,
-            filter,
-            interval_default: Duration::ZERO,
-            last_sent: None,
-        }
+    fn token(monlist: &str, intlist: &str) -> Token {
+        let filter = MonitorFilter::parse(monlist, intlist).unwrap();
+        let token = PushToken::parse("T").unwrap();
+        Token { filter, ..Token::new(TokenId(1), token, Platform::Ios, Timestamp::UNIX_EPOCH) }
     }
 
-    fn decided_token(token: TokenReceiver<'_>) -> Decision {
-        decide_token(MonitorId(5), Timestamp::from_second(NOW).unwrap(), token)
+    fn decided_token(owner: Option<&MonitorRights>, token: &Token, seconds_ago: Option<i64>) -> Decision {
+        let last_sent = seconds_ago.map(|ago| Timestamp::from_second(NOW - ago).unwrap());
+        let now = Timestamp::from_second(NOW).unwrap();
+        decide_token(MonitorId(5), now, token, owner, Duration::ZERO, last_sent)
     }
 
     #[test]
     fn a_token_is_judged_by_its_owner_then_by_its_state_then_by_the_alarm() {
         use SkipReason::{Disabled, Filter, Interval, Muted, Rights, User};
-        let [all, other, hourly] =
-            [("", ""), ("4", "0"), ("5", "3600")].map(|(mon, int)| MonitorFilter::parse(mon, int).unwrap());
-        let none = MonitorRights::none();
-        let now = Timestamp::from_second(NOW).unwrap();
-        let sent = Some(now - Duration::from_secs(3599));
-        for (receiver, reason) in [
-            (TokenReceiver { owner: None, state: PushState::Disabled, ..token(&all) }, User),
-            (TokenReceiver { state: PushState::Disabled, muted: true, ..token(&all) }, Disabled),
-            (TokenReceiver { owner: Some(&none), muted: true, ..token(&all) }, Muted),
-            (TokenReceiver { owner: Some(&none), ..token(&other) }, Rights),
-            (TokenReceiver { last_sent: sent, ..token(&other) }, Filter),
-            (TokenReceiver { last_sent: sent, ..token(&hourly) }, Interval),
+        let (state, muted) = (PushState::Disabled, Some(Timestamp::MAX));
+        let (all, none) = (Some(&MonitorRights::All), Some(&MonitorRights::none()));
+        for (owner, token, ago, reason) in [
+            (None, Token { state, ..token("", "") }, None, User),
+            (all, Token { state, mute_until: muted, ..token("", "") }, None, Disabled),
+            (none, Token { mute_until: muted, ..token("", "") }, None, Muted),
+            (none, token("4", "0"), None, Rights),
+            (all, token("4", "0"), Some(3599), Filter),
+            (all, token("5", "3600"), Some(3599), Interval),
         ] {
-            assert_eq!(decided_token(receiver), Decision::Skip(reason), "{receiver:?}");
+            assert_eq!(decided_token(owner, &token, ago), Decision::Skip(reason), "{owner:?} {token:?}");
         }
-        assert_eq!(decided_token(token(&all)), Decision::Send);
-        let reached = TokenReceiver { last_sent: Some(now - Duration::from_hours(1)), ..token(&hourly) };
-        assert_eq!(decided_token(reached), Decision::Send);
+        assert_eq!(decided_token(all, &token("", ""), None), Decision::Send);
+        assert_eq!(decided_token(all, &token("5", "3600"), Some(3600)), Decision::Send);
     }
 
     #[test]
@@ -179,11 +161,11 @@ mod tests {
         for (monlist, intlist, expected) in
             [("", "", skip), ("5", "0", Decision::Send), ("5", "", Decision::Send), ("5", "90", skip)]
         {
-            let filter = MonitorFilter::parse(monlist, intlist).unwrap();
-            let last_sent = Some(Timestamp::from_second(NOW - 59).unwrap());
-            let interval_default = Duration::from_mins(1);
-            let receiver = TokenReceiver { interval_default, last_sent, ..token(&filter) };
-            assert_eq!(decided_token(receiver), expected, "{monlist} {intlist}");
+            let (now, last) =
+                (Timestamp::from_second(NOW).unwrap(), Timestamp::from_second(NOW - 59).unwrap());
+            let (token, owner) = (token(monlist, intlist), Some(&MonitorRights::All));
+            let decision = decide_token(MonitorId(5), now, &token, owner, Duration::from_mins(1), Some(last));
+            assert_eq!(decision, expected, "{monlist} {intlist}");
         }
     }
 }

@@ -12,11 +12,8 @@ use zmes_providers::{App, Platform, PushToken};
 /// What an app asks for when it tells its token. A member that the message does not have is `None` (or `Unknown`).
 #[derive(Debug, Clone)]
 pub struct Registration {
-    /// The token.
     pub token: PushToken,
-    /// What kind of phone.
     pub platform: Platform,
-    /// Whether it wants pushes.
     pub state: PushState,
     /// The lists; `None`: no statement (the socket's stated filter, else the stored one of the same owner, else all).
     /// All monitors counts only where no filter was stated in this session.
@@ -29,13 +26,11 @@ pub struct Registration {
     pub profile: Option<String>,
 }
 
-/// Why a token is not taken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum RegistrationFault {
     /// The user, or all users together, have registered more than is sensible.
     #[error("too many tokens")]
     TooMany,
-    /// An admin has blocked the token.
     #[error("the token is blocked")]
     Blocked,
 }
@@ -43,17 +38,13 @@ pub enum RegistrationFault {
 /// What a registration has changed, and what has to be done about it.
 #[derive(Debug)]
 pub(super) struct RegistrationOutcome {
-    /// The token as it is now.
     pub(super) token: Arc<Token>,
-    /// It was not known before.
     pub(super) created: bool,
     /// For watchers: `registered` or `changed`.
     pub(super) change: Option<&'static str>,
-    /// It is worth a write.
     pub(super) write: bool,
     /// It is worth a line in the log, before which so many were left out.
     pub(super) log: Option<u64>,
-    /// Its provider is to hear of it now.
     pub(super) register_now: bool,
     /// What it was told of before does not count any more.
     pub(super) forgotten: SentTimes,
@@ -107,7 +98,6 @@ impl Registration {
         is_anothers(before, owner) || before.revoked.as_ref().is_some_and(Revoked::by_person)
     }
 
-    /// Says why what still waits for the token is not to be sent any more, if so.
     pub(super) fn withdraws(&self, before: &Token, owner: &str) -> Option<SkipReason> {
         if before.state == PushState::Enabled && self.state == PushState::Disabled {
             return Some(SkipReason::Disabled);

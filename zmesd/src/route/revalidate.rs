@@ -12,12 +12,10 @@ use zmes_zoneminder::User;
 use super::sessions::SessionLogin;
 use crate::monitors::Catalog;
 
-/// What a catalog means for a user who is connected.
 #[derive(Debug)]
 pub(super) enum CatalogStanding {
     /// The login knows more than the catalog: the next one decides.
     Unchanged,
-    /// Still allowed, with these rights.
     Renewed(Arc<User>),
     /// No longer: deleted, disabled, with another password, or by an access token that was revoked.
     Revoked(&'static str),

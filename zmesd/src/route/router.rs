@@ -18,10 +18,11 @@ use zmes_shared::control::ClientFilter;
 use zmes_shared::views::ClientCounts;
 
 use super::attachments::Attachments;
-use super::census::Census;
 use super::decided::DecisionRing;
 use super::devices::{Devices, SessionEnd};
-use super::handle::{ClientPage, CloseReason, FailedLogin, RouterCommand, SessionOpening, Visibility};
+use super::handle::{
+    Census, ClientPage, CloseReason, FailedLogin, RouterCommand, SessionOpening, Visibility,
+};
 use super::missed::Missed;
 use super::orders::OrderSender;
 use super::owners::Owners;
@@ -39,7 +40,6 @@ use crate::telemetry::Counters;
 use zmes_providers::TokenHandle;
 use zmes_zoneminder::MonitorRights;
 
-/// How often the upkeep runs.
 const UPKEEP_EVERY: Duration = Duration::from_millis(500);
 /// Clients on one page of the list: some 250 µs.
 const CLIENTS: usize = 500;
@@ -52,7 +52,6 @@ pub struct RouterParts {
     /// `[auth]`: while it is off, rights do not come from the catalog.
     pub auth: watch::Receiver<AuthConfig>,
     pub state: StateHandle,
-    /// What the daemon before had written.
     pub remembered: Remembered,
     /// Grows when a new state file has replaced one that was damaged or lost.
     pub renewed: watch::Receiver<u64>,
@@ -72,7 +71,6 @@ pub struct RouterParts {
 #[derive(Debug)]
 pub struct Router {
     parts: RouterParts,
-    /// The current `[push]`.
     push: PushRules,
     sessions: Sessions,
     tokens: TokenTable,
@@ -242,12 +240,10 @@ impl Router {
         }
     }
 
-    /// Returns the token that a session is attached to.
     fn token_handle(&self, session: SessionId) -> Option<TokenHandle> {
         self.tokens.get(self.attachments.token_of(session)?).map(|entry| entry.token().handle)
     }
 
-    /// Tells watchers of a session that has changed.
     fn tell_session(&self, id: SessionId, change: &'static str) {
         if let Some(session) = self.sessions.get(id) {
             self.tell(session, self.token_handle(id), change, None, None);
@@ -269,13 +265,11 @@ impl Router {
         });
     }
 
-    /// Tells watchers of a token that has changed.
     fn tell_token(&self, change: &'static str, token: &Arc<Token>) {
         let at = self.parts.clock.now();
         self.parts.tap.send_with(|| TapEvent::Token(TokenChange { at, change, token: Arc::clone(token) }));
     }
 
-    /// Sends an order to the push side, without waiting.
     fn order(&mut self, order: PushOrder) {
         if !self.push.enabled {
             return;
@@ -301,7 +295,6 @@ impl Router {
         self.order(PushOrder::Withdraw(token, self.last_delivery));
     }
 
-    /// Sends a note to the state, without waiting.
     fn note(&self, note: Note) {
         self.try_note(note);
     }

@@ -62,18 +62,15 @@ impl Sessions {
         self.by_id.values().filter(|session| session.login.is_some()).count()
     }
 
-    /// Returns all sessions by ascending id.
     pub(super) fn all(&self) -> impl Iterator<Item = &Session> {
         self.by_id.values()
     }
 
-    /// Returns the sessions after that id, by ascending id.
     pub(super) fn after(&self, id: Option<SessionId>) -> impl Iterator<Item = &Session> {
         let from = id.map_or(Bound::Unbounded, Bound::Excluded);
         self.by_id.range((from, Bound::Unbounded)).map(|(_, session)| session)
     }
 
-    /// Gives a session this login in place of the one it had.
     pub(super) fn log_in(&mut self, id: SessionId, login: SessionLogin) {
         let Some(session) = self.by_id.get_mut(&id) else { return };
         let before = session.expires_at();
@@ -99,7 +96,6 @@ impl Sessions {
         }
     }
 
-    /// Replaces a session's filter; returns the device that the session belongs to.
     pub(super) fn set_filter(
         &mut self,
         id: SessionId,
@@ -140,7 +136,6 @@ impl Sessions {
         self.by_id.get_mut(&id).map(|session| session.end(reason)).is_some()
     }
 
-    /// Tells the sessions to end whose access token has expired.
     pub(super) fn end_expired(&mut self, now: Timestamp) {
         while let Some(&(expires_at, id)) = self.passes.first()
             && expires_at <= now
@@ -151,17 +146,14 @@ impl Sessions {
         }
     }
 
-    /// Says whether any session ends with an access token.
     pub(super) fn any_expire(&self) -> bool {
         !self.passes.is_empty()
     }
 
-    /// Renews all sessions' rights by the catalog, or tells sessions to end.
     pub(super) fn renew_all(&mut self, catalog: &Catalog, enforced_since: Instant) {
         self.by_id.values_mut().for_each(|session| renew(session, catalog, enforced_since));
     }
 
-    /// Renews a session's rights by the catalog, or tells it to end.
     pub(super) fn renew(&mut self, id: SessionId, catalog: &Catalog, enforced_since: Instant) {
         if let Some(session) = self.by_id.get_mut(&id) {
             renew(session, catalog, enforced_since);

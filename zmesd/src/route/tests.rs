@@ -260,7 +260,7 @@ async fn an_interval_holds_across_a_reconnect_and_a_restart() {
     world.announce(alarm_at(1, 10, T)).await;
     world.announce(alarm_at(1, 11, T + 59)).await;
     assert_eq!(client.events(), ["10"]);
-    world.router.close(client.id, "gone", SessionEnd::Broken).await.unwrap();
+    world.router.close(client.id, "gone", SessionEnd::Broken, None).await.unwrap();
 
     let mut again = world.login(amy.clone(), None).await;
     world.announce(alarm_at(1, 12, T + 59)).await;

@@ -10,7 +10,7 @@ use zmes_shared::{EventId, MonitorId, SessionId};
 
 use super::handle::{Busy, RouterCommand, RouterHandle};
 use super::registration::{Registration, RegistrationFault};
-use crate::domain::{Decision, MonitorFilter, PushState, TokenId};
+use crate::domain::{Alarm, Decision, MonitorFilter, PushState, TokenId};
 use zmes_providers::{App, Platform, PushToken};
 
 /// Tokens that are changed in one turn of the router.
@@ -35,7 +35,6 @@ pub struct TokenImport {
     pub user: String,
 }
 
-/// What became of an imported token.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum TokenImported {
     /// It was not known; with `dry_run` this is the id that it would get.
@@ -46,51 +45,44 @@ pub enum TokenImported {
     Unchanged(TokenId),
     /// An app has registered it: that is newer than any file, and wins.
     Kept(TokenId),
-    /// It is not taken, and why.
     Refused(&'static str),
 }
 
 /// What was decided for one session about an event, as long as it is remembered.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SessionDecision {
-    /// The alarm's number, as `watch` shows it.
     pub alarm: u64,
-    /// When the alarm was found.
     pub at: Timestamp,
-    /// Which session.
     pub session: SessionId,
-    /// What was decided.
     pub decision: Decision,
 }
 
-/// What the router is asked about tokens. Each `reply` is sent when the thing is done.
+impl SessionDecision {
+    pub(super) fn each(
+        number: u64,
+        about: &Alarm,
+        decisions: &[(SessionId, Decision)],
+    ) -> impl Iterator<Item = Self> {
+        let at = about.at;
+        decisions.iter().map(move |&(session, decision)| Self { alarm: number, at, session, decision })
+    }
+}
+
+/// What the router is asked about tokens, each by a method of [`RouterHandle`].
 #[derive(Debug)]
 pub enum TokenCommand {
-    /// An app tells its token.
     Register(SessionId, Registration, oneshot::Sender<Result<(), RegistrationFault>>),
-    /// An app sets the number on its icon, with the token that it names, if it does.
     Badge(SessionId, u32, Option<PushToken>, oneshot::Sender<()>),
-    /// Tokens are gone, and why; those that were not before.
     Revoke(Vec<TokenId>, String, oneshot::Sender<Vec<TokenId>>),
-    /// Tokens are revoked for good, whatever their apps say; those that were not blocked before.
     Block(Vec<TokenId>, oneshot::Sender<Vec<TokenId>>),
-    /// Apps may register these again; those that were blocked before.
     Unblock(Vec<TokenId>, oneshot::Sender<Vec<TokenId>>),
-    /// A revoked one is back; false: there is none of that id.
     Restore(TokenId, oneshot::Sender<bool>),
-    /// Silence, or no more silence.
     Mute(TokenId, Option<Timestamp>, oneshot::Sender<bool>),
-    /// Set badges; how many tokens.
     SetBadges(Option<Vec<TokenId>>, u32, oneshot::Sender<usize>),
-    /// Take tokens from a file, or say what would become of them.
     Import(Vec<TokenImport>, bool, oneshot::Sender<Vec<TokenImported>>),
-    /// A provider knows a token no more.
     Dead(TokenId, String),
-    /// Pushes were given up: tokens were not told of a monitor's alarm of that time.
     Untold(Vec<(TokenId, MonitorId, Timestamp)>),
-    /// How many there are.
     Count(oneshot::Sender<TokenCounts>),
-    /// What was decided for sessions about an event.
     Decisions(EventId, oneshot::Sender<Vec<SessionDecision>>),
 }
 

@@ -15,7 +15,7 @@ use tokio::time::Instant;
 use zmes_shared::views::RefusalReason;
 
 use super::settings::ServerSettings;
-use crate::limits::{Bounds, Buckets, NoTurn, Quota, Turn, Turns, network};
+use crate::limits::{Bounds, Buckets, NoTurn, Quota, Turn, Turns, count_down, network};
 
 /// Connections that have not logged in, whatever `max-clients` is.
 pub const MAX_PENDING: usize = 1024;
@@ -32,7 +32,6 @@ const MIN_BURST: f64 = 20.0;
 /// Networks whose rate is remembered, some 60 bytes each.
 const MAX_RATES: usize = 10_000;
 
-/// Why a connection is refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub(super) enum LimitReached {
     /// `server.max-clients` are logged in.
@@ -61,7 +60,6 @@ impl LimitReached {
     }
 }
 
-/// The counts.
 #[derive(Debug)]
 pub(super) struct ConnectionLimits {
     slots: Mutex<SlotTable>,
@@ -134,7 +132,6 @@ impl ConnectionLimits {
         Ok((slot, Eviction(Some(evicted))))
     }
 
-    /// Returns how many connections there are.
     pub(super) fn taken(&self) -> usize {
         let slots = self.slots();
         slots.members + slots.pending.len()
@@ -149,7 +146,6 @@ impl ConnectionLimits {
         self.handshakes.turn(lane).await
     }
 
-    /// Counts a new connection of a network.
     fn pass(&self, network: IpAddr, settings: &ServerSettings) -> Result<(), LimitReached> {
         let most = u32::try_from(settings.max_clients_per_address.max(1)).unwrap_or(u32::MAX);
         let quota = Quota { burst: f64::from(most).max(MIN_BURST), every: RATE_PERIOD / most };
@@ -218,7 +214,6 @@ impl SlotTable {
     }
 }
 
-/// A counted connection.
 #[derive(Debug)]
 pub(super) struct ConnectionSlot {
     limits: Arc<ConnectionLimits>,
@@ -267,7 +262,6 @@ impl ConnectionSlot {
         }
     }
 
-    /// Takes a slot among the connections that are logged in.
     pub(super) fn promote(&mut self, settings: &ServerSettings) -> Result<(), LimitReached> {
         if self.member {
             return Ok(());
@@ -297,12 +291,7 @@ impl Drop for ConnectionSlot {
             return;
         }
         slots.members = slots.members.saturating_sub(1);
-        if let Some(own) = slots.members_of.get_mut(&self.network) {
-            *own = own.saturating_sub(1);
-            if *own == 0 {
-                slots.members_of.remove(&self.network);
-            }
-        }
+        count_down(&mut slots.members_of, self.network);
     }
 }
 

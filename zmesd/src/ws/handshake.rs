@@ -54,21 +54,16 @@ const USE_TLS: &[u8] = b"HTTP/1.1 400 Bad Request\r\n\
     \r\n\
     This port speaks TLS: use wss://.\n";
 
-/// A connection that was just accepted.
 pub(super) struct NewConnection {
     pub(super) context: Arc<WsContext>,
     pub(super) settings: Arc<ServerSettings>,
-    /// `None`: without TLS.
     pub(super) tls: Option<Arc<ServerConfig>>,
     pub(super) slot: ConnectionSlot,
-    /// Tells when it has to close for another connection.
     pub(super) eviction: Eviction,
     pub(super) stop: CancellationToken,
-    /// Runs its session.
     pub(super) tracker: TaskTracker,
 }
 
-/// A WebSocket after all handshakes.
 #[expect(clippy::large_enum_variant, reason = "it is taken apart at once")]
 enum OpenSocket {
     Secure(WebSocketStream<Metered<TlsStream<TcpStream>>>),
@@ -106,7 +101,6 @@ impl NewConnection {
     }
 }
 
-/// Records why a connection gets no session.
 pub(super) fn refuse(context: &WsContext, address: IpAddr, failure: &HandshakeFailure) {
     let names = || context.parts.certificate.summary().map_or_else(Vec::new, |summary| summary.sans);
     let Some((reason, detail)) = failure.reason(|name| covers(&names(), name)) else {
@@ -226,7 +220,6 @@ async fn secure(
     }
 }
 
-/// What a session needs to start.
 struct SessionStart {
     context: Arc<WsContext>,
     settings: Arc<ServerSettings>,

@@ -16,10 +16,8 @@ const V2_FIXED: usize = 16;
 /// Longest rest of version 2 that is taken: addresses take 36 bytes, what follows is of no interest.
 const V2_LONGEST: usize = 4096;
 
-/// Why the PROXY header cannot be read.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum ProxyError {
-    /// The connection broke.
     #[error("connection lost in the PROXY header")]
     Io(#[from] std::io::Error),
     /// It begins like one but is none.

@@ -11,10 +11,8 @@ use crate::limits::{Bucket, Quota};
 const FRAMES: Quota = Quota { burst: 60.0, every: Duration::from_millis(200) };
 /// What an `auth` costs beside its frame: it may cost the daemon 50 ms of bcrypt.
 pub(super) const LOGIN_COST: f64 = 9.0;
-/// What a frame costs.
 pub(super) const FRAME_COST: f64 = 1.0;
 
-/// What is left of an app's share.
 #[derive(Debug)]
 pub(super) struct FrameRate(Bucket);
 

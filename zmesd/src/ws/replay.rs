@@ -21,7 +21,6 @@ const PAGE_BYTES: usize = 16 * 1024;
 /// How long the record may take for one page.
 const DEADLINE: Duration = Duration::from_secs(5);
 
-/// Where alarms are recorded.
 #[async_trait]
 pub trait AlarmRecord: Send + Sync + std::fmt::Debug {
     /// Returns where the alarms after `since` stand, at most `limit`.
@@ -46,7 +45,6 @@ impl AlarmRecord for StateHandle {
 #[derive(Debug)]
 pub(super) struct ReplayRest {
     span: ReplaySpan,
-    /// Alarms told so far.
     told: usize,
 }
 
@@ -67,7 +65,6 @@ impl ReplayPage {
     }
 }
 
-/// Returns the first page of a replay.
 pub(super) async fn begin(
     record: &dyn AlarmRecord,
     router: &RouterHandle,
@@ -107,7 +104,6 @@ pub(super) async fn go_on(
     }
 }
 
-/// Returns the record's answer, if it comes in time.
 async fn in_time<T>(session: SessionId, question: impl Future<Output = Result<T, StateError>>) -> Option<T> {
     match tokio::time::timeout(DEADLINE, question).await {
         Ok(Ok(answer)) => Some(answer),

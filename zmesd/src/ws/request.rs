@@ -31,11 +31,11 @@ where
 {
     let mut head = BytesMut::with_capacity(ROOM);
     for _ in 0..READS {
-        if stream.read_buf(&mut head).await.map_err(|error| broken(error.into()))? == 0 {
+        if stream.read_buf(&mut head).await.map_err(Error::from)? == 0 {
             if head.is_empty() {
                 return Err(UpgradeError::Silent);
             }
-            return Err(broken(Error::Protocol(ProtocolError::HandshakeIncomplete)));
+            return Err(Error::Protocol(ProtocolError::HandshakeIncomplete).into());
         }
         match Request::try_parse(&head).map_err(|error| unreadable(&error))? {
             Some((length, _)) if length < head.len() => {
@@ -47,10 +47,6 @@ where
         }
     }
     Err(UpgradeError::TooLong)
-}
-
-fn broken(error: Error) -> UpgradeError {
-    UpgradeError::Broken(Box::new(error))
 }
 
 #[expect(clippy::wildcard_enum_match_arm, reason = "a foreign enum: all other errors are broken syntax")]
@@ -73,7 +69,6 @@ pub(super) fn authority(request: &Request) -> Option<HostAuthority> {
     target.unwrap_or_else(|| HostAuthority::parse(request.headers().get(HOST)?.to_str().ok()?))
 }
 
-/// Returns the answer that grants an upgrade, or why there is none.
 pub(super) fn grant(request: &mut Request) -> Result<Response, UpgradeError> {
     if !lists(request, &UPGRADE, "websocket") || !lists(request, &CONNECTION, "upgrade") {
         return Err(UpgradeError::NotWebSocket);

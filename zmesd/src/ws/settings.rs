@@ -28,7 +28,6 @@ pub struct ServerSettings {
 }
 
 impl ServerSettings {
-    /// Takes what is needed from the configuration.
     pub fn new(config: &Config) -> Self {
         let server = &config.server;
         Self {
@@ -45,7 +44,6 @@ impl ServerSettings {
         }
     }
 
-    /// Says whether this is the address of a trusted proxy.
     pub(super) fn trusts(&self, address: IpAddr) -> bool {
         self.trusted_proxies.iter().any(|network| network.contains(&address))
     }

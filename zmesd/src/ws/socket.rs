@@ -8,7 +8,6 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::{Error, Message};
 
-/// What the socket brought.
 #[derive(Debug)]
 pub(super) enum SocketEvent {
     /// What was written has left, or cannot.

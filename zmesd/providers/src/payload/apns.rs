@@ -7,7 +7,6 @@ use serde_json::Value;
 
 use super::{MAX_BODY, Message};
 
-/// A payload and its headers.
 #[derive(Debug)]
 pub(crate) struct ApnsMessage {
     pub(crate) body: String,
@@ -17,7 +16,6 @@ pub(crate) struct ApnsMessage {
     pub(crate) expiration: u64,
 }
 
-/// Returns the payload of a push.
 pub(crate) fn message(message: Message<'_>) -> ApnsMessage {
     let expiration = u64::try_from(message.push.expires_at.as_second()).unwrap_or_default();
     let collapse_id = message.replaces();

@@ -101,7 +101,7 @@ pub(crate) fn hasty(config: &ProviderSettings) -> Arc<dyn PushTransport> {
 }
 
 fn timed(config: &ProviderSettings, timing: Timing) -> Arc<dyn PushTransport> {
-    let transports = Transports::build_with(config, WallClock::default(), timing).unwrap();
+    let transports = Transports::default().rebuild_with(config, WallClock::default(), timing).unwrap();
     Arc::clone(transports.all().next().unwrap())
 }
 

@@ -4,15 +4,14 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 use zmes_providers::{CheckStep, Fault, Platform};
+use zmes_shared::views::PushCounts;
 use zmes_shared::words::FaultKind;
 use zmes_shared::{EventId, MonitorId};
 use zmes_zoneminder::{DatabaseTrouble, DbError, EventRow};
 
 use super::world::World;
 use crate::domain::MonitorFilter;
-use crate::ports::{
-    Held, PushCounts, Retried, StageLatency, TransportCheck, TransportFailure, TransportHealth,
-};
+use crate::ports::{Held, Retried, StageLatency, TransportCheck, TransportFailure, TransportHealth};
 use crate::route::{PushEnding, PushOrder, PushReceipt};
 use zmes_shared::words::HeldBy;
 
@@ -99,7 +98,7 @@ async fn the_queue_and_the_counts_are_the_push_sides() {
     world.token(1, "abc", Platform::Ios, MonitorFilter::All).await;
     world.alarm(1, 100).await;
     world.router.ping().await.unwrap();
-    *world.outside.pushes.lock().unwrap() = PushCounts { queued: 7, delivered: 12, failed: 3 };
+    *world.outside.pushes.lock().unwrap() = PushCounts { queued: 7, delivered: 12, failed: 3, mode: None };
     let until: jiff::Timestamp = "2130-01-01T00:00:00Z".parse().unwrap();
     let at = |text: &str| text.parse::<jiff::Timestamp>().unwrap();
     let fault = Fault { status: Some(404), ..Fault::unanswered(FaultKind::NotFound, "404 Not Found") };

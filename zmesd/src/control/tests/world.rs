@@ -15,7 +15,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use zmes_providers::{App as DeviceApp, Platform, PushToken};
 use zmes_shared::control::{ControlError, ErrorCode};
-use zmes_shared::views::{ConfigReloaded, ConfigShown, PushModeState, Reloaded};
+use zmes_shared::views::{ConfigReloaded, ConfigShown, PushCounts, PushModeState, Reloaded};
 use zmes_shared::{EventId, MonitorId, MonitorState, SessionId};
 use zmes_zoneminder::shm::ReadError;
 use zmes_zoneminder::{
@@ -32,8 +32,8 @@ use crate::detect::{Condition, Gaps, MonitorReport, MonitorReports};
 use crate::domain::{Alarm, MonitorFilter, Origin, PushState};
 use crate::monitors::{Catalog, CatalogHandle, Refresh};
 use crate::ports::{
-    BreakerView, CertificateInfo, CertificateSummary, Clock, ConfigExamined, ConfigReload, Held, PushCounts,
-    Retried, StageLatency, SystemClock, TransportCheck, TransportHealth,
+    CertificateInfo, CertificateSummary, Clock, ConfigExamined, ConfigReload, Held, Retried, StageLatency,
+    SystemClock, TransportCheck, TransportHealth,
 };
 use crate::route::PushOrder;
 use crate::route::{
@@ -62,7 +62,6 @@ pub(super) struct Outside {
     pub(super) database: Mutex<Option<Result<DatabaseReport, DbError>>>,
     pub(super) ways: Mutex<Vec<String>>,
     pub(super) checks: Mutex<Vec<TransportCheck>>,
-    pub(super) breakers: Mutex<Vec<BreakerView>>,
     pub(super) health: Mutex<Vec<TransportHealth>>,
     pub(super) held: Mutex<Option<Held>>,
     /// What `push retry` is answered; `None`: nobody answers.

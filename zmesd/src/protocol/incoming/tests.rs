@@ -216,3 +216,12 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn a_word_is_cut_and_cleaned() {
+    let echoed = |text: &str| bounded(text, LONGEST_WORD);
+    assert_eq!(echoed("1.8.001"), "1.8.001");
+    assert_eq!(echoed("a\u{1b}[2Jb\n"), "a\u{fffd}[2Jb\u{fffd}");
+    assert_eq!(echoed("1.8\u{202e}\u{200b}\u{e0041}"), "1.8\u{fffd}\u{fffd}\u{fffd}");
+    assert_eq!(echoed(&"ä".repeat(65)), "ä".repeat(64));
+}

@@ -6,7 +6,6 @@ use std::collections::VecDeque;
 
 use crate::domain::DeliveryId;
 
-/// How far the memory is behind the disk.
 #[derive(Debug)]
 pub(super) struct Backlog {
     /// Everything up to here is, or was, in memory; `None`: nothing is missing.
@@ -38,12 +37,10 @@ impl Backlog {
         Self { behind, newest: last, reading: None, again: false, starved_at: None, left: VecDeque::new() }
     }
 
-    /// Says whether something is missing in memory.
     pub(super) fn is_behind(&self) -> bool {
         self.behind.is_some()
     }
 
-    /// Says whether a page is being read.
     pub(super) fn is_reading(&self) -> bool {
         self.reading.is_some()
     }

@@ -26,8 +26,8 @@ use self::backlog::Backlog;
 pub(super) use self::job::Job;
 pub(super) use self::lanes::Delay;
 use self::lanes::Lanes;
+pub use self::storm::STORM_WINDOW;
 use self::storm::Turn;
-pub(super) use self::storm::WINDOW;
 use self::unsaved::Unsaved;
 use crate::domain::{DeliveryId, Origin, Token, TokenId};
 use crate::route::{PushBatch, PushDelivery};
@@ -42,20 +42,16 @@ const PATIENCE: Duration = Duration::from_secs(3);
 /// Pause after the disk could not be read.
 const RELOAD_PAUSE: Duration = Duration::from_secs(2);
 
-/// The bounds of a queue.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct QueueLimits {
     /// Jobs in memory: [`MEMORY`], except in tests.
     pub(super) memory: usize,
-    /// `push.storm-limit`
     pub(super) storm_limit: u32,
-    /// The time within which that limit counts: [`WINDOW`], except in tests.
+    /// The time within which that limit counts: [`STORM_WINDOW`], except in tests.
     pub(super) storm_window: Duration,
-    /// `push.retry-for`
     pub(super) retry_for: Duration,
 }
 
-/// What the next turn of a token's lane is.
 #[derive(Debug)]
 pub(super) struct LaneTurn {
     pub(super) token: TokenId,
@@ -64,7 +60,6 @@ pub(super) struct LaneTurn {
     pub(super) step: LaneStep,
 }
 
-/// What comes next for a token.
 #[derive(Debug)]
 pub(super) enum LaneStep {
     /// Send these, in order, as one push; then [`Queue::came_out`]. Never empty.
@@ -75,18 +70,15 @@ pub(super) enum LaneStep {
     },
     /// The storm limit is reached: the lane waits until then.
     Wait(Instant),
-    /// Nothing at this gate, for now.
     Nothing,
 }
 
-/// The queue.
 #[derive(Debug)]
 pub(super) struct Queue {
     limits: QueueLimits,
     backlog: Backlog,
     /// The last delivery that a page had.
     paged: DeliveryId,
-    /// When the disk may be read again after it failed.
     reload_at: Option<Instant>,
     /// Deliveries whose alarm is not on the disk yet, by ascending id.
     fresh: VecDeque<Job>,
@@ -98,9 +90,7 @@ pub(super) struct Queue {
     /// Deliveries up to these are not sent any more, with the moment when that was said.
     withdrawn: HashMap<TokenId, (DeliveryId, Instant)>,
     unsaved: Unsaved,
-    /// The last delivery on the disk.
     committed: DeliveryId,
-    /// Whether the disk can be written.
     writable: bool,
 }
 
@@ -129,14 +119,12 @@ impl Queue {
         self.in_memory.len() + self.backlog.left()
     }
 
-    /// Returns how many pushes a token may get within the storm window.
     pub(super) fn storm_limit(&self) -> u32 {
         self.limits.storm_limit
     }
 
     // What comes in.
 
-    /// The disk holds this, and can be written or not.
     pub(super) fn on_disk(&mut self, committed: Committed, writable: bool) {
         self.committed = committed.last;
         self.unsaved.written(committed.attempts);
@@ -370,7 +358,6 @@ impl Queue {
         self.unsaved.hand_over(to);
     }
 
-    /// Removes and returns the next outcomes that are to be written together.
     pub(super) fn next_unsaved(&mut self) -> Option<Vec<Attempt>> {
         self.unsaved.next()
     }
@@ -382,7 +369,6 @@ impl Queue {
         self.lanes.expire(now, self.limits.retry_for)
     }
 
-    /// Forgets what does not matter any more.
     pub(super) fn sweep(&mut self, now: Instant) {
         self.lanes.forget_idle(now);
         let retry_for = self.limits.retry_for;
@@ -396,12 +382,10 @@ impl Queue {
         self.lanes.next_due().into_iter().chain(reload).chain(release).min()
     }
 
-    /// Says whether a lane waits at a gate.
     pub(super) fn waits_at(&self, gate: usize) -> bool {
         self.lanes.waits_at(gate)
     }
 
-    /// Returns how many jobs wait whose gate is that one.
     pub(super) fn waiting_for(&self, gate: usize, gate_of: impl Fn(&Token) -> usize) -> usize {
         self.lanes.waiting_for(gate, gate_of)
     }
@@ -423,7 +407,6 @@ impl Queue {
         self.in_memory.len() + self.unsaved.outcomes()
     }
 
-    /// Says whether there is room for a page.
     fn has_room(&self) -> bool {
         self.memory_used() < self.limits.memory / 2
     }

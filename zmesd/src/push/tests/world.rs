@@ -18,8 +18,8 @@ use crate::config::{AuthConfig, PushConfig, StateConfig};
 use crate::domain::{Alarm, Decision, DeliveryId, Token, TokenId};
 use crate::monitors::Catalog;
 use crate::ports::{Clock, SystemClock};
-use crate::push::fakes::{FakeTransport, token};
-use crate::push::{Dispatcher, DispatcherParts, PushCommand, PushStatus};
+use crate::push::tests::fakes::{FakeTransport, token};
+use crate::push::{Dispatcher, DispatcherParts, PushCommand, PushStatus, STORM_WINDOW};
 use crate::route::{OrderSender, PushRules, RouterCommand, RouterHandle, Tap, TokenCommand, push_orders};
 use crate::route::{PushBatch, PushDelivery, PushOrder, PushReceipt};
 use crate::state::{DeliveryRow, Note, State, StateHandle, TokenDecision};
@@ -61,12 +61,7 @@ pub(super) struct WorldPlan {
 
 impl Default for WorldPlan {
     fn default() -> Self {
-        Self {
-            names: vec!["proxy"],
-            tokens: 1,
-            config: PushConfig::default(),
-            storm_window: DispatcherParts::MINUTE,
-        }
+        Self { names: vec!["proxy"], tokens: 1, config: PushConfig::default(), storm_window: STORM_WINDOW }
     }
 }
 

@@ -17,7 +17,7 @@ use crate::domain::{Alarm, Decision, DeliveryId, Origin, PushState, SkipReason, 
 use crate::protocol::{self, AlarmBody};
 use crate::route::decided::AlarmDecisions;
 use crate::route::handle::{AlarmTarget, AlarmTestReport, AlarmTestRequest, TestTarget, WriteReport};
-use crate::route::policy::{self, Receiver, TokenReceiver};
+use crate::route::policy::{self, Receiver};
 use crate::route::sessions::Session;
 use crate::route::tap::{AnnouncedAlarm, TapEvent};
 use crate::route::tokens::TokenEntry;
@@ -30,18 +30,15 @@ const TEST_EVENTS_FROM: u64 = 9_000_000_000_000;
 /// The cause of a test alarm, so that it is not taken for a real one.
 const TEST_CAUSE: &str = "Test alarm by zmesctl";
 
-/// The frames of an alarm, each made once.
 struct AlarmFrames {
     plain: Utf8Bytes,
     supplementary: Utf8Bytes,
 }
 
-/// How an alarm is announced.
 #[derive(Default)]
 struct AlarmRound {
     /// A test: intervals and badges do not count.
     test: bool,
-    /// Decide, but do nothing.
     dry_run: bool,
     /// It was announced before: that a token was told of it does not count for its session.
     latecomer: bool,
@@ -49,7 +46,6 @@ struct AlarmRound {
     push_receipts: Option<mpsc::Sender<PushReceipt>>,
 }
 
-/// The decision for a token.
 struct TokenVerdict {
     token: Arc<Token>,
     decision: Decision,
@@ -79,7 +75,6 @@ impl Router {
         self.push(PushBatch { alarm, deliveries, recorded, receipts: None });
     }
 
-    /// Announces a synthetic alarm, or says who would get it.
     pub(super) fn on_test(&mut self, request: AlarmTestRequest) -> AlarmTestReport {
         self.alarms += 1;
         self.tests += 1;
@@ -165,7 +160,6 @@ impl Router {
         (decisions, copied)
     }
 
-    /// Tells sessions of an alarm that was announced before they were there.
     pub(super) fn tell_latecomers(&mut self, alarm: &Alarm, ids: &[SessionId]) -> Vec<(SessionId, Decision)> {
         let round = AlarmRound { latecomer: true, ..AlarmRound::default() };
         let (decisions, _) = self.tell_sessions(alarm, &round, ids);
@@ -209,15 +203,8 @@ impl Router {
         let last_sent = entry.sent().last(alarm.monitor).filter(|_| !round.test);
         let catalog = self.parts.catalog.borrow();
         let owner = self.owners.rights(&token.user, self.auth_enabled(), &catalog);
-        let receiver = TokenReceiver {
-            owner,
-            state: token.state,
-            muted: token.muted(alarm.at),
-            filter: &token.filter,
-            interval_default: self.push.interval_default,
-            last_sent,
-        };
-        policy::decide_token(alarm.monitor, alarm.at, receiver)
+        let default = self.push.interval_default;
+        policy::decide_token(alarm.monitor, alarm.at, token, owner, default, last_sent)
     }
 
     /// Remembers when tokens were told of the monitor, by a push or over their session's socket, where they ask for
@@ -244,7 +231,6 @@ impl Router {
         }
     }
 
-    /// Numbers what was decided for tokens.
     fn deliveries(&mut self, verdicts: &[TokenVerdict]) -> (Arc<[TokenDecision]>, Vec<PushDelivery>) {
         let mut deliveries = Vec::new();
         let mut number = |verdict: &TokenVerdict| {

@@ -20,7 +20,6 @@ use crate::route::sessions::{FilterOrigin, SessionLogin};
 use crate::state::{Device, Note};
 use zmes_providers::PushToken;
 
-/// Characters of a list that the log shows.
 const SHOWN_LIST: usize = 200;
 
 impl Router {
@@ -61,7 +60,6 @@ impl Router {
         Ok(())
     }
 
-    /// Refuses a token that an admin has blocked: its app changes nothing by registering it.
     fn refuse_blocked(&mut self, token: &PushToken) -> Result<(), RegistrationFault> {
         let Some(entry) = self.tokens.find(token).filter(|entry| entry.token().blocked()) else {
             return Ok(());
@@ -88,7 +86,6 @@ impl Router {
         Err(RegistrationFault::TooMany)
     }
 
-    /// Tells log, watchers, disk and push side what a registration has changed.
     fn carry_out(&mut self, outcome: RegistrationOutcome) {
         let RegistrationOutcome { token, created, change, write, log, register_now, forgotten, withdrawn } =
             outcome;

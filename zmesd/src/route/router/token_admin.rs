@@ -44,12 +44,9 @@ impl Router {
     }
 
     fn decisions_about(&self, event: EventId) -> Vec<SessionDecision> {
-        let mut decisions = self.ring.of_event(event);
-        decisions.extend(self.missed.of_event(event));
-        decisions
+        self.ring.of_event(event).chain(self.missed.of_event(event)).collect()
     }
 
-    /// Revokes the live ones among these and returns them.
     fn revoke(&mut self, ids: Vec<TokenId>, reason: &str) -> Vec<TokenId> {
         let reason = zmes_shared::text::stripped(reason, MAX_REASON);
         let at = self.parts.clock.now();

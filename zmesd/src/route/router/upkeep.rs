@@ -11,7 +11,6 @@ use crate::route::PushOrder;
 use crate::state::Note;
 
 impl Router {
-    /// Says whether there is anything to be done by the clock.
     pub(super) fn has_upkeep(&self) -> bool {
         self.tokens.any_waiting()
             || !self.withdrawals.is_empty()
@@ -66,7 +65,6 @@ impl Router {
         self.keep_unwritten();
     }
 
-    /// Writes down, as they are now, the tokens for which there was no room.
     pub(super) fn keep_unwritten(&mut self) {
         let tokens = self.tokens.take_unwritten();
         if tokens.is_empty() {
@@ -85,7 +83,6 @@ impl Router {
         }
     }
 
-    /// Tells those who have logged in of what was missed while the daemon was down.
     fn tell_missed(&mut self, now: Instant) {
         if self.missed.due().is_none_or(|due| due > now) {
             return;

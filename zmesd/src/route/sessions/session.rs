@@ -19,7 +19,6 @@ use crate::state::Device;
 use zmes_providers::TokenHandle;
 use zmes_zoneminder::{AccessPass, MonitorRights, MonitorSet, User};
 
-/// One WebSocket connection.
 #[derive(Debug)]
 pub(in crate::route) struct Session {
     id: SessionId,
@@ -32,7 +31,6 @@ pub(in crate::route) struct Session {
     sent: u64,
 }
 
-/// What authentication adds to a session.
 #[derive(Debug)]
 pub(in crate::route) struct SessionLogin {
     pub(in crate::route) user: Arc<User>,
@@ -48,7 +46,6 @@ pub(in crate::route) struct SessionLogin {
     pub(in crate::route) sent: SentTimes,
 }
 
-/// Where a session's filter comes from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::route) enum FilterOrigin {
     /// `auth` or `control/filter` of this session.
@@ -147,7 +144,6 @@ impl Session {
         }
     }
 
-    /// Returns when the access token expires by which it logged in.
     pub(in crate::route) fn expires_at(&self) -> Option<Timestamp> {
         Some(self.login.as_ref()?.pass?.expires_at)
     }
@@ -172,7 +168,6 @@ impl Session {
 }
 
 impl SessionLogin {
-    /// Returns the login of an app of which nothing is remembered yet.
     pub(in crate::route) fn new(
         user: Arc<User>,
         pass: Option<AccessPass>,
@@ -191,12 +186,10 @@ impl SessionLogin {
         }
     }
 
-    /// Returns the app's version, if it named one in `auth`.
     pub(in crate::route) fn version(&self) -> Option<String> {
         self.device.is_told_apart().then(|| self.device.app.clone())
     }
 
-    /// Returns the filter that the app has stated in this session.
     pub(in crate::route) fn stated_filter(&self) -> Option<&MonitorFilter> {
         self.filter_origin.is_stated().then_some(&self.filter)
     }

@@ -16,7 +16,7 @@ impl RouterWorld {
     }
 
     async fn leave(&self, client: Client, left: SessionEnd) {
-        self.router.close(client.id, "gone", left).await.unwrap();
+        self.router.close(client.id, "gone", left, None).await.unwrap();
     }
 
     /// Returns the monitors of a client's filter, and where it comes from.

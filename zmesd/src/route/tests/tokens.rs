@@ -273,8 +273,8 @@ async fn a_second_session_takes_the_token_over_and_there_is_one_push() {
     // What the first still says by habit takes the token back, but not its old filter.
     world.router.set_badge(first.id, 0, Some(PushToken::parse("T").unwrap())).await.unwrap();
     assert_eq!(lists(&world.stored().await[0]).0, "1,2");
-    world.router.close(second.id, "gone", SessionEnd::Broken).await.unwrap();
-    world.router.close(first.id, "gone", SessionEnd::Broken).await.unwrap();
+    world.router.close(second.id, "gone", SessionEnd::Broken, None).await.unwrap();
+    world.router.close(first.id, "gone", SessionEnd::Broken, None).await.unwrap();
     world.announce(alarm_at(1, 12, T)).await;
     assert_eq!(world.pushed(), pushes(&[(12, "T", 1)]), "no socket, still a push");
 }
@@ -292,7 +292,7 @@ async fn an_interval_is_one_for_push_and_socket_and_survives_a_restart() {
     }
     assert_eq!((client.events(), world.pushed()), (vec!["10".to_owned()], pushes(&[(10, "T", 1)])));
     // A reconnect changes nothing about it, nor does a restart, nor a session that is there only then.
-    world.router.close(client.id, "gone", SessionEnd::Broken).await.unwrap();
+    world.router.close(client.id, "gone", SessionEnd::Broken, None).await.unwrap();
     let mut world = world.restart(&users).await;
     world.announce(alarm_at(1, 12, T + 59)).await;
     let mut client = world.connect(8).await;

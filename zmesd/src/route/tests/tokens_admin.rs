@@ -72,7 +72,7 @@ async fn an_interval_does_not_count_from_a_push_that_was_given_up() {
     let filter = || Some(MonitorFilter::parse("1", "60").unwrap());
     world.register(&client, "T", |token| token.filter = filter()).await.unwrap();
     // With its app away, nobody was told of the first alarm.
-    world.router.close(client.id, "left", SessionEnd::Broken).await.unwrap();
+    world.router.close(client.id, "left", SessionEnd::Broken, None).await.unwrap();
     world.announce(alarm_at(1, 10, T)).await;
     world.announce(alarm_at(1, 11, T + 10)).await;
     let at = |second: i64| Timestamp::from_second(second).unwrap();

@@ -20,43 +20,32 @@ use crate::route::{NewLogin, Registration};
 use zmes_providers::{App, PushToken};
 use zmes_zoneminder::{AccessPass, User};
 
-/// What happens to a session.
 #[derive(Debug)]
 pub(super) enum Input<'a> {
-    /// The app sent a text frame.
     Text(&'a str),
     /// The app sent a binary frame; the protocol has none.
     Binary,
-    /// The verdict on the last [`Output::Verify`].
     Verdict(LoginVerdict),
-    /// The router has not taken the last [`Output::Register`].
     NotRegistered(TokenFault),
     /// The time for credentials is over.
     AuthTimeout,
 }
 
-/// What is to be done, in this order.
 #[derive(Debug)]
 pub(super) enum Output {
-    /// Send this frame.
     Reply(Utf8Bytes),
     /// Check these credentials and feed the verdict in.
     Verify(Box<Login>),
-    /// Tell the router who this is.
     Attach(Box<NewLogin>),
     /// Tell the router the filter, and which token the app names.
     SetFilter(FilterStatement, Option<PushToken>),
-    /// Tell the router the app's push token.
     Register(Box<Registration>),
     /// Tell the router the number on the app's icon, and which token the app names.
     Badge(u32, Option<PushToken>),
-    /// Send what was missed.
     Replay(Since),
-    /// End the session.
     End(End),
 }
 
-/// The session of one app.
 #[derive(Debug)]
 pub(super) struct AppSession {
     address: IpAddr,
@@ -86,7 +75,6 @@ struct AuthExtras {
 }
 
 impl AppSession {
-    /// Returns the session of an app that has just connected.
     pub(super) fn new(address: IpAddr, identity: Arc<ServerIdentity>, push: bool) -> Self {
         Self { address, identity, push, state: SessionState::Anonymous }
     }
@@ -100,7 +88,6 @@ impl AppSession {
         matches!(self.state, SessionState::LoggedIn)
     }
 
-    /// Takes an input and returns what is to be done.
     pub(super) fn step(&mut self, input: Input<'_>) -> Vec<Output> {
         if matches!(self.state, SessionState::Ended) {
             return Vec::new();
