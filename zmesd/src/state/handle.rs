@@ -14,10 +14,10 @@ use zmes_shared::control::Since;
 use zmes_shared::{EventId, MonitorId};
 
 use super::deliveries::{self, DeliveryRow, PushPage};
-use super::file;
 use super::note::Note;
-use super::open_error::{OpenError, primary_code};
+use super::open_error::is_damage;
 use super::tokens::{self, TokenRow};
+use super::{SqlResult, file, record, remembered};
 use crate::domain::{DeliveryId, MonitorFilter, Token, TokenId};
 
 /// How long a reader waits for the notes before it.
@@ -61,7 +61,6 @@ pub struct DeviceNote {
 /// The last announced event of one monitor.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Cursor {
-    /// The last event that was announced.
     pub event: EventId,
     pub at: Timestamp,
 }
@@ -124,7 +123,6 @@ pub struct ReplaySpan {
 #[error("state file {path}")]
 pub struct StateError {
     pub path: String,
-    /// Why.
     #[source]
     pub source: sqlx::Error,
 }
@@ -154,14 +152,12 @@ impl StateHandle {
 
     /// Returns the alarms after `since`, at most `limit`, including those that were just announced.
     pub async fn alarms_since(&self, since: Since, limit: u32) -> Result<Replay, StateError> {
-        self.settle().await;
-        super::record::alarms_since(&self.reader(), since, limit).await.map_err(|source| self.error(source))
+        self.answer(record::alarms_since(&self.settled().await, since, limit).await)
     }
 
     /// Returns where the alarms after `since` stand, at most `limit`, including those that were just announced.
     pub async fn replay_span(&self, since: Since, limit: u32) -> Result<ReplaySpan, StateError> {
-        self.settle().await;
-        super::record::span(&self.reader(), since, limit).await.map_err(|source| self.error(source))
+        self.answer(record::span(&self.settled().await, since, limit).await)
     }
 
     /// Returns the next alarms of a span, oldest first, at most `limit`, each with its number in the record.
@@ -170,7 +166,7 @@ impl StateHandle {
         span: ReplaySpan,
         limit: u32,
     ) -> Result<Vec<(i64, RecordedAlarm)>, StateError> {
-        super::record::page(&self.reader(), span, limit).await.map_err(|source| self.error(source))
+        self.answer(record::page(&self.reader(), span, limit).await)
     }
 
     /// Returns the alarms of one event, oldest first, at most `limit`.
@@ -179,20 +175,17 @@ impl StateHandle {
         event: EventId,
         limit: u32,
     ) -> Result<Vec<RecordedAlarm>, StateError> {
-        self.settle().await;
-        super::record::alarms_of_event(&self.reader(), event, limit)
-            .await
-            .map_err(|source| self.error(source))
+        self.answer(record::alarms_of_event(&self.settled().await, event, limit).await)
     }
 
     /// Returns when the record of alarms began: when a daemon with this state ran for the first time.
     pub async fn record_began(&self) -> Result<Timestamp, StateError> {
-        super::remembered::began(&self.reader()).await.map_err(|source| self.error(source))
+        self.answer(remembered::began(&self.reader()).await)
     }
 
     /// Says whether the record of alarms reaches back to that time.
     pub async fn reaches_back_to(&self, at: Timestamp) -> Result<bool, StateError> {
-        super::record::reaches_back_to(&self.reader(), at).await.map_err(|source| self.error(source))
+        self.answer(record::reaches_back_to(&self.reader(), at).await)
     }
 
     /// Returns how many notes the queue can still take.
@@ -207,8 +200,7 @@ impl StateHandle {
 
     /// Returns all tokens with their health, including revoked ones, ordered by id.
     pub async fn tokens(&self) -> Result<Vec<TokenRow>, StateError> {
-        self.settle().await;
-        tokens::rows(&self.reader()).await.map_err(|source| self.error(source))
+        self.answer(tokens::rows(&self.settled().await).await)
     }
 
     /// Returns the newest deliveries of one token, newest first, with the attempts of each.
@@ -217,8 +209,7 @@ impl StateHandle {
         token: TokenId,
         limit: u32,
     ) -> Result<Vec<DeliveryRow>, StateError> {
-        self.settle().await;
-        deliveries::of_token(&self.reader(), token, limit).await.map_err(|source| self.error(source))
+        self.answer(deliveries::of_token(&self.settled().await, token, limit).await)
     }
 
     /// Returns what was decided about one event for every token, oldest first, at most `limit`.
@@ -227,8 +218,7 @@ impl StateHandle {
         event: EventId,
         limit: u32,
     ) -> Result<Vec<DeliveryRow>, StateError> {
-        self.settle().await;
-        deliveries::of_event(&self.reader(), event, limit).await.map_err(|source| self.error(source))
+        self.answer(deliveries::of_event(&self.settled().await, event, limit).await)
     }
 
     /// Returns what was decided after `since` for every token, oldest first, with the attempts of each, at most `limit`
@@ -238,27 +228,24 @@ impl StateHandle {
         since: Since,
         limit: u32,
     ) -> Result<(Vec<DeliveryRow>, bool), StateError> {
-        self.settle().await;
-        deliveries::since(&self.reader(), since, limit).await.map_err(|source| self.error(source))
+        self.answer(deliveries::since(&self.settled().await, since, limit).await)
     }
 
     /// Returns what is still to be sent, oldest first, at most `limit`.
     pub async fn deliveries_queued(&self, limit: u32) -> Result<Vec<DeliveryRow>, StateError> {
-        self.settle().await;
-        deliveries::queued(&self.reader(), limit).await.map_err(|source| self.error(source))
+        self.answer(deliveries::queued(&self.settled().await, limit).await)
     }
 
     /// Returns what is to be sent after that delivery, oldest first: for the dispatcher, after a restart or where its
     /// memory was full.
     pub async fn pushes_after(&self, after: DeliveryId, limit: u32) -> Result<PushPage, StateError> {
-        deliveries::pushes_after(&self.reader(), after, limit).await.map_err(|source| self.error(source))
+        self.answer(deliveries::pushes_after(&self.reader(), after, limit).await)
     }
 
     /// Checks the file for `check store`: reads it completely, and writes to it.
     pub async fn examine(&self) -> Result<StoreReport, StateError> {
         let writable = self.settle().await;
-        let report =
-            file::examine(&self.reader(), &self.path, writable).await.map_err(|source| self.error(source))?;
+        let report = self.answer(file::examine(&self.reader(), &self.path, writable).await)?;
         if let Some(first) = report.damage.first() {
             self.damage.send_replace(Some(first.clone()));
         }
@@ -277,18 +264,21 @@ impl StateHandle {
         self.reader.borrow().clone()
     }
 
-    fn error(&self, source: sqlx::Error) -> StateError {
-        if primary_code(&source).is_some_and(OpenError::is_damage) {
-            self.damage.send_replace(Some(source.to_string()));
-        }
-        StateError { path: self.path.to_string(), source }
+    /// Returns the reader once the notes so far are on the disk.
+    async fn settled(&self) -> SqlitePool {
+        self.settle().await;
+        self.reader()
     }
-}
 
-impl StoreReport {
-    /// What to do about damage: the writer repairs it.
-    pub const DAMAGED: &'static str =
-        "within a minute zmesd replaces the file, with what can be read of it; then ask again";
+    /// Names the file in an error, and tells the writer of damage.
+    fn answer<T>(&self, read: SqlResult<T>) -> Result<T, StateError> {
+        read.map_err(|source| {
+            if is_damage(&source) {
+                self.damage.send_replace(Some(source.to_string()));
+            }
+            StateError { path: self.path.to_string(), source }
+        })
+    }
 }
 
 /// What `check store` finds.
@@ -299,4 +289,10 @@ pub struct StoreReport {
     /// What SQLite's own check found; empty: nothing is wrong.
     pub damage: Vec<String>,
     pub writable: bool,
+}
+
+impl StoreReport {
+    /// What to do about damage: the writer repairs it.
+    pub const DAMAGED: &'static str =
+        "within a minute zmesd replaces the file, with what can be read of it; then ask again";
 }

@@ -15,10 +15,9 @@ use crate::domain::{Alarm, Decision, DeliveryId, Token, TokenId};
 /// A change of the state file.
 #[derive(Debug)]
 pub enum Note {
-    /// An announced alarm: its record, the monitor's cursor, and the decision for each token, in one transaction.
+    /// An announced alarm: its record, the monitor's cursor, and the decision for each token, in one transaction. Of a
+    /// test alarm only the decisions are stored.
     Announced(Arc<Alarm>, Arc<[TokenDecision]>),
-    /// A test alarm: only the decision for each token.
-    Tested(Arc<Alarm>, Arc<[TokenDecision]>),
     /// Filters and intervals of devices; one note for many, because many connections may break at once.
     Devices(Vec<DeviceNote>),
     /// Devices got an alarm of a monitor for which they want an interval. One note for all of them: the queue has

@@ -21,12 +21,7 @@ const NOTADB: u32 = 26;
 pub enum OpenError {
     /// The directory is missing and cannot be made.
     #[error("cannot create the state directory {path}")]
-    Directory {
-        path: PathBuf,
-        /// Why.
-        #[source]
-        source: std::io::Error,
-    },
+    Directory { path: PathBuf, source: std::io::Error },
     /// A newer zmesd has written it.
     #[error(
         "{path} has tables of version {found}, made by {by}; this zmesd ({}) supports up to version {reads}",
@@ -50,8 +45,6 @@ pub enum OpenError {
         path: PathBuf,
         /// The file as it was before an upgrade, where that is kept.
         copy: Option<PathBuf>,
-        /// What SQLite says.
-        #[source]
         source: sqlx::Error,
     },
     /// It cannot be copied before its tables are brought up to date. Nothing was changed.
@@ -61,33 +54,24 @@ pub enum OpenError {
         /// What the copy would be called.
         copy: PathBuf,
         version: i64,
-        /// Why.
-        #[source]
         source: Box<dyn Error + Send + Sync>,
     },
     /// It cannot be opened.
     #[error("cannot open the state file {path}")]
-    Open {
-        path: PathBuf,
-        /// Why.
-        #[source]
-        source: sqlx::Error,
-    },
+    Open { path: PathBuf, source: sqlx::Error },
     /// Its tables cannot be brought up to date.
     #[error("cannot update the tables of {path}")]
     Migrate {
         path: PathBuf,
         /// The file as it was before.
         copy: Option<PathBuf>,
-        /// Why.
-        #[source]
         source: MigrateError,
     },
 }
 
-/// Whose fault it is, which says what helps.
+/// Where the cause lies, which says what helps.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Fault {
+pub enum StoreFault {
     /// The file is not one that this zmesd can use: trying again does not help.
     File,
     /// The disk is full, or another process holds the file: trying again may help.
@@ -100,38 +84,21 @@ impl OpenError {
     /// Classifies an error of SQLite.
     pub(super) fn of(path: &Path, source: sqlx::Error) -> Self {
         let path = path.to_owned();
-        if primary_code(&source).is_some_and(Self::is_damage) {
+        if is_damage(&source) {
             let copy = upgrade::newest_copy(&path);
             return Self::Damaged { path, copy, source };
         }
         Self::Open { path, source }
     }
 
-    /// Says whether a code of SQLite means a damaged file.
-    pub(super) fn is_damage(code: u32) -> bool {
-        [CORRUPT, NOTADB].contains(&code)
-    }
-
-    /// Returns what a code of SQLite means while the daemon runs, if it is known.
-    pub(super) fn plain(code: u32) -> Option<&'static str> {
-        match code {
-            BUSY => Some("another process holds the state file's lock"),
-            READONLY => Some("the state file is read-only"),
-            IOERR => Some("the disk of the state file fails"),
-            FULL => Some("the disk of the state file is full"),
-            CANTOPEN => Some("the state file cannot be opened"),
-            _ => None,
-        }
-    }
-
-    /// Says whose fault it is.
-    pub fn fault(&self) -> Fault {
+    /// Says where the cause lies.
+    pub fn fault(&self) -> StoreFault {
         match self {
-            Self::Newer { .. } | Self::Foreign { .. } | Self::Damaged { .. } => Fault::File,
+            Self::Newer { .. } | Self::Foreign { .. } | Self::Damaged { .. } => StoreFault::File,
             Self::Directory { source, .. } => fault_of_io(source),
-            Self::Open { source, .. } => fault_of(source).unwrap_or(Fault::Permission),
+            Self::Open { source, .. } => fault_of(source).unwrap_or(StoreFault::Permission),
             Self::Copy { source, .. } => fault_of_copy(&**source),
-            Self::Migrate { source, .. } => cause(source).and_then(fault_of).unwrap_or(Fault::File),
+            Self::Migrate { source, .. } => cause(source).and_then(fault_of).unwrap_or(StoreFault::File),
         }
     }
 
@@ -157,14 +124,14 @@ impl OpenError {
                 });
                 format!("{}: {ANEW} (sqlite3 FILE .recover may save the tokens){kept}", aside(path))
             }
-            Self::Copy { copy, .. } if self.fault() == Fault::Surroundings => {
+            Self::Copy { copy, .. } if self.fault() == StoreFault::Surroundings => {
                 format!("nothing was changed; make room on the disk of {}", copy.display())
             }
-            Self::Migrate { copy: Some(copy), .. } if self.fault() != Fault::Permission => format!(
+            Self::Migrate { copy: Some(copy), .. } if self.fault() != StoreFault::Permission => format!(
                 "the file is as it was before the step that failed, and {} holds what was before all of them",
                 copy.display()
             ),
-            Self::Open { path, .. } if self.fault() == Fault::Surroundings => {
+            Self::Open { path, .. } if self.fault() == StoreFault::Surroundings => {
                 format!("is the disk full, or does another process hold {} (a backup)?", path.display())
             }
             Self::Directory { path, .. }
@@ -191,28 +158,49 @@ pub(super) fn primary_code(problem: &sqlx::Error) -> Option<u32> {
     Some(code & 0xff)
 }
 
-fn fault_of(problem: &sqlx::Error) -> Option<Fault> {
-    if let sqlx::Error::Io(error) = problem {
-        return Some(fault_of_io(error));
-    }
+/// Says whether an error means a damaged file.
+pub(super) fn is_damage(problem: &sqlx::Error) -> bool {
+    matches!(primary_code(problem), Some(CORRUPT | NOTADB))
+}
+
+/// Returns what an error of SQLite means while the daemon runs, if it is known.
+pub(super) fn plain(problem: &sqlx::Error) -> Option<&'static str> {
     match primary_code(problem)? {
-        BUSY | FULL => Some(Fault::Surroundings),
-        READONLY | CANTOPEN => Some(Fault::Permission),
-        CORRUPT | NOTADB => Some(Fault::File),
+        BUSY => Some("another process holds the state file's lock"),
+        READONLY => Some("the state file is read-only"),
+        IOERR => Some("the disk of the state file fails"),
+        FULL => Some("the disk of the state file is full"),
+        CANTOPEN => Some("the state file cannot be opened"),
         _ => None,
     }
 }
 
-fn fault_of_io(error: &std::io::Error) -> Fault {
-    if error.kind() == std::io::ErrorKind::StorageFull { Fault::Surroundings } else { Fault::Permission }
+fn fault_of(problem: &sqlx::Error) -> Option<StoreFault> {
+    if let sqlx::Error::Io(error) = problem {
+        return Some(fault_of_io(error));
+    }
+    match primary_code(problem)? {
+        BUSY | FULL => Some(StoreFault::Surroundings),
+        READONLY | CANTOPEN => Some(StoreFault::Permission),
+        CORRUPT | NOTADB => Some(StoreFault::File),
+        _ => None,
+    }
+}
+
+fn fault_of_io(error: &std::io::Error) -> StoreFault {
+    if error.kind() == std::io::ErrorKind::StorageFull {
+        StoreFault::Surroundings
+    } else {
+        StoreFault::Permission
+    }
 }
 
 /// Says whether the disk is full; a copy can fail for other reasons, too.
-fn fault_of_copy(source: &(dyn Error + Send + Sync + 'static)) -> Fault {
+fn fault_of_copy(source: &(dyn Error + Send + Sync + 'static)) -> StoreFault {
     if let Some(error) = source.downcast_ref::<std::io::Error>() {
         return fault_of_io(error);
     }
-    source.downcast_ref::<sqlx::Error>().and_then(fault_of).unwrap_or(Fault::Surroundings)
+    source.downcast_ref::<sqlx::Error>().and_then(fault_of).unwrap_or(StoreFault::Surroundings)
 }
 
 fn cause(problem: &MigrateError) -> Option<&sqlx::Error> {

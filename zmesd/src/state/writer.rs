@@ -282,9 +282,7 @@ fn ticker(period: Duration) -> Interval {
 /// Answers a barrier; returns the last delivery of an alarm.
 fn settled(note: Note) -> Option<DeliveryId> {
     match note {
-        Note::Announced(_, decisions) | Note::Tested(_, decisions) => {
-            decisions.last().map(|decided| decided.id)
-        }
+        Note::Announced(_, decisions) => decisions.last().map(|decided| decided.id),
         Note::Barrier(reply) => {
             // The receiver may have timed out.
             reply.send(()).ok();
