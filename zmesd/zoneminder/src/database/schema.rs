@@ -2,7 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use sqlx::MySqlConnection;
+use sqlx::mysql::MySqlRow;
+use sqlx::{AssertSqlSafe, MySqlConnection};
 
 use super::cells::{Cells, Odd};
 use super::explain::Fault;
@@ -17,6 +18,20 @@ const PROBE: &str = "SELECT table_name AS `TableName`, column_name AS `ColumnNam
 #[derive(Debug, Default)]
 pub(super) struct Schema {
     tables: BTreeMap<String, BTreeSet<String>>,
+}
+
+/// A connection in use, and the tables that are there.
+#[derive(Debug)]
+pub(super) struct Session<'c> {
+    pub(super) connection: &'c mut MySqlConnection,
+    pub(super) schema: &'c Schema,
+}
+
+impl Session<'_> {
+    /// Runs a statement without values.
+    pub(super) async fn rows(&mut self, sql: String) -> Result<Vec<MySqlRow>, Fault> {
+        Ok(sqlx::query(AssertSqlSafe(sql)).fetch_all(&mut *self.connection).await?)
+    }
 }
 
 impl Schema {

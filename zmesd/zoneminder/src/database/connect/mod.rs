@@ -36,7 +36,7 @@ const SESSION: [&str; 5] = [
 /// Makes connections to one database, and remembers what the last ones taught.
 #[derive(Debug)]
 pub(super) struct Connector {
-    database: DatabaseConfig,
+    pub(super) database: DatabaseConfig,
     /// Connect without TLS at once: it failed, and nothing has changed since.
     plain: AtomicBool,
     /// Why TLS was given up, as it was told last.
@@ -49,11 +49,6 @@ impl Connector {
     pub(super) fn new(database: DatabaseConfig) -> Self {
         let (plain, unverified) = (AtomicBool::new(false), AtomicBool::new(false));
         Self { database, plain, told: Mutex::default(), unverified }
-    }
-
-    /// Returns what the connections lead to.
-    pub(super) fn database(&self) -> &DatabaseConfig {
-        &self.database
     }
 
     /// Takes note that a connection broke: the server may be another one now, so TLS is tried again.
