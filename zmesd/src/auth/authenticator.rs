@@ -82,7 +82,6 @@ impl Authenticator {
         }
     }
 
-    /// Decides about a login.
     pub async fn verify(&self, login: Login) -> LoginVerdict {
         let Login { credentials, address } = login;
         let address = address.to_canonical();
@@ -214,7 +213,6 @@ impl Authenticator {
         (Some(claims.user), outcome)
     }
 
-    /// Records a wrong credential.
     fn failed(
         &self,
         address: IpAddr,
@@ -284,7 +282,6 @@ impl LoginCheck for Authenticator {
     }
 }
 
-/// Why a login does not succeed.
 #[derive(Debug)]
 enum LoginRefusal {
     /// Wrong. `new`: not sent from this network before. `hashed`: a password was hashed.

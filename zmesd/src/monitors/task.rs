@@ -158,7 +158,6 @@ async fn load(
     })
 }
 
-/// Counts what is new.
 fn compare(known: &Catalog, read: &Catalog) -> Reloaded {
     let missing = |from: &Catalog, of: &Catalog| {
         of.monitors.iter().filter(|monitor| from.monitors.find(monitor.id).is_none()).count() as u64

@@ -45,7 +45,6 @@ pub struct DeliveryRow {
     pub failures: Vec<FailedAttempt>,
 }
 
-/// An attempt that failed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FailedAttempt {
     pub at: Timestamp,
@@ -55,14 +54,12 @@ pub struct FailedAttempt {
     pub took: Duration,
 }
 
-/// A push that is still to be sent.
 #[derive(Debug, Clone)]
 pub struct QueuedPush {
     pub id: DeliveryId,
     pub token: Arc<Token>,
     /// Its monotonic time is the time of reading.
     pub alarm: Arc<Alarm>,
-    /// The number for the app's icon.
     pub badge: u32,
     pub attempts: u32,
 }
@@ -119,7 +116,6 @@ pub(super) async fn decide(
     Ok(())
 }
 
-/// Writes the result of an attempt.
 pub(super) async fn attempted(transaction: &mut SqliteConnection, attempt: &Attempt) -> SqlResult {
     let (provider_id, latency) = match &attempt.outcome {
         Outcome::Sent { provider_id, latency, .. } => (provider_id.as_deref(), Some(millis(*latency))),
@@ -183,7 +179,6 @@ async fn failed(transaction: &mut SqliteConnection, attempt: &Attempt, answer: &
     failed.execute(transaction).await.map(drop)
 }
 
-/// Marks queued pushes to a token as skipped.
 pub(super) async fn withdraw(
     transaction: &mut SqliteConnection,
     token: TokenId,

@@ -32,7 +32,6 @@ pub(super) const BUSY: Duration = Duration::from_secs(5);
 pub(super) const PAGE_SIZE: u32 = 4096;
 /// To this size (bytes) SQLite cuts its log back once it has been emptied.
 const LOG_KEPT: &str = "16777216";
-/// Connections for reading.
 const READERS: u32 = 2;
 
 /// The opened state, before its writer runs.
@@ -44,7 +43,6 @@ pub struct State {
     pub remembered: Remembered,
     /// Why nothing can be written now, if so.
     pub trouble: watch::Receiver<Option<String>>,
-    /// What is on the disk.
     pub committed: watch::Receiver<Committed>,
     /// Grows when a damaged or lost file was replaced: everything must be noted again.
     pub renewed: watch::Receiver<u64>,
@@ -71,7 +69,6 @@ impl State {
     }
 }
 
-/// Opens the file for reading and reads what is remembered.
 pub(super) async fn open(path: &Path, now: Timestamp) -> Result<(SqlitePool, Remembered), OpenError> {
     make_directory(path)?;
     set_aside::finish(path).map_err(|error| OpenError::of(path, sqlx::Error::Io(error)))?;
@@ -147,14 +144,12 @@ async fn connect(options: SqliteConnectOptions, connections: u32) -> SqlResult<S
     SqlitePoolOptions::new().max_connections(connections).acquire_timeout(BUSY).connect_with(options).await
 }
 
-/// Returns the path with something behind its name.
 pub(super) fn beside(path: &Path, suffix: &str) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
     name.push(suffix);
     name.into()
 }
 
-/// Opens an existing file for reading alone.
 pub(super) async fn open_read_only(path: &Path) -> SqlResult<SqliteConnection> {
     SqliteConnectOptions::new().filename(path).read_only(true).busy_timeout(BUSY).connect().await
 }

@@ -48,13 +48,11 @@ pub struct LastFilter {
     pub broken_at: Option<Timestamp>,
 }
 
-/// What to store about one device.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DeviceNote {
     pub device: Device,
     /// Its last filter; `None`: forget it.
     pub last: Option<LastFilter>,
-    /// Forget its intervals, too.
     pub forget_intervals: bool,
 }
 
@@ -87,7 +85,6 @@ pub struct Remembered {
     pub last_delivery: DeliveryId,
 }
 
-/// An alarm in the record.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RecordedAlarm {
     pub at: Timestamp,
@@ -118,7 +115,6 @@ pub struct ReplaySpan {
     pub gap: bool,
 }
 
-/// Why the state cannot be read or written.
 #[derive(Debug, thiserror::Error)]
 #[error("state file {path}")]
 pub struct StateError {
@@ -127,7 +123,6 @@ pub struct StateError {
     pub source: sqlx::Error,
 }
 
-/// A handle to the state; cheap to clone.
 #[derive(Debug, Clone)]
 pub struct StateHandle {
     pub(super) notes: mpsc::Sender<Note>,
@@ -145,7 +140,6 @@ impl StateHandle {
         self.try_note(note).is_ok()
     }
 
-    /// Queues a note without waiting, or returns it.
     pub fn try_note(&self, note: Note) -> Result<(), Note> {
         self.notes.try_send(note).map_err(TrySendError::into_inner)
     }
@@ -281,7 +275,6 @@ impl StateHandle {
     }
 }
 
-/// What `check store` finds.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StoreReport {
     pub path: String,

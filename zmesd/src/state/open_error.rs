@@ -16,13 +16,10 @@ const FULL: u32 = 13;
 const CANTOPEN: u32 = 14;
 const NOTADB: u32 = 26;
 
-/// Why the state file cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
-    /// The directory is missing and cannot be made.
     #[error("cannot create the state directory {path}")]
     Directory { path: PathBuf, source: std::io::Error },
-    /// A newer zmesd has written it.
     #[error(
         "{path} has tables of version {found}, made by {by}; this zmesd ({}) supports up to version {reads}",
         env!("CARGO_PKG_VERSION")
@@ -31,12 +28,10 @@ pub enum OpenError {
         path: PathBuf,
         found: i64,
         by: String,
-        /// The version that this one reads.
         reads: i64,
         /// The file as it was before that upgrade, where it is kept.
         copy: Option<PathBuf>,
     },
-    /// It is a database of another program.
     #[error("{path} is a database of another program")]
     Foreign { path: PathBuf },
     /// It is damaged, or no database at all. Nothing was changed.
@@ -49,17 +44,9 @@ pub enum OpenError {
     },
     /// It cannot be copied before its tables are brought up to date. Nothing was changed.
     #[error("cannot copy {path} to {copy} before its tables of version {version} are brought up to date")]
-    Copy {
-        path: PathBuf,
-        /// What the copy would be called.
-        copy: PathBuf,
-        version: i64,
-        source: Box<dyn Error + Send + Sync>,
-    },
-    /// It cannot be opened.
+    Copy { path: PathBuf, copy: PathBuf, version: i64, source: Box<dyn Error + Send + Sync> },
     #[error("cannot open the state file {path}")]
     Open { path: PathBuf, source: sqlx::Error },
-    /// Its tables cannot be brought up to date.
     #[error("cannot update the tables of {path}")]
     Migrate {
         path: PathBuf,
@@ -76,7 +63,6 @@ pub enum StoreFault {
     File,
     /// The disk is full, or another process holds the file: trying again may help.
     Surroundings,
-    /// Something is not permitted.
     Permission,
 }
 
@@ -91,7 +77,6 @@ impl OpenError {
         Self::Open { path, source }
     }
 
-    /// Says where the cause lies.
     pub fn fault(&self) -> StoreFault {
         match self {
             Self::Newer { .. } | Self::Foreign { .. } | Self::Damaged { .. } => StoreFault::File,

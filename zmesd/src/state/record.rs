@@ -10,14 +10,12 @@ use super::handle::{RecordedAlarm, Replay, ReplaySpan};
 use super::remembered::{began, event, time};
 use super::{SqlResult, signed};
 
-/// Returns the alarms after `since`, oldest first, at most `limit` (the newest win, and the gap is said).
 pub(super) async fn alarms_since(pool: &SqlitePool, since: Since, limit: u32) -> SqlResult<Replay> {
     let span = span(pool, since, limit).await?;
     let alarms = page(pool, span, limit).await?;
     Ok(Replay { alarms: alarms.into_iter().map(|(_, alarm)| alarm).collect(), gap: span.gap })
 }
 
-/// Returns where the alarms after `since` stand, at most `limit` (the newest win, and the gap is said).
 pub(super) async fn span(pool: &SqlitePool, since: Since, limit: u32) -> SqlResult<ReplaySpan> {
     let (after, reaches_back) = match since {
         Since::Event(event) => after_event(pool, event).await?,
@@ -34,7 +32,6 @@ pub(super) async fn span(pool: &SqlitePool, since: Since, limit: u32) -> SqlResu
     })
 }
 
-/// Returns the next alarms of a span, oldest first, at most `limit`, each with its number.
 pub(super) async fn page(
     pool: &SqlitePool,
     span: ReplaySpan,
@@ -46,7 +43,6 @@ pub(super) async fn page(
     rows.iter().map(|row| Ok((row.try_get(6)?, alarm(row)?))).collect()
 }
 
-/// Returns the alarms of one event, oldest first, at most `limit`.
 pub(super) async fn alarms_of_event(
     pool: &SqlitePool,
     event: EventId,
@@ -58,7 +54,6 @@ pub(super) async fn alarms_of_event(
     rows.iter().map(alarm).collect()
 }
 
-/// Says whether the record reaches back to that time.
 pub(super) async fn reaches_back_to(pool: &SqlitePool, at: Timestamp) -> SqlResult<bool> {
     Ok(after_time(pool, at).await?.1)
 }

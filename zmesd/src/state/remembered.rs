@@ -54,7 +54,6 @@ pub(super) fn understood<T, C: FromIterator<T>>(
     understood
 }
 
-/// Logs how many rows of a table were skipped, if any.
 pub(super) fn tell_left_out(table: &'static str, left_out: usize, all: usize) {
     if left_out > 0 {
         warn!(table, left_out, all, "skipping unreadable rows of the state file");
@@ -114,12 +113,10 @@ pub(super) fn time(row: &SqliteRow, column: usize) -> SqlResult<Timestamp> {
         .map_err(|source| sqlx::Error::ColumnDecode { index: column.to_string(), source: source.into() })
 }
 
-/// Reads a time column that may be NULL.
 pub(super) fn optional_time(row: &SqliteRow, column: usize) -> SqlResult<Option<Timestamp>> {
     row.try_get::<Option<i64>, _>(column)?.map(|_| time(row, column)).transpose()
 }
 
-/// Reads the column of an event's id.
 pub(super) fn event(row: &SqliteRow, column: usize) -> SqlResult<Option<EventId>> {
     Ok(row.try_get::<Option<i64>, _>(column)?.map(|id| EventId(id.cast_unsigned())))
 }

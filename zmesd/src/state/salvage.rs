@@ -11,7 +11,6 @@ use super::open_error::primary_code;
 
 /// SQLite's primary code where a table refuses a value: the type of a STRICT column, or NULL.
 const CONSTRAINT: u32 = 19;
-/// Rows of one query.
 const ROWS: i64 = 500;
 /// Damaged positions in one table after which its rest is skipped.
 const LEAPS: u32 = 200;
@@ -43,12 +42,9 @@ const TABLES: [(&str, Key); 9] = [
     ("attempts", Key::Newest),
 ];
 
-/// What was saved.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct Salvaged {
-    /// Rows of `tokens`.
     pub(super) tokens: u64,
-    /// Rows of `alarms`.
     pub(super) alarms: u64,
     pub(super) rows: u64,
     /// Tables that could not be read completely.

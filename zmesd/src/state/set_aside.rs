@@ -39,24 +39,20 @@ const HEADER: usize = 100;
 /// Largest file that is copied to repair its header, in bytes.
 const LARGEST: u64 = 1024 * 1024 * 1024;
 
-/// A damaged file that was set aside.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SetAside {
     pub path: PathBuf,
     pub at: Timestamp,
-    /// What was recovered.
     pub saved: String,
 }
 
 impl SetAside {
-    /// Says what happened, in one sentence.
     pub fn sentence(&self) -> Sentence {
         let Self { path, at, saved } = self;
         let aside = format!(" and set aside as {}: {saved}", path.display());
         Sentence::from("the state file was damaged on ").time(*at).text(aside)
     }
 
-    /// Says what to do about it.
     pub fn hint(&self) -> String {
         let file = self.path.display();
         format!(
@@ -231,7 +227,6 @@ fn sentence(saved: &Salvaged) -> String {
     sentence
 }
 
-/// Returns a name that is free.
 fn free_name(path: &Path, now: Timestamp) -> PathBuf {
     let name = |at: Timestamp| file::beside(path, &format!("{DAMAGED}{}", at.strftime(TIME)));
     let (mut at, step) = (now, SignedDuration::from_secs(1));

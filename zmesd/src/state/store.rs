@@ -72,14 +72,10 @@ impl Outlets {
     }
 }
 
-/// Why a new file is made.
 #[derive(Debug)]
 enum Cause {
-    /// SQLite reports damage.
     Damaged(String),
-    /// The file was removed.
     Gone,
-    /// The file was replaced by another one.
     Replaced,
 }
 
@@ -165,7 +161,6 @@ impl Store {
         Ok(())
     }
 
-    /// Drops what is too old.
     pub(super) async fn prune(&mut self, now: Timestamp) {
         let pruned = async {
             let mut connection = self.connection.take().await?;

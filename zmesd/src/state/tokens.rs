@@ -18,7 +18,6 @@ use crate::domain::{MonitorFilter, PushState, Revoked, Token, TokenId};
 pub(super) const COLUMNS: &str = "t.id, t.token, t.platform, t.push_state, t.user_name, t.app, t.app_version, \
     t.profile, t.monitor_list, t.interval_list, t.badge_count, t.created_on, t.last_seen_at, t.mute_until, \
     t.revoked_at, t.revoked_reason, t.transport, t.blocked";
-/// How many they are.
 pub(super) const WIDTH: usize = 18;
 
 /// [`Timestamp::MAX`] in the file: its last whole second, because its milliseconds cannot be read back.
@@ -39,12 +38,10 @@ pub struct TokenRow {
     pub failures: u32,
 }
 
-/// Returns all tokens with their health, ordered by id.
 pub(super) async fn rows(pool: &SqlitePool) -> SqlResult<Vec<TokenRow>> {
     select(pool, ", t.last_notified_at, t.last_error, t.last_error_at, t.failures", health).await
 }
 
-/// Returns all tokens, ordered by id.
 pub(super) async fn all(pool: &SqlitePool) -> SqlResult<Vec<Token>> {
     select(pool, "", |row| token(row, 0)).await
 }
@@ -161,7 +158,6 @@ pub(super) async fn keep(transaction: &mut SqliteConnection, token: &Token) -> S
     .map(drop)
 }
 
-/// Writes when tokens were told of a monitor.
 pub(super) async fn keep_sent(
     transaction: &mut SqliteConnection,
     tokens: &[TokenId],

@@ -11,7 +11,6 @@ pub(super) const LOG_LIMIT: u64 = 64 * 1024 * 1024;
 /// Why a group of notes was not written.
 #[derive(Debug)]
 pub(super) enum Trouble {
-    /// SQLite returned an error.
     Refused(sqlx::Error),
     /// SQLite's log has reached its limit, and another process prevents a checkpoint.
     Log,
@@ -20,7 +19,6 @@ pub(super) enum Trouble {
 }
 
 impl Trouble {
-    /// Returns it as one line.
     pub(super) fn sentence(&self, path: &Path) -> String {
         match self {
             Self::Refused(problem) => match plain(problem) {

@@ -29,14 +29,12 @@ const MIGRATIONS: [(i64, &str, &str); 3] = [
 ];
 /// The version of the tables that this zmesd reads and writes.
 pub(super) const NEWEST: i64 = MIGRATIONS[MIGRATIONS.len() - 1].0;
-/// Copies that are kept.
 const COPIES: usize = 3;
 /// `zmesd.db` + this + the version that the file got then.
 const BEFORE: &str = ".before-";
 /// What a copy that is not complete yet has behind its name.
 const UNFINISHED: &str = ".part";
 
-/// The version of a state file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Found {
     pub(super) version: i64,
@@ -89,7 +87,6 @@ async fn read(path: &Path) -> Result<Option<Found>, OpenError> {
     }
 }
 
-/// What a database holds.
 enum Content {
     Nothing,
     Ours(Found),

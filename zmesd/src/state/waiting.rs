@@ -19,7 +19,6 @@ pub(super) const GROUP: usize = 256;
 /// Rows after which a transaction takes no further note.
 const ROWS: usize = 4096;
 
-/// The notes.
 #[derive(Debug)]
 pub(super) struct Waiting {
     notes: VecDeque<Note>,
@@ -27,7 +26,6 @@ pub(super) struct Waiting {
     bound: usize,
 }
 
-/// What was dropped.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(super) struct Dropped {
     /// Deliveries that will not be in the log.

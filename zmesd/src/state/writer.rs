@@ -53,7 +53,6 @@ struct Intake {
     waiting: Waiting,
     /// What was dropped since the disk could not be written.
     dropped: Dropped,
-    /// All senders are closed.
     closed: bool,
 }
 
@@ -169,7 +168,6 @@ impl StateWriter {
         self.counters.beats.state_writer.back_within(within);
     }
 
-    /// Checks that the file still exists.
     async fn look(&mut self) {
         let now = self.clock.now();
         match meanwhile(self.store.look(now), &mut self.intake, &self.outlets).await {

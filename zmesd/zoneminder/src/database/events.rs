@@ -23,7 +23,6 @@ const LATEST: u32 = 20;
 /// What zones differ by, in seconds.
 const ZONE_STEP: i128 = 15 * 60;
 
-/// Returns the highest id.
 pub(super) async fn newest(session: &mut Session<'_>) -> Result<Option<EventId>, Fault> {
     session.schema.require("Events", &["Id"])?;
     let newest = sqlx::query("SELECT MAX(`Id`) AS `Newest` FROM `Events`");
@@ -55,7 +54,6 @@ pub(super) async fn since(
     finish(session, &rows).await
 }
 
-/// Returns the open events of one monitor, newest first.
 pub(super) async fn open(session: &mut Session<'_>, monitor: MonitorId) -> Result<Vec<EventRow>, Fault> {
     let (select, (_, end)) = (select(session.schema)?, times(session.schema));
     let sql =

@@ -24,7 +24,6 @@ const NEEDED: [(&str, &[&str]); 4] = [
     ("Users", &["Id", "Username", "Password", "Enabled", "Events", "Monitors"]),
 ];
 
-/// Reads all of it.
 pub(super) async fn examine(
     session: &mut Session<'_>,
     server: Option<&ServerIdentity>,

@@ -31,7 +31,7 @@ use zmes_shared::{EventId, MonitorId};
 
 use self::explain::Fault;
 use self::health::{Area, Health};
-use self::place::Place;
+use self::place::ServerAddress;
 use self::pool::Pool;
 use self::schema::{Schema, Session};
 use crate::User;
@@ -113,7 +113,7 @@ impl ZmDb {
         match tokio::time::timeout(DEADLINE, question).await {
             Ok(answer) => answer.map_err(|fault| fault.explain(database)),
             Err(_elapsed) => {
-                let (place, seconds) = (Place::describe(database), DEADLINE.as_secs());
+                let (place, seconds) = (ServerAddress::describe(database), DEADLINE.as_secs());
                 let late = DatabaseTrouble::late(format!("no answer from {place} within {seconds} s"));
                 Err(DbError::Unavailable(late))
             }

@@ -91,7 +91,6 @@ pub(super) async fn shares(
     Ok(Some(ServerShares { own, name: names.get(&own).cloned(), others }))
 }
 
-/// Reads the table `Servers`: ids and names.
 async fn servers(session: &mut Session<'_>) -> Result<Vec<(u32, String)>, Fault> {
     let rows = session.rows("SELECT `Id`, `Name` FROM `Servers` ORDER BY `Id`".to_owned()).await?;
     Ok(readable("Servers", &rows, |cells| {

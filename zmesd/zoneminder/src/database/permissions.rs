@@ -67,7 +67,6 @@ impl Permissions {
         Ok(all)
     }
 
-    /// Reads the roles of 1.38.
     async fn load_roles(&mut self, session: &mut Session<'_>) -> Result<(), Fault> {
         session.schema.require("User_Roles", &["Id", "Events", "Monitors"])?;
         for row in session.rows("SELECT `Id`, `Events`, `Monitors` FROM `User_Roles`".to_owned()).await? {

@@ -17,7 +17,6 @@ use crate::conf::DatabaseConfig;
 /// short and queue here rather than there.
 const CONNECTIONS: usize = 4;
 
-/// The connections of one database.
 #[derive(Debug)]
 pub(super) struct Pool {
     pub(super) connector: Connector,
@@ -62,7 +61,6 @@ pub(super) struct Lease<'a> {
 }
 
 impl Lease<'_> {
-    /// Gives the connection back for others.
     pub(super) fn keep(self) {
         self.pool.idle.lock().unwrap_or_else(PoisonError::into_inner).push(self.connection);
     }

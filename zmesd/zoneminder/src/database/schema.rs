@@ -35,7 +35,6 @@ impl Session<'_> {
 }
 
 impl Schema {
-    /// Asks the server.
     pub(super) async fn probe(connection: &mut MySqlConnection) -> Result<Self, Fault> {
         let mut schema = Self::default();
         for row in sqlx::query(PROBE).fetch_all(connection).await? {
@@ -47,7 +46,6 @@ impl Schema {
         Ok(schema)
     }
 
-    /// Says whether a table has a column.
     pub(super) fn has(&self, table: &str, column: &str) -> bool {
         let columns = self.tables.get(&table.to_lowercase());
         columns.is_some_and(|columns| columns.contains(&column.to_lowercase()))

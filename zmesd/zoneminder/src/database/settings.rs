@@ -22,7 +22,6 @@ const SETTINGS: &str = "SELECT `Name`, `Value` FROM `Config` WHERE `Name` IN \
 
 const TOKEN_SECRET: &str = "SELECT `Value` FROM `Config` WHERE `Name` = 'ZM_AUTH_HASH_SECRET'";
 
-/// Settings of the installation.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Settings {
     /// `ZM_DYN_CURR_VERSION`, else `ZM_DYN_DB_VERSION`: a fresh database has only the latter.
@@ -48,7 +47,6 @@ impl Settings {
     }
 }
 
-/// Reads the settings.
 pub(super) async fn load(session: &mut Session<'_>) -> Result<Settings, Fault> {
     session.schema.require("Config", &["Name", "Value"])?;
     let rows = sqlx::query(SETTINGS).fetch_all(&mut *session.connection).await?;

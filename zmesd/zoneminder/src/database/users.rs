@@ -33,7 +33,6 @@ const MAX_NAMESAKES: u32 = 16;
 /// `Users.Id` of nobody: the column counts from 1.
 const NOBODY: u32 = 0;
 
-/// A row of `Users`.
 #[derive(Debug)]
 struct Row {
     /// Its rights are not yet worked out.
@@ -76,7 +75,6 @@ pub(super) async fn find(
     Ok(Some(user(row, permissions.as_ref(), enforce)))
 }
 
-/// Returns all users.
 pub(super) async fn all(session: &mut Session<'_>, enforce: bool) -> Result<Vec<User>, Fault> {
     let schema = session.schema;
     schema.require("Users", &REQUIRED)?;

@@ -19,7 +19,7 @@ use tracing::{info, warn};
 
 use self::tls_files::TlsTexts;
 use super::explain::{Fault, TlsFault};
-use super::place::Place;
+use super::place::ServerAddress;
 use crate::conf::DatabaseConfig;
 
 /// Said to each new session, one by one, because no server knows them all: an old or a different one refuses some,
@@ -60,7 +60,7 @@ impl Connector {
     pub(super) async fn connect(&self) -> Result<MySqlConnection, Fault> {
         let texts = TlsTexts::read(&self.database).await?;
         let mut silent = Vec::new();
-        for place in Place::all(&self.database) {
+        for place in ServerAddress::all(&self.database) {
             match self.connect_to(&place, texts.as_ref()).await {
                 Ok(mut connection) => {
                     prepare(&mut connection).await?;
@@ -78,7 +78,11 @@ impl Connector {
         Err(Fault::Unreachable(silent))
     }
 
-    async fn connect_to(&self, place: &Place, texts: Option<&TlsTexts>) -> Result<MySqlConnection, Fault> {
+    async fn connect_to(
+        &self,
+        place: &ServerAddress,
+        texts: Option<&TlsTexts>,
+    ) -> Result<MySqlConnection, Fault> {
         if let Some(texts) = texts {
             let opened = self.open(place, Tls::Asked(texts)).await;
             return opened.map_err(|error| refused(place, error));
@@ -107,7 +111,7 @@ impl Connector {
     }
 
     /// Opens one connection. A first login that sqlx cannot do is done here, and the server knows the account then.
-    async fn open(&self, place: &Place, tls: Tls<'_>) -> Result<MySqlConnection, sqlx::Error> {
+    async fn open(&self, place: &ServerAddress, tls: Tls<'_>) -> Result<MySqlConnection, sqlx::Error> {
         let options = self.options(place, tls);
         let error = match options.connect().await {
             Ok(connection) => return Ok(connection),
@@ -123,7 +127,7 @@ impl Connector {
         Err(error)
     }
 
-    fn options(&self, place: &Place, tls: Tls<'_>) -> MySqlConnectOptions {
+    fn options(&self, place: &ServerAddress, tls: Tls<'_>) -> MySqlConnectOptions {
         let mut options = MySqlConnectOptions::new()
             .username(&self.database.user)
             .database(&self.database.name)
@@ -137,8 +141,8 @@ impl Connector {
             options = options.password(password);
         }
         let options = match place {
-            Place::Socket(path) => options.socket(PathBuf::as_path(path)),
-            Place::Tcp(host, port) => options.host(host).port(*port),
+            ServerAddress::Socket(path) => options.socket(PathBuf::as_path(path)),
+            ServerAddress::Tcp(host, port) => options.host(host).port(*port),
         };
         match tls {
             Tls::Never => options.ssl_mode(MySqlSslMode::Disabled),
@@ -148,7 +152,7 @@ impl Connector {
     }
 
     /// Tells once that TLS was given up, and again if the reason is another one.
-    fn tell_plain(&self, place: &Place, reason: &TlsFault) {
+    fn tell_plain(&self, place: &ServerAddress, reason: &TlsFault) {
         let reason = reason.sentence();
         let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
         if told.as_ref() != Some(&reason) {
@@ -174,7 +178,6 @@ impl Connector {
 /// Whether a connection uses TLS.
 #[derive(Debug, Clone, Copy)]
 enum Tls<'t> {
-    /// No.
     Never,
     /// Where the server offers it, unverified.
     Offered,
@@ -183,7 +186,7 @@ enum Tls<'t> {
 }
 
 /// Sorts out what is about TLS, where TLS was asked for.
-fn refused(place: &Place, error: sqlx::Error) -> Fault {
+fn refused(place: &ServerAddress, error: sqlx::Error) -> Fault {
     match TlsFault::of(&error) {
         Some(fault) => Fault::Tls { place: place.clone(), fault },
         None => Fault::Sql(error),
