@@ -99,16 +99,9 @@ impl Condition {
 
     pub fn healthy(&self) -> bool {
         match self {
-            Self::Captured
-            | Self::NoPicture
-            | Self::Numbering(_)
-            | Self::Flapping { .. }
-            | Self::Database { trouble: None, .. } => true,
-            Self::NotWatched(_)
-            | Self::NotLookedAt
-            | Self::Unreadable(_)
-            | Self::Frozen { .. }
-            | Self::Database { trouble: Some(_), .. } => false,
+            Self::Captured | Self::NoPicture | Self::Numbering(_) | Self::Flapping { .. } => true,
+            Self::Database { trouble, .. } => trouble.is_none(),
+            Self::NotWatched(_) | Self::NotLookedAt | Self::Unreadable(_) | Self::Frozen { .. } => false,
         }
     }
 

@@ -78,12 +78,13 @@ impl OpenError {
     }
 
     pub fn fault(&self) -> StoreFault {
+        let cause = self.source().and_then(fault_of);
         match self {
             Self::Newer { .. } | Self::Foreign { .. } | Self::Damaged { .. } => StoreFault::File,
-            Self::Directory { source, .. } => fault_of_io(source),
-            Self::Open { source, .. } => fault_of(source).unwrap_or(StoreFault::Permission),
-            Self::Copy { source, .. } => fault_of_copy(&**source),
-            Self::Migrate { source, .. } => cause(source).and_then(fault_of).unwrap_or(StoreFault::File),
+            Self::Directory { .. } | Self::Open { .. } => cause.unwrap_or(StoreFault::Permission),
+            // Mostly the disk is full.
+            Self::Copy { .. } => cause.unwrap_or(StoreFault::Surroundings),
+            Self::Migrate { .. } => cause.unwrap_or(StoreFault::File),
         }
     }
 
@@ -160,37 +161,17 @@ pub(super) fn plain(problem: &sqlx::Error) -> Option<&'static str> {
     }
 }
 
-fn fault_of(problem: &sqlx::Error) -> Option<StoreFault> {
-    if let sqlx::Error::Io(error) = problem {
-        return Some(fault_of_io(error));
+/// Finds the cause in an error, or in what is behind it.
+fn fault_of(error: &(dyn Error + 'static)) -> Option<StoreFault> {
+    if let Some(error) = error.downcast_ref::<std::io::Error>() {
+        let full = error.kind() == std::io::ErrorKind::StorageFull;
+        return Some(if full { StoreFault::Surroundings } else { StoreFault::Permission });
     }
-    match primary_code(problem)? {
-        BUSY | FULL => Some(StoreFault::Surroundings),
-        READONLY | CANTOPEN => Some(StoreFault::Permission),
-        CORRUPT | NOTADB => Some(StoreFault::File),
-        _ => None,
+    match error.downcast_ref::<sqlx::Error>().and_then(primary_code) {
+        Some(BUSY | FULL) => Some(StoreFault::Surroundings),
+        Some(READONLY | CANTOPEN) => Some(StoreFault::Permission),
+        Some(CORRUPT | NOTADB) => Some(StoreFault::File),
+        Some(_) => None,
+        None => error.source().and_then(fault_of),
     }
-}
-
-fn fault_of_io(error: &std::io::Error) -> StoreFault {
-    if error.kind() == std::io::ErrorKind::StorageFull {
-        StoreFault::Surroundings
-    } else {
-        StoreFault::Permission
-    }
-}
-
-/// Says whether the disk is full; a copy can fail for other reasons, too.
-fn fault_of_copy(source: &(dyn Error + Send + Sync + 'static)) -> StoreFault {
-    if let Some(error) = source.downcast_ref::<std::io::Error>() {
-        return fault_of_io(error);
-    }
-    source.downcast_ref::<sqlx::Error>().and_then(fault_of).unwrap_or(StoreFault::Surroundings)
-}
-
-fn cause(problem: &MigrateError) -> Option<&sqlx::Error> {
-    let (MigrateError::Execute(cause) | MigrateError::ExecuteMigration(cause, _)) = problem else {
-        return None;
-    };
-    Some(cause)
 }

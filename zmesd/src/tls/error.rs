@@ -84,27 +84,12 @@ pub enum TlsWarning {
 impl TlsWarning {
     /// Says whether it comes and goes with time.
     pub(super) fn is_about_time(&self) -> bool {
-        match self {
-            Self::Expired(_) | Self::ExpiresSoon { .. } | Self::NotYetValid(_) => true,
-            Self::NoNames(_)
-            | Self::Version1
-            | Self::IsCa
-            | Self::LeafNotFirst(_)
-            | Self::ChainOutOfOrder(_)
-            | Self::ChainIncomplete(_) => false,
-        }
+        matches!(self, Self::Expired(_) | Self::ExpiresSoon { .. } | Self::NotYetValid(_))
     }
 
     /// Says whether apps that check certificates refuse this one, whatever their users trust.
     pub fn is_grave(&self) -> bool {
-        match self {
-            Self::Expired(_) | Self::NotYetValid(_) | Self::NoNames(_) | Self::Version1 => true,
-            Self::ExpiresSoon { .. }
-            | Self::IsCa
-            | Self::LeafNotFirst(_)
-            | Self::ChainOutOfOrder(_)
-            | Self::ChainIncomplete(_) => false,
-        }
+        matches!(self, Self::Expired(_) | Self::NotYetValid(_) | Self::NoNames(_) | Self::Version1)
     }
 
     pub fn hint(&self) -> &'static str {

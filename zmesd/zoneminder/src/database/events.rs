@@ -12,7 +12,7 @@ use sqlx::{AssertSqlSafe, MySql, QueryBuilder};
 use zmes_shared::{EventId, MonitorId};
 
 use super::cells::{Cells, Odd, readable};
-use super::explain::Fault;
+use super::explain::Answer;
 use super::schema::{Schema, Session};
 use crate::EventRow;
 
@@ -23,7 +23,7 @@ const LATEST: u32 = 20;
 /// What zones differ by, in seconds.
 const ZONE_STEP: i128 = 15 * 60;
 
-pub(super) async fn newest(session: &mut Session<'_>) -> Result<Option<EventId>, Fault> {
+pub(super) async fn newest(session: &mut Session<'_>) -> Answer<Option<EventId>> {
     session.schema.require("Events", &["Id"])?;
     let newest = sqlx::query("SELECT MAX(`Id`) AS `Newest` FROM `Events`");
     let row = newest.fetch_one(&mut *session.connection).await?;
@@ -37,7 +37,7 @@ pub(super) async fn since(
     after: EventId,
     also: &[EventId],
     limit: u32,
-) -> Result<Vec<EventRow>, Fault> {
+) -> Answer<Vec<EventRow>> {
     let mut query = QueryBuilder::<MySql>::new(format!("{} WHERE `Id` > ", select(session.schema)?));
     query.push_bind(after.0);
     if !also.is_empty() {
@@ -54,7 +54,7 @@ pub(super) async fn since(
     finish(session, &rows).await
 }
 
-pub(super) async fn open(session: &mut Session<'_>, monitor: MonitorId) -> Result<Vec<EventRow>, Fault> {
+pub(super) async fn open(session: &mut Session<'_>, monitor: MonitorId) -> Answer<Vec<EventRow>> {
     let (select, (_, end)) = (select(session.schema)?, times(session.schema));
     let sql =
         format!("{select} WHERE `MonitorId` = ? AND `{end}` IS NULL ORDER BY `Id` DESC LIMIT {MAX_OPEN}");
@@ -85,7 +85,7 @@ fn pictures_tell(schema: &Schema) -> bool {
 /// The first line of the notes, as long as a cause may be.
 const FIRST_LINE: &str = "SUBSTRING_INDEX(LEFT(`Notes`, 255), '\n', 1)";
 
-fn select(schema: &Schema) -> Result<String, Fault> {
+fn select(schema: &Schema) -> Answer<String> {
     let (start, end) = times(schema);
     schema.require("Events", &["Id", "MonitorId", "Cause", "AlarmFrames", start, end])?;
     let by_pictures = if pictures_tell(schema) { AGE_BY_PICTURES } else { "NULL" };
@@ -104,7 +104,7 @@ struct Raw {
     by_pictures: Option<i128>,
 }
 
-async fn finish(session: &mut Session<'_>, rows: &[MySqlRow]) -> Result<Vec<EventRow>, Fault> {
+async fn finish(session: &mut Session<'_>, rows: &[MySqlRow]) -> Answer<Vec<EventRow>> {
     let raw = read(rows);
     let unsure = raw.iter().any(|raw| raw.by_pictures.is_none() && raw.by_start.is_some());
     let shift = if unsure && pictures_tell(session.schema) { shift(session).await? } else { 0 };
@@ -118,7 +118,7 @@ async fn finish(session: &mut Session<'_>, rows: &[MySqlRow]) -> Result<Vec<Even
 
 /// Returns by how much the zone in which starts are written is behind the server's, in seconds: as the newest events
 /// with pictures have it.
-async fn shift(session: &mut Session<'_>) -> Result<i128, Fault> {
+async fn shift(session: &mut Session<'_>) -> Answer<i128> {
     let sql = format!("{} ORDER BY `Id` DESC LIMIT {LATEST}", select(session.schema)?);
     let latest = session.rows(sql).await?;
     let known = read(&latest).into_iter().find_map(|raw| Some(raw.by_start? - raw.by_pictures?));

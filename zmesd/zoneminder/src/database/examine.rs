@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use zmes_shared::{EventId, MonitorId};
 
 use super::cells::{Cells, readable};
-use super::explain::Fault;
+use super::explain::Answer;
 use super::schema::Session;
 use super::{monitors, settings};
 use crate::DatabaseReport;
@@ -27,7 +27,7 @@ const NEEDED: [(&str, &[&str]); 4] = [
 pub(super) async fn examine(
     session: &mut Session<'_>,
     server: Option<&ServerIdentity>,
-) -> Result<DatabaseReport, Fault> {
+) -> Answer<DatabaseReport> {
     for (table, columns) in NEEDED {
         session.schema.require(table, columns)?;
     }
@@ -49,7 +49,7 @@ pub(super) async fn examine(
 }
 
 /// Reads what each `zmc` says of itself: it writes `Connected` while it captures, and `NotRunning` when it ends.
-async fn connected(session: &mut Session<'_>) -> Result<BTreeSet<MonitorId>, Fault> {
+async fn connected(session: &mut Session<'_>) -> Answer<BTreeSet<MonitorId>> {
     if !session.schema.has("Monitor_Status", "Status") {
         return Ok(BTreeSet::new());
     }

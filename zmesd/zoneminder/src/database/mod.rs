@@ -29,7 +29,7 @@ use sqlx::MySqlConnection;
 use tokio::sync::watch;
 use zmes_shared::{EventId, MonitorId};
 
-use self::explain::Fault;
+use self::explain::Answer;
 use self::health::{Area, Health};
 use self::place::ServerAddress;
 use self::pool::Pool;
@@ -84,7 +84,7 @@ impl ZmDb {
     async fn ask<T>(
         &self,
         area: Area,
-        question: impl AsyncFnOnce(&mut Session<'_>) -> Result<T, Fault>,
+        question: impl AsyncFnOnce(&mut Session<'_>) -> Answer<T>,
     ) -> Result<T, DbError> {
         let answer = self.within_deadline(async {
             let mut lease = self.pool.take().await?;
@@ -105,10 +105,7 @@ impl ZmDb {
     }
 
     /// Ends a question at the deadline, and puts its failure into words.
-    async fn within_deadline<T>(
-        &self,
-        question: impl Future<Output = Result<T, Fault>>,
-    ) -> Result<T, DbError> {
+    async fn within_deadline<T>(&self, question: impl Future<Output = Answer<T>>) -> Result<T, DbError> {
         let database = &self.pool.connector.database;
         match tokio::time::timeout(DEADLINE, question).await {
             Ok(answer) => answer.map_err(|fault| fault.explain(database)),
@@ -121,7 +118,7 @@ impl ZmDb {
     }
 
     /// Returns the tables and columns as they were last seen.
-    async fn schema(&self, connection: &mut MySqlConnection) -> Result<Arc<Schema>, Fault> {
+    async fn schema(&self, connection: &mut MySqlConnection) -> Answer<Arc<Schema>> {
         let known = self.known_schema().clone();
         if let Some(schema) = known {
             return Ok(schema);

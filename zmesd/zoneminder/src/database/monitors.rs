@@ -7,7 +7,7 @@ use sqlx::AssertSqlSafe;
 use zmes_shared::MonitorId;
 
 use super::cells::{Cells, Odd, readable};
-use super::explain::Fault;
+use super::explain::{Answer, Fault};
 use super::schema::Session;
 use super::settings::Settings;
 use crate::conf::ServerIdentity;
@@ -21,7 +21,7 @@ pub(super) async fn load(
     session: &mut Session<'_>,
     settings: &Settings,
     server: Option<&ServerIdentity>,
-) -> Result<MonitorSet, Fault> {
+) -> Answer<MonitorSet> {
     let schema = session.schema;
     schema.require("Monitors", &["Id", "Name"])?;
     let generation = if schema.has("Monitors", "Capturing") {
@@ -49,7 +49,7 @@ pub(super) async fn load(
 }
 
 /// Finds a monitor that is not among those of this server.
-pub(super) async fn whereabouts(session: &mut Session<'_>, monitor: MonitorId) -> Result<Whereabouts, Fault> {
+pub(super) async fn whereabouts(session: &mut Session<'_>, monitor: MonitorId) -> Answer<Whereabouts> {
     session.schema.require("Monitors", &["Id", "Name"])?;
     let columns = session.schema.list("Monitors", &["Id", "Name", "ServerId", "Deleted"]);
     let sql = format!("SELECT {columns} FROM `Monitors` WHERE `Id` = ?");
@@ -69,7 +69,7 @@ pub(super) async fn whereabouts(session: &mut Session<'_>, monitor: MonitorId) -
 pub(super) async fn shares(
     session: &mut Session<'_>,
     server: Option<&ServerIdentity>,
-) -> Result<Option<ServerShares>, Fault> {
+) -> Answer<Option<ServerShares>> {
     let schema = session.schema;
     let Some(identity) = server.filter(|_| schema.has("Monitors", "ServerId")) else { return Ok(None) };
     let own = server_id(session, identity).await?;
@@ -91,7 +91,7 @@ pub(super) async fn shares(
     Ok(Some(ServerShares { own, name: names.get(&own).cloned(), others }))
 }
 
-async fn servers(session: &mut Session<'_>) -> Result<Vec<(u32, String)>, Fault> {
+async fn servers(session: &mut Session<'_>) -> Answer<Vec<(u32, String)>> {
     let rows = session.rows("SELECT `Id`, `Name` FROM `Servers` ORDER BY `Id`".to_owned()).await?;
     Ok(readable("Servers", &rows, |cells| {
         Ok((cells.id::<u32>("Id")?, cells.shown("Name")?.unwrap_or_default()))
@@ -107,7 +107,7 @@ enum Generation {
     Capturing,
 }
 
-async fn server_id(session: &mut Session<'_>, identity: &ServerIdentity) -> Result<u32, Fault> {
+async fn server_id(session: &mut Session<'_>, identity: &ServerIdentity) -> Answer<u32> {
     let name = match identity {
         ServerIdentity::Id(id) => return Ok(*id),
         ServerIdentity::Name(name) => name,

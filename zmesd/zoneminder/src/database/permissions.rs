@@ -7,7 +7,7 @@ use sqlx::AssertSqlSafe;
 use zmes_shared::MonitorId;
 
 use super::cells::Cells;
-use super::explain::Fault;
+use super::explain::Answer;
 use super::rights::{Grants, Groups, Permission, resolve};
 use super::schema::Session;
 use crate::MonitorRights;
@@ -46,7 +46,7 @@ pub(super) struct Permissions {
 
 impl Permissions {
     /// Reads the tables; of the users' own permissions only those of `user`, if one is given.
-    pub(super) async fn load(session: &mut Session<'_>, user: Option<OwnerId>) -> Result<Self, Fault> {
+    pub(super) async fn load(session: &mut Session<'_>, user: Option<OwnerId>) -> Answer<Self> {
         // Both came in when MonitorIds went. If they are hidden, so are denials.
         let users = grants(session, "", "UserId", user).await?;
         let mut all = Self { users, ..Self::default() };
@@ -67,11 +67,11 @@ impl Permissions {
         Ok(all)
     }
 
-    async fn load_roles(&mut self, session: &mut Session<'_>) -> Result<(), Fault> {
+    async fn load_roles(&mut self, session: &mut Session<'_>) -> Answer<()> {
         session.schema.require("User_Roles", &["Id", "Events", "Monitors"])?;
         for row in session.rows("SELECT `Id`, `Events`, `Monitors` FROM `User_Roles`".to_owned()).await? {
             let cells = Cells(&row);
-            let may = |column| Ok::<_, Fault>(allows(cells.text(column)?.as_deref()));
+            let may = |column| Answer::Ok(allows(cells.text(column)?.as_deref()));
             let role = Role { events: may("Events")?, monitors: may("Monitors")?, grants: Grants::default() };
             self.roles.insert(cells.id("Id")?, role);
         }
@@ -103,7 +103,7 @@ async fn grants(
     prefix: &str,
     owner: &'static str,
     of: Option<OwnerId>,
-) -> Result<BTreeMap<OwnerId, Grants>, Fault> {
+) -> Answer<BTreeMap<OwnerId, Grants>> {
     let mut all: BTreeMap<OwnerId, Grants> = BTreeMap::new();
     for (table, thing) in [("Monitors_Permissions", "MonitorId"), ("Groups_Permissions", "GroupId")] {
         let table = format!("{prefix}{table}");

@@ -10,7 +10,7 @@ use sqlx::{Connection, MySqlConnection};
 use tokio::sync::{Semaphore, SemaphorePermit};
 
 use super::connect::Connector;
-use super::explain::Fault;
+use super::explain::Answer;
 use crate::conf::DatabaseConfig;
 
 /// Connections at the same time. ZoneMinder itself uses one or two per monitor of the server's usual 151; logins are
@@ -34,7 +34,7 @@ impl Pool {
     }
 
     /// Waits for a free connection; makes one where there is none or the old ones are dead.
-    pub(super) async fn take(&self) -> Result<Lease<'_>, Fault> {
+    pub(super) async fn take(&self) -> Answer<Lease<'_>> {
         let permit = self.permits.acquire().await.map_err(|_closed| sqlx::Error::PoolClosed)?;
         while let Some(mut connection) = self.pop() {
             if connection.ping().await.is_ok() {

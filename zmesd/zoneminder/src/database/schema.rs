@@ -6,7 +6,7 @@ use sqlx::mysql::MySqlRow;
 use sqlx::{AssertSqlSafe, MySqlConnection};
 
 use super::cells::{Cells, Odd};
-use super::explain::Fault;
+use super::explain::{Answer, Fault};
 
 /// The tables that are looked at; all others may be as they like.
 const PROBE: &str = "SELECT table_name AS `TableName`, column_name AS `ColumnName` FROM information_schema.columns \
@@ -29,13 +29,13 @@ pub(super) struct Session<'c> {
 
 impl Session<'_> {
     /// Runs a statement without values.
-    pub(super) async fn rows(&mut self, sql: String) -> Result<Vec<MySqlRow>, Fault> {
+    pub(super) async fn rows(&mut self, sql: String) -> Answer<Vec<MySqlRow>> {
         Ok(sqlx::query(AssertSqlSafe(sql)).fetch_all(&mut *self.connection).await?)
     }
 }
 
 impl Schema {
-    pub(super) async fn probe(connection: &mut MySqlConnection) -> Result<Self, Fault> {
+    pub(super) async fn probe(connection: &mut MySqlConnection) -> Answer<Self> {
         let mut schema = Self::default();
         for row in sqlx::query(PROBE).fetch_all(connection).await? {
             let cells = Cells(&row);
@@ -52,7 +52,7 @@ impl Schema {
     }
 
     /// Refuses to go on where a column is missing without which the answer would be wrong.
-    pub(super) fn require(&self, table: &str, columns: &[&str]) -> Result<(), Fault> {
+    pub(super) fn require(&self, table: &str, columns: &[&str]) -> Answer<()> {
         if !self.tables.contains_key(&table.to_lowercase()) {
             return Err(Fault::Missing(format!("table `{table}`")));
         }

@@ -7,7 +7,7 @@ use secrecy::SecretString;
 use tracing::warn;
 
 use super::cells::readable;
-use super::explain::Fault;
+use super::explain::Answer;
 use super::schema::Session;
 use crate::ZmVersion;
 
@@ -47,7 +47,7 @@ impl Settings {
     }
 }
 
-pub(super) async fn load(session: &mut Session<'_>) -> Result<Settings, Fault> {
+pub(super) async fn load(session: &mut Session<'_>) -> Answer<Settings> {
     session.schema.require("Config", &["Name", "Value"])?;
     let rows = sqlx::query(SETTINGS).fetch_all(&mut *session.connection).await?;
     let values = readable("Config", &rows, |cells| {
@@ -57,7 +57,7 @@ pub(super) async fn load(session: &mut Session<'_>) -> Result<Settings, Fault> {
 }
 
 /// Reads the key with which ZoneMinder signs access tokens; `None` if it is empty or no text.
-pub(super) async fn token_secret(session: &mut Session<'_>) -> Result<Option<SecretString>, Fault> {
+pub(super) async fn token_secret(session: &mut Session<'_>) -> Answer<Option<SecretString>> {
     session.schema.require("Config", &["Name", "Value"])?;
     let value: Option<Vec<u8>> =
         sqlx::query_scalar(TOKEN_SECRET).fetch_optional(&mut *session.connection).await?;

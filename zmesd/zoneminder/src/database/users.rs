@@ -4,7 +4,7 @@ use sqlx::AssertSqlSafe;
 use sqlx::mysql::MySqlRow;
 
 use super::cells::{Cells, Odd, readable};
-use super::explain::Fault;
+use super::explain::Answer;
 use super::permissions::{General, Permissions, allows};
 use super::rights;
 use super::schema::{Schema, Session};
@@ -42,11 +42,7 @@ struct Row {
 }
 
 /// Returns the user of that name: exactly that, or whatever its case where ZoneMinder takes it so.
-pub(super) async fn find(
-    session: &mut Session<'_>,
-    name: &str,
-    enforce: bool,
-) -> Result<Option<User>, Fault> {
+pub(super) async fn find(session: &mut Session<'_>, name: &str, enforce: bool) -> Answer<Option<User>> {
     let schema = session.schema;
     schema.require("Users", &REQUIRED)?;
     schema.require("Config", &["Name", "Value"])?;
@@ -75,7 +71,7 @@ pub(super) async fn find(
     Ok(Some(user(row, permissions.as_ref(), enforce)))
 }
 
-pub(super) async fn all(session: &mut Session<'_>, enforce: bool) -> Result<Vec<User>, Fault> {
+pub(super) async fn all(session: &mut Session<'_>, enforce: bool) -> Answer<Vec<User>> {
     let schema = session.schema;
     schema.require("Users", &REQUIRED)?;
     let sql = format!("SELECT {} FROM `Users` ORDER BY `Id`", schema.list("Users", &COLUMNS));
@@ -85,7 +81,7 @@ pub(super) async fn all(session: &mut Session<'_>, enforce: bool) -> Result<Vec<
 }
 
 /// Reads the permission tables where there are such; up to 1.36 `MonitorIds` says it all.
-async fn permissions(session: &mut Session<'_>, user: Option<u32>) -> Result<Option<Permissions>, Fault> {
+async fn permissions(session: &mut Session<'_>, user: Option<u32>) -> Answer<Option<Permissions>> {
     if session.schema.has("Users", "MonitorIds") {
         return Ok(None);
     }

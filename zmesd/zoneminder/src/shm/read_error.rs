@@ -5,7 +5,8 @@ use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::sync::Arc;
 
-use nix::unistd::{Gid, Group, Uid, User};
+use nix::unistd::{Gid, Group, Uid};
+use zmes_files::user_name;
 
 /// Why there is no reading.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -90,19 +91,15 @@ impl Ownership {
         let gid = Gid::from_raw(metadata.gid());
         let group = Group::from_gid(gid).ok().flatten().map_or_else(|| gid.to_string(), |group| group.name);
         let user = user_name(Uid::from_raw(metadata.uid()));
-        Some(Self { mode: metadata.mode() & 0o7777, user, group: group.into() })
+        Some(Self { mode: metadata.mode() & 0o7777, user: user.into(), group: group.into() })
     }
 }
 
 impl Denied {
     pub(super) fn of(path: &Path) -> Self {
         let (ownership, own_user) = (Ownership::of(path), user_name(Uid::effective()));
-        Self { path: path.to_string_lossy().into(), ownership, own_user }
+        Self { path: path.to_string_lossy().into(), ownership, own_user: own_user.into() }
     }
-}
-
-fn user_name(uid: Uid) -> Arc<str> {
-    Arc::from(User::from_uid(uid).ok().flatten().map_or_else(|| uid.to_string(), |user| user.name))
 }
 
 impl fmt::Display for Ownership {

@@ -18,7 +18,7 @@ use sqlx::{ConnectOptions, MySqlConnection};
 use tracing::{info, warn};
 
 use self::tls_files::TlsTexts;
-use super::explain::{Fault, TlsFault};
+use super::explain::{Answer, Fault, TlsFault};
 use super::place::ServerAddress;
 use crate::conf::DatabaseConfig;
 
@@ -57,7 +57,7 @@ impl Connector {
     }
 
     /// Tries each place in turn until a server answers, be it with a refusal.
-    pub(super) async fn connect(&self) -> Result<MySqlConnection, Fault> {
+    pub(super) async fn connect(&self) -> Answer<MySqlConnection> {
         let texts = TlsTexts::read(&self.database).await?;
         let mut silent = Vec::new();
         for place in ServerAddress::all(&self.database) {
@@ -78,11 +78,7 @@ impl Connector {
         Err(Fault::Unreachable(silent))
     }
 
-    async fn connect_to(
-        &self,
-        place: &ServerAddress,
-        texts: Option<&TlsTexts>,
-    ) -> Result<MySqlConnection, Fault> {
+    async fn connect_to(&self, place: &ServerAddress, texts: Option<&TlsTexts>) -> Answer<MySqlConnection> {
         if let Some(texts) = texts {
             let opened = self.open(place, Tls::Asked(texts)).await;
             return opened.map_err(|error| refused(place, error));

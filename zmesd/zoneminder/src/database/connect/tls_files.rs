@@ -7,7 +7,7 @@ use tokio::task::spawn_blocking;
 use zmes_files::pemfile::{self, PemError};
 
 use crate::conf::{DatabaseConfig, DatabaseTls};
-use crate::database::explain::Fault;
+use crate::database::explain::{Answer, Fault};
 use crate::database::place::ServerAddress;
 
 /// What the files hold, as PEM.
@@ -26,7 +26,7 @@ impl std::fmt::Debug for TlsTexts {
 
 impl TlsTexts {
     /// Reads the files where a CA certificate is named. Each connection reads them anew: they may have been renewed.
-    pub(super) async fn read(database: &DatabaseConfig) -> Result<Option<Self>, Fault> {
+    pub(super) async fn read(database: &DatabaseConfig) -> Answer<Option<Self>> {
         let Some(tls) = database.tls.clone() else { return Ok(None) };
         let read = spawn_blocking(move || Self::read_blocking(&tls)).await;
         let read = read.map_err(|error| sqlx::Error::Io(std::io::Error::other(error)))?;

@@ -42,6 +42,9 @@ pub(super) enum Fault {
     Missing(String),
 }
 
+/// What a question leads to.
+pub(super) type Answer<T> = Result<T, Fault>;
+
 impl From<sqlx::Error> for Fault {
     fn from(error: sqlx::Error) -> Self {
         Self::Sql(error)
