@@ -37,10 +37,10 @@ impl StartError {
         match self {
             Self::Tls(_) | Self::Push(_) | Self::Inherit(_) => Exit::Config,
             Self::State(problem) => match problem.fault() {
-                state::Fault::File => Exit::Config,
-                state::Fault::Surroundings => Exit::Unavailable,
+                state::StoreFault::File => Exit::Config,
+                state::StoreFault::Surroundings => Exit::Unavailable,
                 // SQLite does not say why it cannot open a file; it is hardly ever anything else.
-                state::Fault::Permission => Exit::Permission,
+                state::StoreFault::Permission => Exit::Permission,
             },
             Self::Bind(problem) if problem.is_permission() => Exit::Permission,
             Self::Bind(_) => Exit::Unavailable,

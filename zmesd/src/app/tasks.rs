@@ -140,20 +140,20 @@ impl Conductor {
         shared: &Shared,
     ) -> Gaps {
         let gaps = Gaps::default();
-        let detection = detect::build(DetectParts {
+        let parts = DetectParts {
             source,
             store,
             catalog: shared.handles.catalog.watch(),
             config: ends.config,
             cursors: remembered.cursors.clone(),
             unidentified: remembered.unidentified.clone(),
-            record: record(remembered, keep_events, shared.common.started_at),
             clock: shared.clock(),
             counters: Arc::clone(&shared.common.counters),
             alarms: ends.alarms,
             monitor_reports: ends.reports,
             gaps: gaps.clone(),
-        });
+        };
+        let detection = detect::build(parts, record(remembered, keep_events, shared.common.started_at));
         let soft = &self.tokens.soft;
         self.front.spawn("poller", detection.poller.run(soft.clone()));
         self.front.spawn("reconciler", detection.reconciler.run(soft.clone()));

@@ -54,7 +54,6 @@ pub(super) enum Standing {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Fingerprint(u64);
 
-/// The failures of all networks and users.
 #[derive(Debug)]
 pub(super) struct Limiter {
     key: RandomState,
@@ -132,7 +131,6 @@ impl Limiter {
         true
     }
 
-    /// Records a successful login.
     pub(super) fn succeeded(&self, address: IpAddr, user: &str) {
         let (user, network) = (folded(user), network(address));
         let mut state = self.state();
@@ -162,7 +160,6 @@ impl Limiter {
         Fingerprint(self.key.hash_one(("password", name, given.expose_secret(), stored)))
     }
 
-    /// Returns the fingerprint of an access token.
     pub(super) fn token(&self, token: &SecretString) -> Fingerprint {
         Fingerprint(self.key.hash_one(("token", token.expose_secret())))
     }

@@ -27,12 +27,9 @@ const DATABASE_DEADLINE: Duration = Duration::from_millis(500);
 /// event that is just being closed might still look open.
 const RECHECK: Duration = Duration::from_secs(1);
 
-/// An alarm that was found.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DetectedAlarm {
-    /// Its event.
     pub event: Option<EventId>,
-    /// How it was found.
     pub origin: Origin,
     /// The cause from the Events table; `None`: use that of shared memory.
     pub cause: Option<Arc<str>>,
@@ -62,14 +59,12 @@ struct LastReading {
     moved: bool,
 }
 
-/// An alarm that is not announced yet.
 #[derive(Debug, Clone, Copy)]
 struct PendingAlarm {
     since: Instant,
     why: PendingFor,
     /// `last_event` when the alarm was seen.
     last_event: u64,
-    /// The number of the question about it.
     question: u64,
     /// It may lie inside the event `last_event`, which was announced: the database is to be asked in a while.
     recheck: bool,
@@ -85,7 +80,6 @@ enum PendingFor {
     AtStart,
 }
 
-/// One monitor's alarms.
 #[derive(Debug, Default)]
 pub struct Detector {
     seen: Option<LastReading>,
@@ -134,7 +128,6 @@ impl Detector {
         detector
     }
 
-    /// Judges a reading.
     pub fn observe(
         &mut self,
         monitor: &Monitor,
@@ -239,13 +232,7 @@ impl Detector {
             self.announced.note(row.id, Some(now), AnnouncedBy::Reconciler);
             if !self.identifies(&row, first_seen) {
                 let cause = Some(cause_of_row(&row));
-                found.push(DetectedAlarm {
-                    event: Some(row.id),
-                    origin,
-                    cause,
-                    row_cause: None,
-                    cause_follows: false,
-                });
+                found.push(DetectedAlarm { origin, cause, ..DetectedAlarm::polled(Some(row.id)) });
             }
         }
         found

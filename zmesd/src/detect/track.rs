@@ -30,7 +30,6 @@ pub(super) struct PollRules {
     pub(super) max_delay: Duration,
     /// Why the database does not answer, if so.
     pub(super) database: Option<Arc<DbError>>,
-    /// Alarms beyond the limit are noted here.
     pub(super) gaps: Gaps,
 }
 
@@ -55,13 +54,11 @@ impl<'a> Round<'a> {
     }
 }
 
-/// What a poll led to.
 #[derive(Debug, Default)]
 pub(super) struct PollResult {
     pub(super) alarms: Vec<Alarm>,
     /// The number of a question to the database.
     pub(super) ask: Option<u64>,
-    /// The report has changed.
     pub(super) changed: bool,
     /// Why the shared memory showed nothing.
     pub(super) error: Option<MonitorCondition>,
@@ -103,7 +100,6 @@ impl Track {
         self.report.name = Arc::clone(&monitor.name);
     }
 
-    /// Polls the monitor once.
     pub(super) fn look(&mut self, source: &mut dyn MonitorSource, round: &Round<'_>) -> PollResult {
         let (step, report) = if round.rules.config.source == Source::Db {
             (DetectorStep::default(), self.in_database(None, round))
@@ -204,7 +200,7 @@ impl Track {
 
     fn on_error(&mut self, error: ReadError, round: &Round<'_>) -> (DetectorStep, MonitorReport) {
         let step = self.detector.miss(error.zmc_is_away(), round.now, &round.rules.config);
-        if let ReadError::UnknownLayout { size } = error
+        if let ReadError::UnknownLayout(size) = error
             && round.rules.config.source == Source::Auto
         {
             return (step, self.in_database(Some(size), round));

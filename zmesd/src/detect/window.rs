@@ -26,7 +26,6 @@ const WATCHED_EACH: usize = 2;
 /// An event is inserted when it is opened, but begins with pictures of before: at most this long before.
 const BEGAN_BEFORE: Duration = Duration::from_mins(1);
 
-/// Where the table ended, and when.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct TableEnd {
     pub(super) end: EventId,

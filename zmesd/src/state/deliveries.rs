@@ -6,14 +6,16 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use sqlx::sqlite::SqliteRow;
-use sqlx::{Connection, QueryBuilder, Row, Sqlite, SqliteConnection, SqlitePool, Transaction};
+use sqlx::{
+    AssertSqlSafe, Connection, Encode, QueryBuilder, Row, Sqlite, SqliteConnection, SqlitePool, Type,
+};
 use zmes_shared::control::Since;
 use zmes_shared::words::{DeliveryState, Reason, SkipReason};
 use zmes_shared::{EventId, MonitorId};
 
 use super::note::{Attempt, Outcome, TokenDecision};
-use super::remembered::{time, understood};
-use super::tokens;
+use super::remembered::{event, time, understood};
+use super::{SqlResult, signed, tokens};
 use crate::domain::{Alarm, Decision, DeliveryId, Origin, Token, TokenId};
 
 /// Rows that one statement inserts: a statement costs more than a row.
@@ -43,7 +45,6 @@ pub struct DeliveryRow {
     pub failures: Vec<FailedAttempt>,
 }
 
-/// An attempt that failed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FailedAttempt {
     pub at: Timestamp,
@@ -53,14 +54,12 @@ pub struct FailedAttempt {
     pub took: Duration,
 }
 
-/// A push that is still to be sent.
 #[derive(Debug, Clone)]
 pub struct QueuedPush {
     pub id: DeliveryId,
     pub token: Arc<Token>,
     /// Its monotonic time is the time of reading.
     pub alarm: Arc<Alarm>,
-    /// The number for the app's icon.
     pub badge: u32,
     pub attempts: u32,
 }
@@ -77,10 +76,10 @@ pub struct PushPage {
 
 /// Writes an alarm and what was decided for each token.
 pub(super) async fn decide(
-    transaction: &mut Transaction<'_, Sqlite>,
+    transaction: &mut SqliteConnection,
     alarm: &Alarm,
     decisions: &[TokenDecision],
-) -> Result<(), sqlx::Error> {
+) -> SqlResult {
     if decisions.is_empty() {
         return Ok(());
     }
@@ -88,12 +87,12 @@ pub(super) async fn decide(
         "INSERT INTO pushed_alarms (at, event_id, monitor_id, monitor_name, cause, origin) VALUES (?, ?, ?, ?, ?, ?)",
     )
     .bind(alarm.at.as_millisecond())
-    .bind(alarm.event.map(super::signed))
+    .bind(alarm.event.map(signed))
     .bind(alarm.monitor.0)
     .bind(&*alarm.monitor_name)
     .bind(&*alarm.cause)
     .bind(alarm.origin.word())
-    .execute(&mut **transaction)
+    .execute(&mut *transaction)
     .await?
     .last_insert_rowid();
     for rows in decisions.chunks(ROWS) {
@@ -107,21 +106,17 @@ pub(super) async fn decide(
             row.push_bind(decided.id.0).push_bind(number).push_bind(decided.token.0);
             row.push_bind(decision.word()).push_bind(String::from(reason)).push_bind(decided.badge);
         });
-        query.build().execute(&mut **transaction).await?;
+        query.build().execute(&mut *transaction).await?;
     }
     if alarm.origin != Origin::Test {
         let counted = "UPDATE tokens SET badge_count = d.badge FROM deliveries d \
              WHERE d.alarm = ? AND d.decision = 'queued' AND d.token_id = tokens.id";
-        sqlx::query(counted).bind(number).execute(&mut **transaction).await?;
+        sqlx::query(counted).bind(number).execute(transaction).await?;
     }
     Ok(())
 }
 
-/// Writes the result of an attempt.
-pub(super) async fn attempted(
-    transaction: &mut Transaction<'_, Sqlite>,
-    attempt: &Attempt,
-) -> Result<(), sqlx::Error> {
+pub(super) async fn attempted(transaction: &mut SqliteConnection, attempt: &Attempt) -> SqlResult {
     let (provider_id, latency) = match &attempt.outcome {
         Outcome::Sent { provider_id, latency, .. } => (provider_id.as_deref(), Some(millis(*latency))),
         Outcome::Shadow { latency } => (None, Some(millis(*latency))),
@@ -139,7 +134,7 @@ pub(super) async fn attempted(
     .bind(latency)
     .bind(provider_id)
     .bind(attempt.delivery.0)
-    .execute(&mut **transaction)
+    .execute(&mut *transaction)
     .await?;
     match &attempt.outcome {
         Outcome::Sent { remember, .. } => succeeded(transaction, attempt, *remember).await,
@@ -155,11 +150,7 @@ pub(super) async fn attempted(
     }
 }
 
-async fn succeeded(
-    transaction: &mut Transaction<'_, Sqlite>,
-    attempt: &Attempt,
-    remember: bool,
-) -> Result<(), sqlx::Error> {
+async fn succeeded(transaction: &mut SqliteConnection, attempt: &Attempt, remember: bool) -> SqlResult {
     sqlx::query(
         "UPDATE tokens SET last_notified_at = ?1, last_error = NULL, last_error_at = NULL, failures = 0, \
          transport = IIF(?2, ?3, transport) WHERE id = ?4",
@@ -168,16 +159,12 @@ async fn succeeded(
     .bind(remember)
     .bind(&*attempt.transport)
     .bind(attempt.token.0)
-    .execute(&mut **transaction)
-    .await?;
-    Ok(())
+    .execute(transaction)
+    .await
+    .map(drop)
 }
 
-async fn failed(
-    transaction: &mut Transaction<'_, Sqlite>,
-    attempt: &Attempt,
-    answer: &str,
-) -> Result<(), sqlx::Error> {
+async fn failed(transaction: &mut SqliteConnection, attempt: &Attempt, answer: &str) -> SqlResult {
     let at = attempt.at.as_millisecond();
     sqlx::query("INSERT INTO attempts (delivery, at, transport, answer, latency_ms) VALUES (?, ?, ?, ?, ?)")
         .bind(attempt.delivery.0)
@@ -185,34 +172,25 @@ async fn failed(
         .bind(&*attempt.transport)
         .bind(answer)
         .bind(millis(attempt.took))
-        .execute(&mut **transaction)
+        .execute(&mut *transaction)
         .await?;
-    sqlx::query("UPDATE tokens SET last_error = ?, last_error_at = ?, failures = failures + 1 WHERE id = ?")
-        .bind(answer)
-        .bind(at)
-        .bind(attempt.token.0)
-        .execute(&mut **transaction)
-        .await?;
-    Ok(())
+    let failed = "UPDATE tokens SET last_error = ?, last_error_at = ?, failures = failures + 1 WHERE id = ?";
+    let failed = sqlx::query(failed).bind(answer).bind(at).bind(attempt.token.0);
+    failed.execute(transaction).await.map(drop)
 }
 
-/// Marks queued pushes to a token as skipped.
 pub(super) async fn withdraw(
-    transaction: &mut Transaction<'_, Sqlite>,
+    transaction: &mut SqliteConnection,
     token: TokenId,
     reason: SkipReason,
-) -> Result<(), sqlx::Error> {
-    sqlx::query("UPDATE deliveries SET decision = ?, reason = ? WHERE token_id = ? AND decision = 'queued'")
-        .bind(DeliveryState::Skipped.word())
-        .bind(reason.word())
-        .bind(token.0)
-        .execute(&mut **transaction)
-        .await?;
-    Ok(())
+) -> SqlResult {
+    let skip = "UPDATE deliveries SET decision = ?, reason = ? WHERE token_id = ? AND decision = 'queued'";
+    let skip = sqlx::query(skip).bind(DeliveryState::Skipped.word()).bind(reason.word()).bind(token.0);
+    skip.execute(transaction).await.map(drop)
 }
 
 /// Deletes the deliveries of alarms before that time (ms).
-pub(super) async fn forget(connection: &mut SqliteConnection, before: i64) -> Result<u64, sqlx::Error> {
+pub(super) async fn forget(connection: &mut SqliteConnection, before: i64) -> SqlResult<u64> {
     let old = "SELECT number FROM pushed_alarms WHERE at < ?";
     let mut transaction = connection.begin_with("BEGIN IMMEDIATE").await?;
     for query in [
@@ -220,45 +198,33 @@ pub(super) async fn forget(connection: &mut SqliteConnection, before: i64) -> Re
         format!("DELETE FROM deliveries WHERE alarm IN ({old})"),
         "DELETE FROM pushed_alarms WHERE at < ?".to_owned(),
     ] {
-        sqlx::query(sqlx::AssertSqlSafe(query)).bind(before).execute(&mut *transaction).await?;
+        sqlx::query(AssertSqlSafe(query)).bind(before).execute(&mut *transaction).await?;
     }
-    let (gone,): (i64,) = sqlx::query_as("SELECT changes()").fetch_one(&mut *transaction).await?;
+    let gone: i64 = sqlx::query_scalar("SELECT changes()").fetch_one(&mut *transaction).await?;
     transaction.commit().await?;
     Ok(gone.cast_unsigned())
 }
 
 /// Returns the number of the last delivery; 0 where there was none.
-pub(super) async fn last(pool: &SqlitePool) -> Result<DeliveryId, sqlx::Error> {
-    let row = sqlx::query("SELECT COALESCE(MAX(id), 0) FROM deliveries").fetch_one(pool).await?;
-    Ok(DeliveryId(row.try_get(0)?))
+pub(super) async fn last(pool: &SqlitePool) -> SqlResult<DeliveryId> {
+    sqlx::query_scalar("SELECT COALESCE(MAX(id), 0) FROM deliveries").fetch_one(pool).await.map(DeliveryId)
 }
 
 const ROW: &str = "SELECT d.id, d.token_id, a.at, a.event_id, a.monitor_id, a.monitor_name, a.cause, a.origin, \
     d.decision, d.reason, d.transport, d.attempts, d.latency_ms, d.provider_id \
     FROM deliveries d JOIN pushed_alarms a ON a.number = d.alarm";
 
-pub(super) async fn of_token(
-    pool: &SqlitePool,
-    token: TokenId,
-    limit: u32,
-) -> Result<Vec<DeliveryRow>, sqlx::Error> {
-    let query = format!("{ROW} WHERE d.token_id = ? ORDER BY d.id DESC LIMIT ?");
-    let rows = sqlx::query(sqlx::AssertSqlSafe(query)).bind(token.0).bind(limit).fetch_all(pool).await?;
-    let mut deliveries = rows.iter().map(delivery).collect::<Result<Vec<_>, _>>()?;
+pub(super) async fn of_token(pool: &SqlitePool, token: TokenId, limit: u32) -> SqlResult<Vec<DeliveryRow>> {
+    let mut deliveries = select(pool, "d.token_id = ? ORDER BY d.id DESC", token.0, limit).await?;
     for delivery in &mut deliveries {
-        delivery.failures = failures(pool, delivery.id).await?;
+        let mut failures = failures_between(pool, delivery.id, delivery.id).await?;
+        delivery.failures = failures.remove(&delivery.id).unwrap_or_default();
     }
     Ok(deliveries)
 }
 
-pub(super) async fn of_event(
-    pool: &SqlitePool,
-    event: EventId,
-    limit: u32,
-) -> Result<Vec<DeliveryRow>, sqlx::Error> {
-    let query = format!("{ROW} WHERE a.event_id = ? ORDER BY d.id LIMIT ?");
-    let query = sqlx::query(sqlx::AssertSqlSafe(query)).bind(super::signed(event)).bind(limit);
-    query.fetch_all(pool).await?.iter().map(delivery).collect()
+pub(super) async fn of_event(pool: &SqlitePool, event: EventId, limit: u32) -> SqlResult<Vec<DeliveryRow>> {
+    select(pool, "a.event_id = ? ORDER BY d.id", signed(event), limit).await
 }
 
 /// Returns the deliveries after `since` with their attempts, oldest first, at most the newest `limit`; and whether there
@@ -267,20 +233,19 @@ pub(super) async fn since(
     pool: &SqlitePool,
     since: Since,
     limit: u32,
-) -> Result<(Vec<DeliveryRow>, bool), sqlx::Error> {
+) -> SqlResult<(Vec<DeliveryRow>, bool)> {
     // Test alarms have event ids far above those of ZoneMinder.
     let (condition, value) = match since {
         Since::Time(at) => ("a.at > ?", at.as_millisecond()),
         Since::Event(event) => (
             "a.number > (SELECT COALESCE(MAX(number), 0) FROM pushed_alarms WHERE event_id <= ? AND origin <> 'test')",
-            super::signed(event),
+            signed(event),
         ),
     };
-    let query = format!("{ROW} WHERE {condition} ORDER BY d.id DESC LIMIT ?");
-    let query = sqlx::query(sqlx::AssertSqlSafe(query)).bind(value).bind(i64::from(limit) + 1);
-    let rows = query.fetch_all(pool).await?;
-    let newest = rows.iter().take(limit as usize).map(delivery);
-    let mut deliveries = newest.collect::<Result<Vec<_>, _>>()?;
+    let condition = format!("{condition} ORDER BY d.id DESC");
+    let mut deliveries = select(pool, &condition, value, limit.saturating_add(1)).await?;
+    let more = deliveries.len() > limit as usize;
+    deliveries.truncate(limit as usize);
     deliveries.reverse();
     if let (Some(first), Some(last)) = (deliveries.first(), deliveries.last()) {
         let mut attempts = failures_between(pool, first.id, last.id).await?;
@@ -288,16 +253,23 @@ pub(super) async fn since(
             delivery.failures = attempts.remove(&delivery.id).unwrap_or_default();
         }
     }
-    Ok((deliveries, rows.len() > limit as usize))
+    Ok((deliveries, more))
 }
 
-pub(super) async fn queued(pool: &SqlitePool, limit: u32) -> Result<Vec<DeliveryRow>, sqlx::Error> {
-    let query = format!("{ROW} WHERE d.decision = 'queued' ORDER BY d.id LIMIT ?");
-    sqlx::query(sqlx::AssertSqlSafe(query)).bind(limit).fetch_all(pool).await?.iter().map(delivery).collect()
+pub(super) async fn queued(pool: &SqlitePool, limit: u32) -> SqlResult<Vec<DeliveryRow>> {
+    select(pool, "d.decision = ? ORDER BY d.id", DeliveryState::Queued.word(), limit).await
 }
 
-async fn failures(pool: &SqlitePool, delivery: DeliveryId) -> Result<Vec<FailedAttempt>, sqlx::Error> {
-    Ok(failures_between(pool, delivery, delivery).await?.remove(&delivery).unwrap_or_default())
+/// Returns the deliveries of which a condition with one value holds, without their attempts.
+async fn select<'q>(
+    pool: &SqlitePool,
+    condition: &str,
+    value: impl Encode<'q, Sqlite> + Type<Sqlite> + 'q,
+    limit: u32,
+) -> SqlResult<Vec<DeliveryRow>> {
+    let query = format!("{ROW} WHERE {condition} LIMIT ?");
+    let query = sqlx::query(AssertSqlSafe(query)).bind(value).bind(limit);
+    query.fetch_all(pool).await?.iter().map(delivery).collect()
 }
 
 /// Returns the failed attempts of these deliveries, oldest first.
@@ -305,7 +277,7 @@ async fn failures_between(
     pool: &SqlitePool,
     first: DeliveryId,
     last: DeliveryId,
-) -> Result<HashMap<DeliveryId, Vec<FailedAttempt>>, sqlx::Error> {
+) -> SqlResult<HashMap<DeliveryId, Vec<FailedAttempt>>> {
     let query = "SELECT at, transport, answer, latency_ms, delivery FROM attempts \
          WHERE delivery BETWEEN ? AND ? ORDER BY rowid";
     let rows = sqlx::query(query).bind(first.0).bind(last.0).fetch_all(pool).await?;
@@ -322,18 +294,14 @@ async fn failures_between(
     Ok(failures)
 }
 
-pub(super) async fn pushes_after(
-    pool: &SqlitePool,
-    after: DeliveryId,
-    limit: u32,
-) -> Result<PushPage, sqlx::Error> {
+pub(super) async fn pushes_after(pool: &SqlitePool, after: DeliveryId, limit: u32) -> SqlResult<PushPage> {
     let query = format!(
         "SELECT {}, d.id, d.badge, d.attempts, a.at, a.event_id, a.monitor_id, a.monitor_name, a.cause, a.origin \
          FROM deliveries d JOIN pushed_alarms a ON a.number = d.alarm JOIN tokens t ON t.id = d.token_id \
          WHERE d.decision = 'queued' AND d.id > ? ORDER BY d.id LIMIT ?",
         tokens::COLUMNS
     );
-    let rows = sqlx::query(sqlx::AssertSqlSafe(query)).bind(after.0).bind(limit).fetch_all(pool).await?;
+    let rows = sqlx::query(AssertSqlSafe(query)).bind(after.0).bind(limit).fetch_all(pool).await?;
     // An unreadable row must not stop all pushes.
     let pushes: Vec<_> = understood("deliveries", &rows, push);
     let pushes = pushes.into_iter().flatten().collect();
@@ -341,7 +309,7 @@ pub(super) async fn pushes_after(
     Ok(PushPage { pushes, last, full: rows.len() == limit as usize })
 }
 
-fn push(row: &SqliteRow) -> Result<Option<QueuedPush>, sqlx::Error> {
+fn push(row: &SqliteRow) -> SqlResult<Option<QueuedPush>> {
     const D: usize = tokens::WIDTH;
     let Some(token) = tokens::token(row, 0)? else { return Ok(None) };
     let alarm = Alarm {
@@ -362,7 +330,7 @@ fn push(row: &SqliteRow) -> Result<Option<QueuedPush>, sqlx::Error> {
     }))
 }
 
-fn delivery(row: &SqliteRow) -> Result<DeliveryRow, sqlx::Error> {
+fn delivery(row: &SqliteRow) -> SqlResult<DeliveryRow> {
     Ok(DeliveryRow {
         id: DeliveryId(row.try_get(0)?),
         token: TokenId(row.try_get(1)?),
@@ -382,14 +350,10 @@ fn delivery(row: &SqliteRow) -> Result<DeliveryRow, sqlx::Error> {
     })
 }
 
-fn event(row: &SqliteRow, column: usize) -> Result<Option<EventId>, sqlx::Error> {
-    Ok(row.try_get::<Option<i64>, _>(column)?.map(|id| EventId(id.cast_unsigned())))
-}
-
 fn duration(millis: i64) -> Duration {
     Duration::from_millis(millis.max(0).cast_unsigned())
 }
 
-fn millis(duration: Duration) -> i64 {
+pub(super) fn millis(duration: Duration) -> i64 {
     i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)
 }

@@ -12,19 +12,16 @@ use zmes_shared::words::{DeliveryOutcome, DeliveryState, GiveUp, Reason, SkipRea
 use super::handle::{Device, DeviceNote};
 use crate::domain::{Alarm, Decision, DeliveryId, Token, TokenId};
 
-/// A change of the state file.
 #[derive(Debug)]
 pub enum Note {
-    /// An announced alarm: its record, the monitor's cursor, and the decision for each token, in one transaction.
+    /// An announced alarm: its record, the monitor's cursor, and the decision for each token, in one transaction. Of a
+    /// test alarm only the decisions are stored.
     Announced(Arc<Alarm>, Arc<[TokenDecision]>),
-    /// A test alarm: only the decision for each token.
-    Tested(Arc<Alarm>, Arc<[TokenDecision]>),
     /// Filters and intervals of devices; one note for many, because many connections may break at once.
     Devices(Vec<DeviceNote>),
     /// Devices got an alarm of a monitor for which they want an interval. One note for all of them: the queue has
     /// room for alarms, not for every receiver of each.
     Sent(BTreeSet<Device>, MonitorId, Timestamp),
-    /// A token as it is now.
     Token(Arc<Token>),
     /// Many tokens as they are now; queued pushes to the revoked ones are skipped.
     Tokens(Vec<Arc<Token>>),
@@ -40,7 +37,6 @@ pub enum Note {
     Barrier(oneshot::Sender<()>),
 }
 
-/// The decision for one token.
 #[derive(Debug, Clone, Copy)]
 pub struct TokenDecision {
     pub id: DeliveryId,
@@ -50,7 +46,6 @@ pub struct TokenDecision {
     pub badge: u32,
 }
 
-/// An attempt to send a push.
 #[derive(Debug, Clone)]
 pub struct Attempt {
     pub delivery: DeliveryId,
@@ -65,7 +60,6 @@ pub struct Attempt {
     pub outcome: Outcome,
 }
 
-/// The result of an attempt.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Outcome {
     /// The provider accepted it.
@@ -82,7 +76,6 @@ pub enum Outcome {
     Retry(String),
     /// The provider refused it for good.
     Failed(String),
-    /// The daemon gave it up.
     GaveUp(GiveUp),
     /// It is not sent (any more).
     Skipped(SkipReason),
@@ -94,7 +87,6 @@ pub enum Outcome {
 }
 
 impl Outcome {
-    /// Returns the decision for the delivery log.
     pub fn state(&self) -> DeliveryState {
         match self {
             Self::Sent { .. } => DeliveryState::Sent,
@@ -114,7 +106,6 @@ impl Outcome {
         }
     }
 
-    /// Returns the reason for the delivery log.
     pub fn reason(&self) -> Reason {
         match self {
             Self::Sent { digest: true, .. } => Reason::Digest,

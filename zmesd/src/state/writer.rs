@@ -53,7 +53,6 @@ struct Intake {
     waiting: Waiting,
     /// What was dropped since the disk could not be written.
     dropped: Dropped,
-    /// All senders are closed.
     closed: bool,
 }
 
@@ -169,7 +168,6 @@ impl StateWriter {
         self.counters.beats.state_writer.back_within(within);
     }
 
-    /// Checks that the file still exists.
     async fn look(&mut self) {
         let now = self.clock.now();
         match meanwhile(self.store.look(now), &mut self.intake, &self.outlets).await {
@@ -282,9 +280,7 @@ fn ticker(period: Duration) -> Interval {
 /// Answers a barrier; returns the last delivery of an alarm.
 fn settled(note: Note) -> Option<DeliveryId> {
     match note {
-        Note::Announced(_, decisions) | Note::Tested(_, decisions) => {
-            decisions.last().map(|decided| decided.id)
-        }
+        Note::Announced(_, decisions) => decisions.last().map(|decided| decided.id),
         Note::Barrier(reply) => {
             // The receiver may have timed out.
             reply.send(()).ok();

@@ -24,18 +24,14 @@ use crate::ports::CertificateProblem;
 /// A certificate with its key, ready to be served.
 #[derive(Debug)]
 pub struct LoadedPair {
-    /// What people want to know of it.
     pub summary: CertificateSummary,
-    /// What apps may complain about.
     pub warnings: Vec<TlsWarning>,
-    /// What iOS has against it.
     pub objections: Vec<CertificateProblem>,
     pub(super) key: Arc<CertifiedKey>,
     files: TlsFiles,
     stamps: [Option<Stamp>; 2],
 }
 
-/// What a look into a certificate shows.
 #[derive(Debug)]
 pub(super) struct Inspected {
     pub(super) summary: CertificateSummary,
@@ -63,7 +59,6 @@ impl LoadedPair {
         self.key.cert == other.key.cert
     }
 
-    /// Says whether the files have changed since.
     pub(super) fn changed_on_disk(&self) -> bool {
         self.stamps.contains(&None) || self.stamps != stamps(&self.files)
     }

@@ -216,7 +216,7 @@ mod tests {
             (Condition::Unreadable(ReadError::Stopped), "zmdc.pl restart zmc -m 3"),
             (Condition::Unreadable(ReadError::Permission(denied)), "usermod -aG www-data zmesd"),
             (Condition::Database { layout: Some(881), trouble: None }, "update zmesd"),
-            (Condition::Unreadable(ReadError::UnknownLayout { size: 881 }), "update zmesd"),
+            (Condition::Unreadable(ReadError::UnknownLayout(881)), "update zmesd"),
             (Condition::Database { layout: None, trouble: down }, "zmesctl check db"),
         ];
         for (condition, words) in table {

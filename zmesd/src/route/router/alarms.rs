@@ -105,7 +105,7 @@ impl Router {
             self.parts.counters.alarms_by.count((Phase::Start, Origin::Test));
             let (decisions, deliveries) = self.deliveries(&verdicts);
             self.remember(&alarm, sessions, &verdicts);
-            let recorded = self.try_note(Note::Tested(Arc::clone(&alarm), decisions));
+            let recorded = self.try_note(Note::Announced(Arc::clone(&alarm), decisions));
             self.push(PushBatch { alarm, deliveries, recorded, receipts: round.push_receipts });
         }
         AlarmTestReport { alarm: self.alarms, event, targets }

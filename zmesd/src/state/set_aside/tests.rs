@@ -2,7 +2,8 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use sqlx::AssertSqlSafe;
+use sqlx::sqlite::SqliteConnectOptions;
+use sqlx::{AssertSqlSafe, ConnectOptions};
 use tempfile::TempDir;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -247,7 +248,7 @@ fn tested() -> Note {
     };
     let decision = Decision::Skip(SkipReason::Filter);
     let decided = TokenDecision { id: DeliveryId(1), token: TokenId(1), decision, badge: 0 };
-    Note::Tested(Arc::new(alarm), [decided].into())
+    Note::Announced(Arc::new(alarm), [decided].into())
 }
 
 /// A state whose writer runs.

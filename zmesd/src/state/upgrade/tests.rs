@@ -14,7 +14,7 @@ use super::*;
 use crate::config::StateConfig;
 use crate::domain::MonitorFilter;
 use crate::ports::SystemClock;
-use crate::state::{Device, Fault, LastFilter, State};
+use crate::state::{Device, LastFilter, State, StoreFault};
 
 struct Place {
     directory: TempDir,
@@ -30,7 +30,7 @@ impl Place {
     }
 
     fn copy(&self, version: &str) -> PathBuf {
-        beside(&self.path(), version)
+        file::beside(&self.path(), &format!("{BEFORE}{version}"))
     }
 
     async fn open(&self) -> Result<State, OpenError> {
@@ -162,7 +162,7 @@ async fn a_newer_file_names_the_zmesd_that_reads_it_and_the_way_back() {
     written_by(&place, 5, "zmesd 0.7.0: something new").await;
     let before = fs::read(place.path()).unwrap();
     let problem = place.refused().await;
-    assert_eq!(problem.fault(), Fault::File);
+    assert_eq!(problem.fault(), StoreFault::File);
     let said = format!("{problem}");
     let expected = format!(
         "has tables of version 5, made by zmesd 0.7.0; this zmesd ({}) supports up to version 3",

@@ -60,8 +60,7 @@ fn words(waiting: &Waiting) -> Vec<String> {
         }
         Note::Attempts(attempts) => format!("outcomes {}", attempts.len()),
         Note::Devices(many) => format!("{} filters", many.len()),
-        Note::Tested(..)
-        | Note::Sent(..)
+        Note::Sent(..)
         | Note::Tokens(_)
         | Note::TokenSent(..)
         | Note::TokenUntold(_)

@@ -55,13 +55,11 @@ pub(super) struct Grants {
 }
 
 impl Grants {
-    /// Adds a row of `Monitors_Permissions` or `Role_Monitors_Permissions`.
     pub(super) fn add_monitor(&mut self, monitor: MonitorId, permission: Permission) {
         let known = self.monitors.entry(monitor).or_insert(Permission::Inherit);
         *known = known.and(permission);
     }
 
-    /// Adds a row of `Groups_Permissions` or `Role_Groups_Permissions`.
     pub(super) fn add_group(&mut self, group: GroupId, permission: Permission) {
         let known = self.groups.entry(group).or_insert(Permission::Inherit);
         *known = known.and(permission);
@@ -93,14 +91,12 @@ pub(super) struct Groups {
 }
 
 impl Groups {
-    /// Adds a row of `Groups`.
     pub(super) fn add(&mut self, group: GroupId, parent: Option<GroupId>) {
         if let Some(parent) = parent {
             self.children.entry(parent).or_default().push(group);
         }
     }
 
-    /// Adds a row of `Groups_Monitors`.
     pub(super) fn add_member(&mut self, group: GroupId, monitor: MonitorId) {
         self.members.entry(group).or_default().push(monitor);
     }

@@ -6,10 +6,11 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use tokio::net::UnixStream;
 use tokio::time::timeout;
 use zmes_shared::MonitorId;
 
-use crate::shm::trigger::{WriteError, bounded, write};
+use crate::shm::trigger::{bounded, write};
 use crate::shm::{layout, path_of};
 use crate::{AlarmTrigger, TriggerCommand, TriggerError, TriggerVia};
 
@@ -29,14 +30,15 @@ impl LocalTrigger {
         Self { path_map, path_socks }
     }
 
-    async fn write(&self, monitor: MonitorId, command: TriggerCommand) -> Result<(), WriteError> {
+    async fn write(&self, monitor: MonitorId, command: TriggerCommand) -> Result<(), TriggerError> {
         let path = path_of(&self.path_map, monitor);
-        let task = tokio::task::spawn_blocking(move || write(&path, &command));
-        match timeout(WRITE_DEADLINE, task).await {
-            Ok(Ok(result)) => result,
-            Ok(Err(error)) => Err(WriteError::Failed(error.to_string())),
-            Err(_) => Err(WriteError::Failed("the shared memory could not be written in time".to_owned())),
-        }
+        let task = tokio::task::spawn_blocking(move || write(&path, monitor, &command));
+        let detail = match timeout(WRITE_DEADLINE, task).await {
+            Ok(Ok(result)) => return result,
+            Ok(Err(error)) => error.to_string(),
+            Err(_) => "the shared memory could not be written in time".to_owned(),
+        };
+        Err(TriggerError::Failed { monitor, detail })
     }
 
     async fn ask_zmtrigger(
@@ -51,14 +53,16 @@ impl LocalTrigger {
             )));
         };
         let socket = directory.join(zmtrigger::SOCKET_NAME);
-        match zmtrigger::send(&socket, monitor, command).await {
-            Ok(()) => Ok(TriggerVia::Zmtrigger),
-            Err(zmtrigger::SendError::Away(why)) => Err(TriggerError::NotPermitted(format!(
+        let stream = UnixStream::connect(&socket).await.map_err(|why| {
+            TriggerError::NotPermitted(format!(
                 "{denied}, and zmtrigger.pl cannot be reached at {} ({why}); run zmesd as the user of zmc, \
                  or turn on OPT_TRIGGERS in ZoneMinder",
                 socket.display()
-            ))),
-            Err(zmtrigger::SendError::Failed(detail)) => Err(TriggerError::Failed { monitor, detail }),
+            ))
+        })?;
+        match zmtrigger::send(stream, monitor, command).await {
+            Ok(()) => Ok(TriggerVia::Zmtrigger),
+            Err(error) => Err(TriggerError::Failed { monitor, detail: error.to_string() }),
         }
     }
 }
@@ -69,9 +73,8 @@ impl AlarmTrigger for LocalTrigger {
         let command = harmless(command);
         match self.write(monitor, command.clone()).await {
             Ok(()) => Ok(TriggerVia::SharedMemory),
-            Err(WriteError::NotCaptured) => Err(TriggerError::NotCaptured(monitor)),
-            Err(WriteError::Denied(denied)) => self.ask_zmtrigger(monitor, &command, &denied).await,
-            Err(WriteError::Failed(detail)) => Err(TriggerError::Failed { monitor, detail }),
+            Err(TriggerError::NotPermitted(denied)) => self.ask_zmtrigger(monitor, &command, &denied).await,
+            Err(error) => Err(error),
         }
     }
 }
