@@ -20,12 +20,9 @@ use crate::render::{Out, OutputStyle, Terminal, Tone, View, clean, paint, termin
 /// Indent of continued messages, as after `hint: `.
 const REMARK: usize = 6;
 
-/// One run.
 #[derive(Debug)]
 pub struct Context {
-    /// The output.
     pub out: Out,
-    /// The environment.
     pub environment: Environment,
     socket: PathBuf,
     timeout: Option<Duration>,
@@ -60,7 +57,6 @@ impl Context {
         }
     }
 
-    /// Returns the control socket that this run uses.
     pub fn socket(&self) -> &Path {
         &self.socket
     }
@@ -87,7 +83,6 @@ impl Context {
         self.show(&view)
     }
 
-    /// Shows an answer and says how it ends the run.
     pub fn show(&mut self, view: &impl View) -> Result<Exit, CliError> {
         self.out.show(view).map_err(CliError::Output)?;
         Ok(view.exit())

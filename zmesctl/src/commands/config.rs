@@ -114,7 +114,6 @@ fn text(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).into_owned()
 }
 
-/// What `config check` shows.
 #[derive(Debug, Serialize)]
 struct Checked {
     ok: bool,
@@ -139,7 +138,6 @@ impl View for Checked {
     }
 }
 
-/// What `config default` shows.
 #[derive(Debug, Serialize)]
 struct DefaultConfig {
     toml: String,

@@ -28,9 +28,7 @@ pub(super) enum Live {
     BlockedTokens,
     /// Handles of tokens that are silenced.
     MutedTokens,
-    /// Numbers of connected apps.
     Clients,
-    /// Numbers of monitors.
     Monitors,
     /// Names of users who have an app connected or a token.
     Users,

@@ -11,7 +11,6 @@ use serde_json::{Map, Value};
 
 use super::{EntryRefusal, FileEntry, FilePlace, Raw, Unparsable, shown};
 
-/// Reads the file.
 pub(super) fn parse(text: &[u8]) -> Result<Vec<FileEntry>, Unparsable> {
     let mut found = TokenList::default();
     let mut reader = serde_json::Deserializer::from_slice(text);
@@ -51,7 +50,6 @@ fn plain(error: &serde_json::Error) -> String {
 struct TokenList {
     /// There is a list of tokens, and it was begun.
     tokens: bool,
-    /// There is something else.
     others: bool,
     entries: Vec<FileEntry>,
 }

@@ -134,7 +134,6 @@ fn no_client(id: SessionId) -> ControlError {
     ControlError::new(ErrorCode::NotFound, error.to_string())
 }
 
-/// Says what a question is about.
 fn about(clients: &[ClientView]) -> String {
     let shown = clients.iter().take(SHOWN).map(|client| format!("client {}", words::client(client)));
     let mut lines: Vec<_> = shown.collect();
@@ -145,7 +144,6 @@ fn about(clients: &[ClientView]) -> String {
     lines.join("\n")
 }
 
-/// What `disconnect --dry-run` shows of one client.
 #[derive(Debug, Serialize)]
 struct WouldDisconnect {
     dry_run: bool,
@@ -158,7 +156,6 @@ impl View for WouldDisconnect {
     }
 }
 
-/// What became of several clients.
 #[derive(Debug, Default, Serialize)]
 struct DisconnectReport {
     dry_run: bool,

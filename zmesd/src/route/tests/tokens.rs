@@ -44,9 +44,8 @@ impl RouterWorld {
         let mut pushed = Vec::new();
         for batch in self.batches() {
             let event = batch.alarm.event.unwrap().0;
-            let one = |delivery: PushDelivery| {
-                (event, delivery.token.token.expose().to_owned(), delivery.badge)
-            };
+            let one =
+                |delivery: PushDelivery| (event, delivery.token.token.expose().to_owned(), delivery.badge);
             pushed.extend(batch.deliveries.into_iter().map(one));
         }
         pushed
