@@ -63,7 +63,7 @@ impl Context {
 
     /// Connects to the daemon; each request may take as long as `--timeout` says.
     pub async fn connect(&self) -> Result<ControlClient, CliError> {
-        self.connect_with(TIMEOUT).await
+        self.connect_for(TIMEOUT).await
     }
 
     /// Asks the daemon and shows the answer.
@@ -79,7 +79,7 @@ impl Context {
     where
         V: View + DeserializeOwned,
     {
-        let view: V = self.connect_with(limit).await?.request(request).await?;
+        let view: V = self.connect_for(limit).await?.request(request).await?;
         self.show(&view)
     }
 
@@ -132,10 +132,6 @@ impl Context {
 
     /// Connects with another time limit, unless `--timeout` is given.
     pub async fn connect_for(&self, limit: Duration) -> Result<ControlClient, CliError> {
-        self.connect_with(limit).await
-    }
-
-    async fn connect_with(&self, limit: Duration) -> Result<ControlClient, CliError> {
         let limit = self.timeout.unwrap_or(limit);
         Ok(ControlClient::connect_within(&self.socket, limit).await?)
     }
@@ -150,9 +146,5 @@ pub(crate) fn socket(told: Option<PathBuf>, environment: &Environment) -> PathBu
 
 fn user_socket() -> Option<PathBuf> {
     let path = BaseDirs::new()?.runtime_dir()?.join(USER_SOCKET);
-    is_socket(&path).then_some(path)
-}
-
-fn is_socket(path: &Path) -> bool {
-    std::fs::metadata(path).is_ok_and(|metadata| metadata.file_type().is_socket())
+    std::fs::metadata(&path).is_ok_and(|metadata| metadata.file_type().is_socket()).then_some(path)
 }

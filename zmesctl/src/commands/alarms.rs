@@ -23,7 +23,6 @@ const WAIT_TIMEOUT: Duration = Duration::from_secs(30);
 /// After this long, people are told what the command waits for.
 const PATIENCE: Duration = Duration::from_secs(1);
 
-/// `alarm …`
 #[derive(Debug, Subcommand)]
 #[command(
     disable_help_subcommand = true,
@@ -38,7 +37,6 @@ pub enum AlarmCommand {
     Cancel(CancelArgs),
 }
 
-/// Which alarm to pretend.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
@@ -62,7 +60,6 @@ pub struct TestArgs {
     wait: bool,
 }
 
-/// Which monitor to force, and for how long.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
@@ -80,7 +77,6 @@ pub struct ForceArgs {
     lasting: Duration,
 }
 
-/// Which monitor to release.
 #[derive(Debug, Args)]
 #[command(
     after_help = "Examples:\n  zmesctl alarm cancel --monitor 1\n  zmesctl alarm cancel --monitor Garage"

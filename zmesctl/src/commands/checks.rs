@@ -21,7 +21,6 @@ const SLOW_TIMEOUT: Duration = Duration::from_secs(30);
 const SERVICE: &str = "ZMESD";
 const UNKNOWN: &str = "UNKNOWN";
 
-/// What to check.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:

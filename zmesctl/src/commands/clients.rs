@@ -16,7 +16,6 @@ use crate::render::{Cell, Column, ColumnOf, Out, Table, Tone, View, time};
 use crate::values;
 use crate::words;
 
-/// `clients …`
 #[derive(Debug, Subcommand)]
 #[command(
     disable_help_subcommand = true,
@@ -31,7 +30,6 @@ pub enum ClientsCommand {
     Disconnect(disconnect::DisconnectArgs),
 }
 
-/// Which clients to list.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:

@@ -23,7 +23,6 @@ use crate::zmesd;
 const EX_CONFIG: i32 = 78;
 const EX_NOPERM: i32 = 77;
 
-/// `config …`
 #[derive(Debug, Subcommand)]
 #[command(
     disable_help_subcommand = true,
@@ -44,7 +43,6 @@ pub enum ConfigCommand {
     Show,
 }
 
-/// Which file.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:

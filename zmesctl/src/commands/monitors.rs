@@ -12,7 +12,6 @@ use crate::error::CliError;
 use crate::exit::Exit;
 use crate::render::{Cell, Column, ColumnOf, Out, Table, Tone, View};
 
-/// `monitors …`
 #[derive(Debug, Clone, Copy, Subcommand)]
 #[command(
     disable_help_subcommand = true,

@@ -19,7 +19,6 @@ const CHECK_TIMEOUT: Duration = Duration::from_secs(30);
 /// Column of a step's detail, after its name.
 const DETAIL: usize = 14;
 
-/// `push …`
 #[derive(Debug, Subcommand)]
 #[command(
     disable_help_subcommand = true,
@@ -35,7 +34,6 @@ pub enum PushCommand {
     Retry(RetryArgs),
 }
 
-/// Which transport to check.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
@@ -50,7 +48,6 @@ pub struct PushCheckArgs {
     transport: Option<TransportKind>,
 }
 
-/// Which transport to ask again.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:

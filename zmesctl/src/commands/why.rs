@@ -17,7 +17,6 @@ use crate::render::{Cell, Column, ColumnOf, Out, OutputStyle, Table, Tone, View,
 use crate::values;
 use crate::words;
 
-/// Which event.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:

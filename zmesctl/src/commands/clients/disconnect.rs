@@ -20,7 +20,6 @@ use crate::words;
 /// Clients that a question shows.
 const SHOWN: usize = 20;
 
-/// Which clients to disconnect.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:

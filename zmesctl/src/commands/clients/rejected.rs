@@ -14,7 +14,6 @@ use crate::exit::Exit;
 use crate::render::{Cell, Column, ColumnOf, Out, Table, Tone, View, clean, time};
 use crate::values;
 
-/// Which refusals to list.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:

@@ -27,7 +27,6 @@ const STEP_WIDTH: usize = 16;
 /// Longest text that names a token or a user.
 const LONGEST: usize = 4096;
 
-/// What to look at.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:

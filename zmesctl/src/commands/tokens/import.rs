@@ -25,7 +25,6 @@ const AROUND: usize = 4096;
 /// How long a batch may take when `--timeout` does not say.
 const TIMEOUT: Duration = Duration::from_secs(30);
 
-/// Which file.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
