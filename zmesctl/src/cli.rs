@@ -48,7 +48,6 @@ pub struct Cli {
     pub command: TopCommand,
 }
 
-/// The commands.
 #[derive(Debug, Subcommand)]
 pub enum TopCommand {
     /// Show the state of zmesd: monitors, clients, push, database
@@ -100,7 +99,6 @@ pub enum TopCommand {
     Completions(completions::CompletionsArgs),
 }
 
-/// Runs one command.
 pub async fn run(command: TopCommand, context: &mut Context) -> Result<Exit, CliError> {
     match command {
         TopCommand::Status => status::run(context).await,
@@ -122,7 +120,6 @@ pub async fn run(command: TopCommand, context: &mut Context) -> Result<Exit, Cli
     }
 }
 
-/// Parses a command line.
 pub fn parse(arguments: &[OsString]) -> Result<Cli, clap::Error> {
     let cli = Cli::try_parse_from(arguments)?;
     // Not `conflicts_with`: clap does not see conflicts of global options that stand on different sides of a command.

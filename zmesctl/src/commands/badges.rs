@@ -10,7 +10,6 @@ use crate::error::CliError;
 use crate::exit::Exit;
 use crate::values;
 
-/// `badges …`
 #[derive(Debug, Subcommand)]
 #[command(
     disable_help_subcommand = true,
@@ -21,7 +20,6 @@ pub enum BadgesCommand {
     Reset(ResetArgs),
 }
 
-/// Which badges, and to which number.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:

@@ -11,7 +11,6 @@ use crate::exit::Exit;
 use crate::render::{Out, View};
 use crate::shells::Shell;
 
-/// Which shell.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:

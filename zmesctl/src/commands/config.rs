@@ -23,7 +23,6 @@ use crate::zmesd;
 const EX_CONFIG: i32 = 78;
 const EX_NOPERM: i32 = 77;
 
-/// `config …`
 #[derive(Debug, Subcommand)]
 #[command(
     disable_help_subcommand = true,
@@ -44,7 +43,6 @@ pub enum ConfigCommand {
     Show,
 }
 
-/// Which file.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
@@ -114,7 +112,6 @@ fn text(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).into_owned()
 }
 
-/// What `config check` shows.
 #[derive(Debug, Serialize)]
 struct Checked {
     ok: bool,
@@ -139,7 +136,6 @@ impl View for Checked {
     }
 }
 
-/// What `config default` shows.
 #[derive(Debug, Serialize)]
 struct DefaultConfig {
     toml: String,

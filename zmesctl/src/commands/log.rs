@@ -17,7 +17,6 @@ const LEVELS: [&str; 5] = ["error", "warn", "info", "debug", "trace"];
 /// Edits between a mistyped word and the level that was meant.
 const MISTYPED: usize = 2;
 
-/// `log …`
 #[derive(Debug, Subcommand)]
 #[command(
     disable_help_subcommand = true,
@@ -28,7 +27,6 @@ pub enum LogCommand {
     Level(LevelArgs),
 }
 
-/// Which level, and for how long.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:

@@ -4,7 +4,6 @@ use std::io;
 use std::time::Duration;
 
 use clap::{Args, Subcommand};
-use serde_json::Value;
 use zmes_shared::control::{Request, TransportKind};
 use zmes_shared::views::{CheckStep, PushCheck, PushQueue, PushRetried, RetriedTransport, TransportView};
 
@@ -20,7 +19,6 @@ const CHECK_TIMEOUT: Duration = Duration::from_secs(30);
 /// Column of a step's detail, after its name.
 const DETAIL: usize = 14;
 
-/// `push …`
 #[derive(Debug, Subcommand)]
 #[command(
     disable_help_subcommand = true,
@@ -36,7 +34,6 @@ pub enum PushCommand {
     Retry(RetryArgs),
 }
 
-/// Which transport to check.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
@@ -51,7 +48,6 @@ pub struct PushCheckArgs {
     transport: Option<TransportKind>,
 }
 
-/// Which transport to ask again.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
@@ -80,6 +76,8 @@ pub(crate) async fn run(command: PushCommand, context: &mut Context) -> Result<E
 }
 
 impl View for PushCheck {
+    const LIST: Option<&'static str> = Some("checks");
+
     fn human(&self, out: &mut Out) -> io::Result<()> {
         if self.checks.is_empty() {
             return out.line("No push transport is configured: see [push] in zmesd.toml.");
@@ -98,10 +96,6 @@ impl View for PushCheck {
         Ok(())
     }
 
-    fn elements(&self) -> serde_json::Result<Vec<Value>> {
-        self.checks.iter().map(serde_json::to_value).collect()
-    }
-
     fn exit(&self) -> Exit {
         if self.checks.iter().all(|check| check.ok) { Exit::Done } else { Exit::Negative }
     }
@@ -114,6 +108,8 @@ fn line(step: &CheckStep, width: usize) -> String {
 }
 
 impl View for PushQueue {
+    const LIST: Option<&'static str> = Some("deliveries");
+
     fn human(&self, out: &mut Out) -> io::Result<()> {
         match self.queued {
             0 => out.line("No push is queued.")?,
@@ -134,10 +130,6 @@ impl View for PushQueue {
         out.table(&rows)?;
         let more = self.queued.saturating_sub(self.deliveries.len() as u64);
         if more > 0 { out.line(&format!("(and {more} more)")) } else { Ok(()) }
-    }
-
-    fn elements(&self) -> serde_json::Result<Vec<Value>> {
-        self.deliveries.iter().map(serde_json::to_value).collect()
     }
 }
 
@@ -167,6 +159,8 @@ fn state(transport: &TransportView, out: &Out) -> String {
 }
 
 impl View for PushRetried {
+    const LIST: Option<&'static str> = Some("transports");
+
     fn human(&self, out: &mut Out) -> io::Result<()> {
         if self.transports.is_empty() {
             return out.line("No push transport is configured: see [push] in zmesd.toml.");
@@ -175,10 +169,6 @@ impl View for PushRetried {
             out.hanging(&retried(transport), 2)?;
         }
         Ok(())
-    }
-
-    fn elements(&self) -> serde_json::Result<Vec<Value>> {
-        self.transports.iter().map(serde_json::to_value).collect()
     }
 }
 

@@ -32,7 +32,6 @@ const GAPS: usize = 4;
 /// The change of what is not one: the state of things at the start of the stream.
 const PRESENT: &str = "present";
 
-/// What to watch, and for how long.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:

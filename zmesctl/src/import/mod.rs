@@ -25,19 +25,15 @@ const MAX_NAME: usize = 128;
 /// Characters of a token that people see.
 const SHOWN: usize = 6;
 
-/// What a file holds.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct TokenFile {
-    /// How it is written.
     pub(crate) format: FileFormat,
     /// Everything that stands for a token, in the order of the file.
     pub(crate) entries: Vec<FileEntry>,
 }
 
-/// How a file is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum FileFormat {
-    /// There is nothing in it.
     Empty,
     /// Lines with colons, until 5.x.
     Colon,
@@ -46,7 +42,6 @@ pub(crate) enum FileFormat {
 }
 
 impl FileFormat {
-    /// Returns the word for people and JSON.
     pub(crate) fn as_str(self) -> &'static str {
         match self {
             Self::Empty => "empty",
@@ -59,7 +54,6 @@ impl FileFormat {
 /// One token in a file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct FileEntry {
-    /// Where it stands.
     pub(crate) place: FilePlace,
     /// The end of the token, for people; the whole is in the record alone.
     pub(crate) shown: String,
@@ -67,7 +61,6 @@ pub(crate) struct FileEntry {
     pub(crate) content: Result<TokenRecord, EntryRefusal>,
 }
 
-/// Where an entry stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum FilePlace {
     /// In this line, from 1.
@@ -90,22 +83,18 @@ impl fmt::Display for FilePlace {
 pub(crate) enum EntryRefusal {
     /// It has no data that could be imported.
     Useless(String),
-    /// It is damaged.
     Damaged(String),
 }
 
 /// Why a file is refused as a whole.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Unparsable {
-    /// The line, from 1.
     pub(crate) line: usize,
-    /// The column, from 1.
     pub(crate) column: usize,
     /// What is wrong there. Never a piece of the file: it could be a token.
     pub(crate) detail: String,
 }
 
-/// Reads a file of any age.
 pub(crate) fn parse(bytes: &[u8]) -> Result<TokenFile, Unparsable> {
     if bytes.starts_with(&[0xff, 0xfe]) || bytes.starts_with(&[0xfe, 0xff]) {
         let detail = "the file is UTF-16: save it as UTF-8".to_owned();
@@ -145,7 +134,6 @@ struct Raw<'a> {
 }
 
 impl Raw<'_> {
-    /// Makes an entry of it.
     fn judge(&self, place: FilePlace) -> FileEntry {
         let content = self.record().map_err(EntryRefusal::Damaged);
         FileEntry { place, shown: shown(self.token), content }

@@ -46,20 +46,12 @@ impl fmt::Debug for OldEntry {
     }
 }
 
-/// A line that is not understood.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct UnreadLine {
-    /// From 1.
-    pub(super) line: usize,
-    /// Why. Never quotes the file.
-    pub(super) why: &'static str,
-}
-
 /// What a reader found in a file.
 #[derive(Debug, Default)]
 pub(super) struct FileContent {
     pub(super) settings: Vec<RawSetting>,
-    pub(super) unread: Vec<UnreadLine>,
+    /// Lines, from 1, that are not understood, and why. The reason never quotes the file.
+    pub(super) unread: Vec<(usize, &'static str)>,
 }
 
 /// A setting under the name that its file has for it.

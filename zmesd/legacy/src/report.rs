@@ -22,12 +22,8 @@ pub(super) enum Fate {
         /// `None`: it may be a secret.
         value: Option<String>,
     },
-    Needless {
-        why: String,
-    },
-    Idle {
-        why: String,
-    },
+    Needless(String),
+    Idle(String),
     /// There is no counterpart, and something is lost.
     Missing {
         why: String,
@@ -35,17 +31,13 @@ pub(super) enum Fate {
         instead: String,
     },
     /// There is no counterpart, but only the look of a push changes.
-    Trifle {
-        why: String,
-    },
+    Trifle(String),
     /// A person has to decide.
     Open {
         why: String,
         hint: String,
     },
-    Unread {
-        why: String,
-    },
+    Unread(String),
 }
 
 impl Fate {
@@ -53,12 +45,12 @@ impl Fate {
     fn chapter(&self) -> usize {
         match self {
             Self::Open { .. } => 0,
-            Self::Unread { .. } => 1,
+            Self::Unread(_) => 1,
             Self::Missing { .. } => 2,
             Self::Taken { .. } => 3,
-            Self::Trifle { .. } => 4,
-            Self::Needless { .. } => 5,
-            Self::Idle { .. } => 6,
+            Self::Trifle(_) => 4,
+            Self::Needless(_) => 5,
+            Self::Idle(_) => 6,
         }
     }
 }
@@ -177,9 +169,7 @@ impl ImportReport {
                     lines.push(format!("  {named} -> {key} = {value}"));
                     continue;
                 }
-                Fate::Needless { why } | Fate::Idle { why } | Fate::Unread { why } | Fate::Trifle { why } => {
-                    why.clone()
-                }
+                Fate::Needless(why) | Fate::Idle(why) | Fate::Unread(why) | Fate::Trifle(why) => why.clone(),
                 Fate::Missing { why, instead } if instead.is_empty() => why.clone(),
                 Fate::Missing { why, instead } => format!("{why}\n      instead: {instead}"),
                 Fate::Open { why, hint } => format!("{why}\n      hint: {hint}"),
@@ -224,7 +214,7 @@ fn finding_json(finding: &Finding) -> Value {
             object["key"] = key.as_str().into();
             object["value"] = value.as_deref().into();
         }
-        Fate::Needless { why } | Fate::Idle { why } | Fate::Unread { why } | Fate::Trifle { why } => {
+        Fate::Needless(why) | Fate::Idle(why) | Fate::Unread(why) | Fate::Trifle(why) => {
             object["reason"] = why.as_str().into();
         }
         Fate::Missing { why, instead } => {

@@ -14,7 +14,7 @@ pub(super) fn take(taking: &mut Takeover<'_>) {
     if let Some(entry) = taking.old.latest("customize", "es_rules")
         && taking.old.absent.iter().all(|wanted| wanted.what != "rules")
     {
-        taking.say(entry, Fate::Needless { why: "the rules were read; each of them is listed".to_owned() });
+        taking.say(entry, Fate::Needless("the rules were read; each of them is listed".to_owned()));
     }
     for (file, root) in &taking.old.rules {
         let monitors = root.get("notifications").and_then(|notifications| notifications.get("monitors"));
@@ -43,9 +43,9 @@ fn fate(rule: &YamlNode) -> Fate {
                     .to_owned(),
         },
         "critical_notify" => {
-            Fate::Needless { why: "it never had an effect: every alarm is announced".to_owned() }
+            Fate::Needless("it never had an effect: every alarm is announced".to_owned())
         }
-        _ => Fate::Needless { why: "the old server did not know this action and announced every alarm".to_owned() },
+        _ => Fate::Needless("the old server did not know this action and announced every alarm".to_owned()),
     }
 }
 

@@ -8,7 +8,7 @@ use std::collections::HashMap;
 
 use saphyr_parser::{Event, Parser, ScalarStyle, Tag};
 
-use super::entry::{FileContent, RawSetting, UnreadLine};
+use super::entry::{FileContent, RawSetting};
 
 /// Deepest nesting that is read.
 const MAX_DEPTH: usize = 64;
@@ -89,22 +89,20 @@ pub(super) fn read(root: &YamlNode) -> FileContent {
             NodeContent::Map(entries) => {
                 for (key, line, node) in entries {
                     match value(node) {
-                        Ok(value) => found.settings.push(RawSetting {
-                            section: section.clone(),
-                            key: key.clone(),
-                            value,
-                            line: *line,
-                        }),
-                        Err(why) => found.unread.push(UnreadLine { line: *line, why }),
+                        Ok(value) => {
+                            let (section, key) = (section.clone(), key.clone());
+                            found.settings.push(RawSetting { section, key, value, line: *line });
+                        }
+                        Err(why) => found.unread.push((*line, why)),
                     }
                 }
             }
             // `mqtt:` alone, all of its keys commented out.
             NodeContent::Scalar(text) if text.is_empty() => {}
             NodeContent::Scalar(_) | NodeContent::List(_) => {
-                found.unread.push(UnreadLine { line: *line, why: "a section should be keys and values" });
+                found.unread.push((*line, "a section should be keys and values"));
             }
-            NodeContent::Alias => found.unread.push(UnreadLine { line: *line, why: REFERENCE }),
+            NodeContent::Alias => found.unread.push((*line, REFERENCE)),
         }
     }
     found
@@ -264,6 +262,6 @@ mod tests {
         assert!(parse(&deep).err().unwrap().message.contains("nested deeper"));
         assert!(parse(&"[".repeat(100_000)).is_err());
         let deep = read(&parse("a:\n  b:\n    c: 1\nd: 5\ne: &r {f: 1}\ng: *r\n").unwrap());
-        assert_eq!(deep.unread.iter().map(|unread| unread.line).collect::<Vec<_>>(), [2, 4, 6]);
+        assert_eq!(deep.unread.iter().map(|(line, _)| *line).collect::<Vec<_>>(), [2, 4, 6]);
     }
 }

@@ -45,25 +45,15 @@ use crate::rules::RuleSet;
 /// Everything that `zmesd.toml` says, with defaults filled in.
 #[derive(Debug, Clone)]
 pub struct Config {
-    /// `[zoneminder]`
     pub zoneminder: ZoneminderConfig,
-    /// `[server]`
     pub server: ServerConfig,
-    /// `[auth]`
     pub auth: AuthConfig,
-    /// `[push]`
     pub push: PushConfig,
-    /// `[[rule]]`
     pub rules: Arc<RuleSet>,
-    /// `[state]`
     pub state: StateConfig,
-    /// `[control]`
     pub control: ControlConfig,
-    /// `[metrics]`
     pub metrics: MetricsConfig,
-    /// `[log]`
     pub log: LogConfig,
-    /// Which files said so.
     pub origin: Origin,
     /// The same values as text, key by key.
     settings: Settings,
@@ -116,7 +106,6 @@ pub fn check_log_level(text: &str) -> Result<(), String> {
 /// The files that a configuration came from.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Origin {
-    /// `zmesd.toml`
     pub file: PathBuf,
     /// ZoneMinder's `zm.conf`, where it was read.
     pub zm_conf: Option<PathBuf>,
@@ -129,7 +118,6 @@ pub struct Origin {
 pub enum Source {
     /// Shared memory, and the database for monitors whose memory is of an unknown layout.
     Auto,
-    /// Shared memory alone.
     Shm,
     /// The Events table alone (a ZoneMinder on another machine).
     Db,
@@ -149,7 +137,6 @@ pub struct TlsFiles {
 pub enum MetricsListen {
     /// A port of the loopback.
     Port(SocketAddr),
-    /// A Unix socket.
     Socket(PathBuf),
 }
 

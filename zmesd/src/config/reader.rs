@@ -9,8 +9,8 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use super::file::SECTIONS;
-use super::forms::{PathName, nearest};
-use super::problem::{Place, Problems, quotable};
+use super::forms::{PATH_NAME, nearest};
+use super::problem::{KeyPlace, Problems, quotable};
 use super::section::{Complaint, Form, Literal, Section};
 
 /// Reads one document.
@@ -83,7 +83,7 @@ impl<'d> Reader<'d> {
         name: &str,
         form: &F,
         default: Literal<'static>,
-    ) -> (F::Value, Place) {
+    ) -> (F::Value, KeyPlace) {
         if F::BY_FILE
             && let Some(named) = self.by_file(table, path, name, form)
         {
@@ -91,9 +91,9 @@ impl<'d> Reader<'d> {
         }
         let key = format!("{path}.{name}");
         let Some((spelt, value)) = table.and_then(|table| find(table, name)) else {
-            return (default_of(form, default), Place { key, line: None });
+            return (default_of(form, default), KeyPlace { key, line: None });
         };
-        let place = Place { key, line: Some(self.line(spelt.span().start)) };
+        let place = KeyPlace { key, line: Some(self.line(spelt.span().start)) };
         let value = read(form, value.get_ref()).unwrap_or_else(|complaint| {
             let hint = complaint
                 .hint
@@ -111,11 +111,12 @@ impl<'d> Reader<'d> {
         path: &str,
         name: &str,
         form: &F,
-    ) -> Option<(F::Value, Place)> {
+    ) -> Option<(F::Value, KeyPlace)> {
         let companion = format!("{name}-file");
         let (spelt, value) = find(table?, &companion)?;
-        let place = Place { key: format!("{path}.{companion}"), line: Some(self.line(spelt.span().start)) };
-        let file = match read(&PathName, value.get_ref()) {
+        let place =
+            KeyPlace { key: format!("{path}.{companion}"), line: Some(self.line(spelt.span().start)) };
+        let file = match read(&PATH_NAME, value.get_ref()) {
             Ok(file) => file?,
             Err(complaint) => {
                 let hint =
@@ -147,7 +148,7 @@ impl<'d> Reader<'d> {
             }
             let child = joined(path, name);
             let place =
-                Place { key: quotable(&joined(shown, name)), line: Some(self.line(spelt.span().start)) };
+                KeyPlace { key: quotable(&joined(shown, name)), line: Some(self.line(spelt.span().start)) };
             let below = format!("{child}.");
             let Some(known) = SECTIONS.iter().find(|s| s.path == child || s.path.starts_with(&below)) else {
                 let (message, hint) = unknown(name, path, section);
@@ -159,13 +160,13 @@ impl<'d> Reader<'d> {
     }
 
     /// Checks what stands where a section should be.
-    fn check_section(&mut self, value: &DeValue<'_>, path: &str, place: &Place, repeated: bool) {
+    fn check_section(&mut self, value: &DeValue<'_>, path: &str, place: &KeyPlace, repeated: bool) {
         match value {
             DeValue::Table(table) if !repeated => self.check_table(table, path, &place.key),
             DeValue::Array(elements) if repeated => {
                 for (index, element) in elements.iter().enumerate() {
                     let key = format!("{}[{index}]", place.key);
-                    let place = Place { key, line: Some(self.line(element.span().start)) };
+                    let place = KeyPlace { key, line: Some(self.line(element.span().start)) };
                     self.check_section(element.get_ref(), path, &place, false);
                 }
             }
@@ -185,7 +186,7 @@ impl<'d> Reader<'d> {
     }
 
     /// Adds a problem, unless its line is not TOML anyway.
-    fn complain(&mut self, place: &Place, message: String, hint: String) {
+    fn complain(&mut self, place: &KeyPlace, message: String, hint: String) {
         if !place.line.is_some_and(|line| self.broken_lines.contains(&line)) {
             self.problems.push_at(place, message, hint);
         }

@@ -20,7 +20,6 @@ use crate::words;
 /// Clients that a question shows.
 const SHOWN: usize = 20;
 
-/// Which clients to disconnect.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
@@ -134,7 +133,6 @@ fn no_client(id: SessionId) -> ControlError {
     ControlError::new(ErrorCode::NotFound, error.to_string())
 }
 
-/// Says what a question is about.
 fn about(clients: &[ClientView]) -> String {
     let shown = clients.iter().take(SHOWN).map(|client| format!("client {}", words::client(client)));
     let mut lines: Vec<_> = shown.collect();
@@ -145,7 +143,6 @@ fn about(clients: &[ClientView]) -> String {
     lines.join("\n")
 }
 
-/// What `disconnect --dry-run` shows of one client.
 #[derive(Debug, Serialize)]
 struct WouldDisconnect {
     dry_run: bool,
@@ -158,7 +155,6 @@ impl View for WouldDisconnect {
     }
 }
 
-/// What became of several clients.
 #[derive(Debug, Default, Serialize)]
 struct DisconnectReport {
     dry_run: bool,

@@ -27,11 +27,8 @@ const SHOWN: usize = 20;
 pub(crate) struct Change<'c> {
     /// For people: "revoking".
     pub(crate) what: &'static str,
-    /// The command line that needs no confirmation.
     pub(crate) instead: String,
-    /// The question.
     pub(crate) question: &'static str,
-    /// Which tokens.
     pub(crate) tokens: TokenSelection,
     /// Makes the request for these tokens; dry where the flag says so.
     pub(crate) request: &'c dyn Fn(TokenSelection, bool) -> Request,
@@ -163,7 +160,6 @@ fn show(mut changed: TokensChanged, context: &mut Context) -> Result<Exit, CliEr
     context.show(&changed)
 }
 
-/// Says what is to be confirmed.
 fn about(preview: &TokensChanged, out: &Out) -> String {
     let shown = preview.tokens.get(..SHOWN).unwrap_or(&preview.tokens);
     let mut text = format!("{}:\n{}", counted(preview.count), list::brief(shown).render(out.look()));
@@ -218,7 +214,6 @@ impl View for TokensChanged {
     }
 }
 
-/// Says what was done.
 fn sentence(changed: &TokensChanged, out: &Out) -> String {
     let first = changed.tokens.first();
     let done = match changed.change.as_str() {

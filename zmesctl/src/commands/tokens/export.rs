@@ -11,7 +11,6 @@ use crate::context::Context;
 use crate::error::CliError;
 use crate::exit::Exit;
 
-/// How the file is written.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:

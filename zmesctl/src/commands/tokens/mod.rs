@@ -57,7 +57,6 @@ Examples:
   zmesctl tokens unmute 1a2b3c4d
   zmesctl tokens unmute --state muted --yes";
 
-/// `tokens …`
 #[derive(Debug, Subcommand)]
 #[command(
     disable_help_subcommand = true,
@@ -101,7 +100,6 @@ pub enum TokensCommand {
     Export(export::ExportArgs),
 }
 
-/// Which phones to list.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
@@ -121,7 +119,6 @@ pub struct ListArgs {
     reveal: bool,
 }
 
-/// Which phone to show.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:\n  zmesctl tokens show 1a2b3c4d\n  zmesctl tokens show 1a2b3c4d --reveal")]
 pub struct ShowArgs {
@@ -133,7 +130,6 @@ pub struct ShowArgs {
     reveal: bool,
 }
 
-/// Which phone's log, and how much of it.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
@@ -157,7 +153,6 @@ pub struct ChangeArgs {
     consent: Consent,
 }
 
-/// Which phones to bring back.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
@@ -171,7 +166,6 @@ pub struct RestoreArgs {
     tokens: Vec<String>,
 }
 
-/// Which phones to silence, and for how long.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
@@ -186,7 +180,6 @@ pub struct MuteArgs {
     lasting: Option<Duration>,
 }
 
-/// What is old enough to go.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:

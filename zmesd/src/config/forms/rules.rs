@@ -1,145 +1,79 @@
 //! The values of `[[rule]]`.
 
-use std::fmt::{Debug, Display};
-
 use jiff::tz::TimeZone;
 
-use super::bounded;
+use super::{Listing, Text, bounded};
 use crate::config::problem::quotable;
 use crate::config::section::{Complaint, Form, Literal};
 use crate::config::shown::Shown;
-use crate::rules::{Channel, Days, MonitorName, ReceiverName, TimeOfDay, Window};
+use crate::rules::{Channel, Days, MonitorName, ReceiverName, Window};
 
 /// Longest name of a rule, in characters.
 const NAME_MAX: usize = 32;
 /// Most entries of one list.
 const ENTRIES_MAX: usize = 256;
 
+const NAMES: &str = "a name of 1 to 32 characters from a-z, 0-9 and -, the first one a letter or digit";
+
 /// The name of a rule; empty where the entry is still to be filled in.
-#[derive(Debug)]
-pub(in crate::config) struct RuleName;
+pub(in crate::config) const RULE_NAME: Text<String> =
+    Text { takes: NAMES, read: rule_name, show: |name| Shown::text(name) };
 
-impl Form for RuleName {
-    type Value = String;
-
-    fn read(&self, literal: Literal<'_>) -> Result<String, Complaint> {
-        let Literal::Text(text) = literal else { return Err(self.mismatch(literal)) };
-        let plain = |character: char| character.is_ascii_lowercase() || character.is_ascii_digit();
-        let fits = text.len() <= NAME_MAX
-            && text.chars().all(|character| plain(character) || character == '-')
-            && !text.starts_with('-');
-        if fits { Ok(text.to_owned()) } else { Err(self.mismatch(literal)) }
+fn rule_name(text: &str) -> Result<String, Complaint> {
+    let plain = |character: char| character.is_ascii_lowercase() || character.is_ascii_digit();
+    let fits = text.len() <= NAME_MAX
+        && text.chars().all(|character| plain(character) || character == '-')
+        && !text.starts_with('-');
+    if fits {
+        return Ok(text.to_owned());
     }
-
-    fn describe(&self) -> String {
-        format!(
-            "a name of at most {NAME_MAX} characters from a-z, 0-9 and -, beginning with a letter or digit"
-        )
-    }
-
-    fn show(&self, value: &String) -> Shown {
-        Shown::text(value)
-    }
-
-    fn mismatch(&self, literal: Literal<'_>) -> Complaint {
-        let found = if let Literal::Text(text) = literal {
-            format!("`{}`", quotable(text))
-        } else {
-            literal.what().to_owned()
-        };
-        Complaint::new(format!("must be {}, but is {found}", Form::describe(self)))
-    }
+    Err(Complaint::new(format!("must be {NAMES}, but is `{}`", quotable(text))))
 }
 
-/// One entry of a list.
-pub(in crate::config) trait Entry: Debug + Display + Clone + Sync + Sized {
-    /// What a list of them is: "a list of days".
-    const LIST: &'static str;
+pub(in crate::config) const MONITOR_NAMES: Listing<MonitorName> = Listing {
+    takes: "a list of names or ids of monitors",
+    read: |texts| entries(texts, |text| Ok(MonitorName::parse(text))),
+};
 
-    /// Reads one; says what is wrong with it.
-    fn entry(text: &str) -> Result<Self, Complaint>;
+pub(in crate::config) const RECEIVER_NAMES: Listing<ReceiverName> = Listing {
+    takes: "a list of users, handles of tokens, \"ios\" or \"android\"",
+    read: |texts| entries(texts, |text| Ok(ReceiverName::parse(text))),
+};
+
+pub(in crate::config) const TEXTS: Listing<String> =
+    Listing { takes: "a list of strings", read: |texts| entries(texts, |text| Ok(text.to_owned())) };
+
+pub(in crate::config) const CHANNELS: Listing<Channel> = Listing {
+    takes: "a list of \"push\" and \"websocket\"",
+    read: |texts| entries(texts, channel),
+};
+
+fn channel(text: &str) -> Result<Channel, Complaint> {
+    let unknown = || Complaint::new(format!("`{}` is not a channel", quotable(text)));
+    Channel::parse(text).ok_or_else(|| unknown().hint("write \"push\" or \"websocket\""))
 }
 
-/// A list; empty where there is no condition.
-#[derive(Debug)]
-pub(in crate::config) struct Entries<T>(std::marker::PhantomData<fn() -> T>);
+pub(in crate::config) const WINDOWS: Listing<Window> = Listing {
+    takes: "a list of times such as \"22:00-06:00\"",
+    read: |texts| entries(texts, window),
+};
 
-impl<T> Entries<T> {
-    pub(in crate::config) const NEW: Self = Self(std::marker::PhantomData);
+fn window(text: &str) -> Result<Window, Complaint> {
+    text.parse().map_err(|_| {
+        Complaint::new(format!("`{}` is not a time of the day", quotable(text)))
+            .hint("write when it begins and ends, from 00:00 to 24:00: \"22:00-06:00\"")
+    })
 }
 
-impl<T: Entry> Form for Entries<T> {
-    type Value = Vec<T>;
-
-    fn read(&self, literal: Literal<'_>) -> Result<Vec<T>, Complaint> {
-        let texts = match literal {
-            Literal::List(texts) => texts,
-            Literal::Text(text) => {
-                return Err(self.mismatch(literal).hint(format!("write [\"{}\"]", quotable(text))));
-            }
-            Literal::Flag(_) | Literal::Number(_) | Literal::Other(_) => return Err(self.mismatch(literal)),
-        };
-        if texts.len() > ENTRIES_MAX {
-            return Err(Complaint::new(format!("has {} entries: the limit is {ENTRIES_MAX}", texts.len())));
-        }
-        texts.iter().map(|text| bounded(text).and_then(T::entry)).collect()
+fn entries<T>(texts: &[&str], read: impl Fn(&str) -> Result<T, Complaint>) -> Result<Vec<T>, Complaint> {
+    if texts.len() > ENTRIES_MAX {
+        return Err(Complaint::new(format!("has {} entries: the limit is {ENTRIES_MAX}", texts.len())));
     }
-
-    fn describe(&self) -> String {
-        T::LIST.to_owned()
-    }
-
-    fn show(&self, value: &Vec<T>) -> Shown {
-        Shown::list(value)
-    }
-}
-
-fn no_empty(text: &str) -> Result<&str, Complaint> {
-    if text.trim().is_empty() { Err(Complaint::new("has an empty entry")) } else { Ok(text) }
-}
-
-impl Entry for MonitorName {
-    const LIST: &'static str = "a list of names or ids of monitors";
-
-    fn entry(text: &str) -> Result<Self, Complaint> {
-        no_empty(text).map(Self::parse)
-    }
-}
-
-impl Entry for ReceiverName {
-    const LIST: &'static str = "a list of users, handles of tokens, \"ios\" or \"android\"";
-
-    fn entry(text: &str) -> Result<Self, Complaint> {
-        no_empty(text).map(Self::parse)
-    }
-}
-
-impl Entry for String {
-    const LIST: &'static str = "a list of strings";
-
-    fn entry(text: &str) -> Result<Self, Complaint> {
-        no_empty(text).map(str::to_owned)
-    }
-}
-
-impl Entry for Channel {
-    const LIST: &'static str = "a list of \"push\" and \"websocket\"";
-
-    fn entry(text: &str) -> Result<Self, Complaint> {
-        Self::parse(text).ok_or_else(|| Complaint::new(format!("`{}` is not a channel", quotable(text))))
-    }
-}
-
-impl Entry for Window {
-    const LIST: &'static str = "a list of times such as \"22:00-06:00\"";
-
-    fn entry(text: &str) -> Result<Self, Complaint> {
-        text.parse().map_err(|_| {
-            let example = TimeOfDay::MIDNIGHT;
-            Complaint::new(format!("`{}` is not a time such as \"22:00-06:00\"", quotable(text)))
-                .hint(format!("write from and to as hours and minutes, from {example} to 24:00"))
-        })
-    }
+    let entry = |text: &&str| match bounded(text)? {
+        "" => Err(Complaint::new("has an empty entry").hint("an empty list, [], is no condition")),
+        text => read(text),
+    };
+    texts.iter().map(entry).collect()
 }
 
 /// Days of the week; all where the list is empty.
@@ -153,12 +87,12 @@ impl Form for Weekdays {
         let Literal::List(texts) = literal else { return Err(self.mismatch(literal)) };
         Days::parse(texts.iter().copied()).map_err(|text| {
             Complaint::new(format!("`{}` is not a day", quotable(text)))
-                .hint("write mon, tue, wed, thu, fri, sat, sun")
+                .hint("write mon, tue, wed, thu, fri, sat or sun")
         })
     }
 
     fn describe(&self) -> String {
-        "a list of days: \"mon\", \"tue\", …".to_owned()
+        "a list of days: \"mon\", \"tue\", \"wed\", \"thu\", \"fri\", \"sat\", \"sun\"".to_owned()
     }
 
     fn show(&self, value: &Days) -> Shown {
@@ -168,29 +102,18 @@ impl Form for Weekdays {
 }
 
 /// A time zone by its IANA name; `None`: the machine's.
-#[derive(Debug)]
-pub(in crate::config) struct ZoneName;
+pub(in crate::config) const ZONE_NAME: Text<Option<TimeZone>> = Text {
+    takes: "the name of a time zone such as \"Europe/Berlin\"",
+    read: zone_name,
+    show: |zone| Shown::text(zone.as_ref().and_then(TimeZone::iana_name).unwrap_or_default()),
+};
 
-impl Form for ZoneName {
-    type Value = Option<TimeZone>;
-
-    fn read(&self, literal: Literal<'_>) -> Result<Option<TimeZone>, Complaint> {
-        let Literal::Text(text) = literal else { return Err(self.mismatch(literal)) };
-        if text.is_empty() {
-            return Ok(None);
-        }
-        let unknown = || {
-            Complaint::new(format!("`{}` is not a time zone that this machine knows", quotable(text)))
-                .hint("write a name such as \"Europe/Berlin\" (`timedatectl list-timezones`); Debian's package is tzdata")
-        };
-        TimeZone::get(text).map(Some).map_err(|_| unknown())
+fn zone_name(text: &str) -> Result<Option<TimeZone>, Complaint> {
+    if text.is_empty() {
+        return Ok(None);
     }
-
-    fn describe(&self) -> String {
-        "the name of a time zone such as \"Europe/Berlin\"".to_owned()
-    }
-
-    fn show(&self, value: &Option<TimeZone>) -> Shown {
-        Shown::text(value.as_ref().and_then(TimeZone::iana_name).unwrap_or_default())
-    }
+    TimeZone::get(text).map(Some).map_err(|_| {
+        Complaint::new(format!("`{}` is not a time zone that this machine knows", quotable(text)))
+            .hint("write a name such as \"Europe/Berlin\" (`timedatectl list-timezones`); the names come with the package tzdata")
+    })
 }

@@ -23,7 +23,7 @@ use super::access::{remedy, unread};
 use super::environment::Environment;
 use super::file::{ControlSection, File, ServerSection, StateSection, TlsSection};
 use super::forms::{SOCKET_PATH_MAX, SecretSource};
-use super::problem::{Place, Problem, Problems};
+use super::problem::{KeyPlace, Problem, Problems};
 use super::section::Setting;
 use super::settings::Resolved;
 use super::shown::Shown;
@@ -39,7 +39,6 @@ const SECRET_MAX: u64 = 64 * 1024;
 /// A valid configuration, and warnings about it.
 #[derive(Debug)]
 pub struct Loaded {
-    /// The configuration.
     pub config: Config,
     /// What may cause trouble.
     pub warnings: Vec<Problem>,
@@ -115,7 +114,6 @@ impl Loaded {
 #[derive(Debug, Clone, Copy)]
 struct Reported;
 
-/// Collects while it checks.
 struct Checker<'a> {
     path: &'a Path,
     environment: &'a Environment,
@@ -295,14 +293,14 @@ impl Checker<'_> {
     }
 
     /// Adds a problem, unless there is one about the same key: it would follow from the first.
-    fn problem(&mut self, place: &Place, message: impl Into<String>, hint: impl Into<String>) -> Reported {
+    fn problem(&mut self, place: &KeyPlace, message: impl Into<String>, hint: impl Into<String>) -> Reported {
         if !self.problems.concern(&place.key) {
             self.problems.push_at(place, message, hint);
         }
         Reported
     }
 
-    fn warn(&mut self, place: &Place, message: impl Into<String>, hint: impl Into<String>) {
+    fn warn(&mut self, place: &KeyPlace, message: impl Into<String>, hint: impl Into<String>) {
         let warning = place.problem(self.path, message.into(), hint.into());
         self.warnings.push(Problem { grave: false, ..warning });
     }
@@ -328,7 +326,6 @@ fn one_line(content: &[u8]) -> Result<SecretString, (&'static str, &'static str)
     Ok(SecretString::from(text))
 }
 
-/// Says whether other machines can connect.
 fn exposed(listen: &[SocketAddr]) -> bool {
     listen.iter().any(|address| !address.ip().to_canonical().is_loopback())
 }

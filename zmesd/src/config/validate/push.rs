@@ -10,7 +10,7 @@ use zmes_providers::{
 use super::{Checker, Reported};
 use crate::config::PushConfig;
 use crate::config::file::{ApnsSection, FcmProxySection, FcmSection, File, PushProxySection};
-use crate::config::problem::Place;
+use crate::config::problem::KeyPlace;
 use crate::config::section::Setting;
 use crate::config::shown::Shown;
 
@@ -171,7 +171,7 @@ impl Checker<'_> {
     }
 
     /// Notes that a value counts no more than an empty one, because another way is used.
-    fn unused(&mut self, place: &Place) {
+    fn unused(&mut self, place: &KeyPlace) {
         self.resolved.set(place, Shown::text(""));
     }
 

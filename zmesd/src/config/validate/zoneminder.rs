@@ -132,7 +132,6 @@ impl Checker<'_> {
         }
     }
 
-    /// Returns the database of `database-url`.
     fn database_of_url(
         &mut self,
         section: &ZoneminderSection,
