@@ -171,6 +171,8 @@ words! {
         Reconciled = "reconciled",
         /// `zmesctl alarm test`.
         Test = "test",
+        /// No alarm of its own: at the end of a snooze, the number of those that it withheld.
+        Snooze = "snooze",
     }
 }
 

@@ -48,6 +48,7 @@ fn row(delivery: &DeliveryView, out: &Out) -> [Cell; 10] {
     let late = match delivery.origin {
         Origin::Test => " (test)",
         Origin::Reconciled => " (late)",
+        Origin::Snooze => " (snooze)",
         Origin::Poll | Origin::Unknown => "",
     };
     [

@@ -88,7 +88,7 @@ pub use fault::Fault;
 pub use findings::findings;
 pub use http::Timing;
 pub use problem::TransportProblem;
-pub use push::{CheckStep, Delivered, Push, PushError, PushTransport, PushedAlarm};
+pub use push::{CheckStep, Delivered, Push, PushError, PushTransport, PushedAlarm, Urgency};
 pub use settings::{
     ApnsConfig, ApnsEndpoint, ApnsIdentity, FcmConfig, FcmProxyConfig, ProviderSettings, PushFinding,
     PushPart, PushProxyConfig,

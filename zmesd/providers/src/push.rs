@@ -31,8 +31,38 @@ pub struct Push {
     pub digest: Option<u32>,
     /// The number for the app's icon.
     pub badge: u32,
+    /// How loudly the phone shows it.
+    pub urgency: Urgency,
     /// It is not worth showing after this time.
     pub expires_at: Timestamp,
+}
+
+/// How loudly a phone shows a push.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Urgency {
+    /// Without a sound.
+    Silent,
+    /// As the app shows its notifications.
+    #[default]
+    Normal,
+    /// Also while the phone is in a focus that lets time-sensitive notifications through.
+    Urgent,
+}
+
+impl Urgency {
+    /// Returns the word for logs and files.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Silent => "silent",
+            Self::Normal => "normal",
+            Self::Urgent => "urgent",
+        }
+    }
+
+    /// Reads the word; another one is [`Self::Normal`].
+    pub fn parse(text: &str) -> Self {
+        [Self::Silent, Self::Urgent].into_iter().find(|urgency| urgency.word() == text).unwrap_or_default()
+    }
 }
 
 /// One alarm within a [`Push`].

@@ -172,7 +172,7 @@ impl Watcher {
         wanted.extend(clients.map(|(id, decision)| {
             lines::decision(*number, alarm, TargetKind::Session, id.to_string(), *decision)
         }));
-        for (token, decision) in decided.tokens.iter().filter(|(token, _)| self.wishes.token(token)) {
+        for (token, decision, _) in decided.tokens.iter().filter(|(token, ..)| self.wishes.token(token)) {
             if !self.told.decision(alarm, token.id) {
                 wanted.push(lines::decision(
                     *number,

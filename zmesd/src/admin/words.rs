@@ -117,6 +117,8 @@ fn skipped(reason: SkipReason, subject: Subject<'_>) -> String {
         }
         SkipReason::Disabled => "the app asked for no pushes (its state is disabled)".to_owned(),
         SkipReason::Muted => format!("an admin muted this token: zmesctl tokens unmute {handle}"),
+        SkipReason::Snoozed => format!("{monitor} was snoozed: zmesctl snooze list"),
+        SkipReason::Rule => "a rule in zmesd.toml mutes it: zmesctl rules list".to_owned(),
         SkipReason::PushOff => "push is switched off (push.enabled is false)".to_owned(),
         SkipReason::Shadow => "push.mode is shadow: it was decided, not sent".to_owned(),
         SkipReason::Revoked => {
@@ -162,6 +164,8 @@ mod tests {
             attempts: 2,
             latency: Some(Duration::from_millis(4)),
             provider_id: None,
+            by: None,
+            urgency: zmes_providers::Urgency::Normal,
             failures: Vec::new(),
         };
         let reasons = |of: &'static [SkipReason]| of.iter().map(|reason| Reason::Skip(*reason));

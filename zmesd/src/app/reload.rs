@@ -195,6 +195,7 @@ impl Hot {
     fn apply(&self, area: SettingsArea, old: &Config, now: &Config) {
         let apps = || self.websocket.reconfigure(ServerSettings::new(now));
         match area {
+            SettingsArea::Rule => set(&self.senders.rules, Arc::clone(&now.rules)),
             SettingsArea::Zoneminder => {
                 set(&self.senders.detect, DetectConfig::from(&now.zoneminder));
                 set(&self.senders.catalog_interval, now.zoneminder.monitor_reload_interval);

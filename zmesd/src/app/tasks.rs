@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
+use jiff::tz::TimeZone;
 use tokio::sync::watch;
 use tracing::error;
 use zmes_providers::Transports;
@@ -22,9 +23,7 @@ use crate::domain::DeliveryId;
 use crate::metrics;
 use crate::monitors::CatalogTask;
 use crate::ports::{Clock, PushSide};
-use crate::push::{
-    Dispatcher, DispatcherParts, PushCommand, PushStatus, PushView, PushViewParts, STORM_WINDOW,
-};
+use crate::push::{Dispatcher, DispatcherParts, PushStatus, PushView, PushViewParts, STORM_WINDOW};
 use crate::route::{Router, RouterParts};
 use crate::state::{Committed, Remembered, StateHandle};
 use crate::ws::Listener;
@@ -240,6 +239,8 @@ fn router(
         renewed,
         pushes: ends.orders,
         push: shared.handles.push_rules.clone(),
+        rules: shared.handles.rules.clone(),
+        zone: TimeZone::system(),
         tap: shared.common.tap.clone(),
         counters: Arc::clone(&shared.common.counters),
         clock: shared.clock(),

@@ -17,8 +17,8 @@ use zmes_zoneminder::conf::{DatabaseConfig, ServerIdentity};
 
 use super::forms::{
     APP_VERSION, CHANNELS, Choice, Flag, GATEWAY, LISTENERS, LOG_DIRECTIVES, Listing, METRICS_ADDRESS,
-    MONITOR_NAMES, NETWORKS, Number, ORIGINS, PATH_NAME, PICTURE_URL, RECEIVER_NAMES, RULE_NAME, Secret, Size, Span,
-    TEXTS, Text, WEB_URL, WINDOWS, WORDS, Weekdays, ZONE_NAME, ZONEMINDER_VERSION,
+    MONITOR_NAMES, NETWORKS, Number, ORIGINS, PATH_NAME, PICTURE_URL, RECEIVER_NAMES, RULE_NAME, Secret,
+    Size, Span, TEXTS, Text, WEB_URL, WINDOWS, WORDS, Weekdays, ZONE_NAME, ZONEMINDER_VERSION,
 };
 use super::problem::Problems;
 use super::push::PushMode;

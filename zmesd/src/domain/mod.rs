@@ -8,7 +8,7 @@ mod push;
 mod snooze;
 
 pub use alarm::Alarm;
-pub use decision::Decision;
+pub use decision::{DecidedBy, Decision};
 pub use filter::{FilterProblem, MonitorFilter};
 pub use login::{Credentials, Login, LoginVerdict, SHOWN_NAME};
 pub use push::{DeliveryId, PushState, Revoked, Token, TokenId};

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 use tokio::time::{Instant, timeout};
-use zmes_providers::{Delivered, Fault, Push, PushError, PushTransport, PushedAlarm};
+use zmes_providers::{Delivered, Fault, Push, PushError, PushTransport, PushedAlarm, Urgency};
 use zmes_shared::words::FaultKind;
 
 use super::queue::Job;
@@ -90,8 +90,14 @@ impl Shipment {
             alarms: named.iter().map(pushed).collect(),
             digest: (self.jobs.len() > 1).then(|| u32::try_from(self.jobs.len()).unwrap_or(u32::MAX)),
             badge: last.badge,
+            urgency: self.urgency(),
             expires_at: last.alarm.at.saturating_add(retry_for).unwrap_or(now),
         })
+    }
+
+    /// Returns how loudly it is shown: as the loudest of its alarms.
+    fn urgency(&self) -> Urgency {
+        self.jobs.iter().map(|job| job.urgency).max().unwrap_or_default()
     }
 
     /// Sends it. Where a transport says that the token belongs to another app, the next one is asked. If that rests, the push

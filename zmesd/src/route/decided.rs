@@ -6,7 +6,7 @@ use std::sync::Arc;
 use zmes_shared::{EventId, SessionId};
 
 use super::token_handle::SessionDecision;
-use crate::domain::{Alarm, Decision, Token};
+use crate::domain::{Alarm, DecidedBy, Decision, Token};
 
 /// Decisions that are kept, all alarms together; those of the last alarm always are. 16 bytes each.
 const MAX_DECISIONS: usize = 250_000;
@@ -18,8 +18,10 @@ pub struct AlarmDecisions {
     pub alarm: Arc<Alarm>,
     /// For each session, authenticated or not.
     pub sessions: Box<[(SessionId, Decision)]>,
+    /// The rules that decided for sessions.
+    pub by: Box<[(SessionId, DecidedBy)]>,
     /// For each token; empty without watchers, because the state file has them.
-    pub tokens: Box<[(Arc<Token>, Decision)]>,
+    pub tokens: Box<[(Arc<Token>, Decision, Option<DecidedBy>)]>,
 }
 
 #[derive(Debug, Default)]
@@ -71,7 +73,13 @@ mod tests {
             origin: Origin::Poll,
         };
         let sessions = (0..sessions).map(|id| (SessionId(id), Decision::Send)).collect();
-        Arc::new(AlarmDecisions { number, alarm: Arc::new(alarm), sessions, tokens: Box::default() })
+        Arc::new(AlarmDecisions {
+            number,
+            alarm: Arc::new(alarm),
+            sessions,
+            by: Box::default(),
+            tokens: Box::default(),
+        })
     }
 
     #[test]

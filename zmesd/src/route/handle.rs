@@ -15,6 +15,7 @@ use zmes_shared::{EventId, MonitorId, SessionId};
 use zmes_zoneminder::{AccessPass, MonitorRights, User};
 
 use super::devices::SessionEnd;
+use super::snooze_handle::SnoozeCommand;
 use super::token_handle::TokenCommand;
 use crate::domain::{Decision, MonitorFilter, TokenId};
 use crate::route::PushReceipt;
@@ -171,6 +172,7 @@ pub enum RouterCommand {
     Disconnect(SessionId, oneshot::Sender<bool>),
     Test(AlarmTestRequest, oneshot::Sender<AlarmTestReport>),
     Token(TokenCommand),
+    Snooze(SnoozeCommand),
     Ping(oneshot::Sender<()>),
 }
 

@@ -16,6 +16,8 @@ mod router;
 mod rules;
 mod sent_times;
 mod sessions;
+mod snooze_handle;
+mod snoozes;
 mod tap;
 #[cfg(test)]
 mod tests;
@@ -34,5 +36,7 @@ pub use orders::{
 pub use registration::{Registration, RegistrationFault};
 pub use router::{Router, RouterParts};
 pub use rules::PushRules;
+pub use snooze_handle::SnoozeCommand;
+pub use snoozes::{MAX_SNOOZES, SnoozeEntry, TooManySnoozes};
 pub use tap::{AnnouncedAlarm, PushOutcome, SessionChange, Tap, TapEvent, TapReceiver, TokenChange};
 pub use token_handle::{SessionDecision, TokenCommand, TokenImport, TokenImported};

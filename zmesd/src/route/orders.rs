@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::{mpsc, watch};
+use zmes_providers::Urgency;
 
 use crate::domain::{Alarm, DeliveryId, SkipReason, Token, TokenId};
 
@@ -35,6 +36,7 @@ pub struct PushDelivery {
     /// The token as it was when this was decided.
     pub token: Arc<Token>,
     pub badge: u32,
+    pub urgency: Urgency,
 }
 
 /// What became of a delivery, once nothing more will be tried.

@@ -2,6 +2,7 @@
 
 mod alarms;
 mod apps;
+mod snoozes;
 mod token_admin;
 mod upkeep;
 
@@ -9,6 +10,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
 use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, MissedTickBehavior};
 use tokio_util::sync::CancellationToken;
@@ -28,13 +31,15 @@ use super::orders::OrderSender;
 use super::owners::Owners;
 use super::rules::PushRules;
 use super::sessions::{Session, Sessions};
+use super::snoozes::Snoozes;
 use super::tap::{SessionChange, Tap, TapEvent, TokenChange};
 use super::tokens::TokenTable;
 use crate::config::AuthConfig;
-use crate::domain::{Alarm, DeliveryId, MonitorFilter, Token, TokenId};
+use crate::domain::{Alarm, DeliveryId, MonitorFilter, SnoozeId, Token, TokenId};
 use crate::monitors::Catalog;
 use crate::ports::Clock;
 use crate::route::PushOrder;
+use crate::rules::RuleSet;
 use crate::state::{Note, Remembered, StateHandle};
 use crate::telemetry::Counters;
 use zmes_providers::TokenHandle;
@@ -58,6 +63,10 @@ pub struct RouterParts {
     /// Full: the push side reads from the disk what it was not told.
     pub pushes: OrderSender,
     pub push: watch::Receiver<PushRules>,
+    /// `[[rule]]`
+    pub rules: watch::Receiver<Arc<RuleSet>>,
+    /// The machine's, for rules without a time zone of their own.
+    pub zone: TimeZone,
     pub tap: Tap,
     pub counters: Arc<Counters>,
     pub clock: Arc<dyn Clock>,
@@ -74,6 +83,11 @@ pub struct Router {
     push: PushRules,
     sessions: Sessions,
     tokens: TokenTable,
+    snoozes: Snoozes,
+    /// Snoozes that could not be written down: there was no room.
+    unkept: Vec<SnoozeId>,
+    /// Ends of snoozes that could not be written down.
+    unended: Vec<(SnoozeId, Timestamp)>,
     attachments: Attachments,
     devices: Devices,
     owners: Owners,
@@ -97,6 +111,11 @@ impl Router {
         let (tokens, sent) =
             (std::mem::take(&mut remembered.tokens), std::mem::take(&mut remembered.token_sent));
         let push = *parts.push.borrow_and_update();
+        let snoozes = Snoozes::remembered(
+            std::mem::take(&mut remembered.snoozes),
+            std::mem::take(&mut remembered.withheld),
+            remembered.last_snooze,
+        );
         let now = Instant::now();
         Self {
             push,
@@ -104,6 +123,9 @@ impl Router {
             last_delivery: remembered.last_delivery,
             devices: Devices::restore(remembered, parts.clock.now()),
             parts,
+            snoozes,
+            unkept: Vec::new(),
+            unended: Vec::new(),
             sessions: Sessions::default(),
             attachments: Attachments::default(),
             owners: Owners::default(),
@@ -169,6 +191,7 @@ impl Router {
                 reply.send(self.sessions.end(session, CloseReason::Disconnected)).ok();
             }
             RouterCommand::Test(request, reply) => drop(reply.send(self.on_test(request))),
+            RouterCommand::Snooze(command) => self.on_snooze_command(command),
             RouterCommand::Token(command) => self.on_token_command(command),
             RouterCommand::Ping(reply) => drop(reply.send(())),
         }

@@ -38,9 +38,25 @@ pub(super) struct Snoozes {
 
 impl Snoozes {
     /// Takes those of the state file; `last` is the highest number that was ever given.
-    pub(super) fn remembered(entries: Vec<SnoozeEntry>, last: SnoozeId) -> Self {
-        let entries = entries.into_iter().map(|entry| (entry.snooze.id, entry)).collect();
-        Self { entries, last }
+    pub(super) fn remembered(
+        snoozes: Vec<Snooze>,
+        mut withheld: BTreeMap<SnoozeId, BTreeMap<TokenId, u32>>,
+        last: SnoozeId,
+    ) -> Self {
+        let entry = |snooze: Snooze| {
+            let withheld = withheld.remove(&snooze.id).unwrap_or_default();
+            (snooze.id, SnoozeEntry { snooze, withheld })
+        };
+        Self { entries: snoozes.into_iter().map(entry).collect(), last }
+    }
+
+    pub(super) fn get(&self, id: SnoozeId) -> Option<&SnoozeEntry> {
+        self.entries.get(&id)
+    }
+
+    /// Takes one back whose end could not be written down: it is due again.
+    pub(super) fn put_back(&mut self, entry: SnoozeEntry) {
+        self.entries.insert(entry.snooze.id, entry);
     }
 
     /// Sets a snooze; one for the same monitor and scope keeps its number, its beginning, and what it has withheld.
@@ -156,7 +172,8 @@ mod tests {
         let mut snoozes = Snoozes::default();
         let first = snoozes.set(snooze(Some(3), SnoozeScope::Everybody, 10)).unwrap();
         snoozes.withheld(first.snooze.id, TokenId(1));
-        let longer = snoozes.set(Snooze { hard: true, ..snooze(Some(3), SnoozeScope::Everybody, 60) }).unwrap();
+        let longer =
+            snoozes.set(Snooze { hard: true, ..snooze(Some(3), SnoozeScope::Everybody, 60) }).unwrap();
         assert_eq!((longer.snooze.id, longer.total(), longer.snooze.hard), (first.snooze.id, 1, true));
         assert_eq!(snoozes.all().count(), 1);
         let other = snoozes.set(snooze(None, SnoozeScope::Everybody, 5)).unwrap();
@@ -195,6 +212,9 @@ mod tests {
             snoozes.set(snooze(Some(u32::try_from(monitor).unwrap()), SnoozeScope::Everybody, 10)).unwrap();
         }
         assert_eq!(snoozes.set(snooze(None, SnoozeScope::Everybody, 10)), Err(TooManySnoozes));
-        assert!(snoozes.set(snooze(Some(5), SnoozeScope::Everybody, 20)).is_ok(), "one that is there can be changed");
+        assert!(
+            snoozes.set(snooze(Some(5), SnoozeScope::Everybody, 20)).is_ok(),
+            "one that is there can be changed"
+        );
     }
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use sqlx::{Connection, SqliteConnection};
 
 use super::deliveries::millis;
-use super::{SqlResult, deliveries, tokens};
+use super::{SqlResult, deliveries, snoozes, tokens};
 use crate::config::StateConfig;
 
 /// Maximum number of deliveries (and alarms) that one transaction drops: writing waits meanwhile.
@@ -34,6 +34,7 @@ pub(super) async fn by_age(
     let alarms = sqlx::query("DELETE FROM alarms WHERE at < ?").bind(before(keep.keep_events));
     let alarms = alarms.execute(&mut *connection).await?.rows_affected();
     let deliveries = deliveries::forget(&mut *connection, before(keep.keep_deliveries)).await?;
+    snoozes::forget(&mut *connection, before(keep.keep_deliveries)).await?;
     let tokens = tokens::forget_revoked(&mut *connection, before(keep.keep_tombstones)).await?;
     Ok([("alarms", alarms), ("deliveries", deliveries), ("revoked tokens", tokens)])
 }

@@ -8,7 +8,7 @@ use zmes_shared::words::SkipReason;
 
 use super::handle::{Device, DeviceNote};
 use super::note::Note;
-use super::{SqlResult, deliveries, signed, tokens};
+use super::{SqlResult, deliveries, signed, snoozes, tokens};
 use crate::domain::{Alarm, Origin};
 
 /// Writes a group in one transaction.
@@ -27,6 +27,13 @@ async fn write(transaction: &mut SqliteConnection, note: &Note) -> SqlResult {
                 record(transaction, alarm).await?;
             }
             deliveries::decide(transaction, alarm, decisions).await?;
+        }
+        Note::Snooze(snooze) => snoozes::keep(transaction, snooze).await?,
+        Note::SnoozeEnded(id, at, digests) => {
+            snoozes::end(transaction, *id, *at).await?;
+            for (alarm, decisions) in digests {
+                deliveries::decide(transaction, alarm, decisions).await?;
+            }
         }
         Note::Token(token) => tokens::keep(transaction, token).await?,
         Note::Tokens(many) => {

@@ -9,6 +9,7 @@ use sqlx::sqlite::SqliteRow;
 use sqlx::{
     AssertSqlSafe, Connection, Encode, QueryBuilder, Row, Sqlite, SqliteConnection, SqlitePool, Type,
 };
+use zmes_providers::Urgency;
 use zmes_shared::control::Since;
 use zmes_shared::words::{DeliveryState, Reason, SkipReason};
 use zmes_shared::{EventId, MonitorId};
@@ -16,7 +17,7 @@ use zmes_shared::{EventId, MonitorId};
 use super::note::{Attempt, Outcome, TokenDecision};
 use super::remembered::{event, time, understood};
 use super::{SqlResult, signed, tokens};
-use crate::domain::{Alarm, Decision, DeliveryId, Origin, Token, TokenId};
+use crate::domain::{Alarm, DecidedBy, Decision, DeliveryId, Origin, Token, TokenId};
 
 /// Rows that one statement inserts: a statement costs more than a row.
 const ROWS: usize = 200;
@@ -41,6 +42,9 @@ pub struct DeliveryRow {
     /// From the alarm's detection to the provider's answer.
     pub latency: Option<Duration>,
     pub provider_id: Option<String>,
+    /// The rule or snooze that decided.
+    pub by: Option<DecidedBy>,
+    pub urgency: Urgency,
     /// The attempts that failed, oldest first (only where one token's deliveries are asked for).
     pub failures: Vec<FailedAttempt>,
 }
@@ -61,6 +65,7 @@ pub struct QueuedPush {
     /// Its monotonic time is the time of reading.
     pub alarm: Arc<Alarm>,
     pub badge: u32,
+    pub urgency: Urgency,
     pub attempts: u32,
 }
 
@@ -96,8 +101,9 @@ pub(super) async fn decide(
     .await?
     .last_insert_rowid();
     for rows in decisions.chunks(ROWS) {
-        let mut query: QueryBuilder<Sqlite> =
-            QueryBuilder::new("INSERT INTO deliveries (id, alarm, token_id, decision, reason, badge) ");
+        let mut query: QueryBuilder<Sqlite> = QueryBuilder::new(
+            "INSERT INTO deliveries (id, alarm, token_id, decision, reason, badge, decided_by, urgency) ",
+        );
         query.push_values(rows, |mut row, decided| {
             let (decision, reason) = match decided.decision {
                 Decision::Send => (DeliveryState::Queued, Reason::None),
@@ -105,6 +111,8 @@ pub(super) async fn decide(
             };
             row.push_bind(decided.id.0).push_bind(number).push_bind(decided.token.0);
             row.push_bind(decision.word()).push_bind(String::from(reason)).push_bind(decided.badge);
+            let by = decided.by.as_ref().map(DecidedBy::stored).unwrap_or_default();
+            row.push_bind(by).push_bind(decided.urgency.word());
         });
         query.build().execute(&mut *transaction).await?;
     }
@@ -211,7 +219,7 @@ pub(super) async fn last(pool: &SqlitePool) -> SqlResult<DeliveryId> {
 }
 
 const ROW: &str = "SELECT d.id, d.token_id, a.at, a.event_id, a.monitor_id, a.monitor_name, a.cause, a.origin, \
-    d.decision, d.reason, d.transport, d.attempts, d.latency_ms, d.provider_id \
+    d.decision, d.reason, d.transport, d.attempts, d.latency_ms, d.provider_id, d.decided_by, d.urgency \
     FROM deliveries d JOIN pushed_alarms a ON a.number = d.alarm";
 
 pub(super) async fn of_token(pool: &SqlitePool, token: TokenId, limit: u32) -> SqlResult<Vec<DeliveryRow>> {
@@ -296,8 +304,8 @@ async fn failures_between(
 
 pub(super) async fn pushes_after(pool: &SqlitePool, after: DeliveryId, limit: u32) -> SqlResult<PushPage> {
     let query = format!(
-        "SELECT {}, d.id, d.badge, d.attempts, a.at, a.event_id, a.monitor_id, a.monitor_name, a.cause, a.origin \
-         FROM deliveries d JOIN pushed_alarms a ON a.number = d.alarm JOIN tokens t ON t.id = d.token_id \
+        "SELECT {}, d.id, d.badge, d.attempts, a.at, a.event_id, a.monitor_id, a.monitor_name, a.cause, a.origin, \
+         d.urgency FROM deliveries d JOIN pushed_alarms a ON a.number = d.alarm JOIN tokens t ON t.id = d.token_id \
          WHERE d.decision = 'queued' AND d.id > ? ORDER BY d.id LIMIT ?",
         tokens::COLUMNS
     );
@@ -326,6 +334,7 @@ fn push(row: &SqliteRow) -> SqlResult<Option<QueuedPush>> {
         token: Arc::new(token),
         alarm: Arc::new(alarm),
         badge: row.try_get(D + 1)?,
+        urgency: Urgency::parse(row.try_get(D + 9)?),
         attempts: row.try_get(D + 2)?,
     }))
 }
@@ -346,6 +355,8 @@ fn delivery(row: &SqliteRow) -> SqlResult<DeliveryRow> {
         attempts: row.try_get(11)?,
         latency: row.try_get::<Option<i64>, _>(12)?.map(duration),
         provider_id: row.try_get(13)?,
+        by: DecidedBy::parse(row.try_get(14)?),
+        urgency: Urgency::parse(row.try_get(15)?),
         failures: Vec::new(),
     })
 }

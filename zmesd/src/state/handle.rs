@@ -1,6 +1,6 @@
 //! The state's data, and the handle by which others write and read it.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -17,8 +17,8 @@ use super::deliveries::{self, DeliveryRow, PushPage};
 use super::note::Note;
 use super::open_error::is_damage;
 use super::tokens::{self, TokenRow};
-use super::{SqlResult, file, record, remembered};
-use crate::domain::{DeliveryId, MonitorFilter, Token, TokenId};
+use super::{SqlResult, file, record, remembered, snoozes};
+use crate::domain::{DeliveryId, MonitorFilter, Snooze, SnoozeId, Token, TokenId};
 
 /// How long a reader waits for the notes before it.
 const BARRIER_DEADLINE: Duration = Duration::from_secs(1);
@@ -83,6 +83,13 @@ pub struct Remembered {
     pub token_sent: HashMap<(TokenId, MonitorId), Timestamp>,
     /// The number of the last delivery; new ones count on from there.
     pub last_delivery: DeliveryId,
+    /// The snoozes that have not ended.
+    pub snoozes: Vec<Snooze>,
+    /// How many pushes each of them has withheld from each token.
+    pub withheld: BTreeMap<SnoozeId, BTreeMap<TokenId, u32>>,
+    pub last_snooze: SnoozeId,
+    /// Names of rules that decided within the last 24 hours, each with the time, oldest first.
+    pub rule_hits: Vec<(String, Timestamp)>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -190,6 +197,11 @@ impl StateHandle {
     /// Returns all tokens with their health, including revoked ones, ordered by id.
     pub async fn tokens(&self) -> StateResult<Vec<TokenRow>> {
         self.answer(tokens::rows(&self.settled().await).await)
+    }
+
+    /// Returns a snooze, also where it has ended.
+    pub async fn snooze(&self, id: SnoozeId) -> StateResult<Option<Snooze>> {
+        self.answer(snoozes::one(&self.settled().await, id).await)
     }
 
     /// Returns the newest deliveries of one token, newest first, with the attempts of each.

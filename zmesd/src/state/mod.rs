@@ -18,6 +18,7 @@ mod remembered;
 mod room;
 mod salvage;
 mod set_aside;
+mod snoozes;
 mod store;
 #[cfg(test)]
 mod tests;

@@ -6,11 +6,12 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use tokio::sync::oneshot;
+use zmes_providers::Urgency;
 use zmes_shared::MonitorId;
 use zmes_shared::words::{DeliveryOutcome, DeliveryState, GiveUp, Reason, SkipReason};
 
 use super::handle::{Device, DeviceNote};
-use crate::domain::{Alarm, Decision, DeliveryId, Token, TokenId};
+use crate::domain::{Alarm, DecidedBy, Decision, DeliveryId, Snooze, SnoozeId, Token, TokenId};
 
 #[derive(Debug)]
 pub enum Note {
@@ -31,19 +32,26 @@ pub enum Note {
     TokenUntold(Vec<(TokenId, MonitorId, Timestamp)>),
     /// The attempts of one push, which are written together.
     Attempts(Vec<Attempt>),
+    /// A snooze as it is now.
+    Snooze(Snooze),
+    /// A snooze has ended, and these pushes tell how many alarms it withheld: one transaction.
+    SnoozeEnded(SnoozeId, Timestamp, Vec<(Arc<Alarm>, Arc<[TokenDecision]>)>),
     /// Queued pushes to this token are skipped, for this reason.
     Withdrawn(TokenId, SkipReason),
     /// Stores nothing; it is answered once all notes before it are stored.
     Barrier(oneshot::Sender<()>),
 }
 
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct TokenDecision {
     pub id: DeliveryId,
     pub token: TokenId,
     pub decision: Decision,
     /// The number for the app's icon, if it is sent.
     pub badge: u32,
+    /// The rule or snooze that decided.
+    pub by: Option<DecidedBy>,
+    pub urgency: Urgency,
 }
 
 #[derive(Debug, Clone)]

@@ -10,11 +10,14 @@ use zmes_providers::App;
 use zmes_shared::{EventId, MonitorId};
 
 use super::handle::{Cursor, Device, LastFilter, Remembered};
-use super::{SqlResult, deliveries, tokens};
+use super::{SqlResult, deliveries, snoozes, tokens};
 use crate::domain::MonitorFilter;
 
 /// How far back announced events are read: longer than any sensible `catch-up`.
 const ANNOUNCED_SINCE: SignedDuration = SignedDuration::from_hours(48);
+
+/// How far back hits of rules are counted.
+const RULE_HITS_SINCE: SignedDuration = SignedDuration::from_hours(24);
 
 /// Reads what is remembered; unreadable rows are skipped.
 pub(super) async fn read(pool: &SqlitePool, now: Timestamp) -> SqlResult<Remembered> {
@@ -29,6 +32,11 @@ pub(super) async fn read(pool: &SqlitePool, now: Timestamp) -> SqlResult<Remembe
         tokens: tokens::all(pool).await?,
         token_sent: tokens::sent(pool).await?,
         last_delivery: deliveries::last(pool).await?,
+        snoozes: snoozes::current(pool).await?,
+        withheld: snoozes::withheld(pool).await?,
+        last_snooze: snoozes::last(pool).await?,
+        rule_hits: snoozes::rule_hits(pool, now.saturating_sub(RULE_HITS_SINCE).unwrap_or(Timestamp::MIN))
+            .await?,
     })
 }
 

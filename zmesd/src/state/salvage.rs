@@ -30,8 +30,9 @@ enum Key {
 }
 
 /// The most valuable first.
-const TABLES: [(&str, Key); 9] = [
+const TABLES: [(&str, Key); 10] = [
     ("tokens", Key::RowId),
+    ("snoozes", Key::RowId),
     ("cursors", Key::RowId),
     ("token_sent", Key::Columns("token_id, monitor_id")),
     ("device_filters", Key::Columns("user_name, kind, app")),

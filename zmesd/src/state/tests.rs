@@ -7,7 +7,7 @@ use sqlx::Connection;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
-use zmes_providers::{App, Platform, PushToken};
+use zmes_providers::{App, Platform, PushToken, Urgency};
 use zmes_shared::control::Since;
 use zmes_shared::{EventId, MonitorId};
 
@@ -179,7 +179,14 @@ fn token(id: i64) -> Token {
 }
 
 fn decided(id: i64, token: i64, decision: Decision) -> TokenDecision {
-    TokenDecision { id: DeliveryId(id), token: TokenId(token), decision, badge: 8 }
+    TokenDecision {
+        id: DeliveryId(id),
+        token: TokenId(token),
+        decision,
+        badge: 8,
+        by: None,
+        urgency: Urgency::Normal,
+    }
 }
 
 #[tokio::test]

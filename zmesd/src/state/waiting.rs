@@ -111,6 +111,8 @@ impl Waiting {
                 }
                 Note::Barrier(reply) => !reply.is_closed(),
                 Note::Announced(..)
+                | Note::Snooze(_)
+                | Note::SnoozeEnded(..)
                 | Note::Sent(..)
                 | Note::TokenSent(..)
                 | Note::TokenUntold(_)
@@ -155,7 +157,8 @@ impl Waiting {
         let mut rows_left = self.rows;
         self.notes.retain(|note| {
             // A filter without its token lives ten minutes; apps can make up any number of them.
-            let lasting = matches!(note, Note::Token(_) | Note::Tokens(_));
+            let lasting =
+                matches!(note, Note::Token(_) | Note::Tokens(_) | Note::Snooze(_) | Note::SnoozeEnded(..));
             if lasting || rows_left <= left {
                 return true;
             }
@@ -182,7 +185,10 @@ fn rows(note: &Note) -> usize {
         Note::TokenUntold(untold) => untold.len().max(1),
         Note::Attempts(attempts) => attempts.len().max(1),
         Note::Devices(many) => many.len().max(1),
-        Note::Token(_) | Note::Withdrawn(..) | Note::Barrier(_) => 1,
+        Note::SnoozeEnded(_, _, digests) => {
+            1 + digests.iter().map(|(_, decisions)| 1 + decisions.len()).sum::<usize>()
+        }
+        Note::Token(_) | Note::Snooze(_) | Note::Withdrawn(..) | Note::Barrier(_) => 1,
     }
 }
 

@@ -281,6 +281,9 @@ fn ticker(period: Duration) -> Interval {
 fn settled(note: Note) -> Option<DeliveryId> {
     match note {
         Note::Announced(_, decisions) => decisions.last().map(|decided| decided.id),
+        Note::SnoozeEnded(_, _, digests) => {
+            digests.iter().rev().find_map(|(_, decisions)| decisions.last()).map(|decided| decided.id)
+        }
         Note::Barrier(reply) => {
             // The receiver may have timed out.
             reply.send(()).ok();
@@ -289,6 +292,7 @@ fn settled(note: Note) -> Option<DeliveryId> {
         Note::Devices(_)
         | Note::Sent(..)
         | Note::Token(_)
+        | Note::Snooze(_)
         | Note::Tokens(_)
         | Note::TokenSent(..)
         | Note::TokenUntold(_)

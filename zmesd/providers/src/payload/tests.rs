@@ -28,6 +28,7 @@ fn push(platform: Platform, app: App) -> Push {
         alarms: vec![alarm(Some(32910), 1, "Garage", "Motion: All")],
         digest: None,
         badge: 3,
+        urgency: Urgency::Normal,
         expires_at: "2026-11-25T15:22:00Z".parse().unwrap(),
     }
 }

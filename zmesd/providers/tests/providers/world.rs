@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use zmes_providers::{
     ApnsConfig, ApnsEndpoint, ApnsIdentity, App, FcmConfig, FcmProxyConfig, Platform, ProviderSettings, Push,
-    PushError, PushProxyConfig, PushToken, PushTransport, PushedAlarm, Timing, Transports, WallClock,
+    PushError, PushProxyConfig, PushToken, PushTransport, PushedAlarm, Timing, Transports, Urgency,
+    WallClock,
 };
 use zmes_shared::{EventId, MonitorId};
 
@@ -36,6 +37,7 @@ pub(crate) fn push(token: &str, platform: Platform) -> Push {
         alarms: vec![alarm],
         digest: None,
         badge: 1,
+        urgency: Urgency::Normal,
         expires_at: now,
     }
 }

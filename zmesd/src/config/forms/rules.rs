@@ -43,20 +43,16 @@ pub(in crate::config) const RECEIVER_NAMES: Listing<ReceiverName> = Listing {
 pub(in crate::config) const TEXTS: Listing<String> =
     Listing { takes: "a list of strings", read: |texts| entries(texts, |text| Ok(text.to_owned())) };
 
-pub(in crate::config) const CHANNELS: Listing<Channel> = Listing {
-    takes: "a list of \"push\" and \"websocket\"",
-    read: |texts| entries(texts, channel),
-};
+pub(in crate::config) const CHANNELS: Listing<Channel> =
+    Listing { takes: "a list of \"push\" and \"websocket\"", read: |texts| entries(texts, channel) };
 
 fn channel(text: &str) -> Result<Channel, Complaint> {
     let unknown = || Complaint::new(format!("`{}` is not a channel", quotable(text)));
     Channel::parse(text).ok_or_else(|| unknown().hint("write \"push\" or \"websocket\""))
 }
 
-pub(in crate::config) const WINDOWS: Listing<Window> = Listing {
-    takes: "a list of times such as \"22:00-06:00\"",
-    read: |texts| entries(texts, window),
-};
+pub(in crate::config) const WINDOWS: Listing<Window> =
+    Listing { takes: "a list of times such as \"22:00-06:00\"", read: |texts| entries(texts, window) };
 
 fn window(text: &str) -> Result<Window, Complaint> {
     text.parse().map_err(|_| {

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use jiff::Timestamp;
+use jiff::tz::TimeZone;
 use serde_json::Value;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::Instant;
@@ -260,6 +261,8 @@ impl Core {
             state: state.handle.clone(),
             remembered: state.remembered,
             renewed: state.renewed,
+            rules: watch::channel(Arc::default()).1,
+            zone: TimeZone::UTC,
             pushes,
             push: watch::channel(push).1,
             tap: tap.clone(),

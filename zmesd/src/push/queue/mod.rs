@@ -147,9 +147,9 @@ impl Queue {
             return deliveries.len();
         }
         self.in_memory.extend(deliveries.iter().map(|delivery| delivery.id));
-        for PushDelivery { id, token, badge } in deliveries {
+        for PushDelivery { id, token, badge, urgency } in deliveries {
             let (alarm, receipts) = (Arc::clone(&alarm), receipts.clone());
-            let job = Job { id, token, alarm, badge, attempts: 0, receipts };
+            let job = Job { id, token, alarm, badge, urgency, attempts: 0, receipts };
             // What is not recorded will never be on the disk.
             if recorded { self.fresh.push_back(job) } else { self.enqueue(job, &gate_of) }
         }
@@ -186,9 +186,10 @@ impl Queue {
         }
         let concluded = std::mem::take(&mut self.concluded);
         let ids: Vec<_> = page.pushes.iter().map(|push| push.id).collect();
-        for QueuedPush { id, token, alarm, badge, attempts } in page.pushes {
+        for QueuedPush { id, token, alarm, badge, urgency, attempts } in page.pushes {
             if !concluded.contains(&id) && self.in_memory.insert(id) {
-                self.enqueue(Job { id, token, alarm, badge, attempts, receipts: None }, &gate_of);
+                let job = Job { id, token, alarm, badge, urgency, attempts, receipts: None };
+                self.enqueue(job, &gate_of);
             }
         }
         self.backlog.read(&ids, page.last, page.full);

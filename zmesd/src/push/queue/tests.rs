@@ -4,7 +4,7 @@ mod properties;
 
 use std::collections::BTreeMap;
 
-use zmes_providers::Platform;
+use zmes_providers::{Platform, Urgency};
 
 use super::*;
 use crate::domain::{Alarm, SkipReason};
@@ -54,6 +54,7 @@ impl DiskModel {
                 token: Arc::clone(&delivery.token),
                 alarm: Arc::clone(&batch.alarm),
                 badge: delivery.badge,
+                urgency: delivery.urgency,
                 attempts: 0,
             },
             queued: true,
@@ -99,6 +100,7 @@ fn batch(first: i64, tokens: &[i64]) -> PushBatch {
         id: DeliveryId(id),
         token: Arc::new(token(*of, "secret", Platform::Android)),
         badge: 0,
+        urgency: Urgency::Normal,
     };
     let deliveries = (first..).zip(tokens).map(delivery).collect();
     PushBatch { alarm, deliveries, recorded: true, receipts: None }

@@ -11,7 +11,7 @@ use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use zmes_providers::{Platform, PushTransport, Transports};
+use zmes_providers::{Platform, PushTransport, Transports, Urgency};
 use zmes_shared::paths::STATE_FILE;
 
 use crate::config::{AuthConfig, PushConfig, StateConfig};
@@ -164,10 +164,10 @@ impl PushWorld {
             .map(|token| {
                 self.next += 1;
                 let (id, badge) = (DeliveryId(self.next), u32::try_from(self.next).unwrap());
-                let decision = Decision::Send;
+                let (decision, urgency) = (Decision::Send, Urgency::Normal);
                 (
-                    TokenDecision { id, token: token.id, decision, badge },
-                    PushDelivery { id, token: Arc::clone(token), badge },
+                    TokenDecision { id, token: token.id, decision, badge, by: None, urgency },
+                    PushDelivery { id, token: Arc::clone(token), badge, urgency },
                 )
             })
             .unzip();

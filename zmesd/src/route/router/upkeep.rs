@@ -17,6 +17,7 @@ impl Router {
             || self.sessions.any_expire()
             || self.devices.has_changes()
             || self.missed.due().is_some()
+            || self.snoozes_have_upkeep()
     }
 
     pub(super) fn upkeep(&mut self) {
@@ -24,6 +25,7 @@ impl Router {
         self.keep_unwritten();
         self.keep_devices();
         self.withdraw_later();
+        self.snooze_upkeep();
         for token in self.tokens.due_registrations(now) {
             self.order(PushOrder::Register(token));
         }

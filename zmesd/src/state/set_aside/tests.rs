@@ -7,7 +7,7 @@ use sqlx::{AssertSqlSafe, ConnectOptions};
 use tempfile::TempDir;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
-use zmes_providers::{Platform, PushToken};
+use zmes_providers::{Platform, PushToken, Urgency};
 use zmes_shared::paths::STATE_FILE;
 use zmes_shared::{EventId, MonitorId};
 
@@ -247,7 +247,14 @@ fn tested() -> Note {
         origin: Origin::Test,
     };
     let decision = Decision::Skip(SkipReason::Filter);
-    let decided = TokenDecision { id: DeliveryId(1), token: TokenId(1), decision, badge: 0 };
+    let decided = TokenDecision {
+        id: DeliveryId(1),
+        token: TokenId(1),
+        decision,
+        badge: 0,
+        by: None,
+        urgency: Urgency::Normal,
+    };
     Note::Announced(Arc::new(alarm), [decided].into())
 }
 

@@ -195,6 +195,7 @@ async fn route(mut commands: mpsc::Receiver<RouterCommand>, heard: mpsc::Sender<
                 Heard::Badge(badge, hint.map(|hint| hint.expose().to_owned()))
             }
             RouterCommand::Token(_)
+            | RouterCommand::Snooze(_)
             | RouterCommand::List(..)
             | RouterCommand::Count(_)
             | RouterCommand::Census(_)

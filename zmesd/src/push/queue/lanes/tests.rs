@@ -1,6 +1,6 @@
 use std::sync::Arc;
 
-use zmes_providers::Platform;
+use zmes_providers::{Platform, Urgency};
 
 use super::*;
 use crate::domain::DeliveryId;
@@ -12,6 +12,7 @@ fn job(id: i64, of: i64) -> Job {
         token: Arc::new(token(of, "secret", Platform::Android)),
         alarm: alarm(id.cast_unsigned(), 1),
         badge: 0,
+        urgency: Urgency::Normal,
         attempts: 0,
         receipts: None,
     }
