@@ -86,6 +86,10 @@ key = 'apns.p8'
 key-id = 'ABCDE12345'
 team-id = 'FGHIJ67890'
 endpoint = 'sandbox'
+[[rule]]
+name = 'night'
+monitors = ['Garden', 4]
+between = ['22:00-06:00']
 ";
 
 #[test]
