@@ -315,7 +315,7 @@ fn rules_are_checked_each_by_itself_and_all_together() {
     let rules = |text: &str| {
         let problems = read(&with(&[]), &format!("{BARE}{text}")).err();
         let lines = |problem: &Problem| format!("{}: {}", problem.key, problem.message);
-        problems.iter().flat_map(Problems::iter).map(lines).collect::<Vec<_>>()
+        problems.iter().flat_map(|problems| problems.iter()).map(lines).collect::<Vec<_>>()
     };
     let named = "[[rule]]\nname = 'a'\n";
     for (text, expected) in [
