@@ -103,15 +103,19 @@ pub(super) fn unsupported() -> ControlError {
     ControlError::unsupported(env!("CARGO_PKG_VERSION"))
 }
 
-pub(super) fn busy(error: Busy) -> ControlError {
-    ControlError::new(ErrorCode::Busy, error.to_string())
-        .with_hint("try again; zmesctl check ping shows whether the router responds")
+impl From<Busy> for ControlError {
+    fn from(error: Busy) -> Self {
+        Self::new(ErrorCode::Busy, error.to_string())
+            .with_hint("try again; zmesctl check ping shows whether the router responds")
+    }
 }
 
-pub(super) fn unreadable(error: &StateError) -> ControlError {
-    let cause = std::error::Error::source(error).map(ToString::to_string).unwrap_or_default();
-    ControlError::new(ErrorCode::Unavailable, format!("cannot read the {error}: {cause}"))
-        .with_hint("see zmesctl check store")
+impl From<StateError> for ControlError {
+    fn from(error: StateError) -> Self {
+        let cause = std::error::Error::source(&error).map(ToString::to_string).unwrap_or_default();
+        Self::new(ErrorCode::Unavailable, format!("cannot read the {error}: {cause}"))
+            .with_hint("see zmesctl check store")
+    }
 }
 
 /// Says that a monitor is not known, and which are.

@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures_util::future::join_all;
+use futures_util::future::{OptionFuture, join_all};
 use tokio::sync::{mpsc, oneshot};
-use tokio::time::{Instant, timeout};
+use tokio::time::{Instant, sleep_until, timeout};
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
 use zmes_shared::MonitorId;
@@ -102,12 +102,12 @@ impl ForcedAlarms {
 impl ForcedKeeper {
     pub(super) async fn run(mut self) {
         loop {
-            let next = self.next_due();
+            let due = OptionFuture::from(self.next_due().map(sleep_until));
             tokio::select! {
                 biased;
                 () = self.draining.cancelled() => break,
                 Some(command) = self.commands.recv() => self.on_command(command).await,
-                () = due(next) => self.cancel_due(Instant::now()).await,
+                Some(()) = due => self.cancel_due(Instant::now()).await,
             }
         }
         self.cancel_all().await;
@@ -190,13 +190,6 @@ impl ForcedKeeper {
 
     fn next_due(&self) -> Option<Instant> {
         self.forced.values().map(|due| due.at).min()
-    }
-}
-
-async fn due(at: Option<Instant>) {
-    match at {
-        Some(at) => tokio::time::sleep_until(at).await,
-        None => std::future::pending().await,
     }
 }
 

@@ -7,7 +7,6 @@ use std::sync::OnceLock;
 use zmes_providers::PushToken;
 use zmes_shared::control::{ControlError, ErrorCode, Role};
 
-use super::answers::unreadable;
 use super::off_loop::off_loop;
 use crate::domain::{Token, TokenId};
 use crate::state::{StateHandle, TokenRow};
@@ -76,7 +75,7 @@ pub(super) struct TokenNames {
 impl TokenNames {
     /// Reads them. Twenty thousand take some 100 ms of work, which no thread of the runtime does.
     pub(super) async fn load(state: &StateHandle, asker: Role) -> Result<Self, ControlError> {
-        let rows = state.tokens().await.map_err(|error| unreadable(&error))?;
+        let rows = state.tokens().await?;
         off_loop(move || Self::of(rows, asker)).await
     }
 

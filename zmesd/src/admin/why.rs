@@ -11,7 +11,6 @@ use zmes_shared::views::{HeldView, Why, WhyAlarm, WhyTarget, WhyTimes};
 use zmes_shared::words::{DeliveryState, Reason, TargetKind};
 use zmes_shared::{EventId, MonitorId, SessionId};
 
-use super::answers::{busy, unreadable};
 use super::off_loop::off_loop;
 use super::token_names::{TokenNames, TokenScope};
 use super::tokens::view;
@@ -81,11 +80,10 @@ fn told(evidence: Evidence, push: &dyn PushSide, only: Option<TokenId>, started_
 
 async fn gather(parts: &AdminParts, event: EventId, known: TokenNames) -> Result<Evidence, ControlError> {
     let state = &parts.state;
-    let alarms = state.alarms_of_event(event, ALARMS).await.map_err(|error| unreadable(&error))?;
-    let deliveries =
-        state.deliveries_of_event(event, DELIVERIES).await.map_err(|error| unreadable(&error))?;
-    let sessions = parts.router.session_decisions(event).await.map_err(busy)?;
-    let clients = parts.router.list(ClientFilter::default()).await.map_err(busy)?;
+    let alarms = state.alarms_of_event(event, ALARMS).await?;
+    let deliveries = state.deliveries_of_event(event, DELIVERIES).await?;
+    let sessions = parts.router.session_decisions(event).await?;
+    let clients = parts.router.list(ClientFilter::default()).await?;
     let users = clients.into_iter().map(|client| (client.id, client.user)).collect();
     Ok(Evidence { event, alarms, sessions, deliveries, known, users })
 }

@@ -11,7 +11,7 @@ use crate::domain::{Decision, MonitorFilter};
 use crate::state::{DeliveryRow, TokenRow};
 
 /// Whom a decision is about.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, Default)]
 struct Subject<'a> {
     monitor: Option<MonitorId>,
     /// The user, where it is known.
@@ -25,9 +25,7 @@ struct Subject<'a> {
 pub(super) fn for_client(decision: Decision, monitor: Option<MonitorId>) -> String {
     match decision {
         Decision::Send => "it went to the app over its WebSocket".to_owned(),
-        Decision::Skip(reason) => {
-            skipped(reason, Subject { monitor, user: None, handle: "", listed_now: false })
-        }
+        Decision::Skip(reason) => skipped(reason, Subject { monitor, ..Subject::default() }),
     }
 }
 
@@ -136,7 +134,7 @@ fn skipped(reason: SkipReason, subject: Subject<'_>) -> String {
 
 /// Explains why nothing was decided for a token.
 pub(super) fn undecided(reason: SkipReason) -> String {
-    skipped(reason, Subject { monitor: None, user: None, handle: "", listed_now: false })
+    skipped(reason, Subject::default())
 }
 
 #[cfg(test)]

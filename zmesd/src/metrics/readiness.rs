@@ -53,7 +53,8 @@ fn sources(parts: &Parts) -> (bool, String) {
         None => (true, "no monitor is to be watched".to_owned()),
         Some(first) if seen == 0 => {
             let (id, name) = (first.id, &first.name);
-            let reason = conditions::sentence(&first.condition).unwrap_or_default();
+            let reason =
+                conditions::diagnose(id, &first.condition).map_or_else(String::new, |found| found.sentence);
             (false, format!("none of {total} monitors can be seen; monitor {id} ({name}): {reason}"))
         }
         Some(_) => (true, format!("{seen} of {total} monitors can be seen")),

@@ -106,9 +106,8 @@ fn rights(scene: &Snapshot<'_>, token: &Token, wanted: Option<MonitorId>) -> Fin
     if let Some(Obstacle { detail, hint }) = scene.unseen(&token.user, wanted) {
         return Finding::error("rights", detail, hint);
     }
-    let all = scene.watched().count();
-    let seen = scene.watched().filter(|monitor| scene.may_hear(&token.user, monitor.id)).count();
-    Finding::good("rights", format!("{} may see {seen} of {all} monitors", owner(token)))
+    let seen = scene.seen_of_all(&token.user);
+    Finding::good("rights", format!("{} may see {seen} monitors", owner(token)))
 }
 
 /// A list without the monitor that was asked for is red, and so is a list of which no monitor can ring: none that can
@@ -150,9 +149,7 @@ fn filter(scene: &Snapshot<'_>, token: &Token, wanted: Option<MonitorId>) -> Fin
 /// Returns that a phone has chosen only monitors that its owner may not see, if so: it can never ring.
 pub(super) fn chosen_in_vain(scene: &Snapshot<'_>, token: &Token) -> Option<Finding> {
     let MonitorFilter::Only(only) = &token.filter else { return None };
-    let mut known = only.keys().filter(|&&id| scene.catalog.monitors.find(id).is_some()).peekable();
-    known.peek()?;
-    if known.any(|&id| scene.may_hear(&token.user, id)) || scene.unseen(&token.user, None).is_some() {
+    if !scene.is_in_vain(&token.user, only.keys().copied()) || scene.unseen(&token.user, None).is_some() {
         return None;
     }
     let listed = some(&only.keys().map(ToString::to_string).collect::<Vec<_>>());

@@ -32,7 +32,7 @@ pub(super) async fn look(parts: &AdminParts) -> PartOutcome {
     perf.extend(examined.as_ref().ok().map(|report| bytes("store_size", report.bytes)));
     let mut findings = judge(&directory, examined, written, room, trouble.as_deref());
     findings.extend(damaged(&aside.unwrap_or_default()));
-    PartOutcome::new(findings, perf)
+    PartOutcome { findings, perf }
 }
 
 fn damaged(aside: &[SetAside]) -> impl Iterator<Item = Finding> {

@@ -9,7 +9,6 @@ use zmes_shared::views::{TokenFailure, TokensChanged};
 
 use super::{fits, settled, understood, view};
 use crate::admin::AdminParts;
-use crate::admin::answers::busy;
 use crate::admin::off_loop::off_loop;
 use crate::admin::token_names::{TokenNames, TokenScope, bounded, echoed, repeated};
 use crate::domain::{Revoked, TokenId};
@@ -158,7 +157,7 @@ pub(in crate::admin) async fn bulk(
     let shown = if dry_run || ids.is_empty() {
         changed(parts, known, change.word(), chosen, dry_run).await?
     } else {
-        let reached = change.apply(&parts.router, chosen).await.map_err(busy)?;
+        let reached = change.apply(&parts.router, chosen).await?;
         if matches!(change, BulkChange::Mute(_)) {
             let reached = BTreeSet::from_iter(reached.iter().copied());
             failed.extend(ids.difference(&reached).map(|&id| revoked_meanwhile(&known, id)));
@@ -194,7 +193,7 @@ pub(in crate::admin) async fn restore(
     name: &str,
 ) -> Result<TokensChanged, ControlError> {
     let id = TokenNames::load(&parts.state, asker).await?.find(name, TokenScope::Revoked)?.token.id;
-    if !parts.router.restore(id).await.map_err(busy)? {
+    if !parts.router.restore(id).await? {
         // It was registered again, blocked, or deleted a moment ago.
         let message = format!("token {} is not revoked any more", repeated(name));
         return Err(ControlError::new(ErrorCode::Conflict, message));

@@ -10,7 +10,6 @@ use jiff::Timestamp;
 use zmes_shared::control::{ControlError, ErrorCode, PlatformKind, Role, TokenFilter, TokenState};
 use zmes_shared::views::{Deliveries, TokenShown, TokenView, Tokens};
 
-use super::answers::unreadable;
 use super::clients::matches;
 use super::off_loop::off_loop;
 use super::token_names::{TokenNames, TokenScope};
@@ -115,7 +114,7 @@ async fn deliveries(
     row: &TokenRow,
     limit: u32,
 ) -> Result<Vec<DeliveryRow>, ControlError> {
-    parts.state.deliveries_of_token(row.token.id, limit).await.map_err(|error| unreadable(&error))
+    Ok(parts.state.deliveries_of_token(row.token.id, limit).await?)
 }
 
 /// Waits until what was changed is on the disk.

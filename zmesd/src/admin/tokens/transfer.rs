@@ -6,7 +6,6 @@ use zmes_shared::views::{ImportOutcome, TokenImported as ImportedView, TokensExp
 
 use super::{is_after, settled};
 use crate::admin::AdminParts;
-use crate::admin::answers::busy;
 use crate::admin::off_loop::off_loop;
 use crate::admin::token_names::TokenNames;
 use crate::domain::{MonitorFilter, PushState};
@@ -29,7 +28,7 @@ pub(in crate::admin) async fn import(
     let imports: Vec<TokenImport> =
         parsed.iter().filter_map(|parsed| parsed.as_ref().ok()).cloned().collect();
     let handles: Vec<String> = imports.iter().map(|import| import.token.handle().to_string()).collect();
-    let outcomes = parts.router.import(imports, dry_run).await.map_err(busy)?;
+    let outcomes = parts.router.import(imports, dry_run).await?;
     if !dry_run {
         settled(parts).await?;
     }
