@@ -41,7 +41,6 @@ struct Receipts {
     last_errors: HashMap<TokenId, String>,
 }
 
-/// Announces a test alarm, or returns who would receive it.
 pub(super) async fn test(
     parts: &AdminParts,
     asker: Role,
@@ -201,31 +200,26 @@ async fn last_errors(
 
 /// Returns the decision for a target, and with `--wait` its result.
 fn decided(target: &TestTarget, receipts: Option<&Receipts>, shadow: bool) -> TargetDecision {
-    let view = |kind: TargetKind, id: String| TargetDecision {
-        kind,
-        id,
-        decision: target.decision.state(),
-        reason: target.decision.reason(),
-        latency_ms: None,
-        transport: None,
-        provider_id: None,
+    let (kind, id) = match target.target {
+        AlarmTarget::Session(session) => (TargetKind::Session, session.to_string()),
+        AlarmTarget::Token(_, handle) => (TargetKind::Token, handle.to_string()),
     };
-    let sent = target.decision == Decision::Send;
+    let (decision, reason) = (target.decision.state(), target.decision.reason());
+    let (latency_ms, transport, provider_id) = (None, None, None);
+    let view = TargetDecision { kind, id, decision, reason, latency_ms, transport, provider_id };
+    if target.decision != Decision::Send {
+        return view;
+    }
     match (target.target, receipts) {
-        (AlarmTarget::Session(session), Some(receipts)) if sent => {
-            written(view(TargetKind::Session, session.to_string()), receipts.written.get(&session))
+        (AlarmTarget::Session(session), Some(receipts)) => written(view, receipts.written.get(&session)),
+        (AlarmTarget::Token(token, _), Some(receipts)) => {
+            pushed(view, receipts.pushed.get(&token), receipts.last_errors.get(&token))
         }
-        (AlarmTarget::Token(token, handle), Some(receipts)) if sent => {
-            let last_error = receipts.last_errors.get(&token);
-            pushed(view(TargetKind::Token, handle.to_string()), receipts.pushed.get(&token), last_error)
+        (AlarmTarget::Token(..), None) if shadow => {
+            let reason = SkipReason::Shadow.into();
+            TargetDecision { decision: DeliveryState::Skipped, reason, ..view }
         }
-        (AlarmTarget::Token(_, handle), None) if sent && shadow => TargetDecision {
-            decision: DeliveryState::Skipped,
-            reason: SkipReason::Shadow.into(),
-            ..view(TargetKind::Token, handle.to_string())
-        },
-        (AlarmTarget::Session(session), _) => view(TargetKind::Session, session.to_string()),
-        (AlarmTarget::Token(_, handle), _) => view(TargetKind::Token, handle.to_string()),
+        (AlarmTarget::Session(_) | AlarmTarget::Token(..), None) => view,
     }
 }
 

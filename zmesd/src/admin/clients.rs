@@ -21,7 +21,6 @@ pub(super) async fn list(parts: &AdminParts, filter: ClientFilter) -> Result<Cli
     Ok(Clients { clients })
 }
 
-/// Returns who was refused, in the last `since`.
 pub(super) fn rejected(parts: &AdminParts, since: Option<Duration>) -> Rejected {
     // Longer than the clock reaches back: since the start.
     let since = since.and_then(|since| parts.clock.now().checked_sub(since).ok());

@@ -38,12 +38,12 @@ pub(super) enum ForcedError {
     Stopping,
 }
 
-type ForceReply = oneshot::Sender<Result<TriggerVia, ForcedError>>;
-
 #[derive(Debug)]
-enum ForceCommand {
-    Force(MonitorId, Duration, ForceReply),
-    Cancel(MonitorId, ForceReply),
+struct ForceCommand {
+    monitor: MonitorId,
+    /// How long the alarm is forced for; `None`: it is cancelled.
+    lasts: Option<Duration>,
+    reply: oneshot::Sender<Result<TriggerVia, ForcedError>>,
 }
 
 #[derive(Debug)]
@@ -78,21 +78,21 @@ impl ForcedAlarms {
 
     /// Forces an alarm that ends after `lasts`, or makes one that is forced already end then.
     pub(super) async fn force(&self, monitor: MonitorId, lasts: Duration) -> Result<TriggerVia, ForcedError> {
-        self.call(|reply| ForceCommand::Force(monitor, lasts, reply)).await
+        self.call(monitor, Some(lasts)).await
     }
 
     /// Cancels an alarm, also one that zmesd has not forced.
     pub(super) async fn cancel(&self, monitor: MonitorId) -> Result<TriggerVia, ForcedError> {
-        self.call(|reply| ForceCommand::Cancel(monitor, reply)).await
+        self.call(monitor, None).await
     }
 
-    async fn call(
-        &self,
-        command: impl FnOnce(ForceReply) -> ForceCommand,
-    ) -> Result<TriggerVia, ForcedError> {
+    async fn call(&self, monitor: MonitorId, lasts: Option<Duration>) -> Result<TriggerVia, ForcedError> {
         let (reply, answer) = oneshot::channel();
         let asked = async {
-            self.commands.send(command(reply)).await.map_err(|_| ForcedError::Stopping)?;
+            self.commands
+                .send(ForceCommand { monitor, lasts, reply })
+                .await
+                .map_err(|_| ForcedError::Stopping)?;
             answer.await.map_err(|_| ForcedError::Stopping)?
         };
         timeout(COMMAND_DEADLINE, asked).await.map_err(|_| ForcedError::Late)?
@@ -114,25 +114,22 @@ impl ForcedKeeper {
     }
 
     async fn on_command(&mut self, command: ForceCommand) {
-        // The caller may have timed out; what was done stays.
-        match command {
-            ForceCommand::Force(monitor, lasts, reply) => {
-                let on = TriggerCommand::On { score: SCORE, cause: CAUSE.to_owned(), text: TEXT.to_owned() };
-                let told = self.tell(monitor, on).await;
-                // A trigger that came late may still have come: it is taken back like one that did.
-                if matches!(told, Ok(_) | Err(ForcedError::Late)) {
-                    self.forced.insert(monitor, ForceExpiry { at: Instant::now() + lasts, tries: 0 });
-                }
-                reply.send(told).ok();
+        let ForceCommand { monitor, lasts, reply } = command;
+        let trigger = match lasts {
+            Some(_) => TriggerCommand::On { score: SCORE, cause: CAUSE.to_owned(), text: TEXT.to_owned() },
+            None => TriggerCommand::Cancel,
+        };
+        let told = self.tell(monitor, trigger).await;
+        match lasts {
+            // A trigger that came late may still have come: it is taken back like one that did.
+            Some(lasts) if matches!(told, Ok(_) | Err(ForcedError::Late)) => {
+                self.forced.insert(monitor, ForceExpiry { at: Instant::now() + lasts, tries: 0 });
             }
-            ForceCommand::Cancel(monitor, reply) => {
-                let told = self.tell(monitor, TriggerCommand::Cancel).await;
-                if told.is_ok() {
-                    self.forced.remove(&monitor);
-                }
-                reply.send(told).ok();
-            }
+            None if told.is_ok() => drop(self.forced.remove(&monitor)),
+            Some(_) | None => {}
         }
+        // The caller may have timed out; what was done stays.
+        reply.send(told).ok();
     }
 
     async fn cancel_due(&mut self, now: Instant) {

@@ -10,10 +10,8 @@ use tracing::{info, warn};
 
 use crate::telemetry::log::{LevelChange, LogError, LogHandle};
 
-/// When which change is to end.
 type Expiry = (Instant, u64);
 
-/// Changes the log level, for a while or for good.
 #[derive(Debug)]
 pub(super) struct TemporaryLevel {
     log: LogHandle,

@@ -11,7 +11,6 @@ use super::conditions;
 use crate::admin::AdminParts;
 use crate::detect::MonitorReport;
 
-/// A monitor of the catalog with the poller's report on it.
 pub(super) struct ListedMonitor {
     pub(super) report: MonitorReport,
     /// ZoneMinder is set up so that it can alarm.

@@ -43,7 +43,6 @@ pub struct Watcher {
     wishes: Wishes,
     /// The last alarms with their numbers, newest first: a delivery does not know the number.
     alarms: VecDeque<(u64, AlarmKey)>,
-    /// Lines from the record that may come again from the tap.
     told: Told,
     counters: Arc<Counters>,
     clock: Arc<dyn Clock>,
@@ -111,7 +110,6 @@ impl Watcher {
         events
     }
 
-    /// Returns what is recorded since then.
     async fn record(
         &mut self,
         parts: &AdminParts,
@@ -132,7 +130,6 @@ impl Watcher {
         Ok(all)
     }
 
-    /// Returns the lines that this watcher gets of an event.
     fn lines(&mut self, event: &TapEvent) -> Vec<WatchEvent> {
         match event {
             TapEvent::Alarm(announced) => self.alarm(announced),
@@ -261,7 +258,6 @@ impl Watcher {
     }
 }
 
-/// A monitor that is no longer watched.
 fn gone(report: &MonitorReport) -> MonitorView {
     MonitorView {
         state: MonitorState::Unknown,

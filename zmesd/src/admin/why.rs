@@ -11,7 +11,7 @@ use zmes_shared::views::{HeldView, Why, WhyAlarm, WhyTarget, WhyTimes};
 use zmes_shared::words::{DeliveryState, Reason, TargetKind};
 use zmes_shared::{EventId, MonitorId, SessionId};
 
-use super::off_loop::off_loop;
+use super::answers::off_loop;
 use super::token_names::{TokenNames, TokenScope};
 use super::tokens::view;
 use super::words;
@@ -52,7 +52,6 @@ pub(super) async fn explain(
     off_loop(move || told(evidence, &*push, only, started_at)).await
 }
 
-/// Returns the decisions for each client and token, or for one token.
 fn told(evidence: Evidence, push: &dyn PushSide, only: Option<TokenId>, started_at: Timestamp) -> Why {
     let (monitor_id, monitor) = evidence.monitor();
     let mut targets = evidence.tokens(only, |token| push.held(token));

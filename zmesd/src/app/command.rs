@@ -48,7 +48,6 @@ pub fn main(
     }
 }
 
-/// Prints a report. A closed pipe is not an error.
 fn say(report: &Report) -> ExitCode {
     io::stdout().write_all(report.stdout.as_bytes()).ok();
     io::stderr().write_all(report.stderr.as_bytes()).ok();

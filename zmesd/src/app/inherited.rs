@@ -17,7 +17,6 @@ const FIRST: usize = 3;
 /// Maximum number of sockets; a higher number is a typing error.
 const MOST: usize = 64;
 
-/// The variables by which systemd says that it hands sockets over.
 #[derive(Debug, Clone, Default)]
 pub struct ListenVariables {
     /// `$LISTEN_PID`: which process the others are meant for.
@@ -119,7 +118,6 @@ impl Inherited {
         }
     }
 
-    /// Names what was handed over, as `status` shows it.
     pub(super) fn names(&self) -> Vec<String> {
         let control = self.control.iter().map(|_| "control".to_owned());
         control.chain(self.apps.iter().map(|_| "app".to_owned())).collect()

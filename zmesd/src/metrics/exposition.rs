@@ -16,7 +16,6 @@ use crate::telemetry::{Counters, Labels, Timing, TimingBuckets};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Format {
-    /// OpenMetrics 1.0.
     OpenMetrics,
     /// The text format 0.0.4 that Prometheus had before.
     Text,

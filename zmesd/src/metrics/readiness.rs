@@ -66,7 +66,6 @@ fn listeners(parts: &Parts) -> (bool, String) {
     (serving >= wanted && wanted > 0, format!("{serving} of {wanted} ports are served"))
 }
 
-/// Returns whether everything is there, and a line for each part.
 pub(super) fn report(parts: &[PartReport]) -> (bool, String) {
     let ready = parts.iter().all(|part| part.ready);
     let mut text = if ready { "ready\n".to_owned() } else { "not ready\n".to_owned() };

@@ -39,12 +39,10 @@ pub struct Refusal {
 }
 
 impl Refusal {
-    /// Returns a refusal without user and detail.
     pub fn new(address: IpAddr, reason: RefusalReason) -> Self {
         Self { address, reason, user: None, detail: None }
     }
 
-    /// Adds a detail.
     #[must_use]
     pub fn detail(self, detail: Option<String>) -> Self {
         Self { detail, ..self }
@@ -87,14 +85,11 @@ struct RefusalKey {
     user: Option<String>,
 }
 
-/// How a refusal is logged.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum LogChoice {
-    /// The first of its kind for an hour.
     Warn,
     /// Too many kinds at once: the last warning of this hour.
     Flood,
-    /// At level debug.
     Quiet,
 }
 

@@ -17,7 +17,6 @@ pub(super) struct Capturing {
 }
 
 impl Capturing {
-    /// Reads the processes if the memory of a watched monitor is missing.
     pub(super) async fn look(parts: &AdminParts) -> Self {
         if !join(parts).iter().any(ListedMonitor::is_missing) {
             return Self::default();

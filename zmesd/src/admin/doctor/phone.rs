@@ -21,7 +21,6 @@ const RECENT: u32 = 50;
 /// An interval this long looks as if no alarms came.
 const LONG: Duration = Duration::from_hours(1);
 
-/// Follows an alarm of `wanted`, or of any monitor.
 pub(super) async fn findings(
     scene: &Snapshot<'_>,
     row: &TokenRow,

@@ -92,7 +92,6 @@ impl ProviderProbe {
     }
 }
 
-/// Judges transports by their checks and by their last pushes.
 fn ways<'c>(parts: &AdminParts, checks: impl Iterator<Item = &'c TransportCheck>) -> Vec<Finding> {
     let (health, now) = (parts.push.health(), parts.clock.now());
     checks.flat_map(|check| std::iter::once(way(check)).chain(beyond(check, &health, now))).collect()

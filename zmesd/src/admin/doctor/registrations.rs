@@ -165,7 +165,6 @@ fn slow(scene: &Snapshot<'_>) -> Option<Finding> {
     Some(Finding::warning("clients", detail, format!("zmesctl clients disconnect {} --yes", first.id)))
 }
 
-/// Returns whose a token is, in words.
 pub(super) fn owner(token: &Token) -> &str {
     if token.user.is_empty() { "no user (imported)" } else { &token.user }
 }

@@ -30,7 +30,6 @@ pub(super) struct Snapshot<'a> {
     pub(super) now: Timestamp,
 }
 
-/// What an alarm is followed to.
 #[derive(Debug)]
 pub(super) enum DoctorTarget<'a> {
     Token(&'a TokenRow),

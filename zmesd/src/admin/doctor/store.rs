@@ -39,7 +39,6 @@ fn damaged(aside: &[SetAside]) -> impl Iterator<Item = Finding> {
     aside.iter().map(|aside| Finding::warning(STEP, aside.sentence(), aside.hint()))
 }
 
-/// Returns why the writer cannot write, if so; reads nothing.
 pub(super) fn glance(parts: &AdminParts) -> Vec<Finding> {
     let trouble = parts.state_trouble.borrow().clone();
     let directory = &parts.configuration.running().state.directory;

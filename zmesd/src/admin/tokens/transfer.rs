@@ -6,7 +6,7 @@ use zmes_shared::views::{ImportOutcome, TokenImported as ImportedView, TokensExp
 
 use super::{is_after, settled};
 use crate::admin::AdminParts;
-use crate::admin::off_loop::off_loop;
+use crate::admin::answers::off_loop;
 use crate::admin::token_names::TokenNames;
 use crate::domain::{MonitorFilter, PushState};
 use crate::route::{TokenImport, TokenImported};
@@ -16,7 +16,6 @@ const MAX_NAME: usize = 128;
 /// Tokens in one page of an export: one has at most 4 KiB, and its lists as much again.
 const PAGE: usize = 500;
 
-/// Takes tokens from a file, or says what would become of them.
 pub(in crate::admin) async fn import(
     parts: &AdminParts,
     request: ImportRequest,
@@ -96,7 +95,6 @@ fn refused(handle: Option<String>, reason: &str) -> ImportedView {
     ImportedView { handle, outcome: ImportOutcome::Refused, reason: Some(reason.to_owned()) }
 }
 
-/// Returns one page of the live tokens, secrets and all.
 pub(in crate::admin) async fn export(
     parts: &AdminParts,
     after: Option<u64>,

@@ -325,7 +325,7 @@ async fn the_log_level_changes_and_comes_back() {
     let answer = peer.read().await;
     assert_eq!(
         (&answer["error"]["code"], &answer["error"]["message"]),
-        (&json!("bad_request"), &json!("`loud` is not a level of the log"))
+        (&json!("bad_request"), &json!("`loud` is not a log level"))
     );
     peer.send(r#"{"id":3,"request":{"type":"log_level","level":"debug","for_ms":1}}"#).await;
     assert_eq!(peer.read().await["error"]["code"], "bad_request");
