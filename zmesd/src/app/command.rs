@@ -154,12 +154,8 @@ async fn serve_demo(demo: Demo, clock: Arc<dyn Clock>, log: LogHandle) -> Exit {
     };
     let parts = Parts::demo(&demo, clock);
     let Demo { config, simulation, client, push_proxy, directory, introduction, .. } = demo;
-    let app = match App::start(
-        Start { config, file: None, parts, log, inherited: Inherited::default() },
-        &lifecycle,
-    )
-    .await
-    {
+    let start = Start { config, file: None, parts, log, inherited: Inherited::default() };
+    let app = match App::start(start, &lifecycle).await {
         Ok(app) => app,
         Err(problem) => return refuse(&problem),
     };

@@ -176,11 +176,8 @@ fn interval(scene: &Snapshot<'_>, token: &Token, wanted: Option<MonitorId>) -> F
     if longest < LONG {
         return Finding::good("interval", detail);
     }
-    Finding::warning(
-        "interval",
-        detail,
-        "its app sets the interval; without one, push.interval-default applies",
-    )
+    let hint = "its app sets the interval; without one, push.interval-default applies";
+    Finding::warning("interval", detail, hint)
 }
 
 /// Returns that the monitor that was asked for cannot alarm, as set in ZoneMinder: nothing else matters then.

@@ -84,11 +84,8 @@ fn judge(
     }
     if !writable {
         let detail = format!("{path} was not written within a second: the disk is very slow");
-        return vec![Finding::error(
-            STEP,
-            detail,
-            "iostat -x 1 5 (package sysstat) shows what keeps it busy",
-        )];
+        let hint = "iostat -x 1 5 (package sysstat) shows what keeps it busy";
+        return vec![Finding::error(STEP, detail, hint)];
     }
     let mut findings =
         vec![Finding::good(STEP, format!("{path} is intact and writable ({} KiB)", bytes.div_ceil(1024)))];

@@ -28,11 +28,8 @@ pub(super) async fn findings(
         findings.push(Finding::good("clients", "no app is connected: alarms come only as pushes"));
     } else if rows.is_empty() {
         let hint = "switch pushes on in the app; alarms come only while it is open";
-        findings.push(Finding::warning(
-            "tokens",
-            format!("no phone of {user} is registered for pushes"),
-            hint,
-        ));
+        let detail = format!("no phone of {user} is registered for pushes");
+        findings.push(Finding::warning("tokens", detail, hint));
     }
     for row in rows.iter().take(PHONES) {
         findings.extend(phone::findings(scene, row, wanted, push).await);

@@ -24,8 +24,7 @@ pub(in crate::admin) async fn import(
     owner(parts, &user)?;
     let parsed: Vec<Result<TokenImport, String>> =
         records.iter().map(|record| parse(record, &user)).collect();
-    let imports: Vec<TokenImport> =
-        parsed.iter().filter_map(|parsed| parsed.as_ref().ok()).cloned().collect();
+    let imports: Vec<TokenImport> = parsed.iter().flatten().cloned().collect();
     let handles: Vec<String> = imports.iter().map(|import| import.token.handle().to_string()).collect();
     let outcomes = parts.router.import(imports, dry_run).await?;
     if !dry_run {
@@ -33,10 +32,10 @@ pub(in crate::admin) async fn import(
     }
     let mut taken = handles.into_iter().zip(outcomes);
     let told = parsed.into_iter().map(|parsed| match parsed {
-        Ok(_) => match taken.next() {
-            Some((handle, outcome)) => told(handle, outcome),
-            None => refused(None, "no result"),
-        },
+        Ok(_) => {
+            let next = taken.next();
+            next.map_or_else(|| refused(None, "no result"), |(handle, outcome)| told(handle, outcome))
+        }
         Err(reason) => refused(None, &reason),
     });
     Ok(TokensImported { dry_run, tokens: told.collect() })

@@ -85,7 +85,7 @@ impl Bootstrap {
 }
 
 fn output(format: LogFormat, journal_stream: Option<&str>) -> Result<Output, LogError> {
-    let output = match format {
+    Ok(match format {
         LogFormat::Json => json(io::stderr).boxed(),
         LogFormat::Journald => journal(connect().map_err(LogError::Journal)?).boxed(),
         LogFormat::Auto if is_journal(journal_stream) || is_deaf(&io::stderr()) => match connect() {
@@ -93,8 +93,7 @@ fn output(format: LogFormat, journal_stream: Option<&str>) -> Result<Output, Log
             Err(_) => text_to_stderr().boxed(),
         },
         LogFormat::Text | LogFormat::Auto => text_to_stderr().boxed(),
-    };
-    Ok(output)
+    })
 }
 
 /// Writes why the process ends to standard error, or to the journal where standard error leads nowhere.
