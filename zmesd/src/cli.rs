@@ -156,7 +156,6 @@ pub fn check_config(args: &ConfigArgs, environment: &Environment, looks: Looks<'
     }
 }
 
-/// `zmesd default-config`: prints the commented default file.
 pub fn default_config() -> Report {
     Report { stdout: config::default_file(), ..Report::default() }
 }

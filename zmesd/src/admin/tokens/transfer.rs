@@ -6,8 +6,7 @@ use zmes_shared::views::{ImportOutcome, TokenImported as ImportedView, TokensExp
 
 use super::{is_after, settled};
 use crate::admin::AdminParts;
-use crate::admin::answers::busy;
-use crate::admin::off_loop::off_loop;
+use crate::admin::answers::off_loop;
 use crate::admin::token_names::TokenNames;
 use crate::domain::{MonitorFilter, PushState};
 use crate::route::{TokenImport, TokenImported};
@@ -17,7 +16,6 @@ const MAX_NAME: usize = 128;
 /// Tokens in one page of an export: one has at most 4 KiB, and its lists as much again.
 const PAGE: usize = 500;
 
-/// Takes tokens from a file, or says what would become of them.
 pub(in crate::admin) async fn import(
     parts: &AdminParts,
     request: ImportRequest,
@@ -26,19 +24,18 @@ pub(in crate::admin) async fn import(
     owner(parts, &user)?;
     let parsed: Vec<Result<TokenImport, String>> =
         records.iter().map(|record| parse(record, &user)).collect();
-    let imports: Vec<TokenImport> =
-        parsed.iter().filter_map(|parsed| parsed.as_ref().ok()).cloned().collect();
+    let imports: Vec<TokenImport> = parsed.iter().flatten().cloned().collect();
     let handles: Vec<String> = imports.iter().map(|import| import.token.handle().to_string()).collect();
-    let outcomes = parts.router.import(imports, dry_run).await.map_err(busy)?;
+    let outcomes = parts.router.import(imports, dry_run).await?;
     if !dry_run {
         settled(parts).await?;
     }
     let mut taken = handles.into_iter().zip(outcomes);
     let told = parsed.into_iter().map(|parsed| match parsed {
-        Ok(_) => match taken.next() {
-            Some((handle, outcome)) => told(handle, outcome),
-            None => refused(None, "no result"),
-        },
+        Ok(_) => {
+            let next = taken.next();
+            next.map_or_else(|| refused(None, "no result"), |(handle, outcome)| told(handle, outcome))
+        }
         Err(reason) => refused(None, &reason),
     });
     Ok(TokensImported { dry_run, tokens: told.collect() })
@@ -97,7 +94,6 @@ fn refused(handle: Option<String>, reason: &str) -> ImportedView {
     ImportedView { handle, outcome: ImportOutcome::Refused, reason: Some(reason.to_owned()) }
 }
 
-/// Returns one page of the live tokens, secrets and all.
 pub(in crate::admin) async fn export(
     parts: &AdminParts,
     after: Option<u64>,
