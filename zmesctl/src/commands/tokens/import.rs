@@ -10,7 +10,7 @@ use zmes_shared::client::{ClientError, ControlClient};
 use zmes_shared::control::{MAX_REQUEST, Request, TokenImport, TokenRecord};
 use zmes_shared::views::{ImportOutcome, TokensImported};
 
-use crate::context::Context;
+use crate::context::{Context, Outcome};
 use crate::error::CliError;
 use crate::exit::Exit;
 use crate::import::{self, EntryRefusal, FileEntry, TokenFile};
@@ -49,7 +49,7 @@ pub struct ImportArgs {
     dry_run: bool,
 }
 
-pub(super) async fn run(arguments: ImportArgs, context: &mut Context) -> Result<Exit, CliError> {
+pub(super) async fn run(arguments: ImportArgs, context: &mut Context) -> Outcome {
     let ImportArgs { file, user, dry_run } = arguments;
     let bytes = read(&file).map_err(|source| CliError::File { file: file.clone(), source })?;
     let parsed = import::parse(&bytes).map_err(|error| {
