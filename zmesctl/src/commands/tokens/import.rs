@@ -13,7 +13,7 @@ use zmes_shared::views::{ImportOutcome, TokensImported};
 use crate::context::{Context, Outcome};
 use crate::error::CliError;
 use crate::exit::Exit;
-use crate::import::{self, EntryRefusal, FileEntry, TokenFile};
+use crate::import::{self, EntryRefusal, FileEntry, FileFormat, TokenFile};
 use crate::render::{Cell, Column, ColumnOf, Out, Table, Tone, View, clean};
 
 /// Longest file that is read, in bytes: 100,000 tokens.
@@ -66,7 +66,7 @@ pub(super) async fn run(arguments: ImportArgs, context: &mut Context) -> Outcome
         let mut daemon = context.connect_for(TIMEOUT).await?;
         send(&mut daemon, records, &user, dry_run, &mut rows).await?;
     }
-    context.show(&ImportReport::new(file, format.as_str(), dry_run, rows))
+    context.show(&ImportReport::new(file, format, dry_run, rows))
 }
 
 fn read(file: &str) -> io::Result<Vec<u8>> {
@@ -151,7 +151,7 @@ fn batches(records: Vec<(usize, TokenRecord)>) -> Vec<Vec<(usize, TokenRecord)>>
 #[derive(Debug, Serialize)]
 struct ImportReport {
     file: String,
-    format: &'static str,
+    format: FileFormat,
     dry_run: bool,
     added: usize,
     changed: usize,
@@ -199,7 +199,7 @@ impl ImportRow {
 }
 
 impl ImportReport {
-    fn new(file: String, format: &'static str, dry_run: bool, tokens: Vec<ImportRow>) -> Self {
+    fn new(file: String, format: FileFormat, dry_run: bool, tokens: Vec<ImportRow>) -> Self {
         let count = |outcome| tokens.iter().filter(|row| row.outcome == outcome).count();
         Self {
             file,
