@@ -67,9 +67,7 @@ pub(super) enum UnusableFile {
     Broken(NotYaml),
     /// It is something else.
     Other {
-        /// What it seems to be.
         what: &'static str,
-        /// What to do.
         hint: &'static str,
     },
 }

@@ -53,7 +53,6 @@ impl Collection {
 }
 
 impl<'c> Takeover<'c> {
-    /// Reports the fate of an entry.
     pub(super) fn say(&mut self, entry: &OldEntry, fate: Fate) {
         self.find(Finding { place: Some(entry.place.clone()), old: entry.shown.clone(), fate });
     }

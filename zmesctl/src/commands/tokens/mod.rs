@@ -142,7 +142,6 @@ pub struct LogArgs {
     limit: Option<u32>,
 }
 
-/// Which phones to change.
 #[derive(Debug, Args)]
 pub struct ChangeArgs {
     #[command(flatten)]

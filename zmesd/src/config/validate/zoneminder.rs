@@ -157,7 +157,6 @@ impl Checker<'_> {
         }
     }
 
-    /// Returns the database of `zm.conf`.
     fn database_of(&mut self, conf: &ZmConf) -> Result<DatabaseConfig, Reported> {
         DatabaseConfig::from_zmconf(conf).map_err(|faults| {
             for fault in faults {
