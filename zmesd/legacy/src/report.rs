@@ -15,17 +15,16 @@ const PLACES_MAX: usize = 40;
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Fate {
+    /// `value`: `None` where it may be a secret.
     Taken {
         key: String,
-        /// `None`: it may be a secret.
         value: Option<String>,
     },
     Needless(String),
     Idle(String),
-    /// There is no counterpart, and something is lost.
+    /// There is no counterpart, and something is lost. What to do `instead` may be empty.
     Missing {
         why: String,
-        /// What to do instead; may be empty.
         instead: String,
     },
     /// There is no counterpart, but only the look of a push changes.
