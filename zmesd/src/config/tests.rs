@@ -40,7 +40,7 @@ impl Place {
 
     fn read(&self, text: &str) -> Result<Loaded, Problems> {
         fs::write(self.file(), text).unwrap();
-        Loaded::read(&self.file(), &self.environment)
+        Loaded::read(&self.file(), &self.environment, None)
     }
 
     pub(super) fn config(&self, text: &str) -> Config {

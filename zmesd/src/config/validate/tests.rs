@@ -259,7 +259,8 @@ fn a_byte_order_mark_stands_before_neither_configuration() {
     let directory = with(&[("zm.conf", "\u{feff}ZM_DB_USER=zmuser\r\nZM_DB_NAME=cams\r\n")]);
     let path = directory.path().join("zmesd.toml");
     fs::write(&path, "\u{feff}[zoneminder]\nconfig = \"zm.conf\"\n[server]\nplaintext = true\n").unwrap();
-    let loaded = Loaded::read(&path, &Environment::default()).unwrap_or_else(|problems| panic!("{problems}"));
+    let loaded =
+        Loaded::read(&path, &Environment::default(), None).unwrap_or_else(|problems| panic!("{problems}"));
     assert_eq!(loaded.config.zoneminder.database.name, "cams");
 }
 
