@@ -9,8 +9,7 @@ use reqwest::{StatusCode, Url, Version};
 use zmes_shared::text::is_hidden;
 use zmes_shared::words::FaultKind;
 
-use crate::fault::Fault;
-use crate::push::{Delivered, PushError};
+use crate::push::{Delivered, Fault, PushError};
 use crate::token::PushToken;
 
 /// Longest quote of an answer in errors and logs, in characters.

@@ -91,7 +91,7 @@ impl Apns {
         sent: &ApnsMessage,
         signed: Option<&SignedToken>,
     ) -> RequestBuilder {
-        let url = http::below(self.http.base(), &format!("3/device/{token}"));
+        let url = http::below(&self.http.base, &format!("3/device/{token}"));
         let mut request = client
             .post(url)
             .version(Version::HTTP_2)
@@ -173,7 +173,7 @@ impl PushTransport for Apns {
             self.post(NOBODY, &sent, self.http.deadline()).await
         };
         let Some(answer) = steps.reach(&self.http, probe, is_no_server_error).await else {
-            return steps.into_steps();
+            return steps.0;
         };
         let known = async {
             let reason = reason(&answer);
@@ -192,7 +192,7 @@ impl PushTransport for Apns {
             }
         };
         steps.step("credentials", self.common.timing.total, known).await;
-        steps.into_steps()
+        steps.0
     }
 }
 

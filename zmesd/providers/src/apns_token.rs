@@ -18,8 +18,7 @@ use zmes_shared::words::FaultKind;
 use super::files;
 use super::problem::TransportProblem;
 use crate::clock::WallClock;
-use crate::fault::Fault;
-use crate::push::PushError;
+use crate::push::{Fault, PushError};
 
 const KEY: &str = "push.apns.key";
 const RENEW_AFTER: SignedDuration = SignedDuration::from_mins(40);

@@ -100,17 +100,17 @@ impl PushTransport for Fcm {
         let mut steps = Steps::default();
         // There is nothing at its root: any answer but a server error means that it works.
         let root = async {
-            let base = self.http.base().clone();
+            let base = self.http.base.clone();
             self.http.call(self.http.deadline(), |client| client.get(base)).await
         };
         if steps.reach(&self.http, root, is_no_server_error).await.is_none() {
-            return steps.into_steps();
+            return steps.0;
         }
         let credentials = async {
             self.account.bearer(self.http.deadline(), None).await?;
-            Ok(((), format!("{} issued a token for {}", self.account.target(), self.account.project)))
+            Ok(((), format!("{} issued a token for {}", self.account.http.target(), self.account.project)))
         };
-        steps.step("credentials", self.account.limit(), credentials).await;
-        steps.into_steps()
+        steps.step("credentials", self.common.timing.total, credentials).await;
+        steps.0
     }
 }

@@ -6,8 +6,7 @@ use serde::Deserialize;
 use zmes_shared::words::FaultKind;
 
 use super::answer::{MAX_WAIT, ProviderAnswer, quote};
-use crate::fault::Fault;
-use crate::push::PushError;
+use crate::push::{Fault, PushError};
 use crate::token::PushToken;
 
 /// `{"error": {…}}`

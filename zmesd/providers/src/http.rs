@@ -23,8 +23,7 @@ use super::files::{self, ClientIdentity};
 use super::problem::TransportProblem;
 use super::transports::TransportContext;
 use crate::clock::WallClock;
-use crate::fault::Fault;
-use crate::push::PushError;
+use crate::push::{Fault, PushError};
 
 /// Longest body that is read, in bytes.
 const MAX_ANSWER: usize = 64 * 1024;
@@ -64,11 +63,11 @@ pub(super) enum Versions {
 
 #[derive(Debug)]
 pub(super) struct Http {
-    base: Url,
-    tls: Arc<ClientConfig>,
+    pub(super) base: Url,
+    pub(super) tls: Arc<ClientConfig>,
     versions: Versions,
-    timing: Timing,
-    clock: WallClock,
+    pub(super) timing: Timing,
+    pub(super) clock: WallClock,
     client: ArcSwap<Client>,
 }
 
@@ -94,22 +93,6 @@ impl Http {
         let tls = tls(roots(root)?, identity, versions)?;
         let client = ArcSwap::from_pointee(client(&tls, versions, timing)?);
         Ok(Self { base, tls: Arc::new(tls), versions, timing, clock, client })
-    }
-
-    pub(super) fn base(&self) -> &Url {
-        &self.base
-    }
-
-    pub(super) fn tls(&self) -> &Arc<ClientConfig> {
-        &self.tls
-    }
-
-    pub(super) fn timing(&self) -> Timing {
-        self.timing
-    }
-
-    pub(super) fn clock(&self) -> &WallClock {
-        &self.clock
     }
 
     pub(super) fn target(&self) -> String {

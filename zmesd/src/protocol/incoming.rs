@@ -149,7 +149,7 @@ pub fn parse(text: &str) -> Result<IncomingFrame, Malformed> {
     let body = match event.as_str() {
         "auth" => FrameBody::Auth(Box::new(auth(&frame, data.ok_or(Malformed)?)?)),
         "control" => control(&kind, data.ok_or(Malformed)?)?,
-        "push" => FrameBody::Push(push::push(&kind, data.unwrap_or_default())?),
+        "push" => FrameBody::Push(push::push(&kind, data.unwrap_or_default(), app)?),
         "escontrol" => FrameBody::Escontrol,
         _ => FrameBody::Unknown,
     };

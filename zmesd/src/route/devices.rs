@@ -10,7 +10,7 @@ use std::collections::{BTreeSet, HashMap};
 use jiff::{SignedDuration, Timestamp};
 use zmes_shared::{MonitorId, SessionId};
 
-use super::sent_times::SentTimes;
+use super::tokens::SentTimes;
 use crate::domain::MonitorFilter;
 use crate::state::{Device, DeviceNote, LastFilter, Remembered};
 
@@ -64,7 +64,7 @@ impl Devices {
         }
         for ((device, monitor), at) in remembered.sent {
             if device.is_told_apart() {
-                devices.entry(&device, at).sent.note(monitor, at);
+                devices.entry(&device, at).sent.insert(monitor, at);
             }
         }
         devices
@@ -156,7 +156,7 @@ impl Devices {
         if !device.is_told_apart() {
             return false;
         }
-        self.entry(device, at).sent.note(monitor, at);
+        self.entry(device, at).sent.insert(monitor, at);
         true
     }
 

@@ -4,36 +4,10 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
-use super::sent_times::SentTimes;
 use super::sessions::SessionLogin;
-use crate::domain::{MonitorFilter, PushState, Revoked, SkipReason, Token, TokenId};
-use zmes_providers::{App, Platform, PushToken};
-
-/// What an app asks for when it tells its token. A member that the message does not have is `None` (or `Unknown`).
-#[derive(Debug, Clone)]
-pub struct Registration {
-    pub token: PushToken,
-    pub platform: Platform,
-    pub state: PushState,
-    /// The lists; `None`: no statement (the socket's stated filter, else the stored one of the same owner, else all).
-    /// All monitors counts only where no filter was stated in this session.
-    pub filter: Option<MonitorFilter>,
-    /// Which app, as far as this message tells.
-    pub kind: App,
-    /// The app's version; `None`: as it told in `auth`, else as it was.
-    pub app_version: Option<String>,
-    /// The app's name for this server; `None`: as it was.
-    pub profile: Option<String>,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum RegistrationFault {
-    /// The user, or all users together, have registered more than is sensible.
-    #[error("too many tokens")]
-    TooMany,
-    #[error("the token is blocked")]
-    Blocked,
-}
+use super::tokens::SentTimes;
+use crate::domain::{MonitorFilter, PushState, Registration, Revoked, SkipReason, Token, TokenId};
+use zmes_providers::App;
 
 /// What a registration has changed, and what has to be done about it.
 #[derive(Debug)]

@@ -9,11 +9,13 @@ use zmes_shared::MonitorId;
 use zmes_shared::views::TokenCounts;
 
 use super::pace::TokenPace;
-use super::registration::{Registration, RegistrationOutcome};
-use super::sent_times::SentTimes;
-use crate::domain::{PushState, Revoked, Token, TokenId};
+use super::registration::RegistrationOutcome;
+use crate::domain::{PushState, Registration, Revoked, Token, TokenId};
 use crate::telemetry::{Labels, TokenState};
 use zmes_providers::{Platform, PushToken};
+
+/// When a receiver got its last alarm of each monitor that has an interval: what intervals are measured from.
+pub(super) type SentTimes = BTreeMap<MonitorId, Timestamp>;
 
 /// Live tokens in all: more can only come from an app that invents them.
 const MAX_LIVE: usize = 20_000;
@@ -57,7 +59,7 @@ impl TokenTable {
         }
         for ((token, monitor), at) in sent {
             if let Some(entry) = table.by_id.get_mut(&token) {
-                entry.sent.note(monitor, at);
+                entry.sent.insert(monitor, at);
             }
         }
         table
@@ -186,13 +188,14 @@ impl TokenTable {
 
     pub(super) fn note_sent(&mut self, id: TokenId, monitor: MonitorId, at: Timestamp) {
         if let Some(entry) = self.by_id.get_mut(&id) {
-            entry.sent.note(monitor, at);
+            entry.sent.insert(monitor, at);
         }
     }
 
     /// Takes back that a token was told of a monitor's alarm of that time; false: another one was the last.
     pub(super) fn undo_sent(&mut self, id: TokenId, monitor: MonitorId, at: Timestamp) -> bool {
-        self.by_id.get_mut(&id).is_some_and(|entry| entry.sent.undo(monitor, at))
+        let Some(entry) = self.by_id.get_mut(&id) else { return false };
+        entry.sent.get(&monitor) == Some(&at) && entry.sent.remove(&monitor).is_some()
     }
 
     pub(super) fn may_log(&mut self, id: TokenId, now: Instant) -> Option<u64> {

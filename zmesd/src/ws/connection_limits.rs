@@ -5,7 +5,8 @@
 //!
 //! Owns the counts. A [`ConnectionSlot`] and a [`Turn`] give back what they took when they are dropped.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, HashMap};
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -73,7 +74,6 @@ struct SlotTable {
     members_of: HashMap<IpAddr, usize>,
     /// Connections without a login, the oldest first.
     pending: BTreeMap<u64, PendingSlot>,
-    pending_of: HashMap<IpAddr, BTreeSet<u64>>,
     last: u64,
 }
 
@@ -126,7 +126,6 @@ impl ConnectionLimits {
         slots.last += 1;
         let number = slots.last;
         slots.pending.insert(number, PendingSlot { network, verifying: false, evict });
-        slots.pending_of.entry(network).or_default().insert(number);
         let slot =
             ConnectionSlot { limits: Arc::clone(self), number, network, known, passed: false, member: false };
         Ok((slot, Eviction(Some(evicted))))
@@ -170,7 +169,7 @@ impl SlotTable {
         if self.members_of.get(&network).copied().unwrap_or_default() >= settings.max_clients_per_address {
             return Err(LimitReached::MaxClientsPerAddress);
         }
-        let own = self.pending_of.get(&network).map_or(0, BTreeSet::len);
+        let own = self.pending.values().filter(|pending| pending.network == network).count();
         if own >= settings.max_clients_per_address && !self.evict_of(network) {
             return Err(LimitReached::MaxClientsPerAddress);
         }
@@ -179,38 +178,25 @@ impl SlotTable {
 
     /// Evicts the oldest of the network that has most; false: the credentials of all are being checked.
     fn evict_one(&mut self) -> bool {
-        let idle = |numbers: &BTreeSet<u64>| {
-            let pending = numbers.iter().filter_map(|number| self.pending.get(number));
-            pending.filter(|pending| !pending.verifying).count()
-        };
-        let counted = self.pending_of.iter().map(|(network, numbers)| {
-            // Of two with as many, the one whose oldest is older.
-            (idle(numbers), numbers.first().map(|number| std::cmp::Reverse(*number)), *network)
-        });
-        let most = counted.filter(|(idle, ..)| *idle > 0).max();
+        // Of two networks with as many, the one whose oldest is older.
+        let mut idle: HashMap<IpAddr, (usize, Reverse<u64>)> = HashMap::new();
+        for (number, pending) in &self.pending {
+            let (count, _) = idle.entry(pending.network).or_insert((0, Reverse(*number)));
+            *count += usize::from(!pending.verifying);
+        }
+        let most = idle.into_iter().map(|(network, (count, oldest))| (count, oldest, network)).max();
         most.is_some_and(|(.., network)| self.evict_of(network))
     }
 
     fn evict_of(&mut self, network: IpAddr) -> bool {
-        let numbers = self.pending_of.get(&network).into_iter().flatten();
-        let idle = |number: &&u64| self.pending.get(number).is_some_and(|pending| !pending.verifying);
-        let Some(oldest) = numbers.copied().find(|number| idle(&number)) else { return false };
-        if let Some(pending) = self.leave(oldest) {
+        let mut idle =
+            self.pending.iter().filter(|(_, pending)| pending.network == network && !pending.verifying);
+        let Some((&oldest, _)) = idle.next() else { return false };
+        if let Some(pending) = self.pending.remove(&oldest) {
             // An error only says that it is closing already.
             pending.evict.send(()).ok();
         }
         true
-    }
-
-    fn leave(&mut self, number: u64) -> Option<PendingSlot> {
-        let pending = self.pending.remove(&number)?;
-        if let Some(numbers) = self.pending_of.get_mut(&pending.network) {
-            numbers.remove(&number);
-            if numbers.is_empty() {
-                self.pending_of.remove(&pending.network);
-            }
-        }
-        Some(pending)
     }
 }
 
@@ -235,9 +221,8 @@ impl ConnectionSlot {
         let mut slots = self.limits.slots();
         slots.check(network, settings)?;
         // `None`: it was evicted a moment ago.
-        if let Some(pending) = slots.leave(self.number) {
-            slots.pending.insert(self.number, PendingSlot { network, ..pending });
-            slots.pending_of.entry(network).or_default().insert(self.number);
+        if let Some(pending) = slots.pending.get_mut(&self.number) {
+            pending.network = network;
         }
         drop(slots);
         (self.network, self.known) = (network, true);
@@ -276,7 +261,7 @@ impl ConnectionSlot {
         }
         *own += 1;
         slots.members += 1;
-        slots.leave(self.number);
+        slots.pending.remove(&self.number);
         drop(slots);
         self.member = true;
         Ok(())
@@ -287,7 +272,7 @@ impl Drop for ConnectionSlot {
     fn drop(&mut self) {
         let mut slots = self.limits.slots();
         if !self.member {
-            slots.leave(self.number);
+            slots.pending.remove(&self.number);
             return;
         }
         slots.members = slots.members.saturating_sub(1);
@@ -360,7 +345,7 @@ mod tests {
         drop(slot);
         member(&limits, "2001:db8::2", &settings).unwrap();
         assert_eq!(limits.slots().members_of.len(), 3, "networks without clients are forgotten");
-        assert!(limits.slots().pending_of.is_empty());
+        assert!(limits.slots().pending.is_empty());
     }
 
     #[tokio::test]

@@ -200,7 +200,7 @@ impl Router {
 
     fn decide_token(&self, entry: &TokenEntry, alarm: &Alarm, round: &AlarmRound) -> Decision {
         let token = entry.token();
-        let last_sent = entry.sent().last(alarm.monitor).filter(|_| !round.test);
+        let last_sent = entry.sent().get(&alarm.monitor).copied().filter(|_| !round.test);
         let catalog = self.parts.catalog.borrow();
         let owner = self.owners.rights(&token.user, self.auth_enabled(), &catalog);
         let default = self.push.interval_default;
@@ -306,7 +306,7 @@ fn decide(
     let Some(login) = session.login() else { return Decision::Skip(SkipReason::Pending) };
     let told = entry.map_or(&login.sent, TokenEntry::sent);
     let same = |at: &Timestamp| round.latecomer && *at == alarm.at;
-    let last_sent = told.last(alarm.monitor).filter(|at| !round.test && !same(at));
+    let last_sent = told.get(&alarm.monitor).copied().filter(|at| !round.test && !same(at));
     let rights: &MonitorRights = &login.user.rights;
     let receiver = Receiver { rights, filter: &login.filter, interval_default, last_sent };
     policy::decide(alarm.monitor, alarm.at, receiver)

@@ -8,10 +8,10 @@ use tracing::info;
 use zmes_shared::{EventId, MonitorId};
 
 use super::Router;
-use crate::domain::{Revoked, SkipReason, TokenId};
+use crate::domain::{Revoked, SkipReason, Token, TokenId};
 use crate::route::PushOrder;
 use crate::route::import::plan;
-use crate::route::token_handle::{SessionDecision, TokenCommand, TokenImport, TokenImported};
+use crate::route::token_handle::{SessionDecision, TokenCommand, TokenImported};
 use crate::route::tokens::TokenEntry;
 use crate::state::Note;
 
@@ -101,7 +101,7 @@ impl Router {
         untold.retain(|(id, monitor, at)| {
             let session = self.attachments.session_of(*id);
             let login = session.and_then(|session| self.sessions.login(session));
-            let copied = login.is_some_and(|login| login.sent.last(*monitor) == Some(*at));
+            let copied = login.is_some_and(|login| login.sent.get(monitor) == Some(at));
             !copied && self.tokens.undo_sent(*id, *monitor, *at)
         });
         if !untold.is_empty() {
@@ -153,7 +153,7 @@ impl Router {
         ids.len()
     }
 
-    fn import(&mut self, tokens: Vec<TokenImport>, dry_run: bool) -> Vec<TokenImported> {
+    fn import(&mut self, tokens: Vec<Token>, dry_run: bool) -> Vec<TokenImported> {
         let plan = plan(&self.tokens, tokens, self.parts.clock.now());
         if dry_run {
             return plan.outcomes;

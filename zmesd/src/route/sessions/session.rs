@@ -14,7 +14,7 @@ use zmes_shared::{MonitorId, SessionId};
 
 use crate::domain::{Decision, MonitorFilter, SkipReason};
 use crate::route::handle::{CloseReason, Outgoing, SessionOpening, WriteReport};
-use crate::route::sent_times::SentTimes;
+use crate::route::tokens::SentTimes;
 use crate::state::Device;
 use zmes_providers::TokenHandle;
 use zmes_zoneminder::{AccessPass, MonitorRights, MonitorSet, User};
@@ -132,7 +132,7 @@ impl Session {
     pub(in crate::route) fn note_sent(&mut self, monitor: MonitorId, at: Timestamp) -> Option<&Device> {
         let login = self.login.as_mut()?;
         login.filter.interval(monitor).filter(|interval| !interval.is_zero())?;
-        login.sent.note(monitor, at);
+        login.sent.insert(monitor, at);
         Some(&login.device)
     }
 

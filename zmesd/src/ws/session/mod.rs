@@ -11,12 +11,12 @@ use tokio_tungstenite::tungstenite::Utf8Bytes;
 use zmes_shared::control::Since;
 
 use super::End;
-use crate::domain::{Login, LoginVerdict, MonitorFilter};
+use crate::domain::{Login, LoginVerdict, MonitorFilter, Registration};
 use crate::protocol::{
     AppReply, AuthFrame, Category, FilterFault, FilterStatement, FrameBody, IncomingFrame, PushFrame,
     ServerIdentity, SinceFault, TokenFault, TokenFrame, parse,
 };
-use crate::route::{NewLogin, Registration};
+use crate::route::NewLogin;
 use zmes_providers::{App, PushToken};
 use zmes_zoneminder::{AccessPass, User};
 
@@ -117,9 +117,7 @@ impl AppSession {
             FrameBody::Filter(Err(fault)) => reply(&AppReply::FilterFault(fault)),
             FrameBody::Replay(since) => replay(since),
             FrameBody::Push(_) if !self.push => reply(&AppReply::PushDisabled),
-            FrameBody::Push(PushFrame::Token(Ok(token))) => {
-                token.map_or_else(Vec::new, |token| register(*token, app))
-            }
+            FrameBody::Push(PushFrame::Token(Ok(token))) => token.map_or_else(Vec::new, register),
             FrameBody::Push(PushFrame::Badge(Ok(badge))) => vec![Output::Badge(badge, hint)],
             FrameBody::Push(PushFrame::Token(Err(fault)) | PushFrame::Badge(Err(fault))) => {
                 reply(&AppReply::TokenFault(fault))
@@ -186,14 +184,9 @@ fn reply(reply: &AppReply<'_>) -> Vec<Output> {
 }
 
 /// A list that cannot be parsed does not prevent the registration: the app gets an error, and the list is ignored.
-fn register(token: TokenFrame, kind: App) -> Vec<Output> {
-    let TokenFrame { token, platform, state, filter, app_version, profile } = token;
-    let (filter, fault) = match filter {
-        Ok(filter) => (filter, None),
-        Err(fault) => (None, Some(AppReply::TokenFault(TokenFault::Filter(fault)).to_frame())),
-    };
-    let token = Registration { token, platform, state, filter, kind, app_version, profile };
-    std::iter::once(Output::Register(Box::new(token))).chain(fault.map(Output::Reply)).collect()
+fn register(token: TokenFrame) -> Vec<Output> {
+    let fault = token.ignored.map(|fault| AppReply::TokenFault(TokenFault::Filter(fault)).to_frame());
+    std::iter::once(Output::Register(token.registration)).chain(fault.map(Output::Reply)).collect()
 }
 
 fn replay(since: Result<Since, SinceFault>) -> Vec<Output> {
