@@ -113,8 +113,7 @@ impl ProviderAnswer {
     }
 }
 
-/// Reads `Retry-After`: seconds, or a date, compared with the provider's own clock. Zero and dates in the past are
-/// ignored.
+/// Reads `Retry-After`: seconds, or a date by the provider's own clock; zero and the past are ignored.
 fn retry_after(text: &str, now: Timestamp) -> Option<Duration> {
     let text = text.trim();
     let seconds = if !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit()) {
@@ -156,8 +155,7 @@ pub(super) fn delivered(id: &str, token: &PushToken) -> Delivered {
     Delivered { provider_id: Some(quote(id, Some(token), &[])).filter(|id| !id.is_empty()) }
 }
 
-/// Removes what looks secret: user and query of a URL (URLs of pictures may contain
-/// credentials), and signed tokens.
+/// Removes user and query of URLs (those of pictures may contain credentials), and signed tokens.
 fn censored(text: &str) -> String {
     let between = |character: char| {
         character.is_whitespace() || character.is_control() || matches!(character, '"' | '<' | '>')

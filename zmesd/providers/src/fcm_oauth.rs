@@ -217,8 +217,7 @@ fn explain(error: &serde_json::Error) -> String {
     format!("it is not Google's JSON (line {})", error.line())
 }
 
-/// Returns how long a token is used. Bounded on both sides: an `expires_in` of 0 must not cause a request per push (FCM
-/// refuses an expired token, and it is replaced then).
+/// Bounded on both sides: an `expires_in` of 0 must not cause a request per push (FCM refuses an expired token).
 fn lifetime(said: Option<&Value>) -> SignedDuration {
     let number = |value: &Value| value.as_i64().or_else(|| value.as_str()?.trim().parse().ok());
     let seconds = said.and_then(number).unwrap_or(USUAL_SECONDS);

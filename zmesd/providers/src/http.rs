@@ -1,8 +1,5 @@
-//! The client for one provider: TLS set up once, deadlines, bounded answers, and a new connection after one that
-//! stopped answering.
-//!
-//! TLS is set up here and not by the client, so that a check uses the same TLS as a push, and no process-wide default is
-//! needed.
+//! The client for one provider: deadlines, bounded answers, a new connection after one that stopped answering. TLS is set
+//! up here and not by reqwest, so that a check uses the same TLS as a push.
 
 use std::path::Path;
 use std::sync::Arc;

@@ -57,8 +57,7 @@ impl Breaker {
         }
     }
 
-    /// Ends a rest: the next push is the probe, and what comes after it waits for its outcome. Returns how long the rest
-    /// would still have lasted; `None`: there was none.
+    /// Ends a rest: the next push is the probe. Returns how long it would still have lasted; `None`: there was none.
     pub(super) fn end_rest(&mut self, now: Instant) -> Option<Duration> {
         let BreakerState::Open(until) = self.state else { return None };
         self.state = BreakerState::Open(now);

@@ -94,8 +94,7 @@ impl Shipment {
         })
     }
 
-    /// Sends it. Where a transport says that the token belongs to another app, the next one is asked. If that rests, the push
-    /// waits.
+    /// Where a transport says that the token belongs to another app, the next one is asked; if that rests, the push waits.
     pub(super) async fn send(self, retry_for: Duration, now: Timestamp) -> Shipped {
         let mut answers = Vec::new();
         let Some(push) = self.push(retry_for, now) else { return Shipped { shipment: self, answers } };

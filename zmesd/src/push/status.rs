@@ -1,5 +1,4 @@
-//! The push side for `status`, `push queue` and the metrics: counters, and the health of each transport by the outcomes of
-//! its pushes.
+//! Counters of the push side, and the health of each transport by the outcomes of its pushes.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Mutex, MutexGuard, PoisonError};

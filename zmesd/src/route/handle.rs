@@ -131,8 +131,7 @@ pub struct TestTarget {
 pub struct AlarmTestReport {
     pub alarm: u64,
     pub event: EventId,
-    /// Every authenticated session, then every token that is not revoked. Of a test for one token only
-    /// that one; empty: there is no such token.
+    /// Authenticated sessions, then tokens that are not revoked; of a test for one token only that one, if it is known.
     pub targets: Vec<TestTarget>,
 }
 
@@ -157,8 +156,7 @@ pub struct Census {
 #[derive(Debug)]
 pub enum RouterCommand {
     Open(SessionOpening),
-    /// It has authenticated (perhaps again), by credentials that were checked from that moment on: the user was read from
-    /// the database later.
+    /// The `Instant`: when its credentials began to be checked; the user was read from the database later.
     Attach(SessionId, Instant, NewLogin, oneshot::Sender<()>),
     SetFilter(SessionId, MonitorFilter, Option<PushToken>, oneshot::Sender<()>),
     Close(SessionId, &'static str, SessionEnd, Option<FailedLogin>),

@@ -18,8 +18,6 @@ pub(super) struct Receiver<'a> {
     pub(super) last_sent: Option<Timestamp>,
 }
 
-/// Decides whether `receiver` gets an alarm of `monitor` at the time `now`.
-///
 /// Rights come before the filter, so that the reason never tells what a filter would have let through. An interval
 /// is kept from the last alarm sent, and has passed when it is reached (`>=`); a clock that was set back counts as
 /// passed, because silence would be the worse mistake.
@@ -36,8 +34,6 @@ pub(super) fn decide(monitor: MonitorId, now: Timestamp, receiver: Receiver<'_>)
     }
 }
 
-/// Decides whether an alarm of `monitor` is pushed to a token at the time `now`.
-///
 /// What only people can change comes first (the owner, `state`, mute), then what depends on the alarm. `owner`: the
 /// rights of the token's owner at this moment; `None`: the owner does not exist or is barred.
 pub(super) fn decide_token(

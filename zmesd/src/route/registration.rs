@@ -66,8 +66,7 @@ impl Registration {
         token.badge = badge.unwrap_or(token.badge);
     }
 
-    /// Says whether nothing that was stated before counts: another user owned the token, or a person had revoked it. A
-    /// token without an owner was imported with its lists.
+    /// Another user owned the token, or a person had revoked it; one without an owner was imported with its lists.
     pub(super) fn begins_anew(before: &Token, owner: &str) -> bool {
         is_anothers(before, owner) || before.revoked.as_ref().is_some_and(Revoked::by_person)
     }

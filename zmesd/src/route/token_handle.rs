@@ -107,8 +107,7 @@ impl RouterHandle {
         self.ask(|reply| TokenCommand::Restore(token, reply)).await
     }
 
-    /// Silences a token until then ([`Timestamp::MAX`]: until unmuted), or no more (`None`); false: no live token has
-    /// that id.
+    /// Until `until` ([`Timestamp::MAX`]: until unmuted; `None`: no more); false: no live token has that id.
     pub async fn mute(&self, token: TokenId, until: Option<Timestamp>) -> Result<bool, Busy> {
         self.ask(|reply| TokenCommand::Mute(token, until, reply)).await
     }

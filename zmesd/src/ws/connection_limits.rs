@@ -102,9 +102,8 @@ impl Default for ConnectionLimits {
 }
 
 impl ConnectionLimits {
-    /// Takes a slot among the connections without a login; the [`Eviction`] tells when it has to close.
-    ///
-    /// `known`: the address is the client's own, and not that of a proxy that has not told the client's address yet.
+    /// Takes a slot among the connections without a login. `known`: the address is the client's own, not that of a proxy that
+    /// has not told the client's address yet.
     pub(super) fn slot(
         self: &Arc<Self>,
         address: IpAddr,
@@ -136,10 +135,8 @@ impl ConnectionLimits {
         slots.members + slots.pending.len()
     }
 
-    /// Waits for a turn at the handshakes; the caller sets the deadline.
-    ///
-    /// `known`: as for [`ConnectionLimits::slot`]. Each connection of a proxy counts as a peer of its own until the proxy has
-    /// told the client's address: the share of one network is too small for all clients behind it.
+    /// Waits for a turn; the caller sets the deadline. Each connection of a proxy counts as a peer of its own until the proxy
+    /// has told the client's address: the share of one network is too small for all clients behind it.
     pub(super) async fn handshake(&self, peer: SocketAddr, known: bool) -> Result<Turn, NoTurn> {
         let lane = if known { network(peer.ip()) } else { lane_of_one(peer.port()) };
         self.handshakes.turn(lane).await

@@ -125,8 +125,7 @@ impl Lanes {
         theirs.map(|lane| lane.queue.len()).sum()
     }
 
-    /// Returns the next lane at a gate, which is out from now on. The caller takes jobs from it and then calls
-    /// [`Self::back`].
+    /// Returns the next lane at a gate, which is out until [`Self::back`].
     pub(super) fn next(&mut self, gate: usize) -> Option<TokenId> {
         let id = self.gates.get_mut(gate)?.pop_front()?;
         let lane = self.by_token.get_mut(&id)?;

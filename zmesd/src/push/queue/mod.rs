@@ -113,8 +113,7 @@ impl Queue {
         }
     }
 
-    /// Returns how many deliveries are not concluded: in memory, under way, or left to the disk. What a former daemon
-    /// left, or the router dropped, counts from the moment its page is read.
+    /// What a former daemon left, or the router dropped, counts from the moment its page is read.
     pub(super) fn queued(&self) -> usize {
         self.in_memory.len() + self.backlog.left()
     }
@@ -161,8 +160,7 @@ impl Queue {
         self.backlog.read_again();
     }
 
-    /// Returns after which delivery a page of the disk is to be read now; [`Self::page`] or [`Self::page_failed`] must
-    /// follow.
+    /// Returns after which delivery a page is to be read now; [`Self::page`] or [`Self::page_failed`] must follow.
     pub(super) fn next_page(&mut self, now: Instant) -> Option<DeliveryId> {
         // What has come out, but is not noted yet, would be read as queued.
         if self.reload_at.is_some_and(|at| now < at) || !self.has_room() || !self.unsaved.is_empty() {
@@ -247,8 +245,7 @@ impl Queue {
         self.writable && self.unsaved.notes() >= UNWRITTEN
     }
 
-    /// Takes the next lane at a gate and says what is to be done for its token. `refusal` says why a job is not sent (any
-    /// more), if so.
+    /// Takes the next lane at a gate and says what to do for its token; `refusal`: why a job is not sent.
     pub(super) fn next(
         &mut self,
         gate: usize,

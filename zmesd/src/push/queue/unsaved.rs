@@ -53,8 +53,7 @@ impl Unsaved {
         self.collected.push(attempt);
     }
 
-    /// Adds the outcomes of one push through that gate. They are written together: a digest is written whole or not at
-    /// all.
+    /// Adds the outcomes of one push, which are written together: a digest is written whole or not at all.
     pub(super) fn add_push(&mut self, attempts: Vec<Attempt>, gate: Option<u64>) {
         self.close();
         self.outcomes += attempts.len();

@@ -111,8 +111,7 @@ impl Router {
         AlarmTestReport { alarm: self.alarms, event, targets }
     }
 
-    /// Returns the authenticated sessions that a test is for, and the others. A test for a token is for no session, and
-    /// names none.
+    /// The sessions that a test is for, and the other authenticated ones; a test for a token names none.
     fn test_sessions(&self, only: &[SessionId], for_token: bool) -> (Vec<SessionId>, Vec<SessionId>) {
         if for_token {
             return (Vec::new(), Vec::new());
@@ -121,8 +120,7 @@ impl Router {
         logged_in.map(Session::id).partition(|id| only.is_empty() || only.contains(id))
     }
 
-    /// Decides for these sessions and queues the frame for those that get it. Returns the decisions, and the tokens
-    /// whose session got its copy.
+    /// Queues the frame for those that get it. Returns the decisions, and the tokens whose session got its copy.
     fn tell_sessions(
         &mut self,
         alarm: &Alarm,
@@ -207,8 +205,7 @@ impl Router {
         policy::decide_token(alarm.monitor, alarm.at, token, owner, default, last_sent)
     }
 
-    /// Remembers when tokens were told of the monitor, by a push or over their session's socket, where they ask for
-    /// an interval: it is one for both.
+    /// Told by a push or over their session's socket: an interval is one for both.
     fn remember_sent(&mut self, alarm: &Alarm, verdicts: &[TokenVerdict], copied: &BTreeSet<TokenId>) {
         let default = self.push.interval_default;
         let wants_interval = |token: &Token| {

@@ -1,5 +1,4 @@
-//! What the router does by the clock: it tries again what found no room, tells providers of tokens that change too
-//! often, ends sessions with their access tokens, and tells latecomers what they missed.
+//! What the router does by the clock.
 
 use std::sync::Arc;
 
@@ -51,8 +50,7 @@ impl Router {
         }
     }
 
-    /// Writes a token down. Where there is no room it is done later: what an app has registered must not live in memory
-    /// alone.
+    /// Where there is no room it is done later: what an app has registered must not live in memory alone.
     pub(super) fn keep_token(&mut self, token: &Arc<Token>) {
         if !self.try_note(Note::Token(Arc::clone(token))) {
             self.tokens.not_written([token.id]);

@@ -101,8 +101,7 @@ impl Session {
         if self.login.is_some() { ClientState::Authenticated } else { ClientState::Pending }
     }
 
-    /// Queues a frame without waiting. A session that does not read is ended, and counted where it ends, with those
-    /// that time out.
+    /// Queues a frame without waiting. A session that does not read is ended, and counted where it ends.
     pub(in crate::route) fn deliver(
         &mut self,
         frame: &Utf8Bytes,
