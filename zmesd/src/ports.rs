@@ -113,7 +113,6 @@ pub struct TransportHealth {
     pub refusals: Option<Refusals>,
 }
 
-/// Failures of a transport in a row.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TransportFailure {
     /// The last one.
@@ -124,7 +123,6 @@ pub struct TransportFailure {
     pub count: u64,
 }
 
-/// Refused messages in a row.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Refusals {
     pub count: u64,
@@ -154,7 +152,6 @@ impl TransportHealth {
     }
 }
 
-/// How far one transport comes without sending anything.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TransportCheck {
     pub transport: String,
@@ -175,13 +172,11 @@ pub struct Held {
     pub reason: String,
 }
 
-/// A transport whose rest was to be ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Retried {
     pub transport: String,
     /// For how long it would have rested; `None`: it did not rest.
     pub rest: Option<Duration>,
-    /// Pushes in memory that wait for it.
     pub waiting: u64,
 }
 
@@ -211,7 +206,6 @@ pub trait PushSide: Send + Sync + std::fmt::Debug {
     /// From now on only checks count that begin later: who has just mended something must not hear how it was before.
     fn check_anew(&self);
 
-    /// Ends the rest of transports, of that kind where one is named, and lets what waits for them go.
     async fn retry(&self, only: Option<&str>) -> Result<Vec<Retried>, PushBusy>;
 
     fn held(&self, token: &Token) -> Option<Held>;

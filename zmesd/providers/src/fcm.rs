@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use reqwest::Url;
 use reqwest::header::CONTENT_TYPE;
 use secrecy::ExposeSecret;
-use serde::Deserialize;
+use serde_json::Value;
 use tokio::time::Instant;
 
 use super::answer::{ProviderAnswer, delivered};
@@ -29,11 +29,6 @@ pub(super) struct Fcm {
     account: GoogleAccount,
     http: Http,
     send: Url,
-}
-
-#[derive(Debug, Deserialize)]
-struct FcmSuccess {
-    name: String,
 }
 
 impl Fcm {
@@ -83,10 +78,10 @@ impl PushTransport for Fcm {
         loop {
             let answer = self.post(&body, &bearer, deadline).await?;
             if answer.status.is_success()
-                && let Ok(FcmSuccess { name }) = serde_json::from_str(&answer.body)
-                && !name.is_empty()
+                && let Ok(json) = serde_json::from_str::<Value>(&answer.body)
+                && let Some(name) = json["name"].as_str().filter(|name| !name.is_empty())
             {
-                return Ok(delivered(&name, &push.token));
+                return Ok(delivered(name, &push.token));
             }
             let refusal = judge(&answer, &push.token, bearer.token.expose_secret());
             if !refusal.unauthenticated || !std::mem::take(&mut again) {

@@ -93,7 +93,8 @@ impl Http {
     }
 
     pub(super) fn target(&self) -> String {
-        target(&self.base)
+        let host = self.base.host_str().unwrap_or_default();
+        format!("{host}:{}", self.base.port_or_known_default().unwrap_or_default())
     }
 
     pub(super) fn deadline(&self) -> Instant {
@@ -168,11 +169,6 @@ pub(super) fn secret(request: RequestBuilder, name: &'static str, text: &str) ->
         // The builder reports it when the request is sent.
         Err(_) => request.header(name, text),
     }
-}
-
-pub(super) fn target(url: &Url) -> String {
-    let host = url.host_str().unwrap_or_default();
-    format!("{host}:{}", url.port_or_known_default().unwrap_or_default())
 }
 
 /// Parses the URL of a key; keeps its path.

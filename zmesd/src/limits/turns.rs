@@ -135,7 +135,6 @@ impl TurnState {
         (self.last, started)
     }
 
-    /// Removes the next waiter, if there is room.
     fn next(&mut self, bounds: &Bounds) -> Option<(IpAddr, Waiter)> {
         for _ in 0..self.order.len() {
             let network = self.order.pop_front()?;
@@ -167,7 +166,6 @@ impl TurnState {
         }
     }
 
-    /// Says whether a waiter could use the turn of this network.
     fn wants(&self, network: IpAddr, bounds: &Bounds) -> bool {
         self.lanes.contains_key(&network) || (self.waiting > 0 && self.running >= bounds.running)
     }

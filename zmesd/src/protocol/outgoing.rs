@@ -24,7 +24,6 @@ pub enum AppReply<'a> {
     NoAuth,
     /// Remote administration by WebSocket does not exist here; in answer to `auth` or to `escontrol`.
     EscontrolDisabled {
-        /// `auth` or `escontrol`
         event: &'static str,
     },
     NotAuthorized {
@@ -37,18 +36,14 @@ pub enum AppReply<'a> {
     /// The alarms before this one are all that were missed.
     Replayed {
         count: usize,
-        /// There may have been more.
         gap: bool,
     },
-    /// No replay, because of what was asked.
     SinceFault(SinceFault),
     /// No replay, because the record cannot be read now.
     ReplayUnavailable,
     PushDisabled,
-    /// A token or a badge is not taken, or not all of it.
     TokenFault(TokenFault),
     BadJson,
-    /// The event, or the type of a `control`, is not known.
     NotSupported {
         event: &'a str,
         /// `type` of a `control`, else empty.

@@ -18,7 +18,6 @@ pub enum PushFrame {
     Other,
 }
 
-/// `push/token` with a token.
 #[derive(Debug)]
 pub struct TokenFrame {
     pub registration: Box<Registration>,
@@ -29,9 +28,7 @@ pub struct TokenFrame {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum TokenFault {
     MissingPlatform,
-    /// Pushes cannot be sent to this `platform`.
     BadPlatform,
-    /// Not a token that a provider issues.
     BadToken,
     TooManyTokens,
     Blocked,

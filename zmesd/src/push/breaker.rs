@@ -16,7 +16,6 @@ const LONGEST_REST: Duration = Duration::from_mins(1);
 #[derive(Debug)]
 pub(super) struct Breaker {
     state: BreakerState,
-    /// Rests in a row.
     rests: u32,
 }
 
@@ -24,7 +23,6 @@ pub(super) struct Breaker {
 enum BreakerState {
     /// All pushes pass; this many have failed in a row.
     Closed(u32),
-    /// None pass before then.
     Open(Instant),
     /// One push was sent as a probe, at that time.
     Probing(Instant),

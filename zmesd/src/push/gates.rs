@@ -37,12 +37,6 @@ impl Gate {
     }
 }
 
-#[derive(Debug, Default)]
-pub(super) struct GateChanges {
-    pub(super) replaced: Vec<usize>,
-    pub(super) removed: Vec<String>,
-}
-
 /// All gates, in the order of [`Transports::all`].
 #[derive(Debug)]
 pub(super) struct Gates {
@@ -69,7 +63,6 @@ impl Gates {
         self.transports.index_for(&self.destination(token))
     }
 
-    /// Returns the transports for a token, the best first.
     pub(super) fn candidates(&self, token: &Token) -> Vec<Arc<dyn PushTransport>> {
         self.transports.candidates(&self.destination(token))
     }
@@ -148,9 +141,10 @@ impl Gates {
     }
 
     /// What has not changed keeps its gate with its breaker; pushes under way finish with the transport that they have.
-    pub(super) fn replace(&mut self, transports: Arc<Transports>) -> GateChanges {
+    /// Returns the places of other transports than before, and the names of transports that are gone.
+    pub(super) fn replace(&mut self, transports: Arc<Transports>) -> (Vec<usize>, Vec<String>) {
         let mut before = std::mem::take(&mut self.by_place);
-        let mut changes = GateChanges::default();
+        let mut replaced = Vec::new();
         for (place, transport) in transports.all().enumerate() {
             if let Some(kept) = before.iter().position(|gate| gate.leads_to(transport)) {
                 self.by_place.push(before.swap_remove(kept));
@@ -158,12 +152,11 @@ impl Gates {
             }
             self.last_id += 1;
             self.by_place.push(Gate::new(self.last_id, Arc::clone(transport)));
-            changes.replaced.push(place);
+            replaced.push(place);
         }
         self.transports = transports;
         let removed = before.iter().filter(|old| !self.by_place.iter().any(|gate| gate.name() == old.name()));
-        changes.removed = removed.map(|gate| gate.name().to_owned()).collect();
-        changes
+        (replaced, removed.map(|gate| gate.name().to_owned()).collect())
     }
 
     pub(super) fn transport_at(&self, place: usize) -> Option<&Arc<dyn PushTransport>> {

@@ -26,9 +26,7 @@ pub(super) struct Shipment {
     pub(super) jobs: Vec<Job>,
     /// It stands for everything that waited.
     pub(super) digest: bool,
-    /// The gate of the transport whose turn it was.
     pub(super) gate: Option<u64>,
-    /// Ways to the phone, the best first.
     pub(super) ways: Vec<Way>,
 }
 

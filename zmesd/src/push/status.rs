@@ -93,7 +93,6 @@ impl PushStatus {
         });
     }
 
-    /// An admin has ended a rest: the next push is the probe.
     pub(super) fn rest_ended(&self, transport: &str, at: Timestamp) {
         self.update(transport, |health| health.rests_until = Some(at));
     }

@@ -19,7 +19,6 @@ const MAX_DEVICES: usize = 4096;
 /// How long the filter of a session that broke is kept for its app. zmNinjaNg tries again after 2 minutes at most.
 const COMES_BACK_WITHIN: SignedDuration = SignedDuration::from_mins(10);
 
-/// How a session has ended: that decides about its filter.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum SessionEnd {
     /// The app closed it (close frame): the next session begins anew.
@@ -91,7 +90,6 @@ impl Devices {
         (filter, sent)
     }
 
-    /// A session of that device has this filter now.
     pub(super) fn state(
         &mut self,
         device: &Device,

@@ -28,7 +28,6 @@ const COMMAND_DEADLINE: Duration = Duration::from_secs(2);
 #[error("the router is busy")]
 pub struct Busy;
 
-/// What the router puts into a session's outbox.
 #[derive(Debug)]
 pub enum Outgoing {
     /// One text frame, shared by all sessions that get the same JSON.

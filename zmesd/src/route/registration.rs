@@ -9,7 +9,6 @@ use super::tokens::SentTimes;
 use crate::domain::{MonitorFilter, PushState, Registration, Revoked, SkipReason, Token, TokenId};
 use zmes_providers::App;
 
-/// What a registration has changed, and what has to be done about it.
 #[derive(Debug)]
 pub(super) struct RegistrationOutcome {
     pub(super) token: Arc<Token>,

@@ -22,14 +22,12 @@ pub enum TokenImported {
     New(TokenId),
     /// It was known from an earlier import, and is now as the file says.
     Changed(TokenId),
-    /// It is as the file says already.
     Unchanged(TokenId),
     /// An app has registered it: that is newer than any file, and wins.
     Kept(TokenId),
     Refused(&'static str),
 }
 
-/// What was decided for one session about an event, as long as it is remembered.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SessionDecision {
     pub alarm: u64,
@@ -130,7 +128,6 @@ impl RouterHandle {
         self.ask(|reply| TokenCommand::Import(tokens, dry_run, reply)).await
     }
 
-    /// Revokes a token that its provider knows no more.
     pub async fn token_dead(&self, token: TokenId, reason: String) -> Result<(), Busy> {
         self.send(RouterCommand::Token(TokenCommand::Dead(token, reason))).await
     }
@@ -140,7 +137,6 @@ impl RouterHandle {
         self.send(RouterCommand::Token(TokenCommand::Untold(untold))).await
     }
 
-    /// Returns how many live tokens there are.
     pub async fn token_counts(&self) -> Result<TokenCounts, Busy> {
         self.ask(TokenCommand::Count).await
     }

@@ -51,7 +51,6 @@ pub(super) struct TokenEntry {
 }
 
 impl TokenTable {
-    /// Takes over what the daemon before had written down.
     pub(super) fn remembered(tokens: Vec<Token>, sent: HashMap<(TokenId, MonitorId), Timestamp>) -> Self {
         let mut table = Self::default();
         for token in tokens {
@@ -230,7 +229,6 @@ impl TokenTable {
         ids.iter().filter_map(|id| self.by_id.get_mut(id).map(TokenEntry::snapshot)).collect()
     }
 
-    /// Says whether something has to be told later, to the disk or to a provider.
     pub(super) fn any_waiting(&self) -> bool {
         !self.unwritten.is_empty() || !self.unregistered.is_empty()
     }

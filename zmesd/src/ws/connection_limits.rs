@@ -35,13 +35,10 @@ const MAX_RATES: usize = 10_000;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub(super) enum LimitReached {
-    /// `server.max-clients` are logged in.
     #[error("max-clients reached")]
     MaxClients,
-    /// `server.max-clients-per-address` of that network are connected.
     #[error("max-clients-per-address reached")]
     MaxClientsPerAddress,
-    /// New connections come too fast from that network.
     #[error("too many new connections")]
     Rate,
     /// All connections without a login are having their credentials checked.
@@ -50,7 +47,6 @@ pub(super) enum LimitReached {
 }
 
 impl LimitReached {
-    /// Returns the word for `clients rejected`.
     pub(super) fn reason(self) -> RefusalReason {
         match self {
             Self::MaxClients => RefusalReason::MaxClients,
@@ -202,7 +198,6 @@ pub(super) struct ConnectionSlot {
     limits: Arc<ConnectionLimits>,
     number: u64,
     network: IpAddr,
-    /// The network is the client's own.
     known: bool,
     passed: bool,
     member: bool,
@@ -277,7 +272,6 @@ impl Drop for ConnectionSlot {
     }
 }
 
-/// Tells a connection that it has to close for another one.
 #[derive(Debug)]
 pub(super) struct Eviction(Option<oneshot::Receiver<()>>);
 

@@ -71,7 +71,6 @@ enum OpenSocket {
 }
 
 impl NewConnection {
-    /// Runs the handshakes, then starts the session or records why there is none.
     pub(super) async fn receive(mut self, tcp: TcpStream, peer: SocketAddr) {
         let counters = Arc::clone(&self.context.parts.counters);
         let _inside = counters.handshakes.enter();
@@ -121,11 +120,9 @@ pub(super) fn refuse(context: &WsContext, address: IpAddr, failure: &HandshakeFa
     context.parts.counters.refuse(refusal, context.parts.clock.now());
 }
 
-/// What the handshakes need, and what they find out.
 struct Handshake<'a> {
     context: &'a WsContext,
     settings: &'a ServerSettings,
-    /// The client's address, as far as it is known.
     client: SocketAddr,
     slot: &'a mut ConnectionSlot,
 }
@@ -214,7 +211,6 @@ async fn first_byte(tcp: &TcpStream) -> Option<u8> {
     }
 }
 
-/// Speaks TLS; returns the name that the client asked for, too.
 async fn secure(
     tcp: TcpStream,
     tls: Arc<ServerConfig>,

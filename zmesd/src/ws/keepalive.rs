@@ -19,7 +19,6 @@ pub(super) enum Keepalive {
 pub(super) enum Due {
     Nothing,
     Ping,
-    /// The app did not answer: end the session.
     Gone,
 }
 

@@ -25,7 +25,6 @@ impl FrameRate {
         self.0.credit(FRAME_COST, FRAMES);
     }
 
-    /// Takes out `cost`; false: there is not enough.
     pub(super) fn take(&mut self, cost: f64, now: Instant) -> bool {
         self.0.charge(cost, FRAMES, now)
     }

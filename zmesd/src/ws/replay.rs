@@ -13,7 +13,6 @@ use crate::state::{RecordedAlarm, ReplaySpan, StateError, StateHandle};
 
 /// Alarms in one replay: what an app shows at most. Where there are more, the answer says `gap`.
 const LIMIT: u32 = 1000;
-/// Alarms that are read at once.
 const PAGE: u32 = 32;
 /// Bytes of frames after which a page ends; the next one is read when these are with the kernel.
 const PAGE_BYTES: usize = 16 * 1024;

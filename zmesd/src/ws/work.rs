@@ -26,7 +26,6 @@ pub(super) type Work = Pin<Box<dyn Future<Output = WorkOutcome> + Send>>;
 #[derive(Debug)]
 pub(super) enum WorkOutcome {
     Verdict(LoginVerdict),
-    /// The router has done it.
     Done,
     NotRegistered(TokenFault),
     Busy,
@@ -75,7 +74,6 @@ pub(super) fn register(router: RouterHandle, session: SessionId, registration: B
     })
 }
 
-/// Collects the first of what the session missed.
 pub(super) fn replay(context: Arc<WsContext>, session: SessionId, since: Since) -> Work {
     Box::pin(async move {
         let parts = &context.parts;

@@ -119,7 +119,6 @@ impl Backlog {
         self.reading.is_none() && self.starved_at.is_some() && self.behind.take().is_some()
     }
 
-    /// A page could not be read; it is tried again.
     pub(super) fn unread(&mut self) {
         self.reading = None;
     }

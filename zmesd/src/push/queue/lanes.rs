@@ -40,7 +40,6 @@ pub(super) struct Lanes {
     gates: Vec<VecDeque<TokenId>>,
     delayed: BTreeSet<(Instant, TokenId)>,
     guards: HashMap<TokenId, StormGuard>,
-    /// The time within which a guard counts.
     window: Duration,
 }
 
@@ -85,7 +84,6 @@ impl Lanes {
         }
     }
 
-    /// Makes the lanes of `gate` due that only wait because their transport failed.
     pub(super) fn hurry(&mut self, now: Instant, gate: usize, gate_of: impl Fn(&Token) -> usize) {
         let theirs = |id: &TokenId| {
             let lane = self.by_token.get(id)?;
@@ -102,7 +100,6 @@ impl Lanes {
         }
     }
 
-    /// Assigns lanes anew, because there are `gates` other gates now.
     pub(super) fn regate(&mut self, gates: usize, gate_of: impl Fn(&Token) -> usize) {
         let waiting: Vec<_> = std::mem::take(&mut self.gates).into_iter().flatten().collect();
         self.gates = vec![VecDeque::new(); gates];
@@ -111,7 +108,6 @@ impl Lanes {
         }
     }
 
-    /// Moves a lane to the gate of its head.
     fn to_gate(&mut self, id: TokenId, gate_of: &impl Fn(&Token) -> usize) {
         let Some(lane) = self.by_token.get_mut(&id) else { return };
         let Some(gate) = lane.queue.front().map(|job| gate_of(&job.token)) else { return };
@@ -137,7 +133,6 @@ impl Lanes {
         self.by_token.get_mut(&id)?.queue.pop_front()
     }
 
-    /// Puts jobs back to the head of their lane, in their order.
     pub(super) fn put_back(&mut self, jobs: Vec<Job>) {
         for job in jobs.into_iter().rev() {
             let lane = self

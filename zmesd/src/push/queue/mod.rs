@@ -65,7 +65,6 @@ pub(super) enum LaneStep {
     /// Send these, in order, as one push; then [`Queue::came_out`]. Never empty.
     Send {
         jobs: Vec<Job>,
-        /// They are everything that had piled up.
         digest: bool,
     },
     /// The storm limit is reached: the lane waits until then.
@@ -77,7 +76,6 @@ pub(super) enum LaneStep {
 pub(super) struct Queue {
     limits: QueueLimits,
     backlog: Backlog,
-    /// The last delivery that a page had.
     paged: DeliveryId,
     reload_at: Option<Instant>,
     /// Deliveries whose alarm is not on the disk yet, by ascending id.
@@ -95,7 +93,6 @@ pub(super) struct Queue {
 }
 
 impl Queue {
-    /// Returns the queue of a daemon that has just started: everything up to `last_delivery` is only on the disk.
     pub(super) fn new(limits: QueueLimits, last_delivery: DeliveryId, gates: usize) -> Self {
         Self {
             limits,
@@ -155,7 +152,6 @@ impl Queue {
         0
     }
 
-    /// The router has dropped deliveries that are on the disk: everything there is read again.
     pub(super) fn read_again(&mut self) {
         self.backlog.read_again();
     }
@@ -372,7 +368,6 @@ impl Queue {
         self.withdrawn.retain(|_, (_, at)| now.duration_since(*at) <= retry_for);
     }
 
-    /// Returns when there will be more to do, if time alone brings it.
     pub(super) fn next_due(&self, now: Instant) -> Option<Instant> {
         let reload = self.reload_at.filter(|at| *at > now);
         let release = self.fresh.front().map(|job| job.alarm.detected + PATIENCE);

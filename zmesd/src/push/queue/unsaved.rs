@@ -47,7 +47,6 @@ impl Unsaved {
         self.by_gate.get(&gate).copied().unwrap_or_default()
     }
 
-    /// Adds an outcome that ends no push under way.
     pub(super) fn add(&mut self, attempt: Attempt) {
         self.outcomes += 1;
         self.collected.push(attempt);

@@ -30,11 +30,6 @@ const TEST_EVENTS_FROM: u64 = 9_000_000_000_000;
 /// The cause of a test alarm, so that it is not taken for a real one.
 const TEST_CAUSE: &str = "Test alarm by zmesctl";
 
-struct AlarmFrames {
-    plain: Utf8Bytes,
-    supplementary: Utf8Bytes,
-}
-
 #[derive(Default)]
 struct AlarmRound {
     /// A test: intervals and badges do not count.
@@ -127,7 +122,7 @@ impl Router {
         round: &AlarmRound,
         ids: &[SessionId],
     ) -> (Vec<(SessionId, Decision)>, BTreeSet<TokenId>) {
-        let frames = AlarmFrames::of(alarm);
+        let [plain, marked] = [false, true].map(|supplementary| frame(alarm, supplementary));
         let mut decisions = Vec::with_capacity(ids.len());
         let (mut sent, mut copied) = (BTreeSet::new(), BTreeSet::new());
         let push = self.push;
@@ -139,7 +134,7 @@ impl Router {
             let default = if supplementary { push.interval_default } else { Duration::ZERO };
             let mut decision = decide(session, entry, default, alarm, round);
             if decision == Decision::Send && !round.dry_run {
-                let frame = if supplementary { &frames.supplementary } else { &frames.plain };
+                let frame = if supplementary { &marked } else { &plain };
                 decision = session.deliver(frame, round.receipts.as_ref());
             }
             if decision == Decision::Send && !round.test {
@@ -247,7 +242,6 @@ impl Router {
         }
     }
 
-    /// Keeps the decisions for `why`, and tells watchers.
     fn remember(
         &mut self,
         alarm: &Arc<Alarm>,
@@ -270,21 +264,16 @@ impl Router {
     }
 }
 
-impl AlarmFrames {
-    fn of(alarm: &Alarm) -> Self {
-        let frame = |supplementary| {
-            protocol::alarm(&AlarmBody {
-                event: alarm.event,
-                monitor: alarm.monitor,
-                monitor_name: &alarm.monitor_name,
-                cause: &alarm.cause,
-                late: alarm.late(),
-                replayed: false,
-                supplementary,
-            })
-        };
-        Self { plain: frame(false), supplementary: frame(true) }
-    }
+fn frame(alarm: &Alarm, supplementary: bool) -> Utf8Bytes {
+    protocol::alarm(&AlarmBody {
+        event: alarm.event,
+        monitor: alarm.monitor,
+        monitor_name: &alarm.monitor_name,
+        cause: &alarm.cause,
+        late: alarm.late(),
+        replayed: false,
+        supplementary,
+    })
 }
 
 /// Says whether a session of that token gets copies of pushes: an admin's mute does not change that.

@@ -114,7 +114,6 @@ impl Router {
         }
     }
 
-    /// Attaches a session to a token, takes it from the session that had it, and gives the session its filter.
     fn attach_token(&mut self, session: SessionId, id: TokenId) {
         let Some(filter) = self.tokens.get(id).map(|entry| entry.token().filter.clone()) else { return };
         let Some(device) = self.sessions.take_filter(session, filter.clone()) else { return };
@@ -224,7 +223,6 @@ impl Router {
         }
     }
 
-    /// Remembers what a session has stated, for itself and for its device.
     fn state_filter(&mut self, session: SessionId, filter: MonitorFilter, origin: FilterOrigin) {
         if let Some(device) = self.sessions.set_filter(session, filter.clone(), origin) {
             self.devices.state(&device, session, filter, self.parts.clock.now());

@@ -68,7 +68,6 @@ impl Router {
         ids
     }
 
-    /// Revokes these so that their apps cannot register them again, and returns those that were not blocked before.
     fn block(&mut self, ids: &[TokenId]) -> Vec<TokenId> {
         let mut ids = ids.to_vec();
         ids.retain(|id| self.tokens.get(*id).is_some_and(|entry| !entry.token().blocked()));
@@ -76,7 +75,6 @@ impl Router {
         self.set_blocked(ids, true)
     }
 
-    /// Lets apps register these again; they stay revoked until they do.
     fn unblock(&mut self, mut ids: Vec<TokenId>) -> Vec<TokenId> {
         ids.retain(|id| self.tokens.get(*id).is_some_and(|entry| entry.token().blocked()));
         self.set_blocked(ids, false)

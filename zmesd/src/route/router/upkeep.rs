@@ -13,7 +13,7 @@ impl Router {
     pub(super) fn has_upkeep(&self) -> bool {
         self.tokens.any_waiting()
             || !self.withdrawals.is_empty()
-            || self.sessions.any_expire()
+            || self.sessions.len() > 0
             || self.devices.has_changes()
             || self.missed.due().is_some()
     }

@@ -56,7 +56,6 @@ pub(in crate::route) enum FilterOrigin {
     Token,
     /// The session before, which broke.
     Reconnect,
-    /// Nothing: all monitors.
     Nothing,
 }
 
@@ -135,12 +134,12 @@ impl Session {
         Some(&login.device)
     }
 
-    /// Tells the session to end at once; a second call does nothing.
-    pub(in crate::route) fn end(&mut self, reason: CloseReason) {
-        if let Some(kick) = self.kick.take() {
-            // An error only says that the session is ending already.
-            kick.send(reason).ok();
-        }
+    /// Tells the session to end at once; false: it was told before.
+    pub(in crate::route) fn end(&mut self, reason: CloseReason) -> bool {
+        let Some(kick) = self.kick.take() else { return false };
+        // An error only says that the session is ending already.
+        kick.send(reason).ok();
+        true
     }
 
     pub(in crate::route) fn expires_at(&self) -> Option<Timestamp> {

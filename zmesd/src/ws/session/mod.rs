@@ -13,8 +13,8 @@ use zmes_shared::control::Since;
 use super::End;
 use crate::domain::{Login, LoginVerdict, MonitorFilter, Registration};
 use crate::protocol::{
-    AppReply, AuthFrame, Category, FilterFault, FilterStatement, FrameBody, IncomingFrame, PushFrame,
-    ServerIdentity, SinceFault, TokenFault, TokenFrame, parse,
+    AppReply, AuthFrame, FilterFault, FilterStatement, FrameBody, IncomingFrame, PushFrame, ServerIdentity,
+    SinceFault, TokenFault, TokenFrame, parse,
 };
 use crate::route::NewLogin;
 use zmes_providers::{App, PushToken};
@@ -27,7 +27,6 @@ pub(super) enum Input<'a> {
     Binary,
     Verdict(LoginVerdict),
     NotRegistered(TokenFault),
-    /// The time for credentials is over.
     AuthTimeout,
 }
 
@@ -37,10 +36,8 @@ pub(super) enum Output {
     /// Check these credentials and feed the verdict in.
     Verify(Box<Login>),
     Attach(Box<NewLogin>),
-    /// Tell the router the filter, and which token the app names.
     SetFilter(FilterStatement, Option<PushToken>),
     Register(Box<Registration>),
-    /// Tell the router the number on the app's icon, and which token the app names.
     Badge(u32, Option<PushToken>),
     Replay(Since),
     End(End),
@@ -131,8 +128,8 @@ impl AppSession {
     }
 
     fn on_auth(&mut self, auth: AuthFrame, kind: App, hint: Option<PushToken>) -> Vec<Output> {
-        let AuthFrame { category, credentials, app, filter, since } = auth;
-        if category == Category::Escontrol {
+        let AuthFrame { escontrol, credentials, app, filter, since } = auth;
+        if escontrol {
             return reply(&AppReply::EscontrolDisabled { event: "auth" });
         }
         self.state = SessionState::Verifying(Box::new(AuthExtras { app, kind, hint, filter, since }));
