@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use jiff::Timestamp;
-use zmes_providers::{CheckStep, Fault, WallClock};
+use zmes_providers::{CheckStep, TransportFault, WallClock};
 use zmes_shared::control::ControlError;
 use zmes_shared::views::{ConfigReloaded, ConfigShown, PushCounts, PushModeState};
 use zmes_shared::words::HeldBy;
@@ -116,7 +116,7 @@ pub struct TransportHealth {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TransportFailure {
     /// The last one.
-    pub fault: Fault,
+    pub fault: TransportFault,
     /// When the first of them came.
     pub since: Timestamp,
     pub last: Timestamp,

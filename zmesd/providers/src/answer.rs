@@ -9,7 +9,7 @@ use reqwest::{StatusCode, Url, Version};
 use zmes_shared::text::is_hidden;
 use zmes_shared::words::FaultKind;
 
-use crate::push::{Delivered, Fault, PushError};
+use crate::push::{Delivered, PushError, TransportFault};
 use crate::token::PushToken;
 
 /// Longest quote of an answer in errors and logs, in characters.
@@ -50,15 +50,15 @@ impl ProviderAnswer {
     }
 
     pub(super) fn retry_after(&self) -> Option<Duration> {
-        let asked = self.headers.get(RETRY_AFTER).and_then(|value| value.to_str().ok());
-        let asked = asked.and_then(|text| retry_after(text, self.sent_at()));
+        let asked = self.header(RETRY_AFTER.as_str());
+        let asked = asked.and_then(|text| retry_after(text, self.date().unwrap_or(self.at)));
         asked.or_else(|| (self.status == StatusCode::TOO_MANY_REQUESTS).then_some(TOO_MANY))
     }
 
     /// Returns the fault of the transport that this answer shows.
     pub(super) fn fault(&self, kind: FaultKind, detail: String) -> PushError {
         let (status, retry_after) = (Some(self.status.as_u16()), self.retry_after());
-        PushError::Transport(Fault { kind, status, detail, retry_after })
+        PushError::Transport(TransportFault { kind, status, detail, retry_after })
     }
 
     /// Returns what an unsuccessful status alone means, whatever the body says.
@@ -101,11 +101,6 @@ impl ProviderAnswer {
         let way = if seconds > 0 { "fast" } else { "slow" };
         (seconds.abs() > MAX_SKEW)
             .then(|| format!("this machine's clock is {} min {way}", seconds.abs() / 60))
-    }
-
-    /// Returns when the provider sent this by its own clock, or by ours if it does not say.
-    fn sent_at(&self) -> Timestamp {
-        self.date().unwrap_or(self.at)
     }
 
     fn date(&self) -> Option<Timestamp> {

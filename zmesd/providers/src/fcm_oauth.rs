@@ -23,7 +23,7 @@ use super::files;
 use super::http::Http;
 use super::problem::TransportProblem;
 use super::transports::TransportContext;
-use crate::push::{Fault, PushError};
+use crate::push::{PushError, TransportFault};
 
 const KEY: &str = "push.fcm.service-account";
 const SCOPE: &str = "https://www.googleapis.com/auth/firebase.messaging";
@@ -140,7 +140,7 @@ impl GoogleAccount {
         let asked = Instant::now();
         let Ok(mut state) = timeout_at(deadline, self.state.lock()).await else {
             let detail = format!("{}: no answer in time", self.http.target());
-            return Err(PushError::Transport(Fault::unanswered(FaultKind::Timeout, detail)));
+            return Err(PushError::Transport(TransportFault::unanswered(FaultKind::Timeout, detail)));
         };
         let now = self.http.clock.now();
         let good = |bearer: &&Arc<Bearer>| {
@@ -203,7 +203,7 @@ impl GoogleAccount {
         };
         encode(&header, &claims, &self.key).map_err(|_| {
             let detail = "the service account's key cannot sign";
-            PushError::Transport(Fault::unanswered(FaultKind::Credentials, detail))
+            PushError::Transport(TransportFault::unanswered(FaultKind::Credentials, detail))
         })
     }
 }
@@ -237,7 +237,7 @@ fn refusal(answer: &ProviderAnswer, assertion: &str) -> PushError {
 /// Names the host, because it is not the one that pushes go to.
 fn prefixed(error: PushError, target: &str) -> PushError {
     let PushError::Transport(fault) = error else { return error };
-    PushError::Transport(Fault { detail: format!("{target}: {}", fault.detail), ..fault })
+    PushError::Transport(TransportFault { detail: format!("{target}: {}", fault.detail), ..fault })
 }
 
 #[cfg(test)]

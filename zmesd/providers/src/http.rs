@@ -20,7 +20,7 @@ use super::files::{self, ClientIdentity};
 use super::problem::TransportProblem;
 use super::transports::TransportContext;
 use crate::clock::WallClock;
-use crate::push::{Fault, PushError};
+use crate::push::{PushError, TransportFault};
 
 /// Longest body that is read, in bytes.
 const MAX_ANSWER: usize = 64 * 1024;
@@ -125,7 +125,7 @@ impl Http {
             }
         };
         let detail = format!("{}: {}", self.target(), failed.text);
-        Err(PushError::Transport(Fault::unanswered(failed.kind, detail)))
+        Err(PushError::Transport(TransportFault::unanswered(failed.kind, detail)))
     }
 
     /// Makes the next request open a new connection: an HTTP/2 connection that a NAT or firewall on the way dropped

@@ -31,7 +31,7 @@
 //!
 //! | question | modules |
 //! |---|---|
-//! | what is sent, what came of it | [`Push`], [`PushError`], [`PushTransport`], [`Fault`] (`push`), `token` |
+//! | what is sent, what came of it | [`Push`], [`PushError`], [`PushTransport`], [`TransportFault`] (`push`), `token` |
 //! | which transport takes a token | [`Transports`] (`transports`), [`Destination`] |
 //! | where to send and with which secrets | `settings`; files in `files`, what is wrong with them in `problem`, [`findings()`] |
 //! | the JSON of each provider | `payload`, which is pure |
@@ -86,7 +86,7 @@ pub use clock::WallClock;
 pub use findings::findings;
 pub use http::Timing;
 pub use problem::TransportProblem;
-pub use push::{CheckStep, Delivered, Fault, Push, PushError, PushTransport, PushedAlarm};
+pub use push::{CheckStep, Delivered, Push, PushError, PushTransport, PushedAlarm, TransportFault};
 pub use settings::{
     ApnsConfig, ApnsEndpoint, ApnsIdentity, FcmConfig, FcmProxyConfig, ProviderSettings, PushFinding,
     PushPart, PushProxyConfig,

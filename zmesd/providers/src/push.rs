@@ -83,12 +83,12 @@ pub enum PushError {
     /// The transport fails: its provider cannot be reached, answers something else, or refuses us.
     /// The token and the message may be fine, and it may work later.
     #[error("{0}")]
-    Transport(Fault),
+    Transport(TransportFault),
 }
 
 /// A fault of a transport, not of the token or the message.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Fault {
+pub struct TransportFault {
     /// What kind of fault.
     pub kind: FaultKind,
     /// HTTP status, if the provider answered.
@@ -99,14 +99,14 @@ pub struct Fault {
     pub retry_after: Option<Duration>,
 }
 
-impl Fault {
+impl TransportFault {
     /// A fault without an answer of the provider.
     pub fn unanswered(kind: FaultKind, detail: impl Into<String>) -> Self {
         Self { kind, status: None, detail: detail.into(), retry_after: None }
     }
 }
 
-impl fmt::Display for Fault {
+impl fmt::Display for TransportFault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if matches!(self.kind, FaultKind::Credentials | FaultKind::NotFound) {
             return write!(f, "the provider refused us: {}", self.detail);

@@ -81,11 +81,6 @@ impl Turns {
         // The sender stays in the lane until the turn comes.
         started.await.map_err(|_| NoTurn)
     }
-
-    #[cfg(test)]
-    fn waiting(&self) -> usize {
-        self.shared.state().waiting
-    }
 }
 
 impl Shared {
@@ -221,6 +216,12 @@ mod tests {
     use tokio_util::task::TaskTracker;
 
     use super::*;
+
+    impl Turns {
+        fn waiting(&self) -> usize {
+            self.shared.state().waiting
+        }
+    }
 
     fn address(text: &str) -> IpAddr {
         text.parse().unwrap()

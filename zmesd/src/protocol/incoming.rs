@@ -75,26 +75,19 @@ pub enum FilterStatement {
     KeepIntervals(MonitorFilter),
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// Why a filter is not taken, in the words of the protocol. The first two are the seed's.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum FilterFault {
+    #[error("NOMONITORLIST")]
     NoMonitorList,
+    #[error("NOINTERVALLIST")]
     NoIntervalList,
     /// `monlist` holds something other than monitor ids, or too many.
+    #[error("BADMONITORLIST")]
     BadMonitorList,
     /// `intlist` holds something other than seconds.
+    #[error("BADINTERVALLIST")]
     BadIntervalList,
-}
-
-impl FilterFault {
-    /// Returns the word of the protocol. The first two are the seed's.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::NoMonitorList => "NOMONITORLIST",
-            Self::NoIntervalList => "NOINTERVALLIST",
-            Self::BadMonitorList => "BADMONITORLIST",
-            Self::BadIntervalList => "BADINTERVALLIST",
-        }
-    }
 }
 
 impl From<FilterProblem> for FilterFault {
@@ -106,20 +99,13 @@ impl From<FilterProblem> for FilterFault {
     }
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum SinceFault {
+    #[error("NOSINCE")]
     Missing,
     /// It is neither an event id nor an RFC 3339 time.
+    #[error("BADSINCE")]
     Unreadable,
-}
-
-impl SinceFault {
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Missing => "NOSINCE",
-            Self::Unreadable => "BADSINCE",
-        }
-    }
 }
 
 /// Reads one text frame. `serde_json` bounds the nesting (128), the socket the length (64 KiB).

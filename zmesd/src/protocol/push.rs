@@ -25,32 +25,27 @@ pub struct TokenFrame {
     pub ignored: Option<FilterFault>,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// Why a token or a badge is not taken, in the words of the protocol. The first is the seed's.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum TokenFault {
+    #[error("MISSINGPLATFORM")]
     MissingPlatform,
+    #[error("BADPLATFORM")]
     BadPlatform,
+    #[error("BADTOKEN")]
     BadToken,
+    #[error("TOOMANYTOKENS")]
     TooManyTokens,
+    #[error("TOKENBLOCKED")]
     Blocked,
     /// The token is taken, its lists are not.
+    #[error("{0}")]
     Filter(FilterFault),
+    #[error("BADBADGE")]
     BadBadge,
 }
 
 impl TokenFault {
-    /// Returns the word of the protocol. The first is the seed's.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::MissingPlatform => "MISSINGPLATFORM",
-            Self::BadPlatform => "BADPLATFORM",
-            Self::BadToken => "BADTOKEN",
-            Self::TooManyTokens => "TOOMANYTOKENS",
-            Self::Blocked => "TOKENBLOCKED",
-            Self::Filter(fault) => fault.as_str(),
-            Self::BadBadge => "BADBADGE",
-        }
-    }
-
     /// Returns the `type` of the frame that it answers.
     pub fn kind(self) -> &'static str {
         match self {

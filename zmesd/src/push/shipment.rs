@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 use tokio::time::{Instant, timeout};
-use zmes_providers::{Delivered, Fault, Push, PushError, PushTransport, PushedAlarm};
+use zmes_providers::{Delivered, Push, PushError, PushTransport, PushedAlarm, TransportFault};
 use zmes_shared::words::FaultKind;
 
 use super::queue::Job;
@@ -98,7 +98,8 @@ impl Shipment {
         let Some(push) = self.push(retry_for, now) else { return Shipped { shipment: self, answers } };
         for Way { transport, gate, rests } in self.ways.iter().take(CANDIDATES) {
             let began = Instant::now();
-            let unanswered = |kind, detail: &str| Err(PushError::Transport(Fault::unanswered(kind, detail)));
+            let unanswered =
+                |kind, detail: &str| Err(PushError::Transport(TransportFault::unanswered(kind, detail)));
             let result = if *rests {
                 unanswered(FaultKind::Resting, "it rests after failures")
             } else {

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use jiff::Timestamp;
-use zmes_providers::Fault;
+use zmes_providers::TransportFault;
 use zmes_shared::views::PushCounts;
 
 use crate::domain::TokenId;
@@ -78,7 +78,7 @@ impl PushStatus {
         &self,
         transport: &str,
         at: Timestamp,
-        fault: &Fault,
+        fault: &TransportFault,
         rests_until: Option<Timestamp>,
     ) {
         self.update(transport, |health| {
@@ -148,7 +148,7 @@ mod tests {
     fn failures_count_from_the_first_until_the_provider_answers() {
         let status = PushStatus::default();
         let health = || status.health().remove("proxy").unwrap();
-        let fault = |kind| Fault::unanswered(kind, "connection refused");
+        let fault = |kind| TransportFault::unanswered(kind, "connection refused");
         status.broke("proxy", at(10), &fault(FaultKind::Refused), None);
         status.broke("proxy", at(70), &fault(FaultKind::Timeout), Some(at(100)));
         let failure = health().failure.unwrap();

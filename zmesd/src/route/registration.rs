@@ -2,11 +2,9 @@
 
 use std::sync::Arc;
 
-use jiff::Timestamp;
-
 use super::sessions::SessionLogin;
 use super::tokens::SentTimes;
-use crate::domain::{MonitorFilter, PushState, Registration, Revoked, SkipReason, Token, TokenId};
+use crate::domain::{MonitorFilter, PushState, Registration, Revoked, SkipReason, Token};
 use zmes_providers::App;
 
 #[derive(Debug)]
@@ -32,16 +30,6 @@ impl Registration {
         self.app_version = self.app_version.or_else(|| login.version());
         self.filter = login.stated_filter().cloned();
         self
-    }
-
-    /// Returns the token of an app that is not known yet; [`Self::apply`] gives it the rest.
-    pub(super) fn first(&self, id: TokenId, owner: &str, now: Timestamp) -> Token {
-        Token {
-            state: self.state,
-            user: owner.to_owned(),
-            app: self.kind,
-            ..Token::new(id, self.token.clone(), self.platform, now)
-        }
     }
 
     /// Makes a token what is asked for; with `anew` nothing of its earlier filter stays.

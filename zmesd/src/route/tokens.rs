@@ -115,7 +115,8 @@ impl TokenTable {
     ) -> RegistrationOutcome {
         let before = self.find(&registration.token).map(|entry| Arc::clone(entry.token()));
         let id = before.as_ref().map_or_else(|| self.next_id(), |before| before.id);
-        let first = || TokenEntry::new(registration.first(id, owner, wall));
+        let Registration { token, platform, .. } = registration;
+        let first = || TokenEntry::new(Token::new(id, token.clone(), *platform, wall));
         self.last = self.last.max(id.0);
         self.by_token.entry(registration.token.clone()).or_insert(id);
         let entry = self.by_id.entry(id).or_insert_with(first);

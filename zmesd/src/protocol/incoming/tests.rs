@@ -154,7 +154,7 @@ fn a_filter_without_a_list_or_with_a_bad_one_is_named() {
         (r#""monlist":"1","intlist":"-5""#, "BADINTERVALLIST"),
     ] {
         let text = format!(r#"{{"event":"control","data":{{"type":"filter",{lists}}}}}"#);
-        assert_eq!(filter_of(&text).map_err(FilterFault::as_str), Err(fault), "{lists}");
+        assert_eq!(filter_of(&text).map_err(|fault| fault.to_string()), Err(fault.to_owned()), "{lists}");
     }
 }
 

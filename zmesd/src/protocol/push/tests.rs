@@ -98,7 +98,7 @@ fn a_token_that_cannot_be_taken_is_named() {
         (&format!(r#""token":"{long}","platform":"ios""#), "BADTOKEN"),
     ] {
         let text = format!(r#"{{"event":"push","data":{{"type":"token",{data}}}}}"#);
-        assert_eq!(token_of(&text).unwrap_err().as_str(), fault, "{data:.60}");
+        assert_eq!(token_of(&text).unwrap_err().to_string(), fault, "{data:.60}");
     }
     for nothing in [r#""token":"","#, r#""token":null,"#, ""] {
         let text = format!(r#"{{"event":"push","data":{{"type":"token",{nothing}"platform":"ios"}}}}"#);

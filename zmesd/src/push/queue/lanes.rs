@@ -54,12 +54,6 @@ impl Lanes {
         }
     }
 
-    /// Returns how many jobs wait; those that are out are not counted.
-    #[cfg(test)]
-    pub(super) fn len(&self) -> usize {
-        self.by_token.values().map(|lane| lane.queue.len()).sum()
-    }
-
     pub(super) fn waits_at(&self, gate: usize) -> bool {
         self.gates.get(gate).is_some_and(|queue| !queue.is_empty())
     }
@@ -80,7 +74,7 @@ impl Lanes {
     pub(super) fn advance(&mut self, now: Instant, gate_of: impl Fn(&Token) -> usize) {
         while let Some(&(due, id)) = self.delayed.first().filter(|(due, _)| *due <= now) {
             self.delayed.remove(&(due, id));
-            self.to_gate(id, &gate_of);
+            self.line_up(id, &gate_of);
         }
     }
 
@@ -104,11 +98,11 @@ impl Lanes {
         let waiting: Vec<_> = std::mem::take(&mut self.gates).into_iter().flatten().collect();
         self.gates = vec![VecDeque::new(); gates];
         for id in waiting {
-            self.to_gate(id, &gate_of);
+            self.line_up(id, &gate_of);
         }
     }
 
-    fn to_gate(&mut self, id: TokenId, gate_of: &impl Fn(&Token) -> usize) {
+    fn line_up(&mut self, id: TokenId, gate_of: &impl Fn(&Token) -> usize) {
         let Some(lane) = self.by_token.get_mut(&id) else { return };
         let Some(gate) = lane.queue.front().map(|job| gate_of(&job.token)) else { return };
         lane.position = LanePosition::Gate(gate);
@@ -152,7 +146,7 @@ impl Lanes {
             lane.position = LanePosition::Delayed(delay);
             self.delayed.insert((delay.until, id));
         } else {
-            self.to_gate(id, &gate_of);
+            self.line_up(id, &gate_of);
         }
     }
 
