@@ -414,6 +414,7 @@ fn what_is_used_after_a_reload_differs_only_in_what_needs_a_restart() {
     assert_eq!((now.push.mode, now.push.storm_limit), (PushMode::Shadow, old.push.storm_limit));
     assert_eq!((now.control.admin_group.as_str(), &now.control.socket), ("daemon", &old.control.socket));
     assert_eq!((now.log.level.as_str(), now.log.format), ("debug", old.log.format));
+    assert_eq!(now.rules.iter().count(), 1);
     assert_eq!((now.auth, &now.metrics, &now.state), (new.auth, &new.metrics, &old.state));
     let areas: Vec<_> = all.hot_areas().into_iter().collect();
     let expected = [
@@ -421,6 +422,7 @@ fn what_is_used_after_a_reload_differs_only_in_what_needs_a_restart() {
         SettingsArea::Server,
         SettingsArea::Auth,
         SettingsArea::Push,
+        SettingsArea::Rule,
         SettingsArea::Control,
         SettingsArea::Metrics,
         SettingsArea::Log,

@@ -184,7 +184,7 @@ fn ailing(health: &TransportHealth, now: Timestamp) -> Option<Finding> {
 
 #[cfg(test)]
 mod tests {
-    use zmes_providers::Fault;
+    use zmes_providers::TransportFault;
 
     use super::*;
     use crate::ports::TransportFailure;
@@ -221,7 +221,8 @@ mod tests {
     }
 
     fn failing(kind: FaultKind, status: u16, count: u64) -> TransportHealth {
-        let fault = Fault { status: Some(status), ..Fault::unanswered(kind, format!("{status}")) };
+        let fault =
+            TransportFault { status: Some(status), ..TransportFault::unanswered(kind, format!("{status}")) };
         let (since, last) =
             ("2026-11-02T09:00:00.123456789Z".parse().unwrap(), "2026-11-02T10:00:00Z".parse().unwrap());
         TransportHealth {

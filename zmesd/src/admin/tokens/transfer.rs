@@ -1,5 +1,6 @@
 //! `tokens import` and `tokens export`.
 
+use jiff::Timestamp;
 use zmes_providers::{App, Platform, PushToken};
 use zmes_shared::control::{ControlError, ErrorCode, Role, TokenImport as ImportRequest, TokenRecord};
 use zmes_shared::views::{ImportOutcome, TokenImported as ImportedView, TokensExported, TokensImported};
@@ -8,8 +9,8 @@ use super::{is_after, settled};
 use crate::admin::AdminParts;
 use crate::admin::answers::off_loop;
 use crate::admin::token_names::TokenNames;
-use crate::domain::{MonitorFilter, PushState};
-use crate::route::{TokenImport, TokenImported};
+use crate::domain::{MonitorFilter, PushState, Token, TokenId};
+use crate::route::TokenImported;
 
 /// Longest text that is kept of the app's version and profile, in characters.
 const MAX_NAME: usize = 128;
@@ -22,9 +23,8 @@ pub(in crate::admin) async fn import(
 ) -> Result<TokensImported, ControlError> {
     let ImportRequest { tokens: records, user, dry_run } = request;
     owner(parts, &user)?;
-    let parsed: Vec<Result<TokenImport, String>> =
-        records.iter().map(|record| parse(record, &user)).collect();
-    let imports: Vec<TokenImport> = parsed.iter().flatten().cloned().collect();
+    let parsed: Vec<Result<Token, String>> = records.iter().map(|record| parse(record, &user)).collect();
+    let imports: Vec<Token> = parsed.iter().flatten().cloned().collect();
     let handles: Vec<String> = imports.iter().map(|import| import.token.handle().to_string()).collect();
     let outcomes = parts.router.import(imports, dry_run).await?;
     if !dry_run {
@@ -55,20 +55,20 @@ fn owner(parts: &AdminParts, user: &str) -> Result<(), ControlError> {
     Err(error.with_hint("user names are case-sensitive; without --user the tokens belong to no user"))
 }
 
-fn parse(record: &TokenRecord, user: &str) -> Result<TokenImport, String> {
+fn parse(record: &TokenRecord, user: &str) -> Result<Token, String> {
     let TokenRecord { token, monlist, intlist, platform, pushstate, appversion, profile } = record;
     let profile = name(profile);
-    Ok(TokenImport {
-        token: PushToken::parse(token).map_err(|problem| problem.to_string())?,
-        platform: Platform::parse(platform).ok_or("the platform is neither ios nor android")?,
+    let token = PushToken::parse(token).map_err(|problem| problem.to_string())?;
+    let platform = Platform::parse(platform).ok_or("the platform is neither ios nor android")?;
+    Ok(Token {
         state: PushState::parse(pushstate),
         filter: MonitorFilter::parse(monlist, intlist).map_err(|problem| name(&problem.to_string()))?,
         // Only zmNinjaNg has profiles.
         app: if profile.is_empty() { App::Unknown } else { App::ZmNinjaNg },
         app_version: name(appversion),
         profile,
-        badge: 0,
         user: user.to_owned(),
+        ..Token::new(TokenId(0), token, platform, Timestamp::UNIX_EPOCH)
     })
 }
 

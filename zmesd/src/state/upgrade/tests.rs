@@ -158,7 +158,7 @@ async fn written_by(place: &Place, version: i64, description: &str) {
 #[tokio::test]
 async fn a_newer_file_names_the_zmesd_that_reads_it_and_the_way_back() {
     let place = of_version_1().await;
-    fs::copy(place.path(), place.copy("4")).unwrap();
+    fs::copy(place.path(), place.copy("5")).unwrap();
     written_by(&place, 5, "zmesd 0.7.0: something new").await;
     let before = fs::read(place.path()).unwrap();
     let problem = place.refused().await;
@@ -171,7 +171,7 @@ async fn a_newer_file_names_the_zmesd_that_reads_it_and_the_way_back() {
     assert!(said.contains(&expected), "{said}");
     let hint = problem.hint();
     assert!(hint.starts_with("install zmesd 0.7.0 again; or go back"), "{hint}");
-    assert!(hint.contains(&format!("mv {} {}", place.copy("4").display(), place.path().display())), "{hint}");
+    assert!(hint.contains(&format!("mv {} {}", place.copy("5").display(), place.path().display())), "{hint}");
     assert_eq!(fs::read(place.path()).unwrap(), before);
 
     let place = Place::new();
