@@ -22,7 +22,6 @@ use crate::domain::{Alarm, Decision, DeliveryId, Origin, Token, TokenId};
 /// Rows that one statement inserts: a statement costs more than a row.
 const ROWS: usize = 200;
 
-/// The delivery of one alarm to one token.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DeliveryRow {
     pub id: DeliveryId,
@@ -65,7 +64,6 @@ pub struct QueuedPush {
     pub attempts: u32,
 }
 
-/// A page of the pushes that are still to be sent.
 #[derive(Debug, Clone)]
 pub struct PushPage {
     /// The pushes, by ascending id.

@@ -18,7 +18,6 @@ use super::tokens::{self, TokenRow};
 use super::{SqlResult, file, remembered};
 use crate::domain::{DeliveryId, MonitorFilter, Token, TokenId};
 
-/// How long a reader waits for the notes before it.
 const BARRIER_DEADLINE: Duration = Duration::from_secs(1);
 
 /// One app of one user, as far as it can be identified without a token.

@@ -195,7 +195,6 @@ fn mend(damaged: &Path, donor: &Path, target: &Path) -> io::Result<()> {
     std::os::unix::fs::FileExt::write_all_at(&file, &header, 0)
 }
 
-/// Moves the damaged file away, and the new one to its place.
 fn swap(path: &Path, new: &Path, aside: &SetAside, damage: &str) -> io::Result<()> {
     File::open(new)?.sync_all()?;
     let mode = fs::metadata(path).map(|found| found.permissions());
