@@ -86,9 +86,7 @@ pub use clock::WallClock;
 pub use findings::findings;
 pub use http::Timing;
 pub use problem::TransportProblem;
-pub use push::{
-    CheckStep, Delivered, Push, PushError, PushTransport, PushedAlarm, TransportFault, Urgency,
-};
+pub use push::{CheckStep, Delivered, Push, PushError, PushTransport, PushedAlarm, TransportFault, Urgency};
 pub use settings::{
     ApnsConfig, ApnsEndpoint, ApnsIdentity, FcmConfig, FcmProxyConfig, ProviderSettings, PushFinding,
     PushPart, PushProxyConfig,
