@@ -61,7 +61,9 @@ impl LocalTrigger {
             )));
         };
         let socket = directory.join(SOCKET_NAME);
-        let stream = UnixStream::connect(&socket).await.map_err(|why| {
+        // A connection to a socket whose queue is full is not refused: it waits.
+        let connected = timeout(ZMTRIGGER_DEADLINE, UnixStream::connect(&socket)).await;
+        let stream = connected.unwrap_or_else(|late| Err(late.into())).map_err(|why| {
             TriggerError::NotPermitted(format!(
                 "{denied}, and zmtrigger.pl cannot be reached at {} ({why}); run zmesd as the user of zmc, \
                  or turn on OPT_TRIGGERS in ZoneMinder",
